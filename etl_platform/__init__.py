@@ -1,0 +1,1 @@
+"""Files that agencies drop into S3 become checked, typed, traceable tables."""

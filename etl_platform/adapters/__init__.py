@@ -1,0 +1,1 @@
+"""One outside system per file: S3, SQS, local files. No Dagster."""

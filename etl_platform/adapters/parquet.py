@@ -1,0 +1,64 @@
+"""Batches → one Parquet file on local disk, encoded on a thread of its own."""
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from queue import Queue
+from types import TracebackType
+
+import polars as pl
+from polars.io.plugins import register_io_source
+
+ROW_GROUP_ROWS = 262_144
+_WAITING = 2
+
+
+class ParquetSink:
+    """Writes batches as they come; memory is bounded by the batches that wait.
+
+    Use as a context manager: the file is whole when the block ends, and removed if it fails.
+    """
+
+    def __init__(self, path: Path, schema: pl.Schema) -> None:
+        self.path, self.rows = path, 0
+        self._schema = schema
+        self._queue: Queue[pl.DataFrame | None] = Queue(_WAITING)
+        self._error: BaseException | None = None
+        self._thread = threading.Thread(target=self._run, name=f"write {path.name}", daemon=True)
+        self._thread.start()
+
+    def write(self, batch: pl.DataFrame) -> None:
+        if batch.height:
+            self.rows += batch.height
+            self._queue.put(batch)
+        if self._error is not None:
+            raise self._error
+
+    def _run(self) -> None:
+        def batches(
+            _columns: list[str] | None, _predicate: pl.Expr | None, _rows: int | None, _size: int | None
+        ) -> Iterator[pl.DataFrame]:
+            while (batch := self._queue.get()) is not None:
+                yield batch
+
+        try:
+            register_io_source(batches, schema=self._schema, is_pure=False).sink_parquet(
+                self.path, compression="zstd", row_group_size=ROW_GROUP_ROWS, maintain_order=True
+            )
+        except BaseException as error:  # noqa: BLE001 - a thread's edge: handed to the writer's caller
+            self._error = error
+            while self._queue.get() is not None:
+                pass
+
+    def __enter__(self) -> "ParquetSink":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._queue.put(None)
+        self._thread.join()
+        if kind is not None or self._error is not None:
+            self.path.unlink(missing_ok=True)
+        if self._error is not None and kind is None:
+            raise self._error

@@ -1,0 +1,364 @@
+"""A file on local disk, in any format that agencies send → batches of text cells. No contract rules.
+
+The format is told by the file's first bytes, never by its name. Memory is bounded by the batch for text;
+a workbook is read whole, within a limit.
+"""
+
+import codecs
+import gzip
+import io
+import re
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import date, datetime, time
+from pathlib import Path
+from typing import IO, Any, Protocol
+
+import polars as pl
+
+from etl_platform.core.contracts import Contract
+from etl_platform.core.dialect import (
+    SAMPLE_BYTES,
+    Dialect,
+    detect_dialect,
+    find_header,
+    unique_names,
+)
+from etl_platform.core.errors import UnreadableFileError
+from etl_platform.core.parsing import (
+    MAX_ROW_BYTES,
+    Grid,
+    ReadNotes,
+    cut_rows,
+    parse_chunk,
+    rows_frame,
+    whole_rows,
+)
+from etl_platform.core.rules import LINE
+
+CHUNK_BYTES = 16 << 20
+_BLOCK = 4 << 20
+MAX_UNPACKED_BYTES = 64 << 30
+MAX_RATIO = 200
+MAX_WORKBOOK_BYTES = 1 << 30
+_FOOTER = re.compile(
+    r"\s*(?:(?:grand |sub)?totals?\b|\(?[0-9,]+ (?:rows?|records?)\b|(?:rows?|records?) (?:count|total|affected)\b"
+    r"|end of (?:report|file|data)\b|\*{3,})",
+    re.IGNORECASE,
+)
+_FOOTER_ROWS = 8
+
+
+class Table(Protocol):
+    """An opened file: its header, how it was read, and its rows.
+
+    ``header`` holds the cells as they came, ``names`` the same made unique. ``batches`` may be read more than
+    once; ``describe`` is complete after a full pass.
+    """
+
+    header: Sequence[str]
+    names: Sequence[str]
+    excel: bool
+
+    def batches(self) -> Iterator[pl.DataFrame]: ...
+
+    def describe(self) -> dict[str, Any]: ...
+
+
+def open_table(path: Path, contract: Contract | None) -> Table:
+    """Open a file of any supported format.
+
+    Raises:
+        UnreadableFileError: naming why no right reading exists.
+    """
+    with path.open("rb") as file:
+        magic = file.read(8)
+    if magic.startswith(b"PK\x03\x04"):
+        with _zip(path) as archive:
+            members = [
+                m for m in archive.infolist() if not m.is_dir() and not m.filename.startswith("__MACOSX/")
+            ]
+            _refuse_bomb(sum(m.file_size for m in members), path.stat().st_size)
+            if any(m.filename == "xl/workbook.xml" or m.filename == "xl/workbook.bin" for m in members):
+                return WorkbookTable(path, contract, sum(m.file_size for m in members))
+        if len(members) != 1:
+            raise UnreadableFileError(
+                "zip_members", f"the archive holds {len(members)} files; send each by itself or zipped alone"
+            )
+        return TextTable(lambda: _zip_member(path, members[0].filename), contract, "zip")
+    if magic.startswith(b"\xd0\xcf\x11\xe0"):
+        return WorkbookTable(path, contract, path.stat().st_size)
+    if magic.startswith(b"\x1f\x8b"):
+        return TextTable(lambda: _Bounded(gzip.open(path, "rb"), path.stat().st_size), contract, "gzip")
+    return TextTable(lambda: path.open("rb"), contract, None)
+
+
+class TextTable:
+    """Delimited text, plain or unpacked on the fly."""
+
+    excel = False
+
+    def __init__(
+        self, open_file: Callable[[], IO[bytes]], contract: Contract | None, packed: str | None
+    ) -> None:
+        self._open, self._packed = open_file, packed
+        with _readable(open_file) as file:
+            sample = _read_up_to(file, SAMPLE_BYTES)
+            whole = not file.read(1)
+        if not sample:
+            raise UnreadableFileError("empty_file", "the file has zero bytes")
+        self.dialect: Dialect = detect_dialect(sample, whole=whole, contract=contract)
+        self.header, self.names = self.dialect.header, unique_names(self.dialect.header)
+        self.notes = ReadNotes()
+
+    def batches(self) -> Iterator[pl.DataFrame]:
+        """Text columns by position with ``_line``, ``_damage`` and ``_overflow``; footers and blanks left out."""
+        self.notes = ReadNotes()
+        held: pl.DataFrame | None = None
+        for frame in self._frames():
+            if held is not None:
+                yield held
+            held = frame
+        if held is not None:
+            yield self._without_footer(held)
+
+    def _frames(self) -> Iterator[pl.DataFrame]:
+        grid = Grid(self.dialect.delimiter, self.dialect.line_end, len(self.header), self.dialect.named)
+        line = self.dialect.data_line
+        for chunk in self._chunks(grid):
+            frame, lines = parse_chunk(chunk, line, grid, self.notes)
+            line += lines
+            if frame.height:
+                yield frame
+
+    def _chunks(self, grid: Grid) -> Iterator[bytes]:
+        """Whole rows, about CHUNK_BYTES at a time."""
+        buffer = b""
+        skip = self.dialect.data_line - 1
+        with _readable(self._open) as file:
+            for block in _utf8_blocks(file, self.dialect):
+                buffer += block
+                while skip and (end := buffer.find(grid.line_end) + 1):
+                    buffer, skip = buffer[end:], skip - 1
+                if skip or len(buffer) < CHUNK_BYTES:
+                    continue
+                end = cut_rows(buffer, grid.line_end)
+                if not end and len(buffer) > MAX_ROW_BYTES:
+                    # No row ends outside quotes: either a stray quote upset the count, or one never closes.
+                    end = whole_rows(buffer, grid)
+                if end:
+                    yield buffer[:end]
+                    buffer = buffer[end:]
+        if buffer and not skip:
+            yield buffer
+
+    def _without_footer(self, frame: pl.DataFrame) -> pl.DataFrame:
+        cells = [name for name in frame.columns if name.isdigit()]
+        keep = frame.height
+        for row in reversed(frame.tail(_FOOTER_ROWS).select(*cells, LINE).rows()):
+            texts = [text for text in row[:-1] if text and text.strip()]
+            sparse = len(cells) == 1 or len(texts) * 2 <= len(cells)
+            if not (texts and sparse and _FOOTER.match(texts[0])):
+                break
+            keep -= 1
+            self.notes.dropped.append(
+                {"line": row[-1], "why": "footer", "text": self.dialect.delimiter.join(texts)[:80]}
+            )
+        return frame.head(keep)
+
+    def describe(self) -> dict[str, Any]:
+        notes, dialect = self.notes, self.dialect
+        encoding = dialect.encoding
+        if notes.cp1252_lines:
+            encoding = "utf-8+cp1252" if notes.utf8_lines else "cp1252"
+        line_end = "mixed" if notes.crlf and notes.lf else "CRLF" if notes.crlf else "LF"
+        return {
+            "format": "csv",
+            "compression": self._packed,
+            "encoding": encoding,
+            "delimiter": dialect.delimiter,
+            "line_end": "CR" if dialect.line_end == b"\r" else line_end,
+            "header_line": dialect.header_line,
+            "preamble_lines": dialect.header_line - 1,
+            "confidence": dialect.confidence,
+            "blank_lines": notes.blank_lines,
+            "ragged_rows": notes.ragged_rows,
+            "dropped": sorted(notes.dropped, key=lambda item: str(item["line"]).zfill(12)),
+        }
+
+
+class WorkbookTable:
+    """One sheet of an Excel workbook: the one whose header fits the contract best."""
+
+    excel = True
+
+    def __init__(self, path: Path, contract: Contract | None, unpacked_bytes: int) -> None:
+        import python_calamine  # noqa: PLC0415 - only workbooks need it
+
+        if unpacked_bytes > MAX_WORKBOOK_BYTES:
+            raise UnreadableFileError(
+                "workbook_too_large", f"the workbook unpacks to {unpacked_bytes:,} bytes; send it as CSV"
+            )
+        try:
+            workbook = python_calamine.CalamineWorkbook.from_path(str(path))
+            sheets = {
+                name: [
+                    [_cell_text(cell) for cell in row]
+                    for row in workbook.get_sheet_by_name(name).to_python(skip_empty_area=False)
+                ]
+                for name in workbook.sheet_names
+            }
+        except (python_calamine.CalamineError, OSError, ValueError) as error:
+            raise UnreadableFileError("workbook_damaged", f"Excel's reader says: {error}") from None
+        found = find_header(sheets, contract)
+        if found is None:
+            code = "no_header_match" if any(sheets.values()) else "empty_file"
+            raise UnreadableFileError(code, f"no sheet of {', '.join(sheets)} holds the expected header")
+        self.sheet, self._header_row, self.confidence = found
+        self._rows = sheets[self.sheet]
+        self.header = tuple(self._rows[self._header_row])
+        self.names = unique_names(self.header)
+        self.notes = ReadNotes()
+
+    def batches(self) -> Iterator[pl.DataFrame]:
+        self.notes = ReadNotes()
+        named = max((i for i, cell in enumerate(self.header, start=1) if cell.strip()), default=0)
+        grid = Grid("\t", b"\n", len(self.header), named)
+        rows = list(enumerate(self._rows[self._header_row + 1 :], start=self._header_row + 2))
+        while rows and self._is_footer(rows[-1][1]):
+            line, cells = rows.pop()
+            self.notes.dropped.append(
+                {"line": line, "why": "footer", "text": "\t".join(filter(None, cells))[:80]}
+            )
+        filled = [(line, cells) for line, cells in rows if any(cell.strip() for cell in cells)]
+        self.notes.blank_lines = len(rows) - len(filled)
+        for start in range(0, len(filled), 100_000):
+            yield rows_frame(
+                [(cells, line, None, None) for line, cells in filled[start : start + 100_000]], grid
+            )
+
+    @staticmethod
+    def _is_footer(cells: list[str]) -> bool:
+        texts = [cell for cell in cells if cell.strip()]
+        return not texts or (len(texts) * 2 <= len(cells) and bool(_FOOTER.match(texts[0])))
+
+    def describe(self) -> dict[str, Any]:
+        return {
+            "format": "excel",
+            "compression": None,
+            "encoding": "utf-8",
+            "delimiter": None,
+            "line_end": None,
+            "sheet": self.sheet,
+            "header_line": self._header_row + 1,
+            "preamble_lines": self._header_row,
+            "confidence": {"encoding": 1.0, "delimiter": 1.0, "header": round(self.confidence, 3)},
+            "blank_lines": self.notes.blank_lines,
+            "ragged_rows": 0,
+            "dropped": self.notes.dropped,
+        }
+
+
+def _cell_text(cell: Any) -> str:
+    """A cell as the text that a sender would have typed: whole floats without ``.0``, dates as ISO."""
+    if isinstance(cell, bool):
+        return "true" if cell else "false"
+    if isinstance(cell, float):
+        return str(int(cell)) if cell.is_integer() and abs(cell) < 1e15 else repr(cell)
+    if isinstance(cell, datetime):
+        midnight = cell.time() == time(0)
+        return cell.date().isoformat() if midnight else cell.isoformat(timespec="seconds")
+    if isinstance(cell, date | time):
+        return cell.isoformat()
+    return str(cell)
+
+
+@contextmanager
+def _readable(open_file: Callable[[], IO[bytes]]) -> Iterator[IO[bytes]]:
+    """An open file whose damage, if it is packed, is a named rejection."""
+    try:
+        with open_file() as file:
+            yield file
+    except (gzip.BadGzipFile, zipfile.BadZipFile, EOFError, zlib.error) as error:
+        raise UnreadableFileError(
+            "archive_damaged", f"the file cannot be unpacked: {error}; send it again"
+        ) from None
+
+
+def _read_up_to(file: IO[bytes], size: int) -> bytes:
+    parts: list[bytes] = []
+    while size and (part := file.read(size)):
+        parts.append(part)
+        size -= len(part)
+    return b"".join(parts)
+
+
+def _utf8_blocks(file: IO[bytes], dialect: Dialect) -> Iterator[bytes]:
+    """The file's text as UTF-8, without its BOM.
+
+    Raises:
+        UnreadableFileError: ``encoding_undecidable`` where a pinned or marked encoding does not fit.
+    """
+    file.read(dialect.bom_bytes)
+    plain = dialect.encoding in {"utf-8", "utf-8-sig", "ascii"}
+    decoder = None if plain else codecs.getincrementaldecoder(dialect.encoding)()
+    while True:
+        block = file.read(_BLOCK)
+        if decoder is None:
+            if not block:
+                return
+            yield block
+            continue
+        try:
+            yield decoder.decode(block, final=not block).encode()
+        except UnicodeError as error:
+            raise UnreadableFileError(
+                "encoding_undecidable",
+                f"the file is not the {dialect.encoding} that it claims to be: {error}",
+            ) from None
+        if not block:
+            return
+
+
+class _Bounded(io.RawIOBase):
+    """A decompressing stream that stops at a bomb's ratio or size."""
+
+    def __init__(self, inner: IO[bytes], packed_bytes: int) -> None:
+        self._inner, self._packed, self._seen = inner, packed_bytes, 0
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, size: int = -1) -> bytes:
+        data = self._inner.read(size)
+        self._seen += len(data)
+        _refuse_bomb(self._seen, self._packed)
+        return data
+
+    def close(self) -> None:
+        self._inner.close()
+        super().close()
+
+
+def _refuse_bomb(unpacked: int, packed: int) -> None:
+    if unpacked > MAX_UNPACKED_BYTES or (unpacked > 256 << 20 and unpacked > packed * MAX_RATIO):
+        raise UnreadableFileError(
+            "zip_bomb", f"{packed:,} bytes unpack to more than {unpacked:,}; send the file less compressed"
+        )
+
+
+def _zip(path: Path) -> zipfile.ZipFile:
+    try:
+        return zipfile.ZipFile(path)
+    except zipfile.BadZipFile as error:
+        raise UnreadableFileError("archive_damaged", f"the archive cannot be opened: {error}") from None
+
+
+def _zip_member(path: Path, name: str) -> IO[bytes]:
+    archive = _zip(path)
+    try:
+        return _Bounded(archive.open(name), path.stat().st_size)  # type: ignore[return-value]
+    except (RuntimeError, NotImplementedError) as error:
+        raise UnreadableFileError("archive_damaged", f"{name} cannot be unpacked: {error}") from None

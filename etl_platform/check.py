@@ -1,0 +1,290 @@
+"""check_file: a local file against its contract, in bounded memory. The one engine behind runs and the CLI.
+
+No S3, no Dagster: what an agency runs before it sends is what the platform runs on arrival.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from etl_platform.adapters.parquet import ParquetSink
+from etl_platform.adapters.tabular import Table, open_table
+from etl_platform.core.contracts import Contract
+from etl_platform.core.deliveries import Outcome
+from etl_platform.core.dialect import HeaderMatch, match_header
+from etl_platform.core.errors import UnreadableFileError
+from etl_platform.core.masking import HIDDEN, shape
+from etl_platform.core.profile import Profiler
+from etl_platform.core.rules import BAD, DAMAGE, LINE, OVERFLOW, REASONS, CompiledContract, compile_contract
+
+SILVER, QUARANTINE, QUARANTINE_CSV, REPORT = (
+    "silver.parquet",
+    "quarantine.parquet",
+    "quarantine.csv",
+    "report.json",
+)
+_EXAMPLES = 5
+_PREVIEW_ROWS = 5
+Progress = Callable[[str, int], None]
+"""Told the stage (``keys`` or ``rows``) and the rows done so far."""
+
+
+@dataclass
+class CheckResult:
+    """What a check found. ``to_json`` is the report that people, scripts and the ledger read.
+
+    Attributes:
+        reasons: rows per broken rule; a row counts once under each rule that it breaks.
+        examples: per rule, the first five lines with their values, masked where classified.
+        preview: the first accepted rows, classified values hidden.
+    """
+
+    outcome: Outcome
+    rows: int = 0
+    accepted_rows: int = 0
+    quarantined_rows: int = 0
+    reasons: dict[str, int] = field(default_factory=dict)
+    examples: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    dialect: dict[str, Any] = field(default_factory=dict)
+    columns: dict[str, Any] = field(default_factory=dict)
+    profile: dict[str, Any] = field(default_factory=dict)
+    errors: list[dict[str, Any]] = field(default_factory=list)
+    preview: list[dict[str, Any]] = field(default_factory=list)
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "outcome": str(self.outcome),
+            "rows": self.rows,
+            "accepted_rows": self.accepted_rows,
+            "quarantined_rows": self.quarantined_rows,
+            "reasons": self.reasons,
+            "examples": self.examples,
+            "dialect": self.dialect,
+            "columns": self.columns,
+            "profile": self.profile,
+            "errors": self.errors,
+        }
+
+    def reject(self, code: str, message: str, line: int | None = None) -> None:
+        self.outcome = Outcome.REJECTED
+        self.errors.append({"code": code, "message": message, "line": line})
+
+
+def check_file(
+    path: Path, contract: Contract, out_dir: Path, progress: Progress = lambda _stage, _rows: None
+) -> CheckResult:
+    """Read, check and split one file.
+
+    Writes ``silver.parquet`` (typed contract columns; only if accepted) and, where rows broke a rule,
+    ``quarantine.parquet`` (the file's own columns as text, ``_line``, ``reasons``) into ``out_dir``.
+
+    Raises:
+        ContractError: the contract's rules do not compile.
+        OSError: the file cannot be opened, or the disk is full.
+    """
+    result = CheckResult(Outcome.ACCEPTED)
+    compile_contract(contract, {})
+    table: Table | None = None
+    try:
+        table = open_table(path, contract)
+        match = match_header(table.header, contract)
+        result.columns = _columns(table, match)
+        if _refuse_header(result, contract, match):
+            return result
+        compiled = compile_contract(contract, match.positions, iso_dates=table.excel)
+        _split(table, compiled, out_dir, result, progress)
+    except UnreadableFileError as error:
+        result.reject(error.code, error.message, error.line)
+    finally:
+        if table is not None:
+            result.dialect = table.describe()
+    _judge(result, contract)
+    if result.outcome is not Outcome.ACCEPTED:
+        (out_dir / SILVER).unlink(missing_ok=True)
+    if not result.quarantined_rows:
+        (out_dir / QUARANTINE).unlink(missing_ok=True)
+    return result
+
+
+def profile_file(path: Path, progress: Progress = lambda _stage, _rows: None) -> CheckResult:
+    """Read and profile any file without a contract: every column is text."""
+    result = CheckResult(Outcome.ACCEPTED)
+    table: Table | None = None
+    try:
+        table = open_table(path, None)
+        result.columns = {"header": list(table.names)}
+        profiler = Profiler(table.names)
+        for batch in table.batches():
+            cells = [pl.col(str(i)) for i in range(len(table.names))]
+            profiler.update(
+                batch.select(
+                    c.alias(p + n) for p in ("", "text:") for c, n in zip(cells, table.names, strict=True)
+                )
+            )
+            progress("rows", profiler.rows)
+        result.rows = result.accepted_rows = profiler.rows
+        result.profile = profiler.result()
+    except UnreadableFileError as error:
+        result.reject(error.code, error.message, error.line)
+    finally:
+        if table is not None:
+            result.dialect = table.describe()
+    return result
+
+
+def write_report(result: CheckResult, out_dir: Path) -> None:
+    """``report.json``, and the quarantine once more as CSV for people with a spreadsheet."""
+    (out_dir / REPORT).write_text(json.dumps(result.to_json(), indent=2, ensure_ascii=False) + "\n", "utf-8")
+    if (out_dir / QUARANTINE).exists():
+        pl.scan_parquet(out_dir / QUARANTINE).sink_csv(out_dir / QUARANTINE_CSV)
+
+
+def _columns(table: Table, match: HeaderMatch) -> dict[str, Any]:
+    return {
+        "header": list(table.names),
+        "matched": {name: table.names[position] for name, position in match.positions.items()},
+        "synonyms": match.synonyms,
+        "missing": list(match.missing),
+        "extra": list(match.extra),
+    }
+
+
+def _refuse_header(result: CheckResult, contract: Contract, match: HeaderMatch) -> bool:
+    required = {column.name for column in contract.columns if column.required}
+    for name in match.missing:
+        if name in required:
+            known = ", ".join((name, *contract.column(name).synonyms))
+            result.reject(
+                "missing_column", f"the required column {name} is not in the header; it may be called {known}"
+            )
+    for name in match.ambiguous:
+        result.reject("ambiguous_column", f"two columns of the file could be {name}; keep one")
+    return result.outcome is Outcome.REJECTED
+
+
+def _split(
+    table: Table, compiled: CompiledContract, out_dir: Path, result: CheckResult, progress: Progress
+) -> None:
+    contract = compiled.contract
+    names = [column.name for column in contract.columns]
+    sensitive = frozenset(column.name for column in contract.columns if column.sensitive)
+    profiler = Profiler(names, sensitive)
+    repeated = _repeated_keys(table, compiled, progress)
+    counts: Counter[str] = Counter()
+    with (
+        ParquetSink(out_dir / SILVER, compiled.schema) as silver,
+        ParquetSink(out_dir / QUARANTINE, _quarantine_schema(table.names)) as quarantine,
+    ):
+        for cells in table.batches():
+            batch = compiled.check(cells, repeated)
+            profiler.update(batch)
+            good = batch.filter(~pl.col(BAD)).select(names)
+            if len(result.preview) < _PREVIEW_ROWS:
+                result.preview += _preview(good.head(_PREVIEW_ROWS - len(result.preview)), sensitive)
+            silver.write(good)
+            if good.height < batch.height:
+                bad = compiled.explain(batch.filter(BAD))
+                _count(bad, compiled, counts)
+                _collect_examples(bad, compiled, result.examples)
+                quarantine.write(_as_sent(bad, table.names))
+            progress("rows", profiler.rows)
+    result.rows, result.accepted_rows, result.quarantined_rows = profiler.rows, silver.rows, quarantine.rows
+    result.reasons = {reason: counts[reason] for reason in sorted(counts)}
+    result.profile = profiler.result()
+
+
+def _repeated_keys(table: Table, compiled: CompiledContract, progress: Progress) -> dict[str, pl.Series]:
+    """Per uniqueness rule, the hashes of keys that occur more than once: a pass over the file of its own."""
+    if not compiled.keys:
+        return {}
+    found: dict[str, list[pl.Series]] = {reason: [] for reason in compiled.keys}
+    rows = 0
+    for cells in table.batches():
+        for reason, hashes in compiled.key_hashes(cells).items():
+            found[reason].append(hashes)
+        rows += cells.height
+        progress("keys", rows)
+    repeated: dict[str, pl.Series] = {}
+    for reason, parts in found.items():
+        hashes = pl.concat([pl.Series("key", [], pl.UInt64), *parts]).sort()
+        repeated[reason] = hashes.filter(hashes == hashes.shift(1)).unique()
+    return repeated
+
+
+def _count(bad: pl.DataFrame, compiled: CompiledContract, counts: Counter[str]) -> None:
+    sums = bad.select(pl.col(f"rule:{reason}").sum().alias(reason) for reason in compiled.reasons).row(
+        0, named=True
+    )
+    counts.update({reason: times for reason, times in sums.items() if times})
+    counts.update(dict(bad[DAMAGE].drop_nulls().value_counts().rows()))
+
+
+def _collect_examples(
+    bad: pl.DataFrame, compiled: CompiledContract, examples: dict[str, list[dict[str, Any]]]
+) -> None:
+    for reason in compiled.reasons:
+        room = _EXAMPLES - len(examples.get(reason, ()))
+        if room <= 0:
+            continue
+        inputs = compiled.inputs[reason]
+        rows = bad.filter(f"rule:{reason}").head(room).select(LINE, *(f"text:{name}" for name in inputs))
+        for line, *values in rows.rows():
+            shown = [
+                _shown(compiled.contract, name, value) for name, value in zip(inputs, values, strict=True)
+            ]
+            value = (
+                shown[0]
+                if len(shown) == 1
+                else ", ".join(f"{n}={v or ''}" for n, v in zip(inputs, shown, strict=True))
+            )
+            examples.setdefault(reason, []).append({"line": line, "value": value})
+    for reason, line, overflow in (
+        bad.filter(pl.col(DAMAGE).is_not_null()).select(DAMAGE, LINE, OVERFLOW).head(100).rows()
+    ):
+        if len(examples.setdefault(reason, [])) < _EXAMPLES:
+            examples[reason].append({"line": line, "value": overflow and shape(overflow)})
+
+
+def _shown(contract: Contract, name: str, value: str | None) -> str | None:
+    if value is None:
+        return None
+    return shape(value) if contract.column(name).sensitive else value[:200]
+
+
+def _preview(good: pl.DataFrame, sensitive: frozenset[str]) -> Iterator[dict[str, Any]]:
+    for row in good.rows(named=True):
+        yield {
+            name: HIDDEN if name in sensitive and value is not None else value for name, value in row.items()
+        }
+
+
+def _quarantine_schema(names: Sequence[str]) -> pl.Schema:
+    cells: Mapping[str, Any] = dict.fromkeys(names, pl.String)
+    return pl.Schema({**cells, LINE: pl.UInt32, OVERFLOW: pl.String, REASONS: pl.String})
+
+
+def _as_sent(bad: pl.DataFrame, names: Sequence[str]) -> pl.DataFrame:
+    cells = [pl.col(str(position)).alias(name) for position, name in enumerate(names)]
+    return bad.select(*cells, LINE, OVERFLOW, REASONS)
+
+
+def _judge(result: CheckResult, contract: Contract) -> None:
+    """Reject a whole file for what its rows add up to."""
+    if result.errors:
+        return
+    if not result.rows:
+        result.reject("no_rows", "the file has a header and no rows")
+        return
+    percent = 100 * result.quarantined_rows / result.rows
+    limit = contract.max_rejected_percent
+    if not result.accepted_rows:
+        result.reject("no_good_rows", f"all {result.rows:,} rows break a rule")
+    elif limit is not None and percent > limit:
+        result.reject(
+            "too_many_bad_rows", f"{percent:.2f} % of the rows break a rule; the contract allows {limit} %"
+        )

@@ -1,0 +1,1 @@
+"""Decisions: pure functions and frozen values. No Dagster, network, clock or environment."""

@@ -1,0 +1,75 @@
+"""The exception tree. What a caller may do next is decided by the class, never by the message.
+
+EtlPlatformError
+├── PermanentError            the same input fails again: record it, do not retry
+│   ├── SettingsError         a setting is missing or wrong
+│   ├── ContractError         a contract does not parse; carries file and line
+│   ├── MalformedEventError   a queue message that is no S3 event
+│   ├── ObjectMissingError    the object version is not there (S3's NoSuchKey)
+│   ├── UnsafeKeyError        a key that would leave the local root
+│   └── UnreadableFileError   no right reading of the file exists; carries a code and a line
+└── TransientError            infrastructure: the same input may succeed later
+    └── PreconditionFailedError   somebody else wrote the object first
+"""
+
+
+class EtlPlatformError(Exception):
+    """Root of every error that this package raises on purpose."""
+
+
+class PermanentError(EtlPlatformError):
+    """Retrying the same input gives the same error."""
+
+
+class TransientError(EtlPlatformError):
+    """Infrastructure failed; a later attempt may succeed."""
+
+
+class SettingsError(PermanentError):
+    """A setting is missing or wrong; the message names it and says what it takes."""
+
+
+class ContractError(PermanentError):
+    """A contract is broken.
+
+    Args:
+        message: what is wrong and what would be right.
+        path: the contract's file.
+        line: 1-based line in it, if known.
+    """
+
+    def __init__(self, message: str, *, path: str, line: int | None = None) -> None:
+        self.path, self.line = path, line
+        super().__init__(f"{path}:{line}: {message}" if line else f"{path}: {message}")
+
+
+class MalformedEventError(PermanentError):
+    """A queue message that is no S3 event; the message says what was found instead."""
+
+
+class ObjectMissingError(PermanentError):
+    """The bucket, the key or this version of it does not exist."""
+
+    code = "NoSuchKey"
+
+
+class UnsafeKeyError(PermanentError):
+    """An object key that points outside the local root."""
+
+
+class UnreadableFileError(PermanentError):
+    """The file as a whole cannot be read right, so it is rejected by name.
+
+    Args:
+        code: stable name of the reason, such as ``unclosed_quote``.
+        message: what was found and what the sender should do.
+        line: 1-based line of the file, if one is to blame.
+    """
+
+    def __init__(self, code: str, message: str, line: int | None = None) -> None:
+        self.code, self.message, self.line = code, message, line
+        super().__init__(f"{code}: {message}")
+
+
+class PreconditionFailedError(TransientError):
+    """A conditional write lost: the object appeared or changed in between."""

@@ -1,0 +1,73 @@
+"""Date and time patterns of a contract (JDK DateTimeFormatter letters, as ODCS asks) → what Polars parses with.
+
+chrono's own parser is lenient: it takes ``20-01-05`` for the year 20 and ``+2020-1-5``. So each pattern also
+gives a guard that the text must pass before it is parsed.
+"""
+
+import re
+from dataclasses import dataclass
+
+DEFAULT_DATE = ("yyyy-MM-dd",)
+DEFAULT_TIMESTAMP = ("yyyy-MM-dd'T'HH:mm:ss", "yyyy-MM-dd HH:mm:ss")
+
+_TOKENS = {
+    "yyyy": ("%Y", r"[0-9]{4}"),
+    "uuuu": ("%Y", r"[0-9]{4}"),
+    "MMMM": ("%B", r"[A-Za-z]+"),
+    "MMM": ("%b", r"[A-Za-z]{3}"),
+    "MM": ("%m", r"[0-9]{2}"),
+    "M": ("%m", r"[0-9]{1,2}"),
+    "dd": ("%d", r"[0-9]{2}"),
+    "d": ("%d", r"[0-9]{1,2}"),
+    "HH": ("%H", r"[0-9]{2}"),
+    "H": ("%H", r"[0-9]{1,2}"),
+    "hh": ("%I", r"[0-9]{2}"),
+    "h": ("%I", r"[0-9]{1,2}"),
+    "mm": ("%M", r"[0-9]{2}"),
+    "ss": ("%S", r"[0-9]{2}"),
+    "SSS": ("%3f", r"[0-9]{3}"),
+    "SSSSSS": ("%6f", r"[0-9]{6}"),
+    "a": ("%p", r"[AaPp][Mm]"),
+}
+_PIECE = re.compile(r"'([^']*)'|([A-Za-z])\2*|[^A-Za-z']+")
+
+
+@dataclass(frozen=True)
+class TextFormat:
+    """``chrono``: Polars' format string. ``guard``: what the whole text must match. ``width``: bytes, if fixed."""
+
+    pattern: str
+    chrono: str
+    guard: str
+    width: int | None
+
+
+def text_format(pattern: str) -> TextFormat:
+    """Translate one pattern.
+
+    Raises:
+        ValueError: a letter that is not supported, or a two-digit year (its century would be a guess).
+    """
+    chrono, guard, width = "", "", 0
+    fixed = True
+    for piece in _PIECE.finditer(pattern):
+        text = piece.group(0)
+        if text.startswith("'"):
+            literal = piece.group(1) or "'"
+        elif text[0].isalpha():
+            if text in {"yy", "uu", "y", "u"}:
+                raise ValueError(f"{pattern!r}: a two-digit year has no certain century; ask for yyyy")
+            if text not in _TOKENS:
+                raise ValueError(f"{pattern!r}: {text!r} is not supported; use {', '.join(_TOKENS)}")
+            directive, shape = _TOKENS[text]
+            chrono, guard, width = chrono + directive, guard + shape, width + len(text)
+            fixed = fixed and len(text) > 1 and text not in {"MMMM"}
+            continue
+        else:
+            literal = text
+        chrono += literal.replace("%", "%%")
+        guard += re.escape(literal)
+        width += len(literal.encode())
+    if "%Y" not in chrono and "%H" not in chrono and "%I" not in chrono:
+        raise ValueError(f"{pattern!r} holds neither a year nor an hour")
+    return TextFormat(pattern, chrono, f"^(?:{guard})$", width if fixed else None)

@@ -1,0 +1,122 @@
+"""Object-key grammar, both ways. No network, no Dagster.
+
+    bronze/<dataset>/agency=<a>/<delivery_id>/<File>
+    silver/<dataset>/agency=<a>/<key-slug>.parquet
+    quarantine/<dataset>/agency=<a>/<delivery_id>.parquet
+    reports/<dataset>/agency=<a>/<delivery_id>[.<attempt_id>].json
+    reports/_ignored/<delivery_id>.json
+
+Agencies are written as Hive partition values: bytes outside ``[A-Za-z0-9._-]`` are percent-encoded, so two
+agencies never share a partition.
+"""
+
+import hashlib
+import re
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from urllib.parse import quote
+
+MAX_KEY_BYTES = 1024
+"""S3's limit: https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html"""
+
+WRITTEN_PREFIXES = ("bronze/", "silver/", "quarantine/", "reports/", "exports/")
+IGNORED_REPORTS = "reports/_ignored/"
+_MAX_SEGMENT = 100
+
+
+@dataclass(frozen=True)
+class SourceKey:
+    """A source key taken apart: ``<prefix><agency>/[folders/]<file_name>``."""
+
+    agency: str
+    file_name: str
+
+
+def parse_source_key(key: str, source_prefix: str) -> SourceKey | None:
+    """Agency and file name of a key, or None when the key has no agency folder or no file name."""
+    if not key.startswith(source_prefix):
+        return None
+    agency, slash, rest = key[len(source_prefix) :].partition("/")
+    file_name = rest.rpartition("/")[2]
+    if not slash or not agency.strip() or not file_name.strip():
+        return None
+    return SourceKey(segment(agency), file_name)
+
+
+def base_name(key: str) -> str:
+    return key.rpartition("/")[2]
+
+
+def segment(text: str) -> str:
+    """One safe path segment: injective, at most 100 characters, never ``.`` or ``..``."""
+    encoded = quote(text, safe="-_.").replace("~", "%7E")
+    if not encoded.strip("."):
+        encoded = encoded.replace(".", "%2E")
+    if len(encoded) > _MAX_SEGMENT:
+        encoded = f"{encoded[: _MAX_SEGMENT - 17]}~{_digest(text)}"
+    return encoded
+
+
+def bronze_prefix(dataset: str, agency: str) -> str:
+    return f"bronze/{dataset}/agency={agency}/"
+
+
+def bronze_key(dataset: str, agency: str, delivery_id: str, file_name: str) -> str:
+    """Where the untouched bytes lie. A name that would pass S3's limit is cut in front of its extension."""
+    folder = f"{bronze_prefix(dataset, agency)}{delivery_id}/"
+    name = file_name if file_name.strip(".") else segment(file_name)
+    room = MAX_KEY_BYTES - len(folder)
+    if len(name.encode()) > room:
+        suffix = "".join(PurePosixPath(name).suffixes[-2:])[-20:]
+        stem = name.encode()[: room - len(suffix.encode())].decode(errors="ignore")
+        name = stem + suffix
+    return folder + name
+
+
+def silver_prefix(dataset: str, agency: str) -> str:
+    return f"silver/{dataset}/agency={agency}/"
+
+
+def silver_key(dataset: str, agency: str, source_key: str) -> str:
+    """One object per source key, so that a newer version of the file replaces its predecessor."""
+    stem = re.sub(r"[^a-z0-9]+", "-", PurePosixPath(source_key).stem.lower()).strip("-")[:60]
+    slug = f"{stem}-{_digest(source_key)[:8]}" if stem else _digest(source_key)
+    return f"{silver_prefix(dataset, agency)}{slug}.parquet"
+
+
+def quarantine_key(dataset: str, agency: str, delivery_id: str) -> str:
+    return f"quarantine/{dataset}/agency={agency}/{delivery_id}.parquet"
+
+
+def report_prefix(dataset: str, agency: str) -> str:
+    return f"reports/{dataset}/agency={agency}/"
+
+
+def report_key(dataset: str, agency: str, delivery_id: str, attempt_id: str | None = None) -> str:
+    """The ledger's record of a delivery; with ``attempt_id``, of one reprocessing of it."""
+    name = f"{delivery_id}.{attempt_id}" if attempt_id else delivery_id
+    return f"{report_prefix(dataset, agency)}{name}.json"
+
+
+def ignored_key(delivery_id: str) -> str:
+    return f"{IGNORED_REPORTS}{delivery_id}.json"
+
+
+@dataclass(frozen=True)
+class BronzeKey:
+    dataset: str
+    agency: str
+    delivery_id: str
+    file_name: str
+
+
+_BRONZE = re.compile(r"bronze/([^/]+)/agency=([^/]+)/([0-9a-f]+)/([^/]+)")
+
+
+def parse_bronze_key(key: str) -> BronzeKey | None:
+    match = _BRONZE.fullmatch(key)
+    return BronzeKey(*match.groups()) if match else None
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]

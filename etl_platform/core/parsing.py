@@ -1,0 +1,268 @@
+"""UTF-8 bytes of whole rows → a frame of text cells with line numbers. No files.
+
+Polars parses a chunk fast but forgives: it pads short rows, and a stray quote may swallow a delimiter. So its
+answer is taken only when the bytes add up: the cells, delimiters, quotes and line ends of the frame must
+account for every byte of the chunk. Where they do not, the chunk is read again row by row with Python's csv
+module, which says what is wrong with which row.
+"""
+
+import csv
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import polars as pl
+
+from etl_platform.core.errors import UnreadableFileError
+from etl_platform.core.rule_names import BAD_QUOTE, TOO_FEW, TOO_MANY
+from etl_platform.core.rules import DAMAGE, LINE, OVERFLOW
+
+MAX_ROW_BYTES = 32 << 20
+"""A row longer than this is taken for an unclosed quote."""
+
+
+@dataclass(frozen=True)
+class Grid:
+    """What a parser must know: delimiter, bytes that end a row, cells a row may have, cells that are named."""
+
+    delimiter: str
+    line_end: bytes
+    width: int
+    named: int
+
+
+@dataclass
+class ReadNotes:
+    """What the reader did beyond reading, gathered over a whole file."""
+
+    blank_lines: int = 0
+    ragged_rows: int = 0
+    cp1252_lines: int = 0
+    utf8_lines: int = 0
+    slow_chunks: int = 0
+    crlf: bool = False
+    lf: bool = False
+    dropped: list[dict[str, object]] = field(default_factory=list)
+
+    def see_line_ends(self, *, crlf: bool, lf: bool) -> None:
+        self.crlf, self.lf = self.crlf or crlf, self.lf or lf
+
+
+def cut_rows(buffer: bytes, line_end: bytes) -> int:
+    """Length of the longest head of ``buffer`` that ends a row outside quotes; 0 if there is none."""
+    end = buffer.rfind(line_end) + 1
+    odd = buffer.count(b'"', 0, end) & 1
+    while end and odd:
+        quote = buffer.rfind(b'"', 0, end)
+        before = buffer.rfind(line_end, 0, quote) + 1
+        odd ^= buffer.count(b'"', before, end) & 1
+        end = before
+    return end
+
+
+def parse_chunk(chunk: bytes, first_line: int, grid: Grid, notes: ReadNotes) -> tuple[pl.DataFrame, int]:
+    """Read whole rows.
+
+    Args:
+        chunk: bytes that start and end at a row's border.
+        first_line: 1-based line of the file on which they start.
+
+    Returns:
+        Text columns by position, ``_line``, ``_damage`` and ``_overflow``; and the lines that the chunk takes.
+
+    Raises:
+        UnreadableFileError: ``unclosed_quote``, ``encoding_undecidable``.
+    """
+    fast = _parse_fast(chunk, first_line, grid, notes)
+    if fast is None:
+        repaired = decode_mixed(chunk, first_line, notes)
+        if repaired is not None:
+            chunk = repaired
+            fast = _parse_fast(chunk, first_line, grid, notes)
+    if fast is not None:
+        return fast
+    notes.slow_chunks += 1
+    rows, used, lines = parse_rows(chunk, first_line, grid, notes)
+    if used < len(chunk):
+        raise unclosed_quote(first_line + lines)
+    return rows, lines
+
+
+def whole_rows(buffer: bytes, grid: Grid) -> int:
+    """Length of the head of ``buffer`` that is whole rows, read one by one.
+
+    Raises:
+        UnreadableFileError: ``unclosed_quote`` where not even one row ends.
+    """
+    _, used, _ = parse_rows(buffer, 1, grid, ReadNotes())
+    if not used:
+        raise UnreadableFileError(
+            "unclosed_quote", f"a row has more than {MAX_ROW_BYTES:,} bytes: a quote never closes"
+        )
+    return used
+
+
+def unclosed_quote(line: int) -> UnreadableFileError:
+    return UnreadableFileError(
+        "unclosed_quote", f'the quote (") that opens on line {line} never closes; close or double it', line
+    )
+
+
+def _parse_fast(
+    chunk: bytes, first_line: int, grid: Grid, notes: ReadNotes
+) -> tuple[pl.DataFrame, int] | None:
+    line_end, end_bytes = grid.line_end, 1
+    lines = chunk.count(line_end)
+    if line_end == b"\n" and b"\r" in chunk:
+        # Mixed line ends would let a missing delimiter hide behind a carriage return.
+        if not chunk.count(b"\r\n") == chunk.count(b"\r") == lines:
+            return None
+        end_bytes = 2
+    schema = {str(i): pl.String for i in range(grid.width)}
+    try:
+        frame = pl.read_csv(
+            chunk, has_header=False, schema=schema, separator=grid.delimiter, eol_char=line_end.decode()
+        )
+    except pl.exceptions.PolarsError:
+        return None
+    rows = frame.height
+    open_end = 0 if chunk.endswith(line_end) else end_bytes
+    cells = frame.select(pl.sum_horizontal(pl.all().str.len_bytes().sum())).item() or 0
+    expected = cells + rows * (grid.width - 1 + end_bytes) - open_end + chunk.count(b'"')
+    if expected != len(chunk):
+        kept = (
+            frame.select(pl.sum_horizontal(pl.all().str.count_matches('"', literal=True).sum())).item() or 0
+        )
+        if expected - kept != len(chunk):
+            return None
+    taken = lines + (1 if open_end else 0)
+    line: pl.Expr = pl.int_range(first_line, first_line + rows, dtype=pl.UInt32)
+    if taken != rows:
+        inner = pl.sum_horizontal(pl.all().str.count_matches(line_end.decode(), literal=True).fill_null(0))
+        line = (line + (inner.cum_sum() - inner)).cast(pl.UInt32)
+    notes.see_line_ends(crlf=end_bytes == 2, lf=end_bytes == 1)
+    empty = pl.lit(None, pl.String)
+    frame = frame.with_columns(line.alias(LINE), empty.alias(DAMAGE), empty.alias(OVERFLOW))
+    if min(frame.select(pl.col(schema).null_count()).row(0)) > 0:
+        kept_rows = frame.filter(~pl.all_horizontal(pl.col(schema).is_null()))
+        notes.blank_lines += frame.height - kept_rows.height
+        frame = kept_rows
+    return frame, taken
+
+
+def parse_rows(chunk: bytes, first_line: int, grid: Grid, notes: ReadNotes) -> tuple[pl.DataFrame, int, int]:
+    """Read row by row; returns the frame, and the bytes and lines of the rows that were whole.
+
+    Raises:
+        UnreadableFileError: ``unclosed_quote`` where text follows a quote that closed on a later line.
+    """
+    csv.field_size_limit(MAX_ROW_BYTES)
+    source = _Lines(io.StringIO(chunk.decode("utf-8", "surrogateescape"), newline=""))
+    table: list[tuple[list[str], int, str | None, str | None]] = []
+    used_lines = used_bytes = 0
+    reader = csv.reader(source, delimiter=grid.delimiter, strict=True)
+    while True:
+        damage = None
+        try:
+            cells = next(reader)
+        except StopIteration:
+            break
+        except csv.Error:
+            if source.ended:
+                break
+            if source.count - used_lines > 1 or source.last.count('"') & 1:
+                raise unclosed_quote(first_line + used_lines) from None
+            cells, damage = next(csv.reader([source.last], delimiter=grid.delimiter)), BAD_QUOTE
+            reader = csv.reader(source, delimiter=grid.delimiter, strict=True)
+        line = first_line + used_lines
+        used_lines, used_bytes = source.count, source.bytes
+        if not any(cell.strip() for cell in cells):
+            notes.blank_lines += 1
+            continue
+        table.append(_fit(cells, line, damage, grid))
+    crlf = chunk.count(b"\r\n")
+    notes.see_line_ends(crlf=crlf > 0, lf=chunk.count(b"\n") > crlf)
+    notes.ragged_rows += sum(damage is not None for _, _, damage, _ in table)
+    return rows_frame(table, grid), used_bytes, used_lines
+
+
+def _fit(
+    cells: list[str], line: int, damage: str | None, grid: Grid
+) -> tuple[list[str], int, str | None, str | None]:
+    overflow = None
+    if len(cells) > grid.width:
+        rest = cells[grid.width :]
+        if any(cell.strip() for cell in rest):
+            damage, overflow = damage or TOO_MANY, grid.delimiter.join(rest)
+    elif len(cells) < grid.named:
+        damage = damage or TOO_FEW
+    return cells, line, damage, overflow
+
+
+def rows_frame(table: list[tuple[list[str], int, str | None, str | None]], grid: Grid) -> pl.DataFrame:
+    columns: dict[str, pl.Series] = {}
+    for position in range(grid.width):
+        texts = [(cells[position] or None) if position < len(cells) else None for cells, _, _, _ in table]
+        columns[str(position)] = pl.Series(str(position), texts, pl.String)
+    columns[LINE] = pl.Series(LINE, [line for _, line, _, _ in table], pl.UInt32)
+    columns[DAMAGE] = pl.Series(DAMAGE, [damage for _, _, damage, _ in table], pl.String)
+    columns[OVERFLOW] = pl.Series(OVERFLOW, [overflow for _, _, _, overflow in table], pl.String)
+    return pl.DataFrame(columns)
+
+
+class _Lines:
+    """Lines for csv.reader that remembers how far it got and whether a row ran past the end."""
+
+    def __init__(self, text: io.StringIO) -> None:
+        self._text = text
+        self.count = self.bytes = 0
+        self.ended = False
+        self.last = ""
+
+    def __iter__(self) -> Iterator[str]:
+        return self
+
+    def __next__(self) -> str:
+        line = self._text.readline()
+        if not line:
+            self.ended = True
+            raise StopIteration
+        self.count += 1
+        self.bytes += len(line.encode("utf-8", "surrogateescape"))
+        self.last = line
+        return line
+
+
+def decode_mixed(chunk: bytes, first_line: int, notes: ReadNotes) -> bytes | None:
+    """A chunk that is not all UTF-8, line by line as UTF-8 or else cp1252; None if it was UTF-8.
+
+    Raises:
+        UnreadableFileError: ``encoding_undecidable`` at a byte that neither encoding has.
+    """
+    try:
+        chunk.decode()
+    except UnicodeDecodeError:
+        pass
+    else:
+        return None
+    lines: list[bytes] = []
+    for number, line in enumerate(chunk.split(b"\n"), start=first_line):
+        if line.isascii():
+            lines.append(line)
+            continue
+        try:
+            line.decode()
+            notes.utf8_lines += 1
+            lines.append(line)
+        except UnicodeDecodeError:
+            notes.cp1252_lines += 1
+            try:
+                lines.append(line.decode("cp1252").encode())
+            except UnicodeDecodeError as error:
+                raise UnreadableFileError(
+                    "encoding_undecidable",
+                    f"line {number} has the byte 0x{line[error.start]:02X}, which is neither UTF-8 nor Windows-1252; "
+                    "save the file as UTF-8",
+                    number,
+                ) from None
+    return b"\n".join(lines)

@@ -1,0 +1,330 @@
+"""Contract → vectorised checks with reasons. Frames in, frames out; no files, no Dagster.
+
+A batch holds the file's cells as text in columns named by position (``"0"``, ``"1"``, …). ``CompiledContract``
+adds three families of columns: ``text:<column>`` (trimmed, null tokens and blanks as null), ``<column>``
+(typed) and ``rule:<reason>`` (true where the row breaks the rule). A rule about a value's content passes on
+null; a row rule sees typed values and passes where one of its inputs failed its own type.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import polars as pl
+
+from etl_platform.core.contracts import Column, ColumnType, Contract
+from etl_platform.core.errors import ContractError
+from etl_platform.core.formats import DEFAULT_DATE, DEFAULT_TIMESTAMP, text_format
+from etl_platform.core.rule_names import contract_rules, unique_reason
+
+LINE, DAMAGE, OVERFLOW, BAD, REASONS = "_line", "_damage", "_overflow", "_bad", "reasons"
+DTYPES: dict[ColumnType, pl.DataType] = {
+    ColumnType.STRING: pl.String(),
+    ColumnType.DATE: pl.Date(),
+    ColumnType.TIMESTAMP: pl.Datetime("us"),
+    ColumnType.INTEGER: pl.Int64(),
+    ColumnType.NUMBER: pl.Float64(),
+    ColumnType.BOOLEAN: pl.Boolean(),
+}
+_MONEY = r"^[-+]?\(?[-+]?\s*\$?\s*(?:[0-9]{1,3}(?:,[0-9]{3})+|[0-9]+)(?:\.[0-9]*)?\s*\)?$"
+
+
+@dataclass(frozen=True)
+class CompiledContract:
+    """Expressions for one contract over one file's header.
+
+    Attributes:
+        keys: the columns of each uniqueness rule, by reason.
+        inputs: the columns that each rule looks at, by reason.
+        reasons: every reason the rules can give, in report order.
+    """
+
+    contract: Contract
+    texts: tuple[pl.Expr, ...]
+    typed: tuple[pl.Expr, ...]
+    flags: tuple[pl.Expr, ...]
+    keys: Mapping[str, tuple[str, ...]]
+    inputs: Mapping[str, tuple[str, ...]]
+    reasons: tuple[str, ...]
+    schema: pl.Schema
+
+    def key_hashes(self, cells: pl.DataFrame) -> dict[str, pl.Series]:
+        """Per uniqueness rule, the 64-bit hash of each row's key; rows with a null in the key are left out."""
+        if not self.keys:
+            return {}
+        used = {f"text:{name}" for columns in self.keys.values() for name in columns}
+        texts = cells.lazy().select(e for e in self.texts if e.meta.output_name() in used).collect()
+        return {
+            reason: texts.select(_key(columns)).to_series().drop_nulls()
+            for reason, columns in self.keys.items()
+        }
+
+    def check(self, cells: pl.DataFrame, repeated: Mapping[str, pl.Series]) -> pl.DataFrame:
+        """Hold a batch against every rule.
+
+        Args:
+            cells: text columns by position, ``_line`` and ``_damage`` (null where the row is whole).
+            repeated: per uniqueness rule, the key hashes that occur more than once in the file.
+
+        Returns:
+            The batch with all three families of columns and ``_bad``.
+        """
+        unique = [
+            _key(columns).is_in(repeated[reason].implode()).fill_null(value=False).alias(f"rule:{reason}")
+            for reason, columns in self.keys.items()
+        ]
+        flags = [flag.meta.output_name() for flag in (*self.flags, *unique)]
+        return (
+            cells.lazy()
+            .with_columns(self.texts)
+            .with_columns(self.typed)
+            .with_columns(*self.flags, *unique)
+            .with_columns(pl.any_horizontal(*flags, pl.col(DAMAGE).is_not_null()).alias(BAD))
+            .collect()
+        )
+
+    def explain(self, bad: pl.DataFrame) -> pl.DataFrame:
+        """Bad rows with their ``reasons``: rule names joined by ``;`` in report order."""
+        parts = [pl.when(f"rule:{reason}").then(pl.lit(reason)) for reason in self.reasons]
+        return bad.with_columns(
+            pl.concat_str([pl.col(DAMAGE), *parts], separator=";", ignore_nulls=True).alias(REASONS)
+        )
+
+
+def compile_contract(
+    contract: Contract, positions: Mapping[str, int], *, iso_dates: bool = False
+) -> CompiledContract:
+    """Turn a contract into expressions.
+
+    Args:
+        contract: what must hold.
+        positions: where each contract column stands in the file; a column that is not there reads as null.
+        iso_dates: dates may also be ISO, as the cells of a workbook are rendered.
+
+    Raises:
+        ContractError: a pattern, format, bound or row rule that does not parse, or names an unknown column.
+    """
+    texts = [_text(column, positions.get(column.name)) for column in contract.columns]
+    typed: list[pl.Expr] = []
+    flags: list[pl.Expr] = []
+    for column in contract.columns:
+        value = _typed(column, contract, iso_dates=iso_dates)
+        typed.append(value.alias(column.name))
+        flags += _column_flags(column, contract)
+    flags += [_row_flag(contract, index) for index in range(len(contract.row_rules))]
+    keys = {f"{c.name}.unique": (c.name,) for c in contract.columns if c.unique}
+    if len(contract.primary_key) > 1:
+        keys[unique_reason(contract.primary_key)] = contract.primary_key
+    inputs = {rule.reason: (rule.column,) for rule in contract_rules(contract) if rule.column}
+    inputs |= {
+        rule.name: tuple(dict.fromkeys(pl.sql_expr(rule.sql).meta.root_names()))
+        for rule in contract.row_rules
+    }
+    inputs |= keys
+    compiled = CompiledContract(
+        contract,
+        tuple(texts),
+        tuple(typed),
+        tuple(flag.fill_null(value=False) for flag in flags),
+        keys,
+        inputs,
+        tuple(rule.reason for rule in contract_rules(contract)),
+        pl.Schema({column.name: DTYPES[column.type] for column in contract.columns}),
+    )
+    _dry_run(compiled)
+    return compiled
+
+
+def _text(column: Column, position: int | None) -> pl.Expr:
+    name = f"text:{column.name}"
+    if position is None:
+        return pl.lit(None, pl.String).alias(name)
+    text = pl.col(str(position))
+    if column.trim:
+        text = text.str.strip_chars()
+        text = pl.when(text != "").then(text)
+    if column.null_tokens:
+        tokens = sorted({token.strip().upper() for token in column.null_tokens})
+        text = pl.when(~text.str.strip_chars().str.to_uppercase().is_in(tokens)).then(text)
+    return text.alias(name)
+
+
+def _typed(column: Column, contract: Contract, *, iso_dates: bool = False) -> pl.Expr:
+    text = pl.col(f"text:{column.name}")
+    match column.type:
+        case ColumnType.STRING:
+            return text
+        case ColumnType.DATE | ColumnType.TIMESTAMP:
+            return _moment(column, contract, text, iso_dates=iso_dates)
+        case ColumnType.INTEGER:
+            return text.cast(pl.Int64, strict=False)
+        case ColumnType.NUMBER:
+            plain = _number(text)
+            return pl.coalesce(plain, _money(text)) if column.money else plain
+        case ColumnType.BOOLEAN:
+            folded = text.str.strip_chars().str.to_lowercase()
+            yes = sorted({"true", *(v.lower() for v in column.true_values)})
+            no = sorted({"false", *(v.lower() for v in column.false_values)})
+            return pl.when(folded.is_in(yes)).then(True).when(folded.is_in(no)).then(False)  # noqa: FBT003
+
+
+def _number(text: pl.Expr) -> pl.Expr:
+    # Polars also reads 1e5, inf and nan; a plain number has digits, sign and point.
+    number = text.cast(pl.Float64, strict=False)
+    return pl.when(number.is_finite() & ~text.str.contains("[eE]")).then(number)
+
+
+def _money(text: pl.Expr) -> pl.Expr:
+    stripped = text.str.strip_chars()
+    amount = stripped.str.replace_all(r"[$,()\s]", "").cast(pl.Float64, strict=False)
+    opens, closes = stripped.str.contains(r"\("), stripped.str.ends_with(")")
+    signed = pl.when(opens).then(-amount).otherwise(amount)
+    return pl.when(stripped.str.contains(_MONEY) & (opens == closes)).then(signed)
+
+
+def _moment(column: Column, contract: Contract, text: pl.Expr, *, iso_dates: bool) -> pl.Expr:
+    is_date = column.type is ColumnType.DATE
+    readings: list[pl.Expr] = []
+    iso = DEFAULT_DATE if is_date else DEFAULT_TIMESTAMP
+    for pattern in dict.fromkeys((column.formats or iso) + (iso if iso_dates else ())):
+        try:
+            form = text_format(pattern)
+        except ValueError as error:
+            raise _error(contract, column, str(error)) from None
+        if is_date:
+            value = text.str.to_date(form.chrono, strict=False)
+        else:
+            value = text.str.to_datetime(form.chrono, strict=False, time_unit="us")
+        if form.width is not None:
+            # Right width and a four-digit year: enough for fixed digits, and far cheaper than the guard.
+            guard = (text.str.len_bytes() == form.width) & (value.dt.year() >= 1000)
+        else:
+            guard = text.str.contains(form.guard)
+        readings.append(pl.when(guard).then(value))
+    return pl.coalesce(readings) if len(readings) > 1 else readings[0]
+
+
+def _column_flags(column: Column, contract: Contract) -> list[pl.Expr]:
+    text, value = pl.col(f"text:{column.name}"), pl.col(column.name)
+    flags: list[pl.Expr] = []
+
+    def flag(kind: str, broken: pl.Expr) -> None:
+        flags.append(broken.alias(f"rule:{column.name}.{kind}"))
+
+    if column.required:
+        flag("required", text.is_null())
+    if column.type is not ColumnType.STRING:
+        flag("type", text.is_not_null() & value.is_null())
+    if column.pattern is not None:
+        flag("pattern", ~text.str.contains(column.pattern))
+    if column.min_length is not None or column.max_length is not None:
+        length = text.str.len_chars()
+        flag(
+            "length",
+            (length < (column.min_length or 0))
+            | (length > pl.lit(column.max_length, pl.UInt32)).fill_null(value=False),
+        )
+    bounds = _bounds(column, contract)
+    if bounds is not None:
+        flag("range", ~bounds)
+    if column.allowed is not None:
+        flag("allowed", ~_is_allowed(column, contract, text, value))
+    return flags
+
+
+def _bounds(column: Column, contract: Contract) -> pl.Expr | None:
+    value = pl.col(column.name)
+    within: list[pl.Expr] = []
+    for bound, compare in (
+        (column.minimum, pl.Expr.ge),
+        (column.maximum, pl.Expr.le),
+        (column.exclusive_minimum, pl.Expr.gt),
+        (column.exclusive_maximum, pl.Expr.lt),
+    ):
+        if bound is not None:
+            within.append(compare(value, pl.lit(_literal(column, contract, bound))))
+    return pl.all_horizontal(within) if within else None
+
+
+def _literal(column: Column, contract: Contract, bound: str | float) -> Any:
+    """A contract's bound or enumeration value as the column's own type."""
+    typed = pl.DataFrame({f"text:{column.name}": [str(bound)]}).select(_typed(column, contract)).item()
+    if typed is None:
+        # Bounds are ISO dates, whatever formats the agencies write.
+        iso = pl.Series([str(bound)]).str.to_date("%Y-%m-%d", strict=False).item()
+        typed = iso if column.type in {ColumnType.DATE, ColumnType.TIMESTAMP} else None
+    if typed is None:
+        raise _error(contract, column, f"{bound!r} is no {column.type}")
+    return typed
+
+
+def _is_allowed(column: Column, contract: Contract, text: pl.Expr, value: pl.Expr) -> pl.Expr:
+    assert column.allowed is not None
+    if column.type is ColumnType.STRING:
+        return text.is_in(column.allowed)
+    return value.is_in([_literal(column, contract, item) for item in column.allowed])
+
+
+def _row_flag(contract: Contract, index: int) -> pl.Expr:
+    rule = contract.row_rules[index]
+    try:
+        expression = pl.sql_expr(rule.sql)
+        used = expression.meta.root_names()
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
+        message = f"{rule.name}: {rule.sql!r} is no SQL expression: {_first_line(error)}"
+        raise ContractError(message, path=contract.path, line=rule.line) from None
+    names = {column.name: column for column in contract.columns}
+    unknown = [name for name in used if name not in names]
+    if unknown:
+        raise ContractError(
+            f"{rule.name} names the unknown column {unknown[0]!r}; there are {', '.join(names)}",
+            path=contract.path,
+            line=rule.line,
+        )
+    broken = ~expression
+    for name in used:
+        if names[name].type is not ColumnType.STRING:
+            broken = broken & (pl.col(f"text:{name}").is_null() | pl.col(name).is_not_null())
+    return broken.alias(f"rule:{rule.name}")
+
+
+def _dry_run(compiled: CompiledContract) -> None:
+    """Evaluate every flag on one row, so that a broken expression is blamed on its line before any file is read."""
+    contract = compiled.contract
+    lines = {f"rule:{rule.name}": rule.line for rule in contract.row_rules}
+    lines |= {
+        f"rule:{rule.reason}": contract.column(rule.column).line
+        for rule in contract_rules(contract)
+        if rule.column
+    }
+    texts = [pl.lit("x").alias(expression.meta.output_name()) for expression in compiled.texts]
+    values = [
+        pl.Series(name, [1], pl.Int8).cast(pl.String if dtype == pl.String else dtype)
+        for name, dtype in compiled.schema.items()
+    ]
+    frame = pl.select(texts).with_columns(compiled.typed).with_columns(values)
+    for flag in compiled.flags:
+        name = flag.meta.output_name()
+        try:
+            found = frame.select(flag).dtypes[0]
+        except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
+            message = f"{name.removeprefix('rule:')}: {_first_line(error)}"
+            raise ContractError(message, path=contract.path, line=lines.get(name)) from None
+        if found != pl.Boolean:
+            message = f"{name.removeprefix('rule:')} gives {found}, not true or false"
+            raise ContractError(message, path=contract.path, line=lines.get(name))
+
+
+def _first_line(error: BaseException) -> str:
+    return str(error).strip().partition("\n")[0]
+
+
+def _key(columns: tuple[str, ...]) -> pl.Expr:
+    texts = [pl.col(f"text:{name}") for name in columns]
+    whole = pl.all_horizontal([text.is_not_null() for text in texts])
+    hashed = texts[0].hash(7) if len(texts) == 1 else pl.struct(texts).hash(7)
+    return pl.when(whole).then(hashed).alias("key")
+
+
+def _error(contract: Contract, column: Column, message: str) -> ContractError:
+    return ContractError(f"{column.name}: {message}", path=contract.path, line=column.line)

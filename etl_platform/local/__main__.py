@@ -1,0 +1,106 @@
+"""``python -m etl_platform.local``: behind make demo, dev and drop. Only arguments and exit codes."""
+
+import argparse
+import signal
+import sys
+from pathlib import Path
+from types import FrameType
+
+from etl_platform.local.processes import LocalStackError
+
+_EPILOG = """\
+example:
+  make dev                                             # in one terminal
+  python -m etl_platform.local drop Officer_Detail.csv --agency nm_albuquerque
+
+exit codes: 0 done, 1 it did not work, 2 wrong use
+"""
+_INTERRUPTED = 130
+
+
+def main(argv: list[str] | None = None) -> int:
+    arguments = _parser().parse_args(argv)
+    _stop_on_signals()
+    try:
+        return int(arguments.run(arguments))
+    except LocalStackError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("interrupted; all of it is stopped", file=sys.stderr)
+        return _INTERRUPTED
+
+
+def _parser() -> argparse.ArgumentParser:
+    layout = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(
+        "python -m etl_platform.local", description=__doc__, epilog=_EPILOG, formatter_class=layout
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    demo = commands.add_parser("demo", help="the whole intake path on sample files, then what became of each")
+    demo.set_defaults(run=_demo)
+    dev = commands.add_parser("dev", help="the same stack with Dagster's UI, until Ctrl-C")
+    dev.set_defaults(run=_dev)
+    drop = commands.add_parser(
+        "drop", help="drop one file into the running dev stack", epilog=_EPILOG, formatter_class=layout
+    )
+    drop.add_argument("file", metavar="FILE", help="the file to upload")
+    drop.add_argument("--agency", default="", help="who sends it, such as nm_albuquerque")
+    drop.add_argument("--key", help="the whole object key, instead of from_client/AGENCY/<name of FILE>")
+    drop.set_defaults(run=_drop, parser=drop)
+    return parser
+
+
+def _demo(_: argparse.Namespace) -> int:
+    from etl_platform.local.demo import run_demo  # noqa: PLC0415 - rich and boto3 are not for drop's usage errors
+
+    return run_demo()
+
+
+def _dev(_: argparse.Namespace) -> int:
+    from etl_platform.local.dev import run_dev  # noqa: PLC0415
+
+    try:
+        run_dev()
+    except KeyboardInterrupt:
+        print("Stopped.", flush=True)
+    return 0
+
+
+def _drop(arguments: argparse.Namespace) -> int:
+    from etl_platform.local.dev import UI_PORT, drop  # noqa: PLC0415
+
+    if not arguments.file:
+        arguments.parser.error("FILE is empty: make drop FILE=path AGENCY=nm_albuquerque")
+    if not arguments.agency.strip(" /") and not arguments.key:
+        arguments.parser.error("AGENCY is empty: make drop FILE=path AGENCY=nm_albuquerque")
+    if not Path(arguments.file).is_file():
+        arguments.parser.error(f"FILE: there is no file {arguments.file!r}")
+    key = drop(Path(arguments.file), arguments.agency, arguments.key)
+    print(f"Dropped as {key}")
+    print(f"Watch its run:  http://127.0.0.1:{UI_PORT}/runs")
+    print("Its outcome:    set -a; . .local/stack.env; set +a; .venv/bin/etl-platform status")
+    return 0
+
+
+def _stop_on_signals() -> None:
+    """Every polite way to be stopped takes the same path out, and only once: stopping is not interrupted."""
+    signals = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
+    # nohup means what it says.
+    signals = [number for number in signals if number != signal.SIGHUP or _is_heard(number)]
+
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        for number in signals:
+            signal.signal(number, signal.SIG_IGN)
+        raise KeyboardInterrupt
+
+    for number in signals:
+        signal.signal(number, stop)
+
+
+def _is_heard(number: signal.Signals) -> bool:
+    return signal.getsignal(number) is not signal.SIG_IGN
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,251 @@
+"""The demo: drop the samples, let Dagster's daemon pick them up, compare what became of each."""
+
+import json
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote_plus, unquote_plus
+
+from etl_platform.core.deliveries import delivery_id
+from etl_platform.core.layout import IGNORED_REPORTS, WRITTEN_PREFIXES
+from etl_platform.local import display
+from etl_platform.local.dagster_log import DagsterLog
+from etl_platform.local.expected import Dropped, Result, all_differences
+from etl_platform.local.processes import LocalStackError
+from etl_platform.local.provision import Clients, Provisioned, open_clients
+from etl_platform.local.samples import Sample, build_samples
+from etl_platform.local.stack import REPOSITORY, Stack
+
+DEADLINE_S = 110.0
+_POLL_S = 0.5
+_SUBJECT = "Amazon S3 Notification"
+
+
+def run_demo(project: Path = REPOSITORY, samples: Sequence[Sample] | None = None) -> int:
+    """0 if every delivery and every object is as the samples say, else 1.
+
+    Raises:
+        LocalStackError: the stack does not start, or a part of it ended by itself.
+    """
+    started = time.monotonic()
+    samples = build_samples() if samples is None else samples
+    (project / ".local").mkdir(exist_ok=True)
+    work_dir = Path(tempfile.mkdtemp(prefix="demo-", dir=project / ".local"))
+    try:
+        with Stack(work_dir, project=project) as stack:
+            demo = _watch(stack, samples, started + DEADLINE_S)
+            found = demo.differences()
+    except KeyboardInterrupt:
+        shutil.rmtree(work_dir, ignore_errors=True)
+        raise
+    except LocalStackError as error:
+        raise LocalStackError(f"{error}\nThe logs are in {work_dir}") from error
+    display.print_table(demo.dropped, demo.results)
+    took = time.monotonic() - started
+    if found:
+        print(f"{len(found)} differences after {took:.0f} s:", file=sys.stderr)
+        print("\n".join(f"  {line}" for line in found), file=sys.stderr)
+        print(f"The logs are in {work_dir} (dagster.log, emulator.log)", file=sys.stderr)
+        return 1
+    shutil.rmtree(work_dir, ignore_errors=True)
+    print(
+        f"{len(demo.dropped)} deliveries and {len(demo.listing)} objects are what the samples call for; "
+        f"{demo.runs} runs, both queues empty; {took:.0f} s"
+    )
+    return 0
+
+
+def _watch(stack: Stack, samples: Sequence[Sample], deadline: float) -> "_Demo":
+    with ExitStack() as open_things:
+        aws = open_things.enter_context(open_clients(stack.emulator.endpoint_url))
+        show = open_things.enter_context(display.progress(len(samples)))
+        demo = _Demo(aws, stack.resources)
+        show(0, "starting Dagster")
+        for sample in samples:
+            if sample.event == "unannounced":
+                demo.hold_back(sample)
+        # Only now: the queue's messages are the sensor's from here on.
+        stack.start_daemon()
+        for sample in samples:
+            if sample.event == "put":
+                demo.put(sample)
+        demo.arrange(samples)
+        log = open_things.enter_context(DagsterLog(stack.dagster_home))
+        while not demo.is_complete and time.monotonic() < deadline:
+            stack.check()
+            time.sleep(_POLL_S)
+            demo.look(log)
+            show(len(demo.results), demo.waiting_for)
+        return demo
+
+
+@dataclass
+class _Demo:
+    """The deliveries under way and what is known of them so far. ``results`` are by sample name."""
+
+    aws: Clients
+    resources: Provisioned
+    dropped: list[Dropped] = field(default_factory=list)
+    results: dict[str, Result] = field(default_factory=dict)
+    listing: set[str] = field(default_factory=set)
+    runs: int = 0
+    unfinished_runs: int = 0
+    failed_runs: list[str] = field(default_factory=list)
+    queued: int = 0
+    dead: int = 0
+    _withheld: dict[str, str] = field(default_factory=dict)
+    _repeated: set[str] = field(default_factory=set)
+    _records: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    def put(self, sample: Sample) -> None:
+        """Put the object; S3 announces it by itself."""
+        made = self.aws.s3.put_object(Bucket=self.resources.bucket, Key=sample.key, Body=sample.content)
+        identity = delivery_id(self.resources.bucket, sample.key, made["VersionId"])
+        self.dropped.append(Dropped(sample, identity))
+
+    def hold_back(self, sample: Sample) -> None:
+        """Put the object and take its event off the queue, to be sent when newer versions are done."""
+        self.put(sample)
+        deadline = time.monotonic() + 10
+        queue = self.resources.queue_url
+        while time.monotonic() < deadline:
+            received = self.aws.sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10, WaitTimeSeconds=1)
+            for message in received.get("Messages", []):
+                event = json.loads(message["Body"])["Message"]
+                if sample.key in _keys(event):
+                    self.aws.sqs.delete_message(QueueUrl=queue, ReceiptHandle=message["ReceiptHandle"])
+                    self._withheld[sample.name] = event
+                else:
+                    self.aws.sqs.change_message_visibility(
+                        QueueUrl=queue, ReceiptHandle=message["ReceiptHandle"], VisibilityTimeout=0
+                    )
+            if sample.name in self._withheld:
+                return
+        raise LocalStackError(f"the event of {sample.key} did not reach the queue within 10 s")
+
+    def arrange(self, samples: Sequence[Sample]) -> None:
+        """Put what was dropped in the samples' order; a repeat takes the identity of its key's object."""
+        by_name = {item.sample.name: item for item in self.dropped}
+        by_key = {item.sample.key: item for item in self.dropped}
+        self.dropped = [
+            Dropped(sample, by_key[sample.key].delivery_id)
+            if sample.event == "again"
+            else by_name[sample.name]
+            for sample in samples
+        ]
+
+    def look(self, log: DagsterLog) -> None:
+        """Bring what is known up to date, and send the events whose time has come."""
+        self._read_bucket()
+        self.queued = self._messages(self.resources.queue_url)
+        self.dead = self._messages(self.resources.dlq_url)
+        for item in self.dropped:
+            sample, record = item.sample, self._records.get(item.delivery_id)
+            if sample.event == "again" and sample.name in self._repeated:
+                result = log.outcome(sample.dataset or "", sample.agency or "", item.delivery_id)
+                if result is not None:
+                    self.results[sample.name] = Result(result, sample.agency, sample.dataset)
+            elif sample.event != "again" and record is not None:
+                self.results[sample.name] = Result.of_record(record)
+        self._send_late_events()
+        if self._records:
+            self.runs, self.unfinished_runs, self.failed_runs = log.runs()
+
+    @property
+    def waiting_for(self) -> str:
+        missing = [item.sample.name for item in self.dropped if item.sample.name not in self.results]
+        if missing:
+            more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
+            return f"waiting for {', '.join(missing[:3])}{more}"
+        if self.queued:
+            return "waiting for the queue to empty"
+        return "waiting for the runs to end" if self.unfinished_runs else "all recorded"
+
+    @property
+    def is_complete(self) -> bool:
+        return self.waiting_for == "all recorded" and self.runs > 0
+
+    def differences(self) -> list[str]:
+        """Everything that is not as the samples say, one line each."""
+        lines = all_differences(self.dropped, self.results, self.listing)
+        if self.queued:
+            lines.append(f"queue: expected 0 messages, actual {self.queued}")
+        if self.dead:
+            lines.append(f"dead-letter queue: expected 0 messages, actual {self.dead}")
+        if self.unfinished_runs:
+            lines.append(f"runs: {self.unfinished_runs} did not end within {DEADLINE_S:.0f} s")
+        return lines + [f"runs: expected success, {run}" for run in self.failed_runs]
+
+    def _send_late_events(self) -> None:
+        """A withheld event follows the newer version's record; a repeated one follows the first record."""
+        for item in self.dropped:
+            sample = item.sample
+            done = all(
+                other.delivery_id in self._records
+                for other in self.dropped
+                if other.sample.key == sample.key and other.sample.event == "put"
+            )
+            if sample.event == "unannounced" and done and sample.name in self._withheld:
+                self._publish(self._withheld.pop(sample.name))
+            if sample.event == "again" and done and sample.name not in self._repeated:
+                self._publish(_event_again(self._records[item.delivery_id]["source"]))
+                self._repeated.add(sample.name)
+
+    def _publish(self, event: str) -> None:
+        self.aws.sns.publish(TopicArn=self.resources.topic_arn, Subject=_SUBJECT, Message=event)
+
+    def _read_bucket(self) -> None:
+        self.listing = set(self._keys_written())
+        for key in self.listing:
+            identity = key.rpartition("/")[2].removesuffix(".json")
+            if key.startswith(_REPORTS) and identity not in self._records:
+                body = self.aws.s3.get_object(Bucket=self.resources.bucket, Key=key)["Body"]
+                self._records[identity] = json.loads(body.read())
+
+    def _keys_written(self) -> Iterator[str]:
+        pages = self.aws.s3.get_paginator("list_objects_v2")
+        for prefix in WRITTEN_PREFIXES:
+            for page in pages.paginate(Bucket=self.resources.bucket, Prefix=prefix):
+                yield from (item["Key"] for item in page.get("Contents", []))
+
+    def _messages(self, queue_url: str) -> int:
+        found = self.aws.sqs.get_queue_attributes(QueueUrl=queue_url, AttributeNames=["All"])["Attributes"]
+        return sum(int(value) for name, value in found.items() if name.startswith("ApproximateNumber"))
+
+
+_REPORTS = IGNORED_REPORTS.partition("/")[0] + "/"
+
+
+def _keys(event: str) -> set[str]:
+    """Keys in an S3 event; S3 sends them form-encoded."""
+    records = json.loads(event).get("Records", [])
+    return {unquote_plus(record["s3"]["object"]["key"]) for record in records}
+
+
+def _event_again(source: dict[str, Any]) -> str:
+    """The S3 event of an object version once more, from what its record kept of the first one."""
+    described = {
+        "key": quote_plus(source["key"], safe="/"),
+        "size": source["size_bytes"],
+        "eTag": source["etag"],
+        "versionId": source["version_id"],
+        "sequencer": source.get("sequencer"),
+    }
+    event = {
+        "eventVersion": "2.6",
+        "eventSource": "aws:s3",
+        "eventName": "ObjectCreated:Put",
+        "eventTime": source.get("last_modified"),
+        "s3": {
+            "s3SchemaVersion": "1.0",
+            "bucket": {"name": source["bucket"]},
+            "object": {name: value for name, value in described.items() if value is not None},
+        },
+    }
+    return json.dumps({"Records": [event]})

@@ -1,0 +1,85 @@
+"""The stack with Dagster's UI on fixed ports until it is told to stop, and files dropped into it by hand."""
+
+import time
+from pathlib import Path
+
+from etl_platform.local import provision as resources
+from etl_platform.local.emulator import is_emulator, listen_on_loopback
+from etl_platform.local.processes import LocalStackError
+from etl_platform.local.stack import REPOSITORY, Stack, read_coordinates, write_coordinates
+
+UI_PORT = 3000
+EMULATOR_PORT = 4566
+_SOURCE_PREFIX = "from_client/"
+_COORDINATES = Path(".local") / "stack.env"
+
+
+def run_dev(project: Path = REPOSITORY) -> None:
+    """Serve until the caller is interrupted.
+
+    Raises:
+        LocalStackError: a port is taken, or a part of the stack ended by itself.
+    """
+    for port, use in ((UI_PORT, "Dagster's UI"), (EMULATOR_PORT, "the AWS emulator")):
+        _require_free(port, use)
+    coordinates = project / _COORDINATES
+    stack = Stack(project / ".local", dagster_home=project / ".dagster", port=EMULATOR_PORT, project=project)
+    print("Starting the AWS emulator and Dagster …", flush=True)
+    try:
+        with stack:
+            write_coordinates(coordinates, stack.coordinates)
+            url = stack.start_ui(UI_PORT)
+            print(_welcome(url, stack), flush=True)
+            try:
+                while True:
+                    stack.check()
+                    time.sleep(0.5)
+            finally:
+                print("Stopping …", flush=True)
+    finally:
+        coordinates.unlink(missing_ok=True)
+
+
+def drop(file: Path, agency: str, key: str | None = None, project: Path = REPOSITORY) -> str:
+    """Upload one file into the running dev stack; its key.
+
+    Raises:
+        LocalStackError: no such file, no agency, a key outside the source prefix, or no running stack.
+    """
+    if not file.is_file():
+        raise LocalStackError(f"FILE: there is no file {str(file)!r}")
+    agency = agency.strip().strip("/")
+    if not agency and not key:
+        raise LocalStackError("AGENCY is empty: make drop FILE=path AGENCY=nm_albuquerque")
+    key = key or f"{_SOURCE_PREFIX}{agency}/{file.name}"
+    if not key.startswith(_SOURCE_PREFIX):
+        raise LocalStackError(f"the key {key!r} is not watched: it must start with {_SOURCE_PREFIX}")
+    coordinates = read_coordinates(project / _COORDINATES)
+    endpoint = coordinates.get("AWS_ENDPOINT_URL")
+    if not endpoint or not is_emulator(endpoint):
+        raise LocalStackError("the dev stack is not running: start it with make dev, in another terminal")
+    with resources.open_clients(endpoint) as aws, file.open("rb") as body:
+        aws.s3.put_object(Bucket=coordinates["DATA_BUCKET_NAME"], Key=key, Body=body)
+    return key
+
+
+def _require_free(port: int, use: str) -> None:
+    try:
+        listen_on_loopback(port).close()
+    except LocalStackError as error:
+        raise LocalStackError(
+            f"{error}: {use} needs it. See what holds it with: ss -ltnp 'sport = :{port}'"
+        ) from error
+
+
+def _welcome(url: str, stack: Stack) -> str:
+    return "\n".join(
+        (
+            f"Dagster's UI is up:  {url}",
+            "Drop a file:         make drop FILE=path/to/Officer_Detail.csv AGENCY=nm_albuquerque",
+            f"Use the stack:       set -a; . {_COORDINATES}; set +a; .venv/bin/etl-platform status",
+            f"Logs:                {stack.work_dir}/dagster.log, {stack.emulator.log.name}",
+            "The bucket lives in memory and goes with the stack; Dagster's history stays in .dagster/.",
+            "Stop with Ctrl-C.",
+        )
+    )

@@ -1,0 +1,166 @@
+"""The AWS resources of the platform, made in an emulator: bucket, topic, queues, and what joins them.
+
+Terraform makes the real ones. Making them twice changes nothing.
+"""
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_s3.type_defs import NotificationConfigurationTypeDef
+    from mypy_boto3_sns import SNSClient
+    from mypy_boto3_sqs import SQSClient
+    from mypy_boto3_sqs.literals import QueueAttributeNameType
+
+BUCKET = "etl-file-processing-client-etl"
+TOPIC = "file-processing-topic"
+QUEUE = "file-processing-queue"
+DEAD_LETTER_QUEUE = "file-processing-dlq"
+REGION = "us-east-1"
+KEY_ID = KEY_SECRET = "test"  # noqa: S105 - what the emulator takes for its default account
+MAX_RECEIVE_COUNT = 20
+_NOTIFICATION_ID = "file-arrivals"
+_FOURTEEN_DAYS_S = 14 * 24 * 3600
+
+
+@dataclass(frozen=True)
+class Provisioned:
+    """What the platform is told about its resources."""
+
+    bucket: str
+    topic_arn: str
+    queue_url: str
+    dlq_url: str
+
+
+@dataclass(frozen=True)
+class Clients:
+    """One boto3 client per service."""
+
+    s3: "S3Client"
+    sns: "SNSClient"
+    sqs: "SQSClient"
+
+
+@contextmanager
+def open_clients(endpoint_url: str, region: str = REGION) -> Iterator[Clients]:
+    """Clients that reach the emulator and nothing else, whatever the person's own AWS setup says."""
+    import boto3  # noqa: PLC0415 - 0.2 s that --help and usage errors do not pay
+    import botocore.session  # noqa: PLC0415
+    from botocore.config import Config  # noqa: PLC0415
+
+    # An AWS_PROFILE that does not exist would fail the call, and a proxy would be asked for loopback.
+    own_setup = {
+        "profile": (None, None, None, None),
+        "config_file": (None, None, os.devnull, None),
+        "credentials_file": (None, None, os.devnull, None),
+    }
+    session = boto3.Session(
+        aws_access_key_id=KEY_ID,
+        aws_secret_access_key=KEY_SECRET,
+        region_name=region,
+        botocore_session=botocore.session.Session(session_vars=own_setup),
+    )
+    config = Config(proxies={}, connect_timeout=5, read_timeout=30, retries={"total_max_attempts": 3})
+    with ExitStack() as stack:
+        made: dict[str, Any] = {}
+        for service in ("s3", "sns", "sqs"):
+            made[service] = session.client(service, endpoint_url=endpoint_url, config=config)
+            stack.enter_context(closing(made[service]))
+        yield Clients(**made)
+
+
+def provision(
+    endpoint_url: str,
+    *,
+    region: str = REGION,
+    bucket: str = BUCKET,
+    source_prefix: str = "from_client/",
+    topic: str = TOPIC,
+    queue: str = QUEUE,
+    dead_letter_queue: str = DEAD_LETTER_QUEUE,
+    visibility_timeout_s: int = 300,
+) -> Provisioned:
+    """Make what is missing: versioned bucket → topic → queue → dead-letter queue.
+
+    Raises:
+        botocore.exceptions.ClientError: the emulator refused a call.
+    """
+    with open_clients(endpoint_url, region) as aws:
+        _bucket(aws.s3, bucket, region)
+        topic_arn = aws.sns.create_topic(Name=topic)["TopicArn"]
+        aws.sns.set_topic_attributes(
+            TopicArn=topic_arn,
+            AttributeName="Policy",
+            AttributeValue=_policy("s3.amazonaws.com", "sns:Publish", topic_arn, f"arn:aws:s3:::{bucket}"),
+        )
+        retention = {"MessageRetentionPeriod": str(_FOURTEEN_DAYS_S)}
+        dlq_url, dlq_arn = _queue(aws.sqs, dead_letter_queue, retention)
+        redrive = {"deadLetterTargetArn": dlq_arn, "maxReceiveCount": MAX_RECEIVE_COUNT}
+        attributes = retention | {
+            "VisibilityTimeout": str(visibility_timeout_s),
+            "RedrivePolicy": json.dumps(redrive),
+        }
+        queue_url, queue_arn = _queue(aws.sqs, queue, attributes)
+        policy = _policy("sns.amazonaws.com", "sqs:SendMessage", queue_arn, topic_arn)
+        aws.sqs.set_queue_attributes(QueueUrl=queue_url, Attributes={"Policy": policy})
+        aws.sns.subscribe(TopicArn=topic_arn, Protocol="sqs", Endpoint=queue_arn)
+        _notification(aws.s3, bucket, source_prefix, topic_arn)
+    return Provisioned(bucket, topic_arn, queue_url, dlq_url)
+
+
+def _bucket(s3: "S3Client", bucket: str, region: str) -> None:
+    existing = {item.get("Name") for item in s3.list_buckets()["Buckets"]}
+    if bucket not in existing:
+        # us-east-1 is the one region that S3 refuses to be told.
+        place: Any = (
+            {} if region == "us-east-1" else {"CreateBucketConfiguration": {"LocationConstraint": region}}
+        )
+        s3.create_bucket(Bucket=bucket, **place)
+    s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+
+
+def _queue(
+    sqs: "SQSClient", name: str, attributes: "dict[QueueAttributeNameType, str] | dict[str, str]"
+) -> tuple[str, str]:
+    """URL and ARN of a queue with these attributes."""
+    known = sqs.list_queues(QueueNamePrefix=name).get("QueueUrls", [])
+    url = next((url for url in known if url.endswith(f"/{name}")), None)
+    # CreateQueue with other attributes than the queue has is an error, so they are set afterwards.
+    url = url or sqs.create_queue(QueueName=name)["QueueUrl"]
+    sqs.set_queue_attributes(QueueUrl=url, Attributes=attributes)  # type: ignore[arg-type]
+    arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    return url, arn
+
+
+def _notification(s3: "S3Client", bucket: str, prefix: str, topic_arn: str) -> None:
+    wanted: NotificationConfigurationTypeDef = {
+        "TopicConfigurations": [
+            {
+                "Id": _NOTIFICATION_ID,
+                "TopicArn": topic_arn,
+                "Events": ["s3:ObjectCreated:*"],
+                "Filter": {"Key": {"FilterRules": [{"Name": "prefix", "Value": prefix}]}},
+            }
+        ]
+    }
+    found = s3.get_bucket_notification_configuration(Bucket=bucket).get("TopicConfigurations", [])
+    # Each call sends an s3:TestEvent, so an unchanged configuration is not written again.
+    if [(item.get("Id"), item["TopicArn"]) for item in found] != [(_NOTIFICATION_ID, topic_arn)]:
+        s3.put_bucket_notification_configuration(Bucket=bucket, NotificationConfiguration=wanted)
+
+
+def _policy(service: str, action: str, resource: str, source_arn: str) -> str:
+    statement = {
+        "Effect": "Allow",
+        "Principal": {"Service": service},
+        "Action": action,
+        "Resource": resource,
+        "Condition": {"ArnEquals": {"aws:SourceArn": source_arn}},
+    }
+    return json.dumps({"Version": "2012-10-17", "Statement": [statement]})

@@ -1,0 +1,139 @@
+"""Settings: the only reader of the environment and of ``.env``. Every name, default and limit stands here."""
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from etl_platform.core.errors import SettingsError
+from etl_platform.core.layout import WRITTEN_PREFIXES
+
+_PACKAGE = Path(__file__).parent
+_CONTRACTS = _PACKAGE / "contracts"
+LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
+
+
+def _text(value: str) -> str:
+    return value
+
+
+def _path(value: str) -> Path:
+    return Path(value).expanduser()
+
+
+def _whole(low: int, high: int) -> Callable[[str], int]:
+    def read(value: str) -> int:
+        try:
+            number = int(value)
+        except ValueError:
+            number = low - 1
+        if not low <= number <= high:
+            raise ValueError(f"takes a whole number from {low:,} to {high:,}")
+        return number
+
+    return read
+
+
+def _url(value: str) -> str:
+    if not value.startswith(("http://", "https://")):
+        raise ValueError("takes a URL that starts with http:// or https://")
+    return value
+
+
+def _prefix(value: str) -> str:
+    if not value.endswith("/") or value.startswith("/"):
+        raise ValueError("takes a key prefix that ends with / and does not start with one")
+    if any(value.startswith(written) or written.startswith(value) for written in WRITTEN_PREFIXES):
+        raise ValueError(
+            f"must not overlap what the platform writes itself ({', '.join(WRITTEN_PREFIXES)}): it would feed on itself"
+        )
+    return value
+
+
+def _level(value: str) -> str:
+    if value.upper() not in LOG_LEVELS:
+        raise ValueError(f"takes one of {', '.join(LOG_LEVELS)}")
+    return value.upper()
+
+
+def _setting(default: Any, read: Callable[[str], Any], about: str) -> Any:
+    return field(default=default, metadata={"read": read, "about": about})
+
+
+@dataclass(frozen=True)
+class Settings:
+    """One field per environment variable of the same name in capitals. Empty means unset."""
+
+    aws_endpoint_url: str | None = _setting(None, _url, "An emulator's endpoint; unset means AWS")
+    aws_region: str = _setting("us-east-1", _text, "Region of the bucket, the topic and the queues")
+    aws_max_attempts: int = _setting(5, _whole(1, 20), "Tries per AWS call, the first included")
+    data_bucket_name: str | None = _setting(
+        None, _text, "Bucket that holds the source files, bronze, silver, quarantine and reports"
+    )
+    source_prefix: str = _setting("from_client/", _prefix, "Where agencies drop: <prefix><agency>/<file>")
+    file_events_queue_url: str | None = _setting(None, _url, "SQS queue with the S3 events")
+    file_events_dlq_url: str | None = _setting(None, _url, "Its dead-letter queue")
+    contracts_dir: Path = _setting(
+        _CONTRACTS if _CONTRACTS.is_dir() else _PACKAGE.parent / "contracts",
+        _path,
+        "Folder of the data contracts; unset means the ones shipped",
+    )
+    sns_worker_max: int = _setting(10, _whole(1, 256), "Deliveries at once in a run")
+    max_runs_in_flight: int = _setting(10, _whole(1, 1_000), "Queued and started intake runs at most")
+    poll_interval_seconds: int = _setting(30, _whole(1, 3_600), "Seconds between two ticks of a sensor")
+    max_messages_per_poll: int = _setting(10, _whole(1, 10), "Messages per SQS receive call")
+    visibility_timeout_seconds: int = _setting(
+        300, _whole(10, 43_200), "Seconds that a received message stays hidden; heartbeats extend it"
+    )
+    local_s3_root: Path | None = _setting(None, _path, "Read and write <folder>/<key> instead of S3")
+    dagster_postgres_url: str | None = _setting(
+        None, _text, "Dagster's own storage, postgresql://…; unset means SQLite"
+    )
+    log_level: str = _setting("INFO", _level, f"One of {', '.join(LOG_LEVELS)}")
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str]) -> "Settings":
+        """Settings from names to texts.
+
+        Raises:
+            SettingsError: naming every wrong setting, what it was and what it takes.
+        """
+        values: dict[str, Any] = {}
+        wrong: list[str] = []
+        for item in fields(cls):
+            text = environment.get(item.name.upper(), "").strip()
+            if not text:
+                continue
+            try:
+                values[item.name] = item.metadata["read"](text)
+            except ValueError as error:
+                wrong.append(f"{item.name.upper()}={text!r}: {error}")
+        if wrong:
+            raise SettingsError("; ".join(wrong))
+        return cls(**values)
+
+    def require(self, *names: str) -> None:
+        """Raise SettingsError naming each of the fields that has no value."""
+        missing = [name.upper() for name in names if getattr(self, name) is None]
+        if missing:
+            raise SettingsError(
+                f"{', '.join(missing)} not set; put it in the environment or in .env (see .env.example)"
+            )
+
+
+def load_settings() -> Settings:
+    """Settings of this process: the environment wins over ``.env`` in the working directory."""
+    from dotenv import dotenv_values  # noqa: PLC0415 - 30 ms that only entry points pay
+
+    in_file = {name: value for name, value in dotenv_values(".env").items() if value is not None}
+    return Settings.from_environment({**in_file, **os.environ})
+
+
+def env_example() -> str:
+    """The text of ``.env.example``: every setting with its meaning and default."""
+    lines = ["# Every setting with its default. Copy to .env and change what differs; the environment wins."]
+    for item in fields(Settings):
+        default = "" if item.default is None or item.name == "contracts_dir" else item.default
+        lines += ["", f"# {item.metadata['about']}", f"{item.name.upper()}={default}"]
+    return "\n".join(lines) + "\n"
