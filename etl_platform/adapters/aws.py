@@ -1,0 +1,40 @@
+"""AWS clients with explicit timeouts, retries and pool sizes. Nothing else makes a boto3 client."""
+
+from typing import TYPE_CHECKING, Any
+
+from etl_platform.core.errors import TransientError
+from etl_platform.settings import Settings
+
+if TYPE_CHECKING:
+    from botocore.exceptions import ClientError
+
+CONNECT_TIMEOUT_S = 5
+READ_TIMEOUT_S = 60
+
+
+def make_client(settings: Settings, service: str, *, pool_size: int = 32) -> Any:
+    """A boto3 client for ``s3`` or ``sqs``; credentials come from boto3's own chain."""
+    import boto3  # noqa: PLC0415 - a quarter of a second that `check` and definitions need not pay
+    from botocore.config import Config  # noqa: PLC0415
+
+    return boto3.session.Session().client(
+        service,
+        endpoint_url=settings.aws_endpoint_url,
+        region_name=settings.aws_region,
+        config=Config(
+            connect_timeout=CONNECT_TIMEOUT_S,
+            read_timeout=READ_TIMEOUT_S,
+            max_pool_connections=pool_size,
+            retries={"mode": "standard", "total_max_attempts": settings.aws_max_attempts},
+            s3={"addressing_style": "path"} if settings.aws_endpoint_url else {},
+        ),
+    )
+
+
+def error_code(error: "ClientError") -> str:
+    return str(error.response.get("Error", {}).get("Code", ""))
+
+
+def transient(what: str, error: Exception) -> TransientError:
+    """Infrastructure said no, for whatever reason: worth another try, with the reason kept."""
+    return TransientError(f"{what}: {type(error).__name__}: {error}")

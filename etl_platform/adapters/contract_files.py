@@ -1,0 +1,46 @@
+"""The folder of contracts. No rules."""
+
+from pathlib import Path
+
+from etl_platform.core.contracts import Contract, parse_contract
+from etl_platform.core.errors import ContractError
+
+_SUFFIXES = (".odcs.yaml", ".odcs.yml")
+
+
+def load_contract(path: Path) -> Contract:
+    """Read one contract; ContractError also where the file cannot be read."""
+    try:
+        text = path.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ContractError(f"cannot be read: {error}", path=str(path)) from None
+    return parse_contract(text, str(path))
+
+
+def contract_paths(folder: Path) -> list[Path]:
+    """The contract files of a folder, in order of name."""
+    try:
+        return sorted(path for path in folder.iterdir() if path.name.endswith(_SUFFIXES))
+    except OSError as error:
+        raise ContractError(
+            f"the folder of contracts cannot be read: {error.strerror}", path=str(folder)
+        ) from None
+
+
+def load_contracts(folder: Path) -> dict[str, Contract]:
+    """Every contract of a folder by dataset.
+
+    Raises:
+        ContractError: one is broken, two describe the same dataset, or there is none.
+    """
+    contracts: dict[str, Contract] = {}
+    for path in contract_paths(folder):
+        contract = load_contract(path)
+        other = contracts.setdefault(contract.dataset, contract)
+        if other is not contract:
+            raise ContractError(
+                f"the dataset {contract.dataset} is already described by {other.path}", path=str(path)
+            )
+    if not contracts:
+        raise ContractError("no *.odcs.yaml in this folder", path=str(folder))
+    return contracts

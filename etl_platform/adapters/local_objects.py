@@ -1,0 +1,128 @@
+"""A folder as an ObjectStore: ``<root>/<key>``, whatever the bucket. For development without AWS."""
+
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+from etl_platform.adapters.objects import ObjectHead
+from etl_platform.core.errors import (
+    ObjectMissingError,
+    PreconditionFailedError,
+    TransientError,
+    UnsafeKeyError,
+)
+
+_META = ".meta"
+
+
+class LocalStore:
+    """Versions are modification times; conditions hold among processes of one machine by a lock file."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root.resolve()
+
+    def _path(self, key: str) -> Path:
+        path = Path(os.path.normpath(self._root / key))
+        if not path.resolve().is_relative_to(self._root) or "\0" in key or path == self._root:
+            raise UnsafeKeyError(f"the key {key!r} leaves {self._root}")
+        return path
+
+    def head(self, bucket: str, key: str, version_id: str | None = None) -> ObjectHead:
+        path = self._path(key)
+        try:
+            stat = path.stat()
+        except OSError as error:
+            raise ObjectMissingError(f"{path}: {error.strerror}") from None
+        if not path.is_file():
+            raise ObjectMissingError(f"{path} is no file")
+        version = str(stat.st_mtime_ns)
+        if version_id not in {None, version}:
+            raise ObjectMissingError(f"{path} has changed: it is version {version}, not {version_id}")
+        meta = self._meta(key)
+        return ObjectHead(
+            bucket,
+            key,
+            version,
+            f"{stat.st_mtime_ns:x}-{stat.st_size:x}",
+            stat.st_size,
+            datetime.fromtimestamp(stat.st_mtime, UTC),
+            json.loads(meta.read_text("utf-8")) if meta.exists() else {},
+        )
+
+    def download(self, head: ObjectHead, path: Path) -> str:
+        source = self._path(head.key)
+        with _disk(f"read {source}"):
+            shutil.copyfile(source, path)
+            with path.open("rb") as file:
+                return hashlib.file_digest(file, "sha256").hexdigest()
+
+    def copy(self, head: ObjectHead, bucket: str, key: str) -> None:
+        target = self._path(key)
+        with _disk(f"copy {head.key} to {target}"):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(self._path(head.key), target)
+
+    def read(self, bucket: str, key: str) -> bytes:
+        try:
+            return self._path(key).read_bytes()
+        except FileNotFoundError:
+            raise ObjectMissingError(f"{self._path(key)} is not there") from None
+
+    def write(
+        self,
+        bucket: str,
+        key: str,
+        body: bytes | Path,
+        *,
+        if_absent: bool = False,
+        if_match: str | None = None,
+        metadata: Mapping[str, str] | None = None,
+    ) -> str:
+        path, meta = self._path(key), self._meta(key)
+        with _disk(f"write {path}"), self._locked():
+            if if_absent and path.exists():
+                raise PreconditionFailedError(f"{path} is already there")
+            if if_match is not None and (not path.exists() or self.head(bucket, key).etag != if_match):
+                raise PreconditionFailedError(f"{path} has changed")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            part = path.with_name(f".{path.name}.part")
+            if isinstance(body, Path):
+                shutil.copyfile(body, part)
+            else:
+                part.write_bytes(body)
+            part.replace(path)
+            if metadata:
+                meta.parent.mkdir(parents=True, exist_ok=True)
+                meta.write_text(json.dumps(dict(metadata)), "utf-8")
+        return self.head(bucket, key).etag
+
+    def list(self, bucket: str, prefix: str) -> Iterator[ObjectHead]:
+        folder = self._path(prefix.rpartition("/")[0] or ".") if "/" in prefix else self._root
+        keys = (path.relative_to(self._root).as_posix() for path in folder.rglob("*") if path.is_file())
+        for key in sorted(keys):
+            if key.startswith(prefix) and not key.startswith(f"{_META}/"):
+                yield self.head(bucket, key)
+
+    def _meta(self, key: str) -> Path:
+        return self._path(f"{_META}/{key}.json")
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        (self._root / _META).mkdir(parents=True, exist_ok=True)
+        with (self._root / _META / "lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+
+
+@contextmanager
+def _disk(what: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise TransientError(f"{what}: {error.strerror}") from error

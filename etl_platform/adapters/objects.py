@@ -1,0 +1,53 @@
+"""What the platform asks of an object store, whichever it is: S3 or a local folder."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Protocol
+
+
+@dataclass(frozen=True)
+class ObjectHead:
+    """One object version. ``etag`` comes without quotes; ``last_modified`` is UTC."""
+
+    bucket: str
+    key: str
+    version_id: str | None
+    etag: str
+    size_bytes: int
+    last_modified: datetime
+    metadata: Mapping[str, str] = field(default_factory=dict)
+
+
+class ObjectStore(Protocol):
+    """Every method raises TransientError for infrastructure; those that read raise ObjectMissingError."""
+
+    def head(self, bucket: str, key: str, version_id: str | None = None) -> ObjectHead: ...
+
+    def download(self, head: ObjectHead, path: Path) -> str:
+        """Write exactly this version to ``path``; its SHA-256 in hex."""
+        ...
+
+    def copy(self, head: ObjectHead, bucket: str, key: str) -> None:
+        """Copy exactly this version without its bytes coming here."""
+        ...
+
+    def read(self, bucket: str, key: str) -> bytes: ...
+
+    def write(
+        self,
+        bucket: str,
+        key: str,
+        body: bytes | Path,
+        *,
+        if_absent: bool = False,
+        if_match: str | None = None,
+        metadata: Mapping[str, str] | None = None,
+    ) -> str:
+        """Write a whole object; its eTag. PreconditionFailedError if the condition does not hold."""
+        ...
+
+    def list(self, bucket: str, prefix: str) -> Iterator[ObjectHead]:
+        """Objects in key order, without metadata and version."""
+        ...

@@ -1,0 +1,133 @@
+"""S3 as an ObjectStore.
+
+https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-requests.html
+"""
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC
+from pathlib import Path
+from typing import Any
+
+from etl_platform.adapters.aws import error_code, make_client, transient
+from etl_platform.adapters.objects import ObjectHead
+from etl_platform.core.errors import ObjectMissingError, PreconditionFailedError
+from etl_platform.settings import Settings
+
+_MISSING = {"NoSuchKey", "NoSuchVersion", "NoSuchBucket", "404", "NotFound"}
+# S3 answers 405 to the HEAD of a delete marker and 400 to a version id it cannot have given out.
+_MISSING_VERSION = {"405", "MethodNotAllowed", "400", "InvalidArgument"}
+_LOST = {"PreconditionFailed", "412", "ConditionalRequestConflict", "409"}
+_BLOCK = 1 << 20
+_SINGLE_COPY_BYTES = 5 << 30
+
+
+class S3Store:
+    def __init__(self, settings: Settings) -> None:
+        self._s3 = make_client(settings, "s3", pool_size=settings.sns_worker_max + 4)
+
+    def head(self, bucket: str, key: str, version_id: str | None = None) -> ObjectHead:
+        with _errors(f"HEAD s3://{bucket}/{key}", _MISSING | (_MISSING_VERSION if version_id else set())):
+            answer = self._s3.head_object(Bucket=bucket, Key=key, **_version(version_id))
+        return ObjectHead(
+            bucket,
+            key,
+            _real_version(answer.get("VersionId")),
+            answer["ETag"].strip('"'),
+            answer["ContentLength"],
+            answer["LastModified"].astimezone(UTC),
+            answer.get("Metadata", {}),
+        )
+
+    def download(self, head: ObjectHead, path: Path) -> str:
+        digest = hashlib.sha256()
+        with _errors(f"GET s3://{head.bucket}/{head.key}", _MISSING | _LOST), path.open("wb") as file:
+            answer = self._s3.get_object(
+                Bucket=head.bucket, Key=head.key, IfMatch=f'"{head.etag}"', **_version(head.version_id)
+            )
+            for block in answer["Body"].iter_chunks(_BLOCK):
+                digest.update(block)
+                file.write(block)
+        return digest.hexdigest()
+
+    def copy(self, head: ObjectHead, bucket: str, key: str) -> None:
+        source = {"Bucket": head.bucket, "Key": head.key, **_version(head.version_id)}
+        with _errors(f"COPY s3://{head.bucket}/{head.key} to {key}", _MISSING | _LOST):
+            if head.size_bytes > _SINGLE_COPY_BYTES:
+                self._s3.copy(source, bucket, key)
+            else:
+                self._s3.copy_object(
+                    CopySource=source, CopySourceIfMatch=f'"{head.etag}"', Bucket=bucket, Key=key
+                )
+
+    def read(self, bucket: str, key: str) -> bytes:
+        with _errors(f"GET s3://{bucket}/{key}", _MISSING):
+            body: bytes = self._s3.get_object(Bucket=bucket, Key=key)["Body"].read()
+        return body
+
+    def write(
+        self,
+        bucket: str,
+        key: str,
+        body: bytes | Path,
+        *,
+        if_absent: bool = False,
+        if_match: str | None = None,
+        metadata: Mapping[str, str] | None = None,
+    ) -> str:
+        condition: dict[str, str] = {"IfNoneMatch": "*"} if if_absent else {}
+        if if_match is not None:
+            condition["IfMatch"] = f'"{if_match}"'
+        with _errors(f"PUT s3://{bucket}/{key}", set()):
+            if isinstance(body, Path):
+                with body.open("rb") as file:
+                    answer = self._s3.put_object(
+                        Bucket=bucket, Key=key, Body=file, Metadata=dict(metadata or {}), **condition
+                    )
+            else:
+                answer = self._s3.put_object(
+                    Bucket=bucket, Key=key, Body=body, Metadata=dict(metadata or {}), **condition
+                )
+        return str(answer["ETag"].strip('"'))
+
+    def list(self, bucket: str, prefix: str) -> Iterator[ObjectHead]:
+        with _errors(f"LIST s3://{bucket}/{prefix}", _MISSING):
+            for page in self._s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
+                for entry in page.get("Contents", []):
+                    yield ObjectHead(
+                        bucket,
+                        entry["Key"],
+                        None,
+                        entry["ETag"].strip('"'),
+                        entry["Size"],
+                        entry["LastModified"].astimezone(UTC),
+                    )
+
+
+def _version(version_id: str | None) -> dict[str, str]:
+    return {"VersionId": version_id} if version_id else {}
+
+
+def _real_version(version_id: Any) -> str | None:
+    """An unversioned object says ``null`` or nothing."""
+    return version_id if version_id and version_id != "null" else None
+
+
+@contextmanager
+def _errors(what: str, missing: set[str]) -> Iterator[None]:
+    """Translate botocore's errors: gone, lost a condition, or worth another try."""
+    from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415
+    from urllib3.exceptions import HTTPError  # noqa: PLC0415
+
+    try:
+        yield
+    except ClientError as error:
+        code = error_code(error)
+        if code in missing:
+            raise ObjectMissingError(f"{what}: {code}") from None
+        if code in _LOST:
+            raise PreconditionFailedError(f"{what}: {code}") from None
+        raise transient(what, error) from error
+    except (BotoCoreError, HTTPError) as error:
+        raise transient(what, error) from error

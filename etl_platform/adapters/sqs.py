@@ -1,0 +1,97 @@
+"""One SQS queue: receive, extend, delete, send. Batch answers are read for what failed.
+
+https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-visibility-timeout.html
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from etl_platform.adapters.aws import make_client, transient
+from etl_platform.settings import Settings
+
+_BATCH = 10
+
+
+@dataclass(frozen=True)
+class Message:
+    """``receive_count`` is approximate, as SQS says."""
+
+    message_id: str
+    receipt_handle: str
+    body: str
+    receive_count: int
+
+
+class Queue:
+    def __init__(self, settings: Settings, url: str) -> None:
+        self._sqs, self.url = make_client(settings, "sqs"), url
+
+    def receive(self, limit: int, visibility_timeout_s: int, wait_s: int = 0) -> list[Message]:
+        """Up to ``limit`` (1–10) messages, hidden from others for the timeout."""
+        with _errors("ReceiveMessage"):
+            answer = self._sqs.receive_message(
+                QueueUrl=self.url,
+                MaxNumberOfMessages=limit,
+                VisibilityTimeout=visibility_timeout_s,
+                WaitTimeSeconds=wait_s,
+                MessageSystemAttributeNames=["ApproximateReceiveCount"],
+            )
+        return [
+            Message(
+                entry["MessageId"],
+                entry["ReceiptHandle"],
+                entry["Body"],
+                int(entry.get("Attributes", {}).get("ApproximateReceiveCount", 1)),
+            )
+            for entry in answer.get("Messages", [])
+        ]
+
+    def delete(self, receipt_handles: Sequence[str]) -> list[str]:
+        """Delete messages; the handles that SQS refused."""
+        return self._each(receipt_handles, "DeleteMessageBatch", {})
+
+    def hide(self, receipt_handles: Sequence[str], timeout_s: int) -> list[str]:
+        """Set the visibility timeout, counted from now; the handles that SQS refused."""
+        return self._each(receipt_handles, "ChangeMessageVisibilityBatch", {"VisibilityTimeout": timeout_s})
+
+    def _each(self, receipt_handles: Sequence[str], action: str, extra: Mapping[str, int]) -> list[str]:
+        call = {
+            "DeleteMessageBatch": self._sqs.delete_message_batch,
+            "ChangeMessageVisibilityBatch": self._sqs.change_message_visibility_batch,
+        }[action]
+        refused: list[str] = []
+        for start in range(0, len(receipt_handles), _BATCH):
+            handles = receipt_handles[start : start + _BATCH]
+            entries = [{"Id": str(i), "ReceiptHandle": handle, **extra} for i, handle in enumerate(handles)]
+            with _errors(action):
+                answer = call(QueueUrl=self.url, Entries=entries)
+            refused += [handles[int(entry["Id"])] for entry in answer.get("Failed", [])]
+        return refused
+
+    def send(self, body: str, attributes: Mapping[str, str]) -> None:
+        with _errors("SendMessage"):
+            self._sqs.send_message(
+                QueueUrl=self.url,
+                MessageBody=body,
+                MessageAttributes={
+                    k: {"DataType": "String", "StringValue": v} for k, v in attributes.items()
+                },
+            )
+
+    def depth(self) -> tuple[int, int]:
+        """Messages that wait, and messages that somebody holds; both approximate."""
+        names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+        with _errors("GetQueueAttributes"):
+            found = self._sqs.get_queue_attributes(QueueUrl=self.url, AttributeNames=names)["Attributes"]
+        return int(found[names[0]]), int(found[names[1]])
+
+
+@contextmanager
+def _errors(what: str) -> Iterator[None]:
+    from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415
+
+    try:
+        yield
+    except (BotoCoreError, ClientError) as error:
+        raise transient(what, error) from error
