@@ -1,0 +1,137 @@
+"""A batch of queue messages: held by heartbeats, ingested on bounded threads, deleted last. No Dagster."""
+
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Protocol
+
+from etl_platform.core.errors import TransientError
+from etl_platform.core.events import ObjectCreated
+from etl_platform.ingest import Attempt, Ingested
+
+RETRY_DELAY_S = 30
+MAX_RETRY_DELAY_S = 3_600
+
+
+class HeldQueue(Protocol):
+    """What a batch asks of its queue; both answer with the handles that were refused."""
+
+    def hide(self, receipt_handles: Sequence[str], timeout_s: int) -> list[str]: ...
+
+    def delete(self, receipt_handles: Sequence[str]) -> list[str]: ...
+
+
+@dataclass(frozen=True)
+class HeldMessage:
+    """A message and the objects that it announces; without a receipt handle nothing is held or deleted."""
+
+    events: tuple[ObjectCreated, ...]
+    message_id: str | None = None
+    receipt_handle: str | None = None
+    receive_count: int = 1
+
+
+@dataclass(frozen=True)
+class Failed:
+    """A delivery that met an error; its message stays in the queue."""
+
+    event: ObjectCreated
+    error: Exception
+
+
+class Lease:
+    """Keeps messages hidden from others while they are worked on.
+
+    The first heartbeat is sent on entry; ``lost`` then holds the handles that belong to someone else by now.
+    """
+
+    def __init__(self, queue: HeldQueue | None, receipt_handles: Sequence[str], timeout_s: int) -> None:
+        self._queue, self._timeout_s = queue, timeout_s
+        self._held = set(receipt_handles)
+        self._lock, self._stop = threading.Lock(), threading.Event()
+        self._thread = threading.Thread(target=self._beat_until_stopped, name="heartbeat", daemon=True)
+        self.lost: set[str] = set()
+
+    def _beat(self) -> None:
+        with self._lock:
+            handles = sorted(self._held)
+        if self._queue is None or not handles:
+            return
+        refused = set(self._queue.hide(handles, self._timeout_s))
+        with self._lock:
+            self.lost |= refused
+            self._held -= refused
+
+    def _beat_until_stopped(self) -> None:
+        while not self._stop.wait(self._timeout_s / 2):
+            try:
+                self._beat()
+            except TransientError:
+                # The next beat comes before the timeout ends; a lost lease costs work twice, never an effect.
+                continue
+
+    def release(self, receipt_handle: str) -> None:
+        with self._lock:
+            self._held.discard(receipt_handle)
+
+    def __enter__(self) -> "Lease":
+        self._beat()
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stop.set()
+        self._thread.join()
+
+
+def work_batch(
+    messages: Sequence[HeldMessage],
+    ingest: Callable[[ObjectCreated, Attempt], Ingested],
+    attempt_of: Callable[[HeldMessage], Attempt],
+    *,
+    queue: HeldQueue | None,
+    workers: int,
+    visibility_timeout_s: int,
+    tell: Callable[[HeldMessage, Ingested], None],
+) -> list[Failed]:
+    """Ingest every object of every message; one that fails stops nobody else.
+
+    Args:
+        ingest: does the work of one object; called on worker threads.
+        queue: where handles are extended and deleted; None when nothing came from a queue.
+        tell: makes a result durable for people; called on this thread, before the message is deleted.
+
+    Returns:
+        What failed. Their messages come back after a delay that grows with each receive.
+    """
+    handles = [message.receipt_handle for message in messages if message.receipt_handle]
+    failures: list[Failed] = []
+    with Lease(queue, handles, visibility_timeout_s) as lease, ThreadPoolExecutor(workers) as pool:
+        mine = [message for message in messages if message.receipt_handle not in lease.lost]
+        working: dict[Future[Ingested], tuple[HeldMessage, ObjectCreated]] = {
+            pool.submit(ingest, event, attempt_of(message)): (message, event)
+            for message in mine
+            for event in message.events
+        }
+        waiting = {id(message): len(message.events) for message in mine}
+        broken: set[int] = set()
+        for future in as_completed(working):
+            message, event = working[future]
+            try:
+                tell(message, future.result())
+            except Exception as error:  # noqa: BLE001 - one delivery's edge: recorded, reported, retried
+                failures.append(Failed(event, error))
+                broken.add(id(message))
+            waiting[id(message)] -= 1
+            if waiting[id(message)] == 0 and queue is not None and message.receipt_handle:
+                lease.release(message.receipt_handle)
+                if id(message) in broken:
+                    delay = min(RETRY_DELAY_S * 2 ** (message.receive_count - 1), MAX_RETRY_DELAY_S)
+                    queue.hide([message.receipt_handle], delay)
+                else:
+                    queue.delete([message.receipt_handle])
+    return failures

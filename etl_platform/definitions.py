@@ -1,0 +1,31 @@
+"""The code location: the explicit list of subjects, nothing else."""
+
+from typing import Any
+
+import dagster as dg
+
+from etl_platform.adapters.contract_files import load_contracts
+from etl_platform.pipelines.arrivals import build_file_arrivals_sensor
+from etl_platform.pipelines.files import build_intake_assets, build_intake_job
+from etl_platform.pipelines.resources import Platform
+from etl_platform.settings import Settings, load_settings
+
+
+def build_defs(settings: Settings | None = None, **resource_overrides: Any) -> dg.Definitions:
+    """All definitions. Loads offline and without credentials.
+
+    Raises:
+        SettingsError, ContractError: naming what is wrong and where.
+    """
+    settings = settings or load_settings()
+    contracts = load_contracts(settings.contracts_dir)
+    intake_job = build_intake_job(contracts)
+    return dg.Definitions(
+        assets=[build_intake_assets(contracts)],
+        jobs=[intake_job],
+        sensors=[build_file_arrivals_sensor(intake_job, settings.poll_interval_seconds)],
+        resources={"platform": Platform(settings), **resource_overrides},
+    )
+
+
+defs = build_defs()

@@ -1,0 +1,242 @@
+"""Bronze and silver of every dataset, their checks, and the job that ingests files into them."""
+
+import warnings
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
+from itertools import groupby
+from typing import Any
+
+import dagster as dg
+from dagster._utils.warnings import PreviewWarning  # noqa: PLC2701
+
+from etl_platform.batch import Failed, HeldMessage, work_batch
+from etl_platform.core.contracts import Contract
+from etl_platform.core.deliveries import Cause, Outcome
+from etl_platform.core.events import ObjectCreated
+from etl_platform.core.rule_names import contract_rules
+from etl_platform.ingest import Attempt, Ingested
+from etl_platform.pipelines.failures import as_dagster_failures
+from etl_platform.pipelines.partitions import agencies, register_agencies
+from etl_platform.pipelines.reporting import (
+    FILE_CHECK,
+    bronze_metadata,
+    check_name,
+    check_outcomes,
+    delivery_events,
+    silver_metadata,
+)
+from etl_platform.pipelines.resources import Platform
+
+JOB_NAME = "s3_data_quality_job"
+POOL = "intake"
+
+
+class QueuedDelivery(dg.Config):
+    """One object of one queue message. Only bucket and key are needed; a HEAD supplies the rest."""
+
+    bucket: str
+    key: str
+    version_id: str | None = None
+    etag: str | None = None
+    size_bytes: int | None = None
+    sequencer: str | None = None
+    event_time: str | None = None
+    message_id: str | None = None
+    receipt_handle: str | None = None
+    receive_count: int = 1
+
+
+class IngestConfig(dg.Config):
+    """Deliveries of a batch; empty when a partition is materialized."""
+
+    deliveries: list[QueuedDelivery] = []
+
+
+def build_intake_assets(contracts: Mapping[str, Contract]) -> dg.AssetsDefinition:
+    """One multi-asset over all datasets, so that one run can carry many deliveries of many datasets."""
+    specs = [spec for contract in contracts.values() for spec in _asset_specs(contract)]
+
+    @dg.multi_asset(
+        name="ingest", specs=specs, check_specs=_check_specs(contracts.values()), can_subset=True, pool=POOL
+    )
+    def ingest(
+        context: dg.AssetExecutionContext, config: IngestConfig, platform: dg.ResourceParam[Platform]
+    ) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]:
+        with as_dagster_failures():
+            if context.has_partition_key:
+                yield from _reprocess_partition(context, platform)
+            else:
+                _work_deliveries(context, config.deliveries, platform)
+
+    return ingest
+
+
+def build_intake_job(contracts: Mapping[str, Contract]) -> Any:
+    """The asset job over every dataset: started by the sensor, by hand, or per partition."""
+    return dg.define_asset_job(
+        JOB_NAME,
+        selection=dg.AssetSelection.assets(
+            *(["bronze", name] for name in contracts), *(["silver", name] for name in contracts)
+        ),
+        description="Takes delivered files in: bronze, check against the contract, silver or quarantine, report.",
+        partitions_def=agencies,
+    )
+
+
+def _asset_specs(contract: Contract) -> tuple[dg.AssetSpec, dg.AssetSpec]:
+    owners = [f"team:{contract.owner}"] if contract.owner else None
+    columns = [
+        dg.TableColumn(
+            column.name,
+            str(column.type),
+            description=column.description or None,
+            constraints=dg.TableColumnConstraints(nullable=not column.required, unique=column.unique),
+            tags={"classification": column.classification} if column.classification else None,
+        )
+        for column in contract.columns
+    ]
+    shared: dict[str, Any] = {
+        "group_name": contract.dataset,
+        "owners": owners,
+        "partitions_def": agencies,
+        "skippable": True,
+    }
+    bronze = dg.AssetSpec(
+        ["bronze", contract.dataset],
+        description=f"{contract.physical_name} as the agencies sent it, byte for byte: one object per delivery.",
+        kinds={"s3"},
+        **shared,
+    )
+    silver = dg.AssetSpec(
+        ["silver", contract.dataset],
+        deps=[bronze.key],
+        description=f"{contract.description}\n\n{contract.grain}",
+        kinds={"s3", "parquet", "polars"},
+        code_version=contract.version,
+        metadata={
+            "dagster/column_schema": dg.TableSchema(columns=columns),
+            "contract": f"{contract.id} {contract.version}",
+        },
+        **shared,
+    )
+    return bronze, silver
+
+
+def _check_specs(contracts: Any) -> list[dg.AssetCheckSpec]:
+    specs: list[dg.AssetCheckSpec] = []
+    with warnings.catch_warnings():
+        # Partitioned checks are marked preview; without them every agency would overwrite the others' results.
+        warnings.simplefilter("ignore", PreviewWarning)
+        for contract in contracts:
+            silver = dg.AssetKey(["silver", contract.dataset])
+            about = [(FILE_CHECK, "The file can be read and its header has every required column.")]
+            about += [(check_name(rule.reason), rule.description) for rule in contract_rules(contract)]
+            specs += [
+                dg.AssetCheckSpec(name, asset=silver, description=text, partitions_def=agencies)
+                for name, text in about
+            ]
+    return specs
+
+
+def _work_deliveries(
+    context: dg.AssetExecutionContext, deliveries: Sequence[QueuedDelivery], platform: Platform
+) -> None:
+    """A batch from the queue, or by hand: events are logged per agency as each delivery is done."""
+    done: Counter[str] = Counter()
+    messages = list(_messages(deliveries))
+    held = any(message.receipt_handle for message in messages)
+    failures = work_batch(
+        messages,
+        platform.intake.ingest,
+        lambda message: Attempt(Cause.EVENT, context.run_id, message.message_id),
+        queue=platform.queue if held else None,
+        workers=platform.settings.sns_worker_max,
+        visibility_timeout_s=platform.settings.visibility_timeout_seconds,
+        tell=partial(_tell, context, platform, done),
+    )
+    summary = ", ".join(f"{times} {outcome}" for outcome, times in sorted(done.items())) or "nothing to do"
+    context.log.info(f"{len(deliveries)} deliveries: {summary}, {len(failures)} failed")
+    if failures:
+        _fail(context, failures)
+
+
+def _messages(deliveries: Sequence[QueuedDelivery]) -> Iterator[HeldMessage]:
+    """Deliveries of one message stand side by side; they are deleted together."""
+    for (message_id, handle, receives), group in groupby(
+        deliveries, key=lambda d: (d.message_id, d.receipt_handle, d.receive_count)
+    ):
+        events = tuple(
+            ObjectCreated(d.bucket, d.key, d.version_id, d.etag, d.size_bytes, d.sequencer, d.event_time)
+            for d in group
+        )
+        yield HeldMessage(events, message_id, handle, receives)
+
+
+def _tell(
+    context: dg.AssetExecutionContext,
+    platform: Platform,
+    done: Counter[str],
+    message: HeldMessage,
+    ingested: Ingested,
+) -> None:
+    """Log a delivery's events before its message is deleted."""
+    outcome, record = ingested.outcome, ingested.record
+    done[str(outcome)] += 1
+    platform.finished.append(ingested)
+    context.log.info(f"{outcome} {record['source']['key']} ({ingested.delivery_id})")
+    if ingested.dataset is None or ingested.agency is None:
+        return
+    register_agencies(context.instance, {ingested.agency})
+    if outcome is Outcome.DUPLICATE and message.receive_count > 1:
+        # This message came before: its run may have died between the record and these events.
+        outcome = Outcome(record["outcome"])
+    for event in delivery_events(record, outcome, platform.contracts[ingested.dataset]):
+        context.log_event(event)
+
+
+def _fail(context: dg.AssetExecutionContext, failures: Sequence[Failed]) -> None:
+    for failed in failures:
+        context.log.error(f"failed {failed.event.key}: {failed.error!r}", exc_info=failed.error)
+    first = failed_text(failures[0])
+    raise dg.Failure(
+        f"{len(failures)} deliveries failed and stay in the queue; the first: {first}",
+        metadata={"failed": dg.MetadataValue.json([failed_text(f) for f in failures[:100]])},
+        allow_retries=False,
+    )
+
+
+def failed_text(failed: Failed) -> str:
+    return f"{failed.event.key}: {type(failed.error).__name__}: {failed.error}"
+
+
+def _reprocess_partition(
+    context: dg.AssetExecutionContext, platform: Platform
+) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]:
+    """Re-read an agency's latest bronze of every selected dataset under today's contract."""
+    agency, attempt = context.partition_key, Attempt(Cause.REPROCESS, context.run_id)
+    selected = {tuple(key.path) for key in context.selected_asset_keys}
+    checks = {(key.asset_key, key.name) for key in context.selected_asset_check_keys}
+    for dataset in sorted({path[1] for path in selected}):
+        ingested = list(platform.intake.reprocess(dataset, agency, attempt))
+        platform.finished += ingested
+        if not ingested:
+            context.log.warning(f"{agency} has delivered no {dataset} yet")
+            continue
+        bronze, silver = dg.AssetKey(["bronze", dataset]), dg.AssetKey(["silver", dataset])
+        accepted = [item.record for item in ingested if item.outcome is Outcome.ACCEPTED]
+        if ("bronze", dataset) in selected:
+            yield dg.MaterializeResult(asset_key=bronze, metadata=bronze_metadata(ingested[-1].record))
+        if ("silver", dataset) in selected and accepted:
+            total = {"dagster/row_count": sum(r["accepted_rows"] for r in accepted), "files": len(ingested)}
+            yield dg.MaterializeResult(asset_key=silver, metadata=silver_metadata(accepted[-1]) | total)
+        for check in check_outcomes(ingested[-1].record, platform.contracts[dataset]):
+            if (silver, check.name) in checks:
+                yield dg.AssetCheckResult(
+                    asset_key=silver,
+                    check_name=check.name,
+                    passed=check.passed,
+                    severity=check.severity,
+                    metadata=check.metadata,
+                    description=check.description,
+                )

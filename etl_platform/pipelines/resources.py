@@ -1,0 +1,66 @@
+"""The outside systems of a run, made on first use. Nothing connects at import or at load."""
+
+from functools import cached_property
+
+from etl_platform.adapters.contract_files import load_contracts
+from etl_platform.adapters.objects import ObjectStore
+from etl_platform.adapters.sqs import Queue
+from etl_platform.core.contracts import Contract
+from etl_platform.ingest import Ingested, Intake
+from etl_platform.settings import Settings, load_settings
+
+
+class Platform:
+    """Settings, contracts, object store and queues, each made once per process.
+
+    Attributes:
+        finished: what this process has ingested, for the summary of a run in process.
+
+    Args:
+        settings: those of the environment if left out.
+    """
+
+    def __init__(self, settings: Settings | None = None) -> None:
+        self._given = settings
+        self.finished: list[Ingested] = []
+
+    @cached_property
+    def settings(self) -> Settings:
+        return self._given or load_settings()
+
+    @cached_property
+    def contracts(self) -> dict[str, Contract]:
+        return load_contracts(self.settings.contracts_dir)
+
+    @cached_property
+    def store(self) -> ObjectStore:
+        if self.settings.local_s3_root is not None:
+            from etl_platform.adapters.local_objects import LocalStore  # noqa: PLC0415
+
+            return LocalStore(self.settings.local_s3_root)
+        from etl_platform.adapters.s3 import S3Store  # noqa: PLC0415
+
+        return S3Store(self.settings)
+
+    @property
+    def bucket(self) -> str:
+        """The data bucket; a local root has only one, whatever its name."""
+        if self.settings.local_s3_root is None:
+            self.settings.require("data_bucket_name")
+        return self.settings.data_bucket_name or "local"
+
+    @cached_property
+    def queue(self) -> Queue:
+        self.settings.require("file_events_queue_url", "file_events_dlq_url")
+        assert self.settings.file_events_queue_url
+        return Queue(self.settings, self.settings.file_events_queue_url)
+
+    @cached_property
+    def dead_letters(self) -> Queue:
+        self.settings.require("file_events_dlq_url")
+        assert self.settings.file_events_dlq_url
+        return Queue(self.settings, self.settings.file_events_dlq_url)
+
+    @cached_property
+    def intake(self) -> Intake:
+        return Intake(self.store, self.contracts, self.bucket, self.settings.source_prefix)
