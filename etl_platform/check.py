@@ -122,9 +122,7 @@ def profile_file(path: Path, progress: Progress = lambda _stage, _rows: None) ->
         for batch in table.batches():
             cells = [pl.col(str(i)) for i in range(len(table.names))]
             profiler.update(
-                batch.select(
-                    c.alias(p + n) for p in ("", "text:") for c, n in zip(cells, table.names, strict=True)
-                )
+                batch.select(c.alias(p + n) for p in ("", "text:") for c, n in zip(cells, table.names, strict=True))
             )
             progress("rows", profiler.rows)
         result.rows = result.accepted_rows = profiler.rows
@@ -167,9 +165,7 @@ def _refuse_header(result: CheckResult, contract: Contract, match: HeaderMatch) 
     return result.outcome is Outcome.REJECTED
 
 
-def _split(
-    table: Table, compiled: CompiledContract, out_dir: Path, result: CheckResult, progress: Progress
-) -> None:
+def _split(table: Table, compiled: CompiledContract, out_dir: Path, result: CheckResult, progress: Progress) -> None:
     contract = compiled.contract
     names = [column.name for column in contract.columns]
     sensitive = frozenset(column.name for column in contract.columns if column.sensitive)
@@ -217,16 +213,12 @@ def _repeated_keys(table: Table, compiled: CompiledContract, progress: Progress)
 
 
 def _count(bad: pl.DataFrame, compiled: CompiledContract, counts: Counter[str]) -> None:
-    sums = bad.select(pl.col(f"rule:{reason}").sum().alias(reason) for reason in compiled.reasons).row(
-        0, named=True
-    )
+    sums = bad.select(pl.col(f"rule:{reason}").sum().alias(reason) for reason in compiled.reasons).row(0, named=True)
     counts.update({reason: times for reason, times in sums.items() if times})
     counts.update(dict(bad[DAMAGE].drop_nulls().value_counts().rows()))
 
 
-def _collect_examples(
-    bad: pl.DataFrame, compiled: CompiledContract, examples: dict[str, list[dict[str, Any]]]
-) -> None:
+def _collect_examples(bad: pl.DataFrame, compiled: CompiledContract, examples: dict[str, list[dict[str, Any]]]) -> None:
     for reason in compiled.reasons:
         room = _EXAMPLES - len(examples.get(reason, ()))
         if room <= 0:
@@ -234,13 +226,9 @@ def _collect_examples(
         inputs = compiled.inputs[reason]
         rows = bad.filter(f"rule:{reason}").head(room).select(LINE, *(f"text:{name}" for name in inputs))
         for line, *values in rows.rows():
-            shown = [
-                _shown(compiled.contract, name, value) for name, value in zip(inputs, values, strict=True)
-            ]
+            shown = [_shown(compiled.contract, name, value) for name, value in zip(inputs, values, strict=True)]
             value = (
-                shown[0]
-                if len(shown) == 1
-                else ", ".join(f"{n}={v or ''}" for n, v in zip(inputs, shown, strict=True))
+                shown[0] if len(shown) == 1 else ", ".join(f"{n}={v or ''}" for n, v in zip(inputs, shown, strict=True))
             )
             examples.setdefault(reason, []).append({"line": line, "value": value})
     for reason, line, overflow in (
@@ -259,8 +247,12 @@ def _shown(contract: Contract, name: str, value: str | None) -> str | None:
 def _preview(good: pl.DataFrame, sensitive: frozenset[str]) -> Iterator[dict[str, Any]]:
     for row in good.rows(named=True):
         yield {
-            name: HIDDEN if name in sensitive and value is not None else value for name, value in row.items()
+            name: HIDDEN if name in sensitive and value is not None else _plain(value) for name, value in row.items()
         }
+
+
+def _plain(value: Any) -> Any:
+    return value.isoformat() if hasattr(value, "isoformat") else value
 
 
 def _quarantine_schema(names: Sequence[str]) -> pl.Schema:
@@ -285,6 +277,4 @@ def _judge(result: CheckResult, contract: Contract) -> None:
     if not result.accepted_rows:
         result.reject("no_good_rows", f"all {result.rows:,} rows break a rule")
     elif limit is not None and percent > limit:
-        result.reject(
-            "too_many_bad_rows", f"{percent:.2f} % of the rows break a rule; the contract allows {limit} %"
-        )
+        result.reject("too_many_bad_rows", f"{percent:.2f} % of the rows break a rule; the contract allows {limit} %")

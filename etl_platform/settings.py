@@ -45,9 +45,7 @@ def _prefix(value: str) -> str:
     if not value.endswith("/") or value.startswith("/"):
         raise ValueError("takes a key prefix that ends with / and does not start with one")
     if any(value.startswith(written) or written.startswith(value) for written in WRITTEN_PREFIXES):
-        raise ValueError(
-            f"must not overlap what the platform writes itself ({', '.join(WRITTEN_PREFIXES)}): it would feed on itself"
-        )
+        raise ValueError(f"must not overlap {', '.join(WRITTEN_PREFIXES)}: the platform would feed on what it writes")
     return value
 
 
@@ -87,6 +85,7 @@ class Settings:
         300, _whole(10, 43_200), "Seconds that a received message stays hidden; heartbeats extend it"
     )
     local_s3_root: Path | None = _setting(None, _path, "Read and write <folder>/<key> instead of S3")
+    dagster_home: Path | None = _setting(None, _path, "Dagster's own folder with its dagster.yaml")
     dagster_postgres_url: str | None = _setting(
         None, _text, "Dagster's own storage, postgresql://…; unset means SQLite"
     )
@@ -122,12 +121,16 @@ class Settings:
             )
 
 
+DEV_STACK_ENV = Path(".local/stack.env")
+"""Written while ``make dev`` runs, so that every command in another terminal finds the running stack."""
+
+
 def load_settings() -> Settings:
-    """Settings of this process: the environment wins over ``.env`` in the working directory."""
+    """Settings of this process: the environment wins over ``.env``, which wins over a running dev stack."""
     from dotenv import dotenv_values  # noqa: PLC0415 - 30 ms that only entry points pay
 
-    in_file = {name: value for name, value in dotenv_values(".env").items() if value is not None}
-    return Settings.from_environment({**in_file, **os.environ})
+    files = {**dotenv_values(DEV_STACK_ENV), **dotenv_values(".env")}
+    return Settings.from_environment({**{k: v for k, v in files.items() if v}, **os.environ})
 
 
 def env_example() -> str:

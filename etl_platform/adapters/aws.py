@@ -17,7 +17,11 @@ def make_client(settings: Settings, service: str, *, pool_size: int = 32) -> Any
     import boto3  # noqa: PLC0415 - a quarter of a second that `check` and definitions need not pay
     from botocore.config import Config  # noqa: PLC0415
 
-    return boto3.session.Session().client(
+    session = boto3.session.Session()
+    if settings.aws_endpoint_url and session.get_credentials() is None:
+        # An emulator takes any key, boto3 refuses to go without.
+        session = boto3.session.Session(aws_access_key_id="emulator", aws_secret_access_key="emulator")  # noqa: S106
+    return session.client(
         service,
         endpoint_url=settings.aws_endpoint_url,
         region_name=settings.aws_region,

@@ -22,9 +22,7 @@ def contract_paths(folder: Path) -> list[Path]:
     try:
         return sorted(path for path in folder.iterdir() if path.name.endswith(_SUFFIXES))
     except OSError as error:
-        raise ContractError(
-            f"the folder of contracts cannot be read: {error.strerror}", path=str(folder)
-        ) from None
+        raise ContractError(f"the folder of contracts cannot be read: {error.strerror}", path=str(folder)) from None
 
 
 def load_contracts(folder: Path) -> dict[str, Contract]:
@@ -36,11 +34,14 @@ def load_contracts(folder: Path) -> dict[str, Contract]:
     contracts: dict[str, Contract] = {}
     for path in contract_paths(folder):
         contract = load_contract(path)
-        other = contracts.setdefault(contract.dataset, contract)
-        if other is not contract:
-            raise ContractError(
-                f"the dataset {contract.dataset} is already described by {other.path}", path=str(path)
-            )
+        refuse_second(contract, contracts.setdefault(contract.dataset, contract))
     if not contracts:
         raise ContractError("no *.odcs.yaml in this folder", path=str(folder))
     return contracts
+
+
+def refuse_second(contract: Contract, first: Contract) -> None:
+    """Raise ContractError where another file describes the same dataset."""
+    if first.path != contract.path:
+        message = f"the dataset {contract.dataset} is already described by {first.path}"
+        raise ContractError(message, path=contract.path)

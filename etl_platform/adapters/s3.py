@@ -57,9 +57,7 @@ class S3Store:
             if head.size_bytes > _SINGLE_COPY_BYTES:
                 self._s3.copy(source, bucket, key)
             else:
-                self._s3.copy_object(
-                    CopySource=source, CopySourceIfMatch=f'"{head.etag}"', Bucket=bucket, Key=key
-                )
+                self._s3.copy_object(CopySource=source, CopySourceIfMatch=f'"{head.etag}"', Bucket=bucket, Key=key)
 
     def read(self, bucket: str, key: str) -> bytes:
         with _errors(f"GET s3://{bucket}/{key}", _MISSING):

@@ -28,7 +28,7 @@ class Queue:
         self._sqs, self.url = make_client(settings, "sqs"), url
 
     def receive(self, limit: int, visibility_timeout_s: int, wait_s: int = 0) -> list[Message]:
-        """Up to ``limit`` (1–10) messages, hidden from others for the timeout."""
+        """Up to ``limit`` (1 to 10) messages, hidden from others for the timeout."""
         with _errors("ReceiveMessage"):
             answer = self._sqs.receive_message(
                 QueueUrl=self.url,
@@ -74,9 +74,7 @@ class Queue:
             self._sqs.send_message(
                 QueueUrl=self.url,
                 MessageBody=body,
-                MessageAttributes={
-                    k: {"DataType": "String", "StringValue": v} for k, v in attributes.items()
-                },
+                MessageAttributes={k: {"DataType": "String", "StringValue": v} for k, v in attributes.items()},
             )
 
     def depth(self) -> tuple[int, int]:

@@ -51,6 +51,9 @@ _FOOTER = re.compile(
 _FOOTER_ROWS = 8
 
 
+ByteStream = IO[bytes] | io.BufferedIOBase
+
+
 class Table(Protocol):
     """An opened file: its header, how it was read, and its rows.
 
@@ -58,9 +61,14 @@ class Table(Protocol):
     once; ``describe`` is complete after a full pass.
     """
 
-    header: Sequence[str]
-    names: Sequence[str]
-    excel: bool
+    @property
+    def header(self) -> Sequence[str]: ...
+
+    @property
+    def names(self) -> Sequence[str]: ...
+
+    @property
+    def excel(self) -> bool: ...
 
     def batches(self) -> Iterator[pl.DataFrame]: ...
 
@@ -77,11 +85,9 @@ def open_table(path: Path, contract: Contract | None) -> Table:
         magic = file.read(8)
     if magic.startswith(b"PK\x03\x04"):
         with _zip(path) as archive:
-            members = [
-                m for m in archive.infolist() if not m.is_dir() and not m.filename.startswith("__MACOSX/")
-            ]
+            members = [m for m in archive.infolist() if not m.is_dir() and not m.filename.startswith("__MACOSX/")]
             _refuse_bomb(sum(m.file_size for m in members), path.stat().st_size)
-            if any(m.filename == "xl/workbook.xml" or m.filename == "xl/workbook.bin" for m in members):
+            if any(m.filename in {"xl/workbook.xml", "xl/workbook.bin"} for m in members):
                 return WorkbookTable(path, contract, sum(m.file_size for m in members))
         if len(members) != 1:
             raise UnreadableFileError(
@@ -100,9 +106,7 @@ class TextTable:
 
     excel = False
 
-    def __init__(
-        self, open_file: Callable[[], IO[bytes]], contract: Contract | None, packed: str | None
-    ) -> None:
+    def __init__(self, open_file: Callable[[], ByteStream], contract: Contract | None, packed: str | None) -> None:
         self._open, self._packed = open_file, packed
         with _readable(open_file) as file:
             sample = _read_up_to(file, SAMPLE_BYTES)
@@ -229,15 +233,11 @@ class WorkbookTable:
         rows = list(enumerate(self._rows[self._header_row + 1 :], start=self._header_row + 2))
         while rows and self._is_footer(rows[-1][1]):
             line, cells = rows.pop()
-            self.notes.dropped.append(
-                {"line": line, "why": "footer", "text": "\t".join(filter(None, cells))[:80]}
-            )
+            self.notes.dropped.append({"line": line, "why": "footer", "text": "\t".join(filter(None, cells))[:80]})
         filled = [(line, cells) for line, cells in rows if any(cell.strip() for cell in cells)]
         self.notes.blank_lines = len(rows) - len(filled)
         for start in range(0, len(filled), 100_000):
-            yield rows_frame(
-                [(cells, line, None, None) for line, cells in filled[start : start + 100_000]], grid
-            )
+            yield rows_frame([(cells, line, None, None) for line, cells in filled[start : start + 100_000]], grid)
 
     @staticmethod
     def _is_footer(cells: list[str]) -> bool:
@@ -276,18 +276,16 @@ def _cell_text(cell: Any) -> str:
 
 
 @contextmanager
-def _readable(open_file: Callable[[], IO[bytes]]) -> Iterator[IO[bytes]]:
+def _readable(open_file: Callable[[], ByteStream]) -> Iterator[ByteStream]:
     """An open file whose damage, if it is packed, is a named rejection."""
     try:
         with open_file() as file:
             yield file
     except (gzip.BadGzipFile, zipfile.BadZipFile, EOFError, zlib.error) as error:
-        raise UnreadableFileError(
-            "archive_damaged", f"the file cannot be unpacked: {error}; send it again"
-        ) from None
+        raise UnreadableFileError("archive_damaged", f"the file cannot be unpacked: {error}; send it again") from None
 
 
-def _read_up_to(file: IO[bytes], size: int) -> bytes:
+def _read_up_to(file: ByteStream, size: int) -> bytes:
     parts: list[bytes] = []
     while size and (part := file.read(size)):
         parts.append(part)
@@ -295,7 +293,7 @@ def _read_up_to(file: IO[bytes], size: int) -> bytes:
     return b"".join(parts)
 
 
-def _utf8_blocks(file: IO[bytes], dialect: Dialect) -> Iterator[bytes]:
+def _utf8_blocks(file: ByteStream, dialect: Dialect) -> Iterator[bytes]:
     """The file's text as UTF-8, without its BOM.
 
     Raises:
@@ -322,17 +320,17 @@ def _utf8_blocks(file: IO[bytes], dialect: Dialect) -> Iterator[bytes]:
             return
 
 
-class _Bounded(io.RawIOBase):
+class _Bounded(io.BufferedIOBase):
     """A decompressing stream that stops at a bomb's ratio or size."""
 
-    def __init__(self, inner: IO[bytes], packed_bytes: int) -> None:
+    def __init__(self, inner: io.BufferedIOBase | IO[bytes], packed_bytes: int) -> None:
         self._inner, self._packed, self._seen = inner, packed_bytes, 0
 
     def readable(self) -> bool:
         return True
 
-    def read(self, size: int = -1) -> bytes:
-        data = self._inner.read(size)
+    def read(self, size: int | None = -1, /) -> bytes:
+        data = self._inner.read(-1 if size is None else size)
         self._seen += len(data)
         _refuse_bomb(self._seen, self._packed)
         return data
@@ -356,9 +354,9 @@ def _zip(path: Path) -> zipfile.ZipFile:
         raise UnreadableFileError("archive_damaged", f"the archive cannot be opened: {error}") from None
 
 
-def _zip_member(path: Path, name: str) -> IO[bytes]:
+def _zip_member(path: Path, name: str) -> ByteStream:
     archive = _zip(path)
     try:
-        return _Bounded(archive.open(name), path.stat().st_size)  # type: ignore[return-value]
+        return _Bounded(archive.open(name), path.stat().st_size)
     except (RuntimeError, NotImplementedError) as error:
         raise UnreadableFileError("archive_damaged", f"{name} cannot be unpacked: {error}") from None

@@ -20,7 +20,6 @@ from typing import Any
 import jsonschema_rs
 
 from etl_platform.core.contract_yaml import Located, load_located
-from etl_platform.core.errors import ContractError
 
 API_VERSIONS = ("v3.1.0", "v3.2.0")
 SENSITIVE = frozenset({"restricted", "confidential"})
@@ -146,18 +145,14 @@ def parse_contract(text: str, path: str) -> Contract:
     _check_structure(document)
     schemas = document.data.get("schema") or []
     if len(schemas) != 1:
-        raise document.error(
-            f"a contract describes one file, so schema has one entry, not {len(schemas)}", "schema"
-        )
+        raise document.error(f"a contract describes one file, so schema has one entry, not {len(schemas)}", "schema")
     return _Reader(document, schemas[0]).contract(hashlib.sha256(text.encode()).hexdigest())
 
 
 def _check_structure(document: Located) -> None:
     version = document.data.get("apiVersion")
     if version not in API_VERSIONS:
-        raise document.error(
-            f"apiVersion {version!r} is unknown; it is one of {', '.join(API_VERSIONS)}", "apiVersion"
-        )
+        raise document.error(f"apiVersion {version!r} is unknown; it is one of {', '.join(API_VERSIONS)}", "apiVersion")
     if document.data.get("kind") != "DataContract":
         raise document.error("kind must be DataContract", "kind")
     error = next(iter(_validator().iter_errors(document.data)), None)
@@ -259,8 +254,7 @@ class _Reader:
         formats = [options.pop("format", None), *custom.get("formats", ())]
         rules = self._library_rules(entry, here)
         key_alone = (
-            bool(entry.get("primaryKey"))
-            and sum(bool(p.get("primaryKey")) for p in self.schema["properties"]) == 1
+            bool(entry.get("primaryKey")) and sum(bool(p.get("primaryKey")) for p in self.schema["properties"]) == 1
         )
         return Column(
             name=entry["name"],
@@ -330,12 +324,10 @@ class _Reader:
             where = (*here, "customProperties", position)
             if name not in known:
                 line = self.document.line(*where)
-                self.notes.append(
-                    f"{self.document.path}:{line}: custom property {name!r} is not one of ours: ignored"
-                )
+                self.notes.append(f"{self.document.path}:{line}: custom property {name!r} is not one of ours: ignored")
                 continue
             expected: Any = {"trim": bool, "maxRejectedPercent": (int, float)}.get(name, list)
-            if not isinstance(value, expected) or (expected != bool and isinstance(value, bool)):
+            if not isinstance(value, expected) or (name != "trim" and isinstance(value, bool)):
                 raise self.document.error(f"{name} takes {getattr(expected, '__name__', 'a number')}", *where)
             values[name] = value
         return values

@@ -79,9 +79,7 @@ def detect_encoding(sample: bytes) -> tuple[str, int]:
             return "utf-16-be", 0
     odd = sum(sample.count(bytes([code])) for code in range(32) if code not in b"\t\n\r\f\v\x1a")
     if odd > len(sample) * 0.1:
-        raise UnreadableFileError(
-            "encoding_undecidable", "the file holds binary data; send CSV as UTF-8 or Excel"
-        )
+        raise UnreadableFileError("encoding_undecidable", "the file holds binary data; send CSV as UTF-8 or Excel")
     return "utf-8", 0
 
 
@@ -203,9 +201,7 @@ def _modal_width(rows: Sequence[Sequence[str]]) -> tuple[int, float]:
 
 def _named_row(rows: list[tuple[int, int, list[str]]], contract: Contract) -> tuple[int | None, float]:
     """The row that names most of the contract's columns; at least half of those it requires, or of all."""
-    known = {
-        fold(alias): column.name for column in contract.columns for alias in (column.name, *column.synonyms)
-    }
+    known = {fold(alias): column.name for column in contract.columns for alias in (column.name, *column.synonyms)}
     required = {column.name for column in contract.columns if column.required}
     best, best_score = None, 0.0
     for index, (_, _, cells) in enumerate(rows[:_HEADER_ROWS]):
@@ -228,9 +224,7 @@ def _widest_row(rows: list[tuple[int, int, list[str]]], width: int) -> int | Non
     return 0 if rows else None
 
 
-def find_header(
-    sheets: Mapping[str, Sequence[list[str]]], contract: Contract | None
-) -> tuple[str, int, float] | None:
+def find_header(sheets: Mapping[str, Sequence[list[str]]], contract: Contract | None) -> tuple[str, int, float] | None:
     """The sheet and 0-based row that hold the header, and how sure that is; None where no sheet does."""
     best: tuple[str, int, float] | None = None
     for name, cells in sheets.items():
@@ -282,9 +276,7 @@ def match_header(header: Sequence[str], contract: Contract) -> HeaderMatch:
     for column in contract.columns:
         claim(column.name, [i for i, cell in enumerate(header) if cell == column.name])
     for column in contract.columns:
-        claim(
-            column.name, [i for i, cell in enumerate(folded) if i not in taken and cell == fold(column.name)]
-        )
+        claim(column.name, [i for i, cell in enumerate(folded) if i not in taken and cell == fold(column.name)])
     for column in contract.columns:
         aliases = {fold(alias) for alias in column.synonyms}
         fits = [i for i, cell in enumerate(folded) if i not in taken and cell in aliases]

@@ -1,6 +1,7 @@
 """The exception tree. What a caller may do next is decided by the class, never by the message.
 
 EtlPlatformError
+├── UsageError                arguments that make no sense; the message says what would
 ├── PermanentError            the same input fails again: record it, do not retry
 │   ├── SettingsError         a setting is missing or wrong
 │   ├── ContractError         a contract does not parse; carries file and line
@@ -15,6 +16,10 @@ EtlPlatformError
 
 class EtlPlatformError(Exception):
     """Root of every error that this package raises on purpose."""
+
+
+class UsageError(EtlPlatformError):
+    """The arguments of a command do not make sense; the message says what would."""
 
 
 class PermanentError(EtlPlatformError):
@@ -55,6 +60,8 @@ class ObjectMissingError(PermanentError):
 
 class UnsafeKeyError(PermanentError):
     """An object key that points outside the local root."""
+
+    code = "unsafe_key"
 
 
 class UnreadableFileError(PermanentError):

@@ -61,7 +61,7 @@ def text_format(pattern: str) -> TextFormat:
                 raise ValueError(f"{pattern!r}: {text!r} is not supported; use {', '.join(_TOKENS)}")
             directive, shape = _TOKENS[text]
             chrono, guard, width = chrono + directive, guard + shape, width + len(text)
-            fixed = fixed and len(text) > 1 and text not in {"MMMM"}
+            fixed = fixed and len(text) > 1 and text != "MMMM"
             continue
         else:
             literal = text

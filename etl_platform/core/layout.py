@@ -20,7 +20,8 @@ MAX_KEY_BYTES = 1024
 """S3's limit: https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html"""
 
 WRITTEN_PREFIXES = ("bronze/", "silver/", "quarantine/", "reports/", "exports/")
-IGNORED_REPORTS = "reports/_ignored/"
+REPORTS = "reports/"
+IGNORED_REPORTS = f"{REPORTS}_ignored/"
 _MAX_SEGMENT = 100
 
 
@@ -89,7 +90,7 @@ def quarantine_key(dataset: str, agency: str, delivery_id: str) -> str:
 
 
 def report_prefix(dataset: str, agency: str) -> str:
-    return f"reports/{dataset}/agency={agency}/"
+    return f"{REPORTS}{dataset}/agency={agency}/"
 
 
 def report_key(dataset: str, agency: str, delivery_id: str, attempt_id: str | None = None) -> str:

@@ -108,9 +108,7 @@ def unclosed_quote(line: int) -> UnreadableFileError:
     )
 
 
-def _parse_fast(
-    chunk: bytes, first_line: int, grid: Grid, notes: ReadNotes
-) -> tuple[pl.DataFrame, int] | None:
+def _parse_fast(chunk: bytes, first_line: int, grid: Grid, notes: ReadNotes) -> tuple[pl.DataFrame, int] | None:
     line_end, end_bytes = grid.line_end, 1
     lines = chunk.count(line_end)
     if line_end == b"\n" and b"\r" in chunk:
@@ -130,9 +128,7 @@ def _parse_fast(
     cells = frame.select(pl.sum_horizontal(pl.all().str.len_bytes().sum())).item() or 0
     expected = cells + rows * (grid.width - 1 + end_bytes) - open_end + chunk.count(b'"')
     if expected != len(chunk):
-        kept = (
-            frame.select(pl.sum_horizontal(pl.all().str.count_matches('"', literal=True).sum())).item() or 0
-        )
+        kept = frame.select(pl.sum_horizontal(pl.all().str.count_matches('"', literal=True).sum())).item() or 0
         if expected - kept != len(chunk):
             return None
     taken = lines + (1 if open_end else 0)
@@ -186,9 +182,7 @@ def parse_rows(chunk: bytes, first_line: int, grid: Grid, notes: ReadNotes) -> t
     return rows_frame(table, grid), used_bytes, used_lines
 
 
-def _fit(
-    cells: list[str], line: int, damage: str | None, grid: Grid
-) -> tuple[list[str], int, str | None, str | None]:
+def _fit(cells: list[str], line: int, damage: str | None, grid: Grid) -> tuple[list[str], int, str | None, str | None]:
     overflow = None
     if len(cells) > grid.width:
         rest = cells[grid.width :]

@@ -26,9 +26,7 @@ def contract_rules(contract: Contract) -> list[Rule]:
     rules = [rule for column in contract.columns for rule in _column_rules(column)]
     if len(contract.primary_key) > 1:
         names = ", ".join(contract.primary_key)
-        rules.append(
-            Rule(unique_reason(contract.primary_key), None, f"{names} together occur once in a file.")
-        )
+        rules.append(Rule(unique_reason(contract.primary_key), None, f"{names} together occur once in a file."))
     rules += [Rule(r.name, None, r.description or f"Must not be false: {r.sql}") for r in contract.row_rules]
     return rules
 
@@ -53,10 +51,7 @@ def _column_rules(column: Column) -> list[Rule]:
                 f"must have {column.min_length or 0} to {column.max_length or 'any number of'} characters",
             )
         )
-    if any(
-        b is not None
-        for b in (column.minimum, column.maximum, column.exclusive_minimum, column.exclusive_maximum)
-    ):
+    if any(b is not None for b in (column.minimum, column.maximum, column.exclusive_minimum, column.exclusive_maximum)):
         said.append(("range", f"must lie in {_range_text(column)}"))
     if column.allowed is not None:
         said.append(

@@ -54,10 +54,7 @@ class CompiledContract:
             return {}
         used = {f"text:{name}" for columns in self.keys.values() for name in columns}
         texts = cells.lazy().select(e for e in self.texts if e.meta.output_name() in used).collect()
-        return {
-            reason: texts.select(_key(columns)).to_series().drop_nulls()
-            for reason, columns in self.keys.items()
-        }
+        return {reason: texts.select(_key(columns)).to_series().drop_nulls() for reason, columns in self.keys.items()}
 
     def check(self, cells: pl.DataFrame, repeated: Mapping[str, pl.Series]) -> pl.DataFrame:
         """Hold a batch against every rule.
@@ -91,9 +88,7 @@ class CompiledContract:
         )
 
 
-def compile_contract(
-    contract: Contract, positions: Mapping[str, int], *, iso_dates: bool = False
-) -> CompiledContract:
+def compile_contract(contract: Contract, positions: Mapping[str, int], *, iso_dates: bool = False) -> CompiledContract:
     """Turn a contract into expressions.
 
     Args:
@@ -112,14 +107,12 @@ def compile_contract(
         typed.append(value.alias(column.name))
         flags += _column_flags(column, contract)
     flags += [_row_flag(contract, index) for index in range(len(contract.row_rules))]
-    keys = {f"{c.name}.unique": (c.name,) for c in contract.columns if c.unique}
+    keys: dict[str, tuple[str, ...]] = {f"{c.name}.unique": (c.name,) for c in contract.columns if c.unique}
     if len(contract.primary_key) > 1:
         keys[unique_reason(contract.primary_key)] = contract.primary_key
-    inputs = {rule.reason: (rule.column,) for rule in contract_rules(contract) if rule.column}
-    inputs |= {
-        rule.name: tuple(dict.fromkeys(pl.sql_expr(rule.sql).meta.root_names()))
-        for rule in contract.row_rules
-    }
+    inputs: dict[str, tuple[str, ...]] = {r.reason: (r.column,) for r in contract_rules(contract) if r.column}
+    for rule in contract.row_rules:
+        inputs[rule.name] = tuple(dict.fromkeys(pl.sql_expr(rule.sql).meta.root_names()))
     inputs |= keys
     compiled = CompiledContract(
         contract,
@@ -165,7 +158,7 @@ def _typed(column: Column, contract: Contract, *, iso_dates: bool = False) -> pl
             folded = text.str.strip_chars().str.to_lowercase()
             yes = sorted({"true", *(v.lower() for v in column.true_values)})
             no = sorted({"false", *(v.lower() for v in column.false_values)})
-            return pl.when(folded.is_in(yes)).then(True).when(folded.is_in(no)).then(False)  # noqa: FBT003
+            return pl.when(folded.is_in(yes)).then(True).when(folded.is_in(no)).then(False)
 
 
 def _number(text: pl.Expr) -> pl.Expr:
@@ -293,9 +286,7 @@ def _dry_run(compiled: CompiledContract) -> None:
     contract = compiled.contract
     lines = {f"rule:{rule.name}": rule.line for rule in contract.row_rules}
     lines |= {
-        f"rule:{rule.reason}": contract.column(rule.column).line
-        for rule in contract_rules(contract)
-        if rule.column
+        f"rule:{rule.reason}": contract.column(rule.column).line for rule in contract_rules(contract) if rule.column
     }
     texts = [pl.lit("x").alias(expression.meta.output_name()) for expression in compiled.texts]
     values = [

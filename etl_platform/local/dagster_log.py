@@ -13,7 +13,7 @@ _OBSERVATIONS = 100
 class DagsterLog:
     """Reads what the daemon's runs wrote into a DAGSTER_HOME that uses SQLite.
 
-    Ask it nothing before the first run: on an empty home, this process and the daemon would both create the
+    Ask it nothing before the first record: on an empty home, this process and the daemon would both create the
     tables, and one of the two fails.
     """
 

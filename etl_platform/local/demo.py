@@ -134,9 +134,7 @@ class _Demo:
         by_name = {item.sample.name: item for item in self.dropped}
         by_key = {item.sample.key: item for item in self.dropped}
         self.dropped = [
-            Dropped(sample, by_key[sample.key].delivery_id)
-            if sample.event == "again"
-            else by_name[sample.name]
+            Dropped(sample, by_key[sample.key].delivery_id) if sample.event == "again" else by_name[sample.name]
             for sample in samples
         ]
 

@@ -67,9 +67,7 @@ def _require_free(port: int, use: str) -> None:
     try:
         listen_on_loopback(port).close()
     except LocalStackError as error:
-        raise LocalStackError(
-            f"{error}: {use} needs it. See what holds it with: ss -ltnp 'sport = :{port}'"
-        ) from error
+        raise LocalStackError(f"{error}: {use} needs it. See what holds it with: ss -ltnp 'sport = :{port}'") from error
 
 
 def _welcome(url: str, stack: Stack) -> str:

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
+from rich import box
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
@@ -47,9 +48,7 @@ def _plain(total: int) -> Show:
         now = time.monotonic()
         if (done, text) != last or now - said_at > _REMINDER_S:
             last, said_at = (done, text), now
-            print(
-                f"{now - started:4.0f} s  {done:2d} of {total} recorded, {text}", file=sys.stderr, flush=True
-            )
+            print(f"{now - started:4.0f} s  {done:2d} of {total} recorded, {text}", file=sys.stderr, flush=True)
 
     return show
 
@@ -58,7 +57,15 @@ def print_table(dropped: Sequence[Dropped], results: Mapping[str, Result]) -> No
     """One row per delivery, in the order of the samples."""
     # rich cuts to 80 columns when nobody looks; a log should hold the keys whole.
     console = Console() if sys.stdout.isatty() else Console(width=_WIDE)
-    table = Table("file", "agency", "dataset", "outcome")
+    table = _table(dropped, results, lambda key: key)
+    if console.measure(table).maximum > console.width:
+        table = _table(dropped, results, lambda key: key.rpartition("/")[2])
+        table.caption = "silver keys lie below silver/<dataset>/agency=<agency>/"
+    console.print(table)
+
+
+def _table(dropped: Sequence[Dropped], results: Mapping[str, Result], silver: Callable[[str], str]) -> Table:
+    table = Table("file", "agency", "dataset", "outcome", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
     for heading in ("rows", "quarantined"):
         table.add_column(heading, justify="right")
     table.add_column("silver key", overflow="fold")
@@ -75,9 +82,9 @@ def print_table(dropped: Sequence[Dropped], results: Mapping[str, Result]) -> No
             result.outcome,
             _count(result.rows),
             _count(result.quarantined),
-            result.silver_key or "",
+            silver(result.silver_key or ""),
         )
-    console.print(table)
+    return table
 
 
 def _count(number: int | None) -> str:

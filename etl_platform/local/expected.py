@@ -94,11 +94,7 @@ def listing_differences(dropped: Iterable[Dropped], listing: Collection[str]) ->
     ]
 
 
-def all_differences(
-    dropped: Sequence[Dropped], results: Mapping[str, Result], listing: Collection[str]
-) -> list[str]:
+def all_differences(dropped: Sequence[Dropped], results: Mapping[str, Result], listing: Collection[str]) -> list[str]:
     """Every difference; ``results`` are by sample name."""
-    lines = [
-        line for item in dropped for line in result_differences(item.sample, results.get(item.sample.name))
-    ]
+    lines = [line for item in dropped for line in result_differences(item.sample, results.get(item.sample.name))]
     return lines + listing_differences(dropped, listing)

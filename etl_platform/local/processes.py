@@ -2,6 +2,7 @@
 
 import atexit
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -13,8 +14,9 @@ from typing import Self
 from etl_platform.core.errors import EtlPlatformError
 from etl_platform.local import tether
 
-_TETHER_ENDS_WITHIN_S = 8.0
+_TETHER_ENDS_WITHIN_S = 12.0
 _TAIL_BYTES = 32_768
+_COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 
 
 class LocalStackError(EtlPlatformError):
@@ -27,7 +29,7 @@ def last_lines(path: Path, count: int = 15) -> str:
         return ""
     with path.open("rb") as log:
         log.seek(max(0, path.stat().st_size - _TAIL_BYTES))
-        lines = log.read().decode(errors="replace").splitlines()[-count:]
+        lines = _COLOURS.sub("", log.read().decode(errors="replace")).splitlines()[-count:]
     return "\n".join(f"    {line}" for line in lines)
 
 
@@ -52,7 +54,7 @@ class Tethered:
         self.name, self.log = name, log
         self._grace_s = grace_s
         arguments = [os.getpid(), grace_s, *command]
-        with log.open("ab") as output:
+        with log.open("wb") as output:
             self._process = subprocess.Popen(
                 [sys.executable, "-I", "-S", tether.__file__, *map(str, arguments)],
                 env=dict(environment),
@@ -75,8 +77,7 @@ class Tethered:
         code = self._process.poll()
         if code is not None:
             raise LocalStackError(
-                f"{self.name} ended by itself with exit code {code}. The end of {self.log}:\n"
-                f"{last_lines(self.log)}"
+                f"{self.name} ended by itself with exit code {code}. The end of {self.log}:\n{last_lines(self.log)}"
             )
 
     def stop(self) -> None:

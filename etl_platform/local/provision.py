@@ -118,9 +118,7 @@ def _bucket(s3: "S3Client", bucket: str, region: str) -> None:
     existing = {item.get("Name") for item in s3.list_buckets()["Buckets"]}
     if bucket not in existing:
         # us-east-1 is the one region that S3 refuses to be told.
-        place: Any = (
-            {} if region == "us-east-1" else {"CreateBucketConfiguration": {"LocationConstraint": region}}
-        )
+        place: Any = {} if region == "us-east-1" else {"CreateBucketConfiguration": {"LocationConstraint": region}}
         s3.create_bucket(Bucket=bucket, **place)
     s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
 

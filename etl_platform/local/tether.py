@@ -17,7 +17,7 @@ _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
 _STOP = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 _WATCHED = (*_STOP, signal.SIGCHLD)
-_AFTER_TERM_S = 2.0
+_AFTER_TERM_S = 5.0
 _AFTER_KILL_S = 5.0
 
 
@@ -95,8 +95,11 @@ def _end(main: int, status: int | None, grace_s: float) -> int | None:
             status = _reap(main)
     for number, wait_s in ((signal.SIGTERM, _AFTER_TERM_S), (signal.SIGKILL, _AFTER_KILL_S)):
         deadline = time.monotonic() + wait_s
+        told: set[int] = set()
         while (left := descendants(me)) and time.monotonic() < deadline:
-            signal_each(left, number)
+            # Once each: a second SIGTERM would interrupt a run that is recording its end.
+            signal_each([pid for pid in left if pid not in told], number)
+            told.update(left)
             signal.sigtimedwait([signal.SIGCHLD], 0.2)
             ended = _reap(main)
             status = ended if status is None else status

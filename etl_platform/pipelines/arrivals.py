@@ -1,4 +1,7 @@
-"""file_arrivals_sensor: SQS messages → run requests. It receives, routes and asks; it deletes nothing that holds work."""
+"""file_arrivals_sensor: SQS messages → run requests.
+
+It receives, routes and asks for runs; it deletes no message that still holds work.
+"""
 
 import hashlib
 import time
@@ -48,7 +51,9 @@ def build_file_arrivals_sensor(job: Any, interval_seconds: int) -> dg.SensorDefi
             )
             return
         requests = list(run_requests(platform, deadline=time.monotonic() + TICK_DEADLINE_S))
-        yield from requests or [dg.SkipReason("no messages")]
+        if not requests:
+            yield dg.SkipReason("no messages with work in them")
+        yield from requests
 
     return file_arrivals_sensor
 

@@ -73,9 +73,7 @@ def check_outcomes(record: Mapping[str, Any], contract: Contract) -> Iterator[Ch
         {
             "delivery_id": record["delivery_id"],
             "errors": dg.MetadataValue.md(
-                _table(
-                    ("code", "line", "message"), [(e["code"], e["line"] or "", e["message"]) for e in errors]
-                )
+                _table(("code", "line", "message"), [(e["code"], e["line"] or "", e["message"]) for e in errors])
             ),
         },
         "; ".join(f"{e['code']}: {e['message']}" for e in errors) or None,

@@ -1,0 +1,7 @@
+"""``python -m etl_platform`` is ``etl-platform``."""
+
+import sys
+
+from etl_platform.cli import main
+
+sys.exit(main())

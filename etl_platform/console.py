@@ -1,0 +1,136 @@
+"""What the command line prints for people: plain text tables and verdicts. No decisions."""
+
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+from etl_platform.core.deliveries import Outcome
+
+_MAX_CELL = 60
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
+    """Columns as wide as their longest cell; numbers to the right; control characters made visible."""
+    cells = [list(header), *[[_cell(value) for value in row] for row in rows]]
+    widths = [max(len(row[i]) for row in cells) for i in range(len(header))]
+    right = [all(isinstance(row[i], int) for row in rows) for i in range(len(header))]
+    lines = [
+        "  ".join(c.rjust(w) if r else c.ljust(w) for c, w, r in zip(row, widths, right, strict=True)).rstrip()
+        for row in cells
+    ]
+    lines.insert(1, "  ".join("─" * width for width in widths))
+    return "\n".join(lines)
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return ""
+    text = f"{value:,}" if isinstance(value, int) else str(value)
+    text = "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in text)
+    return text if len(text) <= _MAX_CELL else text[: _MAX_CELL - 1] + "…"
+
+
+def verdict(file_name: str, dataset: str | None, report: Mapping[str, Any]) -> str:
+    """The answer of a check: what became of the file, and per broken rule which lines to fix."""
+    what = f"{file_name} as {dataset}" if dataset else file_name
+    accepted = report["outcome"] == Outcome.ACCEPTED
+    lines = [f"{report['outcome'].upper()}  {what}"]
+    if report["rows"]:
+        lines.append(
+            f"{report['rows']:,} rows: {report['accepted_rows']:,} good, {report['quarantined_rows']:,} quarantined"
+        )
+    lines += [f"  {error['code']}: {error['message']}" for error in report["errors"]]
+    dialect = report["dialect"]
+    if dialect:
+        delimiter = repr(dialect["delimiter"]) if dialect["delimiter"] else dialect.get("sheet", "")
+        lines.append(f"read as {dialect['encoding']}, {delimiter}, header on line {dialect['header_line']}")
+        lines += [f"  left out line {item['line']}: {item['text']}" for item in dialect["dropped"]]
+    columns = report["columns"]
+    if columns.get("synonyms"):
+        lines.append("renamed: " + ", ".join(f"{old} → {new}" for old, new in columns["synonyms"].items()))
+    if accepted and columns.get("missing"):
+        lines.append("not in the file: " + ", ".join(columns["missing"]))
+    if columns.get("extra"):
+        lines.append("not in the contract: " + ", ".join(columns["extra"]))
+    if report["reasons"]:
+        rows = [
+            (reason, rows, ", ".join(_example(e) for e in report["examples"].get(reason, [])))
+            for reason, rows in sorted(report["reasons"].items(), key=lambda pair: -pair[1])
+        ]
+        lines += ["", _rules_table(rows)]
+    return "\n".join(lines)
+
+
+def _example(example: Mapping[str, Any]) -> str:
+    value = "(empty)" if example["value"] is None else _cell(example["value"])
+    return f"line {example['line']}: {value}"
+
+
+def _rules_table(rows: Sequence[tuple[str, int, str]]) -> str:
+    width = max(len("rule"), *(len(rule) for rule, _, _ in rows))
+    lines = [f"{'rule'.ljust(width)}  {'rows':>9}  first lines"]
+    lines += [f"{rule.ljust(width)}  {count:>9,}  {first}" for rule, count, first in rows]
+    return "\n".join(lines)
+
+
+def profile_table(profile: Mapping[str, Mapping[str, Any]]) -> str:
+    rows = [
+        (
+            name,
+            column["nulls"],
+            column["distinct"],
+            column.get("min"),
+            column.get("max"),
+            ", ".join(f"{top['value']} ({top['rows']:,})" for top in column.get("top", [])[:3]),
+        )
+        for name, column in profile.items()
+    ]
+    return table(("column", "nulls", "distinct", "min", "max", "most frequent"), rows)
+
+
+def deliveries_table(records: Sequence[Mapping[str, Any]]) -> str:
+    """One line per delivery, in the order given."""
+    rows = [
+        (
+            str(record["attempt"]["began_at"])[:19].replace("T", " "),
+            record["agency"],
+            record["source"]["key"].rpartition("/")[2] or record["source"]["key"],
+            record["dataset"],
+            record["outcome"],
+            record["rows"],
+            record["quarantined_rows"],
+            _why(record),
+        )
+        for record in records
+    ]
+    return table(("arrived (UTC)", "agency", "file", "dataset", "outcome", "rows", "quarantined", "why"), rows)
+
+
+def _why(record: Mapping[str, Any]) -> str:
+    if record["errors"]:
+        return "; ".join(error["code"] for error in record["errors"])
+    reasons = sorted(record["reasons"].items(), key=lambda pair: -pair[1])
+    return ", ".join(f"{reason} {rows:,}" for reason, rows in reasons[:3]) + (" …" if len(reasons) > 3 else "")
+
+
+class ProgressLine:
+    """Rows done, on stderr: rewritten in place on a terminal, silent elsewhere."""
+
+    _STAGES: ClassVar = {"keys": "looking for repeated keys", "rows": "checking"}
+
+    def __init__(self) -> None:
+        self._shown_at = time.monotonic()
+        self._shown = False
+
+    def __call__(self, stage: str, rows: int) -> None:
+        now = time.monotonic()
+        if sys.stderr.isatty() and now - self._shown_at > 0.2:
+            self._shown_at, self._shown = now, True
+            sys.stderr.write(f"\r\x1b[K{self._STAGES[stage]}: {rows:,} rows")
+            sys.stderr.flush()
+
+    def clear(self) -> None:
+        if self._shown:
+            sys.stderr.write("\r\x1b[K")
+            sys.stderr.flush()

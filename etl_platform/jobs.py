@@ -1,0 +1,156 @@
+"""What ``etl-platform run`` can start: each job with its line of help, its arguments and its function."""
+
+import argparse
+import json
+import logging
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from etl_platform.batch import HeldMessage, work_batch
+from etl_platform.core.deliveries import Cause, Outcome
+from etl_platform.core.errors import UsageError
+from etl_platform.core.events import ObjectCreated, parse_message
+from etl_platform.ingest import Attempt, Ingested
+from etl_platform.pipelines.resources import Platform
+from etl_platform.settings import Settings
+
+DRY_RUN_RESULTS = Path("dry_run_results.jsonl")
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Job:
+    """``run`` returns the exit code: 0 done or nothing to do, 1 something failed or was rejected."""
+
+    name: str
+    summary: str
+    add_arguments: Callable[[argparse.ArgumentParser], None]
+    run: Callable[[argparse.Namespace, Settings], int]
+
+
+def _intake_arguments(parser: argparse.ArgumentParser) -> None:
+    source = parser.add_mutually_exclusive_group(required=True)
+    source.add_argument("--event-json", metavar="JSON", help="one S3 event, in any envelope")
+    source.add_argument(
+        "--events-file",
+        metavar="FILE",
+        type=Path,
+        help="a file with one event, a list of them, or one a line",
+    )
+    parser.add_argument(
+        "--dry-run", action="store_true", help=f"write no object; append the results to {DRY_RUN_RESULTS}"
+    )
+
+
+def _run_intake(arguments: argparse.Namespace, settings: Settings) -> int:
+    events = _events(arguments)
+    if arguments.dry_run:
+        finished, failures = _dry_run(events, settings)
+    else:
+        finished, failures = _in_process(events, settings)
+    done = Counter(str(item.outcome) for item in finished)
+    for item in finished:
+        log.info(
+            "delivery done",
+            extra={
+                "delivery_id": item.delivery_id,
+                "agency": item.agency,
+                "dataset": item.dataset,
+                "outcome": str(item.outcome),
+                "rows": item.record.get("rows"),
+                "quarantined_rows": item.record.get("quarantined_rows"),
+                "errors": item.record.get("errors"),
+            },
+        )
+    summary = ", ".join(f"{times} {outcome}" for outcome, times in sorted(done.items())) or "nothing to do"
+    print(f"{len(events)} deliveries: {summary}{f', {failures} failed' if failures else ''}")
+    return 1 if failures or done[Outcome.REJECTED] else 0
+
+
+def _events(arguments: argparse.Namespace) -> list[ObjectCreated]:
+    """The objects that the given events announce; what is no event is the caller's mistake."""
+    if arguments.event_json is not None:
+        documents = [arguments.event_json]
+    else:
+        try:
+            documents = _documents(arguments.events_file.read_text("utf-8"))
+        except (OSError, UnicodeDecodeError) as error:
+            raise UsageError(f"--events-file {arguments.events_file}: {error}") from None
+    events: list[ObjectCreated] = []
+    for position, document in enumerate(documents, start=1):
+        parsed = parse_message(document)
+        if parsed.malformed:
+            raise UsageError(f"event {position} is no S3 event: {'; '.join(parsed.malformed)}")
+        events += parsed.created
+    return events
+
+
+def _documents(text: str) -> list[str]:
+    try:
+        found = json.loads(text)
+    except ValueError:
+        return [line for line in text.splitlines() if line.strip()]
+    return [json.dumps(item) for item in found] if isinstance(found, list) else [text]
+
+
+def _dry_run(events: Sequence[ObjectCreated], settings: Settings) -> tuple[list[Ingested], int]:
+    platform = Platform(settings)
+    finished: list[Ingested] = []
+    failures = work_batch(
+        [HeldMessage((event,)) for event in events],
+        platform.intake.ingest,
+        lambda _message: Attempt(Cause.EVENT, dry_run=True),
+        queue=None,
+        workers=settings.sns_worker_max,
+        visibility_timeout_s=settings.visibility_timeout_seconds,
+        tell=lambda _message, ingested: finished.append(ingested),
+    )
+    with DRY_RUN_RESULTS.open("a", encoding="utf-8") as file:
+        for item in finished:
+            file.write(json.dumps({**item.record, "outcome": str(item.outcome)}, ensure_ascii=False) + "\n")
+        for failed in failures:
+            log.error("delivery failed", extra={"key": failed.event.key, "error": repr(failed.error)})
+            file.write(
+                json.dumps({"outcome": "failed", "source": asdict(failed.event), "error": str(failed.error)}) + "\n"
+            )
+    return finished, len(failures)
+
+
+def _in_process(events: Sequence[ObjectCreated], settings: Settings) -> tuple[list[Ingested], int]:
+    """The real job in this process: on the instance of DAGSTER_HOME if there is one, else on a passing one."""
+    import dagster as dg  # noqa: PLC0415 - a second that a dry run need not pay
+
+    from etl_platform.definitions import build_defs  # noqa: PLC0415
+
+    if not events:
+        return [], 0
+    platform = Platform(settings)
+    job = build_defs(settings, platform=platform).resolve_job_def("s3_data_quality_job")
+    config: dict[str, Any] = {"ops": {"ingest": {"config": {"deliveries": [asdict(event) for event in events]}}}}
+    instance = dg.DagsterInstance.get() if settings.dagster_home else dg.DagsterInstance.ephemeral()
+    with instance:
+        result = job.execute_in_process(run_config=config, instance=instance, raise_on_error=False)
+    failed = len(events) - len(platform.finished)
+    if not result.success:
+        for event in result.filter_events(lambda e: e.is_step_failure):
+            log.error(
+                "run failed",
+                extra={"run_id": result.run_id, "error": event.step_failure_data.error_display_string},
+            )
+    return platform.finished, failed
+
+
+JOBS = {
+    job.name: job
+    for job in (
+        Job(
+            "s3_data_quality_job",
+            "Take delivered files in: bronze, check against the contract, silver or quarantine, report.",
+            _intake_arguments,
+            _run_intake,
+        ),
+    )
+}

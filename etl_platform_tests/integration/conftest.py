@@ -1,0 +1,73 @@
+"""One emulator for all integration tests; a bucket, a topic and queues of its own for each test."""
+
+import re
+import time
+import zlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from etl_platform.local.emulator import Emulator
+from etl_platform.local.provision import Clients, Provisioned, open_clients, provision
+from etl_platform.local.stack import inherited_environment
+from etl_platform.pipelines.resources import Platform
+from etl_platform.settings import Settings
+
+
+@pytest.fixture(scope="session")
+def endpoint_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with Emulator(tmp_path_factory.mktemp("emulator"), environment=inherited_environment()) as emulator:
+        yield emulator.endpoint_url
+
+
+@pytest.fixture
+def aws(endpoint_url: str) -> Iterator[Clients]:
+    with open_clients(endpoint_url) as clients:
+        yield clients
+
+
+@pytest.fixture
+def provisioned(endpoint_url: str, request: pytest.FixtureRequest) -> Provisioned:
+    """Resources of the test's own, so that no test sees another one's messages."""
+    readable = re.sub(r"[^a-z0-9]+", "-", request.node.name.lower())[:30].strip("-")
+    name = f"{readable}-{zlib.crc32(request.node.nodeid.encode()):08x}"
+    return provision(
+        endpoint_url, bucket=f"b-{name}", topic=f"t-{name}", queue=f"q-{name}", dead_letter_queue=f"d-{name}"
+    )
+
+
+@pytest.fixture
+def settings(endpoint_url: str, provisioned: Provisioned, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Settings:
+    """Settings that point at the test's resources; the person's own AWS set-up is out of reach."""
+    for name in ("AWS_PROFILE", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
+        monkeypatch.setenv(name, str(tmp_path / "none"))
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    return Settings(
+        aws_endpoint_url=endpoint_url,
+        data_bucket_name=provisioned.bucket,
+        file_events_queue_url=provisioned.queue_url,
+        file_events_dlq_url=provisioned.dlq_url,
+        aws_max_attempts=1,
+    )
+
+
+@pytest.fixture
+def platform(settings: Settings) -> Platform:
+    return Platform(settings)
+
+
+@pytest.fixture
+def wait_until() -> Callable[..., None]:
+    return _wait_until
+
+
+def _wait_until(condition: Callable[[], bool], within_s: float = 15.0, what: str = "the condition") -> None:
+    """Poll ``condition`` until it holds."""
+    deadline = time.monotonic() + within_s
+    while not condition():
+        assert time.monotonic() < deadline, f"{what} did not hold within {within_s:.0f} s"
+        time.sleep(0.05)
