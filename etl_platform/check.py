@@ -68,6 +68,7 @@ class CheckResult:
             "columns": self.columns,
             "profile": self.profile,
             "errors": self.errors,
+            "preview": self.preview,
         }
 
     def reject(self, code: str, message: str, line: int | None = None) -> None:

@@ -14,7 +14,7 @@ def table(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
     """Columns as wide as their longest cell; numbers to the right; control characters made visible."""
     cells = [list(header), *[[_cell(value) for value in row] for row in rows]]
     widths = [max(len(row[i]) for row in cells) for i in range(len(header))]
-    right = [all(isinstance(row[i], int) for row in rows) for i in range(len(header))]
+    right = [all(isinstance(row[i], int | None) for row in rows) for i in range(len(header))]
     lines = [
         "  ".join(c.rjust(w) if r else c.ljust(w) for c, w, r in zip(row, widths, right, strict=True)).rstrip()
         for row in cells

@@ -131,7 +131,7 @@ class Intake:
             return self._ignore(event, where, attempt)
         dataset, agency = where.contract.dataset, where.agency
         try:
-            head = self._head(event)
+            head = self._store.head(event.bucket, event.key, event.version_id, event.etag)
         except (ObjectMissingError, UnsafeKeyError) as error:
             return self._missing(event, agency, where.contract, attempt, error)
         delivery = Delivery(
@@ -151,12 +151,6 @@ class Intake:
             head = self._store.head(self._bucket, record["written"]["bronze_key"])
             task = _Task(delivery_of(record["source"]), agency, self._contracts[dataset], head.key, attempt)
             yield self._work(task, head)
-
-    def _head(self, event: ObjectCreated) -> ObjectHead:
-        head = self._store.head(event.bucket, event.key, event.version_id)
-        if event.version_id is None and event.etag not in {None, head.etag}:
-            raise ObjectMissingError(f"s3://{event.bucket}/{event.key} was overwritten before it was read")
-        return head
 
     def _work(self, task: _Task, source: ObjectHead) -> Ingested:
         """Read, check, write, record: ``source`` is where the bytes lie."""

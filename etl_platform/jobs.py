@@ -128,18 +128,21 @@ def _in_process(events: Sequence[ObjectCreated], settings: Settings) -> tuple[li
     if not events:
         return [], 0
     platform = Platform(settings)
+    # Made before the run starts, so that a missing setting is one line and not a failed run.
+    _ = platform.intake
     job = build_defs(settings, platform=platform).resolve_job_def("s3_data_quality_job")
-    config: dict[str, Any] = {"ops": {"ingest": {"config": {"deliveries": [asdict(event) for event in events]}}}}
+    config: dict[str, Any] = {
+        "ops": {"ingest": {"config": {"deliveries": [asdict(event) for event in events]}}},
+        # Dagster's own lines are for its UI; a terminal gets ours.
+        "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
+    }
     instance = dg.DagsterInstance.get() if settings.dagster_home else dg.DagsterInstance.ephemeral()
     with instance:
         result = job.execute_in_process(run_config=config, instance=instance, raise_on_error=False)
     failed = len(events) - len(platform.finished)
-    if not result.success:
-        for event in result.filter_events(lambda e: e.is_step_failure):
-            log.error(
-                "run failed",
-                extra={"run_id": result.run_id, "error": event.step_failure_data.error_display_string},
-            )
+    for event in result.filter_events(lambda e: e.is_step_failure):
+        error = event.step_failure_data.error
+        log.error("run failed", extra={"run_id": result.run_id, "error": error.message.strip() if error else None})
     return platform.finished, failed
 
 

@@ -23,7 +23,9 @@ class ObjectHead:
 class ObjectStore(Protocol):
     """Every method raises TransientError for infrastructure; those that read raise ObjectMissingError."""
 
-    def head(self, bucket: str, key: str, version_id: str | None = None) -> ObjectHead: ...
+    def head(self, bucket: str, key: str, version_id: str | None = None, etag: str | None = None) -> ObjectHead:
+        """One version; without ``version_id`` the latest, which must then have ``etag`` if that is given."""
+        ...
 
     def download(self, head: ObjectHead, path: Path) -> str:
         """Write exactly this version to ``path``; its SHA-256 in hex."""

@@ -27,14 +27,17 @@ class S3Store:
     def __init__(self, settings: Settings) -> None:
         self._s3 = make_client(settings, "s3", pool_size=settings.sns_worker_max + 4)
 
-    def head(self, bucket: str, key: str, version_id: str | None = None) -> ObjectHead:
+    def head(self, bucket: str, key: str, version_id: str | None = None, etag: str | None = None) -> ObjectHead:
         with _errors(f"HEAD s3://{bucket}/{key}", _MISSING | (_MISSING_VERSION if version_id else set())):
             answer = self._s3.head_object(Bucket=bucket, Key=key, **_version(version_id))
+        found = answer["ETag"].strip('"')
+        if version_id is None and etag not in {None, found}:
+            raise ObjectMissingError(f"s3://{bucket}/{key} was overwritten: its eTag is {found}, not {etag}")
         return ObjectHead(
             bucket,
             key,
             _real_version(answer.get("VersionId")),
-            answer["ETag"].strip('"'),
+            found,
             answer["ContentLength"],
             answer["LastModified"].astimezone(UTC),
             answer.get("Metadata", {}),

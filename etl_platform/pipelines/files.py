@@ -182,10 +182,18 @@ def _tell(
     """Log a delivery's events before its message is deleted."""
     outcome, record = ingested.outcome, ingested.record
     done[str(outcome)] += 1
-    platform.finished.append(ingested)
     context.log.info(f"{outcome} {record['source']['key']} ({ingested.delivery_id})")
-    if ingested.dataset is None or ingested.agency is None:
-        return
+    if ingested.dataset is not None and ingested.agency is not None:
+        _log_events(context, platform, message, ingested)
+    platform.finished.append(ingested)
+
+
+def _log_events(
+    context: dg.AssetExecutionContext, platform: Platform, message: HeldMessage, ingested: Ingested
+) -> None:
+    outcome, record = ingested.outcome, ingested.record
+    assert ingested.dataset is not None
+    assert ingested.agency is not None
     register_agencies(context.instance, {ingested.agency})
     if outcome is Outcome.DUPLICATE and message.receive_count > 1:
         # This message came before: its run may have died between the record and these events.
