@@ -12,6 +12,7 @@ from typing import Any
 
 import polars as pl
 
+from etl_platform.adapters.key_hashes import KeyHashes, checksum
 from etl_platform.adapters.parquet import ParquetSink
 from etl_platform.adapters.tabular import Table, open_table
 from etl_platform.core.contracts import Contract
@@ -167,50 +168,87 @@ def _refuse_header(result: CheckResult, contract: Contract, match: HeaderMatch) 
 
 
 def _split(table: Table, compiled: CompiledContract, out_dir: Path, result: CheckResult, progress: Progress) -> None:
-    contract = compiled.contract
-    names = [column.name for column in contract.columns]
-    sensitive = frozenset(column.name for column in contract.columns if column.sensitive)
-    profiler = Profiler(names, sensitive)
-    repeated = _repeated_keys(table, compiled, progress)
-    counts: Counter[str] = Counter()
-    with (
-        ParquetSink(out_dir / SILVER, compiled.schema) as silver,
-        ParquetSink(out_dir / QUARANTINE, _quarantine_schema(table.names)) as quarantine,
-    ):
-        for cells in table.batches():
-            batch = compiled.check(cells, repeated)
-            profiler.update(batch)
-            good = batch.filter(~pl.col(BAD)).select(names)
-            if len(result.preview) < _PREVIEW_ROWS:
-                result.preview += _preview(good.head(_PREVIEW_ROWS - len(result.preview)), sensitive)
-            silver.write(good)
-            if good.height < batch.height:
-                bad = compiled.explain(batch.filter(BAD))
-                _count(bad, compiled, counts)
-                _collect_examples(bad, compiled, result.examples)
-                quarantine.write(_as_sent(bad, table.names))
-            progress("rows", profiler.rows)
-    result.rows, result.accepted_rows, result.quarantined_rows = profiler.rows, silver.rows, quarantine.rows
-    result.reasons = {reason: counts[reason] for reason in sorted(counts)}
-    result.profile = profiler.result()
+    """Find repeated keys, then read, check and write in one pass.
+
+    Keys are looked for by a cheap reading of their columns. Where the pass itself then sees other keys, the
+    file is damaged in a way that fooled it, and both are done again with the full reading.
+    """
+    for cheaply in (True, False):
+        keys = _scan_keys(table, compiled, out_dir, progress, cheaply=cheaply)
+        one_pass = _Pass(compiled, table.names)
+        one_pass.run(table, {reason: found.repeated() for reason, found in keys.items()}, out_dir, progress)
+        if all(found.checksum == one_pass.checksums[reason] for reason, found in keys.items()):
+            break
+    one_pass.fill(result)
 
 
-def _repeated_keys(table: Table, compiled: CompiledContract, progress: Progress) -> dict[str, pl.Series]:
-    """Per uniqueness rule, the hashes of keys that occur more than once: a pass over the file of its own."""
-    if not compiled.keys:
-        return {}
-    found: dict[str, list[pl.Series]] = {reason: [] for reason in compiled.keys}
+def _scan_keys(
+    table: Table, compiled: CompiledContract, out_dir: Path, progress: Progress, *, cheaply: bool
+) -> dict[str, KeyHashes]:
+    keys = {reason: KeyHashes(out_dir / f"keys-{index}") for index, reason in enumerate(compiled.keys)}
+    if not keys:
+        return keys
+    positions = sorted(
+        {compiled.positions[c] for names in compiled.keys.values() for c in names if c in compiled.positions}
+    )
     rows = 0
-    for cells in table.batches():
+    for cells in table.some_columns(positions) if cheaply else table.batches():
         for reason, hashes in compiled.key_hashes(cells).items():
-            found[reason].append(hashes)
+            keys[reason].add(hashes)
         rows += cells.height
         progress("keys", rows)
-    repeated: dict[str, pl.Series] = {}
-    for reason, parts in found.items():
-        hashes = pl.concat([pl.Series("key", [], pl.UInt64), *parts]).sort()
-        repeated[reason] = hashes.filter(hashes == hashes.shift(1)).unique()
-    return repeated
+    return keys
+
+
+class _Pass:
+    """One pass over the rows: what it counts, shows and writes."""
+
+    def __init__(self, compiled: CompiledContract, names: Sequence[str]) -> None:
+        contract = compiled.contract
+        self._compiled, self._names = compiled, names
+        self._columns = [column.name for column in contract.columns]
+        self._sensitive = frozenset(column.name for column in contract.columns if column.sensitive)
+        self._profiler = Profiler(self._columns, self._sensitive)
+        self._counts: Counter[str] = Counter()
+        self._examples: dict[str, list[dict[str, Any]]] = {}
+        self._preview: list[dict[str, Any]] = []
+        self._accepted = self._quarantined = 0
+        self.checksums = dict.fromkeys(compiled.keys, 0)
+
+    def run(self, table: Table, repeated: Mapping[str, pl.Series], out_dir: Path, progress: Progress) -> None:
+        with (
+            ParquetSink(out_dir / SILVER, self._compiled.schema) as silver,
+            ParquetSink(out_dir / QUARANTINE, _quarantine_schema(self._names)) as quarantine,
+        ):
+            for cells in table.batches():
+                batch = self._compiled.check(cells, repeated)
+                good, bad = self._take(batch)
+                silver.write(good)
+                quarantine.write(bad)
+                progress("rows", self._profiler.rows)
+        self._accepted, self._quarantined = silver.rows, quarantine.rows
+
+    def _take(self, batch: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+        """Count a checked batch; its good rows typed, its bad rows as they were sent."""
+        self._profiler.update(batch)
+        for reason in self.checksums:
+            self.checksums[reason] = (self.checksums[reason] + checksum(batch[f"key:{reason}"])) % 2**64
+        good = batch.select(self._columns)
+        bad = batch.filter(BAD)
+        if bad.height:
+            good = good.filter(~batch[BAD])
+            _count(bad, self._compiled, self._counts)
+            _collect_examples(bad, self._compiled, self._examples)
+        if len(self._preview) < _PREVIEW_ROWS:
+            self._preview += _preview(good.head(_PREVIEW_ROWS - len(self._preview)), self._sensitive)
+        return good, _as_sent(self._compiled.explain(bad), self._names)
+
+    def fill(self, result: CheckResult) -> None:
+        result.rows = self._profiler.rows
+        result.accepted_rows, result.quarantined_rows = self._accepted, self._quarantined
+        result.reasons = {reason: self._counts[reason] for reason in sorted(self._counts)}
+        result.examples, result.preview = self._examples, self._preview
+        result.profile = self._profiler.result()
 
 
 def _count(bad: pl.DataFrame, compiled: CompiledContract, counts: Counter[str]) -> None:

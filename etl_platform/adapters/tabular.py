@@ -33,13 +33,14 @@ from etl_platform.core.parsing import (
     ReadNotes,
     cut_rows,
     parse_chunk,
+    parse_columns,
     rows_frame,
     whole_rows,
 )
 from etl_platform.core.rules import LINE
 
 CHUNK_BYTES = 16 << 20
-_BLOCK = 4 << 20
+_BLOCK = CHUNK_BYTES
 MAX_UNPACKED_BYTES = 64 << 30
 MAX_RATIO = 200
 MAX_WORKBOOK_BYTES = 1 << 30
@@ -71,6 +72,10 @@ class Table(Protocol):
     def excel(self) -> bool: ...
 
     def batches(self) -> Iterator[pl.DataFrame]: ...
+
+    def some_columns(self, positions: Sequence[int]) -> Iterator[pl.DataFrame]:
+        """The cells of a few columns, far cheaper; rows of damaged parts may differ from those of ``batches``."""
+        ...
 
     def describe(self) -> dict[str, Any]: ...
 
@@ -128,17 +133,29 @@ class TextTable:
         if held is not None:
             yield self._without_footer(held)
 
+    def some_columns(self, positions: Sequence[int]) -> Iterator[pl.DataFrame]:
+        self.notes = ReadNotes()
+        grid = self._grid()
+        for chunk, last in self._chunks(grid):
+            frame = None if last else parse_columns(chunk, grid, positions)
+            if frame is None:
+                frame, _ = parse_chunk(chunk, 1, grid, self.notes)
+            yield self._without_footer(frame) if last else frame
+
+    def _grid(self) -> Grid:
+        return Grid(self.dialect.delimiter, self.dialect.line_end, len(self.header), self.dialect.named)
+
     def _frames(self) -> Iterator[pl.DataFrame]:
-        grid = Grid(self.dialect.delimiter, self.dialect.line_end, len(self.header), self.dialect.named)
+        grid = self._grid()
         line = self.dialect.data_line
-        for chunk in self._chunks(grid):
+        for chunk, _ in self._chunks(grid):
             frame, lines = parse_chunk(chunk, line, grid, self.notes)
             line += lines
             if frame.height:
                 yield frame
 
-    def _chunks(self, grid: Grid) -> Iterator[bytes]:
-        """Whole rows, about CHUNK_BYTES at a time."""
+    def _chunks(self, grid: Grid) -> Iterator[tuple[bytes, bool]]:
+        """Whole rows, about CHUNK_BYTES at a time, and whether they are known to be the last."""
         buffer = b""
         skip = self.dialect.data_line - 1
         with _readable(self._open) as file:
@@ -153,10 +170,10 @@ class TextTable:
                     # No row ends outside quotes: either a stray quote upset the count, or one never closes.
                     end = whole_rows(buffer, grid)
                 if end:
-                    yield buffer[:end]
+                    yield buffer[:end], False
                     buffer = buffer[end:]
         if buffer and not skip:
-            yield buffer
+            yield buffer, True
 
     def _without_footer(self, frame: pl.DataFrame) -> pl.DataFrame:
         cells = [name for name in frame.columns if name.isdigit()]
@@ -238,6 +255,9 @@ class WorkbookTable:
         self.notes.blank_lines = len(rows) - len(filled)
         for start in range(0, len(filled), 100_000):
             yield rows_frame([(cells, line, None, None) for line, cells in filled[start : start + 100_000]], grid)
+
+    def some_columns(self, positions: Sequence[int]) -> Iterator[pl.DataFrame]:
+        return self.batches()
 
     @staticmethod
     def _is_footer(cells: list[str]) -> bool:

@@ -34,12 +34,14 @@ class CompiledContract:
     """Expressions for one contract over one file's header.
 
     Attributes:
+        positions: where each contract column stands in the file.
         keys: the columns of each uniqueness rule, by reason.
         inputs: the columns that each rule looks at, by reason.
         reasons: every reason the rules can give, in report order.
     """
 
     contract: Contract
+    positions: Mapping[str, int]
     texts: tuple[pl.Expr, ...]
     typed: tuple[pl.Expr, ...]
     flags: tuple[pl.Expr, ...]
@@ -50,11 +52,13 @@ class CompiledContract:
 
     def key_hashes(self, cells: pl.DataFrame) -> dict[str, pl.Series]:
         """Per uniqueness rule, the 64-bit hash of each row's key; rows with a null in the key are left out."""
-        if not self.keys:
-            return {}
         used = {f"text:{name}" for columns in self.keys.values() for name in columns}
-        texts = cells.lazy().select(e for e in self.texts if e.meta.output_name() in used).collect()
-        return {reason: texts.select(_key(columns)).to_series().drop_nulls() for reason, columns in self.keys.items()}
+        texts = [text for text in self.texts if text.meta.output_name() in used]
+        keys = cells.lazy().select(texts).select(self._key_columns()).collect()
+        return {reason: keys[f"key:{reason}"].drop_nulls() for reason in self.keys}
+
+    def _key_columns(self) -> list[pl.Expr]:
+        return [_key(columns).alias(f"key:{reason}") for reason, columns in self.keys.items()]
 
     def check(self, cells: pl.DataFrame, repeated: Mapping[str, pl.Series]) -> pl.DataFrame:
         """Hold a batch against every rule.
@@ -64,17 +68,17 @@ class CompiledContract:
             repeated: per uniqueness rule, the key hashes that occur more than once in the file.
 
         Returns:
-            The batch with all three families of columns and ``_bad``.
+            The batch with all families of columns, ``key:<reason>`` hashes and ``_bad``.
         """
         unique = [
-            _key(columns).is_in(repeated[reason].implode()).fill_null(value=False).alias(f"rule:{reason}")
-            for reason, columns in self.keys.items()
+            pl.col(f"key:{reason}").is_in(repeated[reason].implode()).fill_null(value=False).alias(f"rule:{reason}")
+            for reason in self.keys
         ]
         flags = [flag.meta.output_name() for flag in (*self.flags, *unique)]
         return (
             cells.lazy()
             .with_columns(self.texts)
-            .with_columns(self.typed)
+            .with_columns(*self.typed, *self._key_columns())
             .with_columns(*self.flags, *unique)
             .with_columns(pl.any_horizontal(*flags, pl.col(DAMAGE).is_not_null()).alias(BAD))
             .collect()
@@ -116,6 +120,7 @@ def compile_contract(contract: Contract, positions: Mapping[str, int], *, iso_da
     inputs |= keys
     compiled = CompiledContract(
         contract,
+        positions,
         tuple(texts),
         tuple(typed),
         tuple(flag.fill_null(value=False) for flag in flags),
@@ -314,7 +319,7 @@ def _key(columns: tuple[str, ...]) -> pl.Expr:
     texts = [pl.col(f"text:{name}") for name in columns]
     whole = pl.all_horizontal([text.is_not_null() for text in texts])
     hashed = texts[0].hash(7) if len(texts) == 1 else pl.struct(texts).hash(7)
-    return pl.when(whole).then(hashed).alias("key")
+    return pl.when(whole).then(hashed)
 
 
 def _error(contract: Contract, column: Column, message: str) -> ContractError:

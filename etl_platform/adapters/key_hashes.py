@@ -1,0 +1,66 @@
+"""The key hashes of a file, to find those that repeat: in memory up to a limit, partitioned to local disk beyond."""
+
+from pathlib import Path
+
+import polars as pl
+
+MEMORY_ROWS = 16 << 20
+"""Hashes kept in memory: 8 bytes each, 128 MiB."""
+_PARTITION_BITS = 4
+_EMPTY = pl.Series("key", [], pl.UInt64)
+
+
+class KeyHashes:
+    """Collects 64-bit hashes and gives those that came more than once.
+
+    Args:
+        folder: scratch folder of this rule alone; files are made only when memory does not do.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder, self._spills = folder, 0
+        self._held: list[pl.Series] = []
+        self._held_rows = 0
+        self.rows = self.checksum = 0
+
+    def add(self, hashes: pl.Series) -> None:
+        """Take the hashes of one batch, nulls left out."""
+        self._held.append(hashes)
+        self._held_rows += len(hashes)
+        self.rows += len(hashes)
+        self.checksum = (self.checksum + checksum(hashes)) % 2**64
+        if self._held_rows > MEMORY_ROWS:
+            self._spill()
+
+    def _spill(self) -> None:
+        """Each partition holds the hashes with the same top bits, so equal hashes meet in one partition."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        hashes = pl.concat(self._held).to_frame()
+        shift = 2 ** (64 - _PARTITION_BITS)
+        for partition in range(2**_PARTITION_BITS):
+            low, high = partition * shift, (partition + 1) * shift - 1
+            part = hashes.filter(pl.col("key").is_between(pl.lit(low, pl.UInt64), pl.lit(high, pl.UInt64)))
+            part.write_ipc(self._folder / f"{partition:02}-{self._spills:04}.ipc")
+        self._held, self._held_rows = [], 0
+        self._spills += 1
+
+    def repeated(self) -> pl.Series:
+        """The hashes that came more than once, each once, in ascending order."""
+        if not self._spills:
+            return _repeated(pl.concat([_EMPTY, *self._held]))
+        self._spill()
+        return pl.concat([self._repeated_in(partition) for partition in range(2**_PARTITION_BITS)])
+
+    def _repeated_in(self, partition: int) -> pl.Series:
+        paths = sorted(self._folder.glob(f"{partition:02}-*.ipc"))
+        return _repeated(pl.concat([pl.read_ipc(path, memory_map=False)["key"] for path in paths]))
+
+
+def checksum(hashes: pl.Series) -> int:
+    """An order-independent sum, modulo 2**64, that tells whether two readings saw the same keys."""
+    return int(hashes.sum() or 0) % 2**64
+
+
+def _repeated(hashes: pl.Series) -> pl.Series:
+    ordered = hashes.sort()
+    return ordered.filter(ordered == ordered.shift(1)).unique(maintain_order=True)
