@@ -173,8 +173,11 @@ class Intake:
                 if etag is None:
                     return self._finish(task, task.record(), Outcome.SUPERSEDED, written)
                 written |= {"silver_key": task.silver, "silver_etag": etag}
+            key = layout.quarantine_key(task.contract.dataset, task.agency, task.delivery.delivery_id)
+            if task.attempt.cause is Cause.REPROCESS and not checked.quarantined_rows:
+                # What an older contract held back is good now.
+                self._store.delete(self._bucket, key)
             if checked.quarantined_rows:
-                key = layout.quarantine_key(task.contract.dataset, task.agency, task.delivery.delivery_id)
                 etag = self._store.write(self._bucket, key, work / QUARANTINE)
                 written |= {"quarantine_key": key, "quarantine_etag": etag}
         return self._finish(task, record, checked.outcome, written)

@@ -35,7 +35,7 @@ class KeyHashes:
     def _spill(self) -> None:
         """Each partition holds the hashes with the same top bits, so equal hashes meet in one partition."""
         self._folder.mkdir(parents=True, exist_ok=True)
-        hashes = pl.concat(self._held).to_frame()
+        hashes = pl.concat([_EMPTY, *self._held]).to_frame()
         shift = 2 ** (64 - _PARTITION_BITS)
         for partition in range(2**_PARTITION_BITS):
             low, high = partition * shift, (partition + 1) * shift - 1
@@ -53,7 +53,7 @@ class KeyHashes:
 
     def _repeated_in(self, partition: int) -> pl.Series:
         paths = sorted(self._folder.glob(f"{partition:02}-*.ipc"))
-        return _repeated(pl.concat([pl.read_ipc(path, memory_map=False)["key"] for path in paths]))
+        return _repeated(pl.concat([pl.read_ipc(path)["key"] for path in paths]))
 
 
 def checksum(hashes: pl.Series) -> int:

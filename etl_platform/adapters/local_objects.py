@@ -28,7 +28,7 @@ class LocalStore:
         self._root = root.resolve()
 
     def _path(self, key: str) -> Path:
-        path = Path(os.path.normpath(self._root / key))
+        path = Path(os.path.normpath(self._root / key.replace("\0", "")))
         if not path.resolve().is_relative_to(self._root) or "\0" in key or path == self._root:
             raise UnsafeKeyError(f"the key {key!r} leaves {self._root}")
         return path
@@ -99,6 +99,11 @@ class LocalStore:
                 meta.parent.mkdir(parents=True, exist_ok=True)
                 meta.write_text(json.dumps(dict(metadata)), "utf-8")
         return self.head(bucket, key).etag
+
+    def delete(self, bucket: str, key: str) -> None:
+        with _disk(f"delete {key}"):
+            self._path(key).unlink(missing_ok=True)
+            self._meta(key).unlink(missing_ok=True)
 
     def list(self, bucket: str, prefix: str) -> Iterator[ObjectHead]:
         folder = self._path(prefix.rpartition("/")[0] or ".") if "/" in prefix else self._root

@@ -50,6 +50,10 @@ class ObjectStore(Protocol):
         """Write a whole object; its eTag. PreconditionFailedError if the condition does not hold."""
         ...
 
+    def delete(self, bucket: str, key: str) -> None:
+        """Remove an object if it is there; on a versioned bucket its versions stay."""
+        ...
+
     def list(self, bucket: str, prefix: str) -> Iterator[ObjectHead]:
         """Objects in key order, without metadata and version."""
         ...

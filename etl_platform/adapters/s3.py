@@ -92,6 +92,10 @@ class S3Store:
                 )
         return str(answer["ETag"].strip('"'))
 
+    def delete(self, bucket: str, key: str) -> None:
+        with _errors(f"DELETE s3://{bucket}/{key}", set()):
+            self._s3.delete_object(Bucket=bucket, Key=key)
+
     def list(self, bucket: str, prefix: str) -> Iterator[ObjectHead]:
         with _errors(f"LIST s3://{bucket}/{prefix}", _MISSING):
             for page in self._s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):

@@ -11,8 +11,9 @@ import re
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from datetime import date, datetime, time
+from decimal import Decimal
 from pathlib import Path
 from typing import IO, Any, Protocol
 
@@ -37,13 +38,15 @@ from etl_platform.core.parsing import (
     rows_frame,
     whole_rows,
 )
-from etl_platform.core.rules import LINE
+from etl_platform.core.rules import LINE, RESERVED
 
 CHUNK_BYTES = 16 << 20
 _BLOCK = CHUNK_BYTES
 MAX_UNPACKED_BYTES = 64 << 30
 MAX_RATIO = 200
 MAX_WORKBOOK_BYTES = 1 << 30
+MAX_SHEET_CELLS = 50_000_000
+_CELL = re.compile(rb'<(?:\w+:)?c\b[^>]{0,64}?\br="([A-Z]{1,3})([0-9]{1,7})"')
 _FOOTER = re.compile(
     r"\s*(?:(?:grand |sub)?totals?\b|\(?[0-9,]+ (?:rows?|records?)\b|(?:rows?|records?) (?:count|total|affected)\b"
     r"|end of (?:report|file|data)\b|\*{3,})",
@@ -89,11 +92,14 @@ def open_table(path: Path, contract: Contract | None) -> Table:
     with path.open("rb") as file:
         magic = file.read(8)
     if magic.startswith(b"PK\x03\x04"):
-        with _zip(path) as archive:
+        with _unpacking(), zipfile.ZipFile(path) as archive:
             members = [m for m in archive.infolist() if not m.is_dir() and not m.filename.startswith("__MACOSX/")]
             _refuse_bomb(sum(m.file_size for m in members), path.stat().st_size)
-            if any(m.filename in {"xl/workbook.xml", "xl/workbook.bin"} for m in members):
+            if any(m.filename == "xl/workbook.xml" for m in members):
+                _refuse_far_cells(archive, members)
                 return WorkbookTable(path, contract, sum(m.file_size for m in members))
+            if any(m.filename == "xl/workbook.bin" for m in members):
+                raise UnreadableFileError("not_tabular", "binary workbooks (.xlsb) are not read; save as .xlsx or CSV")
         if len(members) != 1:
             raise UnreadableFileError(
                 "zip_members", f"the archive holds {len(members)} files; send each by itself or zipped alone"
@@ -113,13 +119,13 @@ class TextTable:
 
     def __init__(self, open_file: Callable[[], ByteStream], contract: Contract | None, packed: str | None) -> None:
         self._open, self._packed = open_file, packed
-        with _readable(open_file) as file:
+        with _readable(open_file, packed) as file:
             sample = _read_up_to(file, SAMPLE_BYTES)
             whole = not file.read(1)
         if not sample:
             raise UnreadableFileError("empty_file", "the file has zero bytes")
         self.dialect: Dialect = detect_dialect(sample, whole=whole, contract=contract)
-        self.header, self.names = self.dialect.header, unique_names(self.dialect.header)
+        self.header, self.names = self.dialect.header, unique_names(self.dialect.header, RESERVED)
         self.notes = ReadNotes()
 
     def batches(self) -> Iterator[pl.DataFrame]:
@@ -156,9 +162,9 @@ class TextTable:
 
     def _chunks(self, grid: Grid) -> Iterator[tuple[bytes, bool]]:
         """Whole rows, about CHUNK_BYTES at a time, and whether they are known to be the last."""
-        buffer = b""
-        skip = self.dialect.data_line - 1
-        with _readable(self._open) as file:
+        buffer, line = b"", self.dialect.data_line
+        skip = line - 1
+        with _readable(self._open, self._packed) as file:
             for block in _utf8_blocks(file, self.dialect):
                 buffer += block
                 while skip and (end := buffer.find(grid.line_end) + 1):
@@ -168,9 +174,10 @@ class TextTable:
                 end = cut_rows(buffer, grid.line_end)
                 if not end and len(buffer) > MAX_ROW_BYTES:
                     # No row ends outside quotes: either a stray quote upset the count, or one never closes.
-                    end = whole_rows(buffer, grid)
+                    end = whole_rows(buffer, line, grid)
                 if end:
                     yield buffer[:end], False
+                    line += buffer.count(grid.line_end, 0, end)
                     buffer = buffer[end:]
         if buffer and not skip:
             yield buffer, True
@@ -240,7 +247,7 @@ class WorkbookTable:
         self.sheet, self._header_row, self.confidence = found
         self._rows = sheets[self.sheet]
         self.header = tuple(self._rows[self._header_row])
-        self.names = unique_names(self.header)
+        self.names = unique_names(self.header, RESERVED)
         self.notes = ReadNotes()
 
     def batches(self) -> Iterator[pl.DataFrame]:
@@ -286,7 +293,7 @@ def _cell_text(cell: Any) -> str:
     if isinstance(cell, bool):
         return "true" if cell else "false"
     if isinstance(cell, float):
-        return str(int(cell)) if cell.is_integer() and abs(cell) < 1e15 else repr(cell)
+        return f"{Decimal(repr(cell)):f}".removesuffix(".0")
     if isinstance(cell, datetime):
         midnight = cell.time() == time(0)
         return cell.date().isoformat() if midnight else cell.isoformat(timespec="seconds")
@@ -296,12 +303,19 @@ def _cell_text(cell: Any) -> str:
 
 
 @contextmanager
-def _readable(open_file: Callable[[], ByteStream]) -> Iterator[ByteStream]:
-    """An open file whose damage, if it is packed, is a named rejection."""
+def _readable(open_file: Callable[[], ByteStream], packed: str | None) -> Iterator[ByteStream]:
+    """An open file; what goes wrong while it is unpacked is a named rejection, not an I/O error."""
+    with _unpacking() if packed else nullcontext(), open_file() as file:
+        yield file
+
+
+@contextmanager
+def _unpacking() -> Iterator[None]:
+    import lzma  # noqa: PLC0415 - only archives need it
+
     try:
-        with open_file() as file:
-            yield file
-    except (gzip.BadGzipFile, zipfile.BadZipFile, EOFError, zlib.error) as error:
+        yield
+    except (OSError, EOFError, ValueError, RuntimeError, zipfile.BadZipFile, zlib.error, lzma.LZMAError) as error:
         raise UnreadableFileError("archive_damaged", f"the file cannot be unpacked: {error}; send it again") from None
 
 
@@ -360,6 +374,34 @@ class _Bounded(io.BufferedIOBase):
         super().close()
 
 
+def _refuse_far_cells(archive: zipfile.ZipFile, members: Sequence[zipfile.ZipInfo]) -> None:
+    """Excel's reader lays a sheet out whole: one forgotten cell in the last corner would take all memory."""
+    for member in members:
+        if not re.fullmatch(r"xl/worksheets/[^/]+\.xml", member.filename):
+            continue
+        rows = columns = 0
+        tail = b""
+        with archive.open(member) as file:
+            while block := file.read(_BLOCK):
+                text = tail + block
+                for letters, digits in set(_CELL.findall(text)):
+                    rows = max(rows, int(digits))
+                    columns = max(columns, _column_number(letters))
+                tail = text[-32:]
+        if rows * columns > MAX_SHEET_CELLS:
+            raise UnreadableFileError(
+                "workbook_too_large",
+                f"{member.filename} reaches to row {rows:,}, column {columns:,}; delete stray cells or send CSV",
+            )
+
+
+def _column_number(letters: bytes) -> int:
+    number = 0
+    for letter in letters:
+        number = number * 26 + letter - 64
+    return number
+
+
 def _refuse_bomb(unpacked: int, packed: int) -> None:
     if unpacked > MAX_UNPACKED_BYTES or (unpacked > 256 << 20 and unpacked > packed * MAX_RATIO):
         raise UnreadableFileError(
@@ -367,16 +409,5 @@ def _refuse_bomb(unpacked: int, packed: int) -> None:
         )
 
 
-def _zip(path: Path) -> zipfile.ZipFile:
-    try:
-        return zipfile.ZipFile(path)
-    except zipfile.BadZipFile as error:
-        raise UnreadableFileError("archive_damaged", f"the archive cannot be opened: {error}") from None
-
-
 def _zip_member(path: Path, name: str) -> ByteStream:
-    archive = _zip(path)
-    try:
-        return _Bounded(archive.open(name), path.stat().st_size)
-    except (RuntimeError, NotImplementedError) as error:
-        raise UnreadableFileError("archive_damaged", f"{name} cannot be unpacked: {error}") from None
+    return _Bounded(zipfile.ZipFile(path).open(name), path.stat().st_size)

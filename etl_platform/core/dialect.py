@@ -6,8 +6,9 @@ Every guess says how sure it is. What cannot be decided is a named rejection, ne
 import codecs
 import csv
 import io
+import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from etl_platform.core.contracts import Contract, fold
@@ -99,7 +100,8 @@ def detect_dialect(sample: bytes, *, whole: bool, contract: Contract | None) -> 
     text = decode_sample(sample[bom:], encoding)
     if not text.strip("\r\n\t ,;|\0\x1a"):
         raise UnreadableFileError("empty_file", "the file holds no text")
-    line_end = b"\r" if "\r" in text and "\n" not in text else b"\n"
+    unquoted = re.sub('"[^"]*"', "", text)
+    line_end = b"\r" if "\r" in unquoted and "\n" not in unquoted else b"\n"
     pinned = contract.delimiter if contract else None
     best: tuple[float, _Layout] | None = None
     for delimiter in [pinned] if pinned else DELIMITERS:
@@ -140,7 +142,14 @@ def decode_sample(sample: bytes, encoding: str) -> str:
     try:
         return decoder.decode(sample)
     except UnicodeDecodeError:
-        return sample.decode("cp1252", errors="replace")
+        return "".join(_utf8_or_cp1252(line) for line in re.split(rb"(?<=[\r\n])", sample))
+
+
+def _utf8_or_cp1252(line: bytes) -> str:
+    try:
+        return line.decode()
+    except UnicodeDecodeError:
+        return line.decode("cp1252", errors="replace")
 
 
 @dataclass(frozen=True)
@@ -167,7 +176,9 @@ def _layout(text: str, delimiter: str, *, whole: bool, contract: Contract | None
     if found is None:
         return None
     first, after, cells = rows[found]
-    width = max(len(cells), _modal_width([c for _, _, c in rows[found + 1 :]])[0])
+    usual, share = _modal_width([c for _, _, c in rows[found + 1 :]])
+    # Rows may all be wider than the header by trailing delimiters; a few long ones are damage.
+    width = max(len(cells), usual) if share > 0.5 else len(cells)
     header = tuple(cells) + ("",) * (width - len(cells))
     score = (certainty if contract else 0.0) * 10 + steady * min(body_width, 40) ** 0.5
     named = max(i for i, cell in enumerate(cells, start=1) if cell.strip())
@@ -292,10 +303,10 @@ def match_header(header: Sequence[str], contract: Contract) -> HeaderMatch:
     )
 
 
-def unique_names(header: Sequence[str]) -> list[str]:
-    """Header cells as column names: blanks become ``column_<n>``, repeats get a number."""
+def unique_names(header: Sequence[str], reserved: Iterable[str] = ()) -> list[str]:
+    """Header cells as column names: blanks become ``column_<n>``, repeats and reserved names get a number."""
     names: list[str] = []
-    seen: set[str] = set()
+    seen = {name.casefold() for name in reserved}
     for position, cell in enumerate(header, start=1):
         base = cell.strip() or f"column_{position}"
         name, count = base, 2

@@ -49,7 +49,7 @@ def parse_message(body: str) -> ParsedMessage:
     try:
         return _parse(_json_object(body, "the message"))
     except MalformedEventError as error:
-        return ParsedMessage(malformed=(str(error),))
+        return ParsedMessage(malformed=(_printable(str(error)),))
 
 
 def _parse(envelope: dict[str, Any]) -> ParsedMessage:
@@ -77,7 +77,7 @@ def _collect(records: list[Any], read: Any) -> ParsedMessage:
         try:
             found = read(record)
         except MalformedEventError as error:
-            malformed.append(f"record {position}: {error}")
+            malformed.append(_printable(f"record {position}: {error}"))
             continue
         if isinstance(found, str):
             ignored.append(found)
@@ -145,25 +145,40 @@ def _text(parent: dict[str, Any], name: str) -> str:
     value = parent.get(name)
     if not isinstance(value, str) or not value:
         raise MalformedEventError(f"{name} is {_kind(value)}, not a non-empty string")
+    if not _is_utf8(value):
+        raise MalformedEventError(f"{name} is not UTF-8")
     return value
 
 
 def _key(key: str) -> str:
-    try:
-        size = len(key.encode())
-    except UnicodeEncodeError:
-        raise MalformedEventError("key is not UTF-8 after decoding") from None
+    if not _is_utf8(key):
+        raise MalformedEventError("key is not UTF-8 after decoding")
+    size = len(key.encode())
     if size > MAX_KEY_BYTES:
         raise MalformedEventError(f"key has {size} bytes, more than S3's {MAX_KEY_BYTES}")
     return key
 
 
 def _optional(value: object) -> str | None:
-    return value.strip('"') or None if isinstance(value, str) else None
+    return value.strip('"') or None if isinstance(value, str) and _is_utf8(value) else None
+
+
+def _is_utf8(text: str) -> bool:
+    """JSON can spell half a surrogate pair, which no store can write down."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _size(value: object) -> int | None:
     return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+
+
+def _printable(text: str) -> str:
+    """What a queue attribute can hold: https://www.w3.org/TR/REC-xml/#charsets"""
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
 def _kind(value: object) -> str:

@@ -19,12 +19,12 @@ _TOKENS = {
     "M": ("%m", r"[0-9]{1,2}"),
     "dd": ("%d", r"[0-9]{2}"),
     "d": ("%d", r"[0-9]{1,2}"),
-    "HH": ("%H", r"[0-9]{2}"),
+    "HH": ("%H", r"(?:[01][0-9]|2[0-3])"),
     "H": ("%H", r"[0-9]{1,2}"),
     "hh": ("%I", r"[0-9]{2}"),
     "h": ("%I", r"[0-9]{1,2}"),
-    "mm": ("%M", r"[0-9]{2}"),
-    "ss": ("%S", r"[0-9]{2}"),
+    "mm": ("%M", r"[0-5][0-9]"),
+    "ss": ("%S", r"[0-5][0-9]"),
     "SSS": ("%3f", r"[0-9]{3}"),
     "SSSSSS": ("%6f", r"[0-9]{6}"),
     "a": ("%p", r"[AaPp][Mm]"),
@@ -34,12 +34,11 @@ _PIECE = re.compile(r"'([^']*)'|([A-Za-z])\2*|[^A-Za-z']+")
 
 @dataclass(frozen=True)
 class TextFormat:
-    """``chrono``: Polars' format string. ``guard``: what the whole text must match. ``width``: bytes, if fixed."""
+    """``chrono``: Polars' format string. ``guard``: what the whole text must match."""
 
     pattern: str
     chrono: str
     guard: str
-    width: int | None
 
 
 def text_format(pattern: str) -> TextFormat:
@@ -48,8 +47,7 @@ def text_format(pattern: str) -> TextFormat:
     Raises:
         ValueError: a letter that is not supported, or a two-digit year (its century would be a guess).
     """
-    chrono, guard, width = "", "", 0
-    fixed = True
+    chrono, guard = "", ""
     for piece in _PIECE.finditer(pattern):
         text = piece.group(0)
         if text.startswith("'"):
@@ -60,14 +58,12 @@ def text_format(pattern: str) -> TextFormat:
             if text not in _TOKENS:
                 raise ValueError(f"{pattern!r}: {text!r} is not supported; use {', '.join(_TOKENS)}")
             directive, shape = _TOKENS[text]
-            chrono, guard, width = chrono + directive, guard + shape, width + len(text)
-            fixed = fixed and len(text) > 1 and text != "MMMM"
+            chrono, guard = chrono + directive, guard + shape
             continue
         else:
             literal = text
         chrono += literal.replace("%", "%%")
         guard += re.escape(literal)
-        width += len(literal.encode())
     if "%Y" not in chrono and "%H" not in chrono and "%I" not in chrono:
         raise ValueError(f"{pattern!r} holds neither a year nor an hour")
-    return TextFormat(pattern, chrono, f"^(?:{guard})$", width if fixed else None)
+    return TextFormat(pattern, chrono, f"^(?:{guard})$")

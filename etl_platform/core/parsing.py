@@ -75,7 +75,7 @@ def parse_chunk(chunk: bytes, first_line: int, grid: Grid, notes: ReadNotes) -> 
     """
     fast = _parse_fast(chunk, first_line, grid, notes)
     if fast is None:
-        repaired = decode_mixed(chunk, first_line, notes)
+        repaired = decode_mixed(chunk, first_line, grid.line_end, notes)
         if repaired is not None:
             chunk = repaired
             fast = _parse_fast(chunk, first_line, grid, notes)
@@ -88,17 +88,16 @@ def parse_chunk(chunk: bytes, first_line: int, grid: Grid, notes: ReadNotes) -> 
     return rows, lines
 
 
-def whole_rows(buffer: bytes, grid: Grid) -> int:
+def whole_rows(buffer: bytes, first_line: int, grid: Grid) -> int:
     """Length of the head of ``buffer`` that is whole rows, read one by one.
 
     Raises:
         UnreadableFileError: ``unclosed_quote`` where not even one row ends.
     """
-    _, used, _ = parse_rows(buffer, 1, grid, ReadNotes())
+    lines = buffer[: buffer.rfind(grid.line_end) + 1]
+    _, used, _ = parse_rows(lines, first_line, grid, ReadNotes())
     if not used:
-        raise UnreadableFileError(
-            "unclosed_quote", f"a row has more than {MAX_ROW_BYTES:,} bytes: a quote never closes"
-        )
+        raise unclosed_quote(first_line)
     return used
 
 
@@ -116,34 +115,64 @@ def _parse_fast(chunk: bytes, first_line: int, grid: Grid, notes: ReadNotes) -> 
         if not chunk.count(b"\r\n") == chunk.count(b"\r") == lines:
             return None
         end_bytes = 2
-    schema = {str(i): pl.String for i in range(grid.width)}
-    try:
-        frame = pl.read_csv(
-            chunk, has_header=False, schema=schema, separator=grid.delimiter, eol_char=line_end.decode()
-        )
-    except pl.exceptions.PolarsError:
+    quotes = _well_placed_quotes(chunk, grid.delimiter)
+    frame = None if quotes is None else parse_columns(chunk, grid, range(grid.width))
+    if quotes is None or frame is None or not _adds_up(frame, chunk, quotes, grid, end_bytes):
         return None
-    rows = frame.height
-    open_end = 0 if chunk.endswith(line_end) else end_bytes
+    if b'""' in chunk:
+        # A quoted empty cell is as empty as one without quotes.
+        frame = frame.with_columns(pl.when(pl.all() != "").then(pl.all()))
+    taken = lines + (not chunk.endswith(line_end))
+    notes.see_line_ends(crlf=end_bytes == 2, lf=end_bytes == 1)
+    return _numbered(frame, first_line, taken, line_end, notes), taken
+
+
+def _well_placed_quotes(chunk: bytes, delimiter: str) -> int | None:
+    """The number of quotes, if every one that closes is followed by a delimiter, a line end or another quote.
+
+    Polars reads ``"a"b`` as ``ab``; here such a row must get its reason.
+    """
+    if b'"' not in chunk:
+        return 0
+    import numpy as np  # noqa: PLC0415 - only files with quotes need it
+
+    codes = np.frombuffer(chunk, np.uint8)
+    places = np.flatnonzero(codes == ord('"'))
+    closing = places[1::2]
+    if len(places) & 1:
+        return None
+    if closing[-1] == len(codes) - 1:
+        closing = closing[:-1]
+    may_follow = np.zeros(256, np.bool_)
+    may_follow[list(delimiter.encode() + b'\r\n"')] = True
+    return len(places) if bool(may_follow[codes[closing + 1]].all()) else None
+
+
+def _adds_up(frame: pl.DataFrame, chunk: bytes, quotes: int, grid: Grid, end_bytes: int) -> bool:
+    """Whether cells, delimiters, quotes and line ends account for every byte."""
+    open_end = 0 if chunk.endswith(grid.line_end) else end_bytes
     cells = frame.select(pl.sum_horizontal(pl.all().str.len_bytes().sum())).item() or 0
-    expected = cells + rows * (grid.width - 1 + end_bytes) - open_end + chunk.count(b'"')
-    if expected != len(chunk):
-        kept = frame.select(pl.sum_horizontal(pl.all().str.count_matches('"', literal=True).sum())).item() or 0
-        if expected - kept != len(chunk):
-            return None
-    taken = lines + (1 if open_end else 0)
-    line: pl.Expr = pl.int_range(first_line, first_line + rows, dtype=pl.UInt32)
-    if taken != rows:
+    expected = cells + frame.height * (grid.width - 1 + end_bytes) - open_end + quotes
+    if expected == len(chunk):
+        return True
+    kept = frame.select(pl.sum_horizontal(pl.all().str.count_matches('"', literal=True).sum())).item() or 0
+    return bool(expected - kept == len(chunk))
+
+
+def _numbered(frame: pl.DataFrame, first_line: int, taken: int, line_end: bytes, notes: ReadNotes) -> pl.DataFrame:
+    """The frame with line numbers and without blank rows."""
+    cells = frame.columns
+    line: pl.Expr = pl.int_range(first_line, first_line + frame.height, dtype=pl.UInt32)
+    if taken != frame.height:
         inner = pl.sum_horizontal(pl.all().str.count_matches(line_end.decode(), literal=True).fill_null(0))
         line = (line + (inner.cum_sum() - inner)).cast(pl.UInt32)
-    notes.see_line_ends(crlf=end_bytes == 2, lf=end_bytes == 1)
-    empty = pl.lit(None, pl.String)
-    frame = frame.with_columns(line.alias(LINE), empty.alias(DAMAGE), empty.alias(OVERFLOW))
-    if min(frame.select(pl.col(schema).null_count()).row(0)) > 0:
-        kept_rows = frame.filter(~pl.all_horizontal(pl.col(schema).is_null()))
-        notes.blank_lines += frame.height - kept_rows.height
-        frame = kept_rows
-    return frame, taken
+    none = pl.lit(None, pl.String)
+    numbered = frame.with_columns(line.alias(LINE), none.alias(DAMAGE), none.alias(OVERFLOW))
+    if min(frame.null_count().row(0)) == 0:
+        return numbered
+    filled = numbered.filter(~pl.all_horizontal(pl.col(cells).is_null()))
+    notes.blank_lines += numbered.height - filled.height
+    return filled
 
 
 def parse_columns(chunk: bytes, grid: Grid, positions: Sequence[int]) -> pl.DataFrame | None:
@@ -188,7 +217,7 @@ def parse_rows(chunk: bytes, first_line: int, grid: Grid, notes: ReadNotes) -> t
             reader = csv.reader(source, delimiter=grid.delimiter, strict=True)
         line = first_line + used_lines
         used_lines, used_bytes = source.count, source.bytes
-        if not any(cell.strip() for cell in cells):
+        if _is_blank(cells, grid):
             notes.blank_lines += 1
             continue
         table.append(_fit(cells, line, damage, grid))
@@ -196,6 +225,11 @@ def parse_rows(chunk: bytes, first_line: int, grid: Grid, notes: ReadNotes) -> t
     notes.see_line_ends(crlf=crlf > 0, lf=chunk.count(b"\n") > crlf)
     notes.ragged_rows += sum(damage is not None for _, _, damage, _ in table)
     return rows_frame(table, grid), used_bytes, used_lines
+
+
+def _is_blank(cells: list[str], grid: Grid) -> bool:
+    """A row of empty cells, or a line of white space that has no delimiter where one is due."""
+    return not any(cells) or (len(cells) == 1 < grid.width and not cells[0].strip())
 
 
 def _fit(cells: list[str], line: int, damage: str | None, grid: Grid) -> tuple[list[str], int, str | None, str | None]:
@@ -243,7 +277,7 @@ class _Lines:
         return line
 
 
-def decode_mixed(chunk: bytes, first_line: int, notes: ReadNotes) -> bytes | None:
+def decode_mixed(chunk: bytes, first_line: int, line_end: bytes, notes: ReadNotes) -> bytes | None:
     """A chunk that is not all UTF-8, line by line as UTF-8 or else cp1252; None if it was UTF-8.
 
     Raises:
@@ -256,7 +290,7 @@ def decode_mixed(chunk: bytes, first_line: int, notes: ReadNotes) -> bytes | Non
     else:
         return None
     lines: list[bytes] = []
-    for number, line in enumerate(chunk.split(b"\n"), start=first_line):
+    for number, line in enumerate(chunk.split(line_end), start=first_line):
         if line.isascii():
             lines.append(line)
             continue
@@ -275,4 +309,4 @@ def decode_mixed(chunk: bytes, first_line: int, notes: ReadNotes) -> bytes | Non
                     "save the file as UTF-8",
                     number,
                 ) from None
-    return b"\n".join(lines)
+    return line_end.join(lines)

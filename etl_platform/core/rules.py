@@ -18,6 +18,8 @@ from etl_platform.core.formats import DEFAULT_DATE, DEFAULT_TIMESTAMP, text_form
 from etl_platform.core.rule_names import contract_rules, unique_reason
 
 LINE, DAMAGE, OVERFLOW, BAD, REASONS = "_line", "_damage", "_overflow", "_bad", "reasons"
+RESERVED = (LINE, OVERFLOW, REASONS)
+"""Columns that a quarantine file has beside the sender's own."""
 DTYPES: dict[ColumnType, pl.DataType] = {
     ColumnType.STRING: pl.String(),
     ColumnType.DATE: pl.Date(),
@@ -26,7 +28,8 @@ DTYPES: dict[ColumnType, pl.DataType] = {
     ColumnType.NUMBER: pl.Float64(),
     ColumnType.BOOLEAN: pl.Boolean(),
 }
-_MONEY = r"^[-+]?\(?[-+]?\s*\$?\s*(?:[0-9]{1,3}(?:,[0-9]{3})+|[0-9]+)(?:\.[0-9]*)?\s*\)?$"
+_AMOUNT = r"(?:[0-9]{1,3}(?:,[0-9]{3})+|[0-9]+)(?:\.[0-9]*)?"
+_MONEY = rf"^(?:[-+]?\s*\$?\s*{_AMOUNT}|\$\s*[-+]{_AMOUNT}|\(\s*\$?\s*{_AMOUNT}\s*\))$"
 
 
 @dataclass(frozen=True)
@@ -173,11 +176,11 @@ def _number(text: pl.Expr) -> pl.Expr:
 
 
 def _money(text: pl.Expr) -> pl.Expr:
+    """Dollars with sign, commas between thousands, or parentheses for a negative amount."""
     stripped = text.str.strip_chars()
     amount = stripped.str.replace_all(r"[$,()\s]", "").cast(pl.Float64, strict=False)
-    opens, closes = stripped.str.contains(r"\("), stripped.str.ends_with(")")
-    signed = pl.when(opens).then(-amount).otherwise(amount)
-    return pl.when(stripped.str.contains(_MONEY) & (opens == closes)).then(signed)
+    signed = pl.when(stripped.str.starts_with("(")).then(-amount).otherwise(amount)
+    return pl.when(stripped.str.contains(_MONEY)).then(signed)
 
 
 def _moment(column: Column, contract: Contract, text: pl.Expr, *, iso_dates: bool) -> pl.Expr:
@@ -193,11 +196,8 @@ def _moment(column: Column, contract: Contract, text: pl.Expr, *, iso_dates: boo
             value = text.str.to_date(form.chrono, strict=False)
         else:
             value = text.str.to_datetime(form.chrono, strict=False, time_unit="us")
-        if form.width is not None:
-            # Right width and a four-digit year: enough for fixed digits, and far cheaper than the guard.
-            guard = (text.str.len_bytes() == form.width) & (value.dt.year() >= 1000)
-        else:
-            guard = text.str.contains(form.guard)
+        # Year 0 parses, but is no date elsewhere.
+        guard = text.str.contains(form.guard) & (value.dt.year() > 0)
         readings.append(pl.when(guard).then(value))
     return pl.coalesce(readings) if len(readings) > 1 else readings[0]
 
