@@ -1,5 +1,6 @@
 """A batch of queue messages: held by heartbeats, ingested on bounded threads, deleted last. No Dagster."""
 
+import logging
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
@@ -10,6 +11,8 @@ from typing import Protocol
 from etl_platform.core.errors import TransientError
 from etl_platform.core.events import ObjectCreated
 from etl_platform.ingest import Attempt, Ingested
+
+log = logging.getLogger(__name__)
 
 RETRY_DELAY_S = 30
 MAX_RETRY_DELAY_S = 3_600
@@ -129,9 +132,19 @@ def work_batch(
             waiting[id(message)] -= 1
             if waiting[id(message)] == 0 and queue is not None and message.receipt_handle:
                 lease.release(message.receipt_handle)
-                if id(message) in broken:
-                    delay = min(RETRY_DELAY_S * 2 ** (message.receive_count - 1), MAX_RETRY_DELAY_S)
-                    queue.hide([message.receipt_handle], delay)
-                else:
-                    queue.delete([message.receipt_handle])
+                _settle(queue, message, failed=id(message) in broken)
     return failures
+
+
+def _settle(queue: HeldQueue, message: HeldMessage, *, failed: bool) -> None:
+    """Delete a message that is done, or put it off: longer with each receive."""
+    assert message.receipt_handle is not None
+    try:
+        if failed:
+            delay = min(RETRY_DELAY_S * 2 ** (message.receive_count - 1), MAX_RETRY_DELAY_S)
+            queue.hide([message.receipt_handle], delay)
+        else:
+            queue.delete([message.receipt_handle])
+    except TransientError as error:
+        # It comes again and is found to be done: a duplicate of work, not of effect.
+        log.warning("message not settled", extra={"message_id": message.message_id, "error": str(error)})

@@ -91,6 +91,8 @@ def check_file(
     """
     result = CheckResult(Outcome.ACCEPTED)
     compile_contract(contract, {})
+    for name in (SILVER, QUARANTINE, QUARANTINE_CSV, REPORT):
+        (out_dir / name).unlink(missing_ok=True)
     table: Table | None = None
     try:
         table = open_table(path, contract)
@@ -120,15 +122,13 @@ def profile_file(path: Path, progress: Progress = lambda _stage, _rows: None) ->
     try:
         table = open_table(path, None)
         result.columns = {"header": list(table.names)}
-        profiler = Profiler(table.names)
+        places = [str(position) for position in range(len(table.names))]
+        profiler = Profiler(places)
         for batch in table.batches():
-            cells = [pl.col(str(i)) for i in range(len(table.names))]
-            profiler.update(
-                batch.select(c.alias(p + n) for p in ("", "text:") for c, n in zip(cells, table.names, strict=True))
-            )
+            profiler.update(batch.select(*places, *(pl.col(place).alias(f"text:{place}") for place in places)))
             progress("rows", profiler.rows)
         result.rows = result.accepted_rows = profiler.rows
-        result.profile = profiler.result()
+        result.profile = dict(zip(table.names, profiler.result().values(), strict=True))
     except UnreadableFileError as error:
         result.reject(error.code, error.message, error.line)
     finally:
@@ -270,9 +270,8 @@ def _collect_examples(bad: pl.DataFrame, compiled: CompiledContract, examples: d
                 shown[0] if len(shown) == 1 else ", ".join(f"{n}={v or ''}" for n, v in zip(inputs, shown, strict=True))
             )
             examples.setdefault(reason, []).append({"line": line, "value": value})
-    for reason, line, overflow in (
-        bad.filter(pl.col(DAMAGE).is_not_null()).select(DAMAGE, LINE, OVERFLOW).head(100).rows()
-    ):
+    damaged = bad.filter(pl.col(DAMAGE).is_not_null()).group_by(DAMAGE, maintain_order=True).head(_EXAMPLES)
+    for reason, line, overflow in damaged.select(DAMAGE, LINE, OVERFLOW).rows():
         if len(examples.setdefault(reason, [])) < _EXAMPLES:
             examples[reason].append({"line": line, "value": overflow and shape(overflow)})
 

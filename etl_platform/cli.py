@@ -28,7 +28,7 @@ def main(argv: list[str] | None = None) -> int:
     except (ContractError, SettingsError, UsageError) as error:
         print(f"etl-platform: {error}", file=sys.stderr)
         return USAGE
-    except EtlPlatformError as error:
+    except (EtlPlatformError, OSError) as error:
         print(f"etl-platform: {error}", file=sys.stderr)
         return BAD
     except KeyboardInterrupt:
@@ -125,7 +125,10 @@ def _check(arguments: argparse.Namespace) -> int:
 
     with tempfile.TemporaryDirectory(prefix="etl-platform-") as scratch:
         out = arguments.out or Path(scratch)
-        out.mkdir(parents=True, exist_ok=True)
+        try:
+            out.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UsageError(f"--out {out}: {error.strerror}") from None
         try:
             result = (
                 check_file(arguments.file, contract, out, progress)

@@ -130,7 +130,7 @@ def load_settings() -> Settings:
     from dotenv import dotenv_values  # noqa: PLC0415 - 30 ms that only entry points pay
 
     files = {**dotenv_values(DEV_STACK_ENV), **dotenv_values(".env")}
-    return Settings.from_environment({**{k: v for k, v in files.items() if v}, **os.environ})
+    return Settings.from_environment({k: v for k, v in [*files.items(), *os.environ.items()] if v})
 
 
 def env_example() -> str:

@@ -3,7 +3,6 @@
 import fcntl
 import hashlib
 import json
-import os
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -28,8 +27,11 @@ class LocalStore:
         self._root = root.resolve()
 
     def _path(self, key: str) -> Path:
-        path = Path(os.path.normpath(self._root / key.replace("\0", "")))
-        if not path.resolve().is_relative_to(self._root) or "\0" in key or path == self._root:
+        # A folder would fold these away, and one agency's key would name another's file.
+        if "\0" in key or not {"", ".", ".."}.isdisjoint(key.split("/")):
+            raise UnsafeKeyError(f"the key {key!r} has an empty, . or .. segment, which a folder cannot hold")
+        path = self._root / key
+        if not path.resolve().is_relative_to(self._root):
             raise UnsafeKeyError(f"the key {key!r} leaves {self._root}")
         return path
 
@@ -106,7 +108,7 @@ class LocalStore:
             self._meta(key).unlink(missing_ok=True)
 
     def list(self, bucket: str, prefix: str) -> Iterator[ObjectHead]:
-        folder = self._path(prefix.rpartition("/")[0] or ".") if "/" in prefix else self._root
+        folder = self._path(prefix.rpartition("/")[0]) if "/" in prefix else self._root
         keys = (path.relative_to(self._root).as_posix() for path in folder.rglob("*") if path.is_file())
         for key in sorted(keys):
             if key.startswith(prefix) and not key.startswith(f"{_META}/"):

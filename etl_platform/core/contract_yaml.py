@@ -49,8 +49,11 @@ def load_located(text: str, path: str) -> Located:
     if node is None or not isinstance(data, dict):
         raise ContractError("a contract is a YAML mapping", path=path, line=1)
     lines: dict[Path, int] = {}
-    _walk(node, (), lines, path)
-    return Located(path, _plain(data), lines)
+    try:
+        _walk(node, (), lines, path)
+        return Located(path, _plain(data), lines)
+    except RecursionError:
+        raise ContractError("not a tree: an alias refers to itself", path=path, line=1) from None
 
 
 def _walk(node: yaml.Node, here: Path, lines: dict[Path, int], path: str) -> None:

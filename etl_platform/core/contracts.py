@@ -64,7 +64,7 @@ class Column:
 
     @property
     def sensitive(self) -> bool:
-        return self.classification in SENSITIVE
+        return (self.classification or "").lower() in SENSITIVE
 
 
 @dataclass(frozen=True)
@@ -108,7 +108,7 @@ class Contract:
         stem = fold(file_stem(file_name))
         if stem == fold(file_stem(self.physical_name)):
             return 10_000
-        return max((len(p) for p in self.file_patterns if fnmatchcase(stem, fold(p, keep="*?"))), default=0)
+        return max((len(p) for p in self.file_patterns if fnmatchcase(stem, fold(p, keep="*"))), default=0)
 
 
 def choose_contract(contracts: Iterable[Contract], file_name: str) -> Contract | None:
@@ -183,6 +183,7 @@ _OPTIONS = {
 }
 _COLUMN_CUSTOM = {"formats", "nullTokens", "trueValues", "falseValues", "trim"}
 _SCHEMA_CUSTOM = {"filePatterns", "trim", "nullTokens", "maxRejectedPercent"}
+_MAX_LENGTH = 1 << 24
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 
 
@@ -250,6 +251,7 @@ class _Reader:
                 *here,
                 "logicalTypeOptions",
             )
+        self._check_options(options, entry["name"], *here)
         custom = self._custom(entry, _COLUMN_CUSTOM, *here)
         formats = [options.pop("format", None), *custom.get("formats", ())]
         rules = self._library_rules(entry, here)
@@ -274,6 +276,20 @@ class _Reader:
             trim=bool(custom.get("trim", self.custom.get("trim", False))),
             **{_OPTIONS[name]: value for name, value in options.items()},
         )
+
+    def _check_options(self, options: dict[str, Any], name: str, *here: Any) -> None:
+        """The standard leaves logicalTypeOptions open; a bound of the wrong kind would fail in mid-run."""
+        for option, value in options.items():
+            number = isinstance(value, int | float) and not isinstance(value, bool)
+            if option in {"minLength", "maxLength"}:
+                fits = number and isinstance(value, int) and 0 <= value <= _MAX_LENGTH
+                takes = "a whole number of characters"
+            elif option in {"pattern", "format"}:
+                fits, takes = isinstance(value, str), "a text"
+            else:
+                fits, takes = number or isinstance(value, str), "a number or a date"
+            if not fits:
+                raise self.document.error(f"{name}: {option} takes {takes}", *here, "logicalTypeOptions", option)
 
     def _library_rules(self, entry: dict[str, Any], here: tuple[Any, ...]) -> dict[str, Any]:
         """Property-level ``quality``: the library metrics that say the same as a column's own fields."""
@@ -329,6 +345,8 @@ class _Reader:
             expected: Any = {"trim": bool, "maxRejectedPercent": (int, float)}.get(name, list)
             if not isinstance(value, expected) or (name != "trim" and isinstance(value, bool)):
                 raise self.document.error(f"{name} takes {getattr(expected, '__name__', 'a number')}", *where)
+            if isinstance(value, list) and not all(isinstance(item, str) for item in value):
+                raise self.document.error(f"{name} takes a list of texts; quote its items", *where)
             values[name] = value
         return values
 
@@ -355,21 +373,13 @@ def _owner(team: Any) -> str | None:
     return team.get("name") if isinstance(team, dict) else None
 
 
-_DAYS = {
-    "d": 1.0,
-    "day": 1.0,
-    "days": 1.0,
-    "w": 7.0,
-    "weeks": 7.0,
-    "h": 1 / 24,
-    "hours": 1 / 24,
-    "m": 31.0,
-    "y": 366.0,
-}
+_DAYS = {"h": 1 / 24, "hour": 1 / 24, "d": 1.0, "day": 1.0, "w": 7.0, "week": 7.0, "m": 31.0, "month": 31.0}
+_DAYS |= {"y": 366.0, "yr": 366.0, "year": 366.0}
 
 
 def _frequency_days(entries: list[dict[str, Any]]) -> float | None:
     for entry in entries:
         if entry["property"] == "frequency" and isinstance(entry["value"], int | float):
-            return float(entry["value"]) * _DAYS.get(str(entry.get("unit", "d")).lower(), 1.0)
+            unit = str(entry.get("unit", "d")).lower()
+            return float(entry["value"]) * _DAYS.get(unit, _DAYS.get(unit.removesuffix("s"), 1.0))
     return None

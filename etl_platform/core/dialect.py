@@ -285,9 +285,9 @@ def match_header(header: Sequence[str], contract: Contract) -> HeaderMatch:
 
     folded = [fold(cell) for cell in header]
     for column in contract.columns:
-        claim(column.name, [i for i, cell in enumerate(header) if cell == column.name])
-    for column in contract.columns:
-        claim(column.name, [i for i, cell in enumerate(folded) if i not in taken and cell == fold(column.name)])
+        fits = [i for i, cell in enumerate(folded) if cell == fold(column.name)]
+        # The exact name comes first, yet a second header that differs only in case or space is a doubt.
+        claim(column.name, sorted(fits, key=lambda i: header[i] != column.name))
     for column in contract.columns:
         aliases = {fold(alias) for alias in column.synonyms}
         fits = [i for i, cell in enumerate(folded) if i not in taken and cell in aliases]

@@ -6,6 +6,7 @@ adds three families of columns: ``text:<column>`` (trimmed, null tokens and blan
 null; a row rule sees typed values and passes where one of its inputs failed its own type.
 """
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -29,7 +30,7 @@ DTYPES: dict[ColumnType, pl.DataType] = {
     ColumnType.BOOLEAN: pl.Boolean(),
 }
 _AMOUNT = r"(?:[0-9]{1,3}(?:,[0-9]{3})+|[0-9]+)(?:\.[0-9]*)?"
-_MONEY = rf"^(?:[-+]?\s*\$?\s*{_AMOUNT}|\$\s*[-+]{_AMOUNT}|\(\s*\$?\s*{_AMOUNT}\s*\))$"
+_MONEY = rf"^(?:[-+]?\s*\$?\s*{_AMOUNT}|\(\s*\$?\s*{_AMOUNT}\s*\))$"
 
 
 @dataclass(frozen=True)
@@ -196,8 +197,8 @@ def _moment(column: Column, contract: Contract, text: pl.Expr, *, iso_dates: boo
             value = text.str.to_date(form.chrono, strict=False)
         else:
             value = text.str.to_datetime(form.chrono, strict=False, time_unit="us")
-        # Year 0 parses, but is no date elsewhere.
-        guard = text.str.contains(form.guard) & (value.dt.year() > 0)
+        # 0020-01-05 is a slip of the keyboard, not a date.
+        guard = text.str.contains(form.guard) & (value.dt.year() >= 1000)
         readings.append(pl.when(guard).then(value))
     return pl.coalesce(readings) if len(readings) > 1 else readings[0]
 
@@ -246,6 +247,8 @@ def _bounds(column: Column, contract: Contract) -> pl.Expr | None:
 
 def _literal(column: Column, contract: Contract, bound: str | float) -> Any:
     """A contract's bound or enumeration value as the column's own type."""
+    if isinstance(bound, int | float) and column.type is ColumnType.NUMBER:
+        return float(bound)
     typed = pl.DataFrame({f"text:{column.name}": [str(bound)]}).select(_typed(column, contract)).item()
     if typed is None:
         # Bounds are ISO dates, whatever formats the agencies write.
@@ -279,11 +282,27 @@ def _row_flag(contract: Contract, index: int) -> pl.Expr:
             path=contract.path,
             line=rule.line,
         )
+    if _looks_beyond_its_row(json.loads(expression.meta.serialize(format="json"))):
+        message = f"{rule.name}: {rule.sql!r} looks at more than one row; a row rule sees one at a time"
+        raise ContractError(message, path=contract.path, line=rule.line)
     broken = ~expression
     for name in used:
         if names[name].type is not ColumnType.STRING:
             broken = broken & (pl.col(f"text:{name}").is_null() | pl.col(name).is_not_null())
     return broken.alias(f"rule:{rule.name}")
+
+
+_BEYOND = {"Agg", "Over", "Len", "Quantile", "Shift"}
+
+
+def _looks_beyond_its_row(node: Any) -> bool:
+    """Whether a serialized expression aggregates or looks at other rows: batches would change its answer."""
+    if isinstance(node, dict):
+        inner = [value for key, value in node.items() if key not in {"Column", "Literal"}]
+        return not _BEYOND.isdisjoint(node) or any(map(_looks_beyond_its_row, inner))
+    if isinstance(node, list):
+        return any(map(_looks_beyond_its_row, node))
+    return isinstance(node, str) and node in _BEYOND
 
 
 def _dry_run(compiled: CompiledContract) -> None:
