@@ -5,6 +5,7 @@ Exit 0 good, 1 bad data or failure, 2 usage or contract error.
 
 import argparse
 import json
+import os
 import re
 import sys
 import tempfile
@@ -24,15 +25,25 @@ def main(argv: list[str] | None = None) -> int:
     parser = _parser()
     arguments = parser.parse_args(argv)
     try:
-        return int(arguments.command(arguments))
+        return _flushed(int(arguments.command(arguments)))
     except (ContractError, SettingsError, UsageError) as error:
         print(f"etl-platform: {error}", file=sys.stderr)
         return USAGE
+    except BrokenPipeError:
+        # The reader has seen enough, as in `… | head`; Python would complain once more at exit.
+        sys.stdout = Path(os.devnull).open("w")  # noqa: SIM115
+        return GOOD
     except (EtlPlatformError, OSError) as error:
         print(f"etl-platform: {error}", file=sys.stderr)
         return BAD
     except KeyboardInterrupt:
         return 130
+
+
+def _flushed(code: int) -> int:
+    """The exit code, once stdout has really been written."""
+    sys.stdout.flush()
+    return code
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -193,7 +204,7 @@ def _check_contracts(arguments: argparse.Namespace) -> int:
 
 
 def _status(arguments: argparse.Namespace) -> int:
-    from etl_platform.console import deliveries_table
+    from etl_platform.console import arrived_at, deliveries_table
     from etl_platform.core.layout import segment
     from etl_platform.ledger import Ledger
     from etl_platform.pipelines.resources import Platform
@@ -203,7 +214,7 @@ def _status(arguments: argparse.Namespace) -> int:
     records = Ledger(platform.store, platform.bucket).read(since=since)
     if arguments.agency:
         records = [record for record in records if record["agency"] == segment(arguments.agency)]
-    records.sort(key=lambda record: str(record["attempt"]["began_at"]), reverse=True)
+    records.sort(key=arrived_at, reverse=True)
     if arguments.json:
         for record in records:
             print(json.dumps(record, ensure_ascii=False))

@@ -93,7 +93,7 @@ def deliveries_table(records: Sequence[Mapping[str, Any]]) -> str:
     """One line per delivery, in the order given."""
     rows = [
         (
-            str(record["attempt"]["began_at"])[:19].replace("T", " "),
+            arrived_at(record)[:19].replace("T", " "),
             record["agency"],
             record["source"]["key"].rpartition("/")[2] or record["source"]["key"],
             record["dataset"],
@@ -105,6 +105,11 @@ def deliveries_table(records: Sequence[Mapping[str, Any]]) -> str:
         for record in records
     ]
     return table(("arrived (UTC)", "agency", "file", "dataset", "outcome", "rows", "quarantined", "why"), rows)
+
+
+def arrived_at(record: Mapping[str, Any]) -> str:
+    """When the object was written, as ISO text in UTC; where nobody looked, when work on it began."""
+    return str(record["source"]["last_modified"] or record["attempt"]["began_at"])
 
 
 def _why(record: Mapping[str, Any]) -> str:

@@ -24,6 +24,8 @@ def build_defs(settings: Settings | None = None, **resource_overrides: Any) -> d
         assets=[build_intake_assets(contracts)],
         jobs=[intake_job],
         sensors=[build_file_arrivals_sensor(intake_job, settings.poll_interval_seconds)],
+        # The steps of a run share files on local disk.
+        executor=dg.in_process_executor,
         resources={"platform": Platform(settings), **resource_overrides},
     )
 

@@ -136,7 +136,11 @@ def _in_process(events: Sequence[ObjectCreated], settings: Settings) -> tuple[li
         # Dagster's own lines are for its UI; a terminal gets ours.
         "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
     }
-    instance = dg.DagsterInstance.get() if settings.dagster_home else dg.DagsterInstance.ephemeral()
+    instance = (
+        dg.DagsterInstance.from_config(str(settings.dagster_home))
+        if settings.dagster_home
+        else dg.DagsterInstance.ephemeral()
+    )
     with instance:
         result = job.execute_in_process(run_config=config, instance=instance, raise_on_error=False)
     failed = len(events) - len(platform.finished)

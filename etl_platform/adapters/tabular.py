@@ -38,7 +38,7 @@ from etl_platform.core.parsing import (
     rows_frame,
     whole_rows,
 )
-from etl_platform.core.rules import LINE, RESERVED
+from etl_platform.core.rules import DAMAGE, LINE, RESERVED
 
 CHUNK_BYTES = 16 << 20
 _BLOCK = CHUNK_BYTES
@@ -142,26 +142,26 @@ class TextTable:
     def some_columns(self, positions: Sequence[int]) -> Iterator[pl.DataFrame]:
         self.notes = ReadNotes()
         grid = self._grid()
-        for chunk, last in self._chunks(grid):
+        for chunk, line, last in self._chunks(grid):
             frame = None if last else parse_columns(chunk, grid, positions)
             if frame is None:
-                frame, _ = parse_chunk(chunk, 1, grid, self.notes)
+                frame, _ = parse_chunk(chunk, line, grid, self.notes)
             yield self._without_footer(frame) if last else frame
 
     def _grid(self) -> Grid:
-        return Grid(self.dialect.delimiter, self.dialect.line_end, len(self.header), self.dialect.named)
+        return Grid(
+            self.dialect.delimiter, self.dialect.line_end, len(self.header), self.dialect.declared, self.dialect.named
+        )
 
     def _frames(self) -> Iterator[pl.DataFrame]:
         grid = self._grid()
-        line = self.dialect.data_line
-        for chunk, _ in self._chunks(grid):
-            frame, lines = parse_chunk(chunk, line, grid, self.notes)
-            line += lines
+        for chunk, line, _ in self._chunks(grid):
+            frame, _ = parse_chunk(chunk, line, grid, self.notes)
             if frame.height:
                 yield frame
 
-    def _chunks(self, grid: Grid) -> Iterator[tuple[bytes, bool]]:
-        """Whole rows, about CHUNK_BYTES at a time, and whether they are known to be the last."""
+    def _chunks(self, grid: Grid) -> Iterator[tuple[bytes, int, bool]]:
+        """Whole rows, about CHUNK_BYTES at a time, their first line, and whether they are known to be the last."""
         buffer, line = b"", self.dialect.data_line
         skip = line - 1
         with _readable(self._open, self._packed) as file:
@@ -176,23 +176,24 @@ class TextTable:
                     # No row ends outside quotes: either a stray quote upset the count, or one never closes.
                     end = whole_rows(buffer, line, grid)
                 if end:
-                    yield buffer[:end], False
+                    yield buffer[:end], line, False
                     line += buffer.count(grid.line_end, 0, end)
                     buffer = buffer[end:]
+        # DOS programs end a text with Ctrl-Z.
+        buffer = buffer.rstrip(b"\x1a")
         if buffer and not skip:
-            yield buffer, True
+            yield buffer, line, True
 
     def _without_footer(self, frame: pl.DataFrame) -> pl.DataFrame:
         cells = [name for name in frame.columns if name.isdigit()]
         keep = frame.height
-        for row in reversed(frame.tail(_FOOTER_ROWS).select(*cells, LINE).rows()):
-            texts = [text for text in row[:-1] if text and text.strip()]
-            sparse = len(cells) == 1 or len(texts) * 2 <= len(cells)
-            if not (texts and sparse and _FOOTER.match(texts[0])):
+        for row in reversed(frame.tail(_FOOTER_ROWS).select(*cells, LINE, DAMAGE).rows()):
+            texts = [text for text in row[:-2] if text and text.strip()]
+            if not _is_footer(texts, len(cells), short=row[-1] is not None):
                 break
             keep -= 1
             self.notes.dropped.append(
-                {"line": row[-1], "why": "footer", "text": self.dialect.delimiter.join(texts)[:80]}
+                {"line": row[-2], "why": "footer", "text": self.dialect.delimiter.join(texts)[:80]}
             )
         return frame.head(keep)
 
@@ -253,9 +254,9 @@ class WorkbookTable:
     def batches(self) -> Iterator[pl.DataFrame]:
         self.notes = ReadNotes()
         named = max((i for i, cell in enumerate(self.header, start=1) if cell.strip()), default=0)
-        grid = Grid("\t", b"\n", len(self.header), named)
+        grid = Grid("\t", b"\n", len(self.header), len(self.header), named)
         rows = list(enumerate(self._rows[self._header_row + 1 :], start=self._header_row + 2))
-        while rows and self._is_footer(rows[-1][1]):
+        while rows and self._ends(rows[-1][1]):
             line, cells = rows.pop()
             self.notes.dropped.append({"line": line, "why": "footer", "text": "\t".join(filter(None, cells))[:80]})
         filled = [(line, cells) for line, cells in rows if any(cell.strip() for cell in cells)]
@@ -267,9 +268,10 @@ class WorkbookTable:
         return self.batches()
 
     @staticmethod
-    def _is_footer(cells: list[str]) -> bool:
+    def _ends(cells: list[str]) -> bool:
+        """Whether a last row is blank or a footer."""
         texts = [cell for cell in cells if cell.strip()]
-        return not texts or (len(texts) * 2 <= len(cells) and bool(_FOOTER.match(texts[0])))
+        return not texts or _is_footer(texts, len(cells), short=False)
 
     def describe(self) -> dict[str, Any]:
         return {
@@ -286,6 +288,18 @@ class WorkbookTable:
             "ragged_rows": 0,
             "dropped": self.notes.dropped,
         }
+
+
+def _is_footer(texts: Sequence[str], width: int, *, short: bool) -> bool:
+    """Whether a last row sums up instead of saying something: it begins so, and most of it is empty.
+
+    ``texts`` are its cells that say anything; ``short``: the row has fewer cells than the header.
+    """
+    if not texts or not _FOOTER.match(texts[0]):
+        return False
+    if width == 1:
+        return any(character.isdigit() for character in texts[0])
+    return short or len(texts) * 2 <= width
 
 
 def _cell_text(cell: Any) -> str:
@@ -357,8 +371,10 @@ def _utf8_blocks(file: ByteStream, dialect: Dialect) -> Iterator[bytes]:
 class _Bounded(io.BufferedIOBase):
     """A decompressing stream that stops at a bomb's ratio or size."""
 
-    def __init__(self, inner: io.BufferedIOBase | IO[bytes], packed_bytes: int) -> None:
-        self._inner, self._packed, self._seen = inner, packed_bytes, 0
+    def __init__(
+        self, inner: io.BufferedIOBase | IO[bytes], packed_bytes: int, archive: zipfile.ZipFile | None = None
+    ) -> None:
+        self._inner, self._packed, self._archive, self._seen = inner, packed_bytes, archive, 0
 
     def readable(self) -> bool:
         return True
@@ -371,6 +387,8 @@ class _Bounded(io.BufferedIOBase):
 
     def close(self) -> None:
         self._inner.close()
+        if self._archive is not None:
+            self._archive.close()
         super().close()
 
 
@@ -410,4 +428,9 @@ def _refuse_bomb(unpacked: int, packed: int) -> None:
 
 
 def _zip_member(path: Path, name: str) -> ByteStream:
-    return _Bounded(zipfile.ZipFile(path).open(name), path.stat().st_size)
+    archive = zipfile.ZipFile(path)
+    try:
+        return _Bounded(archive.open(name), path.stat().st_size, archive)
+    except BaseException:
+        archive.close()
+        raise

@@ -10,6 +10,7 @@ import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from enum import StrEnum
 from fnmatch import fnmatchcase
 from functools import cache
@@ -338,6 +339,8 @@ class _Reader:
         for position, item in enumerate(entry.get("customProperties") or []):
             name, value = item["property"], item["value"]
             where = (*here, "customProperties", position)
+            if close := get_close_matches(name, known - {name}, 1, 0.8) if name not in known else []:
+                raise self.document.error(f"custom property {name!r} is not one of ours; is {close[0]} meant?", *where)
             if name not in known:
                 line = self.document.line(*where)
                 self.notes.append(f"{self.document.path}:{line}: custom property {name!r} is not one of ours: ignored")

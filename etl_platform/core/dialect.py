@@ -44,6 +44,7 @@ class Dialect:
         header_line: 1-based line on which the header begins.
         data_line: 1-based line on which data begin.
         header: the header's cells as they came, padded with blanks to the width of the rows.
+        declared: cells that the header itself has.
         named: cells up to the last one that has a name; a row with fewer is short.
         confidence: from 0 to 1 per guess.
     """
@@ -55,6 +56,7 @@ class Dialect:
     header_line: int
     data_line: int
     header: tuple[str, ...]
+    declared: int
     named: int
     confidence: dict[str, float]
 
@@ -122,6 +124,7 @@ def detect_dialect(sample: bytes, *, whole: bool, contract: Contract | None) -> 
         header_line=layout.header_line,
         data_line=layout.data_line,
         header=layout.header,
+        declared=layout.declared,
         named=layout.named,
         confidence={
             "encoding": 1.0 if bom or (contract and contract.encoding) else 0.9,
@@ -158,6 +161,7 @@ class _Layout:
     header_line: int
     data_line: int
     header: tuple[str, ...]
+    declared: int
     named: int
     steady: float
     certainty: float
@@ -176,13 +180,15 @@ def _layout(text: str, delimiter: str, *, whole: bool, contract: Contract | None
     if found is None:
         return None
     first, after, cells = rows[found]
-    usual, share = _modal_width([c for _, _, c in rows[found + 1 :]])
-    # Rows may all be wider than the header by trailing delimiters; a few long ones are damage.
-    width = max(len(cells), usual) if share > 0.5 else len(cells)
+    body = [c for _, _, c in rows[found + 1 :]]
+    usual, share = _modal_width(body)
+    # Rows may all end in one delimiter too many; longer rows that say something there are damage.
+    trailing = share > 0.5 and sum(not any(c[len(cells) :]) for c in body) > 0.5 * len(body)
+    width = max(len(cells), usual) if trailing else len(cells)
     header = tuple(cells) + ("",) * (width - len(cells))
     score = (certainty if contract else 0.0) * 10 + steady * min(body_width, 40) ** 0.5
     named = max(i for i, cell in enumerate(cells, start=1) if cell.strip())
-    return _Layout(delimiter, first, after, header, named, steady, certainty, score)
+    return _Layout(delimiter, first, after, header, len(cells), named, steady, certainty, score)
 
 
 def _rows(text: str, delimiter: str, *, whole: bool) -> list[tuple[int, int, list[str]]]:

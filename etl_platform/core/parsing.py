@@ -23,11 +23,19 @@ MAX_ROW_BYTES = 32 << 20
 
 @dataclass(frozen=True)
 class Grid:
-    """What a parser must know: delimiter, bytes that end a row, cells a row may have, cells that are named."""
+    """What a parser must know.
+
+    Attributes:
+        line_end: bytes that end a row.
+        width: cells that a row may have.
+        declared: cells that the header has; what stands beyond them must be empty.
+        named: cells that have a name; a row with fewer is short.
+    """
 
     delimiter: str
     line_end: bytes
     width: int
+    declared: int
     named: int
 
 
@@ -124,7 +132,7 @@ def _parse_fast(chunk: bytes, first_line: int, grid: Grid, notes: ReadNotes) -> 
         frame = frame.with_columns(pl.when(pl.all() != "").then(pl.all()))
     taken = lines + (not chunk.endswith(line_end))
     notes.see_line_ends(crlf=end_bytes == 2, lf=end_bytes == 1)
-    return _numbered(frame, first_line, taken, line_end, notes), taken
+    return _numbered(frame, first_line, taken, grid, notes), taken
 
 
 def _well_placed_quotes(chunk: bytes, delimiter: str) -> int | None:
@@ -159,15 +167,20 @@ def _adds_up(frame: pl.DataFrame, chunk: bytes, quotes: int, grid: Grid, end_byt
     return bool(expected - kept == len(chunk))
 
 
-def _numbered(frame: pl.DataFrame, first_line: int, taken: int, line_end: bytes, notes: ReadNotes) -> pl.DataFrame:
+def _numbered(frame: pl.DataFrame, first_line: int, taken: int, grid: Grid, notes: ReadNotes) -> pl.DataFrame:
     """The frame with line numbers and without blank rows."""
     cells = frame.columns
     line: pl.Expr = pl.int_range(first_line, first_line + frame.height, dtype=pl.UInt32)
     if taken != frame.height:
-        inner = pl.sum_horizontal(pl.all().str.count_matches(line_end.decode(), literal=True).fill_null(0))
+        inner = pl.sum_horizontal(pl.all().str.count_matches(grid.line_end.decode(), literal=True).fill_null(0))
         line = (line + (inner.cum_sum() - inner)).cast(pl.UInt32)
-    none = pl.lit(None, pl.String)
-    numbered = frame.with_columns(line.alias(LINE), none.alias(DAMAGE), none.alias(OVERFLOW))
+    damage = overflow = pl.lit(None, pl.String)
+    if beyond := cells[grid.declared :]:
+        overflow = pl.concat_str(beyond, separator=grid.delimiter, ignore_nulls=True)
+        overflow = pl.when(overflow.str.contains(r"\S")).then(overflow)
+        damage = pl.when(overflow.is_not_null()).then(pl.lit(TOO_MANY))
+    numbered = frame.with_columns(line.alias(LINE), damage.alias(DAMAGE), overflow.alias(OVERFLOW))
+    notes.ragged_rows += numbered.height - numbered[DAMAGE].null_count()
     if min(frame.null_count().row(0)) == 0:
         return numbered
     filled = numbered.filter(~pl.all_horizontal(pl.col(cells).is_null()))
@@ -234,10 +247,9 @@ def _is_blank(cells: list[str], grid: Grid) -> bool:
 
 def _fit(cells: list[str], line: int, damage: str | None, grid: Grid) -> tuple[list[str], int, str | None, str | None]:
     overflow = None
-    if len(cells) > grid.width:
-        rest = cells[grid.width :]
-        if any(cell.strip() for cell in rest):
-            damage, overflow = damage or TOO_MANY, grid.delimiter.join(rest)
+    rest = cells[grid.declared :]
+    if any(cell.strip() for cell in rest):
+        damage, overflow = damage or TOO_MANY, grid.delimiter.join(rest)
     elif len(cells) < grid.named:
         damage = damage or TOO_FEW
     return cells, line, damage, overflow

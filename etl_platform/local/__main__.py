@@ -79,7 +79,7 @@ def _drop(arguments: argparse.Namespace) -> int:
     key = drop(Path(arguments.file), arguments.agency, arguments.key)
     print(f"Dropped as {key}")
     print(f"Watch its run:  http://127.0.0.1:{UI_PORT}/runs")
-    print("Its outcome:    set -a; . .local/stack.env; set +a; .venv/bin/etl-platform status")
+    print("Its outcome:    .venv/bin/etl-platform status")
     return 0
 
 

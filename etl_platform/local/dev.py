@@ -1,5 +1,6 @@
 """The stack with Dagster's UI on fixed ports until it is told to stop, and files dropped into it by hand."""
 
+import shutil
 import time
 from pathlib import Path
 
@@ -7,6 +8,7 @@ from etl_platform.local import provision as resources
 from etl_platform.local.emulator import is_emulator, listen_on_loopback
 from etl_platform.local.processes import LocalStackError
 from etl_platform.local.stack import REPOSITORY, Stack, read_coordinates, write_coordinates
+from etl_platform.settings import load_settings
 
 UI_PORT = 3000
 EMULATOR_PORT = 4566
@@ -23,7 +25,15 @@ def run_dev(project: Path = REPOSITORY) -> None:
     for port, use in ((UI_PORT, "Dagster's UI"), (EMULATOR_PORT, "the AWS emulator")):
         _require_free(port, use)
     coordinates = project / _COORDINATES
-    stack = Stack(project / ".local", dagster_home=project / ".dagster", port=EMULATOR_PORT, project=project)
+    stack = Stack(
+        project / ".local",
+        dagster_home=project / ".dagster",
+        port=EMULATOR_PORT,
+        project=project,
+        postgres_url=load_settings().dagster_postgres_url,
+    )
+    # The bucket starts empty, so a history of former files would speak of objects that are gone.
+    shutil.rmtree(stack.dagster_home, ignore_errors=True)
     print("Starting the AWS emulator and Dagster …", flush=True)
     try:
         with stack:
@@ -75,9 +85,9 @@ def _welcome(url: str, stack: Stack) -> str:
         (
             f"Dagster's UI is up:  {url}",
             "Drop a file:         make drop FILE=path/to/Officer_Detail.csv AGENCY=nm_albuquerque",
-            f"Use the stack:       set -a; . {_COORDINATES}; set +a; .venv/bin/etl-platform status",
+            "See what arrived:    .venv/bin/etl-platform status",
             f"Logs:                {stack.work_dir}/dagster.log, {stack.emulator.log.name}",
-            "The bucket lives in memory and goes with the stack; Dagster's history stays in .dagster/.",
+            "The bucket lives in memory; both it and Dagster's history in .dagster/ start empty.",
             "Stop with Ctrl-C.",
         )
     )

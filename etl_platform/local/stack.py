@@ -22,6 +22,12 @@ _BIN = Path(sys.executable).parent
 # Pythons (CI's, for one) do not start without it.
 _INHERITED = ("HOME", "LANG", "LC_ALL", "LC_CTYPE", "LD_LIBRARY_PATH", "PATH", "TZ", "USER")
 _DAGSTER_GRACE_S = 20.0
+_POSTGRES_STORAGE = """
+storage:
+  postgres:
+    postgres_url:
+      env: DAGSTER_POSTGRES_URL
+"""
 _UI_READY_WITHIN_S = 90.0
 
 
@@ -42,13 +48,17 @@ class Stack:
         port: int | None = None,
         poll_interval_s: int = 2,
         project: Path = REPOSITORY,
+        postgres_url: str | None = None,
     ) -> None:
-        """Logs go to ``work_dir``; workspace.yaml and dagster.yaml come from ``project``."""
+        """Logs go to ``work_dir``; workspace.yaml and dagster.yaml come from ``project``.
+
+        With ``postgres_url`` Dagster keeps its history there instead of in SQLite.
+        """
         self.work_dir = work_dir
         self.dagster_home = dagster_home or work_dir / "dagster_home"
         self.emulator = Emulator(work_dir, port=port, environment=inherited_environment())
         self._poll_interval_s = poll_interval_s
-        self._project = project
+        self._project, self._postgres_url = project, postgres_url
         self._resources: Provisioned | None = None
         self._scratch: Path | None = None
         self._dagster: Tethered | None = None
@@ -72,6 +82,7 @@ class Stack:
             "FILE_EVENTS_QUEUE_URL": self.resources.queue_url,
             "FILE_EVENTS_DLQ_URL": self.resources.dlq_url,
             "DAGSTER_HOME": str(self.dagster_home),
+            **({"DAGSTER_POSTGRES_URL": self._postgres_url} if self._postgres_url else {}),
         }
 
     @property
@@ -150,7 +161,8 @@ class Stack:
         if not source.exists():
             raise LocalStackError(f"{source} is missing: it configures Dagster's run queue")
         self.dagster_home.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(source, self.dagster_home / "dagster.yaml")
+        storage = _POSTGRES_STORAGE if self._postgres_url else ""
+        (self.dagster_home / "dagster.yaml").write_text(source.read_text("utf-8") + storage, "utf-8")
 
     def _workspace(self) -> Path:
         path = self._project / "workspace.yaml"

@@ -106,14 +106,14 @@ def _asset_specs(contract: Contract) -> tuple[dg.AssetSpec, dg.AssetSpec]:
     bronze = dg.AssetSpec(
         ["bronze", contract.dataset],
         description=f"{contract.physical_name} as the agencies sent it, byte for byte: one object per delivery.",
-        kinds={"s3"},
+        kinds={"bronze", "s3"},
         **shared,
     )
     silver = dg.AssetSpec(
         ["silver", contract.dataset],
         deps=[bronze.key],
         description=f"{contract.description}\n\n{contract.grain}",
-        kinds={"s3", "parquet", "polars"},
+        kinds={"silver", "s3", "parquet"},
         code_version=contract.version,
         metadata={
             "dagster/column_schema": dg.TableSchema(columns=columns),

@@ -8,6 +8,7 @@ import dagster as dg
 
 from etl_platform.core.contracts import Contract
 from etl_platform.core.deliveries import Outcome
+from etl_platform.core.masking import HIDDEN
 from etl_platform.core.rule_names import contract_rules
 
 FILE_CHECK = "file_is_readable_and_complete"
@@ -41,26 +42,33 @@ def bronze_metadata(record: Mapping[str, Any]) -> Metadata:
         "size_bytes": source["size_bytes"] or 0,
         "bronze_key": record["written"].get("bronze_key", ""),
         **({"sha256": record["sha256"]} if "sha256" in record else {}),
+        **_errors(record),
     }
 
 
 def silver_metadata(record: Mapping[str, Any]) -> Metadata:
-    """Counts, identity, dialect, profile and a masked preview; everything a person asks of one delivery."""
-    return {
+    """Counts, identity, dialect, profile and a masked preview; everything a person asks of one delivery.
+
+    Only what every record has is counted on: an older version of the platform may have written it.
+    """
+    metadata: Metadata = {
         "delivery_id": record["delivery_id"],
         "outcome": record["outcome"],
-        "dagster/row_count": record["accepted_rows"],
-        "rows": record["rows"],
-        "quarantined_rows": record["quarantined_rows"],
-        "sha256": record["sha256"],
+        "dagster/row_count": record["accepted_rows"] or 0,
+        "rows": record["rows"] or 0,
+        "quarantined_rows": record["quarantined_rows"] or 0,
+        "sha256": record.get("sha256", ""),
         "silver_key": record["written"].get("silver_key", ""),
         "quarantine_key": record["written"].get("quarantine_key", ""),
-        "dialect": dg.MetadataValue.json(record["dialect"]),
-        "reasons": dg.MetadataValue.md(_table(("rule", "rows"), sorted(record["reasons"].items()))),
-        "profile": dg.MetadataValue.md(_profile_table(record["profile"])),
-        "preview": dg.MetadataValue.md(_preview_table(record["preview"])),
+        "dialect": dg.MetadataValue.json(record.get("dialect", {})),
         "contract_version": record["contract"]["version"],
     }
+    tables = {
+        "reasons": [{"rule": rule, "rows": rows} for rule, rows in sorted(record["reasons"].items())],
+        "profile": [_profile_row(name, column) for name, column in record.get("profile", {}).items()],
+        "preview": record.get("preview", []),
+    }
+    return metadata | {name: _table(rows) for name, rows in tables.items() if rows}
 
 
 def check_outcomes(record: Mapping[str, Any], contract: Contract) -> Iterator[CheckOutcome]:
@@ -70,12 +78,7 @@ def check_outcomes(record: Mapping[str, Any], contract: Contract) -> Iterator[Ch
         FILE_CHECK,
         not errors,
         dg.AssetCheckSeverity.ERROR,
-        {
-            "delivery_id": record["delivery_id"],
-            "errors": dg.MetadataValue.md(
-                _table(("code", "line", "message"), [(e["code"], e["line"] or "", e["message"]) for e in errors])
-            ),
-        },
+        {"delivery_id": record["delivery_id"], **_errors(record)},
         "; ".join(f"{e['code']}: {e['message']}" for e in errors) or None,
     )
     if not record["rows"]:
@@ -83,15 +86,9 @@ def check_outcomes(record: Mapping[str, Any], contract: Contract) -> Iterator[Ch
     severity = dg.AssetCheckSeverity.ERROR if errors else dg.AssetCheckSeverity.WARN
     for rule in contract_rules(contract):
         broken = record["reasons"].get(rule.reason, 0)
-        examples = record["examples"].get(rule.reason, [])
-        metadata: Metadata = {
-            "delivery_id": record["delivery_id"],
-            "rows_broken": broken,
-            "rows": record["rows"],
-        }
-        if examples:
-            rows = [(example["line"], example["value"]) for example in examples]
-            metadata["first_lines"] = dg.MetadataValue.md(_table(("line", "value"), rows))
+        metadata: Metadata = {"delivery_id": record["delivery_id"], "rows_broken": broken, "rows": record["rows"]}
+        if examples := record.get("examples", {}).get(rule.reason):
+            metadata["first_lines"] = _table(examples)
         yield CheckOutcome(check_name(rule.reason), broken == 0, severity, metadata)
 
 
@@ -121,33 +118,24 @@ def delivery_events(
             )
 
 
-def _profile_table(profile: Mapping[str, Mapping[str, Any]]) -> str:
-    rows = [
-        (
-            name,
-            column["nulls"],
-            f"{'' if column['distinct_error'] == 0 else '≈'}{column['distinct']}",
-            column.get("min", "•••"),
-            column.get("max", "•••"),
-            ", ".join(f"{top['value']} ({top['rows']})" for top in column.get("top", [])[:3]),
-        )
-        for name, column in profile.items()
-    ]
-    return _table(("column", "nulls", "distinct", "min", "max", "most frequent"), rows)
+def _errors(record: Mapping[str, Any]) -> Metadata:
+    return {"errors": _table(record["errors"])} if record["errors"] else {}
 
 
-def _preview_table(rows: Sequence[Mapping[str, Any]]) -> str:
-    return _table(tuple(rows[0]), [tuple(row.values()) for row in rows]) if rows else ""
+def _profile_row(name: str, column: Mapping[str, Any]) -> Metadata:
+    top = ", ".join(f"{item['value']} ({item['rows']})" for item in column.get("top", [])[:3])
+    return {
+        "column": name,
+        "nulls": column["nulls"],
+        "distinct": f"{'about ' if column['distinct_error'] else ''}{column['distinct']}",
+        "min": column.get("min", HIDDEN),
+        "max": column.get("max", HIDDEN),
+        "most frequent": top,
+    }
 
 
-def _table(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
-    """A Markdown table; cells cannot break out of it."""
-    if not rows:
-        return ""
-
-    def cell(value: Any) -> str:
-        text = "" if value is None else str(value)[:80]
-        return text.replace("\\", "\\\\").replace("|", "\\|").replace("\n", " ").replace("<", "&lt;")
-
-    lines = [header, ["---"] * len(header), *([cell(v) for v in row] for row in rows)]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+def _table(rows: Sequence[Mapping[str, Any]]) -> dg.TableMetadataValue:
+    """Rows as Dagster shows them in place: every cell a short text."""
+    records = [{name: "" if value is None else str(value)[:200] for name, value in row.items()} for row in rows]
+    columns = [dg.TableColumn(name, "string") for name in records[0]]
+    return dg.MetadataValue.table([dg.TableRecord(record) for record in records], dg.TableSchema(columns=columns))

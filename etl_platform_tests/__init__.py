@@ -1,0 +1,1 @@
+"""Tests: unit (no outside system), dagster (in process), integration (against the emulator)."""

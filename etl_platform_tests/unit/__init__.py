@@ -1,0 +1,1 @@
+"""Unit tests: core decisions, local adapters, and the engine on real files in a temporary folder."""

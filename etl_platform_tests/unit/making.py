@@ -1,0 +1,85 @@
+"""What several unit tests make: contracts, tables read back, folders listed. No tests."""
+
+import textwrap
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import yaml
+
+from etl_platform.adapters.tabular import Table, open_table
+from etl_platform.core.contracts import Contract, parse_contract
+
+PROJECT = Path(__file__).parents[2]
+CONTRACTS = PROJECT / "contracts"
+
+
+def text(name: str, **more: Any) -> dict[str, Any]:
+    return {"name": name, "logicalType": "string", **more}
+
+
+def typed(name: str, kind: str, **more: Any) -> dict[str, Any]:
+    return {"name": name, "logicalType": kind, **more}
+
+
+def custom(**values: Any) -> list[dict[str, Any]]:
+    return [{"property": name, "value": value} for name, value in values.items()]
+
+
+def row_rule(name: str, sql: str) -> dict[str, Any]:
+    return {"name": name, "type": "custom", "engine": "rowRule", "implementation": sql}
+
+
+def contract_data(
+    properties: Sequence[Mapping[str, Any]],
+    *,
+    dataset: str = "things",
+    quality: Sequence[Mapping[str, Any]] = (),
+    customs: Sequence[Mapping[str, Any]] = (),
+    **top: Any,
+) -> dict[str, Any]:
+    schema: dict[str, Any] = {"name": dataset, "properties": [dict(entry) for entry in properties]}
+    if quality:
+        schema["quality"] = [dict(rule) for rule in quality]
+    if customs:
+        schema["customProperties"] = [dict(item) for item in customs]
+    return {
+        "apiVersion": "v3.2.0",
+        "kind": "DataContract",
+        "id": dataset,
+        "version": "1.0.0",
+        "status": "active",
+        "schema": [schema],
+        **top,
+    }
+
+
+def contract_of(properties: Sequence[Mapping[str, Any]], **more: Any) -> Contract:
+    return parse_contract(yaml.safe_dump(contract_data(properties, **more), sort_keys=False), "made.odcs.yaml")
+
+
+def contract_text(source: str) -> str:
+    return textwrap.dedent(source).lstrip("\n")
+
+
+def read_back(path: Path, contract: Contract | None = None) -> tuple[Table, pl.DataFrame]:
+    """The opened table and all its batches in one frame."""
+    table = open_table(path, contract)
+    batches = list(table.batches())
+    return table, pl.concat(batches) if batches else pl.DataFrame()
+
+
+def cells_of(frame: pl.DataFrame) -> list[tuple[str, ...]]:
+    """Text cells by position, nulls as empty texts."""
+    names = [name for name in frame.columns if name.isdigit()]
+    return [tuple(cell or "" for cell in row) for row in frame.select(names).rows()]
+
+
+def listing(folder: Path) -> dict[str, bytes]:
+    """Every file under a folder with its bytes; the lock file of a local store is no object."""
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and path.name != "lock"
+    }

@@ -1,0 +1,331 @@
+"""The command line, called as a person calls it: exit codes, what is printed where, what is written."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from etl_platform.cli import main
+from etl_platform.settings import Settings
+from etl_platform_tests.unit.making import CONTRACTS, PROJECT, contract_text, listing
+
+KEYS = {"outcome", "rows", "accepted_rows", "quarantined_rows", "reasons", "dialect", "columns", "profile", "errors"}
+SAMPLE = (CONTRACTS / "event.json").read_text("utf-8")
+KEY = "from_client/nm_albuquerque/Officer_Detail.csv"
+ROSTER = (
+    "officer_id,last_name,first_name,hire_date,dob,employment_status\n"
+    "A1,Doe,Jo,2001-02-03,1970-01-01,ACTIVE\n"
+    "A2,Roe,Al,2001-02-03,1971-01-01,ACTIVE\n"
+    "A3,Poe,Em,2001-99-03,1971-13-41,ACTIVE\n"
+)
+CONTRACT = contract_text(
+    """
+    apiVersion: v3.2.0
+    kind: DataContract
+    id: things
+    version: 1.0.0
+    status: active
+    schema:
+      - name: things
+        properties:
+          - {name: ident, logicalType: string, required: true}
+          - {name: size, logicalType: integer}
+        quality:
+          - {name: small, type: custom, engine: rowRule, implementation: size < 10}
+    """
+)
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A working folder of its own, without settings."""
+    for name in Settings.__dataclass_fields__:
+        monkeypatch.delenv(name.upper(), raising=False)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def call(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
+    try:
+        code = main(list(arguments))
+    except SystemExit as stop:
+        code = int(stop.code or 0)
+    captured = capsys.readouterr()
+    return code, captured.out, captured.err
+
+
+def write(name: str, content: str) -> str:
+    Path(name).parent.mkdir(parents=True, exist_ok=True)
+    Path(name).write_text(content, "utf-8")
+    return name
+
+
+def test_a_good_file_is_accepted_and_a_bad_one_rejected(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = call(capsys, "check", write("Officer_Detail.csv", ROSTER))
+    assert code == 0
+    assert out.startswith("ACCEPTED")
+    assert "line 4: 2001-99-03" in out
+    assert "1971" not in out
+    code, out, _ = call(capsys, "check", write("Officer_Detail.csv", "officer_id,first_name,dob\n1,Jo,1970-01-01\n"))
+    assert code == 1
+    assert out.startswith("REJECTED")
+    assert "missing_column" in out
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["check", "missing.csv"],
+        ["check", "."],
+        ["check", "unknown.csv"],
+        ["check", "Officer_Detail.csv", "--contract", "nobody"],
+        ["check", "Officer_Detail.csv", "--contract", "missing.odcs.yaml"],
+        ["check", "Officer_Detail.csv", "--contract", "."],
+        ["check", "Officer_Detail.csv", "--contract", "broken.odcs.yaml"],
+        ["check", "Officer_Detail.csv", "--contract", "bad_rule.odcs.yaml"],
+        ["check", "Officer_Detail.csv", "--contract", "training", "--profile-only"],
+        ["check", "Officer_Detail.csv", "--out", "unknown.csv"],
+        ["check", "Officer_Detail.csv", "--out", "unknown.csv/below"],
+        ["check"],
+        ["nonsense"],
+        [],
+        ["run", "no_such_job"],
+        ["run", "s3_data_quality_job"],
+        ["run", "s3_data_quality_job", "--", "--event-json", "{}"],
+        ["run", "s3_data_quality_job", "--", "--event-json", "[1"],
+        ["run", "s3_data_quality_job", "--", "--events-file", "missing.json"],
+        ["run", "s3_data_quality_job", "--", "--event-json", SAMPLE, "--events-file", "x"],
+        ["status", "--since", "yesterday"],
+        ["contract", "check", "missing"],
+        ["contract", "check", "empty"],
+    ],
+)
+def test_what_makes_no_sense_exits_2_and_says_so_on_stderr(
+    capsys: pytest.CaptureFixture[str], arguments: list[str]
+) -> None:
+    write("Officer_Detail.csv", ROSTER)
+    write("unknown.csv", "a\n1\n")
+    write("broken.odcs.yaml", CONTRACT.replace("v3.2.0", "v0"))
+    write("bad_rule.odcs.yaml", CONTRACT.replace("size < 10", "sise < 10"))
+    Path("empty").mkdir()
+    code, out, err = call(capsys, *arguments)
+    assert code == 2
+    assert out == ""
+    assert err.strip()
+    assert "Traceback" not in err
+
+
+@pytest.mark.parametrize("more", [[], ["--profile-only"]])
+@pytest.mark.parametrize("content", [ROSTER, "", "officer_id\n"])
+def test_json_has_the_same_keys_whatever_happens(
+    capsys: pytest.CaptureFixture[str], content: str, more: list[str]
+) -> None:
+    code, out, err = call(capsys, "check", write("Officer_Detail.csv", content), "--json", *more)
+    report = json.loads(out)
+    assert set(report) >= KEYS
+    assert code == (1 if report["outcome"] == "rejected" else 0)
+    assert err == ""
+    for error in report["errors"]:
+        assert set(error) == {"code", "message", "line"}
+
+
+def test_json_counts_add_up(capsys: pytest.CaptureFixture[str]) -> None:
+    _, out, _ = call(capsys, "check", write("Officer_Detail.csv", ROSTER), "--json")
+    report = json.loads(out)
+    assert (report["rows"], report["accepted_rows"], report["quarantined_rows"]) == (3, 2, 1)
+    assert report["reasons"] == {"hire_date.type": 1, "dob.type": 1}
+    assert {"encoding", "delimiter", "header_line"} <= set(report["dialect"])
+
+
+def test_out_holds_the_promised_files(capsys: pytest.CaptureFixture[str], folder: Path) -> None:
+    call(capsys, "check", write("Officer_Detail.csv", ROSTER), "--out", "made/here")
+    assert set(listing(folder / "made/here")) == {
+        "silver.parquet",
+        "quarantine.parquet",
+        "quarantine.csv",
+        "report.json",
+    }
+    _, out, _ = call(capsys, "check", "Officer_Detail.csv", "--json")
+    assert json.loads((folder / "made/here/report.json").read_text("utf-8")) == json.loads(out)
+
+
+def test_without_out_nothing_is_left_behind(capsys: pytest.CaptureFixture[str], folder: Path) -> None:
+    write("Officer_Detail.csv", ROSTER)
+    before = listing(folder)
+    call(capsys, "check", "Officer_Detail.csv")
+    assert listing(folder) == before
+
+
+def test_a_contract_may_be_named_by_path_or_dataset(capsys: pytest.CaptureFixture[str]) -> None:
+    write("whatever.csv", ROSTER)
+    assert call(capsys, "check", "whatever.csv", "--contract", "officer_detail")[0] == 0
+    write("things.odcs.yaml", CONTRACT)
+    assert call(capsys, "check", write("x.csv", "ident,size\na,1\n"), "--contract", "things.odcs.yaml")[0] == 0
+
+
+def test_contract_check_is_good_for_the_shipped_ones(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, err = call(capsys, "contract", "check")
+    assert (code, err) == (0, "")
+    assert len(out.splitlines()) == 6
+    assert call(capsys, "contract", "check", str(CONTRACTS / "training.odcs.yaml"))[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line"),
+    [
+        ("v3.2.0", "v9", 1),
+        ("size < 10", "sise < 10", 12),
+        ("size < 10", "size <", 12),
+        ("logicalType: integer", "logicalType: real", 10),
+    ],
+)
+def test_contract_check_names_file_and_line_of_what_is_broken(
+    capsys: pytest.CaptureFixture[str], old: str, new: str, line: int
+) -> None:
+    write("c/a.odcs.yaml", CONTRACT.replace(old, new))
+    write("c/b.odcs.yaml", CONTRACT.replace("name: things", "name: others"))
+    code, out, err = call(capsys, "contract", "check", "c")
+    assert code == 2
+    assert f"c/a.odcs.yaml:{line}: " in err
+    assert "others" in out
+
+
+def test_jobs_are_listed_with_a_line_each(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = call(capsys, "jobs")
+    assert code == 0
+    assert any(line.startswith("s3_data_quality_job  ") for line in out.splitlines())
+
+
+def results() -> list[dict[str, Any]]:
+    path = Path("dry_run_results.jsonl")
+    return [json.loads(line) for line in path.read_text("utf-8").splitlines()] if path.exists() else []
+
+
+@pytest.mark.parametrize("dashes", [["--"], []])
+def test_the_sample_event_runs_dry_against_a_local_root(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, folder: Path, dashes: list[str]
+) -> None:
+    monkeypatch.setenv("LOCAL_S3_ROOT", "root")
+    write(f"root/{KEY}", ROSTER)
+    before = listing(folder)
+    command = ["run", "s3_data_quality_job", *dashes, "--events-file", str(CONTRACTS / "event.json"), "--dry-run"]
+    code, out, _ = call(capsys, *command)
+    assert [result["outcome"] for result in results()] == ["accepted"]
+    assert (code, out.strip()) == (0, "1 deliveries: 1 accepted")
+    after = listing(folder)
+    assert after.pop("dry_run_results.jsonl")
+    assert after == before
+    call(capsys, *command)
+    assert len(results()) == 2
+
+
+def bare_event(key: str) -> str:
+    return json.dumps({"Records": [{"s3": {"bucket": {"name": "b"}, "object": {"key": key}}}]})
+
+
+@pytest.mark.parametrize(
+    ("key", "content", "code", "outcome"),
+    [
+        (KEY, ROSTER, 0, "accepted"),
+        (KEY, None, 1, "rejected"),
+        (KEY, "", 1, "rejected"),
+        ("from_client/a/unknown.csv", "x", 0, "ignored"),
+        ("from_client/../../etc/Officer_Detail.csv", None, 1, "rejected"),
+        ("from_client/a/", None, 0, "ignored"),
+    ],
+)
+def test_a_dry_run_tells_every_outcome(
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    key: str,
+    content: str | None,
+    code: int,
+    outcome: str,
+) -> None:
+    monkeypatch.setenv("LOCAL_S3_ROOT", "root")
+    Path("root").mkdir()
+    if content is not None:
+        write(f"root/{key}", content)
+    found, _, _ = call(capsys, "run", "s3_data_quality_job", "--dry-run", "--event-json", bare_event(key))
+    assert [result["outcome"] for result in results()] == [outcome]
+    assert found == code
+
+
+def test_events_may_come_as_a_list_or_one_a_line(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LOCAL_S3_ROOT", "root")
+    write(f"root/{KEY}", ROSTER)
+    event = bare_event(KEY)
+    for content in (f"[{event}, {event}]", f"{event}\n\n{event}\n"):
+        write("events", content)
+        code, out, _ = call(capsys, "run", "s3_data_quality_job", "--events-file", "events", "--dry-run")
+        assert (code, out.strip()) == (0, "2 deliveries: 2 accepted")
+
+
+def test_no_events_are_nothing_to_do(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LOCAL_S3_ROOT", "root")
+    for event in ('{"Records": []}', '{"Event": "s3:TestEvent"}'):
+        code, out, _ = call(capsys, "run", "s3_data_quality_job", "--event-json", event, "--dry-run")
+        assert (code, out.strip()) == (0, "0 deliveries: nothing to do")
+
+
+def test_a_wrong_setting_is_one_clear_line(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SNS_WORKER_MAX", "many")
+    code, out, err = call(capsys, "check", write("Officer_Detail.csv", ROSTER))
+    assert (code, out) == (2, "")
+    assert err.count("\n") == 1
+    assert "SNS_WORKER_MAX" in err
+
+
+def test_status_shows_what_arrived_newest_first(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, folder: Path
+) -> None:
+    from etl_platform.adapters.contract_files import load_contracts
+    from etl_platform.adapters.local_objects import LocalStore
+    from etl_platform.core.deliveries import Cause
+    from etl_platform.core.events import ObjectCreated
+    from etl_platform.ingest import Attempt, Intake
+
+    monkeypatch.setenv("LOCAL_S3_ROOT", "root")
+    assert call(capsys, "status")[:2] == (0, call(capsys, "status")[1])
+    assert "nothing arrived" in call(capsys, "status")[1]
+    intake = Intake(LocalStore(folder / "root"), load_contracts(CONTRACTS), "local", "from_client/")
+    for agency, content in (("first", ROSTER), ("sec ond", "")):
+        write(f"root/from_client/{agency}/Officer_Detail.csv", content)
+        intake.ingest(ObjectCreated("local", f"from_client/{agency}/Officer_Detail.csv"), Attempt(Cause.EVENT))
+    code, out, _ = call(capsys, "status", "--since", "1h")
+    lines = out.splitlines()[2:]
+    assert code == 0
+    assert [("rejected" in line, "accepted" in line) for line in lines] == [(True, False), (False, True)]
+    assert "empty_file" in lines[0]
+    _, out, _ = call(capsys, "status", "--agency", "sec ond", "--json")
+    assert [json.loads(line)["outcome"] for line in out.splitlines()] == ["rejected"]
+
+
+def test_check_imports_neither_dagster_nor_boto3_nor_pandas(folder: Path) -> None:
+    write("Officer_Detail.csv", ROSTER)
+    script = (
+        "import sys\nfrom etl_platform.cli import main\ncode = main(['check', 'Officer_Detail.csv'])\n"
+        "print([m for m in ('dagster', 'boto3', 'botocore', 'pandas', 'sqlalchemy') if m in sys.modules], code)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=folder, capture_output=True, text=True, timeout=60, check=True
+    )
+    assert done.stdout.splitlines()[-1] == "[] 0"
+
+
+def test_the_module_is_the_same_program() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "etl_platform", "check", "nowhere.csv"],
+        cwd=PROJECT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert "nowhere.csv" in done.stderr

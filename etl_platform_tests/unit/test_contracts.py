@@ -1,0 +1,282 @@
+"""Contract files: what is wrong is named with file and line, and which contract a file name chooses."""
+
+import copy
+from typing import Any
+
+import pytest
+import yaml
+
+from etl_platform.core.contract_yaml import load_located
+from etl_platform.core.contracts import Contract, parse_contract
+from etl_platform.core.errors import ContractError
+from etl_platform.core.rule_names import contract_rules
+from etl_platform.core.rules import compile_contract
+from etl_platform_tests.unit.making import (
+    contract_data,
+    contract_of,
+    contract_text,
+    custom,
+    row_rule,
+    text,
+    typed,
+)
+
+GOOD = contract_text(
+    """
+    apiVersion: v3.2.0
+    kind: DataContract
+    id: things
+    version: 1.2.3
+    status: active
+    team: {name: data-engineering}
+    schema:
+      - name: things
+        physicalName: Things.csv
+        description: Things by day.
+        dataGranularityDescription: One row per thing and day.
+        properties:
+          - name: ident
+            logicalType: string
+            primaryKey: true
+            primaryKeyPosition: 2
+            synonyms: [{synonym: thing_no}]
+          - name: day
+            logicalType: date
+            primaryKey: true
+            primaryKeyPosition: 1
+            logicalTypeOptions: {format: yyyy-MM-dd, minimum: 2000-01-01}
+          - name: size
+            logicalType: integer
+            classification: restricted
+        quality:
+          - name: small_before_2010
+            type: custom
+            engine: rowRule
+            implementation: size < 10 OR day >= DATE '2010-01-01'
+    slaProperties:
+      - {property: frequency, value: 2, unit: w}
+    """
+)
+
+
+def parse(source: str) -> Contract:
+    return parse_contract(source, "c.odcs.yaml")
+
+
+WHOLE = "implementation: size < 10 OR day >= DATE '2010-01-01'"
+
+
+def blamed(source: str) -> ContractError:
+    """The error that parsing or compiling gives; it must name the file."""
+    with pytest.raises(ContractError) as caught:
+        compile_contract(parse(source), {})
+    assert caught.value.path == "c.odcs.yaml"
+    return caught.value
+
+
+def line_of(source: str, part: str) -> int:
+    return source[: source.index(part)].count("\n") + 1
+
+
+def test_a_good_contract_says_what_stands_in_it() -> None:
+    contract = parse(GOOD)
+    assert (contract.dataset, contract.version, contract.owner) == ("things", "1.2.3", "data-engineering")
+    assert contract.grain == "One row per thing and day."
+    assert contract.primary_key == ("day", "ident")
+    assert contract.frequency_days == 14
+    assert [(c.name, c.required, c.unique, c.sensitive) for c in contract.columns] == [
+        ("ident", True, False, False),
+        ("day", True, False, False),
+        ("size", False, False, True),
+    ]
+    assert contract.column("day").minimum == "2000-01-01"
+    assert [rule.reason for rule in contract_rules(contract)] == [
+        "ident.required",
+        "day.required",
+        "day.type",
+        "day.range",
+        "size.type",
+        "day+ident.unique",
+        "small_before_2010",
+    ]
+    assert contract.row_rules[0].line == line_of(GOOD, "- name: small_before_2010")
+    compile_contract(contract, {})
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "at", "says"),
+    [
+        ("apiVersion: v3.2.0", "apiVersion: v2.9.9", "apiVersion", "v2.9.9"),
+        ("apiVersion: v3.2.0", "apiVersion: 3", "apiVersion", "3"),
+        ("kind: DataContract", "kind: DataProduct", "kind:", "DataContract"),
+        ("status: active", "status: active\nstatus: draft", "status: draft", "twice"),
+        (
+            "logicalType: integer",
+            "logicalType: integer\n        logicalType: string",
+            "logicalType: string\n        class",
+            "twice",
+        ),
+        ("logicalType: integer", "logicalType: object", "- name: size", "object"),
+        ("logicalType: integer", "logicalType: decimal", "logicalType: decimal", ""),
+        ("format: yyyy-MM-dd", "formt: yyyy-MM-dd", "{formt", "formt"),
+        ("format: yyyy-MM-dd", "format: yy-MM-dd", "- name: day", "two-digit"),
+        ("format: yyyy-MM-dd", "format: QQ", "- name: day", "QQ"),
+        ("minimum: 2000-01-01", "minimum: soon", "- name: day", "soon"),
+        (
+            "classification: restricted",
+            "quality: [{metric: rowCount, mustBe: 0}]",
+            "quality: [{metric",
+            "not supported",
+        ),
+        ("classification: restricted", "synonyms: [{synonym: Thing No}]", "- name: size", "ident"),
+        ("- name: size", "- name: day", "- name: day\n        logicalType: integer", "day"),
+        ("- name: size", "- name: 'the size'", "- name: 'the size'", "the size"),
+        ("engine: rowRule", "engine: soda", "- name: small", "rowRule"),
+        ("type: custom", "type: sql\n        query: SELECT 1", "- name: small", "rowRule"),
+        ("- name: small_before_2010", "- name: size", "- name: size\n        type", "name of its own"),
+        ("implementation: size < 10", "implementation: size <", "- name: small", "small_before_2010"),
+        ("implementation: size < 10", "implementation: sise < 10", "- name: small", "sise"),
+        (WHOLE, "implementation: size + 1", "- name: small", "small_before_2010"),
+        (WHOLE, "implementation: ident < size", "- name: small", ""),
+        (WHOLE, "implementation: '*'", "- name: small", ""),
+        (WHOLE, "implementation: ''", "- name: small", ""),
+        (WHOLE, "implementation: size <= MAX(size)", "- name: small", ""),
+        (WHOLE, "implementation: COUNT(*) < 5", "- name: small", ""),
+        ("logicalType: string", "logicalType: string\n        logicalTypeOptions: {pattern: '['}", "- name: ident", ""),
+    ],
+)
+def test_what_is_wrong_is_named_with_its_line(old: str, new: str, at: str, says: str) -> None:
+    indented = new.replace("\n        ", "\n" + " " * 8)
+    assert old in GOOD
+    source = GOOD.replace(old, indented, 1)
+    error = blamed(source)
+    assert error.line == line_of(source, at.replace("\n        ", "\n" + " " * 8)), str(error)
+    assert says in str(error)
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "",
+        "- a",
+        "text",
+        "a: [",
+        "a: 'b",
+        "? [x]\n: 1",
+        "a: !!python/object/apply:os.system [ls]",
+        "&a [*a]",
+        "a: &x [*x]",
+        "\0",
+        "a: 1\n---\nb: 2",
+        "apiVersion: v3.2.0\nkind: DataContract\nid: &x {y: *x}\n",
+    ],
+)
+def test_what_is_no_contract_at_all_is_a_contract_error(source: str) -> None:
+    with pytest.raises(ContractError, match=r"c\.odcs\.yaml"):
+        parse(source)
+
+
+def test_a_bad_indentation_is_blamed_on_its_line() -> None:
+    with pytest.raises(ContractError) as caught:
+        parse(GOOD.replace("kind: DataContract", "kind: DataContract\n   x: 1"))
+    assert caught.value.line in {2, 3}
+
+
+WRONG: list[Any] = [None, 0, -1.5, True, "", "x", [], ["x"], {}, {"x": 1}, "é" * 50, [None], [{}], 10**40]
+
+
+def paths(node: Any, here: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    found = [here] if here else []
+    items = node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ()
+    for key, value in items:
+        found += paths(value, (*here, key))
+    return found
+
+
+def rich() -> dict[str, Any]:
+    return contract_data(
+        [
+            text(
+                "ident",
+                primaryKey=True,
+                primaryKeyPosition=1,
+                unique=True,
+                synonyms=[{"synonym": "no"}],
+                enum=[{"value": "a"}],
+                description="d",
+                classification="restricted",
+                logicalTypeOptions={"pattern": "a", "minLength": 1, "maxLength": 3},
+                customProperties=custom(trim=True, nullTokens=["-"]),
+            ),
+            typed(
+                "day",
+                "date",
+                logicalTypeOptions={"format": "yyyy-MM-dd", "minimum": "2000-01-01"},
+                customProperties=custom(formats=["M/d/yyyy"]),
+                quality=[{"metric": "nullValues", "mustBe": 0}],
+            ),
+            typed("flag", "boolean", customProperties=custom(trueValues=["Y"], falseValues=["N"])),
+        ],
+        quality=[row_rule("rule", "day IS NOT NULL")],
+        customs=custom(filePatterns=["x*"], maxRejectedPercent=5),
+        team={"name": "t"},
+        servers=[
+            {"server": "s", "type": "s3", "location": "s3://b", "format": "csv", "delimiter": ";", "encoding": "cp1252"}
+        ],
+        slaProperties=[{"property": "frequency", "value": 2, "unit": "d"}],
+        description={"purpose": "p"},
+    )
+
+
+@pytest.mark.parametrize("where", paths(rich()), ids=lambda where: ".".join(map(str, where)))
+def test_any_wrong_value_anywhere_is_a_contract_error_or_harmless(where: tuple[Any, ...]) -> None:
+    for wrong in (*WRONG, "remove"):
+        data = copy.deepcopy(rich())
+        parent: Any = data
+        for key in where[:-1]:
+            parent = parent[key]
+        if wrong == "remove":
+            del parent[where[-1]]
+        else:
+            parent[where[-1]] = wrong
+        try:
+            contract = parse(yaml.safe_dump(data, sort_keys=False, allow_unicode=True))
+            compile_contract(contract, {})
+        except ContractError as error:
+            assert str(error).startswith("c.odcs.yaml")  # noqa: PT017 - any other exception fails the test
+        else:
+            assert contract.columns
+
+
+def test_every_path_knows_its_line() -> None:
+    located = load_located("a:\n  b:\n    - x\n    - y: 1\n", "f")
+    assert (located.line("a"), located.line("a", "b", 0), located.line("a", "b", 1, "y")) == (1, 3, 4)
+    assert located.line("a", "b", 1, "missing") == located.line("a", "b", 1)
+
+
+@pytest.mark.parametrize("classification", ["restricted", "Restricted", "CONFIDENTIAL"])
+def test_a_classification_masks_however_it_is_written(classification: str) -> None:
+    assert contract_of([text("a", classification=classification), text("b")]).column("a").sensitive
+
+
+@pytest.mark.parametrize(
+    ("unit", "days"),
+    [
+        ("d", 31),
+        ("days", 31),
+        ("w", 217),
+        ("week", 217),
+        ("h", 31 / 24),
+        ("hour", 31 / 24),
+        ("month", 31 * 31),
+        ("year", 31 * 366),
+    ],
+)
+def test_a_cadence_is_read_in_every_usual_unit(unit: str, days: float) -> None:
+    contract = contract_of([text("a")], slaProperties=[{"property": "frequency", "value": 31, "unit": unit}])
+    assert contract.frequency_days == pytest.approx(days)
+
+
+@pytest.mark.parametrize("bound", [1e16, 1e-7, 0.5, -3, 10**15])
+def test_a_bound_of_a_number_may_have_any_size(bound: float) -> None:
+    compile_contract(contract_of([typed("a", "number", logicalTypeOptions={"maximum": bound})]), {})

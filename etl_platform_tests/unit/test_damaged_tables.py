@@ -1,0 +1,217 @@
+"""Files as tired people send them: ragged rows, stray quotes, totals, mixed encodings. Nothing shifts or is lost."""
+
+from pathlib import Path
+
+import pytest
+
+from etl_platform.adapters import tabular
+from etl_platform.core import parsing
+from etl_platform.core.errors import UnreadableFileError
+from etl_platform.core.rule_names import BAD_QUOTE, TOO_FEW, TOO_MANY
+from etl_platform.core.rules import DAMAGE, LINE, OVERFLOW
+from etl_platform_tests.unit.making import cells_of, contract_of, read_back, text
+
+CONTRACT = contract_of([text("ident"), text("label"), text("remark")])
+HEAD = b"ident,label,remark\n"
+
+
+def small_chunks(monkeypatch: pytest.MonkeyPatch, row_bytes: int = 32 << 20) -> None:
+    monkeypatch.setattr(tabular, "CHUNK_BYTES", 64)
+    monkeypatch.setattr(tabular, "_BLOCK", 50)
+    monkeypatch.setattr(tabular, "MAX_ROW_BYTES", row_bytes)
+    monkeypatch.setattr(parsing, "MAX_ROW_BYTES", row_bytes)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "delivery"
+
+
+def refusal(path: Path) -> UnreadableFileError:
+    with pytest.raises(UnreadableFileError) as caught:
+        read_back(path, CONTRACT)
+    return caught.value
+
+
+def test_a_short_row_keeps_its_place_and_says_why(path: Path) -> None:
+    path.write_bytes(HEAD + b"1,a,b\n2,c\n3,d,e\n")
+    _, frame = read_back(path, CONTRACT)
+    assert cells_of(frame) == [("1", "a", "b"), ("2", "c", ""), ("3", "d", "e")]
+    assert frame[DAMAGE].to_list() == [None, TOO_FEW, None]
+    assert frame[LINE].to_list() == [2, 3, 4]
+
+
+def test_what_a_long_row_has_too_much_is_kept_beside_it(path: Path) -> None:
+    path.write_bytes(HEAD + b"1,a,b\n2,c,d,e,f\n")
+    table, frame = read_back(path, CONTRACT)
+    assert cells_of(frame)[1] == ("2", "c", "d")
+    assert (frame[DAMAGE].to_list(), frame[OVERFLOW].to_list()) == ([None, TOO_MANY], [None, "e,f"])
+    assert table.describe()["ragged_rows"] == 1
+
+
+def test_an_unquoted_delimiter_in_every_row_never_shifts_values_in_silence(path: Path) -> None:
+    path.write_bytes(HEAD + b"1,Smith, John,x\n2,Doe, Jane,y\n3,Roe, Al,z\n")
+    _, frame = read_back(path, CONTRACT)
+    assert frame[DAMAGE].to_list() == [TOO_MANY] * 3
+
+
+def test_blank_cells_beyond_the_header_are_no_damage_where_every_row_has_them(path: Path) -> None:
+    path.write_bytes(HEAD + b"1,a,b,,\n2,c,d,, \n3,e,f,,\n")
+    _, frame = read_back(path, CONTRACT)
+    assert frame[DAMAGE].null_count() == 3
+
+
+def test_the_end_of_file_mark_of_dos_is_no_row(path: Path) -> None:
+    path.write_bytes(HEAD + b"1,a,b\n\x1a")
+    _, frame = read_back(path, CONTRACT)
+    assert cells_of(frame) == [("1", "a", "b")]
+
+
+def test_trailing_delimiters_are_no_damage(path: Path) -> None:
+    path.write_bytes(HEAD + b"1,a,b,,\n2,c,d\n3,e,f\n")
+    _, frame = read_back(path, CONTRACT)
+    assert frame[DAMAGE].to_list() == [None, None, None]
+    assert [row[:3] for row in cells_of(frame)] == [("1", "a", "b"), ("2", "c", "d"), ("3", "e", "f")]
+
+
+def test_a_short_and_a_long_row_do_not_cancel_each_other_out(path: Path) -> None:
+    path.write_bytes(HEAD + b"1,a\n2,b,c,d\n3,e,f\n")
+    _, frame = read_back(path, CONTRACT)
+    assert frame[DAMAGE].to_list() == [TOO_FEW, TOO_MANY, None]
+
+
+def test_a_stray_quote_is_a_reason_of_its_own_row_only(path: Path) -> None:
+    path.write_bytes(HEAD + b'1,"ab"c"d",x\n2,e,f\n')
+    _, frame = read_back(path, CONTRACT)
+    assert frame[DAMAGE].to_list() == [BAD_QUOTE, None]
+    assert cells_of(frame)[1] == ("2", "e", "f")
+
+
+def test_inches_inside_a_cell_are_only_text(path: Path) -> None:
+    path.write_bytes(HEAD + b"1,5'10\" tall,x\n2,6'1\" tall,y\n")
+    _, frame = read_back(path, CONTRACT)
+    assert cells_of(frame) == [("1", "5'10\" tall", "x"), ("2", "6'1\" tall", "y")]
+    assert frame[DAMAGE].null_count() == 2
+
+
+def test_one_inch_sign_in_a_long_file_neither_shifts_nor_damages_a_row(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small_chunks(monkeypatch, row_bytes=300)
+    rows = [(str(i), "5'10\" tall" if i == 7 else "plain", "x" * (i % 9)) for i in range(200)]
+    path.write_bytes(HEAD + "".join(",".join(row) + "\n" for row in rows).encode())
+    _, frame = read_back(path, CONTRACT)
+    assert cells_of(frame) == rows
+    assert frame[DAMAGE].null_count() == 200
+    assert frame[LINE].to_list() == list(range(2, 202))
+
+
+@pytest.mark.parametrize("row_bytes", [32 << 20, 400], ids=["at the end of the file", "past the longest row"])
+def test_a_quote_that_never_closes_is_named_with_its_line_many_chunks_in(
+    path: Path, monkeypatch: pytest.MonkeyPatch, row_bytes: int
+) -> None:
+    small_chunks(monkeypatch, row_bytes=row_bytes)
+    rows = [f"{i},plain,text\n" for i in range(300)]
+    rows[150] = '150,"opens here,text\n'
+    path.write_bytes(HEAD + "".join(rows).encode())
+    error = refusal(path)
+    assert (error.code, error.line) == ("unclosed_quote", 152)
+    assert "152" in error.message
+
+
+def test_a_quote_that_closes_on_a_later_row_by_chance_is_refused_with_the_line_where_it_opens(path: Path) -> None:
+    path.write_bytes(HEAD + b'1,a,b\n2,"opens,b\n3,"c",d\n4,e,f\n')
+    error = refusal(path)
+    assert (error.code, error.line) == ("unclosed_quote", 3)
+
+
+def test_a_nul_byte_stays_in_its_cell(path: Path) -> None:
+    path.write_bytes(HEAD + b"1,a\0b,c\n2,d,e\n")
+    _, frame = read_back(path, CONTRACT)
+    assert cells_of(frame) == [("1", "a\0b", "c"), ("2", "d", "e")]
+
+
+def test_blank_lines_are_skipped_and_counted_and_move_no_line_number(path: Path) -> None:
+    path.write_bytes(HEAD + b"1,a,b\n\n,,\n2,c,d\n\n")
+    table, frame = read_back(path, CONTRACT)
+    assert (cells_of(frame), frame[LINE].to_list()) == ([("1", "a", "b"), ("2", "c", "d")], [2, 5])
+    assert table.describe()["blank_lines"] == 3
+
+
+def test_a_preamble_above_and_totals_below_are_left_out_and_reported(path: Path) -> None:
+    path.write_bytes(b"Springfield PD\nExported 2026-01-05\n\n" + HEAD + b"1,a,b\n2,c,d\nTotal rows: 2,,\n")
+    table, frame = read_back(path, CONTRACT)
+    assert (cells_of(frame), frame[LINE].to_list()) == ([("1", "a", "b"), ("2", "c", "d")], [5, 6])
+    described = table.describe()
+    assert (described["header_line"], described["preamble_lines"]) == (4, 3)
+    assert [item["line"] for item in described["dropped"]] == [7]
+
+
+def test_a_full_row_that_begins_with_total_is_data(path: Path) -> None:
+    path.write_bytes(HEAD + b"1,a,b\nTotal Recall,c,d\n")
+    _, frame = read_back(path, CONTRACT)
+    assert frame.height == 2
+
+
+def test_columns_of_the_same_name_and_of_none_get_names_of_their_own(path: Path) -> None:
+    path.write_bytes(b"ident,label,,label,remark\n1,a,x,b,c\n")
+    table, frame = read_back(path, CONTRACT)
+    assert list(table.names) == ["ident", "label", "column_3", "label_2", "remark"]
+    assert cells_of(frame) == [("1", "a", "x", "b", "c")]
+
+
+def test_mixed_line_ends_leave_no_carriage_return_in_a_cell(path: Path) -> None:
+    path.write_bytes(b"ident,label,remark\r\n1,a,b\n2,c,d\r\n3,e\r\n")
+    table, frame = read_back(path, CONTRACT)
+    assert cells_of(frame) == [("1", "a", "b"), ("2", "c", "d"), ("3", "e", "")]
+    assert frame[DAMAGE].to_list() == [None, None, TOO_FEW]
+    assert table.describe()["line_end"] == "mixed"
+
+
+@pytest.mark.parametrize("line_end", ["\n", "\r\n", "\r"], ids=["LF", "CRLF", "CR"])
+def test_each_line_is_utf_8_or_else_cp1252(path: Path, line_end: str) -> None:
+    lines = ["1,Peña,b".encode(), "2,naïve,d".encode("cp1252"), "3,€,f".encode(), "4,“q”,h".encode("cp1252")]
+    path.write_bytes(line_end.encode().join([HEAD.rstrip(), *lines, b""]))
+    table, frame = read_back(path, CONTRACT)
+    assert cells_of(frame) == [("1", "Peña", "b"), ("2", "naïve", "d"), ("3", "€", "f"), ("4", "“q”", "h")]
+    assert table.describe()["encoding"] == "utf-8+cp1252"
+
+
+def test_a_utf_8_header_over_cp1252_rows_keeps_its_letters(path: Path) -> None:
+    path.write_bytes("ident,label,remark,Año\n".encode() + "1,naïve,b,x\n".encode("cp1252"))
+    table, _ = read_back(path, CONTRACT)
+    assert table.header[3] == "Año"
+
+
+@pytest.mark.parametrize("line_end", [b"\n", b"\r"], ids=["LF", "CR"])
+def test_a_byte_of_neither_encoding_is_refused_with_its_line(path: Path, line_end: bytes) -> None:
+    path.write_bytes((HEAD + b"1,a,b\n2,\x81,d\n3,e,f\n").replace(b"\n", line_end))
+    error = refusal(path)
+    assert (error.code, error.line) == ("encoding_undecidable", 3)
+
+
+@pytest.mark.parametrize("content", [b"", b"\n\n", b"   \n", b"\xef\xbb\xbf", b",,,\n,,,\n", b"\xff\xfe"])
+def test_a_file_without_text_is_empty(path: Path, content: bytes) -> None:
+    path.write_bytes(content)
+    assert refusal(path).code == "empty_file"
+
+
+@pytest.mark.parametrize("content", [b"%PDF-1.7\n%\xe2\xe3\n", b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", b"PAR1\x15\0"])
+def test_a_picture_or_a_pdf_is_not_tabular(path: Path, content: bytes) -> None:
+    path.write_bytes(content * 20)
+    assert refusal(path).code == "not_tabular"
+
+
+def test_prose_has_no_header(path: Path) -> None:
+    path.write_bytes(b"Dear colleagues,\nplease find the data attached.\n")
+    assert refusal(path).code == "no_header_match"
+
+
+def test_a_pinned_encoding_that_does_not_fit_is_refused(path: Path) -> None:
+    path.write_bytes(HEAD + b"1,\xf1,b\n")
+    pinned = contract_of(
+        [text("ident"), text("label"), text("remark")],
+        servers=[{"server": "drop", "type": "s3", "location": "s3://b/k", "format": "csv", "encoding": "utf-16-le"}],
+    )
+    with pytest.raises(UnreadableFileError):
+        read_back(path, pinned)

@@ -1,0 +1,77 @@
+"""The one-pass profile against a naive computation, and the profile of files without a contract."""
+
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from etl_platform.adapters import tabular
+from etl_platform.check import check_file, profile_file
+from etl_platform.core.contracts import Contract
+from etl_platform.core.deliveries import Outcome
+from etl_platform_tests.unit.making import contract_of, text, typed
+
+
+def profiled(folder: Path, content: str, contract: Contract) -> dict[str, Any]:
+    path = folder / "delivery.csv"
+    path.write_text(content, "utf-8")
+    return check_file(path, contract, folder).profile
+
+
+def naive(values: list[str | None]) -> dict[str, Any]:
+    filled = [value for value in values if value is not None]
+    counts = sorted(Counter(filled).items(), key=lambda pair: (-pair[1], pair[0]))
+    return {
+        "nulls": len(values) - len(filled),
+        "distinct": len(set(filled)),
+        "min_length": min(map(len, filled), default=None),
+        "max_length": max(map(len, filled), default=None),
+        "top": [{"value": value, "rows": rows} for value, rows in counts[:10]],
+    }
+
+
+@pytest.mark.parametrize("chunk_bytes", [300, 1 << 24])
+def test_a_profile_gives_the_numbers_of_a_naive_count(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, chunk_bytes: int
+) -> None:
+    monkeypatch.setattr(tabular, "CHUNK_BYTES", chunk_bytes)
+    monkeypatch.setattr(tabular, "_BLOCK", 200)
+    rows = [(f"é{n % 7}" if n % 5 else None, str(n % 50 - 9) if n % 4 else None) for n in range(300)]
+    content = "word,size,secret\n" + "".join(f"{a or ''},{b or ''},S{n}\n" for n, (a, b) in enumerate(rows))
+    contract = contract_of([text("word"), typed("size", "integer"), text("secret", classification="restricted")])
+    profile = profiled(tmp_path, content, contract)
+    assert naive([word for word, _ in rows]).items() <= profile["word"].items()
+    numbers = [int(size) for _, size in rows if size is not None]
+    assert naive([size for _, size in rows]).items() <= profile["size"].items()
+    assert (profile["size"]["min"], profile["size"]["max"]) == (min(numbers), max(numbers))
+    bins = profile["size"]["histogram"]
+    assert sum(part["rows"] for part in bins) == len(numbers)
+    for part in bins:
+        # A value on an edge may stand on either side of it.
+        low, high = part["from"] or -99, part["to"] or 99
+        assert sum(low < number < high for number in numbers) <= part["rows"]
+        assert part["rows"] <= sum(low <= number <= high for number in numbers)
+    assert set(profile["secret"]) == {"nulls", "distinct", "distinct_error", "min_length", "max_length"}
+
+
+def test_many_distinct_values_are_estimated_within_the_promised_error(tmp_path: Path) -> None:
+    content = "word,size\n" + "".join(f"w{n},{n}\n" for n in range(20_000))
+    column = profiled(tmp_path, content, contract_of([text("word"), typed("size", "integer")]))["word"]
+    assert abs(column["distinct"] - 20_000) < 3 * column["distinct_error"] * 20_000
+    assert "top" not in column
+
+
+@pytest.mark.parametrize("header", ["a,b", "a,a", "a,text:a", "a,_line", "a,a|nulls", "a|min,a"])
+def test_any_header_can_be_profiled(tmp_path: Path, header: str) -> None:
+    path = tmp_path / "x.csv"
+    path.write_text(f"{header}\n1,2\n3,\n", "utf-8")
+    result = profile_file(path)
+    assert (result.outcome, result.rows, len(result.profile)) == (Outcome.ACCEPTED, 2, 2)
+    assert [column["nulls"] for column in result.profile.values()] == [0, 1]
+
+
+def test_a_profile_of_an_unreadable_file_is_a_rejection(tmp_path: Path) -> None:
+    path = tmp_path / "x.csv"
+    path.write_bytes(b"")
+    assert [error["code"] for error in profile_file(path).errors] == ["empty_file"]

@@ -1,0 +1,81 @@
+"""Bronze read again under another contract, and files that come back from people."""
+
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from etl_platform.core.deliveries import Outcome
+from etl_platform.ingest import Ingested
+from etl_platform_tests.unit.intake_place import GOOD, KEY, REPROCESS, Place, things
+from etl_platform_tests.unit.making import contract_of, custom, listing, text, typed
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Place:
+    return Place(tmp_path, things())
+
+
+def reprocess(place: Place) -> list[Ingested]:
+    return list(place.intake.reprocess("things", "agency_a", REPROCESS))
+
+
+def test_reprocessing_under_a_new_contract_rereads_bronze(place: Place) -> None:
+    first = place.ingest(place.drop(GOOD + b"c,many\n"))
+    (place.root / KEY).unlink()
+    place.use(things(size_type="string"))
+    (again,) = reprocess(place)
+    assert (again.outcome, again.record["accepted_rows"]) == (Outcome.ACCEPTED, 3)
+    assert again.delivery_id == first.delivery_id
+    assert [row["size"] for row in place.silver()] == ["1", "2", "many"]
+
+
+def test_reprocessing_takes_the_newest_delivery_of_every_key(place: Place) -> None:
+    place.ingest(place.drop(b"ident,size\nnew,2\n", seconds=2_000, sequencer="00B"))
+    place.ingest(place.drop(b"ident,size\nold,1\n", seconds=1_000, sequencer="00A"))
+    place.ingest(place.drop(GOOD, "from_client/agency_a/2/things.csv"))
+    assert [done.outcome for done in reprocess(place)] == [Outcome.ACCEPTED, Outcome.ACCEPTED]
+    rows = [pl.read_parquet(path)["ident"].to_list() for path in place.root.glob("silver/**/*.parquet")]
+    assert sorted(rows) == [["a", "b"], ["new"]]
+
+
+def test_reprocessing_twice_under_one_contract_changes_no_byte(place: Place) -> None:
+    place.ingest(place.drop(GOOD + b",3\n"))
+    place.use(things(size_type="string"))
+    reprocess(place)
+    before = listing(place.root)
+    assert [done.outcome for done in reprocess(place)]
+    assert listing(place.root) == before
+
+
+def test_rows_that_a_new_contract_accepts_do_not_stay_in_quarantine(place: Place) -> None:
+    place.ingest(place.drop(GOOD + b"c,many\n"))
+    place.use(things(size_type="string"))
+    reprocess(place)
+    assert "many" in [row["size"] for row in place.silver()]
+    left = [pl.read_parquet(path).height for path in place.root.glob("quarantine/**/*.parquet")]
+    assert sum(left) == 0
+
+
+@pytest.mark.parametrize("day", ["+20201-1-5", "0000-01-01", "1/1/0000", "99999-01-01"])
+def test_a_row_whose_year_python_does_not_have_is_no_failed_run(tmp_path: Path, day: str) -> None:
+    place = Place(
+        tmp_path,
+        contract_of([text("ident"), typed("day", "date", customProperties=custom(formats=["yyyy-MM-dd", "M/d/yyyy"]))]),
+    )
+    done = place.ingest(place.drop(f"ident,day\na,2020-01-05\nb,{day}\n".encode()))
+    assert (done.outcome, done.record["reasons"]) == (Outcome.ACCEPTED, {"day.type": 1})
+
+
+@pytest.mark.parametrize("name", ["_line", "reasons", "_overflow", "_damage", "text:ident", "0", "rule:ident.required"])
+def test_a_column_named_like_one_of_ours_is_only_a_column(place: Place, name: str) -> None:
+    done = place.ingest(place.drop(f"ident,size,{name}\na,1,x\n,2,y\n".encode()))
+    assert (done.outcome, done.record["reasons"]) == (Outcome.ACCEPTED, {"ident.required": 1})
+
+
+def test_the_quarantine_file_sent_back_after_repair_is_accepted(place: Place, tmp_path: Path) -> None:
+    done = place.ingest(place.drop(GOOD + b",3\n,4\n"))
+    bad = pl.read_parquet(tmp_path / done.record["written"]["quarantine_key"])
+    repaired = bad.with_columns(pl.Series("ident", ["x", None])).write_csv()
+    again = place.ingest(place.drop(repaired.encode(), seconds=2_000))
+    assert (again.outcome, again.record["accepted_rows"]) == (Outcome.ACCEPTED, 1)

@@ -1,0 +1,124 @@
+"""Settings: every one documented, every wrong value named, nothing guessed."""
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+
+from etl_platform.core.errors import SettingsError
+from etl_platform.core.layout import WRITTEN_PREFIXES
+from etl_platform.settings import Settings, env_example, load_settings
+from etl_platform_tests.unit.making import PROJECT
+
+WRONG = {
+    "AWS_ENDPOINT_URL": "localhost:4566",
+    "AWS_MAX_ATTEMPTS": "0",
+    "SOURCE_PREFIX": "from_client",
+    "FILE_EVENTS_QUEUE_URL": "queue",
+    "SNS_WORKER_MAX": "ten",
+    "MAX_RUNS_IN_FLIGHT": "-1",
+    "POLL_INTERVAL_SECONDS": "0.5",
+    "MAX_MESSAGES_PER_POLL": "11",
+    "VISIBILITY_TIMEOUT_SECONDS": "43201",
+    "LOG_LEVEL": "LOUD",
+}
+
+
+def test_the_example_file_lists_every_setting_with_its_default() -> None:
+    example = (PROJECT / ".env.example").read_text("utf-8")
+    assert example == env_example()
+    names = [line.partition("=")[0] for line in example.splitlines() if line and not line.startswith("#")]
+    assert names == [field.name.upper() for field in dataclasses.fields(Settings)]
+
+
+def test_the_example_file_read_as_settings_gives_the_defaults() -> None:
+    lines = [line.partition("=") for line in env_example().splitlines() if "=" in line and not line.startswith("#")]
+    assert Settings.from_environment({name: value for name, _, value in lines}) == Settings()
+
+
+def test_nothing_set_gives_the_defaults() -> None:
+    assert Settings.from_environment({}) == Settings()
+    assert Settings.from_environment(dict.fromkeys(WRONG, " ")) == Settings()
+
+
+@pytest.mark.parametrize("name", sorted(WRONG))
+def test_a_wrong_value_is_named_with_what_it_was(name: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        Settings.from_environment({name: WRONG[name]})
+    assert f"{name}={WRONG[name]!r}" in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_every_wrong_value_is_named_at_once() -> None:
+    with pytest.raises(SettingsError) as caught:
+        Settings.from_environment(WRONG)
+    assert all(name in str(caught.value) for name in WRONG)
+
+
+@pytest.mark.parametrize(
+    "prefix", [*WRITTEN_PREFIXES, "silver/x/", "/from_client/", "/", "reports/_ignored/", "s", "bronze"]
+)
+def test_a_source_prefix_must_not_overlap_what_the_platform_writes(prefix: str) -> None:
+    with pytest.raises(SettingsError, match="SOURCE_PREFIX"):
+        Settings.from_environment({"SOURCE_PREFIX": prefix})
+
+
+@pytest.mark.parametrize("prefix", ["from_client/", "in/silver/", "silver-in/", "a/b/c/"])
+def test_another_source_prefix_is_fine(prefix: str) -> None:
+    assert Settings.from_environment({"SOURCE_PREFIX": prefix}).source_prefix == prefix
+
+
+@pytest.mark.parametrize(
+    ("name", "low", "high"),
+    [
+        ("AWS_MAX_ATTEMPTS", 1, 20),
+        ("SNS_WORKER_MAX", 1, 256),
+        ("MAX_MESSAGES_PER_POLL", 1, 10),
+        ("VISIBILITY_TIMEOUT_SECONDS", 10, 43_200),
+    ],
+)
+def test_limits_are_inclusive(name: str, low: int, high: int) -> None:
+    for value in (low, high):
+        assert getattr(Settings.from_environment({name: str(value)}), name.lower()) == value
+    for value in (low - 1, high + 1):
+        with pytest.raises(SettingsError, match=name):
+            Settings.from_environment({name: str(value)})
+
+
+def test_what_is_required_and_missing_is_named() -> None:
+    with pytest.raises(SettingsError, match=r"DATA_BUCKET_NAME, FILE_EVENTS_QUEUE_URL not set"):
+        Settings().require("aws_region", "data_bucket_name", "file_events_queue_url")
+
+
+@pytest.fixture
+def bare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    monkeypatch.chdir(tmp_path)
+    for field in dataclasses.fields(Settings):
+        monkeypatch.delenv(field.name.upper(), raising=False)
+    return monkeypatch
+
+
+def test_the_environment_beats_the_env_file_which_beats_a_running_dev_stack(bare: pytest.MonkeyPatch) -> None:
+    Path(".local").mkdir()
+    Path(".local/stack.env").write_text(
+        "AWS_REGION=from-stack\nDATA_BUCKET_NAME=from-stack\nSNS_WORKER_MAX=3\n", "utf-8"
+    )
+    Path(".env").write_text("AWS_REGION=from-file\nDATA_BUCKET_NAME=from-file\n", "utf-8")
+    bare.setenv("AWS_REGION", "from-environment")
+    settings = load_settings()
+    assert (settings.aws_region, settings.data_bucket_name, settings.sns_worker_max) == (
+        "from-environment",
+        "from-file",
+        3,
+    )
+
+
+def test_an_empty_variable_means_unset_so_the_env_file_counts(bare: pytest.MonkeyPatch) -> None:
+    Path(".env").write_text("DATA_BUCKET_NAME=from-file\n", "utf-8")
+    bare.setenv("DATA_BUCKET_NAME", "")
+    assert load_settings().data_bucket_name == "from-file"
+
+
+def test_an_empty_line_in_the_env_file_hides_no_default(bare: pytest.MonkeyPatch) -> None:
+    Path(".env").write_text(env_example(), "utf-8")
+    assert load_settings() == Settings()
