@@ -81,7 +81,6 @@ def build_intake_job(contracts: Mapping[str, Contract]) -> Any:
             *(["bronze", name] for name in contracts), *(["silver", name] for name in contracts)
         ),
         description="Takes delivered files in: bronze, check against the contract, silver or quarantine, report.",
-        partitions_def=agencies,
     )
 
 

@@ -60,7 +60,6 @@ def silver_metadata(record: Mapping[str, Any]) -> Metadata:
         "sha256": record.get("sha256", ""),
         "silver_key": record["written"].get("silver_key", ""),
         "quarantine_key": record["written"].get("quarantine_key", ""),
-        "dialect": dg.MetadataValue.json(record.get("dialect", {})),
         "contract_version": record["contract"]["version"],
     }
     tables = {
@@ -68,7 +67,8 @@ def silver_metadata(record: Mapping[str, Any]) -> Metadata:
         "profile": [_profile_row(name, column) for name, column in record.get("profile", {}).items()],
         "preview": record.get("preview", []),
     }
-    return metadata | {name: _table(rows) for name, rows in tables.items() if rows}
+    metadata |= {name: _table(rows) for name, rows in tables.items() if rows}
+    return metadata | {"dialect": dg.MetadataValue.json(record.get("dialect", {}))}
 
 
 def check_outcomes(record: Mapping[str, Any], contract: Contract) -> Iterator[CheckOutcome]:
