@@ -56,17 +56,28 @@ class LocalStore:
         )
 
     def download(self, head: ObjectHead, path: Path) -> str:
-        source = self._path(head.key)
-        with _disk(f"read {source}"):
-            shutil.copyfile(source, path)
+        self._copy(head, path)
+        with _disk(f"read {path}"):
             with path.open("rb") as file:
                 return hashlib.file_digest(file, "sha256").hexdigest()
 
-    def copy(self, head: ObjectHead, bucket: str, key: str) -> None:
-        target = self._path(key)
+    def _copy(self, head: ObjectHead, target: Path) -> None:
+        """Copy the bytes that ``head`` saw, or none."""
         with _disk(f"copy {head.key} to {target}"):
             target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(self._path(head.key), target)
+            part = target.with_name(f".{target.name[:100]}.part")
+            try:
+                shutil.copyfile(self._path(head.key), part)
+                if self.head(head.bucket, head.key).etag != head.etag:
+                    raise PreconditionFailedError(f"{head.key} changed while it was read")
+                part.replace(target)
+            except FileNotFoundError:
+                raise ObjectMissingError(f"{head.key} is gone") from None
+            finally:
+                part.unlink(missing_ok=True)
+
+    def copy(self, head: ObjectHead, bucket: str, key: str) -> None:
+        self._copy(head, self._path(key))
 
     def read(self, bucket: str, key: str) -> bytes:
         try:
@@ -97,6 +108,7 @@ class LocalStore:
             else:
                 part.write_bytes(body)
             part.replace(path)
+            meta.unlink(missing_ok=True)
             if metadata:
                 meta.parent.mkdir(parents=True, exist_ok=True)
                 meta.write_text(json.dumps(dict(metadata)), "utf-8")

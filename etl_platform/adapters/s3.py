@@ -4,7 +4,7 @@ https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-requests.html
 """
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from contextlib import contextmanager
 from datetime import UTC
 from pathlib import Path
@@ -18,7 +18,7 @@ from etl_platform.settings import Settings
 _MISSING = {"NoSuchKey", "NoSuchVersion", "NoSuchBucket", "404", "NotFound"}
 # S3 answers 405 to the HEAD of a delete marker and 400 to a version id it cannot have given out.
 _MISSING_VERSION = {"405", "MethodNotAllowed", "400", "InvalidArgument"}
-_LOST = {"PreconditionFailed", "412", "ConditionalRequestConflict", "409"}
+_LOST = frozenset({"PreconditionFailed", "412", "ConditionalRequestConflict", "409"})
 _BLOCK = 1 << 20
 _SINGLE_COPY_BYTES = 5 << 30
 
@@ -80,7 +80,9 @@ class S3Store:
         condition: dict[str, str] = {"IfNoneMatch": "*"} if if_absent else {}
         if if_match is not None:
             condition["IfMatch"] = f'"{if_match}"'
-        with _errors(f"PUT s3://{bucket}/{key}", set()):
+        # The object that should match may be gone altogether.
+        gone = _MISSING if if_match is not None else set()
+        with _errors(f"PUT s3://{bucket}/{key}", set(), lost=_LOST | gone):
             if isinstance(body, Path):
                 with body.open("rb") as file:
                     answer = self._s3.put_object(
@@ -120,7 +122,7 @@ def _real_version(version_id: Any) -> str | None:
 
 
 @contextmanager
-def _errors(what: str, missing: set[str]) -> Iterator[None]:
+def _errors(what: str, missing: Set[str], lost: Set[str] = _LOST) -> Iterator[None]:
     """Translate botocore's errors: gone, lost a condition, or worth another try."""
     from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415
     from urllib3.exceptions import HTTPError  # noqa: PLC0415
@@ -131,7 +133,7 @@ def _errors(what: str, missing: set[str]) -> Iterator[None]:
         code = error_code(error)
         if code in missing:
             raise ObjectMissingError(f"{what}: {code}") from None
-        if code in _LOST:
+        if code in lost:
             raise PreconditionFailedError(f"{what}: {code}") from None
         raise transient(what, error) from error
     except (BotoCoreError, HTTPError) as error:

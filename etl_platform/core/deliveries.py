@@ -121,3 +121,24 @@ def plan_runs(
         if batch:
             runs.append(batch)
     return runs
+
+
+Run = list[Sequence[QueuedFile]]
+
+
+def fit_runs(runs: Sequence[Run], room: int) -> tuple[list[Run], list[Run]]:
+    """Runs that may start now, ``room`` at most, and those that must wait.
+
+    Runs of files that arrived for the first time are merged until all fit, the smallest first. Runs of files that
+    came back are not: one of them may have killed its run.
+    """
+    fresh = sorted((run for run in runs if _receives(run) <= 1), key=len)
+    retried = [run for run in runs if _receives(run) > 1]
+    while len(fresh) > 1 and len(fresh) + len(retried) > room:
+        fresh = sorted([fresh[0] + fresh[1], *fresh[2:]], key=len)
+    ordered = fresh + retried
+    return ordered[:room], ordered[room:]
+
+
+def _receives(run: Run) -> int:
+    return max(file.receive_count for files in run for file in files)

@@ -12,7 +12,7 @@ from typing import Any
 import dagster as dg
 
 from etl_platform.adapters.sqs import Message
-from etl_platform.core.deliveries import Cause, QueuedFile, plan_runs
+from etl_platform.core.deliveries import Cause, QueuedFile, fit_runs, plan_runs
 from etl_platform.core.events import ParsedMessage, parse_message
 from etl_platform.ingest import Attempt, route
 from etl_platform.pipelines.files import JOB_NAME
@@ -50,7 +50,7 @@ def build_file_arrivals_sensor(job: Any, interval_seconds: int) -> dg.SensorDefi
                 f"{in_flight} intake runs are in flight, MAX_RUNS_IN_FLIGHT is {cap}; messages wait in SQS"
             )
             return
-        requests = list(run_requests(platform, deadline=time.monotonic() + TICK_DEADLINE_S))
+        requests = list(run_requests(platform, deadline=time.monotonic() + TICK_DEADLINE_S, room=cap - in_flight))
         if not requests:
             yield dg.SkipReason("no messages with work in them")
         yield from requests
@@ -58,11 +58,12 @@ def build_file_arrivals_sensor(job: Any, interval_seconds: int) -> dg.SensorDefi
     return file_arrivals_sensor
 
 
-def run_requests(platform: Platform, *, deadline: float) -> Iterator[dg.RunRequest]:
-    """Receive until the queue is empty or the deadline (monotonic seconds) is reached, and plan runs."""
+def run_requests(platform: Platform, *, deadline: float, room: int | None = None) -> Iterator[dg.RunRequest]:
+    """Receive until the queue is empty, the runs fill the room or the deadline (monotonic seconds) is reached."""
+    room = platform.settings.max_runs_in_flight if room is None else room
     messages: list[list[QueuedFile]] = []
     received = 0
-    while received < MAX_MESSAGES_PER_TICK and time.monotonic() < deadline:
+    while received < MAX_MESSAGES_PER_TICK and len(plan_runs(messages)) < room and time.monotonic() < deadline:
         batch = platform.queue.receive(
             platform.settings.max_messages_per_poll, platform.settings.visibility_timeout_seconds
         )
@@ -73,7 +74,9 @@ def run_requests(platform: Platform, *, deadline: float) -> Iterator[dg.RunReque
             files = _routable(platform, message, parse_message(message.body))
             if files:
                 messages.append(files)
-    for run in plan_runs(messages):
+    runs, waiting = fit_runs(plan_runs(messages), room)
+    platform.queue.hide([files[0].receipt_handle for run in waiting for files in run], 0)
+    for run in runs:
         yield _run_request([file for files in run for file in files])
 
 

@@ -148,7 +148,7 @@ def _work_deliveries(
     failures = work_batch(
         messages,
         platform.intake.ingest,
-        lambda message: Attempt(Cause.EVENT, context.run_id, message.message_id),
+        lambda message: Attempt(Cause.EVENT, context.run.run_id, message.message_id),
         queue=platform.queue if held else None,
         workers=platform.settings.sns_worker_max,
         visibility_timeout_s=platform.settings.visibility_timeout_seconds,
@@ -220,7 +220,7 @@ def _reprocess_partition(
     context: dg.AssetExecutionContext, platform: Platform
 ) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]:
     """Re-read an agency's latest bronze of every selected dataset under today's contract."""
-    agency, attempt = context.partition_key, Attempt(Cause.REPROCESS, context.run_id)
+    agency, attempt = context.partition_key, Attempt(Cause.REPROCESS, context.run.run_id)
     selected = {tuple(key.path) for key in context.selected_asset_keys}
     checks = {(key.asset_key, key.name) for key in context.selected_asset_check_keys}
     for dataset in sorted({path[1] for path in selected}):

@@ -164,8 +164,8 @@ def _officers(prefix: str, count: int, bad: int) -> list[Row]:
 _GOOD_FILES: tuple[tuple[str, str, str, Callable[[str, int, int], list[Row]]], ...] = (
     ("Officer_Detail.csv", "officer_detail", "officer_id", _officers),
     ("Officers_reserve.csv", "officer_detail", "officer_id", _officers),
-    ("Traffic_Stops_2026-01.csv", "traffic_stops", "stop_id", _stops),
-    ("Traffic_Stops_2026-02.csv", "traffic_stops", "stop_id", _stops),
+    ("Stops_2026-01.csv", "traffic_stops", "stop_id", _stops),
+    ("Stops_2026-02.csv", "traffic_stops", "stop_id", _stops),
     ("Complaints.csv", "complaints", "complaint_id", _complaints),
     ("Use_Of_Force.csv", "use_of_force", "incident_id", _force),
     ("Employment_History.csv", "employment_history", "officer_id", _history),

@@ -41,9 +41,7 @@ def provisioned(endpoint_url: str, request: pytest.FixtureRequest) -> Provisione
     )
 
 
-def test_provisioning_twice_changes_nothing(
-    endpoint_url: str, aws: Clients, provisioned: Provisioned
-) -> None:
+def test_provisioning_twice_changes_nothing(endpoint_url: str, aws: Clients, provisioned: Provisioned) -> None:
     before = _everything(aws, provisioned)
 
     again = provision(
@@ -71,9 +69,7 @@ def test_the_resources_are_joined_as_the_platform_expects(aws: Clients, provisio
     }
 
 
-def test_a_dropped_object_arrives_as_an_s3_event_in_an_sns_envelope(
-    aws: Clients, provisioned: Provisioned
-) -> None:
+def test_a_dropped_object_arrives_as_an_s3_event_in_an_sns_envelope(aws: Clients, provisioned: Provisioned) -> None:
     key = "from_client/nm_albuquerque/Officer Detail+é.csv"
     put = aws.s3.put_object(Bucket=provisioned.bucket, Key=key, Body=b"a,b\n1,2\n")
 
@@ -103,9 +99,7 @@ def test_only_the_source_prefix_is_announced_and_a_newer_version_has_a_higher_se
     assert [record["key"] for record in records] == ["from_client/a/x.csv"] * 2
     first, second = (
         record["sequencer"]
-        for version in aws.s3.list_object_versions(Bucket=provisioned.bucket, Prefix="from_client/")[
-            "Versions"
-        ][::-1]
+        for version in aws.s3.list_object_versions(Bucket=provisioned.bucket, Prefix="from_client/")["Versions"][::-1]
         for record in records
         if record["versionId"] == version["VersionId"]
     )
@@ -227,17 +221,13 @@ def _everything(aws: Clients, made: Provisioned) -> dict[str, Any]:
         "topic": topic,
         "subscriptions": subscriptions,
         "queues": queues,
-        "notification": aws.s3.get_bucket_notification_configuration(Bucket=made.bucket)[
-            "TopicConfigurations"
-        ],
+        "notification": aws.s3.get_bucket_notification_configuration(Bucket=made.bucket)["TopicConfigurations"],
     }
 
 
 def _count(aws: Clients, made: Provisioned) -> int:
     """Messages that wait: after provisioning one, S3's test event."""
-    found = aws.sqs.get_queue_attributes(
-        QueueUrl=made.queue_url, AttributeNames=["ApproximateNumberOfMessages"]
-    )
+    found = aws.sqs.get_queue_attributes(QueueUrl=made.queue_url, AttributeNames=["ApproximateNumberOfMessages"])
     return int(found["Attributes"]["ApproximateNumberOfMessages"])
 
 

@@ -13,11 +13,11 @@ from typing import Any
 import dagster as dg
 import polars as pl
 import pytest
-from deliveries import File, two_hundred_files
 
 from etl_platform.core.deliveries import delivery_id
 from etl_platform.local.provision import Clients, open_clients
 from etl_platform.local.stack import Stack
+from etl_platform_tests.integration.deliveries import File, two_hundred_files
 
 PHASE_DEADLINE_S = 150.0
 
@@ -116,7 +116,10 @@ class _Scene:
 
     def is_idle(self, instance: dg.DagsterInstance) -> bool:
         assert self._depth(self._made.dlq_url) == 0, "nothing of this is a dead letter"
-        return self._depth(self._made.queue_url) == 0 and all(run.is_finished for run in instance.get_runs())
+        runs = instance.get_runs()
+        failed = [run.run_id for run in runs if run.status is dg.DagsterRunStatus.FAILURE]
+        assert not failed, f"runs failed: {failed}\n{self._log_end()}"
+        return self._depth(self._made.queue_url) == 0 and all(run.is_finished for run in runs)
 
     def reports(self) -> dict[str, dict[str, Any]]:
         """Records of the ledger by delivery id."""

@@ -1,0 +1,191 @@
+"""The code location: it loads anywhere, says what each dataset is, and refuses a broken contract."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from etl_platform.adapters.contract_files import load_contracts
+from etl_platform.core.contracts import Contract, choose_contract
+from etl_platform.core.errors import ContractError
+from etl_platform.core.rule_names import contract_rules
+from etl_platform.definitions import build_defs
+from etl_platform.pipelines.reporting import check_name
+from etl_platform.settings import Settings
+
+CONTRACTS = load_contracts(Settings().contracts_dir)
+HEAVY = ("polars", "pandas", "boto3", "botocore", "dagster_aws", "pyarrow", "jsonschema", "openpyxl")
+
+
+@pytest.fixture(scope="module")
+def definitions() -> dg.Definitions:
+    return build_defs(Settings())
+
+
+@pytest.fixture(params=CONTRACTS.values(), ids=CONTRACTS.keys())
+def contract(request: pytest.FixtureRequest) -> Contract:
+    found: Contract = request.param
+    return found
+
+
+def test_definitions_load_without_environment_network_and_heavy_libraries(tmp_path: Path) -> None:
+    program = (
+        "import socket, sys\n"
+        "def refuse(*_): raise AssertionError('the network was asked for')\n"
+        "socket.socket.connect = socket.getaddrinfo = refuse\n"
+        "import etl_platform.definitions as d\n"
+        "assert d.defs.resolve_job_def('s3_data_quality_job')\n"
+        f"print(sorted(set({HEAVY!r}) & set(sys.modules)))\n"
+    )
+    environment = {"PATH": "/nonexistent", "HOME": str(tmp_path)}
+    if "LD_LIBRARY_PATH" in os.environ:
+        environment["LD_LIBRARY_PATH"] = os.environ["LD_LIBRARY_PATH"]
+
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", program],
+        env=environment,
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == "[]", "imported at load, though only a run needs it"
+
+
+def test_the_names_are_those_that_others_depend_on(definitions: dg.Definitions) -> None:
+    assert definitions.resolve_job_def("s3_data_quality_job")
+    sensor = definitions.resolve_sensor_def("file_arrivals_sensor")
+    assert sensor.job.name == "s3_data_quality_job"
+    assert sensor.default_status is dg.DefaultSensorStatus.RUNNING
+    assert sensor.minimum_interval_seconds == Settings().poll_interval_seconds
+
+
+def test_there_is_a_bronze_and_a_silver_asset_per_contract_and_no_other(definitions: dg.Definitions) -> None:
+    keys = {tuple(key.path) for key in definitions.resolve_asset_graph().get_all_asset_keys()}
+
+    assert keys == {(layer, name) for name in CONTRACTS for layer in ("bronze", "silver")}
+    assert set(CONTRACTS) == {
+        "officer_detail",
+        "employment_history",
+        "complaints",
+        "use_of_force",
+        "traffic_stops",
+        "training",
+    }
+
+
+def test_silver_is_made_of_bronze_and_both_are_partitioned_by_agency(
+    definitions: dg.Definitions, contract: Contract
+) -> None:
+    graph = definitions.resolve_asset_graph()
+    bronze, silver = (graph.get(dg.AssetKey([layer, contract.dataset])) for layer in ("bronze", "silver"))
+
+    assert silver.parent_keys == {bronze.key}
+    assert bronze.parent_keys == set()
+    for node in (bronze, silver):
+        assert isinstance(node.partitions_def, dg.DynamicPartitionsDefinition)
+        assert node.partitions_def.name == "agencies"
+
+
+def test_a_dataset_says_whose_it_is_and_what_a_row_is(definitions: dg.Definitions, contract: Contract) -> None:
+    graph = definitions.resolve_asset_graph()
+    bronze, silver = (graph.get(dg.AssetKey([layer, contract.dataset])) for layer in ("bronze", "silver"))
+
+    assert bronze.owners == silver.owners == [f"team:{contract.owner}"]
+    assert "s3" in bronze.kinds
+    assert {"s3", "parquet"} <= silver.kinds
+    assert contract.grain
+    assert contract.grain in (silver.description or "")
+    assert bronze.description
+
+
+def test_the_column_schema_is_the_contract_s(definitions: dg.Definitions, contract: Contract) -> None:
+    node = definitions.resolve_asset_graph().get(dg.AssetKey(["silver", contract.dataset]))
+
+    columns = node.metadata["dagster/column_schema"].columns
+
+    assert [column.name for column in columns] == [column.name for column in contract.columns]
+    for shown, column in zip(columns, contract.columns, strict=True):
+        assert shown.type == str(column.type)
+        assert shown.constraints.nullable is not column.required
+        assert shown.constraints.unique is column.unique
+        assert (shown.tags or {}).get("classification") == column.classification
+
+
+def test_there_is_a_check_per_rule_and_one_for_the_file(definitions: dg.Definitions, contract: Contract) -> None:
+    graph = definitions.resolve_asset_graph()
+    silver = dg.AssetKey(["silver", contract.dataset])
+    specs = [graph.get_check_spec(key) for key in graph.get_check_keys_for_assets({silver})]
+
+    rules = [check_name(rule.reason) for rule in contract_rules(contract)]
+    assert len(set(rules)) == len(rules), "two rules would share a check"
+    assert {spec.name for spec in specs} == {"file_is_readable_and_complete", *rules}
+    assert all(spec.description for spec in specs)
+    assert all(isinstance(spec.partitions_def, dg.DynamicPartitionsDefinition) for spec in specs)
+    assert {spec.partitions_def.name for spec in specs if spec.partitions_def} == {"agencies"}
+
+
+def test_a_run_does_its_work_in_its_own_process(definitions: dg.Definitions) -> None:
+    """A process for the step would buy nothing and cost its start and imports, in every run."""
+    assert definitions.resolve_job_def("s3_data_quality_job").executor_def is dg.in_process_executor
+
+
+@pytest.mark.parametrize("gap", ["_", " ", "-", ""], ids=["underscore", "space", "hyphen", "nothing"])
+def test_a_declared_pattern_knows_a_file_name_however_its_words_are_joined(contract: Contract, gap: str) -> None:
+    for pattern in contract.file_patterns:
+        name = pattern.replace("?", gap).replace("*", "_2026-01") + ".csv"
+        found = choose_contract(CONTRACTS.values(), name)
+        assert found is contract, f"{name} by {pattern}"
+
+
+def test_a_broken_contract_is_named_with_file_and_line(tmp_path: Path) -> None:
+    path = _broken_contract(tmp_path)
+    line = next(number for number, text in enumerate(path.read_text().splitlines(), 1) if "logicalType: colour" in text)
+
+    with pytest.raises(ContractError, match=rf"{re.escape(str(path))}:{line}: "):
+        build_defs(Settings(contracts_dir=tmp_path))
+
+
+def test_the_location_does_not_load_with_a_broken_contract(tmp_path: Path) -> None:
+    path = _broken_contract(tmp_path)
+
+    done = subprocess.run(
+        [sys.executable, "-c", "import etl_platform.definitions"],
+        env={**os.environ, "CONTRACTS_DIR": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+    assert done.returncode != 0
+    assert re.search(rf"ContractError: {re.escape(str(path))}:\d+: ", done.stderr)
+
+
+def test_a_folder_without_contracts_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(ContractError, match=re.escape(str(tmp_path))):
+        build_defs(Settings(contracts_dir=tmp_path))
+
+
+def test_a_new_contract_is_a_new_dataset_without_code(tmp_path: Path) -> None:
+    text = Path(CONTRACTS["training"].path).read_text("utf-8")
+    (tmp_path / "drills.odcs.yaml").write_text(text.replace("name: training", "name: drills"), "utf-8")
+
+    graph = build_defs(Settings(contracts_dir=tmp_path)).resolve_asset_graph()
+
+    assert {tuple(key.path) for key in graph.get_all_asset_keys()} == {("bronze", "drills"), ("silver", "drills")}
+
+
+def _broken_contract(folder: Path) -> Path:
+    text = Path(CONTRACTS["training"].path).read_text("utf-8")
+    path = folder / "training.odcs.yaml"
+    path.write_text(text.replace("logicalType: boolean", "logicalType: colour", 1), "utf-8")
+    assert "colour" in path.read_text("utf-8")
+    return path

@@ -1,0 +1,219 @@
+"""The job as the sensor starts it: deliveries in the config, events under each agency's partition."""
+
+import dagster as dg
+import pytest
+
+from etl_platform.adapters.objects import ObjectHead, ObjectStore
+from etl_platform.core.errors import TransientError
+from etl_platform_tests.dagster.conftest import AGENCY, Workshop, value_of
+from etl_platform_tests.integration.deliveries import as_csv, officers
+
+OTHER = "nc_durham"
+
+
+def test_each_delivery_is_logged_under_its_agency(workshop: Workshop) -> None:
+    keys = [
+        workshop.drop("Officer_Detail.csv", as_csv(officers("A", 8, bad=3))),
+        workshop.drop("Officer_Detail.csv", as_csv(officers("B", 5)), OTHER),
+    ]
+
+    result = workshop.ingest(*keys)
+
+    assert result.success
+    assert workshop.outcomes == ["accepted", "accepted"]
+    for layer in ("bronze", "silver"):
+        found = workshop.materializations(layer, "officer_detail")
+        assert sorted(item.partition or "" for item in found) == [OTHER, AGENCY]
+    by_agency = {item.partition: item.metadata for item in workshop.materializations("silver", "officer_detail")}
+    assert value_of(by_agency[AGENCY], "dagster/row_count") == 5
+    assert value_of(by_agency[AGENCY], "rows") == 8
+    assert value_of(by_agency[AGENCY], "quarantined_rows") == 3
+    assert value_of(by_agency[OTHER], "quarantined_rows") == 0
+    assert len(value_of(by_agency[AGENCY], "sha256")) == 64
+    assert value_of(by_agency[AGENCY], "dialect")["encoding"]
+    assert workshop.objects().keys() >= {
+        value_of(by_agency[AGENCY], "silver_key"),
+        value_of(by_agency[AGENCY], "quarantine_key"),
+    }
+
+
+def test_check_results_are_stored_under_the_partition(workshop: Workshop) -> None:
+    key = workshop.drop("Officer_Detail.csv", as_csv(officers("A", 8, bad=3)))
+
+    result = workshop.ingest(key)
+
+    evaluations = workshop.evaluations(result)
+    assert {item.partition for item in evaluations} == {AGENCY}
+    assert {item.asset_key for item in evaluations} == {dg.AssetKey(["silver", "officer_detail"])}
+    red = {item.check_name for item in evaluations if not item.passed}
+    assert red == {"email__pattern"}
+    (email,) = (item for item in evaluations if item.check_name == "email__pattern")
+    assert email.severity is dg.AssetCheckSeverity.WARN
+    assert value_of(email.metadata, "rows_broken") == 3
+    assert "aaa aaaaa" in repr(email.metadata["first_lines"]), "the form of the value, not the value"
+    declared = {spec.name for spec in _check_specs(workshop) if spec.asset_key.path[-1] == "officer_detail"}
+    assert {item.check_name for item in evaluations} == declared
+
+
+def test_an_agency_is_registered_as_its_first_file_arrives(workshop: Workshop) -> None:
+    workshop.ingest(workshop.drop("Officer_Detail.csv", as_csv(officers("A", 2))))
+    workshop.ingest(workshop.drop("Training.csv", b"", OTHER))
+
+    assert set(workshop.instance.get_dynamic_partitions("agencies")) == {AGENCY, OTHER}
+
+
+def test_a_rejected_file_has_red_checks_and_a_green_run(workshop: Workshop) -> None:
+    headless = [{k: v for k, v in row.items() if k != "hire_date"} for row in officers("A", 4)]
+
+    result = workshop.ingest(workshop.drop("Officer_Detail.csv", as_csv(headless)))
+
+    assert result.success
+    assert workshop.outcomes == ["rejected"]
+    (check,) = workshop.evaluations(result)
+    assert check.check_name == "file_is_readable_and_complete"
+    assert not check.passed
+    assert check.severity is dg.AssetCheckSeverity.ERROR
+    assert "hire_date" in (check.description or "")
+    assert len(workshop.materializations("bronze", "officer_detail")) == 1
+    assert workshop.materializations("silver", "officer_detail") == []
+    assert workshop.written("silver") == []
+
+
+@pytest.mark.parametrize("content", [b"", b"officer_id,last_name,hire_date\n"], ids=["no bytes", "no rows"])
+def test_an_empty_file_is_rejected_by_name(workshop: Workshop, content: bytes) -> None:
+    result = workshop.ingest(workshop.drop("Officer_Detail.csv", content))
+
+    assert result.success
+    assert workshop.outcomes == ["rejected"]
+    assert [check.passed for check in workshop.evaluations(result)] == [False]
+
+
+def test_an_object_that_is_gone_is_an_outcome_and_no_failure(workshop: Workshop) -> None:
+    result = workshop.ingest(f"from_client/{AGENCY}/Officer_Detail.csv")
+
+    assert result.success
+    assert workshop.outcomes == ["rejected"]
+    (record,) = (item.record for item in workshop.platforms[-1].finished)
+    assert [error["code"] for error in record["errors"]] == ["NoSuchKey"]
+    assert workshop.materializations("bronze", "officer_detail") == []
+    assert [check.passed for check in workshop.evaluations(result)] == [False]
+
+
+def test_what_no_contract_knows_leaves_a_trace_and_no_event(workshop: Workshop) -> None:
+    result = workshop.ingest(workshop.drop("Vehicle_Fleet.csv", b"a\n1\n"))
+
+    assert result.success
+    assert workshop.outcomes == ["ignored"]
+    assert len(workshop.written("reports/_ignored")) == 1
+    assert workshop.instance.get_dynamic_partitions("agencies") == []
+
+
+def test_a_delivery_that_fails_fails_the_run_after_the_others_are_done(workshop: Workshop) -> None:
+    keys = [workshop.drop("Officer_Detail.csv", as_csv(officers("A", 4)), agency) for agency in ("aa", "broken", "zz")]
+    workshop.wrap_store = lambda store: _StoreThatFails(store, "agency=broken")
+
+    result = workshop.ingest(*keys)
+
+    assert not result.success
+    assert workshop.outcomes == ["accepted", "accepted"]
+    done = workshop.materializations("silver", "officer_detail")
+    assert sorted(item.partition or "" for item in done) == ["aa", "zz"]
+    (failure,) = result.filter_events(lambda event: event.is_step_failure)
+    assert failure.step_failure_data.user_failure_data is not None
+    assert "from_client/broken/Officer_Detail.csv" in (failure.step_failure_data.user_failure_data.description or "")
+    assert not [key for key in workshop.written("reports") if "broken" in key]
+
+    workshop.wrap_store = None
+    again = workshop.ingest(*keys)
+
+    assert again.success
+    assert workshop.outcomes == ["accepted", "duplicate", "duplicate"]
+
+
+def test_a_second_announcement_changes_no_object_and_is_seen_as_duplicate(workshop: Workshop) -> None:
+    keys = [
+        workshop.drop("Officer_Detail.csv", as_csv(officers("A", 6, bad=2))),
+        workshop.drop("Training.csv", b""),
+    ]
+    workshop.ingest(*keys)
+    before = workshop.objects()
+
+    result = workshop.ingest(*keys)
+
+    assert result.success
+    assert workshop.outcomes == ["duplicate", "duplicate"]
+    assert workshop.objects() == before
+    assert value_of(workshop.observations("officer_detail")[-1].metadata, "outcome") == "duplicate"
+    assert workshop.observations("officer_detail")[-1].partition == AGENCY
+    assert len(workshop.materializations("silver", "officer_detail")) == 1
+    assert workshop.evaluations(result) == []
+
+
+def test_a_message_that_was_received_before_has_its_events_logged_again(workshop: Workshop) -> None:
+    """Its first run may have died between the record and the events."""
+    key = workshop.drop("Officer_Detail.csv", as_csv(officers("A", 6, bad=2)))
+    workshop.ingest(key)
+    before = workshop.objects()
+
+    result = workshop.ingest(key, message_id="m-1", receive_count=2)
+
+    assert workshop.outcomes == ["duplicate"]
+    assert workshop.objects() == before
+    first, second = workshop.materializations("silver", "officer_detail")
+    assert value_of(first.metadata, "delivery_id") == value_of(second.metadata, "delivery_id")
+    assert {check.check_name for check in workshop.evaluations(result) if not check.passed} == {"email__pattern"}
+
+
+def test_a_newer_file_of_the_same_key_replaces_silver(workshop: Workshop) -> None:
+    key = workshop.drop("Officer_Detail.csv", as_csv(officers("A", 4)))
+    workshop.ingest(key)
+    (silver,) = workshop.written("silver")
+    first = workshop.objects()[silver]
+    workshop.drop("Officer_Detail.csv", as_csv(officers("A", 9)))
+
+    workshop.ingest(key)
+
+    assert workshop.outcomes == ["accepted"]
+    assert workshop.written("silver") == [silver]
+    assert workshop.objects()[silver] != first
+    assert len(workshop.written("bronze")) == 2
+
+
+def test_classified_values_are_masked_in_what_dagster_shows(workshop: Workshop) -> None:
+    rows = officers("A", 5)
+    rows[0] |= {"first_name": "Quuxfirst", "last_name": "Quuxlast", "email": "quux.secret@police.example"}
+    rows[1] |= {"email": "quux secret", "dob": "1980-13-31", "salary": "$61,234.50"}
+
+    result = workshop.ingest(workshop.drop("Officer_Detail.csv", as_csv(rows)))
+
+    (silver,) = workshop.materializations("silver", "officer_detail")
+    preview, profile = (repr(silver.metadata[name]) for name in ("preview", "profile"))
+    assert "A0000" in preview, "what is not classified can be read"
+    assert "•••" in preview
+    assert "2011-06-01" in profile
+    shown = repr([item.metadata for item in workshop.materializations("bronze", "officer_detail")])
+    shown += repr(silver.metadata) + repr([item.metadata for item in workshop.evaluations(result)])
+    for secret in ("Quux", "quux", "1980-02-29", "1980-13-31", "51000", "51,000", "61,234", "Zorbex"):
+        assert secret not in shown
+
+
+class _StoreThatFails:
+    """A store whose writes below some prefix meet an outage."""
+
+    def __init__(self, store: ObjectStore, part: str) -> None:
+        self._store, self._part = store, part
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._store, name)
+
+    def copy(self, head: ObjectHead, bucket: str, key: str) -> None:
+        if self._part in key:
+            raise TransientError("COPY: SlowDown")
+        self._store.copy(head, bucket, key)
+
+
+def _check_specs(workshop: Workshop) -> list[dg.AssetCheckSpec]:
+    from etl_platform.definitions import build_defs
+
+    assets = build_defs(workshop.settings).resolve_asset_graph()
+    return [assets.get_check_spec(key) for key in assets.asset_check_keys]

@@ -1,0 +1,133 @@
+"""The job as a person starts it: one agency's partition is read again under today's contract."""
+
+import dagster as dg
+import pytest
+
+from etl_platform_tests.dagster.conftest import AGENCY, Workshop, value_of
+from etl_platform_tests.integration.deliveries import as_csv, officers
+
+BRONZE, SILVER = dg.AssetKey(["bronze", "officer_detail"]), dg.AssetKey(["silver", "officer_detail"])
+
+
+@pytest.fixture
+def stocked(workshop: Workshop) -> Workshop:
+    """An agency with two source keys of one dataset, one of them delivered twice."""
+    key = workshop.drop("Officer_Detail.csv", as_csv(officers("OLD", 3)))
+    workshop.ingest(key)
+    workshop.drop("Officer_Detail.csv", as_csv(officers("A", 6, bad=2)))
+    workshop.ingest(key, workshop.drop("Officers_reserve.csv", as_csv(officers("R", 5))))
+    assert workshop.outcomes == ["accepted", "accepted"]
+    return workshop
+
+
+def test_a_partition_run_reads_the_latest_bronze_of_every_key(stocked: Workshop) -> None:
+    silver_before = {key: stocked.objects()[key] for key in stocked.written("silver")}
+    for key in [key for key in stocked.objects() if key.startswith(("from_client/", "silver/"))]:
+        (stocked.root / key).unlink()
+
+    result = stocked.reprocess()
+
+    assert result.success
+    assert sorted(item.record["source"]["key"] for item in stocked.platforms[-1].finished) == [
+        f"from_client/{AGENCY}/Officer_Detail.csv",
+        f"from_client/{AGENCY}/Officers_reserve.csv",
+    ]
+    assert stocked.outcomes == ["accepted", "accepted"]
+    assert {key: stocked.objects()[key] for key in stocked.written("silver")} == silver_before
+    silver = stocked.materializations("silver", "officer_detail")[-1]
+    assert silver.partition == AGENCY
+    assert value_of(silver.metadata, "dagster/row_count") == 4 + 5
+    assert value_of(silver.metadata, "files") == 2
+    assert stocked.materializations("bronze", "officer_detail")[-1].partition == AGENCY
+
+
+def test_a_partition_run_yields_every_check_of_the_dataset(stocked: Workshop) -> None:
+    result = stocked.reprocess()
+
+    evaluations = stocked.evaluations(result)
+    assert {item.partition for item in evaluations} == {AGENCY}
+    assert {item.asset_key for item in evaluations} == {SILVER}
+    assert "file_is_readable_and_complete" in {item.check_name for item in evaluations}
+    assert len({item.check_name for item in evaluations}) > 10
+
+
+def test_bad_rows_of_any_file_of_the_partition_show_in_its_checks(stocked: Workshop) -> None:
+    """The check speaks of the partition, so it must not be green because the last file was clean."""
+    result = stocked.reprocess()
+
+    red = {item.check_name for item in stocked.evaluations(result) if not item.passed}
+    assert red == {"email__pattern"}
+
+
+def test_reading_a_partition_again_changes_no_object(stocked: Workshop) -> None:
+    before = stocked.objects()
+
+    first = stocked.reprocess()
+    after_first = stocked.objects()
+    second = stocked.reprocess()
+
+    assert first.success
+    assert second.success
+    assert stocked.objects() == after_first
+    changed = {key for key, body in after_first.items() if before.get(key) != body}
+    assert all(key.startswith("reports/") for key in changed if not key.startswith(".meta/")), changed
+    assert len([key for key in changed if key.startswith("reports/")]) == 2
+
+
+def test_a_partition_without_deliveries_succeeds_and_materializes_nothing(workshop: Workshop) -> None:
+    workshop.instance.add_dynamic_partitions("agencies", ["tx_el_paso"])
+
+    result = workshop.reprocess("tx_el_paso")
+
+    assert result.success
+    assert workshop.outcomes == []
+    assert workshop.materializations("bronze", "officer_detail") == []
+    assert workshop.evaluations(result) == []
+    assert workshop.objects() == {}
+
+
+@pytest.mark.parametrize(
+    ("chosen", "materialized"), [(BRONZE, ["bronze"]), (SILVER, ["silver"])], ids=["bronze", "silver"]
+)
+def test_a_selection_of_one_layer_materializes_that_layer_only(
+    stocked: Workshop, chosen: dg.AssetKey, materialized: list[str]
+) -> None:
+    result = stocked.reprocess(selection=[chosen])
+
+    assert result.success
+    events = result.get_asset_materialization_events()
+    assert [event.asset_key for event in events] == [chosen]
+    assert [event.partition for event in events] == [AGENCY]
+
+
+def test_only_the_selected_dataset_is_read_again(stocked: Workshop) -> None:
+    stocked.ingest(stocked.drop("Training.csv", b"officer_id,course_code,completed_on,hours\nA1,F,2026-01-02,3\n"))
+
+    stocked.reprocess(selection=[dg.AssetKey(["bronze", "training"]), dg.AssetKey(["silver", "training"])])
+
+    assert [item.dataset for item in stocked.platforms[-1].finished] == ["training"]
+
+
+def test_a_rejected_delivery_is_read_again_and_stays_rejected(workshop: Workshop) -> None:
+    workshop.ingest(workshop.drop("Officer_Detail.csv", b"officer_id\nA1\n"))
+
+    result = workshop.reprocess()
+
+    assert result.success
+    assert workshop.outcomes == ["rejected"]
+    assert [check.passed for check in workshop.evaluations(result)] == [False]
+    assert workshop.materializations("silver", "officer_detail") == []
+
+
+def test_a_rejected_newer_file_does_not_hide_the_accepted_older_one(workshop: Workshop) -> None:
+    """Silver is what was accepted last; reading the partition again must not leave it stale or gone."""
+    key = workshop.drop("Officer_Detail.csv", as_csv(officers("A", 6)))
+    workshop.ingest(key)
+    silver = {name: workshop.objects()[name] for name in workshop.written("silver")}
+    workshop.drop("Officer_Detail.csv", b"")
+    workshop.ingest(key)
+
+    result = workshop.reprocess()
+
+    assert result.success
+    assert {name: workshop.objects()[name] for name in workshop.written("silver")} == silver

@@ -1,0 +1,265 @@
+"""What every object store must do: S3 (the emulator) and a local folder pass the same tests."""
+
+import hashlib
+import json
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from etl_platform.adapters.local_objects import LocalStore
+from etl_platform.adapters.objects import ObjectHead, ObjectStore
+from etl_platform.adapters.s3 import S3Store
+from etl_platform.core.errors import ObjectMissingError, PreconditionFailedError, TransientError
+from etl_platform.settings import Settings
+
+BODY = b"officer_id,last_name\r\nA1,Pe\xf1a\r\n"
+UNUSUAL_KEYS = {
+    "space": "from_client/a b/Officer Detail .csv",
+    "plus": "from_client/a+b/Officer+Detail.csv",
+    "percent": "from_client/a%2Bb/Officer%2BDetail%20%.csv",
+    "unicode": "from_client/ñ/Détails 警察 🚓.csv",
+    "combining": "from_client/e\u0301/\u00e9.csv",
+    "quotes": 'from_client/a\'b/"x" <y>&z;=#?.csv',
+    "backslash": "from_client/a\\b.csv",
+    "dots in a name": "from_client/a/..hidden..csv",
+    "leading dot": "from_client/a/.Officer_Detail.csv",
+    "long name": f"from_client/{'a' * 90}/{'b' * 200}.csv",
+}
+
+
+@pytest.fixture(params=["s3", "local"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> ObjectStore:
+    if request.param == "local":
+        return LocalStore(tmp_path / "root")
+    settings: Settings = request.getfixturevalue("settings")
+    return S3Store(settings)
+
+
+@pytest.fixture
+def bucket(request: pytest.FixtureRequest) -> str:
+    if "local" in request.node.callspec.id:
+        return "local"
+    return request.getfixturevalue("provisioned").bucket
+
+
+def test_what_was_written_is_read_described_and_downloaded(store: ObjectStore, bucket: str, tmp_path: Path) -> None:
+    etag = store.write(bucket, "silver/a.parquet", BODY)
+
+    head = store.head(bucket, "silver/a.parquet")
+
+    assert (head.bucket, head.key, head.etag) == (bucket, "silver/a.parquet", etag)
+    assert head.size_bytes == len(BODY)
+    assert head.version_id
+    assert head.last_modified.utcoffset() is not None
+    assert store.read(bucket, "silver/a.parquet") == BODY
+    assert store.download(head, tmp_path / "copy") == hashlib.sha256(BODY).hexdigest()
+    assert (tmp_path / "copy").read_bytes() == BODY
+
+
+def test_a_file_is_written_like_bytes(store: ObjectStore, bucket: str, tmp_path: Path) -> None:
+    big = bytes(range(256)) * 12_000
+    (tmp_path / "big").write_bytes(big)
+
+    store.write(bucket, "silver/big", tmp_path / "big", metadata={"delivery-id": "d1"})
+
+    assert store.read(bucket, "silver/big") == big
+    assert store.head(bucket, "silver/big").metadata == {"delivery-id": "d1"}
+
+
+def test_an_empty_object_is_an_object(store: ObjectStore, bucket: str, tmp_path: Path) -> None:
+    store.write(bucket, "from_client/a/empty.csv", b"")
+
+    head = store.head(bucket, "from_client/a/empty.csv")
+
+    assert head.size_bytes == 0
+    assert store.download(head, tmp_path / "copy") == hashlib.sha256(b"").hexdigest()
+
+
+def test_metadata_survives_and_is_replaced_with_the_object(store: ObjectStore, bucket: str) -> None:
+    first = {"delivery-id": "d1", "sequencer": "0062", "last-modified": "2026-01-02T03:04:05.6+00:00"}
+    store.write(bucket, "silver/a", b"1", metadata=first)
+    assert store.head(bucket, "silver/a").metadata == first
+
+    store.write(bucket, "silver/a", b"2", metadata={"delivery-id": "d2"})
+    assert store.head(bucket, "silver/a").metadata == {"delivery-id": "d2"}
+
+    store.write(bucket, "silver/a", b"3")
+    assert store.head(bucket, "silver/a").metadata == {}, "metadata belongs to the bytes it came with"
+
+
+@pytest.mark.parametrize("operation", ["head", "read", "download", "copy"])
+def test_a_missing_object_is_named_as_missing(store: ObjectStore, bucket: str, tmp_path: Path, operation: str) -> None:
+    store.write(bucket, "there", b"x")
+    gone = replace(store.head(bucket, "there"), key="from_client/a/gone.csv", version_id=None)
+
+    with pytest.raises(ObjectMissingError, match=r"gone\.csv"):
+        _read_somehow(store, operation, gone, tmp_path)
+
+
+def test_an_absent_bucket_or_prefix_lists_nothing(store: ObjectStore, bucket: str) -> None:
+    assert list(store.list(bucket, "silver/nobody/")) == []
+
+
+def test_put_if_absent_loses_against_what_is_there(store: ObjectStore, bucket: str) -> None:
+    store.write(bucket, "reports/r.json", b"1", if_absent=True)
+
+    with pytest.raises(PreconditionFailedError):
+        store.write(bucket, "reports/r.json", b"2", if_absent=True)
+
+    assert store.read(bucket, "reports/r.json") == b"1"
+
+
+def test_a_swap_needs_the_etag_that_is_there(store: ObjectStore, bucket: str) -> None:
+    first = store.write(bucket, "silver/a", b"1")
+    second = store.write(bucket, "silver/a", b"22", if_match=first)
+
+    with pytest.raises(PreconditionFailedError):
+        store.write(bucket, "silver/a", b"333", if_match=first)
+
+    assert store.head(bucket, "silver/a").etag == second
+    assert store.read(bucket, "silver/a") == b"22"
+
+
+def test_a_swap_of_an_object_that_is_gone_is_lost_and_writes_nothing(store: ObjectStore, bucket: str) -> None:
+    etag = store.write(bucket, "other", b"1")
+
+    with pytest.raises(PreconditionFailedError):
+        store.write(bucket, "silver/a", b"2", if_match=etag)
+
+    with pytest.raises(ObjectMissingError):
+        store.head(bucket, "silver/a")
+
+
+def test_a_copy_has_the_bytes_and_the_source_stays(store: ObjectStore, bucket: str) -> None:
+    store.write(bucket, "from_client/a/x.csv", BODY)
+    head = store.head(bucket, "from_client/a/x.csv")
+
+    store.copy(head, bucket, "bronze/x/agency=a/d1/x.csv")
+    store.copy(head, bucket, "bronze/x/agency=a/d1/x.csv")
+
+    assert store.read(bucket, "bronze/x/agency=a/d1/x.csv") == BODY
+    assert store.head(bucket, "from_client/a/x.csv") == head
+
+
+@pytest.mark.parametrize("operation", ["download", "copy"])
+def test_bytes_that_changed_after_the_head_are_not_taken_for_it(
+    store: ObjectStore, bucket: str, tmp_path: Path, operation: str
+) -> None:
+    """Either the version of the head is read, or it is an error; never other bytes under its name."""
+    store.write(bucket, "from_client/a/x.csv", BODY)
+    head = store.head(bucket, "from_client/a/x.csv")
+    store.write(bucket, "from_client/a/x.csv", b"newer and longer than the bytes before\n")
+
+    try:
+        got = _read_somehow(store, operation, head, tmp_path)
+    except (ObjectMissingError, TransientError):
+        return
+    assert got == BODY
+
+
+def test_without_a_version_the_event_s_etag_must_be_the_one_that_is_there(store: ObjectStore, bucket: str) -> None:
+    if isinstance(store, LocalStore):
+        pytest.skip("a folder has no eTags that an event could name")
+    first = store.write(bucket, "from_client/a/x.csv", b"1")
+    store.write(bucket, "from_client/a/x.csv", b"2")
+
+    with pytest.raises(ObjectMissingError, match="overwritten"):
+        store.head(bucket, "from_client/a/x.csv", None, first)
+
+
+def test_objects_are_listed_in_key_order_below_their_prefix_only(store: ObjectStore, bucket: str) -> None:
+    wanted = [f"silver/d/agency=a/{name}.parquet" for name in ("A", "b", "b-1", "b.1", "b/c", "é")]
+    for key in [*reversed(wanted), "silver/d/agency=ab/x.parquet", "silver/d2/agency=a/x.parquet"]:
+        store.write(bucket, key, key.encode(), metadata={"delivery-id": "d1"})
+
+    found = list(store.list(bucket, "silver/d/agency=a/"))
+
+    assert [head.key for head in found] == sorted(wanted, key=str.encode)
+    assert [head.size_bytes for head in found] == [len(head.key.encode()) for head in found]
+    assert [head.etag for head in found] == [store.head(bucket, head.key).etag for head in found]
+    assert [h.key for h in store.list(bucket, "silver/d/agency=a/b")] == [
+        key for key in sorted(wanted, key=str.encode) if key.startswith("silver/d/agency=a/b")
+    ], "a prefix need not end with /"
+
+
+def test_more_objects_than_a_page_holds_are_all_listed(store: ObjectStore, bucket: str) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda n: store.write(bucket, f"reports/d/{n:04d}.json", b"{}"), range(1_005)))
+
+    assert len(list(store.list(bucket, "reports/d/"))) == 1_005
+
+
+@pytest.mark.parametrize("key", UNUSUAL_KEYS.values(), ids=UNUSUAL_KEYS.keys())
+def test_an_unusual_key_is_kept_to_the_byte(store: ObjectStore, bucket: str, tmp_path: Path, key: str) -> None:
+    store.write(bucket, key, BODY, metadata={"delivery-id": "d1"})
+    head = store.head(bucket, key)
+
+    assert head.key == key
+    assert head.metadata == {"delivery-id": "d1"}
+    assert store.read(bucket, key) == BODY
+    assert store.download(head, tmp_path / "copy") == hashlib.sha256(BODY).hexdigest()
+    store.copy(head, bucket, f"bronze/{key}")
+    assert store.read(bucket, f"bronze/{key}") == BODY
+    assert [found.key for found in store.list(bucket, key.rpartition("/")[0] + "/")] == [key]
+
+
+def test_a_key_of_1024_bytes_is_kept(store: ObjectStore, bucket: str, tmp_path: Path) -> None:
+    """Spread over folders: a file system takes 255 bytes per name."""
+    key = f"from_client/{'/'.join(['x' * 200] * 5)}/abc.csv"
+    assert len(key.encode()) == 1_024
+    store.write(bucket, key, BODY, metadata={"delivery-id": "d1"})
+
+    head = store.head(bucket, key)
+
+    assert store.read(bucket, key) == BODY
+    assert head.metadata == {"delivery-id": "d1"}
+    store.copy(head, bucket, "bronze/x")
+    assert store.read(bucket, "bronze/x") == BODY
+
+
+def test_an_older_version_is_read_by_its_id(settings: Settings, tmp_path: Path) -> None:
+    """S3 only: a folder keeps one version."""
+    store, bucket = S3Store(settings), str(settings.data_bucket_name)
+    store.write(bucket, "from_client/a/x.csv", b"older")
+    older = store.head(bucket, "from_client/a/x.csv")
+    store.write(bucket, "from_client/a/x.csv", b"newer!")
+
+    found = store.head(bucket, "from_client/a/x.csv", older.version_id)
+    store.copy(found, bucket, "bronze/x.csv")
+
+    assert found == older
+    assert store.download(found, tmp_path / "copy") == hashlib.sha256(b"older").hexdigest()
+    assert store.read(bucket, "bronze/x.csv") == b"older"
+    assert store.head(bucket, "from_client/a/x.csv").version_id != older.version_id
+
+
+@pytest.mark.parametrize("version_id", ["00000000-0000-0000-0000-000000000000", "no version id at all"])
+def test_a_version_that_never_was_is_missing(settings: Settings, version_id: str) -> None:
+    store, bucket = S3Store(settings), str(settings.data_bucket_name)
+    store.write(bucket, "from_client/a/x.csv", b"x")
+
+    with pytest.raises(ObjectMissingError):
+        store.head(bucket, "from_client/a/x.csv", version_id)
+
+
+def test_a_server_that_does_not_answer_is_worth_another_try(settings: Settings) -> None:
+    store = S3Store(replace(settings, aws_endpoint_url="http://127.0.0.1:1"))
+
+    with pytest.raises(TransientError, match=r"HEAD s3://b/k"):
+        store.head("b", "k")
+    with pytest.raises(TransientError):
+        list(store.list("b", "k"))
+
+
+def _read_somehow(store: ObjectStore, operation: str, head: ObjectHead, folder: Path) -> bytes:
+    if operation == "head":
+        return json.dumps(store.head(head.bucket, head.key).size_bytes).encode()
+    if operation == "read":
+        return store.read(head.bucket, head.key)
+    if operation == "download":
+        store.download(head, folder / "read")
+        return (folder / "read").read_bytes()
+    store.copy(head, head.bucket, "bronze/read")
+    return store.read(head.bucket, "bronze/read")

@@ -1,0 +1,152 @@
+"""One SQS queue as the platform uses it: receive, hide, delete, send, and what SQS refuses."""
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from etl_platform.adapters.sqs import Queue
+from etl_platform.core.errors import TransientError
+from etl_platform.local.provision import Clients, Provisioned
+from etl_platform.settings import Settings
+
+
+@pytest.fixture
+def queue(settings: Settings, aws: Clients, provisioned: Provisioned) -> Queue:
+    """A queue of the test's own with a dead-letter queue behind it after three receives."""
+    arn = aws.sqs.get_queue_attributes(QueueUrl=provisioned.dlq_url, AttributeNames=["QueueArn"])["Attributes"]
+    redrive = json.dumps({"deadLetterTargetArn": arn["QueueArn"], "maxReceiveCount": 3})
+    name = f"own-{provisioned.queue_url.rpartition('/')[2]}"[:80]
+    url = aws.sqs.create_queue(QueueName=name, Attributes={"RedrivePolicy": redrive})["QueueUrl"]
+    return Queue(settings, url)
+
+
+@pytest.fixture
+def dead_letters(settings: Settings, provisioned: Provisioned) -> Queue:
+    return Queue(settings, provisioned.dlq_url)
+
+
+def test_a_received_message_is_hidden_and_counted(queue: Queue) -> None:
+    queue.send('{"é": 1}', {})
+    assert queue.depth() == (1, 0)
+
+    (message,) = queue.receive(10, 60)
+
+    assert message.body == '{"é": 1}'
+    assert message.receive_count == 1
+    assert message.message_id
+    assert message.receipt_handle
+    assert queue.depth() == (0, 1)
+    assert queue.receive(10, 60) == []
+
+
+def test_a_call_receives_at_most_its_limit(queue: Queue) -> None:
+    for number in range(12):
+        queue.send(str(number), {})
+
+    batches = [queue.receive(10, 60), queue.receive(10, 60), queue.receive(10, 60)]
+
+    assert [len(batch) for batch in batches] == [10, 2, 0]
+    assert {message.body for batch in batches for message in batch} == {str(number) for number in range(12)}
+
+
+def test_a_hidden_message_comes_back_when_its_time_is_set_to_nothing(queue: Queue) -> None:
+    queue.send("x", {})
+    (first,) = queue.receive(1, 600)
+
+    assert queue.hide([first.receipt_handle], 0) == []
+
+    (second,) = queue.receive(1, 600)
+    assert second.message_id == first.message_id
+    assert second.receive_count == 2
+
+
+def test_a_message_that_is_hidden_longer_stays_hidden(queue: Queue, wait_until: Callable[..., None]) -> None:
+    queue.send("kept", {})
+    queue.send("let go", {})
+    received = {message.body: message for message in queue.receive(10, 1)}
+    assert received.keys() == {"kept", "let go"}
+
+    assert queue.hide([received["kept"].receipt_handle], 600) == []
+
+    wait_until(lambda: queue.depth() == (1, 1), what="the end of the other message's visibility timeout")
+    assert [message.body for message in queue.receive(10, 600)] == ["let go"]
+
+
+def test_more_handles_than_a_batch_takes_are_all_deleted(queue: Queue) -> None:
+    for number in range(23):
+        queue.send(str(number), {})
+    handles = [message.receipt_handle for _ in range(3) for message in queue.receive(10, 60)]
+    assert len(handles) == 23
+
+    assert queue.delete(handles) == []
+
+    assert queue.depth() == (0, 0)
+
+
+@pytest.mark.parametrize("action", ["hide", "delete"])
+def test_a_handle_that_sqs_refuses_is_returned_and_the_others_are_served(queue: Queue, action: str) -> None:
+    for body in ("a", "b"):
+        queue.send(body, {})
+    first, second = (message.receipt_handle for message in queue.receive(10, 600))
+    handles = [first, "no handle of this queue", second]
+
+    refused = queue.hide(handles, 0) if action == "hide" else queue.delete(handles)
+
+    assert refused == ["no handle of this queue"]
+    assert queue.depth() == ((2, 0) if action == "hide" else (0, 0))
+
+
+def test_a_message_that_was_deleted_cannot_be_hidden_again(queue: Queue) -> None:
+    """So a run learns from its first heartbeat that somebody else has finished the work."""
+    queue.send("x", {})
+    (message,) = queue.receive(1, 600)
+    queue.delete([message.receipt_handle])
+
+    assert queue.hide([message.receipt_handle], 600) == [message.receipt_handle]
+
+
+def test_no_handles_cost_no_call(settings: Settings) -> None:
+    nowhere = Queue(replace(settings, aws_endpoint_url="http://127.0.0.1:1"), "http://127.0.0.1:1/queue")
+
+    assert nowhere.delete([]) == []
+    assert nowhere.hide([], 10) == []
+
+
+def test_attributes_travel_with_the_body(aws: Clients, provisioned: Provisioned, dead_letters: Queue) -> None:
+    dead_letters.send("body", {"reason": "record 0: key is missing, é"})
+
+    (found,) = aws.sqs.receive_message(QueueUrl=provisioned.dlq_url, MessageAttributeNames=["All"])["Messages"]
+
+    assert found["Body"] == "body"
+    assert found["MessageAttributes"]["reason"]["StringValue"] == "record 0: key is missing, é"
+
+
+def test_after_its_last_receive_a_message_is_a_dead_letter(
+    queue: Queue, dead_letters: Queue, wait_until: Callable[..., None]
+) -> None:
+    queue.send("poison", {})
+    for receive in (1, 2, 3):
+        (message,) = queue.receive(1, 600)
+        assert message.receive_count == receive
+        queue.hide([message.receipt_handle], 0)
+
+    assert queue.receive(1, 600) == []
+
+    wait_until(lambda: dead_letters.depth()[0] == 1, what="the message among the dead letters")
+    assert queue.depth() == (0, 0)
+    assert [message.body for message in dead_letters.receive(1, 60)] == ["poison"]
+
+
+def test_a_queue_that_does_not_answer_or_exist_is_worth_another_try(settings: Settings) -> None:
+    silent = Queue(replace(settings, aws_endpoint_url="http://127.0.0.1:1"), "http://127.0.0.1:1/queue")
+    absent = Queue(settings, f"{settings.aws_endpoint_url}/000000000000/no-such-queue")
+
+    for queue in (silent, absent):
+        with pytest.raises(TransientError):
+            queue.receive(1, 60)
+        with pytest.raises(TransientError):
+            queue.send("x", {})
+        with pytest.raises(TransientError):
+            queue.depth()

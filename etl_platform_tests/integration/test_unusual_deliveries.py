@@ -1,0 +1,244 @@
+"""Unusual keys, key-only records and missing objects: S3 → SNS → SQS → sensor → a run in this process."""
+
+import io
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote_plus
+
+import dagster as dg
+import polars as pl
+import pytest
+
+from etl_platform.definitions import build_defs
+from etl_platform.local.provision import Clients, Provisioned
+from etl_platform.pipelines.arrivals import run_requests
+from etl_platform.pipelines.resources import Platform
+from etl_platform_tests.integration.deliveries import as_csv, officers
+
+ROSTER = "from_client/nm_albuquerque/Officer_Detail.csv"
+LONG = "from_client/long_agency/" + "/".join(["x" * 230] * 4) + "/officers_"
+UNUSUAL_KEYS = {
+    "spaces": "from_client/new  mexico pd /Officers (final) .csv",
+    "plus": "from_client/a+b/Officers+2026.csv",
+    "encoded plus": "from_client/a%2Bb/Officers%2B2026.csv",
+    "percent": "from_client/100%/Officers 5%.csv",
+    "unicode": "from_client/cañón_警察/Officers é 🚓.csv",
+    "dots as agency": "from_client/../Officers.csv",
+    "dots inside": "from_client/aa/../bb/Officers.csv",
+    "double slash": "from_client/aa//Officers.csv",
+    "partition syntax": "from_client/agency=x/Officers.csv",
+    "quotes and markup": "from_client/a'\"<b>&c/Officers;#?.csv",
+    "1024 bytes": LONG + "y" * (1_024 - len(LONG) - 4) + ".csv",
+    "1024 bytes of Unicode": "from_client/é/officers_" + "é" * 498 + ".csv",
+}
+
+
+@dataclass
+class Line:
+    """The whole intake in one process: what waits in the queue is planned by the sensor and worked on."""
+
+    platform: Platform
+    instance: dg.DagsterInstance
+    wait_until: Callable[..., None]
+
+    def work(self, messages: int = 1) -> list[dg.ExecuteInProcessResult]:
+        """Wait for that many messages besides S3's test event, and run what the sensor asks for."""
+        self.wait_until(lambda: self.platform.queue.depth()[0] >= messages + 1, what="the messages in the queue")
+        self.platform.finished.clear()
+        job = build_defs(self.platform.settings, platform=self.platform).resolve_job_def("s3_data_quality_job")
+        return [
+            job.execute_in_process(
+                run_config=request.run_config,
+                asset_selection=request.asset_selection,
+                instance=self.instance,
+                raise_on_error=False,
+            )
+            for request in run_requests(self.platform, deadline=time.monotonic() + 10)
+        ]
+
+    @property
+    def records(self) -> list[Any]:
+        return [item.record for item in self.platform.finished]
+
+    def is_drained(self) -> bool:
+        return self.platform.queue.depth() == self.platform.dead_letters.depth() == (0, 0)
+
+
+@pytest.fixture
+def line(platform: Platform, wait_until: Callable[..., None]) -> Any:
+    with dg.DagsterInstance.ephemeral() as instance:
+        yield Line(platform, instance, wait_until)
+
+
+@pytest.mark.parametrize("key", UNUSUAL_KEYS.values(), ids=UNUSUAL_KEYS.keys())
+def test_an_unusual_key_becomes_silver_like_any_other(
+    aws: Clients, provisioned: Provisioned, line: Line, key: str
+) -> None:
+    assert len(key.encode()) <= 1_024
+    body = as_csv(officers("A", 6, bad=2))
+    made = aws.s3.put_object(Bucket=provisioned.bucket, Key=key, Body=body)
+
+    (run,) = line.work()
+
+    assert run.success
+    (record,) = line.records
+    assert record["outcome"] == "accepted", record["errors"]
+    assert record["source"]["key"] == key
+    assert record["source"]["version_id"] == made["VersionId"]
+    written = record["written"]
+    assert line.platform.store.read(provisioned.bucket, written["bronze_key"]) == body
+    silver = pl.read_parquet(io.BytesIO(line.platform.store.read(provisioned.bucket, written["silver_key"])))
+    assert silver["officer_id"].to_list() == ["A0002", "A0003", "A0004", "A0005"]
+    assert all(f"/agency={record['agency']}/" in name for name in written.values() if "/" in name)
+    assert line.instance.get_dynamic_partitions("agencies") == [record["agency"]]
+    (materialization,) = line.instance.fetch_materializations(
+        dg.AssetKey(["silver", "officer_detail"]), limit=10
+    ).records
+    assert materialization.partition_key == record["agency"]
+    assert line.is_drained()
+
+
+def test_keys_that_differ_only_in_encoding_are_two_agencies(aws: Clients, provisioned: Provisioned, line: Line) -> None:
+    for agency in ("a+b", "a b", "a%2Bb", "a%20b"):
+        aws.s3.put_object(
+            Bucket=provisioned.bucket, Key=f"from_client/{agency}/Officers.csv", Body=as_csv(officers("A", 2))
+        )
+
+    runs = line.work(4)
+
+    assert all(run.success for run in runs)
+    assert {record["outcome"] for record in line.records} == {"accepted"}
+    assert len({record["agency"] for record in line.records}) == 4
+    assert len({record["written"]["silver_key"] for record in line.records}) == 4
+
+
+def test_an_agency_with_an_unusual_name_can_be_read_again(aws: Clients, provisioned: Provisioned, line: Line) -> None:
+    key = "from_client/cañón + pd/Officers.csv"
+    aws.s3.put_object(Bucket=provisioned.bucket, Key=key, Body=as_csv(officers("A", 2)))
+    line.work()
+    (agency,) = line.instance.get_dynamic_partitions("agencies")
+    line.platform.finished.clear()
+    job = build_defs(line.platform.settings, platform=line.platform).resolve_job_def("s3_data_quality_job")
+
+    run = job.execute_in_process(partition_key=agency, instance=line.instance)
+
+    assert run.success
+    assert [(record["outcome"], record["source"]["key"]) for record in line.records] == [("accepted", key)]
+
+
+def test_a_record_with_only_bucket_and_key_gets_the_rest_from_the_object(
+    aws: Clients, provisioned: Provisioned, line: Line
+) -> None:
+    body = as_csv(officers("A", 3))
+    with_events_withheld = "from_client/nm albuquerque/Officer Detail.csv"
+    made = aws.s3.put_object(Bucket=provisioned.bucket, Key=with_events_withheld, Body=body)
+    line.wait_until(lambda: line.platform.queue.depth() == (2, 0), what="the object's own event")
+    aws.sqs.purge_queue(QueueUrl=provisioned.queue_url)
+    publish(aws, provisioned, "s3:TestEvent", None)
+    publish(aws, provisioned, provisioned.bucket, with_events_withheld)
+
+    (run,) = line.work()
+
+    assert run.success
+    (record,) = line.records
+    assert record["outcome"] == "accepted"
+    assert record["source"]["version_id"] == made["VersionId"]
+    assert record["source"]["etag"] == made["ETag"].strip('"')
+    assert record["source"]["size_bytes"] == len(body)
+    assert record["source"]["sequencer"] is None
+    assert line.is_drained()
+
+
+def test_a_record_with_only_bucket_and_key_is_the_same_delivery_as_the_full_event(
+    aws: Clients, provisioned: Provisioned, line: Line
+) -> None:
+    aws.s3.put_object(Bucket=provisioned.bucket, Key=ROSTER, Body=as_csv(officers("A", 3)))
+    line.work()
+    publish(aws, provisioned, "s3:TestEvent", None)
+    publish(aws, provisioned, provisioned.bucket, ROSTER)
+
+    (run,) = line.work()
+
+    assert run.success
+    assert [str(item.outcome) for item in line.platform.finished] == ["duplicate"]
+
+
+def test_an_object_that_is_gone_is_a_rejected_report_with_its_code(
+    aws: Clients, provisioned: Provisioned, line: Line
+) -> None:
+    publish(aws, provisioned, provisioned.bucket, ROSTER)
+
+    (run,) = line.work()
+
+    assert run.success
+    (record,) = line.records
+    assert record["outcome"] == "rejected"
+    assert [error["code"] for error in record["errors"]] == ["NoSuchKey"]
+    (report,) = line.platform.store.list(provisioned.bucket, "reports/officer_detail/agency=nm_albuquerque/")
+    assert json.loads(line.platform.store.read(provisioned.bucket, report.key)) == record
+    assert line.is_drained()
+
+
+def test_a_file_that_arrives_after_its_key_was_reported_missing_is_ingested(
+    aws: Clients, provisioned: Provisioned, line: Line
+) -> None:
+    publish(aws, provisioned, provisioned.bucket, ROSTER)
+    line.work()
+    aws.s3.put_object(Bucket=provisioned.bucket, Key=ROSTER, Body=as_csv(officers("A", 3)))
+    publish(aws, provisioned, "s3:TestEvent", None)
+
+    line.work()
+
+    assert [record["outcome"] for record in line.records] == ["accepted"]
+
+
+def test_one_missing_object_of_a_message_does_not_stop_the_other(
+    aws: Clients, provisioned: Provisioned, line: Line
+) -> None:
+    there = "from_client/nm_albuquerque/Officers_b.csv"
+    aws.s3.put_object(Bucket=provisioned.bucket, Key=there, Body=as_csv(officers("A", 3)))
+    publish(aws, provisioned, provisioned.bucket, ROSTER, there)
+
+    runs = line.work(2)
+
+    assert all(run.success for run in runs)
+    found = {(record["source"]["key"], record["outcome"]) for record in line.records}
+    assert found == {(ROSTER, "rejected"), (there, "accepted")}
+    assert line.is_drained()
+
+
+def test_an_older_version_announced_late_is_superseded_and_kept_in_bronze(
+    aws: Clients, provisioned: Provisioned, line: Line
+) -> None:
+    older = as_csv(officers("OLD", 3))
+    aws.s3.put_object(Bucket=provisioned.bucket, Key=ROSTER, Body=older)
+    line.wait_until(lambda: line.platform.queue.depth() == (2, 0), what="the older version's event")
+    late = [m.body for m in line.platform.queue.receive(10, 300) if "Officer_Detail" in m.body]
+    aws.sqs.purge_queue(QueueUrl=provisioned.queue_url)
+    publish(aws, provisioned, "s3:TestEvent", None)
+    aws.s3.put_object(Bucket=provisioned.bucket, Key=ROSTER, Body=as_csv(officers("NEW", 4)))
+    line.work()
+    (silver,) = [record["written"]["silver_key"] for record in line.records]
+    before = line.platform.store.head(provisioned.bucket, silver)
+    publish(aws, provisioned, "s3:TestEvent", None)
+    aws.sns.publish(TopicArn=provisioned.topic_arn, Message=json.loads(late[0])["Message"])
+
+    (run,) = line.work()
+
+    assert run.success
+    (record,) = line.records
+    assert record["outcome"] == "superseded"
+    assert line.platform.store.read(provisioned.bucket, record["written"]["bronze_key"]) == older
+    assert line.platform.store.head(provisioned.bucket, silver) == before
+
+
+def publish(aws: Clients, provisioned: Provisioned, bucket: str, *keys: str | None) -> None:
+    """Publish records of only bucket and key, form-encoded as in S3's events; without a key, a test event."""
+    records = [
+        {"s3": {"bucket": {"name": bucket}, "object": {"key": quote_plus(key, safe="/")}}} for key in keys if key
+    ]
+    message = {"Records": records} if records else {"Service": "Amazon S3", "Event": "s3:TestEvent"}
+    aws.sns.publish(TopicArn=provisioned.topic_arn, Message=json.dumps(message))
