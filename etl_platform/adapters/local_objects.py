@@ -57,9 +57,8 @@ class LocalStore:
 
     def download(self, head: ObjectHead, path: Path) -> str:
         self._copy(head, path)
-        with _disk(f"read {path}"):
-            with path.open("rb") as file:
-                return hashlib.file_digest(file, "sha256").hexdigest()
+        with _disk(f"read {path}"), path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
 
     def _copy(self, head: ObjectHead, target: Path) -> None:
         """Copy the bytes that ``head`` saw, or none."""

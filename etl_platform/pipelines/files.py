@@ -25,6 +25,7 @@ from etl_platform.pipelines.reporting import (
     check_name,
     check_outcomes,
     delivery_events,
+    merge_records,
     silver_metadata,
 )
 from etl_platform.pipelines.resources import Platform
@@ -179,11 +180,10 @@ def _tell(
     ingested: Ingested,
 ) -> None:
     """Log a delivery's events before its message is deleted."""
-    outcome, record = ingested.outcome, ingested.record
-    done[str(outcome)] += 1
-    context.log.info(f"{outcome} {record['source']['key']} ({ingested.delivery_id})")
+    context.log.info(f"{ingested.outcome} {ingested.record['source']['key']} ({ingested.delivery_id})")
     if ingested.dataset is not None and ingested.agency is not None:
         _log_events(context, platform, message, ingested)
+    done[str(ingested.outcome)] += 1
     platform.finished.append(ingested)
 
 
@@ -230,13 +230,13 @@ def _reprocess_partition(
             context.log.warning(f"{agency} has delivered no {dataset} yet")
             continue
         bronze, silver = dg.AssetKey(["bronze", dataset]), dg.AssetKey(["silver", dataset])
-        accepted = [item.record for item in ingested if item.outcome is Outcome.ACCEPTED]
+        whole = merge_records([item.record for item in ingested])
+        accepted = merge_records([item.record for item in ingested if item.outcome is Outcome.ACCEPTED])
         if ("bronze", dataset) in selected:
-            yield dg.MaterializeResult(asset_key=bronze, metadata=bronze_metadata(ingested[-1].record))
+            yield dg.MaterializeResult(asset_key=bronze, metadata=bronze_metadata(whole) | {"files": len(ingested)})
         if ("silver", dataset) in selected and accepted:
-            total = {"dagster/row_count": sum(r["accepted_rows"] for r in accepted), "files": len(ingested)}
-            yield dg.MaterializeResult(asset_key=silver, metadata=silver_metadata(accepted[-1]) | total)
-        for check in check_outcomes(ingested[-1].record, platform.contracts[dataset]):
+            yield dg.MaterializeResult(asset_key=silver, metadata=silver_metadata(accepted) | {"files": len(ingested)})
+        for check in check_outcomes(whole, platform.contracts[dataset]):
             if (silver, check.name) in checks:
                 yield dg.AssetCheckResult(
                     asset_key=silver,

@@ -1,5 +1,6 @@
 """A delivery's record → what Dagster shows of it: materializations, check results, observations."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -116,6 +117,23 @@ def delivery_events(
                 description=check.description,
                 partition=agency,
             )
+
+
+def merge_records(records: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """One record that speaks for several files of a partition: the last one's identity, everybody's counts."""
+    if not records:
+        return {}
+    merged = dict(records[-1])
+    for count in ("rows", "accepted_rows", "quarantined_rows"):
+        merged[count] = sum(record[count] or 0 for record in records)
+    reasons: Counter[str] = Counter()
+    examples: dict[str, list[Any]] = {}
+    for record in records:
+        reasons.update(record["reasons"])
+        for reason, lines in record.get("examples", {}).items():
+            examples[reason] = (examples.get(reason, []) + lines)[:5]
+    errors = [error for record in records for error in record["errors"]]
+    return merged | {"reasons": dict(reasons), "examples": examples, "errors": errors}
 
 
 def _errors(record: Mapping[str, Any]) -> Metadata:
