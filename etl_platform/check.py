@@ -17,8 +17,8 @@ from etl_platform.adapters.parquet import ParquetSink
 from etl_platform.adapters.tabular import Table, open_table
 from etl_platform.core.contracts import Contract
 from etl_platform.core.deliveries import Outcome
-from etl_platform.core.dialect import HeaderMatch, match_header
 from etl_platform.core.errors import UnreadableFileError
+from etl_platform.core.headers import HeaderMatch, match_header
 from etl_platform.core.masking import HIDDEN, shape
 from etl_platform.core.profile import Profiler
 from etl_platform.core.rules import BAD, DAMAGE, LINE, OVERFLOW, REASONS, CompiledContract, compile_contract

@@ -8,15 +8,20 @@ import csv
 import io
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from etl_platform.core.contracts import Contract, fold
+from etl_platform.core.contracts import Contract
 from etl_platform.core.errors import UnreadableFileError
+from etl_platform.core.headers import HEADER_ROWS, NumberedRow, named_row, widest_row
 
 SAMPLE_BYTES = 256 << 10
 DELIMITERS = (",", ";", "\t", "|")
-_HEADER_ROWS = 40
+_FOOTER = re.compile(
+    r"\s*(?:(?:grand |sub)?totals?\b|\(?[0-9,]+ (?:rows?|records?)\b|(?:rows?|records?) (?:count|total|affected)\b"
+    r"|end of (?:report|file|data)\b|\*{3,})",
+    re.IGNORECASE,
+)
 _BOMS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
     (codecs.BOM_UTF32_LE, "utf-32-le"),
@@ -113,7 +118,7 @@ def detect_dialect(sample: bytes, *, whole: bool, contract: Contract | None) -> 
     if best is None:
         names = ", ".join(column.name for column in contract.columns) if contract else "column names"
         raise UnreadableFileError(
-            "no_header_match", f"no line of the first {_HEADER_ROWS} looks like the header; expected {names}"
+            "no_header_match", f"no line of the first {HEADER_ROWS} looks like the header; expected {names}"
         )
     layout = best[1]
     return Dialect(
@@ -173,10 +178,10 @@ def _layout(text: str, delimiter: str, *, whole: bool, contract: Contract | None
     rows = _rows(text, delimiter, whole=whole)
     body_width, steady = _modal_width([cells for _, _, cells in rows])
     if contract is None:
-        found = _widest_row(rows, body_width)
+        found = widest_row(rows, body_width)
         certainty = 0.5
     else:
-        found, certainty = _named_row(rows, contract)
+        found, certainty = named_row(rows, contract)
     if found is None:
         return None
     first, after, cells = rows[found]
@@ -191,10 +196,10 @@ def _layout(text: str, delimiter: str, *, whole: bool, contract: Contract | None
     return _Layout(delimiter, first, after, header, len(cells), named, steady, certainty, score)
 
 
-def _rows(text: str, delimiter: str, *, whole: bool) -> list[tuple[int, int, list[str]]]:
+def _rows(text: str, delimiter: str, *, whole: bool) -> list[NumberedRow]:
     """(first line, line after, cells) of the sample's rows that are not blank."""
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
-    rows: list[tuple[int, int, list[str]]] = []
+    rows: list[NumberedRow] = []
     before = 0
     try:
         for cells in reader:
@@ -216,108 +221,13 @@ def _modal_width(rows: Sequence[Sequence[str]]) -> tuple[int, float]:
     return width, times / len(rows)
 
 
-def _named_row(rows: list[tuple[int, int, list[str]]], contract: Contract) -> tuple[int | None, float]:
-    """The row that names most of the contract's columns; at least half of those it requires, or of all."""
-    known = {fold(alias): column.name for column in contract.columns for alias in (column.name, *column.synonyms)}
-    required = {column.name for column in contract.columns if column.required}
-    best, best_score = None, 0.0
-    for index, (_, _, cells) in enumerate(rows[:_HEADER_ROWS]):
-        hits = {known[f] for cell in cells if (f := fold(cell)) in known}
-        share = max(
-            len(hits) / len(contract.columns),
-            len(hits & required) / len(required) if required else 0.0,
-            len(hits) / len(cells),
-        )
-        score = share if len(hits) >= min(2, len(contract.columns)) else 0.0
-        if score > best_score:
-            best, best_score = index, score
-    return (best, best_score) if best_score >= 0.3 else (None, 0.0)
+def is_footer(texts: Sequence[str], width: int, *, short: bool) -> bool:
+    """Whether a last row sums up instead of saying something: it begins so, and most of it is empty.
 
-
-def _widest_row(rows: list[tuple[int, int, list[str]]], width: int) -> int | None:
-    for index, (_, _, cells) in enumerate(rows[:_HEADER_ROWS]):
-        if len(cells) == width and sum(bool(cell.strip()) for cell in cells) * 2 > width:
-            return index
-    return 0 if rows else None
-
-
-def find_header(sheets: Mapping[str, Sequence[list[str]]], contract: Contract | None) -> tuple[str, int, float] | None:
-    """The sheet and 0-based row that hold the header, and how sure that is; None where no sheet does."""
-    best: tuple[str, int, float] | None = None
-    for name, cells in sheets.items():
-        rows = [(i, i, row) for i, row in enumerate(cells) if any(cell.strip() for cell in row)]
-        if contract is None:
-            found, certainty = _widest_row(rows, len(cells[0]) if cells else 0), 0.5
-        else:
-            found, certainty = _named_row(rows, contract)
-        if found is not None and (best is None or certainty > best[2]):
-            best = (name, rows[found][0], certainty)
-    return best
-
-
-@dataclass(frozen=True)
-class HeaderMatch:
-    """How a file's header meets a contract.
-
-    Attributes:
-        positions: where each contract column stands in the file.
-        synonyms: header text → column, where only a synonym matched.
-        missing: contract columns that are not there.
-        extra: headers that no column claims.
-        ambiguous: columns that two headers claim.
+    ``texts`` are its cells that say anything; ``short``: the row has fewer cells than the header.
     """
-
-    positions: dict[str, int]
-    synonyms: dict[str, str]
-    missing: tuple[str, ...]
-    extra: tuple[str, ...]
-    ambiguous: tuple[str, ...]
-
-
-def match_header(header: Sequence[str], contract: Contract) -> HeaderMatch:
-    """Exact names first, then folded names, then synonyms."""
-    positions: dict[str, int] = {}
-    synonyms: dict[str, str] = {}
-    ambiguous: list[str] = []
-    taken: set[int] = set()
-
-    def claim(column: str, fits: list[int]) -> None:
-        if not fits or column in positions:
-            return
-        positions[column] = fits[0]
-        taken.add(fits[0])
-        if len(fits) > 1:
-            ambiguous.append(column)
-
-    folded = [fold(cell) for cell in header]
-    for column in contract.columns:
-        fits = [i for i, cell in enumerate(folded) if cell == fold(column.name)]
-        # The exact name comes first, yet a second header that differs only in case or space is a doubt.
-        claim(column.name, sorted(fits, key=lambda i: header[i] != column.name))
-    for column in contract.columns:
-        aliases = {fold(alias) for alias in column.synonyms}
-        fits = [i for i, cell in enumerate(folded) if i not in taken and cell in aliases]
-        if fits and column.name not in positions:
-            synonyms[header[fits[0]]] = column.name
-        claim(column.name, fits)
-    return HeaderMatch(
-        positions,
-        synonyms,
-        tuple(column.name for column in contract.columns if column.name not in positions),
-        tuple(cell for i, cell in enumerate(header) if i not in taken and cell.strip()),
-        tuple(ambiguous),
-    )
-
-
-def unique_names(header: Sequence[str], reserved: Iterable[str] = ()) -> list[str]:
-    """Header cells as column names: blanks become ``column_<n>``, repeats and reserved names get a number."""
-    names: list[str] = []
-    seen = {name.casefold() for name in reserved}
-    for position, cell in enumerate(header, start=1):
-        base = cell.strip() or f"column_{position}"
-        name, count = base, 2
-        while name.casefold() in seen:
-            name, count = f"{base}_{count}", count + 1
-        seen.add(name.casefold())
-        names.append(name)
-    return names
+    if not texts or not _FOOTER.match(texts[0]):
+        return False
+    if width == 1:
+        return any(character.isdigit() for character in texts[0])
+    return short or len(texts) * 2 <= width

@@ -10,7 +10,7 @@ from typing import Any
 import openpyxl
 import pytest
 
-from etl_platform.adapters import tabular
+from etl_platform.adapters import archives, workbook
 from etl_platform.core.errors import UnreadableFileError
 from etl_platform.core.rules import LINE
 from etl_platform_tests.unit.making import cells_of, contract_of, read_back, text
@@ -107,12 +107,12 @@ def test_an_encrypted_zip_is_refused_by_name(path: Path) -> None:
 def test_an_archive_that_unpacks_past_the_limit_is_a_bomb(
     path: Path, monkeypatch: pytest.MonkeyPatch, pack: Any
 ) -> None:
-    monkeypatch.setattr(tabular, "MAX_UNPACKED_BYTES", 50_000)
+    monkeypatch.setattr(archives, "MAX_UNPACKED_BYTES", 50_000)
     assert code_of(path, pack(BODY + b"1,a,b\n" * 20_000)) == "zip_bomb"
 
 
 def test_a_zip_that_lies_about_its_size_is_still_a_bomb(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tabular, "MAX_UNPACKED_BYTES", 50_000)
+    monkeypatch.setattr(archives, "MAX_UNPACKED_BYTES", 50_000)
     body = BODY + b"1,a,b\n" * 20_000
     packed = zipped({"x.csv": body})
     small = packed.replace(len(body).to_bytes(4, "little"), (1_000).to_bytes(4, "little"))
@@ -177,5 +177,5 @@ def test_small_and_large_numbers_of_a_workbook_are_plain_digits(path: Path) -> N
 
 
 def test_a_workbook_too_large_to_hold_is_refused(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tabular, "MAX_WORKBOOK_BYTES", 100)
+    monkeypatch.setattr(workbook, "MAX_WORKBOOK_BYTES", 100)
     assert code_of(path, workbook({"S": [["ident", "label", "remark"]]})) == "workbook_too_large"

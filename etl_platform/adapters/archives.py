@@ -1,0 +1,72 @@
+"""Packed files: gzip and zip streams that end at a bomb's ratio or size, and whose damage has a name."""
+
+import gzip
+import io
+import zipfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+from etl_platform.core.errors import UnreadableFileError
+
+MAX_UNPACKED_BYTES = 64 << 30
+MAX_RATIO = 200
+_ALWAYS_FINE_BYTES = 256 << 20
+
+ByteStream = IO[bytes] | io.BufferedIOBase
+
+
+@contextmanager
+def unpacking() -> Iterator[None]:
+    import lzma  # noqa: PLC0415 - only archives need it
+
+    try:
+        yield
+    except (OSError, EOFError, ValueError, RuntimeError, zipfile.BadZipFile, zlib.error, lzma.LZMAError) as error:
+        raise UnreadableFileError("archive_damaged", f"the file cannot be unpacked: {error}; send it again") from None
+
+
+def open_gzip(path: Path) -> ByteStream:
+    return _Bounded(gzip.open(path, "rb"), path.stat().st_size)
+
+
+def open_zip_member(path: Path, name: str) -> ByteStream:
+    archive = zipfile.ZipFile(path)
+    try:
+        return _Bounded(archive.open(name), path.stat().st_size, archive)
+    except BaseException:
+        archive.close()
+        raise
+
+
+def refuse_bomb(unpacked: int, packed: int) -> None:
+    if unpacked > MAX_UNPACKED_BYTES or (unpacked > _ALWAYS_FINE_BYTES and unpacked > packed * MAX_RATIO):
+        raise UnreadableFileError(
+            "zip_bomb", f"{packed:,} bytes unpack to more than {unpacked:,}; send the file less compressed"
+        )
+
+
+class _Bounded(io.BufferedIOBase):
+    """A decompressing stream that stops at a bomb's ratio or size."""
+
+    def __init__(
+        self, inner: io.BufferedIOBase | IO[bytes], packed_bytes: int, archive: zipfile.ZipFile | None = None
+    ) -> None:
+        self._inner, self._packed, self._archive, self._seen = inner, packed_bytes, archive, 0
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        data = self._inner.read(-1 if size is None else size)
+        self._seen += len(data)
+        refuse_bomb(self._seen, self._packed)
+        return data
+
+    def close(self) -> None:
+        self._inner.close()
+        if self._archive is not None:
+            self._archive.close()
+        super().close()

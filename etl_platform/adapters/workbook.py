@@ -1,0 +1,138 @@
+"""One sheet of an Excel workbook → batches of text cells. The sheet is read whole, within limits."""
+
+import re
+import zipfile
+from collections.abc import Iterator, Sequence
+from datetime import date, datetime, time
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from etl_platform.core.contracts import Contract
+from etl_platform.core.dialect import is_footer
+from etl_platform.core.errors import UnreadableFileError
+from etl_platform.core.headers import find_header, unique_names
+from etl_platform.core.parsing import Grid, ReadNotes, rows_frame
+from etl_platform.core.rules import RESERVED
+
+MAX_WORKBOOK_BYTES = 1 << 30
+MAX_SHEET_CELLS = 50_000_000
+_BATCH_ROWS = 100_000
+_BLOCK = 1 << 20
+_CELL = re.compile(rb'<(?:\w+:)?c\b[^>]{0,64}?\br="([A-Z]{1,3})([0-9]{1,7})"')
+
+
+class WorkbookTable:
+    """One sheet of an Excel workbook: the one whose header fits the contract best."""
+
+    excel = True
+
+    def __init__(self, path: Path, contract: Contract | None, unpacked_bytes: int) -> None:
+        import python_calamine  # noqa: PLC0415 - only workbooks need it
+
+        if unpacked_bytes > MAX_WORKBOOK_BYTES:
+            raise UnreadableFileError(
+                "workbook_too_large", f"the workbook unpacks to {unpacked_bytes:,} bytes; send it as CSV"
+            )
+        try:
+            workbook = python_calamine.CalamineWorkbook.from_path(str(path))
+            sheets = {
+                name: [
+                    [_cell_text(cell) for cell in row]
+                    for row in workbook.get_sheet_by_name(name).to_python(skip_empty_area=False)
+                ]
+                for name in workbook.sheet_names
+            }
+        except (python_calamine.CalamineError, OSError, ValueError) as error:
+            raise UnreadableFileError("workbook_damaged", f"Excel's reader says: {error}") from None
+        found = find_header(sheets, contract)
+        if found is None:
+            code = "no_header_match" if any(sheets.values()) else "empty_file"
+            raise UnreadableFileError(code, f"no sheet of {', '.join(sheets)} holds the expected header")
+        self.sheet, self._header_row, self.confidence = found
+        self._rows = sheets[self.sheet]
+        self.header = tuple(self._rows[self._header_row])
+        self.names = unique_names(self.header, RESERVED)
+        self.notes = ReadNotes()
+
+    def batches(self) -> Iterator[pl.DataFrame]:
+        self.notes = ReadNotes()
+        named = max((i for i, cell in enumerate(self.header, start=1) if cell.strip()), default=0)
+        grid = Grid("\t", b"\n", len(self.header), len(self.header), named)
+        rows = list(enumerate(self._rows[self._header_row + 1 :], start=self._header_row + 2))
+        while rows and self._ends(rows[-1][1]):
+            line, cells = rows.pop()
+            self.notes.dropped.append({"line": line, "why": "footer", "text": "\t".join(filter(None, cells))[:80]})
+        filled = [(line, cells) for line, cells in rows if any(cell.strip() for cell in cells)]
+        self.notes.blank_lines = len(rows) - len(filled)
+        for start in range(0, len(filled), _BATCH_ROWS):
+            yield rows_frame([(cells, line, None, None) for line, cells in filled[start : start + _BATCH_ROWS]], grid)
+
+    def some_columns(self, positions: Sequence[int]) -> Iterator[pl.DataFrame]:
+        return self.batches()
+
+    @staticmethod
+    def _ends(cells: list[str]) -> bool:
+        """Whether a last row is blank or a footer."""
+        texts = [cell for cell in cells if cell.strip()]
+        return not texts or is_footer(texts, len(cells), short=False)
+
+    def describe(self) -> dict[str, Any]:
+        return {
+            "format": "excel",
+            "compression": None,
+            "encoding": "utf-8",
+            "delimiter": None,
+            "line_end": None,
+            "sheet": self.sheet,
+            "header_line": self._header_row + 1,
+            "preamble_lines": self._header_row,
+            "confidence": {"encoding": 1.0, "delimiter": 1.0, "header": round(self.confidence, 3)},
+            "blank_lines": self.notes.blank_lines,
+            "ragged_rows": 0,
+            "dropped": self.notes.dropped,
+        }
+
+
+def refuse_far_cells(archive: zipfile.ZipFile, members: Sequence[zipfile.ZipInfo]) -> None:
+    """Excel's reader lays a sheet out whole: one forgotten cell in the last corner would take all memory."""
+    for member in members:
+        if not re.fullmatch(r"xl/worksheets/[^/]+\.xml", member.filename):
+            continue
+        rows = columns = 0
+        tail = b""
+        with archive.open(member) as file:
+            while block := file.read(_BLOCK):
+                text = tail + block
+                for letters, digits in set(_CELL.findall(text)):
+                    rows = max(rows, int(digits))
+                    columns = max(columns, _column_number(letters))
+                tail = text[-32:]
+        if rows * columns > MAX_SHEET_CELLS:
+            raise UnreadableFileError(
+                "workbook_too_large",
+                f"{member.filename} reaches to row {rows:,}, column {columns:,}; delete stray cells or send CSV",
+            )
+
+
+def _column_number(letters: bytes) -> int:
+    number = 0
+    for letter in letters:
+        number = number * 26 + letter - 64
+    return number
+
+
+def _cell_text(cell: Any) -> str:
+    """A cell as the text that a sender would have typed: whole floats without ``.0``, dates as ISO."""
+    if isinstance(cell, bool):
+        return "true" if cell else "false"
+    if isinstance(cell, float):
+        return f"{Decimal(repr(cell)):f}".removesuffix(".0")
+    if isinstance(cell, datetime):
+        midnight = cell.time() == time(0)
+        return cell.date().isoformat() if midnight else cell.isoformat(timespec="seconds")
+    if isinstance(cell, date | time):
+        return cell.isoformat()
+    return str(cell)
