@@ -10,7 +10,8 @@ from typing import Any
 import openpyxl
 import pytest
 
-from etl_platform.adapters import archives, workbook
+from etl_platform.adapters import archives
+from etl_platform.adapters import workbook as workbooks
 from etl_platform.core.errors import UnreadableFileError
 from etl_platform.core.rules import LINE
 from etl_platform_tests.unit.making import cells_of, contract_of, read_back, text
@@ -177,5 +178,5 @@ def test_small_and_large_numbers_of_a_workbook_are_plain_digits(path: Path) -> N
 
 
 def test_a_workbook_too_large_to_hold_is_refused(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(workbook, "MAX_WORKBOOK_BYTES", 100)
+    monkeypatch.setattr(workbooks, "MAX_WORKBOOK_BYTES", 100)
     assert code_of(path, workbook({"S": [["ident", "label", "remark"]]})) == "workbook_too_large"
