@@ -59,7 +59,7 @@ fix: setup ## Format and apply the safe lint fixes
 
 bench: setup ## Measure the engine beside its peers
 	@$(UV) sync --quiet --locked --group bench --python $(PYTHON)
-	exec $(BIN)/python -m benchmarks
+	exec $(BIN)/python -m benchmarks $(ARGS)
 
 clean: ## Remove everything that make setup, demo and dev made
 	@rm -rf .venv .emulator .dagster .local

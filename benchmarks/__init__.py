@@ -1,0 +1,1 @@
+"""Benchmarks beside peers, run with ``make bench``. Ratios of one run count, not seconds."""
