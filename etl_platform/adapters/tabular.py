@@ -27,14 +27,14 @@ from etl_platform.core.parsing import (
     MAX_ROW_BYTES,
     Grid,
     ReadNotes,
-    cut_rows,
     parse_chunk,
     parse_columns,
-    whole_rows,
+    unclosed_quote,
 )
 from etl_platform.core.rules import DAMAGE, LINE, RESERVED
+from etl_platform.core.structure import scan
 
-CHUNK_BYTES = 16 << 20
+CHUNK_BYTES = 8 << 20
 _BLOCK = CHUNK_BYTES
 _FOOTER_ROWS = 8
 
@@ -113,7 +113,9 @@ class TextTable:
         """Text columns by position with ``_line``, ``_damage`` and ``_overflow``; footers and blanks left out."""
         self.notes = ReadNotes()
         held: pl.DataFrame | None = None
-        for frame in self._frames():
+        for frame, _ in self._frames(None):
+            if not frame.height:
+                continue
             if held is not None:
                 yield held
             held = frame
@@ -122,48 +124,43 @@ class TextTable:
 
     def some_columns(self, positions: Sequence[int]) -> Iterator[pl.DataFrame]:
         self.notes = ReadNotes()
-        grid = self._grid()
-        for chunk, line, last in self._chunks(grid):
-            frame = None if last else parse_columns(chunk, grid, positions)
-            if frame is None:
-                frame, _ = parse_chunk(chunk, line, grid, self.notes)
+        for frame, last in self._frames(positions):
             yield self._without_footer(frame) if last else frame
 
-    def _grid(self) -> Grid:
-        return Grid(
-            self.dialect.delimiter, self.dialect.line_end, len(self.header), self.dialect.declared, self.dialect.named
-        )
+    def _frames(self, positions: Sequence[int] | None) -> Iterator[tuple[pl.DataFrame, bool]]:
+        """Rows, about CHUNK_BYTES at a time, and whether they are known to be the last, which have all columns.
 
-    def _frames(self) -> Iterator[pl.DataFrame]:
-        grid = self._grid()
-        for chunk, line, _ in self._chunks(grid):
-            frame, _ = parse_chunk(chunk, line, grid, self.notes)
-            if frame.height:
-                yield frame
-
-    def _chunks(self, grid: Grid) -> Iterator[tuple[bytes, int, bool]]:
-        """Whole rows, about CHUNK_BYTES at a time, their first line, and whether they are known to be the last."""
-        buffer, line = b"", self.dialect.data_line
+        With ``positions`` only those columns are read, unproven.
+        """
+        dialect = self.dialect
+        grid = Grid(dialect.delimiter, dialect.line_end, len(self.header), dialect.declared, dialect.named)
+        buffer, line = b"", dialect.data_line
         skip = line - 1
         with _readable(self._open, self._packed) as file:
-            for block in _utf8_blocks(file, self.dialect):
+            for block, final in _with_final(_utf8_blocks(file, dialect)):
                 buffer += block
                 while skip and (end := buffer.find(grid.line_end) + 1):
                     buffer, skip = buffer[end:], skip - 1
-                if skip or len(buffer) < CHUNK_BYTES:
-                    continue
-                end = cut_rows(buffer, grid.line_end)
-                if not end and len(buffer) > MAX_ROW_BYTES:
-                    # No row ends outside quotes: either a stray quote upset the count, or one never closes.
-                    end = whole_rows(buffer, line, grid)
-                if end:
-                    yield buffer[:end], line, False
-                    line += buffer.count(grid.line_end, 0, end)
-                    buffer = buffer[end:]
-        # DOS programs end a text with Ctrl-Z.
-        buffer = buffer.rstrip(b"\x1a")
-        if buffer and not skip:
-            yield buffer, line, True
+                if final:
+                    # DOS programs end a text with Ctrl-Z.
+                    buffer = b"" if skip else buffer.rstrip(b"\x1a")
+                while buffer and not skip and (final or len(buffer) >= CHUNK_BYTES):
+                    structure = scan(buffer, grid.delimiter, grid.line_end, final=final)
+                    # Where no row ends outside quotes, one never closes, or a stray one upset the count.
+                    lost = not structure.end
+                    if lost and len(buffer) <= MAX_ROW_BYTES:
+                        break
+                    end = buffer.rfind(grid.line_end) + 1 if lost else structure.end
+                    frame = None
+                    if positions is not None and not final and not lost:
+                        frame, lines, rest = parse_columns(buffer[:end], grid, positions), structure.line_ends, b""
+                    if frame is None:
+                        found = None if lost else structure
+                        frame, lines, rest = parse_chunk(buffer[:end], line, grid, self.notes, found)
+                    if not lines:
+                        raise unclosed_quote(line)
+                    buffer, line = rest + buffer[end:], line + lines
+                    yield frame, final and not buffer
 
     def _without_footer(self, frame: pl.DataFrame) -> pl.DataFrame:
         cells = [name for name in frame.columns if name.isdigit()]
@@ -212,6 +209,13 @@ def _read_up_to(file: ByteStream, size: int) -> bytes:
         parts.append(part)
         size -= len(part)
     return b"".join(parts)
+
+
+def _with_final(blocks: Iterator[bytes]) -> Iterator[tuple[bytes, bool]]:
+    """Each block, and after the last an empty one that says so."""
+    for block in blocks:
+        yield block, False
+    yield b"", True
 
 
 def _utf8_blocks(file: ByteStream, dialect: Dialect) -> Iterator[bytes]:

@@ -1,8 +1,8 @@
 """UTF-8 bytes of whole rows → a frame of text cells with line numbers. No files.
 
-Polars parses a chunk fast but forgives: it pads short rows, and a stray quote may swallow a delimiter. So its
-answer is taken only when the bytes add up: the cells, delimiters, quotes and line ends of the frame must
-account for every byte of the chunk. Where they do not, the chunk is read again row by row with Python's csv
+Polars parses a chunk fast but forgives: it pads short rows, refuses only long ones, and drops a stray quote. So
+its answer is taken only where the chunk's structure proves it: quotes close where they may, and as many
+delimiters stand outside quotes as the rows need. Elsewhere the chunk is read again row by row with Python's csv
 module, which says what is wrong with which row.
 """
 
@@ -16,6 +16,7 @@ import polars as pl
 from etl_platform.core.errors import UnreadableFileError
 from etl_platform.core.rule_names import BAD_QUOTE, TOO_FEW, TOO_MANY
 from etl_platform.core.rules import DAMAGE, LINE, OVERFLOW
+from etl_platform.core.structure import Structure, scan
 
 MAX_ROW_BYTES = 32 << 20
 """A row longer than this is taken for an unclosed quote."""
@@ -56,57 +57,35 @@ class ReadNotes:
         self.crlf, self.lf = self.crlf or crlf, self.lf or lf
 
 
-def cut_rows(buffer: bytes, line_end: bytes) -> int:
-    """Length of the longest head of ``buffer`` that ends a row outside quotes; 0 if there is none."""
-    end = buffer.rfind(line_end) + 1
-    odd = buffer.count(b'"', 0, end) & 1
-    while end and odd:
-        quote = buffer.rfind(b'"', 0, end)
-        before = buffer.rfind(line_end, 0, quote) + 1
-        odd ^= buffer.count(b'"', before, end) & 1
-        end = before
-    return end
-
-
-def parse_chunk(chunk: bytes, first_line: int, grid: Grid, notes: ReadNotes) -> tuple[pl.DataFrame, int]:
-    """Read whole rows.
+def parse_chunk(
+    chunk: bytes, first_line: int, grid: Grid, notes: ReadNotes, structure: Structure | None = None
+) -> tuple[pl.DataFrame, int, bytes]:
+    """Read rows.
 
     Args:
-        chunk: bytes that start and end at a row's border.
+        chunk: bytes that start at a row's border and, as far as ``structure`` can tell, end at one.
         first_line: 1-based line of the file on which they start.
+        structure: of just this chunk, if it is known.
 
     Returns:
-        Text columns by position, ``_line``, ``_damage`` and ``_overflow``; and the lines that the chunk takes.
+        Text columns by position, ``_line``, ``_damage`` and ``_overflow``; the lines that were read; and, as UTF-8,
+        the rest of the chunk, where a row turned out to go on beyond its end.
 
     Raises:
         UnreadableFileError: ``unclosed_quote``, ``encoding_undecidable``.
     """
-    fast = _parse_fast(chunk, first_line, grid, notes)
-    if fast is None:
+    found = structure or scan(chunk, grid.delimiter, grid.line_end, final=True)
+    frame = _parse_fast(chunk, first_line, grid, notes, found)
+    if frame is None:
         repaired = decode_mixed(chunk, first_line, grid.line_end, notes)
         if repaired is not None:
             chunk = repaired
-            fast = _parse_fast(chunk, first_line, grid, notes)
-    if fast is not None:
-        return fast
+            frame = _parse_fast(chunk, first_line, grid, notes, found)
+    if frame is not None:
+        return frame, found.line_ends + (not chunk.endswith(grid.line_end)), b""
     notes.slow_chunks += 1
-    rows, used, lines = parse_rows(chunk, first_line, grid, notes)
-    if used < len(chunk):
-        raise unclosed_quote(first_line + lines)
-    return rows, lines
-
-
-def whole_rows(buffer: bytes, first_line: int, grid: Grid) -> int:
-    """Length of the head of ``buffer`` that is whole rows, read one by one.
-
-    Raises:
-        UnreadableFileError: ``unclosed_quote`` where not even one row ends.
-    """
-    lines = buffer[: buffer.rfind(grid.line_end) + 1]
-    _, used, _ = parse_rows(lines, first_line, grid, ReadNotes())
-    if not used:
-        raise unclosed_quote(first_line)
-    return used
+    frame, used, lines = parse_rows(chunk, first_line, grid, notes)
+    return frame, lines, chunk[used:]
 
 
 def unclosed_quote(line: int) -> UnreadableFileError:
@@ -115,56 +94,27 @@ def unclosed_quote(line: int) -> UnreadableFileError:
     )
 
 
-def _parse_fast(chunk: bytes, first_line: int, grid: Grid, notes: ReadNotes) -> tuple[pl.DataFrame, int] | None:
-    line_end, end_bytes = grid.line_end, 1
-    lines = chunk.count(line_end)
-    if line_end == b"\n" and b"\r" in chunk:
-        # Mixed line ends would let a missing delimiter hide behind a carriage return.
-        if not chunk.count(b"\r\n") == chunk.count(b"\r") == lines:
-            return None
-        end_bytes = 2
-    quotes = _well_placed_quotes(chunk, grid.delimiter)
-    frame = None if quotes is None else parse_columns(chunk, grid, range(grid.width))
-    if quotes is None or frame is None or not _adds_up(frame, chunk, quotes, grid, end_bytes):
+def _parse_fast(
+    chunk: bytes, first_line: int, grid: Grid, notes: ReadNotes, structure: Structure
+) -> pl.DataFrame | None:
+    """Polars' reading, where the structure proves it; None elsewhere."""
+    crlf = grid.line_end == b"\n" and b"\r" in chunk
+    # Mixed line ends are for the slow reader, which knows what a lone carriage return means.
+    if crlf and not chunk.count(b"\r\n") == chunk.count(b"\r") == structure.line_ends:
         return None
-    if b'""' in chunk:
+    if not structure.well_quoted or structure.quotes % 2:
+        return None
+    if structure.delimiters != structure.rows * (grid.width - 1):
+        return None
+    frame = parse_columns(chunk, grid, range(grid.width))
+    if frame is None or frame.height != structure.rows:
+        return None
+    if structure.quotes and b'""' in chunk:
         # A quoted empty cell is as empty as one without quotes.
         frame = frame.with_columns(pl.when(pl.all() != "").then(pl.all()))
-    taken = lines + (not chunk.endswith(line_end))
-    notes.see_line_ends(crlf=end_bytes == 2, lf=end_bytes == 1)
-    return _numbered(frame, first_line, taken, grid, notes), taken
-
-
-def _well_placed_quotes(chunk: bytes, delimiter: str) -> int | None:
-    """The number of quotes, if every one that closes is followed by a delimiter, a line end or another quote.
-
-    Polars reads ``"a"b`` as ``ab``; here such a row must get its reason.
-    """
-    if b'"' not in chunk:
-        return 0
-    import numpy as np  # noqa: PLC0415 - only files with quotes need it
-
-    codes = np.frombuffer(chunk, np.uint8)
-    places = np.flatnonzero(codes == ord('"'))
-    closing = places[1::2]
-    if len(places) & 1:
-        return None
-    if closing[-1] == len(codes) - 1:
-        closing = closing[:-1]
-    may_follow = np.zeros(256, np.bool_)
-    may_follow[list(delimiter.encode() + b'\r\n"')] = True
-    return len(places) if bool(may_follow[codes[closing + 1]].all()) else None
-
-
-def _adds_up(frame: pl.DataFrame, chunk: bytes, quotes: int, grid: Grid, end_bytes: int) -> bool:
-    """Whether cells, delimiters, quotes and line ends account for every byte."""
-    open_end = 0 if chunk.endswith(grid.line_end) else end_bytes
-    cells = frame.select(pl.sum_horizontal(pl.all().str.len_bytes().sum())).item() or 0
-    expected = cells + frame.height * (grid.width - 1 + end_bytes) - open_end + quotes
-    if expected == len(chunk):
-        return True
-    kept = frame.select(pl.sum_horizontal(pl.all().str.count_matches('"', literal=True).sum())).item() or 0
-    return bool(expected - kept == len(chunk))
+    notes.see_line_ends(crlf=crlf, lf=not crlf)
+    lines = structure.line_ends + (not chunk.endswith(grid.line_end))
+    return _numbered(frame, first_line, lines, grid, notes)
 
 
 def _numbered(frame: pl.DataFrame, first_line: int, taken: int, grid: Grid, notes: ReadNotes) -> pl.DataFrame:

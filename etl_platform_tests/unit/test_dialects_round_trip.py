@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 
 from etl_platform.adapters import tabular
 from etl_platform.core.errors import UnreadableFileError
-from etl_platform.core.parsing import Grid, ReadNotes, cut_rows, parse_chunk, parse_rows
+from etl_platform.core.parsing import Grid, ReadNotes, parse_chunk, parse_rows
 from etl_platform.core.rules import DAMAGE, LINE
+from etl_platform.core.structure import scan
 from etl_platform_tests.unit.making import cells_of, contract_of, read_back, text
 
 CONTRACT = contract_of([text("ident"), text("label"), text("remark")])
@@ -155,13 +156,13 @@ def assert_readers_agree(chunk: bytes) -> None:
     except UnreadableFileError as error:
         assert error.code == "unclosed_quote"  # noqa: PT017 - the fast reader must then refuse as well
     try:
-        fast, fast_lines = parse_chunk(chunk, 1, grid, ReadNotes())
+        fast, fast_lines, rest = parse_chunk(chunk, 1, grid, ReadNotes())
     except UnreadableFileError as error:
         assert error.code == "unclosed_quote"  # noqa: PT017 - as above
         assert slow is None or used < len(chunk)
         return
     assert slow is not None
-    assert used == len(chunk)
+    assert rest == chunk[used:]
     assert fast.rows() == slow.rows()
     assert fast_lines == lines
 
@@ -211,7 +212,7 @@ def test_well_formed_rows_of_the_right_width_read_as_rfc_4180_says(chunk: str) -
     rows = reference_rows(chunk.encode())
     if rows is None or any(len(row) != 3 for row in rows):
         return
-    frame, _ = parse_chunk(chunk.encode(), 1, Grid(",", b"\n", 3, 3, 3), ReadNotes())
+    frame, _, _ = parse_chunk(chunk.encode(), 1, Grid(",", b"\n", 3, 3, 3), ReadNotes())
     assert cells_of(frame) == [tuple(row) for row in rows if any(cell.strip() for cell in row)]
     assert frame[DAMAGE].null_count() == frame.height
 
@@ -220,7 +221,7 @@ def test_well_formed_rows_of_the_right_width_read_as_rfc_4180_says(chunk: str) -
 @given(chunk=st.text(st.sampled_from('a",\n'), max_size=20), more=st.text(st.sampled_from('a",\n'), max_size=6))
 def test_a_cut_never_goes_through_a_quoted_cell(chunk: str, more: str) -> None:
     buffer = (chunk + more).encode()
-    end = cut_rows(buffer, b"\n")
+    end = scan(buffer, ",", b"\n").end
     assert 0 <= end <= len(buffer)
     assert end == 0 or buffer[end - 1 : end] == b"\n"
     assert buffer[:end].count(b'"') % 2 == 0

@@ -1,0 +1,48 @@
+"""The structure of a chunk, 64 bytes at a time, against a plain walk over its characters."""
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from etl_platform.core.structure import Structure, scan
+
+TEXT = st.text(st.sampled_from('aé",;\n\r'), max_size=300)
+
+
+def walk(buffer: bytes, delimiter: str, *, final: bool) -> Structure:
+    """The same facts, one byte after the other."""
+    separator, inside, end = delimiter.encode(), False, 0
+    for place, code in enumerate(buffer):
+        inside ^= code == ord('"')
+        if code == ord("\n") and not inside:
+            end = place + 1
+    end = len(buffer) if final else end
+    rows = delimiters = 0
+    well_quoted, inside = True, False
+    for place in range(end):
+        byte = buffer[place : place + 1]
+        if byte == b'"':
+            inside = not inside
+            follower = buffer[place + 1 : place + 2]
+            well_quoted = well_quoted and (inside or follower in {b"", b"\n", b"\r", b'"', separator})
+        rows += byte == b"\n" and not inside
+        delimiters += byte == separator and not inside
+    rows += final and not buffer.endswith(b"\n")
+    head = buffer[:end]
+    return Structure(end, rows, delimiters, head.count(b"\n"), well_quoted, head.count(b'"'))
+
+
+@settings(deadline=None, max_examples=1_000)
+@given(text=TEXT, delimiter=st.sampled_from(",;"), final=st.booleans())
+def test_a_scan_sees_what_a_walk_sees(text: str, delimiter: str, final: bool) -> None:
+    buffer = text.encode()
+    assert scan(buffer, delimiter, b"\n", final=final) == walk(buffer, delimiter, final=final)
+
+
+def test_a_quote_that_opens_many_words_back_still_counts() -> None:
+    buffer = b'"' + b"x,\n" * 1_000 + b'",b\nc,d\n'
+    found = scan(buffer, ",", b"\n")
+    assert (found.end, found.rows, found.delimiters, found.line_ends) == (len(buffer), 2, 2, 1_002)
+
+
+def test_nothing_has_no_rows() -> None:
+    assert scan(b"", ",", b"\n", final=True).end == 0
