@@ -50,12 +50,11 @@ class Profiler:
         self._update_ranges(batch)
         for name, seen in self._seen.items():
             text = batch[f"text:{name}"]
-            self._update_sketch(seen, text)
-            if name in self._sensitive:
-                seen.counts = None
-                continue
-            self._update_counts(seen, text)
-            if batch[name].dtype.is_numeric():
+            if seen.counts is not None:
+                self._update_counts(seen, text)
+            if seen.counts is None:
+                self._update_sketch(seen, text)
+            if name not in self._sensitive and batch[name].dtype.is_numeric():
                 self._update_bins(seen, batch[name])
 
     def _update_ranges(self, batch: pl.DataFrame) -> None:
@@ -89,13 +88,15 @@ class Profiler:
 
     @staticmethod
     def _update_counts(seen: _Seen, text: pl.Series) -> None:
-        if seen.counts is None:
-            return
+        """Count every value while there are few; past that, hand what was seen over to the sketch."""
+        assert seen.counts is not None
         counted = text.drop_nulls().value_counts(name="times")
         if counted.height <= _COUNTED_VALUES:
             seen.counts.update(dict(counted.rows()))
         if counted.height > _COUNTED_VALUES or len(seen.counts) > _COUNTED_VALUES:
+            known = pl.Series(list(seen.counts), dtype=pl.String)
             seen.counts = None
+            Profiler._update_sketch(seen, known)
 
     @staticmethod
     def _update_bins(seen: _Seen, values: pl.Series) -> None:
@@ -116,12 +117,14 @@ class Profiler:
         return {name: self._describe(name, seen) for name, seen in self._seen.items()}
 
     def _describe(self, name: str, seen: _Seen) -> dict[str, Any]:
-        kept = len(seen.hashes)
-        distinct = kept if kept < SKETCH_SIZE else round((SKETCH_SIZE - 1) / (int(seen.hashes[-1]) / 2**64))
+        exact = seen.counts is not None or len(seen.hashes) < SKETCH_SIZE
+        distinct = len(seen.hashes) if seen.counts is None else len(seen.counts)
+        if not exact:
+            distinct = round((SKETCH_SIZE - 1) / (int(seen.hashes[-1]) / 2**64))
         described: dict[str, Any] = {
             "nulls": seen.nulls,
             "distinct": distinct,
-            "distinct_error": 0.0 if kept < SKETCH_SIZE else DISTINCT_ERROR,
+            "distinct_error": 0.0 if exact else DISTINCT_ERROR,
             "min_length": seen.shortest,
             "max_length": seen.longest,
         }

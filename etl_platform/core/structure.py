@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 Words = npt.NDArray[np.uint64]
 _ONE = np.uint64(1)
+_BLOCK = 1 << 17
 
 
 @dataclass(frozen=True)
@@ -59,9 +60,12 @@ def scan(buffer: bytes, delimiter: str, line_end: bytes, *, final: bool = False)
 
 def _bits(codes: npt.NDArray[np.uint8], code: int) -> Words:
     """One bit a byte, lowest first, padded with zeros to whole words."""
-    packed = np.packbits(codes == code, bitorder="little")
-    words = np.zeros((len(packed) + 7) // 8, np.uint64)
-    words.view(np.uint8)[: len(packed)] = packed
+    words = np.zeros((len(codes) + 63) // 64, np.uint64)
+    packed = words.view(np.uint8)
+    # A block at a time stays in the processor's cache; whole arrays would cost as much again in page faults.
+    for start in range(0, len(codes), _BLOCK):
+        bits = np.packbits(codes[start : start + _BLOCK] == code, bitorder="little")
+        packed[start // 8 : start // 8 + len(bits)] = bits
     return words
 
 
