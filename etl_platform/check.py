@@ -12,6 +12,7 @@ from typing import Any
 
 import polars as pl
 
+from etl_platform.adapters.ahead import one_ahead
 from etl_platform.adapters.key_hashes import KeyHashes, checksum
 from etl_platform.adapters.parquet import ParquetSink
 from etl_platform.adapters.tabular import Table, open_table
@@ -220,7 +221,7 @@ class _Pass:
             ParquetSink(out_dir / SILVER, self._compiled.schema) as silver,
             ParquetSink(out_dir / QUARANTINE, _quarantine_schema(self._names)) as quarantine,
         ):
-            for cells in table.batches():
+            for cells in one_ahead(table.batches()):
                 batch = self._compiled.check(cells, repeated)
                 good, bad = self._take(batch)
                 silver.write(good)

@@ -11,8 +11,10 @@ import numpy as np
 import numpy.typing as npt
 
 Words = npt.NDArray[np.uint64]
+Bytes = npt.NDArray[np.uint8]
 _ONE = np.uint64(1)
-_BLOCK = 1 << 17
+_BLOCK = 1 << 18
+"""Bytes looked at together; whole words."""
 
 
 @dataclass(frozen=True)
@@ -39,62 +41,121 @@ class Structure:
 def scan(buffer: bytes, delimiter: str, line_end: bytes, *, final: bool = False) -> Structure:
     """Look over a buffer that starts at a row's border; with ``final`` its last row need not have a line end."""
     codes = np.frombuffer(buffer, np.uint8)
-    size = len(codes)
-    ends = _bits(codes, line_end[0])
-    delimiters = _bits(codes, ord(delimiter))
-    quotes = _bits(codes, ord('"')) if b'"' in buffer else None
-    inside = np.zeros_like(ends) if quotes is None else _inside(quotes)
-    row_ends = ends & ~inside
-    end = size if final else _last(row_ends) + 1
-    head = _head(len(ends), end)
-    closing = None if quotes is None else quotes & ~inside & head
+    total = _Counts()
+    committed, end, carry = total, 0, np.uint64(0)
+    # A block at a time stays in the processor's cache; whole arrays would cost as much again in page faults.
+    for start in range(0, len(codes), _BLOCK):
+        block = codes[start : start + _BLOCK]
+        follower = int(codes[start + _BLOCK]) if start + _BLOCK < len(codes) else None
+        bits = _Bits.of(block, ord(delimiter), line_end[0], carry)
+        carry = bits.carry
+        loose = bits.loose_quotes(block, ord(delimiter), line_end[0], follower)
+        last = _last(bits.row_ends)
+        if last >= 0:
+            end = start + last + 1
+            committed = total + bits.counts(loose, last + 1)
+        total = total + bits.counts(loose, len(block))
+    if final:
+        committed, end = total, len(codes)
     return Structure(
         end=end,
-        rows=_count(row_ends & head) + int(final and not buffer.endswith(line_end)),
-        delimiters=_count(delimiters & ~inside & head),
-        line_ends=_count(ends & head),
-        well_quoted=closing is None or _well_closed(codes, closing, ends | delimiters, quotes, end),
-        quotes=0 if quotes is None else _count(quotes & head),
+        rows=committed.rows + int(final and not buffer.endswith(line_end)),
+        delimiters=committed.delimiters,
+        line_ends=committed.line_ends,
+        well_quoted=not committed.loose,
+        quotes=committed.quotes,
     )
 
 
-def _bits(codes: npt.NDArray[np.uint8], code: int) -> Words:
+@dataclass(frozen=True)
+class _Counts:
+    rows: int = 0
+    delimiters: int = 0
+    line_ends: int = 0
+    quotes: int = 0
+    loose: int = 0
+
+    def __add__(self, other: "_Counts") -> "_Counts":
+        return _Counts(
+            self.rows + other.rows,
+            self.delimiters + other.delimiters,
+            self.line_ends + other.line_ends,
+            self.quotes + other.quotes,
+            self.loose + other.loose,
+        )
+
+
+@dataclass(frozen=True)
+class _Bits:
+    """One block: line ends, delimiters and quotes, what of it lies inside quotes, and whether its end does."""
+
+    line_ends: Words
+    delimiters: Words
+    quotes: Words
+    inside: Words
+    row_ends: Words
+    carry: np.uint64
+
+    @classmethod
+    def of(cls, block: Bytes, delimiter: int, line_end: int, carry: np.uint64) -> "_Bits":
+        line_ends, quotes = _pack(block == line_end), _pack(block == ord('"'))
+        inside = _inside(quotes, carry)
+        return cls(
+            line_ends, _pack(block == delimiter), quotes, inside, line_ends & ~inside, inside[-1] >> np.uint64(63)
+        )
+
+    def loose_quotes(self, block: Bytes, delimiter: int, line_end: int, follower: int | None) -> Words:
+        """Quotes that close before something other than a delimiter, a line end or another quote."""
+        closing = self.quotes & ~self.inside
+        if not closing.any():
+            return closing
+        borders = self.line_ends | self.delimiters | self.quotes
+        if 13 in block:
+            borders = borders | _pack(block == 13)
+        # Bit n of the shifted words says what byte n + 1 is.
+        following = borders >> _ONE
+        following[:-1] |= borders[1:] << np.uint64(63)
+        if follower is None or follower in {delimiter, line_end, 13, ord('"')}:
+            place, bit = divmod(len(block) - 1, 64)
+            following[place] |= _ONE << np.uint64(bit)
+        return closing & ~following
+
+    def counts(self, loose: Words, size: int) -> _Counts:
+        """What stands in the block's first ``size`` bytes."""
+        head = _head(len(self.line_ends), size)
+        return _Counts(
+            _count(self.row_ends & head),
+            _count(self.delimiters & ~self.inside & head),
+            _count(self.line_ends & head),
+            _count(self.quotes & head),
+            _count(loose & head),
+        )
+
+
+def _pack(flags: npt.NDArray[np.bool_]) -> Words:
     """One bit a byte, lowest first, padded with zeros to whole words."""
-    words = np.zeros((len(codes) + 63) // 64, np.uint64)
-    packed = words.view(np.uint8)
-    # A block at a time stays in the processor's cache; whole arrays would cost as much again in page faults.
-    for start in range(0, len(codes), _BLOCK):
-        bits = np.packbits(codes[start : start + _BLOCK] == code, bitorder="little")
-        packed[start // 8 : start // 8 + len(bits)] = bits
+    words = np.zeros((len(flags) + 63) // 64, np.uint64)
+    bits = np.packbits(flags, bitorder="little")
+    words.view(np.uint8)[: len(bits)] = bits
     return words
 
 
-def _inside(quotes: Words) -> Words:
-    """Bits from each opening quote up to, not including, the one that closes it."""
+def _inside(quotes: Words, carry: np.uint64) -> Words:
+    """Bits from each opening quote up to, not including, the one that closes it; ``carry``: the block begins inside."""
     parity = quotes.copy()
     for shift in (1, 2, 4, 8, 16, 32):
         parity ^= parity << np.uint64(shift)
-    carried = np.bitwise_xor.accumulate(parity >> np.uint64(63))
+    carried = np.bitwise_xor.accumulate(parity >> np.uint64(63)) ^ carry
     parity[1:] ^= np.uint64(0) - carried[:-1]
+    if carry:
+        parity[0] ^= ~np.uint64(0)
     return parity
 
 
-def _well_closed(codes: npt.NDArray[np.uint8], closing: Words, borders: Words, quotes: Words | None, end: int) -> bool:
-    assert quotes is not None
-    followers = borders | quotes
-    if 13 in codes[:end]:
-        followers = followers | _bits(codes, 13)
-    # Bit n of the shifted words says what byte n + 1 is.
-    following = followers >> _ONE
-    following[:-1] |= followers[1:] << np.uint64(63)
-    loose = closing & ~following
-    return _count(loose) == 0 or (_count(loose) == 1 and _last(loose) == len(codes) - 1)
-
-
-def _head(words: int, end: int) -> Words:
-    """Ones for the first ``end`` bits."""
+def _head(words: int, size: int) -> Words:
+    """Ones for the first ``size`` bits."""
     head = np.zeros(words, np.uint64)
-    whole, rest = divmod(end, 64)
+    whole, rest = divmod(size, 64)
     head[:whole] = ~np.uint64(0)
     if rest:
         head[whole] = (_ONE << np.uint64(rest)) - _ONE

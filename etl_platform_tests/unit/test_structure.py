@@ -1,8 +1,11 @@
 """The structure of a chunk, 64 bytes at a time, against a plain walk over its characters."""
 
+from unittest.mock import patch
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from etl_platform.core import structure
 from etl_platform.core.structure import Structure, scan
 
 TEXT = st.text(st.sampled_from('aé",;\n\r'), max_size=300)
@@ -32,10 +35,11 @@ def walk(buffer: bytes, delimiter: str, *, final: bool) -> Structure:
 
 
 @settings(deadline=None, max_examples=1_000)
-@given(text=TEXT, delimiter=st.sampled_from(",;"), final=st.booleans())
-def test_a_scan_sees_what_a_walk_sees(text: str, delimiter: str, final: bool) -> None:
+@given(text=TEXT, delimiter=st.sampled_from(",;"), final=st.booleans(), block=st.sampled_from([64, 128, 1 << 18]))
+def test_a_scan_sees_what_a_walk_sees(text: str, delimiter: str, final: bool, block: int) -> None:
     buffer = text.encode()
-    assert scan(buffer, delimiter, b"\n", final=final) == walk(buffer, delimiter, final=final)
+    with patch.object(structure, "_BLOCK", block):
+        assert scan(buffer, delimiter, b"\n", final=final) == walk(buffer, delimiter, final=final)
 
 
 def test_a_quote_that_opens_many_words_back_still_counts() -> None:
