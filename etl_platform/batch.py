@@ -143,8 +143,8 @@ def _settle(queue: HeldQueue, message: HeldMessage, *, failed: bool) -> None:
         if failed:
             delay = min(RETRY_DELAY_S * 2 ** (message.receive_count - 1), MAX_RETRY_DELAY_S)
             queue.hide([message.receipt_handle], delay)
-        else:
-            queue.delete([message.receipt_handle])
+        elif queue.delete([message.receipt_handle]):
+            log.warning("message not deleted, it comes again", extra={"message_id": message.message_id})
     except TransientError as error:
         # It comes again and is found to be done: a duplicate of work, not of effect.
         log.warning("message not settled", extra={"message_id": message.message_id, "error": str(error)})

@@ -4,6 +4,7 @@ No S3, no Dagster: what an agency runs before it sends is what the platform runs
 """
 
 import json
+import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -32,6 +33,7 @@ SILVER, QUARANTINE, QUARANTINE_CSV, REPORT = (
 )
 _EXAMPLES = 5
 _PREVIEW_ROWS = 5
+_SHOWN_CHARACTERS = 200
 Progress = Callable[[str, int], None]
 """Told the stage (``keys`` or ``rows``) and the rows done so far."""
 
@@ -105,6 +107,9 @@ def check_file(
         _split(table, compiled, out_dir, result, progress)
     except UnreadableFileError as error:
         result.reject(error.code, error.message, error.line)
+    except pl.exceptions.PanicException:
+        # No Exception by birth, and its message may quote values.
+        raise RuntimeError("Polars panicked on this file") from None
     finally:
         if table is not None:
             result.dialect = table.describe()
@@ -175,18 +180,20 @@ def _split(table: Table, compiled: CompiledContract, out_dir: Path, result: Chec
     file is damaged in a way that fooled it, and both are done again with the full reading.
     """
     for cheaply in (True, False):
-        keys = _scan_keys(table, compiled, out_dir, progress, cheaply=cheaply)
+        with tempfile.TemporaryDirectory(prefix="keys-", dir=out_dir) as scratch:
+            keys = _scan_keys(table, compiled, Path(scratch), progress, cheaply=cheaply)
+            repeated = {reason: found.repeated() for reason, found in keys.items()}
         one_pass = _Pass(compiled, table.names)
-        one_pass.run(table, {reason: found.repeated() for reason, found in keys.items()}, out_dir, progress)
+        one_pass.run(table, repeated, out_dir, progress)
         if all(found.checksum == one_pass.checksums[reason] for reason, found in keys.items()):
             break
     one_pass.fill(result)
 
 
 def _scan_keys(
-    table: Table, compiled: CompiledContract, out_dir: Path, progress: Progress, *, cheaply: bool
+    table: Table, compiled: CompiledContract, scratch: Path, progress: Progress, *, cheaply: bool
 ) -> dict[str, KeyHashes]:
-    keys = {reason: KeyHashes(out_dir / f"keys-{index}") for index, reason in enumerate(compiled.keys)}
+    keys = {reason: KeyHashes(scratch / str(index)) for index, reason in enumerate(compiled.keys)}
     if not keys:
         return keys
     positions = sorted(
@@ -281,7 +288,7 @@ def _collect_examples(bad: pl.DataFrame, compiled: CompiledContract, examples: d
 def _shown(contract: Contract, name: str, value: str | None) -> str | None:
     if value is None:
         return None
-    return shape(value) if contract.column(name).sensitive else value[:200]
+    return shape(value) if contract.column(name).sensitive else value[:_SHOWN_CHARACTERS]
 
 
 def _preview(good: pl.DataFrame, sensitive: frozenset[str]) -> Iterator[dict[str, Any]]:
@@ -292,6 +299,8 @@ def _preview(good: pl.DataFrame, sensitive: frozenset[str]) -> Iterator[dict[str
 
 
 def _plain(value: Any) -> Any:
+    if isinstance(value, str):
+        return value[:_SHOWN_CHARACTERS]
     return value.isoformat() if hasattr(value, "isoformat") else value
 
 

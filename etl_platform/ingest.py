@@ -158,7 +158,7 @@ class Intake:
 
         written: dict[str, Any] = {"bronze_key": task.bronze}
         current = self._silver_order(task.silver)
-        if current is not None and current[1].is_newer_than(task.order):
+        if current is not None and self._is_newer(current[1], task):
             return self._finish(task, task.record(), Outcome.SUPERSEDED, written)
         with tempfile.TemporaryDirectory(prefix="etl-platform-") as folder:
             work, record = Path(folder), task.record()
@@ -174,10 +174,12 @@ class Intake:
                     return self._finish(task, task.record(), Outcome.SUPERSEDED, written)
                 written |= {"silver_key": task.silver, "silver_etag": etag}
             key = layout.quarantine_key(task.contract.dataset, task.agency, task.delivery.delivery_id)
-            if task.attempt.cause is Cause.REPROCESS and not checked.quarantined_rows:
+            again = task.attempt.cause is Cause.REPROCESS
+            if again and checked.outcome is Outcome.ACCEPTED and not checked.quarantined_rows:
                 # What an older contract held back is good now.
                 self._store.delete(self._bucket, key)
-            if checked.quarantined_rows:
+            # A rejected reprocess leaves silver as it was, and so the quarantine that belongs to it.
+            if checked.quarantined_rows and not (again and checked.outcome is Outcome.REJECTED):
                 etag = self._store.write(self._bucket, key, work / QUARANTINE)
                 written |= {"quarantine_key": key, "quarantine_etag": etag}
         return self._finish(task, record, checked.outcome, written)
@@ -192,6 +194,25 @@ class Intake:
         modified = datetime.fromisoformat(meta["last-modified"])
         return head.etag, SourceOrder(meta["delivery-id"], meta.get("sequencer"), modified)
 
+    def _is_newer(self, current: SourceOrder, task: _Task) -> bool:
+        """Whether silver holds a newer version of the source; where times tie, S3's latest version is the newer."""
+        order = task.order
+        if current.delivery_id == order.delivery_id or order.is_newer_than(current):
+            return False
+        if current.is_newer_than(order):
+            return True
+        try:
+            latest = self._store.head(task.delivery.bucket, task.delivery.key)
+        except ObjectMissingError:
+            return False
+        return latest.version_id != task.delivery.version_id
+
+    def is_current(self, record: Mapping[str, Any]) -> bool:
+        """Whether silver still holds what this record wrote."""
+        silver = record["written"].get("silver_key")
+        current = self._silver_order(silver) if silver else None
+        return current is not None and current[1].delivery_id == record["delivery_id"]
+
     def _swap_silver(self, task: _Task, path: Path) -> str | None:
         """Put silver unless a newer version of the source is there; its eTag, or None."""
         order = task.order
@@ -200,7 +221,7 @@ class Intake:
             metadata["sequencer"] = order.sequencer
         for _ in range(_SWAPS):
             current = self._silver_order(task.silver)
-            if current is not None and current[1].is_newer_than(order):
+            if current is not None and self._is_newer(current[1], task):
                 return None
             try:
                 return self._store.write(

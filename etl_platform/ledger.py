@@ -63,7 +63,7 @@ def _key(record: Record) -> str:
         return layout.ignored_key(identity)
     attempt_id = None
     if record["attempt"]["cause"] == Cause.REPROCESS:
-        named = f"{identity}:{record['contract']['sha256']}"
+        named = f"{identity}:{record['contract']['sha256']}:{record['code_version']}"
         attempt_id = hashlib.sha256(named.encode()).hexdigest()[:12]
     return layout.report_key(record["dataset"], record["agency"], identity, attempt_id)
 

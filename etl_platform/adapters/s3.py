@@ -16,8 +16,8 @@ from etl_platform.core.errors import ObjectMissingError, PreconditionFailedError
 from etl_platform.settings import Settings
 
 _MISSING = {"NoSuchKey", "NoSuchVersion", "NoSuchBucket", "404", "NotFound"}
-# S3 answers 405 to the HEAD of a delete marker and 400 to a version id it cannot have given out.
-_MISSING_VERSION = {"405", "MethodNotAllowed", "400", "InvalidArgument"}
+# S3 answers 405 to a delete marker. To a version id that it cannot have given out it says InvalidArgument.
+_MISSING_VERSION = {"405", "MethodNotAllowed", "InvalidArgument"}
 _LOST = frozenset({"PreconditionFailed", "412", "ConditionalRequestConflict", "409"})
 _BLOCK = 1 << 20
 _SINGLE_COPY_BYTES = 5 << 30
@@ -29,7 +29,7 @@ class S3Store:
 
     def head(self, bucket: str, key: str, version_id: str | None = None, etag: str | None = None) -> ObjectHead:
         with _errors(f"HEAD s3://{bucket}/{key}", _MISSING | (_MISSING_VERSION if version_id else set())):
-            answer = self._s3.head_object(Bucket=bucket, Key=key, **_version(version_id))
+            answer = self._head(bucket, key, version_id)
         found = answer["ETag"].strip('"')
         if version_id is None and etag not in {None, found}:
             raise ObjectMissingError(f"s3://{bucket}/{key} was overwritten: its eTag is {found}, not {etag}")
@@ -42,6 +42,19 @@ class S3Store:
             answer["LastModified"].astimezone(UTC),
             answer.get("Metadata", {}),
         )
+
+    def _head(self, bucket: str, key: str, version_id: str | None) -> dict[str, Any]:
+        from botocore.exceptions import ClientError  # noqa: PLC0415
+
+        target = {"Bucket": bucket, "Key": key, **_version(version_id)}
+        try:
+            answer: dict[str, Any] = self._s3.head_object(**target)
+        except ClientError as error:
+            if error_code(error) == "400":
+                # The answer to a HEAD has no body, so a bare 400 says nothing; the same GET says why.
+                self._s3.get_object(**target, Range="bytes=0-0")["Body"].close()
+            raise
+        return answer
 
     def download(self, head: ObjectHead, path: Path) -> str:
         digest = hashlib.sha256()

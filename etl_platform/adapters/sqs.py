@@ -11,6 +11,8 @@ from etl_platform.adapters.aws import make_client, transient
 from etl_platform.settings import Settings
 
 _BATCH = 10
+_LOST = {"ReceiptHandleIsInvalid", "MessageNotInflight", "AWS.SimpleQueueService.MessageNotInflight"}
+_LOST |= {"InvalidParameterValue"}  # a handle whose message is gone altogether
 
 
 @dataclass(frozen=True)
@@ -48,25 +50,27 @@ class Queue:
         ]
 
     def delete(self, receipt_handles: Sequence[str]) -> list[str]:
-        """Delete messages; the handles that SQS refused."""
-        return self._each(receipt_handles, "DeleteMessageBatch", {})
+        """Delete messages; the handles that SQS refused, for whatever reason."""
+        return list(self._each(receipt_handles, "DeleteMessageBatch", {}))
 
     def hide(self, receipt_handles: Sequence[str], timeout_s: int) -> list[str]:
-        """Set the visibility timeout, counted from now; the handles that SQS refused."""
-        return self._each(receipt_handles, "ChangeMessageVisibilityBatch", {"VisibilityTimeout": timeout_s})
+        """Set the visibility timeout, counted from now; the handles that belong to somebody else by now."""
+        failed = self._each(receipt_handles, "ChangeMessageVisibilityBatch", {"VisibilityTimeout": timeout_s})
+        return [handle for handle, code in failed.items() if code in _LOST]
 
-    def _each(self, receipt_handles: Sequence[str], action: str, extra: Mapping[str, int]) -> list[str]:
+    def _each(self, receipt_handles: Sequence[str], action: str, extra: Mapping[str, int]) -> dict[str, str]:
+        """The handles that failed, each with SQS's code."""
         call = {
             "DeleteMessageBatch": self._sqs.delete_message_batch,
             "ChangeMessageVisibilityBatch": self._sqs.change_message_visibility_batch,
         }[action]
-        refused: list[str] = []
+        refused: dict[str, str] = {}
         for start in range(0, len(receipt_handles), _BATCH):
             handles = receipt_handles[start : start + _BATCH]
             entries = [{"Id": str(i), "ReceiptHandle": handle, **extra} for i, handle in enumerate(handles)]
             with _errors(action):
                 answer = call(QueueUrl=self.url, Entries=entries)
-            refused += [handles[int(entry["Id"])] for entry in answer.get("Failed", [])]
+            refused |= {handles[int(entry["Id"])]: str(entry.get("Code")) for entry in answer.get("Failed", [])}
         return refused
 
     def send(self, body: str, attributes: Mapping[str, str]) -> None:

@@ -23,6 +23,7 @@ from etl_platform.core.dialect import (
 )
 from etl_platform.core.errors import UnreadableFileError
 from etl_platform.core.headers import unique_names
+from etl_platform.core.masking import shape
 from etl_platform.core.parsing import (
     MAX_ROW_BYTES,
     Grid,
@@ -100,6 +101,7 @@ class TextTable:
 
     def __init__(self, open_file: Callable[[], ByteStream], contract: Contract | None, packed: str | None) -> None:
         self._open, self._packed = open_file, packed
+        self._mask = contract is not None and any(column.sensitive for column in contract.columns)
         with _readable(open_file, packed) as file:
             sample = _read_up_to(file, SAMPLE_BYTES)
             whole = not file.read(1)
@@ -170,9 +172,8 @@ class TextTable:
             if not is_footer(texts, len(cells), short=row[-1] is not None):
                 break
             keep -= 1
-            self.notes.dropped.append(
-                {"line": row[-2], "why": "footer", "text": self.dialect.delimiter.join(texts)[:80]}
-            )
+            text = self.dialect.delimiter.join(texts)[:80]
+            self.notes.dropped.append({"line": row[-2], "why": "footer", "text": shape(text) if self._mask else text})
         return frame.head(keep)
 
     def describe(self) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from etl_platform.core.contracts import Contract
 from etl_platform.core.dialect import is_footer
 from etl_platform.core.errors import UnreadableFileError
 from etl_platform.core.headers import find_header, unique_names
+from etl_platform.core.masking import shape
 from etl_platform.core.parsing import Grid, ReadNotes, rows_frame
 from etl_platform.core.rules import RESERVED
 
@@ -32,6 +33,7 @@ class WorkbookTable:
     def __init__(self, path: Path, contract: Contract | None, unpacked_bytes: int) -> None:
         import python_calamine  # noqa: PLC0415 - only workbooks need it
 
+        self._mask = contract is not None and any(column.sensitive for column in contract.columns)
         if unpacked_bytes > MAX_WORKBOOK_BYTES:
             raise UnreadableFileError(
                 "workbook_too_large", f"the workbook unpacks to {unpacked_bytes:,} bytes; send it as CSV"
@@ -64,7 +66,8 @@ class WorkbookTable:
         rows = list(enumerate(self._rows[self._header_row + 1 :], start=self._header_row + 2))
         while rows and self._ends(rows[-1][1]):
             line, cells = rows.pop()
-            self.notes.dropped.append({"line": line, "why": "footer", "text": "\t".join(filter(None, cells))[:80]})
+            text = "\t".join(filter(None, cells))[:80]
+            self.notes.dropped.append({"line": line, "why": "footer", "text": shape(text) if self._mask else text})
         filled = [(line, cells) for line, cells in rows if any(cell.strip() for cell in cells)]
         self.notes.blank_lines = len(rows) - len(filled)
         for start in range(0, len(filled), _BATCH_ROWS):

@@ -129,15 +129,17 @@ Run = list[Sequence[QueuedFile]]
 def fit_runs(runs: Sequence[Run], room: int) -> tuple[list[Run], list[Run]]:
     """Runs that may start now, ``room`` at most, and those that must wait.
 
-    Runs of files that arrived for the first time are merged until all fit, the smallest first. Runs of files that
-    came back are not: one of them may have killed its run.
+    Files that came back start first, the most received before the others: they are the nearest to the dead-letter
+    queue. Their runs are never merged, for one file may have killed its run; runs of files that arrived for the
+    first time are, the smallest first, down to the room that is left, and one slot is theirs where there are two.
     """
     fresh = sorted((run for run in runs if _receives(run) <= 1), key=len)
-    retried = [run for run in runs if _receives(run) > 1]
-    while len(fresh) > 1 and len(fresh) + len(retried) > room:
+    retried = sorted((run for run in runs if _receives(run) > 1), key=_receives, reverse=True)
+    kept = retried[: room - 1 if fresh and room > 1 else room]
+    while len(fresh) > max(1, room - len(kept)):
         fresh = sorted([fresh[0] + fresh[1], *fresh[2:]], key=len)
-    ordered = fresh + retried
-    return ordered[:room], ordered[room:]
+    started = kept + fresh[: room - len(kept)]
+    return started, retried[len(kept) :] + fresh[room - len(kept) :]
 
 
 def _receives(run: Run) -> int:

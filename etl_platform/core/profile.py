@@ -12,6 +12,7 @@ SKETCH_SIZE = 1024
 DISTINCT_ERROR = 0.03
 _COUNTED_VALUES = 2_000
 _TOP = 10
+_SHOWN_CHARACTERS = 200
 _BINS = 20
 
 
@@ -133,7 +134,7 @@ class Profiler:
         described |= {"min": _json(seen.minimum), "max": _json(seen.maximum)}
         if seen.counts:
             ordered = sorted(seen.counts.items(), key=lambda pair: (-pair[1], pair[0]))
-            described["top"] = [{"value": value, "rows": times} for value, times in ordered[:_TOP]]
+            described["top"] = [{"value": _json(value), "rows": times} for value, times in ordered[:_TOP]]
         if seen.edges is not None:
             edges: list[float | None] = [None, *seen.edges, None]
             described["histogram"] = [
@@ -153,4 +154,6 @@ def _most(one: Any, other: Any) -> Any:
 
 
 def _json(value: Any) -> Any:
+    if isinstance(value, str):
+        return value[:_SHOWN_CHARACTERS]
     return value.isoformat() if hasattr(value, "isoformat") else value

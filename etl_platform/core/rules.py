@@ -79,14 +79,19 @@ class CompiledContract:
             for reason in self.keys
         ]
         flags = [flag.meta.output_name() for flag in (*self.flags, *unique)]
-        return (
+        plan = (
             cells.lazy()
             .with_columns(self.texts)
             .with_columns(*self.typed, *self._key_columns())
             .with_columns(*self.flags, *unique)
             .with_columns(pl.any_horizontal(*flags, pl.col(DAMAGE).is_not_null()).alias(BAD))
-            .collect()
         )
+        try:
+            return plan.collect()
+        except pl.exceptions.PolarsError as error:
+            # Polars' own message quotes values, which may be classified.
+            message = f"a rule fails on this file's values ({type(error).__name__})"
+            raise ContractError(message, path=self.contract.path) from None
 
     def explain(self, bad: pl.DataFrame) -> pl.DataFrame:
         """Bad rows with their ``reasons``: rule names joined by ``;`` in report order."""
@@ -282,7 +287,11 @@ def _row_flag(contract: Contract, index: int) -> pl.Expr:
             path=contract.path,
             line=rule.line,
         )
-    if _looks_beyond_its_row(json.loads(expression.meta.serialize(format="json"))):
+    tree = json.loads(expression.meta.serialize(format="json"))
+    if _casts_strictly(tree):
+        message = f"{rule.name}: CAST would fail the whole file at the first odd value; write TRY_CAST"
+        raise ContractError(message, path=contract.path, line=rule.line)
+    if _looks_beyond_its_row(tree):
         message = f"{rule.name}: {rule.sql!r} looks at more than one row; a row rule sees one at a time"
         raise ContractError(message, path=contract.path, line=rule.line)
     broken = ~expression
@@ -290,6 +299,15 @@ def _row_flag(contract: Contract, index: int) -> pl.Expr:
         if names[name].type is not ColumnType.STRING:
             broken = broken & (pl.col(f"text:{name}").is_null() | pl.col(name).is_not_null())
     return broken.alias(f"rule:{rule.name}")
+
+
+def _casts_strictly(node: Any) -> bool:
+    """Whether a serialized expression holds a CAST; NOT brings one to Boolean of its own."""
+    if isinstance(node, dict):
+        cast = node.get("Cast")
+        strict = isinstance(cast, dict) and cast["options"] == "Strict" and cast["dtype"] != {"Literal": "Boolean"}
+        return strict or any(map(_casts_strictly, node.values()))
+    return isinstance(node, list) and any(map(_casts_strictly, node))
 
 
 _BEYOND = {"Agg", "Over", "Len", "Quantile", "Shift"}

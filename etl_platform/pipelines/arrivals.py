@@ -4,6 +4,7 @@ It receives, routes and asks for runs; it deletes no message that still holds wo
 """
 
 import hashlib
+import logging
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
@@ -13,6 +14,7 @@ import dagster as dg
 
 from etl_platform.adapters.sqs import Message
 from etl_platform.core.deliveries import Cause, QueuedFile, fit_runs, plan_runs
+from etl_platform.core.errors import TransientError
 from etl_platform.core.events import ParsedMessage, parse_message
 from etl_platform.ingest import Attempt, route
 from etl_platform.pipelines.files import JOB_NAME
@@ -21,6 +23,8 @@ from etl_platform.pipelines.resources import Platform
 SENSOR_NAME = "file_arrivals_sensor"
 TICK_DEADLINE_S = 20
 MAX_MESSAGES_PER_TICK = 1_000
+_MAX_BODY = 200_000
+log = logging.getLogger(__name__)
 _IN_FLIGHT = [
     dg.DagsterRunStatus.QUEUED,
     dg.DagsterRunStatus.NOT_STARTED,
@@ -62,18 +66,26 @@ def run_requests(platform: Platform, *, deadline: float, room: int | None = None
     """Receive until the queue is empty, the runs fill the room or the deadline (monotonic seconds) is reached."""
     room = platform.settings.max_runs_in_flight if room is None else room
     messages: list[list[QueuedFile]] = []
-    received = 0
-    while received < MAX_MESSAGES_PER_TICK and len(plan_runs(messages)) < room and time.monotonic() < deadline:
-        batch = platform.queue.receive(
-            platform.settings.max_messages_per_poll, platform.settings.visibility_timeout_seconds
-        )
+    received, limit = 0, platform.settings.max_messages_per_poll
+    while received < MAX_MESSAGES_PER_TICK and (free := room - len(plan_runs(messages))) > 0:
+        if time.monotonic() >= deadline:
+            break
+        batch = platform.queue.receive(limit, platform.settings.visibility_timeout_seconds)
         if not batch:
             break
         received += len(batch)
         for message in batch:
-            files = _routable(platform, message, parse_message(message.body))
+            try:
+                files = _routable(platform, message, parse_message(message.body))
+            except TransientError as error:
+                # One message must not cost the others their tick; it comes again.
+                log.warning("message not settled", extra={"message_id": message.message_id, "error": str(error)})
+                continue
             if files:
                 messages.append(files)
+        if any(message.receive_count > 1 for message in batch):
+            # Each of these may be a run of its own: receive no more than can start, or they would age in vain.
+            limit = max(1, min(platform.settings.max_messages_per_poll, free - 1))
     runs, waiting = fit_runs(plan_runs(messages), room)
     platform.queue.hide([files[0].receipt_handle for run in waiting for files in run], 0)
     for run in runs:
@@ -100,8 +112,9 @@ def _routable(platform: Platform, message: Message, parsed: ParsedMessage) -> li
                 message.receive_count,
             )
         )
-    if parsed.malformed:
-        platform.dead_letters.send(message.body, {"reason": "; ".join(parsed.malformed)[:1_000]})
+    if parsed.malformed and (not files or message.receive_count == 1):
+        # With its attributes a message must stay below SQS's 256 KiB.
+        platform.dead_letters.send(message.body[:_MAX_BODY], {"reason": "; ".join(parsed.malformed)[:1_000]})
     if not files:
         platform.queue.delete([message.receipt_handle])
     return files

@@ -195,8 +195,11 @@ def _log_events(
     assert ingested.agency is not None
     register_agencies(context.instance, {ingested.agency})
     if outcome is Outcome.DUPLICATE and message.receive_count > 1:
-        # This message came before: its run may have died between the record and these events.
-        outcome = Outcome(record["outcome"])
+        # This message came before: its run may have died between the record and these events. An accepted delivery
+        # that silver no longer holds must not become the partition's latest again.
+        before = Outcome(record["outcome"])
+        if before is not Outcome.ACCEPTED or platform.intake.is_current(record):
+            outcome = before
     for event in delivery_events(record, outcome, platform.contracts[ingested.dataset]):
         context.log_event(event)
 
@@ -231,11 +234,12 @@ def _reprocess_partition(
             continue
         bronze, silver = dg.AssetKey(["bronze", dataset]), dg.AssetKey(["silver", dataset])
         whole = merge_records([item.record for item in ingested])
-        accepted = merge_records([item.record for item in ingested if item.outcome is Outcome.ACCEPTED])
+        good = [item.record for item in ingested if item.outcome is Outcome.ACCEPTED]
+        accepted = merge_records(good)
         if ("bronze", dataset) in selected:
             yield dg.MaterializeResult(asset_key=bronze, metadata=bronze_metadata(whole) | {"files": len(ingested)})
         if ("silver", dataset) in selected and accepted:
-            yield dg.MaterializeResult(asset_key=silver, metadata=silver_metadata(accepted) | {"files": len(ingested)})
+            yield dg.MaterializeResult(asset_key=silver, metadata=silver_metadata(accepted) | {"files": len(good)})
         for check in check_outcomes(whole, platform.contracts[dataset]):
             if (silver, check.name) in checks:
                 yield dg.AssetCheckResult(

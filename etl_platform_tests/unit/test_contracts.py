@@ -142,6 +142,7 @@ def test_a_good_contract_says_what_stands_in_it() -> None:
         (WHOLE, "implementation: ''", "- name: small", ""),
         (WHOLE, "implementation: size <= MAX(size)", "- name: small", ""),
         (WHOLE, "implementation: COUNT(*) < 5", "- name: small", ""),
+        (WHOLE, "implementation: CAST(ident AS INTEGER) < 5", "- name: small", "TRY_CAST"),
         ("logicalType: string", "logicalType: string\n        logicalTypeOptions: {pattern: '['}", "- name: ident", ""),
     ],
 )

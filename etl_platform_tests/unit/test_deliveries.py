@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from etl_platform.core.deliveries import Delivery, QueuedFile, SourceOrder, delivery_id, plan_runs
+from etl_platform.core.deliveries import Delivery, QueuedFile, SourceOrder, delivery_id, fit_runs, plan_runs
 from etl_platform.core.events import ObjectCreated
 
 NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)
@@ -137,3 +137,31 @@ def test_a_fresh_message_never_travels_with_one_that_was_received_before() -> No
 
 def test_no_messages_make_no_runs() -> None:
     assert plan_runs([]) == []
+
+
+@settings(deadline=None)
+@given(st.lists(st.tuples(st.integers(1, 5), st.integers(1, 400)), max_size=40), st.integers(1, 12))
+def test_what_starts_and_what_waits_is_everything_once_and_fits(files: list[tuple[int, int]], room: int) -> None:
+    messages = [[queued(str(n), f"k{n}", size, receives)] for n, (receives, size) in enumerate(files)]
+    runs = plan_runs(messages, max_files=8, max_bytes=500)
+    started, waiting = fit_runs(runs, room)
+    assert len(started) <= room
+    given_out = [file.message_id for run in started + waiting for files in run for file in files]
+    assert sorted(given_out, key=int) == [str(n) for n in range(len(files))]
+    assert not waiting or len(started) == room
+
+
+def test_the_most_received_file_starts_first_and_alone() -> None:
+    messages = [[queued(str(n), "k", receives=4 + (n == 7))] for n in range(10)]
+    started, waiting = fit_runs(plan_runs(messages), 1)
+    assert [[file.message_id for files in run for file in files] for run in started] == [["7"]]
+    assert len(waiting) == 9
+
+
+def test_first_arrivals_are_merged_into_the_room_that_is_left() -> None:
+    fresh = [[queued(str(n), "k", size=1 << 29)] for n in range(6)]
+    started, waiting = fit_runs(plan_runs([*fresh, [queued("old", "k", receives=3)]]), 3)
+    assert waiting == []
+    assert len(started) == 3
+    assert [file.message_id for run in started for files in run for file in files].count("old") == 1
+    assert sum(len(run) for run in started) == 7

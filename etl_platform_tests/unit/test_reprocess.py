@@ -57,6 +57,23 @@ def test_rows_that_a_new_contract_accepts_do_not_stay_in_quarantine(place: Place
     assert sum(left) == 0
 
 
+def test_a_rejected_reprocess_leaves_silver_and_its_quarantine_as_they_were(place: Place) -> None:
+    place.ingest(place.drop(GOOD + b"c,many\n"))
+    before = {key: body for key, body in listing(place.root).items() if "reports/" not in key}
+    place.use(contract_of([text("ident", required=True), typed("size", "integer"), text("badge", required=True)]))
+    (again,) = reprocess(place)
+    assert again.outcome is Outcome.REJECTED
+    assert {key: body for key, body in listing(place.root).items() if "reports/" not in key} == before
+
+
+def test_a_record_knows_whether_silver_is_still_its_own(place: Place) -> None:
+    first = place.ingest(place.drop(GOOD))
+    assert place.intake.is_current(first.record)
+    second = place.ingest(place.drop(GOOD + b"d,4\n"))
+    assert not place.intake.is_current(first.record)
+    assert place.intake.is_current(second.record)
+
+
 @pytest.mark.parametrize("day", ["+20201-1-5", "0000-01-01", "1/1/0000", "99999-01-01"])
 def test_a_row_whose_year_python_does_not_have_is_no_failed_run(tmp_path: Path, day: str) -> None:
     place = Place(
