@@ -69,7 +69,7 @@ def test_a_rejected_reprocess_leaves_silver_and_its_quarantine_as_they_were(plac
 def test_a_record_knows_whether_silver_is_still_its_own(place: Place) -> None:
     first = place.ingest(place.drop(GOOD))
     assert place.intake.is_current(first.record)
-    second = place.ingest(place.drop(GOOD + b"d,4\n"))
+    second = place.ingest(place.drop(GOOD + b"d,4\n", seconds=2_000))
     assert not place.intake.is_current(first.record)
     assert place.intake.is_current(second.record)
 
