@@ -21,7 +21,7 @@ from etl_platform.core.contracts import Contract
 from etl_platform.core.deliveries import Outcome
 from etl_platform.core.errors import UnreadableFileError
 from etl_platform.core.headers import HeaderMatch, match_header
-from etl_platform.core.masking import HIDDEN, shape
+from etl_platform.core.masking import HIDDEN, shape, shown
 from etl_platform.core.profile import Profiler
 from etl_platform.core.rules import BAD, DAMAGE, LINE, OVERFLOW, REASONS, CompiledContract, compile_contract
 
@@ -33,7 +33,6 @@ SILVER, QUARANTINE, QUARANTINE_CSV, REPORT = (
 )
 _EXAMPLES = 5
 _PREVIEW_ROWS = 5
-_SHOWN_CHARACTERS = 200
 Progress = Callable[[str, int], None]
 """Told the stage (``keys`` or ``rows``) and the rows done so far."""
 
@@ -93,6 +92,7 @@ def check_file(
         OSError: the file cannot be opened, or the disk is full.
     """
     result = CheckResult(Outcome.ACCEPTED)
+    # Before the file is opened: a broken rule is the contract's fault, whatever the file is like.
     compile_contract(contract, {})
     for name in (SILVER, QUARANTINE, QUARANTINE_CSV, REPORT):
         (out_dir / name).unlink(missing_ok=True)
@@ -288,20 +288,12 @@ def _collect_examples(bad: pl.DataFrame, compiled: CompiledContract, examples: d
 def _shown(contract: Contract, name: str, value: str | None) -> str | None:
     if value is None:
         return None
-    return shape(value) if contract.column(name).sensitive else value[:_SHOWN_CHARACTERS]
+    return shape(value) if contract.column(name).sensitive else shown(value)
 
 
 def _preview(good: pl.DataFrame, sensitive: frozenset[str]) -> Iterator[dict[str, Any]]:
     for row in good.rows(named=True):
-        yield {
-            name: HIDDEN if name in sensitive and value is not None else _plain(value) for name, value in row.items()
-        }
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, str):
-        return value[:_SHOWN_CHARACTERS]
-    return value.isoformat() if hasattr(value, "isoformat") else value
+        yield {name: HIDDEN if name in sensitive and value is not None else shown(value) for name, value in row.items()}
 
 
 def _quarantine_schema(names: Sequence[str]) -> pl.Schema:

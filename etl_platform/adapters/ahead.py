@@ -2,12 +2,19 @@
 
 import threading
 from collections.abc import Generator, Iterator
+from dataclasses import dataclass
 from queue import Full, Queue
 from typing import TypeVar
 
 Item = TypeVar("Item")
-_END = object()
 _LOOK_S = 0.1
+
+
+@dataclass(frozen=True)
+class _End:
+    """The source has ended, perhaps by an error."""
+
+    error: BaseException | None = None
 
 
 def one_ahead(items: Iterator[Item]) -> Generator[Item, None, None]:
@@ -15,10 +22,10 @@ def one_ahead(items: Iterator[Item]) -> Generator[Item, None, None]:
 
     A caller that stops early closes the generator, which ends the thread and closes ``items``.
     """
-    ready: Queue[object] = Queue(1)
+    ready: Queue[Item | _End] = Queue(1)
     stop = threading.Event()
 
-    def offer(item: object) -> bool:
+    def offer(item: Item | _End) -> bool:
         while not stop.is_set():
             try:
                 ready.put(item, timeout=_LOOK_S)
@@ -28,13 +35,13 @@ def one_ahead(items: Iterator[Item]) -> Generator[Item, None, None]:
         return False
 
     def make() -> None:
-        last: object = _END
+        last = _End()
         try:
             for item in items:
                 if not offer(item):
                     return
         except BaseException as error:  # noqa: BLE001 - a thread's edge: raised again by the caller's next step
-            last = error
+            last = _End(error)
         finally:
             close = getattr(items, "close", None)
             if close is not None:
@@ -44,10 +51,10 @@ def one_ahead(items: Iterator[Item]) -> Generator[Item, None, None]:
     thread = threading.Thread(target=make, name="one ahead", daemon=True)
     thread.start()
     try:
-        while (item := ready.get()) is not _END:
-            if isinstance(item, BaseException):
-                raise item
-            yield item  # type: ignore[misc]
+        while not isinstance(item := ready.get(), _End):
+            yield item
+        if item.error is not None:
+            raise item.error
     finally:
         stop.set()
         thread.join()

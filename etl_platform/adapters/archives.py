@@ -20,7 +20,7 @@ ByteStream = IO[bytes] | io.BufferedIOBase
 
 @contextmanager
 def unpacking() -> Iterator[None]:
-    import lzma  # noqa: PLC0415 - only archives need it
+    import lzma
 
     try:
         yield

@@ -14,8 +14,9 @@ READ_TIMEOUT_S = 60
 
 def make_client(settings: Settings, service: str, *, pool_size: int = 32) -> Any:
     """A boto3 client for ``s3`` or ``sqs``; credentials come from boto3's own chain."""
-    import boto3  # noqa: PLC0415 - a quarter of a second that `check` and definitions need not pay
-    from botocore.config import Config  # noqa: PLC0415
+    # A quarter of a second that `check` and the definitions need not pay.
+    import boto3
+    from botocore.config import Config
 
     session = boto3.session.Session()
     if settings.aws_endpoint_url and session.get_credentials() is None:

@@ -44,7 +44,7 @@ class S3Store:
         )
 
     def _head(self, bucket: str, key: str, version_id: str | None) -> dict[str, Any]:
-        from botocore.exceptions import ClientError  # noqa: PLC0415
+        from botocore.exceptions import ClientError
 
         target = {"Bucket": bucket, "Key": key, **_version(version_id)}
         try:
@@ -137,8 +137,8 @@ def _real_version(version_id: Any) -> str | None:
 @contextmanager
 def _errors(what: str, missing: Set[str], lost: Set[str] = _LOST) -> Iterator[None]:
     """Translate botocore's errors: gone, lost a condition, or worth another try."""
-    from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415
-    from urllib3.exceptions import HTTPError  # noqa: PLC0415
+    from botocore.exceptions import BotoCoreError, ClientError
+    from urllib3.exceptions import HTTPError
 
     try:
         yield

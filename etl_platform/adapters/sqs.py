@@ -91,7 +91,7 @@ class Queue:
 
 @contextmanager
 def _errors(what: str) -> Iterator[None]:
-    from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415
+    from botocore.exceptions import BotoCoreError, ClientError
 
     try:
         yield

@@ -31,7 +31,7 @@ class WorkbookTable:
     excel = True
 
     def __init__(self, path: Path, contract: Contract | None, unpacked_bytes: int) -> None:
-        import python_calamine  # noqa: PLC0415 - only workbooks need it
+        import python_calamine
 
         self._mask = contract is not None and any(column.sensitive for column in contract.columns)
         if unpacked_bytes > MAX_WORKBOOK_BYTES:

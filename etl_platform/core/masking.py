@@ -1,8 +1,17 @@
 """What may be shown of a classified value. Pure."""
 
 import re
+from typing import Any
 
 HIDDEN = "•••"
+SHOWN_CHARACTERS = 200
+
+
+def shown(value: Any) -> Any:
+    """A value that may be shown, as JSON takes it: dates as ISO text, long texts cut."""
+    if isinstance(value, str):
+        return value[:SHOWN_CHARACTERS]
+    return value.isoformat() if hasattr(value, "isoformat") else value
 
 
 def shape(text: str, limit: int = 60) -> str:

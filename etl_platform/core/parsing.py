@@ -48,7 +48,6 @@ class ReadNotes:
     ragged_rows: int = 0
     cp1252_lines: int = 0
     utf8_lines: int = 0
-    slow_chunks: int = 0
     crlf: bool = False
     lf: bool = False
     dropped: list[dict[str, object]] = field(default_factory=list)
@@ -83,7 +82,6 @@ def parse_chunk(
             frame = _parse_fast(chunk, first_line, grid, notes, found)
     if frame is not None:
         return frame, found.line_ends + (not chunk.endswith(grid.line_end)), b""
-    notes.slow_chunks += 1
     frame, used, lines = parse_rows(chunk, first_line, grid, notes)
     return frame, lines, chunk[used:]
 

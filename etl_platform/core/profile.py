@@ -7,12 +7,13 @@ from typing import Any
 
 import polars as pl
 
+from etl_platform.core.masking import shown
+
 SKETCH_SIZE = 1024
 """Smallest hashes kept per column; the distinct estimate errs by about 1/sqrt(1024) = 3 %, exact below 1,024."""
 DISTINCT_ERROR = 0.03
 _COUNTED_VALUES = 2_000
 _TOP = 10
-_SHOWN_CHARACTERS = 200
 _BINS = 20
 
 
@@ -131,10 +132,10 @@ class Profiler:
         }
         if name in self._sensitive:
             return described
-        described |= {"min": _json(seen.minimum), "max": _json(seen.maximum)}
+        described |= {"min": shown(seen.minimum), "max": shown(seen.maximum)}
         if seen.counts:
             ordered = sorted(seen.counts.items(), key=lambda pair: (-pair[1], pair[0]))
-            described["top"] = [{"value": _json(value), "rows": times} for value, times in ordered[:_TOP]]
+            described["top"] = [{"value": shown(value), "rows": times} for value, times in ordered[:_TOP]]
         if seen.edges is not None:
             edges: list[float | None] = [None, *seen.edges, None]
             described["histogram"] = [
@@ -151,9 +152,3 @@ def _least(one: Any, other: Any) -> Any:
 
 def _most(one: Any, other: Any) -> Any:
     return other if one is None else one if other is None else max(one, other)
-
-
-def _json(value: Any) -> Any:
-    if isinstance(value, str):
-        return value[:_SHOWN_CHARACTERS]
-    return value.isoformat() if hasattr(value, "isoformat") else value

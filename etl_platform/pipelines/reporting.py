@@ -9,7 +9,7 @@ import dagster as dg
 
 from etl_platform.core.contracts import Contract
 from etl_platform.core.deliveries import Outcome
-from etl_platform.core.masking import HIDDEN
+from etl_platform.core.masking import HIDDEN, shown
 from etl_platform.core.rule_names import contract_rules
 
 FILE_CHECK = "file_is_readable_and_complete"
@@ -154,6 +154,6 @@ def _profile_row(name: str, column: Mapping[str, Any]) -> Metadata:
 
 def _table(rows: Sequence[Mapping[str, Any]]) -> dg.TableMetadataValue:
     """Rows as Dagster shows them in place: every cell a short text."""
-    records = [{name: "" if value is None else str(value)[:200] for name, value in row.items()} for row in rows]
+    records = [{name: "" if value is None else shown(str(value)) for name, value in row.items()} for row in rows]
     columns = [dg.TableColumn(name, "string") for name in records[0]]
     return dg.MetadataValue.table([dg.TableRecord(record) for record in records], dg.TableSchema(columns=columns))

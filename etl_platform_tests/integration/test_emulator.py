@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,30 +15,9 @@ import pytest
 
 from etl_platform.local.emulator import Emulator, is_emulator
 from etl_platform.local.processes import LocalStackError, last_lines
-from etl_platform.local.provision import MAX_RECEIVE_COUNT, Clients, Provisioned, open_clients, provision
+from etl_platform.local.provision import MAX_RECEIVE_COUNT, Clients, Provisioned, provision
 from etl_platform.local.stack import inherited_environment, read_coordinates, write_coordinates
 from etl_platform.local.tether import descendants
-
-
-@pytest.fixture(scope="module")
-def endpoint_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with Emulator(tmp_path_factory.mktemp("emulator"), environment=inherited_environment()) as emulator:
-        yield emulator.endpoint_url
-
-
-@pytest.fixture
-def aws(endpoint_url: str) -> Iterator[Clients]:
-    with open_clients(endpoint_url) as clients:
-        yield clients
-
-
-@pytest.fixture
-def provisioned(endpoint_url: str, request: pytest.FixtureRequest) -> Provisioned:
-    """Resources of the test's own, so that no test sees another one's messages."""
-    name = request.node.name.replace("_", "-")[:40].strip("-")
-    return provision(
-        endpoint_url, bucket=f"b-{name}", topic=f"t-{name}", queue=f"q-{name}", dead_letter_queue=f"d-{name}"
-    )
 
 
 def test_provisioning_twice_changes_nothing(endpoint_url: str, aws: Clients, provisioned: Provisioned) -> None:
