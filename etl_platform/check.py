@@ -129,7 +129,7 @@ def profile_file(path: Path, progress: Progress = lambda _stage, _rows: None) ->
         table = open_table(path, None)
         result.columns = {"header": list(table.names)}
         places = [str(position) for position in range(len(table.names))]
-        profiler = Profiler(places)
+        profiler = Profiler(dict.fromkeys(places, pl.String()))
         for batch in table.batches():
             profiler.update(batch.select(*places, *(pl.col(place).alias(f"text:{place}") for place in places)))
             progress("rows", profiler.rows)
@@ -216,7 +216,7 @@ class _Pass:
         self._compiled, self._names = compiled, names
         self._columns = [column.name for column in contract.columns]
         self._sensitive = frozenset(column.name for column in contract.columns if column.sensitive)
-        self._profiler = Profiler(self._columns, self._sensitive)
+        self._profiler = Profiler(dict(compiled.schema), self._sensitive, compiled.empty)
         self._counts: Counter[str] = Counter()
         self._examples: dict[str, list[dict[str, Any]]] = {}
         self._preview: list[dict[str, Any]] = []

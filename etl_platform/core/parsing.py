@@ -107,7 +107,7 @@ def _parse_fast(
     frame = parse_columns(chunk, grid, range(grid.width))
     if frame is None or frame.height != structure.rows:
         return None
-    if structure.quotes and b'""' in chunk:
+    if structure.doubled:
         # A quoted empty cell is as empty as one without quotes.
         frame = frame.with_columns(pl.when(pl.all() != "").then(pl.all()))
     notes.see_line_ends(crlf=crlf, lf=not crlf)

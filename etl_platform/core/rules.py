@@ -9,15 +9,18 @@ null; a row rule sees typed values and passes where one of its inputs failed its
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import polars as pl
 
 from etl_platform.core.contracts import Column, ColumnType, Contract
 from etl_platform.core.errors import ContractError
+from etl_platform.core.fixed_dates import is_fixed, read_fixed
 from etl_platform.core.formats import DEFAULT_DATE, DEFAULT_TIMESTAMP, text_format
 from etl_platform.core.rule_names import contract_rules, unique_reason
 
+KEY_SEED = 7
 LINE, DAMAGE, OVERFLOW, BAD, REASONS = "_line", "_damage", "_overflow", "_bad", "reasons"
 RESERVED = (LINE, OVERFLOW, REASONS)
 """Columns that a quarantine file has beside the sender's own."""
@@ -53,6 +56,18 @@ class CompiledContract:
     inputs: Mapping[str, tuple[str, ...]]
     reasons: tuple[str, ...]
     schema: pl.Schema
+
+    @property
+    def empty(self) -> dict[str, pl.Expr]:
+        """How many cells of a column are empty, where null tokens make more nulls than those."""
+        found: dict[str, pl.Expr] = {}
+        for column in self.contract.columns:
+            if column.null_tokens and column.name in self.positions:
+                cell = pl.col(str(self.positions[column.name]))
+                found[column.name] = (
+                    (cell.is_null() | (cell.str.strip_chars() == "")).sum() if column.trim else cell.null_count()
+                )
+        return found
 
     def key_hashes(self, cells: pl.DataFrame) -> dict[str, pl.Series]:
         """Per uniqueness rule, the 64-bit hash of each row's key; rows with a null in the key are left out."""
@@ -190,21 +205,21 @@ def _money(text: pl.Expr) -> pl.Expr:
 
 
 def _moment(column: Column, contract: Contract, text: pl.Expr, *, iso_dates: bool) -> pl.Expr:
-    is_date = column.type is ColumnType.DATE
     readings: list[pl.Expr] = []
-    iso = DEFAULT_DATE if is_date else DEFAULT_TIMESTAMP
+    iso = DEFAULT_DATE if column.type is ColumnType.DATE else DEFAULT_TIMESTAMP
     for pattern in dict.fromkeys((column.formats or iso) + (iso if iso_dates else ())):
         try:
             form = text_format(pattern)
         except ValueError as error:
             raise _error(contract, column, str(error)) from None
-        if is_date:
-            value = text.str.to_date(form.chrono, strict=False)
-        else:
-            value = text.str.to_datetime(form.chrono, strict=False, time_unit="us")
+        if column.type is ColumnType.DATE and is_fixed(pattern):
+            read = partial(read_fixed, pattern=pattern)
+            readings.append(text.map_batches(read, return_dtype=pl.Date, is_elementwise=True))
+            continue
+        dtype = pl.Date() if column.type is ColumnType.DATE else pl.Datetime("us")
+        value = text.str.strptime(dtype, form.chrono, strict=False)
         # 0020-01-05 is a slip of the keyboard, not a date.
-        guard = text.str.contains(form.guard) & (value.dt.year() >= 1000)
-        readings.append(pl.when(guard).then(value))
+        readings.append(pl.when(text.str.contains(form.guard) & (value.dt.year() >= 1000)).then(value))
     return pl.coalesce(readings) if len(readings) > 1 else readings[0]
 
 
@@ -355,7 +370,7 @@ def _first_line(error: BaseException) -> str:
 def _key(columns: tuple[str, ...]) -> pl.Expr:
     texts = [pl.col(f"text:{name}") for name in columns]
     whole = pl.all_horizontal([text.is_not_null() for text in texts])
-    hashed = texts[0].hash(7) if len(texts) == 1 else pl.struct(texts).hash(7)
+    hashed = texts[0].hash(KEY_SEED) if len(texts) == 1 else pl.struct(texts).hash(KEY_SEED)
     return pl.when(whole).then(hashed)
 
 
