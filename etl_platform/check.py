@@ -228,8 +228,8 @@ class _Pass:
             ParquetSink(out_dir / SILVER, self._compiled.schema) as silver,
             ParquetSink(out_dir / QUARANTINE, _quarantine_schema(self._names)) as quarantine,
         ):
-            for cells in one_ahead(table.batches()):
-                batch = self._compiled.check(cells, repeated)
+            checked = (self._compiled.check(cells, repeated) for cells in one_ahead(table.batches()))
+            for batch in one_ahead(checked):
                 good, bad = self._take(batch)
                 silver.write(good)
                 quarantine.write(bad)
