@@ -8,6 +8,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from etl_platform.adapters.key_hashes import KeyHashes, checksum
 from etl_platform.adapters.parquet import ParquetSink
 from etl_platform.adapters.tabular import Table, open_table
 from etl_platform.core.contracts import Contract
+from etl_platform.core.dataset_rules import Measure, Verdict, hold
 from etl_platform.core.deliveries import Outcome
 from etl_platform.core.errors import UnreadableFileError
 from etl_platform.core.headers import HeaderMatch, match_header
@@ -44,6 +46,7 @@ class CheckResult:
     Attributes:
         reasons: rows per broken rule; a row counts once under each rule that it breaks.
         examples: per rule, the first five lines with their values, masked where classified.
+        verdicts: each dataset rule of the contract, held against the whole file.
         preview: the first accepted rows, classified values hidden.
     """
 
@@ -56,6 +59,7 @@ class CheckResult:
     dialect: dict[str, Any] = field(default_factory=dict)
     columns: dict[str, Any] = field(default_factory=dict)
     profile: dict[str, Any] = field(default_factory=dict)
+    verdicts: list[Verdict] = field(default_factory=list)
     errors: list[dict[str, Any]] = field(default_factory=list)
     preview: list[dict[str, Any]] = field(default_factory=list)
 
@@ -70,6 +74,7 @@ class CheckResult:
             "dialect": self.dialect,
             "columns": self.columns,
             "profile": self.profile,
+            "dataset_rules": [verdict.to_json() for verdict in self.verdicts],
             "errors": self.errors,
             "preview": self.preview,
         }
@@ -80,18 +85,27 @@ class CheckResult:
 
 
 def check_file(
-    path: Path, contract: Contract, out_dir: Path, progress: Progress = lambda _stage, _rows: None
+    path: Path,
+    contract: Contract,
+    out_dir: Path,
+    progress: Progress = lambda _stage, _rows: None,
+    *,
+    as_of: date | None = None,
 ) -> CheckResult:
     """Read, check and split one file.
 
     Writes ``silver.parquet`` (typed contract columns; only if accepted) and, where rows broke a rule,
     ``quarantine.parquet`` (the file's own columns as text, ``_line``, ``reasons``) into ``out_dir``.
+    ``as_of`` is the day of delivery (UTC); a contract that asks for freshness needs it.
 
     Raises:
+        ValueError: freshness is asked for and no day is given.
         ContractError: the contract's rules do not compile.
         OSError: the file cannot be opened, or the disk is full.
     """
     result = CheckResult(Outcome.ACCEPTED)
+    if as_of is None and any(rule.measure is Measure.FRESHNESS for rule in contract.dataset_rules):
+        raise ValueError(f"{contract.path} asks for freshness, which needs the day of delivery")
     # Before the file is opened: a broken rule is the contract's fault, whatever the file is like.
     compile_contract(contract, {})
     for name in (SILVER, QUARANTINE, QUARANTINE_CSV, REPORT):
@@ -104,7 +118,7 @@ def check_file(
         if _refuse_header(result, contract, match):
             return result
         compiled = compile_contract(contract, match.positions, iso_dates=table.excel)
-        _split(table, compiled, out_dir, result, progress)
+        _split(table, compiled, out_dir, progress).fill(result, as_of)
     except UnreadableFileError as error:
         result.reject(error.code, error.message, error.line)
     except pl.exceptions.PanicException:
@@ -173,7 +187,7 @@ def _refuse_header(result: CheckResult, contract: Contract, match: HeaderMatch) 
     return result.outcome is Outcome.REJECTED
 
 
-def _split(table: Table, compiled: CompiledContract, out_dir: Path, result: CheckResult, progress: Progress) -> None:
+def _split(table: Table, compiled: CompiledContract, out_dir: Path, progress: Progress) -> "_Pass":
     """Find repeated keys, then read, check and write in one pass.
 
     Keys are looked for by a cheap reading of their columns. Where the pass itself then sees other keys, the
@@ -187,7 +201,7 @@ def _split(table: Table, compiled: CompiledContract, out_dir: Path, result: Chec
         one_pass.run(table, repeated, out_dir, progress)
         if all(found.checksum == one_pass.checksums[reason] for reason, found in keys.items()):
             break
-    one_pass.fill(result)
+    return one_pass
 
 
 def _scan_keys(
@@ -252,12 +266,15 @@ class _Pass:
             self._preview += _preview(good.head(_PREVIEW_ROWS - len(self._preview)), self._sensitive)
         return good, _as_sent(self._compiled.explain(bad), self._names)
 
-    def fill(self, result: CheckResult) -> None:
+    def fill(self, result: CheckResult, as_of: date | None) -> None:
         result.rows = self._profiler.rows
         result.accepted_rows, result.quarantined_rows = self._accepted, self._quarantined
         result.reasons = {reason: self._counts[reason] for reason in sorted(self._counts)}
         result.examples, result.preview = self._examples, self._preview
         result.profile = self._profiler.result()
+        if result.rows:
+            rules = self._compiled.contract.dataset_rules
+            result.verdicts = hold(rules, result.rows, self._profiler.facts, as_of=as_of, sensitive=self._sensitive)
 
 
 def _count(bad: pl.DataFrame, compiled: CompiledContract, counts: Counter[str]) -> None:
@@ -319,3 +336,6 @@ def _judge(result: CheckResult, contract: Contract) -> None:
         result.reject("no_good_rows", f"all {result.rows:,} rows break a rule")
     elif limit is not None and percent > limit:
         result.reject("too_many_bad_rows", f"{percent:.2f} % of the rows break a rule; the contract allows {limit} %")
+    for verdict in result.verdicts:
+        if verdict.rejects:
+            result.reject(verdict.rule.code, f"{verdict.rule.name}: {verdict.message}")

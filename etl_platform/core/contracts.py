@@ -21,6 +21,8 @@ from typing import Any
 import jsonschema_rs
 
 from etl_platform.core.contract_yaml import Located, load_located
+from etl_platform.core.dataset_rule_reader import counts_nulls, is_library, read_dataset_rules
+from etl_platform.core.dataset_rules import DatasetRule
 
 API_VERSIONS = ("v3.1.0", "v3.2.0")
 SENSITIVE = frozenset({"restricted", "confidential"})
@@ -95,6 +97,7 @@ class Contract:
     columns: tuple[Column, ...]
     primary_key: tuple[str, ...]
     row_rules: tuple[RowRule, ...]
+    dataset_rules: tuple[DatasetRule, ...] = ()
     max_rejected_percent: float | None = None
     encoding: str | None = None
     delimiter: str | None = None
@@ -211,6 +214,8 @@ class _Reader:
             for i, entry in enumerate(schema["properties"])
             if entry.get("primaryKey")
         )
+        row_rules = self._row_rules({column.name for column in columns})
+        taken = {column.name for column in columns} | {rule.name for rule in row_rules}
         server: Mapping[str, Any] = next(iter(data.get("servers") or []), {})
         return Contract(
             path=self.document.path,
@@ -225,7 +230,8 @@ class _Reader:
             owner=_owner(data.get("team")),
             columns=columns,
             primary_key=tuple(name for _, _, name in keyed),
-            row_rules=self._row_rules({column.name for column in columns}),
+            row_rules=row_rules,
+            dataset_rules=read_dataset_rules(self.document, {c.name: c.type for c in columns}, taken),
             max_rejected_percent=self.custom.get("maxRejectedPercent"),
             encoding=server.get("encoding"),
             delimiter=server.get("delimiter"),
@@ -296,9 +302,10 @@ class _Reader:
         """Property-level ``quality``: the library metrics that say the same as a column's own fields."""
         found: dict[str, Any] = {}
         for position, rule in enumerate(entry.get("quality") or []):
-            metric, arguments = rule.get("metric") or rule.get("rule"), rule.get("arguments") or {}
-            if rule.get("type") == "text":
+            if rule.get("type") == "text" or counts_nulls(rule):
                 continue
+            refuses_rows = is_library(rule) and rule.get("severity", "error") == "error"
+            metric, arguments = rule.get("metric") if refuses_rows else None, rule.get("arguments") or {}
             if rule.get("mustBe") == 0 and metric == "invalidValues" and arguments.keys() == {"validValues"}:
                 found["allowed"] = tuple(map(str, arguments["validValues"]))
             elif rule.get("mustBe") == 0 and metric in {"nullValues", "missingValues"} and not arguments:
@@ -319,10 +326,12 @@ class _Reader:
         rules: list[RowRule] = []
         for position, rule in enumerate(self.schema.get("quality") or []):
             here = ("schema", 0, "quality", position)
-            if rule.get("type") == "text":
+            if rule.get("type") == "text" or is_library(rule):
                 continue
             if rule.get("type") != "custom" or rule.get("engine") != "rowRule":
                 raise self.document.error("a dataset's quality rule is type: custom, engine: rowRule", *here)
+            if "metric" in rule or rule.get("severity", "error") != "error":
+                raise self.document.error("a row rule refuses rows: it has no metric and no severity but error", *here)
             name, sql = rule.get("name"), rule.get("implementation")
             if not isinstance(name, str) or not _NAME.fullmatch(name) or name in names:
                 raise self.document.error(
@@ -348,6 +357,8 @@ class _Reader:
             expected: Any = {"trim": bool, "maxRejectedPercent": (int, float)}.get(name, list)
             if not isinstance(value, expected) or (name != "trim" and isinstance(value, bool)):
                 raise self.document.error(f"{name} takes {getattr(expected, '__name__', 'a number')}", *where)
+            if name == "maxRejectedPercent" and not 0 <= value <= 100:
+                raise self.document.error(f"maxRejectedPercent takes a number of 0 to 100, not {value}", *where)
             if isinstance(value, list) and not all(isinstance(item, str) for item in value):
                 raise self.document.error(f"{name} takes a list of texts; quote its items", *where)
             values[name] = value

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from etl_platform.core.dataset_rules import ColumnFacts
 from etl_platform.core.masking import shown
 from etl_platform.core.rules import KEY_SEED
 
@@ -122,6 +123,10 @@ class Profiler:
             seen.empty += found[f"{name}|empty"]
             seen.see_lengths(found.get(f"{name}|short"), found.get(f"{name}|long"))
             seen.see_range(found.get(f"{name}|min"), found.get(f"{name}|max"))
+
+    def facts(self, name: str) -> ColumnFacts:
+        """Nulls and greatest value of a column, also of a sensitive one: to decide by, not to show."""
+        return ColumnFacts(self._seen[name].nulls, self._seen[name].maximum)
 
     def result(self) -> dict[str, dict[str, Any]]:
         return {name: self._describe(name, seen) for name, seen in self._seen.items()}

@@ -216,15 +216,32 @@ def rich() -> dict[str, Any]:
                 customProperties=custom(formats=["M/d/yyyy"]),
                 quality=[{"metric": "nullValues", "mustBe": 0}],
             ),
-            typed("flag", "boolean", customProperties=custom(trueValues=["Y"], falseValues=["N"])),
+            typed(
+                "flag",
+                "boolean",
+                customProperties=custom(trueValues=["Y"], falseValues=["N"]),
+                quality=[{"metric": "missingValues", "unit": "percent", "mustBeLessThan": 5, "severity": "warning"}],
+            ),
         ],
-        quality=[row_rule("rule", "day IS NOT NULL")],
+        quality=[
+            row_rule("rule", "day IS NOT NULL"),
+            {"name": "enough", "metric": "rowCount", "mustBeBetween": [1, 5], "description": "d"},
+        ],
         customs=custom(filePatterns=["x*"], maxRejectedPercent=5),
         team={"name": "t"},
         servers=[
             {"server": "s", "type": "s3", "location": "s3://b", "format": "csv", "delimiter": ";", "encoding": "cp1252"}
         ],
-        slaProperties=[{"property": "frequency", "value": 2, "unit": "d"}],
+        slaProperties=[
+            {"property": "frequency", "value": 2, "unit": "d"},
+            {
+                "property": "freshness",
+                "value": 4,
+                "unit": "d",
+                "element": "things.day",
+                "customProperties": custom(name="recent", severity="warning"),
+            },
+        ],
         description={"purpose": "p"},
     )
 
