@@ -148,7 +148,7 @@ def _verdict(
     rule: DatasetRule, rows: int, facts: Callable[[str], ColumnFacts], as_of: date | None, sensitive: Set[str]
 ) -> Verdict:
     if rule.column is None:
-        message = f"the file has {rows:,} rows; the contract allows {rule.limit}"
+        message = f"the file has {rows:,} row{'s' if rows > 1 else ''}; the contract allows {rule.limit}"
         return Verdict(rule, rows, rule.limit, rule.allows(rows), message)
     known = facts(rule.column)
     if rule.measure is Measure.FRESHNESS:
