@@ -6,7 +6,9 @@ from typing import Any
 import dagster as dg
 
 from etl_platform.core.contracts import Contract
+from etl_platform.core.masking import shown
 
+SENT_AS = "sent_as"
 Records = Sequence[Mapping[str, Any]]
 
 
@@ -27,15 +29,25 @@ def column_lineage(
         records: of the files that silver was made of; their headers may differ.
         sources: per silver column, the contract's columns that it is made of; without it each is its own.
     """
-    bronze = dg.AssetKey(["bronze", contract.dataset])
     made_of = sources if sources is not None else {column.name: (column.name,) for column in contract.columns}
     headers = [_columns(record).get("matched", {}) for record in records]
-    lineage: dict[str, list[dg.TableColumnDep]] = {}
+    sent: dict[str, list[str]] = {}
     for column, needed in made_of.items():
-        sent = [matched[name] for matched in headers for name in needed if name in matched]
-        if sent:
-            lineage[column] = [dg.TableColumnDep(bronze, name) for name in dict.fromkeys(sent)]
-    return {"dagster/column_lineage": dg.TableColumnLineage(lineage)} if lineage else {}
+        names = [matched[name] for matched in headers for name in needed if name in matched]
+        if names:
+            sent[column] = list(dict.fromkeys(names))
+    if not sent:
+        return {}
+    bronze = dg.AssetKey(["bronze", contract.dataset])
+    edges = {column: [dg.TableColumnDep(bronze, name) for name in names] for column, names in sent.items()}
+    return {"dagster/column_lineage": dg.TableColumnLineage(edges), SENT_AS: _table(sent)}
+
+
+def _table(sent: Mapping[str, Sequence[str]]) -> dg.TableMetadataValue:
+    # Only Dagster+ draws column lineage; the open-source UI hides that entry, so people read this one.
+    rows = [dg.TableRecord({"column": column, SENT_AS: shown(", ".join(names))}) for column, names in sent.items()]
+    schema = dg.TableSchema([dg.TableColumn("column", "string"), dg.TableColumn(SENT_AS, "string")])
+    return dg.MetadataValue.table(rows, schema)
 
 
 def _columns(record: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -3,7 +3,7 @@
 import dagster as dg
 import pytest
 
-from etl_platform.pipelines.lineage import column_lineage, header_schema
+from etl_platform.pipelines.lineage import SENT_AS, column_lineage, header_schema
 from etl_platform_tests.dagster.conftest import AGENCY, Workshop, value_of
 from etl_platform_tests.unit.making import contract_of, text
 
@@ -39,6 +39,16 @@ def test_silver_s_columns_lead_back_to_the_sender_s_own_names(workshop: Workshop
         "hire_date": ["appt date"],
     }
     assert (bronze.partition, silver.partition) == (AGENCY, AGENCY)
+
+
+def test_the_open_source_ui_shows_the_sender_s_names_in_a_table(workshop: Workshop) -> None:
+    """It hides the lineage entry itself."""
+    workshop.ingest(workshop.drop("Officer_Detail.csv", SENT))
+
+    (silver,) = workshop.materializations("silver", "officer_detail")
+    table = silver.metadata[SENT_AS]
+    assert isinstance(table, dg.TableMetadataValue)
+    assert {row.data["column"]: [row.data[SENT_AS]] for row in table.records} == came_from(silver)
 
 
 def test_the_columns_are_those_of_the_asset_that_dagster_shows_them_on(workshop: Workshop) -> None:
