@@ -59,14 +59,13 @@ class CompiledContract:
 
     @property
     def empty(self) -> dict[str, pl.Expr]:
-        """How many cells of a column are empty, where null tokens make more nulls than those."""
+        """How many cells of a column hold nothing, where null tokens make more nulls than those."""
         found: dict[str, pl.Expr] = {}
         for column in self.contract.columns:
             if column.null_tokens and column.name in self.positions:
                 cell = pl.col(str(self.positions[column.name]))
-                found[column.name] = (
-                    (cell.is_null() | (cell.str.strip_chars() == "")).sum() if column.trim else cell.null_count()
-                )
+                blank = column.trim or "" in map(str.strip, column.null_tokens)
+                found[column.name] = (cell.is_null() | (cell.str.strip_chars() == "") & blank).sum()
         return found
 
     def key_hashes(self, cells: pl.DataFrame) -> dict[str, pl.Series]:

@@ -1,5 +1,4 @@
-"""What a profile still owes: empty cells apart from null tokens, and dates told as dates. Strict: it turns red when
-it is paid, and the mark goes."""
+"""What a profile tells of empty cells apart from null tokens, of dates as dates, and of its own error."""
 
 import json
 from collections import Counter
@@ -14,8 +13,6 @@ from etl_platform.check import check_file
 from etl_platform.core.contracts import Contract
 from etl_platform.core.profile import DISTINCT_ERROR, SKETCH_SIZE
 from etl_platform_tests.unit.making import contract_of, custom, text, typed
-
-owed = pytest.mark.xfail(strict=True, reason="the profile does not tell this yet")
 
 CELLS = ["x", "", "N/A", "n/a ", "   ", "\t", "y", " z "]
 
@@ -58,7 +55,6 @@ def test_nulls_are_what_the_column_reads_as_nothing(
     assert empty <= nulls
 
 
-@owed
 @READINGS
 @pytest.mark.parametrize("chunk_bytes", [64, 1 << 24])
 def test_empty_cells_are_the_nulls_that_held_nothing_but_white_space(
@@ -70,14 +66,12 @@ def test_empty_cells_are_the_nulls_that_held_nothing_but_white_space(
     assert cells(tmp_path, CELLS * 5, customProperties=custom(**customs))["empty"] == empty * 5
 
 
-@owed
 def test_a_column_that_the_file_does_not_have_is_wholly_empty(tmp_path: Path) -> None:
     contract = contract_of([text("ident"), text("more"), text("word", customProperties=custom(nullTokens=["-"]))])
     profile = profiled(tmp_path, "ident,more\na,1\nb,2\n", contract)
     assert (profile["word"]["nulls"], profile["word"]["empty"]) == (2, 2)
 
 
-@owed
 def test_the_empty_cells_of_a_classified_column_are_counted_too(tmp_path: Path) -> None:
     """A count gives no value away."""
     column = cells(tmp_path, ["Ann", "", "-"], classification="restricted", customProperties=custom(nullTokens=["-"]))
@@ -108,7 +102,6 @@ def test_a_range_of_timestamps_is_told_in_iso(tmp_path: Path) -> None:
     assert (column["min"], column["max"]) == ("2026-01-04T23:59:59", "2026-01-05T10:00:00")
 
 
-@owed
 @pytest.mark.parametrize("kind", ["date", "timestamp"])
 @pytest.mark.parametrize("chunk_bytes", [300, 1 << 24])
 def test_dates_have_a_histogram_whose_bins_hold_what_lies_between_their_edges(
@@ -131,7 +124,6 @@ def test_dates_have_a_histogram_whose_bins_hold_what_lies_between_their_edges(
         assert part["rows"] <= sum(low[:10] <= moment[:10] <= high[:10] for moment in moments)
 
 
-@owed
 def test_one_day_alone_is_one_bin(tmp_path: Path) -> None:
     column = dated(tmp_path, ["2026-01-05"] * 7, "date")
     assert [part["rows"] for part in column["histogram"]] == [7]
