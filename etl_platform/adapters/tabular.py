@@ -4,6 +4,7 @@ The format is told by the file's first bytes, never by its name. Memory is bound
 """
 
 import codecs
+import re
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
@@ -38,6 +39,7 @@ from etl_platform.core.structure import cut_rows, scan
 CHUNK_BYTES = 8 << 20
 _BLOCK = CHUNK_BYTES
 _FOOTER_ROWS = 8
+_LINE_END = re.compile(rb"\r\n?|\n")
 
 
 class Table(Protocol):
@@ -141,8 +143,8 @@ class TextTable:
         with _readable(self._open, self._packed) as file:
             for block, final in _with_final(_utf8_blocks(file, dialect)):
                 buffer += block
-                while skip and (end := buffer.find(grid.line_end) + 1):
-                    buffer, skip = buffer[end:], skip - 1
+                if skip:
+                    buffer, skip = _without_lines(buffer, skip, final=final)
                 if final:
                     # DOS programs end a text with Ctrl-Z.
                     buffer = b"" if skip else buffer.rstrip(b"\x1a")
@@ -220,6 +222,17 @@ def _with_final(blocks: Iterator[bytes]) -> Iterator[tuple[bytes, bool]]:
     for block in blocks:
         yield block, False
     yield b"", True
+
+
+def _without_lines(buffer: bytes, lines: int, *, final: bool) -> tuple[bytes, int]:
+    """The buffer without its first lines, and how many are still to come; CR, LF and CRLF each end one, as for csv."""
+    end = 0
+    for match in _LINE_END.finditer(buffer):
+        half = match.group() == b"\r" and match.end() == len(buffer) and not final
+        if not lines or half:
+            break
+        end, lines = match.end(), lines - 1
+    return buffer[end:], lines
 
 
 def _utf8_blocks(file: ByteStream, dialect: Dialect) -> Iterator[bytes]:

@@ -97,7 +97,9 @@ def _parse_fast(
 ) -> pl.DataFrame | None:
     """Polars' reading, where the structure proves it; None elsewhere."""
     crlf = grid.line_end == b"\n" and b"\r" in chunk
-    # Mixed line ends are for the slow reader, which knows what a lone carriage return means.
+    # Mixed line ends are for the slow reader, which knows what a lone carriage return or line feed means.
+    if grid.line_end == b"\r" and b"\n" in chunk:
+        return None
     if crlf and not chunk.count(b"\r\n") == chunk.count(b"\r") == structure.line_ends:
         return None
     if not structure.well_quoted or structure.quotes % 2:

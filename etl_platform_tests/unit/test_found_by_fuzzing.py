@@ -1,0 +1,44 @@
+"""Files that once broke the engine or lost a row, each found by a random search and made small."""
+
+from pathlib import Path
+
+import pytest
+
+from etl_platform.adapters import tabular
+from etl_platform.core.rules import LINE
+from etl_platform_tests.unit.making import cells_of, contract_of, read_back, text
+
+CONTRACT = contract_of([text("ident"), text("label"), text("remark")])
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "delivery"
+
+
+@pytest.mark.parametrize("block", [1, 2, 3, 1 << 20])
+@pytest.mark.parametrize(
+    "head",
+    [
+        pytest.param(b"Springfield PD\r\r\nExported\r\r\nident,label,remark\r\r\n", id="CR CR LF"),
+        pytest.param(b"Springfield PD\rExported\nident,label,remark\n", id="a lone CR above the header"),
+        pytest.param(b'Springfield PD\r"a\nb"\rident,label,remark\r', id="a quoted LF among CR"),
+        pytest.param(b"Springfield PD\n\rident,label,remark\r\n", id="LF CR"),
+    ],
+)
+def test_no_row_is_lost_below_lines_that_end_in_different_ways(
+    path: Path, monkeypatch: pytest.MonkeyPatch, head: bytes, block: int
+) -> None:
+    monkeypatch.setattr(tabular, "_BLOCK", block)
+    line_end = head[-1:] if head.endswith(b"\r") else head[head.rindex(b"k") + 1 :]
+    path.write_bytes(head + line_end.join([b"1,a,b", b"2,c,d", b""]))
+    _, frame = read_back(path, CONTRACT)
+    assert cells_of(frame) == [("1", "a", "b"), ("2", "c", "d")]
+
+
+@pytest.mark.parametrize("tail", [b"", b"3,g,h\r"])
+def test_a_line_feed_without_quotes_ends_a_row_among_carriage_returns_too(path: Path, tail: bytes) -> None:
+    path.write_bytes(b"ident,label,remark\r1,a,b\r" + tail + b'2,"c\nd",e\n4,5,6\r')
+    _, frame = read_back(path, CONTRACT)
+    assert cells_of(frame)[-2:] == [("2", "c\nd", "e"), ("4", "5", "6")]
+    assert frame[LINE].to_list()[-1] == 5 + bool(tail)
