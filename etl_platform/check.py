@@ -278,8 +278,8 @@ class _Pass:
 
 
 def _count(bad: pl.DataFrame, compiled: CompiledContract, counts: Counter[str]) -> None:
-    sums = bad.select(pl.col(f"rule:{reason}").sum().alias(reason) for reason in compiled.reasons).row(0, named=True)
-    counts.update({reason: times for reason, times in sums.items() if times})
+    sums = bad.select(pl.col(f"rule:{reason}").sum().alias(reason) for reason in compiled.reasons)
+    counts.update({found.name: found.item() for found in sums if found.item()})
     counts.update(dict(bad[DAMAGE].drop_nulls().value_counts().rows()))
 
 

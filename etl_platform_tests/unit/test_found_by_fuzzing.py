@@ -5,6 +5,8 @@ from pathlib import Path
 import pytest
 
 from etl_platform.adapters import tabular
+from etl_platform.check import check_file
+from etl_platform.core.rule_names import TOO_FEW
 from etl_platform.core.rules import LINE
 from etl_platform_tests.unit.making import cells_of, contract_of, read_back, text
 
@@ -42,3 +44,9 @@ def test_a_line_feed_without_quotes_ends_a_row_among_carriage_returns_too(path: 
     _, frame = read_back(path, CONTRACT)
     assert cells_of(frame)[-2:] == [("2", "c\nd", "e"), ("4", "5", "6")]
     assert frame[LINE].to_list()[-1] == 5 + bool(tail)
+
+
+def test_a_damaged_row_is_counted_under_a_contract_without_rules(path: Path, tmp_path: Path) -> None:
+    path.write_bytes(b"ident,label,remark\n1,a,b\n2,c\n")
+    result = check_file(path, CONTRACT, tmp_path)
+    assert (result.accepted_rows, result.reasons) == (1, {TOO_FEW: 1})
