@@ -21,6 +21,9 @@ from etl_platform.core.structure import Structure, scan
 MAX_ROW_BYTES = 32 << 20
 """A row longer than this is taken for an unclosed quote."""
 
+NO_LIMIT = 2**31 - 1
+"""For the csv module, whose limit is one for all threads; what it is given is bounded already."""
+
 
 @dataclass(frozen=True)
 class Grid:
@@ -160,7 +163,7 @@ def parse_rows(chunk: bytes, first_line: int, grid: Grid, notes: ReadNotes) -> t
     Raises:
         UnreadableFileError: ``unclosed_quote`` where text follows a quote that closed on a later line.
     """
-    csv.field_size_limit(MAX_ROW_BYTES)
+    csv.field_size_limit(NO_LIMIT)
     source = _Lines(io.StringIO(chunk.decode("utf-8", "surrogateescape"), newline=""))
     table: list[tuple[list[str], int, str | None, str | None]] = []
     used_lines = used_bytes = 0

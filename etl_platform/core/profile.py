@@ -1,5 +1,6 @@
 """One-pass column profile: nulls, range, lengths, distinct values, top values, histogram. Frames in, dict out."""
 
+import math
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -171,12 +172,14 @@ def _update_bins(seen: _Seen, values: pl.Series) -> None:
     if not len(numbers):
         return
     if seen.edges is None:
-        low, high = np.quantile(numbers, _TAILS, method="nearest")
-        seen.edges = [float(edge) for edge in np.linspace(low, high if high > low else low + 1, _BINS + 1)]
+        low, high = map(float, np.quantile(numbers, _TAILS, method="nearest"))
+        # Neither too wide for a float nor lost beside the values.
+        step = max((high / _BINS - low / _BINS) or 1.0, math.ulp(low), math.ulp(high))
+        seen.edges = [low + step * i for i in range(_BINS + 1)]
     low, step = seen.edges[0], seen.edges[1] - seen.edges[0]
-    # The first and last bin take what lies beyond the edges.
-    places = np.clip((numbers - low) / step, -1, _BINS).astype(np.int8)
-    places = np.where(numbers < low, 0, places + 1)
+    # The first and last bin take what lies beyond the edges, however far.
+    with np.errstate(over="ignore"):
+        places = np.floor(np.clip((numbers - low) / step, -1, _BINS)).astype(np.int8) + 1
     for place, times in enumerate(np.bincount(places, minlength=_BINS + 2)):
         seen.bins[place] += int(times)
 

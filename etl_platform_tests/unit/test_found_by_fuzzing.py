@@ -6,9 +6,10 @@ import pytest
 
 from etl_platform.adapters import tabular
 from etl_platform.check import check_file
+from etl_platform.core.parsing import MAX_ROW_BYTES
 from etl_platform.core.rule_names import TOO_FEW
 from etl_platform.core.rules import LINE
-from etl_platform_tests.unit.making import cells_of, contract_of, read_back, text
+from etl_platform_tests.unit.making import cells_of, contract_of, read_back, text, typed
 
 CONTRACT = contract_of([text("ident"), text("label"), text("remark")])
 
@@ -50,3 +51,23 @@ def test_a_damaged_row_is_counted_under_a_contract_without_rules(path: Path, tmp
     path.write_bytes(b"ident,label,remark\n1,a,b\n2,c\n")
     result = check_file(path, CONTRACT, tmp_path)
     assert (result.accepted_rows, result.reasons) == (1, {TOO_FEW: 1})
+
+
+def test_a_cell_longer_than_any_row_may_be_is_text_of_its_short_row(path: Path, tmp_path: Path) -> None:
+    path.write_bytes(b"ident,label,remark\n1," + b"x" * (MAX_ROW_BYTES + (1 << 20)) + b"\n2,c,d\n")
+    result = check_file(path, CONTRACT, tmp_path)
+    assert (result.accepted_rows, result.reasons) == (1, {TOO_FEW: 1})
+
+
+@pytest.mark.parametrize(
+    "numbers",
+    [
+        pytest.param(["9" * 308, "-" + "9" * 308, "0"], id="as far apart as they can be"),
+        pytest.param(["9007199254740993000", "9007199254740993000"], id="one number with more digits than a float has"),
+        pytest.param(["9007199254740993000", "9007199254740995000"], id="as near as floats can be"),
+    ],
+)
+def test_numbers_have_a_histogram(path: Path, tmp_path: Path, numbers: list[str]) -> None:
+    path.write_text("n,label\n" + "".join(f"{number},a\n" for number in numbers), "utf-8")
+    result = check_file(path, contract_of([typed("n", "number"), text("label")]), tmp_path)
+    assert sum(part["rows"] for part in result.profile["n"]["histogram"]) == len(numbers)
