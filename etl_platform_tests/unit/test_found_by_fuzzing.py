@@ -6,10 +6,11 @@ import pytest
 
 from etl_platform.adapters import tabular
 from etl_platform.check import check_file
+from etl_platform.core.errors import ContractError
 from etl_platform.core.parsing import MAX_ROW_BYTES
 from etl_platform.core.rule_names import TOO_FEW
-from etl_platform.core.rules import LINE
-from etl_platform_tests.unit.making import cells_of, contract_of, read_back, text, typed
+from etl_platform.core.rules import LINE, compile_contract
+from etl_platform_tests.unit.making import cells_of, contract_of, custom, read_back, text, typed
 
 CONTRACT = contract_of([text("ident"), text("label"), text("remark")])
 
@@ -71,3 +72,33 @@ def test_numbers_have_a_histogram(path: Path, tmp_path: Path, numbers: list[str]
     path.write_text("n,label\n" + "".join(f"{number},a\n" for number in numbers), "utf-8")
     result = check_file(path, contract_of([typed("n", "number"), text("label")]), tmp_path)
     assert sum(part["rows"] for part in result.profile["n"]["histogram"]) == len(numbers)
+
+
+@pytest.mark.parametrize(
+    ("kind", "values"),
+    [
+        ("date", ["2026-01-05", "1/5/2026", "2026-01-06", "x", "x"]),
+        ("integer", ["7", "007", "8", "x", "x"]),
+        ("number", ["0.5", ".50", "0", "x", "x"]),
+        ("boolean", ["true", "TRUE", "false", "x", "x"]),
+    ],
+)
+@pytest.mark.parametrize("together", [False, True])
+def test_a_key_written_in_two_ways_is_one_key(
+    path: Path, tmp_path: Path, kind: str, values: list[str], together: bool
+) -> None:
+    formats = custom(formats=["yyyy-MM-dd", "M/d/yyyy"]) if kind == "date" else []
+    key = typed("key", kind, primaryKey=True, customProperties=formats)
+    contract = contract_of([key, text("label", primaryKey=together)])
+    path.write_text("key,label\n" + "".join(f"{value},a\n" for value in values), "utf-8")
+    reason = "key+label.unique" if together else "key.unique"
+    result = check_file(path, contract, tmp_path)
+    assert result.accepted_rows == 1
+    assert result.reasons == {"key.type": 2, reason: 2}
+
+
+@pytest.mark.parametrize("pattern", ["HH:mm", "yyyy-MM-dd hh:mm", "yyyy-MM-dd HH:mm a"])
+def test_a_format_that_no_value_can_have_is_an_error_of_the_contract(pattern: str) -> None:
+    contract = contract_of([typed("at", "timestamp", logicalTypeOptions={"format": pattern})])
+    with pytest.raises(ContractError, match="at: "):
+        compile_contract(contract, {})
