@@ -58,7 +58,7 @@ class Profiler:
 
     Args:
         types: type of each column; ``text:<name>`` and ``<name>`` (typed) are read from the batches, and where
-            there is one the hash of the text from ``key:<name>.unique``.
+            there is one the hash of a text column's values from ``key:<name>.unique``.
         sensitive: columns of which only counts and lengths are kept.
         empty: how many cells are empty, where that is not the number of nulls.
     """
@@ -84,7 +84,8 @@ class Profiler:
         for name, seen in self._seen.items():
             if seen.counts is None:
                 key = f"key:{name}.unique"
-                seen.see_hashes(batch[key].drop_nulls() if key in batch else _hashes(batch[f"text:{name}"]))
+                hashed = key in batch.columns and self._types[name] == pl.String
+                seen.see_hashes(batch[key].drop_nulls() if hashed else _hashes(batch[f"text:{name}"]))
             if name not in self._sensitive and (self._types[name].is_numeric() or self._types[name].is_temporal()):
                 _update_bins(seen, batch[name])
 

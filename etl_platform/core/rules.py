@@ -69,10 +69,11 @@ class CompiledContract:
         return found
 
     def key_hashes(self, cells: pl.DataFrame) -> dict[str, pl.Series]:
-        """Per uniqueness rule, the 64-bit hash of each row's key; rows with a null in the key are left out."""
-        used = {f"text:{name}" for columns in self.keys.values() for name in columns}
-        texts = [text for text in self.texts if text.meta.output_name() in used]
-        keys = cells.lazy().select(texts).select(self._key_columns()).collect()
+        """Per uniqueness rule, the 64-bit hash of each row's key; rows without a whole key are left out."""
+        used = {name for columns in self.keys.values() for name in columns}
+        texts = [text for text in self.texts if text.meta.output_name().removeprefix("text:") in used]
+        typed = [value for value in self.typed if value.meta.output_name() in used]
+        keys = cells.lazy().select(texts).with_columns(typed).select(self._key_columns()).collect()
         return {reason: keys[f"key:{reason}"].drop_nulls() for reason in self.keys}
 
     def _key_columns(self) -> list[pl.Expr]:
@@ -96,8 +97,9 @@ class CompiledContract:
         plan = (
             cells.lazy()
             .with_columns(self.texts)
-            .with_columns(*self.typed, *self._key_columns())
-            .with_columns(*self.flags, *unique)
+            .with_columns(self.typed)
+            .with_columns(*self.flags, *self._key_columns())
+            .with_columns(unique)
             .with_columns(pl.any_horizontal(*flags, pl.col(DAMAGE).is_not_null()).alias(BAD))
         )
         try:
@@ -367,9 +369,10 @@ def _first_line(error: BaseException) -> str:
 
 
 def _key(columns: tuple[str, ...]) -> pl.Expr:
-    texts = [pl.col(f"text:{name}") for name in columns]
-    whole = pl.all_horizontal([text.is_not_null() for text in texts])
-    hashed = texts[0].hash(KEY_SEED) if len(texts) == 1 else pl.struct(texts).hash(KEY_SEED)
+    """Of typed values: 1/5/2026 and 2026-01-05 are one day. A value that is not of its type has its own reason."""
+    values = [pl.col(name) for name in columns]
+    whole = pl.all_horizontal([value.is_not_null() for value in values])
+    hashed = values[0].hash(KEY_SEED) if len(values) == 1 else pl.struct(values).hash(KEY_SEED)
     return pl.when(whole).then(hashed)
 
 
