@@ -39,7 +39,9 @@ class WorkbookTable:
                 "workbook_too_large", f"the workbook unpacks to {unpacked_bytes:,} bytes; send it as CSV"
             )
         try:
-            workbook = python_calamine.CalamineWorkbook.from_path(str(path))
+            # Not by path: its name may say .xls of what is .xlsx, and the reader would believe it.
+            with path.open("rb") as file:
+                workbook = python_calamine.CalamineWorkbook.from_filelike(file)
             sheets = {
                 name: [
                     [_cell_text(cell) for cell in row]

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import openpyxl
 import pytest
 
 from etl_platform.adapters import tabular
@@ -102,3 +103,12 @@ def test_a_format_that_no_value_can_have_is_an_error_of_the_contract(pattern: st
     contract = contract_of([typed("at", "timestamp", logicalTypeOptions={"format": pattern})])
     with pytest.raises(ContractError, match="at: "):
         compile_contract(contract, {})
+
+
+def test_a_workbook_is_told_by_its_bytes_whatever_its_name(tmp_path: Path) -> None:
+    book = openpyxl.Workbook()
+    for row in (["ident", "label", "remark"], ["1", "a", "b"]):
+        book.active.append(row)
+    path = tmp_path / "new format.xls"
+    book.save(path)
+    assert cells_of(read_back(path, CONTRACT)[1]) == [("1", "a", "b")]
