@@ -8,6 +8,7 @@ module, which says what is wrong with which row.
 
 import csv
 import io
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -79,7 +80,7 @@ def parse_chunk(
     found = structure or scan(chunk, grid.delimiter, grid.line_end, final=True)
     frame = _parse_fast(chunk, first_line, grid, notes, found)
     if frame is None:
-        repaired = decode_mixed(chunk, first_line, grid.line_end, notes)
+        repaired = decode_mixed(chunk, first_line, notes)
         if repaired is not None:
             chunk = repaired
             frame = _parse_fast(chunk, first_line, grid, notes, found)
@@ -242,7 +243,7 @@ class _Lines:
         return line
 
 
-def decode_mixed(chunk: bytes, first_line: int, line_end: bytes, notes: ReadNotes) -> bytes | None:
+def decode_mixed(chunk: bytes, first_line: int, notes: ReadNotes) -> bytes | None:
     """A chunk that is not all UTF-8, line by line as UTF-8 or else cp1252; None if it was UTF-8.
 
     Raises:
@@ -255,7 +256,8 @@ def decode_mixed(chunk: bytes, first_line: int, line_end: bytes, notes: ReadNote
     else:
         return None
     lines: list[bytes] = []
-    for number, line in enumerate(chunk.split(line_end), start=first_line):
+    # At every CR and LF: a line that is not UTF-8 must not take one that is with it.
+    for line in re.split(rb"(?<=[\r\n])", chunk):
         if line.isascii():
             lines.append(line)
             continue
@@ -268,10 +270,11 @@ def decode_mixed(chunk: bytes, first_line: int, line_end: bytes, notes: ReadNote
             try:
                 lines.append(line.decode("cp1252").encode())
             except UnicodeDecodeError as error:
+                number = first_line + len(re.findall(rb"\r\n?|\n", b"".join(lines)))
                 raise UnreadableFileError(
                     "encoding_undecidable",
                     f"line {number} has the byte 0x{line[error.start]:02X}, which is neither UTF-8 nor Windows-1252; "
                     "save the file as UTF-8",
                     number,
                 ) from None
-    return line_end.join(lines)
+    return b"".join(lines)
