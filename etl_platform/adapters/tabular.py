@@ -38,6 +38,8 @@ from etl_platform.core.structure import cut_rows, scan
 
 CHUNK_BYTES = 8 << 20
 _BLOCK = CHUNK_BYTES
+MAX_COLUMNS = 16_384
+"""As many as Excel has."""
 _FOOTER_ROWS = 8
 _LINE_END = re.compile(rb"\r\n?|\n")
 
@@ -110,6 +112,13 @@ class TextTable:
         if not sample:
             raise UnreadableFileError("empty_file", "the file has zero bytes")
         self.dialect: Dialect = detect_dialect(sample, whole=whole, contract=contract)
+        if len(self.dialect.header) > MAX_COLUMNS:
+            raise UnreadableFileError(
+                "too_many_columns",
+                f"line {self.dialect.header_line}, taken for the header, has {len(self.dialect.header):,} cells; "
+                f"a table has up to {MAX_COLUMNS:,} columns",
+                self.dialect.header_line,
+            )
         self.header, self.names = self.dialect.header, unique_names(self.dialect.header, RESERVED)
         self.notes = ReadNotes()
 
@@ -164,6 +173,12 @@ class TextTable:
                     end = buffer.rfind(grid.line_end) + 1 if lost else structure.end
                     found = None if lost else structure
                     frame, lines, rest = parse_chunk(buffer[:end], line, grid, self.notes, found)
+                    if not lines and b'"' not in buffer:
+                        raise UnreadableFileError(
+                            "row_too_long",
+                            f"line {line} has more than {MAX_ROW_BYTES:,} bytes; break it into rows",
+                            line,
+                        )
                     if not lines:
                         raise unclosed_quote(line)
                     buffer, line = rest + buffer[end:], line + lines
