@@ -1,19 +1,27 @@
 """Files that once broke the engine or lost a row, each found by a random search and made small."""
 
+import zipfile
+from functools import partial
+from itertools import count
 from pathlib import Path
 
 import openpyxl
 import pytest
 
-from etl_platform.adapters import tabular
+from benchmarks.mutate import CONTRACT as FUZZ_CONTRACT
+from benchmarks.mutate import make_case
+from etl_platform.adapters import tabular, workbook
 from etl_platform.check import check_file
-from etl_platform.core.errors import ContractError
+from etl_platform.core.contracts import parse_contract
+from etl_platform.core.errors import ContractError, UnreadableFileError
+from etl_platform.core.headers import unique_names
 from etl_platform.core.parsing import MAX_ROW_BYTES
 from etl_platform.core.rule_names import TOO_FEW
 from etl_platform.core.rules import LINE, compile_contract
 from etl_platform_tests.unit.making import cells_of, contract_of, custom, read_back, text, typed
 
 CONTRACT = contract_of([text("ident"), text("label"), text("remark")])
+FUZZED = parse_contract(FUZZ_CONTRACT, "fuzz.odcs.yaml")
 
 
 @pytest.fixture
@@ -112,3 +120,83 @@ def test_a_workbook_is_told_by_its_bytes_whatever_its_name(tmp_path: Path) -> No
     path = tmp_path / "new format.xls"
     book.save(path)
     assert cells_of(read_back(path, CONTRACT)[1]) == [("1", "a", "b")]
+
+
+def test_a_line_of_windows_1252_leaves_its_neighbours_alone_whatever_ends_them(path: Path) -> None:
+    lines = [b"ident,label,remark", "1,Peña,a".encode(), "2,Peña,b".encode("cp1252"), "3,Peña,c".encode()]
+    path.write_bytes(b"\r".join(lines) + b"\n4,x,y\r")
+    _, frame = read_back(path, CONTRACT)
+    assert [label for _, label, _ in cells_of(frame)] == ["Peña", "Peña", "Peña", "x"]
+
+
+def test_many_columns_of_one_name_get_their_names_in_time(path: Path) -> None:
+    assert len(set(unique_names(["1"] * 16_384))) == 16_384
+
+
+def test_a_header_wider_than_a_table_is_refused(path: Path) -> None:
+    path.write_bytes(b"ident,label,remark" + b",x" * 20_000 + b"\n1,a,b\n")
+    with pytest.raises(UnreadableFileError) as caught:
+        read_back(path, CONTRACT)
+    assert caught.value.code == "too_many_columns"
+
+
+@pytest.mark.parametrize(("sign", "code"), [(b"x", "row_too_long"), (b'"x', "unclosed_quote")])
+def test_a_line_without_end_is_called_what_it_is(
+    path: Path, monkeypatch: pytest.MonkeyPatch, sign: bytes, code: str
+) -> None:
+    monkeypatch.setattr(tabular, "CHUNK_BYTES", 64)
+    monkeypatch.setattr(tabular, "_BLOCK", 50)
+    monkeypatch.setattr(tabular, "MAX_ROW_BYTES", 400)
+    path.write_bytes(b"ident,label,remark\n1,a,b\n2," + sign + b"x" * 2_000)
+    with pytest.raises(UnreadableFileError) as caught:
+        read_back(path, CONTRACT)
+    assert (caught.value.code, caught.value.line) == (code, 3)
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        (b'r="B2"', b"r='XFD1048576'"),
+        (b'r="B2"', b'r = "xfd1048576"'),
+        (b'<row r="2"', b'<row r="1048576"'),
+        (b'r="B2"', b'r="XFD3000"'),
+    ],
+)
+def test_a_far_cell_is_seen_however_it_is_written(path: Path, edit: tuple[bytes, bytes]) -> None:
+    book = openpyxl.Workbook()
+    for row in (["ident", "label", "remark"], ["1", "a", "b"], [*[None] * 90, "x"]):
+        book.active.append(row)
+    book.save(path)
+    with zipfile.ZipFile(path) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    sheet = "xl/worksheets/sheet1.xml"
+    members[sheet] = members[sheet].replace(*edit)
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, body in members.items():
+            archive.writestr(name, body)
+    with pytest.raises(UnreadableFileError) as caught:
+        read_back(path, CONTRACT)
+    assert caught.value.code == "workbook_too_large"
+
+
+def test_a_workbook_of_several_batches_is_read_whole(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(workbook, "_BATCH_ROWS", 7)
+    monkeypatch.setattr(workbook, "_FOOTER_ROWS", 2)
+    rows = [(str(n), "a" * (n % 3), "b") for n in range(40)]
+    book = openpyxl.Workbook()
+    for row in (("ident", "label", "remark"), *rows, ("Total rows: 40",)):
+        book.active.append([None, *row])
+    book.save(path)
+    table, frame = read_back(path, CONTRACT)
+    assert [row[1:] for row in cells_of(frame)] == rows
+    assert [item["line"] for item in table.describe()["dropped"]] == [42]
+
+
+def test_an_old_workbook_whose_directory_is_cut_off_is_damaged(path: Path) -> None:
+    case = next(case for case in map(partial(make_case, 8), count()) if case.story == "xls")
+    path.write_bytes(case.content)
+    assert cells_of(read_back(path, FUZZED)[1])
+    path.write_bytes(case.content[: 512 + 512 + 2])
+    with pytest.raises(UnreadableFileError) as caught:
+        read_back(path, FUZZED)
+    assert caught.value.code == "workbook_damaged"
