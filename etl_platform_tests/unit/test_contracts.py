@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 import yaml
 
+from etl_platform.core.contract_reader import parse_contract
 from etl_platform.core.contract_yaml import load_located
-from etl_platform.core.contracts import Contract, parse_contract
+from etl_platform.core.contracts import Contract
 from etl_platform.core.errors import ContractError
 from etl_platform.core.rule_names import contract_rules
 from etl_platform.core.rules import compile_contract
