@@ -86,6 +86,22 @@ def test_many_distinct_values_are_estimated_within_the_promised_error(tmp_path: 
     assert "top" not in column
 
 
+@pytest.mark.parametrize(
+    ("kind", "numbers"),
+    [
+        ("integer", ["9007199254740993"]),
+        ("integer", ["9007199254740992", "9007199254740993"]),
+        ("integer", ["-9223372036854775808", "9223372036854775807", "0"]),
+        ("number", ["-1" + "0" * 308, "1" + "0" * 308, "0"]),
+        ("number", ["5", "5"]),
+        ("number", ["0." + "0" * 320 + "1", "0"]),
+    ],
+)
+def test_numbers_of_any_size_have_a_histogram(tmp_path: Path, kind: str, numbers: list[str]) -> None:
+    column = profiled(tmp_path, "a\n" + "\n".join(numbers) + "\n", contract_of([typed("a", kind)]))["a"]
+    assert sum(part["rows"] for part in column["histogram"]) == len(numbers)
+
+
 @pytest.mark.parametrize("header", ["a,b", "a,a", "a,text:a", "a,_line", "a,a|nulls", "a|min,a"])
 def test_any_header_can_be_profiled(tmp_path: Path, header: str) -> None:
     path = tmp_path / "x.csv"
