@@ -93,7 +93,7 @@ def examine(case: Case, number: int, folder: Path) -> tuple[str, bool]:
 
 @cache
 def _contract() -> Any:
-    from etl_platform.core.contracts import parse_contract
+    from etl_platform.core.contract_reader import parse_contract
 
     return parse_contract(CONTRACT, "fuzz.odcs.yaml")
 

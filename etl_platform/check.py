@@ -18,11 +18,13 @@ from etl_platform.adapters.ahead import one_ahead
 from etl_platform.adapters.key_hashes import KeyHashes, checksum
 from etl_platform.adapters.parquet import ParquetSink
 from etl_platform.adapters.tabular import Table, open_table
+from etl_platform.adapters.transform_hook import load_transform
 from etl_platform.core.contracts import Contract
-from etl_platform.core.dataset_rules import Measure, Verdict, hold
+from etl_platform.core.dataset_rules import ColumnFacts, Measure, Verdict, hold
 from etl_platform.core.deliveries import Outcome
 from etl_platform.core.errors import UnreadableFileError
 from etl_platform.core.headers import HeaderMatch, match_header
+from etl_platform.core.hooks import given_columns
 from etl_platform.core.masking import HIDDEN, shape, shown
 from etl_platform.core.profile import Profiler
 from etl_platform.core.rules import BAD, DAMAGE, LINE, OVERFLOW, REASONS, CompiledContract, compile_contract
@@ -100,14 +102,14 @@ def check_file(
 
     Raises:
         ValueError: freshness is asked for and no day is given.
-        ContractError: the contract's rules do not compile.
+        ContractError: the contract's rules do not compile, or its transform hook fails.
         OSError: the file cannot be opened, or the disk is full.
     """
     result = CheckResult(Outcome.ACCEPTED)
     if as_of is None and any(rule.measure is Measure.FRESHNESS for rule in contract.dataset_rules):
         raise ValueError(f"{contract.path} asks for freshness, which needs the day of delivery")
     # Before the file is opened: a broken rule is the contract's fault, whatever the file is like.
-    compile_contract(contract, {})
+    load_transform(contract, compile_contract(contract, {}).schema)
     for name in (SILVER, QUARANTINE, QUARANTINE_CSV, REPORT):
         (out_dir / name).unlink(missing_ok=True)
     table: Table | None = None
@@ -133,6 +135,14 @@ def check_file(
     if not result.quarantined_rows:
         (out_dir / QUARANTINE).unlink(missing_ok=True)
     return result
+
+
+def check_contract(contract: Contract) -> None:
+    """Compile a contract's rules and run its transform hook on no rows; ContractError where either fails."""
+    schema = compile_contract(contract, {}).schema
+    transform = load_transform(contract, schema)
+    if transform is not None:
+        transform(pl.DataFrame(schema={name: schema[name] for name in given_columns(contract)}))
 
 
 def profile_file(path: Path, progress: Progress = lambda _stage, _rows: None) -> CheckResult:
@@ -210,9 +220,8 @@ def _scan_keys(
     keys = {reason: KeyHashes(scratch / str(index)) for index, reason in enumerate(compiled.keys)}
     if not keys:
         return keys
-    positions = sorted(
-        {compiled.positions[c] for names in compiled.keys.values() for c in names if c in compiled.positions}
-    )
+    sources = {source for names in compiled.keys.values() for name in names for source in compiled.sources(name)}
+    positions = sorted(compiled.positions[name] for name in sources if name in compiled.positions)
     rows = 0
     for cells in table.some_columns(positions) if cheaply else table.batches():
         for reason, hashes in compiled.key_hashes(cells).items():
@@ -230,7 +239,11 @@ class _Pass:
         self._compiled, self._names = compiled, names
         self._columns = [column.name for column in contract.columns]
         self._sensitive = frozenset(column.name for column in contract.columns if column.sensitive)
-        self._profiler = Profiler(dict(compiled.schema), self._sensitive, compiled.empty)
+        types = dict(compiled.schema)
+        computed = [column.name for column in contract.columns if column.computed]
+        self._profiler = Profiler({n: types[n] for n in given_columns(contract)}, self._sensitive, compiled.empty)
+        self._transform = load_transform(contract, compiled.schema)
+        self._computed = Profiler({name: types[name] for name in computed}, self._sensitive)
         self._counts: Counter[str] = Counter()
         self._examples: dict[str, list[dict[str, Any]]] = {}
         self._preview: list[dict[str, Any]] = []
@@ -253,6 +266,9 @@ class _Pass:
     def _take(self, batch: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
         """Count a checked batch; its good rows typed, its bad rows as they were sent."""
         self._profiler.update(batch)
+        if self._transform is not None:
+            batch, made = self._compiled.add_computed(batch, self._transform)
+            self._computed.update(made)
         for reason in self.checksums:
             self.checksums[reason] = (self.checksums[reason] + checksum(batch[f"key:{reason}"])) % 2**64
         good = batch.select(self._columns)
@@ -271,10 +287,14 @@ class _Pass:
         result.accepted_rows, result.quarantined_rows = self._accepted, self._quarantined
         result.reasons = {reason: self._counts[reason] for reason in sorted(self._counts)}
         result.examples, result.preview = self._examples, self._preview
-        result.profile = self._profiler.result()
+        profile = self._profiler.result() | self._computed.result()
+        result.profile = {name: profile[name] for name in self._columns}
         if result.rows:
             rules = self._compiled.contract.dataset_rules
-            result.verdicts = hold(rules, result.rows, self._profiler.facts, as_of=as_of, sensitive=self._sensitive)
+            result.verdicts = hold(rules, result.rows, self._facts, as_of=as_of, sensitive=self._sensitive)
+
+    def _facts(self, name: str) -> ColumnFacts:
+        return (self._computed if self._compiled.contract.column(name).computed else self._profiler).facts(name)
 
 
 def _count(bad: pl.DataFrame, compiled: CompiledContract, counts: Counter[str]) -> None:

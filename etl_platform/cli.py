@@ -179,8 +179,8 @@ def _contract_for(arguments: argparse.Namespace, settings: Settings) -> Contract
 
 
 def _check_contracts(arguments: argparse.Namespace) -> int:
+    from etl_platform.check import check_contract
     from etl_platform.core.rule_names import contract_rules
-    from etl_platform.core.rules import compile_contract
 
     path = arguments.path or load_settings().contracts_dir
     paths = [path] if path.is_file() else contract_paths(path)
@@ -191,7 +191,7 @@ def _check_contracts(arguments: argparse.Namespace) -> int:
     for item in paths:
         try:
             contract = load_contract(item)
-            compile_contract(contract, {})
+            check_contract(contract)
             refuse_second(contract, seen.setdefault(contract.dataset, contract))
         except ContractError as error:
             wrong += 1
@@ -199,8 +199,10 @@ def _check_contracts(arguments: argparse.Namespace) -> int:
             continue
         for note in contract.notes:
             print(note, file=sys.stderr)
+        made = len(contract.columns) - len(contract.file_columns)
+        columns = f"{len(contract.columns)} columns" + (f" ({made} of them made here)" if made else "")
         rules = len(contract_rules(contract)) + len(contract.dataset_rules)
-        print(f"{item}: {contract.dataset}, {len(contract.columns)} columns, {rules} rules")
+        print(f"{item}: {contract.dataset}, {columns}, {rules} rules")
     return USAGE if wrong else GOOD
 
 

@@ -2,20 +2,22 @@
 
 from pathlib import Path
 
+from etl_platform.adapters.reference_tables import ReferenceFolder
 from etl_platform.core.contract_reader import parse_contract
 from etl_platform.core.contracts import Contract
 from etl_platform.core.errors import ContractError
 
 _SUFFIXES = (".odcs.yaml", ".odcs.yml")
+_REFERENCES = "references"
 
 
 def load_contract(path: Path) -> Contract:
-    """Read one contract; ContractError also where the file cannot be read."""
+    """Read one contract and the reference tables it names; ContractError also where a file cannot be read."""
     try:
         text = path.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise ContractError(f"cannot be read: {error}", path=str(path)) from None
-    return parse_contract(text, str(path))
+    return parse_contract(text, str(path), ReferenceFolder(path.parent / _REFERENCES))
 
 
 def contract_paths(folder: Path) -> list[Path]:

@@ -8,6 +8,7 @@ change what is accepted, and is not understood, is an error: a rule is never ski
 import hashlib
 import json
 import re
+from collections.abc import Mapping
 from difflib import get_close_matches
 from functools import cache
 from importlib.util import find_spec
@@ -17,18 +18,28 @@ from typing import Any
 import jsonschema_rs
 
 from etl_platform.core.contract_yaml import Located, load_located
-from etl_platform.core.contracts import Column, ColumnType, Contract, RowRule, fold
+from etl_platform.core.contracts import Column, ColumnType, Contract, ReferenceTable, RowRule, fold
 from etl_platform.core.dataset_rule_reader import counts_nulls, is_library, read_dataset_rules
+from etl_platform.core.transform_reader import (
+    check_case,
+    check_making,
+    decimal_type,
+    enum_labels,
+    letter_case,
+    read_hook,
+    read_lookup,
+)
 
 API_VERSIONS = ("v3.1.0", "v3.2.0")
 
 
-def parse_contract(text: str, path: str) -> Contract:
+def parse_contract(text: str, path: str, references: Mapping[str, ReferenceTable] | None = None) -> Contract:
     """Read one ODCS document.
 
     Args:
         text: YAML.
         path: where it came from, for messages.
+        references: the tables that lookups may name.
 
     Raises:
         ContractError: naming file and line of the first thing that is wrong.
@@ -38,7 +49,7 @@ def parse_contract(text: str, path: str) -> Contract:
     schemas = document.data.get("schema") or []
     if len(schemas) != 1:
         raise document.error(f"a contract describes one file, so schema has one entry, not {len(schemas)}", "schema")
-    return _Reader(document, schemas[0]).contract(hashlib.sha256(text.encode()).hexdigest())
+    return _Reader(document, schemas[0], references or {}).contract(text)
 
 
 def _check_structure(document: Located) -> None:
@@ -73,8 +84,24 @@ _OPTIONS = {
     "exclusiveMaximum": "exclusive_maximum",
     "format": "format",
 }
-_COLUMN_CUSTOM = {"formats", "nullTokens", "trueValues", "falseValues", "trim"}
-_SCHEMA_CUSTOM = {"filePatterns", "trim", "nullTokens", "maxRejectedPercent"}
+_COLUMN_CUSTOM = {
+    "formats",
+    "nullTokens",
+    "trueValues",
+    "falseValues",
+    "trim",
+    "case",
+    "useLabels",
+    "lookup",
+    "computed",
+}
+_SCHEMA_CUSTOM = {"filePatterns", "trim", "nullTokens", "maxRejectedPercent", "case", "transform", "transformFrame"}
+_TAKES: dict[str, tuple[type | tuple[type, ...], str]] = {
+    **dict.fromkeys(("trim", "useLabels", "computed"), (bool, "bool")),
+    **dict.fromkeys(("case", "transform", "transformFrame"), (str, "a text")),
+    "maxRejectedPercent": ((int, float), "a number"),
+    "lookup": (dict, "names by table, key, take and from"),
+}
 _MAX_LENGTH = 1 << 24
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 
@@ -82,20 +109,21 @@ _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 class _Reader:
     """Takes one validated document apart; keeps the line of everything that it may have to blame."""
 
-    def __init__(self, document: Located, schema: dict[str, Any]) -> None:
-        self.document, self.schema = document, schema
+    def __init__(self, document: Located, schema: dict[str, Any], references: Mapping[str, ReferenceTable]) -> None:
+        self.document, self.schema, self.references = document, schema, references
         self.notes: list[str] = []
         self.custom = self._custom(schema, _SCHEMA_CUSTOM, "schema", 0)
+        check_case(document, self.custom, "schema", 0)
 
-    def contract(self, sha256: str) -> Contract:
+    def contract(self, text: str) -> Contract:
         data, schema = self.document.data, self.schema
         if not _NAME.fullmatch(schema["name"]):
             raise self.document.error(
                 f"schema name {schema['name']!r} is not a name of letters, digits and _", "schema", 0, "name"
             )
         columns = tuple(self._column(i, entry) for i, entry in enumerate(schema.get("properties") or []))
-        if not columns:
-            raise self.document.error("a contract needs at least one property", "schema", 0)
+        if not any(column.in_file for column in columns):
+            raise self.document.error("a contract needs at least one property that the file has", "schema", 0)
         self._refuse_ambiguous(columns)
         keyed = sorted(
             (entry.get("primaryKeyPosition", 0), i, entry["name"])
@@ -109,7 +137,7 @@ class _Reader:
             path=self.document.path,
             id=data["id"],
             version=str(data["version"]),
-            sha256=sha256,
+            sha256=_identity(text, columns),
             dataset=schema["name"],
             physical_name=schema.get("physicalName") or f"{schema['name']}.csv",
             file_patterns=tuple(self.custom.get("filePatterns", ())),
@@ -125,35 +153,22 @@ class _Reader:
             delimiter=server.get("delimiter"),
             frequency_days=_frequency_days(data.get("slaProperties") or []),
             notes=tuple(self.notes),
+            hook=read_hook(self.document, self.custom, columns, "schema", 0),
         )
 
     def _column(self, index: int, entry: dict[str, Any]) -> Column:
         here = ("schema", 0, "properties", index)
         if not _NAME.fullmatch(entry["name"]):
             raise self.document.error(f"{entry['name']!r} is not a name of letters, digits and _", *here)
-        try:
-            kind = ColumnType(entry.get("logicalType", "string"))
-        except ValueError:
-            raise self.document.error(
-                f"logicalType {entry['logicalType']!r} does not fit a flat file; use {', '.join(ColumnType)}",
-                *here,
-            ) from None
-        options = dict(entry.get("logicalTypeOptions") or {})
-        unknown = sorted(options.keys() - _OPTIONS.keys())
-        if unknown:
-            raise self.document.error(
-                f"{entry['name']}: logicalTypeOptions {unknown[0]!r} is not supported; use {', '.join(_OPTIONS)}",
-                *here,
-                "logicalTypeOptions",
-            )
-        self._check_options(options, entry["name"], *here)
+        kind = self._type(entry, here)
+        options = self._options(entry, here)
         custom = self._custom(entry, _COLUMN_CUSTOM, *here)
         formats = [options.pop("format", None), *custom.get("formats", ())]
         rules = self._library_rules(entry, here)
         key_alone = (
             bool(entry.get("primaryKey")) and sum(bool(p.get("primaryKey")) for p in self.schema["properties"]) == 1
         )
-        return Column(
+        column = Column(
             name=entry["name"],
             type=kind,
             line=self.document.line(*here),
@@ -169,8 +184,51 @@ class _Reader:
             true_values=tuple(map(str, custom.get("trueValues", ()))),
             false_values=tuple(map(str, custom.get("falseValues", ()))),
             trim=bool(custom.get("trim", self.custom.get("trim", False))),
+            **self._making(entry, kind, custom, here),
             **{_OPTIONS[name]: value for name, value in options.items()},
         )
+        check_making(self.document, entry, column, custom, *here)
+        return column
+
+    def _making(
+        self, entry: dict[str, Any], kind: ColumnType, custom: dict[str, Any], here: tuple[str | int, ...]
+    ) -> dict[str, Any]:
+        """The fields that say how a column's value is made."""
+        made: dict[str, Any] = {
+            "case": letter_case(self.document, custom, self.custom.get("case"), kind, here),
+            "decimal": decimal_type(self.document, entry, kind, here),
+            "expression": entry.get("transformLogic"),
+            "computed": custom.get("computed", False),
+        }
+        check_case(self.document, custom, *here)
+        if custom.get("useLabels"):
+            made["labels"] = enum_labels(self.document, entry, kind, here)
+        if "lookup" in custom:
+            made["lookup"] = read_lookup(self.document, custom["lookup"], self.references, entry["name"], here)
+        if "transformSourceObjects" in entry:
+            made["made_of"] = tuple(entry["transformSourceObjects"])
+        return made
+
+    def _type(self, entry: dict[str, Any], here: tuple[Any, ...]) -> ColumnType:
+        try:
+            return ColumnType(entry.get("logicalType", "string"))
+        except ValueError:
+            raise self.document.error(
+                f"logicalType {entry['logicalType']!r} does not fit a flat file; use {', '.join(ColumnType)}",
+                *here,
+            ) from None
+
+    def _options(self, entry: dict[str, Any], here: tuple[Any, ...]) -> dict[str, Any]:
+        options = dict(entry.get("logicalTypeOptions") or {})
+        unknown = sorted(options.keys() - _OPTIONS.keys())
+        if unknown:
+            raise self.document.error(
+                f"{entry['name']}: logicalTypeOptions {unknown[0]!r} is not supported; use {', '.join(_OPTIONS)}",
+                *here,
+                "logicalTypeOptions",
+            )
+        self._check_options(options, entry["name"], *here)
+        return options
 
     def _check_options(self, options: dict[str, Any], name: str, *here: Any) -> None:
         """The standard leaves logicalTypeOptions open; a bound of the wrong kind would fail in mid-run."""
@@ -236,16 +294,19 @@ class _Reader:
         for position, item in enumerate(entry.get("customProperties") or []):
             name, value = item["property"], item["value"]
             where = (*here, "customProperties", position)
+            if name in _COLUMN_CUSTOM | _SCHEMA_CUSTOM and name not in known:
+                level = "schema" if known is _COLUMN_CUSTOM else "property"
+                raise self.document.error(f"custom property {name!r} belongs to a {level}", *where)
             if close := get_close_matches(name, known - {name}, 1, 0.8) if name not in known else []:
                 raise self.document.error(f"custom property {name!r} is not one of ours; is {close[0]} meant?", *where)
             if name not in known:
                 line = self.document.line(*where)
                 self.notes.append(f"{self.document.path}:{line}: custom property {name!r} is not one of ours: ignored")
                 continue
-            expected: Any = {"trim": bool, "maxRejectedPercent": (int, float)}.get(name, list)
-            if not isinstance(value, expected) or (name != "trim" and isinstance(value, bool)):
-                raise self.document.error(f"{name} takes {getattr(expected, '__name__', 'a number')}", *where)
-            if name == "maxRejectedPercent" and not 0 <= value <= 100:
+            expected, takes = _TAKES.get(name, (list, "list"))
+            if not isinstance(value, expected) or (expected is not bool and isinstance(value, bool)):
+                raise self.document.error(f"{name} takes {takes}", *where)
+            if name == "maxRejectedPercent" and isinstance(value, int | float) and not 0 <= value <= 100:
                 raise self.document.error(f"maxRejectedPercent takes a number of 0 to 100, not {value}", *where)
             if isinstance(value, list) and not all(isinstance(item, str) for item in value):
                 raise self.document.error(f"{name} takes a list of texts; quote its items", *where)
@@ -253,18 +314,26 @@ class _Reader:
         return values
 
     def _refuse_ambiguous(self, columns: tuple[Column, ...]) -> None:
+        """One header could mean two columns, or two columns have one name."""
         seen: dict[str, str] = {}
+        names: dict[str, str] = {}
         for index, column in enumerate(columns):
-            for alias in dict.fromkeys(fold(a) for a in (column.name, *column.synonyms)):
-                if alias in seen:
-                    raise self.document.error(
-                        f"{column.name}: the header {alias!r} already belongs to {seen[alias]}",
-                        "schema",
-                        0,
-                        "properties",
-                        index,
-                    )
-                seen[alias] = column.name
+            aliases = dict.fromkeys(fold(a) for a in (column.name, *column.synonyms)) if column.in_file else ()
+            taken = next((alias for alias in aliases if alias in seen), None)
+            if taken is not None or fold(column.name) in names:
+                alias = taken or fold(column.name)
+                owner = seen.get(alias) or names[alias]
+                raise self.document.error(
+                    f"{column.name}: the header {alias!r} already belongs to {owner}", "schema", 0, "properties", index
+                )
+            seen |= dict.fromkeys(aliases, column.name)
+            names[fold(column.name)] = column.name
+
+
+def _identity(text: str, columns: tuple[Column, ...]) -> str:
+    """SHA-256 of the text and, where there are lookups, of the tables: a changed table is a changed contract."""
+    tables = sorted({(c.lookup.table.name, c.lookup.table.sha256) for c in columns if c.lookup is not None})
+    return hashlib.sha256("\0".join((text, *(sha256 for _, sha256 in tables))).encode()).hexdigest()
 
 
 def _allowed(entries: Any) -> tuple[str, ...] | None:

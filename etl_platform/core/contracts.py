@@ -26,8 +26,52 @@ class ColumnType(StrEnum):
 
 
 @dataclass(frozen=True)
+class ReferenceTable:
+    """A small table beside the contracts. Every cell is text; ``lines`` tells where each row starts in its file."""
+
+    name: str
+    path: str
+    sha256: str
+    header: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    lines: tuple[int, ...]
+
+    def cells(self, column: str) -> tuple[str, ...]:
+        place = self.header.index(column)
+        return tuple(row[place] for row in self.rows)
+
+
+@dataclass(frozen=True)
+class Lookup:
+    """The cell of ``take`` in the row whose ``key`` a value equals: the column's own text, or ``source``'s value."""
+
+    table: ReferenceTable
+    key: str
+    take: str
+    source: str | None = None
+
+
+@dataclass(frozen=True)
+class TransformHook:
+    """A function ``module:name`` that makes the computed columns of a dataset from its other columns."""
+
+    path: str
+    pandas: bool
+    line: int
+
+
+@dataclass(frozen=True)
 class Column:
-    """One property: how its text is read and what holds for it. ``line`` is where the contract declares it."""
+    """One property: how its text is read and what holds for it. ``line`` is where the contract declares it.
+
+    Attributes:
+        labels: what silver holds for each of ``allowed``.
+        decimal: precision and scale of an exact number.
+        lookup: the reference table that gives the value.
+        expression: SQL over other columns that gives the value.
+        made_of: the columns that the contract says ``expression`` or ``lookup`` uses.
+        computed: made by the contract's transform hook.
+    """
 
     name: str
     type: ColumnType
@@ -51,10 +95,35 @@ class Column:
     true_values: tuple[str, ...] = ()
     false_values: tuple[str, ...] = ()
     trim: bool = False
+    case: str | None = None
+    labels: tuple[str, ...] | None = None
+    decimal: tuple[int, int] | None = None
+    lookup: Lookup | None = None
+    expression: str | None = None
+    made_of: tuple[str, ...] | None = None
+    computed: bool = False
 
     @property
     def sensitive(self) -> bool:
         return (self.classification or "").lower() in SENSITIVE
+
+    @property
+    def derived(self) -> bool:
+        """Whether its value is made of other columns of the row."""
+        return self.expression is not None or (self.lookup is not None and self.lookup.source is not None)
+
+    @property
+    def in_file(self) -> bool:
+        return not self.derived and not self.computed
+
+    @property
+    def is_code(self) -> bool:
+        """Whether the file holds a code for what silver holds."""
+        return self.in_file and (self.labels is not None or self.lookup is not None)
+
+    @property
+    def type_name(self) -> str:
+        return f"decimal({self.decimal[0]},{self.decimal[1]})" if self.decimal else str(self.type)
 
 
 @dataclass(frozen=True)
@@ -69,7 +138,7 @@ class RowRule:
 
 @dataclass(frozen=True)
 class Contract:
-    """What one kind of file must look like. ``sha256`` is over the contract's text."""
+    """What one kind of file must look like. ``sha256`` is over the contract's text and the tables it looks into."""
 
     path: str
     id: str
@@ -90,6 +159,12 @@ class Contract:
     delimiter: str | None = None
     frequency_days: float | None = None
     notes: tuple[str, ...] = ()
+    hook: TransformHook | None = None
+
+    @property
+    def file_columns(self) -> tuple[Column, ...]:
+        """The columns that are looked for in a file's header."""
+        return tuple(column for column in self.columns if column.in_file)
 
     def column(self, name: str) -> Column:
         return next(column for column in self.columns if column.name == name)

@@ -116,7 +116,7 @@ def detect_dialect(sample: bytes, *, whole: bool, contract: Contract | None) -> 
         if layout is not None and (best is None or layout.score > best[0]):
             best = (layout.score, layout)
     if best is None:
-        names = ", ".join(column.name for column in contract.columns) if contract else "column names"
+        names = ", ".join(column.name for column in contract.file_columns) if contract else "column names"
         raise UnreadableFileError(
             "no_header_match", f"no line of the first {HEADER_ROWS} looks like the header; expected {names}"
         )

@@ -5,6 +5,7 @@ EtlPlatformError
 ├── PermanentError            the same input fails again: record it, do not retry
 │   ├── SettingsError         a setting is missing or wrong
 │   ├── ContractError         a contract does not parse; carries file and line
+│   │   └── TransformError    a contract's transform hook is not there, raises, or returns something else
 │   ├── MalformedEventError   a queue message that is no S3 event
 │   ├── ObjectMissingError    the object version is not there (S3's NoSuchKey)
 │   ├── UnsafeKeyError        a key that would leave the local root
@@ -46,6 +47,10 @@ class ContractError(PermanentError):
     def __init__(self, message: str, *, path: str, line: int | None = None) -> None:
         self.path, self.line = path, line
         super().__init__(f"{path}:{line}: {message}" if line else f"{path}: {message}")
+
+
+class TransformError(ContractError):
+    """A dataset's transform hook broke its promise; the message names hook and dataset and quotes no value."""
 
 
 class MalformedEventError(PermanentError):

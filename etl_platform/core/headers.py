@@ -14,17 +14,18 @@ NumberedRow = tuple[int, int, list[str]]
 
 def named_row(rows: list[NumberedRow], contract: Contract) -> tuple[int | None, float]:
     """The row that names most of the contract's columns; at least half of those it requires, or of all."""
-    known = {fold(alias): column.name for column in contract.columns for alias in (column.name, *column.synonyms)}
-    required = {column.name for column in contract.columns if column.required}
+    columns = contract.file_columns
+    known = {fold(alias): column.name for column in columns for alias in (column.name, *column.synonyms)}
+    required = {column.name for column in columns if column.required}
     best, best_score = None, 0.0
     for index, (_, _, cells) in enumerate(rows[:HEADER_ROWS]):
         hits = {known[f] for cell in cells if (f := fold(cell)) in known}
         share = max(
-            len(hits) / len(contract.columns),
+            len(hits) / len(columns),
             len(hits & required) / len(required) if required else 0.0,
             len(hits) / len(cells),
         )
-        score = share if len(hits) >= min(2, len(contract.columns)) else 0.0
+        score = share if len(hits) >= min(2, len(columns)) else 0.0
         if score > best_score:
             best, best_score = index, score
     return (best, best_score) if best_score >= 0.3 else (None, 0.0)
@@ -86,11 +87,11 @@ def match_header(header: Sequence[str], contract: Contract) -> HeaderMatch:
             ambiguous.append(column)
 
     folded = [fold(cell) for cell in header]
-    for column in contract.columns:
+    for column in contract.file_columns:
         fits = [i for i, cell in enumerate(folded) if cell == fold(column.name)]
         # The exact name comes first, yet a second header that differs only in case or space is a doubt.
         claim(column.name, sorted(fits, key=lambda i: header[i] != column.name))
-    for column in contract.columns:
+    for column in contract.file_columns:
         aliases = {fold(alias) for alias in column.synonyms}
         fits = [i for i, cell in enumerate(folded) if i not in taken and cell in aliases]
         if fits and column.name not in positions:
@@ -99,7 +100,7 @@ def match_header(header: Sequence[str], contract: Contract) -> HeaderMatch:
     return HeaderMatch(
         positions,
         synonyms,
-        tuple(column.name for column in contract.columns if column.name not in positions),
+        tuple(column.name for column in contract.file_columns if column.name not in positions),
         tuple(cell for i, cell in enumerate(header) if i not in taken and cell.strip()),
         tuple(ambiguous),
     )

@@ -1,6 +1,7 @@
 """What may be shown of a classified value. Pure."""
 
 import re
+from decimal import Decimal
 from typing import Any
 
 HIDDEN = "•••"
@@ -8,9 +9,11 @@ SHOWN_CHARACTERS = 200
 
 
 def shown(value: Any) -> Any:
-    """A value that may be shown, as JSON takes it: dates as ISO text, long texts cut."""
+    """A value that may be shown, as JSON takes it: dates as ISO text, decimals with all digits, long texts cut."""
     if isinstance(value, str):
         return value[:SHOWN_CHARACTERS]
+    if isinstance(value, Decimal):
+        return format(value, "f")
     return value.isoformat() if hasattr(value, "isoformat") else value
 
 

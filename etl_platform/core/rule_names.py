@@ -35,11 +35,14 @@ def _column_rules(column: Column) -> list[Rule]:
     said: list[tuple[str, str]] = []
     if column.required:
         said.append(("required", "must not be empty"))
-    if column.type is not ColumnType.STRING:
+    if column.lookup is not None:
+        what = column.lookup.source or "it"
+        said.append(("lookup", f"is looked up: {what} must be a {column.lookup.key} of {column.lookup.table.name}"))
+    elif column.type is not ColumnType.STRING:
         said.append(
             (
                 "type",
-                f"must be a {column.type}" + (f" ({' or '.join(column.formats)})" if column.formats else ""),
+                f"must be a {column.type_name}" + (f" ({' or '.join(column.formats)})" if column.formats else ""),
             )
         )
     if column.pattern is not None:

@@ -6,8 +6,7 @@ adds three families of columns: ``text:<column>`` (trimmed, null tokens and blan
 null; a row rule sees typed values and passes where one of its inputs failed its own type.
 """
 
-import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -15,23 +14,21 @@ from typing import Any
 import polars as pl
 
 from etl_platform.core.contracts import Column, ColumnType, Contract
+from etl_platform.core.decimals import exact_bound, read_amount, read_decimal
 from etl_platform.core.errors import ContractError
+from etl_platform.core.excel_dates import EXCEL_SERIAL, read_serial
 from etl_platform.core.fixed_dates import is_fixed, read_fixed
 from etl_platform.core.formats import DEFAULT_DATE, DEFAULT_TIMESTAMP, text_format
+from etl_platform.core.hooks import Transform, given_columns, spread
+from etl_platform.core.row_sql import first_line, row_expression, used_columns
 from etl_platform.core.rule_names import contract_rules, unique_reason
+from etl_platform.core.silver_types import dtype
+from etl_platform.core.transforms import Derivation, derive, file_value, lineage, lookup_broken, rule_inputs
 
 KEY_SEED = 7
 LINE, DAMAGE, OVERFLOW, BAD, REASONS = "_line", "_damage", "_overflow", "_bad", "reasons"
 RESERVED = (LINE, OVERFLOW, REASONS)
 """Columns that a quarantine file has beside the sender's own."""
-DTYPES: dict[ColumnType, pl.DataType] = {
-    ColumnType.STRING: pl.String(),
-    ColumnType.DATE: pl.Date(),
-    ColumnType.TIMESTAMP: pl.Datetime("us"),
-    ColumnType.INTEGER: pl.Int64(),
-    ColumnType.NUMBER: pl.Float64(),
-    ColumnType.BOOLEAN: pl.Boolean(),
-}
 _AMOUNT = r"(?:[0-9]{1,3}(?:,[0-9]{3})+|[0-9]+)(?:\.[0-9]*)?"
 _MONEY = rf"^(?:-?\s*\$?\s*{_AMOUNT}|\(\s*\$?\s*{_AMOUNT}\s*\))$"
 
@@ -45,6 +42,7 @@ class CompiledContract:
         keys: the columns of each uniqueness rule, by reason.
         inputs: the columns that each rule looks at, by reason.
         reasons: every reason the rules can give, in report order.
+        late_flags: rules that look at computed columns, which are there once the hook has run.
     """
 
     contract: Contract
@@ -56,6 +54,13 @@ class CompiledContract:
     inputs: Mapping[str, tuple[str, ...]]
     reasons: tuple[str, ...]
     schema: pl.Schema
+    derivation: Derivation
+    late_flags: tuple[pl.Expr, ...]
+    lineage: Mapping[str, tuple[str, ...]]
+
+    def sources(self, column: str) -> tuple[str, ...]:
+        """The contract's columns in the file that a column of silver comes from."""
+        return self.lineage[column]
 
     @property
     def empty(self) -> dict[str, pl.Expr]:
@@ -70,14 +75,15 @@ class CompiledContract:
 
     def key_hashes(self, cells: pl.DataFrame) -> dict[str, pl.Series]:
         """Per uniqueness rule, the 64-bit hash of each row's key; rows without a whole key are left out."""
-        used = {name for columns in self.keys.values() for name in columns}
-        texts = [text for text in self.texts if text.meta.output_name().removeprefix("text:") in used]
-        typed = [value for value in self.typed if value.meta.output_name() in used]
-        keys = cells.lazy().select(texts).with_columns(typed).select(self._key_columns()).collect()
+        used = {part for columns in self.keys.values() for name in columns for part in self.derivation.inputs[name]}
+        plan = cells.lazy().select(_only(self.texts, used)).with_columns(_only(self.typed, used))
+        for stage in self.derivation.stages:
+            plan = plan.with_columns(_only(stage, used))
+        keys = plan.select(self._key_columns()).collect()
         return {reason: keys[f"key:{reason}"].drop_nulls() for reason in self.keys}
 
     def _key_columns(self) -> list[pl.Expr]:
-        return [_key(columns).alias(f"key:{reason}") for reason, columns in self.keys.items()]
+        return [_key(self.contract, columns).alias(f"key:{reason}") for reason, columns in self.keys.items()]
 
     def check(self, cells: pl.DataFrame, repeated: Mapping[str, pl.Series]) -> pl.DataFrame:
         """Hold a batch against every rule.
@@ -98,16 +104,37 @@ class CompiledContract:
             cells.lazy()
             .with_columns(self.texts)
             .with_columns(self.typed)
+            .pipe(self._derived)
             .with_columns(*self.flags, *self._key_columns())
             .with_columns(unique)
             .with_columns(pl.any_horizontal(*flags, pl.col(DAMAGE).is_not_null()).alias(BAD))
         )
+        return self._collect(plan)
+
+    def _collect(self, plan: pl.LazyFrame) -> pl.DataFrame:
         try:
             return plan.collect()
         except pl.exceptions.PolarsError as error:
             # Polars' own message quotes values, which may be classified.
             message = f"a rule fails on this file's values ({type(error).__name__})"
             raise ContractError(message, path=self.contract.path) from None
+
+    def _derived(self, plan: pl.LazyFrame) -> pl.LazyFrame:
+        for stage in self.derivation.stages:
+            plan = plan.with_columns(stage)
+        return plan
+
+    def add_computed(self, batch: pl.DataFrame, transform: Transform) -> tuple[pl.DataFrame, pl.DataFrame]:
+        """Have a hook make the computed columns of the rows that are good so far, and hold these against their rules.
+
+        Returns:
+            The checked batch with the computed columns, null in its bad rows; and the computed columns alone.
+        """
+        good = ~batch[BAD]
+        made = transform(batch.filter(good).select(given_columns(self.contract)))
+        late = {flag.meta.output_name(): pl.lit(good) & flag for flag in self.late_flags}
+        plan = batch.hstack(spread(made, good)).lazy().with_columns(**late)
+        return self._collect(plan.with_columns(pl.any_horizontal(BAD, *late).alias(BAD))), made
 
     def explain(self, bad: pl.DataFrame) -> pl.DataFrame:
         """Bad rows with their ``reasons``: rule names joined by ``;`` in report order."""
@@ -128,21 +155,25 @@ def compile_contract(contract: Contract, positions: Mapping[str, int], *, iso_da
     Raises:
         ContractError: a pattern, format, bound or row rule that does not parse, or names an unknown column.
     """
-    texts = [_text(column, positions.get(column.name)) for column in contract.columns]
+    read = partial(_read, contract)
+    schema = pl.Schema({column.name: dtype(column) for column in contract.columns})
+    derivation = derive(contract, schema, read)
+    texts: list[pl.Expr] = []
     typed: list[pl.Expr] = []
     flags: list[pl.Expr] = []
+    late: list[pl.Expr] = []
     for column in contract.columns:
-        value = _typed(column, contract, iso_dates=iso_dates)
-        typed.append(value.alias(column.name))
-        flags += _column_flags(column, contract)
-    flags += [_row_flag(contract, index) for index in range(len(contract.row_rules))]
+        if column.in_file:
+            texts.append(_text(column, positions.get(column.name)))
+            value = file_value(column, read) if column.is_code else _typed(column, contract, iso_dates=iso_dates)
+            typed.append(value.alias(column.name))
+        (late if column.computed else flags).extend(_column_flags(column, contract, derivation))
+    for index, rule in enumerate(contract.row_rules):
+        flag = _row_flag(contract, index, derivation)
+        (late if any(contract.column(name).computed for name in used_columns(rule.sql)) else flags).append(flag)
     keys: dict[str, tuple[str, ...]] = {f"{c.name}.unique": (c.name,) for c in contract.columns if c.unique}
     if len(contract.primary_key) > 1:
         keys[unique_reason(contract.primary_key)] = contract.primary_key
-    inputs: dict[str, tuple[str, ...]] = {r.reason: (r.column,) for r in contract_rules(contract) if r.column}
-    for rule in contract.row_rules:
-        inputs[rule.name] = tuple(dict.fromkeys(pl.sql_expr(rule.sql).meta.root_names()))
-    inputs |= keys
     compiled = CompiledContract(
         contract,
         positions,
@@ -150,12 +181,25 @@ def compile_contract(contract: Contract, positions: Mapping[str, int], *, iso_da
         tuple(typed),
         tuple(flag.fill_null(value=False) for flag in flags),
         keys,
-        inputs,
+        rule_inputs(contract) | keys,
         tuple(rule.reason for rule in contract_rules(contract)),
-        pl.Schema({column.name: DTYPES[column.type] for column in contract.columns}),
+        schema,
+        derivation,
+        tuple(flag.fill_null(value=False) for flag in late),
+        lineage(contract),
     )
     _dry_run(compiled)
     return compiled
+
+
+def _only(expressions: Sequence[pl.Expr], names: set[str]) -> list[pl.Expr]:
+    return [e for e in expressions if e.meta.output_name().removeprefix("text:") in names]
+
+
+def _read(contract: Contract, column: Column, texts: Sequence[str | None]) -> pl.Series:
+    """Texts of a reference table as a column's type; dates as ISO, too."""
+    frame = pl.DataFrame({f"text:{column.name}": texts}, schema={f"text:{column.name}": pl.String})
+    return frame.select(_typed(column, contract, iso_dates=True).alias(column.name)).to_series()
 
 
 def _text(column: Column, position: int | None) -> pl.Expr:
@@ -166,6 +210,8 @@ def _text(column: Column, position: int | None) -> pl.Expr:
     if column.trim:
         text = text.str.strip_chars()
         text = pl.when(text != "").then(text)
+    if column.case is not None:
+        text = text.str.to_uppercase() if column.case == "upper" else text.str.to_lowercase()
     if column.null_tokens:
         tokens = sorted({token.strip().upper() for token in column.null_tokens})
         text = pl.when(~text.str.strip_chars().str.to_uppercase().is_in(tokens)).then(text)
@@ -182,6 +228,9 @@ def _typed(column: Column, contract: Contract, *, iso_dates: bool = False) -> pl
         case ColumnType.INTEGER:
             return text.cast(pl.Int64, strict=False)
         case ColumnType.NUMBER:
+            if column.decimal:
+                exact = read_decimal(text, *column.decimal)
+                return pl.coalesce(exact, read_amount(text, _MONEY, *column.decimal)) if column.money else exact
             plain = _number(text)
             return pl.coalesce(plain, _money(text)) if column.money else plain
         case ColumnType.BOOLEAN:
@@ -209,6 +258,9 @@ def _moment(column: Column, contract: Contract, text: pl.Expr, *, iso_dates: boo
     readings: list[pl.Expr] = []
     iso = DEFAULT_DATE if column.type is ColumnType.DATE else DEFAULT_TIMESTAMP
     for pattern in dict.fromkeys((column.formats or iso) + (iso if iso_dates else ())):
+        if pattern == EXCEL_SERIAL:
+            readings.append(read_serial(text, is_date=column.type is ColumnType.DATE))
+            continue
         try:
             form = text_format(pattern)
         except ValueError as error:
@@ -224,7 +276,7 @@ def _moment(column: Column, contract: Contract, text: pl.Expr, *, iso_dates: boo
     return pl.coalesce(readings) if len(readings) > 1 else readings[0]
 
 
-def _column_flags(column: Column, contract: Contract) -> list[pl.Expr]:
+def _column_flags(column: Column, contract: Contract, derivation: Derivation) -> list[pl.Expr]:
     text, value = pl.col(f"text:{column.name}"), pl.col(column.name)
     flags: list[pl.Expr] = []
 
@@ -232,8 +284,11 @@ def _column_flags(column: Column, contract: Contract) -> list[pl.Expr]:
         flags.append(broken.alias(f"rule:{column.name}.{kind}"))
 
     if column.required:
-        flag("required", text.is_null())
-    if column.type is not ColumnType.STRING:
+        unread = derivation.unread([column.name]) if column.derived or column.lookup else None
+        flag("required", text.is_null() if unread is None else value.is_null() & ~unread)
+    if column.lookup is not None:
+        flag("lookup", lookup_broken(column, contract, partial(_read, contract)))
+    elif column.type is not ColumnType.STRING:
         flag("type", text.is_not_null() & value.is_null())
     if column.pattern is not None:
         flag("pattern", ~text.str.contains(column.pattern))
@@ -268,6 +323,11 @@ def _bounds(column: Column, contract: Contract) -> pl.Expr | None:
 
 def _literal(column: Column, contract: Contract, bound: str | float) -> Any:
     """A contract's bound or enumeration value as the column's own type."""
+    if isinstance(bound, int | float) and column.decimal:
+        try:
+            return exact_bound(bound, column.decimal[1])
+        except ValueError as error:
+            raise _error(contract, column, str(error)) from None
     if isinstance(bound, int | float) and column.type is ColumnType.NUMBER:
         return float(bound)
     typed = pl.DataFrame({f"text:{column.name}": [str(bound)]}).select(_typed(column, contract)).item()
@@ -282,61 +342,18 @@ def _literal(column: Column, contract: Contract, bound: str | float) -> Any:
 
 def _is_allowed(column: Column, contract: Contract, text: pl.Expr, value: pl.Expr) -> pl.Expr:
     assert column.allowed is not None
-    if column.type is ColumnType.STRING:
+    if column.type is ColumnType.STRING or (column.in_file and column.lookup is not None):
         return text.is_in(column.allowed)
-    return value.is_in([_literal(column, contract, item) for item in column.allowed])
+    literals = [_literal(column, contract, item) for item in column.allowed]
+    return value.is_in(pl.Series(literals, dtype=dtype(column)).implode())
 
 
-def _row_flag(contract: Contract, index: int) -> pl.Expr:
+def _row_flag(contract: Contract, index: int, derivation: Derivation) -> pl.Expr:
     rule = contract.row_rules[index]
-    try:
-        expression = pl.sql_expr(rule.sql)
-        used = expression.meta.root_names()
-    except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
-        message = f"{rule.name}: {rule.sql!r} is no SQL expression: {_first_line(error)}"
-        raise ContractError(message, path=contract.path, line=rule.line) from None
-    names = {column.name: column for column in contract.columns}
-    unknown = [name for name in used if name not in names]
-    if unknown:
-        raise ContractError(
-            f"{rule.name} names the unknown column {unknown[0]!r}; there are {', '.join(names)}",
-            path=contract.path,
-            line=rule.line,
-        )
-    tree = json.loads(expression.meta.serialize(format="json"))
-    if _casts_strictly(tree):
-        message = f"{rule.name}: CAST would fail the whole file at the first odd value; write TRY_CAST"
-        raise ContractError(message, path=contract.path, line=rule.line)
-    if _looks_beyond_its_row(tree):
-        message = f"{rule.name}: {rule.sql!r} looks at more than one row; a row rule sees one at a time"
-        raise ContractError(message, path=contract.path, line=rule.line)
-    broken = ~expression
-    for name in used:
-        if names[name].type is not ColumnType.STRING:
-            broken = broken & (pl.col(f"text:{name}").is_null() | pl.col(name).is_not_null())
-    return broken.alias(f"rule:{rule.name}")
-
-
-def _casts_strictly(node: Any) -> bool:
-    """Whether a serialized expression holds a CAST; NOT brings one to Boolean of its own."""
-    if isinstance(node, dict):
-        cast = node.get("Cast")
-        strict = isinstance(cast, dict) and cast["options"] == "Strict" and cast["dtype"] != {"Literal": "Boolean"}
-        return strict or any(map(_casts_strictly, node.values()))
-    return isinstance(node, list) and any(map(_casts_strictly, node))
-
-
-_BEYOND = {"Agg", "Over", "Len", "Quantile", "Shift"}
-
-
-def _looks_beyond_its_row(node: Any) -> bool:
-    """Whether a serialized expression aggregates or looks at other rows: batches would change its answer."""
-    if isinstance(node, dict):
-        inner = [value for key, value in node.items() if key not in {"Column", "Literal"}]
-        return not _BEYOND.isdisjoint(node) or any(map(_looks_beyond_its_row, inner))
-    if isinstance(node, list):
-        return any(map(_looks_beyond_its_row, node))
-    return isinstance(node, str) and node in _BEYOND
+    known = [column.name for column in contract.columns]
+    broken = ~row_expression(rule.sql, rule.name, known, path=contract.path, line=rule.line)
+    unread = derivation.unread(used_columns(rule.sql))
+    return (broken if unread is None else broken & ~unread).alias(f"rule:{rule.name}")
 
 
 def _dry_run(compiled: CompiledContract) -> None:
@@ -346,31 +363,28 @@ def _dry_run(compiled: CompiledContract) -> None:
     lines |= {
         f"rule:{rule.reason}": contract.column(rule.column).line for rule in contract_rules(contract) if rule.column
     }
-    texts = [pl.lit("x").alias(expression.meta.output_name()) for expression in compiled.texts]
-    values = [
-        pl.Series(name, [1], pl.Int8).cast(pl.String if dtype == pl.String else dtype)
-        for name, dtype in compiled.schema.items()
-    ]
+    texts = [pl.lit("x").alias(f"text:{name}") for name in compiled.schema]
+    values = [pl.Series(name, [1], pl.Int8).cast(dtype, strict=False) for name, dtype in compiled.schema.items()]
     frame = pl.select(texts).with_columns(compiled.typed).with_columns(values)
-    for flag in compiled.flags:
+    for flag in (*compiled.flags, *compiled.late_flags):
         name = flag.meta.output_name()
         try:
             found = frame.select(flag).dtypes[0]
         except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
-            message = f"{name.removeprefix('rule:')}: {_first_line(error)}"
+            message = f"{name.removeprefix('rule:')}: {first_line(error)}"
             raise ContractError(message, path=contract.path, line=lines.get(name)) from None
         if found != pl.Boolean:
             message = f"{name.removeprefix('rule:')} gives {found}, not true or false"
             raise ContractError(message, path=contract.path, line=lines.get(name))
 
 
-def _first_line(error: BaseException) -> str:
-    return str(error).strip().partition("\n")[0]
+def _key(contract: Contract, columns: tuple[str, ...]) -> pl.Expr:
+    """Of typed values: 1/5/2026 and 2026-01-05 are one day; of texts where silver holds another name for them.
 
-
-def _key(columns: tuple[str, ...]) -> pl.Expr:
-    """Of typed values: 1/5/2026 and 2026-01-05 are one day. A value that is not of its type has its own reason."""
-    values = [pl.col(name) for name in columns]
+    A value that is not of its type has its own reason.
+    """
+    made = [contract.column(name) for name in columns]
+    values = [pl.col(f"text:{c.name}" if c.type is ColumnType.STRING or c.is_code else c.name) for c in made]
     whole = pl.all_horizontal([value.is_not_null() for value in values])
     hashed = values[0].hash(KEY_SEED) if len(values) == 1 else pl.struct(values).hash(KEY_SEED)
     return pl.when(whole).then(hashed)

@@ -91,7 +91,7 @@ def _asset_specs(contract: Contract) -> tuple[dg.AssetSpec, dg.AssetSpec]:
     columns = [
         dg.TableColumn(
             column.name,
-            str(column.type),
+            column.type_name,
             description=column.description or None,
             constraints=dg.TableColumnConstraints(nullable=not column.required, unique=column.unique),
             tags={"classification": column.classification} if column.classification else None,

@@ -2,6 +2,7 @@
 
 import textwrap
 from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,8 @@ import yaml
 
 from etl_platform.adapters.tabular import Table, open_table
 from etl_platform.core.contract_reader import parse_contract
-from etl_platform.core.contracts import Contract
+from etl_platform.core.contracts import Contract, ReferenceTable
+from etl_platform.core.rules import DAMAGE, LINE, OVERFLOW, CompiledContract, compile_contract
 
 PROJECT = Path(__file__).parents[2]
 CONTRACTS = PROJECT / "contracts"
@@ -56,8 +58,39 @@ def contract_data(
     }
 
 
-def contract_of(properties: Sequence[Mapping[str, Any]], **more: Any) -> Contract:
-    return parse_contract(yaml.safe_dump(contract_data(properties, **more), sort_keys=False), "made.odcs.yaml")
+def contract_of(
+    properties: Sequence[Mapping[str, Any]], *, references: Sequence[ReferenceTable] = (), **more: Any
+) -> Contract:
+    source = yaml.safe_dump(contract_data(properties, **more), sort_keys=False)
+    return parse_contract(source, "made.odcs.yaml", {table.name: table for table in references})
+
+
+def reference(name: str, header: str, *rows: str) -> ReferenceTable:
+    """A table as if it had been read; cells stand between commas, the first row in line 2."""
+    cells = tuple(tuple(row.split(",")) for row in rows)
+    lines = tuple(range(2, len(rows) + 2))
+    return ReferenceTable(name, f"references/{name}.csv", f"sha of {rows}", tuple(header.split(",")), cells, lines)
+
+
+@cache
+def compiled_once(contract: Contract) -> CompiledContract:
+    return compile_contract(contract, {column.name: i for i, column in enumerate(contract.file_columns)})
+
+
+def checked(contract: Contract, rows: Sequence[tuple[str | None, ...]]) -> pl.DataFrame:
+    """Every row with its reasons, in file order, as the engine says; empty cells are null."""
+    compiled, width = compiled_once(contract), len(contract.file_columns)
+    cells = {str(i): pl.Series([row[i] or None for row in rows], dtype=pl.String) for i in range(width)}
+    frame = pl.DataFrame(cells).with_columns(
+        pl.int_range(2, len(rows) + 2, dtype=pl.UInt32).alias(LINE),
+        pl.lit(None, pl.String).alias(DAMAGE),
+        pl.lit(None, pl.String).alias(OVERFLOW),
+    )
+    repeated = {}
+    for reason, hashes in compiled.key_hashes(frame).items():
+        counts = hashes.value_counts()
+        repeated[reason] = counts.filter(pl.col("count") > 1)[counts.columns[0]]
+    return compiled.explain(compiled.check(frame, repeated))
 
 
 def contract_text(source: str) -> str:

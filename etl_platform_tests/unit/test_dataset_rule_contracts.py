@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 import yaml
 
-from etl_platform.core.contracts import parse_contract
+from etl_platform.core.contract_reader import parse_contract
 from etl_platform.core.dataset_rules import Measure
 from etl_platform.core.errors import ContractError
 from etl_platform_tests.unit.making import contract_data, contract_of, contract_text, custom, row_rule, text

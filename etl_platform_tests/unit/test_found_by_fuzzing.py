@@ -12,7 +12,7 @@ from benchmarks.mutate import CONTRACT as FUZZ_CONTRACT
 from benchmarks.mutate import make_case
 from etl_platform.adapters import tabular, workbook
 from etl_platform.check import check_file
-from etl_platform.core.contracts import parse_contract
+from etl_platform.core.contract_reader import parse_contract
 from etl_platform.core.errors import ContractError, UnreadableFileError
 from etl_platform.core.headers import unique_names
 from etl_platform.core.parsing import MAX_ROW_BYTES

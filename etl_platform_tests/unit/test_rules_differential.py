@@ -1,39 +1,14 @@
 """The vectorised rules against a slow row-by-row reference in plain Python, on random rows."""
 
 from datetime import date
-from functools import cache
 
-import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from etl_platform.core.contracts import Contract
-from etl_platform.core.rules import BAD, DAMAGE, LINE, OVERFLOW, REASONS, CompiledContract, compile_contract
-from etl_platform_tests.unit.making import contract_of, custom, row_rule, text, typed
+from etl_platform.core.rules import BAD, REASONS
+from etl_platform_tests.unit.making import checked, contract_of, custom, row_rule, text, typed
 from etl_platform_tests.unit.rules_reference import read_value, reasons_of
-
-
-@cache
-def compiled_once(contract: Contract) -> CompiledContract:
-    return compile_contract(contract, {column.name: i for i, column in enumerate(contract.columns)})
-
-
-def checked(contract: Contract, rows: list[tuple[str | None, ...]]) -> pl.DataFrame:
-    """Every row with its reasons, in file order, as the engine says; empty cells are null."""
-    compiled = compiled_once(contract)
-    cells = {str(i): pl.Series([row[i] or None for row in rows], dtype=pl.String) for i in range(len(contract.columns))}
-    frame = pl.DataFrame(cells).with_columns(
-        pl.int_range(2, len(rows) + 2, dtype=pl.UInt32).alias(LINE),
-        pl.lit(None, pl.String).alias(DAMAGE),
-        pl.lit(None, pl.String).alias(OVERFLOW),
-    )
-    repeated = {}
-    for reason, hashes in compiled.key_hashes(frame).items():
-        counts = hashes.value_counts()
-        repeated[reason] = counts.filter(pl.col("count") > 1)[counts.columns[0]]
-    return compiled.explain(compiled.check(frame, repeated))
-
 
 CONTRACT = contract_of(
     [

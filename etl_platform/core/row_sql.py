@@ -1,0 +1,70 @@
+"""SQL over the columns of one row → an expression; what looks beyond its row or may fail a whole file is refused."""
+
+import json
+from collections.abc import Collection
+from typing import Any
+
+import polars as pl
+
+from etl_platform.core.errors import ContractError
+
+_BEYOND = {"Agg", "Over", "Len", "Quantile", "Shift", "Explode", "Rank", "SubPlan"}
+
+
+def row_expression(sql: str, name: str, known: Collection[str], *, path: str, line: int) -> pl.Expr:
+    """Parse one expression.
+
+    Args:
+        sql: the text as the contract has it.
+        name: whose it is, for messages.
+        known: the columns that it may use.
+
+    Raises:
+        ContractError: no SQL, an unknown column, a strict CAST, an aggregate or a window.
+    """
+    try:
+        expression = pl.sql_expr(sql)
+        used = expression.meta.root_names()
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
+        message = f"{name}: {sql!r} is no SQL expression: {first_line(error)}"
+        raise ContractError(message, path=path, line=line) from None
+    unknown = [column for column in used if column not in known]
+    if unknown:
+        message = f"{name} names the unknown column {unknown[0]!r}; there are {', '.join(known)}"
+        raise ContractError(message, path=path, line=line)
+    tree = json.loads(expression.meta.serialize(format="json"))
+    if _casts_strictly(tree):
+        message = f"{name}: CAST would fail the whole file at the first odd value; write TRY_CAST"
+        raise ContractError(message, path=path, line=line)
+    if _looks_beyond_its_row(tree):
+        message = f"{name}: {sql!r} looks at more than one row; a row rule sees one at a time"
+        raise ContractError(message, path=path, line=line)
+    return expression
+
+
+def used_columns(sql: str) -> tuple[str, ...]:
+    """The columns of an expression that parses, each once, in order of appearance."""
+    return tuple(dict.fromkeys(pl.sql_expr(sql).meta.root_names()))
+
+
+def first_line(error: BaseException) -> str:
+    return str(error).strip().partition("\n")[0]
+
+
+def _casts_strictly(node: Any) -> bool:
+    """Whether a serialized expression holds a CAST; NOT brings one to Boolean of its own."""
+    if isinstance(node, dict):
+        cast = node.get("Cast")
+        strict = isinstance(cast, dict) and cast["options"] == "Strict" and cast["dtype"] != {"Literal": "Boolean"}
+        return strict or any(map(_casts_strictly, node.values()))
+    return isinstance(node, list) and any(map(_casts_strictly, node))
+
+
+def _looks_beyond_its_row(node: Any) -> bool:
+    """Whether a serialized expression aggregates or looks at other rows: batches would change its answer."""
+    if isinstance(node, dict):
+        inner = [value for key, value in node.items() if key not in {"Column", "Literal"}]
+        return not _BEYOND.isdisjoint(node) or any(map(_looks_beyond_its_row, inner))
+    if isinstance(node, list):
+        return any(map(_looks_beyond_its_row, node))
+    return isinstance(node, str) and node in _BEYOND
