@@ -133,7 +133,8 @@ def check_making(
         raise document.error(f"{name}: transformLogic, lookup, computed and useLabels exclude each other", *here)
     if column.case is not None and column.in_file:
         fold_case = str.upper if column.case == "upper" else str.lower
-        if never := next((item for item in column.allowed or () if item != fold_case(item)), None):
+        expected = (*(column.allowed or ()), *(lookup.table.cells(lookup.key) if lookup else ()))
+        if never := next((item for item in expected if item != fold_case(item)), None):
             raise document.error(f"{name}: {never!r} never occurs where case is {column.case}", *here, "enum")
     if column.in_file:
         return

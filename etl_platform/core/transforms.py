@@ -7,6 +7,8 @@ value as text. Where a column it uses could not be read, it is null and its own 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import reduce
+from operator import or_
 
 import polars as pl
 
@@ -113,7 +115,7 @@ class Derivation:
         """Where any of these columns, or one that they are made of, could not be read; None if that cannot be."""
         used = {part for name in names for part in self.inputs[name]}
         found = [failure for name, failure in self.failures.items() if name in used]
-        return pl.any_horizontal(found) if found else None
+        return reduce(or_, found) if found else None
 
 
 def derive(contract: Contract, schema: pl.Schema, read: Read) -> Derivation:

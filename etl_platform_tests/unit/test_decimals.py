@@ -98,6 +98,19 @@ def test_bounds_and_enumeration_are_compared_exactly() -> None:
 
 
 @pytest.mark.parametrize(
+    ("kind", "bounds", "good", "bad"),
+    [
+        ("decimal(38,38)", {"minimum": 0}, "0." + "0" * 37 + "1", "-0." + "0" * 37 + "1"),
+        ("decimal(38,0)", {"maximum": 10**37}, "1" + "0" * 37, "1" + "0" * 36 + "1"),
+        ("decimal(38,10)", {"exclusiveMinimum": -1.5}, "-1.4999999999", "-1.5000000000"),
+    ],
+)
+def test_a_bound_is_exact_at_the_ends_of_a_type(kind: str, bounds: dict[str, float], good: str, bad: str) -> None:
+    contract = decimal_contract(kind, logicalTypeOptions=bounds)
+    assert checked(contract, [(good,), (bad,)])[REASONS].to_list() == ["", "a.range"]
+
+
+@pytest.mark.parametrize(
     ("more", "says"),
     [
         ({"physicalType": "decimal"}, "no decimal"),

@@ -253,6 +253,10 @@ WRONG_COLUMNS: list[tuple[list[dict[str, Any]], str]] = [
     ([text("a", customProperties=custom(case="Upper"))], "upper or lower"),
     ([typed("a", "date", customProperties=custom(case="upper"))], "logicalType: string"),
     ([text("a", enum=[{"value": "Male"}], customProperties=custom(case="upper"))], "'Male' never occurs"),
+    (
+        [text("a", customProperties=custom(case="lower", lookup={"table": "agencies", "key": "code", "take": "name"}))],
+        "'ABQ' never occurs",
+    ),
     ([text("a", customProperties=custom(useLabels=True))], "an enum"),
     ([typed("a", "integer", enum=[{"value": 1}], customProperties=custom(useLabels=True))], "logicalType: string"),
     (
