@@ -37,7 +37,7 @@ def row_expression(sql: str, name: str, known: Collection[str], *, path: str, li
         message = f"{name}: CAST would fail the whole file at the first odd value; write TRY_CAST"
         raise ContractError(message, path=path, line=line)
     if _looks_beyond_its_row(tree):
-        message = f"{name}: {sql!r} looks at more than one row; a row rule sees one at a time"
+        message = f"{name}: {sql!r} looks at more than one row; it is given one at a time"
         raise ContractError(message, path=path, line=line)
     return expression
 

@@ -1,5 +1,6 @@
 """The code location: it loads anywhere, says what each dataset is, and refuses a broken contract."""
 
+import json
 import os
 import re
 import subprocess
@@ -16,6 +17,7 @@ from etl_platform.core.rule_names import contract_rules
 from etl_platform.definitions import build_defs
 from etl_platform.pipelines.reporting import check_name
 from etl_platform.settings import Settings
+from etl_platform_tests.unit.making import contract_data, custom
 
 CONTRACTS = load_contracts(Settings().contracts_dir)
 HEAVY = ("polars", "pandas", "boto3", "botocore", "dagster_aws", "pyarrow", "jsonschema", "openpyxl")
@@ -182,6 +184,27 @@ def test_a_new_contract_is_a_new_dataset_without_code(tmp_path: Path) -> None:
     graph = build_defs(Settings(contracts_dir=tmp_path)).resolve_asset_graph()
 
     assert {tuple(key.path) for key in graph.get_all_asset_keys()} == {("bronze", "drills"), ("silver", "drills")}
+
+
+def test_made_columns_have_their_types_and_checks(tmp_path: Path) -> None:
+    lookup = {"table": "courts", "key": "code", "take": "name"}
+    columns = [
+        {"name": "court", "logicalType": "string", "customProperties": custom(lookup=lookup)},
+        {"name": "fee", "logicalType": "number", "physicalType": "decimal(8,2)", "transformLogic": "NULL"},
+        {"name": "late", "logicalType": "boolean", "customProperties": custom(computed=True)},
+    ]
+    data = contract_data(columns, dataset="citations", customs=custom(transform="a_module.of_the_runs:function"))
+    (tmp_path / "citations.odcs.yaml").write_text(json.dumps(data), "utf-8")
+    (tmp_path / "references").mkdir()
+    (tmp_path / "references" / "courts.csv").write_text("code,name\nM,Municipal\n", "utf-8")
+
+    graph = build_defs(Settings(contracts_dir=tmp_path)).resolve_asset_graph()
+
+    silver = dg.AssetKey(["silver", "citations"])
+    checks = {key.name for key in graph.get_check_keys_for_assets({silver})}
+    assert checks == {"file_is_readable_and_complete", "court__lookup", "fee__type", "late__type"}
+    types = [column.type for column in graph.get(silver).metadata["dagster/column_schema"].columns]
+    assert types == ["string", "decimal(8,2)", "boolean"]
 
 
 def _broken_contract(folder: Path) -> Path:

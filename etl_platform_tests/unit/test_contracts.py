@@ -17,6 +17,7 @@ from etl_platform_tests.unit.making import (
     contract_of,
     contract_text,
     custom,
+    reference,
     row_rule,
     text,
     typed,
@@ -60,8 +61,11 @@ GOOD = contract_text(
 )
 
 
+COLOURS = reference("colours", "code,name", "R,red", "B,blue")
+
+
 def parse(source: str) -> Contract:
-    return parse_contract(source, "c.odcs.yaml")
+    return parse_contract(source, "c.odcs.yaml", {"colours": COLOURS})
 
 
 WHOLE = "implementation: size < 10 OR day >= DATE '2010-01-01'"
@@ -195,6 +199,9 @@ def paths(node: Any, here: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
     return found
 
 
+LOOKUP = {"table": "colours", "key": "code", "take": "name"}
+
+
 def rich() -> dict[str, Any]:
     return contract_data(
         [
@@ -223,12 +230,22 @@ def rich() -> dict[str, Any]:
                 customProperties=custom(trueValues=["Y"], falseValues=["N"]),
                 quality=[{"metric": "missingValues", "unit": "percent", "mustBeLessThan": 5, "severity": "warning"}],
             ),
+            text(
+                "kind", enum=[{"value": "A", "label": "first"}], customProperties=custom(useLabels=True, case="upper")
+            ),
+            typed("price", "number", physicalType="decimal(8,2)", logicalTypeOptions={"maximum": 99.5}),
+            text("colour", customProperties=custom(lookup=LOOKUP)),
+            text("shade", customProperties=custom(lookup=LOOKUP | {"from": "ident"}), classification="public"),
+            typed("twice", "number", transformLogic="price * 2", transformSourceObjects=["price"]),
+            text("made", customProperties=custom(computed=True), classification="public"),
         ],
         quality=[
             row_rule("rule", "day IS NOT NULL"),
             {"name": "enough", "metric": "rowCount", "mustBeBetween": [1, 5], "description": "d"},
         ],
-        customs=custom(filePatterns=["x*"], maxRejectedPercent=5),
+        customs=custom(
+            filePatterns=["x*"], maxRejectedPercent=5, transform="package:function", transformFrame="pandas"
+        ),
         team={"name": "t"},
         servers=[
             {"server": "s", "type": "s3", "location": "s3://b", "format": "csv", "delimiter": ";", "encoding": "cp1252"}
