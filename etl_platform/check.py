@@ -120,6 +120,7 @@ def check_file(
         if _refuse_header(result, contract, match):
             return result
         compiled = compile_contract(contract, match.positions, iso_dates=table.excel)
+        result.columns["made_of"] = {c.name: compiled.sources(c.name) for c in contract.columns if not c.in_file}
         _split(table, compiled, out_dir, progress).fill(result, as_of)
     except UnreadableFileError as error:
         result.reject(error.code, error.message, error.line)

@@ -20,22 +20,13 @@ def header_schema(records: Records) -> dict[str, Any]:
     return {"dagster/column_schema": dg.TableSchema([dg.TableColumn(name, "string") for name in names])}
 
 
-def column_lineage(
-    records: Records, contract: Contract, sources: Mapping[str, Sequence[str]] | None = None
-) -> dict[str, Any]:
-    """Silver's columns back to the sender's own names.
-
-    Args:
-        records: of the files that silver was made of; their headers may differ.
-        sources: per silver column, the contract's columns that it is made of; without it each is its own.
-    """
-    made_of = sources if sources is not None else {column.name: (column.name,) for column in contract.columns}
-    headers = [_columns(record).get("matched", {}) for record in records]
+def column_lineage(records: Records, contract: Contract) -> dict[str, Any]:
+    """Silver's columns back to the sender's own names, for the files that silver was made of; headers may differ."""
     sent: dict[str, list[str]] = {}
-    for column, needed in made_of.items():
-        names = [matched[name] for matched in headers for name in needed if name in matched]
+    for column in contract.columns:
+        names = [name for record in records for name in _sent_names(record, column.name)]
         if names:
-            sent[column] = list(dict.fromkeys(names))
+            sent[column.name] = list(dict.fromkeys(names))
     if not sent:
         return {}
     bronze = dg.AssetKey(["bronze", contract.dataset])
@@ -48,6 +39,13 @@ def _table(sent: Mapping[str, Sequence[str]]) -> dg.TableMetadataValue:
     rows = [dg.TableRecord({"column": column, SENT_AS: shown(", ".join(names))}) for column, names in sent.items()]
     schema = dg.TableSchema([dg.TableColumn("column", "string"), dg.TableColumn(SENT_AS, "string")])
     return dg.MetadataValue.table(rows, schema)
+
+
+def _sent_names(record: Mapping[str, Any], column: str) -> list[str]:
+    """What the sender calls the columns that one of silver was made of."""
+    found = _columns(record)
+    matched = found.get("matched", {})
+    return [matched[source] for source in found.get("made_of", {}).get(column, [column]) if source in matched]
 
 
 def _columns(record: Mapping[str, Any]) -> Mapping[str, Any]:

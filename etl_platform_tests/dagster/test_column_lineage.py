@@ -1,8 +1,11 @@
 """What the instance tells of columns: the header as it was sent, and where silver's columns came from."""
 
+from pathlib import Path
+
 import dagster as dg
 import pytest
 
+from etl_platform.check import check_file
 from etl_platform.pipelines.lineage import SENT_AS, column_lineage, header_schema
 from etl_platform_tests.dagster.conftest import AGENCY, Workshop, value_of
 from etl_platform_tests.unit.making import contract_of, text
@@ -100,13 +103,15 @@ def test_a_refused_file_shows_the_header_that_it_has(workshop: Workshop, content
         assert "dagster/column_schema" not in bronze.metadata
 
 
-def test_a_column_made_of_several_leads_back_to_each_of_them() -> None:
-    contract = contract_of([text("day"), text("hour"), text("note")])
-    record = {"columns": {"header": ["Day", "Hr"], "matched": {"day": "Day", "hour": "Hr"}}}
-    told = column_lineage([record], contract, {"moment": ("day", "hour"), "day": ("day",), "note": ("note",)})
+def test_a_column_made_of_several_leads_back_to_each_of_them(tmp_path: Path) -> None:
+    made = text("moment", transformLogic="day || hour")
+    contract = contract_of([text("day"), text("hour"), text("note"), made])
+    path = tmp_path / "things.csv"
+    path.write_text("Day,HOUR\n2026-01-05,10\n", "utf-8")
+    told = column_lineage([check_file(path, contract, tmp_path).to_json()], contract)
     lineage = told["dagster/column_lineage"]
     sent = {column: [dep.column_name for dep in deps] for column, deps in lineage.deps_by_column.items()}
-    assert sent == {"moment": ["Day", "Hr"], "day": ["Day"]}
+    assert sent == {"day": ["Day"], "hour": ["HOUR"], "moment": ["Day", "HOUR"]}
 
 
 def test_a_record_without_columns_tells_nothing() -> None:
