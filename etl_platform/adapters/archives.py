@@ -35,7 +35,12 @@ def open_gzip(path: Path) -> ByteStream:
 def open_zip_member(path: Path, name: str) -> ByteStream:
     archive = zipfile.ZipFile(path)
     try:
-        return _Bounded(archive.open(name), path.stat().st_size, archive)
+        member = archive.open(name)
+        # zipfile unpacks what it reads of these two at once, however much that gives.
+        step = (
+            4096 if archive.getinfo(name).compress_type in {zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA} else _ALWAYS_FINE_BYTES
+        )
+        return _Bounded(member, path.stat().st_size, archive, step)
     except BaseException:
         archive.close()
         raise
@@ -52,18 +57,26 @@ class _Bounded(io.BufferedIOBase):
     """A decompressing stream that stops at a bomb's ratio or size."""
 
     def __init__(
-        self, inner: io.BufferedIOBase | IO[bytes], packed_bytes: int, archive: zipfile.ZipFile | None = None
+        self,
+        inner: io.BufferedIOBase | IO[bytes],
+        packed_bytes: int,
+        archive: zipfile.ZipFile | None = None,
+        step: int = _ALWAYS_FINE_BYTES,
     ) -> None:
-        self._inner, self._packed, self._archive, self._seen = inner, packed_bytes, archive, 0
+        self._inner, self._packed, self._archive, self._step, self._seen = inner, packed_bytes, archive, step, 0
 
     def readable(self) -> bool:
         return True
 
     def read(self, size: int | None = -1, /) -> bytes:
-        data = self._inner.read(-1 if size is None else size)
-        self._seen += len(data)
-        refuse_bomb(self._seen, self._packed)
-        return data
+        wanted = size if size is not None and size >= 0 else MAX_UNPACKED_BYTES
+        parts: list[bytes] = []
+        while wanted and (data := self._inner.read(min(wanted, self._step))):
+            parts.append(data)
+            wanted -= len(data)
+            self._seen += len(data)
+            refuse_bomb(self._seen, self._packed)
+        return b"".join(parts)
 
     def close(self) -> None:
         self._inner.close()
