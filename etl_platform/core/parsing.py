@@ -22,6 +22,8 @@ from etl_platform.core.structure import Structure, scan
 MAX_ROW_BYTES = 32 << 20
 """A row longer than this is taken for an unclosed quote."""
 
+MAX_SLOW_ROWS = 250_000
+"""Rows read one by one in one go: as Python objects they take much room."""
 NO_LIMIT = 2**31 - 1
 """For the csv module, whose limit is one for all threads; what it is given is bounded already."""
 
@@ -159,7 +161,7 @@ def parse_columns(chunk: bytes, grid: Grid, positions: Sequence[int]) -> pl.Data
 
 
 def parse_rows(chunk: bytes, first_line: int, grid: Grid, notes: ReadNotes) -> tuple[pl.DataFrame, int, int]:
-    """Read row by row; returns the frame, and the bytes and lines of the rows that were whole.
+    """Read row by row, up to MAX_SLOW_ROWS; returns the frame, and the bytes and lines of the rows that were whole.
 
     Raises:
         UnreadableFileError: ``unclosed_quote`` where text follows a quote that closed on a later line.
@@ -169,7 +171,7 @@ def parse_rows(chunk: bytes, first_line: int, grid: Grid, notes: ReadNotes) -> t
     table: list[tuple[list[str], int, str | None, str | None]] = []
     used_lines = used_bytes = 0
     reader = csv.reader(source, delimiter=grid.delimiter, strict=True)
-    while True:
+    while len(table) < MAX_SLOW_ROWS:
         damage = None
         try:
             cells = next(reader)
