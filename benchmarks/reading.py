@@ -94,11 +94,11 @@ def run() -> list[Reading]:
             suffix = case.name[case.name.index(".") :] if "." in case.name else ".csv"
             path = Path(folder) / f"{number}{suffix}"
             path.write_bytes(case.content)
-            readings += [Reading(name, case.name, *_judge(read, path, case)) for name, read in READERS.items()]
+            readings += [Reading(name, case.name, *judge(read, path, case)) for name, read in READERS.items()]
     return readings
 
 
-def _judge(read: Callable[[Path, Row], Answer], path: Path, case: Awkward) -> tuple[str, str]:
+def judge(read: Callable[[Path, Row], Answer], path: Path, case: Awkward) -> tuple[str, str]:
     try:
         header, rows = read(path, case.header)
     except Exception as error:

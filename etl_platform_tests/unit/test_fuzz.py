@@ -1,0 +1,44 @@
+"""A few hundred of the files of ``benchmarks.fuzz`` and all of ``benchmarks.reading``: every one ends as it should."""
+
+import random
+from pathlib import Path
+
+import pytest
+
+from benchmarks.awkward import Awkward, corpus
+from benchmarks.fuzz import examine
+from benchmarks.mutate import make_case
+from benchmarks.reading import WRONG, engine, judge
+from etl_platform.adapters import tabular
+from etl_platform.core import parsing
+from etl_platform.core.rules import LINE
+from etl_platform_tests.unit.making import cells_of, contract_of, read_back, text
+
+
+def test_damaged_files_end_as_outcomes_or_named_rejections_that_add_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tabular, "CHUNK_BYTES", tabular.CHUNK_BYTES)
+    monkeypatch.setattr(tabular, "_BLOCK", tabular._BLOCK)
+    found = [examine(make_case(3, number), number, tmp_path) for number in range(300)]
+    assert {outcome for outcome, _ in found} >= {"accepted", "archive_damaged", "unclosed_quote", "no_header_match"}
+    assert sum(compared for _, compared in found) > 30
+
+
+@pytest.mark.parametrize("case", corpus(), ids=lambda case: case.name)
+def test_no_awkward_file_is_read_wrong_in_silence(tmp_path: Path, case: Awkward) -> None:
+    path = tmp_path / "delivery"
+    path.write_bytes(case.content)
+    verdict, why = judge(engine, path, case)
+    assert verdict != WRONG, why
+
+
+def test_many_damaged_rows_are_read_in_several_goes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parsing, "MAX_SLOW_ROWS", 7)
+    dice = random.Random(1)
+    rows = [(str(n), *(("a", "Peña")[dice.randrange(2)],) * dice.randrange(3)) for n in range(100)]
+    path = tmp_path / "delivery"
+    path.write_bytes(b"".join((",".join(row) + "\n").encode("cp1252") for row in [("ident", "label", "remark"), *rows]))
+    _, frame = read_back(path, contract_of([text("ident"), text("label"), text("remark")]))
+    assert cells_of(frame) == [(*row, "", "")[:3] for row in rows]
+    assert frame[LINE].to_list() == list(range(2, 102))
