@@ -6,6 +6,7 @@ delimiters stand outside quotes as the rows need. Elsewhere the chunk is read ag
 module, which says what is wrong with which row.
 """
 
+import codecs
 import csv
 import io
 import re
@@ -108,7 +109,8 @@ def _parse_fast(
         return None
     if crlf and not chunk.count(b"\r\n") == chunk.count(b"\r") == structure.line_ends:
         return None
-    if not structure.well_quoted or structure.quotes % 2:
+    # Polars drops a byte order mark at the start of any chunk.
+    if not structure.well_quoted or structure.quotes % 2 or chunk.startswith(codecs.BOM_UTF8):
         return None
     if structure.delimiters != structure.rows * (grid.width - 1):
         return None
