@@ -24,7 +24,16 @@ def unpacking() -> Iterator[None]:
 
     try:
         yield
-    except (OSError, EOFError, ValueError, RuntimeError, zipfile.BadZipFile, zlib.error, lzma.LZMAError) as error:
+    except (
+        OSError,
+        EOFError,
+        ValueError,
+        LookupError,
+        RuntimeError,
+        zipfile.BadZipFile,
+        zlib.error,
+        lzma.LZMAError,
+    ) as error:
         raise UnreadableFileError("archive_damaged", f"the file cannot be unpacked: {error}; send it again") from None
 
 
