@@ -14,7 +14,7 @@ from typing import Any, Protocol
 import polars as pl
 
 from etl_platform.adapters.archives import ByteStream, open_gzip, open_zip_member, refuse_bomb, unpacking
-from etl_platform.adapters.workbook import WorkbookTable, refuse_far_cells
+from etl_platform.adapters.workbook import MAX_COLUMNS, WorkbookTable, refuse_far_cells
 from etl_platform.core.contracts import Contract
 from etl_platform.core.dialect import (
     SAMPLE_BYTES,
@@ -38,8 +38,6 @@ from etl_platform.core.structure import cut_rows, scan
 
 CHUNK_BYTES = 8 << 20
 _BLOCK = CHUNK_BYTES
-MAX_COLUMNS = 16_384
-"""As many as Excel has."""
 _FOOTER_ROWS = 8
 _LINE_END = re.compile(rb"\r\n?|\n")
 

@@ -22,11 +22,13 @@ from etl_platform.core.rules import RESERVED
 MAX_WORKBOOK_BYTES = 1 << 30
 MAX_SHEET_CELLS = 20_000_000
 """All sheets together, blank cells included: Excel's reader takes 32 bytes for each."""
+MAX_COLUMNS = 16_384
+"""As many as Excel has; only a damaged workbook has more."""
 _BATCH_ROWS = 100_000
 _FOOTER_ROWS = 8
 _BLOCK = 1 << 20
 _TAIL = 128
-_CELL = re.compile(rb"""<(?:\w+:)?c\s[^>]{0,64}?\br\s*=\s*["']([A-Za-z]{1,3})([0-9]{1,10})["']""")
+_CELL = re.compile(rb"""<(?:\w+:)?c\s[^>]{0,64}?\br\s*=\s*["']([A-Za-z]{1,7})([0-9]{1,10})["']""")
 _ROW = re.compile(rb"""<(?:\w+:)?row\s[^>]{0,64}?\br\s*=\s*["']([0-9]{1,10})["']""")
 
 
@@ -55,6 +57,9 @@ class WorkbookTable:
             if type(error).__name__ != "PanicException":
                 raise
             raise UnreadableFileError("workbook_damaged", "Excel's reader panicked; open and save it again") from None
+        for name, sheet in sheets.items():
+            if sheet.total_width > MAX_COLUMNS:
+                raise UnreadableFileError("too_many_columns", f"sheet {name} reaches to column {sheet.total_width:,}")
         tops = {name: _top(sheet) for name, sheet in sheets.items()}
         found = find_header(tops, contract)
         if found is None:
@@ -72,7 +77,7 @@ class WorkbookTable:
         grid = Grid("\t", b"\n", len(self.header), len(self.header), named)
         held: list[tuple[list[str], int, str | None, str | None]] = []
         for line, cells in enumerate(islice(_rows(self._sheet), self._header_row + 1, None), self._header_row + 2):
-            if not any(cell.strip() for cell in cells):
+            if cells.count("") == len(cells) or not any(cell.strip() for cell in cells):
                 self.notes.blank_lines += 1
                 continue
             if len(held) == _BATCH_ROWS + _FOOTER_ROWS:
@@ -110,7 +115,9 @@ def _rows(sheet: Any) -> Iterator[list[str]]:
     """A sheet's rows as text from its first row and column on, one at a time: as Python objects they take much room."""
     blanks = [""] * (sheet.start[1] if sheet.start else 0)
     for row in sheet.iter_rows():
-        yield blanks + [cell if cell == "" else _cell_text(cell) for cell in row]
+        yield blanks + (
+            row if row.count("") == len(row) else [cell if cell == "" else _cell_text(cell) for cell in row]
+        )
 
 
 def _top(sheet: Any) -> list[list[str]]:

@@ -160,6 +160,7 @@ def test_a_line_without_end_is_called_what_it_is(
         (b'r="B2"', b'r = "xfd1048576"'),
         (b'<row r="2"', b'<row r="1048576"'),
         (b'r="B2"', b'r="XFD3000"'),
+        (b'r="B2"', b'r="ZZZZ900"'),
     ],
 )
 def test_a_far_cell_is_seen_however_it_is_written(path: Path, edit: tuple[bytes, bytes]) -> None:
@@ -200,3 +201,21 @@ def test_an_old_workbook_whose_directory_is_cut_off_is_damaged(path: Path) -> No
     with pytest.raises(UnreadableFileError) as caught:
         read_back(path, FUZZED)
     assert caught.value.code == "workbook_damaged"
+
+
+def test_a_byte_order_mark_that_starts_the_first_row_stays_in_its_cell(path: Path) -> None:
+    path.write_bytes(b"ident,label,remark\n\xef\xbb\xbf1,a,b\n")
+    _, frame = read_back(path, CONTRACT)
+    assert cells_of(frame) == [("\ufeff1", "a", "b")]
+
+
+def test_a_zip_member_without_a_name_is_damage(path: Path) -> None:
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("x", b"ident,label,remark\n1,a,b\n")
+    packed = bytearray(path.read_bytes())
+    place = packed.index(b"PK\1\2")
+    packed[place + 46] = 0
+    path.write_bytes(bytes(packed))
+    with pytest.raises(UnreadableFileError) as caught:
+        read_back(path, CONTRACT)
+    assert caught.value.code == "archive_damaged"
