@@ -15,15 +15,16 @@ import polars as pl
 
 from etl_platform.adapters.ahead import one_ahead
 from etl_platform.adapters.key_hashes import KeyHashes, checksum
+from etl_platform.adapters.opening import open_table
 from etl_platform.adapters.parquet import ParquetSink
-from etl_platform.adapters.tabular import Table, open_table
+from etl_platform.adapters.tabular import Table
 from etl_platform.core.contracts import Contract
 from etl_platform.core.deliveries import Outcome
 from etl_platform.core.errors import UnreadableFileError
 from etl_platform.core.headers import HeaderMatch, match_header
 from etl_platform.core.masking import HIDDEN, shape, shown
 from etl_platform.core.profile import Profiler
-from etl_platform.core.rules import BAD, DAMAGE, LINE, OVERFLOW, REASONS, CompiledContract, compile_contract
+from etl_platform.core.rules import BAD, DAMAGE, LINE, MEMBER, OVERFLOW, REASONS, CompiledContract, compile_contract
 
 SILVER, QUARANTINE, QUARANTINE_CSV, REPORT = (
     "silver.parquet",
@@ -103,7 +104,7 @@ def check_file(
         result.columns = _columns(table, match)
         if _refuse_header(result, contract, match):
             return result
-        compiled = compile_contract(contract, match.positions, iso_dates=table.excel)
+        compiled = compile_contract(contract, match.positions, serial_origin=table.serial_origin)
         _split(table, compiled, out_dir, result, progress)
     except UnreadableFileError as error:
         result.reject(error.code, error.message, error.line)
@@ -226,7 +227,7 @@ class _Pass:
     def run(self, table: Table, repeated: Mapping[str, pl.Series], out_dir: Path, progress: Progress) -> None:
         with (
             ParquetSink(out_dir / SILVER, self._compiled.schema) as silver,
-            ParquetSink(out_dir / QUARANTINE, _quarantine_schema(self._names)) as quarantine,
+            ParquetSink(out_dir / QUARANTINE, _quarantine_schema(self._names, table.members)) as quarantine,
         ):
             for cells in one_ahead(table.batches()):
                 batch = self._compiled.check(cells, repeated)
@@ -267,22 +268,25 @@ def _count(bad: pl.DataFrame, compiled: CompiledContract, counts: Counter[str]) 
 
 
 def _collect_examples(bad: pl.DataFrame, compiled: CompiledContract, examples: dict[str, list[dict[str, Any]]]) -> None:
+    places = [LINE, *_member(bad)]
+    keys = [place.removeprefix("_") for place in places]
     for reason in compiled.reasons:
         room = _EXAMPLES - len(examples.get(reason, ()))
         if room <= 0:
             continue
         inputs = compiled.inputs[reason]
-        rows = bad.filter(f"rule:{reason}").head(room).select(LINE, *(f"text:{name}" for name in inputs))
-        for line, *values in rows.rows():
+        rows = bad.filter(f"rule:{reason}").head(room).select(*places, *(f"text:{name}" for name in inputs))
+        for row in rows.rows():
+            values = row[len(places) :]
             shown = [_shown(compiled.contract, name, value) for name, value in zip(inputs, values, strict=True)]
             value = (
                 shown[0] if len(shown) == 1 else ", ".join(f"{n}={v or ''}" for n, v in zip(inputs, shown, strict=True))
             )
-            examples.setdefault(reason, []).append({"line": line, "value": value})
+            examples.setdefault(reason, []).append({**dict(zip(keys, row, strict=False)), "value": value})
     damaged = bad.filter(pl.col(DAMAGE).is_not_null()).group_by(DAMAGE, maintain_order=True).head(_EXAMPLES)
-    for reason, line, overflow in damaged.select(DAMAGE, LINE, OVERFLOW).rows():
+    for *place, reason, overflow in damaged.select(*places, DAMAGE, OVERFLOW).rows():
         if len(examples.setdefault(reason, [])) < _EXAMPLES:
-            examples[reason].append({"line": line, "value": overflow and shape(overflow)})
+            examples[reason].append({**dict(zip(keys, place, strict=True)), "value": overflow and shape(overflow)})
 
 
 def _shown(contract: Contract, name: str, value: str | None) -> str | None:
@@ -296,14 +300,20 @@ def _preview(good: pl.DataFrame, sensitive: frozenset[str]) -> Iterator[dict[str
         yield {name: HIDDEN if name in sensitive and value is not None else shown(value) for name, value in row.items()}
 
 
-def _quarantine_schema(names: Sequence[str]) -> pl.Schema:
+def _quarantine_schema(names: Sequence[str], members: Sequence[str]) -> pl.Schema:
+    """The sender's columns and ours; lines of an archive's members count within each."""
     cells: Mapping[str, Any] = dict.fromkeys(names, pl.String)
-    return pl.Schema({**cells, LINE: pl.UInt32, OVERFLOW: pl.String, REASONS: pl.String})
+    member: Mapping[str, Any] = {MEMBER: pl.String} if members else {}
+    return pl.Schema({**cells, **member, LINE: pl.UInt32, OVERFLOW: pl.String, REASONS: pl.String})
 
 
 def _as_sent(bad: pl.DataFrame, names: Sequence[str]) -> pl.DataFrame:
     cells = [pl.col(str(position)).alias(name) for position, name in enumerate(names)]
-    return bad.select(*cells, LINE, OVERFLOW, REASONS)
+    return bad.select(*cells, *_member(bad), LINE, OVERFLOW, REASONS)
+
+
+def _member(bad: pl.DataFrame) -> list[str]:
+    return [MEMBER] if MEMBER in bad.columns else []
 
 
 def _judge(result: CheckResult, contract: Contract) -> None:

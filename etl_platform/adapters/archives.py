@@ -4,7 +4,7 @@ import gzip
 import io
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
@@ -28,14 +28,19 @@ def unpacking() -> Iterator[None]:
         raise UnreadableFileError("archive_damaged", f"the file cannot be unpacked: {error}; send it again") from None
 
 
+def refuse_encrypted(members: Sequence[zipfile.ZipInfo]) -> None:
+    if any(member.flag_bits & 0x1 for member in members):
+        raise UnreadableFileError("encrypted", "the archive is protected by a password; send it without")
+
+
 def open_gzip(path: Path) -> ByteStream:
     return _Bounded(gzip.open(path, "rb"), path.stat().st_size)
 
 
-def open_zip_member(path: Path, name: str) -> ByteStream:
+def open_zip_member(path: Path, member: zipfile.ZipInfo) -> ByteStream:
     archive = zipfile.ZipFile(path)
     try:
-        return _Bounded(archive.open(name), path.stat().st_size, archive)
+        return _Bounded(archive.open(member), path.stat().st_size, archive)
     except BaseException:
         archive.close()
         raise

@@ -1,77 +1,115 @@
 """One sheet of an Excel workbook → batches of text cells. The sheet is read whole, within limits."""
 
-import re
+import io
 import zipfile
-from collections.abc import Iterator, Sequence
-from datetime import date, datetime, time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
-from etl_platform.core.contracts import Contract
-from etl_platform.core.dialect import is_footer
+from etl_platform.adapters.archives import unpacking
+from etl_platform.adapters.sheet_xml import SheetFacts, WorkbookFacts, scan_workbook, show_facts, workbook_too_large
+from etl_platform.core.contracts import Contract, fold
 from etl_platform.core.errors import UnreadableFileError
-from etl_platform.core.headers import find_header, unique_names
-from etl_platform.core.masking import shape
+from etl_platform.core.formats import EXCEL_ORIGIN
+from etl_platform.core.headers import FoundHeader, find_header, unique_names
+from etl_platform.core.margins import Dropped, is_footer, repeated_header
 from etl_platform.core.parsing import Grid, ReadNotes, rows_frame
-from etl_platform.core.rules import RESERVED
+from etl_platform.core.pins import Pins, not_as_pinned
+from etl_platform.core.rules import LINE, RESERVED
+from etl_platform.core.signatures import what_ole_file
 
 MAX_WORKBOOK_BYTES = 1 << 30
-MAX_SHEET_CELLS = 50_000_000
 _BATCH_ROWS = 100_000
-_BLOCK = 1 << 20
-_CELL = re.compile(rb'<(?:\w+:)?c\b[^>]{0,64}?\br="([A-Z]{1,3})([0-9]{1,7})"')
+_ORIGIN_1904 = date(1904, 1, 1)
+Rows = list[list[str]]
+
+
+@dataclass(frozen=True)
+class _Sheet:
+    name: str
+    visible: bool
+    rows: Rows
+    found: FoundHeader
+
+    @property
+    def rank(self) -> tuple[int, bool, float, bool]:
+        return self.found.hits, self.visible, self.found.certainty, len(self.rows) >= self.found.after
 
 
 class WorkbookTable:
-    """One sheet of an Excel workbook: the one whose header fits the contract best."""
+    """One sheet of an Excel workbook: the pinned one, or the one whose header fits the contract best."""
 
-    excel = True
+    members = ()
 
-    def __init__(self, path: Path, contract: Contract | None, unpacked_bytes: int) -> None:
-        import python_calamine
-
+    def __init__(self, source: Path | io.BytesIO, contract: Contract | None, packed: str | None = None) -> None:
+        self._packed = packed
         self._mask = contract is not None and any(column.sensitive for column in contract.columns)
-        if unpacked_bytes > MAX_WORKBOOK_BYTES:
-            raise UnreadableFileError(
-                "workbook_too_large", f"the workbook unpacks to {unpacked_bytes:,} bytes; send it as CSV"
-            )
-        try:
-            workbook = python_calamine.CalamineWorkbook.from_path(str(path))
-            sheets = {
-                name: [
-                    [_cell_text(cell) for cell in row]
-                    for row in workbook.get_sheet_by_name(name).to_python(skip_empty_area=False)
-                ]
-                for name in workbook.sheet_names
-            }
-        except (python_calamine.CalamineError, OSError, ValueError) as error:
-            raise UnreadableFileError("workbook_damaged", f"Excel's reader says: {error}") from None
-        found = find_header(sheets, contract)
-        if found is None:
-            code = "no_header_match" if any(sheets.values()) else "empty_file"
-            raise UnreadableFileError(code, f"no sheet of {', '.join(sheets)} holds the expected header")
-        self.sheet, self._header_row, self.confidence = found
-        self._rows = sheets[self.sheet]
-        self.header = tuple(self._rows[self._header_row])
+        self._pins = contract.pins if contract else Pins()
+        facts = _facts(source)
+        self.serial_origin = _ORIGIN_1904 if facts.since_1904 else EXCEL_ORIGIN
+        self._sheet, self._others, self._sheet_confidence = self._choose(_read(source, facts), contract)
+        self._found = self._sheet.found
+        _refuse_uncalculated(self._sheet, facts.sheets.get(self._sheet.name, SheetFacts()))
+        self.header = tuple(self._found.cells)
         self.names = unique_names(self.header, RESERVED)
         self.notes = ReadNotes()
+
+    def _choose(
+        self, sheets: Mapping[str, tuple[Rows, bool]], contract: Contract | None
+    ) -> tuple[_Sheet, list[str], float]:
+        pinned = self._pins.sheet
+        wanted = {name: sheet for name, sheet in sheets.items() if pinned is None or fold(name) == fold(pinned)}
+        if not wanted:
+            raise not_as_pinned(f"the sheet {pinned!r}, and the workbook has {', '.join(sheets)}")
+        found: list[_Sheet] = []
+        for name, (rows, visible) in wanted.items():
+            numbered = [(n, n + 1, row) for n, row in enumerate(rows, start=1) if any(cell.strip() for cell in row)]
+            header = find_header(numbered, contract, len(rows[0]) if rows else 0, self._pins.header_line)
+            if header is not None:
+                found.append(_Sheet(name, visible, rows, header))
+        if not found:
+            if self._pins.header_line and any(rows for rows, _ in wanted.values()):
+                raise not_as_pinned(f"the header to line {self._pins.header_line}; no sheet has it there")
+            code = "no_header_match" if any(rows for rows, _ in wanted.values()) else "empty_file"
+            raise UnreadableFileError(code, f"no sheet of {', '.join(wanted)} holds the expected header")
+        best, *rest = sorted(found, key=lambda sheet: sheet.rank, reverse=True)
+        if contract is not None and rest and rest[0].rank == best.rank:
+            raise UnreadableFileError(
+                "ambiguous_sheet",
+                f"the sheets {best.name} and {rest[0].name} hold the header alike; send one, or pin it in the contract",
+            )
+        rival = rest[0].found.hits if rest else 0
+        confidence = best.found.hits / (best.found.hits + rival) if best.found.hits else 1 / len(found)
+        return best, [name for name in sheets if name != best.name], 1.0 if pinned else round(confidence, 3)
 
     def batches(self) -> Iterator[pl.DataFrame]:
         self.notes = ReadNotes()
         named = max((i for i, cell in enumerate(self.header, start=1) if cell.strip()), default=0)
         grid = Grid("\t", b"\n", len(self.header), len(self.header), named)
-        rows = list(enumerate(self._rows[self._header_row + 1 :], start=self._header_row + 2))
+        rows = list(enumerate(self._sheet.rows[self._found.after - 1 :], start=self._found.after))
         while rows and self._ends(rows[-1][1]):
             line, cells = rows.pop()
-            text = "\t".join(filter(None, cells))[:80]
-            self.notes.dropped.append({"line": line, "why": "footer", "text": shape(text) if self._mask else text})
+            if any(cell.strip() for cell in cells):
+                self.notes.dropped.append(Dropped(line, "footer", "\t".join(filter(None, cells))))
         filled = [(line, cells) for line, cells in rows if any(cell.strip() for cell in cells)]
         self.notes.blank_lines = len(rows) - len(filled)
         for start in range(0, len(filled), _BATCH_ROWS):
-            yield rows_frame([(cells, line, None, None) for line, cells in filled[start : start + _BATCH_ROWS]], grid)
+            batch = [(cells, line, None, None) for line, cells in filled[start : start + _BATCH_ROWS]]
+            yield self._without_repeats(rows_frame(batch, grid))
+
+    def _without_repeats(self, frame: pl.DataFrame) -> pl.DataFrame:
+        repeats = repeated_header(frame, self.header)
+        if repeats is None:
+            return frame
+        self.notes.dropped += [
+            Dropped(line, "header again", "\t".join(self.header)) for line in frame.filter(repeats)[LINE]
+        ]
+        return frame.filter(~repeats)
 
     def some_columns(self, positions: Sequence[int]) -> Iterator[pl.DataFrame]:
         return self.batches()
@@ -83,48 +121,94 @@ class WorkbookTable:
         return not texts or is_footer(texts, len(cells), short=False)
 
     def describe(self) -> dict[str, Any]:
+        above = enumerate(self._sheet.rows[: self._found.first - 1], start=1)
+        preamble = [Dropped(n, "preamble", "\t".join(filter(None, cells))) for n, cells in above if any(cells)]
+        dropped = sorted((*preamble, *self.notes.dropped), key=lambda item: item.line)
         return {
             "format": "excel",
-            "compression": None,
+            "compression": self._packed,
             "encoding": "utf-8",
             "delimiter": None,
             "line_end": None,
-            "sheet": self.sheet,
-            "header_line": self._header_row + 1,
-            "preamble_lines": self._header_row,
-            "confidence": {"encoding": 1.0, "delimiter": 1.0, "header": round(self.confidence, 3)},
+            "sheet": self._sheet.name,
+            "ignored_sheets": self._others,
+            "header_line": self._found.first,
+            "header_lines": self._found.rows,
+            "preamble_lines": self._found.first - 1,
+            "confidence": {
+                "encoding": 1.0,
+                "delimiter": 1.0,
+                "header": round(self._found.certainty, 3),
+                "sheet": self._sheet_confidence,
+            },
+            "pinned": [name for name in self._pins.names() if name in {"sheet", "header_line"}],
             "blank_lines": self.notes.blank_lines,
             "ragged_rows": 0,
-            "dropped": self.notes.dropped,
+            "dropped": [item.describe(mask=self._mask) for item in dropped],
         }
 
 
-def refuse_far_cells(archive: zipfile.ZipFile, members: Sequence[zipfile.ZipInfo]) -> None:
-    """Excel's reader lays a sheet out whole: one forgotten cell in the last corner would take all memory."""
-    for member in members:
-        if not re.fullmatch(r"xl/worksheets/[^/]+\.xml", member.filename):
-            continue
-        rows = columns = 0
-        tail = b""
-        with archive.open(member) as file:
-            while block := file.read(_BLOCK):
-                text = tail + block
-                for letters, digits in set(_CELL.findall(text)):
-                    rows = max(rows, int(digits))
-                    columns = max(columns, _column_number(letters))
-                tail = text[-32:]
-        if rows * columns > MAX_SHEET_CELLS:
+def _facts(source: Path | io.BytesIO) -> WorkbookFacts:
+    """What the XML of an .xlsx tells; an .xls, which is not zipped, has none.
+
+    Raises:
+        UnreadableFileError: ``workbook_too_large``, ``archive_damaged``.
+    """
+    packed = zipfile.is_zipfile(source)
+    size = source.stat().st_size if isinstance(source, Path) else len(source.getbuffer())
+    if not packed:
+        _refuse_size(size)
+        return WorkbookFacts({}, since_1904=False)
+    with unpacking(), zipfile.ZipFile(source) as archive:
+        _refuse_size(sum(member.file_size for member in archive.infolist()))
+        return scan_workbook(archive)
+
+
+def _refuse_size(unpacked_bytes: int) -> None:
+    if unpacked_bytes > MAX_WORKBOOK_BYTES:
+        raise workbook_too_large(f"the workbook unpacks to {unpacked_bytes:,} bytes")
+
+
+def _read(source: Path | io.BytesIO, facts: WorkbookFacts) -> dict[str, tuple[Rows, bool]]:
+    """The cells of every sheet as text, and whether it is visible."""
+    import python_calamine
+
+    try:
+        if isinstance(source, io.BytesIO):
+            source.seek(0)
+        workbook = python_calamine.CalamineWorkbook.from_object(source)
+        sheets: dict[str, tuple[Rows, bool]] = {}
+        for meta in workbook.sheets_metadata:
+            if meta.typ != python_calamine.SheetTypeEnum.WorkSheet:
+                continue
+            cells = workbook.get_sheet_by_name(meta.name).to_python(skip_empty_area=False)
+            rows = [[_cell_text(cell) for cell in row] for row in cells]
+            show_facts(rows, facts.sheets.get(meta.name, SheetFacts()))
+            sheets[meta.name] = rows, meta.visible == python_calamine.SheetVisibleEnum.Visible
+    except (python_calamine.CalamineError, OSError, ValueError, OverflowError) as error:
+        raise _unreadable(source, error) from None
+    return sheets
+
+
+def _unreadable(source: Path | io.BytesIO, error: Exception) -> UnreadableFileError:
+    content = source.read_bytes() if isinstance(source, Path) else source.getvalue()
+    what = None if content.startswith(b"PK") else what_ole_file(content)
+    if what == "encrypted":
+        return UnreadableFileError("encrypted", "the workbook is protected by a password; save it without")
+    if what is not None:
+        return UnreadableFileError("not_tabular", f"the file is {what}, not a table; send .xlsx or CSV")
+    return UnreadableFileError("workbook_damaged", f"Excel's reader says: {error}")
+
+
+def _refuse_uncalculated(sheet: _Sheet, facts: SheetFacts) -> None:
+    for row, column in facts.uncalculated:
+        if row + 1 >= sheet.found.first and column < len(sheet.found.cells):
             raise UnreadableFileError(
-                "workbook_too_large",
-                f"{member.filename} reaches to row {rows:,}, column {columns:,}; delete stray cells or send CSV",
+                "workbook_uncalculated",
+                f"sheet {sheet.name}, row {row + 1}, column {column + 1} holds a formula without its result; "
+                "open the workbook in Excel and save it",
+                row + 1,
             )
-
-
-def _column_number(letters: bytes) -> int:
-    number = 0
-    for letter in letters:
-        number = number * 26 + letter - 64
-    return number
 
 
 def _cell_text(cell: Any) -> str:
@@ -134,8 +218,12 @@ def _cell_text(cell: Any) -> str:
     if isinstance(cell, float):
         return f"{Decimal(repr(cell)):f}".removesuffix(".0")
     if isinstance(cell, datetime):
-        midnight = cell.time() == time(0)
-        return cell.date().isoformat() if midnight else cell.isoformat(timespec="seconds")
+        # Excel counts in fractions of a day, so that a full second may come as 0.999999 of one.
+        moment: datetime = (cell + timedelta(microseconds=500_000)).replace(microsecond=0)
+        return (moment.date() if moment.time() == time(0) else moment).isoformat()
+    if isinstance(cell, timedelta):
+        minutes, seconds = divmod(round(cell.total_seconds()), 60)
+        return f"{minutes // 60}:{minutes % 60:02}:{seconds:02}"
     if isinstance(cell, date | time):
         return cell.isoformat()
     return str(cell)

@@ -9,7 +9,7 @@ import hashlib
 import json
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 from enum import StrEnum
 from fnmatch import fnmatchcase
@@ -21,6 +21,7 @@ from typing import Any
 import jsonschema_rs
 
 from etl_platform.core.contract_yaml import Located, load_located
+from etl_platform.core.pins import Pins, read_pins
 
 API_VERSIONS = ("v3.1.0", "v3.2.0")
 SENSITIVE = frozenset({"restricted", "confidential"})
@@ -96,8 +97,7 @@ class Contract:
     primary_key: tuple[str, ...]
     row_rules: tuple[RowRule, ...]
     max_rejected_percent: float | None = None
-    encoding: str | None = None
-    delimiter: str | None = None
+    pins: Pins = field(default_factory=Pins)
     frequency_days: float | None = None
     notes: tuple[str, ...] = ()
 
@@ -183,7 +183,8 @@ _OPTIONS = {
     "format": "format",
 }
 _COLUMN_CUSTOM = {"formats", "nullTokens", "trueValues", "falseValues", "trim"}
-_SCHEMA_CUSTOM = {"filePatterns", "trim", "nullTokens", "maxRejectedPercent"}
+_SCHEMA_CUSTOM = {"filePatterns", "trim", "nullTokens", "maxRejectedPercent", "sheet", "headerLine"}
+_KINDS: dict[str, Any] = {"trim": bool, "maxRejectedPercent": (int, float), "sheet": str, "headerLine": int}
 _MAX_LENGTH = 1 << 24
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 
@@ -227,8 +228,7 @@ class _Reader:
             primary_key=tuple(name for _, _, name in keyed),
             row_rules=self._row_rules({column.name for column in columns}),
             max_rejected_percent=self.custom.get("maxRejectedPercent"),
-            encoding=server.get("encoding"),
-            delimiter=server.get("delimiter"),
+            pins=read_pins(self.document, server, self.custom),
             frequency_days=_frequency_days(data.get("slaProperties") or []),
             notes=tuple(self.notes),
         )
@@ -345,7 +345,7 @@ class _Reader:
                 line = self.document.line(*where)
                 self.notes.append(f"{self.document.path}:{line}: custom property {name!r} is not one of ours: ignored")
                 continue
-            expected: Any = {"trim": bool, "maxRejectedPercent": (int, float)}.get(name, list)
+            expected = _KINDS.get(name, list)
             if not isinstance(value, expected) or (name != "trim" and isinstance(value, bool)):
                 raise self.document.error(f"{name} takes {getattr(expected, '__name__', 'a number')}", *where)
             if isinstance(value, list) and not all(isinstance(item, str) for item in value):

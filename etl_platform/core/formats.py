@@ -6,8 +6,14 @@ gives a guard that the text must pass before it is parsed.
 
 import re
 from dataclasses import dataclass
+from datetime import date
+
+import polars as pl
 
 DEFAULT_DATE = ("yyyy-MM-dd",)
+SERIAL = "serial"
+"""Days since 1899-12-30, as a spreadsheet leaves dates that lost their format."""
+EXCEL_ORIGIN = date(1899, 12, 30)
 DEFAULT_TIMESTAMP = ("yyyy-MM-dd'T'HH:mm:ss", "yyyy-MM-dd HH:mm:ss")
 
 _TOKENS = {
@@ -67,3 +73,14 @@ def text_format(pattern: str) -> TextFormat:
     if "%Y" not in chrono and "%H" not in chrono and "%I" not in chrono:
         raise ValueError(f"{pattern!r} holds neither a year nor an hour")
     return TextFormat(pattern, chrono, f"^(?:{guard})$")
+
+
+def serial_moment(text: pl.Expr, origin: date, *, is_date: bool) -> pl.Expr:
+    """A spreadsheet's day number, for a timestamp with a fraction of the day, from March 1900 to the year 9999."""
+    days = pl.when(text.str.contains(r"^[0-9]{2,7}$" if is_date else r"^[0-9]{2,7}(?:\.[0-9]+)?$")).then(text)
+    number = days.cast(pl.Float64, strict=False)
+    seconds = (number * 86_400).round().cast(pl.Int64, strict=False)
+    moment = pl.lit(origin).cast(pl.Datetime("us")) + pl.duration(seconds=seconds, time_unit="us")
+    # Excel believes in 29 February 1900, day 60.
+    valid = pl.when(number.is_between(61, 2_958_465)).then(moment)
+    return valid.cast(pl.Date) if is_date else valid

@@ -9,17 +9,26 @@ null; a row rule sees typed values and passes where one of its inputs failed its
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
 import polars as pl
 
 from etl_platform.core.contracts import Column, ColumnType, Contract
 from etl_platform.core.errors import ContractError
-from etl_platform.core.formats import DEFAULT_DATE, DEFAULT_TIMESTAMP, text_format
+from etl_platform.core.formats import (
+    DEFAULT_DATE,
+    DEFAULT_TIMESTAMP,
+    EXCEL_ORIGIN,
+    SERIAL,
+    serial_moment,
+    text_format,
+)
 from etl_platform.core.rule_names import contract_rules, unique_reason
 
 LINE, DAMAGE, OVERFLOW, BAD, REASONS = "_line", "_damage", "_overflow", "_bad", "reasons"
-RESERVED = (LINE, OVERFLOW, REASONS)
+MEMBER = "_member"
+RESERVED = (LINE, OVERFLOW, REASONS, MEMBER)
 """Columns that a quarantine file has beside the sender's own."""
 DTYPES: dict[ColumnType, pl.DataType] = {
     ColumnType.STRING: pl.String(),
@@ -101,13 +110,15 @@ class CompiledContract:
         )
 
 
-def compile_contract(contract: Contract, positions: Mapping[str, int], *, iso_dates: bool = False) -> CompiledContract:
+def compile_contract(
+    contract: Contract, positions: Mapping[str, int], *, serial_origin: date | None = None
+) -> CompiledContract:
     """Turn a contract into expressions.
 
     Args:
         contract: what must hold.
         positions: where each contract column stands in the file; a column that is not there reads as null.
-        iso_dates: dates may also be ISO, as the cells of a workbook are rendered.
+        serial_origin: of a workbook; dates may then also be ISO, as its date cells are rendered, or days since then.
 
     Raises:
         ContractError: a pattern, format, bound or row rule that does not parse, or names an unknown column.
@@ -116,7 +127,7 @@ def compile_contract(contract: Contract, positions: Mapping[str, int], *, iso_da
     typed: list[pl.Expr] = []
     flags: list[pl.Expr] = []
     for column in contract.columns:
-        value = _typed(column, contract, iso_dates=iso_dates)
+        value = _typed(column, contract, serial_origin=serial_origin)
         typed.append(value.alias(column.name))
         flags += _column_flags(column, contract)
     flags += [_row_flag(contract, index) for index in range(len(contract.row_rules))]
@@ -156,13 +167,13 @@ def _text(column: Column, position: int | None) -> pl.Expr:
     return text.alias(name)
 
 
-def _typed(column: Column, contract: Contract, *, iso_dates: bool = False) -> pl.Expr:
+def _typed(column: Column, contract: Contract, *, serial_origin: date | None = None) -> pl.Expr:
     text = pl.col(f"text:{column.name}")
     match column.type:
         case ColumnType.STRING:
             return text
         case ColumnType.DATE | ColumnType.TIMESTAMP:
-            return _moment(column, contract, text, iso_dates=iso_dates)
+            return _moment(column, contract, text, serial_origin)
         case ColumnType.INTEGER:
             return text.cast(pl.Int64, strict=False)
         case ColumnType.NUMBER:
@@ -189,11 +200,15 @@ def _money(text: pl.Expr) -> pl.Expr:
     return pl.when(stripped.str.contains(_MONEY)).then(signed)
 
 
-def _moment(column: Column, contract: Contract, text: pl.Expr, *, iso_dates: bool) -> pl.Expr:
+def _moment(column: Column, contract: Contract, text: pl.Expr, serial_origin: date | None) -> pl.Expr:
     is_date = column.type is ColumnType.DATE
     readings: list[pl.Expr] = []
-    iso = DEFAULT_DATE if is_date else DEFAULT_TIMESTAMP
-    for pattern in dict.fromkeys((column.formats or iso) + (iso if iso_dates else ())):
+    patterns = column.formats or (DEFAULT_DATE if is_date else DEFAULT_TIMESTAMP)
+    if serial_origin:
+        patterns += DEFAULT_DATE if is_date else (*DEFAULT_TIMESTAMP, *DEFAULT_DATE)
+    for pattern in dict.fromkeys(patterns):
+        if pattern == SERIAL:
+            continue
         try:
             form = text_format(pattern)
         except ValueError as error:
@@ -205,6 +220,8 @@ def _moment(column: Column, contract: Contract, text: pl.Expr, *, iso_dates: boo
         # 0020-01-05 is a slip of the keyboard, not a date.
         guard = text.str.contains(form.guard) & (value.dt.year() >= 1000)
         readings.append(pl.when(guard).then(value))
+    if serial_origin or SERIAL in patterns:
+        readings.append(serial_moment(text, serial_origin or EXCEL_ORIGIN, is_date=is_date))
     return pl.coalesce(readings) if len(readings) > 1 else readings[0]
 
 

@@ -8,7 +8,8 @@ from typing import Any
 import polars as pl
 import yaml
 
-from etl_platform.adapters.tabular import Table, open_table
+from etl_platform.adapters.opening import open_table
+from etl_platform.adapters.tabular import Table
 from etl_platform.core.contracts import Contract, parse_contract
 
 PROJECT = Path(__file__).parents[2]
