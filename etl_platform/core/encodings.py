@@ -19,11 +19,11 @@ _BOMS = (
 _WIDE_ASCII = 0.1
 """Share of ASCII in text of two-byte units: at least its delimiters and line ends, whatever the script."""
 _LINE = re.compile(rb"[^\r\n]*(?:\r\n|\r|\n)")
-_FOREIGN = re.compile(
-    # Three accented letters in a row, four signs, or one amid a word, come from another code page.
-    r"[À-ÖØ-öø-ÿŠŒŽšœžŸ]{3,}|[^\0-\x7f\xa0-\xa2\u2013-\u201d\u2022\u2026]{4,}|\u0192"
-    r"|(?<=[A-Za-z])[¡¢£¤¥¦§©¬¯±µ¶¿\u201a„…†‡‰\u2039\u203a¼½¾](?=[a-z])|(?<=[a-z])[ŽŸŠŒ]"
-)
+_RUN = re.compile(r"[^\0-\x7f\xa0\u2013-\u201d\u2022\u2026]{3,}")
+"""Letters and signs beyond ASCII in a row; blanks, dashes, quotation marks and dots do not count."""
+_COMMON = frozenset("áéíóúñüçèêàâôîûëïöäßÁÉÍÓÚÑÜÇÈÊÀÂÔÎÛËÏÖÄ")
+_AMID = re.compile(r"(?<=[A-Za-z])[¡¢£¤¥¦§©¬¯±µ¶¿\u201a„…†‡‰\u2039\u203a¼½¾ƒ](?=[a-z\u2013\u2014])|(?<=[a-z])[ŽŸŠŒ]")
+"""Signs amid a word, as letters of DOS and old Macs turn into."""
 
 
 @dataclass(frozen=True)
@@ -85,16 +85,18 @@ def _marked(sample: bytes) -> Encoding | None:
 
 def _wide(sample: bytes) -> Encoding | None:
     """UTF-16 without a mark: read so, it is free of NUL and has lines and ASCII, as other text with NUL has not."""
-    nulls = sample.count(0)
-    if len(sample) < 4 or not nulls or (nulls < len(sample) / 4 and _is_utf8(sample)):
+    if len(sample) < 4 or 0 not in sample:
         return None
+    mostly_ascii = sample.count(0) * 4 >= len(sample)
     for name in ("utf-16-le", "utf-16-be"):
         try:
             text = codecs.getincrementaldecoder(name)().decode(sample)
         except UnicodeDecodeError:
             continue
         share = len(re.sub(r"[^\x01-\x7f]", "", text)) / len(text)
-        if "\0" not in text and share >= _WIDE_ASCII and re.search(r"[\r\n]", text):
+        ends = text.count("\n") + text.count("\r")
+        lined = ends and (mostly_ascii or ends * 2 > sample.count(b"\n") + sample.count(b"\r"))
+        if "\0" not in text and share >= _WIDE_ASCII and lined:
             return Encoding(name, confidence=0.9 + 0.09 * share)
     return None
 
@@ -168,6 +170,7 @@ def utf8_blocks(blocks: Iterator[bytes], encoding: Encoding) -> Iterator[bytes]:
 
 
 def foreign_signs(text: str) -> tuple[int, int]:
-    """Characters beyond ASCII of a text read as cp1252 that are at home there, and those that are not."""
-    foreign = sum(map(len, _FOREIGN.findall(text)))
-    return sum(not character.isascii() for character in text) - foreign, foreign
+    """Characters beyond ASCII of a text read as cp1252 that are at home there, and those of another code page."""
+    runs = [run for run in _RUN.findall(text) if len(set(run)) > 1 and not _COMMON.issuperset(run)]
+    foreign = sum(map(len, runs)) + len(_AMID.findall(text))
+    return max(0, sum(not character.isascii() for character in text) - foreign), foreign
