@@ -24,6 +24,7 @@ from etl_platform.core.errors import UnreadableFileError
 from etl_platform.core.headers import HeaderMatch, match_header
 from etl_platform.core.masking import HIDDEN, shape, shown
 from etl_platform.core.profile import Profiler
+from etl_platform.core.rule_names import TWINS_DIFFER
 from etl_platform.core.rules import BAD, DAMAGE, LINE, MEMBER, OVERFLOW, REASONS, CompiledContract, compile_contract
 
 SILVER, QUARANTINE, QUARANTINE_CSV, REPORT = (
@@ -105,7 +106,8 @@ def check_file(
         if _refuse_header(result, contract, match):
             return result
         compiled = compile_contract(contract, match.positions, serial_origin=table.serial_origin)
-        _split(table, compiled, out_dir, result, progress)
+        twins = [(match.positions[name], place) for name, places in match.twins.items() for place in places]
+        _split(table, compiled, out_dir, result, progress, twins=twins)
     except UnreadableFileError as error:
         result.reject(error.code, error.message, error.line)
     except pl.exceptions.PanicException:
@@ -158,6 +160,7 @@ def _columns(table: Table, match: HeaderMatch) -> dict[str, Any]:
         "synonyms": match.synonyms,
         "missing": list(match.missing),
         "extra": list(match.extra),
+        "twins": {name: [table.names[place] for place in places] for name, places in match.twins.items()},
     }
 
 
@@ -174,7 +177,15 @@ def _refuse_header(result: CheckResult, contract: Contract, match: HeaderMatch) 
     return result.outcome is Outcome.REJECTED
 
 
-def _split(table: Table, compiled: CompiledContract, out_dir: Path, result: CheckResult, progress: Progress) -> None:
+def _split(
+    table: Table,
+    compiled: CompiledContract,
+    out_dir: Path,
+    result: CheckResult,
+    progress: Progress,
+    *,
+    twins: Sequence[tuple[int, int]],
+) -> None:
     """Find repeated keys, then read, check and write in one pass.
 
     Keys are looked for by a cheap reading of their columns. Where the pass itself then sees other keys, the
@@ -184,7 +195,7 @@ def _split(table: Table, compiled: CompiledContract, out_dir: Path, result: Chec
         with tempfile.TemporaryDirectory(prefix="keys-", dir=out_dir) as scratch:
             keys = _scan_keys(table, compiled, Path(scratch), progress, cheaply=cheaply)
             repeated = {reason: found.repeated() for reason, found in keys.items()}
-        one_pass = _Pass(compiled, table.names)
+        one_pass = _Pass(compiled, table.names, twins)
         one_pass.run(table, repeated, out_dir, progress)
         if all(found.checksum == one_pass.checksums[reason] for reason, found in keys.items()):
             break
@@ -212,9 +223,9 @@ def _scan_keys(
 class _Pass:
     """One pass over the rows: what it counts, shows and writes."""
 
-    def __init__(self, compiled: CompiledContract, names: Sequence[str]) -> None:
+    def __init__(self, compiled: CompiledContract, names: Sequence[str], twins: Sequence[tuple[int, int]]) -> None:
         contract = compiled.contract
-        self._compiled, self._names = compiled, names
+        self._compiled, self._names, self._twins = compiled, names, twins
         self._columns = [column.name for column in contract.columns]
         self._sensitive = frozenset(column.name for column in contract.columns if column.sensitive)
         self._profiler = Profiler(self._columns, self._sensitive)
@@ -230,7 +241,7 @@ class _Pass:
             ParquetSink(out_dir / QUARANTINE, _quarantine_schema(self._names, table.members)) as quarantine,
         ):
             for cells in one_ahead(table.batches()):
-                batch = self._compiled.check(cells, repeated)
+                batch = self._compiled.check(_compare_twins(cells, self._twins), repeated)
                 good, bad = self._take(batch)
                 silver.write(good)
                 quarantine.write(bad)
@@ -259,6 +270,14 @@ class _Pass:
         result.reasons = {reason: self._counts[reason] for reason in sorted(self._counts)}
         result.examples, result.preview = self._examples, self._preview
         result.profile = self._profiler.result()
+
+
+def _compare_twins(cells: pl.DataFrame, twins: Sequence[tuple[int, int]]) -> pl.DataFrame:
+    """Rows in which two columns of the same name say different things are damaged: either could be meant."""
+    if not twins:
+        return cells
+    differ = pl.any_horizontal(pl.col(str(one)).ne_missing(pl.col(str(other))) for one, other in twins)
+    return cells.with_columns(pl.coalesce(DAMAGE, pl.when(differ).then(pl.lit(TWINS_DIFFER))).alias(DAMAGE))
 
 
 def _count(bad: pl.DataFrame, compiled: CompiledContract, counts: Counter[str]) -> None:

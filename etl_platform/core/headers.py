@@ -106,13 +106,15 @@ class HeaderMatch:
         synonyms: header text → column, where only a synonym matched.
         missing: contract columns that are not there.
         extra: headers that no column claims.
-        ambiguous: columns that two headers claim.
+        twins: where a column stands once more under the very same header; both must say the same.
+        ambiguous: columns that two different headers claim.
     """
 
     positions: dict[str, int]
     synonyms: dict[str, str]
     missing: tuple[str, ...]
     extra: tuple[str, ...]
+    twins: dict[str, list[int]]
     ambiguous: tuple[str, ...]
 
 
@@ -120,6 +122,7 @@ def match_header(header: Sequence[str], contract: Contract) -> HeaderMatch:
     """Exact names first, then folded names, then synonyms."""
     positions: dict[str, int] = {}
     synonyms: dict[str, str] = {}
+    twins: dict[str, list[int]] = {}
     ambiguous: list[str] = []
     taken: set[int] = set()
 
@@ -128,8 +131,11 @@ def match_header(header: Sequence[str], contract: Contract) -> HeaderMatch:
             return
         positions[column] = fits[0]
         taken.add(fits[0])
-        if len(fits) > 1:
+        if any(header[fit] != header[fits[0]] for fit in fits):
             ambiguous.append(column)
+        elif len(fits) > 1:
+            twins[column] = fits[1:]
+            taken.update(fits)
 
     folded = [fold(cell) for cell in header]
     for column in contract.columns:
@@ -147,6 +153,7 @@ def match_header(header: Sequence[str], contract: Contract) -> HeaderMatch:
         synonyms,
         tuple(column.name for column in contract.columns if column.name not in positions),
         tuple(cell for i, cell in enumerate(header) if i not in taken and cell.strip()),
+        twins,
         tuple(ambiguous),
     )
 

@@ -3,10 +3,12 @@
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from etl_platform.check import SILVER, check_file
 from etl_platform.core.errors import UnreadableFileError
 from etl_platform.core.headers import join_rows, named_header
 from etl_platform.core.rules import DAMAGE, LINE
@@ -166,3 +168,17 @@ def test_a_pinned_row_and_sheet_of_a_workbook_hold_or_are_refused(path: Path) ->
     error = refusal(path, pinned(sheet="Newest"))
     assert (error.code, "Old data, New Data" in error.message) == ("not_as_pinned", True)
     assert refusal(path, pinned(headerLine=7)).code == "not_as_pinned"
+
+
+def test_a_column_that_stands_twice_is_read_where_both_say_the_same(path: Path) -> None:
+    path.write_text("officer_id,name,name,hire_date,name\n1,a,a,x,a\n2,b,,x,b\n3,,,x,\n4,c,c,x\n5,d,d,x,e\n")
+    result = check_file(path, CONTRACT, path.parent)
+    assert result.reasons == {"row.twin_columns_differ": 2, "row.too_few_fields": 1}
+    assert [example["line"] for example in result.examples["row.twin_columns_differ"]] == [3, 6]
+    assert result.columns["twins"] == {"name": ["name_2", "name_3"]}
+    assert pl.read_parquet(path.parent / SILVER)["name"].to_list() == ["a", None]
+
+
+def test_two_names_for_one_column_are_a_doubt_whatever_they_hold(path: Path) -> None:
+    path.write_text("officer_id,name,Name\n1,a,a\n")
+    assert [error["code"] for error in check_file(path, CONTRACT, path.parent).errors] == ["ambiguous_column"]
