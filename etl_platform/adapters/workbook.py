@@ -1,6 +1,7 @@
 """One sheet of an Excel workbook → batches of text cells. The sheet is read whole, within limits."""
 
 import io
+import struct
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ import polars as pl
 
 from etl_platform.adapters.archives import unpacking
 from etl_platform.adapters.sheet_xml import SheetFacts, WorkbookFacts, scan_workbook, show_facts, workbook_too_large
+from etl_platform.adapters.xls_records import scan_xls
 from etl_platform.core.contracts import Contract, fold
 from etl_platform.core.errors import UnreadableFileError
 from etl_platform.core.formats import EXCEL_ORIGIN
@@ -149,19 +151,26 @@ class WorkbookTable:
 
 
 def _facts(source: Path | io.BytesIO) -> WorkbookFacts:
-    """What the XML of an .xlsx tells; an .xls, which is not zipped, has none.
+    """What the file itself tells of its cells, beside what Excel's reader does.
 
     Raises:
-        UnreadableFileError: ``workbook_too_large``, ``archive_damaged``.
+        UnreadableFileError: ``workbook_too_large``, ``archive_damaged``, ``workbook_damaged``.
     """
     packed = zipfile.is_zipfile(source)
     size = source.stat().st_size if isinstance(source, Path) else len(source.getbuffer())
     if not packed:
         _refuse_size(size)
-        return WorkbookFacts({}, since_1904=False)
+        try:
+            return scan_xls(_content(source))
+        except (ValueError, IndexError, struct.error) as error:
+            raise _unreadable(source, str(error)) from None
     with unpacking(), zipfile.ZipFile(source) as archive:
         _refuse_size(sum(member.file_size for member in archive.infolist()))
         return scan_workbook(archive)
+
+
+def _content(source: Path | io.BytesIO) -> bytes:
+    return source.read_bytes() if isinstance(source, Path) else source.getvalue()
 
 
 def _refuse_size(unpacked_bytes: int) -> None:
@@ -186,18 +195,23 @@ def _read(source: Path | io.BytesIO, facts: WorkbookFacts) -> dict[str, tuple[Ro
             show_facts(rows, facts.sheets.get(meta.name, SheetFacts()))
             sheets[meta.name] = rows, meta.visible == python_calamine.SheetVisibleEnum.Visible
     except (python_calamine.CalamineError, OSError, ValueError, OverflowError) as error:
-        raise _unreadable(source, error) from None
+        raise _unreadable(source, str(error)) from None
+    except BaseException as error:
+        # The reader's panic is no Exception by birth, and its class cannot be imported.
+        if type(error).__name__ != "PanicException":
+            raise
+        raise _unreadable(source, "it panicked") from None
     return sheets
 
 
-def _unreadable(source: Path | io.BytesIO, error: Exception) -> UnreadableFileError:
-    content = source.read_bytes() if isinstance(source, Path) else source.getvalue()
+def _unreadable(source: Path | io.BytesIO, said: str) -> UnreadableFileError:
+    content = _content(source)
     what = None if content.startswith(b"PK") else what_ole_file(content)
     if what == "encrypted":
         return UnreadableFileError("encrypted", "the workbook is protected by a password; save it without")
     if what is not None:
         return UnreadableFileError("not_tabular", f"the file is {what}, not a table; send .xlsx or CSV")
-    return UnreadableFileError("workbook_damaged", f"Excel's reader says: {error}")
+    return UnreadableFileError("workbook_damaged", f"Excel's reader says: {said}")
 
 
 def _refuse_uncalculated(sheet: _Sheet, facts: SheetFacts) -> None:
