@@ -12,6 +12,17 @@ from etl_platform.core.errors import UnreadableFileError
 from etl_platform.core.members import zip_members
 from etl_platform.core.rules import MEMBER
 
+_COUNTS = ("blank_lines", "ragged_rows", "repeated_headers")
+
+
+@contextmanager
+def blaming(name: str) -> Iterator[None]:
+    """What goes wrong is told of this member."""
+    try:
+        yield
+    except UnreadableFileError as error:
+        raise UnreadableFileError(error.code, f"{name}: {error.message}", error.line) from None
+
 
 class MemberTables:
     """Tables with the same header, in the archive's order. Lines count within each member.
@@ -33,22 +44,15 @@ class MemberTables:
     def batches(self) -> Iterator[pl.DataFrame]:
         for name, table in self._tables.items():
             self._rows[name] = 0
-            with self._blaming(name):
+            with blaming(name):
                 for frame in table.batches():
                     self._rows[name] += frame.height
                     yield frame.with_columns(pl.lit(name).alias(MEMBER)) if self.members else frame
 
     def some_columns(self, positions: Sequence[int]) -> Iterator[pl.DataFrame]:
         for name, table in self._tables.items():
-            with self._blaming(name):
+            with blaming(name):
                 yield from table.some_columns(positions)
-
-    @contextmanager
-    def _blaming(self, name: str) -> Iterator[None]:
-        try:
-            yield
-        except UnreadableFileError as error:
-            raise UnreadableFileError(error.code, f"{name}: {error.message}", error.line) from None
 
     def describe(self) -> dict[str, Any]:
         """That of the first member, with each member's own where there are several."""
@@ -58,7 +62,6 @@ class MemberTables:
             return described | {"member": next(iter(parts))}
         return described | {
             "members": [{"name": name, "rows": self._rows[name], **part} for name, part in parts.items()],
-            "blank_lines": sum(part["blank_lines"] for part in parts.values()),
-            "ragged_rows": sum(part["ragged_rows"] for part in parts.values()),
+            **{count: sum(part[count] for part in parts.values()) for count in _COUNTS},
             "dropped": [{"member": name, **item} for name, part in parts.items() for item in part["dropped"]],
         }

@@ -16,7 +16,7 @@ from etl_platform.adapters.archives import (
     refuse_encrypted,
     unpacking,
 )
-from etl_platform.adapters.members import MemberTables
+from etl_platform.adapters.members import MemberTables, blaming
 from etl_platform.adapters.sheet_xml import WORKBOOK_MEMBER, workbook_too_large
 from etl_platform.adapters.tabular import Table, TextTable
 from etl_platform.adapters.workbook import WorkbookTable
@@ -68,7 +68,8 @@ def _open_zip(path: Path, members: Sequence[zipfile.ZipInfo], contract: Contract
     by_name = {member.filename: member for member in members}
 
     def opened(name: str) -> Table:
-        return _open_packed(lambda: open_zip_member(path, by_name[name]), contract, "zip")
+        with blaming(name):
+            return _open_packed(lambda: open_zip_member(path, by_name[name]), contract, "zip")
 
     if len(chosen.read) == 1 and not chosen.ignored:
         return opened(chosen.read[0])

@@ -16,7 +16,7 @@ from etl_platform.core.dialect import SAMPLE_BYTES, Dialect, detect_dialect
 from etl_platform.core.encodings import utf8_blocks
 from etl_platform.core.errors import UnreadableFileError
 from etl_platform.core.headers import unique_names
-from etl_platform.core.margins import Dropped, is_footer, repeated_header
+from etl_platform.core.margins import Dropped, is_footer
 from etl_platform.core.parsing import (
     MAX_ROW_BYTES,
     Grid,
@@ -24,6 +24,7 @@ from etl_platform.core.parsing import (
     parse_chunk,
     parse_columns,
     unclosed_quote,
+    without_repeats,
 )
 from etl_platform.core.rules import DAMAGE, LINE, RESERVED
 from etl_platform.core.structure import scan
@@ -74,6 +75,7 @@ class TextTable:
     def __init__(self, open_file: Callable[[], ByteStream], contract: Contract | None, packed: str | None) -> None:
         self._open, self._packed = open_file, packed
         self._mask = contract is not None and any(column.sensitive for column in contract.columns)
+        self._named = contract is not None
         self._pinned = [name for name in contract.pins.names() if name != "sheet"] if contract else []
         with _readable(open_file, packed) as file:
             sample = _read_up_to(file, SAMPLE_BYTES)
@@ -87,13 +89,14 @@ class TextTable:
     def batches(self) -> Iterator[pl.DataFrame]:
         """Text columns by position with ``_line``, ``_damage`` and ``_overflow``; footers and blanks left out."""
         self.notes = ReadNotes()
+        dialect = self.dialect
         held: pl.DataFrame | None = None
         for frame, _ in self._frames(None):
             if not frame.height:
                 continue
             if held is not None:
                 yield held
-            held = self._without_repeats(frame)
+            held = without_repeats(frame, self.header, dialect.delimiter, self.notes) if self._named else frame
         if held is not None:
             yield self._without_footer(held)
         self._refuse_foreign_letters()
@@ -136,14 +139,6 @@ class TextTable:
                         raise unclosed_quote(line)
                     buffer, line = rest + buffer[end:], line + lines
                     yield frame, final and not buffer
-
-    def _without_repeats(self, frame: pl.DataFrame) -> pl.DataFrame:
-        repeats = repeated_header(frame, self.header) if self.dialect.header_rows == 1 else None
-        if repeats is None:
-            return frame
-        text = self.dialect.delimiter.join(self.header)
-        self.notes.dropped += [Dropped(line, "header again", text) for line in frame.filter(repeats)[LINE]]
-        return frame.filter(~repeats)
 
     def _without_footer(self, frame: pl.DataFrame) -> pl.DataFrame:
         cells = [name for name in frame.columns if name.isdigit()]
@@ -188,6 +183,7 @@ class TextTable:
             "pinned": self._pinned,
             "blank_lines": notes.blank_lines,
             "ragged_rows": notes.ragged_rows,
+            "repeated_headers": notes.repeated_headers,
             "dropped": [item.describe(mask=self._mask) for item in dropped],
         }
 

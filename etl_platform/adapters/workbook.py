@@ -19,10 +19,10 @@ from etl_platform.core.contracts import Contract, fold
 from etl_platform.core.errors import UnreadableFileError
 from etl_platform.core.formats import EXCEL_ORIGIN
 from etl_platform.core.headers import FoundHeader, find_header, unique_names
-from etl_platform.core.margins import Dropped, is_footer, repeated_header
-from etl_platform.core.parsing import Grid, ReadNotes, rows_frame
+from etl_platform.core.margins import Dropped, is_footer
+from etl_platform.core.parsing import Grid, ReadNotes, rows_frame, without_repeats
 from etl_platform.core.pins import Pins, not_as_pinned
-from etl_platform.core.rules import LINE, RESERVED
+from etl_platform.core.rules import RESERVED
 from etl_platform.core.signatures import what_ole_file
 
 MAX_WORKBOOK_BYTES = 1 << 30
@@ -51,6 +51,7 @@ class WorkbookTable:
     def __init__(self, source: Path | io.BytesIO, contract: Contract | None, packed: str | None = None) -> None:
         self._packed = packed
         self._mask = contract is not None and any(column.sensitive for column in contract.columns)
+        self._named = contract is not None
         self._pins = contract.pins if contract else Pins()
         facts = _facts(source)
         self.serial_origin = _ORIGIN_1904 if facts.since_1904 else EXCEL_ORIGIN
@@ -102,16 +103,8 @@ class WorkbookTable:
         self.notes.blank_lines = len(rows) - len(filled)
         for start in range(0, len(filled), _BATCH_ROWS):
             batch = [(cells, line, None, None) for line, cells in filled[start : start + _BATCH_ROWS]]
-            yield self._without_repeats(rows_frame(batch, grid))
-
-    def _without_repeats(self, frame: pl.DataFrame) -> pl.DataFrame:
-        repeats = repeated_header(frame, self.header)
-        if repeats is None:
-            return frame
-        self.notes.dropped += [
-            Dropped(line, "header again", "\t".join(self.header)) for line in frame.filter(repeats)[LINE]
-        ]
-        return frame.filter(~repeats)
+            frame = rows_frame(batch, grid)
+            yield without_repeats(frame, self.header, "\t", self.notes) if self._named else frame
 
     def some_columns(self, positions: Sequence[int]) -> Iterator[pl.DataFrame]:
         return self.batches()
@@ -146,6 +139,7 @@ class WorkbookTable:
             "pinned": [name for name in self._pins.names() if name in {"sheet", "header_line"}],
             "blank_lines": self.notes.blank_lines,
             "ragged_rows": 0,
+            "repeated_headers": self.notes.repeated_headers,
             "dropped": [item.describe(mask=self._mask) for item in dropped],
         }
 

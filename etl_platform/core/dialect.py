@@ -21,6 +21,8 @@ from etl_platform.core.pins import Pins, not_as_pinned
 SAMPLE_BYTES = 256 << 10
 DELIMITERS = (",", ";", "\t", "|")
 _SAMPLE_ROWS = 2_000
+_EXCEL_SAYS = re.compile(r"\A\ufeff?\"?sep=([\t,;|:^~#])\"?[\r\n]", re.IGNORECASE)
+"""A first line that only tells Excel the delimiter."""
 _LINE_END = re.compile(r"\r\n|\r|\n")
 
 
@@ -71,9 +73,8 @@ def detect_dialect(sample: bytes, *, whole: bool, contract: Contract | None) -> 
     text = decode_sample(sample, encoding)
     if not text.strip("\ufeff\r\n\t ,;|\0\x1a"):
         raise UnreadableFileError("empty_file", "the file holds no text")
-    found = [
-        _layout(text, d, whole=whole, contract=contract) for d in ([pins.delimiter] if pins.delimiter else DELIMITERS)
-    ]
+    told = [pins.delimiter] if pins.delimiter else _EXCEL_SAYS.findall(text)
+    found = [_layout(text, d, whole=whole, contract=contract) for d in (told or DELIMITERS)]
     layouts = sorted((layout for layout in found if layout), key=lambda layout: -layout.score)
     if not layouts:
         raise _no_header(contract)
@@ -93,7 +94,7 @@ def detect_dialect(sample: bytes, *, whole: bool, contract: Contract | None) -> 
         named=max(i for i, cell in enumerate(header.cells, start=1) if cell.strip()),
         confidence={
             "encoding": round(encoding.confidence, 3),
-            "delimiter": 1.0 if pins.delimiter else round(layout.steady * layout.score / (layout.score + rival), 3),
+            "delimiter": 1.0 if told else round(layout.steady * layout.score / (layout.score + rival), 3),
             "header": round(header.certainty, 3),
             "line_end": uniform,
         },

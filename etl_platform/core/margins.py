@@ -53,7 +53,7 @@ def is_footer(texts: Sequence[str], width: int, *, short: bool) -> bool:
 
 
 def repeated_header(frame: pl.DataFrame, header: Sequence[str]) -> pl.Series | None:
-    """Which rows are the header once more, as files put one below the other have it; None if none is."""
+    """Which rows are the header once more, as in files put one below the other; None if none is."""
     first = next(place for place, cell in enumerate(header) if cell.strip())
     if not (frame[str(first)] == header[first]).any():
         return None

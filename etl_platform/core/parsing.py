@@ -15,13 +15,14 @@ import polars as pl
 
 from etl_platform.core.encodings import foreign_signs
 from etl_platform.core.errors import UnreadableFileError
-from etl_platform.core.margins import Dropped
+from etl_platform.core.margins import Dropped, repeated_header
 from etl_platform.core.rule_names import BAD_QUOTE, TOO_FEW, TOO_MANY
 from etl_platform.core.rules import DAMAGE, LINE, OVERFLOW
 from etl_platform.core.structure import Structure, scan
 
 MAX_ROW_BYTES = 32 << 20
 """A row longer than this is taken for an unclosed quote."""
+_NOTED_REPEATS = 20
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,7 @@ class ReadNotes:
 
     blank_lines: int = 0
     ragged_rows: int = 0
+    repeated_headers: int = 0
     cp1252_lines: int = 0
     utf8_lines: int = 0
     western: int = 0
@@ -201,6 +203,18 @@ def parse_rows(chunk: bytes, first_line: int, grid: Grid, notes: ReadNotes) -> t
     notes.see_line_ends(crlf=crlf > 0, lf=chunk.count(b"\n") > crlf, cr=chunk.count(b"\r") > crlf)
     notes.ragged_rows += sum(damage is not None for _, _, damage, _ in table)
     return rows_frame(table, grid), used_bytes, used_lines
+
+
+def without_repeats(frame: pl.DataFrame, header: Sequence[str], separator: str, notes: ReadNotes) -> pl.DataFrame:
+    """The frame without rows that are the header once more; the first of them are noted by line."""
+    repeats = repeated_header(frame, header)
+    if repeats is None:
+        return frame
+    lines = frame.filter(repeats)[LINE]
+    room = max(0, _NOTED_REPEATS - notes.repeated_headers)
+    notes.dropped += [Dropped(line, "header again", separator.join(header)) for line in lines.head(room)]
+    notes.repeated_headers += len(lines)
+    return frame.filter(~repeats)
 
 
 def _is_blank(cells: list[str], grid: Grid) -> bool:

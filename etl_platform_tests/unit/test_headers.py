@@ -182,3 +182,26 @@ def test_a_column_that_stands_twice_is_read_where_both_say_the_same(path: Path) 
 def test_two_names_for_one_column_are_a_doubt_whatever_they_hold(path: Path) -> None:
     path.write_text("officer_id,name,Name\n1,a,a\n")
     assert [error["code"] for error in check_file(path, CONTRACT, path.parent).errors] == ["ambiguous_column"]
+
+
+def test_of_many_repeated_headers_the_first_are_named_and_all_are_counted(path: Path) -> None:
+    path.write_text((",".join(KNOWN) + "\n1,a,b,c\n") * 90)
+    table, frame = read_back(path, CONTRACT)
+    described = table.describe()
+    assert (frame.height, described["repeated_headers"]) == (90, 89)
+    assert [item["line"] for item in described["dropped"]] == list(range(3, 43, 2))
+
+
+def test_without_a_contract_no_row_is_taken_for_a_repeated_header(path: Path) -> None:
+    path.write_text("1,2\n3,4\n1,2\n")
+    assert read_back(path)[1].height == 2
+
+
+@pytest.mark.parametrize("delimiter", [";", "^", "\t"])
+def test_the_delimiter_that_a_file_tells_excel_is_certain(path: Path, delimiter: str) -> None:
+    path.write_text(f"sep={delimiter}\nident{delimiter}a,b\n1{delimiter}2,3\n")
+    for contract in (contract_of([text("ident")]), None):
+        table, frame = read_back(path, contract)
+        described = table.describe()
+        assert (described["delimiter"], described["confidence"]["delimiter"]) == (delimiter, 1.0)
+        assert (cells_of(frame), described["dropped"][0]["line"]) == ([("1", "2,3")], 1)

@@ -92,6 +92,8 @@ def test_one_member_of_many_types_of_dialect_is_read_as_the_others(path: Path) -
 def test_a_damaged_member_is_named_with_its_line(path: Path) -> None:
     error = refusal(path, zipped({"things1.csv": MAY, "things2.csv": HEAD + b'1,"x,y\n'}))
     assert (error.code, error.line, error.message.startswith("things2.csv: ")) == ("unclosed_quote", 2, True)
+    error = refusal(path, zipped({"things1.csv": MAY, "things_readme.txt": b"Dear all,\nsee the file.\n"}))
+    assert (error.code, error.message.startswith("things_readme.txt: ")) == ("no_header_match", True)
 
 
 @pytest.mark.parametrize(
