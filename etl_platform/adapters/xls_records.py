@@ -51,12 +51,13 @@ def _facts(stream: bytes, start: int, digits: list[int]) -> SheetFacts:
             facts.errors[struct.unpack_from("<HH", body)] = _ERRORS.get(body[8], "#ERROR!")
         elif kind in {_NUMBER, _RK, _FORMULA}:
             row, column, style = struct.unpack_from("<HHH", body)
-            facts.padded[row, column] = digits[style]
+            if digits[style]:
+                facts.padded[row, column] = digits[style]
         elif kind == _MUL_RK:
             row, first = struct.unpack_from("<HH", body)
             for place in range((len(body) - 6) // 6):
-                facts.padded[row, first + place] = digits[struct.unpack_from("<H", body, 4 + 6 * place)[0]]
-    facts.padded = {place: width for place, width in facts.padded.items() if width}
+                if width := digits[struct.unpack_from("<H", body, 4 + 6 * place)[0]]:
+                    facts.padded[row, first + place] = width
     return facts
 
 

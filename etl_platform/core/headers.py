@@ -70,7 +70,7 @@ def join_rows(upper: Sequence[str], lower: Sequence[str], known: Container[str])
     for above, below in zip_longest(map(str.strip, upper), map(str.strip, lower), fillvalue=""):
         group = above or group
         spread = f"{group} {below}".strip() if below else above
-        names = (spread, below)
+        names = (spread, below, above)
         joined.append(next((name for name in names if name and fold(name) in known), spread))
     return joined
 

@@ -103,6 +103,10 @@ def test_two_rows_join_where_they_differ_in_length() -> None:
     assert join_rows(["Officer", "", "Left"], ["ID"], {"officerid"}) == ["Officer ID", "", "Left"]
 
 
+def test_a_unit_below_a_known_name_does_not_hide_it() -> None:
+    assert join_rows(["Salary", "Hire"], ["USD", "Date"], {"salary", "hiredate"}) == ["Salary", "Hire Date"]
+
+
 def test_a_line_that_underlines_the_header_is_no_row(path: Path) -> None:
     path.write_text("officer_id,name,hire_date,leave_date\n----------,----,---------,----------\n1,a,b,c\n-,-,-,-\n")
     table, frame = read_back(path, CONTRACT)
