@@ -67,6 +67,8 @@ class WorkbookTable:
     ) -> tuple[_Sheet, list[str], float]:
         pinned = self._pins.sheet
         wanted = {name: sheet for name, sheet in sheets.items() if pinned is None or fold(name) == fold(pinned)}
+        if not sheets:
+            raise UnreadableFileError("empty_file", "the workbook has no sheet of cells")
         if not wanted:
             raise not_as_pinned(f"the sheet {pinned!r}, and the workbook has {', '.join(sheets)}")
         found: list[_Sheet] = []
