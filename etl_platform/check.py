@@ -8,6 +8,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from etl_platform.adapters.opening import open_table
 from etl_platform.adapters.parquet import ParquetSink
 from etl_platform.adapters.tabular import Table
 from etl_platform.core.contracts import Contract
+from etl_platform.core.dataset_rules import Measure, Verdict, hold
 from etl_platform.core.deliveries import Outcome
 from etl_platform.core.errors import UnreadableFileError
 from etl_platform.core.headers import HeaderMatch, match_header
@@ -46,6 +48,7 @@ class CheckResult:
     Attributes:
         reasons: rows per broken rule; a row counts once under each rule that it breaks.
         examples: per rule, the first five lines with their values, masked where classified.
+        verdicts: each dataset rule of the contract, held against the whole file.
         preview: the first accepted rows, classified values hidden.
     """
 
@@ -58,6 +61,7 @@ class CheckResult:
     dialect: dict[str, Any] = field(default_factory=dict)
     columns: dict[str, Any] = field(default_factory=dict)
     profile: dict[str, Any] = field(default_factory=dict)
+    verdicts: list[Verdict] = field(default_factory=list)
     errors: list[dict[str, Any]] = field(default_factory=list)
     preview: list[dict[str, Any]] = field(default_factory=list)
 
@@ -72,6 +76,7 @@ class CheckResult:
             "dialect": self.dialect,
             "columns": self.columns,
             "profile": self.profile,
+            "dataset_rules": [verdict.to_json() for verdict in self.verdicts],
             "errors": self.errors,
             "preview": self.preview,
         }
@@ -82,18 +87,27 @@ class CheckResult:
 
 
 def check_file(
-    path: Path, contract: Contract, out_dir: Path, progress: Progress = lambda _stage, _rows: None
+    path: Path,
+    contract: Contract,
+    out_dir: Path,
+    progress: Progress = lambda _stage, _rows: None,
+    *,
+    as_of: date | None = None,
 ) -> CheckResult:
     """Read, check and split one file.
 
     Writes ``silver.parquet`` (typed contract columns; only if accepted) and, where rows broke a rule,
     ``quarantine.parquet`` (the file's own columns as text, ``_line``, ``reasons``) into ``out_dir``.
+    ``as_of`` is the day of delivery (UTC); a contract that asks for freshness needs it.
 
     Raises:
+        ValueError: freshness is asked for and no day is given.
         ContractError: the contract's rules do not compile.
         OSError: the file cannot be opened, or the disk is full.
     """
     result = CheckResult(Outcome.ACCEPTED)
+    if as_of is None and any(rule.measure is Measure.FRESHNESS for rule in contract.dataset_rules):
+        raise ValueError(f"{contract.path} asks for freshness, which needs the day of delivery")
     # Before the file is opened: a broken rule is the contract's fault, whatever the file is like.
     compile_contract(contract, {})
     for name in (SILVER, QUARANTINE, QUARANTINE_CSV, REPORT):
@@ -107,7 +121,7 @@ def check_file(
             return result
         compiled = compile_contract(contract, match.positions, serial_origin=table.serial_origin)
         twins = [(match.positions[name], place) for name, places in match.twins.items() for place in places]
-        _split(table, compiled, out_dir, result, progress, twins=twins)
+        _split(table, compiled, twins, out_dir, progress).fill(result, as_of)
     except UnreadableFileError as error:
         result.reject(error.code, error.message, error.line)
     except pl.exceptions.PanicException:
@@ -132,7 +146,7 @@ def profile_file(path: Path, progress: Progress = lambda _stage, _rows: None) ->
         table = open_table(path, None)
         result.columns = {"header": list(table.names)}
         places = [str(position) for position in range(len(table.names))]
-        profiler = Profiler(places)
+        profiler = Profiler(dict.fromkeys(places, pl.String()))
         for batch in table.batches():
             profiler.update(batch.select(*places, *(pl.col(place).alias(f"text:{place}") for place in places)))
             progress("rows", profiler.rows)
@@ -178,14 +192,8 @@ def _refuse_header(result: CheckResult, contract: Contract, match: HeaderMatch) 
 
 
 def _split(
-    table: Table,
-    compiled: CompiledContract,
-    out_dir: Path,
-    result: CheckResult,
-    progress: Progress,
-    *,
-    twins: Sequence[tuple[int, int]],
-) -> None:
+    table: Table, compiled: CompiledContract, twins: Sequence[tuple[int, int]], out_dir: Path, progress: Progress
+) -> "_Pass":
     """Find repeated keys, then read, check and write in one pass.
 
     Keys are looked for by a cheap reading of their columns. Where the pass itself then sees other keys, the
@@ -199,7 +207,7 @@ def _split(
         one_pass.run(table, repeated, out_dir, progress)
         if all(found.checksum == one_pass.checksums[reason] for reason, found in keys.items()):
             break
-    one_pass.fill(result)
+    return one_pass
 
 
 def _scan_keys(
@@ -228,7 +236,7 @@ class _Pass:
         self._compiled, self._names, self._twins = compiled, names, twins
         self._columns = [column.name for column in contract.columns]
         self._sensitive = frozenset(column.name for column in contract.columns if column.sensitive)
-        self._profiler = Profiler(self._columns, self._sensitive)
+        self._profiler = Profiler(dict(compiled.schema), self._sensitive, compiled.empty)
         self._counts: Counter[str] = Counter()
         self._examples: dict[str, list[dict[str, Any]]] = {}
         self._preview: list[dict[str, Any]] = []
@@ -240,8 +248,9 @@ class _Pass:
             ParquetSink(out_dir / SILVER, self._compiled.schema) as silver,
             ParquetSink(out_dir / QUARANTINE, _quarantine_schema(self._names, table.members)) as quarantine,
         ):
-            for cells in one_ahead(table.batches()):
-                batch = self._compiled.check(_compare_twins(cells, self._twins), repeated)
+            batches = (_compare_twins(cells, self._twins) for cells in one_ahead(table.batches()))
+            checked = (self._compiled.check(cells, repeated) for cells in batches)
+            for batch in one_ahead(checked):
                 good, bad = self._take(batch)
                 silver.write(good)
                 quarantine.write(bad)
@@ -264,12 +273,15 @@ class _Pass:
             self._preview += _preview(good.head(_PREVIEW_ROWS - len(self._preview)), self._sensitive)
         return good, _as_sent(self._compiled.explain(bad), self._names)
 
-    def fill(self, result: CheckResult) -> None:
+    def fill(self, result: CheckResult, as_of: date | None) -> None:
         result.rows = self._profiler.rows
         result.accepted_rows, result.quarantined_rows = self._accepted, self._quarantined
         result.reasons = {reason: self._counts[reason] for reason in sorted(self._counts)}
         result.examples, result.preview = self._examples, self._preview
         result.profile = self._profiler.result()
+        if result.rows:
+            rules = self._compiled.contract.dataset_rules
+            result.verdicts = hold(rules, result.rows, self._profiler.facts, as_of=as_of, sensitive=self._sensitive)
 
 
 def _compare_twins(cells: pl.DataFrame, twins: Sequence[tuple[int, int]]) -> pl.DataFrame:
@@ -281,8 +293,8 @@ def _compare_twins(cells: pl.DataFrame, twins: Sequence[tuple[int, int]]) -> pl.
 
 
 def _count(bad: pl.DataFrame, compiled: CompiledContract, counts: Counter[str]) -> None:
-    sums = bad.select(pl.col(f"rule:{reason}").sum().alias(reason) for reason in compiled.reasons).row(0, named=True)
-    counts.update({reason: times for reason, times in sums.items() if times})
+    sums = bad.select(pl.col(f"rule:{reason}").sum().alias(reason) for reason in compiled.reasons)
+    counts.update({found.name: found.item() for found in sums if found.item()})
     counts.update(dict(bad[DAMAGE].drop_nulls().value_counts().rows()))
 
 
@@ -348,3 +360,6 @@ def _judge(result: CheckResult, contract: Contract) -> None:
         result.reject("no_good_rows", f"all {result.rows:,} rows break a rule")
     elif limit is not None and percent > limit:
         result.reject("too_many_bad_rows", f"{percent:.2f} % of the rows break a rule; the contract allows {limit} %")
+    for verdict in result.verdicts:
+        if verdict.rejects:
+            result.reject(verdict.rule.code, f"{verdict.rule.name}: {verdict.message}")

@@ -142,7 +142,7 @@ def _check(arguments: argparse.Namespace) -> int:
             raise UsageError(f"--out {out}: {error.strerror}") from None
         try:
             result = (
-                check_file(arguments.file, contract, out, progress)
+                check_file(arguments.file, contract, out, progress, as_of=datetime.now(UTC).date())
                 if contract
                 else profile_file(arguments.file, progress)
             )
@@ -199,7 +199,8 @@ def _check_contracts(arguments: argparse.Namespace) -> int:
             continue
         for note in contract.notes:
             print(note, file=sys.stderr)
-        print(f"{item}: {contract.dataset}, {len(contract.columns)} columns, {len(contract_rules(contract))} rules")
+        rules = len(contract_rules(contract)) + len(contract.dataset_rules)
+        print(f"{item}: {contract.dataset}, {len(contract.columns)} columns, {rules} rules")
     return USAGE if wrong else GOOD
 
 

@@ -60,7 +60,22 @@ def verdict(file_name: str, dataset: str | None, report: Mapping[str, Any]) -> s
             for reason, rows in sorted(report["reasons"].items(), key=lambda pair: -pair[1])
         ]
         lines += ["", _rules_table(rows)]
+    if report["dataset_rules"]:
+        lines += ["", _dataset_rules_table(report["dataset_rules"])]
     return "\n".join(lines)
+
+
+def _dataset_rules_table(verdicts: Sequence[Mapping[str, Any]]) -> str:
+    rows = [
+        (
+            verdict["name"],
+            round(verdict["found"], 2) if isinstance(verdict["found"], float) else verdict["found"],
+            verdict["allowed"],
+            "passed" if verdict["passed"] else verdict["severity"],
+        )
+        for verdict in verdicts
+    ]
+    return table(("dataset rule", "found", "allowed", "verdict"), rows)
 
 
 def _example(example: Mapping[str, Any]) -> str:

@@ -164,7 +164,9 @@ class Intake:
             work, record = Path(folder), task.record()
             # The reader tells formats by content, so the name need not follow the sender's.
             record["sha256"] = self._store.download(source, work / "delivery")
-            checked = check_file(work / "delivery", task.contract, work)
+            # The delivery's own day, so that reading it again next month gives the same answer.
+            as_of = task.delivery.last_modified.astimezone(UTC).date()
+            checked = check_file(work / "delivery", task.contract, work, as_of=as_of)
             record |= checked.to_json()
             if task.attempt.dry_run:
                 return Ingested(checked.outcome, record)

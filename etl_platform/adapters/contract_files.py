@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from etl_platform.core.contracts import Contract, parse_contract
+from etl_platform.core.contract_reader import parse_contract
+from etl_platform.core.contracts import Contract
 from etl_platform.core.errors import ContractError
 
 _SUFFIXES = (".odcs.yaml", ".odcs.yml")

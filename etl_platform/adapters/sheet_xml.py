@@ -5,17 +5,19 @@ It reads such cells as empty or as bare numbers, which would be wrong in silence
 
 import re
 import zipfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from html import unescape
 
 from etl_platform.core.errors import UnreadableFileError
 
-MAX_SHEET_CELLS = 50_000_000
+MAX_SHEET_CELLS = 20_000_000
+"""All sheets together, blank cells included: Excel's reader takes 32 bytes for each."""
 WORKBOOK_MEMBER = "xl/workbook.xml"
 _BLOCK = 1 << 20
 _LONGEST_ROW = 32 << 20
-_PLACE = re.compile(rb'<(?:\w+:)?c\b[^>]{0,64}?\br="([A-Z]{1,3})([0-9]{1,7})"')
+_PLACE = re.compile(rb"""<(?:\w+:)?c\s[^>]{0,64}?\br\s*=\s*["']([A-Za-z]{1,3})([0-9]{1,10})["']""")
+_ROW = re.compile(rb"""<(?:\w+:)?row\s[^>]{0,64}?\br\s*=\s*["']([0-9]{1,10})["']""")
 _CELL = re.compile(rb"<(?:\w+:)?c\b([^>]*?)(?:/>|>(.*?)</(?:\w+:)?c>)", re.DOTALL)
 _VALUE = re.compile(rb"<(?:\w+:)?v\b[^>]*>([^<]+)<")
 _ATTRIBUTE = re.compile(r"""([\w:]+)\s*=\s*(?:"([^"]*)"|'([^']*)')""")
@@ -63,9 +65,11 @@ def scan_workbook(archive: zipfile.ZipFile) -> WorkbookFacts:
         for entry in _elements(_text(archive, parts, "xl/_rels/workbook.xml.rels"), "Relationship")
     }
     by_part: dict[str, SheetFacts] = {}
+    laid_out = 0
     for name in parts:
         if name.startswith("xl/worksheets/") and name.endswith(".xml"):
-            by_part[name] = _scan_sheet(archive, name, widths)
+            by_part[name], cells = _scan_sheet(archive, name, widths, MAX_SHEET_CELLS - laid_out)
+            laid_out += cells
         elif name.startswith("xl/sharedStrings"):
             _text_size(archive, name)
     sheets = {
@@ -100,18 +104,20 @@ def _zero_formats(styles: str) -> dict[int, int]:
     return {place: len(code) for place, code in enumerate(formats) if _PADDED.fullmatch(code)}
 
 
-def _scan_sheet(archive: zipfile.ZipFile, name: str, widths: Mapping[int, int]) -> SheetFacts:
+def _scan_sheet(archive: zipfile.ZipFile, name: str, widths: Mapping[int, int], room: int) -> tuple[SheetFacts, int]:
+    """Its facts, and how many cells its grid has."""
     facts = SheetFacts()
     styles = tuple(f's="{style}"'.encode() for style in widths)
     rows = columns = 0
     for block in _whole_rows(archive, name):
         for letters, digits in set(_PLACE.findall(block)):
-            rows, columns = max(rows, int(digits)), max(columns, _column_number(letters))
+            rows, columns = max(rows, int(digits)), max(columns, _column_number(letters.upper()))
+        rows = max(rows, *map(int, _ROW.findall(block)), 0)
         if b'="e"' in block or b"<f" in block or b":f" in block or any(style in block for style in styles):
             _collect(block, widths, facts)
-    if rows * columns > MAX_SHEET_CELLS:
+    if rows * columns > room:
         raise workbook_too_large(f"{name} reaches to row {rows:,}, column {columns:,}: delete stray cells")
-    return facts
+    return facts, rows * columns
 
 
 def _whole_rows(archive: zipfile.ZipFile, name: str) -> Iterator[bytes]:
@@ -133,7 +139,7 @@ def _collect(block: bytes, widths: Mapping[int, int], facts: SheetFacts) -> None
         attributes = {name: double or single for name, double, single in _ATTRIBUTE.findall(head.decode())}
         place, kind = attributes.get("r", ""), attributes.get("t", "n")
         value = _VALUE.search(body)
-        if not (parts := re.fullmatch(r"([A-Z]{1,3})([1-9][0-9]{0,6})", place)):
+        if not (parts := re.fullmatch(r"([A-Z]{1,3})([1-9][0-9]{0,6})", place.upper())):
             continue
         where = (int(parts[2]) - 1, _column_number(parts[1].encode()) - 1)
         if kind == "e":
@@ -151,11 +157,17 @@ def _column_number(letters: bytes) -> int:
     return number
 
 
-def show_facts(rows: Sequence[list[str]], facts: SheetFacts) -> None:
-    """Put what was kept back into a sheet's cells."""
+def facts_by_row(facts: SheetFacts) -> dict[int, dict[int, str | int]]:
+    """By row and column, an error's text or how many digits a number is shown with."""
+    by_row: dict[int, dict[int, str | int]] = {}
     for (row, column), text in facts.errors.items():
-        if row < len(rows) and column < len(rows[row]):
-            rows[row][column] = text
+        by_row.setdefault(row, {})[column] = text
     for (row, column), digits in facts.padded.items():
-        if row < len(rows) and column < len(rows[row]) and (text := rows[row][column]).isdigit():
-            rows[row][column] = text.zfill(digits)
+        by_row.setdefault(row, {})[column] = digits
+    return by_row
+
+
+def as_shown(text: str, fact: str | int) -> str:
+    if isinstance(fact, str):
+        return fact
+    return text.zfill(fact) if text.isdigit() else text

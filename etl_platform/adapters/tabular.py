@@ -27,10 +27,12 @@ from etl_platform.core.parsing import (
     without_repeats,
 )
 from etl_platform.core.rules import DAMAGE, LINE, RESERVED
-from etl_platform.core.structure import scan
+from etl_platform.core.structure import cut_rows, scan
 
 CHUNK_BYTES = 8 << 20
 _BLOCK = CHUNK_BYTES
+MAX_COLUMNS = 16_384
+"""As many as Excel has."""
 _FOOTER_ROWS = 8
 
 
@@ -83,6 +85,13 @@ class TextTable:
         if not sample:
             raise UnreadableFileError("empty_file", "the file has zero bytes")
         self.dialect: Dialect = detect_dialect(sample, whole=whole, contract=contract)
+        if len(self.dialect.header) > MAX_COLUMNS:
+            raise UnreadableFileError(
+                "too_many_columns",
+                f"line {self.dialect.header_line}, taken for the header, has {len(self.dialect.header):,} cells; "
+                f"a table has up to {MAX_COLUMNS:,} columns",
+                self.dialect.header_line,
+            )
         self.header, self.names = self.dialect.header, unique_names(self.dialect.header, RESERVED)
         self.notes = ReadNotes()
 
@@ -123,18 +132,27 @@ class TextTable:
                     # DOS programs end a text with Ctrl-Z.
                     buffer = b"" if skip else buffer.rstrip(b"\x1a")
                 while buffer and not skip and (final or len(buffer) >= CHUNK_BYTES):
+                    if positions is not None and not final:
+                        end, lines = cut_rows(buffer, grid.line_end)
+                        frame = parse_columns(buffer[:end], grid, positions) if end else None
+                        if frame is not None:
+                            buffer, line = buffer[end:], line + lines
+                            yield frame, False
+                            continue
                     structure = scan(buffer, grid.delimiter, grid.line_end, final=final)
                     # Where no row ends outside quotes, one never closes, or a stray one upset the count.
                     lost = not structure.end
                     if lost and len(buffer) <= MAX_ROW_BYTES:
                         break
                     end = buffer.rfind(grid.line_end) + 1 if lost else structure.end
-                    frame = None
-                    if positions is not None and not final and not lost:
-                        frame, lines, rest = parse_columns(buffer[:end], grid, positions), structure.line_ends, b""
-                    if frame is None:
-                        found = None if lost else structure
-                        frame, lines, rest = parse_chunk(buffer[:end], line, grid, self.notes, found)
+                    found = None if lost else structure
+                    frame, lines, rest = parse_chunk(buffer[:end], line, grid, self.notes, found)
+                    if not lines and b'"' not in buffer:
+                        raise UnreadableFileError(
+                            "row_too_long",
+                            f"line {line} has more than {MAX_ROW_BYTES:,} bytes; break it into rows",
+                            line,
+                        )
                     if not lines:
                         raise unclosed_quote(line)
                     buffer, line = rest + buffer[end:], line + lines

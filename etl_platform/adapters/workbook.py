@@ -1,24 +1,33 @@
-"""One sheet of an Excel workbook → batches of text cells. The sheet is read whole, within limits."""
+"""One sheet of an Excel workbook → batches of text cells, within limits: Excel's reader lays sheets out whole."""
 
 import io
 import struct
 import zipfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
 from etl_platform.adapters.archives import unpacking
-from etl_platform.adapters.sheet_xml import SheetFacts, WorkbookFacts, scan_workbook, show_facts, workbook_too_large
+from etl_platform.adapters.sheet_xml import (
+    SheetFacts,
+    WorkbookFacts,
+    as_shown,
+    facts_by_row,
+    scan_workbook,
+    workbook_too_large,
+)
 from etl_platform.adapters.xls_records import scan_xls
 from etl_platform.core.contracts import Contract, fold
 from etl_platform.core.errors import UnreadableFileError
 from etl_platform.core.formats import EXCEL_ORIGIN
-from etl_platform.core.headers import FoundHeader, find_header, unique_names
+from etl_platform.core.headers import HEADER_ROWS, FoundHeader, find_header, unique_names
 from etl_platform.core.margins import Dropped, is_footer
 from etl_platform.core.parsing import Grid, ReadNotes, rows_frame, without_repeats
 from etl_platform.core.pins import Pins, not_as_pinned
@@ -28,19 +37,53 @@ from etl_platform.core.signatures import what_ole_file
 MAX_WORKBOOK_BYTES = 1 << 30
 _BATCH_ROWS = 100_000
 _ORIGIN_1904 = date(1904, 1, 1)
+_FOOTER_ROWS = 8
 Rows = list[list[str]]
 
 
 @dataclass(frozen=True)
 class _Sheet:
+    """A sheet as Excel's reader has it, and what it shows beyond that."""
+
     name: str
     visible: bool
-    rows: Rows
-    found: FoundHeader
+    cells: Any
+    facts: SheetFacts
+
+    def rows(self) -> Iterator[list[str]]:
+        """Text from the first row and column on, a row at a time: as Python objects they take much room."""
+        blanks = [""] * (self.cells.start[1] if self.cells.start else 0)
+        facts = facts_by_row(self.facts)
+        for number, row in enumerate(self.cells.iter_rows()):
+            texts = blanks + [cell if cell == "" else _cell_text(cell) for cell in row]
+            for column, fact in facts.get(number, {}).items():
+                if column < len(texts):
+                    texts[column] = as_shown(texts[column], fact)
+            yield texts
+
+    def top(self, pinned_line: int | None) -> Rows:
+        """The rows down to the last one in which a header is looked for, and one more."""
+        top: Rows = []
+        filled = 0
+        for row in self.rows():
+            top.append(row)
+            filled += len(top) >= (pinned_line or 0) and any(cell.strip() for cell in row)
+            if filled > HEADER_ROWS:
+                break
+        return top
+
+
+@dataclass(frozen=True)
+class _Found:
+    """A sheet with its first rows and the header among them."""
+
+    sheet: _Sheet
+    top: Rows
+    header: FoundHeader
 
     @property
     def rank(self) -> tuple[int, bool, float, bool]:
-        return self.found.hits, self.visible, self.found.certainty, len(self.rows) >= self.found.after
+        return self.header.hits, self.sheet.visible, self.header.certainty, len(self.top) >= self.header.after
 
 
 class WorkbookTable:
@@ -55,70 +98,73 @@ class WorkbookTable:
         self._pins = contract.pins if contract else Pins()
         facts = _facts(source)
         self.serial_origin = _ORIGIN_1904 if facts.since_1904 else EXCEL_ORIGIN
-        self._sheet, self._others, self._sheet_confidence = self._choose(_read(source, facts), contract)
-        self._found = self._sheet.found
-        _refuse_uncalculated(self._sheet, facts.sheets.get(self._sheet.name, SheetFacts()))
+        best, self._others, self._sheet_confidence = self._choose(_read(source, facts), contract)
+        self._sheet, self._above, self._found = best.sheet, best.top[: best.header.first - 1], best.header
+        _refuse_uncalculated(self._sheet, self._found)
         self.header = tuple(self._found.cells)
         self.names = unique_names(self.header, RESERVED)
         self.notes = ReadNotes()
 
-    def _choose(
-        self, sheets: Mapping[str, tuple[Rows, bool]], contract: Contract | None
-    ) -> tuple[_Sheet, list[str], float]:
-        pinned = self._pins.sheet
-        wanted = {name: sheet for name, sheet in sheets.items() if pinned is None or fold(name) == fold(pinned)}
+    def _choose(self, sheets: Sequence[_Sheet], contract: Contract | None) -> tuple[_Found, list[str], float]:
+        pinned, line = self._pins.sheet, self._pins.header_line
+        names = [sheet.name for sheet in sheets]
         if not sheets:
             raise UnreadableFileError("empty_file", "the workbook has no sheet of cells")
+        wanted = [(sheet, sheet.top(line)) for sheet in sheets if pinned is None or fold(sheet.name) == fold(pinned)]
         if not wanted:
-            raise not_as_pinned(f"the sheet {pinned!r}, and the workbook has {', '.join(sheets)}")
-        found: list[_Sheet] = []
-        for name, (rows, visible) in wanted.items():
-            numbered = [(n, n + 1, row) for n, row in enumerate(rows, start=1) if any(cell.strip() for cell in row)]
-            header = find_header(numbered, contract, len(rows[0]) if rows else 0, self._pins.header_line)
+            raise not_as_pinned(f"the sheet {pinned!r}, and the workbook has {', '.join(names)}")
+        found: list[_Found] = []
+        for sheet, top in wanted:
+            numbered = [(n, n + 1, row) for n, row in enumerate(top, start=1) if any(cell.strip() for cell in row)]
+            header = find_header(numbered, contract, len(top[0]) if top else 0, line)
             if header is not None:
-                found.append(_Sheet(name, visible, rows, header))
+                found.append(_Found(sheet, top, header))
         if not found:
-            if self._pins.header_line and any(rows for rows, _ in wanted.values()):
-                raise not_as_pinned(f"the header to line {self._pins.header_line}; no sheet has it there")
-            code = "no_header_match" if any(rows for rows, _ in wanted.values()) else "empty_file"
-            raise UnreadableFileError(code, f"no sheet of {', '.join(wanted)} holds the expected header")
-        best, *rest = sorted(found, key=lambda sheet: sheet.rank, reverse=True)
+            if line and any(top for _, top in wanted):
+                raise not_as_pinned(f"the header to line {line}; no sheet has it there")
+            code = "no_header_match" if any(top for _, top in wanted) else "empty_file"
+            looked = ", ".join(sheet.name for sheet, _ in wanted)
+            raise UnreadableFileError(code, f"no sheet of {looked} holds the expected header")
+        best, *rest = sorted(found, key=lambda one: one.rank, reverse=True)
         if contract is not None and rest and rest[0].rank == best.rank:
             raise UnreadableFileError(
                 "ambiguous_sheet",
-                f"the sheets {best.name} and {rest[0].name} hold the header alike; send one, or pin it in the contract",
+                f"the sheets {best.sheet.name} and {rest[0].sheet.name} hold the header alike; send one, "
+                "or pin it in the contract",
             )
-        rival = rest[0].found.hits if rest else 0
-        confidence = best.found.hits / (best.found.hits + rival) if best.found.hits else 1 / len(found)
-        return best, [name for name in sheets if name != best.name], 1.0 if pinned else round(confidence, 3)
+        rival = rest[0].header.hits if rest else 0
+        confidence = best.header.hits / (best.header.hits + rival) if best.header.hits else 1 / len(found)
+        return best, [name for name in names if name != best.sheet.name], 1.0 if pinned else round(confidence, 3)
 
     def batches(self) -> Iterator[pl.DataFrame]:
         self.notes = ReadNotes()
         named = max((i for i, cell in enumerate(self.header, start=1) if cell.strip()), default=0)
         grid = Grid("\t", b"\n", len(self.header), len(self.header), named)
-        rows = list(enumerate(self._sheet.rows[self._found.after - 1 :], start=self._found.after))
-        while rows and self._ends(rows[-1][1]):
-            line, cells = rows.pop()
-            if any(cell.strip() for cell in cells):
-                self.notes.dropped.append(Dropped(line, "footer", "\t".join(filter(None, cells))))
-        filled = [(line, cells) for line, cells in rows if any(cell.strip() for cell in cells)]
-        self.notes.blank_lines = len(rows) - len(filled)
-        for start in range(0, len(filled), _BATCH_ROWS):
-            batch = [(cells, line, None, None) for line, cells in filled[start : start + _BATCH_ROWS]]
-            frame = rows_frame(batch, grid)
-            yield without_repeats(frame, self.header, "\t", self.notes) if self._named else frame
+        held: list[tuple[list[str], int, str | None, str | None]] = []
+        after = self._found.after
+        for line, cells in enumerate(islice(self._sheet.rows(), after - 1, None), after):
+            if not any(cell.strip() for cell in cells):
+                self.notes.blank_lines += 1
+                continue
+            if len(held) == _BATCH_ROWS + _FOOTER_ROWS:
+                yield self._frame(held[:_BATCH_ROWS], grid)
+                held = held[_BATCH_ROWS:]
+            held.append((cells, line, None, None))
+        while held and is_footer([cell for cell in held[-1][0] if cell.strip()], len(self.header), short=False):
+            cells, line, _, _ = held.pop()
+            self.notes.dropped.append(Dropped(line, "footer", "\t".join(filter(None, cells))))
+        for start in range(0, len(held), _BATCH_ROWS):
+            yield self._frame(held[start : start + _BATCH_ROWS], grid)
+
+    def _frame(self, rows: Sequence[tuple[list[str], int, str | None, str | None]], grid: Grid) -> pl.DataFrame:
+        frame = rows_frame(rows, grid)
+        return without_repeats(frame, self.header, "\t", self.notes) if self._named else frame
 
     def some_columns(self, positions: Sequence[int]) -> Iterator[pl.DataFrame]:
         return self.batches()
 
-    @staticmethod
-    def _ends(cells: list[str]) -> bool:
-        """Whether a last row is blank or a footer."""
-        texts = [cell for cell in cells if cell.strip()]
-        return not texts or is_footer(texts, len(cells), short=False)
-
     def describe(self) -> dict[str, Any]:
-        above = enumerate(self._sheet.rows[: self._found.first - 1], start=1)
+        above = enumerate(self._above, start=1)
         preamble = [Dropped(n, "preamble", "\t".join(filter(None, cells))) for n, cells in above if any(cells)]
         dropped = sorted((*preamble, *self.notes.dropped), key=lambda item: item.line)
         return {
@@ -174,30 +220,32 @@ def _refuse_size(unpacked_bytes: int) -> None:
         raise workbook_too_large(f"the workbook unpacks to {unpacked_bytes:,} bytes")
 
 
-def _read(source: Path | io.BytesIO, facts: WorkbookFacts) -> dict[str, tuple[Rows, bool]]:
-    """The cells of every sheet as text, and whether it is visible."""
+def _read(source: Path | io.BytesIO, facts: WorkbookFacts) -> list[_Sheet]:
+    """Every sheet of cells, in the workbook's order."""
     import python_calamine
 
     try:
-        if isinstance(source, io.BytesIO):
-            source.seek(0)
-        workbook = python_calamine.CalamineWorkbook.from_object(source)
-        sheets: dict[str, tuple[Rows, bool]] = {}
-        for meta in workbook.sheets_metadata:
-            if meta.typ != python_calamine.SheetTypeEnum.WorkSheet:
-                continue
-            cells = workbook.get_sheet_by_name(meta.name).to_python(skip_empty_area=False)
-            rows = [[_cell_text(cell) for cell in row] for row in cells]
-            show_facts(rows, facts.sheets.get(meta.name, SheetFacts()))
-            sheets[meta.name] = rows, meta.visible == python_calamine.SheetVisibleEnum.Visible
+        # Not by path: its name may say .xls of what is .xlsx, and the reader would believe it.
+        with source.open("rb") if isinstance(source, Path) else nullcontext(source) as file:
+            file.seek(0)
+            workbook = python_calamine.CalamineWorkbook.from_filelike(file)
+        return [
+            _Sheet(
+                meta.name,
+                meta.visible == python_calamine.SheetVisibleEnum.Visible,
+                workbook.get_sheet_by_name(meta.name),
+                facts.sheets.get(meta.name, SheetFacts()),
+            )
+            for meta in workbook.sheets_metadata
+            if meta.typ == python_calamine.SheetTypeEnum.WorkSheet
+        ]
     except (python_calamine.CalamineError, OSError, ValueError, OverflowError) as error:
         raise _unreadable(source, str(error)) from None
     except BaseException as error:
         # The reader's panic is no Exception by birth, and its class cannot be imported.
         if type(error).__name__ != "PanicException":
             raise
-        raise _unreadable(source, "it panicked") from None
-    return sheets
+        raise _unreadable(source, "it panicked; open and save it again") from None
 
 
 def _unreadable(source: Path | io.BytesIO, said: str) -> UnreadableFileError:
@@ -210,9 +258,9 @@ def _unreadable(source: Path | io.BytesIO, said: str) -> UnreadableFileError:
     return UnreadableFileError("workbook_damaged", f"Excel's reader says: {said}")
 
 
-def _refuse_uncalculated(sheet: _Sheet, facts: SheetFacts) -> None:
-    for row, column in facts.uncalculated:
-        if row + 1 >= sheet.found.first and column < len(sheet.found.cells):
+def _refuse_uncalculated(sheet: _Sheet, header: FoundHeader) -> None:
+    for row, column in sheet.facts.uncalculated:
+        if row + 1 >= header.first and column < len(header.cells):
             raise UnreadableFileError(
                 "workbook_uncalculated",
                 f"sheet {sheet.name}, row {row + 1}, column {column + 1} holds a formula without its result; "

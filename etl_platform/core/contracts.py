@@ -1,29 +1,18 @@
-"""ODCS contract text → Contract. Structure only: whether its rules compile is decided in ``rules``.
+"""What one kind of file must look like, as plain values, and which contract a file name chooses.
 
-The Open Data Contract Standard (https://bitol-io.github.io/open-data-contract-standard/) gives the grammar and
-its own JSON schema; what is read of it here is a flat table of one file. Anything in a contract that would
-change what is accepted, and is not understood, is an error: a rule is never skipped in silence.
+How a contract is read from its text is decided in ``contract_reader``, what its rules do in ``rules``.
 """
 
-import hashlib
-import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from enum import StrEnum
 from fnmatch import fnmatchcase
-from functools import cache
-from importlib.util import find_spec
-from pathlib import Path, PurePosixPath
-from typing import Any
+from pathlib import PurePosixPath
 
-import jsonschema_rs
+from etl_platform.core.dataset_rules import DatasetRule
+from etl_platform.core.pins import Pins
 
-from etl_platform.core.contract_yaml import Located, load_located
-from etl_platform.core.pins import Pins, read_pins
-
-API_VERSIONS = ("v3.1.0", "v3.2.0")
 SENSITIVE = frozenset({"restricted", "confidential"})
 DATA_SUFFIXES = (".csv", ".tsv", ".txt", ".xlsx", ".xls", ".gz", ".zip")
 
@@ -96,6 +85,7 @@ class Contract:
     columns: tuple[Column, ...]
     primary_key: tuple[str, ...]
     row_rules: tuple[RowRule, ...]
+    dataset_rules: tuple[DatasetRule, ...] = ()
     max_rejected_percent: float | None = None
     pins: Pins = field(default_factory=Pins)
     frequency_days: float | None = None
@@ -130,259 +120,3 @@ def file_stem(file_name: str) -> str:
 def fold(text: str, keep: str = "") -> str:
     """A header or name without case, spaces and punctuation: ``Officer ID`` and ``officer_id`` are one."""
     return re.sub(rf"[^\w{re.escape(keep)}]|_", "", text.casefold())
-
-
-def parse_contract(text: str, path: str) -> Contract:
-    """Read one ODCS document.
-
-    Args:
-        text: YAML.
-        path: where it came from, for messages.
-
-    Raises:
-        ContractError: naming file and line of the first thing that is wrong.
-    """
-    document = load_located(text, path)
-    _check_structure(document)
-    schemas = document.data.get("schema") or []
-    if len(schemas) != 1:
-        raise document.error(f"a contract describes one file, so schema has one entry, not {len(schemas)}", "schema")
-    return _Reader(document, schemas[0]).contract(hashlib.sha256(text.encode()).hexdigest())
-
-
-def _check_structure(document: Located) -> None:
-    version = document.data.get("apiVersion")
-    if version not in API_VERSIONS:
-        raise document.error(f"apiVersion {version!r} is unknown; it is one of {', '.join(API_VERSIONS)}", "apiVersion")
-    if document.data.get("kind") != "DataContract":
-        raise document.error("kind must be DataContract", "kind")
-    error = next(iter(_validator().iter_errors(document.data)), None)
-    if error is not None:
-        where = ".".join(map(str, error.instance_path)) or "the document"
-        raise document.error(f"{where}: {error.message[:300]}", *error.instance_path)
-
-
-@cache
-def _validator() -> Any:
-    # The package's own schema file, without importing its pydantic model (0.2 s in every run).
-    spec = find_spec("open_data_contract_standard")
-    assert spec is not None
-    assert spec.submodule_search_locations
-    schema = Path(spec.submodule_search_locations[0]) / "schema.json"
-    return jsonschema_rs.validator_for(json.loads(schema.read_text("utf-8")))
-
-
-_OPTIONS = {
-    "pattern": "pattern",
-    "minLength": "min_length",
-    "maxLength": "max_length",
-    "minimum": "minimum",
-    "maximum": "maximum",
-    "exclusiveMinimum": "exclusive_minimum",
-    "exclusiveMaximum": "exclusive_maximum",
-    "format": "format",
-}
-_COLUMN_CUSTOM = {"formats", "nullTokens", "trueValues", "falseValues", "trim"}
-_SCHEMA_CUSTOM = {"filePatterns", "trim", "nullTokens", "maxRejectedPercent", "sheet", "headerLine"}
-_KINDS: dict[str, Any] = {"trim": bool, "maxRejectedPercent": (int, float), "sheet": str, "headerLine": int}
-_MAX_LENGTH = 1 << 24
-_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
-
-
-class _Reader:
-    """Takes one validated document apart; keeps the line of everything that it may have to blame."""
-
-    def __init__(self, document: Located, schema: dict[str, Any]) -> None:
-        self.document, self.schema = document, schema
-        self.notes: list[str] = []
-        self.custom = self._custom(schema, _SCHEMA_CUSTOM, "schema", 0)
-
-    def contract(self, sha256: str) -> Contract:
-        data, schema = self.document.data, self.schema
-        if not _NAME.fullmatch(schema["name"]):
-            raise self.document.error(
-                f"schema name {schema['name']!r} is not a name of letters, digits and _", "schema", 0, "name"
-            )
-        columns = tuple(self._column(i, entry) for i, entry in enumerate(schema.get("properties") or []))
-        if not columns:
-            raise self.document.error("a contract needs at least one property", "schema", 0)
-        self._refuse_ambiguous(columns)
-        keyed = sorted(
-            (entry.get("primaryKeyPosition", 0), i, entry["name"])
-            for i, entry in enumerate(schema["properties"])
-            if entry.get("primaryKey")
-        )
-        server: Mapping[str, Any] = next(iter(data.get("servers") or []), {})
-        return Contract(
-            path=self.document.path,
-            id=data["id"],
-            version=str(data["version"]),
-            sha256=sha256,
-            dataset=schema["name"],
-            physical_name=schema.get("physicalName") or f"{schema['name']}.csv",
-            file_patterns=tuple(self.custom.get("filePatterns", ())),
-            description=schema.get("description") or (data.get("description") or {}).get("purpose") or "",
-            grain=schema.get("dataGranularityDescription", ""),
-            owner=_owner(data.get("team")),
-            columns=columns,
-            primary_key=tuple(name for _, _, name in keyed),
-            row_rules=self._row_rules({column.name for column in columns}),
-            max_rejected_percent=self.custom.get("maxRejectedPercent"),
-            pins=read_pins(self.document, server, self.custom),
-            frequency_days=_frequency_days(data.get("slaProperties") or []),
-            notes=tuple(self.notes),
-        )
-
-    def _column(self, index: int, entry: dict[str, Any]) -> Column:
-        here = ("schema", 0, "properties", index)
-        if not _NAME.fullmatch(entry["name"]):
-            raise self.document.error(f"{entry['name']!r} is not a name of letters, digits and _", *here)
-        try:
-            kind = ColumnType(entry.get("logicalType", "string"))
-        except ValueError:
-            raise self.document.error(
-                f"logicalType {entry['logicalType']!r} does not fit a flat file; use {', '.join(ColumnType)}",
-                *here,
-            ) from None
-        options = dict(entry.get("logicalTypeOptions") or {})
-        unknown = sorted(options.keys() - _OPTIONS.keys())
-        if unknown:
-            raise self.document.error(
-                f"{entry['name']}: logicalTypeOptions {unknown[0]!r} is not supported; use {', '.join(_OPTIONS)}",
-                *here,
-                "logicalTypeOptions",
-            )
-        self._check_options(options, entry["name"], *here)
-        custom = self._custom(entry, _COLUMN_CUSTOM, *here)
-        formats = [options.pop("format", None), *custom.get("formats", ())]
-        rules = self._library_rules(entry, here)
-        key_alone = (
-            bool(entry.get("primaryKey")) and sum(bool(p.get("primaryKey")) for p in self.schema["properties"]) == 1
-        )
-        return Column(
-            name=entry["name"],
-            type=kind,
-            line=self.document.line(*here),
-            description=entry.get("description", ""),
-            required=bool(entry.get("required") or entry.get("primaryKey") or rules.pop("required", False)),
-            unique=bool(entry.get("unique") or key_alone or rules.pop("unique", False)),
-            classification=entry.get("classification"),
-            synonyms=tuple(item["synonym"] for item in entry.get("synonyms") or ()),
-            allowed=_allowed(entry.get("enum")) or rules.pop("allowed", None),
-            formats=tuple(f for f in formats if f and f != "money"),
-            money="money" in formats,
-            null_tokens=tuple(map(str, custom.get("nullTokens", self.custom.get("nullTokens", ())))),
-            true_values=tuple(map(str, custom.get("trueValues", ()))),
-            false_values=tuple(map(str, custom.get("falseValues", ()))),
-            trim=bool(custom.get("trim", self.custom.get("trim", False))),
-            **{_OPTIONS[name]: value for name, value in options.items()},
-        )
-
-    def _check_options(self, options: dict[str, Any], name: str, *here: Any) -> None:
-        """The standard leaves logicalTypeOptions open; a bound of the wrong kind would fail in mid-run."""
-        for option, value in options.items():
-            number = isinstance(value, int | float) and not isinstance(value, bool)
-            if option in {"minLength", "maxLength"}:
-                fits = number and isinstance(value, int) and 0 <= value <= _MAX_LENGTH
-                takes = "a whole number of characters"
-            elif option in {"pattern", "format"}:
-                fits, takes = isinstance(value, str), "a text"
-            else:
-                fits, takes = number or isinstance(value, str), "a number or a date"
-            if not fits:
-                raise self.document.error(f"{name}: {option} takes {takes}", *here, "logicalTypeOptions", option)
-
-    def _library_rules(self, entry: dict[str, Any], here: tuple[Any, ...]) -> dict[str, Any]:
-        """Property-level ``quality``: the library metrics that say the same as a column's own fields."""
-        found: dict[str, Any] = {}
-        for position, rule in enumerate(entry.get("quality") or []):
-            metric, arguments = rule.get("metric") or rule.get("rule"), rule.get("arguments") or {}
-            if rule.get("type") == "text":
-                continue
-            if rule.get("mustBe") == 0 and metric == "invalidValues" and arguments.keys() == {"validValues"}:
-                found["allowed"] = tuple(map(str, arguments["validValues"]))
-            elif rule.get("mustBe") == 0 and metric in {"nullValues", "missingValues"} and not arguments:
-                found["required"] = True
-            elif rule.get("mustBe") == 0 and metric == "duplicateValues" and not arguments:
-                found["unique"] = True
-            else:
-                raise self.document.error(
-                    f"{entry['name']}: this quality rule is not supported; use enum, required, unique, "
-                    "logicalTypeOptions or a row rule",
-                    *here,
-                    "quality",
-                    position,
-                )
-        return found
-
-    def _row_rules(self, names: set[str]) -> tuple[RowRule, ...]:
-        rules: list[RowRule] = []
-        for position, rule in enumerate(self.schema.get("quality") or []):
-            here = ("schema", 0, "quality", position)
-            if rule.get("type") == "text":
-                continue
-            if rule.get("type") != "custom" or rule.get("engine") != "rowRule":
-                raise self.document.error("a dataset's quality rule is type: custom, engine: rowRule", *here)
-            name, sql = rule.get("name"), rule.get("implementation")
-            if not isinstance(name, str) or not _NAME.fullmatch(name) or name in names:
-                raise self.document.error(
-                    f"a row rule needs a name of its own (letters, digits, _), not {name!r}", *here
-                )
-            if not isinstance(sql, str):
-                raise self.document.error(f"{name}: implementation is a SQL expression", *here)
-            names.add(name)
-            rules.append(RowRule(name, sql, self.document.line(*here), rule.get("description", "")))
-        return tuple(rules)
-
-    def _custom(self, entry: dict[str, Any], known: set[str], *here: Any) -> dict[str, Any]:
-        values: dict[str, Any] = {}
-        for position, item in enumerate(entry.get("customProperties") or []):
-            name, value = item["property"], item["value"]
-            where = (*here, "customProperties", position)
-            if close := get_close_matches(name, known - {name}, 1, 0.8) if name not in known else []:
-                raise self.document.error(f"custom property {name!r} is not one of ours; is {close[0]} meant?", *where)
-            if name not in known:
-                line = self.document.line(*where)
-                self.notes.append(f"{self.document.path}:{line}: custom property {name!r} is not one of ours: ignored")
-                continue
-            expected = _KINDS.get(name, list)
-            if not isinstance(value, expected) or (name != "trim" and isinstance(value, bool)):
-                raise self.document.error(f"{name} takes {getattr(expected, '__name__', 'a number')}", *where)
-            if isinstance(value, list) and not all(isinstance(item, str) for item in value):
-                raise self.document.error(f"{name} takes a list of texts; quote its items", *where)
-            values[name] = value
-        return values
-
-    def _refuse_ambiguous(self, columns: tuple[Column, ...]) -> None:
-        seen: dict[str, str] = {}
-        for index, column in enumerate(columns):
-            for alias in dict.fromkeys(fold(a) for a in (column.name, *column.synonyms)):
-                if alias in seen:
-                    raise self.document.error(
-                        f"{column.name}: the header {alias!r} already belongs to {seen[alias]}",
-                        "schema",
-                        0,
-                        "properties",
-                        index,
-                    )
-                seen[alias] = column.name
-
-
-def _allowed(entries: Any) -> tuple[str, ...] | None:
-    return tuple(str(e["value"] if isinstance(e, dict) else e) for e in entries) if entries else None
-
-
-def _owner(team: Any) -> str | None:
-    return team.get("name") if isinstance(team, dict) else None
-
-
-_DAYS = {"h": 1 / 24, "hour": 1 / 24, "d": 1.0, "day": 1.0, "w": 7.0, "week": 7.0, "m": 31.0, "month": 31.0}
-_DAYS |= {"y": 366.0, "yr": 366.0, "year": 366.0}
-
-
-def _frequency_days(entries: list[dict[str, Any]]) -> float | None:
-    for entry in entries:
-        if entry["property"] == "frequency" and isinstance(entry["value"], int | float):
-            unit = str(entry.get("unit", "d")).lower()
-            return float(entry["value"]) * _DAYS.get(unit, _DAYS.get(unit.removesuffix("s"), 1.0))
-    return None

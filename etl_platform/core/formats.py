@@ -70,8 +70,10 @@ def text_format(pattern: str) -> TextFormat:
             literal = text
         chrono += literal.replace("%", "%%")
         guard += re.escape(literal)
-    if "%Y" not in chrono and "%H" not in chrono and "%I" not in chrono:
-        raise ValueError(f"{pattern!r} holds neither a year nor an hour")
+    if "%Y" not in chrono:
+        raise ValueError(f"{pattern!r} holds no year")
+    if ("%I" in chrono) != ("%p" in chrono):
+        raise ValueError(f"{pattern!r}: h and hh need an a, for AM or PM, and a needs one of them")
     return TextFormat(pattern, chrono, f"^(?:{guard})$")
 
 

@@ -162,11 +162,13 @@ def unique_names(header: Sequence[str], reserved: Iterable[str] = ()) -> list[st
     """Header cells as column names: blanks become ``column_<n>``, repeats and reserved names get a number."""
     names: list[str] = []
     seen = {name.casefold() for name in reserved}
+    counts: dict[str, int] = {}
     for position, cell in enumerate(header, start=1):
         base = cell.strip() or f"column_{position}"
-        name, count = base, 2
+        name, count = base, counts.get(base.casefold(), 2)
         while name.casefold() in seen:
             name, count = f"{base}_{count}", count + 1
+        counts[base.casefold()] = count
         seen.add(name.casefold())
         names.append(name)
     return names

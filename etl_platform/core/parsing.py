@@ -8,6 +8,7 @@ module, which says what is wrong with which row.
 
 import csv
 import io
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -23,6 +24,9 @@ from etl_platform.core.structure import Structure, scan
 MAX_ROW_BYTES = 32 << 20
 """A row longer than this is taken for an unclosed quote."""
 _NOTED_REPEATS = 20
+
+NO_LIMIT = 2**31 - 1
+"""For the csv module, whose limit is one for all threads; what it is given is bounded already."""
 
 
 @dataclass(frozen=True)
@@ -91,7 +95,7 @@ def parse_chunk(
     found = structure or scan(chunk, grid.delimiter, grid.line_end, final=True)
     frame = _parse_fast(chunk, first_line, grid, notes, found)
     if frame is None:
-        repaired = decode_mixed(chunk, first_line, grid.line_end, notes)
+        repaired = decode_mixed(chunk, first_line, notes)
         if repaired is not None:
             chunk = repaired
             frame = _parse_fast(chunk, first_line, grid, notes, found)
@@ -124,7 +128,7 @@ def _parse_fast(
     frame = parse_columns(chunk, grid, range(grid.width))
     if frame is None or frame.height != structure.rows:
         return None
-    if structure.quotes and b'""' in chunk:
+    if structure.doubled:
         # A quoted empty cell is as empty as one without quotes.
         frame = frame.with_columns(pl.when(pl.all() != "").then(pl.all()))
     notes.see_line_ends(crlf=crlf, lf=not crlf and grid.line_end == b"\n", cr=grid.line_end == b"\r")
@@ -175,7 +179,7 @@ def parse_rows(chunk: bytes, first_line: int, grid: Grid, notes: ReadNotes) -> t
     Raises:
         UnreadableFileError: ``unclosed_quote`` where text follows a quote that closed on a later line.
     """
-    csv.field_size_limit(MAX_ROW_BYTES)
+    csv.field_size_limit(NO_LIMIT)
     source = _Lines(io.StringIO(chunk.decode("utf-8", "surrogateescape"), newline=""))
     table: list[tuple[list[str], int, str | None, str | None]] = []
     used_lines = used_bytes = 0
@@ -266,7 +270,7 @@ class _Lines:
         return line
 
 
-def decode_mixed(chunk: bytes, first_line: int, line_end: bytes, notes: ReadNotes) -> bytes | None:
+def decode_mixed(chunk: bytes, first_line: int, notes: ReadNotes) -> bytes | None:
     """A chunk that is not all UTF-8, line by line as UTF-8 or else cp1252; None if it was UTF-8.
 
     Raises:
@@ -279,7 +283,8 @@ def decode_mixed(chunk: bytes, first_line: int, line_end: bytes, notes: ReadNote
     else:
         return None
     lines: list[bytes] = []
-    for number, line in enumerate(chunk.split(line_end), start=first_line):
+    # At every CR and LF: a line that is not UTF-8 must not take one that is with it.
+    for line in re.split(rb"(?<=[\r\n])", chunk):
         if line.isascii():
             lines.append(line)
             continue
@@ -291,12 +296,13 @@ def decode_mixed(chunk: bytes, first_line: int, line_end: bytes, notes: ReadNote
             try:
                 text = line.decode("cp1252")
             except UnicodeDecodeError as error:
+                number = first_line + len(re.findall(rb"\r\n?|\n", b"".join(lines)))
                 raise UnreadableFileError(
                     "encoding_undecidable",
                     f"line {number} has the byte 0x{line[error.start]:02X}, which is neither UTF-8 nor Windows-1252; "
                     "save the file as UTF-8",
                     number,
                 ) from None
-            notes.see_cp1252(text, number)
+            notes.see_cp1252(text, first_line + len(re.findall(rb"\r\n?|\n", b"".join(lines))))
             lines.append(text.encode())
-    return line_end.join(lines)
+    return b"".join(lines)

@@ -1,27 +1,35 @@
 """One-pass column profile: nulls, range, lengths, distinct values, top values, histogram. Frames in, dict out."""
 
+import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
+import numpy as np
 import polars as pl
 
+from etl_platform.core.dataset_rules import ColumnFacts
 from etl_platform.core.masking import shown
+from etl_platform.core.rules import KEY_SEED
 
 SKETCH_SIZE = 1024
-"""Smallest hashes kept per column; the distinct estimate errs by about 1/sqrt(1024) = 3 %, exact below 1,024."""
-DISTINCT_ERROR = 0.03
+"""Smallest hashes kept per column; the distinct estimate errs by about 1/sqrt(1024), 3.1 %, exact below 1,024."""
+DISTINCT_ERROR = 0.032
 _COUNTED_VALUES = 2_000
 _TOP = 10
 _BINS = 20
+_TAILS = (0.01, 0.99)
+"""The first batch's quantiles between which the histogram's bins lie; one slip of the keyboard must not widen them."""
 
 
 @dataclass
 class _Seen:
-    """Running state of one column."""
+    """Running state of one column. ``counts`` holds every text with its rows while there are few, then None."""
 
     nulls: int = 0
+    empty: int = 0
     minimum: Any = None
     maximum: Any = None
     shortest: int | None = None
@@ -31,100 +39,109 @@ class _Seen:
     edges: list[float] | None = None
     bins: list[int] = field(default_factory=lambda: [0] * (_BINS + 2))
 
+    def see_lengths(self, shortest: int | None, longest: int | None) -> None:
+        self.shortest, self.longest = _least(self.shortest, shortest), _most(self.longest, longest)
+
+    def see_range(self, minimum: Any, maximum: Any) -> None:
+        self.minimum, self.maximum = _least(self.minimum, minimum), _most(self.maximum, maximum)
+
+    def see_hashes(self, hashes: pl.Series) -> None:
+        # K minimum values: the k-th smallest of n uniform hashes tells n.
+        if len(self.hashes) == SKETCH_SIZE:
+            hashes = hashes.filter(hashes < self.hashes[-1])
+        if len(hashes):
+            self.hashes = pl.concat([self.hashes, hashes.unique()]).unique().sort().head(SKETCH_SIZE)
+
 
 class Profiler:
     """Gathers a profile over batches.
 
     Args:
-        columns: name of each column; ``text:<name>`` and ``<name>`` (typed) are read from the batches.
+        types: type of each column; ``text:<name>`` and ``<name>`` (typed) are read from the batches, and where
+            there is one the hash of a text column's values from ``key:<name>.unique``.
         sensitive: columns of which only counts and lengths are kept.
+        empty: how many cells are empty, where that is not the number of nulls.
     """
 
-    def __init__(self, columns: Sequence[str], sensitive: frozenset[str] = frozenset()) -> None:
-        self._seen = {name: _Seen() for name in columns}
-        self._sensitive = sensitive
+    def __init__(
+        self,
+        types: Mapping[str, pl.DataType],
+        sensitive: frozenset[str] = frozenset(),
+        empty: Mapping[str, pl.Expr] = MappingProxyType({}),
+    ) -> None:
+        self._types, self._sensitive, self._empty = types, sensitive, empty
+        self._seen = {name: _Seen() for name in types}
         self.rows = 0
 
     def update(self, batch: pl.DataFrame) -> None:
         if not batch.height:
             return
         self.rows += batch.height
+        for name, seen in self._seen.items():
+            if seen.counts is not None:
+                self._count(name, seen, batch)
         self._update_ranges(batch)
         for name, seen in self._seen.items():
-            text = batch[f"text:{name}"]
-            if seen.counts is not None:
-                self._update_counts(seen, text)
             if seen.counts is None:
-                self._update_sketch(seen, text)
-            if name not in self._sensitive and batch[name].dtype.is_numeric():
-                self._update_bins(seen, batch[name])
+                key = f"key:{name}.unique"
+                hashed = key in batch.columns and self._types[name] == pl.String
+                seen.see_hashes(batch[key].drop_nulls() if hashed else _hashes(batch[f"text:{name}"]))
+            if name not in self._sensitive and (self._types[name].is_numeric() or self._types[name].is_temporal()):
+                _update_bins(seen, batch[name])
+
+    def _count(self, name: str, seen: _Seen, batch: pl.DataFrame) -> None:
+        """Count every text while there are few; past that, what was counted goes to the sketch and the ranges."""
+        assert seen.counts is not None
+        counted = batch[f"text:{name}"].drop_nulls().value_counts(name="times")
+        if counted.height <= _COUNTED_VALUES:
+            seen.counts.update(dict(counted.rows()))
+            if len(seen.counts) <= _COUNTED_VALUES:
+                return
+        self._settle(name, seen)
+        seen.see_hashes(_hashes(pl.Series(list(seen.counts), dtype=pl.String)))
+        seen.counts = None
+
+    def _settle(self, name: str, seen: _Seen) -> None:
+        """Take lengths, and of texts the range, from the counted texts."""
+        if seen.counts:
+            seen.see_lengths(min(map(len, seen.counts)), max(map(len, seen.counts)))
+            if self._types[name] == pl.String:
+                seen.see_range(min(seen.counts), max(seen.counts))
 
     def _update_ranges(self, batch: pl.DataFrame) -> None:
         wanted: list[pl.Expr] = []
-        for name in self._seen:
+        for name, seen in self._seen.items():
             text, value = pl.col(f"text:{name}"), pl.col(name)
-            length = text.str.len_chars()
-            wanted += [
-                text.null_count().alias(f"{name}|nulls"),
-                value.min().alias(f"{name}|min"),
-                value.max().alias(f"{name}|max"),
-                length.min().alias(f"{name}|short"),
-                length.max().alias(f"{name}|long"),
-            ]
+            wanted.append(text.null_count().alias(f"{name}|nulls"))
+            wanted.append(self._empty.get(name, text.null_count()).alias(f"{name}|empty"))
+            if seen.counts is None:
+                length = text.str.len_chars()
+                wanted += [length.min().alias(f"{name}|short"), length.max().alias(f"{name}|long")]
+            if self._types[name] != pl.String or (seen.counts is None and name not in self._sensitive):
+                wanted += [value.min().alias(f"{name}|min"), value.max().alias(f"{name}|max")]
         found = batch.lazy().select(wanted).collect().row(0, named=True)
         for name, seen in self._seen.items():
             seen.nulls += found[f"{name}|nulls"]
-            seen.minimum = _least(seen.minimum, found[f"{name}|min"])
-            seen.maximum = _most(seen.maximum, found[f"{name}|max"])
-            seen.shortest = _least(seen.shortest, found[f"{name}|short"])
-            seen.longest = _most(seen.longest, found[f"{name}|long"])
+            seen.empty += found[f"{name}|empty"]
+            seen.see_lengths(found.get(f"{name}|short"), found.get(f"{name}|long"))
+            seen.see_range(found.get(f"{name}|min"), found.get(f"{name}|max"))
 
-    @staticmethod
-    def _update_sketch(seen: _Seen, text: pl.Series) -> None:
-        # K minimum values: the k-th smallest of n uniform hashes tells n.
-        hashes = text.drop_nulls().hash(11)
-        if len(seen.hashes) == SKETCH_SIZE:
-            hashes = hashes.filter(hashes < seen.hashes[-1])
-        if len(hashes):
-            seen.hashes = pl.concat([seen.hashes, hashes.unique()]).unique().sort().head(SKETCH_SIZE)
-
-    @staticmethod
-    def _update_counts(seen: _Seen, text: pl.Series) -> None:
-        """Count every value while there are few; past that, hand what was seen over to the sketch."""
-        assert seen.counts is not None
-        counted = text.drop_nulls().value_counts(name="times")
-        if counted.height <= _COUNTED_VALUES:
-            seen.counts.update(dict(counted.rows()))
-        if counted.height > _COUNTED_VALUES or len(seen.counts) > _COUNTED_VALUES:
-            known = pl.Series(list(seen.counts), dtype=pl.String)
-            seen.counts = None
-            Profiler._update_sketch(seen, known)
-
-    @staticmethod
-    def _update_bins(seen: _Seen, values: pl.Series) -> None:
-        values = values.drop_nulls().cast(pl.Float64)
-        if not len(values):
-            return
-        if seen.edges is None:
-            low, high = float(values.min() or 0), float(values.max() or 0)  # type: ignore[arg-type]
-            step = (high - low) / _BINS or 1.0
-            seen.edges = [low + step * i for i in range(_BINS + 1)]
-        low, step = seen.edges[0], seen.edges[1] - seen.edges[0]
-        # The first and last bin take what later batches hold beyond the first batch's range.
-        places = ((values - low) / step).floor().clip(-1, _BINS).cast(pl.Int32) + 1
-        for place, times in places.value_counts(name="times").rows():
-            seen.bins[place] += times
+    def facts(self, name: str) -> ColumnFacts:
+        """Nulls and greatest value of a column, also of a sensitive one: to decide by, not to show."""
+        return ColumnFacts(self._seen[name].nulls, self._seen[name].maximum)
 
     def result(self) -> dict[str, dict[str, Any]]:
         return {name: self._describe(name, seen) for name, seen in self._seen.items()}
 
     def _describe(self, name: str, seen: _Seen) -> dict[str, Any]:
+        self._settle(name, seen)
         exact = seen.counts is not None or len(seen.hashes) < SKETCH_SIZE
         distinct = len(seen.hashes) if seen.counts is None else len(seen.counts)
         if not exact:
             distinct = round((SKETCH_SIZE - 1) / (int(seen.hashes[-1]) / 2**64))
         described: dict[str, Any] = {
             "nulls": seen.nulls,
+            "empty": seen.empty,
             "distinct": distinct,
             "distinct_error": 0.0 if exact else DISTINCT_ERROR,
             "min_length": seen.shortest,
@@ -137,13 +154,40 @@ class Profiler:
             ordered = sorted(seen.counts.items(), key=lambda pair: (-pair[1], pair[0]))
             described["top"] = [{"value": shown(value), "rows": times} for value, times in ordered[:_TOP]]
         if seen.edges is not None:
-            edges: list[float | None] = [None, *seen.edges, None]
+            edges = [None, *(_edge(edge, self._types[name]) for edge in seen.edges), None]
             described["histogram"] = [
                 {"from": low, "to": high, "rows": times}
                 for low, high, times in zip(edges, edges[1:], seen.bins, strict=False)
                 if times
             ]
         return described
+
+
+def _hashes(texts: pl.Series) -> pl.Series:
+    return texts.drop_nulls().hash(KEY_SEED)
+
+
+def _update_bins(seen: _Seen, values: pl.Series) -> None:
+    values = values.drop_nulls()
+    numbers = (values.to_physical() if values.dtype.is_temporal() else values).cast(pl.Float64).to_numpy()
+    if not len(numbers):
+        return
+    if seen.edges is None:
+        low, high = map(float, np.quantile(numbers, _TAILS, method="nearest"))
+        # Neither too wide for a float nor lost beside the values.
+        step = max((high / _BINS - low / _BINS) or 1.0, math.ulp(low), math.ulp(high))
+        seen.edges = [low + step * i for i in range(_BINS + 1)]
+    low, step = seen.edges[0], seen.edges[1] - seen.edges[0]
+    # The first and last bin take what lies beyond the edges, however far.
+    with np.errstate(over="ignore"):
+        places = np.floor(np.clip((numbers - low) / step, -1, _BINS)).astype(np.int8) + 1
+    for place, times in enumerate(np.bincount(places, minlength=_BINS + 2)):
+        seen.bins[place] += int(times)
+
+
+def _edge(edge: float, type_: pl.DataType) -> Any:
+    """An edge of the histogram as the column shows its values; those of dates are days or microseconds."""
+    return shown(pl.Series([int(edge)]).cast(type_).item()) if type_.is_temporal() else edge
 
 
 def _least(one: Any, other: Any) -> Any:

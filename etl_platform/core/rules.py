@@ -10,12 +10,14 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
+from functools import partial
 from typing import Any
 
 import polars as pl
 
 from etl_platform.core.contracts import Column, ColumnType, Contract
 from etl_platform.core.errors import ContractError
+from etl_platform.core.fixed_dates import is_fixed, read_fixed
 from etl_platform.core.formats import (
     DEFAULT_DATE,
     DEFAULT_TIMESTAMP,
@@ -26,6 +28,7 @@ from etl_platform.core.formats import (
 )
 from etl_platform.core.rule_names import contract_rules, unique_reason
 
+KEY_SEED = 7
 LINE, DAMAGE, OVERFLOW, BAD, REASONS = "_line", "_damage", "_overflow", "_bad", "reasons"
 MEMBER = "_member"
 RESERVED = (LINE, OVERFLOW, REASONS, MEMBER)
@@ -63,11 +66,23 @@ class CompiledContract:
     reasons: tuple[str, ...]
     schema: pl.Schema
 
+    @property
+    def empty(self) -> dict[str, pl.Expr]:
+        """How many cells of a column hold nothing, where null tokens make more nulls than those."""
+        found: dict[str, pl.Expr] = {}
+        for column in self.contract.columns:
+            if column.null_tokens and column.name in self.positions:
+                cell = pl.col(str(self.positions[column.name]))
+                blank = column.trim or "" in map(str.strip, column.null_tokens)
+                found[column.name] = (cell.is_null() | (cell.str.strip_chars() == "") & blank).sum()
+        return found
+
     def key_hashes(self, cells: pl.DataFrame) -> dict[str, pl.Series]:
-        """Per uniqueness rule, the 64-bit hash of each row's key; rows with a null in the key are left out."""
-        used = {f"text:{name}" for columns in self.keys.values() for name in columns}
-        texts = [text for text in self.texts if text.meta.output_name() in used]
-        keys = cells.lazy().select(texts).select(self._key_columns()).collect()
+        """Per uniqueness rule, the 64-bit hash of each row's key; rows without a whole key are left out."""
+        used = {name for columns in self.keys.values() for name in columns}
+        texts = [text for text in self.texts if text.meta.output_name().removeprefix("text:") in used]
+        typed = [value for value in self.typed if value.meta.output_name() in used]
+        keys = cells.lazy().select(texts).with_columns(typed).select(self._key_columns()).collect()
         return {reason: keys[f"key:{reason}"].drop_nulls() for reason in self.keys}
 
     def _key_columns(self) -> list[pl.Expr]:
@@ -91,8 +106,9 @@ class CompiledContract:
         plan = (
             cells.lazy()
             .with_columns(self.texts)
-            .with_columns(*self.typed, *self._key_columns())
-            .with_columns(*self.flags, *unique)
+            .with_columns(self.typed)
+            .with_columns(*self.flags, *self._key_columns())
+            .with_columns(unique)
             .with_columns(pl.any_horizontal(*flags, pl.col(DAMAGE).is_not_null()).alias(BAD))
         )
         try:
@@ -213,13 +229,14 @@ def _moment(column: Column, contract: Contract, text: pl.Expr, serial_origin: da
             form = text_format(pattern)
         except ValueError as error:
             raise _error(contract, column, str(error)) from None
-        if is_date:
-            value = text.str.to_date(form.chrono, strict=False)
-        else:
-            value = text.str.to_datetime(form.chrono, strict=False, time_unit="us")
+        if column.type is ColumnType.DATE and is_fixed(pattern):
+            read = partial(read_fixed, pattern=pattern)
+            readings.append(text.map_batches(read, return_dtype=pl.Date, is_elementwise=True))
+            continue
+        dtype = pl.Date() if column.type is ColumnType.DATE else pl.Datetime("us")
+        value = text.str.strptime(dtype, form.chrono, strict=False)
         # 0020-01-05 is a slip of the keyboard, not a date.
-        guard = text.str.contains(form.guard) & (value.dt.year() >= 1000)
-        readings.append(pl.when(guard).then(value))
+        readings.append(pl.when(text.str.contains(form.guard) & (value.dt.year() >= 1000)).then(value))
     if serial_origin or SERIAL in patterns:
         readings.append(serial_moment(text, serial_origin or EXCEL_ORIGIN, is_date=is_date))
     return pl.coalesce(readings) if len(readings) > 1 else readings[0]
@@ -370,9 +387,10 @@ def _first_line(error: BaseException) -> str:
 
 
 def _key(columns: tuple[str, ...]) -> pl.Expr:
-    texts = [pl.col(f"text:{name}") for name in columns]
-    whole = pl.all_horizontal([text.is_not_null() for text in texts])
-    hashed = texts[0].hash(7) if len(texts) == 1 else pl.struct(texts).hash(7)
+    """Of typed values: 1/5/2026 and 2026-01-05 are one day. A value that is not of its type has its own reason."""
+    values = [pl.col(name) for name in columns]
+    whole = pl.all_horizontal([value.is_not_null() for value in values])
+    hashed = values[0].hash(KEY_SEED) if len(values) == 1 else pl.struct(values).hash(KEY_SEED)
     return pl.when(whole).then(hashed)
 
 

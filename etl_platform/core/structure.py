@@ -6,6 +6,7 @@ what a fast parser only assumes.
 """
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +14,9 @@ import numpy.typing as npt
 Words = npt.NDArray[np.uint64]
 Bytes = npt.NDArray[np.uint8]
 _ONE = np.uint64(1)
-_BLOCK = 1 << 18
+_NONE = np.zeros(1, np.uint64)
+_QUOTE, _RETURN = ord('"'), ord("\r")
+_BLOCK = 1 << 19
 """Bytes looked at together; whole words."""
 
 
@@ -28,6 +31,7 @@ class Structure:
         line_ends: line ends in it, those inside quotes included.
         well_quoted: every quote that closes is followed by a delimiter, a line end or another quote.
         quotes: quotes in it.
+        doubled: quotes that follow another at once: an empty quoted cell, or a quote within one.
     """
 
     end: int
@@ -36,27 +40,29 @@ class Structure:
     line_ends: int
     well_quoted: bool
     quotes: int
+    doubled: int
 
 
 def scan(buffer: bytes, delimiter: str, line_end: bytes, *, final: bool = False) -> Structure:
     """Look over a buffer that starts at a row's border; with ``final`` its last row need not have a line end."""
-    codes = np.frombuffer(buffer, np.uint8)
-    total = _Counts()
-    committed, end, carry = total, 0, np.uint64(0)
+    codes, returns = np.frombuffer(buffer, np.uint8), b"\r" in buffer
+    total = before = _Counts()
+    last: _Bits | None = None
+    end = in_block = 0
+    carry = np.uint64(0)
     # A block at a time stays in the processor's cache; whole arrays would cost as much again in page faults.
     for start in range(0, len(codes), _BLOCK):
-        block = codes[start : start + _BLOCK]
-        follower = int(codes[start + _BLOCK]) if start + _BLOCK < len(codes) else None
-        bits = _Bits.of(block, ord(delimiter), line_end[0], carry)
+        block, follower = codes[start : start + _BLOCK], codes[start + _BLOCK : start + _BLOCK + 1]
+        bits = _Bits.of(block, follower, ord(delimiter), line_end[0], carry, returns=returns)
         carry = bits.carry
-        loose = bits.loose_quotes(block, ord(delimiter), line_end[0], follower)
-        last = _last(bits.row_ends)
-        if last >= 0:
-            end = start + last + 1
-            committed = total + bits.counts(loose, last + 1)
-        total = total + bits.counts(loose, len(block))
+        row_end = _last(bits.row_ends) + 1
+        if row_end:
+            end, in_block, last, before = start + row_end, row_end, bits, total
+        total = total.plus(bits.counts())
     if final:
         committed, end = total, len(codes)
+    else:
+        committed = before.plus(last.counts(in_block)) if last is not None else before
     return Structure(
         end=end,
         rows=committed.rows + int(final and not buffer.endswith(line_end)),
@@ -64,72 +70,92 @@ def scan(buffer: bytes, delimiter: str, line_end: bytes, *, final: bool = False)
         line_ends=committed.line_ends,
         well_quoted=not committed.loose,
         quotes=committed.quotes,
+        doubled=committed.doubled,
     )
 
 
-@dataclass(frozen=True)
-class _Counts:
+def cut_rows(buffer: bytes, line_end: bytes) -> tuple[int, int]:
+    """Where the last row seems to end, and the line ends up to there; far cheaper than ``scan``, and not proven.
+
+    It counts on quotes that come in pairs within each row. The end is 0 if no row seems to end.
+    """
+    end = buffer.rfind(line_end) + 1
+    codes = np.frombuffer(buffer, np.uint8, end)
+    quotes = line_ends = 0
+    for start in range(0, end, _BLOCK):
+        block = codes[start : start + _BLOCK]
+        quotes += int(np.count_nonzero(block == _QUOTE))
+        line_ends += int(np.count_nonzero(block == line_end[0]))
+    return (0, 0) if quotes % 2 else (end, line_ends)
+
+
+class _Counts(NamedTuple):
     rows: int = 0
     delimiters: int = 0
     line_ends: int = 0
     quotes: int = 0
+    doubled: int = 0
     loose: int = 0
 
-    def __add__(self, other: "_Counts") -> "_Counts":
-        return _Counts(
-            self.rows + other.rows,
-            self.delimiters + other.delimiters,
-            self.line_ends + other.line_ends,
-            self.quotes + other.quotes,
-            self.loose + other.loose,
-        )
+    def plus(self, other: "_Counts") -> "_Counts":
+        return _Counts(*map(int.__add__, self, other))
 
 
 @dataclass(frozen=True)
 class _Bits:
-    """One block: line ends, delimiters and quotes, what of it lies inside quotes, and whether its end does."""
+    """One block: line ends, delimiters and quotes, and what of it lies inside quotes.
+
+    Attributes:
+        delimiters: those outside quotes.
+        doubled: quotes before another quote.
+        loose: quotes that close before something other than a delimiter, a line end or another quote.
+        row_ends: line ends outside quotes.
+        carry: 1 if the block ends inside quotes.
+    """
 
     line_ends: Words
     delimiters: Words
     quotes: Words
-    inside: Words
+    doubled: Words
+    loose: Words
     row_ends: Words
     carry: np.uint64
 
     @classmethod
-    def of(cls, block: Bytes, delimiter: int, line_end: int, carry: np.uint64) -> "_Bits":
-        line_ends, quotes = _pack(block == line_end), _pack(block == ord('"'))
+    def of(
+        cls, block: Bytes, follower: Bytes, delimiter: int, line_end: int, carry: np.uint64, *, returns: bool
+    ) -> "_Bits":
+        """``follower`` is the byte after the block, if there is one; ``returns`` whether there may be a CR."""
+        line_ends, delimiters, quotes = _pack(block == line_end), _pack(block == delimiter), _pack(block == _QUOTE)
         inside = _inside(quotes, carry)
+        closing = quotes & ~inside
+        doubled = loose = _NONE
+        if closing.any():
+            borders = line_ends | delimiters | quotes
+            if returns:
+                borders |= _pack(block == _RETURN)
+            doubled = quotes & _following(quotes, block, _QUOTE in follower)
+            ends_well = not len(follower) or follower[0] in {delimiter, line_end, _RETURN, _QUOTE}
+            loose = closing & ~_following(borders, block, ends_well)
         return cls(
-            line_ends, _pack(block == delimiter), quotes, inside, line_ends & ~inside, inside[-1] >> np.uint64(63)
+            line_ends, delimiters & ~inside, quotes, doubled, loose, line_ends & ~inside, inside[-1] >> np.uint64(63)
         )
 
-    def loose_quotes(self, block: Bytes, delimiter: int, line_end: int, follower: int | None) -> Words:
-        """Quotes that close before something other than a delimiter, a line end or another quote."""
-        closing = self.quotes & ~self.inside
-        if not closing.any():
-            return closing
-        borders = self.line_ends | self.delimiters | self.quotes
-        if 13 in block:
-            borders = borders | _pack(block == 13)
-        # Bit n of the shifted words says what byte n + 1 is.
-        following = borders >> _ONE
-        following[:-1] |= borders[1:] << np.uint64(63)
-        if follower is None or follower in {delimiter, line_end, 13, ord('"')}:
-            place, bit = divmod(len(block) - 1, 64)
-            following[place] |= _ONE << np.uint64(bit)
-        return closing & ~following
+    def counts(self, size: int | None = None) -> _Counts:
+        """What stands in the block, or in its first ``size`` bytes."""
+        head = ~np.uint64(0) if size is None else _head(len(self.row_ends), size)
+        words = (self.row_ends, self.delimiters, self.line_ends, self.quotes, self.doubled, self.loose)
+        return _Counts(*(int(np.bitwise_count(item & head).sum()) for item in words))
 
-    def counts(self, loose: Words, size: int) -> _Counts:
-        """What stands in the block's first ``size`` bytes."""
-        head = _head(len(self.line_ends), size)
-        return _Counts(
-            _count(self.row_ends & head),
-            _count(self.delimiters & ~self.inside & head),
-            _count(self.line_ends & head),
-            _count(self.quotes & head),
-            _count(loose & head),
-        )
+
+def _following(words: Words, block: Bytes, last: bool) -> Words:
+    """Bit n says what byte n + 1 is; ``last`` what comes after the block."""
+    following = words >> _ONE
+    following[:-1] |= words[1:] << np.uint64(63)
+    if last:
+        place, bit = divmod(len(block) - 1, 64)
+        following[place] |= _ONE << np.uint64(bit)
+    return following
 
 
 def _pack(flags: npt.NDArray[np.bool_]) -> Words:
@@ -160,10 +186,6 @@ def _head(words: int, size: int) -> Words:
     if rest:
         head[whole] = (_ONE << np.uint64(rest)) - _ONE
     return head
-
-
-def _count(words: Words) -> int:
-    return int(np.bitwise_count(words).sum())
 
 
 def _last(words: Words) -> int:

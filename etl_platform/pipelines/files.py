@@ -18,6 +18,7 @@ from etl_platform.core.events import ObjectCreated
 from etl_platform.core.rule_names import contract_rules
 from etl_platform.ingest import Attempt, Ingested
 from etl_platform.pipelines.failures import as_dagster_failures
+from etl_platform.pipelines.lineage import column_lineage, header_schema
 from etl_platform.pipelines.partitions import agencies, register_agencies
 from etl_platform.pipelines.reporting import (
     FILE_CHECK,
@@ -133,6 +134,7 @@ def _check_specs(contracts: Any) -> list[dg.AssetCheckSpec]:
             silver = dg.AssetKey(["silver", contract.dataset])
             about = [(FILE_CHECK, "The file can be read and its header has every required column.")]
             about += [(check_name(rule.reason), rule.description) for rule in contract_rules(contract)]
+            about += [(check_name(rule.name), rule.description or rule.text) for rule in contract.dataset_rules]
             specs += [
                 dg.AssetCheckSpec(name, asset=silver, description=text, partitions_def=agencies) for name, text in about
             ]
@@ -237,9 +239,13 @@ def _reprocess_partition(
         good = [item.record for item in ingested if item.outcome is Outcome.ACCEPTED]
         accepted = merge_records(good)
         if ("bronze", dataset) in selected:
-            yield dg.MaterializeResult(asset_key=bronze, metadata=bronze_metadata(whole) | {"files": len(ingested)})
+            header = header_schema([item.record for item in ingested])
+            metadata = bronze_metadata(whole) | header | {"files": len(ingested)}
+            yield dg.MaterializeResult(asset_key=bronze, metadata=metadata)
         if ("silver", dataset) in selected and accepted:
-            yield dg.MaterializeResult(asset_key=silver, metadata=silver_metadata(accepted) | {"files": len(good)})
+            lineage = column_lineage(good, platform.contracts[dataset])
+            metadata = silver_metadata(accepted) | lineage | {"files": len(good)}
+            yield dg.MaterializeResult(asset_key=silver, metadata=metadata)
         for check in check_outcomes(whole, platform.contracts[dataset]):
             if (silver, check.name) in checks:
                 yield dg.AssetCheckResult(

@@ -8,9 +8,11 @@ from typing import Any
 import dagster as dg
 
 from etl_platform.core.contracts import Contract
+from etl_platform.core.dataset_rules import Severity
 from etl_platform.core.deliveries import Outcome
 from etl_platform.core.masking import HIDDEN, shown
 from etl_platform.core.rule_names import contract_rules
+from etl_platform.pipelines.lineage import column_lineage, header_schema
 
 FILE_CHECK = "file_is_readable_and_complete"
 
@@ -91,6 +93,26 @@ def check_outcomes(record: Mapping[str, Any], contract: Contract) -> Iterator[Ch
         if examples := record.get("examples", {}).get(rule.reason):
             metadata["first_lines"] = _table(examples)
         yield CheckOutcome(check_name(rule.reason), broken == 0, severity, metadata)
+    yield from _dataset_outcomes(record, contract)
+
+
+def _dataset_outcomes(record: Mapping[str, Any], contract: Contract) -> Iterator[CheckOutcome]:
+    """A rule that is younger than the record has no outcome in it."""
+    verdicts = {verdict["name"]: verdict for verdict in record.get("dataset_rules", [])}
+    for rule in contract.dataset_rules:
+        if verdict := verdicts.get(rule.name):
+            error = verdict["severity"] == Severity.ERROR
+            yield CheckOutcome(
+                check_name(rule.name),
+                verdict["passed"],
+                dg.AssetCheckSeverity.ERROR if error else dg.AssetCheckSeverity.WARN,
+                {
+                    "delivery_id": verdict.get("delivery_id", record["delivery_id"]),
+                    "found": "(nothing)" if verdict["found"] is None else verdict["found"],
+                    "allowed": verdict["allowed"],
+                },
+                verdict["message"],
+            )
 
 
 def delivery_events(
@@ -100,9 +122,11 @@ def delivery_events(
     dataset, agency = contract.dataset, record["agency"]
     bronze, silver = dg.AssetKey(["bronze", dataset]), dg.AssetKey(["silver", dataset])
     if outcome is not Outcome.DUPLICATE and record["written"].get("bronze_key"):
-        yield dg.AssetMaterialization(bronze, metadata=bronze_metadata(record), partition=agency)
+        metadata = bronze_metadata(record) | header_schema([record])
+        yield dg.AssetMaterialization(bronze, metadata=metadata, partition=agency)
     if outcome is Outcome.ACCEPTED:
-        yield dg.AssetMaterialization(silver, metadata=silver_metadata(record), partition=agency)
+        metadata = silver_metadata(record) | column_lineage([record], contract)
+        yield dg.AssetMaterialization(silver, metadata=metadata, partition=agency)
     else:
         metadata = bronze_metadata(record) | {"outcome": str(outcome)}
         yield dg.AssetObservation(bronze, metadata=metadata, partition=agency)
@@ -133,7 +157,15 @@ def merge_records(records: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         for reason, lines in record.get("examples", {}).items():
             examples[reason] = (examples.get(reason, []) + lines)[:5]
     errors = [error for record in records for error in record["errors"]]
-    return merged | {"reasons": dict(reasons), "examples": examples, "errors": errors}
+    verdicts: dict[str, Any] = {}
+    for record in records:
+        for verdict in record.get("dataset_rules", []):
+            name = verdict["name"]
+            # A file that broke a rule speaks louder than those that kept it.
+            if name not in verdicts or verdicts[name]["passed"]:
+                verdicts[name] = verdict | {"delivery_id": record["delivery_id"]}
+    told = {"reasons": dict(reasons), "examples": examples, "dataset_rules": list(verdicts.values()), "errors": errors}
+    return merged | told
 
 
 def _errors(record: Mapping[str, Any]) -> Metadata:

@@ -23,11 +23,12 @@ class Workshop:
     root: Path
     instance: dg.DagsterInstance
     wrap_store: Any = None
+    contracts_dir: Path = Settings().contracts_dir
     platforms: list[Platform] = field(default_factory=list)
 
     @property
     def settings(self) -> Settings:
-        return Settings(local_s3_root=self.root, sns_worker_max=4)
+        return Settings(local_s3_root=self.root, sns_worker_max=4, contracts_dir=self.contracts_dir)
 
     def drop(self, name: str, content: bytes, agency: str = AGENCY) -> str:
         """Put a source file; its key."""

@@ -125,6 +125,7 @@ def test_there_is_a_check_per_rule_and_one_for_the_file(definitions: dg.Definiti
     specs = [graph.get_check_spec(key) for key in graph.get_check_keys_for_assets({silver})]
 
     rules = [check_name(rule.reason) for rule in contract_rules(contract)]
+    rules += [check_name(rule.name) for rule in contract.dataset_rules]
     assert len(set(rules)) == len(rules), "two rules would share a check"
     assert {spec.name for spec in specs} == {"file_is_readable_and_complete", *rules}
     assert all(spec.description for spec in specs)

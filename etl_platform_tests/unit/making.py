@@ -10,7 +10,8 @@ import yaml
 
 from etl_platform.adapters.opening import open_table
 from etl_platform.adapters.tabular import Table
-from etl_platform.core.contracts import Contract, parse_contract
+from etl_platform.core.contract_reader import parse_contract
+from etl_platform.core.contracts import Contract
 
 PROJECT = Path(__file__).parents[2]
 CONTRACTS = PROJECT / "contracts"

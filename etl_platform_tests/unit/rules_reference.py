@@ -77,13 +77,14 @@ def reasons_of(contract: Contract, rows: list[tuple[str | None, ...]]) -> list[s
     keys = {f"{c.name}.unique": (c.name,) for c in contract.columns if c.unique}
     if len(contract.primary_key) > 1:
         keys["+".join(contract.primary_key) + ".unique"] = contract.primary_key
-    seen = {reason: Counter(tuple(t[n] for n in names) for t in texts) for reason, names in keys.items()}
+    typed = [{n: None if v is None else read_value(contract.column(n), v) for n, v in t.items()} for t in texts]
+    seen = {reason: Counter(tuple(t[n] for n in names) for t in typed) for reason, names in keys.items()}
     answers = []
-    for row in texts:
+    for row, values in zip(texts, typed, strict=True):
         found: list[str] = []
         for column in contract.columns:
             value, name = row[column.name], column.name
-            typed_value = None if value is None else read_value(column, value)
+            typed_value = values[name]
             broken = {
                 "required": column.required and value is None,
                 "type": value is not None and typed_value is None,
@@ -95,11 +96,11 @@ def reasons_of(contract: Contract, rows: list[tuple[str | None, ...]]) -> list[s
                 "allowed": typed_value is not None
                 and column.allowed is not None
                 and not is_allowed(column, typed_value),
-                "unique": column.unique and value is not None and seen[f"{name}.unique"][(value,)] > 1,
+                "unique": column.unique and typed_value is not None and seen[f"{name}.unique"][(typed_value,)] > 1,
             }
             found += [f"{name}.{kind}" for kind, wrong in broken.items() if wrong]
         if len(contract.primary_key) > 1:
-            reason, key = "+".join(contract.primary_key) + ".unique", tuple(row[n] for n in contract.primary_key)
+            reason, key = "+".join(contract.primary_key) + ".unique", tuple(values[n] for n in contract.primary_key)
             if None not in key and seen[reason][key] > 1:
                 found.append(reason)
         answers.append(";".join(found))

@@ -6,7 +6,8 @@ import pytest
 import yaml
 
 from etl_platform.adapters.contract_files import contract_paths, load_contract, load_contracts
-from etl_platform.core.contracts import Contract, choose_contract, parse_contract
+from etl_platform.core.contract_reader import parse_contract
+from etl_platform.core.contracts import Contract, choose_contract
 from etl_platform.core.errors import ContractError
 from etl_platform.core.rules import compile_contract
 from etl_platform_tests.unit.making import CONTRACTS, contract_data, custom, text

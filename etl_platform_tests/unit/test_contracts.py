@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 import yaml
 
+from etl_platform.core.contract_reader import parse_contract
 from etl_platform.core.contract_yaml import load_located
-from etl_platform.core.contracts import Contract, parse_contract
+from etl_platform.core.contracts import Contract
 from etl_platform.core.errors import ContractError
 from etl_platform.core.rule_names import contract_rules
 from etl_platform.core.rules import compile_contract
@@ -216,15 +217,32 @@ def rich() -> dict[str, Any]:
                 customProperties=custom(formats=["M/d/yyyy"]),
                 quality=[{"metric": "nullValues", "mustBe": 0}],
             ),
-            typed("flag", "boolean", customProperties=custom(trueValues=["Y"], falseValues=["N"])),
+            typed(
+                "flag",
+                "boolean",
+                customProperties=custom(trueValues=["Y"], falseValues=["N"]),
+                quality=[{"metric": "missingValues", "unit": "percent", "mustBeLessThan": 5, "severity": "warning"}],
+            ),
         ],
-        quality=[row_rule("rule", "day IS NOT NULL")],
+        quality=[
+            row_rule("rule", "day IS NOT NULL"),
+            {"name": "enough", "metric": "rowCount", "mustBeBetween": [1, 5], "description": "d"},
+        ],
         customs=custom(filePatterns=["x*"], maxRejectedPercent=5),
         team={"name": "t"},
         servers=[
             {"server": "s", "type": "s3", "location": "s3://b", "format": "csv", "delimiter": ";", "encoding": "cp1252"}
         ],
-        slaProperties=[{"property": "frequency", "value": 2, "unit": "d"}],
+        slaProperties=[
+            {"property": "frequency", "value": 2, "unit": "d"},
+            {
+                "property": "freshness",
+                "value": 4,
+                "unit": "d",
+                "element": "things.day",
+                "customProperties": custom(name="recent", severity="warning"),
+            },
+        ],
         description={"purpose": "p"},
     )
 

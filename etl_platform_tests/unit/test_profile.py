@@ -10,7 +10,7 @@ from etl_platform.adapters import tabular
 from etl_platform.check import check_file, profile_file
 from etl_platform.core.contracts import Contract
 from etl_platform.core.deliveries import Outcome
-from etl_platform_tests.unit.making import contract_of, text, typed
+from etl_platform_tests.unit.making import contract_of, custom, text, typed
 
 
 def profiled(folder: Path, content: str, contract: Contract) -> dict[str, Any]:
@@ -24,6 +24,7 @@ def naive(values: list[str | None]) -> dict[str, Any]:
     counts = sorted(Counter(filled).items(), key=lambda pair: (-pair[1], pair[0]))
     return {
         "nulls": len(values) - len(filled),
+        "empty": len(values) - len(filled),
         "distinct": len(set(filled)),
         "min_length": min(map(len, filled), default=None),
         "max_length": max(map(len, filled), default=None),
@@ -52,7 +53,30 @@ def test_a_profile_gives_the_numbers_of_a_naive_count(
         low, high = part["from"] or -99, part["to"] or 99
         assert sum(low < number < high for number in numbers) <= part["rows"]
         assert part["rows"] <= sum(low <= number <= high for number in numbers)
-    assert set(profile["secret"]) == {"nulls", "distinct", "distinct_error", "min_length", "max_length"}
+    assert set(profile["secret"]) == {"nulls", "empty", "distinct", "distinct_error", "min_length", "max_length"}
+
+
+def test_a_null_token_is_null_and_not_empty(tmp_path: Path) -> None:
+    cell = text("cell", customProperties=custom(nullTokens=["N/A"], trim=True))
+    profile = profiled(tmp_path, "cell,x\nN/A,1\n  ,1\n,1\na,1\n n/a ,1\n", contract_of([cell, text("x")]))
+    assert (profile["cell"]["nulls"], profile["cell"]["empty"]) == (4, 2)
+
+
+def test_a_histogram_of_dates_has_dates_for_edges(tmp_path: Path) -> None:
+    days = [f"2020-{month:02}-{day:02}" for month in range(1, 13) for day in range(1, 29)]
+    profile = profiled(tmp_path, "day\n" + "\n".join(days) + "\n", contract_of([typed("day", "date")]))
+    bins = profile["day"]["histogram"]
+    assert sum(part["rows"] for part in bins) == len(days)
+    for part in bins:
+        within = sum((part["from"] or "") <= day <= (part["to"] or "9") for day in days)
+        # Edges lie within days: a day on either edge may stand on this side or that.
+        assert abs(within - part["rows"]) <= 2
+
+
+def test_one_slip_of_the_keyboard_does_not_widen_the_histogram(tmp_path: Path) -> None:
+    rows = [*map(str, range(1_000)), "99999999"]
+    profile = profiled(tmp_path, "size\n" + "\n".join(rows) + "\n", contract_of([typed("size", "integer")]))
+    assert max(part["rows"] for part in profile["size"]["histogram"]) < 100
 
 
 def test_many_distinct_values_are_estimated_within_the_promised_error(tmp_path: Path) -> None:
@@ -60,6 +84,22 @@ def test_many_distinct_values_are_estimated_within_the_promised_error(tmp_path: 
     column = profiled(tmp_path, content, contract_of([text("word"), typed("size", "integer")]))["word"]
     assert abs(column["distinct"] - 20_000) < 3 * column["distinct_error"] * 20_000
     assert "top" not in column
+
+
+@pytest.mark.parametrize(
+    ("kind", "numbers"),
+    [
+        ("integer", ["9007199254740993"]),
+        ("integer", ["9007199254740992", "9007199254740993"]),
+        ("integer", ["-9223372036854775808", "9223372036854775807", "0"]),
+        ("number", ["-1" + "0" * 308, "1" + "0" * 308, "0"]),
+        ("number", ["5", "5"]),
+        ("number", ["0." + "0" * 320 + "1", "0"]),
+    ],
+)
+def test_numbers_of_any_size_have_a_histogram(tmp_path: Path, kind: str, numbers: list[str]) -> None:
+    column = profiled(tmp_path, "a\n" + "\n".join(numbers) + "\n", contract_of([typed("a", kind)]))["a"]
+    assert sum(part["rows"] for part in column["histogram"]) == len(numbers)
 
 
 @pytest.mark.parametrize("header", ["a,b", "a,a", "a,text:a", "a,_line", "a,a|nulls", "a|min,a"])

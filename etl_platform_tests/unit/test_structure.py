@@ -8,7 +8,12 @@ from hypothesis import strategies as st
 from etl_platform.core import structure
 from etl_platform.core.structure import Structure, scan
 
-TEXT = st.text(st.sampled_from('aé",;\n\r'), max_size=300)
+LETTERS = st.sampled_from('aé",;\n\r')
+TEXT = st.one_of(
+    st.text(LETTERS, max_size=300),
+    st.text(LETTERS, min_size=120, max_size=300),
+    st.text(st.sampled_from("aé,;\n\r"), min_size=70, max_size=300),
+)
 
 
 def walk(buffer: bytes, delimiter: str, *, final: bool) -> Structure:
@@ -31,7 +36,8 @@ def walk(buffer: bytes, delimiter: str, *, final: bool) -> Structure:
         delimiters += byte == separator and not inside
     rows += final and not buffer.endswith(b"\n")
     head = buffer[:end]
-    return Structure(end, rows, delimiters, head.count(b"\n"), well_quoted, head.count(b'"'))
+    doubled = sum(head[i : i + 2] == b'""' for i in range(len(head)))
+    return Structure(end, rows, delimiters, head.count(b"\n"), well_quoted, head.count(b'"'), doubled)
 
 
 @settings(deadline=None, max_examples=1_000)

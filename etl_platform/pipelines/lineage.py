@@ -1,0 +1,56 @@
+"""A delivery's header → which column Dagster shows in bronze, and which of them each silver column came from."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import dagster as dg
+
+from etl_platform.core.contracts import Contract
+from etl_platform.core.masking import shown
+
+SENT_AS = "sent_as"
+Records = Sequence[Mapping[str, Any]]
+
+
+def header_schema(records: Records) -> dict[str, Any]:
+    """The header as it was sent, for bronze: every column is text. Nothing where no header was found."""
+    names = dict.fromkeys(name for record in records for name in _columns(record).get("header", ()))
+    if not names:
+        return {}
+    return {"dagster/column_schema": dg.TableSchema([dg.TableColumn(name, "string") for name in names])}
+
+
+def column_lineage(
+    records: Records, contract: Contract, sources: Mapping[str, Sequence[str]] | None = None
+) -> dict[str, Any]:
+    """Silver's columns back to the sender's own names.
+
+    Args:
+        records: of the files that silver was made of; their headers may differ.
+        sources: per silver column, the contract's columns that it is made of; without it each is its own.
+    """
+    made_of = sources if sources is not None else {column.name: (column.name,) for column in contract.columns}
+    headers = [_columns(record).get("matched", {}) for record in records]
+    sent: dict[str, list[str]] = {}
+    for column, needed in made_of.items():
+        names = [matched[name] for matched in headers for name in needed if name in matched]
+        if names:
+            sent[column] = list(dict.fromkeys(names))
+    if not sent:
+        return {}
+    bronze = dg.AssetKey(["bronze", contract.dataset])
+    edges = {column: [dg.TableColumnDep(bronze, name) for name in names] for column, names in sent.items()}
+    return {"dagster/column_lineage": dg.TableColumnLineage(edges), SENT_AS: _table(sent)}
+
+
+def _table(sent: Mapping[str, Sequence[str]]) -> dg.TableMetadataValue:
+    # Only Dagster+ draws column lineage; the open-source UI hides that entry, so people read this one.
+    rows = [dg.TableRecord({"column": column, SENT_AS: shown(", ".join(names))}) for column, names in sent.items()]
+    schema = dg.TableSchema([dg.TableColumn("column", "string"), dg.TableColumn(SENT_AS, "string")])
+    return dg.MetadataValue.table(rows, schema)
+
+
+def _columns(record: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Empty where the file could not be read."""
+    columns: Mapping[str, Any] = record.get("columns") or {}
+    return columns

@@ -1,0 +1,202 @@
+"""Files that once broke the engine or lost a row, each found by a random search and made small."""
+
+import zipfile
+from functools import partial
+from itertools import count
+from pathlib import Path
+
+import openpyxl
+import pytest
+
+from benchmarks.mutate import CONTRACT as FUZZ_CONTRACT
+from benchmarks.mutate import make_case
+from etl_platform.adapters import tabular, workbook
+from etl_platform.check import check_file
+from etl_platform.core.contract_reader import parse_contract
+from etl_platform.core.errors import ContractError, UnreadableFileError
+from etl_platform.core.headers import unique_names
+from etl_platform.core.parsing import MAX_ROW_BYTES
+from etl_platform.core.rule_names import TOO_FEW
+from etl_platform.core.rules import LINE, compile_contract
+from etl_platform_tests.unit.making import cells_of, contract_of, custom, read_back, text, typed
+
+CONTRACT = contract_of([text("ident"), text("label"), text("remark")])
+FUZZED = parse_contract(FUZZ_CONTRACT, "fuzz.odcs.yaml")
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "delivery"
+
+
+@pytest.mark.parametrize("block", [1, 2, 3, 1 << 20])
+@pytest.mark.parametrize(
+    "head",
+    [
+        pytest.param(b"Springfield PD\r\r\nExported\r\r\nident,label,remark\r\r\n", id="CR CR LF"),
+        pytest.param(b"Springfield PD\rExported\nident,label,remark\n", id="a lone CR above the header"),
+        pytest.param(b'Springfield PD\r"a\nb"\rident,label,remark\r', id="a quoted LF among CR"),
+        pytest.param(b"Springfield PD\n\rident,label,remark\r\n", id="LF CR"),
+    ],
+)
+def test_no_row_is_lost_below_lines_that_end_in_different_ways(
+    path: Path, monkeypatch: pytest.MonkeyPatch, head: bytes, block: int
+) -> None:
+    monkeypatch.setattr(tabular, "_BLOCK", block)
+    line_end = head[-1:] if head.endswith(b"\r") else head[head.rindex(b"k") + 1 :]
+    path.write_bytes(head + line_end.join([b"1,a,b", b"2,c,d", b""]))
+    _, frame = read_back(path, CONTRACT)
+    assert cells_of(frame) == [("1", "a", "b"), ("2", "c", "d")]
+
+
+@pytest.mark.parametrize("tail", [b"", b"3,g,h\r"])
+def test_a_line_feed_without_quotes_ends_a_row_among_carriage_returns_too(path: Path, tail: bytes) -> None:
+    path.write_bytes(b"ident,label,remark\r1,a,b\r" + tail + b'2,"c\nd",e\n4,5,6\r')
+    _, frame = read_back(path, CONTRACT)
+    assert cells_of(frame)[-2:] == [("2", "c\nd", "e"), ("4", "5", "6")]
+    assert frame[LINE].to_list()[-1] == 5 + bool(tail)
+
+
+def test_a_damaged_row_is_counted_under_a_contract_without_rules(path: Path, tmp_path: Path) -> None:
+    path.write_bytes(b"ident,label,remark\n1,a,b\n2,c\n")
+    result = check_file(path, CONTRACT, tmp_path)
+    assert (result.accepted_rows, result.reasons) == (1, {TOO_FEW: 1})
+
+
+def test_a_cell_longer_than_any_row_may_be_is_text_of_its_short_row(path: Path, tmp_path: Path) -> None:
+    path.write_bytes(b"ident,label,remark\n1," + b"x" * (MAX_ROW_BYTES + (1 << 20)) + b"\n2,c,d\n")
+    result = check_file(path, CONTRACT, tmp_path)
+    assert (result.accepted_rows, result.reasons) == (1, {TOO_FEW: 1})
+
+
+@pytest.mark.parametrize(
+    "numbers",
+    [
+        pytest.param(["9" * 308, "-" + "9" * 308, "0"], id="as far apart as they can be"),
+        pytest.param(["9007199254740993000", "9007199254740993000"], id="one number with more digits than a float has"),
+        pytest.param(["9007199254740993000", "9007199254740995000"], id="as near as floats can be"),
+    ],
+)
+def test_numbers_have_a_histogram(path: Path, tmp_path: Path, numbers: list[str]) -> None:
+    path.write_text("n,label\n" + "".join(f"{number},a\n" for number in numbers), "utf-8")
+    result = check_file(path, contract_of([typed("n", "number"), text("label")]), tmp_path)
+    assert sum(part["rows"] for part in result.profile["n"]["histogram"]) == len(numbers)
+
+
+@pytest.mark.parametrize(
+    ("kind", "values"),
+    [
+        ("date", ["2026-01-05", "1/5/2026", "2026-01-06", "x", "x"]),
+        ("integer", ["7", "007", "8", "x", "x"]),
+        ("number", ["0.5", ".50", "0", "x", "x"]),
+        ("boolean", ["true", "TRUE", "false", "x", "x"]),
+    ],
+)
+@pytest.mark.parametrize("together", [False, True])
+def test_a_key_written_in_two_ways_is_one_key(
+    path: Path, tmp_path: Path, kind: str, values: list[str], together: bool
+) -> None:
+    formats = custom(formats=["yyyy-MM-dd", "M/d/yyyy"]) if kind == "date" else []
+    key = typed("key", kind, primaryKey=True, customProperties=formats)
+    contract = contract_of([key, text("label", primaryKey=together)])
+    path.write_text("key,label\n" + "".join(f"{value},a\n" for value in values), "utf-8")
+    reason = "key+label.unique" if together else "key.unique"
+    result = check_file(path, contract, tmp_path)
+    assert result.accepted_rows == 1
+    assert result.reasons == {"key.type": 2, reason: 2}
+
+
+@pytest.mark.parametrize("pattern", ["HH:mm", "yyyy-MM-dd hh:mm", "yyyy-MM-dd HH:mm a"])
+def test_a_format_that_no_value_can_have_is_an_error_of_the_contract(pattern: str) -> None:
+    contract = contract_of([typed("at", "timestamp", logicalTypeOptions={"format": pattern})])
+    with pytest.raises(ContractError, match="at: "):
+        compile_contract(contract, {})
+
+
+def test_a_workbook_is_told_by_its_bytes_whatever_its_name(tmp_path: Path) -> None:
+    book = openpyxl.Workbook()
+    for row in (["ident", "label", "remark"], ["1", "a", "b"]):
+        book.active.append(row)
+    path = tmp_path / "new format.xls"
+    book.save(path)
+    assert cells_of(read_back(path, CONTRACT)[1]) == [("1", "a", "b")]
+
+
+def test_a_line_of_windows_1252_leaves_its_neighbours_alone_whatever_ends_them(path: Path) -> None:
+    lines = [b"ident,label,remark", "1,Peña,a".encode(), "2,Peña,b".encode("cp1252"), "3,Peña,c".encode()]
+    path.write_bytes(b"\r".join(lines) + b"\n4,x,y\r")
+    _, frame = read_back(path, CONTRACT)
+    assert [label for _, label, _ in cells_of(frame)] == ["Peña", "Peña", "Peña", "x"]
+
+
+def test_many_columns_of_one_name_get_their_names_in_time(path: Path) -> None:
+    assert len(set(unique_names(["1"] * 16_384))) == 16_384
+
+
+def test_a_header_wider_than_a_table_is_refused(path: Path) -> None:
+    path.write_bytes(b"ident,label,remark" + b",x" * 20_000 + b"\n1,a,b\n")
+    with pytest.raises(UnreadableFileError) as caught:
+        read_back(path, CONTRACT)
+    assert caught.value.code == "too_many_columns"
+
+
+@pytest.mark.parametrize(("sign", "code"), [(b"x", "row_too_long"), (b'"x', "unclosed_quote")])
+def test_a_line_without_end_is_called_what_it_is(
+    path: Path, monkeypatch: pytest.MonkeyPatch, sign: bytes, code: str
+) -> None:
+    monkeypatch.setattr(tabular, "CHUNK_BYTES", 64)
+    monkeypatch.setattr(tabular, "_BLOCK", 50)
+    monkeypatch.setattr(tabular, "MAX_ROW_BYTES", 400)
+    path.write_bytes(b"ident,label,remark\n1,a,b\n2," + sign + b"x" * 2_000)
+    with pytest.raises(UnreadableFileError) as caught:
+        read_back(path, CONTRACT)
+    assert (caught.value.code, caught.value.line) == (code, 3)
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        (b'r="B2"', b"r='XFD1048576'"),
+        (b'r="B2"', b'r = "xfd1048576"'),
+        (b'<row r="2"', b'<row r="1048576"'),
+        (b'r="B2"', b'r="XFD3000"'),
+    ],
+)
+def test_a_far_cell_is_seen_however_it_is_written(path: Path, edit: tuple[bytes, bytes]) -> None:
+    book = openpyxl.Workbook()
+    for row in (["ident", "label", "remark"], ["1", "a", "b"], [*[None] * 90, "x"]):
+        book.active.append(row)
+    book.save(path)
+    with zipfile.ZipFile(path) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    sheet = "xl/worksheets/sheet1.xml"
+    members[sheet] = members[sheet].replace(*edit)
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, body in members.items():
+            archive.writestr(name, body)
+    with pytest.raises(UnreadableFileError) as caught:
+        read_back(path, CONTRACT)
+    assert caught.value.code == "workbook_too_large"
+
+
+def test_a_workbook_of_several_batches_is_read_whole(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(workbook, "_BATCH_ROWS", 7)
+    monkeypatch.setattr(workbook, "_FOOTER_ROWS", 2)
+    rows = [(str(n), "a" * (n % 3), "b") for n in range(40)]
+    book = openpyxl.Workbook()
+    for row in (("ident", "label", "remark"), *rows, ("Total rows: 40",)):
+        book.active.append([None, *row])
+    book.save(path)
+    table, frame = read_back(path, CONTRACT)
+    assert [row[1:] for row in cells_of(frame)] == rows
+    assert [item["line"] for item in table.describe()["dropped"]] == [42]
+
+
+def test_an_old_workbook_whose_directory_is_cut_off_is_damaged(path: Path) -> None:
+    case = next(case for case in map(partial(make_case, 8), count()) if case.story == "xls")
+    path.write_bytes(case.content)
+    assert cells_of(read_back(path, FUZZED)[1])
+    path.write_bytes(case.content[: 512 + 512 + 2])
+    with pytest.raises(UnreadableFileError) as caught:
+        read_back(path, FUZZED)
+    assert caught.value.code == "workbook_damaged"
