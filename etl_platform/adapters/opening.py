@@ -57,7 +57,8 @@ def open_table(path: Path, contract: Contract | None) -> Table:
 
 
 def _members(archive: zipfile.ZipFile, packed_bytes: int) -> list[zipfile.ZipInfo]:
-    members = [member for member in archive.infolist() if not member.is_dir()]
+    # Not by is_dir: a damaged member may have no name at all.
+    members = [member for member in archive.infolist() if not member.filename.endswith("/")]
     refuse_bomb(sum(member.file_size for member in members), packed_bytes)
     refuse_encrypted(members)
     return members

@@ -3,6 +3,7 @@
 import gzip
 import io
 import zipfile
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -184,3 +185,11 @@ def test_many_members_are_a_bomb_together_and_a_ratio_is_one_alone(path: Path, m
     monkeypatch.setattr(archives, "MAX_RATIO", 20)
     assert refusal(path, packed).code == "zip_bomb"
     assert refusal(path, gzip.compress(body)).code == "zip_bomb"
+
+
+def test_a_member_without_a_name_is_read_or_refused(path: Path) -> None:
+    packed = zipped({"x": MAY}).replace(b"\x01\0\0\0x", b"\x01\0\0\0\0")
+    assert packed != zipped({"x": MAY})
+    path.write_bytes(packed)
+    with suppress(UnreadableFileError):
+        assert read_back(path, CONTRACT)[1].height == 2
