@@ -32,7 +32,8 @@ _ADDRESS_SPACE = 8 << 30
 CODES = frozenset(
     {"empty_file", "no_rows", "no_header_match", "missing_column", "ambiguous_column", "no_good_rows", "zip_members"}
     | {"too_many_bad_rows", "too_many_columns", "unclosed_quote", "row_too_long", "encoding_undecidable", "zip_bomb"}
-    | {"not_tabular", "workbook_damaged", "workbook_too_large", "archive_damaged"}
+    | {"not_tabular", "workbook_damaged", "workbook_too_large", "workbook_uncalculated", "ambiguous_sheet"}
+    | {"archive_damaged", "archive_nested", "encrypted", "zip_unsafe"}
 )
 _CHUNKS = ((1_500, 64, 50), (30_000, 1_000, 700), (1 << 40, 8 << 20, 8 << 20))
 """Sizes of chunk and block for files up to a size."""
@@ -123,6 +124,7 @@ def _sums_add_up(result: Any, folder: Path) -> None:
 def _cells_agree(path: Path, contract: Any, report: dict[str, Any]) -> bool:
     """Whether Python's strict csv reads the text too; then it must have read the same cells on the same lines."""
     from etl_platform.adapters import tabular
+    from etl_platform.adapters.opening import open_table
 
     dialect, codes = report["dialect"], {error["code"] for error in report["errors"]}
     if not dialect or codes - {"no_good_rows", "unclosed_quote"}:
@@ -138,7 +140,7 @@ def _cells_agree(path: Path, contract: Any, report: dict[str, Any]) -> bool:
         # A stray quote may look unclosed where a chunk ends; in one chunk there is no excuse.
         assert path.stat().st_size > tabular.CHUNK_BYTES, "Python's csv finds every quote closed"
         return False
-    table = tabular.open_table(path, contract)
+    table = open_table(path, contract)
     width = len(table.header)
     ours = [row[: width + 1] for batch in table.batches() for row in batch.rows()]
     left_out = {item["line"] for item in table.describe()["dropped"]}

@@ -33,8 +33,8 @@ Answer = tuple[Sequence[str], Sequence[Sequence[Any]]]
 
 
 def engine(path: Path, expected: Row) -> Answer:
-    from etl_platform.adapters.tabular import open_table
-    from etl_platform.core.contracts import parse_contract
+    from etl_platform.adapters.opening import open_table
+    from etl_platform.core.contract_reader import parse_contract
     from etl_platform.core.rules import DAMAGE
 
     names = "".join(f"\n      - {{name: {name}, logicalType: string}}" for name in expected or HEADER)

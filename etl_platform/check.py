@@ -16,8 +16,9 @@ import polars as pl
 
 from etl_platform.adapters.ahead import one_ahead
 from etl_platform.adapters.key_hashes import KeyHashes, checksum
+from etl_platform.adapters.opening import open_table
 from etl_platform.adapters.parquet import ParquetSink
-from etl_platform.adapters.tabular import Table, open_table
+from etl_platform.adapters.tabular import Table
 from etl_platform.adapters.transform_hook import load_transform
 from etl_platform.core.contracts import Contract
 from etl_platform.core.dataset_rules import ColumnFacts, Measure, Verdict, hold
@@ -27,7 +28,8 @@ from etl_platform.core.headers import HeaderMatch, match_header
 from etl_platform.core.hooks import given_columns
 from etl_platform.core.masking import HIDDEN, shape, shown
 from etl_platform.core.profile import Profiler
-from etl_platform.core.rules import BAD, DAMAGE, LINE, OVERFLOW, REASONS, CompiledContract, compile_contract
+from etl_platform.core.rule_names import TWINS_DIFFER
+from etl_platform.core.rules import BAD, DAMAGE, LINE, MEMBER, OVERFLOW, REASONS, CompiledContract, compile_contract
 
 SILVER, QUARANTINE, QUARANTINE_CSV, REPORT = (
     "silver.parquet",
@@ -119,9 +121,10 @@ def check_file(
         result.columns = _columns(table, match)
         if _refuse_header(result, contract, match):
             return result
-        compiled = compile_contract(contract, match.positions, iso_dates=table.excel)
+        compiled = compile_contract(contract, match.positions, serial_origin=table.serial_origin)
         result.columns["made_of"] = {c.name: compiled.sources(c.name) for c in contract.columns if not c.in_file}
-        _split(table, compiled, out_dir, progress).fill(result, as_of)
+        twins = [(match.positions[name], place) for name, places in match.twins.items() for place in places]
+        _split(table, compiled, twins, out_dir, progress).fill(result, as_of)
     except UnreadableFileError as error:
         result.reject(error.code, error.message, error.line)
     except pl.exceptions.PanicException:
@@ -182,6 +185,7 @@ def _columns(table: Table, match: HeaderMatch) -> dict[str, Any]:
         "synonyms": match.synonyms,
         "missing": list(match.missing),
         "extra": list(match.extra),
+        "twins": {name: [table.names[place] for place in places] for name, places in match.twins.items()},
     }
 
 
@@ -198,7 +202,9 @@ def _refuse_header(result: CheckResult, contract: Contract, match: HeaderMatch) 
     return result.outcome is Outcome.REJECTED
 
 
-def _split(table: Table, compiled: CompiledContract, out_dir: Path, progress: Progress) -> "_Pass":
+def _split(
+    table: Table, compiled: CompiledContract, twins: Sequence[tuple[int, int]], out_dir: Path, progress: Progress
+) -> "_Pass":
     """Find repeated keys, then read, check and write in one pass.
 
     Keys are looked for by a cheap reading of their columns. Where the pass itself then sees other keys, the
@@ -208,7 +214,7 @@ def _split(table: Table, compiled: CompiledContract, out_dir: Path, progress: Pr
         with tempfile.TemporaryDirectory(prefix="keys-", dir=out_dir) as scratch:
             keys = _scan_keys(table, compiled, Path(scratch), progress, cheaply=cheaply)
             repeated = {reason: found.repeated() for reason, found in keys.items()}
-        one_pass = _Pass(compiled, table.names)
+        one_pass = _Pass(compiled, table.names, twins)
         one_pass.run(table, repeated, out_dir, progress)
         if all(found.checksum == one_pass.checksums[reason] for reason, found in keys.items()):
             break
@@ -235,9 +241,9 @@ def _scan_keys(
 class _Pass:
     """One pass over the rows: what it counts, shows and writes."""
 
-    def __init__(self, compiled: CompiledContract, names: Sequence[str]) -> None:
+    def __init__(self, compiled: CompiledContract, names: Sequence[str], twins: Sequence[tuple[int, int]]) -> None:
         contract = compiled.contract
-        self._compiled, self._names = compiled, names
+        self._compiled, self._names, self._twins = compiled, names, twins
         self._columns = [column.name for column in contract.columns]
         self._sensitive = frozenset(column.name for column in contract.columns if column.sensitive)
         types = dict(compiled.schema)
@@ -254,9 +260,10 @@ class _Pass:
     def run(self, table: Table, repeated: Mapping[str, pl.Series], out_dir: Path, progress: Progress) -> None:
         with (
             ParquetSink(out_dir / SILVER, self._compiled.schema) as silver,
-            ParquetSink(out_dir / QUARANTINE, _quarantine_schema(self._names)) as quarantine,
+            ParquetSink(out_dir / QUARANTINE, _quarantine_schema(self._names, table.members)) as quarantine,
         ):
-            checked = (self._compiled.check(cells, repeated) for cells in one_ahead(table.batches()))
+            batches = (_compare_twins(cells, self._twins) for cells in one_ahead(table.batches()))
+            checked = (self._compiled.check(cells, repeated) for cells in batches)
             for batch in one_ahead(checked):
                 good, bad = self._take(batch)
                 silver.write(good)
@@ -298,6 +305,14 @@ class _Pass:
         return (self._computed if self._compiled.contract.column(name).computed else self._profiler).facts(name)
 
 
+def _compare_twins(cells: pl.DataFrame, twins: Sequence[tuple[int, int]]) -> pl.DataFrame:
+    """Rows in which two columns of the same name say different things are damaged: either could be meant."""
+    if not twins:
+        return cells
+    differ = pl.any_horizontal(pl.col(str(one)).ne_missing(pl.col(str(other))) for one, other in twins)
+    return cells.with_columns(pl.coalesce(DAMAGE, pl.when(differ).then(pl.lit(TWINS_DIFFER))).alias(DAMAGE))
+
+
 def _count(bad: pl.DataFrame, compiled: CompiledContract, counts: Counter[str]) -> None:
     sums = bad.select(pl.col(f"rule:{reason}").sum().alias(reason) for reason in compiled.reasons)
     counts.update({found.name: found.item() for found in sums if found.item()})
@@ -305,22 +320,25 @@ def _count(bad: pl.DataFrame, compiled: CompiledContract, counts: Counter[str]) 
 
 
 def _collect_examples(bad: pl.DataFrame, compiled: CompiledContract, examples: dict[str, list[dict[str, Any]]]) -> None:
+    places = [LINE, *_member(bad)]
+    keys = [place.removeprefix("_") for place in places]
     for reason in compiled.reasons:
         room = _EXAMPLES - len(examples.get(reason, ()))
         if room <= 0:
             continue
         inputs = compiled.inputs[reason]
-        rows = bad.filter(f"rule:{reason}").head(room).select(LINE, *(f"text:{name}" for name in inputs))
-        for line, *values in rows.rows():
+        rows = bad.filter(f"rule:{reason}").head(room).select(*places, *(f"text:{name}" for name in inputs))
+        for row in rows.rows():
+            values = row[len(places) :]
             shown = [_shown(compiled.contract, name, value) for name, value in zip(inputs, values, strict=True)]
             value = (
                 shown[0] if len(shown) == 1 else ", ".join(f"{n}={v or ''}" for n, v in zip(inputs, shown, strict=True))
             )
-            examples.setdefault(reason, []).append({"line": line, "value": value})
+            examples.setdefault(reason, []).append({**dict(zip(keys, row, strict=False)), "value": value})
     damaged = bad.filter(pl.col(DAMAGE).is_not_null()).group_by(DAMAGE, maintain_order=True).head(_EXAMPLES)
-    for reason, line, overflow in damaged.select(DAMAGE, LINE, OVERFLOW).rows():
+    for *place, reason, overflow in damaged.select(*places, DAMAGE, OVERFLOW).rows():
         if len(examples.setdefault(reason, [])) < _EXAMPLES:
-            examples[reason].append({"line": line, "value": overflow and shape(overflow)})
+            examples[reason].append({**dict(zip(keys, place, strict=True)), "value": overflow and shape(overflow)})
 
 
 def _shown(contract: Contract, name: str, value: str | None) -> str | None:
@@ -334,14 +352,20 @@ def _preview(good: pl.DataFrame, sensitive: frozenset[str]) -> Iterator[dict[str
         yield {name: HIDDEN if name in sensitive and value is not None else shown(value) for name, value in row.items()}
 
 
-def _quarantine_schema(names: Sequence[str]) -> pl.Schema:
+def _quarantine_schema(names: Sequence[str], members: Sequence[str]) -> pl.Schema:
+    """The sender's columns and ours; lines of an archive's members count within each."""
     cells: Mapping[str, Any] = dict.fromkeys(names, pl.String)
-    return pl.Schema({**cells, LINE: pl.UInt32, OVERFLOW: pl.String, REASONS: pl.String})
+    member: Mapping[str, Any] = {MEMBER: pl.String} if members else {}
+    return pl.Schema({**cells, **member, LINE: pl.UInt32, OVERFLOW: pl.String, REASONS: pl.String})
 
 
 def _as_sent(bad: pl.DataFrame, names: Sequence[str]) -> pl.DataFrame:
     cells = [pl.col(str(position)).alias(name) for position, name in enumerate(names)]
-    return bad.select(*cells, LINE, OVERFLOW, REASONS)
+    return bad.select(*cells, *_member(bad), LINE, OVERFLOW, REASONS)
+
+
+def _member(bad: pl.DataFrame) -> list[str]:
+    return [MEMBER] if MEMBER in bad.columns else []
 
 
 def _judge(result: CheckResult, contract: Contract) -> None:

@@ -45,7 +45,8 @@ def verdict(file_name: str, dataset: str | None, report: Mapping[str, Any]) -> s
     if dialect:
         delimiter = repr(dialect["delimiter"]) if dialect["delimiter"] else dialect.get("sheet", "")
         lines.append(f"read as {dialect['encoding']}, {delimiter}, header on line {dialect['header_line']}")
-        lines += [f"  left out line {item['line']}: {item['text']}" for item in dialect["dropped"]]
+        lines += [f"  left out line {_line(item)}: {item['text']}" for item in dialect["dropped"]]
+        lines += _parts(dialect)
     columns = report["columns"]
     if columns.get("synonyms"):
         lines.append("renamed: " + ", ".join(f"{old} → {new}" for old, new in columns["synonyms"].items()))
@@ -79,7 +80,20 @@ def _dataset_rules_table(verdicts: Sequence[Mapping[str, Any]]) -> str:
 
 def _example(example: Mapping[str, Any]) -> str:
     value = "(empty)" if example["value"] is None else _cell(example["value"])
-    return f"line {example['line']}: {value}"
+    return f"line {_line(example)}: {value}"
+
+
+def _line(place: Mapping[str, Any]) -> str:
+    return f"{place['line']} of {place['member']}" if "member" in place else str(place["line"])
+
+
+def _parts(dialect: Mapping[str, Any]) -> list[str]:
+    """Which files of an archive and which sheets of a workbook were read, and which were not."""
+    said = [
+        ("read as one table", [part["name"] for part in dialect.get("members", [])]),
+        ("not read", [*dialect.get("ignored_members", []), *dialect.get("ignored_sheets", [])]),
+    ]
+    return [f"{what}: {', '.join(names)}" for what, names in said if names]
 
 
 def _rules_table(rows: Sequence[tuple[str, int, str]]) -> str:

@@ -2,9 +2,10 @@
 
 import gzip
 import io
+import struct
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
@@ -33,23 +34,27 @@ def unpacking() -> Iterator[None]:
         zipfile.BadZipFile,
         zlib.error,
         lzma.LZMAError,
+        struct.error,
     ) as error:
         raise UnreadableFileError("archive_damaged", f"the file cannot be unpacked: {error}; send it again") from None
+
+
+def refuse_encrypted(members: Sequence[zipfile.ZipInfo]) -> None:
+    if any(member.flag_bits & 0x1 for member in members):
+        raise UnreadableFileError("encrypted", "the archive is protected by a password; send it without")
 
 
 def open_gzip(path: Path) -> ByteStream:
     return _Bounded(gzip.open(path, "rb"), path.stat().st_size)
 
 
-def open_zip_member(path: Path, name: str) -> ByteStream:
+def open_zip_member(path: Path, member: zipfile.ZipInfo) -> ByteStream:
     archive = zipfile.ZipFile(path)
     try:
-        member = archive.open(name)
+        opened = archive.open(member)
         # zipfile unpacks what it reads of these two at once, however much that gives.
-        step = (
-            4096 if archive.getinfo(name).compress_type in {zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA} else _ALWAYS_FINE_BYTES
-        )
-        return _Bounded(member, path.stat().st_size, archive, step)
+        greedy = member.compress_type in {zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA}
+        return _Bounded(opened, path.stat().st_size, archive, 4096 if greedy else _ALWAYS_FINE_BYTES)
     except BaseException:
         archive.close()
         raise

@@ -1,30 +1,23 @@
-"""A file on local disk, in any format that agencies send → batches of text cells. No contract rules.
+"""Delimited text, plain or unpacked on the fly → batches of text cells. No contract rules.
 
-The format is told by the file's first bytes, never by its name. Memory is bounded by the batch.
+Memory is bounded by the batch.
 """
 
-import codecs
-import re
-import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
-from pathlib import Path
+from datetime import date
 from typing import Any, Protocol
 
 import polars as pl
 
-from etl_platform.adapters.archives import ByteStream, open_gzip, open_zip_member, refuse_bomb, unpacking
-from etl_platform.adapters.workbook import MAX_COLUMNS, WorkbookTable, refuse_far_cells
+from etl_platform.adapters.archives import ByteStream, unpacking
+from etl_platform.adapters.workbook import MAX_COLUMNS
 from etl_platform.core.contracts import Contract
-from etl_platform.core.dialect import (
-    SAMPLE_BYTES,
-    Dialect,
-    detect_dialect,
-    is_footer,
-)
+from etl_platform.core.dialect import SAMPLE_BYTES, Dialect, detect_dialect
+from etl_platform.core.encodings import utf8_blocks
 from etl_platform.core.errors import UnreadableFileError
 from etl_platform.core.headers import unique_names
-from etl_platform.core.masking import shape
+from etl_platform.core.margins import Dropped, is_footer
 from etl_platform.core.parsing import (
     MAX_ROW_BYTES,
     Grid,
@@ -32,6 +25,7 @@ from etl_platform.core.parsing import (
     parse_chunk,
     parse_columns,
     unclosed_quote,
+    without_repeats,
 )
 from etl_platform.core.rules import DAMAGE, LINE, RESERVED
 from etl_platform.core.structure import cut_rows, scan
@@ -39,7 +33,6 @@ from etl_platform.core.structure import cut_rows, scan
 CHUNK_BYTES = 8 << 20
 _BLOCK = CHUNK_BYTES
 _FOOTER_ROWS = 8
-_LINE_END = re.compile(rb"\r\n?|\n")
 
 
 class Table(Protocol):
@@ -56,7 +49,14 @@ class Table(Protocol):
     def names(self) -> Sequence[str]: ...
 
     @property
-    def excel(self) -> bool: ...
+    def serial_origin(self) -> date | None:
+        """The day from which a workbook counts its dates; None for text."""
+        ...
+
+    @property
+    def members(self) -> Sequence[str]:
+        """Files of an archive that are read one after another; batches then tell each row's ``_member``."""
+        ...
 
     def batches(self) -> Iterator[pl.DataFrame]: ...
 
@@ -67,43 +67,17 @@ class Table(Protocol):
     def describe(self) -> dict[str, Any]: ...
 
 
-def open_table(path: Path, contract: Contract | None) -> Table:
-    """Open a file of any supported format.
-
-    Raises:
-        UnreadableFileError: naming why no right reading exists.
-    """
-    with path.open("rb") as file:
-        magic = file.read(8)
-    if magic.startswith(b"PK\x03\x04"):
-        with unpacking(), zipfile.ZipFile(path) as archive:
-            members = [m for m in archive.infolist() if not m.is_dir() and not m.filename.startswith("__MACOSX/")]
-            refuse_bomb(sum(m.file_size for m in members), path.stat().st_size)
-            if any(m.filename == "xl/workbook.xml" for m in members):
-                refuse_far_cells(archive, members)
-                return WorkbookTable(path, contract, sum(m.file_size for m in members))
-            if any(m.filename == "xl/workbook.bin" for m in members):
-                raise UnreadableFileError("not_tabular", "binary workbooks (.xlsb) are not read; save as .xlsx or CSV")
-        if len(members) != 1:
-            raise UnreadableFileError(
-                "zip_members", f"the archive holds {len(members)} files; send each by itself or zipped alone"
-            )
-        return TextTable(lambda: open_zip_member(path, members[0].filename), contract, "zip")
-    if magic.startswith(b"\xd0\xcf\x11\xe0"):
-        return WorkbookTable(path, contract, path.stat().st_size)
-    if magic.startswith(b"\x1f\x8b"):
-        return TextTable(lambda: open_gzip(path), contract, "gzip")
-    return TextTable(lambda: path.open("rb"), contract, None)
-
-
 class TextTable:
     """Delimited text, plain or unpacked on the fly."""
 
-    excel = False
+    serial_origin = None
+    members = ()
 
     def __init__(self, open_file: Callable[[], ByteStream], contract: Contract | None, packed: str | None) -> None:
         self._open, self._packed = open_file, packed
         self._mask = contract is not None and any(column.sensitive for column in contract.columns)
+        self._named = contract is not None
+        self._pinned = [name for name in contract.pins.names() if name != "sheet"] if contract else []
         with _readable(open_file, packed) as file:
             sample = _read_up_to(file, SAMPLE_BYTES)
             whole = not file.read(1)
@@ -123,15 +97,17 @@ class TextTable:
     def batches(self) -> Iterator[pl.DataFrame]:
         """Text columns by position with ``_line``, ``_damage`` and ``_overflow``; footers and blanks left out."""
         self.notes = ReadNotes()
+        dialect = self.dialect
         held: pl.DataFrame | None = None
         for frame, _ in self._frames(None):
             if not frame.height:
                 continue
             if held is not None:
                 yield held
-            held = frame
+            held = without_repeats(frame, self.header, dialect.delimiter, self.notes) if self._named else frame
         if held is not None:
             yield self._without_footer(held)
+        self._refuse_foreign_letters()
 
     def some_columns(self, positions: Sequence[int]) -> Iterator[pl.DataFrame]:
         self.notes = ReadNotes()
@@ -145,13 +121,12 @@ class TextTable:
         """
         dialect = self.dialect
         grid = Grid(dialect.delimiter, dialect.line_end, len(self.header), dialect.declared, dialect.named)
-        buffer, line = b"", dialect.data_line
-        skip = line - 1
+        buffer, line, skip = b"", dialect.data_line, dialect.data_offset
         with _readable(self._open, self._packed) as file:
-            for block, final in _with_final(_utf8_blocks(file, dialect)):
+            for block, final in _with_final(utf8_blocks(_blocks(file, dialect), dialect.encoding)):
                 buffer += block
                 if skip:
-                    buffer, skip = _without_lines(buffer, skip, final=final)
+                    buffer, skip = buffer[skip:], max(0, skip - len(buffer))
                 if final:
                     # DOS programs end a text with Ctrl-Z.
                     buffer = b"" if skip else buffer.rstrip(b"\x1a")
@@ -190,28 +165,43 @@ class TextTable:
             if not is_footer(texts, len(cells), short=row[-1] is not None):
                 break
             keep -= 1
-            text = self.dialect.delimiter.join(texts)[:80]
-            self.notes.dropped.append({"line": row[-2], "why": "footer", "text": shape(text) if self._mask else text})
+            self.notes.ragged_rows -= row[-1] is not None
+            self.notes.dropped.append(Dropped(row[-2], "footer", self.dialect.delimiter.join(texts)))
         return frame.head(keep)
+
+    def _refuse_foreign_letters(self) -> None:
+        notes = self.notes
+        if notes.foreign > notes.western and not self.dialect.encoding.pinned:
+            raise UnreadableFileError(
+                "encoding_undecidable",
+                f"line {notes.first_foreign_line} is not UTF-8, and as Windows-1252 its letters make no words; "
+                "save the file as UTF-8",
+                notes.first_foreign_line,
+            )
 
     def describe(self) -> dict[str, Any]:
         notes, dialect = self.notes, self.dialect
-        encoding = dialect.encoding
+        encoding, confidence = dialect.encoding.name, dict(dialect.confidence)
         if notes.cp1252_lines:
             encoding = "utf-8+cp1252" if notes.utf8_lines else "cp1252"
-        line_end = "mixed" if notes.crlf and notes.lf else "CRLF" if notes.crlf else "LF"
+            confidence["encoding"] = round(0.95 * notes.western / (notes.western + notes.foreign), 3)
+        seen = [name for name, found in (("CRLF", notes.crlf), ("LF", notes.lf), ("CR", notes.cr)) if found]
+        dropped = sorted((*dialect.dropped, *notes.dropped), key=lambda item: item.line)
         return {
             "format": "csv",
             "compression": self._packed,
             "encoding": encoding,
             "delimiter": dialect.delimiter,
-            "line_end": "CR" if dialect.line_end == b"\r" else line_end,
+            "line_end": "mixed" if len(seen) > 1 else (*seen, "CR" if dialect.line_end == b"\r" else "LF")[0],
             "header_line": dialect.header_line,
+            "header_lines": dialect.header_rows,
             "preamble_lines": dialect.header_line - 1,
-            "confidence": dialect.confidence,
+            "confidence": confidence,
+            "pinned": self._pinned,
             "blank_lines": notes.blank_lines,
             "ragged_rows": notes.ragged_rows,
-            "dropped": sorted(notes.dropped, key=lambda item: str(item["line"]).zfill(12)),
+            "repeated_headers": notes.repeated_headers,
+            "dropped": [item.describe(mask=self._mask) for item in dropped],
         }
 
 
@@ -237,39 +227,8 @@ def _with_final(blocks: Iterator[bytes]) -> Iterator[tuple[bytes, bool]]:
     yield b"", True
 
 
-def _without_lines(buffer: bytes, lines: int, *, final: bool) -> tuple[bytes, int]:
-    """The buffer without its first lines, and how many are still to come; CR, LF and CRLF each end one, as for csv."""
-    end = 0
-    for match in _LINE_END.finditer(buffer):
-        half = match.group() == b"\r" and match.end() == len(buffer) and not final
-        if not lines or half:
-            break
-        end, lines = match.end(), lines - 1
-    return buffer[end:], lines
-
-
-def _utf8_blocks(file: ByteStream, dialect: Dialect) -> Iterator[bytes]:
-    """The file's text as UTF-8, without its BOM.
-
-    Raises:
-        UnreadableFileError: ``encoding_undecidable`` where a pinned or marked encoding does not fit.
-    """
-    file.read(dialect.bom_bytes)
-    plain = dialect.encoding in {"utf-8", "utf-8-sig", "ascii"}
-    decoder = None if plain else codecs.getincrementaldecoder(dialect.encoding)()
-    while True:
-        block = file.read(_BLOCK)
-        if decoder is None:
-            if not block:
-                return
-            yield block
-            continue
-        try:
-            yield decoder.decode(block, final=not block).encode()
-        except UnicodeError as error:
-            raise UnreadableFileError(
-                "encoding_undecidable",
-                f"the file is not the {dialect.encoding} that it claims to be: {error}",
-            ) from None
-        if not block:
-            return
+def _blocks(file: ByteStream, dialect: Dialect) -> Iterator[bytes]:
+    """The file without its byte order mark."""
+    file.read(dialect.encoding.bom_bytes)
+    while block := file.read(_BLOCK):
+        yield block

@@ -20,6 +20,7 @@ import jsonschema_rs
 from etl_platform.core.contract_yaml import Located, load_located
 from etl_platform.core.contracts import Column, ColumnType, Contract, ReferenceTable, RowRule, fold
 from etl_platform.core.dataset_rule_reader import counts_nulls, is_library, read_dataset_rules
+from etl_platform.core.pins import read_pins
 from etl_platform.core.transform_reader import (
     check_case,
     check_making,
@@ -96,9 +97,11 @@ _COLUMN_CUSTOM = {
     "computed",
 }
 _SCHEMA_CUSTOM = {"filePatterns", "trim", "nullTokens", "maxRejectedPercent", "case", "transform", "transformFrame"}
+_SCHEMA_CUSTOM |= {"sheet", "headerLine"}
 _TAKES: dict[str, tuple[type | tuple[type, ...], str]] = {
     **dict.fromkeys(("trim", "useLabels", "computed"), (bool, "bool")),
-    **dict.fromkeys(("case", "transform", "transformFrame"), (str, "a text")),
+    **dict.fromkeys(("case", "transform", "transformFrame", "sheet"), (str, "a text")),
+    "headerLine": (int, "a number"),
     "maxRejectedPercent": ((int, float), "a number"),
     "lookup": (dict, "names by table, key, take and from"),
 }
@@ -149,8 +152,7 @@ class _Reader:
             row_rules=row_rules,
             dataset_rules=read_dataset_rules(self.document, {c.name: c.type for c in columns}, taken),
             max_rejected_percent=self.custom.get("maxRejectedPercent"),
-            encoding=server.get("encoding"),
-            delimiter=server.get("delimiter"),
+            pins=read_pins(self.document, server, self.custom),
             frequency_days=_frequency_days(data.get("slaProperties") or []),
             notes=tuple(self.notes),
             hook=read_hook(self.document, self.custom, columns, "schema", 0),

@@ -5,12 +5,13 @@ How a contract is read from its text is decided in ``contract_reader``, what its
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from fnmatch import fnmatchcase
 from pathlib import PurePosixPath
 
 from etl_platform.core.dataset_rules import DatasetRule
+from etl_platform.core.pins import Pins
 
 SENSITIVE = frozenset({"restricted", "confidential"})
 DATA_SUFFIXES = (".csv", ".tsv", ".txt", ".xlsx", ".xls", ".gz", ".zip")
@@ -155,8 +156,7 @@ class Contract:
     row_rules: tuple[RowRule, ...]
     dataset_rules: tuple[DatasetRule, ...] = ()
     max_rejected_percent: float | None = None
-    encoding: str | None = None
-    delimiter: str | None = None
+    pins: Pins = field(default_factory=Pins)
     frequency_days: float | None = None
     notes: tuple[str, ...] = ()
     hook: TransformHook | None = None

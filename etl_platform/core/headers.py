@@ -1,7 +1,8 @@
 """Which row is the header, and which of its cells is which column of the contract. No files."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Container, Iterable, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise, zip_longest
 
 from etl_platform.core.contracts import Contract, fold
 
@@ -12,44 +13,88 @@ NumberedRow = tuple[int, int, list[str]]
 """First line, line after, cells."""
 
 
-def named_row(rows: list[NumberedRow], contract: Contract) -> tuple[int | None, float]:
-    """The row that names most of the contract's columns; at least half of those it requires, or of all."""
-    columns = contract.file_columns
-    known = {fold(alias): column.name for column in columns for alias in (column.name, *column.synonyms)}
-    required = {column.name for column in columns if column.required}
-    best, best_score = None, 0.0
-    for index, (_, _, cells) in enumerate(rows[:HEADER_ROWS]):
+@dataclass(frozen=True)
+class FoundHeader:
+    """A header among the rows of a file that are not blank.
+
+    Attributes:
+        first, after: the line on which it begins, and the one on which the row below it does.
+        rows: 1, or 2 where names are spread over two rows; ``cells`` then holds them joined.
+        hits: columns of the contract that it names.
+        certainty: from 0 to 1.
+    """
+
+    first: int
+    after: int
+    rows: int
+    cells: list[str]
+    hits: int
+    certainty: float
+
+
+def named_header(rows: list[NumberedRow], contract: Contract) -> FoundHeader | None:
+    """The row that names most of the contract's columns, at least a third of its own cells, of all or of the required.
+
+    Two rows are taken for one header only where together they name more columns than any single row.
+    """
+    known = {fold(alias): column.name for column in contract.file_columns for alias in (column.name, *column.synonyms)}
+    required = {column.name for column in contract.file_columns if column.required}
+    best: FoundHeader | None = None
+
+    def weigh(first: int, after: int, count: int, cells: list[str]) -> None:
+        nonlocal best
         hits = {known[f] for cell in cells if (f := fold(cell)) in known}
         share = max(
-            len(hits) / len(columns),
+            len(hits) / len(contract.file_columns),
             len(hits & required) / len(required) if required else 0.0,
-            len(hits) / len(cells),
+            len(hits) / max(1, sum(bool(cell.strip()) for cell in cells)),
         )
-        score = share if len(hits) >= min(2, len(columns)) else 0.0
-        if score > best_score:
-            best, best_score = index, score
-    return (best, best_score) if best_score >= 0.3 else (None, 0.0)
+        if len(hits) < min(2, len(contract.file_columns)) or share < 0.3:
+            return
+        if best is None or (len(hits), share if count == best.rows else 0.0) > (best.hits, best.certainty):
+            best = FoundHeader(first, after, count, cells, len(hits), share)
 
-
-def widest_row(rows: list[NumberedRow], width: int) -> int | None:
-    for index, (_, _, cells) in enumerate(rows[:HEADER_ROWS]):
-        if len(cells) == width and sum(bool(cell.strip()) for cell in cells) * 2 > width:
-            return index
-    return 0 if rows else None
-
-
-def find_header(sheets: Mapping[str, Sequence[list[str]]], contract: Contract | None) -> tuple[str, int, float] | None:
-    """The sheet and 0-based row that hold the header, and how sure that is; None where no sheet does."""
-    best: tuple[str, int, float] | None = None
-    for name, cells in sheets.items():
-        rows = [(i, i, row) for i, row in enumerate(cells) if any(cell.strip() for cell in row)]
-        if contract is None:
-            found, certainty = widest_row(rows, len(cells[0]) if cells else 0), 0.5
-        else:
-            found, certainty = named_row(rows, contract)
-        if found is not None and (best is None or certainty > best[2]):
-            best = (name, rows[found][0], certainty)
+    head = rows[:HEADER_ROWS]
+    for first, after, cells in head:
+        weigh(first, after, 1, cells)
+    for (first, middle, upper), (second, after, lower) in pairwise(head):
+        if middle == second and not any(cell.strip().isdigit() for cell in lower):
+            weigh(first, after, 2, join_rows(upper, lower, known))
     return best
+
+
+def join_rows(upper: Sequence[str], lower: Sequence[str], known: Container[str]) -> list[str]:
+    """One header of two rows: a name may stand in both, below a group that spans columns, or in one of them."""
+    joined: list[str] = []
+    group = ""
+    for above, below in zip_longest(map(str.strip, upper), map(str.strip, lower), fillvalue=""):
+        group = above or group
+        spread = f"{group} {below}".strip() if below else above
+        names = (spread, below, above)
+        joined.append(next((name for name in names if name and fold(name) in known), spread))
+    return joined
+
+
+def widest_row(rows: list[NumberedRow], width: int) -> FoundHeader | None:
+    fits = (
+        row
+        for row in rows[:HEADER_ROWS]
+        if len(row[2]) == width and sum(bool(cell.strip()) for cell in row[2]) * 2 > width
+    )
+    first, after, cells = next(fits, rows[0] if rows else (0, 0, []))
+    return FoundHeader(first, after, 1, cells, 0, 0.5) if rows else None
+
+
+def find_header(
+    rows: list[NumberedRow], contract: Contract | None, width: int, pinned_line: int | None
+) -> FoundHeader | None:
+    """The header, looked for only on the pinned line if there is one; ``width`` is that of most rows."""
+    if pinned_line is not None:
+        rows = [row for row in rows if row[0] >= pinned_line][:2]
+    found = widest_row(rows, width) if contract is None else named_header(rows, contract)
+    if found is None or pinned_line is None:
+        return found
+    return replace(found, certainty=1.0) if found.first == pinned_line else None
 
 
 @dataclass(frozen=True)
@@ -61,13 +106,15 @@ class HeaderMatch:
         synonyms: header text → column, where only a synonym matched.
         missing: contract columns that are not there.
         extra: headers that no column claims.
-        ambiguous: columns that two headers claim.
+        twins: where a column stands once more under the very same header; both must say the same.
+        ambiguous: columns that two different headers claim.
     """
 
     positions: dict[str, int]
     synonyms: dict[str, str]
     missing: tuple[str, ...]
     extra: tuple[str, ...]
+    twins: dict[str, list[int]]
     ambiguous: tuple[str, ...]
 
 
@@ -75,6 +122,7 @@ def match_header(header: Sequence[str], contract: Contract) -> HeaderMatch:
     """Exact names first, then folded names, then synonyms."""
     positions: dict[str, int] = {}
     synonyms: dict[str, str] = {}
+    twins: dict[str, list[int]] = {}
     ambiguous: list[str] = []
     taken: set[int] = set()
 
@@ -83,8 +131,11 @@ def match_header(header: Sequence[str], contract: Contract) -> HeaderMatch:
             return
         positions[column] = fits[0]
         taken.add(fits[0])
-        if len(fits) > 1:
+        if any(header[fit] != header[fits[0]] for fit in fits):
             ambiguous.append(column)
+        elif len(fits) > 1:
+            twins[column] = fits[1:]
+            taken.update(fits)
 
     folded = [fold(cell) for cell in header]
     for column in contract.file_columns:
@@ -102,6 +153,7 @@ def match_header(header: Sequence[str], contract: Contract) -> HeaderMatch:
         synonyms,
         tuple(column.name for column in contract.file_columns if column.name not in positions),
         tuple(cell for i, cell in enumerate(header) if i not in taken and cell.strip()),
+        twins,
         tuple(ambiguous),
     )
 

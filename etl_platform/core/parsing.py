@@ -15,13 +15,16 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
+from etl_platform.core.encodings import foreign_signs
 from etl_platform.core.errors import UnreadableFileError
+from etl_platform.core.margins import Dropped, repeated_header
 from etl_platform.core.rule_names import BAD_QUOTE, TOO_FEW, TOO_MANY
 from etl_platform.core.rules import DAMAGE, LINE, OVERFLOW
 from etl_platform.core.structure import Structure, scan
 
 MAX_ROW_BYTES = 32 << 20
 """A row longer than this is taken for an unclosed quote."""
+_NOTED_REPEATS = 20
 
 MAX_SLOW_ROWS = 250_000
 """Rows read one by one in one go: as Python objects they take much room."""
@@ -53,14 +56,26 @@ class ReadNotes:
 
     blank_lines: int = 0
     ragged_rows: int = 0
+    repeated_headers: int = 0
     cp1252_lines: int = 0
     utf8_lines: int = 0
+    western: int = 0
+    foreign: int = 0
+    first_foreign_line: int = 0
     crlf: bool = False
     lf: bool = False
-    dropped: list[dict[str, object]] = field(default_factory=list)
+    cr: bool = False
+    dropped: list[Dropped] = field(default_factory=list)
 
-    def see_line_ends(self, *, crlf: bool, lf: bool) -> None:
-        self.crlf, self.lf = self.crlf or crlf, self.lf or lf
+    def see_line_ends(self, *, crlf: bool, lf: bool, cr: bool = False) -> None:
+        self.crlf, self.lf, self.cr = self.crlf or crlf, self.lf or lf, self.cr or cr
+
+    def see_cp1252(self, text: str, line: int) -> None:
+        self.cp1252_lines += 1
+        western, foreign = foreign_signs(text)
+        self.western, self.foreign = self.western + western, self.foreign + foreign
+        if foreign and not self.first_foreign_line:
+            self.first_foreign_line = line
 
 
 def parse_chunk(
@@ -120,7 +135,7 @@ def _parse_fast(
     if structure.doubled:
         # A quoted empty cell is as empty as one without quotes.
         frame = frame.with_columns(pl.when(pl.all() != "").then(pl.all()))
-    notes.see_line_ends(crlf=crlf, lf=not crlf)
+    notes.see_line_ends(crlf=crlf, lf=not crlf and grid.line_end == b"\n", cr=grid.line_end == b"\r")
     lines = structure.line_ends + (not chunk.endswith(grid.line_end))
     return _numbered(frame, first_line, lines, grid, notes)
 
@@ -193,9 +208,21 @@ def parse_rows(chunk: bytes, first_line: int, grid: Grid, notes: ReadNotes) -> t
             continue
         table.append(_fit(cells, line, damage, grid))
     crlf = chunk.count(b"\r\n")
-    notes.see_line_ends(crlf=crlf > 0, lf=chunk.count(b"\n") > crlf)
+    notes.see_line_ends(crlf=crlf > 0, lf=chunk.count(b"\n") > crlf, cr=chunk.count(b"\r") > crlf)
     notes.ragged_rows += sum(damage is not None for _, _, damage, _ in table)
     return rows_frame(table, grid), used_bytes, used_lines
+
+
+def without_repeats(frame: pl.DataFrame, header: Sequence[str], separator: str, notes: ReadNotes) -> pl.DataFrame:
+    """The frame without rows that are the header once more; the first of them are noted by line."""
+    repeats = repeated_header(frame, header)
+    if repeats is None:
+        return frame
+    lines = frame.filter(repeats)[LINE]
+    room = max(0, _NOTED_REPEATS - notes.repeated_headers)
+    notes.dropped += [Dropped(line, "header again", separator.join(header)) for line in lines.head(room)]
+    notes.repeated_headers += len(lines)
+    return frame.filter(~repeats)
 
 
 def _is_blank(cells: list[str], grid: Grid) -> bool:
@@ -213,7 +240,7 @@ def _fit(cells: list[str], line: int, damage: str | None, grid: Grid) -> tuple[l
     return cells, line, damage, overflow
 
 
-def rows_frame(table: list[tuple[list[str], int, str | None, str | None]], grid: Grid) -> pl.DataFrame:
+def rows_frame(table: Sequence[tuple[list[str], int, str | None, str | None]], grid: Grid) -> pl.DataFrame:
     columns: dict[str, pl.Series] = {}
     for position in range(grid.width):
         texts = [(cells[position] or None) if position < len(cells) else None for cells, _, _, _ in table]
@@ -270,9 +297,8 @@ def decode_mixed(chunk: bytes, first_line: int, notes: ReadNotes) -> bytes | Non
             notes.utf8_lines += 1
             lines.append(line)
         except UnicodeDecodeError:
-            notes.cp1252_lines += 1
             try:
-                lines.append(line.decode("cp1252").encode())
+                text = line.decode("cp1252")
             except UnicodeDecodeError as error:
                 number = first_line + len(re.findall(rb"\r\n?|\n", b"".join(lines)))
                 raise UnreadableFileError(
@@ -281,4 +307,6 @@ def decode_mixed(chunk: bytes, first_line: int, notes: ReadNotes) -> bytes | Non
                     "save the file as UTF-8",
                     number,
                 ) from None
+            notes.see_cp1252(text, first_line + len(re.findall(rb"\r\n?|\n", b"".join(lines))))
+            lines.append(text.encode())
     return b"".join(lines)

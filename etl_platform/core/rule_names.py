@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from etl_platform.core.contracts import Column, ColumnType, Contract
 
 TOO_FEW, TOO_MANY, BAD_QUOTE = "row.too_few_fields", "row.too_many_fields", "row.stray_quote"
-RAGGED_REASONS = (TOO_FEW, TOO_MANY, BAD_QUOTE)
+TWINS_DIFFER = "row.twin_columns_differ"
 
 
 @dataclass(frozen=True)

@@ -8,29 +8,27 @@ null; a row rule sees typed values and passes where one of its inputs failed its
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from functools import partial
 from typing import Any
 
 import polars as pl
 
 from etl_platform.core.contracts import Column, ColumnType, Contract
-from etl_platform.core.decimals import exact_bound, read_amount, read_decimal
+from etl_platform.core.decimals import exact_bound
 from etl_platform.core.errors import ContractError
-from etl_platform.core.excel_dates import EXCEL_SERIAL, read_serial
-from etl_platform.core.fixed_dates import is_fixed, read_fixed
-from etl_platform.core.formats import DEFAULT_DATE, DEFAULT_TIMESTAMP, text_format
 from etl_platform.core.hooks import Transform, given_columns, spread
 from etl_platform.core.row_sql import first_line, row_expression, used_columns
 from etl_platform.core.rule_names import contract_rules, unique_reason
 from etl_platform.core.silver_types import dtype
 from etl_platform.core.transforms import Derivation, derive, file_value, lineage, lookup_broken, rule_inputs
+from etl_platform.core.values import cell_text, column_error, read_texts, typed_value
 
 KEY_SEED = 7
 LINE, DAMAGE, OVERFLOW, BAD, REASONS = "_line", "_damage", "_overflow", "_bad", "reasons"
-RESERVED = (LINE, OVERFLOW, REASONS)
+MEMBER = "_member"
+RESERVED = (LINE, OVERFLOW, REASONS, MEMBER)
 """Columns that a quarantine file has beside the sender's own."""
-_AMOUNT = r"(?:[0-9]{1,3}(?:,[0-9]{3})+|[0-9]+)(?:\.[0-9]*)?"
-_MONEY = rf"^(?:-?\s*\$?\s*{_AMOUNT}|\(\s*\$?\s*{_AMOUNT}\s*\))$"
 
 
 @dataclass(frozen=True)
@@ -144,18 +142,21 @@ class CompiledContract:
         )
 
 
-def compile_contract(contract: Contract, positions: Mapping[str, int], *, iso_dates: bool = False) -> CompiledContract:
+def compile_contract(
+    contract: Contract, positions: Mapping[str, int], *, serial_origin: date | None = None
+) -> CompiledContract:
     """Turn a contract into expressions.
 
     Args:
         contract: what must hold.
         positions: where each contract column stands in the file; a column that is not there reads as null.
-        iso_dates: dates may also be ISO, as the cells of a workbook are rendered.
+        serial_origin: of a workbook; dates may then also be ISO, as its date cells are rendered, or days since then.
 
     Raises:
         ContractError: a pattern, format, bound or row rule that does not parse, or names an unknown column.
     """
-    read = partial(_read, contract)
+    read = partial(read_texts, contract)
+    plain = partial(typed_value, contract=contract, serial_origin=serial_origin)
     schema = pl.Schema({column.name: dtype(column) for column in contract.columns})
     derivation = derive(contract, schema, read)
     texts: list[pl.Expr] = []
@@ -164,8 +165,8 @@ def compile_contract(contract: Contract, positions: Mapping[str, int], *, iso_da
     late: list[pl.Expr] = []
     for column in contract.columns:
         if column.in_file:
-            texts.append(_text(column, positions.get(column.name)))
-            value = file_value(column, read) if column.is_code else _typed(column, contract, iso_dates=iso_dates)
+            texts.append(cell_text(column, positions.get(column.name)))
+            value = file_value(column, read) if column.is_code else plain(column)
             typed.append(value.alias(column.name))
         (late if column.computed else flags).extend(_column_flags(column, contract, derivation))
     for index, rule in enumerate(contract.row_rules):
@@ -196,86 +197,6 @@ def _only(expressions: Sequence[pl.Expr], names: set[str]) -> list[pl.Expr]:
     return [e for e in expressions if e.meta.output_name().removeprefix("text:") in names]
 
 
-def _read(contract: Contract, column: Column, texts: Sequence[str | None]) -> pl.Series:
-    """Texts of a reference table as a column's type; dates as ISO, too."""
-    frame = pl.DataFrame({f"text:{column.name}": texts}, schema={f"text:{column.name}": pl.String})
-    return frame.select(_typed(column, contract, iso_dates=True).alias(column.name)).to_series()
-
-
-def _text(column: Column, position: int | None) -> pl.Expr:
-    name = f"text:{column.name}"
-    if position is None:
-        return pl.lit(None, pl.String).alias(name)
-    text = pl.col(str(position))
-    if column.trim:
-        text = text.str.strip_chars()
-        text = pl.when(text != "").then(text)
-    if column.case is not None:
-        text = text.str.to_uppercase() if column.case == "upper" else text.str.to_lowercase()
-    if column.null_tokens:
-        tokens = sorted({token.strip().upper() for token in column.null_tokens})
-        text = pl.when(~text.str.strip_chars().str.to_uppercase().is_in(tokens)).then(text)
-    return text.alias(name)
-
-
-def _typed(column: Column, contract: Contract, *, iso_dates: bool = False) -> pl.Expr:
-    text = pl.col(f"text:{column.name}")
-    match column.type:
-        case ColumnType.STRING:
-            return text
-        case ColumnType.DATE | ColumnType.TIMESTAMP:
-            return _moment(column, contract, text, iso_dates=iso_dates)
-        case ColumnType.INTEGER:
-            return text.cast(pl.Int64, strict=False)
-        case ColumnType.NUMBER:
-            if column.decimal:
-                exact = read_decimal(text, *column.decimal)
-                return pl.coalesce(exact, read_amount(text, _MONEY, *column.decimal)) if column.money else exact
-            plain = _number(text)
-            return pl.coalesce(plain, _money(text)) if column.money else plain
-        case ColumnType.BOOLEAN:
-            folded = text.str.strip_chars().str.to_lowercase()
-            yes = sorted({"true", *(v.lower() for v in column.true_values)})
-            no = sorted({"false", *(v.lower() for v in column.false_values)})
-            return pl.when(folded.is_in(yes)).then(True).when(folded.is_in(no)).then(False)
-
-
-def _number(text: pl.Expr) -> pl.Expr:
-    # Polars also reads 1e5, inf and nan; a plain number has digits, sign and point.
-    number = text.cast(pl.Float64, strict=False)
-    return pl.when(number.is_finite() & ~text.str.contains("[eE]")).then(number)
-
-
-def _money(text: pl.Expr) -> pl.Expr:
-    """Dollars with sign, commas between thousands, or parentheses for a negative amount."""
-    stripped = text.str.strip_chars()
-    amount = stripped.str.replace_all(r"[$,()\s]", "").cast(pl.Float64, strict=False)
-    signed = pl.when(stripped.str.starts_with("(")).then(-amount).otherwise(amount)
-    return pl.when(stripped.str.contains(_MONEY)).then(signed)
-
-
-def _moment(column: Column, contract: Contract, text: pl.Expr, *, iso_dates: bool) -> pl.Expr:
-    readings: list[pl.Expr] = []
-    iso = DEFAULT_DATE if column.type is ColumnType.DATE else DEFAULT_TIMESTAMP
-    for pattern in dict.fromkeys((column.formats or iso) + (iso if iso_dates else ())):
-        if pattern == EXCEL_SERIAL:
-            readings.append(read_serial(text, is_date=column.type is ColumnType.DATE))
-            continue
-        try:
-            form = text_format(pattern)
-        except ValueError as error:
-            raise _error(contract, column, str(error)) from None
-        if column.type is ColumnType.DATE and is_fixed(pattern):
-            read = partial(read_fixed, pattern=pattern)
-            readings.append(text.map_batches(read, return_dtype=pl.Date, is_elementwise=True))
-            continue
-        dtype = pl.Date() if column.type is ColumnType.DATE else pl.Datetime("us")
-        value = text.str.strptime(dtype, form.chrono, strict=False)
-        # 0020-01-05 is a slip of the keyboard, not a date.
-        readings.append(pl.when(text.str.contains(form.guard) & (value.dt.year() >= 1000)).then(value))
-    return pl.coalesce(readings) if len(readings) > 1 else readings[0]
-
-
 def _column_flags(column: Column, contract: Contract, derivation: Derivation) -> list[pl.Expr]:
     text, value = pl.col(f"text:{column.name}"), pl.col(column.name)
     flags: list[pl.Expr] = []
@@ -287,7 +208,7 @@ def _column_flags(column: Column, contract: Contract, derivation: Derivation) ->
         unread = derivation.unread([column.name]) if column.derived or column.lookup else None
         flag("required", text.is_null() if unread is None else value.is_null() & ~unread)
     if column.lookup is not None:
-        flag("lookup", lookup_broken(column, contract, partial(_read, contract)))
+        flag("lookup", lookup_broken(column, contract, partial(read_texts, contract)))
     elif column.type is not ColumnType.STRING:
         flag("type", text.is_not_null() & value.is_null())
     if column.pattern is not None:
@@ -327,16 +248,16 @@ def _literal(column: Column, contract: Contract, bound: str | float) -> Any:
         try:
             return exact_bound(bound, column.decimal[1])
         except ValueError as error:
-            raise _error(contract, column, str(error)) from None
+            raise column_error(contract, column, str(error)) from None
     if isinstance(bound, int | float) and column.type is ColumnType.NUMBER:
         return float(bound)
-    typed = pl.DataFrame({f"text:{column.name}": [str(bound)]}).select(_typed(column, contract)).item()
+    typed = pl.DataFrame({f"text:{column.name}": [str(bound)]}).select(typed_value(column, contract)).item()
     if typed is None:
         # Bounds are ISO dates, whatever formats the agencies write.
         iso = pl.Series([str(bound)]).str.to_date("%Y-%m-%d", strict=False).item()
         typed = iso if column.type in {ColumnType.DATE, ColumnType.TIMESTAMP} else None
     if typed is None:
-        raise _error(contract, column, f"{bound!r} is no {column.type}")
+        raise column_error(contract, column, f"{bound!r} is no {column.type}")
     return typed
 
 
@@ -388,7 +309,3 @@ def _key(contract: Contract, columns: tuple[str, ...]) -> pl.Expr:
     whole = pl.all_horizontal([value.is_not_null() for value in values])
     hashed = values[0].hash(KEY_SEED) if len(values) == 1 else pl.struct(values).hash(KEY_SEED)
     return pl.when(whole).then(hashed)
-
-
-def _error(contract: Contract, column: Column, message: str) -> ContractError:
-    return ContractError(f"{column.name}: {message}", path=contract.path, line=column.line)

@@ -316,3 +316,39 @@ def test_a_cadence_is_read_in_every_usual_unit(unit: str, days: float) -> None:
 @pytest.mark.parametrize("bound", [1e16, 1e-7, 0.5, -3, 10**15])
 def test_a_bound_of_a_number_may_have_any_size(bound: float) -> None:
     compile_contract(contract_of([typed("a", "number", logicalTypeOptions={"maximum": bound})]), {})
+
+
+SERVER = "servers: [{server: drop, type: s3, location: 's3://b/k', %s}]\nschema:"
+
+
+@pytest.mark.parametrize(
+    ("pin", "said"),
+    [
+        ("encoding: klingon", "klingon"),
+        ("encoding: base64", "base64"),
+        ("delimiter: tab", "tab"),
+        ("delimiter: '\"'", "delimiter"),
+        ("delimiter: ''", "delimiter"),
+        ("delimiter: é", "delimiter"),
+    ],
+)
+def test_a_pin_that_no_file_could_hold_to_is_blamed_on_its_line(pin: str, said: str) -> None:
+    source = GOOD.replace("schema:", SERVER % pin)
+    error = blamed(source)
+    assert error.line == line_of(source, "servers:")
+    assert said in str(error)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("headerLine", 0), ("headerLine", "3"), ("headerLine", True), ("sheet", 3)]
+)
+def test_a_pinned_place_of_the_wrong_kind_is_an_error(name: str, value: Any) -> None:
+    with pytest.raises(ContractError, match=name):
+        contract_of([text("ident")], customs=custom(**{name: value}))
+
+
+def test_pins_are_read_from_the_server_and_the_schema() -> None:
+    contract = parse(GOOD.replace("schema:", SERVER % 'encoding: cp850, delimiter: "\\t"'))
+    assert (contract.pins.encoding, contract.pins.delimiter) == ("cp850", "\t")
+    placed = contract_of([text("ident")], customs=custom(sheet="Data", headerLine=4))
+    assert placed.pins.names() == ["sheet", "header_line"]

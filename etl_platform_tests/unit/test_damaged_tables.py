@@ -144,7 +144,11 @@ def test_a_preamble_above_and_totals_below_are_left_out_and_reported(path: Path)
     assert (cells_of(frame), frame[LINE].to_list()) == ([("1", "a", "b"), ("2", "c", "d")], [5, 6])
     described = table.describe()
     assert (described["header_line"], described["preamble_lines"]) == (4, 3)
-    assert [item["line"] for item in described["dropped"]] == [7]
+    assert [(item["line"], item["why"]) for item in described["dropped"]] == [
+        (1, "preamble"),
+        (2, "preamble"),
+        (7, "footer"),
+    ]
 
 
 def test_a_full_row_that_begins_with_total_is_data(path: Path) -> None:

@@ -1,0 +1,109 @@
+"""The same facts as ``sheet_xml``, out of the binary records of an .xls.
+
+An OLE file holds a stream ``Workbook`` of records: [MS-CFB] 2.2 and 2.6, [MS-XLS] 2.4.
+"""
+
+import struct
+from collections.abc import Iterator
+
+from etl_platform.adapters.sheet_xml import SheetFacts, WorkbookFacts
+
+_ERRORS = {0: "#NULL!", 7: "#DIV/0!", 15: "#VALUE!", 23: "#REF!", 29: "#NAME?", 36: "#NUM!", 42: "#N/A"}
+_END_OF_CHAIN = 0xFFFFFFF8
+_FORMULA, _EOF, _DATE_MODE, _BOUND_SHEET, _MUL_RK, _XF = 0x06, 0x0A, 0x22, 0x85, 0xBD, 0xE0
+_NUMBER, _BOOL_ERROR, _RK, _FORMAT = 0x203, 0x205, 0x27E, 0x41E
+_BIFF8 = 0x600
+
+
+def scan_xls(content: bytes) -> WorkbookFacts:
+    """Facts of every sheet; none where the file is no workbook that this reads, which Excel's reader then tells.
+
+    Raises:
+        ValueError, struct.error, IndexError: a file that is cut off or damaged.
+    """
+    stream = _workbook_stream(content)
+    if len(stream) < 8 or struct.unpack_from("<H", stream, 4)[0] != _BIFF8:
+        return WorkbookFacts({}, since_1904=False)
+    offsets: dict[str, int] = {}
+    codes: dict[int, str] = {}
+    formats: list[int] = []
+    since_1904 = False
+    for kind, body in _records(stream, 0):
+        if kind == _BOUND_SHEET:
+            offsets[_text(body[6], body[7], body[8:])] = struct.unpack_from("<I", body)[0]
+        elif kind == _DATE_MODE:
+            since_1904 = body[0] == 1
+        elif kind == _FORMAT:
+            number, size, flags = struct.unpack_from("<HHB", body)
+            codes[number] = _text(size, flags, body[5:])
+        elif kind == _XF:
+            formats.append(struct.unpack_from("<H", body, 2)[0])
+    digits = [len(code) if set(code) == {"0"} and len(code) > 1 else 0 for code in (codes.get(f, "") for f in formats)]
+    return WorkbookFacts({name: _facts(stream, start, digits) for name, start in offsets.items()}, since_1904)
+
+
+def _facts(stream: bytes, start: int, digits: list[int]) -> SheetFacts:
+    facts = SheetFacts()
+    for kind, body in _records(stream, start):
+        if kind == _BOOL_ERROR and body[7]:
+            facts.errors[struct.unpack_from("<HH", body)] = _ERRORS.get(body[6], "#ERROR!")
+        elif kind == _FORMULA and body[12:14] == b"\xff\xff" and body[6] == 2:
+            facts.errors[struct.unpack_from("<HH", body)] = _ERRORS.get(body[8], "#ERROR!")
+        elif kind in {_NUMBER, _RK, _FORMULA}:
+            row, column, style = struct.unpack_from("<HHH", body)
+            if digits[style]:
+                facts.padded[row, column] = digits[style]
+        elif kind == _MUL_RK:
+            row, first = struct.unpack_from("<HH", body)
+            for place in range((len(body) - 6) // 6):
+                if width := digits[struct.unpack_from("<H", body, 4 + 6 * place)[0]]:
+                    facts.padded[row, first + place] = width
+    return facts
+
+
+def _records(stream: bytes, place: int) -> Iterator[tuple[int, bytes]]:
+    """Kind and body of each record up to the end of the substream that begins here."""
+    while place + 4 <= len(stream):
+        kind, size = struct.unpack_from("<HH", stream, place)
+        if kind == _EOF:
+            return
+        yield kind, stream[place + 4 : place + 4 + size]
+        place += 4 + size
+
+
+def _text(size: int, flags: int, body: bytes) -> str:
+    return body[: 2 * size].decode("utf-16-le") if flags & 1 else body[:size].decode("latin-1")
+
+
+def _workbook_stream(content: bytes) -> bytes:
+    """The stream by its name in the directory; a workbook is never so small that it lies in the mini stream."""
+    sector_size = 1 << struct.unpack_from("<H", content, 30)[0]
+    first_directory, listed = struct.unpack_from("<I", content, 48)[0], list(struct.unpack_from("<109I", content, 76))
+    more, count = struct.unpack_from("<II", content, 68)
+
+    def sector(number: int) -> bytes:
+        return content[(number + 1) * sector_size : (number + 2) * sector_size]
+
+    entries = sector_size // 4
+    for _ in range(count):
+        *numbers, more = struct.unpack(f"<{entries}I", sector(more))
+        listed += numbers
+    table = [
+        link for number in listed if number < _END_OF_CHAIN for link in struct.unpack(f"<{entries}I", sector(number))
+    ]
+
+    def chain(number: int) -> bytes:
+        parts: list[bytes] = []
+        while number < _END_OF_CHAIN and len(parts) <= len(table):
+            parts.append(sector(number))
+            number = table[number]
+        return b"".join(parts)
+
+    directory = chain(first_directory)
+    for start in range(0, len(directory), 128):
+        entry = directory[start : start + 128]
+        name = entry[: max(0, struct.unpack_from("<H", entry, 64)[0] - 2)].decode("utf-16-le")
+        if name in {"Workbook", "Book"}:
+            first, size = struct.unpack_from("<II", entry, 116)
+            return chain(first)[:size] if size >= 4_096 else b""
+    return b""

@@ -1,0 +1,65 @@
+"""The first bytes of a file that is no table → what it is, in a sender's words. No files."""
+
+import re
+
+_SIGNATURES = {
+    b"%PDF": "a PDF",
+    b"\x89PNG": "a picture",
+    b"\xff\xd8\xff": "a picture",
+    b"GIF8": "a picture",
+    b"II*\0": "a picture",
+    b"MM\0*": "a picture",
+    b"{\\rtf": "an RTF text",
+    b"PAR1": "Parquet",
+    b"SQLite format 3\0": "an SQLite database",
+    b"\0\1\0\0Standard Jet DB": "an Access database",
+    b"\0\1\0\0Standard ACE DB": "an Access database",
+    b"\x7fELF": "a program",
+    b"MZ\x90\0": "a program",
+}
+_ARCHIVES = {
+    b"7z\xbc\xaf\x27\x1c": "a 7z archive",
+    b"Rar!\x1a\x07": "a RAR archive",
+    b"BZh": "a bzip2 archive",
+    b"\xfd7zXZ\0": "an xz archive",
+    b"\x28\xb5\x2f\xfd": "a Zstandard archive",
+}
+_MARKUP = (
+    (re.compile(rb"<(?:!doctype html|html|head|body|table|meta|div)\b", re.IGNORECASE), "a web page (HTML)"),
+    (re.compile(rb"<\?xml\b|<!--|<[a-z]+:?[a-z]*\s+xmlns", re.IGNORECASE), "an XML document"),
+    (re.compile(rb'\[\s*(?:[\[{]|"[^"\]]*"\s*[,\]])|\{\s*(?:"|\}\s*$)'), "JSON"),
+)
+_OFFICE = {"word/document.xml": "a Word document", "ppt/presentation.xml": "a PowerPoint file"}
+_OPEN_DOCUMENT = b"application/vnd.oasis.opendocument"
+_OLE = (
+    ("EncryptedPackage", "encrypted"),
+    ("WordDocument", "a Word document"),
+    ("PowerPoint Document", "a PowerPoint file"),
+    ("__properties_version1.0", "an Outlook message"),
+)
+
+
+def what_it_is(sample: bytes) -> str | None:
+    """The name of a format that is not read; None for what may be text."""
+    for signature, what in (*_SIGNATURES.items(), *_ARCHIVES.items()):
+        if sample.startswith(signature):
+            return what
+    if sample[257:262] == b"ustar":
+        return "a tar archive"
+    text = sample.removeprefix(b"\xef\xbb\xbf").lstrip()
+    return next((what for pattern, what in _MARKUP if pattern.match(text)), None)
+
+
+def what_office_file(members: set[str], mimetype: bytes) -> str | None:
+    """The same for a zip that is a document, by the names of its members."""
+    if mimetype.startswith(_OPEN_DOCUMENT):
+        return "an OpenDocument file"
+    if "xl/workbook.bin" in members:
+        return "a binary workbook (.xlsb)"
+    found = next((what for name, what in _OFFICE.items() if name in members), None)
+    return found or ("an Office document" if "[Content_Types].xml" in members else None)
+
+
+def what_ole_file(content: bytes) -> str | None:
+    """What an OLE file is if it is no workbook; ``encrypted`` for one with a password."""
+    return next((what for name, what in _OLE if name.encode("utf-16-le") in content), None)

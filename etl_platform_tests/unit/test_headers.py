@@ -1,0 +1,211 @@
+"""Where the header stands and what it says: one row or two, above preambles, rulers, and once more in the middle."""
+
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from etl_platform.check import SILVER, check_file
+from etl_platform.core.errors import UnreadableFileError
+from etl_platform.core.headers import join_rows, named_header
+from etl_platform.core.rules import DAMAGE, LINE
+from etl_platform_tests.unit.making import cells_of, contract_of, custom, read_back, text
+from etl_platform_tests.unit.test_packed_files import workbook
+
+COLUMNS = [text("officer_id", required=True), text("name"), text("hire_date"), text("leave_date")]
+CONTRACT = contract_of(COLUMNS)
+ROW = ("1", "a", "b", "c")
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "delivery"
+
+
+def pinned(**values: Any) -> Any:
+    return contract_of(COLUMNS, customs=custom(**values))
+
+
+def refusal(path: Path, contract: Any = CONTRACT) -> UnreadableFileError:
+    with pytest.raises(UnreadableFileError) as caught:
+        read_back(path, contract)
+    return caught.value
+
+
+@pytest.mark.parametrize(
+    ("upper", "lower"),
+    [
+        pytest.param("Officer,,Hire,Leave", "ID,Name,Date,Date", id="groups above the names"),
+        pytest.param("Officer,Name,Hire,Leave", "ID,,Date,Date", id="names split over two rows"),
+        pytest.param("Officer,,Hire,Leave", "ID,Name,Date,date", id="a group over two columns"),
+        pytest.param(",,Hire,Leave", "officer_id,NAME,Date,Date", id="some names in one row"),
+    ],
+)
+@pytest.mark.parametrize("excel", [False, True], ids=["csv", "workbook"])
+def test_a_header_of_two_rows_is_taken_where_one_row_names_fewer_columns(
+    path: Path, upper: str, lower: str, excel: bool
+) -> None:
+    lines = ["Springfield PD", upper, lower, ",".join(ROW)]
+    if excel:
+        path.write_bytes(workbook({"S": [[cell or None for cell in line.split(",")] for line in lines]}))
+    else:
+        path.write_text("\n".join(lines) + "\n")
+    table, frame = read_back(path, CONTRACT)
+    described = table.describe()
+    assert (described["header_line"], described["header_lines"]) == (2, 2)
+    assert [name.casefold().replace(" ", "_") for name in table.header] == [
+        "officer_id",
+        "name",
+        "hire_date",
+        "leave_date",
+    ]
+    assert (cells_of(frame), frame[LINE].to_list()) == ([ROW], [4])
+    assert [item["line"] for item in described["dropped"]] == [1]
+
+
+def test_a_group_row_above_a_complete_header_is_only_a_preamble(path: Path) -> None:
+    path.write_text("Officer,,Employment,\nofficer_id,name,hire_date,leave_date\n1,a,b,c\n")
+    table, _ = read_back(path, CONTRACT)
+    described = table.describe()
+    assert (described["header_line"], described["header_lines"]) == (2, 1)
+    assert described["dropped"] == [{"line": 1, "why": "preamble", "text": "Officer,,Employment,"}]
+
+
+def test_without_a_contract_a_header_is_one_row(path: Path) -> None:
+    path.write_text("Officer,Name,Hire,Leave\nID,x,Date,Date\n1,a,b,c\n")
+    table, frame = read_back(path)
+    assert (table.header[0], frame.height) == ("Officer", 2)
+
+
+KNOWN = ["officer_id", "name", "hire_date", "leave_date"]
+
+
+@given(
+    first=st.lists(st.sampled_from(["1", "a", "", "Name", "x y", "date", "2020-01-05"]), min_size=4, max_size=4),
+    second=st.lists(st.text("ab1 ", max_size=4), min_size=4, max_size=4),
+)
+def test_a_row_of_data_is_never_taken_for_the_second_row_of_a_header(first: list[str], second: list[str]) -> None:
+    found = named_header([(1, 2, KNOWN), (2, 3, first), (3, 4, second)], CONTRACT)
+    assert found is not None
+    assert (found.first, found.rows, found.cells) == (1, 1, KNOWN)
+
+
+def test_a_short_title_of_two_known_words_loses_against_the_header(path: Path) -> None:
+    path.write_text("name,hire_date\nofficer_id,name,hire_date,leave_date\n1,a,b,c\n")
+    table, frame = read_back(path, CONTRACT)
+    assert (table.describe()["header_line"], cells_of(frame)) == (2, [ROW])
+
+
+def test_two_rows_join_where_they_differ_in_length() -> None:
+    assert join_rows(["Officer", "", "Left"], ["ID"], {"officerid"}) == ["Officer ID", "", "Left"]
+
+
+def test_a_unit_below_a_known_name_does_not_hide_it() -> None:
+    assert join_rows(["Salary", "Hire"], ["USD", "Date"], {"salary", "hiredate"}) == ["Salary", "Hire Date"]
+
+
+def test_a_line_that_underlines_the_header_is_no_row(path: Path) -> None:
+    path.write_text("officer_id,name,hire_date,leave_date\n----------,----,---------,----------\n1,a,b,c\n-,-,-,-\n")
+    table, frame = read_back(path, CONTRACT)
+    assert (cells_of(frame), frame[LINE].to_list()) == ([ROW, ("-", "-", "-", "-")], [3, 4])
+    assert [(item["line"], item["why"]) for item in table.describe()["dropped"]] == [(2, "ruler")]
+
+
+@pytest.mark.parametrize("excel", [False, True], ids=["csv", "workbook"])
+def test_a_header_that_comes_again_is_left_out_with_its_line(path: Path, excel: bool) -> None:
+    lines = [KNOWN, [*ROW], KNOWN, ["2", "a", "b", "c"], ["officer_id", "x", "", ""]]
+    if excel:
+        path.write_bytes(workbook({"S": lines}))
+    else:
+        path.write_text("".join(",".join(line) + "\n" for line in lines))
+    table, frame = read_back(path, CONTRACT)
+    assert (cells_of(frame)[2][1], frame[LINE].to_list()) == ("x", [2, 4, 5])
+    assert [(item["line"], item["why"]) for item in table.describe()["dropped"]] == [(3, "header again")]
+
+
+@pytest.mark.parametrize(
+    ("last", "kept"),
+    [
+        ("Total,2,,", 1),
+        ("Grand total:,2,\"1,234.50\",$5", 1),
+        ("Total,2,3,4\nEnd of report", 1),
+        ("Total,b,c,d", 2),
+        ("Totals of May,2,3,4", 2),
+    ],
+)  # fmt: skip
+def test_a_last_row_of_amounts_is_a_total_and_one_of_texts_is_not(path: Path, last: str, kept: int) -> None:
+    path.write_text(f"{','.join(KNOWN)}\n1,a,b,c\n{last}\n")
+    table, frame = read_back(path, CONTRACT)
+    assert frame.height == kept
+    assert frame[DAMAGE].null_count() == kept
+    assert table.describe()["ragged_rows"] == 0
+
+
+def test_a_pinned_header_line_leaves_out_what_stands_above_it_whatever_it_is(path: Path) -> None:
+    above = ["name,hire_date,leave_date", 'said "so', '"opens and never closes', *["filler"] * 60]
+    path.write_text("\n".join([*above, ",".join(KNOWN), *[f"{i},a,b,c" for i in range(30)]]) + "\n")
+    table, frame = read_back(path, pinned(headerLine=64))
+    described = table.describe()
+    assert (described["header_line"], described["pinned"], frame.height) == (64, ["header_line"], 30)
+    assert frame[LINE].to_list() == list(range(65, 95))
+    assert described["confidence"]["header"] == 1.0
+    assert [item["line"] for item in described["dropped"]] == list(range(1, 41))
+
+
+@pytest.mark.parametrize("line", [1, 3, 4, 900])
+def test_a_pinned_header_line_that_holds_no_header_is_refused(path: Path, line: int) -> None:
+    path.write_text("title\nofficer_id,name,hire_date,leave_date\n1,a,b,c\n")
+    error = refusal(path, pinned(headerLine=line))
+    assert error.code == "not_as_pinned"
+    assert str(line) in error.message
+
+
+def test_a_pinned_row_and_sheet_of_a_workbook_hold_or_are_refused(path: Path) -> None:
+    path.write_bytes(workbook({"Old data": [KNOWN, ["9", "a", "b", "c"]], "New Data": [["x"], KNOWN, [*ROW]]}))
+    assert refusal(path).code == "ambiguous_sheet"
+    table, frame = read_back(path, pinned(sheet="new_data"))
+    assert (table.describe()["ignored_sheets"], cells_of(frame)) == (["Old data"], [ROW])
+    assert read_back(path, pinned(headerLine=2))[0].describe()["sheet"] == "New Data"
+    error = refusal(path, pinned(sheet="Newest"))
+    assert (error.code, "Old data, New Data" in error.message) == ("not_as_pinned", True)
+    assert refusal(path, pinned(headerLine=7)).code == "not_as_pinned"
+
+
+def test_a_column_that_stands_twice_is_read_where_both_say_the_same(path: Path) -> None:
+    path.write_text("officer_id,name,name,hire_date,name\n1,a,a,x,a\n2,b,,x,b\n3,,,x,\n4,c,c,x\n5,d,d,x,e\n")
+    result = check_file(path, CONTRACT, path.parent)
+    assert result.reasons == {"row.twin_columns_differ": 2, "row.too_few_fields": 1}
+    assert [example["line"] for example in result.examples["row.twin_columns_differ"]] == [3, 6]
+    assert result.columns["twins"] == {"name": ["name_2", "name_3"]}
+    assert pl.read_parquet(path.parent / SILVER)["name"].to_list() == ["a", None]
+
+
+def test_two_names_for_one_column_are_a_doubt_whatever_they_hold(path: Path) -> None:
+    path.write_text("officer_id,name,Name\n1,a,a\n")
+    assert [error["code"] for error in check_file(path, CONTRACT, path.parent).errors] == ["ambiguous_column"]
+
+
+def test_of_many_repeated_headers_the_first_are_named_and_all_are_counted(path: Path) -> None:
+    path.write_text((",".join(KNOWN) + "\n1,a,b,c\n") * 90)
+    table, frame = read_back(path, CONTRACT)
+    described = table.describe()
+    assert (frame.height, described["repeated_headers"]) == (90, 89)
+    assert [item["line"] for item in described["dropped"]] == list(range(3, 43, 2))
+
+
+def test_without_a_contract_no_row_is_taken_for_a_repeated_header(path: Path) -> None:
+    path.write_text("1,2\n3,4\n1,2\n")
+    assert read_back(path)[1].height == 2
+
+
+@pytest.mark.parametrize("delimiter", [";", "^", "\t"])
+def test_the_delimiter_that_a_file_tells_excel_is_certain(path: Path, delimiter: str) -> None:
+    path.write_text(f"sep={delimiter}\nident{delimiter}a,b\n1{delimiter}2,3\n")
+    for contract in (contract_of([text("ident")]), None):
+        table, frame = read_back(path, contract)
+        described = table.describe()
+        assert (described["delimiter"], described["confidence"]["delimiter"]) == (delimiter, 1.0)
+        assert (cells_of(frame), described["dropped"][0]["line"]) == ([("1", "2,3")], 1)

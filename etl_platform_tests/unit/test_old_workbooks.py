@@ -1,0 +1,125 @@
+"""Workbooks of Excel 97 to 2003 (.xls), written here record by record: [MS-CFB], [MS-XLS]."""
+
+import random
+import struct
+from contextlib import suppress
+from datetime import date
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from etl_platform.check import SILVER, check_file
+from etl_platform.core.errors import UnreadableFileError
+from etl_platform_tests.unit.making import cells_of, contract_of, read_back, text, typed
+
+CONTRACT = contract_of([text("ident"), text("label"), text("remark")])
+ERRORS = {"#N/A": 42, "#REF!": 23}
+PLAIN, PADDED, DAY = 0, 1, 2
+Cell = str | float | bool | tuple[float, int] | None
+
+
+def record(kind: int, body: bytes) -> bytes:
+    return struct.pack("<HH", kind, len(body)) + body
+
+
+def cell(row: int, column: int, value: Cell) -> bytes:
+    place = struct.pack("<HH", row, column)
+    match value:
+        case None:
+            return b""
+        case bool():
+            return record(0x205, place + struct.pack("<HBB", PLAIN, value, 0))
+        case str() if value in ERRORS and column == 1:
+            return record(0x205, place + struct.pack("<HBB", PLAIN, ERRORS[value], 1))
+        case str() if value in ERRORS:
+            formula = struct.pack("<HBBBBHHHIH", PLAIN, 2, 0, ERRORS[value], 0, 0, 0xFFFF, 0, 0, 3) + b"\x1e\1\0"
+            return record(0x06, place + formula)
+        case str():
+            wide = value.encode("utf-16-le")
+            return record(0x204, place + struct.pack("<HHB", PLAIN, len(value), 1) + wide)
+        case (number, style) if number == int(number):
+            rk = int(number) << 2 | 2
+            return record(0xBD, place + struct.pack("<HIH", style, rk, column))
+        case (number, style):
+            return record(0x203, place + struct.pack("<Hd", style, number))
+        case _:
+            return record(0x203, place + struct.pack("<Hd", PLAIN, value))
+
+
+def xls(rows: list[list[Cell]], *, since_1904: bool = False, sheet: str = "Día") -> bytes:
+    start = record(0x809, struct.pack("<HHHHII", 0x600, 5, 0, 0, 0, 0))
+    start += record(0x22, struct.pack("<H", since_1904))
+    start += record(0x41E, struct.pack("<HHB", 164, 5, 0) + b"00000")
+    for code in (0, 164, 14):
+        start += record(0xE0, struct.pack("<HH", 0, code) + bytes(16))
+    name = sheet.encode("utf-16-le")
+    size = len(start) + 4 + 8 + len(name) + 4
+    start += record(0x85, struct.pack("<IBBBB", size, 0, 0, len(sheet), 1) + name) + record(0x0A, b"")
+    body = b"".join(cell(r, c, value) for r, row in enumerate(rows) for c, value in enumerate(row))
+    stream = start + record(0x809, struct.pack("<HHHHII", 0x600, 0x10, 0, 0, 0, 0)) + body + record(0x0A, b"")
+    return ole(stream.ljust(max(4_096, -(-len(stream) // 512) * 512), b"\0"))
+
+
+def ole(stream: bytes) -> bytes:
+    """A file of one stream: header, table of sectors, directory, then the stream."""
+    count = len(stream) // 512
+    assert count < 120
+    links = [0xFFFFFFFD, 0xFFFFFFFE, *range(3, count + 2), 0xFFFFFFFE]
+    table = struct.pack("<128I", *links, *[0xFFFFFFFF] * (128 - len(links)))
+    head = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(16) + struct.pack("<HHHHH", 0x3E, 3, 0xFFFE, 9, 6) + bytes(10)
+    head += struct.pack("<IIIIIIII", 1, 1, 0, 4_096, 0xFFFFFFFE, 0, 0xFFFFFFFE, 0)
+    head += struct.pack("<109I", 0, *[0xFFFFFFFF] * 108)
+
+    def entry(name: str, kind: int, child: int, first: int, size: int) -> bytes:
+        text = name.encode("utf-16-le").ljust(64, b"\0")
+        links = struct.pack("<HBBIII", 2 * len(name) + 2, kind, 1, 0xFFFFFFFF, 0xFFFFFFFF, child)
+        return text + links + bytes(36) + struct.pack("<IQ", first, size)
+
+    directory = entry("Root Entry", 5, 1, 0xFFFFFFFE, 0) + entry("Workbook", 2, 0xFFFFFFFF, 2, len(stream))
+    return head + table + directory.ljust(512, b"\0") + stream
+
+
+ROWS: list[list[Cell]] = [
+    ["ident", "label", "remark"],
+    [(123, PADDED), "#N/A", "Peña"],
+    [(7.5, PADDED), "x", "#REF!"],
+    ["0012", 123.0, (45_000, DAY)],
+    ["y", None, True],
+]
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "delivery.xls"
+
+
+def test_an_old_workbook_reads_as_its_cells_show(path: Path) -> None:
+    path.write_bytes(xls(ROWS))
+    table, frame = read_back(path, CONTRACT)
+    assert cells_of(frame) == [
+        ("00123", "#N/A", "Peña"),
+        ("7.5", "x", "#REF!"),
+        ("0012", "123", "2023-03-15"),
+        ("y", "", "true"),
+    ]
+    assert (table.describe()["sheet"], table.describe()["format"]) == ("Día", "excel")
+
+
+def test_days_of_an_old_workbook_count_from_where_it_says(path: Path) -> None:
+    contract = contract_of([text("ident"), typed("label", "date"), typed("remark", "date")])
+    for since_1904, days in ((False, 45_000.0), (True, 43_538.0)):
+        path.write_bytes(xls([["ident", "label", "remark"], ["a", days, None]], since_1904=since_1904))
+        assert not check_file(path, contract, path.parent).errors
+        assert pl.read_parquet(path.parent / SILVER)["label"].to_list() == [date(2023, 3, 15)]
+
+
+def test_an_old_workbook_with_bytes_changed_or_cut_is_read_or_refused(path: Path) -> None:
+    whole, dice = xls(ROWS), random.Random(5)
+    for _ in range(300):
+        content = bytearray(whole)
+        for _ in range(dice.randint(1, 6)):
+            content[dice.randrange(len(content))] = dice.choice([0, 1, 255, dice.randrange(256)])
+        path.write_bytes(bytes(content[: dice.choice([len(content), dice.randrange(9, len(content))])]))
+        with suppress(UnreadableFileError):
+            read_back(path, CONTRACT)

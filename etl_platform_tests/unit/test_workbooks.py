@@ -1,0 +1,231 @@
+"""What a sheet shows and Excel's reader does not tell: errors, formulas, zeros, serial dates, hidden sheets."""
+
+import io
+import zipfile
+from collections.abc import Callable
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import openpyxl
+import polars as pl
+import pytest
+from openpyxl.utils.datetime import CALENDAR_MAC_1904
+
+from etl_platform.adapters import sheet_xml
+from etl_platform.check import SILVER, check_file
+from etl_platform.core.errors import UnreadableFileError
+from etl_platform.core.rules import LINE
+from etl_platform_tests.unit.making import cells_of, contract_of, custom, read_back, text, typed
+
+CONTRACT = contract_of([text("ident"), text("label"), text("remark")])
+HEAD = ["ident", "label", "remark"]
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "delivery.xlsx"
+
+
+def write(path: Path, *rows: list[Any], change: Callable[[Any], None] = lambda book: None) -> None:
+    book = openpyxl.Workbook()
+    for row in (HEAD, *rows):
+        book.active.append(row)
+    change(book)
+    book.save(path)
+
+
+def refusal(path: Path, contract: Any = CONTRACT) -> UnreadableFileError:
+    with pytest.raises(UnreadableFileError) as caught:
+        read_back(path, contract)
+    return caught.value
+
+
+def rewritten(path: Path, member: str, old: bytes, new: bytes) -> None:
+    """The same workbook with a part of one member's text replaced."""
+    with zipfile.ZipFile(path) as archive:
+        parts = {name: archive.read(name) for name in archive.namelist()}
+    assert old in parts[member]
+    parts[member] = parts[member].replace(old, new)
+    sink = io.BytesIO()
+    with zipfile.ZipFile(sink, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, body in parts.items():
+            archive.writestr(name, body)
+    path.write_bytes(sink.getvalue())
+
+
+def test_an_error_value_is_the_text_that_the_cell_shows(path: Path) -> None:
+    write(path, ["1", "#N/A", "x"], ["2", "y", "#DIV/0!"])
+    _, frame = read_back(path, CONTRACT)
+    assert cells_of(frame) == [("1", "#N/A", "x"), ("2", "y", "#DIV/0!")]
+
+
+def test_error_values_are_found_many_blocks_into_a_sheet(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sheet_xml, "_BLOCK", 300)
+    write(path, *[[str(i), "#REF!" if i % 7 == 0 else "ok", "x"] for i in range(200)])
+    _, frame = read_back(path, CONTRACT)
+    assert [row[1] for row in cells_of(frame)] == ["#REF!" if i % 7 == 0 else "ok" for i in range(200)]
+
+
+def test_a_formula_without_its_result_is_refused_with_its_place(path: Path) -> None:
+    write(path, ["1", "a", "b"], ["2", '=A3&"x"', "b"])
+    error = refusal(path)
+    assert (error.code, error.line) == ("workbook_uncalculated", 3)
+    assert "column 2" in error.message
+
+
+def test_the_stored_result_of_a_formula_is_its_text_also_where_it_is_empty(path: Path) -> None:
+    write(path, ["1", "=A2", "=B2"])
+    sheet = "xl/worksheets/sheet1.xml"
+    rewritten(path, sheet, b'<c r="B2"><f>A2</f><v />', b'<c r="B2" t="str"><f>A2</f><v>00a</v>')
+    rewritten(path, sheet, b'<c r="C2"><f>B2</f><v />', b'<c r="C2" t="str"><f>B2</f><v></v>')
+    assert cells_of(read_back(path, CONTRACT)[1]) == [("1", "00a", "")]
+
+
+def test_a_formula_outside_the_table_does_not_matter(path: Path) -> None:
+    def above(book: Any) -> None:
+        book.active.insert_rows(1)
+        book.active["A1"] = "=TODAY()"
+
+    write(path, ["1", "a", "b"], change=above)
+    assert cells_of(read_back(path, CONTRACT)[1]) == [("1", "a", "b")]
+
+
+def test_zeros_that_only_the_number_format_shows_are_kept(path: Path) -> None:
+    def pad(book: Any) -> None:
+        for cell, code in (("A2", "00000"), ("A3", "00000"), ("B2", "0"), ("B3", "0.00"), ("A4", "00000")):
+            book.active[cell].number_format = code
+
+    write(path, [123, 7, "x"], [123456, 1.5, "y"], ["A-7", 8, "z"], change=pad)
+    _, frame = read_back(path, CONTRACT)
+    assert [row[:2] for row in cells_of(frame)] == [("00123", "7"), ("123456", "1.5"), ("A-7", "8")]
+
+
+def test_durations_and_rounded_seconds_read_as_excel_shows_them(path: Path) -> None:
+    almost = datetime(2026, 1, 5, 17, 59, 59, 999_600)  # noqa: DTZ001 - a cell has no time zone
+    write(path, ["1", timedelta(hours=36, minutes=5), almost], ["2", timedelta(seconds=59), date(2026, 1, 5)])
+    _, frame = read_back(path, CONTRACT)
+    assert [row[1:] for row in cells_of(frame)] == [("36:05:00", "2026-01-05T18:00:00"), ("0:00:59", "2026-01-05")]
+
+
+MOMENTS = contract_of(
+    [
+        text("ident"),
+        typed("label", "date", customProperties=custom(formats=["M/d/yyyy", "yyyyMMdd"])),
+        typed("remark", "timestamp"),
+    ]
+)
+
+
+def silver_of(path: Path, contract: Any) -> list[tuple[Any, ...]]:
+    result = check_file(path, contract, path.parent)
+    assert not result.errors
+    return pl.read_parquet(path.parent / SILVER).rows()
+
+
+def test_dates_that_lost_their_format_are_days_and_typed_formats_come_first(path: Path) -> None:
+    write(
+        path,
+        ["serials", 45_000, 45_000.75],
+        ["texts", "3/15/2023", "2023-03-15 18:00:00"],
+        ["cells", date(2023, 3, 15), datetime(2023, 3, 15)],  # noqa: DTZ001 - a cell has no time zone
+        ["format", 20_230_315, None],
+    )
+    day, evening, midnight = (datetime(2023, 3, 15, hour) for hour in (0, 18, 0))  # noqa: DTZ001 - as above
+    assert silver_of(path, MOMENTS) == [
+        ("serials", day.date(), evening),
+        ("texts", day.date(), evening),
+        ("cells", day.date(), midnight),
+        ("format", day.date(), None),
+    ]
+
+
+def test_days_of_a_workbook_from_an_old_mac_count_from_1904(path: Path) -> None:
+    def since_1904(book: Any) -> None:
+        book.epoch = CALENDAR_MAC_1904
+
+    write(path, ["1", 45_000 - 1_462, None], change=since_1904)
+    assert silver_of(path, MOMENTS)[0][1] == date(2023, 3, 15)
+
+
+@pytest.mark.parametrize("days", [60, 2_958_466, -3, 45_000.5, "45000x"])
+def test_a_number_that_is_no_day_is_no_date(path: Path, days: Any) -> None:
+    write(path, ["1", days, None], ["2", None, None])
+    assert check_file(path, MOMENTS, path.parent).reasons == {"label.type": 1}
+
+
+def test_serial_days_in_a_text_file_are_dates_only_where_the_contract_says_so(path: Path) -> None:
+    path.write_text("ident,day\n1,45000\n2,2023-03-15\n3,nan\n")
+    formats = ["yyyy-MM-dd", "excelSerial"]
+    told = contract_of([text("ident"), typed("day", "date", customProperties=custom(formats=formats))])
+    assert check_file(path, contract_of([text("ident"), typed("day", "date")]), path.parent).reasons == {"day.type": 2}
+    assert check_file(path, told, path.parent).reasons == {"day.type": 1}
+    assert [row[1] for row in silver_of(path, told)] == [date(2023, 3, 15)] * 2
+
+
+def test_a_visible_sheet_comes_before_a_hidden_one_and_the_report_names_the_other(path: Path) -> None:
+    def hide(book: Any) -> None:
+        book.active.title, book.active.sheet_state = "Hidden", "hidden"
+        other = book.create_sheet("Shown")
+        for row in (HEAD, ["new", "b", "c"]):
+            other.append(row)
+
+    write(path, ["old", "b", "c"], change=hide)
+    table, frame = read_back(path, CONTRACT)
+    assert cells_of(frame) == [("new", "b", "c")]
+    described = table.describe()
+    assert (described["sheet"], described["ignored_sheets"], described["confidence"]["sheet"]) == (
+        "Shown",
+        ["Hidden"],
+        0.5,
+    )
+
+
+def test_two_sheets_that_fit_alike_are_refused_and_one_without_rows_is_not_one_of_them(path: Path) -> None:
+    def second(*rows: list[Any]) -> Callable[[Any], None]:
+        def add(book: Any) -> None:
+            sheet = book.create_sheet("Second")
+            for row in (HEAD, *rows):
+                sheet.append(row)
+
+        return add
+
+    write(path, ["1", "b", "c"], change=second(["2", "b", "c"]))
+    error = refusal(path)
+    assert (error.code, "Second" in error.message) == ("ambiguous_sheet", True)
+    write(path, ["1", "b", "c"], change=second())
+    assert cells_of(read_back(path, CONTRACT)[1]) == [("1", "b", "c")]
+    assert read_back(path)[0].describe()["sheet"] == "Sheet"
+
+
+def test_merged_titles_charts_and_offsets_leave_rows_on_their_numbers(path: Path) -> None:
+    def move(book: Any) -> None:
+        book.create_chartsheet("Chart", 0)
+        sheet = book.worksheets[0]
+        sheet.insert_rows(1, 3)
+        sheet.insert_cols(1, 2)
+        sheet["A1"] = "Springfield"
+        sheet.merge_cells("A1:E1")
+
+    write(path, ["1", "b", "c"], change=move)
+    table, frame = read_back(path, CONTRACT)
+    assert (cells_of(frame), frame[LINE].to_list()) == ([("", "", "1", "b", "c")], [5])
+    assert table.describe()["dropped"] == [{"line": 1, "why": "preamble", "text": "Springfield"}]
+
+
+@pytest.mark.parametrize(
+    ("stream", "code"),
+    [("EncryptedPackage", "encrypted"), ("WordDocument", "not_tabular"), ("Nothing", "workbook_damaged")],
+)
+def test_an_ole_file_that_is_no_workbook_is_called_by_its_name(path: Path, stream: str, code: str) -> None:
+    path.write_bytes(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(600) + stream.encode("utf-16-le") + bytes(600))
+    assert refusal(path).code == code
+
+
+def test_a_part_that_unpacks_to_more_than_it_claims_is_refused(path: Path) -> None:
+    write(path, *[[f"text {i}", "b", "c"] for i in range(3_000)])
+    content = path.read_bytes()
+    with zipfile.ZipFile(path) as archive:
+        size = archive.getinfo("xl/worksheets/sheet1.xml").file_size.to_bytes(4, "little")
+    path.write_bytes(content.replace(size, (500).to_bytes(4, "little")))
+    assert refusal(path).code == "archive_damaged"
