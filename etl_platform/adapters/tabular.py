@@ -121,16 +121,17 @@ class TextTable:
         """
         dialect = self.dialect
         grid = Grid(dialect.delimiter, dialect.line_end, len(self.header), dialect.declared, dialect.named)
-        buffer, line, skip = b"", dialect.data_line, dialect.data_offset
+        buffer, line = b"", dialect.data_line
         with _readable(self._open, self._packed) as file:
-            for block, final in _with_final(utf8_blocks(_blocks(file, dialect), dialect.encoding)):
-                buffer += block
-                if skip:
-                    buffer, skip = buffer[skip:], max(0, skip - len(buffer))
+            blocks = utf8_blocks(_blocks(file, dialect), dialect.encoding)
+            for block, final in _with_final(_after(blocks, dialect.data_offset)):
+                # Cut where a row may end before it is joined: whole chunks are then never copied again.
+                cut = len(block) if final else block.rfind(grid.line_end) + 1
+                buffer = b"".join((buffer, memoryview(block)[:cut]))
                 if final:
                     # DOS programs end a text with Ctrl-Z.
-                    buffer = b"" if skip else buffer.rstrip(b"\x1a")
-                while buffer and not skip and (final or len(buffer) >= CHUNK_BYTES):
+                    buffer = buffer.rstrip(b"\x1a")
+                while buffer and (final or len(buffer) >= CHUNK_BYTES // 2):
                     if positions is not None and not final:
                         end, lines = cut_rows(buffer, grid.line_end)
                         frame = parse_columns(buffer[:end], grid, positions) if end else None
@@ -156,6 +157,7 @@ class TextTable:
                         raise unclosed_quote(line)
                     buffer, line = rest + buffer[end:], line + lines
                     yield frame, final and not buffer
+                buffer += block[cut:]
 
     def _without_footer(self, frame: pl.DataFrame) -> pl.DataFrame:
         cells = [name for name in frame.columns if name.isdigit()]
@@ -218,6 +220,13 @@ def _read_up_to(file: ByteStream, size: int) -> bytes:
         parts.append(part)
         size -= len(part)
     return b"".join(parts)
+
+
+def _after(blocks: Iterator[bytes], offset: int) -> Iterator[bytes]:
+    """The blocks without their first bytes."""
+    for block in blocks:
+        yield block[offset:]
+        offset = max(0, offset - len(block))
 
 
 def _with_final(blocks: Iterator[bytes]) -> Iterator[tuple[bytes, bool]]:
