@@ -81,6 +81,10 @@ def detect_dialect(sample: bytes, *, whole: bool, contract: Contract | None) -> 
     layout, header = layouts[0], layouts[0].header
     line_end, uniform = _line_end(text)
     rival = max((other.score for other in layouts[1:] if other.width > 1), default=0.0)
+    data_offset, held = lines_bytes(sample, text, encoding, layout.data_line - 1)
+    if not held and not whole:
+        message = f"the header is not over within the first {SAMPLE_BYTES:,} bytes; send the columns alone"
+        raise UnreadableFileError("no_header_match", message, header.first)
     return Dialect(
         encoding=encoding,
         delimiter=layout.delimiter,
@@ -88,7 +92,7 @@ def detect_dialect(sample: bytes, *, whole: bool, contract: Contract | None) -> 
         header_line=header.first,
         header_rows=header.rows,
         data_line=layout.data_line,
-        data_offset=lines_bytes(sample, text, encoding, layout.data_line - 1),
+        data_offset=data_offset,
         header=layout.cells,
         declared=len(header.cells),
         named=max(i for i, cell in enumerate(header.cells, start=1) if cell.strip()),

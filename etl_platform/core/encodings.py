@@ -142,13 +142,14 @@ def _utf8_or_cp1252(line: bytes) -> str:
         return line.decode("cp1252", errors="replace")
 
 
-def lines_bytes(sample: bytes, text: str, encoding: Encoding, lines: int) -> int:
-    """How many bytes of the file's text as UTF-8, as it is passed on, its first lines take; any line end counts."""
+def lines_bytes(sample: bytes, text: str, encoding: Encoding, lines: int) -> tuple[int, bool]:
+    """How many bytes of the file's text as UTF-8, as it is passed on, its first lines take; any line end counts.
+
+    False as well where the sample holds fewer line ends.
+    """
     raw = sample[encoding.bom_bytes :] if encoding.by_line else text.encode()
-    ends = [match.end() for _, match in zip(range(lines), _LINE_END.finditer(raw), strict=False)]
-    if len(ends) < lines:
-        return len(raw)
-    return ends[-1] if ends else 0
+    ends = [0, *(match.end() for _, match in zip(range(lines), _LINE_END.finditer(raw), strict=False))]
+    return (ends[-1], True) if len(ends) > lines else (len(raw), False)
 
 
 def utf8_blocks(blocks: Iterator[bytes], encoding: Encoding) -> Iterator[bytes]:

@@ -219,3 +219,16 @@ def test_a_zip_member_without_a_name_is_damage(path: Path) -> None:
     with pytest.raises(UnreadableFileError) as caught:
         read_back(path, CONTRACT)
     assert caught.value.code == "archive_damaged"
+
+
+@pytest.mark.parametrize(
+    "cell", ["x" * 300_000, " " * 300_000, '"' + "y\n" * 150_000 + '"'], ids=["x", "blank", "lines"]
+)
+def test_a_header_that_goes_on_beyond_the_sample_is_not_read_as_a_row(path: Path, cell: str) -> None:
+    path.write_text(f"ident,label,remark,{cell}\n1,a,b,\n", "utf-8")
+    with pytest.raises(UnreadableFileError) as caught:
+        read_back(path, CONTRACT)
+    assert caught.value.code in {"no_header_match", "unclosed_quote"}
+    path.write_text(f"ident,label,remark\n1,a,{cell.strip() or 'b'}\n", "utf-8")
+    _, frame = read_back(path, CONTRACT)
+    assert frame.height == 1
