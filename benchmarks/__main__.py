@@ -1,20 +1,26 @@
-"""``make bench``: the engine beside its peers on one generated file; the table goes to RESULTS.md as well."""
+"""``make bench``: the engine beside its peers, on files that are generated here; the tables go to RESULTS.md as well.
+
+Contenders run in turn, each a process of its own. Read the ratios: seconds differ from machine to machine.
+"""
 
 import argparse
 import json
 import os
 import platform
+import statistics
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from benchmarks.contenders import CONTENDERS
+from benchmarks.contenders import CONTRACT
 from benchmarks.generate import write
+from benchmarks.reading import READERS, WRONG, run, table
 
 RESULTS = Path(__file__).parent / "RESULTS.md"
 ABOUT = {
@@ -23,32 +29,125 @@ ABOUT = {
     "polars_whole": "Polars streaming, the whole job",
     "duckdb_whole": "DuckDB, the whole job",
 }
+SMALL_ROWS, SMALL_RUNS = 10_000, 5
+SMALL_COMMANDS = {
+    "etl-platform check": [sys.executable, "-m", "etl_platform", "check", "{file}", "--contract", str(CONTRACT)],
+    "Polars, the whole job": [sys.executable, "-m", "benchmarks.contenders", "polars_whole", "{file}", "{folder}"],
+    "DuckDB, the whole job": [sys.executable, "-m", "benchmarks.contenders", "duckdb_whole", "{file}", "{folder}"],
+}
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="make bench ARGS=", description=__doc__)
-    parser.add_argument("--rows", type=int, default=9_500_000, help="rows of the file [9,500,000, about 1.4 GB]")
-    parser.add_argument("--only", nargs="*", choices=list(CONTENDERS), default=list(CONTENDERS))
+    parser.add_argument("--rows", type=int, default=9_500_000, help="rows of the large file [9,500,000, about 1.4 GB]")
+    parser.add_argument("--huge", type=int, default=47_500_000, help="rows of the one for memory [47,500,000, 6.9 GB]")
+    parser.add_argument("--only", nargs="*", choices=list(SECTIONS), default=list(SECTIONS))
     arguments = parser.parse_args()
+    texts, good = [_heading()], True
+    for name in arguments.only:
+        text, fine = SECTIONS[name](arguments)
+        print(text, flush=True)
+        texts.append(text)
+        good = good and fine
+    if arguments.only == list(SECTIONS):
+        RESULTS.write_text("\n".join(texts), "utf-8")
+    return 0 if good else 1
+
+
+def _heading() -> str:
+    versions = ", ".join(f"{name} {version(name)}" for name in ("etl-platform", "polars", "duckdb"))
+    return (
+        "# Benchmarks\n\n"
+        f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}; {versions}; "
+        f"{datetime.now(UTC):%Y-%m-%d}. Made by `make bench`; read the ratios.\n"
+    )
+
+
+def engine(arguments: argparse.Namespace) -> tuple[str, bool]:
+    """Every contender on one large file; those that check must count the same rows."""
     with tempfile.TemporaryDirectory(prefix="etl-platform-bench-") as folder:
-        path = Path(folder) / "officers.csv"
-        print(f"generating {arguments.rows:,} rows …", file=sys.stderr)
-        write(path, arguments.rows)
+        path = _generated(Path(folder), arguments.rows)
         size = path.stat().st_size
-        found = {}
-        for name in arguments.only:
-            print(f"running {ABOUT[name]} …", file=sys.stderr)
-            found[name] = measure(name, path, Path(folder) / name)
-    text = report(found, arguments.rows, size)
-    print(text)
-    if arguments.only == list(CONTENDERS):
-        RESULTS.write_text(text, "utf-8")
-    whole = [(item["good"], item["bad"]) for name, item in found.items() if name != "duckdb_typed"]
-    return 0 if len(set(whole)) <= 1 else 1
+        found = {name: measure(name, path, Path(folder) / name) for name in ABOUT}
+    mine = found["ours"]
+    lines = [
+        "## The whole job",
+        "",
+        f"{arguments.rows:,} rows, {size / 1e9:.2f} GB.",
+        "",
+        "| | CPU s | wall s | peak MiB | good | bad | Parquet MB | our CPU | our wall | our size |",
+        "|---|---|---|---|---|---|---|---|---|---|",
+    ]
+    for name, item in found.items():
+        ratios = " | ".join(f"{mine[key] / item[key]:.2f}×" for key in ("cpu", "wall", "bytes"))
+        lines.append(
+            f"| {ABOUT[name]} | {item['cpu']:.1f} | {item['wall']:.1f} | {item['mib']:.0f} "
+            f"| {item['good']:,} | {item['bad']:,} | {item['bytes'] / 1e6:.1f} | {ratios} |"
+        )
+    pruned = f"{mine['groups']} row groups, statistics in {mine['statistics']} of {mine['column_chunks']} column chunks"
+    whole = {(item["good"], item["bad"]) for name, item in found.items() if name != "duckdb_typed"}
+    return "\n".join([*lines, "", f"Silver: {pruned}.", ""]), len(whole) == 1
+
+
+def memory(arguments: argparse.Namespace) -> tuple[str, bool]:
+    """Peak memory of the engine on a file five times as large."""
+    with tempfile.TemporaryDirectory(prefix="etl-platform-bench-") as folder:
+        path = _generated(Path(folder), arguments.huge)
+        size = path.stat().st_size
+        found = measure("ours", path, Path(folder) / "ours")
+    text = (
+        "## Memory\n\n"
+        f"{arguments.huge:,} rows, {size / 1e9:.2f} GB: peak {found['mib']:.0f} MiB, {found['cpu']:.1f} CPU s, "
+        f"{found['wall']:.1f} s; {found['good']:,} good, {found['bad']:,} bad.\n"
+    )
+    return text, found["good"] + found["bad"] == arguments.huge
+
+
+def small(_arguments: argparse.Namespace) -> tuple[str, bool]:
+    """A small file, where the start of Python is most of the time."""
+    with tempfile.TemporaryDirectory(prefix="etl-platform-bench-") as folder:
+        path = _generated(Path(folder), SMALL_ROWS)
+        walls: dict[str, list[float]] = {name: [] for name in SMALL_COMMANDS}
+        for turn in range(SMALL_RUNS):
+            for number, (name, command) in enumerate(SMALL_COMMANDS.items()):
+                out = Path(folder) / f"{turn}-{number}"
+                out.mkdir()
+                filled = [part.format(file=path, folder=out) for part in command]
+                began = time.monotonic()
+                subprocess.run(filled, stdout=subprocess.DEVNULL, check=True)
+                walls[name].append(time.monotonic() - began)
+        size = path.stat().st_size
+    lines = [f"## A small file\n\n{SMALL_ROWS:,} rows, {size / 1e6:.1f} MB, start of Python included.\n"]
+    lines += [f"| | wall s, median of {SMALL_RUNS} | our wall |", "|---|---|---|"]
+    mine = statistics.median(walls["etl-platform check"])
+    for name, seconds in walls.items():
+        median = statistics.median(seconds)
+        lines.append(f"| {name} | {median:.2f} | {mine / median:.2f}× |")
+    return "\n".join([*lines, ""]), True
+
+
+def reading(_arguments: argparse.Namespace) -> tuple[str, bool]:
+    """Awkward files at each reader's defaults; the engine may be silently wrong on none."""
+    found = run()
+    wrong = [item.file for item in found if item.reader == OURS and item.verdict == WRONG]
+    return f"## Awkward files\n\n{table(found)}", not wrong
+
+
+OURS = next(iter(READERS))
+Section = Callable[[argparse.Namespace], tuple[str, bool]]
+SECTIONS: dict[str, Section] = {function.__name__: function for function in (engine, memory, small, reading)}
+
+
+def _generated(folder: Path, rows: int) -> Path:
+    path = folder / "officers.csv"
+    print(f"generating {rows:,} rows …", file=sys.stderr)
+    write(path, rows)
+    return path
 
 
 def measure(name: str, path: Path, folder: Path) -> dict[str, Any]:
     """CPU and wall seconds, peak MiB of the process, and what it counted."""
+    print(f"running {ABOUT[name]} …", file=sys.stderr)
     folder.mkdir()
     command = [sys.executable, "-m", "benchmarks.contenders", name, str(path), str(folder)]
     began = time.monotonic()
@@ -58,33 +157,29 @@ def measure(name: str, path: Path, folder: Path) -> dict[str, Any]:
     _, status, usage = os.wait4(process.pid, 0)
     if status:
         raise SystemExit(f"{name} failed")
+    wall = time.monotonic() - began
     return {
         "cpu": usage.ru_utime + usage.ru_stime,
-        "wall": time.monotonic() - began,
+        "wall": wall,
         "mib": usage.ru_maxrss / 1024,
         **json.loads(output),
+        **_written(folder),
     }
 
 
-def report(found: dict[str, dict[str, Any]], rows: int, size: int) -> str:
-    mine = found.get("ours")
-    versions = ", ".join(f"{name} {version(name)}" for name in ("etl-platform", "polars", "duckdb"))
-    lines = [
-        "# Engine benchmark",
-        "",
-        f"{rows:,} rows, {size / 1e9:.2f} GB; {os.cpu_count()} cores, {platform.machine()}, Python "
-        f"{platform.python_version()}; {versions}; {datetime.now(UTC):%Y-%m-%d}. Read the ratios.",
-        "",
-        "| | CPU s | wall s | peak MiB | good | bad | our CPU | our wall |",
-        "|---|---|---|---|---|---|---|---|",
-    ]
-    for name, item in found.items():
-        ratios = f"{mine['cpu'] / item['cpu']:.2f}× | {mine['wall'] / item['wall']:.2f}×" if mine else "|"
-        lines.append(
-            f"| {ABOUT[name]} | {item['cpu']:.1f} | {item['wall']:.1f} | {item['mib']:.0f} "
-            f"| {item['good']:,} | {item['bad']:,} | {ratios} |"
-        )
-    return "\n".join(lines) + "\n"
+def _written(folder: Path) -> dict[str, int]:
+    """What the good rows' Parquet file holds, told by another reader than the one that wrote it."""
+    import duckdb
+
+    path = next(
+        folder / f"{name}.parquet" for name in ("silver", "good", "typed") if (folder / f"{name}.parquet").exists()
+    )
+    groups, chunks, statistics_ = duckdb.execute(
+        "SELECT count(DISTINCT row_group_id), count(*), count(*) FILTER (stats_null_count IS NOT NULL AND "
+        "(stats_min_value IS NOT NULL OR stats_null_count = row_group_num_rows)) FROM parquet_metadata(?)",
+        [str(path)],
+    ).fetchone()
+    return {"bytes": path.stat().st_size, "groups": groups, "column_chunks": chunks, "statistics": statistics_}
 
 
 if __name__ == "__main__":
