@@ -5,8 +5,9 @@ https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-requests.html
 
 import hashlib
 from collections.abc import Iterator, Mapping, Set
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,8 @@ _MISSING_VERSION = {"405", "MethodNotAllowed", "InvalidArgument"}
 _LOST = frozenset({"PreconditionFailed", "412", "ConditionalRequestConflict", "409"})
 _BLOCK = 1 << 20
 _SINGLE_COPY_BYTES = 5 << 30
+_PART_BYTES = 64 << 20
+"""10,000 parts are the most that S3 takes: 640 GB."""
 
 
 class S3Store:
@@ -96,16 +99,34 @@ class S3Store:
         # The object that should match may be gone altogether.
         gone = _MISSING if if_match is not None else set()
         with _errors(f"PUT s3://{bucket}/{key}", set(), lost=_LOST | gone):
-            if isinstance(body, Path):
-                with body.open("rb") as file:
-                    answer = self._s3.put_object(
-                        Bucket=bucket, Key=key, Body=file, Metadata=dict(metadata or {}), **condition
-                    )
+            target = {"Bucket": bucket, "Key": key}
+            if isinstance(body, Path) and body.stat().st_size > _PART_BYTES:
+                answer = self._write_parts(target, body, dict(metadata or {}), condition)
             else:
-                answer = self._s3.put_object(
-                    Bucket=bucket, Key=key, Body=body, Metadata=dict(metadata or {}), **condition
-                )
+                content = body.read_bytes() if isinstance(body, Path) else body
+                answer = self._s3.put_object(**target, Body=content, Metadata=dict(metadata or {}), **condition)
         return str(answer["ETag"].strip('"'))
+
+    def _write_parts(
+        self, target: Mapping[str, str], path: Path, metadata: Mapping[str, str], condition: Mapping[str, str]
+    ) -> Any:
+        """In parts: one request takes 5 GB at most, and a break in it would cost all that was sent."""
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        started = self._s3.create_multipart_upload(**target, Metadata=metadata)
+        upload = {**target, "UploadId": started["UploadId"]}
+        parts: list[dict[str, Any]] = []
+        try:
+            with path.open("rb") as file:
+                for number, block in enumerate(iter(partial(file.read, _PART_BYTES), b""), start=1):
+                    sent = self._s3.upload_part(**upload, PartNumber=number, Body=block)
+                    parts.append({"PartNumber": number, "ETag": sent["ETag"]})
+            return self._s3.complete_multipart_upload(**upload, MultipartUpload={"Parts": parts}, **condition)
+        except BaseException:
+            # Parts of an upload that is never completed would be kept and paid for; the first error is the one to tell.
+            with suppress(BotoCoreError, ClientError):
+                self._s3.abort_multipart_upload(**upload)
+            raise
 
     def delete(self, bucket: str, key: str) -> None:
         with _errors(f"DELETE s3://{bucket}/{key}", set()):

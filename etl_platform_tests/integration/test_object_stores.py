@@ -8,10 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from etl_platform.adapters import s3
+from etl_platform.adapters.aws import make_client
 from etl_platform.adapters.local_objects import LocalStore
 from etl_platform.adapters.objects import ObjectHead, ObjectStore
 from etl_platform.adapters.s3 import S3Store
 from etl_platform.core.errors import ObjectMissingError, PreconditionFailedError, TransientError
+from etl_platform.local.provision import Provisioned
 from etl_platform.settings import Settings
 
 BODY = b"officer_id,last_name\r\nA1,Pe\xf1a\r\n"
@@ -242,6 +245,30 @@ def test_a_version_that_never_was_is_missing(settings: Settings, version_id: str
 
     with pytest.raises(ObjectMissingError):
         store.head(bucket, "from_client/a/x.csv", version_id)
+
+
+def test_a_large_file_is_sent_in_parts_under_the_same_conditions(
+    settings: Settings, provisioned: Provisioned, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A part is 5 MiB at least; an upload that loses its condition leaves neither an object nor parts behind."""
+    monkeypatch.setattr(s3, "_PART_BYTES", 5 << 20)
+    store, bucket, key = S3Store(settings), provisioned.bucket, "silver/large.parquet"
+    body, other = tmp_path / "body", tmp_path / "other"
+    body.write_bytes(b"0123456789abcdef" * (11 << 16))
+    other.write_bytes(b"fedcba9876543210" * (11 << 16))
+
+    etag = store.write(bucket, key, body, if_absent=True, metadata={"delivery-id": "d1"})
+    for condition in ({"if_absent": True}, {"if_match": "0" * 32}):
+        with pytest.raises(PreconditionFailedError):
+            store.write(bucket, key, other, **condition)
+
+    head = store.head(bucket, key)
+    assert (head.etag, head.metadata, head.size_bytes) == (etag, {"delivery-id": "d1"}, 11 << 20)
+    assert etag.endswith("-3")
+    assert store.download(head, tmp_path / "copy") == hashlib.sha256(body.read_bytes()).hexdigest()
+    assert store.write(bucket, key, other, if_match=etag) == store.head(bucket, key).etag != etag
+    client = make_client(settings, "s3")
+    assert not client.list_multipart_uploads(Bucket=bucket).get("Uploads")
 
 
 def test_a_server_that_does_not_answer_is_worth_another_try(settings: Settings) -> None:
