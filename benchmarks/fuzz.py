@@ -134,7 +134,8 @@ def _cells_agree(path: Path, contract: Any, report: dict[str, Any]) -> bool:
         rows = _strict_rows(text, dialect["delimiter"])
     except (ValueError, csv.Error):
         return False
-    if any("\n" in cell for line, cells in rows if line <= dialect["header_line"] for cell in cells):
+    header_ends = dialect["header_line"] + dialect["header_lines"] - 1
+    if any("\n" in cell for line, cells in rows if line <= header_ends for cell in cells):
         return False
     if "unclosed_quote" in codes:
         # A stray quote may look unclosed where a chunk ends; in one chunk there is no excuse.
@@ -147,7 +148,7 @@ def _cells_agree(path: Path, contract: Any, report: dict[str, Any]) -> bool:
     expected = [
         (*(cell or None for cell in cells[:width]), *[None] * (width - len(cells)), line)
         for line, cells in rows
-        if line > dialect["header_line"] and line not in left_out and not _is_blank(cells, width)
+        if line > header_ends and line not in left_out and not _is_blank(cells, width)
     ]
     assert ours == expected, _first_difference(ours, expected)
     return True

@@ -11,8 +11,8 @@ from html import unescape
 
 from etl_platform.core.errors import UnreadableFileError
 
-MAX_SHEET_CELLS = 20_000_000
-"""All sheets together, blank cells included: Excel's reader takes 32 bytes for each."""
+MAX_SHEET_CELLS = 8_000_000
+"""All sheets together, blank cells included: Excel's reader takes 32 bytes for each, and 80 for one with a text."""
 WORKBOOK_MEMBER = "xl/workbook.xml"
 _BLOCK = 1 << 20
 _LONGEST_ROW = 32 << 20

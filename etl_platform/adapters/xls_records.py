@@ -6,12 +6,14 @@ An OLE file holds a stream ``Workbook`` of records: [MS-CFB] 2.2 and 2.6, [MS-XL
 import struct
 from collections.abc import Iterator
 
-from etl_platform.adapters.sheet_xml import SheetFacts, WorkbookFacts
+from etl_platform.adapters.sheet_xml import MAX_SHEET_CELLS, SheetFacts, WorkbookFacts, workbook_too_large
 
 _ERRORS = {0: "#NULL!", 7: "#DIV/0!", 15: "#VALUE!", 23: "#REF!", 29: "#NAME?", 36: "#NUM!", 42: "#N/A"}
 _END_OF_CHAIN = 0xFFFFFFF8
 _FORMULA, _EOF, _DATE_MODE, _BOUND_SHEET, _MUL_RK, _XF = 0x06, 0x0A, 0x22, 0x85, 0xBD, 0xE0
 _NUMBER, _BOOL_ERROR, _RK, _FORMAT = 0x203, 0x205, 0x27E, 0x41E
+_CELLS = {_FORMULA, _MUL_RK, _NUMBER, _BOOL_ERROR, _RK, 0xBE, 0xD6, 0xFD, 0x201, 0x204}
+"""Every record of a cell or a run of them; each begins with row and column."""
 _BIFF8 = 0x600
 
 
@@ -20,6 +22,7 @@ def scan_xls(content: bytes) -> WorkbookFacts:
 
     Raises:
         ValueError, struct.error, IndexError: a file that is cut off or damaged.
+        UnreadableFileError: ``workbook_too_large``; Excel's reader lays a sheet out from its first to its last cell.
     """
     stream = _workbook_stream(content)
     if len(stream) < 8 or struct.unpack_from("<H", stream, 4)[0] != _BIFF8:
@@ -39,12 +42,26 @@ def scan_xls(content: bytes) -> WorkbookFacts:
         elif kind == _XF:
             formats.append(struct.unpack_from("<H", body, 2)[0])
     digits = [len(code) if set(code) == {"0"} and len(code) > 1 else 0 for code in (codes.get(f, "") for f in formats)]
-    return WorkbookFacts({name: _facts(stream, start, digits) for name, start in offsets.items()}, since_1904)
+    sheets: dict[str, SheetFacts] = {}
+    laid_out = 0
+    for name, start in offsets.items():
+        sheets[name], rows, columns = _facts(stream, start, digits)
+        laid_out += rows * columns
+        if laid_out > MAX_SHEET_CELLS:
+            raise workbook_too_large(f"sheet {name} spans {rows:,} rows and {columns:,} columns: delete stray cells")
+    return WorkbookFacts(sheets, since_1904)
 
 
-def _facts(stream: bytes, start: int, digits: list[int]) -> SheetFacts:
+def _facts(stream: bytes, start: int, digits: list[int]) -> tuple[SheetFacts, int, int]:
+    """Facts of one sheet, and how many rows and columns its cells span."""
     facts = SheetFacts()
+    rows: set[int] = set()
+    columns: set[int] = set()
     for kind, body in _records(stream, start):
+        if kind in _CELLS:
+            row, column = struct.unpack_from("<HH", body)
+            rows.add(row)
+            columns.add(column)
         if kind == _BOOL_ERROR and body[7]:
             facts.errors[struct.unpack_from("<HH", body)] = _ERRORS.get(body[6], "#ERROR!")
         elif kind == _FORMULA and body[12:14] == b"\xff\xff" and body[6] == 2:
@@ -58,7 +75,11 @@ def _facts(stream: bytes, start: int, digits: list[int]) -> SheetFacts:
             for place in range((len(body) - 6) // 6):
                 if width := digits[struct.unpack_from("<H", body, 4 + 6 * place)[0]]:
                     facts.padded[row, first + place] = width
-    return facts
+    return facts, _span(rows), _span(columns)
+
+
+def _span(places: set[int]) -> int:
+    return max(places) - min(places) + 1 if places else 0
 
 
 def _records(stream: bytes, place: int) -> Iterator[tuple[int, bytes]]:
