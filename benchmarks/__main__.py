@@ -174,11 +174,13 @@ def _written(folder: Path) -> dict[str, int]:
     path = next(
         folder / f"{name}.parquet" for name in ("silver", "good", "typed") if (folder / f"{name}.parquet").exists()
     )
-    groups, chunks, statistics_ = duckdb.execute(
+    query = (
         "SELECT count(DISTINCT row_group_id), count(*), count(*) FILTER (stats_null_count IS NOT NULL AND "
-        "(stats_min_value IS NOT NULL OR stats_null_count = row_group_num_rows)) FROM parquet_metadata(?)",
-        [str(path)],
-    ).fetchone()
+        "(stats_min_value IS NOT NULL OR stats_null_count = row_group_num_rows)) FROM parquet_metadata(?)"
+    )
+    # A connection of its own: the awkward files are read by DuckDB's default one.
+    with duckdb.connect() as database:
+        groups, chunks, statistics_ = database.execute(query, [str(path)]).fetchone()
     return {"bytes": path.stat().st_size, "groups": groups, "column_chunks": chunks, "statistics": statistics_}
 
 

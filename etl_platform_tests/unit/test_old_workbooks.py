@@ -123,3 +123,11 @@ def test_an_old_workbook_with_bytes_changed_or_cut_is_read_or_refused(path: Path
         path.write_bytes(bytes(content[: dice.choice([len(content), dice.randrange(9, len(content))])]))
         with suppress(UnreadableFileError):
             read_back(path, CONTRACT)
+
+
+def test_a_far_cell_is_refused_before_the_sheet_is_laid_out(path: Path) -> None:
+    stray: list[Cell] = [None] * 200 + ["x"]
+    path.write_bytes(xls([["ident", "label", "remark"], ["1", "a", "b"], *[[]] * 60_000, stray]))
+    with pytest.raises(UnreadableFileError, match=r"spans 60,003 rows and 201 columns") as caught:
+        read_back(path, CONTRACT)
+    assert caught.value.code == "workbook_too_large"
