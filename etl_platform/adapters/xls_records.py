@@ -98,7 +98,10 @@ def _text(size: int, flags: int, body: bytes) -> str:
 
 def _workbook_stream(content: bytes) -> bytes:
     """The stream by its name in the directory; a workbook is never so small that it lies in the mini stream."""
-    sector_size = 1 << struct.unpack_from("<H", content, 30)[0]
+    shift = struct.unpack_from("<H", content, 30)[0]
+    if shift not in {9, 12}:
+        raise ValueError(f"sectors of 2**{shift} bytes")
+    sector_size = 1 << shift
     first_directory, listed = struct.unpack_from("<I", content, 48)[0], list(struct.unpack_from("<109I", content, 76))
     more, count = struct.unpack_from("<II", content, 68)
 
@@ -106,16 +109,18 @@ def _workbook_stream(content: bytes) -> bytes:
         return content[(number + 1) * sector_size : (number + 2) * sector_size]
 
     entries = sector_size // 4
-    for _ in range(count):
+    sectors = len(content) // sector_size
+    for _ in range(min(count, sectors)):
         *numbers, more = struct.unpack(f"<{entries}I", sector(more))
         listed += numbers
-    table = [
-        link for number in listed if number < _END_OF_CHAIN for link in struct.unpack(f"<{entries}I", sector(number))
-    ]
+    listed = [number for number in listed if number < _END_OF_CHAIN]
+    if len(listed) > sectors:
+        raise ValueError(f"{len(listed):,} sectors of links in a file of {sectors:,}")
+    table = [link for number in listed for link in struct.unpack(f"<{entries}I", sector(number))]
 
     def chain(number: int) -> bytes:
         parts: list[bytes] = []
-        while number < _END_OF_CHAIN and len(parts) <= len(table):
+        while number < _END_OF_CHAIN and len(parts) <= sectors:
             parts.append(sector(number))
             number = table[number]
         return b"".join(parts)

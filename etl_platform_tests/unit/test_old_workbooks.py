@@ -131,3 +131,13 @@ def test_a_far_cell_is_refused_before_the_sheet_is_laid_out(path: Path) -> None:
     with pytest.raises(UnreadableFileError, match=r"spans 60,003 rows and 201 columns") as caught:
         read_back(path, CONTRACT)
     assert caught.value.code == "workbook_too_large"
+
+
+@pytest.mark.parametrize(("place", "value"), [(30, b"\xff\xff"), (30, b"\x1c\0"), (72, b"\xff\xff\xff\x7f")])
+def test_a_damaged_head_is_damage_at_once(path: Path, place: int, value: bytes) -> None:
+    """Sectors of impossible size, or more of them listed than the file has."""
+    content = bytearray(xls([["ident", "label", "remark"], ["1", "a", "b"]]))
+    content[place : place + len(value)] = value
+    path.write_bytes(content)
+    with suppress(UnreadableFileError):
+        assert read_back(path, CONTRACT)[1].height == 1
