@@ -33,8 +33,8 @@ def _text(rows: list[Row], delimiter: str = ",", end: str = "\n", header: Row = 
     return sink.getvalue()
 
 
-def _bytes(*args: object, **more: object) -> bytes:
-    return _text(*args, **more).encode()  # type: ignore[arg-type]
+def _bytes(rows: list[Row], delimiter: str = ",", end: str = "\n", header: Row = HEADER, **more: int) -> bytes:
+    return _text(rows, delimiter, end, header, **more).encode()
 
 
 def _line_ends() -> list[Awkward]:
