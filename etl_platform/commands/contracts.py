@@ -1,0 +1,53 @@
+"""``etl-platform contract …``: work with the contracts themselves."""
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from etl_platform.adapters.contract_files import contract_paths, load_contract, refuse_second
+from etl_platform.commands.parsing import GOOD, USAGE, Commands, add_command, add_group
+from etl_platform.core.errors import ContractError, UsageError
+from etl_platform.settings import load_settings
+
+if TYPE_CHECKING:
+    from etl_platform.core.contracts import Contract
+
+
+def add(commands: Commands) -> None:
+    check = add_command(
+        add_group(commands, "contract", "Work with contracts"),
+        "check",
+        "Check contracts, their rules included",
+        "etl-platform contract check\n  etl-platform contract check contracts/training.odcs.yaml",
+    )
+    check.add_argument("path", nargs="?", type=Path, metavar="PATH", help="a file or folder [CONTRACTS_DIR]")
+    check.set_defaults(command=_check)
+
+
+def _check(arguments: argparse.Namespace) -> int:
+    from etl_platform.check import check_contract
+    from etl_platform.core.rule_names import contract_rules
+
+    path = arguments.path or load_settings().contracts_dir
+    paths = [path] if path.is_file() else contract_paths(path)
+    if not paths:
+        raise UsageError(f"{path}: no *.odcs.yaml here")
+    wrong = 0
+    seen: dict[str, Contract] = {}
+    for item in paths:
+        try:
+            contract = load_contract(item)
+            check_contract(contract)
+            refuse_second(contract, seen.setdefault(contract.dataset, contract))
+        except ContractError as error:
+            wrong += 1
+            print(error, file=sys.stderr)
+            continue
+        for note in contract.notes:
+            print(note, file=sys.stderr)
+        made = len(contract.columns) - len(contract.file_columns)
+        columns = f"{len(contract.columns)} columns" + (f" ({made} of them made here)" if made else "")
+        rules = len(contract_rules(contract)) + len(contract.dataset_rules)
+        print(f"{item}: {contract.dataset}, {columns}, {rules} rules")
+    return USAGE if wrong else GOOD
