@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from etl_platform.batch import HeldMessage, work_batch
+from etl_platform.batch import HeldMessage, Threads, work_batch
 from etl_platform.core.deliveries import Cause, Outcome
 from etl_platform.core.errors import UsageError
 from etl_platform.core.events import ObjectCreated, parse_message
@@ -104,7 +104,7 @@ def _dry_run(events: Sequence[ObjectCreated], settings: Settings) -> tuple[list[
         platform.intake.ingest,
         lambda _message: Attempt(Cause.EVENT, dry_run=True),
         queue=None,
-        workers=settings.sns_worker_max,
+        workers=Threads(settings.sns_worker_max),
         visibility_timeout_s=settings.visibility_timeout_seconds,
         tell=lambda _message, ingested: finished.append(ingested),
     )

@@ -11,7 +11,7 @@ import dagster as dg
 from dagster._utils.warnings import PreviewWarning  # the class that Dagster asks to filter by
 from pydantic import Field
 
-from etl_platform.batch import Failed, HeldMessage, work_batch
+from etl_platform.batch import Failed, HeldMessage, Threads, work_batch
 from etl_platform.core.contracts import Contract
 from etl_platform.core.deliveries import Cause, Outcome
 from etl_platform.core.events import ObjectCreated
@@ -153,7 +153,7 @@ def _work_deliveries(
         platform.intake.ingest,
         lambda message: Attempt(Cause.EVENT, context.run.run_id, message.message_id),
         queue=platform.queue if held else None,
-        workers=platform.settings.sns_worker_max,
+        workers=Threads(platform.settings.sns_worker_max),
         visibility_timeout_s=platform.settings.visibility_timeout_seconds,
         tell=partial(_tell, context, platform, done),
     )

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from etl_platform.batch import MAX_RETRY_DELAY_S, RETRY_DELAY_S, Failed, HeldMessage, Lease, work_batch
+from etl_platform.batch import MAX_RETRY_DELAY_S, RETRY_DELAY_S, Failed, HeldMessage, Lease, Threads, work_batch
 from etl_platform.core.deliveries import Cause, Outcome
 from etl_platform.core.errors import TransientError
 from etl_platform.core.events import ObjectCreated
@@ -53,7 +53,7 @@ def work(messages: Sequence[HeldMessage], queue: FakeQueue | None, log: list[str
         ingest,
         lambda held: Attempt(Cause.EVENT, message_id=held.message_id),
         queue=queue,
-        workers=4,
+        workers=Threads(4),
         visibility_timeout_s=TIMEOUT_S,
         tell=tell,
     )
@@ -169,7 +169,7 @@ class BeatingQueue(FakeQueue):
 
 def test_heartbeats_go_on_after_one_that_failed() -> None:
     queue = BeatingQueue()
-    with Lease(queue, ["a", "b"], timeout_s=0) as lease:
+    with Lease(queue, ["a", "b"], timeout_s=0, workers=Threads(1)) as lease:
         assert queue.beaten.wait(10)
         lease.release("a")
     assert queue.log[:3] == ["hide a,b 0"] * 3
@@ -177,7 +177,7 @@ def test_heartbeats_go_on_after_one_that_failed() -> None:
 
 def test_a_released_handle_is_hidden_no_more() -> None:
     log: list[str] = []
-    with Lease(FakeQueue(log), ["a", "b"], TIMEOUT_S) as lease:
+    with Lease(FakeQueue(log), ["a", "b"], TIMEOUT_S, Threads(1)) as lease:
         lease.release("a")
         lease._beat()
     assert log == [f"hide a,b {TIMEOUT_S}", f"hide b {TIMEOUT_S}"]
