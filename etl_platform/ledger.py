@@ -1,6 +1,8 @@
-"""The ledger: one immutable JSON record per delivery, and one per reprocessing of it. No decisions."""
+"""The ledger: one immutable JSON record per delivery and per reprocessing of it, and facts learned later. No decisions.
 
-import hashlib
+Every record has the same fields, whatever its outcome, on one line, so that DuckDB and Athena read them as a table.
+"""
+
 import json
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -11,7 +13,7 @@ from typing import Any
 from etl_platform.adapters.objects import ObjectStore
 from etl_platform.core import layout
 from etl_platform.core.contracts import Contract
-from etl_platform.core.deliveries import Cause, Delivery, Outcome, SourceOrder
+from etl_platform.core.deliveries import Delivery, Outcome, SourceOrder
 from etl_platform.core.errors import ObjectMissingError, PreconditionFailedError
 from etl_platform.core.events import ObjectCreated
 
@@ -24,17 +26,24 @@ class Ledger:
     def __init__(self, store: ObjectStore, bucket: str) -> None:
         self._store, self._bucket = store, bucket
 
-    def find(self, dataset: str, agency: str, delivery_id: str) -> Record | None:
-        """The final record of a delivery, if there is one."""
+    def find(self, dataset: str, agency: str, delivery_id: str, attempt_id: str | None = None) -> Record | None:
+        """The final record of a delivery, or of one reprocessing of it, if there is one."""
         try:
-            return self._get(layout.report_key(dataset, agency, delivery_id))
+            return self._get(layout.report_key(dataset, agency, delivery_id, attempt_id))
         except ObjectMissingError:
             return None
 
     def put(self, record: Record) -> Record:
         """Write a record if it is absent; the one that is there afterwards."""
-        key = _key(record)
-        body = (json.dumps(record, indent=1, ensure_ascii=False) + "\n").encode("utf-8", "surrogatepass")
+        return self._put(_key(record), record)
+
+    def put_fact(self, fact: Record) -> Record:
+        """Write what was learned of a delivery after its record, if it is absent; the one that is there afterwards."""
+        place = fact["dataset"], fact["agency"], fact["delivery_id"]
+        return self._put(layout.fact_key(*place, fact["fact"], fact["attempt_id"]), fact)
+
+    def _put(self, key: str, record: Record) -> Record:
+        body = (json.dumps(record, ensure_ascii=False) + "\n").encode("utf-8", "surrogatepass")
         try:
             self._store.write(self._bucket, key, body, if_absent=True)
         except PreconditionFailedError:
@@ -43,11 +52,13 @@ class Ledger:
         return record
 
     def read(self, prefix: str = layout.REPORTS, since: datetime | None = None) -> list[Record]:
-        """Records under a prefix, written since then (UTC), in key order; many are read at once."""
+        """Records under a prefix, written since then (UTC), in key order; facts only where the prefix is theirs."""
         keys = [
             head.key
             for head in self._store.list(self._bucket, prefix)
-            if head.key.endswith(".json") and (since is None or head.last_modified >= since)
+            if head.key.endswith(".json")
+            and (since is None or head.last_modified >= since)
+            and head.key.startswith(layout.FACTS) == prefix.startswith(layout.FACTS)
         ]
         with ThreadPoolExecutor(_READERS) as pool:
             return list(pool.map(self._get, keys))
@@ -61,29 +72,55 @@ def _key(record: Record) -> str:
     identity = record["delivery_id"]
     if record["outcome"] == Outcome.IGNORED:
         return layout.ignored_key(identity)
-    attempt_id = None
-    if record["attempt"]["cause"] == Cause.REPROCESS:
-        named = f"{identity}:{record['contract']['sha256']}:{record['code_version']}"
-        attempt_id = hashlib.sha256(named.encode()).hexdigest()[:12]
-    return layout.report_key(record["dataset"], record["agency"], identity, attempt_id)
+    return layout.report_key(record["dataset"], record["agency"], identity, record["attempt_id"])
+
+
+WRITTEN = (
+    "bronze_key",
+    "silver_key",
+    "silver_etag",
+    "silver_sha256",
+    "quarantine_key",
+    "quarantine_etag",
+    "quarantine_sha256",
+)
 
 
 def new_record(delivery_id: str, agency: str | None, contract: Contract | None, source: Mapping[str, Any]) -> Record:
-    """A record with every field that readers count on; the outcome is still open."""
+    """A record with every field that it will ever have; the outcome is still open."""
     return {
         "delivery_id": delivery_id,
+        "attempt_id": None,
         "outcome": "",
         "agency": agency,
         "dataset": contract.dataset if contract else None,
         "source": dict(source),
         "contract": {"id": contract.id, "version": contract.version, "sha256": contract.sha256} if contract else None,
         "code_version": version("etl-platform"),
+        "sha256": None,
         "rows": None,
         "accepted_rows": None,
         "quarantined_rows": None,
         "reasons": {},
+        "examples": {},
+        "dialect": {},
+        "columns": {},
+        "profile": {},
+        "dataset_rules": [],
         "errors": [],
+        "preview": [],
+        "corrections": None,
+        "changes": None,
+        "superseded_by": None,
+        "written": dict.fromkeys(WRITTEN),
+        "attempt": {},
     }
+
+
+def new_fact(fact: str, record: Record, **learned: Any) -> Record:
+    """A fact with every field that facts have: which delivery, what, and what else is known of it."""
+    of = {name: record[name] for name in ("delivery_id", "agency", "dataset")}
+    return {"fact": fact, **of, "attempt_id": None, "superseded_by": None, "changes": None, "attempt": {}} | learned
 
 
 def source_of_delivery(delivery: Delivery) -> dict[str, Any]:

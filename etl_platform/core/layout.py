@@ -3,8 +3,14 @@
     bronze/<dataset>/agency=<a>/<delivery_id>/<File>
     silver/<dataset>/agency=<a>/<key-slug>.parquet
     quarantine/<dataset>/agency=<a>/<delivery_id>.parquet
+    quarantine/_corrections/<dataset>/agency=<a>/<delivery_id>/<number>.json
     reports/<dataset>/agency=<a>/<delivery_id>[.<attempt_id>].json
     reports/_ignored/<delivery_id>.json
+    reports/_facts/<dataset>/agency=<a>/<delivery_id>.superseded.json
+    reports/_facts/<dataset>/agency=<a>/<delivery_id>.replayed.<attempt_id>.json
+
+A report is a record of the ledger; a fact is what became known of its delivery later. Corrections are rows that people
+mended, numbered from 0001 in the order in which they came.
 
 Agencies are written as Hive partition values: bytes outside ``[A-Za-z0-9._-]`` are percent-encoded, so two
 agencies never share a partition.
@@ -22,6 +28,7 @@ MAX_KEY_BYTES = 1024
 WRITTEN_PREFIXES = ("bronze/", "silver/", "quarantine/", "reports/", "exports/")
 REPORTS = "reports/"
 IGNORED_REPORTS = f"{REPORTS}_ignored/"
+FACTS = f"{REPORTS}_facts/"
 _MAX_SEGMENT = 100
 
 
@@ -89,6 +96,14 @@ def quarantine_key(dataset: str, agency: str, delivery_id: str) -> str:
     return f"quarantine/{dataset}/agency={agency}/{delivery_id}.parquet"
 
 
+def corrections_prefix(dataset: str, agency: str, delivery_id: str) -> str:
+    return f"quarantine/_corrections/{dataset}/agency={agency}/{delivery_id}/"
+
+
+def corrections_key(dataset: str, agency: str, delivery_id: str, number: int) -> str:
+    return f"{corrections_prefix(dataset, agency, delivery_id)}{number:04d}.json"
+
+
 def report_prefix(dataset: str, agency: str) -> str:
     return f"{REPORTS}{dataset}/agency={agency}/"
 
@@ -101,6 +116,16 @@ def report_key(dataset: str, agency: str, delivery_id: str, attempt_id: str | No
 
 def ignored_key(delivery_id: str) -> str:
     return f"{IGNORED_REPORTS}{delivery_id}.json"
+
+
+def facts_prefix(dataset: str, agency: str) -> str:
+    return f"{FACTS}{dataset}/agency={agency}/"
+
+
+def fact_key(dataset: str, agency: str, delivery_id: str, fact: str, attempt_id: str | None = None) -> str:
+    """What is learned of a delivery after its record: ``superseded`` once, ``replayed`` once per attempt."""
+    name = f"{delivery_id}.{fact}.{attempt_id}" if attempt_id else f"{delivery_id}.{fact}"
+    return f"{facts_prefix(dataset, agency)}{name}.json"
 
 
 @dataclass(frozen=True)

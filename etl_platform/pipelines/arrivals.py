@@ -16,7 +16,8 @@ from etl_platform.adapters.sqs import Message
 from etl_platform.core.deliveries import Cause, QueuedFile, fit_runs, plan_runs
 from etl_platform.core.errors import TransientError
 from etl_platform.core.events import ParsedMessage, parse_message
-from etl_platform.ingest import Attempt, route
+from etl_platform.core.routing import route
+from etl_platform.ingest import Attempt
 from etl_platform.pipelines.files import JOB_NAME
 from etl_platform.pipelines.resources import Platform
 

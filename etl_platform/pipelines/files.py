@@ -151,7 +151,9 @@ def _work_deliveries(
     failures = work_batch(
         messages,
         platform.intake.ingest,
-        lambda message: Attempt(Cause.EVENT, context.run.run_id, message.message_id),
+        lambda message: Attempt(
+            Cause.EVENT, context.run.run_id, message.message_id, receive_count=message.receive_count
+        ),
         queue=platform.queue if held else None,
         workers=Threads(platform.settings.sns_worker_max),
         visibility_timeout_s=platform.settings.visibility_timeout_seconds,

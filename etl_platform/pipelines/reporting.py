@@ -43,8 +43,8 @@ def bronze_metadata(record: Mapping[str, Any]) -> Metadata:
         "source": f"s3://{source['bucket']}/{source['key']}",
         "version_id": source["version_id"] or "(unversioned)",
         "size_bytes": source["size_bytes"] or 0,
-        "bronze_key": record["written"].get("bronze_key", ""),
-        **({"sha256": record["sha256"]} if "sha256" in record else {}),
+        "bronze_key": record["written"].get("bronze_key") or "",
+        **({"sha256": record["sha256"]} if record.get("sha256") else {}),
         **_errors(record),
     }
 
@@ -60,9 +60,9 @@ def silver_metadata(record: Mapping[str, Any]) -> Metadata:
         "dagster/row_count": record["accepted_rows"] or 0,
         "rows": record["rows"] or 0,
         "quarantined_rows": record["quarantined_rows"] or 0,
-        "sha256": record.get("sha256", ""),
-        "silver_key": record["written"].get("silver_key", ""),
-        "quarantine_key": record["written"].get("quarantine_key", ""),
+        "sha256": record.get("sha256") or "",
+        "silver_key": record["written"].get("silver_key") or "",
+        "quarantine_key": record["written"].get("quarantine_key") or "",
         "contract_version": record["contract"]["version"],
     }
     tables = {

@@ -92,7 +92,7 @@ def test_an_unusual_key_becomes_silver_like_any_other(
     assert line.platform.store.read(provisioned.bucket, written["bronze_key"]) == body
     silver = pl.read_parquet(io.BytesIO(line.platform.store.read(provisioned.bucket, written["silver_key"])))
     assert silver["officer_id"].to_list() == ["A0002", "A0003", "A0004", "A0005"]
-    assert all(f"/agency={record['agency']}/" in name for name in written.values() if "/" in name)
+    assert all(f"/agency={record['agency']}/" in name for name in written.values() if name and "/" in name)
     assert line.instance.get_dynamic_partitions("agencies") == [record["agency"]]
     (materialization,) = line.instance.fetch_materializations(
         dg.AssetKey(["silver", "officer_detail"]), limit=10
