@@ -39,7 +39,7 @@ class _Seen:
     edges: list[float] | None = None
     bins: list[int] = field(default_factory=lambda: [0] * (_BINS + 2))
 
-    def see_lengths(self, shortest: int | None, longest: int | None) -> None:
+    def see_lengths(self, shortest: Any, longest: Any) -> None:
         self.shortest, self.longest = _least(self.shortest, shortest), _most(self.longest, longest)
 
     def see_range(self, minimum: Any, maximum: Any) -> None:
@@ -109,22 +109,17 @@ class Profiler:
                 seen.see_range(min(seen.counts), max(seen.counts))
 
     def _update_ranges(self, batch: pl.DataFrame) -> None:
-        wanted: list[pl.Expr] = []
+        empty = batch.select(count.alias(name) for name, count in self._empty.items())
         for name, seen in self._seen.items():
-            text, value = pl.col(f"text:{name}"), pl.col(name)
-            wanted.append(text.null_count().alias(f"{name}|nulls"))
-            wanted.append(self._empty.get(name, text.null_count()).alias(f"{name}|empty"))
+            text, value = batch[f"text:{name}"], batch[name]
+            nulls = text.null_count()
+            seen.nulls += nulls
+            seen.empty += empty[name].item() if name in empty.columns else nulls
             if seen.counts is None:
-                length = text.str.len_chars()
-                wanted += [length.min().alias(f"{name}|short"), length.max().alias(f"{name}|long")]
+                lengths = text.str.len_chars()
+                seen.see_lengths(lengths.min(), lengths.max())
             if self._types[name] != pl.String or (seen.counts is None and name not in self._sensitive):
-                wanted += [value.min().alias(f"{name}|min"), value.max().alias(f"{name}|max")]
-        found = batch.lazy().select(wanted).collect().row(0, named=True)
-        for name, seen in self._seen.items():
-            seen.nulls += found[f"{name}|nulls"]
-            seen.empty += found[f"{name}|empty"]
-            seen.see_lengths(found.get(f"{name}|short"), found.get(f"{name}|long"))
-            seen.see_range(found.get(f"{name}|min"), found.get(f"{name}|max"))
+                seen.see_range(value.min(), value.max())
 
     def facts(self, name: str) -> ColumnFacts:
         """Nulls and greatest value of a column, also of a sensitive one: to decide by, not to show."""

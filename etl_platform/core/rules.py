@@ -77,7 +77,7 @@ class CompiledContract:
         plan = cells.lazy().select(_only(self.texts, used)).with_columns(_only(self.typed, used))
         for stage in self.derivation.stages:
             plan = plan.with_columns(_only(stage, used))
-        keys = plan.select(self._key_columns()).collect()
+        keys = self._collect(plan.select(self._key_columns()))
         return {reason: keys[f"key:{reason}"].drop_nulls() for reason in self.keys}
 
     def _key_columns(self) -> list[pl.Expr]:
@@ -111,7 +111,8 @@ class CompiledContract:
 
     def _collect(self, plan: pl.LazyFrame) -> pl.DataFrame:
         try:
-            return plan.collect()
+            # Batch after batch the same plan over columns that are all needed: there is nothing to optimise.
+            return plan.collect(engine="in-memory", optimizations=pl.QueryOptFlags.none())
         except pl.exceptions.PolarsError as error:
             # Polars' own message quotes values, which may be classified.
             message = f"a rule fails on this file's values ({type(error).__name__})"

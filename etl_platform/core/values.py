@@ -74,9 +74,18 @@ def typed_value(column: Column, contract: Contract, *, serial_origin: date | Non
 
 
 def _number(text: pl.Expr) -> pl.Expr:
-    # Polars also reads 1e5, inf and nan; a plain number has digits, sign and point.
-    number = text.cast(pl.Float64, strict=False)
-    return pl.when(number.is_finite() & ~text.str.contains("[eE]")).then(number)
+    return text.map_batches(_read_numbers, return_dtype=pl.Float64, is_elementwise=True)
+
+
+def _read_numbers(texts: pl.Series) -> pl.Series:
+    """Polars also reads 1e5, inf and nan; a plain number has digits, sign and point."""
+    numbers = texts.cast(pl.Float64, strict=False)
+    plain = numbers.is_finite()
+    # One look over all texts is a quarter of the cost of one at each, and most columns have no e.
+    joined = texts.str.join("").item() or ""
+    if "e" in joined or "E" in joined:
+        plain &= ~texts.str.contains("[eE]")
+    return numbers if plain.all() else numbers.set(~plain, None)
 
 
 def _money(text: pl.Expr) -> pl.Expr:
