@@ -360,7 +360,8 @@ def _quarantine_schema(names: Sequence[str], members: Sequence[str]) -> pl.Schem
 
 
 def _as_sent(bad: pl.DataFrame, names: Sequence[str]) -> pl.DataFrame:
-    cells = [pl.col(str(position)).alias(name) for position, name in enumerate(names)]
+    # Texts made anew: as they are, a few bad rows waiting to be written would keep all that was read with them.
+    cells = [(pl.col(str(position)) + "").alias(name) for position, name in enumerate(names)]
     return bad.select(*cells, *_member(bad), LINE, OVERFLOW, REASONS)
 
 
