@@ -149,19 +149,24 @@ def _why(record: Mapping[str, Any]) -> str:
 
 
 class ProgressLine:
-    """Rows done, on stderr: rewritten in place on a terminal, silent elsewhere."""
+    """How much is done, on stderr: rewritten in place on a terminal, silent elsewhere."""
 
-    _STAGES: ClassVar = {"keys": "looking for repeated keys", "rows": "checking"}
+    _STAGES: ClassVar = {
+        "keys": "looking for repeated keys: {:,} rows",
+        "rows": "checking: {:,} rows",
+        "agencies": "reconciling: {:,} agencies",
+        "messages": "reading dead letters: {:,} messages",
+    }
 
     def __init__(self) -> None:
         self._shown_at = time.monotonic()
         self._shown = False
 
-    def __call__(self, stage: str, rows: int) -> None:
+    def __call__(self, stage: str, done: int) -> None:
         now = time.monotonic()
         if sys.stderr.isatty() and now - self._shown_at > 0.2:
             self._shown_at, self._shown = now, True
-            sys.stderr.write(f"\r\x1b[K{self._STAGES[stage]}: {rows:,} rows")
+            sys.stderr.write(f"\r\x1b[K{self._STAGES[stage].format(done)}")
             sys.stderr.flush()
 
     def clear(self) -> None:

@@ -50,7 +50,7 @@ def _run_intake(arguments: argparse.Namespace, settings: Settings) -> int:
     if arguments.dry_run:
         finished, failures = _dry_run(events, settings)
     else:
-        finished, failures = _in_process(events, settings)
+        finished, failures = ingest_in_process(events, settings)
     done = Counter(str(item.outcome) for item in finished)
     for item in finished:
         log.info(
@@ -119,7 +119,7 @@ def _dry_run(events: Sequence[ObjectCreated], settings: Settings) -> tuple[list[
     return finished, len(failures)
 
 
-def _in_process(events: Sequence[ObjectCreated], settings: Settings) -> tuple[list[Ingested], int]:
+def ingest_in_process(events: Sequence[ObjectCreated], settings: Settings) -> tuple[list[Ingested], int]:
     """The real job in this process: on the instance of DAGSTER_HOME if there is one, else on a passing one."""
     import dagster as dg  # noqa: PLC0415 - a second that a dry run need not pay
 

@@ -125,6 +125,15 @@ class LocalStore:
             if key.startswith(prefix) and not key.startswith(f"{_META}/"):
                 yield self.head(bucket, key)
 
+    def versions(self, bucket: str, prefix: str) -> Iterator[ObjectHead]:
+        """A folder keeps only one of each."""
+        return self.list(bucket, prefix)
+
+    def folders(self, bucket: str, prefix: str) -> Iterator[str]:
+        folder = self._path(prefix.rstrip("/")) if prefix else self._root
+        names = (path.name for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else ()
+        yield from (f"{prefix}{name}/" for name in sorted(names) if prefix or name != _META)
+
     def _meta(self, key: str) -> Path:
         return self._path(f"{_META}/{key}.json")
 

@@ -57,3 +57,11 @@ class ObjectStore(Protocol):
     def list(self, bucket: str, prefix: str) -> Iterator[ObjectHead]:
         """Objects in key order, without metadata and version."""
         ...
+
+    def versions(self, bucket: str, prefix: str) -> Iterator[ObjectHead]:
+        """Every version that is kept, in key order and the newest first; ``version_id`` None where none was given."""
+        ...
+
+    def folders(self, bucket: str, prefix: str) -> Iterator[str]:
+        """The prefixes one ``/`` below a prefix that ends with ``/``, in order."""
+        ...

@@ -136,14 +136,30 @@ class S3Store:
         with _errors(f"LIST s3://{bucket}/{prefix}", _MISSING):
             for page in self._s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
                 for entry in page.get("Contents", []):
-                    yield ObjectHead(
-                        bucket,
-                        entry["Key"],
-                        None,
-                        entry["ETag"].strip('"'),
-                        entry["Size"],
-                        entry["LastModified"].astimezone(UTC),
-                    )
+                    yield _listed(bucket, entry)
+
+    def versions(self, bucket: str, prefix: str) -> Iterator[ObjectHead]:
+        with _errors(f"LIST versions of s3://{bucket}/{prefix}", _MISSING):
+            for page in self._s3.get_paginator("list_object_versions").paginate(Bucket=bucket, Prefix=prefix):
+                for entry in page.get("Versions", []):
+                    yield _listed(bucket, entry)
+
+    def folders(self, bucket: str, prefix: str) -> Iterator[str]:
+        with _errors(f"LIST s3://{bucket}/{prefix}", _MISSING):
+            pages = self._s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix, Delimiter="/")
+            for page in pages:
+                yield from (entry["Prefix"] for entry in page.get("CommonPrefixes", []))
+
+
+def _listed(bucket: str, entry: Mapping[str, Any]) -> ObjectHead:
+    return ObjectHead(
+        bucket,
+        entry["Key"],
+        _real_version(entry.get("VersionId")),
+        entry["ETag"].strip('"'),
+        entry["Size"],
+        entry["LastModified"].astimezone(UTC),
+    )
 
 
 def _version(version_id: str | None) -> dict[str, str]:

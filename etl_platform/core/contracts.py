@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
 from fnmatch import fnmatchcase
+from functools import lru_cache
 from pathlib import PurePosixPath
 
 from etl_platform.core.dataset_rules import DatasetRule
@@ -184,6 +185,7 @@ def choose_contract(contracts: Iterable[Contract], file_name: str) -> Contract |
     return best[1] if best[0] else None
 
 
+@lru_cache(4_096)
 def file_stem(file_name: str) -> str:
     """The name without the extensions of formats and compressions that are read."""
     name = file_name
@@ -192,6 +194,7 @@ def file_stem(file_name: str) -> str:
     return name
 
 
+@lru_cache(4_096)
 def fold(text: str, keep: str = "") -> str:
     """A header or name without case, spaces and punctuation: ``Officer ID`` and ``officer_id`` are one."""
     return re.sub(rf"[^\w{re.escape(keep)}]|_", "", text.casefold())

@@ -144,5 +144,28 @@ def parse_bronze_key(key: str) -> BronzeKey | None:
     return BronzeKey(*match.groups()) if match else None
 
 
+@dataclass(frozen=True)
+class DeliveryObject:
+    """What the key of a bronze, quarantine or report object says; ``attempt_id`` names a reprocessing's report."""
+
+    delivery_id: str
+    attempt_id: str | None = None
+
+
+_NAMED_BY_DELIVERY = (
+    re.compile(r"bronze/[^/]+/agency=[^/]+/([0-9a-f]+)/[^/]+"),
+    re.compile(r"quarantine/[^/]+/agency=[^/]+/([0-9a-f]+)\.parquet"),
+    re.compile(r"reports/[^/]+/agency=[^/]+/([0-9a-f]+)(?:\.([0-9a-f]+))?\.json"),
+)
+
+
+def parse_delivery_object(key: str) -> DeliveryObject | None:
+    """Whose object of bronze, quarantine or reports this is; None for a key of any other kind."""
+    for grammar in _NAMED_BY_DELIVERY:
+        if match := grammar.fullmatch(key):
+            return DeliveryObject(*match.groups())
+    return None
+
+
 def _digest(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]

@@ -194,6 +194,30 @@ def test_more_objects_than_a_page_holds_are_all_listed(store: ObjectStore, bucke
     assert len(list(store.list(bucket, "reports/d/"))) == 1_005
 
 
+def test_versions_are_listed_with_their_ids_below_their_prefix_only(store: ObjectStore, bucket: str) -> None:
+    keys = ["from_client/a/x.csv", "from_client/a/x.csv.gz", "from_client/a/ñ+ %2B.csv"]
+    for key in [*keys, "from_client/ab/x.csv"]:
+        store.write(bucket, key, key.encode())
+
+    found = list(store.versions(bucket, "from_client/a/"))
+
+    assert [head.key for head in found] == sorted(keys, key=str.encode)
+    for head in found:
+        # A HEAD tells whole seconds.
+        expected = replace(store.head(bucket, head.key), last_modified=head.last_modified)
+        assert head == expected
+
+
+def test_folders_are_the_prefixes_one_level_down(store: ObjectStore, bucket: str) -> None:
+    for key in ("silver/b/agency=x/1", "silver/a/agency=ñ/1", "silver/a/2", "silver/1"):
+        store.write(bucket, key, b"x", metadata={"delivery-id": "d1"})
+
+    assert list(store.folders(bucket, "silver/")) == ["silver/a/", "silver/b/"]
+    assert list(store.folders(bucket, "silver/a/")) == ["silver/a/agency=ñ/"]
+    assert list(store.folders(bucket, "bronze/")) == []
+    assert list(store.folders(bucket, "")) == ["silver/"]
+
+
 @pytest.mark.parametrize("key", UNUSUAL_KEYS.values(), ids=UNUSUAL_KEYS.keys())
 def test_an_unusual_key_is_kept_to_the_byte(store: ObjectStore, bucket: str, tmp_path: Path, key: str) -> None:
     store.write(bucket, key, BODY, metadata={"delivery-id": "d1"})
@@ -236,6 +260,19 @@ def test_an_older_version_is_read_by_its_id(settings: Settings, tmp_path: Path) 
     assert store.download(found, tmp_path / "copy") == hashlib.sha256(b"older").hexdigest()
     assert store.read(bucket, "bronze/x.csv") == b"older"
     assert store.head(bucket, "from_client/a/x.csv").version_id != older.version_id
+
+
+def test_every_version_of_a_key_is_listed_the_newest_first(settings: Settings) -> None:
+    store, bucket = S3Store(settings), str(settings.data_bucket_name)
+    for key in ("from_client/a/y.csv", "from_client/a/x.csv"):
+        for body in (b"1", b"22", b"333"):
+            store.write(bucket, key, body)
+    store.delete(bucket, "from_client/a/y.csv")
+
+    found = list(store.versions(bucket, "from_client/"))
+
+    assert [(head.key[-5], head.size_bytes) for head in found] == [(k, n) for k in "xy" for n in (3, 2, 1)]
+    assert len({head.version_id for head in found}) == 6
 
 
 @pytest.mark.parametrize("version_id", ["00000000-0000-0000-0000-000000000000", "no version id at all"])
