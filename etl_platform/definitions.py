@@ -6,6 +6,7 @@ import dagster as dg
 
 from etl_platform.adapters.contract_files import load_contracts
 from etl_platform.pipelines.arrivals import build_file_arrivals_sensor
+from etl_platform.pipelines.breaker import build_breaker_reset_job
 from etl_platform.pipelines.files import build_intake_assets, build_intake_job
 from etl_platform.pipelines.resources import Platform
 from etl_platform.settings import Settings, load_settings
@@ -22,7 +23,7 @@ def build_defs(settings: Settings | None = None, **resource_overrides: Any) -> d
     intake_job = build_intake_job(contracts)
     return dg.Definitions(
         assets=[build_intake_assets(contracts)],
-        jobs=[intake_job],
+        jobs=[intake_job, build_breaker_reset_job()],
         sensors=[build_file_arrivals_sensor(intake_job, settings.poll_interval_seconds)],
         # The steps of a run share files on local disk.
         executor=dg.in_process_executor,

@@ -124,6 +124,7 @@ def ingest_in_process(events: Sequence[ObjectCreated], settings: Settings) -> tu
     import dagster as dg  # noqa: PLC0415 - a second that a dry run need not pay
 
     from etl_platform.definitions import build_defs  # noqa: PLC0415
+    from etl_platform.pipelines.instance import open_instance  # noqa: PLC0415
 
     if not events:
         return [], 0
@@ -136,11 +137,7 @@ def ingest_in_process(events: Sequence[ObjectCreated], settings: Settings) -> tu
         # Dagster's own lines are for its UI; a terminal gets ours.
         "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
     }
-    instance = (
-        dg.DagsterInstance.from_config(str(settings.dagster_home))
-        if settings.dagster_home
-        else dg.DagsterInstance.ephemeral()
-    )
+    instance = open_instance(settings) if settings.dagster_home else dg.DagsterInstance.ephemeral()
     with instance:
         result = job.execute_in_process(run_config=config, instance=instance, raise_on_error=False)
     failed = len(events) - len(platform.finished)

@@ -79,6 +79,12 @@ class Settings:
     )
     sns_worker_max: int = _setting(10, _whole(1, 256), "Deliveries at once in a run")
     max_runs_in_flight: int = _setting(10, _whole(1, 1_000), "Queued and started intake runs at most")
+    circuit_breaker_max_failures: int = _setting(
+        5, _whole(1, 100), "Failed intake runs in a row that open the circuit breaker"
+    )
+    circuit_breaker_cooldown_seconds: int = _setting(
+        60, _whole(1, 86_400), "Seconds that an open breaker waits before one run tries again"
+    )
     poll_interval_seconds: int = _setting(30, _whole(1, 3_600), "Seconds between two ticks of a sensor")
     max_messages_per_poll: int = _setting(10, _whole(1, 10), "Messages per SQS receive call")
     visibility_timeout_seconds: int = _setting(

@@ -7,32 +7,34 @@ import hashlib
 import logging
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import dagster as dg
 
 from etl_platform.adapters.sqs import Message
+from etl_platform.core.breaker import only_delivery, status_of
 from etl_platform.core.deliveries import Cause, QueuedFile, fit_runs, plan_runs
 from etl_platform.core.errors import TransientError
 from etl_platform.core.events import ParsedMessage, parse_message
 from etl_platform.core.routing import route
 from etl_platform.ingest import Attempt
-from etl_platform.pipelines.files import JOB_NAME
+from etl_platform.pipelines.breaker import limits_of, read_breaker
+from etl_platform.pipelines.intake_runs import (
+    ONLY_DELIVERY_TAG,
+    PROBE_TAG,
+    SENSOR_NAME,
+    probe_value,
+    probes,
+    runs_in_flight,
+)
 from etl_platform.pipelines.resources import Platform
+from etl_platform.settings import Settings
 
-SENSOR_NAME = "file_arrivals_sensor"
 TICK_DEADLINE_S = 20
 MAX_MESSAGES_PER_TICK = 1_000
 _MAX_BODY = 200_000
 log = logging.getLogger(__name__)
-_IN_FLIGHT = [
-    dg.DagsterRunStatus.QUEUED,
-    dg.DagsterRunStatus.NOT_STARTED,
-    dg.DagsterRunStatus.STARTING,
-    dg.DagsterRunStatus.STARTED,
-    dg.DagsterRunStatus.CANCELING,
-]
 
 
 def build_file_arrivals_sensor(job: Any, interval_seconds: int) -> dg.SensorDefinition:
@@ -46,16 +48,18 @@ def build_file_arrivals_sensor(job: Any, interval_seconds: int) -> dg.SensorDefi
     def file_arrivals_sensor(
         context: dg.SensorEvaluationContext, platform: dg.ResourceParam[Platform]
     ) -> Iterator[dg.RunRequest | dg.SkipReason]:
-        in_flight = context.instance.get_runs_count(
-            dg.RunsFilter(job_name=JOB_NAME, statuses=_IN_FLIGHT, tags={"dagster/sensor_name": SENSOR_NAME})
-        )
-        cap = platform.settings.max_runs_in_flight
-        if in_flight >= cap:
-            yield dg.SkipReason(
-                f"{in_flight} intake runs are in flight, MAX_RUNS_IN_FLIGHT is {cap}; messages wait in SQS"
-            )
+        allowed = _allowance(context.instance, platform.settings)
+        if allowed.runs < 1:
+            yield dg.SkipReason(allowed.why)
             return
-        requests = list(run_requests(platform, deadline=time.monotonic() + TICK_DEADLINE_S, room=cap - in_flight))
+        requests = list(
+            run_requests(
+                platform,
+                deadline=time.monotonic() + TICK_DEADLINE_S,
+                room=allowed.runs,
+                probe_of=allowed.probe_of,
+            )
+        )
         if not requests:
             yield dg.SkipReason("no messages with work in them")
         yield from requests
@@ -63,11 +67,39 @@ def build_file_arrivals_sensor(job: Any, interval_seconds: int) -> dg.SensorDefi
     return file_arrivals_sensor
 
 
-def run_requests(platform: Platform, *, deadline: float, room: int | None = None) -> Iterator[dg.RunRequest]:
-    """Receive until the queue is empty, the runs fill the room or the deadline (monotonic seconds) is reached."""
+@dataclass(frozen=True)
+class _Allowance:
+    """How many runs a tick may ask for, and why no more; ``probe_of`` when its one run probes the breaker."""
+
+    runs: int
+    why: str
+    probe_of: float | None = None
+
+
+def _allowance(instance: dg.DagsterInstance, settings: Settings) -> _Allowance:
+    now, limits = time.time(), limits_of(settings)
+    breaker = read_breaker(instance, limits, now)
+    in_flight = runs_in_flight(instance)
+    room = breaker.room(len(probes(in_flight, breaker.opened_at)))
+    if room == 0:
+        return _Allowance(0, str(status_of(breaker, now, limits)))
+    cap = settings.max_runs_in_flight
+    why = f"{len(in_flight)} intake runs are in flight, MAX_RUNS_IN_FLIGHT is {cap}; messages wait in SQS"
+    free = max(0, cap - len(in_flight))
+    return _Allowance(free, why) if room is None else _Allowance(min(room, free), why, breaker.opened_at)
+
+
+def run_requests(
+    platform: Platform, *, deadline: float, room: int | None = None, probe_of: float | None = None
+) -> Iterator[dg.RunRequest]:
+    """Receive until the queue is empty, the runs fill the room or the deadline (monotonic seconds) is reached.
+
+    A probe of the breaker (that opened at ``probe_of``) takes one message at a time: what it received and did not
+    take would be a receive nearer to the dead-letter queue after every cooldown of a long outage.
+    """
     room = platform.settings.max_runs_in_flight if room is None else room
     messages: list[list[QueuedFile]] = []
-    received, limit = 0, platform.settings.max_messages_per_poll
+    received, limit = 0, platform.settings.max_messages_per_poll if probe_of is None else 1
     while received < MAX_MESSAGES_PER_TICK and (free := room - len(plan_runs(messages))) > 0:
         if time.monotonic() >= deadline:
             break
@@ -90,7 +122,7 @@ def run_requests(platform: Platform, *, deadline: float, room: int | None = None
     runs, waiting = fit_runs(plan_runs(messages), room)
     platform.queue.hide([files[0].receipt_handle for run in waiting for files in run], 0)
     for run in runs:
-        yield _run_request([file for files in run for file in files])
+        yield _run_request([file for files in run for file in files], probe_of)
 
 
 def _routable(platform: Platform, message: Message, parsed: ParsedMessage) -> list[QueuedFile]:
@@ -121,7 +153,7 @@ def _routable(platform: Platform, message: Message, parsed: ParsedMessage) -> li
     return files
 
 
-def _run_request(files: Sequence[QueuedFile]) -> dg.RunRequest:
+def _run_request(files: Sequence[QueuedFile], probe_of: float | None) -> dg.RunRequest:
     # A key that exists suppresses a request for ever, even for a failed run: so it counts receives too.
     identity = ";".join(sorted({f"{file.message_id}:{file.receive_count}" for file in files}))
     deliveries = [
@@ -137,7 +169,12 @@ def _run_request(files: Sequence[QueuedFile]) -> dg.RunRequest:
     return dg.RunRequest(
         run_key=hashlib.sha256(identity.encode()).hexdigest()[:32],
         run_config={"ops": {"ingest": {"config": {"deliveries": deliveries}}}},
-        tags={"etl_platform/deliveries": str(len(files)), "etl_platform/datasets": ",".join(datasets)},
+        tags={
+            "etl_platform/deliveries": str(len(files)),
+            "etl_platform/datasets": ",".join(datasets),
+            **({} if (alone := only_delivery(files)) is None else {ONLY_DELIVERY_TAG: alone}),
+            **({} if probe_of is None else {PROBE_TAG: probe_value(probe_of)}),
+        },
         asset_selection=[dg.AssetKey([layer, name]) for name in datasets for layer in ("bronze", "silver")],
         # Selected checks would each leave a planned row without a partition.
         asset_check_keys=[],

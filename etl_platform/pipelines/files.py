@@ -18,6 +18,7 @@ from etl_platform.core.events import ObjectCreated
 from etl_platform.core.rule_names import contract_rules
 from etl_platform.ingest import Attempt, Ingested
 from etl_platform.pipelines.failures import as_dagster_failures
+from etl_platform.pipelines.intake_runs import JOB_NAME, is_spare_probe, note_progress
 from etl_platform.pipelines.lineage import column_lineage, header_schema
 from etl_platform.pipelines.partitions import agencies, register_agencies
 from etl_platform.pipelines.reporting import (
@@ -31,7 +32,6 @@ from etl_platform.pipelines.reporting import (
 )
 from etl_platform.pipelines.resources import Platform
 
-JOB_NAME = "s3_data_quality_job"
 POOL = "intake"
 
 
@@ -147,6 +147,10 @@ def _work_deliveries(
     """A batch from the queue, or by hand: events are logged per agency as each delivery is done."""
     done: Counter[str] = Counter()
     messages = list(_messages(deliveries))
+    if is_spare_probe(context.instance, context.run):
+        context.log.info("another run is the breaker's probe; the messages go back to the queue")
+        platform.queue.hide([message.receipt_handle for message in messages if message.receipt_handle], 0)
+        return
     held = any(message.receipt_handle for message in messages)
     failures = work_batch(
         messages,
@@ -187,6 +191,8 @@ def _tell(
     context.log.info(f"{ingested.outcome} {ingested.record['source']['key']} ({ingested.delivery_id})")
     if ingested.dataset is not None and ingested.agency is not None:
         _log_events(context, platform, message, ingested)
+    if not done:
+        note_progress(context.instance, context.run)
     done[str(ingested.outcome)] += 1
     platform.finished.append(ingested)
 

@@ -1,0 +1,383 @@
+"""The breaker over real run records: what counts, what the sensor does with it, and the reset."""
+
+import json
+import time
+import uuid
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pytest
+from dagster._core.events import DagsterEvent, DagsterEventType
+
+from etl_platform.adapters.sqs import Message
+from etl_platform.cli import main
+from etl_platform.core.breaker import Limits, Phase
+from etl_platform.definitions import build_defs
+from etl_platform.pipelines.breaker import read_breaker, reset_breaker
+from etl_platform.pipelines.resources import Platform
+from etl_platform.settings import Settings
+from etl_platform_tests.dagster.conftest import JOB, Workshop
+from etl_platform_tests.integration.deliveries import as_csv, officers
+
+LIMITS = Limits(max_failures=5, cooldown_s=60)
+SENSOR = {"dagster/sensor_name": "file_arrivals_sensor"}
+PROGRESS = {"etl_platform/progress": "true"}
+_ENDS = {
+    dg.DagsterRunStatus.SUCCESS: DagsterEventType.PIPELINE_SUCCESS,
+    dg.DagsterRunStatus.FAILURE: DagsterEventType.PIPELINE_FAILURE,
+    dg.DagsterRunStatus.CANCELED: DagsterEventType.PIPELINE_CANCELED,
+}
+SUCCESS, FAILURE, CANCELED = _ENDS
+
+
+class History:
+    """Runs that ended at given seconds; each test begins with none."""
+
+    def __init__(self, instance: dg.DagsterInstance) -> None:
+        self.instance = instance
+
+    def run(
+        self,
+        end: float | None,
+        status: dg.DagsterRunStatus = FAILURE,
+        *,
+        job: str = JOB,
+        tags: dict[str, str] = SENSOR,
+        parent: str | None = None,
+    ) -> str:
+        """Add a run that ended so; with ``end`` None, one that is under way."""
+        run_id = str(uuid.uuid4())
+        run = dg.DagsterRun(
+            job_name=job,
+            run_id=run_id,
+            status=dg.DagsterRunStatus.STARTED,
+            tags=tags,
+            parent_run_id=parent,
+            root_run_id=parent,
+        )
+        self.instance.add_run(run)
+        if end is not None:
+            event = DagsterEvent(_ENDS[status].value, job)
+            self.instance.run_storage.handle_run_event(run_id, event, datetime.fromtimestamp(end, UTC))
+        return run_id
+
+    def phase(self, now: float) -> Phase:
+        return read_breaker(self.instance, LIMITS, now).phase
+
+    def failures(self, now: float) -> int:
+        return len(read_breaker(self.instance, LIMITS, now).failures)
+
+
+@pytest.fixture
+def history(tmp_path: Path) -> Iterator[History]:
+    """On disk: SQLite in memory plans its queries otherwise."""
+    (tmp_path / "home").mkdir()
+    with dg.DagsterInstance.from_config(str(tmp_path / "home")) as instance:
+        yield History(instance)
+
+
+def test_five_failed_runs_of_the_sensor_open_it_until_the_cooldown_is_over(history: History) -> None:
+    for second in range(5):
+        history.run(100 + second)
+    assert history.phase(now=110) is Phase.OPEN
+    assert history.phase(now=164) is Phase.HALF_OPEN
+
+
+@pytest.mark.parametrize(
+    "aside",
+    [
+        {"tags": {}},
+        {"tags": {"dagster/partition": "nm_albuquerque"}},
+        {"parent": "00000000-0000-0000-0000-000000000001"},
+        {"status": CANCELED},
+        {"tags": SENSOR | {"dagster/failure_reason": "UNEXPECTED_TERMINATION"}},
+        {"job": "email_archive_job"},
+        {"end": None},
+    ],
+    ids=[
+        "by hand",
+        "a partition",
+        "started again from the UI",
+        "cancelled",
+        "pod went away",
+        "other job",
+        "unfinished",
+    ],
+)
+def test_what_says_nothing_about_the_intakes_systems_does_not_count(history: History, aside: dict[str, Any]) -> None:
+    for second in range(4):
+        history.run(100 + second)
+    for second in range(5):
+        history.run(**{"end": 110 + second} | aside)
+    assert history.phase(now=120) is Phase.CLOSED
+    assert history.failures(now=120) == 4
+
+
+def test_failures_count_in_the_order_of_their_ends(history: History) -> None:
+    """A run that began first and ended last, as one does whose death is noticed late."""
+    late = history.run(None)
+    for second in range(4):
+        history.run(100 + second)
+    history.run(90, SUCCESS, tags=SENSOR | PROGRESS)
+    assert history.phase(now=120) is Phase.CLOSED
+    event = DagsterEvent(DagsterEventType.PIPELINE_FAILURE.value, JOB)
+    history.instance.run_storage.handle_run_event(late, event, datetime.fromtimestamp(115, UTC))
+    assert history.phase(now=120) is Phase.OPEN
+
+
+@pytest.mark.parametrize("status", [SUCCESS, FAILURE])
+def test_a_run_that_finished_a_delivery_starts_the_count_anew(history: History, status: dg.DagsterRunStatus) -> None:
+    for second in range(4):
+        history.run(100 + second)
+    history.run(110, status, tags=SENSOR | PROGRESS)
+    for second in range(4):
+        history.run(120 + second)
+    assert history.phase(now=130) is Phase.CLOSED
+    assert history.failures(now=130) == 4
+
+
+def test_a_success_that_touched_nothing_proves_nothing(history: History) -> None:
+    """All its messages belonged to somebody else by then."""
+    for second in range(5):
+        history.run(100 + second)
+    history.run(110, SUCCESS)
+    assert history.phase(now=120) is Phase.OPEN
+
+
+def test_one_file_that_kills_every_run_counts_once(history: History) -> None:
+    for second in range(20):
+        history.run(100 + second, tags=SENSOR | {"etl_platform/only_delivery": "poison"})
+    assert history.failures(now=130) == 1
+
+
+def test_a_failed_probe_opens_it_again_however_old_the_failures_before_it_are(history: History) -> None:
+    history.run(100, tags=SENSOR | {"etl_platform/probe_of": "40.0", "etl_platform/only_delivery": "d"})
+    assert history.phase(now=110) is Phase.OPEN
+
+
+def test_a_backfill_hides_no_failures_and_no_successes(history: History) -> None:
+    history.run(90, SUCCESS, tags=SENSOR | PROGRESS)
+    for second in range(5):
+        history.run(100 + second)
+    for number in range(130):
+        history.run(106 + number / 100, (SUCCESS, FAILURE)[number % 2], tags={"dagster/backfill": "b"})
+    assert history.phase(now=120) is Phase.OPEN
+
+
+def test_reading_costs_the_same_however_long_the_history_is(history: History, monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[int] = []
+    inner = history.instance.get_run_records
+
+    def counted(*args: Any, **named: Any) -> Sequence[dg.RunRecord]:
+        found = inner(*args, **named)
+        read.append(len(found))
+        return found
+
+    monkeypatch.setattr(history.instance, "get_run_records", counted)
+    costs = []
+    for end in (100.0, 1_000.0):
+        for number in range(200):
+            history.run(end + number, (SUCCESS, FAILURE)[number % 5 == 0], tags=SENSOR | PROGRESS)
+        read.clear()
+        history.phase(now=end + 500)
+        costs.append(list(read))
+    assert costs[0] == costs[1]
+    assert sum(costs[0]) < 20
+
+
+def test_the_reset_job_closes_it_and_its_run_says_who_did(history: History) -> None:
+    began = time.time()
+    for second in range(5):
+        history.run(began - 10 + second)
+    assert history.phase(now=time.time()) is Phase.OPEN
+
+    assert reset_breaker(history.instance, Settings(), by="a.person")
+
+    assert history.phase(now=time.time()) is Phase.CLOSED
+    (run,) = history.instance.get_runs(dg.RunsFilter(job_name="breaker_reset_job"))
+    assert run.tags["etl_platform/by"] == "a.person"
+    logged = [record.message for record in history.instance.all_logs(run.run_id)]
+    assert any("open after 5 failed runs in a row" in message for message in logged)
+    history.run(time.time() + 1)
+    assert history.failures(now=time.time() + 2) == 1, "failures after the reset count"
+
+
+class CountedQueue:
+    """A queue of waiting bodies that remembers how often it was asked."""
+
+    def __init__(self, *keys: str) -> None:
+        self.waiting = [
+            Message(f"m-{key}", f"h-{key}", json.dumps(_event(f"from_client/{key}/Officer_Detail.csv")), 1)
+            for key in keys
+        ]
+        self.receives = 0
+        self.given_back: list[str] = []
+
+    def receive(self, limit: int, visibility_timeout_s: int) -> list[Message]:
+        self.receives += 1
+        taken, self.waiting = self.waiting[:limit], self.waiting[limit:]
+        return taken
+
+    def hide(self, receipt_handles: Sequence[str], timeout_s: int) -> list[str]:
+        if timeout_s == 0:
+            self.given_back += receipt_handles
+        return []
+
+
+def _event(key: str) -> dict[str, Any]:
+    place = {"bucket": {"name": "local"}, "object": {"key": key, "size": 10, "versionId": "v"}}
+    return {"Records": [{"eventVersion": "2.1", "eventName": "ObjectCreated:Put", "s3": place}]}
+
+
+def tick(history: History, queue: CountedQueue, **settings: Any) -> Any:
+    platform = Platform(Settings(**settings))
+    platform.queue = queue  # type: ignore[assignment]
+    definitions = build_defs(platform.settings, platform=platform)
+    with dg.build_sensor_context(
+        instance=history.instance,
+        repository_def=definitions.get_repository_def(),
+        resources={"platform": platform},
+    ) as context:
+        return definitions.resolve_sensor_def("file_arrivals_sensor").evaluate_tick(context)
+
+
+def test_while_it_is_open_a_tick_receives_nothing_and_says_why_and_for_how_long(history: History) -> None:
+    now = time.time()
+    for second in range(5):
+        history.run(now - 10 + second)
+    queue = CountedQueue("aa", "bb")
+
+    found = tick(history, queue)
+
+    assert queue.receives == 0
+    assert found.run_requests == []
+    assert "open after 5 failed runs in a row" in found.skip_message
+    seconds = int(found.skip_message.rpartition("in ")[2].removesuffix(" s"))
+    assert 50 <= seconds <= 54
+
+
+def test_half_open_lets_one_run_with_one_message_through_and_waits_for_its_end(history: History) -> None:
+    for second in range(5):
+        history.run(100 + second)
+    queue = CountedQueue("aa", "bb", "cc")
+
+    (probe,) = tick(history, queue).run_requests
+    assert probe.tags["etl_platform/probe_of"] == "104.0"
+    assert len(probe.run_config["ops"]["ingest"]["config"]["deliveries"]) == 1
+    assert [message.message_id for message in queue.waiting] == ["m-bb", "m-cc"]
+
+    history.run(None, tags=SENSOR | probe.tags)
+    before = queue.receives
+    waiting = tick(history, queue)
+    assert queue.receives == before
+    assert "half-open" in waiting.skip_message
+
+
+def test_the_settings_decide_when_it_opens(history: History) -> None:
+    for second in range(2):
+        history.run(time.time() - 5 + second)
+    queue = CountedQueue("aa")
+
+    found = tick(history, queue, circuit_breaker_max_failures=2, circuit_breaker_cooldown_seconds=3_600)
+
+    assert queue.receives == 0
+    assert "one run tries again in 359" in found.skip_message
+
+
+def test_a_closed_breaker_asks_for_all_its_runs_and_marks_the_one_that_travels_alone(history: History) -> None:
+    (alone,) = tick(history, CountedQueue("aa")).run_requests
+    (together,) = tick(history, CountedQueue("aa", "bb")).run_requests
+    assert alone.tags["etl_platform/only_delivery"]
+    assert "etl_platform/only_delivery" not in together.tags
+    assert "etl_platform/probe_of" not in alone.tags | together.tags
+
+
+def test_of_two_probes_that_were_asked_for_at_once_the_second_gives_its_messages_back(workshop: Workshop) -> None:
+    """Two daemons, as in the middle of a deployment."""
+    history = History(workshop.instance)
+    probe_of = SENSOR | {"etl_platform/probe_of": "104.0"}
+    history.run(None, tags=probe_of)
+    key = workshop.drop("Officer_Detail.csv", as_csv(officers("A", 4)))
+    queue = CountedQueue()
+
+    result = execute_held(workshop, queue, key, probe_of)
+
+    assert result.success
+    assert queue.given_back == ["handle"]
+    assert workshop.outcomes == []
+    assert workshop.written("reports") == []
+
+
+def test_a_probe_after_one_that_ended_without_a_verdict_does_its_work(workshop: Workshop) -> None:
+    history = History(workshop.instance)
+    probe_of = SENSOR | {"etl_platform/probe_of": "104.0"}
+    history.run(110, CANCELED, tags=probe_of)
+    key = workshop.drop("Officer_Detail.csv", as_csv(officers("A", 4)))
+
+    assert execute_held(workshop, CountedQueue(), key, probe_of).success
+    assert workshop.outcomes == ["accepted"]
+
+
+def execute_held(workshop: Workshop, queue: CountedQueue, key: str, tags: dict[str, str]) -> dg.ExecuteInProcessResult:
+    """A run over one message that came from ``queue``."""
+    platform = Platform(workshop.settings)
+    queue.delete = lambda receipt_handles: []  # type: ignore[attr-defined]
+    platform.queue = queue  # type: ignore[assignment]
+    workshop.platforms.append(platform)
+    delivery = {"bucket": "local", "key": key, "message_id": "m", "receipt_handle": "handle"}
+    return (
+        build_defs(workshop.settings, platform=platform)
+        .resolve_job_def(JOB)
+        .execute_in_process(
+            instance=workshop.instance,
+            run_config={"ops": {"ingest": {"config": {"deliveries": [delivery]}}}},
+            tags=tags,
+            raise_on_error=False,
+        )
+    )
+
+
+def test_a_run_notes_its_progress_as_soon_as_a_delivery_is_done(workshop: Workshop) -> None:
+    done = workshop.ingest(workshop.drop("Officer_Detail.csv", as_csv(officers("A", 4))))
+    nothing = workshop.ingest()
+
+    def tags(result: dg.ExecuteInProcessResult) -> Any:
+        run = workshop.instance.get_run_by_id(result.run_id)
+        assert run is not None
+        return run.tags
+
+    assert tags(done)["etl_platform/progress"] == "true"
+    assert "etl_platform/progress" not in tags(nothing)
+
+
+def test_the_commands_show_and_reset_it(
+    history: History, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for second in range(5):
+        history.run(time.time() - 10 + second)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path / "home"))
+
+    assert main(["breaker", "status", "--json"]) == 0
+    status = json.loads(capsys.readouterr().out)
+    assert status.keys() == {"active", "state", "consecutive_failures", "last_failure_time", "cooldown_remaining"}
+    assert (status["active"], status["consecutive_failures"]) == (True, 5)
+    assert 40 < status["cooldown_remaining"] <= 60
+    assert datetime.fromisoformat(status["last_failure_time"]).tzinfo is not None
+
+    assert main(["breaker", "reset"]) == 0
+    assert capsys.readouterr().out.startswith("The circuit breaker is closed (0 failed runs in a row)")
+    assert history.phase(time.time()) is Phase.CLOSED
+
+
+@pytest.mark.parametrize("home", ["", "/nowhere"])
+def test_without_a_dagster_home_the_commands_say_what_to_set(
+    home: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DAGSTER_HOME", home)
+    assert main(["breaker", "status"]) == 2
+    assert "DAGSTER_HOME" in capsys.readouterr().err

@@ -1,0 +1,204 @@
+"""The breaker's state machine, beside a model that looks at the whole history at once."""
+
+from random import Random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from etl_platform.core.breaker import (
+    Breaker,
+    Event,
+    Limits,
+    Phase,
+    Progressed,
+    Reset,
+    RunFailed,
+    fold,
+    only_delivery,
+    status_of,
+    step,
+)
+from etl_platform.core.deliveries import QueuedFile
+from etl_platform.core.events import ObjectCreated
+
+LIMITS = Limits(max_failures=5, cooldown_s=60)
+History = list[tuple[float, Event]]
+
+
+@st.composite
+def histories(draw: st.DrawFn) -> History:
+    """Events at growing times; a probe names the time of something that happened before it."""
+    history: History = []
+    at = 1_000.0
+    for number in range(draw(st.integers(0, 30))):
+        at += draw(st.sampled_from([1.0, 10.0, 59.0, 60.0, 61.0]))
+        kind = draw(st.sampled_from(["failed", "failed", "failed", "failed", "single", "probe", "done", "reset"]))
+        if kind == "done":
+            history.append((at, Progressed()))
+        elif kind == "reset":
+            history.append((at, Reset()))
+        else:
+            single = f"d{draw(st.integers(0, 2))}" if kind == "single" or draw(st.booleans()) else None
+            earlier = [time for time, _ in history]
+            probe_of = draw(st.sampled_from(earlier)) if kind == "probe" and earlier else None
+            history.append((at, RunFailed(f"run-{number}", single, probe_of)))
+    return history
+
+
+limits = st.builds(Limits, st.integers(1, 6), st.sampled_from([1.0, 60.0, 300.0]))
+
+
+def model(history: History, now: float, limits: Limits) -> tuple[Phase, int]:
+    """Phase and failures in a row, worked out from the whole history by the words of the specification."""
+    closings = [index for index, (_, event) in enumerate(history) if not isinstance(event, RunFailed)]
+    since = closings[-1] + 1 if closings else 0
+    closed_at = history[since - 1][0] if since else 0.0
+    opened_at = None
+    counted: list[str] = []
+    for at, event in history[since:]:
+        assert isinstance(event, RunFailed)
+        counted.append(event.only_delivery or event.run_id)
+        failed_probe = event.probe_of is not None and event.probe_of >= closed_at
+        if failed_probe or (opened_at is None and len(set(counted)) >= limits.max_failures):
+            opened_at = at
+    if opened_at is None:
+        return Phase.CLOSED, len(set(counted))
+    return Phase.HALF_OPEN if now - opened_at >= limits.cooldown_s else Phase.OPEN, len(set(counted))
+
+
+@given(histories(), limits, st.floats(0, 500))
+def test_the_machine_agrees_with_the_model(history: History, limits: Limits, later: float) -> None:
+    now = (history[-1][0] if history else 1_000.0) + later
+    found = fold(history, now, limits)
+    assert (found.phase, len(found.failures)) == model(history, now, limits)
+
+
+@given(histories(), limits, st.randoms())
+def test_the_order_in_which_records_are_read_does_not_matter(history: History, limits: Limits, random: Random) -> None:
+    shuffled = list(history)
+    random.shuffle(shuffled)
+    assert fold(shuffled, 9_999, limits) == fold(history, 9_999, limits)
+
+
+@given(histories(), limits)
+def test_what_lies_before_the_latest_success_or_reset_has_no_say(history: History, limits: Limits) -> None:
+    closings = [index for index, (_, event) in enumerate(history) if not isinstance(event, RunFailed)]
+    recent = history[closings[-1] :] if closings else history
+    assert fold(recent, 9_999, limits) == fold(history, 9_999, limits)
+
+
+@given(histories(), limits, st.floats(-1e6, 1e6))
+def test_the_cooldown_that_remains_is_never_negative_and_never_longer_than_it_is(
+    history: History, limits: Limits, now: float
+) -> None:
+    found = fold(history, 1_000, limits)
+    assert 0 <= found.cooldown_remaining_s(now, limits) <= limits.cooldown_s
+
+
+@given(st.lists(st.floats(1, 4_000), min_size=1, max_size=40), st.integers(2, 6))
+def test_one_poison_file_alone_never_opens_it(gaps: list[float], max_failures: int) -> None:
+    """It comes back up to 20 times, and its run fails each time."""
+    state, at, limits = Breaker(), 0.0, Limits(max_failures, 60)
+    for number, gap in enumerate(gaps):
+        at += gap
+        state = step(state, RunFailed(f"run-{number}", only_delivery="poison"), at, limits)
+        assert state.phase is Phase.CLOSED
+    assert len(state.failures) == 1
+
+
+@given(st.lists(st.tuples(st.floats(0.1, 200), st.sampled_from(["start", "succeed", "fail"])), max_size=80))
+def test_driven_by_a_sensor_nothing_starts_in_the_cooldown_and_one_run_at_a_time_after_it(
+    moves: list[tuple[float, str]],
+) -> None:
+    state, at = Breaker(), 0.0
+    in_flight: list[RunFailed] = []
+    for number, (gap, move) in enumerate(moves):
+        at += gap
+        state = step(state, None, at, LIMITS)
+        probes = [run for run in in_flight if run.probe_of is not None and run.probe_of == state.opened_at]
+        room = state.room(len(probes))
+        assert (room is None) == (state.phase is Phase.CLOSED)
+        assert not (state.phase is Phase.OPEN and room), "a run in the cooldown"
+        assert len(probes) + (room or 0) <= 1 or room is None, "two probes of one opening"
+        if move == "start" and room != 0:
+            in_flight.append(RunFailed(f"run-{number}", probe_of=None if room is None else state.opened_at))
+        elif in_flight and move != "start":
+            run = in_flight.pop(0)
+            state = step(state, run if move == "fail" else Progressed(), at, LIMITS)
+
+
+def failed_runs(count: int, state: Breaker | None = None) -> Breaker:
+    state = state or Breaker()
+    for number in range(count):
+        state = step(state, RunFailed(f"run-{number}"), 100 + number, LIMITS)
+    return state
+
+
+def test_the_fifth_failed_run_in_a_row_opens_it() -> None:
+    assert failed_runs(4).phase is Phase.CLOSED
+    opened = failed_runs(5)
+    assert opened.phase is Phase.OPEN
+    assert opened.room(0) == 0
+    assert status_of(opened, 114.2, LIMITS).cooldown_remaining == 50
+
+
+def test_after_the_cooldown_one_run_may_start_and_no_second() -> None:
+    half_open = step(failed_runs(5), None, 164, LIMITS)
+    assert half_open.phase is Phase.HALF_OPEN
+    assert (half_open.room(0), half_open.room(1)) == (1, 0)
+
+
+def test_a_probe_that_gets_something_done_closes_it() -> None:
+    assert step(step(failed_runs(5), None, 170, LIMITS), Progressed(), 180, LIMITS) == Breaker(closed_at=180)
+
+
+def test_a_probe_that_fails_begins_the_cooldown_anew() -> None:
+    again = step(failed_runs(5), RunFailed("probe", probe_of=104), 200, LIMITS)
+    assert again.phase is Phase.OPEN
+    assert again.cooldown_remaining_s(210, LIMITS) == 50
+
+
+def test_runs_that_began_before_it_opened_do_not_prolong_the_cooldown() -> None:
+    late = step(failed_runs(5), RunFailed("straggler"), 130, LIMITS)
+    assert late.opened_at == 104
+    assert late.last_failure_at == 130
+    assert step(late, RunFailed("straggler 2"), 170, LIMITS).phase is Phase.HALF_OPEN, "nor spoil the probe's turn"
+
+
+def test_a_success_in_between_starts_the_count_anew() -> None:
+    state = step(failed_runs(4), Progressed(), 150, LIMITS)
+    assert failed_runs(4, state).phase is Phase.CLOSED
+
+
+def test_a_probe_that_ends_after_a_reset_is_a_run_like_any_other() -> None:
+    reset = step(failed_runs(5), Reset(), 170, LIMITS)
+    assert step(reset, RunFailed("probe", probe_of=104), 180, LIMITS).phase is Phase.CLOSED
+
+
+def test_the_status_has_the_names_that_monitors_know() -> None:
+    status = status_of(failed_runs(5), 110, LIMITS)
+    assert (status.active, status.state, status.consecutive_failures) == (True, "open", 5)
+    assert status.last_failure_time == "1970-01-01T00:01:44+00:00"
+    assert "one run tries again in 54 s" in str(status)
+    closed = status_of(Breaker(), 110, LIMITS)
+    assert (closed.active, closed.last_failure_time, closed.cooldown_remaining) == (False, None, 0)
+
+
+@pytest.mark.parametrize(
+    ("files", "alone"),
+    [
+        ([("m1", "a")], True),
+        ([("m1", "a"), ("m1", "b")], True),
+        ([("m1", "a"), ("m2", "a")], True),
+        ([("m1", "a"), ("m2", "b")], False),
+    ],
+    ids=["one file", "two files of one message", "one file announced twice", "two files"],
+)
+def test_a_run_travels_alone_when_it_cannot_be_split(files: list[tuple[str, str]], alone: bool) -> None:
+    queued = [
+        QueuedFile(ObjectCreated("b", key, version_id="v"), "training", message, f"h-{message}", 1)
+        for message, key in files
+    ]
+    assert (only_delivery(queued) is not None) == alone
+    assert only_delivery(queued) == only_delivery(queued[::-1])
