@@ -16,7 +16,7 @@ export UV_LINK_MODE := copy
 unexport PYTHONDONTWRITEBYTECODE
 unexport VIRTUAL_ENV
 
-.PHONY: help setup demo dev drop test check fix bench fuzz clean
+.PHONY: help setup demo dev drop test check fix bench fuzz faults clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -63,6 +63,9 @@ bench: setup ## Measure the engine beside its peers
 
 fuzz: setup ## Run thousands of damaged files through the engine: make fuzz ARGS='--files 2000'
 	@exec $(BIN)/python -m benchmarks.fuzz $(ARGS)
+
+faults: setup ## Kill and break at every AWS call of every scenario; prints what was survived (15 minutes)
+	@exec $(BIN)/python -m etl_platform_tests.faults $(ARGS)
 
 clean: ## Remove everything that make setup, demo and dev made
 	@rm -rf .venv .emulator .dagster .local

@@ -1,0 +1,136 @@
+"""All that a scenario leaves behind, as somebody sees it who does not know how it came about."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+
+from etl_platform.local.provision import Clients, Provisioned
+
+Facts = Mapping[Any, Any]
+
+
+@dataclass(frozen=True)
+class EndState:
+    """Two of these are equal when nothing was lost and nothing took effect twice.
+
+    Attributes:
+        objects: key → (bytes, metadata) of all that the platform wrote; reports without their ``attempt``.
+        materializations, checks, observations: every different one that was logged → True; repeats fall together.
+        latest: the last materialization of each asset and partition, the last result of each check and partition.
+        queues: messages that are left, hidden or not, and the bodies in the dead-letter queue.
+    """
+
+    objects: Facts
+    materializations: Facts
+    checks: Facts
+    observations: Facts
+    latest: Facts
+    partitions: Facts
+    queues: Facts
+
+    def differences(self, expected: "EndState") -> list[str]:
+        """One line for each thing that is missing, too much or different."""
+        lines: list[str] = []
+        for field in fields(self):
+            mine, theirs = getattr(self, field.name), getattr(expected, field.name)
+            lines += [f"{field.name}: missing {key}" for key in theirs if key not in mine]
+            lines += [f"{field.name}: too much {key}" for key in mine if key not in theirs]
+            lines += [
+                f"{field.name}: {key} is {mine[key]!r:.200} instead of {theirs[key]!r:.200}"
+                for key in mine
+                if key in theirs and mine[key] != theirs[key]
+            ]
+        return lines
+
+
+def read_end_state(aws: Clients, made: Provisioned, dagster_home: Path) -> EndState:
+    with dg.DagsterInstance.from_config(str(dagster_home)) as instance:
+        events = _asset_events(instance)
+        partitions = dict.fromkeys(instance.get_dynamic_partitions("agencies"), True)
+    return EndState(objects=_objects(aws, made), partitions=partitions, queues=_queues(aws, made), **events)
+
+
+def written_versions(aws: Clients, bucket: str) -> list[dict[str, str]]:
+    """Every version and delete marker of what the platform wrote: all but the sources."""
+    return [
+        {"Key": item["Key"], "VersionId": item["VersionId"]}
+        for page in aws.s3.get_paginator("list_object_versions").paginate(Bucket=bucket)
+        for kind in ("Versions", "DeleteMarkers")
+        for item in page.get(kind, [])
+        if not item["Key"].startswith("from_client/")
+    ]
+
+
+def _objects(aws: Clients, made: Provisioned) -> Facts:
+    found: dict[str, Any] = {}
+    for page in aws.s3.get_paginator("list_objects_v2").paginate(Bucket=made.bucket):
+        for key in (item["Key"] for item in page.get("Contents", [])):
+            if not key.startswith("from_client/"):
+                answer = aws.s3.get_object(Bucket=made.bucket, Key=key)
+                body = answer["Body"].read()
+                found[key] = _report(body) if key.startswith("reports/") else (body, answer["Metadata"])
+    return found
+
+
+def _report(body: bytes) -> dict[str, Any]:
+    return {name: value for name, value in json.loads(body).items() if name != "attempt"}
+
+
+def _queues(aws: Clients, made: Provisioned) -> Facts:
+    found = aws.sqs.get_queue_attributes(QueueUrl=made.queue_url, AttributeNames=["All"])["Attributes"]
+    left = sum(int(value) for name, value in found.items() if name.startswith("ApproximateNumberOf"))
+    dead: dict[Any, Any] = {}
+    while messages := aws.sqs.receive_message(
+        QueueUrl=made.dlq_url, MaxNumberOfMessages=10, MessageAttributeNames=["All"]
+    ).get("Messages"):
+        for message in messages:
+            reason = message.get("MessageAttributes", {}).get("reason", {}).get("StringValue")
+            dead["dead", message["Body"], reason] = True
+            aws.sqs.delete_message(QueueUrl=made.dlq_url, ReceiptHandle=message["ReceiptHandle"])
+    return {"waiting": left, **dead}
+
+
+def _asset_events(instance: dg.DagsterInstance) -> dict[str, Facts]:
+    materializations: dict[Any, bool] = {}
+    checks: dict[Any, bool] = {}
+    observations: dict[Any, bool] = {}
+    latest: dict[Any, Any] = {}
+    records = [record for run in instance.get_run_records() for record in _records(instance, run.dagster_run.run_id)]
+    for record in sorted(records, key=lambda record: (record.timestamp, record.storage_id)):
+        event = record.event_log_entry.dagster_event
+        if event is None:
+            continue
+        if event.is_step_materialization:
+            made = event.step_materialization_data.materialization
+            where, what = ("asset", str(made.asset_key), made.partition), _metadata(made.metadata)
+            materializations[where, what] = True
+            latest[where] = what
+        elif event.is_asset_observation:
+            seen = event.asset_observation_data.asset_observation
+            # A duplicate is what a repeat of work leaves; how often there was one is nobody's loss.
+            if seen.metadata["outcome"].value != "duplicate":
+                observations[str(seen.asset_key), seen.partition, _metadata(seen.metadata)] = True
+        elif event.event_type is dg.DagsterEventType.ASSET_CHECK_EVALUATION:
+            check = event.asset_check_evaluation_data
+            where = ("check", str(check.asset_key), check.check_name, check.partition)
+            what = (check.passed, check.severity.value, _metadata(check.metadata))
+            checks[where, what] = True
+            latest[where] = what
+    return {
+        "materializations": materializations,
+        "checks": checks,
+        "observations": observations,
+        "latest": latest,
+    }
+
+
+def _records(instance: dg.DagsterInstance, run_id: str) -> list[Any]:
+    return list(instance.get_records_for_run(run_id, limit=10_000).records)
+
+
+def _metadata(metadata: Mapping[str, Any]) -> str:
+    return repr(sorted((name, repr(value.value)) for name, value in metadata.items()))

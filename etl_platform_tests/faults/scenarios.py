@@ -1,0 +1,119 @@
+"""What happens while harm is done: files that arrive, partitions that are read again, commands.
+
+A scenario is a sequence of steps; a new one is an entry in ``SCENARIOS``.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from etl_platform_tests.integration.deliveries import Row, as_csv, officers
+
+
+@dataclass(frozen=True)
+class Dropped:
+    """One version of a source object, put once; its notification is what every trial receives."""
+
+    agency: str
+    name: str
+    content: bytes
+
+    @property
+    def key(self) -> str:
+        return f"from_client/{self.agency}/{self.name}"
+
+
+@dataclass(frozen=True)
+class Arrive:
+    """Notifications reach the queue, and the intake works until the queue is empty.
+
+    ``bodies`` are messages that no object stands behind.
+    """
+
+    files: tuple[Dropped, ...]
+    bodies: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Materialize:
+    """A person reads an agency's partitions again; if that dies, once more."""
+
+    partition: str
+
+
+@dataclass(frozen=True)
+class Command:
+    """``etl-platform`` with these arguments; if that dies, once more."""
+
+    arguments: tuple[str, ...]
+
+
+Step = Arrive | Materialize | Command
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """``files`` stand in the order in which they are put; ``target`` names the processes that are harmed."""
+
+    name: str
+    files: tuple[Dropped, ...]
+    steps: tuple[Step, ...]
+    target: Literal["run", "tick"] = "run"
+
+
+def _roster(prefix: str, count: int, bad: int) -> bytes:
+    return as_csv(officers(prefix, count, bad=bad))
+
+
+def _without(rows: list[Row], column: str) -> bytes:
+    return as_csv([{name: value for name, value in row.items() if name != column} for row in rows])
+
+
+def _accepted() -> Scenario:
+    file = Dropped("aa_accepted", "Officer_Detail.csv", _roster("A", 8, 3))
+    return Scenario("accepted", (file,), (Arrive((file,)),))
+
+
+def _rejected() -> Scenario:
+    file = Dropped("bb_rejected", "Officer_Detail.csv", _without(officers("R", 6), "hire_date"))
+    return Scenario("rejected", (file,), (Arrive((file,)),))
+
+
+def _overwrite() -> Scenario:
+    first = Dropped("cc_overwrite", "Officer_Detail.csv", _roster("O", 8, 3))
+    second = Dropped("cc_overwrite", "Officer_Detail.csv", _roster("P", 11, 2))
+    return Scenario("overwrite", (first, second), (Arrive((first,)), Arrive((second,))))
+
+
+def _late() -> Scenario:
+    """The newer version's event comes first: the older one must not replace it."""
+    old = Dropped("dd_late", "Officer_Detail.csv", _roster("L", 5, 1))
+    new = Dropped("dd_late", "Officer_Detail.csv", _roster("N", 9, 4))
+    return Scenario("late event", (old, new), (Arrive((new,)), Arrive((old,))))
+
+
+def _batch() -> Scenario:
+    files = (
+        Dropped("ee_batch", "Officer_Detail.csv", _roster("B", 7, 2)),
+        Dropped("ff_batch", "Officer_Detail.csv", _roster("C", 4, 0)),
+        Dropped("ee_batch", "Training.csv", b""),
+    )
+    return Scenario("batch", files, (Arrive(files),))
+
+
+def _read_again() -> Scenario:
+    file = Dropped("gg_again", "Officer_Detail.csv", _roster("G", 6, 2))
+    return Scenario("read again", (file,), (Arrive((file,)), Materialize("gg_again")))
+
+
+def _tick() -> Scenario:
+    files = (
+        Dropped("hh_tick", "Officer_Detail.csv", _roster("T", 5, 1)),
+        Dropped("hh_tick", "Vehicle_Fleet.csv", b"plate\n1\n"),
+    )
+    return Scenario("tick", files, (Arrive(files, bodies=("not JSON",)),), target="tick")
+
+
+SCENARIOS = {
+    scenario.name: scenario
+    for scenario in (_accepted(), _rejected(), _overwrite(), _late(), _batch(), _read_again(), _tick())
+}

@@ -1,0 +1,47 @@
+"""Harm at a few calls of every scenario, drawn by a seed; ``make faults`` does every harm to every call."""
+
+import random
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+
+from etl_platform_tests.faults.end_state import EndState
+from etl_platform_tests.faults.proxy import TRANSIENT, Harm
+from etl_platform_tests.faults.scenarios import SCENARIOS
+from etl_platform_tests.faults.trials import Bench, strikes
+
+SEED = 4
+pytestmark = pytest.mark.filterwarnings("ignore::dagster._utils.warnings.PreviewWarning")
+
+
+@pytest.fixture(scope="module")
+def bench(endpoint_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
+    with Bench(tmp_path_factory.mktemp("faults"), endpoint_url, "crashes") as bench:
+        yield bench
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_nothing_is_lost_and_nothing_done_twice_whatever_breaks(bench: Bench, name: str) -> None:
+    scenario = SCENARIOS[name]
+    undisturbed = bench.undisturbed(scenario)
+    draw = random.Random(f"{SEED} {name}")
+    drawn = [draw.choice(strikes(undisturbed, [Harm.KILL])), draw.choice(strikes(undisturbed, TRANSIENT))]
+
+    trials = [bench.trial(scenario, undisturbed, *strike) for strike in drawn]
+
+    assert all(trial.survived for trial in trials), "\n".join(map(str, trials))
+    assert undisturbed.end.queues["waiting"] == 0
+    assert len([key for key in undisturbed.end.objects if key.startswith("reports/")]) >= len(scenario.files)
+
+
+def test_a_loss_is_seen() -> None:
+    """The comparison itself: what is missing, too much or different is named."""
+    nothing: dict[str, object] = {}
+    objects = {"silver/a": b"1", "reports/a": {"rows": 1}}
+    whole = EndState(objects, nothing, nothing, nothing, nothing, nothing, {"waiting": 0})
+
+    assert whole.differences(whole) == []
+    assert replace(whole, objects={"silver/a": b"1"}).differences(whole) == ["objects: missing reports/a"]
+    assert replace(whole, queues={"waiting": 1}).differences(whole) == ["queues: waiting is 1 instead of 0"]
+    assert replace(whole, latest={"x": 1}).differences(whole) == ["latest: too much x"]
