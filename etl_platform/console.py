@@ -10,9 +10,13 @@ from etl_platform.core.deliveries import Outcome
 _MAX_CELL = 60
 
 
-def table(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
-    """Columns as wide as their longest cell; numbers to the right; control characters made visible."""
-    cells = [list(header), *[[_cell(value) for value in row] for row in rows]]
+def table(header: Sequence[str], rows: Sequence[Sequence[Any]], *, last: int = _MAX_CELL) -> str:
+    """Columns as wide as their longest cell; numbers to the right; control characters made visible.
+
+    Args:
+        last: characters that a cell of the last column may have.
+    """
+    cells = [list(header), *[[*(_cell(value) for value in row[:-1]), _cell(row[-1], last)] for row in rows]]
     widths = [max(len(row[i]) for row in cells) for i in range(len(header))]
     right = [all(isinstance(row[i], int | None) for row in rows) for i in range(len(header))]
     lines = [
@@ -23,12 +27,12 @@ def table(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
     return "\n".join(lines)
 
 
-def _cell(value: Any) -> str:
+def _cell(value: Any, most: int = _MAX_CELL) -> str:
     if value is None:
         return ""
     text = f"{value:,}" if isinstance(value, int) else str(value)
     text = "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in text)
-    return text if len(text) <= _MAX_CELL else text[: _MAX_CELL - 1] + "…"
+    return text if len(text) <= most else text[: most - 1] + "…"
 
 
 def verdict(file_name: str, dataset: str | None, report: Mapping[str, Any]) -> str:

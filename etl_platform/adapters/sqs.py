@@ -6,6 +6,8 @@ https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-v
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
 
 from etl_platform.adapters.aws import make_client, transient
 from etl_platform.settings import Settings
@@ -17,12 +19,14 @@ _LOST |= {"InvalidParameterValue"}  # a handle whose message is gone altogether
 
 @dataclass(frozen=True)
 class Message:
-    """``receive_count`` is approximate, as SQS says."""
+    """``receive_count`` is approximate, as SQS says; ``sent_at`` is UTC, and ``reason`` an attribute of that name."""
 
     message_id: str
     receipt_handle: str
     body: str
     receive_count: int
+    sent_at: datetime | None = None
+    reason: str | None = None
 
 
 class Queue:
@@ -37,17 +41,10 @@ class Queue:
                 MaxNumberOfMessages=limit,
                 VisibilityTimeout=visibility_timeout_s,
                 WaitTimeSeconds=wait_s,
-                MessageSystemAttributeNames=["ApproximateReceiveCount"],
+                MessageSystemAttributeNames=["ApproximateReceiveCount", "SentTimestamp"],
+                MessageAttributeNames=["reason"],
             )
-        return [
-            Message(
-                entry["MessageId"],
-                entry["ReceiptHandle"],
-                entry["Body"],
-                int(entry.get("Attributes", {}).get("ApproximateReceiveCount", 1)),
-            )
-            for entry in answer.get("Messages", [])
-        ]
+        return [_message(entry) for entry in answer.get("Messages", [])]
 
     def delete(self, receipt_handles: Sequence[str]) -> list[str]:
         """Delete messages; the handles that SQS refused, for whatever reason."""
@@ -87,6 +84,19 @@ class Queue:
         with _errors("GetQueueAttributes"):
             found = self._sqs.get_queue_attributes(QueueUrl=self.url, AttributeNames=names)["Attributes"]
         return int(found[names[0]]), int(found[names[1]])
+
+
+def _message(entry: Mapping[str, Any]) -> Message:
+    system = entry.get("Attributes", {})
+    sent_ms = system.get("SentTimestamp")
+    return Message(
+        entry["MessageId"],
+        entry["ReceiptHandle"],
+        entry["Body"],
+        int(system.get("ApproximateReceiveCount", 1)),
+        datetime.fromtimestamp(int(sent_ms) / 1_000, UTC) if sent_ms else None,
+        entry.get("MessageAttributes", {}).get("reason", {}).get("StringValue"),
+    )
 
 
 @contextmanager

@@ -17,6 +17,7 @@ from etl_platform.core.deliveries import Cause, Outcome
 from etl_platform.core.events import ObjectCreated
 from etl_platform.core.rule_names import contract_rules
 from etl_platform.ingest import Attempt, Ingested
+from etl_platform.pipelines.failed_runs import FAILED
 from etl_platform.pipelines.failures import as_dagster_failures
 from etl_platform.pipelines.intake_runs import JOB_NAME, is_spare_probe, note_progress
 from etl_platform.pipelines.lineage import column_lineage, header_schema
@@ -220,7 +221,7 @@ def _fail(context: dg.AssetExecutionContext, failures: Sequence[Failed]) -> None
     first = failed_text(failures[0])
     raise dg.Failure(
         f"{len(failures)} deliveries failed and stay in the queue; the first: {first}",
-        metadata={"failed": dg.MetadataValue.json([failed_text(f) for f in failures[:100]])},
+        metadata={FAILED: dg.MetadataValue.json([failed_text(f) for f in failures[:100]])},
         allow_retries=False,
     )
 
