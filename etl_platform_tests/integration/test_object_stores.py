@@ -1,7 +1,8 @@
-"""What every object store must do: S3 (the emulator) and a local folder pass the same tests."""
+"""What every object store must do: S3 (the emulator), a local folder and the simulation's memory, in the same tests."""
 
 import hashlib
 import json
+import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +17,7 @@ from etl_platform.adapters.s3 import S3Store
 from etl_platform.core.errors import ObjectMissingError, PreconditionFailedError, TransientError
 from etl_platform.local.provision import Provisioned
 from etl_platform.settings import Settings
+from etl_platform_tests.simulation.memory import MemoryStore
 
 BODY = b"officer_id,last_name\r\nA1,Pe\xf1a\r\n"
 UNUSUAL_KEYS = {
@@ -32,19 +34,21 @@ UNUSUAL_KEYS = {
 }
 
 
-@pytest.fixture(params=["s3", "local"])
+@pytest.fixture(params=["s3", "local", "memory"])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> ObjectStore:
     if request.param == "local":
         return LocalStore(tmp_path / "root")
+    if request.param == "memory":
+        return MemoryStore(time.time)
     settings: Settings = request.getfixturevalue("settings")
     return S3Store(settings)
 
 
 @pytest.fixture
 def bucket(request: pytest.FixtureRequest) -> str:
-    if "local" in request.node.callspec.id:
-        return "local"
-    return request.getfixturevalue("provisioned").bucket
+    if isinstance(request.getfixturevalue("store"), S3Store):
+        return str(request.getfixturevalue("provisioned").bucket)
+    return "local"
 
 
 def test_what_was_written_is_read_described_and_downloaded(store: ObjectStore, bucket: str, tmp_path: Path) -> None:
@@ -90,6 +94,20 @@ def test_metadata_survives_and_is_replaced_with_the_object(store: ObjectStore, b
 
     store.write(bucket, "silver/a", b"3")
     assert store.head(bucket, "silver/a").metadata == {}, "metadata belongs to the bytes it came with"
+
+
+def test_a_deleted_object_is_missing_and_absent_for_a_condition(store: ObjectStore, bucket: str) -> None:
+    etag = store.write(bucket, "silver/a", b"1")
+    store.delete(bucket, "silver/a")
+    store.delete(bucket, "silver/a")
+
+    with pytest.raises(ObjectMissingError):
+        store.head(bucket, "silver/a")
+    with pytest.raises(PreconditionFailedError):
+        store.write(bucket, "silver/a", b"2", if_match=etag)
+    assert list(store.list(bucket, "silver/")) == []
+    store.write(bucket, "silver/a", b"3", if_absent=True)
+    assert store.read(bucket, "silver/a") == b"3"
 
 
 @pytest.mark.parametrize("operation", ["head", "read", "download", "copy"])
@@ -163,8 +181,7 @@ def test_bytes_that_changed_after_the_head_are_not_taken_for_it(
 
 
 def test_without_a_version_the_event_s_etag_must_be_the_one_that_is_there(store: ObjectStore, bucket: str) -> None:
-    if isinstance(store, LocalStore):
-        pytest.skip("a folder has no eTags that an event could name")
+    _skip_a_folder(store, "has no eTags that an event could name")
     first = store.write(bucket, "from_client/a/x.csv", b"1")
     store.write(bucket, "from_client/a/x.csv", b"2")
 
@@ -246,9 +263,8 @@ def test_a_key_of_1024_bytes_is_kept(store: ObjectStore, bucket: str, tmp_path: 
     assert store.read(bucket, "bronze/x") == BODY
 
 
-def test_an_older_version_is_read_by_its_id(settings: Settings, tmp_path: Path) -> None:
-    """S3 only: a folder keeps one version."""
-    store, bucket = S3Store(settings), str(settings.data_bucket_name)
+def test_an_older_version_is_read_by_its_id(store: ObjectStore, bucket: str, tmp_path: Path) -> None:
+    _skip_a_folder(store, "keeps one version")
     store.write(bucket, "from_client/a/x.csv", b"older")
     older = store.head(bucket, "from_client/a/x.csv")
     store.write(bucket, "from_client/a/x.csv", b"newer!")
@@ -276,8 +292,8 @@ def test_every_version_of_a_key_is_listed_the_newest_first(settings: Settings) -
 
 
 @pytest.mark.parametrize("version_id", ["00000000-0000-0000-0000-000000000000", "no version id at all"])
-def test_a_version_that_never_was_is_missing(settings: Settings, version_id: str) -> None:
-    store, bucket = S3Store(settings), str(settings.data_bucket_name)
+def test_a_version_that_never_was_is_missing(store: ObjectStore, bucket: str, version_id: str) -> None:
+    _skip_a_folder(store, "answers with the version that it has")
     store.write(bucket, "from_client/a/x.csv", b"x")
 
     with pytest.raises(ObjectMissingError):
@@ -315,6 +331,11 @@ def test_a_server_that_does_not_answer_is_worth_another_try(settings: Settings) 
         store.head("b", "k")
     with pytest.raises(TransientError):
         list(store.list("b", "k"))
+
+
+def _skip_a_folder(store: ObjectStore, because: str) -> None:
+    if isinstance(store, LocalStore):
+        pytest.skip(f"a folder {because}")
 
 
 def _read_somehow(store: ObjectStore, operation: str, head: ObjectHead, folder: Path) -> bytes:

@@ -1,8 +1,10 @@
-"""One SQS queue as the platform uses it: receive, hide, delete, send, and what SQS refuses."""
+"""A queue as the platform uses it, in SQS (the emulator) and in the simulation's memory, and what is refused."""
 
 import json
+import time
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from typing import cast
 
 import pytest
 
@@ -10,21 +12,52 @@ from etl_platform.adapters.sqs import Queue
 from etl_platform.core.errors import TransientError
 from etl_platform.local.provision import Clients, Provisioned
 from etl_platform.settings import Settings
+from etl_platform_tests.simulation.memory import MemoryQueue
 
 
-@pytest.fixture
-def queue(settings: Settings, aws: Clients, provisioned: Provisioned) -> Queue:
-    """A queue of the test's own with a dead-letter queue behind it after three receives."""
+@dataclass(frozen=True)
+class Queues:
+    """A queue with a dead-letter queue behind it after three receives."""
+
+    events: Queue
+    dead_letters: Queue
+    attributes: Callable[[], dict[str, str]]
+    """Of the one message among the dead letters."""
+
+
+@pytest.fixture(params=["sqs", "memory"])
+def queues(request: pytest.FixtureRequest) -> Queues:
+    if request.param == "sqs":
+        return _of_the_emulator(*(request.getfixturevalue(name) for name in ("settings", "aws", "provisioned")))
+    dead = MemoryQueue(time.time)
+    events = MemoryQueue(time.time, dead, max_receive_count=3)
+    # What callers need of a queue is what Queue has; there is one real kind of it.
+    return Queues(cast("Queue", events), cast("Queue", dead), lambda: dict(dead.visible()[0].attributes))
+
+
+def _of_the_emulator(settings: Settings, aws: Clients, provisioned: Provisioned) -> Queues:
     arn = aws.sqs.get_queue_attributes(QueueUrl=provisioned.dlq_url, AttributeNames=["QueueArn"])["Attributes"]
     redrive = json.dumps({"deadLetterTargetArn": arn["QueueArn"], "maxReceiveCount": 3})
     name = f"own-{provisioned.queue_url.rpartition('/')[2]}"[:80]
     url = aws.sqs.create_queue(QueueName=name, Attributes={"RedrivePolicy": redrive})["QueueUrl"]
-    return Queue(settings, url)
+
+    def attributes() -> dict[str, str]:
+        (found,) = aws.sqs.receive_message(
+            QueueUrl=provisioned.dlq_url, MessageAttributeNames=["All"], VisibilityTimeout=0
+        )["Messages"]
+        return {name: value["StringValue"] for name, value in found["MessageAttributes"].items()}
+
+    return Queues(Queue(settings, url), Queue(settings, provisioned.dlq_url), attributes)
 
 
 @pytest.fixture
-def dead_letters(settings: Settings, provisioned: Provisioned) -> Queue:
-    return Queue(settings, provisioned.dlq_url)
+def queue(queues: Queues) -> Queue:
+    return queues.events
+
+
+@pytest.fixture
+def dead_letters(queues: Queues) -> Queue:
+    return queues.dead_letters
 
 
 def test_a_received_message_is_hidden_and_counted(queue: Queue) -> None:
@@ -114,13 +147,27 @@ def test_no_handles_cost_no_call(settings: Settings) -> None:
     assert nowhere.hide([], 10) == []
 
 
-def test_attributes_travel_with_the_body(aws: Clients, provisioned: Provisioned, dead_letters: Queue) -> None:
-    dead_letters.send("body", {"reason": "record 0: key is missing, é"})
+def test_attributes_travel_with_the_body(queues: Queues) -> None:
+    queues.dead_letters.send("body", {"reason": "record 0: key is missing, é"})
 
-    (found,) = aws.sqs.receive_message(QueueUrl=provisioned.dlq_url, MessageAttributeNames=["All"])["Messages"]
+    assert queues.attributes() == {"reason": "record 0: key is missing, é"}
+    assert [message.body for message in queues.dead_letters.receive(1, 60)] == ["body"]
 
-    assert found["Body"] == "body"
-    assert found["MessageAttributes"]["reason"]["StringValue"] == "record 0: key is missing, é"
+
+@pytest.mark.parametrize("action", ["hide", "delete"])
+def test_a_handle_of_an_earlier_receive_is_refused_and_changes_nothing(queue: Queue, action: str) -> None:
+    """Who lost a lease can neither end nor prolong the work of the one who has the message now."""
+    queue.send("x", {})
+    (stale,) = queue.receive(1, 600)
+    queue.hide([stale.receipt_handle], 0)
+    (fresh,) = queue.receive(1, 600)
+
+    refused = queue.hide([stale.receipt_handle], 0) if action == "hide" else queue.delete([stale.receipt_handle])
+
+    assert refused == [stale.receipt_handle]
+    assert queue.depth() == (0, 1)
+    assert queue.delete([fresh.receipt_handle]) == []
+    assert queue.depth() == (0, 0)
 
 
 def test_after_its_last_receive_a_message_is_a_dead_letter(
