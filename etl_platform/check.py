@@ -95,12 +95,14 @@ def check_file(
     progress: Progress = lambda _stage, _rows: None,
     *,
     as_of: date | None = None,
+    delivery_id: str | None = None,
 ) -> CheckResult:
     """Read, check and split one file.
 
     Writes ``silver.parquet`` (typed contract columns; only if accepted) and, where rows broke a rule,
     ``quarantine.parquet`` (the file's own columns as text, ``_line``, ``reasons``) into ``out_dir``.
-    ``as_of`` is the day of delivery (UTC); a contract that asks for freshness needs it.
+    ``as_of`` is the day of delivery (UTC); a contract that asks for freshness needs it. ``delivery_id`` stands in the
+    footer of ``silver.parquet``, so that no two deliveries make the same bytes.
 
     Raises:
         ValueError: freshness is asked for and no day is given.
@@ -124,7 +126,8 @@ def check_file(
         compiled = compile_contract(contract, match.positions, serial_origin=table.serial_origin)
         result.columns["made_of"] = {c.name: compiled.sources(c.name) for c in contract.columns if not c.in_file}
         twins = [(match.positions[name], place) for name, places in match.twins.items() for place in places]
-        _split(table, compiled, twins, out_dir, progress).fill(result, as_of)
+        made_from = {"delivery_id": delivery_id} if delivery_id else {}
+        _split(table, compiled, twins, out_dir, progress, made_from=made_from).fill(result, as_of)
     except UnreadableFileError as error:
         result.reject(error.code, error.message, error.line)
     except pl.exceptions.PanicException:
@@ -203,7 +206,13 @@ def _refuse_header(result: CheckResult, contract: Contract, match: HeaderMatch) 
 
 
 def _split(
-    table: Table, compiled: CompiledContract, twins: Sequence[tuple[int, int]], out_dir: Path, progress: Progress
+    table: Table,
+    compiled: CompiledContract,
+    twins: Sequence[tuple[int, int]],
+    out_dir: Path,
+    progress: Progress,
+    *,
+    made_from: Mapping[str, str],
 ) -> "_Pass":
     """Find repeated keys, then read, check and write in one pass.
 
@@ -214,7 +223,7 @@ def _split(
         with tempfile.TemporaryDirectory(prefix="keys-", dir=out_dir) as scratch:
             keys = _scan_keys(table, compiled, Path(scratch), progress, cheaply=cheaply)
             repeated = {reason: found.repeated() for reason, found in keys.items()}
-        one_pass = _Pass(compiled, table.names, twins)
+        one_pass = _Pass(compiled, table.names, twins, made_from)
         one_pass.run(table, repeated, out_dir, progress)
         if all(found.checksum == one_pass.checksums[reason] for reason, found in keys.items()):
             break
@@ -241,9 +250,15 @@ def _scan_keys(
 class _Pass:
     """One pass over the rows: what it counts, shows and writes."""
 
-    def __init__(self, compiled: CompiledContract, names: Sequence[str], twins: Sequence[tuple[int, int]]) -> None:
+    def __init__(
+        self,
+        compiled: CompiledContract,
+        names: Sequence[str],
+        twins: Sequence[tuple[int, int]],
+        made_from: Mapping[str, str],
+    ) -> None:
         contract = compiled.contract
-        self._compiled, self._names, self._twins = compiled, names, twins
+        self._compiled, self._names, self._twins, self._made_from = compiled, names, twins, made_from
         self._columns = [column.name for column in contract.columns]
         self._sensitive = frozenset(column.name for column in contract.columns if column.sensitive)
         types = dict(compiled.schema)
@@ -259,7 +274,7 @@ class _Pass:
 
     def run(self, table: Table, repeated: Mapping[str, pl.Series], out_dir: Path, progress: Progress) -> None:
         with (
-            ParquetSink(out_dir / SILVER, self._compiled.schema) as silver,
+            ParquetSink(out_dir / SILVER, self._compiled.schema, self._made_from) as silver,
             ParquetSink(out_dir / QUARANTINE, _quarantine_schema(self._names, table.members)) as quarantine,
         ):
             batches = (_compare_twins(cells, self._twins) for cells in one_ahead(table.batches()))

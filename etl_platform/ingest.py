@@ -179,7 +179,8 @@ class Intake:
             record["sha256"] = self._store.download(source, work / "delivery")
             # The delivery's own day, so that reading it again next month gives the same answer.
             as_of = task.delivery.last_modified.astimezone(UTC).date()
-            checked = check_file(work / "delivery", task.contract, work, as_of=as_of)
+            identity = task.delivery.delivery_id
+            checked = check_file(work / "delivery", task.contract, work, as_of=as_of, delivery_id=identity)
             record |= checked.to_json()
             if task.attempt.dry_run:
                 return Ingested(checked.outcome, record)

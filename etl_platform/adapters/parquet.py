@@ -1,7 +1,7 @@
 """Batches → one Parquet file on local disk, encoded on a thread of its own."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from queue import Queue
 from types import TracebackType
@@ -18,12 +18,13 @@ _WAITING = 2
 class ParquetSink:
     """Writes batches as they come; memory is bounded by the batches that wait.
 
-    Use as a context manager: the file is whole when the block ends, and removed if it fails.
+    Use as a context manager: the file is whole when the block ends, and removed if it fails. ``metadata`` stands in
+    the file's footer.
     """
 
-    def __init__(self, path: Path, schema: pl.Schema) -> None:
+    def __init__(self, path: Path, schema: pl.Schema, metadata: Mapping[str, str] | None = None) -> None:
         self.path, self.rows = path, 0
-        self._schema = schema
+        self._schema, self._metadata = schema, dict(metadata or {})
         self._queue: Queue[pl.DataFrame | None] = Queue(_WAITING)
         self._error: BaseException | None = None
         self._thread = threading.Thread(target=self._run, name=f"write {path.name}", daemon=True)
@@ -50,6 +51,7 @@ class ParquetSink:
                 compression_level=_ZSTD_LEVEL,
                 row_group_size=ROW_GROUP_ROWS,
                 maintain_order=True,
+                metadata=self._metadata or None,
             )
         except BaseException as error:  # noqa: BLE001 - a thread's edge: handed to the writer's caller
             self._error = error

@@ -97,6 +97,17 @@ def test_a_newer_version_replaces_silver_and_another_file_stands_beside_it(place
     assert len(list(place.root.glob("silver/things/agency=agency_a/*.parquet"))) == 2
 
 
+def test_two_deliveries_with_the_same_rows_differ_in_their_bytes_and_name_their_delivery(place: Place) -> None:
+    """Else the eTag that a swap compares would be that of an earlier file which the sender has gone back to."""
+    seen = set()
+    for name in ("Things.csv", "more/things.csv"):
+        done = place.ingest(place.drop(GOOD, f"from_client/agency_a/{name}"))
+        path = place.root / done.record["written"]["silver_key"]
+        assert pl.read_parquet_metadata(path)["delivery_id"] == done.delivery_id
+        seen.add(path.read_bytes())
+    assert len(seen) == 2
+
+
 def test_a_newer_rejected_version_does_not_supersede_an_older_good_one(place: Place) -> None:
     place.ingest(place.drop(b"", seconds=2_000, sequencer="00B"))
     assert place.ingest(place.drop(GOOD, seconds=1_000, sequencer="00A")).outcome is Outcome.ACCEPTED
