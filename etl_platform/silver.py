@@ -4,13 +4,13 @@ An object tells by its own metadata whose it is, so that a decision needs no sec
 versions of its key, the reprocessing that wrote it, and which delivery it took the place of.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
 from etl_platform.adapters.objects import ObjectStore
-from etl_platform.core.deliveries import Delivery, SourceOrder
+from etl_platform.core.deliveries import Delivery, SourceOrder, delivery_id
 from etl_platform.core.errors import ObjectMissingError, PreconditionFailedError, TransientError
 
 _SWAPS = 20
@@ -83,17 +83,27 @@ class Silver:
         return Held(head.etag, order, meta.get("attempt"), meta.get("made-of"), meta.get("replaced"))
 
     def is_newer(self, held: Held, delivery: Delivery) -> bool:
-        """Whether a newer version of the source is there; where times tie, S3's latest version is the newer."""
+        """Whether a newer version of the source is there: by sequencer, else by the order in which S3 keeps versions.
+
+        LastModified has whole seconds, and a comparison that goes by it for some pairs and by sequencer for others can
+        run in circles; so it decides only where the store does not keep both versions.
+        """
         order = order_of_delivery(delivery)
-        if held.delivery_id == order.delivery_id or order.is_newer_than(held.order):
+        if held.delivery_id == order.delivery_id:
             return False
-        if held.order.is_newer_than(order):
-            return True
-        try:
-            latest = self._store.head(delivery.bucket, delivery.key)
-        except ObjectMissingError:
-            return False
-        return latest.version_id != delivery.version_id
+        if not (held.order.sequencer and order.sequencer):
+            newest_first = [found for found in self._kept(delivery) if found in {held.delivery_id, order.delivery_id}]
+            if len(newest_first) > 1:
+                return newest_first[0] == held.delivery_id
+        return held.order.is_newer_than(order)
+
+    def _kept(self, delivery: Delivery) -> Iterator[str]:
+        """Ids of the deliveries of a source key whose bytes are still there, the newest first."""
+        for version in self._store.versions(delivery.bucket, delivery.key):
+            # Then come the keys that go on after this one.
+            if version.key != delivery.key:
+                return
+            yield delivery_id(version.bucket, version.key, version.version_id or version.etag)
 
     def swap(self, key: str, path: Path, claim: Claim, displaced: Callable[[str, str], None]) -> Swapped | GaveWay:
         """Put silver unless a newer version of the source is there, or a reprocessing of the same one.

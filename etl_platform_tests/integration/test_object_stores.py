@@ -278,8 +278,8 @@ def test_an_older_version_is_read_by_its_id(store: ObjectStore, bucket: str, tmp
     assert store.head(bucket, "from_client/a/x.csv").version_id != older.version_id
 
 
-def test_every_version_of_a_key_is_listed_the_newest_first(settings: Settings) -> None:
-    store, bucket = S3Store(settings), str(settings.data_bucket_name)
+def test_every_version_of_a_key_is_listed_the_newest_first(store: ObjectStore, bucket: str) -> None:
+    _skip_a_folder(store, "keeps one version")
     for key in ("from_client/a/y.csv", "from_client/a/x.csv"):
         for body in (b"1", b"22", b"333"):
             store.write(bucket, key, body)

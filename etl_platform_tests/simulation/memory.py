@@ -4,7 +4,7 @@ import hashlib
 import itertools
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -82,6 +82,18 @@ class MemoryStore:
             if latest is not None:
                 head = latest.head
                 yield ObjectHead(bucket, key, None, head.etag, head.size_bytes, head.last_modified)
+
+    def versions(self, bucket: str, prefix: str) -> Iterator[ObjectHead]:
+        keys = sorted(
+            (key for where, key in self.objects if where == bucket and key.startswith(prefix)), key=str.encode
+        )
+        for key in keys:
+            kept = [version.head for version in self.objects[bucket, key] if version.body is not None]
+            yield from (replace(head, metadata={}) for head in reversed(kept))
+
+    def folders(self, bucket: str, prefix: str) -> Iterator[str]:
+        below = (head.key[len(prefix) :].split("/") for head in self.list(bucket, prefix))
+        yield from sorted({f"{prefix}{parts[0]}/" for parts in below if len(parts) > 1}, key=str.encode)
 
     def contents(self, bucket: str, prefix: str = "") -> dict[str, bytes]:
         return {head.key: self.read(bucket, head.key) for head in self.list(bucket, prefix)}
