@@ -139,6 +139,7 @@ class Intake:
         )
         known = self._ledger.find(dataset, agency, delivery.delivery_id)
         if known is not None:
+            self._clear_quarantine(known)
             return Ingested(Outcome.DUPLICATE, known)
         bronze = layout.bronze_key(dataset, agency, delivery.delivery_id, layout.base_name(event.key))
         if not attempt.dry_run:
@@ -232,7 +233,19 @@ class Intake:
         record |= {"outcome": str(outcome), "attempt": _attempt(task.attempt)}
         if task.attempt.dry_run:
             return Ingested(outcome, record)
-        return Ingested(outcome, self._ledger.put(record))
+        kept = self._ledger.put(record)
+        if task.again is not None:
+            return Ingested(outcome, kept)
+        self._clear_quarantine(kept)
+        # Our own record may be there already: a request whose answer was lost is sent again.
+        mine = kept["attempt"] == record["attempt"]
+        return Ingested(outcome if mine else Outcome.DUPLICATE, kept)
+
+    def _clear_quarantine(self, record: Mapping[str, Any]) -> None:
+        """A superseded delivery has none; an attempt that died before a newer one was accepted may have left it."""
+        if record["outcome"] == Outcome.SUPERSEDED:
+            key = layout.quarantine_key(record["dataset"], record["agency"], record["delivery_id"])
+            self._store.delete(self._bucket, key)
 
     def _missing(
         self,

@@ -81,3 +81,26 @@ def test_a_sender_who_goes_back_to_an_earlier_file_is_not_overwritten_by_the_one
     store.meddle = lambda: versions.ingest(2, sequenced=True)
     assert versions.ingest(1, sequenced=True) is Outcome.SUPERSEDED
     assert versions.silver_is_of(2)
+
+
+def test_what_a_dead_attempt_held_back_goes_when_its_delivery_is_superseded() -> None:
+    versions = Versions(ROWS[0] + b",7\n", ROWS[1], store=(store := Meddled("reports/")))
+
+    def die() -> None:
+        raise KeyboardInterrupt
+
+    store.meddle = die
+    with pytest.raises(KeyboardInterrupt):
+        versions.ingest(0, sequenced=True)
+    assert list(versions.store.list("bucket", "quarantine/"))
+    versions.ingest(1, sequenced=True)
+    assert versions.ingest(0, sequenced=True) is Outcome.SUPERSEDED
+    assert not list(versions.store.list("bucket", "quarantine/"))
+
+
+def test_of_two_who_work_on_a_delivery_at_once_one_has_done_it_and_the_other_found_it_done() -> None:
+    versions = Versions(ROWS[0], store=(store := Meddled("reports/")))
+    seen: list[Outcome] = []
+    store.meddle = lambda: seen.append(versions.ingest(0, sequenced=True))
+    assert versions.ingest(0, sequenced=True) is Outcome.DUPLICATE
+    assert seen == [Outcome.ACCEPTED]
