@@ -94,16 +94,16 @@ def run_requests(
 ) -> Iterator[dg.RunRequest]:
     """Receive until the queue is empty, the runs fill the room or the deadline (monotonic seconds) is reached.
 
-    A probe of the breaker (that opened at ``probe_of``) takes one message at a time: what it received and did not
-    take would be a receive nearer to the dead-letter queue after every cooldown of a long outage.
+    It never receives more messages than runs may start, a probe of the breaker (that opened at ``probe_of``) one: each
+    may need a run of its own, and what goes back unused is a receive nearer to the dead-letter queue.
     """
     room = platform.settings.max_runs_in_flight if room is None else room
     messages: list[list[QueuedFile]] = []
-    received, limit = 0, platform.settings.max_messages_per_poll if probe_of is None else 1
+    received, most = 0, platform.settings.max_messages_per_poll if probe_of is None else 1
     while received < MAX_MESSAGES_PER_TICK and (free := room - len(plan_runs(messages))) > 0:
         if time.monotonic() >= deadline:
             break
-        batch = platform.queue.receive(limit, platform.settings.visibility_timeout_seconds)
+        batch = platform.queue.receive(min(most, free), platform.settings.visibility_timeout_seconds)
         if not batch:
             break
         received += len(batch)
@@ -116,9 +116,6 @@ def run_requests(
                 continue
             if files:
                 messages.append(files)
-        if any(message.receive_count > 1 for message in batch):
-            # Each of these may be a run of its own: receive no more than can start, or they would age in vain.
-            limit = max(1, min(platform.settings.max_messages_per_poll, free - 1))
     runs, waiting = fit_runs(plan_runs(messages), room)
     platform.queue.hide([files[0].receipt_handle for run in waiting for files in run], 0)
     for run in runs:
@@ -145,8 +142,9 @@ def _routable(platform: Platform, message: Message, parsed: ParsedMessage) -> li
                 message.receive_count,
             )
         )
-    if parsed.malformed and (not files or message.receive_count == 1):
-        # With its attributes a message must stay below SQS's 256 KiB.
+    if parsed.malformed:
+        # With every receive: nobody knows whether the one before came as far as this. With its attributes a message
+        # must stay below SQS's 256 KiB.
         platform.dead_letters.send(message.body[:_MAX_BODY], {"reason": "; ".join(parsed.malformed)[:1_000]})
     if not files:
         platform.queue.delete([message.receipt_handle])

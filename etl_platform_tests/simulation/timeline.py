@@ -1,0 +1,179 @@
+"""Virtual time: processes made of greenlets, of which one runs at a time, in an order that a seed decides. No tests.
+
+A greenlet gives way only where it sleeps or waits, so that the same seed takes the same steps every time.
+"""
+
+import heapq
+import itertools
+import threading
+from collections import deque
+from collections.abc import Callable, Generator, Iterator, Sequence
+from concurrent.futures import Future
+from contextlib import contextmanager
+from random import Random
+
+from greenlet import getcurrent, greenlet
+
+from etl_platform.ingest import Ingested
+
+EPOCH = 1_767_600_000.0
+"""2026-01-05 08:00 UTC, a Monday."""
+
+
+class Killed(BaseException):
+    """Unwinds a greenlet whose process is dead."""
+
+
+class Violation(BaseException):
+    """What must never happen has happened; ends the simulation."""
+
+
+class Process:
+    """What dies together: the greenlets of one run or one daemon."""
+
+    def __init__(self, name: str) -> None:
+        self.name, self.alive = name, True
+        self.greenlets: set[greenlet] = set()
+
+
+class Timeline:
+    def __init__(self, seed: str) -> None:
+        self.random, self.now = Random(seed), EPOCH
+        self.failure: BaseException | None = None
+        self._hub, self._thread = getcurrent(), threading.get_ident()
+        self._due: list[tuple[float, float, int, greenlet]] = []
+        self._numbers = itertools.count()
+        self._processes: dict[greenlet, Process] = {}
+        self._tickets: dict[greenlet, int] = {}
+
+    def clock(self) -> float:
+        return self.now
+
+    @property
+    def process(self) -> Process | None:
+        """Whose step this is; None outside the simulation and on a thread that the product started."""
+        return self._processes.get(getcurrent())
+
+    def spawn(self, process: Process, call: Callable[[], None], after: float = 0.0) -> None:
+        def run() -> None:
+            try:
+                if process.alive:
+                    call()
+            except Killed:
+                pass
+            except BaseException as error:  # noqa: BLE001 - what escapes a process ends the simulation
+                self.failure = self.failure or error
+            finally:
+                process.greenlets.discard(getcurrent())
+                self._processes.pop(getcurrent(), None)
+                self._tickets.pop(getcurrent(), None)
+
+        made = greenlet(run, self._hub)
+        process.greenlets.add(made)
+        self._processes[made] = process
+        self._wake(made, after)
+
+    def sleep(self, seconds: float) -> None:
+        me = getcurrent()
+        if me not in self._processes:
+            return
+        self._wake(me, seconds)
+        self.wait()
+
+    def wait(self) -> None:
+        """Give way until somebody wakes this greenlet."""
+        me = getcurrent()
+        self._hub.switch()
+        if not self._processes[me].alive:
+            raise Killed
+
+    def wake(self, sleeper: greenlet) -> None:
+        if sleeper in self._processes:
+            self._wake(sleeper, 0.0)
+
+    def kill(self, process: Process) -> None:
+        """End a process where it stands: none of its greenlets takes effect any more."""
+        process.alive = False
+        for member in list(process.greenlets):
+            if member is not getcurrent():
+                self._wake(member, 0.0)
+        if getcurrent() in process.greenlets:
+            raise Killed
+
+    def run(self, until: float) -> bool:
+        """Take steps up to a time; whether there was nothing more to do."""
+        while self._due and self.failure is None:
+            at, _, ticket, due = self._due[0]
+            if at > until:
+                return False
+            heapq.heappop(self._due)
+            if self._tickets.get(due) != ticket:
+                continue
+            self.now = max(self.now, at)
+            due.switch()
+        if self.failure is not None:
+            raise self.failure
+        return True
+
+    def close(self) -> None:
+        """Unwind whoever still waits."""
+        for member, process in list(self._processes.items()):
+            process.alive = False
+            if member:
+                member.switch()
+
+    def _wake(self, sleeper: greenlet, after: float) -> None:
+        ticket = self._tickets[sleeper] = next(self._numbers)
+        heapq.heappush(self._due, (self.now + after, self.random.random(), ticket, sleeper))
+
+
+class Steps:
+    """``batch.Workers`` whose work and heartbeats are greenlets of the process that asks."""
+
+    def __init__(self, timeline: Timeline, count: int) -> None:
+        self._timeline, self._count = timeline, count
+
+    def work(self, calls: Sequence[Callable[[], Ingested]]) -> Generator[tuple[int, Future[Ingested]]]:
+        process, consumer = self._timeline.process, getcurrent()
+        assert process is not None
+        waiting, done = deque(enumerate(calls)), deque[tuple[int, Future[Ingested]]]()
+
+        def worker() -> None:
+            while waiting:
+                number, call = waiting.popleft()
+                future: Future[Ingested] = Future()
+                try:
+                    future.set_result(call())
+                except Exception as error:  # noqa: BLE001 - as a thread pool keeps it for the caller
+                    future.set_exception(error)
+                done.append((number, future))
+                if idle:
+                    self._timeline.wake(consumer)
+
+        idle = False
+        for _ in range(min(self._count, len(calls))):
+            self._timeline.spawn(process, worker)
+        for _ in calls:
+            while not done:
+                idle = True
+                self._timeline.wait()
+                idle = False
+            yield done.popleft()
+
+    @contextmanager
+    def repeat(self, call: Callable[[], None], every_s: float) -> Iterator[None]:
+        process, stopped = self._timeline.process, False
+        assert process is not None
+
+        def repeat_until_stopped() -> None:
+            while True:
+                self._timeline.sleep(every_s)
+                if stopped:
+                    return
+                call()
+
+        self._timeline.spawn(process, repeat_until_stopped)
+        try:
+            yield
+        finally:
+            stopped = True

@@ -1,0 +1,324 @@
+"""One schedule, run: sensors, runs and Dagster's records around the product's own intake, in virtual time. No tests."""
+
+import math
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any, cast
+from unittest import mock
+
+import dagster as dg
+
+from etl_platform import check
+from etl_platform.batch import work_batch
+from etl_platform.core.breaker import Breaker, Event, Limits, Phase, Progressed, RunFailed, fold
+from etl_platform.core.deliveries import Cause, delivery_id
+from etl_platform.core.errors import TransientError
+from etl_platform.ingest import Attempt, Intake
+from etl_platform.pipelines.arrivals import run_requests
+from etl_platform.pipelines.files import QueuedDelivery, _messages, _tell
+from etl_platform.pipelines.intake_runs import ONLY_DELIVERY_TAG, PROBE_TAG, PROGRESS_TAG, probe_value
+from etl_platform.pipelines.resources import Platform
+from etl_platform.settings import Settings
+from etl_platform_tests.simulation.faults import Faults, SteppedQueue, SteppedStore
+from etl_platform_tests.simulation.memory import MemoryQueue, MemoryStore, Stored
+from etl_platform_tests.simulation.plan import BUCKET, DAY, PREFIX, Plan, body_of, contracts
+from etl_platform_tests.simulation.timeline import EPOCH, Process, Steps, Timeline, Violation
+from etl_platform_tests.simulation.truth import Truth
+
+TICK_S = 30.0
+LIMITS = Limits(max_failures=5, cooldown_s=60)
+MAX_RECEIVES = 20
+
+
+@dataclass
+class RunRecord:
+    """A run as Dagster keeps it."""
+
+    request: dg.RunRequest
+    status: str = "QUEUED"
+    ended_at: float = 0.0
+    progress: bool = False
+
+    def event(self) -> Event | None:
+        """What the end of this run tells the breaker."""
+        if self.progress:
+            return Progressed()
+        if self.status != "FAILURE":
+            return None
+        tags = self.request.tags
+        probe_of = tags.get(PROBE_TAG)
+        only = tags.get(ONLY_DELIVERY_TAG)
+        return RunFailed(str(self.request.run_key), only, None if probe_of is None else float(probe_of))
+
+
+@dataclass
+class Deployment:
+    """What one Dagster instance keeps when its processes die."""
+
+    runs: dict[str, RunRecord] = field(default_factory=dict)
+    """By run key."""
+    unsubmitted: list[dg.RunRequest] = field(default_factory=list)
+
+    def in_flight(self) -> list[RunRecord]:
+        return [run for run in self.runs.values() if run.status in {"QUEUED", "STARTED"}]
+
+    def breaker(self, now: float) -> Breaker:
+        """As ``pipelines.breaker`` reads it from Dagster's run records."""
+        ended = [(run.ended_at, run.event()) for run in self.runs.values() if run.ended_at]
+        return fold([(at, event) for at, event in ended if event is not None], now, LIMITS)
+
+
+class World:
+    """Everything that a schedule touches. ``run`` takes it to its end."""
+
+    def __init__(self, plan: Plan, told: Callable[[str], None] = lambda _step: None) -> None:
+        self.plan, self.timeline = plan, Timeline(plan.seed)
+        self.truth = Truth(plan)
+        self.store = MemoryStore(self.timeline.clock, self.truth.saw_write)
+        self.dead_letters = MemoryQueue(self.timeline.clock)
+        self.queue = MemoryQueue(
+            self.timeline.clock, self.dead_letters, MAX_RECEIVES, self._shuffled, self._check_deletion
+        )
+        self.faults = Faults(self.timeline, plan, self._died, told)
+        self.deployments = [Deployment() for _ in range(plan.sensors)]
+        self.platforms = [self._platform() for _ in self.deployments]
+        self.events: list[tuple[str, str, str]] = []
+        self.agencies: set[str] = set()
+        self._owners: dict[Process, tuple[Deployment, RunRecord | None]] = {}
+        self._unsent = 0
+
+    def run(self) -> "World":
+        sender = Process("sender")
+        for number, put in enumerate(self.plan.puts):
+            self.timeline.spawn(sender, partial(self._drop, number), put.at - EPOCH)
+        self._unsent = len(self.plan.told)
+        for told in self.plan.told:
+            self.timeline.spawn(sender, partial(self._send, told), told.at - EPOCH)
+        for deployment in self.deployments:
+            self._start_daemon(deployment)
+        for at, dataset, agency in self.plan.reprocesses:
+            self.timeline.spawn(Process("reprocess run"), partial(self._reprocess, dataset, agency), at - EPOCH)
+        try:
+            limit = max(self.plan.calm_at, self.plan.told[-1].at) + DAY
+            assert self.timeline.run(limit), f"not drained a day after the last message: {self.queue.messages}"
+        finally:
+            self.timeline.close()
+        return self
+
+    # What senders do.
+
+    def _drop(self, number: int) -> None:
+        put = self.plan.puts[number]
+        self.store.write(BUCKET, put.key, put.body)
+        head = self.store.head(BUCKET, put.key)
+        self.truth.saw_put(number, head)
+
+    def _send(self, told: Any) -> None:
+        self.queue.send(body_of(told, self.plan, self.truth.versions), {})
+        self._unsent -= 1
+
+    def _shuffled(self, messages: list[Stored]) -> list[Stored]:
+        return self.timeline.random.sample(messages, len(messages))
+
+    # What Dagster does.
+
+    def _start_daemon(self, deployment: Deployment, after: float = 0.0) -> None:
+        process = Process("sensor")
+        self._owners[process] = deployment, None
+        self.timeline.spawn(process, partial(self._daemon, deployment), after + self.timeline.random.uniform(0, TICK_S))
+
+    def _daemon(self, deployment: Deployment) -> None:
+        # A tick that died in mid-submission is taken up where it stood.
+        self._submit(deployment)
+        while not self._over(deployment):
+            self._tick(deployment)
+            self.timeline.sleep(max(TICK_S, self._idle_until() - self.timeline.now))
+
+    def _over(self, deployment: Deployment) -> bool:
+        return not (self._unsent or self.queue.messages or deployment.in_flight())
+
+    def _idle_until(self) -> float:
+        """Ticks that could only find an empty queue are left out."""
+        due = [stored.visible_at for stored in self.queue.messages.values()]
+        due += [told.at for told in self.plan.told if told.at > self.timeline.now][:1]
+        return min(due, default=0.0)
+
+    def _tick(self, deployment: Deployment) -> None:
+        in_flight, breaker = deployment.in_flight(), deployment.breaker(self.timeline.now)
+        self.faults.seen[f"ticks with the breaker {breaker.phase}"] += 1
+        probing = breaker.phase is not Phase.CLOSED
+        probes = [run for run in in_flight if run.request.tags.get(PROBE_TAG) == probe_value(breaker.opened_at or 0.0)]
+        room = min(self.plan.runs_at_once - len(in_flight), 99 if (most := breaker.room(len(probes))) is None else most)
+        if room <= 0:
+            return
+        platform = self.platforms[self.deployments.index(deployment)]
+        try:
+            probe_of = breaker.opened_at if probing else None
+            requests = list(run_requests(platform, deadline=math.inf, room=room, probe_of=probe_of))
+        except TransientError:
+            self.faults.seen["ticks failed"] += 1
+            return
+        self.faults.step("dagster.keep tick", lambda: deployment.unsubmitted.extend(requests))
+        self._submit(deployment)
+
+    def _submit(self, deployment: Deployment) -> None:
+        while deployment.unsubmitted:
+            request = deployment.unsubmitted[0]
+            self.faults.step("dagster.submit run", partial(self._launch, deployment, request))
+            self.faults.step("dagster.keep progress", partial(deployment.unsubmitted.pop, 0))
+
+    def _launch(self, deployment: Deployment, request: dg.RunRequest) -> None:
+        if request.run_key in deployment.runs:
+            # The tick died after it had submitted this one.
+            self.faults.seen["runs suppressed by their key"] += 1
+            return
+        run = deployment.runs[str(request.run_key)] = RunRecord(request)
+        process, random = Process("run"), self.timeline.random
+        self._owners[process] = deployment, run
+        waits = random.uniform(200, 900) if random.random() < self.plan.slow_runs else random.uniform(2, 20)
+        self.timeline.spawn(process, partial(self._run, deployment, run), waits)
+
+    def _run(self, deployment: Deployment, run: RunRecord) -> None:
+        self.faults.step("dagster.start run", lambda: setattr(run, "status", "STARTED"))
+        platform = self.platforms[self.deployments.index(deployment)]
+        config = run.request.run_config["ops"]["ingest"]["config"]["deliveries"]
+        messages = list(_messages([QueuedDelivery(**delivery) for delivery in config]))
+        self.faults.seen["batches of several messages"] += len(messages) > 1
+        status = "FAILURE"
+        try:
+            failures = work_batch(
+                messages,
+                platform.intake.ingest,
+                lambda message: Attempt(Cause.EVENT, "run", message.message_id),
+                queue=platform.queue,
+                workers=Steps(self.timeline, self.plan.workers),
+                visibility_timeout_s=platform.settings.visibility_timeout_seconds,
+                tell=partial(_tell, cast("Any", Context(self, run)), platform, Counter()),
+            )
+            status = "FAILURE" if failures else "SUCCESS"
+        except TransientError:
+            self.faults.seen["runs failed at their start"] += 1
+        self.faults.step("dagster.end run", lambda: self._end(run, status))
+
+    def _end(self, run: RunRecord, status: str) -> None:
+        self.faults.seen[f"runs ended: {status}"] += run.status != status
+        run.status, run.ended_at = status, self.timeline.now
+
+    def _died(self, process: Process) -> None:
+        deployment, run = self._owners.get(process, (None, None))
+        if deployment is None:
+            return
+        if run is None:
+            self._start_daemon(deployment, self.timeline.random.uniform(5, 120))
+        else:
+            # Run monitoring sees later that the process is gone.
+            monitor = partial(self._end, run, "FAILURE")
+            self.timeline.spawn(Process("monitor"), monitor, self.timeline.random.uniform(30, 300))
+
+    def _reprocess(self, dataset: str, agency: str) -> None:
+        try:
+            for _ in self.platforms[0].intake.reprocess(dataset, agency, Attempt(Cause.REPROCESS, "reprocess")):
+                self.faults.seen["files reprocessed"] += 1
+        except TransientError:
+            self.faults.seen["reprocesses failed"] += 1
+
+    def _platform(self) -> Platform:
+        settings = Settings(
+            max_runs_in_flight=self.plan.runs_at_once, sns_worker_max=self.plan.workers, data_bucket_name=BUCKET
+        )
+        return MemoryPlatform(
+            settings,
+            SteppedStore(self.store, self.faults, self.timeline),
+            SteppedQueue("events", self.queue, self.faults),
+            SteppedQueue("dead letters", self.dead_letters, self.faults),
+        )
+
+    # What must hold at every deletion.
+
+    def _check_deletion(self, stored: Stored) -> None:
+        for event, dataset, agency in self.truth.deliveries_of(stored.body):
+            identity = delivery_id(event.bucket, event.key, event.version_id)
+            if not self.truth.recorded(self.store, dataset, agency, identity):
+                raise Violation(f"{event} deleted without a record")
+            if dataset is not None and all(told != identity for _, _, told in self.events):
+                raise Violation(f"{event} deleted without its events")
+        if self.truth.is_malformed(stored.body):
+            bodies = {dead.body for dead in self.dead_letters.messages.values()}
+            if stored.body not in bodies:
+                raise Violation(f"malformed and deleted, but no dead letter: {stored.body}")
+
+
+class MemoryPlatform(Platform):
+    """The platform's outside systems in memory."""
+
+    def __init__(self, settings: Settings, store: Any, queue: Any, dead_letters: Any) -> None:
+        super().__init__(settings)
+        self.store, self.queue, self.dead_letters = store, queue, dead_letters
+        self.contracts = contracts()
+        self.intake = Intake(store, contracts(), BUCKET, PREFIX)
+
+
+class Context:
+    """What telling a delivery asks of Dagster: a log, the agencies, the event log. Each is a step."""
+
+    run_id = "run"
+
+    def __init__(self, world: World, record: RunRecord) -> None:
+        self._world, self._record = world, record
+        self.log = self.instance = self.run = self
+
+    def info(self, _text: str) -> None:
+        pass
+
+    def add_run_tags(self, _run_id: str, tags: dict[str, str]) -> None:
+        self._world.faults.step("log.tag run", lambda: setattr(self._record, "progress", PROGRESS_TAG in tags))
+
+    def get_dynamic_partitions(self, _name: str) -> list[str]:
+        return self._world.faults.step("log.partitions", lambda: sorted(self._world.agencies))
+
+    def add_dynamic_partitions(self, _name: str, keys: list[str]) -> None:
+        self._world.faults.step("log.add partitions", lambda: self._world.agencies.update(keys))
+
+    def log_event(self, event: Any) -> None:
+        kind = type(event).__name__
+        about = "/".join(event.asset_key.path) + (f" {event.check_name}" if hasattr(event, "check_name") else "")
+        identity = str(event.metadata["delivery_id"].value)
+        self._world.faults.step("log.event", lambda: self._world.events.append((kind, about, identity)))
+        if kind == "AssetObservation":
+            self._world.faults.seen[f"told: {event.metadata['outcome'].value}"] += 1
+
+
+_NOBODY = "0" * 20
+_checked: dict[Any, tuple[Any, dict[str, bytes]]] = {}
+
+
+@contextmanager
+def checks_made_once() -> Iterator[None]:
+    """Let a check of the same bytes under the same contract on the same day be made once, by the real engine.
+
+    Its result depends on nothing else but the delivery's id in the footer, which is put in its place. It would take
+    longer than all the rest of a schedule.
+    """
+    real = check.check_file
+
+    def check_once(path: Path, contract: Any, out_dir: Path, *, as_of: Any, delivery_id: str) -> Any:
+        key = path.read_bytes(), contract.sha256, as_of
+        if key not in _checked:
+            with tempfile.TemporaryDirectory() as folder:
+                (Path(folder) / "delivery").write_bytes(key[0])
+                result = real(Path(folder) / "delivery", contract, Path(folder), as_of=as_of, delivery_id=_NOBODY)
+                names = (check.SILVER, check.QUARANTINE)
+                made = {n: (Path(folder) / n).read_bytes() for n in names if (Path(folder) / n).exists()}
+            _checked[key] = result, made
+        result, made = _checked[key]
+        for name, content in made.items():
+            (out_dir / name).write_bytes(content.replace(_NOBODY.encode(), delivery_id.encode()))
+        return result
+
+    with mock.patch.object(check, "check_file", check_once):
+        yield

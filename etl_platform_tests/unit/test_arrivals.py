@@ -1,0 +1,79 @@
+"""What the sensor receives and what it does with it, on a queue in memory."""
+
+import json
+import math
+from collections.abc import Callable, Mapping
+
+import pytest
+
+from etl_platform.core.errors import TransientError
+from etl_platform.pipelines.arrivals import run_requests
+from etl_platform.settings import Settings
+from etl_platform_tests.simulation.memory import MemoryQueue, MemoryStore
+from etl_platform_tests.simulation.world import MemoryPlatform
+
+NOW = 1_767_600_000.0
+
+
+@pytest.fixture
+def queue() -> MemoryQueue:
+    return MemoryQueue(lambda: NOW)
+
+
+@pytest.fixture
+def dead_letters() -> MemoryQueue:
+    return MemoryQueue(lambda: NOW)
+
+
+@pytest.fixture
+def platform(queue: MemoryQueue, dead_letters: MemoryQueue) -> MemoryPlatform:
+    return MemoryPlatform(Settings(data_bucket_name="bucket"), MemoryStore(lambda: NOW), queue, dead_letters)
+
+
+def event(key: str, *more: Mapping[str, object]) -> str:
+    record = {"s3": {"bucket": {"name": "bucket"}, "object": {"key": key, "size": 3, "versionId": key}}}
+    return json.dumps({"Records": [record, *more]})
+
+
+@pytest.mark.parametrize("room", [1, 3, 10])
+@pytest.mark.parametrize("receives", [0, 1, 3, 7])
+def test_a_tick_receives_no_message_that_it_cannot_start(
+    platform: MemoryPlatform, queue: MemoryQueue, room: int, receives: int
+) -> None:
+    """After an outage each message travels alone; one that is only looked at is a receive nearer to its end."""
+    for number in range(40):
+        queue.send(event(f"from_client/agency_{number}/Things.csv"), {})
+    for stored in queue.messages.values():
+        stored.receive_count = receives
+    requests = list(run_requests(platform, deadline=math.inf, room=room))
+    started = sum(len(request.run_config["ops"]["ingest"]["config"]["deliveries"]) for request in requests)
+    assert 0 < len(requests) <= room
+    assert sum(stored.receive_count - receives for stored in queue.messages.values()) == started
+
+
+def test_a_malformed_record_is_a_dead_letter_though_the_first_attempt_to_bury_it_failed(
+    platform: MemoryPlatform, queue: MemoryQueue, dead_letters: MemoryQueue
+) -> None:
+    queue.send(event("from_client/agency_a/Things.csv", {"s3": {"bucket": {"name": "bucket"}}}), {})
+    platform.dead_letters = Refusing(dead_letters.send)
+    assert list(run_requests(platform, deadline=math.inf)) == []
+    for stored in queue.messages.values():
+        stored.visible_at = NOW
+    (request,) = run_requests(platform, deadline=math.inf)
+    assert [dead.attributes["reason"] for dead in dead_letters.messages.values()] == [
+        "record 1: object is missing, not an object"
+    ]
+    assert len(request.run_config["ops"]["ingest"]["config"]["deliveries"]) == 1
+
+
+class Refusing:
+    """Dead letters that do not answer the first time."""
+
+    def __init__(self, send: Callable[[str, Mapping[str, str]], None]) -> None:
+        self._send, self._asked = send, False
+
+    def send(self, body: str, attributes: Mapping[str, str]) -> None:
+        if not self._asked:
+            self._asked = True
+            raise TransientError("the queue does not answer")
+        self._send(body, attributes)
