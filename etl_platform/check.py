@@ -15,12 +15,15 @@ from typing import Any
 import polars as pl
 
 from etl_platform.adapters.ahead import one_ahead
+from etl_platform.adapters.corrected import CorrectedTable
 from etl_platform.adapters.key_hashes import KeyHashes, checksum
 from etl_platform.adapters.opening import open_table
 from etl_platform.adapters.parquet import ParquetSink
+from etl_platform.adapters.quarantine_files import export_csv
 from etl_platform.adapters.tabular import Table
 from etl_platform.adapters.transform_hook import load_transform
 from etl_platform.core.contracts import Contract
+from etl_platform.core.corrections import Corrections
 from etl_platform.core.dataset_rules import ColumnFacts, Measure, Verdict, hold
 from etl_platform.core.deliveries import Outcome
 from etl_platform.core.errors import UnreadableFileError
@@ -28,8 +31,8 @@ from etl_platform.core.headers import HeaderMatch, match_header
 from etl_platform.core.hooks import given_columns
 from etl_platform.core.masking import HIDDEN, shape, shown
 from etl_platform.core.profile import Profiler
-from etl_platform.core.rule_names import TWINS_DIFFER
-from etl_platform.core.rules import BAD, DAMAGE, LINE, MEMBER, OVERFLOW, REASONS, CompiledContract, compile_contract
+from etl_platform.core.rule_names import LINE, MEMBER, OVERFLOW, REASONS, TWINS_DIFFER
+from etl_platform.core.rules import BAD, DAMAGE, CompiledContract, compile_contract
 
 SILVER, QUARANTINE, QUARANTINE_CSV, REPORT = (
     "silver.parquet",
@@ -96,6 +99,7 @@ def check_file(
     *,
     as_of: date | None = None,
     delivery_id: str | None = None,
+    corrections: Corrections | None = None,
 ) -> CheckResult:
     """Read, check and split one file.
 
@@ -103,6 +107,7 @@ def check_file(
     ``quarantine.parquet`` (the file's own columns as text, ``_line``, ``reasons``) into ``out_dir``.
     ``as_of`` is the day of delivery (UTC); a contract that asks for freshness needs it. ``delivery_id`` stands in the
     footer of ``silver.parquet``, so that no two deliveries make the same bytes.
+    ``corrections`` take the place of cells before anything is checked, so that they are held against the same rules.
 
     Raises:
         ValueError: freshness is asked for and no day is given.
@@ -119,6 +124,8 @@ def check_file(
     table: Table | None = None
     try:
         table = open_table(path, contract)
+        if corrections:
+            table = CorrectedTable(table, corrections)
         match = match_header(table.header, contract)
         result.columns = _columns(table, match)
         if _refuse_header(result, contract, match):
@@ -178,7 +185,7 @@ def write_report(result: CheckResult, out_dir: Path) -> None:
     """``report.json``, and the quarantine once more as CSV for people with a spreadsheet."""
     (out_dir / REPORT).write_text(json.dumps(result.to_json(), indent=2, ensure_ascii=False) + "\n", "utf-8")
     if (out_dir / QUARANTINE).exists():
-        pl.scan_parquet(out_dir / QUARANTINE).sink_csv(out_dir / QUARANTINE_CSV)
+        export_csv({"": out_dir / QUARANTINE}, out_dir / QUARANTINE_CSV)
 
 
 def _columns(table: Table, match: HeaderMatch) -> dict[str, Any]:

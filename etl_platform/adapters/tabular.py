@@ -27,7 +27,8 @@ from etl_platform.core.parsing import (
     unclosed_quote,
     without_repeats,
 )
-from etl_platform.core.rules import DAMAGE, LINE, RESERVED
+from etl_platform.core.rule_names import LINE, RESERVED
+from etl_platform.core.rules import DAMAGE
 from etl_platform.core.structure import cut_rows, scan
 
 CHUNK_BYTES = 8 << 20

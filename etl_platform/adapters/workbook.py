@@ -31,7 +31,7 @@ from etl_platform.core.headers import HEADER_ROWS, FoundHeader, find_header, uni
 from etl_platform.core.margins import Dropped, is_footer
 from etl_platform.core.parsing import Grid, ReadNotes, rows_frame, without_repeats
 from etl_platform.core.pins import Pins, not_as_pinned
-from etl_platform.core.rules import RESERVED
+from etl_platform.core.rule_names import RESERVED
 from etl_platform.core.signatures import what_ole_file
 
 MAX_WORKBOOK_BYTES = 1 << 30

@@ -18,8 +18,8 @@ import polars as pl
 from etl_platform.core.encodings import foreign_signs
 from etl_platform.core.errors import UnreadableFileError
 from etl_platform.core.margins import Dropped, repeated_header
-from etl_platform.core.rule_names import BAD_QUOTE, TOO_FEW, TOO_MANY
-from etl_platform.core.rules import DAMAGE, LINE, OVERFLOW
+from etl_platform.core.rule_names import BAD_QUOTE, LINE, OVERFLOW, TOO_FEW, TOO_MANY
+from etl_platform.core.rules import DAMAGE
 from etl_platform.core.structure import Structure, scan
 
 MAX_ROW_BYTES = 32 << 20

@@ -1,4 +1,6 @@
-"""The names of a contract's rules. Light on purpose: asset checks are declared from it at every start."""
+"""The names of a contract's rules and of our own columns. Light on purpose: asset checks are declared from it at every
+start.
+"""
 
 from dataclasses import dataclass
 
@@ -6,6 +8,9 @@ from etl_platform.core.contracts import Column, ColumnType, Contract
 
 TOO_FEW, TOO_MANY, BAD_QUOTE = "row.too_few_fields", "row.too_many_fields", "row.stray_quote"
 TWINS_DIFFER = "row.twin_columns_differ"
+DELIVERY, MEMBER, LINE, OVERFLOW, REASONS = "_delivery_id", "_member", "_line", "_overflow", "reasons"
+RESERVED = (LINE, OVERFLOW, REASONS, MEMBER, DELIVERY)
+"""Columns that a quarantine file, or an export of it, has beside the sender's own."""
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,8 @@ from etl_platform.adapters.opening import open_table
 from etl_platform.adapters.tabular import Table
 from etl_platform.core.contract_reader import parse_contract
 from etl_platform.core.contracts import Contract, ReferenceTable
-from etl_platform.core.rules import DAMAGE, LINE, OVERFLOW, CompiledContract, compile_contract
+from etl_platform.core.rule_names import LINE, OVERFLOW
+from etl_platform.core.rules import DAMAGE, CompiledContract, compile_contract
 
 PROJECT = Path(__file__).parents[2]
 CONTRACTS = PROJECT / "contracts"

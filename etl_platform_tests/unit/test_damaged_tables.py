@@ -7,8 +7,8 @@ import pytest
 from etl_platform.adapters import tabular
 from etl_platform.core import parsing
 from etl_platform.core.errors import UnreadableFileError
-from etl_platform.core.rule_names import BAD_QUOTE, TOO_FEW, TOO_MANY
-from etl_platform.core.rules import DAMAGE, LINE, OVERFLOW
+from etl_platform.core.rule_names import BAD_QUOTE, LINE, OVERFLOW, TOO_FEW, TOO_MANY
+from etl_platform.core.rules import DAMAGE
 from etl_platform_tests.unit.making import cells_of, contract_of, read_back, text
 
 CONTRACT = contract_of([text("ident"), text("label"), text("remark")])

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from etl_platform.core.errors import UnreadableFileError
-from etl_platform.core.rules import LINE
+from etl_platform.core.rule_names import LINE
 from etl_platform_tests.unit.making import cells_of, contract_of, read_back, text
 
 COLUMNS = [text("ident"), text("label"), text("remark")]

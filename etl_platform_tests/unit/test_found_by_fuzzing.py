@@ -16,8 +16,8 @@ from etl_platform.core.contract_reader import parse_contract
 from etl_platform.core.errors import ContractError, UnreadableFileError
 from etl_platform.core.headers import unique_names
 from etl_platform.core.parsing import MAX_ROW_BYTES
-from etl_platform.core.rule_names import TOO_FEW
-from etl_platform.core.rules import LINE, compile_contract
+from etl_platform.core.rule_names import LINE, TOO_FEW
+from etl_platform.core.rules import compile_contract
 from etl_platform_tests.unit.making import cells_of, contract_of, custom, read_back, text, typed
 
 CONTRACT = contract_of([text("ident"), text("label"), text("remark")])

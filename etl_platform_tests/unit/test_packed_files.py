@@ -13,7 +13,7 @@ import pytest
 from etl_platform.adapters import archives
 from etl_platform.adapters import workbook as workbooks
 from etl_platform.core.errors import UnreadableFileError
-from etl_platform.core.rules import LINE
+from etl_platform.core.rule_names import LINE
 from etl_platform_tests.unit.making import cells_of, contract_of, read_back, text
 
 CONTRACT = contract_of([text("ident"), text("label"), text("remark")])

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from etl_platform.check import QUARANTINE, SILVER, check_file
-from etl_platform.core.rules import LINE
+from etl_platform.core.rule_names import LINE
 from etl_platform_tests.unit.contract_reference import PATTERNS, expected
 from etl_platform_tests.unit.making import contract_of, custom, row_rule
 

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from etl_platform.core.contracts import Contract
 from etl_platform.core.errors import ContractError
 from etl_platform.core.headers import match_header
-from etl_platform.core.rule_names import contract_rules
-from etl_platform.core.rules import REASONS, compile_contract
+from etl_platform.core.rule_names import REASONS, contract_rules
+from etl_platform.core.rules import compile_contract
 from etl_platform.core.transforms import lineage
 from etl_platform_tests.unit.making import checked, contract_of, custom, reference, row_rule, text, typed
 

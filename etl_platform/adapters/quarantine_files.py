@@ -1,0 +1,109 @@
+"""Quarantine as files that people and programs exchange: exported, given back corrected, compared. No decisions."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from etl_platform.adapters.opening import open_table
+from etl_platform.core.corrections import Cells, GivenRow, Place, read_given
+from etl_platform.core.errors import UnreadableFileError, UsageError
+from etl_platform.core.rule_names import DELIVERY, LINE, MEMBER, OVERFLOW, REASONS, RESERVED
+from etl_platform.core.rules import DAMAGE
+
+_FORMULA = r"^('*[=+\-@\t\r])"
+_GUARDED = r"^'('*[=+\-@\t\r])"
+MAX_LINES = 1_000
+"""Changed lines that are named; beyond, they are only counted."""
+
+
+def export_csv(parts: Mapping[str, Path], out: Path) -> int:
+    """Write the quarantined rows of deliveries as one CSV for a spreadsheet; the number of rows.
+
+    A cell that a spreadsheet would run as a formula gets a ``'`` in front, which ``read_corrections`` takes off again.
+
+    Args:
+        parts: quarantine files by delivery id; ``""`` leaves the delivery out. All have the same columns.
+    """
+    frames = [pl.scan_parquet(path).with_columns(pl.lit(name or None).alias(DELIVERY)) for name, path in parts.items()]
+    plan = pl.concat(frames)
+    columns = plan.collect_schema().names()
+    cells = [name for name in columns if name not in RESERVED]
+    first = [name for name in (DELIVERY, MEMBER, LINE) if name in columns and not (name == DELIVERY and "" in parts)]
+    texts = [pl.col(name).str.replace(_FORMULA, "'$1") for name in (*cells, OVERFLOW)]
+    guarded = {name: pl.Series([name]).str.replace(_FORMULA, "'$1").item() for name in cells}
+    plan = plan.with_columns(texts).select(*first, *cells, OVERFLOW, REASONS).rename(guarded)
+    # With its mark Excel reads the file as UTF-8.
+    plan.sink_csv(out, include_bom=True)
+    return int(pl.concat(frames).select(pl.len()).collect().item())
+
+
+def read_corrections(path: Path) -> list[GivenRow]:
+    """The rows of a corrections file: CSV as a spreadsheet saves it, whatever its delimiter and encoding, or .xlsx.
+
+    Raises:
+        UsageError: it cannot be read, or is no corrections file.
+    """
+    try:
+        table = open_table(path, None)
+        header = pl.Series(list(table.header)).str.replace(_GUARDED, "$1").to_list()
+        rows = [row for frame in table.batches() for row in _texts(frame, len(header))]
+    except UnreadableFileError as error:
+        raise UsageError(f"the corrections cannot be read: {error}") from None
+    return read_given(header, rows)
+
+
+def _texts(frame: pl.DataFrame, width: int) -> Iterator[tuple[int, Sequence[str | None]]]:
+    cells = [str(position) for position in range(width)]
+    frame = frame.with_columns(pl.col(name).str.replace(_GUARDED, "$1") for name in cells)
+    for line, damage, *texts in frame.select(LINE, DAMAGE, *cells).rows():
+        if damage is not None:
+            raise UsageError(f"line {line} of the corrections: {damage}")
+        yield line, texts
+
+
+def quarantined_rows(path: Path, places: Sequence[Place]) -> dict[Place, tuple[Cells, str]]:
+    """Of the rows at some places, those that are in a quarantine file, with their reasons."""
+    wanted = set(places)
+    lines = pl.Series([line for _, line in places], dtype=pl.UInt32)
+    found = pl.scan_parquet(path).filter(pl.col(LINE).is_in(lines.implode())).collect()
+    rows: dict[Place, tuple[Cells, str]] = {}
+    for row in found.rows(named=True):
+        place = row.get(MEMBER), row[LINE]
+        if place in wanted:
+            rows[place] = {name: text for name, text in row.items() if name not in RESERVED}, row[REASONS]
+    return rows
+
+
+def row_changes(before: Path | None, after: Path | None) -> dict[str, Any]:
+    """Which rows changed outcome between two quarantine files; None stands for an empty one. No values.
+
+    Returns:
+        Counts of rows that are good now, bad now and bad for other reasons; and the first lines with their reasons.
+    """
+    found = (
+        _reasons(before, "before")
+        .join(_reasons(after, "after"), on=[MEMBER, LINE], how="full", coalesce=True, nulls_equal=True)
+        .filter(pl.col("before").ne_missing(pl.col("after")))
+        .sort(MEMBER, LINE)
+        .collect()
+    )
+    good, bad = found["after"].is_null(), found["before"].is_null()
+    lines = found.head(MAX_LINES).rename({MEMBER: "member", LINE: "line"}).to_dicts()
+    return {
+        "now_good": int(good.sum()),
+        "now_bad": int(bad.sum()),
+        "other_reasons": int((~good & ~bad).sum()),
+        "lines": lines,
+    }
+
+
+def _reasons(path: Path | None, name: str) -> pl.LazyFrame:
+    schema = {MEMBER: pl.String, LINE: pl.UInt32, name: pl.String}
+    if path is None:
+        return pl.LazyFrame(schema=schema)
+    plan = pl.scan_parquet(path)
+    if MEMBER not in plan.collect_schema():
+        plan = plan.with_columns(pl.lit(None, pl.String).alias(MEMBER))
+    return plan.select(MEMBER, LINE, pl.col(REASONS).alias(name))

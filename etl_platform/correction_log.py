@@ -1,0 +1,43 @@
+"""The corrections of a delivery: numbered objects in the bucket, never changed, all in effect. No decisions."""
+
+import json
+from datetime import datetime
+
+from etl_platform.adapters.objects import ObjectStore
+from etl_platform.core import layout
+from etl_platform.core.corrections import Corrections
+from etl_platform.core.errors import PreconditionFailedError, TransientError
+
+
+class CorrectionLog:
+    def __init__(self, store: ObjectStore, bucket: str) -> None:
+        self._store, self._bucket = store, bucket
+
+    def in_effect(self, dataset: str, agency: str, delivery_id: str) -> Corrections:
+        """All corrections of a delivery, the later ones over the earlier."""
+        found = Corrections()
+        for key in self._keys(dataset, agency, delivery_id):
+            entry = json.loads(self._store.read(self._bucket, key))
+            found = found.merged(Corrections.from_json(entry["rows"]))
+        return found
+
+    def append(
+        self, dataset: str, agency: str, delivery_id: str, corrections: Corrections, *, by: str, at: datetime
+    ) -> None:
+        """Put corrections in effect: every reprocessing from now on applies them.
+
+        Raises:
+            TransientError: somebody else appended at the same time, and theirs may bear on ours.
+        """
+        number = len(self._keys(dataset, agency, delivery_id)) + 1
+        key = layout.corrections_key(dataset, agency, delivery_id, number)
+        entry = {"delivery_id": delivery_id, "by": by, "at": at.isoformat(), "rows": corrections.to_json()}
+        body = (json.dumps(entry, ensure_ascii=False) + "\n").encode("utf-8", "surrogatepass")
+        try:
+            self._store.write(self._bucket, key, body, if_absent=True)
+        except PreconditionFailedError:
+            raise TransientError(f"somebody else corrects delivery {delivery_id} just now; replay once more") from None
+
+    def _keys(self, dataset: str, agency: str, delivery_id: str) -> list[str]:
+        prefix = layout.corrections_prefix(dataset, agency, delivery_id)
+        return [head.key for head in self._store.list(self._bucket, prefix)]

@@ -1,0 +1,144 @@
+"""Quarantine → fix → replay of one partition: what waits in quarantine, its export, and corrections put in effect.
+
+The replay itself is a reprocessing, see ``ingest``; corrections in effect are part of every one of them.
+"""
+
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from etl_platform.adapters.objects import ObjectStore
+from etl_platform.core import layout
+from etl_platform.core.corrections import GivenRow, Quarantined, Resolved, by_delivery, resolve
+from etl_platform.core.deliveries import Cause
+from etl_platform.core.errors import ObjectMissingError, UsageError
+from etl_platform.correction_log import CorrectionLog
+from etl_platform.ledger import Ledger, Record, delivery_of, order_of
+from etl_platform.silver import Silver
+
+
+@dataclass(frozen=True)
+class Corrected:
+    """A corrections file, understood: per delivery what it says, and the rows that differ."""
+
+    deliveries: Mapping[str, Resolved]
+
+    @property
+    def changes_anything(self) -> bool:
+        return any(resolved.corrections for resolved in self.deliveries.values())
+
+
+class Quarantine:
+    """What an agency's partition of a dataset holds back.
+
+    Args:
+        agency: as it stands in keys, see ``layout.segment``.
+    """
+
+    def __init__(self, store: ObjectStore, bucket: str, dataset: str, agency: str) -> None:
+        self._store, self._bucket = store, bucket
+        self._dataset, self._agency = dataset, agency
+        self._ledger, self._silver, self._log = (
+            Ledger(store, bucket),
+            Silver(store, bucket),
+            CorrectionLog(store, bucket),
+        )
+
+    def waiting(self, delivery_id: str | None = None) -> list[Record]:
+        """Records of the deliveries whose quarantined rows a replay could bring in, newest first.
+
+        A delivery that a newer file has replaced in silver is none of them.
+
+        Raises:
+            UsageError: the delivery asked for has no quarantined rows.
+        """
+        prefix = layout.quarantine_key(self._dataset, self._agency, "").removesuffix(".parquet")
+        held = {head.key for head in self._store.list(self._bucket, prefix)}
+        records = [
+            record
+            for record in self._ledger.read(layout.report_prefix(self._dataset, self._agency))
+            if record["attempt"]["cause"] == Cause.EVENT and self._key(record["delivery_id"]) in held
+        ]
+        if delivery_id is not None:
+            records = [record for record in records if record["delivery_id"] == delivery_id]
+            if not records:
+                raise UsageError(
+                    f"{self._agency} has no delivery {delivery_id} of {self._dataset} with quarantined rows"
+                )
+        return sorted(filter(self._is_open, records), key=lambda record: order_of(record).last_modified, reverse=True)
+
+    def _is_open(self, record: Record) -> bool:
+        silver = self._silver.held(layout.silver_key(self._dataset, self._agency, record["source"]["key"]))
+        return silver is None or not self._silver.is_newer(silver, delivery_of(record["source"]))
+
+    def export(self, records: Sequence[Record], out: Path) -> int:
+        """Write the quarantined rows of deliveries as one CSV to correct and give back; the number of rows.
+
+        Raises:
+            UsageError: the deliveries have different columns.
+        """
+        from etl_platform.adapters.quarantine_files import export_csv  # noqa: PLC0415 - Polars
+
+        if len({tuple(record["columns"]["header"]) for record in records}) > 1:
+            names = ", ".join(record["delivery_id"] for record in records)
+            raise UsageError(f"these deliveries have different columns, so choose one with --delivery: {names}")
+        with tempfile.TemporaryDirectory(prefix="etl-platform-") as folder:
+            parts = {}
+            for record in records:
+                path = Path(folder) / record["delivery_id"]
+                self._store.download(self._store.head(self._bucket, self._key(record["delivery_id"])), path)
+                parts[record["delivery_id"]] = path
+            return export_csv(parts, out)
+
+    def understand(self, given: Sequence[GivenRow], delivery_id: str | None) -> Corrected:
+        """Hold a corrections file against the quarantine; nothing is written.
+
+        Raises:
+            UsageError: naming deliveries, columns or lines that do not fit.
+        """
+        named = delivery_id or all(row.delivery_id for row in given)
+        known = [] if named else [record["delivery_id"] for record in self.waiting()]
+        rows = by_delivery(given, delivery_id, known)
+        return Corrected({owner: resolve(of_it, self._quarantined(owner, of_it)) for owner, of_it in rows.items()})
+
+    def _quarantined(self, delivery_id: str, given: Sequence[GivenRow]) -> Quarantined:
+        from etl_platform.adapters.quarantine_files import quarantined_rows  # noqa: PLC0415 - Polars
+
+        record = self._ledger.find(self._dataset, self._agency, delivery_id)
+        if record is None:
+            raise UsageError(f"{self._agency} has no delivery {delivery_id} of {self._dataset}; `history` lists them")
+        with tempfile.TemporaryDirectory(prefix="etl-platform-") as folder:
+            path, rows = Path(folder) / "quarantine", {}
+            try:
+                self._store.download(self._store.head(self._bucket, self._key(delivery_id)), path)
+                rows = quarantined_rows(path, [row.place for row in given])
+            except ObjectMissingError:
+                # All its rows are good by now; those that were corrected may be corrected again.
+                rows = {}
+        in_effect = self._log.in_effect(self._dataset, self._agency, delivery_id)
+        return Quarantined(delivery_id, record["columns"].get("header", []), rows, in_effect)
+
+    def put_in_effect(self, corrected: Corrected, *, by: str, at: datetime) -> None:
+        """Keep corrections in the bucket; from now on every reprocessing applies them."""
+        for delivery_id, resolved in corrected.deliveries.items():
+            if resolved.corrections:
+                self._log.append(self._dataset, self._agency, delivery_id, resolved.corrections, by=by, at=at)
+
+    def _key(self, delivery_id: str) -> str:
+        return layout.quarantine_key(self._dataset, self._agency, delivery_id)
+
+
+def explained(record: Mapping[str, Any]) -> str:
+    """One line about the rows of a reprocessing: how many changed outcome. No values."""
+    changes = record.get("changes")
+    if not changes:
+        return ""
+    said = [
+        (changes["now_good"], "good now"),
+        (changes["now_bad"], "bad now"),
+        (changes["other_reasons"], "bad otherwise"),
+    ]
+    return ", ".join(f"{rows:,} {what}" for rows, what in said if rows) or "no row changed"

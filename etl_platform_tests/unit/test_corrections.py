@@ -1,0 +1,245 @@
+"""Corrected rows: what a corrections file may say, its way through a spreadsheet, and what it does to a table."""
+
+import csv
+import io
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from etl_platform.adapters.quarantine_files import export_csv, quarantined_rows, read_corrections, row_changes
+from etl_platform.check import QUARANTINE, SILVER, CheckResult, check_file
+from etl_platform.core.contracts import Contract
+from etl_platform.core.corrections import Corrections, GivenRow, Quarantined, by_delivery, read_given, resolve
+from etl_platform.core.deliveries import Outcome
+from etl_platform.core.errors import UsageError
+from etl_platform_tests.unit.making import contract_of, custom, text, typed
+
+CELLS = st.text(st.sampled_from("ab19 =+-@'\t\r\n\",;é"), max_size=8)
+
+
+def check(folder: Path, content: bytes, contract: Contract, rows: dict[Any, Any]) -> CheckResult:
+    (folder / "file").write_bytes(content)
+    return check_file(folder / "file", contract, folder, corrections=Corrections(rows))
+
+
+def things(**more: Any) -> Contract:
+    return contract_of([text("ident", required=True, **more), typed("size", "integer"), text("note")])
+
+
+def quarantined(**rows: str) -> Quarantined:
+    """Rows ``line_4="a,1"`` of a file with the columns ident and size."""
+    known = {}
+    for line, cells in rows.items():
+        ident, size = cells.split(",")
+        known[None, int(line.removeprefix("line_"))] = (
+            {"ident": ident or None, "size": size or None},
+            "ident.required",
+        )
+    return Quarantined("d1", ["ident", "size"], known, Corrections())
+
+
+def row(line: int, **cells: str | None) -> GivenRow:
+    return GivenRow(line, None, (None, line), cells)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.tuples(CELLS, CELLS), min_size=1, max_size=5))
+def test_an_exported_quarantine_comes_back_cell_by_cell(tmp_path_factory: pytest.TempPathFactory, rows: Any) -> None:
+    folder = tmp_path_factory.mktemp("round")
+    cells = {"ident": [a or None for a, _ in rows], "=note": [b or None for _, b in rows]}
+    frame = pl.DataFrame(cells, schema=dict.fromkeys(cells, pl.String))
+    frame = frame.with_columns(
+        _line=pl.int_range(2, len(rows) + 2, dtype=pl.UInt32),
+        _overflow=pl.lit(None, pl.String),
+        reasons=pl.lit("ident.required"),
+    )
+    frame.write_parquet(folder / "q")
+    assert export_csv({"d1": folder / "q"}, folder / "q.csv") == len(rows)
+    back = read_corrections(folder / "q.csv")
+    assert [(r.delivery_id, r.place, r.cells) for r in back] == [
+        ("d1", (None, number), {"ident": a or None, "=note": b or None}) for number, (a, b) in enumerate(rows, start=2)
+    ]
+
+
+def test_no_cell_of_an_export_is_run_by_a_spreadsheet(tmp_path: Path) -> None:
+    pl.DataFrame(
+        {"ident": ["=1+1", "-3", "'@x", "plain"], "_line": [2, 3, 4, 5], "_overflow": [None] * 4, "reasons": ["r"] * 4},
+        schema_overrides={"_line": pl.UInt32, "_overflow": pl.String},
+    ).write_parquet(tmp_path / "q")
+    export_csv({"": tmp_path / "q"}, tmp_path / "q.csv")
+    rows = list(csv.DictReader(io.StringIO((tmp_path / "q.csv").read_text("utf-8-sig"))))
+    assert [found["ident"] for found in rows] == ["'=1+1", "'-3", "''@x", "plain"]
+    assert list(rows[0]) == ["_line", "ident", "_overflow", "reasons"]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "_line,ident\n4,x\n",
+        "_line;ident\r\n4;x\r\n",
+        "\ufeff_line\tident\r\n4\tx\r\n",
+        "ident,_line,reasons\nx,4,old\n",
+    ],
+    ids=["comma", "semicolon", "tab with a mark", "other order"],
+)
+def test_a_file_is_read_as_spreadsheets_save_it(tmp_path: Path, content: str) -> None:
+    (tmp_path / "c.csv").write_text(content, "utf-8")
+    assert [(r.place, dict(r.cells)) for r in read_corrections(tmp_path / "c.csv")] == [((None, 4), {"ident": "x"})]
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("ident,size\na,1\n", "have no column _line"),
+        ("_line,ident,ident\n4,a,b\n", "the column 'ident' twice"),
+        ("_line,ident\nfour,a\n", "line 2 of the corrections: _line holds no line number"),
+        ("_line,ident\n4,a\n-5,b\n", "line 3 of the corrections: _line holds no line number"),
+        ("_line,ident,size\n4,a,1\n5,b\n", "line 3 of the corrections: row.too_few_fields"),
+        ("_line,ident\n", "have no rows"),
+        ("", "cannot be read: empty_file"),
+    ],
+)
+def test_what_is_no_corrections_file_is_refused_by_line(tmp_path: Path, content: str, said: str) -> None:
+    (tmp_path / "c.csv").write_text(content, "utf-8")
+    with pytest.raises(UsageError, match=said.replace("(", r"\(")):
+        read_corrections(tmp_path / "c.csv")
+
+
+@pytest.mark.parametrize(
+    ("rows", "said"),
+    [
+        ([row(9, ident="x")], "line 9: not in quarantine"),
+        ([row(4, ident="x"), row(4, ident="y")], "line 4: twice in the corrections"),
+        ([row(4, idnt="x")], "no column 'idnt'; it has ident, size"),
+        ([row(n, ident="x") for n in range(100, 130)], "109 and 20 more: not in quarantine"),
+    ],
+)
+def test_rows_that_do_not_fit_are_named(rows: list[GivenRow], said: str) -> None:
+    with pytest.raises(UsageError, match=said):
+        resolve(rows, quarantined(line_4=",1"))
+
+
+def test_only_cells_that_differ_count_as_changed() -> None:
+    found = resolve([row(4, ident="x", size="1"), row(5, ident=None, size="2")], quarantined(line_4=",1", line_5=",2"))
+    assert (found.changed, found.untouched) == ({"ident": 1}, 1)
+    assert set(found.corrections.rows) == {(None, 4), (None, 5)}
+
+
+def test_rows_given_back_as_they_were_change_nothing() -> None:
+    found = resolve([row(4, ident=None, size="1")], quarantined(line_4=",1"))
+    assert (bool(found.corrections), found.untouched) == (False, 1)
+
+
+def test_the_same_corrections_given_again_change_nothing_though_their_rows_are_good_by_now() -> None:
+    rows = [row(4, ident="x", size="1"), row(5, ident=None, size="2")]
+    first = resolve(rows, quarantined(line_4=",1", line_5=",2"))
+    again = resolve(rows, Quarantined("d1", ["ident", "size"], {}, first.corrections))
+    assert (bool(again.corrections), again.untouched) == (False, 2)
+
+
+def test_a_damaged_row_needs_every_column_and_stays_damaged_when_given_back_as_it_was() -> None:
+    of = Quarantined(
+        "d1", ["ident", "size"], {(None, 4): ({"ident": "a", "size": None}, "row.too_few_fields")}, Corrections()
+    )
+    assert not resolve([row(4, ident="a", size=None)], of).corrections
+    with pytest.raises(UsageError, match=r"line 4 is damaged .* size not given"):
+        resolve([row(4, ident="b")], of)
+    assert resolve([row(4, ident="a", size="1")], of).corrections
+
+
+def test_a_later_correction_wins_cell_by_cell() -> None:
+    one, two = Corrections({(None, 4): {"ident": "a", "size": "1"}}), Corrections({(None, 4): {"size": "2"}})
+    assert one.merged(two).rows == {(None, 4): {"ident": "a", "size": "2"}}
+    assert Corrections.from_json(one.merged(two).to_json()) == one.merged(two)
+    assert one.sha256 != one.merged(two).sha256 == two.merged(Corrections({(None, 4): {"ident": "a"}})).sha256
+
+
+def test_rows_go_to_the_delivery_that_they_name_or_to_the_only_one() -> None:
+    named, unnamed = GivenRow(2, "d1", (None, 4), {}), GivenRow(3, None, (None, 5), {})
+    assert by_delivery([named, unnamed], "d1", []) == {"d1": [named, unnamed]}
+    assert by_delivery([unnamed], None, ["d2"]) == {"d2": [unnamed]}
+    with pytest.raises(UsageError, match="line 2 of the corrections: of delivery d1, not of d9"):
+        by_delivery([named], "d9", [])
+    with pytest.raises(UsageError, match="names no delivery, and 2 have quarantined rows"):
+        by_delivery([unnamed], None, ["d1", "d2"])
+    assert read_given(["_line", "_delivery_id"], [(2, ["4", "d1"])])[0].delivery_id == "d1"
+
+
+def test_a_corrected_row_is_held_against_every_rule(tmp_path: Path) -> None:
+    content = b"ident,size\na,1\n,2\nc,many\n"
+    found = check(tmp_path, content, things(), {(None, 3): {"ident": "b"}, (None, 4): {"size": "lots"}})
+    assert (found.outcome, found.reasons) == (Outcome.ACCEPTED, {"size.type": 1})
+    assert pl.read_parquet(tmp_path / SILVER)["ident"].to_list() == ["a", "b"]
+    assert pl.read_parquet(tmp_path / QUARANTINE)["size"].to_list() == ["lots"]
+    assert found.dialect["corrected_rows"] == 2
+
+
+def test_a_corrected_key_takes_part_in_the_search_for_repeated_keys(tmp_path: Path) -> None:
+    content = b"ident,size\na,1\nb,2\nb,3\nd,4\n"
+    apart = check(tmp_path, content, things(unique=True), {(None, 4): {"ident": "c"}})
+    assert (apart.accepted_rows, apart.reasons) == (4, {})
+    onto_a_good_row = check(tmp_path, content, things(unique=True), {(None, 4): {"ident": "a"}})
+    assert pl.read_parquet(tmp_path / QUARANTINE)["_line"].to_list() == [2, 4]
+    assert onto_a_good_row.reasons == {"ident.unique": 2}
+
+
+def test_a_damaged_row_is_whole_once_it_is_corrected(tmp_path: Path) -> None:
+    content = b'ident,size\na,1\nb,2,3\n"c"x,4\n'
+    before = check(tmp_path, content, things(), {})
+    assert before.quarantined_rows == 2
+    rows = {(None, 3): {"ident": "b", "size": "2"}, (None, 4): {"ident": "c", "size": "4"}}
+    after = check(tmp_path, content, things(), rows)
+    assert (after.accepted_rows, after.quarantined_rows, after.reasons) == (3, 0, {})
+
+
+@pytest.mark.parametrize("rows", [{(None, 99): {"ident": "x"}}, {(None, 3): {"idnt": "x"}}])
+def test_corrections_that_the_file_has_no_place_for_reject_it(tmp_path: Path, rows: Any) -> None:
+    found = check(tmp_path, b"ident,size\na,1\n,2\n", things(), rows)
+    assert [error["code"] for error in found.errors] == ["corrections_misplaced"]
+    assert not (tmp_path / SILVER).exists()
+
+
+def test_lines_of_a_zip_are_corrected_in_their_own_member(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "packed", "w") as archive:
+        archive.writestr("things_1.csv", "ident,size\na,1\n,2\n")
+        archive.writestr("things_2.csv", "ident,size\nb,3\n,4\n")
+    contract = contract_of(
+        [text("ident", required=True), typed("size", "integer")], customs=custom(filePatterns=["things*"])
+    )
+    content = (tmp_path / "packed").read_bytes()
+    found = check(tmp_path, content, contract, {("things_2.csv", 3): {"ident": "c"}})
+    assert pl.read_parquet(tmp_path / SILVER)["ident"].to_list() == ["a", "b", "c"]
+    assert found.reasons == {"ident.required": 1}
+    assert list(quarantined_rows(tmp_path / QUARANTINE, [("things_1.csv", 3), ("things_2.csv", 3)])) == [
+        ("things_1.csv", 3)
+    ]
+
+
+def test_changes_name_lines_and_reasons_and_no_value(tmp_path: Path) -> None:
+    content = b"ident,size\na,1\nb,2\nb,3\nd,x\n"
+    check(tmp_path, content, things(unique=True), {})
+    (tmp_path / QUARANTINE).rename(tmp_path / "before")
+    rows = {(None, 4): {"ident": "a"}, (None, 5): {"ident": "a"}}
+    check(tmp_path, content, things(unique=True), rows)
+    assert row_changes(tmp_path / "before", tmp_path / QUARANTINE) == {
+        "now_good": 1,
+        "now_bad": 1,
+        "other_reasons": 1,
+        "lines": [
+            {"member": None, "line": 2, "before": None, "after": "ident.unique"},
+            {"member": None, "line": 3, "before": "ident.unique", "after": None},
+            {"member": None, "line": 5, "before": "size.type", "after": "ident.unique;size.type"},
+        ],
+    }
+    assert row_changes(None, None) == {"now_good": 0, "now_bad": 0, "other_reasons": 0, "lines": []}
+
+
+def test_quarantined_rows_are_found_by_their_place(tmp_path: Path) -> None:
+    check(tmp_path, b"ident,size\na,1\n,2\n,3\n", things(), {})
+    found = quarantined_rows(tmp_path / QUARANTINE, [(None, 4), (None, 2)])
+    assert found == {(None, 4): ({"ident": None, "size": "3"}, "ident.required")}
