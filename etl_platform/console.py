@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from etl_platform.core.deliveries import Outcome
+from etl_platform.core.history import Entry
 
 _MAX_CELL = 60
 
@@ -126,7 +127,7 @@ def deliveries_table(records: Sequence[Mapping[str, Any]]) -> str:
     """One line per delivery, in the order given."""
     rows = [
         (
-            arrived_at(record)[:19].replace("T", " "),
+            _moment(arrived_at(record)),
             record["agency"],
             record["source"]["key"].rpartition("/")[2] or record["source"]["key"],
             record["dataset"],
@@ -138,6 +139,42 @@ def deliveries_table(records: Sequence[Mapping[str, Any]]) -> str:
         for record in records
     ]
     return table(("arrived (UTC)", "agency", "file", "dataset", "outcome", "rows", "quarantined", "why"), rows)
+
+
+def changes_text(record: Mapping[str, Any]) -> str:
+    """How many rows of a reprocessing changed outcome."""
+    changes = record.get("changes")
+    if not changes:
+        return ""
+    said = (("now_good", "good now"), ("now_bad", "bad now"), ("other_reasons", "bad for other reasons"))
+    return ", ".join(f"{changes[name]:,} {what}" for name, what in said if changes[name]) or "no row changed"
+
+
+def history_table(entries: Sequence[Entry]) -> str:
+    """The deliveries of one source key, each below its replays, in the order given."""
+    rows: list[tuple[Any, ...]] = []
+    for entry in entries:
+        times = f"{len(entry.replays)}×" if entry.replays else ""
+        rows += [
+            (_moment(replay["attempt"]["ended_at"]), "  replay", *_result(replay), None, changes_text(replay))
+            for replay in entry.replays
+        ]
+        arrival = entry.arrival
+        identity = arrival["delivery_id"]
+        rows.append((_moment(arrived_at(arrival)), identity, *_result(arrival), entry.superseded_by, times))
+    header = ("when (UTC)", "delivery", "outcome", "rows", "quarantined", "contract", "by", "superseded by", "replayed")
+    return table(header, rows)
+
+
+def _result(record: Mapping[str, Any]) -> tuple[Any, ...]:
+    contract, attempt = record["contract"], record["attempt"]
+    by = attempt.get("by") or (f"run {attempt['run_id'][:8]}" if attempt["run_id"] else "")
+    decided = f"{contract['version']} {contract['sha256'][:6]}"
+    return record["outcome"], record["rows"], record["quarantined_rows"], decided, by
+
+
+def _moment(text: str) -> str:
+    return text[:19].replace("T", " ")
 
 
 def arrived_at(record: Mapping[str, Any]) -> str:

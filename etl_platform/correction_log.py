@@ -38,6 +38,11 @@ class CorrectionLog:
         except PreconditionFailedError:
             raise TransientError(f"somebody else corrects delivery {delivery_id} just now; replay once more") from None
 
+    def deliveries(self, dataset: str, agency: str) -> set[str]:
+        """Deliveries of a partition that have corrections."""
+        listed = self._store.list(self._bucket, layout.corrections_prefix(dataset, agency))
+        return {head.key.split("/")[-2] for head in listed}
+
     def _keys(self, dataset: str, agency: str, delivery_id: str) -> list[str]:
-        prefix = layout.corrections_prefix(dataset, agency, delivery_id)
+        prefix = f"{layout.corrections_prefix(dataset, agency)}{delivery_id}/"
         return [head.key for head in self._store.list(self._bucket, prefix)]

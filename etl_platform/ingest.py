@@ -86,7 +86,7 @@ class Intake:
         Raises:
             UsageError: a delivery is not there.
         """
-        records = [self._in_bronze(dataset, agency, named) for named in delivery_ids]
+        records = [self.arrival(dataset, agency, named) for named in delivery_ids]
         for record in records or self._latest_in_bronze(dataset, agency):
             corrections = self._corrections.in_effect(dataset, agency, record["delivery_id"])
             corrections = corrections.merged(trial.get(record["delivery_id"], Corrections()))
@@ -156,7 +156,8 @@ class Intake:
         }
         return Ingested(Outcome.IGNORED, record if attempt.dry_run else self._ledger.put(record))
 
-    def _in_bronze(self, dataset: str, agency: str, delivery_id: str) -> dict[str, Any]:
+    def arrival(self, dataset: str, agency: str, delivery_id: str) -> dict[str, Any]:
+        """The record of a delivery whose bytes are in bronze; UsageError if there is none."""
         record = self._ledger.find(dataset, agency, delivery_id)
         if record is None or not record["written"]["bronze_key"]:
             raise UsageError(f"{agency} has no delivery {delivery_id} of {dataset} in bronze; `history` lists them")

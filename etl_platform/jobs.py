@@ -4,9 +4,10 @@ import argparse
 import json
 import logging
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from etl_platform.batch import HeldMessage, Threads, work_batch
@@ -120,31 +121,63 @@ def _dry_run(events: Sequence[ObjectCreated], settings: Settings) -> tuple[list[
 
 
 def ingest_in_process(events: Sequence[ObjectCreated], settings: Settings) -> tuple[list[Ingested], int]:
+    """Take events in by the real job in this process; what was done, and how many deliveries failed."""
+    if not events:
+        return [], 0
+    platform = Platform(settings)
+    _run_in_process(platform, {"deliveries": [asdict(event) for event in events]})
+    return platform.finished, len(events) - len(platform.finished)
+
+
+def replay_in_process(
+    platform: Platform, dataset: str, agency: str, delivery_ids: Sequence[str], by: str
+) -> tuple[list[Ingested], bool]:
+    """Reprocess a partition by the real job in this process; what was done, and whether the run succeeded."""
+    replay = {"delivery_ids": list(delivery_ids), "by": by}
+    succeeded = _run_in_process(
+        platform, {"replay": replay}, partition=agency, dataset=dataset, tags={"etl_platform/by": by}
+    )
+    return platform.finished, succeeded
+
+
+def _run_in_process(
+    platform: Platform,
+    config: Mapping[str, Any],
+    partition: str | None = None,
+    dataset: str | None = None,
+    tags: Mapping[str, str] = MappingProxyType({}),
+) -> bool:
     """The real job in this process: on the instance of DAGSTER_HOME if there is one, else on a passing one."""
     import dagster as dg  # noqa: PLC0415 - a second that a dry run need not pay
 
     from etl_platform.definitions import build_defs  # noqa: PLC0415
     from etl_platform.pipelines.instance import open_instance  # noqa: PLC0415
+    from etl_platform.pipelines.partitions import register_agencies  # noqa: PLC0415
 
-    if not events:
-        return [], 0
-    platform = Platform(settings)
     # Made before the run starts, so that a missing setting is one line and not a failed run.
     _ = platform.intake
+    settings = platform.settings
     job = build_defs(settings, platform=platform).resolve_job_def("s3_data_quality_job")
-    config: dict[str, Any] = {
-        "ops": {"ingest": {"config": {"deliveries": [asdict(event) for event in events]}}},
-        # Dagster's own lines are for its UI; a terminal gets ours.
-        "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
-    }
     instance = open_instance(settings) if settings.dagster_home else dg.DagsterInstance.ephemeral()
     with instance:
-        result = job.execute_in_process(run_config=config, instance=instance, raise_on_error=False)
-    failed = len(events) - len(platform.finished)
+        if partition is not None:
+            register_agencies(instance, {partition})
+        result = job.execute_in_process(
+            run_config={
+                "ops": {"ingest": {"config": config}},
+                # Dagster's own lines are for its UI; a terminal gets ours.
+                "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
+            },
+            partition_key=partition,
+            tags=dict(tags),
+            asset_selection=[dg.AssetKey([layer, dataset]) for layer in ("bronze", "silver")] if dataset else None,
+            instance=instance,
+            raise_on_error=False,
+        )
     for event in result.filter_events(lambda e: e.is_step_failure):
         error = event.step_failure_data.error
         log.error("run failed", extra={"run_id": result.run_id, "error": error.message.strip() if error else None})
-    return platform.finished, failed
+    return result.success
 
 
 JOBS = {

@@ -4,11 +4,11 @@ The replay itself is a reprocessing, see ``ingest``; corrections in effect are p
 """
 
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 from etl_platform.adapters.objects import ObjectStore
 from etl_platform.core import layout
@@ -17,7 +17,7 @@ from etl_platform.core.deliveries import Cause
 from etl_platform.core.errors import ObjectMissingError, UsageError
 from etl_platform.correction_log import CorrectionLog
 from etl_platform.ledger import Ledger, Record, delivery_of, order_of
-from etl_platform.silver import Silver
+from etl_platform.silver import Held, Silver
 
 
 @dataclass(frozen=True)
@@ -27,8 +27,12 @@ class Corrected:
     deliveries: Mapping[str, Resolved]
 
     @property
-    def changes_anything(self) -> bool:
-        return any(resolved.corrections for resolved in self.deliveries.values())
+    def changed(self) -> dict[str, int]:
+        """Per column, the rows in which it differs from what was there."""
+        total: Counter[str] = Counter()
+        for resolved in self.deliveries.values():
+            total.update(resolved.changed)
+        return dict(total)
 
 
 class Quarantine:
@@ -48,31 +52,48 @@ class Quarantine:
         )
 
     def waiting(self, delivery_id: str | None = None) -> list[Record]:
-        """Records of the deliveries whose quarantined rows a replay could bring in, newest first.
+        """The deliveries whose quarantined rows a replay could bring in, newest first: the record that holds now.
 
         A delivery that a newer file has replaced in silver is none of them.
 
         Raises:
             UsageError: the delivery asked for has no quarantined rows.
         """
-        prefix = layout.quarantine_key(self._dataset, self._agency, "").removesuffix(".parquet")
-        held = {head.key for head in self._store.list(self._bucket, prefix)}
-        records = [
-            record
-            for record in self._ledger.read(layout.report_prefix(self._dataset, self._agency))
-            if record["attempt"]["cause"] == Cause.EVENT and self._key(record["delivery_id"]) in held
-        ]
+        records = self._open(self._in_quarantine())
         if delivery_id is not None:
             records = [record for record in records if record["delivery_id"] == delivery_id]
             if not records:
                 raise UsageError(
-                    f"{self._agency} has no delivery {delivery_id} of {self._dataset} with quarantined rows"
+                    f"{self._agency} has no delivery {delivery_id} of {self._dataset} with rows that could come in"
                 )
-        return sorted(filter(self._is_open, records), key=lambda record: order_of(record).last_modified, reverse=True)
+        return [self._latest(record) for record in records]
+
+    def _in_quarantine(self) -> set[str]:
+        listed = self._store.list(self._bucket, layout.quarantine_prefix(self._dataset, self._agency))
+        return {layout.base_name(head.key).removesuffix(".parquet") for head in listed}
+
+    def _open(self, delivery_ids: Set[str]) -> list[Record]:
+        """Arrivals of these deliveries that no newer file has replaced in silver, newest first."""
+        records = [
+            record
+            for record in self._ledger.read(layout.report_prefix(self._dataset, self._agency))
+            if record["attempt"]["cause"] == Cause.EVENT and record["delivery_id"] in delivery_ids
+        ]
+        return sorted(filter(self._is_open, records), key=lambda one: order_of(one).last_modified, reverse=True)
+
+    def _held(self, record: Record) -> Held | None:
+        return self._silver.held(layout.silver_key(self._dataset, self._agency, record["source"]["key"]))
 
     def _is_open(self, record: Record) -> bool:
-        silver = self._silver.held(layout.silver_key(self._dataset, self._agency, record["source"]["key"]))
-        return silver is None or not self._silver.is_newer(silver, delivery_of(record["source"]))
+        held = self._held(record)
+        return held is None or not self._silver.is_newer(held, delivery_of(record["source"]))
+
+    def _latest(self, record: Record) -> Record:
+        """The record of the attempt that silver holds."""
+        held, identity = self._held(record), record["delivery_id"]
+        if held is None or held.attempt_id is None or held.delivery_id != identity:
+            return record
+        return self._ledger.find(self._dataset, self._agency, identity, held.attempt_id) or record
 
     def export(self, records: Sequence[Record], out: Path) -> int:
         """Write the quarantined rows of deliveries as one CSV to correct and give back; the number of rows.
@@ -100,7 +121,8 @@ class Quarantine:
             UsageError: naming deliveries, columns or lines that do not fit.
         """
         named = delivery_id or all(row.delivery_id for row in given)
-        known = [] if named else [record["delivery_id"] for record in self.waiting()]
+        correctable = set() if named else self._in_quarantine() | self._log.deliveries(self._dataset, self._agency)
+        known = [record["delivery_id"] for record in self._open(correctable)] if correctable else []
         rows = by_delivery(given, delivery_id, known)
         return Corrected({owner: resolve(of_it, self._quarantined(owner, of_it)) for owner, of_it in rows.items()})
 
@@ -110,6 +132,8 @@ class Quarantine:
         record = self._ledger.find(self._dataset, self._agency, delivery_id)
         if record is None:
             raise UsageError(f"{self._agency} has no delivery {delivery_id} of {self._dataset}; `history` lists them")
+        if not self._is_open(record):
+            raise UsageError(f"delivery {delivery_id} is superseded by a newer file of the same name; correct that one")
         with tempfile.TemporaryDirectory(prefix="etl-platform-") as folder:
             path, rows = Path(folder) / "quarantine", {}
             try:
@@ -129,16 +153,3 @@ class Quarantine:
 
     def _key(self, delivery_id: str) -> str:
         return layout.quarantine_key(self._dataset, self._agency, delivery_id)
-
-
-def explained(record: Mapping[str, Any]) -> str:
-    """One line about the rows of a reprocessing: how many changed outcome. No values."""
-    changes = record.get("changes")
-    if not changes:
-        return ""
-    said = [
-        (changes["now_good"], "good now"),
-        (changes["now_bad"], "bad now"),
-        (changes["other_reasons"], "bad otherwise"),
-    ]
-    return ", ".join(f"{rows:,} {what}" for rows, what in said if rows) or "no row changed"

@@ -1,13 +1,11 @@
 """``etl-platform breaker …``: see the circuit breaker, and close it by hand."""
 
 import argparse
-import getpass
 import json
-import os
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from etl_platform.commands.parsing import BAD, GOOD, Commands, add_command, add_group
+from etl_platform.commands.parsing import BAD, GOOD, Commands, add_command, add_group, person
 from etl_platform.settings import load_settings
 
 if TYPE_CHECKING:
@@ -47,17 +45,9 @@ def _reset(arguments: argparse.Namespace) -> int:
 
     settings = load_settings()
     with open_instance(settings) as instance:
-        done = reset_breaker(instance, settings, by=_person())
+        done = reset_breaker(instance, settings, by=person())
         _print(breaker_status(instance, settings), as_json=arguments.json)
     return GOOD if done else BAD
-
-
-def _person() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        # A container's user need not have a name.
-        return str(os.getuid())
 
 
 def _print(status: "BreakerStatus", *, as_json: bool) -> None:

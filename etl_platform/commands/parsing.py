@@ -1,9 +1,14 @@
 """What the arguments of every command share: help with an example, exit codes, ages."""
 
 import argparse
+import getpass
+import os
 import re
+from collections.abc import Collection
 from datetime import timedelta
 from typing import TypeAlias
+
+from etl_platform.core.errors import UsageError
 
 GOOD, BAD, USAGE = 0, 1, 2
 
@@ -41,3 +46,18 @@ def count(text: str) -> int:
     if not re.fullmatch(r"[1-9]\d{0,8}", text):
         raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 1")
     return int(text)
+
+
+def person() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        # A container's user need not have a name.
+        return str(os.getuid())
+
+
+def known_dataset(name: str, contracts: Collection[str]) -> str:
+    """The dataset that was asked for; UsageError where no contract has it."""
+    if name not in contracts:
+        raise UsageError(f"--dataset {name}: there is no such contract; there is {', '.join(sorted(contracts))}")
+    return name

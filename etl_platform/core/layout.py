@@ -92,16 +92,20 @@ def silver_key(dataset: str, agency: str, source_key: str) -> str:
     return f"{silver_prefix(dataset, agency)}{slug}.parquet"
 
 
+def quarantine_prefix(dataset: str, agency: str) -> str:
+    return f"quarantine/{dataset}/agency={agency}/"
+
+
 def quarantine_key(dataset: str, agency: str, delivery_id: str) -> str:
-    return f"quarantine/{dataset}/agency={agency}/{delivery_id}.parquet"
+    return f"{quarantine_prefix(dataset, agency)}{delivery_id}.parquet"
 
 
-def corrections_prefix(dataset: str, agency: str, delivery_id: str) -> str:
-    return f"quarantine/_corrections/{dataset}/agency={agency}/{delivery_id}/"
+def corrections_prefix(dataset: str, agency: str) -> str:
+    return f"quarantine/_corrections/{dataset}/agency={agency}/"
 
 
 def corrections_key(dataset: str, agency: str, delivery_id: str, number: int) -> str:
-    return f"{corrections_prefix(dataset, agency, delivery_id)}{number:04d}.json"
+    return f"{corrections_prefix(dataset, agency)}{delivery_id}/{number:04d}.json"
 
 
 def report_prefix(dataset: str, agency: str) -> str:

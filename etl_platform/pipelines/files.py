@@ -51,10 +51,18 @@ class QueuedDelivery(dg.Config):
     receive_count: int = 1
 
 
+class ReplayConfig(dg.Config):
+    """For a run of a partition: which deliveries, the latest of every source key if empty; and who asked for it."""
+
+    delivery_ids: list[str] = Field(default_factory=list)
+    by: str | None = None
+
+
 class IngestConfig(dg.Config):
     """Deliveries of a batch; empty when a partition is materialized."""
 
     deliveries: list[QueuedDelivery] = Field(default_factory=list)
+    replay: ReplayConfig = ReplayConfig()
 
 
 def build_intake_assets(contracts: Mapping[str, Contract]) -> dg.AssetsDefinition:
@@ -69,7 +77,7 @@ def build_intake_assets(contracts: Mapping[str, Contract]) -> dg.AssetsDefinitio
     ) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]:
         with as_dagster_failures():
             if context.has_partition_key:
-                yield from _reprocess_partition(context, platform)
+                yield from _reprocess_partition(context, config.replay, platform)
             else:
                 _work_deliveries(context, config.deliveries, platform)
 
@@ -231,14 +239,14 @@ def failed_text(failed: Failed) -> str:
 
 
 def _reprocess_partition(
-    context: dg.AssetExecutionContext, platform: Platform
+    context: dg.AssetExecutionContext, replay: ReplayConfig, platform: Platform
 ) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]:
-    """Re-read an agency's latest bronze of every selected dataset under today's contract."""
-    agency, attempt = context.partition_key, Attempt(Cause.REPROCESS, context.run.run_id)
+    """Re-read an agency's bronze of every selected dataset under today's contract."""
+    agency, attempt = context.partition_key, Attempt(Cause.REPROCESS, context.run.run_id, by=replay.by)
     selected = {tuple(key.path) for key in context.selected_asset_keys}
     checks = {(key.asset_key, key.name) for key in context.selected_asset_check_keys}
     for dataset in sorted({path[1] for path in selected}):
-        ingested = list(platform.intake.reprocess(dataset, agency, attempt))
+        ingested = list(platform.intake.reprocess(dataset, agency, attempt, replay.delivery_ids))
         platform.finished += ingested
         if not ingested:
             context.log.warning(f"{agency} has delivered no {dataset} yet")
