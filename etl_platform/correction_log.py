@@ -31,7 +31,8 @@ class CorrectionLog:
         """
         number = len(self._keys(dataset, agency, delivery_id)) + 1
         key = layout.corrections_key(dataset, agency, delivery_id, number)
-        entry = {"delivery_id": delivery_id, "by": by, "at": at.isoformat(), "rows": corrections.to_json()}
+        attempt = {"by": by, "at": at.isoformat()}
+        entry = {"delivery_id": delivery_id, "rows": corrections.to_json(), "attempt": attempt}
         body = (json.dumps(entry, ensure_ascii=False) + "\n").encode("utf-8", "surrogatepass")
         try:
             self._store.write(self._bucket, key, body, if_absent=True)

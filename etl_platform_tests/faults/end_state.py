@@ -18,7 +18,7 @@ class EndState:
     """Two of these are equal when nothing was lost and nothing took effect twice.
 
     Attributes:
-        objects: key → (bytes, metadata) of all that the platform wrote; reports without their ``attempt``.
+        objects: key → (bytes, metadata) of all that the platform wrote; its JSON without the part ``attempt``.
         materializations, checks, observations: every different one that was logged → True; repeats fall together.
         latest: the last materialization of each asset and partition, the last result of each check and partition.
         queues: messages that are left, hidden or not, and the bodies in the dead-letter queue.
@@ -72,11 +72,11 @@ def _objects(aws: Clients, made: Provisioned) -> Facts:
             if not key.startswith("from_client/"):
                 answer = aws.s3.get_object(Bucket=made.bucket, Key=key)
                 body = answer["Body"].read()
-                found[key] = _report(body) if key.startswith("reports/") else (body, answer["Metadata"])
+                found[key] = _record(body) if key.endswith(".json") else (body, answer["Metadata"])
     return found
 
 
-def _report(body: bytes) -> dict[str, Any]:
+def _record(body: bytes) -> dict[str, Any]:
     return {name: value for name, value in json.loads(body).items() if name != "attempt"}
 
 

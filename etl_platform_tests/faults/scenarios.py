@@ -42,7 +42,7 @@ class Materialize:
 
 @dataclass(frozen=True)
 class Command:
-    """``etl-platform`` with these arguments; if that dies, once more."""
+    """``etl-platform`` with these arguments, in which ``{bucket}`` stands for the bench's; if that dies, once more."""
 
     arguments: tuple[str, ...]
 
@@ -105,6 +105,15 @@ def _read_again() -> Scenario:
     return Scenario("read again", (file,), (Arrive((file,)), Materialize("gg_again")))
 
 
+def _replay() -> Scenario:
+    """Two of three bad rows are mended; the file with the mended rows lies in the bucket and announces nothing."""
+    file = Dropped("ii_replay", "Officer_Detail.csv", _roster("M", 7, 3))
+    mended = Dropped("ii_replay", "mended.csv", b"_line,email\n2,a@police.example\n4,b@police.example\n")
+    command = ("replay", "--agency", "ii_replay", "--dataset", "officer_detail", "--by", "jane")
+    replay = Command((*command, "--corrections", f"s3://{{bucket}}/{mended.key}"))
+    return Scenario("replay", (file, mended), (Arrive((file,)), replay))
+
+
 def _tick() -> Scenario:
     files = (
         Dropped("hh_tick", "Officer_Detail.csv", _roster("T", 5, 1)),
@@ -115,5 +124,5 @@ def _tick() -> Scenario:
 
 SCENARIOS = {
     scenario.name: scenario
-    for scenario in (_accepted(), _rejected(), _overwrite(), _late(), _batch(), _read_again(), _tick())
+    for scenario in (_accepted(), _rejected(), _overwrite(), _late(), _batch(), _read_again(), _replay(), _tick())
 }

@@ -199,7 +199,7 @@ class Bench:
         command: dict[str, Any] = (
             {"do": "materialize", "partition": step.partition}
             if isinstance(step, Materialize)
-            else {"do": "cli", "arguments": list(step.arguments)}
+            else {"do": "cli", "arguments": [text.format(bucket=self.made.bucket) for text in step.arguments]}
         )
         good = {"success": True} if isinstance(step, Materialize) else {"exit": 0}
         for _ in range(_ROUNDS):
