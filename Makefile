@@ -16,7 +16,7 @@ export UV_LINK_MODE := copy
 unexport PYTHONDONTWRITEBYTECODE
 unexport VIRTUAL_ENV
 
-.PHONY: help setup demo dev drop test check fix bench fuzz faults clean
+.PHONY: help setup demo dev drop test check fix bench bench-burst fuzz faults clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -60,6 +60,9 @@ fix: setup ## Format and apply the safe lint fixes
 bench: setup ## Measure the engine beside its peers
 	@$(UV) sync --quiet --locked --group bench --python $(PYTHON)
 	exec $(BIN)/python -m benchmarks $(ARGS)
+
+bench-burst: setup ## Measure a burst of small files through the whole local stack, and a tick over a long history
+	@exec $(BIN)/python -m benchmarks.burst $(ARGS)
 
 fuzz: setup ## Run thousands of damaged files through the engine: make fuzz ARGS='--files 2000'
 	@exec $(BIN)/python -m benchmarks.fuzz $(ARGS)

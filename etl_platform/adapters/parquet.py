@@ -18,8 +18,8 @@ _WAITING = 2
 class ParquetSink:
     """Writes batches as they come; memory is bounded by the batches that wait.
 
-    Use as a context manager: the file is whole when the block ends, and removed if it fails. ``metadata`` stands in
-    the file's footer.
+    Use as a context manager: the file is whole when the block ends, and removed if it fails. Without rows there is
+    no file. ``metadata`` stands in the file's footer.
     """
 
     def __init__(self, path: Path, schema: pl.Schema, metadata: Mapping[str, str] | None = None) -> None:
@@ -28,10 +28,11 @@ class ParquetSink:
         self._queue: Queue[pl.DataFrame | None] = Queue(_WAITING)
         self._error: BaseException | None = None
         self._thread = threading.Thread(target=self._run, name=f"write {path.name}", daemon=True)
-        self._thread.start()
 
     def write(self, batch: pl.DataFrame) -> None:
         if batch.height:
+            if not self.rows:
+                self._thread.start()
             self.rows += batch.height
             self._queue.put(batch)
         if self._error is not None:
@@ -64,6 +65,8 @@ class ParquetSink:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if not self.rows:
+            return
         self._queue.put(None)
         self._thread.join()
         if kind is not None or self._error is not None:

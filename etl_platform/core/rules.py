@@ -9,7 +9,7 @@ null; a row rule sees typed values and passes where one of its inputs failed its
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 
 import polars as pl
@@ -153,6 +153,13 @@ def compile_contract(
     Raises:
         ContractError: a pattern, format, bound or row rule that does not parse, or names an unknown column.
     """
+    return _compile(contract, tuple(positions.items()), serial_origin)
+
+
+@lru_cache(maxsize=64)
+def _compile(contract: Contract, places: tuple[tuple[str, int], ...], serial_origin: date | None) -> CompiledContract:
+    """A run meets the same few headers in file after file, and compiling costs as much as checking a small one."""
+    positions = dict(places)
     read = partial(read_texts, contract)
     plain = partial(typed_value, contract=contract, serial_origin=serial_origin)
     schema = pl.Schema({column.name: dtype(column) for column in contract.columns})

@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Self
 
 from etl_platform.local import provision as resources
@@ -49,16 +49,18 @@ class Stack:
         poll_interval_s: int = 2,
         project: Path = REPOSITORY,
         postgres_url: str | None = None,
+        settings: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         """Logs go to ``work_dir``; workspace.yaml and dagster.yaml come from ``project``.
 
-        With ``postgres_url`` Dagster keeps its history there instead of in SQLite.
+        With ``postgres_url`` Dagster keeps its history there instead of in SQLite. ``settings`` are further
+        environment variables of the stack's processes.
         """
         self.work_dir = work_dir
         self.dagster_home = dagster_home or work_dir / "dagster_home"
         self.emulator = Emulator(work_dir, port=port, environment=inherited_environment())
         self._poll_interval_s = poll_interval_s
-        self._project, self._postgres_url = project, postgres_url
+        self._project, self._postgres_url, self._settings = project, postgres_url, settings
         self._resources: Provisioned | None = None
         self._scratch: Path | None = None
         self._dagster: Tethered | None = None
@@ -99,6 +101,7 @@ class Stack:
             "DAGSTER_DISABLE_TELEMETRY": "yes",
             "TMPDIR": str(self._scratch),
             "PYTHONUNBUFFERED": "1",
+            **self._settings,
         }
 
     def start_daemon(self) -> None:

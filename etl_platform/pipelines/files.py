@@ -15,6 +15,7 @@ from etl_platform.batch import Failed, HeldMessage, Threads, work_batch
 from etl_platform.core.contracts import Contract
 from etl_platform.core.deliveries import Cause, Outcome
 from etl_platform.core.events import ObjectCreated
+from etl_platform.core.routing import route
 from etl_platform.core.rule_names import contract_rules
 from etl_platform.ingest import Attempt, Ingested
 from etl_platform.pipelines.failed_runs import FAILED
@@ -34,6 +35,7 @@ from etl_platform.pipelines.reporting import (
 from etl_platform.pipelines.resources import Platform
 
 POOL = "intake"
+_STATEMENT_TIMEOUT_MS, _POOL_RECYCLE_S, _MAX_OVERFLOW = 60_000, 3_600, 20
 
 
 class QueuedDelivery(dg.Config):
@@ -154,12 +156,17 @@ def _work_deliveries(
     context: dg.AssetExecutionContext, deliveries: Sequence[QueuedDelivery], platform: Platform
 ) -> None:
     """A batch from the queue, or by hand: events are logged per agency as each delivery is done."""
+    # A connection for each statement is Dagster's default; a run of many events wants what its webserver has: a pool.
+    context.instance.optimize_for_webserver(
+        statement_timeout=_STATEMENT_TIMEOUT_MS, pool_recycle=_POOL_RECYCLE_S, max_overflow=_MAX_OVERFLOW
+    )
     done: Counter[str] = Counter()
     messages = list(_messages(deliveries))
     if is_spare_probe(context.instance, context.run):
         context.log.info("another run is the breaker's probe; the messages go back to the queue")
         platform.queue.hide([message.receipt_handle for message in messages if message.receipt_handle], 0)
         return
+    register_agencies(context.instance, _agencies(messages, platform))
     held = any(message.receipt_handle for message in messages)
     failures = work_batch(
         messages,
@@ -189,6 +196,15 @@ def _messages(deliveries: Sequence[QueuedDelivery]) -> Iterator[HeldMessage]:
         yield HeldMessage(events, message_id, handle, receives)
 
 
+def _agencies(messages: Sequence[HeldMessage], platform: Platform) -> set[str]:
+    """Whose files a batch holds: partitions are made before anything is logged under them."""
+    events = [event for message in messages for event in message.events]
+    routes = [
+        route(event.key, event.size_bytes, platform.contracts, platform.settings.source_prefix) for event in events
+    ]
+    return {where.agency for where in routes if where.agency and where.contract}
+
+
 def _tell(
     context: dg.AssetExecutionContext,
     platform: Platform,
@@ -196,10 +212,11 @@ def _tell(
     message: HeldMessage,
     ingested: Ingested,
 ) -> None:
-    """Log a delivery's events before its message is deleted."""
-    context.log.info(f"{ingested.outcome} {ingested.record['source']['key']} ({ingested.delivery_id})")
+    """Log a delivery's events before its message is deleted; one without a dataset has none but a line."""
     if ingested.dataset is not None and ingested.agency is not None:
         _log_events(context, platform, message, ingested)
+    else:
+        context.log.info(f"{ingested.outcome} {ingested.record['source']['key']} ({ingested.delivery_id})")
     if not done:
         note_progress(context.instance, context.run)
     done[str(ingested.outcome)] += 1
@@ -212,7 +229,6 @@ def _log_events(
     outcome, record = ingested.outcome, ingested.record
     assert ingested.dataset is not None
     assert ingested.agency is not None
-    register_agencies(context.instance, {ingested.agency})
     if outcome is Outcome.DUPLICATE and message.receive_count > 1:
         # This message came before: its run may have died between the record and these events. An accepted delivery
         # that silver no longer holds must not become the partition's latest again.
