@@ -7,7 +7,9 @@ import dagster as dg
 from etl_platform.adapters.contract_files import load_contracts
 from etl_platform.pipelines.arrivals import build_file_arrivals_sensor
 from etl_platform.pipelines.breaker import build_breaker_reset_job
+from etl_platform.pipelines.expected_files import build_expected_files_job, build_on_time_checks
 from etl_platform.pipelines.files import build_intake_assets, build_intake_job
+from etl_platform.pipelines.reconciliation import build_reconcile_job
 from etl_platform.pipelines.resources import Platform
 from etl_platform.settings import Settings, load_settings
 
@@ -21,9 +23,13 @@ def build_defs(settings: Settings | None = None, **resource_overrides: Any) -> d
     settings = settings or load_settings()
     contracts = load_contracts(settings.contracts_dir)
     intake_job = build_intake_job(contracts)
+    reconcile_job, reconcile_schedule = build_reconcile_job()
+    expected_files_job, expected_files_schedule = build_expected_files_job(contracts)
     return dg.Definitions(
         assets=[build_intake_assets(contracts)],
-        jobs=[intake_job, build_breaker_reset_job()],
+        asset_checks=build_on_time_checks(contracts),
+        jobs=[intake_job, build_breaker_reset_job(), reconcile_job, expected_files_job],
+        schedules=[reconcile_schedule, expected_files_schedule],
         sensors=[build_file_arrivals_sensor(intake_job, settings.poll_interval_seconds)],
         # The steps of a run share files on local disk.
         executor=dg.in_process_executor,

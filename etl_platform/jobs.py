@@ -125,7 +125,8 @@ def ingest_in_process(events: Sequence[ObjectCreated], settings: Settings) -> tu
     if not events:
         return [], 0
     platform = Platform(settings)
-    _run_in_process(platform, {"deliveries": [asdict(event) for event in events]})
+    config = _ingest_config({"deliveries": [asdict(event) for event in events]})
+    _run_in_process("s3_data_quality_job", platform, config)
     return platform.finished, len(events) - len(platform.finished)
 
 
@@ -133,21 +134,27 @@ def replay_in_process(
     platform: Platform, dataset: str, agency: str, delivery_ids: Sequence[str], by: str
 ) -> tuple[list[Ingested], bool]:
     """Reprocess a partition by the real job in this process; what was done, and whether the run succeeded."""
-    replay = {"delivery_ids": list(delivery_ids), "by": by}
+    config = _ingest_config({"replay": {"delivery_ids": list(delivery_ids), "by": by}})
     succeeded = _run_in_process(
-        platform, {"replay": replay}, partition=agency, dataset=dataset, tags={"etl_platform/by": by}
+        "s3_data_quality_job", platform, config, partition=agency, dataset=dataset, tags={"etl_platform/by": by}
     )
     return platform.finished, succeeded
 
 
+def _ingest_config(config: Mapping[str, Any]) -> dict[str, Any]:
+    return {"ops": {"ingest": {"config": config}}}
+
+
 def _run_in_process(
+    name: str,
     platform: Platform,
-    config: Mapping[str, Any],
+    config: Mapping[str, Any] = MappingProxyType({}),
+    *,
     partition: str | None = None,
     dataset: str | None = None,
     tags: Mapping[str, str] = MappingProxyType({}),
 ) -> bool:
-    """The real job in this process: on the instance of DAGSTER_HOME if there is one, else on a passing one."""
+    """A real job in this process: on the instance of DAGSTER_HOME if there is one, else on a passing one."""
     import dagster as dg  # noqa: PLC0415 - a second that a dry run need not pay
 
     from etl_platform.definitions import build_defs  # noqa: PLC0415
@@ -157,17 +164,15 @@ def _run_in_process(
     # Made before the run starts, so that a missing setting is one line and not a failed run.
     _ = platform.intake
     settings = platform.settings
-    job = build_defs(settings, platform=platform).resolve_job_def("s3_data_quality_job")
+    job = build_defs(settings, platform=platform).resolve_job_def(name)
+    # Dagster's own lines are for its UI; a terminal gets ours.
+    quiet = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
     instance = open_instance(settings) if settings.dagster_home else dg.DagsterInstance.ephemeral()
     with instance:
         if partition is not None:
             register_agencies(instance, {partition})
         result = job.execute_in_process(
-            run_config={
-                "ops": {"ingest": {"config": config}},
-                # Dagster's own lines are for its UI; a terminal gets ours.
-                "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
-            },
+            run_config={**config, **quiet},
             partition_key=partition,
             tags=dict(tags),
             asset_selection=[dg.AssetKey([layer, dataset]) for layer in ("bronze", "silver")] if dataset else None,
@@ -175,9 +180,22 @@ def _run_in_process(
             raise_on_error=False,
         )
     for event in result.filter_events(lambda e: e.is_step_failure):
-        error = event.step_failure_data.error
-        log.error("run failed", extra={"run_id": result.run_id, "error": error.message.strip() if error else None})
+        failure = event.step_failure_data
+        told = failure.user_failure_data
+        said = told.description if told else failure.error.message.strip() if failure.error else None
+        log.error("run failed", extra={"run_id": result.run_id, "error": said})
     return result.success
+
+
+def _daily(name: str, summary: str) -> Job:
+    """A job that a schedule starts and that takes no arguments."""
+
+    def run(_arguments: argparse.Namespace, settings: Settings) -> int:
+        done = _run_in_process(name, Platform(settings))
+        print(f"{name}: {'done' if done else 'failed'}")
+        return 0 if done else 1
+
+    return Job(name, summary, lambda _parser: None, run)
 
 
 JOBS = {
@@ -189,5 +207,7 @@ JOBS = {
             _intake_arguments,
             _run_intake,
         ),
+        _daily("reconcile_job", "Hold what arrived against what is recorded and held; fail where anything is amiss."),
+        _daily("expected_files_job", "Say of every agency and dataset whether the next file is overdue."),
     )
 }

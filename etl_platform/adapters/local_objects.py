@@ -129,6 +129,9 @@ class LocalStore:
         """A folder keeps only one of each."""
         return self.list(bucket, prefix)
 
+    def is_versioned(self, bucket: str) -> None:
+        """A folder never is, and nobody expects it to be."""
+
     def folders(self, bucket: str, prefix: str) -> Iterator[str]:
         folder = self._path(prefix.rstrip("/")) if prefix else self._root
         names = (path.name for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else ()

@@ -62,6 +62,25 @@ class ObjectStore(Protocol):
         """Every version that is kept, in key order and the newest first; ``version_id`` None where none was given."""
         ...
 
+    def is_versioned(self, bucket: str) -> bool | None:
+        """Whether an overwritten version is kept; None where the store cannot or may not say."""
+        ...
+
     def folders(self, bucket: str, prefix: str) -> Iterator[str]:
         """The prefixes one ``/`` below a prefix that ends with ``/``, in order."""
         ...
+
+
+def versioning_warning(store: ObjectStore, bucket: str) -> str | None:
+    """What a person must know of a bucket that keeps no versions.
+
+    Raises:
+        TransientError: infrastructure.
+    """
+    if store.is_versioned(bucket) is not False:
+        return None
+    return (
+        f"bucket {bucket} keeps no versions: a file that is overwritten before it is read is lost, and reconcile "
+        f"cannot see that it was there. Turn versioning on: aws s3api put-bucket-versioning --bucket {bucket} "
+        "--versioning-configuration Status=Enabled"
+    )

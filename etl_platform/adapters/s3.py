@@ -19,6 +19,7 @@ from etl_platform.settings import Settings
 _MISSING = {"NoSuchKey", "NoSuchVersion", "NoSuchBucket", "404", "NotFound"}
 # S3 answers 405 to a delete marker. To a version id that it cannot have given out it says InvalidArgument.
 _MISSING_VERSION = {"405", "MethodNotAllowed", "InvalidArgument"}
+_REFUSED = {"AccessDenied", "403", "NotImplemented"}
 _LOST = frozenset({"PreconditionFailed", "412", "ConditionalRequestConflict", "409"})
 _BLOCK = 1 << 20
 _SINGLE_COPY_BYTES = 5 << 30
@@ -143,6 +144,18 @@ class S3Store:
             for page in self._s3.get_paginator("list_object_versions").paginate(Bucket=bucket, Prefix=prefix):
                 for entry in page.get("Versions", []):
                     yield _listed(bucket, entry)
+
+    def is_versioned(self, bucket: str) -> bool | None:
+        from botocore.exceptions import ClientError
+
+        with _errors(f"GET versioning of s3://{bucket}", _MISSING):
+            try:
+                return bool(self._s3.get_bucket_versioning(Bucket=bucket).get("Status") == "Enabled")
+            except ClientError as error:
+                # The right to ask is not needed for anything else.
+                if error_code(error) in _REFUSED:
+                    return None
+                raise
 
     def folders(self, bucket: str, prefix: str) -> Iterator[str]:
         with _errors(f"LIST s3://{bucket}/{prefix}", _MISSING):

@@ -43,21 +43,11 @@ def add(commands: Commands) -> None:
 
 def _reconcile(arguments: argparse.Namespace) -> int:
     from etl_platform.console import ProgressLine
+    from etl_platform.pipelines.reconciliation import make_reconciler
     from etl_platform.pipelines.resources import Platform
-    from etl_platform.reconcile import Reconciler, default_grace
 
     settings = load_settings()
-    platform = Platform(settings)
-    now = datetime.now(UTC)
-    grace = arguments.grace if arguments.grace is not None else default_grace(settings.visibility_timeout_seconds)
-    reconciler = Reconciler(
-        platform.store,
-        platform.bucket,
-        platform.contracts,
-        settings.source_prefix,
-        now - grace,
-        now - arguments.since if arguments.since else None,
-    )
+    reconciler = make_reconciler(Platform(settings), datetime.now(UTC), arguments.grace, arguments.since)
     progress = ProgressLine()
     try:
         found = reconciler.look(arguments.agency, progress)

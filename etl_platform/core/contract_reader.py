@@ -17,6 +17,7 @@ from typing import Any
 
 import jsonschema_rs
 
+from etl_platform.core.cadence import read_cadence
 from etl_platform.core.contract_yaml import Located, load_located
 from etl_platform.core.contracts import Column, ColumnType, Contract, ReferenceTable, RowRule, fold
 from etl_platform.core.dataset_rule_reader import counts_nulls, is_library, read_dataset_rules
@@ -153,7 +154,7 @@ class _Reader:
             dataset_rules=read_dataset_rules(self.document, {c.name: c.type for c in columns}, taken),
             max_rejected_percent=self.custom.get("maxRejectedPercent"),
             pins=read_pins(self.document, server, self.custom),
-            frequency_days=_frequency_days(data.get("slaProperties") or []),
+            cadence=read_cadence(self.document),
             notes=tuple(self.notes),
             hook=read_hook(self.document, self.custom, columns, "schema", 0),
         )
@@ -344,15 +345,3 @@ def _allowed(entries: Any) -> tuple[str, ...] | None:
 
 def _owner(team: Any) -> str | None:
     return team.get("name") if isinstance(team, dict) else None
-
-
-_DAYS = {"h": 1 / 24, "hour": 1 / 24, "d": 1.0, "day": 1.0, "w": 7.0, "week": 7.0, "m": 31.0, "month": 31.0}
-_DAYS |= {"y": 366.0, "yr": 366.0, "year": 366.0}
-
-
-def _frequency_days(entries: list[dict[str, Any]]) -> float | None:
-    for entry in entries:
-        if entry["property"] == "frequency" and isinstance(entry["value"], int | float):
-            unit = str(entry.get("unit", "d")).lower()
-            return float(entry["value"]) * _DAYS.get(unit, _DAYS.get(unit.removesuffix("s"), 1.0))
-    return None

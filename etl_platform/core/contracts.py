@@ -11,6 +11,7 @@ from fnmatch import fnmatchcase
 from functools import lru_cache
 from pathlib import PurePosixPath
 
+from etl_platform.core.cadence import Cadence
 from etl_platform.core.dataset_rules import DatasetRule
 from etl_platform.core.pins import Pins
 
@@ -158,7 +159,7 @@ class Contract:
     dataset_rules: tuple[DatasetRule, ...] = ()
     max_rejected_percent: float | None = None
     pins: Pins = field(default_factory=Pins)
-    frequency_days: float | None = None
+    cadence: Cadence | None = None
     notes: tuple[str, ...] = ()
     hook: TransformHook | None = None
 

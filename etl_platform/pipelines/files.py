@@ -18,6 +18,7 @@ from etl_platform.core.events import ObjectCreated
 from etl_platform.core.routing import route
 from etl_platform.core.rule_names import contract_rules
 from etl_platform.ingest import Attempt, Ingested
+from etl_platform.pipelines.expected_files import on_time_keys
 from etl_platform.pipelines.failed_runs import FAILED
 from etl_platform.pipelines.failures import as_dagster_failures
 from etl_platform.pipelines.intake_runs import JOB_NAME, is_spare_probe, note_progress
@@ -90,9 +91,11 @@ def build_intake_job(contracts: Mapping[str, Contract]) -> Any:
     """The asset job over every dataset: started by the sensor, by hand, or per partition."""
     return dg.define_asset_job(
         JOB_NAME,
+        # Whether a file is on time is no result of working on one.
         selection=dg.AssetSelection.assets(
             *(["bronze", name] for name in contracts), *(["silver", name] for name in contracts)
-        ),
+        )
+        - dg.AssetSelection.checks(*on_time_keys(contracts)),
         description="Takes delivered files in: bronze, check against the contract, silver or quarantine, report.",
     )
 
@@ -167,6 +170,8 @@ def _work_deliveries(
         platform.queue.hide([message.receipt_handle for message in messages if message.receipt_handle], 0)
         return
     register_agencies(context.instance, _agencies(messages, platform))
+    if warning := platform.new_warning():
+        context.log.warning(warning)
     held = any(message.receipt_handle for message in messages)
     failures = work_batch(
         messages,

@@ -70,7 +70,7 @@ def silver_metadata(record: Mapping[str, Any]) -> Metadata:
         "profile": [_profile_row(name, column) for name, column in record.get("profile", {}).items()],
         "preview": record.get("preview", []),
     }
-    metadata |= {name: _table(rows) for name, rows in tables.items() if rows}
+    metadata |= {name: table(rows) for name, rows in tables.items() if rows}
     return metadata | {"dialect": dg.MetadataValue.json(record.get("dialect", {}))}
 
 
@@ -91,7 +91,7 @@ def check_outcomes(record: Mapping[str, Any], contract: Contract) -> Iterator[Ch
         broken = record["reasons"].get(rule.reason, 0)
         metadata: Metadata = {"delivery_id": record["delivery_id"], "rows_broken": broken, "rows": record["rows"]}
         if examples := record.get("examples", {}).get(rule.reason):
-            metadata["first_lines"] = _table(examples)
+            metadata["first_lines"] = table(examples)
         yield CheckOutcome(check_name(rule.reason), broken == 0, severity, metadata)
     yield from _dataset_outcomes(record, contract)
 
@@ -169,7 +169,7 @@ def merge_records(records: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def _errors(record: Mapping[str, Any]) -> Metadata:
-    return {"errors": _table(record["errors"])} if record["errors"] else {}
+    return {"errors": table(record["errors"])} if record["errors"] else {}
 
 
 def _profile_row(name: str, column: Mapping[str, Any]) -> Metadata:
@@ -184,7 +184,7 @@ def _profile_row(name: str, column: Mapping[str, Any]) -> Metadata:
     }
 
 
-def _table(rows: Sequence[Mapping[str, Any]]) -> dg.TableMetadataValue:
+def table(rows: Sequence[Mapping[str, Any]]) -> dg.TableMetadataValue:
     """Rows as Dagster shows them in place: every cell a short text."""
     records = [{name: "" if value is None else shown(str(value)) for name, value in row.items()} for row in rows]
     columns = [dg.TableColumn(name, "string") for name in records[0]]

@@ -3,9 +3,10 @@
 from functools import cached_property
 
 from etl_platform.adapters.contract_files import load_contracts
-from etl_platform.adapters.objects import ObjectStore
+from etl_platform.adapters.objects import ObjectStore, versioning_warning
 from etl_platform.adapters.sqs import Queue
 from etl_platform.core.contracts import Contract
+from etl_platform.core.errors import TransientError
 from etl_platform.ingest import Ingested, Intake
 from etl_platform.settings import Settings, load_settings
 
@@ -23,6 +24,7 @@ class Platform:
     def __init__(self, settings: Settings | None = None) -> None:
         self._given = settings
         self.finished: list[Ingested] = []
+        self._warned = False
 
     @cached_property
     def settings(self) -> Settings:
@@ -48,6 +50,17 @@ class Platform:
         if self.settings.local_s3_root is None:
             self.settings.require("data_bucket_name")
         return self.settings.data_bucket_name or "local"
+
+    def new_warning(self) -> str | None:
+        """What is wrong with the bucket's set-up, the first time that somebody asks; later None."""
+        if self._warned:
+            return None
+        self._warned = True
+        try:
+            return versioning_warning(self.store, self.bucket)
+        except TransientError:
+            # Whoever reads a file next says what is wrong with the store.
+            return None
 
     @cached_property
     def queue(self) -> Queue:

@@ -67,6 +67,10 @@ def test_the_names_are_those_that_others_depend_on(definitions: dg.Definitions) 
     assert sensor.job.name == "s3_data_quality_job"
     assert sensor.default_status is dg.DefaultSensorStatus.RUNNING
     assert sensor.minimum_interval_seconds == Settings().poll_interval_seconds
+    for name in ("reconcile", "expected_files"):
+        assert definitions.resolve_job_def(f"{name}_job")
+        schedule = definitions.resolve_schedule_def(f"{name}_job_schedule")
+        assert schedule.default_status is dg.DefaultScheduleStatus.RUNNING
 
 
 def test_there_is_a_bronze_and_a_silver_asset_per_contract_and_no_other(definitions: dg.Definitions) -> None:
@@ -128,6 +132,7 @@ def test_there_is_a_check_per_rule_and_one_for_the_file(definitions: dg.Definiti
 
     rules = [check_name(rule.reason) for rule in contract_rules(contract)]
     rules += [check_name(rule.name) for rule in contract.dataset_rules]
+    rules += ["file_is_on_time"] if contract.cadence else []
     assert len(set(rules)) == len(rules), "two rules would share a check"
     assert {spec.name for spec in specs} == {"file_is_readable_and_complete", *rules}
     assert all(spec.description for spec in specs)

@@ -12,7 +12,7 @@ import pytest
 from etl_platform.adapters import s3
 from etl_platform.adapters.aws import make_client
 from etl_platform.adapters.local_objects import LocalStore
-from etl_platform.adapters.objects import ObjectHead, ObjectStore
+from etl_platform.adapters.objects import ObjectHead, ObjectStore, versioning_warning
 from etl_platform.adapters.s3 import S3Store
 from etl_platform.core.errors import ObjectMissingError, PreconditionFailedError, TransientError
 from etl_platform.local.provision import Provisioned
@@ -348,3 +348,16 @@ def _read_somehow(store: ObjectStore, operation: str, head: ObjectHead, folder: 
         return (folder / "read").read_bytes()
     store.copy(head, head.bucket, "bronze/read")
     return store.read(head.bucket, "bronze/read")
+
+
+def test_a_bucket_says_whether_it_keeps_versions(settings: Settings, provisioned: Provisioned) -> None:
+    store = S3Store(settings)
+    assert store.is_versioned(provisioned.bucket) is True
+    assert versioning_warning(store, provisioned.bucket) is None
+    plain = f"plain-{provisioned.bucket}"[:60]
+    make_client(settings, "s3").create_bucket(Bucket=plain)
+    assert f"--bucket {plain} " in (versioning_warning(store, plain) or "")
+
+
+def test_a_folder_is_not_asked_for_versions(tmp_path: Path) -> None:
+    assert versioning_warning(LocalStore(tmp_path), "local") is None

@@ -61,7 +61,7 @@ def test_a_shipped_contract_is_complete(path: Path) -> None:
     assert contract.grain.startswith("One row per ")
     assert contract.owner
     assert contract.description
-    assert contract.frequency_days
+    assert contract.cadence
     assert contract.primary_key
     personal = {
         "last",

@@ -1,11 +1,13 @@
 """Contract files: what is wrong is named with file and line, and which contract a file name chooses."""
 
 import copy
+from datetime import timedelta
 from typing import Any
 
 import pytest
 import yaml
 
+from etl_platform.core.cadence import Cadence
 from etl_platform.core.contract_reader import parse_contract
 from etl_platform.core.contract_yaml import load_located
 from etl_platform.core.contracts import Contract
@@ -88,7 +90,7 @@ def test_a_good_contract_says_what_stands_in_it() -> None:
     assert (contract.dataset, contract.version, contract.owner) == ("things", "1.2.3", "data-engineering")
     assert contract.grain == "One row per thing and day."
     assert contract.primary_key == ("day", "ident")
-    assert contract.frequency_days == 14
+    assert contract.cadence == Cadence(timedelta(days=14), timedelta(days=1.4))
     assert [(c.name, c.required, c.unique, c.sensitive) for c in contract.columns] == [
         ("ident", True, False, False),
         ("day", True, False, False),
@@ -310,7 +312,32 @@ def test_a_classification_masks_however_it_is_written(classification: str) -> No
 )
 def test_a_cadence_is_read_in_every_usual_unit(unit: str, days: float) -> None:
     contract = contract_of([text("a")], slaProperties=[{"property": "frequency", "value": 31, "unit": unit}])
-    assert contract.frequency_days == pytest.approx(days)
+    assert contract.cadence
+    assert contract.cadence.every / timedelta(days=1) == pytest.approx(days)
+
+
+def test_a_latency_is_the_grace_of_a_cadence() -> None:
+    sla = [{"property": "latency", "value": 36, "unit": "h"}, {"property": "frequency", "value": 1, "unit": "w"}]
+    assert contract_of([text("a")], slaProperties=sla).cadence == Cadence(timedelta(days=7), timedelta(hours=36))
+    assert contract_of([text("a")], slaProperties=sla[:1]).cadence is None
+
+
+@pytest.mark.parametrize(
+    ("entries", "said"),
+    [
+        ("{property: frequency, value: 2, unit: fortnight}", "'fortnight'"),
+        ("{property: frequency, value: 2, unit: s}", "'s'"),
+        ("{property: frequency, value: monthly}", "'monthly'"),
+        ("{property: frequency, value: 0}", "above 0"),
+        ("{property: latency, value: true}", "True"),
+        ("{property: frequency, value: 1}\n  - {property: frequency, value: 2}", "twice"),
+    ],
+)
+def test_a_cadence_that_would_be_guessed_at_is_blamed_on_its_line(entries: str, said: str) -> None:
+    source = GOOD.replace("{property: frequency, value: 2, unit: w}", entries)
+    error = blamed(source)
+    assert error.line == line_of(source, entries.splitlines()[-1].strip())
+    assert said in str(error)
 
 
 @pytest.mark.parametrize("bound", [1e16, 1e-7, 0.5, -3, 10**15])

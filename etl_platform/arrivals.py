@@ -1,0 +1,46 @@
+"""Which file of a dataset each agency delivered last, from the ledger. No Dagster."""
+
+from collections.abc import Iterator
+from datetime import datetime
+from itertools import groupby
+
+from etl_platform.adapters.objects import ObjectStore
+from etl_platform.core import layout
+from etl_platform.core.cadence import Cadence, LastFile, Standing, stand
+from etl_platform.ledger import Ledger
+
+
+def standings(
+    store: ObjectStore, bucket: str, dataset: str, cadence: Cadence, now: datetime, *, agency: str | None = None
+) -> Iterator[tuple[str, Standing]]:
+    """Every agency that ever delivered the dataset, or one, with how it stands.
+
+    Costs a listing of the dataset's reports and, as a rule, one report an agency.
+
+    Raises:
+        TransientError: infrastructure.
+    """
+    prefix = layout.report_prefix(dataset, agency) if agency else f"{layout.REPORTS}{dataset}/"
+    ledger = Ledger(store, bucket)
+    for folder, heads in groupby(store.list(bucket, prefix), key=lambda head: head.key.rpartition("/")[0]):
+        whose = folder.rpartition("agency=")[2]
+        written = [
+            (head.last_modified, report.delivery_id)
+            for head in heads
+            if (report := layout.parse_delivery_object(head.key)) and report.attempt_id is None
+        ]
+        latest: Standing | None = None
+        for at, identity in sorted(written, reverse=True):
+            # A report is younger than its file, so older reports cannot tell of a newer one.
+            if latest is not None and (not latest.overdue or at <= latest.last.arrived_at):
+                break
+            record = ledger.find(dataset, whose, identity)
+            if record is None:
+                continue
+            source = record["source"]
+            arrived_at = datetime.fromisoformat(source["last_modified"])
+            if latest is None or arrived_at > latest.last.arrived_at:
+                last = LastFile(layout.base_name(source["key"]), record["outcome"], arrived_at)
+                latest = stand(cadence, last, now)
+        if latest is not None:
+            yield whose, latest
