@@ -359,5 +359,5 @@ def test_a_bucket_says_whether_it_keeps_versions(settings: Settings, provisioned
     assert f"--bucket {plain} " in (versioning_warning(store, plain) or "")
 
 
-def test_a_folder_is_not_asked_for_versions(tmp_path: Path) -> None:
-    assert versioning_warning(LocalStore(tmp_path), "local") is None
+def test_a_store_without_fault_is_not_warned_of(store: ObjectStore, bucket: str) -> None:
+    assert versioning_warning(store, bucket) is None

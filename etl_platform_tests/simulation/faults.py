@@ -138,6 +138,9 @@ class SteppedStore:
     def versions(self, bucket: str, prefix: str) -> Iterator[ObjectHead]:
         yield from self._step("versions", prefix, lambda: list(self._store.versions(bucket, prefix)))
 
+    def is_versioned(self, bucket: str) -> bool | None:
+        return self._step("is_versioned", "", lambda: self._store.is_versioned(bucket))
+
     def folders(self, bucket: str, prefix: str) -> Iterator[str]:
         yield from self._step("folders", prefix, lambda: list(self._store.folders(bucket, prefix)))
 

@@ -91,6 +91,9 @@ class MemoryStore:
             kept = [version.head for version in self.objects[bucket, key] if version.body is not None]
             yield from (replace(head, metadata={}) for head in reversed(kept))
 
+    def is_versioned(self, bucket: str) -> bool:
+        return True
+
     def folders(self, bucket: str, prefix: str) -> Iterator[str]:
         below = (head.key[len(prefix) :].split("/") for head in self.list(bucket, prefix))
         yield from sorted({f"{prefix}{parts[0]}/" for parts in below if len(parts) > 1}, key=str.encode)
