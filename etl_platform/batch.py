@@ -2,11 +2,13 @@
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Generator, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, as_completed
-from contextlib import AbstractContextManager, closing, contextmanager, suppress
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass
 from functools import partial
+from queue import Empty, SimpleQueue
 from types import TracebackType
 from typing import Protocol
 
@@ -18,6 +20,9 @@ log = logging.getLogger(__name__)
 
 RETRY_DELAY_S = 30
 MAX_RETRY_DELAY_S = 3_600
+MAX_HELD_S = 12 * 3_600
+"""From its receipt, SQS hides a message no longer than this, however often it is extended."""
+_LOOK_S = 0.2
 
 
 class HeldQueue(Protocol):
@@ -32,33 +37,65 @@ class Workers(Protocol):
     """How a batch is worked on at once: threads in a run, steps of a schedule where a test must repeat them."""
 
     def work(self, calls: Sequence[Callable[[], Ingested]]) -> Generator[tuple[int, Future[Ingested]]]:
-        """Start every call; as they are done, the number of each with its result."""
+        """Start the calls; as they are done, the number of each with its result. What was stopped does not come."""
         ...
 
-    def repeat(self, call: Callable[[], None], every_s: float) -> AbstractContextManager[None]:
-        """Repeat a call beside the work, the first time after ``every_s``, until the context ends."""
+    def repeat(self, call: Callable[[], bool], every_s: float) -> AbstractContextManager[None]:
+        """Repeat a call beside the work, the first time after ``every_s``, until the context ends.
+
+        It answers whether it went well; where it did not, the next may come sooner.
+        """
         ...
 
 
 class Threads:
-    """Workers that are threads, ``count`` at most."""
+    """Workers that are threads, ``count`` at most.
 
-    def __init__(self, count: int) -> None:
-        self._count = count
+    Args:
+        stop: once it is set, what has not begun does not begin, and what has begun gets ``grace_s`` to end.
+    """
+
+    def __init__(self, count: int, stop: threading.Event | None = None, grace_s: float = 0) -> None:
+        self._count, self._stop, self._grace_s = count, stop or threading.Event(), grace_s
 
     def work(self, calls: Sequence[Callable[[], Ingested]]) -> Generator[tuple[int, Future[Ingested]]]:
-        with ThreadPoolExecutor(self._count) as pool:
-            numbers = {pool.submit(call): number for number, call in enumerate(calls)}
-            for future in as_completed(numbers):
-                yield numbers[future], future
+        pool = ThreadPoolExecutor(self._count)
+        done: SimpleQueue[Future[Ingested]] = SimpleQueue()
+        numbers = {pool.submit(self._unless_stopped, call): number for number, call in enumerate(calls)}
+        for future in numbers:
+            future.add_done_callback(done.put)
+        left, deadline = len(numbers), None
+        try:
+            while left and (deadline is None or time.monotonic() < deadline):
+                if deadline is None and self._stop.is_set():
+                    deadline = time.monotonic() + self._grace_s
+                try:
+                    future = done.get(timeout=_LOOK_S)
+                except Empty:
+                    continue
+                left -= 1
+                if not isinstance(future.exception(), CancelledError):
+                    yield numbers[future], future
+        finally:
+            # A thread cannot be ended; what overruns its grace is not waited for.
+            pool.shutdown(wait=deadline is None or not left, cancel_futures=True)
+
+    def _unless_stopped(self, call: Callable[[], Ingested]) -> Ingested:
+        if self._stop.is_set():
+            raise CancelledError
+        return call()
 
     @contextmanager
-    def repeat(self, call: Callable[[], None], every_s: float) -> Iterator[None]:
+    def repeat(self, call: Callable[[], bool], every_s: float) -> Iterator[None]:
         stop = threading.Event()
 
         def repeat_until_stopped() -> None:
-            while not stop.wait(every_s):
-                call()
+            pause_s = every_s
+            while not stop.wait(pause_s):
+                began = time.monotonic()
+                # A call takes time as well, and a failed one leaves less until the timeout ends.
+                wanted_s = every_s if call() else every_s / 4
+                pause_s = max(0.0, wanted_s - (time.monotonic() - began))
 
         thread = threading.Thread(target=repeat_until_stopped, name="heartbeat", daemon=True)
         thread.start()
@@ -71,12 +108,16 @@ class Threads:
 
 @dataclass(frozen=True)
 class HeldMessage:
-    """A message and the objects that it announces; without a receipt handle nothing is held or deleted."""
+    """A message and the objects that it announces; without a receipt handle nothing is held or deleted.
+
+    ``received_at`` is in epoch seconds; None means now.
+    """
 
     events: tuple[ObjectCreated, ...]
     message_id: str | None = None
     receipt_handle: str | None = None
     receive_count: int = 1
+    received_at: float | None = None
 
 
 @dataclass(frozen=True)
@@ -88,38 +129,56 @@ class Failed:
 
 
 class Lease:
-    """Keeps messages hidden from others while they are worked on.
+    """Keeps messages hidden from others while they are worked on, or wait for it.
 
-    The first heartbeat is sent on entry; ``lost`` then holds the handles that belong to someone else by now.
+    The first heartbeat is sent on entry; ``lost`` then holds the handles that belong to someone else by now. A
+    message that SQS would not hide for another timeout is let go: it comes back when the last one ends.
     """
 
     def __init__(
-        self, queue: HeldQueue | None, receipt_handles: Sequence[str], timeout_s: int, workers: Workers
+        self,
+        queue: HeldQueue | None,
+        messages: Sequence[HeldMessage],
+        timeout_s: int,
+        workers: Workers,
+        clock: Callable[[], float],
     ) -> None:
-        self._queue, self._timeout_s = queue, timeout_s
-        self._held = set(receipt_handles)
+        self._queue, self._timeout_s, self._clock = queue, timeout_s, clock
+        now = clock()
+        self._held = {
+            message.receipt_handle: (now if message.received_at is None else message.received_at) + MAX_HELD_S
+            for message in messages
+            if message.receipt_handle
+        }
         self._lock = threading.Lock()
         self._heartbeats = workers.repeat(self._beat_or_wait, timeout_s / 2)
         self.lost: set[str] = set()
 
     def _beat(self) -> None:
+        until = self._clock() + self._timeout_s
         with self._lock:
+            self._held = {handle: end for handle, end in self._held.items() if until <= end}
             handles = sorted(self._held)
         if self._queue is None or not handles:
             return
         refused = set(self._queue.hide(handles, self._timeout_s))
         with self._lock:
             self.lost |= refused
-            self._held -= refused
+            for handle in refused:
+                self._held.pop(handle, None)
 
-    def _beat_or_wait(self) -> None:
-        # The next beat comes before the timeout ends; a lost lease costs work twice, never an effect.
-        with suppress(TransientError):
+    def _beat_or_wait(self) -> bool:
+        try:
             self._beat()
+        except TransientError as error:
+            # The next beat comes before the timeout ends; a lost lease costs work twice, never an effect.
+            log.warning("heartbeat failed", extra={"error": str(error)})
+            return False
+        return True
 
     def release(self, receipt_handle: str) -> None:
         with self._lock:
-            self._held.discard(receipt_handle)
+            self._held.pop(receipt_handle, None)
 
     def __enter__(self) -> "Lease":
         self._beat()
@@ -141,20 +200,23 @@ def work_batch(
     workers: Workers,
     visibility_timeout_s: int,
     tell: Callable[[HeldMessage, Ingested], None],
+    clock: Callable[[], float] = time.time,
 ) -> list[Failed]:
     """Ingest every object of every message; one that fails stops nobody else.
+
+    What the workers were stopped from ending goes back to the queue at once.
 
     Args:
         ingest: does the work of one object; called by the workers.
         queue: where handles are extended and deleted; None when nothing came from a queue.
         tell: makes a result durable for people; called on this thread, before the message is deleted.
+        clock: epoch seconds.
 
     Returns:
         What failed. Their messages come back after a delay that grows with each receive.
     """
-    handles = [message.receipt_handle for message in messages if message.receipt_handle]
     failures: list[Failed] = []
-    with Lease(queue, handles, visibility_timeout_s, workers) as lease:
+    with Lease(queue, messages, visibility_timeout_s, workers, clock) as lease:
         mine = [message for message in messages if message.receipt_handle not in lease.lost]
         tasks = [(message, event) for message in mine for event in message.events]
         calls = [partial(ingest, event, attempt_of(message)) for message, event in tasks]
@@ -172,7 +234,20 @@ def work_batch(
                 if waiting[id(message)] == 0 and queue is not None and message.receipt_handle:
                     lease.release(message.receipt_handle)
                     _settle(queue, message, failed=id(message) in broken)
+        unfinished = [message for message in mine if waiting[id(message)] and message.receipt_handle]
+        if queue is not None and unfinished:
+            _give_back(queue, lease, unfinished)
     return failures
+
+
+def _give_back(queue: HeldQueue, lease: Lease, messages: Sequence[HeldMessage]) -> None:
+    handles = [message.receipt_handle for message in messages if message.receipt_handle]
+    for handle in handles:
+        lease.release(handle)
+    try:
+        queue.hide(handles, 0)
+    except TransientError as error:
+        log.warning("messages not given back, they come when their timeout ends", extra={"error": str(error)})
 
 
 def _settle(queue: HeldQueue, message: HeldMessage, *, failed: bool) -> None:

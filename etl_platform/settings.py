@@ -66,6 +66,8 @@ class Settings:
     aws_endpoint_url: str | None = _setting(None, _url, "An emulator's endpoint; unset means AWS")
     aws_region: str = _setting("us-east-1", _text, "Region of the bucket, the topic and the queues")
     aws_max_attempts: int = _setting(5, _whole(1, 20), "Tries per AWS call, the first included")
+    aws_connect_timeout_seconds: int = _setting(5, _whole(1, 300), "Seconds to wait for a connection to AWS")
+    aws_read_timeout_seconds: int = _setting(60, _whole(1, 3_600), "Seconds to wait for the next bytes of an answer")
     data_bucket_name: str | None = _setting(
         None, _text, "Bucket that holds the source files, bronze, silver, quarantine and reports"
     )
@@ -89,6 +91,11 @@ class Settings:
     max_messages_per_poll: int = _setting(10, _whole(1, 10), "Messages per SQS receive call")
     visibility_timeout_seconds: int = _setting(
         300, _whole(10, 43_200), "Seconds that a received message stays hidden; heartbeats extend it"
+    )
+    shutdown_grace_seconds: int = _setting(
+        20,
+        _whole(0, 3_600),
+        "Seconds that a run told to stop has for what it works on; below terminationGracePeriodSeconds (30)",
     )
     local_s3_root: Path | None = _setting(None, _path, "Read and write <folder>/<key> instead of S3")
     dagster_home: Path | None = _setting(None, _path, "Dagster's own folder with its dagster.yaml")

@@ -8,12 +8,15 @@ from etl_platform.settings import Settings
 if TYPE_CHECKING:
     from botocore.exceptions import ClientError
 
-CONNECT_TIMEOUT_S = 5
-READ_TIMEOUT_S = 60
+CALLS_BESIDE_WORK = 8
+"""Connections beyond those of the workers: heartbeats, and what the main thread settles meanwhile."""
 
 
-def make_client(settings: Settings, service: str, *, pool_size: int = 32) -> Any:
-    """A boto3 client for ``s3`` or ``sqs``; credentials come from boto3's own chain."""
+def make_client(settings: Settings, service: str) -> Any:
+    """A boto3 client for ``s3`` or ``sqs``; credentials come from boto3's own chain.
+
+    A worker holds two connections at most, one that it reads from and one for another call, so none waits for one.
+    """
     # A quarter of a second that `check` and the definitions need not pay.
     import boto3
     from botocore.config import Config
@@ -27,9 +30,9 @@ def make_client(settings: Settings, service: str, *, pool_size: int = 32) -> Any
         endpoint_url=settings.aws_endpoint_url,
         region_name=settings.aws_region,
         config=Config(
-            connect_timeout=CONNECT_TIMEOUT_S,
-            read_timeout=READ_TIMEOUT_S,
-            max_pool_connections=pool_size,
+            connect_timeout=settings.aws_connect_timeout_seconds,
+            read_timeout=settings.aws_read_timeout_seconds,
+            max_pool_connections=2 * settings.sns_worker_max + CALLS_BESIDE_WORK,
             retries={"mode": "standard", "total_max_attempts": settings.aws_max_attempts},
             s3={"addressing_style": "path"} if settings.aws_endpoint_url else {},
         ),

@@ -29,7 +29,7 @@ _PART_BYTES = 64 << 20
 
 class S3Store:
     def __init__(self, settings: Settings) -> None:
-        self._s3 = make_client(settings, "s3", pool_size=settings.sns_worker_max + 4)
+        self._s3 = make_client(settings, "s3")
 
     def head(self, bucket: str, key: str, version_id: str | None = None, etag: str | None = None) -> ObjectHead:
         with _errors(f"HEAD s3://{bucket}/{key}", _MISSING | (_MISSING_VERSION if version_id else set())):

@@ -4,12 +4,13 @@ https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-v
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from etl_platform.adapters.aws import make_client, transient
+from etl_platform.adapters.aws import CALLS_BESIDE_WORK, make_client, transient
 from etl_platform.settings import Settings
 
 _BATCH = 10
@@ -61,14 +62,21 @@ class Queue:
             "DeleteMessageBatch": self._sqs.delete_message_batch,
             "ChangeMessageVisibilityBatch": self._sqs.change_message_visibility_batch,
         }[action]
-        refused: dict[str, str] = {}
-        for start in range(0, len(receipt_handles), _BATCH):
-            handles = receipt_handles[start : start + _BATCH]
+
+        def refused(handles: Sequence[str]) -> dict[str, str]:
             entries = [{"Id": str(i), "ReceiptHandle": handle, **extra} for i, handle in enumerate(handles)]
             with _errors(action):
                 answer = call(QueueUrl=self.url, Entries=entries)
-            refused |= {handles[int(entry["Id"])]: str(entry.get("Code")) for entry in answer.get("Failed", [])}
-        return refused
+            return {handles[int(entry["Id"])]: str(entry.get("Code")) for entry in answer.get("Failed", [])}
+
+        batches = [receipt_handles[start : start + _BATCH] for start in range(0, len(receipt_handles), _BATCH)]
+        if len(batches) < 2:
+            return refused(batches[0]) if batches else {}
+        # Heartbeats of thousands of messages must fit into half a timeout; and a batch that fails must not cost the
+        # others theirs, so the error is raised when all have been tried.
+        with ThreadPoolExecutor(min(CALLS_BESIDE_WORK, len(batches))) as pool:
+            answers = [pool.submit(refused, handles) for handles in batches]
+        return dict(pair for answer in answers for pair in answer.result().items())
 
     def send(self, body: str, attributes: Mapping[str, str]) -> None:
         with _errors("SendMessage"):

@@ -101,6 +101,7 @@ def run_requests(
     """
     room = platform.settings.max_runs_in_flight if room is None else room
     messages: list[list[QueuedFile]] = []
+    received_at = time.time()
     received, most = 0, platform.settings.max_messages_per_poll if probe_of is None else 1
     while received < MAX_MESSAGES_PER_TICK and (free := room - len(plan_runs(messages))) > 0:
         if time.monotonic() >= deadline:
@@ -121,7 +122,7 @@ def run_requests(
     runs, waiting = fit_runs(plan_runs(messages), room)
     platform.queue.hide([files[0].receipt_handle for run in waiting for files in run], 0)
     for run in runs:
-        yield _run_request([file for files in run for file in files], probe_of)
+        yield _run_request([file for files in run for file in files], received_at, probe_of)
 
 
 def _routable(platform: Platform, message: Message, parsed: ParsedMessage) -> list[QueuedFile]:
@@ -153,7 +154,7 @@ def _routable(platform: Platform, message: Message, parsed: ParsedMessage) -> li
     return files
 
 
-def _run_request(files: Sequence[QueuedFile], probe_of: float | None) -> dg.RunRequest:
+def _run_request(files: Sequence[QueuedFile], received_at: float, probe_of: float | None) -> dg.RunRequest:
     # A key that exists suppresses a request for ever, even for a failed run: so it counts receives too.
     identity = ";".join(sorted({f"{file.message_id}:{file.receive_count}" for file in files}))
     deliveries = [
@@ -162,6 +163,7 @@ def _run_request(files: Sequence[QueuedFile], probe_of: float | None) -> dg.RunR
             "message_id": file.message_id,
             "receipt_handle": file.receipt_handle,
             "receive_count": file.receive_count,
+            "received_at": received_at,
         }
         for file in files
     ]

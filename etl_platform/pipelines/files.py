@@ -21,7 +21,7 @@ from etl_platform.ingest import Attempt, Ingested
 from etl_platform.pipelines.expected_files import on_time_keys
 from etl_platform.pipelines.failed_runs import FAILED
 from etl_platform.pipelines.failures import as_dagster_failures
-from etl_platform.pipelines.intake_runs import JOB_NAME, is_spare_probe, note_progress
+from etl_platform.pipelines.intake_runs import JOB_NAME, is_being_cancelled, is_spare_probe, note_progress
 from etl_platform.pipelines.lineage import column_lineage, header_schema
 from etl_platform.pipelines.partitions import agencies, register_agencies
 from etl_platform.pipelines.reporting import (
@@ -34,6 +34,7 @@ from etl_platform.pipelines.reporting import (
     silver_metadata,
 )
 from etl_platform.pipelines.resources import Platform
+from etl_platform.pipelines.stopping import told_to_stop
 
 POOL = "intake"
 _STATEMENT_TIMEOUT_MS, _POOL_RECYCLE_S, _MAX_OVERFLOW = 60_000, 3_600, 20
@@ -52,6 +53,7 @@ class QueuedDelivery(dg.Config):
     message_id: str | None = None
     receipt_handle: str | None = None
     receive_count: int = 1
+    received_at: float | None = None
 
 
 class ReplayConfig(dg.Config):
@@ -173,32 +175,39 @@ def _work_deliveries(
     if warning := platform.new_warning():
         context.log.warning(warning)
     held = any(message.receipt_handle for message in messages)
-    failures = work_batch(
-        messages,
-        platform.intake.ingest,
-        lambda message: Attempt(
-            Cause.EVENT, context.run.run_id, message.message_id, receive_count=message.receive_count
-        ),
-        queue=platform.queue if held else None,
-        workers=Threads(platform.settings.sns_worker_max),
-        visibility_timeout_s=platform.settings.visibility_timeout_seconds,
-        tell=partial(_tell, context, platform, done),
-    )
+    settings = platform.settings
+    with told_to_stop() as stop:
+        failures = work_batch(
+            messages,
+            platform.intake.ingest,
+            lambda message: Attempt(
+                Cause.EVENT, context.run.run_id, message.message_id, receive_count=message.receive_count
+            ),
+            queue=platform.queue if held else None,
+            workers=Threads(settings.sns_worker_max, stop, settings.shutdown_grace_seconds),
+            visibility_timeout_s=settings.visibility_timeout_seconds,
+            tell=partial(_tell, context, platform, done),
+        )
     summary = ", ".join(f"{times} {outcome}" for outcome, times in sorted(done.items())) or "nothing to do"
     context.log.info(f"{len(deliveries)} deliveries: {summary}, {len(failures)} failed")
+    if stop.is_set():
+        given_back = len(deliveries) - done.total() - len(failures)
+        context.log.warning(f"told to stop: {given_back} deliveries were given back and come again in another run")
+        if is_being_cancelled(context.instance, context.run):
+            raise dg.DagsterExecutionInterruptedError
     if failures:
         _fail(context, failures)
 
 
 def _messages(deliveries: Sequence[QueuedDelivery]) -> Iterator[HeldMessage]:
     """Deliveries of one message stand side by side; they are deleted together."""
-    for (message_id, handle, receives), group in groupby(
-        deliveries, key=lambda d: (d.message_id, d.receipt_handle, d.receive_count)
+    for (message_id, handle, receives, received_at), group in groupby(
+        deliveries, key=lambda d: (d.message_id, d.receipt_handle, d.receive_count, d.received_at)
     ):
         events = tuple(
             ObjectCreated(d.bucket, d.key, d.version_id, d.etag, d.size_bytes, d.sequencer, d.event_time) for d in group
         )
-        yield HeldMessage(events, message_id, handle, receives)
+        yield HeldMessage(events, message_id, handle, receives, received_at)
 
 
 def _agencies(messages: Sequence[HeldMessage], platform: Platform) -> set[str]:

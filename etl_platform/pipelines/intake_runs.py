@@ -60,6 +60,12 @@ def is_spare_probe(instance: dg.DagsterInstance, run: dg.DagsterRun) -> bool:
     return False
 
 
+def is_being_cancelled(instance: dg.DagsterInstance, run: dg.DagsterRun) -> bool:
+    """Whether a person asked for the run's end; a pod that goes away leaves its status as it is."""
+    found = instance.get_run_by_id(run.run_id)
+    return found is not None and found.status is dg.DagsterRunStatus.CANCELING
+
+
 def note_progress(instance: dg.DagsterInstance, run: dg.DagsterRun) -> None:
     """Write down that this run has finished a delivery: should it die later, its end is no sign of an outage."""
     instance.add_run_tags(run.run_id, {PROGRESS_TAG: "true"})

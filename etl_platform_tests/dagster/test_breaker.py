@@ -12,7 +12,6 @@ import dagster as dg
 import pytest
 from dagster._core.events import DagsterEvent, DagsterEventType
 
-from etl_platform.adapters.sqs import Message
 from etl_platform.cli import main
 from etl_platform.core.breaker import Limits, Phase
 from etl_platform.definitions import build_defs
@@ -20,6 +19,7 @@ from etl_platform.pipelines.breaker import read_breaker, reset_breaker
 from etl_platform.pipelines.resources import Platform
 from etl_platform.settings import Settings
 from etl_platform_tests.dagster.conftest import JOB, Workshop
+from etl_platform_tests.dagster.ticks import CountedQueue, tick
 from etl_platform_tests.integration.deliveries import as_csv, officers
 
 LIMITS = Limits(max_failures=5, cooldown_s=60)
@@ -205,52 +205,13 @@ def test_the_reset_job_closes_it_and_its_run_says_who_did(history: History) -> N
     assert history.failures(now=time.time() + 2) == 1, "failures after the reset count"
 
 
-class CountedQueue:
-    """A queue of waiting bodies that remembers how often it was asked."""
-
-    def __init__(self, *keys: str) -> None:
-        self.waiting = [
-            Message(f"m-{key}", f"h-{key}", json.dumps(_event(f"from_client/{key}/Officer_Detail.csv")), 1)
-            for key in keys
-        ]
-        self.receives = 0
-        self.given_back: list[str] = []
-
-    def receive(self, limit: int, visibility_timeout_s: int) -> list[Message]:
-        self.receives += 1
-        taken, self.waiting = self.waiting[:limit], self.waiting[limit:]
-        return taken
-
-    def hide(self, receipt_handles: Sequence[str], timeout_s: int) -> list[str]:
-        if timeout_s == 0:
-            self.given_back += receipt_handles
-        return []
-
-
-def _event(key: str) -> dict[str, Any]:
-    place = {"bucket": {"name": "local"}, "object": {"key": key, "size": 10, "versionId": "v"}}
-    return {"Records": [{"eventVersion": "2.1", "eventName": "ObjectCreated:Put", "s3": place}]}
-
-
-def tick(history: History, queue: CountedQueue, **settings: Any) -> Any:
-    platform = Platform(Settings(**settings))
-    platform.queue = queue  # type: ignore[assignment]
-    definitions = build_defs(platform.settings, platform=platform)
-    with dg.build_sensor_context(
-        instance=history.instance,
-        repository_def=definitions.get_repository_def(),
-        resources={"platform": platform},
-    ) as context:
-        return definitions.resolve_sensor_def("file_arrivals_sensor").evaluate_tick(context)
-
-
 def test_while_it_is_open_a_tick_receives_nothing_and_says_why_and_for_how_long(history: History) -> None:
     now = time.time()
     for second in range(5):
         history.run(now - 10 + second)
     queue = CountedQueue("aa", "bb")
 
-    found = tick(history, queue)
+    found = tick(history.instance, queue)
 
     assert queue.receives == 0
     assert found.run_requests == []
@@ -264,14 +225,14 @@ def test_half_open_lets_one_run_with_one_message_through_and_waits_for_its_end(h
         history.run(100 + second)
     queue = CountedQueue("aa", "bb", "cc")
 
-    (probe,) = tick(history, queue).run_requests
+    (probe,) = tick(history.instance, queue).run_requests
     assert probe.tags["etl_platform/probe_of"] == "104.0"
     assert len(probe.run_config["ops"]["ingest"]["config"]["deliveries"]) == 1
     assert [message.message_id for message in queue.waiting] == ["m-bb", "m-cc"]
 
     history.run(None, tags=SENSOR | probe.tags)
     before = queue.receives
-    waiting = tick(history, queue)
+    waiting = tick(history.instance, queue)
     assert queue.receives == before
     assert "half-open" in waiting.skip_message
 
@@ -281,15 +242,15 @@ def test_the_settings_decide_when_it_opens(history: History) -> None:
         history.run(time.time() - 5 + second)
     queue = CountedQueue("aa")
 
-    found = tick(history, queue, circuit_breaker_max_failures=2, circuit_breaker_cooldown_seconds=3_600)
+    found = tick(history.instance, queue, circuit_breaker_max_failures=2, circuit_breaker_cooldown_seconds=3_600)
 
     assert queue.receives == 0
     assert "one run tries again in 359" in found.skip_message
 
 
 def test_a_closed_breaker_asks_for_all_its_runs_and_marks_the_one_that_travels_alone(history: History) -> None:
-    (alone,) = tick(history, CountedQueue("aa")).run_requests
-    (together,) = tick(history, CountedQueue("aa", "bb")).run_requests
+    (alone,) = tick(history.instance, CountedQueue("aa")).run_requests
+    (together,) = tick(history.instance, CountedQueue("aa", "bb")).run_requests
     assert alone.tags["etl_platform/only_delivery"]
     assert "etl_platform/only_delivery" not in together.tags
     assert "etl_platform/probe_of" not in alone.tags | together.tags

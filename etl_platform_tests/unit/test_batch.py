@@ -1,11 +1,22 @@
 """A batch of held messages: one that fails stops nobody else, and a message is deleted last."""
 
 import threading
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import pytest
 
-from etl_platform.batch import MAX_RETRY_DELAY_S, RETRY_DELAY_S, Failed, HeldMessage, Lease, Threads, work_batch
+from etl_platform.batch import (
+    MAX_HELD_S,
+    MAX_RETRY_DELAY_S,
+    RETRY_DELAY_S,
+    Failed,
+    HeldMessage,
+    Lease,
+    Threads,
+    work_batch,
+)
 from etl_platform.core.deliveries import Cause, Outcome
 from etl_platform.core.errors import TransientError
 from etl_platform.core.events import ObjectCreated
@@ -169,7 +180,7 @@ class BeatingQueue(FakeQueue):
 
 def test_heartbeats_go_on_after_one_that_failed() -> None:
     queue = BeatingQueue()
-    with Lease(queue, ["a", "b"], timeout_s=0, workers=Threads(1)) as lease:
+    with Lease(queue, [message("a"), message("b")], 0, Threads(1), time.time) as lease:
         assert queue.beaten.wait(10)
         lease.release("a")
     assert queue.log[:3] == ["hide a,b 0"] * 3
@@ -177,7 +188,68 @@ def test_heartbeats_go_on_after_one_that_failed() -> None:
 
 def test_a_released_handle_is_hidden_no_more() -> None:
     log: list[str] = []
-    with Lease(FakeQueue(log), ["a", "b"], TIMEOUT_S, Threads(1)) as lease:
+    with Lease(FakeQueue(log), [message("a"), message("b")], TIMEOUT_S, Threads(1), time.time) as lease:
         lease.release("a")
         lease._beat()
     assert log == [f"hide a,b {TIMEOUT_S}", f"hide b {TIMEOUT_S}"]
+
+
+def test_a_message_is_let_go_when_sqs_would_not_hide_it_for_another_timeout() -> None:
+    log: list[str] = []
+    now = MAX_HELD_S + 5_000.0
+    old = replace(message("old"), received_at=now - MAX_HELD_S + TIMEOUT_S - 1)
+    young = replace(message("young"), received_at=now - MAX_HELD_S + TIMEOUT_S)
+    with Lease(FakeQueue(log), [old, young], TIMEOUT_S, Threads(1), lambda: now):
+        pass
+    assert log == [f"hide young {TIMEOUT_S}"]
+
+
+def test_what_is_in_flight_ends_and_the_rest_goes_back_at_once_when_told_to_stop() -> None:
+    log: list[str] = []
+    stop, both_began = threading.Event(), threading.Barrier(2)
+
+    def ingest_and_be_told(event: ObjectCreated, attempt: Attempt) -> Ingested:
+        both_began.wait(10)
+        stop.set()
+        return ingest(event, attempt)
+
+    messages = [message(name) for name in "abcdef"]
+    work_held(messages, ingest_and_be_told, log, Threads(2, stop, grace_s=10))
+
+    assert sorted(log[1:-1]) == ["delete a", "delete b", "tell a", "tell b"]
+    assert log[-1] == "hide c,d,e,f 0"
+
+
+def test_what_overruns_its_grace_is_given_back_and_not_waited_for() -> None:
+    log: list[str] = []
+    stop, go_on = threading.Event(), threading.Event()
+
+    def ingest_for_ever(event: ObjectCreated, attempt: Attempt) -> Ingested:
+        stop.set()
+        go_on.wait(30)
+        return ingest(event, attempt)
+
+    began = time.monotonic()
+    work_held([message("a"), message("b")], ingest_for_ever, log, Threads(1, stop, grace_s=0.5))
+    took_s = time.monotonic() - began
+    go_on.set()
+
+    assert log[-1] == "hide a,b 0"
+    assert took_s < 10
+
+
+def work_held(
+    messages: Sequence[HeldMessage],
+    ingest: Callable[[ObjectCreated, Attempt], Ingested],
+    log: list[str],
+    workers: Threads,
+) -> list[Failed]:
+    return work_batch(
+        messages,
+        ingest,
+        lambda held: Attempt(Cause.EVENT, message_id=held.message_id),
+        queue=FakeQueue(log),
+        workers=workers,
+        visibility_timeout_s=TIMEOUT_S,
+        tell=lambda held, ingested: log.append(f"tell {ingested.delivery_id}"),
+    )

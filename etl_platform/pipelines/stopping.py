@@ -1,0 +1,32 @@
+"""SIGTERM and SIGINT as a wish that a run can grant in its own time, instead of an error in the middle of a line."""
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+_STOP = (signal.SIGTERM, signal.SIGINT)
+
+
+@contextmanager
+def told_to_stop() -> Iterator[threading.Event]:
+    """An event that is set when this process is told to stop: by Kubernetes, Ctrl-C, or Terminate in the UI.
+
+    Dagster's own handlers raise in the main thread, wherever it is, and are back afterwards. Only the main thread may
+    handle signals; on another one the event is never set.
+    """
+    stop = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield stop
+        return
+
+    def on_signal(_number: int, _frame: FrameType | None) -> None:
+        stop.set()
+
+    before = {number: signal.signal(number, on_signal) for number in _STOP}
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

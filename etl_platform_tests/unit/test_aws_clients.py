@@ -1,0 +1,24 @@
+"""Every client is told how long to wait, how often to try and how many connections to keep."""
+
+import pytest
+
+from etl_platform.adapters.aws import make_client
+from etl_platform.settings import Settings
+
+
+@pytest.mark.parametrize("service", ["s3", "sqs"])
+@pytest.mark.parametrize("workers", [1, 64])
+def test_timeouts_retries_and_pool_come_from_the_settings(service: str, workers: int) -> None:
+    settings = Settings(
+        aws_endpoint_url="http://127.0.0.1:1",
+        aws_connect_timeout_seconds=3,
+        aws_read_timeout_seconds=17,
+        aws_max_attempts=2,
+        sns_worker_max=workers,
+    )
+
+    config = make_client(settings, service).meta.config
+
+    assert (config.connect_timeout, config.read_timeout) == (3, 17)
+    assert config.retries == {"mode": "standard", "total_max_attempts": 2}
+    assert config.max_pool_connections >= 2 * workers, "no worker waits for a connection"
