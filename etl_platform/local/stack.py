@@ -109,6 +109,11 @@ class Stack:
         program = [str(_BIN / "dagster-daemon"), "run", "-w", str(self._workspace())]
         self._dagster = self._start_dagster("dagster-daemon", program)
 
+    @property
+    def dagster_pid(self) -> int | None:
+        """The process below which all of Dagster runs, if it was started."""
+        return None if self._dagster is None else self._dagster.pid
+
     def start_ui(self, port: int) -> str:
         """Start ``dagster dev`` and wait until its page is served; its URL.
 
