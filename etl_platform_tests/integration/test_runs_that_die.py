@@ -105,9 +105,10 @@ def test_a_file_that_kills_its_run_takes_nobody_with_it(tmp_path: Path) -> None:
         poison = here.drop("Badges_poison.csv", "POISON")
 
         here.wait(lambda: here.depth(made.queue_url) >= 6, "messages")
-        here.stack.start_daemon()
         ended: set[str] = set()
+        # Opened before the daemon starts: two that make the same tables at once are in each other's way.
         with here.instance() as instance:
+            here.stack.start_daemon()
 
             def is_dead() -> bool:
                 here.end_leases_of_failed_runs(instance, ended)
