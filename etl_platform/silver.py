@@ -63,11 +63,7 @@ class GaveWay:
 
 
 class Silver:
-    """Silver objects of one bucket.
-
-    Args:
-        replaced: told of ``(delivery, the one that took its place)`` before that knowledge can be lost.
-    """
+    """Silver objects of one bucket."""
 
     def __init__(self, store: ObjectStore, bucket: str) -> None:
         self._store, self._bucket = store, bucket
