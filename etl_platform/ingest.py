@@ -3,9 +3,11 @@
 Bronze comes first and has a key of its own per delivery, so repeating it changes nothing. The rest is ``work``.
 """
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import cmp_to_key
 from types import MappingProxyType
 from typing import Any
 
@@ -18,7 +20,7 @@ from etl_platform.core.errors import ObjectMissingError, UnsafeKeyError, UsageEr
 from etl_platform.core.events import ObjectCreated
 from etl_platform.core.routing import WHY_IGNORED, Route, route
 from etl_platform.correction_log import CorrectionLog
-from etl_platform.ledger import Ledger, delivery_of, new_record, order_of, source_of_event
+from etl_platform.ledger import Ledger, Record, delivery_of, new_record, order_of, source_of_event
 from etl_platform.silver import Held, Silver
 from etl_platform.work import Attempt, Ingested, Task, Work
 
@@ -80,17 +82,24 @@ class Intake:
         """Re-read bronze under today's contract, with every correction that people made.
 
         Args:
-            delivery_ids: which deliveries; the latest of every source key of the partition if left out.
+            delivery_ids: which deliveries. If left out, the latest of every source key of the partition, and where
+                that is rejected the ones before it, back to the first that is not or that silver is newer than.
             trial: corrections on top of those in effect, by delivery; for a dry run.
 
         Raises:
             UsageError: a delivery is not there.
         """
-        records = [self.arrival(dataset, agency, named) for named in delivery_ids]
-        for record in records or self._latest_in_bronze(dataset, agency):
-            corrections = self._corrections.in_effect(dataset, agency, record["delivery_id"])
-            corrections = corrections.merged(trial.get(record["delivery_id"], Corrections()))
-            yield self._reprocess(record, replace(attempt, began_at=datetime.now(UTC)), corrections)
+        named = [[self.arrival(dataset, agency, identity)] for identity in delivery_ids]
+        for versions in named or self._in_bronze(dataset, agency):
+            for record in versions:
+                if record is not versions[0] and self._has_given_way(record):
+                    break
+                corrections = self._corrections.in_effect(dataset, agency, record["delivery_id"])
+                corrections = corrections.merged(trial.get(record["delivery_id"], Corrections()))
+                done = self._reprocess(record, replace(attempt, began_at=datetime.now(UTC)), corrections)
+                yield done
+                if done.outcome is not Outcome.REJECTED:
+                    break
 
     def _reprocess(self, arrived: Mapping[str, Any], attempt: Attempt, corrections: Corrections) -> Ingested:
         """Work on a delivery once more, unless silver already holds the result of just this."""
@@ -113,6 +122,12 @@ class Intake:
             return Ingested(Outcome(known["outcome"]), known, repeated=True)
         task = replace(task, again=again, corrections=corrections)
         return self._work.do(task, self._store.head(self._bucket, task.bronze))
+
+    def _has_given_way(self, arrived: Mapping[str, Any]) -> bool:
+        """Whether silver holds a newer version than this."""
+        delivery = delivery_of(arrived["source"])
+        held = self._silver.held(layout.silver_key(arrived["dataset"], arrived["agency"], delivery.key))
+        return held is not None and self._silver.is_newer(held, delivery)
 
     def is_current(self, record: Mapping[str, Any]) -> bool:
         """Whether silver still holds what this record wrote."""
@@ -163,16 +178,18 @@ class Intake:
             raise UsageError(f"{agency} has no delivery {delivery_id} of {dataset} in bronze; `history` lists them")
         return record
 
-    def _latest_in_bronze(self, dataset: str, agency: str) -> list[dict[str, Any]]:
-        """Per source key, the record of the newest delivery whose bytes are in bronze."""
-        latest: dict[str, dict[str, Any]] = {}
+    def _in_bronze(self, dataset: str, agency: str) -> list[list[dict[str, Any]]]:
+        """Per source key, the records of the deliveries whose bytes are in bronze, the newest first."""
+        versions: dict[str, list[dict[str, Any]]] = defaultdict(list)
         for record in self._ledger.read(layout.report_prefix(dataset, agency)):
-            if record["attempt"]["cause"] != Cause.EVENT or not record["written"]["bronze_key"]:
-                continue
-            other = latest.get(record["source"]["key"])
-            if other is None or order_of(record).is_newer_than(order_of(other)):
-                latest[record["source"]["key"]] = record
-        return [latest[key] for key in sorted(latest)]
+            if record["attempt"]["cause"] == Cause.EVENT and record["written"]["bronze_key"]:
+                versions[record["source"]["key"]].append(record)
+        return [sorted(versions[key], key=cmp_to_key(_newest_first)) for key in sorted(versions)]
+
+
+def _newest_first(one: Record, other: Record) -> int:
+    mine, theirs = order_of(one), order_of(other)
+    return theirs.is_newer_than(mine) - mine.is_newer_than(theirs)
 
 
 def _stands(record: Mapping[str, Any], held: Held | None) -> bool:

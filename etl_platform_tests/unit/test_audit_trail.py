@@ -50,7 +50,7 @@ def test_every_record_has_the_same_fields_whatever_became_of_the_delivery(place:
     assert [str(one.outcome) for one in done] == ["accepted", "superseded", "rejected", "rejected", "ignored"]
     reprocess(place)
     records = Ledger(place.store, "bucket").read()
-    assert len(records) == 6
+    assert len(records) == 7, "two of reprocessing: the newest was rejected again, so the one before it was read too"
     assert len({json.dumps(shape(record)) for record in records}) == 1
 
 

@@ -66,6 +66,45 @@ def test_a_rejected_reprocess_leaves_silver_and_its_quarantine_as_they_were(plac
     assert {key: body for key, body in listing(place.root).items() if "reports/" not in key} == before
 
 
+def test_where_the_newest_is_rejected_silver_is_made_of_the_newest_that_is_accepted(place: Place) -> None:
+    """The middle one was rejected when it came: the mended contract lets it in."""
+    strict = contract_of([text("ident", required=True), typed("size", "integer"), text("note", required=True)])
+    place.use(strict)
+    place.ingest(place.drop(b"ident,size,note\nold,1,x\n", seconds=1_000))
+    middle = place.ingest(place.drop(b"ident,size\nmiddle,2\n", seconds=2_000))
+    place.ingest(place.drop(b"", seconds=3_000))
+    assert [row["ident"] for row in place.silver()] == ["old"]
+
+    place.use(things())
+    done = reprocess(place)
+
+    assert [item.outcome for item in done] == [Outcome.REJECTED, Outcome.ACCEPTED]
+    assert done[1].delivery_id == middle.delivery_id
+    assert [row["ident"] for row in place.silver()] == ["middle"]
+    before = listing(place.root)
+    assert [item.repeated for item in reprocess(place)] == [True, True]
+    assert listing(place.root) == before
+
+
+def test_silver_that_was_lost_comes_back_though_the_newest_file_is_rejected(place: Place) -> None:
+    place.ingest(place.drop(GOOD, seconds=1_000))
+    place.ingest(place.drop(b"", seconds=2_000))
+    (silver,) = place.root.glob("silver/**/*.parquet")
+    silver.unlink()
+    assert [item.outcome for item in reprocess(place)] == [Outcome.REJECTED, Outcome.ACCEPTED]
+    assert [row["ident"] for row in place.silver()] == ["a", "b"]
+
+
+def test_an_accepted_file_that_todays_contract_rejects_gives_no_way_to_an_older_one(place: Place) -> None:
+    place.ingest(place.drop(b"ident,size,note\nold,1,x\n", seconds=1_000))
+    place.ingest(place.drop(b"ident,size\nnew,2\n", seconds=2_000))
+    before = {key: body for key, body in listing(place.root).items() if "reports/" not in key}
+    place.use(contract_of([text("ident", required=True), typed("size", "integer"), text("note", required=True)]))
+    (again,) = reprocess(place)
+    assert again.outcome is Outcome.REJECTED
+    assert {key: body for key, body in listing(place.root).items() if "reports/" not in key} == before
+
+
 def test_a_record_knows_whether_silver_is_still_its_own(place: Place) -> None:
     first = place.ingest(place.drop(GOOD))
     assert place.intake.is_current(first.record)
