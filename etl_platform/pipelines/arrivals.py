@@ -48,12 +48,13 @@ def build_file_arrivals_sensor(job: Any, interval_seconds: int) -> dg.SensorDefi
     def file_arrivals_sensor(
         context: dg.SensorEvaluationContext, platform: dg.ResourceParam[Platform]
     ) -> Iterator[dg.RunRequest | dg.SkipReason]:
-        if warning := platform.new_warning():
-            context.log.warning(warning)
         allowed = _allowance(context.instance, platform.settings)
         if allowed.runs < 1:
             yield dg.SkipReason(allowed.why)
             return
+        # Not before: while the breaker is open, nothing is asked of anybody.
+        if warning := platform.new_warning():
+            context.log.warning(warning)
         requests = list(
             run_requests(
                 platform,

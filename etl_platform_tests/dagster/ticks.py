@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -43,7 +44,7 @@ def _event(key: str) -> dict[str, Any]:
 
 def tick(instance: dg.DagsterInstance, queue: CountedQueue, **settings: Any) -> Any:
     """What the sensor asks for, over a queue of the test's own."""
-    platform = Platform(Settings(**settings))
+    platform = Platform(Settings(local_s3_root=Path("no objects are touched"), **settings))
     platform.queue = queue  # type: ignore[assignment]
     definitions = build_defs(platform.settings, platform=platform)
     with dg.build_sensor_context(
