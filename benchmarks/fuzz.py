@@ -102,7 +102,7 @@ def _contract() -> Any:
 def _sums_add_up(result: Any, folder: Path) -> None:
     import polars as pl
 
-    from etl_platform.check import QUARANTINE, SILVER
+    from etl_platform.split import QUARANTINE, SILVER
 
     codes = {error["code"] for error in result.errors}
     assert codes <= CODES, f"unknown codes {codes - CODES}"

@@ -136,7 +136,8 @@ class Work:
 
     def do(self, task: Task, source: ObjectHead) -> Ingested:
         """Read, check, write, record: ``source`` is where the bytes lie."""
-        from etl_platform.check import QUARANTINE, SILVER, check_file  # noqa: PLC0415 - Polars, once there is work
+        from etl_platform.check import check_file  # noqa: PLC0415 - Polars, once there is work
+        from etl_platform.split import QUARANTINE, SILVER  # noqa: PLC0415 - Polars, once there is work
 
         held = self._silver.held(task.silver)
         if held is not None and self._silver.is_newer(held, task.delivery):
@@ -175,7 +176,7 @@ class Work:
         A fact of its own, written first: a rerun after a crash could not find it out again.
         """
         from etl_platform.adapters.quarantine_files import row_changes  # noqa: PLC0415 - Polars
-        from etl_platform.check import QUARANTINE  # noqa: PLC0415
+        from etl_platform.split import QUARANTINE  # noqa: PLC0415
 
         before, after = work / "before.parquet", work / QUARANTINE
         try:

@@ -24,6 +24,7 @@ from etl_platform.pipelines.files import QueuedDelivery, _messages, _tell
 from etl_platform.pipelines.intake_runs import ONLY_DELIVERY_TAG, PROBE_TAG, PROGRESS_TAG, probe_value
 from etl_platform.pipelines.resources import Platform
 from etl_platform.settings import Settings
+from etl_platform.split import QUARANTINE, SILVER
 from etl_platform_tests.simulation.faults import Faults, SteppedQueue, SteppedStore
 from etl_platform_tests.simulation.memory import MemoryQueue, MemoryStore, Stored
 from etl_platform_tests.simulation.plan import BUCKET, DAY, PREFIX, Plan, body_of, contracts
@@ -312,7 +313,7 @@ def checks_made_once() -> Iterator[None]:
             with tempfile.TemporaryDirectory() as folder:
                 (Path(folder) / "delivery").write_bytes(key[0])
                 result = real(Path(folder) / "delivery", contract, Path(folder), as_of=as_of, delivery_id=_NOBODY)
-                names = (check.SILVER, check.QUARANTINE)
+                names = (SILVER, QUARANTINE)
                 made = {n: (Path(folder) / n).read_bytes() for n in names if (Path(folder) / n).exists()}
             _checked[key] = result, made
         result, made = _checked[key]

@@ -8,7 +8,8 @@ import polars as pl
 import pytest
 
 from etl_platform.adapters import tabular
-from etl_platform.check import CheckResult, check_file, write_report
+from etl_platform.check import check_file, write_report
+from etl_platform.core.check_result import CheckResult
 from etl_platform.core.contracts import Contract
 from etl_platform.core.deliveries import Outcome
 from etl_platform.core.masking import HIDDEN, shape

@@ -12,11 +12,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from etl_platform.adapters.quarantine_files import export_csv, quarantined_rows, read_corrections, row_changes
-from etl_platform.check import QUARANTINE, SILVER, CheckResult, check_file
+from etl_platform.check import check_file
+from etl_platform.core.check_result import CheckResult
 from etl_platform.core.contracts import Contract
 from etl_platform.core.corrections import Corrections, GivenRow, Quarantined, by_delivery, read_given, resolve
 from etl_platform.core.deliveries import Outcome
 from etl_platform.core.errors import UsageError
+from etl_platform.split import QUARANTINE, SILVER
 from etl_platform_tests.unit.making import contract_of, custom, text, typed
 
 CELLS = st.text(st.sampled_from("ab19 =+-@'\t\r\n\",;é"), max_size=8)

@@ -11,9 +11,10 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from etl_platform.adapters import tabular
-from etl_platform.check import CheckResult, check_file
+from etl_platform.check import check_file
 from etl_platform.cli import main
 from etl_platform.console import verdict
+from etl_platform.core.check_result import CheckResult
 from etl_platform.core.dataset_rules import OPERATORS, ColumnFacts, hold
 from etl_platform.core.deliveries import Outcome
 from etl_platform.core.masking import HIDDEN

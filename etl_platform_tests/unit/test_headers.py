@@ -8,11 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from etl_platform.check import SILVER, check_file
+from etl_platform.check import check_file
 from etl_platform.core.errors import UnreadableFileError
 from etl_platform.core.headers import join_rows, named_header
 from etl_platform.core.rule_names import LINE
 from etl_platform.core.rules import DAMAGE
+from etl_platform.split import SILVER
 from etl_platform_tests.unit.making import cells_of, contract_of, custom, read_back, text
 from etl_platform_tests.unit.test_packed_files import workbook
 

@@ -10,7 +10,8 @@ import polars as pl
 import pytest
 
 from etl_platform.adapters import tabular
-from etl_platform.check import CheckResult, check_contract, check_file
+from etl_platform.check import check_contract, check_file
+from etl_platform.core.check_result import CheckResult
 from etl_platform.core.contracts import Contract
 from etl_platform.core.errors import ContractError, TransformError
 from etl_platform.core.rule_names import contract_rules

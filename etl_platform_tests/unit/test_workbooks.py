@@ -13,9 +13,10 @@ import pytest
 from openpyxl.utils.datetime import CALENDAR_MAC_1904
 
 from etl_platform.adapters import sheet_xml
-from etl_platform.check import SILVER, check_file
+from etl_platform.check import check_file
 from etl_platform.core.errors import UnreadableFileError
 from etl_platform.core.rule_names import LINE
+from etl_platform.split import SILVER
 from etl_platform_tests.unit.making import cells_of, contract_of, custom, read_back, text, typed
 
 CONTRACT = contract_of([text("ident"), text("label"), text("remark")])
