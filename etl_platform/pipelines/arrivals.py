@@ -97,18 +97,24 @@ def run_requests(
 ) -> Iterator[dg.RunRequest]:
     """Receive until the queue is empty, the runs fill the room or the deadline (monotonic seconds) is reached.
 
-    It never receives more messages than runs may start, a probe of the breaker (that opened at ``probe_of``) one: each
-    may need a run of its own, and what goes back unused is a receive nearer to the dead-letter queue.
+    It receives no more messages than runs may start, a probe of the breaker (that opened at ``probe_of``) one: each
+    may need a run of its own, and what goes back unused is a receive nearer to the dead-letter queue. The last run is
+    still filled with messages that come for the first time, one by one, until one comes that does not fit.
     """
     room = platform.settings.max_runs_in_flight if room is None else room
     messages: list[list[QueuedFile]] = []
     received_at = time.time()
     received, most = 0, platform.settings.max_messages_per_poll if probe_of is None else 1
-    while received < MAX_MESSAGES_PER_TICK and (free := room - len(plan_runs(messages))) > 0:
-        if time.monotonic() >= deadline:
+    while received < MAX_MESSAGES_PER_TICK and time.monotonic() < deadline:
+        free = room - len(plan_runs(messages))
+        if free < 0 or (free == 0 and (probe_of is not None or any(map(_came_back, messages)))):
             break
-        batch = platform.queue.receive(min(most, free), platform.settings.visibility_timeout_seconds)
+        batch = platform.queue.receive(min(most, max(free, 1)), platform.settings.visibility_timeout_seconds)
         if not batch:
+            break
+        if free == 0 and batch[0].receive_count > 1:
+            # Hidden for a tick's time: the queue would only give it again.
+            platform.queue.hide([batch[0].receipt_handle], platform.settings.poll_interval_seconds)
             break
         received += len(batch)
         for message in batch:
@@ -124,6 +130,10 @@ def run_requests(
     platform.queue.hide([files[0].receipt_handle for run in waiting for files in run], 0)
     for run in runs:
         yield _run_request([file for files in run for file in files], received_at, probe_of)
+
+
+def _came_back(files: Sequence[QueuedFile]) -> bool:
+    return files[0].receive_count > 1
 
 
 def _routable(platform: Platform, message: Message, parsed: ParsedMessage) -> list[QueuedFile]:

@@ -51,6 +51,29 @@ def test_a_tick_receives_no_message_that_it_cannot_start(
     assert sum(stored.receive_count - receives for stored in queue.messages.values()) == started
 
 
+@pytest.mark.parametrize("room", [1, 2, 10])
+def test_however_little_room_there_is_new_files_travel_together(
+    platform: MemoryPlatform, queue: MemoryQueue, room: int
+) -> None:
+    for number in range(40):
+        queue.send(event(f"from_client/agency_{number}/Things.csv"), {})
+    (request,) = run_requests(platform, deadline=math.inf, room=room)
+    assert len(request.run_config["ops"]["ingest"]["config"]["deliveries"]) == 40
+
+
+def test_a_file_that_came_back_and_does_not_fit_costs_no_other_a_receive(
+    platform: MemoryPlatform, queue: MemoryQueue
+) -> None:
+    for number in range(5):
+        queue.send(event(f"from_client/agency_{number}/Things.csv"), {})
+    came_back = list(queue.messages.values())[2]
+    came_back.receive_count = 3
+    (request,) = run_requests(platform, deadline=math.inf, room=1)
+    assert len(request.run_config["ops"]["ingest"]["config"]["deliveries"]) == 2
+    assert [stored.receive_count for stored in queue.messages.values()] == [1, 1, 4, 0, 0]
+    assert NOW < came_back.visible_at < NOW + platform.settings.visibility_timeout_seconds
+
+
 def test_a_malformed_record_is_a_dead_letter_though_the_first_attempt_to_bury_it_failed(
     platform: MemoryPlatform, queue: MemoryQueue, dead_letters: MemoryQueue
 ) -> None:
