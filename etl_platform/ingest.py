@@ -129,11 +129,14 @@ class Intake:
         held = self._silver.held(layout.silver_key(arrived["dataset"], arrived["agency"], delivery.key))
         return held is not None and self._silver.is_newer(held, delivery)
 
-    def is_current(self, record: Mapping[str, Any]) -> bool:
-        """Whether silver still holds what this record wrote."""
+    def successor(self, record: Mapping[str, Any]) -> Mapping[str, Any] | None:
+        """The record of the accepted delivery that silver holds in this one's place; None until it is written."""
         silver = record["written"].get("silver_key")
         held = self._silver.held(silver) if silver else None
-        return held is not None and held.delivery_id == record["delivery_id"]
+        if held is None or held.delivery_id == record["delivery_id"]:
+            return None
+        found = self._ledger.find(record["dataset"], record["agency"], held.delivery_id)
+        return found if found is not None and found["outcome"] == Outcome.ACCEPTED else None
 
     def _missing(
         self,

@@ -244,13 +244,17 @@ def _log_events(
     assert ingested.dataset is not None
     assert ingested.agency is not None
     if outcome is Outcome.DUPLICATE and message.receive_count > 1:
-        # This message came before: its run may have died between the record and these events. An accepted delivery
-        # that silver no longer holds must not become the partition's latest again.
-        before = Outcome(record["outcome"])
-        if before is not Outcome.ACCEPTED or platform.intake.is_current(record):
-            outcome = before
-    for event in delivery_events(record, outcome, platform.contracts[ingested.dataset]):
+        # This message came before: its run may have died between the record and these events.
+        outcome = Outcome(record["outcome"])
+    contract = platform.contracts[ingested.dataset]
+    for event in delivery_events(record, outcome, contract):
         context.log_event(event)
+    newer = platform.intake.successor(record) if outcome is Outcome.ACCEPTED else None
+    if newer is not None:
+        # A newer version overtook this one, and its events may have been logged before these: the partition's latest
+        # must be what silver holds. Whoever logs later looks later, so the last word is right.
+        for event in delivery_events(newer, Outcome.ACCEPTED, contract):
+            context.log_event(event)
 
 
 def _fail(context: dg.AssetExecutionContext, failures: Sequence[Failed]) -> None:

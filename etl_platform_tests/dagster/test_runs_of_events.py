@@ -164,6 +164,26 @@ def test_a_message_that_was_received_before_has_its_events_logged_again(workshop
     assert {check.check_name for check in workshop.evaluations(result) if not check.passed} == {"email__pattern"}
 
 
+def test_events_that_are_logged_late_leave_what_silver_holds_as_the_latest(workshop: Workshop) -> None:
+    """The older file's run died between its record and its events, and the newer file was done meanwhile."""
+    key = workshop.drop("Officer_Detail.csv", as_csv(officers("A", 4)))
+    workshop.ingest(key)
+    old = workshop.platforms[-1].finished[0]
+    workshop.drop("Officer_Detail.csv", as_csv(officers("A", 9, bad=1)))
+    workshop.ingest(key)
+    new = workshop.platforms[-1].finished[0]
+
+    (workshop.root / key).unlink()
+
+    version = old.record["source"]["version_id"]
+    result = workshop.ingest(key, version_id=version, message_id="m-1", receive_count=2)
+
+    logged = [value_of(m.metadata, "delivery_id") for m in workshop.materializations("silver", "officer_detail")]
+    assert logged == [old.delivery_id, new.delivery_id, old.delivery_id, new.delivery_id]
+    email = [check for check in workshop.evaluations(result) if check.check_name == "email__pattern"]
+    assert [check.passed for check in email] == [True, False], "the check's latest result too"
+
+
 def test_a_newer_file_of_the_same_key_replaces_silver(workshop: Workshop) -> None:
     key = workshop.drop("Officer_Detail.csv", as_csv(officers("A", 4)))
     workshop.ingest(key)

@@ -107,10 +107,10 @@ def test_an_accepted_file_that_todays_contract_rejects_gives_no_way_to_an_older_
 
 def test_a_record_knows_whether_silver_is_still_its_own(place: Place) -> None:
     first = place.ingest(place.drop(GOOD))
-    assert place.intake.is_current(first.record)
+    assert place.intake.successor(first.record) is None
     second = place.ingest(place.drop(GOOD + b"d,4\n", seconds=2_000))
-    assert not place.intake.is_current(first.record)
-    assert place.intake.is_current(second.record)
+    assert place.intake.successor(first.record) == second.record
+    assert place.intake.successor(second.record) is None
 
 
 @pytest.mark.parametrize("day", ["+20201-1-5", "0000-01-01", "1/1/0000", "99999-01-01"])
