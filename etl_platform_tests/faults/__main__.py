@@ -15,9 +15,10 @@ from pathlib import Path
 from etl_platform.console import table
 from etl_platform.local.emulator import Emulator
 from etl_platform.local.stack import inherited_environment
+from etl_platform_tests.faults.bench import Bench
 from etl_platform_tests.faults.proxy import Harm
 from etl_platform_tests.faults.scenarios import SCENARIOS, Scenario
-from etl_platform_tests.faults.trials import Bench, Trial, strikes
+from etl_platform_tests.faults.trials import Trial, play_undisturbed, strikes, try_harm
 
 
 class Campaign:
@@ -34,10 +35,10 @@ class Campaign:
     def work(self, bench: Bench, share: int) -> None:
         try:
             for scenario in self._scenarios:
-                undisturbed = bench.undisturbed(scenario)
+                undisturbed = play_undisturbed(bench, scenario)
                 self.calls[scenario.name] = len(undisturbed.calls)
                 for strike in strikes(undisturbed, self._harms)[share :: self._benches]:
-                    self._note(bench.trial(scenario, undisturbed, *strike))
+                    self._note(try_harm(bench, scenario, undisturbed, strike))
         except Exception:  # noqa: BLE001 - a thread's edge: told in the end, with exit code 1
             self.broken.append(traceback.format_exc())
 

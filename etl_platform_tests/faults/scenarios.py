@@ -11,11 +11,15 @@ from etl_platform_tests.integration.deliveries import Row, as_csv, officers
 
 @dataclass(frozen=True)
 class Dropped:
-    """One version of a source object, put once; its notification is what every trial receives."""
+    """One version of a source object, put once; its notification is what every trial receives.
+
+    ``version`` tells two puts of the same bytes apart.
+    """
 
     agency: str
     name: str
     content: bytes
+    version: int = 1
 
     @property
     def key(self) -> str:

@@ -6,10 +6,11 @@ from dataclasses import replace
 
 import pytest
 
+from etl_platform_tests.faults.bench import Bench
 from etl_platform_tests.faults.end_state import EndState
 from etl_platform_tests.faults.proxy import TRANSIENT, Harm
 from etl_platform_tests.faults.scenarios import SCENARIOS
-from etl_platform_tests.faults.trials import Bench, strikes
+from etl_platform_tests.faults.trials import play_undisturbed, strikes, try_harm
 
 SEED = 4
 pytestmark = pytest.mark.filterwarnings("ignore::dagster._utils.warnings.PreviewWarning")
@@ -24,11 +25,11 @@ def bench(endpoint_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_nothing_is_lost_and_nothing_done_twice_whatever_breaks(bench: Bench, name: str) -> None:
     scenario = SCENARIOS[name]
-    undisturbed = bench.undisturbed(scenario)
+    undisturbed = play_undisturbed(bench, scenario)
     draw = random.Random(f"{SEED} {name}")
     drawn = [draw.choice(strikes(undisturbed, [Harm.KILL])), draw.choice(strikes(undisturbed, TRANSIENT))]
 
-    trials = [bench.trial(scenario, undisturbed, *strike) for strike in drawn]
+    trials = [try_harm(bench, scenario, undisturbed, strike) for strike in drawn]
 
     assert all(trial.survived for trial in trials), "\n".join(map(str, trials))
     assert undisturbed.end.queues["waiting"] == 0

@@ -5,7 +5,9 @@ process id and, when it has ended, wait status are answered on stdout. A fork co
 so nothing here may start one: Polars starts its pool, and boto3 its connections, in the children.
 """
 
+import contextlib
 import gc
+import io
 import json
 import os
 import sys
@@ -46,13 +48,11 @@ def _warm_up() -> _Warm:
     import polars  # noqa: F401
 
     import etl_platform.check  # noqa: F401
-    from etl_platform.adapters import aws, s3, sqs  # noqa: F401
+    from etl_platform.adapters import s3, sqs  # noqa: F401
     from etl_platform.definitions import build_defs
     from etl_platform.pipelines.files import JOB_NAME
     from etl_platform.pipelines.resources import Platform
 
-    # An answer that never comes must not cost a trial a minute.
-    aws.READ_TIMEOUT_S = 2
     # A Platform reads its settings when it is first asked for them: in the child, from the child's environment.
     platform = Platform()
     definitions = build_defs(platform=platform)
@@ -69,10 +69,13 @@ def _warm_up() -> _Warm:
 
 def _child(warm: _Warm, command: dict[str, Any]) -> None:
     """Do one thing as a process of the platform and end without going back."""
+    from etl_platform.adapters import aws
+
     log = os.open(command["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     os.dup2(log, 1)
     os.dup2(log, 2)
     os.environ.update(command["environment"])
+    aws.READ_TIMEOUT_S = command["read_timeout_s"]
     try:
         answer = {"tick": _tick, "run": _run, "materialize": _materialize, "cli": _cli}[command["do"]](warm, command)
         Path(command["answer"]).write_text(json.dumps(answer), "utf-8")
@@ -138,7 +141,10 @@ def _execute(warm: _Warm, **how: Any) -> dict[str, Any]:
 def _cli(warm: _Warm, command: dict[str, Any]) -> dict[str, Any]:
     from etl_platform.cli import main as etl_platform
 
-    return {"exit": etl_platform(command["arguments"])}
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        code = etl_platform(command["arguments"])
+    return {"exit": code, "printed": printed.getvalue()}
 
 
 def _instance() -> Any:
