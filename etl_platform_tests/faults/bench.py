@@ -154,7 +154,6 @@ class Bench:
         answer = Path(tempfile.mkstemp(dir=self._work_dir, suffix=".json")[1])
         told = {
             "environment": self._environment(),
-            "read_timeout_s": self._read_timeout_s,
             "answer": str(answer),
             "log": str(self._work_dir / "platform.log"),
         }
@@ -197,6 +196,7 @@ class Bench:
             "AWS_EC2_METADATA_DISABLED": "true",
             # A fault must reach the platform: boto3 would hide it by a second try.
             "AWS_MAX_ATTEMPTS": "1",
+            "AWS_READ_TIMEOUT_SECONDS": str(self._read_timeout_s),
             "DATA_BUCKET_NAME": self.made.bucket,
             "FILE_EVENTS_QUEUE_URL": self.made.queue_url,
             "FILE_EVENTS_DLQ_URL": self.made.dlq_url,

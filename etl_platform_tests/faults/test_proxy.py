@@ -3,6 +3,7 @@
 import http.client
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -27,8 +28,6 @@ def proxy(endpoint_url: str) -> Iterator[FaultProxy]:
 
 @pytest.fixture
 def through(settings: Settings, proxy: FaultProxy) -> Settings:
-    from dataclasses import replace
-
     return replace(settings, aws_endpoint_url=proxy.url)
 
 
@@ -124,14 +123,11 @@ def test_a_chunked_body_after_expect_continue_arrives_whole(proxy: FaultProxy, t
 def test_a_harmed_write_fails_and_whether_it_happened_depends_on_the_moment(
     proxy: FaultProxy,
     through: Settings,
-    store: S3Store,
-    monkeypatch: pytest.MonkeyPatch,
     harm: Harm,
     moment: Moment,
 ) -> None:
     bucket = through.data_bucket_name or ""
-    monkeypatch.setattr("etl_platform.adapters.aws.READ_TIMEOUT_S", 0.3)
-    store = S3Store(through)
+    store = S3Store(replace(through, aws_read_timeout_seconds=1))
     with proxy.watch(at(1, Fault(harm, moment))), pytest.raises(TransientError):
         store.write(bucket, "harmed", b"x", if_absent=True)
 

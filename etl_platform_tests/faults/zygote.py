@@ -69,13 +69,10 @@ def _warm_up() -> _Warm:
 
 def _child(warm: _Warm, command: dict[str, Any]) -> None:
     """Do one thing as a process of the platform and end without going back."""
-    from etl_platform.adapters import aws
-
     log = os.open(command["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     os.dup2(log, 1)
     os.dup2(log, 2)
     os.environ.update(command["environment"])
-    aws.READ_TIMEOUT_S = command["read_timeout_s"]
     try:
         answer = {"tick": _tick, "run": _run, "materialize": _materialize, "cli": _cli}[command["do"]](warm, command)
         Path(command["answer"]).write_text(json.dumps(answer), "utf-8")
