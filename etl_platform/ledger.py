@@ -7,6 +7,7 @@ import json
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
+from functools import cache
 from importlib.metadata import version
 from typing import Any
 
@@ -86,6 +87,12 @@ WRITTEN = (
 )
 
 
+@cache
+def _code_version() -> str:
+    """Read once: the package's metadata takes a millisecond to parse."""
+    return version("etl-platform")
+
+
 def new_record(delivery_id: str, agency: str | None, contract: Contract | None, source: Mapping[str, Any]) -> Record:
     """A record with every field that it will ever have; the outcome is still open."""
     return {
@@ -96,7 +103,7 @@ def new_record(delivery_id: str, agency: str | None, contract: Contract | None, 
         "dataset": contract.dataset if contract else None,
         "source": dict(source),
         "contract": {"id": contract.id, "version": contract.version, "sha256": contract.sha256} if contract else None,
-        "code_version": version("etl-platform"),
+        "code_version": _code_version(),
         "sha256": None,
         "rows": None,
         "accepted_rows": None,
