@@ -16,7 +16,7 @@ export UV_LINK_MODE := copy
 unexport PYTHONDONTWRITEBYTECODE
 unexport VIRTUAL_ENV
 
-.PHONY: help setup demo dev drop test check fix bench bench-burst fuzz faults clean
+.PHONY: help setup demo dev drop test simulate check fix bench bench-burst fuzz faults clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -45,6 +45,9 @@ drop: setup ## Drop one file into the running dev stack: make drop FILE=path AGE
 
 test: setup ## Run every test
 	@exec $(BIN)/pytest $(ARGS)
+
+simulate: setup ## Run random schedules of everything that can go wrong: make simulate ARGS='--seed 7' for one
+	@exec $(BIN)/python -m etl_platform_tests.simulation $(ARGS)
 
 check: setup ## Format, lint, types, import direction, contracts, definitions
 	@$(BIN)/ruff format --check .

@@ -6,7 +6,7 @@ It receives, routes and asks for runs; it deletes no message that still holds wo
 import hashlib
 import logging
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -93,7 +93,12 @@ def _allowance(instance: dg.DagsterInstance, settings: Settings) -> _Allowance:
 
 
 def run_requests(
-    platform: Platform, *, deadline: float, room: int | None = None, probe_of: float | None = None
+    platform: Platform,
+    *,
+    deadline: float,
+    room: int | None = None,
+    probe_of: float | None = None,
+    clock: Callable[[], float] = time.time,
 ) -> Iterator[dg.RunRequest]:
     """Receive until the queue is empty, the runs fill the room or the deadline (monotonic seconds) is reached.
 
@@ -103,7 +108,7 @@ def run_requests(
     """
     room = platform.settings.max_runs_in_flight if room is None else room
     messages: list[list[QueuedFile]] = []
-    received_at = time.time()
+    received_at = clock()
     received, most = 0, platform.settings.max_messages_per_poll if probe_of is None else 1
     while received < MAX_MESSAGES_PER_TICK and time.monotonic() < deadline:
         free = room - len(plan_runs(messages))

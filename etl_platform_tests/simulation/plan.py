@@ -80,6 +80,7 @@ class Plan:
     kills: int
     errors: int
     freezes: int
+    stops: bool
     slow_runs: float
     reprocesses: tuple[tuple[float, str, str], ...]
     drawn: dict[str, int] = field(default_factory=dict)
@@ -125,6 +126,7 @@ def draw(seed: str) -> Plan:
         kills=random.choice((0, 1, 2, 4)) if stormy else 0,
         errors=random.choice((0, 2, 5, 10)) if stormy else 0,
         freezes=random.choice((0, 0, 1, 2)) if stormy else 0,
+        stops=stormy and random.random() < 0.3,
         slow_runs=random.choice((0.0, 0.1, 0.3)),
         reprocesses=reprocesses,
         drawn=drawn,

@@ -5,6 +5,7 @@ A greenlet gives way only where it sleeps or waits, so that the same seed takes 
 
 import heapq
 import itertools
+import math
 import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
@@ -18,6 +19,7 @@ from etl_platform.ingest import Ingested
 
 EPOCH = 1_767_600_000.0
 """2026-01-05 08:00 UTC, a Monday."""
+_LOOK_S = 0.5
 
 
 class Killed(BaseException):
@@ -87,10 +89,6 @@ class Timeline:
         if not self._processes[me].alive:
             raise Killed
 
-    def wake(self, sleeper: greenlet) -> None:
-        if sleeper in self._processes:
-            self._wake(sleeper, 0.0)
-
     def kill(self, process: Process) -> None:
         """End a process where it stands: none of its greenlets takes effect any more."""
         process.alive = False
@@ -127,50 +125,69 @@ class Timeline:
         heapq.heappush(self._due, (self.now + after, self.random.random(), ticket, sleeper))
 
 
-class Steps:
-    """``batch.Workers`` whose work and heartbeats are greenlets of the process that asks."""
+class Stop:
+    """Whether a process has been told to stop."""
 
-    def __init__(self, timeline: Timeline, count: int) -> None:
-        self._timeline, self._count = timeline, count
+    def __init__(self) -> None:
+        self.is_set = False
+
+    def set(self) -> None:
+        self.is_set = True
+
+
+class Steps:
+    """``batch.Workers`` whose work and heartbeats are greenlets of the process that asks; see ``batch.Threads``."""
+
+    def __init__(self, timeline: Timeline, count: int, stop: Stop, grace_s: float) -> None:
+        self._timeline, self._count, self._stop, self._grace_s = timeline, count, stop, grace_s
 
     def work(self, calls: Sequence[Callable[[], Ingested]]) -> Generator[tuple[int, Future[Ingested]]]:
-        process, consumer = self._timeline.process, getcurrent()
+        process = self._timeline.process
         assert process is not None
         waiting, done = deque(enumerate(calls)), deque[tuple[int, Future[Ingested]]]()
+        working = 0
 
         def worker() -> None:
-            while waiting:
+            nonlocal working
+            while waiting and not self._stop.is_set:
                 number, call = waiting.popleft()
+                working += 1
                 future: Future[Ingested] = Future()
                 try:
                     future.set_result(call())
                 except Exception as error:  # noqa: BLE001 - as a thread pool keeps it for the caller
                     future.set_exception(error)
+                working -= 1
                 done.append((number, future))
-                if idle:
-                    self._timeline.wake(consumer)
 
-        idle = False
         for _ in range(min(self._count, len(calls))):
             self._timeline.spawn(process, worker)
-        for _ in calls:
-            while not done:
-                idle = True
-                self._timeline.wait()
-                idle = False
-            yield done.popleft()
+        left, deadline = len(calls), math.inf
+        while left and self._timeline.now < deadline:
+            if self._stop.is_set:
+                deadline = min(deadline, self._timeline.now + self._grace_s)
+                if not done and not working:
+                    return
+            if done:
+                left -= 1
+                yield done.popleft()
+            else:
+                self._timeline.sleep(_LOOK_S)
 
     @contextmanager
-    def repeat(self, call: Callable[[], None], every_s: float) -> Iterator[None]:
+    def repeat(self, call: Callable[[], bool], every_s: float) -> Iterator[None]:
         process, stopped = self._timeline.process, False
         assert process is not None
 
         def repeat_until_stopped() -> None:
+            pause_s = every_s
             while True:
-                self._timeline.sleep(every_s)
+                self._timeline.sleep(pause_s)
                 if stopped:
                     return
-                call()
+                began = self._timeline.now
+                wanted_s = every_s if call() else every_s / 4
+                pause_s = max(0.0, wanted_s - (self._timeline.now - began))
 
         self._timeline.spawn(process, repeat_until_stopped)
         try:

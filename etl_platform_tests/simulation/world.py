@@ -20,18 +20,20 @@ from etl_platform.core.deliveries import Cause, delivery_id
 from etl_platform.core.errors import TransientError
 from etl_platform.ingest import Attempt, Intake
 from etl_platform.pipelines.arrivals import run_requests
-from etl_platform.pipelines.files import QueuedDelivery, _messages, _tell
+from etl_platform.pipelines.files import QueuedDelivery, _agencies, _messages, _tell
 from etl_platform.pipelines.intake_runs import ONLY_DELIVERY_TAG, PROBE_TAG, PROGRESS_TAG, probe_value
+from etl_platform.pipelines.partitions import register_agencies
 from etl_platform.pipelines.resources import Platform
 from etl_platform.settings import Settings
 from etl_platform.split import QUARANTINE, SILVER
 from etl_platform_tests.simulation.faults import Faults, SteppedQueue, SteppedStore
 from etl_platform_tests.simulation.memory import MemoryQueue, MemoryStore, Stored
 from etl_platform_tests.simulation.plan import BUCKET, DAY, PREFIX, Plan, body_of, contracts
-from etl_platform_tests.simulation.timeline import EPOCH, Process, Steps, Timeline, Violation
+from etl_platform_tests.simulation.timeline import EPOCH, Process, Steps, Stop, Timeline, Violation
 from etl_platform_tests.simulation.truth import Truth
 
 TICK_S = 30.0
+GRACE_S = 20.0
 LIMITS = Limits(max_failures=5, cooldown_s=60)
 MAX_RECEIVES = 20
 
@@ -160,7 +162,8 @@ class World:
         platform = self.platforms[self.deployments.index(deployment)]
         try:
             probe_of = breaker.opened_at if probing else None
-            requests = list(run_requests(platform, deadline=math.inf, room=room, probe_of=probe_of))
+            clock = self.timeline.clock
+            requests = list(run_requests(platform, deadline=math.inf, room=room, probe_of=probe_of, clock=clock))
         except TransientError:
             self.faults.seen["ticks failed"] += 1
             return
@@ -190,21 +193,31 @@ class World:
         config = run.request.run_config["ops"]["ingest"]["config"]["deliveries"]
         messages = list(_messages([QueuedDelivery(**delivery) for delivery in config]))
         self.faults.seen["batches of several messages"] += len(messages) > 1
+        context, stop = cast("Any", Context(self, run)), Stop()
+        if self.plan.stops and self.timeline.random.random() < 0.1:
+            self.timeline.spawn(Process("kubelet"), stop.set, self.timeline.random.expovariate(1))
         status = "FAILURE"
         try:
+            register_agencies(context.instance, _agencies(messages, platform))
             failures = work_batch(
                 messages,
                 platform.intake.ingest,
-                lambda message: Attempt(Cause.EVENT, "run", message.message_id),
+                lambda message: Attempt(Cause.EVENT, "run", message.message_id, receive_count=message.receive_count),
                 queue=platform.queue,
-                workers=Steps(self.timeline, self.plan.workers),
+                workers=Steps(self.timeline, self.plan.workers, stop, GRACE_S),
                 visibility_timeout_s=platform.settings.visibility_timeout_seconds,
-                tell=partial(_tell, cast("Any", Context(self, run)), platform, Counter()),
+                tell=partial(_tell, context, platform, Counter()),
+                clock=self.timeline.clock,
             )
             status = "FAILURE" if failures else "SUCCESS"
         except TransientError:
             self.faults.seen["runs failed at their start"] += 1
+        self.faults.seen["runs told to stop"] += stop.is_set
         self.faults.step("dagster.end run", lambda: self._end(run, status))
+        process = self.timeline.process
+        assert process is not None
+        # What overran its grace ends with the process.
+        self.timeline.kill(process)
 
     def _end(self, run: RunRecord, status: str) -> None:
         self.faults.seen[f"runs ended: {status}"] += run.status != status
@@ -307,7 +320,10 @@ def checks_made_once() -> Iterator[None]:
     """
     real = check.check_file
 
-    def check_once(path: Path, contract: Any, out_dir: Path, *, as_of: Any, delivery_id: str) -> Any:
+    def check_once(
+        path: Path, contract: Any, out_dir: Path, *, as_of: Any, delivery_id: str, corrections: Any = None
+    ) -> Any:
+        assert not corrections, "a result that depends on corrections is not kept"
         key = path.read_bytes(), contract.sha256, as_of
         if key not in _checked:
             with tempfile.TemporaryDirectory() as folder:
