@@ -93,7 +93,8 @@ def _money(text: pl.Expr) -> pl.Expr:
     stripped = text.str.strip_chars()
     amount = stripped.str.replace_all(r"[$,()\s]", "").cast(pl.Float64, strict=False)
     signed = pl.when(stripped.str.starts_with("(")).then(-amount).otherwise(amount)
-    return pl.when(stripped.str.contains(_MONEY)).then(signed)
+    # Of hundreds of digits a float makes infinity.
+    return pl.when(stripped.str.contains(_MONEY) & amount.is_finite()).then(signed)
 
 
 def _moment(column: Column, contract: Contract, text: pl.Expr, serial_origin: date | None) -> pl.Expr:

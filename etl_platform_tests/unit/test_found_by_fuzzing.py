@@ -232,3 +232,14 @@ def test_a_header_that_goes_on_beyond_the_sample_is_not_read_as_a_row(path: Path
     path.write_text(f"ident,label,remark\n1,a,{cell.strip() or 'b'}\n", "utf-8")
     _, frame = read_back(path, CONTRACT)
     assert frame.height == 1
+
+
+@pytest.mark.parametrize("amount", ["9" * 400, "$" + "9" * 400, "(" + "9" * 400 + ")", "-" + "9" * 400])
+@pytest.mark.parametrize("formats", [[], ["money"]])
+def test_an_amount_beyond_every_float_breaks_its_type_and_is_not_infinity(
+    path: Path, tmp_path: Path, amount: str, formats: list[str]
+) -> None:
+    contract = contract_of([text("ident"), typed("pay", "number", customProperties=custom(formats=formats))])
+    path.write_bytes(f"ident,pay\n1,12.50\n2,{amount}\n".encode())
+    result = check_file(path, contract, tmp_path)
+    assert (result.accepted_rows, result.reasons) == (1, {"pay.type": 1})
