@@ -8,6 +8,7 @@ import json
 import select
 import socket
 import struct
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -91,10 +92,15 @@ class FaultProxy:
         self.stopping = threading.Event()
         self.calls: list[Call] = []
         self.receipt_handles: list[str] = []
+        self.errors: list[BaseException] = []
 
     @contextmanager
     def watch(self, plan: Plan = lambda _call: None) -> Iterator[None]:
-        """Record calls and ask ``plan`` about each; numbers go on from those recorded before."""
+        """Record calls and ask ``plan`` about each; numbers go on from those recorded before.
+
+        Raises:
+            AssertionError: a plan or a hook failed, so the harm may not have been done.
+        """
         with self._lock:
             self._plan = plan
         try:
@@ -102,6 +108,8 @@ class FaultProxy:
         finally:
             with self._lock:
                 self._plan = None
+        if self.errors:
+            raise AssertionError(f"harm not done: {self.errors[0]!r}") from self.errors.pop()
 
     def forget(self) -> None:
         """Start a new count."""
@@ -154,7 +162,10 @@ class _Server(ThreadingHTTPServer):
         super().__init__(address, _Connection)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Clients that die or hang up in mid-call are what this is for."""
+        """Clients that die or hang up in mid-call are what this is for; anything else is a fault of the test."""
+        error = sys.exception()
+        if error is not None and not isinstance(error, ConnectionError):
+            self.proxy.errors.append(error)
 
 
 class _Connection(BaseHTTPRequestHandler):

@@ -169,3 +169,15 @@ def test_a_pause_holds_one_call_while_others_pass(
         writer.join(10)
 
     assert store.read(bucket, "late") == b"x"
+
+
+def test_a_hook_that_fails_is_no_quiet_success(proxy: FaultProxy, through: Settings, store: S3Store) -> None:
+    def fail(call: Call) -> None:
+        raise LookupError("nobody to kill")
+
+    with (
+        pytest.raises(AssertionError, match="nobody to kill"),
+        proxy.watch(at(1, Fault(Harm.PAUSE, hook=fail))),
+        pytest.raises(TransientError),
+    ):
+        store.write(through.data_bucket_name or "", "unharmed", b"x")
