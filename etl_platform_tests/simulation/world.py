@@ -3,9 +3,8 @@
 import math
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any, cast
@@ -14,18 +13,19 @@ from unittest import mock
 import dagster as dg
 
 from etl_platform import check
-from etl_platform.batch import work_batch
-from etl_platform.core.breaker import Breaker, Event, Limits, Phase, Progressed, RunFailed, fold
+from etl_platform.batch import HeldMessage, work_batch
+from etl_platform.core.breaker import Phase
 from etl_platform.core.deliveries import Cause, delivery_id
 from etl_platform.core.errors import TransientError
 from etl_platform.ingest import Attempt, Intake
 from etl_platform.pipelines.arrivals import run_requests
 from etl_platform.pipelines.files import QueuedDelivery, _agencies, _messages, _tell
-from etl_platform.pipelines.intake_runs import ONLY_DELIVERY_TAG, PROBE_TAG, PROGRESS_TAG, probe_value
+from etl_platform.pipelines.intake_runs import PROBE_TAG, PROGRESS_TAG, probe_value
 from etl_platform.pipelines.partitions import register_agencies
 from etl_platform.pipelines.resources import Platform
 from etl_platform.settings import Settings
 from etl_platform.split import QUARANTINE, SILVER
+from etl_platform_tests.simulation.deployment import Deployment, RunRecord
 from etl_platform_tests.simulation.faults import Faults, SteppedQueue, SteppedStore
 from etl_platform_tests.simulation.memory import MemoryQueue, MemoryStore, Stored
 from etl_platform_tests.simulation.plan import BUCKET, DAY, PREFIX, Plan, body_of, contracts
@@ -33,47 +33,9 @@ from etl_platform_tests.simulation.timeline import EPOCH, Process, Steps, Stop, 
 from etl_platform_tests.simulation.truth import Truth
 
 TICK_S = 30.0
+ALONE_AFTER = 3
 GRACE_S = 20.0
-LIMITS = Limits(max_failures=5, cooldown_s=60)
 MAX_RECEIVES = 20
-
-
-@dataclass
-class RunRecord:
-    """A run as Dagster keeps it."""
-
-    request: dg.RunRequest
-    status: str = "QUEUED"
-    ended_at: float = 0.0
-    progress: bool = False
-
-    def event(self) -> Event | None:
-        """What the end of this run tells the breaker."""
-        if self.progress:
-            return Progressed()
-        if self.status != "FAILURE":
-            return None
-        tags = self.request.tags
-        probe_of = tags.get(PROBE_TAG)
-        only = tags.get(ONLY_DELIVERY_TAG)
-        return RunFailed(str(self.request.run_key), only, None if probe_of is None else float(probe_of))
-
-
-@dataclass
-class Deployment:
-    """What one Dagster instance keeps when its processes die."""
-
-    runs: dict[str, RunRecord] = field(default_factory=dict)
-    """By run key."""
-    unsubmitted: list[dg.RunRequest] = field(default_factory=list)
-
-    def in_flight(self) -> list[RunRecord]:
-        return [run for run in self.runs.values() if run.status in {"QUEUED", "STARTED"}]
-
-    def breaker(self, now: float) -> Breaker:
-        """As ``pipelines.breaker`` reads it from Dagster's run records."""
-        ended = [(run.ended_at, run.event()) for run in self.runs.values() if run.ended_at]
-        return fold([(at, event) for at, event in ended if event is not None], now, LIMITS)
 
 
 class World:
@@ -193,6 +155,7 @@ class World:
         config = run.request.run_config["ops"]["ingest"]["config"]["deliveries"]
         messages = list(_messages([QueuedDelivery(**delivery) for delivery in config]))
         self.faults.seen["batches of several messages"] += len(messages) > 1
+        self._check_company(messages)
         context, stop = cast("Any", Context(self, run)), Stop()
         if self.plan.stops and self.timeline.random.random() < 0.1:
             self.timeline.spawn(Process("kubelet"), stop.set, self.timeline.random.expovariate(1))
@@ -252,7 +215,14 @@ class World:
             SteppedQueue("dead letters", self.dead_letters, self.faults),
         )
 
-    # What must hold at every deletion.
+    # What must hold on the way.
+
+    def _check_company(self, messages: Sequence[HeldMessage]) -> None:
+        killers = self.truth.poisoned
+        for message in messages:
+            identities = {delivery_id(event.bucket, event.key, event.version_id) for event in message.events}
+            if identities & killers and message.receive_count > ALONE_AFTER and len(messages) > 1:
+                raise Violation(f"a file that killed {message.receive_count - 1} runs takes others along")
 
     def _check_deletion(self, stored: Stored) -> None:
         for event, dataset, agency in self.truth.deliveries_of(stored.body):
