@@ -70,7 +70,7 @@ bench-burst: setup ## Measure a burst of small files through the whole local sta
 fuzz: setup ## Run thousands of damaged files through the engine: make fuzz ARGS='--files 2000'
 	@exec $(BIN)/python -m benchmarks.fuzz $(ARGS)
 
-faults: setup ## Kill and break at every AWS call of every scenario; prints what was survived (15 minutes)
+faults: setup ## Kill and break things at every AWS call; prints what was survived (15 minutes)
 	@exec $(BIN)/python -m etl_platform_tests.faults $(ARGS)
 
 clean: ## Remove everything that make setup, demo and dev made

@@ -91,12 +91,16 @@ class Bench:
         return zygote
 
     def play(self, scenario: Scenario, plan: Plan) -> EndState:
-        """From the sources alone to the end; whatever dies on the way is started again."""
+        """From the sources alone to the end; whatever dies on the way is started again.
+
+        The plan sees the last step: what leads up to it is the last step of another scenario.
+        """
         self.reset()
         for file in scenario.files:
             self.put(file)
-        for step in scenario.steps:
-            self._step(scenario, step, plan)
+        for step in scenario.steps[:-1]:
+            self._step(scenario, step, None)
+        self._step(scenario, scenario.steps[-1], plan)
         return self.end_state()
 
     def reset(self) -> None:
@@ -167,7 +171,7 @@ class Bench:
     def end_state(self) -> EndState:
         return read_end_state(self.aws, self.made, self.home)
 
-    def _step(self, scenario: Scenario, step: Step, plan: Plan) -> None:
+    def _step(self, scenario: Scenario, step: Step, plan: Plan | None) -> None:
         if isinstance(step, Arrive):
             self.announce(*step.files, bodies=step.bodies)
             harmed = {"tick_plan": plan} if scenario.target == "tick" else {"run_plan": plan}
