@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import Field, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +10,12 @@ from etl_platform.core.errors import SettingsError
 from etl_platform.core.layout import WRITTEN_PREFIXES
 
 _PACKAGE = Path(__file__).parent
-_CONTRACTS = _PACKAGE / "contracts"
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
+
+
+def _shipped(folder: str) -> Path:
+    """A folder of the wheel, or of the checkout."""
+    return _PACKAGE / folder if (_PACKAGE / folder).is_dir() else _PACKAGE.parent / folder
 
 
 def _text(value: str) -> str:
@@ -41,6 +45,12 @@ def _url(value: str) -> str:
     return value
 
 
+def _postgres(value: str) -> str:
+    if not value.startswith(("postgresql://", "postgresql+psycopg2://")):
+        raise ValueError("takes a URL that starts with postgresql://")
+    return value
+
+
 def _prefix(value: str) -> str:
     if not value.endswith("/") or value.startswith("/"):
         raise ValueError("takes a key prefix that ends with / and does not start with one")
@@ -55,8 +65,11 @@ def _level(value: str) -> str:
     return value.upper()
 
 
-def _setting(default: Any, read: Callable[[str], Any], about: str) -> Any:
-    return field(default=default, metadata={"read": read, "about": about})
+def _setting(
+    default: Any, read: Callable[[str], Any], about: str, *, also: str | None = None, secret: bool = False
+) -> Any:
+    """``also`` is an older name that is read where the field's own is unset; a secret is named and never shown."""
+    return field(default=default, metadata={"read": read, "about": about, "also": also, "secret": secret})
 
 
 @dataclass(frozen=True)
@@ -75,7 +88,7 @@ class Settings:
     file_events_queue_url: str | None = _setting(None, _url, "SQS queue with the S3 events")
     file_events_dlq_url: str | None = _setting(None, _url, "Its dead-letter queue")
     contracts_dir: Path = _setting(
-        _CONTRACTS if _CONTRACTS.is_dir() else _PACKAGE.parent / "contracts",
+        _shipped("contracts"),
         _path,
         "Folder of the data contracts; unset means the ones shipped",
     )
@@ -98,6 +111,35 @@ class Settings:
         "Seconds that a run told to stop has for what it works on; below terminationGracePeriodSeconds (30)",
     )
     local_s3_root: Path | None = _setting(None, _path, "Read and write <folder>/<key> instead of S3")
+    database_url: str | None = _setting(
+        None, _postgres, "The application's database, postgresql://…, which is only read", secret=True
+    )
+    attachments_source_bucket: str | None = _setting(None, _text, "Bucket that attachments are copied from")
+    attachments_destination_bucket: str | None = _setting(None, _text, "Bucket that attachments are copied to")
+    copies_at_once: int = _setting(64, _whole(1, 256), "Attachments copied at once")
+    email_queue_url: str | None = _setting(
+        None, _url, "SQS queue of the email validation service", also="SQS_QUEUE_URL"
+    )
+    email_dlq_url: str | None = _setting(None, _url, "Its dead-letter queue")
+    email_bucket_name: str | None = _setting(None, _text, "Bucket of the email archive", also="S3_BUCKET_NAME")
+    email_kms_key_id: str | None = _setting(
+        None, _text, "KMS key that archived emails are encrypted with; unset means the bucket's own setting"
+    )
+    email_poll_interval_seconds: int = _setting(
+        30, _whole(1, 3_600), "Seconds between two looks at the email queue", also="POLL_INTERVAL_SECONDS"
+    )
+    email_max_messages_per_poll: int = _setting(
+        10, _whole(1, 10), "Messages per receive call on the email queue", also="MAX_MESSAGES_PER_POLL"
+    )
+    email_visibility_timeout_seconds: int = _setting(
+        300,
+        _whole(10, 43_200),
+        "Seconds that a received email stays hidden; heartbeats extend it",
+        also="VISIBILITY_TIMEOUT_SECONDS",
+    )
+    api_sources_dir: Path = _setting(
+        _shipped("api_sources"), _path, "Folder of the declared REST APIs; unset means the ones shipped"
+    )
     dagster_home: Path | None = _setting(None, _path, "Dagster's own folder with its dagster.yaml")
     dagster_postgres_url: str | None = _setting(
         None, _text, "Dagster's own storage, postgresql://…; unset means SQLite"
@@ -114,24 +156,31 @@ class Settings:
         values: dict[str, Any] = {}
         wrong: list[str] = []
         for item in fields(cls):
-            text = environment.get(item.name.upper(), "").strip()
-            if not text:
+            names = [name for name in (item.name.upper(), item.metadata["also"]) if name]
+            found = next(((name, text) for name in names if (text := environment.get(name, "").strip())), None)
+            if found is None:
                 continue
+            name, text = found
             try:
                 values[item.name] = item.metadata["read"](text)
             except ValueError as error:
-                wrong.append(f"{item.name.upper()}={text!r}: {error}")
+                wrong.append(f"{name}{'' if item.metadata['secret'] else f'={text!r}'}: {error}")
         if wrong:
-            raise SettingsError("; ".join(wrong))
+            raise SettingsError("; ".join(dict.fromkeys(wrong)))
         return cls(**values)
 
     def require(self, *names: str) -> None:
         """Raise SettingsError naming each of the fields that has no value."""
-        missing = [name.upper() for name in names if getattr(self, name) is None]
+        missing = [_names(item) for item in fields(self) if item.name in names and getattr(self, item.name) is None]
         if missing:
             raise SettingsError(
                 f"{', '.join(missing)} not set; put it in the environment or in .env (see .env.example)"
             )
+
+
+def _names(item: "Field[Any]") -> str:
+    also = item.metadata["also"]
+    return item.name.upper() + (f" (or {also})" if also else "")
 
 
 DEV_STACK_ENV = Path(".local/stack.env")
@@ -150,6 +199,10 @@ def env_example() -> str:
     """The text of ``.env.example``: every setting with its meaning and default."""
     lines = ["# Every setting with its default. Copy to .env and change what differs; the environment wins."]
     for item in fields(Settings):
-        default = "" if item.default is None or item.name == "contracts_dir" else item.default
-        lines += ["", f"# {item.metadata['about']}", f"{item.name.upper()}={default}"]
+        # An older name may be set for both pipelines, and a folder of this machine is nobody else's default.
+        shown = not (item.default is None or isinstance(item.default, Path) or item.metadata["also"])
+        about = item.metadata["about"]
+        if also := item.metadata["also"]:
+            about += f"; unset means {also}" + ("" if item.default is None else f", else {item.default}")
+        lines += ["", f"# {about}", f"{item.name.upper()}={item.default if shown else ''}"]
     return "\n".join(lines) + "\n"

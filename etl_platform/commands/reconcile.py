@@ -64,7 +64,7 @@ def _reconcile(arguments: argparse.Namespace) -> int:
 
 def _repair(missing: Sequence[Finding], settings: Settings) -> tuple[Counter[str], int]:
     """Take in what is missing: outcomes, and how many failed."""
-    from etl_platform.jobs import ingest_in_process
+    from etl_platform.jobs.intake import ingest_in_process
     from etl_platform.logs import configure_logs
     from etl_platform.reconcile import event_of
 

@@ -44,7 +44,7 @@ def add(commands: Commands) -> None:
 def _replay(arguments: argparse.Namespace) -> int:
     from etl_platform.core import layout
     from etl_platform.core.deliveries import Outcome
-    from etl_platform.jobs import replay_in_process
+    from etl_platform.jobs.intake import replay_in_process
     from etl_platform.logs import configure_logs
     from etl_platform.pipelines.resources import Platform
     from etl_platform.replay import Quarantine

@@ -15,6 +15,7 @@ from urllib.parse import quote_plus, unquote_plus
 from etl_platform.core.deliveries import delivery_id
 from etl_platform.core.layout import IGNORED_REPORTS, WRITTEN_PREFIXES
 from etl_platform.local import display
+from etl_platform.local.application_database import seeded_rows
 from etl_platform.local.dagster_log import DagsterLog
 from etl_platform.local.expected import Dropped, Result, all_differences
 from etl_platform.local.processes import LocalStackError
@@ -38,7 +39,7 @@ def run_demo(project: Path = REPOSITORY, samples: Sequence[Sample] | None = None
     (project / ".local").mkdir(exist_ok=True)
     work_dir = Path(tempfile.mkdtemp(prefix="demo-", dir=project / ".local"))
     try:
-        with Stack(work_dir, project=project) as stack:
+        with Stack(work_dir, project=project, application=seeded_rows()) as stack:
             demo = _watch(stack, samples, started + DEADLINE_S)
             found = demo.differences()
     except KeyboardInterrupt:

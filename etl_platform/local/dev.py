@@ -5,6 +5,7 @@ import time
 from pathlib import Path
 
 from etl_platform.local import provision as resources
+from etl_platform.local.application_database import seeded_rows
 from etl_platform.local.emulator import is_emulator, listen_on_loopback
 from etl_platform.local.processes import LocalStackError
 from etl_platform.local.stack import REPOSITORY, Stack, read_coordinates, write_coordinates
@@ -31,6 +32,7 @@ def run_dev(project: Path = REPOSITORY) -> None:
         port=EMULATOR_PORT,
         project=project,
         postgres_url=load_settings().dagster_postgres_url,
+        application=seeded_rows(),
     )
     # The bucket starts empty, so a history of former files would speak of objects that are gone.
     shutil.rmtree(stack.dagster_home, ignore_errors=True)

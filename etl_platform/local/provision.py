@@ -21,6 +21,11 @@ BUCKET = "etl-file-processing-client-etl"
 TOPIC = "file-processing-topic"
 QUEUE = "file-processing-queue"
 DEAD_LETTER_QUEUE = "file-processing-dlq"
+EMAIL_QUEUE = "email-validation-queue"
+EMAIL_DEAD_LETTER_QUEUE = "email-validation-dlq"
+EMAIL_BUCKET = "etl-email-archive"
+ATTACHMENTS_SOURCE = "benchmarkanalytics-production-env-userdocument-test"
+ATTACHMENTS_DESTINATION = "etl-ba-research-client-etl"
 REGION = "us-east-1"
 KEY_ID = KEY_SECRET = "test"  # noqa: S105 - what the emulator takes for its default account
 MAX_RECEIVE_COUNT = 20
@@ -36,6 +41,11 @@ class Provisioned:
     topic_arn: str
     queue_url: str
     dlq_url: str
+    email_queue_url: str
+    email_dlq_url: str
+    email_bucket: str = EMAIL_BUCKET
+    attachments_source: str = ATTACHMENTS_SOURCE
+    attachments_destination: str = ATTACHMENTS_DESTINATION
 
 
 @dataclass(frozen=True)
@@ -86,7 +96,7 @@ def provision(
     dead_letter_queue: str = DEAD_LETTER_QUEUE,
     visibility_timeout_s: int = 300,
 ) -> Provisioned:
-    """Make what is missing: versioned bucket → topic → queue → dead-letter queue.
+    """Make what is missing: versioned bucket → topic → queue → dead-letter queue; email queues; the other buckets.
 
     Raises:
         botocore.exceptions.ClientError: the emulator refused a call.
@@ -99,19 +109,17 @@ def provision(
             AttributeName="Policy",
             AttributeValue=_policy("s3.amazonaws.com", "sns:Publish", topic_arn, f"arn:aws:s3:::{bucket}"),
         )
-        retention = {"MessageRetentionPeriod": str(_FOURTEEN_DAYS_S)}
-        dlq_url, dlq_arn = _queue(aws.sqs, dead_letter_queue, retention)
-        redrive = {"deadLetterTargetArn": dlq_arn, "maxReceiveCount": MAX_RECEIVE_COUNT}
-        attributes = retention | {
-            "VisibilityTimeout": str(visibility_timeout_s),
-            "RedrivePolicy": json.dumps(redrive),
-        }
-        queue_url, queue_arn = _queue(aws.sqs, queue, attributes)
+        queue_url, queue_arn, dlq_url = _queue_pair(aws.sqs, queue, dead_letter_queue, visibility_timeout_s)
         policy = _policy("sns.amazonaws.com", "sqs:SendMessage", queue_arn, topic_arn)
         aws.sqs.set_queue_attributes(QueueUrl=queue_url, Attributes={"Policy": policy})
         aws.sns.subscribe(TopicArn=topic_arn, Protocol="sqs", Endpoint=queue_arn)
         _notification(aws.s3, bucket, source_prefix, topic_arn)
-    return Provisioned(bucket, topic_arn, queue_url, dlq_url)
+        email_queue_url, _, email_dlq_url = _queue_pair(
+            aws.sqs, EMAIL_QUEUE, EMAIL_DEAD_LETTER_QUEUE, visibility_timeout_s
+        )
+        for name in (EMAIL_BUCKET, ATTACHMENTS_SOURCE, ATTACHMENTS_DESTINATION):
+            _bucket(aws.s3, name, region)
+    return Provisioned(bucket, topic_arn, queue_url, dlq_url, email_queue_url, email_dlq_url)
 
 
 def _bucket(s3: "S3Client", bucket: str, region: str) -> None:
@@ -121,6 +129,16 @@ def _bucket(s3: "S3Client", bucket: str, region: str) -> None:
         place: Any = {} if region == "us-east-1" else {"CreateBucketConfiguration": {"LocationConstraint": region}}
         s3.create_bucket(Bucket=bucket, **place)
     s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+
+
+def _queue_pair(sqs: "SQSClient", name: str, dead_letters: str, visibility_timeout_s: int) -> tuple[str, str, str]:
+    """URL and ARN of a queue, and the URL of the dead-letter queue that it sends to."""
+    retention = {"MessageRetentionPeriod": str(_FOURTEEN_DAYS_S)}
+    dlq_url, dlq_arn = _queue(sqs, dead_letters, retention)
+    redrive = {"deadLetterTargetArn": dlq_arn, "maxReceiveCount": MAX_RECEIVE_COUNT}
+    attributes = retention | {"VisibilityTimeout": str(visibility_timeout_s), "RedrivePolicy": json.dumps(redrive)}
+    url, arn = _queue(sqs, name, attributes)
+    return url, arn, dlq_url
 
 
 def _queue(

@@ -12,9 +12,15 @@ from types import MappingProxyType, TracebackType
 from typing import Self
 
 from etl_platform.local import provision as resources
+from etl_platform.local.application_database import (
+    Rows,
+    attachment_content,
+    create_application_database,
+)
 from etl_platform.local.emulator import LOOPBACK, Emulator, wait_until_it_answers
+from etl_platform.local.postgres import postgres_server
 from etl_platform.local.processes import LocalStackError, Tethered
-from etl_platform.local.provision import Provisioned, provision
+from etl_platform.local.provision import Provisioned, open_clients, provision
 
 REPOSITORY = Path(__file__).parents[2]
 _BIN = Path(sys.executable).parent
@@ -50,17 +56,20 @@ class Stack:
         project: Path = REPOSITORY,
         postgres_url: str | None = None,
         settings: Mapping[str, str] = MappingProxyType({}),
+        application: Rows | None = None,
     ) -> None:
         """Logs go to ``work_dir``; workspace.yaml and dagster.yaml come from ``project``.
 
         With ``postgres_url`` Dagster keeps its history there instead of in SQLite. ``settings`` are further
-        environment variables of the stack's processes.
+        environment variables of the stack's processes. With ``application`` there is an application database with
+        these rows, and its attachments lie in their bucket.
         """
         self.work_dir = work_dir
         self.dagster_home = dagster_home or work_dir / "dagster_home"
         self.emulator = Emulator(work_dir, port=port, environment=inherited_environment())
         self._poll_interval_s = poll_interval_s
         self._project, self._postgres_url, self._settings = project, postgres_url, settings
+        self._application, self._database_url = application, ""
         self._resources: Provisioned | None = None
         self._scratch: Path | None = None
         self._dagster: Tethered | None = None
@@ -83,7 +92,13 @@ class Stack:
             "DATA_BUCKET_NAME": self.resources.bucket,
             "FILE_EVENTS_QUEUE_URL": self.resources.queue_url,
             "FILE_EVENTS_DLQ_URL": self.resources.dlq_url,
+            "EMAIL_QUEUE_URL": self.resources.email_queue_url,
+            "EMAIL_DLQ_URL": self.resources.email_dlq_url,
+            "EMAIL_BUCKET_NAME": self.resources.email_bucket,
+            "ATTACHMENTS_SOURCE_BUCKET": self.resources.attachments_source,
+            "ATTACHMENTS_DESTINATION_BUCKET": self.resources.attachments_destination,
             "DAGSTER_HOME": str(self.dagster_home),
+            **({"DATABASE_URL": self._database_url} if self._database_url else {}),
             **({"DAGSTER_POSTGRES_URL": self._postgres_url} if self._postgres_url else {}),
         }
 
@@ -154,6 +169,8 @@ class Stack:
             self._ending.callback(shutil.rmtree, self._scratch, ignore_errors=True)
             self._ending.enter_context(self.emulator)
             self._resources = provision(self.emulator.endpoint_url)
+            if self._application is not None:
+                self._start_application(self._application)
         except BaseException:
             self.stop()
             raise
@@ -163,6 +180,15 @@ class Stack:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.stop()
+
+    def _start_application(self, rows: Rows) -> None:
+        self._database_url = self._ending.enter_context(postgres_server()).get_uri()
+        create_application_database(self._database_url, rows)
+        with open_clients(self.emulator.endpoint_url) as aws:
+            for identity, _agency, key, _name, content_type, _size in rows.attachments:
+                body = attachment_content(identity)
+                bucket = self.resources.attachments_source
+                aws.s3.put_object(Bucket=bucket, Key=key, Body=body, ContentType=content_type)
 
     def _copy_dagster_yaml(self) -> None:
         source = self._project / "dagster.yaml"

@@ -1,6 +1,7 @@
 """The outside systems of a run, made on first use. Nothing connects at import or at load."""
 
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from etl_platform.adapters.contract_files import load_contracts
 from etl_platform.adapters.objects import ObjectStore, versioning_warning
@@ -9,6 +10,9 @@ from etl_platform.core.contracts import Contract
 from etl_platform.core.errors import TransientError
 from etl_platform.ingest import Ingested, Intake
 from etl_platform.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from etl_platform.adapters.database import ApplicationDatabase
 
 
 class Platform:
@@ -73,6 +77,14 @@ class Platform:
         self.settings.require("file_events_dlq_url")
         assert self.settings.file_events_dlq_url
         return Queue(self.settings, self.settings.file_events_dlq_url)
+
+    @cached_property
+    def database(self) -> "ApplicationDatabase":
+        from etl_platform.adapters.database import ApplicationDatabase  # noqa: PLC0415
+
+        self.settings.require("database_url")
+        assert self.settings.database_url
+        return ApplicationDatabase(self.settings.database_url)
 
     @cached_property
     def intake(self) -> Intake:

@@ -1,13 +1,12 @@
-"""What ``etl-platform run`` can start: each job with its line of help, its arguments and its function."""
+"""s3_data_quality_job from the command line: events given by hand, taken in for real or dry."""
 
 import argparse
 import json
 import logging
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 from etl_platform.batch import HeldMessage, Threads, work_batch
@@ -15,21 +14,12 @@ from etl_platform.core.deliveries import Cause, Outcome
 from etl_platform.core.errors import UsageError
 from etl_platform.core.events import ObjectCreated, parse_message
 from etl_platform.ingest import Attempt, Ingested
+from etl_platform.jobs.job import Job, run_in_process
 from etl_platform.pipelines.resources import Platform
 from etl_platform.settings import Settings
 
 DRY_RUN_RESULTS = Path("dry_run_results.jsonl")
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Job:
-    """``run`` returns the exit code: 0 done or nothing to do, 1 something failed or was rejected."""
-
-    name: str
-    summary: str
-    add_arguments: Callable[[argparse.ArgumentParser], None]
-    run: Callable[[argparse.Namespace, Settings], int]
 
 
 def _intake_arguments(parser: argparse.ArgumentParser) -> None:
@@ -125,8 +115,10 @@ def ingest_in_process(events: Sequence[ObjectCreated], settings: Settings) -> tu
     if not events:
         return [], 0
     platform = Platform(settings)
+    # Made before the run starts, so that a missing setting is one line and not a failed run.
+    _ = platform.intake
     config = _ingest_config({"deliveries": [asdict(event) for event in events]})
-    _run_in_process("s3_data_quality_job", platform, config)
+    run_in_process("s3_data_quality_job", platform, config)
     return platform.finished, len(events) - len(platform.finished)
 
 
@@ -135,79 +127,25 @@ def replay_in_process(
 ) -> tuple[list[Ingested], bool]:
     """Reprocess a partition by the real job in this process; what was done, and whether the run succeeded."""
     config = _ingest_config({"replay": {"delivery_ids": list(delivery_ids), "by": by}})
-    succeeded = _run_in_process(
-        "s3_data_quality_job", platform, config, partition=agency, dataset=dataset, tags={"etl_platform/by": by}
+    _ = platform.intake
+    ran = run_in_process(
+        "s3_data_quality_job",
+        platform,
+        config,
+        partition=agency,
+        selection=[(layer, dataset) for layer in ("bronze", "silver")],
+        tags={"etl_platform/by": by},
     )
-    return platform.finished, succeeded
+    return platform.finished, ran.succeeded
 
 
 def _ingest_config(config: Mapping[str, Any]) -> dict[str, Any]:
     return {"ops": {"ingest": {"config": config}}}
 
 
-def _run_in_process(
-    name: str,
-    platform: Platform,
-    config: Mapping[str, Any] = MappingProxyType({}),
-    *,
-    partition: str | None = None,
-    dataset: str | None = None,
-    tags: Mapping[str, str] = MappingProxyType({}),
-) -> bool:
-    """A real job in this process: on the instance of DAGSTER_HOME if there is one, else on a passing one."""
-    import dagster as dg  # noqa: PLC0415 - a second that a dry run need not pay
-
-    from etl_platform.definitions import build_defs  # noqa: PLC0415
-    from etl_platform.pipelines.instance import open_instance  # noqa: PLC0415
-    from etl_platform.pipelines.partitions import register_agencies  # noqa: PLC0415
-
-    # Made before the run starts, so that a missing setting is one line and not a failed run.
-    _ = platform.intake
-    settings = platform.settings
-    job = build_defs(settings, platform=platform).resolve_job_def(name)
-    # Dagster's own lines are for its UI; a terminal gets ours.
-    quiet = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
-    instance = open_instance(settings) if settings.dagster_home else dg.DagsterInstance.ephemeral()
-    with instance:
-        if partition is not None:
-            register_agencies(instance, {partition})
-        result = job.execute_in_process(
-            run_config={**config, **quiet},
-            partition_key=partition,
-            tags=dict(tags),
-            asset_selection=[dg.AssetKey([layer, dataset]) for layer in ("bronze", "silver")] if dataset else None,
-            instance=instance,
-            raise_on_error=False,
-        )
-    for event in result.filter_events(lambda e: e.is_step_failure):
-        failure = event.step_failure_data
-        told = failure.user_failure_data
-        said = told.description if told else failure.error.message.strip() if failure.error else None
-        log.error("run failed", extra={"run_id": result.run_id, "error": said})
-    return result.success
-
-
-def _daily(name: str, summary: str) -> Job:
-    """A job that a schedule starts and that takes no arguments."""
-
-    def run(_arguments: argparse.Namespace, settings: Settings) -> int:
-        done = _run_in_process(name, Platform(settings))
-        print(f"{name}: {'done' if done else 'failed'}")
-        return 0 if done else 1
-
-    return Job(name, summary, lambda _parser: None, run)
-
-
-JOBS = {
-    job.name: job
-    for job in (
-        Job(
-            "s3_data_quality_job",
-            "Take delivered files in: bronze, check against the contract, silver or quarantine, report.",
-            _intake_arguments,
-            _run_intake,
-        ),
-        _daily("reconcile_job", "Hold what arrived against what is recorded and held; fail where anything is amiss."),
-        _daily("expected_files_job", "Say of every agency and dataset whether the next file is overdue."),
-    )
-}
+INTAKE = Job(
+    "s3_data_quality_job",
+    "Take delivered files in: bronze, check against the contract, silver or quarantine, report.",
+    _intake_arguments,
+    _run_intake,
+)

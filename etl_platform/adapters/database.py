@@ -1,0 +1,155 @@
+"""The application's PostgreSQL, read only. Its schema is owned elsewhere: every query on it stands here.
+
+https://docs.sqlalchemy.org/en/20/core/connections.html#using-server-side-cursors-a-k-a-stream-results
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from etl_platform.core.errors import PermanentError, TransientError
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection, Engine, Select
+
+_ROWS_AT_ONCE = 20_000
+
+
+@dataclass(frozen=True)
+class Agency:
+    """``slug`` is its partition: the folder below the source prefix."""
+
+    id: int
+    slug: str
+    name: str
+
+
+@dataclass(frozen=True)
+class AttachmentFile:
+    """One row of ``attachments``: a file of the application's document store. Without a size, none was recorded."""
+
+    id: int
+    source_key: str
+    file_name: str
+    content_type: str | None
+    size_bytes: int | None
+
+
+EMPLOYMENT_COLUMNS = (
+    "officer_id",
+    "employer",
+    "start_date",
+    "end_date",
+    "state",
+    "agency_code",
+    "rank",
+    "employment_type",
+    "separation_reason",
+    "eligible_for_rehire",
+)
+
+
+class ApplicationDatabase:
+    """Repositories over one database; each call opens a connection of its own and closes it.
+
+    Every call raises TransientError where the server cannot be reached or goes away, PermanentError where it refuses
+    the query: a table or column that is not there, a login that is not allowed.
+    """
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+
+    def agencies(self) -> list[Agency]:
+        """All agencies, by id."""
+        from sqlalchemy import select
+
+        table = _table("agencies", "id", "slug", "name")
+        with self._rows(select(table).order_by(table.c.id)) as batches:
+            return [Agency(*row) for batch in batches for row in batch]
+
+    def attachment_files(self, agency_id: int) -> list[AttachmentFile]:
+        """The attachments of an agency, by id."""
+        from sqlalchemy import select
+
+        table = _table("attachments", "id", "agency_id", "s3_key", "file_name", "content_type", "size_bytes")
+        columns = (table.c.id, table.c.s3_key, table.c.file_name, table.c.content_type, table.c.size_bytes)
+        query = select(*columns).where(table.c.agency_id == agency_id).order_by(table.c.id)
+        with self._rows(query) as batches:
+            return [AttachmentFile(*row) for batch in batches for row in batch]
+
+    @contextmanager
+    def employment_history(self, agency_id: int) -> Iterator[Iterator[Sequence[Sequence[Any]]]]:
+        """The periods of service of an agency's officers, in batches of rows of EMPLOYMENT_COLUMNS.
+
+        Ordered by officer, start, employer and id, so that the same content always comes in the same order. Millions of
+        rows stream through a server-side cursor while the context is open.
+        """
+        from sqlalchemy import select
+
+        officers = _table("officers", "id", "agency_id", "badge_number")
+        periods = _table("employment_history", "id", "officer_id", *EMPLOYMENT_COLUMNS[1:])
+        badge = officers.c.badge_number.label("officer_id")
+        query = (
+            select(badge, *(periods.c[name] for name in EMPLOYMENT_COLUMNS[1:]))
+            .join_from(periods, officers, periods.c.officer_id == officers.c.id)
+            .where(officers.c.agency_id == agency_id)
+            # By bytes: the order of a collation differs from server to server.
+            .order_by(badge.collate("C"), periods.c.start_date, periods.c.employer.collate("C"), periods.c.id)
+        )
+        with self._rows(query) as batches:
+            yield batches
+
+    @contextmanager
+    def _rows(self, query: "Select[Any]") -> Iterator[Iterator[Sequence[Any]]]:
+        with _errors(), self._connect() as connection:
+            yield connection.execute(query).partitions(_ROWS_AT_ONCE)
+
+    @contextmanager
+    def _connect(self) -> Iterator["Connection"]:
+        with self._engine.connect() as connection:
+            yield connection.execution_options(stream_results=True, max_row_buffer=_ROWS_AT_ONCE)
+
+    @cached_property
+    def _engine(self) -> "Engine":
+        from sqlalchemy import create_engine, make_url
+        from sqlalchemy.exc import ArgumentError
+        from sqlalchemy.pool import NullPool
+
+        try:
+            url = make_url(self._url)
+        except (ArgumentError, ValueError):
+            raise PermanentError(
+                "DATABASE_URL is no URL of a database; it looks like postgresql://user:password@host:5432/name"
+            ) from None
+        return create_engine(
+            # A bare postgresql:// may mean another driver in another version.
+            url.set(drivername="postgresql+psycopg2"),
+            poolclass=NullPool,
+            connect_args={
+                "connect_timeout": 5,
+                "application_name": "etl-platform",
+                "options": "-c default_transaction_read_only=on",
+            },
+        )
+
+
+def _table(name: str, *columns: str) -> Any:
+    from sqlalchemy import column, table
+
+    return table(name, *(column(item) for item in columns))
+
+
+@contextmanager
+def _errors() -> Iterator[None]:
+    """SQLAlchemy's errors, without the statement and its parameters: a message may end in a log."""
+    from sqlalchemy.exc import DBAPIError, OperationalError
+
+    try:
+        yield
+    except DBAPIError as error:
+        said = str(error.orig).strip().splitlines()[0] if str(error.orig).strip() else type(error.orig).__name__
+        if isinstance(error, OperationalError) or error.connection_invalidated:
+            raise TransientError(f"the application database: {said}") from None
+        raise PermanentError(f"the application database: {said}") from None

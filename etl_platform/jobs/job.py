@@ -1,0 +1,91 @@
+"""A job as ``etl-platform run`` starts it, and the real Dagster job run in this process."""
+
+import argparse
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+from etl_platform.pipelines.resources import Platform
+from etl_platform.settings import Settings
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Job:
+    """``run`` returns the exit code: 0 done or nothing to do, 1 something failed or was rejected."""
+
+    name: str
+    summary: str
+    add_arguments: Callable[[argparse.ArgumentParser], None]
+    run: Callable[[argparse.Namespace, Settings], int]
+
+
+@dataclass(frozen=True)
+class Ran:
+    """What became of a run.
+
+    Attributes:
+        succeeded: no step failed.
+        summaries: the metadata ``summary`` of what was materialized, in order: the line that the UI shows as well.
+        failed_checks: names of the asset checks of severity ERROR that did not pass.
+    """
+
+    succeeded: bool
+    summaries: tuple[str, ...]
+    failed_checks: tuple[str, ...]
+
+
+def run_in_process(
+    name: str,
+    platform: Platform,
+    config: Mapping[str, Any] = MappingProxyType({}),
+    *,
+    partition: str | None = None,
+    selection: Sequence[Sequence[str]] = (),
+    tags: Mapping[str, str] = MappingProxyType({}),
+) -> Ran:
+    """A real job in this process: on the instance of DAGSTER_HOME if there is one, else on a passing one.
+
+    Args:
+        partition: an agency, added if it is new, or a day.
+        selection: keys of the assets that are wanted; all of the job's where it is empty.
+    """
+    import dagster as dg  # noqa: PLC0415 - a second that a dry run need not pay
+
+    from etl_platform.definitions import build_defs  # noqa: PLC0415
+    from etl_platform.pipelines.instance import open_instance  # noqa: PLC0415
+    from etl_platform.pipelines.partitions import agencies, register_agencies  # noqa: PLC0415
+
+    settings = platform.settings
+    job = build_defs(settings, platform=platform).resolve_job_def(name)
+    # Dagster's own lines are for its UI; a terminal gets ours.
+    quiet = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+    instance = open_instance(settings) if settings.dagster_home else dg.DagsterInstance.ephemeral()
+    with instance:
+        if partition is not None and job.partitions_def == agencies:
+            register_agencies(instance, {partition})
+        result = job.execute_in_process(
+            run_config={**config, **quiet},
+            partition_key=partition,
+            tags=dict(tags),
+            asset_selection=[dg.AssetKey(key) for key in selection] or None,
+            instance=instance,
+            raise_on_error=False,
+        )
+    for event in result.filter_events(lambda e: e.is_step_failure):
+        failure = event.step_failure_data
+        told = failure.user_failure_data
+        said = told.description if told else failure.error.message.strip() if failure.error else None
+        log.error("run failed", extra={"run_id": result.run_id, "error": said})
+    materialized = result.filter_events(lambda event: event.is_step_materialization)
+    shown = [event.step_materialization_data.materialization.metadata for event in materialized]
+    failed = [
+        check.check_name
+        for check in result.get_asset_check_evaluations()
+        if not check.passed and check.severity is dg.AssetCheckSeverity.ERROR
+    ]
+    summaries = tuple(str(metadata["summary"].value) for metadata in shown if "summary" in metadata)
+    return Ran(result.success, summaries, tuple(failed))

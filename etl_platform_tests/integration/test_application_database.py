@@ -1,0 +1,82 @@
+"""The application database: repositories on a real PostgreSQL, and what is said when it does not answer."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from etl_platform.adapters.database import EMPLOYMENT_COLUMNS, ApplicationDatabase
+from etl_platform.core.errors import PermanentError, TransientError
+from etl_platform.local.application_database import SCHEMA, create_application_database, seeded_rows
+from etl_platform.local.postgres import postgres_server
+
+
+@pytest.fixture(scope="module")
+def url() -> Iterator[str]:
+    with postgres_server() as server:
+        create_application_database(server.get_uri(), seeded_rows(officers_per_agency=30, attachments_per_agency=7))
+        yield server.get_uri()
+
+
+@pytest.fixture
+def database(url: str) -> ApplicationDatabase:
+    return ApplicationDatabase(url)
+
+
+def test_agencies_come_by_id(database: ApplicationDatabase) -> None:
+    assert [(agency.id, agency.slug) for agency in database.agencies()] == [
+        (10, "nm_albuquerque"),
+        (11, "la_new_orleans"),
+        (12, "nc_durham"),
+    ]
+
+
+def test_attachments_are_those_of_the_agency(database: ApplicationDatabase) -> None:
+    files = database.attachment_files(11)
+    assert [file.id for file in files] == list(range(110_001, 110_008))
+    assert all(file.source_key.startswith("documents/11/") for file in files)
+    assert database.attachment_files(999) == []
+
+
+def test_the_history_comes_in_batches_in_a_fixed_order(database: ApplicationDatabase) -> None:
+    with database.employment_history(10) as batches:
+        rows = [tuple(row) for batch in batches for row in batch]
+    expected = seeded_rows(officers_per_agency=30).employment_history
+    assert len(rows) == sum(period[1] // 10_000 == 10 for period in expected)
+    assert all(len(row) == len(EMPLOYMENT_COLUMNS) for row in rows)
+    assert [row[0].encode() for row in rows] == sorted(row[0].encode() for row in rows)
+    assert rows == sorted(rows, key=lambda row: (row[0].encode(), row[2], row[1].encode()))
+
+
+def test_the_connection_cannot_write(url: str) -> None:
+    """The schema is somebody else's: a mistake of ours must not change it."""
+    from sqlalchemy import text
+    from sqlalchemy.exc import DBAPIError
+
+    with ApplicationDatabase(url)._connect() as connection, pytest.raises(DBAPIError, match="read-only"):
+        connection.execution_options(stream_results=False).execute(text("DELETE FROM agencies"))
+
+
+def test_a_missing_table_is_permanent_and_named() -> None:
+    with postgres_server() as server:
+        create = SCHEMA.replace("CREATE TABLE agencies", "CREATE TABLE bureaus").replace("agencies", "bureaus")
+        import psycopg2
+
+        connection = psycopg2.connect(server.get_uri())
+        with connection, connection.cursor() as cursor:
+            cursor.execute(create)
+        connection.close()
+        with pytest.raises(PermanentError, match="agencies"):
+            ApplicationDatabase(server.get_uri()).agencies()
+
+
+def test_a_server_that_does_not_answer_is_worth_another_try_and_keeps_the_password(tmp_path: Path) -> None:
+    with pytest.raises(TransientError) as caught:
+        ApplicationDatabase("postgresql://app:hunter2@127.0.0.1:1/app").agencies()
+    assert "hunter2" not in str(caught.value)
+
+
+def test_what_is_no_url_is_said_without_showing_it() -> None:
+    with pytest.raises(PermanentError, match="DATABASE_URL") as caught:
+        ApplicationDatabase("postgresql://app:hunter2@host:port/x").agencies()
+    assert "hunter2" not in str(caught.value)
