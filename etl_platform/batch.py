@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 from queue import Empty, SimpleQueue
 from types import TracebackType
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from etl_platform.core.errors import TransientError
 from etl_platform.core.events import ObjectCreated
@@ -23,6 +23,7 @@ MAX_RETRY_DELAY_S = 3_600
 MAX_HELD_S = 12 * 3_600
 """From its receipt, SQS hides a message no longer than this, however often it is extended."""
 _LOOK_S = 0.2
+T = TypeVar("T")
 
 
 class HeldQueue(Protocol):
@@ -36,7 +37,7 @@ class HeldQueue(Protocol):
 class Workers(Protocol):
     """How a batch is worked on at once: threads in a run, steps of a schedule where a test must repeat them."""
 
-    def work(self, calls: Sequence[Callable[[], Ingested]]) -> Generator[tuple[int, Future[Ingested]]]:
+    def work(self, calls: Sequence[Callable[[], T]]) -> Generator[tuple[int, Future[T]]]:
         """Start the calls; as they are done, the number of each with its result. What was stopped does not come."""
         ...
 
@@ -58,9 +59,9 @@ class Threads:
     def __init__(self, count: int, stop: threading.Event | None = None, grace_s: float = 0) -> None:
         self._count, self._stop, self._grace_s = count, stop or threading.Event(), grace_s
 
-    def work(self, calls: Sequence[Callable[[], Ingested]]) -> Generator[tuple[int, Future[Ingested]]]:
+    def work(self, calls: Sequence[Callable[[], T]]) -> Generator[tuple[int, Future[T]]]:
         pool = ThreadPoolExecutor(self._count)
-        done: SimpleQueue[Future[Ingested]] = SimpleQueue()
+        done: SimpleQueue[Future[T]] = SimpleQueue()
         numbers = {pool.submit(self._unless_stopped, call): number for number, call in enumerate(calls)}
         for future in numbers:
             future.add_done_callback(done.put)
@@ -80,7 +81,7 @@ class Threads:
             # A thread cannot be ended; what overruns its grace is not waited for.
             pool.shutdown(wait=deadline is None or not left, cancel_futures=True)
 
-    def _unless_stopped(self, call: Callable[[], Ingested]) -> Ingested:
+    def _unless_stopped(self, call: Callable[[], T]) -> T:
         if self._stop.is_set():
             raise CancelledError
         return call()
@@ -131,7 +132,8 @@ class Failed:
 class Lease:
     """Keeps messages hidden from others while they are worked on, or wait for it.
 
-    The first heartbeat is sent on entry; ``lost`` then holds the handles that belong to someone else by now. A
+    The first heartbeat is sent on entry; ``lost`` then holds the handles that belong to someone else by now. What is
+    received later joins by ``hold``, and the next heartbeat comes before half of its timeout is over. A
     message that SQS would not hide for another timeout is let go: it comes back when the last one ends.
     """
 
@@ -144,13 +146,9 @@ class Lease:
         clock: Callable[[], float],
     ) -> None:
         self._queue, self._timeout_s, self._clock = queue, timeout_s, clock
-        now = clock()
-        self._held = {
-            message.receipt_handle: (now if message.received_at is None else message.received_at) + MAX_HELD_S
-            for message in messages
-            if message.receipt_handle
-        }
+        self._held: dict[str, float] = {}
         self._lock = threading.Lock()
+        self.hold(messages)
         self._heartbeats = workers.repeat(self._beat_or_wait, timeout_s / 2)
         self.lost: set[str] = set()
 
@@ -176,9 +174,29 @@ class Lease:
             return False
         return True
 
+    def hold(self, messages: Sequence[HeldMessage]) -> None:
+        now = self._clock()
+        ends = {
+            message.receipt_handle: (now if message.received_at is None else message.received_at) + MAX_HELD_S
+            for message in messages
+            if message.receipt_handle
+        }
+        with self._lock:
+            self._held |= ends
+
     def release(self, receipt_handle: str) -> None:
         with self._lock:
             self._held.pop(receipt_handle, None)
+
+    def give_back(self) -> int:
+        """Show others at once what is still held; how many messages that is. For when the context has ended."""
+        handles, self._held = list(self._held), {}
+        if self._queue is not None and handles:
+            try:
+                self._queue.hide(handles, 0)
+            except TransientError as error:
+                log.warning("messages not given back, they come when their timeout ends", extra={"error": str(error)})
+        return len(handles)
 
     def __enter__(self) -> "Lease":
         self._beat()
@@ -234,20 +252,13 @@ def work_batch(
                 if waiting[id(message)] == 0 and queue is not None and message.receipt_handle:
                     lease.release(message.receipt_handle)
                     _settle(queue, message, failed=id(message) in broken)
-        unfinished = [message for message in mine if waiting[id(message)] and message.receipt_handle]
-        if queue is not None and unfinished:
-            _give_back(queue, lease, unfinished)
+    lease.give_back()
     return failures
 
 
-def _give_back(queue: HeldQueue, lease: Lease, messages: Sequence[HeldMessage]) -> None:
-    handles = [message.receipt_handle for message in messages if message.receipt_handle]
-    for handle in handles:
-        lease.release(handle)
-    try:
-        queue.hide(handles, 0)
-    except TransientError as error:
-        log.warning("messages not given back, they come when their timeout ends", extra={"error": str(error)})
+def retry_delay_s(receive_count: int) -> int:
+    """How long a message that failed is hidden: twice as long with each receive, an hour at most."""
+    return int(min(RETRY_DELAY_S * 2 ** (receive_count - 1), MAX_RETRY_DELAY_S))
 
 
 def _settle(queue: HeldQueue, message: HeldMessage, *, failed: bool) -> None:
@@ -255,8 +266,7 @@ def _settle(queue: HeldQueue, message: HeldMessage, *, failed: bool) -> None:
     assert message.receipt_handle is not None
     try:
         if failed:
-            delay = min(RETRY_DELAY_S * 2 ** (message.receive_count - 1), MAX_RETRY_DELAY_S)
-            queue.hide([message.receipt_handle], delay)
+            queue.hide([message.receipt_handle], retry_delay_s(message.receive_count))
         elif queue.delete([message.receipt_handle]):
             log.warning("message not deleted, it comes again", extra={"message_id": message.message_id})
     except TransientError as error:

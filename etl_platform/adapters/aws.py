@@ -46,3 +46,12 @@ def error_code(error: "ClientError") -> str:
 def transient(what: str, error: Exception) -> TransientError:
     """Infrastructure said no, for whatever reason: worth another try, with the reason kept."""
     return TransientError(f"{what}: {type(error).__name__}: {error}")
+
+
+def nameless(error: Exception) -> str:
+    """What went wrong without a message: those of boto3 and ours name the object, and its key may name a person."""
+    from botocore.exceptions import ClientError
+
+    cause = error.__cause__
+    told = [type(error).__name__, *([type(cause).__name__] if cause else [])]
+    return " ".join([*told, error_code(cause)] if isinstance(cause, ClientError) else told)

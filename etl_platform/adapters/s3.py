@@ -28,8 +28,10 @@ _PART_BYTES = 64 << 20
 
 
 class S3Store:
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, kms_key_id: str | None = None) -> None:
+        """With ``kms_key_id`` everything is written under that key; without, as the bucket is set up."""
         self._s3 = make_client(settings, "s3")
+        self._encryption = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": kms_key_id} if kms_key_id else {}
 
     def head(self, bucket: str, key: str, version_id: str | None = None, etag: str | None = None) -> ObjectHead:
         with _errors(f"HEAD s3://{bucket}/{key}", _MISSING | (_MISSING_VERSION if version_id else set())):
@@ -101,20 +103,21 @@ class S3Store:
         gone = _MISSING if if_match is not None else set()
         with _errors(f"PUT s3://{bucket}/{key}", set(), lost=_LOST | gone):
             target = {"Bucket": bucket, "Key": key}
+            described = {"Metadata": dict(metadata or {}), **self._encryption}
             if isinstance(body, Path) and body.stat().st_size > _PART_BYTES:
-                answer = self._write_parts(target, body, dict(metadata or {}), condition)
+                answer = self._write_parts(target, body, described, condition)
             else:
                 content = body.read_bytes() if isinstance(body, Path) else body
-                answer = self._s3.put_object(**target, Body=content, Metadata=dict(metadata or {}), **condition)
+                answer = self._s3.put_object(**target, Body=content, **described, **condition)
         return str(answer["ETag"].strip('"'))
 
     def _write_parts(
-        self, target: Mapping[str, str], path: Path, metadata: Mapping[str, str], condition: Mapping[str, str]
+        self, target: Mapping[str, str], path: Path, described: Mapping[str, Any], condition: Mapping[str, str]
     ) -> Any:
         """In parts: one request takes 5 GB at most, and a break in it would cost all that was sent."""
         from botocore.exceptions import BotoCoreError, ClientError
 
-        started = self._s3.create_multipart_upload(**target, Metadata=metadata)
+        started = self._s3.create_multipart_upload(**target, **described)
         upload = {**target, "UploadId": started["UploadId"]}
         parts: list[dict[str, Any]] = []
         try:
