@@ -53,6 +53,10 @@ class TransformError(ContractError):
     """A dataset's transform hook broke its promise; the message names hook and dataset and quotes no value."""
 
 
+class EmailNotArchivedError(PermanentError):
+    """A message of the email queue that is left where it is; the text names neither person nor object."""
+
+
 class MalformedEventError(PermanentError):
     """A queue message that is no S3 event; the message says what was found instead."""
 

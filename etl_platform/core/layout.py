@@ -8,24 +8,26 @@
     reports/_ignored/<delivery_id>.json
     reports/_facts/<dataset>/agency=<a>/<delivery_id>.superseded.json
     reports/_facts/<dataset>/agency=<a>/<delivery_id>.replayed.<attempt_id>.json
+    emails/YYYY/MM/DD/<user>/<message-id>_<HHMMSS>.json
 
 A report is a record of the ledger; a fact is what became known of its delivery later. Corrections are rows that people
 mended, numbered from 0001 in the order in which they came.
 
 Agencies are written as Hive partition values: bytes outside ``[A-Za-z0-9._-]`` are percent-encoded, so two
-agencies never share a partition.
+agencies never share a partition. Users and message ids of emails are encoded in the same way.
 """
 
 import hashlib
 import re
 from dataclasses import dataclass
+from datetime import UTC, date, datetime
 from pathlib import PurePosixPath
 from urllib.parse import quote
 
 MAX_KEY_BYTES = 1024
 """S3's limit: https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html"""
 
-WRITTEN_PREFIXES = ("bronze/", "silver/", "quarantine/", "reports/", "exports/")
+WRITTEN_PREFIXES = ("bronze/", "silver/", "quarantine/", "reports/", "exports/", "emails/")
 REPORTS = "reports/"
 IGNORED_REPORTS = f"{REPORTS}_ignored/"
 FACTS = f"{REPORTS}_facts/"
@@ -57,7 +59,8 @@ def base_name(key: str) -> str:
 
 def segment(text: str) -> str:
     """One safe path segment: injective, at most 100 characters, never ``.`` or ``..``."""
-    encoded = quote(text, safe="-_.").replace("~", "%7E")
+    # JSON can spell half a surrogate pair, which strict UTF-8 cannot.
+    encoded = quote(text, safe="-_.", errors="surrogatepass").replace("~", "%7E")
     if not encoded.strip("."):
         encoded = encoded.replace(".", "%2E")
     if len(encoded) > _MAX_SEGMENT:
@@ -169,6 +172,42 @@ def parse_delivery_object(key: str) -> DeliveryObject | None:
         if match := grammar.fullmatch(key):
             return DeliveryObject(*match.groups())
     return None
+
+
+NO_USER = "_unknown"
+_EMAIL = re.compile(r"emails/([0-9]{4}/[0-9]{2}/[0-9]{2})/([\w.%~-]+)/([\w.%~-]+)_([0-9]{6})\.json", re.ASCII)
+
+
+@dataclass(frozen=True)
+class EmailKey:
+    """``sent_at`` is UTC, to the second; ``user`` and ``message_id`` are as the key spells them."""
+
+    user: str
+    message_id: str
+    sent_at: datetime
+
+
+def email_day_prefix(day: date) -> str:
+    return f"emails/{day.year:04}/{day.month:02}/{day.day:02}/"
+
+
+def email_key(user: str, message_id: str, sent_at: datetime) -> str:
+    """Where an email lies, by the UTC time at which its message was sent. An empty user is ``_unknown``."""
+    sent_at = sent_at.astimezone(UTC)
+    folder = f"{email_day_prefix(sent_at.date())}{segment(user) or NO_USER}/"
+    return f"{folder}{segment(message_id) or NO_USER}_{sent_at:%H%M%S}.json"
+
+
+def parse_email_key(key: str) -> EmailKey | None:
+    match = _EMAIL.fullmatch(key)
+    if match is None:
+        return None
+    day, user, message_id, time = match.groups()
+    try:
+        sent_at = datetime.strptime(f"{day} {time}", "%Y/%m/%d %H%M%S").replace(tzinfo=UTC)
+    except ValueError:
+        return None
+    return EmailKey(user, message_id, sent_at) if user.strip(".") else None
 
 
 def _digest(text: str) -> str:

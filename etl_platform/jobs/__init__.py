@@ -1,7 +1,8 @@
 """What ``etl-platform run`` can start: one file per subject, each job with its line of help and its arguments."""
 
 from etl_platform.jobs.daily import EXPECTED_FILES, RECONCILE
+from etl_platform.jobs.email_archive import EMAIL_ARCHIVE
 from etl_platform.jobs.intake import INTAKE
 from etl_platform.jobs.job import Job
 
-JOBS: dict[str, Job] = {job.name: job for job in (INTAKE, RECONCILE, EXPECTED_FILES)}
+JOBS: dict[str, Job] = {job.name: job for job in (INTAKE, RECONCILE, EXPECTED_FILES, EMAIL_ARCHIVE)}

@@ -94,6 +94,9 @@ def provision(
     topic: str = TOPIC,
     queue: str = QUEUE,
     dead_letter_queue: str = DEAD_LETTER_QUEUE,
+    email_queue: str = EMAIL_QUEUE,
+    email_dead_letter_queue: str = EMAIL_DEAD_LETTER_QUEUE,
+    email_bucket: str = EMAIL_BUCKET,
     visibility_timeout_s: int = 300,
 ) -> Provisioned:
     """Make what is missing: versioned bucket → topic → queue → dead-letter queue; email queues; the other buckets.
@@ -115,11 +118,11 @@ def provision(
         aws.sns.subscribe(TopicArn=topic_arn, Protocol="sqs", Endpoint=queue_arn)
         _notification(aws.s3, bucket, source_prefix, topic_arn)
         email_queue_url, _, email_dlq_url = _queue_pair(
-            aws.sqs, EMAIL_QUEUE, EMAIL_DEAD_LETTER_QUEUE, visibility_timeout_s
+            aws.sqs, email_queue, email_dead_letter_queue, visibility_timeout_s
         )
-        for name in (EMAIL_BUCKET, ATTACHMENTS_SOURCE, ATTACHMENTS_DESTINATION):
+        for name in (email_bucket, ATTACHMENTS_SOURCE, ATTACHMENTS_DESTINATION):
             _bucket(aws.s3, name, region)
-    return Provisioned(bucket, topic_arn, queue_url, dlq_url, email_queue_url, email_dlq_url)
+    return Provisioned(bucket, topic_arn, queue_url, dlq_url, email_queue_url, email_dlq_url, email_bucket)
 
 
 def _bucket(s3: "S3Client", bucket: str, region: str) -> None:

@@ -11,7 +11,7 @@ PROGRESS_TAG = "etl_platform/progress"
 ONLY_DELIVERY_TAG = "etl_platform/only_delivery"
 PROBE_TAG = "etl_platform/probe_of"
 """On a run that probes a half-open breaker: when that breaker opened, so that an opening's probes share a value."""
-_UNFINISHED = [
+UNFINISHED = [
     dg.DagsterRunStatus.QUEUED,
     dg.DagsterRunStatus.NOT_STARTED,
     dg.DagsterRunStatus.STARTING,
@@ -28,7 +28,7 @@ def is_sensors_own(run: dg.DagsterRun) -> bool:
 def runs_in_flight(instance: dg.DagsterInstance) -> list[dg.DagsterRun]:
     """The sensor's runs that wait or work."""
     # Not by tag in SQL: among 50,000 runs with the same tag SQLite needs four times as long.
-    found = instance.get_runs(dg.RunsFilter(job_name=JOB_NAME, statuses=_UNFINISHED))
+    found = instance.get_runs(dg.RunsFilter(job_name=JOB_NAME, statuses=UNFINISHED))
     return [run for run in found if is_sensors_own(run)]
 
 

@@ -8,6 +8,7 @@ from etl_platform.adapters.objects import ObjectStore, versioning_warning
 from etl_platform.adapters.sqs import Queue
 from etl_platform.core.contracts import Contract
 from etl_platform.core.errors import TransientError
+from etl_platform.email_archive import Drained, EmailArchive
 from etl_platform.ingest import Ingested, Intake
 from etl_platform.settings import Settings, load_settings
 
@@ -20,6 +21,7 @@ class Platform:
 
     Attributes:
         finished: what this process has ingested, for the summary of a run in process.
+        drained: what its last drain of the email queue did, for the same.
 
     Args:
         settings: those of the environment if left out.
@@ -28,6 +30,7 @@ class Platform:
     def __init__(self, settings: Settings | None = None) -> None:
         self._given = settings
         self.finished: list[Ingested] = []
+        self.drained: Drained | None = None
         self._warned = False
 
     @cached_property
@@ -77,6 +80,31 @@ class Platform:
         self.settings.require("file_events_dlq_url")
         assert self.settings.file_events_dlq_url
         return Queue(self.settings, self.settings.file_events_dlq_url)
+
+    @cached_property
+    def email_queue(self) -> Queue:
+        self.settings.require("email_queue_url")
+        assert self.settings.email_queue_url
+        return Queue(self.settings, self.settings.email_queue_url)
+
+    @cached_property
+    def email_dead_letters(self) -> Queue:
+        self.settings.require("email_dlq_url")
+        assert self.settings.email_dlq_url
+        return Queue(self.settings, self.settings.email_dlq_url)
+
+    @cached_property
+    def email_archive(self) -> EmailArchive:
+        settings = self.settings
+        settings.require("email_queue_url", "email_bucket_name")
+        assert settings.email_bucket_name
+        store = self.store
+        if settings.local_s3_root is None and settings.email_kms_key_id:
+            from etl_platform.adapters.s3 import S3Store  # noqa: PLC0415
+
+            store = S3Store(settings, settings.email_kms_key_id)
+        dead_letters = self.email_dead_letters if settings.email_dlq_url else None
+        return EmailArchive(self.email_queue, dead_letters, store, settings.email_bucket_name, settings)
 
     @cached_property
     def database(self) -> "ApplicationDatabase":

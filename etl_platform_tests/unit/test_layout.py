@@ -1,6 +1,7 @@
 """Object keys: whatever agencies and files are called, a key stays under its prefix and within S3's limit."""
 
 import re
+from datetime import UTC, datetime
 from urllib.parse import unquote
 
 import pytest
@@ -159,5 +160,6 @@ def test_what_the_platform_writes_lies_under_a_prefix_that_is_never_a_source() -
         layout.quarantine_key("d", "a", IDENTITY),
         layout.report_key("d", "a", IDENTITY, "5"),
         layout.ignored_key(IDENTITY),
+        layout.email_key("a", "m", datetime(2026, 1, 1, tzinfo=UTC)),
     ]
     assert all(key.startswith(layout.WRITTEN_PREFIXES) for key in written)

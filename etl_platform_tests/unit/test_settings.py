@@ -85,6 +85,44 @@ def test_limits_are_inclusive(name: str, low: int, high: int) -> None:
             Settings.from_environment({name: str(value)})
 
 
+def test_the_email_services_own_names_are_read_and_the_email_forms_win() -> None:
+    old = {
+        "SQS_QUEUE_URL": "https://sqs/old",
+        "S3_BUCKET_NAME": "old",
+        "POLL_INTERVAL_SECONDS": "31",
+        "MAX_MESSAGES_PER_POLL": "9",
+        "VISIBILITY_TIMEOUT_SECONDS": "301",
+    }
+    own = {
+        "EMAIL_QUEUE_URL": "https://sqs/own",
+        "EMAIL_BUCKET_NAME": "own",
+        "EMAIL_POLL_INTERVAL_SECONDS": "32",
+        "EMAIL_MAX_MESSAGES_PER_POLL": "8",
+        "EMAIL_VISIBILITY_TIMEOUT_SECONDS": "302",
+    }
+
+    def email(settings: Settings) -> list[object]:
+        return [getattr(settings, name.lower()) for name in own]
+
+    assert email(Settings()) == [None, None, 30, 10, 300]
+    assert email(Settings.from_environment(old)) == ["https://sqs/old", "old", 31, 9, 301]
+    both = Settings.from_environment(old | own)
+    assert email(both) == ["https://sqs/own", "own", 32, 8, 302]
+    assert (both.poll_interval_seconds, both.max_messages_per_poll, both.visibility_timeout_seconds) == (31, 9, 301)
+
+
+@pytest.mark.parametrize("name", ["MAX_MESSAGES_PER_POLL", "EMAIL_MAX_MESSAGES_PER_POLL"])
+@pytest.mark.parametrize("value", ["0", "11", "ten", "-1", "1.5"])
+def test_a_poll_takes_one_to_ten_messages(name: str, value: str) -> None:
+    with pytest.raises(SettingsError, match=f"^{name}={value!r}: takes a whole number from 1 to 10$"):
+        Settings.from_environment({name: value})
+
+
+def test_a_missing_email_queue_or_bucket_is_named_with_its_old_name() -> None:
+    with pytest.raises(SettingsError, match=r"EMAIL_QUEUE_URL \(or SQS_QUEUE_URL\), EMAIL_BUCKET_NAME \(or S3_BUCKET"):
+        Settings().require("email_queue_url", "email_bucket_name")
+
+
 def test_what_is_required_and_missing_is_named() -> None:
     with pytest.raises(SettingsError, match=r"DATA_BUCKET_NAME, FILE_EVENTS_QUEUE_URL not set"):
         Settings().require("aws_region", "data_bucket_name", "file_events_queue_url")

@@ -1,0 +1,23 @@
+"""email_archive_job from the command line."""
+
+import argparse
+
+from etl_platform.jobs.job import Job, run_in_process
+from etl_platform.pipelines.resources import Platform
+from etl_platform.settings import Settings
+
+NAME = "email_archive_job"
+
+
+def _run(_arguments: argparse.Namespace, settings: Settings) -> int:
+    platform = Platform(settings)
+    # Asked for before the run starts, so that a missing setting is one line and not a failed run.
+    _ = platform.email_archive
+    ran = run_in_process(NAME, platform)
+    print(f"{NAME}: {'failed' if platform.drained is None else platform.drained}")
+    return 0 if ran.succeeded and not ran.failed_checks else 1
+
+
+EMAIL_ARCHIVE = Job(
+    NAME, "Archive the emails that wait in the email queue, one JSON document each.", lambda _parser: None, _run
+)

@@ -1,0 +1,149 @@
+"""The asset ``email_archive``, a partition a day: its job drains the email queue, its sensor asks for a run."""
+
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from datetime import date
+from typing import Any
+
+import dagster as dg
+from dagster._utils.warnings import PreviewWarning  # the class that Dagster asks to filter by
+
+from etl_platform.core.errors import SettingsError
+from etl_platform.email_archive import Drained, Outcome, Tally
+from etl_platform.pipelines.failures import as_dagster_failures
+from etl_platform.pipelines.intake_runs import UNFINISHED, is_being_cancelled
+from etl_platform.pipelines.resources import Platform
+from etl_platform.pipelines.stopping import told_to_stop
+from etl_platform.settings import Settings
+
+JOB_NAME = "email_archive_job"
+SENSOR_NAME = "email_arrivals_sensor"
+ASSET = dg.AssetKey("email_archive")
+CHECK = "emails_are_readable"
+# Today is a partition as well: an email is archived on the day on which it is sent.
+DAYS = dg.DailyPartitionsDefinition(start_date="2024-01-01", end_offset=1)
+_TELL_EVERY_S = 10
+
+
+def build_email_asset() -> dg.AssetsDefinition:
+    """Launched without a partition it drains the queue and tells of every day that it touched.
+
+    Launched for a day it drains too, and then also says what the archive holds of that day.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", PreviewWarning)
+        check = dg.AssetCheckSpec(
+            CHECK, asset=ASSET, description="No message of the day was poison.", partitions_def=DAYS
+        )
+    spec = dg.AssetSpec(
+        ASSET,
+        description="Validated emails: one JSON document per message, by the UTC day on which the message was sent.",
+        kinds={"s3", "sqs"},
+        partitions_def=DAYS,
+        skippable=True,
+    )
+
+    @dg.multi_asset(name="archive_emails", specs=[spec], check_specs=[check], can_subset=True)
+    def archive_emails(
+        context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]
+    ) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]:
+        with as_dagster_failures():
+            asked = date.fromisoformat(context.partition_key) if context.has_partition_key else None
+            with told_to_stop() as stop:
+                drained = platform.drained = platform.email_archive.drain(stop, _progress(context))
+            context.log.info(str(drained))
+            for day in sorted(drained.days.keys() - {asked}):
+                _log_day(context, day, drained.days[day])
+            if asked is not None:
+                tally = drained.days.get(asked, Tally())
+                emails, size_bytes = platform.email_archive.stored(asked)
+                stored = {"emails_in_archive": emails, "bytes_in_archive": size_bytes}
+                yield dg.MaterializeResult(asset_key=ASSET, metadata=_metadata(tally) | stored)
+                if context.selected_asset_check_keys:
+                    yield dg.AssetCheckResult(asset_key=ASSET, check_name=CHECK, passed=_is_good(tally))
+            _end(context, drained)
+
+    return archive_emails
+
+
+def build_email_job() -> Any:
+    return dg.define_asset_job(
+        JOB_NAME, selection=[ASSET], description="Archives the emails that wait in the email queue."
+    )
+
+
+def build_email_sensor(job: Any, settings: Settings) -> dg.SensorDefinition:
+    status = dg.DefaultSensorStatus
+
+    @dg.sensor(
+        name=SENSOR_NAME,
+        job=job,
+        minimum_interval_seconds=settings.email_poll_interval_seconds,
+        # A platform without email has nothing to look at.
+        default_status=status.RUNNING if settings.email_queue_url else status.STOPPED,
+        description="Starts a run when emails wait in the queue and none is under way.",
+    )
+    def email_arrivals_sensor(
+        context: dg.SensorEvaluationContext, platform: dg.ResourceParam[Platform]
+    ) -> dg.RunRequest | dg.SkipReason:
+        try:
+            queue = platform.email_archive.queue
+        except SettingsError as error:
+            return dg.SkipReason(f"no email is archived here: {error}")
+        if context.instance.get_runs(dg.RunsFilter(job_name=JOB_NAME, statuses=UNFINISHED), limit=1):
+            return dg.SkipReason("a run of email_archive_job is queued or under way")
+        waiting, _held = queue.depth()
+        if not waiting:
+            return dg.SkipReason("no emails wait")
+        # Selected checks would each leave a planned row without a partition.
+        return dg.RunRequest(asset_selection=[ASSET], asset_check_keys=[])
+
+    return email_arrivals_sensor
+
+
+def _progress(context: dg.AssetExecutionContext) -> Callable[[Tally], None]:
+    """A line every ten seconds."""
+    told_at = time.monotonic()
+
+    def tell(so_far: Tally) -> None:
+        nonlocal told_at
+        if time.monotonic() - told_at >= _TELL_EVERY_S:
+            told_at = time.monotonic()
+            context.log.info(f"so far {so_far}")
+
+    return tell
+
+
+def _log_day(context: dg.AssetExecutionContext, day: date, tally: Tally) -> None:
+    partition = day.isoformat()
+    # A day of which nothing was written is observed; its last materialization stays what it was.
+    event = dg.AssetMaterialization if tally.counts[Outcome.ARCHIVED] else dg.AssetObservation
+    context.log_event(event(ASSET, metadata=_metadata(tally), partition=partition))
+    context.log_event(
+        dg.AssetCheckEvaluation(asset_key=ASSET, check_name=CHECK, passed=_is_good(tally), partition=partition)
+    )
+
+
+def _is_good(tally: Tally) -> bool:
+    return not tally.counts[Outcome.POISON]
+
+
+def _metadata(tally: Tally) -> dict[str, Any]:
+    return {
+        "summary": str(tally),
+        **{str(outcome): tally.counts[outcome] for outcome in Outcome},
+        "bytes": tally.size_bytes,
+        "oldest_message_age_s": round(tally.oldest_s, 1),
+    }
+
+
+def _end(context: dg.AssetExecutionContext, drained: Drained) -> None:
+    """Fail where something is left in the queue that should not be; the sensor asks for the next run."""
+    for error in drained.errors:
+        context.log.error(error)
+    if drained.given_back and is_being_cancelled(context.instance, context.run):
+        raise dg.DagsterExecutionInterruptedError
+    if drained.errors or drained.undeleted:
+        first = f"; the first error: {drained.errors[0]}" if drained.errors else ""
+        raise dg.Failure(f"{drained}{first}", allow_retries=False)
