@@ -152,7 +152,7 @@ def _numbered(frame: pl.DataFrame, first_line: int, taken: int, grid: Grid, note
         overflow = pl.concat_str(beyond, separator=grid.delimiter, ignore_nulls=True)
         overflow = pl.when(overflow.str.contains(r"\S")).then(overflow)
         damage = pl.when(overflow.is_not_null()).then(pl.lit(TOO_MANY))
-    numbered = frame.with_columns(line.alias(LINE), damage.alias(DAMAGE), overflow.alias(OVERFLOW))
+    numbered = frame.with_columns_seq(line.alias(LINE), damage.alias(DAMAGE), overflow.alias(OVERFLOW))
     notes.ragged_rows += numbered.height - numbered[DAMAGE].null_count()
     if min(frame.null_count().row(0)) == 0:
         return numbered

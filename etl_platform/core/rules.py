@@ -71,10 +71,10 @@ class CompiledContract:
     def key_hashes(self, cells: pl.DataFrame) -> dict[str, pl.Series]:
         """Per uniqueness rule, the 64-bit hash of each row's key; rows without a whole key are left out."""
         used = {part for columns in self.keys.values() for name in columns for part in self.derivation.inputs[name]}
-        plan = cells.lazy().select(_only(self.texts, used)).with_columns(_only(self.typed, used))
+        plan = cells.lazy().select_seq(_only(self.texts, used)).with_columns_seq(_only(self.typed, used))
         for stage in self.derivation.stages:
-            plan = plan.with_columns(_only(stage, used))
-        keys = self._collect(plan.select(self._key_columns()))
+            plan = plan.with_columns_seq(_only(stage, used))
+        keys = self._collect(plan.select_seq(self._key_columns()))
         return {reason: keys[f"key:{reason}"].drop_nulls() for reason in self.keys}
 
     def _key_columns(self) -> list[pl.Expr]:
@@ -97,12 +97,12 @@ class CompiledContract:
         flags = [flag.meta.output_name() for flag in (*self.flags, *unique)]
         plan = (
             cells.lazy()
-            .with_columns(self.texts)
-            .with_columns(self.typed)
+            .with_columns_seq(self.texts)
+            .with_columns_seq(self.typed)
             .pipe(self._derived)
-            .with_columns(*self.flags, *self._key_columns())
-            .with_columns(unique)
-            .with_columns(pl.any_horizontal(*flags, pl.col(DAMAGE).is_not_null()).alias(BAD))
+            .with_columns_seq(*self.flags, *self._key_columns())
+            .with_columns_seq(unique)
+            .with_columns_seq(pl.any_horizontal(*flags, pl.col(DAMAGE).is_not_null()).alias(BAD))
         )
         return self._collect(plan)
 
@@ -117,7 +117,7 @@ class CompiledContract:
 
     def _derived(self, plan: pl.LazyFrame) -> pl.LazyFrame:
         for stage in self.derivation.stages:
-            plan = plan.with_columns(stage)
+            plan = plan.with_columns_seq(stage)
         return plan
 
     def add_computed(self, batch: pl.DataFrame, transform: Transform) -> tuple[pl.DataFrame, pl.DataFrame]:
