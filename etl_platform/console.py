@@ -197,6 +197,7 @@ class ProgressLine:
         "rows": "checking: {:,} rows",
         "agencies": "reconciling: {:,} agencies",
         "messages": "reading dead letters: {:,} messages",
+        "exported": "exporting: {:,} rows",
     }
 
     def __init__(self) -> None:

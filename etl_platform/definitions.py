@@ -8,6 +8,7 @@ from etl_platform.adapters.contract_files import load_contracts
 from etl_platform.pipelines.arrivals import build_file_arrivals_sensor
 from etl_platform.pipelines.breaker import build_breaker_reset_job
 from etl_platform.pipelines.email_archive import build_email_asset, build_email_job, build_email_sensor
+from etl_platform.pipelines.employment_history import build_employment_history_assets, build_employment_history_job
 from etl_platform.pipelines.expected_files import build_expected_files_job, build_on_time_checks
 from etl_platform.pipelines.files import build_intake_assets, build_intake_job
 from etl_platform.pipelines.reconciliation import build_reconcile_job
@@ -27,11 +28,19 @@ def build_defs(settings: Settings | None = None, **resource_overrides: Any) -> d
     reconcile_job, reconcile_schedule = build_reconcile_job()
     expected_files_job, expected_files_schedule = build_expected_files_job(contracts)
     email_job = build_email_job()
+    employment_history_job, employment_history_schedule = build_employment_history_job()
     return dg.Definitions(
-        assets=[build_intake_assets(contracts), build_email_asset()],
+        assets=[build_intake_assets(contracts), build_email_asset(), build_employment_history_assets()],
         asset_checks=build_on_time_checks(contracts),
-        jobs=[intake_job, build_breaker_reset_job(), reconcile_job, expected_files_job, email_job],
-        schedules=[reconcile_schedule, expected_files_schedule],
+        jobs=[
+            intake_job,
+            build_breaker_reset_job(),
+            reconcile_job,
+            expected_files_job,
+            email_job,
+            employment_history_job,
+        ],
+        schedules=[reconcile_schedule, expected_files_schedule, employment_history_schedule],
         sensors=[
             build_file_arrivals_sensor(intake_job, settings.poll_interval_seconds),
             build_email_sensor(email_job, settings),

@@ -3,15 +3,16 @@
 https://docs.sqlalchemy.org/en/20/core/connections.html#using-server-side-cursors-a-k-a-stream-results
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from etl_platform.core.errors import PermanentError, TransientError
 
 if TYPE_CHECKING:
+    import polars as pl
     from sqlalchemy import Connection, Engine, Select
 
 _ROWS_AT_ONCE = 20_000
@@ -37,18 +38,7 @@ class AttachmentFile:
     size_bytes: int | None
 
 
-EMPLOYMENT_COLUMNS = (
-    "officer_id",
-    "employer",
-    "start_date",
-    "end_date",
-    "state",
-    "agency_code",
-    "rank",
-    "employment_type",
-    "separation_reason",
-    "eligible_for_rehire",
-)
+Take: TypeAlias = "Callable[[pl.DataFrame], None]"
 
 
 class ApplicationDatabase:
@@ -79,27 +69,46 @@ class ApplicationDatabase:
         with self._rows(query) as batches:
             return [AttachmentFile(*row) for batch in batches for row in batch]
 
-    @contextmanager
-    def employment_history(self, agency_id: int) -> Iterator[Iterator[Sequence[Sequence[Any]]]]:
-        """The periods of service of an agency's officers, in batches of rows of EMPLOYMENT_COLUMNS.
+    def employment_history(self, agency_id: int, take: Take) -> None:
+        """Give ``take`` the periods of service of an agency's officers: frames of texts, an empty text as null.
 
-        Ordered by officer, start, employer and id, so that the same content always comes in the same order. Millions of
-        rows stream through a server-side cursor while the context is open.
+        Ordered by officer, start, employer and id, so that the same content always comes in the same order. The columns
+        are those of ``employment.SCHEMA``. Millions of rows stream through COPY: a tenth of the CPU of a cursor's rows.
         """
         from sqlalchemy import select
 
+        from etl_platform.core.employment import SCHEMA
+
+        _, *names = SCHEMA.names()
         officers = _table("officers", "id", "agency_id", "badge_number")
-        periods = _table("employment_history", "id", "officer_id", *EMPLOYMENT_COLUMNS[1:])
+        periods = _table("employment_history", "id", "officer_id", *names)
         badge = officers.c.badge_number.label("officer_id")
         query = (
-            select(badge, *(periods.c[name] for name in EMPLOYMENT_COLUMNS[1:]))
+            select(badge, *(periods.c[name] for name in names))
             .join_from(periods, officers, periods.c.officer_id == officers.c.id)
             .where(officers.c.agency_id == agency_id)
             # By bytes: the order of a collation differs from server to server.
             .order_by(badge.collate("C"), periods.c.start_date, periods.c.employer.collate("C"), periods.c.id)
         )
-        with self._rows(query) as batches:
-            yield batches
+        self._copy(query, SCHEMA.names(), take)
+
+    def _copy(self, query: "Select[Any]", columns: Sequence[str], take: Take) -> None:
+        """Give ``take`` a query's rows as frames of texts."""
+        from sqlalchemy.dialects.postgresql.psycopg2 import dialect
+
+        from etl_platform.adapters.copied_rows import CopiedRows
+
+        sql = query.compile(dialect=dialect(), compile_kwargs={"literal_binds": True})  # type: ignore[no-untyped-call]
+        rows = CopiedRows(columns, take)
+        with _errors(), self._connect() as connection:
+            cursor = connection.connection.cursor()
+            try:
+                cursor.copy_expert(f"COPY ({sql}) TO STDOUT (FORMAT text, NULL '')", rows)
+            except BaseException:
+                # A COPY that is left in the middle would be read to its end before the connection may close.
+                connection.invalidate()
+                raise
+        rows.flush()
 
     @contextmanager
     def _rows(self, query: "Select[Any]") -> Iterator[Iterator[Sequence[Any]]]:
@@ -130,7 +139,7 @@ class ApplicationDatabase:
             connect_args={
                 "connect_timeout": 5,
                 "application_name": "etl-platform",
-                "options": "-c default_transaction_read_only=on",
+                "options": "-c default_transaction_read_only=on -c client_encoding=UTF8 -c datestyle=ISO",
             },
         )
 
@@ -143,13 +152,16 @@ def _table(name: str, *columns: str) -> Any:
 
 @contextmanager
 def _errors() -> Iterator[None]:
-    """SQLAlchemy's errors, without the statement and its parameters: a message may end in a log."""
-    from sqlalchemy.exc import DBAPIError, OperationalError
+    """SQLAlchemy's and psycopg2's errors, without statement and parameters: a message may end in a log."""
+    from psycopg2 import Error, OperationalError
+    from sqlalchemy.exc import DBAPIError
 
     try:
         yield
-    except DBAPIError as error:
-        said = str(error.orig).strip().splitlines()[0] if str(error.orig).strip() else type(error.orig).__name__
-        if isinstance(error, OperationalError) or error.connection_invalidated:
+    except (DBAPIError, Error) as error:
+        cause = error.orig if isinstance(error, DBAPIError) else error
+        said = str(cause).strip().splitlines()[0] if str(cause).strip() else type(cause).__name__
+        # What a server refuses has a code; without one nobody answered.
+        if isinstance(cause, OperationalError) or getattr(cause, "pgcode", None) is None:
             raise TransientError(f"the application database: {said}") from None
         raise PermanentError(f"the application database: {said}") from None

@@ -1,6 +1,6 @@
 """Quarantine as files that people and programs exchange: exported, given back corrected, compared. No decisions."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +11,8 @@ from etl_platform.core.corrections import Cells, GivenRow, Place, read_given
 from etl_platform.core.errors import UnreadableFileError, UsageError
 from etl_platform.core.rule_names import DELIVERY, LINE, MEMBER, OVERFLOW, REASONS, RESERVED
 from etl_platform.core.rules import DAMAGE
+from etl_platform.core.spreadsheet_cells import guarded, unguarded
 
-_FORMULA = r"^('*[=+\-@\t\r])"
-_GUARDED = r"^'('*[=+\-@\t\r])"
 MAX_LINES = 1_000
 """Changed lines that are named; beyond, they are only counted."""
 
@@ -31,9 +30,9 @@ def export_csv(parts: Mapping[str, Path], out: Path) -> int:
     columns = plan.collect_schema().names()
     cells = [name for name in columns if name not in RESERVED]
     first = [name for name in (DELIVERY, MEMBER, LINE) if name in columns and not (name == DELIVERY and "" in parts)]
-    texts = [pl.col(name).str.replace(_FORMULA, "'$1") for name in (*cells, OVERFLOW)]
-    guarded = {name: pl.Series([name]).str.replace(_FORMULA, "'$1").item() for name in cells}
-    plan = plan.with_columns(texts).select(*first, *cells, OVERFLOW, REASONS).rename(guarded)
+    texts = [guarded(pl.col(name)) for name in (*cells, OVERFLOW)]
+    header = dict(zip(cells, _each(cells, guarded), strict=True))
+    plan = plan.with_columns(texts).select(*first, *cells, OVERFLOW, REASONS).rename(header)
     # With its mark Excel reads the file as UTF-8.
     plan.sink_csv(out, include_bom=True)
     return int(pl.concat(frames).select(pl.len()).collect().item())
@@ -47,7 +46,7 @@ def read_corrections(path: Path) -> list[GivenRow]:
     """
     try:
         table = open_table(path, None)
-        header = pl.Series(list(table.header)).str.replace(_GUARDED, "$1").to_list()
+        header = _each(table.header, unguarded)
         rows = [row for frame in table.batches() for row in _texts(frame, len(header))]
     except UnreadableFileError as error:
         raise UsageError(f"the corrections cannot be read: {error}") from None
@@ -56,11 +55,15 @@ def read_corrections(path: Path) -> list[GivenRow]:
 
 def _texts(frame: pl.DataFrame, width: int) -> Iterator[tuple[int, Sequence[str | None]]]:
     cells = [str(position) for position in range(width)]
-    frame = frame.with_columns(pl.col(name).str.replace(_GUARDED, "$1") for name in cells)
+    frame = frame.with_columns(unguarded(pl.col(name)) for name in cells)
     for line, damage, *texts in frame.select(LINE, DAMAGE, *cells).rows():
         if damage is not None:
             raise UsageError(f"line {line} of the corrections: {damage}")
         yield line, texts
+
+
+def _each(names: Sequence[str], change: Callable[[pl.Expr], pl.Expr]) -> list[str]:
+    return pl.select(change(pl.lit(pl.Series(names, dtype=pl.String)))).to_series().to_list()
 
 
 def quarantined_rows(path: Path, places: Sequence[Place]) -> dict[Place, tuple[Cells, str]]:

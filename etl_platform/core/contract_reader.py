@@ -96,6 +96,7 @@ _COLUMN_CUSTOM = {
     "useLabels",
     "lookup",
     "computed",
+    "knownValues",
 }
 _SCHEMA_CUSTOM = {"filePatterns", "trim", "nullTokens", "maxRejectedPercent", "case", "transform", "transformFrame"}
 _SCHEMA_CUSTOM |= {"sheet", "headerLine"}
@@ -186,6 +187,7 @@ class _Reader:
             null_tokens=tuple(map(str, custom.get("nullTokens", self.custom.get("nullTokens", ())))),
             true_values=tuple(map(str, custom.get("trueValues", ()))),
             false_values=tuple(map(str, custom.get("falseValues", ()))),
+            known_values=tuple(custom.get("knownValues", ())),
             trim=bool(custom.get("trim", self.custom.get("trim", False))),
             **self._making(entry, kind, custom, here),
             **{_OPTIONS[name]: value for name, value in options.items()},

@@ -74,6 +74,7 @@ class Column:
         expression: SQL over other columns that gives the value.
         made_of: the columns that the contract says ``expression`` or ``lookup`` uses.
         computed: made by the contract's transform hook.
+        known_values: what is usual here; another value is remarked on, never refused.
     """
 
     name: str
@@ -105,6 +106,7 @@ class Column:
     expression: str | None = None
     made_of: tuple[str, ...] | None = None
     computed: bool = False
+    known_values: tuple[str, ...] = ()
 
     @property
     def sensitive(self) -> bool:

@@ -9,6 +9,7 @@
     reports/_facts/<dataset>/agency=<a>/<delivery_id>.superseded.json
     reports/_facts/<dataset>/agency=<a>/<delivery_id>.replayed.<attempt_id>.json
     emails/YYYY/MM/DD/<user>/<message-id>_<HHMMSS>.json
+    exports/<dataset>/agency=<a>/<dataset>.csv and .parquet
 
 A report is a record of the ledger; a fact is what became known of its delivery later. Corrections are rows that people
 mended, numbered from 0001 in the order in which they came.
@@ -133,6 +134,11 @@ def fact_key(dataset: str, agency: str, delivery_id: str, fact: str, attempt_id:
     """What is learned of a delivery after its record: ``superseded`` once, ``replayed`` once per attempt."""
     name = f"{delivery_id}.{fact}.{attempt_id}" if attempt_id else f"{delivery_id}.{fact}"
     return f"{facts_prefix(dataset, agency)}{name}.json"
+
+
+def export_key(dataset: str, agency: str, suffix: str) -> str:
+    """What is made of the application database for others to read; ``suffix`` is ``csv`` or ``parquet``."""
+    return f"exports/{dataset}/agency={agency}/{dataset}.{suffix}"
 
 
 @dataclass(frozen=True)

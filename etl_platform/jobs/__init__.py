@@ -2,7 +2,8 @@
 
 from etl_platform.jobs.daily import EXPECTED_FILES, RECONCILE
 from etl_platform.jobs.email_archive import EMAIL_ARCHIVE
+from etl_platform.jobs.employment_history import EMPLOYMENT_HISTORY
 from etl_platform.jobs.intake import INTAKE
 from etl_platform.jobs.job import Job
 
-JOBS: dict[str, Job] = {job.name: job for job in (INTAKE, RECONCILE, EXPECTED_FILES, EMAIL_ARCHIVE)}
+JOBS: dict[str, Job] = {job.name: job for job in (INTAKE, RECONCILE, EXPECTED_FILES, EMAIL_ARCHIVE, EMPLOYMENT_HISTORY)}

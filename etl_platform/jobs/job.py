@@ -29,7 +29,7 @@ class Ran:
 
     Attributes:
         succeeded: no step failed.
-        summaries: the metadata ``summary`` of what was materialized, in order: the line that the UI shows as well.
+        summaries: the metadata ``summary`` of what was materialized or observed, in order: the UI shows it as well.
         failed_checks: names of the asset checks of severity ERROR that did not pass.
     """
 
@@ -80,8 +80,12 @@ def run_in_process(
         told = failure.user_failure_data
         said = told.description if told else failure.error.message.strip() if failure.error else None
         log.error("run failed", extra={"run_id": result.run_id, "error": said})
-    materialized = result.filter_events(lambda event: event.is_step_materialization)
-    shown = [event.step_materialization_data.materialization.metadata for event in materialized]
+    shown = [
+        event.step_materialization_data.materialization.metadata
+        if event.is_step_materialization
+        else event.asset_observation_data.asset_observation.metadata
+        for event in result.filter_events(lambda event: event.is_step_materialization or event.is_asset_observation)
+    ]
     failed = [
         check.check_name
         for check in result.get_asset_check_evaluations()

@@ -29,6 +29,7 @@ from etl_platform.pipelines.reporting import (
     bronze_metadata,
     check_name,
     check_outcomes,
+    column_schema,
     delivery_events,
     merge_records,
     silver_metadata,
@@ -104,16 +105,6 @@ def build_intake_job(contracts: Mapping[str, Contract]) -> Any:
 
 def _asset_specs(contract: Contract) -> tuple[dg.AssetSpec, dg.AssetSpec]:
     owners = [f"team:{contract.owner}"] if contract.owner else None
-    columns = [
-        dg.TableColumn(
-            column.name,
-            column.type_name,
-            description=column.description or None,
-            constraints=dg.TableColumnConstraints(nullable=not column.required, unique=column.unique),
-            tags={"classification": column.classification} if column.classification else None,
-        )
-        for column in contract.columns
-    ]
     shared: dict[str, Any] = {
         "group_name": contract.dataset,
         "owners": owners,
@@ -133,7 +124,7 @@ def _asset_specs(contract: Contract) -> tuple[dg.AssetSpec, dg.AssetSpec]:
         kinds={"silver", "s3", "parquet"},
         code_version=contract.version,
         metadata={
-            "dagster/column_schema": dg.TableSchema(columns=columns),
+            "dagster/column_schema": column_schema(contract),
             "contract": f"{contract.id} {contract.version}",
         },
         **shared,

@@ -35,6 +35,21 @@ def check_name(reason: str) -> str:
     return reason.replace(".", "__").replace("+", "_and_")
 
 
+def column_schema(contract: Contract) -> dg.TableSchema:
+    return dg.TableSchema(
+        columns=[
+            dg.TableColumn(
+                column.name,
+                column.type_name,
+                description=column.description or None,
+                constraints=dg.TableColumnConstraints(nullable=not column.required, unique=column.unique),
+                tags={"classification": column.classification} if column.classification else None,
+            )
+            for column in contract.columns
+        ]
+    )
+
+
 def bronze_metadata(record: Mapping[str, Any]) -> Metadata:
     source = record["source"]
     return {

@@ -3,9 +3,11 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+import polars as pl
 import pytest
 
-from etl_platform.adapters.database import EMPLOYMENT_COLUMNS, ApplicationDatabase
+from etl_platform.adapters.database import ApplicationDatabase
+from etl_platform.core.employment import SCHEMA as EMPLOYMENT
 from etl_platform.core.errors import PermanentError, TransientError
 from etl_platform.local.application_database import SCHEMA, create_application_database, seeded_rows
 from etl_platform.local.postgres import postgres_server
@@ -38,14 +40,29 @@ def test_attachments_are_those_of_the_agency(database: ApplicationDatabase) -> N
     assert database.attachment_files(999) == []
 
 
-def test_the_history_comes_in_batches_in_a_fixed_order(database: ApplicationDatabase) -> None:
-    with database.employment_history(10) as batches:
-        rows = [tuple(row) for batch in batches for row in batch]
+def test_the_history_comes_in_a_fixed_order(database: ApplicationDatabase) -> None:
+    frames: list[pl.DataFrame] = []
+    database.employment_history(10, frames.append)
+    rows = pl.concat(frames)
+    assert rows.schema == dict.fromkeys(EMPLOYMENT.names(), pl.String())
     expected = seeded_rows(officers_per_agency=30).employment_history
-    assert len(rows) == sum(period[1] // 10_000 == 10 for period in expected)
-    assert all(len(row) == len(EMPLOYMENT_COLUMNS) for row in rows)
-    assert [row[0].encode() for row in rows] == sorted(row[0].encode() for row in rows)
-    assert rows == sorted(rows, key=lambda row: (row[0].encode(), row[2], row[1].encode()))
+    assert rows.height == sum(period[1] // 10_000 == 10 for period in expected)
+    order = [(row["officer_id"].encode(), row["start_date"], row["employer"].encode()) for row in rows.to_dicts()]
+    assert order == sorted(order)
+
+
+def test_an_agency_without_history_gives_no_frame(database: ApplicationDatabase) -> None:
+    frames: list[pl.DataFrame] = []
+    database.employment_history(999, frames.append)
+    assert frames == []
+
+
+def test_an_error_of_whoever_takes_the_rows_is_its_own(database: ApplicationDatabase) -> None:
+    def take(_rows: pl.DataFrame) -> None:
+        raise OSError("the disk is full")
+
+    with pytest.raises(OSError, match="the disk is full"):
+        database.employment_history(10, take)
 
 
 def test_the_connection_cannot_write(url: str) -> None:

@@ -217,7 +217,7 @@ def rich() -> dict[str, Any]:
                 description="d",
                 classification="restricted",
                 logicalTypeOptions={"pattern": "a", "minLength": 1, "maxLength": 3},
-                customProperties=custom(trim=True, nullTokens=["-"]),
+                customProperties=custom(trim=True, nullTokens=["-"], knownValues=["a"]),
             ),
             typed(
                 "day",
@@ -379,3 +379,9 @@ def test_pins_are_read_from_the_server_and_the_schema() -> None:
     assert (contract.pins.encoding, contract.pins.delimiter) == ("cp850", "\t")
     placed = contract_of([text("ident")], customs=custom(sheet="Data", headerLine=4))
     assert placed.pins.names() == ["sheet", "header_line"]
+
+
+def test_known_values_are_kept_and_refuse_nothing() -> None:
+    contract = contract_of([text("rank", customProperties=custom(knownValues=["Officer", "Chief"]))])
+    assert contract.column("rank").known_values == ("Officer", "Chief")
+    assert contract_rules(contract) == contract_rules(contract_of([text("rank")]))
