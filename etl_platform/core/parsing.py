@@ -289,26 +289,31 @@ def decode_mixed(chunk: bytes, first_line: int, notes: ReadNotes) -> bytes | Non
     else:
         return None
     lines: list[bytes] = []
+    number, before = first_line, b""
     # At every CR and LF: a line that is not UTF-8 must not take one that is with it.
     for line in re.split(rb"(?<=[\r\n])", chunk):
-        if line.isascii():
-            lines.append(line)
-            continue
-        try:
-            line.decode()
-            notes.utf8_lines += 1
-            lines.append(line)
-        except UnicodeDecodeError:
-            try:
-                text = line.decode("cp1252")
-            except UnicodeDecodeError as error:
-                number = first_line + len(re.findall(rb"\r\n?|\n", b"".join(lines)))
-                raise UnreadableFileError(
-                    "encoding_undecidable",
-                    f"line {number} has the byte 0x{line[error.start]:02X}, which is neither UTF-8 nor Windows-1252; "
-                    "save the file as UTF-8",
-                    number,
-                ) from None
-            notes.see_cp1252(text, first_line + len(re.findall(rb"\r\n?|\n", b"".join(lines))))
-            lines.append(text.encode())
+        lines.append(line if line.isascii() else _decode_line(line, number, notes))
+        number += line.endswith((b"\r", b"\n")) and not (line == b"\n" and before.endswith(b"\r"))
+        before = line
     return b"".join(lines)
+
+
+def _decode_line(line: bytes, number: int, notes: ReadNotes) -> bytes:
+    try:
+        line.decode()
+    except UnicodeDecodeError:
+        pass
+    else:
+        notes.utf8_lines += 1
+        return line
+    try:
+        text = line.decode("cp1252")
+    except UnicodeDecodeError as error:
+        raise UnreadableFileError(
+            "encoding_undecidable",
+            f"line {number} has the byte 0x{line[error.start]:02X}, which is neither UTF-8 nor Windows-1252; "
+            "save the file as UTF-8",
+            number,
+        ) from None
+    notes.see_cp1252(text, number)
+    return text.encode()

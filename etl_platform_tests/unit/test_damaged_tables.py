@@ -187,11 +187,11 @@ def test_a_utf_8_header_over_cp1252_rows_keeps_its_letters(path: Path) -> None:
     assert table.header[3] == "Año"
 
 
-@pytest.mark.parametrize("line_end", [b"\n", b"\r"], ids=["LF", "CR"])
+@pytest.mark.parametrize("line_end", [b"\n", b"\r", b"\r\n"], ids=["LF", "CR", "CRLF"])
 def test_a_byte_of_neither_encoding_is_refused_with_its_line(path: Path, line_end: bytes) -> None:
-    path.write_bytes((HEAD + b"1,a,b\n2,\x81,d\n3,e,f\n").replace(b"\n", line_end))
+    path.write_bytes((HEAD + b"1,a,b\n\n2,\xe9,c\n3,\x81,d\n4,e,f\n").replace(b"\n", line_end))
     error = refusal(path)
-    assert (error.code, error.line) == ("encoding_undecidable", 3)
+    assert (error.code, error.line) == ("encoding_undecidable", 5)
 
 
 @pytest.mark.parametrize("content", [b"", b"\n\n", b"   \n", b"\xef\xbb\xbf", b",,,\n,,,\n", b"\xff\xfe"])

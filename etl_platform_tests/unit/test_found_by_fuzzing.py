@@ -129,6 +129,15 @@ def test_a_line_of_windows_1252_leaves_its_neighbours_alone_whatever_ends_them(p
     assert [label for _, label, _ in cells_of(frame)] == ["Peña", "Peña", "Peña", "x"]
 
 
+def test_many_lines_of_windows_1252_behind_many_of_ascii_are_read_in_time(path: Path) -> None:
+    """Each was once found a number by counting all the lines before it: hours for this file."""
+    rows = [b"%d,%s,a" % (number, b"plain" if number < 50_000 else b"Pe\xf1a") for number in range(100_000)]
+    path.write_bytes(b"\r\n".join([b"ident,label,remark", *rows, b""]))
+    table, frame = read_back(path, CONTRACT)
+    assert frame["1"].value_counts().sort("1").rows() == [("Peña", 50_000), ("plain", 50_000)]
+    assert table.describe()["encoding"] == "cp1252"
+
+
 def test_many_columns_of_one_name_get_their_names_in_time(path: Path) -> None:
     assert len(set(unique_names(["1"] * 16_384))) == 16_384
 
