@@ -8,11 +8,23 @@ import os
 import sys
 from pathlib import Path
 
-from etl_platform.commands import breaker, check, contracts, dlq, history, jobs, quarantine, reconcile, replay, status
+from etl_platform.commands import (
+    api,
+    breaker,
+    check,
+    contracts,
+    dlq,
+    history,
+    jobs,
+    quarantine,
+    reconcile,
+    replay,
+    status,
+)
 from etl_platform.commands.parsing import BAD, GOOD, USAGE
 from etl_platform.core.errors import ContractError, EtlPlatformError, SettingsError, UsageError
 
-_GROUPS = (check, contracts, status, history, quarantine, replay, reconcile, dlq, breaker, jobs)
+_GROUPS = (check, contracts, api, status, history, quarantine, replay, reconcile, dlq, breaker, jobs)
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -196,6 +196,7 @@ class ProgressLine:
         "keys": "looking for repeated keys: {:,} rows",
         "rows": "checking: {:,} rows",
         "agencies": "reconciling: {:,} agencies",
+        "records": "reading an API: {:,} records",
         "messages": "reading dead letters: {:,} messages",
         "exported": "exporting: {:,} rows",
     }

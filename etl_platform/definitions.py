@@ -4,7 +4,9 @@ from typing import Any
 
 import dagster as dg
 
+from etl_platform.adapters.api_source_files import load_sources
 from etl_platform.adapters.contract_files import load_contracts
+from etl_platform.pipelines.api_ingestion import build_api_ingestion
 from etl_platform.pipelines.arrivals import build_file_arrivals_sensor
 from etl_platform.pipelines.breaker import build_breaker_reset_job
 from etl_platform.pipelines.email_archive import build_email_asset, build_email_job, build_email_sensor
@@ -29,8 +31,14 @@ def build_defs(settings: Settings | None = None, **resource_overrides: Any) -> d
     expected_files_job, expected_files_schedule = build_expected_files_job(contracts)
     email_job = build_email_job()
     employment_history_job, employment_history_schedule = build_employment_history_job()
+    apis = build_api_ingestion(load_sources(settings.api_sources_dir, contracts))
     return dg.Definitions(
-        assets=[build_intake_assets(contracts), build_email_asset(), build_employment_history_assets()],
+        assets=[
+            build_intake_assets(contracts),
+            build_email_asset(),
+            build_employment_history_assets(),
+            *apis.assets,
+        ],
         asset_checks=build_on_time_checks(contracts),
         jobs=[
             intake_job,
@@ -39,8 +47,9 @@ def build_defs(settings: Settings | None = None, **resource_overrides: Any) -> d
             expected_files_job,
             email_job,
             employment_history_job,
+            apis.job,
         ],
-        schedules=[reconcile_schedule, expected_files_schedule, employment_history_schedule],
+        schedules=[reconcile_schedule, expected_files_schedule, employment_history_schedule, apis.schedule],
         sensors=[
             build_file_arrivals_sensor(intake_job, settings.poll_interval_seconds),
             build_email_sensor(email_job, settings),

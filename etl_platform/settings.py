@@ -189,10 +189,26 @@ DEV_STACK_ENV = Path(".local/stack.env")
 
 def load_settings() -> Settings:
     """Settings of this process: the environment wins over ``.env``, which wins over a running dev stack."""
+    return Settings.from_environment(_environment())
+
+
+def _environment() -> dict[str, str]:
     from dotenv import dotenv_values  # noqa: PLC0415 - 30 ms that only entry points pay
 
     files = {**dotenv_values(DEV_STACK_ENV), **dotenv_values(".env")}
-    return Settings.from_environment({k: v for k, v in [*files.items(), *os.environ.items()] if v})
+    return {name: text for name, text in [*files.items(), *os.environ.items()] if text}
+
+
+def read_secret(name: str) -> str:
+    """The secret of a declared API, from where the settings come from. Its value belongs in no message.
+
+    Raises:
+        SettingsError: it is not set.
+    """
+    found = _environment().get(name, "").strip()
+    if not found:
+        raise SettingsError(f"the secret {name} is not set; put it in the environment or in .env")
+    return found
 
 
 def env_example() -> str:

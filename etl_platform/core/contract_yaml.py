@@ -47,7 +47,7 @@ def load_located(text: str, path: str) -> Located:
     finally:
         loader.dispose()
     if node is None or not isinstance(data, dict):
-        raise ContractError("a contract is a YAML mapping", path=path, line=1)
+        raise ContractError("the document is no YAML mapping", path=path, line=1)
     lines: dict[Path, int] = {}
     try:
         _walk(node, (), lines, path)

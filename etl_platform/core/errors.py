@@ -4,11 +4,12 @@ EtlPlatformError
 ├── UsageError                arguments that make no sense; the message says what would
 ├── PermanentError            the same input fails again: record it, do not retry
 │   ├── SettingsError         a setting is missing or wrong
-│   ├── ContractError         a contract does not parse; carries file and line
+│   ├── ContractError         a contract or a declared API does not parse; carries file and line
 │   │   └── TransformError    a contract's transform hook is not there, raises, or returns something else
 │   ├── MalformedEventError   a queue message that is no S3 event
 │   ├── ObjectMissingError    the object version is not there (S3's NoSuchKey)
 │   ├── UnsafeKeyError        a key that would leave the local root
+│   ├── ApiAnswerError        a REST API refuses, or answers something other than what was declared
 │   └── UnreadableFileError   no right reading of the file exists; carries a code and a line
 └── TransientError            infrastructure: the same input may succeed later
     └── PreconditionFailedError   somebody else wrote the object first
@@ -36,11 +37,11 @@ class SettingsError(PermanentError):
 
 
 class ContractError(PermanentError):
-    """A contract is broken.
+    """A contract, or the declaration of an API, is broken.
 
     Args:
         message: what is wrong and what would be right.
-        path: the contract's file.
+        path: the file.
         line: 1-based line in it, if known.
     """
 
@@ -71,6 +72,10 @@ class UnsafeKeyError(PermanentError):
     """An object key that points outside the local root."""
 
     code = "unsafe_key"
+
+
+class ApiAnswerError(PermanentError):
+    """A REST API refuses, or its answers are not what was declared; no value of an answer is quoted."""
 
 
 class UnreadableFileError(PermanentError):

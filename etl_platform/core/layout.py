@@ -1,5 +1,6 @@
 """Object-key grammar, both ways. No network, no Dagster.
 
+    from_api/<agency>/<File>
     bronze/<dataset>/agency=<a>/<delivery_id>/<File>
     silver/<dataset>/agency=<a>/<key-slug>.parquet
     quarantine/<dataset>/agency=<a>/<delivery_id>.parquet
@@ -12,7 +13,8 @@
     exports/<dataset>/agency=<a>/<dataset>.csv and .parquet
 
 A report is a record of the ledger; a fact is what became known of its delivery later. Corrections are rows that people
-mended, numbered from 0001 in the order in which they came.
+mended, numbered from 0001 in the order in which they came. What came from an API lies where a delivery of the agency
+would lie, below a prefix of its own, which no queue watches.
 
 Agencies are written as Hive partition values: bytes outside ``[A-Za-z0-9._-]`` are percent-encoded, so two
 agencies never share a partition. Users and message ids of emails are encoded in the same way.
@@ -28,7 +30,8 @@ from urllib.parse import quote
 MAX_KEY_BYTES = 1024
 """S3's limit: https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html"""
 
-WRITTEN_PREFIXES = ("bronze/", "silver/", "quarantine/", "reports/", "exports/", "emails/")
+FROM_API = "from_api/"
+WRITTEN_PREFIXES = ("bronze/", "silver/", "quarantine/", "reports/", "exports/", "emails/", FROM_API)
 REPORTS = "reports/"
 IGNORED_REPORTS = f"{REPORTS}_ignored/"
 FACTS = f"{REPORTS}_facts/"
@@ -67,6 +70,11 @@ def segment(text: str) -> str:
     if len(encoded) > _MAX_SEGMENT:
         encoded = f"{encoded[: _MAX_SEGMENT - 17]}~{_digest(text)}"
     return encoded
+
+
+def api_snapshot_key(agency: str, file_name: str) -> str:
+    """A source key: what an agency's API holds of a dataset, under the file name that the dataset's contract knows."""
+    return f"{FROM_API}{agency}/{file_name}"
 
 
 def bronze_prefix(dataset: str, agency: str) -> str:

@@ -3,17 +3,20 @@
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from etl_platform.adapters.api_source_files import load_sources
 from etl_platform.adapters.contract_files import load_contracts
 from etl_platform.adapters.objects import ObjectStore, versioning_warning
 from etl_platform.adapters.sqs import Queue
+from etl_platform.core.api_sources import ApiSource
 from etl_platform.core.contracts import Contract
 from etl_platform.core.errors import TransientError
 from etl_platform.email_archive import Drained, EmailArchive
 from etl_platform.ingest import Ingested, Intake
-from etl_platform.settings import Settings, load_settings
+from etl_platform.settings import Settings, load_settings, read_secret
 
 if TYPE_CHECKING:
     from etl_platform.adapters.database import ApplicationDatabase
+    from etl_platform.api_ingestion import ApiIngester, ApiIngestion
 
 
 class Platform:
@@ -22,6 +25,7 @@ class Platform:
     Attributes:
         finished: what this process has ingested, for the summary of a run in process.
         drained: what its last drain of the email queue did, for the same.
+        api_ingestions: what became of its APIs' resources, for the same.
 
     Args:
         settings: those of the environment if left out.
@@ -31,6 +35,7 @@ class Platform:
         self._given = settings
         self.finished: list[Ingested] = []
         self.drained: Drained | None = None
+        self.api_ingestions: list[ApiIngestion] = []
         self._warned = False
 
     @cached_property
@@ -117,3 +122,14 @@ class Platform:
     @cached_property
     def intake(self) -> Intake:
         return Intake(self.store, self.contracts, self.bucket, self.settings.source_prefix)
+
+    @cached_property
+    def api_sources(self) -> list[ApiSource]:
+        return load_sources(self.settings.api_sources_dir, self.contracts)
+
+    @cached_property
+    def api_ingester(self) -> "ApiIngester":
+        from etl_platform.adapters.http_api import HttpApi  # noqa: PLC0415
+        from etl_platform.api_ingestion import ApiIngester  # noqa: PLC0415
+
+        return ApiIngester(self.store, self.contracts, self.bucket, HttpApi(read_secret))

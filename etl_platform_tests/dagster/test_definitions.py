@@ -20,7 +20,18 @@ from etl_platform.settings import Settings
 from etl_platform_tests.unit.making import contract_data, custom
 
 CONTRACTS = load_contracts(Settings().contracts_dir)
-HEAVY = ("polars", "pandas", "boto3", "botocore", "dagster_aws", "pyarrow", "jsonschema", "openpyxl")
+HEAVY = (
+    "polars",
+    "pandas",
+    "boto3",
+    "botocore",
+    "dagster_aws",
+    "pyarrow",
+    "jsonschema",
+    "openpyxl",
+    "dlt",
+    "requests.sessions",
+)
 
 
 @pytest.fixture(scope="module")

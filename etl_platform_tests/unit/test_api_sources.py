@@ -1,0 +1,258 @@
+"""Declarations of APIs: what is read, and what is refused with its line."""
+
+from pathlib import Path
+
+import pytest
+
+from etl_platform.adapters.api_source_files import load_source, load_sources
+from etl_platform.adapters.contract_files import load_contracts
+from etl_platform.cli import main
+from etl_platform.core.api_source_reader import parse_source
+from etl_platform.core.api_sources import ApiSource, Auth, AuthType, Incremental, Pagination, PagingType
+from etl_platform.core.errors import ContractError, SettingsError
+from etl_platform.settings import Settings, read_secret
+from etl_platform_tests.unit.making import CONTRACTS, contract_of, custom, text
+
+SHIPPED = load_contracts(CONTRACTS)
+
+FULL = """\
+name: academy
+description: Courses of the state academy.
+agency: nm_albuquerque
+base_url: https://api.example.gov/v2/
+auth: {type: api_key, secret: ACADEMY_KEY, name: X-Api-Key, in: header}
+requests_per_second: 2.5
+timeout_seconds: 60
+max_pages: 500
+resources:
+  - dataset: training
+    path: /courses
+    params: {status: completed, per_page: 100}
+    data_path: data.items
+    pagination: {type: cursor, param: after, next: ['@odata.next']}
+    incremental: {field: updated_at, param: since, initial: 2020-01-01}
+  - dataset: complaints
+    path: /complaints
+    pagination: {type: offset, param: skip, limit: 50, limit_param: take}
+"""
+
+SMALL = """\
+name: academy
+agency: nm_albuquerque
+base_url: https://api.example.gov
+resources:
+  - {dataset: training, path: /courses}
+"""
+
+
+def parse(source: str) -> ApiSource:
+    return parse_source(source, "a.yaml", SHIPPED, {"DATABASE_URL"})
+
+
+def test_every_field_is_read() -> None:
+    source = parse(FULL)
+
+    assert (source.name, source.agency, source.base_url) == (
+        "academy",
+        "nm_albuquerque",
+        "https://api.example.gov/v2",
+    )
+    assert source.auth == Auth(AuthType.API_KEY, "ACADEMY_KEY", None, "X-Api-Key", in_query=False)
+    assert (source.requests_per_second, source.timeout_s, source.max_pages) == (2.5, 60, 500)
+    courses, complaints = source.resources
+    assert (courses.dataset, courses.path, courses.data) == ("training", "/courses", ("data", "items"))
+    assert courses.params == {"status": "completed", "per_page": "100"}
+    assert courses.pagination == Pagination(PagingType.CURSOR, "after", next=("@odata.next",))
+    assert courses.incremental == Incremental("updated_at", "since", "2020-01-01")
+    assert complaints.pagination == Pagination(PagingType.OFFSET, "skip", limit=50, limit_param="take")
+    assert source.key(complaints) == "from_api/nm_albuquerque/Complaints.csv"
+
+
+def test_what_is_left_out_has_a_default() -> None:
+    source = parse(SMALL)
+
+    assert source.auth == Auth()
+    assert (source.requests_per_second, source.timeout_s, source.max_pages) == (None, 30, 10_000)
+    (courses,) = source.resources
+    assert (courses.params, courses.data, courses.pagination, courses.incremental) == ({}, (), Pagination(), None)
+
+
+@pytest.mark.parametrize(
+    ("pagination", "expected"),
+    [
+        ("{type: page}", Pagination(PagingType.PAGE, "page")),
+        ("{type: page, param: p, first: 0}", Pagination(PagingType.PAGE, "p", first=0)),
+        ("{type: offset}", Pagination(PagingType.OFFSET, "offset")),
+        ("{type: cursor, next: next}", Pagination(PagingType.CURSOR, "cursor", next=("next",))),
+        ("{type: link}", Pagination(PagingType.LINK)),
+        ("{type: link, next: links.next}", Pagination(PagingType.LINK, next=("links", "next"))),
+        ("{type: none}", Pagination()),
+    ],
+)
+def test_each_type_of_pagination_has_fields_of_its_own(pagination: str, expected: Pagination) -> None:
+    source = parse(SMALL.replace("/courses}", f"/courses, pagination: {pagination}}}"))
+
+    assert source.resources[0].pagination == expected
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:8000", "http://localhost/x", "http://[::1]:80", "https://a.example"])
+def test_http_is_for_loopback_only(url: str) -> None:
+    assert parse(SMALL.replace("https://api.example.gov", url)).base_url == url
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line", "says"),
+    [
+        ("name: academy", "name: Academy!", 1, "name takes small letters"),
+        ("name: academy", "nam: academy", 1, "nam is unknown; did you mean name?"),
+        ("name: academy\n", "", 1, "name missing"),
+        ("agency: nm", "agency: nm/../x", 2, "agency 'nm/../x_albuquerque' takes letters"),
+        ("https://api", "http://api", 3, "base_url takes https"),
+        ("https://api", "http://127.0.0.1.evil", 3, "base_url takes https"),
+        ("https://api", "https://joe:pw@api", 3, "base_url holds a user"),
+        ("example.gov", "example.gov?key=1", 3, "without a query"),
+        ("https://api.example.gov", "https://[", 3, "base_url is no URL"),
+        ("https://api.example.gov", "https://a:port", 3, "base_url is no URL"),
+        ("https://api.example.gov", "file:///etc/passwd", 3, "base_url takes https://host"),
+        ("resources:\n  - {dataset: training, path: /courses}", "resources: []", 4, "at least one entry"),
+        ("dataset: training", "dataset: trainings", 5, "did you mean training?"),
+        ("path: /courses", "path: courses", 5, "path takes a path that begins with /"),
+        ("path: /courses", "path: '/courses?x=1'", 5, "without a query"),
+        ("path: /courses", "path: /courses, params: [1]", 5, "params takes names and values"),
+        ("path: /courses", "path: /courses, params: {a: true}", 5, "write true and false in quotes"),
+        ("path: /courses", "path: /courses, data_path: 'a b'", 5, "data_path takes names"),
+        ("path: /courses", "path: /courses, pagination: {type: pages}", 5, "takes a type: one of none, page, offset"),
+        ("path: /courses", "path: /courses, pagination: page", 5, "takes a type: one of"),
+        ("path: /courses", "path: /courses, pagination: {type: cursor}", 5, "next missing"),
+        ("path: /courses", "path: /courses, pagination: {type: page, limit: 5}", 5, "limit is unknown"),
+        ("path: /courses", "path: /courses, pagination: {type: offset, limit: 0}", 5, "limit takes a whole number"),
+        ("path: /courses", "path: /courses, pagination: {type: page, param: 'a b'}", 5, "param takes the name"),
+        ("path: /courses", "path: /courses, incremental: {field: x}", 5, "param missing"),
+        ("path: /courses", "path: /courses, incremental: {field: x, param: y, initial: []}", 5, "initial takes"),
+        ("resources:", "auth: {type: bearer}\nresources:", 4, "secret missing"),
+        ("resources:", "auth: {type: bearer, secret: my-token}\nresources:", 4, "in capitals"),
+        ("resources:", "auth: {type: bearer, secret: DATABASE_URL}\nresources:", 4, "a setting of the platform"),
+        ("resources:", "auth: {type: bearer, secret: AWS_SECRET_ACCESS_KEY}\nresources:", 4, "no API's business"),
+        ("resources:", "auth: {type: bearer, token: abc}\nresources:", 4, "token is unknown"),
+        ("resources:", "auth: {type: oauth, secret: A}\nresources:", 4, "one of none, bearer, api_key, basic"),
+        ("resources:", "requests_per_second: 0\nresources:", 4, "requests_per_second takes a number"),
+        ("resources:", "requests_per_second: .nan\nresources:", 4, "requests_per_second takes a number"),
+        ("resources:", "timeout_seconds: 1.5\nresources:", 4, "timeout_seconds takes a whole number"),
+        ("resources:", "max_pages: yes\nresources:", 4, "max_pages takes a whole number"),
+        ("resources:", "name: again\nresources:", 4, "stands here twice"),
+    ],
+)
+def test_what_is_wrong_is_named_with_file_and_line(old: str, new: str, line: int, says: str) -> None:
+    assert old in SMALL
+    with pytest.raises(ContractError) as raised:
+        parse(SMALL.replace(old, new))
+
+    assert str(raised.value).startswith(f"a.yaml:{line}: ")
+    assert says in str(raised.value)
+
+
+def test_incremental_needs_a_primary_key() -> None:
+    bag = contract_of([text("name")], dataset="bag")
+    source = SMALL.replace("training, path: /courses", "bag, path: /x, incremental: {field: x, param: y}")
+
+    with pytest.raises(ContractError, match="incremental needs a primaryKey"):
+        parse_source(source, "a.yaml", {"bag": bag})
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        {"servers": [{"server": "s", "type": "s3", "location": "s3://b/x", "delimiter": "|"}]},
+        {"servers": [{"server": "s", "type": "s3", "location": "s3://b/x", "encoding": "cp1252"}]},
+        {"customs": custom(headerLine=3)},
+    ],
+)
+def test_a_contract_that_pins_another_format_is_for_files_only(how: dict[str, object]) -> None:
+    pinned = contract_of([text("name")], dataset="bag", **how)  # type: ignore[arg-type]
+
+    with pytest.raises(ContractError, match="pins how files are written"):
+        parse_source(SMALL.replace("training", "bag"), "a.yaml", {"bag": pinned})
+
+
+def test_a_contract_that_pins_what_a_snapshot_is_fits() -> None:
+    server = {"server": "s", "type": "s3", "location": "s3://b/x", "delimiter": ",", "encoding": "utf-8"}
+    pinned = contract_of([text("name")], dataset="bag", servers=[server])
+
+    assert parse_source(SMALL.replace("training", "bag"), "a.yaml", {"bag": pinned}).resources[0].dataset == "bag"
+
+
+def test_a_folder_is_read_in_order_and_two_that_fill_the_same_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "b.yaml").write_text(SMALL.replace("academy", "second").replace("nm_", "tx_"))
+    (tmp_path / "a.yml").write_text(SMALL)
+    (tmp_path / "README.md").write_text("not one")
+
+    assert [source.name for source in load_sources(tmp_path, SHIPPED)] == ["academy", "second"]
+
+    (tmp_path / "c.yaml").write_text(SMALL.replace("academy", "third"))
+    with pytest.raises(ContractError, match=r"c\.yaml: training of nm_albuquerque is already filled by .*a\.yml"):
+        load_sources(tmp_path, SHIPPED)
+    (tmp_path / "c.yaml").write_text(SMALL.replace("nm_", "fl_"))
+    with pytest.raises(ContractError, match="the name academy is taken"):
+        load_sources(tmp_path, SHIPPED)
+    twice = FULL.replace("name: academy", "name: c").replace("agency: nm_", "agency: fl_")
+    (tmp_path / "c.yaml").write_text(twice.replace("dataset: complaints", "dataset: training"))
+    with pytest.raises(ContractError, match=r"training of fl_albuquerque is already filled by .*c\.yaml"):
+        load_sources(tmp_path, SHIPPED)
+
+
+def test_no_setting_of_the_platform_may_be_a_secret(tmp_path: Path) -> None:
+    path = tmp_path / "a.yaml"
+    path.write_text(SMALL.replace("resources:", "auth: {type: bearer, secret: DAGSTER_POSTGRES_URL}\nresources:"))
+
+    with pytest.raises(ContractError, match="a setting of the platform"):
+        load_source(path, SHIPPED)
+
+
+def test_a_folder_that_is_not_there_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(ContractError, match="cannot be read"):
+        load_sources(tmp_path / "none", SHIPPED)
+
+
+def test_the_shipped_folder_declares_nothing() -> None:
+    assert load_sources(Settings().api_sources_dir, SHIPPED) == []
+
+
+def test_the_declaration_decides_the_identity_and_the_credentials_do_not() -> None:
+    source = parse(FULL)
+    same = parse(FULL.replace("ACADEMY_KEY", "NEW_KEY").replace("max_pages: 500", "max_pages: 9"))
+    other = parse(FULL.replace("status: completed", "status: open"))
+
+    assert source.identity(source.resources[0]) == same.identity(same.resources[0])
+    assert source.identity(source.resources[0]) != other.identity(other.resources[0])
+    assert source.identity(source.resources[0]) != source.identity(source.resources[1])
+
+
+def test_a_secret_comes_from_where_settings_come_from(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SettingsError, match="the secret ACADEMY_KEY is not set"):
+        read_secret("ACADEMY_KEY")
+    (tmp_path / ".env").write_text("ACADEMY_KEY=from file\n")
+    assert read_secret("ACADEMY_KEY") == "from file"
+    monkeypatch.setenv("ACADEMY_KEY", " from environment\n")
+    assert read_secret("ACADEMY_KEY") == "from environment"
+
+
+def test_the_command_checks_a_file_or_a_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    folder = tmp_path / "apis"
+    folder.mkdir()
+    monkeypatch.setenv("API_SOURCES_DIR", str(folder))
+    assert main(["api", "check"]) == 0
+    assert "no API is declared here" in capsys.readouterr().out
+
+    (folder / "a.yaml").write_text(FULL)
+    (folder / "b.yaml").write_text(SMALL.replace("academy", "b").replace("https", "http"))
+    (folder / "c.yaml").write_text(SMALL.replace("academy", "c"))
+    assert main(["api", "check"]) == 2
+    shown = capsys.readouterr()
+    assert "a.yaml: academy of nm_albuquerque, training, complaints" in shown.out
+    assert "b.yaml:3: base_url takes https" in shown.err
+    assert "c.yaml: training of nm_albuquerque is already filled" in shown.err
+    assert main(["api", "check", str(folder / "a.yaml")]) == 0
