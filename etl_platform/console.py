@@ -199,6 +199,7 @@ class ProgressLine:
         "records": "reading an API: {:,} records",
         "messages": "reading dead letters: {:,} messages",
         "exported": "exporting: {:,} rows",
+        "copies": "copying: {:,} attachments",
     }
 
     def __init__(self) -> None:

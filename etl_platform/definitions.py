@@ -8,6 +8,7 @@ from etl_platform.adapters.api_source_files import load_sources
 from etl_platform.adapters.contract_files import load_contracts
 from etl_platform.pipelines.api_ingestion import build_api_ingestion
 from etl_platform.pipelines.arrivals import build_file_arrivals_sensor
+from etl_platform.pipelines.attachments import build_attachments, build_attachments_job
 from etl_platform.pipelines.breaker import build_breaker_reset_job
 from etl_platform.pipelines.email_archive import build_email_asset, build_email_job, build_email_sensor
 from etl_platform.pipelines.employment_history import build_employment_history_assets, build_employment_history_job
@@ -35,6 +36,7 @@ def build_defs(settings: Settings | None = None, **resource_overrides: Any) -> d
     return dg.Definitions(
         assets=[
             build_intake_assets(contracts),
+            build_attachments(),
             build_email_asset(),
             build_employment_history_assets(),
             *apis.assets,
@@ -45,6 +47,7 @@ def build_defs(settings: Settings | None = None, **resource_overrides: Any) -> d
             build_breaker_reset_job(),
             reconcile_job,
             expected_files_job,
+            build_attachments_job(),
             email_job,
             employment_history_job,
             apis.job,

@@ -6,33 +6,41 @@ from etl_platform.core.errors import TransientError
 from etl_platform.settings import Settings
 
 if TYPE_CHECKING:
+    from boto3.session import Session
     from botocore.exceptions import ClientError
 
 CALLS_BESIDE_WORK = 8
 """Connections beyond those of the workers: heartbeats, and what the main thread settles meanwhile."""
 
 
-def make_client(settings: Settings, service: str) -> Any:
-    """A boto3 client for ``s3`` or ``sqs``; credentials come from boto3's own chain.
-
-    A worker holds two connections at most, one that it reads from and one for another call, so none waits for one.
-    """
+def make_session(settings: Settings) -> "Session":
+    """A boto3 session in the settings' region; its credentials come from boto3's own chain."""
     # A quarter of a second that `check` and the definitions need not pay.
     import boto3
-    from botocore.config import Config
 
-    session = boto3.session.Session()
+    session = boto3.session.Session(region_name=settings.aws_region)
     if settings.aws_endpoint_url and session.get_credentials() is None:
         # An emulator takes any key, boto3 refuses to go without.
-        session = boto3.session.Session(aws_access_key_id="emulator", aws_secret_access_key="emulator")  # noqa: S106
-    return session.client(
+        return boto3.session.Session("emulator", "emulator", region_name=settings.aws_region)
+    return session
+
+
+def make_client(settings: Settings, service: str, connections: int | None = None) -> Any:
+    """A boto3 client for ``s3`` or ``sqs``.
+
+    A worker holds two connections at most, one that it reads from and one for another call, so none waits for one.
+    ``connections`` is for those who work with another number of threads.
+    """
+    from botocore.config import Config
+
+    return make_session(settings).client(
         service,
         endpoint_url=settings.aws_endpoint_url,
         region_name=settings.aws_region,
         config=Config(
             connect_timeout=settings.aws_connect_timeout_seconds,
             read_timeout=settings.aws_read_timeout_seconds,
-            max_pool_connections=2 * settings.sns_worker_max + CALLS_BESIDE_WORK,
+            max_pool_connections=(connections or 2 * settings.sns_worker_max) + CALLS_BESIDE_WORK,
             retries={"mode": "standard", "total_max_attempts": settings.aws_max_attempts},
             s3={"addressing_style": "path"} if settings.aws_endpoint_url else {},
         ),

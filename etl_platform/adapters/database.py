@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from etl_platform.core.attachments import AttachmentFile
 from etl_platform.core.errors import PermanentError, TransientError
 
 if TYPE_CHECKING:
@@ -25,17 +26,6 @@ class Agency:
     id: int
     slug: str
     name: str
-
-
-@dataclass(frozen=True)
-class AttachmentFile:
-    """One row of ``attachments``: a file of the application's document store. Without a size, none was recorded."""
-
-    id: int
-    source_key: str
-    file_name: str
-    content_type: str | None
-    size_bytes: int | None
 
 
 Take: TypeAlias = "Callable[[pl.DataFrame], None]"

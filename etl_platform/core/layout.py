@@ -11,6 +11,8 @@
     reports/_facts/<dataset>/agency=<a>/<delivery_id>.replayed.<attempt_id>.json
     emails/YYYY/MM/DD/<user>/<message-id>_<HHMMSS>.json
     exports/<dataset>/agency=<a>/<dataset>.csv and .parquet
+    attachments/agency=<a>/<attachment id>/<file name>
+    attachments/agency=<a>/attachments.csv and attachments.parquet
 
 A report is a record of the ledger; a fact is what became known of its delivery later. Corrections are rows that people
 mended, numbered from 0001 in the order in which they came. What came from an API lies where a delivery of the agency
@@ -22,20 +24,23 @@ agencies never share a partition. Users and message ids of emails are encoded in
 
 import hashlib
 import re
+import unicodedata
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import PurePosixPath
+from typing import Literal
 from urllib.parse import quote
 
 MAX_KEY_BYTES = 1024
 """S3's limit: https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html"""
 
 FROM_API = "from_api/"
-WRITTEN_PREFIXES = ("bronze/", "silver/", "quarantine/", "reports/", "exports/", "emails/", FROM_API)
+WRITTEN_PREFIXES = ("bronze/", "silver/", "quarantine/", "reports/", "exports/", "emails/", "attachments/", FROM_API)
 REPORTS = "reports/"
 IGNORED_REPORTS = f"{REPORTS}_ignored/"
 FACTS = f"{REPORTS}_facts/"
 _MAX_SEGMENT = 100
+_MAX_FILE_NAME_BYTES = 200
 
 
 @dataclass(frozen=True)
@@ -85,12 +90,7 @@ def bronze_key(dataset: str, agency: str, delivery_id: str, file_name: str) -> s
     """Where the untouched bytes lie. A name that would pass S3's limit is cut in front of its extension."""
     folder = f"{bronze_prefix(dataset, agency)}{delivery_id}/"
     name = file_name if file_name.strip(".") else segment(file_name)
-    room = MAX_KEY_BYTES - len(folder)
-    if len(name.encode()) > room:
-        suffix = "".join(PurePosixPath(name).suffixes[-2:])[-20:]
-        stem = name.encode()[: room - len(suffix.encode())].decode(errors="ignore")
-        name = stem + suffix
-    return folder + name
+    return folder + _cut(name, MAX_KEY_BYTES - len(folder))
 
 
 def silver_prefix(dataset: str, agency: str) -> str:
@@ -222,6 +222,50 @@ def parse_email_key(key: str) -> EmailKey | None:
     except ValueError:
         return None
     return EmailKey(user, message_id, sent_at) if user.strip(".") else None
+
+
+def attachments_prefix(agency: str) -> str:
+    return f"attachments/agency={agency}/"
+
+
+def attachment_key(agency: str, attachment_id: int, file_name: str) -> str:
+    """Where an attachment's copy lies: the id tells equal names apart, the name is there to be read."""
+    return f"{attachments_prefix(agency)}{attachment_id}/{_readable_name(file_name)}"
+
+
+def attachments_metadata_key(agency: str, kind: Literal["csv", "parquet"]) -> str:
+    """The table of an agency's attachments, beside their folders."""
+    return f"{attachments_prefix(agency)}attachments.{kind}"
+
+
+@dataclass(frozen=True)
+class AttachmentKey:
+    agency: str
+    attachment_id: int
+    file_name: str
+
+
+_ATTACHMENT = re.compile(r"attachments/agency=([^/]+)/(-?[0-9]+)/([^/]+)")
+
+
+def parse_attachment_key(key: str) -> AttachmentKey | None:
+    match = _ATTACHMENT.fullmatch(key)
+    return AttachmentKey(match[1], int(match[2]), match[3]) if match else None
+
+
+def _readable_name(name: str) -> str:
+    """The last part of a path, in letters, marks and digits of any script and ``-_.()``; 200 bytes at most."""
+    last = unicodedata.normalize("NFC", name).replace("\\", "/").rpartition("/")[2]
+    kept = "".join(c if c in "-_.()" or unicodedata.category(c)[0] in "LMN" else "_" for c in last)
+    return _cut(kept.lstrip("."), _MAX_FILE_NAME_BYTES) or "file"
+
+
+def _cut(name: str, most_bytes: int) -> str:
+    """A name that is too long loses the end of its stem, not its extension."""
+    if len(name.encode()) <= most_bytes:
+        return name
+    suffix = "".join(PurePosixPath(name).suffixes[-2:])[-20:]
+    return name.encode()[: most_bytes - len(suffix.encode())].decode(errors="ignore") + suffix
 
 
 def _digest(text: str) -> str:

@@ -9,7 +9,7 @@ from etl_platform.adapters.objects import ObjectStore, versioning_warning
 from etl_platform.adapters.sqs import Queue
 from etl_platform.core.api_sources import ApiSource
 from etl_platform.core.contracts import Contract
-from etl_platform.core.errors import TransientError
+from etl_platform.core.errors import SettingsError, TransientError
 from etl_platform.email_archive import Drained, EmailArchive
 from etl_platform.ingest import Ingested, Intake
 from etl_platform.settings import Settings, load_settings, read_secret
@@ -17,6 +17,7 @@ from etl_platform.settings import Settings, load_settings, read_secret
 if TYPE_CHECKING:
     from etl_platform.adapters.database import ApplicationDatabase
     from etl_platform.api_ingestion import ApiIngester, ApiIngestion
+    from etl_platform.attachments import AttachmentCopies
 
 
 class Platform:
@@ -118,6 +119,26 @@ class Platform:
         self.settings.require("database_url")
         assert self.settings.database_url
         return ApplicationDatabase(self.settings.database_url)
+
+    def attachment_copies(self, source_bucket: str | None, destination_bucket: str | None) -> "AttachmentCopies":
+        """Copies between these buckets, or the settings' own.
+
+        Raises:
+            SettingsError: a bucket is named nowhere, or there is no S3 to copy in.
+        """
+        if self.settings.local_s3_root is not None:
+            raise SettingsError("LOCAL_S3_ROOT is set; attachments are copied by S3 itself, not in a folder")
+        source = source_bucket or self.settings.attachments_source_bucket
+        destination = destination_bucket or self.settings.attachments_destination_bucket
+        if source is None or destination is None:
+            missing = {"attachments_source_bucket": source, "attachments_destination_bucket": destination}
+            self.settings.require(*(name for name, bucket in missing.items() if bucket is None))
+        assert source
+        assert destination
+        from etl_platform.adapters.object_copies import ObjectCopies  # noqa: PLC0415
+        from etl_platform.attachments import AttachmentCopies  # noqa: PLC0415
+
+        return AttachmentCopies(ObjectCopies(self.settings, source, destination), self.store)
 
     @cached_property
     def intake(self) -> Intake:

@@ -38,11 +38,17 @@ class Harm(StrEnum):
     KILL = "kill"
     ERROR = "500"
     SLOW_DOWN = "503"
+    DENIED = "403"
     RESET = "reset"
     TIMEOUT = "timeout"
     TRUNCATED = "truncated"
 
 
+_ERRORS = {
+    Harm.ERROR: (500, "InternalError"),
+    Harm.SLOW_DOWN: (503, "SlowDown"),
+    Harm.DENIED: (403, "AccessDenied"),
+}
 TRANSIENT = (Harm.ERROR, Harm.SLOW_DOWN, Harm.RESET, Harm.TIMEOUT, Harm.TRUNCATED)
 
 
@@ -235,7 +241,7 @@ class _Connection(BaseHTTPRequestHandler):
             fault.hook(call)
         if fault.harm is Harm.PAUSE:
             return True
-        if fault.harm in {Harm.ERROR, Harm.SLOW_DOWN}:
+        if fault.harm in _ERRORS:
             self._answer(_error(fault.harm, is_queue="X-Amz-Target" in self.headers))
             return False
         if fault.harm is Harm.TIMEOUT:
@@ -281,7 +287,7 @@ def name_of(method: str, target: str, headers: Any) -> tuple[str, str]:
 
 
 def _error(harm: Harm, *, is_queue: bool) -> _Answer:
-    status, code = (500, "InternalError") if harm is Harm.ERROR else (503, "SlowDown")
+    status, code = _ERRORS[harm]
     if is_queue:
         body = json.dumps({"__type": f"com.amazonaws.sqs#{code}", "message": "injected"}).encode()
         return _Answer(status, code, [("Content-Type", "application/x-amz-json-1.0")], body)

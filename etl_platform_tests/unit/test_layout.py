@@ -161,5 +161,7 @@ def test_what_the_platform_writes_lies_under_a_prefix_that_is_never_a_source() -
         layout.report_key("d", "a", IDENTITY, "5"),
         layout.ignored_key(IDENTITY),
         layout.email_key("a", "m", datetime(2026, 1, 1, tzinfo=UTC)),
+        layout.attachment_key("a", 1, "x"),
+        layout.attachments_metadata_key("a", "csv"),
     ]
     assert all(key.startswith(layout.WRITTEN_PREFIXES) for key in written)
