@@ -60,6 +60,6 @@ def nameless(error: Exception) -> str:
     """What went wrong without a message: those of boto3 and ours name the object, and its key may name a person."""
     from botocore.exceptions import ClientError
 
-    cause = error.__cause__
-    told = [type(error).__name__, *([type(cause).__name__] if cause else [])]
-    return " ".join([*told, error_code(cause)] if isinstance(cause, ClientError) else told)
+    chain = [error, error.__cause__] if error.__cause__ else [error]
+    codes = [error_code(item) for item in chain if isinstance(item, ClientError)]
+    return " ".join([type(item).__name__ for item in chain] + codes)
