@@ -10,6 +10,7 @@ from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import quote, unquote
@@ -32,6 +33,12 @@ _ANYWHERE = Place("text", "")
 
 Progress = Callable[[int, int], None]
 """Told pages and records read so far."""
+
+
+@lru_cache(4_096)
+def _field(name: str) -> str:
+    """A field's name as it stands in a header; empty for one that is blank."""
+    return cell(name).strip()
 
 
 def _count(number: int, what: str) -> str:
@@ -152,12 +159,12 @@ class _Extraction:
             ApiAnswerError: a record without a value of the incremental field, or with one of another kind.
         """
         for record in page:
-            named = {cell(name): value for name, value in record.items()}
+            named = {_field(name): value for name, value in record.items()}
             try:
                 self.shape.see(named)
             except ValueError as error:
                 raise ApiAnswerError(f"{self.resource.path}: {error}") from None
-            cells = {name: text for name, value in named.items() if (text := cell(value))}
+            cells = {name: text for name, value in named.items() if name and (text := cell(value))}
             place = self._follow(self.resource.incremental, cells) if self.resource.incremental else _ANYWHERE
             yield Row(self._matching.key(cells), cells, place.order)
         self.pages += 1

@@ -35,7 +35,7 @@ def build_defs(settings: Settings | None = None, **resource_overrides: Any) -> d
     apis = build_api_ingestion(load_sources(settings.api_sources_dir, contracts))
     return dg.Definitions(
         assets=[
-            build_intake_assets(contracts),
+            build_intake_assets(contracts, apis.datasets),
             build_attachments(),
             build_email_asset(),
             build_employment_history_assets(),

@@ -14,6 +14,8 @@ from pathlib import Path
 
 _AT_ONCE = 5_000
 
+_encode = json.JSONEncoder(ensure_ascii=False, sort_keys=True).encode
+
 Cells = Mapping[str, str]
 """The cells of a record that are not empty, by field."""
 
@@ -35,7 +37,7 @@ class SnapshotRows:
         database.execute("CREATE TABLE rows (key TEXT PRIMARY KEY, place, cells TEXT NOT NULL) WITHOUT ROWID")
 
     def merge(self, rows: Iterable[Row]) -> None:
-        made = ((row.key, row.place, json.dumps(row.cells, ensure_ascii=False, sort_keys=True)) for row in rows)
+        made = ((row.key, row.place, _encode(row.cells)) for row in rows)
         self._database.executemany(
             "INSERT INTO rows VALUES (?, ?, ?) ON CONFLICT (key) DO UPDATE SET place = excluded.place, "
             "cells = excluded.cells WHERE excluded.place >= rows.place AND excluded.cells <> rows.cells",

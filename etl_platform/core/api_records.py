@@ -33,6 +33,12 @@ _TAKES: Mapping[ColumnType, frozenset[str]] = {
 """Which JSON types a column takes; a text may hold anything, and the contract's rules judge it."""
 
 
+_TYPE_OF = {str: "string", bool: "boolean", dict: "object", list: "array", type(None): None}
+_BIT = {kind: 1 << bit for bit, kind in enumerate(JSON_TYPES)} | {None: 0}
+_encode = json.JSONEncoder(ensure_ascii=False, sort_keys=True).encode
+"""Made once: making an encoder costs more than a short record."""
+
+
 class Number(str):
     """A JSON number as it was written."""
 
@@ -61,31 +67,26 @@ def _no_constant(name: str) -> None:
 
 def json_type(value: Any) -> str | None:
     """One of JSON_TYPES; None for null."""
-    if value is None:
-        return None
-    if isinstance(value, Number):
-        return "number" if set(value) & set(".eE") else "integer"
-    if isinstance(value, str):
-        return "string"
-    if isinstance(value, bool):
-        return "boolean"
-    return "object" if isinstance(value, dict) else "array"
+    if type(value) is Number:
+        return "integer" if value.removeprefix("-").isdecimal() else "number"
+    return _TYPE_OF[type(value)]
 
 
 def cell(value: Any) -> str:
     """A value as the text of a CSV cell: nothing for null, JSON for what is nested, true and false for booleans."""
     if value is None:
         return ""
-    if isinstance(value, Number):
+    if type(value) is Number:
         return _digits(value)
     text = value if isinstance(value, str) else _json(value)
     # Half a surrogate pair is no text in any encoding, and NUL ends one in many.
-    return text.encode("utf-8", "replace").decode().replace("\0", "?")
+    whole = text if text.isascii() else text.encode("utf-8", "replace").decode()
+    return whole.replace("\0", "?")
 
 
 def _digits(number: Number) -> str:
     """Without an exponent, which a contract's numbers have not, unless it would take a line of zeros."""
-    if not set(number) & set("eE"):
+    if "e" not in number and "E" not in number:
         return str(number)
     exact = Decimal(number)
     return format(exact, "f") if abs(exact.adjusted()) <= _MAX_EXPONENT else str(number)
@@ -96,7 +97,7 @@ def _json(value: Any) -> str:
         return "{" + ",".join(f"{_json(str(name))}:{_json(item)}" for name, item in value.items()) + "}"
     if isinstance(value, list):
         return "[" + ",".join(map(_json, value)) + "]"
-    return str(value) if isinstance(value, Number) else json.dumps(value, ensure_ascii=False)
+    return str(value) if isinstance(value, Number) else _encode(value)
 
 
 @dataclass(frozen=True)
@@ -139,16 +140,19 @@ class Matching:
         self._columns = synonyms | {fold(column.name): column.name for column in columns}
         self._place = {column.name: i for i, column in enumerate(columns)}
         self._key = contract.primary_key
+        self._known: dict[str, str | None] = {}
 
     def column(self, field: str) -> str | None:
-        return self._columns.get(fold(field))
+        if field not in self._known:
+            self._known[field] = self._columns.get(fold(field))
+        return self._known[field]
 
     def key(self, cells: Mapping[str, str]) -> str:
-        """What makes a record one: its primary key; the whole of it where it has none."""
-        found = {column: text for field, text in cells.items() if (column := self.column(field)) in self._key and text}
+        """What makes a record one: its primary key; the whole of it where it has none. ``cells`` has no empty ones."""
+        found = {column: text for field, text in cells.items() if (column := self.column(field)) in self._key}
         if self._key and len(found) == len(self._key):
-            return json.dumps([found[column] for column in self._key], ensure_ascii=False)
-        return json.dumps(cells, ensure_ascii=False, sort_keys=True)
+            return _encode([found[column] for column in self._key])
+        return _encode(cells)
 
     def header(self, fields: Iterable[str]) -> list[str]:
         """Fields in the contract's order, then those that it does not know."""
@@ -171,11 +175,10 @@ class Shape:
         Raises:
             ValueError: there are more than MAX_FIELDS.
         """
+        types = self.types
         for field, value in record.items():
-            if not field.strip():
-                continue
-            kind = json_type(value)
-            self.types[field] = self.types.get(field, 0) | (1 << JSON_TYPES.index(kind) if kind else 0)
+            if field:
+                types[field] = types.get(field, 0) | _BIT[json_type(value)]
         if len(self.types) > MAX_FIELDS:
             raise ValueError(f"the records have more than {MAX_FIELDS:,} different fields")
 

@@ -39,6 +39,9 @@ class ApiConfig(dg.Config):
 
 @dataclass(frozen=True)
 class ApiDefinitions:
+    """``datasets``: those that the declared APIs fill."""
+
+    datasets: frozenset[str]
     assets: list[dg.AssetsDefinition]
     job: Any
     schedule: dg.ScheduleDefinition
@@ -46,12 +49,12 @@ class ApiDefinitions:
 
 def build_api_ingestion(sources: Sequence[ApiSource]) -> ApiDefinitions:
     """Assets, job and schedule; without a declared API the job says so and the schedule is off."""
+    datasets = frozenset(resource.dataset for source in sources for resource in source.resources)
     job: Any
     if sources:
         assets = [_build_assets(sources)]
-        keys = [_key(resource.dataset) for source in sources for resource in source.resources]
         # A check that is selected without a partition would stay planned for ever.
-        selection = dg.AssetSelection.assets(*keys).without_checks()
+        selection = dg.AssetSelection.assets(*map(_key, datasets)).without_checks()
         job = dg.define_asset_job(JOB_NAME, selection=selection, description=_DESCRIPTION)
     else:
         assets, job = [], _job_without_sources()
@@ -59,7 +62,7 @@ def build_api_ingestion(sources: Sequence[ApiSource]) -> ApiDefinitions:
     schedule = dg.ScheduleDefinition(
         name="api_ingestion_schedule", job=job, cron_schedule="0 4 * * *", default_status=status
     )
-    return ApiDefinitions(assets, job, schedule)
+    return ApiDefinitions(datasets, assets, job, schedule)
 
 
 def _job_without_sources() -> dg.JobDefinition:

@@ -2,7 +2,7 @@
 
 import warnings
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import groupby
 from typing import Any
@@ -71,9 +71,13 @@ class IngestConfig(dg.Config):
     replay: ReplayConfig = ReplayConfig()
 
 
-def build_intake_assets(contracts: Mapping[str, Contract]) -> dg.AssetsDefinition:
-    """One multi-asset over all datasets, so that one run can carry many deliveries of many datasets."""
-    specs = [spec for contract in contracts.values() for spec in _asset_specs(contract)]
+def build_intake_assets(contracts: Mapping[str, Contract], from_apis: Collection[str] = ()) -> dg.AssetsDefinition:
+    """One multi-asset over all datasets, so that one run can carry many deliveries of many datasets.
+
+    Args:
+        from_apis: the datasets that declared APIs fill as well; their bronze depends on the API's asset.
+    """
+    specs = [spec for contract in contracts.values() for spec in _asset_specs(contract, from_apis)]
 
     @dg.multi_asset(
         name="ingest", specs=specs, check_specs=_check_specs(contracts.values()), can_subset=True, pool=POOL
@@ -103,7 +107,7 @@ def build_intake_job(contracts: Mapping[str, Contract]) -> Any:
     )
 
 
-def _asset_specs(contract: Contract) -> tuple[dg.AssetSpec, dg.AssetSpec]:
+def _asset_specs(contract: Contract, from_apis: Collection[str]) -> tuple[dg.AssetSpec, dg.AssetSpec]:
     owners = [f"team:{contract.owner}"] if contract.owner else None
     shared: dict[str, Any] = {
         "group_name": contract.dataset,
@@ -113,6 +117,7 @@ def _asset_specs(contract: Contract) -> tuple[dg.AssetSpec, dg.AssetSpec]:
     }
     bronze = dg.AssetSpec(
         ["bronze", contract.dataset],
+        deps=[dg.AssetKey(["api", contract.dataset])] if contract.dataset in from_apis else [],
         description=f"{contract.physical_name} as the agencies sent it, byte for byte: one object per delivery.",
         kinds={"bronze", "s3"},
         **shared,

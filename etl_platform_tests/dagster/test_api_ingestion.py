@@ -260,6 +260,13 @@ def test_the_schedule_is_on_where_an_api_is_declared(workshop: ApiWorkshop, api:
     assert request.partition_key is None
 
 
+def test_bronze_depends_on_the_api_that_fills_it(workshop: ApiWorkshop, api: SampleApi) -> None:
+    graph = build_defs(workshop.settings).resolve_asset_graph()
+
+    assert graph.get(dg.AssetKey(["bronze", "training"])).parent_keys == {ASSET}
+    assert graph.get(dg.AssetKey(["bronze", "complaints"])).parent_keys == set()
+
+
 def command(monkeypatch: pytest.MonkeyPatch, workshop: ApiWorkshop, *arguments: str) -> int:
     monkeypatch.setenv("LOCAL_S3_ROOT", str(workshop.root))
     monkeypatch.setenv("API_SOURCES_DIR", str(workshop.settings.api_sources_dir))

@@ -13,7 +13,9 @@ from etl_platform.settings import load_settings
 
 print(location.__file__)
 print(load_settings().contracts_dir)
-print(sorted({key.path[1] for key in location.defs.resolve_asset_graph().get_all_asset_keys()}))
+print(load_settings().api_sources_dir)
+keys = location.defs.resolve_asset_graph().get_all_asset_keys()
+print(sorted(key.path[1] for key in keys if key.path[0] == "bronze"))
 """
 
 
@@ -21,7 +23,7 @@ def test_the_wheel_loads_its_definitions_and_brings_its_contracts(tmp_path: Path
     uv = Path(sys.executable).with_name("uv")
     build = [str(uv), "build", "--wheel", "--no-build-isolation", "--offline", "--quiet", "--out-dir", str(tmp_path)]
     environment = {
-        name: value for name, value in os.environ.items() if not name.startswith(("CONTRACTS_", "PYTHONPATH"))
+        name: value for name, value in os.environ.items() if not name.startswith(("CONTRACTS_", "API_", "PYTHONPATH"))
     }
     subprocess.run([*build, "--python", sys.executable, str(ROOT)], check=True, capture_output=True, env=environment)
     (wheel,) = tmp_path.glob("*.whl")
@@ -39,5 +41,6 @@ def test_the_wheel_loads_its_definitions_and_brings_its_contracts(tmp_path: Path
 
     assert found[0].startswith(str(tmp_path))
     assert found[1] == str(tmp_path / "installed" / "etl_platform" / "contracts")
+    assert found[2] == str(tmp_path / "installed" / "etl_platform" / "api_sources")
     shipped = sorted(path.name.split(".")[0] for path in (ROOT / "contracts").glob("*.odcs.yaml"))
-    assert found[2] == str(shipped)
+    assert found[3] == str(shipped)
