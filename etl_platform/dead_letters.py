@@ -38,6 +38,9 @@ class Look:
     def send_back(self, message: Message, to: Queue) -> None:
         """Send first, delete then: a crash in between leaves two copies, of which one is a duplicate."""
         to.send(message.body, {})
+        self.remove(message)
+
+    def remove(self, message: Message) -> None:
         if not self.queue.delete([message.receipt_handle]):
             del self._held[message.message_id]
 

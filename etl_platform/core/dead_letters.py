@@ -12,10 +12,11 @@ from etl_platform.core.events import ParsedMessage
 
 
 class Cause(StrEnum):
-    """``malformed`` is no event and will never be; the others may succeed once their cause is mended.
+    """``malformed`` is no event, or no email, and will never be; most others may succeed once their cause is mended.
 
-    ``readable``: the sensor sent it away, today's program can read it. ``failed``: the last run said what was wrong.
-    ``killed``: the last run ended without saying anything. ``unknown``: no failed run of it is known.
+    ``readable``: it was sent away as malformed, today's program can read it. ``failed``: the last run said what was
+    wrong. ``killed``: the last run ended without saying anything. ``unknown``: no failed run of it is known.
+    ``archived``: an email that is done, and only could not be deleted.
     """
 
     MALFORMED = "malformed"
@@ -23,6 +24,7 @@ class Cause(StrEnum):
     FAILED = "failed"
     KILLED = "killed"
     UNKNOWN = "unknown"
+    ARCHIVED = "archived"
 
 
 @dataclass(frozen=True)
@@ -70,6 +72,23 @@ def explain(reason: str | None, parsed: ParsedMessage, last_run: LastRun | None,
     if last_run.errors:
         return Death(Cause.UNKNOWN, f"{run} failed with other deliveries")
     return Death(Cause.KILLED, f"{run} ended without saying what failed: killed, or cancelled")
+
+
+def explain_email(reason: str | None, poison: str | None, *, archived: bool) -> Death:
+    """Why a message lies among the dead letters of the email queue.
+
+    Args:
+        reason: its attribute of that name.
+        poison: why it is no email.
+        archived: whether the archive has this very message.
+    """
+    if poison is not None:
+        return Death(Cause.MALFORMED, reason or poison)
+    if archived:
+        return Death(Cause.ARCHIVED, "it is in the archive; only its deletion from the queue failed")
+    if reason:
+        return Death(Cause.READABLE, f"it was sent away as poison, but reads well today: {reason}")
+    return Death(Cause.UNKNOWN, "it could not be archived; the failed runs of email_archive_job name its id")
 
 
 def goes_back(message_id: str, death: Death, ids: Collection[str], reason: str | None) -> bool:

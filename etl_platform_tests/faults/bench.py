@@ -12,7 +12,7 @@ import tempfile
 from collections.abc import Mapping
 from contextlib import ExitStack, suppress
 from pathlib import Path
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Any, Self
 
 import dagster as dg
@@ -24,10 +24,11 @@ from etl_platform.local.stack import REPOSITORY
 from etl_platform_tests.faults.end_state import EndState, read_end_state, written_versions
 from etl_platform_tests.faults.processes import Zygote, wait
 from etl_platform_tests.faults.proxy import FaultProxy, Plan
-from etl_platform_tests.faults.scenarios import Arrive, Dropped, Materialize, Scenario, Step
+from etl_platform_tests.faults.scenarios import Arrive, Dropped, Mail, Materialize, Scenario, Step
 
 _ROUNDS = 8
 _NOTIFIED_WITHIN_S = 20.0
+_ONE_DRAINER = {"SNS_WORKER_MAX": "1", "EMAIL_MAX_MESSAGES_PER_POLL": "2"}
 
 Answer = dict[str, Any] | None
 
@@ -58,6 +59,7 @@ class Bench:
         self.home = self._homes / "dagster_home"
         self._template = self._homes / "template"
         self._bodies: dict[Dropped, str] = {}
+        self._mailed: list[str] = []
         self.killed = 0
 
     def __enter__(self) -> Self:
@@ -68,6 +70,9 @@ class Bench:
             topic=f"t-{self._name}",
             queue=f"q-{self._name}",
             dead_letter_queue=f"d-{self._name}",
+            email_queue=f"eq-{self._name}",
+            email_dead_letter_queue=f"ed-{self._name}",
+            email_bucket=f"e-{self._name}",
         )
         self.aws = self._open.enter_context(open_clients(self._endpoint_url))
         self.proxy = self._open.enter_context(FaultProxy(self._endpoint_url))
@@ -105,12 +110,14 @@ class Bench:
 
     def reset(self) -> None:
         """As it was before the first event: the sources alone, nothing in the queues, an empty history."""
-        versions = written_versions(self.aws, self.made.bucket)
-        for start in range(0, len(versions), 1_000):
-            part: Any = versions[start : start + 1_000]
-            self.aws.s3.delete_objects(Bucket=self.made.bucket, Delete={"Objects": part, "Quiet": True})
-        for url in (self.made.queue_url, self.made.dlq_url):
+        for bucket in (self.made.bucket, self.made.email_bucket):
+            versions = written_versions(self.aws, bucket)
+            for start in range(0, len(versions), 1_000):
+                part: Any = versions[start : start + 1_000]
+                self.aws.s3.delete_objects(Bucket=bucket, Delete={"Objects": part, "Quiet": True})
+        for url in (*self._queues, self.made.dlq_url, self.made.email_dlq_url):
             self.aws.sqs.purge_queue(QueueUrl=url)
+        self._mailed = []
         shutil.rmtree(self.home, ignore_errors=True)
         shutil.copytree(self._template, self.home)
         self.proxy.forget()
@@ -139,25 +146,56 @@ class Bench:
         for _ in range(_ROUNDS):
             for request in self.tick(tick_plan):
                 self.run(request, run_plan)
-            found = self.aws.sqs.get_queue_attributes(QueueUrl=self.made.queue_url, AttributeNames=["All"])
-            if not any(int(n) for name, n in found["Attributes"].items() if name.startswith("ApproximateNumberOf")):
+            if self._is_empty(self.made.queue_url):
                 return
             self.expire()
+
+    def mail(self, *bodies: str) -> None:
+        """Put messages into the email queue; their ids are new each time, so their order stands for them."""
+        for body in bodies:
+            sent = self.aws.sqs.send_message(QueueUrl=self.made.email_queue_url, MessageBody=body)
+            self._mailed.append(sent["MessageId"])
+
+    def drain_until_empty(self, plan: Plan | None = None) -> None:
+        """Drains of the email queue, each in a process of its own, as long as messages are left."""
+        for _ in range(_ROUNDS):
+            self.process({"do": "cli", "arguments": ["run", "email_archive_job"]}, plan, also=_ONE_DRAINER)
+            if self._is_empty(self.made.email_queue_url):
+                return
+            self.expire()
+
+    @property
+    def _queues(self) -> tuple[str, str]:
+        return self.made.queue_url, self.made.email_queue_url
+
+    def _is_empty(self, queue_url: str) -> bool:
+        found = self.aws.sqs.get_queue_attributes(QueueUrl=queue_url, AttributeNames=["All"])["Attributes"]
+        return not any(int(n) for name, n in found.items() if name.startswith("ApproximateNumberOf"))
 
     def expire(self) -> None:
         """Let the visibility timeout of every message end now."""
         for handle in self.proxy.receipt_handles:
-            # Handles of deleted and of re-received messages are refused.
-            with suppress(ClientError):
-                self.aws.sqs.change_message_visibility(
-                    QueueUrl=self.made.queue_url, ReceiptHandle=handle, VisibilityTimeout=0
-                )
+            for queue_url in self._queues:
+                # Handles of the other queue, of deleted and of re-received messages are refused.
+                with suppress(ClientError):
+                    self.aws.sqs.change_message_visibility(
+                        QueueUrl=queue_url, ReceiptHandle=handle, VisibilityTimeout=0
+                    )
 
-    def process(self, command: dict[str, Any], plan: Plan | None = None, zygote: Zygote | None = None) -> Answer:
-        """One process of the platform, watched by the proxy if there is a plan; its answer unless it died."""
+    def process(
+        self,
+        command: dict[str, Any],
+        plan: Plan | None = None,
+        zygote: Zygote | None = None,
+        also: Mapping[str, str] = MappingProxyType({}),
+    ) -> Answer:
+        """One process of the platform, watched by the proxy if there is a plan; its answer unless it died.
+
+        ``also`` are environment variables of this process alone.
+        """
         answer = Path(tempfile.mkstemp(dir=self._work_dir, suffix=".json")[1])
         told = {
-            "environment": self._environment(),
+            "environment": self._environment() | dict(also),
             "answer": str(answer),
             "log": str(self._work_dir / "platform.log"),
         }
@@ -169,13 +207,17 @@ class Bench:
         return json.loads(answer.read_text("utf-8")) if status == 0 else None
 
     def end_state(self) -> EndState:
-        return read_end_state(self.aws, self.made, self.home)
+        return read_end_state(self.aws, self.made, self.home, self._mailed)
 
     def _step(self, scenario: Scenario, step: Step, plan: Plan | None) -> None:
         if isinstance(step, Arrive):
             self.announce(*step.files, bodies=step.bodies)
             harmed = {"tick_plan": plan} if scenario.target == "tick" else {"run_plan": plan}
             self.work_until_empty(**harmed)
+            return
+        if isinstance(step, Mail):
+            self.mail(*step.bodies)
+            self.drain_until_empty(plan)
             return
         command: dict[str, Any] = (
             {"do": "materialize", "partition": step.partition}
@@ -204,6 +246,9 @@ class Bench:
             "DATA_BUCKET_NAME": self.made.bucket,
             "FILE_EVENTS_QUEUE_URL": self.made.queue_url,
             "FILE_EVENTS_DLQ_URL": self.made.dlq_url,
+            "EMAIL_QUEUE_URL": self.made.email_queue_url,
+            "EMAIL_DLQ_URL": self.made.email_dlq_url,
+            "EMAIL_BUCKET_NAME": self.made.email_bucket,
             "DAGSTER_HOME": str(self.home),
             "DAGSTER_DISABLE_TELEMETRY": "yes",
             "TMPDIR": str(self._work_dir),

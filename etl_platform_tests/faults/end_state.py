@@ -1,13 +1,14 @@
 """All that a scenario leaves behind, as somebody sees it who does not know how it came about."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
 
+from etl_platform.core.layout import parse_email_key
 from etl_platform.local.provision import Clients, Provisioned
 
 Facts = Mapping[Any, Any]
@@ -19,6 +20,7 @@ class EndState:
 
     Attributes:
         objects: key → (bytes, metadata) of all that the platform wrote; its JSON without the part ``attempt``.
+            An email is known by its user and by the number of its message, whose id and time are new in every play.
         materializations, checks, observations: every different one that was logged → True; repeats fall together.
         latest: the last materialization of each asset and partition, the last result of each check and partition.
         queues: messages that are left, hidden or not, and the bodies in the dead-letter queue.
@@ -47,11 +49,21 @@ class EndState:
         return lines
 
 
-def read_end_state(aws: Clients, made: Provisioned, dagster_home: Path) -> EndState:
+_OF_ITS_RUN = {"email_archive"}
+"""Assets whose events say what a run did, and not what there is."""
+
+
+def read_end_state(aws: Clients, made: Provisioned, dagster_home: Path, mailed: Sequence[str] = ()) -> EndState:
+    """``mailed``: ids of the messages in the email queue, in the order in which they were sent."""
     with dg.DagsterInstance.from_config(str(dagster_home)) as instance:
         events = _asset_events(instance)
         partitions = dict.fromkeys(instance.get_dynamic_partitions("agencies"), True)
-    return EndState(objects=_objects(aws, made), partitions=partitions, queues=_queues(aws, made), **events)
+    return EndState(
+        objects={**_objects(aws, made), **_emails(aws, made, mailed)},
+        partitions=partitions,
+        queues=_queues(aws, made),
+        **events,
+    )
 
 
 def written_versions(aws: Clients, bucket: str) -> list[dict[str, str]]:
@@ -80,17 +92,38 @@ def _record(body: bytes) -> dict[str, Any]:
     return {name: value for name, value in json.loads(body).items() if name != "attempt"}
 
 
+def _emails(aws: Clients, made: Provisioned, mailed: Sequence[str]) -> Facts:
+    """What each version of each email holds, and whether its key says of it what it says itself."""
+    found: dict[Any, list[Any]] = {}
+    for page in aws.s3.get_paginator("list_object_versions").paginate(Bucket=made.email_bucket):
+        for item in page.get("Versions", []):
+            key, version = item["Key"], item["VersionId"]
+            body = aws.s3.get_object(Bucket=made.email_bucket, Key=key, VersionId=version)["Body"].read()
+            document, said = json.loads(body), parse_email_key(key)
+            assert said is not None
+            agrees = (document["message_id"], document["processed_at"]) == (
+                said.message_id,
+                f"{said.sent_at:%Y-%m-%dT%H:%M:%SZ}",
+            )
+            email = (agrees, document["email_data"], document["metadata"])
+            found.setdefault(("email", said.user, mailed.index(said.message_id)), []).append(email)
+    return found
+
+
 def _queues(aws: Clients, made: Provisioned) -> Facts:
-    found = aws.sqs.get_queue_attributes(QueueUrl=made.queue_url, AttributeNames=["All"])["Attributes"]
-    left = sum(int(value) for name, value in found.items() if name.startswith("ApproximateNumberOf"))
+    left = 0
+    for url in (made.queue_url, made.email_queue_url):
+        found = aws.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
+        left += sum(int(value) for name, value in found.items() if name.startswith("ApproximateNumberOf"))
     dead: dict[Any, Any] = {}
-    while messages := aws.sqs.receive_message(
-        QueueUrl=made.dlq_url, MaxNumberOfMessages=10, MessageAttributeNames=["All"]
-    ).get("Messages"):
-        for message in messages:
-            reason = message.get("MessageAttributes", {}).get("reason", {}).get("StringValue")
-            dead["dead", message["Body"], reason] = True
-            aws.sqs.delete_message(QueueUrl=made.dlq_url, ReceiptHandle=message["ReceiptHandle"])
+    for url in (made.dlq_url, made.email_dlq_url):
+        while messages := aws.sqs.receive_message(
+            QueueUrl=url, MaxNumberOfMessages=10, MessageAttributeNames=["All"]
+        ).get("Messages"):
+            for message in messages:
+                reason = message.get("MessageAttributes", {}).get("reason", {}).get("StringValue")
+                dead["dead", message["Body"], reason] = True
+                aws.sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
     return {"waiting": left, **dead}
 
 
@@ -102,7 +135,7 @@ def _asset_events(instance: dg.DagsterInstance) -> dict[str, Facts]:
     records = [record for run in instance.get_run_records() for record in _records(instance, run.dagster_run.run_id)]
     for record in sorted(records, key=lambda record: (record.timestamp, record.storage_id)):
         event = record.event_log_entry.dagster_event
-        if event is None:
+        if event is None or (event.asset_key and event.asset_key.path[0] in _OF_ITS_RUN):
             continue
         if event.is_step_materialization:
             made = event.step_materialization_data.materialization
@@ -116,6 +149,8 @@ def _asset_events(instance: dg.DagsterInstance) -> dict[str, Facts]:
                 observations[str(seen.asset_key), seen.partition, _metadata(seen.metadata)] = True
         elif event.event_type is dg.DagsterEventType.ASSET_CHECK_EVALUATION:
             check = event.asset_check_evaluation_data
+            if check.asset_key.path[0] in _OF_ITS_RUN:
+                continue
             where = ("check", str(check.asset_key), check.check_name, check.partition)
             what = (check.passed, check.severity.value, _metadata(check.metadata))
             checks[where, what] = True

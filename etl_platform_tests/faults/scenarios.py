@@ -6,6 +6,7 @@ A scenario is a sequence of steps; a new one is an entry in ``SCENARIOS``.
 from dataclasses import dataclass
 from typing import Literal
 
+from etl_platform.local.sample_emails import sample_emails
 from etl_platform_tests.integration.deliveries import Row, as_csv, officers
 
 
@@ -51,7 +52,14 @@ class Command:
     arguments: tuple[str, ...]
 
 
-Step = Arrive | Materialize | Command
+@dataclass(frozen=True)
+class Mail:
+    """Messages reach the email queue, and drains follow one another until it is empty."""
+
+    bodies: tuple[str, ...]
+
+
+Step = Arrive | Materialize | Command | Mail
 
 
 @dataclass(frozen=True)
@@ -126,7 +134,23 @@ def _tick() -> Scenario:
     return Scenario("tick", files, (Arrive(files, bodies=("not JSON",)),), target="tick")
 
 
+def _email() -> Scenario:
+    """Two batches for one worker, so that calls come in one order; poison stands in the second."""
+    bodies = sample_emails(3, poison=True)
+    return Scenario("email", (), (Mail((*bodies[:2], bodies[3], bodies[2])),))
+
+
 SCENARIOS = {
     scenario.name: scenario
-    for scenario in (_accepted(), _rejected(), _overwrite(), _late(), _batch(), _read_again(), _replay(), _tick())
+    for scenario in (
+        _accepted(),
+        _rejected(),
+        _overwrite(),
+        _late(),
+        _batch(),
+        _read_again(),
+        _replay(),
+        _tick(),
+        _email(),
+    )
 }

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from etl_platform.core.dead_letters import Cause, Death, LastRun, explain, goes_back
+from etl_platform.core.dead_letters import Cause, Death, LastRun, explain, explain_email, goes_back
 from etl_platform.core.events import parse_message
 
 KEY = "from_client/nm_albuquerque/Officer_Detail.csv"
@@ -63,3 +63,19 @@ def test_a_sweep_leaves_what_is_malformed_and_a_name_takes_it(
 ) -> None:
     assert goes_back("m", Death(Cause.MALFORMED, "it is not JSON"), ids, reason) is malformed
     assert goes_back("f", Death(Cause.FAILED, "HEAD: 503"), ids, reason) is failed
+
+
+@pytest.mark.parametrize(
+    ("reason", "poison", "archived", "cause"),
+    [
+        ("no email_sender", "no email_sender", False, Cause.MALFORMED),
+        (None, "no email_sender", False, Cause.MALFORMED),
+        ("no email_sender", None, False, Cause.READABLE),
+        (None, None, False, Cause.UNKNOWN),
+        (None, None, True, Cause.ARCHIVED),
+    ],
+)
+def test_why_a_message_of_the_email_queue_died(
+    reason: str | None, poison: str | None, archived: bool, cause: Cause
+) -> None:
+    assert explain_email(reason, poison, archived=archived).cause is cause
