@@ -16,7 +16,7 @@ export UV_LINK_MODE := copy
 unexport PYTHONDONTWRITEBYTECODE
 unexport VIRTUAL_ENV
 
-.PHONY: help setup demo dev drop test simulate check fix bench bench-burst fuzz faults clean
+.PHONY: help setup demo dev drop drop-email test simulate check fix bench bench-burst bench-email fuzz faults clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -43,6 +43,9 @@ dev: setup ## The same stack with the Dagster UI on http://127.0.0.1:3000, until
 drop: setup ## Drop one file into the running dev stack: make drop FILE=path AGENCY=nm_albuquerque
 	@exec $(BIN)/python -m etl_platform.local drop "$(FILE)" --agency "$(AGENCY)"
 
+drop-email: setup ## Send sample emails into the running dev stack: make drop-email ARGS='--count 20 --poison'
+	@exec $(BIN)/python -m etl_platform.local drop-email $(ARGS)
+
 test: setup ## Run every test
 	@exec $(BIN)/pytest $(ARGS)
 
@@ -66,6 +69,9 @@ bench: setup ## Measure the engine beside its peers
 
 bench-burst: setup ## Measure a burst of small files through the whole local stack, and a tick over a long history
 	@exec $(BIN)/python -m benchmarks.burst $(ARGS)
+
+bench-email: setup ## Measure the drain of the email queue beside a bare loop of receive, put and delete
+	@exec $(BIN)/python -m benchmarks.email_drain $(ARGS)
 
 fuzz: setup ## Run thousands of damaged files through the engine: make fuzz ARGS='--files 2000'
 	@exec $(BIN)/python -m benchmarks.fuzz $(ARGS)

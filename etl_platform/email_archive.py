@@ -13,6 +13,7 @@ from contextlib import closing
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from enum import StrEnum
+from functools import cache
 from importlib.metadata import version
 
 from etl_platform.adapters.aws import nameless
@@ -147,7 +148,7 @@ class EmailArchive:
     def read(self, message: Message) -> ArchivedEmail | Poison:
         if message.sent_at is None:
             raise TransientError("the message came without its SentTimestamp")
-        return read_email(message.body, message.message_id, message.sent_at, version("etl-platform"))
+        return read_email(message.body, message.message_id, message.sent_at, _own_version())
 
     def settle(self, message: Message) -> tuple[Outcome, int]:
         """Archive an email or send poison away; what became of it, and the bytes written.
@@ -175,6 +176,12 @@ class EmailArchive:
         if self.dead_letters is None:
             raise EmailNotArchivedError(f"poison ({reason}), and EMAIL_DLQ_URL is not set: it stays in the queue")
         self.dead_letters.send(message.body, {"reason": reason})
+
+
+@cache
+def _own_version() -> str:
+    """Read from disk once: that costs as much as a put."""
+    return version("etl-platform")
 
 
 class _Drain:

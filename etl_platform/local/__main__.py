@@ -1,4 +1,4 @@
-"""``python -m etl_platform.local``: behind make demo, dev and drop. Only arguments and exit codes."""
+"""``python -m etl_platform.local``: behind make demo, dev, drop and drop-email. Only arguments and exit codes."""
 
 import argparse
 import signal
@@ -48,6 +48,10 @@ def _parser() -> argparse.ArgumentParser:
     drop.add_argument("--agency", default="", help="who sends it, such as nm_albuquerque")
     drop.add_argument("--key", help="the whole object key, instead of from_client/AGENCY/<name of FILE>")
     drop.set_defaults(run=_drop, parser=drop)
+    email = commands.add_parser("drop-email", help="send sample emails into the running dev stack")
+    email.add_argument("--count", type=int, default=5, metavar="N", help="how many [5]")
+    email.add_argument("--poison", action="store_true", help="and a message that is no email")
+    email.set_defaults(run=_drop_email, parser=email)
     return parser
 
 
@@ -80,6 +84,17 @@ def _drop(arguments: argparse.Namespace) -> int:
     print(f"Dropped as {key}")
     print(f"Watch its run:  http://127.0.0.1:{UI_PORT}/runs")
     print("Its outcome:    .venv/bin/etl-platform status")
+    return 0
+
+
+def _drop_email(arguments: argparse.Namespace) -> int:
+    from etl_platform.local.dev import UI_PORT, drop_email  # noqa: PLC0415
+
+    if arguments.count < 0:
+        arguments.parser.error("--count takes a whole number from 0")
+    sent = drop_email(arguments.count, poison=arguments.poison)
+    print(f"Sent {sent} messages to the email queue")
+    print(f"Watch their run:  http://127.0.0.1:{UI_PORT}/runs")
     return 0
 
 

@@ -8,6 +8,7 @@ from etl_platform.local import provision as resources
 from etl_platform.local.application_database import seeded_rows
 from etl_platform.local.emulator import is_emulator, listen_on_loopback
 from etl_platform.local.processes import LocalStackError
+from etl_platform.local.sample_emails import sample_emails
 from etl_platform.local.stack import REPOSITORY, Stack, read_coordinates, write_coordinates
 from etl_platform.settings import load_settings
 
@@ -66,13 +67,33 @@ def drop(file: Path, agency: str, key: str | None = None, project: Path = REPOSI
     key = key or f"{_SOURCE_PREFIX}{agency}/{file.name}"
     if not key.startswith(_SOURCE_PREFIX):
         raise LocalStackError(f"the key {key!r} is not watched: it must start with {_SOURCE_PREFIX}")
+    coordinates = _running(project)
+    with resources.open_clients(coordinates["AWS_ENDPOINT_URL"]) as aws, file.open("rb") as body:
+        aws.s3.put_object(Bucket=coordinates["DATA_BUCKET_NAME"], Key=key, Body=body)
+    return key
+
+
+def drop_email(count: int, *, poison: bool, project: Path = REPOSITORY) -> int:
+    """Send sample emails into the running dev stack's queue; how many messages that is.
+
+    Raises:
+        LocalStackError: no running stack.
+    """
+    coordinates = _running(project)
+    bodies = sample_emails(count, poison=poison, seed=time.time_ns())
+    with resources.open_clients(coordinates["AWS_ENDPOINT_URL"]) as aws:
+        for body in bodies:
+            aws.sqs.send_message(QueueUrl=coordinates["EMAIL_QUEUE_URL"], MessageBody=body)
+    return len(bodies)
+
+
+def _running(project: Path) -> dict[str, str]:
+    """Coordinates of the running stack."""
     coordinates = read_coordinates(project / _COORDINATES)
     endpoint = coordinates.get("AWS_ENDPOINT_URL")
     if not endpoint or not is_emulator(endpoint):
         raise LocalStackError("the dev stack is not running: start it with make dev, in another terminal")
-    with resources.open_clients(endpoint) as aws, file.open("rb") as body:
-        aws.s3.put_object(Bucket=coordinates["DATA_BUCKET_NAME"], Key=key, Body=body)
-    return key
+    return coordinates
 
 
 def _require_free(port: int, use: str) -> None:
@@ -87,6 +108,7 @@ def _welcome(url: str, stack: Stack) -> str:
         (
             f"Dagster's UI is up:  {url}",
             "Drop a file:         make drop FILE=path/to/Officer_Detail.csv AGENCY=nm_albuquerque",
+            "Send sample emails:  make drop-email",
             "See what arrived:    .venv/bin/etl-platform status",
             f"Logs:                {stack.work_dir}/dagster.log, {stack.emulator.log.name}",
             "The bucket lives in memory; both it and Dagster's history in .dagster/ start empty.",
