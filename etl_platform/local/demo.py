@@ -1,7 +1,8 @@
-"""The demo: drop the samples, let Dagster's daemon pick them up, compare what became of each."""
+"""The demo: drop the samples, let Dagster's daemon pick them up, compare what became of each; then the other jobs."""
 
 import json
 import shutil
+import subprocess
 import sys
 import tempfile
 import time
@@ -20,11 +21,14 @@ from etl_platform.local.dagster_log import DagsterLog
 from etl_platform.local.expected import Dropped, Result, all_differences
 from etl_platform.local.processes import LocalStackError
 from etl_platform.local.provision import Clients, Provisioned, open_clients
+from etl_platform.local.sample_emails import sample_emails
 from etl_platform.local.samples import Sample, build_samples
 from etl_platform.local.stack import REPOSITORY, Stack
 
 DEADLINE_S = 110.0
 _POLL_S = 0.5
+_JOBS_WITHIN_S = 120.0
+_EMAILS = 25
 _SUBJECT = "Amazon S3 Notification"
 
 
@@ -42,12 +46,13 @@ def run_demo(project: Path = REPOSITORY, samples: Sequence[Sample] | None = None
         with Stack(work_dir, project=project, application=seeded_rows()) as stack:
             demo = _watch(stack, samples, started + DEADLINE_S)
             found = demo.differences()
+            display.print_table(demo.dropped, demo.results)
+            found += _run_jobs(stack, demo.events_again())
     except KeyboardInterrupt:
         shutil.rmtree(work_dir, ignore_errors=True)
         raise
     except LocalStackError as error:
         raise LocalStackError(f"{error}\nThe logs are in {work_dir}") from error
-    display.print_table(demo.dropped, demo.results)
     took = time.monotonic() - started
     if found:
         print(f"{len(found)} differences after {took:.0f} s:", file=sys.stderr)
@@ -71,6 +76,7 @@ def _watch(stack: Stack, samples: Sequence[Sample], deadline: float) -> "_Demo":
         for sample in samples:
             if sample.event == "unannounced":
                 demo.hold_back(sample)
+        demo.send_emails()
         # Only now: the queue's messages are the sensor's from here on.
         stack.start_daemon()
         for sample in samples:
@@ -84,6 +90,23 @@ def _watch(stack: Stack, samples: Sequence[Sample], deadline: float) -> "_Demo":
             demo.look(log)
             show(len(demo.results), demo.waiting_for)
         return demo
+
+
+def _run_jobs(stack: Stack, events: Sequence[str]) -> list[str]:
+    """Print a line for each job, run twice; what went wrong, or was written the second time."""
+    path, log = stack.work_dir / "events.json", stack.work_dir / "jobs.log"
+    path.write_text(f"[{','.join(events)}]", "utf-8")
+    print("Every job once more, and again:", flush=True)
+    command = [sys.executable, "-m", "etl_platform.local.demo_jobs", str(path)]
+    with log.open("w") as errors:
+        try:
+            # In a folder without .env, as the rest of the stack.
+            ended = subprocess.run(
+                command, env=stack.environment, cwd=stack.work_dir, stderr=errors, timeout=_JOBS_WITHIN_S, check=False
+            )
+        except subprocess.TimeoutExpired:
+            return [f"jobs: not done within {_JOBS_WITHIN_S:.0f} s; see {log}"]
+    return [f"jobs: {line}" for line in log.read_text("utf-8").splitlines()[-20:]] if ended.returncode else []
 
 
 @dataclass
@@ -100,6 +123,7 @@ class _Demo:
     failed_runs: list[str] = field(default_factory=list)
     queued: int = 0
     dead: int = 0
+    emails: int = 0
     _withheld: dict[str, str] = field(default_factory=dict)
     _repeated: set[str] = field(default_factory=set)
     _records: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -109,6 +133,14 @@ class _Demo:
         made = self.aws.s3.put_object(Bucket=self.resources.bucket, Key=sample.key, Body=sample.content)
         identity = delivery_id(self.resources.bucket, sample.key, made["VersionId"])
         self.dropped.append(Dropped(sample, identity))
+
+    def send_emails(self) -> None:
+        for body in sample_emails(_EMAILS):
+            self.aws.sqs.send_message(QueueUrl=self.resources.email_queue_url, MessageBody=body)
+
+    def events_again(self) -> list[str]:
+        """The event of every file that has a record."""
+        return [_event_again(record["source"]) for record in self._records.values()]
 
     def hold_back(self, sample: Sample) -> None:
         """Put the object and take its event off the queue, to be sent when newer versions are done."""
@@ -142,8 +174,9 @@ class _Demo:
     def look(self, log: DagsterLog) -> None:
         """Bring what is known up to date, and send the events whose time has come."""
         self._read_bucket()
-        self.queued = self._messages(self.resources.queue_url)
-        self.dead = self._messages(self.resources.dlq_url)
+        self.queued = self._messages(self.resources.queue_url) + self._messages(self.resources.email_queue_url)
+        self.dead = self._messages(self.resources.dlq_url) + self._messages(self.resources.email_dlq_url)
+        self.emails = sum(1 for _ in self._listed(self.resources.email_bucket))
         for item in self.dropped:
             sample, record = item.sample, self._records.get(item.delivery_id)
             if sample.event == "again" and sample.name in self._repeated:
@@ -162,8 +195,10 @@ class _Demo:
         if missing:
             more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
             return f"waiting for {', '.join(missing[:3])}{more}"
+        if self.emails < _EMAILS:
+            return f"waiting for {_EMAILS - self.emails} emails"
         if self.queued:
-            return "waiting for the queue to empty"
+            return "waiting for the queues to empty"
         return "waiting for the runs to end" if self.unfinished_runs else "all recorded"
 
     @property
@@ -173,6 +208,8 @@ class _Demo:
     def differences(self) -> list[str]:
         """Everything that is not as the samples say, one line each."""
         lines = all_differences(self.dropped, self.results, self.listing)
+        if self.emails != _EMAILS:
+            lines.append(f"emails: expected {_EMAILS}, actual {self.emails}")
         if self.queued:
             lines.append(f"queue: expected 0 messages, actual {self.queued}")
         if self.dead:
@@ -208,10 +245,12 @@ class _Demo:
                 self._records[identity] = json.loads(body.read())
 
     def _keys_written(self) -> Iterator[str]:
-        pages = self.aws.s3.get_paginator("list_objects_v2")
         for prefix in WRITTEN_PREFIXES:
-            for page in pages.paginate(Bucket=self.resources.bucket, Prefix=prefix):
-                yield from (item["Key"] for item in page.get("Contents", []))
+            yield from self._listed(self.resources.bucket, prefix)
+
+    def _listed(self, bucket: str, prefix: str = "") -> Iterator[str]:
+        for page in self.aws.s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
+            yield from (item["Key"] for item in page.get("Contents", []))
 
     def _messages(self, queue_url: str) -> int:
         found = self.aws.sqs.get_queue_attributes(QueueUrl=queue_url, AttributeNames=["All"])["Attributes"]

@@ -21,6 +21,7 @@ from etl_platform.local.emulator import LOOPBACK, Emulator, wait_until_it_answer
 from etl_platform.local.postgres import postgres_server
 from etl_platform.local.processes import LocalStackError, Tethered
 from etl_platform.local.provision import Provisioned, open_clients, provision
+from etl_platform.local.sample_api import SECRET_NAME, TOKEN, sample_api
 
 REPOSITORY = Path(__file__).parents[2]
 _BIN = Path(sys.executable).parent
@@ -62,14 +63,15 @@ class Stack:
 
         With ``postgres_url`` Dagster keeps its history there instead of in SQLite. ``settings`` are further
         environment variables of the stack's processes. With ``application`` there is an application database with
-        these rows, and its attachments lie in their bucket.
+        these rows, its attachments lie in their bucket, and a small REST API is declared.
         """
         self.work_dir = work_dir
         self.dagster_home = dagster_home or work_dir / "dagster_home"
         self.emulator = Emulator(work_dir, port=port, environment=inherited_environment())
         self._poll_interval_s = poll_interval_s
         self._project, self._postgres_url, self._settings = project, postgres_url, settings
-        self._application, self._database_url = application, ""
+        self._application = application
+        self._application_settings: dict[str, str] = {}
         self._resources: Provisioned | None = None
         self._scratch: Path | None = None
         self._dagster: Tethered | None = None
@@ -98,7 +100,7 @@ class Stack:
             "ATTACHMENTS_SOURCE_BUCKET": self.resources.attachments_source,
             "ATTACHMENTS_DESTINATION_BUCKET": self.resources.attachments_destination,
             "DAGSTER_HOME": str(self.dagster_home),
-            **({"DATABASE_URL": self._database_url} if self._database_url else {}),
+            **self._application_settings,
             **({"DAGSTER_POSTGRES_URL": self._postgres_url} if self._postgres_url else {}),
         }
 
@@ -182,8 +184,17 @@ class Stack:
         self.stop()
 
     def _start_application(self, rows: Rows) -> None:
-        self._database_url = self._ending.enter_context(postgres_server()).get_uri()
-        create_application_database(self._database_url, rows)
+        database_url = self._ending.enter_context(postgres_server()).get_uri()
+        create_application_database(database_url, rows)
+        api = self._ending.enter_context(sample_api())
+        declared = self.work_dir.resolve() / "api_sources"
+        declared.mkdir(exist_ok=True)
+        (declared / "sample_academy.yaml").write_text(api.declaration(), "utf-8")
+        self._application_settings = {
+            "DATABASE_URL": database_url,
+            "API_SOURCES_DIR": str(declared),
+            SECRET_NAME: TOKEN,
+        }
         with open_clients(self.emulator.endpoint_url) as aws:
             for identity, _agency, key, _name, content_type, _size in rows.attachments:
                 body = attachment_content(identity)

@@ -1,0 +1,83 @@
+"""``python -m etl_platform.local.demo_jobs EVENTS``: each job twice in this process; the second time writes nothing.
+
+The demo runs it in the stack's environment, when the daemon's own runs are over: EVENTS holds the events of every file
+that it dropped. A line for each job; exit 1 if one failed, or wrote again.
+"""
+
+import argparse
+import io
+import sys
+from collections.abc import Mapping, Sequence
+from contextlib import redirect_stdout
+from pathlib import Path
+from types import MappingProxyType
+
+from etl_platform.jobs import JOBS
+from etl_platform.local.application_database import seeded_rows
+from etl_platform.local.provision import Clients, open_clients
+from etl_platform.settings import Settings, load_settings
+
+Versions = Mapping[tuple[str, str], str]
+"""The latest version of each object of all buckets, by bucket and key."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m etl_platform.local.demo_jobs", description=__doc__)
+    parser.add_argument("events", metavar="EVENTS", type=Path)
+    arguments = parser.parse_args(argv)
+    settings = load_settings()
+    assert settings.aws_endpoint_url is not None, "the demo has an emulator"
+    wrong: list[str] = []
+    with open_clients(settings.aws_endpoint_url) as aws:
+        for name, own in _jobs(arguments.events, settings).items():
+            told, first_code = _run(name, own, settings)
+            before = _versions(aws)
+            again, second_code = _run(name, own, settings)
+            written = sorted(place for place, version in _versions(aws).items() if before.get(place) != version)
+            print(f"{name}: {told}; again: {again}", flush=True)
+            wrong += [f"{name}: exit code {code}" for code in (first_code, second_code) if code]
+            wrong += [f"{name}: wrote {bucket}/{key} the second time" for bucket, key in written]
+    print("\n".join(wrong), file=sys.stderr, end="\n" if wrong else "")
+    return 1 if wrong else 0
+
+
+def _jobs(events: Path, settings: Settings) -> Mapping[str, Sequence[str]]:
+    """The jobs and their arguments, in the order in which they are shown."""
+    agency_id = str(seeded_rows().agencies[0][0])
+    buckets = (str(settings.attachments_source_bucket), str(settings.attachments_destination_bucket))
+    return MappingProxyType(
+        {
+            "s3_data_quality_job": ("--events-file", str(events)),
+            "get_s3_files_job": (
+                *("--agency-id", agency_id),
+                *("--source-bucket", buckets[0], "--destination-bucket", buckets[1]),
+            ),
+            "employment_history_job": ("--all",),
+            "api_ingestion_job": (),
+            "email_archive_job": (),
+        }
+    )
+
+
+def _run(name: str, arguments: Sequence[str], settings: Settings) -> tuple[str, int]:
+    """The last line that a job printed, without its name, and its exit code."""
+    job = JOBS[name]
+    parser = argparse.ArgumentParser(prog=name)
+    job.add_arguments(parser)
+    with redirect_stdout(io.StringIO()) as printed:
+        code = job.run(parser.parse_args(arguments), settings)
+    lines = printed.getvalue().strip().splitlines() or ["said nothing"]
+    return lines[-1].removeprefix(f"{name}: "), code
+
+
+def _versions(aws: Clients) -> Versions:
+    found: dict[tuple[str, str], str] = {}
+    for bucket in (str(item.get("Name")) for item in aws.s3.list_buckets()["Buckets"]):
+        for page in aws.s3.get_paginator("list_object_versions").paginate(Bucket=bucket):
+            latest = (item for item in page.get("Versions", []) if item.get("IsLatest"))
+            found |= {(bucket, str(item.get("Key"))): str(item.get("VersionId")) for item in latest}
+    return found
+
+
+if __name__ == "__main__":
+    sys.exit(main())
