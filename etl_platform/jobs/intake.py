@@ -19,6 +19,7 @@ from etl_platform.pipelines.resources import Platform
 from etl_platform.settings import Settings
 
 DRY_RUN_RESULTS = Path("dry_run_results.jsonl")
+_NAME = "s3_data_quality_job"
 log = logging.getLogger(__name__)
 
 
@@ -57,7 +58,7 @@ def _run_intake(arguments: argparse.Namespace, settings: Settings) -> int:
             },
         )
     summary = ", ".join(f"{times} {outcome}" for outcome, times in sorted(done.items())) or "nothing to do"
-    print(f"{len(events)} deliveries: {summary}{f', {failures} failed' if failures else ''}")
+    print(f"{_NAME}: {len(events)} deliveries: {summary}{f', {failures} failed' if failures else ''}")
     return 1 if failures or done[Outcome.REJECTED] else 0
 
 
@@ -118,7 +119,7 @@ def ingest_in_process(events: Sequence[ObjectCreated], settings: Settings) -> tu
     # Made before the run starts, so that a missing setting is one line and not a failed run.
     _ = platform.intake
     config = _ingest_config({"deliveries": [asdict(event) for event in events]})
-    run_in_process("s3_data_quality_job", platform, config)
+    run_in_process(_NAME, platform, config)
     return platform.finished, len(events) - len(platform.finished)
 
 
@@ -129,7 +130,7 @@ def replay_in_process(
     config = _ingest_config({"replay": {"delivery_ids": list(delivery_ids), "by": by}})
     _ = platform.intake
     ran = run_in_process(
-        "s3_data_quality_job",
+        _NAME,
         platform,
         config,
         partition=agency,
@@ -144,7 +145,7 @@ def _ingest_config(config: Mapping[str, Any]) -> dict[str, Any]:
 
 
 INTAKE = Job(
-    "s3_data_quality_job",
+    _NAME,
     "Take delivered files in: bronze, check against the contract, silver or quarantine, report.",
     _intake_arguments,
     _run_intake,

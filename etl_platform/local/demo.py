@@ -61,8 +61,8 @@ def run_demo(project: Path = REPOSITORY, samples: Sequence[Sample] | None = None
         return 1
     shutil.rmtree(work_dir, ignore_errors=True)
     print(
-        f"{len(demo.dropped)} deliveries and {len(demo.listing)} objects are what the samples call for; "
-        f"{demo.runs} runs, both queues empty; {took:.0f} s"
+        f"{len(demo.dropped)} deliveries, {len(demo.listing)} objects and {demo.emails} emails are what the samples "
+        f"call for; {demo.runs} runs, all queues empty; {took:.0f} s"
     )
     return 0
 

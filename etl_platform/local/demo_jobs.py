@@ -52,7 +52,7 @@ def _jobs(events: Path, settings: Settings) -> Mapping[str, Sequence[str]]:
                 *("--agency-id", agency_id),
                 *("--source-bucket", buckets[0], "--destination-bucket", buckets[1]),
             ),
-            "employment_history_job": ("--all",),
+            "employment_history_job": ("--agency-id", agency_id),
             "api_ingestion_job": (),
             "email_archive_job": (),
         }

@@ -214,7 +214,7 @@ def test_the_sample_event_runs_dry_against_a_local_root(
     command = ["run", "s3_data_quality_job", *dashes, "--events-file", str(CONTRACTS / "event.json"), "--dry-run"]
     code, out, _ = call(capsys, *command)
     assert [result["outcome"] for result in results()] == ["accepted"]
-    assert (code, out.strip()) == (0, "1 deliveries: 1 accepted")
+    assert (code, out.strip()) == (0, "s3_data_quality_job: 1 deliveries: 1 accepted")
     after = listing(folder)
     assert after.pop("dry_run_results.jsonl")
     assert after == before
@@ -263,14 +263,14 @@ def test_events_may_come_as_a_list_or_one_a_line(
     for content in (f"[{event}, {event}]", f"{event}\n\n{event}\n"):
         write("events", content)
         code, out, _ = call(capsys, "run", "s3_data_quality_job", "--events-file", "events", "--dry-run")
-        assert (code, out.strip()) == (0, "2 deliveries: 2 accepted")
+        assert (code, out.strip()) == (0, "s3_data_quality_job: 2 deliveries: 2 accepted")
 
 
 def test_no_events_are_nothing_to_do(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LOCAL_S3_ROOT", "root")
     for event in ('{"Records": []}', '{"Event": "s3:TestEvent"}'):
         code, out, _ = call(capsys, "run", "s3_data_quality_job", "--event-json", event, "--dry-run")
-        assert (code, out.strip()) == (0, "0 deliveries: nothing to do")
+        assert (code, out.strip()) == (0, "s3_data_quality_job: 0 deliveries: nothing to do")
 
 
 def test_a_wrong_setting_is_one_clear_line(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
