@@ -22,8 +22,11 @@ from etl_platform.core.layout import email_key, parse_email_key
 from etl_platform.core.mail import user_of
 from etl_platform.definitions import build_defs
 from etl_platform.email_archive import Drained, EmailArchive, Outcome
+from etl_platform.local.dev import drop_email
+from etl_platform.local.processes import LocalStackError
 from etl_platform.local.provision import Clients, Provisioned
 from etl_platform.local.sample_emails import POISON, SENDERS, sample_emails
+from etl_platform.local.stack import write_coordinates
 from etl_platform.pipelines.email_archive import ASSET, CHECK
 from etl_platform.pipelines.resources import Platform
 from etl_platform.settings import Settings
@@ -523,3 +526,20 @@ def test_a_missing_or_wrong_setting_is_one_line_and_exit_2(
     assert said in captured.err
     assert captured.err.count("\n") == 1
     assert captured.out == ""
+
+
+def test_samples_sent_into_the_dev_stack_are_archived(
+    post: Post, archive: EmailArchive, settings: Settings, provisioned: Provisioned, tmp_path: Path
+) -> None:
+    with pytest.raises(LocalStackError, match="make dev"):
+        drop_email(1, poison=False, project=tmp_path)
+    (tmp_path / ".local").mkdir()
+    coordinates = {
+        "AWS_ENDPOINT_URL": settings.aws_endpoint_url or "",
+        "EMAIL_QUEUE_URL": provisioned.email_queue_url,
+    }
+    write_coordinates(tmp_path / ".local" / "stack.env", coordinates)
+
+    assert drop_email(4, poison=True, project=tmp_path) == 5
+    assert counts(archive.drain()) == {Outcome.ARCHIVED: 4, Outcome.POISON: 1}
+    assert len(post.documents()) == 4
