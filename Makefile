@@ -52,12 +52,13 @@ test: setup ## Run every test
 simulate: setup ## Run random schedules of everything that can go wrong: make simulate ARGS='--seed 7' for one
 	@exec $(BIN)/python -m etl_platform_tests.simulation $(ARGS)
 
-check: setup ## Format, lint, types, import direction, contracts, definitions
+check: setup ## Format, lint, types, import direction, contracts, declared APIs
 	@$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/etl-platform contract check
+	$(BIN)/etl-platform api check
 
 fix: setup ## Format and apply the safe lint fixes
 	@$(BIN)/ruff format .

@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 
 Record = dict[str, Any]
 
-MAX_PAGE_BYTES = 64 << 20
+MAX_PAGE_BYTES = 32 << 20
+"""As JSON; in memory it is several times as much."""
 TRIES = 6
 MAX_WAIT_S = 120
 """What Retry-After may ask for at most; an API that wants a longer rest gets the next run."""
@@ -120,6 +121,8 @@ def _client(source: ApiSource, resource: ApiResource, where: str, secret: str, m
         """dlt takes what it finds; here an answer without the declared list is an error."""
 
         def extract_response(self, response: "Response", data_selector: Any) -> list[Any]:
+            if response.status_code == _NO_CONTENT:
+                return []
             return _records(where, resource, response.json())
 
         def close(self) -> None:
@@ -243,8 +246,6 @@ def _refusal(status: int, secret: str | None) -> str:
 
 def _records(where: str, resource: ApiResource, document: Any) -> list[Record]:
     """The declared list of records. Nothing of the answer is quoted: it may be about people."""
-    if document is None:
-        return []
     records = _found(where, document, resource.data, "data_path")
     if not isinstance(records, list):
         at = ".".join(resource.data) or "the top"

@@ -230,6 +230,7 @@ def test_an_api_that_is_not_there_is_a_passing_error() -> None:
         (Answer(b"[1, NaN]"), "NaN is no JSON"),
         (Answer(b"[" * 100_000), "nested too deeply"),
         (Answer(b"\xff\xfe\xff"), "no JSON"),
+        (Answer(b"null"), "the answer has no data, see data_path"),
         (Answer({"rows": []}), "the answer has no data, see data_path"),
         (Answer({"data": {"rows": []}}), "the answer has no data.items, see data_path"),
         (Answer({"data": {"items": {"a": 1}}}), "expected at data.items, not an object"),
