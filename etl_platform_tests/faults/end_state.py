@@ -94,7 +94,7 @@ def _record(body: bytes) -> dict[str, Any]:
 
 def _emails(aws: Clients, made: Provisioned, mailed: Sequence[str]) -> Facts:
     """What each version of each email holds, and whether its key says of it what it says itself."""
-    found: dict[Any, list[Any]] = {}
+    found: dict[str, list[Any]] = {}
     for page in aws.s3.get_paginator("list_object_versions").paginate(Bucket=made.email_bucket):
         for item in page.get("Versions", []):
             key, version = item["Key"], item["VersionId"]
@@ -106,7 +106,7 @@ def _emails(aws: Clients, made: Provisioned, mailed: Sequence[str]) -> Facts:
                 f"{said.sent_at:%Y-%m-%dT%H:%M:%SZ}",
             )
             email = (agrees, document["email_data"], document["metadata"])
-            found.setdefault(("email", said.user, mailed.index(said.message_id)), []).append(email)
+            found.setdefault(f"emails/{said.user}/message {mailed.index(said.message_id)}", []).append(email)
     return found
 
 
