@@ -17,8 +17,8 @@ JSON_TYPES = ("string", "integer", "number", "boolean", "object", "array")
 MAX_FIELDS = 1_000
 """More names than these are no fields: keys of a mapping, most likely."""
 
-_DATE = re.compile(r"\d{4}-\d\d-\d\d(?:[T ].+)?")
-_PLAIN_NUMBER = re.compile(r"-?\d{1,40}(?:\.\d+)?")
+_DATE = re.compile(r"\d{4}-\d\d-\d\d(?:[T ].+)?", re.ASCII)
+_PLAIN_NUMBER = re.compile(r"-?\d{1,40}(?:\.\d+)?", re.ASCII)
 _MAX_EXPONENT = 60
 _SIXTY_FOUR = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 
@@ -94,7 +94,7 @@ def _digits(number: Number) -> str:
 
 def _json(value: Any) -> str:
     if isinstance(value, dict):
-        return "{" + ",".join(f"{_json(str(name))}:{_json(item)}" for name, item in value.items()) + "}"
+        return "{" + ",".join(f"{_json(str(name))}:{_json(item)}" for name, item in sorted(value.items())) + "}"
     if isinstance(value, list):
         return "[" + ",".join(map(_json, value)) + "]"
     return str(value) if isinstance(value, Number) else _encode(value)

@@ -339,6 +339,15 @@ def test_any_text_comes_through_the_engine_as_it_is(place: Place) -> None:
     assert {k: v for k, v in different.items() if v[0].strip()} == {}
 
 
+def test_the_order_of_names_within_a_record_is_no_change(place: Place) -> None:
+    place.ingest([thing("a", extra={"x": 1, "y": {"p": 1, "q": 2}})])
+    before = listing(place.root)
+
+    assert not place.ingest([{"extra": {"y": {"q": 2, "p": 1}, "x": 1}, **thing("a")}]).landed
+
+    assert listing(place.root) == before
+
+
 def test_half_a_character_and_nul_do_not_stop_the_others(place: Place) -> None:
     done = place.ingest([thing("a", name="x\ud800y\0z"), thing("b")])
 
