@@ -16,7 +16,7 @@ export UV_LINK_MODE := copy
 unexport PYTHONDONTWRITEBYTECODE
 unexport VIRTUAL_ENV
 
-.PHONY: help setup demo dev drop drop-email test simulate check fix bench bench-burst bench-email bench-export fuzz faults clean
+.PHONY: help setup demo dev drop drop-email test simulate check fix bench bench-burst bench-copies bench-email bench-export fuzz faults clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -70,6 +70,10 @@ bench: setup ## Measure the engine beside its peers
 
 bench-burst: setup ## Measure a burst of small files through the whole local stack, and a tick over a long history
 	@exec $(BIN)/python -m benchmarks.burst $(ARGS)
+
+bench-copies: setup ## Measure 1,000 server-side copies beside obstore, boto3 and rclone
+	@$(UV) sync --quiet --locked --group bench --python $(PYTHON)
+	exec $(BIN)/python -m benchmarks.copies $(ARGS)
 
 bench-email: setup ## Measure the drain of the email queue beside a bare loop of receive, put and delete
 	@exec $(BIN)/python -m benchmarks.email_drain $(ARGS)
