@@ -9,6 +9,7 @@ import os
 import shutil
 import signal
 import tempfile
+import threading
 from collections.abc import Mapping
 from contextlib import ExitStack, suppress
 from pathlib import Path
@@ -19,6 +20,8 @@ import dagster as dg
 from botocore.exceptions import ClientError
 
 from etl_platform.core.events import parse_message
+from etl_platform.local.application_database import Rows, create_application_database
+from etl_platform.local.postgres import postgres_server
 from etl_platform.local.provision import KEY_ID, KEY_SECRET, REGION, open_clients, provision
 from etl_platform.local.stack import REPOSITORY
 from etl_platform_tests.faults.end_state import EndState, read_end_state, written_versions
@@ -29,6 +32,8 @@ from etl_platform_tests.faults.scenarios import Arrive, Dropped, Mail, Materiali
 _ROUNDS = 8
 _NOTIFIED_WITHIN_S = 20.0
 _ONE_DRAINER = {"SNS_WORKER_MAX": "1", "EMAIL_MAX_MESSAGES_PER_POLL": "2"}
+_ONE_START = threading.Lock()
+"""Two servers that start in one process get in each other's way."""
 
 Answer = dict[str, Any] | None
 
@@ -60,6 +65,7 @@ class Bench:
         self._template = self._homes / "template"
         self._bodies: dict[Dropped, str] = {}
         self._mailed: list[str] = []
+        self._database_urls: dict[str, str] = {}
         self.killed = 0
 
     def __enter__(self) -> Self:
@@ -101,12 +107,23 @@ class Bench:
         The plan sees the last step: what leads up to it is the last step of another scenario.
         """
         self.reset()
+        if scenario.attachments and scenario.name not in self._database_urls:
+            self._database_urls[scenario.name] = self._application(scenario)
+        self._settings["DATABASE_URL"] = self._database_urls.get(scenario.name, "")
         for file in scenario.files:
             self.put(file)
         for step in scenario.steps[:-1]:
             self._step(scenario, step, None)
         self._step(scenario, scenario.steps[-1], plan)
         return self.end_state()
+
+    def _application(self, scenario: Scenario) -> str:
+        """The URL of a database with the scenario's attachments, which is there as long as the bench."""
+        with _ONE_START:
+            url = str(self._open.enter_context(postgres_server()).get_uri())
+        agency = (10, scenario.files[0].agency, scenario.name)
+        create_application_database(url, Rows([agency], [], [], scenario.attachments))
+        return url
 
     def reset(self) -> None:
         """As it was before the first event: the sources alone, nothing in the queues, an empty history."""

@@ -6,6 +6,7 @@ A scenario is a sequence of steps; a new one is an entry in ``SCENARIOS``.
 from dataclasses import dataclass
 from typing import Literal
 
+from etl_platform.local.application_database import Values
 from etl_platform.local.sample_emails import sample_emails
 from etl_platform_tests.integration.deliveries import Row, as_csv, officers
 
@@ -64,12 +65,16 @@ Step = Arrive | Materialize | Command | Mail
 
 @dataclass(frozen=True)
 class Scenario:
-    """``files`` stand in the order in which they are put; ``target`` names the processes that are harmed."""
+    """``files`` stand in the order in which they are put; ``target`` names the processes that are harmed.
+
+    ``attachments`` are rows of an application database, whose one agency has the id 10 and the slug of the files'.
+    """
 
     name: str
     files: tuple[Dropped, ...]
     steps: tuple[Step, ...]
     target: Literal["run", "tick"] = "run"
+    attachments: tuple[Values, ...] = ()
 
 
 def _roster(prefix: str, count: int, bad: int) -> bytes:
@@ -126,6 +131,15 @@ def _replay() -> Scenario:
     return Scenario("replay", (file, mended), (Arrive((file,)), replay))
 
 
+def _attachments() -> Scenario:
+    """Two files of one name, from and to the bench's bucket. Nobody sends them, so nothing is announced."""
+    files = tuple(Dropped("jj_attachments", f"{number}/Report.pdf", b"%d" % number) for number in (1, 2))
+    rows = tuple((number, 10, file.key, "Report.pdf", None, 1) for number, file in enumerate(files, start=1))
+    buckets = ("--source-bucket", "{bucket}", "--destination-bucket", "{bucket}")
+    copy = Command(("run", "get_s3_files_job", "--", "--agency-id", "10", *buckets))
+    return Scenario("attachments", files, (copy,), attachments=rows)
+
+
 def _tick() -> Scenario:
     files = (
         Dropped("hh_tick", "Officer_Detail.csv", _roster("T", 5, 1)),
@@ -150,6 +164,7 @@ SCENARIOS = {
         _batch(),
         _read_again(),
         _replay(),
+        _attachments(),
         _tick(),
         _email(),
     )

@@ -33,7 +33,7 @@ def test_nothing_is_lost_and_nothing_done_twice_whatever_breaks(bench: Bench, na
 
     assert all(trial.survived for trial in trials), "\n".join(map(str, trials))
     assert undisturbed.end.queues["waiting"] == 0
-    records = [key for key in undisturbed.end.objects if key.startswith(("reports/", "emails/"))]
+    records = [key for key in undisturbed.end.objects if key.startswith(("reports/", "emails/", "attachments/"))]
     assert len(records) >= max(1, len(scenario.files))
 
 

@@ -45,10 +45,12 @@ def _warm_up() -> _Warm:
     """Import what a run imports, for the children's sake: opening a storage alone costs a second of imports."""
     import boto3  # noqa: F401
     import dagster as dg
+    import obstore  # noqa: F401
     import polars  # noqa: F401
+    import sqlalchemy.dialects.postgresql.psycopg2  # noqa: F401
 
     import etl_platform.check  # noqa: F401
-    from etl_platform.adapters import s3, sqs  # noqa: F401
+    from etl_platform.adapters import object_copies, s3, sqs  # noqa: F401
     from etl_platform.definitions import build_defs
     from etl_platform.pipelines.files import JOB_NAME
     from etl_platform.pipelines.resources import Platform
