@@ -41,9 +41,11 @@ class ObjectLookup:
         wanted = sorted({key for key in keys if askable(key)})
         found: dict[str, Listed | Problem] = {}
         folder = _common_folder(wanted[0], wanted[-1]) if wanted else ""
+        # Without a folder there may be keys that begin with a slash, which obstore would hide.
+        light = can_name(folder) and all(can_name(key) for key in wanted)
         start, last, may_list = 0, "", True
         while start < len(wanted):
-            page = self._page(folder, max(last, wanted[start][:-1])) if may_list else None
+            page = self._page(folder, max(last, wanted[start][:-1]), light=light) if may_list else None
             may_list = page is not None
             done = start
             if page is not None:
@@ -51,7 +53,10 @@ class ObjectLookup:
                 last = page[-1][0] if full else ""
                 done = bisect_right(wanted, last) if full else len(wanted)
                 asked = set(wanted[start:done])
-                found |= {key: object_ for key, object_ in page if key in asked}
+                for key, object_ in page:
+                    # The first of two: behind an object, obstore may show a folder's marker under the same key.
+                    if key in asked:
+                        found.setdefault(key, object_)
             if done - start < _WORTH_A_PAGE:
                 rest = wanted[done : done + PAGE]
                 found |= self._heads(rest)
@@ -59,10 +64,9 @@ class ObjectLookup:
             start = done
         return found
 
-    def _page(self, folder: str, after: str) -> list[tuple[str, Listed]] | None:
+    def _page(self, folder: str, after: str, *, light: bool) -> list[tuple[str, Listed]] | None:
         """Up to PAGE objects behind a key, in key order; None where listing is not allowed."""
-        # Without a folder there may be keys that begin with a slash, which obstore would hide.
-        if self._light is not None and can_name(folder):
+        if self._light is not None and light:
             try:
                 page = listed(self._light, folder, after, PAGE)
             except light_errors():

@@ -279,6 +279,17 @@ def test_every_key_that_s3_takes_is_copied_whatever_lane_it_needs(place: Place) 
     assert place.versions() == versions
 
 
+def test_a_folder_marker_is_told_from_the_object_beside_it(place: Place) -> None:
+    """obstore strips slashes at the end, so it shows both under one key."""
+    place.put("docs/folder", b"12345")
+    place.put("docs/folder/", b"")
+    (marker,) = place.run([AttachmentFile(1, "docs/folder/", "marker", None, 0)]).rows
+    (object_,) = place.run([AttachmentFile(2, "docs/folder", "object", None, 5)]).rows
+    assert (marker.status, marker.size_bytes) == ("copied", 0)
+    assert (object_.status, object_.size_bytes) == ("copied", 5)
+    assert place.run([AttachmentFile(3, "docs/folder/", "marker", None, 0)]).rows[0].status == "copied"
+
+
 def test_keys_that_no_object_can_have_are_missing(place: Place) -> None:
     copied = place.run(place.files("", "x" * 1025, "docs/none"))
     assert [row.status for row in copied.rows] == ["missing"] * 3
