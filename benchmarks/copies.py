@@ -10,6 +10,7 @@ import json
 import os
 import platform
 import resource
+import shutil
 import statistics
 import subprocess
 import sys
@@ -36,7 +37,8 @@ ABOUT = {
     "boto3": f"boto3, {BOTO3_THREADS} threads",
     "rclone": f"rclone copy --fast-list, {AT_ONCE} transfers",
 }
-_RCLONE = Path(sys.executable).with_name("rclone")
+# .venv/bin comes first in it.
+_RCLONE = shutil.which("rclone", path=inherited_environment()["PATH"]) or "rclone"
 
 
 def keys(count: int) -> list[str]:
@@ -138,7 +140,7 @@ def rclone_command(endpoint_url: str, destination: str) -> list[str]:
     )
     # Without --fast-list it would list every folder by itself, and each attachment has one.
     flags = ["--fast-list", "--transfers", str(AT_ONCE), "--checkers", str(AT_ONCE), "--config", os.devnull]
-    return [str(_RCLONE), "copy", f"{remote}{SOURCE}", f"{remote}{destination}", *flags]
+    return [_RCLONE, "copy", f"{remote}{SOURCE}", f"{remote}{destination}", *flags]
 
 
 def main() -> int:
@@ -149,8 +151,9 @@ def main() -> int:
     arguments = parser.parse_args()
     if arguments.child:
         name, endpoint_url, destination = arguments.child
-        print(json.dumps(_measured(IN_PROCESS[name](endpoint_url, destination, arguments.files))))
-        return 0
+        print(json.dumps(_measured(IN_PROCESS[name](endpoint_url, destination, arguments.files))), flush=True)
+        # A thread of obstore's that lets go of a copy while Python shuts down aborts the process.
+        os._exit(0)
     found = _compare(arguments.files, arguments.rounds)
     text, good = _report(found, arguments.files, arguments.rounds)
     print(text)
