@@ -156,15 +156,16 @@ class _Extraction:
         """The rows of one page.
 
         Raises:
-            ApiAnswerError: a record without a value of the incremental field, or with one of another kind.
+            ApiAnswerError: a record without a value of the incremental field, or with one of another kind; too many
+                fields, or one that is nested too deeply.
         """
         for record in page:
             named = {_field(name): value for name, value in record.items()}
             try:
                 self.shape.see(named)
+                cells = {name: text for name, value in named.items() if name and (text := cell(value))}
             except ValueError as error:
                 raise ApiAnswerError(f"{self.resource.path}: {error}") from None
-            cells = {name: text for name, value in named.items() if name and (text := cell(value))}
             place = self._follow(self.resource.incremental, cells) if self.resource.incremental else _ANYWHERE
             yield Row(self._matching.key(cells), cells, place.order)
         self.pages += 1

@@ -48,6 +48,9 @@ def _url(value: str) -> str:
 def _postgres(value: str) -> str:
     if not value.startswith(("postgresql://", "postgresql+psycopg2://")):
         raise ValueError("takes a URL that starts with postgresql://")
+    if value.count("@") > 1:
+        # What stands behind the first would be taken for the host, and told in messages as such.
+        raise ValueError("takes a URL with one @, in front of the host; in a password it is written %40")
     return value
 
 

@@ -73,12 +73,19 @@ def json_type(value: Any) -> str | None:
 
 
 def cell(value: Any) -> str:
-    """A value as the text of a CSV cell: nothing for null, JSON for what is nested, true and false for booleans."""
+    """A value as the text of a CSV cell: nothing for null, JSON for what is nested, true and false for booleans.
+
+    Raises:
+        ValueError: it is nested too deeply.
+    """
     if value is None:
         return ""
     if type(value) is Number:
         return _digits(value)
-    text = value if isinstance(value, str) else _json(value)
+    try:
+        text = value if isinstance(value, str) else _json(value)
+    except RecursionError:
+        raise ValueError("a value is nested too deeply") from None
     # Half a surrogate pair is no text in any encoding, and NUL ends one in many.
     whole = text if text.isascii() else text.encode("utf-8", "replace").decode()
     return whole.replace("\0", "?")

@@ -9,6 +9,7 @@ import yaml
 from etl_platform.core.errors import ContractError
 
 Path = tuple[str | int, ...]
+MAX_VALUES = 100_000
 
 
 @dataclass(frozen=True)
@@ -33,11 +34,13 @@ def load_located(text: str, path: str) -> Located:
     """Parse one YAML document.
 
     Raises:
-        ContractError: bad YAML, a repeated key, or a document that is no mapping.
+        ContractError: bad YAML, a repeated key, aliases within aliases, or a document that is no mapping.
     """
     loader = yaml.CSafeLoader(text)
     try:
         node = loader.get_single_node()
+        if node is not None and _size(node, {}) > MAX_VALUES:
+            raise ContractError(f"more than {MAX_VALUES:,} values, those of repeated aliases included", path=path)
         data = None if node is None else loader.construct_document(node)
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else None
@@ -54,6 +57,16 @@ def load_located(text: str, path: str) -> Located:
         return Located(path, _plain(data), lines)
     except RecursionError:
         raise ContractError("not a tree: an alias refers to itself", path=path, line=1) from None
+
+
+def _size(node: yaml.Node, known: dict[int, int]) -> int:
+    """Values below a node, with those of an alias counted wherever it stands: a few lines can stand for billions."""
+    if id(node) not in known:
+        known[id(node)] = 0
+        below = node.value if isinstance(node, yaml.CollectionNode) else []
+        children = (child for item in below for child in (item if isinstance(item, tuple) else (item,)))
+        known[id(node)] = 1 + sum(_size(child, known) for child in children)
+    return known[id(node)]
 
 
 def _walk(node: yaml.Node, here: Path, lines: dict[Path, int], path: str) -> None:

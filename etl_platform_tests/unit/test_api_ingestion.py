@@ -311,6 +311,15 @@ def test_an_incremental_field_without_a_common_order_is_an_error(place: Place) -
     assert listing(place.root) == {}
 
 
+@pytest.mark.parametrize("depth", [450, 900])
+def test_a_value_that_is_nested_too_deeply_is_an_error_that_says_so(place: Place, depth: int) -> None:
+    deep: Any = "core"
+    for _ in range(depth):
+        deep = {"a": deep}
+    with pytest.raises(ApiAnswerError, match="nested too deeply"):
+        place.ingest([thing("a", extra=deep)])
+
+
 def test_every_kind_of_value_keeps_its_content(place: Place) -> None:
     deep = {"b": [1, 2.50, None, True, "ü"], "a": {"x": 'say "hi"'}}
     odd = 'semi;colon, comma\ttab "quotes"\nline\r\nend'

@@ -139,6 +139,7 @@ def test_http_is_for_loopback_only(url: str) -> None:
         ("resources:", "requests_per_second: .nan\nresources:", 4, "requests_per_second takes a number"),
         ("resources:", "timeout_seconds: 1.5\nresources:", 4, "timeout_seconds takes a whole number"),
         ("resources:", "max_pages: yes\nresources:", 4, "max_pages takes a whole number"),
+        ("resources:", f"max_pages: {'9' * 400}\nresources:", 4, "max_pages takes a whole number"),
         ("resources:", "name: again\nresources:", 4, "stands here twice"),
     ],
 )
@@ -149,6 +150,13 @@ def test_what_is_wrong_is_named_with_file_and_line(old: str, new: str, line: int
 
     assert str(raised.value).startswith(f"a.yaml:{line}: ")
     assert says in str(raised.value)
+
+
+@pytest.mark.parametrize("step", ["[*a{0}, *a{0}]", "{{<<: [*a{0}, *a{0}]}}"])
+def test_aliases_within_aliases_are_refused_before_they_grow(step: str) -> None:
+    grown = "".join(f"a{n}: &a{n} {step.format(n - 1)}\n" for n in range(1, 40))
+    with pytest.raises(ContractError, match="more than 100,000 values"):
+        parse(f"{SMALL}\na0: &a0 {{x: 1}}\n{grown}")
 
 
 def test_incremental_needs_a_primary_key() -> None:

@@ -49,6 +49,13 @@ def test_a_wrong_value_is_named_with_what_it_was(name: str) -> None:
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize("url", ["postgresql://app:hun@ter2@host/app", "mysql://app:hunter2@host/app"])
+def test_a_database_url_is_never_shown_nor_a_part_of_its_password_taken_for_the_host(url: str) -> None:
+    with pytest.raises(SettingsError, match="DATABASE_URL: takes a URL") as caught:
+        Settings.from_environment({"DATABASE_URL": url})
+    assert "ter2" not in str(caught.value)
+
+
 def test_every_wrong_value_is_named_at_once() -> None:
     with pytest.raises(SettingsError) as caught:
         Settings.from_environment(WRONG)
