@@ -50,8 +50,8 @@ def ours(endpoint_url: str, destination: str, count: int) -> Callable[[], None]:
     import obstore.auth.boto3  # noqa: F401 - a process imports once; the work is what is measured
 
     from etl_platform.adapters.object_copies import ObjectCopies
+    from etl_platform.core.agencies import Agency
     from etl_platform.core.attachments import (
-        Agency,
         AttachmentFile,
         Status,
         destination_keys,
@@ -71,7 +71,7 @@ def ours(endpoint_url: str, destination: str, count: int) -> Callable[[], None]:
         problems = copies.copy(plan.copies, lambda: None)
         there = copies.find_copies([copy.destination_key for copy in plan.copies])
         place = (SOURCE, destination)
-        rows = metadata_rows(Agency(10, "nm"), place, wanted, sources=sources, targets=there, problems=problems)
+        rows = metadata_rows(Agency(10, "nm", "NM"), place, wanted, sources=sources, targets=there, problems=problems)
         assert all(row.status == Status.COPIED for row in rows)
 
     return work

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from etl_platform.adapters.attachment_metadata import read_remembered, write_metadata
 from etl_platform.adapters.object_copies import ObjectCopies
 from etl_platform.adapters.objects import ObjectStore
+from etl_platform.core.agencies import Agency
 from etl_platform.core.attachments import (
-    Agency,
     AttachmentFile,
     Found,
     Plan,

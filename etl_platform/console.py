@@ -200,6 +200,7 @@ class ProgressLine:
         "messages": "reading dead letters: {:,} messages",
         "exported": "exporting: {:,} rows",
         "copies": "copying: {:,} attachments",
+        "emails": "archiving: {:,} emails",
     }
 
     def __init__(self) -> None:

@@ -8,9 +8,10 @@ from pathlib import Path
 
 from etl_platform.adapters.database import ApplicationDatabase
 from etl_platform.adapters.objects import ObjectHead, ObjectStore
+from etl_platform.core.agencies import agency_of
 from etl_platform.core.employment_findings import NOTHING_ODD, Finding, Oddity
 from etl_platform.core.errors import ObjectMissingError
-from etl_platform.core.layout import export_key, segment
+from etl_platform.core.layout import export_key
 
 DATASET = "employment_history"
 _SUFFIXES = ("csv", "parquet")
@@ -89,9 +90,9 @@ class EmploymentHistoryExport:
 
         Raises:
             TransientError: infrastructure; or another export of this agency has written in the meantime.
-            PermanentError: the database refuses the query, or holds what is no text.
+            PermanentError: the database refuses the query, holds what is no text, or has two agencies of this name.
         """
-        found = next((item.id for item in self.database.agencies() if segment(item.slug) == agency), None)
+        found = agency_of(agency, self.database.agencies())
         if found is None:
             return Exported(agency, known=False, rows=0, findings=NOTHING_ODD)
         keys = {suffix: export_key(DATASET, agency, suffix) for suffix in _SUFFIXES}
@@ -99,7 +100,7 @@ class EmploymentHistoryExport:
         before = {suffix: self._head(key) for suffix, key in keys.items()}
         with tempfile.TemporaryDirectory(prefix="employment-history-") as folder:
             paths = {suffix: Path(folder) / f"{DATASET}.{suffix}" for suffix in _SUFFIXES}
-            rows, findings = self._shape(found, paths["csv"], paths["parquet"], progress)
+            rows, findings = self._shape(found.id, paths["csv"], paths["parquet"], progress)
             if not rows:
                 left = tuple(head for head in before.values() if head is not None)
                 return Exported(agency, known=True, rows=0, findings=findings, left=left)

@@ -5,27 +5,18 @@ https://docs.sqlalchemy.org/en/20/core/connections.html#using-server-side-cursor
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from etl_platform.core.agencies import Agency
 from etl_platform.core.attachments import AttachmentFile
-from etl_platform.core.errors import PermanentError, TransientError
+from etl_platform.core.errors import PermanentError, SettingsError, TransientError
 
 if TYPE_CHECKING:
     import polars as pl
     from sqlalchemy import Connection, Engine, Select
 
 _ROWS_AT_ONCE = 20_000
-
-
-@dataclass(frozen=True)
-class Agency:
-    """``slug`` is its partition: the folder below the source prefix."""
-
-    id: int
-    slug: str
-    name: str
 
 
 Take: TypeAlias = "Callable[[pl.DataFrame], None]"
@@ -35,26 +26,28 @@ class ApplicationDatabase:
     """Repositories over one database; each call opens a connection of its own and closes it.
 
     Every call raises TransientError where the server cannot be reached, goes away or refuses the login (psycopg2 does
-    not tell these apart), PermanentError where it refuses the query: a table or a column is not there.
+    not tell these apart), PermanentError where it refuses the query: a table or a column is not there. SettingsError
+    where there is no server to ask: DATABASE_URL is no URL.
     """
 
     def __init__(self, url: str) -> None:
         self._url = url
 
     def agencies(self) -> list[Agency]:
-        """All agencies, by id."""
+        """All agencies that have a slug, by id."""
         from sqlalchemy import select
 
         table = _table("agencies", "id", "slug", "name")
-        with self._rows(select(table).order_by(table.c.id)) as batches:
+        with self._rows(select(table).where(table.c.slug != "").order_by(table.c.id)) as batches:
             return [Agency(*row) for batch in batches for row in batch]
 
     def attachment_files(self, agency_id: int) -> list[AttachmentFile]:
-        """The attachments of an agency, by id."""
-        from sqlalchemy import select
+        """The attachments of an agency, by id; a key or a name that is null is an empty text."""
+        from sqlalchemy import func, select
 
         table = _table("attachments", "id", "agency_id", "s3_key", "file_name", "content_type", "size_bytes")
-        columns = (table.c.id, table.c.s3_key, table.c.file_name, table.c.content_type, table.c.size_bytes)
+        names = (func.coalesce(table.c.s3_key, ""), func.coalesce(table.c.file_name, ""))
+        columns = (table.c.id, *names, table.c.content_type, table.c.size_bytes)
         query = select(*columns).where(table.c.agency_id == agency_id).order_by(table.c.id)
         with self._rows(query) as batches:
             return [AttachmentFile(*row) for batch in batches for row in batch]
@@ -119,7 +112,7 @@ class ApplicationDatabase:
         try:
             url = make_url(self._url)
         except (ArgumentError, ValueError):
-            raise PermanentError(
+            raise SettingsError(
                 "DATABASE_URL is no URL of a database; it looks like postgresql://user:password@host:5432/name"
             ) from None
         return create_engine(
@@ -153,5 +146,5 @@ def _errors() -> Iterator[None]:
         said = str(cause).strip().splitlines()[0] if str(cause).strip() else type(cause).__name__
         # What a server refuses has a code; without one nobody answered.
         if isinstance(cause, OperationalError) or getattr(cause, "pgcode", None) is None:
-            raise TransientError(f"the application database: {said}") from None
-        raise PermanentError(f"the application database: {said}") from None
+            raise TransientError(f"the application database (DATABASE_URL): {said}") from None
+        raise PermanentError(f"the application database (DATABASE_URL): {said}") from None

@@ -38,9 +38,16 @@ def _run(arguments: argparse.Namespace) -> int:
     job = JOBS.get(arguments.job)
     if job is None:
         raise UsageError(f"there is no job {arguments.job!r}; there is {', '.join(JOBS)}")
-    parser = argparse.ArgumentParser(prog=f"etl-platform run {job.name} --", description=job.summary)
+    command = f"etl-platform run {job.name}"
+    parser = argparse.ArgumentParser(
+        prog=f"{command} --",
+        description=job.summary,
+        epilog=f"example:\n  {command}{f' -- {job.example}' if job.example else ''}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     job.add_arguments(parser)
-    own = arguments.arguments[1:] if arguments.arguments[:1] == ["--"] else arguments.arguments
+    # Before the settings: help is for those who have none yet.
+    own = parser.parse_args(arguments.arguments[1:] if arguments.arguments[:1] == ["--"] else arguments.arguments)
     settings = load_settings()
     configure_logs(settings.log_level)
-    return job.run(parser.parse_args(own), settings)
+    return job.run(own, settings)

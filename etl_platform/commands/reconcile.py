@@ -73,9 +73,10 @@ def _repair(missing: Sequence[Finding], settings: Settings) -> tuple[Counter[str
     failed = 0
     events = [event_of(finding) for finding in sorted(missing, key=lambda finding: finding.since)]
     for start in range(0, len(events), _RUN_FILES):
-        finished, failures = ingest_in_process(events[start : start + _RUN_FILES], settings)
+        batch = events[start : start + _RUN_FILES]
+        finished, _ = ingest_in_process(batch, settings)
         done.update(str(item.outcome) for item in finished)
-        failed += failures
+        failed += len(batch) - len(finished)
     return done, failed
 
 

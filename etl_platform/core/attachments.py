@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from etl_platform.core.agencies import Agency
 from etl_platform.core.layout import MAX_KEY_BYTES, attachment_key
 
 
@@ -61,14 +62,6 @@ class Copy:
     destination_key: str
     etag: str
     size_bytes: int
-
-
-@dataclass(frozen=True)
-class Agency:
-    """Whose attachments: the database's id, and the partition that stands in keys."""
-
-    id: int
-    partition: str
 
 
 @dataclass(frozen=True)

@@ -40,12 +40,15 @@ def _run(arguments: argparse.Namespace, settings: Settings) -> int:
     parts = [f"{landed} landed", f"{len(done) - landed} without news", f"{asked - len(done)} failed"]
     parts += [f"{red} rejected"] if red else []
     print(f"{_NAME}: {asked} {'resource' if asked == 1 else 'resources'}: {', '.join(parts)}")
-    return 0 if ran.succeeded and not red else 1
+    if ran.error:
+        print(f"{_NAME}: failed: {ran.error}")
+    return 1 if ran.error or red else 0
 
 
 API_INGESTION = Job(
     _NAME,
     "Read the declared REST APIs; what is new goes through contract and silver like any file.",
+    "--source academy",
     _arguments,
     _run,
 )

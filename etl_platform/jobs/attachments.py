@@ -4,9 +4,9 @@ import argparse
 from collections.abc import Sequence
 
 from etl_platform.console import table
-from etl_platform.core.attachments import Agency, AttachmentFile, Plan, destination_keys
-from etl_platform.core.errors import UsageError
-from etl_platform.core.layout import segment
+from etl_platform.core.agencies import Agency
+from etl_platform.core.attachments import AttachmentFile, Plan, destination_keys
+from etl_platform.jobs.agencies import agency_id, choose_agency
 from etl_platform.jobs.job import Job, run_in_process
 from etl_platform.pipelines.resources import Platform
 from etl_platform.settings import Settings
@@ -16,7 +16,9 @@ _KEY_SHOWN = 120
 
 
 def _arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--agency-id", required=True, type=int, metavar="ID", help="the agency's id in the database")
+    parser.add_argument(
+        "--agency-id", required=True, type=agency_id, metavar="ID", help="the agency's id in the database"
+    )
     parser.add_argument("--source-bucket", metavar="S", help="copied from [ATTACHMENTS_SOURCE_BUCKET]")
     parser.add_argument("--destination-bucket", metavar="D", help="copied to [ATTACHMENTS_DESTINATION_BUCKET]")
     parser.add_argument("--dry-run", action="store_true", help="print what would be copied; write nothing")
@@ -26,7 +28,7 @@ def _run(arguments: argparse.Namespace, settings: Settings) -> int:
     platform = Platform(settings)
     # Made before the run starts, so that a missing setting is one line and not a failed run.
     copies = platform.attachment_copies(arguments.source_bucket, arguments.destination_bucket)
-    agency = _agency(platform, arguments.agency_id)
+    agency = choose_agency(platform.database.agencies(), number=arguments.agency_id)
     if arguments.dry_run:
         files = platform.database.attachment_files(agency.id)
         plan = copies.plan(agency, files)
@@ -35,19 +37,9 @@ def _run(arguments: argparse.Namespace, settings: Settings) -> int:
     buckets = {"source_bucket": arguments.source_bucket, "destination_bucket": arguments.destination_bucket}
     config = {"ops": {"attachments": {"config": {name: value for name, value in buckets.items() if value}}}}
     ran = run_in_process(_NAME, platform, config, partition=agency.partition)
-    for text in ran.summaries or ("failed",):
-        print(f"{_NAME}: {text}")
-    return 0 if ran.succeeded and not ran.failed_checks else 1
-
-
-def _agency(platform: Platform, agency_id: int) -> Agency:
-    known = platform.database.agencies()
-    for agency in known:
-        if agency.id == agency_id:
-            return Agency(agency.id, segment(agency.slug))
-    few = ", ".join(f"{agency.id} {agency.slug}" for agency in known[:10])
-    more = f" and {len(known) - 10:,} more" if len(known) > 10 else ""
-    raise UsageError(f"--agency-id {agency_id}: there is no such agency; there is {few or 'none'}{more}")
+    for line in ran.lines:
+        print(f"{_NAME}: {line}")
+    return 1 if ran.error or ran.failed_checks else 0
 
 
 def _print_plan(agency: Agency, files: Sequence[AttachmentFile], plan: Plan) -> None:
@@ -71,5 +63,9 @@ def _print_plan(agency: Agency, files: Sequence[AttachmentFile], plan: Plan) -> 
 
 
 ATTACHMENTS = Job(
-    _NAME, "Copy an agency's attachment files to the research bucket, with their metadata.", _arguments, _run
+    _NAME,
+    "Copy an agency's attachment files to the research bucket, with their metadata.",
+    "--agency-id 10 --source-bucket documents --destination-bucket research --dry-run",
+    _arguments,
+    _run,
 )

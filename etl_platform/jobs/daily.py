@@ -14,11 +14,12 @@ def _daily(name: str, summary: str) -> Job:
         platform = Platform(settings)
         # Asked for before the run starts, so that a missing setting is one line and not a failed run.
         _ = platform.intake
-        done = run_in_process(name, platform).succeeded
-        print(f"{name}: {'done' if done else 'failed'}")
-        return 0 if done else 1
+        ran = run_in_process(name, platform)
+        for line in ran.lines or ("done",):
+            print(f"{name}: {line}")
+        return 1 if ran.error else 0
 
-    return Job(name, summary, lambda _parser: None, run)
+    return Job(name, summary, "", lambda _parser: None, run)
 
 
 RECONCILE = _daily(

@@ -14,10 +14,11 @@ def _run(_arguments: argparse.Namespace, settings: Settings) -> int:
     # Asked for before the run starts, so that a missing setting is one line and not a failed run.
     _ = platform.email_archive
     ran = run_in_process(NAME, platform)
-    print(f"{NAME}: {'failed' if platform.drained is None else platform.drained}")
-    return 0 if ran.succeeded and not ran.failed_checks else 1
+    # The error says what was drained nevertheless.
+    print(f"{NAME}: {platform.drained if ran.error is None else f'failed: {ran.error}'}")
+    return 1 if ran.error or ran.failed_checks else 0
 
 
 EMAIL_ARCHIVE = Job(
-    NAME, "Archive the emails that wait in the email queue, one JSON document each.", lambda _parser: None, _run
+    NAME, "Archive the emails that wait in the email queue, one JSON document each.", "", lambda _parser: None, _run
 )

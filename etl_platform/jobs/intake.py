@@ -40,9 +40,10 @@ def _intake_arguments(parser: argparse.ArgumentParser) -> None:
 def _run_intake(arguments: argparse.Namespace, settings: Settings) -> int:
     events = _events(arguments)
     if arguments.dry_run:
-        finished, failures = _dry_run(events, settings)
+        finished, error = _dry_run(events, settings)
     else:
-        finished, failures = ingest_in_process(events, settings)
+        finished, error = ingest_in_process(events, settings)
+    failures = len(events) - len(finished)
     done = Counter(str(item.outcome) for item in finished)
     for item in finished:
         log.info(
@@ -59,7 +60,9 @@ def _run_intake(arguments: argparse.Namespace, settings: Settings) -> int:
         )
     summary = ", ".join(f"{times} {outcome}" for outcome, times in sorted(done.items())) or "nothing to do"
     print(f"{_NAME}: {len(events)} deliveries: {summary}{f', {failures} failed' if failures else ''}")
-    return 1 if failures or done[Outcome.REJECTED] else 0
+    if error:
+        print(f"{_NAME}: failed: {error}")
+    return 1 if error or failures or done[Outcome.REJECTED] else 0
 
 
 def _events(arguments: argparse.Namespace) -> list[ObjectCreated]:
@@ -88,7 +91,8 @@ def _documents(text: str) -> list[str]:
     return [json.dumps(item) for item in found] if isinstance(found, list) else [text]
 
 
-def _dry_run(events: Sequence[ObjectCreated], settings: Settings) -> tuple[list[Ingested], int]:
+def _dry_run(events: Sequence[ObjectCreated], settings: Settings) -> tuple[list[Ingested], str | None]:
+    """What was done, and what stopped the first delivery that failed."""
     platform = Platform(settings)
     finished: list[Ingested] = []
     failures = work_batch(
@@ -108,19 +112,20 @@ def _dry_run(events: Sequence[ObjectCreated], settings: Settings) -> tuple[list[
             file.write(
                 json.dumps({"outcome": "failed", "source": asdict(failed.event), "error": str(failed.error)}) + "\n"
             )
-    return finished, len(failures)
+    first = next((f"{failed.event.key}: {type(failed.error).__name__}: {failed.error}" for failed in failures), None)
+    return finished, first
 
 
-def ingest_in_process(events: Sequence[ObjectCreated], settings: Settings) -> tuple[list[Ingested], int]:
-    """Take events in by the real job in this process; what was done, and how many deliveries failed."""
+def ingest_in_process(events: Sequence[ObjectCreated], settings: Settings) -> tuple[list[Ingested], str | None]:
+    """Take events in by the real job in this process; what was done, and why not all was."""
     if not events:
-        return [], 0
+        return [], None
     platform = Platform(settings)
     # Made before the run starts, so that a missing setting is one line and not a failed run.
     _ = platform.intake
     config = _ingest_config({"deliveries": [asdict(event) for event in events]})
-    run_in_process(_NAME, platform, config)
-    return platform.finished, len(events) - len(platform.finished)
+    ran = run_in_process(_NAME, platform, config)
+    return platform.finished, ran.error
 
 
 def replay_in_process(
@@ -137,7 +142,7 @@ def replay_in_process(
         selection=[(layer, dataset) for layer in ("bronze", "silver")],
         tags={"etl_platform/by": by},
     )
-    return platform.finished, ran.succeeded
+    return platform.finished, ran.error is None
 
 
 def _ingest_config(config: Mapping[str, Any]) -> dict[str, Any]:
@@ -147,6 +152,7 @@ def _ingest_config(config: Mapping[str, Any]) -> dict[str, Any]:
 INTAKE = Job(
     _NAME,
     "Take delivered files in: bronze, check against the contract, silver or quarantine, report.",
+    "--events-file contracts/event.json --dry-run",
     _intake_arguments,
     _run_intake,
 )

@@ -5,20 +5,28 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from etl_platform.pipelines.resources import Platform
 from etl_platform.settings import Settings
+
+if TYPE_CHECKING:
+    from dagster._core.execution.plan.objects import StepFailureData
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Job:
-    """``run`` returns the exit code: 0 done or nothing to do, 1 something failed or was rejected."""
+    """``run`` returns the exit code: 0 done or nothing to do, 1 something failed or was rejected.
+
+    Attributes:
+        example: arguments as a newcomer would give them; empty where none are needed.
+    """
 
     name: str
     summary: str
+    example: str
     add_arguments: Callable[[argparse.ArgumentParser], None]
     run: Callable[[argparse.Namespace, Settings], int]
 
@@ -28,14 +36,19 @@ class Ran:
     """What became of a run.
 
     Attributes:
-        succeeded: no step failed.
         summaries: the metadata ``summary`` of what was materialized or observed, in order: the UI shows it as well.
         failed_checks: names of the asset checks of severity ERROR that did not pass.
+        error: why a step failed; None where none did.
     """
 
-    succeeded: bool
     summaries: tuple[str, ...]
     failed_checks: tuple[str, ...]
+    error: str | None
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """What a person is told: what was done, and last why not all of it was."""
+        return self.summaries if self.error is None else (*self.summaries, f"failed: {self.error}")
 
 
 def run_in_process(
@@ -75,11 +88,9 @@ def run_in_process(
             instance=instance,
             raise_on_error=False,
         )
-    for event in result.filter_events(lambda e: e.is_step_failure):
-        failure = event.step_failure_data
-        told = failure.user_failure_data
-        said = told.description if told else failure.error.message.strip() if failure.error else None
-        log.error("run failed", extra={"run_id": result.run_id, "error": said})
+    errors = [_why(event.step_failure_data) for event in result.filter_events(lambda e: e.is_step_failure)]
+    for error in errors:
+        log.error("run failed", extra={"run_id": result.run_id, "error": error})
     shown = [
         event.step_materialization_data.materialization.metadata
         if event.is_step_materialization
@@ -92,4 +103,14 @@ def run_in_process(
         if not check.passed and check.severity is dg.AssetCheckSeverity.ERROR
     ]
     summaries = tuple(str(metadata["summary"].value) for metadata in shown if "summary" in metadata)
-    return Ran(result.success, summaries, tuple(failed))
+    return Ran(summaries, tuple(failed), None if result.success else "; ".join(errors) or "Dagster did not say why")
+
+
+def _why(failure: "StepFailureData") -> str:
+    """In one line. An error that nobody foresaw may quote a value in its text, so it is told by its name."""
+    if failure.user_failure_data and failure.user_failure_data.description:
+        return " ".join(failure.user_failure_data.description.split())
+    error = failure.error
+    while error is not None and error.cause is not None:
+        error = error.cause
+    return f"{error.cls_name or 'an error'}, which the platform did not foresee" if error else "an unknown error"

@@ -1,6 +1,5 @@
 """api_ingestion_job: the declared REST APIs, one asset per dataset that they fill, partitioned by agency."""
 
-import time
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -10,14 +9,14 @@ from typing import Any
 import dagster as dg
 from dagster._utils.warnings import PreviewWarning  # the class that Dagster asks to filter by
 
-from etl_platform.api_ingestion import ApiIngestion, Progress
-from etl_platform.console import ProgressLine
+from etl_platform.api_ingestion import ApiIngestion
 from etl_platform.core.api_sources import ApiResource, ApiSource
 from etl_platform.core.deliveries import Cause, Outcome
 from etl_platform.core.errors import EtlPlatformError, TransientError
 from etl_platform.ingest import Attempt, Ingested
 from etl_platform.pipelines.failures import as_dagster_failures
 from etl_platform.pipelines.partitions import agencies, register_agencies
+from etl_platform.pipelines.progress import RunProgress
 from etl_platform.pipelines.reporting import delivery_events, table
 from etl_platform.pipelines.resources import Platform
 
@@ -25,7 +24,6 @@ JOB_NAME = "api_ingestion_job"
 OP_NAME = "ingest_apis"
 DRIFT_CHECK = "fields_are_as_before"
 _DESCRIPTION = "Reads the declared REST APIs; what is new goes through contract and silver like any file."
-_TOLD_EVERY_S = 10.0
 _LOOK_BACK = 50
 _MAX_TOLD = 10
 
@@ -154,30 +152,16 @@ class _Run:
     def _ingest(self, source: ApiSource, resource: ApiResource) -> ApiIngestion:
         register_agencies(self._context.instance, {source.agency})
         attempt = Attempt(Cause.EVENT, self._context.run.run_id)
-        line = ProgressLine()
-        try:
+        what = f"{source.name} {resource.dataset}"
+        with RunProgress(self._context, "records") as progress:
             return self._platform.api_ingester.ingest(
                 source,
                 resource,
                 attempt,
                 now=datetime.now(UTC),
                 full=self._config.full,
-                progress=self._progress(source, resource, line),
+                progress=lambda pages, records: progress(records, f"{what}: {records:,} records in {pages:,} pages"),
             )
-        finally:
-            line.clear()
-
-    def _progress(self, source: ApiSource, resource: ApiResource, line: ProgressLine) -> Progress:
-        told_at = time.monotonic()
-
-        def progress(pages: int, records: int) -> None:
-            nonlocal told_at
-            line("records", records)
-            if time.monotonic() - told_at > _TOLD_EVERY_S:
-                told_at = time.monotonic()
-                self._context.log.info(f"{source.name} {resource.dataset}: {records:,} records in {pages:,} pages")
-
-        return progress
 
     def _told(self, done: ApiIngestion) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]:
         """The asset's own events: yielded in a partition's run, logged under the agency in one of all."""

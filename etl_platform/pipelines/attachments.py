@@ -1,27 +1,26 @@
 """``attachments``: an agency's attachment files in the research bucket, their check, and the job that copies them."""
 
-import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import dagster as dg
 from dagster._utils.warnings import PreviewWarning  # the class that Dagster asks to filter by
 
 from etl_platform.attachments import Copied
-from etl_platform.console import ProgressLine
-from etl_platform.core.attachments import MADE, Agency, Status
+from etl_platform.core.agencies import Agency, agency_of
+from etl_platform.core.attachments import MADE, Status
 from etl_platform.core.errors import PermanentError, TransientError
-from etl_platform.core.layout import attachments_metadata_key, segment
+from etl_platform.core.layout import attachments_metadata_key
 from etl_platform.pipelines.failures import as_dagster_failures
 from etl_platform.pipelines.partitions import agencies
+from etl_platform.pipelines.progress import RunProgress
 from etl_platform.pipelines.reporting import table
 from etl_platform.pipelines.resources import Platform
 
 JOB_NAME = "get_s3_files_job"
 ASSET = dg.AssetKey("attachments")
 CHECK = "counts_match_the_database"
-_TELL_EVERY_S = 10.0
 _MAX_SHOWN = 200
 
 
@@ -56,9 +55,12 @@ def build_attachments() -> dg.AssetsDefinition:
     ) -> Iterator[dg.MaterializeResult[Any]]:
         with as_dagster_failures():
             copies = platform.attachment_copies(config.source_bucket, config.destination_bucket)
-            agency = find_agency(platform, context.partition_key)
+            agency = agency_of(context.partition_key, platform.database.agencies())
+            if agency is None:
+                raise PermanentError(f"the application database has no agency with the slug {context.partition_key}")
             files = platform.database.attachment_files(agency.id)
-            copied = copies.run(agency, files, _progress(context))
+            with RunProgress(context, "copies") as progress:
+                copied = copies.run(agency, files, lambda done, of: progress(done, f"{done:,} of {of:,} copies"))
             context.log.info(summary(agency, copied))
             yield dg.MaterializeResult(metadata=_metadata(agency, copied), check_results=[_check(copied)])
             if failed := copied.statuses[Status.FAILED]:
@@ -75,19 +77,6 @@ def build_attachments_job() -> Any:
     )
 
 
-def find_agency(platform: Platform, partition: str) -> Agency:
-    """The database's agency of a partition.
-
-    Raises:
-        PermanentError: it has none.
-        TransientError: the database cannot be reached.
-    """
-    for agency in platform.database.agencies():
-        if segment(agency.slug) == partition:
-            return Agency(agency.id, partition)
-    raise PermanentError(f"the application's database has no agency with the slug {partition}")
-
-
 def summary(agency: Agency, copied: Copied) -> str:
     """One line: whose, how many, how they are."""
     if not copied.rows:
@@ -100,21 +89,6 @@ def summary(agency: Agency, copied: Copied) -> str:
         f"{agency.partition}: {', '.join([f'{made - there:,} copied', f'{there:,} there already', *problems])} "
         f"of {len(copied.rows):,} attachments"
     )
-
-
-def _progress(context: dg.AssetExecutionContext) -> Callable[[int, int], None]:
-    line, told_at = ProgressLine(), time.monotonic()
-
-    def tell(settled: int, copies: int) -> None:
-        nonlocal told_at
-        line("copies", settled)
-        if settled == copies:
-            line.clear()
-        if time.monotonic() - told_at > _TELL_EVERY_S:
-            told_at = time.monotonic()
-            context.log.info(f"{settled:,} of {copies:,} copies")
-
-    return tell
 
 
 def _check(copied: Copied) -> dg.AssetCheckResult:

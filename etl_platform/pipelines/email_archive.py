@@ -1,8 +1,7 @@
 """The asset ``email_archive``, a partition a day: its job drains the email queue, its sensor asks for a run."""
 
-import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import date
 from typing import Any
 
@@ -13,6 +12,7 @@ from etl_platform.core.errors import SettingsError
 from etl_platform.email_archive import Drained, Outcome, Tally
 from etl_platform.pipelines.failures import as_dagster_failures
 from etl_platform.pipelines.intake_runs import UNFINISHED, is_being_cancelled
+from etl_platform.pipelines.progress import RunProgress
 from etl_platform.pipelines.resources import Platform
 from etl_platform.pipelines.stopping import told_to_stop
 from etl_platform.settings import Settings
@@ -23,7 +23,6 @@ ASSET = dg.AssetKey("email_archive")
 CHECK = "emails_are_readable"
 # Today is a partition as well: an email is archived on the day on which it is sent.
 DAYS = dg.DailyPartitionsDefinition(start_date="2024-01-01", end_offset=1)
-_TELL_EVERY_S = 10
 
 
 def build_email_asset() -> dg.AssetsDefinition:
@@ -42,6 +41,7 @@ def build_email_asset() -> dg.AssetsDefinition:
     spec = dg.AssetSpec(
         ASSET,
         description="Validated emails: one JSON document per message, by the UTC day on which the message was sent.",
+        group_name="emails",
         kinds={"s3", "sqs"},
         partitions_def=DAYS,
         skippable=True,
@@ -53,8 +53,10 @@ def build_email_asset() -> dg.AssetsDefinition:
     ) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]:
         with as_dagster_failures():
             asked = date.fromisoformat(context.partition_key) if context.has_partition_key else None
-            with told_to_stop() as stop:
-                drained = platform.drained = platform.email_archive.drain(stop, _progress(context))
+            with told_to_stop() as stop, RunProgress(context, "emails") as progress:
+                drained = platform.drained = platform.email_archive.drain(
+                    stop, lambda so_far: progress(so_far.counts.total(), f"so far {so_far}")
+                )
             context.log.info(str(drained))
             for day in sorted(drained.days.keys() - {asked}):
                 _log_day(context, day, drained.days[day])
@@ -105,19 +107,6 @@ def build_email_sensor(job: Any, settings: Settings) -> dg.SensorDefinition:
     return email_arrivals_sensor
 
 
-def _progress(context: dg.AssetExecutionContext) -> Callable[[Tally], None]:
-    """A line every ten seconds."""
-    told_at = time.monotonic()
-
-    def tell(so_far: Tally) -> None:
-        nonlocal told_at
-        if time.monotonic() - told_at >= _TELL_EVERY_S:
-            told_at = time.monotonic()
-            context.log.info(f"so far {so_far}")
-
-    return tell
-
-
 def _log_day(context: dg.AssetExecutionContext, day: date, tally: Tally) -> None:
     partition = day.isoformat()
     # A day of which nothing was written is observed; its last materialization stays what it was.
@@ -149,4 +138,4 @@ def _end(context: dg.AssetExecutionContext, drained: Drained) -> None:
         raise dg.DagsterExecutionInterruptedError
     if drained.errors or drained.undeleted:
         first = f"; the first error: {drained.errors[0]}" if drained.errors else ""
-        raise dg.Failure(f"{drained}{first}", allow_retries=False)
+        raise dg.Failure(f"{drained if drained.days else 'no email came'}{first}", allow_retries=False)

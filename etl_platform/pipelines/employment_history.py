@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 from dagster._utils.warnings import PreviewWarning  # the class that Dagster asks to filter by
 
-from etl_platform.console import ProgressLine
 from etl_platform.core.contracts import Contract
 from etl_platform.core.employment_findings import EXPECTED, Finding
 from etl_platform.core.errors import SettingsError
-from etl_platform.core.layout import segment
 from etl_platform.pipelines.failures import as_dagster_failures
 from etl_platform.pipelines.partitions import agencies, register_agencies
+from etl_platform.pipelines.progress import RunProgress
 from etl_platform.pipelines.reporting import column_schema, table
 from etl_platform.pipelines.resources import Platform
 
@@ -22,7 +21,6 @@ if TYPE_CHECKING:
 
 JOB_NAME = "employment_history_job"
 _ASSET = dg.AssetKey(["exports", "employment_history"])
-_ROWS_BETWEEN_LINES = 1_000_000
 
 
 def make_export(platform: Platform) -> "EmploymentHistoryExport":
@@ -59,7 +57,10 @@ def build_employment_history_assets() -> dg.AssetsDefinition:
         context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]
     ) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]:
         with as_dagster_failures():
-            exported = make_export(platform).export(context.partition_key, _progress(context))
+            with RunProgress(context, "exported") as progress:
+                exported = make_export(platform).export(
+                    context.partition_key, lambda rows: progress(rows, f"{rows:,} rows")
+                )
             context.log.info(exported.summary)
             if exported.objects:
                 metadata = _metadata(exported, _contract(platform))
@@ -89,7 +90,7 @@ def build_employment_history_job() -> tuple[Any, dg.ScheduleDefinition]:
     def employment_history_schedule(
         context: dg.ScheduleEvaluationContext, platform: dg.ResourceParam[Platform]
     ) -> list[dg.RunRequest]:
-        partitions = sorted({segment(agency.slug) for agency in platform.database.agencies()})
+        partitions = sorted({agency.partition for agency in platform.database.agencies()})
         register_agencies(context.instance, set(partitions))
         day = f"{context.scheduled_execution_time:%Y-%m-%d}"
         return [dg.RunRequest(run_key=f"{agency}@{day}", partition_key=agency) for agency in partitions]
@@ -102,19 +103,6 @@ def _contract(platform: Platform) -> Contract:
     if contract is None:
         raise SettingsError("CONTRACTS_DIR has no contract of employment_history, which says what the export is like")
     return contract
-
-
-def _progress(context: dg.AssetExecutionContext) -> Any:
-    line, told = ProgressLine(), 0
-
-    def progress(rows: int) -> None:
-        nonlocal told
-        line("exported", rows)
-        if rows // _ROWS_BETWEEN_LINES > told:
-            told = rows // _ROWS_BETWEEN_LINES
-            context.log.info(f"{rows:,} rows")
-
-    return progress
 
 
 def _metadata(exported: "Exported", contract: Contract) -> dict[str, Any]:

@@ -297,7 +297,8 @@ def test_the_command_sums_up_and_says_by_its_exit_code(
     assert command(monkeypatch, workshop) == 1
     shown = capsys.readouterr()
     assert "1 resource: 0 landed, 0 without news, 1 failed" in shown.out
-    assert f"the secret {SECRET_NAME} is not set" in shown.err
+    assert f"the secret {SECRET_NAME} is not set" in shown.out.splitlines()[-1]
+    assert shown.out.splitlines()[-1].startswith(f"{JOB_NAME}: failed: 1 failed: ")
 
     assert command(monkeypatch, workshop, "--source", "nobody") == 2
     assert "there is sample_academy" in capsys.readouterr().err

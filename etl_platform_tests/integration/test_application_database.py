@@ -4,11 +4,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import polars as pl
+import psycopg2
 import pytest
 
 from etl_platform.adapters.database import ApplicationDatabase
+from etl_platform.core.attachments import AttachmentFile, Problem, Status, destination_keys, plan_copies
 from etl_platform.core.employment import SCHEMA as EMPLOYMENT
-from etl_platform.core.errors import PermanentError, TransientError
+from etl_platform.core.errors import PermanentError, SettingsError, TransientError
 from etl_platform.local.application_database import SCHEMA, create_application_database, seeded_rows
 from etl_platform.local.postgres import postgres_server
 
@@ -77,14 +79,34 @@ def test_the_connection_cannot_write(url: str) -> None:
 def test_a_missing_table_is_permanent_and_named() -> None:
     with postgres_server() as server:
         create = SCHEMA.replace("CREATE TABLE agencies", "CREATE TABLE bureaus").replace("agencies", "bureaus")
-        import psycopg2
-
         connection = psycopg2.connect(server.get_uri())
         with connection, connection.cursor() as cursor:
             cursor.execute(create)
         connection.close()
         with pytest.raises(PermanentError, match="agencies"):
             ApplicationDatabase(server.get_uri()).agencies()
+
+
+def test_what_is_null_in_a_looser_schema_is_empty_and_stops_nobody() -> None:
+    with postgres_server() as server:
+        connection = psycopg2.connect(server.get_uri())
+        with connection, connection.cursor() as cursor:
+            cursor.execute(SCHEMA.replace(" NOT NULL", ""))
+            cursor.execute("INSERT INTO agencies VALUES (1, NULL, NULL), (2, '', 'B'), (3, 'c', NULL)")
+            cursor.execute("INSERT INTO attachments (id, agency_id) VALUES (7, 3)")
+            cursor.execute("INSERT INTO officers VALUES (5, 3, NULL)")
+            cursor.execute("INSERT INTO employment_history (id, officer_id) VALUES (6, 5)")
+        connection.close()
+        database = ApplicationDatabase(server.get_uri())
+        assert [agency.id for agency in database.agencies()] == [3], "without a slug there is no partition"
+        files = database.attachment_files(3)
+        assert files == [AttachmentFile(7, "", "", None, None)]
+        assert plan_copies(destination_keys(files, "c"), {}, {}, {}).problems == {
+            "attachments/agency=c/7/file": Problem(Status.MISSING, "NoSuchKey")
+        }
+        frames: list[pl.DataFrame] = []
+        database.employment_history(3, frames.append)
+        assert pl.concat(frames).row(0) == (None,) * len(EMPLOYMENT)
 
 
 def test_a_server_that_does_not_answer_is_worth_another_try_and_keeps_the_password(tmp_path: Path) -> None:
@@ -94,6 +116,6 @@ def test_a_server_that_does_not_answer_is_worth_another_try_and_keeps_the_passwo
 
 
 def test_what_is_no_url_is_said_without_showing_it() -> None:
-    with pytest.raises(PermanentError, match="DATABASE_URL") as caught:
+    with pytest.raises(SettingsError, match="DATABASE_URL") as caught:
         ApplicationDatabase("postgresql://app:hunter2@host:port/x").agencies()
     assert "hunter2" not in str(caught.value)

@@ -16,7 +16,8 @@ import pytest
 from etl_platform.adapters.object_copies import ObjectCopies
 from etl_platform.attachments import AttachmentCopies, Copied
 from etl_platform.cli import main
-from etl_platform.core.attachments import Agency, AttachmentFile, Copy, Problem, Status
+from etl_platform.core.agencies import Agency
+from etl_platform.core.attachments import AttachmentFile, Copy, Problem, Status
 from etl_platform.core.errors import PermanentError
 from etl_platform.definitions import build_defs
 from etl_platform.local.application_database import create_application_database, seeded_rows
@@ -26,7 +27,7 @@ from etl_platform.pipelines.resources import Platform
 from etl_platform.settings import Settings
 from etl_platform_tests.faults.proxy import Fault, FaultProxy, Harm
 
-AGENCY = Agency(10, "nm_albuquerque")
+AGENCY = Agency(10, "nm_albuquerque", "Albuquerque Police Department")
 JOB = "get_s3_files_job"
 PARQUET = "attachments/agency=nm_albuquerque/attachments.parquet"
 CSV = "attachments/agency=nm_albuquerque/attachments.csv"
@@ -183,7 +184,7 @@ def test_an_unknown_agency_is_a_usage_error_that_lists_those_there_are(
     command: Callable[..., int], capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert command("--agency-id", "99") == 2
-    assert "there is 10 nm_albuquerque, 11 la_new_orleans, 12 nc_durham" in capsys.readouterr().err
+    assert "it has 10 nm_albuquerque, 11 la_new_orleans, 12 nc_durham" in capsys.readouterr().err
 
 
 def test_a_missing_bucket_setting_is_named_before_anything_starts(
@@ -201,6 +202,17 @@ def test_a_bucket_that_is_not_there_fails_the_run_for_good(place: Place) -> None
         copies = AttachmentCopies(ObjectCopies(settings, *pair), Platform(settings).store)
         with pytest.raises(PermanentError, match="no bucket no-such-bucket"):
             copies.run(AGENCY, place.files("docs/a.pdf"), lambda _settled, _all: None)
+
+
+def test_the_last_line_says_why_a_run_failed(
+    command: Callable[..., int], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert command("--agency-id", "10", "--source-bucket", "no-such-bucket") == 1
+    assert capsys.readouterr().out == f"{JOB}: failed: PermanentError: there is no bucket no-such-bucket\n"
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+    assert command("--agency-id", "10") == 1
+    assert capsys.readouterr().out.startswith(f"{JOB}: failed: TransientError: s3://")
 
 
 def test_an_agency_without_attachments_is_a_no_op(

@@ -506,6 +506,19 @@ def test_the_command_line_says_in_one_line_what_was_done(post: Post, capsys: pyt
 
 
 @pytest.mark.usefixtures("terminal")
+def test_the_last_line_says_why_an_email_stayed(
+    post: Post, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("S3_BUCKET_NAME", "no-such-bucket")
+    (message_id,) = post.send(*sample_emails(1))
+    assert main(["run", "email_archive_job"]) == 1
+    (line,) = capsys.readouterr().out.splitlines()
+    assert line.startswith("email_archive_job: failed: 1 failed; ")
+    assert f"the first error: message {message_id}: " in line
+    assert "NoSuchBucket" in line
+
+
+@pytest.mark.usefixtures("terminal")
 @pytest.mark.parametrize(
     ("name", "value", "said"),
     [

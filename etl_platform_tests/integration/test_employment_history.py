@@ -280,7 +280,7 @@ def test_a_login_that_is_refused_fails_and_keeps_its_password(
     monkeypatch.setenv("DATABASE_URL", url.replace("postgres:@", "somebody:hunter2@"))
     assert main(["run", "employment_history_job", "--", "--agency-id", "10"]) == 1
     told = capsys.readouterr()
-    assert "the application database: connection to server" in told.err
+    assert "the application database (DATABASE_URL): connection to server" in told.err
     assert '"somebody" does not exist' in told.err
     assert "hunter2" not in told.out + told.err
     assert held(platform) == {}

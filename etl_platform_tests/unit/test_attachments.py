@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from etl_platform.adapters.light_s3 import can_name
+from etl_platform.core.agencies import Agency
 from etl_platform.core.attachments import (
-    Agency,
     AttachmentFile,
     Listed,
     Problem,
@@ -133,7 +133,7 @@ def test_a_row_tells_what_is_true_at_the_destination() -> None:
     one, two, three, four, five = wanted
     targets = {one: Listed("e", 5), two: Listed("e", 5), three: Listed("e", 5), four: Listed("old", 3)}
     rows = metadata_rows(
-        Agency(10, "nm"),
+        Agency(10, "nm", "NM"),
         ("s", "d"),
         wanted,
         sources={"good": Listed("e", 5)},

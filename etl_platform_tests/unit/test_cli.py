@@ -1,5 +1,6 @@
 """The command line, called as a person calls it: exit codes, what is printed where, what is written."""
 
+import argparse
 import json
 import subprocess
 import sys
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 
 from etl_platform.cli import main
+from etl_platform.jobs import JOBS
 from etl_platform.settings import Settings
 from etl_platform_tests.unit.making import CONTRACTS, PROJECT, contract_text, listing
 
@@ -329,3 +331,17 @@ def test_the_module_is_the_same_program() -> None:
     )
     assert done.returncode == 2
     assert "nowhere.csv" in done.stderr
+
+
+@pytest.mark.parametrize("job", JOBS)
+def test_each_job_has_help_with_an_example_though_no_setting_is_right(
+    job: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MAX_MESSAGES_PER_POLL", "11")
+    code, out, err = call(capsys, "run", job, "--", "--help")
+    assert (code, err) == (0, "")
+    example = out.rpartition("example:\n  etl-platform ")[2].split()
+    assert example[:2] == ["run", job]
+    arguments = argparse.ArgumentParser()
+    JOBS[job].add_arguments(arguments)
+    arguments.parse_args(example[3:])

@@ -1,0 +1,41 @@
+"""Agencies by id and by partition: never another one's."""
+
+import argparse
+
+import pytest
+
+from etl_platform.core.agencies import Agency, agency_of
+from etl_platform.core.errors import PermanentError, UsageError
+from etl_platform.jobs.agencies import agency_id, choose_agency
+
+KNOWN = [
+    Agency(10, "nm_albuquerque", "A"),
+    Agency(11, "Tx el/Paso", "E"),
+    Agency(12, "twin", ""),
+    Agency(13, "twin", ""),
+]
+
+
+def test_an_agency_is_found_by_its_id_and_by_its_partition() -> None:
+    assert choose_agency(KNOWN, number=11) == choose_agency(KNOWN, partition="Tx%20el%2FPaso") == KNOWN[1]
+    assert agency_of("tx%20el%2Fpaso", KNOWN) is None, "another case is another folder"
+
+
+@pytest.mark.parametrize("number", [12, 13])
+def test_two_agencies_of_one_slug_are_refused_because_the_partition_would_be_either(number: int) -> None:
+    with pytest.raises(PermanentError, match="several agencies with the slug twin: 12, 13"):
+        choose_agency(KNOWN, number=number)
+
+
+def test_an_agency_that_is_not_there_is_told_with_some_that_are() -> None:
+    many = [Agency(number, f"a{number}", "") for number in range(1, 31)]
+    with pytest.raises(UsageError, match=r"--agency-id 99: .* it has 1 a1, .*20 a20 and 10 more"):
+        choose_agency(many, number=99)
+    with pytest.raises(UsageError, match=r"--agency x: .* it has none"):
+        choose_agency([], partition="x")
+
+
+@pytest.mark.parametrize("text", ["", "-1", "1_0", " 10", "\u0661\u0660", "1.0", "9" * 19])
+def test_an_id_is_digits(text: str) -> None:
+    with pytest.raises(argparse.ArgumentTypeError):
+        agency_id(text)
