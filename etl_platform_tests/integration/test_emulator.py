@@ -29,6 +29,9 @@ def test_provisioning_twice_changes_nothing(endpoint_url: str, aws: Clients, pro
         topic=provisioned.topic_arn.rpartition(":")[2],
         queue=provisioned.queue_url.rpartition("/")[2],
         dead_letter_queue=provisioned.dlq_url.rpartition("/")[2],
+        email_queue=provisioned.email_queue_url.rpartition("/")[2],
+        email_dead_letter_queue=provisioned.email_dlq_url.rpartition("/")[2],
+        email_bucket=provisioned.email_bucket,
     )
 
     assert again == provisioned
