@@ -242,7 +242,7 @@ class _Drain:
             except Exception as error:  # noqa: BLE001 - one email's edge: recorded, reported, retried
                 outages += isinstance(error, TransientError)
                 why = str(error) if isinstance(error, EmailNotArchivedError) else nameless(error)
-                errors.append(f"message {message.message_id}: {why}")
+                errors.append(f"message {message.message_id} for s3://{self._archive.bucket}: {why}")
             (failed if outcome is Outcome.FAILED else done).append(message)
             sent_at = message.sent_at or datetime.fromtimestamp(self._clock(), UTC)
             tally = Tally(Counter([outcome]), size, max(0.0, self._clock() - sent_at.timestamp()))

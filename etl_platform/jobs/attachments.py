@@ -1,6 +1,7 @@
 """get_s3_files_job from the command line: one agency's attachments, copied or only planned."""
 
 import argparse
+import re
 from collections.abc import Sequence
 
 from etl_platform.console import table
@@ -19,9 +20,18 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--agency-id", required=True, type=agency_id, metavar="ID", help="the agency's id in the database"
     )
-    parser.add_argument("--source-bucket", metavar="S", help="copied from [ATTACHMENTS_SOURCE_BUCKET]")
-    parser.add_argument("--destination-bucket", metavar="D", help="copied to [ATTACHMENTS_DESTINATION_BUCKET]")
+    parser.add_argument("--source-bucket", metavar="S", type=_bucket, help="copied from [ATTACHMENTS_SOURCE_BUCKET]")
+    parser.add_argument(
+        "--destination-bucket", metavar="D", type=_bucket, help="copied to [ATTACHMENTS_DESTINATION_BUCKET]"
+    )
     parser.add_argument("--dry-run", action="store_true", help="print what would be copied; write nothing")
+
+
+def _bucket(text: str) -> str:
+    """A bucket's name as old as S3, or an access point's ARN; not a URL."""
+    if not re.fullmatch(r"[A-Za-z0-9._-]{3,255}|arn:[^/\s]+/[^/\s]+", text):
+        raise argparse.ArgumentTypeError(f"{text!r} is no bucket's name; write it without s3:// and without a key")
+    return text
 
 
 def _run(arguments: argparse.Namespace, settings: Settings) -> int:

@@ -59,12 +59,12 @@ def build_email_asset() -> dg.AssetsDefinition:
                 )
             context.log.info(str(drained))
             for day in sorted(drained.days.keys() - {asked}):
-                _log_day(context, day, drained.days[day])
+                _log_day(context, day, drained)
             if asked is not None:
                 tally = drained.days.get(asked, Tally())
                 emails, size_bytes = platform.email_archive.stored(asked)
                 stored = {"emails_in_archive": emails, "bytes_in_archive": size_bytes}
-                yield dg.MaterializeResult(asset_key=ASSET, metadata=_metadata(tally) | stored)
+                yield dg.MaterializeResult(asset_key=ASSET, metadata=_metadata(tally, drained) | stored)
                 if context.selected_asset_check_keys:
                     yield dg.AssetCheckResult(asset_key=ASSET, check_name=CHECK, passed=_is_good(tally))
             _end(context, drained)
@@ -107,11 +107,11 @@ def build_email_sensor(job: Any, settings: Settings) -> dg.SensorDefinition:
     return email_arrivals_sensor
 
 
-def _log_day(context: dg.AssetExecutionContext, day: date, tally: Tally) -> None:
-    partition = day.isoformat()
+def _log_day(context: dg.AssetExecutionContext, day: date, drained: Drained) -> None:
+    partition, tally = day.isoformat(), drained.days[day]
     # A day of which nothing was written is observed; its last materialization stays what it was.
     event = dg.AssetMaterialization if tally.counts[Outcome.ARCHIVED] else dg.AssetObservation
-    context.log_event(event(ASSET, metadata=_metadata(tally), partition=partition))
+    context.log_event(event(ASSET, metadata=_metadata(tally, drained), partition=partition))
     # Never green: the next drain of the day, seconds later, would hide the red one before anybody saw it.
     if not _is_good(tally):
         context.log_event(dg.AssetCheckEvaluation(asset_key=ASSET, check_name=CHECK, passed=False, partition=partition))
@@ -121,12 +121,14 @@ def _is_good(tally: Tally) -> bool:
     return not tally.counts[Outcome.POISON]
 
 
-def _metadata(tally: Tally) -> dict[str, Any]:
+def _metadata(tally: Tally, drained: Drained) -> dict[str, Any]:
+    """Counts are of the day, errors of the whole drain."""
     return {
         "summary": str(tally),
         **{str(outcome): tally.counts[outcome] for outcome in Outcome},
         "bytes": tally.size_bytes,
         "oldest_message_age_s": round(tally.oldest_s, 1),
+        "errors": list(drained.errors),
     }
 
 

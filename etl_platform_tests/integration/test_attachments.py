@@ -204,6 +204,13 @@ def test_a_bucket_that_is_not_there_fails_the_run_for_good(place: Place) -> None
             copies.run(AGENCY, place.files("docs/a.pdf"), lambda _settled, _all: None)
 
 
+@pytest.mark.parametrize("bucket", ["s3://documents", "documents/10", "", "my documents"])
+def test_what_is_no_name_of_a_bucket_is_a_usage_error(bucket: str) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(["run", JOB, "--", "--agency-id", "10", "--source-bucket", bucket])
+    assert caught.value.code == 2
+
+
 def test_the_last_line_says_why_a_run_failed(
     command: Callable[..., int], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

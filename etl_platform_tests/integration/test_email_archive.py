@@ -441,7 +441,10 @@ def test_a_run_that_leaves_emails_in_the_queue_fails_and_still_tells_what_it_did
     with dg.DagsterInstance.ephemeral() as instance:
         result = execute(platform, instance)
         assert not result.success
-        assert latest(instance)[1]["summary"].startswith("4 archived, 1 failed; ")
+        told = latest(instance)[1]
+        assert told["summary"].startswith("4 archived, 1 failed; ")
+        (error,) = told["errors"]
+        assert error.endswith(": TransientError"), "the day's metadata tell why"
         logged = " ".join(entry.user_message for entry in instance.all_logs(result.run_id))
         assert "TransientError" in logged
         assert "jane" not in logged.casefold()
@@ -514,7 +517,7 @@ def test_the_last_line_says_why_an_email_stayed(
     assert main(["run", "email_archive_job"]) == 1
     (line,) = capsys.readouterr().out.splitlines()
     assert line.startswith("email_archive_job: failed: 1 failed; ")
-    assert f"the first error: message {message_id}: " in line
+    assert f"the first error: message {message_id} for s3://no-such-bucket: " in line
     assert "NoSuchBucket" in line
 
 
