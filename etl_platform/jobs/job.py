@@ -107,10 +107,13 @@ def run_in_process(
 
 
 def _why(failure: "StepFailureData") -> str:
-    """In one line. An error that nobody foresaw may quote a value in its text, so it is told by its name."""
+    """In one line. An error that nobody foresaw may quote a value in its text, so its name and place are told."""
     if failure.user_failure_data and failure.user_failure_data.description:
         return " ".join(failure.user_failure_data.description.split())
     error = failure.error
     while error is not None and error.cause is not None:
         error = error.cause
-    return f"{error.cls_name or 'an error'}, which the platform did not foresee" if error else "an unknown error"
+    if error is None:
+        return "an unknown error"
+    place = " ".join(error.stack[-1].split("\n")[0].split()) if error.stack else "an unknown place"
+    return f"a bug of the platform: {error.cls_name} at {place}"

@@ -222,6 +222,20 @@ def test_the_last_line_says_why_a_run_failed(
     assert capsys.readouterr().out.startswith(f"{JOB}: failed: TransientError: s3://")
 
 
+def test_a_bug_is_told_by_name_and_place_without_the_value_that_it_quotes(
+    command: Callable[..., int], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def stumble(*_: Any) -> None:
+        raise KeyError(" ".join(["Jane", "Roe"]))
+
+    monkeypatch.setattr(AttachmentCopies, "run", stumble)
+    assert command("--agency-id", "10") == 1
+    told = capsys.readouterr()
+    assert told.out.startswith(f'{JOB}: failed: a bug of the platform: KeyError at File "{__file__}", line ')
+    assert told.out.count("\n") == 1
+    assert "Jane Roe" not in told.out + told.err
+
+
 def test_an_agency_without_attachments_is_a_no_op(
     seeded: Place, command: Callable[..., int], database_url: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
