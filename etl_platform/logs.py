@@ -23,11 +23,12 @@ class JsonLines(logging.Formatter):
         return json.dumps(line, ensure_ascii=False, default=str)
 
 
-def configure_logs(level: str) -> None:
-    """Send this package's logs to stderr as JSON lines, from ``level`` upwards."""
+def configure_logs(level: str, *others: str) -> None:
+    """Send the logs of this package, and of the packages named, to stderr as JSON lines, from ``level`` upwards."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonLines())
-    logger = logging.getLogger("etl_platform")
-    logger.handlers[:] = [handler]
-    logger.setLevel(level)
-    logger.propagate = False
+    for name in ("etl_platform", *others):
+        logger = logging.getLogger(name)
+        logger.handlers[:] = [handler]
+        logger.setLevel(level)
+        logger.propagate = False

@@ -1,6 +1,7 @@
 """Settings: the only reader of the environment and of ``.env``. Every name, default and limit stands here."""
 
 import os
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import Field, dataclass, field, fields
 from pathlib import Path
@@ -11,6 +12,8 @@ from etl_platform.core.layout import WRITTEN_PREFIXES
 
 _PACKAGE = Path(__file__).parent
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
+_TOPIC_ARN = re.compile(r"arn:aws[a-z-]*:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]{1,256}(\.fifo)?")
+_TOKEN_CHARACTERS = 16
 
 
 def _shipped(folder: str) -> Path:
@@ -66,6 +69,25 @@ def _level(value: str) -> str:
     if value.upper() not in LOG_LEVELS:
         raise ValueError(f"takes one of {', '.join(LOG_LEVELS)}")
     return value.upper()
+
+
+def _yes_no(value: str) -> bool:
+    if value.lower() not in {"true", "false"}:
+        raise ValueError("takes true or false")
+    return value.lower() == "true"
+
+
+def _topic_arns(value: str) -> tuple[str, ...]:
+    arns = tuple(arn.strip() for arn in value.split(",") if arn.strip())
+    if not arns or not all(_TOPIC_ARN.fullmatch(arn) for arn in arns):
+        raise ValueError("takes ARNs of SNS topics, arn:<partition>:sns:<region>:<account>:<name>, with commas between")
+    return arns
+
+
+def _token(value: str) -> str:
+    if len(value) < _TOKEN_CHARACTERS or not value.isascii():
+        raise ValueError(f"takes at least {_TOKEN_CHARACTERS} ASCII characters")
+    return value
 
 
 def _setting(
@@ -147,6 +169,19 @@ class Settings:
     dagster_postgres_url: str | None = _setting(
         None, _text, "Dagster's own storage, postgresql://…; unset means SQLite"
     )
+    gateway_allowed_topic_arns: tuple[str, ...] | None = _setting(
+        None, _topic_arns, "SNS topics whose posts the gateway takes, with commas between"
+    )
+    gateway_admin_token: str | None = _setting(
+        None,
+        _token,
+        f"Bearer token of POST /breaker/reset, {_TOKEN_CHARACTERS} characters or more; unset means that it is off",
+        secret=True,
+    )
+    gateway_dev_mode: bool = _setting(
+        False, _yes_no, "With AWS_ENDPOINT_URL the gateway believes that emulator's posts, which are not signed"
+    )
+    port: int = _setting(8080, _whole(1, 65_535), "Port of the gateway")
     log_level: str = _setting("INFO", _level, f"One of {', '.join(LOG_LEVELS)}")
 
     @classmethod
@@ -223,5 +258,6 @@ def env_example() -> str:
         about = item.metadata["about"]
         if also := item.metadata["also"]:
             about += f"; unset means {also}" + ("" if item.default is None else f", else {item.default}")
-        lines += ["", f"# {about}", f"{item.name.upper()}={item.default if shown else ''}"]
+        default = str(item.default).lower() if isinstance(item.default, bool) else item.default
+        lines += ["", f"# {about}", f"{item.name.upper()}={default if shown else ''}"]
     return "\n".join(lines) + "\n"

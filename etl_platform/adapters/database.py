@@ -33,6 +33,13 @@ class ApplicationDatabase:
     def __init__(self, url: str) -> None:
         self._url = url
 
+    def check(self) -> None:
+        """Return if the server takes the login and answers."""
+        from sqlalchemy import select, true
+
+        with self._rows(select(true())) as batches:
+            next(batches)
+
     def agencies(self) -> list[Agency]:
         """All agencies that have a slug, by id."""
         from sqlalchemy import select

@@ -160,6 +160,11 @@ class S3Store:
                     return None
                 raise
 
+    def check_bucket(self, bucket: str) -> None:
+        """Return if the bucket answers; ObjectMissingError or TransientError otherwise."""
+        with _errors(f"HEAD s3://{bucket}", _MISSING):
+            self._s3.head_bucket(Bucket=bucket)
+
     def folders(self, bucket: str, prefix: str) -> Iterator[str]:
         with _errors(f"LIST s3://{bucket}/{prefix}", _MISSING):
             pages = self._s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix, Delimiter="/")

@@ -7,6 +7,7 @@ EtlPlatformError
 │   ├── ContractError         a contract or a declared API does not parse; carries file and line
 │   │   └── TransformError    a contract's transform hook is not there, raises, or returns something else
 │   ├── MalformedEventError   a queue message that is no S3 event
+│   ├── NotificationRefusedError  a post to the gateway that is not believed; carries a code
 │   ├── ObjectMissingError    the object version is not there (S3's NoSuchKey)
 │   ├── UnsafeKeyError        a key that would leave the local root
 │   ├── ApiAnswerError        a REST API refuses, or answers something other than what was declared
@@ -60,6 +61,19 @@ class EmailNotArchivedError(PermanentError):
 
 class MalformedEventError(PermanentError):
     """A queue message that is no S3 event; the message says what was found instead."""
+
+
+class NotificationRefusedError(PermanentError):
+    """A post to the gateway that is not believed, or makes no sense; no value of it is quoted.
+
+    Args:
+        code: stable name of the reason, such as ``bad_signature``.
+        message: what was found.
+    """
+
+    def __init__(self, code: str, message: str) -> None:
+        self.code, self.message = code, message
+        super().__init__(f"{code}: {message}")
 
 
 class ObjectMissingError(PermanentError):

@@ -20,6 +20,9 @@ WRONG = {
     "POLL_INTERVAL_SECONDS": "0.5",
     "MAX_MESSAGES_PER_POLL": "11",
     "VISIBILITY_TIMEOUT_SECONDS": "43201",
+    "GATEWAY_ALLOWED_TOPIC_ARNS": "arn:aws:sns:us-east-1:123456789012:t, *",
+    "GATEWAY_DEV_MODE": "on",
+    "PORT": "0",
     "LOG_LEVEL": "LOUD",
 }
 
@@ -128,6 +131,18 @@ def test_a_poll_takes_one_to_ten_messages(name: str, value: str) -> None:
 def test_a_missing_email_queue_or_bucket_is_named_with_its_old_name() -> None:
     with pytest.raises(SettingsError, match=r"EMAIL_QUEUE_URL \(or SQS_QUEUE_URL\), EMAIL_BUCKET_NAME \(or S3_BUCKET"):
         Settings().require("email_queue_url", "email_bucket_name")
+
+
+def test_topics_are_a_list_with_commas_in_every_partition() -> None:
+    arns = ("arn:aws-us-gov:sns:us-gov-west-1:123456789012:a", "arn:aws:sns:us-east-1:123456789012:b.fifo")
+    read = Settings.from_environment({"GATEWAY_ALLOWED_TOPIC_ARNS": f" {arns[0]} ,{arns[1]},"})
+    assert read.gateway_allowed_topic_arns == arns
+
+
+def test_a_token_that_is_easy_to_guess_is_refused_and_not_shown() -> None:
+    with pytest.raises(SettingsError, match=r"^GATEWAY_ADMIN_TOKEN: takes at least 16") as caught:
+        Settings.from_environment({"GATEWAY_ADMIN_TOKEN": "hunter2"})
+    assert "hunter2" not in str(caught.value)
 
 
 def test_what_is_required_and_missing_is_named() -> None:

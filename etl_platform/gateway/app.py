@@ -1,0 +1,171 @@
+"""Routes: each reads a request, asks one thing and answers in JSON. What is decided about a post is in ``webhook``."""
+
+import hmac
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from datetime import UTC, datetime
+
+import anyio
+import anyio.to_thread
+from starlette.applications import Starlette
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from etl_platform.adapters.aws import nameless
+from etl_platform.core.errors import SettingsError
+from etl_platform.core.sns import MAX_BODY_BYTES
+from etl_platform.gateway.asking import ask
+from etl_platform.gateway.metrics import GatewayMetrics, read_sources
+from etl_platform.gateway.systems import Systems
+from etl_platform.gateway.webhook import Answer, Webhook
+
+log = logging.getLogger(__name__)
+
+_POSTS_AT_ONCE = 20
+_BODY_WITHIN_S = 10.0
+_DRAINED_BYTES = 4 * MAX_BODY_BYTES
+_READY_WITHIN_S = 3.0
+_BREAKER_WITHIN_S = 30.0
+"""The first look imports Dagster."""
+
+
+class Gateway:
+    """The application of one process. Posts and probes have threads of their own, so neither waits for the other."""
+
+    def __init__(self, systems: Systems) -> None:
+        self._systems = systems
+        self._webhook = Webhook(systems.settings, systems.queue)
+        self._metrics = GatewayMetrics()
+        self._checks = systems.readiness_checks()
+        self._sources = systems.metric_sources()
+        self._posts = anyio.CapacityLimiter(_POSTS_AT_ONCE)
+        self._probes = anyio.CapacityLimiter(3 * len(self._checks))
+        self._scrapes = anyio.CapacityLimiter(3 * len(self._sources))
+        self._dagster = anyio.CapacityLimiter(1)
+
+    def application(self) -> Starlette:
+        reset_methods = ["POST", "GET"] if self._systems.settings.gateway_dev_mode else ["POST"]
+        return Starlette(
+            routes=[
+                Route("/", self.post, methods=["POST"]),
+                Route("/", _nothing, methods=["HEAD"]),
+                Route("/healthz", _alive),
+                Route("/readyz", self.ready),
+                Route("/metrics", self.metrics),
+                Route("/breaker", self.breaker),
+                Route("/breaker/reset", self.reset, methods=reset_methods),
+            ]
+        )
+
+    async def post(self, request: Request) -> Response:
+        started = time.monotonic()
+        answer = await self._answer(request)
+        self._metrics.count(answer, time.monotonic() - started)
+        return JSONResponse(answer.document, answer.status)
+
+    async def _answer(self, request: Request) -> Answer:
+        try:
+            with anyio.fail_after(_BODY_WITHIN_S):
+                body = await _body(request)
+        except TimeoutError:
+            return Answer(408, "refused", "slow")
+        except ClientDisconnect:
+            return Answer(400, "refused", "cut_off")
+        if body is None:
+            return Answer(413, "refused", "too_large")
+        try:
+            return await anyio.to_thread.run_sync(self._webhook.take, body, datetime.now(UTC), limiter=self._posts)
+        except Exception as error:
+            # A bug here must not lose a notification: SNS comes again after a 5xx.
+            log.exception("post failed", extra={"error_type": nameless(error)})
+            return Answer(500, "failed")
+
+    async def ready(self, _: Request) -> Response:
+        states: dict[str, str] = {}
+
+        async def check(name: str, reach: Callable[[], object]) -> None:
+            try:
+                await ask(reach, _READY_WITHIN_S, self._probes)
+                states[name] = "ok"
+            except TimeoutError:
+                states[name] = f"no answer within {_READY_WITHIN_S:.0f} s"
+            except Exception as error:  # noqa: BLE001 - the edge of a probe: whatever is wrong is its answer
+                states[name] = nameless(error)
+
+        async with anyio.create_task_group() as group:
+            for name, reach in self._checks.items():
+                group.start_soon(check, name, reach)
+        is_ready = all(state == "ok" for state in states.values())
+        if not is_ready:
+            log.warning("not ready", extra={"checks": states})
+        return JSONResponse(
+            {"status": "ready" if is_ready else "not_ready", "checks": states}, 200 if is_ready else 503
+        )
+
+    async def metrics(self, _: Request) -> Response:
+        readings = await read_sources(self._sources, self._scrapes)
+        return Response(self._metrics.text(readings), media_type="text/plain; version=0.0.4; charset=utf-8")
+
+    async def breaker(self, _: Request) -> Response:
+        return await self._of_dagster(self._systems.breaker)
+
+    async def reset(self, request: Request) -> Response:
+        if request.method == "POST" and (refused := self._refusal(request)):
+            return refused
+        return await self._of_dagster(self._systems.reset_breaker)
+
+    def _refusal(self, request: Request) -> Response | None:
+        token = self._systems.settings.gateway_admin_token
+        if token is None:
+            return _said(403, "forbidden", "GATEWAY_ADMIN_TOKEN is not set, so nobody may reset the breaker here")
+        scheme, _, given = request.headers.get("authorization", "").partition(" ")
+        if scheme.lower() != "bearer" or not given:
+            refused = _said(401, "unauthorized", "takes Authorization: Bearer <GATEWAY_ADMIN_TOKEN>")
+            refused.headers["WWW-Authenticate"] = "Bearer"
+            return refused
+        if not hmac.compare_digest(given.strip().encode(), token.encode()):
+            log.warning("breaker reset refused", extra={"reason": "wrong_token"})
+            return _said(403, "forbidden", "the token is wrong")
+        return None
+
+    async def _of_dagster(self, question: Callable[[], object]) -> Response:
+        try:
+            status = await ask(question, _BREAKER_WITHIN_S, self._dagster)
+        except SettingsError as error:
+            return _said(503, "unavailable", str(error))
+        except Exception as error:
+            log.exception("no answer from Dagster's records")
+            return _said(503, "unavailable", nameless(error))
+        if status is None:
+            return _said(503, "unavailable", "the reset failed; see the latest run of breaker_reset_job")
+        return JSONResponse(asdict(status))  # type: ignore[call-overload]
+
+
+async def _body(request: Request) -> bytes | None:
+    """The whole body; None if it is too large.
+
+    What is too large is read on for a while: a client that is cut off while it sends never sees the answer.
+    """
+    body, size = bytearray(), 0
+    async for block in request.stream():
+        size += len(block)
+        if size <= MAX_BODY_BYTES:
+            body += block
+        elif size > _DRAINED_BYTES:
+            return None
+    return bytes(body) if size <= MAX_BODY_BYTES else None
+
+
+async def _nothing(_: Request) -> Response:
+    return Response()
+
+
+async def _alive(_: Request) -> Response:
+    return JSONResponse({"status": "ok"})
+
+
+def _said(status: int, what: str, detail: str) -> JSONResponse:
+    return JSONResponse({"status": what, "detail": detail}, status)

@@ -1,0 +1,129 @@
+"""What Prometheus is shown: counts of this process, and what queues and breaker say at the time of the scrape.
+
+https://prometheus.io/docs/practices/naming/
+"""
+
+import logging
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+import anyio
+from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client.core import GaugeMetricFamily
+
+from etl_platform.adapters.aws import nameless
+from etl_platform.core.breaker import BreakerStatus
+from etl_platform.gateway.asking import ask
+from etl_platform.gateway.webhook import OUTCOMES, Answer
+
+log = logging.getLogger(__name__)
+
+PIPELINE = "file_processing"
+Source: TypeAlias = tuple[str, str]
+"""A pipeline, and what of it was asked: ``queue``, ``dead_letters`` or ``breaker``."""
+Question: TypeAlias = Callable[[], tuple[int, int] | BreakerStatus]
+_SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 15)
+_ASKING_S = 5.0
+"""Half of Prometheus' own limit for a scrape."""
+
+
+class GatewayMetrics:
+    """Counts of the posts that this process answered."""
+
+    def __init__(self) -> None:
+        self._registry = CollectorRegistry()
+        self._posts = Counter(
+            "etl_platform_gateway_posts",
+            "Posts of SNS by what was answered",
+            ("pipeline", "outcome", "reason"),
+            registry=self._registry,
+        )
+        self._seconds = Histogram(
+            "etl_platform_gateway_post_seconds",
+            "Seconds from the whole body of a post to its answer",
+            ("pipeline",),
+            buckets=_SECONDS,
+            registry=self._registry,
+        )
+        # A counter that appears with its first event hides that event from rate().
+        for outcome in OUTCOMES:
+            self._posts.labels(PIPELINE, outcome, "")
+
+    def count(self, answer: Answer, seconds: float) -> None:
+        self._posts.labels(PIPELINE, answer.outcome, answer.reason or "").inc()
+        self._seconds.labels(PIPELINE).observe(seconds)
+
+    def text(self, readings: "Readings") -> bytes:
+        found = CollectorRegistry()
+        found.register(readings)
+        return generate_latest(self._registry) + generate_latest(found)
+
+
+@dataclass(eq=False)
+class Readings:
+    """Answers of one scrape, by what was asked; a source that did not answer is in ``sources`` only."""
+
+    depths: dict[Source, tuple[int, int]] = field(default_factory=dict)
+    breaker: BreakerStatus | None = None
+    sources: dict[Source, bool] = field(default_factory=dict)
+
+    def collect(self) -> Iterable[GaugeMetricFamily]:
+        """Called by prometheus_client."""
+        messages = GaugeMetricFamily(
+            "etl_platform_queue_messages",
+            "Messages in the queue, approximate: waiting, or held by somebody who works on them",
+            labels=("pipeline", "state"),
+        )
+        dead = GaugeMetricFamily(
+            "etl_platform_dead_letters", "Messages in the dead-letter queue, approximate", labels=("pipeline",)
+        )
+        for (pipeline, kind), (waiting, held) in self.depths.items():
+            if kind == "queue":
+                messages.add_metric((pipeline, "waiting"), waiting)
+                messages.add_metric((pipeline, "held"), held)
+            else:
+                dead.add_metric((pipeline,), waiting + held)
+        answered = GaugeMetricFamily(
+            "etl_platform_source_up", "1 if a source of these metrics answered", labels=("pipeline", "source")
+        )
+        for labels, up in self.sources.items():
+            answered.add_metric(labels, float(up))
+        yield from (messages, dead, answered)
+        yield from _of_breaker(self.breaker)
+
+
+def _of_breaker(status: BreakerStatus | None) -> Iterable[GaugeMetricFamily]:
+    if status is None:
+        return
+    for name, about, value in (
+        ("active", "1 while the circuit breaker is open or half-open", status.active),
+        ("consecutive_failures", "Failed intake runs in a row", status.consecutive_failures),
+        ("cooldown_seconds", "Seconds until one run tries again", status.cooldown_remaining),
+    ):
+        gauge = GaugeMetricFamily(f"etl_platform_breaker_{name}", about, labels=("pipeline",))
+        gauge.add_metric((PIPELINE,), float(value))
+        yield gauge
+
+
+async def read_sources(questions: Mapping[Source, Question], threads: anyio.CapacityLimiter) -> Readings:
+    """Ask all at once, each for five seconds at most. What one of them raises hides none of the others."""
+    readings = Readings()
+
+    async def read(source: Source, question: Question) -> None:
+        try:
+            answer = await ask(question, _ASKING_S, threads)
+        except Exception as error:  # noqa: BLE001 - the edge of a scrape: the source is shown as down
+            log.warning("no metrics", extra={"source": " ".join(source), "error_type": nameless(error)})
+            readings.sources[source] = False
+            return
+        readings.sources[source] = True
+        if isinstance(answer, BreakerStatus):
+            readings.breaker = answer
+        else:
+            readings.depths[source] = answer
+
+    async with anyio.create_task_group() as group:
+        for source, question in questions.items():
+            group.start_soon(read, source, question)
+    return readings

@@ -1,0 +1,72 @@
+"""The gateway's process: one listening socket, one uvicorn, until SIGTERM."""
+
+import errno
+import logging
+import socket
+
+import uvicorn
+
+from etl_platform.core.errors import SettingsError
+from etl_platform.gateway.app import Gateway
+from etl_platform.gateway.systems import Systems
+from etl_platform.settings import Settings
+
+log = logging.getLogger(__name__)
+
+_BACKLOG = 512
+_STOP_WITHIN_S = 15
+"""What an answer may take; below terminationGracePeriodSeconds (30)."""
+
+
+def serve(settings: Settings, host: str, port: int) -> None:
+    """Answer until told to stop; port 0 takes a free one, which the log names.
+
+    Raises:
+        SettingsError: a setting is missing, or nothing can listen there.
+    """
+    gateway = Gateway(Systems(settings))
+    with listen(host, port) as listener:
+        if settings.gateway_dev_mode:
+            log.warning("development mode: unsigned posts are believed, and GET resets the breaker")
+        log.info("gateway listens", extra={"host": host, "port": listener.getsockname()[1]})
+        make_server(gateway).run(sockets=[listener])
+
+
+def make_server(gateway: Gateway) -> uvicorn.Server:
+    return uvicorn.Server(
+        uvicorn.Config(
+            gateway.application(),
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            proxy_headers=False,
+            lifespan="off",
+            ws="none",
+            timeout_graceful_shutdown=_STOP_WITHIN_S,
+        )
+    )
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A listening socket.
+
+    Raises:
+        SettingsError: naming the port that is in use, or the address that is not this machine's.
+    """
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+    except socket.gaierror as error:
+        raise SettingsError(f"--host {host}: {error.strerror}") from None
+    listener = socket.socket(family, kind, protocol)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+        listener.listen(_BACKLOG)
+    except OSError as error:
+        listener.close()
+        if error.errno == errno.EADDRINUSE:
+            raise SettingsError(f"port {port} is in use on {host}; choose another with --port or PORT") from None
+        raise SettingsError(f"cannot listen on {host} port {port}: {error.strerror}") from None
+    return listener
