@@ -35,6 +35,15 @@ def test_agencies_come_by_id(database: ApplicationDatabase) -> None:
     ]
 
 
+def test_a_server_that_answers_passes_the_check_and_one_that_does_not_fails_it(
+    database: ApplicationDatabase, tmp_path: Path
+) -> None:
+    database.check()
+
+    with pytest.raises(TransientError):
+        ApplicationDatabase(f"postgresql:///application?host={tmp_path}").check()
+
+
 def test_attachments_are_those_of_the_agency(database: ApplicationDatabase) -> None:
     files = database.attachment_files(11)
     assert [file.id for file in files] == list(range(110_001, 110_008))
