@@ -210,7 +210,9 @@ class Bench:
 
         ``also`` are environment variables of this process alone.
         """
-        answer = Path(tempfile.mkstemp(dir=self._work_dir, suffix=".json")[1])
+        opened, name = tempfile.mkstemp(dir=self._work_dir, suffix=".json")
+        os.close(opened)
+        answer = Path(name)
         told = {
             "environment": self._environment() | dict(also),
             "answer": str(answer),
