@@ -231,7 +231,7 @@ def _read(where: str, secret: str | None, response: "Response", *_args: Any, **_
         document = None if status == _NO_CONTENT else load_json(bytes(body))
     except ValueError as error:
         raise InvalidJSONError(f"{where}: the answer is no JSON: {error}", response=response) from None
-    # dlt's client and paginators each ask for it.
+    # dlt's client and paginators each ask the answer for it, and would parse it anew, without our numbers.
     response._content = b""
     response.json = lambda **_: document  # type: ignore[method-assign]
 

@@ -51,7 +51,7 @@ class SnsCertificates:
         key = self._certificate(message.signing_cert_url, now).public_key()
         if not isinstance(key, RSAPublicKey):
             raise NotificationRefusedError("bad_signature", "the certificate's key is not RSA")
-        # Version 1 is SNS's default to this day.
+        # Version 1 is SNS's default to this day, and SHA1 is what it says.
         digest = hashes.SHA1() if message.signature_version == "1" else hashes.SHA256()  # noqa: S303
         try:
             key.verify(signature, message.signed_text, PKCS1v15(), digest)

@@ -109,14 +109,17 @@ def _json(value: Any) -> str:
 
 @dataclass(frozen=True)
 class Place:
-    """Where a value of the incremental field stands among others of its kind: text, number or timestamp."""
+    """Where a value of the incremental field stands among others of its kind: text, number or timestamp.
+
+    ``order`` is a str, a number, or microseconds.
+    """
 
     kind: str
-    order: int | float | str
+    order: Any
 
     def is_after(self, other: "Place") -> bool:
         """Both are of one kind."""
-        return self.order > other.order  # type: ignore[operator]
+        return bool(self.order > other.order)
 
 
 def place_of(text: str) -> Place:

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 import anyio
 import anyio.to_thread
@@ -21,6 +22,9 @@ from etl_platform.gateway.asking import ask
 from etl_platform.gateway.metrics import GatewayMetrics, read_sources
 from etl_platform.gateway.systems import Systems
 from etl_platform.gateway.webhook import Answer, Webhook
+
+if TYPE_CHECKING:
+    from etl_platform.core.breaker import BreakerStatus
 
 log = logging.getLogger(__name__)
 
@@ -131,7 +135,7 @@ class Gateway:
             return _said(403, "forbidden", "the token is wrong")
         return None
 
-    async def _of_dagster(self, question: Callable[[], object]) -> Response:
+    async def _of_dagster(self, question: "Callable[[], BreakerStatus | None]") -> Response:
         try:
             status = await ask(question, _BREAKER_WITHIN_S, self._dagster)
         except SettingsError as error:
@@ -141,7 +145,7 @@ class Gateway:
             return _said(503, "unavailable", nameless(error))
         if status is None:
             return _said(503, "unavailable", "the reset failed; see the latest run of breaker_reset_job")
-        return JSONResponse(asdict(status))  # type: ignore[call-overload]
+        return JSONResponse(asdict(status))
 
 
 async def _body(request: Request) -> bytes | None:

@@ -10,7 +10,6 @@ import sys
 from collections.abc import Mapping, Sequence
 from contextlib import redirect_stdout
 from pathlib import Path
-from types import MappingProxyType
 
 from etl_platform.jobs import JOBS
 from etl_platform.local.application_database import seeded_rows
@@ -44,19 +43,14 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _jobs(events: Path, settings: Settings) -> Mapping[str, Sequence[str]]:
     """The jobs and their arguments, in the order in which they are shown."""
     agency_id = str(seeded_rows().agencies[0][0])
-    buckets = (str(settings.attachments_source_bucket), str(settings.attachments_destination_bucket))
-    return MappingProxyType(
-        {
-            "s3_data_quality_job": ("--events-file", str(events)),
-            "get_s3_files_job": (
-                *("--agency-id", agency_id),
-                *("--source-bucket", buckets[0], "--destination-bucket", buckets[1]),
-            ),
-            "employment_history_job": ("--agency-id", agency_id),
-            "api_ingestion_job": (),
-            "email_archive_job": (),
-        }
-    )
+    source, to = settings.attachments_source_bucket, settings.attachments_destination_bucket
+    return {
+        "s3_data_quality_job": ["--events-file", str(events)],
+        "get_s3_files_job": f"--agency-id {agency_id} --source-bucket {source} --destination-bucket {to}".split(),
+        "employment_history_job": f"--agency-id {agency_id}".split(),
+        "api_ingestion_job": [],
+        "email_archive_job": [],
+    }
 
 
 def _run(name: str, arguments: Sequence[str], settings: Settings) -> tuple[str, int]:

@@ -5,7 +5,6 @@
 
 import json
 import random
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -13,6 +12,8 @@ from datetime import UTC, date, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
+
+from etl_platform.local.serving import serving
 
 SECRET_NAME = "SAMPLE_API_TOKEN"  # noqa: S105 - the name, not the token
 TOKEN = "sample-token"  # noqa: S105 - what the sample takes, and nobody else
@@ -99,13 +100,6 @@ def sample_api() -> Iterator[SampleApi]:
         def log_message(self, *_: Any) -> None:
             """The demo's terminal is for its own lines."""
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        server.daemon_threads = True
-        api = SampleApi(f"http://127.0.0.1:{server.server_port}")
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
-        thread.start()
-        try:
-            yield api
-        finally:
-            server.shutdown()
-            thread.join()
+    with serving(ThreadingHTTPServer(("127.0.0.1", 0), Handler)) as url:
+        api = SampleApi(url)
+        yield api

@@ -1,13 +1,11 @@
 """api_ingestion_job: the declared REST APIs, one asset per dataset that they fill, partitioned by agency."""
 
-import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 import dagster as dg
-from dagster._utils.warnings import PreviewWarning  # the class that Dagster asks to filter by
 
 from etl_platform.api_ingestion import ApiIngestion
 from etl_platform.core.api_sources import ApiResource, ApiSource
@@ -15,7 +13,7 @@ from etl_platform.core.deliveries import Cause, Outcome
 from etl_platform.core.errors import EtlPlatformError, TransientError
 from etl_platform.ingest import Attempt, Ingested
 from etl_platform.pipelines.failures import as_dagster_failures
-from etl_platform.pipelines.partitions import agencies, register_agencies
+from etl_platform.pipelines.partitions import agencies, partitioned_check, register_agencies
 from etl_platform.pipelines.progress import RunProgress
 from etl_platform.pipelines.reporting import delivery_events, table
 from etl_platform.pipelines.resources import Platform
@@ -95,11 +93,7 @@ def _build_assets(sources: Sequence[ApiSource]) -> dg.AssetsDefinition:
         for dataset, contract in filled.items()
     ]
     about = "The fields of the records and their JSON types are those of the snapshot before and of the contract."
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", PreviewWarning)
-        checks = [
-            dg.AssetCheckSpec(DRIFT_CHECK, asset=spec.key, description=about, partitions_def=agencies) for spec in specs
-        ]
+    checks = [partitioned_check(DRIFT_CHECK, spec.key, about) for spec in specs]
 
     @dg.multi_asset(name=OP_NAME, specs=specs, check_specs=checks, can_subset=True)
     def ingest_apis(

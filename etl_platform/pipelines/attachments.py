@@ -1,11 +1,9 @@
 """``attachments``: an agency's attachment files in the research bucket, their check, and the job that copies them."""
 
-import warnings
 from collections.abc import Iterator
 from typing import Any
 
 import dagster as dg
-from dagster._utils.warnings import PreviewWarning  # the class that Dagster asks to filter by
 
 from etl_platform.attachments import Copied
 from etl_platform.core.agencies import Agency, agency_of
@@ -13,7 +11,7 @@ from etl_platform.core.attachments import MADE, Status
 from etl_platform.core.errors import PermanentError, TransientError
 from etl_platform.core.layout import attachments_metadata_key
 from etl_platform.pipelines.failures import as_dagster_failures
-from etl_platform.pipelines.partitions import agencies
+from etl_platform.pipelines.partitions import agencies, partitioned_check
 from etl_platform.pipelines.progress import RunProgress
 from etl_platform.pipelines.reporting import table
 from etl_platform.pipelines.resources import Platform
@@ -32,21 +30,14 @@ class AttachmentsConfig(dg.Config):
 
 
 def build_attachments() -> dg.AssetsDefinition:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", PreviewWarning)
-        check = dg.AssetCheckSpec(
-            CHECK,
-            asset=ASSET,
-            description="Every attachment of the database lies at the destination, in the size that the database has.",
-            partitions_def=agencies,
-        )
+    about = "Every attachment of the database lies at the destination, in the size that the database has."
 
     @dg.asset(
         key=ASSET,
         partitions_def=agencies,
         group_name="attachments",
         kinds={"s3", "parquet"},
-        check_specs=[check],
+        check_specs=[partitioned_check(CHECK, ASSET, about)],
         description="The agency's attachment files, copied from the application's document store.\n\n"
         "One object per attachment of the application's database, and one row of metadata for each.",
     )

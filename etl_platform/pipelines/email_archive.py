@@ -1,17 +1,16 @@
 """The asset ``email_archive``, a partition a day: its job drains the email queue, its sensor asks for a run."""
 
-import warnings
 from collections.abc import Iterator
 from datetime import date
 from typing import Any
 
 import dagster as dg
-from dagster._utils.warnings import PreviewWarning  # the class that Dagster asks to filter by
 
 from etl_platform.core.errors import SettingsError
 from etl_platform.email_archive import Drained, Outcome, Tally
 from etl_platform.pipelines.failures import as_dagster_failures
 from etl_platform.pipelines.intake_runs import UNFINISHED, is_being_cancelled
+from etl_platform.pipelines.partitions import partitioned_check
 from etl_platform.pipelines.progress import RunProgress
 from etl_platform.pipelines.resources import Platform
 from etl_platform.pipelines.stopping import told_to_stop
@@ -30,14 +29,9 @@ def build_email_asset() -> dg.AssetsDefinition:
 
     Launched for a day it drains too, and then also says what the archive holds of that day.
     """
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", PreviewWarning)
-        check = dg.AssetCheckSpec(
-            CHECK,
-            asset=ASSET,
-            description="No message of the day was poison. Red until the day is materialized by hand.",
-            partitions_def=DAYS,
-        )
+    check = partitioned_check(
+        CHECK, ASSET, "No message of the day was poison. Red until the day is materialized by hand.", DAYS
+    )
     spec = dg.AssetSpec(
         ASSET,
         description="Validated emails: one JSON document per message, by the UTC day on which the message was sent.",

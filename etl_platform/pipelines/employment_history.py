@@ -1,17 +1,15 @@
 """The employment-history export: its asset and checks, employment_history_job, and a schedule of a run an agency."""
 
-import warnings
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
-from dagster._utils.warnings import PreviewWarning  # the class that Dagster asks to filter by
 
 from etl_platform.core.contracts import Contract
 from etl_platform.core.employment_findings import EXPECTED, Finding
 from etl_platform.core.errors import SettingsError
 from etl_platform.pipelines.failures import as_dagster_failures
-from etl_platform.pipelines.partitions import agencies, register_agencies
+from etl_platform.pipelines.partitions import agencies, partitioned_check, register_agencies
 from etl_platform.pipelines.progress import RunProgress
 from etl_platform.pipelines.reporting import column_schema, table
 from etl_platform.pipelines.resources import Platform
@@ -45,12 +43,7 @@ def build_employment_history_assets() -> dg.AssetsDefinition:
         partitions_def=agencies,
         skippable=True,
     )
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", PreviewWarning)
-        checks = [
-            dg.AssetCheckSpec(oddity.value, asset=_ASSET, description=text, partitions_def=agencies)
-            for oddity, text in EXPECTED.items()
-        ]
+    checks = [partitioned_check(oddity.value, _ASSET, text) for oddity, text in EXPECTED.items()]
 
     @dg.multi_asset(name="export_employment_history", specs=[asset], check_specs=checks)
     def export_employment_history(

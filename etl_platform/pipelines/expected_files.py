@@ -1,17 +1,15 @@
 """``file_is_on_time`` of every dataset with a cadence: the check, and the job that looks at all agencies each day."""
 
-import warnings
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 
 import dagster as dg
-from dagster._utils.warnings import PreviewWarning  # the class that Dagster asks to filter by
 
 from etl_platform.arrivals import standings
 from etl_platform.core.cadence import Standing
 from etl_platform.core.contracts import Contract
 from etl_platform.pipelines.failures import as_dagster_failures
-from etl_platform.pipelines.partitions import agencies, register_agencies
+from etl_platform.pipelines.partitions import partitioned_check, register_agencies
 from etl_platform.pipelines.reporting import table
 from etl_platform.pipelines.resources import Platform
 
@@ -25,18 +23,12 @@ def on_time_keys(contracts: Mapping[str, Contract]) -> list[dg.AssetCheckKey]:
 
 def build_on_time_checks(contracts: Mapping[str, Contract]) -> list[dg.AssetChecksDefinition]:
     """The checks as a person runs them on one partition; none where no contract has a cadence."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", PreviewWarning)
-        specs = [
-            dg.AssetCheckSpec(
-                CHECK,
-                asset=dg.AssetKey(["silver", contract.dataset]),
-                description="The agency's next file is not overdue by the contract's slaProperties.",
-                partitions_def=agencies,
-            )
-            for contract in contracts.values()
-            if contract.cadence is not None
-        ]
+    about = "The agency's next file is not overdue by the contract's slaProperties."
+    specs = [
+        partitioned_check(CHECK, dg.AssetKey(["silver", contract.dataset]), about)
+        for contract in contracts.values()
+        if contract.cadence is not None
+    ]
     if not specs:
         return []
 

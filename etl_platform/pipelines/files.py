@@ -1,6 +1,5 @@
 """Bronze and silver of every dataset, their checks, and the job that ingests files into them."""
 
-import warnings
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import partial
@@ -8,7 +7,6 @@ from itertools import groupby
 from typing import Any
 
 import dagster as dg
-from dagster._utils.warnings import PreviewWarning  # the class that Dagster asks to filter by
 from pydantic import Field
 
 from etl_platform.batch import Failed, HeldMessage, Threads, work_batch
@@ -23,7 +21,7 @@ from etl_platform.pipelines.failed_runs import FAILED
 from etl_platform.pipelines.failures import as_dagster_failures
 from etl_platform.pipelines.intake_runs import JOB_NAME, is_being_cancelled, is_spare_probe, note_progress
 from etl_platform.pipelines.lineage import column_lineage, header_schema
-from etl_platform.pipelines.partitions import agencies, register_agencies
+from etl_platform.pipelines.partitions import agencies, partitioned_check, register_agencies
 from etl_platform.pipelines.reporting import (
     FILE_CHECK,
     bronze_metadata,
@@ -139,17 +137,12 @@ def _asset_specs(contract: Contract, from_apis: Collection[str]) -> tuple[dg.Ass
 
 def _check_specs(contracts: Any) -> list[dg.AssetCheckSpec]:
     specs: list[dg.AssetCheckSpec] = []
-    with warnings.catch_warnings():
-        # Partitioned checks are marked preview; without them every agency would overwrite the others' results.
-        warnings.simplefilter("ignore", PreviewWarning)
-        for contract in contracts:
-            silver = dg.AssetKey(["silver", contract.dataset])
-            about = [(FILE_CHECK, "The file can be read and its header has every required column.")]
-            about += [(check_name(rule.reason), rule.description) for rule in contract_rules(contract)]
-            about += [(check_name(rule.name), rule.description or rule.text) for rule in contract.dataset_rules]
-            specs += [
-                dg.AssetCheckSpec(name, asset=silver, description=text, partitions_def=agencies) for name, text in about
-            ]
+    for contract in contracts:
+        silver = dg.AssetKey(["silver", contract.dataset])
+        about = [(FILE_CHECK, "The file can be read and its header has every required column.")]
+        about += [(check_name(rule.reason), rule.description) for rule in contract_rules(contract)]
+        about += [(check_name(rule.name), rule.description or rule.text) for rule in contract.dataset_rules]
+        specs += [partitioned_check(name, silver, text) for name, text in about]
     return specs
 
 

@@ -1,6 +1,9 @@
-"""Partition sets. One: the agencies, added as their first file arrives."""
+"""Partition sets, and checks with a result for each partition. Agencies are added as their first file arrives."""
+
+import warnings
 
 import dagster as dg
+from dagster._utils.warnings import PreviewWarning  # the class that Dagster asks to filter by
 
 agencies = dg.DynamicPartitionsDefinition(name="agencies")
 
@@ -10,3 +13,13 @@ def register_agencies(instance: dg.DagsterInstance, names: set[str]) -> None:
     unknown = sorted(names - set(instance.get_dynamic_partitions("agencies")))
     if unknown:
         instance.add_dynamic_partitions("agencies", unknown)
+
+
+def partitioned_check(
+    name: str, asset: dg.AssetKey, description: str | None, partitions: dg.PartitionsDefinition[str] = agencies
+) -> dg.AssetCheckSpec:
+    """A check whose results lie under the asset's partitions: without them every agency would overwrite the others'."""
+    with warnings.catch_warnings():
+        # Dagster marks them as preview.
+        warnings.simplefilter("ignore", PreviewWarning)
+        return dg.AssetCheckSpec(name, asset=asset, description=description, partitions_def=partitions)

@@ -22,8 +22,9 @@ from botocore.exceptions import ClientError
 from etl_platform.core.events import parse_message
 from etl_platform.local.application_database import Rows, create_application_database
 from etl_platform.local.postgres import postgres_server
-from etl_platform.local.provision import KEY_ID, KEY_SECRET, REGION, open_clients, provision
+from etl_platform.local.provision import KEY_ID, KEY_SECRET, REGION, open_clients
 from etl_platform.local.stack import REPOSITORY
+from etl_platform_tests.apart import provision_apart
 from etl_platform_tests.faults.end_state import EndState, read_end_state, written_versions
 from etl_platform_tests.faults.processes import Zygote, wait
 from etl_platform_tests.faults.proxy import FaultProxy, Plan
@@ -70,16 +71,7 @@ class Bench:
 
     def __enter__(self) -> Self:
         self._open.callback(shutil.rmtree, self._homes)
-        self.made = provision(
-            self._endpoint_url,
-            bucket=f"b-{self._name}",
-            topic=f"t-{self._name}",
-            queue=f"q-{self._name}",
-            dead_letter_queue=f"d-{self._name}",
-            email_queue=f"eq-{self._name}",
-            email_dead_letter_queue=f"ed-{self._name}",
-            email_bucket=f"e-{self._name}",
-        )
+        self.made = provision_apart(self._endpoint_url, self._name)
         self.aws = self._open.enter_context(open_clients(self._endpoint_url))
         self.proxy = self._open.enter_context(FaultProxy(self._endpoint_url))
         self.zygote = self.another_zygote()

@@ -11,6 +11,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+from etl_platform.local.serving import serving
+
 
 @dataclass(frozen=True)
 class Asked:
@@ -101,17 +103,9 @@ def api_server() -> Iterator[ApiServer]:
             """Tests look at ``asked``."""
 
     class Server(ThreadingHTTPServer):
-        daemon_threads = True
-
         def handle_error(self, request: Any, client_address: Any) -> None:
             """A client that goes away in mid-answer is what some tests are about."""
 
-    with Server(("127.0.0.1", 0), Handler) as server:
-        server_of = ApiServer(f"http://127.0.0.1:{server.server_port}")
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
-        thread.start()
-        try:
-            yield server_of
-        finally:
-            server.shutdown()
-            thread.join()
+    with serving(Server(("127.0.0.1", 0), Handler)) as url:
+        server_of = ApiServer(url)
+        yield server_of

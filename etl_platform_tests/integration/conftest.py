@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 
 from etl_platform.local.emulator import Emulator
-from etl_platform.local.provision import Clients, Provisioned, open_clients, provision
+from etl_platform.local.provision import Clients, Provisioned, open_clients
 from etl_platform.local.stack import inherited_environment
 from etl_platform.pipelines.resources import Platform
 from etl_platform.settings import Settings
+from etl_platform_tests.apart import provision_apart
 
 
 @pytest.fixture(scope="session")
@@ -32,16 +33,7 @@ def provisioned(endpoint_url: str, request: pytest.FixtureRequest) -> Provisione
     """Resources of the test's own, so that no test sees another one's messages."""
     readable = re.sub(r"[^a-z0-9]+", "-", request.node.name.lower())[:30].strip("-")
     name = f"{readable}-{zlib.crc32(request.node.nodeid.encode()):08x}"
-    return provision(
-        endpoint_url,
-        bucket=f"b-{name}",
-        topic=f"t-{name}",
-        queue=f"q-{name}",
-        dead_letter_queue=f"d-{name}",
-        email_queue=f"eq-{name}",
-        email_dead_letter_queue=f"ed-{name}",
-        email_bucket=f"e-{name}",
-    )
+    return provision_apart(endpoint_url, name)
 
 
 @pytest.fixture

@@ -5,13 +5,13 @@ in AWS; only the authority is the test's own.
 """
 
 import ssl
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+from etl_platform.local.serving import serving
 from etl_platform_tests.unit.sns_posts import Signer, make_signer
 
 
@@ -74,16 +74,9 @@ def sns_server(folder: Path, host: str = "sns.us-east-1.amazonaws.com") -> Itera
         def log_message(self, *args: object) -> None:
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Proxy)
-    server_of = SnsServer(f"http://127.0.0.1:{server.server_address[1]}", folder / "authority.pem")
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
-    thread.start()
-    try:
+    with serving(ThreadingHTTPServer(("127.0.0.1", 0), Proxy)) as url:
+        server_of = SnsServer(url, folder / "authority.pem")
         yield server_of
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
 def _chain(folder: Path, signer: Signer) -> Path:
