@@ -1,4 +1,4 @@
-"""``python -m etl_platform.local``: behind make demo, dev, drop and drop-email. Only arguments and exit codes."""
+"""``python -m etl_platform.local``: behind make demo, dev, drop and the emulator's set-up. Arguments and exit codes."""
 
 import argparse
 import signal
@@ -52,6 +52,9 @@ def _parser() -> argparse.ArgumentParser:
     email.add_argument("--count", type=int, default=5, metavar="N", help="how many [5]")
     email.add_argument("--poison", action="store_true", help="and a message that is no email")
     email.set_defaults(run=_drop_email, parser=email)
+    made = commands.add_parser("provision", help="bucket, topic, queues and what joins them, in an emulator")
+    made.add_argument("endpoint_url", metavar="URL", help="the emulator, such as http://127.0.0.1:4566")
+    made.set_defaults(run=_provision)
     return parser
 
 
@@ -95,6 +98,29 @@ def _drop_email(arguments: argparse.Namespace) -> int:
     sent = drop_email(arguments.count, poison=arguments.poison)
     print(f"Sent {sent} messages to the email queue")
     print(f"Watch their run:  http://127.0.0.1:{UI_PORT}/runs")
+    return 0
+
+
+def _provision(arguments: argparse.Namespace) -> int:
+    from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415
+
+    from etl_platform.local.emulator import is_emulator  # noqa: PLC0415
+    from etl_platform.local.provision import provision  # noqa: PLC0415
+
+    url = arguments.endpoint_url
+    if not is_emulator(url):
+        raise LocalStackError(f"no emulator answers at {url}; make dev or infra/local/docker-compose.yml starts one")
+    try:
+        made = provision(url)
+    except (BotoCoreError, ClientError) as error:
+        raise LocalStackError(f"the emulator at {url} refused: {error}") from error
+    print(f"DATA_BUCKET_NAME={made.bucket}")
+    print(f"FILE_EVENTS_QUEUE_URL={made.queue_url}")
+    print(f"FILE_EVENTS_DLQ_URL={made.dlq_url}")
+    print(f"EMAIL_QUEUE_URL={made.email_queue_url}")
+    print(f"EMAIL_DLQ_URL={made.email_dlq_url}")
+    print(f"EMAIL_BUCKET_NAME={made.email_bucket}")
+    print(f"GATEWAY_ALLOWED_TOPIC_ARNS={made.topic_arn}")
     return 0
 
 

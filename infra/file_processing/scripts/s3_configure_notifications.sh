@@ -1,0 +1,71 @@
+#!/usr/bin/env bash
+set -euo pipefail
+# shellcheck source=infra/scripts/aws_target.sh
+source "$(dirname "${BASH_SOURCE[0]}")/../../scripts/aws_target.sh"
+
+usage() {
+  cat <<'HELP'
+Have a bucket announce new objects below a prefix to the topic. All other notifications of the bucket stay.
+
+Run twice, it changes nothing. The topic must let the bucket publish: ./sns_set_topic_policy.sh comes first.
+
+variables:
+  BUCKET           the bucket, required
+  SOURCE_PREFIX    what is announced [from_client/]
+  SNS_TOPIC_ARN    the topic [file-processing-topic of the account and region]
+  ACCOUNT_ID       the topic's account, if SNS_TOPIC_ARN is not set [the caller's]
+  AWS_PROFILE      [etl-playground], unless there are other credentials
+  AWS_REGION       [us-gov-west-1]
+  AWS_ENDPOINT_URL an emulator instead of AWS, in region us-east-1 unless AWS_REGION is set
+
+example:
+  BUCKET=etl-file-processing-client-etl AWS_PROFILE=etl-playground ./s3_configure_notifications.sh
+HELP
+}
+
+take_no_arguments "$@"
+need_bucket
+need_tools python3
+prefix=${SOURCE_PREFIX:-from_client/}
+[[ $prefix == */ && $prefix != /* ]] || usage_error "SOURCE_PREFIX ends with / and does not start with one; got '$prefix'"
+aim_at_aws
+find_topic
+
+found=$(aws s3api get-bucket-notification-configuration --bucket "$BUCKET" --output json) ||
+  fail "cannot read the notifications of $BUCKET; is it there, and does the caller have s3:GetBucketNotification?"
+# A write replaces all notifications of the bucket, and sends an s3:TestEvent to each target.
+wanted=$(
+  python3 - "$found" "$SNS_TOPIC_ARN" "$prefix" <<'PYTHON'
+import json
+import sys
+
+text, topic, prefix = sys.argv[1:]
+found = json.loads(text or "{}")
+topics = found.get("TopicConfigurations", [])
+ours = {
+    "Id": "file-arrivals",
+    "TopicArn": topic,
+    "Events": ["s3:ObjectCreated:*"],
+    "Filter": {"Key": {"FilterRules": [{"Name": "prefix", "Value": prefix}]}},
+}
+
+
+def announces(item):
+    rules = item.get("Filter", {}).get("Key", {}).get("FilterRules", [])
+    # S3 answers with "Prefix" where it was told "prefix".
+    return item["TopicArn"], item["Events"], [(rule["Name"].lower(), rule["Value"]) for rule in rules]
+
+
+if announces(ours) not in map(announces, topics):
+    kept = [item for item in topics if item.get("Id") != ours["Id"]]
+    print(json.dumps({**found, "TopicConfigurations": [*kept, ours]}))
+PYTHON
+)
+if [[ -z $wanted ]]; then
+  echo "unchanged: $BUCKET announces $prefix to $SNS_TOPIC_ARN"
+  exit
+fi
+aws s3api put-bucket-notification-configuration --bucket "$BUCKET" --notification-configuration "$wanted" ||
+  fail "S3 refuses the notification of $BUCKET. If it cannot validate the destination, run sns_set_topic_policy.sh first;" \
+    "if configurations overlap, another notification covers $prefix: aws s3api get-bucket-notification-configuration shows it"
+echo "set: $BUCKET announces $prefix to $SNS_TOPIC_ARN"

@@ -1,0 +1,73 @@
+#!/usr/bin/env bash
+set -euo pipefail
+# shellcheck source=infra/scripts/aws_target.sh
+source "$(dirname "${BASH_SOURCE[0]}")/../../scripts/aws_target.sh"
+
+usage() {
+  cat <<'HELP'
+Let one bucket of one account publish to the topic. Other statements of its policy stay. Run twice, it changes nothing.
+
+Terraform does this where it owns the topic; this is for a topic that it does not own.
+
+variables:
+  BUCKET           the bucket, required
+  ACCOUNT_ID       its account [the caller's]
+  SNS_TOPIC_ARN    the topic [file-processing-topic of the account and region]
+  AWS_PROFILE      [etl-playground], unless there are other credentials
+  AWS_REGION       [us-gov-west-1]
+  AWS_ENDPOINT_URL an emulator instead of AWS, in region us-east-1 unless AWS_REGION is set
+
+example:
+  BUCKET=etl-file-processing-client-etl ./sns_set_topic_policy.sh
+HELP
+}
+
+take_no_arguments "$@"
+need_bucket
+need_tools python3
+aim_at_aws
+bucket_account=${ACCOUNT_ID:-}
+unset ACCOUNT_ID
+find_topic
+bucket_account=${bucket_account:-$ACCOUNT_ID}
+[[ $bucket_account =~ ^[0-9]{12}$ ]] || usage_error "ACCOUNT_ID takes 12 digits, not '$bucket_account'"
+
+policy=$(aws sns get-topic-attributes --topic-arn "$SNS_TOPIC_ARN" --query Attributes.Policy --output text) ||
+  fail "cannot read the policy of $SNS_TOPIC_ARN; is the topic there, and does the caller have sns:GetTopicAttributes?"
+wanted=$(
+  python3 - "$policy" "$SNS_TOPIC_ARN" "arn:$PARTITION:s3:::$BUCKET" "$bucket_account" <<'PYTHON'
+import json
+import sys
+
+text, topic, bucket, account = sys.argv[1:]
+found = json.loads(text) if text not in ("", "None") else {}
+statements = found.get("Statement", [])
+statements = statements if isinstance(statements, list) else [statements]
+
+
+def is_ours(statement):
+    conditions = statement.get("Condition", {}).values()
+    principal = statement.get("Principal")
+    service = principal.get("Service") if isinstance(principal, dict) else None
+    return service == "s3.amazonaws.com" and any(of.get("aws:SourceArn") == bucket for of in conditions)
+
+
+ours = {
+    "Effect": "Allow",
+    "Principal": {"Service": "s3.amazonaws.com"},
+    "Action": "sns:Publish",
+    "Resource": topic,
+    "Condition": {"ArnEquals": {"aws:SourceArn": bucket}, "StringEquals": {"aws:SourceAccount": account}},
+}
+if ours not in statements:
+    kept = [statement for statement in statements if not is_ours(statement)]
+    print(json.dumps({"Version": "2012-10-17", **found, "Statement": [*kept, ours]}))
+PYTHON
+)
+if [[ -z $wanted ]]; then
+  echo "unchanged: $BUCKET may publish to $SNS_TOPIC_ARN"
+  exit
+fi
+aws sns set-topic-attributes --topic-arn "$SNS_TOPIC_ARN" --attribute-name Policy --attribute-value "$wanted" ||
+  fail "cannot set the policy of $SNS_TOPIC_ARN; does the caller have sns:SetTopicAttributes?"
+echo "set: $BUCKET of account $bucket_account may publish to $SNS_TOPIC_ARN"

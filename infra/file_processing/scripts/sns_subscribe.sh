@@ -1,0 +1,54 @@
+#!/usr/bin/env bash
+set -euo pipefail
+# shellcheck source=infra/scripts/aws_target.sh
+source "$(dirname "${BASH_SOURCE[0]}")/../../scripts/aws_target.sh"
+
+usage() {
+  cat <<'HELP'
+Subscribe the gateway's address to the topic and wait up to 30 s until it has confirmed. Run twice, it changes nothing.
+
+SNS feeds the queue directly where it can, and this is not needed. A topic that does both brings every event twice.
+
+variables:
+  ENDPOINT         the gateway's address as SNS sees it, https://…/, required; http only with AWS_ENDPOINT_URL
+  SNS_TOPIC_ARN    the topic [file-processing-topic of the account and region]
+  ACCOUNT_ID       the topic's account, if SNS_TOPIC_ARN is not set [the caller's]
+  AWS_PROFILE      [etl-playground], unless there are other credentials
+  AWS_REGION       [us-gov-west-1]
+  AWS_ENDPOINT_URL an emulator instead of AWS, in region us-east-1 unless AWS_REGION is set
+
+example:
+  ENDPOINT=https://files.example.org/ AWS_PROFILE=etl-playground ./sns_subscribe.sh
+HELP
+}
+
+subscription() {
+  aws sns list-subscriptions-by-topic --topic-arn "$SNS_TOPIC_ARN" --output text \
+    --query "Subscriptions[?Endpoint=='$ENDPOINT'].SubscriptionArn | [0]" ||
+    fail "cannot list the subscriptions of $SNS_TOPIC_ARN; is the topic there?"
+}
+
+take_no_arguments "$@"
+[[ ${ENDPOINT:-} =~ ^(https?)://[A-Za-z0-9.:-]+/[^\'[:space:]]*$ ]] ||
+  usage_error "ENDPOINT takes https://<host>/, with its last slash, not '${ENDPOINT:-}'"
+protocol=${BASH_REMATCH[1]}
+[[ $protocol == https || -n ${AWS_ENDPOINT_URL:-} ]] ||
+  usage_error "ENDPOINT must be https: whoever listens to http reads every notification"
+aim_at_aws
+find_topic
+
+# One that still waits is subscribed again: SNS then sends its confirmation once more.
+if [[ $(subscription) != arn:* ]]; then
+  aws sns subscribe --topic-arn "$SNS_TOPIC_ARN" --protocol "$protocol" --notification-endpoint "$ENDPOINT" >/dev/null ||
+    fail "SNS refuses to subscribe $ENDPOINT to $SNS_TOPIC_ARN; the line above says why"
+fi
+for ((second = 0; second < 30; second++)); do
+  found=$(subscription)
+  if [[ $found == arn:* ]]; then
+    echo "confirmed: $found"
+    exit
+  fi
+  sleep 1
+done
+fail "$ENDPOINT has not confirmed within 30 s. SNS must reach it, with a certificate that a public authority signed, and" \
+  "GATEWAY_ALLOWED_TOPIC_ARNS must hold $SNS_TOPIC_ARN: docs/runbooks.md, \"A subscription stays unconfirmed\""

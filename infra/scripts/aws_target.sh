@@ -1,0 +1,73 @@
+# shellcheck shell=bash
+# Which AWS a script talks to, and how a script says what is wrong. Sourced, never run.
+
+fail() {
+  printf '%s: %s\n' "${0##*/}" "$*" >&2
+  exit 1
+}
+
+usage_error() {
+  printf '%s: %s\nTry: %s --help\n' "${0##*/}" "$*" "$0" >&2
+  exit 2
+}
+
+take_no_arguments() {
+  [[ $# -gt 0 ]] || return 0
+  [[ $1 != -h && $1 != --help ]] || { usage && exit 0; }
+  usage_error "it takes no argument, and got '$1'"
+}
+
+need_tools() {
+  local tool
+  for tool in "$@"; do
+    command -v "$tool" >/dev/null || fail "$tool is not on PATH; docs/deployment.md lists the tools and where they come from"
+  done
+}
+
+# An old command line does not read AWS_ENDPOINT_URL, and would change the real AWS instead of the emulator.
+aws() {
+  command aws ${AWS_ENDPOINT_URL:+--endpoint-url "$AWS_ENDPOINT_URL"} "$@"
+}
+
+# Own credentials or an emulator go before a profile: a profile that is not set up here would fail every call.
+aim_at_aws() {
+  need_tools aws
+  if [[ -n ${AWS_ENDPOINT_URL:-} ]]; then
+    unset AWS_PROFILE
+    export AWS_ACCESS_KEY_ID=${AWS_ACCESS_KEY_ID:-test} AWS_SECRET_ACCESS_KEY=${AWS_SECRET_ACCESS_KEY:-test}
+    AWS_REGION=${AWS_REGION:-us-east-1}
+  elif [[ -n ${AWS_ACCESS_KEY_ID:-}${AWS_WEB_IDENTITY_TOKEN_FILE:-} ]] ||
+    [[ -n ${AWS_CONTAINER_CREDENTIALS_FULL_URI:-}${AWS_CONTAINER_CREDENTIALS_RELATIVE_URI:-} ]]; then
+    unset AWS_PROFILE
+  else
+    export AWS_PROFILE=${AWS_PROFILE:-etl-playground}
+  fi
+  export AWS_REGION=${AWS_REGION:-us-gov-west-1} AWS_PAGER=''
+  export AWS_DEFAULT_REGION=$AWS_REGION
+}
+
+# Sets PARTITION, and ACCOUNT_ID unless it is given.
+ask_identity() {
+  local arn own_account
+  arn=$(aws sts get-caller-identity --query Arn --output text) ||
+    fail "AWS does not know these credentials (${AWS_PROFILE:+profile $AWS_PROFILE, }region $AWS_REGION);" \
+      "log in, or set AWS_PROFILE and AWS_REGION"
+  # PARTITION is for the script that sources this.
+  # shellcheck disable=SC2034
+  IFS=: read -r _ PARTITION _ _ own_account _ <<<"$arn"
+  ACCOUNT_ID=${ACCOUNT_ID:-$own_account}
+  [[ $ACCOUNT_ID =~ ^[0-9]{12}$ ]] || usage_error "ACCOUNT_ID takes 12 digits, not '$ACCOUNT_ID'"
+}
+
+# Sets SNS_TOPIC_ARN to this account's file-processing-topic, unless it is given.
+find_topic() {
+  ask_identity
+  SNS_TOPIC_ARN=${SNS_TOPIC_ARN:-arn:$PARTITION:sns:$AWS_REGION:$ACCOUNT_ID:file-processing-topic}
+  [[ $SNS_TOPIC_ARN =~ ^arn:aws[a-z-]*:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]+(\.fifo)?$ ]] ||
+    usage_error "SNS_TOPIC_ARN takes arn:<partition>:sns:<region>:<account>:<name>, not '$SNS_TOPIC_ARN'"
+}
+
+need_bucket() {
+  [[ ${BUCKET:-} =~ ^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$ ]] ||
+    usage_error "BUCKET takes the name of a bucket, not '${BUCKET:-}'"
+}
