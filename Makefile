@@ -16,7 +16,7 @@ export UV_LINK_MODE := copy
 unexport PYTHONDONTWRITEBYTECODE
 unexport VIRTUAL_ENV
 
-.PHONY: help setup demo dev drop drop-email test simulate check fix bench bench-burst bench-copies bench-email bench-export fuzz faults clean
+.PHONY: help setup demo dev drop drop-email test simulate check fix bench bench-burst bench-copies bench-email bench-export fuzz faults deploy-check helm-deps clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -94,6 +94,13 @@ fuzz: setup ## Run thousands of damaged files through the engine: make fuzz ARGS
 
 faults: setup ## Kill and break things at every AWS call; prints what was survived (15 minutes)
 	@exec $(BIN)/python -m etl_platform_tests.faults $(ARGS)
+
+deploy-check: setup .deploy/.ready ## Image, chart, Terraform, scripts and rules, as far as they go without a cluster (8 minutes)
+	@infra/deploy/install_packages.sh
+	exec $(BIN)/python -m etl_platform_tests.deploy $(ARGS)
+
+helm-deps: .deploy/.ready ## Fetch the official Dagster chart, which ours stands on; needs the internet
+	@.deploy/bin/helm dependency build helm/etl-platform
 
 clean: ## Remove everything that make setup, demo and dev made
 	@rm -rf .venv .emulator .deploy .dagster .local

@@ -1,0 +1,49 @@
+# One image for webserver, daemon, code server, gateway and runs: the arguments choose.
+#   docker build -t etl-platform .
+ARG BASE_IMAGE=python:3.12-slim
+
+FROM ${BASE_IMAGE} AS build
+ARG UV_VERSION=0.13.9
+# Certificates are the base image's own, so one with a company's root certificate works.
+ENV UV_COMPILE_BYTECODE=1 \
+    UV_LINK_MODE=copy \
+    UV_NO_CACHE=1 \
+    UV_PROJECT_ENVIRONMENT=/opt/etl-platform \
+    UV_PYTHON_DOWNLOADS=never \
+    UV_SYSTEM_CERTS=1
+RUN python3 -m venv /opt/uv \
+    && /opt/uv/bin/pip install --no-cache-dir --disable-pip-version-check "uv==${UV_VERSION}"
+WORKDIR /src
+# Dependencies first: a change of our own code installs none of them again.
+COPY pyproject.toml uv.lock ./
+RUN /opt/uv/bin/uv sync --locked --no-dev --no-install-project --python python3
+COPY README.md ./
+COPY api_sources api_sources
+COPY contracts contracts
+COPY etl_platform etl_platform
+RUN /opt/uv/bin/uv sync --locked --no-dev --no-editable --python python3
+
+FROM ${BASE_IMAGE}
+ARG VERSION=0.1.0
+ARG REVISION=unknown
+LABEL org.opencontainers.image.title="etl-platform" \
+      org.opencontainers.image.description="Files that agencies drop into S3 become checked, typed, traceable tables" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${REVISION}"
+# Both folders are written to and mounted by whoever runs the image; the rest of the root may be read-only.
+ENV DAGSTER_HOME=/opt/dagster/dagster_home \
+    DAGSTER_DISABLE_TELEMETRY=yes \
+    GATEWAY_HOST=0.0.0.0 \
+    HOME=/tmp \
+    PATH=/opt/etl-platform/bin:${PATH} \
+    PYTHONDONTWRITEBYTECODE=1 \
+    PYTHONUNBUFFERED=1
+RUN groupadd --gid 1000 etl \
+    && useradd --uid 1000 --gid 1000 --home-dir /tmp --no-create-home --shell /usr/sbin/nologin etl \
+    && install --directory --owner 1000 --group 1000 "${DAGSTER_HOME}"
+COPY --from=build /opt/etl-platform /opt/etl-platform
+USER 1000:1000
+WORKDIR /tmp
+EXPOSE 8080
+ENTRYPOINT ["etl-platform"]
+CMD ["--help"]

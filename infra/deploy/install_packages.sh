@@ -1,0 +1,26 @@
+#!/usr/bin/env bash
+# Install the Debian packages that make deploy-check needs, as root; those that are there are left alone.
+set -euo pipefail
+
+declare -A package_of=([buildah]=buildah [podman]=podman [runc]=runc [debootstrap]=debootstrap [promtool]=prometheus)
+
+missing=()
+for program in "${!package_of[@]}"; do
+  command -v "$program" >/dev/null || missing+=("${package_of[$program]}")
+done
+[[ ${#missing[@]} -eq 0 ]] && exit 0
+
+if [[ $(id -u) -ne 0 ]]; then
+  echo "deploy-check needs ${missing[*]}. Install them: sudo apt-get install --no-install-recommends ${missing[*]}" >&2
+  exit 1
+fi
+# Of prometheus only promtool is wanted: a service must not be started by its installation.
+policy=/usr/sbin/policy-rc.d
+if [[ ! -e $policy ]]; then
+  trap 'rm -f "$policy"' EXIT
+  printf '#!/bin/sh\nexit 101\n' >"$policy"
+  chmod 755 "$policy"
+fi
+export DEBIAN_FRONTEND=noninteractive
+apt-get update --quiet=2
+apt-get install --quiet=2 --no-install-recommends --yes "${missing[@]}" >/dev/null
