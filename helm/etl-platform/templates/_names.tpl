@@ -1,0 +1,19 @@
+{{- define "etl-platform.labels" -}}
+app.kubernetes.io/name: etl-platform
+app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
+{{- end }}
+
+{{- define "etl-platform.image" -}}
+{{ .Values.image.repository }}:{{ .Values.image.tag }}
+{{- end }}
+
+{{- /* What the dagster chart calls its ConfigMap with dagster.yaml: its name is left out where the release has it. */}}
+{{- define "etl-platform.instanceConfigMap" -}}
+{{- $name := ternary .Release.Name (printf "%s-dagster" .Release.Name) (contains "dagster" .Release.Name) -}}
+{{ $name | trunc 63 | trimSuffix "-" }}-instance
+{{- end }}
+
+{{- define "etl-platform.contractsDir" -}}/etc/etl-platform/contracts{{- end }}

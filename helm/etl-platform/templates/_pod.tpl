@@ -1,0 +1,83 @@
+{{- /* The parts that every pod of ours has. Those of dagster's chart get the same from values.yaml. */}}
+
+{{- define "etl-platform.podSecurity" -}}
+runAsNonRoot: true
+runAsUser: 1000
+runAsGroup: 1000
+fsGroup: 1000
+seccompProfile: {type: RuntimeDefault}
+{{- end }}
+
+{{- define "etl-platform.podSpec" -}}
+serviceAccountName: {{ .Values.global.serviceAccountName }}
+# AWS credentials come by a token of their own (IRSA); none of these pods speaks to the cluster.
+automountServiceAccountToken: false
+{{- with .Values.imagePullSecrets }}
+imagePullSecrets: {{- toYaml . | nindent 2 }}
+{{- end }}
+securityContext: {{- include "etl-platform.podSecurity" . | nindent 2 }}
+volumes: {{- include "etl-platform.volumes" . | nindent 2 }}
+{{- if eq .Values.contracts.source "s3" }}
+initContainers: {{- include "etl-platform.contractsInit" . | nindent 2 }}
+{{- end }}
+{{- end }}
+
+{{- define "etl-platform.container" -}}
+image: {{ include "etl-platform.image" . | quote }}
+imagePullPolicy: {{ .Values.image.pullPolicy }}
+securityContext:
+  allowPrivilegeEscalation: false
+  readOnlyRootFilesystem: true
+  capabilities: {drop: [ALL]}
+envFrom:
+  - configMapRef: {name: file-processing-config}
+  - secretRef: {name: file-processing-secrets, optional: true}
+volumeMounts:
+  - {name: tmp, mountPath: /tmp}
+  - {name: dagster-home, mountPath: {{ .Values.global.dagsterHome }}}
+  - {name: dagster-instance, mountPath: {{ .Values.global.dagsterHome }}/dagster.yaml, subPath: dagster.yaml}
+  - {name: contracts, mountPath: {{ include "etl-platform.contractsDir" . }}, readOnly: true}
+{{- end }}
+
+{{- define "etl-platform.env" -}}
+- name: DAGSTER_HOME
+  value: {{ .Values.global.dagsterHome }}
+- name: DAGSTER_PG_PASSWORD
+  valueFrom:
+    secretKeyRef: {name: {{ .Values.global.postgresqlSecretName }}, key: postgresql-password}
+{{- end }}
+
+{{- define "etl-platform.volumes" -}}
+- name: tmp
+  emptyDir: {}
+- name: dagster-home
+  emptyDir: {}
+- name: dagster-instance
+  configMap: {name: {{ include "etl-platform.instanceConfigMap" . }}}
+- name: contracts
+{{- if eq .Values.contracts.source "s3" }}
+  emptyDir: {}
+{{- else }}
+  configMap: {name: file-processing-contracts, optional: true}
+{{- end }}
+{{- end }}
+
+{{- define "etl-platform.contractsInit" -}}
+- name: contracts
+  {{- /* The list of mounts is this container's own: it is the one that writes the contracts. */}}
+  {{- omit (include "etl-platform.container" . | fromYaml) "volumeMounts" | toYaml | nindent 2 }}
+  args: [contract, fetch, {{ .Values.contracts.s3Url | quote }}, {{ include "etl-platform.contractsDir" . }}]
+  resources:
+    requests: {cpu: 100m, memory: 128Mi}
+    limits: {cpu: 500m, memory: 256Mi}
+  volumeMounts:
+    - {name: tmp, mountPath: /tmp}
+    - {name: contracts, mountPath: {{ include "etl-platform.contractsDir" . }}}
+{{- end }}
+
+{{- /* Deployments start anew when one of these changes; pods that are made for each run read them anyway. */}}
+{{- define "etl-platform.checksums" -}}
+checksum/config: {{ toJson .Values.config | sha256sum }}
+checksum/contracts: {{ toJson .Values.contracts | sha256sum }}
+checksum/instance: {{ toJson .Values.dagster | sha256sum }}
+{{- end }}
