@@ -14,6 +14,7 @@ from etl_platform.commands import (
     check,
     contracts,
     dlq,
+    doctor,
     gateway,
     history,
     jobs,
@@ -25,7 +26,7 @@ from etl_platform.commands import (
 from etl_platform.commands.parsing import BAD, GOOD, USAGE
 from etl_platform.core.errors import ContractError, EtlPlatformError, SettingsError, UsageError
 
-_GROUPS = (check, contracts, api, status, history, quarantine, replay, reconcile, dlq, breaker, jobs, gateway)
+_GROUPS = (check, contracts, api, status, history, quarantine, replay, reconcile, dlq, breaker, jobs, gateway, doctor)
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -167,7 +167,7 @@ class Settings:
     )
     dagster_home: Path | None = _setting(None, _path, "Dagster's own folder with its dagster.yaml")
     dagster_postgres_url: str | None = _setting(
-        None, _text, "Dagster's own storage, postgresql://…; unset means SQLite"
+        None, _postgres, "Dagster's own storage, postgresql://…; unset means SQLite", secret=True
     )
     gateway_allowed_topic_arns: tuple[str, ...] | None = _setting(
         None, _topic_arns, "SNS topics whose posts the gateway takes, with commas between"
@@ -181,6 +181,7 @@ class Settings:
     gateway_dev_mode: bool = _setting(
         False, _yes_no, "With AWS_ENDPOINT_URL the gateway believes that emulator's posts, which are not signed"
     )
+    gateway_host: str = _setting("127.0.0.1", _text, "Address that the gateway listens on; the image says 0.0.0.0")
     port: int = _setting(8080, _whole(1, 65_535), "Port of the gateway")
     log_level: str = _setting("INFO", _level, f"One of {', '.join(LOG_LEVELS)}")
 

@@ -26,7 +26,7 @@ def make_session(settings: Settings) -> "Session":
 
 
 def make_client(settings: Settings, service: str, connections: int | None = None) -> Any:
-    """A boto3 client for ``s3`` or ``sqs``.
+    """A boto3 client for a service such as ``s3``.
 
     A worker holds two connections at most, one that it reads from and one for another call, so none waits for one.
     ``connections`` is for those who work with another number of threads.

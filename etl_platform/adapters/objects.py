@@ -77,8 +77,10 @@ def versioning_warning(store: ObjectStore, bucket: str) -> str | None:
     Raises:
         TransientError: infrastructure.
     """
-    if store.is_versioned(bucket) is not False:
-        return None
+    return no_versions(bucket) if store.is_versioned(bucket) is False else None
+
+
+def no_versions(bucket: str) -> str:
     return (
         f"bucket {bucket} keeps no versions: a file that is overwritten before it is read is lost, and reconcile "
         f"cannot see that it was there. Turn versioning on: aws s3api put-bucket-versioning --bucket {bucket} "

@@ -160,10 +160,13 @@ class S3Store:
                     return None
                 raise
 
-    def check_bucket(self, bucket: str) -> None:
-        """Return if the bucket answers; ObjectMissingError or TransientError otherwise."""
-        with _errors(f"HEAD s3://{bucket}", _MISSING):
-            self._s3.head_bucket(Bucket=bucket)
+    def check_bucket(self, bucket: str, prefix: str) -> None:
+        """Return if the bucket may be listed under a prefix; ObjectMissingError or TransientError otherwise.
+
+        Not by HeadBucket: it has no prefix, so a role that may list some prefixes only is refused it.
+        """
+        with _errors(f"LIST s3://{bucket}/{prefix}", _MISSING):
+            self._s3.list_objects_v2(Bucket=bucket, Prefix=prefix, MaxKeys=1)
 
     def folders(self, bucket: str, prefix: str) -> Iterator[str]:
         with _errors(f"LIST s3://{bucket}/{prefix}", _MISSING):

@@ -1,22 +1,18 @@
 """The systems that the gateway asks: queues, bucket, database, and the breaker in Dagster's records."""
 
 from collections.abc import Callable
-from dataclasses import replace
-from functools import cached_property, partial
+from functools import partial
 from typing import TYPE_CHECKING
 
-from etl_platform.adapters.database import ApplicationDatabase
-from etl_platform.adapters.s3 import S3Store
-from etl_platform.adapters.sqs import Queue
 from etl_platform.core.errors import SettingsError
+from etl_platform.doctor import OutsideSystems
 from etl_platform.gateway.metrics import PIPELINE, Question, Source
 from etl_platform.settings import Settings
 
 if TYPE_CHECKING:
     from etl_platform.core.breaker import BreakerStatus
 
-_CONNECT_S, _READ_S, _ATTEMPTS = 2, 4, 2
-"""At most 13 seconds: SNS itself waits 15 for an answer to its post."""
+_READY_NEEDS = {"queue", "bucket", "database"}
 
 
 class Systems:
@@ -30,31 +26,15 @@ class Systems:
         settings.require("file_events_queue_url", "data_bucket_name", "gateway_allowed_topic_arns")
         if settings.gateway_dev_mode and settings.aws_endpoint_url is None:
             raise SettingsError("GATEWAY_DEV_MODE=true: takes AWS_ENDPOINT_URL as well; it is for an emulator only")
-        self.settings = replace(
-            settings,
-            aws_connect_timeout_seconds=min(_CONNECT_S, settings.aws_connect_timeout_seconds),
-            aws_read_timeout_seconds=min(_READ_S, settings.aws_read_timeout_seconds),
-            aws_max_attempts=min(_ATTEMPTS, settings.aws_max_attempts),
-        )
+        self._outside = OutsideSystems(settings)
+        # SNS itself waits 15 seconds for an answer to its post, so the gateway's calls are hurried.
+        self.settings = self._outside.settings
         assert settings.file_events_queue_url
-        self.queue = Queue(self.settings, settings.file_events_queue_url)
-        self._others: dict[str, Queue] = {}
-
-    @cached_property
-    def _store(self) -> S3Store:
-        return S3Store(self.settings)
+        self.queue = self._outside.queue(settings.file_events_queue_url)
 
     def readiness_checks(self) -> dict[str, Callable[[], object]]:
         """A call by name that raises where the system is not to be reached. A database that is not set is left out."""
-        bucket, database = self.settings.data_bucket_name, self.settings.database_url
-        assert bucket
-        checks: dict[str, Callable[[], object]] = {
-            "queue": self.queue.depth,
-            "bucket": lambda: self._store.check_bucket(bucket),
-        }
-        if database:
-            checks["database"] = ApplicationDatabase(database).check
-        return checks
+        return {check.name: check.ask for check in self._outside.checks() if check.ask and check.name in _READY_NEEDS}
 
     def metric_sources(self) -> dict[Source, Question]:
         """What a scrape asks: the depths of the queues that are set, and the breaker where its Dagster is known."""
@@ -70,9 +50,7 @@ class Systems:
         return sources
 
     def _depth(self, url: str) -> tuple[int, int]:
-        # A client costs a third of a second of CPU, which the start of a small pod need not wait for.
-        queue = self._others.get(url) or self._others.setdefault(url, Queue(self.settings, url))
-        return queue.depth()
+        return self._outside.queue(url).depth()
 
     def breaker(self) -> "BreakerStatus":
         # Dagster costs seconds of CPU and most of the memory; a gateway that only forwards need not load it.

@@ -4,7 +4,7 @@ import os
 
 import dagster as dg
 
-from etl_platform.core.errors import SettingsError
+from etl_platform.core.errors import EtlPlatformError, SettingsError, TransientError
 from etl_platform.settings import Settings
 
 
@@ -25,3 +25,26 @@ def open_instance(settings: Settings) -> dg.DagsterInstance:
         # A dagster.yaml with Postgres names this variable, and Dagster looks for it in the environment alone.
         os.environ.setdefault("DAGSTER_POSTGRES_URL", settings.dagster_postgres_url)
     return dg.DagsterInstance.from_config(str(settings.dagster_home))
+
+
+def check_storage(settings: Settings) -> str:
+    """What kind of storage Dagster keeps its runs in, once it has answered.
+
+    Raises:
+        SettingsError: as ``open_instance``.
+        TransientError: it does not answer; no message of Dagster's own is quoted, since it may quote a setting.
+    """
+    from psycopg2 import OperationalError  # noqa: PLC0415 - only needed where it is PostgreSQL
+
+    try:
+        with open_instance(settings) as instance:
+            instance.get_runs_count()
+            return type(instance.run_storage).__name__
+    except EtlPlatformError:
+        raise
+    except Exception as error:  # noqa: BLE001 - Dagster and SQLAlchemy each raise what they like
+        root: BaseException = error
+        while (below := root.__cause__ or root.__context__) is not None:
+            root = below
+        said = str(root).strip().splitlines()[0] if isinstance(root, OperationalError) else type(root).__name__
+        raise TransientError(f"Dagster's storage: {said}") from None

@@ -1,0 +1,290 @@
+"""etl-platform doctor against the emulator and a real PostgreSQL: all in order, and every kind of broken thing."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, fields, replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import boto3
+import psycopg2
+import pytest
+
+from etl_platform.cli import main
+from etl_platform.doctor import Finding, OutsideSystems, State, examine
+from etl_platform.local.postgres import postgres_server
+from etl_platform.local.provision import Clients, Provisioned
+from etl_platform.local.serving import serving
+from etl_platform.settings import Settings
+
+PASSWORD = "a-password-of-the-tests"
+POSTGRES_STORAGE = "storage:\n  postgres:\n    postgres_url:\n      env: DAGSTER_POSTGRES_URL\n"
+NOT_SET_HERE = {"attachments_source", "attachments_destination", "kms_key", "database", "dagster"}
+
+
+@dataclass(frozen=True)
+class Postgres:
+    """A server that asks the role ``limited`` for its password."""
+
+    folder: str
+
+    def url(self, password: str = PASSWORD) -> str:
+        return f"postgresql://limited:{password}@/postgres?host={self.folder}"
+
+
+@pytest.fixture(scope="module")
+def postgres() -> Iterator[Postgres]:
+    with postgres_server() as server:
+        rules = Path(server.pgdata) / "pg_hba.conf"
+        rules.write_text("local all limited scram-sha-256\n" + rules.read_text())
+        connection = psycopg2.connect(server.get_uri())
+        connection.autocommit = True
+        with connection.cursor() as cursor:
+            cursor.execute(f"CREATE ROLE limited LOGIN SUPERUSER PASSWORD '{PASSWORD}'")
+            cursor.execute("SELECT pg_reload_conf()")
+            cursor.execute("SHOW unix_socket_directories")
+            (folder,) = cursor.fetchone() or ("",)
+        connection.close()
+        yield Postgres(folder)
+
+
+@pytest.fixture
+def dagster_home(tmp_path: Path) -> Path:
+    home = tmp_path / "home"
+    home.mkdir()
+    return home
+
+
+def look(settings: Settings, within_s: float = 30.0) -> dict[str, Finding]:
+    findings = examine(OutsideSystems(settings).checks(), settings.aws_region, within_s)
+    return {finding.name: finding for finding in findings}
+
+
+def failed(settings: Settings) -> dict[str, Finding]:
+    return {name: finding for name, finding in look(settings).items() if finding.state is State.FAILED}
+
+
+def test_where_all_is_there_every_line_is_ok(
+    settings: Settings, provisioned: Provisioned, postgres: Postgres, dagster_home: Path, endpoint_url: str
+) -> None:
+    kms = boto3.client("kms", "us-east-1", endpoint_url=endpoint_url, aws_access_key_id="x", aws_secret_access_key="x")
+    key_id = kms.create_key()["KeyMetadata"]["KeyId"]
+    whole = replace(
+        settings,
+        attachments_source_bucket=provisioned.attachments_source,
+        attachments_destination_bucket=provisioned.attachments_destination,
+        email_kms_key_id=key_id,
+        database_url=postgres.url(),
+        dagster_home=dagster_home,
+    )
+
+    found = look(whole)
+
+    assert {finding.state for finding in found.values()} == {State.OK}
+    assert found["identity"].detail.startswith("arn:aws")
+    assert found["versioning"].detail == "on"
+    assert found["dagster"].detail == "SqliteRunStorage"
+    kms.disable_key(KeyId=key_id)
+    assert failed(whole)["kms_key"].detail == "the key's state is Disabled"
+
+
+def test_what_is_not_set_is_no_failure(settings: Settings) -> None:
+    found = look(settings)
+    assert {name for name, finding in found.items() if finding.state is State.NOT_SET} == NOT_SET_HERE
+    assert {finding.state for name, finding in found.items() if name not in NOT_SET_HERE} == {State.OK}
+
+
+def test_what_does_not_exist_is_named_with_its_setting(settings: Settings, endpoint_url: str) -> None:
+    gone = f"{endpoint_url}/000000000000/gone"
+
+    found = failed(
+        replace(
+            settings,
+            file_events_queue_url=gone,
+            email_dlq_url=gone,
+            data_bucket_name="no-such-bucket-here",
+            email_kms_key_id="1234abcd-12ab-34cd-56ef-1234567890ab",
+            contracts_dir=Path("/nowhere"),
+        )
+    )
+
+    assert found.keys() == {"queue", "email_dead_letters", "bucket", "versioning", "kms_key", "contracts"}
+    assert "NonExistentQueue" in found["queue"].detail
+    assert "EMAIL_DLQ_URL" in found["email_dead_letters"].remedy
+    assert "NoSuchBucket" in found["bucket"].detail
+    assert "DATA_BUCKET_NAME" in found["bucket"].remedy
+    assert "NotFoundException" in found["kms_key"].detail
+    assert "/nowhere" in found["contracts"].detail
+
+
+def test_a_bucket_without_versions_is_a_warning_and_exit_0(
+    settings: Settings, aws: Clients, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    aws.s3.create_bucket(Bucket="keeps-no-versions")
+    code, lines = command(replace(settings, data_bucket_name="keeps-no-versions"), monkeypatch, capsys)
+    (line,) = [line for line in lines if line.startswith("warning")]
+    assert "versioning" in line
+    assert "put-bucket-versioning --bucket keeps-no-versions" in line
+    assert code == 0
+
+
+def test_a_refusal_names_the_right_that_is_missing(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "x")
+    with serving(ThreadingHTTPServer(("127.0.0.1", 0), _Refusing)) as url:
+        found = look(replace(settings, aws_endpoint_url=url, email_kms_key_id="k"))
+
+    assert found["queue"].remedy == "allow the identity above sqs:GetQueueAttributes"
+    assert found["email_bucket"].remedy == "allow the identity above s3:ListBucket"
+    assert found["kms_key"].remedy == "allow the identity above kms:DescribeKey"
+    assert found["versioning"].state is State.WARNING
+    assert "AccessDenied" in found["identity"].detail
+
+
+def test_without_credentials_the_remedy_is_the_role(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = failed(replace(settings, aws_endpoint_url=None))
+    assert "Unable to locate credentials" in found["identity"].detail
+    assert "ServiceAccount" in found["queue"].remedy
+
+
+def test_a_refused_connection_points_at_the_network(settings: Settings, tmp_path: Path) -> None:
+    found = failed(
+        replace(
+            settings, aws_endpoint_url="http://127.0.0.1:1", database_url=f"postgresql://u:{PASSWORD}@127.0.0.1:1/d"
+        )
+    )
+    assert found.keys() == {
+        "identity", "queue", "dead_letters", "email_queue", "email_dead_letters", "bucket", "email_bucket",
+        "versioning", "database",
+    }  # fmt: skip
+    assert "AWS_ENDPOINT_URL" in found["queue"].remedy
+    assert "Connection refused" in found["database"].detail
+
+
+def test_a_wrong_password_is_said_and_never_shown(
+    settings: Settings,
+    postgres: Postgres,
+    dagster_home: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    (dagster_home / "dagster.yaml").write_text(POSTGRES_STORAGE)
+    wrong = postgres.url("a-wrong-secret")
+    monkeypatch.setenv("DAGSTER_POSTGRES_URL", wrong)
+    broken = replace(settings, database_url=wrong, dagster_home=dagster_home, dagster_postgres_url=wrong)
+
+    code, lines = command(replace(broken, dagster_home=None), monkeypatch, capsys)
+    code_again, told = command(broken, monkeypatch, capsys, "--json")
+
+    assert (code, code_again) == (1, 1)
+    assert "a-wrong-secret" not in "\n".join([*lines, *told])
+    assert [line for line in lines if line.startswith("FAILED   database")]
+    document = json.loads(told[-1])
+    assert document["good"] is False
+    said = {check["name"]: check["detail"] for check in document["checks"] if check["state"] == "FAILED"}
+    assert said.keys() == {"database", "dagster"}
+    assert all("password authentication failed" in text for text in said.values())
+
+
+def test_dagsters_storage_in_postgres_is_asked(
+    settings: Settings, postgres: Postgres, dagster_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (dagster_home / "dagster.yaml").write_text(POSTGRES_STORAGE)
+    monkeypatch.setenv("DAGSTER_POSTGRES_URL", postgres.url())
+    found = look(replace(settings, dagster_home=dagster_home))
+    assert (found["dagster"].state, found["dagster"].detail) == (State.OK, "PostgresRunStorage")
+
+    monkeypatch.delenv("DAGSTER_POSTGRES_URL")
+    assert failed(replace(settings, dagster_home=dagster_home))["dagster"].detail.startswith("Dagster's storage:")
+    absent = failed(replace(settings, dagster_home=dagster_home / "absent"))["dagster"]
+    assert "there is no such folder" in absent.detail
+
+
+def test_one_that_never_answers_hides_none_of_the_others_and_holds_up_no_exit(
+    settings: Settings, dagster_home: Path, tmp_path: Path
+) -> None:
+    (dagster_home / "dagster.yaml").write_text(POSTGRES_STORAGE)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"postgresql://u@127.0.0.1:{silent.getsockname()[1]}/d"
+        hangs = replace(settings, database_url=url, dagster_home=dagster_home, dagster_postgres_url=url)
+        program = (
+            "from etl_platform.doctor import *; from etl_platform.settings import load_settings\n"
+            "for found in examine(OutsideSystems(load_settings()).checks(), '', 15):\n"
+            "    print(found.name, found.state, found.detail)"
+        )
+        began = time.monotonic()
+        done = subprocess.run(
+            [sys.executable, "-c", program],
+            env=environment(hangs),
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        seconds = time.monotonic() - began
+
+    lines = dict(line.split(" ", 1) for line in done.stdout.splitlines())
+    assert done.returncode == 0, done.stderr
+    assert lines["queue"].startswith("ok")
+    assert lines["contracts"].startswith("ok")
+    assert "timeout expired" in lines["database"]
+    assert lines["dagster"] == "FAILED no answer within 15 s"
+    assert seconds < 25
+
+
+def test_a_wrong_setting_is_exit_2(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("POLL_INTERVAL_SECONDS", "often")
+    assert main(["doctor"]) == 2
+    assert "POLL_INTERVAL_SECONDS" in capsys.readouterr().err
+
+
+def command(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *arguments: str
+) -> tuple[int, list[str]]:
+    """Exit code, and the lines of stderr and stdout."""
+    with monkeypatch.context() as patch:
+        for name, text in environment(settings).items():
+            patch.setenv(name, text)
+        code = main(["doctor", *arguments])
+    shown = capsys.readouterr()
+    return code, [*shown.err.splitlines(), *shown.out.splitlines()]
+
+
+def environment(settings: Settings) -> dict[str, str]:
+    """What a process needs to have these settings."""
+    values = {item.name: getattr(settings, item.name) for item in fields(settings) if item.default is None}
+    return dict(os.environ) | {name.upper(): str(value) for name, value in values.items() if value is not None}
+
+
+class _Refusing(BaseHTTPRequestHandler):
+    """AWS as a role without rights meets it, in the three ways in which services write an error."""
+
+    def do_GET(self) -> None:
+        self._answer("<Error><Code>AccessDenied</Code><Message>no</Message></Error>", "application/xml")
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        if b"GetCallerIdentity" in body:
+            error = "<ErrorResponse><Error><Code>AccessDenied</Code><Message>no</Message></Error></ErrorResponse>"
+            self._answer(error, "text/xml")
+        else:
+            error = json.dumps({"__type": "AccessDeniedException", "message": "no"})
+            self._answer(error, "application/x-amz-json-1.0")
+
+    def _answer(self, text: str, kind: str) -> None:
+        self.send_response(403)
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(len(text)))
+        self.end_headers()
+        self.wfile.write(text.encode())
+
+    def log_message(self, *_: Any) -> None:
+        """Nothing of a request on stderr."""
