@@ -40,7 +40,8 @@ aim_at_aws() {
     [[ -n ${AWS_CONTAINER_CREDENTIALS_FULL_URI:-}${AWS_CONTAINER_CREDENTIALS_RELATIVE_URI:-} ]]; then
     unset AWS_PROFILE
   else
-    export AWS_PROFILE=${AWS_PROFILE:-etl-playground}
+    export AWS_PROFILE=${AWS_PROFILE-etl-playground}
+    [[ -n $AWS_PROFILE ]] || unset AWS_PROFILE
   fi
   export AWS_REGION=${AWS_REGION:-us-gov-west-1} AWS_PAGER=''
   export AWS_DEFAULT_REGION=$AWS_REGION

@@ -1,0 +1,77 @@
+#!/usr/bin/env bash
+set -euo pipefail
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+repository=$(cd "$here/../../.." && pwd)
+# shellcheck source=infra/scripts/aws_target.sh
+source "$here/../../scripts/aws_target.sh"
+image_file=$(dirname "$here")/terraform/container_image.txt
+
+usage() {
+  cat <<'HELP'
+Build the image for each platform, push it to ECR and write its digest URI to terraform/container_image.txt.
+
+The tag is the commit. A commit that is in ECR already is not built again; only its digest is written.
+
+variables:
+  ECR_REPOSITORY   the repository, made if it is missing [etl-file-processing]
+  IMAGE_TAG        [the commit; with a time if the work tree has changes]
+  PLATFORMS        [linux/amd64,linux/arm64]
+  BASE_IMAGE       passed to the Dockerfile if set
+  AWS_PROFILE      [etl-playground], unless there are other credentials
+  AWS_REGION       [us-gov-west-1]
+
+example:
+  AWS_PROFILE=etl-playground PLATFORMS=linux/amd64 ./ecr_put.sh
+HELP
+}
+
+commit_tag() {
+  local commit
+  commit=$(git -C "$repository" rev-parse --short=12 HEAD) || fail "$repository is no git checkout; set IMAGE_TAG"
+  [[ -z $(git -C "$repository" status --porcelain) ]] || commit+=-$(date -u +%Y%m%d%H%M%S)
+  echo "$commit"
+}
+
+ensure_repository() {
+  uri=$(aws ecr describe-repositories --repository-names "$name" --query 'repositories[0].repositoryUri' --output text \
+    2>"$work/error") && return
+  grep -q RepositoryNotFoundException "$work/error" || fail "ECR: $(<"$work/error")"
+  uri=$(aws ecr create-repository --repository-name "$name" --image-tag-mutability IMMUTABLE \
+    --image-scanning-configuration scanOnPush=true --query repository.repositoryUri --output text)
+  echo "made repository $name, which Terraform does not know: import it as aws_ecr_repository.this before manage.sh apply" >&2
+}
+
+# The digest of what stands in ECR under the tag; empty if nothing does.
+pushed_digest() {
+  aws ecr describe-images --repository-name "$name" --image-ids "imageTag=$tag" \
+    --query 'imageDetails[0].imageDigest' --output text 2>"$work/error" && return
+  grep -q ImageNotFoundException "$work/error" || fail "ECR: $(<"$work/error")"
+}
+
+build_and_push() {
+  aws ecr get-login-password | docker login --username AWS --password-stdin "${uri%%/*}"
+  # Only a builder of this kind can build for a platform that is not its own.
+  docker buildx inspect etl-platform >/dev/null 2>&1 ||
+    docker buildx create --name etl-platform --driver docker-container >/dev/null
+  docker buildx build --builder etl-platform --platform "${PLATFORMS:-linux/amd64,linux/arm64}" \
+    ${BASE_IMAGE:+--build-arg "BASE_IMAGE=$BASE_IMAGE"} --build-arg "REVISION=$tag" --file "$repository/Dockerfile" --tag "$uri:$tag" \
+    --metadata-file "$work/metadata.json" --push "$repository"
+  digest=$(python3 -c 'import json, sys; print(json.load(sys.stdin)["containerimage.digest"])' <"$work/metadata.json")
+}
+
+take_no_arguments "$@"
+need_tools docker git python3
+name=${ECR_REPOSITORY:-etl-file-processing}
+tag=${IMAGE_TAG:-$(commit_tag)}
+[[ $tag =~ ^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$ ]] || usage_error "IMAGE_TAG takes letters, digits, '_', '.' and '-', not '$tag'"
+aim_at_aws
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+ensure_repository
+digest=$(pushed_digest)
+[[ -n $digest ]] || build_and_push
+[[ $digest =~ ^sha256:[0-9a-f]{64}$ ]] || fail "the registry gave no digest for $uri:$tag, but '$digest'; nothing was pinned"
+echo "$uri@$digest" >"$work/container_image.txt"
+mv "$work/container_image.txt" "$image_file"
+echo "pinned $uri@$digest ($tag) in $image_file"

@@ -1,0 +1,60 @@
+#!/usr/bin/env bash
+set -euo pipefail
+# shellcheck source=infra/scripts/aws_target.sh
+source "$(dirname "${BASH_SOURCE[0]}")/../../scripts/aws_target.sh"
+
+usage() {
+  cat <<'HELP'
+Prove that the pods act under the service account's role: the OIDC provider, the role's trust, the annotation, the identity
+that a gateway pod has, and etl-platform doctor in it. Changes nothing. Exit 1 at the first that is not so.
+
+variables:
+  CLUSTER          [file-processing-cluster]
+  NAMESPACE        [file-processing]
+  AWS_PROFILE      [etl-playground], unless there are other credentials
+  AWS_REGION       [us-gov-west-1]
+
+example:
+  AWS_PROFILE=etl-playground ./irsa_verify.sh
+HELP
+}
+
+in_gateway() {
+  kubectl --namespace "$namespace" exec deployment/file-processing-sns -- "$@"
+}
+
+take_no_arguments "$@"
+need_tools kubectl
+cluster=${CLUSTER:-file-processing-cluster}
+namespace=${NAMESPACE:-file-processing}
+aim_at_aws
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+export KUBECONFIG=$work/kubeconfig
+
+issuer=$(aws eks describe-cluster --name "$cluster" --query cluster.identity.oidc.issuer --output text) ||
+  fail "there is no cluster $cluster in $AWS_REGION for ${AWS_PROFILE:-these credentials}"
+issuer=${issuer#https://}
+provider=$(aws iam list-open-id-connect-providers --output text \
+  --query "OpenIDConnectProviderList[?ends_with(Arn, '$issuer')].Arn | [0]")
+[[ $provider == arn:* ]] || fail "the account has no OIDC provider for $issuer; manage.sh apply makes it"
+echo "provider   $provider"
+
+aws eks update-kubeconfig --name "$cluster" --kubeconfig "$KUBECONFIG" >/dev/null
+role=$(kubectl --namespace "$namespace" get serviceaccount file-processing-sa \
+  --output=jsonpath='{.metadata.annotations.eks\.amazonaws\.com/role-arn}')
+[[ $role == arn:* ]] || fail "service account file-processing-sa has no eks.amazonaws.com/role-arn; run manage.sh apply"
+echo "annotation $role"
+
+trust=$(aws iam get-role --role-name "${role##*/}" --query Role.AssumeRolePolicyDocument --output json)
+[[ $trust == *"$provider"* && $trust == *"system:serviceaccount:$namespace:file-processing-sa"* ]] ||
+  fail "role ${role##*/} does not trust file-processing-sa of $namespace through $provider; run manage.sh apply"
+echo "trust      system:serviceaccount:$namespace:file-processing-sa"
+
+identity=$(in_gateway python -c 'import boto3; print(boto3.client("sts").get_caller_identity()["Arn"])')
+[[ $identity == *":assumed-role/${role##*/}/"* ]] ||
+  fail "the gateway's pod is $identity, not ${role##*/}. Pods from before the annotation keep the old one:" \
+    "kubectl -n $namespace rollout restart deployment/file-processing-sns"
+echo "pod        $identity"
+
+in_gateway etl-platform doctor

@@ -1,0 +1,44 @@
+#!/usr/bin/env bash
+set -euo pipefail
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+stack=$(dirname "$here")
+# shellcheck source=infra/scripts/aws_target.sh
+source "$here/../../scripts/aws_target.sh"
+# shellcheck source=infra/scripts/terraform_stack.sh
+source "$here/../../scripts/terraform_stack.sh"
+
+usage() {
+  cat <<'HELP'
+usage: manage.sh COMMAND [--yes] [ARGUMENT OF TERRAFORM …]
+
+The shared network: VPC, subnets, NAT. Its settings are in terraform/terraform.tfvars.
+
+commands:
+  init      get the provider
+  plan      show what would change
+  apply     change it, after Terraform has asked
+  destroy   delete all of it, after a question
+  outputs   show the outputs, or one of them
+
+  --yes     ask nothing
+
+example:
+  ./manage.sh init
+  ./manage.sh apply
+HELP
+}
+
+read_command "$@"
+case $action in
+  -h | --help) usage ;;
+  init | plan) need_terraform && tf "$action" ${tf_arguments[@]+"${tf_arguments[@]}"} ;;
+  apply) need_terraform && tf_apply ;;
+  destroy)
+    need_terraform
+    confirm "This deletes the network of $stack, and fails while a stack still uses it."
+    tf destroy -auto-approve ${tf_arguments[@]+"${tf_arguments[@]}"}
+    ;;
+  outputs) need_terraform && tf output ${tf_arguments[@]+"${tf_arguments[@]}"} ;;
+  update-image) usage_error "the network has no image; infra/file_processing/scripts/manage.sh update-image has" ;;
+  *) usage_error "there is no command '$action'" ;;
+esac
