@@ -17,3 +17,9 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- end }}
 
 {{- define "etl-platform.contractsDir" -}}/etc/etl-platform/contracts{{- end }}
+
+{{- /* Who asks the code server. */}}
+{{- define "etl-platform.askers" -}}
+matchExpressions:
+  - {key: app, operator: In, values: [file-processing-webserver, file-processing-daemon]}
+{{- end }}

@@ -31,7 +31,7 @@ securityContext:
   capabilities: {drop: [ALL]}
 envFrom:
   - configMapRef: {name: file-processing-config}
-  - secretRef: {name: file-processing-secrets, optional: true}
+  - secretRef: {name: file-processing-secrets}
 volumeMounts:
   - {name: tmp, mountPath: /tmp}
   - {name: dagster-home, mountPath: {{ .Values.global.dagsterHome }}}
@@ -66,7 +66,7 @@ volumeMounts:
 - name: contracts
   {{- /* The list of mounts is this container's own: it is the one that writes the contracts. */}}
   {{- omit (include "etl-platform.container" . | fromYaml) "volumeMounts" | toYaml | nindent 2 }}
-  args: [contract, fetch, {{ .Values.contracts.s3Url | quote }}, {{ include "etl-platform.contractsDir" . }}]
+  args: [contract, fetch, $(CONTRACTS_S3_URL), {{ include "etl-platform.contractsDir" . }}]
   resources:
     requests: {cpu: 100m, memory: 128Mi}
     limits: {cpu: 500m, memory: 256Mi}
