@@ -14,7 +14,7 @@ def add(commands: Commands) -> None:
         "Take what SNS posts over HTTP into SQS; show health, metrics and the circuit breaker",
         "etl-platform gateway --host 0.0.0.0 --port 8080",
     )
-    gateway.add_argument("--host", default="127.0.0.1", help="address to listen on [127.0.0.1]")
+    gateway.add_argument("--host", help="address to listen on [GATEWAY_HOST, 127.0.0.1]")
     gateway.add_argument(
         "--port", type=_port, metavar="PORT", help="port to listen on; 0 takes a free one [PORT, 8080]"
     )
@@ -27,7 +27,8 @@ def _gateway(arguments: argparse.Namespace) -> int:
 
     settings = load_settings()
     configure_logs(settings.log_level, "uvicorn")
-    serve(settings, arguments.host, settings.port if arguments.port is None else arguments.port)
+    port = settings.port if arguments.port is None else arguments.port
+    serve(settings, arguments.host or settings.gateway_host, port)
     return GOOD
 
 

@@ -526,3 +526,9 @@ def test_the_command_names_a_port_that_is_in_use_and_what_is_not_set(
         monkeypatch.setenv("PORT", str(port))
         assert main(["gateway"]) == 2
         assert f"port {port} is in use on 127.0.0.1" in capsys.readouterr().err
+
+        monkeypatch.setenv("GATEWAY_HOST", "nowhere.invalid")
+        assert main(["gateway"]) == 2
+        assert "nowhere.invalid" in capsys.readouterr().err
+        assert main(["gateway", "--host", "127.0.0.1"]) == 2
+        assert f"port {port} is in use on 127.0.0.1" in capsys.readouterr().err
