@@ -1,0 +1,71 @@
+"""Contracts from an S3 prefix, as the chart's pods fetch them before they start."""
+
+from pathlib import Path
+
+import pytest
+
+from etl_platform.cli import main
+from etl_platform.local.provision import Clients, Provisioned
+from etl_platform.settings import Settings
+
+CONTRACTS = Path(__file__).parents[2] / "contracts"
+
+
+@pytest.fixture
+def prefix(aws: Clients, provisioned: Provisioned, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> str:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", settings.aws_endpoint_url or "")
+    for key, body in {
+        "contracts/training.odcs.yaml": (CONTRACTS / "training.odcs.yaml").read_bytes(),
+        "contracts/references/codes.csv": b"code\nA\n",
+        "contracts/README.md": b"not for the platform",
+        "contracts/old/complaints.odcs.yaml": b"below another folder",
+        "elsewhere/complaints.odcs.yaml": b"beside it",
+    }.items():
+        aws.s3.put_object(Bucket=provisioned.bucket, Key=key, Body=body)
+    return f"s3://{provisioned.bucket}/contracts/"
+
+
+def test_contracts_and_reference_tables_of_a_prefix_lie_in_the_folder_and_nothing_else(
+    prefix: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "fetched"
+    assert main(["contract", "fetch", prefix, str(folder)]) == 0
+    files = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+    assert files == {"training.odcs.yaml", "references/codes.csv"}
+    assert (folder / "training.odcs.yaml").read_bytes() == (CONTRACTS / "training.odcs.yaml").read_bytes()
+    assert "training.odcs.yaml: training, " in capsys.readouterr().out
+
+
+def test_a_broken_contract_in_s3_stops_the_pod_before_it_starts(
+    prefix: str, aws: Clients, provisioned: Provisioned, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    aws.s3.put_object(Bucket=provisioned.bucket, Key="contracts/broken.odcs.yaml", Body=b"kind: DataContract\n")
+    assert main(["contract", "fetch", prefix, str(tmp_path)]) == 2
+    assert "broken.odcs.yaml" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("source", "said", "code"),
+    [
+        ("s3://{bucket}/nothing/", "no *.odcs.yaml here", 2),
+        ("s3://no-such-bucket-here/contracts/", "no-such-bucket-here", 1),
+    ],
+)
+def test_a_place_without_contracts_is_named(
+    prefix: str,
+    provisioned: Provisioned,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    source: str,
+    said: str,
+    code: int,
+) -> None:
+    assert main(["contract", "fetch", source.format(bucket=provisioned.bucket), str(tmp_path)]) == code
+    assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("source", ["contracts/", "s3://bucket/contracts", "s3:///contracts/", "https://bucket/a/"])
+def test_what_is_no_prefix_is_a_usage_error(source: str, tmp_path: Path) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["contract", "fetch", source, str(tmp_path)])
+    assert ended.value.code == 2
