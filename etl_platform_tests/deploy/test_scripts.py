@@ -1,0 +1,297 @@
+"""Every shell script: shellcheck, help, usage; and those that change AWS, against the emulator."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from etl_platform.core.events import parse_message
+from etl_platform.local.emulator import Emulator, listen_on_loopback, wait_until_it_answers
+from etl_platform.local.processes import Tethered
+from etl_platform.local.provision import Clients, Provisioned, open_clients, provision
+from etl_platform.local.stack import REPOSITORY, inherited_environment
+from etl_platform_tests.apart import provision_apart
+from etl_platform_tests.deploy.tools import OWN, tool
+
+INFRA = REPOSITORY / "infra"
+STACK = INFRA / "file_processing" / "scripts"
+SOURCED = sorted((INFRA / "scripts").glob("*.sh"))
+ASKED = sorted(INFRA.glob("*/scripts/*.sh"))
+SCRIPTS = sorted({*ASKED, *INFRA.glob("*/*.sh")} - {*SOURCED})
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture(scope="module")
+def endpoint_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with Emulator(tmp_path_factory.mktemp("emulator"), environment=inherited_environment()) as emulator:
+        yield emulator.endpoint_url
+
+
+@pytest.fixture
+def aws(endpoint_url: str) -> Iterator[Clients]:
+    with open_clients(endpoint_url) as clients:
+        yield clients
+
+
+@pytest.fixture
+def provisioned(endpoint_url: str, request: pytest.FixtureRequest) -> Provisioned:
+    return provision_apart(endpoint_url, re.sub(r"[^a-z]+", "-", request.node.name)[-40:].strip("-"))
+
+
+@pytest.fixture
+def run(endpoint_url: str, provisioned: Provisioned) -> Run:
+    """A script of the stack, with the emulator and the test's own bucket and topic in its environment."""
+    given = {"AWS_ENDPOINT_URL": endpoint_url, "BUCKET": provisioned.bucket, "SNS_TOPIC_ARN": provisioned.topic_arn}
+
+    def call(script: str, **variables: str) -> subprocess.CompletedProcess[str]:
+        return _call(STACK / script, **(given | variables))
+
+    return call
+
+
+def _call(path: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    """With variables alone, and a profile that does not exist: an emulator needs none."""
+    environment = inherited_environment() | {"AWS_PROFILE": "nobody's"} | variables
+    environment["PATH"] = os.pathsep.join([str(OWN), environment["PATH"]])
+    return subprocess.run([path, *arguments], capture_output=True, text=True, env=environment, check=False, timeout=120)
+
+
+def test_shellcheck_has_nothing_to_say() -> None:
+    paths = [str(path.relative_to(REPOSITORY)) for path in [*SCRIPTS, *SOURCED]]
+    program = [tool("shellcheck"), "--external-sources", "--severity=style", *paths]
+    done = subprocess.run(program, capture_output=True, text=True, cwd=REPOSITORY, check=False)
+
+    assert len(paths) > 13
+    assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: str(path.relative_to(INFRA)))
+def test_a_script_can_be_run_and_stops_at_the_first_error(path: Path) -> None:
+    text = path.read_text()
+
+    assert os.access(path, os.X_OK)
+    assert text.startswith("#!/usr/bin/env bash\n")
+    assert "\nset -euo pipefail\n" in text
+
+
+@pytest.mark.parametrize("path", ASKED, ids=lambda path: str(path.relative_to(INFRA)))
+def test_help_shows_an_example_and_a_wrong_argument_is_exit_2(path: Path) -> None:
+    shown = _call(path, "--help")
+    wrong = _call(path, "certainly", "not", "this")
+
+    assert shown.returncode == 0, shown.stderr
+    assert "\nexample:\n" in shown.stdout
+    assert wrong.returncode == 2
+    assert "--help" in wrong.stderr
+
+
+@pytest.mark.parametrize(
+    ("script", "variables", "says"),
+    [
+        ("s3_configure_notifications.sh", {}, "BUCKET"),
+        ("s3_configure_notifications.sh", {"BUCKET": "a-bucket", "SOURCE_PREFIX": "/x"}, "SOURCE_PREFIX"),
+        ("sns_set_topic_policy.sh", {"BUCKET": "Not A Bucket"}, "BUCKET"),
+        ("sns_subscribe.sh", {}, "ENDPOINT"),
+        ("sns_subscribe.sh", {"ENDPOINT": "http://files.example.org/"}, "must be https"),
+        ("sns_subscribe.sh", {"ENDPOINT": "https://files.example.org/'x"}, "ENDPOINT"),
+        ("sns_test_topic.sh", {"KEY": "from_client/a/b.csv"}, "BUCKET"),
+        ("ecr_put.sh", {"IMAGE_TAG": "no tag"}, "IMAGE_TAG"),
+        ("manage.sh", {}, "it takes a command"),
+    ],
+)
+def test_a_wrong_variable_is_named_before_anything_is_asked(script: str, variables: dict[str, str], says: str) -> None:
+    done = _call(STACK / script, **variables)
+
+    assert done.returncode == 2
+    assert says in done.stderr
+
+
+def test_a_topic_arn_that_is_none_is_exit_2(run: Run) -> None:
+    done = run("sns_probe_listener.sh", SNS_TOPIC_ARN="file-processing-topic")
+
+    assert done.returncode == 2
+    assert "SNS_TOPIC_ARN takes arn:" in done.stderr
+
+
+def test_the_topic_policy_keeps_what_others_put_there(run: Run, aws: Clients, provisioned: Provisioned) -> None:
+    foreign = {"Sid": "theirs", "Effect": "Allow", "Principal": "*", "Action": "sns:Publish", "Resource": "*"}
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [foreign]})
+    arn = provisioned.topic_arn
+    aws.sns.set_topic_attributes(TopicArn=arn, AttributeName="Policy", AttributeValue=policy)
+
+    first = run("sns_set_topic_policy.sh")
+    other = run("sns_set_topic_policy.sh", BUCKET="another-bucket", ACCOUNT_ID="210987654321")
+    again = run("sns_set_topic_policy.sh")
+
+    assert [first.returncode, other.returncode, again.returncode] == [0, 0, 0], first.stderr
+    assert (first.stdout[:4], again.stdout[:10]) == ("set:", "unchanged:")
+    made = json.loads(aws.sns.get_topic_attributes(TopicArn=arn)["Attributes"]["Policy"])["Statement"]
+    assert made[0] == foreign
+    assert [item["Condition"]["ArnEquals"]["aws:SourceArn"] for item in made[1:]] == [
+        f"arn:aws:s3:::{provisioned.bucket}",
+        "arn:aws:s3:::another-bucket",
+    ]
+    assert [item["Condition"]["StringEquals"]["aws:SourceAccount"] for item in made[1:]] == [
+        "000000000000",
+        "210987654321",
+    ]
+
+
+def test_notifications_keep_what_others_put_there(run: Run, aws: Clients, provisioned: Provisioned) -> None:
+    foreign_queue = aws.sqs.create_queue(QueueName="theirs")["QueueUrl"]
+    queue_arn = aws.sqs.get_queue_attributes(QueueUrl=foreign_queue, AttributeNames=["QueueArn"])["Attributes"]
+    topic = aws.sns.create_topic(Name="theirs")["TopicArn"]
+    rules = {"Key": {"FilterRules": [{"Name": "suffix", "Value": ".pdf"}]}}
+    created, removed = ["s3:ObjectCreated:*"], ["s3:ObjectRemoved:*"]
+    foreign: Any = {
+        "TopicConfigurations": [{"Id": "theirs", "TopicArn": topic, "Events": removed}],
+        "QueueConfigurations": [
+            {"Id": "theirs too", "QueueArn": queue_arn["QueueArn"], "Events": created, "Filter": rules}
+        ],
+        "EventBridgeConfiguration": {},
+    }
+    aws.s3.put_bucket_notification_configuration(Bucket=provisioned.bucket, NotificationConfiguration=foreign)
+    put = aws.s3.get_bucket_notification_configuration(Bucket=provisioned.bucket)
+
+    first = run("s3_configure_notifications.sh")
+    made = aws.s3.get_bucket_notification_configuration(Bucket=provisioned.bucket)
+    again = run("s3_configure_notifications.sh")
+    moved = run("s3_configure_notifications.sh", SOURCE_PREFIX="incoming/")
+    after = aws.s3.get_bucket_notification_configuration(Bucket=provisioned.bucket)
+
+    assert first.returncode == 0, first.stderr
+    assert [done.stdout.partition(":")[0] for done in (first, again, moved)] == ["set", "unchanged", "set"]
+    assert made["QueueConfigurations"] == put["QueueConfigurations"]
+    assert ("EventBridgeConfiguration" in made) == ("EventBridgeConfiguration" in put)
+    assert [item["Id"] for item in made["TopicConfigurations"]] == ["theirs", "file-arrivals"]
+    assert made["TopicConfigurations"][0] == put["TopicConfigurations"][0]
+    assert made["TopicConfigurations"][1]["TopicArn"] == provisioned.topic_arn
+    (rule,) = after["TopicConfigurations"][1]["Filter"]["Key"]["FilterRules"]
+    assert (rule["Name"].lower(), rule["Value"]) == ("prefix", "incoming/")
+
+
+def test_a_bucket_that_is_not_there_says_what_to_look_at(run: Run) -> None:
+    done = run("s3_configure_notifications.sh", BUCKET="not-there")
+
+    assert done.returncode == 1
+    assert "notifications of not-there" in done.stderr
+
+
+def test_a_test_event_reaches_the_queue_and_asks_for_no_run(run: Run, aws: Clients, provisioned: Provisioned) -> None:
+    _drain(aws, provisioned)
+
+    done = run("sns_test_topic.sh")
+
+    assert done.returncode == 0, done.stderr
+    (body,) = _drain(aws, provisioned)
+    assert parse_message(body).ignored == ("s3:TestEvent",)
+
+
+def test_the_event_of_an_object_reaches_the_queue(run: Run, aws: Clients, provisioned: Provisioned) -> None:
+    key = "from_client/nm_albuquerque/Officer Detail+é.csv"
+    missing = run("sns_test_topic.sh", KEY=key)
+    aws.s3.put_object(Bucket=provisioned.bucket, Key=key, Body=b"a\n1\n")
+    _drain(aws, provisioned)
+
+    done = run("sns_test_topic.sh", KEY=key)
+
+    assert missing.returncode == 1
+    assert done.returncode == 0, done.stderr
+    (body,) = _drain(aws, provisioned)
+    (created,) = parse_message(body).created
+    assert (created.bucket, created.key) == (provisioned.bucket, key)
+
+
+def test_the_probe_lists_who_is_subscribed_and_asks_the_address(run: Run, endpoint_url: str) -> None:
+    good = run("sns_probe_listener.sh")
+    asked = run("sns_probe_listener.sh", ENDPOINT=f"{endpoint_url}/_ministack/ready")
+    silent = run("sns_probe_listener.sh", ENDPOINT="http://127.0.0.1:1/")
+
+    assert good.returncode == 0, good.stderr
+    assert re.fullmatch(r"confirmed  sqs  arn:aws:sqs:\S+\n", good.stdout)
+    assert "HEAD" in asked.stdout
+    assert silent.returncode == 1
+    assert "no answer" in silent.stderr
+
+
+def test_a_topic_without_subscriptions_is_amiss(run: Run, aws: Clients) -> None:
+    done = run("sns_probe_listener.sh", SNS_TOPIC_ARN=aws.sns.create_topic(Name="lonely")["TopicArn"])
+
+    assert done.returncode == 1
+    assert "nobody is subscribed" in done.stderr
+
+
+def test_the_local_setup_feeds_the_queue_directly_or_through_a_gateway(
+    endpoint_url: str, aws: Clients, tmp_path: Path
+) -> None:
+    setup = STACK / "setup_localstack.sh"
+
+    direct = _call(setup, AWS_ENDPOINT_URL=endpoint_url)
+    assert direct.returncode == 0, direct.stderr
+    settings = dict(line.split("=", 1) for line in direct.stdout.splitlines())
+    made = provision(endpoint_url)
+    assert settings["FILE_EVENTS_QUEUE_URL"] == made.queue_url
+    again = _call(setup, AWS_ENDPOINT_URL=endpoint_url)
+    assert again.stdout == direct.stdout
+
+    with _gateway(settings, tmp_path) as port:
+        through = _call(setup, "127.0.0.1", str(port), AWS_ENDPOINT_URL=endpoint_url)
+        assert through.returncode == 0, through.stderr
+        subscribed = aws.sns.list_subscriptions_by_topic(TopicArn=made.topic_arn)["Subscriptions"]
+        assert [item["Endpoint"] for item in subscribed] == [f"http://127.0.0.1:{port}/"]
+        _drain(aws, made)
+        published = _call(STACK / "sns_test_topic.sh", AWS_ENDPOINT_URL=endpoint_url)
+        assert published.returncode == 0, published.stderr
+        (body,) = _drain(aws, made)
+        assert parse_message(body).ignored == ("s3:TestEvent",)
+        probe = _call(
+            STACK / "sns_probe_listener.sh", AWS_ENDPOINT_URL=endpoint_url, ENDPOINT=f"http://127.0.0.1:{port}/"
+        )
+        assert (probe.returncode, probe.stdout.splitlines()[-1][-3:]) == (0, "200"), probe.stderr
+
+    assert _call(setup, AWS_ENDPOINT_URL=endpoint_url).stdout == direct.stdout
+    subscribed = aws.sns.list_subscriptions_by_topic(TopicArn=made.topic_arn)["Subscriptions"]
+    assert [item["Protocol"] for item in subscribed] == ["sqs"]
+
+
+def test_an_emulator_that_does_not_run_is_named() -> None:
+    done = _call(STACK / "setup_localstack.sh", AWS_ENDPOINT_URL="http://127.0.0.1:1")
+
+    assert done.returncode == 1
+    assert "no emulator answers at AWS_ENDPOINT_URL=http://127.0.0.1:1" in done.stderr
+
+
+def _drain(aws: Clients, made: Provisioned) -> list[str]:
+    """All that comes into the queue until a second passes with nothing."""
+    bodies: list[str] = []
+    while True:
+        found = aws.sqs.receive_message(QueueUrl=made.queue_url, MaxNumberOfMessages=10, WaitTimeSeconds=1)
+        for message in found.get("Messages", []):
+            bodies.append(message["Body"])
+            aws.sqs.delete_message(QueueUrl=made.queue_url, ReceiptHandle=message["ReceiptHandle"])
+        if not found.get("Messages"):
+            return bodies
+
+
+@contextmanager
+def _gateway(settings: dict[str, str], folder: Path) -> Iterator[int]:
+    """The port of a gateway in development mode."""
+    with listen_on_loopback() as listener:
+        port = listener.getsockname()[1]
+    keys = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "GATEWAY_DEV_MODE": "true"}
+    with Tethered(
+        "the gateway",
+        [Path(sys.executable).parent / "etl-platform", "gateway", "--port", str(port)],
+        environment=inherited_environment() | settings | keys,
+        working_dir=folder,
+        log=folder / "gateway.log",
+    ) as process:
+        wait_until_it_answers(process, f"http://127.0.0.1:{port}", "/healthz", 60)
+        yield port
