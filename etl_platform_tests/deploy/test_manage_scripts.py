@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from etl_platform.local.stack import REPOSITORY
+from etl_platform.local.stack import REPOSITORY, inherited_environment
 from etl_platform_tests.deploy import helm_chart
 from etl_platform_tests.deploy.stand_ins import StandIns
 
@@ -23,6 +23,7 @@ OUTPUTS = {
     "cluster_name": "file-processing-cluster",
     "region": "us-gov-west-1",
     "namespace": "file-processing",
+    "source_prefix": "from_client/",
     "service_account_name": "file-processing-sa",
     "service_account_role_arn": ROLE,
     "data_bucket_name": "etl-file-processing-client-etl",
@@ -171,6 +172,45 @@ def test_a_password_of_terraform_tfvars_is_asked_of_terraform(checkout: Checkout
     assert made.stdin == PASSWORD
     asked = [call.stdin for call in checkout.programs.calls() if call.line.endswith("console")]
     assert asked == ["jsonencode(nonsensitive(var.aws_profile))\n", "jsonencode(nonsensitive(var.db_password))\n"]
+
+
+@pytest.mark.parametrize(("said", "restarts"), [("configured", 1), ("unchanged", 0), ("created", 0)])
+def test_pods_are_restarted_when_the_password_was_rotated(checkout: Checkout, said: str, restarts: int) -> None:
+    checkout.programs.answer(
+        "kubectl --namespace file-processing apply", out=f"secret/file-processing-postgresql {said}"
+    )
+
+    done = checkout.run("manage.sh", "apply", "--yes")
+
+    assert done.returncode == 0, done.stderr
+    restarted = [line for line in checkout.programs.lines("kubectl") if "rollout restart deployment --selector" in line]
+    assert len(restarted) == restarts
+
+
+def test_terraform_itself_says_what_a_variable_is(tmp_path: Path) -> None:
+    folder = tmp_path / "terraform"
+    folder.mkdir()
+    (folder / "variables.tf").write_text(
+        'variable "aws_profile" { default = "etl-playground" }\n'
+        'variable "db_password" {\n  default = null\n  sensitive = true\n}\n'
+        'variable "image" { default = "" }\n'
+    )
+    (folder / "terraform.tfvars").write_text('# aws_profile = "theirs"\naws_profile = "mine" # image = "x"\n')
+    sources = " && ".join(
+        f"source '{REPOSITORY}/infra/scripts/{name}.sh'" for name in ("aws_target", "terraform_stack")
+    )
+    asked = 'for name in aws_profile db_password image; do echo "[$(tf_variable $name)]"; done'
+    environment = inherited_environment() | {"TF_VAR_db_password": PASSWORD}
+
+    done = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", f"{sources} && stack='{tmp_path}' && {asked}"],
+        capture_output=True,
+        text=True,
+        env=environment,
+        check=False,
+    )
+
+    assert done.stdout.splitlines() == ["[mine]", f"[{PASSWORD}]", "[]"], done.stderr
 
 
 @pytest.mark.parametrize(

@@ -50,8 +50,8 @@ def run(endpoint_url: str, provisioned: Provisioned) -> Run:
     """A script of the stack, with the emulator and the test's own bucket and topic in its environment."""
     given = {"AWS_ENDPOINT_URL": endpoint_url, "BUCKET": provisioned.bucket, "SNS_TOPIC_ARN": provisioned.topic_arn}
 
-    def call(script: str, **variables: str) -> subprocess.CompletedProcess[str]:
-        return _call(STACK / script, **(given | variables))
+    def call(script: str, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+        return _call(STACK / script, *arguments, **(given | variables))
 
     return call
 
@@ -165,6 +165,8 @@ def test_notifications_keep_what_others_put_there(run: Run, aws: Clients, provis
     again = run("s3_configure_notifications.sh")
     moved = run("s3_configure_notifications.sh", SOURCE_PREFIX="incoming/")
     after = aws.s3.get_bucket_notification_configuration(Bucket=provisioned.bucket)
+    removed_twice = [run("s3_configure_notifications.sh", "--remove", SOURCE_PREFIX="incoming/") for _ in range(2)]
+    last = aws.s3.get_bucket_notification_configuration(Bucket=provisioned.bucket)
 
     assert first.returncode == 0, first.stderr
     assert [done.stdout.partition(":")[0] for done in (first, again, moved)] == ["set", "unchanged", "set"]
@@ -175,6 +177,11 @@ def test_notifications_keep_what_others_put_there(run: Run, aws: Clients, provis
     assert made["TopicConfigurations"][1]["TopicArn"] == provisioned.topic_arn
     (rule,) = after["TopicConfigurations"][1]["Filter"]["Key"]["FilterRules"]
     assert (rule["Name"].lower(), rule["Value"]) == ("prefix", "incoming/")
+    assert [done.stdout.partition(":")[0] for done in removed_twice] == ["set", "unchanged"]
+    assert [last["TopicConfigurations"], last["QueueConfigurations"]] == [
+        put["TopicConfigurations"],
+        put["QueueConfigurations"],
+    ]
 
 
 def test_a_bucket_that_is_not_there_says_what_to_look_at(run: Run) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 SETTINGS = {
     "AWS_REGION": "region",
+    "SOURCE_PREFIX": "source_prefix",
     "DATA_BUCKET_NAME": "data_bucket_name",
     "FILE_EVENTS_QUEUE_URL": "file_events_queue_url",
     "FILE_EVENTS_DLQ_URL": "file_events_dlq_url",

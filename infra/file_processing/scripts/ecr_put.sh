@@ -38,7 +38,7 @@ ensure_repository() {
   grep -q RepositoryNotFoundException "$work/error" || fail "ECR: $(<"$work/error")"
   uri=$(aws ecr create-repository --repository-name "$name" --image-tag-mutability IMMUTABLE \
     --image-scanning-configuration scanOnPush=true --query repository.repositoryUri --output text)
-  echo "made repository $name, which Terraform does not know: import it as aws_ecr_repository.this before manage.sh apply" >&2
+  echo "made repository $name, which Terraform does not know: import it as aws_ecr_repository.file_processing before manage.sh apply" >&2
 }
 
 # The digest of what stands in ECR under the tag; empty if nothing does.

@@ -64,10 +64,10 @@ copy_database_password() {
     password=$(tf_variable db_password)
   fi
   [[ -n $password ]] || fail "there is no password of the database: neither database_secret_arn nor db_password is set"
-  printf %s "$password" |
+  copied=$(printf %s "$password" |
     kubectl --namespace "$namespace" create secret generic file-processing-postgresql \
       --from-file=postgresql-password=/dev/stdin --dry-run=client --output=json |
-    kubectl --namespace "$namespace" apply --filename=- >/dev/null
+    kubectl --namespace "$namespace" apply --filename=-)
 }
 
 # Pods read it, so it must be there; what belongs in it only people know (docs/deployment.md, "Secrets").
@@ -91,6 +91,9 @@ deploy() {
   ensure_settings_secret "$namespace"
   helm upgrade --install etl-platform "$chart" --namespace "$namespace" \
     ${given[@]+"${given[@]}"} --values "$work/values.json" --wait --timeout "$roll_out_within"
+  # Pods read a password when they start; Helm sees no change in a rotated one.
+  [[ $copied != *configured ]] ||
+    kubectl --namespace "$namespace" rollout restart deployment --selector app.kubernetes.io/instance=etl-platform
   kubectl --namespace "$namespace" rollout status deployment \
     --selector app.kubernetes.io/instance=etl-platform --timeout "$roll_out_within"
   echo "deployed $image"

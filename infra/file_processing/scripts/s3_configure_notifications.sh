@@ -5,7 +5,10 @@ source "$(dirname "${BASH_SOURCE[0]}")/../../scripts/aws_target.sh"
 
 usage() {
   cat <<'HELP'
-Have a bucket announce new objects below a prefix to the topic. All other notifications of the bucket stay.
+usage: s3_configure_notifications.sh [--remove]
+
+Have a bucket announce new objects below a prefix to the topic, or with --remove no longer. All other notifications of
+the bucket stay. Terraform calls this for a bucket that it did not make.
 
 Run twice, it changes nothing. The topic must let the bucket publish: ./sns_set_topic_policy.sh comes first.
 
@@ -20,9 +23,15 @@ variables:
 
 example:
   BUCKET=etl-file-processing-client-etl AWS_PROFILE=etl-playground ./s3_configure_notifications.sh
+  BUCKET=etl-file-processing-client-etl ./s3_configure_notifications.sh --remove
 HELP
 }
 
+change=add
+if [[ ${1:-} == --remove ]]; then
+  change=remove
+  shift
+fi
 take_no_arguments "$@"
 need_bucket
 need_tools python3
@@ -35,11 +44,11 @@ found=$(aws s3api get-bucket-notification-configuration --bucket "$BUCKET" --out
   fail "cannot read the notifications of $BUCKET; is it there, and does the caller have s3:GetBucketNotification?"
 # A write replaces all notifications of the bucket, and sends an s3:TestEvent to each target.
 wanted=$(
-  python3 - "$found" "$SNS_TOPIC_ARN" "$prefix" <<'PYTHON'
+  python3 - "$found" "$SNS_TOPIC_ARN" "$prefix" "$change" <<'PYTHON'
 import json
 import sys
 
-text, topic, prefix = sys.argv[1:]
+text, topic, prefix, change = sys.argv[1:]
 found = json.loads(text or "{}")
 topics = found.get("TopicConfigurations", [])
 ours = {
@@ -56,16 +65,24 @@ def announces(item):
     return item["TopicArn"], item["Events"], [(rule["Name"].lower(), rule["Value"]) for rule in rules]
 
 
-if announces(ours) not in map(announces, topics):
+if change == "add" and announces(ours) not in map(announces, topics):
     kept = [item for item in topics if item.get("Id") != ours["Id"]]
     print(json.dumps({**found, "TopicConfigurations": [*kept, ours]}))
+elif change == "remove" and announces(ours) in map(announces, topics):
+    kept = [item for item in topics if announces(item) != announces(ours)]
+    print(json.dumps({**found, "TopicConfigurations": kept}))
 PYTHON
 )
+if [[ $change == add ]]; then
+  state="$BUCKET announces $prefix to $SNS_TOPIC_ARN"
+else
+  state="$BUCKET does not announce $prefix to $SNS_TOPIC_ARN"
+fi
 if [[ -z $wanted ]]; then
-  echo "unchanged: $BUCKET announces $prefix to $SNS_TOPIC_ARN"
+  echo "unchanged: $state"
   exit
 fi
 aws s3api put-bucket-notification-configuration --bucket "$BUCKET" --notification-configuration "$wanted" ||
   fail "S3 refuses the notification of $BUCKET. If it cannot validate the destination, run sns_set_topic_policy.sh first;" \
     "if configurations overlap, another notification covers $prefix: aws s3api get-bucket-notification-configuration shows it"
-echo "set: $BUCKET announces $prefix to $SNS_TOPIC_ARN"
+echo "set: $state"
