@@ -10,10 +10,9 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{ .Values.image.repository }}:{{ .Values.image.tag }}
 {{- end }}
 
-{{- /* What the dagster chart calls its ConfigMap with dagster.yaml: its name is left out where the release has it. */}}
-{{- define "etl-platform.instanceConfigMap" -}}
-{{- $name := ternary .Release.Name (printf "%s-dagster" .Release.Name) (contains "dagster" .Release.Name) -}}
-{{ $name | trunc 63 | trimSuffix "-" }}-instance
+{{- /* What the dagster chart puts in front of its names: its own name is left out where the release has it. */}}
+{{- define "etl-platform.dagsterName" -}}
+{{ ternary .Release.Name (printf "%s-dagster" .Release.Name) (contains "dagster" .Release.Name) | trunc 63 | trimSuffix "-" }}
 {{- end }}
 
 {{- define "etl-platform.contractsDir" -}}/etc/etl-platform/contracts{{- end }}

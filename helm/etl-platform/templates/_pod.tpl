@@ -53,7 +53,7 @@ volumeMounts:
 - name: dagster-home
   emptyDir: {}
 - name: dagster-instance
-  configMap: {name: {{ include "etl-platform.instanceConfigMap" . }}}
+  configMap: {name: {{ include "etl-platform.dagsterName" . }}-instance}
 - name: contracts
 {{- if eq .Values.contracts.source "s3" }}
   emptyDir: {}

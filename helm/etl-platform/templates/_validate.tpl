@@ -29,6 +29,9 @@
 {{- if ne (hasSuffix "@sha256" $v.image.repository) (regexMatch "^[0-9a-f]{64}$" $v.image.tag) }}
 {{- $wrong = append $wrong "image: a digest is a repository that ends in @sha256 and a tag of 64 hex digits; one without the other is neither" }}
 {{- end }}
+{{- if eq $v.image.tag "latest" }}
+{{- $wrong = append $wrong "image.tag latest means another image each day, and other pods of one release get another; name a version" }}
+{{- end }}
 {{- if regexMatch "AWS_(ACCESS_KEY_ID|SECRET_ACCESS_KEY|SESSION_TOKEN)" (toJson $v) }}
 {{- $wrong = append $wrong "an AWS key stands in the values; pods get theirs from serviceAccount.roleArn" }}
 {{- end }}
