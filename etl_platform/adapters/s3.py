@@ -4,6 +4,8 @@ https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-requests.html
 """
 
 import hashlib
+import threading
+from collections import Counter
 from collections.abc import Iterator, Mapping, Set
 from contextlib import contextmanager, suppress
 from datetime import UTC
@@ -20,6 +22,7 @@ _MISSING = {"NoSuchKey", "NoSuchVersion", "NoSuchBucket", "404", "NotFound"}
 # S3 answers 405 to a delete marker. To a version id that it cannot have given out it says InvalidArgument.
 _MISSING_VERSION = {"405", "MethodNotAllowed", "InvalidArgument"}
 _REFUSED = {"AccessDenied", "403", "NotImplemented"}
+_REDIRECTS = 300
 _LOST = frozenset({"PreconditionFailed", "412", "ConditionalRequestConflict", "409"})
 _BLOCK = 1 << 20
 _SINGLE_COPY_BYTES = 5 << 30
@@ -28,9 +31,15 @@ _PART_BYTES = 64 << 20
 
 
 class S3Store:
-    def __init__(self, settings: Settings, kms_key_id: str | None = None) -> None:
-        """With ``kms_key_id`` everything is written under that key; without, as the bucket is set up."""
+    def __init__(self, settings: Settings, kms_key_id: str | None = None, errors: Counter[str] | None = None) -> None:
+        """With ``kms_key_id`` everything is written under that key; without, as the bucket is set up.
+
+        ``errors`` counts, by code, the requests that S3 refused or did not answer, those that a retry mends included.
+        What is missing, or lost a condition, is an answer.
+        """
         self._s3 = make_client(settings, "s3")
+        if errors is not None:
+            self._s3.meta.events.register("response-received.s3", partial(_count_error, errors, threading.Lock()))
         self._encryption = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": kms_key_id} if kms_key_id else {}
 
     def head(self, bucket: str, key: str, version_id: str | None = None, etag: str | None = None) -> ObjectHead:
@@ -173,6 +182,26 @@ class S3Store:
             pages = self._s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix, Delimiter="/")
             for page in pages:
                 yield from (entry["Prefix"] for entry in page.get("CommonPrefixes", []))
+
+
+def _count_error(
+    errors: Counter[str],
+    lock: threading.Lock,
+    response_dict: Mapping[str, Any] | None,
+    parsed_response: Mapping[str, Any] | None,
+    exception: Exception | None,
+    **_: Any,
+) -> None:
+    """Called by botocore after each attempt."""
+    if exception is not None:
+        code = type(exception).__name__
+    elif response_dict and response_dict["status_code"] >= _REDIRECTS:
+        code = str((parsed_response or {}).get("Error", {}).get("Code") or response_dict["status_code"])
+    else:
+        return
+    if code not in _MISSING | _MISSING_VERSION | _LOST:
+        with lock:
+            errors[code] += 1
 
 
 def _listed(bucket: str, entry: Mapping[str, Any]) -> ObjectHead:

@@ -1,4 +1,4 @@
-"""What Prometheus is shown: counts of this process, and what queues and breaker say at the time of the scrape.
+"""What Prometheus is shown: counts of this process, and what queues, breaker and Dagster's records say at a scrape.
 
 https://prometheus.io/docs/practices/naming/
 """
@@ -6,23 +6,42 @@ https://prometheus.io/docs/practices/naming/
 import logging
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import anyio
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.metrics_core import Metric
 
 from etl_platform.adapters.aws import nameless
 from etl_platform.core.breaker import BreakerStatus
-from etl_platform.gateway.asking import ask
+from etl_platform.core.figures import Figures
+from etl_platform.gateway.asking import Remembered, ask
+from etl_platform.gateway.figures import FILES, families_of
 from etl_platform.gateway.webhook import OUTCOMES, Answer
 
 log = logging.getLogger(__name__)
 
-PIPELINE = "file_processing"
+
+class Depth(NamedTuple):
+    """Messages of a queue."""
+
+    waiting: int
+    held: int
+
+
+class Records(NamedTuple):
+    """What one look at Dagster's records gave."""
+
+    breaker: BreakerStatus
+    figures: Figures
+
+
+Ages: TypeAlias = dict[str, float]
+"""Seconds that the oldest message has waited, by pipeline."""
 Source: TypeAlias = tuple[str, str]
-"""A pipeline, and what of it was asked: ``queue``, ``dead_letters`` or ``breaker``."""
-Question: TypeAlias = Callable[[], tuple[int, int] | BreakerStatus]
+"""A pipeline, and what of it was asked: ``queue``, ``dead_letters``, ``dagster`` or ``cloudwatch``."""
+Question: TypeAlias = Callable[[], Depth] | Remembered[Records] | Remembered[Ages]
 _SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 15)
 _ASKING_S = 5.0
 """Half of Prometheus' own limit for a scrape."""
@@ -48,11 +67,11 @@ class GatewayMetrics:
         )
         # A counter that appears with its first event hides that event from rate().
         for outcome in OUTCOMES:
-            self._posts.labels(PIPELINE, outcome, "")
+            self._posts.labels(FILES, outcome, "")
 
     def count(self, answer: Answer, seconds: float) -> None:
-        self._posts.labels(PIPELINE, answer.outcome, answer.reason or "").inc()
-        self._seconds.labels(PIPELINE).observe(seconds)
+        self._posts.labels(FILES, answer.outcome, answer.reason or "").inc()
+        self._seconds.labels(FILES).observe(seconds)
 
     def text(self, readings: "Readings") -> bytes:
         found = CollectorRegistry()
@@ -62,13 +81,15 @@ class GatewayMetrics:
 
 @dataclass(eq=False)
 class Readings:
-    """Answers of one scrape, by what was asked; a source that did not answer is in ``sources`` only."""
+    """Answers of one scrape, by what was asked. Of a source that did not answer there is the answer before, or none."""
 
-    depths: dict[Source, tuple[int, int]] = field(default_factory=dict)
-    breaker: BreakerStatus | None = None
+    depths: dict[Source, Depth] = field(default_factory=dict)
+    records: Records | None = None
+    oldest_s: Ages = field(default_factory=dict)
     sources: dict[Source, bool] = field(default_factory=dict)
+    ages_s: dict[Source, float] = field(default_factory=dict)
 
-    def collect(self) -> Iterable[GaugeMetricFamily]:
+    def collect(self) -> Iterable[Metric]:
         """Called by prometheus_client."""
         messages = GaugeMetricFamily(
             "etl_platform_queue_messages",
@@ -89,39 +110,62 @@ class Readings:
         )
         for labels, up in self.sources.items():
             answered.add_metric(labels, float(up))
-        yield from (messages, dead, answered)
-        yield from _of_breaker(self.breaker)
+        ages = GaugeMetricFamily(
+            "etl_platform_readings_age_seconds",
+            "Age of what is shown of a source that is not asked, or may not have answered, at each scrape",
+            labels=("pipeline", "source"),
+        )
+        for labels, age_s in self.ages_s.items():
+            ages.add_metric(labels, age_s)
+        oldest = GaugeMetricFamily(
+            "etl_platform_oldest_message_age_seconds",
+            "Seconds that the queue's oldest message has waited, as CloudWatch knows it",
+            labels=("pipeline",),
+        )
+        for pipeline, seconds in self.oldest_s.items():
+            oldest.add_metric((pipeline,), seconds)
+        yield from (messages, dead, answered, ages, oldest)
+        if self.records is not None:
+            yield from _of_breaker(self.records.breaker)
+            yield from families_of(self.records.figures)
 
 
-def _of_breaker(status: BreakerStatus | None) -> Iterable[GaugeMetricFamily]:
-    if status is None:
-        return
+def _of_breaker(status: BreakerStatus) -> Iterable[GaugeMetricFamily]:
     for name, about, value in (
         ("active", "1 while the circuit breaker is open or half-open", status.active),
         ("consecutive_failures", "Failed intake runs in a row", status.consecutive_failures),
         ("cooldown_seconds", "Seconds until one run tries again", status.cooldown_remaining),
     ):
         gauge = GaugeMetricFamily(f"etl_platform_breaker_{name}", about, labels=("pipeline",))
-        gauge.add_metric((PIPELINE,), float(value))
+        gauge.add_metric((FILES,), float(value))
         yield gauge
 
 
 async def read_sources(questions: Mapping[Source, Question], threads: anyio.CapacityLimiter) -> Readings:
-    """Ask all at once, each for five seconds at most. What one of them raises hides none of the others."""
+    """Ask all at once, each for five seconds at most. What one of them raises hides none of the others.
+
+    Dagster's import alone takes longer where CPU is scarce: the next scrape shows what this one has asked for.
+    """
     readings = Readings()
 
     async def read(source: Source, question: Question) -> None:
+        answer: Depth | Records | Ages | None = None
         try:
             answer = await ask(question, _ASKING_S, threads)
+            readings.sources[source] = True
         except Exception as error:  # noqa: BLE001 - the edge of a scrape: the source is shown as down
             log.warning("no metrics", extra={"source": " ".join(source), "error_type": nameless(error)})
             readings.sources[source] = False
-            return
-        readings.sources[source] = True
-        if isinstance(answer, BreakerStatus):
-            readings.breaker = answer
-        else:
+        if isinstance(question, Remembered):
+            answer = question.latest
+            if question.age_s is not None:
+                readings.ages_s[source] = question.age_s
+        if isinstance(answer, Records):
+            readings.records = answer
+        elif isinstance(answer, Depth):
             readings.depths[source] = answer
+        elif answer is not None:
+            readings.oldest_s = answer
 
     async with anyio.create_task_group() as group:
         for source, question in questions.items():

@@ -1,17 +1,24 @@
 """The systems that the gateway asks: queues, bucket, database, and the breaker in Dagster's records."""
 
-from collections.abc import Callable
-from functools import partial
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
+from etl_platform.adapters.queue_ages import QueueAges
 from etl_platform.core.errors import SettingsError
 from etl_platform.doctor import OutsideSystems
-from etl_platform.gateway.metrics import PIPELINE, Question, Source
+from etl_platform.gateway.asking import Remembered
+from etl_platform.gateway.figures import EMAILS, FILES
+from etl_platform.gateway.metrics import Ages, Depth, Question, Records, Source
 from etl_platform.settings import Settings
 
 if TYPE_CHECKING:
     from etl_platform.core.breaker import BreakerStatus
+    from etl_platform.pipelines.todays_records import TodaysRecords
 
+_CLOUDWATCH_EVERY_S = 60.0
+"""It has a new value each minute, and every question is paid for."""
 _READY_NEEDS = {"queue", "bucket", "database"}
 
 
@@ -37,20 +44,46 @@ class Systems:
         return {check.name: check.ask for check in self._outside.checks() if check.ask and check.name in _READY_NEEDS}
 
     def metric_sources(self) -> dict[Source, Question]:
-        """What a scrape asks: the depths of the queues that are set, and the breaker where its Dagster is known."""
-        urls = {
-            (PIPELINE, "dead_letters"): self.settings.file_events_dlq_url,
-            ("email_archive", "queue"): self.settings.email_queue_url,
-            ("email_archive", "dead_letters"): self.settings.email_dlq_url,
+        """What a scrape asks: the queues that are set, CloudWatch, and Dagster's records where they are known."""
+        settings = self.settings
+        assert settings.file_events_queue_url
+        queues = {FILES: settings.file_events_queue_url}
+        if settings.email_queue_url:
+            queues[EMAILS] = settings.email_queue_url
+        urls: dict[Source, str | None] = {(pipeline, "queue"): url for pipeline, url in queues.items()}
+        urls |= {
+            (FILES, "dead_letters"): settings.file_events_dlq_url,
+            (EMAILS, "dead_letters"): settings.email_dlq_url,
         }
-        sources: dict[Source, Question] = {(PIPELINE, "queue"): self.queue.depth}
-        sources |= {name: partial(self._depth, url) for name, url in urls.items() if url}
-        if self.settings.dagster_home:
-            sources[PIPELINE, "breaker"] = self.breaker
+        sources: dict[Source, Question] = {name: partial(self._depth, url) for name, url in urls.items() if url}
+        sources[FILES, "cloudwatch"] = Remembered(partial(self._ages, queues), _CLOUDWATCH_EVERY_S)
+        if settings.dagster_home:
+            sources[FILES, "dagster"] = Remembered(self._records)
         return sources
 
-    def _depth(self, url: str) -> tuple[int, int]:
-        return self._outside.queue(url).depth()
+    def _depth(self, url: str) -> Depth:
+        return Depth(*self._outside.queue(url).depth())
+
+    def _ages(self, queues: Mapping[str, str]) -> Ages:
+        return self._queue_ages.read(queues, datetime.now(UTC))
+
+    @cached_property
+    def _queue_ages(self) -> QueueAges:
+        return QueueAges(self.settings)
+
+    @cached_property
+    def _today(self) -> "TodaysRecords":
+        from etl_platform.pipelines.todays_records import TodaysRecords  # noqa: PLC0415 - Dagster
+
+        return TodaysRecords()
+
+    def _records(self) -> Records:
+        from etl_platform.pipelines.breaker import breaker_status  # noqa: PLC0415
+        from etl_platform.pipelines.instance import open_instance  # noqa: PLC0415
+
+        with open_instance(self.settings) as instance:
+            figures = self._today.read(instance, datetime.now(UTC))
+            return Records(breaker_status(instance, self.settings), figures)
 
     def breaker(self) -> "BreakerStatus":
         # Dagster costs seconds of CPU and most of the memory; a gateway that only forwards need not load it.

@@ -160,7 +160,7 @@ class Emulator:
             "MINISTACK_HOST": LOOPBACK,
             "GATEWAY_PORT": str(port),
             "MINISTACK_REGION": self._region,
-            "SERVICES": "s3,sns,sqs,sts,kms",
+            "SERVICES": "s3,sns,sqs,sts,kms,monitoring",
             "PERSIST_STATE": "0",
             "S3_PERSIST": "0",
             # Left on, it opens an MQTT port on every interface.

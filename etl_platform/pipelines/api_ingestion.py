@@ -17,12 +17,12 @@ from etl_platform.pipelines.partitions import agencies, partitioned_check, regis
 from etl_platform.pipelines.progress import RunProgress
 from etl_platform.pipelines.reporting import delivery_events, table
 from etl_platform.pipelines.resources import Platform
+from etl_platform.pipelines.told import was_told
 
 JOB_NAME = "api_ingestion_job"
 OP_NAME = "ingest_apis"
 DRIFT_CHECK = "fields_are_as_before"
 _DESCRIPTION = "Reads the declared REST APIs; what is new goes through contract and silver like any file."
-_LOOK_BACK = 50
 _MAX_TOLD = 10
 
 
@@ -176,22 +176,11 @@ class _Run:
 
     def _log_delivery(self, ingested: Ingested) -> None:
         """Bronze, silver and their checks, as for a file that came through the queue."""
-        if ingested.outcome is Outcome.DUPLICATE and self._was_told(ingested):
+        if ingested.outcome is Outcome.DUPLICATE and was_told(self._context.instance, ingested.record):
             return
         contract = self._platform.contracts[str(ingested.dataset)]
         for event in delivery_events(ingested.record, Outcome(ingested.record["outcome"]), contract):
             self._context.log_event(event)
-
-    def _was_told(self, ingested: Ingested) -> bool:
-        """Whether Dagster knows of this delivery; its run may have died between the record and the events."""
-        found = self._context.instance.fetch_materializations(
-            dg.AssetRecordsFilter(
-                asset_key=dg.AssetKey(["bronze", str(ingested.dataset)]), asset_partitions=[str(ingested.agency)]
-            ),
-            limit=_LOOK_BACK,
-        )
-        told = (record.asset_materialization for record in found.records)
-        return any(one and one.metadata["delivery_id"].value == ingested.delivery_id for one in told)
 
     def _fail(self) -> None:
         texts = [f"{what}: {type(error).__name__}: {error}" for what, error in self._failures]

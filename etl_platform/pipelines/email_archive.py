@@ -7,12 +7,14 @@ from typing import Any
 import dagster as dg
 
 from etl_platform.core.errors import SettingsError
+from etl_platform.core.figures import RunCounts
 from etl_platform.email_archive import Drained, Outcome, Tally
 from etl_platform.pipelines.failures import as_dagster_failures
 from etl_platform.pipelines.intake_runs import UNFINISHED, is_being_cancelled
 from etl_platform.pipelines.partitions import partitioned_check
 from etl_platform.pipelines.progress import RunProgress
 from etl_platform.pipelines.resources import Platform
+from etl_platform.pipelines.run_counts import note_counts
 from etl_platform.pipelines.stopping import told_to_stop
 from etl_platform.settings import Settings
 
@@ -52,6 +54,7 @@ def build_email_asset() -> dg.AssetsDefinition:
                     stop, lambda so_far: progress(so_far.counts.total(), f"so far {so_far}")
                 )
             context.log.info(str(drained))
+            note_counts(context.instance, context.run, _counts(drained, platform))
             for day in sorted(drained.days.keys() - {asked}):
                 _log_day(context, day, drained)
             if asked is not None:
@@ -109,6 +112,16 @@ def _log_day(context: dg.AssetExecutionContext, day: date, drained: Drained) -> 
     # Never green: the next drain of the day, seconds later, would hide the red one before anybody saw it.
     if not _is_good(tally):
         context.log_event(dg.AssetCheckEvaluation(asset_key=ASSET, check_name=CHECK, passed=False, partition=partition))
+
+
+def _counts(drained: Drained, platform: Platform) -> RunCounts:
+    done = drained.total.counts
+    return RunCounts(
+        received=done.total() + drained.given_back,
+        deleted=done.total() - done[Outcome.FAILED] - drained.undeleted,
+        archived=done[Outcome.ARCHIVED],
+        s3_errors=platform.s3_errors,
+    )
 
 
 def _is_good(tally: Tally) -> bool:

@@ -30,7 +30,7 @@ class FailedRuns:
             run = next(self._unread, None)
             if run is None:
                 return None
-            for held in _messages_of(run):
+            for held in messages_of(run):
                 self._run_of.setdefault(held, run.run_id)
         run_id = self._run_of[message_id]
         if run_id not in self._errors:
@@ -56,7 +56,8 @@ class FailedRuns:
                 yield from (str(item) for item in failed.data)
 
 
-def _messages_of(run: dg.DagsterRun) -> set[str]:
+def messages_of(run: dg.DagsterRun) -> set[str]:
+    """The queue messages that a run was given."""
     ops: Any = run.run_config.get("ops", {})
     config = ops.get("ingest", {}).get("config", {})
     return {item["message_id"] for item in config.get("deliveries", ()) if item.get("message_id")}

@@ -13,6 +13,7 @@ from etl_platform.batch import Failed, HeldMessage, Threads, work_batch
 from etl_platform.core.contracts import Contract
 from etl_platform.core.deliveries import Cause, Outcome
 from etl_platform.core.events import ObjectCreated
+from etl_platform.core.figures import RunCounts
 from etl_platform.core.routing import route
 from etl_platform.core.rule_names import contract_rules
 from etl_platform.ingest import Attempt, Ingested
@@ -33,7 +34,9 @@ from etl_platform.pipelines.reporting import (
     silver_metadata,
 )
 from etl_platform.pipelines.resources import Platform
+from etl_platform.pipelines.run_counts import CountedQueue, note_counts
 from etl_platform.pipelines.stopping import told_to_stop
+from etl_platform.pipelines.told import was_told
 
 POOL = "intake"
 _STATEMENT_TIMEOUT_MS, _POOL_RECYCLE_S, _MAX_OVERFLOW = 60_000, 3_600, 20
@@ -163,7 +166,7 @@ def _work_deliveries(
     register_agencies(context.instance, _agencies(messages, platform))
     if warning := platform.new_warning():
         context.log.warning(warning)
-    held = any(message.receipt_handle for message in messages)
+    queue = CountedQueue(platform.queue) if any(message.receipt_handle for message in messages) else None
     settings = platform.settings
     with told_to_stop() as stop:
         failures = work_batch(
@@ -172,13 +175,15 @@ def _work_deliveries(
             lambda message: Attempt(
                 Cause.EVENT, context.run.run_id, message.message_id, receive_count=message.receive_count
             ),
-            queue=platform.queue if held else None,
+            queue=queue,
             workers=Threads(settings.sns_worker_max, stop, settings.shutdown_grace_seconds),
             visibility_timeout_s=settings.visibility_timeout_seconds,
             tell=partial(_tell, context, platform, done),
         )
     summary = ", ".join(f"{times} {outcome}" for outcome, times in sorted(done.items())) or "nothing to do"
     context.log.info(f"{len(deliveries)} deliveries: {summary}, {len(failures)} failed")
+    counts = RunCounts(deleted=queue.deleted if queue else 0, s3_errors=platform.s3_errors)
+    note_counts(context.instance, context.run, counts)
     if stop.is_set():
         given_back = len(deliveries) - done.total() - len(failures)
         context.log.warning(f"told to stop: {given_back} deliveries were given back and come again in another run")
@@ -229,20 +234,20 @@ def _tell(
 def _log_events(
     context: dg.AssetExecutionContext, platform: Platform, message: HeldMessage, ingested: Ingested
 ) -> None:
-    outcome, record = ingested.outcome, ingested.record
+    outcome, record, repeated = ingested.outcome, ingested.record, False
     assert ingested.dataset is not None
     assert ingested.agency is not None
     if outcome is Outcome.DUPLICATE and message.receive_count > 1:
         # This message came before: its run may have died between the record and these events.
-        outcome = Outcome(record["outcome"])
+        outcome, repeated = Outcome(record["outcome"]), was_told(context.instance, record)
     contract = platform.contracts[ingested.dataset]
-    for event in delivery_events(record, outcome, contract):
+    for event in delivery_events(record, outcome, contract, repeated=repeated):
         context.log_event(event)
     newer = platform.intake.successor(record) if outcome is Outcome.ACCEPTED else None
     if newer is not None:
         # A newer version overtook this one, and its events may have been logged before these: the partition's latest
         # must be what silver holds. Whoever logs later looks later, so the last word is right.
-        for event in delivery_events(newer, Outcome.ACCEPTED, contract):
+        for event in delivery_events(newer, Outcome.ACCEPTED, contract, repeated=True):
             context.log_event(event)
 
 

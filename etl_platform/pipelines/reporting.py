@@ -60,6 +60,7 @@ def bronze_metadata(record: Mapping[str, Any]) -> Metadata:
         "size_bytes": source["size_bytes"] or 0,
         "bronze_key": record["written"].get("bronze_key") or "",
         **({"sha256": record["sha256"]} if record.get("sha256") else {}),
+        **({} if (seconds := record["attempt"].get("seconds")) is None else {"seconds": float(seconds)}),
         **_errors(record),
     }
 
@@ -131,19 +132,21 @@ def _dataset_outcomes(record: Mapping[str, Any], contract: Contract) -> Iterator
 
 
 def delivery_events(
-    record: Mapping[str, Any], outcome: Outcome, contract: Contract
+    record: Mapping[str, Any], outcome: Outcome, contract: Contract, *, repeated: bool = False
 ) -> Iterator[dg.AssetMaterialization | dg.AssetObservation | dg.AssetCheckEvaluation]:
-    """Everything to log for one delivery, each under its agency's partition."""
+    """Everything to log for one delivery, each under its agency's partition; ``repeated`` where it was told before."""
     dataset, agency = contract.dataset, record["agency"]
     bronze, silver = dg.AssetKey(["bronze", dataset]), dg.AssetKey(["silver", dataset])
+    # What counts deliveries counts each once.
+    told: Metadata = bronze_metadata(record) | ({"repeated": True} if repeated else {})
     if outcome is not Outcome.DUPLICATE and record["written"].get("bronze_key"):
-        metadata = bronze_metadata(record) | header_schema([record])
+        metadata = told | header_schema([record])
         yield dg.AssetMaterialization(bronze, metadata=metadata, partition=agency)
     if outcome is Outcome.ACCEPTED:
         metadata = silver_metadata(record) | column_lineage([record], contract)
         yield dg.AssetMaterialization(silver, metadata=metadata, partition=agency)
     else:
-        metadata = bronze_metadata(record) | {"outcome": str(outcome)}
+        metadata = told | {"outcome": str(outcome)}
         yield dg.AssetObservation(bronze, metadata=metadata, partition=agency)
     if outcome in {Outcome.ACCEPTED, Outcome.REJECTED}:
         for check in check_outcomes(record, contract):

@@ -1,5 +1,6 @@
 """The outside systems of a run, made on first use. Nothing connects at import or at load."""
 
+from collections import Counter
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -27,6 +28,7 @@ class Platform:
         finished: what this process has ingested, for the summary of a run in process.
         drained: what its last drain of the email queue did, for the same.
         api_ingestions: what became of its APIs' resources, for the same.
+        s3_errors: requests that S3 refused or did not answer, by code, so far.
 
     Args:
         settings: those of the environment if left out.
@@ -37,6 +39,7 @@ class Platform:
         self.finished: list[Ingested] = []
         self.drained: Drained | None = None
         self.api_ingestions: list[ApiIngestion] = []
+        self.s3_errors: Counter[str] = Counter()
         self._warned = False
 
     @cached_property
@@ -55,7 +58,7 @@ class Platform:
             return LocalStore(self.settings.local_s3_root)
         from etl_platform.adapters.s3 import S3Store  # noqa: PLC0415
 
-        return S3Store(self.settings)
+        return S3Store(self.settings, errors=self.s3_errors)
 
     @property
     def bucket(self) -> str:
@@ -108,7 +111,7 @@ class Platform:
         if settings.local_s3_root is None and settings.email_kms_key_id:
             from etl_platform.adapters.s3 import S3Store  # noqa: PLC0415
 
-            store = S3Store(settings, settings.email_kms_key_id)
+            store = S3Store(settings, settings.email_kms_key_id, self.s3_errors)
         dead_letters = self.email_dead_letters if settings.email_dlq_url else None
         return EmailArchive(self.email_queue, dead_letters, store, settings.email_bucket_name, settings)
 

@@ -1,0 +1,153 @@
+"""Today's figures from real runs, held against the ledger: each delivery counts once, whatever became of its run."""
+
+import json
+import time
+import uuid
+from collections import Counter
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pytest
+
+from etl_platform.core.deliveries import Cause
+from etl_platform.core.events import ObjectCreated
+from etl_platform.core.figures import SECONDS, Figures
+from etl_platform.ingest import Attempt
+from etl_platform.pipelines.resources import Platform
+from etl_platform.pipelines.todays_records import TodaysRecords
+from etl_platform_tests.dagster.conftest import AGENCY, JOB, Workshop
+from etl_platform_tests.dagster.test_breaker import FAILURE, SUCCESS, History
+from etl_platform_tests.integration.deliveries import as_csv, officers
+
+OTHER = "nc_durham"
+
+
+@pytest.fixture
+def workshop(tmp_path: Path) -> Iterator[Workshop]:
+    """Its history on disk, as the gateway meets it."""
+    (tmp_path / "home").mkdir()
+    with dg.DagsterInstance.from_config(str(tmp_path / "home")) as instance:
+        yield Workshop(tmp_path / "objects", instance)
+
+
+def figures(workshop: Workshop) -> Figures:
+    """As a gateway that has just started finds them."""
+    return TodaysRecords().read(workshop.instance, datetime.now(UTC))
+
+
+def counted(workshop: Workshop) -> dict[tuple[str, str, str], int]:
+    return dict(figures(workshop).deliveries.counts)
+
+
+def ledger(workshop: Workshop) -> dict[tuple[str, str, str], int]:
+    keys = [key for key in workshop.written("reports") if "/_" not in key]
+    records = [json.loads(workshop.objects()[key]) for key in keys]
+    return dict(Counter((record["outcome"], record["dataset"], record["agency"]) for record in records))
+
+
+def test_deliveries_count_as_the_ledger_has_them(workshop: Workshop) -> None:
+    good = workshop.drop("Officer_Detail.csv", as_csv(officers("A", 8, bad=3)))
+    empty = workshop.drop("Officer_Detail.csv", b"", OTHER)
+    workshop.ingest(
+        good, empty, workshop.drop("Training.csv", b"", OTHER), workshop.drop("Vehicle_Fleet.csv", b"a\n1\n")
+    )
+    workshop.ingest(workshop.drop("Officer_Detail.csv", as_csv(officers("A", 9))))
+
+    assert counted(workshop) == ledger(workshop)
+    found = figures(workshop)
+    assert found.deliveries.counts["accepted", "officer_detail", AGENCY] == 2
+    assert found.runs == {(JOB, "success"): 2}
+    assert sum(found.deliveries.buckets) == 4
+    spent = [
+        json.loads(workshop.objects()[key])["attempt"]["seconds"]
+        for key in workshop.written("reports")
+        if "/_" not in key
+    ]
+    assert found.deliveries.seconds == pytest.approx(sum(spent))
+    assert found.deliveries.buckets[-1] == 0, f"nothing took longer than {SECONDS[-1]} s"
+
+
+def test_a_second_event_of_a_delivery_is_a_duplicate_and_a_partition_read_again_is_no_delivery(
+    workshop: Workshop,
+) -> None:
+    key = workshop.drop("Officer_Detail.csv", as_csv(officers("A", 8)))
+    workshop.ingest(key)
+    workshop.ingest(key)
+    workshop.reprocess()
+
+    assert counted(workshop) == {("accepted", "officer_detail", AGENCY): 1, ("duplicate", "officer_detail", AGENCY): 1}
+
+
+def test_a_delivery_whose_run_was_killed_after_it_was_told_counts_once(workshop: Workshop) -> None:
+    key = workshop.drop("Officer_Detail.csv", as_csv(officers("A", 8)))
+    gone = f"from_client/{OTHER}/Officer_Detail.csv"
+    workshop.ingest(key, gone, message_id="m")
+
+    # Its messages were not deleted, so they come again.
+    workshop.ingest(key, gone, message_id="m", receive_count=2)
+    workshop.ingest(key, gone, message_id="m", receive_count=3)
+
+    assert counted(workshop) == ledger(workshop)
+    assert counted(workshop) == {("accepted", "officer_detail", AGENCY): 1, ("rejected", "officer_detail", OTHER): 1}
+
+
+def test_a_delivery_whose_run_was_killed_before_it_was_told_counts_once(workshop: Workshop) -> None:
+    key = workshop.drop("Officer_Detail.csv", as_csv(officers("A", 8)))
+    Platform(workshop.settings).intake.ingest(ObjectCreated("local", key), Attempt(Cause.EVENT, "a run that died"))
+    assert counted(workshop) == {}
+
+    workshop.ingest(key, message_id="m", receive_count=2)
+    workshop.ingest(key, message_id="m", receive_count=3)
+
+    assert counted(workshop) == ledger(workshop) == {("accepted", "officer_detail", AGENCY): 1}
+
+
+def test_a_reader_that_goes_on_finds_what_one_that_starts_finds(workshop: Workshop) -> None:
+    going_on = TodaysRecords()
+    for number in range(3):
+        workshop.ingest(workshop.drop(f"Officer_Detail_{number}.csv", as_csv(officers("A", 3 + number))))
+        # Later than the minute in which rows may still be committed.
+        later = datetime.now(UTC) + timedelta(minutes=2 * number)
+        assert going_on.read(workshop.instance, later) == TodaysRecords().read(workshop.instance, later)
+        assert going_on.read(workshop.instance, later).deliveries.counts.total() == number + 1
+    assert counted(workshop) == ledger(workshop)
+
+
+def test_yesterday_counts_no_more(workshop: Workshop) -> None:
+    workshop.ingest(workshop.drop("Officer_Detail.csv", as_csv(officers("A", 3))))
+    records = TodaysRecords()
+    assert records.read(workshop.instance, datetime.now(UTC)).runs.total() == 1
+
+    tomorrow = records.read(workshop.instance, datetime.now(UTC) + timedelta(days=1))
+
+    assert (tomorrow.deliveries.counts, tomorrow.runs, tomorrow.counts) == ({}, {}, {})
+
+
+def test_runs_count_by_the_status_they_ended_with_and_once(workshop: Workshop) -> None:
+    history, now = History(workshop.instance), time.time()
+    for _ in range(250):
+        history.run(now, SUCCESS)
+    history.run(now, FAILURE, job="email_archive_job")
+    history.run(now - 3 * 86_400, FAILURE)
+    history.run(None)
+
+    reader = TodaysRecords()
+    for _ in range(2):
+        found = reader.read(workshop.instance, datetime.now(UTC))
+        assert found.runs == {(JOB, "success"): 250, ("email_archive_job", "failure"): 1}
+
+
+def test_messages_of_a_killed_run_count_as_received(workshop: Workshop) -> None:
+    deliveries: list[dict[str, Any]] = [{"bucket": "b", "key": "k", "message_id": name} for name in ("m1", "m1", "m2")]
+    config = {"ops": {"ingest": {"config": {"deliveries": deliveries}}}}
+    run = dg.DagsterRun(JOB, str(uuid.uuid4()), config, status=dg.DagsterRunStatus.STARTED)
+    workshop.instance.add_run(run)
+    workshop.instance.report_run_failed(run, "killed")
+
+    found = figures(workshop)
+
+    assert found.counts[JOB].received == 2
+    assert found.counts[JOB].deleted == 0

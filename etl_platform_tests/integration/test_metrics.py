@@ -1,0 +1,212 @@
+"""/metrics after real runs on the emulator: what Prometheus reads, from two gateways, against ledger and queue."""
+
+import json
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import boto3
+import dagster as dg
+import pytest
+import requests
+from prometheus_client.parser import text_string_to_metric_families
+
+from etl_platform.adapters.queue_ages import QueueAges
+from etl_platform.adapters.s3 import S3Store
+from etl_platform.core.errors import ObjectMissingError, TransientError
+from etl_platform.definitions import build_defs
+from etl_platform.gateway.asking import Remembered
+from etl_platform.ledger import Ledger
+from etl_platform.local.provision import Clients
+from etl_platform.local.sample_emails import sample_emails
+from etl_platform.pipelines.resources import Platform
+from etl_platform.settings import Settings
+from etl_platform_tests.integration.deliveries import as_csv, officers
+from etl_platform_tests.integration.test_gateway import Running, running
+from etl_platform_tests.unit.sns_posts import TOPIC
+
+Labels = frozenset[tuple[str, str]]
+SHARED = ("etl_platform_deliveries", "etl_platform_delivery_seconds", "etl_platform_runs", "etl_platform_messages",
+          "etl_platform_emails", "etl_platform_s3", "etl_platform_breaker")  # fmt: skip
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    (tmp_path / "home").mkdir()
+    return tmp_path / "home"
+
+
+@pytest.fixture
+def instance(home: Path) -> Iterator[dg.DagsterInstance]:
+    with dg.DagsterInstance.from_config(str(home)) as instance:
+        yield instance
+
+
+@pytest.fixture
+def own(settings: Settings, home: Path) -> Settings:
+    return replace(settings, dagster_home=home, gateway_allowed_topic_arns=(TOPIC,))
+
+
+def samples(gateway: Running) -> dict[tuple[str, Labels], float]:
+    families = text_string_to_metric_families(requests.get(f"{gateway.url}/metrics", timeout=40).text)
+    return {(one.name, frozenset(one.labels.items())): one.value for family in families for one in family.samples}
+
+
+def of(found: dict[tuple[str, Labels], float], name: str, **labels: str) -> float:
+    return found[name, frozenset({"pipeline": "file_processing", **labels}.items())]
+
+
+def run(job: str, settings: Settings, instance: dg.DagsterInstance, **how: Any) -> None:
+    platform = Platform(settings)
+    built = build_defs(settings, platform=platform).resolve_job_def(job)
+    assert built.execute_in_process(instance=instance, raise_on_error=False, **how).success
+
+
+def deliver(settings: Settings, aws: Clients, instance: dg.DagsterInstance, files: dict[str, bytes]) -> None:
+    """Drop files and work on the messages that announce them, as the sensor would ask for."""
+    for key, body in files.items():
+        aws.s3.put_object(Bucket=str(settings.data_bucket_name), Key=key, Body=body)
+    platform, deliveries, deadline = Platform(settings), list[dict[str, Any]](), time.monotonic() + 15
+    while len(deliveries) < len(files):
+        assert time.monotonic() < deadline, "the events did not come"
+        for message in platform.queue.receive(10, 300):
+            envelope = json.loads(message.body)
+            for record in json.loads(envelope.get("Message", message.body)).get("Records", []):
+                place = record["s3"]
+                deliveries.append(
+                    {
+                        "bucket": place["bucket"]["name"],
+                        "key": place["object"]["key"],
+                        "message_id": message.message_id,
+                        "receipt_handle": message.receipt_handle,
+                    }
+                )
+    run(
+        "s3_data_quality_job",
+        settings,
+        instance,
+        run_config={"ops": {"ingest": {"config": {"deliveries": deliveries}}}},
+    )
+
+
+def test_metrics_agree_with_the_ledger_and_with_another_gateway(
+    own: Settings, aws: Clients, instance: dg.DagsterInstance
+) -> None:
+    deliver(
+        own,
+        aws,
+        instance,
+        {
+            "from_client/nm_albuquerque/Officer_Detail.csv": as_csv(officers("A", 6)),
+            "from_client/nc_durham/Officer_Detail.csv": as_csv(officers("B", 4, bad=1)),
+            "from_client/nc_durham/Training.csv": b"",
+        },
+    )
+    for body in sample_emails(4):
+        aws.sqs.send_message(QueueUrl=str(own.email_queue_url), MessageBody=body)
+    run("email_archive_job", own, instance)
+
+    with running(own) as one, running(own) as other:
+        found, again = samples(one), samples(other)
+
+    records = Ledger(S3Store(own), str(own.data_bucket_name)).read()
+    expected = Counter((record["outcome"], record["dataset"], record["agency"]) for record in records)
+    assert expected.total() == 3
+    shown = {
+        tuple(dict(labels)[name] for name in ("outcome", "dataset", "agency")): value
+        for (name, labels), value in found.items()
+        if name == "etl_platform_deliveries_total"
+    }
+    assert shown == expected
+    assert of(found, "etl_platform_delivery_seconds_count") == 3
+    spent = sum(record["attempt"]["seconds"] for record in records)
+    assert of(found, "etl_platform_delivery_seconds_sum") == pytest.approx(spent)
+    assert of(found, "etl_platform_runs_total", job="s3_data_quality_job", status="success") == 1
+    assert of(found, "etl_platform_messages_received_total") == 3
+    assert of(found, "etl_platform_messages_deleted_total") == 3
+    emails = {"pipeline": "email_archive"}
+    assert of(found, "etl_platform_runs_total", job="email_archive_job", status="success", **emails) == 1
+    for name in ("messages_received", "messages_deleted", "emails_archived"):
+        assert of(found, f"etl_platform_{name}_total", **emails) == 4
+    assert of(found, "etl_platform_breaker_active") == 0
+    assert of(found, "etl_platform_source_up", source="dagster") == 1
+
+    def shared(samples: dict[tuple[str, Labels], float]) -> dict[tuple[str, Labels], float]:
+        return {key: value for key, value in samples.items() if key[0].startswith(SHARED)}
+
+    assert shared(found) == shared(again)
+
+
+def test_requests_that_s3_refuses_are_counted_by_code_and_what_is_missing_is_none(settings: Settings) -> None:
+    errors: Counter[str] = Counter()
+    store = S3Store(settings, errors=errors)
+    with pytest.raises(ObjectMissingError):
+        store.read(str(settings.data_bucket_name), "no such key")
+    assert errors == {}
+
+    nowhere = S3Store(replace(settings, aws_endpoint_url="http://127.0.0.1:1", aws_max_attempts=3), errors=errors)
+    with pytest.raises(TransientError):
+        nowhere.read(str(settings.data_bucket_name), "k")
+    assert errors == {"EndpointConnectionError": 3}
+
+
+def test_the_age_of_the_oldest_message_is_what_cloudwatch_says(settings: Settings, endpoint_url: str) -> None:
+    cloudwatch = boto3.client(
+        "cloudwatch", "us-east-1", endpoint_url=endpoint_url, aws_access_key_id="x", aws_secret_access_key="x"
+    )
+    url = str(settings.file_events_queue_url)
+    cloudwatch.put_metric_data(
+        Namespace="AWS/SQS",
+        MetricData=[
+            {
+                "MetricName": "ApproximateAgeOfOldestMessage",
+                "Dimensions": [{"Name": "QueueName", "Value": url.rpartition("/")[2]}],
+                "Value": 341.0,
+            }
+        ],
+    )
+    queues = {"file_processing": url, "email_archive": str(settings.email_queue_url)}
+    assert QueueAges(settings).read(queues, datetime.now(UTC)) == {"file_processing": 341.0}
+
+    with running(replace(settings, gateway_allowed_topic_arns=(TOPIC,))) as gateway:
+        found = samples(gateway)
+    assert of(found, "etl_platform_oldest_message_age_seconds") == 341.0
+    assert of(found, "etl_platform_source_up", source="cloudwatch") == 1
+
+
+def test_while_dagster_does_not_answer_its_latest_figures_are_shown_with_their_age(
+    own: Settings, instance: dg.DagsterInstance, home: Path, wait_until: Callable[..., None]
+) -> None:
+    run("breaker_reset_job", own, instance)
+    with running(own) as gateway:
+        before = samples(gateway)
+        (home / "dagster.yaml").write_text("storage: {postgres: {postgres_url: postgresql://u@127.0.0.1:1/d}}\n")
+        after = samples(gateway)
+
+    reset = {"job": "breaker_reset_job", "status": "success"}
+    assert (of(before, "etl_platform_runs_total", **reset), of(after, "etl_platform_runs_total", **reset)) == (1, 1)
+    assert (
+        of(before, "etl_platform_source_up", source="dagster"),
+        of(after, "etl_platform_source_up", source="dagster"),
+    ) == (1, 0)
+    assert of(after, "etl_platform_readings_age_seconds", source="dagster") > of(
+        before, "etl_platform_readings_age_seconds", source="dagster"
+    )
+
+
+def test_a_question_under_way_is_not_asked_twice() -> None:
+    inner: list[str] = []
+
+    def question() -> str:
+        with pytest.raises(TimeoutError):
+            remembered()
+        inner.append("asked")
+        return "answer"
+
+    remembered = Remembered(question, fresh_s=60)
+    assert [remembered(), remembered()] == ["answer", "answer"]
+    assert inner == ["asked"]
