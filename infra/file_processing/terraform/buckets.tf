@@ -1,0 +1,129 @@
+# The data bucket and the bucket of emails: made here, or there already and left as they are.
+
+locals {
+  data_bucket_arn  = "arn:${local.partition}:s3:::${var.bucket_name}"
+  email_bucket_arn = "arn:${local.partition}:s3:::${var.email_bucket_name}"
+
+  made_buckets = toset(concat(
+    var.create_bucket ? [var.bucket_name] : [],
+    var.create_email_bucket ? [var.email_bucket_name] : [],
+  ))
+}
+
+# A name that is wrong, or another account's, is told by the plan and not by the first run.
+data "aws_s3_bucket" "adopted" {
+  for_each = setsubtract([var.bucket_name, var.email_bucket_name], local.made_buckets)
+
+  bucket = each.key
+}
+
+resource "aws_s3_bucket" "made" {
+  for_each = local.made_buckets
+
+  bucket = each.key
+}
+
+resource "aws_s3_bucket_versioning" "made" {
+  for_each = aws_s3_bucket.made
+
+  bucket = each.value.id
+
+  versioning_configuration {
+    status = "Enabled"
+  }
+}
+
+resource "aws_s3_bucket_server_side_encryption_configuration" "made" {
+  for_each = aws_s3_bucket.made
+
+  bucket = each.value.id
+
+  rule {
+    bucket_key_enabled = true
+
+    apply_server_side_encryption_by_default {
+      sse_algorithm     = "aws:kms"
+      kms_master_key_id = aws_kms_key.data.arn
+    }
+  }
+}
+
+resource "aws_s3_bucket_public_access_block" "made" {
+  for_each = aws_s3_bucket.made
+
+  bucket                  = each.value.id
+  block_public_acls       = true
+  block_public_policy     = true
+  ignore_public_acls      = true
+  restrict_public_buckets = true
+}
+
+resource "aws_s3_bucket_policy" "made" {
+  for_each = aws_s3_bucket.made
+
+  bucket = each.value.id
+
+  policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = [{
+      Sid       = "OnlyOverTls"
+      Effect    = "Deny"
+      Principal = "*"
+      Action    = "s3:*"
+      Resource  = [each.value.arn, "${each.value.arn}/*"]
+      Condition = { Bool = { "aws:SecureTransport" = "false" } }
+    }]
+  })
+
+  depends_on = [aws_s3_bucket_public_access_block.made]
+}
+
+resource "aws_s3_bucket_lifecycle_configuration" "made" {
+  for_each = aws_s3_bucket.made
+
+  bucket = each.value.id
+
+  rule {
+    id     = "uploads-that-were-never-completed"
+    status = "Enabled"
+
+    filter {}
+
+    abort_incomplete_multipart_upload {
+      days_after_initiation = 7
+    }
+  }
+
+  rule {
+    id     = "overwritten-versions"
+    status = "Enabled"
+
+    filter {}
+
+    noncurrent_version_expiration {
+      noncurrent_days = var.noncurrent_version_days
+    }
+  }
+
+  rule {
+    id     = "logs-of-runs"
+    status = "Enabled"
+
+    filter {
+      prefix = local.compute_logs_prefix
+    }
+
+    expiration {
+      days = 90
+    }
+  }
+
+  depends_on = [aws_s3_bucket_versioning.made]
+}
+
+check "data_bucket_keeps_versions" {
+  assert {
+    condition     = var.create_bucket || var.bucket_is_versioned
+    error_message = "${var.bucket_name} is not made here and perhaps keeps no versions: a file that is overwritten before it is read is lost. Ask `aws s3api get-bucket-versioning --bucket ${var.bucket_name}`, turn it on, then set bucket_is_versioned = true."
+  }
+}

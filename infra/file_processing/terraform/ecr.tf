@@ -1,0 +1,28 @@
+# Where the image lies. A tag is never moved, so that what was tested is what runs.
+
+resource "aws_ecr_repository" "file_processing" {
+  name                 = var.ecr_repository_name
+  image_tag_mutability = "IMMUTABLE"
+
+  image_scanning_configuration {
+    scan_on_push = true
+  }
+
+  encryption_configuration {
+    encryption_type = "KMS"
+    kms_key         = aws_kms_key.platform.arn
+  }
+}
+
+resource "aws_ecr_lifecycle_policy" "untagged" {
+  repository = aws_ecr_repository.file_processing.name
+
+  policy = jsonencode({
+    rules = [{
+      rulePriority = 1
+      description  = "What no tag names, after two weeks"
+      selection    = { tagStatus = "untagged", countType = "sinceImagePushed", countUnit = "days", countNumber = 14 }
+      action       = { type = "expire" }
+    }]
+  })
+}

@@ -1,0 +1,126 @@
+# What manage.sh hands to helm, and people ask for. The names are read by scripts.
+
+output "region" {
+  description = "Region of everything."
+  value       = var.aws_region
+}
+
+output "cluster_name" {
+  description = "EKS cluster, for aws eks update-kubeconfig."
+  value       = aws_eks_cluster.this.name
+}
+
+output "cluster_endpoint" {
+  description = "Its API."
+  value       = aws_eks_cluster.this.endpoint
+}
+
+output "oidc_issuer_url" {
+  description = "Issuer that the role trusts."
+  value       = aws_eks_cluster.this.identity[0].oidc[0].issuer
+}
+
+output "namespace" {
+  description = "Namespace of the release."
+  value       = var.namespace
+}
+
+output "service_account_name" {
+  description = "Service account that may take the role."
+  value       = var.service_account_name
+}
+
+output "service_account_role_arn" {
+  description = "Role of the pods; the service account's annotation."
+  value       = aws_iam_role.file_processing_sa.arn
+}
+
+output "ecr_repository_url" {
+  description = "Where ecr_put.sh pushes."
+  value       = aws_ecr_repository.file_processing.repository_url
+}
+
+output "image" {
+  description = "Image to deploy; null before the first push."
+  value       = var.image != "" ? var.image : try(trimspace(file("${path.module}/container_image.txt")), null)
+}
+
+output "data_bucket_name" {
+  description = "DATA_BUCKET_NAME."
+  value       = var.bucket_name
+}
+
+output "source_prefix" {
+  description = "SOURCE_PREFIX."
+  value       = var.source_prefix
+}
+
+output "topic_arn" {
+  description = "For GATEWAY_ALLOWED_TOPIC_ARNS."
+  value       = aws_sns_topic.file_processing.arn
+}
+
+output "file_events_queue_url" {
+  description = "FILE_EVENTS_QUEUE_URL."
+  value       = aws_sqs_queue.file_events.url
+}
+
+output "file_events_dlq_url" {
+  description = "FILE_EVENTS_DLQ_URL."
+  value       = aws_sqs_queue.file_events_dlq.url
+}
+
+output "email_queue_url" {
+  description = "EMAIL_QUEUE_URL."
+  value       = local.email_queue.url
+}
+
+output "email_dlq_url" {
+  description = "EMAIL_DLQ_URL."
+  value       = local.email_dlq.url
+}
+
+output "email_bucket_name" {
+  description = "EMAIL_BUCKET_NAME."
+  value       = var.email_bucket_name
+}
+
+output "attachments_source_bucket" {
+  description = "ATTACHMENTS_SOURCE_BUCKET; null without attachments."
+  value       = var.attachments_source_bucket == "" ? null : var.attachments_source_bucket
+}
+
+output "attachments_destination_bucket" {
+  description = "ATTACHMENTS_DESTINATION_BUCKET; null without attachments."
+  value       = var.attachments_destination_bucket == "" ? null : var.attachments_destination_bucket
+}
+
+output "kms_key_arns" {
+  description = "Keys that the pods may use; the first is the one of what is made here."
+  value       = local.usable_keys
+}
+
+output "database_host" {
+  description = "Host of Dagster's storage."
+  value       = aws_db_instance.dagster.address
+}
+
+output "database_port" {
+  description = "Its port."
+  value       = aws_db_instance.dagster.port
+}
+
+output "database_name" {
+  description = "Its database."
+  value       = var.db_name
+}
+
+output "database_username" {
+  description = "Its owner."
+  value       = var.db_username
+}
+
+output "database_secret_arn" {
+  description = "Secret with the owner's password; null if db_password was given."
+  value       = one(aws_db_instance.dagster.master_user_secret[*].secret_arn)
+}

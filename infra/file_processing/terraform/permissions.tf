@@ -1,0 +1,147 @@
+# What the pods' role may do, as statements. The prefixes are those of etl_platform/core/layout.py.
+
+locals {
+  compute_logs_prefix = "dagster/compute_logs/"
+  arrival_prefixes    = [var.source_prefix, "from_api/"]
+  written_prefixes    = ["from_api/", "bronze/", "silver/", "quarantine/", "reports/", "exports/", local.compute_logs_prefix]
+  # contracts/ is for a chart that reads its contracts from S3.
+  data_prefixes = distinct(concat(local.arrival_prefixes, local.written_prefixes, ["contracts/"]))
+
+  data_bucket_statements = [
+    {
+      # IfExists, because S3 answers 404 for an object that is not there only to those who may list the bucket, and
+      # asks that without a prefix. With 403 a missing file would be taken for an outage and tried again for ever.
+      Sid       = "ListPrefixes"
+      Effect    = "Allow"
+      Action    = "s3:ListBucket"
+      Resource  = local.data_bucket_arn
+      Condition = { StringLikeIfExists = { "s3:prefix" = [for prefix in local.data_prefixes : "${prefix}*"] } }
+    },
+    {
+      Sid       = "ListVersions"
+      Effect    = "Allow"
+      Action    = "s3:ListBucketVersions"
+      Resource  = local.data_bucket_arn
+      Condition = { StringLike = { "s3:prefix" = [for prefix in local.arrival_prefixes : "${prefix}*"] } }
+    },
+    {
+      Sid      = "AskVersioning"
+      Effect   = "Allow"
+      Action   = "s3:GetBucketVersioning"
+      Resource = local.data_bucket_arn
+    },
+    {
+      Sid      = "Read"
+      Effect   = "Allow"
+      Action   = ["s3:GetObject", "s3:GetObjectVersion"]
+      Resource = [for prefix in local.data_prefixes : "${local.data_bucket_arn}/${prefix}*"]
+    },
+    {
+      # What agencies sent is never written.
+      Sid      = "Write"
+      Effect   = "Allow"
+      Action   = ["s3:PutObject", "s3:AbortMultipartUpload"]
+      Resource = [for prefix in local.written_prefixes : "${local.data_bucket_arn}/${prefix}*"]
+    },
+    {
+      Sid      = "ReadTagsOfArrivals"
+      Effect   = "Allow"
+      Action   = ["s3:GetObjectTagging", "s3:GetObjectVersionTagging"]
+      Resource = [for prefix in local.arrival_prefixes : "${local.data_bucket_arn}/${prefix}*"]
+    },
+    {
+      Sid      = "CopyTagsToBronze"
+      Effect   = "Allow"
+      Action   = "s3:PutObjectTagging"
+      Resource = "${local.data_bucket_arn}/bronze/*"
+    },
+    {
+      Sid      = "ClearQuarantine"
+      Effect   = "Allow"
+      Action   = "s3:DeleteObject"
+      Resource = "${local.data_bucket_arn}/quarantine/*"
+    },
+  ]
+
+  queue_actions = [
+    "sqs:ReceiveMessage", "sqs:ChangeMessageVisibility", "sqs:DeleteMessage", "sqs:SendMessage", "sqs:GetQueueAttributes",
+  ]
+
+  file_events_statements = [
+    {
+      Sid      = "FileEvents"
+      Effect   = "Allow"
+      Action   = local.queue_actions
+      Resource = [aws_sqs_queue.file_events.arn, aws_sqs_queue.file_events_dlq.arn]
+    },
+  ]
+
+  email_statements = [
+    {
+      Sid      = "EmailQueues"
+      Effect   = "Allow"
+      Action   = local.queue_actions
+      Resource = [local.email_queue.arn, local.email_dlq.arn]
+    },
+    {
+      Sid       = "ListEmails"
+      Effect    = "Allow"
+      Action    = "s3:ListBucket"
+      Resource  = local.email_bucket_arn
+      Condition = { StringLikeIfExists = { "s3:prefix" = "emails/*" } }
+    },
+    {
+      Sid      = "KeepEmails"
+      Effect   = "Allow"
+      Action   = ["s3:GetObject", "s3:PutObject"]
+      Resource = "${local.email_bucket_arn}/emails/*"
+    },
+  ]
+
+  attachments_source_arn      = "arn:${local.partition}:s3:::${var.attachments_source_bucket}"
+  attachments_destination_arn = "arn:${local.partition}:s3:::${var.attachments_destination_bucket}"
+
+  attachments_statements = [
+    {
+      # The application's rows name keys anywhere in the bucket.
+      Sid      = "AskBuckets"
+      Effect   = "Allow"
+      Action   = ["s3:ListBucket", "s3:GetEncryptionConfiguration"]
+      Resource = [local.attachments_source_arn, local.attachments_destination_arn]
+    },
+    {
+      Sid      = "ReadSource"
+      Effect   = "Allow"
+      Action   = ["s3:GetObject", "s3:GetObjectTagging"]
+      Resource = "${local.attachments_source_arn}/*"
+    },
+    {
+      Sid      = "WriteCopies"
+      Effect   = "Allow"
+      Action   = ["s3:GetObject", "s3:PutObject", "s3:PutObjectTagging", "s3:AbortMultipartUpload"]
+      Resource = "${local.attachments_destination_arn}/attachments/*"
+    },
+  ]
+
+  usable_keys = concat([aws_kms_key.data.arn], var.kms_key_arns)
+
+  kms_statements = [
+    {
+      Sid      = "ThroughS3AndSqs"
+      Effect   = "Allow"
+      Action   = ["kms:Decrypt", "kms:GenerateDataKey"]
+      Resource = local.usable_keys
+      Condition = {
+        StringEquals = {
+          "kms:ViaService" = [for service in ["s3", "sqs"] : "${service}.${var.aws_region}.${data.aws_partition.current.dns_suffix}"]
+        }
+      }
+    },
+    {
+      Sid      = "AskKeys"
+      Effect   = "Allow"
+      Action   = "kms:DescribeKey"
+      Resource = local.usable_keys
+    },
+  ]
+}

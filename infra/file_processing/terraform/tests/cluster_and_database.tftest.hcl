@@ -1,0 +1,109 @@
+# Cluster, identity provider, database, image.
+
+mock_provider "aws" {
+  source          = "./tests/mocks"
+  override_during = plan
+}
+
+variables {
+  bucket_is_versioned = true
+}
+
+run "the_cluster_is_reached_from_inside_alone_unless_networks_are_named" {
+  command = plan
+
+  assert {
+    condition     = !aws_eks_cluster.this.vpc_config[0].endpoint_public_access && aws_eks_cluster.this.vpc_config[0].endpoint_private_access
+    error_message = "the API is open to the internet"
+  }
+
+  assert {
+    condition     = aws_eks_cluster.this.encryption_config[0].provider[0].key_arn == aws_kms_key.platform.arn
+    error_message = "secrets are not encrypted"
+  }
+
+  assert {
+    condition     = tolist(aws_eks_cluster.this.vpc_config[0].subnet_ids) == tolist(["subnet-0a", "subnet-0b"])
+    error_message = "the foundation's subnets were not found"
+  }
+}
+
+run "subnets_of_ones_own_are_taken_as_given" {
+  command = plan
+
+  variables {
+    vpc_id              = "vpc-0f"
+    private_subnet_ids  = ["subnet-01", "subnet-02"]
+    public_access_cidrs = ["203.0.113.0/24"]
+    oidc_thumbprint     = "9e99a48a9960b14926bb7f3b02e22da2b0ab7280"
+  }
+
+  assert {
+    condition     = length(data.aws_subnets.private) == 0 && aws_db_subnet_group.dagster.subnet_ids == toset(["subnet-01", "subnet-02"])
+    error_message = "other subnets were taken"
+  }
+
+  assert {
+    condition     = aws_eks_cluster.this.vpc_config[0].public_access_cidrs == toset(["203.0.113.0/24"])
+    error_message = "other networks are let in"
+  }
+
+  assert {
+    condition     = aws_iam_openid_connect_provider.eks.thumbprint_list == tolist(["9e99a48a9960b14926bb7f3b02e22da2b0ab7280"])
+    error_message = "the thumbprint was not taken"
+  }
+}
+
+run "rds_keeps_the_password_unless_one_is_given" {
+  command = plan
+
+  assert {
+    condition     = aws_db_instance.dagster.manage_master_user_password && output.database_secret_arn != null
+    error_message = "no password"
+  }
+
+  assert {
+    condition = (
+      !aws_db_instance.dagster.publicly_accessible && aws_db_instance.dagster.storage_encrypted && aws_db_instance.dagster.deletion_protection
+      && contains([for parameter in aws_db_parameter_group.dagster.parameter : "${parameter.name}=${parameter.value}"], "rds.force_ssl=1")
+    )
+    error_message = "the database is not private, encrypted, protected and TLS only"
+  }
+}
+
+run "a_password_that_is_given_is_set_and_not_kept_in_the_state" {
+  command = plan
+
+  variables {
+    db_password = "a-password-for-this-test"
+  }
+
+  override_resource {
+    target          = aws_db_instance.dagster
+    override_during = plan
+    values          = { master_user_secret = [] }
+  }
+
+  assert {
+    condition     = aws_db_instance.dagster.manage_master_user_password == null && aws_db_instance.dagster.password_wo_version == 1 && aws_db_instance.dagster.password == null
+    error_message = "the password went another way"
+  }
+
+  assert {
+    condition     = output.database_secret_arn == null
+    error_message = "a secret was told that is not there"
+  }
+}
+
+run "the_image_is_the_one_that_is_given" {
+  command = plan
+
+  variables {
+    image = "registry.example/etl@sha256:0000000000000000000000000000000000000000000000000000000000000000"
+  }
+
+  assert {
+    condition     = endswith(output.image, "@sha256:0000000000000000000000000000000000000000000000000000000000000000")
+    error_message = "another image"
+  }
+}

@@ -1,0 +1,83 @@
+# The data bucket, made or there already, and what it tells the topic.
+
+mock_provider "aws" {
+  source          = "./tests/mocks"
+  override_during = plan
+}
+
+run "a_bucket_that_is_there_is_left_as_it_is" {
+  command = plan
+
+  variables {
+    bucket_is_versioned = true
+  }
+
+  assert {
+    condition     = length(aws_s3_bucket.made) == 0 && length(aws_s3_bucket_versioning.made) == 0 && length(aws_s3_bucket_policy.made) == 0
+    error_message = "an adopted bucket was touched"
+  }
+
+  assert {
+    condition     = toset(keys(data.aws_s3_bucket.adopted)) == toset(["etl-email-archive", "etl-file-processing-client-etl"])
+    error_message = "an adopted bucket was not looked for"
+  }
+
+  assert {
+    condition     = length(aws_s3_bucket_notification.made_bucket) == 0 && length(terraform_data.adopted_bucket_notification) == 0
+    error_message = "notifications were set without being asked for"
+  }
+}
+
+run "a_bucket_that_may_keep_no_versions_is_warned_of" {
+  command = plan
+
+  expect_failures = [check.data_bucket_keeps_versions]
+}
+
+run "notifications_of_a_bucket_that_is_there_are_added_to_and_never_replaced" {
+  command = plan
+
+  variables {
+    bucket_is_versioned     = true
+    create_s3_notifications = true
+    source_prefix           = "incoming/"
+  }
+
+  assert {
+    condition     = length(aws_s3_bucket_notification.made_bucket) == 0
+    error_message = "Terraform's resource would replace what others set"
+  }
+
+  assert {
+    condition     = terraform_data.adopted_bucket_notification[0].input.SOURCE_PREFIX == "incoming/"
+    error_message = "the script gets another prefix"
+  }
+}
+
+run "a_new_bucket_is_versioned_encrypted_private_and_tells_of_the_prefix_alone" {
+  command = plan
+
+  variables {
+    create_bucket           = true
+    create_s3_notifications = true
+  }
+
+  assert {
+    condition = (
+      aws_s3_bucket_versioning.made[var.bucket_name].versioning_configuration[0].status == "Enabled"
+      && one(one(aws_s3_bucket_server_side_encryption_configuration.made[var.bucket_name].rule).apply_server_side_encryption_by_default).kms_master_key_id == aws_kms_key.data.arn
+      && aws_s3_bucket_public_access_block.made[var.bucket_name].restrict_public_buckets
+    )
+    error_message = "the new bucket lacks versions, its key or its public-access block"
+  }
+
+  assert {
+    condition     = one(aws_s3_bucket_notification.made_bucket[0].topic).filter_prefix == "from_client/"
+    error_message = "the notification is not limited to the prefix"
+  }
+
+  assert {
+    condition     = length(terraform_data.adopted_bucket_notification) == 0 && toset(keys(data.aws_s3_bucket.adopted)) == toset(["etl-email-archive"])
+    error_message = "the new bucket was taken for one that is there"
+  }
+}

@@ -1,0 +1,110 @@
+# Topic, queues and their policies.
+
+mock_provider "aws" {
+  source          = "./tests/mocks"
+  override_during = plan
+}
+
+variables {
+  bucket_is_versioned = true
+}
+
+run "the_topic_takes_events_of_this_bucket_of_this_account_alone" {
+  command = plan
+
+  assert {
+    condition = jsondecode(aws_sns_topic_policy.file_processing.policy).Statement == [{
+      Sid       = "DataBucketPublishes"
+      Effect    = "Allow"
+      Principal = { Service = "s3.amazonaws.com" }
+      Action    = "sns:Publish"
+      Resource  = aws_sns_topic.file_processing.arn
+      Condition = {
+        ArnEquals    = { "aws:SourceArn" = "arn:aws-us-gov:s3:::etl-file-processing-client-etl" }
+        StringEquals = { "aws:SourceAccount" = "111122223333" }
+      }
+    }]
+    error_message = "somebody else may publish"
+  }
+}
+
+run "the_queue_takes_messages_of_the_topic_alone_and_gives_up_after_20_receives" {
+  command = plan
+
+  assert {
+    condition     = jsondecode(aws_sqs_queue_policy.file_events.policy).Statement[0].Condition.ArnEquals["aws:SourceArn"] == aws_sns_topic.file_processing.arn
+    error_message = "somebody else may send"
+  }
+
+  assert {
+    condition = (
+      jsondecode(aws_sqs_queue.file_events.redrive_policy).maxReceiveCount == 20
+      && aws_sqs_queue.file_events.message_retention_seconds == 1209600
+      && aws_sqs_queue.file_events_dlq.message_retention_seconds == 1209600
+    )
+    error_message = "not 20 receives and 14 days"
+  }
+
+  assert {
+    condition     = length(aws_sns_topic_subscription.gateway) == 0 && aws_sns_topic_subscription.queue.protocol == "sqs"
+    error_message = "the queue alone is subscribed"
+  }
+}
+
+run "email_queues_that_are_there_are_used" {
+  command = plan
+
+  assert {
+    condition     = length(aws_sqs_queue.email) == 0 && output.email_queue_url == data.aws_sqs_queue.email[0].url
+    error_message = "email queues were made without being asked for"
+  }
+}
+
+run "email_queues_are_made_if_asked_for" {
+  command = plan
+
+  variables {
+    create_email_queues = true
+  }
+
+  assert {
+    condition     = length(data.aws_sqs_queue.email) == 0 && jsondecode(aws_sqs_queue.email[0].redrive_policy).maxReceiveCount == 20
+    error_message = "email queues were not made"
+  }
+}
+
+run "a_gateway_is_subscribed_beside_the_queue_and_warned_of" {
+  command = plan
+
+  variables {
+    sns_endpoint_url = "https://gateway.example/"
+  }
+
+  assert {
+    condition     = aws_sns_topic_subscription.gateway[0].endpoint == "https://gateway.example/" && aws_sns_topic_subscription.gateway[0].protocol == "https"
+    error_message = "the gateway is not subscribed"
+  }
+
+  expect_failures = [check.one_way_into_the_queue]
+}
+
+run "both_pipelines_have_an_alarm_on_age_and_on_dead_letters" {
+  command = plan
+
+  variables {
+    alarm_topic_arn = "arn:aws-us-gov:sns:us-gov-west-1:111122223333:on-call"
+  }
+
+  assert {
+    condition = (
+      toset([for alarm in aws_cloudwatch_metric_alarm.queue_age : alarm.dimensions.QueueName]) == toset(["file-processing-queue", "email-validation-queue"])
+      && toset([for alarm in aws_cloudwatch_metric_alarm.dead_letters : alarm.dimensions.QueueName]) == toset(["file-processing-dlq", "email-validation-dlq"])
+    )
+    error_message = "a queue is not watched"
+  }
+
+  assert {
+    condition     = alltrue([for alarm in values(aws_cloudwatch_metric_alarm.dead_letters) : alarm.alarm_actions == toset([var.alarm_topic_arn])])
+    error_message = "nobody is told"
+  }
+}

@@ -1,0 +1,125 @@
+# What pods and nodes may do.
+
+mock_provider "aws" {
+  source          = "./tests/mocks"
+  override_during = plan
+}
+
+variables {
+  bucket_is_versioned            = true
+  attachments_source_bucket      = "documents"
+  attachments_destination_bucket = "copies"
+}
+
+run "the_role_trusts_one_service_account_of_this_cluster" {
+  command = plan
+
+  assert {
+    condition = jsondecode(aws_iam_role.file_processing_sa.assume_role_policy).Statement == [{
+      Effect    = "Allow"
+      Principal = { Federated = "arn:aws-us-gov:iam::111122223333:oidc-provider/oidc.eks.us-gov-west-1.amazonaws.com/id/ABC" }
+      Action    = "sts:AssumeRoleWithWebIdentity"
+      Condition = {
+        StringEquals = {
+          "oidc.eks.us-gov-west-1.amazonaws.com/id/ABC:sub" = "system:serviceaccount:file-processing:file-processing-sa"
+          "oidc.eks.us-gov-west-1.amazonaws.com/id/ABC:aud" = "sts.amazonaws.com"
+        }
+      }
+    }]
+    error_message = "somebody else may take the role"
+  }
+}
+
+run "no_policy_has_a_wildcard_for_actions_or_for_whole_services" {
+  command = plan
+
+  assert {
+    condition = alltrue(flatten([
+      for policy in [aws_iam_policy.file_processing_s3.policy, aws_iam_policy.file_events.policy, aws_iam_policy.email_archive.policy, aws_iam_policy.attachments[0].policy, aws_iam_policy.kms.policy] : [
+        for statement in jsondecode(policy).Statement : [
+          [for action in flatten([statement.Action]) : !strcontains(action, "*")],
+          [for resource in flatten([statement.Resource]) : can(regex("^arn:aws-us-gov:(s3:::[a-z-]+(/.*[*])?|(sqs|kms):us-gov-west-1:[0-9]{12}:[a-z/-]+)$", resource))],
+        ]
+      ]
+    ]))
+    error_message = "an action or a resource is wider than a prefix, a queue or a key"
+  }
+}
+
+run "what_agencies_sent_is_never_written_and_only_quarantine_is_deleted" {
+  command = plan
+
+  assert {
+    condition = alltrue([
+      for statement in jsondecode(aws_iam_policy.file_processing_s3.policy).Statement :
+      !contains(flatten([statement.Action]), "s3:PutObject") || alltrue([for resource in flatten([statement.Resource]) : !strcontains(resource, "from_client/")])
+    ])
+    error_message = "from_client/ may be written"
+  }
+
+  assert {
+    condition = [
+      for statement in jsondecode(aws_iam_policy.file_processing_s3.policy).Statement : statement.Resource if contains(flatten([statement.Action]), "s3:DeleteObject")
+    ] == ["arn:aws-us-gov:s3:::etl-file-processing-client-etl/quarantine/*"]
+    error_message = "something else may be deleted"
+  }
+}
+
+run "attachments_are_read_from_one_bucket_and_written_below_one_prefix_of_the_other" {
+  command = plan
+
+  assert {
+    condition = {
+      for statement in jsondecode(aws_iam_policy.attachments[0].policy).Statement : statement.Sid => statement.Resource if statement.Sid != "AskBuckets"
+    } == { ReadSource = "arn:aws-us-gov:s3:::documents/*", WriteCopies = "arn:aws-us-gov:s3:::copies/attachments/*" }
+    error_message = "attachments reach further"
+  }
+}
+
+run "keys_are_used_through_s3_and_sqs_alone_and_only_those_that_are_given" {
+  command = plan
+
+  variables {
+    kms_key_arns = ["arn:aws-us-gov:kms:us-gov-west-1:111122223333:key/theirs"]
+  }
+
+  assert {
+    condition = alltrue([
+      for statement in jsondecode(aws_iam_policy.kms.policy).Statement :
+      statement.Resource == [aws_kms_key.data.arn, "arn:aws-us-gov:kms:us-gov-west-1:111122223333:key/theirs"]
+      && (statement.Action == "kms:DescribeKey" || try(statement.Condition.StringEquals["kms:ViaService"], []) == ["s3.us-gov-west-1.amazonaws.com", "sqs.us-gov-west-1.amazonaws.com"])
+    ])
+    error_message = "another key, or another way to use one"
+  }
+}
+
+run "nodes_have_no_s3_and_pods_cannot_become_the_node" {
+  command = plan
+
+  assert {
+    condition     = !anytrue([for attachment in aws_iam_role_policy_attachment.nodes : strcontains(attachment.policy_arn, "S3")])
+    error_message = "a node may use S3"
+  }
+
+  assert {
+    condition = (
+      aws_launch_template.nodes.metadata_options[0].http_tokens == "required"
+      && aws_launch_template.nodes.metadata_options[0].http_put_response_hop_limit == 1
+    )
+    error_message = "pods reach the node's credentials"
+  }
+}
+
+run "without_attachments_there_is_no_policy_for_them" {
+  command = plan
+
+  variables {
+    attachments_source_bucket      = ""
+    attachments_destination_bucket = ""
+  }
+
+  assert {
+    condition     = length(aws_iam_policy.attachments) == 0 && output.attachments_source_bucket == null
+    error_message = "a policy for no bucket"
+  }
+}

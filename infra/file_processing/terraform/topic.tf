@@ -1,0 +1,53 @@
+# S3 → topic → queue, and to the gateway where one is subscribed as well.
+
+resource "aws_sns_topic" "file_processing" {
+  name              = var.topic_name
+  kms_master_key_id = aws_kms_key.data.arn
+  signature_version = 2
+}
+
+resource "aws_sns_topic_policy" "file_processing" {
+  arn = aws_sns_topic.file_processing.arn
+
+  policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = [{
+      Sid       = "DataBucketPublishes"
+      Effect    = "Allow"
+      Principal = { Service = "s3.amazonaws.com" }
+      Action    = "sns:Publish"
+      Resource  = aws_sns_topic.file_processing.arn
+      Condition = {
+        ArnEquals = { "aws:SourceArn" = local.data_bucket_arn }
+        # A bucket's ARN names no account, and a deleted bucket's name is anybody's.
+        StringEquals = { "aws:SourceAccount" = local.account_id }
+      }
+    }]
+  })
+}
+
+resource "aws_sns_topic_subscription" "queue" {
+  topic_arn = aws_sns_topic.file_processing.arn
+  protocol  = "sqs"
+  endpoint  = aws_sqs_queue.file_events.arn
+
+  depends_on = [aws_sqs_queue_policy.file_events]
+}
+
+# The gateway confirms it, so it must run and allow the topic before this is applied.
+resource "aws_sns_topic_subscription" "gateway" {
+  count = var.sns_endpoint_url == "" ? 0 : 1
+
+  topic_arn                       = aws_sns_topic.file_processing.arn
+  protocol                        = "https"
+  endpoint                        = var.sns_endpoint_url
+  endpoint_auto_confirms          = true
+  confirmation_timeout_in_minutes = 5
+}
+
+check "one_way_into_the_queue" {
+  assert {
+    condition     = var.sns_endpoint_url == ""
+    error_message = "The queue and the gateway are both subscribed: each file's event comes twice, and the second is a duplicate. Nothing is lost; leave sns_endpoint_url empty unless something else needs the gateway."
+  }
+}

@@ -1,0 +1,89 @@
+# Inputs. What file_processing finds this network by is name_prefix.
+
+variable "aws_profile" {
+  description = "Profile of the AWS configuration. Empty: credentials come from the environment."
+  type        = string
+  default     = "etl-playground"
+  nullable    = false
+}
+
+variable "aws_region" {
+  description = "Region of everything here."
+  type        = string
+  default     = "us-gov-west-1"
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^[a-z]{2}(-[a-z]+)+-[0-9]$", var.aws_region))
+    error_message = "aws_region takes the name of a region, such as us-gov-west-1."
+  }
+}
+
+variable "name_prefix" {
+  description = "Begins the Name of the VPC and of the subnets. The stack file_processing takes it as foundation_name_prefix."
+  type        = string
+  default     = "etl-platform"
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^[a-z][a-z0-9-]{1,38}[a-z0-9]$", var.name_prefix))
+    error_message = "name_prefix takes 3 to 40 small letters, digits and hyphens, and begins with a letter."
+  }
+}
+
+variable "vpc_cidr" {
+  description = "Addresses of the VPC. It is cut into 16 blocks: the private subnets take the first ones, the public ones follow from the ninth."
+  type        = string
+  default     = "10.40.0.0/16"
+  nullable    = false
+
+  validation {
+    condition     = can(cidrhost(var.vpc_cidr, 0)) && try(tonumber(split("/", var.vpc_cidr)[1]) >= 16 && tonumber(split("/", var.vpc_cidr)[1]) <= 20, false)
+    error_message = "vpc_cidr takes an IPv4 block from /16 to /20, such as 10.40.0.0/16: EKS gives every pod an address."
+  }
+}
+
+variable "zone_letters" {
+  description = "Availability zones, each with a private and a public subnet. EKS and RDS want two at least. Named, because a list of what AWS has would move the subnets when it opens another zone."
+  type        = list(string)
+  default     = ["a", "b"]
+  nullable    = false
+
+  validation {
+    condition     = length(distinct(var.zone_letters)) == length(var.zone_letters) && length(var.zone_letters) >= 2 && length(var.zone_letters) <= 8 && alltrue([for letter in var.zone_letters : can(regex("^[a-z]$", letter))])
+    error_message = "zone_letters takes 2 to 8 different letters, such as [\"a\", \"b\"]."
+  }
+}
+
+variable "single_nat_gateway" {
+  description = "One NAT gateway for all zones. Cheaper; when its zone fails, nothing here reaches AWS. False: one in each zone."
+  type        = bool
+  default     = true
+  nullable    = false
+}
+
+variable "cluster_name" {
+  description = "EKS cluster that will live here; its load balancers find their subnets by a tag with this name."
+  type        = string
+  default     = "file-processing-cluster"
+  nullable    = false
+}
+
+variable "flow_log_days" {
+  description = "Days that VPC flow logs are kept."
+  type        = number
+  default     = 365
+  nullable    = false
+
+  validation {
+    condition     = contains([30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653], var.flow_log_days)
+    error_message = "flow_log_days takes a retention that CloudWatch Logs knows, such as 90, 180, 365 or 731."
+  }
+}
+
+variable "tags" {
+  description = "Tags of every resource."
+  type        = map(string)
+  default     = {}
+  nullable    = false
+}
