@@ -403,6 +403,17 @@ def test_the_values_that_are_composed_pass_the_chart(checkout: Checkout, tmp_pat
     assert OUTPUTS["database_host"] in helm_chart.dagster_yaml(rendered)
 
 
+def test_terraform_has_every_output_that_is_read() -> None:
+    declared = (REPOSITORY / "infra" / "file_processing" / "terraform" / "outputs.tf").read_text()
+    scripts = REPOSITORY / "infra" / "file_processing" / "scripts"
+    values = (scripts / "chart_values.py").read_text()
+    read = set(re.findall(r"\$\(output (\w+)", (scripts / "manage.sh").read_text()))
+    read |= set(re.findall(r'outputs\["(\w+)"\]', values)) | set(re.findall(r'": "(\w+)",$', values, re.MULTILINE))
+
+    assert read == set(OUTPUTS), "the test's table is what is read"
+    assert {name for name in read if f'output "{name}"' not in declared} == set()
+
+
 def irsa(checkout: Checkout) -> None:
     issuer = "oidc.eks.us-gov-west-1.amazonaws.com/id/ABC"
     provider = f"arn:aws-us-gov:iam::123456789012:oidc-provider/{issuer}"

@@ -121,20 +121,26 @@ apply() {
 }
 
 update_image() {
+  local profile region repository_name own_image
   need_chart
   outputs=$(tf output -json)
-  [[ -n $(output ecr_repository_url) ]] || fail "Terraform has no outputs yet; run '$0 apply' first"
-  [[ -z $(tf_variable image) ]] ||
+  repository_name=$(output ecr_repository_url | sed 's|^[^/]*/||')
+  [[ -n $repository_name ]] || fail "Terraform has no outputs yet; run '$0 apply' first"
+  own_image=$(tf_variable image)
+  [[ -z $own_image ]] ||
     fail "terraform.tfvars sets image, and the next apply would go back to it; remove it, so that container_image.txt counts"
-  AWS_PROFILE=$(tf_variable aws_profile) AWS_REGION=$(output region) \
-    ECR_REPOSITORY=$(output ecr_repository_url | sed 's|^[^/]*/||') "$here/ecr_put.sh"
+  profile=$(tf_variable aws_profile)
+  region=$(output region)
+  AWS_PROFILE=$profile AWS_REGION=$region ECR_REPOSITORY=$repository_name "$here/ecr_put.sh"
   deploy "$(<"$image_file")"
 }
 
 destroy() {
+  local cluster
   outputs=$(tf output -json)
-  confirm "This deletes cluster $(output cluster_name), its database and its queues of $stack."
-  if [[ -n $(output cluster_name) ]]; then
+  cluster=$(output cluster_name)
+  confirm "This deletes all that Terraform made in $stack${cluster:+: cluster $cluster, its database and its queues}."
+  if [[ -n $cluster ]]; then
     connect
     # A load balancer that the cluster made would keep Terraform from deleting the network around it.
     helm uninstall etl-platform --namespace "$(output namespace)" --ignore-not-found --wait
