@@ -26,13 +26,13 @@ def run_dev(project: Path = REPOSITORY) -> None:
     """
     for port, use in ((UI_PORT, "Dagster's UI"), (EMULATOR_PORT, "the AWS emulator")):
         _require_free(port, use)
-    coordinates = project / _COORDINATES
+    coordinates, settings = project / _COORDINATES, load_settings()
     stack = Stack(
         project / ".local",
         dagster_home=project / ".dagster",
         port=EMULATOR_PORT,
         project=project,
-        postgres_url=load_settings().dagster_postgres_url,
+        postgres_url=settings.dagster_postgres_url,
         application=seeded_rows(),
     )
     # The bucket starts empty, so a history of former files would speak of objects that are gone.
@@ -42,7 +42,7 @@ def run_dev(project: Path = REPOSITORY) -> None:
         with stack:
             write_coordinates(coordinates, stack.coordinates)
             url = stack.start_ui(UI_PORT)
-            print(_welcome(url, stack), flush=True)
+            print(_welcome(url, _start_gateway(stack, settings.port), stack), flush=True)
             try:
                 while True:
                     stack.check()
@@ -103,14 +103,24 @@ def _require_free(port: int, use: str) -> None:
         raise LocalStackError(f"{error}: {use} needs it. See what holds it with: ss -ltnp 'sport = :{port}'") from error
 
 
-def _welcome(url: str, stack: Stack) -> str:
+def _start_gateway(stack: Stack, port: int) -> str:
+    """Its routes, or why there are none: many programs like port 8080, and files arrive without the gateway."""
+    try:
+        listen_on_loopback(port).close()
+    except LocalStackError as error:
+        return f"not started: {error}; PORT=8081 make dev takes another"
+    return f"{stack.start_gateway(port)}/metrics, /breaker, /readyz"
+
+
+def _welcome(url: str, gateway: str, stack: Stack) -> str:
     return "\n".join(
         (
             f"Dagster's UI is up:  {url}",
+            f"The gateway:         {gateway}",
             "Drop a file:         make drop FILE=path/to/Officer_Detail.csv AGENCY=nm_albuquerque",
             "Send sample emails:  make drop-email",
             "See what arrived:    .venv/bin/etl-platform status",
-            f"Logs:                {stack.work_dir}/dagster.log, {stack.emulator.log.name}",
+            f"Logs:                {stack.work_dir}/dagster.log, gateway.log, {stack.emulator.log.name}",
             "The bucket lives in memory; both it and Dagster's history in .dagster/ start empty.",
             "Stop with Ctrl-C.",
         )

@@ -28,7 +28,7 @@ _BIN = Path(sys.executable).parent
 # A person's AWS_PROFILE, proxy, settings or DAGSTER_HOME must not reach the stack. LD_LIBRARY_PATH: some
 # Pythons (CI's, for one) do not start without it.
 _INHERITED = ("HOME", "LANG", "LC_ALL", "LC_CTYPE", "LD_LIBRARY_PATH", "PATH", "TZ", "USER")
-_DAGSTER_GRACE_S = 20.0
+_GRACE_S = 20.0
 _POSTGRES_STORAGE = """
 storage:
   postgres:
@@ -36,6 +36,7 @@ storage:
       env: DAGSTER_POSTGRES_URL
 """
 _UI_READY_WITHIN_S = 90.0
+_GATEWAY_READY_WITHIN_S = 30.0
 
 
 def inherited_environment() -> dict[str, str]:
@@ -45,7 +46,7 @@ def inherited_environment() -> dict[str, str]:
 
 
 class Stack:
-    """Emulator, resources and DAGSTER_HOME; Dagster on request. All of it ends with the context."""
+    """Emulator, resources and DAGSTER_HOME; Dagster and gateway on request. All of it ends with the context."""
 
     def __init__(
         self,
@@ -75,6 +76,7 @@ class Stack:
         self._resources: Provisioned | None = None
         self._scratch: Path | None = None
         self._dagster: Tethered | None = None
+        self._gateway: Tethered | None = None
         self._ending = ExitStack()
 
     @property
@@ -100,6 +102,8 @@ class Stack:
             "ATTACHMENTS_SOURCE_BUCKET": self.resources.attachments_source,
             "ATTACHMENTS_DESTINATION_BUCKET": self.resources.attachments_destination,
             "DAGSTER_HOME": str(self.dagster_home),
+            "GATEWAY_ALLOWED_TOPIC_ARNS": self.resources.topic_arn,
+            "GATEWAY_DEV_MODE": "true",
             **self._application_settings,
             **({"DAGSTER_POSTGRES_URL": self._postgres_url} if self._postgres_url else {}),
         }
@@ -124,7 +128,7 @@ class Stack:
     def start_daemon(self) -> None:
         """Start dagster-daemon: sensors, run queue, runs."""
         program = [str(_BIN / "dagster-daemon"), "run", "-w", str(self._workspace())]
-        self._dagster = self._start_dagster("dagster-daemon", program)
+        self._dagster = self._start("dagster-daemon", program, self.work_dir / "dagster.log")
 
     @property
     def dagster_pid(self) -> int | None:
@@ -147,19 +151,32 @@ class Stack:
             "-p",
             str(port),
         ]
-        self._dagster = self._start_dagster("dagster dev", program)
+        self._dagster = self._start("dagster dev", program, self.work_dir / "dagster.log")
         url = f"http://{LOOPBACK}:{port}"
         wait_until_it_answers(self._dagster, url, "/server_info", _UI_READY_WITHIN_S)
+        return url
+
+    def start_gateway(self, port: int) -> str:
+        """Start ``etl-platform gateway`` in development mode and wait until it answers; its URL.
+
+        Raises:
+            LocalStackError: it ended, or did not come up.
+        """
+        program = [str(_BIN / "etl-platform"), "gateway", "--host", LOOPBACK, "--port", str(port)]
+        self._gateway = self._start("gateway", program, self.work_dir / "gateway.log")
+        url = f"http://{LOOPBACK}:{port}"
+        wait_until_it_answers(self._gateway, url, "/healthz", _GATEWAY_READY_WITHIN_S)
         return url
 
     def check(self) -> None:
         """Raise LocalStackError with the end of its log if a part has ended by itself."""
         self.emulator.check()
-        if self._dagster is not None:
-            self._dagster.check()
+        for part in (self._dagster, self._gateway):
+            if part is not None:
+                part.check()
 
     def stop(self) -> None:
-        """End Dagster, then the emulator; safe to call twice."""
+        """End gateway and Dagster, then the emulator; safe to call twice."""
         self._ending.close()
 
     def __enter__(self) -> Self:
@@ -215,15 +232,15 @@ class Stack:
             raise LocalStackError(f"{path} is missing: it names Dagster's code location")
         return path
 
-    def _start_dagster(self, name: str, program: Sequence[str]) -> Tethered:
+    def _start(self, name: str, program: Sequence[str], log: Path) -> Tethered:
         process = Tethered(
             name,
             program,
             environment=self.environment,
             # Dagster and settings.py read .env from the working directory: here lies none.
             working_dir=self.work_dir,
-            log=self.work_dir / "dagster.log",
-            grace_s=_DAGSTER_GRACE_S,
+            log=log,
+            grace_s=_GRACE_S,
         )
         return self._ending.enter_context(process)
 
