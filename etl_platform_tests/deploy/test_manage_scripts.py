@@ -381,13 +381,16 @@ def test_the_older_name_warns_and_does_the_same(checkout: Checkout) -> None:
     assert checkout.programs.lines("terraform")[-1].endswith(" output topic_arn")
 
 
-def test_the_values_that_are_composed_pass_the_chart(checkout: Checkout, tmp_path: Path) -> None:
+@pytest.mark.parametrize("own_values", ["", "values-staging.yaml", "values-prod.yaml"])
+def test_the_values_that_are_composed_pass_the_chart(checkout: Checkout, tmp_path: Path, own_values: str) -> None:
     checkout.run("manage.sh", "apply", "--yes")
     (upgrade,) = [call for call in checkout.programs.calls() if call.line.startswith("helm upgrade")]
     values = tmp_path / "values.yaml"
     values.write_text(yaml.safe_dump(upgrade.values))
 
-    done = helm_chart.template(helm_chart.copy_chart(tmp_path), [values])
+    first = [helm_chart.CHART / own_values] if own_values else []
+
+    done = helm_chart.template(helm_chart.copy_chart(tmp_path), [*first, values])
 
     assert done.returncode == 0, done.stderr
     rendered = helm_chart.objects(done.stdout)
@@ -401,6 +404,11 @@ def test_the_values_that_are_composed_pass_the_chart(checkout: Checkout, tmp_pat
     ]
     assert container["image"] == OUTPUTS["image"]
     assert OUTPUTS["database_host"] in helm_chart.dagster_yaml(rendered)
+    deployments = [item["metadata"] for item in rendered if item["kind"] == "Deployment"]
+    assert len(deployments) > 3
+    assert {metadata["labels"]["app.kubernetes.io/instance"] for metadata in deployments} == {"etl-platform"}, (
+        "the rollout of each is waited for by this label"
+    )
 
 
 def test_terraform_has_every_output_that_is_read() -> None:
