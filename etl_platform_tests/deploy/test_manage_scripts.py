@@ -1,10 +1,9 @@
-"""manage.sh, ecr_put.sh and irsa_verify.sh in a copy of the checkout, with stand-ins for what they call."""
+"""manage.sh of both stacks: the order of its calls, their arguments, and what stops it."""
 
 import json
 import re
 import shutil
 import subprocess
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,114 +12,28 @@ import yaml
 
 from etl_platform.local.stack import REPOSITORY, inherited_environment
 from etl_platform_tests.deploy import helm_chart
-from etl_platform_tests.deploy.stand_ins import StandIns
-
-REGISTRY = "123456789012.dkr.ecr.us-gov-west-1.amazonaws.com/etl-file-processing"
-DIGEST = "sha256:" + "5e" * 32
-PASSWORD = "a password of 'RDS' $1"
-ROLE = "arn:aws-us-gov:iam::123456789012:role/file-processing-sa"
-OUTPUTS = {
-    "cluster_name": "file-processing-cluster",
-    "region": "us-gov-west-1",
-    "namespace": "file-processing",
-    "source_prefix": "from_client/",
-    "service_account_name": "file-processing-sa",
-    "service_account_role_arn": ROLE,
-    "data_bucket_name": "etl-file-processing-client-etl",
-    "file_events_queue_url": "https://sqs.us-gov-west-1.amazonaws.com/123456789012/file-processing-queue",
-    "file_events_dlq_url": "https://sqs.us-gov-west-1.amazonaws.com/123456789012/file-processing-dlq",
-    "email_queue_url": "https://sqs.us-gov-west-1.amazonaws.com/123456789012/email-validation-queue",
-    "email_dlq_url": "https://sqs.us-gov-west-1.amazonaws.com/123456789012/email-validation-dlq",
-    "email_bucket_name": "etl-email-archive",
-    "attachments_source_bucket": None,
-    "attachments_destination_bucket": None,
-    "topic_arn": "arn:aws-us-gov:sns:us-gov-west-1:123456789012:file-processing-topic",
-    "database_host": "dagster.example.us-gov-west-1.rds.amazonaws.com",
-    "database_name": "dagster",
-    "database_username": "dagster",
-    "database_secret_arn": "arn:aws-us-gov:secretsmanager:us-gov-west-1:123456789012:secret:rds-x",
-    "ecr_repository_url": REGISTRY,
-    "image": f"{REGISTRY}@{DIGEST}",
-}
-
-
-@dataclass
-class Checkout:
-    folder: Path
-    programs: StandIns
-
-    @property
-    def image_file(self) -> Path:
-        return self.folder / "infra" / "file_processing" / "terraform" / "container_image.txt"
-
-    def outputs(self, **changed: Any) -> None:
-        shown = {name: {"value": value} for name, value in (OUTPUTS | changed).items()}
-        self.programs.answer("terraform", "output -json", out=json.dumps(shown))
-
-    def run(
-        self, script: str, *arguments: str, typed: str = "", stack: str = "file_processing", **variables: str
-    ) -> subprocess.CompletedProcess[str]:
-        program = self.folder / "infra" / stack / "scripts" / script
-        environment = self.programs.environment() | variables
-        return subprocess.run(
-            [program, *arguments], input=typed, capture_output=True, text=True, env=environment, check=False, timeout=60
-        )
+from etl_platform_tests.deploy.script_checkout import (
+    DEPLOYED,
+    DIGEST,
+    OUTPUTS,
+    PASSWORD,
+    REGISTRY,
+    ROLE,
+    Checkout,
+    make_checkout,
+)
 
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Checkout:
-    folder = tmp_path / "check out"
-    for part in ("scripts", "file_processing/scripts", "foundation_network/scripts"):
-        shutil.copytree(REPOSITORY / "infra" / part, folder / "infra" / part)
-    for stack in ("file_processing", "foundation_network"):
-        (folder / "infra" / stack / "terraform" / ".terraform").mkdir(parents=True)
-    charts = folder / "helm" / "etl-platform" / "charts"
-    charts.mkdir(parents=True)
-    (charts / "dagster-1.13.27.tgz").touch()
-    programs = StandIns(tmp_path / "stand-ins", "terraform", "helm", "kubectl", "docker", "aws", "git")
-    made = Checkout(folder, programs)
-    for program in ("terraform", "helm", "kubectl", "docker", "aws"):
-        programs.answer(program)
-    programs.answer("terraform", "console", out='"null"\n')
-    programs.answer("kubectl", "--dry-run=client", out='{"kind": "Whatever"}')
-    programs.answer("aws", "get-secret-value", out=json.dumps({"username": "dagster", "password": PASSWORD}))
-    programs.answer("aws", "describe-repositories", out=f"{REGISTRY}\n")
-    programs.answer("aws", "describe-images", err="(ImageNotFoundException) when calling", code=254)
-    programs.answer("aws", "get-login-password", out="a token")
-    programs.answer("docker", "buildx build", metadata=json.dumps({"containerimage.digest": DIGEST}))
-    programs.answer("git", "rev-parse", out="0123456789ab\n")
-    programs.answer("git", "status")
-    made.outputs()
-    return made
-
-
-STEPS = {
-    "terraform apply": r"terraform .* apply",
-    "terraform destroy": r"terraform .* destroy",
-    "create repository": r"aws ecr create-repository",
-    "log in": r"docker login",
-    "build": r"docker buildx build",
-    "kubeconfig": r"aws eks update-kubeconfig",
-    "namespace": r"kubectl create namespace",
-    "database secret": r"kubectl .* create secret generic file-processing-postgresql",
-    "upgrade": r"helm upgrade",
-    "rollout": r"kubectl .* rollout status",
-    "uninstall": r"helm uninstall",
-}
-DEPLOYED = ["kubeconfig", "namespace", "database secret", "upgrade", "rollout"]
-
-
-def steps(checkout: Checkout) -> list[str]:
-    """The calls that change something, in their order."""
-    lines = [call.line for call in checkout.programs.calls()]
-    return [step for line in lines for step, pattern in STEPS.items() if re.match(pattern, line)]
+    return make_checkout(tmp_path)
 
 
 def test_apply_changes_aws_first_and_then_deploys_its_outputs(checkout: Checkout) -> None:
     done = checkout.run("manage.sh", "apply", "--yes")
 
     assert done.returncode == 0, done.stderr
-    assert steps(checkout) == ["terraform apply", *DEPLOYED]
+    assert checkout.steps() == ["terraform apply", *DEPLOYED]
     (applied,) = [line for line in checkout.programs.lines("terraform") if " apply" in line]
     assert applied.endswith(" apply -auto-approve")
     (upgrade,) = [call for call in checkout.programs.calls() if call.line.startswith("helm upgrade")]
@@ -183,8 +96,11 @@ def test_pods_are_restarted_when_the_password_was_rotated(checkout: Checkout, sa
     done = checkout.run("manage.sh", "apply", "--yes")
 
     assert done.returncode == 0, done.stderr
-    restarted = [line for line in checkout.programs.lines("kubectl") if "rollout restart deployment --selector" in line]
+    lines = checkout.programs.lines("kubectl", "helm")
+    restarted = [line for line in lines if "rollout restart deployment --selector" in line]
     assert len(restarted) == restarts
+    (upgrade,) = [line for line in lines if line.startswith("helm upgrade")]
+    assert all(lines.index(line) < lines.index(upgrade) for line in restarted), "helm waits for pods that are well"
 
 
 def test_terraform_itself_says_what_a_variable_is(tmp_path: Path) -> None:
@@ -231,7 +147,7 @@ def test_a_step_that_fails_is_the_last(checkout: Checkout, failing: tuple[str, s
     assert done.returncode == 1
     assert "it is broken" in done.stderr
     assert "deployed" not in done.stdout
-    assert steps(checkout)[-1] == last
+    assert checkout.steps()[-1] == last
 
 
 def test_the_first_apply_has_no_image_and_says_what_comes_next(checkout: Checkout) -> None:
@@ -240,7 +156,7 @@ def test_the_first_apply_has_no_image_and_says_what_comes_next(checkout: Checkou
     done = checkout.run("manage.sh", "apply", "--yes")
 
     assert done.returncode == 0
-    assert steps(checkout) == ["terraform apply"]
+    assert checkout.steps() == ["terraform apply"]
     assert "manage.sh update-image" in done.stdout
 
 
@@ -249,7 +165,7 @@ def test_update_image_pushes_pins_the_digest_deploys_it_and_waits(checkout: Chec
 
     assert done.returncode == 0, done.stderr
     assert checkout.image_file.read_text() == f"{REGISTRY}@{DIGEST}\n"
-    assert steps(checkout) == ["log in", "build", *DEPLOYED]
+    assert checkout.steps() == ["log in", "build", *DEPLOYED]
     (build,) = [line for line in checkout.programs.lines("docker") if "buildx build" in line]
     assert "--platform linux/amd64,linux/arm64" in build
     assert "--build-arg BASE_IMAGE=registry.example.org/python:3.12-slim" in build
@@ -272,46 +188,7 @@ def test_a_build_without_digest_pins_and_deploys_nothing(checkout: Checkout, ans
 
     assert done.returncode == 1
     assert checkout.image_file.read_text() == "what was pinned before\n"
-    assert steps(checkout)[-1] == "build"
-
-
-def test_a_commit_that_is_in_ecr_is_not_built_again(checkout: Checkout) -> None:
-    checkout.programs.answer("aws", "describe-images", out=f"{DIGEST}\n")
-
-    done = checkout.run("ecr_put.sh")
-
-    assert done.returncode == 0, done.stderr
-    assert checkout.image_file.read_text() == f"{REGISTRY}@{DIGEST}\n"
-    assert checkout.programs.lines("docker") == []
-
-
-def test_changes_that_are_not_committed_get_a_tag_of_their_own(checkout: Checkout) -> None:
-    checkout.programs.answer("git", "status", out=" M Dockerfile\n")
-
-    checkout.run("ecr_put.sh")
-
-    (build,) = [line for line in checkout.programs.lines("docker") if "buildx build" in line]
-    assert re.search(rf"--tag {re.escape(REGISTRY)}:0123456789ab-\d{{14}} ", build)
-
-
-def test_a_repository_that_is_missing_is_made(checkout: Checkout) -> None:
-    checkout.programs.answer("aws", "describe-repositories", err="(RepositoryNotFoundException) when", code=254)
-    checkout.programs.answer("aws", "create-repository", out=f"{REGISTRY}\n")
-
-    done = checkout.run("ecr_put.sh")
-
-    assert done.returncode == 0, done.stderr
-    assert steps(checkout) == ["create repository", "log in", "build"]
-
-
-def test_any_other_answer_of_ecr_stops_it(checkout: Checkout) -> None:
-    checkout.programs.answer("aws", "describe-repositories", err="(ExpiredToken) log in", code=254)
-
-    done = checkout.run("ecr_put.sh")
-
-    assert done.returncode == 1
-    assert "ExpiredToken" in done.stderr
-    assert steps(checkout) == []
+    assert checkout.steps()[-1] == "build"
 
 
 def test_an_image_in_tfvars_would_undo_the_pin_and_is_refused(checkout: Checkout) -> None:
@@ -321,7 +198,7 @@ def test_an_image_in_tfvars_would_undo_the_pin_and_is_refused(checkout: Checkout
 
     assert done.returncode == 1
     assert "terraform.tfvars sets image" in done.stderr
-    assert steps(checkout) == []
+    assert checkout.steps() == []
 
 
 def test_without_the_official_chart_nothing_is_begun(checkout: Checkout) -> None:
@@ -339,10 +216,10 @@ def test_destroy_asks_and_takes_only_yes(checkout: Checkout) -> None:
         done = checkout.run("manage.sh", "destroy", typed=typed)
         assert done.returncode == 1
         assert "cluster file-processing-cluster" in done.stderr
-    assert steps(checkout) == []
+    assert checkout.steps() == []
 
     assert checkout.run("manage.sh", "destroy", typed="yes\n").returncode == 0
-    assert steps(checkout) == ["kubeconfig", "uninstall", "terraform destroy"]
+    assert checkout.steps() == ["kubeconfig", "uninstall", "terraform destroy"]
 
 
 def test_destroy_of_a_stack_that_was_never_applied_asks_no_cluster(checkout: Checkout) -> None:
@@ -350,7 +227,7 @@ def test_destroy_of_a_stack_that_was_never_applied_asks_no_cluster(checkout: Che
 
     assert checkout.run("manage.sh", "destroy", "--yes").returncode == 0
 
-    assert steps(checkout) == ["terraform destroy"]
+    assert checkout.steps() == ["terraform destroy"]
 
 
 def test_a_stack_that_is_not_initialized_says_so(checkout: Checkout) -> None:
@@ -420,45 +297,3 @@ def test_terraform_has_every_output_that_is_read() -> None:
 
     assert read == set(OUTPUTS), "the test's table is what is read"
     assert {name for name in read if f'output "{name}"' not in declared} == set()
-
-
-def irsa(checkout: Checkout) -> None:
-    issuer = "oidc.eks.us-gov-west-1.amazonaws.com/id/ABC"
-    provider = f"arn:aws-us-gov:iam::123456789012:oidc-provider/{issuer}"
-    trust = f'{{"Federated": "{provider}", "sub": "system:serviceaccount:file-processing:file-processing-sa"}}'
-    checkout.programs.answer("aws", "describe-cluster", out=f"https://{issuer}\n")
-    checkout.programs.answer("aws", "list-open-id-connect-providers", issuer, out=f"{provider}\n")
-    checkout.programs.answer("aws", "get-role --role-name file-processing-sa", out=trust)
-    checkout.programs.answer("kubectl", "get serviceaccount", out=ROLE)
-    identity = ROLE.replace(":iam:", ":sts:").replace(":role/", ":assumed-role/") + "/botocore-session-1\n"
-    checkout.programs.answer("kubectl", "get_caller_identity", out=identity)
-    checkout.programs.answer("kubectl", "etl-platform doctor", out="ok\n")
-
-
-def test_irsa_is_verified_from_the_provider_to_the_pod(checkout: Checkout) -> None:
-    irsa(checkout)
-
-    done = checkout.run("irsa_verify.sh")
-
-    assert done.returncode == 0, done.stderr
-    assert [line.split()[0] for line in done.stdout.splitlines()] == ["provider", "annotation", "trust", "pod", "ok"]
-
-
-@pytest.mark.parametrize(
-    ("answer", "out", "says"),
-    [
-        (("aws", "list-open-id-connect-providers"), "None\n", "no OIDC provider"),
-        (("kubectl", "get serviceaccount"), "", "no eks.amazonaws.com/role-arn"),
-        (("aws", "get-role"), "{}", "does not trust"),
-        (("kubectl", "get_caller_identity"), "arn:aws-us-gov:sts::1:assumed-role/nodes/i-1\n", "rollout restart"),
-    ],
-)
-def test_what_is_amiss_with_irsa_is_named(checkout: Checkout, answer: tuple[str, str], out: str, says: str) -> None:
-    irsa(checkout)
-    checkout.programs.answer(*answer, out=out)
-
-    done = checkout.run("irsa_verify.sh")
-
-    assert done.returncode == 1
-    assert says in done.stderr
-    assert "etl-platform doctor" not in " ".join(checkout.programs.lines("kubectl"))

@@ -88,12 +88,12 @@ deploy() {
   connect
   kubectl create namespace "$namespace" --dry-run=client --output=json | kubectl apply --filename=- >/dev/null
   copy_database_password "$namespace"
+  # Pods read a password when they start. Helm sees no change in a rotated one, and would wait for pods that lack it.
+  [[ $copied != *configured ]] ||
+    kubectl --namespace "$namespace" rollout restart deployment --selector app.kubernetes.io/instance=etl-platform
   ensure_settings_secret "$namespace"
   helm upgrade --install etl-platform "$chart" --namespace "$namespace" \
     ${given[@]+"${given[@]}"} --values "$work/values.json" --wait --timeout "$roll_out_within"
-  # Pods read a password when they start; Helm sees no change in a rotated one.
-  [[ $copied != *configured ]] ||
-    kubectl --namespace "$namespace" rollout restart deployment --selector app.kubernetes.io/instance=etl-platform
   kubectl --namespace "$namespace" rollout status deployment \
     --selector app.kubernetes.io/instance=etl-platform --timeout "$roll_out_within"
   echo "deployed $image"

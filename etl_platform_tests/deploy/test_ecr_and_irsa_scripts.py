@@ -1,0 +1,94 @@
+"""ecr_put.sh and irsa_verify.sh: what is built and pinned, and what a pod's identity is held against."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from etl_platform_tests.deploy.script_checkout import DIGEST, REGISTRY, ROLE, Checkout, make_checkout
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Checkout:
+    return make_checkout(tmp_path)
+
+
+def test_a_commit_that_is_in_ecr_is_not_built_again(checkout: Checkout) -> None:
+    checkout.programs.answer("aws", "describe-images", out=f"{DIGEST}\n")
+
+    done = checkout.run("ecr_put.sh")
+
+    assert done.returncode == 0, done.stderr
+    assert checkout.image_file.read_text() == f"{REGISTRY}@{DIGEST}\n"
+    assert checkout.programs.lines("docker") == []
+
+
+def test_changes_that_are_not_committed_get_a_tag_of_their_own(checkout: Checkout) -> None:
+    checkout.programs.answer("git", "status", out=" M Dockerfile\n")
+
+    checkout.run("ecr_put.sh")
+
+    (build,) = [line for line in checkout.programs.lines("docker") if "buildx build" in line]
+    assert re.search(rf"--tag {re.escape(REGISTRY)}:0123456789ab-\d{{14}} ", build)
+
+
+def test_a_repository_that_is_missing_is_made(checkout: Checkout) -> None:
+    checkout.programs.answer("aws", "describe-repositories", err="(RepositoryNotFoundException) when", code=254)
+    checkout.programs.answer("aws", "create-repository", out=f"{REGISTRY}\n")
+
+    done = checkout.run("ecr_put.sh")
+
+    assert done.returncode == 0, done.stderr
+    assert checkout.steps() == ["create repository", "log in", "build"]
+
+
+def test_any_other_answer_of_ecr_stops_it(checkout: Checkout) -> None:
+    checkout.programs.answer("aws", "describe-repositories", err="(ExpiredToken) log in", code=254)
+
+    done = checkout.run("ecr_put.sh")
+
+    assert done.returncode == 1
+    assert "ExpiredToken" in done.stderr
+    assert checkout.steps() == []
+
+
+def irsa(checkout: Checkout) -> None:
+    issuer = "oidc.eks.us-gov-west-1.amazonaws.com/id/ABC"
+    provider = f"arn:aws-us-gov:iam::123456789012:oidc-provider/{issuer}"
+    trust = f'{{"Federated": "{provider}", "sub": "system:serviceaccount:file-processing:file-processing-sa"}}'
+    checkout.programs.answer("aws", "describe-cluster", out=f"https://{issuer}\n")
+    checkout.programs.answer("aws", "list-open-id-connect-providers", issuer, out=f"{provider}\n")
+    checkout.programs.answer("aws", "get-role --role-name file-processing-sa", out=trust)
+    checkout.programs.answer("kubectl", "get serviceaccount", out=ROLE)
+    identity = ROLE.replace(":iam:", ":sts:").replace(":role/", ":assumed-role/") + "/botocore-session-1\n"
+    checkout.programs.answer("kubectl", "get_caller_identity", out=identity)
+    checkout.programs.answer("kubectl", "etl-platform doctor", out="ok\n")
+
+
+def test_irsa_is_verified_from_the_provider_to_the_pod(checkout: Checkout) -> None:
+    irsa(checkout)
+
+    done = checkout.run("irsa_verify.sh")
+
+    assert done.returncode == 0, done.stderr
+    assert [line.split()[0] for line in done.stdout.splitlines()] == ["provider", "annotation", "trust", "pod", "ok"]
+
+
+@pytest.mark.parametrize(
+    ("answer", "out", "says"),
+    [
+        (("aws", "list-open-id-connect-providers"), "None\n", "no OIDC provider"),
+        (("kubectl", "get serviceaccount"), "", "no eks.amazonaws.com/role-arn"),
+        (("aws", "get-role"), "{}", "does not trust"),
+        (("kubectl", "get_caller_identity"), "arn:aws-us-gov:sts::1:assumed-role/nodes/i-1\n", "rollout restart"),
+    ],
+)
+def test_what_is_amiss_with_irsa_is_named(checkout: Checkout, answer: tuple[str, str], out: str, says: str) -> None:
+    irsa(checkout)
+    checkout.programs.answer(*answer, out=out)
+
+    done = checkout.run("irsa_verify.sh")
+
+    assert done.returncode == 1
+    assert says in done.stderr
+    assert "etl-platform doctor" not in " ".join(checkout.programs.lines("kubectl"))
