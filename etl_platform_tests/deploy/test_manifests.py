@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import yaml
+from dagster._core.instance.config import dagster_instance_config
 
 from etl_platform.cli import _parser
 from etl_platform.jobs import JOBS
@@ -292,6 +293,12 @@ def test_dagster_is_set_up_as_at_the_top_of_the_repository(rendered: Sequence[Re
     assert here.pop("run_launcher")["class"] != there["run_launcher"]["class"] == "K8sRunLauncher"
     missing = {name: section for name, section in here.items() if not contains(there.get(name), section)}
     assert missing == {}
+
+
+def test_dagster_takes_its_configuration(rendered: Sequence[Rendered], tmp_path: Path) -> None:
+    (tmp_path / "dagster.yaml").write_text(dagster_yaml(rendered))
+    config, _ = dagster_instance_config(str(tmp_path))
+    assert config["concurrency"]["runs"]["max_concurrent_runs"] == 10
 
 
 def contains(found: object, wanted: object) -> bool:
