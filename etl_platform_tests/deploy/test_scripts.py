@@ -18,6 +18,7 @@ from etl_platform.local.processes import Tethered
 from etl_platform.local.provision import Clients, Provisioned, open_clients, provision
 from etl_platform.local.stack import REPOSITORY, inherited_environment
 from etl_platform_tests.apart import provision_apart
+from etl_platform_tests.deploy.stand_ins import StandIns
 from etl_platform_tests.deploy.tools import OWN, tool
 
 INFRA = REPOSITORY / "infra"
@@ -58,8 +59,8 @@ def run(endpoint_url: str, provisioned: Provisioned) -> Run:
 
 def _call(path: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
     """With variables alone, and a profile that does not exist: an emulator needs none."""
-    environment = inherited_environment() | {"AWS_PROFILE": "nobody's"} | variables
-    environment["PATH"] = os.pathsep.join([str(OWN), environment["PATH"]])
+    programs = os.pathsep.join([str(OWN), inherited_environment()["PATH"]])
+    environment = inherited_environment() | {"AWS_PROFILE": "nobody's", "PATH": programs} | variables
     return subprocess.run([path, *arguments], capture_output=True, text=True, env=environment, check=False, timeout=120)
 
 
@@ -268,11 +269,26 @@ def test_the_local_setup_feeds_the_queue_directly_or_through_a_gateway(
     assert [item["Protocol"] for item in subscribed] == ["sqs"]
 
 
-def test_an_emulator_that_does_not_run_is_named() -> None:
-    done = _call(STACK / "setup_localstack.sh", AWS_ENDPOINT_URL="http://127.0.0.1:1")
+def test_an_emulator_elsewhere_that_does_not_run_is_named() -> None:
+    done = _call(STACK / "setup_localstack.sh", AWS_ENDPOINT_URL="http://127.0.0.2:1")
 
     assert done.returncode == 1
-    assert "no emulator answers at AWS_ENDPOINT_URL=http://127.0.0.1:1" in done.stderr
+    assert "no emulator answers at AWS_ENDPOINT_URL=http://127.0.0.2:1" in done.stderr
+
+
+def test_the_emulator_of_compose_is_started_if_none_answers(tmp_path: Path) -> None:
+    docker = StandIns(tmp_path, "docker")
+    path = os.pathsep.join([str(docker.path), str(OWN), inherited_environment()["PATH"]])
+
+    docker.answer("docker", code=1)
+    without = _call(STACK / "setup_localstack.sh", AWS_ENDPOINT_URL="http://127.0.0.1:1", PATH=path)
+    docker.answer("docker")
+    _call(STACK / "setup_localstack.sh", AWS_ENDPOINT_URL="http://127.0.0.1:1", PATH=path)
+
+    assert "no 'docker compose' is here" in without.stderr
+    started = docker.calls()[-1]
+    assert started.line == f"docker compose --file {INFRA}/local/docker-compose.yml up --detach --wait emulator"
+    assert started.environment["EMULATOR_PORT"] == "1"
 
 
 def _drain(aws: Clients, made: Provisioned) -> list[str]:

@@ -28,11 +28,12 @@ emulator_answers() {
 }
 
 start_emulator() {
-  [[ $AWS_ENDPOINT_URL == http://127.0.0.1:4566 ]] ||
+  [[ $AWS_ENDPOINT_URL =~ ^http://(127\.0\.0\.1|localhost):([0-9]+)/?$ ]] ||
     fail "no emulator answers at AWS_ENDPOINT_URL=$AWS_ENDPOINT_URL; start it, or unset the variable"
   docker compose version >/dev/null 2>&1 ||
     fail "no emulator answers at $AWS_ENDPOINT_URL, and no 'docker compose' is here to start one; 'make dev' needs none"
-  docker compose --file "$repository/infra/local/docker-compose.yml" up --detach --wait emulator
+  EMULATOR_PORT=${BASH_REMATCH[2]} \
+    docker compose --file "$repository/infra/local/docker-compose.yml" up --detach --wait emulator >&2
 }
 
 # Ends the topic's subscriptions of this protocol.
