@@ -16,6 +16,7 @@ from etl_platform.pipelines.expected_files import build_expected_files_job, buil
 from etl_platform.pipelines.files import build_intake_assets, build_intake_job
 from etl_platform.pipelines.reconciliation import build_reconcile_job
 from etl_platform.pipelines.resources import Platform
+from etl_platform.pipelines.run_logs import json_lines
 from etl_platform.settings import Settings, load_settings
 
 
@@ -60,6 +61,7 @@ def build_defs(settings: Settings | None = None, **resource_overrides: Any) -> d
         # The steps of a run share files on local disk.
         executor=dg.in_process_executor,
         resources={"platform": Platform(settings), **resource_overrides},
+        loggers={"console": json_lines},
     )
 
 

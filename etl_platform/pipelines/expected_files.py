@@ -12,6 +12,7 @@ from etl_platform.pipelines.failures import as_dagster_failures
 from etl_platform.pipelines.partitions import partitioned_check, register_agencies
 from etl_platform.pipelines.reporting import table
 from etl_platform.pipelines.resources import Platform
+from etl_platform.pipelines.run_logs import JSON_LOGS
 
 CHECK = "file_is_on_time"
 JOB_NAME = "expected_files_job"
@@ -88,7 +89,10 @@ def build_expected_files_job(contracts: Mapping[str, Contract]) -> tuple[dg.JobD
         look()
 
     schedule = dg.ScheduleDefinition(
-        job=expected_files_job, cron_schedule="0 6 * * *", default_status=dg.DefaultScheduleStatus.RUNNING
+        job=expected_files_job,
+        run_config=JSON_LOGS,
+        cron_schedule="0 6 * * *",
+        default_status=dg.DefaultScheduleStatus.RUNNING,
     )
     return expected_files_job, schedule
 

@@ -190,7 +190,7 @@ def _work_deliveries(
         if is_being_cancelled(context.instance, context.run):
             raise dg.DagsterExecutionInterruptedError
     if failures:
-        _fail(context, failures)
+        _fail(context, platform, failures)
 
 
 def _messages(deliveries: Sequence[QueuedDelivery]) -> Iterator[HeldMessage]:
@@ -251,9 +251,15 @@ def _log_events(
             context.log_event(event)
 
 
-def _fail(context: dg.AssetExecutionContext, failures: Sequence[Failed]) -> None:
+def _fail(context: dg.AssetExecutionContext, platform: Platform, failures: Sequence[Failed]) -> None:
     for failed in failures:
-        context.log.error(f"failed {failed.event.key}: {failed.error!r}", exc_info=failed.error)
+        event = failed.event
+        where = route(event.key, event.size_bytes, platform.contracts, platform.settings.source_prefix)
+        context.log.error(
+            f"failed {event.key}: {failed.error!r}",
+            exc_info=failed.error,
+            extra={"agency": where.agency, "dataset": where.contract.dataset if where.contract else None},
+        )
     first = failed_text(failures[0])
     raise dg.Failure(
         f"{len(failures)} deliveries failed and stay in the queue; the first: {first}",

@@ -11,6 +11,7 @@ from etl_platform.core.reconciliation import Amiss, Finding
 from etl_platform.pipelines.failures import as_dagster_failures
 from etl_platform.pipelines.reporting import table
 from etl_platform.pipelines.resources import Platform
+from etl_platform.pipelines.run_logs import JSON_LOGS
 from etl_platform.reconcile import Reconciled, Reconciler, default_grace
 
 JOB_NAME = "reconcile_job"
@@ -55,7 +56,10 @@ def build_reconcile_job() -> tuple[dg.JobDefinition, dg.ScheduleDefinition]:
         reconcile()
 
     schedule = dg.ScheduleDefinition(
-        job=reconcile_job, cron_schedule="0 5 * * *", default_status=dg.DefaultScheduleStatus.RUNNING
+        job=reconcile_job,
+        run_config=JSON_LOGS,
+        cron_schedule="0 5 * * *",
+        default_status=dg.DefaultScheduleStatus.RUNNING,
     )
     return reconcile_job, schedule
 

@@ -1,0 +1,77 @@
+"""What a run writes to stderr: JSON lines with its id, and one for each delivery: whose it is, what became of it.
+
+Runs that a sensor or a schedule asks for say in their config that they want them; others log as Dagster does.
+"""
+
+import logging
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+import dagster as dg
+
+from etl_platform.core.deliveries import Outcome
+from etl_platform.logs import JsonLines
+from etl_platform.settings import load_settings
+
+JSON_LOGS: Mapping[str, Any] = {"loggers": {"console": {"config": {}}}}
+"""Run config."""
+_DAGSTERS_OWN = ("dagster_meta", "dagster_event", "dagster_event_batch_metadata")
+_OF_A_DELIVERY = ("delivery_id", "outcome", "seconds", "repeated")
+
+
+@dg.logger(
+    config_schema={"log_level": dg.Field(str, is_required=False)},
+    description="One JSON object a line on stderr, from LOG_LEVEL upwards.",
+)
+def json_lines(context: dg.InitLoggerContext) -> logging.Logger:
+    level = logging.getLevelName(context.logger_config.get("log_level") or load_settings().log_level)
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(RunLines())
+    # Every event of Dagster is of level DEBUG; that of a delivery is what people look for.
+    handler.addFilter(lambda record: record.levelno >= level or (level <= logging.INFO and bool(_delivery(record))))
+    logger = logging.Logger("etl_platform.runs")
+    logger.addHandler(handler)
+    return logger
+
+
+class RunLines(JsonLines):
+    """Dagster's own record of a message, taken apart into fields of ours."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        meta = getattr(record, "dagster_meta", {})
+        delivery = _delivery(record)
+        event = meta.get("dagster_event")
+        fields: dict[str, Any] = {
+            "run_id": meta.get("run_id"),
+            "job": meta.get("job_name"),
+            "step": meta.get("step_key"),
+            "event": None if event is None or delivery else event.event_type_value,
+            **delivery,
+        }
+        others = {name: value for name, value in vars(record).items() if name not in _DAGSTERS_OWN}
+        told = {"msg": "delivery done" if delivery else meta.get("orig_message", record.msg), "args": ()}
+        if delivery:
+            told |= {"levelno": logging.INFO, "levelname": "INFO"}
+        known = {name: value for name, value in fields.items() if value is not None}
+        return super().format(logging.makeLogRecord({**others, **told, **known}))
+
+
+def _delivery(record: logging.LogRecord) -> dict[str, Any]:
+    """Fields of the one event that stands for a delivery; empty for any other record."""
+    event: dg.DagsterEvent | None = getattr(record, "dagster_event", None)
+    if event is None or not (event.is_step_materialization or event.is_asset_observation):
+        return {}
+    is_materialization = event.is_step_materialization
+    said: dg.AssetMaterialization | dg.AssetObservation = (
+        event.step_materialization_data.materialization
+        if is_materialization
+        else event.asset_observation_data.asset_observation
+    )
+    values = {name: said.metadata[name].value for name in _OF_A_DELIVERY if name in said.metadata}
+    if said.asset_key.path[0] != "bronze" or "delivery_id" not in values:
+        return {}
+    # What was not accepted is materialized and observed.
+    if is_materialization != (values["outcome"] == Outcome.ACCEPTED):
+        return {}
+    return {"agency": said.partition, "dataset": said.asset_key.path[-1], **values}

@@ -1,0 +1,116 @@
+"""A run's lines on stderr: JSON, each with the run's id, and with the delivery's where it speaks of one."""
+
+import json
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pytest
+
+from etl_platform.definitions import build_defs
+from etl_platform.pipelines.resources import Platform
+from etl_platform.pipelines.run_logs import JSON_LOGS
+from etl_platform.settings import Settings
+from etl_platform_tests.dagster.conftest import AGENCY, JOB, Workshop
+from etl_platform_tests.dagster.test_runs_of_events import _StoreThatFails
+from etl_platform_tests.integration.deliveries import as_csv, officers
+
+REPOSITORY = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def workshop(tmp_path: Path) -> Iterator[Workshop]:
+    """Under the dagster.yaml that make dev uses."""
+    home = tmp_path / "home"
+    home.mkdir()
+    (home / "dagster.yaml").write_text((REPOSITORY / "dagster.yaml").read_text("utf-8"), "utf-8")
+    with dg.DagsterInstance.from_config(str(home)) as instance:
+        yield Workshop(tmp_path / "objects", instance)
+
+
+def lines(
+    workshop: Workshop, capsys: pytest.CaptureFixture[str], *keys: str, level: str | None = None
+) -> tuple[str, list[dict[str, Any]]]:
+    """The id and the lines of a run that is configured as the sensor does it."""
+    platform = Platform(workshop.settings)
+    if workshop.wrap_store is not None:
+        platform.store = workshop.wrap_store(platform.store)
+    config = {"ops": {"ingest": {"config": {"deliveries": [{"bucket": "local", "key": key} for key in keys]}}}}
+    logs = JSON_LOGS if level is None else {"loggers": {"console": {"config": {"log_level": level}}}}
+    job = build_defs(workshop.settings, platform=platform).resolve_job_def(JOB)
+    capsys.readouterr()
+    ran = job.execute_in_process(instance=workshop.instance, run_config={**config, **logs}, raise_on_error=False)
+    return ran.run_id, [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+
+
+def test_each_line_has_the_run_and_one_a_delivery_has_all_of_its_ids(
+    workshop: Workshop, capsys: pytest.CaptureFixture[str]
+) -> None:
+    good = workshop.drop("Officer_Detail.csv", as_csv(officers("A", 8, bad=3)))
+    empty = workshop.drop("Training.csv", b"")
+
+    run_id, found = lines(workshop, capsys, good, empty)
+
+    assert {line["run_id"] for line in found} == {run_id}
+    assert {line["job"] for line in found} == {JOB}
+    done = {line["dataset"]: line for line in found if line["message"] == "delivery done"}
+    assert {name: line["outcome"] for name, line in done.items()} == {
+        "officer_detail": "accepted",
+        "training": "rejected",
+    }
+    assert all(line["agency"] == AGENCY and len(line["delivery_id"]) == 20 for line in done.values())
+    assert len(done) == sum("delivery_id" in line for line in found), "a line each"
+
+
+def test_a_failed_delivery_names_agency_and_dataset_and_what_the_package_warns_of_is_the_runs(
+    workshop: Workshop, capsys: pytest.CaptureFixture[str]
+) -> None:
+    key = workshop.drop("Officer_Detail.csv", as_csv(officers("A", 4)), "broken")
+    log = logging.getLogger("etl_platform.batch")
+
+    def warn_and_fail(store: Any) -> Any:
+        log.warning("before the run: nobody's")
+        return _Warning(_StoreThatFails(store, "agency=broken"), log)
+
+    workshop.wrap_store = warn_and_fail
+    run_id, found = lines(workshop, capsys, key)
+
+    (failed,) = [line for line in found if line["message"].startswith("failed ")]
+    assert (failed["run_id"], failed["level"], failed["agency"], failed["dataset"]) == (
+        run_id,
+        "ERROR",
+        "broken",
+        "officer_detail",
+    )
+    (warned,) = [line for line in found if line["message"] == "heartbeat failed"]
+    assert (warned["run_id"], warned["reason"]) == (run_id, "a test")
+    assert any(line.get("event") == "STEP_FAILURE" for line in found)
+
+
+def test_a_level_above_info_leaves_the_deliveries_out(workshop: Workshop, capsys: pytest.CaptureFixture[str]) -> None:
+    _, found = lines(workshop, capsys, workshop.drop("Training.csv", b""), level="WARNING")
+    assert found == []
+
+
+def test_every_run_that_nobody_asks_for_by_hand_logs_so() -> None:
+    for schedule in build_defs(Settings()).get_repository_def().schedule_defs:
+        if schedule.name != "employment_history_schedule":
+            with dg.build_schedule_context() as context:
+                (request,) = schedule.evaluate_tick(context).run_requests
+            assert request.run_config == JSON_LOGS, schedule.name
+
+
+class _Warning:
+    """A store whose first use makes the package warn, as a heartbeat would."""
+
+    def __init__(self, store: Any, log: logging.Logger) -> None:
+        self._store, self._log = store, log
+
+    def head(self, *arguments: Any) -> Any:
+        self._log.warning("heartbeat failed", extra={"reason": "a test"})
+        return self._store.head(*arguments)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
