@@ -1,13 +1,5 @@
 {{- /* The parts that every pod of ours has. Those of dagster's chart get the same from values.yaml. */}}
 
-{{- define "etl-platform.podSecurity" -}}
-runAsNonRoot: true
-runAsUser: 1000
-runAsGroup: 1000
-fsGroup: 1000
-seccompProfile: {type: RuntimeDefault}
-{{- end }}
-
 {{- define "etl-platform.podSpec" -}}
 serviceAccountName: {{ .Values.global.serviceAccountName }}
 # AWS credentials come by a token of their own (IRSA); none of these pods speaks to the cluster.
@@ -15,7 +7,12 @@ automountServiceAccountToken: false
 {{- with .Values.imagePullSecrets }}
 imagePullSecrets: {{- toYaml . | nindent 2 }}
 {{- end }}
-securityContext: {{- include "etl-platform.podSecurity" . | nindent 2 }}
+securityContext:
+  runAsNonRoot: true
+  runAsUser: 1000
+  runAsGroup: 1000
+  fsGroup: 1000
+  seccompProfile: {type: RuntimeDefault}
 volumes: {{- include "etl-platform.volumes" . | nindent 2 }}
 {{- if eq .Values.contracts.source "s3" }}
 initContainers: {{- include "etl-platform.contractsInit" . | nindent 2 }}
