@@ -100,7 +100,7 @@ deploy-check: setup .deploy/.ready ## Image, chart, Terraform, scripts and rules
 	exec $(BIN)/python -m etl_platform_tests.deploy $(ARGS)
 
 helm-deps: .deploy/.ready ## Fetch the official Dagster chart, which ours stands on; needs the internet
-	@.deploy/bin/helm dependency build helm/etl-platform
+	@.deploy/bin/helm dependency update helm/etl-platform
 
 clean: ## Remove everything that make setup, demo and dev made
 	@rm -rf .venv .emulator .deploy .dagster .local
