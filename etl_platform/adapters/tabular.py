@@ -6,6 +6,7 @@ Memory is bounded by the batch.
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from datetime import date
+from itertools import chain
 from typing import Any, Protocol
 
 import polars as pl
@@ -33,6 +34,7 @@ from etl_platform.core.structure import cut_rows, scan
 
 CHUNK_BYTES = 8 << 20
 _BLOCK = CHUNK_BYTES
+_LOOK_BACK = 1 << 16
 _FOOTER_ROWS = 8
 
 
@@ -124,11 +126,12 @@ class TextTable:
         grid = Grid(dialect.delimiter, dialect.line_end, len(self.header), dialect.declared, dialect.named)
         buffer, line = b"", dialect.data_line
         with _readable(self._open, self._packed) as file:
-            blocks = utf8_blocks(_blocks(file, dialect), dialect.encoding)
-            for block, final in _with_final(_after(blocks, dialect.data_offset)):
+            blocks = utf8_blocks(_blocks(file, dialect, self._packed), dialect.encoding)
+            for block in chain(filter(None, _after(blocks, dialect.data_offset)), (b"",)):
+                final = not block
                 # Cut where a row may end before it is joined: whole chunks are then never copied again.
                 cut = len(block) if final else block.rfind(grid.line_end) + 1
-                buffer = b"".join((buffer, memoryview(block)[:cut]))
+                buffer = b"".join((buffer, memoryview(block)[:cut])) if buffer or cut < len(block) else block
                 if final:
                     # DOS programs end a text with Ctrl-Z.
                     buffer = buffer.rstrip(b"\x1a")
@@ -159,6 +162,8 @@ class TextTable:
                     buffer, line = rest + buffer[end:], line + lines
                     yield frame, final and not buffer
                 buffer += block[cut:]
+                # Given back before the next is read, which then takes its place: new pages cost as much as the reading.
+                del block
 
     def _without_footer(self, frame: pl.DataFrame) -> pl.DataFrame:
         cells = [name for name in frame.columns if name.isdigit()]
@@ -225,20 +230,23 @@ def _read_up_to(file: ByteStream, size: int) -> bytes:
 
 def _after(blocks: Iterator[bytes], offset: int) -> Iterator[bytes]:
     """The blocks without their first bytes."""
-    for block in blocks:
+    while offset and (block := next(blocks, b"")):
         yield block[offset:]
         offset = max(0, offset - len(block))
+        del block
+    yield from blocks
 
 
-def _with_final(blocks: Iterator[bytes]) -> Iterator[tuple[bytes, bool]]:
-    """Each block, and after the last an empty one that says so."""
-    for block in blocks:
-        yield block, False
-    yield b"", True
-
-
-def _blocks(file: ByteStream, dialect: Dialect) -> Iterator[bytes]:
+def _blocks(file: ByteStream, dialect: Dialect, packed: str | None) -> Iterator[bytes]:
     """The file without its byte order mark."""
     file.read(dialect.encoding.bom_bytes)
-    while block := file.read(_BLOCK):
-        yield block
+    yield from iter(lambda: file.read(_BLOCK if packed else _whole_rows(file, dialect.line_end)), b"")
+
+
+def _whole_rows(file: ByteStream, line_end: bytes) -> int:
+    """The size of a block that ends where a row may: joining its rest to the next block would copy all of that."""
+    start, look_back = file.tell(), min(_LOOK_BACK, _BLOCK // 2)
+    file.seek(start + _BLOCK - look_back)
+    found = file.read(look_back).rfind(line_end)
+    file.seek(start)
+    return _BLOCK - look_back + found + 1 if found >= 0 else _BLOCK
