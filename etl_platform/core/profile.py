@@ -4,6 +4,7 @@ import math
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from types import MappingProxyType
 from typing import Any
 
@@ -20,6 +21,7 @@ Hashes = npt.NDArray[np.uint64]
 SKETCH_SIZE = 1024
 """Smallest hashes kept per column; the distinct estimate errs by about 1/sqrt(1024), 3.1 %, exact below 1,024."""
 DISTINCT_ERROR = 0.032
+_LOW_BITS = 14
 _COUNTED_VALUES = 2_000
 _TOP = 10
 _BINS = 20
@@ -51,10 +53,14 @@ class _Seen:
     def see_hashes(self, hashes: Hashes) -> None:
         # K minimum values: the k-th smallest of n uniform hashes tells n.
         if len(self.hashes) == SKETCH_SIZE:
-            hashes = hashes[hashes < self.hashes[-1]]
-        if len(hashes) > SKETCH_SIZE:
-            # Few values again and again: cheaper to tell apart than to sort.
-            hashes = pl.Series(hashes).unique().to_numpy()
+            hashes = hashes.compress(hashes < self.hashes[-1])
+        # Late, when few are left: dropping the nulls themselves costs more than all the hashing.
+        hashes = hashes.compress(hashes != _null_hash())
+        if len(hashes) and len(self.hashes):
+            # Few values again and again: a table by their low bits knows most of them, for a tenth of a sort.
+            known = np.full(1 << _LOW_BITS, self.hashes[0])
+            known[_low(self.hashes)] = self.hashes
+            hashes = hashes.compress(known.take(_low(hashes)) != hashes)
         if len(hashes):
             self.hashes = np.union1d(self.hashes, hashes)[:SKETCH_SIZE]
 
@@ -87,11 +93,8 @@ class Profiler:
             if seen.counts is not None:
                 self._count(name, seen, batch)
         self._update_ranges(batch)
+        self._update_hashes(batch)
         for name, seen in self._seen.items():
-            if seen.counts is None:
-                key = f"key:{name}.unique"
-                hashed = key in batch.columns and self._types[name] == pl.String
-                seen.see_hashes(batch[key].drop_nulls().to_numpy() if hashed else _hashes(batch[f"text:{name}"]))
             if name not in self._sensitive and (self._types[name].is_numeric() or self._types[name].is_temporal()):
                 _update_bins(seen, batch[name])
 
@@ -126,6 +129,17 @@ class Profiler:
                 seen.see_lengths(lengths.min(), lengths.max())
             if self._types[name] != pl.String or (seen.counts is None and name not in self._sensitive):
                 seen.see_range(value.min(), value.max())
+
+    def _update_hashes(self, batch: pl.DataFrame) -> None:
+        open_ended = {name: seen for name, seen in self._seen.items() if seen.counts is None}
+        keyed = {
+            name for name in open_ended if self._types[name] == pl.String and f"key:{name}.unique" in batch.columns
+        }
+        texts = [pl.col(f"text:{name}").hash(KEY_SEED).alias(name) for name in open_ended if name not in keyed]
+        found = batch.lazy().select_seq(texts).collect(engine="in-memory", optimizations=pl.QueryOptFlags.none())
+        for name, seen in open_ended.items():
+            hashes = batch[f"key:{name}.unique"].drop_nulls() if name in keyed else found[name]
+            seen.see_hashes(hashes.to_numpy())
 
     def facts(self, name: str) -> ColumnFacts:
         """Nulls and greatest value of a column, also of a sensitive one: to decide by, not to show."""
@@ -162,6 +176,15 @@ class Profiler:
                 if times
             ]
         return described
+
+
+def _low(hashes: Hashes) -> npt.NDArray[np.int64]:
+    return (hashes & np.uint64((1 << _LOW_BITS) - 1)).view(np.int64)
+
+
+@cache
+def _null_hash() -> np.uint64:
+    return np.uint64(pl.Series([None], dtype=pl.String).hash(KEY_SEED).item())
 
 
 def _hashes(texts: pl.Series) -> Hashes:
