@@ -124,8 +124,9 @@ class SplitRows:
         bad = batch[batch[BAD].arg_true()]
         if bad.height:
             good = good.filter(~batch[BAD])
-            _count(bad, self._compiled, self._counts)
-            _collect_examples(bad, self._compiled, self._examples)
+            broken = _broken(bad, self._compiled)
+            self._counts.update(broken)
+            _collect_examples(bad, self._compiled, broken, self._examples)
         if len(self._preview) < _PREVIEW_ROWS:
             self._preview += _preview(good.head(_PREVIEW_ROWS - len(self._preview)), self._sensitive)
         return good, _as_sent(self._compiled.explain(bad), self._names)
@@ -153,18 +154,25 @@ def _compare_twins(cells: pl.DataFrame, twins: Sequence[tuple[int, int]]) -> pl.
     return cells.with_columns(pl.coalesce(DAMAGE, pl.when(differ).then(pl.lit(TWINS_DIFFER))).alias(DAMAGE))
 
 
-def _count(bad: pl.DataFrame, compiled: CompiledContract, counts: Counter[str]) -> None:
+def _broken(bad: pl.DataFrame, compiled: CompiledContract) -> Counter[str]:
+    """The rules that a batch's bad rows break, and the kinds of damage, each with its rows."""
     sums = bad.select(pl.col(f"rule:{reason}").sum().alias(reason) for reason in compiled.reasons)
-    counts.update({found.name: found.item() for found in sums if found.item()})
-    counts.update(dict(bad[DAMAGE].drop_nulls().value_counts().rows()))
+    broken = Counter({found.name: found.item() for found in sums if found.item()})
+    broken.update(dict(bad[DAMAGE].drop_nulls().value_counts().rows()))
+    return broken
 
 
-def _collect_examples(bad: pl.DataFrame, compiled: CompiledContract, examples: dict[str, list[dict[str, Any]]]) -> None:
+def _collect_examples(
+    bad: pl.DataFrame,
+    compiled: CompiledContract,
+    broken: Mapping[str, int],
+    examples: dict[str, list[dict[str, Any]]],
+) -> None:
     places = [LINE, *_member(bad)]
     keys = [place.removeprefix("_") for place in places]
     for reason in compiled.reasons:
         room = _EXAMPLES - len(examples.get(reason, ()))
-        if room <= 0:
+        if room <= 0 or reason not in broken:
             continue
         inputs = compiled.inputs[reason]
         rows = bad.filter(f"rule:{reason}").head(room).select(*places, *(f"text:{name}" for name in inputs))
@@ -175,6 +183,8 @@ def _collect_examples(bad: pl.DataFrame, compiled: CompiledContract, examples: d
                 shown[0] if len(shown) == 1 else ", ".join(f"{n}={v or ''}" for n, v in zip(inputs, shown, strict=True))
             )
             examples.setdefault(reason, []).append({**dict(zip(keys, row, strict=False)), "value": value})
+    if bad[DAMAGE].null_count() == bad.height:
+        return
     damaged = bad.filter(pl.col(DAMAGE).is_not_null()).group_by(DAMAGE, maintain_order=True).head(_EXAMPLES)
     for *place, reason, overflow in damaged.select(*places, DAMAGE, OVERFLOW).rows():
         if len(examples.setdefault(reason, [])) < _EXAMPLES:
