@@ -10,7 +10,7 @@ import socket
 import struct
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
@@ -54,11 +54,16 @@ TRANSIENT = (Harm.ERROR, Harm.SLOW_DOWN, Harm.RESET, Harm.TIMEOUT, Harm.TRUNCATE
 
 @dataclass(frozen=True)
 class Call:
-    """One call to AWS. ``key`` is an object key or a queue's name; ``number`` counts from 1."""
+    """One call to AWS. ``key`` is an object key or a queue's name; ``number`` counts from 1.
+
+    ``target`` is path and query as they were sent, and ``copy_source`` what a copy is made of.
+    """
 
     number: int
     operation: str
     key: str
+    target: str = ""
+    copy_source: str = ""
 
     def __str__(self) -> str:
         return f"{self.operation} {self.key}"
@@ -126,9 +131,9 @@ class FaultProxy:
         with self._lock:
             return sum(call.operation == operation for call in self.calls)
 
-    def record(self, operation: str, key: str) -> tuple[Call, Fault | None]:
+    def record(self, operation: str, key: str, target: str, copy_source: str) -> tuple[Call, Fault | None]:
         with self._lock:
-            call, plan = Call(len(self.calls) + 1, operation, key), self._plan
+            call, plan = Call(len(self.calls) + 1, operation, key, target, copy_source), self._plan
             if plan is None:
                 return call, None
             self.calls.append(call)
@@ -183,7 +188,7 @@ class _Connection(BaseHTTPRequestHandler):
         proxy = self.server.proxy
         target = self.requestline.split(" ")[1]
         operation, key = name_of(self.command, target, self.headers)
-        call, fault = proxy.record(operation, key)
+        call, fault = proxy.record(operation, key, target, self.headers.get("x-amz-copy-source", ""))
         body = self._body()
         if fault is not None and fault.moment is Moment.BEFORE and not self._goes_on(call, fault, None):
             return
@@ -276,14 +281,24 @@ def name_of(method: str, target: str, headers: Any) -> tuple[str, str]:
     query = parse_qs(url.query, keep_blank_values=True)
     bucket, _, key = url.path.lstrip("/").partition("/")
     if not key:
-        return {"GET": "ListObjects"}.get(method, f"{method}Bucket"), unquote(bucket)
+        return _about_a_bucket(method, query), unquote(bucket)
     names = {"GET": "GetObject", "HEAD": "HeadObject", "PUT": "PutObject", "DELETE": "DeleteObject"}
     name = names.get(method, f"{method}Object")
     if method == "PUT" and "x-amz-copy-source" in headers:
         name = "CopyObject"
+    elif "tagging" in query:
+        name = f"{method.title()}ObjectTagging"
     elif "uploadId" in query or "uploads" in query:
         name = "UploadPart" if method == "PUT" else f"{method.title()}MultipartUpload"
     return name, unquote(key)
+
+
+def _about_a_bucket(method: str, query: Mapping[str, object]) -> str:
+    if method == "POST":
+        return "GetCallerIdentity"  # STS alone names its operation in the body
+    asked = {"versions": "ListObjectVersions", "versioning": "GetBucketVersioning", "encryption": "GetBucketEncryption"}
+    found = next((name for word, name in asked.items() if word in query), "ListObjects")
+    return found if method == "GET" else f"{method.title()}Bucket"
 
 
 def _error(harm: Harm, *, is_queue: bool) -> _Answer:

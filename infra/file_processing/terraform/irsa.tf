@@ -82,3 +82,19 @@ resource "aws_iam_role_policy_attachment" "kms" {
   role       = aws_iam_role.file_processing_sa.name
   policy_arn = aws_iam_policy.kms.arn
 }
+
+# GetMetricData is one of the actions that IAM can't tie to a resource: it reads figures, and nothing else of a queue.
+resource "aws_iam_policy" "queue_ages" {
+  name        = "${var.cluster_name}-queue-ages"
+  description = "How long the oldest message of a queue has waited"
+
+  policy = jsonencode({
+    Version   = "2012-10-17"
+    Statement = [{ Sid = "AskMetrics", Effect = "Allow", Action = "cloudwatch:GetMetricData", Resource = "*" }]
+  })
+}
+
+resource "aws_iam_role_policy_attachment" "queue_ages" {
+  role       = aws_iam_role.file_processing_sa.name
+  policy_arn = aws_iam_policy.queue_ages.arn
+}
