@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from etl_platform.local.stack import REPOSITORY
 from etl_platform_tests.deploy.script_checkout import DIGEST, REGISTRY, ROLE, Checkout, make_checkout
 
 
@@ -30,6 +31,17 @@ def test_changes_that_are_not_committed_get_a_tag_of_their_own(checkout: Checkou
 
     (build,) = [line for line in checkout.programs.lines("docker") if "buildx build" in line]
     assert re.search(rf"--tag {re.escape(REGISTRY)}:0123456789ab-\d{{14}} ", build)
+
+
+def test_all_that_the_dockerfile_copies_can_change_the_tag(checkout: Checkout) -> None:
+    dockerfile = (REPOSITORY / "Dockerfile").read_text()
+    copied = {path for line in re.findall(r"^COPY ([^-\n].*) \S+$", dockerfile, re.MULTILINE) for path in line.split()}
+
+    checkout.run("ecr_put.sh")
+
+    (asked,) = [line for line in checkout.programs.lines("git") if " status " in line]
+    assert len(copied) > 4
+    assert copied <= set(asked.partition(" -- ")[2].split())
 
 
 def test_a_repository_that_is_missing_is_made(checkout: Checkout) -> None:

@@ -99,6 +99,7 @@ def test_help_shows_an_example_and_a_wrong_argument_is_exit_2(path: Path) -> Non
         ("s3_configure_notifications.sh", {}, "BUCKET"),
         ("s3_configure_notifications.sh", {"BUCKET": "a-bucket", "SOURCE_PREFIX": "/x"}, "SOURCE_PREFIX"),
         ("sns_set_topic_policy.sh", {"BUCKET": "Not A Bucket"}, "BUCKET"),
+        ("sns_probe_listener.sh", {"ACCOUNT_ID": "12345"}, "ACCOUNT_ID takes 12 digits"),
         ("sns_subscribe.sh", {}, "ENDPOINT"),
         ("sns_subscribe.sh", {"ENDPOINT": "http://files.example.org/"}, "must be https"),
         ("sns_subscribe.sh", {"ENDPOINT": "https://files.example.org/'x"}, "ENDPOINT"),

@@ -47,23 +47,17 @@ aim_at_aws() {
   export AWS_DEFAULT_REGION=$AWS_REGION
 }
 
-# Sets PARTITION, and ACCOUNT_ID unless it is given.
-ask_identity() {
-  local arn own_account
-  arn=$(aws sts get-caller-identity --query Arn --output text) ||
-    fail "AWS does not know these credentials (${AWS_PROFILE:+profile $AWS_PROFILE, }region $AWS_REGION);" \
-      "log in, or set AWS_PROFILE and AWS_REGION"
-  # PARTITION is for the script that sources this.
-  # shellcheck disable=SC2034
-  IFS=: read -r _ PARTITION _ _ own_account _ <<<"$arn"
-  ACCOUNT_ID=${ACCOUNT_ID:-$own_account}
-  [[ $ACCOUNT_ID =~ ^[0-9]{12}$ ]] || usage_error "ACCOUNT_ID takes 12 digits, not '$ACCOUNT_ID'"
-}
-
-# Sets SNS_TOPIC_ARN to this account's file-processing-topic, unless it is given.
+# Sets SNS_TOPIC_ARN to file-processing-topic of ACCOUNT_ID, else of the caller's account, unless it is given.
 find_topic() {
-  ask_identity
-  SNS_TOPIC_ARN=${SNS_TOPIC_ARN:-arn:$PARTITION:sns:$AWS_REGION:$ACCOUNT_ID:file-processing-topic}
+  local caller partition account
+  [[ ${ACCOUNT_ID:-000000000000} =~ ^[0-9]{12}$ ]] || usage_error "ACCOUNT_ID takes 12 digits, not '$ACCOUNT_ID'"
+  if [[ -z ${SNS_TOPIC_ARN:-} ]]; then
+    caller=$(aws sts get-caller-identity --query Arn --output text) ||
+      fail "AWS does not know these credentials (${AWS_PROFILE:+profile $AWS_PROFILE, }region $AWS_REGION);" \
+        "log in, or set AWS_PROFILE and AWS_REGION"
+    IFS=: read -r _ partition _ _ account _ <<<"$caller"
+    SNS_TOPIC_ARN=arn:$partition:sns:$AWS_REGION:${ACCOUNT_ID:-$account}:file-processing-topic
+  fi
   [[ $SNS_TOPIC_ARN =~ ^arn:aws[a-z-]*:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]+(\.fifo)?$ ]] ||
     usage_error "SNS_TOPIC_ARN takes arn:<partition>:sns:<region>:<account>:<name>, not '$SNS_TOPIC_ARN'"
 }

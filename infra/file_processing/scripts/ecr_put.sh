@@ -5,6 +5,8 @@ repository=$(cd "$here/../../.." && pwd)
 # shellcheck source=infra/scripts/aws_target.sh
 source "$here/../../scripts/aws_target.sh"
 image_file=$(dirname "$here")/terraform/container_image.txt
+# What the Dockerfile copies, and itself.
+sources=(Dockerfile .dockerignore pyproject.toml uv.lock README.md api_sources contracts etl_platform)
 
 usage() {
   cat <<'HELP'
@@ -14,7 +16,7 @@ The tag is the commit. A commit that is in ECR already is not built again; only 
 
 variables:
   ECR_REPOSITORY   the repository, made if it is missing [etl-file-processing]
-  IMAGE_TAG        [the commit; with a time if the work tree has changes]
+  IMAGE_TAG        [the commit; with a time if what goes into the image has changes]
   PLATFORMS        [linux/amd64,linux/arm64]
   BASE_IMAGE       passed to the Dockerfile if set
   AWS_PROFILE      [etl-playground], unless there are other credentials
@@ -28,7 +30,7 @@ HELP
 commit_tag() {
   local commit
   commit=$(git -C "$repository" rev-parse --short=12 HEAD) || fail "$repository is no git checkout; set IMAGE_TAG"
-  [[ -z $(git -C "$repository" status --porcelain) ]] || commit+=-$(date -u +%Y%m%d%H%M%S)
+  [[ -z $(git -C "$repository" status --porcelain -- "${sources[@]}") ]] || commit+=-$(date -u +%Y%m%d%H%M%S)
   echo "$commit"
 }
 

@@ -11,8 +11,8 @@ Terraform does this where it owns the topic; this is for a topic that it does no
 
 variables:
   BUCKET           the bucket, required
-  ACCOUNT_ID       its account [the caller's]
-  SNS_TOPIC_ARN    the topic [file-processing-topic of the account and region]
+  ACCOUNT_ID       its account [the topic's]
+  SNS_TOPIC_ARN    the topic [file-processing-topic of ACCOUNT_ID, else of the caller's account]
   AWS_PROFILE      [etl-playground], unless there are other credentials
   AWS_REGION       [us-gov-west-1]
   AWS_ENDPOINT_URL an emulator instead of AWS, in region us-east-1 unless AWS_REGION is set
@@ -26,16 +26,14 @@ take_no_arguments "$@"
 need_bucket
 need_tools python3
 aim_at_aws
-bucket_account=${ACCOUNT_ID:-}
-unset ACCOUNT_ID
 find_topic
-bucket_account=${bucket_account:-$ACCOUNT_ID}
-[[ $bucket_account =~ ^[0-9]{12}$ ]] || usage_error "ACCOUNT_ID takes 12 digits, not '$bucket_account'"
+IFS=: read -r _ partition _ _ account _ <<<"$SNS_TOPIC_ARN"
+ACCOUNT_ID=${ACCOUNT_ID:-$account}
 
 policy=$(aws sns get-topic-attributes --topic-arn "$SNS_TOPIC_ARN" --query Attributes.Policy --output text) ||
   fail "cannot read the policy of $SNS_TOPIC_ARN; is the topic there, and does the caller have sns:GetTopicAttributes?"
 wanted=$(
-  python3 - "$policy" "$SNS_TOPIC_ARN" "arn:$PARTITION:s3:::$BUCKET" "$bucket_account" <<'PYTHON'
+  python3 - "$policy" "$SNS_TOPIC_ARN" "arn:$partition:s3:::$BUCKET" "$ACCOUNT_ID" <<'PYTHON'
 import json
 import sys
 
@@ -70,4 +68,4 @@ if [[ -z $wanted ]]; then
 fi
 aws sns set-topic-attributes --topic-arn "$SNS_TOPIC_ARN" --attribute-name Policy --attribute-value "$wanted" ||
   fail "cannot set the policy of $SNS_TOPIC_ARN; does the caller have sns:SetTopicAttributes?"
-echo "set: $BUCKET of account $bucket_account may publish to $SNS_TOPIC_ARN"
+echo "set: $BUCKET of account $ACCOUNT_ID may publish to $SNS_TOPIC_ARN"
