@@ -24,6 +24,16 @@ def test_a_commit_that_is_in_ecr_is_not_built_again(checkout: Checkout) -> None:
     assert checkout.programs.lines("docker") == []
 
 
+def test_without_a_login_nothing_is_built(checkout: Checkout) -> None:
+    checkout.programs.answer("docker", "login", err="denied", code=1)
+
+    done = checkout.run("ecr_put.sh")
+
+    assert done.returncode == 1
+    assert checkout.steps() == ["log in"]
+    assert not checkout.image_file.exists()
+
+
 def test_changes_that_are_not_committed_get_a_tag_of_their_own(checkout: Checkout) -> None:
     checkout.programs.answer("git", "status", out=" M Dockerfile\n")
 

@@ -11,7 +11,8 @@ tf() {
 # What a variable is after terraform.tfvars, TF_VAR_… and defaults: only Terraform knows. Empty for null.
 tf_variable() {
   local answer
-  answer=$(tf console <<<"jsonencode(nonsensitive(var.$1))") || fail "terraform cannot read its variable $1; the line above says why"
+  answer=$(tf console <<<"jsonencode(nonsensitive(var.$1))") ||
+    fail "terraform cannot read its variable $1; the line above says why"
   python3 -c 'import json, sys; print(json.loads(json.load(sys.stdin)) or "")' <<<"$answer"
 }
 

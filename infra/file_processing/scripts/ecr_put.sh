@@ -40,7 +40,7 @@ ensure_repository() {
   grep -q RepositoryNotFoundException "$work/error" || fail "ECR: $(<"$work/error")"
   uri=$(aws ecr create-repository --repository-name "$name" --image-tag-mutability IMMUTABLE \
     --image-scanning-configuration scanOnPush=true --query repository.repositoryUri --output text)
-  echo "made repository $name, which Terraform does not know: import it as aws_ecr_repository.file_processing before manage.sh apply" >&2
+  echo "made repository $name; before manage.sh apply import it as aws_ecr_repository.file_processing" >&2
 }
 
 # The digest of what stands in ECR under the tag; empty if nothing does.
@@ -56,8 +56,8 @@ build_and_push() {
   docker buildx inspect etl-platform >/dev/null 2>&1 ||
     docker buildx create --name etl-platform --driver docker-container >/dev/null
   docker buildx build --builder etl-platform --platform "${PLATFORMS:-linux/amd64,linux/arm64}" \
-    ${BASE_IMAGE:+--build-arg "BASE_IMAGE=$BASE_IMAGE"} --build-arg "REVISION=$tag" --file "$repository/Dockerfile" --tag "$uri:$tag" \
-    --metadata-file "$work/metadata.json" --push "$repository"
+    ${BASE_IMAGE:+--build-arg "BASE_IMAGE=$BASE_IMAGE"} --build-arg "REVISION=$tag" \
+    --file "$repository/Dockerfile" --tag "$uri:$tag" --metadata-file "$work/metadata.json" --push "$repository"
   digest=$(python3 -c 'import json, sys; print(json.load(sys.stdin)["containerimage.digest"])' <"$work/metadata.json")
 }
 
@@ -72,7 +72,10 @@ trap 'rm -rf "$work"' EXIT
 
 ensure_repository
 digest=$(pushed_digest)
-[[ -n $digest ]] || build_and_push
+# Not as `… || build_and_push`: in there no error would stop it.
+if [[ -z $digest ]]; then
+  build_and_push
+fi
 [[ $digest =~ ^sha256:[0-9a-f]{64}$ ]] || fail "the registry gave no digest for $uri:$tag, but '$digest'; nothing was pinned"
 echo "$uri@$digest" >"$work/container_image.txt"
 mv "$work/container_image.txt" "$image_file"
