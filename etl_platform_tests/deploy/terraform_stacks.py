@@ -38,7 +38,9 @@ resource "aws_vpc_security_group_ingress_rule" "database" {
 """
 # What moto takes and tells otherwise when it is asked again. The second plan says nothing of these.
 _FORGOTTEN = {
-    "aws_db_instance.dagster": "performance_insights_enabled, performance_insights_kms_key_id",
+    "aws_db_instance.dagster": (
+        "final_snapshot_identifier, performance_insights_enabled, performance_insights_kms_key_id"
+    ),
     "aws_db_parameter_group.dagster": "parameter",
     "aws_eks_cluster.this": "access_config",
     "aws_eks_node_group.this": "remote_access, update_config",

@@ -99,7 +99,7 @@ resource "aws_db_instance" "dagster" {
   copy_tags_to_snapshot     = true
   deletion_protection       = var.db_deletion_protection
   skip_final_snapshot       = false
-  final_snapshot_identifier = "${local.database_identifier}-last"
+  final_snapshot_identifier = "${local.database_identifier}-last-${formatdate("YYYYMMDDhhmmss", plantimestamp())}"
 
   auto_minor_version_upgrade      = true
   enabled_cloudwatch_logs_exports = ["postgresql"]
@@ -109,6 +109,11 @@ resource "aws_db_instance" "dagster" {
   performance_insights_kms_key_id = aws_kms_key.platform.arn
 
   depends_on = [aws_cloudwatch_log_group.database]
+
+  # The time it was made at: a fixed name would be taken when a second database is destroyed.
+  lifecycle {
+    ignore_changes = [final_snapshot_identifier]
+  }
 }
 
 locals {

@@ -3,6 +3,7 @@
 resource "aws_ecr_repository" "file_processing" {
   name                 = var.ecr_repository_name
   image_tag_mutability = "IMMUTABLE"
+  force_delete         = true # images can be built again; data can't, so buckets that hold any are not destroyed
 
   image_scanning_configuration {
     scan_on_push = true

@@ -193,7 +193,7 @@ variable "bucket_name" {
 }
 
 variable "create_bucket" {
-  description = "Make the data bucket. False: it is there already, and only its notifications are touched."
+  description = "Make the data bucket, which is not destroyed while it holds anything. False: it is there already, and only its notifications are touched."
   type        = bool
   default     = false
   nullable    = false

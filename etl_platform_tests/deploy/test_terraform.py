@@ -1,0 +1,92 @@
+"""Both stacks: formatted, valid, tested on mocks, read by checkov. Nothing is asked of AWS."""
+
+import json
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+
+from etl_platform.local.stack import REPOSITORY
+from etl_platform_tests.deploy.terraform_stacks import NETWORK, PROCESSING, Workplace
+from etl_platform_tests.deploy.tools import tool
+
+INFRA = REPOSITORY / "infra"
+
+
+@pytest.fixture(scope="module")
+def offline(tmp_path_factory: pytest.TempPathFactory) -> Workplace:
+    return Workplace(tmp_path_factory.mktemp("offline"))
+
+
+def test_every_file_is_formatted(offline: Workplace) -> None:
+    assert offline.run(NETWORK, "fmt", "-check", "-recursive", str(INFRA)).stdout == ""
+
+
+@pytest.mark.parametrize("stack", [NETWORK, PROCESSING])
+def test_a_stack_is_valid(offline: Workplace, stack: str) -> None:
+    assert json.loads(offline.run(stack, "validate", "-json").stdout)["diagnostics"] == []
+
+
+def test_policies_branches_and_wrong_values_hold_on_mocks(offline: Workplace) -> None:
+    for stack, runs in ((NETWORK, 4), (PROCESSING, 20)):
+        said = offline.run(stack, "test").stdout
+        passed = re.search(r"Success! (\d+) passed, 0 failed", said)
+        assert passed, said
+        assert int(passed[1]) >= runs
+
+
+def test_a_wrong_value_is_told_in_one_sentence_that_begins_with_its_name(offline: Workplace) -> None:
+    wrong = {"aws_profile": "", "source_prefix": "silver/", "public_access_cidrs": '["0.0.0.0/0"]'}
+    told = offline.run(PROCESSING, "plan", "-input=false", variables=wrong, check=False)
+
+    said = " ".join(line.strip("│ ") for line in told.stderr.splitlines())
+    assert told.returncode == 1
+    assert "source_prefix takes a key prefix such as from_client/, outside of what the platform writes" in said
+    assert "public_access_cidrs takes networks such as 203.0.113.0/24, and not the whole internet." in said
+    for stack in (NETWORK, PROCESSING):
+        text = (INFRA / stack / "terraform" / "variables.tf").read_text("utf-8")
+        for name, body in re.findall(r'^variable "(\w+)" \{\n(.*?)^\}', text, re.MULTILINE | re.DOTALL):
+            assert re.search(r"^  description = ", body, re.MULTILINE), name
+            assert re.search(r"^  type +=", body, re.MULTILINE), name
+            for message in re.findall(r'error_message = "(.*)"$', body, re.MULTILINE):
+                assert message.startswith(name), message
+
+
+def test_the_example_values_are_known_variables_and_pass(offline: Workplace) -> None:
+    for stack in (NETWORK, PROCESSING):
+        folder = INFRA / stack / "terraform"
+        example = (folder / "terraform.tfvars.example").read_text("utf-8")
+        named = set(re.findall(r"^(?:# )?(\w+) += ", example, re.MULTILINE))
+        known = set(re.findall(r'^variable "(\w+)"', (folder / "variables.tf").read_text("utf-8"), re.MULTILINE))
+        assert named <= known, named - known
+
+
+def test_no_arn_names_a_partition() -> None:
+    found = [
+        f"{path.relative_to(INFRA)}: {line.strip()}"
+        for path in sorted(INFRA.glob("*/terraform/*.tf"))
+        for line in path.read_text("utf-8").splitlines()
+        if "arn:aws:" in line or "arn:aws-us-gov" in line
+    ]
+    assert found == []
+
+
+def test_checkov_finds_nothing_outside_of_the_baseline() -> None:
+    program = [tool("checkov"), "--directory", str(INFRA), "--framework", "terraform", "--output", "json", "--quiet"]
+    said = subprocess.run([*program, "--compact", "--soft-fail"], capture_output=True, text=True, check=True).stdout
+    baseline = yaml.safe_load((INFRA / "checkov.baseline.yaml").read_text("utf-8"))
+
+    found = json.loads(said)
+    assert found["summary"]["passed"] > 100
+    assert found["summary"]["parsing_errors"] == 0
+    assert all(entry["reason"] for entry in baseline)
+    assert {(entry["check_id"], entry["resource"]) for entry in found["results"]["failed_checks"]} == {
+        (entry["check"], entry["resource"]) for entry in baseline
+    }
+
+
+def test_the_checkout_stays_clean() -> None:
+    left = [*INFRA.glob("*/terraform/.terraform*"), *INFRA.glob("*/terraform/*.tfstate*")]
+    assert [str(path) for path in left if Path(path).name != ".terraform.lock.hcl"] == []
