@@ -20,6 +20,18 @@ from etl_platform_tests.integration.deliveries import as_csv, officers
 REPOSITORY = Path(__file__).parents[2]
 
 
+@pytest.fixture(autouse=True)
+def fresh_process(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The package's logger as a run's process finds it; commands that were tested before have set it up."""
+    log = logging.getLogger("etl_platform")
+    monkeypatch.setattr(log, "handlers", [])
+    monkeypatch.setattr(log, "propagate", True)
+    before = log.level
+    log.setLevel(logging.NOTSET)
+    yield
+    log.setLevel(before)
+
+
 @pytest.fixture
 def workshop(tmp_path: Path) -> Iterator[Workshop]:
     """Under the dagster.yaml that make dev uses."""
