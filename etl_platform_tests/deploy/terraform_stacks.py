@@ -170,4 +170,5 @@ def _ignoring(address: str, attributes: str) -> str:
 
 
 def _only_what_git_has(_folder: str, names: list[str]) -> set[str]:
-    return {name for name in names if name.startswith((".terraform", "terraform.tfstate")) or name.endswith(".tfvars")}
+    own = (".terraform", "terraform.tfstate", "container_image.txt")
+    return {name for name in names if name.startswith(own) or name.endswith(".tfvars")}

@@ -1,9 +1,16 @@
 # Where the cluster and the database live: the foundation's VPC and private subnets, found by their names.
 
-data "aws_vpc" "foundation" {
-  id = var.vpc_id == "" ? null : var.vpc_id
+data "aws_vpcs" "foundation" {
+  count = var.vpc_id == "" ? 1 : 0
 
-  tags = var.vpc_id == "" ? { Name = "${var.foundation_name_prefix}-vpc" } : null
+  tags = { Name = "${var.foundation_name_prefix}-vpc" }
+
+  lifecycle {
+    postcondition {
+      condition     = length(self.ids) == 1
+      error_message = "${var.aws_region} has ${length(self.ids)} VPCs named ${var.foundation_name_prefix}-vpc, and one is needed: apply foundation_network, correct foundation_name_prefix, or set vpc_id."
+    }
+  }
 }
 
 data "aws_subnets" "private" {
@@ -11,7 +18,7 @@ data "aws_subnets" "private" {
 
   filter {
     name   = "vpc-id"
-    values = [data.aws_vpc.foundation.id]
+    values = [local.vpc_id]
   }
 
   tags = { Name = "${var.foundation_name_prefix}-private-*" }
@@ -19,12 +26,12 @@ data "aws_subnets" "private" {
   lifecycle {
     postcondition {
       condition     = length(self.ids) >= 2
-      error_message = "${data.aws_vpc.foundation.id} has ${length(self.ids)} subnets named ${var.foundation_name_prefix}-private-*, and two are needed: apply foundation_network, or set private_subnet_ids."
+      error_message = "${local.vpc_id} has ${length(self.ids)} subnets named ${var.foundation_name_prefix}-private-*, and two are needed: apply foundation_network, or set private_subnet_ids."
     }
   }
 }
 
 locals {
-  vpc_id             = data.aws_vpc.foundation.id
+  vpc_id             = var.vpc_id == "" ? one(one(data.aws_vpcs.foundation).ids) : var.vpc_id
   private_subnet_ids = length(var.private_subnet_ids) == 0 ? sort(one(data.aws_subnets.private).ids) : var.private_subnet_ids
 }

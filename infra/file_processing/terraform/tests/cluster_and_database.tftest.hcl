@@ -28,6 +28,30 @@ run "the_cluster_is_reached_from_inside_alone_unless_networks_are_named" {
   }
 }
 
+run "a_network_that_is_not_there_is_told" {
+  command = plan
+
+  override_data {
+    target          = data.aws_vpcs.foundation
+    override_during = plan
+    values          = { ids = [] }
+  }
+
+  expect_failures = [data.aws_vpcs.foundation]
+}
+
+run "too_few_subnets_are_told" {
+  command = plan
+
+  override_data {
+    target          = data.aws_subnets.private
+    override_during = plan
+    values          = { ids = ["subnet-0a"] }
+  }
+
+  expect_failures = [data.aws_subnets.private]
+}
+
 run "subnets_of_ones_own_are_taken_as_given" {
   command = plan
 
@@ -39,7 +63,7 @@ run "subnets_of_ones_own_are_taken_as_given" {
   }
 
   assert {
-    condition     = length(data.aws_subnets.private) == 0 && aws_db_subnet_group.dagster.subnet_ids == toset(["subnet-01", "subnet-02"])
+    condition     = length(data.aws_vpcs.foundation) == 0 && length(data.aws_subnets.private) == 0 && aws_db_subnet_group.dagster.subnet_ids == toset(["subnet-01", "subnet-02"])
     error_message = "other subnets were taken"
   }
 

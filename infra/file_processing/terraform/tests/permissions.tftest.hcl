@@ -30,7 +30,7 @@ run "the_role_trusts_one_service_account_of_this_cluster" {
   }
 }
 
-run "no_policy_has_a_wildcard_for_actions_or_for_whole_services" {
+run "only_metrics_are_read_without_a_resource_and_no_action_is_a_wildcard" {
   command = plan
 
   assert {
@@ -43,6 +43,11 @@ run "no_policy_has_a_wildcard_for_actions_or_for_whole_services" {
       ]
     ]))
     error_message = "an action or a resource is wider than a prefix, a queue or a key"
+  }
+
+  assert {
+    condition     = [for statement in jsondecode(aws_iam_policy.queue_ages.policy).Statement : statement.Action] == ["cloudwatch:GetMetricData"]
+    error_message = "the one statement about every resource does more than read metrics"
   }
 }
 

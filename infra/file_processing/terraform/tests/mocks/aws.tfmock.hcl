@@ -10,9 +10,9 @@ mock_data "aws_caller_identity" {
   defaults        = { account_id = "111122223333" }
 }
 
-mock_data "aws_vpc" {
+mock_data "aws_vpcs" {
   override_during = plan
-  defaults        = { id = "vpc-0a" }
+  defaults        = { ids = ["vpc-0a"] }
 }
 
 mock_data "aws_subnets" {

@@ -1,0 +1,118 @@
+# Inputs: Dagster's database, alarms and logs.
+
+variable "db_name" {
+  description = "Database of Dagster's storage."
+  type        = string
+  default     = "dagster"
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^[a-z][a-z0-9_]{0,62}$", var.db_name))
+    error_message = "db_name takes small letters, digits and underscores, and begins with a letter."
+  }
+}
+
+variable "db_username" {
+  description = "Its owner."
+  type        = string
+  default     = "dagster"
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^[a-z][a-z0-9_]{0,62}$", var.db_username)) && !contains(["admin", "postgres", "rdsadmin"], var.db_username)
+    error_message = "db_username takes small letters, digits and underscores, begins with a letter, and is none that RDS keeps for itself."
+  }
+}
+
+variable "db_password" {
+  description = "Its password. Null: RDS makes one, keeps it in Secrets Manager and rotates it."
+  type        = string
+  default     = null
+  sensitive   = true
+
+  validation {
+    condition     = var.db_password == null || can(regex("^[!-~]{16,128}$", var.db_password)) && !can(regex("[/@\"]", var.db_password))
+    error_message = "db_password takes 16 to 128 ASCII characters without space, /, @ and \", which RDS refuses."
+  }
+}
+
+variable "db_password_version" {
+  description = "Raise it to set a changed db_password: Terraform keeps no password to compare with."
+  type        = number
+  default     = 1
+  nullable    = false
+}
+
+variable "db_instance_class" {
+  description = "Size of the database."
+  type        = string
+  default     = "db.t4g.medium"
+  nullable    = false
+
+  validation {
+    condition     = startswith(var.db_instance_class, "db.")
+    error_message = "db_instance_class takes a class such as db.t4g.medium."
+  }
+}
+
+variable "db_multi_az" {
+  description = "A standby in another zone."
+  type        = bool
+  default     = true
+  nullable    = false
+}
+
+variable "db_backup_days" {
+  description = "Days that automatic backups are kept."
+  type        = number
+  default     = 14
+  nullable    = false
+
+  validation {
+    condition     = var.db_backup_days >= 1 && var.db_backup_days <= 35
+    error_message = "db_backup_days takes 1 to 35."
+  }
+}
+
+variable "db_deletion_protection" {
+  description = "Refuse to destroy the database. Set it to false and apply before manage.sh destroy; a last snapshot is taken then."
+  type        = bool
+  default     = true
+  nullable    = false
+}
+
+variable "alarm_topic_arn" {
+  description = "SNS topic that alarms are sent to. Empty: they only show in CloudWatch."
+  type        = string
+  default     = ""
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^(arn:aws[a-z-]*:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]+)?$", var.alarm_topic_arn))
+    error_message = "alarm_topic_arn takes the ARN of an SNS topic, or nothing."
+  }
+}
+
+variable "queue_age_alarm_seconds" {
+  description = "Age of the oldest message that is too old."
+  type        = number
+  default     = 3600
+  nullable    = false
+
+  validation {
+    condition     = var.queue_age_alarm_seconds >= 60
+    error_message = "queue_age_alarm_seconds takes 60 or more."
+  }
+}
+
+variable "log_days" {
+  description = "Days that the cluster's and the database's logs are kept."
+  type        = number
+  default     = 365
+  nullable    = false
+
+  validation {
+    condition     = contains([30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653], var.log_days)
+    error_message = "log_days takes a retention that CloudWatch Logs knows, such as 90, 180, 365 or 731."
+  }
+}
