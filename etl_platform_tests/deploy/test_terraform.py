@@ -3,7 +3,6 @@
 import json
 import re
 import subprocess
-from pathlib import Path
 
 import pytest
 import yaml
@@ -25,7 +24,7 @@ def inputs(stack: str) -> str:
 
 
 def test_every_file_is_formatted(offline: Workplace) -> None:
-    assert offline.run(NETWORK, "fmt", "-check", "-recursive", str(INFRA)).stdout == ""
+    assert offline.run(NETWORK, "fmt", "-check", "-recursive", str(offline.folder)).stdout == ""
 
 
 @pytest.mark.parametrize("stack", [NETWORK, PROCESSING])
@@ -50,11 +49,13 @@ def test_a_wrong_value_is_told_in_one_sentence_that_begins_with_its_name(offline
     assert "source_prefix takes a key prefix such as from_client/, outside of what the platform writes" in said
     assert "public_access_cidrs takes networks such as 203.0.113.0/24, and not the whole internet." in said
     for stack in (NETWORK, PROCESSING):
+        tried = "\n".join(path.read_text("utf-8") for path in (INFRA / stack / "terraform" / "tests").glob("*.hcl"))
         for name, body in re.findall(r'^variable "(\w+)" \{\n(.*?)^\}', inputs(stack), re.MULTILINE | re.DOTALL):
             assert re.search(r"^  description = ", body, re.MULTILINE), name
             assert re.search(r"^  type +=", body, re.MULTILINE), name
             for message in re.findall(r'error_message = "(.*)"$', body, re.MULTILINE):
                 assert message.startswith(name), message
+                assert re.search(rf"\bvar\.{name}[,\]]", tried), f"no test expects a wrong {name} to fail"
 
 
 def test_the_example_names_variables_that_are_there() -> None:
@@ -87,8 +88,3 @@ def test_checkov_finds_nothing_outside_of_the_baseline() -> None:
     assert {(entry["check_id"], entry["resource"]) for entry in found["results"]["failed_checks"]} == {
         (entry["check"], entry["resource"]) for entry in baseline
     }
-
-
-def test_the_checkout_stays_clean() -> None:
-    left = [*INFRA.glob("*/terraform/.terraform*"), *INFRA.glob("*/terraform/*.tfstate*")]
-    assert [str(path) for path in left if Path(path).name != ".terraform.lock.hcl"] == []
