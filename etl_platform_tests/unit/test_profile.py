@@ -4,12 +4,15 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 
 from etl_platform.adapters import tabular
 from etl_platform.check import check_file, profile_file
 from etl_platform.core.contracts import Contract
 from etl_platform.core.deliveries import Outcome
+from etl_platform.core.profile import SKETCH_SIZE, Profiler
+from etl_platform.core.rules import KEY_SEED
 from etl_platform_tests.unit.making import contract_of, custom, text, typed
 
 
@@ -84,6 +87,16 @@ def test_many_distinct_values_are_estimated_within_the_promised_error(tmp_path: 
     column = profiled(tmp_path, content, contract_of([text("word"), typed("size", "integer")]))["word"]
     assert abs(column["distinct"] - 20_000) < 3 * column["distinct_error"] * 20_000
     assert "top" not in column
+
+
+def test_the_estimate_rests_on_the_smallest_hashes_of_all_batches_however_often_a_text_comes() -> None:
+    texts = [f"w{n}" for n in range(9_000)]
+    profiler = Profiler({"word": pl.String()})
+    for start in (0, 3_000, 1_500, 6_000, 0):
+        words = pl.Series("word", [*texts[start : start + 3_000], None], pl.String)
+        profiler.update(pl.DataFrame([words, words.alias("text:word")]))
+    smallest = pl.Series(texts).hash(KEY_SEED).sort()[SKETCH_SIZE - 1]
+    assert profiler.result()["word"]["distinct"] == round((SKETCH_SIZE - 1) / (smallest / 2**64))
 
 
 @pytest.mark.parametrize(
