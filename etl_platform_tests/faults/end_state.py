@@ -50,6 +50,7 @@ class EndState:
 
 
 _OF_ITS_RUN = {"email_archive"}
+_OF_ITS_WORK = {"summary", "seconds", "repeated"}
 """Assets whose events say what a run did, and not what there is."""
 
 
@@ -168,5 +169,5 @@ def _records(instance: dg.DagsterInstance, run_id: str) -> list[Any]:
 
 
 def _metadata(metadata: Mapping[str, Any]) -> str:
-    """Without the line that tells what a run itself had to do: another one may have done it before."""
-    return repr(sorted((name, repr(value.value)) for name, value in metadata.items() if name != "summary"))
+    """Without what tells of the run's own work: another one may have done it before, or told of it."""
+    return repr(sorted((name, repr(value.value)) for name, value in metadata.items() if name not in _OF_ITS_WORK))

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 from unittest import mock
 
@@ -267,6 +268,20 @@ class Context:
 
     def add_dynamic_partitions(self, _name: str, keys: list[str]) -> None:
         self._world.faults.step("log.add partitions", lambda: self._world.agencies.update(keys))
+
+    def fetch_materializations(self, wanted: dg.AssetRecordsFilter, **_: Any) -> Any:
+        return self._told("AssetMaterialization", wanted)
+
+    def fetch_observations(self, wanted: dg.AssetRecordsFilter, **_: Any) -> Any:
+        return self._told("AssetObservation", wanted)
+
+    def _told(self, kind: str, wanted: dg.AssetRecordsFilter) -> Any:
+        about = "/".join(wanted.asset_key.path)
+        events = self._world.faults.step("log.events", lambda: list(self._world.events))
+        found = [SimpleNamespace(value=identity) for told, where, identity in events if (told, where) == (kind, about)]
+        said = [SimpleNamespace(metadata={"delivery_id": identity}) for identity in found]
+        records = [SimpleNamespace(asset_materialization=one, asset_observation=None) for one in said]
+        return SimpleNamespace(records=records, has_more=False, cursor="")
 
     def log_event(self, event: Any) -> None:
         kind = type(event).__name__
