@@ -19,7 +19,7 @@ class Pod:
 
     @property
     def containers(self) -> list[dict[str, Any]]:
-        return [*self.spec.get("initContainers", []), *self.spec["containers"]]
+        return [*(self.spec.get("initContainers") or ()), *self.spec["containers"]]
 
 
 def pods(rendered: Sequence[Rendered]) -> Iterator[Pod]:

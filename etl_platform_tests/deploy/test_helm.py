@@ -14,7 +14,7 @@ import yaml
 from etl_platform.core.errors import SettingsError
 from etl_platform.local.stack import REPOSITORY
 from etl_platform.settings import Settings
-from etl_platform_tests.deploy.helm_chart import CHART, copy_chart, helm, objects, one, template
+from etl_platform_tests.deploy.helm_chart import CHART, NAMESPACE, RELEASE, copy_chart, helm, objects, one, template
 
 ENVIRONMENTS = ("dev", "staging", "prod")
 _MADE_BY_THE_CHART = {"CONTRACTS_DIR", "DAGSTER_HOME", "GATEWAY_HOST", "API_SOURCES_DIR"}
@@ -208,6 +208,22 @@ def test_contracts_from_s3_refuse_a_run_container_of_another_image(chart: Path) 
     image = {"image.tag": "9", "dagster.dagsterWebserver.image.tag": "9", "dagster.dagsterDaemon.image.tag": "9"}
     answer = template(chart, values_of("staging", "contracts-s3"), image)
     assert "the container that fetches contracts for runs has the image 123456789012" in answer.stderr
+
+
+@pytest.mark.parametrize("environment", ENVIRONMENTS)
+def test_no_value_of_ours_has_another_shape_than_the_official_one_below_it(chart: Path, environment: str) -> None:
+    # Helm warns of a map over a number at each upgrade, and goes on.
+    assert template(chart, values_of(environment)).stderr == ""
+
+
+def test_the_notes_name_what_is_there(chart: Path) -> None:
+    options = ("--values", values_of("prod")[0], "--namespace", NAMESPACE)
+    said = helm("install", RELEASE, chart, "--dry-run=client", *options)
+    assert said.returncode == 0, said.stderr
+    manifest, notes = said.stdout.split("NOTES:")
+    service = one(objects(manifest.partition("MANIFEST:")[2]), "Service", f"{RELEASE}-dagster-webserver")
+    (port,) = service["spec"]["ports"]
+    assert f"service/{service['metadata']['name']} 3000:{port['port']}\n" in notes
 
 
 def test_no_partition_of_aws_stands_in_a_template() -> None:

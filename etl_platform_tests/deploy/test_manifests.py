@@ -93,12 +93,14 @@ def test_no_pod_runs_as_root_gains_rights_or_writes_its_root(rendered: Sequence[
 def test_every_container_has_requests_and_limits_and_a_place_for_temporary_files(rendered: Sequence[Rendered]) -> None:
     for pod in pods(rendered):
         volumes = {volume["name"]: volume for volume in pod.spec["volumes"]}
+        assert len(volumes) == len(pod.spec["volumes"]), (pod.name, "one volume twice")
         for container in pod.containers:
             for bound in ("requests", "limits"):
                 assert {"cpu", "memory"} <= set(container["resources"][bound]), (pod.name, container["name"])
             places = {mount["mountPath"]: mount["name"] for mount in container["volumeMounts"]}
             assert "emptyDir" in volumes[places["/tmp"]], (pod.name, container["name"])
             assert len(places) == len(container["volumeMounts"]), (pod.name, "one path twice")
+            assert set(places.values()) <= set(volumes), (pod.name, "a mount without a volume")
 
 
 def test_only_webserver_and_daemon_hold_a_token_for_the_cluster(rendered: Sequence[Rendered]) -> None:
@@ -166,8 +168,40 @@ def test_services_find_their_pods_and_ports(rendered: Sequence[Rendered]) -> Non
     for service in (item for item in rendered if item["kind"] == "Service"):
         selector = service["spec"]["selector"]
         (pod,) = [pod for pod in pods(rendered) if selector.items() <= pod.labels.items()]
-        ports = {port["name"] for container in pod.containers for port in container.get("ports", [])}
-        assert {port["targetPort"] for port in service["spec"]["ports"]} <= ports
+        ports = [port for container in pod.containers for port in container.get("ports", [])]
+        open_ports = {port[key] for port in ports for key in ("name", "containerPort")}
+        # The official chart names no target; then it is the port's own number.
+        assert {port.get("targetPort", port["port"]) for port in service["spec"]["ports"]} <= open_ports
+
+
+def test_every_policy_is_about_pods_that_are_there_and_lets_into_ports_that_they_open(
+    rendered: Sequence[Rendered],
+) -> None:
+    for policy in (item["spec"] for item in rendered if item["kind"] == "NetworkPolicy"):
+        chosen = [pod for pod in pods(rendered) if selects(policy["podSelector"], pod)]
+        assert chosen
+        for pod in chosen:
+            open_ports = {port["containerPort"] for c in pod.containers for port in c.get("ports", [])}
+            assert {port["port"] for rule in policy.get("ingress", []) for port in rule["ports"]} <= open_ports
+
+
+def selects(selector: dict[str, Any], pod: Pod) -> bool:
+    named = selector.get("matchLabels", {}).items() <= pod.labels.items()
+    return named and all(pod.labels.get(e["key"]) in e["values"] for e in selector.get("matchExpressions", []))
+
+
+def test_webserver_and_daemon_are_told_of_the_code_server_by_its_service(rendered: Sequence[Rendered]) -> None:
+    workspace = one(rendered, "ConfigMap", "etl-platform-dagster-workspace-yaml")["data"]["workspace.yaml"]
+    (server,) = [item["grpc_server"] for item in yaml.safe_load(workspace)["load_from"]]
+    ports = one(rendered, "Service", server["host"])["spec"]["ports"]
+    assert server["port"] in {port["port"] for port in ports}
+
+
+def test_who_holds_a_token_may_start_runs(rendered: Sequence[Rendered]) -> None:
+    binding = one(rendered, "RoleBinding", "etl-platform-dagster-rolebinding")
+    assert [subject["name"] for subject in binding["subjects"]] == ["file-processing-sa"]
+    rules = one(rendered, "Role", binding["roleRef"]["name"])["rules"]
+    assert any("jobs" in rule["resources"] and "create" in rule["verbs"] for rule in rules)
 
 
 def test_selectors_of_deployments_choose_their_own_pods_alone(rendered: Sequence[Rendered]) -> None:

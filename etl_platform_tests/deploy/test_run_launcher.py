@@ -7,7 +7,7 @@ command and the environment that the chart renders. Stand-ins: AWS is the emulat
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,16 @@ from etl_platform.local.provision import KEY_ID, KEY_SECRET, REGION, Provisioned
 from etl_platform.local.samples import Sample, build_samples
 from etl_platform.local.stack import inherited_environment
 from etl_platform_tests.deploy.cluster import Body, Cluster, kubeconfig
-from etl_platform_tests.deploy.helm_chart import KUBERNETES, NAMESPACE, copy_chart, dagster_yaml, objects, one, template
+from etl_platform_tests.deploy.helm_chart import (
+    KUBERNETES,
+    NAMESPACE,
+    RELEASE,
+    copy_chart,
+    dagster_yaml,
+    objects,
+    one,
+    template,
+)
 
 REPOSITORY, TAG = "example.com/etl-file-processing", "1.2.3"
 _BIN = Path(sys.executable).parent
@@ -57,23 +66,29 @@ class Deployment:
 
     @property
     def code_container(self) -> Body:
-        deployment = one(self._rendered, "Deployment", "file-processing-code")
-        container: Body = deployment["spec"]["template"]["spec"]["containers"][0]
+        return self._container("file-processing-code")
+
+    def _container(self, deployment: str) -> Body:
+        container: Body = one(self._rendered, "Deployment", deployment)["spec"]["template"]["spec"]["containers"][0]
         return container
 
     def start(self) -> None:
-        """Start the code server with its container's command, and the daemon; both on loopback."""
+        """Start code server and daemon, each with its container's command, and both on loopback."""
         self._home.mkdir(parents=True)
         (self._home / "dagster.yaml").write_text(dagster_yaml(self._rendered))
         with listen_on_loopback() as free:
             port = str(free.getsockname()[1])
         of_this_machine = {"0.0.0.0": LOOPBACK, "3030": port}
         command = [of_this_machine.get(word, word) for word in self.code_container["command"]]
-        self._process("code", [_BIN / command[0], *command[1:]])
-        workspace = self.root / "workspace.yaml"
-        server = {"host": LOOPBACK, "port": int(port), "location_name": "etl-platform"}
-        workspace.write_text(yaml.safe_dump({"load_from": [{"grpc_server": server}]}))
-        self._process("daemon", [_BIN / "dagster-daemon", "run", "-w", workspace])
+        self._process("code", [_BIN / command[0], *command[1:]], self.code_container)
+        workspace = self.cluster.place("/dagster-workspace")
+        workspace.mkdir()
+        here = yaml.safe_load(self.cluster.config_maps[f"{RELEASE}-dagster-workspace-yaml"]["workspace.yaml"])
+        here["load_from"][0]["grpc_server"] |= {"host": LOOPBACK, "port": int(port)}
+        (workspace / "workspace.yaml").write_text(yaml.safe_dump(here))
+        daemon = self._container(f"{RELEASE}-dagster-daemon")
+        command = [word.replace("/dagster-workspace", str(workspace)) for word in daemon["command"]]
+        self._process("daemon", command, daemon)
 
     def open_instance(self) -> dg.DagsterInstance:
         return self._stack.enter_context(dg.DagsterInstance.from_config(str(self._home)))
@@ -86,8 +101,8 @@ class Deployment:
             assert time.monotonic() < deadline, f"{what} did not hold within {_WITHIN_S:.0f} s\n{self._tails()}"
             time.sleep(0.2)
 
-    def _process(self, name: str, command: list[Path | str]) -> None:
-        environment = self.cluster.environment(self.code_container)
+    def _process(self, name: str, command: Sequence[Path | str], container: Body) -> None:
+        environment = self.cluster.environment(container)
         log = self.root / f"{name}.log"
         process = Tethered(name, command, environment=environment, working_dir=self.root, log=log, grace_s=20)
         self._processes.append(self._stack.enter_context(process))

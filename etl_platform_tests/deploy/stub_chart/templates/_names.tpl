@@ -2,6 +2,12 @@
 {{ ternary .Release.Name (printf "%s-dagster" .Release.Name) (contains "dagster" .Release.Name) }}
 {{- end }}
 
+{{- define "stub.labels" -}}
+app.kubernetes.io/name: dagster
+app.kubernetes.io/instance: {{ (first .).Release.Name }}
+component: {{ last . }}
+{{- end }}
+
 {{- /* A map of camelCase keys as snake_case; nulls and empty lists are left out. */}}
 {{- define "stub.snake" -}}
 {{- $out := dict }}
