@@ -64,7 +64,7 @@ def _scan_keys(
     sources = {source for names in compiled.keys.values() for name in names for source in compiled.sources(name)}
     positions = sorted(compiled.positions[name] for name in sources if name in compiled.positions)
     rows = 0
-    for cells in table.some_columns(positions) if cheaply else table.batches():
+    for cells in one_ahead(table.some_columns(positions) if cheaply else table.batches()):
         for reason, hashes in compiled.key_hashes(cells).items():
             keys[reason].add(hashes)
         rows += cells.height
