@@ -3,6 +3,7 @@
 import errno
 import logging
 import socket
+from datetime import UTC, datetime
 
 import uvicorn
 
@@ -24,7 +25,7 @@ def serve(settings: Settings, host: str, port: int) -> None:
     Raises:
         SettingsError: a setting is missing, or nothing can listen there.
     """
-    gateway = Gateway(Systems(settings))
+    gateway = Gateway(Systems(settings, lambda: datetime.now(UTC)))
     with listen(host, port) as listener:
         if settings.gateway_dev_mode:
             log.warning("development mode: unsigned posts are believed, and GET resets the breaker")

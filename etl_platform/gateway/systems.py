@@ -1,7 +1,7 @@
 """The systems that the gateway asks: queues, bucket, database, and the breaker in Dagster's records."""
 
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
@@ -23,17 +23,17 @@ _READY_NEEDS = {"queue", "bucket", "database"}
 
 
 class Systems:
-    """Each made once. Nothing connects before it is asked.
+    """Each made once. Nothing connects before it is asked. ``clock`` tells the time, whose UTC day is counted.
 
     Raises:
         SettingsError: a setting that the gateway cannot do without is missing, or two that do not go together.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, clock: Callable[[], datetime]) -> None:
         settings.require("file_events_queue_url", "data_bucket_name", "gateway_allowed_topic_arns")
         if settings.gateway_dev_mode and settings.aws_endpoint_url is None:
             raise SettingsError("GATEWAY_DEV_MODE=true: takes AWS_ENDPOINT_URL as well; it is for an emulator only")
-        self._outside = OutsideSystems(settings)
+        self._outside, self._clock = OutsideSystems(settings), clock
         # SNS itself waits 15 seconds for an answer to its post, so the gateway's calls are hurried.
         self.settings = self._outside.settings
         assert settings.file_events_queue_url
@@ -65,7 +65,7 @@ class Systems:
         return Depth(*self._outside.queue(url).depth())
 
     def _ages(self, queues: Mapping[str, str]) -> Ages:
-        return self._queue_ages.read(queues, datetime.now(UTC))
+        return self._queue_ages.read(queues, self._clock())
 
     @cached_property
     def _queue_ages(self) -> QueueAges:
@@ -82,7 +82,7 @@ class Systems:
         from etl_platform.pipelines.instance import open_instance  # noqa: PLC0415
 
         with open_instance(self.settings) as instance:
-            figures = self._today.read(instance, datetime.now(UTC))
+            figures = self._today.read(instance, self._clock())
             return Records(breaker_status(instance, self.settings), figures)
 
     def breaker(self) -> "BreakerStatus":

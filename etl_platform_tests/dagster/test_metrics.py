@@ -1,7 +1,6 @@
 """Today's figures from real runs, held against the ledger: each delivery counts once, whatever became of its run."""
 
 import json
-import time
 import uuid
 from collections import Counter
 from collections.abc import Iterator
@@ -23,6 +22,9 @@ from etl_platform_tests.dagster.test_breaker import FAILURE, SUCCESS, History
 from etl_platform_tests.integration.deliveries import as_csv, officers
 
 OTHER = "nc_durham"
+# A day that does not end while the tests run: all of them read as on the day on which they began.
+NOW = datetime.now(UTC)
+END_OF_DAY = NOW.replace(hour=23, minute=59, second=59)
 
 
 @pytest.fixture
@@ -35,7 +37,7 @@ def workshop(tmp_path: Path) -> Iterator[Workshop]:
 
 def figures(workshop: Workshop) -> Figures:
     """As a gateway that has just started finds them."""
-    return TodaysRecords().read(workshop.instance, datetime.now(UTC))
+    return TodaysRecords().read(workshop.instance, NOW)
 
 
 def counted(workshop: Workshop) -> dict[tuple[str, str, str], int]:
@@ -107,27 +109,26 @@ def test_a_delivery_whose_run_was_killed_before_it_was_told_counts_once(workshop
 
 def test_a_reader_that_goes_on_finds_what_one_that_starts_finds(workshop: Workshop) -> None:
     going_on = TodaysRecords()
-    for number in range(3):
+    # Within the minute in which rows may still be committed, and later.
+    for number, moment in enumerate((NOW, END_OF_DAY, END_OF_DAY)):
         workshop.ingest(workshop.drop(f"Officer_Detail_{number}.csv", as_csv(officers("A", 3 + number))))
-        # Later than the minute in which rows may still be committed.
-        later = datetime.now(UTC) + timedelta(minutes=2 * number)
-        assert going_on.read(workshop.instance, later) == TodaysRecords().read(workshop.instance, later)
-        assert going_on.read(workshop.instance, later).deliveries.counts.total() == number + 1
+        assert going_on.read(workshop.instance, moment) == TodaysRecords().read(workshop.instance, moment)
+        assert going_on.read(workshop.instance, moment).deliveries.counts.total() == number + 1
     assert counted(workshop) == ledger(workshop)
 
 
-def test_yesterday_counts_no_more(workshop: Workshop) -> None:
+def test_an_earlier_day_counts_no_more(workshop: Workshop) -> None:
     workshop.ingest(workshop.drop("Officer_Detail.csv", as_csv(officers("A", 3))))
     records = TodaysRecords()
-    assert records.read(workshop.instance, datetime.now(UTC)).runs.total() == 1
+    assert records.read(workshop.instance, NOW).runs.total() == 1
 
-    tomorrow = records.read(workshop.instance, datetime.now(UTC) + timedelta(days=1))
+    tomorrow = records.read(workshop.instance, NOW + timedelta(days=2))
 
     assert (tomorrow.deliveries.counts, tomorrow.runs, tomorrow.counts) == ({}, {}, {})
 
 
 def test_runs_count_by_the_status_they_ended_with_and_once(workshop: Workshop) -> None:
-    history, now = History(workshop.instance), time.time()
+    history, now = History(workshop.instance), NOW.timestamp()
     for _ in range(250):
         history.run(now, SUCCESS)
     history.run(now, FAILURE, job="email_archive_job")
@@ -136,7 +137,7 @@ def test_runs_count_by_the_status_they_ended_with_and_once(workshop: Workshop) -
 
     reader = TodaysRecords()
     for _ in range(2):
-        found = reader.read(workshop.instance, datetime.now(UTC))
+        found = reader.read(workshop.instance, NOW)
         assert found.runs == {(JOB, "success"): 250, ("email_archive_job", "failure"): 1}
 
 

@@ -62,8 +62,8 @@ class Running:
 
 
 @contextmanager
-def running(settings: Settings) -> Iterator[Running]:
-    server = make_server(Gateway(Systems(settings)))
+def running(settings: Settings, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> Iterator[Running]:
+    server = make_server(Gateway(Systems(settings, clock)))
     with listen("127.0.0.1", 0) as listener:
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
         thread.start()
@@ -499,7 +499,7 @@ def test_development_mode_believes_no_stranger_and_only_an_emulator(
 
     assert answers == [403, 403, 200]
     with pytest.raises(SettingsError, match="AWS_ENDPOINT_URL"):
-        Systems(replace(own, gateway_dev_mode=True, aws_endpoint_url=None))
+        Systems(replace(own, gateway_dev_mode=True, aws_endpoint_url=None), lambda: datetime.now(UTC))
 
 
 def test_in_development_a_get_resets_the_breaker(

@@ -96,6 +96,7 @@ def deliver(settings: Settings, aws: Clients, instance: dg.DagsterInstance, file
 def test_metrics_agree_with_the_ledger_and_with_another_gateway(
     own: Settings, aws: Clients, instance: dg.DagsterInstance
 ) -> None:
+    began = datetime.now(UTC)
     deliver(
         own,
         aws,
@@ -110,7 +111,8 @@ def test_metrics_agree_with_the_ledger_and_with_another_gateway(
         aws.sqs.send_message(QueueUrl=str(own.email_queue_url), MessageBody=body)
     run("email_archive_job", own, instance)
 
-    with running(own) as one, running(own) as other:
+    # Counted is the day on which the test began, should it end meanwhile.
+    with running(own, lambda: began) as one, running(own, lambda: began) as other:
         found, again = samples(one), samples(other)
 
     records = Ledger(S3Store(own), str(own.data_bucket_name)).read()
@@ -181,8 +183,9 @@ def test_the_age_of_the_oldest_message_is_what_cloudwatch_says(settings: Setting
 def test_while_dagster_does_not_answer_its_latest_figures_are_shown_with_their_age(
     own: Settings, instance: dg.DagsterInstance, home: Path, wait_until: Callable[..., None]
 ) -> None:
+    began = datetime.now(UTC)
     run("breaker_reset_job", own, instance)
-    with running(own) as gateway:
+    with running(own, lambda: began) as gateway:
         before = samples(gateway)
         (home / "dagster.yaml").write_text("storage: {postgres: {postgres_url: postgresql://u@127.0.0.1:1/d}}\n")
         after = samples(gateway)
