@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,19 +20,28 @@ _AT_ONCE = 3
 _LONG = ("terraform_apply", "image", "terraform_iam", "terraform")
 
 
+@dataclass
+class Check:
+    """One test with all its cases."""
+
+    cases: int = 0
+    seconds: float = 0.0
+    passed: bool = True
+
+
 @dataclass(frozen=True)
 class Result:
-    """What one subject's tests said; ``checks`` are the name and the seconds of each, and whether it passed."""
+    """What one subject's tests said, by their names."""
 
     subject: str
-    seconds: float
     passed: bool
-    checks: tuple[tuple[str, float, bool], ...]
+    checks: Mapping[str, Check]
     output: str
 
     def lines(self) -> Iterator[str]:
-        for name, seconds, passed in self.checks:
-            yield f"{'ok' if passed else 'FAILED':7}{seconds:7.1f} s  {self.subject}: {name}"
+        for name, check in self.checks.items():
+            cases = f" ({check.cases} cases)" if check.cases > 1 else ""
+            yield f"{'ok' if check.passed else 'FAILED':7}{check.seconds:6.1f} s  {self.subject}: {name}{cases}"
         if not self.passed:
             yield self.output
 
@@ -49,7 +58,7 @@ def main() -> int:
         for future in as_completed([pool.submit(_run, subject) for subject in chosen]):
             results.append(future.result())
             print(*results[-1].lines(), sep="\n", flush=True)
-    checks = sum(len(result.checks) for result in results)
+    checks = sum(check.cases for result in results for check in result.checks.values())
     failed = [result.subject for result in results if not result.passed]
     ending = f"failed: {', '.join(failed)}" if failed else "all passed"
     print(f"{checks} checks of {len(results)} subjects in {time.monotonic() - began:.0f} s: {ending}")
@@ -63,19 +72,24 @@ def _subjects() -> list[str]:
 
 
 def _run(subject: str) -> Result:
-    began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="etl-platform-deploy-") as folder:
         report = Path(folder) / "report.xml"
         program = [sys.executable, "-m", "pytest", "-q", f"--junit-xml={report}", str(_HERE / f"test_{subject}.py")]
         done = subprocess.run(program, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+        # Without a report pytest itself broke; its output says how.
         cases = ElementTree.parse(report).getroot().iter("testcase") if report.exists() else ()
-        checks = tuple(_check(case) for case in cases)
-    return Result(subject, time.monotonic() - began, done.returncode == 0, checks, done.stdout)
+        return Result(subject, done.returncode == 0, _checks(cases), done.stdout)
 
 
-def _check(case: ElementTree.Element) -> tuple[str, float, bool]:
-    name = case.attrib["name"].removeprefix("test_").replace("_", " ")
-    return name, float(case.attrib["time"]), all(case.find(kind) is None for kind in ("failure", "error", "skipped"))
+def _checks(cases: Iterable[ElementTree.Element]) -> dict[str, Check]:
+    checks: dict[str, Check] = {}
+    for case in cases:
+        name = case.attrib["name"].partition("[")[0].removeprefix("test_").replace("_", " ")
+        check = checks.setdefault(name, Check())
+        check.cases += 1
+        check.seconds += float(case.attrib["time"])
+        check.passed &= all(case.find(kind) is None for kind in ("failure", "error", "skipped"))
+    return checks
 
 
 if __name__ == "__main__":
