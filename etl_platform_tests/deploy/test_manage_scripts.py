@@ -12,6 +12,7 @@ import yaml
 
 from etl_platform.local.stack import REPOSITORY, inherited_environment
 from etl_platform_tests.deploy import helm_chart
+from etl_platform_tests.deploy.helm_pods import pods
 from etl_platform_tests.deploy.script_checkout import (
     DEPLOYED,
     DIGEST,
@@ -33,7 +34,7 @@ def test_apply_changes_aws_first_and_then_deploys_its_outputs(checkout: Checkout
     done = checkout.run("manage.sh", "apply", "--yes")
 
     assert done.returncode == 0, done.stderr
-    assert checkout.steps() == ["terraform apply", *DEPLOYED]
+    assert checkout.steps() == ["terraform apply", "kubeconfig", *DEPLOYED]
     (applied,) = [line for line in checkout.programs.lines("terraform") if " apply" in line]
     assert applied.endswith(" apply -auto-approve")
     (upgrade,) = [call for call in checkout.programs.calls() if call.line.startswith("helm upgrade")]
@@ -85,6 +86,65 @@ def test_a_password_of_terraform_tfvars_is_asked_of_terraform(checkout: Checkout
     assert made.stdin == PASSWORD
     asked = [call.stdin for call in checkout.programs.calls() if call.line.endswith("console")]
     assert asked == ["jsonencode(nonsensitive(var.aws_profile))\n", "jsonencode(nonsensitive(var.db_password))\n"]
+
+
+def test_variables_of_the_command_line_count_where_terraform_is_asked_for_one(checkout: Checkout) -> None:
+    given = "-var=aws_profile=theirs -var-file=prod.tfvars"
+
+    checkout.run("manage.sh", "apply", "--yes", *given.split(), "-parallelism=2")
+
+    (asked,) = [line for line in checkout.programs.lines("terraform") if " console" in line]
+    assert asked.endswith(f" console {given}")
+
+
+def test_a_cluster_of_the_same_name_in_another_account_is_left_alone(checkout: Checkout) -> None:
+    checkout.programs.answer("kubectl", "config view", out="https://4567.gr7.us-gov-west-1.eks.amazonaws.com")
+
+    for command in (("apply", "--yes"), ("update-image",), ("destroy", "--yes")):
+        done = checkout.run("manage.sh", *command)
+        assert done.returncode == 1
+        assert "lead to another cluster file-processing-cluster" in done.stderr
+    assert set(checkout.steps()) == {"terraform apply", "kubeconfig"}
+
+
+def test_update_image_takes_no_argument_of_terraform(checkout: Checkout) -> None:
+    done = checkout.run("manage.sh", "update-image", "-var=image=x")
+
+    assert done.returncode == 2
+    assert "update-image does not take '-var=image=x'" in done.stderr
+
+
+def given_to_helm(checkout: Checkout) -> list[str]:
+    (upgrade,) = [line for line in checkout.programs.lines("helm") if line.startswith("helm upgrade")]
+    return re.findall(r"--(?:values|set-string) (\S+)", upgrade)
+
+
+def test_without_values_the_release_keeps_those_that_it_has(checkout: Checkout) -> None:
+    checkout.programs.answer("helm list", out="etl-platform\n")
+    checkout.programs.answer("helm get values", out='{"environment": "prod"}')
+
+    done = checkout.run("manage.sh", "apply", "--yes")
+
+    assert done.returncode == 0, done.stderr
+    assert "helm get values etl-platform --namespace file-processing --output json" in checkout.programs.lines("helm")
+    assert [Path(path).name for path in given_to_helm(checkout)] == ["release.json", "values.json"]
+
+
+def test_several_files_of_values_go_in_their_order_below_what_terraform_says(checkout: Checkout) -> None:
+    checkout.programs.answer("helm list", out="etl-platform\n")
+    files = [str(helm_chart.CHART / f"values-{name}.yaml") for name in ("staging", "contracts-s3")]
+
+    missing = checkout.run("manage.sh", "update-image", HELM_VALUES=f"{files[0]},not-there.yaml")
+    assert missing.returncode == 1
+    assert "there is no file not-there.yaml" in missing.stderr
+    assert checkout.steps() == []
+    done = checkout.run("manage.sh", "apply", "--yes", HELM_VALUES=",".join(files))
+
+    assert done.returncode == 0, done.stderr
+    own, contracts, image, of_terraform = given_to_helm(checkout)
+    assert [own, contracts] == files
+    assert image.endswith(f".initContainers[0].image={OUTPUTS['image']}")
+    assert Path(of_terraform).name == "values.json"
 
 
 @pytest.mark.parametrize(("said", "restarts"), [("configured", 1), ("unchanged", 0), ("created", 0)])
@@ -165,7 +225,7 @@ def test_update_image_pushes_pins_the_digest_deploys_it_and_waits(checkout: Chec
 
     assert done.returncode == 0, done.stderr
     assert checkout.image_file.read_text() == f"{REGISTRY}@{DIGEST}\n"
-    assert checkout.steps() == ["log in", "build", *DEPLOYED]
+    assert checkout.steps() == ["kubeconfig", "log in", "build", *DEPLOYED]
     (build,) = [line for line in checkout.programs.lines("docker") if "buildx build" in line]
     assert "--platform linux/amd64,linux/arm64" in build
     assert "--build-arg BASE_IMAGE=registry.example.org/python:3.12-slim" in build
@@ -219,6 +279,46 @@ def test_destroy_asks_and_takes_only_yes(checkout: Checkout) -> None:
     assert checkout.steps() == []
 
     assert checkout.run("manage.sh", "destroy", typed="yes\n").returncode == 0
+    assert checkout.steps() == ["kubeconfig", "uninstall", "terraform destroy"]
+
+
+def holds(checkout: Checkout, *, deletion_protection: bool = False) -> None:
+    """Terraform's state has a bucket that it made, one that it only looked at, and the database."""
+    bucket = {"mode": "managed", "type": "aws_s3_bucket", "values": {"bucket": "made-here"}}
+    adopted = {"mode": "data", "type": "aws_s3_bucket", "values": {"bucket": "there-before"}}
+    protected = {"identifier": "dagster", "deletion_protection": deletion_protection}
+    database = {"mode": "managed", "type": "aws_db_instance", "values": protected}
+    state = {"values": {"root_module": {"resources": [bucket, adopted, database]}}}
+    checkout.programs.answer("terraform", "show -json", out=json.dumps(state))
+
+
+@pytest.mark.parametrize(
+    ("listed", "deletion_protection", "says"),
+    [
+        ({"out": "bronze/a.csv\n"}, False, "made-here still has versions, such as of bronze/a.csv"),
+        ({"err": "AccessDenied", "code": 254}, False, "cannot look into the bucket made-here"),
+        ({"out": "None\n"}, True, "-var=db_deletion_protection=false' comes first"),
+    ],
+)
+def test_what_would_stop_a_destroy_half_way_stops_it_at_once(
+    checkout: Checkout, listed: dict[str, Any], deletion_protection: bool, says: str
+) -> None:
+    holds(checkout, deletion_protection=deletion_protection)
+    checkout.programs.answer("aws", "list-object-versions", **listed)
+
+    done = checkout.run("manage.sh", "destroy", "--yes")
+
+    assert done.returncode == 1
+    assert says in done.stderr
+    assert checkout.steps() == []
+
+
+def test_empty_buckets_and_a_database_without_protection_are_destroyed(checkout: Checkout) -> None:
+    holds(checkout)
+    checkout.programs.answer("aws", "list-object-versions --bucket made-here", out="None\n")
+    checkout.programs.answer("aws", "list-object-versions --bucket there-before", out="bronze/a.csv\n")
+
+    assert checkout.run("manage.sh", "destroy", "--yes").returncode == 0
     assert checkout.steps() == ["kubeconfig", "uninstall", "terraform destroy"]
 
 
@@ -286,6 +386,23 @@ def test_the_values_that_are_composed_pass_the_chart(checkout: Checkout, tmp_pat
     assert {metadata["labels"]["app.kubernetes.io/instance"] for metadata in deployments} == {"etl-platform"}, (
         "the rollout of each is waited for by this label"
     )
+
+
+def test_the_container_that_fetches_contracts_gets_the_image_of_the_release(checkout: Checkout, tmp_path: Path) -> None:
+    files = [helm_chart.CHART / f"values-{name}.yaml" for name in ("staging", "contracts-s3")]
+    checkout.run("manage.sh", "apply", "--yes", HELM_VALUES=",".join(map(str, files)))
+    (upgrade,) = [call for call in checkout.programs.calls() if call.line.startswith("helm upgrade")]
+    values = tmp_path / "values.yaml"
+    values.write_text(yaml.safe_dump(upgrade.values))
+    (setting,) = [given for given in given_to_helm(checkout) if "initContainers" in given]
+    name, _, image = setting.partition("=")
+
+    done = helm_chart.template(helm_chart.copy_chart(tmp_path), [*files, values], {name: image})
+
+    assert done.returncode == 0, done.stderr
+    (run,) = [pod for pod in pods(helm_chart.objects(done.stdout)) if pod.name == "run"]
+    (fetching,) = run.spec["initContainers"]
+    assert (fetching["image"], fetching["args"][:2]) == (OUTPUTS["image"], ["contract", "fetch"])
 
 
 def test_terraform_has_every_output_that_is_read() -> None:

@@ -8,10 +8,14 @@ tf() {
   terraform -chdir="$stack/terraform" "$@"
 }
 
-# What a variable is after terraform.tfvars, TF_VAR_… and defaults: only Terraform knows. Empty for null.
+# What a variable is after terraform.tfvars, TF_VAR_…, defaults and the command's own -var and -var-file: only Terraform
+# knows. Empty for null.
 tf_variable() {
-  local answer
-  answer=$(tf console <<<"jsonencode(nonsensitive(var.$1))") ||
+  local answer argument given=()
+  for argument in ${tf_arguments[@]+"${tf_arguments[@]}"}; do
+    [[ ! $argument =~ ^--?var(-file)?= ]] || given+=("$argument")
+  done
+  answer=$(tf console ${given[@]+"${given[@]}"} <<<"jsonencode(nonsensitive(var.$1))") ||
     fail "terraform cannot read its variable $1; the line above says why"
   python3 -c 'import json, sys; print(json.loads(json.load(sys.stdin)) or "")' <<<"$answer"
 }
@@ -26,7 +30,7 @@ read_command() {
     case $argument in
       --yes) assume_yes=true ;;
       -h | --help) action=--help ;;
-      -*) tf_arguments+=("$argument") ;;
+      -*) [[ $action != update-image ]] || usage_error "$action does not take '$argument'" && tf_arguments+=("$argument") ;;
       *) [[ $action == outputs ]] || usage_error "$action does not take '$argument'" && tf_arguments+=("$argument") ;;
     esac
   done

@@ -28,7 +28,8 @@ commands:
   --yes          ask nothing
 
 variables:
-  HELM_VALUES    a values file of the chart, such as helm/etl-platform/values-prod.yaml; what Terraform says goes over it
+  HELM_VALUES    values files of the chart, with commas between them, such as helm/etl-platform/values-prod.yaml; what
+                 Terraform says goes over them [those that the release has]
   For update-image also those of ecr_put.sh.
 
 example:
@@ -42,15 +43,26 @@ output() {
   python3 -c 'import json, sys; print(json.load(sys.stdin).get(sys.argv[1], {}).get("value") or "")' "$1" <<<"$outputs"
 }
 
-# A kubeconfig of this run's own: nobody's current context is changed, and no other cluster can be hit.
-connect() {
-  need_tools aws kubectl helm
+aim_as_terraform_does() {
   AWS_PROFILE=$(tf_variable aws_profile)
   AWS_REGION=$(output region)
   aim_at_aws
+}
+
+# A kubeconfig of this run's own: nobody's current context is changed. Credentials in the environment go before a profile
+# here but not in Terraform, and in another account a cluster may well have the same name.
+connect() {
+  local name server
+  need_tools aws kubectl helm
+  aim_as_terraform_does
+  name=$(output cluster_name)
   export KUBECONFIG=$work/kubeconfig
-  aws eks update-kubeconfig --name "$(output cluster_name)" --kubeconfig "$KUBECONFIG" >/dev/null ||
-    fail "cannot get at cluster $(output cluster_name); the line above says why"
+  aws eks update-kubeconfig --name "$name" --kubeconfig "$KUBECONFIG" >/dev/null ||
+    fail "cannot get at cluster $name; the line above says why"
+  server=$(kubectl config view --minify --output=jsonpath='{.clusters[0].cluster.server}')
+  [[ $server == "$(output cluster_endpoint)" ]] ||
+    fail "these credentials lead to another cluster $name ($server) than Terraform's ($(output cluster_endpoint));" \
+      "unset AWS_ACCESS_KEY_ID and the like, or take those of the account that Terraform works in"
 }
 
 # The password of Dagster's database, from RDS's own secret or from db_password, through pipes only.
@@ -78,14 +90,30 @@ ensure_settings_secret() {
   echo "made an empty secret $secret; DATABASE_URL and GATEWAY_ADMIN_TOKEN belong in it" >&2
 }
 
+# The values files below Terraform's: HELM_VALUES, else what the release was given last. Without them an apply for a rotated
+# password alone would take ingress and alerts away.
+choose_values() {
+  local namespace=$1 release
+  IFS=, read -ra given <<<"${HELM_VALUES:-}"
+  [[ -z ${HELM_VALUES:-} ]] || return 0
+  release=$(helm list --namespace "$namespace" --filter '^etl-platform$' --short)
+  [[ -n $release ]] || return 0
+  helm get values etl-platform --namespace "$namespace" --output json >"$work/release.json"
+  given=("$work/release.json")
+}
+
+# Expects that connect was called.
 deploy() {
-  local image=$1 namespace given=()
-  outputs=$(tf output -json)
+  local image=$1 namespace given file options=()
   namespace=$(output namespace)
-  [[ -n $namespace ]] || fail "Terraform has no outputs yet; run '$0 apply' first"
-  [[ -z ${HELM_VALUES:-} ]] || given=(--values "$HELM_VALUES")
   python3 "$here/chart_values.py" "$image" <<<"$outputs" >"$work/values.json"
-  connect
+  choose_values "$namespace"
+  for file in ${given[@]+"${given[@]}"}; do
+    options+=(--values "$file")
+    # values-contracts-s3.yaml: its container is in a list, which no further file can reach into.
+    ! grep -qF CONTRACTS_S3_URL "$file" || options+=(--set-string
+      "dagster.runLauncher.config.k8sRunLauncher.runK8sConfig.podSpecConfig.initContainers[0].image=$image")
+  done
   kubectl create namespace "$namespace" --dry-run=client --output=json | kubectl apply --filename=- >/dev/null
   copy_database_password "$namespace"
   # Pods read a password when they start. Helm sees no change in a rotated one, and would wait for pods that lack it.
@@ -93,7 +121,7 @@ deploy() {
     kubectl --namespace "$namespace" rollout restart deployment --selector app.kubernetes.io/instance=etl-platform
   ensure_settings_secret "$namespace"
   helm upgrade --install etl-platform "$chart" --namespace "$namespace" \
-    ${given[@]+"${given[@]}"} --values "$work/values.json" --wait --timeout "$roll_out_within"
+    ${options[@]+"${options[@]}"} --values "$work/values.json" --wait --timeout "$roll_out_within"
   kubectl --namespace "$namespace" rollout status deployment \
     --selector app.kubernetes.io/instance=etl-platform --timeout "$roll_out_within"
   echo "deployed $image"
@@ -101,9 +129,13 @@ deploy() {
 
 # Checked before anything is changed: without the official chart Helm would stop half way.
 need_chart() {
+  local file files
   compgen -G "$chart/charts/dagster-*.tgz" >/dev/null ||
     fail "the official chart is not in $chart/charts; run 'make helm-deps' in $repository first"
-  [[ -z ${HELM_VALUES:-} || -f $HELM_VALUES ]] || fail "HELM_VALUES: there is no file $HELM_VALUES"
+  IFS=, read -ra files <<<"${HELM_VALUES:-}"
+  for file in ${files[@]+"${files[@]}"}; do
+    [[ -f $file ]] || fail "HELM_VALUES: there is no file $file"
+  done
 }
 
 apply() {
@@ -117,11 +149,12 @@ apply() {
     return
   fi
   need_chart
+  connect
   deploy "$image"
 }
 
 update_image() {
-  local profile region repository_name own_image
+  local repository_name own_image
   need_chart
   outputs=$(tf output -json)
   repository_name=$(output ecr_repository_url | sed 's|^[^/]*/||')
@@ -129,15 +162,45 @@ update_image() {
   own_image=$(tf_variable image)
   [[ -z $own_image ]] ||
     fail "terraform.tfvars sets image, and the next apply would go back to it; remove it, so that container_image.txt counts"
-  profile=$(tf_variable aws_profile)
-  region=$(output region)
-  AWS_PROFILE=$profile AWS_REGION=$region ECR_REPOSITORY=$repository_name "$here/ecr_put.sh"
+  connect
+  AWS_PROFILE=${AWS_PROFILE:-} ECR_REPOSITORY=$repository_name "$here/ecr_put.sh"
   deploy "$(<"$image_file")"
+}
+
+# Terraform would find out half way: with chart, queues and role gone, and the key of the data on its way to deletion.
+refuse_if_not_destroyable() {
+  local kind name key
+  while read -r kind name; do
+    [[ $kind == bucket ]] ||
+      fail "the database is protected; '$0 apply -var=db_deletion_protection=false' comes first. Nothing was changed"
+    key=$(aws s3api list-object-versions --bucket "$name" --max-keys 1 --no-paginate --output text \
+      --query '[Versions, DeleteMarkers][].Key | [0]') ||
+      fail "cannot look into the bucket $name; the line above says why. Nothing was changed"
+    [[ $key == None ]] ||
+      fail "the bucket $name still has versions, such as of $key; empty it first. Nothing was changed"
+  done <"$work/obstacles"
+}
+
+# A line each: the buckets that Terraform made, and the database if it is protected.
+find_obstacles() {
+  tf show -json | python3 -c '
+import json, sys
+
+made = json.load(sys.stdin).get("values", {}).get("root_module", {}).get("resources", [])
+for item in made:
+    if item["mode"] == "managed" and item["type"] == "aws_s3_bucket":
+        print("bucket", item["values"]["bucket"])
+    if item["type"] == "aws_db_instance" and item["values"]["deletion_protection"]:
+        print("database", item["values"]["identifier"])
+'
 }
 
 destroy() {
   local cluster
   outputs=$(tf output -json)
+  find_obstacles >"$work/obstacles"
+  aim_as_terraform_does
+  refuse_if_not_destroyable
   cluster=$(output cluster_name)
   confirm "This deletes all that Terraform made in $stack${cluster:+: cluster $cluster, its database and its queues}."
   if [[ -n $cluster ]]; then
