@@ -83,7 +83,8 @@ def irsa(checkout: Checkout) -> None:
     checkout.programs.answer("aws", "get-role --role-name file-processing-sa", out=trust)
     checkout.programs.answer("kubectl", "get serviceaccount", out=ROLE)
     identity = ROLE.replace(":iam:", ":sts:").replace(":role/", ":assumed-role/") + "/botocore-session-1\n"
-    checkout.programs.answer("kubectl", "get_caller_identity", out=identity)
+    checkout.programs.answer("kubectl", "exec deployment/file-processing-code", "os.environ", out="\n")
+    checkout.programs.answer("kubectl", "exec deployment/file-processing-code", "get_caller_identity", out=identity)
     checkout.programs.answer("kubectl", "etl-platform doctor", out="ok\n")
 
 
@@ -102,6 +103,7 @@ def test_irsa_is_verified_from_the_provider_to_the_pod(checkout: Checkout) -> No
         (("aws", "list-open-id-connect-providers"), "None\n", "no OIDC provider"),
         (("kubectl", "get serviceaccount"), "", "no eks.amazonaws.com/role-arn"),
         (("aws", "get-role"), "{}", "does not trust"),
+        (("kubectl", "os.environ"), "AWS_ACCESS_KEY_ID\n", "AWS_ACCESS_KEY_ID, which go before the role"),
         (("kubectl", "get_caller_identity"), "arn:aws-us-gov:sts::1:assumed-role/nodes/i-1\n", "rollout restart"),
     ],
 )

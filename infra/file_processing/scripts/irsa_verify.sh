@@ -5,8 +5,9 @@ source "$(dirname "${BASH_SOURCE[0]}")/../../scripts/aws_target.sh"
 
 usage() {
   cat <<'HELP'
-Prove that the pods act under the service account's role: the OIDC provider, the role's trust, the annotation, the identity
-that a gateway pod has, and etl-platform doctor in it. Changes nothing. Exit 1 at the first that is not so.
+Prove that the pods act under the service account's role: the OIDC provider, the role's trust, the annotation, no AWS key in
+the code server's pod, the identity that it has, and etl-platform doctor in it. Changes nothing. Exit 1 at the first that
+is not so.
 
 variables:
   CLUSTER          [file-processing-cluster]
@@ -19,8 +20,9 @@ example:
 HELP
 }
 
-in_gateway() {
-  kubectl --namespace "$namespace" exec deployment/file-processing-sns -- "$@"
+# Not in the gateway: its memory is too small for a second program beside it.
+in_pod() {
+  kubectl --namespace "$namespace" exec deployment/file-processing-code -- "$@"
 }
 
 take_no_arguments "$@"
@@ -51,10 +53,14 @@ trust=$(aws iam get-role --role-name "${role##*/}" --query Role.AssumeRolePolicy
   fail "role ${role##*/} does not trust file-processing-sa of $namespace through $provider; run manage.sh apply"
 echo "trust      system:serviceaccount:$namespace:file-processing-sa"
 
-identity=$(in_gateway python -c 'import boto3; print(boto3.client("sts").get_caller_identity()["Arn"])')
+keys=$(in_pod python -c 'import os; print(*(name for name in os.environ if name.startswith(("AWS_ACCESS_", "AWS_SECRET_"))))')
+[[ -z $keys ]] || fail "the pods have $keys, which go before the role: take them out of the secret file-processing-secrets" \
+  "and restart the deployments"
+
+identity=$(in_pod python -c 'import boto3; print(boto3.client("sts").get_caller_identity()["Arn"])')
 [[ $identity == *":assumed-role/${role##*/}/"* ]] ||
-  fail "the gateway's pod is $identity, not ${role##*/}. Pods from before the annotation keep the old one:" \
-    "kubectl -n $namespace rollout restart deployment/file-processing-sns"
+  fail "the code server's pod is $identity, not ${role##*/}. Pods from before the annotation keep the old one:" \
+    "kubectl -n $namespace rollout restart deployment -l app.kubernetes.io/instance=etl-platform"
 echo "pod        $identity"
 
-in_gateway etl-platform doctor
+in_pod etl-platform doctor
