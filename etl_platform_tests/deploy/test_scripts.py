@@ -186,6 +186,46 @@ def test_notifications_keep_what_others_put_there(run: Run, aws: Clients, provis
     ]
 
 
+def test_another_stacks_notification_is_not_taken_over(run: Run, aws: Clients, provisioned: Provisioned) -> None:
+    assert run("s3_configure_notifications.sh").returncode == 0
+    theirs = aws.s3.get_bucket_notification_configuration(Bucket=provisioned.bucket)["TopicConfigurations"]
+    ours = aws.sns.create_topic(Name="of-another-stack")["TopicArn"]
+
+    done = run("s3_configure_notifications.sh", SNS_TOPIC_ARN=ours)
+    removed = run("s3_configure_notifications.sh", "--remove", SNS_TOPIC_ARN=ours)
+
+    assert done.returncode == 1
+    assert f"file-arrivals goes to {provisioned.topic_arn}: another stack's" in done.stderr
+    assert removed.stdout.startswith("unchanged:"), removed.stderr
+    after = aws.s3.get_bucket_notification_configuration(Bucket=provisioned.bucket)["TopicConfigurations"]
+    assert after == theirs
+
+
+def test_a_bucket_is_empty_only_without_any_version(aws: Clients, provisioned: Provisioned, endpoint_url: str) -> None:
+    script = (STACK / "manage.sh").read_text()
+    (asked,) = re.findall(r"--query '(\[Versions, .*?)'", script)
+    bucket = provisioned.bucket
+    aws.s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+
+    def first_key() -> str:
+        options = ["--bucket", bucket, "--max-keys", "1", "--no-paginate", "--output", "text", "--query", asked]
+        call = [tool("aws"), "--endpoint-url", endpoint_url, "s3api", "list-object-versions", *options]
+        keys = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_DEFAULT_REGION": "us-east-1"}
+        return subprocess.run(
+            call, capture_output=True, text=True, check=True, env=inherited_environment() | keys
+        ).stdout.strip()
+
+    assert first_key() == "None"
+    aws.s3.put_object(Bucket=bucket, Key="a.csv", Body=b"a\n1\n")
+    assert first_key() == "a.csv"
+    aws.s3.delete_object(Bucket=bucket, Key="a.csv")
+    assert first_key() == "a.csv"
+    for kind in ("Versions", "DeleteMarkers"):
+        for item in aws.s3.list_object_versions(Bucket=bucket).get(kind, []):
+            aws.s3.delete_object(Bucket=bucket, Key=item["Key"], VersionId=item["VersionId"])
+    assert first_key() == "None"
+
+
 def test_a_bucket_that_is_not_there_says_what_to_look_at(run: Run) -> None:
     done = run("s3_configure_notifications.sh", BUCKET="not-there")
 

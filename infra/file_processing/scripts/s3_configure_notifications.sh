@@ -65,6 +65,12 @@ def announces(item):
     return item["TopicArn"], item["Events"], [(rule["Name"].lower(), rule["Value"]) for rule in rules]
 
 
+for item in topics:
+    if change == "add" and item.get("Id") == ours["Id"] and item["TopicArn"] != topic:
+        sys.exit(
+            f"its notification {ours['Id']} goes to {item['TopicArn']}: another stack's. Take it off there first "
+            f"(--remove with SNS_TOPIC_ARN={item['TopicArn']} and its SOURCE_PREFIX)"
+        )
 if change == "add" and announces(ours) not in map(announces, topics):
     kept = [item for item in topics if item.get("Id") != ours["Id"]]
     print(json.dumps({**found, "TopicConfigurations": [*kept, ours]}))
@@ -72,7 +78,7 @@ elif change == "remove" and announces(ours) in map(announces, topics):
     kept = [item for item in topics if announces(item) != announces(ours)]
     print(json.dumps({**found, "TopicConfigurations": kept}))
 PYTHON
-)
+) || fail "nothing was changed on $BUCKET; the line above says why"
 if [[ $change == add ]]; then
   state="$BUCKET announces $prefix to $SNS_TOPIC_ARN"
 else
