@@ -5,13 +5,10 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from etl_platform.pipelines.resources import Platform
 from etl_platform.settings import Settings
-
-if TYPE_CHECKING:
-    from dagster._core.execution.plan.objects import StepFailureData
 
 log = logging.getLogger(__name__)
 
@@ -69,6 +66,7 @@ def run_in_process(
     import dagster as dg  # noqa: PLC0415 - a second that a dry run need not pay
 
     from etl_platform.definitions import build_defs  # noqa: PLC0415
+    from etl_platform.pipelines.failures import why  # noqa: PLC0415
     from etl_platform.pipelines.instance import open_instance  # noqa: PLC0415
     from etl_platform.pipelines.partitions import agencies, register_agencies  # noqa: PLC0415
 
@@ -88,7 +86,7 @@ def run_in_process(
             instance=instance,
             raise_on_error=False,
         )
-    errors = [_why(event.step_failure_data) for event in result.filter_events(lambda e: e.is_step_failure)]
+    errors = [why(event.step_failure_data) for event in result.filter_events(lambda e: e.is_step_failure)]
     for error in errors:
         log.error("run failed", extra={"run_id": result.run_id, "error": error})
     shown = [
@@ -104,16 +102,3 @@ def run_in_process(
     ]
     summaries = tuple(str(metadata["summary"].value) for metadata in shown if "summary" in metadata)
     return Ran(summaries, tuple(failed), None if result.success else "; ".join(errors) or "Dagster did not say why")
-
-
-def _why(failure: "StepFailureData") -> str:
-    """In one line. An error that nobody foresaw may quote a value in its text, so its name and place are told."""
-    if failure.user_failure_data and failure.user_failure_data.description:
-        return " ".join(failure.user_failure_data.description.split())
-    error = failure.error
-    while error is not None and error.cause is not None:
-        error = error.cause
-    if error is None:
-        return "an unknown error"
-    place = " ".join(error.stack[-1].split("\n")[0].split()) if error.stack else "an unknown place"
-    return f"a bug of the platform: {error.cls_name} at {place}"

@@ -161,6 +161,24 @@ def delivery_events(
             )
 
 
+def outcome_told(said: dg.AssetMaterialization | dg.AssetObservation) -> Outcome | None:
+    """The outcome of the one delivery that an event of a bronze asset stands for; None for every other event.
+
+    A delivery has one such event: its materialization where it was accepted, its observation elsewhere. That of a
+    partition that was read again stands for several files, and what people report by hand for none.
+    """
+    outcome = said.metadata.get("outcome")
+    if said.asset_key.path[0] != "bronze" or said.partition is None or outcome is None or "files" in said.metadata:
+        return None
+    is_accepted = outcome.value == Outcome.ACCEPTED
+    return Outcome(str(outcome.value)) if is_accepted == isinstance(said, dg.AssetMaterialization) else None
+
+
+def is_told_again(said: dg.AssetMaterialization | dg.AssetObservation) -> bool:
+    """Whether the delivery of an event had been told before."""
+    return "repeated" in said.metadata
+
+
 def merge_records(records: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """One record that speaks for several files of a partition: the last one's identity, everybody's counts."""
     if not records:

@@ -13,13 +13,16 @@ _TAG = "etl_platform/counts"
 
 
 def note_counts(instance: dg.DagsterInstance, run: dg.DagsterRun, counts: RunCounts) -> None:
-    instance.add_run_tags(run.run_id, {_TAG: json.dumps(vars(counts))})
+    instance.add_run_tags(run.run_id, {_TAG: json.dumps({"run_id": run.run_id, **vars(counts)})})
 
 
 def counts_of(run: dg.DagsterRun) -> RunCounts:
     """All zero for a run that has not come to its end, or has no queue."""
     found = json.loads(run.tags.get(_TAG, "{}"))
-    return RunCounts(**{**found, "s3_errors": Counter(found.get("s3_errors", {}))})
+    # A run that is executed once more from the UI inherits the tags of the first.
+    if found.pop("run_id", None) != run.run_id:
+        return RunCounts()
+    return RunCounts(**{**found, "s3_errors": Counter(found["s3_errors"])})
 
 
 class CountedQueue:

@@ -10,8 +10,9 @@ from typing import Any
 
 import dagster as dg
 
-from etl_platform.core.deliveries import Outcome
 from etl_platform.logs import JsonLines
+from etl_platform.pipelines.failures import why
+from etl_platform.pipelines.reporting import outcome_told
 from etl_platform.settings import load_settings
 
 JSON_LOGS: Mapping[str, Any] = {"loggers": {"console": {"config": {}}}}
@@ -47,6 +48,8 @@ class RunLines(JsonLines):
             "job": meta.get("job_name"),
             "step": meta.get("step_key"),
             "event": None if event is None or delivery else event.event_type_value,
+            # Dagster has it in its formatted text only, with the values that an exception may quote.
+            "error": why(event.step_failure_data) if event is not None and event.is_step_failure else None,
             **delivery,
         }
         others = {name: value for name, value in vars(record).items() if name not in _DAGSTERS_OWN}
@@ -62,16 +65,12 @@ def _delivery(record: logging.LogRecord) -> dict[str, Any]:
     event: dg.DagsterEvent | None = getattr(record, "dagster_event", None)
     if event is None or not (event.is_step_materialization or event.is_asset_observation):
         return {}
-    is_materialization = event.is_step_materialization
     said: dg.AssetMaterialization | dg.AssetObservation = (
         event.step_materialization_data.materialization
-        if is_materialization
+        if event.is_step_materialization
         else event.asset_observation_data.asset_observation
     )
+    if outcome_told(said) is None:
+        return {}
     values = {name: said.metadata[name].value for name in _OF_A_DELIVERY if name in said.metadata}
-    if said.asset_key.path[0] != "bronze" or "delivery_id" not in values:
-        return {}
-    # What was not accepted is materialized and observed.
-    if is_materialization != (values["outcome"] == Outcome.ACCEPTED):
-        return {}
     return {"agency": said.partition, "dataset": said.asset_key.path[-1], **values}

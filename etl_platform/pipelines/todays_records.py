@@ -8,13 +8,14 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import dagster as dg
 
 from etl_platform.core.deliveries import Outcome
 from etl_platform.core.figures import Deliveries, Figures, RunCounts, Told
 from etl_platform.pipelines.failed_runs import messages_of
+from etl_platform.pipelines.reporting import is_told_again, outcome_told
 from etl_platform.pipelines.run_counts import counts_of
 
 Fetch: TypeAlias = Callable[..., dg.EventRecordsResult]
@@ -48,6 +49,8 @@ class _Day:
     read_to: dict[tuple[dg.AssetKey, str], int] = field(default_factory=dict)
     runs: dict[str, _Run] = field(default_factory=dict)
     runs_to: dict[dg.DagsterRunStatus, datetime] = field(default_factory=dict)
+    runs_found_at: dict[dg.DagsterRunStatus, float] = field(default_factory=dict)
+    read_at: float = 0.0
 
 
 class TodaysRecords:
@@ -60,7 +63,7 @@ class TodaysRecords:
         midnight = now.replace(hour=0, minute=0, second=0, microsecond=0).timestamp()
         if midnight != self._day.midnight:
             self._day = _Day(midnight)
-        self._read_runs(instance)
+        self._read_runs(instance, now.timestamp())
         runs = Counter((run.job, run.status) for run in self._day.runs.values())
         counts: dict[str, RunCounts] = {}
         for run in self._day.runs.values():
@@ -91,26 +94,34 @@ class TodaysRecords:
         while True:
             page = fetch(wanted, limit=limit, cursor=cursor)
             for record in page.records:
-                if record.timestamp < self._day.midnight:
+                if record.timestamp < self._day.midnight - _LATE_S:
                     self._day.read_to.setdefault(stream, record.storage_id)
                     return
-                yield _Event(record.storage_id, record.timestamp, _told(record))
+                # Where several processes write, ids are not in the order of time: one of yesterday ends nothing yet.
+                if record.timestamp >= self._day.midnight:
+                    yield _Event(record.storage_id, record.timestamp, _told(record))
             if not page.has_more:
                 return
             cursor, limit = page.cursor, _PAGE
 
-    def _read_runs(self, instance: dg.DagsterInstance) -> None:
+    def _read_runs(self, instance: dg.DagsterInstance, now: float) -> None:
         midnight = datetime.fromtimestamp(self._day.midnight, UTC)
         for status in _ENDED:
-            since = max(midnight, self._day.runs_to.get(status, midnight) - timedelta(seconds=_LATE_S))
+            read_to = self._day.runs_to.get(status, midnight)
+            # Once a read came a minute after the newest run was found, nothing older than that run can appear.
+            settled = self._day.read_at - self._day.runs_found_at.get(status, now) > _LATE_S
+            since = read_to if settled else max(midnight, read_to - timedelta(seconds=_LATE_S))
             for record in _ended_since(instance, status, since):
                 run = record.dagster_run
-                self._day.runs_to[status] = record.update_timestamp
+                if record.update_timestamp > read_to:
+                    read_to = self._day.runs_to[status] = record.update_timestamp
+                    self._day.runs_found_at[status] = now
                 if (record.end_time or 0.0) >= self._day.midnight:
                     counts = counts_of(run)
                     # A run's messages stand in its config, so that those of a killed one count as well.
                     counts.received += len(messages_of(run))
                     self._day.runs[run.run_id] = _Run(run.job_name, status.value.lower(), counts)
+        self._day.read_at = now
 
 
 def _ended_since(instance: dg.DagsterInstance, status: dg.DagsterRunStatus, since: datetime) -> Iterator[dg.RunRecord]:
@@ -128,21 +139,10 @@ def _ended_since(instance: dg.DagsterInstance, status: dg.DagsterRunStatus, sinc
 
 
 def _told(record: dg.EventLogRecord) -> Told | None:
-    """The one event that counts of each delivery: bronze for what was accepted, an observation for the others.
-
-    A partition that was read again, and what was told before, are no deliveries.
-    """
-    materialized = record.asset_materialization
-    said = materialized or record.asset_observation
-    if said is None or said.partition is None or "files" in said.metadata or "repeated" in said.metadata:
+    said = record.asset_materialization or record.asset_observation
+    outcome = None if said is None or is_told_again(said) else outcome_told(said)
+    if said is None or outcome is None or said.partition is None:
         return None
-    outcome = _value(said, "outcome")
-    if outcome is None or (materialized is not None) != (outcome == Outcome.ACCEPTED):
-        return None
-    seconds = _value(said, "seconds") if outcome != Outcome.DUPLICATE else None
-    return Told(str(outcome), said.asset_key.path[-1], said.partition, seconds)
-
-
-def _value(said: dg.AssetMaterialization | dg.AssetObservation, name: str) -> Any:
-    found = said.metadata.get(name)
-    return None if found is None else found.value
+    seconds = said.metadata.get("seconds")
+    spent = float(str(seconds.value)) if seconds is not None and outcome is not Outcome.DUPLICATE else None
+    return Told(str(outcome), said.asset_key.path[-1], said.partition, spent)

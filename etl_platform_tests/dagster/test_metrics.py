@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import dagster as dg
@@ -13,9 +14,10 @@ import pytest
 
 from etl_platform.core.deliveries import Cause
 from etl_platform.core.events import ObjectCreated
-from etl_platform.core.figures import SECONDS, Figures
+from etl_platform.core.figures import SECONDS, Figures, RunCounts
 from etl_platform.ingest import Attempt
 from etl_platform.pipelines.resources import Platform
+from etl_platform.pipelines.run_counts import counts_of
 from etl_platform.pipelines.todays_records import TodaysRecords
 from etl_platform_tests.dagster.conftest import AGENCY, JOB, Workshop
 from etl_platform_tests.dagster.test_breaker import FAILURE, SUCCESS, History
@@ -107,6 +109,19 @@ def test_a_delivery_whose_run_was_killed_before_it_was_told_counts_once(workshop
     assert counted(workshop) == ledger(workshop) == {("accepted", "officer_detail", AGENCY): 1}
 
 
+def test_a_duplicate_that_was_told_first_takes_no_delivery_away(workshop: Workshop) -> None:
+    key = workshop.drop("Officer_Detail.csv", as_csv(officers("A", 8)))
+    Platform(workshop.settings).intake.ingest(ObjectCreated("local", key), Attempt(Cause.EVENT, "a run that died"))
+    # By hand, as the UI's button does it.
+    by_hand = dg.AssetMaterialization(dg.AssetKey(["bronze", "officer_detail"]), partition=AGENCY)
+    workshop.instance.report_runless_asset_event(by_hand)
+    workshop.ingest(key, message_id="of a second event")
+
+    workshop.ingest(key, message_id="m", receive_count=2)
+
+    assert counted(workshop) == {("accepted", "officer_detail", AGENCY): 1, ("duplicate", "officer_detail", AGENCY): 1}
+
+
 def test_a_reader_that_goes_on_finds_what_one_that_starts_finds(workshop: Workshop) -> None:
     going_on = TodaysRecords()
     # Within the minute in which rows may still be committed, and later.
@@ -141,6 +156,22 @@ def test_runs_count_by_the_status_they_ended_with_and_once(workshop: Workshop) -
         assert found.runs == {(JOB, "success"): 250, ("email_archive_job", "failure"): 1}
 
 
+def test_an_event_of_yesterday_among_todays_hides_none_of_them() -> None:
+    assert TodaysRecords().read(_LogOutOfOrder(), NOW).deliveries.counts.total() == 3
+
+
+def test_a_run_that_is_executed_once_more_does_not_count_what_the_first_did(workshop: Workshop) -> None:
+    first = workshop.ingest(workshop.drop("Officer_Detail.csv", as_csv(officers("A", 3))), message_id="m")
+    tags = workshop.instance.get_runs()[0].tags
+    again = dg.DagsterRun(JOB, str(uuid.uuid4()), tags=dict(tags), status=dg.DagsterRunStatus.STARTED)
+    workshop.instance.add_run(again)
+    workshop.instance.report_run_failed(again, "killed")
+
+    assert first.success
+    assert any("counts" in name for name in tags)
+    assert counts_of(again) == RunCounts()
+
+
 def test_messages_of_a_killed_run_count_as_received(workshop: Workshop) -> None:
     deliveries: list[dict[str, Any]] = [{"bucket": "b", "key": "k", "message_id": name} for name in ("m1", "m1", "m2")]
     config = {"ops": {"ingest": {"config": {"deliveries": deliveries}}}}
@@ -152,3 +183,23 @@ def test_messages_of_a_killed_run_count_as_received(workshop: Workshop) -> None:
 
     assert found.counts[JOB].received == 2
     assert found.counts[JOB].deleted == 0
+
+
+class _LogOutOfOrder:
+    """An instance whose newest events are, newest first: today's, one stamped just before midnight, two of today."""
+
+    get_run_records = staticmethod(lambda *_, **__: [])
+    fetch_observations = staticmethod(lambda *_, **__: SimpleNamespace(records=[], has_more=False))
+
+    def get_asset_keys(self, prefix: list[str]) -> list[dg.AssetKey]:
+        return [dg.AssetKey([*prefix, "officer_detail"])]
+
+    def fetch_materializations(self, wanted: dg.AssetRecordsFilter, **_: Any) -> Any:
+        midnight = NOW.replace(hour=0, minute=0, second=0, microsecond=0).timestamp()
+        said = dg.AssetMaterialization(wanted.asset_key, partition=AGENCY, metadata={"outcome": "accepted"})
+        stored = ((5, 0.2), (4, -0.01), (3, 0.03), (2, 0.02))
+        records = [
+            SimpleNamespace(storage_id=number, timestamp=midnight + seconds, asset_materialization=said)
+            for number, seconds in stored
+        ]
+        return SimpleNamespace(records=records, has_more=False)

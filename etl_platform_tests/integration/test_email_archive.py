@@ -29,6 +29,7 @@ from etl_platform.local.sample_emails import POISON, SENDERS, sample_emails
 from etl_platform.local.stack import write_coordinates
 from etl_platform.pipelines.email_archive import ASSET, CHECK
 from etl_platform.pipelines.resources import Platform
+from etl_platform.pipelines.run_logs import JSON_LOGS
 from etl_platform.settings import Settings
 
 WaitUntil = Callable[..., None]
@@ -464,6 +465,7 @@ def test_the_sensor_asks_for_one_run_while_emails_wait_and_touches_no_message(po
         post.send(*sample_emails(3))
         (request,) = tick(platform, instance).run_requests
         assert (request.asset_selection, request.asset_check_keys) == ([ASSET], [])
+        assert request.run_config == JSON_LOGS
         assert platform.email_queue.depth() == (3, 0)
         assert all(message.receive_count == 1 for message in platform.email_queue.receive(10, 0))
 

@@ -7,9 +7,11 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from multiprocessing import get_context
 
+import dagster as dg
+
 from etl_platform_tests.simulation.plan import draw
 from etl_platform_tests.simulation.truth import in_order, judge, records, silver
-from etl_platform_tests.simulation.world import World, checks_made_once
+from etl_platform_tests.simulation.world import World, checks_made_once, identity_of
 
 MUST_BE_MET = (
     "several records",
@@ -152,7 +154,11 @@ def _judge_events(world: World) -> None:
     file once more, and should it die before it tells the newer one again, no message brings that to anybody's mind.
     """
     ledger, latest = records(world.store), dict[str, str]()
-    told = [(about, identity) for kind, about, identity in world.events if kind == "AssetMaterialization"]
+    told = [
+        ("/".join(event.asset_key.path), identity_of(event))
+        for event in world.events
+        if isinstance(event, dg.AssetMaterialization)
+    ]
     for about, identity in told:
         if about.startswith("silver/"):
             latest[ledger[identity]["written"]["silver_key"]] = identity

@@ -53,7 +53,7 @@ class World:
         self.faults = Faults(self.timeline, plan, self._died, told)
         self.deployments = [Deployment() for _ in range(plan.sensors)]
         self.platforms = [self._platform() for _ in self.deployments]
-        self.events: list[tuple[str, str, str]] = []
+        self.events: list[Any] = []
         self.agencies: set[str] = set()
         self._owners: dict[Process, tuple[Deployment, RunRecord | None]] = {}
         self._unsent = 0
@@ -230,7 +230,7 @@ class World:
             identity = delivery_id(event.bucket, event.key, event.version_id)
             if not self.truth.recorded(self.store, dataset, agency, identity):
                 raise Violation(f"{event} deleted without a record")
-            if dataset is not None and all(told != identity for _, _, told in self.events):
+            if dataset is not None and all(identity_of(event) != identity for event in self.events):
                 raise Violation(f"{event} deleted without its events")
         if self.truth.is_malformed(stored.body):
             bodies = {dead.body for dead in self.dead_letters.messages.values()}
@@ -270,26 +270,26 @@ class Context:
         self._world.faults.step("log.add partitions", lambda: self._world.agencies.update(keys))
 
     def fetch_materializations(self, wanted: dg.AssetRecordsFilter, **_: Any) -> Any:
-        return self._told("AssetMaterialization", wanted)
+        return self._page(dg.AssetMaterialization, wanted)
 
     def fetch_observations(self, wanted: dg.AssetRecordsFilter, **_: Any) -> Any:
-        return self._told("AssetObservation", wanted)
+        return self._page(dg.AssetObservation, wanted)
 
-    def _told(self, kind: str, wanted: dg.AssetRecordsFilter) -> Any:
-        about = "/".join(wanted.asset_key.path)
+    def _page(self, kind: type[Any], wanted: dg.AssetRecordsFilter) -> Any:
         events = self._world.faults.step("log.events", lambda: list(self._world.events))
-        found = [SimpleNamespace(value=identity) for told, where, identity in events if (told, where) == (kind, about)]
-        said = [SimpleNamespace(metadata={"delivery_id": identity}) for identity in found]
-        records = [SimpleNamespace(asset_materialization=one, asset_observation=None) for one in said]
+        said = [event for event in events if isinstance(event, kind) and event.asset_key == wanted.asset_key]
+        records = [SimpleNamespace(asset_materialization=event, asset_observation=None) for event in said]
         return SimpleNamespace(records=records, has_more=False, cursor="")
 
     def log_event(self, event: Any) -> None:
-        kind = type(event).__name__
-        about = "/".join(event.asset_key.path) + (f" {event.check_name}" if hasattr(event, "check_name") else "")
-        identity = str(event.metadata["delivery_id"].value)
-        self._world.faults.step("log.event", lambda: self._world.events.append((kind, about, identity)))
-        if kind == "AssetObservation":
+        self._world.faults.step("log.event", lambda: self._world.events.append(event))
+        if isinstance(event, dg.AssetObservation):
             self._world.faults.seen[f"told: {event.metadata['outcome'].value}"] += 1
+
+
+def identity_of(event: Any) -> str:
+    """The delivery that an event of the log speaks of."""
+    return str(event.metadata["delivery_id"].value)
 
 
 _NOBODY = "0" * 20
