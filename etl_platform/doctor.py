@@ -17,12 +17,19 @@ from etl_platform.adapters.objects import no_versions
 from etl_platform.adapters.s3 import S3Store
 from etl_platform.adapters.sqs import Queue
 from etl_platform.core.errors import EtlPlatformError
+from etl_platform.core.layout import ATTACHMENTS, EMAILS
 from etl_platform.settings import Settings
 
 WITHIN_S = 30.0
 """For all checks together: Dagster's import alone takes 17 s on a fifth of a core."""
 _CONNECT_S, _READ_S, _ATTEMPTS = 2, 4, 2
-_NO_CREDENTIALS = {"ExpiredToken", "InvalidClientTokenId", "UnrecognizedClientException", "SignatureDoesNotMatch"}
+_NO_CREDENTIALS = {
+    "ExpiredToken",
+    "ExpiredTokenException",
+    "InvalidClientTokenId",
+    "UnrecognizedClientException",
+    "SignatureDoesNotMatch",
+}
 _REFUSED = {"AccessDenied", "AccessDeniedException", "403"}
 
 
@@ -103,9 +110,9 @@ class OutsideSystems:
         }
         buckets = {
             "bucket": ("data_bucket_name", self.settings.source_prefix),
-            "email_bucket": ("email_bucket_name", "emails/"),
+            "email_bucket": ("email_bucket_name", EMAILS),
             "attachments_source": ("attachments_source_bucket", ""),
-            "attachments_destination": ("attachments_destination_bucket", "attachments/"),
+            "attachments_destination": ("attachments_destination_bucket", ATTACHMENTS),
         }
         return [
             Check("identity", f"AWS in {self.settings.aws_region}", self._ask_identity),
@@ -227,10 +234,12 @@ def _remedy(check: Check, error: Exception, region: str) -> str:
 
     cause = error.__cause__
     code = error_code(cause) if isinstance(cause, ClientError) else None
-    if isinstance(cause, NoCredentialsError) or code in _NO_CREDENTIALS:
+    # A role whose trust policy is wrong is refused inside every call.
+    assumes_role = isinstance(cause, ClientError) and cause.operation_name.startswith("AssumeRole")
+    if isinstance(cause, NoCredentialsError) or code in _NO_CREDENTIALS or assumes_role:
         return "on EKS see the role in the annotation of the pod's ServiceAccount; elsewhere log in, or set AWS_PROFILE"
     if code in _REFUSED:
         return f"allow the identity above {check.right}" if check.right else check.remedy
-    if isinstance(cause, BotoCoreError):
+    if isinstance(cause, BotoCoreError) or (isinstance(error, TimeoutError) and check.right):
         return f"see AWS_ENDPOINT_URL, AWS_REGION={region} and whether the network lets this process out"
     return check.remedy

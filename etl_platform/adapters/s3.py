@@ -187,19 +187,24 @@ class S3Store:
 def _count_error(
     errors: Counter[str],
     lock: threading.Lock,
+    *,
     response_dict: Mapping[str, Any] | None,
     parsed_response: Mapping[str, Any] | None,
     exception: Exception | None,
+    event_name: str,
     **_: Any,
 ) -> None:
     """Called by botocore after each attempt."""
+    if event_name.endswith(".GetBucketVersioning"):
+        # The right to ask is not needed for anything else.
+        return
     if exception is not None:
         code = type(exception).__name__
     elif response_dict and response_dict["status_code"] >= _REDIRECTS:
         code = str((parsed_response or {}).get("Error", {}).get("Code") or response_dict["status_code"])
     else:
         return
-    if code not in _MISSING | _MISSING_VERSION | _LOST:
+    if code == "NoSuchBucket" or code not in _MISSING | _MISSING_VERSION | _LOST:
         with lock:
             errors[code] += 1
 

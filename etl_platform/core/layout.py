@@ -35,8 +35,10 @@ MAX_KEY_BYTES = 1024
 """S3's limit: https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html"""
 
 FROM_API = "from_api/"
-WRITTEN_PREFIXES = ("bronze/", "silver/", "quarantine/", "reports/", "exports/", "emails/", "attachments/", FROM_API)
 REPORTS = "reports/"
+EMAILS = "emails/"
+ATTACHMENTS = "attachments/"
+WRITTEN_PREFIXES = ("bronze/", "silver/", "quarantine/", REPORTS, "exports/", EMAILS, ATTACHMENTS, FROM_API)
 IGNORED_REPORTS = f"{REPORTS}_ignored/"
 FACTS = f"{REPORTS}_facts/"
 _MAX_SEGMENT = 100
@@ -202,7 +204,7 @@ class EmailKey:
 
 
 def email_day_prefix(day: date) -> str:
-    return f"emails/{day.year:04}/{day.month:02}/{day.day:02}/"
+    return f"{EMAILS}{day.year:04}/{day.month:02}/{day.day:02}/"
 
 
 def email_key(user: str, message_id: str, sent_at: datetime) -> str:
@@ -225,7 +227,7 @@ def parse_email_key(key: str) -> EmailKey | None:
 
 
 def attachments_prefix(agency: str) -> str:
-    return f"attachments/agency={agency}/"
+    return f"{ATTACHMENTS}agency={agency}/"
 
 
 def attachment_key(agency: str, attachment_id: int, file_name: str) -> str:

@@ -149,6 +149,9 @@ def test_requests_that_s3_refuses_are_counted_by_code_and_what_is_missing_is_non
     with pytest.raises(ObjectMissingError):
         store.read(str(settings.data_bucket_name), "no such key")
     assert errors == {}
+    with pytest.raises(ObjectMissingError):
+        store.read("no-such-bucket", "k")
+    assert errors.pop("NoSuchBucket") == 1
 
     nowhere = S3Store(replace(settings, aws_endpoint_url="http://127.0.0.1:1", aws_max_attempts=3), errors=errors)
     with pytest.raises(TransientError):
