@@ -107,9 +107,9 @@ def _start_gateway(stack: Stack, port: int) -> str:
     """Its routes, or why there are none: many programs like port 8080, and files arrive without the gateway."""
     try:
         listen_on_loopback(port).close()
+        return f"{stack.start_gateway(port)}/metrics, /breaker, /readyz"
     except LocalStackError as error:
         return f"not started: {error}; PORT=8081 make dev takes another"
-    return f"{stack.start_gateway(port)}/metrics, /breaker, /readyz"
 
 
 def _welcome(url: str, gateway: str, stack: Stack) -> str:
