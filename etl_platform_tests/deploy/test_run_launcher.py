@@ -209,6 +209,8 @@ def test_the_cluster_refuses_a_job_that_a_real_one_would_refuse(deployment: Depl
 def _assert_pod_is_confined(job: Body) -> None:
     assert job["metadata"]["namespace"] == NAMESPACE
     assert job["spec"]["ttlSecondsAfterFinished"] > 0
+    # NetworkPolicies choose runs by it.
+    assert job["spec"]["template"]["metadata"]["labels"]["app"] == "file-processing-run"
     pod = job["spec"]["template"]["spec"]
     assert pod["serviceAccountName"] == "file-processing-sa"
     assert pod["securityContext"]["runAsNonRoot"] is True
