@@ -21,6 +21,9 @@ resource "aws_s3_bucket" "made" {
   for_each = local.made_buckets
 
   bucket = each.key
+
+  # Destroyed before the key: a bucket that still holds something must not lose the key of it.
+  depends_on = [aws_kms_key.data]
 }
 
 resource "aws_s3_bucket_versioning" "made" {

@@ -3,7 +3,7 @@
 resource "aws_ecr_repository" "file_processing" {
   name                 = var.ecr_repository_name
   image_tag_mutability = "IMMUTABLE"
-  force_delete         = true # images can be built again; data can't, so buckets that hold any are not destroyed
+  force_delete         = true # images can be built again
 
   image_scanning_configuration {
     scan_on_push = true
@@ -12,6 +12,11 @@ resource "aws_ecr_repository" "file_processing" {
   encryption_configuration {
     encryption_type = "KMS"
     kms_key         = aws_kms_key.platform.arn
+  }
+
+  # ecr_put.sh may have made it, with another encryption: to change that would delete the images that run.
+  lifecycle {
+    ignore_changes = [encryption_configuration]
   }
 }
 
