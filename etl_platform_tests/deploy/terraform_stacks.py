@@ -25,9 +25,24 @@ provider "aws" {
   s3_use_path_style = true
 }
 """
-# What moto cannot do: it knows no EKS add-ons, and its clusters have no security group.
-_WITHOUT_ADD_ONS = """
+# What moto cannot do: it knows no EKS add-ons, no rotation without a Lambda function, and its clusters have no security
+# group.
+_WHAT_MOTO_LACKS = """
+data "aws_eks_addon_version" "default" {
+  for_each = toset([])
+}
+
 resource "aws_eks_addon" "network" {
+  count         = 0
+  addon_version = null
+}
+
+resource "aws_eks_addon" "on_nodes" {
+  for_each      = toset([])
+  addon_version = null
+}
+
+resource "aws_secretsmanager_secret_rotation" "database" {
   count = 0
 }
 
@@ -38,9 +53,7 @@ resource "aws_vpc_security_group_ingress_rule" "database" {
 """
 # What moto takes and tells otherwise when it is asked again. The second plan says nothing of these.
 _FORGOTTEN = {
-    "aws_db_instance.dagster": (
-        "final_snapshot_identifier, performance_insights_enabled, performance_insights_kms_key_id"
-    ),
+    "aws_db_instance.dagster": "performance_insights_enabled, performance_insights_kms_key_id",
     "aws_db_parameter_group.dagster": "parameter",
     "aws_eks_cluster.this": "access_config",
     "aws_eks_node_group.this": "remote_access, update_config",
@@ -74,7 +87,7 @@ class Workplace:
         if self.endpoint_url:
             (self._terraform(NETWORK) / "moto_override.tf").write_text(_PATH_STYLE)
             (self._terraform(PROCESSING) / "moto_override.tf").write_text(
-                _PATH_STYLE + _WITHOUT_ADD_ONS + "".join(_ignoring(*entry) for entry in _FORGOTTEN.items())
+                _PATH_STYLE + _WHAT_MOTO_LACKS + "".join(_ignoring(*entry) for entry in _FORGOTTEN.items())
             )
 
     @property

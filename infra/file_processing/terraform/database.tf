@@ -99,7 +99,7 @@ resource "aws_db_instance" "dagster" {
   copy_tags_to_snapshot     = true
   deletion_protection       = var.db_deletion_protection
   skip_final_snapshot       = false
-  final_snapshot_identifier = "${local.database_identifier}-last-${formatdate("YYYYMMDDhhmmss", plantimestamp())}"
+  final_snapshot_identifier = "${local.database_identifier}-last-${formatdate("YYYYMMDDhhmmss", terraform_data.database_made_at.output)}"
 
   auto_minor_version_upgrade      = true
   enabled_cloudwatch_logs_exports = ["postgresql"]
@@ -109,10 +109,28 @@ resource "aws_db_instance" "dagster" {
   performance_insights_kms_key_id = aws_kms_key.platform.arn
 
   depends_on = [aws_cloudwatch_log_group.database]
+}
 
-  # The time it was made at: a fixed name would be taken when a second database is destroyed.
+# A fixed name of the last snapshot would be taken when a second database is destroyed. Kept here and not by ignoring
+# changes of the database, because one that was restored and imported has no such name yet.
+resource "terraform_data" "database_made_at" {
+  input            = plantimestamp()
+  triggers_replace = [var.db_name, var.db_username] # with another of these it is another database
+
   lifecycle {
-    ignore_changes = [final_snapshot_identifier]
+    ignore_changes = [input]
+  }
+}
+
+# Pods hold a copy of the password, so the seven days of RDS would stop the platform once a week.
+resource "aws_secretsmanager_secret_rotation" "database" {
+  count = local.rds_keeps_password ? 1 : 0
+
+  secret_id          = aws_db_instance.dagster.master_user_secret[0].secret_arn
+  rotate_immediately = false
+
+  rotation_rules {
+    automatically_after_days = var.db_password_rotation_days
   }
 }
 

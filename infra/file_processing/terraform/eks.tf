@@ -123,13 +123,40 @@ resource "aws_eks_node_group" "this" {
   }
 
   depends_on = [aws_iam_role_policy_attachment.nodes, aws_eks_addon.network]
+
+  # Whoever scales the group, a person or an autoscaler, is not undone by the next apply.
+  lifecycle {
+    ignore_changes = [scaling_config[0].desired_size]
+  }
+}
+
+# The version that EKS takes for this Kubernetes: without one, an add-on stays behind when the cluster is upgraded.
+data "aws_eks_addon_version" "default" {
+  for_each = toset(["vpc-cni", "kube-proxy", "coredns"])
+
+  addon_name         = each.key
+  kubernetes_version = var.kubernetes_version
 }
 
 # Without it the chart's NetworkPolicies are accepted and not enforced.
 resource "aws_eks_addon" "network" {
   cluster_name                = aws_eks_cluster.this.name
   addon_name                  = "vpc-cni"
+  addon_version               = data.aws_eks_addon_version.default["vpc-cni"].version
   resolve_conflicts_on_create = "OVERWRITE"
   resolve_conflicts_on_update = "OVERWRITE"
   configuration_values        = jsonencode({ enableNetworkPolicy = "true" })
+}
+
+# EKS puts both into a new cluster by itself and upgrades neither.
+resource "aws_eks_addon" "on_nodes" {
+  for_each = toset(["kube-proxy", "coredns"])
+
+  cluster_name                = aws_eks_cluster.this.name
+  addon_name                  = each.key
+  addon_version               = data.aws_eks_addon_version.default[each.key].version
+  resolve_conflicts_on_create = "OVERWRITE"
+  resolve_conflicts_on_update = "OVERWRITE"
+
+  depends_on = [aws_eks_node_group.this]
 }

@@ -1,4 +1,5 @@
 # File events and emails, each with a dead-letter queue. Emails may come from queues that are there already.
+# How long a message stays hidden, the platform says with each receive (VISIBILITY_TIMEOUT_SECONDS).
 
 locals {
   fourteen_days_s   = 14 * 24 * 3600
@@ -6,10 +7,9 @@ locals {
 }
 
 resource "aws_sqs_queue" "file_events" {
-  name                       = var.queue_name
-  visibility_timeout_seconds = var.visibility_timeout_seconds
-  message_retention_seconds  = local.fourteen_days_s
-  kms_master_key_id          = aws_kms_key.data.arn
+  name                      = var.queue_name
+  message_retention_seconds = local.fourteen_days_s
+  kms_master_key_id         = aws_kms_key.data.arn
 
   redrive_policy = jsonencode({
     deadLetterTargetArn = aws_sqs_queue.file_events_dlq.arn
@@ -42,10 +42,9 @@ resource "aws_sqs_queue" "file_events_dlq" {
 resource "aws_sqs_queue" "email" {
   count = var.create_email_queues ? 1 : 0
 
-  name                       = var.email_queue_name
-  visibility_timeout_seconds = var.visibility_timeout_seconds
-  message_retention_seconds  = local.fourteen_days_s
-  kms_master_key_id          = aws_kms_key.data.arn
+  name                      = var.email_queue_name
+  message_retention_seconds = local.fourteen_days_s
+  kms_master_key_id         = aws_kms_key.data.arn
 
   redrive_policy = jsonencode({
     deadLetterTargetArn = aws_sqs_queue.email_dlq[0].arn

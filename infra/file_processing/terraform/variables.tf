@@ -68,8 +68,8 @@ variable "cluster_name" {
   nullable    = false
 
   validation {
-    condition     = can(regex("^[a-zA-Z0-9][a-zA-Z0-9-]{0,59}$", var.cluster_name))
-    error_message = "cluster_name takes at most 60 letters, digits and hyphens."
+    condition     = can(regex("^[a-z][a-z0-9-]{0,43}[a-z0-9]$", var.cluster_name)) && !strcontains(var.cluster_name, "--")
+    error_message = "cluster_name takes 2 to 45 small letters, digits and single hyphens, a letter first: roles and the database are named after it."
   }
 }
 
@@ -86,7 +86,7 @@ variable "kubernetes_version" {
 }
 
 variable "public_access_cidrs" {
-  description = "Networks from which kubectl, helm and manage.sh may reach the cluster's API over the internet. Empty: only from inside the VPC."
+  description = "Networks from which kubectl, helm and manage.sh may reach the cluster's API over the internet. Empty: from none."
   type        = list(string)
   default     = []
   nullable    = false
@@ -97,22 +97,46 @@ variable "public_access_cidrs" {
   }
 }
 
-variable "node_instance_types" {
-  description = "Instance types of the nodes. A run asks for about 1 GiB, and MAX_RUNS_IN_FLIGHT (10) of them may be there at once."
+variable "private_access_cidrs" {
+  description = "Networks in the VPC, or led into it, from which kubectl, helm and manage.sh may reach the cluster's API at its private address."
   type        = list(string)
-  default     = ["m6i.large"]
+  default     = []
+  nullable    = false
+
+  validation {
+    condition     = alltrue([for cidr in var.private_access_cidrs : can(cidrhost(cidr, 0)) && !endswith(cidr, "/0")])
+    error_message = "private_access_cidrs takes networks such as 10.40.0.0/16, and not the whole internet."
+  }
+}
+
+variable "cluster_admin_arns" {
+  description = "IAM roles and users that may deploy and look, besides the one that made the cluster, which must not stand here."
+  type        = list(string)
+  default     = []
+  nullable    = false
+
+  validation {
+    condition     = alltrue([for arn in var.cluster_admin_arns : can(regex("^arn:aws[a-z-]*:iam::[0-9]{12}:(role|user)/[A-Za-z0-9+=,.@_/-]+$", arn))])
+    error_message = "cluster_admin_arns takes ARNs of roles and users, arn:<partition>:iam::<account>:role/<name>; a session of a role has the role's."
+  }
+}
+
+variable "node_instance_types" {
+  description = "Instance types of the nodes. A run asks for a whole CPU and 1 GiB: three fit on an m6i.xlarge beside the pods that every node has."
+  type        = list(string)
+  default     = ["m6i.xlarge"]
   nullable    = false
 
   validation {
     condition     = length(var.node_instance_types) > 0
-    error_message = "node_instance_types takes one type at least, such as m6i.large."
+    error_message = "node_instance_types takes one type at least, such as m6i.xlarge."
   }
 }
 
 variable "node_count" {
-  description = "Nodes: least, most, and how many to begin with."
+  description = "Nodes: least, most, and how many to begin with. Four hold the ten runs that may be there at once; more come only by an autoscaler or by hand."
   type        = object({ min = number, max = number, desired = number })
-  default     = { min = 2, max = 6, desired = 2 }
+  default     = { min = 2, max = 6, desired = 4 }
   nullable    = false
 
   validation {
@@ -152,8 +176,13 @@ variable "service_account_name" {
   nullable    = false
 
   validation {
-    condition     = can(regex("^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$", var.service_account_name))
+    condition     = can(regex("^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$", var.service_account_name))
     error_message = "service_account_name takes small letters, digits, dots and hyphens: the role trusts exactly this name."
+  }
+
+  validation {
+    condition     = length("${var.cluster_name}-${var.service_account_name}") <= 64
+    error_message = "service_account_name and cluster_name have 63 characters at most: the role is named after both."
   }
 }
 

@@ -93,18 +93,6 @@ variable "dlq_name" {
   nullable    = false
 }
 
-variable "visibility_timeout_seconds" {
-  description = "How long a received message stays hidden; the platform's VISIBILITY_TIMEOUT_SECONDS."
-  type        = number
-  default     = 300
-  nullable    = false
-
-  validation {
-    condition     = var.visibility_timeout_seconds >= 10 && var.visibility_timeout_seconds <= 43200
-    error_message = "visibility_timeout_seconds takes 10 to 43200."
-  }
-}
-
 variable "create_email_queues" {
   description = "Make the email queue and its dead-letter queue. False: they are there already, in this account and region."
   type        = bool

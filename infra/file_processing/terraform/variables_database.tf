@@ -25,7 +25,7 @@ variable "db_username" {
 }
 
 variable "db_password" {
-  description = "Its password. Null: RDS makes one, keeps it in Secrets Manager and rotates it."
+  description = "Its password. Null: RDS makes one, keeps it in Secrets Manager and changes it after db_password_rotation_days."
   type        = string
   default     = null
   sensitive   = true
@@ -41,6 +41,18 @@ variable "db_password_version" {
   type        = number
   default     = 1
   nullable    = false
+}
+
+variable "db_password_rotation_days" {
+  description = "Days after which RDS changes a password of its own making. Pods lack the new one until manage.sh apply, so change it earlier, at an hour of your choice."
+  type        = number
+  default     = 365
+  nullable    = false
+
+  validation {
+    condition     = var.db_password_rotation_days >= 1 && var.db_password_rotation_days <= 1000
+    error_message = "db_password_rotation_days takes 1 to 1000."
+  }
 }
 
 variable "db_instance_class" {

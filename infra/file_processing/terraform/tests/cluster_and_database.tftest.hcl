@@ -28,6 +28,55 @@ run "the_cluster_is_reached_from_inside_alone_unless_networks_are_named" {
   }
 }
 
+run "add_ons_have_the_version_that_goes_with_the_cluster" {
+  command = plan
+
+  assert {
+    condition     = alltrue([for version in data.aws_eks_addon_version.default : version.kubernetes_version == aws_eks_cluster.this.version])
+    error_message = "versions for another Kubernetes"
+  }
+
+  assert {
+    condition = {
+      for addon in concat([aws_eks_addon.network], values(aws_eks_addon.on_nodes)) : addon.addon_name => addon.addon_version
+    } == { for name in ["coredns", "kube-proxy", "vpc-cni"] : name => "v1.2.3-eksbuild.4" }
+    error_message = "an add-on stays behind"
+  }
+}
+
+run "only_the_maker_of_the_cluster_is_let_in_unless_others_are_named" {
+  command = plan
+
+  assert {
+    condition     = length(aws_eks_access_entry.admin) == 0 && length(aws_vpc_security_group_ingress_rule.api) == 0
+    error_message = "somebody else is let in"
+  }
+}
+
+run "others_who_are_named_may_deploy_from_networks_that_are_named" {
+  command = plan
+
+  variables {
+    cluster_admin_arns   = ["arn:aws-us-gov:iam::111122223333:role/deployers"]
+    private_access_cidrs = ["10.40.0.0/16"]
+  }
+
+  assert {
+    condition = (
+      one(values(aws_eks_access_policy_association.admin)).principal_arn == "arn:aws-us-gov:iam::111122223333:role/deployers"
+      && one(values(aws_eks_access_policy_association.admin)).policy_arn == "arn:aws-us-gov:eks::aws:cluster-access-policy/AmazonEKSClusterAdminPolicy"
+    )
+    error_message = "the role may not deploy"
+  }
+
+  assert {
+    condition = [
+      for rule in aws_vpc_security_group_ingress_rule.api : "${rule.security_group_id} ${rule.cidr_ipv4} ${rule.from_port}-${rule.to_port}"
+    ] == ["sg-0c 10.40.0.0/16 443-443"]
+    error_message = "the API is not reached from there"
+  }
+}
+
 run "a_network_that_is_not_there_is_told" {
   command = plan
 
@@ -88,6 +137,15 @@ run "rds_keeps_the_password_unless_one_is_given" {
 
   assert {
     condition = (
+      aws_secretsmanager_secret_rotation.database[0].secret_id == output.database_secret_arn
+      && aws_secretsmanager_secret_rotation.database[0].rotation_rules[0].automatically_after_days == 365
+      && !aws_secretsmanager_secret_rotation.database[0].rotate_immediately
+    )
+    error_message = "RDS changes the password every seven days, or at once"
+  }
+
+  assert {
+    condition = (
       !aws_db_instance.dagster.publicly_accessible && aws_db_instance.dagster.storage_encrypted && aws_db_instance.dagster.deletion_protection
       && contains([for parameter in aws_db_parameter_group.dagster.parameter : "${parameter.name}=${parameter.value}"], "rds.force_ssl=1")
     )
@@ -114,8 +172,8 @@ run "a_password_that_is_given_is_set_and_not_kept_in_the_state" {
   }
 
   assert {
-    condition     = output.database_secret_arn == null
-    error_message = "a secret was told that is not there"
+    condition     = output.database_secret_arn == null && length(aws_secretsmanager_secret_rotation.database) == 0
+    error_message = "a secret was told, or rotated, that is not there"
   }
 }
 

@@ -11,33 +11,34 @@ run "wrong_values" {
   variables {
     bucket_is_versioned = true
 
-    aws_region                 = "us gov"
-    vpc_id                     = "my-vpc"
-    private_subnet_ids         = ["subnet-01"]
-    cluster_name               = "a_b"
-    kubernetes_version         = "1.33.1"
-    public_access_cidrs        = ["0.0.0.0/0"]
-    node_instance_types        = []
-    node_count                 = { min = 3, max = 2, desired = 3 }
-    oidc_thumbprint            = "9E:99"
-    namespace                  = "File_Processing"
-    service_account_name       = "Sa"
-    image                      = "registry.example/etl:latest"
-    bucket_name                = "My_Bucket"
-    source_prefix              = "bronze/in/"
-    noncurrent_version_days    = 1
-    sns_endpoint_url           = "http://gateway.example/"
-    visibility_timeout_seconds = 5
-    attachments_source_bucket  = "documents"
-    kms_key_arns               = ["alias/data"]
-    db_name                    = "Dagster"
-    db_username                = "postgres"
-    db_password                = "short"
-    db_instance_class          = "t4g.medium"
-    db_backup_days             = 0
-    alarm_topic_arn            = "on-call"
-    queue_age_alarm_seconds    = 1
-    log_days                   = 7
+    aws_region                = "us gov"
+    vpc_id                    = "my-vpc"
+    private_subnet_ids        = ["subnet-01"]
+    cluster_name              = "a_b"
+    kubernetes_version        = "1.33.1"
+    public_access_cidrs       = ["0.0.0.0/0"]
+    private_access_cidrs      = ["10.0.0.1"]
+    cluster_admin_arns        = ["arn:aws-us-gov:sts::111122223333:assumed-role/deployer/me"]
+    node_instance_types       = []
+    node_count                = { min = 3, max = 2, desired = 3 }
+    oidc_thumbprint           = "9E:99"
+    namespace                 = "File_Processing"
+    image                     = "registry.example/etl:latest"
+    bucket_name               = "My_Bucket"
+    source_prefix             = "bronze/in/"
+    noncurrent_version_days   = 1
+    sns_endpoint_url          = "http://gateway.example/"
+    attachments_source_bucket = "documents"
+    kms_key_arns              = ["alias/data"]
+    db_name                   = "Dagster"
+    db_username               = "postgres"
+    db_password               = "short"
+    db_password_rotation_days = 0
+    db_instance_class         = "t4g.medium"
+    db_backup_days            = 0
+    alarm_topic_arn           = "on-call"
+    queue_age_alarm_seconds   = 1
+    log_days                  = 7
   }
 
   expect_failures = [
@@ -47,26 +48,74 @@ run "wrong_values" {
     var.cluster_name,
     var.kubernetes_version,
     var.public_access_cidrs,
+    var.private_access_cidrs,
+    var.cluster_admin_arns,
     var.node_instance_types,
     var.node_count,
     var.oidc_thumbprint,
     var.namespace,
-    var.service_account_name,
     var.image,
     var.bucket_name,
     var.source_prefix,
     var.noncurrent_version_days,
     var.sns_endpoint_url,
-    var.visibility_timeout_seconds,
     var.attachments_source_bucket,
     var.kms_key_arns,
     var.db_name,
     var.db_username,
     var.db_password,
+    var.db_password_rotation_days,
     var.db_instance_class,
     var.db_backup_days,
     var.alarm_topic_arn,
     var.queue_age_alarm_seconds,
     var.log_days,
   ]
+}
+
+# RDS and IAM refuse these names when half of the stack stands.
+run "a_name_that_is_too_long_for_others_made_of_it" {
+  command = plan
+
+  variables {
+    bucket_is_versioned = true
+    cluster_name        = "a-cluster-with-a-name-of-just-46-characters-ab"
+  }
+
+  expect_failures = [var.cluster_name]
+}
+
+run "a_name_that_is_none_for_a_database" {
+  command = plan
+
+  variables {
+    bucket_is_versioned = true
+    cluster_name        = "File-Processing"
+  }
+
+  expect_failures = [var.cluster_name]
+}
+
+# Not with the others: where a name that it is held against is wrong, Terraform says nothing of it.
+run "a_service_account_that_kubernetes_refuses" {
+  command = plan
+
+  variables {
+    bucket_is_versioned  = true
+    service_account_name = "Sa"
+  }
+
+  expect_failures = [var.service_account_name]
+}
+
+run "a_service_account_that_makes_the_name_of_the_role_too_long" {
+  command = plan
+
+  variables {
+    bucket_is_versioned  = true
+    cluster_name         = "a-cluster-with-a-name-of-just-45-characters-a"
+    service_account_name = "a-service-account-a"
+  }
+
+  expect_failures = [var.service_account_name]
 }

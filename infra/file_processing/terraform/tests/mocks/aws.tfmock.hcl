@@ -30,6 +30,11 @@ mock_data "aws_sqs_queue" {
   defaults        = { arn = "arn:aws-us-gov:sqs:us-gov-west-1:111122223333:adopted", url = "https://sqs.us-gov-west-1.amazonaws.com/111122223333/adopted" }
 }
 
+mock_data "aws_eks_addon_version" {
+  override_during = plan
+  defaults        = { version = "v1.2.3-eksbuild.4" }
+}
+
 mock_resource "aws_kms_key" {
   override_during = plan
   defaults        = { arn = "arn:aws-us-gov:kms:us-gov-west-1:111122223333:key/made" }
