@@ -29,6 +29,7 @@ OUTPUTS = {
     "email_queue_url": "https://sqs.us-gov-west-1.amazonaws.com/123456789012/email-validation-queue",
     "email_dlq_url": "https://sqs.us-gov-west-1.amazonaws.com/123456789012/email-validation-dlq",
     "email_bucket_name": "etl-email-archive",
+    "email_kms_key_arn": "arn:aws-us-gov:kms:us-gov-west-1:123456789012:key/0a1b",
     "attachments_source_bucket": None,
     "attachments_destination_bucket": None,
     "topic_arn": "arn:aws-us-gov:sns:us-gov-west-1:123456789012:file-processing-topic",

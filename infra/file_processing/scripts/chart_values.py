@@ -13,6 +13,7 @@ SETTINGS = {
     "EMAIL_QUEUE_URL": "email_queue_url",
     "EMAIL_DLQ_URL": "email_dlq_url",
     "EMAIL_BUCKET_NAME": "email_bucket_name",
+    "EMAIL_KMS_KEY_ID": "email_kms_key_arn",
     "ATTACHMENTS_SOURCE_BUCKET": "attachments_source_bucket",
     "ATTACHMENTS_DESTINATION_BUCKET": "attachments_destination_bucket",
     "GATEWAY_ALLOWED_TOPIC_ARNS": "topic_arn",

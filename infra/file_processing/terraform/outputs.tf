@@ -95,6 +95,11 @@ output "attachments_destination_bucket" {
   value       = var.attachments_destination_bucket == "" ? null : var.attachments_destination_bucket
 }
 
+output "email_kms_key_arn" {
+  description = "EMAIL_KMS_KEY_ID of the email archive; null where its bucket was there before and has a key of its own."
+  value       = var.create_email_bucket ? aws_kms_key.data.arn : null
+}
+
 output "kms_key_arns" {
   description = "Keys that the pods may use; the first is the one of what is made here."
   value       = local.usable_keys
