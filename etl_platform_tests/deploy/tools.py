@@ -8,12 +8,7 @@ from etl_platform.local.stack import REPOSITORY
 
 OWN = REPOSITORY / ".deploy" / "bin"
 _MIRROR_VARIABLE = "TF_PLUGIN_MIRROR"
-_MIRROR_PLACES = (
-    "/opt/tf-plugins",
-    "/usr/share/terraform/plugins",
-    "/usr/local/share/terraform/plugins",
-    "~/.terraform.d/plugins",
-)
+_MIRROR_PLACES = ("/opt/*", "/usr/share/terraform/*", "/usr/local/share/terraform/*", "~/.terraform.d/*")
 
 
 class MissingToolError(Exception):
@@ -34,11 +29,12 @@ def terraform_mirror() -> Path:
     TF_PLUGIN_MIRROR names it; without it the usual places are looked at.
     """
     named = os.environ.get(_MIRROR_VARIABLE)
-    places = [Path(place).expanduser() for place in ([named] if named else _MIRROR_PLACES)]
-    for place in places:
-        if next(place.glob("*/hashicorp/aws/*/*/terraform-provider-aws*"), None):
-            return place
+    for pattern in [named] if named else _MIRROR_PLACES:
+        place = Path(pattern).expanduser()
+        for mirror in sorted(place.parent.glob(place.name)):
+            if next(mirror.glob("*/hashicorp/aws/*/*/terraform-provider-aws*"), None):
+                return mirror
     raise MissingToolError(
-        f"no mirror with terraform-provider-aws in {', '.join(map(str, places))}; make one with "
+        f"no mirror with terraform-provider-aws in {named or ', '.join(_MIRROR_PLACES)}; make one with "
         f"terraform providers mirror DIR, and set {_MIRROR_VARIABLE}=DIR"
     )
