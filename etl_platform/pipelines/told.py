@@ -23,7 +23,7 @@ def was_told(instance: dg.DagsterInstance, record: Mapping[str, Any]) -> bool:
         dg.AssetKey(["bronze", record["dataset"]]), asset_partitions=[record["agency"]], after_timestamp=since
     )
     return any(
-        said.metadata["delivery_id"].value == record["delivery_id"]
+        (told := said.metadata.get("delivery_id")) is not None and told.value == record["delivery_id"]
         for fetch in (instance.fetch_materializations, instance.fetch_observations)
         for said in _said(fetch, wanted)
         if outcome_told(said) not in {None, Outcome.DUPLICATE} and not is_told_again(said)
