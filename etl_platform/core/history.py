@@ -29,21 +29,32 @@ def histories(records: Iterable[Record], facts: Iterable[Record]) -> dict[tuple[
         records: of arrivals and reprocessings.
         facts: what was learned later; only successors are looked at, for a replay has a record of its own.
     """
-    successors = {fact["delivery_id"]: fact["superseded_by"] for fact in facts if fact["fact"] == "superseded"}
-    arrivals, replays = [], defaultdict(list)
+    arrivals: list[Record] = []
+    replays: dict[str, list[Record]] = defaultdict(list)
     for record in records:
         if record["attempt"]["cause"] == Cause.EVENT:
             arrivals.append(record)
         else:
             replays[record["delivery_id"]].append(record)
+    supersessions = [*arrivals, *(fact for fact in facts if fact["fact"] == "superseded")]
+    successors = {one["delivery_id"]: one["superseded_by"] for one in supersessions if one["superseded_by"]}
+
+    def age(record: Record) -> tuple[str, str, int]:
+        # S3 tells a whole second, and an event of a test or of an older store no sequencer.
+        written, sequencer = record["source"]["last_modified"], record["source"]["sequencer"]
+        return str(written), str(sequencer or ""), -_newer_ones(record["delivery_id"], successors)
+
     chains: dict[tuple[str, str], list[Entry]] = defaultdict(list)
-    for record in sorted(arrivals, key=_age, reverse=True):
+    for record in sorted(arrivals, key=age, reverse=True):
         identity = record["delivery_id"]
-        successor = successors.get(identity) or record["superseded_by"]
         later = sorted(replays[identity], key=lambda one: str(one["attempt"]["ended_at"]), reverse=True)
-        chains[record["dataset"], record["source"]["key"]].append(Entry(record, successor, tuple(later)))
+        chains[record["dataset"], record["source"]["key"]].append(Entry(record, successors.get(identity), tuple(later)))
     return dict(sorted(chains.items()))
 
 
-def _age(record: Record) -> tuple[str, str]:
-    return str(record["source"]["last_modified"]), str(record["source"]["sequencer"] or "")
+def _newer_ones(identity: str, successors: Mapping[str, str]) -> int:
+    """How many deliveries superseded this one, one after the other."""
+    met = [identity]
+    while (newer := successors.get(met[-1])) and newer not in met:
+        met.append(newer)
+    return len(met) - 1
