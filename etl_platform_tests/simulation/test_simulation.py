@@ -20,7 +20,8 @@ def test_a_thousand_schedules_end_as_the_plain_one_and_meet_every_fault() -> Non
     assert tally.unmet() == []
 
 
-@pytest.mark.parametrize("seed", ["7", "25", "208"])
+# In the last two, processes die with several greenlets.
+@pytest.mark.parametrize("seed", ["7", "155", "211"])
 def test_a_seed_takes_the_same_steps_every_time(seed: str) -> None:
     steps = trace(seed)
 

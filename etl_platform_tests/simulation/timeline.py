@@ -35,7 +35,8 @@ class Process:
 
     def __init__(self, name: str) -> None:
         self.name, self.alive = name, True
-        self.greenlets: set[greenlet] = set()
+        # A set would go by their addresses, and so differ from one run to the next.
+        self.greenlets: dict[greenlet, None] = {}
 
 
 class Timeline:
@@ -66,12 +67,12 @@ class Timeline:
             except BaseException as error:  # noqa: BLE001 - what escapes a process ends the simulation
                 self.failure = self.failure or error
             finally:
-                process.greenlets.discard(getcurrent())
+                process.greenlets.pop(getcurrent(), None)
                 self._processes.pop(getcurrent(), None)
                 self._tickets.pop(getcurrent(), None)
 
         made = greenlet(run, self._hub)
-        process.greenlets.add(made)
+        process.greenlets[made] = None
         self._processes[made] = process
         self._wake(made, after)
 
