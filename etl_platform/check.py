@@ -28,6 +28,7 @@ from etl_platform.core.rules import compile_contract
 from etl_platform.split import QUARANTINE, SILVER, Progress, split
 
 QUARANTINE_CSV, REPORT = "quarantine.csv", "report.json"
+RESULTS = (SILVER, QUARANTINE, QUARANTINE_CSV, REPORT)
 
 
 def check_file(
@@ -58,7 +59,7 @@ def check_file(
         raise ValueError(f"{contract.path} asks for freshness, which needs the day of delivery")
     # Before the file is opened: a broken rule is the contract's fault, whatever the file is like.
     load_transform(contract, compile_contract(contract, {}).schema)
-    for name in (SILVER, QUARANTINE, QUARANTINE_CSV, REPORT):
+    for name in RESULTS:
         (out_dir / name).unlink(missing_ok=True)
     table: Table | None = None
     try:

@@ -4,6 +4,7 @@ Exit 0 good, 1 bad data or failure, 2 usage or contract error.
 """
 
 import argparse
+import io
 import os
 import sys
 from pathlib import Path
@@ -31,6 +32,10 @@ _GROUPS = (check, contracts, api, status, history, quarantine, replay, reconcile
 
 def main(argv: list[str] | None = None) -> int:
     """Entry point of ``etl-platform`` and ``python -m etl_platform``."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # A console of another encoding than UTF-8 has no arrow, and a file's name may hold bytes that are no text.
+            stream.reconfigure(errors="replace")
     parser = _parser()
     arguments = parser.parse_args(argv)
     try:

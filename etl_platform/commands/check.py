@@ -37,7 +37,7 @@ def _check(arguments: argparse.Namespace) -> int:
         raise UsageError("--profile-only reads without a contract; leave --contract out")
     contract = None if arguments.profile_only else _contract_for(arguments, load_settings())
     progress = ProgressLine()
-    from etl_platform.check import check_file, profile_file, write_report
+    from etl_platform.check import RESULTS, check_file, profile_file, write_report
 
     with tempfile.TemporaryDirectory(prefix="etl-platform-") as scratch:
         out = arguments.out or Path(scratch)
@@ -45,6 +45,8 @@ def _check(arguments: argparse.Namespace) -> int:
             out.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise UsageError(f"--out {out}: {error.strerror}") from None
+        if any(path.exists() and path.samefile(arguments.file) for path in map(out.joinpath, RESULTS)):
+            raise UsageError(f"--out {out}: {arguments.file} would be overwritten there; name another folder")
         try:
             result = (
                 check_file(arguments.file, contract, out, progress, as_of=datetime.now(UTC).date())

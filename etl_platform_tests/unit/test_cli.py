@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -118,6 +119,24 @@ def test_what_makes_no_sense_exits_2_and_says_so_on_stderr(
     assert out == ""
     assert err.strip()
     assert "Traceback" not in err
+
+
+@pytest.mark.parametrize("name", ["silver.parquet", "quarantine.parquet", "quarantine.csv", "report.json"])
+@pytest.mark.parametrize("more", [["--contract", "officer_detail"], ["--profile-only"]])
+def test_a_file_that_the_result_would_overwrite_stays_as_it_is(
+    capsys: pytest.CaptureFixture[str], name: str, more: list[str]
+) -> None:
+    code, _, err = call(capsys, "check", write(f"result/{name}", ROSTER), "--out", "result", *more)
+    assert (code, Path("result", name).read_text("utf-8")) == (2, ROSTER)
+    assert "name another folder" in err
+
+
+def test_a_console_without_the_letters_of_a_verdict_shows_the_rest() -> None:
+    renamed = write("Officer_Detail.csv", ROSTER.replace("officer_id", "tax_number"))
+    command = [sys.executable, "-m", "etl_platform", "check", renamed]
+    done = subprocess.run(command, env={**os.environ, "PYTHONIOENCODING": "cp1252"}, capture_output=True, check=False)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert b"tax_number ? officer_id" in done.stdout
 
 
 @pytest.mark.parametrize("more", [[], ["--profile-only"]])
