@@ -21,6 +21,8 @@ _WIDE_ASCII = 0.1
 _LINE_END = re.compile(rb"\r\n?|\n")
 _RUN = re.compile(r"[^\0-\x7f\xa0\u2013-\u201d\u2022\u2026]{3,}")
 """Letters and signs beyond ASCII in a row; blanks, dashes, quotation marks and dots do not count."""
+_UTF8_LETTER = re.compile(rb"((?:[\xc2-\xc5]|\xe2[\x80\x82\x84])[\x80-\xbf])")
+"""Letters and signs of the West as UTF-8; as cp1252 the same bytes are ``Ã©`` or ``â€™``, which no word has."""
 _COMMON = frozenset("áéíóúñüçèêàâôîûëïöäßÁÉÍÓÚÑÜÇÈÊÀÂÔÎÛËÏÖÄ")
 _AMID = re.compile(r"(?<=[A-Za-z])[¡¢£¤¥¦§©¬¯±µ¶¿\u201a„…†‡‰\u2039\u203a¼½¾ƒ](?=[a-z\u2013\u2014])|(?<=[a-z])[ŽŸŠŒ]")
 """Signs amid a word, as letters of DOS and old Macs turn into."""
@@ -139,7 +141,18 @@ def _utf8_or_cp1252(line: bytes) -> str:
     try:
         return line.decode()
     except UnicodeDecodeError:
-        return line.decode("cp1252", errors="replace")
+        return western_text(line, errors="replace")[0]
+
+
+def western_text(line: bytes, *, errors: str = "strict") -> tuple[str, bool]:
+    """A line that is not all UTF-8 as cp1252, but for its letters of UTF-8; and whether it has any.
+
+    Raises:
+        UnicodeDecodeError: a byte that neither has.
+    """
+    other, *rest = _UTF8_LETTER.split(line)
+    parts = [part.decode("cp1252" if place % 2 else "utf-8", errors) for place, part in enumerate(rest)]
+    return other.decode("cp1252", errors) + "".join(parts), bool(rest)
 
 
 def lines_bytes(sample: bytes, text: str, encoding: Encoding, lines: int) -> tuple[int, bool]:

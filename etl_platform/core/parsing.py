@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
-from etl_platform.core.encodings import foreign_signs
+from etl_platform.core.encodings import foreign_signs, western_text
 from etl_platform.core.errors import UnreadableFileError
 from etl_platform.core.margins import Dropped, repeated_header
 from etl_platform.core.rule_names import BAD_QUOTE, LINE, OVERFLOW, TOO_FEW, TOO_MANY
@@ -307,13 +307,14 @@ def _decode_line(line: bytes, number: int, notes: ReadNotes) -> bytes:
         notes.utf8_lines += 1
         return line
     try:
-        text = line.decode("cp1252")
+        text, both = western_text(line)
     except UnicodeDecodeError as error:
         raise UnreadableFileError(
             "encoding_undecidable",
-            f"line {number} has the byte 0x{line[error.start]:02X}, which is neither UTF-8 nor Windows-1252; "
+            f"line {number} has the byte 0x{error.object[error.start]:02X}, which is neither UTF-8 nor Windows-1252; "
             "save the file as UTF-8",
             number,
         ) from None
+    notes.utf8_lines += both
     notes.see_cp1252(text, number)
     return text.encode()

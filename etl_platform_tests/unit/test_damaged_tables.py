@@ -181,6 +181,14 @@ def test_each_line_is_utf_8_or_else_cp1252(path: Path, line_end: str) -> None:
     assert table.describe()["encoding"] == "utf-8+cp1252"
 
 
+@pytest.mark.parametrize("word", ["José", "Łukasz", "“q”", "100 €", "ÁÍ"])
+def test_letters_of_utf_8_in_a_line_of_cp1252_stay_what_they_are(path: Path, word: str) -> None:
+    path.write_bytes(HEAD + b"1,%b,Mu\xf1oz\n2,Pe\xf1a,%b\n" % (word.encode(), word.encode()))
+    table, frame = read_back(path, CONTRACT)
+    assert cells_of(frame) == [("1", word, "Muñoz"), ("2", "Peña", word)]
+    assert table.describe()["encoding"] == "utf-8+cp1252"
+
+
 def test_a_utf_8_header_over_cp1252_rows_keeps_its_letters(path: Path) -> None:
     path.write_bytes("ident,label,remark,Año\n".encode() + "1,naïve,b,x\n".encode("cp1252"))
     table, _ = read_back(path, CONTRACT)
