@@ -51,7 +51,7 @@ json_values = st.recursive(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.dictionaries(st.text(), json_values, min_size=1, max_size=4))
 def test_nested_values_come_back_from_their_cell(value: dict[str, object]) -> None:
     class Exact(json.JSONEncoder):

@@ -49,7 +49,7 @@ def row(line: int, **cells: str | None) -> GivenRow:
     return GivenRow(line, None, (None, line), cells)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(st.tuples(CELLS, CELLS), min_size=1, max_size=5))
 def test_an_exported_quarantine_comes_back_cell_by_cell(tmp_path_factory: pytest.TempPathFactory, rows: Any) -> None:
     folder = tmp_path_factory.mktemp("round")

@@ -51,7 +51,7 @@ TEXTS = st.one_of(
 )
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(texts=st.lists(TEXTS, min_size=1, max_size=20))
 @pytest.mark.parametrize(("precision", "scale"), KINDS)
 def test_a_decimal_is_exactly_what_python_reads_or_breaks_its_type(
@@ -66,7 +66,7 @@ def test_a_decimal_is_exactly_what_python_reads_or_breaks_its_type(
     assert [reason == "a.type" for reason in found[REASONS]] == broken
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(texts=st.lists(st.text(st.sampled_from("0159.-$,() "), max_size=9), min_size=1, max_size=20))
 def test_money_is_exact_too(texts: list[str]) -> None:
     contract = decimal_contract("Decimal(5, 2)", customProperties=custom(formats=["money"]))

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from etl_platform.core.deliveries import Delivery, QueuedFile, SourceOrder, delivery_id, fit_runs, plan_runs
@@ -96,7 +96,6 @@ def queued(message: str, key: str, size: int | None = 1, receives: int = 1) -> Q
 FILES = st.tuples(st.none() | st.integers(0, 400), st.integers(1, 5))
 
 
-@settings(deadline=None)
 @given(st.lists(st.lists(FILES, min_size=1, max_size=4), max_size=30), st.integers(1, 20), st.integers(1, 500))
 def test_nothing_is_lost_nothing_comes_twice_and_messages_stay_whole(
     sizes: list[list[tuple[int | None, int]]], max_files: int, max_bytes: int
@@ -139,7 +138,6 @@ def test_no_messages_make_no_runs() -> None:
     assert plan_runs([]) == []
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(1, 5), st.integers(1, 400)), max_size=40), st.integers(1, 12))
 def test_what_starts_and_what_waits_is_everything_once_and_fits(files: list[tuple[int, int]], room: int) -> None:
     messages = [[queued(str(n), f"k{n}", size, receives)] for n, (receives, size) in enumerate(files)]

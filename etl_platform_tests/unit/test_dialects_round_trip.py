@@ -35,7 +35,7 @@ WORDS = st.text(st.sampled_from("abc 0129_'.-éñ"), max_size=8)
 ROWS = st.lists(
     st.tuples(st.text("abz019", min_size=1, max_size=5), TRICKY | WORDS, TRICKY | WORDS), min_size=1, max_size=25
 )
-QUIET = settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+QUIET = settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 def written(rows: list[tuple[str, ...]], delimiter: str, line_end: str, quoting: Any) -> tuple[str, list[int]]:
@@ -143,7 +143,7 @@ def test_both_readers_agree_on(chunk: bytes) -> None:
     assert_readers_agree(chunk)
 
 
-@settings(deadline=None, max_examples=600)
+@settings(max_examples=600)
 @given(chunk=RAW)
 def test_the_fast_reader_says_what_the_row_by_row_reader_says(chunk: bytes) -> None:
     assert_readers_agree(chunk)
@@ -203,7 +203,7 @@ def reference_rows(chunk: bytes) -> list[list[str]] | None:
     return rows
 
 
-@settings(deadline=None, max_examples=800)
+@settings(max_examples=800)
 @given(
     chunk=st.lists(st.sampled_from(['"', ",", "\n", "a", " b", '""', "c,d,e\n", '"x,\ny",z,w\n']), max_size=12).map(
         "".join
@@ -218,7 +218,7 @@ def test_well_formed_rows_of_the_right_width_read_as_rfc_4180_says(chunk: str) -
     assert frame[DAMAGE].null_count() == frame.height
 
 
-@settings(deadline=None, max_examples=600)
+@settings(max_examples=600)
 @given(chunk=st.text(st.sampled_from('a",\n'), max_size=20), more=st.text(st.sampled_from('a",\n'), max_size=6))
 def test_a_cut_never_goes_through_a_quoted_cell(chunk: str, more: str) -> None:
     buffer = (chunk + more).encode()

@@ -9,7 +9,7 @@ from itertools import pairwise
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from etl_platform.adapters.contract_files import load_contracts
@@ -77,7 +77,6 @@ def test_the_columns_are_the_contracts() -> None:
     assert [column.name for column in CONTRACT.columns] == SCHEMA.names()
 
 
-@settings(deadline=None)
 @given(frames())
 def test_the_csv_gives_every_value_back(rows: pl.DataFrame) -> None:
     text = csv_bytes(rows, header=True).decode("utf-8")
@@ -97,7 +96,6 @@ def test_the_csv_gives_every_value_back(rows: pl.DataFrame) -> None:
     assert back.equals(rows)
 
 
-@settings(deadline=None)
 @given(frames())
 def test_no_cell_starts_as_a_formula(rows: pl.DataFrame) -> None:
     for row in csv.reader(io.StringIO(csv_bytes(rows, header=False).decode("utf-8"), newline="")):
@@ -107,7 +105,6 @@ def test_no_cell_starts_as_a_formula(rows: pl.DataFrame) -> None:
         )
 
 
-@settings(deadline=None)
 @given(st.lists(TEXT))
 def test_a_guard_is_taken_off_again(texts: list[str | None]) -> None:
     column = pl.DataFrame({"text": pl.Series(texts, dtype=pl.String)})
@@ -183,7 +180,6 @@ def histories(draw: st.DrawFn) -> list[list[tuple[str | None, date | None, date 
     return [rows[low:high] for low, high in pairwise(edges) if high > low]
 
 
-@settings(deadline=None)
 @given(histories())
 def test_overlaps_are_those_of_a_slow_reference_wherever_batches_end(
     batches: list[list[tuple[str | None, date | None, date | None]]],
@@ -203,7 +199,6 @@ def copied(text: str | None) -> bytes:
     return "".join(escapes.get(character, character) for character in text or "").encode()
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(TEXT, TEXT), max_size=8))
 def test_what_copy_escapes_is_read_back(rows: list[tuple[str | None, str | None]]) -> None:
     taken: list[pl.DataFrame] = []

@@ -152,7 +152,7 @@ def test_a_line_feed_far_down_a_file_of_carriage_returns_ends_a_row(path: Path) 
     assert (frame.height, cells_of(frame)[-2:]) == (300_002, [("2",), ("3",)])
 
 
-@settings(deadline=None, max_examples=80, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=80, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     above=st.lists(st.sampled_from(["", "title", "naïve", '"a, b"', "x,y"]), max_size=4),
     ends=st.lists(st.sampled_from(["\r", "\n", "\r\n"]), min_size=9, max_size=9),

@@ -71,7 +71,6 @@ def test_keys_are_form_decoded_once(encoded: str, key: str) -> None:
     assert [event.key for event in parse_message(s3(record(encoded))).created] == [key]
 
 
-@settings(deadline=None)
 @given(key=st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=60))
 def test_any_key_survives_s3s_own_encoding(key: str) -> None:
     assert [event.key for event in parse_message(s3(record(quote_plus(key, safe="/")))).created] == [key]
@@ -212,7 +211,7 @@ def test_deep_nesting_is_malformed_not_a_crash(depth: int) -> None:
         assert not parsed.created
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(body=st.text(max_size=80))
 def test_no_text_raises(body: str) -> None:
     assert not parse_message(body).created
@@ -251,7 +250,7 @@ LEAVES = (
 TREES = st.recursive(LEAVES, lambda t: st.lists(t, max_size=3) | st.dictionaries(FIELDS, t, max_size=5), max_leaves=25)
 
 
-@settings(deadline=None, max_examples=400)
+@settings(max_examples=400)
 @given(document=TREES)
 def test_no_json_raises_and_every_message_is_accounted_for(document: Any) -> None:
     parsed = parse_message(json.dumps(document))

@@ -19,7 +19,7 @@ CONTRACT = contract_of(
 EPOCH = datetime(1899, 12, 30)  # noqa: DTZ001 - a wall clock's time, as the column's
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(moments=st.lists(st.datetimes(datetime(1900, 3, 1), datetime(9999, 12, 31, 23, 59, 59)), min_size=1))  # noqa: DTZ001
 def test_every_second_that_excel_can_tell_reads_back(moments: list[datetime]) -> None:
     moments = [moment.replace(microsecond=0) for moment in moments]

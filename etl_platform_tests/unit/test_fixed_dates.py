@@ -34,7 +34,7 @@ def damaged(day: date, pattern: str, place: int, letter: str) -> str:
     return text[:place] + letter + text[place + 1 :]
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(
     pattern=st.sampled_from(sorted(PATTERNS)),
     days=st.lists(st.tuples(DAYS, st.integers(0, 9), st.sampled_from("0123456789-/. +é\n")), max_size=30),
@@ -49,7 +49,6 @@ def test_a_column_of_dates_reads_as_the_calendar_says(
     assert found.dtype == pl.Date
 
 
-@settings(deadline=None)
 @given(st.integers(1000, 9999))
 @example(1900)
 @example(2000)

@@ -20,7 +20,7 @@ from etl_platform_tests.unit.making import PROJECT, contract_of, read_back, text
 
 CONTRACT = contract_of([text("ident"), text("label"), text("remark")])
 BODY = 'ident,label,remark\n1,"Peña, A",b\n2,"two\nlines",\n3,"say ""hi""",d\n'
-QUIET = settings(deadline=None, max_examples=250, suppress_health_check=[HealthCheck.function_scoped_fixture])
+QUIET = settings(max_examples=250, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 def packed(body: bytes, method: int) -> bytes:

@@ -141,9 +141,7 @@ def cells(draw: st.DrawFn, made: list[dict[str, Any]]) -> dict[str, str]:
     return row
 
 
-@settings(
-    deadline=None, max_examples=120, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
-)
+@settings(max_examples=120, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(data=st.data())
 def test_every_row_ends_where_the_documentation_says(tmp_path: Path, data: st.DataObject) -> None:
     made = data.draw(properties())

@@ -64,7 +64,7 @@ def test_a_whole_history_has_nothing_amiss(root: Path) -> None:
     assert (found.agencies, found.versions, found.ignored) == (3, 12, 3)
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_exactly_what_was_taken_away_is_found(
     history: tuple[Path, list[Record]], tmp_path_factory: pytest.TempPathFactory, data: st.DataObject

@@ -140,7 +140,7 @@ CELL = st.one_of(
 )
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(rows=st.lists(st.tuples(*[CELL] * 10), min_size=1, max_size=12))
 def test_every_rule_says_what_the_row_by_row_reference_says(rows: list[tuple[str | None, ...]]) -> None:
     found = checked(CONTRACT, rows)
@@ -165,7 +165,7 @@ def test_a_typed_value_is_what_the_reference_reads(column: str, values: list[str
 SLOPPY = contract_of([typed("day", "date"), typed("moment", "timestamp")])
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(values=st.lists(st.text(st.sampled_from("0123456789-+/ T:."), min_size=8, max_size=19), min_size=1, max_size=20))
 def test_no_lenient_parser_lets_a_sloppy_date_pass(values: list[str]) -> None:
     contract = SLOPPY
@@ -187,7 +187,7 @@ FORMATS = [
 STRFTIME = ["%Y-%m-%d", "%-m/%-d/%Y", "%Y%m%d", "%d.%m.%Y", "%-d %b %Y", "%B %-d, %Y", "%d-%b-%Y", "%Y/%m/%d"]
 
 
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(days=st.lists(st.dates(date(1000, 1, 1), date(9999, 12, 31)), min_size=1, max_size=10))
 @pytest.mark.parametrize(("form", "how"), list(zip(FORMATS, STRFTIME, strict=True)))
 def test_a_date_written_in_a_supported_format_reads_back(form: str, how: str, days: list[date]) -> None:

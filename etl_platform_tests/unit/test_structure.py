@@ -40,7 +40,7 @@ def walk(buffer: bytes, delimiter: str, *, final: bool) -> Structure:
     return Structure(end, rows, delimiters, head.count(b"\n"), well_quoted, head.count(b'"'), doubled)
 
 
-@settings(deadline=None, max_examples=1_000)
+@settings(max_examples=1_000)
 @given(text=TEXT, delimiter=st.sampled_from(",;"), final=st.booleans(), block=st.sampled_from([64, 128, 1 << 18]))
 def test_a_scan_sees_what_a_walk_sees(text: str, delimiter: str, final: bool, block: int) -> None:
     buffer = text.encode()

@@ -77,7 +77,7 @@ def test_silver_holds_labels_and_rules_see_what_it_holds() -> None:
     ]
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(codes=st.lists(st.one_of(st.none(), st.text(st.sampled_from("12-ahnodes"), max_size=4)), min_size=1))
 def test_labels_are_a_dictionary(codes: list[str | None]) -> None:
     labels = {"1": "hands", "2": "taser", "none": "none"}
@@ -188,7 +188,7 @@ def test_keys_may_be_derived() -> None:
     assert [reasons.count("year.unique") for reasons in checked(DERIVED, rows)[REASONS]] == [1, 1, 0]
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(rows=st.lists(st.tuples(st.sampled_from(["", "3", "-7", "x", "250"]), st.sampled_from(["", "a", "É"]))))
 def test_a_derived_value_is_what_python_makes_of_the_row(rows: list[tuple[str, str]]) -> None:
     contract = contract_of(

@@ -48,7 +48,7 @@ PARTS = st.sampled_from(
 
 
 @pytest.mark.parametrize("chunk_bytes", [40, 1 << 24])
-@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(parts=st.lists(PARTS, min_size=1, max_size=12))
 def test_repeated_keys_are_those_of_a_full_reading(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, chunk_bytes: int, parts: list[str]
