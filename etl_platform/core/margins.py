@@ -53,10 +53,15 @@ def is_footer(texts: Sequence[str], width: int, *, short: bool) -> bool:
 
 
 def repeated_header(frame: pl.DataFrame, header: Sequence[str]) -> pl.Series | None:
-    """Which rows are the header once more, as in files put one below the other; None if none is."""
+    """Which rows are the header once more, as in files put one below the other; None if none is.
+
+    Each of them may begin with a byte order mark, and to a parser a quote behind that is only text.
+    """
     first = next(place for place, cell in enumerate(header) if cell.strip())
-    if not (frame[str(first)] == header[first]).any():
+    name = header[first]
+    begins = pl.col(str(first)).fill_null("").is_in([name, f"\ufeff{name}", f'\ufeff"{name}"'])
+    if not frame.select(begins.any()).item():
         return None
-    same = [pl.col(str(place)).fill_null("") == cell for place, cell in enumerate(header)]
-    repeats = frame.select(pl.all_horizontal(same)).to_series()
+    same = [pl.col(str(place)).fill_null("") == cell for place, cell in enumerate(header) if place != first]
+    repeats = frame.select(pl.all_horizontal(begins, *same)).to_series()
     return repeats if repeats.any() else None

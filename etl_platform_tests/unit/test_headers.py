@@ -190,6 +190,20 @@ def test_two_names_for_one_column_are_a_doubt_whatever_they_hold(path: Path) -> 
     assert [error["code"] for error in check_file(path, CONTRACT, path.parent).errors] == ["ambiguous_column"]
 
 
+@pytest.mark.parametrize("quote", ["", '"'], ids=["plain", "quoted"])
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_the_header_of_a_file_put_below_another_is_none_of_its_rows(path: Path, encoding: str, quote: str) -> None:
+    almost = ["", *KNOWN[1:]]
+    rows = "".join(",".join(f"{quote}{cell}{quote}" for cell in row) + "\n" for row in (KNOWN, ROW, almost))
+    path.write_bytes(rows.encode(encoding) * 3)
+    table, frame = read_back(path, CONTRACT)
+    assert cells_of(frame) == [ROW, tuple(almost)] * 3
+    assert [(item["line"], item["why"]) for item in table.describe()["dropped"]] == [
+        (4, "header again"),
+        (7, "header again"),
+    ]
+
+
 def test_of_many_repeated_headers_the_first_are_named_and_all_are_counted(path: Path) -> None:
     path.write_text((",".join(KNOWN) + "\n1,a,b,c\n") * 90)
     table, frame = read_back(path, CONTRACT)
