@@ -15,12 +15,12 @@ from etl_platform.adapters.objects import ObjectStore
 from etl_platform.core import layout
 from etl_platform.core.contracts import Contract
 from etl_platform.core.corrections import Corrections
-from etl_platform.core.deliveries import Cause, Delivery, Outcome, Reprocessing, delivery_id
+from etl_platform.core.deliveries import Cause, Delivery, Outcome, Reprocessing, announced_id
 from etl_platform.core.errors import ObjectMissingError, UnsafeKeyError, UsageError
 from etl_platform.core.events import ObjectCreated
 from etl_platform.core.routing import WHY_IGNORED, Route, route
 from etl_platform.correction_log import CorrectionLog
-from etl_platform.ledger import Ledger, Record, delivery_of, new_record, order_of, source_of_event
+from etl_platform.ledger import Ledger, Record, delivery_of, new_record, source_of_event
 from etl_platform.silver import Held, Silver
 from etl_platform.work import Attempt, Ingested, Task, Work
 
@@ -165,9 +165,8 @@ class Intake:
 
     def _ignore(self, event: ObjectCreated, where: Route, attempt: Attempt) -> Ingested:
         """Leave a trace that is never final: a contract may come later."""
-        identity = delivery_id(event.bucket, event.key, event.version_id or event.sequencer or event.etag)
         why = where.ignored or ""
-        record = new_record(identity, where.agency, None, source_of_event(event)) | {
+        record = new_record(announced_id(event), where.agency, None, source_of_event(event)) | {
             "outcome": str(Outcome.IGNORED),
             "errors": [{"code": why, "message": WHY_IGNORED[why], "line": None}],
             "attempt": attempt.to_json(),
@@ -191,7 +190,7 @@ class Intake:
 
 
 def _newest_first(one: Record, other: Record) -> int:
-    mine, theirs = order_of(one), order_of(other)
+    mine, theirs = (delivery_of(record["source"]).order for record in (one, other))
     return theirs.is_newer_than(mine) - mine.is_newer_than(theirs)
 
 

@@ -14,7 +14,7 @@ from typing import Any
 from etl_platform.adapters.objects import ObjectStore
 from etl_platform.core import layout
 from etl_platform.core.contracts import Contract
-from etl_platform.core.deliveries import Delivery, Outcome, SourceOrder
+from etl_platform.core.deliveries import Delivery, Outcome
 from etl_platform.core.errors import ObjectMissingError, PreconditionFailedError
 from etl_platform.core.events import ObjectCreated
 
@@ -157,8 +157,3 @@ def source_of_event(event: ObjectCreated) -> dict[str, Any]:
 
 def delivery_of(source: Mapping[str, Any]) -> Delivery:
     return Delivery(**{**source, "last_modified": datetime.fromisoformat(source["last_modified"])})
-
-
-def order_of(record: Record) -> SourceOrder:
-    delivery = delivery_of(record["source"])
-    return SourceOrder(delivery.delivery_id, delivery.sequencer, delivery.last_modified)

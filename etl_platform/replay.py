@@ -16,7 +16,7 @@ from etl_platform.core.corrections import GivenRow, Quarantined, Resolved, by_de
 from etl_platform.core.deliveries import Cause
 from etl_platform.core.errors import ObjectMissingError, UsageError
 from etl_platform.correction_log import CorrectionLog
-from etl_platform.ledger import Ledger, Record, delivery_of, order_of
+from etl_platform.ledger import Ledger, Record, delivery_of
 from etl_platform.silver import Held, Silver
 
 
@@ -79,7 +79,9 @@ class Quarantine:
             for record in self._ledger.read(layout.report_prefix(self._dataset, self._agency))
             if record["attempt"]["cause"] == Cause.EVENT and record["delivery_id"] in delivery_ids
         ]
-        return sorted(filter(self._is_open, records), key=lambda one: order_of(one).last_modified, reverse=True)
+        return sorted(
+            filter(self._is_open, records), key=lambda one: delivery_of(one["source"]).last_modified, reverse=True
+        )
 
     def _held(self, record: Record) -> Held | None:
         return self._silver.held(layout.silver_key(self._dataset, self._agency, record["source"]["key"]))

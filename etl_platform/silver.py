@@ -84,7 +84,7 @@ class Silver:
         LastModified has whole seconds, and a comparison that goes by it for some pairs and by sequencer for others can
         run in circles; so it decides only where the store does not keep both versions.
         """
-        order = order_of_delivery(delivery)
+        order = delivery.order
         if held.delivery_id == order.delivery_id:
             return False
         if not (held.order.sequencer and order.sequencer):
@@ -138,12 +138,8 @@ class Silver:
         raise TransientError(f"{key} changed {_SWAPS} times while it was to be written")
 
 
-def order_of_delivery(delivery: Delivery) -> SourceOrder:
-    return SourceOrder(delivery.delivery_id, delivery.sequencer, delivery.last_modified)
-
-
 def _metadata(claim: Claim, replaced: str | None) -> dict[str, str]:
-    order = order_of_delivery(claim.delivery)
+    order = claim.delivery.order
     metadata = {
         "delivery-id": order.delivery_id,
         "last-modified": order.last_modified.isoformat(),

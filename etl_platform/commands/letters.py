@@ -103,13 +103,13 @@ class _FileDesk:
 
     def _recorded(self, event: ObjectCreated) -> tuple[dict[str, Any], str]:
         """What the ledger knows of one announced object."""
-        from etl_platform.core.deliveries import delivery_id
+        from etl_platform.core.deliveries import announced_id
         from etl_platform.core.routing import route
         from etl_platform.ledger import Ledger
 
         platform = self.platform
         where = route(event.key, event.size_bytes, platform.contracts, platform.settings.source_prefix)
-        identity = delivery_id(event.bucket, event.key, event.version_id or event.sequencer or event.etag)
+        identity = announced_id(event)
         record = None
         if where.contract is not None and where.agency is not None:
             record = Ledger(platform.store, platform.bucket).find(where.contract.dataset, where.agency, identity)

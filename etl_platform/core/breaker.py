@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import TypeAlias
 
-from etl_platform.core.deliveries import QueuedFile, delivery_id
+from etl_platform.core.deliveries import QueuedFile, announced_id
 
 
 class Phase(StrEnum):
@@ -148,11 +148,6 @@ def status_of(state: Breaker, now: float, limits: Limits) -> BreakerStatus:
 
 def only_delivery(files: Sequence[QueuedFile]) -> str | None:
     """Identity of what a run carries, if it cannot be split: one delivery, or the objects of one message."""
-    identities = sorted({_identity(file) for file in files})
+    identities = sorted({announced_id(file.event) for file in files})
     unsplittable = len(identities) == 1 or len({file.message_id for file in files}) == 1
     return "+".join(identities)[:200] if unsplittable else None
-
-
-def _identity(file: QueuedFile) -> str:
-    event = file.event
-    return delivery_id(event.bucket, event.key, event.version_id or event.sequencer or event.etag)

@@ -44,6 +44,10 @@ class Delivery:
     def delivery_id(self) -> str:
         return delivery_id(self.bucket, self.key, self.version_id or self.sequencer or self.etag)
 
+    @property
+    def order(self) -> "SourceOrder":
+        return SourceOrder(self.delivery_id, self.sequencer, self.last_modified)
+
 
 def delivery_id(bucket: str, key: str, version: str | None) -> str:
     """Identity of an object version: 20 hex digits of a SHA-256 over length-prefixed parts."""
@@ -52,6 +56,11 @@ def delivery_id(bucket: str, key: str, version: str | None) -> str:
         data = part.encode("utf-8", "surrogatepass")
         digest.update(len(data).to_bytes(4, "big") + data)
     return digest.hexdigest()[:20]
+
+
+def announced_id(event: ObjectCreated) -> str:
+    """Identity of the delivery that an event announces, as far as the event alone tells it."""
+    return delivery_id(event.bucket, event.key, event.version_id or event.sequencer or event.etag)
 
 
 @dataclass(frozen=True)
