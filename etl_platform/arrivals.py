@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from datetime import datetime
 from itertools import groupby
+from operator import itemgetter
 
 from etl_platform.adapters.objects import ObjectStore
 from etl_platform.core import layout
@@ -20,17 +21,15 @@ def standings(
     Raises:
         TransientError: infrastructure.
     """
-    prefix = layout.report_prefix(dataset, agency) if agency else f"{layout.REPORTS}{dataset}/"
     ledger = Ledger(store, bucket)
-    for folder, heads in groupby(store.list(bucket, prefix), key=lambda head: head.key.rpartition("/")[0]):
-        whose = folder.rpartition("agency=")[2]
-        written = [
-            (head.last_modified, report.delivery_id)
-            for head in heads
-            if (report := layout.parse_delivery_object(head.key)) and report.attempt_id is None
-        ]
+    arrivals = (
+        (report.agency, head.last_modified, report.delivery_id)
+        for head in store.list(bucket, layout.report_prefix(dataset, agency))
+        if (report := layout.parse_delivery_object(head.key)) and report.attempt_id is None
+    )
+    for whose, written in groupby(arrivals, key=itemgetter(0)):
         latest: Standing | None = None
-        for at, identity in sorted(written, reverse=True):
+        for _, at, identity in sorted(written, reverse=True):
             # A report is younger than its file, so older reports cannot tell of a newer one.
             if latest is not None and (not latest.overdue or at <= latest.last.arrived_at):
                 break

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 from etl_platform.core.deliveries import Outcome
 from etl_platform.core.history import Entry
+from etl_platform.core.layout import base_name
 
 _MAX_CELL = 60
 
@@ -129,7 +130,7 @@ def deliveries_table(records: Sequence[Mapping[str, Any]]) -> str:
         (
             _moment(arrived_at(record)),
             record["agency"],
-            record["source"]["key"].rpartition("/")[2] or record["source"]["key"],
+            base_name(record["source"]["key"]) or record["source"]["key"],
             record["dataset"],
             record["outcome"],
             record["rows"],

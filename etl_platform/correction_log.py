@@ -42,8 +42,8 @@ class CorrectionLog:
     def deliveries(self, dataset: str, agency: str) -> set[str]:
         """Deliveries of a partition that have corrections."""
         listed = self._store.list(self._bucket, layout.corrections_prefix(dataset, agency))
-        return {head.key.split("/")[-2] for head in listed}
+        return {found.delivery_id for head in listed if (found := layout.parse_delivery_object(head.key))}
 
     def _keys(self, dataset: str, agency: str, delivery_id: str) -> list[str]:
-        prefix = f"{layout.corrections_prefix(dataset, agency)}{delivery_id}/"
+        prefix = layout.corrections_prefix(dataset, agency, delivery_id)
         return [head.key for head in self._store.list(self._bucket, prefix)]

@@ -36,7 +36,6 @@ from etl_platform.core.routing import route
 from etl_platform.ledger import Ledger, Record
 
 _AGENCIES_AT_ONCE = 16
-_LAYERS = ("bronze", "silver", "quarantine", "reports")
 _GRACE_TIMEOUTS = 6
 
 
@@ -107,7 +106,7 @@ class Reconciler:
             folders[layout.segment(folder[len(self.source_prefix) : -1])].append(folder)
         held = self._layers_held()
         ignored = self.store.list(self.bucket, layout.IGNORED_REPORTS)
-        traces = frozenset(layout.base_name(head.key).removesuffix(".json") for head in ignored)
+        traces = frozenset(layout.parse_ignored_key(head.key) for head in ignored)
         agencies = sorted(folders.keys() | held.keys())
         if agency is not None:
             agencies = [name for name in agencies if name == layout.segment(agency)]
@@ -123,12 +122,12 @@ class Reconciler:
     def _layers_held(self) -> Mapping[str, Mapping[str, set[str]]]:
         """Per agency and dataset the layers that hold anything."""
         held: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
-        for layer in _LAYERS:
-            for dataset in self.store.folders(self.bucket, f"{layer}/"):
-                name = dataset.split("/")[1]
-                # What begins with _ is no dataset: traces, corrections.
-                for partition in () if name.startswith("_") else self.store.folders(self.bucket, dataset):
-                    held[partition.split("/")[2].removeprefix("agency=")][name].add(layer)
+        for layer in layout.LAYERS:
+            datasets = filter(layout.parse_folder, self.store.folders(self.bucket, f"{layer}/"))
+            folders = (folder for dataset in datasets for folder in self.store.folders(self.bucket, dataset))
+            for found in map(layout.parse_folder, folders):
+                if found is not None and found.agency is not None:
+                    held[found.agency][found.dataset].add(layer)
         return held
 
     def _agency(
@@ -194,8 +193,8 @@ class Reconciler:
         named: dict[str, dict[str, tuple[str, datetime]]] = {"bronze": {}, "quarantine": {}}
         final: dict[str, datetime] = {}
         later: dict[str, datetime] = {}
-        for layer in (name for name in _LAYERS if name in layers):
-            for head in self.store.list(self.bucket, f"{layer}/{dataset}/agency={agency}/"):
+        for layer in (name for name in layout.LAYERS if name in layers):
+            for head in self.store.list(self.bucket, layout.partition_prefix(layer, dataset, agency)):
                 whose = layout.parse_delivery_object(head.key)
                 if layer == "silver":
                     silver[head.key] = Held(head.etag, head.last_modified)
@@ -261,7 +260,7 @@ class Reconciler:
         dataset, agency = listing.dataset, listing.agency
         records: list[Record] = []
         if identity in listing.later:
-            records = self._ledger.read(f"{layout.report_prefix(dataset, agency)}{identity}.")
+            records = self._ledger.read(layout.report_prefix(dataset, agency, identity))
         elif (record := self._ledger.find(dataset, agency, identity)) is not None:
             records = [record]
         etags = [r["written"].get("silver_etag") for r in records if r["outcome"] == Outcome.ACCEPTED]

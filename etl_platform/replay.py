@@ -70,7 +70,7 @@ class Quarantine:
 
     def _in_quarantine(self) -> set[str]:
         listed = self._store.list(self._bucket, layout.quarantine_prefix(self._dataset, self._agency))
-        return {layout.base_name(head.key).removesuffix(".parquet") for head in listed}
+        return {found.delivery_id for head in listed if (found := layout.parse_delivery_object(head.key))}
 
     def _open(self, delivery_ids: Set[str]) -> list[Record]:
         """Arrivals of these deliveries that no newer file has replaced in silver, newest first."""

@@ -7,6 +7,7 @@ from typing import Any
 
 from etl_platform.commands.parsing import GOOD, Commands, add_command, known_dataset
 from etl_platform.core.errors import UsageError
+from etl_platform.core.layout import base_name, segment
 from etl_platform.settings import load_settings
 
 
@@ -28,13 +29,12 @@ def add(commands: Commands) -> None:
 
 def _quarantine(arguments: argparse.Namespace) -> int:
     from etl_platform.console import table
-    from etl_platform.core import layout
     from etl_platform.pipelines.resources import Platform
     from etl_platform.replay import Quarantine
 
     platform = Platform(load_settings())
     dataset = known_dataset(arguments.dataset, platform.contracts)
-    held = Quarantine(platform.store, platform.bucket, dataset, layout.segment(arguments.agency))
+    held = Quarantine(platform.store, platform.bucket, dataset, segment(arguments.agency))
     records = held.waiting(arguments.delivery)
     if not records:
         print(f"{arguments.agency} has no row of {dataset} in quarantine that could still come in")
@@ -54,5 +54,5 @@ def _quarantine(arguments: argparse.Namespace) -> int:
 
 def _line(record: Mapping[str, Any]) -> tuple[Any, ...]:
     why = ", ".join(f"{reason} {rows:,}" for reason, rows in sorted(record["reasons"].items(), key=lambda r: -r[1]))
-    file = record["source"]["key"].rpartition("/")[2]
+    file = base_name(record["source"]["key"])
     return record["delivery_id"], file, record["outcome"], record["rows"], record["quarantined_rows"], why

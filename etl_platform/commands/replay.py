@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from etl_platform.commands.parsing import BAD, GOOD, Commands, add_command, known_dataset, person
 from etl_platform.core.errors import UsageError
+from etl_platform.core.layout import base_name, segment
 from etl_platform.settings import load_settings
 
 if TYPE_CHECKING:
@@ -42,7 +43,6 @@ def add(commands: Commands) -> None:
 
 
 def _replay(arguments: argparse.Namespace) -> int:
-    from etl_platform.core import layout
     from etl_platform.core.deliveries import Outcome
     from etl_platform.jobs.intake import replay_in_process
     from etl_platform.logs import configure_logs
@@ -52,7 +52,7 @@ def _replay(arguments: argparse.Namespace) -> int:
     settings = load_settings()
     configure_logs(settings.log_level)
     platform = Platform(settings)
-    dataset, agency = known_dataset(arguments.dataset, platform.contracts), layout.segment(arguments.agency)
+    dataset, agency = known_dataset(arguments.dataset, platform.contracts), segment(arguments.agency)
     chosen = [arguments.delivery] if arguments.delivery else []
     for delivery_id in chosen:
         platform.intake.arrival(dataset, agency, delivery_id)
@@ -133,5 +133,5 @@ def _line(item: "Ingested") -> tuple[Any, ...]:
         changed = "nothing: " + "; ".join(error["code"] for error in record["errors"])
     elif record["superseded_by"]:
         changed = f"nothing: superseded by {record['superseded_by']}"
-    file = record["source"]["key"].rpartition("/")[2]
+    file = base_name(record["source"]["key"])
     return record["delivery_id"], file, str(item.outcome), record["rows"], record["quarantined_rows"], changed

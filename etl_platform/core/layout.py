@@ -35,6 +35,7 @@ MAX_KEY_BYTES = 1024
 """S3's limit: https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html"""
 
 FROM_API = "from_api/"
+LAYERS = ("bronze", "silver", "quarantine", "reports")
 REPORTS = "reports/"
 EMAILS = "emails/"
 ATTACHMENTS = "attachments/"
@@ -84,8 +85,14 @@ def api_snapshot_key(agency: str, file_name: str) -> str:
     return f"{FROM_API}{agency}/{file_name}"
 
 
+def partition_prefix(layer: str, dataset: str, agency: str | None = None) -> str:
+    """Where one of LAYERS holds an agency's partition of a dataset; all of the dataset without an agency."""
+    folder = f"{layer}/{dataset}/"
+    return folder if agency is None else f"{folder}agency={agency}/"
+
+
 def bronze_prefix(dataset: str, agency: str) -> str:
-    return f"bronze/{dataset}/agency={agency}/"
+    return partition_prefix("bronze", dataset, agency)
 
 
 def bronze_key(dataset: str, agency: str, delivery_id: str, file_name: str) -> str:
@@ -96,7 +103,7 @@ def bronze_key(dataset: str, agency: str, delivery_id: str, file_name: str) -> s
 
 
 def silver_prefix(dataset: str, agency: str) -> str:
-    return f"silver/{dataset}/agency={agency}/"
+    return partition_prefix("silver", dataset, agency)
 
 
 def silver_key(dataset: str, agency: str, source_key: str) -> str:
@@ -107,23 +114,27 @@ def silver_key(dataset: str, agency: str, source_key: str) -> str:
 
 
 def quarantine_prefix(dataset: str, agency: str) -> str:
-    return f"quarantine/{dataset}/agency={agency}/"
+    return partition_prefix("quarantine", dataset, agency)
 
 
 def quarantine_key(dataset: str, agency: str, delivery_id: str) -> str:
     return f"{quarantine_prefix(dataset, agency)}{delivery_id}.parquet"
 
 
-def corrections_prefix(dataset: str, agency: str) -> str:
-    return f"quarantine/_corrections/{dataset}/agency={agency}/"
+def corrections_prefix(dataset: str, agency: str, delivery_id: str | None = None) -> str:
+    """The corrections of a partition, or of one of its deliveries."""
+    folder = f"quarantine/_corrections/{dataset}/agency={agency}/"
+    return folder if delivery_id is None else f"{folder}{delivery_id}/"
 
 
 def corrections_key(dataset: str, agency: str, delivery_id: str, number: int) -> str:
-    return f"{corrections_prefix(dataset, agency)}{delivery_id}/{number:04d}.json"
+    return f"{corrections_prefix(dataset, agency, delivery_id)}{number:04d}.json"
 
 
-def report_prefix(dataset: str, agency: str) -> str:
-    return f"{REPORTS}{dataset}/agency={agency}/"
+def report_prefix(dataset: str, agency: str | None = None, delivery_id: str | None = None) -> str:
+    """The reports of a dataset, of an agency's partition of it, or of one of its deliveries and its reprocessings."""
+    folder = partition_prefix("reports", dataset, agency)
+    return folder if delivery_id is None else f"{folder}{delivery_id}."
 
 
 def report_key(dataset: str, agency: str, delivery_id: str, attempt_id: str | None = None) -> str:
@@ -134,6 +145,11 @@ def report_key(dataset: str, agency: str, delivery_id: str, attempt_id: str | No
 
 def ignored_key(delivery_id: str) -> str:
     return f"{IGNORED_REPORTS}{delivery_id}.json"
+
+
+def parse_ignored_key(key: str) -> str:
+    """The delivery that a trace is of."""
+    return key.removeprefix(IGNORED_REPORTS).removesuffix(".json")
 
 
 def facts_prefix(dataset: str, agency: str) -> str:
@@ -152,38 +168,42 @@ def export_key(dataset: str, agency: str, suffix: str) -> str:
 
 
 @dataclass(frozen=True)
-class BronzeKey:
+class Folder:
+    """A layer's folder of a dataset, or of an agency's partition of it."""
+
     dataset: str
-    agency: str
-    delivery_id: str
-    file_name: str
+    agency: str | None = None
 
 
-_BRONZE = re.compile(r"bronze/([^/]+)/agency=([^/]+)/([0-9a-f]+)/([^/]+)")
+_FOLDER = re.compile(rf"(?:{'|'.join(LAYERS)})/([^/_][^/]*)/(?:agency=([^/]+)/)?")
 
 
-def parse_bronze_key(key: str) -> BronzeKey | None:
-    match = _BRONZE.fullmatch(key)
-    return BronzeKey(*match.groups()) if match else None
+def parse_folder(prefix: str) -> Folder | None:
+    """None for what lies beside the datasets: traces, facts, corrections."""
+    match = _FOLDER.fullmatch(prefix)
+    return Folder(*match.groups()) if match else None
 
 
 @dataclass(frozen=True)
 class DeliveryObject:
-    """What the key of a bronze, quarantine or report object says; ``attempt_id`` names a reprocessing's report."""
+    """What the key of an object that is named by its delivery says; ``attempt_id`` is of a reprocessing's report."""
 
+    dataset: str
+    agency: str
     delivery_id: str
     attempt_id: str | None = None
 
 
 _NAMED_BY_DELIVERY = (
-    re.compile(r"bronze/[^/]+/agency=[^/]+/([0-9a-f]+)/[^/]+"),
-    re.compile(r"quarantine/[^/]+/agency=[^/]+/([0-9a-f]+)\.parquet"),
-    re.compile(r"reports/[^/]+/agency=[^/]+/([0-9a-f]+)(?:\.([0-9a-f]+))?\.json"),
+    re.compile(r"bronze/([^/]+)/agency=([^/]+)/([0-9a-f]+)/[^/]+"),
+    re.compile(r"quarantine/([^/]+)/agency=([^/]+)/([0-9a-f]+)\.parquet"),
+    re.compile(r"quarantine/_corrections/([^/]+)/agency=([^/]+)/([0-9a-f]+)/[0-9]+\.json"),
+    re.compile(r"reports/([^/]+)/agency=([^/]+)/([0-9a-f]+)(?:\.([0-9a-f]+))?\.json"),
 )
 
 
 def parse_delivery_object(key: str) -> DeliveryObject | None:
-    """Whose object of bronze, quarantine or reports this is; None for a key of any other kind."""
+    """Whose object of bronze, quarantine, corrections or reports this is; None for a key of any other kind."""
     for grammar in _NAMED_BY_DELIVERY:
         if match := grammar.fullmatch(key):
             return DeliveryObject(*match.groups())

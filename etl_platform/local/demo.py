@@ -14,7 +14,7 @@ from typing import Any
 from urllib.parse import quote_plus, unquote_plus
 
 from etl_platform.core.deliveries import delivery_id
-from etl_platform.core.layout import IGNORED_REPORTS, WRITTEN_PREFIXES
+from etl_platform.core.layout import REPORTS, WRITTEN_PREFIXES, base_name
 from etl_platform.local import display
 from etl_platform.local.application_database import seeded_rows
 from etl_platform.local.dagster_log import DagsterLog
@@ -244,8 +244,8 @@ class _Demo:
     def _read_bucket(self) -> None:
         self.listing = set(self._keys_written())
         for key in self.listing:
-            identity = key.rpartition("/")[2].removesuffix(".json")
-            if key.startswith(_REPORTS) and identity not in self._records:
+            identity = base_name(key).removesuffix(".json")
+            if key.startswith(REPORTS) and identity not in self._records:
                 body = self.aws.s3.get_object(Bucket=self.resources.bucket, Key=key)["Body"]
                 self._records[identity] = json.loads(body.read())
 
@@ -260,9 +260,6 @@ class _Demo:
     def _messages(self, queue_url: str) -> int:
         found = self.aws.sqs.get_queue_attributes(QueueUrl=queue_url, AttributeNames=["All"])["Attributes"]
         return sum(int(value) for name, value in found.items() if name.startswith("ApproximateNumber"))
-
-
-_REPORTS = IGNORED_REPORTS.partition("/")[0] + "/"
 
 
 def _keys(event: str) -> set[str]:

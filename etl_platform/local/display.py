@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from etl_platform.core.layout import base_name
 from etl_platform.local.expected import Dropped, Result
 
 Show = Callable[[int, str], None]
@@ -59,7 +60,7 @@ def print_table(dropped: Sequence[Dropped], results: Mapping[str, Result]) -> No
     console = Console() if sys.stdout.isatty() else Console(width=_WIDE)
     table = _table(dropped, results, lambda key: key)
     if console.measure(table).maximum > console.width:
-        table = _table(dropped, results, lambda key: key.rpartition("/")[2])
+        table = _table(dropped, results, base_name)
         table.caption = "silver keys lie below silver/<dataset>/agency=<agency>/"
     console.print(table)
 

@@ -56,7 +56,7 @@ def expected_keys(dropped: Dropped) -> set[str]:
     place = sample.dataset, layout.segment(sample.agency)
     keys = {
         layout.report_key(*place, delivery_id),
-        layout.bronze_key(*place, delivery_id, sample.key.rpartition("/")[2]),
+        layout.bronze_key(*place, delivery_id, layout.base_name(sample.key)),
     }
     if sample.outcome == "accepted":
         keys.add(layout.silver_key(*place, sample.key))

@@ -1,6 +1,7 @@
 """Object keys: whatever agencies and files are called, a key stays under its prefix and within S3's limit."""
 
 import re
+from dataclasses import replace
 from datetime import UTC, datetime
 from urllib.parse import unquote
 
@@ -88,11 +89,37 @@ def test_no_key_leaves_its_prefix_or_passes_the_limit(agency: str, file_name: st
 @given(NAMES, NAMES.filter(lambda name: "/" not in name))
 def test_a_bronze_key_can_be_taken_apart_again(agency: str, file_name: str) -> None:
     segment = layout.segment(agency)
-    parsed = layout.parse_bronze_key(layout.bronze_key("officer_detail", segment, IDENTITY, file_name))
-    assert parsed is not None
-    assert (parsed.dataset, parsed.agency, parsed.delivery_id) == ("officer_detail", segment, IDENTITY)
+    key = layout.bronze_key("officer_detail", segment, IDENTITY, file_name)
+    assert layout.parse_delivery_object(key) == layout.DeliveryObject("officer_detail", segment, IDENTITY)
     if len(file_name.encode()) < 800 and file_name.strip("."):
-        assert parsed.file_name == file_name
+        assert layout.base_name(key) == file_name
+
+
+@given(NAMES)
+def test_what_is_named_by_its_delivery_says_so(agency: str) -> None:
+    place = "officer_detail", layout.segment(agency), IDENTITY
+    whose = layout.DeliveryObject(*place)
+    assert layout.parse_delivery_object(layout.quarantine_key(*place)) == whose
+    assert layout.parse_delivery_object(layout.corrections_key(*place, 12_345)) == whose
+    assert layout.parse_delivery_object(layout.report_key(*place)) == whose
+    assert layout.parse_delivery_object(layout.report_key(*place, "5")) == replace(whose, attempt_id="5")
+    assert layout.parse_delivery_object(layout.fact_key(*place, "superseded")) is None
+    assert layout.parse_ignored_key(layout.ignored_key(IDENTITY)) == IDENTITY
+    assert layout.report_key(*place, "5").startswith(layout.report_prefix(*place))
+
+
+@pytest.mark.parametrize("layer", layout.LAYERS)
+def test_a_folder_is_of_a_dataset_or_of_a_partition(layer: str) -> None:
+    assert layout.parse_folder(layout.partition_prefix(layer, "d")) == layout.Folder("d")
+    assert layout.parse_folder(layout.partition_prefix(layer, "d", "a")) == layout.Folder("d", "a")
+
+
+@pytest.mark.parametrize(
+    "prefix",
+    [layout.IGNORED_REPORTS, layout.FACTS, "quarantine/_corrections/", layout.corrections_prefix("d", "a"), "emails/"],
+)
+def test_what_lies_beside_the_datasets_is_none(prefix: str) -> None:
+    assert layout.parse_folder(prefix) is None
 
 
 def test_a_name_that_is_cut_keeps_its_extension() -> None:
@@ -113,7 +140,7 @@ def test_a_name_that_is_cut_keeps_its_extension() -> None:
     ],
 )
 def test_what_is_no_bronze_key_is_not_taken_for_one(key: str) -> None:
-    assert layout.parse_bronze_key(key) is None
+    assert layout.parse_delivery_object(key) is None
 
 
 @pytest.mark.parametrize(
