@@ -1,15 +1,16 @@
 """What Excel's reader keeps to itself: error values, formulas never calculated, zeros that only a number format shows.
 
-It reads such cells as empty or as bare numbers, which would be wrong in silence. Looks only at a workbook's XML.
+It reads such cells as empty, as bare numbers or rounded, which would be wrong in silence. Looks only at the XML.
 """
 
 import re
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from html import unescape
 
 from etl_platform.core.errors import UnreadableFileError
+from etl_platform.core.number_formats import filled, shows_moment, zero_form
 
 MAX_SHEET_CELLS = 8_000_000
 """All sheets together, blank cells included: Excel's reader takes 32 bytes for each, and 80 for one with a text."""
@@ -21,7 +22,11 @@ _ROW = re.compile(rb"""<(?:\w+:)?row\s[^>]{0,64}?\br\s*=\s*["']([0-9]{1,10})["']
 _CELL = re.compile(rb"<(?:\w+:)?c\b([^>]*?)(?:/>|>(.*?)</(?:\w+:)?c>)", re.DOTALL)
 _VALUE = re.compile(rb"<(?:\w+:)?v\b[^>]*>([^<]+)<")
 _ATTRIBUTE = re.compile(r"""([\w:]+)\s*=\s*(?:"([^"]*)"|'([^']*)')""")
-_PADDED = re.compile(r"0{2,}")
+_HEAD = re.compile(rb"<(?:\w+:)?(row|c)(?=[\s/>])([^>]*)")
+_UNPLACED = re.compile(rb"""<(?:\w+:)?(?:row|c)(?=[\s/>])(?!\sr=)(?![^>]*\sr\s*=)""")
+_OWN_PLACE = re.compile(rb"""\sr\s*=\s*["']([A-Za-z]*)([0-9]+)""")
+_ODD_NUMBER = re.compile(rb">(?:-|[0-9]{16,}<)")
+_LONG = re.compile(r"-?[0-9]{16,}")
 
 
 @dataclass
@@ -29,13 +34,13 @@ class SheetFacts:
     """Places are 0-based (row, column).
 
     Attributes:
-        errors: cells that show an error, with its text.
-        padded: whole numbers that are shown with leading zeros, with how many digits.
+        texts: what cells show instead of errors, of whole numbers with more digits than a float, of days below 0.
+        padded: whole numbers that are shown with leading zeros, with the form that they fill.
         uncalculated: formulas without a stored value.
     """
 
-    errors: dict[tuple[int, int], str] = field(default_factory=dict)
-    padded: dict[tuple[int, int], int] = field(default_factory=dict)
+    texts: dict[tuple[int, int], str] = field(default_factory=dict)
+    padded: dict[tuple[int, int], str] = field(default_factory=dict)
     uncalculated: list[tuple[int, int]] = field(default_factory=list)
 
 
@@ -58,7 +63,7 @@ def scan_workbook(archive: zipfile.ZipFile) -> WorkbookFacts:
         UnreadableFileError: ``workbook_too_large`` for cells so far out that Excel's reader would take all memory.
     """
     parts = {name: archive.getinfo(name) for name in archive.namelist() if re.search(r"\.(?:xml|rels)$", name)}
-    widths = _zero_formats(_text(archive, parts, "xl/styles.xml"))
+    styles = _formats(_text(archive, parts, "xl/styles.xml"))
     book = _text(archive, parts, WORKBOOK_MEMBER)
     targets = {
         entry.get("Id", ""): "xl/" + entry.get("Target", "").removeprefix("/xl/")
@@ -68,12 +73,12 @@ def scan_workbook(archive: zipfile.ZipFile) -> WorkbookFacts:
     laid_out = 0
     for name in parts:
         if name.startswith("xl/worksheets/") and name.endswith(".xml"):
-            by_part[name], cells = _scan_sheet(archive, name, widths, MAX_SHEET_CELLS - laid_out)
+            by_part[name], cells = _scan_sheet(archive, name, styles, MAX_SHEET_CELLS - laid_out)
             laid_out += cells
         elif name.startswith("xl/sharedStrings"):
             _read_through(archive, name)
     sheets = {
-        unescape(entry.get("name", "")): by_part.get(targets.get(entry.get("r:id", ""), ""), SheetFacts())
+        unescape(entry.get("name", "")): by_part.get(targets.get(_relation(entry), ""), SheetFacts())
         for entry in _elements(book, "sheet")
     }
     since_1904 = any(entry.get("date1904", "0") in {"1", "true"} for entry in _elements(book, "workbookPr"))
@@ -96,29 +101,58 @@ def _elements(xml: str, tag: str) -> Iterator[dict[str, str]]:
         yield {name: double or single for name, double, single in _ATTRIBUTE.findall(match.group(1))}
 
 
-def _zero_formats(styles: str) -> dict[int, int]:
-    """Style number → digits, for formats of nothing but zeros, such as 00000."""
+def _relation(sheet: Mapping[str, str]) -> str:
+    """Its id, whatever a workbook calls the namespace."""
+    return next((value for name, value in sheet.items() if name.endswith(":id")), "")
+
+
+def _formats(styles: str) -> list[str]:
+    """The number format of each style; a built-in one as its number."""
     codes = {entry.get("numFmtId"): unescape(entry.get("formatCode", "")) for entry in _elements(styles, "numFmt")}
     listed = re.search(r"<(?:\w+:)?cellXfs\b.*?</(?:\w+:)?cellXfs>", styles, re.DOTALL)
-    cells = _elements(listed.group() if listed else "", "xf")
-    formats = [codes.get(entry.get("numFmtId"), "") for entry in cells]
-    return {place: len(code) for place, code in enumerate(formats) if _PADDED.fullmatch(code)}
+    numbers = [entry.get("numFmtId", "0") for entry in _elements(listed.group() if listed else "", "xf")]
+    return [codes.get(number, number) for number in numbers]
 
 
-def _scan_sheet(archive: zipfile.ZipFile, name: str, widths: Mapping[int, int], room: int) -> tuple[SheetFacts, int]:
+def _scan_sheet(archive: zipfile.ZipFile, name: str, styles: Sequence[str], room: int) -> tuple[SheetFacts, int]:
     """Its facts, and how many cells its grid has."""
     facts = SheetFacts()
-    styles = tuple(f's="{style}"'.encode() for style in widths)
+    forms = {style: form for style, code in enumerate(styles) if (form := zero_form(code))}
+    moments = {style for style, code in enumerate(styles) if shows_moment(code)}
+    # An error, a formula, a cell of such a style; what stands in single quotes is looked at closely in any case.
+    signs = (b'="e"', b"<f", b":f", b"='", *(f's="{style}"'.encode() for style in forms))
     rows = columns = 0
-    for block in _whole_rows(archive, name):
+    for read in _whole_rows(archive, name):
+        block = _with_places(read, rows) if _UNPLACED.search(read) else read
         for letters, digits in set(_PLACE.findall(block)):
             rows, columns = max(rows, int(digits)), max(columns, _column_number(letters.upper()))
         rows = max(rows, *map(int, _ROW.findall(block)), 0)
-        if b'="e"' in block or b"<f" in block or b":f" in block or any(style in block for style in styles):
-            _collect(block, widths, facts)
+        if _ODD_NUMBER.search(block) or any(sign in block for sign in signs):
+            _collect(block, forms, moments, facts)
     if rows * columns > room:
         raise workbook_too_large(f"{name} reaches to row {rows:,}, column {columns:,}: delete stray cells")
     return facts, rows * columns
+
+
+def _with_places(block: bytes, row: int) -> bytes:
+    """The block with a place in every row and cell, though not all are told: each then follows the one before it.
+
+    ``row`` is the last one above the block.
+    """
+    column = 0
+
+    def told(match: re.Match[bytes]) -> bytes:
+        nonlocal row, column
+        own = _OWN_PLACE.search(match[2])
+        if match[1] == b"row":
+            row, column = int(own[2]) if own else row + 1, 0
+            place = str(row)
+        else:
+            column = _column_number(own[1].upper()) if own else column + 1
+            place = f"{_column_letters(column)}{row}"
+        return match[0] if own else match[0][: match.start(2) - match.start()] + f' r="{place}"'.encode() + match[2]
+
+    return _HEAD.sub(told, block)
 
 
 def _whole_rows(archive: zipfile.ZipFile, name: str) -> Iterator[bytes]:
@@ -135,20 +169,25 @@ def _whole_rows(archive: zipfile.ZipFile, name: str) -> Iterator[bytes]:
     yield tail
 
 
-def _collect(block: bytes, widths: Mapping[int, int], facts: SheetFacts) -> None:
+def _collect(block: bytes, forms: Mapping[int, str], moments: Container[int], facts: SheetFacts) -> None:
     for head, body in _CELL.findall(block):
         attributes = {name: double or single for name, double, single in _ATTRIBUTE.findall(head.decode())}
         place, kind = attributes.get("r", ""), attributes.get("t", "n")
-        value = _VALUE.search(body)
         if not (parts := re.fullmatch(r"([A-Z]{1,3})([1-9][0-9]{0,6})", place.upper())):
             continue
         where = (int(parts[2]) - 1, _column_number(parts[1].encode()) - 1)
+        found = _VALUE.search(body)
+        value = unescape(found.group(1).decode()) if found else None
         if kind == "e":
-            facts.errors[where] = unescape(value.group(1).decode()) if value else "#ERROR!"
+            facts.texts[where] = value or "#ERROR!"
         elif kind == "n" and value is None and re.search(rb"<(?:\w+:)?f\b", body):
             facts.uncalculated.append(where)
-        elif kind == "n" and value is not None and (digits := widths.get(int(attributes.get("s", "0")))):
-            facts.padded[where] = digits
+        elif kind == "n" and value is not None:
+            style = int(attributes.get("s", "0"))
+            if _LONG.fullmatch(value) or (value.startswith("-") and style in moments):
+                facts.texts[where] = value
+            elif style in forms:
+                facts.padded[where] = forms[style]
 
 
 def _column_number(letters: bytes) -> int:
@@ -158,17 +197,29 @@ def _column_number(letters: bytes) -> int:
     return number
 
 
-def facts_by_row(facts: SheetFacts) -> dict[int, dict[int, str | int]]:
-    """By row and column, an error's text or how many digits a number is shown with."""
-    by_row: dict[int, dict[int, str | int]] = {}
-    for (row, column), text in facts.errors.items():
-        by_row.setdefault(row, {})[column] = text
-    for (row, column), digits in facts.padded.items():
-        by_row.setdefault(row, {})[column] = digits
+def _column_letters(number: int) -> str:
+    letters = ""
+    while number:
+        number, digit = divmod(number - 1, 26)
+        letters = chr(ord("A") + digit) + letters
+    return letters
+
+
+Fact = tuple[str, bool]
+"""A cell's text, or the form that its digits fill, and which of the two."""
+
+
+def facts_by_row(facts: SheetFacts) -> dict[int, dict[int, Fact]]:
+    """What is known of cells by row and column."""
+    by_row: dict[int, dict[int, Fact]] = {}
+    for known, is_form in ((facts.texts, False), (facts.padded, True)):
+        for (row, column), text in known.items():
+            by_row.setdefault(row, {})[column] = (text, is_form)
     return by_row
 
 
-def as_shown(text: str, fact: str | int) -> str:
-    if isinstance(fact, str):
-        return fact
-    return text.zfill(fact) if text.isdigit() else text
+def as_shown(text: str, fact: Fact) -> str:
+    known, is_form = fact
+    if not is_form:
+        return known
+    return filled(known, text) if text.isdigit() else text

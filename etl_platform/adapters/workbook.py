@@ -6,7 +6,7 @@ import zipfile
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import MAXYEAR, date, datetime, time, timedelta
 from decimal import Decimal
 from itertools import islice
 from pathlib import Path
@@ -282,8 +282,9 @@ def _cell_text(cell: Any) -> str:
     if isinstance(cell, float):
         return f"{Decimal(repr(cell)):f}".removesuffix(".0")
     if isinstance(cell, datetime):
-        # Excel counts in fractions of a day, so that a full second may come as 0.999999 of one.
-        moment: datetime = (cell + timedelta(microseconds=500_000)).replace(microsecond=0)
+        # Excel counts in fractions of a day, so that a full second may come as 0.999999 of one; the last has no next.
+        half = timedelta(microseconds=500_000 if cell.year < MAXYEAR else 0)
+        moment: datetime = (cell + half).replace(microsecond=0)
         return (moment.date() if moment.time() == time(0) else moment).isoformat()
     if isinstance(cell, timedelta):
         minutes, seconds = divmod(round(cell.total_seconds()), 60)

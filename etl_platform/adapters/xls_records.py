@@ -4,9 +4,10 @@ An OLE file holds a stream ``Workbook`` of records: [MS-CFB] 2.2 and 2.6, [MS-XL
 """
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from etl_platform.adapters.sheet_xml import MAX_SHEET_CELLS, SheetFacts, WorkbookFacts, workbook_too_large
+from etl_platform.core.number_formats import zero_form
 
 _ERRORS = {0: "#NULL!", 7: "#DIV/0!", 15: "#VALUE!", 23: "#REF!", 29: "#NAME?", 36: "#NUM!", 42: "#N/A"}
 _END_OF_CHAIN = 0xFFFFFFF8
@@ -41,18 +42,18 @@ def scan_xls(content: bytes) -> WorkbookFacts:
             codes[number] = _text(size, flags, body[5:])
         elif kind == _XF:
             formats.append(struct.unpack_from("<H", body, 2)[0])
-    digits = [len(code) if set(code) == {"0"} and len(code) > 1 else 0 for code in (codes.get(f, "") for f in formats)]
+    forms = [zero_form(codes.get(number, "")) for number in formats]
     sheets: dict[str, SheetFacts] = {}
     laid_out = 0
     for name, start in offsets.items():
-        sheets[name], rows, columns = _facts(stream, start, digits)
+        sheets[name], rows, columns = _facts(stream, start, forms)
         laid_out += rows * columns
         if laid_out > MAX_SHEET_CELLS:
             raise workbook_too_large(f"sheet {name} spans {rows:,} rows and {columns:,} columns: delete stray cells")
     return WorkbookFacts(sheets, since_1904)
 
 
-def _facts(stream: bytes, start: int, digits: list[int]) -> tuple[SheetFacts, int, int]:
+def _facts(stream: bytes, start: int, forms: Sequence[str | None]) -> tuple[SheetFacts, int, int]:
     """Facts of one sheet, and how many rows and columns its cells span."""
     facts = SheetFacts()
     rows: set[int] = set()
@@ -63,18 +64,18 @@ def _facts(stream: bytes, start: int, digits: list[int]) -> tuple[SheetFacts, in
             rows.add(row)
             columns.add(column)
         if kind == _BOOL_ERROR and body[7]:
-            facts.errors[struct.unpack_from("<HH", body)] = _ERRORS.get(body[6], "#ERROR!")
+            facts.texts[struct.unpack_from("<HH", body)] = _ERRORS.get(body[6], "#ERROR!")
         elif kind == _FORMULA and body[12:14] == b"\xff\xff" and body[6] == 2:
-            facts.errors[struct.unpack_from("<HH", body)] = _ERRORS.get(body[8], "#ERROR!")
+            facts.texts[struct.unpack_from("<HH", body)] = _ERRORS.get(body[8], "#ERROR!")
         elif kind in {_NUMBER, _RK, _FORMULA}:
             row, column, style = struct.unpack_from("<HHH", body)
-            if digits[style]:
-                facts.padded[row, column] = digits[style]
+            if form := forms[style]:
+                facts.padded[row, column] = form
         elif kind == _MUL_RK:
             row, first = struct.unpack_from("<HH", body)
             for place in range((len(body) - 6) // 6):
-                if width := digits[struct.unpack_from("<H", body, 4 + 6 * place)[0]]:
-                    facts.padded[row, first + place] = width
+                if form := forms[struct.unpack_from("<H", body, 4 + 6 * place)[0]]:
+                    facts.padded[row, first + place] = form
     return facts, _span(rows), _span(columns)
 
 

@@ -1,6 +1,7 @@
 """What a sheet shows and Excel's reader does not tell: errors, formulas, zeros, serial dates, hidden sheets."""
 
 import io
+import re
 import zipfile
 from collections.abc import Callable
 from datetime import date, datetime, timedelta
@@ -100,6 +101,77 @@ def test_zeros_that_only_the_number_format_shows_are_kept(path: Path) -> None:
     write(path, [123, 7, "x"], [123456, 1.5, "y"], ["A-7", 8, "z"], change=pad)
     _, frame = read_back(path, CONTRACT)
     assert [row[:2] for row in cells_of(frame)] == [("00123", "7"), ("123456", "1.5"), ("A-7", "8")]
+
+
+@pytest.mark.parametrize(
+    ("code", "number", "shown"),
+    [
+        ("000\\-00\\-0000", 12_345_678, "012-34-5678"),
+        ("00000-0000", 871_230_001, "87123-0001"),
+        ('"B"0000', 42, "B0042"),
+        ("[Red](00)_);-0", 1_234, "(1234)"),
+        ("00:00", 930, "09:30"),
+        ('0" lbs"', 7, "7"),
+        ("[<100]000;0", 7, "7"),
+        ("#,##0", 12_345, "12345"),
+        ("0.00", 7, "7"),
+    ],
+)
+def test_a_number_format_that_pads_is_filled_and_no_other(path: Path, code: str, number: int, shown: str) -> None:
+    def pad(book: Any) -> None:
+        book.active["B2"].number_format = code
+
+    write(path, ["1", number, "x"], change=pad)
+    assert cells_of(read_back(path, CONTRACT)[1]) == [("1", shown, "x")]
+
+
+SHEET = "xl/worksheets/sheet1.xml"
+
+
+@pytest.mark.parametrize("number", ["12345678901234567", "-9007199254740993", "0012345678901234567"])
+def test_a_whole_number_of_more_digits_than_a_float_holds_keeps_them(path: Path, number: str) -> None:
+    write(path, ["1", 5, "x"])
+    rewritten(path, SHEET, b"<v>5</v>", f"<v>{number}</v>".encode())
+    assert cells_of(read_back(path, CONTRACT)[1]) == [("1", number, "x")]
+
+
+def test_rows_and_cells_that_tell_no_place_follow_one_another(path: Path) -> None:
+    def pad(book: Any) -> None:
+        book.active["B4"].number_format = "0000"
+
+    write(path, ["1", "#N/A", "x"], ["2", "a", "#REF!"], ["3", 42, "y"], change=pad)
+    with zipfile.ZipFile(path) as archive:
+        sheet = archive.read(SHEET)
+    bare = re.sub(rb' r="(?!B)[A-Z]*[0-9]+"', b"", sheet)
+    for told in (bare, re.sub(rb' r="[A-Z]+[0-9]+"', b"", sheet), re.sub(rb'="([^"]*)"', rb"='\1'", bare)):
+        with zipfile.ZipFile(path) as archive:
+            now = archive.read(SHEET)
+        rewritten(path, SHEET, now, told)
+        assert cells_of(read_back(path, CONTRACT)[1]) == [("1", "#N/A", "x"), ("2", "a", "#REF!"), ("3", "0042", "y")]
+
+
+def test_cells_far_out_are_refused_also_where_rows_tell_no_place(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sheet_xml, "MAX_SHEET_CELLS", 1_000)
+    write(path, *([str(row), "a", "b"] for row in range(400)))
+    with zipfile.ZipFile(path) as archive:
+        sheet = archive.read(SHEET)
+    rewritten(path, SHEET, sheet, re.sub(rb' r="[A-Z]*[0-9]+"', b"", sheet))
+    assert refusal(path).code == "workbook_too_large"
+
+
+def test_a_sheet_is_found_whatever_the_prefix_of_its_relation(path: Path) -> None:
+    write(path, ["1", "#N/A", "x"])
+    rewritten(path, "xl/workbook.xml", b"r:id=", b"relationships:id=")
+    assert cells_of(read_back(path, CONTRACT)[1]) == [("1", "#N/A", "x")]
+
+
+def test_numbers_that_are_no_moment_are_numbers_and_the_last_moment_is_one(path: Path) -> None:
+    def show(book: Any) -> None:
+        for cell, code in (("A2", "yyyy-mm-dd"), ("B2", "m/d/yy h:mm"), ("C2", "yyyy-mm-dd hh:mm:ss")):
+            book.active[cell].number_format = code
+
+    write(path, [-1, -45_000.7, 2_958_465.999_999_99], change=show)
+    assert cells_of(read_back(path, CONTRACT)[1]) == [("-1", "-45000.7", "9999-12-31T23:59:59")]
 
 
 def test_durations_and_rounded_seconds_read_as_excel_shows_them(path: Path) -> None:
