@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from etl_platform.adapters.http_api import TRIES, HttpApi
+from etl_platform.adapters.http_api import MAX_WAIT_S, TRIES, HttpApi
 from etl_platform.core.api_sources import (
     ApiResource,
     ApiSource,
@@ -194,7 +194,7 @@ def test_retry_after_is_waited_for_in_seconds_and_as_a_date(api: ApiServer, as_d
 
     # A date has whole seconds.
     assert at[1] - at[0] >= 0.95
-    assert at[1] - at[0] < 3
+    assert at[1] - at[0] < MAX_WAIT_S / 2
 
 
 def test_a_retry_after_of_a_day_does_not_hold_a_run_for_a_day(api: ApiServer) -> None:
@@ -203,7 +203,7 @@ def test_a_retry_after_of_a_day_does_not_hold_a_run_for_a_day(api: ApiServer) ->
 
     assert ids(read(api)) == ALL
 
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < MAX_WAIT_S
 
 
 @pytest.mark.parametrize("fault", [Answer(status=500), Answer(BODY, cut=50, reset=True)], ids=["500", "reset"])
@@ -373,12 +373,16 @@ def test_requests_are_not_faster_than_the_rate_limit(api: ApiServer) -> None:
         at.append(time.monotonic())
         return once(Answer(status=500), by_slice("page"))(asked)
 
+    read(api)  # The first read imports a lot.
+    api.asked.clear()
     api.answer = answer
+    began = time.monotonic()
 
     assert ids(read(api, pagination=PAGED, data=DATA, requests_per_second=10)) == ALL
 
     assert len(at) == 5, "a try that fails counts as well"
-    assert at[-1] - at[0] >= 0.39
+    # Not from the first one's arrival: it may have been long on its way.
+    assert at[-1] - began >= 0.4
 
 
 def test_numbers_keep_the_digits_they_came_with(api: ApiServer) -> None:
