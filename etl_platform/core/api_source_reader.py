@@ -8,7 +8,6 @@ from collections.abc import Collection, Mapping
 from difflib import get_close_matches
 from enum import StrEnum
 from ipaddress import ip_address
-from math import inf
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -23,7 +22,7 @@ from etl_platform.core.api_sources import (
     Pagination,
     PagingType,
 )
-from etl_platform.core.contract_yaml import Located, load_located
+from etl_platform.core.contract_yaml import Located, Where, is_number, load_located
 from etl_platform.core.contracts import Contract, choose_contract
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
@@ -46,7 +45,6 @@ _PAGING: dict[PagingType, tuple[set[str], set[str]]] = {
 }
 """Per type the names that it needs, and those that it may have beside ``type``."""
 
-Where = tuple[str | int, ...]
 _Kind = TypeVar("_Kind", bound=StrEnum)
 
 
@@ -271,20 +269,15 @@ class _Reader:
 
     def _rate(self) -> float | None:
         value = self.document.data.get("requests_per_second")
-        if value is not None and (not _is_number(value) or not 0.001 <= value <= 1_000):
+        if value is not None and (not is_number(value) or not 0.001 <= value <= 1_000):
             raise self.document.error("requests_per_second takes a number from 0.001 to 1,000", "requests_per_second")
         return None if value is None else float(value)
 
     def _whole(self, here: Where, name: str, low: int, high: int, *, default: int) -> int:
         value = self._at(here).get(name, default)
-        if not _is_number(value) or value != int(value) or not low <= value <= high:
+        if not is_number(value) or value != int(value) or not low <= value <= high:
             raise self.document.error(f"{name} takes a whole number from {low:,} to {high:,}", *here, name)
         return int(value)
-
-
-def _is_number(value: Any) -> bool:
-    """Whether it is a number that JSON has; comparing, unlike ``isfinite``, takes one of 400 digits too."""
-    return isinstance(value, int | float) and not isinstance(value, bool) and -inf < value < inf
 
 
 def _is_loopback(host: str) -> bool:

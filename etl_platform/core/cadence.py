@@ -1,11 +1,10 @@
 """How often a dataset's file is expected: the contract's words, and whether an agency's next one is overdue. Pure."""
 
-import math
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from etl_platform.core.contract_yaml import Located
+from etl_platform.core.contract_yaml import Located, is_number
 
 _DAYS = {"h": 1 / 24, "hour": 1 / 24, "d": 1.0, "day": 1.0, "w": 7.0, "week": 7.0, "m": 31.0, "month": 31.0}
 _DAYS |= {"y": 366.0, "yr": 366.0, "year": 366.0}
@@ -80,8 +79,7 @@ def _time(document: Located, entry: dict[str, Any], here: tuple[str, int]) -> ti
     days = _DAYS.get(folded, _DAYS.get(folded.removesuffix("s")))
     if days is None:
         raise document.error(f"{name} is given in h, d, w, m (months) or y, not {unit!r}", *here, "unit")
-    number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-    if not number or not 0 < value * days <= _MAX_DAYS:
+    if not is_number(value) or not 0 < value * days <= _MAX_DAYS:
         raise document.error(
             f"{name} takes a number above 0 and up to {_MAX_DAYS:,} days, not {value!r}", *here, "value"
         )

@@ -18,7 +18,7 @@ from typing import Any
 import jsonschema_rs
 
 from etl_platform.core.cadence import read_cadence
-from etl_platform.core.contract_yaml import Located, load_located
+from etl_platform.core.contract_yaml import Located, Where, is_number, load_located
 from etl_platform.core.contracts import Column, ColumnType, Contract, ReferenceTable, RowRule, fold
 from etl_platform.core.dataset_rule_reader import counts_nulls, is_library, read_dataset_rules
 from etl_platform.core.pins import read_pins
@@ -195,9 +195,7 @@ class _Reader:
         check_making(self.document, entry, column, custom, *here)
         return column
 
-    def _making(
-        self, entry: dict[str, Any], kind: ColumnType, custom: dict[str, Any], here: tuple[str | int, ...]
-    ) -> dict[str, Any]:
+    def _making(self, entry: dict[str, Any], kind: ColumnType, custom: dict[str, Any], here: Where) -> dict[str, Any]:
         """The fields that say how a column's value is made."""
         made: dict[str, Any] = {
             "case": letter_case(self.document, custom, self.custom.get("case"), kind, here),
@@ -214,7 +212,7 @@ class _Reader:
             made["made_of"] = tuple(entry["transformSourceObjects"])
         return made
 
-    def _type(self, entry: dict[str, Any], here: tuple[Any, ...]) -> ColumnType:
+    def _type(self, entry: dict[str, Any], here: Where) -> ColumnType:
         try:
             return ColumnType(entry.get("logicalType", "string"))
         except ValueError:
@@ -223,7 +221,7 @@ class _Reader:
                 *here,
             ) from None
 
-    def _options(self, entry: dict[str, Any], here: tuple[Any, ...]) -> dict[str, Any]:
+    def _options(self, entry: dict[str, Any], here: Where) -> dict[str, Any]:
         options = dict(entry.get("logicalTypeOptions") or {})
         unknown = sorted(options.keys() - _OPTIONS.keys())
         if unknown:
@@ -238,18 +236,17 @@ class _Reader:
     def _check_options(self, options: dict[str, Any], name: str, *here: Any) -> None:
         """The standard leaves logicalTypeOptions open; a bound of the wrong kind would fail in mid-run."""
         for option, value in options.items():
-            number = isinstance(value, int | float) and not isinstance(value, bool)
             if option in {"minLength", "maxLength"}:
-                fits = number and isinstance(value, int) and 0 <= value <= _MAX_LENGTH
+                fits = is_number(value) and isinstance(value, int) and 0 <= value <= _MAX_LENGTH
                 takes = "a whole number of characters"
             elif option in {"pattern", "format"}:
                 fits, takes = isinstance(value, str), "a text"
             else:
-                fits, takes = number or isinstance(value, str), "a number or a date"
+                fits, takes = is_number(value) or isinstance(value, str), "a number or a date"
             if not fits:
                 raise self.document.error(f"{name}: {option} takes {takes}", *here, "logicalTypeOptions", option)
 
-    def _library_rules(self, entry: dict[str, Any], here: tuple[Any, ...]) -> dict[str, Any]:
+    def _library_rules(self, entry: dict[str, Any], here: Where) -> dict[str, Any]:
         """Property-level ``quality``: the library metrics that say the same as a column's own fields."""
         found: dict[str, Any] = {}
         for position, rule in enumerate(entry.get("quality") or []):

@@ -1,5 +1,6 @@
 """YAML text → plain data that remembers on which line each part stands. No files."""
 
+import sys
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -8,7 +9,8 @@ import yaml
 
 from etl_platform.core.errors import ContractError
 
-Path = tuple[str | int, ...]
+Where = tuple[str | int, ...]
+"""The path of a part of a document: names and places in lists, from the top."""
 MAX_VALUES = 100_000
 
 
@@ -18,7 +20,7 @@ class Located:
 
     path: str
     data: dict[str, Any]
-    lines: dict[Path, int]
+    lines: dict[Where, int]
 
     def line(self, *where: str | int) -> int:
         """The line of a path, or of its nearest parent that is there."""
@@ -28,6 +30,12 @@ class Located:
 
     def error(self, message: str, *where: str | int) -> ContractError:
         return ContractError(message, path=self.path, line=self.line(*where))
+
+
+def is_number(value: Any) -> bool:
+    """Whether it is a number, and one that a float can hold; YAML has others: 400 digits, infinity."""
+    most = sys.float_info.max
+    return isinstance(value, int | float) and not isinstance(value, bool) and -most <= value <= most
 
 
 def load_located(text: str, path: str) -> Located:
@@ -51,7 +59,7 @@ def load_located(text: str, path: str) -> Located:
         loader.dispose()
     if node is None or not isinstance(data, dict):
         raise ContractError("the document is no YAML mapping", path=path, line=1)
-    lines: dict[Path, int] = {}
+    lines: dict[Where, int] = {}
     try:
         _walk(node, (), lines, path)
         return Located(path, _plain(data), lines)
@@ -69,7 +77,7 @@ def _size(node: yaml.Node, known: dict[int, int]) -> int:
     return known[id(node)]
 
 
-def _walk(node: yaml.Node, here: Path, lines: dict[Path, int], path: str) -> None:
+def _walk(node: yaml.Node, here: Where, lines: dict[Where, int], path: str) -> None:
     if here in lines:
         raise ContractError("this key stands here twice", path=path, line=node.start_mark.line + 1)
     lines[here] = node.start_mark.line + 1

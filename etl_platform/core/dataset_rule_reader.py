@@ -6,7 +6,7 @@ from collections.abc import Mapping, Set
 from difflib import get_close_matches
 from typing import Any
 
-from etl_platform.core.contract_yaml import Located
+from etl_platform.core.contract_yaml import Located, Where, is_number
 from etl_platform.core.dataset_rules import OPERATORS, DatasetRule, Measure, Severity
 from etl_platform.core.errors import ContractError
 
@@ -15,7 +15,6 @@ _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 _MOMENTS = frozenset({"date", "timestamp"})
 _DAYS = {"d": 1, "day": 1, "days": 1, "w": 7, "week": 7, "weeks": 7}
 _MAX_DAYS = 36_500
-_Where = tuple[str | int, ...]
 
 
 def is_library(rule: Mapping[str, Any]) -> bool:
@@ -74,7 +73,7 @@ class _Reader:
     def __init__(self, document: Located, columns: Mapping[str, str]) -> None:
         self._document, self._columns = document, columns
 
-    def row_count(self, rule: Mapping[str, Any], here: _Where) -> DatasetRule:
+    def row_count(self, rule: Mapping[str, Any], here: Where) -> DatasetRule:
         if rule.get("metric") != "rowCount":
             raise self._document.error(
                 f"a dataset's quality rule is metric: rowCount or type: custom, engine: rowRule, "
@@ -85,14 +84,14 @@ class _Reader:
             raise self._document.error(f"rowCount counts rows, not {rule['unit']!r}", *here, "unit")
         return self._rule(rule, Measure.ROW_COUNT, None, here)
 
-    def nulls(self, rule: Mapping[str, Any], column: str, here: _Where) -> DatasetRule:
+    def nulls(self, rule: Mapping[str, Any], column: str, here: Where) -> DatasetRule:
         measures = {"rows": Measure.NULL_COUNT, "percent": Measure.NULL_SHARE}
         unit = rule.get("unit", "rows")
         if unit not in measures:
             raise self._document.error(f"{column}: unit {unit!r} is not rows or percent", *here, "unit")
         return self._rule(rule, measures[unit], column, here)
 
-    def freshness(self, entry: Mapping[str, Any], prefix: str, here: _Where) -> DatasetRule:
+    def freshness(self, entry: Mapping[str, Any], prefix: str, here: Where) -> DatasetRule:
         if entry["property"] != "freshness":
             raise self._document.error(f"property {entry['property']!r}: is freshness meant?", *here)
         if "valueExt" in entry:
@@ -119,18 +118,18 @@ class _Reader:
             entry.get("description") or "",
         )
 
-    def _days(self, entry: Mapping[str, Any], here: _Where) -> int:
+    def _days(self, entry: Mapping[str, Any], here: Where) -> int:
         """Whole days, for dates have no hours; months and years have no certain length."""
         unit, value = entry.get("unit", "d"), entry["value"]
         if unit not in _DAYS:
             raise self._document.error(f"freshness is given in days (d) or weeks (w), not {unit!r}", *here, "unit")
-        if not _is_number(value) or not 0 <= value * _DAYS[unit] <= _MAX_DAYS:
+        if not is_number(value) or not 0 <= value * _DAYS[unit] <= _MAX_DAYS:
             raise self._document.error(
                 f"freshness takes a number of 0 to {_MAX_DAYS:,} days, not {value!r}", *here, "value"
             )
         return int(value * _DAYS[unit])
 
-    def _said_of_freshness(self, entry: Mapping[str, Any], here: _Where) -> dict[str, Any]:
+    def _said_of_freshness(self, entry: Mapping[str, Any], here: Where) -> dict[str, Any]:
         """The standard has no severity for its service levels, so it stands under ``customProperties``."""
         said: dict[str, Any] = {}
         for position, item in enumerate(entry.get("customProperties") or []):
@@ -144,7 +143,7 @@ class _Reader:
             said[item["property"]] = item["value"]
         return said
 
-    def _rule(self, rule: Mapping[str, Any], measure: Measure, column: str | None, here: _Where) -> DatasetRule:
+    def _rule(self, rule: Mapping[str, Any], measure: Measure, column: str | None, here: Where) -> DatasetRule:
         if rule.get("arguments"):
             raise self._document.error(
                 f"{rule['metric']} takes no arguments; texts that mean empty are nullTokens", *here, "arguments"
@@ -161,17 +160,17 @@ class _Reader:
             rule.get("description") or "",
         )
 
-    def _operator(self, rule: Mapping[str, Any], here: _Where) -> str:
+    def _operator(self, rule: Mapping[str, Any], here: Where) -> str:
         found = [name for name in OPERATORS if name in rule]
         if len(found) != 1:
             raise self._document.error(f"a rule has one comparison of {', '.join(OPERATORS)}", *here)
         return found[0]
 
-    def _bounds(self, value: Any, operator: str, measure: Measure, here: _Where) -> tuple[float, ...]:
+    def _bounds(self, value: Any, operator: str, measure: Measure, here: Where) -> tuple[float, ...]:
         bounds = tuple(value) if isinstance(value, list) else (value,)
         most = 100 if measure is Measure.NULL_SHARE else math.inf
         wanted = 2 if operator.endswith("Between") else 1
-        if len(bounds) != wanted or not all(_is_number(bound) and 0 <= bound <= most for bound in bounds):
+        if len(bounds) != wanted or not all(is_number(bound) and 0 <= bound <= most for bound in bounds):
             kind = "0 to 100 percent" if measure is Measure.NULL_SHARE else "0 or more"
             raise self._document.error(
                 f"{operator} takes {wanted} number{'s'[: wanted - 1]} of {kind}", *here, operator
@@ -180,13 +179,13 @@ class _Reader:
             raise self._document.error(f"{operator} takes the smaller number first", *here, operator)
         return bounds
 
-    def _name(self, said: Mapping[str, Any], default: str, here: _Where) -> str:
+    def _name(self, said: Mapping[str, Any], default: str, here: Where) -> str:
         name = said.get("name", default)
         if name != default and not (isinstance(name, str) and _NAME.fullmatch(name)):
             raise self._document.error(f"a rule's name has letters, digits and _, not {name!r}", *here)
         return str(name)
 
-    def _severity(self, said: Mapping[str, Any], here: _Where) -> Severity:
+    def _severity(self, said: Mapping[str, Any], here: Where) -> Severity:
         severity = said.get("severity", Severity.ERROR)
         if severity not in tuple(Severity):
             raise self._document.error(f"severity is error or warning, not {severity!r}", *here)
@@ -202,7 +201,3 @@ def _refuse_repeated(document: Located, rules: list[DatasetRule], taken: Set[str
             message = f"the name {rule.name!r} is taken; give this rule a name of its own"
             raise ContractError(message, path=document.path, line=rule.line)
         seen.add(name)
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)

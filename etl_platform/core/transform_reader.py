@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from etl_platform.core.contract_yaml import Located
+from etl_platform.core.contract_yaml import Located, Where
 from etl_platform.core.contracts import Column, ColumnType, Lookup, ReferenceTable, TransformHook
 from etl_platform.core.errors import ContractError
 
@@ -16,8 +16,6 @@ _PRECISION = 38
 _TABLE = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
 _HOOK = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*:[A-Za-z_]\w*", re.ASCII)
 _READING = ("trim", "case", "nullTokens", "trueValues", "falseValues", "formats", "useLabels")
-
-Where = tuple[str | int, ...]
 
 
 def decimal_type(document: Located, entry: Mapping[str, Any], kind: ColumnType, here: Where) -> tuple[int, int] | None:

@@ -130,6 +130,12 @@ def test_a_good_contract_says_what_stands_in_it() -> None:
         ("format: yyyy-MM-dd", "format: QQ", "- name: day", "QQ"),
         ("minimum: 2000-01-01", "minimum: soon", "- name: day", "soon"),
         (
+            "logicalType: integer",
+            f"logicalType: number\n        logicalTypeOptions: {{minimum: {400 * '9'}}}",
+            "logicalTypeOptions: {minimum: 9",
+            "a number or a date",
+        ),
+        (
             "classification: restricted",
             "quality: [{metric: rowCount, mustBe: 0}]",
             "quality: [{metric",
