@@ -1,4 +1,4 @@
-"""The employment-history export of one agency: rows of the application database → CSV and Parquet in the bucket."""
+"""The employment-history export of one agency: database rows → CSV and Parquet in the bucket. No Dagster."""
 
 import hashlib
 import tempfile

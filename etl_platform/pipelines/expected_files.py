@@ -5,14 +5,13 @@ from datetime import UTC, datetime
 
 import dagster as dg
 
-from etl_platform.arrivals import standings
 from etl_platform.core.cadence import Standing
 from etl_platform.core.contracts import Contract
+from etl_platform.expected_files import standings
 from etl_platform.pipelines.failures import as_dagster_failures
 from etl_platform.pipelines.partitions import partitioned_check, register_agencies
 from etl_platform.pipelines.reporting import table
 from etl_platform.pipelines.resources import Platform
-from etl_platform.pipelines.run_logs import JSON_LOGS
 
 CHECK = "file_is_on_time"
 JOB_NAME = "expected_files_job"
@@ -90,7 +89,6 @@ def build_expected_files_job(contracts: Mapping[str, Contract]) -> tuple[dg.JobD
 
     schedule = dg.ScheduleDefinition(
         job=expected_files_job,
-        run_config=JSON_LOGS,
         cron_schedule="0 6 * * *",
         default_status=dg.DefaultScheduleStatus.RUNNING,
     )

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from etl_platform.adapters.local_objects import LocalStore
-from etl_platform.arrivals import standings
 from etl_platform.core.cadence import Cadence, LastFile, Standing, stand
+from etl_platform.expected_files import standings
 from etl_platform.ledger import Ledger, new_record
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
