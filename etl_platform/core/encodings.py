@@ -24,8 +24,11 @@ _RUN = re.compile(r"[^\0-\x7f\xa0\u2013-\u201d\u2022\u2026]{3,}")
 _UTF8_LETTER = re.compile(rb"((?:[\xc2-\xc5]|\xe2[\x80\x82\x84])[\x80-\xbf])")
 """Letters and signs of the West as UTF-8; as cp1252 the same bytes are ``Ã©`` or ``â€™``, which no word has."""
 _COMMON = frozenset("áéíóúñüçèêàâôîûëïöäßÁÉÍÓÚÑÜÇÈÊÀÂÔÎÛËÏÖÄ")
-_AMID = re.compile(r"(?<=[A-Za-z])[¡¢£¤¥¦§©¬¯±µ¶¿\u201a„…†‡‰\u2039\u203a¼½¾ƒ](?=[a-z\u2013\u2014])|(?<=[a-z])[ŽŸŠŒ]")
-"""Signs amid a word, as letters of DOS and old Macs turn into."""
+_AMID = re.compile(
+    r"(?<=[A-Za-z])[¡¢£¤¥¦§©¬¯±µ¶¿\u201a„…†‡‰\u2039\u203a¼½¾ƒ](?=[a-z\u2013\u2014])|(?<=[a-z])[ŽŸŠŒ]"
+    r"|(?<=[^\W\d_])(?:[¡¢£¤¥](?=[A-Z])|[\u201a„¤])"
+)
+"""Signs amid a word or right behind one, as letters of DOS and old Macs turn into."""
 
 
 @dataclass(frozen=True)

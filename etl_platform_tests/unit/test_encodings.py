@@ -68,6 +68,7 @@ def test_utf_32_is_read_by_its_mark(path: Path, mark: bytes) -> None:
         pytest.param((HEAD + "1,Привет мир,b\n").encode("koi8-r"), id="KOI8-R"),
         pytest.param((HEAD + "1,Привет мир,b\n").encode("cp1251"), id="cp1251"),
         pytest.param((HEAD + "1,Peña,b\n").encode("cp850"), id="cp850"),
+        pytest.param((HEAD + "1,MUÑOZ,b\n2,NÚÑEZ,José\n").encode("cp850"), id="capitals and a last letter of cp850"),
         pytest.param((HEAD + "1,José Ibáñez,b\n").encode("mac_roman"), id="MacRoman"),
         pytest.param((HEAD + "1,日本語,b\n").encode("gbk"), id="GBK"),
         pytest.param(b"1,a,b\n" + bytes(2_000), id="zeros of a crash"),
@@ -87,6 +88,7 @@ WESTERN = [
     "O\u2019Brien",
     "Zoë\u2019s café",
     "§ 12 ®",
+    "NW¼SW¼ of section 7",
 ]
 
 
