@@ -4,7 +4,6 @@ The snapshot is an object under ``from_api/``. Its metadata hold the cursor that
 change in one write or not at all: a run that dies leaves both as they were, and the next one asks the same again.
 """
 
-import hashlib
 import tempfile
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import closing
@@ -15,7 +14,7 @@ from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import quote, unquote
 
-from etl_platform.adapters.objects import ObjectHead, ObjectStore
+from etl_platform.adapters.objects import ObjectHead, ObjectStore, file_sha256
 from etl_platform.adapters.snapshots import Row, SnapshotRows, read_header, read_rows, snapshot_rows
 from etl_platform.core import layout
 from etl_platform.core.api_records import Drift, Matching, Place, Shape, cell, drift, place_of
@@ -295,10 +294,8 @@ class ApiIngester:
             raise ApiAnswerError(f"{done.source.name} {done.resource.path}: the records have no fields")
         rows.write(path, header)
         done = replace(done, rows=len(rows))
-        with path.open("rb") as file:
-            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
         metadata = {
-            "sha256": sha256,
+            "sha256": file_sha256(path),
             "declaration": done.source.identity(done.resource),
             "types": shape.to_text(header),
             "rows": str(done.rows),

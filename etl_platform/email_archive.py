@@ -13,16 +13,15 @@ from contextlib import closing
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from enum import StrEnum
-from functools import cache
-from importlib.metadata import version
 
 from etl_platform.adapters.aws import nameless
-from etl_platform.adapters.objects import ObjectStore
+from etl_platform.adapters.objects import ObjectStore, find_object
 from etl_platform.adapters.sqs import Message, Queue
 from etl_platform.batch import HeldMessage, Lease, Threads, retry_delay_s
 from etl_platform.core import layout
-from etl_platform.core.errors import EmailNotArchivedError, ObjectMissingError, PreconditionFailedError, TransientError
+from etl_platform.core.errors import EmailNotArchivedError, PreconditionFailedError, TransientError
 from etl_platform.core.mail import ArchivedEmail, Poison, is_same_email, read_email
+from etl_platform.ledger import code_version
 from etl_platform.settings import Settings
 
 LONG_POLL_S = 2
@@ -139,16 +138,12 @@ class EmailArchive:
 
     def holds(self, email: ArchivedEmail) -> bool:
         """Whether the archive has this message's email already."""
-        try:
-            self.store.head(self.bucket, email.key)
-        except ObjectMissingError:
-            return False
-        return True
+        return find_object(self.store, self.bucket, email.key) is not None
 
     def read(self, message: Message) -> ArchivedEmail | Poison:
         if message.sent_at is None:
             raise TransientError("the message came without its SentTimestamp")
-        return read_email(message.body, message.message_id, message.sent_at, _own_version())
+        return read_email(message.body, message.message_id, message.sent_at, code_version())
 
     def settle(self, message: Message) -> tuple[Outcome, int]:
         """Archive an email or send poison away; what became of it, and the bytes written.
@@ -176,12 +171,6 @@ class EmailArchive:
         if self.dead_letters is None:
             raise EmailNotArchivedError(f"poison ({reason}), and EMAIL_DLQ_URL is not set: it stays in the queue")
         self.dead_letters.send(message.body, {"reason": reason})
-
-
-@cache
-def _own_version() -> str:
-    """Read from disk once: that costs as much as a put."""
-    return version("etl-platform")
 
 
 class _Drain:

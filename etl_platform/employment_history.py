@@ -1,16 +1,14 @@
 """The employment-history export of one agency: database rows → CSV and Parquet in the bucket. No Dagster."""
 
-import hashlib
 import tempfile
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from etl_platform.adapters.database import ApplicationDatabase
-from etl_platform.adapters.objects import ObjectHead, ObjectStore
+from etl_platform.adapters.objects import ObjectHead, ObjectStore, file_sha256, find_object
 from etl_platform.core.agencies import agency_of
 from etl_platform.core.employment_findings import NOTHING_ODD, Finding, Oddity
-from etl_platform.core.errors import ObjectMissingError
 from etl_platform.core.layout import export_key
 
 DATASET = "employment_history"
@@ -97,7 +95,7 @@ class EmploymentHistoryExport:
             return Exported(agency, known=False, rows=0, findings=NOTHING_ODD)
         keys = {suffix: export_key(DATASET, agency, suffix) for suffix in _SUFFIXES}
         # Before the rows are read: whoever writes after this look has newer rows, and must not be overwritten.
-        before = {suffix: self._head(key) for suffix, key in keys.items()}
+        before = {suffix: find_object(self.store, self.bucket, key) for suffix, key in keys.items()}
         with tempfile.TemporaryDirectory(prefix="employment-history-") as folder:
             paths = {suffix: Path(folder) / f"{DATASET}.{suffix}" for suffix in _SUFFIXES}
             rows, findings = self._shape(found.id, paths["csv"], paths["parquet"], progress)
@@ -127,16 +125,8 @@ class EmploymentHistoryExport:
             self.database.employment_history(agency_id, take)
         return sink.rows, review.findings()
 
-    def _head(self, key: str) -> ObjectHead | None:
-        try:
-            return self.store.head(self.bucket, key)
-        except ObjectMissingError:
-            return None
-
     def _put(self, key: str, path: Path, before: ObjectHead | None) -> ExportObject:
-        with path.open("rb") as file:
-            sha256 = hashlib.file_digest(file, _SHA256).hexdigest()
-        size = path.stat().st_size
+        sha256, size = file_sha256(path), path.stat().st_size
         # An eTag of many parts is no hash of the content, so the object keeps one.
         changed = before is None or before.metadata.get(_SHA256) != sha256
         if changed:

@@ -88,8 +88,8 @@ WRITTEN = (
 
 
 @cache
-def _code_version() -> str:
-    """Read once: the package's metadata takes a millisecond to parse."""
+def code_version() -> str:
+    """Of this package. Read once: its metadata takes a millisecond to parse, as long as a put."""
     return version("etl-platform")
 
 
@@ -103,7 +103,7 @@ def new_record(delivery_id: str, agency: str | None, contract: Contract | None, 
         "dataset": contract.dataset if contract else None,
         "source": dict(source),
         "contract": {"id": contract.id, "version": contract.version, "sha256": contract.sha256} if contract else None,
-        "code_version": _code_version(),
+        "code_version": code_version(),
         "sha256": None,
         "rows": None,
         "accepted_rows": None,

@@ -11,11 +11,10 @@ from datetime import datetime, timedelta
 from itertools import groupby
 from operator import attrgetter
 
-from etl_platform.adapters.objects import ObjectHead, ObjectStore
+from etl_platform.adapters.objects import ObjectHead, ObjectStore, find_object
 from etl_platform.core import layout
 from etl_platform.core.contracts import Contract
 from etl_platform.core.deliveries import Outcome, delivery_id
-from etl_platform.core.errors import ObjectMissingError
 from etl_platform.core.events import ObjectCreated
 from etl_platform.core.reconciliation import (
     Amiss,
@@ -268,8 +267,5 @@ class Reconciler:
         return Recorded(frozenset(etag for etag in etags if etag), bronze)
 
     def _silver(self, key: str) -> Silver | None:
-        try:
-            head = self.store.head(self.bucket, key)
-        except ObjectMissingError:
-            return None
-        return Silver(head.etag, head.last_modified, head.metadata.get("delivery-id"))
+        head = find_object(self.store, self.bucket, key)
+        return None if head is None else Silver(head.etag, head.last_modified, head.metadata.get("delivery-id"))

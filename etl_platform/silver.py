@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from etl_platform.adapters.objects import ObjectStore
+from etl_platform.adapters.objects import ObjectStore, find_object
 from etl_platform.core.deliveries import Delivery, SourceOrder, delivery_id
-from etl_platform.core.errors import ObjectMissingError, PreconditionFailedError, TransientError
+from etl_platform.core.errors import PreconditionFailedError, TransientError
 
 _SWAPS = 20
 
@@ -69,9 +69,8 @@ class Silver:
         self._store, self._bucket = store, bucket
 
     def held(self, key: str) -> Held | None:
-        try:
-            head = self._store.head(self._bucket, key)
-        except ObjectMissingError:
+        head = find_object(self._store, self._bucket, key)
+        if head is None:
             return None
         meta = head.metadata
         modified = datetime.fromisoformat(meta["last-modified"])

@@ -5,7 +5,6 @@ record is written last and only if it is absent, so a record always speaks of fi
 another delivery, or could not be learned again, is a fact of its own and written before the record.
 """
 
-import hashlib
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -13,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from etl_platform.adapters.objects import ObjectHead, ObjectStore
+from etl_platform.adapters.objects import ObjectHead, ObjectStore, file_sha256
 from etl_platform.core import layout
 from etl_platform.core.contracts import Contract
 from etl_platform.core.corrections import Corrections
@@ -204,7 +203,7 @@ class Work:
             return swapped
         if swapped.replaced:
             superseded(swapped.replaced, task.delivery.delivery_id)
-        return {"silver_key": task.silver, "silver_etag": swapped.etag, "silver_sha256": _sha256(path)}
+        return {"silver_key": task.silver, "silver_etag": swapped.etag, "silver_sha256": file_sha256(path)}
 
     def _keep_quarantine(self, task: Task, outcome: Outcome, path: Path) -> dict[str, str]:
         """Keep the bad rows; a rejected reprocessing leaves silver as it was, and the quarantine that belongs to it."""
@@ -216,7 +215,7 @@ class Work:
                 self._store.delete(self._bucket, task.quarantine)
             return {}
         etag = self._store.write(self._bucket, task.quarantine, path)
-        return {"quarantine_key": task.quarantine, "quarantine_etag": etag, "quarantine_sha256": _sha256(path)}
+        return {"quarantine_key": task.quarantine, "quarantine_etag": etag, "quarantine_sha256": file_sha256(path)}
 
     def _give_way(self, task: Task, to: str) -> Ingested:
         return self.finish(task, task.record() | {"superseded_by": to}, Outcome.SUPERSEDED)
@@ -239,8 +238,3 @@ class Work:
         if record["outcome"] == Outcome.SUPERSEDED:
             key = layout.quarantine_key(record["dataset"], record["agency"], record["delivery_id"])
             self._store.delete(self._bucket, key)
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, fields
 from typing import TYPE_CHECKING, Any
 
-from etl_platform.adapters.objects import ObjectHead, ObjectStore
+from etl_platform.adapters.objects import ObjectHead, ObjectStore, find_object
 from etl_platform.core.attachments import MADE, Row
 from etl_platform.core.errors import ObjectMissingError, PreconditionFailedError
 from etl_platform.core.layout import attachments_metadata_key
@@ -48,7 +48,7 @@ def write_metadata(store: ObjectStore, bucket: str, agency: str, rows: Sequence[
     digest = hashlib.sha256(text).hexdigest()
     csv_key, parquet_key = attachments_metadata_key(agency, "csv"), attachments_metadata_key(agency, "parquet")
     for attempt in range(1, _ATTEMPTS + 1):
-        csv, parquet = _head(store, bucket, csv_key), _head(store, bucket, parquet_key)
+        csv, parquet = find_object(store, bucket, csv_key), find_object(store, bucket, parquet_key)
         stale = [head is None or head.metadata.get(ROWS_HASH) != digest for head in (csv, parquet)]
         if not any(stale):
             return attempt > 1
@@ -75,13 +75,6 @@ def _swap(store: ObjectStore, bucket: str, key: str, body: bytes, *, seen: Objec
         if_match=seen.etag if seen else None,
         metadata={ROWS_HASH: digest},
     )
-
-
-def _head(store: ObjectStore, bucket: str, key: str) -> ObjectHead | None:
-    try:
-        return store.head(bucket, key)
-    except ObjectMissingError:
-        return None
 
 
 def _frame(rows: Sequence[Row]) -> "pl.DataFrame":

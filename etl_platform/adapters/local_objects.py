@@ -1,7 +1,6 @@
 """A folder as an ObjectStore: ``<root>/<key>``, whatever the bucket. For development without AWS."""
 
 import fcntl
-import hashlib
 import json
 import shutil
 from collections.abc import Iterator, Mapping
@@ -9,7 +8,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
-from etl_platform.adapters.objects import ObjectHead
+from etl_platform.adapters.objects import ObjectHead, file_sha256
 from etl_platform.core.errors import (
     ObjectMissingError,
     PreconditionFailedError,
@@ -57,8 +56,8 @@ class LocalStore:
 
     def download(self, head: ObjectHead, path: Path) -> str:
         self._copy(head, path)
-        with _disk(f"read {path}"), path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        with _disk(f"read {path}"):
+            return file_sha256(path)
 
     def _copy(self, head: ObjectHead, target: Path) -> None:
         """Copy the bytes that ``head`` saw, or none."""

@@ -1,10 +1,13 @@
 """What the platform asks of an object store, whichever it is: S3 or a local folder."""
 
+import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Protocol
+
+from etl_platform.core.errors import ObjectMissingError
 
 
 @dataclass(frozen=True)
@@ -69,6 +72,24 @@ class ObjectStore(Protocol):
     def folders(self, bucket: str, prefix: str) -> Iterator[str]:
         """The prefixes one ``/`` below a prefix that ends with ``/``, in order."""
         ...
+
+
+def find_object(store: ObjectStore, bucket: str, key: str) -> ObjectHead | None:
+    """The latest version of an object, if it is there.
+
+    Raises:
+        TransientError: infrastructure.
+    """
+    try:
+        return store.head(bucket, key)
+    except ObjectMissingError:
+        return None
+
+
+def file_sha256(path: Path) -> str:
+    """Of a file on local disk, in hex, as ``download`` tells it of what it wrote."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def versioning_warning(store: ObjectStore, bucket: str) -> str | None:
