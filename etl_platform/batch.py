@@ -128,6 +128,9 @@ class Failed:
     event: ObjectCreated
     error: Exception
 
+    def __str__(self) -> str:
+        return f"{self.event.key}: {type(self.error).__name__}: {self.error}"
+
 
 class Lease:
     """Keeps messages hidden from others while they are worked on, or wait for it.

@@ -112,8 +112,7 @@ def _dry_run(events: Sequence[ObjectCreated], settings: Settings) -> tuple[list[
             file.write(
                 json.dumps({"outcome": "failed", "source": asdict(failed.event), "error": str(failed.error)}) + "\n"
             )
-    first = next((f"{failed.event.key}: {type(failed.error).__name__}: {failed.error}" for failed in failures), None)
-    return finished, first
+    return finished, next(map(str, failures), None)
 
 
 def ingest_in_process(events: Sequence[ObjectCreated], settings: Settings) -> tuple[list[Ingested], str | None]:

@@ -260,16 +260,11 @@ def _fail(context: dg.AssetExecutionContext, platform: Platform, failures: Seque
             exc_info=failed.error,
             extra={"agency": where.agency, "dataset": where.contract.dataset if where.contract else None},
         )
-    first = failed_text(failures[0])
     raise dg.Failure(
-        f"{len(failures)} deliveries failed and stay in the queue; the first: {first}",
-        metadata={FAILED: dg.MetadataValue.json([failed_text(f) for f in failures[:100]])},
+        f"{len(failures)} deliveries failed and stay in the queue; the first: {failures[0]}",
+        metadata={FAILED: dg.MetadataValue.json([str(failed) for failed in failures[:100]])},
         allow_retries=False,
     )
-
-
-def failed_text(failed: Failed) -> str:
-    return f"{failed.event.key}: {type(failed.error).__name__}: {failed.error}"
 
 
 def _reprocess_partition(
