@@ -178,9 +178,9 @@ def _collect_examples(
         rows = bad.filter(f"rule:{reason}").head(room).select(*places, *(f"text:{name}" for name in inputs))
         for row in rows.rows():
             values = row[len(places) :]
-            shown = [_shown(compiled.contract, name, value) for name, value in zip(inputs, values, strict=True)]
+            texts = [_shown(compiled.contract, name, value) for name, value in zip(inputs, values, strict=True)]
             value = (
-                shown[0] if len(shown) == 1 else ", ".join(f"{n}={v or ''}" for n, v in zip(inputs, shown, strict=True))
+                texts[0] if len(texts) == 1 else ", ".join(f"{n}={v or ''}" for n, v in zip(inputs, texts, strict=True))
             )
             examples.setdefault(reason, []).append({**dict(zip(keys, row, strict=False)), "value": value})
     if bad[DAMAGE].null_count() == bad.height:

@@ -6,6 +6,7 @@ EtlPlatformError
 │   ├── SettingsError         a setting is missing or wrong
 │   ├── ContractError         a contract or a declared API does not parse; carries file and line
 │   │   └── TransformError    a contract's transform hook is not there, raises, or returns something else
+│   ├── EmailNotArchivedError a message of the email queue that is left where it is
 │   ├── MalformedEventError   a queue message that is no S3 event
 │   ├── NotificationRefusedError  a post to the gateway that is not believed; carries a code
 │   ├── ObjectMissingError    the object version is not there (S3's NoSuchKey)

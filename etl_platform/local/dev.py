@@ -10,12 +10,11 @@ from etl_platform.local.emulator import is_emulator, listen_on_loopback
 from etl_platform.local.processes import LocalStackError
 from etl_platform.local.sample_emails import sample_emails
 from etl_platform.local.stack import REPOSITORY, Stack, read_coordinates, write_coordinates
-from etl_platform.settings import load_settings
+from etl_platform.settings import DEV_STACK_ENV, load_settings
 
 UI_PORT = 3000
 EMULATOR_PORT = 4566
 _SOURCE_PREFIX = "from_client/"
-_COORDINATES = Path(".local") / "stack.env"
 
 
 def run_dev(project: Path = REPOSITORY) -> None:
@@ -26,7 +25,7 @@ def run_dev(project: Path = REPOSITORY) -> None:
     """
     for port, use in ((UI_PORT, "Dagster's UI"), (EMULATOR_PORT, "the AWS emulator")):
         _require_free(port, use)
-    coordinates, settings = project / _COORDINATES, load_settings()
+    coordinates, settings = project / DEV_STACK_ENV, load_settings()
     stack = Stack(
         project / ".local",
         dagster_home=project / ".dagster",
@@ -89,7 +88,7 @@ def drop_email(count: int, *, poison: bool, project: Path = REPOSITORY) -> int:
 
 def _running(project: Path) -> dict[str, str]:
     """Coordinates of the running stack."""
-    coordinates = read_coordinates(project / _COORDINATES)
+    coordinates = read_coordinates(project / DEV_STACK_ENV)
     endpoint = coordinates.get("AWS_ENDPOINT_URL")
     if not endpoint or not is_emulator(endpoint):
         raise LocalStackError("the dev stack is not running: start it with make dev, in another terminal")
