@@ -74,7 +74,7 @@ class CompiledContract:
         plan = cells.lazy().select_seq(_only(self.texts, used)).with_columns_seq(_only(self.typed, used))
         for stage in self.derivation.stages:
             plan = plan.with_columns_seq(_only(stage, used))
-        keys = self._collect(plan.select_seq(self._key_columns()))
+        keys = self._collect(plan.select_seq(self._key_columns()), cells)
         return {reason: keys[f"key:{reason}"].drop_nulls() for reason in self.keys}
 
     def _key_columns(self) -> list[pl.Expr]:
@@ -104,16 +104,32 @@ class CompiledContract:
             .with_columns_seq(unique)
             .with_columns_seq(pl.any_horizontal(*flags, pl.col(DAMAGE).is_not_null()).alias(BAD))
         )
-        return self._collect(plan)
+        return self._collect(plan, cells)
 
-    def _collect(self, plan: pl.LazyFrame) -> pl.DataFrame:
+    def _collect(self, plan: pl.LazyFrame, cells: pl.DataFrame) -> pl.DataFrame:
         try:
             # Batch after batch the same plan over columns that are all needed: there is nothing to optimise.
             return plan.collect(engine="in-memory", optimizations=pl.QueryOptFlags.none())
         except pl.exceptions.PolarsError as error:
             # Polars' own message quotes values, which may be classified.
-            message = f"a rule fails on this file's values ({type(error).__name__})"
-            raise ContractError(message, path=self.contract.path) from None
+            name, line = self._failing(cells)
+            message = f"{name} fails on a value of this file ({type(error).__name__}); let it give NULL for such values"
+            raise ContractError(message, path=self.contract.path, line=line) from None
+
+    def _failing(self, cells: pl.DataFrame) -> tuple[str, int | None]:
+        """The first rule or derived column that cannot be evaluated, and its line."""
+        lines = _lines(self.contract)
+        for step in (self.texts, self.typed, *self.derivation.stages, self.flags, self.late_flags):
+            for expression in step:
+                name = expression.meta.output_name()
+                try:
+                    cells = cells.with_columns(expression)
+                except pl.exceptions.ColumnNotFoundError:
+                    continue
+                except pl.exceptions.PolarsError:
+                    name = name.removeprefix("rule:").removeprefix("text:")
+                    return name, lines.get(name)
+        return "a rule", None
 
     def _derived(self, plan: pl.LazyFrame) -> pl.LazyFrame:
         for stage in self.derivation.stages:
@@ -129,8 +145,9 @@ class CompiledContract:
         good = ~batch[BAD]
         made = transform(batch.filter(good).select(given_columns(self.contract)))
         late = {flag.meta.output_name(): pl.lit(good) & flag for flag in self.late_flags}
-        plan = batch.hstack(spread(made, good)).lazy().with_columns(**late)
-        return self._collect(plan.with_columns(pl.any_horizontal(BAD, *late).alias(BAD))), made
+        whole = batch.hstack(spread(made, good))
+        plan = whole.lazy().with_columns(**late).with_columns(pl.any_horizontal(BAD, *late).alias(BAD))
+        return self._collect(plan, whole), made
 
     def explain(self, bad: pl.DataFrame) -> pl.DataFrame:
         """Bad rows with their ``reasons``: rule names joined by ``;`` in report order."""
@@ -284,24 +301,27 @@ def _row_flag(contract: Contract, index: int, derivation: Derivation) -> pl.Expr
 
 def _dry_run(compiled: CompiledContract) -> None:
     """Evaluate every flag on one row, so that a broken expression is blamed on its line before any file is read."""
-    contract = compiled.contract
-    lines = {f"rule:{rule.name}": rule.line for rule in contract.row_rules}
-    lines |= {
-        f"rule:{rule.reason}": contract.column(rule.column).line for rule in contract_rules(contract) if rule.column
-    }
+    contract, lines = compiled.contract, _lines(compiled.contract)
     texts = [pl.lit("x").alias(f"text:{name}") for name in compiled.schema]
     values = [pl.Series(name, [1], pl.Int8).cast(dtype, strict=False) for name, dtype in compiled.schema.items()]
     frame = pl.select(texts).with_columns(compiled.typed).with_columns(values)
     for flag in (*compiled.flags, *compiled.late_flags):
-        name = flag.meta.output_name()
+        name = flag.meta.output_name().removeprefix("rule:")
         try:
             found = frame.select(flag).dtypes[0]
         except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
-            message = f"{name.removeprefix('rule:')}: {first_line(error)}"
+            message = f"{name}: {first_line(error)}"
             raise ContractError(message, path=contract.path, line=lines.get(name)) from None
         if found != pl.Boolean:
-            message = f"{name.removeprefix('rule:')} gives {found}, not true or false"
+            message = f"{name} gives {found}, not true or false"
             raise ContractError(message, path=contract.path, line=lines.get(name))
+
+
+def _lines(contract: Contract) -> dict[str, int]:
+    """Where the contract declares each column and rule."""
+    lines = {column.name: column.line for column in contract.columns}
+    lines |= {rule.reason: lines[rule.column] for rule in contract_rules(contract) if rule.column}
+    return lines | {rule.name: rule.line for rule in contract.row_rules}
 
 
 def _key(contract: Contract, columns: tuple[str, ...]) -> pl.Expr:
