@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import socket
 import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -13,6 +12,7 @@ from typing import Any
 from etl_platform.local.emulator import LOOPBACK, wait_until_it_answers
 from etl_platform.local.processes import Tethered
 from etl_platform.local.stack import REPOSITORY, inherited_environment
+from etl_platform_tests.deploy.ports import free_port
 from etl_platform_tests.deploy.tools import OWN, terraform_mirror, tool
 
 NETWORK, PROCESSING = "foundation_network", "file_processing"
@@ -140,9 +140,7 @@ _OFFLINE = {
 @contextmanager
 def moto(folder: Path) -> Iterator[str]:
     """The URL of a moto server of its own, with AWS's own policies in it."""
-    with socket.socket() as free:
-        free.bind((LOOPBACK, 0))
-        port = free.getsockname()[1]
+    port = free_port()
     url = f"http://{LOOPBACK}:{port}"
     process = Tethered(
         "moto",

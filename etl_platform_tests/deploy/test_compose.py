@@ -16,13 +16,14 @@ from typing import Any
 import pytest
 import yaml
 
-from etl_platform.local.emulator import Emulator, listen_on_loopback
+from etl_platform.local.emulator import Emulator
 from etl_platform.local.postgres import postgres_server
 from etl_platform.local.processes import Tethered, last_lines
 from etl_platform.local.provision import open_clients
 from etl_platform.local.samples import build_samples
 from etl_platform.local.stack import REPOSITORY, inherited_environment
 from etl_platform.settings import Settings
+from etl_platform_tests.deploy.ports import free_port
 from etl_platform_tests.deploy.tools import tool
 
 LOCAL = REPOSITORY / "infra" / "local"
@@ -117,10 +118,7 @@ class Processes:
         self._config, self.home = folder / "config", folder / "dagster_home"
         for made in (self._config, self.home):
             made.mkdir()
-        self.ports = {}
-        for port in (4566, 4000, 3000, 8080):
-            with listen_on_loopback() as listener:
-                self.ports[port] = listener.getsockname()[1]
+        self.ports = {port: free_port() for port in (4566, 4000, 3000, 8080)}
         self._services = {
             name: {
                 part: self._here(service.get(part)) for part in ("entrypoint", "command", "environment", "healthcheck")

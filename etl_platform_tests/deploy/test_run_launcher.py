@@ -4,7 +4,9 @@ Real: the daemon, the sensor, the run queue, the K8sRunLauncher, PostgreSQL, the
 command and the environment that the chart renders. Stand-ins: AWS is the emulator, Kubernetes is ``Cluster``.
 """
 
+import json
 import os
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -19,7 +21,7 @@ from kubernetes.client import BatchV1Api
 from kubernetes.client.exceptions import ApiException
 from kubernetes.config import new_client_from_config
 
-from etl_platform.local.emulator import LOOPBACK, Emulator, listen_on_loopback
+from etl_platform.local.emulator import LOOPBACK, Emulator
 from etl_platform.local.postgres import postgres_server
 from etl_platform.local.processes import Tethered, last_lines
 from etl_platform.local.provision import KEY_ID, KEY_SECRET, REGION, Provisioned, open_clients, provision
@@ -36,10 +38,18 @@ from etl_platform_tests.deploy.helm_chart import (
     one,
     template,
 )
+from etl_platform_tests.deploy.ports import free_port
 
 REPOSITORY, TAG = "example.com/etl-file-processing", "1.2.3"
 _BIN = Path(sys.executable).parent
 _WITHIN_S = 180.0
+# As the UI materializes a partition from an asset's page.
+_MATERIALIZE = """mutation ($selector: JobOrPipelineSelector!, $tags: [ExecutionTag!]!) {
+  launchPipelineExecution(executionParams: {selector: $selector, executionMetadata: {tags: $tags}}) {
+    ... on LaunchRunSuccess { run { runId } }
+    ... on PythonError { message }
+  }
+}"""
 
 
 class Deployment:
@@ -54,6 +64,7 @@ class Deployment:
         database = stack.enter_context(postgres_server())
         self.cluster = Cluster(KUBERNETES, root, {}, {}, self._node_environment())
         self._home = self.cluster.place("/opt/dagster/dagster_home")
+        self._workspace = self.cluster.place("/dagster-workspace")
         self.kubeconfig = root / "kubeconfig.yaml"
         self.kubeconfig.write_text(kubeconfig(stack.enter_context(self.cluster.api())))
         self._rendered = self._render(str(database.get_postmaster_info().socket_dir))
@@ -76,19 +87,34 @@ class Deployment:
         """Start code server and daemon, each with its container's command, and both on loopback."""
         self._home.mkdir(parents=True)
         (self._home / "dagster.yaml").write_text(dagster_yaml(self._rendered))
-        with listen_on_loopback() as free:
-            port = str(free.getsockname()[1])
+        port = str(free_port())
         of_this_machine = {"0.0.0.0": LOOPBACK, "3030": port}
         command = [of_this_machine.get(word, word) for word in self.code_container["command"]]
         self._process("code", [_BIN / command[0], *command[1:]], self.code_container)
-        workspace = self.cluster.place("/dagster-workspace")
-        workspace.mkdir()
+        self._workspace.mkdir()
         here = yaml.safe_load(self.cluster.config_maps[f"{RELEASE}-dagster-workspace-yaml"]["workspace.yaml"])
         here["load_from"][0]["grpc_server"] |= {"host": LOOPBACK, "port": int(port)}
-        (workspace / "workspace.yaml").write_text(yaml.safe_dump(here))
+        (self._workspace / "workspace.yaml").write_text(yaml.safe_dump(here))
         daemon = self._container(f"{RELEASE}-dagster-daemon")
-        command = [word.replace("/dagster-workspace", str(workspace)) for word in daemon["command"]]
+        command = [word.replace("/dagster-workspace", str(self._workspace)) for word in daemon["command"]]
         self._process("daemon", command, daemon)
+
+    def materialize(self, dataset: str, agency: str) -> str:
+        """Ask Dagster's GraphQL for a partition of bronze and silver, as its UI does; the run's id."""
+        selector = {
+            "repositoryLocationName": "etl-platform",
+            "repositoryName": "__repository__",
+            "jobName": "__ASSET_JOB",
+            "assetSelection": [{"path": [layer, dataset]} for layer in ("bronze", "silver")],
+        }
+        variables = {"selector": selector, "tags": [{"key": "dagster/partition", "value": agency}]}
+        asked = ["--workspace", self._workspace / "workspace.yaml", "--text", _MATERIALIZE, "--variables"]
+        done = subprocess.run(
+            [_BIN / "dagster-graphql", *asked, json.dumps(variables)], capture_output=True, text=True, check=True
+        )
+        answer = json.loads(done.stdout)["data"]["launchPipelineExecution"]
+        run_id: str = answer["run"]["runId"]
+        return run_id
 
     def open_instance(self) -> dg.DagsterInstance:
         return self._stack.enter_context(dg.DagsterInstance.from_config(str(self._home)))
@@ -192,6 +218,17 @@ def test_a_dropped_file_becomes_silver_through_a_job_of_the_cluster(deployment: 
     assert [key for key in keys if key.startswith(f"dagster/compute_logs/storage/{run.run_id}/")]
     assert set(left.values()) == {"0"}, "the run deletes its message"
     _assert_pod_is_confined(cluster.jobs[name])
+    _assert_logged_as_json(cluster.logs(name), run.run_id)
+
+
+def test_a_partition_that_a_person_materializes_is_a_job_of_the_cluster_and_logs_json(deployment: Deployment) -> None:
+    sample, cluster = _sample(), deployment.cluster
+    run_id = deployment.materialize(sample.dataset, sample.agency)
+    instance = deployment.open_instance()
+    deployment.wait(lambda: _run(instance, run_id).is_finished, "the end of the run")
+    name = f"dagster-run-{run_id}"
+    assert _run(instance, run_id).status is dg.DagsterRunStatus.SUCCESS, cluster.logs(name)
+    _assert_logged_as_json(cluster.logs(name), run_id)
 
 
 def test_the_cluster_refuses_a_job_that_a_real_one_would_refuse(deployment: Deployment) -> None:
@@ -222,6 +259,18 @@ def _assert_pod_is_confined(job: Body) -> None:
     assert set(container["resources"]) == {"requests", "limits"}
     assert {"/tmp"} < {mount["mountPath"] for mount in container["volumeMounts"]}
     assert not [item for item in container["env"] if item["name"].startswith("AWS_")]
+
+
+def _run(instance: dg.DagsterInstance, run_id: str) -> dg.DagsterRun:
+    run = instance.get_run_by_id(run_id)
+    assert run
+    return run
+
+
+def _assert_logged_as_json(log: str, run_id: str) -> None:
+    told = [json.loads(line) for line in log.splitlines()]
+    assert told
+    assert {line["run_id"] for line in told} == {run_id}
 
 
 def _sample() -> Sample:

@@ -13,11 +13,12 @@ from typing import Any
 import pytest
 
 from etl_platform.core.events import parse_message
-from etl_platform.local.emulator import Emulator, listen_on_loopback, wait_until_it_answers
+from etl_platform.local.emulator import Emulator, wait_until_it_answers
 from etl_platform.local.processes import Tethered
 from etl_platform.local.provision import Clients, Provisioned, open_clients, provision
 from etl_platform.local.stack import REPOSITORY, inherited_environment
 from etl_platform_tests.apart import provision_apart
+from etl_platform_tests.deploy.ports import free_port
 from etl_platform_tests.deploy.stand_ins import StandIns
 from etl_platform_tests.deploy.tools import OWN, tool
 
@@ -347,8 +348,7 @@ def _drain(aws: Clients, made: Provisioned) -> list[str]:
 @contextmanager
 def _gateway(settings: dict[str, str], folder: Path) -> Iterator[int]:
     """The port of a gateway in development mode."""
-    with listen_on_loopback() as listener:
-        port = listener.getsockname()[1]
+    port = free_port()
     keys = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "GATEWAY_DEV_MODE": "true"}
     with Tethered(
         "the gateway",
