@@ -210,7 +210,7 @@ def _facts(source: Path | io.BytesIO) -> WorkbookFacts:
         _refuse_size(size)
         try:
             return scan_xls(_content(source))
-        except (ValueError, IndexError, struct.error) as error:
+        except (ValueError, LookupError, struct.error) as error:
             raise _unreadable(source, str(error)) from None
     with unpacking(), zipfile.ZipFile(source) as archive:
         _refuse_size(sum(member.file_size for member in archive.infolist()))

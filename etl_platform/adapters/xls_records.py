@@ -1,6 +1,7 @@
 """The same facts as ``sheet_xml``, out of the binary records of an .xls.
 
-An OLE file holds a stream ``Workbook`` of records: [MS-CFB] 2.2 and 2.6, [MS-XLS] 2.4.
+An OLE file holds a stream ``Workbook`` of records: [MS-CFB] 2.2 and 2.6, [MS-XLS] 2.4. Excel 95 calls it ``Book``,
+and writes its texts with one byte a character.
 """
 
 import struct
@@ -15,31 +16,38 @@ _FORMULA, _EOF, _DATE_MODE, _BOUND_SHEET, _MUL_RK, _XF = 0x06, 0x0A, 0x22, 0x85,
 _NUMBER, _BOOL_ERROR, _RK, _FORMAT = 0x203, 0x205, 0x27E, 0x41E
 _CELLS = {_FORMULA, _MUL_RK, _NUMBER, _BOOL_ERROR, _RK, 0xBE, 0xD6, 0xFD, 0x201, 0x204}
 """Every record of a cell or a run of them; each begins with row and column."""
-_BIFF8 = 0x600
+_CODE_PAGE, _BIFF5, _BIFF8 = 0x42, 0x500, 0x600
+_ODD_PAGES = {367: "ascii", 10_000: "mac_roman", 32_768: "mac_roman", 32_769: "cp1252"}
 
 
 def scan_xls(content: bytes) -> WorkbookFacts:
     """Facts of every sheet; none where the file is no workbook that this reads, which Excel's reader then tells.
 
     Raises:
-        ValueError, struct.error, IndexError: a file that is cut off or damaged.
+        ValueError, LookupError, struct.error: a file that is cut off or damaged.
         UnreadableFileError: ``workbook_too_large``; Excel's reader lays a sheet out from its first to its last cell.
     """
     stream = _workbook_stream(content)
-    if len(stream) < 8 or struct.unpack_from("<H", stream, 4)[0] != _BIFF8:
+    version = struct.unpack_from("<H", stream, 4)[0] if len(stream) >= 8 else 0
+    if version not in {_BIFF5, _BIFF8}:
         return WorkbookFacts({}, since_1904=False)
+    old, page = version == _BIFF5, "cp1252"
     offsets: dict[str, int] = {}
     codes: dict[int, str] = {}
     formats: list[int] = []
     since_1904 = False
     for kind, body in _records(stream, 0):
-        if kind == _BOUND_SHEET:
-            offsets[_text(body[6], body[7], body[8:])] = struct.unpack_from("<I", body)[0]
+        if kind == _CODE_PAGE:
+            number = struct.unpack_from("<H", body)[0]
+            page = _ODD_PAGES.get(number, f"cp{number}")
+        elif kind == _BOUND_SHEET:
+            name = body[7 : 7 + body[6]].decode(page) if old else _text(body[6], body[7], body[8:])
+            offsets[name] = struct.unpack_from("<I", body)[0]
         elif kind == _DATE_MODE:
             since_1904 = body[0] == 1
         elif kind == _FORMAT:
-            number, size, flags = struct.unpack_from("<HHB", body)
-            codes[number] = _text(size, flags, body[5:])
+            number, size, flags = struct.unpack_from("<HBB" if old else "<HHB", body)
+            codes[number] = body[3 : 3 + size].decode(page) if old else _text(size, flags, body[5:])
         elif kind == _XF:
             formats.append(struct.unpack_from("<H", body, 2)[0])
     forms = [zero_form(codes.get(number, "")) for number in formats]
@@ -98,7 +106,7 @@ def _text(size: int, flags: int, body: bytes) -> str:
 
 
 def _workbook_stream(content: bytes) -> bytes:
-    """The stream by its name in the directory; a workbook is never so small that it lies in the mini stream."""
+    """The stream by its name in the directory; Excel makes none so small that it lies in the mini stream."""
     shift = struct.unpack_from("<H", content, 30)[0]
     if shift not in {9, 12}:
         raise ValueError(f"sectors of 2**{shift} bytes")
@@ -132,5 +140,7 @@ def _workbook_stream(content: bytes) -> bytes:
         name = entry[: max(0, struct.unpack_from("<H", entry, 64)[0] - 2)].decode("utf-16-le")
         if name in {"Workbook", "Book"}:
             first, size = struct.unpack_from("<II", entry, 116)
-            return chain(first)[:size] if size >= 4_096 else b""
+            if size < 4_096:
+                raise ValueError(f"its stream has {size:,} bytes, fewer than Excel writes; open and save it again")
+            return chain(first)[:size]
     return b""

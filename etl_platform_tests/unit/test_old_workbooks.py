@@ -62,7 +62,24 @@ def xls(rows: list[list[Cell]], *, since_1904: bool = False, sheet: str = "Día"
     return ole(stream.ljust(max(4_096, -(-len(stream) // 512) * 512), b"\0"))
 
 
-def ole(stream: bytes) -> bytes:
+def of_excel_95(*cells: bytes) -> bytes:
+    """A sheet of records in the older format: texts of one byte a character, in the code page that it names."""
+    start = record(0x809, struct.pack("<HHHH", 0x500, 5, 0, 0)) + record(0x42, struct.pack("<H", 1_252))
+    start += record(0x22, struct.pack("<H", 1)) + record(0x41E, struct.pack("<HB", 164, 4) + b"0000")
+    for code in (0, 164, 14):
+        start += record(0xE0, struct.pack("<HH", 0, code) + bytes(12))
+    name = "Día".encode("cp1252")
+    place = len(start) + 4 + 7 + len(name) + 4
+    start += record(0x85, struct.pack("<IHB", place, 0, len(name)) + name) + record(0x0A, b"")
+    stream = start + record(0x809, struct.pack("<HHHH", 0x500, 0x10, 0, 0)) + b"".join(cells) + record(0x0A, b"")
+    return ole(stream.ljust(4_096, b"\0"), "Book")
+
+
+def narrow(row: int, column: int, value: str) -> bytes:
+    return record(0x204, struct.pack("<HHHH", row, column, PLAIN, len(value)) + value.encode("cp1252"))
+
+
+def ole(stream: bytes, name: str = "Workbook") -> bytes:
     """A file of one stream: header, table of sectors, directory, then the stream."""
     count = len(stream) // 512
     assert count < 120
@@ -77,7 +94,7 @@ def ole(stream: bytes) -> bytes:
         links = struct.pack("<HBBIII", 2 * len(name) + 2, kind, 1, 0xFFFFFFFF, 0xFFFFFFFF, child)
         return text + links + bytes(36) + struct.pack("<IQ", first, size)
 
-    directory = entry("Root Entry", 5, 1, 0xFFFFFFFE, 0) + entry("Workbook", 2, 0xFFFFFFFF, 2, len(stream))
+    directory = entry("Root Entry", 5, 1, 0xFFFFFFFE, 0) + entry(name, 2, 0xFFFFFFFF, 2, len(stream))
     return head + table + directory.ljust(512, b"\0") + stream
 
 
@@ -113,6 +130,26 @@ def test_days_of_an_old_workbook_count_from_where_it_says(path: Path) -> None:
         path.write_bytes(xls([["ident", "label", "remark"], ["a", days, None]], since_1904=since_1904))
         assert not check_file(path, contract, path.parent).errors
         assert pl.read_parquet(path.parent / SILVER)["label"].to_list() == [date(2023, 3, 15)]
+
+
+def test_a_workbook_of_excel_95_reads_as_its_cells_show(path: Path) -> None:
+    head = [narrow(0, column, name) for column, name in enumerate(ROWS[0]) if isinstance(name, str)]
+    first = [narrow(1, 0, "Peña"), cell(1, 1, "#N/A"), cell(1, 2, (42, PADDED))]
+    second = [cell(2, 0, "#REF!"), narrow(2, 1, "x"), cell(2, 2, (45_000.0, DAY))]
+    path.write_bytes(of_excel_95(*head, *first, *second))
+    table, frame = read_back(path, CONTRACT)
+    assert cells_of(frame) == [("Peña", "#N/A", "0042"), ("#REF!", "x", "2027-03-16")]
+    assert table.serial_origin == date(1904, 1, 1)
+
+
+def test_a_workbook_too_short_for_excel_is_refused(path: Path) -> None:
+    content = xls(ROWS)
+    size = struct.pack("<Q", 4_096)
+    assert size in content
+    path.write_bytes(content.replace(size, struct.pack("<Q", 4_000)))
+    with pytest.raises(UnreadableFileError, match="fewer than Excel writes") as caught:
+        read_back(path, CONTRACT)
+    assert caught.value.code == "workbook_damaged"
 
 
 def test_an_old_workbook_with_bytes_changed_or_cut_is_read_or_refused(path: Path) -> None:
