@@ -33,8 +33,13 @@ def _cell(value: Any, most: int = _MAX_CELL) -> str:
     if value is None:
         return ""
     text = f"{value:,}" if isinstance(value, int) else str(value)
-    text = "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in text)
+    text = _visible(text)
     return text if len(text) <= most else text[: most - 1] + "…"
+
+
+def _visible(text: str) -> str:
+    """Control characters as their codes: what a file holds gives a terminal no orders and makes no lines of its own."""
+    return "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in text)
 
 
 def verdict(file_name: str, dataset: str | None, report: Mapping[str, Any]) -> str:
@@ -60,6 +65,7 @@ def verdict(file_name: str, dataset: str | None, report: Mapping[str, Any]) -> s
         lines.append("not in the file: " + ", ".join(columns["missing"]))
     if columns.get("extra"):
         lines.append("not in the contract: " + ", ".join(columns["extra"]))
+    lines = [_visible(line) for line in lines]
     if report["reasons"]:
         rows = [
             (reason, rows, ", ".join(_example(e) for e in report["examples"].get(reason, [])))

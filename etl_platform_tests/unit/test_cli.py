@@ -131,6 +131,18 @@ def test_a_file_that_the_result_would_overwrite_stays_as_it_is(
     assert "name another folder" in err
 
 
+def test_no_text_of_a_file_gives_the_terminal_orders_or_makes_lines(capsys: pytest.CaptureFixture[str]) -> None:
+    evil = "\x1b[2J\nACCEPTED"
+    content = (
+        f'report {evil},\n"officer_id","last_name","hire_date","{evil}"\nA1,Doe,2001-02-03,x\n"A2{evil}",Roe,y,z\n'
+    )
+    for more in [], ["--profile-only"]:
+        _, out, _ = call(capsys, "check", write("Officer_Detail.csv", content), *more)
+        assert "\x1b" not in out
+        assert out.count("\nACCEPTED") == 0
+        assert "\\x1b[2J\\x0aACCEPTED" in out
+
+
 def test_a_console_without_the_letters_of_a_verdict_shows_the_rest() -> None:
     renamed = write("Officer_Detail.csv", ROSTER.replace("officer_id", "tax_number"))
     command = [sys.executable, "-m", "etl_platform", "check", renamed]
