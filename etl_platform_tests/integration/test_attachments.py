@@ -1,10 +1,10 @@
-"""get_s3_files_job on a real PostgreSQL and the emulator: copies, what cannot be copied, and metadata."""
+"""get_s3_files_job on a real PostgreSQL and the emulator: its arguments, its metadata, and what a run says."""
 
 import csv
 import io
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,98 +14,29 @@ import psycopg2
 import pytest
 
 from etl_platform.adapters.object_copies import ObjectCopies
-from etl_platform.attachments import AttachmentCopies, Copied
+from etl_platform.attachments import AttachmentCopies
 from etl_platform.cli import main
-from etl_platform.core.agencies import Agency
-from etl_platform.core.attachments import AttachmentFile, Copy, Problem, Status
+from etl_platform.core.attachments import AttachmentFile
 from etl_platform.core.errors import PermanentError
 from etl_platform.definitions import build_defs
-from etl_platform.local.application_database import create_application_database, seeded_rows
-from etl_platform.local.postgres import postgres_server
-from etl_platform.local.provision import Clients, Provisioned
+from etl_platform.local.application_database import seeded_rows
 from etl_platform.pipelines.resources import Platform
-from etl_platform.settings import Settings
-from etl_platform_tests.faults.proxy import Fault, FaultProxy, Harm
+from etl_platform_tests.faults.proxy import FaultProxy, Harm
+from etl_platform_tests.integration.attachment_place import (
+    AGENCY,
+    CSV,
+    JOB,
+    PARQUET,
+    Place,
+    copies_of,
+    database_url,
+    place,
+    proxied,
+    seeded,
+)
 
-AGENCY = Agency(10, "nm_albuquerque", "Albuquerque Police Department")
-JOB = "get_s3_files_job"
-PARQUET = "attachments/agency=nm_albuquerque/attachments.parquet"
-CSV = "attachments/agency=nm_albuquerque/attachments.csv"
+__all__ = ["database_url", "place", "seeded"]
 pytestmark = pytest.mark.filterwarnings("ignore::dagster._utils.warnings.PreviewWarning")
-
-
-@pytest.fixture(scope="module")
-def database_url() -> Iterator[str]:
-    with postgres_server() as server:
-        create_application_database(server.get_uri(), seeded_rows(officers_per_agency=1))
-        yield server.get_uri()
-
-
-@dataclass
-class Place:
-    """A pair of buckets, both with versions, and settings that name them."""
-
-    aws: Clients
-    settings: Settings
-
-    @property
-    def source(self) -> str:
-        return str(self.settings.attachments_source_bucket)
-
-    @property
-    def destination(self) -> str:
-        return str(self.settings.attachments_destination_bucket)
-
-    def put(self, key: str, body: bytes = b"12345", **how: Any) -> None:
-        self.aws.s3.put_object(Bucket=self.source, Key=key, Body=body, **how)
-
-    def files(self, *keys: str, size: int | None = 5) -> list[AttachmentFile]:
-        """An attachment for each key, numbered from 1, all of one name."""
-        return [AttachmentFile(number, key, "a b.pdf", None, size) for number, key in enumerate(keys, start=1)]
-
-    def copies(self, settings: Settings | None = None, **sizes: int) -> AttachmentCopies:
-        used = settings or self.settings
-        return AttachmentCopies(ObjectCopies(used, self.source, self.destination, **sizes), Platform(used).store)
-
-    def run(self, files: Sequence[AttachmentFile], settings: Settings | None = None, **sizes: int) -> Copied:
-        return self.copies(settings, **sizes).run(AGENCY, files, lambda _settled, _all: None)
-
-    def read(self, key: str) -> bytes:
-        return self.aws.s3.get_object(Bucket=self.destination, Key=key)["Body"].read()
-
-    def versions(self) -> list[tuple[str, str, str]]:
-        """Every version of every object at the destination: nothing was written if it stays."""
-        pages = self.aws.s3.get_paginator("list_object_versions").paginate(Bucket=self.destination)
-        return [(item["Key"], item["VersionId"], item["ETag"]) for page in pages for item in page.get("Versions", [])]
-
-    def objects(self) -> dict[str, bytes]:
-        return {key: self.read(key) for key, _, _ in self.versions()}
-
-
-@pytest.fixture
-def place(aws: Clients, settings: Settings, provisioned: Provisioned, database_url: str) -> Place:
-    names = f"s{provisioned.bucket[1:]}", f"t{provisioned.bucket[1:]}"
-    for name in names:
-        aws.s3.create_bucket(Bucket=name)
-        aws.s3.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
-    chosen = replace(
-        settings,
-        attachments_source_bucket=names[0],
-        attachments_destination_bucket=names[1],
-        database_url=database_url,
-        copies_at_once=8,
-    )
-    return Place(aws, chosen)
-
-
-@pytest.fixture
-def seeded(place: Place) -> Place:
-    """With the files of the seeded database."""
-    from etl_platform.local.application_database import attachment_content
-
-    for number, _, key, *_ in seeded_rows(officers_per_agency=1).attachments:
-        place.put(key, attachment_content(number))
-    return place
 
 
 @pytest.fixture
@@ -280,162 +211,6 @@ def test_a_partition_that_the_database_does_not_know_fails_for_good(seeded: Plac
     assert "zz_nowhere" in (failure.description or "")
 
 
-AWKWARD = [
-    "docs/a b/c+d.pdf",
-    "docs/é/报告 😀.pdf",
-    "docs/100%.pdf",
-    "docs/a%20b.pdf",
-    "docs/q?x=1&y#z",
-    "docs/back\\slash",
-    "docs/quote'\"<&>",
-    "docs//two",
-    "docs/../up",
-    "docs/./here",
-    "docs/new\nline",
-    "docs/folder/",
-    "/leading",
-    "docs/" + "n" * 1000,
-]
-
-
-def test_every_key_that_s3_takes_is_copied_whatever_lane_it_needs(place: Place) -> None:
-    for number, key in enumerate(AWKWARD):
-        place.put(key, b"%05d" % number)
-    # What obstore would make of a key that it cannot name.
-    place.put("leading", b"wrong")
-    copied = place.run(place.files(*AWKWARD))
-    assert [(row.source_key, row.status) for row in copied.rows] == [(key, "copied") for key in AWKWARD]
-    for number, row in enumerate(copied.rows):
-        assert place.read(row.destination_key) == b"%05d" % number
-    versions = place.versions()
-    assert place.run(place.files(*AWKWARD)).tried == 0
-    assert place.versions() == versions
-
-
-def test_a_folder_marker_is_told_from_the_object_beside_it(place: Place) -> None:
-    """obstore strips slashes at the end, so it shows both under one key."""
-    place.put("docs/folder", b"12345")
-    place.put("docs/folder/", b"")
-    (marker,) = place.run([AttachmentFile(1, "docs/folder/", "marker", None, 0)]).rows
-    (object_,) = place.run([AttachmentFile(2, "docs/folder", "object", None, 5)]).rows
-    assert (marker.status, marker.size_bytes) == ("copied", 0)
-    assert (object_.status, object_.size_bytes) == ("copied", 5)
-    assert place.run([AttachmentFile(3, "docs/folder/", "marker", None, 0)]).rows[0].status == "copied"
-
-
-def test_keys_that_no_object_can_have_are_missing(place: Place) -> None:
-    copied = place.run(place.files("", "x" * 1025, "docs/none"))
-    assert [row.status for row in copied.rows] == ["missing"] * 3
-
-
-def test_metadata_type_and_tags_come_along(place: Place) -> None:
-    place.put("docs/a.pdf", ContentType="application/pdf", Metadata={"case": "7"}, Tagging="keep=yes&by=a%20b")
-    (row,) = place.run(place.files("docs/a.pdf")).rows
-    assert_carried(place, row.destination_key, "application/pdf")
-    tags = place.aws.s3.get_object_tagging(Bucket=place.destination, Key=row.destination_key)["TagSet"]
-    assert {tag["Key"]: tag["Value"] for tag in tags} == {"keep": "yes", "by": "a b"}
-
-
-def assert_carried(place: Place, key: str, content_type: str) -> None:
-    head = place.aws.s3.head_object(Bucket=place.destination, Key=key)
-    assert (head["ContentType"], head["Metadata"]) == (content_type, {"case": "7"})
-
-
-def test_an_object_that_is_too_large_is_copied_in_parts_with_all_that_belongs_to_it(place: Place) -> None:
-    """5 GB scaled down; S3 takes no part below 5 MiB but the last."""
-    body = bytes(range(256)) * (12 << 12)
-    place.put("docs/film.mp4", body, ContentType="video/mp4", Metadata={"case": "7"}, Tagging="keep=yes&by=a%20b")
-    copies = ObjectCopies(
-        place.settings, place.source, place.destination, largest_single_copy=6 << 20, part_bytes=5 << 20
-    )
-    sent: list[dict[str, Any]] = []
-    copies._s3.meta.events.register(
-        "before-call.s3.CreateMultipartUpload", lambda params, **_rest: sent.append(params["headers"])
-    )
-    files = place.files("docs/film.mp4", size=len(body))
-    job = AttachmentCopies(copies, Platform(place.settings).store)
-
-    (row,) = job.run(AGENCY, files, lambda _settled, _all: None).rows
-
-    assert row.status == "copied"
-    assert row.destination_etag is not None
-    assert row.destination_etag.endswith("-3")
-    assert place.read(row.destination_key) == body
-    assert_carried(place, row.destination_key, "video/mp4")
-    # The emulator loses a multipart object's tags; S3 is told them.
-    assert [headers["x-amz-tagging"] for headers in sent] == ["keep=yes&by=a+b"]
-    versions = place.versions()
-    assert row.source_etag != row.destination_etag
-    assert place.run(files).tried == 0, "the pair of eTags is remembered"
-    assert place.versions() == versions
-
-
-def test_kms_encryption_is_kept_where_the_destination_has_none_of_its_own(place: Place) -> None:
-    key_id = "arn:aws:kms:us-east-1:000000000000:key/of-the-source"
-    by_default = {"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": key_id}}
-    place.aws.s3.put_bucket_encryption(
-        Bucket=place.source,
-        ServerSideEncryptionConfiguration={"Rules": [by_default]},  # type: ignore[list-item]
-    )
-    place.put("docs/kms.pdf", Tagging="keep=yes")
-    place.put("docs/plain.pdf", ServerSideEncryption="AES256")
-    rows = place.run(place.files("docs/kms.pdf", "docs/plain.pdf")).rows
-    kms, plain = (place.aws.s3.head_object(Bucket=place.destination, Key=row.destination_key) for row in rows)
-    assert (kms["ServerSideEncryption"], kms["SSEKMSKeyId"]) == ("aws:kms", key_id)
-    assert plain.get("ServerSideEncryption") != "aws:kms"
-    tags = place.aws.s3.get_object_tagging(Bucket=place.destination, Key=rows[0].destination_key)["TagSet"]
-    assert tags == [{"Key": "keep", "Value": "yes"}]
-
-
-def test_a_changed_source_is_copied_again_and_the_others_are_not(place: Place) -> None:
-    keys = ["docs/a.pdf", "docs/b.pdf"]
-    for key in keys:
-        place.put(key)
-    first = place.run(place.files(*keys))
-    place.put("docs/b.pdf", b"54321")
-    second = place.run(place.files(*keys))
-    assert (first.tried, second.tried, second.wrote_metadata) == (2, 1, True)
-    assert place.read(second.rows[1].destination_key) == b"54321"
-
-
-def test_a_copy_that_somebody_overwrote_is_made_again(place: Place) -> None:
-    place.put("docs/a.pdf")
-    (row,) = place.run(place.files("docs/a.pdf")).rows
-    place.aws.s3.put_object(Bucket=place.destination, Key=row.destination_key, Body=b"other")
-    assert place.run(place.files("docs/a.pdf")).tried == 1
-    assert place.read(row.destination_key) == b"12345"
-
-
-@pytest.mark.parametrize(("count", "apart"), [(1_200, 0), (40, 30)])
-def test_keys_are_looked_up_by_listing_where_they_lie_together(place: Place, count: int, apart: int) -> None:
-    """``apart``: objects that nobody asked for between two that somebody did."""
-    names = [f"docs/{number:06}/{other:02}" for number in range(count) for other in range(apart + 1)]
-    with ThreadPoolExecutor(8) as pool:
-        list(pool.map(place.put, names))
-    wanted = names[:: apart + 1]
-    with FaultProxy(str(place.settings.aws_endpoint_url)) as proxy:
-        copies = ObjectCopies(replace(place.settings, aws_endpoint_url=proxy.url), place.source, place.destination)
-        with proxy.watch():
-            found = copies.find_sources([*wanted, "docs/none", "docs/000001/none", "aaa", "zzz"])
-    assert sorted(found) == wanted
-    assert proxy.count("ListObjects") <= 1 + -(-len(names) // 1_000)
-    assert proxy.count("HeadObject") < count // 2
-
-
-def test_keys_far_apart_are_asked_for_one_by_one(place: Place) -> None:
-    """A flat bucket with a few wanted keys in it."""
-    names = [f"docs/{number:05}" for number in range(1_300)]
-    with ThreadPoolExecutor(8) as pool:
-        list(pool.map(place.put, names))
-    wanted = names[::300]
-    with FaultProxy(str(place.settings.aws_endpoint_url)) as proxy:
-        copies = ObjectCopies(replace(place.settings, aws_endpoint_url=proxy.url), place.source, place.destination)
-        with proxy.watch():
-            assert sorted(copies.find_sources(wanted)) == wanted
-    assert proxy.count("ListObjects") == 1
-    assert proxy.count("HeadObject") <= len(wanted)
-
-
 def test_two_runs_at_once_leave_what_one_leaves(place: Place) -> None:
     keys = [f"docs/{number}.pdf" for number in range(60)]
     for key in keys:
@@ -452,43 +227,6 @@ def test_two_runs_at_once_leave_what_one_leaves(place: Place) -> None:
     versions = place.versions()
     place.run(place.files(*keys, "docs/none"))
     assert place.versions() == versions
-
-
-def proxied(place: Place, proxy: FaultProxy, attempts: int = 1) -> Settings:
-    return replace(place.settings, aws_endpoint_url=proxy.url, aws_max_attempts=attempts, aws_read_timeout_seconds=2)
-
-
-def copies_of(name: str, harm: Harm) -> Callable[[Any], Fault | None]:
-    return lambda call: Fault(harm) if call.operation == "CopyObject" and f"/{name}/" in call.key else None
-
-
-def test_a_denied_object_is_its_own_result_and_stops_nobody(place: Place) -> None:
-    keys = ["docs/a.pdf", "docs/b.pdf", "docs/c.pdf"]
-    for key in keys:
-        place.put(key)
-    with FaultProxy(str(place.settings.aws_endpoint_url)) as proxy, proxy.watch(copies_of("2", Harm.DENIED)):
-        copied = place.run(place.files(*keys), proxied(place, proxy))
-    assert [(row.status, row.error) for row in copied.rows] == [
-        ("copied", None),
-        ("refused", "AccessDenied"),
-        ("copied", None),
-    ]
-
-
-def test_throttling_is_waited_out(place: Place) -> None:
-    place.put("docs/a.pdf")
-    slow: list[Any] = []
-
-    def plan(call: Any) -> Fault | None:
-        if call.operation != "CopyObject" or len(slow) == 2:
-            return None
-        slow.append(call)
-        return Fault(Harm.SLOW_DOWN)
-
-    with FaultProxy(str(place.settings.aws_endpoint_url)) as proxy, proxy.watch(plan):
-        copied = place.run(place.files("docs/a.pdf"), proxied(place, proxy, attempts=3))
-    assert len(slow) == 2
-    assert [row.status for row in copied.rows] == ["copied"]
 
 
 @pytest.mark.parametrize("harm", [Harm.SLOW_DOWN, Harm.ERROR, Harm.RESET, Harm.TIMEOUT])
@@ -508,31 +246,6 @@ def test_infrastructure_that_stays_broken_fails_the_run_after_the_metadata_is_wr
     statuses = pl.read_parquet(io.BytesIO(seeded.read(PARQUET)))["status"].to_list()
     assert statuses.count("failed") == 1
     assert statuses.count("copied") == 11
-
-
-def test_an_outage_is_not_sat_out_for_every_file(place: Place) -> None:
-    keys = [f"docs/{number:03}.pdf" for number in range(200)]
-    with ThreadPoolExecutor(8) as pool:
-        list(pool.map(place.put, keys))
-
-    def outage(call: Any) -> Fault | None:
-        return Fault(Harm.ERROR) if call.operation == "CopyObject" else None
-
-    with FaultProxy(str(place.settings.aws_endpoint_url)) as proxy, proxy.watch(outage):
-        copied = place.run(place.files(*keys), proxied(place, proxy))
-        assert proxy.count("CopyObject") < 60
-    assert copied.statuses == {"failed": 200}
-    assert place.run(place.files(*keys)).statuses == {"copied": 200}
-
-
-def test_a_copy_that_lost_its_source_is_told_by_the_careful_lane(place: Place) -> None:
-    """Between listing and copying the source may go or change."""
-    place.put("docs/a.pdf")
-    copies = ObjectCopies(place.settings, place.source, place.destination)
-    gone = Copy("docs/gone.pdf", "attachments/agency=x/1/a", "e", 5)
-    fine = Copy("docs/a.pdf", "attachments/agency=x/2/a", "e", 5)
-    problems = copies.copy([gone, fine], lambda: None)
-    assert problems == {gone.destination_key: Problem(Status.MISSING, "NoSuchKey")}
 
 
 def test_ids_that_repeat_are_refused_as_a_whole(place: Place) -> None:

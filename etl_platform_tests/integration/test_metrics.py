@@ -26,7 +26,7 @@ from etl_platform.local.sample_emails import sample_emails
 from etl_platform.pipelines.resources import Platform
 from etl_platform.settings import Settings
 from etl_platform_tests.integration.deliveries import as_csv, officers
-from etl_platform_tests.integration.test_gateway import Running, running
+from etl_platform_tests.integration.gateways import Running, running
 from etl_platform_tests.unit.sns_posts import TOPIC
 
 Labels = frozenset[tuple[str, str]]

@@ -1,0 +1,105 @@
+"""A pair of buckets and an application database whose attachments are copied from one to the other."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pytest
+
+from etl_platform.adapters.object_copies import ObjectCopies
+from etl_platform.attachments import AttachmentCopies, Copied
+from etl_platform.core.agencies import Agency
+from etl_platform.core.attachments import AttachmentFile
+from etl_platform.local.application_database import create_application_database, seeded_rows
+from etl_platform.local.postgres import postgres_server
+from etl_platform.local.provision import Clients, Provisioned
+from etl_platform.pipelines.resources import Platform
+from etl_platform.settings import Settings
+from etl_platform_tests.faults.proxy import Fault, FaultProxy, Harm
+
+AGENCY = Agency(10, "nm_albuquerque", "Albuquerque Police Department")
+JOB = "get_s3_files_job"
+PARQUET = "attachments/agency=nm_albuquerque/attachments.parquet"
+CSV = "attachments/agency=nm_albuquerque/attachments.csv"
+
+
+@pytest.fixture(scope="module")
+def database_url() -> Iterator[str]:
+    with postgres_server() as server:
+        create_application_database(server.get_uri(), seeded_rows(officers_per_agency=1))
+        yield server.get_uri()
+
+
+@dataclass
+class Place:
+    """A pair of buckets, both with versions, and settings that name them."""
+
+    aws: Clients
+    settings: Settings
+
+    @property
+    def source(self) -> str:
+        return str(self.settings.attachments_source_bucket)
+
+    @property
+    def destination(self) -> str:
+        return str(self.settings.attachments_destination_bucket)
+
+    def put(self, key: str, body: bytes = b"12345", **how: Any) -> None:
+        self.aws.s3.put_object(Bucket=self.source, Key=key, Body=body, **how)
+
+    def files(self, *keys: str, size: int | None = 5) -> list[AttachmentFile]:
+        """An attachment for each key, numbered from 1, all of one name."""
+        return [AttachmentFile(number, key, "a b.pdf", None, size) for number, key in enumerate(keys, start=1)]
+
+    def copies(self, settings: Settings | None = None, **sizes: int) -> AttachmentCopies:
+        used = settings or self.settings
+        return AttachmentCopies(ObjectCopies(used, self.source, self.destination, **sizes), Platform(used).store)
+
+    def run(self, files: Sequence[AttachmentFile], settings: Settings | None = None, **sizes: int) -> Copied:
+        return self.copies(settings, **sizes).run(AGENCY, files, lambda _settled, _all: None)
+
+    def read(self, key: str) -> bytes:
+        return self.aws.s3.get_object(Bucket=self.destination, Key=key)["Body"].read()
+
+    def versions(self) -> list[tuple[str, str, str]]:
+        """Every version of every object at the destination: nothing was written if it stays."""
+        pages = self.aws.s3.get_paginator("list_object_versions").paginate(Bucket=self.destination)
+        return [(item["Key"], item["VersionId"], item["ETag"]) for page in pages for item in page.get("Versions", [])]
+
+    def objects(self) -> dict[str, bytes]:
+        return {key: self.read(key) for key, _, _ in self.versions()}
+
+
+@pytest.fixture
+def place(aws: Clients, settings: Settings, provisioned: Provisioned, database_url: str) -> Place:
+    names = f"s{provisioned.bucket[1:]}", f"t{provisioned.bucket[1:]}"
+    for name in names:
+        aws.s3.create_bucket(Bucket=name)
+        aws.s3.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
+    chosen = replace(
+        settings,
+        attachments_source_bucket=names[0],
+        attachments_destination_bucket=names[1],
+        database_url=database_url,
+        copies_at_once=8,
+    )
+    return Place(aws, chosen)
+
+
+@pytest.fixture
+def seeded(place: Place) -> Place:
+    """With the files of the seeded database."""
+    from etl_platform.local.application_database import attachment_content
+
+    for number, _, key, *_ in seeded_rows(officers_per_agency=1).attachments:
+        place.put(key, attachment_content(number))
+    return place
+
+
+def proxied(place: Place, proxy: FaultProxy, attempts: int = 1) -> Settings:
+    return replace(place.settings, aws_endpoint_url=proxy.url, aws_max_attempts=attempts, aws_read_timeout_seconds=2)
+
+
+def copies_of(name: str, harm: Harm) -> Callable[[Any], Fault | None]:
+    return lambda call: Fault(harm) if call.operation == "CopyObject" and f"/{name}/" in call.key else None

@@ -1,0 +1,200 @@
+"""The gateway's other routes: health, readiness, metrics and the breaker; and the command that starts it."""
+
+import json
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import dagster as dg
+import pytest
+import requests
+
+from etl_platform.adapters.sqs import Queue
+from etl_platform.cli import main
+from etl_platform.local.provision import Clients, Provisioned
+from etl_platform.settings import Settings
+from etl_platform_tests.dagster.test_breaker import History
+from etl_platform_tests.integration.gateways import (
+    TOKEN,
+    Running,
+    gateway,
+    now,
+    own,
+    queue,
+    signer,
+    sns,
+    start,
+)
+from etl_platform_tests.unit.sns_posts import (
+    TOPIC,
+    Signer,
+    notification,
+)
+
+__all__ = ["gateway", "own", "queue", "signer", "sns", "start"]
+
+
+def test_head_and_health_answer_and_nothing_else_is_there(gateway: Running) -> None:
+    assert requests.head(gateway.url + "/", timeout=40).status_code == 200
+    assert gateway.get("/healthz") == (200, {"status": "ok"})
+    assert [requests.get(gateway.url + path, timeout=40).status_code for path in ("/", "/nothing")] == [405, 404]
+
+
+def test_readiness_says_which_system_is_not_to_be_reached(own: Settings, start: Callable[[Settings], Running]) -> None:
+    assert start(own).get("/readyz") == (200, {"status": "ready", "checks": {"queue": "ok", "bucket": "ok"}})
+
+    broken = replace(
+        own, data_bucket_name="no-such-bucket-here", database_url="postgresql://u:secret-word@127.0.0.1:1/d"
+    )
+    status, document = start(broken).get("/readyz")
+    assert (status, document["status"]) == (503, "not_ready")
+    assert document["checks"].pop("queue") == "ok"
+    assert document["checks"] == {"bucket": "ObjectMissingError", "database": "TransientError"}
+
+
+def test_a_system_that_hangs_makes_it_unready_in_time_and_holds_up_no_post(
+    own: Settings, signer: Signer, start: Callable[[Settings], Running]
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"postgresql://u@127.0.0.1:{silent.getsockname()[1]}/d"
+        hangs = start(replace(own, database_url=url))
+        probes = [threading.Thread(target=hangs.get, args=["/readyz"]) for _ in range(4)]
+        started = time.monotonic()
+        for probe in probes:
+            probe.start()
+        assert hangs.post(signer.post(notification(now()))) == (200, {"status": "queued"})
+        status, document = hangs.get("/readyz")
+        assert time.monotonic() - started < 15
+        for probe in probes:
+            probe.join()
+    assert status == 503
+    assert document["checks"]["database"] == "no answer within 3 s"
+    assert document["checks"]["queue"] == "ok"
+
+
+def test_metrics_count_posts_and_show_the_queues(
+    gateway: Running, queue: Queue, provisioned: Provisioned, aws: Clients, signer: Signer
+) -> None:
+    before = gateway.metrics()
+    assert before['etl_platform_gateway_posts_total{outcome="queued",pipeline="file_processing",reason=""}'] == 0
+    gateway.post(signer.post(notification(now(), "m1")))
+    gateway.post(signer.post(notification(now(), "m2")))
+    gateway.post(b"{}")
+    queue.receive(1, 60)
+    aws.sqs.send_message(QueueUrl=provisioned.dlq_url, MessageBody="x")
+
+    found = gateway.metrics()
+
+    expected = {
+        'etl_platform_gateway_posts_total{outcome="queued",pipeline="file_processing",reason=""}': 2,
+        'etl_platform_gateway_posts_total{outcome="refused",pipeline="file_processing",reason="malformed"}': 1,
+        'etl_platform_gateway_post_seconds_count{pipeline="file_processing"}': 3,
+        'etl_platform_queue_messages{pipeline="file_processing",state="waiting"}': 1,
+        'etl_platform_queue_messages{pipeline="file_processing",state="held"}': 1,
+        'etl_platform_queue_messages{pipeline="email_archive",state="waiting"}': 0,
+        'etl_platform_dead_letters{pipeline="file_processing"}': 1,
+        'etl_platform_source_up{pipeline="file_processing",source="queue"}': 1,
+    }
+    assert {name: found.get(name) for name in expected} == expected
+    assert not [name for name in found if "breaker" in name], "no Dagster is known here"
+
+
+def test_metrics_of_a_source_that_is_down_are_missing_and_it_is_named(
+    own: Settings, start: Callable[[Settings], Running]
+) -> None:
+    found = start(replace(own, file_events_queue_url=f"{own.aws_endpoint_url}/000000000000/gone")).metrics()
+
+    assert found['etl_platform_source_up{pipeline="file_processing",source="queue"}'] == 0
+    assert found['etl_platform_source_up{pipeline="file_processing",source="dead_letters"}'] == 1
+    assert 'etl_platform_queue_messages{pipeline="file_processing",state="waiting"}' not in found
+
+
+@pytest.fixture
+def open_breaker(tmp_path: Path) -> Iterator[Path]:
+    """A DAGSTER_HOME in whose records the breaker is open."""
+    home = tmp_path / "home"
+    home.mkdir()
+    with dg.DagsterInstance.from_config(str(home)) as instance:
+        for second in range(5):
+            History(instance).run(time.time() - 10 + second)
+        yield home
+
+
+def test_the_breaker_is_shown_as_the_command_shows_it_and_reset_with_the_token(
+    own: Settings,
+    open_breaker: Path,
+    start: Callable[[Settings], Running],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    gateway = start(replace(own, dagster_home=open_breaker))
+    status, shown = gateway.get("/breaker")
+    monkeypatch.setenv("DAGSTER_HOME", str(open_breaker))
+    assert main(["breaker", "status", "--json"]) == 0
+    command = json.loads(capsys.readouterr().out)
+    assert (status, shown["active"], shown["consecutive_failures"]) == (200, True, 5)
+    assert shown.keys() == command.keys()
+    assert shown["last_failure_time"] == command["last_failure_time"]
+    assert 0 < shown["cooldown_remaining"] <= 60
+    assert gateway.metrics()['etl_platform_breaker_active{pipeline="file_processing"}'] == 1
+
+    def reset(**headers: str) -> int:
+        return gateway.post(b"", "/breaker/reset", **headers)[0]
+
+    assert [reset(), reset(Authorization="Basic x"), reset(Authorization="Bearer ")] == [401] * 3
+    assert [reset(Authorization=f"Bearer {wrong}") for wrong in ("x", TOKEN + "x", TOKEN[:-1], "é")] == [403] * 4
+    assert requests.get(f"{gateway.url}/breaker/reset", timeout=40).status_code == 405
+    assert gateway.get("/breaker")[1]["active"]
+
+    status, after = gateway.post(b"", "/breaker/reset", Authorization=f"Bearer {TOKEN}")
+    assert (status, after["active"], after["consecutive_failures"]) == (200, False, 0)
+    assert gateway.metrics()['etl_platform_breaker_active{pipeline="file_processing"}'] == 0
+
+
+def test_without_a_token_set_nobody_resets_the_breaker(
+    own: Settings, start: Callable[[Settings], Running], open_breaker: Path
+) -> None:
+    gateway = start(replace(own, gateway_admin_token=None, dagster_home=open_breaker))
+    for headers in ({}, {"Authorization": "Bearer None"}, {"Authorization": "Bearer "}):
+        assert gateway.post(b"", "/breaker/reset", **headers)[0] == 403
+
+
+def test_without_a_dagster_the_breaker_says_what_to_set(gateway: Running) -> None:
+    status, document = gateway.get("/breaker")
+    assert status == 503
+    assert "DAGSTER_HOME" in document["detail"]
+
+
+def test_in_development_a_get_resets_the_breaker(
+    own: Settings, start: Callable[[Settings], Running], open_breaker: Path
+) -> None:
+    gateway = start(replace(own, gateway_dev_mode=True, dagster_home=open_breaker))
+    assert gateway.get("/breaker/reset")[1]["active"] is False
+
+
+def test_the_command_names_a_port_that_is_in_use_and_what_is_not_set(
+    own: Settings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("DATA_BUCKET_NAME", "FILE_EVENTS_QUEUE_URL", "GATEWAY_ALLOWED_TOPIC_ARNS"):
+        monkeypatch.delenv(name, raising=False)
+    assert main(["gateway", "--port", "0"]) == 2
+    assert "GATEWAY_ALLOWED_TOPIC_ARNS" in capsys.readouterr().err
+
+    monkeypatch.setenv("DATA_BUCKET_NAME", str(own.data_bucket_name))
+    monkeypatch.setenv("FILE_EVENTS_QUEUE_URL", str(own.file_events_queue_url))
+    monkeypatch.setenv("GATEWAY_ALLOWED_TOPIC_ARNS", TOPIC)
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        monkeypatch.setenv("PORT", str(port))
+        assert main(["gateway"]) == 2
+        assert f"port {port} is in use on 127.0.0.1" in capsys.readouterr().err
+
+        monkeypatch.setenv("GATEWAY_HOST", "nowhere.invalid")
+        assert main(["gateway"]) == 2
+        assert "nowhere.invalid" in capsys.readouterr().err
+        assert main(["gateway", "--host", "127.0.0.1"]) == 2
+        assert f"port {port} is in use on 127.0.0.1" in capsys.readouterr().err
