@@ -201,7 +201,7 @@ def parse_rows(chunk: bytes, first_line: int, grid: Grid, notes: ReadNotes) -> t
                 break
             if source.count - used_lines > 1 or source.last.count('"') & 1:
                 raise unclosed_quote(first_line + used_lines) from None
-            cells, damage = next(csv.reader([source.last], delimiter=grid.delimiter)), BAD_QUOTE
+            cells, damage = _as_written(source.last, grid.delimiter), BAD_QUOTE
             reader = csv.reader(source, delimiter=grid.delimiter, strict=True)
         line = first_line + used_lines
         used_lines, used_bytes = source.count, source.bytes
@@ -213,6 +213,19 @@ def parse_rows(chunk: bytes, first_line: int, grid: Grid, notes: ReadNotes) -> t
     notes.see_line_ends(crlf=crlf > 0, lf=chunk.count(b"\n") > crlf, cr=chunk.count(b"\r") > crlf)
     notes.ragged_rows += sum(damage is not None for _, _, damage, _ in table)
     return rows_frame(table, grid), used_bytes, used_lines
+
+
+def _as_written(line: str, delimiter: str) -> list[str]:
+    """The cells of a line with a stray quote; those that are not quoted well with all their quotes."""
+    end = re.escape(delimiter)
+    quoted = '"((?:[^"]+|"")*+)"'
+    cell = re.compile(rf"(?:{quoted}(?={end}|\Z)|((?:{quoted})?[^{end}]*))({end}|\Z)")
+    cells: list[str] = []
+    for match in cell.finditer(line.rstrip("\r\n")):
+        cells.append(match[2] if match[1] is None else match[1].replace('""', '"'))
+        if not match[4]:
+            break
+    return cells
 
 
 def without_repeats(frame: pl.DataFrame, header: Sequence[str], separator: str, notes: ReadNotes) -> pl.DataFrame:

@@ -87,6 +87,27 @@ def test_a_stray_quote_is_a_reason_of_its_own_row_only(path: Path) -> None:
     assert cells_of(frame)[1] == ("2", "e", "f")
 
 
+@pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
+@pytest.mark.parametrize(
+    ("written", "kept"),
+    [
+        ('1,"Sa"x,b', ("1", '"Sa"x', "b")),
+        ('1,"Sa"x,"b,""c"""', ("1", '"Sa"x', 'b,"c"')),
+        ('1,"a,b" "c",', ("1", '"a,b" "c"', "")),
+        ('"1","a" ,"c"', ("1", '"a" ', "c")),
+        ('1,"a"b,"c"d"e"', ("1", '"a"b', '"c"d"e"')),
+    ],
+)
+def test_a_row_with_a_stray_quote_keeps_its_text(
+    path: Path, delimiter: str, written: str, kept: tuple[str, ...]
+) -> None:
+    lines = f'ident,label,remark\n{written}\n2,"e""",f\n'
+    path.write_text(lines.replace(",", delimiter))
+    _, frame = read_back(path, CONTRACT)
+    assert frame[DAMAGE].to_list() == [BAD_QUOTE, None]
+    assert cells_of(frame)[0] == tuple(cell.replace(",", delimiter) for cell in kept)
+
+
 def test_inches_inside_a_cell_are_only_text(path: Path) -> None:
     path.write_bytes(HEAD + b"1,5'10\" tall,x\n2,6'1\" tall,y\n")
     _, frame = read_back(path, CONTRACT)
