@@ -1,1 +1,1 @@
-"""One outside system per file: S3, SQS, local files. No Dagster."""
+"""I/O: one outside system per file, and files on local disk as tables. No Dagster."""
