@@ -24,7 +24,7 @@ _VALUE = re.compile(rb"<(?:\w+:)?v\b[^>]*>([^<]+)<")
 _ATTRIBUTE = re.compile(r"""([\w:]+)\s*=\s*(?:"([^"]*)"|'([^']*)')""")
 _HEAD = re.compile(rb"<(?:\w+:)?(row|c)(?=[\s/>])([^>]*)")
 _UNPLACED = re.compile(rb"""<(?:\w+:)?(?:row|c)(?=[\s/>])(?!\sr=)(?![^>]*\sr\s*=)""")
-_OWN_PLACE = re.compile(rb"""\sr\s*=\s*["']([A-Za-z]*)([0-9]+)""")
+_OWN_PLACE = re.compile(rb"""\sr\s*=\s*["']([A-Za-z]{0,7})([0-9]{1,10})""")
 _ODD_NUMBER = re.compile(rb">(?:-|[0-9]{16,}<)")
 _LONG = re.compile(r"-?[0-9]{16,}")
 
