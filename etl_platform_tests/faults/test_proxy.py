@@ -123,13 +123,14 @@ def test_a_chunked_body_after_expect_continue_arrives_whole(proxy: FaultProxy, t
 def test_a_harmed_write_fails_and_whether_it_happened_depends_on_the_moment(
     proxy: FaultProxy,
     through: Settings,
+    store: S3Store,
     harm: Harm,
     moment: Moment,
 ) -> None:
     bucket = through.data_bucket_name or ""
-    store = S3Store(replace(through, aws_read_timeout_seconds=1))
+    hurried = S3Store(replace(through, aws_read_timeout_seconds=1))
     with proxy.watch(at(1, Fault(harm, moment))), pytest.raises(TransientError):
-        store.write(bucket, "harmed", b"x", if_absent=True)
+        hurried.write(bucket, "harmed", b"x", if_absent=True)
 
     if moment is Moment.AFTER:
         assert store.read(bucket, "harmed") == b"x"
