@@ -16,7 +16,7 @@ from etl_platform.pipelines.expected_files import build_expected_files_job, buil
 from etl_platform.pipelines.files import build_intake_assets, build_intake_job
 from etl_platform.pipelines.reconciliation import build_reconcile_job
 from etl_platform.pipelines.resources import Platform
-from etl_platform.pipelines.run_logs import json_lines
+from etl_platform.pipelines.run_logs import json_lines, log_json_by_default
 from etl_platform.settings import Settings, load_settings
 
 
@@ -26,6 +26,7 @@ def build_defs(settings: Settings | None = None, **resource_overrides: Any) -> d
     Raises:
         SettingsError, ContractError: naming what is wrong and where.
     """
+    log_json_by_default()
     settings = settings or load_settings()
     contracts = load_contracts(settings.contracts_dir)
     intake_job = build_intake_job(contracts)

@@ -17,7 +17,6 @@ from etl_platform.pipelines.partitions import agencies, partitioned_check, regis
 from etl_platform.pipelines.progress import RunProgress
 from etl_platform.pipelines.reporting import delivery_events, table
 from etl_platform.pipelines.resources import Platform
-from etl_platform.pipelines.run_logs import JSON_LOGS
 from etl_platform.pipelines.told import was_told
 
 JOB_NAME = "api_ingestion_job"
@@ -59,7 +58,6 @@ def build_api_ingestion(sources: Sequence[ApiSource]) -> ApiDefinitions:
     schedule = dg.ScheduleDefinition(
         name="api_ingestion_schedule",
         job=job,
-        run_config=JSON_LOGS,
         cron_schedule="0 4 * * *",
         default_status=status,
     )

@@ -29,7 +29,6 @@ from etl_platform.pipelines.intake_runs import (
     runs_in_flight,
 )
 from etl_platform.pipelines.resources import Platform
-from etl_platform.pipelines.run_logs import JSON_LOGS
 from etl_platform.settings import Settings
 
 TICK_DEADLINE_S = 20
@@ -187,7 +186,7 @@ def _run_request(files: Sequence[QueuedFile], received_at: float, probe_of: floa
     datasets = sorted({file.dataset for file in files})
     return dg.RunRequest(
         run_key=hashlib.sha256(identity.encode()).hexdigest()[:32],
-        run_config={"ops": {"ingest": {"config": {"deliveries": deliveries}}}, **JSON_LOGS},
+        run_config={"ops": {"ingest": {"config": {"deliveries": deliveries}}}},
         tags={
             "etl_platform/deliveries": str(len(files)),
             "etl_platform/datasets": ",".join(datasets),

@@ -15,7 +15,6 @@ from etl_platform.pipelines.partitions import partitioned_check
 from etl_platform.pipelines.progress import RunProgress
 from etl_platform.pipelines.resources import Platform
 from etl_platform.pipelines.run_counts import note_counts
-from etl_platform.pipelines.run_logs import JSON_LOGS
 from etl_platform.pipelines.stopping import told_to_stop
 from etl_platform.settings import Settings
 
@@ -100,7 +99,7 @@ def build_email_sensor(job: Any, settings: Settings) -> dg.SensorDefinition:
         if not waiting:
             return dg.SkipReason("no emails wait")
         # Selected checks would each leave a planned row without a partition.
-        return dg.RunRequest(asset_selection=[ASSET], asset_check_keys=[], run_config=JSON_LOGS)
+        return dg.RunRequest(asset_selection=[ASSET], asset_check_keys=[])
 
     return email_arrivals_sensor
 

@@ -13,7 +13,6 @@ from etl_platform.pipelines.partitions import agencies, partitioned_check, regis
 from etl_platform.pipelines.progress import RunProgress
 from etl_platform.pipelines.reporting import column_schema, table
 from etl_platform.pipelines.resources import Platform
-from etl_platform.pipelines.run_logs import JSON_LOGS
 
 if TYPE_CHECKING:
     from etl_platform.employment_history import EmploymentHistoryExport, Exported
@@ -87,10 +86,7 @@ def build_employment_history_job() -> tuple[Any, dg.ScheduleDefinition]:
         partitions = sorted({agency.partition for agency in platform.database.agencies()})
         register_agencies(context.instance, set(partitions))
         day = f"{context.scheduled_execution_time:%Y-%m-%d}"
-        return [
-            dg.RunRequest(run_key=f"{agency}@{day}", partition_key=agency, run_config=JSON_LOGS)
-            for agency in partitions
-        ]
+        return [dg.RunRequest(run_key=f"{agency}@{day}", partition_key=agency) for agency in partitions]
 
     return job, employment_history_schedule
 

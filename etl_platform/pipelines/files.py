@@ -280,6 +280,10 @@ def _reprocess_partition(
         if not ingested:
             context.log.warning(f"{agency} has delivered no {dataset} yet")
             continue
+        for item in ingested:
+            # The partition's one event stands for all of them.
+            about = {"agency": agency, "dataset": dataset, "delivery_id": item.delivery_id, "outcome": item.outcome}
+            context.log.info(f"delivery {item.delivery_id} is {item.outcome}", extra=about)
         bronze, silver = dg.AssetKey(["bronze", dataset]), dg.AssetKey(["silver", dataset])
         whole = merge_records([item.record for item in ingested])
         good = [item.record for item in ingested if item.outcome is Outcome.ACCEPTED]

@@ -11,7 +11,6 @@ from etl_platform.core.reconciliation import Amiss, Finding
 from etl_platform.pipelines.failures import as_dagster_failures
 from etl_platform.pipelines.reporting import table
 from etl_platform.pipelines.resources import Platform
-from etl_platform.pipelines.run_logs import JSON_LOGS
 from etl_platform.reconcile import Reconciled, Reconciler, default_grace
 
 JOB_NAME = "reconcile_job"
@@ -57,7 +56,6 @@ def build_reconcile_job() -> tuple[dg.JobDefinition, dg.ScheduleDefinition]:
 
     schedule = dg.ScheduleDefinition(
         job=reconcile_job,
-        run_config=JSON_LOGS,
         cron_schedule="0 5 * * *",
         default_status=dg.DefaultScheduleStatus.RUNNING,
     )

@@ -1,22 +1,18 @@
-"""What a run writes to stderr: JSON lines with its id, and one for each delivery: whose it is, what became of it.
-
-Runs that a sensor or a schedule asks for say in their config that they want them; others log as Dagster does.
-"""
+"""What a run writes to stderr: JSON lines with its id, and one for each delivery: whose it is, what became of it."""
 
 import logging
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import dagster as dg
+from dagster._core.execution import context_creation_job
 
 from etl_platform.logs import JsonLines
 from etl_platform.pipelines.failures import why
 from etl_platform.pipelines.reporting import outcome_told
 from etl_platform.settings import load_settings
 
-JSON_LOGS: Mapping[str, Any] = {"loggers": {"console": {"config": {}}}}
-"""Run config."""
 _DAGSTERS_OWN = ("dagster_meta", "dagster_event", "dagster_event_batch_metadata")
 _OF_A_DELIVERY = ("delivery_id", "outcome", "seconds", "repeated")
 
@@ -34,6 +30,19 @@ def json_lines(context: dg.InitLoggerContext) -> logging.Logger:
     logger = logging.Logger("etl_platform.runs")
     logger.addHandler(handler)
     return logger
+
+
+def log_json_by_default() -> None:
+    """Every run whose config names no logger logs so, whoever starts it.
+
+    Dagster has no setting for it: a job's default config reaches neither its partitions nor what an asset's page
+    starts. So the one function is exchanged that names the loggers of such runs.
+    """
+
+    def loggers(instance: dg.DagsterInstance | None) -> Sequence[tuple[dg.LoggerDefinition, Mapping[str, object]]]:  # noqa: ARG001
+        return [(json_lines, {})]
+
+    context_creation_job.default_system_loggers = loggers  # type: ignore[attr-defined]
 
 
 class RunLines(JsonLines):

@@ -11,8 +11,6 @@ import pytest
 
 from etl_platform.definitions import build_defs
 from etl_platform.pipelines.resources import Platform
-from etl_platform.pipelines.run_logs import JSON_LOGS
-from etl_platform.settings import Settings
 from etl_platform_tests.dagster.conftest import AGENCY, JOB, Workshop
 from etl_platform_tests.dagster.test_runs_of_events import _StoreThatFails
 from etl_platform_tests.integration.deliveries import as_csv, officers
@@ -45,12 +43,12 @@ def workshop(tmp_path: Path) -> Iterator[Workshop]:
 def lines(
     workshop: Workshop, capsys: pytest.CaptureFixture[str], *keys: str, level: str | None = None
 ) -> tuple[str, list[dict[str, Any]]]:
-    """The id and the lines of a run that is configured as the sensor does it."""
+    """The id and the lines of a run of the sensor; ``level`` is what a person may set in its config."""
     platform = Platform(workshop.settings)
     if workshop.wrap_store is not None:
         platform.store = workshop.wrap_store(platform.store)
     config = {"ops": {"ingest": {"config": {"deliveries": [{"bucket": "local", "key": key} for key in keys]}}}}
-    logs = JSON_LOGS if level is None else {"loggers": {"console": {"config": {"log_level": level}}}}
+    logs = {} if level is None else {"loggers": {"console": {"config": {"log_level": level}}}}
     job = build_defs(workshop.settings, platform=platform).resolve_job_def(JOB)
     capsys.readouterr()
     ran = job.execute_in_process(instance=workshop.instance, run_config={**config, **logs}, raise_on_error=False)
@@ -109,13 +107,28 @@ def test_a_level_above_info_leaves_the_deliveries_out(workshop: Workshop, capsys
     assert found == []
 
 
-def test_runs_of_schedules_log_so() -> None:
-    """Those of sensors and of the export, which need their systems, are held to it where they are tested."""
-    for schedule in build_defs(Settings()).get_repository_def().schedule_defs:
-        if schedule.name != "employment_history_schedule":
-            with dg.build_schedule_context() as context:
-                (request,) = schedule.evaluate_tick(context).run_requests
-            assert request.run_config == JSON_LOGS, schedule.name
+@pytest.mark.parametrize("job", ["__ASSET_JOB", JOB])
+def test_what_a_person_materializes_logs_so_as_well(
+    workshop: Workshop, capsys: pytest.CaptureFixture[str], job: str
+) -> None:
+    """From an asset's page, or as a backfill, Dagster runs a job of its own, which no config of ours reaches."""
+    _, before = lines(workshop, capsys, workshop.drop("Officer_Detail.csv", as_csv(officers("A", 4))))
+    definitions = build_defs(workshop.settings, platform=Platform(workshop.settings))
+    ran = (
+        definitions.get_repository_def()
+        .get_job(job)
+        .execute_in_process(
+            instance=workshop.instance,
+            partition_key=AGENCY,
+            asset_selection=[dg.AssetKey(["bronze", "officer_detail"]), dg.AssetKey(["silver", "officer_detail"])],
+        )
+    )
+    found = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    assert {(line["run_id"], line["job"]) for line in found} == {(ran.run_id, job)}
+    ids = ("agency", "dataset", "delivery_id", "outcome")
+    (again,) = [tuple(line[name] for name in ids) for line in found if "delivery_id" in line]
+    (first,) = [tuple(line[name] for name in ids) for line in before if "delivery_id" in line]
+    assert again == first
 
 
 class _Warning:

@@ -22,7 +22,6 @@ from etl_platform.employment_history import EmploymentHistoryExport
 from etl_platform.local.application_database import Rows, create_application_database
 from etl_platform.local.postgres import postgres_server
 from etl_platform.pipelines.resources import Platform
-from etl_platform.pipelines.run_logs import JSON_LOGS
 from etl_platform.settings import Settings
 
 CSV = "exports/employment_history/agency=nm_albuquerque/employment_history.csv"
@@ -370,5 +369,4 @@ def test_the_schedule_asks_for_a_run_of_each_agency(platform: Platform, url: str
             ("nm_albuquerque@2026-03-01", "nm_albuquerque"),
             ("tx%20el%2Fpaso@2026-03-01", "tx%20el%2Fpaso"),
         ]
-        assert all(request.run_config == JSON_LOGS for request in requests)
         assert set(instance.get_dynamic_partitions("agencies")) == {request.partition_key for request in requests}

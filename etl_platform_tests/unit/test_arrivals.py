@@ -8,7 +8,6 @@ import pytest
 
 from etl_platform.core.errors import TransientError
 from etl_platform.pipelines.arrivals import run_requests
-from etl_platform.pipelines.run_logs import JSON_LOGS
 from etl_platform.settings import Settings
 from etl_platform_tests.simulation.memory import MemoryQueue, MemoryStore
 from etl_platform_tests.simulation.world import MemoryPlatform
@@ -60,7 +59,6 @@ def test_however_little_room_there_is_new_files_travel_together(
         queue.send(event(f"from_client/agency_{number}/Things.csv"), {})
     (request,) = run_requests(platform, deadline=math.inf, room=room)
     assert len(request.run_config["ops"]["ingest"]["config"]["deliveries"]) == 40
-    assert request.run_config["loggers"] == JSON_LOGS["loggers"]
 
 
 def test_a_file_that_came_back_and_does_not_fit_costs_no_other_a_receive(
