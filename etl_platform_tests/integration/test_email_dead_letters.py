@@ -11,7 +11,7 @@ from etl_platform.email_archive import EmailArchive, Outcome
 from etl_platform.local.provision import Clients, Provisioned
 from etl_platform.local.sample_emails import POISON, sample_emails
 from etl_platform.pipelines.resources import Platform
-from etl_platform_tests.integration.test_email_archive import Post, archive, post, settings, terminal
+from etl_platform_tests.integration.post import Post, archive, post, settings, terminal
 
 __all__ = ["archive", "post", "settings", "terminal"]
 WaitUntil = Callable[..., None]

@@ -10,7 +10,7 @@ from etl_platform.local.sample_emails import sample_emails
 from etl_platform.local.stack import Stack
 from etl_platform.pipelines.email_archive import ASSET, JOB_NAME
 from etl_platform_tests.integration.conftest import _wait_until
-from etl_platform_tests.integration.test_email_archive import Post
+from etl_platform_tests.integration.post import Post
 
 WITHIN_S = 120.0
 
