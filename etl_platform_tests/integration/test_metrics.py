@@ -1,11 +1,13 @@
 """/metrics after real runs on the emulator: what Prometheus reads, from two gateways, against ledger and queue."""
 
+import gc
 import json
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +25,7 @@ from etl_platform.gateway.asking import Remembered
 from etl_platform.ledger import Ledger
 from etl_platform.local.provision import Clients
 from etl_platform.local.sample_emails import sample_emails
+from etl_platform.local.serving import serving
 from etl_platform.pipelines.resources import Platform
 from etl_platform.settings import Settings
 from etl_platform_tests.integration.deliveries import as_csv, officers
@@ -159,6 +162,45 @@ def test_requests_that_s3_refuses_are_counted_by_code_and_what_is_missing_is_non
     assert errors == {"EndpointConnectionError": 3}
 
 
+class _RefusesAll(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        self.send_response(403)
+        self.end_headers()
+        self.wfile.write(b"<Error><Code>AccessDenied</Code></Error>")
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class's name
+        """Say nothing."""
+
+
+def test_a_bucket_that_does_not_tell_whether_it_keeps_versions_is_no_error_of_s3(settings: Settings) -> None:
+    errors: Counter[str] = Counter()
+    with serving(ThreadingHTTPServer(("127.0.0.1", 0), _RefusesAll)) as url:
+        store = S3Store(replace(settings, aws_endpoint_url=url), errors=errors)
+        assert store.is_versioned("b") is None
+        assert errors == {}
+        with pytest.raises(TransientError):
+            store.check_bucket("b", "from_client/")
+        assert errors == {"AccessDenied": 1}
+
+
+def test_a_gateway_opens_dagsters_records_once(own: Settings) -> None:
+    gc.collect()
+    gc.disable()
+    try:
+        before = _instances()
+        with running(own) as gateway:
+            for _ in range(3):
+                assert of(samples(gateway), "etl_platform_source_up", source="dagster") == 1
+            assert gateway.get("/breaker")[0] == 200
+            assert _instances() - before == 1
+    finally:
+        gc.enable()
+
+
+def _instances() -> int:
+    return sum(isinstance(thing, dg.DagsterInstance) for thing in gc.get_objects())
+
+
 def test_the_age_of_the_oldest_message_is_what_cloudwatch_says(settings: Settings, endpoint_url: str) -> None:
     cloudwatch = boto3.client(
         "cloudwatch", "us-east-1", endpoint_url=endpoint_url, aws_access_key_id="x", aws_secret_access_key="x"
@@ -190,15 +232,14 @@ def test_while_dagster_does_not_answer_its_latest_figures_are_shown_with_their_a
     run("breaker_reset_job", own, instance)
     with running(own, lambda: began) as gateway:
         before = samples(gateway)
-        (home / "dagster.yaml").write_text("storage: {postgres: {postgres_url: postgresql://u@127.0.0.1:1/d}}\n")
+        (home / "history").rename(home / "away")
         after = samples(gateway)
+        (home / "away").rename(home / "history")
+        again = samples(gateway)
 
     reset = {"job": "breaker_reset_job", "status": "success"}
     assert (of(before, "etl_platform_runs_total", **reset), of(after, "etl_platform_runs_total", **reset)) == (1, 1)
-    assert (
-        of(before, "etl_platform_source_up", source="dagster"),
-        of(after, "etl_platform_source_up", source="dagster"),
-    ) == (1, 0)
+    assert [of(found, "etl_platform_source_up", source="dagster") for found in (before, after, again)] == [1, 0, 1]
     assert of(after, "etl_platform_readings_age_seconds", source="dagster") > of(
         before, "etl_platform_readings_age_seconds", source="dagster"
     )

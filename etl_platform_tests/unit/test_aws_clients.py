@@ -1,5 +1,7 @@
 """Every client is told how long to wait, how often to try and how many connections to keep."""
 
+import tracemalloc
+
 import pytest
 
 from etl_platform.adapters.aws import make_client
@@ -22,3 +24,16 @@ def test_timeouts_retries_and_pool_come_from_the_settings(service: str, workers:
     assert (config.connect_timeout, config.read_timeout) == (3, 17)
     assert config.retries == {"mode": "standard", "total_max_attempts": 2}
     assert config.max_pool_connections >= 2 * workers, "no worker waits for a connection"
+
+
+def test_a_second_client_of_a_service_does_not_read_its_description_again() -> None:
+    settings = Settings(aws_endpoint_url="http://127.0.0.1:1")
+    clients = [make_client(settings, "sqs")]
+    tracemalloc.start()
+    try:
+        clients += [make_client(settings, "sqs") for _ in range(3)]
+        held, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    # One description of SQS and of AWS's endpoints is 8 MiB.
+    assert held < 4 * 2**20
