@@ -19,7 +19,7 @@ from etl_platform.local.provision import Clients, open_clients
 from etl_platform.local.stack import Stack
 from etl_platform_tests.integration.deliveries import File, two_hundred_files
 
-PHASE_DEADLINE_S = 150.0
+PHASE_DEADLINE_S = 400.0
 
 
 @pytest.fixture(scope="module")
