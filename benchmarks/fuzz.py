@@ -156,7 +156,9 @@ def _cells_agree(path: Path, contract: Any, report: dict[str, Any]) -> bool:
 
 
 def _decoded(content: bytes, encoding: str) -> str:
-    """The text, each line UTF-8 or else cp1252 where the engine says so."""
+    """The text, each line UTF-8 or else western where the engine says so: on trial are cells, not letters."""
+    from etl_platform.core.encodings import western_text
+
     if not encoding.endswith("cp1252"):
         return content.decode(encoding).removeprefix("\ufeff").rstrip("\x1a")
     text = ""
@@ -164,7 +166,7 @@ def _decoded(content: bytes, encoding: str) -> str:
         try:
             text += line.decode()
         except UnicodeDecodeError:
-            text += line.decode("cp1252")
+            text += western_text(line)[0]
     return text.rstrip("\x1a")
 
 
