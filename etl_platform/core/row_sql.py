@@ -1,23 +1,23 @@
 """SQL over the columns of one row → an expression; what looks beyond its row or may fail a whole file is refused."""
 
-import json
-from collections.abc import Collection
+from collections.abc import Mapping
 from typing import Any
 
 import polars as pl
 
 from etl_platform.core.errors import ContractError
+from etl_platform.core.exact_integers import exact_integers, from_tree, to_tree
 
 _BEYOND = {"Agg", "Over", "Len", "Quantile", "Shift", "Explode", "Rank", "SubPlan"}
 
 
-def row_expression(sql: str, name: str, known: Collection[str], *, path: str, line: int) -> pl.Expr:
+def row_expression(sql: str, name: str, known: Mapping[str, pl.DataType], *, path: str, line: int) -> pl.Expr:
     """Parse one expression.
 
     Args:
         sql: the text as the contract has it.
         name: whose it is, for messages.
-        known: the columns that it may use.
+        known: the columns that it may use, with their types.
 
     Raises:
         ContractError: no SQL, an unknown column, a strict CAST, an aggregate or a window.
@@ -32,14 +32,15 @@ def row_expression(sql: str, name: str, known: Collection[str], *, path: str, li
     if unknown:
         message = f"{name} names the unknown column {unknown[0]!r}; there are {', '.join(known)}"
         raise ContractError(message, path=path, line=line)
-    tree = json.loads(expression.meta.serialize(format="json"))
+    tree = to_tree(expression)
     if _casts_strictly(tree):
         message = f"{name}: CAST would fail the whole file at the first odd value; write TRY_CAST"
         raise ContractError(message, path=path, line=line)
     if _looks_beyond_its_row(tree):
         message = f"{name}: {sql!r} looks at more than one row; it is given one at a time"
         raise ContractError(message, path=path, line=line)
-    return expression
+    exact = exact_integers(tree, known)
+    return expression if exact == tree else from_tree(exact)
 
 
 def used_columns(sql: str) -> tuple[str, ...]:

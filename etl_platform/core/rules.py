@@ -293,7 +293,7 @@ def _is_allowed(column: Column, contract: Contract, text: pl.Expr, value: pl.Exp
 
 def _row_flag(contract: Contract, index: int, derivation: Derivation) -> pl.Expr:
     rule = contract.row_rules[index]
-    known = [column.name for column in contract.columns]
+    known = {column.name: dtype(column) for column in contract.columns}
     broken = ~row_expression(rule.sql, rule.name, known, path=contract.path, line=rule.line)
     unread = derivation.unread(used_columns(rule.sql))
     return (broken if unread is None else broken & ~unread).alias(f"rule:{rule.name}")

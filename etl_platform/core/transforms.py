@@ -169,7 +169,7 @@ def _value(
     """A derived column's value, and the columns that it names."""
     name, path, line = column.name, contract.path, column.line
     if column.expression is not None:
-        value = row_expression(column.expression, name, known, path=path, line=line)
+        value = row_expression(column.expression, name, {one: schema[one] for one in known}, path=path, line=line)
         used = direct_inputs(column)
         if _NOW.search(_QUOTED.sub("", column.expression)):
             message = f"{name}: {column.expression!r} depends on the day of the run; the same file must give the same"

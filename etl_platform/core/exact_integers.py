@@ -1,0 +1,78 @@
+"""Whole numbers in a row's SQL, exact: Polars lets them wrap around in silence, those of 8 bits, as months, at 127.
+
+Only serialized expressions; what SQL may say is in ``row_sql``.
+"""
+
+import io
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import polars as pl
+
+_SUM, _PRODUCT, _POWER = {"Plus", "Minus"}, {"Sql": {"Binary": "Mul"}}, {"Pow": "Generic"}
+
+
+def exact_integers(tree: Any, schema: Mapping[str, pl.DataType]) -> Any:
+    """A serialized expression whose sums, products and powers of whole numbers have up to 38 digits and fail past them.
+
+    The very same where it has none. Divisions see to it themselves.
+    """
+    if isinstance(tree, list):
+        return [exact_integers(part, schema) for part in tree]
+    if not isinstance(tree, dict):
+        return tree
+    tree = {key: exact_integers(part, schema) for key, part in tree.items()}
+    binary, called = tree.get("BinaryExpr"), tree.get("Function")
+    if binary and binary["op"] in _SUM and _are_whole([binary["left"], binary["right"]], schema):
+        sides = {side: _decimal(binary[side]) for side in ("left", "right")}
+        return _wide({"BinaryExpr": binary | sides})
+    if called and called["function"] in (_PRODUCT, _POWER, "Abs") and _are_whole(called["input"], schema):
+        return _called(called)
+    return tree
+
+
+def from_tree(tree: Any) -> pl.Expr:
+    return pl.Expr.deserialize(io.StringIO(json.dumps(tree)), format="json")
+
+
+def to_tree(expression: pl.Expr) -> Any:
+    return json.loads(expression.meta.serialize(format="json"))
+
+
+def _are_whole(operands: Sequence[Any], schema: Mapping[str, pl.DataType]) -> bool:
+    frame = pl.LazyFrame(schema=schema)
+    try:
+        types = [frame.select(from_tree(operand).alias("_")).collect_schema()["_"] for operand in operands]
+    except pl.exceptions.PolarsError:
+        # Whoever evaluates it says why, with its line.
+        return False
+    return all(type_.is_integer() or type_ == pl.Boolean for type_ in types)
+
+
+def _called(called: Any) -> Any:
+    if called["function"] == _POWER:
+        return _power(*called["input"])
+    if called["function"] == _PRODUCT:
+        return _wide({"Function": called | {"input": [*map(_decimal, called["input"])]}})
+    return {"Function": called | {"input": [*map(_wide, called["input"])]}}
+
+
+def _power(base: Any, exponent: Any) -> Any:
+    """128 bits hold what a float has in 38 digits; the cast of a larger one fails."""
+    about = from_tree(base).cast(pl.Float64).pow(from_tree(exponent).cast(pl.Float64))
+    exact = from_tree(_wide(base)).pow(from_tree(exponent))
+    return to_tree(pl.when(about.cast(pl.Decimal(38, 0)).is_not_null()).then(exact))
+
+
+def _wide(tree: Any) -> Any:
+    return _cast(tree, "Int128")
+
+
+def _decimal(tree: Any) -> Any:
+    """Decimals fail instead of wrapping; a truth value becomes none at once."""
+    return _cast(_wide(tree), {"Decimal": [38, 0]})
+
+
+def _cast(tree: Any, to: Any) -> Any:
+    return {"Cast": {"expr": tree, "dtype": {"Literal": to}, "options": "Strict"}}
