@@ -42,7 +42,7 @@ class ParquetSink:
         def batches(
             _columns: list[str] | None, _predicate: pl.Expr | None, _rows: int | None, _size: int | None
         ) -> Iterator[pl.DataFrame]:
-            while (batch := self._queue.get()) is not None:
+            while (batch := self._next()) is not None:
                 yield batch
 
         try:
@@ -56,8 +56,15 @@ class ParquetSink:
             )
         except BaseException as error:  # noqa: BLE001 - a thread's edge: handed to the writer's caller
             self._error = error
-            while self._queue.get() is not None:
+            while self._next() is not None:
                 pass
+
+    def _next(self) -> pl.DataFrame | None:
+        batch = self._queue.get()
+        if batch is None:
+            # The end stays: the last bytes may fail after the writer has read it, and then it is looked for again.
+            self._queue.put(None)
+        return batch
 
     def __enter__(self) -> "ParquetSink":
         return self

@@ -1,0 +1,21 @@
+"""The Parquet writer against a disk that is full."""
+
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from etl_platform.adapters.parquet import ParquetSink
+
+FULL_DISK = Path("/dev/full")
+
+
+@pytest.mark.skipif(not FULL_DISK.exists(), reason="only Linux has a file that is always full")
+def test_a_disk_that_is_full_with_the_last_bytes_is_an_error_and_leaves_no_file(tmp_path: Path) -> None:
+    # So few rows are written when all have been handed over, and not before.
+    rows = pl.DataFrame({"number": range(1_000)})
+    path = tmp_path / "silver.parquet"
+    path.symlink_to(FULL_DISK)
+    with pytest.raises(pl.exceptions.PolarsError, match="No space left"), ParquetSink(path, rows.schema) as silver:
+        silver.write(rows)
+    assert not path.is_symlink()
