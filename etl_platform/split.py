@@ -48,7 +48,7 @@ def split(
         with tempfile.TemporaryDirectory(prefix="keys-", dir=out_dir) as scratch:
             keys = _scan_keys(table, compiled, Path(scratch), progress, cheaply=cheaply)
             repeated = {reason: found.repeated() for reason, found in keys.items()}
-        one_pass = SplitRows(compiled, table.names, twins, made_from)
+        one_pass = SplitRows(compiled, table, twins, made_from)
         one_pass.run(table, repeated, out_dir, progress)
         if all(found.checksum == one_pass.checksums[reason] for reason, found in keys.items()):
             break
@@ -78,12 +78,12 @@ class SplitRows:
     def __init__(
         self,
         compiled: CompiledContract,
-        names: Sequence[str],
+        table: Table,
         twins: Sequence[tuple[int, int]],
         made_from: Mapping[str, str],
     ) -> None:
         contract = compiled.contract
-        self._compiled, self._names, self._twins, self._made_from = compiled, names, twins, made_from
+        self._compiled, self._names, self._twins, self._made_from = compiled, table.names, twins, made_from
         self._columns = [column.name for column in contract.columns]
         self._sensitive = frozenset(column.name for column in contract.columns if column.sensitive)
         types = dict(compiled.schema)
@@ -95,6 +95,7 @@ class SplitRows:
         self._examples: dict[str, list[dict[str, Any]]] = {}
         self._preview: list[dict[str, Any]] = []
         self._accepted = self._quarantined = 0
+        self._nameless = {place: False for place, cell in enumerate(table.header) if not cell.strip()}
         self.checksums = dict.fromkeys(compiled.keys, 0)
 
     def run(self, table: Table, repeated: Mapping[str, pl.Series], out_dir: Path, progress: Progress) -> None:
@@ -114,6 +115,7 @@ class SplitRows:
     def _take(self, batch: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
         """Count a checked batch; its good rows typed, its bad rows as they were sent."""
         self._profiler.update(batch)
+        self._look_at_nameless(batch)
         if self._transform is not None:
             batch, made = self._compiled.add_computed(batch, self._transform)
             self._computed.update(made)
@@ -131,11 +133,22 @@ class SplitRows:
             self._preview += _preview(good.head(_PREVIEW_ROWS - len(self._preview)), self._sensitive)
         return good, _as_sent(self._compiled.explain(bad), self._names)
 
+    def _look_at_nameless(self, batch: pl.DataFrame) -> None:
+        """Note the columns without a name that hold something; what lies in a damaged row has its reason."""
+        for place in [place for place, filled in self._nameless.items() if not filled]:
+            cells = batch[str(place)]
+            if cells.null_count() < len(cells):
+                said = cells.str.contains(r"\S") & batch[DAMAGE].is_null()
+                self._nameless[place] = said.any()
+
     def fill(self, result: CheckResult, as_of: date | None) -> None:
         result.rows = self._profiler.rows
         result.accepted_rows, result.quarantined_rows = self._accepted, self._quarantined
         result.reasons = {reason: self._counts[reason] for reason in sorted(self._counts)}
         result.examples, result.preview = self._examples, self._preview
+        result.columns["extra"] += [
+            f"column {place + 1} (no name)" for place, filled in self._nameless.items() if filled
+        ]
         profile = self._profiler.result() | self._computed.result()
         result.profile = {name: profile[name] for name in self._columns}
         if result.rows:

@@ -9,6 +9,7 @@ import pytest
 
 from etl_platform.adapters import tabular
 from etl_platform.check import check_file, write_report
+from etl_platform.console import verdict
 from etl_platform.core.check_result import CheckResult
 from etl_platform.core.contracts import Contract
 from etl_platform.core.deliveries import Outcome
@@ -78,6 +79,21 @@ def test_examples_are_the_first_five_lines_masked_where_classified(out: Path) ->
     assert result.examples["day.type"] == [{"line": n + 3, "value": f"x{n}"} for n in range(5)]
     assert result.examples["secret.pattern"] == [{"line": n + 3, "value": "aaaa9"} for n in range(5)]
     assert "peña" not in json.dumps(result.to_json(), ensure_ascii=False)
+
+
+def test_a_column_without_a_name_is_extra_by_its_place_if_it_holds_something(out: Path) -> None:
+    rows = "a,,Ann,2020-01-05,, ,3,,\n" * 9 + "b,left out,Ann,2020-01-05,, ,3,,\nc,,Ann,2020-01-05,,,3,,note\n"
+    result = check(out, "ident,,secret,day, ,,size,,\n" + rows)
+    assert result.columns["extra"] == ["column 2 (no name)", "column 9 (no name)"]
+    said = verdict("delivery.csv", "things", result.to_json())
+    assert "\nnot in the contract: column 2 (no name), column 9 (no name)\n" in said
+
+
+def test_cells_behind_the_last_column_are_none_of_its_columns(out: Path) -> None:
+    rows = "a,Ann,2020-01-05,3,\n" * 9 + "b,Ann,2020-01-05,3,note\n"
+    result = check(out, HEAD + rows)
+    assert result.reasons["row.too_many_fields"] == 1
+    assert result.columns["extra"] == []
 
 
 def test_every_kind_of_damage_has_its_examples_however_many_the_other_has(out: Path) -> None:

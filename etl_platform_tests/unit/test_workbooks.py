@@ -271,6 +271,12 @@ def test_two_sheets_that_fit_alike_are_refused_and_one_without_rows_is_not_one_o
     assert read_back(path)[0].describe()["sheet"] == "Sheet"
 
 
+def test_cells_right_of_a_sheets_header_are_a_column_without_a_name(path: Path) -> None:
+    write(path, ["1", "a", "b", None, "a note"], ["2", "c", "d"])
+    result = check_file(path, CONTRACT, path.parent)
+    assert (result.accepted_rows, result.columns["extra"]) == (2, ["column 5 (no name)"])
+
+
 def test_merged_titles_charts_and_offsets_leave_rows_on_their_numbers(path: Path) -> None:
     def move(book: Any) -> None:
         book.create_chartsheet("Chart", 0)
