@@ -61,7 +61,7 @@ def build_defs(settings: Settings | None = None, **resource_overrides: Any) -> d
         ],
         # The steps of a run share files on local disk.
         executor=dg.in_process_executor,
-        resources={"platform": Platform(settings), **resource_overrides},
+        resources={"platform": Platform(settings, contracts), **resource_overrides},
         loggers={"console": json_lines},
     )
 

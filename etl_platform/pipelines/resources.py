@@ -32,10 +32,11 @@ class Platform:
 
     Args:
         settings: those of the environment if left out.
+        contracts: those of the definitions, so that both know the same datasets; else the folder as it is on first use.
     """
 
-    def __init__(self, settings: Settings | None = None) -> None:
-        self._given = settings
+    def __init__(self, settings: Settings | None = None, contracts: dict[str, Contract] | None = None) -> None:
+        self._given, self._given_contracts = settings, contracts
         self.finished: list[Ingested] = []
         self.drained: Drained | None = None
         self.api_ingestions: list[ApiIngestion] = []
@@ -48,7 +49,8 @@ class Platform:
 
     @cached_property
     def contracts(self) -> dict[str, Contract]:
-        return load_contracts(self.settings.contracts_dir)
+        given = self._given_contracts
+        return load_contracts(self.settings.contracts_dir) if given is None else given
 
     @cached_property
     def store(self) -> ObjectStore:

@@ -205,6 +205,16 @@ def test_a_new_contract_is_a_new_dataset_without_code(tmp_path: Path) -> None:
     assert {key for key in keys if key[0] in {"bronze", "silver"}} == {("bronze", "drills"), ("silver", "drills")}
 
 
+def test_a_contract_that_came_after_the_definitions_is_unknown_to_the_sensor_too(tmp_path: Path) -> None:
+    training = Path(CONTRACTS["training"].path).read_text("utf-8")
+    (tmp_path / "training.odcs.yaml").write_text(training, "utf-8")
+    definitions = build_defs(Settings(contracts_dir=tmp_path))
+    (tmp_path / "drills.odcs.yaml").write_text(training.replace("name: training", "name: drills"), "utf-8")
+
+    # A run of a dataset that has no assets would fail the whole tick, and hold up the files of the others.
+    assert set((definitions.resources or {})["platform"].contracts) == {"training"}
+
+
 def test_made_columns_have_their_types_and_checks(tmp_path: Path) -> None:
     lookup = {"table": "courts", "key": "code", "take": "name"}
     columns = [
