@@ -6,9 +6,10 @@ and writes its texts with one byte a character.
 
 import struct
 from collections.abc import Iterator, Sequence
+from decimal import Decimal
 
 from etl_platform.adapters.sheet_xml import MAX_SHEET_CELLS, SheetFacts, WorkbookFacts, workbook_too_large
-from etl_platform.core.number_formats import zero_form
+from etl_platform.core.number_formats import shows_moment, zero_form
 
 _ERRORS = {0: "#NULL!", 7: "#DIV/0!", 15: "#VALUE!", 23: "#REF!", 29: "#NAME?", 36: "#NUM!", 42: "#N/A"}
 _END_OF_CHAIN = 0xFFFFFFF8
@@ -50,19 +51,20 @@ def scan_xls(content: bytes) -> WorkbookFacts:
             codes[number] = body[3 : 3 + size].decode(page) if old else _text(size, flags, body[5:])
         elif kind == _XF:
             formats.append(struct.unpack_from("<H", body, 2)[0])
-    forms = [zero_form(codes.get(number, "")) for number in formats]
+    shown = [codes.get(number, str(number)) for number in formats]
+    styles = [(zero_form(code), shows_moment(code)) for code in shown]
     sheets: dict[str, SheetFacts] = {}
     laid_out = 0
     for name, start in offsets.items():
-        sheets[name], rows, columns = _facts(stream, start, forms)
+        sheets[name], rows, columns = _facts(stream, start, styles)
         laid_out += rows * columns
         if laid_out > MAX_SHEET_CELLS:
             raise workbook_too_large(f"sheet {name} spans {rows:,} rows and {columns:,} columns: delete stray cells")
     return WorkbookFacts(sheets, since_1904)
 
 
-def _facts(stream: bytes, start: int, forms: Sequence[str | None]) -> tuple[SheetFacts, int, int]:
-    """Facts of one sheet, and how many rows and columns its cells span."""
+def _facts(stream: bytes, start: int, styles: Sequence[tuple[str | None, bool]]) -> tuple[SheetFacts, int, int]:
+    """Facts of one sheet, and how many rows and columns its cells span. Styles: the form, and whether it shows moments."""
     facts = SheetFacts()
     rows: set[int] = set()
     columns: set[int] = set()
@@ -75,16 +77,25 @@ def _facts(stream: bytes, start: int, forms: Sequence[str | None]) -> tuple[Shee
             facts.texts[struct.unpack_from("<HH", body)] = _ERRORS.get(body[6], "#ERROR!")
         elif kind == _FORMULA and body[12:14] == b"\xff\xff" and body[6] == 2:
             facts.texts[struct.unpack_from("<HH", body)] = _ERRORS.get(body[8], "#ERROR!")
-        elif kind in {_NUMBER, _RK, _FORMULA}:
-            row, column, style = struct.unpack_from("<HHH", body)
-            if form := forms[style]:
+        for row, column, style, number in _numbers(kind, body):
+            form, moment = styles[style]
+            if moment and number < 0:
+                facts.texts[row, column] = f"{Decimal(repr(number)):f}".removesuffix(".0")
+            elif form:
                 facts.padded[row, column] = form
-        elif kind == _MUL_RK:
-            row, first = struct.unpack_from("<HH", body)
-            for place in range((len(body) - 6) // 6):
-                if form := forms[struct.unpack_from("<H", body, 4 + 6 * place)[0]]:
-                    facts.padded[row, first + place] = form
     return facts, _span(rows), _span(columns)
+
+
+def _numbers(kind: int, body: bytes) -> Iterator[tuple[int, int, int, float]]:
+    """Row, column, style and value of each number in a record."""
+    if kind == _NUMBER or (kind == _FORMULA and body[12:14] != b"\xff\xff"):
+        yield struct.unpack_from("<HHHd", body)
+    elif kind in {_RK, _MUL_RK}:
+        row, first = struct.unpack_from("<HH", body)
+        for place in range((len(body) - 4) // 6):
+            style, packed = struct.unpack_from("<Hi", body, 4 + 6 * place)
+            whole = float(packed >> 2) if packed & 2 else struct.unpack("<d", struct.pack("<ii", 0, packed & ~3))[0]
+            yield row, first + place, style, whole / 100 if packed & 1 else whole
 
 
 def _span(places: set[int]) -> int:

@@ -41,7 +41,7 @@ def cell(row: int, column: int, value: Cell) -> bytes:
             return record(0x204, place + struct.pack("<HHB", PLAIN, len(value), 1) + wide)
         case (number, style) if number == int(number):
             rk = int(number) << 2 | 2
-            return record(0xBD, place + struct.pack("<HIH", style, rk, column))
+            return record(0xBD, place + struct.pack("<HiH", style, rk, column))
         case (number, style):
             return record(0x203, place + struct.pack("<Hd", style, number))
         case _:
@@ -130,6 +130,33 @@ def test_days_of_an_old_workbook_count_from_where_it_says(path: Path) -> None:
         path.write_bytes(xls([["ident", "label", "remark"], ["a", days, None]], since_1904=since_1904))
         assert not check_file(path, contract, path.parent).errors
         assert pl.read_parquet(path.parent / SILVER)["label"].to_list() == [date(2023, 3, 15)]
+
+
+def test_days_below_zero_of_an_old_workbook_are_numbers_however_they_are_stored(path: Path) -> None:
+    rows: list[list[Cell]] = [["ident", "label", "remark"], [(-1, DAY), (-45_000.7, DAY), (-0.5, PADDED)]]
+    content = xls(rows)
+    packed = record(0xBD, struct.pack("<HHHiH", 1, 0, DAY, -1 << 2 | 2, 0))
+    assert packed in content
+    path.write_bytes(content)
+    assert cells_of(read_back(path, CONTRACT)[1]) == [("-1", "-45000.7", "-0.5")]
+    half = struct.unpack("<ii", struct.pack("<d", -0.5))[1]
+    for rk, number in ((half, "-0.5"), (-150 << 2 | 3, "-1.5"), (half | 1, "-0.005")):
+        path.write_bytes(content.replace(packed, record(0xBD, struct.pack("<HHHiH", 1, 0, DAY, rk, 0))))
+        assert cells_of(read_back(path, CONTRACT)[1])[0][0] == number
+        single = struct.pack("<HHHi", 1, 0, DAY, rk)
+        path.write_bytes(
+            of_excel_95(*(narrow(0, c, str(name)) for c, name in enumerate(rows[0])), record(0x27E, single))
+        )
+        assert cells_of(read_back(path, CONTRACT)[1])[0][0] == number
+
+
+def test_the_text_of_a_formula_fills_no_form(path: Path) -> None:
+    head = [narrow(0, column, name) for column, name in enumerate(("ident", "label", "remark"))]
+    number = struct.pack("<HHHdHIH", 1, 0, DAY, -2.0, 0, 0, 3) + b"\x1e\1\0"
+    words = struct.pack("<HHHBBBBHHHIH", 1, 1, PADDED, 0, 0, 0, 0, 0, 0xFFFF, 0, 0, 3) + b"\x1e\1\0"
+    told = record(0x207, struct.pack("<H", 1) + b"7")
+    path.write_bytes(of_excel_95(*head, record(0x06, number), record(0x06, words), told, narrow(1, 2, "x")))
+    assert cells_of(read_back(path, CONTRACT)[1]) == [("-2", "7", "x")]
 
 
 def test_a_workbook_of_excel_95_reads_as_its_cells_show(path: Path) -> None:
