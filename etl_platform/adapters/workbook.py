@@ -7,7 +7,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import MAXYEAR, date, datetime, time, timedelta
-from decimal import Decimal
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -29,6 +28,7 @@ from etl_platform.core.errors import UnreadableFileError
 from etl_platform.core.excel_dates import EXCEL_ORIGIN
 from etl_platform.core.headers import HEADER_ROWS, FoundHeader, find_header, unique_names
 from etl_platform.core.margins import Dropped, is_footer
+from etl_platform.core.number_formats import as_typed
 from etl_platform.core.parsing import Grid, ReadNotes, rows_frame, without_repeats
 from etl_platform.core.pins import Pins, not_as_pinned
 from etl_platform.core.rule_names import RESERVED
@@ -280,7 +280,7 @@ def _cell_text(cell: Any) -> str:
     if isinstance(cell, bool):
         return "true" if cell else "false"
     if isinstance(cell, float):
-        return f"{Decimal(repr(cell)):f}".removesuffix(".0")
+        return as_typed(cell)
     if isinstance(cell, datetime):
         # Excel counts in fractions of a day, so that a full second may come as 0.999999 of one; the last has no next.
         half = timedelta(microseconds=500_000 if cell.year < MAXYEAR else 0)

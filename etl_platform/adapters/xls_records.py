@@ -6,10 +6,9 @@ and writes its texts with one byte a character.
 
 import struct
 from collections.abc import Iterator, Sequence
-from decimal import Decimal
 
 from etl_platform.adapters.sheet_xml import MAX_SHEET_CELLS, SheetFacts, WorkbookFacts, workbook_too_large
-from etl_platform.core.number_formats import shows_moment, zero_form
+from etl_platform.core.number_formats import as_typed, shows_moment, zero_form
 
 _ERRORS = {0: "#NULL!", 7: "#DIV/0!", 15: "#VALUE!", 23: "#REF!", 29: "#NAME?", 36: "#NUM!", 42: "#N/A"}
 _END_OF_CHAIN = 0xFFFFFFF8
@@ -64,7 +63,7 @@ def scan_xls(content: bytes) -> WorkbookFacts:
 
 
 def _facts(stream: bytes, start: int, styles: Sequence[tuple[str | None, bool]]) -> tuple[SheetFacts, int, int]:
-    """Facts of one sheet, and how many rows and columns its cells span. Styles: the form, and whether it shows moments."""
+    """Facts of one sheet, and how many rows and columns its cells span. A style: its form, and if it shows moments."""
     facts = SheetFacts()
     rows: set[int] = set()
     columns: set[int] = set()
@@ -80,7 +79,7 @@ def _facts(stream: bytes, start: int, styles: Sequence[tuple[str | None, bool]])
         for row, column, style, number in _numbers(kind, body):
             form, moment = styles[style]
             if moment and number < 0:
-                facts.texts[row, column] = f"{Decimal(repr(number)):f}".removesuffix(".0")
+                facts.texts[row, column] = as_typed(number)
             elif form:
                 facts.padded[row, column] = form
     return facts, _span(rows), _span(columns)

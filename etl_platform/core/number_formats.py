@@ -1,6 +1,7 @@
 """Excel's number formats: which show zeros that a number does not have, and which a moment. No files."""
 
 import re
+from decimal import Decimal
 
 _SIGNS = r'\\.|"[^"]*"|\[[^\]<>=]*\]|[_*].'
 """Escaped and quoted text; colours and locales; blanks and fillers."""
@@ -39,3 +40,8 @@ def filled(form: str, digits: str) -> str:
 def shows_moment(code: str) -> bool:
     """Whether a number is shown as a date or a time of day, which a negative one cannot be."""
     return code in _MOMENTS or re.search("[ymdhs]", re.sub(_SIGNS, "", code), re.IGNORECASE) is not None
+
+
+def as_typed(number: float) -> str:
+    """All its digits, without an exponent; a whole one without ``.0``."""
+    return f"{Decimal(repr(number)):f}".removesuffix(".0")
