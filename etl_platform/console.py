@@ -10,6 +10,7 @@ from etl_platform.core.history import Entry
 from etl_platform.core.layout import base_name
 
 _MAX_CELL = 60
+_MESSAGES_SHOWN = 300
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[Any]], *, last: int = _MAX_CELL) -> str:
@@ -25,7 +26,7 @@ def table(header: Sequence[str], rows: Sequence[Sequence[Any]], *, last: int = _
         "  ".join(c.rjust(w) if r else c.ljust(w) for c, w, r in zip(row, widths, right, strict=True)).rstrip()
         for row in cells
     ]
-    lines.insert(1, "  ".join("─" * width for width in widths))
+    lines.insert(1, "  ".join("─" * min(width, _MAX_CELL) for width in widths))
     return "\n".join(lines)
 
 
@@ -145,7 +146,8 @@ def deliveries_table(records: Sequence[Mapping[str, Any]]) -> str:
         )
         for record in records
     ]
-    return table(("arrived (UTC)", "agency", "file", "dataset", "outcome", "rows", "quarantined", "why"), rows)
+    header = ("arrived (UTC)", "agency", "file", "dataset", "outcome", "rows", "quarantined", "why")
+    return table(header, rows, last=_MESSAGES_SHOWN)
 
 
 def changes_text(record: Mapping[str, Any]) -> str:
@@ -191,7 +193,7 @@ def arrived_at(record: Mapping[str, Any]) -> str:
 
 def _why(record: Mapping[str, Any]) -> str:
     if record["errors"]:
-        return "; ".join(error["code"] for error in record["errors"])
+        return "; ".join(f"{error['code']}: {error['message']}" for error in record["errors"])
     reasons = sorted(record["reasons"].items(), key=lambda pair: -pair[1])
     return ", ".join(f"{reason} {rows:,}" for reason, rows in reasons[:3]) + (" …" if len(reasons) > 3 else "")
 

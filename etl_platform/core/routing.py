@@ -20,7 +20,7 @@ WHY_IGNORED = {
     "folder_marker": "a folder was created; there is no file in it yet",
     "no_file_name": "the key ends with /, so it names no file",
     "no_agency": "the key does not lie in <source prefix>/<agency>/",
-    "no_contract": "no contract knows this file name; add one, then have the file delivered again",
+    "no_contract": "no contract knows this file name; add one, and `reconcile --repair` takes the file in",
 }
 
 
