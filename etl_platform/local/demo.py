@@ -23,7 +23,7 @@ from etl_platform.local.leaks import leaks, personal_values
 from etl_platform.local.processes import LocalStackError
 from etl_platform.local.provision import Clients, Provisioned, open_clients
 from etl_platform.local.sample_emails import sample_emails
-from etl_platform.local.samples import Sample, build_samples
+from etl_platform.local.samples import SAMPLES, Sample, build_samples, keep_samples
 from etl_platform.local.stack import REPOSITORY, Stack
 
 DEADLINE_S = 300.0
@@ -43,6 +43,7 @@ def run_demo(project: Path = REPOSITORY, samples: Sequence[Sample] | None = None
     started = time.monotonic()
     samples = build_samples() if samples is None else samples
     (project / ".local").mkdir(exist_ok=True)
+    keep_samples(samples, project / SAMPLES)
     work_dir = Path(tempfile.mkdtemp(prefix="demo-", dir=project / ".local"))
     try:
         with Stack(work_dir, project=project, application=seeded_rows()) as stack:

@@ -9,6 +9,7 @@ from etl_platform.local.application_database import seeded_rows
 from etl_platform.local.emulator import is_emulator, listen_on_loopback
 from etl_platform.local.processes import LocalStackError
 from etl_platform.local.sample_emails import sample_emails
+from etl_platform.local.samples import SAMPLES, build_samples, keep_samples
 from etl_platform.local.stack import REPOSITORY, Stack, read_coordinates, write_coordinates
 from etl_platform.settings import DEV_STACK_ENV, load_settings
 
@@ -36,6 +37,7 @@ def run_dev(project: Path = REPOSITORY) -> None:
     )
     # The bucket starts empty, so a history of former files would speak of objects that are gone.
     shutil.rmtree(stack.dagster_home, ignore_errors=True)
+    keep_samples(build_samples(), project / SAMPLES)
     print("Starting the AWS emulator and Dagster …", flush=True)
     try:
         with stack:
@@ -116,7 +118,7 @@ def _welcome(url: str, gateway: str, stack: Stack) -> str:
         (
             f"Dagster's UI is up:  {url}",
             f"The gateway:         {gateway}",
-            "Drop a file:         make drop FILE=path/to/Officer_Detail.csv AGENCY=nm_albuquerque",
+            f"Drop a file:         make drop FILE={SAMPLES}/la_new_orleans/Officer_Detail.csv AGENCY=la_new_orleans",
             "Send sample emails:  make drop-email",
             "See what arrived:    .venv/bin/etl-platform status",
             f"Logs:                {stack.work_dir}/dagster.log, gateway.log, {stack.emulator.log.name}",

@@ -12,7 +12,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import partial
+from pathlib import Path
 from xml.sax.saxutils import escape
+
+from etl_platform.core.layout import base_name
+
+SAMPLES = Path(".local/samples")
+"""Where make demo and make dev leave them."""
 
 Row = dict[str, str]
 
@@ -90,6 +96,16 @@ def build_samples(seed: int = 7, source_prefix: str = "from_client/") -> list[Sa
         sample("preamble_and_totals", "nc_durham/Complaints.csv", register, rows=cases,
                note="BOM, three lines above the header, a totals line below the data"),
     ]  # fmt: skip
+
+
+def keep_samples(samples: Sequence[Sample], folder: Path) -> None:
+    """Write the samples' files as ``folder/<agency>/<file name>``, to drop and to check by hand."""
+    for sample in samples:
+        name = base_name(sample.key)
+        if name and sample.event != "again":
+            path = folder / str(sample.agency) / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(sample.content)
 
 
 def _sample(
