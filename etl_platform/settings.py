@@ -48,6 +48,17 @@ def _url(value: str) -> str:
     return value
 
 
+def bucket_name(value: str) -> str:
+    """A bucket's name as old as S3, or an access point's ARN.
+
+    Raises:
+        ValueError: a URL, or something else that S3 would not take.
+    """
+    if not re.fullmatch(r"[A-Za-z0-9._-]{3,255}|arn:[^/\s]+/[^/\s]+", value):
+        raise ValueError("takes a bucket's name, without s3:// and without a key")
+    return value
+
+
 def _postgres(value: str) -> str:
     if not value.startswith(("postgresql://", "postgresql+psycopg2://")):
         raise ValueError("takes a URL that starts with postgresql://")
@@ -107,7 +118,7 @@ class Settings:
     aws_connect_timeout_seconds: int = _setting(5, _whole(1, 300), "Seconds to wait for a connection to AWS")
     aws_read_timeout_seconds: int = _setting(60, _whole(1, 3_600), "Seconds to wait for the next bytes of an answer")
     data_bucket_name: str | None = _setting(
-        None, _text, "Bucket that holds the source files, bronze, silver, quarantine and reports"
+        None, bucket_name, "Bucket that holds the source files, bronze, silver, quarantine and reports"
     )
     source_prefix: str = _setting("from_client/", _prefix, "Where agencies drop: <prefix><agency>/<file>")
     file_events_queue_url: str | None = _setting(None, _url, "SQS queue with the S3 events")
@@ -139,14 +150,14 @@ class Settings:
     database_url: str | None = _setting(
         None, _postgres, "The application's database, postgresql://…, which is only read", secret=True
     )
-    attachments_source_bucket: str | None = _setting(None, _text, "Bucket that attachments are copied from")
-    attachments_destination_bucket: str | None = _setting(None, _text, "Bucket that attachments are copied to")
+    attachments_source_bucket: str | None = _setting(None, bucket_name, "Bucket that attachments are copied from")
+    attachments_destination_bucket: str | None = _setting(None, bucket_name, "Bucket that attachments are copied to")
     copies_at_once: int = _setting(64, _whole(1, 256), "Attachments copied at once")
     email_queue_url: str | None = _setting(
         None, _url, "SQS queue of the email validation service", also="SQS_QUEUE_URL"
     )
     email_dlq_url: str | None = _setting(None, _url, "Its dead-letter queue")
-    email_bucket_name: str | None = _setting(None, _text, "Bucket of the email archive", also="S3_BUCKET_NAME")
+    email_bucket_name: str | None = _setting(None, bucket_name, "Bucket of the email archive", also="S3_BUCKET_NAME")
     email_kms_key_id: str | None = _setting(
         None, _text, "KMS key that archived emails are encrypted with; unset means the bucket's own setting"
     )

@@ -63,7 +63,10 @@ def _check_structure(document: Located) -> None:
     error = next(iter(_validator().iter_errors(document.data)), None)
     if error is not None:
         where = ".".join(map(str, error.instance_path)) or "the document"
-        raise document.error(f"{where}: {error.message[:300]}", *error.instance_path)
+        # The library names two of the allowed values and counts the others.
+        allowed = getattr(error.kind, "options", None)
+        message = f"{error.instance!r} is none of {', '.join(map(str, allowed))}" if allowed else error.message
+        raise document.error(f"{where}: {message[:300]}", *error.instance_path)
 
 
 @cache

@@ -1,7 +1,6 @@
 """get_s3_files_job from the command line: one agency's attachments, copied or only planned."""
 
 import argparse
-import re
 from collections.abc import Sequence
 
 from etl_platform.console import table
@@ -10,7 +9,7 @@ from etl_platform.core.attachments import AttachmentFile, Plan, destination_keys
 from etl_platform.jobs.agencies import agency_id, choose_agency
 from etl_platform.jobs.job import Job, run_in_process
 from etl_platform.pipelines.resources import Platform
-from etl_platform.settings import Settings
+from etl_platform.settings import Settings, bucket_name
 
 _NAME = "get_s3_files_job"
 _KEY_SHOWN = 120
@@ -28,10 +27,10 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _bucket(text: str) -> str:
-    """A bucket's name as old as S3, or an access point's ARN; not a URL."""
-    if not re.fullmatch(r"[A-Za-z0-9._-]{3,255}|arn:[^/\s]+/[^/\s]+", text):
-        raise argparse.ArgumentTypeError(f"{text!r} is no bucket's name; write it without s3:// and without a key")
-    return text
+    try:
+        return bucket_name(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} {error}") from None
 
 
 def _run(arguments: argparse.Namespace, settings: Settings) -> int:

@@ -124,7 +124,7 @@ def test_a_good_contract_says_what_stands_in_it() -> None:
             "twice",
         ),
         ("logicalType: integer", "logicalType: object", "- name: size", "object"),
-        ("logicalType: integer", "logicalType: decimal", "logicalType: decimal", ""),
+        ("logicalType: integer", "logicalType: decimal", "logicalType: decimal", "date, timestamp, time"),
         ("format: yyyy-MM-dd", "formt: yyyy-MM-dd", "{formt", "formt"),
         ("format: yyyy-MM-dd", "format: yy-MM-dd", "- name: day", "two-digit"),
         ("format: yyyy-MM-dd", "format: QQ", "- name: day", "QQ"),

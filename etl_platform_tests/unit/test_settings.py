@@ -13,6 +13,7 @@ from etl_platform_tests.unit.making import PROJECT
 WRONG = {
     "AWS_ENDPOINT_URL": "localhost:4566",
     "AWS_MAX_ATTEMPTS": "0",
+    "DATA_BUCKET_NAME": "s3://documents",
     "SOURCE_PREFIX": "from_client",
     "FILE_EVENTS_QUEUE_URL": "queue",
     "SNS_WORKER_MAX": "ten",
