@@ -41,5 +41,7 @@ def _status(arguments: argparse.Namespace) -> int:
     elif records:
         print(deliveries_table(records))
     else:
-        print(f"nothing arrived since {since:%Y-%m-%d %H:%M} UTC")
+        print(
+            f"no delivery is recorded since {since:%Y-%m-%d %H:%M} UTC; `etl-platform doctor` says what waits in the queue"
+        )
     return GOOD

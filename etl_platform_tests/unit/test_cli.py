@@ -325,7 +325,7 @@ def test_status_shows_what_arrived_newest_first(
 
     monkeypatch.setenv("LOCAL_S3_ROOT", "root")
     assert call(capsys, "status")[:2] == (0, call(capsys, "status")[1])
-    assert "nothing arrived" in call(capsys, "status")[1]
+    assert "no delivery is recorded" in call(capsys, "status")[1]
     intake = Intake(LocalStore(folder / "root"), load_contracts(CONTRACTS), "local", "from_client/")
     for agency, content in (("first", ROSTER), ("sec ond", "")):
         write(f"root/from_client/{agency}/Officer_Detail.csv", content)
