@@ -41,7 +41,5 @@ def _status(arguments: argparse.Namespace) -> int:
     elif records:
         print(deliveries_table(records))
     else:
-        print(
-            f"no delivery is recorded since {since:%Y-%m-%d %H:%M} UTC; `etl-platform doctor` says what waits in the queue"
-        )
+        print(f"no delivery is recorded since {since:%Y-%m-%d %H:%M} UTC; `etl-platform doctor` says what waits")
     return GOOD
