@@ -10,6 +10,7 @@ import csv
 import io
 import json
 import os
+import re
 import resource
 import select
 import subprocess
@@ -131,7 +132,7 @@ def _cells_agree(path: Path, contract: Any, report: dict[str, Any]) -> bool:
     if not dialect or codes - {"no_good_rows", "unclosed_quote"}:
         return False
     try:
-        text = _decoded(path.read_bytes(), dialect["encoding"])
+        text = re.sub(r"(?<=[\r\n])\ufeff+", "", _decoded(path.read_bytes(), dialect["encoding"]))
         rows = _strict_rows(text, dialect["delimiter"])
     except (ValueError, csv.Error):
         return False

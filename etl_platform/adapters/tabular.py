@@ -15,7 +15,7 @@ from etl_platform.adapters.archives import ByteStream, unpacking
 from etl_platform.adapters.workbook import MAX_COLUMNS
 from etl_platform.core.contracts import Contract
 from etl_platform.core.dialect import SAMPLE_BYTES, Dialect, detect_dialect
-from etl_platform.core.encodings import utf8_blocks
+from etl_platform.core.encodings import utf8_blocks, without_marks
 from etl_platform.core.errors import UnreadableFileError
 from etl_platform.core.headers import unique_names
 from etl_platform.core.margins import Dropped, is_footer
@@ -135,6 +135,7 @@ class TextTable:
                 if final:
                     # DOS programs end a text with Ctrl-Z.
                     buffer = buffer.rstrip(b"\x1a")
+                buffer = buffer if positions else without_marks(buffer)
                 while buffer and (final or len(buffer) >= CHUNK_BYTES // 2):
                     if positions is not None and not final:
                         end, lines = cut_rows(buffer, grid.line_end)

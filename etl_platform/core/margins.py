@@ -53,13 +53,9 @@ def is_footer(texts: Sequence[str], width: int, *, short: bool) -> bool:
 
 
 def repeated_header(frame: pl.DataFrame, header: Sequence[str]) -> pl.Series | None:
-    """Which rows are the header once more, as in files put one below the other; None if none is.
-
-    Each of them may begin with a byte order mark, and to a parser a quote behind that is only text.
-    """
+    """Which rows are the header once more, as in files put one below the other; None if none is."""
     first = next(place for place, cell in enumerate(header) if cell.strip())
-    name = header[first]
-    begins = pl.col(str(first)).fill_null("").is_in([name, f"\ufeff{name}", f'\ufeff"{name}"'])
+    begins = pl.col(str(first)).fill_null("") == header[first]
     if not frame.select(begins.any()).item():
         return None
     same = [pl.col(str(place)).fill_null("") == cell for place, cell in enumerate(header) if place != first]

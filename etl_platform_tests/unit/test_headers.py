@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from etl_platform.adapters import tabular
 from etl_platform.check import check_file
 from etl_platform.core.errors import UnreadableFileError
 from etl_platform.core.headers import join_rows, named_header
@@ -188,6 +189,34 @@ def test_a_column_that_stands_twice_is_read_where_both_say_the_same(path: Path) 
 def test_two_names_for_one_column_are_a_doubt_whatever_they_hold(path: Path) -> None:
     path.write_text("officer_id,name,Name\n1,a,a\n")
     assert [error["code"] for error in check_file(path, CONTRACT, path.parent).errors] == ["ambiguous_column"]
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"], ids=["LF", "CRLF", "CR"])
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_the_mark_of_a_file_put_below_another_without_its_header_is_in_no_cell(
+    path: Path, encoding: str, end: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tabular, "CHUNK_BYTES", 64)
+    monkeypatch.setattr(tabular, "_BLOCK", 64)
+    upper, plain, quoted = (f"{row}{end}" for row in (",".join(KNOWN), "7,a,\ufeffb,c", '"8, ""x""",a,b,c'))
+    path.write_bytes((upper + plain).encode(encoding) + plain.encode(encoding) * 9 + quoted.encode(encoding) * 9)
+    result = check_file(path, CONTRACT, path.parent)
+    assert not result.reasons
+    silver = pl.read_parquet(path.parent / SILVER)
+    assert silver["officer_id"].to_list() == ["7"] * 10 + ['8, "x"'] * 9
+    assert silver["hire_date"].to_list() == ["\ufeffb"] * 10 + ["b"] * 9
+
+
+def test_a_key_behind_the_mark_of_a_file_put_below_another_is_the_same_key(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tabular, "CHUNK_BYTES", 64)
+    monkeypatch.setattr(tabular, "_BLOCK", 64)
+    upper, lower = ("".join(f"{n},a,b,c\n" for n in numbers) for numbers in (range(40), (7, *range(40, 60))))
+    path.write_bytes(f"{','.join(KNOWN)}\n{upper}".encode() + lower.encode("utf-8-sig"))
+    contract = contract_of([text("officer_id", unique=True), *COLUMNS[1:]])
+    result = check_file(path, contract, path.parent)
+    assert [example["line"] for example in result.examples["officer_id.unique"]] == [9, 42]
 
 
 @pytest.mark.parametrize("quote", ["", '"'], ids=["plain", "quoted"])
