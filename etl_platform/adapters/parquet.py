@@ -1,5 +1,7 @@
 """Batches → one Parquet file on local disk, encoded on a thread of its own."""
 
+import os
+import re
 import threading
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -20,6 +22,9 @@ class ParquetSink:
 
     Use as a context manager: the file is whole when the block ends, and removed if it fails. Without rows there is
     no file. ``metadata`` stands in the file's footer.
+
+    Raises:
+        OSError: the disk is full, or the folder cannot be written; from ``write`` or at the end of the block.
     """
 
     def __init__(self, path: Path, schema: pl.Schema, metadata: Mapping[str, str] | None = None) -> None:
@@ -55,7 +60,7 @@ class ParquetSink:
                 metadata=self._metadata or None,
             )
         except BaseException as error:  # noqa: BLE001 - a thread's edge: handed to the writer's caller
-            self._error = error
+            self._error = _told_by_the_system(error, self.path)
             while self._next() is not None:
                 pass
 
@@ -80,3 +85,9 @@ class ParquetSink:
             self.path.unlink(missing_ok=True)
         if self._error is not None and kind is None:
             raise self._error
+
+
+def _told_by_the_system(error: BaseException, path: Path) -> BaseException:
+    """The OSError that stands in the text of Polars' error, which has no class of its own for it; or the error."""
+    number = re.search(r"\(os error ([0-9]+)\)", str(error))
+    return OSError(int(number[1]), os.strerror(int(number[1])), str(path)) if number else error

@@ -32,7 +32,7 @@ def _check(arguments: argparse.Namespace) -> int:
     from etl_platform.console import ProgressLine, profile_table, verdict
 
     if not arguments.file.is_file():
-        raise UsageError(f"{arguments.file}: no such file")
+        raise UsageError(f"{arguments.file}: {'is no file' if arguments.file.exists() else 'no such file'}")
     if arguments.profile_only and arguments.contract:
         raise UsageError("--profile-only reads without a contract; leave --contract out")
     contract = None if arguments.profile_only else _contract_for(arguments, load_settings())

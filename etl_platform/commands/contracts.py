@@ -61,7 +61,7 @@ def _check(arguments: argparse.Namespace) -> int:
     from etl_platform.core.rule_names import contract_rules
 
     path = arguments.path or load_settings().contracts_dir
-    paths = [path] if path.is_file() else contract_paths(path)
+    paths = contract_paths(path) if path.is_dir() else [path]
     if not paths:
         raise UsageError(f"{path}: no *.odcs.yaml here")
     wrong = 0
