@@ -40,14 +40,18 @@ def to_tree(expression: pl.Expr) -> Any:
     return json.loads(expression.meta.serialize(format="json"))
 
 
-def _are_whole(operands: Sequence[Any], schema: Mapping[str, pl.DataType]) -> bool:
+def operand_types(operands: Sequence[Any], schema: Mapping[str, pl.DataType]) -> list[pl.DataType] | None:
+    """The types of serialized expressions; None where one is wrong, of which whoever evaluates it says why."""
     frame = pl.LazyFrame(schema=schema)
     try:
-        types = [frame.select(from_tree(operand).alias("_")).collect_schema()["_"] for operand in operands]
+        return [frame.select(from_tree(operand).alias("_")).collect_schema()["_"] for operand in operands]
     except pl.exceptions.PolarsError:
-        # Whoever evaluates it says why, with its line.
-        return False
-    return all(type_.is_integer() or type_ == pl.Boolean for type_ in types)
+        return None
+
+
+def _are_whole(operands: Sequence[Any], schema: Mapping[str, pl.DataType]) -> bool:
+    types = operand_types(operands, schema)
+    return types is not None and all(type_.is_integer() or type_ == pl.Boolean for type_ in types)
 
 
 def _called(called: Any) -> Any:

@@ -6,7 +6,7 @@ from typing import Any
 import polars as pl
 
 from etl_platform.core.errors import ContractError
-from etl_platform.core.exact_integers import exact_integers, from_tree, to_tree
+from etl_platform.core.exact_integers import exact_integers, from_tree, operand_types, to_tree
 
 _BEYOND = {"Agg", "Over", "Len", "Quantile", "Shift", "Explode", "Rank", "SubPlan"}
 
@@ -20,7 +20,7 @@ def row_expression(sql: str, name: str, known: Mapping[str, pl.DataType], *, pat
         known: the columns that it may use, with their types.
 
     Raises:
-        ContractError: no SQL, an unknown column, a strict CAST, an aggregate or a window.
+        ContractError: no SQL, an unknown column, a strict CAST, an aggregate, a window, a time beside a number.
     """
     try:
         expression = pl.sql_expr(sql)
@@ -38,6 +38,9 @@ def row_expression(sql: str, name: str, known: Mapping[str, pl.DataType], *, pat
         raise ContractError(message, path=path, line=line)
     if _looks_beyond_its_row(tree):
         message = f"{name}: {sql!r} looks at more than one row; it is given one at a time"
+        raise ContractError(message, path=path, line=line)
+    if _sets_time_beside_number(tree, known):
+        message = f"{name}: {sql!r} sets a date or a span of time beside a number; write INTERVAL '3 days' for 3 days"
         raise ContractError(message, path=path, line=line)
     exact = exact_integers(tree, known)
     return expression if exact == tree else from_tree(exact)
@@ -69,3 +72,18 @@ def _looks_beyond_its_row(node: Any) -> bool:
     if isinstance(node, list):
         return any(map(_looks_beyond_its_row, node))
     return isinstance(node, str) and node in _BEYOND
+
+
+def _sets_time_beside_number(node: Any, known: Mapping[str, pl.DataType]) -> bool:
+    """Whether a serialized expression calculates or compares so: Polars takes the number for microseconds or days."""
+    if isinstance(node, list):
+        return any(_sets_time_beside_number(part, known) for part in node)
+    if not isinstance(node, dict):
+        return False
+    binary, called = node.get("BinaryExpr"), node.get("Function")
+    pair = [binary["left"], binary["right"]] if binary else []
+    if called and isinstance(called["function"], dict) and "Binary" in called["function"].get("Sql", ()):
+        pair = called["input"]
+    types = operand_types(pair, known) or []
+    beside = any(type_.is_temporal() for type_ in types) and any(type_.is_numeric() for type_ in types)
+    return beside or any(_sets_time_beside_number(part, known) for part in node.values())

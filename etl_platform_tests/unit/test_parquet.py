@@ -16,6 +16,9 @@ def test_a_disk_that_is_full_with_the_last_bytes_is_an_error_and_leaves_no_file(
     rows = pl.DataFrame({"number": range(1_000)})
     path = tmp_path / "silver.parquet"
     path.symlink_to(FULL_DISK)
-    with pytest.raises(OSError, match=f"No space left on device.*{path.name}"), ParquetSink(path, rows.schema) as silver:
+    with (
+        pytest.raises(OSError, match=f"No space left on device.*{path.name}"),
+        ParquetSink(path, rows.schema) as silver,
+    ):
         silver.write(rows)
     assert not path.is_symlink()
