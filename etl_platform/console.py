@@ -5,7 +5,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
-from etl_platform.core.deliveries import Outcome
+from etl_platform.core.deliveries import Cause, Outcome
 from etl_platform.core.history import Entry
 from etl_platform.core.layout import base_name
 
@@ -135,18 +135,18 @@ def deliveries_table(records: Sequence[Mapping[str, Any]]) -> str:
     """One line per delivery, in the order given."""
     rows = [
         (
-            _moment(arrived_at(record)),
+            _moment(happened_at(record)),
             record["agency"],
             base_name(record["source"]["key"]) or record["source"]["key"],
             record["dataset"],
-            record["outcome"],
+            record["outcome"] + (" again" if _is_replay(record) else ""),
             record["rows"],
             record["quarantined_rows"],
             _why(record),
         )
         for record in records
     ]
-    header = ("arrived (UTC)", "agency", "file", "dataset", "outcome", "rows", "quarantined", "why")
+    header = ("when (UTC)", "agency", "file", "dataset", "outcome", "rows", "quarantined", "why")
     return table(header, rows, last=_MESSAGES_SHOWN)
 
 
@@ -170,7 +170,7 @@ def history_table(entries: Sequence[Entry]) -> str:
         ]
         arrival = entry.arrival
         identity = arrival["delivery_id"]
-        rows.append((_moment(arrived_at(arrival)), identity, *_result(arrival), entry.superseded_by, times))
+        rows.append((_moment(_arrived_at(arrival)), identity, *_result(arrival), entry.superseded_by, times))
     header = ("when (UTC)", "delivery", "outcome", "rows", "quarantined", "contract", "by", "superseded by", "replayed")
     return table(header, rows)
 
@@ -186,7 +186,16 @@ def _moment(text: str) -> str:
     return text[:19].replace("T", " ")
 
 
-def arrived_at(record: Mapping[str, Any]) -> str:
+def happened_at(record: Mapping[str, Any]) -> str:
+    """When the object was written or, of a replay, when that ended, as ISO text in UTC."""
+    return str(record["attempt"]["ended_at"]) if _is_replay(record) else _arrived_at(record)
+
+
+def _is_replay(record: Mapping[str, Any]) -> bool:
+    return bool(record["attempt"]["cause"] == Cause.REPROCESS)
+
+
+def _arrived_at(record: Mapping[str, Any]) -> str:
     """When the object was written, as ISO text in UTC; where nobody looked, when work on it began."""
     return str(record["source"]["last_modified"] or record["attempt"]["began_at"])
 

@@ -24,7 +24,7 @@ def add(commands: Commands) -> None:
 
 
 def _status(arguments: argparse.Namespace) -> int:
-    from etl_platform.console import arrived_at, deliveries_table
+    from etl_platform.console import deliveries_table, happened_at
     from etl_platform.core.layout import segment
     from etl_platform.ledger import Ledger
     from etl_platform.pipelines.resources import Platform
@@ -34,7 +34,7 @@ def _status(arguments: argparse.Namespace) -> int:
     records = Ledger(platform.store, platform.bucket).read(since=since)
     if arguments.agency:
         records = [record for record in records if record["agency"] == segment(arguments.agency)]
-    records.sort(key=arrived_at, reverse=True)
+    records.sort(key=happened_at, reverse=True)
     if arguments.json:
         for record in records:
             print(json.dumps(record, ensure_ascii=False))

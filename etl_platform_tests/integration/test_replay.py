@@ -1,5 +1,6 @@
 """Quarantine → fix → replay against the emulator: conditional writes, metadata and versions are S3's."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -76,3 +77,22 @@ def test_two_bad_rows_less_and_one_that_stays_are_in_the_history(
     assert "jane" in replay
     assert newer.endswith("1×")
     assert newer.split()[2] in older.split()[3:], "the older delivery names its successor"
+
+
+def test_a_replay_has_a_line_in_status_with_its_own_time_above_the_arrival(
+    aws: Clients, provisioned: Provisioned, platform: Platform, capsys: pytest.CaptureFixture[str]
+) -> None:
+    put = aws.s3.put_object(Bucket=provisioned.bucket, Key=KEY, Body=as_csv(officers("A", 6, bad=3)))
+    platform.intake.ingest(ObjectCreated(provisioned.bucket, KEY, put["VersionId"]), Attempt(Cause.EVENT))
+    (Path("fix.csv")).write_text("_line,email\n2,a@police.example\n", "utf-8")
+    assert main(["replay", *PARTITION, "--corrections", "fix.csv", "--by", "jane"]) == 0
+    capsys.readouterr()
+
+    assert main(["status", "--json"]) == 0
+    replay, arrival = map(json.loads, capsys.readouterr().out.splitlines())
+    assert (replay["attempt"]["by"], arrival["attempt"]["cause"]) == ("jane", "event")
+    assert main(["status"]) == 0
+    _, _, first, second = capsys.readouterr().out.splitlines()
+    assert first.startswith(replay["attempt"]["ended_at"][:19].replace("T", " "))
+    assert second.startswith(arrival["source"]["last_modified"][:19].replace("T", " "))
+    assert ("accepted again" in first, "again" in second) == (True, False)
