@@ -1,5 +1,6 @@
 """/metrics after real runs on the emulator: what Prometheus reads, from two gateways, against ledger and queue."""
 
+import gc
 import json
 import time
 from collections import Counter
@@ -182,6 +183,24 @@ def test_a_bucket_that_does_not_tell_whether_it_keeps_versions_is_no_error_of_s3
         assert errors == {"AccessDenied": 1}
 
 
+def test_a_gateway_opens_dagsters_records_once(own: Settings) -> None:
+    gc.collect()
+    gc.disable()
+    try:
+        before = _instances()
+        with running(own) as gateway:
+            for _ in range(3):
+                assert of(samples(gateway), "etl_platform_source_up", source="dagster") == 1
+            assert gateway.get("/breaker")[0] == 200
+            assert _instances() - before == 1
+    finally:
+        gc.enable()
+
+
+def _instances() -> int:
+    return sum(isinstance(thing, dg.DagsterInstance) for thing in gc.get_objects())
+
+
 def test_the_age_of_the_oldest_message_is_what_cloudwatch_says(settings: Settings, endpoint_url: str) -> None:
     cloudwatch = boto3.client(
         "cloudwatch", "us-east-1", endpoint_url=endpoint_url, aws_access_key_id="x", aws_secret_access_key="x"
@@ -213,12 +232,14 @@ def test_while_dagster_does_not_answer_its_latest_figures_are_shown_with_their_a
     run("breaker_reset_job", own, instance)
     with running(own, lambda: began) as gateway:
         before = samples(gateway)
-        (home / "dagster.yaml").write_text("storage: {postgres: {postgres_url: postgresql://u@127.0.0.1:1/d}}\n")
+        (home / "history").rename(home / "away")
         after = samples(gateway)
+        (home / "away").rename(home / "history")
+        again = samples(gateway)
 
     reset = {"job": "breaker_reset_job", "status": "success"}
     assert (of(before, "etl_platform_runs_total", **reset), of(after, "etl_platform_runs_total", **reset)) == (1, 1)
-    assert [of(found, "etl_platform_source_up", source="dagster") for found in (before, after)] == [1, 0]
+    assert [of(found, "etl_platform_source_up", source="dagster") for found in (before, after, again)] == [1, 0, 1]
     assert of(after, "etl_platform_readings_age_seconds", source="dagster") > of(
         before, "etl_platform_readings_age_seconds", source="dagster"
     )
