@@ -37,8 +37,8 @@ CODES = frozenset(
     | {"not_tabular", "workbook_damaged", "workbook_too_large", "workbook_uncalculated", "ambiguous_sheet"}
     | {"archive_damaged", "archive_nested", "encrypted", "zip_unsafe"}
 )
-_CHUNKS = ((1_500, 64, 50), (30_000, 1_000, 700), (1 << 40, 8 << 20, 8 << 20))
-"""Sizes of chunk and block for files up to a size."""
+_CHUNKS = ((1_500, 50), (30_000, 700), (1 << 40, 12 << 20))
+"""Sizes of a chunk for files up to a size."""
 
 
 @dataclass
@@ -78,9 +78,7 @@ def examine(case: Case, number: int, folder: Path) -> tuple[str, bool]:
 
     contract = _contract()
     # Tiny chunks take long, so they are for small files.
-    tabular.CHUNK_BYTES, tabular._BLOCK = next(
-        size for limit, *size in _CHUNKS[min(number % 5, 2) :] if case.unpacked < limit
-    )
+    tabular.CHUNK_BYTES = next(size for limit, size in _CHUNKS[min(number % 5, 2) :] if case.unpacked < limit)
     path = folder / "case"
     path.write_bytes(case.content)
     result = check_file(path, contract, folder)

@@ -40,6 +40,7 @@ def one_ahead(items: Iterator[Item]) -> Generator[Item, None, None]:
             for item in items:
                 if not offer(item):
                     return
+                del item
         except BaseException as error:  # noqa: BLE001 - a thread's edge: raised again by the caller's next step
             last = _End(error)
         finally:
@@ -52,7 +53,10 @@ def one_ahead(items: Iterator[Item]) -> Generator[Item, None, None]:
     thread.start()
     try:
         while not isinstance(item := ready.get(), _End):
-            yield item
+            handed = [item]
+            # Not kept here as well while the caller has given it back and the next is waited for.
+            del item
+            yield handed.pop()
         if item.error is not None:
             raise item.error
     finally:

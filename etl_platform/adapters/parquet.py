@@ -12,6 +12,8 @@ import polars as pl
 from polars.io.plugins import register_io_source
 
 ROW_GROUP_ROWS = 262_144
+ROW_GROUP_CELLS = 6 << 20
+"""A group is held in memory until it is encoded: of a hundred columns it has fewer rows."""
 _ZSTD_LEVEL = 2
 """As small as Polars' default of 3 and a seventh cheaper; 1 is 9 % larger."""
 _WAITING = 2
@@ -55,7 +57,7 @@ class ParquetSink:
                 self.path,
                 compression="zstd",
                 compression_level=_ZSTD_LEVEL,
-                row_group_size=ROW_GROUP_ROWS,
+                row_group_size=row_group_rows(len(self._schema)),
                 maintain_order=True,
                 metadata=self._metadata or None,
             )
@@ -85,6 +87,10 @@ class ParquetSink:
             self.path.unlink(missing_ok=True)
         if self._error is not None and kind is None:
             raise self._error
+
+
+def row_group_rows(columns: int) -> int:
+    return max(1, min(ROW_GROUP_ROWS, ROW_GROUP_CELLS // columns))
 
 
 def _told_by_the_system(error: BaseException, path: Path) -> BaseException:

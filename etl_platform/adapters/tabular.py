@@ -4,13 +4,13 @@ Memory is bounded by the batch.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import closing, contextmanager, nullcontext
 from datetime import date
-from itertools import chain
 from typing import Any, Protocol
 
 import polars as pl
 
+from etl_platform.adapters.ahead import one_ahead
 from etl_platform.adapters.archives import ByteStream, unpacking
 from etl_platform.adapters.workbook import MAX_COLUMNS
 from etl_platform.core.contracts import Contract
@@ -30,10 +30,14 @@ from etl_platform.core.parsing import (
 )
 from etl_platform.core.rule_names import LINE, RESERVED
 from etl_platform.core.rules import DAMAGE
-from etl_platform.core.structure import cut_rows, scan
+from etl_platform.core.structure import Structure, cut_rows, scan
 
-CHUNK_BYTES = 8 << 20
-_BLOCK = CHUNK_BYTES
+CHUNK_BYTES = 12 << 20
+"""Bytes of text that are read at once and parsed together, at most."""
+_CHUNK_CELLS = 3 << 19
+"""Cells in them, about: a cell of one letter takes as much memory as one of twelve."""
+_OWN_COLUMNS = 4
+"""What a row takes beside its cells: its line, damage and overflow, and a key."""
 _LOOK_BACK = 1 << 16
 _FOOTER_ROWS = 8
 
@@ -95,6 +99,7 @@ class TextTable:
                 self.dialect.header_line,
             )
         self.header, self.names = self.dialect.header, unique_names(self.dialect.header, RESERVED)
+        self._chunk_bytes = self._sized(sample)
         self.notes = ReadNotes()
 
     def batches(self) -> Iterator[pl.DataFrame]:
@@ -118,16 +123,18 @@ class TextTable:
             yield self._without_footer(frame) if last else frame
 
     def _frames(self, positions: Sequence[int] | None) -> Iterator[tuple[pl.DataFrame, bool]]:
-        """Rows, about CHUNK_BYTES at a time, and whether they are known to be the last, which have all columns.
+        """Rows, a chunk at a time, and whether they are known to be the last, which have all columns.
 
         With ``positions`` only those columns are read, unproven.
         """
         dialect = self.dialect
         grid = Grid(dialect.delimiter, dialect.line_end, len(self.header), dialect.declared, dialect.named)
         buffer, line = b"", dialect.data_line
-        with _readable(self._open, self._packed) as file:
-            blocks = utf8_blocks(_blocks(file, dialect, self._packed), dialect.encoding)
-            for block in chain(filter(None, _after(blocks, dialect.data_offset)), (b"",)):
+        with (
+            _readable(self._open, self._packed) as file,
+            closing(one_ahead(self._scanned_blocks(file, grid, proven=positions is None))) as blocks,
+        ):
+            for block, scanned in blocks:
                 final = not block
                 # Cut where a row may end before it is joined: whole chunks are then never copied again.
                 cut = len(block) if final else block.rfind(grid.line_end) + 1
@@ -136,7 +143,7 @@ class TextTable:
                     # DOS programs end a text with Ctrl-Z.
                     buffer = buffer.rstrip(b"\x1a")
                 buffer = buffer if positions else without_marks(buffer)
-                while buffer and (final or len(buffer) >= CHUNK_BYTES // 2):
+                while buffer and (final or 2 * len(buffer) >= len(block)):
                     if positions is not None and not final:
                         end, lines = cut_rows(buffer, grid.line_end)
                         frame = parse_columns(buffer[:end], grid, positions) if end else None
@@ -144,7 +151,8 @@ class TextTable:
                             buffer, line = buffer[end:], line + lines
                             yield frame, False
                             continue
-                    structure = scan(buffer, grid.delimiter, grid.line_end, final=final)
+                    known = scanned if buffer is block else None
+                    structure = known or scan(buffer, grid.delimiter, grid.line_end, final=final)
                     # Where no row ends outside quotes, one never closes, or a stray one upset the count.
                     lost = not structure.end
                     if lost and len(buffer) <= MAX_ROW_BYTES:
@@ -163,8 +171,33 @@ class TextTable:
                     buffer, line = rest + buffer[end:], line + lines
                     yield frame, final and not buffer
                 buffer += block[cut:]
-                # Given back before the next is read, which then takes its place: new pages cost as much as the reading.
+                # Given back before the next is waited for.
                 del block
+
+    def _scanned_blocks(
+        self, file: ByteStream, grid: Grid, *, proven: bool
+    ) -> Iterator[tuple[bytes, Structure | None]]:
+        """The rows' bytes as UTF-8, each block with its structure if a row begins there; the last is empty."""
+        dialect = self.dialect
+        blocks = utf8_blocks(self._blocks(file), dialect.encoding)
+        for block in filter(None, _after(blocks, dialect.data_offset)):
+            yield block, scan(block, grid.delimiter, grid.line_end) if proven else None
+        yield b"", None
+
+    def _blocks(self, file: ByteStream) -> Iterator[bytes]:
+        """The file without its byte order mark."""
+        dialect, size = self.dialect, self._chunk_bytes
+        file.read(dialect.encoding.bom_bytes)
+        while block := file.read(size if self._packed else _whole_rows(file, dialect.line_end, size)):
+            size = self._sized(block)
+            yield block
+            del block
+
+    def _sized(self, text: bytes) -> int:
+        """How many bytes to read at once where rows are as long as at the start of this text."""
+        start = text[:_LOOK_BACK]
+        rows = start.count(self.dialect.line_end) + 1
+        return min(CHUNK_BYTES, _CHUNK_CELLS // (len(self.header) + _OWN_COLUMNS) * len(start) // rows + 1)
 
     def _without_footer(self, frame: pl.DataFrame) -> pl.DataFrame:
         cells = [name for name in frame.columns if name.isdigit()]
@@ -238,16 +271,10 @@ def _after(blocks: Iterator[bytes], offset: int) -> Iterator[bytes]:
     yield from blocks
 
 
-def _blocks(file: ByteStream, dialect: Dialect, packed: str | None) -> Iterator[bytes]:
-    """The file without its byte order mark."""
-    file.read(dialect.encoding.bom_bytes)
-    yield from iter(lambda: file.read(_BLOCK if packed else _whole_rows(file, dialect.line_end)), b"")
-
-
-def _whole_rows(file: ByteStream, line_end: bytes) -> int:
+def _whole_rows(file: ByteStream, line_end: bytes, size: int) -> int:
     """The size of a block that ends where a row may: joining its rest to the next block would copy all of that."""
-    start, look_back = file.tell(), min(_LOOK_BACK, _BLOCK // 2)
-    file.seek(start + _BLOCK - look_back)
+    start, look_back = file.tell(), min(_LOOK_BACK, size // 2)
+    file.seek(start + size - look_back)
     found = file.read(look_back).rfind(line_end)
     file.seek(start)
-    return _BLOCK - look_back + found + 1 if found >= 0 else _BLOCK
+    return size - look_back + found + 1 if found >= 0 else size

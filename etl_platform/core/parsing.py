@@ -122,7 +122,7 @@ def _parse_fast(
     # Mixed line ends are for the slow reader, which knows what a lone carriage return or line feed means.
     if grid.line_end == b"\r" and b"\n" in chunk:
         return None
-    if crlf and not chunk.count(b"\r\n") == chunk.count(b"\r") == structure.line_ends:
+    if crlf and not structure.crlf == structure.returns == structure.line_ends:
         return None
     # Polars drops a byte order mark at the start of any chunk.
     if not structure.well_quoted or structure.quotes % 2 or chunk.startswith(codecs.BOM_UTF8):

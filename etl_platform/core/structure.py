@@ -15,7 +15,7 @@ Words = npt.NDArray[np.uint64]
 Bytes = npt.NDArray[np.uint8]
 _ONE = np.uint64(1)
 _NONE = np.zeros(1, np.uint64)
-_QUOTE, _RETURN = ord('"'), ord("\r")
+_QUOTE, _RETURN, _FEED = map(ord, '"\r\n')
 _BLOCK = 1 << 19
 """Bytes looked at together; whole words."""
 
@@ -29,6 +29,8 @@ class Structure:
         rows: rows in it.
         delimiters: delimiters outside quotes in it.
         line_ends: line ends in it, those inside quotes included.
+        returns: carriage returns in it, those inside quotes included.
+        crlf: those of them in front of a line feed.
         well_quoted: every quote that closes is followed by a delimiter, a line end or another quote.
         quotes: quotes in it.
         doubled: quotes that follow another at once: an empty quoted cell, or a quote within one.
@@ -38,6 +40,8 @@ class Structure:
     rows: int
     delimiters: int
     line_ends: int
+    returns: int
+    crlf: int
     well_quoted: bool
     quotes: int
     doubled: int
@@ -68,6 +72,8 @@ def scan(buffer: bytes, delimiter: str, line_end: bytes, *, final: bool = False)
         rows=committed.rows + int(final and not buffer.endswith(line_end)),
         delimiters=committed.delimiters,
         line_ends=committed.line_ends,
+        returns=committed.returns,
+        crlf=committed.crlf,
         well_quoted=not committed.loose,
         quotes=committed.quotes,
         doubled=committed.doubled,
@@ -93,6 +99,8 @@ class _Counts(NamedTuple):
     rows: int = 0
     delimiters: int = 0
     line_ends: int = 0
+    returns: int = 0
+    crlf: int = 0
     quotes: int = 0
     doubled: int = 0
     loose: int = 0
@@ -103,9 +111,10 @@ class _Counts(NamedTuple):
 
 @dataclass(frozen=True)
 class _Bits:
-    """One block: line ends, delimiters and quotes, and what of it lies inside quotes.
+    """One block: line ends, carriage returns, delimiters and quotes, and what of it lies inside quotes.
 
     Attributes:
+        crlf: carriage returns before a line feed.
         delimiters: those outside quotes.
         doubled: quotes before another quote.
         loose: quotes that close before something other than a delimiter, a line end or another quote.
@@ -114,6 +123,8 @@ class _Bits:
     """
 
     line_ends: Words
+    returns: Words
+    crlf: Words
     delimiters: Words
     quotes: Words
     doubled: Words
@@ -127,24 +138,44 @@ class _Bits:
     ) -> "_Bits":
         """``follower`` is the byte after the block, if there is one; ``returns`` whether there may be a CR."""
         line_ends, delimiters, quotes = _pack(block == line_end), _pack(block == delimiter), _pack(block == _QUOTE)
+        carriage = crlf = _NONE
+        if returns:
+            carriage = _pack(block == _RETURN)
+            feeds = line_ends if line_end == _FEED else _pack(block == _FEED)
+            crlf = carriage & _following(feeds, block, _FEED in follower)
         inside = _inside(quotes, carry)
         closing = quotes & ~inside
         doubled = loose = _NONE
         if closing.any():
-            borders = line_ends | delimiters | quotes
-            if returns:
-                borders |= _pack(block == _RETURN)
+            borders = line_ends | delimiters | quotes | carriage
             doubled = quotes & _following(quotes, block, _QUOTE in follower)
             ends_well = not len(follower) or follower[0] in {delimiter, line_end, _RETURN, _QUOTE}
             loose = closing & ~_following(borders, block, ends_well)
         return cls(
-            line_ends, delimiters & ~inside, quotes, doubled, loose, line_ends & ~inside, inside[-1] >> np.uint64(63)
+            line_ends,
+            carriage,
+            crlf,
+            delimiters & ~inside,
+            quotes,
+            doubled,
+            loose,
+            line_ends & ~inside,
+            inside[-1] >> np.uint64(63),
         )
 
     def counts(self, size: int | None = None) -> _Counts:
         """What stands in the block, or in its first ``size`` bytes."""
         head = ~np.uint64(0) if size is None else _head(len(self.row_ends), size)
-        words = (self.row_ends, self.delimiters, self.line_ends, self.quotes, self.doubled, self.loose)
+        words = (
+            self.row_ends,
+            self.delimiters,
+            self.line_ends,
+            self.returns,
+            self.crlf,
+            self.quotes,
+            self.doubled,
+            self.loose,
+        )
         return _Counts(*(int(np.bitwise_count(item & head).sum()) for item in words))
 
 

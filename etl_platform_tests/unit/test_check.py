@@ -177,7 +177,6 @@ def test_running_twice_gives_the_same_bytes_whatever_the_chunks(out: Path, monke
     write_report(second, out)
     assert listing(out) == before
     monkeypatch.setattr(tabular, "CHUNK_BYTES", 500)
-    monkeypatch.setattr(tabular, "_BLOCK", 300)
     small = check(out, content)
     for name in ("silver.parquet", "quarantine.parquet"):
         path = out.parent / name
@@ -188,7 +187,6 @@ def test_running_twice_gives_the_same_bytes_whatever_the_chunks(out: Path, monke
 
 def test_a_key_that_repeats_in_another_chunk_is_found(out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tabular, "CHUNK_BYTES", 200)
-    monkeypatch.setattr(tabular, "_BLOCK", 100)
     rows = [f'i{n},"A, ""{n}""",2020-01-05,{n}' for n in range(100)]
     rows[99] = rows[99].replace("i99", "i0", 1)
     assert check(out, HEAD + "\n".join(rows) + "\n").reasons == {"ident.unique": 2}

@@ -16,8 +16,7 @@ HEAD = b"ident,label,remark\n"
 
 
 def small_chunks(monkeypatch: pytest.MonkeyPatch, row_bytes: int = 32 << 20) -> None:
-    monkeypatch.setattr(tabular, "CHUNK_BYTES", 64)
-    monkeypatch.setattr(tabular, "_BLOCK", 50)
+    monkeypatch.setattr(tabular, "CHUNK_BYTES", 50)
     monkeypatch.setattr(tabular, "MAX_ROW_BYTES", row_bytes)
     monkeypatch.setattr(parsing, "MAX_ROW_BYTES", row_bytes)
 

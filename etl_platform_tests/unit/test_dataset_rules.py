@@ -156,7 +156,6 @@ def test_empty_cells_are_counted_after_null_tokens_and_over_all_chunks(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, chunk_bytes: int
 ) -> None:
     monkeypatch.setattr(tabular, "CHUNK_BYTES", chunk_bytes)
-    monkeypatch.setattr(tabular, "_BLOCK", 32)
     cells = ["x", "", "N/A", "n/a", "y"] * 20
     content = "ident,note\n" + "".join(f"i{n},{cell}\n" for n, cell in enumerate(cells))
     rule = {"metric": "missingValues", "unit": "percent", "mustBeLessThan": 60}

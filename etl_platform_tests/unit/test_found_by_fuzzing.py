@@ -42,7 +42,7 @@ def path(tmp_path: Path) -> Path:
 def test_no_row_is_lost_below_lines_that_end_in_different_ways(
     path: Path, monkeypatch: pytest.MonkeyPatch, head: bytes, block: int
 ) -> None:
-    monkeypatch.setattr(tabular, "_BLOCK", block)
+    monkeypatch.setattr(tabular, "CHUNK_BYTES", block)
     line_end = head[-1:] if head.endswith(b"\r") else head[head.rindex(b"k") + 1 :]
     path.write_bytes(head + line_end.join([b"1,a,b", b"2,c,d", b""]))
     _, frame = read_back(path, CONTRACT)
@@ -153,8 +153,7 @@ def test_a_header_wider_than_a_table_is_refused(path: Path) -> None:
 def test_a_line_without_end_is_called_what_it_is(
     path: Path, monkeypatch: pytest.MonkeyPatch, sign: bytes, code: str
 ) -> None:
-    monkeypatch.setattr(tabular, "CHUNK_BYTES", 64)
-    monkeypatch.setattr(tabular, "_BLOCK", 50)
+    monkeypatch.setattr(tabular, "CHUNK_BYTES", 50)
     monkeypatch.setattr(tabular, "MAX_ROW_BYTES", 400)
     path.write_bytes(b"ident,label,remark\n1,a,b\n2," + sign + b"x" * 2_000)
     with pytest.raises(UnreadableFileError) as caught:

@@ -19,7 +19,6 @@ def test_damaged_files_end_as_outcomes_or_named_rejections_that_add_up(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tabular, "CHUNK_BYTES", tabular.CHUNK_BYTES)
-    monkeypatch.setattr(tabular, "_BLOCK", tabular._BLOCK)
     found = [examine(make_case(3, number), number, tmp_path) for number in range(300)]
     assert {outcome for outcome, _ in found} >= {"accepted", "archive_damaged", "unclosed_quote", "no_header_match"}
     assert sum(compared for _, compared in found) > 30

@@ -197,7 +197,6 @@ def test_the_mark_of_a_file_put_below_another_without_its_header_is_in_no_cell(
     path: Path, encoding: str, end: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tabular, "CHUNK_BYTES", 64)
-    monkeypatch.setattr(tabular, "_BLOCK", 64)
     upper, plain, quoted = (f"{row}{end}" for row in (",".join(KNOWN), "7,a,\ufeffb,c", '"8, ""x""",a,b,c'))
     path.write_bytes((upper + plain).encode(encoding) + plain.encode(encoding) * 9 + quoted.encode(encoding) * 9)
     result = check_file(path, CONTRACT, path.parent)
@@ -211,7 +210,6 @@ def test_a_key_behind_the_mark_of_a_file_put_below_another_is_the_same_key(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tabular, "CHUNK_BYTES", 64)
-    monkeypatch.setattr(tabular, "_BLOCK", 64)
     upper, lower = ("".join(f"{n},a,b,c\n" for n in numbers) for numbers in (range(40), (7, *range(40, 60))))
     path.write_bytes(f"{','.join(KNOWN)}\n{upper}".encode() + lower.encode("utf-8-sig"))
     contract = contract_of([text("officer_id", unique=True), *COLUMNS[1:]])

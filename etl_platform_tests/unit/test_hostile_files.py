@@ -86,8 +86,7 @@ def test_random_text_is_read_or_refused(tmp_path: Path, content: str, head: bool
 def test_a_good_file_with_bytes_changed_cut_or_doubled_is_read_or_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
-    monkeypatch.setattr(tabular, "CHUNK_BYTES", 64)
-    monkeypatch.setattr(tabular, "_BLOCK", 50)
+    monkeypatch.setattr(tabular, "CHUNK_BYTES", 50)
     path, dice = tmp_path / "delivery", random.Random(kind)
     for _ in range(60):
         content = bytearray(GOOD[kind])

@@ -1,11 +1,11 @@
-"""The Parquet writer against a disk that is full."""
+"""The Parquet writer: the size of its row groups, and a disk that is full."""
 
 from pathlib import Path
 
 import polars as pl
 import pytest
 
-from etl_platform.adapters.parquet import ParquetSink
+from etl_platform.adapters.parquet import ROW_GROUP_CELLS, ROW_GROUP_ROWS, ParquetSink, row_group_rows
 
 FULL_DISK = Path("/dev/full")
 
@@ -22,3 +22,9 @@ def test_a_disk_that_is_full_with_the_last_bytes_is_an_error_and_leaves_no_file(
     ):
         silver.write(rows)
     assert not path.is_symlink()
+
+
+def test_a_row_group_of_many_columns_has_fewer_rows_and_never_none() -> None:
+    assert row_group_rows(12) == ROW_GROUP_ROWS
+    assert all(row_group_rows(columns) * columns <= ROW_GROUP_CELLS for columns in (25, 100, 16_384))
+    assert row_group_rows(ROW_GROUP_CELLS + 1) == 1

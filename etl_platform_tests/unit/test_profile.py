@@ -40,7 +40,6 @@ def test_a_profile_gives_the_numbers_of_a_naive_count(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, chunk_bytes: int
 ) -> None:
     monkeypatch.setattr(tabular, "CHUNK_BYTES", chunk_bytes)
-    monkeypatch.setattr(tabular, "_BLOCK", 200)
     rows = [(f"é{n % 7}" if n % 5 else None, str(n % 50 - 9) if n % 4 else None) for n in range(300)]
     content = "word,size,secret\n" + "".join(f"{a or ''},{b or ''},S{n}\n" for n, (a, b) in enumerate(rows))
     contract = contract_of([text("word"), typed("size", "integer"), text("secret", classification="restricted")])

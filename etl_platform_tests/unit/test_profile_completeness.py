@@ -62,7 +62,6 @@ def test_empty_cells_are_the_nulls_that_held_nothing_but_white_space(
 ) -> None:
     """Null tokens are told apart from them. White space that a column keeps as a value is not empty."""
     monkeypatch.setattr(tabular, "CHUNK_BYTES", chunk_bytes)
-    monkeypatch.setattr(tabular, "_BLOCK", 32)
     assert cells(tmp_path, CELLS * 5, customProperties=custom(**customs))["empty"] == empty * 5
 
 
@@ -108,7 +107,6 @@ def test_dates_have_a_histogram_whose_bins_hold_what_lies_between_their_edges(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, chunk_bytes: int
 ) -> None:
     monkeypatch.setattr(tabular, "CHUNK_BYTES", chunk_bytes)
-    monkeypatch.setattr(tabular, "_BLOCK", 200)
     moments = [day.isoformat() + ("" if kind == "date" else "T12:30:00") for day in DAYS]
     column = dated(tmp_path, [*moments, "", "soon"], kind)
     bins = column["histogram"]

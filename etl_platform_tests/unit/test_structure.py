@@ -37,7 +37,8 @@ def walk(buffer: bytes, delimiter: str, *, final: bool) -> Structure:
     rows += final and not buffer.endswith(b"\n")
     head = buffer[:end]
     doubled = sum(head[i : i + 2] == b'""' for i in range(len(head)))
-    return Structure(end, rows, delimiters, head.count(b"\n"), well_quoted, head.count(b'"'), doubled)
+    returns, crlf = head.count(b"\r"), head.count(b"\r\n")
+    return Structure(end, rows, delimiters, head.count(b"\n"), returns, crlf, well_quoted, head.count(b'"'), doubled)
 
 
 @settings(max_examples=1_000)

@@ -68,7 +68,6 @@ def test_a_hook_computes_columns_of_the_rows_that_are_good_so_far(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pandas: bool, chunk_bytes: int
 ) -> None:
     monkeypatch.setattr(tabular, "CHUNK_BYTES", chunk_bytes)
-    monkeypatch.setattr(tabular, "_BLOCK", min(chunk_bytes, 1 << 16))
     contract = hook_contract("pandas_hook" if pandas else "polars_hook", pandas=pandas)
     result = check(tmp_path, contract, CONTENT)
     silver = pl.read_parquet(tmp_path / "silver.parquet")

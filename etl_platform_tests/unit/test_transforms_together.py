@@ -84,7 +84,6 @@ def test_all_of_it_together_splits_a_file_right(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, chunk_bytes: int
 ) -> None:
     monkeypatch.setattr(tabular, "CHUNK_BYTES", chunk_bytes)
-    monkeypatch.setattr(tabular, "_BLOCK", min(chunk_bytes, 1 << 16))
     lines: list[str] = []
     expected: list[tuple[str, int, str]] = []
     for n in range(30):

@@ -54,7 +54,6 @@ def test_repeated_keys_are_those_of_a_full_reading(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, chunk_bytes: int, parts: list[str]
 ) -> None:
     monkeypatch.setattr(tabular, "CHUNK_BYTES", chunk_bytes)
-    monkeypatch.setattr(tabular, "_BLOCK", 30)
     path, out = tmp_path / "delivery", tmp_path / "out"
     out.mkdir(exist_ok=True)
     path.write_text("ident,label,remark\n" + "".join(parts), "utf-8", newline="")
