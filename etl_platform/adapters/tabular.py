@@ -36,6 +36,8 @@ CHUNK_BYTES = 12 << 20
 """Bytes of text that are read at once and parsed together, at most."""
 _CHUNK_CELLS = 3 << 19
 """Cells in them, about: a cell of one letter takes as much memory as one of twelve."""
+_LEAST_BYTES = 256 << 10
+"""Read at once however short the rows seem: a batch has its price, and blank lines tell little of what follows."""
 _OWN_COLUMNS = 4
 """What a row takes beside its cells: its line, damage and overflow, and a key."""
 _LOOK_BACK = 1 << 16
@@ -197,7 +199,8 @@ class TextTable:
         """How many bytes to read at once where rows are as long as at the start of this text."""
         start = text[:_LOOK_BACK]
         rows = start.count(self.dialect.line_end) + 1
-        return min(CHUNK_BYTES, _CHUNK_CELLS // (len(self.header) + _OWN_COLUMNS) * len(start) // rows + 1)
+        wanted = _CHUNK_CELLS // (len(self.header) + _OWN_COLUMNS) * len(start) // rows
+        return min(CHUNK_BYTES, max(_LEAST_BYTES, wanted))
 
     def _without_footer(self, frame: pl.DataFrame) -> pl.DataFrame:
         cells = [name for name in frame.columns if name.isdigit()]
