@@ -136,8 +136,7 @@ class TextTable:
             _readable(self._open, self._packed) as file,
             closing(one_ahead(self._scanned_blocks(file, grid, proven=positions is None))) as blocks,
         ):
-            for block, scanned in blocks:
-                final = not block
+            for block, scanned, final in blocks:
                 # Cut where a row may end before it is joined: whole chunks are then never copied again.
                 cut = len(block) if final else block.rfind(grid.line_end) + 1
                 buffer = b"".join((buffer, memoryview(block)[:cut])) if buffer or cut < len(block) else block
@@ -178,13 +177,16 @@ class TextTable:
 
     def _scanned_blocks(
         self, file: ByteStream, grid: Grid, *, proven: bool
-    ) -> Iterator[tuple[bytes, Structure | None]]:
-        """The rows' bytes as UTF-8, each block with its structure if a row begins there; the last is empty."""
-        dialect = self.dialect
-        blocks = utf8_blocks(self._blocks(file), dialect.encoding)
-        for block in filter(None, _after(blocks, dialect.data_offset)):
-            yield block, scan(block, grid.delimiter, grid.line_end) if proven else None
-        yield b"", None
+    ) -> Iterator[tuple[bytes, Structure | None, bool]]:
+        """The rows' bytes as UTF-8, each block with its structure if a row begins there, and whether it is the last."""
+        blocks = utf8_blocks(self._blocks(file), self.dialect.encoding)
+        held = b""
+        for block in filter(None, _after(blocks, self.dialect.data_offset)):
+            if held:
+                yield held, scan(held, grid.delimiter, grid.line_end) if proven else None, False
+            held = block
+            del block
+        yield held, None, True
 
     def _blocks(self, file: ByteStream) -> Iterator[bytes]:
         """The file without its byte order mark."""
