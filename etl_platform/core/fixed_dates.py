@@ -18,7 +18,7 @@ _FIRST_YEAR, _LAST_YEAR = 1000, 9999
 _WORTH = {"y": 1_00_00, "u": 1_00_00, "M": 1_00, "d": 1}
 _REFUSED = -(1 << 28)
 """What a pair is worth that cannot stand there: five of them fit an int32, and no date makes up for one."""
-Bytes = npt.NDArray[np.uint8]
+_LENGTH_BITS = 5
 Numbers = npt.NDArray[np.int32]
 
 
@@ -36,13 +36,12 @@ def read_fixed(texts: pl.Series, pattern: str) -> pl.Series:
     number = np.zeros(len(texts), np.int32)  # yyyymmdd, below 0 where a pair was refused
     for place, worth in enumerate(_worths(pattern)):
         number += worth.take(pairs[:, place])
-    month = number // 100
+    month = np.maximum(number, 0) // 100
     day = number - month * 100
-    first_days, lengths = _months()
-    month = np.where(number >= _FIRST_YEAR * 1_00_00, month - _FIRST_YEAR * 100, 0)
-    good = (day >= 1) & (day <= lengths[month])
-    found = pl.DataFrame({"day": first_days[month] + day - 1, "good": good})
-    return found.select(pl.when("good").then("day").cast(pl.Date)).to_series()
+    said = _months().take(month)
+    bad = (day < 1) | (day > said & ((1 << _LENGTH_BITS) - 1))
+    days = pl.Series((said >> _LENGTH_BITS) + day - 1)
+    return (days.set(pl.Series(bad), None) if bad.any() else days).cast(pl.Date)
 
 
 @cache
@@ -64,13 +63,14 @@ def _worths(pattern: str) -> tuple[Numbers, ...]:
 
 
 @cache
-def _months() -> tuple[Numbers, Bytes]:
-    """Of each month, as yyyymm from 100000: its first day since 1970-01-01, and its length; 0 where there is none."""
+def _months() -> Numbers:
+    """Of each month, by yyyymm: first day since 1970-01-01, and length in the lowest five bits; 0 where there is none.
+
+    Both in one table, for a look into it costs more than a shift.
+    """
     months = np.arange(f"{_FIRST_YEAR}-01", f"{_LAST_YEAR + 1}-02", dtype="datetime64[M]")
     days = months.astype("datetime64[D]").astype(np.int32)
     since = np.arange(len(months) - 1)
-    places = since // 12 * 100 + since % 12 + 1
-    room = (_LAST_YEAR - _FIRST_YEAR + 1) * 100
-    first_days, lengths = np.zeros(room, np.int32), np.zeros(room, np.uint8)
-    first_days[places], lengths[places] = days[:-1], np.diff(days)
-    return first_days, lengths
+    found = np.zeros((_LAST_YEAR + 1) * 100, np.int32)
+    found[(_FIRST_YEAR + since // 12) * 100 + since % 12 + 1] = (days[:-1] << _LENGTH_BITS) + np.diff(days)
+    return found

@@ -118,7 +118,7 @@ def _parse_fast(
     chunk: bytes, first_line: int, grid: Grid, notes: ReadNotes, structure: Structure
 ) -> pl.DataFrame | None:
     """Polars' reading, where the structure proves it; None elsewhere."""
-    crlf = grid.line_end == b"\n" and b"\r" in chunk
+    crlf = grid.line_end == b"\n" and structure.returns > 0
     # Mixed line ends are for the slow reader, which knows what a lone carriage return or line feed means.
     if grid.line_end == b"\r" and b"\n" in chunk:
         return None

@@ -62,7 +62,9 @@ class _Seen:
             known[_low(self.hashes)] = self.hashes
             hashes = hashes.compress(known.take(_low(hashes)) != hashes)
         if len(hashes):
-            self.hashes = np.union1d(self.hashes, hashes)[:SKETCH_SIZE]
+            # NumPy sorts integers with the processor's vectors; its own union of them goes by a slow table.
+            ordered = np.sort(np.concatenate((self.hashes, hashes)))
+            self.hashes = ordered.compress(np.append(True, ordered[1:] != ordered[:-1]))[:SKETCH_SIZE].copy()
 
 
 class Profiler:

@@ -49,7 +49,7 @@ class Structure:
 
 def scan(buffer: bytes, delimiter: str, line_end: bytes, *, final: bool = False) -> Structure:
     """Look over a buffer that starts at a row's border; with ``final`` its last row need not have a line end."""
-    codes, returns = np.frombuffer(buffer, np.uint8), b"\r" in buffer
+    codes = np.frombuffer(buffer, np.uint8)
     total = before = _Counts()
     last: _Bits | None = None
     end = in_block = 0
@@ -57,6 +57,7 @@ def scan(buffer: bytes, delimiter: str, line_end: bytes, *, final: bool = False)
     # A block at a time stays in the processor's cache; whole arrays would cost as much again in page faults.
     for start in range(0, len(codes), _BLOCK):
         block, follower = codes[start : start + _BLOCK], codes[start + _BLOCK : start + _BLOCK + 1]
+        returns = buffer.find(b"\r", start, start + _BLOCK) >= 0
         bits = _Bits.of(block, follower, ord(delimiter), line_end[0], carry, returns=returns)
         carry = bits.carry
         row_end = _last(bits.row_ends) + 1
