@@ -31,7 +31,10 @@ _TAILS = (0.01, 0.99)
 
 @dataclass
 class _Seen:
-    """Running state of one column. ``counts`` holds every text with its rows while there are few, then None."""
+    """Running state of one column.
+
+    ``counts`` holds the rows of every text, by its hash, while there are few, then None; ``texts`` those texts.
+    """
 
     nulls: int = 0
     empty: int = 0
@@ -40,7 +43,8 @@ class _Seen:
     shortest: int | None = None
     longest: int | None = None
     hashes: Hashes = field(default_factory=lambda: np.empty(0, np.uint64))
-    counts: Counter[str] | None = field(default_factory=Counter)
+    counts: Counter[int] | None = field(default_factory=Counter)
+    texts: dict[int, str] = field(default_factory=dict)
     edges: list[float] | None = None
     bins: list[int] = field(default_factory=lambda: [0] * (_BINS + 2))
 
@@ -91,33 +95,50 @@ class Profiler:
         if not batch.height:
             return
         self.rows += batch.height
-        for name, seen in self._seen.items():
+        for name, hashes in self._hashes(batch).items():
+            seen = self._seen[name]
             if seen.counts is not None:
-                self._count(name, seen, batch)
+                self._count(name, seen, hashes, batch[f"text:{name}"])
+            if seen.counts is None:
+                seen.see_hashes(hashes)
         self._update_ranges(batch)
-        self._update_hashes(batch)
         for name, seen in self._seen.items():
             if name not in self._sensitive and (self._types[name].is_numeric() or self._types[name].is_temporal()):
                 _update_bins(seen, batch[name])
 
-    def _count(self, name: str, seen: _Seen, batch: pl.DataFrame) -> None:
+    def _hashes(self, batch: pl.DataFrame) -> dict[str, Hashes]:
+        """Of each column's texts; those of nulls may be there or not."""
+        keys = {name: f"key:{name}.unique" for name, type_ in self._types.items() if type_ == pl.String}
+        keyed = {name: batch[key].drop_nulls() for name, key in keys.items() if key in batch.columns}
+        texts = [pl.col(f"text:{name}").hash(KEY_SEED).alias(name) for name in self._types if name not in keyed]
+        found = batch.lazy().select_seq(texts).collect(engine="in-memory", optimizations=pl.QueryOptFlags.none())
+        return {name: (keyed[name] if name in keyed else found[name]).to_numpy() for name in self._types}
+
+    def _count(self, name: str, seen: _Seen, hashes: Hashes, texts: pl.Series) -> None:
         """Count every text while there are few; past that, what was counted goes to the sketch and the ranges."""
         assert seen.counts is not None
-        counted = batch[f"text:{name}"].drop_nulls().value_counts(name="times")
-        if counted.height <= _COUNTED_VALUES:
-            seen.counts.update(dict(counted.rows()))
+        # Sorting hashes is many times cheaper than grouping texts, and 64 bits tell 2,000 of them apart.
+        values, times = np.unique(hashes, return_counts=True)
+        if len(values) <= _COUNTED_VALUES:
+            counted = dict(zip(values.tolist(), times.tolist(), strict=True))
+            counted.pop(int(_null_hash()), None)
+            if counted.keys() - seen.texts.keys():
+                distinct = texts.drop_nulls().unique()
+                seen.texts.update(zip(distinct.hash(KEY_SEED), distinct, strict=True))
+            seen.counts.update(counted)
             if len(seen.counts) <= _COUNTED_VALUES:
                 return
         self._settle(name, seen)
-        seen.see_hashes(_hashes(pl.Series(list(seen.counts), dtype=pl.String)))
-        seen.counts = None
+        seen.see_hashes(np.fromiter(seen.counts, np.uint64, len(seen.counts)))
+        seen.counts, seen.texts = None, {}
 
     def _settle(self, name: str, seen: _Seen) -> None:
         """Take lengths, and of texts the range, from the counted texts."""
         if seen.counts:
-            seen.see_lengths(min(map(len, seen.counts)), max(map(len, seen.counts)))
+            texts = seen.texts.values()
+            seen.see_lengths(min(map(len, texts)), max(map(len, texts)))
             if self._types[name] == pl.String:
-                seen.see_range(min(seen.counts), max(seen.counts))
+                seen.see_range(min(texts), max(texts))
 
     def _update_ranges(self, batch: pl.DataFrame) -> None:
         empty = batch.select(count.alias(name) for name, count in self._empty.items())
@@ -131,17 +152,6 @@ class Profiler:
                 seen.see_lengths(lengths.min(), lengths.max())
             if self._types[name] != pl.String or (seen.counts is None and name not in self._sensitive):
                 seen.see_range(value.min(), value.max())
-
-    def _update_hashes(self, batch: pl.DataFrame) -> None:
-        open_ended = {name: seen for name, seen in self._seen.items() if seen.counts is None}
-        keyed = {
-            name for name in open_ended if self._types[name] == pl.String and f"key:{name}.unique" in batch.columns
-        }
-        texts = [pl.col(f"text:{name}").hash(KEY_SEED).alias(name) for name in open_ended if name not in keyed]
-        found = batch.lazy().select_seq(texts).collect(engine="in-memory", optimizations=pl.QueryOptFlags.none())
-        for name, seen in open_ended.items():
-            hashes = batch[f"key:{name}.unique"].drop_nulls() if name in keyed else found[name]
-            seen.see_hashes(hashes.to_numpy())
 
     def facts(self, name: str) -> ColumnFacts:
         """Nulls and greatest value of a column, also of a sensitive one: to decide by, not to show."""
@@ -168,7 +178,8 @@ class Profiler:
             return described
         described |= {"min": shown(seen.minimum), "max": shown(seen.maximum)}
         if seen.counts:
-            ordered = sorted(seen.counts.items(), key=lambda pair: (-pair[1], pair[0]))
+            counted = ((seen.texts[value], times) for value, times in seen.counts.items())
+            ordered = sorted(counted, key=lambda pair: (-pair[1], pair[0]))
             described["top"] = [{"value": shown(value), "rows": times} for value, times in ordered[:_TOP]]
         if seen.edges is not None:
             edges = [None, *(_edge(edge, self._types[name]) for edge in seen.edges), None]
@@ -189,10 +200,6 @@ def _null_hash() -> np.uint64:
     return np.uint64(pl.Series([None], dtype=pl.String).hash(KEY_SEED).item())
 
 
-def _hashes(texts: pl.Series) -> Hashes:
-    return texts.drop_nulls().hash(KEY_SEED).to_numpy()
-
-
 def _update_bins(seen: _Seen, values: pl.Series) -> None:
     values = values.drop_nulls()
     numbers = (values.to_physical() if values.dtype.is_temporal() else values).cast(pl.Float64).to_numpy()
@@ -206,8 +213,11 @@ def _update_bins(seen: _Seen, values: pl.Series) -> None:
     low, step = seen.edges[0], seen.edges[1] - seen.edges[0]
     # The first and last bin take what lies beyond the edges, however far.
     with np.errstate(over="ignore"):
-        places = np.floor(np.clip((numbers - low) / step, -1, _BINS)).astype(np.int8) + 1
-    for place, times in enumerate(np.bincount(places, minlength=_BINS + 2)):
+        places = numbers - low
+        places /= step
+    np.floor(np.clip(places, -1, _BINS, out=places), out=places)
+    places += 1
+    for place, times in enumerate(np.bincount(places.astype(np.int8), minlength=_BINS + 2)):
         seen.bins[place] += int(times)
 
 
