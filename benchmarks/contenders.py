@@ -15,6 +15,8 @@ TYPED = {"born": "DATE", "hired": "DATE", "left": "DATE", "salary": "DOUBLE"}
 COLUMNS = ["officer_id", "agency", "badge", "last_name", "first_name", "email"]
 COLUMNS += ["born", "hired", "left", "rank", "status", "salary"]
 MEMORY = "800MB"
+BIN, BINS = 25_000, 20
+"""Width and number of a histogram's bins."""
 
 
 def ours(path: Path, folder: Path) -> tuple[int, int]:
@@ -77,10 +79,12 @@ def duckdb_whole(path: Path, folder: Path) -> tuple[int, int]:
             f"COPY (SELECT {columns} FROM checked WHERE {where}) TO '{target}' (FORMAT parquet, COMPRESSION zstd)"
         )
     profile = ", ".join(
-        f'count("{c}"), approx_count_distinct("{c}"), min({v}), max({v}), approx_top_k("{c}", 10)'
+        f'count("{c}"), approx_count_distinct("{c}"), min({v}), max({v}), approx_top_k("{c}", 10), '
+        f'min(length("{c}")), max(length("{c}"))'
         for c in COLUMNS
         for v in [f"t_{c}" if c in TYPED else f'"{c}"']
     )
+    profile += f", histogram(floor(t_salary / {BIN})) FILTER (t_salary BETWEEN 0 AND {BIN * BINS})"
     found = database.execute(f"SELECT {profile} FROM checked").fetchone()
     (folder / "profile.json").write_text(json.dumps(found, default=str))
     counts = database.execute("SELECT count(*) FILTER (reasons = ''), count(*) FILTER (reasons <> '') FROM checked")
@@ -129,7 +133,7 @@ def polars_whole(path: Path, folder: Path) -> tuple[int, int]:
     )
     good = flagged.filter(~broken).select(col(f"t_{c}").alias(c) if c in TYPED else col(c) for c in COLUMNS)
     bad = flagged.filter(broken).select(*COLUMNS, reasons.alias("reasons"))
-    profile = typed.select(
+    profiled = (
         expression
         for c in COLUMNS
         for value in [col(f"t_{c}" if c in TYPED else c)]
@@ -138,7 +142,13 @@ def polars_whole(path: Path, folder: Path) -> tuple[int, int]:
             col(c).approx_n_unique().alias(f"{c} distinct"),
             value.min().alias(f"{c} min"),
             value.max().alias(f"{c} max"),
+            col(c).str.len_chars().min().alias(f"{c} shortest"),
+            col(c).str.len_chars().max().alias(f"{c} longest"),
         )
+    )
+    profile = typed.select(
+        *profiled,
+        *(col("t_salary").is_between(n * BIN, n * BIN + BIN, closed="left").sum().alias(f"{n}") for n in range(BINS)),
     )
     few = [c for c in COLUMNS if c not in {"officer_id", "email", "badge", "born", "hired", "left", "salary"}]
     plans = [

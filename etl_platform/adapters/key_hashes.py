@@ -1,5 +1,6 @@
 """The key hashes of a file, to find those that repeat: in memory up to a limit, partitioned to local disk beyond."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -48,13 +49,13 @@ class KeyHashes:
     def repeated(self) -> pl.Series:
         """The hashes that came more than once, each once, in ascending order."""
         if not self._spills:
-            return _repeated(pl.concat([_EMPTY, *self._held]))
+            return _repeated(self._held)
         self._spill()
         return pl.concat([self._repeated_in(partition) for partition in range(2**_PARTITION_BITS)])
 
     def _repeated_in(self, partition: int) -> pl.Series:
         paths = sorted(self._folder.glob(f"{partition:02}-*.ipc"))
-        return _repeated(pl.concat([pl.read_ipc(path)["key"] for path in paths]))
+        return _repeated([pl.read_ipc(path)["key"] for path in paths])
 
 
 def checksum(hashes: pl.Series) -> int:
@@ -62,7 +63,9 @@ def checksum(hashes: pl.Series) -> int:
     return int(hashes.sum() or 0) % 2**64
 
 
-def _repeated(hashes: pl.Series) -> pl.Series:
-    # NumPy sorts integers with the processor's vectors, for half of what Polars takes.
-    ordered = np.sort(hashes.to_numpy())
+def _repeated(parts: Sequence[pl.Series]) -> pl.Series:
+    # NumPy sorts integers with the processor's vectors, for half of what Polars takes; in place, for every page
+    # of another copy would have to be made first.
+    ordered = np.concatenate([_EMPTY.to_numpy(), *(part.to_numpy() for part in parts)])
+    ordered.sort()
     return pl.Series("key", ordered[1:][ordered[1:] == ordered[:-1]]).unique(maintain_order=True)

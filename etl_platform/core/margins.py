@@ -55,7 +55,7 @@ def is_footer(texts: Sequence[str], width: int, *, short: bool) -> bool:
 def repeated_header(frame: pl.DataFrame, header: Sequence[str]) -> pl.Series | None:
     """Which rows are the header once more, as in files put one below the other; None if none is."""
     first = next(place for place, cell in enumerate(header) if cell.strip())
-    begins = pl.col(str(first)).fill_null("") == header[first]
+    begins = pl.col(str(first)).eq_missing(header[first])
     if not frame.select(begins.any()).item():
         return None
     same = [pl.col(str(place)).fill_null("") == cell for place, cell in enumerate(header) if place != first]
