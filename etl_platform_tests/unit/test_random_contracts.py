@@ -113,7 +113,9 @@ def one_property(draw: st.DrawFn, name: str) -> dict[str, Any]:
         named = zip((draw(LOW), draw(HIGH)), BOUNDS[name], strict=True)
         options |= {bound: value for bound, value in named if bound is not None}
     if name in ALLOWED and draw(seldom):
-        entry["enum"] = [{"value": value} for value in ALLOWED[name]]
+        # A long list is looked up, a short one compared with.
+        more = draw(st.sampled_from([[], [f"z{n}" for n in range(9)]])) if name == "s" else []
+        entry["enum"] = [{"value": value} for value in ALLOWED[name] + more]
     return (
         entry
         | ({"customProperties": custom(**customs)} if customs else {})
