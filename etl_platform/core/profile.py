@@ -119,7 +119,8 @@ class Profiler:
         assert seen.counts is not None
         # Sorting hashes is many times cheaper than grouping texts, and 64 bits tell 2,000 of them apart.
         values, times = np.unique(hashes, return_counts=True)
-        if len(values) <= _COUNTED_VALUES:
+        # One of them may be that of the nulls.
+        if len(values) <= _COUNTED_VALUES + 1:
             counted = dict(zip(values.tolist(), times.tolist(), strict=True))
             counted.pop(int(_null_hash()), None)
             if counted.keys() - seen.texts.keys():

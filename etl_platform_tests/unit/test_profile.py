@@ -98,6 +98,19 @@ def test_the_estimate_rests_on_the_smallest_hashes_of_all_batches_however_often_
     assert profiler.result()["word"]["distinct"] == round((SKETCH_SIZE - 1) / (smallest / 2**64))
 
 
+@pytest.mark.parametrize(("distinct", "counted"), [(2_000, True), (2_001, False)])
+def test_values_are_counted_up_to_two_thousand_beside_the_nulls(distinct: int, counted: bool) -> None:
+    profiler = Profiler({"word": pl.String()})
+    for start, end in ((0, 1_500), (1_000, distinct), (7, 8)):
+        words = pl.Series("word", [None, *(f"w{n:04}" for n in range(start, end)), None], pl.String)
+        profiler.update(pl.DataFrame([words, words.alias("text:word")]))
+    profile = profiler.result()["word"]
+    assert (profile["nulls"], profile["min"], profile["max"]) == (6, "w0000", f"w{distinct - 1:04}")
+    assert (profile["distinct"] == distinct and profile["distinct_error"] == 0) is counted
+    top = [{"value": "w0007", "rows": 2}, *({"value": f"w{n}", "rows": 2} for n in range(1_000, 1_009))]
+    assert profile.get("top") == (top if counted else None)
+
+
 @pytest.mark.parametrize(
     ("kind", "numbers"),
     [
