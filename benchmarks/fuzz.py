@@ -73,7 +73,7 @@ def examine(case: Case, number: int, folder: Path) -> tuple[str, bool]:
     Raises:
         AssertionError: what does not add up.
     """
-    from etl_platform.adapters import tabular
+    from etl_platform.adapters.reading import tabular
     from etl_platform.check import check_file, profile_file, write_report
 
     contract = _contract()
@@ -123,8 +123,8 @@ def _sums_add_up(result: Any, folder: Path) -> None:
 
 def _cells_agree(path: Path, contract: Any, report: dict[str, Any]) -> bool:
     """Whether Python's strict csv reads the text too; then it must have read the same cells on the same lines."""
-    from etl_platform.adapters import tabular
-    from etl_platform.adapters.opening import open_table
+    from etl_platform.adapters.reading import tabular
+    from etl_platform.adapters.reading.opening import open_table
 
     dialect, codes = report["dialect"], {error["code"] for error in report["errors"]}
     if not dialect or codes - {"no_good_rows", "unclosed_quote"}:
@@ -156,7 +156,7 @@ def _cells_agree(path: Path, contract: Any, report: dict[str, Any]) -> bool:
 
 def _decoded(content: bytes, encoding: str) -> str:
     """The text, each line UTF-8 or else western where the engine says so: on trial are cells, not letters."""
-    from etl_platform.core.encodings import western_text
+    from etl_platform.core.reading.encodings import western_text
 
     if not encoding.endswith("cp1252"):
         return content.decode(encoding).removeprefix("\ufeff").rstrip("\x1a")

@@ -33,7 +33,7 @@ Answer = tuple[Sequence[str], Sequence[Sequence[Any]]]
 
 
 def engine(path: Path, expected: Row) -> Answer:
-    from etl_platform.adapters.opening import open_table
+    from etl_platform.adapters.reading.opening import open_table
     from etl_platform.core.contract_reader import parse_contract
     from etl_platform.core.rules import DAMAGE
 

@@ -11,9 +11,9 @@ from typing import Any
 import polars as pl
 
 from etl_platform.adapters.corrected import CorrectedTable
-from etl_platform.adapters.opening import open_table
 from etl_platform.adapters.quarantine_files import export_csv
-from etl_platform.adapters.tabular import Table
+from etl_platform.adapters.reading.opening import open_table
+from etl_platform.adapters.reading.tabular import Table
 from etl_platform.adapters.transform_hook import load_transform
 from etl_platform.core.check_result import CheckResult
 from etl_platform.core.contracts import Contract
@@ -21,9 +21,9 @@ from etl_platform.core.corrections import Corrections
 from etl_platform.core.dataset_rules import Measure
 from etl_platform.core.deliveries import Outcome
 from etl_platform.core.errors import UnreadableFileError
-from etl_platform.core.headers import HeaderMatch, match_header
 from etl_platform.core.hooks import given_columns
 from etl_platform.core.profile import Profiler
+from etl_platform.core.reading.headers import HeaderMatch, match_header
 from etl_platform.core.rules import compile_contract
 from etl_platform.split import QUARANTINE, SILVER, Progress, split
 

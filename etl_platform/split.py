@@ -12,7 +12,7 @@ import polars as pl
 from etl_platform.adapters.ahead import one_ahead
 from etl_platform.adapters.key_hashes import KeyHashes, checksum
 from etl_platform.adapters.parquet import ParquetSink
-from etl_platform.adapters.tabular import Table
+from etl_platform.adapters.reading.tabular import Table
 from etl_platform.adapters.transform_hook import load_transform
 from etl_platform.core.check_result import CheckResult
 from etl_platform.core.contracts import Contract

@@ -1,1 +1,1 @@
-"""I/O: one outside system per file, and files on local disk as tables. No Dagster."""
+"""I/O: one outside system per file, and in ``reading`` the files that agencies send. No Dagster."""

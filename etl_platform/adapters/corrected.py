@@ -5,7 +5,7 @@ from typing import Any
 
 import polars as pl
 
-from etl_platform.adapters.tabular import Table
+from etl_platform.adapters.reading.tabular import Table
 from etl_platform.core.corrections import Corrections
 from etl_platform.core.errors import UnreadableFileError
 from etl_platform.core.rule_names import LINE, MEMBER, OVERFLOW

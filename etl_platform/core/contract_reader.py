@@ -21,7 +21,7 @@ from etl_platform.core.cadence import read_cadence
 from etl_platform.core.contract_yaml import Located, Where, is_number, load_located
 from etl_platform.core.contracts import Column, ColumnType, Contract, ReferenceTable, RowRule, fold
 from etl_platform.core.dataset_rule_reader import counts_nulls, is_library, read_dataset_rules
-from etl_platform.core.pins import read_pins
+from etl_platform.core.reading.pins import read_pins
 from etl_platform.core.transform_reader import (
     check_case,
     check_making,

@@ -13,7 +13,7 @@ from pathlib import PurePosixPath
 
 from etl_platform.core.cadence import Cadence
 from etl_platform.core.dataset_rules import DatasetRule
-from etl_platform.core.pins import Pins
+from etl_platform.core.reading.pins import Pins
 
 SENSITIVE = frozenset({"restricted", "confidential"})
 DATA_SUFFIXES = (".csv", ".tsv", ".txt", ".xlsx", ".xls", ".gz", ".zip")

@@ -4,9 +4,9 @@ from collections.abc import Callable
 
 import polars as pl
 
+from etl_platform.core.cells.silver_types import fits, settled
 from etl_platform.core.contracts import Contract
 from etl_platform.core.errors import TransformError
-from etl_platform.core.silver_types import fits, settled
 
 Transform = Callable[[pl.DataFrame], pl.DataFrame]
 """Accepted rows as silver has them, without computed columns → these, as ``text:<column>`` and ``<column>``."""

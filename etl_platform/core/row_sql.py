@@ -5,8 +5,8 @@ from typing import Any
 
 import polars as pl
 
+from etl_platform.core.cells.exact_integers import exact_integers, from_tree, operand_types, to_tree
 from etl_platform.core.errors import ContractError
-from etl_platform.core.exact_integers import exact_integers, from_tree, operand_types, to_tree
 
 _BEYOND = {"Agg", "Over", "Len", "Quantile", "Shift", "Explode", "Rank", "SubPlan"}
 

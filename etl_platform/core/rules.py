@@ -14,15 +14,15 @@ from typing import Any
 
 import polars as pl
 
+from etl_platform.core.cells.decimals import exact_bound
+from etl_platform.core.cells.silver_types import dtype
+from etl_platform.core.cells.values import cell_text, column_error, read_texts, typed_value
 from etl_platform.core.contracts import Column, ColumnType, Contract
-from etl_platform.core.decimals import exact_bound
 from etl_platform.core.errors import ContractError
 from etl_platform.core.hooks import Transform, given_columns, spread
 from etl_platform.core.row_sql import first_line, row_expression, used_columns
 from etl_platform.core.rule_names import REASONS, contract_rules, unique_reason
-from etl_platform.core.silver_types import dtype
 from etl_platform.core.transforms import Derivation, derive, file_value, lineage, lookup_broken, rule_inputs
-from etl_platform.core.values import cell_text, column_error, read_texts, typed_value
 
 KEY_SEED = 7
 DAMAGE, BAD = "_damage", "_bad"

@@ -12,11 +12,11 @@ from operator import or_
 
 import polars as pl
 
+from etl_platform.core.cells.silver_types import fits, settled
 from etl_platform.core.contracts import Column, ColumnType, Contract
 from etl_platform.core.errors import ContractError
 from etl_platform.core.row_sql import first_line, row_expression, used_columns
 from etl_platform.core.rule_names import contract_rules
-from etl_platform.core.silver_types import fits, settled
 
 Read = Callable[[Column, Sequence[str | None]], pl.Series]
 """Texts as values of a column's own type; null where a text is none."""

@@ -9,8 +9,8 @@ from typing import Any
 import polars as pl
 import yaml
 
-from etl_platform.adapters.opening import open_table
-from etl_platform.adapters.tabular import Table
+from etl_platform.adapters.reading.opening import open_table
+from etl_platform.adapters.reading.tabular import Table
 from etl_platform.core.contract_reader import parse_contract
 from etl_platform.core.contracts import Contract, ReferenceTable
 from etl_platform.core.rule_names import LINE, OVERFLOW

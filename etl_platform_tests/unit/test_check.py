@@ -7,7 +7,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from etl_platform.adapters import tabular
+from etl_platform.adapters.reading import tabular
 from etl_platform.check import check_file, write_report
 from etl_platform.console import verdict
 from etl_platform.core.check_result import CheckResult

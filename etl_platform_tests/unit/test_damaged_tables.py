@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from etl_platform.adapters import tabular
-from etl_platform.core import parsing
+from etl_platform.adapters.reading import tabular
 from etl_platform.core.errors import UnreadableFileError
+from etl_platform.core.reading import parsing
 from etl_platform.core.rule_names import BAD_QUOTE, LINE, OVERFLOW, TOO_FEW, TOO_MANY
 from etl_platform.core.rules import DAMAGE
 from etl_platform_tests.unit.making import cells_of, contract_of, read_back, text

@@ -10,7 +10,7 @@ import yaml
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from etl_platform.adapters import tabular
+from etl_platform.adapters.reading import tabular
 from etl_platform.check import check_file
 from etl_platform.cli import main
 from etl_platform.console import verdict

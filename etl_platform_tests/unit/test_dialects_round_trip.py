@@ -10,12 +10,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from etl_platform.adapters import tabular
+from etl_platform.adapters.reading import tabular
 from etl_platform.core.errors import UnreadableFileError
-from etl_platform.core.parsing import Grid, ReadNotes, parse_chunk, parse_rows
+from etl_platform.core.reading.parsing import Grid, ReadNotes, parse_chunk, parse_rows
+from etl_platform.core.reading.structure import scan
 from etl_platform.core.rule_names import LINE
 from etl_platform.core.rules import DAMAGE
-from etl_platform.core.structure import scan
 from etl_platform_tests.unit.making import cells_of, contract_of, read_back, text
 
 CONTRACT = contract_of([text("ident"), text("label"), text("remark")])

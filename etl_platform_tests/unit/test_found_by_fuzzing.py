@@ -10,12 +10,12 @@ import pytest
 
 from benchmarks.mutate import CONTRACT as FUZZ_CONTRACT
 from benchmarks.mutate import make_case
-from etl_platform.adapters import tabular, workbook
+from etl_platform.adapters.reading import tabular, workbook
 from etl_platform.check import check_file
 from etl_platform.core.contract_reader import parse_contract
 from etl_platform.core.errors import ContractError, UnreadableFileError
-from etl_platform.core.headers import unique_names
-from etl_platform.core.parsing import MAX_ROW_BYTES
+from etl_platform.core.reading.headers import unique_names
+from etl_platform.core.reading.parsing import MAX_ROW_BYTES
 from etl_platform.core.rule_names import LINE, TOO_FEW
 from etl_platform.core.rules import compile_contract
 from etl_platform_tests.unit.making import cells_of, contract_of, custom, read_back, text, typed

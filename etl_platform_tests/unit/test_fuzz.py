@@ -9,8 +9,8 @@ from benchmarks.awkward import Awkward, corpus
 from benchmarks.fuzz import examine
 from benchmarks.mutate import make_case
 from benchmarks.reading import WRONG, engine, judge
-from etl_platform.adapters import tabular
-from etl_platform.core import parsing
+from etl_platform.adapters.reading import tabular
+from etl_platform.core.reading import parsing
 from etl_platform.core.rule_names import LINE
 from etl_platform_tests.unit.making import cells_of, contract_of, read_back, text
 

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from etl_platform.adapters import tabular
+from etl_platform.adapters.reading import tabular
 from etl_platform.check import check_file
 from etl_platform.core.errors import UnreadableFileError
-from etl_platform.core.headers import join_rows, named_header
+from etl_platform.core.reading.headers import join_rows, named_header
 from etl_platform.core.rule_names import LINE
 from etl_platform.core.rules import DAMAGE
 from etl_platform.split import SILVER

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from etl_platform.adapters import tabular
+from etl_platform.adapters.reading import tabular
 from etl_platform.core.errors import UnreadableFileError
 from etl_platform_tests.unit.making import PROJECT, contract_of, read_back, text
 
@@ -128,7 +128,7 @@ def test_one_forgotten_cell_far_away_does_not_exhaust_memory(tmp_path: Path) -> 
     path = tmp_path / "far.xlsx"
     book.save(path)
     script = (
-        "import sys\nfrom pathlib import Path\nfrom etl_platform.adapters.opening import open_table\n"
+        "import sys\nfrom pathlib import Path\nfrom etl_platform.adapters.reading.opening import open_table\n"
         "from etl_platform.core.errors import UnreadableFileError\n"
         "try:\n    print(sum(b.height for b in open_table(Path(sys.argv[1]), None).batches()))\n"
         "except UnreadableFileError as error:\n    print(error.code)\n"

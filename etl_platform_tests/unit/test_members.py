@@ -10,12 +10,12 @@ from typing import Any
 import polars as pl
 import pytest
 
-from etl_platform.adapters import archives
+from etl_platform.adapters.reading import archives
 from etl_platform.check import check_file
 from etl_platform.console import verdict
-from etl_platform.core import members as choosing
 from etl_platform.core.check_result import CheckResult
 from etl_platform.core.errors import UnreadableFileError
+from etl_platform.core.reading import members as choosing
 from etl_platform.core.rule_names import LINE, MEMBER, REASONS
 from etl_platform.split import QUARANTINE, SILVER
 from etl_platform_tests.unit.making import cells_of, contract_of, custom, read_back, text, typed

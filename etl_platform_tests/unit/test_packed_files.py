@@ -10,8 +10,8 @@ from typing import Any
 import openpyxl
 import pytest
 
-from etl_platform.adapters import archives
-from etl_platform.adapters import workbook as workbooks
+from etl_platform.adapters.reading import archives
+from etl_platform.adapters.reading import workbook as workbooks
 from etl_platform.core.errors import UnreadableFileError
 from etl_platform.core.rule_names import LINE
 from etl_platform_tests.unit.making import cells_of, contract_of, read_back, text

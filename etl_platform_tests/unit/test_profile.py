@@ -7,7 +7,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from etl_platform.adapters import tabular
+from etl_platform.adapters.reading import tabular
 from etl_platform.check import check_file, profile_file
 from etl_platform.core.contracts import Contract
 from etl_platform.core.deliveries import Outcome

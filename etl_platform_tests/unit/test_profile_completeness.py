@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from etl_platform.adapters import tabular
+from etl_platform.adapters.reading import tabular
 from etl_platform.check import check_file
 from etl_platform.core.contracts import Contract
 from etl_platform.core.profile import DISTINCT_ERROR, SKETCH_SIZE

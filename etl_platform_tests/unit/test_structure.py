@@ -5,8 +5,8 @@ from unittest.mock import patch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from etl_platform.core import structure
-from etl_platform.core.structure import Structure, scan
+from etl_platform.core.reading import structure
+from etl_platform.core.reading.structure import Structure, scan
 
 LETTERS = st.sampled_from('aé",;\n\r')
 TEXT = st.one_of(

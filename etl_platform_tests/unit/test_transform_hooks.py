@@ -9,7 +9,7 @@ import pandas as pd
 import polars as pl
 import pytest
 
-from etl_platform.adapters import tabular
+from etl_platform.adapters.reading import tabular
 from etl_platform.check import check_contract, check_file
 from etl_platform.core.check_result import CheckResult
 from etl_platform.core.contracts import Contract

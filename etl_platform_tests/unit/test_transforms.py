@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from etl_platform.core.contracts import Contract
 from etl_platform.core.errors import ContractError
-from etl_platform.core.headers import match_header
+from etl_platform.core.reading.headers import match_header
 from etl_platform.core.rule_names import REASONS, contract_rules
 from etl_platform.core.rules import compile_contract
 from etl_platform.core.transforms import lineage

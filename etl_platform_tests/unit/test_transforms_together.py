@@ -8,7 +8,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from etl_platform.adapters import tabular
+from etl_platform.adapters.reading import tabular
 from etl_platform.check import check_contract, check_file, write_report
 from etl_platform.core.rule_names import contract_rules
 from etl_platform_tests.unit.making import contract_of, custom, reference, row_rule, text, typed

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from etl_platform.adapters import tabular
+from etl_platform.adapters.reading import tabular
 from etl_platform.check import check_file
 from etl_platform.core.errors import UnreadableFileError
 from etl_platform_tests.unit.making import cells_of, contract_of, listing, read_back, text

@@ -13,7 +13,7 @@ import polars as pl
 import pytest
 from openpyxl.utils.datetime import CALENDAR_MAC_1904
 
-from etl_platform.adapters import sheet_xml
+from etl_platform.adapters.reading import sheet_xml
 from etl_platform.check import check_file
 from etl_platform.core.errors import UnreadableFileError
 from etl_platform.core.rule_names import LINE

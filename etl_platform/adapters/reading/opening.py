@@ -8,7 +8,7 @@ import zipfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from etl_platform.adapters.archives import (
+from etl_platform.adapters.reading.archives import (
     ByteStream,
     open_gzip,
     open_zip_member,
@@ -16,14 +16,14 @@ from etl_platform.adapters.archives import (
     refuse_encrypted,
     unpacking,
 )
-from etl_platform.adapters.members import MemberTables, blaming
-from etl_platform.adapters.sheet_xml import WORKBOOK_MEMBER, workbook_too_large
-from etl_platform.adapters.tabular import Table, TextTable
-from etl_platform.adapters.workbook import WorkbookTable
+from etl_platform.adapters.reading.members import MemberTables, blaming
+from etl_platform.adapters.reading.sheet_xml import WORKBOOK_MEMBER, workbook_too_large
+from etl_platform.adapters.reading.tabular import Table, TextTable
+from etl_platform.adapters.reading.workbook import WorkbookTable
 from etl_platform.core.contracts import Contract
 from etl_platform.core.errors import UnreadableFileError
-from etl_platform.core.members import choose_members
-from etl_platform.core.signatures import what_office_file
+from etl_platform.core.reading.members import choose_members
+from etl_platform.core.reading.signatures import what_office_file
 
 MAX_HELD_BYTES = 256 << 20
 _BLOCK = 1 << 20

@@ -6,10 +6,10 @@ from typing import Any
 
 import polars as pl
 
-from etl_platform.adapters.tabular import Table
+from etl_platform.adapters.reading.tabular import Table
 from etl_platform.core.contracts import fold
 from etl_platform.core.errors import UnreadableFileError
-from etl_platform.core.members import zip_members
+from etl_platform.core.reading.members import zip_members
 from etl_platform.core.rule_names import MEMBER
 
 _COUNTS = ("blank_lines", "ragged_rows", "repeated_headers")

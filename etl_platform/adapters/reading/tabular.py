@@ -11,15 +11,15 @@ from typing import Any, Protocol
 import polars as pl
 
 from etl_platform.adapters.ahead import one_ahead
-from etl_platform.adapters.archives import ByteStream, unpacking
-from etl_platform.adapters.workbook import MAX_COLUMNS
+from etl_platform.adapters.reading.archives import ByteStream, unpacking
+from etl_platform.adapters.reading.workbook import MAX_COLUMNS
 from etl_platform.core.contracts import Contract
-from etl_platform.core.dialect import SAMPLE_BYTES, Dialect, detect_dialect
-from etl_platform.core.encodings import utf8_blocks, without_marks
 from etl_platform.core.errors import UnreadableFileError
-from etl_platform.core.headers import unique_names
-from etl_platform.core.margins import Dropped, is_footer
-from etl_platform.core.parsing import (
+from etl_platform.core.reading.dialect import SAMPLE_BYTES, Dialect, detect_dialect
+from etl_platform.core.reading.encodings import utf8_blocks, without_marks
+from etl_platform.core.reading.headers import unique_names
+from etl_platform.core.reading.margins import Dropped, is_footer
+from etl_platform.core.reading.parsing import (
     MAX_ROW_BYTES,
     Grid,
     ReadNotes,
@@ -28,9 +28,9 @@ from etl_platform.core.parsing import (
     unclosed_quote,
     without_repeats,
 )
+from etl_platform.core.reading.structure import Structure, cut_rows, scan
 from etl_platform.core.rule_names import LINE, RESERVED
 from etl_platform.core.rules import DAMAGE
-from etl_platform.core.structure import Structure, cut_rows, scan
 
 CHUNK_BYTES = 12 << 20
 """Bytes of text that are read at once and parsed together, at most."""

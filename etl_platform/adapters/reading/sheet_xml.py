@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from html import unescape
 
 from etl_platform.core.errors import UnreadableFileError
-from etl_platform.core.number_formats import filled, shows_moment, zero_form
+from etl_platform.core.reading.number_formats import filled, shows_moment, zero_form
 
 MAX_SHEET_CELLS = 8_000_000
 """All sheets together, blank cells included: Excel's reader takes 32 bytes for each, and 80 for one with a text."""

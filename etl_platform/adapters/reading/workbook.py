@@ -13,8 +13,8 @@ from typing import Any
 
 import polars as pl
 
-from etl_platform.adapters.archives import unpacking
-from etl_platform.adapters.sheet_xml import (
+from etl_platform.adapters.reading.archives import unpacking
+from etl_platform.adapters.reading.sheet_xml import (
     SheetFacts,
     WorkbookFacts,
     as_shown,
@@ -22,17 +22,17 @@ from etl_platform.adapters.sheet_xml import (
     scan_workbook,
     workbook_too_large,
 )
-from etl_platform.adapters.xls_records import scan_xls
+from etl_platform.adapters.reading.xls_records import scan_xls
+from etl_platform.core.cells.excel_dates import EXCEL_ORIGIN
 from etl_platform.core.contracts import Contract, fold
 from etl_platform.core.errors import UnreadableFileError
-from etl_platform.core.excel_dates import EXCEL_ORIGIN
-from etl_platform.core.headers import HEADER_ROWS, FoundHeader, find_header, unique_names
-from etl_platform.core.margins import Dropped, is_footer
-from etl_platform.core.number_formats import as_typed
-from etl_platform.core.parsing import Grid, ReadNotes, rows_frame, without_repeats
-from etl_platform.core.pins import Pins, not_as_pinned
+from etl_platform.core.reading.headers import HEADER_ROWS, FoundHeader, find_header, unique_names
+from etl_platform.core.reading.margins import Dropped, is_footer
+from etl_platform.core.reading.number_formats import as_typed
+from etl_platform.core.reading.parsing import Grid, ReadNotes, rows_frame, without_repeats
+from etl_platform.core.reading.pins import Pins, not_as_pinned
+from etl_platform.core.reading.signatures import what_ole_file
 from etl_platform.core.rule_names import RESERVED
-from etl_platform.core.signatures import what_ole_file
 
 MAX_WORKBOOK_BYTES = 1 << 30
 MAX_COLUMNS = 16_384

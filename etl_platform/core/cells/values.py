@@ -7,12 +7,12 @@ from functools import partial
 
 import polars as pl
 
+from etl_platform.core.cells.decimals import read_amount, read_decimal
+from etl_platform.core.cells.excel_dates import EXCEL_ORIGIN, EXCEL_SERIAL, read_serial
+from etl_platform.core.cells.fixed_dates import is_fixed, read_fixed
+from etl_platform.core.cells.formats import DEFAULT_DATE, DEFAULT_TIMESTAMP, text_format
 from etl_platform.core.contracts import Column, ColumnType, Contract
-from etl_platform.core.decimals import read_amount, read_decimal
 from etl_platform.core.errors import ContractError
-from etl_platform.core.excel_dates import EXCEL_ORIGIN, EXCEL_SERIAL, read_serial
-from etl_platform.core.fixed_dates import is_fixed, read_fixed
-from etl_platform.core.formats import DEFAULT_DATE, DEFAULT_TIMESTAMP, text_format
 
 _AMOUNT = r"(?:[0-9]{1,3}(?:,[0-9]{3})+|[0-9]+)(?:\.[0-9]*)?"
 _MONEY = rf"^(?:-?\s*\$?\s*{_AMOUNT}|\(\s*\$?\s*{_AMOUNT}\s*\))$"

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from itertools import islice
 
 from etl_platform.core.contracts import Contract
-from etl_platform.core.encodings import Encoding, decode_sample, detect_encoding, lines_bytes
 from etl_platform.core.errors import UnreadableFileError
-from etl_platform.core.headers import HEADER_ROWS, FoundHeader, NumberedRow, find_header
-from etl_platform.core.margins import Dropped, is_ruler
-from etl_platform.core.pins import Pins, not_as_pinned
+from etl_platform.core.reading.encodings import Encoding, decode_sample, detect_encoding, lines_bytes
+from etl_platform.core.reading.headers import HEADER_ROWS, FoundHeader, NumberedRow, find_header
+from etl_platform.core.reading.margins import Dropped, is_ruler
+from etl_platform.core.reading.pins import Pins, not_as_pinned
 
 SAMPLE_BYTES = 256 << 10
 DELIMITERS = (",", ";", "\t", "|")

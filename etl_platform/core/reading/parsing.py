@@ -15,12 +15,12 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
-from etl_platform.core.encodings import foreign_signs, western_text
 from etl_platform.core.errors import UnreadableFileError
-from etl_platform.core.margins import Dropped, repeated_header
+from etl_platform.core.reading.encodings import foreign_signs, western_text
+from etl_platform.core.reading.margins import Dropped, repeated_header
+from etl_platform.core.reading.structure import Structure, scan
 from etl_platform.core.rule_names import BAD_QUOTE, LINE, OVERFLOW, TOO_FEW, TOO_MANY
 from etl_platform.core.rules import DAMAGE
-from etl_platform.core.structure import Structure, scan
 
 MAX_ROW_BYTES = 32 << 20
 """A row longer than this is taken for an unclosed quote."""

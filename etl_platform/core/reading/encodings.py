@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from etl_platform.core.errors import UnreadableFileError
-from etl_platform.core.pins import not_as_pinned
-from etl_platform.core.signatures import what_it_is
+from etl_platform.core.reading.pins import not_as_pinned
+from etl_platform.core.reading.signatures import what_it_is
 
 _BOMS = (
     (codecs.BOM_UTF8, "utf-8-sig"),

@@ -7,8 +7,8 @@ and writes its texts with one byte a character.
 import struct
 from collections.abc import Iterator, Sequence
 
-from etl_platform.adapters.sheet_xml import MAX_SHEET_CELLS, SheetFacts, WorkbookFacts, workbook_too_large
-from etl_platform.core.number_formats import as_typed, shows_moment, zero_form
+from etl_platform.adapters.reading.sheet_xml import MAX_SHEET_CELLS, SheetFacts, WorkbookFacts, workbook_too_large
+from etl_platform.core.reading.number_formats import as_typed, shows_moment, zero_form
 
 _ERRORS = {0: "#NULL!", 7: "#DIV/0!", 15: "#VALUE!", 23: "#REF!", 29: "#NAME?", 36: "#NUM!", 42: "#N/A"}
 _END_OF_CHAIN = 0xFFFFFFF8
