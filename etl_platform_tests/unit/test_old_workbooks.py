@@ -198,6 +198,13 @@ def test_a_far_cell_is_refused_before_the_sheet_is_laid_out(path: Path) -> None:
     assert caught.value.code == "workbook_too_large"
 
 
+def test_a_cell_beyond_the_columns_of_its_format_is_damage(path: Path) -> None:
+    path.write_bytes(xls([["ident", "label", "remark"], ["1", "a", "b", *[None] * 253, "x"]]))
+    with pytest.raises(UnreadableFileError, match=r"row 2 stands in column 257, and \.xls has 256") as caught:
+        read_back(path, CONTRACT)
+    assert caught.value.code == "workbook_damaged"
+
+
 @pytest.mark.parametrize(("place", "value"), [(30, b"\xff\xff"), (30, b"\x1c\0"), (72, b"\xff\xff\xff\x7f")])
 def test_a_damaged_head_is_damage_at_once(path: Path, place: int, value: bytes) -> None:
     """Sectors of impossible size, or more of them listed than the file has."""

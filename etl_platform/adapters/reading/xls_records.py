@@ -18,6 +18,7 @@ _CELLS = {_FORMULA, _MUL_RK, _NUMBER, _BOOL_ERROR, _RK, 0xBE, 0xD6, 0xFD, 0x201,
 """Every record of a cell or a run of them; each begins with row and column."""
 _CODE_PAGE, _BIFF5, _BIFF8 = 0x42, 0x500, 0x600
 _ODD_PAGES = {367: "ascii", 10_000: "mac_roman", 32_768: "mac_roman", 32_769: "cp1252"}
+_MAX_COLUMNS = 256
 
 
 def scan_xls(content: bytes) -> WorkbookFacts:
@@ -70,6 +71,10 @@ def _facts(stream: bytes, start: int, styles: Sequence[tuple[str | None, bool]])
     for kind, body in _records(stream, start):
         if kind in _CELLS:
             row, column = struct.unpack_from("<HH", body)
+            if column >= _MAX_COLUMNS:
+                raise ValueError(
+                    f"a cell of row {row + 1:,} stands in column {column + 1:,}, and .xls has {_MAX_COLUMNS}"
+                )
             rows.add(row)
             columns.add(column)
         if kind == _BOOL_ERROR and body[7]:
