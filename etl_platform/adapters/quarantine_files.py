@@ -1,11 +1,13 @@
 """Quarantine as files that people and programs exchange: exported, given back corrected, compared. No decisions."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
+from etl_platform.adapters.parquet import row_group_rows
 from etl_platform.adapters.reading.opening import open_table
 from etl_platform.core.corrections import Cells, GivenRow, Place, read_given
 from etl_platform.core.errors import UnreadableFileError, UsageError
@@ -25,17 +27,32 @@ def export_csv(parts: Mapping[str, Path], out: Path) -> int:
     Args:
         parts: quarantine files by delivery id; ``""`` leaves the delivery out. All have the same columns.
     """
-    frames = [pl.scan_parquet(path).with_columns(pl.lit(name or None).alias(DELIVERY)) for name, path in parts.items()]
-    plan = pl.concat(frames)
-    columns = plan.collect_schema().names()
-    cells = [name for name in columns if name not in RESERVED]
-    first = [name for name in (DELIVERY, MEMBER, LINE) if name in columns and not (name == DELIVERY and "" in parts)]
-    texts = [guarded(pl.col(name)) for name in (*cells, OVERFLOW)]
-    header = dict(zip(cells, _each(cells, guarded), strict=True))
-    plan = plan.with_columns(texts).select(*first, *cells, OVERFLOW, REASONS).rename(header)
-    # With its mark Excel reads the file as UTF-8.
-    plan.sink_csv(out, include_bom=True)
-    return int(pl.concat(frames).select(pl.len()).collect().item())
+    written = 0
+    with out.open("wb") as file:
+        for name, path in parts.items():
+            plan = pl.scan_parquet(path)
+            columns = plan.collect_schema().names()
+            cells = [column for column in columns if column not in RESERVED]
+            first = [pl.lit(name).alias(DELIVERY)] if name else []
+            first += [pl.col(column) for column in (MEMBER, LINE) if column in columns]
+            texts = [guarded(pl.col(column)) for column in (*cells, OVERFLOW)]
+            header = dict(zip(cells, _each(cells, guarded), strict=True))
+            plan = plan.select(*first, *texts, REASONS).rename(header)
+            # A group of rows at a time: Polars' own sink reads far ahead of what it writes.
+            for frame in _groups(plan, row_group_rows(len(columns))):
+                # With its mark Excel reads the file as UTF-8.
+                frame.write_csv(file, include_header=not written, include_bom=not written)
+                written += frame.height
+    return written
+
+
+def _groups(plan: pl.LazyFrame, rows: int) -> Iterator[pl.DataFrame]:
+    for start in count(0, rows):
+        frame = plan.slice(start, rows).collect()
+        if frame.height:
+            yield frame
+        if frame.height < rows:
+            return
 
 
 def read_corrections(path: Path) -> list[GivenRow]:

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from etl_platform.adapters import quarantine_files
 from etl_platform.adapters.quarantine_files import export_csv, quarantined_rows, read_corrections, row_changes
 from etl_platform.check import check_file
 from etl_platform.core.check_result import CheckResult
@@ -66,6 +67,23 @@ def test_an_exported_quarantine_comes_back_cell_by_cell(tmp_path_factory: pytest
     assert [(r.delivery_id, r.place, r.cells) for r in back] == [
         ("d1", (None, number), {"ident": a or None, "=note": b or None}) for number, (a, b) in enumerate(rows, start=2)
     ]
+
+
+@pytest.mark.parametrize("rows_at_once", [1, 2, 3, 100])
+def test_an_export_says_the_same_however_many_rows_it_takes_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rows_at_once: int
+) -> None:
+    monkeypatch.setattr(quarantine_files, "row_group_rows", lambda _columns: rows_at_once)
+    parts: dict[str, Path] = {}
+    for name, lines in {"d1": [2, 3, 5], "d2": [4]}.items():
+        parts[name] = tmp_path / name
+        cells = {"ident": [f"=i{line}" for line in lines], "_line": lines, "_overflow": [None] * len(lines)}
+        pl.DataFrame(cells | {"reasons": ["ident.pattern"] * len(lines)}).write_parquet(parts[name])
+    assert export_csv(parts, tmp_path / "q.csv") == 4
+    assert (tmp_path / "q.csv").read_bytes().decode() == (
+        "\ufeff_delivery,_line,ident,_overflow,reasons\n"
+        "d1,2,'=i2,,ident.pattern\nd1,3,'=i3,,ident.pattern\nd1,5,'=i5,,ident.pattern\nd2,4,'=i4,,ident.pattern\n"
+    )
 
 
 def test_no_cell_of_an_export_is_run_by_a_spreadsheet(tmp_path: Path) -> None:
