@@ -78,10 +78,11 @@ def test_an_export_says_the_same_however_many_rows_it_takes_at_once(
     for name, lines in {"d1": [2, 3, 5], "d2": [4]}.items():
         parts[name] = tmp_path / name
         cells = {"ident": [f"=i{line}" for line in lines], "_line": lines, "_overflow": [None] * len(lines)}
-        pl.DataFrame(cells | {"reasons": ["ident.pattern"] * len(lines)}).write_parquet(parts[name])
+        frame = pl.DataFrame(cells | {"reasons": "ident.pattern"}, schema_overrides={"_overflow": pl.String})
+        frame.write_parquet(parts[name])
     assert export_csv(parts, tmp_path / "q.csv") == 4
     assert (tmp_path / "q.csv").read_bytes().decode() == (
-        "\ufeff_delivery,_line,ident,_overflow,reasons\n"
+        "\ufeff_delivery_id,_line,ident,_overflow,reasons\n"
         "d1,2,'=i2,,ident.pattern\nd1,3,'=i3,,ident.pattern\nd1,5,'=i5,,ident.pattern\nd2,4,'=i4,,ident.pattern\n"
     )
 
