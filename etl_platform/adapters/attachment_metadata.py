@@ -89,7 +89,7 @@ def _csv(frame: "pl.DataFrame") -> bytes:
     """As a spreadsheet reads it: marked as UTF-8, and no cell that it would run as a formula."""
     import polars.selectors as cs
 
-    from etl_platform.core.reading.spreadsheet_cells import guarded
+    from etl_platform.core.spreadsheet_cells import guarded
 
     return frame.with_columns(guarded(cs.string())).write_csv(include_bom=True, line_terminator="\r\n").encode()
 

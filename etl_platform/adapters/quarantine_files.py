@@ -11,9 +11,9 @@ from etl_platform.adapters.parquet import row_group_rows
 from etl_platform.adapters.reading.opening import open_table
 from etl_platform.core.corrections import Cells, GivenRow, Place, read_given
 from etl_platform.core.errors import UnreadableFileError, UsageError
-from etl_platform.core.reading.spreadsheet_cells import guarded, unguarded
 from etl_platform.core.rule_names import DELIVERY, LINE, MEMBER, OVERFLOW, REASONS, RESERVED
 from etl_platform.core.rules import DAMAGE
+from etl_platform.core.spreadsheet_cells import guarded, unguarded
 
 MAX_LINES = 1_000
 """Changed lines that are named; beyond, they are only counted."""

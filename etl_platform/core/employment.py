@@ -9,7 +9,7 @@ import polars as pl
 
 from etl_platform.core.contracts import fold
 from etl_platform.core.employment_findings import Finding, Oddity
-from etl_platform.core.reading.spreadsheet_cells import guarded, would_run
+from etl_platform.core.spreadsheet_cells import guarded, would_run
 
 SCHEMA = pl.Schema(
     {

@@ -18,7 +18,7 @@ from etl_platform.core.cells.silver_types import dtype
 from etl_platform.core.employment import SCHEMA, Review, csv_bytes, typed
 from etl_platform.core.employment_findings import Finding, Oddity
 from etl_platform.core.errors import PermanentError
-from etl_platform.core.reading.spreadsheet_cells import guarded, unguarded
+from etl_platform.core.spreadsheet_cells import guarded, unguarded
 from etl_platform.settings import Settings
 
 CONTRACT = load_contracts(Settings().contracts_dir)["employment_history"]
