@@ -49,15 +49,10 @@ def ours(endpoint_url: str, destination: str, count: int) -> Callable[[], None]:
     """All that the job does to objects: from the database's rows to rows of metadata, the table not yet written."""
     import obstore.auth.boto3  # noqa: F401 - a process imports once; the work is what is measured
 
-    from etl_platform.adapters.object_copies import ObjectCopies
-    from etl_platform.core.agencies import Agency
-    from etl_platform.core.attachments import (
-        AttachmentFile,
-        Status,
-        destination_keys,
-        metadata_rows,
-        plan_copies,
-    )
+    from etl_platform.application_db.agencies import Agency
+    from etl_platform.application_db.attachment_file import AttachmentFile
+    from etl_platform.attachments.object_copies import ObjectCopies
+    from etl_platform.attachments.plan import Status, destination_keys, metadata_rows, plan_copies
     from etl_platform.settings import Settings
 
     settings = Settings(aws_endpoint_url=endpoint_url, copies_at_once=AT_ONCE)

@@ -20,13 +20,13 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from etl_platform.adapters.aws import make_client
-from etl_platform.email_archive import LONG_POLL_S, Outcome
+from etl_platform.aws.clients import make_client
+from etl_platform.emails.archive import LONG_POLL_S, Outcome
 from etl_platform.local.emulator import Emulator
 from etl_platform.local.provision import KEY_ID, KEY_SECRET, Clients, Provisioned, open_clients, provision
 from etl_platform.local.sample_emails import sample_emails
 from etl_platform.local.stack import inherited_environment
-from etl_platform.pipelines.resources import Platform
+from etl_platform.platform import Platform
 from etl_platform.settings import Settings
 
 RESULTS = Path(__file__).parent / "EMAIL.md"

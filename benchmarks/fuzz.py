@@ -73,12 +73,12 @@ def examine(case: Case, number: int, folder: Path) -> tuple[str, bool]:
     Raises:
         AssertionError: what does not add up.
     """
-    from etl_platform.adapters.reading import tabular
-    from etl_platform.check import check_file, profile_file, write_report
+    from etl_platform.engine.check import check_file, profile_file, write_report
+    from etl_platform.engine.reading import text_table
 
     contract = _contract()
     # Tiny chunks take long, so they are for small files.
-    tabular.CHUNK_BYTES = next(size for limit, size in _CHUNKS[min(number % 5, 2) :] if case.unpacked < limit)
+    text_table.CHUNK_BYTES = next(size for limit, size in _CHUNKS[min(number % 5, 2) :] if case.unpacked < limit)
     path = folder / "case"
     path.write_bytes(case.content)
     result = check_file(path, contract, folder)
@@ -94,7 +94,7 @@ def examine(case: Case, number: int, folder: Path) -> tuple[str, bool]:
 
 @cache
 def _contract() -> Any:
-    from etl_platform.core.contract_reader import parse_contract
+    from etl_platform.engine.contract.contract_reader import parse_contract
 
     return parse_contract(CONTRACT, "fuzz.odcs.yaml")
 
@@ -102,7 +102,7 @@ def _contract() -> Any:
 def _sums_add_up(result: Any, folder: Path) -> None:
     import polars as pl
 
-    from etl_platform.split import QUARANTINE, SILVER
+    from etl_platform.engine.split import QUARANTINE, SILVER
 
     codes = {error["code"] for error in result.errors}
     assert codes <= CODES, f"unknown codes {codes - CODES}"
@@ -123,8 +123,8 @@ def _sums_add_up(result: Any, folder: Path) -> None:
 
 def _cells_agree(path: Path, contract: Any, report: dict[str, Any]) -> bool:
     """Whether Python's strict csv reads the text too; then it must have read the same cells on the same lines."""
-    from etl_platform.adapters.reading import tabular
-    from etl_platform.adapters.reading.opening import open_table
+    from etl_platform.engine.reading import text_table
+    from etl_platform.engine.reading.open_table import open_table
 
     dialect, codes = report["dialect"], {error["code"] for error in report["errors"]}
     if not dialect or codes - {"no_good_rows", "unclosed_quote"}:
@@ -139,7 +139,7 @@ def _cells_agree(path: Path, contract: Any, report: dict[str, Any]) -> bool:
         return False
     if "unclosed_quote" in codes:
         # A stray quote may look unclosed where a chunk ends; in one chunk there is no excuse.
-        assert path.stat().st_size > tabular.CHUNK_BYTES, "Python's csv finds every quote closed"
+        assert path.stat().st_size > text_table.CHUNK_BYTES, "Python's csv finds every quote closed"
         return False
     table = open_table(path, contract)
     width = len(table.header)
@@ -156,7 +156,7 @@ def _cells_agree(path: Path, contract: Any, report: dict[str, Any]) -> bool:
 
 def _decoded(content: bytes, encoding: str) -> str:
     """The text, each line UTF-8 or else western where the engine says so: on trial are cells, not letters."""
-    from etl_platform.core.reading.encodings import western_text
+    from etl_platform.engine.reading.encodings import western_text
 
     if not encoding.endswith("cp1252"):
         return content.decode(encoding).removeprefix("\ufeff").rstrip("\x1a")

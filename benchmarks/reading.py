@@ -33,9 +33,9 @@ Answer = tuple[Sequence[str], Sequence[Sequence[Any]]]
 
 
 def engine(path: Path, expected: Row) -> Answer:
-    from etl_platform.adapters.reading.opening import open_table
-    from etl_platform.core.contract_reader import parse_contract
-    from etl_platform.core.rules import DAMAGE
+    from etl_platform.engine.columns import DAMAGE
+    from etl_platform.engine.contract.contract_reader import parse_contract
+    from etl_platform.engine.reading.open_table import open_table
 
     names = "".join(f"\n      - {{name: {name}, logicalType: string}}" for name in expected or HEADER)
     contract = parse_contract(
@@ -102,7 +102,7 @@ def judge(read: Callable[[Path, Row], Answer], path: Path, case: Awkward) -> tup
     try:
         header, rows = read(path, case.header)
     except Exception as error:
-        from etl_platform.core.errors import UnreadableFileError
+        from etl_platform.engine.errors import UnreadableFileError
 
         # Of the engine only a named rejection is a refusal; the others' errors are taken as they come.
         if read is engine and not isinstance(error, UnreadableFileError):

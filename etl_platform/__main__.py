@@ -2,6 +2,6 @@
 
 import sys
 
-from etl_platform.cli import main
+from etl_platform.cli.main import main
 
 sys.exit(main())

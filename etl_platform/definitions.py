@@ -4,19 +4,19 @@ from typing import Any
 
 import dagster as dg
 
-from etl_platform.adapters.api_source_files import load_sources
-from etl_platform.adapters.contract_files import load_contracts
-from etl_platform.pipelines.api_ingestion import build_api_ingestion
-from etl_platform.pipelines.arrivals import build_file_arrivals_sensor
-from etl_platform.pipelines.attachments import build_attachments, build_attachments_job
-from etl_platform.pipelines.breaker import build_breaker_reset_job
-from etl_platform.pipelines.email_archive import build_email_asset, build_email_job, build_email_sensor
-from etl_platform.pipelines.employment_history import build_employment_history_assets, build_employment_history_job
-from etl_platform.pipelines.expected_files import build_expected_files_job, build_on_time_checks
-from etl_platform.pipelines.files import build_intake_assets, build_intake_job
-from etl_platform.pipelines.reconciliation import build_reconcile_job
-from etl_platform.pipelines.resources import Platform
-from etl_platform.pipelines.run_logs import json_lines, log_json_by_default
+from etl_platform.defs.api_ingestion import build_api_ingestion
+from etl_platform.defs.attachments import build_attachments, build_attachments_job
+from etl_platform.defs.breaker_state import build_breaker_reset_job
+from etl_platform.defs.email_archive import build_email_asset, build_email_job, build_email_sensor
+from etl_platform.defs.employment_history import build_employment_history_assets, build_employment_history_job
+from etl_platform.defs.expected_files import build_expected_files_job, build_on_time_checks
+from etl_platform.defs.file_arrivals_sensor import build_file_arrivals_sensor
+from etl_platform.defs.intake_assets import build_intake_assets, build_intake_job
+from etl_platform.defs.reconciliation import build_reconcile_job
+from etl_platform.defs.run_logs import json_lines, log_json_by_default
+from etl_platform.engine.contract.contract_folder import load_contracts
+from etl_platform.platform import Platform
+from etl_platform.rest_apis.source_folder import load_sources
 from etl_platform.settings import Settings, load_settings
 
 

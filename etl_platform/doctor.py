@@ -11,14 +11,14 @@ from enum import StrEnum
 from functools import cached_property, partial
 from queue import Empty, SimpleQueue
 
-from etl_platform.adapters.aws import error_code, nameless
-from etl_platform.adapters.database import ApplicationDatabase
-from etl_platform.adapters.objects import no_versions
-from etl_platform.adapters.s3 import S3Store
-from etl_platform.adapters.sqs import Queue
-from etl_platform.core.errors import EtlPlatformError
-from etl_platform.core.layout import ATTACHMENTS, EMAILS
+from etl_platform.application_db.database import ApplicationDatabase
+from etl_platform.aws.clients import error_code, nameless
+from etl_platform.aws.queue import Queue
+from etl_platform.engine.errors import EtlPlatformError
+from etl_platform.object_keys import ATTACHMENTS, EMAILS
 from etl_platform.settings import Settings
+from etl_platform.storage.object_store import no_versions
+from etl_platform.storage.s3_store import S3Store
 
 WITHIN_S = 30.0
 """For all checks together: Dagster's import alone takes 17 s on a fifth of a core."""
@@ -144,7 +144,7 @@ class OutsideSystems:
         return Check(name, shown, partial(ask, value), right, remedy)
 
     def _ask_identity(self) -> Said:
-        from etl_platform.adapters.aws_account import identity  # noqa: PLC0415 - readiness does not ask it
+        from etl_platform.aws.account import identity
 
         return Said(identity(self.settings))
 
@@ -163,7 +163,7 @@ class OutsideSystems:
         return Said("on") if versioned else Said(no_versions(bucket), is_warning=True)
 
     def _ask_key(self, key_id: str) -> Said:
-        from etl_platform.adapters.aws_account import check_key  # noqa: PLC0415
+        from etl_platform.aws.account import check_key
 
         check_key(self.settings, key_id)
         return Said("enabled")
@@ -174,12 +174,12 @@ class OutsideSystems:
 
     def _ask_dagster(self, _: object) -> Said:
         # Seconds of CPU and most of the memory, so only where it is asked for.
-        from etl_platform.pipelines.instance import check_storage  # noqa: PLC0415
+        from etl_platform.defs.open_instance import check_storage
 
         return Said(check_storage(self.settings))
 
     def _ask_contracts(self, _: object) -> Said:
-        from etl_platform.adapters.contract_files import load_contracts  # noqa: PLC0415
+        from etl_platform.engine.contract.contract_folder import load_contracts
 
         return Said(f"{len(load_contracts(self.settings.contracts_dir))} datasets")
 
@@ -219,7 +219,7 @@ def _finding(check: Check, answer: Said | Exception | None, region: str) -> Find
 
 def _told(error: Exception) -> str:
     """One line. Of an error that is not ours only the type: nobody knows what its message quotes."""
-    from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415 - loaded by those who talk to AWS
+    from botocore.exceptions import BotoCoreError, ClientError
 
     cause = error.__cause__
     if isinstance(cause, ClientError):
@@ -230,7 +230,7 @@ def _told(error: Exception) -> str:
 
 
 def _remedy(check: Check, error: Exception, region: str) -> str:
-    from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError  # noqa: PLC0415
+    from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 
     cause = error.__cause__
     code = error_code(cause) if isinstance(cause, ClientError) else None

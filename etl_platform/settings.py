@@ -4,11 +4,13 @@ import os
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import Field, dataclass, field, fields
+from functools import cache
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from etl_platform.core.errors import SettingsError
-from etl_platform.core.layout import WRITTEN_PREFIXES
+from etl_platform.errors import SettingsError
+from etl_platform.object_keys import WRITTEN_PREFIXES
 
 _PACKAGE = Path(__file__).parent
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
@@ -18,7 +20,8 @@ _TOKEN_CHARACTERS = 16
 
 def _shipped(folder: str) -> Path:
     """A folder of the wheel, or of the checkout."""
-    return _PACKAGE / folder if (_PACKAGE / folder).is_dir() else _PACKAGE.parent / folder
+    in_wheel = _PACKAGE / "shipped" / folder
+    return in_wheel if in_wheel.is_dir() else _PACKAGE.parent / folder
 
 
 def _text(value: str) -> str:
@@ -243,7 +246,7 @@ def load_settings() -> Settings:
 
 
 def _environment() -> dict[str, str]:
-    from dotenv import dotenv_values  # noqa: PLC0415 - 30 ms that only entry points pay
+    from dotenv import dotenv_values
 
     files = {**dotenv_values(DEV_STACK_ENV), **dotenv_values(".env")}
     return {name: text for name, text in [*files.items(), *os.environ.items()] if text}
@@ -273,3 +276,9 @@ def env_example() -> str:
         default = str(item.default).lower() if isinstance(item.default, bool) else item.default
         lines += ["", f"# {about}", f"{item.name.upper()}={default if shown else ''}"]
     return "\n".join(lines) + "\n"
+
+
+@cache
+def code_version() -> str:
+    """Of this package. Read once: its metadata takes a millisecond to parse, as long as a put."""
+    return version("etl-platform")

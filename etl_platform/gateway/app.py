@@ -15,16 +15,16 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from etl_platform.adapters.aws import nameless
-from etl_platform.core.errors import SettingsError
-from etl_platform.core.sns import MAX_BODY_BYTES
-from etl_platform.gateway.asking import ask
+from etl_platform.aws.clients import nameless
+from etl_platform.aws.sns_message import MAX_BODY_BYTES
+from etl_platform.errors import SettingsError
+from etl_platform.gateway.bounded_calls import ask
 from etl_platform.gateway.metrics import GatewayMetrics, read_sources
 from etl_platform.gateway.systems import Systems
 from etl_platform.gateway.webhook import Answer, Webhook
 
 if TYPE_CHECKING:
-    from etl_platform.core.breaker import BreakerStatus
+    from etl_platform.deliveries.circuit_breaker import BreakerStatus
 
 log = logging.getLogger(__name__)
 

@@ -13,11 +13,11 @@ from prometheus_client import CollectorRegistry, Counter, Histogram, generate_la
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 
-from etl_platform.adapters.aws import nameless
-from etl_platform.core.breaker import BreakerStatus
-from etl_platform.core.figures import Figures
-from etl_platform.gateway.asking import Remembered, ask
-from etl_platform.gateway.figures import FILES, families_of
+from etl_platform.aws.clients import nameless
+from etl_platform.deliveries.circuit_breaker import BreakerStatus
+from etl_platform.deliveries.daily_counts import Figures
+from etl_platform.gateway.bounded_calls import Remembered, ask
+from etl_platform.gateway.daily_metrics import FILES, families_of
 from etl_platform.gateway.webhook import OUTCOMES, Answer
 
 log = logging.getLogger(__name__)

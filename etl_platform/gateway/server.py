@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import uvicorn
 
-from etl_platform.core.errors import SettingsError
+from etl_platform.errors import SettingsError
 from etl_platform.gateway.app import Gateway
 from etl_platform.gateway.systems import Systems
 from etl_platform.settings import Settings

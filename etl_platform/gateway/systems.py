@@ -5,17 +5,17 @@ from datetime import datetime
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
-from etl_platform.adapters.queue_ages import QueueAges
-from etl_platform.core.errors import SettingsError
+from etl_platform.aws.queue_age import QueueAges
 from etl_platform.doctor import OutsideSystems
-from etl_platform.gateway.asking import Remembered
-from etl_platform.gateway.figures import EMAILS, FILES
+from etl_platform.errors import SettingsError
+from etl_platform.gateway.bounded_calls import Remembered
+from etl_platform.gateway.daily_metrics import EMAILS, FILES
 from etl_platform.gateway.metrics import Ages, Depth, Question, Records, Source
 from etl_platform.settings import Settings
 
 if TYPE_CHECKING:
-    from etl_platform.core.breaker import BreakerStatus
-    from etl_platform.pipelines.todays_records import TodaysRecords
+    from etl_platform.defs.daily_counts import TodaysRecords
+    from etl_platform.deliveries.circuit_breaker import BreakerStatus
 
 _CLOUDWATCH_EVERY_S = 60.0
 """It has a new value each minute, and every question is paid for."""
@@ -73,7 +73,7 @@ class Systems:
 
     @cached_property
     def _today(self) -> "TodaysRecords":
-        from etl_platform.pipelines.todays_records import TodaysRecords  # noqa: PLC0415 - Dagster
+        from etl_platform.defs.daily_counts import TodaysRecords
 
         return TodaysRecords()
 
@@ -81,7 +81,7 @@ class Systems:
     def _instance(self) -> Any:
         """Dagster's. Kept, since one for each scrape leaves 30 MiB to the garbage collector; it pools no connection."""
         # Dagster costs seconds of CPU and most of the memory; a gateway that only forwards need not load it.
-        from etl_platform.pipelines.instance import open_instance  # noqa: PLC0415
+        from etl_platform.defs.open_instance import open_instance
 
         return open_instance(self.settings)
 
@@ -90,12 +90,12 @@ class Systems:
         return Records(self.breaker(), figures)
 
     def breaker(self) -> "BreakerStatus":
-        from etl_platform.pipelines.breaker import breaker_status  # noqa: PLC0415 - Dagster
+        from etl_platform.defs.breaker_state import breaker_status
 
         return breaker_status(self._instance, self.settings)
 
     def reset_breaker(self) -> "BreakerStatus | None":
         """The breaker after its reset; None where the reset failed."""
-        from etl_platform.pipelines.breaker import reset_breaker  # noqa: PLC0415 - Dagster
+        from etl_platform.defs.breaker_state import reset_breaker
 
         return self.breaker() if reset_breaker(self._instance, self.settings, by="gateway") else None

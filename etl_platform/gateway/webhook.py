@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from etl_platform.adapters.aws import nameless
-from etl_platform.adapters.sns_certificates import SnsCertificates
-from etl_platform.core.errors import NotificationRefusedError, TransientError
-from etl_platform.core.sns import CONFIRMATION, NOTIFICATION, SnsMessage, check_origin, parse_sns
-from etl_platform.gateway.taken import Claim, TakenMessages
+from etl_platform.aws.clients import nameless
+from etl_platform.aws.sns_certificates import SnsCertificates
+from etl_platform.aws.sns_message import CONFIRMATION, NOTIFICATION, SnsMessage, check_origin, parse_sns
+from etl_platform.errors import NotificationRefusedError, TransientError
+from etl_platform.gateway.seen_messages import Claim, TakenMessages
 from etl_platform.settings import Settings
 
 log = logging.getLogger(__name__)

@@ -59,13 +59,13 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _demo(_: argparse.Namespace) -> int:
-    from etl_platform.local.demo import run_demo  # noqa: PLC0415 - rich and boto3 are not for drop's usage errors
+    from etl_platform.local.demo import run_demo
 
     return run_demo()
 
 
 def _dev(_: argparse.Namespace) -> int:
-    from etl_platform.local.dev import run_dev  # noqa: PLC0415
+    from etl_platform.local.dev import run_dev
 
     try:
         run_dev()
@@ -75,7 +75,7 @@ def _dev(_: argparse.Namespace) -> int:
 
 
 def _drop(arguments: argparse.Namespace) -> int:
-    from etl_platform.local.dev import UI_PORT, drop  # noqa: PLC0415
+    from etl_platform.local.dev import UI_PORT, drop
 
     if not arguments.file:
         arguments.parser.error("FILE is empty: make drop FILE=path AGENCY=nm_albuquerque")
@@ -91,7 +91,7 @@ def _drop(arguments: argparse.Namespace) -> int:
 
 
 def _drop_email(arguments: argparse.Namespace) -> int:
-    from etl_platform.local.dev import UI_PORT, drop_email  # noqa: PLC0415
+    from etl_platform.local.dev import UI_PORT, drop_email
 
     if arguments.count < 0:
         arguments.parser.error("--count takes a whole number from 0")
@@ -102,10 +102,10 @@ def _drop_email(arguments: argparse.Namespace) -> int:
 
 
 def _provision(arguments: argparse.Namespace) -> int:
-    from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415
+    from botocore.exceptions import BotoCoreError, ClientError
 
-    from etl_platform.local.emulator import is_emulator  # noqa: PLC0415
-    from etl_platform.local.provision import provision  # noqa: PLC0415
+    from etl_platform.local.emulator import is_emulator
+    from etl_platform.local.provision import provision
 
     url = arguments.endpoint_url
     if not is_emulator(url):

@@ -1,6 +1,6 @@
 """A small application database for demo, dev and tests: the tables that the platform reads, with made-up rows.
 
-The real schema is owned elsewhere; this one has the tables and columns that ``adapters/database.py`` names.
+The real schema is owned elsewhere; this one has the tables and columns that ``application_db/database.py`` names.
 """
 
 import random
@@ -103,8 +103,8 @@ def create_application_database(url: str, rows: Rows) -> None:
     Raises:
         psycopg2.Error: the server refused, for instance because the tables are there already.
     """
-    import psycopg2  # noqa: PLC0415 - only who makes a database pays for its driver
-    from psycopg2.extras import execute_values  # noqa: PLC0415
+    import psycopg2
+    from psycopg2.extras import execute_values
 
     connection = psycopg2.connect(url)
     try:

@@ -23,7 +23,7 @@ class DagsterLog:
 
     def outcome(self, dataset: str, agency: str, delivery_id: str) -> str | None:
         """The latest outcome that a run observed on the bronze asset for a delivery, if any."""
-        import dagster as dg  # noqa: PLC0415 - two seconds
+        import dagster as dg
 
         found = self._instance().fetch_observations(
             dg.AssetRecordsFilter(dg.AssetKey(["bronze", dataset]), asset_partitions=[agency]),
@@ -39,7 +39,7 @@ class DagsterLog:
 
     def runs(self) -> tuple[int, int, list[str]]:
         """How many runs there are, how many have not ended, and a line for each that failed."""
-        import dagster as dg  # noqa: PLC0415
+        import dagster as dg
 
         runs = self._instance().get_runs()
         failed = (dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED)
@@ -50,14 +50,14 @@ class DagsterLog:
         )
 
     def _instance(self) -> "DagsterInstance":
-        import dagster as dg  # noqa: PLC0415
+        import dagster as dg
 
         if self._opened is None:
             self._opened = dg.DagsterInstance.from_config(str(self._home))
         return self._opened
 
     def __enter__(self) -> Self:
-        import dagster  # noqa: F401, PLC0415 - here it costs nothing: the daemon is still loading
+        import dagster  # noqa: F401 - here it costs nothing: the daemon is still loading
 
         return self
 

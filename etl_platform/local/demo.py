@@ -13,18 +13,18 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote_plus, unquote_plus
 
-from etl_platform.core.deliveries import delivery_id
-from etl_platform.core.layout import REPORTS, WRITTEN_PREFIXES, base_name
+from etl_platform.deliveries.delivery import delivery_id
 from etl_platform.local import display
 from etl_platform.local.application_database import seeded_rows
 from etl_platform.local.dagster_log import DagsterLog
 from etl_platform.local.expected import Dropped, Result, all_differences
-from etl_platform.local.leaks import leaks, personal_values
+from etl_platform.local.personal_values import leaks, personal_values
 from etl_platform.local.processes import LocalStackError
 from etl_platform.local.provision import Clients, Provisioned, open_clients
 from etl_platform.local.sample_emails import sample_emails
 from etl_platform.local.samples import SAMPLES, Sample, build_samples, keep_samples
 from etl_platform.local.stack import REPOSITORY, Stack
+from etl_platform.object_keys import REPORTS, WRITTEN_PREFIXES, base_name
 
 DEADLINE_S = 300.0
 """It takes less than a minute where nothing else runs."""

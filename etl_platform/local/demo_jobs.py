@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import redirect_stdout
 from pathlib import Path
 
-from etl_platform.jobs import JOBS
+from etl_platform.cli.jobs import JOBS
 from etl_platform.local.application_database import seeded_rows
 from etl_platform.local.provision import Clients, open_clients
 from etl_platform.settings import Settings, load_settings

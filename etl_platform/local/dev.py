@@ -4,7 +4,7 @@ import shutil
 import time
 from pathlib import Path
 
-from etl_platform.local import provision as resources
+from etl_platform.local import provision
 from etl_platform.local.application_database import seeded_rows
 from etl_platform.local.emulator import is_emulator, listen_on_loopback
 from etl_platform.local.processes import LocalStackError
@@ -69,7 +69,7 @@ def drop(file: Path, agency: str, key: str | None = None, project: Path = REPOSI
     if not key.startswith(_SOURCE_PREFIX):
         raise LocalStackError(f"the key {key!r} is not watched: it must start with {_SOURCE_PREFIX}")
     coordinates = _running(project)
-    with resources.open_clients(coordinates["AWS_ENDPOINT_URL"]) as aws, file.open("rb") as body:
+    with provision.open_clients(coordinates["AWS_ENDPOINT_URL"]) as aws, file.open("rb") as body:
         aws.s3.put_object(Bucket=coordinates["DATA_BUCKET_NAME"], Key=key, Body=body)
     return key
 
@@ -82,7 +82,7 @@ def drop_email(count: int, *, poison: bool, project: Path = REPOSITORY) -> int:
     """
     coordinates = _running(project)
     bodies = sample_emails(count, poison=poison, seed=time.time_ns())
-    with resources.open_clients(coordinates["AWS_ENDPOINT_URL"]) as aws:
+    with provision.open_clients(coordinates["AWS_ENDPOINT_URL"]) as aws:
         for body in bodies:
             aws.sqs.send_message(QueueUrl=coordinates["EMAIL_QUEUE_URL"], MessageBody=body)
     return len(bodies)

@@ -11,8 +11,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from etl_platform.core.layout import base_name
 from etl_platform.local.expected import Dropped, Result
+from etl_platform.object_keys import base_name
 
 Show = Callable[[int, str], None]
 """How many deliveries are recorded, and what is being waited for."""

@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from etl_platform.core import layout
+from etl_platform import object_keys
 from etl_platform.local.samples import Sample
 
 
@@ -50,18 +50,18 @@ def expected_keys(dropped: Dropped) -> set[str]:
     if sample.outcome == "duplicate":
         return set()
     if sample.outcome == "ignored":
-        return {layout.ignored_key(delivery_id)}
+        return {object_keys.ignored_key(delivery_id)}
     assert sample.dataset is not None, sample.name
     assert sample.agency is not None, sample.name
-    place = sample.dataset, layout.segment(sample.agency)
+    place = sample.dataset, object_keys.segment(sample.agency)
     keys = {
-        layout.report_key(*place, delivery_id),
-        layout.bronze_key(*place, delivery_id, layout.base_name(sample.key)),
+        object_keys.report_key(*place, delivery_id),
+        object_keys.bronze_key(*place, delivery_id, object_keys.base_name(sample.key)),
     }
     if sample.outcome == "accepted":
-        keys.add(layout.silver_key(*place, sample.key))
+        keys.add(object_keys.silver_key(*place, sample.key))
     if sample.quarantined:
-        keys.add(layout.quarantine_key(*place, delivery_id))
+        keys.add(object_keys.quarantine_key(*place, delivery_id))
     return keys
 
 
@@ -75,7 +75,7 @@ def result_differences(sample: Sample, result: Result | None) -> list[str]:
     if sample.outcome not in {"ignored", "duplicate"}:
         facts += [("agency", sample.agency, result.agency), ("dataset", sample.dataset, result.dataset)]
     if sample.outcome == "accepted" and sample.dataset and sample.agency:
-        silver = layout.silver_key(sample.dataset, layout.segment(sample.agency), sample.key)
+        silver = object_keys.silver_key(sample.dataset, object_keys.segment(sample.agency), sample.key)
         facts.append(("silver key", silver, result.silver_key))
     remark = f" ({result.remark})" if result.remark else ""
     return [

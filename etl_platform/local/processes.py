@@ -1,4 +1,4 @@
-"""Child processes of the local stack: started on a tether, logging to a file, ended with all they started."""
+"""Child processes of the local stack: started on a subreaper, logging to a file, ended with all they started."""
 
 import atexit
 import os
@@ -11,8 +11,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from etl_platform.core.errors import EtlPlatformError
-from etl_platform.local import tether
+from etl_platform.engine.errors import EtlPlatformError
+from etl_platform.local import subreaper
 
 _TETHER_ENDS_WITHIN_S = 12.0
 _TAIL_BYTES = 32_768
@@ -56,7 +56,7 @@ class Tethered:
         arguments = [os.getpid(), grace_s, *command]
         with log.open("wb") as output:
             self._process = subprocess.Popen(
-                [sys.executable, "-I", "-S", tether.__file__, *map(str, arguments)],
+                [sys.executable, "-I", "-S", subreaper.__file__, *map(str, arguments)],
                 env=dict(environment),
                 cwd=working_dir,
                 stdin=subprocess.DEVNULL,
@@ -89,7 +89,7 @@ class Tethered:
         try:
             self._process.wait(self._grace_s + _TETHER_ENDS_WITHIN_S)
         except subprocess.TimeoutExpired:
-            tether.signal_each([*tether.descendants(self.pid), self.pid], signal.SIGKILL)
+            subreaper.signal_each([*subreaper.descendants(self.pid), self.pid], signal.SIGKILL)
             self._process.wait(_TETHER_ENDS_WITHIN_S)
 
     def __enter__(self) -> Self:

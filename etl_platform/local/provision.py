@@ -60,9 +60,9 @@ class Clients:
 @contextmanager
 def open_clients(endpoint_url: str, region: str = REGION) -> Iterator[Clients]:
     """Clients that reach the emulator and nothing else, whatever the person's own AWS setup says."""
-    import boto3  # noqa: PLC0415 - 0.2 s that --help and usage errors do not pay
-    import botocore.session  # noqa: PLC0415
-    from botocore.config import Config  # noqa: PLC0415
+    import boto3
+    import botocore.session
+    from botocore.config import Config
 
     # An AWS_PROFILE that does not exist would fail the call, and a proxy would be asked for loopback.
     own_setup = {

@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path
 from xml.sax.saxutils import escape
 
-from etl_platform.core.layout import base_name
+from etl_platform.object_keys import base_name
 
 SAMPLES = Path(".local/samples")
 """Where make demo and make dev leave them."""

@@ -11,7 +11,6 @@ from pathlib import Path
 from types import MappingProxyType, TracebackType
 from typing import Self
 
-from etl_platform.local import provision as resources
 from etl_platform.local.application_database import (
     Rows,
     attachment_content,
@@ -20,7 +19,7 @@ from etl_platform.local.application_database import (
 from etl_platform.local.emulator import LOOPBACK, Emulator, wait_until_it_answers
 from etl_platform.local.postgres import postgres_server
 from etl_platform.local.processes import LocalStackError, Tethered
-from etl_platform.local.provision import Provisioned, open_clients, provision
+from etl_platform.local.provision import KEY_ID, KEY_SECRET, REGION, Provisioned, open_clients, provision
 from etl_platform.local.sample_api import SECRET_NAME, TOKEN, sample_api
 
 REPOSITORY = Path(__file__).parents[2]
@@ -89,10 +88,10 @@ class Stack:
         """What a program needs in its environment to work against this stack."""
         return {
             "AWS_ENDPOINT_URL": self.emulator.endpoint_url,
-            "AWS_REGION": resources.REGION,
-            "AWS_DEFAULT_REGION": resources.REGION,
-            "AWS_ACCESS_KEY_ID": resources.KEY_ID,
-            "AWS_SECRET_ACCESS_KEY": resources.KEY_SECRET,
+            "AWS_REGION": REGION,
+            "AWS_DEFAULT_REGION": REGION,
+            "AWS_ACCESS_KEY_ID": KEY_ID,
+            "AWS_SECRET_ACCESS_KEY": KEY_SECRET,
             "DATA_BUCKET_NAME": self.resources.bucket,
             "FILE_EVENTS_QUEUE_URL": self.resources.queue_url,
             "FILE_EVENTS_DLQ_URL": self.resources.dlq_url,

@@ -9,7 +9,7 @@ import dagster as dg
 import pytest
 
 from etl_platform.definitions import build_defs
-from etl_platform.pipelines.resources import Platform
+from etl_platform.platform import Platform
 from etl_platform.settings import Settings
 
 JOB = "s3_data_quality_job"

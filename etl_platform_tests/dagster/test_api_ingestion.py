@@ -8,12 +8,12 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from etl_platform.cli import main
+from etl_platform.cli.main import main
 from etl_platform.definitions import build_defs
-from etl_platform.ingest import Intake
+from etl_platform.defs.api_ingestion import DRIFT_CHECK, JOB_NAME
+from etl_platform.deliveries.intake import Intake
 from etl_platform.local.sample_api import SECRET_NAME, TOKEN, SampleApi, sample_api
-from etl_platform.pipelines.api_ingestion import DRIFT_CHECK, JOB_NAME
-from etl_platform.pipelines.resources import Platform
+from etl_platform.platform import Platform
 from etl_platform.settings import Settings
 from etl_platform_tests.dagster.conftest import AGENCY, Workshop, value_of
 from etl_platform_tests.integration.api_server import Answer, api_server

@@ -12,11 +12,11 @@ import dagster as dg
 import pytest
 from dagster._core.events import DagsterEvent, DagsterEventType
 
-from etl_platform.cli import main
-from etl_platform.core.breaker import Limits, Phase
+from etl_platform.cli.main import main
 from etl_platform.definitions import build_defs
-from etl_platform.pipelines.breaker import read_breaker, reset_breaker
-from etl_platform.pipelines.resources import Platform
+from etl_platform.defs.breaker_state import read_breaker, reset_breaker
+from etl_platform.deliveries.circuit_breaker import Limits, Phase
+from etl_platform.platform import Platform
 from etl_platform.settings import Settings
 from etl_platform_tests.dagster.conftest import JOB, Workshop
 from etl_platform_tests.dagster.ticks import CountedQueue, tick

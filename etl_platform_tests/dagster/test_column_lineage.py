@@ -5,8 +5,8 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from etl_platform.check import check_file
-from etl_platform.pipelines.lineage import SENT_AS, column_lineage, header_schema
+from etl_platform.defs.lineage import SENT_AS, column_lineage, header_schema
+from etl_platform.engine.check import check_file
 from etl_platform_tests.dagster.conftest import AGENCY, Workshop, value_of
 from etl_platform_tests.unit.making import contract_of, text
 

@@ -8,9 +8,9 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from etl_platform.adapters.local_objects import LocalStore
 from etl_platform.definitions import build_defs
-from etl_platform.pipelines.resources import Platform
+from etl_platform.platform import Platform
+from etl_platform.storage.local_store import LocalStore
 from etl_platform_tests.dagster.conftest import AGENCY, Workshop, value_of
 from etl_platform_tests.integration.deliveries import as_csv, officers
 

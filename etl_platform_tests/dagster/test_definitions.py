@@ -10,12 +10,12 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from etl_platform.adapters.contract_files import load_contracts
-from etl_platform.core.contracts import Contract, choose_contract
-from etl_platform.core.errors import ContractError
-from etl_platform.core.rule_names import contract_rules
 from etl_platform.definitions import build_defs
-from etl_platform.pipelines.reporting import check_name
+from etl_platform.defs.delivery_events import check_name
+from etl_platform.engine.contract.contract_folder import load_contracts
+from etl_platform.engine.contract.model import Contract, choose_contract
+from etl_platform.engine.errors import ContractError
+from etl_platform.engine.rules.rule_names import contract_rules
 from etl_platform.settings import Settings
 from etl_platform_tests.unit.making import contract_data, custom
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from etl_platform.local.leaks import leaks, personal_values
+from etl_platform.local.personal_values import leaks, personal_values
 from etl_platform.local.sample_emails import sample_emails
 from etl_platform.local.samples import build_samples
 

@@ -12,13 +12,13 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from etl_platform.core.deliveries import Cause
-from etl_platform.core.events import ObjectCreated
-from etl_platform.core.figures import SECONDS, Figures, RunCounts
-from etl_platform.ingest import Attempt
-from etl_platform.pipelines.resources import Platform
-from etl_platform.pipelines.run_counts import counts_of
-from etl_platform.pipelines.todays_records import TodaysRecords
+from etl_platform.defs.daily_counts import TodaysRecords
+from etl_platform.defs.run_counts import counts_of
+from etl_platform.deliveries.daily_counts import SECONDS, Figures, RunCounts
+from etl_platform.deliveries.delivery import Cause
+from etl_platform.deliveries.intake import Attempt
+from etl_platform.deliveries.s3_events import ObjectCreated
+from etl_platform.platform import Platform
 from etl_platform_tests.dagster.conftest import AGENCY, JOB, Workshop
 from etl_platform_tests.dagster.test_breaker import FAILURE, SUCCESS, History
 from etl_platform_tests.integration.deliveries import as_csv, officers

@@ -11,11 +11,11 @@ import duckdb
 import polars as pl
 import pytest
 
-from etl_platform.cli import main
-from etl_platform.core.deliveries import Cause
-from etl_platform.core.events import ObjectCreated
-from etl_platform.ingest import Attempt
-from etl_platform.pipelines.resources import Platform
+from etl_platform.cli.main import main
+from etl_platform.deliveries.delivery import Cause
+from etl_platform.deliveries.intake import Attempt
+from etl_platform.deliveries.s3_events import ObjectCreated
+from etl_platform.platform import Platform
 from etl_platform.settings import Settings, load_settings
 from etl_platform_tests.unit.making import PROJECT
 

@@ -10,7 +10,7 @@ import dagster as dg
 import pytest
 
 from etl_platform.definitions import build_defs
-from etl_platform.pipelines.resources import Platform
+from etl_platform.platform import Platform
 from etl_platform_tests.dagster.conftest import AGENCY, JOB, Workshop
 from etl_platform_tests.dagster.test_runs_of_events import _StoreThatFails
 from etl_platform_tests.integration.deliveries import as_csv, officers
@@ -78,7 +78,7 @@ def test_a_failed_delivery_names_agency_and_dataset_and_what_the_package_warns_o
     workshop: Workshop, capsys: pytest.CaptureFixture[str]
 ) -> None:
     key = workshop.drop("Officer_Detail.csv", as_csv(officers("A", 4)), "broken")
-    log = logging.getLogger("etl_platform.batch")
+    log = logging.getLogger("etl_platform.deliveries.batch")
 
     def warn_and_fail(store: Any) -> Any:
         log.warning("before the run: nobody's")

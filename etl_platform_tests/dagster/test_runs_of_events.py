@@ -3,8 +3,8 @@
 import dagster as dg
 import pytest
 
-from etl_platform.adapters.objects import ObjectHead, ObjectStore
-from etl_platform.core.errors import TransientError
+from etl_platform.errors import TransientError
+from etl_platform.storage.object_store import ObjectHead, ObjectStore
 from etl_platform_tests.dagster.conftest import AGENCY, Workshop, value_of
 from etl_platform_tests.integration.deliveries import as_csv, officers
 

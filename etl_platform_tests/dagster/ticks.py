@@ -7,9 +7,9 @@ from typing import Any
 
 import dagster as dg
 
-from etl_platform.adapters.sqs import Message
+from etl_platform.aws.queue import Message
 from etl_platform.definitions import build_defs
-from etl_platform.pipelines.resources import Platform
+from etl_platform.platform import Platform
 from etl_platform.settings import Settings
 
 

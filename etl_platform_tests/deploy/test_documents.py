@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from etl_platform.cli import _parser
+from etl_platform.cli.main import _parser
 from etl_platform.local.stack import REPOSITORY
 from etl_platform.settings import Settings
 from etl_platform_tests.deploy.helm_chart import CHART

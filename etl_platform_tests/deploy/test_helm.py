@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from etl_platform.core.errors import SettingsError
+from etl_platform.errors import SettingsError
 from etl_platform.local.stack import REPOSITORY
 from etl_platform.settings import Settings
 from etl_platform_tests.deploy.helm_chart import CHART, NAMESPACE, RELEASE, copy_chart, helm, objects, one, template

@@ -10,8 +10,8 @@ import pytest
 import yaml
 from dagster._core.instance.config import dagster_instance_config
 
-from etl_platform.cli import _parser
-from etl_platform.jobs import JOBS
+from etl_platform.cli.jobs import JOBS
+from etl_platform.cli.main import _parser
 from etl_platform.local.stack import REPOSITORY
 from etl_platform_tests.deploy.helm_chart import CHART, Rendered, copy_chart, dagster_yaml, objects, one, template
 from etl_platform_tests.deploy.helm_pods import Pod, pods, run_job

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from etl_platform.core.events import parse_message
+from etl_platform.deliveries.s3_events import parse_message
 from etl_platform.local.emulator import Emulator, wait_until_it_answers
 from etl_platform.local.processes import Tethered
 from etl_platform.local.provision import Clients, Provisioned, open_clients, provision

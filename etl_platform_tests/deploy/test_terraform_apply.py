@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from etl_platform.core.events import parse_message
+from etl_platform.deliveries.s3_events import parse_message
 from etl_platform_tests.deploy.terraform_stacks import NETWORK, PROCESSING, REGION, Workplace, moto, moto_clients
 
 BUCKET = "etl-file-processing-client-etl"

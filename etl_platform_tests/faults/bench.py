@@ -19,7 +19,7 @@ from typing import Any, Self
 import dagster as dg
 from botocore.exceptions import ClientError
 
-from etl_platform.core.events import parse_message
+from etl_platform.deliveries.s3_events import parse_message
 from etl_platform.local.application_database import Rows, create_application_database
 from etl_platform.local.postgres import postgres_server
 from etl_platform.local.provision import KEY_ID, KEY_SECRET, REGION, open_clients

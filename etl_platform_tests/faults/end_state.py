@@ -8,8 +8,8 @@ from typing import Any
 
 import dagster as dg
 
-from etl_platform.core.layout import parse_email_key
 from etl_platform.local.provision import Clients, Provisioned
+from etl_platform.object_keys import parse_email_key
 
 Facts = Mapping[Any, Any]
 

@@ -12,7 +12,7 @@ import pytest
 from etl_platform.local.provision import Clients, Provisioned
 from etl_platform.local.sample_emails import sample_emails
 from etl_platform.local.stack import inherited_environment
-from etl_platform.pipelines.resources import Platform
+from etl_platform.platform import Platform
 from etl_platform.settings import Settings
 from etl_platform_tests.faults.proxy import Call, Fault, FaultProxy, Harm
 

@@ -10,11 +10,11 @@ from urllib.parse import urlsplit
 import pytest
 from botocore.exceptions import ClientError
 
-from etl_platform.adapters.s3 import S3Store
-from etl_platform.adapters.sqs import Queue
-from etl_platform.core.errors import ObjectMissingError, PreconditionFailedError, TransientError
+from etl_platform.aws.queue import Queue
+from etl_platform.errors import ObjectMissingError, PreconditionFailedError, TransientError
 from etl_platform.local.provision import open_clients
 from etl_platform.settings import Settings
+from etl_platform.storage.s3_store import S3Store
 from etl_platform_tests.faults.proxy import TRANSIENT, Call, Fault, FaultProxy, Harm, Moment, at
 
 KEY = "odd key/ñ+%2F ü.csv"

@@ -11,7 +11,7 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from etl_platform.local import tether
+from etl_platform.local import subreaper
 from etl_platform.local.postgres import postgres_server
 from etl_platform.local.provision import Clients, open_clients
 from etl_platform.local.stack import Stack
@@ -24,7 +24,7 @@ _DEADLINE_S = 200.0
 _VISIBILITY_S = 30
 pytestmark = [
     pytest.mark.filterwarnings("ignore::dagster._utils.warnings.PreviewWarning"),
-    # The servers of a daemon that was killed are reaped by their tether, not by subprocess.
+    # The servers of a daemon that was killed are reaped by their subreaper, not by subprocess.
     pytest.mark.filterwarnings("ignore::ResourceWarning"),
 ]
 
@@ -81,9 +81,9 @@ class _Scene:
         """SIGKILL the daemon, its code server and its runs, as when their machine goes away."""
         process = self.stack._dagster
         assert process is not None
-        below = tether.descendants(process.pid)
+        below = subreaper.descendants(process.pid)
         assert below
-        tether.signal_each(below, signal.SIGKILL)
+        subreaper.signal_each(below, signal.SIGKILL)
 
     def has_ended(self) -> bool:
         assert self.stack._dagster is not None

@@ -49,11 +49,13 @@ def _warm_up() -> _Warm:
     import polars  # noqa: F401
     import sqlalchemy.dialects.postgresql.psycopg2  # noqa: F401
 
-    import etl_platform.check  # noqa: F401
-    from etl_platform.adapters import object_copies, s3, sqs  # noqa: F401
+    import etl_platform.engine.check  # noqa: F401
+    from etl_platform.attachments.copy_agency import object_copies  # noqa: F401
+    from etl_platform.aws import queue  # noqa: F401
     from etl_platform.definitions import build_defs
-    from etl_platform.pipelines.files import JOB_NAME
-    from etl_platform.pipelines.resources import Platform
+    from etl_platform.defs.intake_assets import JOB_NAME
+    from etl_platform.platform import Platform
+    from etl_platform.storage import s3_store  # noqa: F401
 
     # A Platform reads its settings when it is first asked for them: in the child, from the child's environment.
     platform = Platform()
@@ -138,7 +140,7 @@ def _execute(warm: _Warm, **how: Any) -> dict[str, Any]:
 
 
 def _cli(warm: _Warm, command: dict[str, Any]) -> dict[str, Any]:
-    from etl_platform.cli import main as etl_platform
+    from etl_platform.cli.main import main as etl_platform
 
     printed = io.StringIO()
     with contextlib.redirect_stdout(printed):

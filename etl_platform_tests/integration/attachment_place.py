@@ -6,14 +6,14 @@ from typing import Any
 
 import pytest
 
-from etl_platform.adapters.object_copies import ObjectCopies
-from etl_platform.attachments import AttachmentCopies, Copied
-from etl_platform.core.agencies import Agency
-from etl_platform.core.attachments import AttachmentFile
+from etl_platform.application_db.agencies import Agency
+from etl_platform.application_db.attachment_file import AttachmentFile
+from etl_platform.attachments.copy_agency import AttachmentCopies, Copied
+from etl_platform.attachments.object_copies import ObjectCopies
 from etl_platform.local.application_database import create_application_database, seeded_rows
 from etl_platform.local.postgres import postgres_server
 from etl_platform.local.provision import Clients, Provisioned
-from etl_platform.pipelines.resources import Platform
+from etl_platform.platform import Platform
 from etl_platform.settings import Settings
 from etl_platform_tests.faults.proxy import Fault, FaultProxy, Harm
 

@@ -11,7 +11,7 @@ import pytest
 from etl_platform.local.emulator import Emulator
 from etl_platform.local.provision import Clients, Provisioned, open_clients
 from etl_platform.local.stack import inherited_environment
-from etl_platform.pipelines.resources import Platform
+from etl_platform.platform import Platform
 from etl_platform.settings import Settings
 from etl_platform_tests.apart import provision_apart
 

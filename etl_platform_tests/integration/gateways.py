@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import requests
 
-from etl_platform.adapters.sqs import Queue
+from etl_platform.aws.queue import Queue
 from etl_platform.gateway.app import Gateway
 from etl_platform.gateway.server import listen, make_server
 from etl_platform.gateway.systems import Systems

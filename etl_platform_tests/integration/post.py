@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from etl_platform.core.layout import email_key
-from etl_platform.core.mail import user_of
-from etl_platform.email_archive import Drained, EmailArchive, Outcome
+from etl_platform.emails.archive import Drained, EmailArchive, Outcome
+from etl_platform.emails.document import user_of
 from etl_platform.local.provision import Clients, Provisioned
-from etl_platform.pipelines.resources import Platform
+from etl_platform.object_keys import email_key
+from etl_platform.platform import Platform
 from etl_platform.settings import Settings
 
 

@@ -14,15 +14,15 @@ from typing import Any
 
 import pytest
 
-from etl_platform.adapters.api_source_files import load_sources
-from etl_platform.api_ingestion import ApiIngestion
-from etl_platform.core.deliveries import Cause, Outcome
-from etl_platform.core.errors import TransientError
-from etl_platform.ingest import Attempt
+from etl_platform.defs.reconciliation import make_reconciler
+from etl_platform.deliveries.delivery import Cause, Outcome
+from etl_platform.deliveries.intake import Attempt
+from etl_platform.errors import TransientError
 from etl_platform.local.provision import Clients, Provisioned
 from etl_platform.local.sample_api import SECRET_NAME, TOKEN, SampleApi, sample_api
-from etl_platform.pipelines.reconciliation import make_reconciler
-from etl_platform.pipelines.resources import Platform
+from etl_platform.platform import Platform
+from etl_platform.rest_apis.ingestion import ApiIngestion
+from etl_platform.rest_apis.source_folder import load_sources
 from etl_platform.settings import Settings
 from etl_platform_tests.integration.api_server import Answer, ApiServer, Asked, api_server
 
@@ -151,9 +151,9 @@ def test_of_two_runs_at_once_one_lands(
 
 PROGRAM = """
 from datetime import UTC, datetime
-from etl_platform.core.deliveries import Cause
-from etl_platform.ingest import Attempt
-from etl_platform.pipelines.resources import Platform
+from etl_platform.deliveries.delivery import Cause
+from etl_platform.deliveries.intake import Attempt
+from etl_platform.platform import Platform
 platform = Platform()
 (source,) = platform.api_sources
 platform.api_ingester.ingest(source, source.resources[0], Attempt(Cause.EVENT, "dying"), now=datetime.now(UTC))

@@ -7,10 +7,12 @@ import polars as pl
 import psycopg2
 import pytest
 
-from etl_platform.adapters.database import ApplicationDatabase
-from etl_platform.core.attachments import AttachmentFile, Problem, Status, destination_keys, plan_copies
-from etl_platform.core.employment import SCHEMA as EMPLOYMENT
-from etl_platform.core.errors import PermanentError, SettingsError, TransientError
+from etl_platform.application_db.attachment_file import AttachmentFile
+from etl_platform.application_db.database import ApplicationDatabase
+from etl_platform.attachments.plan import Problem, Status, destination_keys, plan_copies
+from etl_platform.employment.periods import SCHEMA as EMPLOYMENT
+from etl_platform.engine.errors import PermanentError
+from etl_platform.errors import SettingsError, TransientError
 from etl_platform.local.application_database import SCHEMA, create_application_database, seeded_rows
 from etl_platform.local.postgres import postgres_server
 
@@ -53,7 +55,7 @@ def test_attachments_are_those_of_the_agency(database: ApplicationDatabase) -> N
 
 def test_the_history_comes_in_a_fixed_order(database: ApplicationDatabase) -> None:
     frames: list[pl.DataFrame] = []
-    database.employment_history(10, frames.append)
+    database.employment_history(10, EMPLOYMENT.names(), frames.append)
     rows = pl.concat(frames)
     assert rows.schema == dict.fromkeys(EMPLOYMENT.names(), pl.String())
     expected = seeded_rows(officers_per_agency=30).employment_history
@@ -64,7 +66,7 @@ def test_the_history_comes_in_a_fixed_order(database: ApplicationDatabase) -> No
 
 def test_an_agency_without_history_gives_no_frame(database: ApplicationDatabase) -> None:
     frames: list[pl.DataFrame] = []
-    database.employment_history(999, frames.append)
+    database.employment_history(999, EMPLOYMENT.names(), frames.append)
     assert frames == []
 
 
@@ -73,7 +75,7 @@ def test_an_error_of_whoever_takes_the_rows_is_its_own(database: ApplicationData
         raise OSError("the disk is full")
 
     with pytest.raises(OSError, match="the disk is full"):
-        database.employment_history(10, take)
+        database.employment_history(10, EMPLOYMENT.names(), take)
 
 
 def test_the_connection_cannot_write(url: str) -> None:
@@ -114,7 +116,7 @@ def test_what_is_null_in_a_looser_schema_is_empty_and_stops_nobody() -> None:
             "attachments/agency=c/7/file": Problem(Status.MISSING, "NoSuchKey")
         }
         frames: list[pl.DataFrame] = []
-        database.employment_history(3, frames.append)
+        database.employment_history(3, EMPLOYMENT.names(), frames.append)
         assert pl.concat(frames).row(0) == (None,) * len(EMPLOYMENT)
 
 

@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
-from etl_platform.adapters.object_copies import ObjectCopies
-from etl_platform.attachments import AttachmentCopies
-from etl_platform.core.attachments import AttachmentFile, Copy, Problem, Status
-from etl_platform.pipelines.resources import Platform
+from etl_platform.application_db.attachment_file import AttachmentFile
+from etl_platform.attachments.copy_agency import AttachmentCopies
+from etl_platform.attachments.object_copies import ObjectCopies
+from etl_platform.attachments.plan import Copy, Problem, Status
+from etl_platform.platform import Platform
 from etl_platform_tests.faults.proxy import Fault, FaultProxy, Harm
 from etl_platform_tests.integration.attachment_place import AGENCY, Place, copies_of, database_url, place, proxied
 

@@ -13,14 +13,14 @@ import polars as pl
 import psycopg2
 import pytest
 
-from etl_platform.adapters.object_copies import ObjectCopies
-from etl_platform.attachments import AttachmentCopies
-from etl_platform.cli import main
-from etl_platform.core.attachments import AttachmentFile
-from etl_platform.core.errors import PermanentError
+from etl_platform.application_db.attachment_file import AttachmentFile
+from etl_platform.attachments.copy_agency import AttachmentCopies
+from etl_platform.attachments.object_copies import ObjectCopies
+from etl_platform.cli.main import main
 from etl_platform.definitions import build_defs
+from etl_platform.engine.errors import PermanentError
 from etl_platform.local.application_database import seeded_rows
-from etl_platform.pipelines.resources import Platform
+from etl_platform.platform import Platform
 from etl_platform_tests.faults.proxy import FaultProxy, Harm
 from etl_platform_tests.integration.attachment_place import (
     AGENCY,

@@ -7,10 +7,10 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from etl_platform.cli import main
+from etl_platform.cli.main import main
 from etl_platform.definitions import build_defs
 from etl_platform.local.provision import Clients, Provisioned
-from etl_platform.pipelines.resources import Platform
+from etl_platform.platform import Platform
 from etl_platform_tests.integration.deliveries import as_csv, officers
 from etl_platform_tests.integration.test_file_arrivals import deliveries_of, tick
 from etl_platform_tests.integration.test_reconcile import ROSTER, terminal
@@ -180,7 +180,7 @@ class _StoreThatFails:
         self._store = store
 
     def head(self, *place: Any) -> Any:
-        from etl_platform.core.errors import TransientError
+        from etl_platform.errors import TransientError
 
         raise TransientError("the store is away")
 

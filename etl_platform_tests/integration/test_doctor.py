@@ -18,9 +18,9 @@ import psycopg2
 import pytest
 from botocore.exceptions import ClientError
 
-from etl_platform.cli import main
-from etl_platform.core.errors import TransientError
+from etl_platform.cli.main import main
 from etl_platform.doctor import Check, Finding, OutsideSystems, Said, State, examine
+from etl_platform.errors import TransientError
 from etl_platform.local.postgres import postgres_server
 from etl_platform.local.provision import Clients, Provisioned
 from etl_platform.local.serving import serving

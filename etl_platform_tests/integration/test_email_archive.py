@@ -10,12 +10,12 @@ from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
 from typing import Any
 
-from etl_platform.core.errors import TransientError
-from etl_platform.core.layout import parse_email_key
-from etl_platform.email_archive import Drained, EmailArchive, Outcome
+from etl_platform.emails.archive import Drained, EmailArchive, Outcome
+from etl_platform.errors import TransientError
 from etl_platform.local.provision import Clients, Provisioned
 from etl_platform.local.sample_emails import POISON, SENDERS, sample_emails
-from etl_platform.pipelines.resources import Platform
+from etl_platform.object_keys import parse_email_key
+from etl_platform.platform import Platform
 from etl_platform.settings import Settings
 from etl_platform_tests.integration.post import Post, Through, archive, counts, post, settings
 

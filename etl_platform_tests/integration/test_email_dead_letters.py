@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from etl_platform.cli import main
-from etl_platform.email_archive import EmailArchive, Outcome
+from etl_platform.cli.main import main
+from etl_platform.emails.archive import EmailArchive, Outcome
 from etl_platform.local.provision import Clients, Provisioned
 from etl_platform.local.sample_emails import POISON, sample_emails
-from etl_platform.pipelines.resources import Platform
+from etl_platform.platform import Platform
 from etl_platform_tests.integration.post import Post, archive, post, settings, terminal
 
 __all__ = ["archive", "post", "settings", "terminal"]

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import dagster as dg
 
+from etl_platform.defs.email_archive import ASSET, JOB_NAME
 from etl_platform.local.provision import open_clients
 from etl_platform.local.sample_emails import sample_emails
 from etl_platform.local.stack import Stack
-from etl_platform.pipelines.email_archive import ASSET, JOB_NAME
 from etl_platform_tests.integration.conftest import _wait_until
 from etl_platform_tests.integration.post import Post
 

@@ -10,18 +10,18 @@ import dagster as dg
 import pytest
 from dagster._core.utils import make_new_run_id
 
-from etl_platform.adapters.sqs import Message
-from etl_platform.cli import main
-from etl_platform.core.errors import TransientError
+from etl_platform.aws.queue import Message
+from etl_platform.cli.main import main
 from etl_platform.definitions import build_defs
-from etl_platform.email_archive import EmailArchive, Outcome
+from etl_platform.defs.email_archive import ASSET, CHECK
+from etl_platform.emails.archive import EmailArchive, Outcome
+from etl_platform.errors import TransientError
 from etl_platform.local.dev import drop_email
 from etl_platform.local.processes import LocalStackError
 from etl_platform.local.provision import Provisioned
 from etl_platform.local.sample_emails import POISON, sample_emails
 from etl_platform.local.stack import write_coordinates
-from etl_platform.pipelines.email_archive import ASSET, CHECK
-from etl_platform.pipelines.resources import Platform
+from etl_platform.platform import Platform
 from etl_platform.settings import Settings
 from etl_platform_tests.integration.post import Post, Through, archive, counts, post, settings, terminal
 

@@ -10,18 +10,18 @@ import polars as pl
 import psycopg2
 import pytest
 
-from etl_platform.adapters.contract_files import load_contracts
-from etl_platform.adapters.database import ApplicationDatabase
-from etl_platform.check import check_file
-from etl_platform.cli import main
-from etl_platform.core.employment import SCHEMA
-from etl_platform.core.employment_findings import Oddity
-from etl_platform.core.errors import PreconditionFailedError, TransientError
+from etl_platform.application_db.database import ApplicationDatabase
+from etl_platform.cli.main import main
 from etl_platform.definitions import build_defs
-from etl_platform.employment_history import EmploymentHistoryExport
+from etl_platform.employment.export import EmploymentHistoryExport
+from etl_platform.employment.oddities import Oddity
+from etl_platform.employment.periods import SCHEMA
+from etl_platform.engine.check import check_file
+from etl_platform.engine.contract.contract_folder import load_contracts
+from etl_platform.errors import PreconditionFailedError, TransientError
 from etl_platform.local.application_database import Rows, create_application_database
 from etl_platform.local.postgres import postgres_server
-from etl_platform.pipelines.resources import Platform
+from etl_platform.platform import Platform
 from etl_platform.settings import Settings
 
 CSV = "exports/employment_history/agency=nm_albuquerque/employment_history.csv"

@@ -17,7 +17,7 @@ from etl_platform.local.emulator import Emulator, is_emulator
 from etl_platform.local.processes import LocalStackError, last_lines
 from etl_platform.local.provision import MAX_RECEIVE_COUNT, Clients, Provisioned, provision
 from etl_platform.local.stack import inherited_environment, read_coordinates, write_coordinates
-from etl_platform.local.tether import descendants
+from etl_platform.local.subreaper import descendants
 
 
 def test_provisioning_twice_changes_nothing(endpoint_url: str, aws: Clients, provisioned: Provisioned) -> None:

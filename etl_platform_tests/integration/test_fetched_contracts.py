@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from etl_platform.cli import main
+from etl_platform.cli.main import main
 from etl_platform.local.provision import Clients, Provisioned
 from etl_platform.settings import Settings
 

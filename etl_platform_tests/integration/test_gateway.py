@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 import requests
 
-from etl_platform.adapters.sqs import Queue
-from etl_platform.core.errors import SettingsError
-from etl_platform.core.events import parse_message
+from etl_platform.aws.queue import Queue
+from etl_platform.deliveries.s3_events import parse_message
+from etl_platform.errors import SettingsError
 from etl_platform.gateway.systems import Systems
 from etl_platform.local.provision import Clients, Provisioned
 from etl_platform.settings import Settings

@@ -12,8 +12,8 @@ import dagster as dg
 import pytest
 import requests
 
-from etl_platform.adapters.sqs import Queue
-from etl_platform.cli import main
+from etl_platform.aws.queue import Queue
+from etl_platform.cli.main import main
 from etl_platform.local.provision import Clients, Provisioned
 from etl_platform.settings import Settings
 from etl_platform_tests.dagster.test_breaker import History

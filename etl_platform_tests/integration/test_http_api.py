@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from etl_platform.adapters.http_api import MAX_WAIT_S, TRIES, HttpApi
-from etl_platform.core.api_sources import (
+from etl_platform.errors import ApiAnswerError, TransientError
+from etl_platform.rest_apis.http_api import MAX_WAIT_S, TRIES, HttpApi
+from etl_platform.rest_apis.source import (
     ApiResource,
     ApiSource,
     Auth,
@@ -18,7 +19,6 @@ from etl_platform.core.api_sources import (
     Pagination,
     PagingType,
 )
-from etl_platform.core.errors import ApiAnswerError, TransientError
 from etl_platform_tests.integration.api_server import Answer, ApiServer, Asked, api_server
 from etl_platform_tests.unit.making import contract_of, text
 
@@ -359,7 +359,7 @@ def test_a_link_that_is_none_is_a_lasting_error(api: ApiServer, link: Any) -> No
 def test_a_page_without_end_is_an_error_and_not_read_into_memory(
     api: ApiServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("etl_platform.adapters.http_api.MAX_PAGE_BYTES", 10_000)
+    monkeypatch.setattr("etl_platform.rest_apis.http_api.MAX_PAGE_BYTES", 10_000)
     api.answer = lambda _: Answer(b"[" + b" " * 1_000_000 + b"]")
 
     with pytest.raises(ApiAnswerError, match="a page of more than 10,000 bytes"):

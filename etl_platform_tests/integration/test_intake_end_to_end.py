@@ -14,7 +14,7 @@ import dagster as dg
 import polars as pl
 import pytest
 
-from etl_platform.core.deliveries import delivery_id
+from etl_platform.deliveries.delivery import delivery_id
 from etl_platform.local.provision import Clients, open_clients
 from etl_platform.local.stack import Stack
 from etl_platform_tests.integration.deliveries import File, two_hundred_files

@@ -17,17 +17,17 @@ import pytest
 import requests
 from prometheus_client.parser import text_string_to_metric_families
 
-from etl_platform.adapters.queue_ages import QueueAges
-from etl_platform.adapters.s3 import S3Store
-from etl_platform.core.errors import ObjectMissingError, TransientError
+from etl_platform.aws.queue_age import QueueAges
 from etl_platform.definitions import build_defs
-from etl_platform.gateway.asking import Remembered
-from etl_platform.ledger import Ledger
+from etl_platform.deliveries.ledger import Ledger
+from etl_platform.errors import ObjectMissingError, TransientError
+from etl_platform.gateway.bounded_calls import Remembered
 from etl_platform.local.provision import Clients
 from etl_platform.local.sample_emails import sample_emails
 from etl_platform.local.serving import serving
-from etl_platform.pipelines.resources import Platform
+from etl_platform.platform import Platform
 from etl_platform.settings import Settings
+from etl_platform.storage.s3_store import S3Store
 from etl_platform_tests.integration.deliveries import as_csv, officers
 from etl_platform_tests.integration.gateways import Running, running
 from etl_platform_tests.unit.sns_posts import TOPIC

@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from etl_platform.adapters import s3
-from etl_platform.adapters.aws import make_client
-from etl_platform.adapters.local_objects import LocalStore
-from etl_platform.adapters.objects import ObjectHead, ObjectStore, versioning_warning
-from etl_platform.adapters.s3 import S3Store
-from etl_platform.core.errors import ObjectMissingError, PreconditionFailedError, TransientError
+from etl_platform.aws.clients import make_client
+from etl_platform.errors import ObjectMissingError, PreconditionFailedError, TransientError
 from etl_platform.local.provision import Provisioned
 from etl_platform.settings import Settings
+from etl_platform.storage import s3_store
+from etl_platform.storage.local_store import LocalStore
+from etl_platform.storage.object_store import ObjectHead, ObjectStore, versioning_warning
+from etl_platform.storage.s3_store import S3Store
 from etl_platform_tests.simulation.memory import MemoryStore
 
 BODY = b"officer_id,last_name\r\nA1,Pe\xf1a\r\n"
@@ -304,7 +304,7 @@ def test_a_large_file_is_sent_in_parts_under_the_same_conditions(
     settings: Settings, provisioned: Provisioned, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A part is 5 MiB at least; an upload that loses its condition leaves neither an object nor parts behind."""
-    monkeypatch.setattr(s3, "_PART_BYTES", 5 << 20)
+    monkeypatch.setattr(s3_store, "_PART_BYTES", 5 << 20)
     store, bucket, key = S3Store(settings), provisioned.bucket, "silver/large.parquet"
     body, other = tmp_path / "body", tmp_path / "other"
     body.write_bytes(b"0123456789abcdef" * (11 << 16))

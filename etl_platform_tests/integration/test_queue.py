@@ -8,8 +8,8 @@ from typing import cast
 
 import pytest
 
-from etl_platform.adapters.sqs import Queue
-from etl_platform.core.errors import TransientError
+from etl_platform.aws.queue import Queue
+from etl_platform.errors import TransientError
 from etl_platform.local.provision import Clients, Provisioned
 from etl_platform.settings import Settings
 from etl_platform_tests.simulation.memory import MemoryQueue

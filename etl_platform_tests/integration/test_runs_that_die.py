@@ -12,11 +12,11 @@ from pathlib import Path
 import dagster as dg
 from botocore.exceptions import ClientError
 
-from etl_platform.local import tether
+from etl_platform.defs.breaker_state import breaker_status
+from etl_platform.defs.stop_signal import told_to_stop
+from etl_platform.local import subreaper
 from etl_platform.local.provision import Clients, open_clients
 from etl_platform.local.stack import REPOSITORY, Stack
-from etl_platform.pipelines.breaker import breaker_status
-from etl_platform.pipelines.stopping import told_to_stop
 from etl_platform.settings import Settings
 from etl_platform_tests.integration.runs_that_die import CONTRACT
 
@@ -165,7 +165,7 @@ def test_a_run_that_was_killed_together_with_its_server_is_found_and_its_file_do
         here.stack.start_daemon()
         here.waiting(1)
         assert here.stack.dagster_pid is not None
-        tether.signal_each(tether.descendants(here.stack.dagster_pid), signal.SIGKILL)
+        subreaper.signal_each(subreaper.descendants(here.stack.dagster_pid), signal.SIGKILL)
         (here.marks / "go").touch()
 
         here.stack.start_daemon()

@@ -13,9 +13,9 @@ import polars as pl
 import pytest
 
 from etl_platform.definitions import build_defs
+from etl_platform.defs.file_arrivals_sensor import run_requests
 from etl_platform.local.provision import Clients, Provisioned
-from etl_platform.pipelines.arrivals import run_requests
-from etl_platform.pipelines.resources import Platform
+from etl_platform.platform import Platform
 from etl_platform_tests.integration.deliveries import as_csv, officers
 
 ROSTER = "from_client/nm_albuquerque/Officer_Detail.csv"

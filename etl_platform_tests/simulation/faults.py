@@ -5,9 +5,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
-from etl_platform.adapters.objects import ObjectHead
-from etl_platform.adapters.sqs import Message
-from etl_platform.core.errors import TransientError
+from etl_platform.aws.queue import Message
+from etl_platform.errors import TransientError
+from etl_platform.storage.object_store import ObjectHead
 from etl_platform_tests.simulation.memory import MemoryQueue, MemoryStore
 from etl_platform_tests.simulation.plan import POISON, Plan
 from etl_platform_tests.simulation.timeline import EPOCH, Process, Timeline

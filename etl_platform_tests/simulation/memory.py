@@ -8,9 +8,9 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from etl_platform.adapters.objects import ObjectHead
-from etl_platform.adapters.sqs import Message
-from etl_platform.core.errors import ObjectMissingError, PreconditionFailedError
+from etl_platform.aws.queue import Message
+from etl_platform.errors import ObjectMissingError, PreconditionFailedError
+from etl_platform.storage.object_store import ObjectHead
 
 Clock = Callable[[], float]
 """Seconds since 1970."""

@@ -9,7 +9,7 @@ from random import Random
 from typing import Any
 from urllib.parse import quote_plus
 
-from etl_platform.core.contracts import Contract
+from etl_platform.engine.contract.model import Contract
 from etl_platform_tests.simulation.timeline import EPOCH
 from etl_platform_tests.unit.making import contract_of, text, typed
 

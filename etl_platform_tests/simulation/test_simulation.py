@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from etl_platform import check
+from etl_platform.engine import check
 from etl_platform_tests.simulation.plan import contents, contracts
 from etl_platform_tests.simulation.schedule import Tally, simulate, trace
 from etl_platform_tests.simulation.world import checks_made_once

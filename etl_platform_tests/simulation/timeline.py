@@ -15,7 +15,7 @@ from random import Random
 
 from greenlet import getcurrent, greenlet
 
-from etl_platform.ingest import Ingested
+from etl_platform.deliveries.intake import Ingested
 
 EPOCH = 1_767_600_000.0
 """2026-01-05 08:00 UTC, a Monday."""

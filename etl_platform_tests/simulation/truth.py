@@ -4,11 +4,11 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from etl_platform.adapters.objects import ObjectHead
-from etl_platform.core import layout
-from etl_platform.core.deliveries import Cause, Outcome, delivery_id
-from etl_platform.core.events import ObjectCreated, parse_message
-from etl_platform.ingest import Attempt, Intake, route
+from etl_platform import object_keys
+from etl_platform.deliveries.delivery import Cause, Outcome, delivery_id
+from etl_platform.deliveries.intake import Attempt, Intake, route
+from etl_platform.deliveries.s3_events import ObjectCreated, parse_message
+from etl_platform.storage.object_store import ObjectHead
 from etl_platform_tests.simulation.memory import MemoryStore
 from etl_platform_tests.simulation.plan import BUCKET, PREFIX, Plan, contracts
 from etl_platform_tests.simulation.timeline import Violation
@@ -61,9 +61,9 @@ class Truth:
 
     @staticmethod
     def recorded(store: MemoryStore, dataset: str | None, agency: str | None, identity: str) -> bool:
-        key = layout.ignored_key(identity)
+        key = object_keys.ignored_key(identity)
         if dataset is not None and agency is not None:
-            key = layout.report_key(dataset, agency, identity)
+            key = object_keys.report_key(dataset, agency, identity)
         return key in store.contents(BUCKET, key)
 
 
@@ -86,9 +86,9 @@ def in_order(plan: Plan) -> MemoryStore:
 def records(store: MemoryStore) -> Records:
     """By delivery id, what events left; reprocessing has records of its own."""
     found: Records = {}
-    for key, body in store.contents(BUCKET, layout.REPORTS).items():
+    for key, body in store.contents(BUCKET, object_keys.REPORTS).items():
         record = json.loads(body)
-        if key.startswith((layout.IGNORED_REPORTS, layout.FACTS)) or record["attempt_id"] is not None:
+        if key.startswith((object_keys.IGNORED_REPORTS, object_keys.FACTS)) or record["attempt_id"] is not None:
             continue
         assert record["delivery_id"] not in found, f"two records of {key}"
         found[record["delivery_id"]] = record
@@ -111,7 +111,7 @@ def judge(disturbed: MemoryStore, plain: MemoryStore, poisoned: set[str]) -> Non
         bronze = record["written"]["bronze_key"]
         assert disturbed.read(BUCKET, bronze) == plain.read(BUCKET, bronze), f"{bronze} differs"
         if record["outcome"] == Outcome.ACCEPTED and ends[record["written"]["silver_key"]][0] != identity:
-            fact = layout.fact_key(record["dataset"], record["agency"], identity, "superseded")
+            fact = object_keys.fact_key(record["dataset"], record["agency"], identity, "superseded")
             assert disturbed.contents(BUCKET, fact), f"nothing says that {identity} is superseded"
     named = {record["written"]["quarantine_key"] for record in ours.values()} - {None}
     held, kept = disturbed.contents(BUCKET, "quarantine/"), plain.contents(BUCKET, "quarantine/")

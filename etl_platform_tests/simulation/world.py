@@ -13,19 +13,19 @@ from unittest import mock
 
 import dagster as dg
 
-from etl_platform import check
-from etl_platform.batch import HeldMessage, work_batch
-from etl_platform.core.breaker import Phase
-from etl_platform.core.deliveries import Cause, delivery_id
-from etl_platform.core.errors import TransientError
-from etl_platform.ingest import Attempt, Intake
-from etl_platform.pipelines.arrivals import run_requests
-from etl_platform.pipelines.files import QueuedDelivery, _agencies, _messages, _tell
-from etl_platform.pipelines.intake_runs import PROBE_TAG, PROGRESS_TAG, probe_value
-from etl_platform.pipelines.partitions import register_agencies
-from etl_platform.pipelines.resources import Platform
+from etl_platform.defs.file_arrivals_sensor import run_requests
+from etl_platform.defs.intake_assets import QueuedDelivery, _agencies, _messages, _tell
+from etl_platform.defs.intake_runs import PROBE_TAG, PROGRESS_TAG, probe_value
+from etl_platform.defs.partitions import register_agencies
+from etl_platform.deliveries.batch import HeldMessage, work_batch
+from etl_platform.deliveries.circuit_breaker import Phase
+from etl_platform.deliveries.delivery import Cause, delivery_id
+from etl_platform.deliveries.intake import Attempt, Intake
+from etl_platform.engine import check
+from etl_platform.engine.split import QUARANTINE, SILVER
+from etl_platform.errors import TransientError
+from etl_platform.platform import Platform
 from etl_platform.settings import Settings
-from etl_platform.split import QUARANTINE, SILVER
 from etl_platform_tests.simulation.deployment import Deployment, RunRecord
 from etl_platform_tests.simulation.faults import Faults, SteppedQueue, SteppedStore
 from etl_platform_tests.simulation.memory import MemoryQueue, MemoryStore, Stored

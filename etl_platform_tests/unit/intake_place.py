@@ -6,11 +6,11 @@ from typing import Any
 
 import polars as pl
 
-from etl_platform.adapters.local_objects import LocalStore
-from etl_platform.core.contracts import Contract
-from etl_platform.core.deliveries import Cause
-from etl_platform.core.events import ObjectCreated
-from etl_platform.ingest import Attempt, Ingested, Intake
+from etl_platform.deliveries.delivery import Cause
+from etl_platform.deliveries.intake import Attempt, Ingested, Intake
+from etl_platform.deliveries.s3_events import ObjectCreated
+from etl_platform.engine.contract.model import Contract
+from etl_platform.storage.local_store import LocalStore
 from etl_platform_tests.unit.making import contract_of, listing, text, typed
 
 EVENT, REPROCESS = Attempt(Cause.EVENT), Attempt(Cause.REPROCESS)

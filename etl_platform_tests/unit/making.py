@@ -9,12 +9,12 @@ from typing import Any
 import polars as pl
 import yaml
 
-from etl_platform.adapters.reading.opening import open_table
-from etl_platform.adapters.reading.tabular import Table
-from etl_platform.core.contract_reader import parse_contract
-from etl_platform.core.contracts import Contract, ReferenceTable
-from etl_platform.core.rule_names import LINE, OVERFLOW
-from etl_platform.core.rules import DAMAGE, CompiledContract, compile_contract
+from etl_platform.engine.columns import DAMAGE, LINE, OVERFLOW
+from etl_platform.engine.contract.contract_reader import parse_contract
+from etl_platform.engine.contract.model import Contract, ReferenceTable
+from etl_platform.engine.reading.open_table import open_table
+from etl_platform.engine.reading.text_table import Table
+from etl_platform.engine.rules.compile_contract import CompiledContract, compile_contract
 
 PROJECT = Path(__file__).parents[2]
 CONTRACTS = PROJECT / "contracts"

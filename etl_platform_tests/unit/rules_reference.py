@@ -5,7 +5,7 @@ from collections import Counter
 from datetime import date, datetime
 from typing import Any
 
-from etl_platform.core.contracts import Column, ColumnType, Contract
+from etl_platform.engine.contract.model import Column, ColumnType, Contract
 
 INTEGER = re.compile(r"[+-]?[0-9]+")
 NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)")

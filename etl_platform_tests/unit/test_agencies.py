@@ -4,9 +4,9 @@ import argparse
 
 import pytest
 
-from etl_platform.core.agencies import Agency, agency_of
-from etl_platform.core.errors import PermanentError, UsageError
-from etl_platform.jobs.agencies import agency_id, choose_agency
+from etl_platform.application_db.agencies import Agency, agency_of
+from etl_platform.cli.jobs.agency_argument import agency_id, choose_agency
+from etl_platform.engine.errors import PermanentError, UsageError
 
 KNOWN = [
     Agency(10, "nm_albuquerque", "A"),

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from etl_platform.adapters.ahead import one_ahead
+from etl_platform.engine.reading.prefetch import one_ahead
 
 
 def counting(end: int, closed: threading.Event, fail_at: int | None = None) -> Iterator[int]:

@@ -12,14 +12,14 @@ from typing import Any
 import polars as pl
 import pytest
 
-from etl_platform.adapters.local_objects import LocalStore
-from etl_platform.api_ingestion import ApiIngester, ApiIngestion
-from etl_platform.core.api_records import load_json
-from etl_platform.core.api_sources import ApiResource, ApiSource, Incremental
-from etl_platform.core.contracts import Contract
-from etl_platform.core.deliveries import Cause, Outcome
-from etl_platform.core.errors import ApiAnswerError, TransientError
-from etl_platform.ingest import Attempt, Intake
+from etl_platform.deliveries.delivery import Cause, Outcome
+from etl_platform.deliveries.intake import Attempt, Intake
+from etl_platform.engine.contract.model import Contract
+from etl_platform.errors import ApiAnswerError, TransientError
+from etl_platform.rest_apis.ingestion import ApiIngester, ApiIngestion
+from etl_platform.rest_apis.records import load_json
+from etl_platform.rest_apis.source import ApiResource, ApiSource, Incremental
+from etl_platform.storage.local_store import LocalStore
 from etl_platform_tests.unit.making import contract_of, listing, text, typed
 
 THINGS = contract_of(

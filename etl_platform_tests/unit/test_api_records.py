@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from etl_platform.core.api_records import Matching, Number, Shape, cell, load_json, place_of
+from etl_platform.rest_apis.records import Matching, Number, Shape, cell, load_json, place_of
 from etl_platform_tests.unit.making import contract_of, text, typed
 
 THINGS = contract_of([text("id", primaryKey=True), text("name", synonyms=[{"synonym": "title"}]), typed("n", "number")])

@@ -9,12 +9,12 @@ from typing import Any
 import polars as pl
 import pytest
 
-from etl_platform.adapters.local_objects import LocalStore
-from etl_platform.api_ingestion import ApiIngester, ApiIngestion
-from etl_platform.core.api_records import load_json
-from etl_platform.core.api_sources import ApiResource, ApiSource, Incremental
-from etl_platform.core.deliveries import Cause
-from etl_platform.ingest import Attempt
+from etl_platform.deliveries.delivery import Cause
+from etl_platform.deliveries.intake import Attempt
+from etl_platform.rest_apis.ingestion import ApiIngester, ApiIngestion
+from etl_platform.rest_apis.records import load_json
+from etl_platform.rest_apis.source import ApiResource, ApiSource, Incremental
+from etl_platform.storage.local_store import LocalStore
 from etl_platform_tests.unit.making import contract_of, listing, text, typed
 
 THINGS = contract_of([text("id", primaryKey=True), typed("price", "number")])

@@ -4,12 +4,13 @@ from pathlib import Path
 
 import pytest
 
-from etl_platform.adapters.api_source_files import load_source, load_sources
-from etl_platform.adapters.contract_files import load_contracts
-from etl_platform.cli import main
-from etl_platform.core.api_source_reader import parse_source
-from etl_platform.core.api_sources import ApiSource, Auth, AuthType, Incremental, Pagination, PagingType
-from etl_platform.core.errors import ContractError, SettingsError
+from etl_platform.cli.main import main
+from etl_platform.engine.contract.contract_folder import load_contracts
+from etl_platform.engine.errors import ContractError
+from etl_platform.errors import SettingsError
+from etl_platform.rest_apis.source import ApiSource, Auth, AuthType, Incremental, Pagination, PagingType
+from etl_platform.rest_apis.source_folder import load_source, load_sources
+from etl_platform.rest_apis.source_reader import parse_source
 from etl_platform.settings import Settings, read_secret
 from etl_platform_tests.unit.making import CONTRACTS, contract_of, custom, text
 

@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 
 import pytest
 
-from etl_platform.core.errors import TransientError
-from etl_platform.pipelines.arrivals import run_requests
+from etl_platform.defs.file_arrivals_sensor import run_requests
+from etl_platform.errors import TransientError
 from etl_platform.settings import Settings
 from etl_platform_tests.simulation.memory import MemoryQueue, MemoryStore
 from etl_platform_tests.simulation.world import MemoryPlatform

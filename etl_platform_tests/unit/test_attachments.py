@@ -4,10 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from etl_platform.adapters.light_s3 import can_name
-from etl_platform.core.agencies import Agency
-from etl_platform.core.attachments import (
-    AttachmentFile,
+from etl_platform.application_db.agencies import Agency
+from etl_platform.application_db.attachment_file import AttachmentFile
+from etl_platform.attachments.plan import (
     Listed,
     Problem,
     Status,
@@ -17,7 +16,8 @@ from etl_platform.core.attachments import (
     needs_memory,
     plan_copies,
 )
-from etl_platform.core.layout import MAX_KEY_BYTES, attachment_key, attachments_prefix, parse_attachment_key
+from etl_platform.aws.obstore_client import can_name
+from etl_platform.object_keys import MAX_KEY_BYTES, attachment_key, attachments_prefix, parse_attachment_key
 
 ANY_NAME = st.text(st.characters(codec=None, categories=None), max_size=400)
 

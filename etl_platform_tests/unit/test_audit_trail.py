@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from etl_platform.core import layout
-from etl_platform.core.deliveries import Cause, Outcome
-from etl_platform.core.events import ObjectCreated
-from etl_platform.ingest import Attempt
-from etl_platform.ledger import Ledger
+from etl_platform import object_keys
+from etl_platform.deliveries.delivery import Cause, Outcome
+from etl_platform.deliveries.intake import Attempt
+from etl_platform.deliveries.ledger import Ledger
+from etl_platform.deliveries.s3_events import ObjectCreated
 from etl_platform_tests.unit.intake_place import GOOD, REPROCESS, Place, things
 from etl_platform_tests.unit.making import listing
 
@@ -31,7 +31,7 @@ def reprocess(place: Place) -> list[Outcome]:
 
 
 def facts(place: Place) -> list[dict[str, Any]]:
-    return Ledger(place.store, "bucket").read(layout.FACTS)
+    return Ledger(place.store, "bucket").read(object_keys.FACTS)
 
 
 def shape(record: Mapping[str, Any]) -> dict[str, Any]:

@@ -4,7 +4,7 @@ import tracemalloc
 
 import pytest
 
-from etl_platform.adapters.aws import make_client
+from etl_platform.aws.clients import make_client
 from etl_platform.settings import Settings
 
 

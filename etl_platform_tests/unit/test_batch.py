@@ -3,24 +3,16 @@
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 
 import pytest
 
-from etl_platform.batch import (
-    MAX_HELD_S,
-    MAX_RETRY_DELAY_S,
-    RETRY_DELAY_S,
-    Failed,
-    HeldMessage,
-    Lease,
-    Threads,
-    work_batch,
-)
-from etl_platform.core.deliveries import Cause, Outcome
-from etl_platform.core.errors import TransientError
-from etl_platform.core.events import ObjectCreated
-from etl_platform.ingest import Attempt, Ingested
+from etl_platform.deliveries.batch import Failed, HeldMessage, work_batch
+from etl_platform.deliveries.delivery import Cause, Outcome
+from etl_platform.deliveries.intake import Attempt, Ingested
+from etl_platform.deliveries.s3_events import ObjectCreated
+from etl_platform.errors import TransientError
+from etl_platform.queue_work.lease import MAX_HELD_S, MAX_RETRY_DELAY_S, RETRY_DELAY_S, Lease, Receipt
+from etl_platform.queue_work.workers import Threads
 
 TIMEOUT_S = 300
 
@@ -180,7 +172,7 @@ class BeatingQueue(FakeQueue):
 
 def test_heartbeats_go_on_after_one_that_failed() -> None:
     queue = BeatingQueue()
-    with Lease(queue, [message("a"), message("b")], 0, Threads(1), time.time) as lease:
+    with Lease(queue, [Receipt("a", 0), Receipt("b", 0)], 0, Threads(1), lambda: 0.0) as lease:
         assert queue.beaten.wait(10)
         lease.release("a")
     assert queue.log[:3] == ["hide a,b 0"] * 3
@@ -188,7 +180,7 @@ def test_heartbeats_go_on_after_one_that_failed() -> None:
 
 def test_a_released_handle_is_hidden_no_more() -> None:
     log: list[str] = []
-    with Lease(FakeQueue(log), [message("a"), message("b")], TIMEOUT_S, Threads(1), time.time) as lease:
+    with Lease(FakeQueue(log), [Receipt("a", 0), Receipt("b", 0)], TIMEOUT_S, Threads(1), lambda: 0.0) as lease:
         lease.release("a")
         lease._beat()
     assert log == [f"hide a,b {TIMEOUT_S}", f"hide b {TIMEOUT_S}"]
@@ -197,8 +189,8 @@ def test_a_released_handle_is_hidden_no_more() -> None:
 def test_a_message_is_let_go_when_sqs_would_not_hide_it_for_another_timeout() -> None:
     log: list[str] = []
     now = MAX_HELD_S + 5_000.0
-    old = replace(message("old"), received_at=now - MAX_HELD_S + TIMEOUT_S - 1)
-    young = replace(message("young"), received_at=now - MAX_HELD_S + TIMEOUT_S)
+    old = Receipt("old", now - MAX_HELD_S + TIMEOUT_S - 1)
+    young = Receipt("young", now - MAX_HELD_S + TIMEOUT_S)
     with Lease(FakeQueue(log), [old, young], TIMEOUT_S, Threads(1), lambda: now):
         pass
     assert log == [f"hide young {TIMEOUT_S}"]

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from etl_platform.core.breaker import (
+from etl_platform.deliveries.circuit_breaker import (
     Breaker,
     Event,
     Limits,
@@ -19,8 +19,8 @@ from etl_platform.core.breaker import (
     status_of,
     step,
 )
-from etl_platform.core.deliveries import QueuedFile
-from etl_platform.core.events import ObjectCreated
+from etl_platform.deliveries.delivery import QueuedFile
+from etl_platform.deliveries.s3_events import ObjectCreated
 
 LIMITS = Limits(max_failures=5, cooldown_s=60)
 History = list[tuple[float, Event]]

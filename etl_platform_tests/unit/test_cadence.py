@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from etl_platform.adapters.local_objects import LocalStore
-from etl_platform.core.cadence import Cadence, LastFile, Standing, stand
-from etl_platform.expected_files import standings
-from etl_platform.ledger import Ledger, new_record
+from etl_platform.deliveries.ledger import Ledger, new_record
+from etl_platform.deliveries.reconcile.expected_files import standings
+from etl_platform.engine.contract.cadence import Cadence, LastFile, Standing, stand
+from etl_platform.storage.local_store import LocalStore
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 DAY = timedelta(days=1)

@@ -7,13 +7,12 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from etl_platform.adapters.reading import tabular
-from etl_platform.check import check_file, write_report
-from etl_platform.console import verdict
-from etl_platform.core.check_result import CheckResult
-from etl_platform.core.contracts import Contract
-from etl_platform.core.deliveries import Outcome
-from etl_platform.core.masking import HIDDEN, shape
+from etl_platform.cli.text_tables import verdict
+from etl_platform.engine.check import check_file, write_report
+from etl_platform.engine.contract.model import Contract
+from etl_platform.engine.privacy.masking import HIDDEN, shape
+from etl_platform.engine.reading import text_table
+from etl_platform.engine.result import CheckOutcome, CheckResult
 from etl_platform_tests.unit.making import contract_of, custom, listing, row_rule, text, typed
 
 COLUMNS = [
@@ -41,7 +40,12 @@ def check(out: Path, content: str, contract: Contract = CONTRACT) -> CheckResult
 
 def test_good_rows_are_typed_and_bad_rows_say_why(out: Path) -> None:
     result = check(out, HEAD + "a,Ann,2020-01-05,3\nb,bob,2020-13-01,-1\nc,,,\nc,Cy,2019-05-05,50\n")
-    assert (result.outcome, result.rows, result.accepted_rows, result.quarantined_rows) == (Outcome.ACCEPTED, 4, 1, 3)
+    assert (result.outcome, result.rows, result.accepted_rows, result.quarantined_rows) == (
+        CheckOutcome.ACCEPTED,
+        4,
+        1,
+        3,
+    )
     assert result.reasons == {
         "day.type": 1,
         "early_is_small": 1,
@@ -146,7 +150,7 @@ def test_a_shape_shows_form_and_no_content(value: str, masked: str) -> None:
 )
 def test_a_file_is_rejected_by_name_and_leaves_no_silver(out: Path, content: str, code: str) -> None:
     result = check(out, content)
-    assert result.outcome is Outcome.REJECTED
+    assert result.outcome is CheckOutcome.REJECTED
     assert [error["code"] for error in result.errors] == [code]
     assert not (out / "silver.parquet").exists()
     assert result.rows == result.accepted_rows + result.quarantined_rows
@@ -155,7 +159,7 @@ def test_a_file_is_rejected_by_name_and_leaves_no_silver(out: Path, content: str
 def test_too_many_bad_rows_reject_the_file_and_just_enough_do_not(out: Path) -> None:
     contract = contract_of(COLUMNS, customs=custom(maxRejectedPercent=50))
     good, bad = "g{},A,2020-01-05,1\n", ",A,2020-01-05,1\n"
-    assert check(out, HEAD + good.format(1) + bad, contract).outcome is Outcome.ACCEPTED
+    assert check(out, HEAD + good.format(1) + bad, contract).outcome is CheckOutcome.ACCEPTED
     result = check(out, HEAD + good.format(1) + bad * 2, contract)
     assert [error["code"] for error in result.errors] == ["too_many_bad_rows"]
     assert not (out / "silver.parquet").exists()
@@ -176,7 +180,7 @@ def test_running_twice_gives_the_same_bytes_whatever_the_chunks(out: Path, monke
     second = check(out, content)
     write_report(second, out)
     assert listing(out) == before
-    monkeypatch.setattr(tabular, "CHUNK_BYTES", 500)
+    monkeypatch.setattr(text_table, "CHUNK_BYTES", 500)
     small = check(out, content)
     for name in ("silver.parquet", "quarantine.parquet"):
         path = out.parent / name
@@ -186,7 +190,7 @@ def test_running_twice_gives_the_same_bytes_whatever_the_chunks(out: Path, monke
 
 
 def test_a_key_that_repeats_in_another_chunk_is_found(out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tabular, "CHUNK_BYTES", 200)
+    monkeypatch.setattr(text_table, "CHUNK_BYTES", 200)
     rows = [f'i{n},"A, ""{n}""",2020-01-05,{n}' for n in range(100)]
     rows[99] = rows[99].replace("i99", "i0", 1)
     assert check(out, HEAD + "\n".join(rows) + "\n").reasons == {"ident.unique": 2}

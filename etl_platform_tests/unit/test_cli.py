@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from etl_platform.cli import main
-from etl_platform.jobs import JOBS
+from etl_platform.cli.jobs import JOBS
+from etl_platform.cli.main import main
 from etl_platform.settings import Settings
 from etl_platform_tests.unit.making import CONTRACTS, PROJECT, contract_text, listing
 
@@ -317,11 +317,11 @@ def test_a_wrong_setting_is_one_clear_line(capsys: pytest.CaptureFixture[str], m
 def test_status_shows_what_arrived_newest_first(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, folder: Path
 ) -> None:
-    from etl_platform.adapters.contract_files import load_contracts
-    from etl_platform.adapters.local_objects import LocalStore
-    from etl_platform.core.deliveries import Cause
-    from etl_platform.core.events import ObjectCreated
-    from etl_platform.ingest import Attempt, Intake
+    from etl_platform.deliveries.delivery import Cause
+    from etl_platform.deliveries.intake import Attempt, Intake
+    from etl_platform.deliveries.s3_events import ObjectCreated
+    from etl_platform.engine.contract.contract_folder import load_contracts
+    from etl_platform.storage.local_store import LocalStore
 
     monkeypatch.setenv("LOCAL_S3_ROOT", "root")
     assert call(capsys, "status")[:2] == (0, call(capsys, "status")[1])
@@ -342,7 +342,7 @@ def test_status_shows_what_arrived_newest_first(
 def test_check_imports_neither_dagster_nor_boto3_nor_pandas(folder: Path) -> None:
     write("Officer_Detail.csv", ROSTER)
     script = (
-        "import sys\nfrom etl_platform.cli import main\ncode = main(['check', 'Officer_Detail.csv'])\n"
+        "import sys\nfrom etl_platform.cli.main import main\ncode = main(['check', 'Officer_Detail.csv'])\n"
         "print([m for m in ('dagster', 'boto3', 'botocore', 'pandas', 'sqlalchemy') if m in sys.modules], code)\n"
     )
     done = subprocess.run(

@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 import yaml
 
-from etl_platform.adapters.contract_files import contract_paths, load_contract, load_contracts
-from etl_platform.core.contract_reader import parse_contract
-from etl_platform.core.contracts import Contract, choose_contract
-from etl_platform.core.errors import ContractError
-from etl_platform.core.rules import compile_contract
+from etl_platform.engine.contract.contract_folder import contract_paths, load_contract, load_contracts
+from etl_platform.engine.contract.contract_reader import parse_contract
+from etl_platform.engine.contract.model import Contract, choose_contract
+from etl_platform.engine.errors import ContractError
+from etl_platform.engine.rules.compile_contract import compile_contract
 from etl_platform_tests.unit.making import CONTRACTS, contract_data, custom, text
 
 

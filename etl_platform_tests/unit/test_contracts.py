@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 import yaml
 
-from etl_platform.core.cadence import Cadence
-from etl_platform.core.contract_reader import parse_contract
-from etl_platform.core.contract_yaml import load_located
-from etl_platform.core.contracts import Contract
-from etl_platform.core.errors import ContractError
-from etl_platform.core.rule_names import contract_rules
-from etl_platform.core.rules import compile_contract
+from etl_platform.engine.contract.cadence import Cadence
+from etl_platform.engine.contract.contract_reader import parse_contract
+from etl_platform.engine.contract.located_yaml import load_located
+from etl_platform.engine.contract.model import Contract
+from etl_platform.engine.errors import ContractError
+from etl_platform.engine.rules.compile_contract import compile_contract
+from etl_platform.engine.rules.rule_names import contract_rules
 from etl_platform_tests.unit.making import (
     contract_data,
     contract_of,

@@ -11,15 +11,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from etl_platform.adapters import quarantine_files
-from etl_platform.adapters.quarantine_files import export_csv, quarantined_rows, read_corrections, row_changes
-from etl_platform.check import check_file
-from etl_platform.core.check_result import CheckResult
-from etl_platform.core.contracts import Contract
-from etl_platform.core.corrections import Corrections, GivenRow, Quarantined, by_delivery, read_given, resolve
-from etl_platform.core.deliveries import Outcome
-from etl_platform.core.errors import UsageError
-from etl_platform.split import QUARANTINE, SILVER
+from etl_platform.engine.check import check_file
+from etl_platform.engine.contract.model import Contract
+from etl_platform.engine.corrections import Corrections, GivenRow, Quarantined, by_delivery, read_given, resolve
+from etl_platform.engine.errors import UsageError
+from etl_platform.engine.output import quarantine_files
+from etl_platform.engine.output.quarantine_files import export_csv, quarantined_rows, read_corrections, row_changes
+from etl_platform.engine.result import CheckOutcome, CheckResult
+from etl_platform.engine.split import QUARANTINE, SILVER
 from etl_platform_tests.unit.making import contract_of, custom, text, typed
 
 CELLS = st.text(st.sampled_from("ab19 =+-@'\t\r\n\",;é"), max_size=8)
@@ -194,7 +193,7 @@ def test_rows_go_to_the_delivery_that_they_name_or_to_the_only_one() -> None:
 def test_a_corrected_row_is_held_against_every_rule(tmp_path: Path) -> None:
     content = b"ident,size\na,1\n,2\nc,many\n"
     found = check(tmp_path, content, things(), {(None, 3): {"ident": "b"}, (None, 4): {"size": "lots"}})
-    assert (found.outcome, found.reasons) == (Outcome.ACCEPTED, {"size.type": 1})
+    assert (found.outcome, found.reasons) == (CheckOutcome.ACCEPTED, {"size.type": 1})
     assert pl.read_parquet(tmp_path / SILVER)["ident"].to_list() == ["a", "b"]
     assert pl.read_parquet(tmp_path / QUARANTINE)["size"].to_list() == ["lots"]
     assert found.dialect["corrected_rows"] == 2

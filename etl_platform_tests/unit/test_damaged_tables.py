@@ -4,11 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from etl_platform.adapters.reading import tabular
-from etl_platform.core.errors import UnreadableFileError
-from etl_platform.core.reading import parsing
-from etl_platform.core.rule_names import BAD_QUOTE, LINE, OVERFLOW, TOO_FEW, TOO_MANY
-from etl_platform.core.rules import DAMAGE
+from etl_platform.engine.columns import BAD_QUOTE, DAMAGE, LINE, OVERFLOW, TOO_FEW, TOO_MANY
+from etl_platform.engine.errors import UnreadableFileError
+from etl_platform.engine.reading import parse_chunk, text_table
 from etl_platform_tests.unit.making import cells_of, contract_of, read_back, text
 
 CONTRACT = contract_of([text("ident"), text("label"), text("remark")])
@@ -16,9 +14,9 @@ HEAD = b"ident,label,remark\n"
 
 
 def small_chunks(monkeypatch: pytest.MonkeyPatch, row_bytes: int = 32 << 20) -> None:
-    monkeypatch.setattr(tabular, "CHUNK_BYTES", 50)
-    monkeypatch.setattr(tabular, "MAX_ROW_BYTES", row_bytes)
-    monkeypatch.setattr(parsing, "MAX_ROW_BYTES", row_bytes)
+    monkeypatch.setattr(text_table, "CHUNK_BYTES", 50)
+    monkeypatch.setattr(text_table, "MAX_ROW_BYTES", row_bytes)
+    monkeypatch.setattr(parse_chunk, "MAX_ROW_BYTES", row_bytes)
 
 
 @pytest.fixture

@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 import yaml
 
-from etl_platform.core.contract_reader import parse_contract
-from etl_platform.core.dataset_rules import Measure
-from etl_platform.core.errors import ContractError
+from etl_platform.engine.contract.contract_reader import parse_contract
+from etl_platform.engine.contract.dataset_rules import Measure
+from etl_platform.engine.errors import ContractError
 from etl_platform_tests.unit.making import contract_data, contract_of, contract_text, custom, row_rule, text
 
 GOOD = contract_text(

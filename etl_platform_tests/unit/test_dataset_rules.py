@@ -10,14 +10,15 @@ import yaml
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from etl_platform.adapters.reading import tabular
-from etl_platform.check import check_file
-from etl_platform.cli import main
-from etl_platform.console import verdict
-from etl_platform.core.check_result import CheckResult
-from etl_platform.core.dataset_rules import OPERATORS, ColumnFacts, hold
-from etl_platform.core.deliveries import Outcome
-from etl_platform.core.masking import HIDDEN
+from etl_platform.cli.main import main
+from etl_platform.cli.text_tables import verdict
+from etl_platform.deliveries.delivery import Outcome
+from etl_platform.engine.check import check_file
+from etl_platform.engine.contract.dataset_rules import OPERATORS
+from etl_platform.engine.privacy.masking import HIDDEN
+from etl_platform.engine.reading import text_table
+from etl_platform.engine.result import CheckOutcome, CheckResult
+from etl_platform.engine.rules.dataset_verdicts import ColumnFacts, hold
 from etl_platform_tests.unit.intake_place import REPROCESS, Place
 from etl_platform_tests.unit.making import contract_data, contract_of, custom, text, typed
 
@@ -155,7 +156,7 @@ def test_the_rows_of_a_file_are_counted_with_those_it_refuses(
 def test_empty_cells_are_counted_after_null_tokens_and_over_all_chunks(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, chunk_bytes: int
 ) -> None:
-    monkeypatch.setattr(tabular, "CHUNK_BYTES", chunk_bytes)
+    monkeypatch.setattr(text_table, "CHUNK_BYTES", chunk_bytes)
     cells = ["x", "", "N/A", "n/a", "y"] * 20
     content = "ident,note\n" + "".join(f"i{n},{cell}\n" for n, cell in enumerate(cells))
     rule = {"metric": "missingValues", "unit": "percent", "mustBeLessThan": 60}
@@ -187,7 +188,7 @@ def test_a_file_is_as_fresh_as_its_newest_date(tmp_path: Path, newest: str, stal
 def test_a_refused_row_s_date_still_counts(tmp_path: Path) -> None:
     content = "ident,day\na,2020-01-05\n,2026-02-28\n"
     result = check(tmp_path, content, [text("ident", required=True), typed("day", "date")], slaProperties=fresh("day"))
-    assert (result.outcome, result.quarantined_rows) == (Outcome.ACCEPTED, 1)
+    assert (result.outcome, result.quarantined_rows) == (CheckOutcome.ACCEPTED, 1)
 
 
 def test_a_classified_date_is_judged_and_not_said(tmp_path: Path) -> None:

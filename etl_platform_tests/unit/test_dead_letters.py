@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from etl_platform.core.dead_letters import Cause, Death, LastRun, explain, explain_email, goes_back
-from etl_platform.core.events import parse_message
+from etl_platform.deliveries.dead_letters.cause_of_death import Cause, Death, LastRun, explain, explain_email, goes_back
+from etl_platform.deliveries.s3_events import parse_message
 
 KEY = "from_client/nm_albuquerque/Officer_Detail.csv"
 EVENT = parse_message(json.dumps({"Records": [{"s3": {"bucket": {"name": "b"}, "object": {"key": KEY}}}]}))

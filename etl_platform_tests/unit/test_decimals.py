@@ -9,11 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from etl_platform.check import check_file
-from etl_platform.core.contracts import Contract
-from etl_platform.core.errors import ContractError
-from etl_platform.core.rule_names import REASONS, contract_rules
-from etl_platform.core.rules import compile_contract
+from etl_platform.engine.check import check_file
+from etl_platform.engine.columns import REASONS
+from etl_platform.engine.contract.model import Contract
+from etl_platform.engine.errors import ContractError
+from etl_platform.engine.rules.compile_contract import compile_contract
+from etl_platform.engine.rules.rule_names import contract_rules
 from etl_platform_tests.unit.making import checked, contract_of, custom, typed
 from etl_platform_tests.unit.rules_reference import MONEY, NUMBER
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from etl_platform.core.deliveries import Delivery, QueuedFile, SourceOrder, delivery_id, fit_runs, plan_runs
-from etl_platform.core.events import ObjectCreated
+from etl_platform.deliveries.delivery import Delivery, QueuedFile, SourceOrder, delivery_id, fit_runs, plan_runs
+from etl_platform.deliveries.s3_events import ObjectCreated
 
 NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)
 

@@ -3,7 +3,7 @@
 import socket
 from pathlib import Path
 
-from etl_platform.cli import main
+from etl_platform.cli.main import main
 from etl_platform.local.dev import _start_gateway
 from etl_platform.local.samples import build_samples, keep_samples
 from etl_platform.local.stack import Stack

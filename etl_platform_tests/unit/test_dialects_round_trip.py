@@ -10,12 +10,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from etl_platform.adapters.reading import tabular
-from etl_platform.core.errors import UnreadableFileError
-from etl_platform.core.reading.parsing import Grid, ReadNotes, parse_chunk, parse_rows
-from etl_platform.core.reading.structure import scan
-from etl_platform.core.rule_names import LINE
-from etl_platform.core.rules import DAMAGE
+from etl_platform.engine.columns import DAMAGE, LINE
+from etl_platform.engine.errors import UnreadableFileError
+from etl_platform.engine.reading import text_table
+from etl_platform.engine.reading.parse_chunk import Grid, ReadNotes, parse_chunk, parse_rows
+from etl_platform.engine.reading.quote_scan import scan
 from etl_platform_tests.unit.making import cells_of, contract_of, read_back, text
 
 CONTRACT = contract_of([text("ident"), text("label"), text("remark")])
@@ -55,7 +54,7 @@ def written(rows: list[tuple[str, ...]], delimiter: str, line_end: str, quoting:
 
 @pytest.fixture(params=[48, 1 << 22], ids=["tiny chunks", "real chunks"])
 def chunk_sizes(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tabular, "CHUNK_BYTES", request.param)
+    monkeypatch.setattr(text_table, "CHUNK_BYTES", request.param)
 
 
 @QUIET

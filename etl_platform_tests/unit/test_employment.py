@@ -12,13 +12,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from etl_platform.adapters.contract_files import load_contracts
-from etl_platform.adapters.copied_rows import CopiedRows
-from etl_platform.core.cells.silver_types import dtype
-from etl_platform.core.employment import SCHEMA, Review, csv_bytes, typed
-from etl_platform.core.employment_findings import Finding, Oddity
-from etl_platform.core.errors import PermanentError
-from etl_platform.core.spreadsheet_cells import guarded, unguarded
+from etl_platform.application_db.copied_rows import CopiedRows
+from etl_platform.employment.oddities import Finding, Oddity
+from etl_platform.employment.periods import SCHEMA, Review, csv_bytes, typed
+from etl_platform.engine.contract.contract_folder import load_contracts
+from etl_platform.engine.errors import PermanentError
+from etl_platform.engine.output.formula_guard import guarded, unguarded
+from etl_platform.engine.values.silver_types import dtype
 from etl_platform.settings import Settings
 
 CONTRACT = load_contracts(Settings().contracts_dir)["employment_history"]

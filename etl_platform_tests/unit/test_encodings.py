@@ -8,8 +8,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from etl_platform.core.errors import UnreadableFileError
-from etl_platform.core.rule_names import LINE
+from etl_platform.engine.columns import LINE
+from etl_platform.engine.errors import UnreadableFileError
 from etl_platform_tests.unit.making import cells_of, contract_of, read_back, text
 
 COLUMNS = [text("ident"), text("label"), text("remark")]

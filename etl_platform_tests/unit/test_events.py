@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from etl_platform.core.events import ObjectCreated, ParsedMessage, parse_message
+from etl_platform.deliveries.s3_events import ObjectCreated, ParsedMessage, parse_message
 
 KEY = "from_client/nm_albuquerque/Officer_Detail.csv"
 CREATED = ObjectCreated("bucket", KEY, "v1", "e1", 10, "00AB", "2026-01-05T00:00:00.000Z")

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from etl_platform.core.cells.exact_integers import exact_integers, from_tree, to_tree
-from etl_platform.core.errors import ContractError
-from etl_platform.core.rule_names import REASONS
+from etl_platform.engine.columns import REASONS
+from etl_platform.engine.errors import ContractError
+from etl_platform.engine.values.exact_integers import exact_integers, from_tree, to_tree
 from etl_platform_tests.unit.making import checked, contract_of, row_rule, text, typed
 
 GREATEST, LEAST = 2**63 - 1, -(2**63)

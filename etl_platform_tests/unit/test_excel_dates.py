@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from etl_platform.core.rule_names import REASONS
+from etl_platform.engine.columns import REASONS
 from etl_platform_tests.unit.making import checked, contract_of, custom, typed
 
 CONTRACT = contract_of(

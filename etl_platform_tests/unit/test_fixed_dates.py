@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from etl_platform.core.cells.fixed_dates import is_fixed, read_fixed
+from etl_platform.engine.values.fixed_dates import is_fixed, read_fixed
 
 PATTERNS = {
     "yyyy-MM-dd": re.compile(r"(?P<y>[0-9]{4})-(?P<m>[0-9]{2})-(?P<d>[0-9]{2})"),

@@ -10,14 +10,14 @@ import pytest
 
 from benchmarks.mutate import CONTRACT as FUZZ_CONTRACT
 from benchmarks.mutate import make_case
-from etl_platform.adapters.reading import tabular, workbook
-from etl_platform.check import check_file
-from etl_platform.core.contract_reader import parse_contract
-from etl_platform.core.errors import ContractError, UnreadableFileError
-from etl_platform.core.reading.headers import unique_names
-from etl_platform.core.reading.parsing import MAX_ROW_BYTES
-from etl_platform.core.rule_names import LINE, TOO_FEW
-from etl_platform.core.rules import compile_contract
+from etl_platform.engine.check import check_file
+from etl_platform.engine.columns import LINE, TOO_FEW
+from etl_platform.engine.contract.contract_reader import parse_contract
+from etl_platform.engine.errors import ContractError, UnreadableFileError
+from etl_platform.engine.reading import text_table, workbook
+from etl_platform.engine.reading.headers import unique_names
+from etl_platform.engine.reading.parse_chunk import MAX_ROW_BYTES
+from etl_platform.engine.rules.compile_contract import compile_contract
 from etl_platform_tests.unit.making import cells_of, contract_of, custom, read_back, text, typed
 
 CONTRACT = contract_of([text("ident"), text("label"), text("remark")])
@@ -42,7 +42,7 @@ def path(tmp_path: Path) -> Path:
 def test_no_row_is_lost_below_lines_that_end_in_different_ways(
     path: Path, monkeypatch: pytest.MonkeyPatch, head: bytes, block: int
 ) -> None:
-    monkeypatch.setattr(tabular, "CHUNK_BYTES", block)
+    monkeypatch.setattr(text_table, "CHUNK_BYTES", block)
     line_end = head[-1:] if head.endswith(b"\r") else head[head.rindex(b"k") + 1 :]
     path.write_bytes(head + line_end.join([b"1,a,b", b"2,c,d", b""]))
     _, frame = read_back(path, CONTRACT)
@@ -153,8 +153,8 @@ def test_a_header_wider_than_a_table_is_refused(path: Path) -> None:
 def test_a_line_without_end_is_called_what_it_is(
     path: Path, monkeypatch: pytest.MonkeyPatch, sign: bytes, code: str
 ) -> None:
-    monkeypatch.setattr(tabular, "CHUNK_BYTES", 50)
-    monkeypatch.setattr(tabular, "MAX_ROW_BYTES", 400)
+    monkeypatch.setattr(text_table, "CHUNK_BYTES", 50)
+    monkeypatch.setattr(text_table, "MAX_ROW_BYTES", 400)
     path.write_bytes(b"ident,label,remark\n1,a,b\n2," + sign + b"x" * 2_000)
     with pytest.raises(UnreadableFileError) as caught:
         read_back(path, CONTRACT)

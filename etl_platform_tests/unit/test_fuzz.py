@@ -9,16 +9,15 @@ from benchmarks.awkward import Awkward, corpus
 from benchmarks.fuzz import examine
 from benchmarks.mutate import make_case
 from benchmarks.reading import WRONG, engine, judge
-from etl_platform.adapters.reading import tabular
-from etl_platform.core.reading import parsing
-from etl_platform.core.rule_names import LINE
+from etl_platform.engine.columns import LINE
+from etl_platform.engine.reading import parse_chunk, text_table
 from etl_platform_tests.unit.making import cells_of, contract_of, read_back, text
 
 
 def test_damaged_files_end_as_outcomes_or_named_rejections_that_add_up(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tabular, "CHUNK_BYTES", tabular.CHUNK_BYTES)
+    monkeypatch.setattr(text_table, "CHUNK_BYTES", text_table.CHUNK_BYTES)
     found = [examine(make_case(3, number), number, tmp_path) for number in range(300)]
     assert {outcome for outcome, _ in found} >= {"accepted", "archive_damaged", "unclosed_quote", "no_header_match"}
     assert sum(compared for _, compared in found) > 30
@@ -33,7 +32,7 @@ def test_no_awkward_file_is_read_wrong_in_silence(tmp_path: Path, case: Awkward)
 
 
 def test_many_damaged_rows_are_read_in_several_goes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(parsing, "MAX_SLOW_ROWS", 7)
+    monkeypatch.setattr(parse_chunk, "MAX_SLOW_ROWS", 7)
     dice = random.Random(1)
     rows = [(str(n), *(("a", "Peña")[dice.randrange(2)],) * dice.randrange(3)) for n in range(100)]
     path = tmp_path / "delivery"

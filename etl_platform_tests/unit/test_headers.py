@@ -8,13 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from etl_platform.adapters.reading import tabular
-from etl_platform.check import check_file
-from etl_platform.core.errors import UnreadableFileError
-from etl_platform.core.reading.headers import join_rows, named_header
-from etl_platform.core.rule_names import LINE
-from etl_platform.core.rules import DAMAGE
-from etl_platform.split import SILVER
+from etl_platform.engine.check import check_file
+from etl_platform.engine.columns import DAMAGE, LINE
+from etl_platform.engine.errors import UnreadableFileError
+from etl_platform.engine.reading import text_table
+from etl_platform.engine.reading.headers import join_rows, named_header
+from etl_platform.engine.split import SILVER
 from etl_platform_tests.unit.making import cells_of, contract_of, custom, read_back, text
 from etl_platform_tests.unit.test_packed_files import workbook
 
@@ -196,7 +195,7 @@ def test_two_names_for_one_column_are_a_doubt_whatever_they_hold(path: Path) -> 
 def test_the_mark_of_a_file_put_below_another_without_its_header_is_in_no_cell(
     path: Path, encoding: str, end: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tabular, "CHUNK_BYTES", 64)
+    monkeypatch.setattr(text_table, "CHUNK_BYTES", 64)
     upper, plain, quoted = (f"{row}{end}" for row in (",".join(KNOWN), "7,a,\ufeffb,c", '"8, ""x""",a,b,c'))
     path.write_bytes((upper + plain).encode(encoding) + plain.encode(encoding) * 9 + quoted.encode(encoding) * 9)
     result = check_file(path, CONTRACT, path.parent)
@@ -209,7 +208,7 @@ def test_the_mark_of_a_file_put_below_another_without_its_header_is_in_no_cell(
 def test_a_key_behind_the_mark_of_a_file_put_below_another_is_the_same_key(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tabular, "CHUNK_BYTES", 64)
+    monkeypatch.setattr(text_table, "CHUNK_BYTES", 64)
     upper, lower = ("".join(f"{n},a,b,c\n" for n in numbers) for numbers in (range(40), (7, *range(40, 60))))
     path.write_bytes(f"{','.join(KNOWN)}\n{upper}".encode() + lower.encode("utf-8-sig"))
     contract = contract_of([text("officer_id", unique=True), *COLUMNS[1:]])

@@ -3,7 +3,7 @@
 from itertools import permutations
 from typing import Any
 
-from etl_platform.core.history import histories
+from etl_platform.deliveries.history import histories
 
 KEY = "from_client/nm_albuquerque/Officer_Detail.csv"
 

@@ -14,8 +14,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from etl_platform.adapters.reading import tabular
-from etl_platform.core.errors import UnreadableFileError
+from etl_platform.engine.errors import UnreadableFileError
+from etl_platform.engine.reading import text_table
 from etl_platform_tests.unit.making import PROJECT, contract_of, read_back, text
 
 CONTRACT = contract_of([text("ident"), text("label"), text("remark")])
@@ -86,7 +86,7 @@ def test_random_text_is_read_or_refused(tmp_path: Path, content: str, head: bool
 def test_a_good_file_with_bytes_changed_cut_or_doubled_is_read_or_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
-    monkeypatch.setattr(tabular, "CHUNK_BYTES", 50)
+    monkeypatch.setattr(text_table, "CHUNK_BYTES", 50)
     path, dice = tmp_path / "delivery", random.Random(kind)
     for _ in range(60):
         content = bytearray(GOOD[kind])
@@ -128,8 +128,8 @@ def test_one_forgotten_cell_far_away_does_not_exhaust_memory(tmp_path: Path) -> 
     path = tmp_path / "far.xlsx"
     book.save(path)
     script = (
-        "import sys\nfrom pathlib import Path\nfrom etl_platform.adapters.reading.opening import open_table\n"
-        "from etl_platform.core.errors import UnreadableFileError\n"
+        "import sys\nfrom pathlib import Path\nfrom etl_platform.engine.reading.open_table import open_table\n"
+        "from etl_platform.engine.errors import UnreadableFileError\n"
         "try:\n    print(sum(b.height for b in open_table(Path(sys.argv[1]), None).batches()))\n"
         "except UnreadableFileError as error:\n    print(error.code)\n"
     )

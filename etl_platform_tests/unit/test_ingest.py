@@ -7,8 +7,8 @@ from typing import Any
 import polars as pl
 import pytest
 
-from etl_platform.core.deliveries import Outcome
-from etl_platform.core.events import ObjectCreated
+from etl_platform.deliveries.delivery import Outcome
+from etl_platform.deliveries.s3_events import ObjectCreated
 from etl_platform_tests.unit.intake_place import EVENT, GOOD, KEY, Place, things
 from etl_platform_tests.unit.making import listing
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from etl_platform.core import layout
+from etl_platform import object_keys
 
 NAMES = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=60) | st.sampled_from(
     [
@@ -38,7 +38,7 @@ SAFE = re.compile(r"[A-Za-z0-9._%~-]+")
 
 @given(NAMES)
 def test_a_segment_is_safe_and_short(name: str) -> None:
-    made = layout.segment(name)
+    made = object_keys.segment(name)
     assert SAFE.fullmatch(made)
     assert made not in {".", ".."}
     assert made.strip(".")
@@ -48,39 +48,39 @@ def test_a_segment_is_safe_and_short(name: str) -> None:
 @settings(max_examples=300)
 @given(NAMES, NAMES)
 def test_a_segment_is_injective(one: str, other: str) -> None:
-    assert (layout.segment(one) == layout.segment(other)) is (one == other)
+    assert (object_keys.segment(one) == object_keys.segment(other)) is (one == other)
 
 
 @pytest.mark.parametrize("pair", [("a b", "a+b"), ("a b", "a%20b"), (".", "%2E"), ("é" * 99, "é" * 100), ("A", "a")])
 def test_names_that_look_alike_get_segments_of_their_own(pair: tuple[str, str]) -> None:
-    assert layout.segment(pair[0]) != layout.segment(pair[1])
+    assert object_keys.segment(pair[0]) != object_keys.segment(pair[1])
 
 
 @given(st.text(st.sampled_from("abcXYZ019-_. +é"), min_size=1, max_size=12))
 def test_a_short_name_can_be_read_back_from_its_segment(name: str) -> None:
-    assert unquote(layout.segment(name)) == name
+    assert unquote(object_keys.segment(name)) == name
 
 
 @settings(max_examples=300)
 @given(NAMES, NAMES)
 def test_no_key_leaves_its_prefix_or_passes_the_limit(agency: str, file_name: str) -> None:
-    source = layout.parse_source_key(f"from_client/{agency}/{file_name}", "from_client/")
+    source = object_keys.parse_source_key(f"from_client/{agency}/{file_name}", "from_client/")
     assume(source is not None)
     assert source is not None
     dataset = "officer_detail"
     keys = {
-        layout.bronze_key(dataset, source.agency, IDENTITY, source.file_name): layout.bronze_prefix(
+        object_keys.bronze_key(dataset, source.agency, IDENTITY, source.file_name): object_keys.bronze_prefix(
             dataset, source.agency
         ),
-        layout.silver_key(dataset, source.agency, f"from_client/{agency}/{file_name}"): layout.silver_prefix(
+        object_keys.silver_key(dataset, source.agency, f"from_client/{agency}/{file_name}"): object_keys.silver_prefix(
             dataset, source.agency
         ),
-        layout.quarantine_key(dataset, source.agency, IDENTITY): f"quarantine/{dataset}/agency={source.agency}/",
-        layout.report_key(dataset, source.agency, IDENTITY): layout.report_prefix(dataset, source.agency),
+        object_keys.quarantine_key(dataset, source.agency, IDENTITY): f"quarantine/{dataset}/agency={source.agency}/",
+        object_keys.report_key(dataset, source.agency, IDENTITY): object_keys.report_prefix(dataset, source.agency),
     }
     for key, prefix in keys.items():
         assert key.startswith(prefix)
-        assert len(key.encode()) <= layout.MAX_KEY_BYTES
+        assert len(key.encode()) <= object_keys.MAX_KEY_BYTES
         parts = key.split("/")
         assert not {"", ".", ".."} & set(parts)
         assert len(parts) == prefix.count("/") + (2 if prefix.startswith("bronze") else 1)
@@ -88,42 +88,48 @@ def test_no_key_leaves_its_prefix_or_passes_the_limit(agency: str, file_name: st
 
 @given(NAMES, NAMES.filter(lambda name: "/" not in name))
 def test_a_bronze_key_can_be_taken_apart_again(agency: str, file_name: str) -> None:
-    segment = layout.segment(agency)
-    key = layout.bronze_key("officer_detail", segment, IDENTITY, file_name)
-    assert layout.parse_delivery_object(key) == layout.DeliveryObject("officer_detail", segment, IDENTITY)
+    segment = object_keys.segment(agency)
+    key = object_keys.bronze_key("officer_detail", segment, IDENTITY, file_name)
+    assert object_keys.parse_delivery_object(key) == object_keys.DeliveryObject("officer_detail", segment, IDENTITY)
     if len(file_name.encode()) < 800 and file_name.strip("."):
-        assert layout.base_name(key) == file_name
+        assert object_keys.base_name(key) == file_name
 
 
 @given(NAMES)
 def test_what_is_named_by_its_delivery_says_so(agency: str) -> None:
-    place = "officer_detail", layout.segment(agency), IDENTITY
-    whose = layout.DeliveryObject(*place)
-    assert layout.parse_delivery_object(layout.quarantine_key(*place)) == whose
-    assert layout.parse_delivery_object(layout.corrections_key(*place, 12_345)) == whose
-    assert layout.parse_delivery_object(layout.report_key(*place)) == whose
-    assert layout.parse_delivery_object(layout.report_key(*place, "5")) == replace(whose, attempt_id="5")
-    assert layout.parse_delivery_object(layout.fact_key(*place, "superseded")) is None
-    assert layout.parse_ignored_key(layout.ignored_key(IDENTITY)) == IDENTITY
-    assert layout.report_key(*place, "5").startswith(layout.report_prefix(*place))
+    place = "officer_detail", object_keys.segment(agency), IDENTITY
+    whose = object_keys.DeliveryObject(*place)
+    assert object_keys.parse_delivery_object(object_keys.quarantine_key(*place)) == whose
+    assert object_keys.parse_delivery_object(object_keys.corrections_key(*place, 12_345)) == whose
+    assert object_keys.parse_delivery_object(object_keys.report_key(*place)) == whose
+    assert object_keys.parse_delivery_object(object_keys.report_key(*place, "5")) == replace(whose, attempt_id="5")
+    assert object_keys.parse_delivery_object(object_keys.fact_key(*place, "superseded")) is None
+    assert object_keys.parse_ignored_key(object_keys.ignored_key(IDENTITY)) == IDENTITY
+    assert object_keys.report_key(*place, "5").startswith(object_keys.report_prefix(*place))
 
 
-@pytest.mark.parametrize("layer", layout.LAYERS)
+@pytest.mark.parametrize("layer", object_keys.LAYERS)
 def test_a_folder_is_of_a_dataset_or_of_a_partition(layer: str) -> None:
-    assert layout.parse_folder(layout.partition_prefix(layer, "d")) == layout.Folder("d")
-    assert layout.parse_folder(layout.partition_prefix(layer, "d", "a")) == layout.Folder("d", "a")
+    assert object_keys.parse_folder(object_keys.partition_prefix(layer, "d")) == object_keys.Folder("d")
+    assert object_keys.parse_folder(object_keys.partition_prefix(layer, "d", "a")) == object_keys.Folder("d", "a")
 
 
 @pytest.mark.parametrize(
     "prefix",
-    [layout.IGNORED_REPORTS, layout.FACTS, "quarantine/_corrections/", layout.corrections_prefix("d", "a"), "emails/"],
+    [
+        object_keys.IGNORED_REPORTS,
+        object_keys.FACTS,
+        "quarantine/_corrections/",
+        object_keys.corrections_prefix("d", "a"),
+        "emails/",
+    ],
 )
 def test_what_lies_beside_the_datasets_is_none(prefix: str) -> None:
-    assert layout.parse_folder(prefix) is None
+    assert object_keys.parse_folder(prefix) is None
 
 
 def test_a_name_that_is_cut_keeps_its_extension() -> None:
-    key = layout.bronze_key("officer_detail", "a" * 100, IDENTITY, "é" * 500 + ".csv.gz")
+    key = object_keys.bronze_key("officer_detail", "a" * 100, IDENTITY, "é" * 500 + ".csv.gz")
     assert len(key.encode()) <= 1_024
     assert key.endswith("é.csv.gz")
 
@@ -140,7 +146,7 @@ def test_a_name_that_is_cut_keeps_its_extension() -> None:
     ],
 )
 def test_what_is_no_bronze_key_is_not_taken_for_one(key: str) -> None:
-    assert layout.parse_delivery_object(key) is None
+    assert object_keys.parse_delivery_object(key) is None
 
 
 @pytest.mark.parametrize(
@@ -161,7 +167,7 @@ def test_what_is_no_bronze_key_is_not_taken_for_one(key: str) -> None:
     ],
 )
 def test_agency_and_file_name_of_a_source_key(key: str, expected: tuple[str, str] | None) -> None:
-    found = layout.parse_source_key(key, "from_client/")
+    found = object_keys.parse_source_key(key, "from_client/")
     assert (found and (found.agency, found.file_name)) == expected
 
 
@@ -176,19 +182,19 @@ def test_agency_and_file_name_of_a_source_key(key: str, expected: tuple[str, str
     )
 )
 def test_every_source_key_has_a_silver_key_of_its_own(keys: list[str]) -> None:
-    one, other = (layout.silver_key("d", "a", f"from_client/a/{key}") for key in keys)
+    one, other = (object_keys.silver_key("d", "a", f"from_client/a/{key}") for key in keys)
     assert one.casefold() != other.casefold()
 
 
 def test_what_the_platform_writes_lies_under_a_prefix_that_is_never_a_source() -> None:
     written = [
-        layout.bronze_key("d", "a", IDENTITY, "x"),
-        layout.silver_key("d", "a", "k"),
-        layout.quarantine_key("d", "a", IDENTITY),
-        layout.report_key("d", "a", IDENTITY, "5"),
-        layout.ignored_key(IDENTITY),
-        layout.email_key("a", "m", datetime(2026, 1, 1, tzinfo=UTC)),
-        layout.attachment_key("a", 1, "x"),
-        layout.attachments_metadata_key("a", "csv"),
+        object_keys.bronze_key("d", "a", IDENTITY, "x"),
+        object_keys.silver_key("d", "a", "k"),
+        object_keys.quarantine_key("d", "a", IDENTITY),
+        object_keys.report_key("d", "a", IDENTITY, "5"),
+        object_keys.ignored_key(IDENTITY),
+        object_keys.email_key("a", "m", datetime(2026, 1, 1, tzinfo=UTC)),
+        object_keys.attachment_key("a", 1, "x"),
+        object_keys.attachments_metadata_key("a", "csv"),
     ]
-    assert all(key.startswith(layout.WRITTEN_PREFIXES) for key in written)
+    assert all(key.startswith(object_keys.WRITTEN_PREFIXES) for key in written)

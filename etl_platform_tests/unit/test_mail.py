@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from etl_platform.core.layout import MAX_KEY_BYTES, email_day_prefix, email_key, parse_email_key, segment
-from etl_platform.core.mail import FIELDS, ArchivedEmail, Poison, is_same_email, read_email, user_of
+from etl_platform.emails.document import FIELDS, ArchivedEmail, Poison, is_same_email, read_email, user_of
+from etl_platform.object_keys import MAX_KEY_BYTES, email_day_prefix, email_key, parse_email_key, segment
 
 EMAIL = {
     "email_subject": "Subject",

@@ -10,14 +10,14 @@ from typing import Any
 import polars as pl
 import pytest
 
-from etl_platform.adapters.reading import archives
-from etl_platform.check import check_file
-from etl_platform.console import verdict
-from etl_platform.core.check_result import CheckResult
-from etl_platform.core.errors import UnreadableFileError
-from etl_platform.core.reading import members as choosing
-from etl_platform.core.rule_names import LINE, MEMBER, REASONS
-from etl_platform.split import QUARANTINE, SILVER
+from etl_platform.cli.text_tables import verdict
+from etl_platform.engine.check import check_file
+from etl_platform.engine.columns import LINE, MEMBER, REASONS
+from etl_platform.engine.errors import UnreadableFileError
+from etl_platform.engine.reading import archives
+from etl_platform.engine.reading import zip_members as choosing
+from etl_platform.engine.result import CheckResult
+from etl_platform.engine.split import QUARANTINE, SILVER
 from etl_platform_tests.unit.making import cells_of, contract_of, custom, read_back, text, typed
 from etl_platform_tests.unit.test_packed_files import workbook, zipped
 

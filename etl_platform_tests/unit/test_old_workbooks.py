@@ -9,9 +9,9 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from etl_platform.check import check_file
-from etl_platform.core.errors import UnreadableFileError
-from etl_platform.split import SILVER
+from etl_platform.engine.check import check_file
+from etl_platform.engine.errors import UnreadableFileError
+from etl_platform.engine.split import SILVER
 from etl_platform_tests.unit.making import cells_of, contract_of, read_back, text, typed
 
 CONTRACT = contract_of([text("ident"), text("label"), text("remark")])

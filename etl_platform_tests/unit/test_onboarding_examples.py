@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from etl_platform.cli import main
+from etl_platform.cli.main import main
 from etl_platform.settings import Settings
 from etl_platform_tests.unit.making import PROJECT
 

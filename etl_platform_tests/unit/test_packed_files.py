@@ -10,10 +10,10 @@ from typing import Any
 import openpyxl
 import pytest
 
-from etl_platform.adapters.reading import archives
-from etl_platform.adapters.reading import workbook as workbooks
-from etl_platform.core.errors import UnreadableFileError
-from etl_platform.core.rule_names import LINE
+from etl_platform.engine.columns import LINE
+from etl_platform.engine.errors import UnreadableFileError
+from etl_platform.engine.reading import archives
+from etl_platform.engine.reading import workbook as workbooks
 from etl_platform_tests.unit.making import cells_of, contract_of, read_back, text
 
 CONTRACT = contract_of([text("ident"), text("label"), text("remark")])

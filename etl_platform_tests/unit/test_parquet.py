@@ -5,7 +5,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from etl_platform.adapters.parquet import ROW_GROUP_CELLS, ROW_GROUP_ROWS, ParquetSink, row_group_rows
+from etl_platform.engine.output.parquet import ROW_GROUP_CELLS, ROW_GROUP_ROWS, ParquetSink, row_group_rows
 
 FULL_DISK = Path("/dev/full")
 

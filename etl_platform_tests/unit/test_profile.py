@@ -7,12 +7,12 @@ from typing import Any
 import polars as pl
 import pytest
 
-from etl_platform.adapters.reading import tabular
-from etl_platform.check import check_file, profile_file
-from etl_platform.core.contracts import Contract
-from etl_platform.core.deliveries import Outcome
-from etl_platform.core.profile import SKETCH_SIZE, Profiler
-from etl_platform.core.rules import KEY_SEED
+from etl_platform.engine.check import check_file, profile_file
+from etl_platform.engine.contract.model import Contract
+from etl_platform.engine.profile import SKETCH_SIZE, Profiler
+from etl_platform.engine.reading import text_table
+from etl_platform.engine.result import CheckOutcome
+from etl_platform.engine.rules.compile_contract import KEY_SEED
 from etl_platform_tests.unit.making import contract_of, custom, text, typed
 
 
@@ -39,7 +39,7 @@ def naive(values: list[str | None]) -> dict[str, Any]:
 def test_a_profile_gives_the_numbers_of_a_naive_count(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, chunk_bytes: int
 ) -> None:
-    monkeypatch.setattr(tabular, "CHUNK_BYTES", chunk_bytes)
+    monkeypatch.setattr(text_table, "CHUNK_BYTES", chunk_bytes)
     rows = [(f"é{n % 7}" if n % 5 else None, str(n % 50 - 9) if n % 4 else None) for n in range(300)]
     content = "word,size,secret\n" + "".join(f"{a or ''},{b or ''},S{n}\n" for n, (a, b) in enumerate(rows))
     contract = contract_of([text("word"), typed("size", "integer"), text("secret", classification="restricted")])
@@ -132,7 +132,7 @@ def test_any_header_can_be_profiled(tmp_path: Path, header: str) -> None:
     path = tmp_path / "x.csv"
     path.write_text(f"{header}\n1,2\n3,\n", "utf-8")
     result = profile_file(path)
-    assert (result.outcome, result.rows, len(result.profile)) == (Outcome.ACCEPTED, 2, 2)
+    assert (result.outcome, result.rows, len(result.profile)) == (CheckOutcome.ACCEPTED, 2, 2)
     assert [column["nulls"] for column in result.profile.values()] == [0, 1]
 
 

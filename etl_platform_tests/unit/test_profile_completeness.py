@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from etl_platform.adapters.reading import tabular
-from etl_platform.check import check_file
-from etl_platform.core.contracts import Contract
-from etl_platform.core.profile import DISTINCT_ERROR, SKETCH_SIZE
+from etl_platform.engine.check import check_file
+from etl_platform.engine.contract.model import Contract
+from etl_platform.engine.profile import DISTINCT_ERROR, SKETCH_SIZE
+from etl_platform.engine.reading import text_table
 from etl_platform_tests.unit.making import contract_of, custom, text, typed
 
 CELLS = ["x", "", "N/A", "n/a ", "   ", "\t", "y", " z "]
@@ -61,7 +61,7 @@ def test_empty_cells_are_the_nulls_that_held_nothing_but_white_space(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, chunk_bytes: int, customs: dict[str, Any], nulls: int, empty: int
 ) -> None:
     """Null tokens are told apart from them. White space that a column keeps as a value is not empty."""
-    monkeypatch.setattr(tabular, "CHUNK_BYTES", chunk_bytes)
+    monkeypatch.setattr(text_table, "CHUNK_BYTES", chunk_bytes)
     assert cells(tmp_path, CELLS * 5, customProperties=custom(**customs))["empty"] == empty * 5
 
 
@@ -106,7 +106,7 @@ def test_a_range_of_timestamps_is_told_in_iso(tmp_path: Path) -> None:
 def test_dates_have_a_histogram_whose_bins_hold_what_lies_between_their_edges(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, chunk_bytes: int
 ) -> None:
-    monkeypatch.setattr(tabular, "CHUNK_BYTES", chunk_bytes)
+    monkeypatch.setattr(text_table, "CHUNK_BYTES", chunk_bytes)
     moments = [day.isoformat() + ("" if kind == "date" else "T12:30:00") for day in DAYS]
     column = dated(tmp_path, [*moments, "", "soon"], kind)
     bins = column["histogram"]

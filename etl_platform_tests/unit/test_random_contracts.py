@@ -8,9 +8,9 @@ import polars as pl
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from etl_platform.check import check_file
-from etl_platform.core.rule_names import LINE
-from etl_platform.split import QUARANTINE, SILVER
+from etl_platform.engine.check import check_file
+from etl_platform.engine.columns import LINE
+from etl_platform.engine.split import QUARANTINE, SILVER
 from etl_platform_tests.unit.contract_reference import PATTERNS, expected
 from etl_platform_tests.unit.making import contract_of, custom, row_rule
 

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from etl_platform.adapters.local_objects import LocalStore
-from etl_platform.core import layout
-from etl_platform.core.reconciliation import Amiss, Finding
-from etl_platform.ledger import Ledger, Record
-from etl_platform.reconcile import Reconciled, Reconciler, event_of
+from etl_platform import object_keys
+from etl_platform.deliveries.ledger import Ledger, Record
+from etl_platform.deliveries.reconcile.discrepancies import Amiss, Finding
+from etl_platform.deliveries.reconcile.reconcile import Reconciled, Reconciler, event_of
+from etl_platform.storage.local_store import LocalStore
 from etl_platform_tests.unit.intake_place import EVENT, GOOD, REPROCESS, Place, things
 from etl_platform_tests.unit.making import listing
 
@@ -92,8 +92,8 @@ def objects_of(records: list[Record]) -> set[str]:
 
 def report_of(record: Record) -> str:
     if record["dataset"] is None:
-        return layout.ignored_key(record["delivery_id"])
-    return layout.report_key(record["dataset"], record["agency"], record["delivery_id"])
+        return object_keys.ignored_key(record["delivery_id"])
+    return object_keys.report_key(record["dataset"], record["agency"], record["delivery_id"])
 
 
 def expected(record: Record, gone: set[str]) -> Iterator[tuple[Amiss, str]]:
@@ -165,9 +165,9 @@ def test_silver_that_the_platform_did_not_write_is_stale(root: Path) -> None:
 
 def test_an_object_nobody_recorded_is_orphaned(root: Path) -> None:
     keys = [
-        layout.quarantine_key("things", "agency_a", "0" * 20),
-        layout.bronze_key("things", "agency_z", "1" * 20, "Things.csv"),
-        f"{layout.silver_prefix('things', 'agency_a')}strange.parquet",
+        object_keys.quarantine_key("things", "agency_a", "0" * 20),
+        object_keys.bronze_key("things", "agency_z", "1" * 20, "Things.csv"),
+        f"{object_keys.silver_prefix('things', 'agency_a')}strange.parquet",
     ]
     for key in keys:
         LocalStore(root).write("bucket", key, b"x")
@@ -192,5 +192,5 @@ def test_progress_counts_the_agencies(root: Path) -> None:
 def test_one_agency_is_looked_at_alone_by_its_name(root: Path) -> None:
     shutil.rmtree(root / "reports")
     findings: tuple[Finding, ...] = look(root, agency="agency b+c").findings
-    assert {finding.agency for finding in findings} == {layout.segment("agency b+c")}
+    assert {finding.agency for finding in findings} == {object_keys.segment("agency b+c")}
     assert look(root, agency="nobody").agencies == 0

@@ -5,11 +5,11 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from etl_platform.core import layout
-from etl_platform.core.reconciliation import Held, PartitionListing, SourceVersion, doubtful
+from etl_platform import object_keys
+from etl_platform.deliveries.reconcile.discrepancies import Held, PartitionListing, SourceVersion, doubtful
 
 KEY = "from_client/agency_a/Things.csv"
-SILVER = layout.silver_key("things", "agency_a", KEY)
+SILVER = object_keys.silver_key("things", "agency_a", KEY)
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
 _ACCEPTED, _REJECTED, _DIES = "accepted", "rejected", "dies after silver"
 

@@ -8,13 +8,14 @@ from typing import Any
 import polars as pl
 import pytest
 
-from etl_platform.adapters.quarantine_files import read_corrections
-from etl_platform.core import layout
-from etl_platform.core.deliveries import Cause, Outcome
-from etl_platform.core.errors import TransientError, UsageError
-from etl_platform.ingest import Attempt, Ingested
-from etl_platform.ledger import Ledger
-from etl_platform.replay import Quarantine
+from etl_platform import object_keys
+from etl_platform.deliveries.delivery import Cause, Outcome
+from etl_platform.deliveries.intake import Attempt, Ingested
+from etl_platform.deliveries.ledger import Ledger
+from etl_platform.deliveries.replay.quarantine import Quarantine
+from etl_platform.engine.errors import UsageError
+from etl_platform.engine.output.quarantine_files import read_corrections
+from etl_platform.errors import TransientError
 from etl_platform_tests.unit.intake_place import GOOD, KEY, Place, things
 from etl_platform_tests.unit.making import contract_of, listing, text, typed
 
@@ -224,7 +225,7 @@ def test_a_replay_that_is_killed_at_any_write_ends_like_one_that_is_not(
     """Its writes are corrections, fact, silver, quarantine and record."""
 
     def end(desk: Desk) -> dict[str, Any]:
-        records = Ledger(desk.place.store, "bucket").read() + Ledger(desk.place.store, "bucket").read(layout.FACTS)
+        records = Ledger(desk.place.store, "bucket").read() + Ledger(desk.place.store, "bucket").read(object_keys.FACTS)
         kept: dict[str, Any] = {key: body for key, body in listing(desk.place.root).items() if key.endswith(".parquet")}
         for record in records:
             written = {k: v for k, v in record.get("written", {}).items() if not k.endswith("etag")}

@@ -5,8 +5,8 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from etl_platform.core.deliveries import Outcome
-from etl_platform.ingest import Ingested
+from etl_platform.deliveries.delivery import Outcome
+from etl_platform.deliveries.intake import Ingested
 from etl_platform_tests.unit.intake_place import GOOD, KEY, REPROCESS, Place, things
 from etl_platform_tests.unit.making import contract_of, custom, listing, text, typed
 

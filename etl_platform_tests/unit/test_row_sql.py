@@ -5,8 +5,8 @@ from datetime import date
 import polars as pl
 import pytest
 
-from etl_platform.core.errors import ContractError
-from etl_platform.core.row_sql import row_expression
+from etl_platform.engine.errors import ContractError
+from etl_platform.engine.rules.row_sql import row_expression
 
 ROW = pl.DataFrame({"hired": [date(2024, 1, 1)], "left": [date(2024, 1, 5)], "days": [4], "note": ["x"]})
 

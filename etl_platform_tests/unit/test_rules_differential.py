@@ -6,8 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from etl_platform.core.rule_names import REASONS
-from etl_platform.core.rules import BAD
+from etl_platform.engine.columns import BAD, REASONS
 from etl_platform_tests.unit.making import checked, contract_of, custom, row_rule, text, typed
 from etl_platform_tests.unit.rules_reference import read_value, reasons_of
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from etl_platform.core.errors import SettingsError
-from etl_platform.core.layout import WRITTEN_PREFIXES
+from etl_platform.errors import SettingsError
+from etl_platform.object_keys import WRITTEN_PREFIXES
 from etl_platform.settings import Settings, env_example, load_settings
 from etl_platform_tests.unit.making import PROJECT
 

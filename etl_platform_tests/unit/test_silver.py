@@ -5,9 +5,9 @@ from itertools import chain, permutations, repeat
 
 import pytest
 
-from etl_platform.core.deliveries import Outcome
-from etl_platform.core.events import ObjectCreated
-from etl_platform.ingest import Intake
+from etl_platform.deliveries.delivery import Outcome
+from etl_platform.deliveries.intake import Intake
+from etl_platform.deliveries.s3_events import ObjectCreated
 from etl_platform_tests.simulation.memory import MemoryStore
 from etl_platform_tests.unit.intake_place import EVENT, KEY, things
 

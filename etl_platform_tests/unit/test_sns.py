@@ -5,10 +5,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from etl_platform.core.errors import NotificationRefusedError
-from etl_platform.core.events import parse_message
-from etl_platform.core.sns import SnsMessage, check_certificate_url, check_origin, check_subscribe_url, parse_sns
-from etl_platform.gateway.taken import Claim, TakenMessages
+from etl_platform.aws.sns_message import SnsMessage, check_certificate_url, check_origin, check_subscribe_url, parse_sns
+from etl_platform.deliveries.s3_events import parse_message
+from etl_platform.errors import NotificationRefusedError
+from etl_platform.gateway.seen_messages import Claim, TakenMessages
 from etl_platform_tests.unit.sns_posts import CERT_URL, EVENT, SUBSCRIBE_URL, TOPIC, confirmation, notification
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)

@@ -5,8 +5,8 @@ from unittest.mock import patch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from etl_platform.core.reading import structure
-from etl_platform.core.reading.structure import Structure, scan
+from etl_platform.engine.reading import quote_scan
+from etl_platform.engine.reading.quote_scan import Structure, scan
 
 LETTERS = st.sampled_from('aé",;\n\r')
 TEXT = st.one_of(
@@ -45,7 +45,7 @@ def walk(buffer: bytes, delimiter: str, *, final: bool) -> Structure:
 @given(text=TEXT, delimiter=st.sampled_from(",;"), final=st.booleans(), block=st.sampled_from([64, 128, 1 << 18]))
 def test_a_scan_sees_what_a_walk_sees(text: str, delimiter: str, final: bool, block: int) -> None:
     buffer = text.encode()
-    with patch.object(structure, "_BLOCK", block):
+    with patch.object(quote_scan, "_BLOCK", block):
         assert scan(buffer, delimiter, b"\n", final=final) == walk(buffer, delimiter, final=final)
 
 

@@ -9,13 +9,13 @@ import pandas as pd
 import polars as pl
 import pytest
 
-from etl_platform.adapters.reading import tabular
-from etl_platform.check import check_contract, check_file
-from etl_platform.core.check_result import CheckResult
-from etl_platform.core.contracts import Contract
-from etl_platform.core.errors import ContractError, TransformError
-from etl_platform.core.rule_names import contract_rules
-from etl_platform.core.transforms import lineage
+from etl_platform.engine.check import check_contract, check_file
+from etl_platform.engine.contract.model import Contract
+from etl_platform.engine.errors import ContractError, TransformError
+from etl_platform.engine.reading import text_table
+from etl_platform.engine.result import CheckResult
+from etl_platform.engine.rules.derived_columns import lineage
+from etl_platform.engine.rules.rule_names import contract_rules
 from etl_platform_tests.unit.making import contract_of, custom, row_rule, text, typed
 
 HERE = __name__
@@ -67,7 +67,7 @@ CONTENT = "ident,part,whole\na,1,2\nb,x,2\nc,3,3\nd,3,2\ne,4,8\nf,0,0\ng,1,\n"
 def test_a_hook_computes_columns_of_the_rows_that_are_good_so_far(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pandas: bool, chunk_bytes: int
 ) -> None:
-    monkeypatch.setattr(tabular, "CHUNK_BYTES", chunk_bytes)
+    monkeypatch.setattr(text_table, "CHUNK_BYTES", chunk_bytes)
     contract = hook_contract("pandas_hook" if pandas else "polars_hook", pandas=pandas)
     result = check(tmp_path, contract, CONTENT)
     silver = pl.read_parquet(tmp_path / "silver.parquet")

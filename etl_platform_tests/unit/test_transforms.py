@@ -9,12 +9,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from etl_platform.core.contracts import Contract
-from etl_platform.core.errors import ContractError
-from etl_platform.core.reading.headers import match_header
-from etl_platform.core.rule_names import REASONS, contract_rules
-from etl_platform.core.rules import compile_contract
-from etl_platform.core.transforms import lineage
+from etl_platform.engine.columns import REASONS
+from etl_platform.engine.contract.model import Contract
+from etl_platform.engine.errors import ContractError
+from etl_platform.engine.reading.headers import match_header
+from etl_platform.engine.rules.compile_contract import compile_contract
+from etl_platform.engine.rules.derived_columns import lineage
+from etl_platform.engine.rules.rule_names import contract_rules
 from etl_platform_tests.unit.making import checked, contract_of, custom, reference, row_rule, text, typed
 
 AGENCIES = reference("agencies", "code,name,officers,founded", "ABQ,Albu,900,1950-01-01", "SF,Santa F,,", "7,Seven,7,")

@@ -8,9 +8,9 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from etl_platform.adapters.reading import tabular
-from etl_platform.check import check_contract, check_file, write_report
-from etl_platform.core.rule_names import contract_rules
+from etl_platform.engine.check import check_contract, check_file, write_report
+from etl_platform.engine.reading import text_table
+from etl_platform.engine.rules.rule_names import contract_rules
 from etl_platform_tests.unit.making import contract_of, custom, reference, row_rule, text, typed
 
 RANKS = reference("ranks", "code,name,grade", "OFC,Officer,1", "SGT,Sergeant,2", "CPT,Captain,4")
@@ -83,7 +83,7 @@ BAD: list[tuple[str, str | None]] = [
 def test_all_of_it_together_splits_a_file_right(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, chunk_bytes: int
 ) -> None:
-    monkeypatch.setattr(tabular, "CHUNK_BYTES", chunk_bytes)
+    monkeypatch.setattr(text_table, "CHUNK_BYTES", chunk_bytes)
     lines: list[str] = []
     expected: list[tuple[str, int, str]] = []
     for n in range(30):

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from etl_platform.adapters.reading import tabular
-from etl_platform.check import check_file
-from etl_platform.core.errors import UnreadableFileError
+from etl_platform.engine.check import check_file
+from etl_platform.engine.errors import UnreadableFileError
+from etl_platform.engine.reading import text_table
 from etl_platform_tests.unit.making import cells_of, contract_of, listing, read_back, text
 
 ALONE = contract_of([text("ident", unique=True), text("label"), text("remark")])
@@ -53,7 +53,7 @@ PARTS = st.sampled_from(
 def test_repeated_keys_are_those_of_a_full_reading(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, chunk_bytes: int, parts: list[str]
 ) -> None:
-    monkeypatch.setattr(tabular, "CHUNK_BYTES", chunk_bytes)
+    monkeypatch.setattr(text_table, "CHUNK_BYTES", chunk_bytes)
     path, out = tmp_path / "delivery", tmp_path / "out"
     out.mkdir(exist_ok=True)
     path.write_text("ident,label,remark\n" + "".join(parts), "utf-8", newline="")

@@ -1,4 +1,4 @@
-# What the pods' role may do, as statements. The prefixes are those of etl_platform/core/layout.py.
+# What the pods' role may do, as statements. The prefixes are those of etl_platform/object_keys.py.
 
 locals {
   compute_logs_prefix = "dagster/compute_logs/"

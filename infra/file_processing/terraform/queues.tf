@@ -3,7 +3,7 @@
 
 locals {
   fourteen_days_s   = 14 * 24 * 3600
-  max_receive_count = 20 # core/deliveries.py makes batches smaller with each receive, down to one file alone
+  max_receive_count = 20 # deliveries/delivery.py makes batches smaller with each receive, down to one file alone
 }
 
 resource "aws_sqs_queue" "file_events" {

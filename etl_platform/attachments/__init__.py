@@ -1,0 +1,1 @@
+"""An agency's attachments, copied between buckets."""

@@ -1,0 +1,1 @@
+"""AWS services other than the object store, one per file."""

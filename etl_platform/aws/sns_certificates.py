@@ -1,0 +1,116 @@
+"""SNS over https: its signing certificates, what they signed, and the visit that confirms a subscription.
+
+No redirect is followed: where a post is believed because of a host, no other host may answer for it.
+https://docs.aws.amazon.com/sns/latest/dg/sns-verify-signature-of-message-verify-message-signature.html
+"""
+
+import threading
+import time
+from collections import OrderedDict
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from etl_platform.aws.sns_message import SnsMessage, check_certificate_url, check_subscribe_url
+from etl_platform.errors import NotificationRefusedError, TransientError
+
+if TYPE_CHECKING:
+    from cryptography.x509 import Certificate
+
+_CACHED = 16
+"""SNS signs with one certificate at a time in a region, and changes it about once a year."""
+_MAX_BYTES = 64 << 10
+_CONNECT_S, _READ_S, _WHOLE_S = 2.0, 3.0, 5.0
+"""SNS itself waits 15 seconds for an answer to its post."""
+
+
+class SnsCertificates:
+    """Safe to use from several threads.
+
+    Args:
+        emulator: endpoint whose certificates and SubscribeURLs are accepted as well; None accepts those of AWS only.
+    """
+
+    def __init__(self, emulator: str | None = None) -> None:
+        self._emulator = emulator
+        self._cached: OrderedDict[str, Certificate] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def check_signature(self, message: SnsMessage, now: datetime) -> None:
+        """Return if SNS signed the message.
+
+        Raises:
+            NotificationRefusedError: ``bad_signature``.
+            TransientError: the certificate cannot be fetched now.
+        """
+        from cryptography.exceptions import InvalidSignature
+        from cryptography.hazmat.primitives import hashes
+        from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
+        from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+
+        signature = message.signature
+        key = self._certificate(message.signing_cert_url, now).public_key()
+        if not isinstance(key, RSAPublicKey):
+            raise NotificationRefusedError("bad_signature", "the certificate's key is not RSA")
+        # Version 1 is SNS's default to this day, and SHA1 is what it says.
+        digest = hashes.SHA1() if message.signature_version == "1" else hashes.SHA256()  # noqa: S303
+        try:
+            key.verify(signature, message.signed_text, PKCS1v15(), digest)
+        except InvalidSignature:
+            raise NotificationRefusedError("bad_signature", "the Signature is not that of the message") from None
+
+    def confirm(self, message: SnsMessage) -> None:
+        """Visit the SubscribeURL of a message whose signature has been checked.
+
+        Raises:
+            NotificationRefusedError: ``bad_subscribe_url``.
+            TransientError: SNS did not confirm.
+        """
+        check_subscribe_url(message, self._emulator)
+        _get(message.subscribe_url, "confirmation of the subscription")
+
+    def _certificate(self, url: str, now: datetime) -> "Certificate":
+        check_certificate_url(url, self._emulator)
+        with self._lock:
+            found = self._cached.get(url)
+        # Two threads may fetch the same one at the start; a lock around the fetch would let one slow answer hold all.
+        certificate = found or _parsed(_get(url, "certificate of SNS"))
+        if not certificate.not_valid_before_utc <= now <= certificate.not_valid_after_utc:
+            with self._lock:
+                self._cached.pop(url, None)
+            raise NotificationRefusedError("bad_signature", "the certificate is not valid now")
+        with self._lock:
+            self._cached[url] = certificate
+            self._cached.move_to_end(url)
+            while len(self._cached) > _CACHED:
+                self._cached.popitem(last=False)
+        return certificate
+
+
+def _parsed(pem: bytes) -> "Certificate":
+    from cryptography.x509 import load_pem_x509_certificate
+
+    try:
+        return load_pem_x509_certificate(pem)
+    except ValueError:
+        raise NotificationRefusedError("bad_signature", "what the SigningCertURL holds is no certificate") from None
+
+
+def _get(url: str, what: str) -> bytes:
+    """The body of a 200. A message names no URL: a SubscribeURL holds a token."""
+    import requests
+
+    give_up = time.monotonic() + _WHOLE_S
+    try:
+        with requests.get(url, timeout=(_CONNECT_S, _READ_S), allow_redirects=False, stream=True) as answer:
+            if answer.status_code != requests.codes.ok:
+                raise TransientError(f"{what}: HTTP {answer.status_code}")
+            body = b""
+            for block in answer.iter_content(4 << 10):
+                body += block
+                if len(body) > _MAX_BYTES:
+                    raise TransientError(f"{what}: the answer is longer than {_MAX_BYTES:,} bytes")
+                if time.monotonic() > give_up:
+                    raise TransientError(f"{what}: no whole answer within {_WHOLE_S:.0f} s")
+            return body
+    except requests.RequestException as error:
+        raise TransientError(f"{what}: {type(error).__name__}") from None

@@ -1,0 +1,50 @@
+"""``etl-platform api …``: work with the declared APIs."""
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from etl_platform.cli.arguments import GOOD, USAGE, Commands, add_command, add_group
+from etl_platform.engine.errors import ContractError
+from etl_platform.settings import load_settings
+
+if TYPE_CHECKING:
+    from etl_platform.rest_apis.source import ApiSource
+
+
+def add(commands: Commands) -> None:
+    check = add_command(
+        add_group(commands, "api", "Work with the declared APIs"),
+        "check",
+        "Check the declarations of APIs, without asking the APIs",
+        "etl-platform api check\n  etl-platform api check api_sources/academy.yaml",
+    )
+    check.add_argument("path", nargs="?", type=Path, metavar="PATH", help="a file or folder [API_SOURCES_DIR]")
+    check.set_defaults(command=_check)
+
+
+def _check(arguments: argparse.Namespace) -> int:
+    from etl_platform.engine.contract.contract_folder import load_contracts
+    from etl_platform.rest_apis.source_folder import load_source, refuse_clash, source_paths
+
+    settings = load_settings()
+    contracts = load_contracts(settings.contracts_dir)
+    path = arguments.path or settings.api_sources_dir
+    paths = [path] if path.is_file() else source_paths(path)
+    wrong = 0
+    sources: list[ApiSource] = []
+    for item in paths:
+        try:
+            source = load_source(item, contracts)
+            refuse_clash(source, sources)
+        except ContractError as error:
+            wrong += 1
+            print(error, file=sys.stderr)
+            continue
+        sources.append(source)
+        datasets = ", ".join(resource.dataset for resource in source.resources)
+        print(f"{item}: {source.name} of {source.agency}, {datasets}")
+    if not paths:
+        print(f"{path}: no API is declared here")
+    return USAGE if wrong else GOOD

@@ -1,0 +1,149 @@
+"""The two dead-letter queues as ``etl-platform dlq`` sees them: what each message is, why it died, where it goes."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+from etl_platform.deliveries.dead_letters.cause_of_death import Death, explain, explain_email
+from etl_platform.deliveries.s3_events import ObjectCreated, parse_message
+from etl_platform.emails.document import Poison
+from etl_platform.settings import load_settings
+
+if TYPE_CHECKING:
+    from etl_platform.aws.queue import Message, Queue
+    from etl_platform.defs.failed_runs import FailedRuns
+    from etl_platform.deliveries.dead_letters.dead_letters import Look
+    from etl_platform.emails.archive import EmailArchive
+    from etl_platform.platform import Platform
+
+FILES, EMAIL = "files", "email"
+QUEUES = (FILES, EMAIL)
+
+
+@dataclass(frozen=True)
+class Letter:
+    """``keys`` are the objects that the message announces; those of emails are left out, for they name people."""
+
+    message: "Message"
+    death: Death
+    keys: tuple[str, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        sent = self.message.sent_at
+        return {
+            "id": self.message.message_id,
+            "cause": str(self.death.cause),
+            "reason": self.death.text,
+            "sent_at": sent.isoformat() if sent else None,
+            "receive_count": self.message.receive_count,
+            "keys": list(self.keys),
+        }
+
+
+class Desk(Protocol):
+    """An opened dead-letter queue; ``queue`` is where its messages go back to."""
+
+    @property
+    def look(self) -> "Look": ...
+
+    @property
+    def queue(self) -> "Queue": ...
+
+    def letters(self) -> Iterator[Letter]: ...
+
+    def objects(self, letter: Letter) -> list[tuple[dict[str, Any], str]]:
+        """What is recorded of each object of a message: as a document, and as a line or two for people."""
+        ...
+
+
+@contextmanager
+def open_desk(name: str) -> Iterator[Desk]:
+    from etl_platform.defs.failed_runs import FailedRuns
+    from etl_platform.defs.open_instance import open_instance
+    from etl_platform.deliveries.dead_letters.dead_letters import look_through
+    from etl_platform.platform import Platform
+    from etl_platform.progress import ProgressLine
+
+    settings = load_settings()
+    platform = Platform(settings)
+    progress = ProgressLine()
+    with ExitStack() as stack:
+        stack.callback(progress.clear)
+        if name == EMAIL:
+            archive = platform.email_archive
+            yield _EmailDesk(archive, stack.enter_context(look_through(platform.email_dead_letters, progress)))
+            return
+        runs = FailedRuns(stack.enter_context(open_instance(settings))) if settings.dagster_home else None
+        yield _FileDesk(platform, stack.enter_context(look_through(platform.dead_letters, progress)), runs)
+
+
+@dataclass(frozen=True)
+class _FileDesk:
+    """``runs`` tell of the messages, if there is an instance to ask."""
+
+    platform: "Platform"
+    look: "Look"
+    runs: "FailedRuns | None"
+
+    @property
+    def queue(self) -> "Queue":
+        return self.platform.queue
+
+    def letters(self) -> Iterator[Letter]:
+        for message in self.look.messages():
+            parsed = parse_message(message.body)
+            asked = self.runs is not None and not parsed.malformed and not message.reason
+            last_run = self.runs.last_of(message.message_id) if self.runs is not None and asked else None
+            death = explain(message.reason, parsed, last_run, history=self.runs is not None)
+            yield Letter(message, death, tuple(event.key for event in parsed.created))
+
+    def objects(self, letter: Letter) -> list[tuple[dict[str, Any], str]]:
+        return [self._recorded(event) for event in parse_message(letter.message.body).created]
+
+    def _recorded(self, event: ObjectCreated) -> tuple[dict[str, Any], str]:
+        """What the ledger knows of one announced object."""
+        from etl_platform.deliveries.delivery import announced_id
+        from etl_platform.deliveries.ledger import Ledger
+        from etl_platform.deliveries.routing import route
+
+        platform = self.platform
+        where = route(event.key, event.size_bytes, platform.contracts, platform.settings.source_prefix)
+        identity = announced_id(event)
+        record = None
+        if where.contract is not None and where.agency is not None:
+            record = Ledger(platform.store, platform.bucket).find(where.contract.dataset, where.agency, identity)
+        known = {
+            "bucket": event.bucket,
+            "key": event.key,
+            "delivery_id": identity,
+            "outcome": record["outcome"] if record else None,
+            "ended_at": record["attempt"]["ended_at"] if record else None,
+        }
+        said = f"{known['outcome']} at {known['ended_at']}" if record else "no record: it was never finished"
+        return known, f"s3://{event.bucket}/{event.key}\n  {identity}: {said}"
+
+
+@dataclass(frozen=True)
+class _EmailDesk:
+    archive: "EmailArchive"
+    look: "Look"
+
+    @property
+    def queue(self) -> "Queue":
+        return self.archive.queue
+
+    def letters(self) -> Iterator[Letter]:
+        for message in self.look.messages():
+            email = self.archive.read(message)
+            poison = email.reason if isinstance(email, Poison) else None
+            archived = not isinstance(email, Poison) and self.archive.holds(email)
+            yield Letter(message, explain_email(message.reason, poison, archived=archived))
+
+    def objects(self, letter: Letter) -> list[tuple[dict[str, Any], str]]:
+        email = self.archive.read(letter.message)
+        if isinstance(email, Poison):
+            return []
+        outcome = "archived" if self.archive.holds(email) else None
+        known = {"bucket": self.archive.bucket, "key": email.key, "outcome": outcome}
+        return [(known, f"s3://{self.archive.bucket}/{email.key}\n  {outcome or 'not archived'}")]

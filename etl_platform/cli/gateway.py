@@ -1,0 +1,38 @@
+"""``etl-platform gateway``: the HTTP surface, until it is told to stop."""
+
+import argparse
+import re
+
+from etl_platform.cli.arguments import GOOD, Commands, add_command
+from etl_platform.settings import load_settings
+
+
+def add(commands: Commands) -> None:
+    gateway = add_command(
+        commands,
+        "gateway",
+        "Take what SNS posts over HTTP into SQS; show health, metrics and the circuit breaker",
+        "etl-platform gateway --host 0.0.0.0 --port 8080",
+    )
+    gateway.add_argument("--host", help="address to listen on [GATEWAY_HOST, 127.0.0.1]")
+    gateway.add_argument(
+        "--port", type=_port, metavar="PORT", help="port to listen on; 0 takes a free one [PORT, 8080]"
+    )
+    gateway.set_defaults(command=_gateway)
+
+
+def _gateway(arguments: argparse.Namespace) -> int:
+    from etl_platform.gateway.server import serve
+    from etl_platform.logs import configure_logs
+
+    settings = load_settings()
+    configure_logs(settings.log_level, "uvicorn")
+    port = settings.port if arguments.port is None else arguments.port
+    serve(settings, arguments.host or settings.gateway_host, port)
+    return GOOD
+
+
+def _port(text: str) -> int:
+    if not re.fullmatch(r"[0-9]{1,5}", text) or int(text) > 65_535:
+        raise argparse.ArgumentTypeError(f"{text!r} is no port from 0 to 65535")
+    return int(text)

@@ -1,0 +1,14 @@
+"""What ``etl-platform run`` can start: one file per subject, each job with its line of help and its arguments."""
+
+from etl_platform.cli.jobs.api_ingestion import API_INGESTION
+from etl_platform.cli.jobs.attachments import ATTACHMENTS
+from etl_platform.cli.jobs.daily import EXPECTED_FILES, RECONCILE
+from etl_platform.cli.jobs.email_archive import EMAIL_ARCHIVE
+from etl_platform.cli.jobs.employment_history import EMPLOYMENT_HISTORY
+from etl_platform.cli.jobs.intake import INTAKE
+from etl_platform.cli.jobs.job import Job
+
+JOBS: dict[str, Job] = {
+    job.name: job
+    for job in (INTAKE, API_INGESTION, ATTACHMENTS, EMAIL_ARCHIVE, EMPLOYMENT_HISTORY, RECONCILE, EXPECTED_FILES)
+}

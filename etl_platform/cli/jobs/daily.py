@@ -1,0 +1,28 @@
+"""Jobs that a schedule starts and that take no arguments."""
+
+import argparse
+
+from etl_platform.cli.jobs.job import Job, run_job
+from etl_platform.platform import Platform
+from etl_platform.settings import Settings
+
+
+def _daily(name: str, summary: str) -> Job:
+    """A job that a schedule starts and that takes no arguments."""
+
+    def run(_arguments: argparse.Namespace, settings: Settings) -> int:
+        platform = Platform(settings)
+        # Asked for before the run starts, so that a missing setting is one line and not a failed run.
+        _ = platform.intake
+        ran = run_job(name, platform)
+        for line in ran.lines or ("done",):
+            print(f"{name}: {line}")
+        return 1 if ran.error else 0
+
+    return Job(name, summary, "", lambda _parser: None, run)
+
+
+RECONCILE = _daily(
+    "reconcile_job", "Hold what arrived against what is recorded and held; fail where anything is amiss."
+)
+EXPECTED_FILES = _daily("expected_files_job", "Say of every agency and dataset whether the next file is overdue.")

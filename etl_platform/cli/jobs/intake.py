@@ -1,0 +1,158 @@
+"""s3_data_quality_job from the command line: events given by hand, taken in for real or dry."""
+
+import argparse
+import json
+import logging
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from etl_platform.cli.jobs.job import Job, run_job
+from etl_platform.deliveries.batch import HeldMessage, work_batch
+from etl_platform.deliveries.delivery import Cause, Outcome
+from etl_platform.deliveries.intake import Attempt, Ingested
+from etl_platform.deliveries.s3_events import ObjectCreated, parse_message
+from etl_platform.engine.errors import UsageError
+from etl_platform.platform import Platform
+from etl_platform.queue_work.workers import Threads
+from etl_platform.settings import Settings
+
+DRY_RUN_RESULTS = Path("dry_run_results.jsonl")
+_NAME = "s3_data_quality_job"
+log = logging.getLogger(__name__)
+
+
+def _intake_arguments(parser: argparse.ArgumentParser) -> None:
+    source = parser.add_mutually_exclusive_group(required=True)
+    source.add_argument("--event-json", metavar="JSON", help="one S3 event, in any envelope")
+    source.add_argument(
+        "--events-file",
+        metavar="FILE",
+        type=Path,
+        help="a file with one event, a list of them, or one a line",
+    )
+    parser.add_argument(
+        "--dry-run", action="store_true", help=f"write no object; append the results to {DRY_RUN_RESULTS}"
+    )
+
+
+def _run_intake(arguments: argparse.Namespace, settings: Settings) -> int:
+    events = _events(arguments)
+    if arguments.dry_run:
+        finished, error = _dry_run(events, settings)
+    else:
+        finished, error = ingest_in_process(events, settings)
+    failures = len(events) - len(finished)
+    done = Counter(str(item.outcome) for item in finished)
+    for item in finished:
+        log.info(
+            "delivery done",
+            extra={
+                "delivery_id": item.delivery_id,
+                "agency": item.agency,
+                "dataset": item.dataset,
+                "outcome": str(item.outcome),
+                "rows": item.record.get("rows"),
+                "quarantined_rows": item.record.get("quarantined_rows"),
+                "errors": item.record.get("errors"),
+            },
+        )
+    summary = ", ".join(f"{times} {outcome}" for outcome, times in sorted(done.items())) or "nothing to do"
+    print(f"{_NAME}: {len(events)} deliveries: {summary}{f', {failures} failed' if failures else ''}")
+    if error:
+        print(f"{_NAME}: failed: {error}")
+    return 1 if error or failures or done[Outcome.REJECTED] else 0
+
+
+def _events(arguments: argparse.Namespace) -> list[ObjectCreated]:
+    """The objects that the given events announce; what is no event is the caller's mistake."""
+    if arguments.event_json is not None:
+        documents = [arguments.event_json]
+    else:
+        try:
+            documents = _documents(arguments.events_file.read_text("utf-8"))
+        except (OSError, UnicodeDecodeError) as error:
+            raise UsageError(f"--events-file {arguments.events_file}: {error}") from None
+    events: list[ObjectCreated] = []
+    for position, document in enumerate(documents, start=1):
+        parsed = parse_message(document)
+        if parsed.malformed:
+            raise UsageError(f"event {position} is no S3 event: {'; '.join(parsed.malformed)}")
+        events += parsed.created
+    return events
+
+
+def _documents(text: str) -> list[str]:
+    try:
+        found = json.loads(text)
+    except ValueError:
+        return [line for line in text.splitlines() if line.strip()]
+    return [json.dumps(item) for item in found] if isinstance(found, list) else [text]
+
+
+def _dry_run(events: Sequence[ObjectCreated], settings: Settings) -> tuple[list[Ingested], str | None]:
+    """What was done, and what stopped the first delivery that failed."""
+    platform = Platform(settings)
+    finished: list[Ingested] = []
+    failures = work_batch(
+        [HeldMessage((event,)) for event in events],
+        platform.intake.ingest,
+        lambda _message: Attempt(Cause.EVENT, dry_run=True),
+        queue=None,
+        workers=Threads(settings.sns_worker_max),
+        visibility_timeout_s=settings.visibility_timeout_seconds,
+        tell=lambda _message, ingested: finished.append(ingested),
+    )
+    with DRY_RUN_RESULTS.open("a", encoding="utf-8") as file:
+        for item in finished:
+            file.write(json.dumps({**item.record, "outcome": str(item.outcome)}, ensure_ascii=False) + "\n")
+        for failed in failures:
+            log.error("delivery failed", extra={"key": failed.event.key, "error": repr(failed.error)})
+            file.write(
+                json.dumps({"outcome": "failed", "source": asdict(failed.event), "error": str(failed.error)}) + "\n"
+            )
+    return finished, next(map(str, failures), None)
+
+
+def ingest_in_process(events: Sequence[ObjectCreated], settings: Settings) -> tuple[list[Ingested], str | None]:
+    """Take events in by the real job in this process; what was done, and why not all was."""
+    if not events:
+        return [], None
+    platform = Platform(settings)
+    # Made before the run starts, so that a missing setting is one line and not a failed run.
+    _ = platform.intake
+    config = _ingest_config({"deliveries": [asdict(event) for event in events]})
+    ran = run_job(_NAME, platform, config)
+    return platform.finished, ran.error
+
+
+def replay_in_process(
+    platform: Platform, dataset: str, agency: str, delivery_ids: Sequence[str], by: str
+) -> tuple[list[Ingested], bool]:
+    """Reprocess a partition by the real job in this process; what was done, and whether the run succeeded."""
+    config = _ingest_config({"replay": {"delivery_ids": list(delivery_ids), "by": by}})
+    _ = platform.intake
+    ran = run_job(
+        _NAME,
+        platform,
+        config,
+        partition=agency,
+        selection=[(layer, dataset) for layer in ("bronze", "silver")],
+        tags={"etl_platform/by": by},
+    )
+    return platform.finished, ran.error is None
+
+
+def _ingest_config(config: Mapping[str, Any]) -> dict[str, Any]:
+    return {"ops": {"ingest": {"config": config}}}
+
+
+INTAKE = Job(
+    _NAME,
+    "Take delivered files in: bronze, check against the contract, silver or quarantine, report.",
+    "--events-file contracts/event.json --dry-run",
+    _intake_arguments,
+    _run_intake,
+)

@@ -1,0 +1,46 @@
+"""A job as ``etl-platform run`` starts it."""
+
+import argparse
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+from etl_platform.platform import Platform
+from etl_platform.settings import Settings
+
+if TYPE_CHECKING:
+    from etl_platform.defs.run_in_process import Ran
+
+
+@dataclass(frozen=True)
+class Job:
+    """``run`` returns the exit code: 0 done or nothing to do, 1 something failed or was rejected.
+
+    Attributes:
+        example: arguments as a newcomer would give them; empty where none are needed.
+    """
+
+    name: str
+    summary: str
+    example: str
+    add_arguments: Callable[[argparse.ArgumentParser], None]
+    run: Callable[[argparse.Namespace, Settings], int]
+
+
+def run_job(
+    name: str,
+    platform: Platform,
+    config: Mapping[str, Any] = MappingProxyType({}),
+    *,
+    partition: str | None = None,
+    selection: Sequence[Sequence[str]] = (),
+    tags: Mapping[str, str] = MappingProxyType({}),
+) -> "Ran":
+    """Run a job of the code location in this process, see ``run_in_process``."""
+    from etl_platform.definitions import build_defs
+    from etl_platform.defs.run_in_process import run_in_process
+
+    settings = platform.settings
+    definitions = build_defs(settings, platform=platform)
+    return run_in_process(definitions, name, settings, config, partition=partition, selection=selection, tags=tags)

@@ -1,0 +1,127 @@
+"""``etl-platform reconcile``: what arrived against what is recorded against what is held."""
+
+import argparse
+import json
+from collections import Counter
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from etl_platform.cli.arguments import BAD, GOOD, Commands, add_command, age
+from etl_platform.deliveries.reconcile.discrepancies import Amiss, Finding
+from etl_platform.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from etl_platform.deliveries.reconcile.reconcile import Reconciled
+
+_RUN_FILES = 200
+
+_WHAT_TO_DO = {
+    Amiss.MISSING: "missing: `etl-platform reconcile --repair` takes these files in",
+    Amiss.STALE: "stale: materialize the agency's partition of silver again; it is made of the newest file in bronze",
+    Amiss.ORPHANED: "orphaned: nothing refers to the object, or the object of a record is gone; "
+    "materializing the partition restores silver, anything else needs a look",
+}
+
+
+def add(commands: Commands) -> None:
+    reconcile = add_command(
+        commands,
+        "reconcile",
+        "Hold what arrived against what is recorded and what is held",
+        "etl-platform reconcile --since 7d\n  etl-platform reconcile --agency nm_albuquerque --repair",
+    )
+    reconcile.add_argument("--agency", metavar="A", help="one agency only")
+    reconcile.add_argument("--since", type=age, metavar="AGE", help="only what arrived since, such as 24h or 7d [all]")
+    reconcile.add_argument(
+        "--grace", type=age, metavar="AGE", help="younger files may still be on their way [6 × visibility timeout]"
+    )
+    reconcile.add_argument("--repair", action="store_true", help="take in what is missing, oldest first")
+    reconcile.add_argument("--json", action="store_true", help="print one JSON document")
+    reconcile.set_defaults(command=_reconcile)
+
+
+def _reconcile(arguments: argparse.Namespace) -> int:
+    from etl_platform.defs.reconciliation import make_reconciler
+    from etl_platform.platform import Platform
+    from etl_platform.progress import ProgressLine
+
+    settings = load_settings()
+    reconciler = make_reconciler(Platform(settings), datetime.now(UTC), arguments.grace, arguments.since)
+    progress = ProgressLine()
+    try:
+        found = reconciler.look(arguments.agency, progress)
+    finally:
+        progress.clear()
+    repaired, failed = _repair(found.missing, settings) if arguments.repair else (Counter[str](), 0)
+    if arguments.json:
+        print(json.dumps(_document(found, repaired, failed), indent=1, ensure_ascii=False))
+    else:
+        _print(found, repaired, failed)
+    left = len(found.findings) - repaired.total()
+    return BAD if left else GOOD
+
+
+def _repair(missing: Sequence[Finding], settings: Settings) -> tuple[Counter[str], int]:
+    """Take in what is missing: outcomes, and how many failed."""
+    from etl_platform.cli.jobs.intake import ingest_in_process
+    from etl_platform.deliveries.reconcile.reconcile import event_of
+    from etl_platform.logs import configure_logs
+
+    configure_logs(settings.log_level)
+    done: Counter[str] = Counter()
+    failed = 0
+    events = [event_of(finding) for finding in sorted(missing, key=lambda finding: finding.since)]
+    for start in range(0, len(events), _RUN_FILES):
+        batch = events[start : start + _RUN_FILES]
+        finished, _ = ingest_in_process(batch, settings)
+        done.update(str(item.outcome) for item in finished)
+        failed += len(batch) - len(finished)
+    return done, failed
+
+
+def _print(found: "Reconciled", repaired: Counter[str], failed: int) -> None:
+    from etl_platform.cli.text_tables import table
+
+    if found.findings:
+        rows = [
+            (str(f.kind), f.agency, f.dataset, f.key, f"{f.since:%Y-%m-%d %H:%M}", f.why)
+            for f in sorted(found.findings, key=lambda f: (f.kind, f.agency, f.key))
+        ]
+        print(table(("", "agency", "dataset", "key", "since (UTC)", "why"), rows))
+    counts = Counter(finding.kind for finding in found.findings)
+    said = ", ".join(f"{counts[kind]:,} {kind}" for kind in Amiss)
+    print(
+        f"{found.versions:,} file versions of {found.agencies:,} agencies: {said}; "
+        f"{found.in_flight:,} in flight, {found.ignored:,} of no contract"
+    )
+    if repaired or failed:
+        outcomes = ", ".join(f"{times} {outcome}" for outcome, times in sorted(repaired.items()))
+        print(f"repaired: {outcomes or 'nothing'}" + (f"; {failed} failed" if failed else ""))
+    for kind in Amiss:
+        if counts[kind] and (kind is not Amiss.MISSING or not repaired):
+            print(_WHAT_TO_DO[kind])
+
+
+def _document(found: "Reconciled", repaired: Counter[str], failed: int) -> dict[str, Any]:
+    return {
+        "findings": [
+            {
+                "kind": str(f.kind),
+                "agency": f.agency,
+                "dataset": f.dataset,
+                "key": f.key,
+                "version_id": f.version.version_id if f.version else None,
+                "delivery_id": f.delivery_id,
+                "since": f.since.isoformat(),
+                "why": f.why,
+            }
+            for f in found.findings
+        ],
+        "agencies": found.agencies,
+        "versions": found.versions,
+        "in_flight": found.in_flight,
+        "ignored": found.ignored,
+        "repaired": dict(repaired),
+        "failed": failed,
+    }

@@ -1,0 +1,137 @@
+"""``etl-platform replay``: read deliveries again under today's contract, with corrected rows if there are any."""
+
+import argparse
+import json
+import tempfile
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from etl_platform.cli.arguments import BAD, GOOD, Commands, add_command, known_dataset, person
+from etl_platform.engine.errors import UsageError
+from etl_platform.object_keys import base_name, segment
+from etl_platform.settings import load_settings
+
+if TYPE_CHECKING:
+    from etl_platform.deliveries.intake import Ingested
+    from etl_platform.deliveries.replay.quarantine import Corrected
+    from etl_platform.engine.corrections import GivenRow
+    from etl_platform.platform import Platform
+
+
+def add(commands: Commands) -> None:
+    replay = add_command(
+        commands,
+        "replay",
+        "Read deliveries again under today's contract, with corrected rows for those in quarantine",
+        "etl-platform replay --agency la_new_orleans --dataset officer_detail\n"
+        "  etl-platform replay --agency la_new_orleans --dataset officer_detail --corrections fix.csv --dry-run",
+    )
+    replay.add_argument("--agency", metavar="A", required=True)
+    replay.add_argument("--dataset", metavar="D", required=True)
+    replay.add_argument(
+        "--delivery", metavar="ID", help="one delivery only [the newest of each file, or those that are corrected]"
+    )
+    replay.add_argument(
+        "--corrections", metavar="FILE", help="an exported quarantine with corrected rows: a path or s3://bucket/key"
+    )
+    replay.add_argument("--by", metavar="WHO", default=person(), help="who asks for it [%(default)s]")
+    replay.add_argument("--dry-run", action="store_true", help="say what would change and write nothing")
+    replay.add_argument("--json", action="store_true", help="print the records as JSON lines")
+    replay.set_defaults(command=_replay)
+
+
+def _replay(arguments: argparse.Namespace) -> int:
+    from etl_platform.cli.jobs.intake import replay_in_process
+    from etl_platform.deliveries.delivery import Outcome
+    from etl_platform.deliveries.replay.quarantine import Quarantine
+    from etl_platform.logs import configure_logs
+    from etl_platform.platform import Platform
+
+    settings = load_settings()
+    configure_logs(settings.log_level)
+    platform = Platform(settings)
+    dataset, agency = known_dataset(arguments.dataset, platform.contracts), segment(arguments.agency)
+    chosen = [arguments.delivery] if arguments.delivery else []
+    for delivery_id in chosen:
+        platform.intake.arrival(dataset, agency, delivery_id)
+    corrected = None
+    if arguments.corrections:
+        quarantine = Quarantine(platform.store, platform.bucket, dataset, agency)
+        corrected = quarantine.understand(_given(platform, arguments.corrections), arguments.delivery)
+        chosen = list(corrected.deliveries)
+    succeeded = True
+    if arguments.dry_run:
+        done = _dry_run(platform, dataset, agency, chosen, corrected)
+    else:
+        if corrected:
+            quarantine.put_in_effect(corrected, by=arguments.by, at=datetime.now(UTC))
+        done, succeeded = replay_in_process(platform, dataset, agency, chosen, arguments.by)
+    _print(arguments, done, corrected)
+    if succeeded and not done:
+        print(f"{arguments.agency} has delivered no {dataset} yet")
+    return GOOD if succeeded and done and all(item.outcome is Outcome.ACCEPTED for item in done) else BAD
+
+
+def _given(platform: "Platform", source: str) -> "list[GivenRow]":
+    """The corrections, from a path or from ``s3://bucket/key``."""
+    from etl_platform.engine.output.quarantine_files import read_corrections
+    from etl_platform.errors import ObjectMissingError
+
+    with tempfile.TemporaryDirectory(prefix="etl-platform-") as folder:
+        path = Path(source)
+        if source.startswith("s3://"):
+            bucket, _, key = source.removeprefix("s3://").partition("/")
+            path = Path(folder) / "corrections"
+            try:
+                platform.store.download(platform.store.head(bucket, key), path)
+            except ObjectMissingError as error:
+                raise UsageError(f"--corrections {source}: {error}") from None
+        if not path.is_file():
+            raise UsageError(f"--corrections {source}: no such file")
+        return read_corrections(path)
+
+
+def _dry_run(
+    platform: "Platform", dataset: str, agency: str, chosen: Sequence[str], corrected: "Corrected | None"
+) -> "list[Ingested]":
+    from etl_platform.deliveries.delivery import Cause
+    from etl_platform.deliveries.intake import Attempt
+
+    trial = {name: found.corrections for name, found in corrected.deliveries.items()} if corrected else {}
+    return list(platform.intake.reprocess(dataset, agency, Attempt(Cause.REPROCESS, dry_run=True), chosen, trial))
+
+
+def _print(arguments: argparse.Namespace, done: "Sequence[Ingested]", corrected: "Corrected | None") -> None:
+    from etl_platform.cli.text_tables import table
+
+    if arguments.json:
+        for item in done:
+            print(json.dumps({**item.record, "repeated": item.repeated}, ensure_ascii=False))
+        return
+    if corrected:
+        changed = ", ".join(f"{name} {rows:,}" for name, rows in sorted(corrected.changed.items()))
+        untouched = sum(found.untouched for found in corrected.deliveries.values())
+        print(f"rows with another value, by column: {changed or 'none'}; {untouched:,} rows as they were")
+    if done:
+        print(table(("delivery", "file", "outcome", "rows", "quarantined", "changed"), [_line(item) for item in done]))
+    if arguments.dry_run:
+        print("a dry run: nothing was written")
+
+
+def _line(item: "Ingested") -> tuple[Any, ...]:
+    from etl_platform.cli.text_tables import changes_text
+
+    record = item.record
+    changed = changes_text(record)
+    if item.repeated:
+        attempt = record["attempt"]
+        who = attempt["by"] or attempt["run_id"] or "a run"
+        changed = f"nothing: done before, {attempt['ended_at'][:16].replace('T', ' ')} by {who}"
+    elif record["errors"]:
+        changed = "nothing: " + "; ".join(error["code"] for error in record["errors"])
+    elif record["superseded_by"]:
+        changed = f"nothing: superseded by {record['superseded_by']}"
+    file = base_name(record["source"]["key"])
+    return record["delivery_id"], file, str(item.outcome), record["rows"], record["quarantined_rows"], changed

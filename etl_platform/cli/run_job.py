@@ -1,0 +1,53 @@
+"""``etl-platform jobs`` and ``etl-platform run``: list the jobs, run one in this process."""
+
+import argparse
+
+from etl_platform.cli.arguments import GOOD, Commands, add_command
+from etl_platform.engine.errors import UsageError
+from etl_platform.settings import load_settings
+
+
+def add(commands: Commands) -> None:
+    jobs = add_command(commands, "jobs", "List the jobs", "etl-platform jobs")
+    jobs.set_defaults(command=_jobs)
+
+    run = add_command(
+        commands,
+        "run",
+        "Run one job in this process",
+        "etl-platform run s3_data_quality_job -- --events-file contracts/event.json --dry-run",
+    )
+    run.add_argument("job", metavar="JOB", help="a name that `etl-platform jobs` lists")
+    run.add_argument("arguments", nargs=argparse.REMAINDER, metavar="-- ARGUMENTS", help="the job's own arguments")
+    run.set_defaults(command=_run)
+
+
+def _jobs(_arguments: argparse.Namespace) -> int:
+    from etl_platform.cli.jobs import JOBS
+
+    width = max(map(len, JOBS))
+    for job in JOBS.values():
+        print(f"{job.name.ljust(width)}  {job.summary}")
+    return GOOD
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    from etl_platform.cli.jobs import JOBS
+    from etl_platform.logs import configure_logs
+
+    job = JOBS.get(arguments.job)
+    if job is None:
+        raise UsageError(f"there is no job {arguments.job!r}; there is {', '.join(JOBS)}")
+    command = f"etl-platform run {job.name}"
+    parser = argparse.ArgumentParser(
+        prog=f"{command} --",
+        description=job.summary,
+        epilog=f"example:\n  {command}{f' -- {job.example}' if job.example else ''}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    job.add_arguments(parser)
+    # Before the settings: help is for those who have none yet.
+    own = parser.parse_args(arguments.arguments[1:] if arguments.arguments[:1] == ["--"] else arguments.arguments)
+    settings = load_settings()
+    configure_logs(settings.log_level)
+    return job.run(own, settings)

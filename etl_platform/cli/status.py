@@ -1,0 +1,45 @@
+"""``etl-platform status``: what arrived and what became of it."""
+
+import argparse
+import json
+from datetime import UTC, datetime, timedelta
+
+from etl_platform.cli.arguments import GOOD, Commands, add_command, age
+from etl_platform.settings import load_settings
+
+
+def add(commands: Commands) -> None:
+    status = add_command(
+        commands,
+        "status",
+        "Show what arrived and what became of it, newest first",
+        "etl-platform status --since 7d",
+    )
+    status.add_argument(
+        "--since", type=age, default=timedelta(hours=24), metavar="AGE", help="such as 90m, 24h, 7d [24h]"
+    )
+    status.add_argument("--agency", metavar="A", help="one agency only")
+    status.add_argument("--json", action="store_true", help="print the records as JSON lines")
+    status.set_defaults(command=_status)
+
+
+def _status(arguments: argparse.Namespace) -> int:
+    from etl_platform.cli.text_tables import deliveries_table, happened_at
+    from etl_platform.deliveries.ledger import Ledger
+    from etl_platform.object_keys import segment
+    from etl_platform.platform import Platform
+
+    platform = Platform(load_settings())
+    since = datetime.now(UTC) - arguments.since
+    records = Ledger(platform.store, platform.bucket).read(since=since)
+    if arguments.agency:
+        records = [record for record in records if record["agency"] == segment(arguments.agency)]
+    records.sort(key=happened_at, reverse=True)
+    if arguments.json:
+        for record in records:
+            print(json.dumps(record, ensure_ascii=False))
+    elif records:
+        print(deliveries_table(records))
+    else:
+        print(f"no delivery is recorded since {since:%Y-%m-%d %H:%M} UTC; `etl-platform doctor` says what waits")
+    return GOOD

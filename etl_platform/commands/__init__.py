@@ -1,1 +1,0 @@
-"""One file per command group: its arguments, and the one function that it calls and prints."""

@@ -1,1 +1,0 @@
-"""Decisions: pure functions and frozen values. No Dagster, network, clock or environment."""

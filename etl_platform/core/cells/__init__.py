@@ -1,1 +1,0 @@
-"""Texts of cells → values of a contract's types: numbers, exact decimals, and dates however they are written."""

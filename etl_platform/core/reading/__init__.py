@@ -1,1 +1,0 @@
-"""Bytes of any file → rows of texts: encoding, dialect, structure, headers and what stands around a table."""

@@ -1,0 +1,221 @@
+"""api_ingestion_job: the declared REST APIs, one asset per dataset that they fill, partitioned by agency."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import dagster as dg
+
+from etl_platform.defs.delivery_events import delivery_events, table
+from etl_platform.defs.event_log_lookup import was_told
+from etl_platform.defs.failures import as_dagster_failures
+from etl_platform.defs.partitions import agencies, partitioned_check, register_agencies
+from etl_platform.defs.run_progress import RunProgress
+from etl_platform.deliveries.delivery import Cause, Outcome
+from etl_platform.deliveries.intake import Attempt, Ingested
+from etl_platform.engine.errors import EtlPlatformError
+from etl_platform.errors import TransientError
+from etl_platform.platform import Platform
+from etl_platform.rest_apis.ingestion import ApiIngestion
+from etl_platform.rest_apis.source import ApiResource, ApiSource
+
+JOB_NAME = "api_ingestion_job"
+OP_NAME = "ingest_apis"
+DRIFT_CHECK = "fields_are_as_before"
+_DESCRIPTION = "Reads the declared REST APIs; what is new goes through contract and silver like any file."
+_MAX_TOLD = 10
+
+
+class ApiConfig(dg.Config):
+    """``source``: one API by its name, all if empty. ``full``: read everything, so that deleted records go."""
+
+    source: str = ""
+    full: bool = False
+
+
+@dataclass(frozen=True)
+class ApiDefinitions:
+    """``datasets``: those that the declared APIs fill."""
+
+    datasets: frozenset[str]
+    assets: list[dg.AssetsDefinition]
+    job: Any
+    schedule: dg.ScheduleDefinition
+
+
+def build_api_ingestion(sources: Sequence[ApiSource]) -> ApiDefinitions:
+    """Assets, job and schedule; without a declared API the job says so and the schedule is off."""
+    datasets = frozenset(resource.dataset for source in sources for resource in source.resources)
+    job: Any
+    if sources:
+        assets = [_build_assets(sources)]
+        # A check that is selected without a partition would stay planned for ever.
+        selection = dg.AssetSelection.assets(*map(_key, datasets)).without_checks()
+        job = dg.define_asset_job(JOB_NAME, selection=selection, description=_DESCRIPTION)
+    else:
+        assets, job = [], _job_without_sources()
+    status = dg.DefaultScheduleStatus.RUNNING if sources else dg.DefaultScheduleStatus.STOPPED
+    schedule = dg.ScheduleDefinition(
+        name="api_ingestion_schedule",
+        job=job,
+        cron_schedule="0 4 * * *",
+        default_status=status,
+    )
+    return ApiDefinitions(datasets, assets, job, schedule)
+
+
+def _job_without_sources() -> dg.JobDefinition:
+    @dg.op(name=OP_NAME, out=dg.Out(dg.Nothing))
+    def nothing(context: dg.OpExecutionContext, config: ApiConfig) -> None:  # noqa: ARG001 - the job's own config
+        context.log.info("no API is declared: nothing to do")
+
+    @dg.job(name=JOB_NAME, description=_DESCRIPTION, executor_def=dg.in_process_executor)
+    def api_ingestion_job() -> None:
+        nothing()
+
+    return api_ingestion_job
+
+
+def _key(dataset: str) -> dg.AssetKey:
+    return dg.AssetKey(["api", dataset])
+
+
+def _build_assets(sources: Sequence[ApiSource]) -> dg.AssetsDefinition:
+    filled = {resource.dataset: resource.contract for source in sources for resource in source.resources}
+    specs = [
+        dg.AssetSpec(
+            _key(dataset),
+            description=f"{contract.physical_name} as APIs gave it: one snapshot per agency, "
+            f"one row per {', '.join(contract.primary_key) or 'record'}.",
+            kinds={"api", "s3"},
+            group_name=dataset,
+            owners=[f"team:{contract.owner}"] if contract.owner else None,
+            partitions_def=agencies,
+            skippable=True,
+        )
+        for dataset, contract in filled.items()
+    ]
+    about = "The fields of the records and their JSON types are those of the snapshot before and of the contract."
+    checks = [partitioned_check(DRIFT_CHECK, spec.key, about) for spec in specs]
+
+    @dg.multi_asset(name=OP_NAME, specs=specs, check_specs=checks, can_subset=True)
+    def ingest_apis(
+        context: dg.AssetExecutionContext, config: ApiConfig, platform: dg.ResourceParam[Platform]
+    ) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]:
+        with as_dagster_failures():
+            yield from _Run(context, config, platform).work()
+
+    return ingest_apis
+
+
+class _Run:
+    """One run: every resource that is asked for, in turn; one that fails stops nobody else."""
+
+    def __init__(self, context: dg.AssetExecutionContext, config: ApiConfig, platform: Platform) -> None:
+        self._context, self._config, self._platform = context, config, platform
+        self._agency = context.partition_key if context.has_partition_key else None
+        self._failures: list[tuple[str, Exception]] = []
+
+    def work(self) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]:
+        for source, resource in self._asked():
+            what = f"{source.name} {resource.dataset}"
+            try:
+                done = self._ingest(source, resource)
+            except Exception as error:  # noqa: BLE001
+                # One resource's edge: recorded, and raised in the end.
+                self._tell_failure(what, error)
+                self._failures.append((what, error))
+                continue
+            self._context.log.info(done.summary)
+            self._platform.api_ingestions.append(done)
+            yield from self._told(done)
+        if self._failures:
+            self._fail()
+
+    def _tell_failure(self, what: str, error: Exception) -> None:
+        unknown = None if isinstance(error, EtlPlatformError) else error
+        self._context.log.error(f"{what} failed: {error}", exc_info=unknown)
+
+    def _asked(self) -> list[tuple[ApiSource, ApiResource]]:
+        selected = self._context.selected_asset_keys
+        return [
+            (source, resource)
+            for source in self._platform.api_sources
+            if self._config.source in {"", source.name} and self._agency in {None, source.agency}
+            for resource in source.resources
+            if _key(resource.dataset) in selected
+        ]
+
+    def _ingest(self, source: ApiSource, resource: ApiResource) -> ApiIngestion:
+        register_agencies(self._context.instance, {source.agency})
+        attempt = Attempt(Cause.EVENT, self._context.run.run_id)
+        what = f"{source.name} {resource.dataset}"
+        with RunProgress(self._context, "records") as progress:
+            return self._platform.api_ingester.ingest(
+                source,
+                resource,
+                attempt,
+                now=datetime.now(UTC),
+                full=self._config.full,
+                progress=lambda pages, records: progress(records, f"{what}: {records:,} records in {pages:,} pages"),
+            )
+
+    def _told(self, done: ApiIngestion) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]:
+        """The asset's own events: yielded in a partition's run, logged under the agency in one of all."""
+        key, agency, checked = _key(done.resource.dataset), done.source.agency, done.records > 0
+        verdict = _drift_verdict(done)
+        if self._agency is None:
+            self._context.log_event(dg.AssetMaterialization(key, metadata=_metadata(done), partition=agency))
+            if checked:
+                self._context.log_event(
+                    dg.AssetCheckEvaluation(asset_key=key, check_name=DRIFT_CHECK, partition=agency, **verdict)
+                )
+        else:
+            yield dg.MaterializeResult(asset_key=key, metadata=_metadata(done))
+            if checked and any(check.asset_key == key for check in self._context.selected_asset_check_keys):
+                yield dg.AssetCheckResult(asset_key=key, check_name=DRIFT_CHECK, **verdict)
+        if done.ingested is not None:
+            self._log_delivery(done.ingested)
+
+    def _log_delivery(self, ingested: Ingested) -> None:
+        """Bronze, silver and their checks, as for a file that came through the queue."""
+        if ingested.outcome is Outcome.DUPLICATE and was_told(self._context.instance, ingested.record):
+            return
+        contract = self._platform.contracts[str(ingested.dataset)]
+        for event in delivery_events(ingested.record, Outcome(ingested.record["outcome"]), contract):
+            self._context.log_event(event)
+
+    def _fail(self) -> None:
+        texts = [f"{what}: {type(error).__name__}: {error}" for what, error in self._failures]
+        raise dg.Failure(
+            f"{len(texts)} failed: {'; '.join(texts[:_MAX_TOLD])}",
+            metadata={"failed": dg.MetadataValue.json(texts)},
+            allow_retries=any(isinstance(error, TransientError) for _, error in self._failures),
+        )
+
+
+def _metadata(done: ApiIngestion) -> dict[str, Any]:
+    outside = list(done.unknown_fields[:100])
+    return {
+        "summary": done.summary,
+        "source": done.source.name,
+        "snapshot_key": done.key,
+        "records": done.records,
+        "pages": done.pages,
+        "landed": done.landed,
+        **({"dagster/row_count": done.rows} if done.rows is not None else {}),
+        **({"new": done.new, "changed": done.changed} if done.new is not None else {}),
+        **({"cursor": done.cursor} if done.cursor is not None else {}),
+        **({"not_in_the_contract": dg.MetadataValue.json(outside)} if outside else {}),
+    }
+
+
+def _drift_verdict(done: ApiIngestion) -> dict[str, Any]:
+    rows = [{"field": item.field, "change": item.change, "before": item.before, "now": item.now} for item in done.drift]
+    return {
+        "passed": not rows,
+        "severity": dg.AssetCheckSeverity.WARN,
+        "metadata": {"drift": table(rows)} if rows else {},
+        "description": "; ".join(f"{item.field}: {item.change}" for item in done.drift[:10]) or None,
+    }

@@ -1,0 +1,107 @@
+"""``attachments``: an agency's attachment files in the research bucket, their check, and the job that copies them."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import dagster as dg
+
+from etl_platform.application_db.agencies import Agency, agency_of
+from etl_platform.attachments.copy_agency import Copied
+from etl_platform.attachments.plan import MADE, Status
+from etl_platform.defs.delivery_events import table
+from etl_platform.defs.failures import as_dagster_failures
+from etl_platform.defs.partitions import agencies, partitioned_check
+from etl_platform.defs.run_progress import RunProgress
+from etl_platform.engine.errors import PermanentError
+from etl_platform.errors import TransientError
+from etl_platform.object_keys import attachments_metadata_key
+from etl_platform.platform import Platform
+
+JOB_NAME = "get_s3_files_job"
+ASSET = dg.AssetKey("attachments")
+CHECK = "counts_match_the_database"
+_MAX_SHOWN = 200
+
+
+class AttachmentsConfig(dg.Config):
+    """Buckets in place of ATTACHMENTS_SOURCE_BUCKET and ATTACHMENTS_DESTINATION_BUCKET."""
+
+    source_bucket: str | None = None
+    destination_bucket: str | None = None
+
+
+def build_attachments() -> dg.AssetsDefinition:
+    about = "Every attachment of the database lies at the destination, in the size that the database has."
+
+    @dg.asset(
+        key=ASSET,
+        partitions_def=agencies,
+        group_name="attachments",
+        kinds={"s3", "parquet"},
+        check_specs=[partitioned_check(CHECK, ASSET, about)],
+        description="The agency's attachment files, copied from the application's document store.\n\n"
+        "One object per attachment of the application's database, and one row of metadata for each.",
+    )
+    def attachments(
+        context: dg.AssetExecutionContext, config: AttachmentsConfig, platform: dg.ResourceParam[Platform]
+    ) -> Iterator[dg.MaterializeResult[Any]]:
+        with as_dagster_failures():
+            copies = platform.attachment_copies(config.source_bucket, config.destination_bucket)
+            agency = agency_of(context.partition_key, platform.database.agencies())
+            if agency is None:
+                raise PermanentError(f"the application database has no agency with the slug {context.partition_key}")
+            files = platform.database.attachment_files(agency.id)
+            with RunProgress(context, "copies") as progress:
+                copied = copies.run(agency, files, lambda done, of: progress(done, f"{done:,} of {of:,} copies"))
+            context.log.info(summary(agency, copied))
+            yield dg.MaterializeResult(metadata=_metadata(agency, copied), check_results=[_check(copied)])
+            if failed := copied.statuses[Status.FAILED]:
+                raise TransientError(f"{failed:,} of {len(files):,} attachments were not copied: S3 failed")
+
+    return attachments
+
+
+def build_attachments_job() -> Any:
+    return dg.define_asset_job(
+        JOB_NAME,
+        selection=dg.AssetSelection.assets(ASSET),
+        description="Copies an agency's attachment files to the research bucket, with their metadata.",
+    )
+
+
+def summary(agency: Agency, copied: Copied) -> str:
+    """One line: whose, how many, how they are."""
+    if not copied.rows:
+        return f"{agency.partition}: no attachments in the database, nothing to do"
+    statuses = copied.statuses
+    made = sum(statuses[status] for status in MADE)
+    problems = [f"{statuses[status]:,} {status}" for status in Status if status != Status.COPIED and statuses[status]]
+    there = made - min(made, copied.tried - statuses[Status.FAILED])
+    return (
+        f"{agency.partition}: {', '.join([f'{made - there:,} copied', f'{there:,} there already', *problems])} "
+        f"of {len(copied.rows):,} attachments"
+    )
+
+
+def _check(copied: Copied) -> dg.AssetCheckResult:
+    statuses = copied.statuses
+    return dg.AssetCheckResult(
+        check_name=CHECK,
+        passed=not copied.not_copied,
+        metadata={"in_database": len(copied.rows), "at_destination": statuses[Status.COPIED]},
+    )
+
+
+def _metadata(agency: Agency, copied: Copied) -> dict[str, Any]:
+    problems = [
+        {"attachment_id": row.attachment_id, "source_key": row.source_key, "status": row.status, "why": row.error}
+        for row in copied.not_copied[:_MAX_SHOWN]
+    ]
+    return {
+        "summary": summary(agency, copied),
+        "dagster/row_count": len(copied.rows),
+        "size_bytes": copied.size_bytes,
+        **{str(status): copied.statuses[status] for status in Status},
+        **({"metadata_key": attachments_metadata_key(agency.partition, "parquet")} if copied.rows else {}),
+        **({"not_copied": table(problems)} if problems else {}),
+    }

@@ -1,0 +1,146 @@
+"""The circuit breaker as Dagster's run records tell it, and the job that resets it. What counts is decided in core.
+
+Run records are cluster-wide, survive restarts and are written by whoever sees a run end, so the breaker needs no store
+of its own: it is read from how the latest intake runs ended.
+"""
+
+import time
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+
+import dagster as dg
+
+from etl_platform.defs.intake_runs import (
+    JOB_NAME,
+    ONLY_DELIVERY_TAG,
+    PROBE_TAG,
+    PROGRESS_TAG,
+    is_sensors_own,
+)
+from etl_platform.deliveries.circuit_breaker import (
+    Breaker,
+    BreakerStatus,
+    Event,
+    Limits,
+    Progressed,
+    Reset,
+    RunFailed,
+    fold,
+    status_of,
+)
+from etl_platform.platform import Platform
+from etl_platform.settings import Settings
+
+RESET_JOB_NAME = "breaker_reset_job"
+_MAX_RECEIVES = 20
+"""A delivery fails this often at most before SQS takes its message away."""
+_PAGES = (10, 100)
+
+
+def breaker_status(instance: dg.DagsterInstance, settings: Settings) -> BreakerStatus:
+    """How the breaker stands now."""
+    now, limits = time.time(), limits_of(settings)
+    return status_of(read_breaker(instance, limits, now), now, limits)
+
+
+def limits_of(settings: Settings) -> Limits:
+    return Limits(settings.circuit_breaker_max_failures, settings.circuit_breaker_cooldown_seconds)
+
+
+def read_breaker(instance: dg.DagsterInstance, limits: Limits, now: float) -> Breaker:
+    """The breaker at ``now`` (epoch seconds). Costs the same with 100 runs in history as with 50,000."""
+    resets = [(_ended_at(record), Reset()) for record in _resets(instance)]
+    closing = [*resets, *_latest_progress(instance)]
+    since = max((at for at, _ in closing), default=0.0)
+    return fold([*closing, *_failures(instance, since, limits)], now, limits)
+
+
+def _resets(instance: dg.DagsterInstance) -> Iterator[dg.RunRecord]:
+    # The status is looked at here: SQLite would choose its index and read every successful run.
+    records = instance.get_run_records(dg.RunsFilter(job_name=RESET_JOB_NAME), limit=10)
+    return (record for record in records if record.dagster_run.status is dg.DagsterRunStatus.SUCCESS)
+
+
+def _latest_progress(instance: dg.DagsterInstance) -> list[tuple[float, Event]]:
+    """The end of the latest successful run that finished a delivery.
+
+    Success alone proves nothing: a run whose messages all belong to somebody else by now touches no system. If there
+    is none among the latest hundred, nothing older than those is looked at.
+    """
+    before: datetime | None = None
+    for limit in _PAGES:
+        page = _ended(instance, dg.DagsterRunStatus.SUCCESS, limit, before=before)
+        for record in page:
+            if PROGRESS_TAG in record.dagster_run.tags and is_sensors_own(record.dagster_run):
+                return [(_ended_at(record), Progressed())]
+        if len(page) < limit:
+            return []
+        before = page[-1].update_timestamp
+    return [(_ended_at(page[-1]), Progressed())]
+
+
+def _failures(instance: dg.DagsterInstance, since: float, limits: Limits) -> Iterator[tuple[float, Event]]:
+    # As many as there can be until so many different deliveries must have failed.
+    window = _MAX_RECEIVES * limits.max_failures
+    after = datetime.fromtimestamp(since, UTC)
+    for record in _ended(instance, dg.DagsterRunStatus.FAILURE, window, after=after):
+        run = record.dagster_run
+        # A run that was told to stop before it began (its pod went away) says nothing about the systems it needs.
+        if not is_sensors_own(run) or run.tags.get("dagster/failure_reason") == "UNEXPECTED_TERMINATION":
+            continue
+        probe_of = run.tags.get(PROBE_TAG)
+        failed = RunFailed(run.run_id, run.tags.get(ONLY_DELIVERY_TAG), None if probe_of is None else float(probe_of))
+        yield _ended_at(record), Progressed() if PROGRESS_TAG in run.tags else failed
+
+
+def _ended(
+    instance: dg.DagsterInstance,
+    status: dg.DagsterRunStatus,
+    limit: int,
+    *,
+    after: datetime | None = None,
+    before: datetime | None = None,
+) -> Sequence[dg.RunRecord]:
+    """The intake job's runs that ended so, the latest end first; those of backfills left out.
+
+    One status at a time: Dagster's index over status and time of update then holds the answer in order.
+    """
+    filters = dg.RunsFilter(
+        job_name=JOB_NAME, statuses=[status], updated_after=after, updated_before=before, exclude_subruns=True
+    )
+    return instance.get_run_records(filters, limit=limit, order_by="update_timestamp")
+
+
+def _ended_at(record: dg.RunRecord) -> float:
+    return record.update_timestamp.timestamp() if record.end_time is None else record.end_time
+
+
+def build_breaker_reset_job() -> dg.JobDefinition:
+    """The job whose successful end closes the breaker; its runs are the record of who did so, and when."""
+
+    @dg.op(name="reset_breaker")
+    def reset(context: dg.OpExecutionContext, platform: dg.ResourceParam[Platform]) -> None:
+        status = breaker_status(context.instance, platform.settings)
+        context.log.info(f"{status}. The failures until now count no more.")
+
+    @dg.job(
+        name=RESET_JOB_NAME,
+        description="Closes the circuit breaker: the next tick receives messages again. Mend the cause first.",
+        executor_def=dg.in_process_executor,
+    )
+    def breaker_reset_job() -> None:
+        reset()
+
+    return breaker_reset_job
+
+
+def reset_breaker(instance: dg.DagsterInstance, settings: Settings, *, by: str) -> bool:
+    """Run the reset job in this process; whether it succeeded. ``by`` is kept as a tag of the run."""
+    result = build_breaker_reset_job().execute_in_process(
+        instance=instance,
+        resources={"platform": Platform(settings)},
+        run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
+        tags={"etl_platform/by": by},
+        raise_on_error=False,
+    )
+    return result.success

@@ -1,0 +1,127 @@
+"""The employment-history export: its asset and checks, employment_history_job, and a schedule of a run an agency."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import dagster as dg
+
+from etl_platform.defs.delivery_events import column_schema, table
+from etl_platform.defs.failures import as_dagster_failures
+from etl_platform.defs.partitions import agencies, partitioned_check, register_agencies
+from etl_platform.defs.run_progress import RunProgress
+from etl_platform.employment.oddities import EXPECTED, Finding
+from etl_platform.engine.contract.model import Contract
+from etl_platform.errors import SettingsError
+from etl_platform.platform import Platform
+
+if TYPE_CHECKING:
+    from etl_platform.employment.export import EmploymentHistoryExport, Exported
+
+JOB_NAME = "employment_history_job"
+_ASSET = dg.AssetKey(["exports", "employment_history"])
+
+
+def make_export(platform: Platform) -> "EmploymentHistoryExport":
+    """Over the platform's database and bucket, with the ranks of the contract ``employment_history``.
+
+    Raises:
+        SettingsError: a setting is missing, or there is no such contract.
+    """
+    from etl_platform.employment.export import EmploymentHistoryExport
+
+    ranks = _contract(platform).column("rank").known_values
+    return EmploymentHistoryExport(platform.database, platform.store, platform.bucket, ranks)
+
+
+def build_employment_history_assets() -> dg.AssetsDefinition:
+    asset = dg.AssetSpec(
+        _ASSET,
+        description="An agency's periods of service from the application database, as CSV for a spreadsheet and as "
+        "Parquet.\n\nOne row per officer, employer and start date.",
+        group_name="exports",
+        kinds={"postgres", "csv", "parquet", "s3"},
+        partitions_def=agencies,
+        skippable=True,
+    )
+    checks = [partitioned_check(oddity.value, _ASSET, text) for oddity, text in EXPECTED.items()]
+
+    @dg.multi_asset(name="export_employment_history", specs=[asset], check_specs=checks)
+    def export_employment_history(
+        context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]
+    ) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]:
+        with as_dagster_failures():
+            with RunProgress(context, "exported") as progress:
+                exported = make_export(platform).export(
+                    context.partition_key, lambda rows: progress(rows, f"{rows:,} rows")
+                )
+            context.log.info(exported.summary)
+            if exported.objects:
+                metadata = _metadata(exported, _contract(platform))
+                version = dg.DataVersion(exported.objects[0].sha256)
+                yield dg.MaterializeResult(asset_key=_ASSET, metadata=metadata, data_version=version)
+            else:
+                nothing = {"summary": exported.summary}
+                context.log_event(dg.AssetObservation(_ASSET, metadata=nothing, partition=exported.agency))
+            yield from (_check_result(finding, _contract(platform)) for finding in exported.findings)
+
+    return export_employment_history
+
+
+def build_employment_history_job() -> tuple[Any, dg.ScheduleDefinition]:
+    job = dg.define_asset_job(
+        JOB_NAME,
+        selection=dg.AssetSelection.assets(_ASSET),
+        description="Exports an agency's employment history from the application database as CSV and Parquet.",
+    )
+
+    @dg.schedule(
+        name="employment_history_schedule",
+        job=job,
+        cron_schedule="0 7 1 * *",
+        description="A run for each agency of the application database, on the first of the month.",
+    )
+    def employment_history_schedule(
+        context: dg.ScheduleEvaluationContext, platform: dg.ResourceParam[Platform]
+    ) -> list[dg.RunRequest]:
+        partitions = sorted({agency.partition for agency in platform.database.agencies()})
+        register_agencies(context.instance, set(partitions))
+        day = f"{context.scheduled_execution_time:%Y-%m-%d}"
+        return [dg.RunRequest(run_key=f"{agency}@{day}", partition_key=agency) for agency in partitions]
+
+    return job, employment_history_schedule
+
+
+def _contract(platform: Platform) -> Contract:
+    contract = platform.contracts.get(_ASSET.path[-1])
+    if contract is None:
+        raise SettingsError("CONTRACTS_DIR has no contract of employment_history, which says what the export is like")
+    return contract
+
+
+def _metadata(exported: "Exported", contract: Contract) -> dict[str, Any]:
+    objects = [
+        {"key": item.key, "size_bytes": item.size_bytes, "sha256": item.sha256, "written": item.written}
+        for item in exported.objects
+    ]
+    return {
+        "summary": exported.summary,
+        "dagster/row_count": exported.rows,
+        "dagster/column_schema": column_schema(contract),
+        "objects": table(objects),
+        **{finding.oddity.name.lower(): finding.rows for finding in exported.findings},
+    }
+
+
+def _check_result(finding: Finding, contract: Contract) -> dg.AssetCheckResult:
+    metadata: dict[str, Any] = {"rows": finding.rows}
+    if finding.first_rows:
+        metadata["first_rows_of_the_csv"] = ", ".join(map(str, finding.first_rows))
+    if finding.values and not contract.column("rank").sensitive:
+        metadata["values"] = table([{"value": value[:60], "rows": rows} for value, rows in finding.values.items()])
+    return dg.AssetCheckResult(
+        asset_key=_ASSET,
+        check_name=finding.oddity.value,
+        passed=not finding.rows,
+        severity=dg.AssetCheckSeverity.WARN,
+        metadata=metadata,
+    )

@@ -1,0 +1,37 @@
+"""Our errors → Dagster's failures, and a failure in one line. The only place that decides what may be retried."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import dagster as dg
+from dagster._core.execution.plan.objects import StepFailureData
+
+from etl_platform.engine.errors import PermanentError
+from etl_platform.errors import TransientError
+
+
+@contextmanager
+def as_dagster_failures() -> Iterator[None]:
+    """Permanent errors forbid a retry; transient ones allow it. Others are bugs and pass unchanged."""
+    try:
+        yield
+    except PermanentError as error:
+        raise dg.Failure(f"{type(error).__name__}: {error}", allow_retries=False) from error
+    except TransientError as error:
+        raise dg.Failure(f"{type(error).__name__}: {error}", allow_retries=True) from error
+
+
+def why(failure: StepFailureData) -> str:
+    """Why a step failed, in one line.
+
+    An error that nobody foresaw may quote a value in its text, so its name and place are told.
+    """
+    if failure.user_failure_data and failure.user_failure_data.description:
+        return " ".join(failure.user_failure_data.description.split())
+    error = failure.error
+    while error is not None and error.cause is not None:
+        error = error.cause
+    if error is None:
+        return "an unknown error"
+    place = " ".join(error.stack[-1].split("\n")[0].split()) if error.stack else "an unknown place"
+    return f"a bug of the platform: {error.cls_name} at {place}"

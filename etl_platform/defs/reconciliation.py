@@ -1,0 +1,89 @@
+"""reconcile_job: once a day, what arrived against what is recorded and held. Red where anything is amiss."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import dagster as dg
+
+from etl_platform.defs.delivery_events import table
+from etl_platform.defs.failures import as_dagster_failures
+from etl_platform.deliveries.reconcile.discrepancies import Amiss, Finding
+from etl_platform.deliveries.reconcile.reconcile import Reconciled, Reconciler, default_grace
+from etl_platform.platform import Platform
+
+JOB_NAME = "reconcile_job"
+_MAX_SHOWN = 200
+
+
+def make_reconciler(
+    platform: Platform, now: datetime, grace: timedelta | None = None, since: timedelta | None = None
+) -> Reconciler:
+    """Over the platform's bucket; ``grace`` in place of the usual one, findings not older than ``since``."""
+    grace = default_grace(platform.settings.visibility_timeout_seconds) if grace is None else grace
+    return Reconciler(
+        platform.store,
+        platform.bucket,
+        platform.contracts,
+        platform.settings.source_prefix,
+        now - grace,
+        now - since if since else None,
+    )
+
+
+def build_reconcile_job() -> tuple[dg.JobDefinition, dg.ScheduleDefinition]:
+    @dg.op(name="reconcile", out=dg.Out(dg.Nothing))
+    def reconcile(context: dg.OpExecutionContext, platform: dg.ResourceParam[Platform]) -> Iterator[dg.Output[None]]:
+        with as_dagster_failures():
+            found = make_reconciler(platform, datetime.now(UTC)).look()
+        context.log.info(f"{found.versions} file versions of {found.agencies} agencies: {_counts(found.findings)}")
+        if found.findings:
+            raise dg.Failure(
+                f"{_counts(found.findings)}; `etl-platform reconcile` lists all, `--repair` takes in what is missing",
+                metadata=_metadata(found),
+                allow_retries=False,
+            )
+        yield dg.Output(None, metadata=_metadata(found))
+
+    @dg.job(
+        name=JOB_NAME,
+        description="Holds what arrived against what is recorded and held; fails where anything is amiss.",
+        executor_def=dg.in_process_executor,
+    )
+    def reconcile_job() -> None:
+        reconcile()
+
+    schedule = dg.ScheduleDefinition(
+        job=reconcile_job,
+        cron_schedule="0 5 * * *",
+        default_status=dg.DefaultScheduleStatus.RUNNING,
+    )
+    return reconcile_job, schedule
+
+
+def _counts(findings: Sequence[Finding]) -> str:
+    counts = Counter(finding.kind for finding in findings)
+    return ", ".join(f"{counts[kind]:,} {kind}" for kind in Amiss)
+
+
+def _metadata(found: Reconciled) -> dict[str, Any]:
+    shown = sorted(found.findings, key=lambda finding: (finding.kind, finding.since))[:_MAX_SHOWN]
+    rows = [
+        {
+            "": str(finding.kind),
+            "agency": finding.agency,
+            "dataset": finding.dataset,
+            "key": finding.key,
+            "since": f"{finding.since:%Y-%m-%d %H:%M} UTC",
+            "why": finding.why,
+        }
+        for finding in shown
+    ]
+    return {
+        "file_versions": found.versions,
+        "agencies": found.agencies,
+        "in_flight": found.in_flight,
+        **{str(kind): sum(finding.kind is kind for finding in found.findings) for kind in Amiss},
+        **({"findings": table(rows)} if rows else {}),
+    }

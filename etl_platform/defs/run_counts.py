@@ -1,0 +1,40 @@
+"""What a run counted beside its deliveries, as a tag that it writes once, at its end. No decisions."""
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+
+import dagster as dg
+
+from etl_platform.deliveries.daily_counts import RunCounts
+from etl_platform.queue_work.lease import HeldQueue
+
+_TAG = "etl_platform/counts"
+
+
+def note_counts(instance: dg.DagsterInstance, run: dg.DagsterRun, counts: RunCounts) -> None:
+    instance.add_run_tags(run.run_id, {_TAG: json.dumps({"run_id": run.run_id, **vars(counts)})})
+
+
+def counts_of(run: dg.DagsterRun) -> RunCounts:
+    """All zero for a run that has not come to its end, or has no queue."""
+    found = json.loads(run.tags.get(_TAG, "{}"))
+    # A run that is executed once more from the UI inherits the tags of the first.
+    if found.pop("run_id", None) != run.run_id:
+        return RunCounts()
+    return RunCounts(**{**found, "s3_errors": Counter(found["s3_errors"])})
+
+
+class CountedQueue:
+    """A queue that counts what was deleted from it."""
+
+    def __init__(self, queue: HeldQueue) -> None:
+        self._queue, self.deleted = queue, 0
+
+    def hide(self, receipt_handles: Sequence[str], timeout_s: int) -> list[str]:
+        return self._queue.hide(receipt_handles, timeout_s)
+
+    def delete(self, receipt_handles: Sequence[str]) -> list[str]:
+        refused = self._queue.delete(receipt_handles)
+        self.deleted += len(receipt_handles) - len(refused)
+        return refused

@@ -1,0 +1,1 @@
+"""Quarantined rows: export, corrections, and replay with them."""

@@ -1,0 +1,1 @@
+"""The email archive: queue messages to one JSON document each."""

@@ -1,0 +1,107 @@
+"""SQS body → the document and key of an archived email, or why it is poison. Pure: the message's time is an argument.
+
+The body is the email validation service's JSON object, bare or in the envelope of an SNS subscription. No reason quotes
+a value: what the message holds is somebody's mail.
+"""
+
+import json
+import unicodedata
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from etl_platform.object_keys import email_key
+
+FIELDS = ("email_subject", "email_sender", "email_timestream", "email_content")
+SOURCE = "email-validation-service"
+
+
+@dataclass(frozen=True)
+class ArchivedEmail:
+    key: str
+    document: bytes
+
+
+@dataclass(frozen=True)
+class Poison:
+    """A message that will never be an email; ``reason`` is plain ASCII."""
+
+    reason: str
+
+
+def read_email(body: str, message_id: str, sent_at: datetime, version: str) -> ArchivedEmail | Poison:
+    """The same message gives the same key and the same bytes, whenever and however often it comes.
+
+    Args:
+        message_id: SQS's.
+        sent_at: SQS's SentTimestamp, aware.
+        version: of the program that archives it.
+    """
+    fields = _fields(body)
+    if isinstance(fields, Poison):
+        return fields
+    document = {
+        "message_id": message_id,
+        "processed_at": f"{sent_at.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}",
+        "email_data": {name: fields[name] for name in FIELDS},
+        "metadata": {"processor_version": version, "source": SOURCE},
+    }
+    # In ASCII, because JSON can spell half a surrogate pair (a cut emoji) and UTF-8 cannot.
+    return ArchivedEmail(email_key(user_of(fields["email_sender"]), message_id, sent_at), json.dumps(document).encode())
+
+
+def user_of(sender: str) -> str:
+    """The local part of an address such as ``Jane <Jane.Roe+news@x.example>``: ``jane.roe``; empty where there is none.
+
+    A tag goes to the mailbox it tags; case makes no other mailbox in practice (RFC 5321, 2.4).
+    """
+    _, angle, rest = sender.rpartition("<")
+    address = rest.partition(">")[0] if angle else sender
+    local, at, _ = address.rpartition("@")
+    local = (local if at else address).strip()
+    if len(local) > 1 and local[0] == local[-1] == '"':
+        local = local[1:-1]
+    return unicodedata.normalize("NFC", (local.partition("+")[0] or local).strip().lower())
+
+
+def is_same_email(found: bytes, document: bytes) -> bool:
+    """Whether two archived documents hold the same email: one may have been written by another version of us."""
+    try:
+        return found == document or _without_version(found) == _without_version(document)
+    except (ValueError, RecursionError, LookupError, TypeError):
+        return False
+
+
+def _without_version(document: bytes) -> dict[str, Any]:
+    whole: dict[str, Any] = json.loads(document)
+    del whole["metadata"]["processor_version"]
+    return whole
+
+
+def _fields(body: str) -> dict[str, str] | Poison:
+    found = _json_object(body, "the message")
+    if isinstance(found, Poison):
+        return found
+    if isinstance(found.get("Message"), str) and not any(name in found for name in FIELDS):
+        found = _json_object(found["Message"], "the SNS Message")
+        if isinstance(found, Poison):
+            return found
+    if missing := [name for name in FIELDS if name not in found]:
+        return Poison(f"no {', '.join(missing)}")
+    if wrong := [f"{name} is {_kind(found[name])}" for name in FIELDS if not isinstance(found[name], str)]:
+        return Poison(f"{', '.join(wrong)}, not a string")
+    return found
+
+
+def _json_object(text: str, what: str) -> dict[str, Any] | Poison:
+    try:
+        found = json.loads(text)
+    except json.JSONDecodeError as error:
+        return Poison(f"{what} is not JSON: line {error.lineno}, column {error.colno}")
+    except (ValueError, RecursionError) as error:
+        return Poison(f"{what} is not JSON that can be read: {type(error).__name__}")
+    return found if isinstance(found, dict) else Poison(f"{what} is {_kind(found)}, not a JSON object")
+
+
+def _kind(value: object) -> str:
+    return "null" if value is None else type(value).__name__

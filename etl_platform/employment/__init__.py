@@ -1,0 +1,1 @@
+"""The employment-history export from the application database."""

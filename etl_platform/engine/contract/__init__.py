@@ -1,0 +1,1 @@
+"""What a contract says: ODCS YAML to frozen values."""

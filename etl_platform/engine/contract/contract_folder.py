@@ -1,0 +1,50 @@
+"""The folder of contracts. No rules."""
+
+from pathlib import Path
+
+from etl_platform.engine.contract.contract_reader import parse_contract
+from etl_platform.engine.contract.model import Contract
+from etl_platform.engine.contract.reference_tables import ReferenceFolder
+from etl_platform.engine.errors import ContractError
+
+_SUFFIXES = (".odcs.yaml", ".odcs.yml")
+_REFERENCES = "references"
+
+
+def load_contract(path: Path) -> Contract:
+    """Read one contract and the reference tables it names; ContractError also where a file cannot be read."""
+    try:
+        text = path.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ContractError(f"cannot be read: {error}", path=str(path)) from None
+    return parse_contract(text, str(path), ReferenceFolder(path.parent / _REFERENCES))
+
+
+def contract_paths(folder: Path) -> list[Path]:
+    """The contract files of a folder, in order of name."""
+    try:
+        return sorted(path for path in folder.iterdir() if path.name.endswith(_SUFFIXES))
+    except OSError as error:
+        raise ContractError(f"the folder of contracts cannot be read: {error.strerror}", path=str(folder)) from None
+
+
+def load_contracts(folder: Path) -> dict[str, Contract]:
+    """Every contract of a folder by dataset.
+
+    Raises:
+        ContractError: one is broken, two describe the same dataset, or there is none.
+    """
+    contracts: dict[str, Contract] = {}
+    for path in contract_paths(folder):
+        contract = load_contract(path)
+        refuse_second(contract, contracts.setdefault(contract.dataset, contract))
+    if not contracts:
+        raise ContractError("no *.odcs.yaml in this folder", path=str(folder))
+    return contracts
+
+
+def refuse_second(contract: Contract, first: Contract) -> None:
+    """Raise ContractError where another file describes the same dataset."""
+    if first.path != contract.path:
+        message = f"the dataset {contract.dataset} is already described by {first.path}"
+        raise ContractError(message, path=contract.path)

@@ -1,0 +1,145 @@
+"""What a contract says about how a column's value is made: case, labels, exact type, lookups, hooks. Structure only.
+
+Each function takes a property's parts and the document, and blames the document's line.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from etl_platform.engine.contract.located_yaml import Located, Where
+from etl_platform.engine.contract.model import Column, ColumnType, Lookup, ReferenceTable, TransformHook
+from etl_platform.engine.errors import ContractError
+
+_DECIMAL = re.compile(r"(?:decimal|numeric)\s*\(\s*([0-9]{1,2})\s*(?:,\s*([0-9]{1,2})\s*)?\)", re.IGNORECASE)
+_PRECISION = 38
+_TABLE = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
+_HOOK = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*:[A-Za-z_]\w*", re.ASCII)
+_READING = ("trim", "case", "nullTokens", "trueValues", "falseValues", "formats", "useLabels")
+
+
+def decimal_type(document: Located, entry: Mapping[str, Any], kind: ColumnType, here: Where) -> tuple[int, int] | None:
+    """Precision and scale of ``physicalType: decimal(10,2)``; other physical types say nothing of silver."""
+    physical = str(entry.get("physicalType", "")).strip()
+    if kind is not ColumnType.NUMBER or not physical.lower().startswith(("decimal", "numeric")):
+        return None
+    match = _DECIMAL.fullmatch(physical)
+    precision, scale = (int(match[1]), int(match[2] or 0)) if match else (0, 0)
+    if not 1 <= precision <= _PRECISION or scale > precision:
+        raise document.error(
+            f"{entry['name']}: physicalType {physical!r} is no decimal(precision, scale) of up to {_PRECISION} digits",
+            *here,
+            "physicalType",
+        )
+    return precision, scale
+
+
+def letter_case(
+    document: Located, custom: Mapping[str, Any], default: str | None, kind: ColumnType, here: Where
+) -> str | None:
+    """``upper`` or ``lower``. The schema's default is for texts alone; asked of another type it is a mistake."""
+    if kind is ColumnType.STRING:
+        case: str | None = custom.get("case", default)
+        return case
+    if "case" in custom:
+        raise document.error("case is for logicalType: string", *here, "customProperties")
+    return None
+
+
+def check_case(document: Located, custom: Mapping[str, Any], *here: str | int) -> None:
+    if custom.get("case", "upper") not in {"upper", "lower"}:
+        raise document.error(f"case is upper or lower, not {custom['case']!r}", *here, "customProperties")
+
+
+def enum_labels(document: Located, entry: Mapping[str, Any], kind: ColumnType, here: Where) -> tuple[str, ...]:
+    """What silver holds for each entry of an enumeration whose values stand in the file."""
+    entries = entry.get("enum")
+    if not entries or kind is not ColumnType.STRING:
+        raise document.error(f"{entry['name']}: useLabels needs logicalType: string and an enum", *here)
+    codes = [str(item["value"]) for item in entries]
+    if twice := next((code for code in codes if codes.count(code) > 1), None):
+        raise document.error(f"{entry['name']}: the value {twice!r} has two labels", *here, "enum")
+    return tuple(str(item.get("label", item["value"])) for item in entries)
+
+
+def read_lookup(
+    document: Located, asked: Mapping[str, Any], references: Mapping[str, ReferenceTable], name: str, here: Where
+) -> Lookup:
+    """``{table, key, take, from}`` with the table it names; ``from`` may be left out.
+
+    Raises:
+        ContractError: a table or column that is not there, or in the table's own file a key that is empty or
+            stands there twice.
+    """
+    where = (*here, "customProperties")
+    parts = {str(key): value for key, value in asked.items()}
+    if not {"table", "key", "take"} <= parts.keys() <= {"table", "key", "take", "from"} or not all(
+        isinstance(value, str) for value in parts.values()
+    ):
+        raise document.error(f"{name}: lookup takes the names table, key and take, and from if need be", *where)
+    if not _TABLE.fullmatch(parts["table"]) or parts["table"] not in references:
+        known = ", ".join(references) or "none"
+        message = f"{name}: there is no reference table {parts['table']!r}; in references/ there is {known}"
+        raise document.error(message, *where)
+    table = references[parts["table"]]
+    for part in ("key", "take"):
+        if parts[part] not in table.header:
+            message = f"{name}: {table.path} has no column {parts[part]!r}; it has {', '.join(table.header)}"
+            raise document.error(message, *where)
+    _check_keys(table, parts["key"])
+    return Lookup(table, parts["key"], parts["take"], parts.get("from"))
+
+
+def _check_keys(table: ReferenceTable, column: str) -> None:
+    seen: dict[str, int] = {}
+    for key, line in zip(table.cells(column), table.lines, strict=True):
+        if not key:
+            raise ContractError(f"the key {column} is empty", path=table.path, line=line)
+        if key in seen:
+            message = f"the key {column} {key!r} stands in line {seen[key]} already"
+            raise ContractError(message, path=table.path, line=line)
+        seen[key] = line
+
+
+def read_hook(
+    document: Located, custom: Mapping[str, Any], columns: tuple[Column, ...], *here: str | int
+) -> TransformHook | None:
+    """The schema's transform hook, which exists exactly where a column is computed."""
+    where = (*here, "customProperties")
+    path, frame = custom.get("transform"), custom.get("transformFrame", "polars")
+    computed = [column for column in columns if column.computed]
+    if path is None:
+        if computed or "transformFrame" in custom:
+            message = "a computed column needs the schema's custom property transform: package.module:function"
+            raise document.error(message, *(here if computed else where))
+        return None
+    if not _HOOK.fullmatch(path):
+        raise document.error(f"transform is package.module:function, not {path!r}", *where)
+    if frame not in {"polars", "pandas"}:
+        raise document.error(f"transformFrame is polars or pandas, not {frame!r}", *where)
+    if not computed:
+        raise document.error(f"the hook {path} has nothing to make: no property is computed: true", *where)
+    return TransformHook(path, frame == "pandas", document.line(*where))
+
+
+def check_making(
+    document: Located, entry: Mapping[str, Any], column: Column, custom: Mapping[str, Any], *here: str | int
+) -> None:
+    """A value comes from one place; a column that no file has cannot be read in a special way."""
+    name, lookup = column.name, column.lookup
+    if sum((column.expression is not None, column.computed, lookup is not None, column.labels is not None)) > 1:
+        raise document.error(f"{name}: transformLogic, lookup, computed and useLabels exclude each other", *here)
+    if column.case is not None and column.in_file:
+        fold_case = str.upper if column.case == "upper" else str.lower
+        expected = (*(column.allowed or ()), *(lookup.table.cells(lookup.key) if lookup else ()))
+        if never := next((item for item in expected if item != fold_case(item)), None):
+            raise document.error(f"{name}: {never!r} never occurs where case is {column.case}", *here, "enum")
+    if column.in_file:
+        return
+    reading = [key for key in _READING if key in custom]
+    reading += ["synonyms"] if entry.get("synonyms") else []
+    reading += ["format"] if column.formats or column.money else []
+    if reading:
+        raise document.error(f"{name}: {reading[0]} is for a column that the file has", *here)
+    if column.computed and (column.unique or entry.get("primaryKey")):
+        raise document.error(f"{name}: a computed column is no key; keys are known before the hook runs", *here)

@@ -1,0 +1,98 @@
+"""YAML text → plain data that remembers on which line each part stands. No files."""
+
+import sys
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+import yaml
+
+from etl_platform.engine.errors import ContractError
+
+Where = tuple[str | int, ...]
+"""The path of a part of a document: names and places in lists, from the top."""
+MAX_VALUES = 100_000
+
+
+@dataclass(frozen=True)
+class Located:
+    """A document as dicts and lists, dates as ISO text, and the 1-based line of every path into it."""
+
+    path: str
+    data: dict[str, Any]
+    lines: dict[Where, int]
+
+    def line(self, *where: str | int) -> int:
+        """The line of a path, or of its nearest parent that is there."""
+        while where and where not in self.lines:
+            where = where[:-1]
+        return self.lines.get(where, 1)
+
+    def error(self, message: str, *where: str | int) -> ContractError:
+        return ContractError(message, path=self.path, line=self.line(*where))
+
+
+def is_number(value: Any) -> bool:
+    """Whether it is a number, and one that a float can hold; YAML has others: 400 digits, infinity."""
+    most = sys.float_info.max
+    return isinstance(value, int | float) and not isinstance(value, bool) and -most <= value <= most
+
+
+def load_located(text: str, path: str) -> Located:
+    """Parse one YAML document.
+
+    Raises:
+        ContractError: bad YAML, a repeated key, aliases within aliases, or a document that is no mapping.
+    """
+    loader = yaml.CSafeLoader(text)
+    try:
+        node = loader.get_single_node()
+        if node is not None and _size(node, {}) > MAX_VALUES:
+            raise ContractError(f"more than {MAX_VALUES:,} values, those of repeated aliases included", path=path)
+        data = None if node is None else loader.construct_document(node)
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else None
+        raise ContractError(f"not YAML: {error.problem}", path=path, line=line) from None
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise ContractError(f"not YAML: {error}", path=path) from None
+    finally:
+        loader.dispose()
+    if node is None or not isinstance(data, dict):
+        raise ContractError("the document is no YAML mapping", path=path, line=1)
+    lines: dict[Where, int] = {}
+    try:
+        _walk(node, (), lines, path)
+        return Located(path, _plain(data), lines)
+    except RecursionError:
+        raise ContractError("not a tree: an alias refers to itself", path=path, line=1) from None
+
+
+def _size(node: yaml.Node, known: dict[int, int]) -> int:
+    """Values below a node, with those of an alias counted wherever it stands: a few lines can stand for billions."""
+    if id(node) not in known:
+        known[id(node)] = 0
+        below = node.value if isinstance(node, yaml.CollectionNode) else []
+        children = (child for item in below for child in (item if isinstance(item, tuple) else (item,)))
+        known[id(node)] = 1 + sum(_size(child, known) for child in children)
+    return known[id(node)]
+
+
+def _walk(node: yaml.Node, here: Where, lines: dict[Where, int], path: str) -> None:
+    if here in lines:
+        raise ContractError("this key stands here twice", path=path, line=node.start_mark.line + 1)
+    lines[here] = node.start_mark.line + 1
+    if isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            _walk(value, (*here, str(key.value)), lines, path)
+            lines[(*here, str(key.value))] = key.start_mark.line + 1
+    elif isinstance(node, yaml.SequenceNode):
+        for index, value in enumerate(node.value):
+            _walk(value, (*here, index), lines, path)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    return value.isoformat() if isinstance(value, date) else value

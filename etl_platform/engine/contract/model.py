@@ -1,0 +1,203 @@
+"""What one kind of file must look like, as plain values, and which contract a file name chooses.
+
+How a contract is read from its text is decided in ``contract_reader``, what its rules do in ``rules``.
+"""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from enum import StrEnum
+from fnmatch import fnmatchcase
+from functools import lru_cache
+from pathlib import PurePosixPath
+
+from etl_platform.engine.contract.cadence import Cadence
+from etl_platform.engine.contract.dataset_rules import DatasetRule
+from etl_platform.engine.contract.reading_overrides import Pins
+
+SENSITIVE = frozenset({"restricted", "confidential"})
+DATA_SUFFIXES = (".csv", ".tsv", ".txt", ".xlsx", ".xls", ".gz", ".zip")
+
+
+class ColumnType(StrEnum):
+    STRING = "string"
+    DATE = "date"
+    TIMESTAMP = "timestamp"
+    INTEGER = "integer"
+    NUMBER = "number"
+    BOOLEAN = "boolean"
+
+
+@dataclass(frozen=True)
+class ReferenceTable:
+    """A small table beside the contracts. Every cell is text; ``lines`` tells where each row starts in its file."""
+
+    name: str
+    path: str
+    sha256: str
+    header: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    lines: tuple[int, ...]
+
+    def cells(self, column: str) -> tuple[str, ...]:
+        place = self.header.index(column)
+        return tuple(row[place] for row in self.rows)
+
+
+@dataclass(frozen=True)
+class Lookup:
+    """The cell of ``take`` in the row whose ``key`` a value equals: the column's own text, or ``source``'s value."""
+
+    table: ReferenceTable
+    key: str
+    take: str
+    source: str | None = None
+
+
+@dataclass(frozen=True)
+class TransformHook:
+    """A function ``module:name`` that makes the computed columns of a dataset from its other columns."""
+
+    path: str
+    pandas: bool
+    line: int
+
+
+@dataclass(frozen=True)
+class Column:
+    """One property: how its text is read and what holds for it. ``line`` is where the contract declares it.
+
+    Attributes:
+        labels: what silver holds for each of ``allowed``.
+        decimal: precision and scale of an exact number.
+        lookup: the reference table that gives the value.
+        expression: SQL over other columns that gives the value.
+        made_of: the columns that the contract says ``expression`` or ``lookup`` uses.
+        computed: made by the contract's transform hook.
+        known_values: what is usual here; another value is remarked on, never refused.
+    """
+
+    name: str
+    type: ColumnType
+    line: int
+    description: str = ""
+    required: bool = False
+    unique: bool = False
+    classification: str | None = None
+    synonyms: tuple[str, ...] = ()
+    pattern: str | None = None
+    min_length: int | None = None
+    max_length: int | None = None
+    minimum: str | float | None = None
+    maximum: str | float | None = None
+    exclusive_minimum: str | float | None = None
+    exclusive_maximum: str | float | None = None
+    allowed: tuple[str, ...] | None = None
+    formats: tuple[str, ...] = ()
+    money: bool = False
+    null_tokens: tuple[str, ...] = ()
+    true_values: tuple[str, ...] = ()
+    false_values: tuple[str, ...] = ()
+    trim: bool = False
+    case: str | None = None
+    labels: tuple[str, ...] | None = None
+    decimal: tuple[int, int] | None = None
+    lookup: Lookup | None = None
+    expression: str | None = None
+    made_of: tuple[str, ...] | None = None
+    computed: bool = False
+    known_values: tuple[str, ...] = ()
+
+    @property
+    def sensitive(self) -> bool:
+        return (self.classification or "").lower() in SENSITIVE
+
+    @property
+    def derived(self) -> bool:
+        """Whether its value is made of other columns of the row."""
+        return self.expression is not None or (self.lookup is not None and self.lookup.source is not None)
+
+    @property
+    def in_file(self) -> bool:
+        return not self.derived and not self.computed
+
+    @property
+    def is_code(self) -> bool:
+        """Whether the file holds a code for what silver holds."""
+        return self.in_file and (self.labels is not None or self.lookup is not None)
+
+    @property
+    def type_name(self) -> str:
+        return f"decimal({self.decimal[0]},{self.decimal[1]})" if self.decimal else str(self.type)
+
+
+@dataclass(frozen=True)
+class RowRule:
+    """A SQL boolean expression over typed columns that must not be false for any row."""
+
+    name: str
+    sql: str
+    line: int
+    description: str = ""
+
+
+@dataclass(frozen=True)
+class Contract:
+    """What one kind of file must look like. ``sha256`` is over the contract's text and the tables it looks into."""
+
+    path: str
+    id: str
+    version: str
+    sha256: str
+    dataset: str
+    physical_name: str
+    file_patterns: tuple[str, ...]
+    description: str
+    grain: str
+    owner: str | None
+    columns: tuple[Column, ...]
+    primary_key: tuple[str, ...]
+    row_rules: tuple[RowRule, ...]
+    dataset_rules: tuple[DatasetRule, ...] = ()
+    max_rejected_percent: float | None = None
+    pins: Pins = field(default_factory=Pins)
+    cadence: Cadence | None = None
+    notes: tuple[str, ...] = ()
+    hook: TransformHook | None = None
+
+    @property
+    def file_columns(self) -> tuple[Column, ...]:
+        """The columns that are looked for in a file's header."""
+        return tuple(column for column in self.columns if column.in_file)
+
+    def column(self, name: str) -> Column:
+        return next(column for column in self.columns if column.name == name)
+
+    def match(self, file_name: str) -> int:
+        """How well a file name fits: 0 not at all, more for a longer pattern, most for the exact name."""
+        stem = fold(file_stem(file_name))
+        if stem == fold(file_stem(self.physical_name)):
+            return 10_000
+        return max((len(p) for p in self.file_patterns if fnmatchcase(stem, fold(p, keep="*"))), default=0)
+
+
+def choose_contract(contracts: Iterable[Contract], file_name: str) -> Contract | None:
+    """The contract whose name or longest pattern fits the file name; None when none does."""
+    scored = [(contract.match(file_name), contract) for contract in contracts]
+    best = max(scored, key=lambda pair: pair[0], default=(0, None))
+    return best[1] if best[0] else None
+
+
+@lru_cache(4_096)
+def file_stem(file_name: str) -> str:
+    """The name without the extensions of formats and compressions that are read."""
+    name = file_name
+    while (suffix := PurePosixPath(name).suffix.lower()) and suffix in DATA_SUFFIXES:
+        name = name[: -len(suffix)]
+    return name
+
+
+@lru_cache(4_096)
+def fold(text: str, keep: str = "") -> str:
+    """A header or name without case, spaces and punctuation: ``Officer ID`` and ``officer_id`` are one."""
+    return re.sub(rf"[^\w{re.escape(keep)}]|_", "", text.casefold())

@@ -1,0 +1,62 @@
+"""What a contract says of how its files are written, so that nothing of it is guessed. No files."""
+
+import codecs
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from etl_platform.engine.contract.located_yaml import Located
+from etl_platform.engine.errors import UnreadableFileError
+
+
+@dataclass(frozen=True)
+class Pins:
+    """Each is None where it is to be found out.
+
+    Attributes:
+        encoding: Python codec name.
+        sheet: of a workbook; case, spaces and punctuation do not count.
+        header_line: 1-based line or sheet row on which the header begins.
+    """
+
+    encoding: str | None = None
+    delimiter: str | None = None
+    sheet: str | None = None
+    header_line: int | None = None
+
+    def names(self) -> list[str]:
+        return [name for name, value in vars(self).items() if value is not None]
+
+
+def read_pins(document: Located, server: Mapping[str, Any], custom: Mapping[str, Any]) -> Pins:
+    """Pins of ``servers[0]`` and of the schema's custom properties.
+
+    Raises:
+        ContractError: a codec that does not exist, or a delimiter that is not one character.
+    """
+    encoding, delimiter, line = server.get("encoding"), server.get("delimiter"), custom.get("headerLine")
+    if encoding is not None and not _is_text_codec(encoding):
+        raise document.error(
+            f"encoding {encoding!r} is unknown; such as utf-8, cp1252, utf-16", "servers", 0, "encoding"
+        )
+    if delimiter is not None and (len(delimiter) != 1 or not delimiter.isascii() or delimiter in '"\r\n\0'):
+        raise document.error(
+            f'delimiter {delimiter!r} is not one ASCII character; a tab is "\\t"', "servers", 0, "delimiter"
+        )
+    if line is not None and line < 1:
+        raise document.error("headerLine counts from 1", "schema", 0, "customProperties")
+    return Pins(encoding, delimiter, custom.get("sheet"), line)
+
+
+def _is_text_codec(name: str) -> bool:
+    try:
+        # Codecs such as base64 are not from text to bytes.
+        "".encode(name)
+        codecs.getincrementaldecoder(name)
+    except (LookupError, ValueError):
+        return False
+    return True
+
+
+def not_as_pinned(message: str) -> UnreadableFileError:
+    return UnreadableFileError("not_as_pinned", f"the contract pins {message}")

@@ -1,0 +1,88 @@
+"""A table with some of its rows corrected. What is a correction: ``core.corrections``."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import polars as pl
+
+from etl_platform.engine.columns import DAMAGE, LINE, MEMBER, OVERFLOW
+from etl_platform.engine.corrections import Corrections
+from etl_platform.engine.errors import UnreadableFileError
+from etl_platform.engine.reading.text_table import Table
+
+_SET = "_set:"
+
+
+class CorrectedTable:
+    """The same table; corrected cells take the place of those that were sent, and heal a damaged row.
+
+    Raises:
+        UnreadableFileError: ``corrections_misplaced`` where a corrected line or column is not in the file as it is read
+            today, or not once.
+    """
+
+    def __init__(self, table: Table, corrections: Corrections) -> None:
+        self._table = table
+        self.header, self.names = table.header, table.names
+        self.serial_origin, self.members = table.serial_origin, table.members
+        self._rows = len(corrections.rows)
+        self._places = [MEMBER, LINE] if table.members else [LINE]
+        self._cells = self._frame(corrections)
+
+    def _frame(self, corrections: Corrections) -> pl.DataFrame:
+        """One row per corrected row: its place, the new texts by position, and which of them are set."""
+        positions = {name: str(position) for position, name in enumerate(self.names)}
+        wanted = {name for cells in corrections.rows.values() for name in cells}
+        if strange := sorted(wanted - set(positions)):
+            raise _misplaced(f"the column {strange[0]!r}")
+        columns: dict[str, pl.Series] = {
+            MEMBER: pl.Series([member for member, _ in corrections.rows], dtype=pl.String),
+            LINE: pl.Series([line for _, line in corrections.rows], dtype=pl.UInt32),
+        }
+        for name in sorted(wanted):
+            rows = corrections.rows.values()
+            columns[f"{_SET}{positions[name]}"] = pl.Series([name in cells for cells in rows], dtype=pl.Boolean)
+            columns[f"{_SET}text:{positions[name]}"] = pl.Series([cells.get(name) for cells in rows], dtype=pl.String)
+        return pl.DataFrame(columns).select(
+            *self._places, pl.exclude(MEMBER, LINE), pl.lit(value=True).alias(f"{_SET}row")
+        )
+
+    def batches(self) -> Iterator[pl.DataFrame]:
+        matched = 0
+        for frame in self._table.batches():
+            hits = frame[LINE].is_in(self._cells[LINE].implode()).any()
+            corrected = self._correct(frame) if hits else None
+            if corrected is None:
+                yield frame
+                continue
+            matched += int(corrected[f"{_SET}row"].sum())
+            yield corrected.select(frame.columns)
+        if matched != self._rows:
+            raise _misplaced(f"{self._rows:,} lines, of which {matched:,} are found")
+
+    def _correct(self, frame: pl.DataFrame) -> pl.DataFrame:
+        joined = frame.join(self._cells, on=self._places, how="left", maintain_order="left")
+        row = pl.col(f"{_SET}row").fill_null(value=False)
+        cells = [
+            pl.when(pl.col(name).fill_null(value=False))
+            .then(pl.col(f"{_SET}text:{name.removeprefix(_SET)}"))
+            .otherwise(pl.col(name.removeprefix(_SET)))
+            .alias(name.removeprefix(_SET))
+            for name in self._cells.columns
+            if name.startswith(_SET) and name.removeprefix(_SET).isdigit()
+        ]
+        healed = [pl.when(~row).then(pl.col(name)).alias(name) for name in (DAMAGE, OVERFLOW)]
+        return joined.with_columns(*cells, *healed)
+
+    def some_columns(self, positions: Sequence[int]) -> Iterator[pl.DataFrame]:
+        # The cheap reading knows no lines.
+        return self.batches()
+
+    def describe(self) -> dict[str, Any]:
+        return self._table.describe() | {"corrected_rows": self._rows}
+
+
+def _misplaced(what: str) -> UnreadableFileError:
+    return UnreadableFileError(
+        "corrections_misplaced", f"the corrections of this delivery name {what}; the file reads otherwise today"
+    )

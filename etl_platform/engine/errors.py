@@ -1,0 +1,45 @@
+"""Errors of the engine, and the roots of the exception tree that ``etl_platform.errors`` draws."""
+
+
+class EtlPlatformError(Exception):
+    """Root of every error that this package raises on purpose."""
+
+
+class UsageError(EtlPlatformError):
+    """The arguments of a command do not make sense; the message says what would."""
+
+
+class PermanentError(EtlPlatformError):
+    """Retrying the same input gives the same error."""
+
+
+class ContractError(PermanentError):
+    """A contract, or the declaration of an API, is broken.
+
+    Args:
+        message: what is wrong and what would be right.
+        path: the file.
+        line: 1-based line in it, if known.
+    """
+
+    def __init__(self, message: str, *, path: str, line: int | None = None) -> None:
+        self.path, self.line = path, line
+        super().__init__(f"{path}:{line}: {message}" if line else f"{path}: {message}")
+
+
+class TransformError(ContractError):
+    """A dataset's transform hook broke its promise; the message names hook and dataset and quotes no value."""
+
+
+class UnreadableFileError(PermanentError):
+    """The file as a whole cannot be read right, so it is rejected by name.
+
+    Args:
+        code: stable name of the reason, such as ``unclosed_quote``.
+        message: what was found and what the sender should do.
+        line: 1-based line of the file, if one is to blame.
+    """
+
+    def __init__(self, code: str, message: str, line: int | None = None) -> None:
+        self.code, self.message, self.line = code, message, line
+        super().__init__(f"{code}: {message}")

@@ -1,0 +1,1 @@
+"""What a check writes: Parquet, and the quarantine as CSV and back."""

@@ -1,0 +1,1 @@
+"""Which values may be shown, and how the others are masked."""

@@ -1,0 +1,1 @@
+"""Bytes to rows: encodings, dialects, headers, text files, workbooks, archives."""

@@ -1,0 +1,174 @@
+"""Which row is the header, and which of its cells is which column of the contract. No files."""
+
+from collections.abc import Container, Iterable, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise, zip_longest
+
+from etl_platform.engine.contract.model import Contract, fold
+
+HEADER_ROWS = 40
+"""How far down a header is looked for."""
+
+NumberedRow = tuple[int, int, list[str]]
+"""First line, line after, cells."""
+
+
+@dataclass(frozen=True)
+class FoundHeader:
+    """A header among the rows of a file that are not blank.
+
+    Attributes:
+        first, after: the line on which it begins, and the one on which the row below it does.
+        rows: 1, or 2 where names are spread over two rows; ``cells`` then holds them joined.
+        hits: columns of the contract that it names.
+        certainty: from 0 to 1.
+    """
+
+    first: int
+    after: int
+    rows: int
+    cells: list[str]
+    hits: int
+    certainty: float
+
+
+def named_header(rows: list[NumberedRow], contract: Contract) -> FoundHeader | None:
+    """The row that names most of the contract's columns, at least a third of its own cells, of all or of the required.
+
+    Two rows are taken for one header only where together they name more columns than any single row.
+    """
+    known = {fold(alias): column.name for column in contract.file_columns for alias in (column.name, *column.synonyms)}
+    required = {column.name for column in contract.file_columns if column.required}
+    best: FoundHeader | None = None
+
+    def weigh(first: int, after: int, count: int, cells: list[str]) -> None:
+        nonlocal best
+        hits = {known[f] for cell in cells if (f := fold(cell)) in known}
+        share = max(
+            len(hits) / len(contract.file_columns),
+            len(hits & required) / len(required) if required else 0.0,
+            len(hits) / max(1, sum(bool(cell.strip()) for cell in cells)),
+        )
+        if len(hits) < min(2, len(contract.file_columns)) or share < 0.3:
+            return
+        if best is None or (len(hits), share if count == best.rows else 0.0) > (best.hits, best.certainty):
+            best = FoundHeader(first, after, count, cells, len(hits), share)
+
+    head = rows[:HEADER_ROWS]
+    for first, after, cells in head:
+        weigh(first, after, 1, cells)
+    for (first, middle, upper), (second, after, lower) in pairwise(head):
+        if middle == second and not any(cell.strip().isdigit() for cell in lower):
+            weigh(first, after, 2, join_rows(upper, lower, known))
+    return best
+
+
+def join_rows(upper: Sequence[str], lower: Sequence[str], known: Container[str]) -> list[str]:
+    """One header of two rows: a name may stand in both, below a group that spans columns, or in one of them."""
+    joined: list[str] = []
+    group = ""
+    for above, below in zip_longest(map(str.strip, upper), map(str.strip, lower), fillvalue=""):
+        group = above or group
+        spread = f"{group} {below}".strip() if below else above
+        names = (spread, below, above)
+        joined.append(next((name for name in names if name and fold(name) in known), spread))
+    return joined
+
+
+def widest_row(rows: list[NumberedRow], width: int) -> FoundHeader | None:
+    fits = (
+        row
+        for row in rows[:HEADER_ROWS]
+        if len(row[2]) == width and sum(bool(cell.strip()) for cell in row[2]) * 2 > width
+    )
+    first, after, cells = next(fits, rows[0] if rows else (0, 0, []))
+    return FoundHeader(first, after, 1, cells, 0, 0.5) if rows else None
+
+
+def find_header(
+    rows: list[NumberedRow], contract: Contract | None, width: int, pinned_line: int | None
+) -> FoundHeader | None:
+    """The header, looked for only on the pinned line if there is one; ``width`` is that of most rows."""
+    if pinned_line is not None:
+        rows = [row for row in rows if row[0] >= pinned_line][:2]
+    found = widest_row(rows, width) if contract is None else named_header(rows, contract)
+    if found is None or pinned_line is None:
+        return found
+    return replace(found, certainty=1.0) if found.first == pinned_line else None
+
+
+@dataclass(frozen=True)
+class HeaderMatch:
+    """How a file's header meets a contract.
+
+    Attributes:
+        positions: where each contract column stands in the file.
+        synonyms: header text → column, where only a synonym matched.
+        missing: contract columns that are not there.
+        extra: headers that no column claims.
+        twins: where a column stands once more under the very same header; both must say the same.
+        ambiguous: columns that two different headers claim.
+    """
+
+    positions: dict[str, int]
+    synonyms: dict[str, str]
+    missing: tuple[str, ...]
+    extra: tuple[str, ...]
+    twins: dict[str, list[int]]
+    ambiguous: tuple[str, ...]
+
+
+def match_header(header: Sequence[str], contract: Contract) -> HeaderMatch:
+    """Exact names first, then folded names, then synonyms."""
+    positions: dict[str, int] = {}
+    synonyms: dict[str, str] = {}
+    twins: dict[str, list[int]] = {}
+    ambiguous: list[str] = []
+    taken: set[int] = set()
+
+    def claim(column: str, fits: list[int]) -> None:
+        if not fits or column in positions:
+            return
+        positions[column] = fits[0]
+        taken.add(fits[0])
+        if any(header[fit] != header[fits[0]] for fit in fits):
+            ambiguous.append(column)
+        elif len(fits) > 1:
+            twins[column] = fits[1:]
+            taken.update(fits)
+
+    folded = [fold(cell) for cell in header]
+    for column in contract.file_columns:
+        fits = [i for i, cell in enumerate(folded) if cell == fold(column.name)]
+        # The exact name comes first, yet a second header that differs only in case or space is a doubt.
+        claim(column.name, sorted(fits, key=lambda i: header[i] != column.name))
+    for column in contract.file_columns:
+        aliases = {fold(alias) for alias in column.synonyms}
+        fits = [i for i, cell in enumerate(folded) if i not in taken and cell in aliases]
+        if fits and column.name not in positions:
+            synonyms[header[fits[0]]] = column.name
+        claim(column.name, fits)
+    return HeaderMatch(
+        positions,
+        synonyms,
+        tuple(column.name for column in contract.file_columns if column.name not in positions),
+        tuple(cell for i, cell in enumerate(header) if i not in taken and cell.strip()),
+        twins,
+        tuple(ambiguous),
+    )
+
+
+def unique_names(header: Sequence[str], reserved: Iterable[str] = ()) -> list[str]:
+    """Header cells as column names: blanks become ``column_<n>``, repeats and reserved names get a number."""
+    names: list[str] = []
+    seen = {name.casefold() for name in reserved}
+    counts: dict[str, int] = {}
+    for position, cell in enumerate(header, start=1):
+        base = cell.strip() or f"column_{position}"
+        name, count = base, counts.get(base.casefold(), 2)
+        while name.casefold() in seen:
+            name, count = f"{base}_{count}", count + 1
+        counts[base.casefold()] = count
+        seen.add(name.casefold())
+        names.append(name)
+    return names

@@ -1,0 +1,103 @@
+"""A file on local disk, in any format that agencies send → a Table.
+
+The format is told by the file's first bytes, never by its name.
+"""
+
+import io
+import zipfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from etl_platform.engine.contract.model import Contract
+from etl_platform.engine.errors import UnreadableFileError
+from etl_platform.engine.reading.archives import (
+    ByteStream,
+    open_gzip,
+    open_zip_member,
+    refuse_bomb,
+    refuse_encrypted,
+    unpacking,
+)
+from etl_platform.engine.reading.signatures import what_office_file
+from etl_platform.engine.reading.text_table import Table, TextTable
+from etl_platform.engine.reading.workbook import WorkbookTable
+from etl_platform.engine.reading.xlsx_facts import WORKBOOK_MEMBER, workbook_too_large
+from etl_platform.engine.reading.zip_members import choose_members
+from etl_platform.engine.reading.zip_tables import MemberTables, blaming
+
+MAX_HELD_BYTES = 256 << 20
+_BLOCK = 1 << 20
+_GZIP, _OLE = b"\x1f\x8b", b"\xd0\xcf\x11\xe0"
+_ZIP_MARKS = (b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08")
+
+
+def open_table(path: Path, contract: Contract | None) -> Table:
+    """Open a file of any supported format.
+
+    Raises:
+        UnreadableFileError: naming why no right reading exists.
+    """
+    with path.open("rb") as file:
+        magic = file.read(8)
+    if magic.startswith(_ZIP_MARKS):
+        with unpacking(), zipfile.ZipFile(path) as archive:
+            members = _members(archive, path.stat().st_size)
+            names = {member.filename for member in members}
+            if WORKBOOK_MEMBER in names:
+                return WorkbookTable(path, contract)
+            mimetype = archive.read("mimetype")[:100] if "mimetype" in names else b""
+            if what := what_office_file(names, mimetype):
+                raise UnreadableFileError("not_tabular", f"the file is {what}, not a table; send .xlsx or CSV")
+        return _open_zip(path, members, contract)
+    if magic.startswith(_OLE):
+        return WorkbookTable(path, contract)
+    if magic.startswith(_GZIP):
+        return _open_packed(lambda: open_gzip(path), contract, "gzip")
+    return TextTable(lambda: path.open("rb"), contract, None)
+
+
+def _members(archive: zipfile.ZipFile, packed_bytes: int) -> list[zipfile.ZipInfo]:
+    # Not by is_dir: a damaged member may have no name at all.
+    members = [member for member in archive.infolist() if not member.filename.endswith("/")]
+    refuse_bomb(sum(member.file_size for member in members), packed_bytes)
+    refuse_encrypted(members)
+    return members
+
+
+def _open_zip(path: Path, members: Sequence[zipfile.ZipInfo], contract: Contract | None) -> Table:
+    chosen = choose_members([member.filename for member in members], contract)
+    by_name = {member.filename: member for member in members}
+
+    def opened(name: str) -> Table:
+        with blaming(name):
+            return _open_packed(lambda: open_zip_member(path, by_name[name]), contract, "zip")
+
+    if len(chosen.read) == 1 and not chosen.ignored:
+        return opened(chosen.read[0])
+    return MemberTables({name: opened(name) for name in chosen.read}, chosen.ignored)
+
+
+def _open_packed(open_file: Callable[[], ByteStream], contract: Contract | None, packed: str) -> Table:
+    """What lies in an archive: text, read on the fly, or a workbook, held in memory. No archive in an archive."""
+    with unpacking(), open_file() as file:
+        magic = file.read(8)
+        content = _rest(file, magic) if magic.startswith((*_ZIP_MARKS, _OLE)) else b""
+    if magic.startswith(_OLE):
+        return WorkbookTable(io.BytesIO(content), contract, packed)
+    if magic.startswith(_ZIP_MARKS):
+        with unpacking(), zipfile.ZipFile(io.BytesIO(content)) as archive:
+            if WORKBOOK_MEMBER in {member.filename for member in _members(archive, len(content))}:
+                return WorkbookTable(io.BytesIO(content), contract, packed)
+    if magic.startswith((*_ZIP_MARKS, _GZIP)):
+        raise UnreadableFileError("archive_nested", "the archive holds another archive; send what it holds")
+    return TextTable(open_file, contract, packed)
+
+
+def _rest(file: ByteStream, head: bytes) -> bytes:
+    parts, size = [head], len(head)
+    while part := file.read(_BLOCK):
+        parts.append(part)
+        size += len(part)
+        if size > MAX_HELD_BYTES:
+            raise workbook_too_large(f"the workbook in the archive has more than {MAX_HELD_BYTES:,} bytes")
+    return b"".join(parts)

@@ -1,0 +1,67 @@
+"""Several files of one archive as one table, one after another. Which files: ``core.members``."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import polars as pl
+
+from etl_platform.engine.columns import MEMBER
+from etl_platform.engine.contract.model import fold
+from etl_platform.engine.errors import UnreadableFileError
+from etl_platform.engine.reading.text_table import Table
+from etl_platform.engine.reading.zip_members import zip_members
+
+_COUNTS = ("blank_lines", "ragged_rows", "repeated_headers")
+
+
+@contextmanager
+def blaming(name: str) -> Iterator[None]:
+    """What goes wrong is told of this member."""
+    try:
+        yield
+    except UnreadableFileError as error:
+        raise UnreadableFileError(error.code, f"{name}: {error.message}", error.line) from None
+
+
+class MemberTables:
+    """Tables with the same header, in the archive's order. Lines count within each member.
+
+    Raises:
+        UnreadableFileError: ``zip_members`` where headers differ.
+    """
+
+    def __init__(self, tables: Mapping[str, Table], ignored: Sequence[str]) -> None:
+        self._tables, self._ignored = tables, ignored
+        self._rows = dict.fromkeys(tables, 0)
+        first = next(iter(tables.values()))
+        shapes = {(tuple(map(fold, table.header)), table.serial_origin) for table in tables.values()}
+        if len(shapes) > 1:
+            raise zip_members(list(tables), "whose headers differ")
+        self.header, self.names, self.serial_origin = first.header, first.names, first.serial_origin
+        self.members = tuple(tables) if len(tables) > 1 else ()
+
+    def batches(self) -> Iterator[pl.DataFrame]:
+        for name, table in self._tables.items():
+            self._rows[name] = 0
+            with blaming(name):
+                for frame in table.batches():
+                    self._rows[name] += frame.height
+                    yield frame.with_columns(pl.lit(name).alias(MEMBER)) if self.members else frame
+
+    def some_columns(self, positions: Sequence[int]) -> Iterator[pl.DataFrame]:
+        for name, table in self._tables.items():
+            with blaming(name):
+                yield from table.some_columns(positions)
+
+    def describe(self) -> dict[str, Any]:
+        """That of the first member, with each member's own where there are several."""
+        parts = {name: table.describe() for name, table in self._tables.items()}
+        described: dict[str, Any] = {**next(iter(parts.values())), "ignored_members": list(self._ignored)}
+        if not self.members:
+            return described | {"member": next(iter(parts))}
+        return described | {
+            "members": [{"name": name, "rows": self._rows[name], **part} for name, part in parts.items()],
+            **{count: sum(part[count] for part in parts.values()) for count in _COUNTS},
+            "dropped": [{"member": name, **item} for name, part in parts.items() for item in part["dropped"]],
+        }

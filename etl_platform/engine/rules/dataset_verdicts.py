@@ -1,0 +1,92 @@
+"""Dataset rules evaluated against one file. Numbers in, verdicts out; no frames."""
+
+from collections.abc import Callable, Iterable, Set
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from etl_platform.engine.contract.dataset_rules import DatasetRule, Measure, Severity
+from etl_platform.engine.privacy.masking import HIDDEN
+
+
+@dataclass(frozen=True)
+class ColumnFacts:
+    """Of a column over all rows of a file, the refused ones included."""
+
+    nulls: int
+    newest: Any
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """One rule held against one file; ``found`` is a number, an ISO date, or nothing."""
+
+    rule: DatasetRule
+    found: float | str | None
+    allowed: str
+    passed: bool
+    message: str
+
+    @property
+    def rejects(self) -> bool:
+        return not self.passed and self.rule.severity is Severity.ERROR
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "name": self.rule.name,
+            "rule": self.rule.text,
+            "found": self.found,
+            "allowed": self.allowed,
+            "passed": self.passed,
+            "severity": str(self.rule.severity),
+            "message": self.message,
+        }
+
+
+def hold(
+    rules: Iterable[DatasetRule],
+    rows: int,
+    facts: Callable[[str], ColumnFacts],
+    *,
+    as_of: date | None,
+    sensitive: Set[str] = frozenset(),
+) -> list[Verdict]:
+    """Hold a file against its contract's dataset rules.
+
+    Args:
+        rows: of the file, more than none.
+        facts: of a column, asked only for columns that a rule names.
+        as_of: the day of delivery; needed where a rule asks for freshness.
+        sensitive: columns whose values are not to be said.
+    """
+    return [_verdict(rule, rows, facts, as_of, sensitive) for rule in rules]
+
+
+def _verdict(
+    rule: DatasetRule, rows: int, facts: Callable[[str], ColumnFacts], as_of: date | None, sensitive: Set[str]
+) -> Verdict:
+    if rule.column is None:
+        message = f"the file has {rows:,} row{'s' if rows > 1 else ''}; the contract allows {rule.limit}"
+        return Verdict(rule, rows, rule.limit, rule.allows(rows), message)
+    known = facts(rule.column)
+    if rule.measure is Measure.FRESHNESS:
+        assert as_of is not None
+        return _freshness(rule, known.newest, as_of, hidden=rule.column in sensitive)
+    share = 100 * known.nulls / rows
+    found = share if rule.measure is Measure.NULL_SHARE else known.nulls
+    message = (
+        f"{rule.column} is empty in {known.nulls:,} of {rows:,} rows ({share:.2f} %); the contract allows {rule.limit}"
+    )
+    return Verdict(rule, found, rule.limit, rule.allows(found), message)
+
+
+def _freshness(rule: DatasetRule, newest: date | None, as_of: date, *, hidden: bool) -> Verdict:
+    (days,) = rule.bounds
+    allowed = f"{as_of - timedelta(days=days)} or later ({days:,} days before {as_of})"
+    if newest is None:
+        message = f"no {rule.column} could be read as a date; the contract allows {allowed}"
+        return Verdict(rule, None, allowed, passed=False, message=message)
+    day = newest.date() if isinstance(newest, datetime) else newest
+    found = HIDDEN if hidden else day.isoformat()
+    message = f"the newest {rule.column} is {found}; the contract allows {allowed}"
+    return Verdict(rule, found, allowed, rule.allows((as_of - day).days), message)

@@ -1,0 +1,117 @@
+"""A dataset's own function, imported and called; pandas only where the contract asks for it. No rules."""
+
+import importlib
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from etl_platform.engine.contract.model import Column, ColumnType, Contract
+from etl_platform.engine.rules.hook_result import Transform, check_shape, computed_columns, hook_error
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def load_transform(contract: Contract, schema: pl.Schema) -> Transform | None:
+    """The contract's hook, ready to be called with batches; None where it has none.
+
+    Raises:
+        TransformError: the module cannot be imported, or has no such function. So does every call where the function
+            raises, or returns anything but what it was given with its computed columns.
+    """
+    hook = contract.hook
+    if hook is None:
+        return None
+    function = _import(contract, hook.path)
+
+    def transform(given: pl.DataFrame) -> pl.DataFrame:
+        if not hook.pandas:
+            return computed_columns(contract, given, _call(contract, function, given.clone()), schema)
+        sent = _to_pandas(given)
+        returned = _from_pandas(contract, given, sent, _call(contract, function, sent.copy()))
+        return computed_columns(contract, given, returned, schema)
+
+    return transform
+
+
+def _import(contract: Contract, path: str) -> Callable[[Any], Any]:
+    module, _, name = path.partition(":")
+    try:
+        function = getattr(importlib.import_module(module), name, None)
+    except Exception as error:  # noqa: BLE001 - a module of somebody else may raise anything
+        raise hook_error(contract, f"cannot be imported: {type(error).__name__}: {error}") from None
+    if not callable(function):
+        raise hook_error(contract, f"is not there: {module} has no function {name}")
+    found: Callable[[Any], Any] = function
+    return found
+
+
+def _call(contract: Contract, function: Callable[[Any], Any], frame: object) -> object:
+    try:
+        return function(frame)
+    except Exception as error:  # noqa: BLE001 - a function of somebody else may raise anything
+        own = error.__traceback__.tb_next if error.__traceback__ else None
+        where = f" in line {own.tb_lineno} of {own.tb_frame.f_code.co_filename}" if own else ""
+        # Its message may quote values, and so may the traceback's.
+        raise hook_error(contract, f"raised {type(error).__name__}{where}") from None
+
+
+_PANDAS = {pl.String: "string", pl.Int64: "Int64", pl.Float64: "Float64", pl.Boolean: "boolean"}
+
+
+def _to_pandas(frame: pl.DataFrame) -> "pd.DataFrame":
+    """Nullable dtypes, dates and timestamps as datetime64, decimals as objects. Polars' own way needs pyarrow."""
+    import pandas as pd
+
+    columns: dict[str, pd.Series[Any]] = {}
+    for series in frame:
+        if series.dtype.is_temporal():
+            unit = "s" if series.dtype == pl.Date else "us"
+            columns[series.name] = pd.Series(series.to_numpy(), dtype=f"datetime64[{unit}]")
+        else:
+            kind = _PANDAS.get(series.dtype.base_type(), "object")
+            columns[series.name] = pd.Series(series.to_list(), dtype=kind)
+    return pd.DataFrame(columns, index=pd.RangeIndex(frame.height))
+
+
+def _from_pandas(contract: Contract, given: pl.DataFrame, sent: "pd.DataFrame", returned: object) -> pl.DataFrame:
+    import pandas as pd
+
+    if not isinstance(returned, pd.DataFrame):
+        raise hook_error(contract, f"returned {type(returned).__name__}, not a pandas DataFrame")
+    names = [str(name) for name in returned.columns]
+    check_shape(contract, given.height, len(returned), names)
+    if len(set(names)) != len(names):
+        raise hook_error(contract, "returned two columns of one name")
+    columns: list[pl.Series] = []
+    for name, series in returned.reset_index(drop=True).items():
+        column = contract.column(str(name))
+        if column.computed:
+            columns.append(_series(contract, column, series))
+        elif not series.equals(sent[name]):
+            raise hook_error(contract, f"changed {name} or the order of rows; it may only add its computed columns")
+        else:
+            columns.append(given[str(name)])
+    return pl.DataFrame(columns)
+
+
+def _series(contract: Contract, column: Column, series: "pd.Series[Any]") -> pl.Series:
+    """Values as pandas holds them: whole floats for integers with gaps, midnight for a date."""
+    import pandas as pd
+
+    values = [None if missing else value for value, missing in zip(series.tolist(), pd.isna(series), strict=True)]
+    if column.type is ColumnType.INTEGER and all(
+        v is None or (isinstance(v, float) and v.is_integer()) for v in values
+    ):
+        values = [None if v is None else int(v) for v in values]
+    if column.type in {ColumnType.DATE, ColumnType.TIMESTAMP}:
+        values = [v.to_pydatetime(warn=False) if isinstance(v, pd.Timestamp) else v for v in values]
+    try:
+        made = pl.Series(column.name, values, strict=True)
+    except (TypeError, ValueError, OverflowError, pl.exceptions.PolarsError):
+        raise hook_error(contract, f"returned {column.name} with values of several types") from None
+    if column.type is ColumnType.DATE and made.dtype.base_type() == pl.Datetime:
+        days = made.cast(pl.Date)
+        return days if days.cast(made.dtype).equals(made) else made
+    return made

@@ -1,0 +1,1 @@
+"""Cell text to typed values."""

@@ -1,0 +1,126 @@
+"""Text cells → typed values, as a contract says they are written. Expressions only; what must hold is in ``rules``."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import date
+from functools import partial
+
+import polars as pl
+
+from etl_platform.engine.contract.model import Column, ColumnType, Contract
+from etl_platform.engine.errors import ContractError
+from etl_platform.engine.values.decimals import read_amount, read_decimal
+from etl_platform.engine.values.excel_dates import EXCEL_ORIGIN, EXCEL_SERIAL, read_serial
+from etl_platform.engine.values.fixed_dates import is_fixed, read_fixed
+from etl_platform.engine.values.formats import DEFAULT_DATE, DEFAULT_TIMESTAMP, text_format
+
+_AMOUNT = r"(?:[0-9]{1,3}(?:,[0-9]{3})+|[0-9]+)(?:\.[0-9]*)?"
+_MONEY = rf"^(?:-?\s*\$?\s*{_AMOUNT}|\(\s*\$?\s*{_AMOUNT}\s*\))$"
+
+
+def read_texts(contract: Contract, column: Column, texts: Sequence[str | None]) -> pl.Series:
+    """Texts of a reference table as a column's type; dates as ISO, too."""
+    iso = DEFAULT_DATE if column.type is ColumnType.DATE else DEFAULT_TIMESTAMP
+    column = replace(column, formats=(*column.formats, *iso))
+    frame = pl.DataFrame({f"text:{column.name}": texts}, schema={f"text:{column.name}": pl.String})
+    return frame.select(typed_value(column, contract).alias(column.name)).to_series()
+
+
+def cell_text(column: Column, position: int | None) -> pl.Expr:
+    """A cell's text as ``text:<column>``: trimmed, folded, null tokens and blanks as null."""
+    name = f"text:{column.name}"
+    if position is None:
+        return pl.lit(None, pl.String).alias(name)
+    text = pl.col(str(position))
+    if column.trim:
+        text = text.str.strip_chars()
+        text = pl.when(text != "").then(text)
+    if column.case is not None:
+        text = text.str.to_uppercase() if column.case == "upper" else text.str.to_lowercase()
+    if column.null_tokens:
+        tokens = sorted({token.strip().upper() for token in column.null_tokens})
+        text = pl.when(~text.str.strip_chars().str.to_uppercase().is_in(tokens)).then(text)
+    return text.alias(name)
+
+
+def typed_value(column: Column, contract: Contract, *, serial_origin: date | None = None) -> pl.Expr:
+    """The text as the column's type; null where it is none.
+
+    Args:
+        serial_origin: day 0 of a workbook, whose date columns may hold ISO dates and bare serial numbers, too.
+
+    Raises:
+        ContractError: a format that is not understood.
+    """
+    text = pl.col(f"text:{column.name}")
+    match column.type:
+        case ColumnType.STRING:
+            return text
+        case ColumnType.DATE | ColumnType.TIMESTAMP:
+            return _moment(column, contract, text, serial_origin)
+        case ColumnType.INTEGER:
+            return text.cast(pl.Int64, strict=False)
+        case ColumnType.NUMBER:
+            if column.decimal:
+                exact = read_decimal(text, *column.decimal)
+                return pl.coalesce(exact, read_amount(text, _MONEY, *column.decimal)) if column.money else exact
+            plain = _number(text)
+            return pl.coalesce(plain, _money(text)) if column.money else plain
+        case ColumnType.BOOLEAN:
+            folded = text.str.strip_chars().str.to_lowercase()
+            yes = sorted({"true", *(v.lower() for v in column.true_values)})
+            no = sorted({"false", *(v.lower() for v in column.false_values)})
+            return pl.when(folded.is_in(yes)).then(True).when(folded.is_in(no)).then(False)
+
+
+def _number(text: pl.Expr) -> pl.Expr:
+    return text.map_batches(_read_numbers, return_dtype=pl.Float64, is_elementwise=True)
+
+
+def _read_numbers(texts: pl.Series) -> pl.Series:
+    """Polars also reads 1e5, inf and nan; a plain number has digits, sign and point."""
+    numbers = texts.cast(pl.Float64, strict=False)
+    plain = numbers.is_finite()
+    # One look over all texts is a quarter of the cost of one at each, and most columns have no e.
+    joined = texts.str.join("").item() or ""
+    if "e" in joined or "E" in joined:
+        plain &= ~texts.str.contains("[eE]")
+    return numbers if plain.all() else numbers.set(~plain, None)
+
+
+def _money(text: pl.Expr) -> pl.Expr:
+    """Dollars with sign, commas between thousands, or parentheses for a negative amount."""
+    stripped = text.str.strip_chars()
+    amount = stripped.str.replace_all(r"[$,()\s]", "").cast(pl.Float64, strict=False)
+    signed = pl.when(stripped.str.starts_with("(")).then(-amount).otherwise(amount)
+    # Of hundreds of digits a float makes infinity.
+    return pl.when(stripped.str.contains(_MONEY) & amount.is_finite()).then(signed)
+
+
+def _moment(column: Column, contract: Contract, text: pl.Expr, serial_origin: date | None) -> pl.Expr:
+    is_date = column.type is ColumnType.DATE
+    readings: list[pl.Expr] = []
+    patterns = column.formats or (DEFAULT_DATE if is_date else DEFAULT_TIMESTAMP)
+    if serial_origin:
+        patterns += DEFAULT_DATE if is_date else (*DEFAULT_TIMESTAMP, *DEFAULT_DATE)
+    for pattern in dict.fromkeys(patterns):
+        if pattern == EXCEL_SERIAL:
+            continue
+        try:
+            form = text_format(pattern)
+        except ValueError as error:
+            raise column_error(contract, column, str(error)) from None
+        if is_date and is_fixed(pattern):
+            read = partial(read_fixed, pattern=pattern)
+            readings.append(text.map_batches(read, return_dtype=pl.Date, is_elementwise=True))
+            continue
+        value = text.str.strptime(pl.Date() if is_date else pl.Datetime("us"), form.chrono, strict=False)
+        # 0020-01-05 is a slip of the keyboard, not a date.
+        readings.append(pl.when(text.str.contains(form.guard) & (value.dt.year() >= 1000)).then(value))
+    if serial_origin or EXCEL_SERIAL in patterns:
+        readings.append(read_serial(text, serial_origin or EXCEL_ORIGIN, is_date=is_date))
+    return pl.coalesce(readings) if len(readings) > 1 else readings[0]
+
+
+def column_error(contract: Contract, column: Column, message: str) -> ContractError:
+    return ContractError(f"{column.name}: {message}", path=contract.path, line=column.line)

@@ -1,0 +1,161 @@
+"""The outside systems of a run, made on first use. Nothing connects at import or at load."""
+
+from collections import Counter
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from etl_platform.aws.queue import Queue
+from etl_platform.deliveries.intake import Ingested, Intake
+from etl_platform.emails.archive import Drained, EmailArchive
+from etl_platform.engine.contract.contract_folder import load_contracts
+from etl_platform.engine.contract.model import Contract
+from etl_platform.errors import SettingsError, TransientError
+from etl_platform.rest_apis.source import ApiSource
+from etl_platform.rest_apis.source_folder import load_sources
+from etl_platform.settings import Settings, load_settings, read_secret
+from etl_platform.storage.object_store import ObjectStore, versioning_warning
+
+if TYPE_CHECKING:
+    from etl_platform.application_db.database import ApplicationDatabase
+    from etl_platform.attachments.copy_agency import AttachmentCopies
+    from etl_platform.rest_apis.ingestion import ApiIngester, ApiIngestion
+
+
+class Platform:
+    """Settings, contracts, object store and queues, each made once per process.
+
+    Attributes:
+        finished: what this process has ingested, for the summary of a run in process.
+        drained: what its last drain of the email queue did, for the same.
+        api_ingestions: what became of its APIs' resources, for the same.
+        s3_errors: requests that S3 refused or did not answer, by code, so far.
+
+    Args:
+        settings: those of the environment if left out.
+        contracts: those of the definitions, so that both know the same datasets; else the folder as it is on first use.
+    """
+
+    def __init__(self, settings: Settings | None = None, contracts: dict[str, Contract] | None = None) -> None:
+        self._given, self._given_contracts = settings, contracts
+        self.finished: list[Ingested] = []
+        self.drained: Drained | None = None
+        self.api_ingestions: list[ApiIngestion] = []
+        self.s3_errors: Counter[str] = Counter()
+        self._warned = False
+
+    @cached_property
+    def settings(self) -> Settings:
+        return self._given or load_settings()
+
+    @cached_property
+    def contracts(self) -> dict[str, Contract]:
+        given = self._given_contracts
+        return load_contracts(self.settings.contracts_dir) if given is None else given
+
+    @cached_property
+    def store(self) -> ObjectStore:
+        if self.settings.local_s3_root is not None:
+            from etl_platform.storage.local_store import LocalStore
+
+            return LocalStore(self.settings.local_s3_root)
+        from etl_platform.storage.s3_store import S3Store
+
+        return S3Store(self.settings, errors=self.s3_errors)
+
+    @property
+    def bucket(self) -> str:
+        """The data bucket; a local root has only one, whatever its name."""
+        if self.settings.local_s3_root is None:
+            self.settings.require("data_bucket_name")
+        return self.settings.data_bucket_name or "local"
+
+    def new_warning(self) -> str | None:
+        """What is wrong with the bucket's set-up, the first time that somebody asks; later None."""
+        if self._warned:
+            return None
+        self._warned = True
+        try:
+            return versioning_warning(self.store, self.bucket)
+        except TransientError:
+            # Whoever reads a file next says what is wrong with the store.
+            return None
+
+    @cached_property
+    def queue(self) -> Queue:
+        self.settings.require("file_events_queue_url", "file_events_dlq_url")
+        assert self.settings.file_events_queue_url
+        return Queue(self.settings, self.settings.file_events_queue_url)
+
+    @cached_property
+    def dead_letters(self) -> Queue:
+        self.settings.require("file_events_dlq_url")
+        assert self.settings.file_events_dlq_url
+        return Queue(self.settings, self.settings.file_events_dlq_url)
+
+    @cached_property
+    def email_queue(self) -> Queue:
+        self.settings.require("email_queue_url")
+        assert self.settings.email_queue_url
+        return Queue(self.settings, self.settings.email_queue_url)
+
+    @cached_property
+    def email_dead_letters(self) -> Queue:
+        self.settings.require("email_dlq_url")
+        assert self.settings.email_dlq_url
+        return Queue(self.settings, self.settings.email_dlq_url)
+
+    @cached_property
+    def email_archive(self) -> EmailArchive:
+        settings = self.settings
+        settings.require("email_queue_url", "email_bucket_name")
+        assert settings.email_bucket_name
+        store = self.store
+        if settings.local_s3_root is None and settings.email_kms_key_id:
+            from etl_platform.storage.s3_store import S3Store
+
+            store = S3Store(settings, settings.email_kms_key_id, self.s3_errors)
+        dead_letters = self.email_dead_letters if settings.email_dlq_url else None
+        return EmailArchive(self.email_queue, dead_letters, store, settings.email_bucket_name, settings)
+
+    @cached_property
+    def database(self) -> "ApplicationDatabase":
+        from etl_platform.application_db.database import ApplicationDatabase
+
+        self.settings.require("database_url")
+        assert self.settings.database_url
+        return ApplicationDatabase(self.settings.database_url)
+
+    def attachment_copies(self, source_bucket: str | None, destination_bucket: str | None) -> "AttachmentCopies":
+        """Copies between these buckets, or the settings' own.
+
+        Raises:
+            SettingsError: a bucket is named nowhere, or there is no S3 to copy in.
+        """
+        if self.settings.local_s3_root is not None:
+            raise SettingsError("LOCAL_S3_ROOT is set; attachments are copied by S3 itself, not in a folder")
+        source = source_bucket or self.settings.attachments_source_bucket
+        destination = destination_bucket or self.settings.attachments_destination_bucket
+        if source is None or destination is None:
+            missing = {"attachments_source_bucket": source, "attachments_destination_bucket": destination}
+            self.settings.require(*(name for name, bucket in missing.items() if bucket is None))
+        assert source
+        assert destination
+        from etl_platform.attachments.copy_agency import AttachmentCopies
+        from etl_platform.attachments.object_copies import ObjectCopies
+
+        return AttachmentCopies(ObjectCopies(self.settings, source, destination), self.store)
+
+    @cached_property
+    def intake(self) -> Intake:
+        return Intake(self.store, self.contracts, self.bucket, self.settings.source_prefix)
+
+    @cached_property
+    def api_sources(self) -> list[ApiSource]:
+        return load_sources(self.settings.api_sources_dir, self.contracts)
+
+    @cached_property
+    def api_ingester(self) -> "ApiIngester":
+        from etl_platform.rest_apis.http_api import HttpApi
+        from etl_platform.rest_apis.ingestion import ApiIngester
+
+        return ApiIngester(self.store, self.contracts, self.bucket, HttpApi(read_secret))

@@ -1,0 +1,1 @@
+"""What every consumer of a queue shares: leases on messages, bounded workers."""

@@ -1,0 +1,85 @@
+"""Bounded parallel work with a graceful stop. No queue, no Dagster."""
+
+import threading
+import time
+from collections.abc import Callable, Generator, Iterator, Sequence
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager, contextmanager
+from queue import Empty, SimpleQueue
+from typing import Protocol, TypeVar
+
+_LOOK_S = 0.2
+T = TypeVar("T")
+
+
+class Workers(Protocol):
+    """How a batch is worked on at once: threads in a run, steps of a schedule where a test must repeat them."""
+
+    def work(self, calls: Sequence[Callable[[], T]]) -> Generator[tuple[int, Future[T]]]:
+        """Start the calls; as they are done, the number of each with its result. What was stopped does not come."""
+        ...
+
+    def repeat(self, call: Callable[[], bool], every_s: float) -> AbstractContextManager[None]:
+        """Repeat a call beside the work, the first time after ``every_s``, until the context ends.
+
+        It answers whether it went well; where it did not, the next may come sooner.
+        """
+        ...
+
+
+class Threads:
+    """Workers that are threads, ``count`` at most.
+
+    Args:
+        stop: once it is set, what has not begun does not begin, and what has begun gets ``grace_s`` to end.
+    """
+
+    def __init__(self, count: int, stop: threading.Event | None = None, grace_s: float = 0) -> None:
+        self._count, self._stop, self._grace_s = count, stop or threading.Event(), grace_s
+
+    def work(self, calls: Sequence[Callable[[], T]]) -> Generator[tuple[int, Future[T]]]:
+        pool = ThreadPoolExecutor(self._count)
+        done: SimpleQueue[Future[T]] = SimpleQueue()
+        numbers = {pool.submit(self._unless_stopped, call): number for number, call in enumerate(calls)}
+        for future in numbers:
+            future.add_done_callback(done.put)
+        left, deadline = len(numbers), None
+        try:
+            while left and (deadline is None or time.monotonic() < deadline):
+                if deadline is None and self._stop.is_set():
+                    deadline = time.monotonic() + self._grace_s
+                try:
+                    future = done.get(timeout=_LOOK_S)
+                except Empty:
+                    continue
+                left -= 1
+                if not isinstance(future.exception(), CancelledError):
+                    yield numbers[future], future
+        finally:
+            # A thread cannot be ended; what overruns its grace is not waited for.
+            pool.shutdown(wait=deadline is None or not left, cancel_futures=True)
+
+    def _unless_stopped(self, call: Callable[[], T]) -> T:
+        if self._stop.is_set():
+            raise CancelledError
+        return call()
+
+    @contextmanager
+    def repeat(self, call: Callable[[], bool], every_s: float) -> Iterator[None]:
+        stop = threading.Event()
+
+        def repeat_until_stopped() -> None:
+            pause_s = every_s
+            while not stop.wait(pause_s):
+                began = time.monotonic()
+                # A call takes time as well, and a failed one leaves less until the timeout ends.
+                wanted_s = every_s if call() else every_s / 4
+                pause_s = max(0.0, wanted_s - (time.monotonic() - began))
+
+        thread = threading.Thread(target=repeat_until_stopped, name="heartbeat", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            stop.set()
+            thread.join()

@@ -1,0 +1,1 @@
+"""Declared REST APIs: reading them and landing snapshots."""

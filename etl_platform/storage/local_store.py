@@ -1,0 +1,155 @@
+"""A folder as an ObjectStore: ``<root>/<key>``, whatever the bucket. For development without AWS."""
+
+import fcntl
+import json
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+from etl_platform.errors import (
+    ObjectMissingError,
+    PreconditionFailedError,
+    TransientError,
+    UnsafeKeyError,
+)
+from etl_platform.storage.object_store import ObjectHead, file_sha256
+
+_META = ".meta"
+
+
+class LocalStore:
+    """Versions are modification times; conditions hold among processes of one machine by a lock file."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root.resolve()
+
+    def _path(self, key: str) -> Path:
+        # A folder would fold these away, and one agency's key would name another's file.
+        if "\0" in key or not {"", ".", ".."}.isdisjoint(key.split("/")):
+            raise UnsafeKeyError(f"the key {key!r} has an empty, . or .. segment, which a folder cannot hold")
+        path = self._root / key
+        if not path.resolve().is_relative_to(self._root):
+            raise UnsafeKeyError(f"the key {key!r} leaves {self._root}")
+        return path
+
+    def head(self, bucket: str, key: str, version_id: str | None = None, etag: str | None = None) -> ObjectHead:
+        """The file that is there, whatever version an event from S3 names: a folder keeps only one."""
+        path = self._path(key)
+        try:
+            stat = path.stat()
+        except OSError as error:
+            raise ObjectMissingError(f"{path}: {error.strerror}") from None
+        if not path.is_file():
+            raise ObjectMissingError(f"{path} is no file")
+        meta = self._meta(key)
+        return ObjectHead(
+            bucket,
+            key,
+            str(stat.st_mtime_ns),
+            f"{stat.st_mtime_ns:x}-{stat.st_size:x}",
+            stat.st_size,
+            datetime.fromtimestamp(stat.st_mtime, UTC),
+            json.loads(meta.read_text("utf-8")) if meta.exists() else {},
+        )
+
+    def download(self, head: ObjectHead, path: Path) -> str:
+        self._copy(head, path)
+        with _disk(f"read {path}"):
+            return file_sha256(path)
+
+    def _copy(self, head: ObjectHead, target: Path) -> None:
+        """Copy the bytes that ``head`` saw, or none."""
+        with _disk(f"copy {head.key} to {target}"):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            part = target.with_name(f".{target.name[:100]}.part")
+            try:
+                shutil.copyfile(self._path(head.key), part)
+                if self.head(head.bucket, head.key).etag != head.etag:
+                    raise PreconditionFailedError(f"{head.key} changed while it was read")
+                part.replace(target)
+            except FileNotFoundError:
+                raise ObjectMissingError(f"{head.key} is gone") from None
+            finally:
+                part.unlink(missing_ok=True)
+
+    def copy(self, head: ObjectHead, bucket: str, key: str) -> None:
+        self._copy(head, self._path(key))
+
+    def read(self, bucket: str, key: str) -> bytes:
+        try:
+            return self._path(key).read_bytes()
+        except FileNotFoundError:
+            raise ObjectMissingError(f"{self._path(key)} is not there") from None
+
+    def write(
+        self,
+        bucket: str,
+        key: str,
+        body: bytes | Path,
+        *,
+        if_absent: bool = False,
+        if_match: str | None = None,
+        metadata: Mapping[str, str] | None = None,
+    ) -> str:
+        path, meta = self._path(key), self._meta(key)
+        with _disk(f"write {path}"), self._locked():
+            if if_absent and path.exists():
+                raise PreconditionFailedError(f"{path} is already there")
+            if if_match is not None and (not path.exists() or self.head(bucket, key).etag != if_match):
+                raise PreconditionFailedError(f"{path} has changed")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            part = path.with_name(f".{path.name}.part")
+            if isinstance(body, Path):
+                shutil.copyfile(body, part)
+            else:
+                part.write_bytes(body)
+            part.replace(path)
+            meta.unlink(missing_ok=True)
+            if metadata:
+                meta.parent.mkdir(parents=True, exist_ok=True)
+                meta.write_text(json.dumps(dict(metadata)), "utf-8")
+        return self.head(bucket, key).etag
+
+    def delete(self, bucket: str, key: str) -> None:
+        with _disk(f"delete {key}"):
+            self._path(key).unlink(missing_ok=True)
+            self._meta(key).unlink(missing_ok=True)
+
+    def list(self, bucket: str, prefix: str) -> Iterator[ObjectHead]:
+        folder = self._path(prefix.rpartition("/")[0]) if "/" in prefix else self._root
+        keys = (path.relative_to(self._root).as_posix() for path in folder.rglob("*") if path.is_file())
+        for key in sorted(keys):
+            if key.startswith(prefix) and not key.startswith(f"{_META}/"):
+                yield self.head(bucket, key)
+
+    def versions(self, bucket: str, prefix: str) -> Iterator[ObjectHead]:
+        """A folder keeps only one of each."""
+        return self.list(bucket, prefix)
+
+    def is_versioned(self, bucket: str) -> None:
+        """A folder never is, and nobody expects it to be."""
+
+    def folders(self, bucket: str, prefix: str) -> Iterator[str]:
+        folder = self._path(prefix.rstrip("/")) if prefix else self._root
+        names = (path.name for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else ()
+        yield from (f"{prefix}{name}/" for name in sorted(names) if prefix or name != _META)
+
+    def _meta(self, key: str) -> Path:
+        return self._path(f"{_META}/{key}.json")
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        (self._root / _META).mkdir(parents=True, exist_ok=True)
+        with (self._root / _META / "lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+
+
+@contextmanager
+def _disk(what: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise TransientError(f"{what}: {error.strerror}") from error

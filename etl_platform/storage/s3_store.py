@@ -1,0 +1,248 @@
+"""S3 as an ObjectStore.
+
+https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-requests.html
+"""
+
+import hashlib
+import threading
+from collections import Counter
+from collections.abc import Iterator, Mapping, Set
+from contextlib import contextmanager, suppress
+from datetime import UTC
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from etl_platform.aws.clients import error_code, make_client, transient
+from etl_platform.errors import ObjectMissingError, PreconditionFailedError
+from etl_platform.settings import Settings
+from etl_platform.storage.object_store import ObjectHead
+
+_MISSING = {"NoSuchKey", "NoSuchVersion", "NoSuchBucket", "404", "NotFound"}
+# S3 answers 405 to a delete marker. To a version id that it cannot have given out it says InvalidArgument.
+_MISSING_VERSION = {"405", "MethodNotAllowed", "InvalidArgument"}
+_REFUSED = {"AccessDenied", "403", "NotImplemented"}
+_REDIRECTS = 300
+_LOST = frozenset({"PreconditionFailed", "412", "ConditionalRequestConflict", "409"})
+_BLOCK = 1 << 20
+_SINGLE_COPY_BYTES = 5 << 30
+_PART_BYTES = 64 << 20
+"""10,000 parts are the most that S3 takes: 640 GB."""
+
+
+class S3Store:
+    def __init__(self, settings: Settings, kms_key_id: str | None = None, errors: Counter[str] | None = None) -> None:
+        """With ``kms_key_id`` everything is written under that key; without, as the bucket is set up.
+
+        ``errors`` counts, by code, the requests that S3 refused or did not answer, those that a retry mends included.
+        What is missing, or lost a condition, is an answer.
+        """
+        self._s3 = make_client(settings, "s3")
+        if errors is not None:
+            self._s3.meta.events.register("response-received.s3", partial(_count_error, errors, threading.Lock()))
+        self._encryption = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": kms_key_id} if kms_key_id else {}
+
+    def head(self, bucket: str, key: str, version_id: str | None = None, etag: str | None = None) -> ObjectHead:
+        with _errors(f"HEAD s3://{bucket}/{key}", _MISSING | (_MISSING_VERSION if version_id else set())):
+            answer = self._head(bucket, key, version_id)
+        found = answer["ETag"].strip('"')
+        if version_id is None and etag not in {None, found}:
+            raise ObjectMissingError(f"s3://{bucket}/{key} was overwritten: its eTag is {found}, not {etag}")
+        return ObjectHead(
+            bucket,
+            key,
+            _real_version(answer.get("VersionId")),
+            found,
+            answer["ContentLength"],
+            answer["LastModified"].astimezone(UTC),
+            answer.get("Metadata", {}),
+        )
+
+    def _head(self, bucket: str, key: str, version_id: str | None) -> dict[str, Any]:
+        from botocore.exceptions import ClientError
+
+        target = {"Bucket": bucket, "Key": key, **_version(version_id)}
+        try:
+            answer: dict[str, Any] = self._s3.head_object(**target)
+        except ClientError as error:
+            if error_code(error) == "400":
+                # The answer to a HEAD has no body, so a bare 400 says nothing; the same GET says why.
+                self._s3.get_object(**target, Range="bytes=0-0")["Body"].close()
+            raise
+        return answer
+
+    def download(self, head: ObjectHead, path: Path) -> str:
+        digest = hashlib.sha256()
+        with _errors(f"GET s3://{head.bucket}/{head.key}", _MISSING | _LOST), path.open("wb") as file:
+            answer = self._s3.get_object(
+                Bucket=head.bucket, Key=head.key, IfMatch=f'"{head.etag}"', **_version(head.version_id)
+            )
+            for block in answer["Body"].iter_chunks(_BLOCK):
+                digest.update(block)
+                file.write(block)
+        return digest.hexdigest()
+
+    def copy(self, head: ObjectHead, bucket: str, key: str) -> None:
+        source = {"Bucket": head.bucket, "Key": head.key, **_version(head.version_id)}
+        with _errors(f"COPY s3://{head.bucket}/{head.key} to {key}", _MISSING | _LOST):
+            if head.size_bytes > _SINGLE_COPY_BYTES:
+                self._s3.copy(source, bucket, key)
+            else:
+                self._s3.copy_object(CopySource=source, CopySourceIfMatch=f'"{head.etag}"', Bucket=bucket, Key=key)
+
+    def read(self, bucket: str, key: str) -> bytes:
+        with _errors(f"GET s3://{bucket}/{key}", _MISSING):
+            body: bytes = self._s3.get_object(Bucket=bucket, Key=key)["Body"].read()
+        return body
+
+    def write(
+        self,
+        bucket: str,
+        key: str,
+        body: bytes | Path,
+        *,
+        if_absent: bool = False,
+        if_match: str | None = None,
+        metadata: Mapping[str, str] | None = None,
+    ) -> str:
+        condition: dict[str, str] = {"IfNoneMatch": "*"} if if_absent else {}
+        if if_match is not None:
+            condition["IfMatch"] = f'"{if_match}"'
+        # The object that should match may be gone altogether.
+        gone = _MISSING if if_match is not None else set()
+        with _errors(f"PUT s3://{bucket}/{key}", set(), lost=_LOST | gone):
+            target = {"Bucket": bucket, "Key": key}
+            described = {"Metadata": dict(metadata or {}), **self._encryption}
+            if isinstance(body, Path) and body.stat().st_size > _PART_BYTES:
+                answer = self._write_parts(target, body, described, condition)
+            else:
+                content = body.read_bytes() if isinstance(body, Path) else body
+                answer = self._s3.put_object(**target, Body=content, **described, **condition)
+        return str(answer["ETag"].strip('"'))
+
+    def _write_parts(
+        self, target: Mapping[str, str], path: Path, described: Mapping[str, Any], condition: Mapping[str, str]
+    ) -> Any:
+        """In parts: one request takes 5 GB at most, and a break in it would cost all that was sent."""
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        started = self._s3.create_multipart_upload(**target, **described)
+        upload = {**target, "UploadId": started["UploadId"]}
+        parts: list[dict[str, Any]] = []
+        try:
+            with path.open("rb") as file:
+                for number, block in enumerate(iter(partial(file.read, _PART_BYTES), b""), start=1):
+                    sent = self._s3.upload_part(**upload, PartNumber=number, Body=block)
+                    parts.append({"PartNumber": number, "ETag": sent["ETag"]})
+            return self._s3.complete_multipart_upload(**upload, MultipartUpload={"Parts": parts}, **condition)
+        except BaseException:
+            # Parts of an upload that is never completed would be kept and paid for; the first error is the one to tell.
+            with suppress(BotoCoreError, ClientError):
+                self._s3.abort_multipart_upload(**upload)
+            raise
+
+    def delete(self, bucket: str, key: str) -> None:
+        with _errors(f"DELETE s3://{bucket}/{key}", set()):
+            self._s3.delete_object(Bucket=bucket, Key=key)
+
+    def list(self, bucket: str, prefix: str) -> Iterator[ObjectHead]:
+        with _errors(f"LIST s3://{bucket}/{prefix}", _MISSING):
+            for page in self._s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
+                for entry in page.get("Contents", []):
+                    yield _listed(bucket, entry)
+
+    def versions(self, bucket: str, prefix: str) -> Iterator[ObjectHead]:
+        with _errors(f"LIST versions of s3://{bucket}/{prefix}", _MISSING):
+            for page in self._s3.get_paginator("list_object_versions").paginate(Bucket=bucket, Prefix=prefix):
+                for entry in page.get("Versions", []):
+                    yield _listed(bucket, entry)
+
+    def is_versioned(self, bucket: str) -> bool | None:
+        from botocore.exceptions import ClientError
+
+        with _errors(f"GET versioning of s3://{bucket}", _MISSING):
+            try:
+                return bool(self._s3.get_bucket_versioning(Bucket=bucket).get("Status") == "Enabled")
+            except ClientError as error:
+                # The right to ask is not needed for anything else.
+                if error_code(error) in _REFUSED:
+                    return None
+                raise
+
+    def check_bucket(self, bucket: str, prefix: str) -> None:
+        """Return if the bucket may be listed under a prefix; ObjectMissingError or TransientError otherwise.
+
+        Not by HeadBucket: it has no prefix, so a role that may list some prefixes only is refused it.
+        """
+        with _errors(f"LIST s3://{bucket}/{prefix}", _MISSING):
+            self._s3.list_objects_v2(Bucket=bucket, Prefix=prefix, MaxKeys=1)
+
+    def folders(self, bucket: str, prefix: str) -> Iterator[str]:
+        with _errors(f"LIST s3://{bucket}/{prefix}", _MISSING):
+            pages = self._s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix, Delimiter="/")
+            for page in pages:
+                yield from (entry["Prefix"] for entry in page.get("CommonPrefixes", []))
+
+
+def _count_error(
+    errors: Counter[str],
+    lock: threading.Lock,
+    *,
+    response_dict: Mapping[str, Any] | None,
+    parsed_response: Mapping[str, Any] | None,
+    exception: Exception | None,
+    event_name: str,
+    **_: Any,
+) -> None:
+    """Called by botocore after each attempt."""
+    if event_name.endswith(".GetBucketVersioning"):
+        # The right to ask is not needed for anything else.
+        return
+    if exception is not None:
+        code = type(exception).__name__
+    elif response_dict and response_dict["status_code"] >= _REDIRECTS:
+        code = str((parsed_response or {}).get("Error", {}).get("Code") or response_dict["status_code"])
+    else:
+        return
+    if code == "NoSuchBucket" or code not in _MISSING | _MISSING_VERSION | _LOST:
+        with lock:
+            errors[code] += 1
+
+
+def _listed(bucket: str, entry: Mapping[str, Any]) -> ObjectHead:
+    return ObjectHead(
+        bucket,
+        entry["Key"],
+        _real_version(entry.get("VersionId")),
+        entry["ETag"].strip('"'),
+        entry["Size"],
+        entry["LastModified"].astimezone(UTC),
+    )
+
+
+def _version(version_id: str | None) -> dict[str, str]:
+    return {"VersionId": version_id} if version_id else {}
+
+
+def _real_version(version_id: Any) -> str | None:
+    """An unversioned object says ``null`` or nothing."""
+    return version_id if version_id and version_id != "null" else None
+
+
+@contextmanager
+def _errors(what: str, missing: Set[str], lost: Set[str] = _LOST) -> Iterator[None]:
+    """Translate botocore's errors: gone, lost a condition, or worth another try."""
+    from botocore.exceptions import BotoCoreError, ClientError
+    from urllib3.exceptions import HTTPError
+
+    try:
+        yield
+    except ClientError as error:
+        code = error_code(error)
+        if code in missing:
+            raise ObjectMissingError(f"{what}: {code}") from None
+        if code in lost:
+            raise PreconditionFailedError(f"{what}: {code}") from None
+        raise transient(what, error) from error
+    except (BotoCoreError, HTTPError) as error:
+        raise transient(what, error) from error
