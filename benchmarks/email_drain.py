@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from etl_platform.aws.clients import make_client
-from etl_platform.emails.archive import LONG_POLL_S, Outcome
+from etl_platform.emails.archive import LONG_POLL_S, EmailOutcome
 from etl_platform.local.emulator import Emulator
 from etl_platform.local.provision import KEY_ID, KEY_SECRET, Clients, Provisioned, open_clients, provision
 from etl_platform.local.sample_emails import sample_emails
@@ -124,7 +124,7 @@ def _ours(post: _Post, workers: int, messages: int) -> float:
         ended = time.monotonic()
 
     drained = archive.drain(told=told)
-    assert dict(drained.total.counts) == {Outcome.ARCHIVED: messages}, drained
+    assert dict(drained.total.counts) == {EmailOutcome.ARCHIVED: messages}, drained
     assert not drained.undeleted
     return ended - began
 

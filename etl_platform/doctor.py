@@ -75,7 +75,7 @@ class Finding:
     remedy: str = ""
 
 
-def hurried(settings: Settings) -> Settings:
+def with_short_timeouts(settings: Settings) -> Settings:
     """The same with short timeouts: a call to AWS takes 13 seconds at most."""
     return replace(
         settings,
@@ -89,7 +89,7 @@ class OutsideSystems:
     """Clients, each made on first use, and the checks of what they talk to."""
 
     def __init__(self, settings: Settings) -> None:
-        self.settings = hurried(settings)
+        self.settings = with_short_timeouts(settings)
         self._queues: dict[str, Queue] = {}
 
     def queue(self, url: str) -> Queue:

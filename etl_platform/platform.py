@@ -5,7 +5,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from etl_platform.aws.queue import Queue
-from etl_platform.deliveries.intake import Ingested, Intake
+from etl_platform.deliveries.intake import DeliveryResult, Intake
 from etl_platform.emails.archive import Drained, EmailArchive
 from etl_platform.engine.contract.contract_folder import load_contracts
 from etl_platform.engine.contract.model import Contract
@@ -37,7 +37,7 @@ class Platform:
 
     def __init__(self, settings: Settings | None = None, contracts: dict[str, Contract] | None = None) -> None:
         self._given, self._given_contracts = settings, contracts
-        self.finished: list[Ingested] = []
+        self.finished: list[DeliveryResult] = []
         self.drained: Drained | None = None
         self.api_ingestions: list[ApiIngestion] = []
         self.s3_errors: Counter[str] = Counter()

@@ -19,7 +19,7 @@ from urllib.parse import urlencode
 from etl_platform.attachments.object_lookup import ObjectLookup, problem_of, unreachable
 from etl_platform.attachments.plan import Copy, Listed, Problem, Status
 from etl_platform.aws.clients import error_code, make_client
-from etl_platform.aws.obstore_client import can_name, light_errors, open_light
+from etl_platform.aws.obstore_client import can_name, open_store, translate_errors
 from etl_platform.settings import Settings
 
 LARGEST_SINGLE_COPY = 5 << 30
@@ -76,7 +76,7 @@ class ObjectCopies:
         return self._copy_carefully(careful, tell)
 
     def _lookup(self, bucket: str) -> ObjectLookup:
-        light = open_light(self._settings, self._endpoint_url, bucket)
+        light = open_store(self._settings, self._endpoint_url, bucket)
         return ObjectLookup(self._s3, light, bucket, self._at_once)
 
     @property
@@ -93,11 +93,11 @@ class ObjectCopies:
 
     def _copy_lightly(self, copies: Sequence[Copy], tell: Callable[[], None]) -> list[Copy]:
         """Those that were not copied. After as many failures in a row as there are copies at once it gives up."""
-        light = open_light(self._settings, self._endpoint_url, self.source, self.destination) if copies else None
+        light = open_store(self._settings, self._endpoint_url, self.source, self.destination) if copies else None
         if light is None:
             return list(copies)
         left: list[Copy] = []
-        waiting, refused, in_a_row = iter(copies), light_errors(), 0
+        waiting, refused, in_a_row = iter(copies), translate_errors(), 0
 
         async def work() -> None:
             nonlocal in_a_row

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from etl_platform.attachments.plan import Listed, Problem, Status, askable
 from etl_platform.aws.clients import error_code, nameless
-from etl_platform.aws.obstore_client import can_name, light_errors, listed
+from etl_platform.aws.obstore_client import can_name, listed, translate_errors
 from etl_platform.engine.errors import PermanentError
 from etl_platform.errors import TransientError
 
@@ -70,7 +70,7 @@ class ObjectLookup:
         if self._light is not None and light:
             try:
                 page = listed(self._light, folder, after, PAGE)
-            except light_errors():
+            except translate_errors():
                 # A key that obstore cannot name spoils its whole page; boto3 has a word for anything else.
                 return self._full_page(folder, after)
             return [(item["path"], Listed(item["e_tag"].strip('"'), item["size"])) for item in page]

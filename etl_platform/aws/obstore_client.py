@@ -27,7 +27,7 @@ def can_name(key: str) -> bool:
     return _NAMEABLE.fullmatch(key) is not None
 
 
-def open_light(settings: Settings, endpoint_url: str, bucket: str, destination: str | None = None) -> "S3Store | None":
+def open_store(settings: Settings, endpoint_url: str, bucket: str, destination: str | None = None) -> "S3Store | None":
     """A bucket; copies made in it go to ``destination``. None where the bucket is no plain name, but an ARN.
 
     object_store copies within one bucket: it puts ``x-amz-copy-source: <bucket>/<key>`` to the store's own URL. That
@@ -64,7 +64,7 @@ def open_light(settings: Settings, endpoint_url: str, bucket: str, destination: 
     )
 
 
-def light_errors() -> tuple[type[Exception], ...]:
+def translate_errors() -> tuple[type[Exception], ...]:
     """All that obstore raises."""
     from obstore.exceptions import BaseError
 

@@ -51,7 +51,7 @@ class Queue:
         """Delete messages; the handles that SQS refused, for whatever reason."""
         return list(self._each(receipt_handles, "DeleteMessageBatch", {}))
 
-    def hide(self, receipt_handles: Sequence[str], timeout_s: int) -> list[str]:
+    def change_visibility(self, receipt_handles: Sequence[str], timeout_s: int) -> list[str]:
         """Set the visibility timeout, counted from now; the handles that belong to somebody else by now."""
         failed = self._each(receipt_handles, "ChangeMessageVisibilityBatch", {"VisibilityTimeout": timeout_s})
         return [handle for handle, code in failed.items() if code in _LOST]

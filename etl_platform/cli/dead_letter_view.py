@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from etl_platform.deliveries.dead_letters.cause_of_death import Death, explain, explain_email
 from etl_platform.deliveries.s3_events import ObjectCreated, parse_message
-from etl_platform.emails.document import Poison
+from etl_platform.emails.document import UnreadableEmail
 from etl_platform.settings import load_settings
 
 if TYPE_CHECKING:
     from etl_platform.aws.queue import Message, Queue
     from etl_platform.defs.failed_runs import FailedRuns
-    from etl_platform.deliveries.dead_letters.dead_letters import Look
+    from etl_platform.deliveries.dead_letters.dead_letters import Scan
     from etl_platform.emails.archive import EmailArchive
     from etl_platform.platform import Platform
 
@@ -22,7 +22,7 @@ QUEUES = (FILES, EMAIL)
 
 
 @dataclass(frozen=True)
-class Letter:
+class DeadLetter:
     """``keys`` are the objects that the message announces; those of emails are left out, for they name people."""
 
     message: "Message"
@@ -41,27 +41,27 @@ class Letter:
         }
 
 
-class Desk(Protocol):
+class DeadLetterView(Protocol):
     """An opened dead-letter queue; ``queue`` is where its messages go back to."""
 
     @property
-    def look(self) -> "Look": ...
+    def look(self) -> "Scan": ...
 
     @property
     def queue(self) -> "Queue": ...
 
-    def letters(self) -> Iterator[Letter]: ...
+    def letters(self) -> Iterator[DeadLetter]: ...
 
-    def objects(self, letter: Letter) -> list[tuple[dict[str, Any], str]]:
+    def objects(self, letter: DeadLetter) -> list[tuple[dict[str, Any], str]]:
         """What is recorded of each object of a message: as a document, and as a line or two for people."""
         ...
 
 
 @contextmanager
-def open_desk(name: str) -> Iterator[Desk]:
+def open_view(name: str) -> Iterator[DeadLetterView]:
     from etl_platform.defs.failed_runs import FailedRuns
     from etl_platform.defs.open_instance import open_instance
-    from etl_platform.deliveries.dead_letters.dead_letters import look_through
+    from etl_platform.deliveries.dead_letters.dead_letters import scan_queue
     from etl_platform.platform import Platform
     from etl_platform.progress import ProgressLine
 
@@ -72,33 +72,33 @@ def open_desk(name: str) -> Iterator[Desk]:
         stack.callback(progress.clear)
         if name == EMAIL:
             archive = platform.email_archive
-            yield _EmailDesk(archive, stack.enter_context(look_through(platform.email_dead_letters, progress)))
+            yield _EmailView(archive, stack.enter_context(scan_queue(platform.email_dead_letters, progress)))
             return
         runs = FailedRuns(stack.enter_context(open_instance(settings))) if settings.dagster_home else None
-        yield _FileDesk(platform, stack.enter_context(look_through(platform.dead_letters, progress)), runs)
+        yield _FileView(platform, stack.enter_context(scan_queue(platform.dead_letters, progress)), runs)
 
 
 @dataclass(frozen=True)
-class _FileDesk:
+class _FileView:
     """``runs`` tell of the messages, if there is an instance to ask."""
 
     platform: "Platform"
-    look: "Look"
+    look: "Scan"
     runs: "FailedRuns | None"
 
     @property
     def queue(self) -> "Queue":
         return self.platform.queue
 
-    def letters(self) -> Iterator[Letter]:
+    def letters(self) -> Iterator[DeadLetter]:
         for message in self.look.messages():
             parsed = parse_message(message.body)
             asked = self.runs is not None and not parsed.malformed and not message.reason
             last_run = self.runs.last_of(message.message_id) if self.runs is not None and asked else None
             death = explain(message.reason, parsed, last_run, history=self.runs is not None)
-            yield Letter(message, death, tuple(event.key for event in parsed.created))
+            yield DeadLetter(message, death, tuple(event.key for event in parsed.created))
 
-    def objects(self, letter: Letter) -> list[tuple[dict[str, Any], str]]:
+    def objects(self, letter: DeadLetter) -> list[tuple[dict[str, Any], str]]:
         return [self._recorded(event) for event in parse_message(letter.message.body).created]
 
     def _recorded(self, event: ObjectCreated) -> tuple[dict[str, Any], str]:
@@ -125,24 +125,24 @@ class _FileDesk:
 
 
 @dataclass(frozen=True)
-class _EmailDesk:
+class _EmailView:
     archive: "EmailArchive"
-    look: "Look"
+    look: "Scan"
 
     @property
     def queue(self) -> "Queue":
         return self.archive.queue
 
-    def letters(self) -> Iterator[Letter]:
+    def letters(self) -> Iterator[DeadLetter]:
         for message in self.look.messages():
             email = self.archive.read(message)
-            poison = email.reason if isinstance(email, Poison) else None
-            archived = not isinstance(email, Poison) and self.archive.holds(email)
-            yield Letter(message, explain_email(message.reason, poison, archived=archived))
+            poison = email.reason if isinstance(email, UnreadableEmail) else None
+            archived = not isinstance(email, UnreadableEmail) and self.archive.holds(email)
+            yield DeadLetter(message, explain_email(message.reason, poison, archived=archived))
 
-    def objects(self, letter: Letter) -> list[tuple[dict[str, Any], str]]:
+    def objects(self, letter: DeadLetter) -> list[tuple[dict[str, Any], str]]:
         email = self.archive.read(letter.message)
-        if isinstance(email, Poison):
+        if isinstance(email, UnreadableEmail):
             return []
         outcome = "archived" if self.archive.holds(email) else None
         known = {"bucket": self.archive.bucket, "key": email.key, "outcome": outcome}

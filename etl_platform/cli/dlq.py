@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from etl_platform.cli.arguments import BAD, GOOD, Commands, add_command, add_group, count
-from etl_platform.cli.dead_letter_view import FILES, QUEUES, Letter, open_desk
+from etl_platform.cli.dead_letter_view import FILES, QUEUES, DeadLetter, open_view
 from etl_platform.deliveries.dead_letters.cause_of_death import Cause, goes_back
 
 if TYPE_CHECKING:
@@ -57,9 +57,9 @@ def add(commands: Commands) -> None:
 def _list(arguments: argparse.Namespace) -> int:
     from etl_platform.cli.text_tables import table
 
-    found: list[Letter] = []
-    with open_desk(arguments.queue) as desk:
-        for letter in desk.letters():
+    found: list[DeadLetter] = []
+    with open_view(arguments.queue) as view:
+        for letter in view.letters():
             if arguments.reason is None or letter.death.is_meant_by(arguments.reason):
                 found.append(letter)
             if len(found) == arguments.limit:
@@ -86,9 +86,9 @@ def _list(arguments: argparse.Namespace) -> int:
 
 
 def _show(arguments: argparse.Namespace) -> int:
-    with open_desk(arguments.queue) as desk:
-        letter = next((item for item in desk.letters() if item.message.message_id == arguments.id), None)
-        recorded = desk.objects(letter) if letter else []
+    with open_view(arguments.queue) as view:
+        letter = next((item for item in view.letters() if item.message.message_id == arguments.id), None)
+        recorded = view.objects(letter) if letter else []
     if letter is None:
         print(f"no dead letter has the id {arguments.id}; `etl-platform dlq list` prints those there are")
         return BAD
@@ -105,12 +105,12 @@ def _show(arguments: argparse.Namespace) -> int:
 
 
 def _redrive(arguments: argparse.Namespace) -> int:
-    sent: list[Letter] = []
+    sent: list[DeadLetter] = []
     done = 0
     left: Counter[Cause] = Counter()
     wanted, began = set(arguments.ids), datetime.now(UTC)
-    with open_desk(arguments.queue) as desk:
-        for letter in desk.letters():
+    with open_view(arguments.queue) as view:
+        for letter in view.letters():
             if _sent_at(letter) > began:
                 # One that was just sent back, and is dead again.
                 continue
@@ -119,10 +119,10 @@ def _redrive(arguments: argparse.Namespace) -> int:
                 continue
             if letter.death.cause is Cause.ARCHIVED:
                 # Sent back it would be another message, and archived once more.
-                desk.look.remove(letter.message)
+                view.look.remove(letter.message)
                 done += 1
             else:
-                desk.look.send_back(letter.message, desk.queue)
+                view.look.send_back(letter.message, view.queue)
                 sent.append(letter)
             wanted.discard(letter.message.message_id)
             if len(sent) + done == arguments.limit or (arguments.ids and not wanted):
@@ -142,7 +142,7 @@ def _redrive(arguments: argparse.Namespace) -> int:
     return BAD if wanted else GOOD
 
 
-def _sent_at(letter: Letter) -> datetime:
+def _sent_at(letter: DeadLetter) -> datetime:
     return letter.message.sent_at or datetime.min.replace(tzinfo=UTC)
 
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from etl_platform.cli.arguments import BAD, GOOD, Commands, add_command, age
-from etl_platform.deliveries.reconcile.discrepancies import Amiss, Finding
+from etl_platform.deliveries.reconcile.discrepancies import Discrepancy, Finding
 from etl_platform.settings import Settings, load_settings
 
 if TYPE_CHECKING:
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 _RUN_FILES = 200
 
 _WHAT_TO_DO = {
-    Amiss.MISSING: "missing: `etl-platform reconcile --repair` takes these files in",
-    Amiss.STALE: "stale: materialize the agency's partition of silver again; it is made of the newest file in bronze",
-    Amiss.ORPHANED: "orphaned: nothing refers to the object, or the object of a record is gone; "
+    Discrepancy.MISSING: "missing: `etl-platform reconcile --repair` takes these files in",
+    Discrepancy.STALE: "stale: materialize the agency's partition of silver again; it reads the newest file in bronze",
+    Discrepancy.ORPHANED: "orphaned: nothing refers to the object, or the object of a record is gone; "
     "materializing the partition restores silver, anything else needs a look",
 }
 
@@ -90,7 +90,7 @@ def _print(found: "Reconciled", repaired: Counter[str], failed: int) -> None:
         ]
         print(table(("", "agency", "dataset", "key", "since (UTC)", "why"), rows))
     counts = Counter(finding.kind for finding in found.findings)
-    said = ", ".join(f"{counts[kind]:,} {kind}" for kind in Amiss)
+    said = ", ".join(f"{counts[kind]:,} {kind}" for kind in Discrepancy)
     print(
         f"{found.versions:,} file versions of {found.agencies:,} agencies: {said}; "
         f"{found.in_flight:,} in flight, {found.ignored:,} of no contract"
@@ -98,8 +98,8 @@ def _print(found: "Reconciled", repaired: Counter[str], failed: int) -> None:
     if repaired or failed:
         outcomes = ", ".join(f"{times} {outcome}" for outcome, times in sorted(repaired.items()))
         print(f"repaired: {outcomes or 'nothing'}" + (f"; {failed} failed" if failed else ""))
-    for kind in Amiss:
-        if counts[kind] and (kind is not Amiss.MISSING or not repaired):
+    for kind in Discrepancy:
+        if counts[kind] and (kind is not Discrepancy.MISSING or not repaired):
             print(_WHAT_TO_DO[kind])
 
 

@@ -14,7 +14,7 @@ from etl_platform.object_keys import base_name, segment
 from etl_platform.settings import load_settings
 
 if TYPE_CHECKING:
-    from etl_platform.deliveries.intake import Ingested
+    from etl_platform.deliveries.intake import DeliveryResult
     from etl_platform.deliveries.replay.quarantine import Corrected
     from etl_platform.engine.corrections import GivenRow
     from etl_platform.platform import Platform
@@ -95,7 +95,7 @@ def _given(platform: "Platform", source: str) -> "list[GivenRow]":
 
 def _dry_run(
     platform: "Platform", dataset: str, agency: str, chosen: Sequence[str], corrected: "Corrected | None"
-) -> "list[Ingested]":
+) -> "list[DeliveryResult]":
     from etl_platform.deliveries.delivery import Cause
     from etl_platform.deliveries.intake import Attempt
 
@@ -103,7 +103,7 @@ def _dry_run(
     return list(platform.intake.reprocess(dataset, agency, Attempt(Cause.REPROCESS, dry_run=True), chosen, trial))
 
 
-def _print(arguments: argparse.Namespace, done: "Sequence[Ingested]", corrected: "Corrected | None") -> None:
+def _print(arguments: argparse.Namespace, done: "Sequence[DeliveryResult]", corrected: "Corrected | None") -> None:
     from etl_platform.cli.text_tables import table
 
     if arguments.json:
@@ -120,7 +120,7 @@ def _print(arguments: argparse.Namespace, done: "Sequence[Ingested]", corrected:
         print("a dry run: nothing was written")
 
 
-def _line(item: "Ingested") -> tuple[Any, ...]:
+def _line(item: "DeliveryResult") -> tuple[Any, ...]:
     from etl_platform.cli.text_tables import changes_text
 
     record = item.record

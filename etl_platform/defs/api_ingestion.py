@@ -8,12 +8,12 @@ from typing import Any
 import dagster as dg
 
 from etl_platform.defs.delivery_events import delivery_events, table
-from etl_platform.defs.event_log_lookup import was_told
+from etl_platform.defs.event_log_lookup import is_logged
 from etl_platform.defs.failures import as_dagster_failures
 from etl_platform.defs.partitions import agencies, partitioned_check, register_agencies
 from etl_platform.defs.run_progress import RunProgress
 from etl_platform.deliveries.delivery import Cause, Outcome
-from etl_platform.deliveries.intake import Attempt, Ingested
+from etl_platform.deliveries.intake import Attempt, DeliveryResult
 from etl_platform.engine.errors import EtlPlatformError
 from etl_platform.errors import TransientError
 from etl_platform.platform import Platform
@@ -178,9 +178,9 @@ class _Run:
         if done.ingested is not None:
             self._log_delivery(done.ingested)
 
-    def _log_delivery(self, ingested: Ingested) -> None:
+    def _log_delivery(self, ingested: DeliveryResult) -> None:
         """Bronze, silver and their checks, as for a file that came through the queue."""
-        if ingested.outcome is Outcome.DUPLICATE and was_told(self._context.instance, ingested.record):
+        if ingested.outcome is Outcome.DUPLICATE and is_logged(self._context.instance, ingested.record):
             return
         contract = self._platform.contracts[str(ingested.dataset)]
         for event in delivery_events(ingested.record, Outcome(ingested.record["outcome"]), contract):

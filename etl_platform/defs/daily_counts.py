@@ -12,7 +12,7 @@ from typing import TypeAlias
 
 import dagster as dg
 
-from etl_platform.defs.delivery_events import is_told_again, outcome_told
+from etl_platform.defs.delivery_events import is_repeated_event, logged_outcome
 from etl_platform.defs.failed_runs import messages_of
 from etl_platform.defs.run_counts import counts_of
 from etl_platform.deliveries.daily_counts import Deliveries, Figures, RunCounts, Told
@@ -140,7 +140,7 @@ def _ended_since(instance: dg.DagsterInstance, status: dg.DagsterRunStatus, sinc
 
 def _told(record: dg.EventLogRecord) -> Told | None:
     said = record.asset_materialization or record.asset_observation
-    outcome = None if said is None or is_told_again(said) else outcome_told(said)
+    outcome = None if said is None or is_repeated_event(said) else logged_outcome(said)
     if said is None or outcome is None or said.partition is None:
         return None
     seconds = said.metadata.get("seconds")

@@ -161,7 +161,7 @@ def delivery_events(
             )
 
 
-def outcome_told(said: dg.AssetMaterialization | dg.AssetObservation) -> Outcome | None:
+def logged_outcome(said: dg.AssetMaterialization | dg.AssetObservation) -> Outcome | None:
     """The outcome of the one delivery that an event of a bronze asset stands for; None for every other event.
 
     A delivery has one such event: its materialization where it was accepted, its observation elsewhere. That of a
@@ -174,7 +174,7 @@ def outcome_told(said: dg.AssetMaterialization | dg.AssetObservation) -> Outcome
     return Outcome(str(outcome.value)) if is_accepted == isinstance(said, dg.AssetMaterialization) else None
 
 
-def is_told_again(said: dg.AssetMaterialization | dg.AssetObservation) -> bool:
+def is_repeated_event(said: dg.AssetMaterialization | dg.AssetObservation) -> bool:
     """Whether the delivery of an event had been told before."""
     return "repeated" in said.metadata
 

@@ -11,9 +11,9 @@ from etl_platform.defs.intake_runs import UNFINISHED, is_being_cancelled
 from etl_platform.defs.partitions import partitioned_check
 from etl_platform.defs.run_counts import note_counts
 from etl_platform.defs.run_progress import RunProgress
-from etl_platform.defs.stop_signal import told_to_stop
+from etl_platform.defs.stop_signal import stop_event
 from etl_platform.deliveries.daily_counts import RunCounts
-from etl_platform.emails.archive import Drained, Outcome, Tally
+from etl_platform.emails.archive import Drained, EmailOutcome, Tally
 from etl_platform.errors import SettingsError
 from etl_platform.platform import Platform
 from etl_platform.settings import Settings
@@ -49,7 +49,7 @@ def build_email_asset() -> dg.AssetsDefinition:
     ) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]:
         with as_dagster_failures():
             asked = date.fromisoformat(context.partition_key) if context.has_partition_key else None
-            with told_to_stop() as stop, RunProgress(context, "emails") as progress:
+            with stop_event() as stop, RunProgress(context, "emails") as progress:
                 drained = platform.drained = platform.email_archive.drain(
                     stop, lambda so_far: progress(so_far.counts.total(), f"so far {so_far}")
                 )
@@ -107,7 +107,7 @@ def build_email_sensor(job: Any, settings: Settings) -> dg.SensorDefinition:
 def _log_day(context: dg.AssetExecutionContext, day: date, drained: Drained) -> None:
     partition, tally = day.isoformat(), drained.days[day]
     # A day of which nothing was written is observed; its last materialization stays what it was.
-    event = dg.AssetMaterialization if tally.counts[Outcome.ARCHIVED] else dg.AssetObservation
+    event = dg.AssetMaterialization if tally.counts[EmailOutcome.ARCHIVED] else dg.AssetObservation
     context.log_event(event(ASSET, metadata=_metadata(tally, drained), partition=partition))
     # Never green: the next drain of the day, seconds later, would hide the red one before anybody saw it.
     if not _is_good(tally):
@@ -118,21 +118,21 @@ def _counts(drained: Drained, platform: Platform) -> RunCounts:
     done = drained.total.counts
     return RunCounts(
         received=done.total() + drained.given_back,
-        deleted=done.total() - done[Outcome.FAILED] - drained.undeleted,
-        archived=done[Outcome.ARCHIVED],
+        deleted=done.total() - done[EmailOutcome.FAILED] - drained.undeleted,
+        archived=done[EmailOutcome.ARCHIVED],
         s3_errors=platform.s3_errors,
     )
 
 
 def _is_good(tally: Tally) -> bool:
-    return not tally.counts[Outcome.POISON]
+    return not tally.counts[EmailOutcome.POISON]
 
 
 def _metadata(tally: Tally, drained: Drained) -> dict[str, Any]:
     """Counts are of the day, errors of the whole drain."""
     return {
         "summary": str(tally),
-        **{str(outcome): tally.counts[outcome] for outcome in Outcome},
+        **{str(outcome): tally.counts[outcome] for outcome in EmailOutcome},
         "bytes": tally.size_bytes,
         "oldest_message_age_s": round(tally.oldest_s, 1),
         "errors": list(drained.errors),

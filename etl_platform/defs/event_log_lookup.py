@@ -6,13 +6,13 @@ from typing import Any
 
 import dagster as dg
 
-from etl_platform.defs.delivery_events import is_told_again, outcome_told
+from etl_platform.defs.delivery_events import is_repeated_event, logged_outcome
 from etl_platform.deliveries.delivery import Outcome
 
 _PAGE, _PAGES = 100, 50
 
 
-def was_told(instance: dg.DagsterInstance, record: Mapping[str, Any]) -> bool:
+def is_logged(instance: dg.DagsterInstance, record: Mapping[str, Any]) -> bool:
     """Whether the event that stands for the record's delivery was logged.
 
     It came soon after the record, so the oldest are read first. A duplicate's event stands for none, nor does what
@@ -26,7 +26,7 @@ def was_told(instance: dg.DagsterInstance, record: Mapping[str, Any]) -> bool:
         (told := said.metadata.get("delivery_id")) is not None and told.value == record["delivery_id"]
         for fetch in (instance.fetch_materializations, instance.fetch_observations)
         for said in _said(fetch, wanted)
-        if outcome_told(said) not in {None, Outcome.DUPLICATE} and not is_told_again(said)
+        if logged_outcome(said) not in {None, Outcome.DUPLICATE} and not is_repeated_event(said)
     )
 
 

@@ -8,8 +8,8 @@ import dagster as dg
 from etl_platform.defs.delivery_events import table
 from etl_platform.defs.failures import as_dagster_failures
 from etl_platform.defs.partitions import partitioned_check, register_agencies
-from etl_platform.deliveries.reconcile.expected_files import standings
-from etl_platform.engine.contract.cadence import Standing
+from etl_platform.deliveries.reconcile.expected_files import timeliness
+from etl_platform.engine.contract.cadence import Timeliness
 from etl_platform.engine.contract.model import Contract
 from etl_platform.platform import Platform
 
@@ -97,17 +97,17 @@ def build_expected_files_job(contracts: Mapping[str, Contract]) -> tuple[dg.JobD
 
 def _standings(
     platform: Platform, dataset: str, now: datetime, agency: str | None = None
-) -> Iterator[tuple[str, Standing]]:
+) -> Iterator[tuple[str, Timeliness]]:
     cadence = platform.contracts[dataset].cadence
     assert cadence is not None
-    return standings(platform.store, platform.bucket, dataset, cadence, now, agency=agency)
+    return timeliness(platform.store, platform.bucket, dataset, cadence, now, agency=agency)
 
 
 def _key(dataset: str) -> dg.AssetCheckKey:
     return dg.AssetCheckKey(dg.AssetKey(["silver", dataset]), CHECK)
 
 
-def _evaluation(dataset: str, agency: str, standing: Standing) -> dg.AssetCheckEvaluation:
+def _evaluation(dataset: str, agency: str, standing: Timeliness) -> dg.AssetCheckEvaluation:
     key = _key(dataset)
     return dg.AssetCheckEvaluation(
         asset_key=key.asset_key,
@@ -120,7 +120,7 @@ def _evaluation(dataset: str, agency: str, standing: Standing) -> dg.AssetCheckE
     )
 
 
-def _metadata(standing: Standing) -> dict[str, dg.MetadataValue]:
+def _metadata(standing: Timeliness) -> dict[str, dg.MetadataValue]:
     return {
         "last_file": dg.MetadataValue.text(standing.last.name),
         "outcome": dg.MetadataValue.text(standing.last.outcome),

@@ -119,7 +119,7 @@ def run_requests(
             break
         if free == 0 and batch[0].receive_count > 1:
             # Hidden for a tick's time: the queue would only give it again.
-            platform.queue.hide([batch[0].receipt_handle], platform.settings.poll_interval_seconds)
+            platform.queue.change_visibility([batch[0].receipt_handle], platform.settings.poll_interval_seconds)
             break
         received += len(batch)
         for message in batch:
@@ -132,7 +132,7 @@ def run_requests(
             if files:
                 messages.append(files)
     runs, waiting = fit_runs(plan_runs(messages), room)
-    platform.queue.hide([files[0].receipt_handle for run in waiting for files in run], 0)
+    platform.queue.change_visibility([files[0].receipt_handle for run in waiting for files in run], 0)
     for run in runs:
         yield _run_request([file for files in run for file in files], received_at, probe_of)
 

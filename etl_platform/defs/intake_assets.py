@@ -19,7 +19,7 @@ from etl_platform.defs.delivery_events import (
     merge_records,
     silver_metadata,
 )
-from etl_platform.defs.event_log_lookup import was_told
+from etl_platform.defs.event_log_lookup import is_logged
 from etl_platform.defs.expected_files import on_time_keys
 from etl_platform.defs.failed_runs import FAILED
 from etl_platform.defs.failures import as_dagster_failures
@@ -27,11 +27,11 @@ from etl_platform.defs.intake_runs import JOB_NAME, is_being_cancelled, is_spare
 from etl_platform.defs.lineage import column_lineage, header_schema
 from etl_platform.defs.partitions import agencies, partitioned_check, register_agencies
 from etl_platform.defs.run_counts import CountedQueue, note_counts
-from etl_platform.defs.stop_signal import told_to_stop
-from etl_platform.deliveries.batch import Failed, HeldMessage, work_batch
+from etl_platform.defs.stop_signal import stop_event
+from etl_platform.deliveries.batch import FailedDelivery, HeldMessage, process_batch
 from etl_platform.deliveries.daily_counts import RunCounts
 from etl_platform.deliveries.delivery import Cause, Outcome
-from etl_platform.deliveries.intake import Attempt, Ingested
+from etl_platform.deliveries.intake import Attempt, DeliveryResult
 from etl_platform.deliveries.routing import route
 from etl_platform.deliveries.s3_events import ObjectCreated
 from etl_platform.engine.contract.model import Contract
@@ -162,15 +162,15 @@ def _work_deliveries(
     messages = list(_messages(deliveries))
     if is_spare_probe(context.instance, context.run):
         context.log.info("another run is the breaker's probe; the messages go back to the queue")
-        platform.queue.hide([message.receipt_handle for message in messages if message.receipt_handle], 0)
+        platform.queue.change_visibility([message.receipt_handle for message in messages if message.receipt_handle], 0)
         return
     register_agencies(context.instance, _agencies(messages, platform))
     if warning := platform.new_warning():
         context.log.warning(warning)
     queue = CountedQueue(platform.queue) if any(message.receipt_handle for message in messages) else None
     settings = platform.settings
-    with told_to_stop() as stop:
-        failures = work_batch(
+    with stop_event() as stop:
+        failures = process_batch(
             messages,
             platform.intake.ingest,
             lambda message: Attempt(
@@ -179,7 +179,7 @@ def _work_deliveries(
             queue=queue,
             workers=Threads(settings.sns_worker_max, stop, settings.shutdown_grace_seconds),
             visibility_timeout_s=settings.visibility_timeout_seconds,
-            tell=partial(_tell, context, platform, done),
+            on_result=partial(_tell, context, platform, done),
         )
     summary = ", ".join(f"{times} {outcome}" for outcome, times in sorted(done.items())) or "nothing to do"
     context.log.info(f"{len(deliveries)} deliveries: {summary}, {len(failures)} failed")
@@ -219,7 +219,7 @@ def _tell(
     platform: Platform,
     done: Counter[str],
     message: HeldMessage,
-    ingested: Ingested,
+    ingested: DeliveryResult,
 ) -> None:
     """Log a delivery's events before its message is deleted; one without a dataset has none but a line."""
     if ingested.dataset is not None and ingested.agency is not None:
@@ -233,14 +233,14 @@ def _tell(
 
 
 def _log_events(
-    context: dg.AssetExecutionContext, platform: Platform, message: HeldMessage, ingested: Ingested
+    context: dg.AssetExecutionContext, platform: Platform, message: HeldMessage, ingested: DeliveryResult
 ) -> None:
     outcome, record, repeated = ingested.outcome, ingested.record, False
     assert ingested.dataset is not None
     assert ingested.agency is not None
     if outcome is Outcome.DUPLICATE and message.receive_count > 1:
         # This message came before: its run may have died between the record and these events.
-        outcome, repeated = Outcome(record["outcome"]), was_told(context.instance, record)
+        outcome, repeated = Outcome(record["outcome"]), is_logged(context.instance, record)
     contract = platform.contracts[ingested.dataset]
     for event in delivery_events(record, outcome, contract, repeated=repeated):
         context.log_event(event)
@@ -252,7 +252,7 @@ def _log_events(
             context.log_event(event)
 
 
-def _fail(context: dg.AssetExecutionContext, platform: Platform, failures: Sequence[Failed]) -> None:
+def _fail(context: dg.AssetExecutionContext, platform: Platform, failures: Sequence[FailedDelivery]) -> None:
     for failed in failures:
         event = failed.event
         where = route(event.key, event.size_bytes, platform.contracts, platform.settings.source_prefix)

@@ -9,7 +9,7 @@ import dagster as dg
 
 from etl_platform.defs.delivery_events import table
 from etl_platform.defs.failures import as_dagster_failures
-from etl_platform.deliveries.reconcile.discrepancies import Amiss, Finding
+from etl_platform.deliveries.reconcile.discrepancies import Discrepancy, Finding
 from etl_platform.deliveries.reconcile.reconcile import Reconciled, Reconciler, default_grace
 from etl_platform.platform import Platform
 
@@ -64,7 +64,7 @@ def build_reconcile_job() -> tuple[dg.JobDefinition, dg.ScheduleDefinition]:
 
 def _counts(findings: Sequence[Finding]) -> str:
     counts = Counter(finding.kind for finding in findings)
-    return ", ".join(f"{counts[kind]:,} {kind}" for kind in Amiss)
+    return ", ".join(f"{counts[kind]:,} {kind}" for kind in Discrepancy)
 
 
 def _metadata(found: Reconciled) -> dict[str, Any]:
@@ -84,6 +84,6 @@ def _metadata(found: Reconciled) -> dict[str, Any]:
         "file_versions": found.versions,
         "agencies": found.agencies,
         "in_flight": found.in_flight,
-        **{str(kind): sum(finding.kind is kind for finding in found.findings) for kind in Amiss},
+        **{str(kind): sum(finding.kind is kind for finding in found.findings) for kind in Discrepancy},
         **({"findings": table(rows)} if rows else {}),
     }

@@ -31,8 +31,8 @@ class CountedQueue:
     def __init__(self, queue: HeldQueue) -> None:
         self._queue, self.deleted = queue, 0
 
-    def hide(self, receipt_handles: Sequence[str], timeout_s: int) -> list[str]:
-        return self._queue.hide(receipt_handles, timeout_s)
+    def change_visibility(self, receipt_handles: Sequence[str], timeout_s: int) -> list[str]:
+        return self._queue.change_visibility(receipt_handles, timeout_s)
 
     def delete(self, receipt_handles: Sequence[str]) -> list[str]:
         refused = self._queue.delete(receipt_handles)

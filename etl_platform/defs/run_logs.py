@@ -8,7 +8,7 @@ from typing import Any
 import dagster as dg
 from dagster._core.execution import context_creation_job
 
-from etl_platform.defs.delivery_events import outcome_told
+from etl_platform.defs.delivery_events import logged_outcome
 from etl_platform.defs.failures import why
 from etl_platform.logs import JsonLines
 from etl_platform.settings import load_settings
@@ -79,7 +79,7 @@ def _delivery(record: logging.LogRecord) -> dict[str, Any]:
         if event.is_step_materialization
         else event.asset_observation_data.asset_observation
     )
-    if outcome_told(said) is None:
+    if logged_outcome(said) is None:
         return {}
     values = {name: said.metadata[name].value for name in _OF_A_DELIVERY if name in said.metadata}
     return {"agency": said.partition, "dataset": said.asset_key.path[-1], **values}

@@ -10,7 +10,7 @@ _STOP = (signal.SIGTERM, signal.SIGINT)
 
 
 @contextmanager
-def told_to_stop() -> Iterator[threading.Event]:
+def stop_event() -> Iterator[threading.Event]:
     """An event that is set when this process is told to stop: by Kubernetes, Ctrl-C, or Terminate in the UI.
 
     Dagster's own handlers raise in the main thread, wherever it is, and are back afterwards. Only the main thread may

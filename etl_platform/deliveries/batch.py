@@ -7,7 +7,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 
-from etl_platform.deliveries.intake import Attempt, Ingested
+from etl_platform.deliveries.intake import Attempt, DeliveryResult
 from etl_platform.deliveries.s3_events import ObjectCreated
 from etl_platform.errors import TransientError
 from etl_platform.queue_work.lease import HeldQueue, Lease, Receipt, retry_delay_s
@@ -31,7 +31,7 @@ class HeldMessage:
 
 
 @dataclass(frozen=True)
-class Failed:
+class FailedDelivery:
     """A delivery that met an error; its message stays in the queue."""
 
     event: ObjectCreated
@@ -41,17 +41,17 @@ class Failed:
         return f"{self.event.key}: {type(self.error).__name__}: {self.error}"
 
 
-def work_batch(
+def process_batch(
     messages: Sequence[HeldMessage],
-    ingest: Callable[[ObjectCreated, Attempt], Ingested],
+    ingest: Callable[[ObjectCreated, Attempt], DeliveryResult],
     attempt_of: Callable[[HeldMessage], Attempt],
     *,
     queue: HeldQueue | None,
     workers: Workers,
     visibility_timeout_s: int,
-    tell: Callable[[HeldMessage, Ingested], None],
+    on_result: Callable[[HeldMessage, DeliveryResult], None],
     clock: Callable[[], float] = time.time,
-) -> list[Failed]:
+) -> list[FailedDelivery]:
     """Ingest every object of every message; one that fails stops nobody else.
 
     What the workers were stopped from ending goes back to the queue at once.
@@ -59,13 +59,13 @@ def work_batch(
     Args:
         ingest: does the work of one object; called by the workers.
         queue: where handles are extended and deleted; None when nothing came from a queue.
-        tell: makes a result durable for people; called on this thread, before the message is deleted.
+        on_result: makes a result durable for people; called on this thread, before the message is deleted.
         clock: epoch seconds.
 
     Returns:
         What failed. Their messages come back after a delay that grows with each receive.
     """
-    failures: list[Failed] = []
+    failures: list[FailedDelivery] = []
     now = clock()
     receipts = [
         Receipt(message.receipt_handle, now if message.received_at is None else message.received_at)
@@ -82,15 +82,15 @@ def work_batch(
             for number, future in working:
                 message, event = tasks[number]
                 try:
-                    tell(message, future.result())
+                    on_result(message, future.result())
                 except Exception as error:  # noqa: BLE001 - one delivery's edge: recorded, reported, retried
-                    failures.append(Failed(event, error))
+                    failures.append(FailedDelivery(event, error))
                     broken.add(id(message))
                 waiting[id(message)] -= 1
                 if waiting[id(message)] == 0 and queue is not None and message.receipt_handle:
-                    lease.release(message.receipt_handle)
+                    lease.remove(message.receipt_handle)
                     _settle(queue, message, failed=id(message) in broken)
-    lease.give_back()
+    lease.release()
     return failures
 
 
@@ -99,7 +99,7 @@ def _settle(queue: HeldQueue, message: HeldMessage, *, failed: bool) -> None:
     assert message.receipt_handle is not None
     try:
         if failed:
-            queue.hide([message.receipt_handle], retry_delay_s(message.receive_count))
+            queue.change_visibility([message.receipt_handle], retry_delay_s(message.receive_count))
         elif queue.delete([message.receipt_handle]):
             log.warning("message not deleted, it comes again", extra={"message_id": message.message_id})
     except TransientError as error:

@@ -89,20 +89,20 @@ class Reprocessing:
     """Which working-over of a delivery this is. The same one twice changes nothing.
 
     Attributes:
-        made_of: hash of all that its result depends on: delivery, contract, code, corrections.
+        derived_from: hash of all that its result depends on: delivery, contract, code, corrections.
         after: the reprocessing whose silver it finds; going back to an older contract is so a new attempt.
         attempt_id: hash of both.
     """
 
     attempt_id: str
-    made_of: str
+    derived_from: str
     after: str | None
 
     @classmethod
-    def of(cls, made_of: Sequence[str], found: tuple[str | None, str | None]) -> "Reprocessing":
+    def of(cls, derived_from: Sequence[str], found: tuple[str | None, str | None]) -> "Reprocessing":
         """``found``: attempt and ingredients of the silver object, both None where an arrival wrote it."""
-        ingredients, (after, found_made_of) = _short_hash(made_of), found
-        if after is not None and found_made_of == ingredients:
+        ingredients, (after, found_derived_from) = _short_hash(derived_from), found
+        if after is not None and found_derived_from == ingredients:
             return cls(after, ingredients, after)
         return cls(_short_hash([ingredients, after]) if after else ingredients, ingredients, after)
 

@@ -14,18 +14,18 @@ from typing import Any
 from etl_platform import object_keys
 from etl_platform.deliveries.delivery import Cause, Delivery, Outcome, Reprocessing, announced_id
 from etl_platform.deliveries.ledger import Ledger, Record, delivery_of, new_record, source_of_event
-from etl_platform.deliveries.process_delivery import Attempt, Ingested, Task, Work
+from etl_platform.deliveries.process_delivery import Attempt, DeliveryProcessor, DeliveryResult, DeliveryTask
 from etl_platform.deliveries.replay.correction_log import CorrectionLog
 from etl_platform.deliveries.routing import WHY_IGNORED, Route, route
 from etl_platform.deliveries.s3_events import ObjectCreated
-from etl_platform.deliveries.silver import Held, Silver
+from etl_platform.deliveries.silver import CurrentObject, Silver
 from etl_platform.engine.contract.model import Contract
 from etl_platform.engine.corrections import Corrections
 from etl_platform.engine.errors import UsageError
 from etl_platform.errors import ObjectMissingError, UnsafeKeyError
 from etl_platform.storage.object_store import ObjectStore
 
-__all__ = ["Attempt", "Ingested", "Intake"]
+__all__ = ["Attempt", "DeliveryResult", "Intake"]
 
 
 class Intake:
@@ -41,9 +41,9 @@ class Intake:
         self._store, self._contracts = store, contracts
         self._bucket, self._prefix = bucket, source_prefix
         self._ledger, self._silver = Ledger(store, bucket), Silver(store, bucket)
-        self._corrections, self._work = CorrectionLog(store, bucket), Work(store, bucket)
+        self._corrections, self._processor = CorrectionLog(store, bucket), DeliveryProcessor(store, bucket)
 
-    def ingest(self, event: ObjectCreated, attempt: Attempt) -> Ingested:
+    def ingest(self, event: ObjectCreated, attempt: Attempt) -> DeliveryResult:
         """Take in what one event announces.
 
         Raises:
@@ -65,12 +65,12 @@ class Intake:
         known = self._ledger.find(dataset, agency, delivery.delivery_id)
         if known is not None:
             if not attempt.dry_run:
-                self._work.clear_quarantine(known)
-            return Ingested(Outcome.DUPLICATE, known)
+                self._processor.clear_quarantine(known)
+            return DeliveryResult(Outcome.DUPLICATE, known)
         bronze = object_keys.bronze_key(dataset, agency, delivery.delivery_id, object_keys.base_name(event.key))
         if not attempt.dry_run:
             self._store.copy(head, self._bucket, bronze)
-        return self._work.do(Task(delivery, agency, where.contract, bronze, attempt), head)
+        return self._processor.process(DeliveryTask(delivery, agency, where.contract, bronze, attempt), head)
 
     def reprocess(
         self,
@@ -79,7 +79,7 @@ class Intake:
         attempt: Attempt,
         delivery_ids: Sequence[str] = (),
         trial: Mapping[str, Corrections] = MappingProxyType({}),
-    ) -> Iterator[Ingested]:
+    ) -> Iterator[DeliveryResult]:
         """Re-read bronze under today's contract, with every correction that people made.
 
         Args:
@@ -102,12 +102,12 @@ class Intake:
                 if done.outcome is not Outcome.REJECTED:
                     break
 
-    def _reprocess(self, arrived: Mapping[str, Any], attempt: Attempt, corrections: Corrections) -> Ingested:
-        """Work on a delivery once more, unless silver already holds the result of just this."""
+    def _reprocess(self, arrived: Mapping[str, Any], attempt: Attempt, corrections: Corrections) -> DeliveryResult:
+        """Process a delivery again, unless silver already holds exactly this result."""
         contract = self._contracts[arrived["dataset"]]
         delivery = delivery_of(arrived["source"])
-        task = Task(delivery, arrived["agency"], contract, arrived["written"]["bronze_key"], attempt)
-        held = self._silver.held(task.silver)
+        task = DeliveryTask(delivery, arrived["agency"], contract, arrived["written"]["bronze_key"], attempt)
+        held = self._silver.current(task.silver)
         mine = held if held is not None and held.delivery_id == delivery.delivery_id else None
         again = Reprocessing.of(
             [
@@ -116,24 +116,24 @@ class Intake:
                 task.record()["code_version"],
                 *([corrections.sha256] if corrections else []),
             ],
-            (mine.attempt_id, mine.made_of) if mine else (None, None),
+            (mine.attempt_id, mine.derived_from) if mine else (None, None),
         )
         known = self._ledger.find(contract.dataset, task.agency, delivery.delivery_id, again.attempt_id)
         if known is not None and _stands(known, held):
-            return Ingested(Outcome(known["outcome"]), known, repeated=True)
-        task = replace(task, again=again, corrections=corrections)
-        return self._work.do(task, self._store.head(self._bucket, task.bronze))
+            return DeliveryResult(Outcome(known["outcome"]), known, repeated=True)
+        task = replace(task, reprocessing=again, corrections=corrections)
+        return self._processor.process(task, self._store.head(self._bucket, task.bronze))
 
     def _has_given_way(self, arrived: Mapping[str, Any]) -> bool:
         """Whether silver holds a newer version than this."""
         delivery = delivery_of(arrived["source"])
-        held = self._silver.held(object_keys.silver_key(arrived["dataset"], arrived["agency"], delivery.key))
+        held = self._silver.current(object_keys.silver_key(arrived["dataset"], arrived["agency"], delivery.key))
         return held is not None and self._silver.is_newer(held, delivery)
 
     def successor(self, record: Mapping[str, Any]) -> Mapping[str, Any] | None:
         """The record of the accepted delivery that silver holds in this one's place; None until it is written."""
         silver = record["written"].get("silver_key")
-        held = self._silver.held(silver) if silver else None
+        held = self._silver.current(silver) if silver else None
         if held is None or held.delivery_id == record["delivery_id"]:
             return None
         found = self._ledger.find(record["dataset"], record["agency"], held.delivery_id)
@@ -146,7 +146,7 @@ class Intake:
         contract: Contract,
         attempt: Attempt,
         error: ObjectMissingError | UnsafeKeyError,
-    ) -> Ingested:
+    ) -> DeliveryResult:
         """The version is gone for good: an outcome that the sender and the person on call must see."""
         gone = Delivery(
             event.bucket,
@@ -159,12 +159,12 @@ class Intake:
         )
         known = self._ledger.find(contract.dataset, agency, gone.delivery_id)
         if known is not None:
-            return Ingested(Outcome.DUPLICATE, known)
-        task = Task(gone, agency, contract, "", attempt)
+            return DeliveryResult(Outcome.DUPLICATE, known)
+        task = DeliveryTask(gone, agency, contract, "", attempt)
         errors = [{"code": error.code, "message": str(error), "line": None}]
-        return self._work.finish(task, task.record() | {"errors": errors}, Outcome.REJECTED)
+        return self._processor.finish(task, task.record() | {"errors": errors}, Outcome.REJECTED)
 
-    def _ignore(self, event: ObjectCreated, where: Route, attempt: Attempt) -> Ingested:
+    def _ignore(self, event: ObjectCreated, where: Route, attempt: Attempt) -> DeliveryResult:
         """Leave a trace that is never final: a contract may come later."""
         why = where.ignored or ""
         record = new_record(announced_id(event), where.agency, None, source_of_event(event)) | {
@@ -172,7 +172,7 @@ class Intake:
             "errors": [{"code": why, "message": WHY_IGNORED[why], "line": None}],
             "attempt": attempt.to_json(),
         }
-        return Ingested(Outcome.IGNORED, record if attempt.dry_run else self._ledger.put(record))
+        return DeliveryResult(Outcome.IGNORED, record if attempt.dry_run else self._ledger.put(record))
 
     def arrival(self, dataset: str, agency: str, delivery_id: str) -> dict[str, Any]:
         """The record of a delivery whose bytes are in bronze; UsageError if there is none."""
@@ -195,7 +195,7 @@ def _newest_first(one: Record, other: Record) -> int:
     return theirs.is_newer_than(mine) - mine.is_newer_than(theirs)
 
 
-def _stands(record: Mapping[str, Any], held: Held | None) -> bool:
+def _stands(record: Mapping[str, Any], held: CurrentObject | None) -> bool:
     """Whether what a reprocessing left is still there."""
     if record["outcome"] != Outcome.ACCEPTED:
         return True

@@ -15,7 +15,7 @@ from typing import Any
 from etl_platform import object_keys
 from etl_platform.deliveries.delivery import Cause, Delivery, Outcome, Reprocessing
 from etl_platform.deliveries.ledger import Ledger, new_fact, new_record, source_of_delivery
-from etl_platform.deliveries.silver import Claim, GaveWay, Held, Silver
+from etl_platform.deliveries.silver import CurrentObject, Silver, Superseded, WriteRequest
 from etl_platform.engine.contract.model import Contract
 from etl_platform.engine.corrections import Corrections
 from etl_platform.errors import ObjectMissingError
@@ -57,7 +57,7 @@ class Attempt:
 
 
 @dataclass(frozen=True)
-class Ingested:
+class DeliveryResult:
     """What became of one delivery. ``record`` is the ledger's, also where it was there before.
 
     Attributes:
@@ -82,11 +82,11 @@ class Ingested:
 
 
 @dataclass(frozen=True)
-class Task:
+class DeliveryTask:
     """One delivery on its way: what, for whom, by which contract, where its bronze lies.
 
     Attributes:
-        again: which reprocessing this is; None for an arrival.
+        reprocessing: which reprocessing this is; None for an arrival.
     """
 
     delivery: Delivery
@@ -94,7 +94,7 @@ class Task:
     contract: Contract
     bronze: str
     attempt: Attempt
-    again: Reprocessing | None = None
+    reprocessing: Reprocessing | None = None
     corrections: Corrections = field(default_factory=Corrections)
 
     @property
@@ -106,22 +106,24 @@ class Task:
         return object_keys.quarantine_key(self.contract.dataset, self.agency, self.delivery.delivery_id)
 
     @property
-    def claim(self) -> Claim:
-        if self.again is None:
-            return Claim(self.delivery)
-        return Claim(self.delivery, self.again.attempt_id, self.again.made_of, self.again.after)
+    def write_request(self) -> WriteRequest:
+        if self.reprocessing is None:
+            return WriteRequest(self.delivery)
+        return WriteRequest(
+            self.delivery, self.reprocessing.attempt_id, self.reprocessing.derived_from, self.reprocessing.after
+        )
 
     def record(self) -> dict[str, Any]:
         record = new_record(self.delivery.delivery_id, self.agency, self.contract, source_of_delivery(self.delivery))
         record["written"]["bronze_key"] = self.bronze or None
-        if self.again:
-            record["attempt_id"] = self.again.attempt_id
+        if self.reprocessing:
+            record["attempt_id"] = self.reprocessing.attempt_id
         if self.corrections:
             record["corrections"] = {"rows": len(self.corrections.rows), "sha256": self.corrections.sha256}
         return record
 
 
-class Work:
+class DeliveryProcessor:
     """What is done with every delivery once it is known which it is.
 
     Args:
@@ -133,12 +135,12 @@ class Work:
         self._store, self._bucket = store, bucket
         self._ledger, self._silver = Ledger(store, bucket), Silver(store, bucket)
 
-    def do(self, task: Task, source: ObjectHead) -> Ingested:
+    def process(self, task: DeliveryTask, source: ObjectHead) -> DeliveryResult:
         """Read, check, write, record: ``source`` is where the bytes lie."""
         from etl_platform.engine.check import check_file
         from etl_platform.engine.split import QUARANTINE, SILVER
 
-        held = self._silver.held(task.silver)
+        held = self._silver.current(task.silver)
         if held is not None and self._silver.is_newer(held, task.delivery):
             return self._give_way(task, held.delivery_id)
         with tempfile.TemporaryDirectory(prefix="etl-platform-") as folder:
@@ -158,19 +160,19 @@ class Work:
             )
             record |= checked.to_json()
             outcome = Outcome(checked.outcome)
-            if task.again and outcome is Outcome.ACCEPTED:
+            if task.reprocessing and outcome is Outcome.ACCEPTED:
                 record["changes"] = self._row_changes(task, held, work)
             if task.attempt.dry_run:
-                return Ingested(outcome, record)
+                return DeliveryResult(outcome, record)
             if outcome is Outcome.ACCEPTED:
                 swapped = self._swap_silver(task, work / SILVER)
-                if isinstance(swapped, GaveWay):
+                if isinstance(swapped, Superseded):
                     return self._give_way(task, swapped.to)
                 record["written"] |= swapped
             record["written"] |= self._keep_quarantine(task, outcome, work / QUARANTINE)
         return self.finish(task, record, outcome)
 
-    def _row_changes(self, task: Task, held: Held | None, work: Path) -> dict[str, Any]:
+    def _row_changes(self, task: DeliveryTask, held: CurrentObject | None, work: Path) -> dict[str, Any]:
         """Which rows change outcome: against the quarantine that is there, before this attempt takes its place.
 
         A fact of its own, written first: a rerun after a crash could not find it out again.
@@ -192,47 +194,47 @@ class Work:
         fact = new_fact("replayed", record, attempt_id=record["attempt_id"], changes=changes)
         return dict(self._ledger.put_fact(fact | {"attempt": task.attempt.to_json()})["changes"])
 
-    def _swap_silver(self, task: Task, path: Path) -> dict[str, str] | GaveWay:
+    def _swap_silver(self, task: DeliveryTask, path: Path) -> dict[str, str] | Superseded:
         """Put silver and say of the delivery whose place it takes that it is superseded."""
 
         def superseded(old: str, new: str) -> None:
             fact = new_fact("superseded", task.record(), delivery_id=old, superseded_by=new)
             self._ledger.put_fact(fact | {"attempt": task.attempt.to_json()})
 
-        swapped = self._silver.swap(task.silver, path, task.claim, displaced=superseded)
-        if isinstance(swapped, GaveWay):
+        swapped = self._silver.swap(task.silver, path, task.write_request, on_superseded=superseded)
+        if isinstance(swapped, Superseded):
             return swapped
         if swapped.replaced:
             superseded(swapped.replaced, task.delivery.delivery_id)
         return {"silver_key": task.silver, "silver_etag": swapped.etag, "silver_sha256": file_sha256(path)}
 
-    def _keep_quarantine(self, task: Task, outcome: Outcome, path: Path) -> dict[str, str]:
+    def _keep_quarantine(self, task: DeliveryTask, outcome: Outcome, path: Path) -> dict[str, str]:
         """Keep the bad rows; a rejected reprocessing leaves silver as it was, and the quarantine that belongs to it."""
-        if task.again and outcome is Outcome.REJECTED:
+        if task.reprocessing and outcome is Outcome.REJECTED:
             return {}
         if not path.exists():
-            if task.again:
+            if task.reprocessing:
                 # What an older contract held back is good now.
                 self._store.delete(self._bucket, task.quarantine)
             return {}
         etag = self._store.write(self._bucket, task.quarantine, path)
         return {"quarantine_key": task.quarantine, "quarantine_etag": etag, "quarantine_sha256": file_sha256(path)}
 
-    def _give_way(self, task: Task, to: str) -> Ingested:
+    def _give_way(self, task: DeliveryTask, to: str) -> DeliveryResult:
         return self.finish(task, task.record() | {"superseded_by": to}, Outcome.SUPERSEDED)
 
-    def finish(self, task: Task, record: dict[str, Any], outcome: Outcome) -> Ingested:
+    def finish(self, task: DeliveryTask, record: dict[str, Any], outcome: Outcome) -> DeliveryResult:
         """Write the record if it is absent: the delivery is done from here on."""
         record |= {"outcome": str(outcome), "attempt": task.attempt.to_json()}
         if task.attempt.dry_run:
-            return Ingested(outcome, record)
+            return DeliveryResult(outcome, record)
         kept = self._ledger.put(record)
-        if task.again is not None:
-            return Ingested(outcome, kept)
+        if task.reprocessing is not None:
+            return DeliveryResult(outcome, kept)
         self.clear_quarantine(kept)
         # Our own record may be there already: a request whose answer was lost is sent again.
         mine = kept["attempt"] == record["attempt"]
-        return Ingested(outcome if mine else Outcome.DUPLICATE, kept)
+        return DeliveryResult(outcome if mine else Outcome.DUPLICATE, kept)
 
     def clear_quarantine(self, record: Mapping[str, Any]) -> None:
         """A superseded delivery has none; an attempt that died before a newer one was accepted may have left it."""

@@ -17,19 +17,19 @@ _SWAPS = 20
 
 
 @dataclass(frozen=True)
-class Held:
+class CurrentObject:
     """What a silver object says of itself.
 
     Attributes:
         attempt_id: the reprocessing that wrote it; None for the delivery's own arrival.
-        made_of: what that reprocessing was made of, see ``Reprocessing.made_of``.
+        derived_from: what that reprocessing was made of, see ``Reprocessing.derived_from``.
         replaced: the delivery that was there before this one.
     """
 
     etag: str
     order: SourceOrder
     attempt_id: str | None = None
-    made_of: str | None = None
+    derived_from: str | None = None
     replaced: str | None = None
 
     @property
@@ -38,17 +38,17 @@ class Held:
 
 
 @dataclass(frozen=True)
-class Claim:
+class WriteRequest:
     """Who wants to write a silver object. ``after``: the attempt that it held when the work began."""
 
     delivery: Delivery
     attempt_id: str | None = None
-    made_of: str | None = None
+    derived_from: str | None = None
     after: str | None = None
 
 
 @dataclass(frozen=True)
-class Swapped:
+class Written:
     """``replaced``: the delivery that had to go."""
 
     etag: str
@@ -56,8 +56,8 @@ class Swapped:
 
 
 @dataclass(frozen=True)
-class GaveWay:
-    """Silver holds a newer version of the source, or was written again after the claim was made."""
+class Superseded:
+    """Silver holds a newer version of the source, or was written again after the request was made."""
 
     to: str
 
@@ -68,16 +68,16 @@ class Silver:
     def __init__(self, store: ObjectStore, bucket: str) -> None:
         self._store, self._bucket = store, bucket
 
-    def held(self, key: str) -> Held | None:
+    def current(self, key: str) -> CurrentObject | None:
         head = find_object(self._store, self._bucket, key)
         if head is None:
             return None
         meta = head.metadata
         modified = datetime.fromisoformat(meta["last-modified"])
         order = SourceOrder(meta["delivery-id"], meta.get("sequencer"), modified)
-        return Held(head.etag, order, meta.get("attempt"), meta.get("made-of"), meta.get("replaced"))
+        return CurrentObject(head.etag, order, meta.get("attempt"), meta.get("made-of"), meta.get("replaced"))
 
-    def is_newer(self, held: Held, delivery: Delivery) -> bool:
+    def is_newer(self, held: CurrentObject, delivery: Delivery) -> bool:
         """Whether a newer version of the source is there: by sequencer, else by the order in which S3 keeps versions.
 
         LastModified has whole seconds, and a comparison that goes by it for some pairs and by sequencer for others can
@@ -100,27 +100,29 @@ class Silver:
                 return
             yield delivery_id(version.bucket, version.key, version.version_id or version.etag)
 
-    def swap(self, key: str, path: Path, claim: Claim, displaced: Callable[[str, str], None]) -> Swapped | GaveWay:
+    def swap(
+        self, key: str, path: Path, request: WriteRequest, on_superseded: Callable[[str, str], None]
+    ) -> Written | Superseded:
         """Put silver unless a newer version of the source is there, or a reprocessing of the same one.
 
         Args:
-            displaced: told ``(delivery, its successor)`` of an earlier swap, whose memory this one overwrites.
+            on_superseded: told ``(delivery, its successor)`` of an earlier swap, whose memory this one overwrites.
 
         Raises:
             TransientError: somebody else reprocesses the same delivery, or the object never stands still.
         """
         for _ in range(_SWAPS):
-            held = self.held(key)
-            if held is not None and self.is_newer(held, claim.delivery):
-                return GaveWay(held.delivery_id)
-            mine = held is not None and held.delivery_id == claim.delivery.delivery_id
-            if held is not None and mine and held.attempt_id not in {claim.attempt_id, claim.after}:
-                if claim.attempt_id is None:
+            held = self.current(key)
+            if held is not None and self.is_newer(held, request.delivery):
+                return Superseded(held.delivery_id)
+            mine = held is not None and held.delivery_id == request.delivery.delivery_id
+            if held is not None and mine and held.attempt_id not in {request.attempt_id, request.after}:
+                if request.attempt_id is None:
                     # A late twin of the arrival: the record is there by now, and people have worked on the rows since.
-                    return GaveWay(held.delivery_id)
+                    return Superseded(held.delivery_id)
                 raise TransientError(f"{key} was replayed by somebody else meanwhile; replay it again")
             if held is not None and not mine and held.replaced:
-                displaced(held.replaced, held.delivery_id)
+                on_superseded(held.replaced, held.delivery_id)
             replaced = None if held is None else held.replaced if mine else held.delivery_id
             try:
                 etag = self._store.write(
@@ -129,22 +131,22 @@ class Silver:
                     path,
                     if_absent=held is None,
                     if_match=held.etag if held else None,
-                    metadata=_metadata(claim, replaced),
+                    metadata=_metadata(request, replaced),
                 )
             except PreconditionFailedError:
                 continue
-            return Swapped(etag, replaced)
+            return Written(etag, replaced)
         raise TransientError(f"{key} changed {_SWAPS} times while it was to be written")
 
 
-def _metadata(claim: Claim, replaced: str | None) -> dict[str, str]:
-    order = claim.delivery.order
+def _metadata(request: WriteRequest, replaced: str | None) -> dict[str, str]:
+    order = request.delivery.order
     metadata = {
         "delivery-id": order.delivery_id,
         "last-modified": order.last_modified.isoformat(),
         "sequencer": order.sequencer,
-        "attempt": claim.attempt_id,
-        "made-of": claim.made_of,
+        "attempt": request.attempt_id,
+        "made-of": request.derived_from,
         "replaced": replaced,
     }
     return {name: text for name, text in metadata.items() if text}

@@ -17,7 +17,7 @@ from enum import StrEnum
 from etl_platform import object_keys
 from etl_platform.aws.clients import nameless
 from etl_platform.aws.queue import Message, Queue
-from etl_platform.emails.document import ArchivedEmail, Poison, is_same_email, read_email
+from etl_platform.emails.document import ArchivedEmail, UnreadableEmail, is_same_email, read_email
 from etl_platform.errors import EmailNotArchivedError, PreconditionFailedError, TransientError
 from etl_platform.queue_work.lease import Lease, Receipt, retry_delay_s
 from etl_platform.queue_work.workers import Threads
@@ -32,7 +32,7 @@ _MAX_ERRORS = 100
 log = logging.getLogger(__name__)
 
 
-class Outcome(StrEnum):
+class EmailOutcome(StrEnum):
     """``already_there``: an earlier receive archived it. ``failed`` stays in the queue; the others are deleted."""
 
     ARCHIVED = "archived"
@@ -50,7 +50,7 @@ class Tally:
         oldest_s: the greatest age that a message had when it was done.
     """
 
-    counts: Counter[Outcome] = field(default_factory=Counter)
+    counts: Counter[EmailOutcome] = field(default_factory=Counter)
     size_bytes: int = 0
     oldest_s: float = 0
 
@@ -60,7 +60,7 @@ class Tally:
     def __str__(self) -> str:
         if not self.counts:
             return "nothing to do"
-        counts = ", ".join(f"{self.counts[o]:,} {o.replace('_', ' ')}" for o in Outcome if self.counts[o])
+        counts = ", ".join(f"{self.counts[o]:,} {o.replace('_', ' ')}" for o in EmailOutcome if self.counts[o])
         return f"{counts}; {self.size_bytes:,} bytes; oldest message {self.oldest_s:,.0f} s"
 
 
@@ -125,7 +125,7 @@ class EmailArchive:
         with lease, closing(workers.work([drain.work] * settings.sns_worker_max)) as working:
             for _, worker in working:
                 worker.result()
-        return drain.end(lease.give_back())
+        return drain.end(lease.release())
 
     def stored(self, day: date) -> tuple[int, int]:
         """Emails that the archive holds of a day, and their bytes.
@@ -140,12 +140,12 @@ class EmailArchive:
         """Whether the archive has this message's email already."""
         return find_object(self.store, self.bucket, email.key) is not None
 
-    def read(self, message: Message) -> ArchivedEmail | Poison:
+    def read(self, message: Message) -> ArchivedEmail | UnreadableEmail:
         if message.sent_at is None:
             raise TransientError("the message came without its SentTimestamp")
         return read_email(message.body, message.message_id, message.sent_at, code_version())
 
-    def settle(self, message: Message) -> tuple[Outcome, int]:
+    def settle(self, message: Message) -> tuple[EmailOutcome, int]:
         """Archive an email or send poison away; what became of it, and the bytes written.
 
         Raises:
@@ -153,9 +153,9 @@ class EmailArchive:
             TransientError, ObjectMissingError: infrastructure. The texts name the object.
         """
         email = self.read(message)
-        if isinstance(email, Poison):
+        if isinstance(email, UnreadableEmail):
             self._bury(message, email.reason)
-            return Outcome.POISON, 0
+            return EmailOutcome.POISON, 0
         try:
             self.store.write(self.bucket, email.key, email.document, if_absent=True)
         except PreconditionFailedError:
@@ -163,8 +163,8 @@ class EmailArchive:
                 raise EmailNotArchivedError(
                     "another email lies under this message's key; it is left as it is"
                 ) from None
-            return Outcome.ALREADY_THERE, 0
-        return Outcome.ARCHIVED, len(email.document)
+            return EmailOutcome.ALREADY_THERE, 0
+        return EmailOutcome.ARCHIVED, len(email.document)
 
     def _bury(self, message: Message, reason: str) -> None:
         """With every receive: nobody knows whether the one before came as far as this."""
@@ -208,7 +208,7 @@ class _Drain:
             if not messages:
                 self._over.set()
                 return
-            self._lease.hold([Receipt(m.receipt_handle, received_at) for m in messages])
+            self._lease.add([Receipt(m.receipt_handle, received_at) for m in messages])
             self._work_on(messages)
 
     def _is_over(self) -> bool:
@@ -223,14 +223,14 @@ class _Drain:
         for message in messages:
             if self._stop.is_set():
                 break
-            outcome, size = Outcome.FAILED, 0
+            outcome, size = EmailOutcome.FAILED, 0
             try:
                 outcome, size = self._archive.settle(message)
             except Exception as error:  # noqa: BLE001 - one email's edge: recorded, reported, retried
                 outages += isinstance(error, TransientError)
                 why = str(error) if isinstance(error, EmailNotArchivedError) else nameless(error)
                 errors.append(f"message {message.message_id} for s3://{self._archive.bucket}: {why}")
-            (failed if outcome is Outcome.FAILED else done).append(message)
+            (failed if outcome is EmailOutcome.FAILED else done).append(message)
             sent_at = message.sent_at or datetime.fromtimestamp(self._clock(), UTC)
             tally = Tally(Counter([outcome]), size, max(0.0, self._clock() - sent_at.timestamp()))
             days[sent_at.date()] = days.get(sent_at.date(), Tally()) + tally
@@ -258,14 +258,16 @@ class _Drain:
         self._released(messages)
         for delay_s in sorted(set(delays.values())):
             try:
-                self._archive.queue.hide([handle for handle, own in delays.items() if own == delay_s], delay_s)
+                self._archive.queue.change_visibility(
+                    [handle for handle, own in delays.items() if own == delay_s], delay_s
+                )
             except TransientError as error:
                 log.warning("messages not put off, they come when their timeout ends", extra={"error": str(error)})
 
     def _released(self, messages: Sequence[Message]) -> list[str]:
         handles = [message.receipt_handle for message in messages]
         for handle in handles:
-            self._lease.release(handle)
+            self._lease.remove(handle)
         return handles
 
     def _note(self, days: dict[date, Tally] | None = None, errors: Sequence[str] = (), undeleted: int = 0) -> None:

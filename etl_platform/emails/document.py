@@ -23,13 +23,13 @@ class ArchivedEmail:
 
 
 @dataclass(frozen=True)
-class Poison:
+class UnreadableEmail:
     """A message that will never be an email; ``reason`` is plain ASCII."""
 
     reason: str
 
 
-def read_email(body: str, message_id: str, sent_at: datetime, version: str) -> ArchivedEmail | Poison:
+def read_email(body: str, message_id: str, sent_at: datetime, version: str) -> ArchivedEmail | UnreadableEmail:
     """The same message gives the same key and the same bytes, whenever and however often it comes.
 
     Args:
@@ -38,7 +38,7 @@ def read_email(body: str, message_id: str, sent_at: datetime, version: str) -> A
         version: of the program that archives it.
     """
     fields = _fields(body)
-    if isinstance(fields, Poison):
+    if isinstance(fields, UnreadableEmail):
         return fields
     document = {
         "message_id": message_id,
@@ -78,29 +78,29 @@ def _without_version(document: bytes) -> dict[str, Any]:
     return whole
 
 
-def _fields(body: str) -> dict[str, str] | Poison:
+def _fields(body: str) -> dict[str, str] | UnreadableEmail:
     found = _json_object(body, "the message")
-    if isinstance(found, Poison):
+    if isinstance(found, UnreadableEmail):
         return found
     if isinstance(found.get("Message"), str) and not any(name in found for name in FIELDS):
         found = _json_object(found["Message"], "the SNS Message")
-        if isinstance(found, Poison):
+        if isinstance(found, UnreadableEmail):
             return found
     if missing := [name for name in FIELDS if name not in found]:
-        return Poison(f"no {', '.join(missing)}")
+        return UnreadableEmail(f"no {', '.join(missing)}")
     if wrong := [f"{name} is {_kind(found[name])}" for name in FIELDS if not isinstance(found[name], str)]:
-        return Poison(f"{', '.join(wrong)}, not a string")
+        return UnreadableEmail(f"{', '.join(wrong)}, not a string")
     return found
 
 
-def _json_object(text: str, what: str) -> dict[str, Any] | Poison:
+def _json_object(text: str, what: str) -> dict[str, Any] | UnreadableEmail:
     try:
         found = json.loads(text)
     except json.JSONDecodeError as error:
-        return Poison(f"{what} is not JSON: line {error.lineno}, column {error.colno}")
+        return UnreadableEmail(f"{what} is not JSON: line {error.lineno}, column {error.colno}")
     except (ValueError, RecursionError) as error:
-        return Poison(f"{what} is not JSON that can be read: {type(error).__name__}")
-    return found if isinstance(found, dict) else Poison(f"{what} is {_kind(found)}, not a JSON object")
+        return UnreadableEmail(f"{what} is not JSON that can be read: {type(error).__name__}")
+    return found if isinstance(found, dict) else UnreadableEmail(f"{what} is {_kind(found)}, not a JSON object")
 
 
 def _kind(value: object) -> str:

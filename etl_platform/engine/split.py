@@ -14,11 +14,11 @@ from etl_platform.engine.contract.model import Contract
 from etl_platform.engine.output.parquet import ParquetSink
 from etl_platform.engine.privacy.masking import HIDDEN, shape, shown
 from etl_platform.engine.profile import Profiler
-from etl_platform.engine.reading.prefetch import one_ahead
+from etl_platform.engine.reading.prefetch import prefetch
 from etl_platform.engine.reading.text_table import Table
 from etl_platform.engine.result import CheckResult
 from etl_platform.engine.rules.compile_contract import CompiledContract
-from etl_platform.engine.rules.dataset_verdicts import ColumnFacts, hold
+from etl_platform.engine.rules.dataset_verdicts import ColumnFacts, evaluate_rules
 from etl_platform.engine.rules.hook import load_transform
 from etl_platform.engine.rules.hook_result import given_columns
 from etl_platform.engine.rules.key_hashes import KeyHashes, checksum
@@ -65,7 +65,7 @@ def _scan_keys(
     sources = {source for names in compiled.keys.values() for name in names for source in compiled.sources(name)}
     positions = sorted(compiled.positions[name] for name in sources if name in compiled.positions)
     rows = 0
-    for cells in one_ahead(table.some_columns(positions) if cheaply else table.batches()):
+    for cells in prefetch(table.some_columns(positions) if cheaply else table.batches()):
         for reason, hashes in compiled.key_hashes(cells).items():
             keys[reason].add(hashes)
         rows += cells.height
@@ -104,9 +104,9 @@ class SplitRows:
             ParquetSink(out_dir / SILVER, self._compiled.schema, self._made_from) as silver,
             ParquetSink(out_dir / QUARANTINE, _quarantine_schema(self._names, table.members)) as quarantine,
         ):
-            batches = (_compare_twins(cells, self._twins) for cells in one_ahead(table.batches()))
+            batches = (_compare_twins(cells, self._twins) for cells in prefetch(table.batches()))
             checked = (self._compiled.check(cells, repeated) for cells in batches)
-            for batch in one_ahead(checked):
+            for batch in prefetch(checked):
                 good, bad = self._take(batch)
                 silver.write(good)
                 quarantine.write(bad)
@@ -154,7 +154,7 @@ class SplitRows:
         result.profile = {name: profile[name] for name in self._columns}
         if result.rows:
             rules = self._compiled.contract.dataset_rules
-            result.verdicts = hold(rules, result.rows, self._facts, as_of=as_of, sensitive=self._sensitive)
+            result.verdicts = evaluate_rules(rules, result.rows, self._facts, as_of=as_of, sensitive=self._sensitive)
 
     def _facts(self, name: str) -> ColumnFacts:
         return (self._computed if self._compiled.contract.column(name).computed else self._profiler).facts(name)

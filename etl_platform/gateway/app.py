@@ -18,7 +18,7 @@ from starlette.routing import Route
 from etl_platform.aws.clients import nameless
 from etl_platform.aws.sns_message import MAX_BODY_BYTES
 from etl_platform.errors import SettingsError
-from etl_platform.gateway.bounded_calls import ask
+from etl_platform.gateway.bounded_calls import call_within
 from etl_platform.gateway.metrics import GatewayMetrics, read_sources
 from etl_platform.gateway.systems import Systems
 from etl_platform.gateway.webhook import Answer, Webhook
@@ -92,7 +92,7 @@ class Gateway:
 
         async def check(name: str, reach: Callable[[], object]) -> None:
             try:
-                await ask(reach, _READY_WITHIN_S, self._probes)
+                await call_within(reach, _READY_WITHIN_S, self._probes)
                 states[name] = "ok"
             except TimeoutError:
                 states[name] = f"no answer within {_READY_WITHIN_S:.0f} s"
@@ -137,7 +137,7 @@ class Gateway:
 
     async def _of_dagster(self, question: "Callable[[], BreakerStatus | None]") -> Response:
         try:
-            status = await ask(question, _BREAKER_WITHIN_S, self._dagster)
+            status = await call_within(question, _BREAKER_WITHIN_S, self._dagster)
         except SettingsError as error:
             return _said(503, "unavailable", str(error))
         except Exception as error:

@@ -11,7 +11,7 @@ import anyio.to_thread
 Answer = TypeVar("Answer")
 
 
-async def ask(question: Callable[[], Answer], within_s: float, threads: anyio.CapacityLimiter) -> Answer:
+async def call_within(question: Callable[[], Answer], within_s: float, threads: anyio.CapacityLimiter) -> Answer:
     """Call ``question`` in a thread; TimeoutError after ``within_s``, whatever it raises before.
 
     A thread that is given up on keeps its place in ``threads`` until the call's own timeout ends it.
@@ -20,7 +20,7 @@ async def ask(question: Callable[[], Answer], within_s: float, threads: anyio.Ca
         return await anyio.to_thread.run_sync(question, abandon_on_cancel=True, limiter=threads)
 
 
-class Remembered(Generic[Answer]):
+class CachedCall(Generic[Answer]):
     """A question that keeps its latest answer, for those who cannot wait for the next one.
 
     It is asked by one thread at a time, which goes on when its asker has given up.

@@ -16,7 +16,7 @@ from prometheus_client.metrics_core import Metric
 from etl_platform.aws.clients import nameless
 from etl_platform.deliveries.circuit_breaker import BreakerStatus
 from etl_platform.deliveries.daily_counts import Figures
-from etl_platform.gateway.bounded_calls import Remembered, ask
+from etl_platform.gateway.bounded_calls import CachedCall, call_within
 from etl_platform.gateway.daily_metrics import FILES, families_of
 from etl_platform.gateway.webhook import OUTCOMES, Answer
 
@@ -41,7 +41,7 @@ Ages: TypeAlias = dict[str, float]
 """Seconds that the oldest message has waited, by pipeline."""
 Source: TypeAlias = tuple[str, str]
 """A pipeline, and what of it was asked: ``queue``, ``dead_letters``, ``dagster`` or ``cloudwatch``."""
-Question: TypeAlias = Callable[[], Depth] | Remembered[Records] | Remembered[Ages]
+Question: TypeAlias = Callable[[], Depth] | CachedCall[Records] | CachedCall[Ages]
 _SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 15)
 _ASKING_S = 5.0
 """Half of Prometheus' own limit for a scrape."""
@@ -151,12 +151,12 @@ async def read_sources(questions: Mapping[Source, Question], threads: anyio.Capa
     async def read(source: Source, question: Question) -> None:
         answer: Depth | Records | Ages | None = None
         try:
-            answer = await ask(question, _ASKING_S, threads)
+            answer = await call_within(question, _ASKING_S, threads)
             readings.sources[source] = True
         except Exception as error:  # noqa: BLE001 - the edge of a scrape: the source is shown as down
             log.warning("no metrics", extra={"source": " ".join(source), "error_type": nameless(error)})
             readings.sources[source] = False
-        if isinstance(question, Remembered):
+        if isinstance(question, CachedCall):
             answer = question.latest
             if question.age_s is not None:
                 readings.ages_s[source] = question.age_s

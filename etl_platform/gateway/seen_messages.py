@@ -10,13 +10,13 @@ _REMEMBERED = 100_000
 """About 20 MB. A post that was forgotten for want of room costs a duplicate, which the intake settles."""
 
 
-class Claim(Enum):
+class Seen(Enum):
     FREE = "free"
     UNDER_WAY = "under_way"
     TAKEN = "taken"
 
 
-class TakenMessages:
+class SeenMessages:
     """Message ids, each until its Timestamp alone refuses the post. Safe to use from several threads."""
 
     def __init__(self, remembered: int = _REMEMBERED) -> None:
@@ -25,16 +25,16 @@ class TakenMessages:
         self._taken: dict[str, datetime] = {}
         self._lock = threading.Lock()
 
-    def claim(self, message: SnsMessage, now: datetime) -> Claim:
+    def claim(self, message: SnsMessage, now: datetime) -> Seen:
         """FREE gives the message to the caller, who says ``settle`` afterwards."""
         with self._lock:
             expires = self._taken.get(message.message_id)
             if expires is not None and expires >= now:
-                return Claim.TAKEN
+                return Seen.TAKEN
             if message.message_id in self._under_way:
-                return Claim.UNDER_WAY
+                return Seen.UNDER_WAY
             self._under_way.add(message.message_id)
-            return Claim.FREE
+            return Seen.FREE
 
     def settle(self, message: SnsMessage, *, taken: bool, now: datetime) -> None:
         with self._lock:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from etl_platform.aws.queue_age import QueueAges
 from etl_platform.doctor import OutsideSystems
 from etl_platform.errors import SettingsError
-from etl_platform.gateway.bounded_calls import Remembered
+from etl_platform.gateway.bounded_calls import CachedCall
 from etl_platform.gateway.daily_metrics import EMAILS, FILES
 from etl_platform.gateway.metrics import Ages, Depth, Question, Records, Source
 from etl_platform.settings import Settings
@@ -56,9 +56,9 @@ class Systems:
             (EMAILS, "dead_letters"): settings.email_dlq_url,
         }
         sources: dict[Source, Question] = {name: partial(self._depth, url) for name, url in urls.items() if url}
-        sources[FILES, "cloudwatch"] = Remembered(partial(self._ages, queues), _CLOUDWATCH_EVERY_S)
+        sources[FILES, "cloudwatch"] = CachedCall(partial(self._ages, queues), _CLOUDWATCH_EVERY_S)
         if settings.dagster_home:
-            sources[FILES, "dagster"] = Remembered(self._records)
+            sources[FILES, "dagster"] = CachedCall(self._records)
         return sources
 
     def _depth(self, url: str) -> Depth:

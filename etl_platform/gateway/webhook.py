@@ -9,7 +9,7 @@ from etl_platform.aws.clients import nameless
 from etl_platform.aws.sns_certificates import SnsCertificates
 from etl_platform.aws.sns_message import CONFIRMATION, NOTIFICATION, SnsMessage, check_origin, parse_sns
 from etl_platform.errors import NotificationRefusedError, TransientError
-from etl_platform.gateway.seen_messages import Claim, TakenMessages
+from etl_platform.gateway.seen_messages import Seen, SeenMessages
 from etl_platform.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -45,7 +45,7 @@ class Webhook:
         self._believes_unsigned = emulator is not None
         self._certificates = SnsCertificates(emulator)
         self._queue = queue
-        self._taken = TakenMessages()
+        self._taken = SeenMessages()
 
     def take(self, body: bytes, now: datetime) -> Answer:
         """Take one post. 200 only after SQS has a notification; 503 says that SNS should come again."""
@@ -67,9 +67,9 @@ class Webhook:
 
     def _once(self, message: SnsMessage, now: datetime) -> Answer:
         claim = self._taken.claim(message, now)
-        if claim is Claim.TAKEN:
+        if claim is Seen.TAKEN:
             return Answer(409, "replayed")
-        if claim is Claim.UNDER_WAY:
+        if claim is Seen.UNDER_WAY:
             # Whether the first one succeeds is not known yet, so SNS must not be told that it has.
             return Answer(503, "unavailable", "under_way")
         taken = False

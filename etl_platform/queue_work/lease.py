@@ -29,7 +29,7 @@ class Receipt:
 class HeldQueue(Protocol):
     """What a batch asks of its queue; both answer with the handles that were refused."""
 
-    def hide(self, receipt_handles: Sequence[str], timeout_s: int) -> list[str]: ...
+    def change_visibility(self, receipt_handles: Sequence[str], timeout_s: int) -> list[str]: ...
 
     def delete(self, receipt_handles: Sequence[str]) -> list[str]: ...
 
@@ -38,7 +38,7 @@ class Lease:
     """Keeps messages hidden from others while they are worked on, or wait for it.
 
     The first heartbeat is sent on entry; ``lost`` then holds the handles that belong to someone else by now. What is
-    received later joins by ``hold``, and the next heartbeat comes before half of its timeout is over. A
+    received later joins by ``add``, and the next heartbeat comes before half of its timeout is over. A
     message that SQS would not hide for another timeout is let go: it comes back when the last one ends.
     """
 
@@ -53,7 +53,7 @@ class Lease:
         self._queue, self._timeout_s, self._clock = queue, timeout_s, clock
         self._held: dict[str, float] = {}
         self._lock = threading.Lock()
-        self.hold(receipts)
+        self.add(receipts)
         self._heartbeats = workers.repeat(self._beat_or_wait, timeout_s / 2)
         self.lost: set[str] = set()
 
@@ -64,7 +64,7 @@ class Lease:
             handles = sorted(self._held)
         if self._queue is None or not handles:
             return
-        refused = set(self._queue.hide(handles, self._timeout_s))
+        refused = set(self._queue.change_visibility(handles, self._timeout_s))
         with self._lock:
             self.lost |= refused
             for handle in refused:
@@ -79,20 +79,20 @@ class Lease:
             return False
         return True
 
-    def hold(self, receipts: Sequence[Receipt]) -> None:
+    def add(self, receipts: Sequence[Receipt]) -> None:
         with self._lock:
             self._held |= {receipt.handle: receipt.received_at + MAX_HELD_S for receipt in receipts}
 
-    def release(self, receipt_handle: str) -> None:
+    def remove(self, receipt_handle: str) -> None:
         with self._lock:
             self._held.pop(receipt_handle, None)
 
-    def give_back(self) -> int:
+    def release(self) -> int:
         """Show others at once what is still held; how many messages that is. For when the context has ended."""
         handles, self._held = list(self._held), {}
         if self._queue is not None and handles:
             try:
-                self._queue.hide(handles, 0)
+                self._queue.change_visibility(handles, 0)
             except TransientError as error:
                 log.warning("messages not given back, they come when their timeout ends", extra={"error": str(error)})
         return len(handles)

@@ -16,7 +16,7 @@ from urllib.parse import quote, unquote
 
 from etl_platform import object_keys
 from etl_platform.deliveries.delivery import Outcome
-from etl_platform.deliveries.intake import Attempt, Ingested, Intake
+from etl_platform.deliveries.intake import Attempt, DeliveryResult, Intake
 from etl_platform.deliveries.s3_events import ObjectCreated
 from etl_platform.engine.contract.model import Contract
 from etl_platform.errors import ApiAnswerError, ObjectMissingError, PreconditionFailedError, TransientError
@@ -78,7 +78,7 @@ class ApiIngestion:
     cursor: str | None = None
     drift: tuple[Drift, ...] = ()
     unknown_fields: tuple[str, ...] = ()
-    ingested: Ingested | None = None
+    ingested: DeliveryResult | None = None
 
     @property
     def is_red(self) -> bool:

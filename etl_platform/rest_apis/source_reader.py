@@ -149,7 +149,7 @@ class _Reader:
             near = get_close_matches(name, self.contracts, 1)
             hint = f"; did you mean {near[0]}?" if near else f"; there is {', '.join(sorted(self.contracts))}"
             raise self.document.error(f"no contract describes the dataset {name!r}{hint}", *here, "dataset")
-        pins = contract.pins
+        pins = contract.reading_overrides
         fits = (
             (pins.delimiter or ",") == ","
             and (pins.encoding or "utf-8").lower().replace("_", "-") in {"utf-8", "utf8"}

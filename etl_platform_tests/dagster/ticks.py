@@ -31,7 +31,7 @@ class CountedQueue:
         taken, self.waiting = self.waiting[:limit], self.waiting[limit:]
         return taken
 
-    def hide(self, receipt_handles: Sequence[str], timeout_s: int) -> list[str]:
+    def change_visibility(self, receipt_handles: Sequence[str], timeout_s: int) -> list[str]:
         if timeout_s == 0:
             self.given_back += receipt_handles
         return []

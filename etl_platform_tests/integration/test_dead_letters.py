@@ -47,7 +47,7 @@ def die(aws: Clients, provisioned: Provisioned, platform: Platform, wait_until: 
     policy = json.dumps({"deadLetterTargetArn": arn["QueueArn"], "maxReceiveCount": 1})
     aws.sqs.set_queue_attributes(QueueUrl=provisioned.queue_url, Attributes={"RedrivePolicy": policy})
     while held := platform.queue.receive(10, 60):
-        platform.queue.hide([message.receipt_handle for message in held], 0)
+        platform.queue.change_visibility([message.receipt_handle for message in held], 0)
     wait_until(lambda: platform.dead_letters.depth()[0] == waiting, what="the message among the dead letters")
 
 
@@ -75,7 +75,7 @@ def test_listing_says_why_each_died_and_leaves_the_queue_as_it_was(
         broken.store = _StoreThatFails(broken.store)  # type: ignore[assignment]
         assert not execute(instance, broken, request).success
         handle = deliveries_of(request)[0]["receipt_handle"]
-        platform.queue.hide([handle], 0)
+        platform.queue.change_visibility([handle], 0)
         die(aws, provisioned, platform, wait_until)
 
         found = {letter["cause"]: letter for letter in listed(capsys)}
@@ -141,7 +141,7 @@ def test_redriving_what_is_done_writes_nothing_and_is_told(
     aws.s3.put_object(Bucket=platform.bucket, Key=ROSTER, Body=as_csv(officers("A", 4)))
     wait_until(lambda: platform.queue.depth() == (1, 0), what="the event in the queue")
     (message,) = platform.queue.receive(1, 60)
-    platform.queue.hide([message.receipt_handle], 0)
+    platform.queue.change_visibility([message.receipt_handle], 0)
     die(aws, provisioned, platform, wait_until)
     assert main(["reconcile", "--grace", "0m", "--repair"]) == 0
     before = {item.key: item.etag for item in platform.store.list(platform.bucket, "")}

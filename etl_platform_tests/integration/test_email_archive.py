@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
 from typing import Any
 
-from etl_platform.emails.archive import Drained, EmailArchive, Outcome
+from etl_platform.emails.archive import Drained, EmailArchive, EmailOutcome
 from etl_platform.errors import TransientError
 from etl_platform.local.provision import Clients, Provisioned
 from etl_platform.local.sample_emails import POISON, SENDERS, sample_emails
@@ -30,7 +30,7 @@ def test_every_email_lies_under_its_day_user_and_id_and_the_queue_is_empty(post:
 
     drained = archive.drain()
 
-    assert counts(drained) == {Outcome.ARCHIVED: 35}
+    assert counts(drained) == {EmailOutcome.ARCHIVED: 35}
     assert archive.queue.depth() == (0, 0)
     documents = post.documents()
     assert documents.keys() == set(ids)
@@ -69,15 +69,15 @@ def test_a_message_that_comes_again_is_there_already(post: Post, archive: EmailA
         return list(receipt_handles)
 
     first = replace(archive, queue=Through(archive.queue, delete=refuse)).drain()
-    assert counts(first) == {Outcome.ARCHIVED: 12}
+    assert counts(first) == {EmailOutcome.ARCHIVED: 12}
     assert first.undeleted == 12
     assert "12 not deleted" in str(first)
     listing = post.versions()
-    archive.queue.hide(handles, 0)
+    archive.queue.change_visibility(handles, 0)
 
     again = archive.drain()
 
-    assert counts(again) == {Outcome.ALREADY_THERE: 12}
+    assert counts(again) == {EmailOutcome.ALREADY_THERE: 12}
     assert again.total.size_bytes == 0
     assert post.versions() == listing
     assert archive.queue.depth() == (0, 0)
@@ -94,7 +94,7 @@ def test_an_email_that_another_version_of_the_program_archived_is_there_already(
     (identity,) = post.send(*sample_emails(1))
     drained = replace(archive, store=Through(archive.store, write=write_as_before)).drain()
 
-    assert counts(drained) == {Outcome.ALREADY_THERE: 1}
+    assert counts(drained) == {EmailOutcome.ALREADY_THERE: 1}
     assert post.documents()[identity]["metadata"]["processor_version"] == "0.0.1"
     assert archive.queue.depth() == (0, 0)
 
@@ -107,7 +107,7 @@ def test_another_email_under_the_same_key_is_an_error_and_never_overwritten(post
     post.send(*sample_emails(1))
     drained = replace(archive, store=Through(archive.store, write=somebody_was_here)).drain()
 
-    assert counts(drained) == {Outcome.FAILED: 1}
+    assert counts(drained) == {EmailOutcome.FAILED: 1}
     assert "another email lies under this message's key" in drained.errors[0]
     assert "john.doe" not in drained.errors[0]
     (document,) = post.documents().values()
@@ -120,7 +120,7 @@ def test_poison_goes_to_the_dead_letters_with_its_reason_and_stops_nobody(post: 
 
     drained = archive.drain()
 
-    assert counts(drained) == {Outcome.ARCHIVED: 11, Outcome.POISON: 2}
+    assert counts(drained) == {EmailOutcome.ARCHIVED: 11, EmailOutcome.POISON: 2}
     assert archive.queue.depth() == (0, 0)
     assert sorted(post.dead()) == [
         ("not JSON", "the message is not JSON: line 1, column 1"),
@@ -131,7 +131,7 @@ def test_poison_goes_to_the_dead_letters_with_its_reason_and_stops_nobody(post: 
 def test_poison_without_a_dead_letter_queue_stays_where_it_is(post: Post, archive: EmailArchive) -> None:
     post.send(POISON)
     drained = replace(archive, dead_letters=None).drain()
-    assert counts(drained) == {Outcome.FAILED: 1}
+    assert counts(drained) == {EmailOutcome.FAILED: 1}
     assert "EMAIL_DLQ_URL is not set" in drained.errors[0]
     assert archive.queue.depth() == (0, 1)
 
@@ -148,15 +148,17 @@ def test_an_email_that_cannot_be_put_stays_for_longer_each_time_and_no_error_nam
 
     def hide_and_show(handles: Sequence[str], timeout_s: int) -> list[str]:
         delays.append(timeout_s)
-        return archive.queue.hide(handles, 0 if len(delays) < 3 else timeout_s)
+        return archive.queue.change_visibility(handles, 0 if len(delays) < 3 else timeout_s)
 
     post.send(*sample_emails(5))
     hindered = replace(
-        archive, store=Through(archive.store, write=refuse_jane), queue=Through(archive.queue, hide=hide_and_show)
+        archive,
+        store=Through(archive.store, write=refuse_jane),
+        queue=Through(archive.queue, change_visibility=hide_and_show),
     )
     drained = [hindered.drain() for _ in range(3)]
 
-    assert sum((d.total.counts for d in drained), Counter()) == {Outcome.ARCHIVED: 4, Outcome.FAILED: 3}
+    assert sum((d.total.counts for d in drained), Counter()) == {EmailOutcome.ARCHIVED: 4, EmailOutcome.FAILED: 3}
     assert delays == [30, 60, 120]
     assert archive.queue.depth() == (0, 1)
     assert all("jane" not in error for d in drained for error in d.errors)
@@ -171,7 +173,7 @@ def test_an_outage_ends_the_drain_instead_of_receiving_the_whole_queue_for_nothi
     hindered = replace(archive, store=Platform(nowhere).store, settings=replace(archive.settings, sns_worker_max=2))
     drained = hindered.drain()
 
-    assert drained.total.counts[Outcome.FAILED] <= 20
+    assert drained.total.counts[EmailOutcome.FAILED] <= 20
     assert archive.queue.depth()[0] >= 40
     assert "EndpointConnectionError" in drained.errors[0]
     assert not any("127.0.0.1" in error or "john" in error for error in drained.errors)
@@ -195,11 +197,11 @@ def test_told_to_stop_it_ends_what_is_in_hand_and_gives_the_rest_back_at_once(
     )
     drained = hindered.drain(stop)
 
-    assert counts(drained) == {Outcome.ARCHIVED: 1}
+    assert counts(drained) == {EmailOutcome.ARCHIVED: 1}
     assert drained.given_back == 9
     assert archive.queue.depth() == (9, 0)
     assert len(post.documents()) == 1
-    assert counts(archive.drain()) == {Outcome.ARCHIVED: 9}
+    assert counts(archive.drain()) == {EmailOutcome.ARCHIVED: 9}
 
 
 def test_a_message_is_held_while_its_put_takes_longer_than_the_timeout(
@@ -211,15 +213,15 @@ def test_a_message_is_held_while_its_put_takes_longer_than_the_timeout(
         assert go_on.wait(30)
         return archive.store.write(bucket, key, body, **how)
 
-    def hide(handles: Sequence[str], timeout_s: int) -> list[str]:
+    def change_visibility(handles: Sequence[str], timeout_s: int) -> list[str]:
         beats.append((time.monotonic(), timeout_s))
-        return archive.queue.hide(handles, timeout_s)
+        return archive.queue.change_visibility(handles, timeout_s)
 
     post.send(*sample_emails(3))
     hindered = replace(
         archive,
         store=Through(archive.store, write=slow),
-        queue=Through(archive.queue, hide=hide),
+        queue=Through(archive.queue, change_visibility=change_visibility),
         settings=replace(archive.settings, email_visibility_timeout_seconds=2, sns_worker_max=1),
     )
     results: list[Drained] = []
@@ -233,7 +235,7 @@ def test_a_message_is_held_while_its_put_takes_longer_than_the_timeout(
         go_on.set()
         draining.join()
 
-    assert counts(results[0]) == {Outcome.ARCHIVED: 3}
+    assert counts(results[0]) == {EmailOutcome.ARCHIVED: 3}
     assert {timeout_s for _, timeout_s in beats} == {2}
     assert archive.queue.depth() == (0, 0)
 
@@ -248,7 +250,7 @@ def test_two_drains_at_once_archive_every_email_once(post: Post, archive: EmailA
     for thread in threads:
         thread.join()
 
-    assert sum((drained.total.counts for drained in found), Counter()) == {Outcome.ARCHIVED: 80}
+    assert sum((drained.total.counts for drained in found), Counter()) == {EmailOutcome.ARCHIVED: 80}
     assert post.documents().keys() == set(ids)
 
 

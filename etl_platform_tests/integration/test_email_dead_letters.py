@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from etl_platform.cli.main import main
-from etl_platform.emails.archive import EmailArchive, Outcome
+from etl_platform.emails.archive import EmailArchive, EmailOutcome
 from etl_platform.local.provision import Clients, Provisioned
 from etl_platform.local.sample_emails import POISON, sample_emails
 from etl_platform.platform import Platform
@@ -36,8 +36,8 @@ def one_of_each(
     aws.sqs.set_queue_attributes(QueueUrl=provisioned.email_queue_url, Attributes={"RedrivePolicy": policy})
     _, identity = post.send(*sample_emails(2))
     held = archive.queue.receive(10, 60)
-    assert archive.settle(next(m for m in held if m.message_id == identity))[0] is Outcome.ARCHIVED
-    archive.queue.hide([message.receipt_handle for message in held], 0)
+    assert archive.settle(next(m for m in held if m.message_id == identity))[0] is EmailOutcome.ARCHIVED
+    archive.queue.change_visibility([message.receipt_handle for message in held], 0)
     # The receive after the last one is what makes SQS give a message up.
     wait_until(
         lambda: not archive.queue.receive(10, 60) and platform.email_dead_letters.depth()[0] == 3, what="three dead"
@@ -70,5 +70,5 @@ def test_each_says_why_it_died_and_a_redrive_archives_none_twice(
     assert (code, said.splitlines()[0]) == (0, "1 sent back to the queue, 1 removed that were archived")
     assert "1 malformed left" in said
     assert (archive.queue.depth(), platform.email_dead_letters.depth()) == ((1, 0), (1, 0))
-    assert dict(archive.drain().total.counts) == {Outcome.ARCHIVED: 1}
+    assert dict(archive.drain().total.counts) == {EmailOutcome.ARCHIVED: 1}
     assert len(post.documents()) == 2

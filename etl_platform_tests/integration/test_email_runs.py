@@ -14,7 +14,7 @@ from etl_platform.aws.queue import Message
 from etl_platform.cli.main import main
 from etl_platform.definitions import build_defs
 from etl_platform.defs.email_archive import ASSET, CHECK
-from etl_platform.emails.archive import EmailArchive, Outcome
+from etl_platform.emails.archive import EmailArchive, EmailOutcome
 from etl_platform.errors import TransientError
 from etl_platform.local.dev import drop_email
 from etl_platform.local.processes import LocalStackError
@@ -227,5 +227,5 @@ def test_samples_sent_into_the_dev_stack_are_archived(
     write_coordinates(tmp_path / ".local" / "stack.env", coordinates)
 
     assert drop_email(4, poison=True, project=tmp_path) == 5
-    assert counts(archive.drain()) == {Outcome.ARCHIVED: 4, Outcome.POISON: 1}
+    assert counts(archive.drain()) == {EmailOutcome.ARCHIVED: 4, EmailOutcome.POISON: 1}
     assert len(post.documents()) == 4

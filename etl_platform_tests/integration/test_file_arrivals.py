@@ -146,7 +146,7 @@ def test_a_message_received_again_gets_another_run_key(platform: Platform, send:
     """A run key that exists suppresses a request for ever, even where its run failed."""
     send(event(ROSTER))
     (first,) = tick(platform)
-    platform.queue.hide([deliveries_of(first)[0]["receipt_handle"]], 0)
+    platform.queue.change_visibility([deliveries_of(first)[0]["receipt_handle"]], 0)
 
     (second,) = tick(platform)
 

@@ -21,7 +21,7 @@ from etl_platform.aws.queue_age import QueueAges
 from etl_platform.definitions import build_defs
 from etl_platform.deliveries.ledger import Ledger
 from etl_platform.errors import ObjectMissingError, TransientError
-from etl_platform.gateway.bounded_calls import Remembered
+from etl_platform.gateway.bounded_calls import CachedCall
 from etl_platform.local.provision import Clients
 from etl_platform.local.sample_emails import sample_emails
 from etl_platform.local.serving import serving
@@ -254,6 +254,6 @@ def test_a_question_under_way_is_not_asked_twice() -> None:
         inner.append("asked")
         return "answer"
 
-    remembered = Remembered(question, fresh_s=60)
+    remembered = CachedCall(question, fresh_s=60)
     assert [remembered(), remembered()] == ["answer", "answer"]
     assert inner == ["asked"]

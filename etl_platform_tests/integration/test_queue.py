@@ -88,7 +88,7 @@ def test_a_hidden_message_comes_back_when_its_time_is_set_to_nothing(queue: Queu
     queue.send("x", {})
     (first,) = queue.receive(1, 600)
 
-    assert queue.hide([first.receipt_handle], 0) == []
+    assert queue.change_visibility([first.receipt_handle], 0) == []
 
     (second,) = queue.receive(1, 600)
     assert second.message_id == first.message_id
@@ -101,7 +101,7 @@ def test_a_message_that_is_hidden_longer_stays_hidden(queue: Queue, wait_until: 
     received = {message.body: message for message in queue.receive(10, 1)}
     assert received.keys() == {"kept", "let go"}
 
-    assert queue.hide([received["kept"].receipt_handle], 600) == []
+    assert queue.change_visibility([received["kept"].receipt_handle], 600) == []
 
     wait_until(lambda: queue.depth() == (1, 1), what="the end of the other message's visibility timeout")
     assert [message.body for message in queue.receive(10, 600)] == ["let go"]
@@ -125,7 +125,7 @@ def test_a_handle_that_sqs_refuses_is_returned_and_the_others_are_served(queue: 
     first, second = (message.receipt_handle for message in queue.receive(10, 600))
     handles = [first, "no handle of this queue", second]
 
-    refused = queue.hide(handles, 0) if action == "hide" else queue.delete(handles)
+    refused = queue.change_visibility(handles, 0) if action == "hide" else queue.delete(handles)
 
     assert refused == ["no handle of this queue"]
     assert queue.depth() == ((2, 0) if action == "hide" else (0, 0))
@@ -137,14 +137,14 @@ def test_a_message_that_was_deleted_cannot_be_hidden_again(queue: Queue) -> None
     (message,) = queue.receive(1, 600)
     queue.delete([message.receipt_handle])
 
-    assert queue.hide([message.receipt_handle], 600) == [message.receipt_handle]
+    assert queue.change_visibility([message.receipt_handle], 600) == [message.receipt_handle]
 
 
 def test_no_handles_cost_no_call(settings: Settings) -> None:
     nowhere = Queue(replace(settings, aws_endpoint_url="http://127.0.0.1:1"), "http://127.0.0.1:1/queue")
 
     assert nowhere.delete([]) == []
-    assert nowhere.hide([], 10) == []
+    assert nowhere.change_visibility([], 10) == []
 
 
 def test_attributes_travel_with_the_body(queues: Queues) -> None:
@@ -159,10 +159,12 @@ def test_a_handle_of_an_earlier_receive_is_refused_and_changes_nothing(queue: Qu
     """Who lost a lease can neither end nor prolong the work of the one who has the message now."""
     queue.send("x", {})
     (stale,) = queue.receive(1, 600)
-    queue.hide([stale.receipt_handle], 0)
+    queue.change_visibility([stale.receipt_handle], 0)
     (fresh,) = queue.receive(1, 600)
 
-    refused = queue.hide([stale.receipt_handle], 0) if action == "hide" else queue.delete([stale.receipt_handle])
+    refused = (
+        queue.change_visibility([stale.receipt_handle], 0) if action == "hide" else queue.delete([stale.receipt_handle])
+    )
 
     assert refused == [stale.receipt_handle]
     assert queue.depth() == (0, 1)
@@ -177,7 +179,7 @@ def test_after_its_last_receive_a_message_is_a_dead_letter(
     for receive in (1, 2, 3):
         (message,) = queue.receive(1, 600)
         assert message.receive_count == receive
-        queue.hide([message.receipt_handle], 0)
+        queue.change_visibility([message.receipt_handle], 0)
 
     assert queue.receive(1, 600) == []
 

@@ -13,7 +13,7 @@ import dagster as dg
 from botocore.exceptions import ClientError
 
 from etl_platform.defs.breaker_state import breaker_status
-from etl_platform.defs.stop_signal import told_to_stop
+from etl_platform.defs.stop_signal import stop_event
 from etl_platform.local import subreaper
 from etl_platform.local.provision import Clients, open_clients
 from etl_platform.local.stack import REPOSITORY, Stack
@@ -180,7 +180,7 @@ def test_a_run_that_was_killed_together_with_its_server_is_found_and_its_file_do
 
 def test_signals_are_dagsters_again_after_the_work() -> None:
     before = signal.getsignal(signal.SIGTERM)
-    with told_to_stop() as stop:
+    with stop_event() as stop:
         os.kill(os.getpid(), signal.SIGTERM)
         assert stop.wait(5)
     assert signal.getsignal(signal.SIGTERM) is before

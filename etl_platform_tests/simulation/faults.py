@@ -162,10 +162,10 @@ class SteppedQueue:
     def delete(self, receipt_handles: Sequence[str]) -> list[str]:
         return self._step("delete", lambda: self._queue.delete(receipt_handles)) if receipt_handles else []
 
-    def hide(self, receipt_handles: Sequence[str], timeout_s: int) -> list[str]:
+    def change_visibility(self, receipt_handles: Sequence[str], timeout_s: int) -> list[str]:
         if not receipt_handles:
             return []
-        refused = self._step("hide", lambda: self._queue.hide(receipt_handles, timeout_s))
+        refused = self._step("hide", lambda: self._queue.change_visibility(receipt_handles, timeout_s))
         self._faults.seen["leases lost"] += len(refused)
         return refused
 

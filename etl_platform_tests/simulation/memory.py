@@ -198,7 +198,7 @@ class MemoryQueue:
                 del self.messages[stored.message_id]
         return refused
 
-    def hide(self, receipt_handles: Sequence[str], timeout_s: int) -> list[str]:
+    def change_visibility(self, receipt_handles: Sequence[str], timeout_s: int) -> list[str]:
         refused: list[str] = []
         for handle in receipt_handles:
             stored = self._held(handle)

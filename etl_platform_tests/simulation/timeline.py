@@ -15,7 +15,7 @@ from random import Random
 
 from greenlet import getcurrent, greenlet
 
-from etl_platform.deliveries.intake import Ingested
+from etl_platform.deliveries.intake import DeliveryResult
 
 EPOCH = 1_767_600_000.0
 """2026-01-05 08:00 UTC, a Monday."""
@@ -142,10 +142,10 @@ class Steps:
     def __init__(self, timeline: Timeline, count: int, stop: Stop, grace_s: float) -> None:
         self._timeline, self._count, self._stop, self._grace_s = timeline, count, stop, grace_s
 
-    def work(self, calls: Sequence[Callable[[], Ingested]]) -> Generator[tuple[int, Future[Ingested]]]:
+    def work(self, calls: Sequence[Callable[[], DeliveryResult]]) -> Generator[tuple[int, Future[DeliveryResult]]]:
         process = self._timeline.process
         assert process is not None
-        waiting, done = deque(enumerate(calls)), deque[tuple[int, Future[Ingested]]]()
+        waiting, done = deque(enumerate(calls)), deque[tuple[int, Future[DeliveryResult]]]()
         working = 0
 
         def worker() -> None:
@@ -153,7 +153,7 @@ class Steps:
             while waiting and not self._stop.is_set:
                 number, call = waiting.popleft()
                 working += 1
-                future: Future[Ingested] = Future()
+                future: Future[DeliveryResult] = Future()
                 try:
                     future.set_result(call())
                 except Exception as error:  # noqa: BLE001 - as a thread pool keeps it for the caller

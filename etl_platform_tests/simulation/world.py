@@ -17,7 +17,7 @@ from etl_platform.defs.file_arrivals_sensor import run_requests
 from etl_platform.defs.intake_assets import QueuedDelivery, _agencies, _messages, _tell
 from etl_platform.defs.intake_runs import PROBE_TAG, PROGRESS_TAG, probe_value
 from etl_platform.defs.partitions import register_agencies
-from etl_platform.deliveries.batch import HeldMessage, work_batch
+from etl_platform.deliveries.batch import HeldMessage, process_batch
 from etl_platform.deliveries.circuit_breaker import Phase
 from etl_platform.deliveries.delivery import Cause, delivery_id
 from etl_platform.deliveries.intake import Attempt, Intake
@@ -163,14 +163,14 @@ class World:
         status = "FAILURE"
         try:
             register_agencies(context.instance, _agencies(messages, platform))
-            failures = work_batch(
+            failures = process_batch(
                 messages,
                 platform.intake.ingest,
                 lambda message: Attempt(Cause.EVENT, "run", message.message_id, receive_count=message.receive_count),
                 queue=platform.queue,
                 workers=Steps(self.timeline, self.plan.workers, stop, GRACE_S),
                 visibility_timeout_s=platform.settings.visibility_timeout_seconds,
-                tell=partial(_tell, context, platform, Counter()),
+                on_result=partial(_tell, context, platform, Counter()),
                 clock=self.timeline.clock,
             )
             status = "FAILURE" if failures else "SUCCESS"

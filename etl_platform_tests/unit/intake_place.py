@@ -7,7 +7,7 @@ from typing import Any
 import polars as pl
 
 from etl_platform.deliveries.delivery import Cause
-from etl_platform.deliveries.intake import Attempt, Ingested, Intake
+from etl_platform.deliveries.intake import Attempt, DeliveryResult, Intake
 from etl_platform.deliveries.s3_events import ObjectCreated
 from etl_platform.engine.contract.model import Contract
 from etl_platform.storage.local_store import LocalStore
@@ -43,7 +43,7 @@ class Place:
         head = self.store.head("bucket", key)
         return ObjectCreated("bucket", key, None, None, head.size_bytes, sequencer)
 
-    def ingest(self, event: ObjectCreated, attempt: Attempt = EVENT) -> Ingested:
+    def ingest(self, event: ObjectCreated, attempt: Attempt = EVENT) -> DeliveryResult:
         return self.intake.ingest(event, attempt)
 
     def written(self) -> dict[str, bytes]:

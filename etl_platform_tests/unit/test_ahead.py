@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from etl_platform.engine.reading.prefetch import one_ahead
+from etl_platform.engine.reading.prefetch import prefetch
 
 
 def counting(end: int, closed: threading.Event, fail_at: int | None = None) -> Iterator[int]:
@@ -20,13 +20,13 @@ def counting(end: int, closed: threading.Event, fail_at: int | None = None) -> I
 
 def test_the_items_come_in_order_and_the_source_is_closed() -> None:
     closed = threading.Event()
-    assert list(one_ahead(counting(50, closed))) == list(range(50))
+    assert list(prefetch(counting(50, closed))) == list(range(50))
     assert closed.is_set()
 
 
 def test_an_error_comes_after_the_items_before_it() -> None:
     closed = threading.Event()
-    ahead, seen = one_ahead(counting(5, closed, fail_at=3)), []
+    ahead, seen = prefetch(counting(5, closed, fail_at=3)), []
     with pytest.raises(ValueError, match="no 3"):
         seen.extend(ahead)
     assert closed.is_set()
@@ -36,7 +36,7 @@ def test_an_error_comes_after_the_items_before_it() -> None:
 def test_a_caller_that_stops_early_leaves_no_thread_and_no_open_source() -> None:
     closed = threading.Event()
     before = threading.active_count()
-    ahead = one_ahead(counting(1_000_000, closed))
+    ahead = prefetch(counting(1_000_000, closed))
     assert next(ahead) == 0
     ahead.close()
     assert closed.is_set()

@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
-from etl_platform.deliveries.batch import Failed, HeldMessage, work_batch
+from etl_platform.deliveries.batch import FailedDelivery, HeldMessage, process_batch
 from etl_platform.deliveries.delivery import Cause, Outcome
-from etl_platform.deliveries.intake import Attempt, Ingested
+from etl_platform.deliveries.intake import Attempt, DeliveryResult
 from etl_platform.deliveries.s3_events import ObjectCreated
 from etl_platform.errors import TransientError
 from etl_platform.queue_work.lease import MAX_HELD_S, MAX_RETRY_DELAY_S, RETRY_DELAY_S, Lease, Receipt
@@ -23,7 +23,7 @@ class FakeQueue:
     def __init__(self, log: list[str], lost: Sequence[str] = (), broken: Sequence[str] = ()) -> None:
         self.log, self.lost, self.broken = log, set(lost), set(broken)
 
-    def hide(self, receipt_handles: Sequence[str], timeout_s: int) -> list[str]:
+    def change_visibility(self, receipt_handles: Sequence[str], timeout_s: int) -> list[str]:
         self.log.append(f"hide {','.join(receipt_handles)} {timeout_s}")
         return [handle for handle in receipt_handles if handle in self.lost]
 
@@ -39,26 +39,28 @@ def message(name: str, *keys: str, receives: int = 1) -> HeldMessage:
     return HeldMessage(events, f"m-{name}", name, receives)
 
 
-def ingest(event: ObjectCreated, attempt: Attempt) -> Ingested:
+def ingest(event: ObjectCreated, attempt: Attempt) -> DeliveryResult:
     if "bad" in event.key:
         raise TransientError(f"{event.key} failed")
-    return Ingested(Outcome.ACCEPTED, {"delivery_id": event.key})
+    return DeliveryResult(Outcome.ACCEPTED, {"delivery_id": event.key})
 
 
-def work(messages: Sequence[HeldMessage], queue: FakeQueue | None, log: list[str], bad_tell: str = "") -> list[Failed]:
-    def tell(held: HeldMessage, ingested: Ingested) -> None:
+def work(
+    messages: Sequence[HeldMessage], queue: FakeQueue | None, log: list[str], bad_tell: str = ""
+) -> list[FailedDelivery]:
+    def tell(held: HeldMessage, ingested: DeliveryResult) -> None:
         if bad_tell and ingested.delivery_id == bad_tell:
             raise RuntimeError("the event log does not answer")
         log.append(f"tell {ingested.delivery_id}")
 
-    return work_batch(
+    return process_batch(
         messages,
         ingest,
         lambda held: Attempt(Cause.EVENT, message_id=held.message_id),
         queue=queue,
         workers=Threads(4),
         visibility_timeout_s=TIMEOUT_S,
-        tell=tell,
+        on_result=tell,
     )
 
 
@@ -161,8 +163,8 @@ class BeatingQueue(FakeQueue):
         super().__init__([])
         self.beaten = threading.Event()
 
-    def hide(self, receipt_handles: Sequence[str], timeout_s: int) -> list[str]:
-        super().hide(receipt_handles, timeout_s)
+    def change_visibility(self, receipt_handles: Sequence[str], timeout_s: int) -> list[str]:
+        super().change_visibility(receipt_handles, timeout_s)
         if len(self.log) == 2:
             raise TransientError("the queue does not answer")
         if len(self.log) == 3:
@@ -174,14 +176,14 @@ def test_heartbeats_go_on_after_one_that_failed() -> None:
     queue = BeatingQueue()
     with Lease(queue, [Receipt("a", 0), Receipt("b", 0)], 0, Threads(1), lambda: 0.0) as lease:
         assert queue.beaten.wait(10)
-        lease.release("a")
+        lease.remove("a")
     assert queue.log[:3] == ["hide a,b 0"] * 3
 
 
 def test_a_released_handle_is_hidden_no_more() -> None:
     log: list[str] = []
     with Lease(FakeQueue(log), [Receipt("a", 0), Receipt("b", 0)], TIMEOUT_S, Threads(1), lambda: 0.0) as lease:
-        lease.release("a")
+        lease.remove("a")
         lease._beat()
     assert log == [f"hide a,b {TIMEOUT_S}", f"hide b {TIMEOUT_S}"]
 
@@ -200,7 +202,7 @@ def test_what_is_in_flight_ends_and_the_rest_goes_back_at_once_when_told_to_stop
     log: list[str] = []
     stop, both_began = threading.Event(), threading.Barrier(2)
 
-    def ingest_and_be_told(event: ObjectCreated, attempt: Attempt) -> Ingested:
+    def ingest_and_be_told(event: ObjectCreated, attempt: Attempt) -> DeliveryResult:
         both_began.wait(10)
         stop.set()
         return ingest(event, attempt)
@@ -216,7 +218,7 @@ def test_what_overruns_its_grace_is_given_back_and_not_waited_for() -> None:
     log: list[str] = []
     stop, go_on = threading.Event(), threading.Event()
 
-    def ingest_for_ever(event: ObjectCreated, attempt: Attempt) -> Ingested:
+    def ingest_for_ever(event: ObjectCreated, attempt: Attempt) -> DeliveryResult:
         stop.set()
         go_on.wait(30)
         return ingest(event, attempt)
@@ -232,16 +234,16 @@ def test_what_overruns_its_grace_is_given_back_and_not_waited_for() -> None:
 
 def work_held(
     messages: Sequence[HeldMessage],
-    ingest: Callable[[ObjectCreated, Attempt], Ingested],
+    ingest: Callable[[ObjectCreated, Attempt], DeliveryResult],
     log: list[str],
     workers: Threads,
-) -> list[Failed]:
-    return work_batch(
+) -> list[FailedDelivery]:
+    return process_batch(
         messages,
         ingest,
         lambda held: Attempt(Cause.EVENT, message_id=held.message_id),
         queue=FakeQueue(log),
         workers=workers,
         visibility_timeout_s=TIMEOUT_S,
-        tell=lambda held, ingested: log.append(f"tell {ingested.delivery_id}"),
+        on_result=lambda held, ingested: log.append(f"tell {ingested.delivery_id}"),
     )

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from etl_platform.deliveries.ledger import Ledger, new_record
-from etl_platform.deliveries.reconcile.expected_files import standings
-from etl_platform.engine.contract.cadence import Cadence, LastFile, Standing, stand
+from etl_platform.deliveries.reconcile.expected_files import timeliness
+from etl_platform.engine.contract.cadence import Cadence, LastFile, Timeliness, judge_timeliness
 from etl_platform.storage.local_store import LocalStore
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
@@ -22,21 +22,24 @@ MOMENTS = st.integers(0, 400).map(lambda hours: NOW - timedelta(hours=hours))
 @given(arrived_at=MOMENTS, every=st.integers(1, 300), grace=st.integers(0, 100))
 def test_a_file_is_overdue_once_cadence_and_grace_have_passed(arrived_at: datetime, every: int, grace: int) -> None:
     cadence = Cadence(timedelta(hours=every), timedelta(hours=grace))
-    standing = stand(cadence, LastFile("Things.csv", "accepted", arrived_at), NOW)
+    standing = judge_timeliness(cadence, LastFile("Things.csv", "accepted", arrived_at), NOW)
     assert standing.overdue == (NOW - arrived_at > timedelta(hours=every + grace))
     assert standing.expected_by == arrived_at + timedelta(hours=every)
 
 
 def test_the_text_says_what_came_last_and_how_overdue_the_next_is() -> None:
-    on_time = stand(WEEKLY, LastFile("Things.csv", "rejected", NOW - 7.5 * DAY), NOW)
+    on_time = judge_timeliness(WEEKLY, LastFile("Things.csv", "rejected", NOW - 7.5 * DAY), NOW)
     assert on_time.text == (
         "The last file came on 2026-02-21 (Things.csv, rejected); the next is expected by 2026-02-28."
     )
-    late = stand(WEEKLY, LastFile("Things.csv", "accepted", NOW - 20 * DAY), NOW)
+    late = judge_timeliness(WEEKLY, LastFile("Things.csv", "accepted", NOW - 20 * DAY), NOW)
     assert late.text == (
         "The last file came on 2026-02-09 (Things.csv, accepted); the next was expected by 2026-02-16, 13 days ago."
     )
-    assert "30 hours ago" in stand(Cadence(DAY, DAY / 10), LastFile("a", "accepted", NOW - 2.25 * DAY), NOW).text
+    assert (
+        "30 hours ago"
+        in judge_timeliness(Cadence(DAY, DAY / 10), LastFile("a", "accepted", NOW - 2.25 * DAY), NOW).text
+    )
 
 
 class History:
@@ -57,9 +60,9 @@ class History:
         seconds = recorded_at.timestamp()
         os.utime(self.root / f"reports/things/agency={agency}/{name}", (seconds, seconds))
 
-    def look(self, **more: str) -> dict[str, Standing]:
+    def look(self, **more: str) -> dict[str, Timeliness]:
         self.store.reads = 0
-        return dict(standings(self.store, "b", "things", WEEKLY, NOW, **more))
+        return dict(timeliness(self.store, "b", "things", WEEKLY, NOW, **more))
 
 
 class _CountingStore(LocalStore):

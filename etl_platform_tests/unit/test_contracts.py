@@ -382,9 +382,9 @@ def test_a_pinned_place_of_the_wrong_kind_is_an_error(name: str, value: Any) -> 
 
 def test_pins_are_read_from_the_server_and_the_schema() -> None:
     contract = parse(GOOD.replace("schema:", SERVER % 'encoding: cp850, delimiter: "\\t"'))
-    assert (contract.pins.encoding, contract.pins.delimiter) == ("cp850", "\t")
+    assert (contract.reading_overrides.encoding, contract.reading_overrides.delimiter) == ("cp850", "\t")
     placed = contract_of([text("ident")], customs=custom(sheet="Data", headerLine=4))
-    assert placed.pins.names() == ["sheet", "header_line"]
+    assert placed.reading_overrides.names() == ["sheet", "header_line"]
 
 
 def test_known_values_are_kept_and_refuse_nothing() -> None:

@@ -18,7 +18,7 @@ from etl_platform.engine.contract.dataset_rules import OPERATORS
 from etl_platform.engine.privacy.masking import HIDDEN
 from etl_platform.engine.reading import text_table
 from etl_platform.engine.result import CheckOutcome, CheckResult
-from etl_platform.engine.rules.dataset_verdicts import ColumnFacts, hold
+from etl_platform.engine.rules.dataset_verdicts import ColumnFacts, evaluate_rules
 from etl_platform_tests.unit.intake_place import REPROCESS, Place
 from etl_platform_tests.unit.making import contract_data, contract_of, custom, text, typed
 
@@ -83,7 +83,7 @@ def facts(nulls: int, newest: Any = None) -> Any:
 def test_a_row_count_is_judged_as_the_operator_s_name_says(operator: str, low: int, width: int, rows: int) -> None:
     bound = written(operator, low, low + width)
     contract = contract_of([text("a")], quality=[{"metric": "rowCount", operator: bound}])
-    (found,) = hold(contract.dataset_rules, rows, facts(0), as_of=None)
+    (found,) = evaluate_rules(contract.dataset_rules, rows, facts(0), as_of=None)
     assert found.passed == naive(operator, [low, low + width], rows)
     assert (found.found, found.rejects) == (rows, not found.passed)
 
@@ -104,7 +104,7 @@ def test_empty_cells_are_judged_as_the_operator_s_name_says(
     nulls = max(0, rows - filled)
     bound = written(operator, low, low + width)
     contract = contract_of([text("a", quality=[{"metric": metric, "unit": unit, operator: bound}])])
-    (found,) = hold(contract.dataset_rules, rows, facts(nulls), as_of=None)
+    (found,) = evaluate_rules(contract.dataset_rules, rows, facts(nulls), as_of=None)
     # In hundredths of a row, so that nothing is rounded.
     measured, scale = (100 * nulls, rows) if unit == "percent" else (nulls, 1)
     assert found.passed == naive(operator, [low * scale, (low + width) * scale], measured)
@@ -119,7 +119,7 @@ def test_empty_cells_are_judged_as_the_operator_s_name_says(
 def test_a_file_is_stale_where_no_allowed_day_is_its_newest(newest: Any, as_of: date, value: int, unit: str) -> None:
     kind = "timestamp" if isinstance(newest, datetime) else "date"
     contract = contract_of([typed("day", kind)], slaProperties=fresh("day", value, unit=unit))
-    (found,) = hold(contract.dataset_rules, 1, facts(0, newest), as_of=as_of)
+    (found,) = evaluate_rules(contract.dataset_rules, 1, facts(0, newest), as_of=as_of)
     day = newest.date() if isinstance(newest, datetime) else newest
     allowed = {as_of - timedelta(days=n) for n in range((7 if unit == "w" else 1) * value + 1)}
     assert found.passed == (day is not None and (day in allowed or day > as_of))

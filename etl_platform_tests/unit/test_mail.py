@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from etl_platform.emails.document import FIELDS, ArchivedEmail, Poison, is_same_email, read_email, user_of
+from etl_platform.emails.document import FIELDS, ArchivedEmail, UnreadableEmail, is_same_email, read_email, user_of
 from etl_platform.object_keys import MAX_KEY_BYTES, email_day_prefix, email_key, parse_email_key, segment
 
 EMAIL = {
@@ -36,7 +36,7 @@ JSON = st.recursive(
 )
 
 
-def read(body: Any, message_id: str = "msg-123", sent_at: datetime = SENT_AT) -> ArchivedEmail | Poison:
+def read(body: Any, message_id: str = "msg-123", sent_at: datetime = SENT_AT) -> ArchivedEmail | UnreadableEmail:
     return read_email(body if isinstance(body, str) else json.dumps(body), message_id, sent_at, "1.0.0")
 
 
@@ -97,7 +97,7 @@ def test_an_email_through_sns_is_the_email() -> None:
     ],
 )  # fmt: skip
 def test_a_body_without_the_four_texts_is_poison_and_the_reason_quotes_no_value(body: Any, reason: str) -> None:
-    assert read(body) == Poison(reason)
+    assert read(body) == UnreadableEmail(reason)
 
 
 def test_empty_texts_are_texts() -> None:

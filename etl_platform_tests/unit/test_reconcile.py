@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from etl_platform import object_keys
 from etl_platform.deliveries.ledger import Ledger, Record
-from etl_platform.deliveries.reconcile.discrepancies import Amiss, Finding
+from etl_platform.deliveries.reconcile.discrepancies import Discrepancy, Finding
 from etl_platform.deliveries.reconcile.reconcile import Reconciled, Reconciler, event_of
 from etl_platform.storage.local_store import LocalStore
 from etl_platform_tests.unit.intake_place import EVENT, GOOD, REPROCESS, Place, things
@@ -96,18 +96,18 @@ def report_of(record: Record) -> str:
     return object_keys.report_key(record["dataset"], record["agency"], record["delivery_id"])
 
 
-def expected(record: Record, gone: set[str]) -> Iterator[tuple[Amiss, str]]:
+def expected(record: Record, gone: set[str]) -> Iterator[tuple[Discrepancy, str]]:
     source, written = record["source"]["key"], record["written"]
     held = [written[name] for name in ("bronze_key", "quarantine_key", "silver_key") if written[name]]
     if report_of(record) in gone:
         if source not in gone:
-            yield Amiss.MISSING, source
+            yield Discrepancy.MISSING, source
         else:
-            yield from ((Amiss.ORPHANED, key) for key in held if key not in gone)
+            yield from ((Discrepancy.ORPHANED, key) for key in held if key not in gone)
     elif source not in gone:
         for name in ("silver_key", "bronze_key"):
             if written.get(name) in gone:
-                yield Amiss.ORPHANED, source
+                yield Discrepancy.ORPHANED, source
 
 
 def test_what_is_missing_is_mended_by_ingesting_it(root: Path, history: tuple[Path, list[Record]]) -> None:
@@ -142,7 +142,7 @@ def test_what_a_later_contract_knows_is_missing_until_it_is_taken_in(tmp_path: P
     assert look(tmp_path).findings == ()
     (tmp_path / "from_client/agency_a/Gadgets.csv").rename(tmp_path / "from_client/agency_a/Things.csv")
     (finding,) = look(tmp_path).findings
-    assert (finding.kind, finding.dataset) == (Amiss.MISSING, "things")
+    assert (finding.kind, finding.dataset) == (Discrepancy.MISSING, "things")
 
 
 def test_since_leaves_out_what_arrived_before(root: Path) -> None:
@@ -159,7 +159,7 @@ def test_silver_that_the_platform_did_not_write_is_stale(root: Path) -> None:
     key = silver.relative_to(root).as_posix()
     LocalStore(root).write("bucket", key, b"somebody's own")
     (finding,) = look(root).findings
-    assert finding.kind is Amiss.STALE
+    assert finding.kind is Discrepancy.STALE
     assert "did not write" in finding.why
 
 
@@ -173,7 +173,7 @@ def test_an_object_nobody_recorded_is_orphaned(root: Path) -> None:
         LocalStore(root).write("bucket", key, b"x")
     found = look(root)
     assert sorted((finding.kind, finding.key) for finding in found.findings) == sorted(
-        (Amiss.ORPHANED, key) for key in keys
+        (Discrepancy.ORPHANED, key) for key in keys
     )
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from etl_platform import object_keys
 from etl_platform.deliveries.delivery import Cause, Outcome
-from etl_platform.deliveries.intake import Attempt, Ingested
+from etl_platform.deliveries.intake import Attempt, DeliveryResult
 from etl_platform.deliveries.ledger import Ledger
 from etl_platform.deliveries.replay.quarantine import Quarantine
 from etl_platform.engine.errors import UsageError
@@ -34,7 +34,7 @@ class Desk:
     def quarantine(self) -> Quarantine:
         return Quarantine(self.place.store, "bucket", "things", "agency_a")
 
-    def replay(self, corrections: str | None = None, delivery_id: str | None = None) -> list[Ingested]:
+    def replay(self, corrections: str | None = None, delivery_id: str | None = None) -> list[DeliveryResult]:
         """As the command does it, without Dagster."""
         chosen = [delivery_id] if delivery_id else []
         if corrections is not None:

@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 
 from etl_platform.deliveries.delivery import Outcome
-from etl_platform.deliveries.intake import Ingested
+from etl_platform.deliveries.intake import DeliveryResult
 from etl_platform_tests.unit.intake_place import GOOD, KEY, REPROCESS, Place, things
 from etl_platform_tests.unit.making import contract_of, custom, listing, text, typed
 
@@ -16,7 +16,7 @@ def place(tmp_path: Path) -> Place:
     return Place(tmp_path, things())
 
 
-def reprocess(place: Place) -> list[Ingested]:
+def reprocess(place: Place) -> list[DeliveryResult]:
     return list(place.intake.reprocess("things", "agency_a", REPROCESS))
 
 

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from etl_platform.engine.reading import quote_scan
-from etl_platform.engine.reading.quote_scan import Structure, scan
+from etl_platform.engine.reading.quote_scan import QuoteScan, scan
 
 LETTERS = st.sampled_from('aé",;\n\r')
 TEXT = st.one_of(
@@ -16,7 +16,7 @@ TEXT = st.one_of(
 )
 
 
-def walk(buffer: bytes, delimiter: str, *, final: bool) -> Structure:
+def walk(buffer: bytes, delimiter: str, *, final: bool) -> QuoteScan:
     """The same facts, one byte after the other."""
     separator, inside, end = delimiter.encode(), False, 0
     for place, code in enumerate(buffer):
@@ -38,7 +38,7 @@ def walk(buffer: bytes, delimiter: str, *, final: bool) -> Structure:
     head = buffer[:end]
     doubled = sum(head[i : i + 2] == b'""' for i in range(len(head)))
     returns, crlf = head.count(b"\r"), head.count(b"\r\n")
-    return Structure(end, rows, delimiters, head.count(b"\n"), returns, crlf, well_quoted, head.count(b'"'), doubled)
+    return QuoteScan(end, rows, delimiters, head.count(b"\n"), returns, crlf, well_quoted, head.count(b'"'), doubled)
 
 
 @settings(max_examples=1_000)

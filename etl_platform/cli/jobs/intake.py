@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from etl_platform.cli.jobs.job import Job, run_job
-from etl_platform.deliveries.batch import HeldMessage, work_batch
+from etl_platform.deliveries.batch import HeldMessage, process_batch
 from etl_platform.deliveries.delivery import Cause, Outcome
-from etl_platform.deliveries.intake import Attempt, Ingested
+from etl_platform.deliveries.intake import Attempt, DeliveryResult
 from etl_platform.deliveries.s3_events import ObjectCreated, parse_message
 from etl_platform.engine.errors import UsageError
 from etl_platform.platform import Platform
@@ -92,18 +92,18 @@ def _documents(text: str) -> list[str]:
     return [json.dumps(item) for item in found] if isinstance(found, list) else [text]
 
 
-def _dry_run(events: Sequence[ObjectCreated], settings: Settings) -> tuple[list[Ingested], str | None]:
+def _dry_run(events: Sequence[ObjectCreated], settings: Settings) -> tuple[list[DeliveryResult], str | None]:
     """What was done, and what stopped the first delivery that failed."""
     platform = Platform(settings)
-    finished: list[Ingested] = []
-    failures = work_batch(
+    finished: list[DeliveryResult] = []
+    failures = process_batch(
         [HeldMessage((event,)) for event in events],
         platform.intake.ingest,
         lambda _message: Attempt(Cause.EVENT, dry_run=True),
         queue=None,
         workers=Threads(settings.sns_worker_max),
         visibility_timeout_s=settings.visibility_timeout_seconds,
-        tell=lambda _message, ingested: finished.append(ingested),
+        on_result=lambda _message, ingested: finished.append(ingested),
     )
     with DRY_RUN_RESULTS.open("a", encoding="utf-8") as file:
         for item in finished:
@@ -116,7 +116,7 @@ def _dry_run(events: Sequence[ObjectCreated], settings: Settings) -> tuple[list[
     return finished, next(map(str, failures), None)
 
 
-def ingest_in_process(events: Sequence[ObjectCreated], settings: Settings) -> tuple[list[Ingested], str | None]:
+def ingest_in_process(events: Sequence[ObjectCreated], settings: Settings) -> tuple[list[DeliveryResult], str | None]:
     """Take events in by the real job in this process; what was done, and why not all was."""
     if not events:
         return [], None
@@ -130,7 +130,7 @@ def ingest_in_process(events: Sequence[ObjectCreated], settings: Settings) -> tu
 
 def replay_in_process(
     platform: Platform, dataset: str, agency: str, delivery_ids: Sequence[str], by: str
-) -> tuple[list[Ingested], bool]:
+) -> tuple[list[DeliveryResult], bool]:
     """Reprocess a partition by the real job in this process; what was done, and whether the run succeeded."""
     config = _ingest_config({"replay": {"delivery_ids": list(delivery_ids), "by": by}})
     _ = platform.intake

@@ -12,7 +12,7 @@ _LONG_POLL_S = 1
 
 
 @dataclass
-class Look:
+class Scan:
     """One pass over a queue. What was received is hidden until the pass ends.
 
     A message that became visible again meanwhile is told apart by its id.
@@ -45,17 +45,17 @@ class Look:
             del self._held[message.message_id]
 
     def give_back(self) -> None:
-        self.queue.hide(list(self._held.values()), 0)
+        self.queue.change_visibility(list(self._held.values()), 0)
 
 
 @contextmanager
-def look_through(queue: Queue, progress: Callable[[str, int], None]) -> Iterator[Look]:
+def scan_queue(queue: Queue, progress: Callable[[str, int], None]) -> Iterator[Scan]:
     """A pass that gives everything back at its end that was not sent away.
 
     Raises:
         TransientError: SQS; what was received comes back by itself after five minutes.
     """
-    look = Look(queue, progress)
+    look = Scan(queue, progress)
     try:
         yield look
     finally:

@@ -14,7 +14,7 @@ from operator import attrgetter
 from etl_platform.object_keys import silver_key
 
 
-class Amiss(StrEnum):
+class Discrepancy(StrEnum):
     """``missing``: arrived, no record. ``stale``: silver is not of the newest accepted version.
 
     ``orphaned``: an object that no record speaks of, or a record whose object is gone.
@@ -77,7 +77,7 @@ class PartitionListing:
 class Finding:
     """One thing that is amiss, and what to do about it. ``version`` is there where ingesting it mends it."""
 
-    kind: Amiss
+    kind: Discrepancy
     agency: str
     dataset: str | None
     key: str
@@ -122,7 +122,7 @@ def split_unrecorded(
 def missing_of(version: SourceVersion) -> Finding:
     why = "arrived, but no event of it was worked off" if version.dataset else "arrived without leaving a trace"
     return Finding(
-        Amiss.MISSING,
+        Discrepancy.MISSING,
         version.agency,
         version.dataset,
         version.key,
@@ -178,7 +178,7 @@ def settle(
     findings: list[Finding] = []
     recorded = [version for version in versions if version.delivery_id in records]
     if recorded and records[recorded[0].delivery_id].bronze and recorded[0].delivery_id not in listing.bronze:
-        findings.append(_about(Amiss.ORPHANED, recorded[0], "the record speaks of bronze, which is gone"))
+        findings.append(_about(Discrepancy.ORPHANED, recorded[0], "the record speaks of bronze, which is gone"))
     right = next((version for version in recorded if records[version.delivery_id].silver_etags), None)
     unfinished = {version.delivery_id for version in versions if version.delivery_id not in listing.final}
     if silver is not None and (silver.last_modified > settled_before or silver.delivery_id in unfinished):
@@ -187,20 +187,26 @@ def settle(
         if silver is not None and silver.delivery_id not in listing.final:
             findings.append(orphan(listing, key, silver.last_modified))
     elif silver is None:
-        findings.append(_about(Amiss.ORPHANED, right, "the record says accepted, but silver is gone"))
+        findings.append(_about(Discrepancy.ORPHANED, right, "the record says accepted, but silver is gone"))
     elif silver.etag not in records[right.delivery_id].silver_etags and silver.delivery_id != right.delivery_id:
         what = f"delivery {silver.delivery_id}" if silver.delivery_id else "something that the platform did not write"
-        findings.append(_about(Amiss.STALE, right, f"silver holds {what}"))
+        findings.append(_about(Discrepancy.STALE, right, f"silver holds {what}"))
     return findings
 
 
-def _about(kind: Amiss, version: SourceVersion, why: str) -> Finding:
+def _about(kind: Discrepancy, version: SourceVersion, why: str) -> Finding:
     return Finding(kind, version.agency, version.dataset, version.key, why, version.last_modified, version.delivery_id)
 
 
 def orphan(listing: PartitionListing, key: str, since: datetime, delivery_id: str | None = None) -> Finding:
     return Finding(
-        Amiss.ORPHANED, listing.agency, listing.dataset, key, "no record speaks of this object", since, delivery_id
+        Discrepancy.ORPHANED,
+        listing.agency,
+        listing.dataset,
+        key,
+        "no record speaks of this object",
+        since,
+        delivery_id,
     )
 
 

@@ -7,13 +7,13 @@ from operator import itemgetter
 
 from etl_platform import object_keys
 from etl_platform.deliveries.ledger import Ledger
-from etl_platform.engine.contract.cadence import Cadence, LastFile, Standing, stand
+from etl_platform.engine.contract.cadence import Cadence, LastFile, Timeliness, judge_timeliness
 from etl_platform.storage.object_store import ObjectStore
 
 
-def standings(
+def timeliness(
     store: ObjectStore, bucket: str, dataset: str, cadence: Cadence, now: datetime, *, agency: str | None = None
-) -> Iterator[tuple[str, Standing]]:
+) -> Iterator[tuple[str, Timeliness]]:
     """Every agency that ever delivered the dataset, or one, with how it stands.
 
     Costs a listing of the dataset's reports and, as a rule, one report an agency.
@@ -28,7 +28,7 @@ def standings(
         if (report := object_keys.parse_delivery_object(head.key)) and report.attempt_id is None
     )
     for whose, written in groupby(arrivals, key=itemgetter(0)):
-        latest: Standing | None = None
+        latest: Timeliness | None = None
         for _, at, identity in sorted(written, reverse=True):
             # A report is younger than its file, so older reports cannot tell of a newer one.
             if latest is not None and (not latest.overdue or at <= latest.last.arrived_at):
@@ -40,6 +40,6 @@ def standings(
             arrived_at = datetime.fromisoformat(source["last_modified"])
             if latest is None or arrived_at > latest.last.arrived_at:
                 last = LastFile(object_keys.base_name(source["key"]), record["outcome"], arrived_at)
-                latest = stand(cadence, last, now)
+                latest = judge_timeliness(cadence, last, now)
         if latest is not None:
             yield whose, latest

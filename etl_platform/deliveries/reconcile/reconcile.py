@@ -15,7 +15,7 @@ from etl_platform import object_keys
 from etl_platform.deliveries.delivery import Outcome, delivery_id
 from etl_platform.deliveries.ledger import Ledger, Record
 from etl_platform.deliveries.reconcile.discrepancies import (
-    Amiss,
+    Discrepancy,
     Finding,
     Held,
     PartitionListing,
@@ -55,7 +55,7 @@ class Reconciled:
 
     @property
     def missing(self) -> list[Finding]:
-        return [finding for finding in self.findings if finding.kind is Amiss.MISSING]
+        return [finding for finding in self.findings if finding.kind is Discrepancy.MISSING]
 
     def __add__(self, other: "Reconciled") -> "Reconciled":
         return Reconciled(

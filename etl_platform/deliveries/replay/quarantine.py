@@ -14,7 +14,7 @@ from etl_platform import object_keys
 from etl_platform.deliveries.delivery import Cause
 from etl_platform.deliveries.ledger import Ledger, Record, delivery_of
 from etl_platform.deliveries.replay.correction_log import CorrectionLog
-from etl_platform.deliveries.silver import Held, Silver
+from etl_platform.deliveries.silver import CurrentObject, Silver
 from etl_platform.engine.corrections import GivenRow, Quarantined, Resolved, by_delivery, resolve
 from etl_platform.engine.errors import UsageError
 from etl_platform.errors import ObjectMissingError
@@ -84,8 +84,8 @@ class Quarantine:
             filter(self._is_open, records), key=lambda one: delivery_of(one["source"]).last_modified, reverse=True
         )
 
-    def _held(self, record: Record) -> Held | None:
-        return self._silver.held(object_keys.silver_key(self._dataset, self._agency, record["source"]["key"]))
+    def _held(self, record: Record) -> CurrentObject | None:
+        return self._silver.current(object_keys.silver_key(self._dataset, self._agency, record["source"]["key"]))
 
     def _is_open(self, record: Record) -> bool:
         held = self._held(record)

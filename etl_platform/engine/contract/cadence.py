@@ -30,7 +30,7 @@ class LastFile:
 
 
 @dataclass(frozen=True)
-class Standing:
+class Timeliness:
     """Whether an agency's next file is overdue; ``text`` says since when and what came last."""
 
     last: LastFile
@@ -39,13 +39,13 @@ class Standing:
     text: str
 
 
-def stand(cadence: Cadence, last: LastFile, now: datetime) -> Standing:
+def judge_timeliness(cadence: Cadence, last: LastFile, now: datetime) -> Timeliness:
     expected_by = last.arrived_at + cadence.every
     came = f"The last file came on {last.arrived_at:%Y-%m-%d} ({last.name}, {last.outcome})"
     if now <= expected_by + cadence.grace:
-        return Standing(last, expected_by, False, f"{came}; the next is expected by {expected_by:%Y-%m-%d}.")
+        return Timeliness(last, expected_by, False, f"{came}; the next is expected by {expected_by:%Y-%m-%d}.")
     text = f"{came}; the next was expected by {expected_by:%Y-%m-%d}, {_span(now - expected_by)} ago."
-    return Standing(last, expected_by, True, text)
+    return Timeliness(last, expected_by, True, text)
 
 
 def _span(time: timedelta) -> str:

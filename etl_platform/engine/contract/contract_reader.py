@@ -30,7 +30,7 @@ from etl_platform.engine.contract.derived_columns_reader import (
 )
 from etl_platform.engine.contract.located_yaml import Located, Where, is_number, load_located
 from etl_platform.engine.contract.model import Column, ColumnType, Contract, ReferenceTable, RowRule, fold
-from etl_platform.engine.contract.reading_overrides import read_pins
+from etl_platform.engine.contract.reading_overrides import read_overrides
 
 API_VERSIONS = ("v3.1.0", "v3.2.0")
 
@@ -157,7 +157,7 @@ class _Reader:
             row_rules=row_rules,
             dataset_rules=read_dataset_rules(self.document, {c.name: c.type for c in columns}, taken),
             max_rejected_percent=self.custom.get("maxRejectedPercent"),
-            pins=read_pins(self.document, server, self.custom),
+            reading_overrides=read_overrides(self.document, server, self.custom),
             cadence=read_cadence(self.document),
             notes=tuple(self.notes),
             hook=read_hook(self.document, self.custom, columns, "schema", 0),

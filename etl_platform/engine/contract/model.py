@@ -13,7 +13,7 @@ from pathlib import PurePosixPath
 
 from etl_platform.engine.contract.cadence import Cadence
 from etl_platform.engine.contract.dataset_rules import DatasetRule
-from etl_platform.engine.contract.reading_overrides import Pins
+from etl_platform.engine.contract.reading_overrides import ReadingOverrides
 
 SENSITIVE = frozenset({"restricted", "confidential"})
 DATA_SUFFIXES = (".csv", ".tsv", ".txt", ".xlsx", ".xls", ".gz", ".zip")
@@ -160,7 +160,7 @@ class Contract:
     row_rules: tuple[RowRule, ...]
     dataset_rules: tuple[DatasetRule, ...] = ()
     max_rejected_percent: float | None = None
-    pins: Pins = field(default_factory=Pins)
+    reading_overrides: ReadingOverrides = field(default_factory=ReadingOverrides)
     cadence: Cadence | None = None
     notes: tuple[str, ...] = ()
     hook: TransformHook | None = None

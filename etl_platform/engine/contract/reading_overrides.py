@@ -10,7 +10,7 @@ from etl_platform.engine.errors import UnreadableFileError
 
 
 @dataclass(frozen=True)
-class Pins:
+class ReadingOverrides:
     """Each is None where it is to be found out.
 
     Attributes:
@@ -28,8 +28,8 @@ class Pins:
         return [name for name, value in vars(self).items() if value is not None]
 
 
-def read_pins(document: Located, server: Mapping[str, Any], custom: Mapping[str, Any]) -> Pins:
-    """Pins of ``servers[0]`` and of the schema's custom properties.
+def read_overrides(document: Located, server: Mapping[str, Any], custom: Mapping[str, Any]) -> ReadingOverrides:
+    """ReadingOverrides of ``servers[0]`` and of the schema's custom properties.
 
     Raises:
         ContractError: a codec that does not exist, or a delimiter that is not one character.
@@ -45,7 +45,7 @@ def read_pins(document: Located, server: Mapping[str, Any], custom: Mapping[str,
         )
     if line is not None and line < 1:
         raise document.error("headerLine counts from 1", "schema", 0, "customProperties")
-    return Pins(encoding, delimiter, custom.get("sheet"), line)
+    return ReadingOverrides(encoding, delimiter, custom.get("sheet"), line)
 
 
 def _is_text_codec(name: str) -> bool:
@@ -58,5 +58,5 @@ def _is_text_codec(name: str) -> bool:
     return True
 
 
-def not_as_pinned(message: str) -> UnreadableFileError:
+def contradicts_override(message: str) -> UnreadableFileError:
     return UnreadableFileError("not_as_pinned", f"the contract pins {message}")

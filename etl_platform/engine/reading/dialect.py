@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import islice
 
 from etl_platform.engine.contract.model import Contract
-from etl_platform.engine.contract.reading_overrides import Pins, not_as_pinned
+from etl_platform.engine.contract.reading_overrides import ReadingOverrides, contradicts_override
 from etl_platform.engine.errors import UnreadableFileError
 from etl_platform.engine.reading.encodings import Encoding, decode_sample, detect_encoding, lines_bytes
 from etl_platform.engine.reading.headers import HEADER_ROWS, FoundHeader, NumberedRow, find_header
@@ -68,7 +68,7 @@ def detect_dialect(sample: bytes, *, whole: bool, contract: Contract | None) -> 
     Raises:
         UnreadableFileError: ``empty_file``, ``no_header_match``, ``not_as_pinned`` or one of ``detect_encoding``.
     """
-    pins = contract.pins if contract else Pins()
+    pins = contract.reading_overrides if contract else ReadingOverrides()
     encoding = detect_encoding(sample, pins.encoding)
     text = decode_sample(sample, encoding)
     if not text.strip("\ufeff\r\n\t ,;|\0\x1a"):
@@ -108,10 +108,14 @@ def detect_dialect(sample: bytes, *, whole: bool, contract: Contract | None) -> 
 
 def _no_header(contract: Contract | None) -> UnreadableFileError:
     names = ", ".join(column.name for column in contract.file_columns) if contract else "column names"
-    if contract and contract.pins.header_line:
-        return not_as_pinned(f"the header to line {contract.pins.header_line}, which does not name {names}")
-    if contract and contract.pins.delimiter:
-        return not_as_pinned(f"the delimiter {contract.pins.delimiter!r}, and with it no line names {names}")
+    if contract and contract.reading_overrides.header_line:
+        return contradicts_override(
+            f"the header to line {contract.reading_overrides.header_line}, which does not name {names}"
+        )
+    if contract and contract.reading_overrides.delimiter:
+        return contradicts_override(
+            f"the delimiter {contract.reading_overrides.delimiter!r}, and with it no line names {names}"
+        )
     return UnreadableFileError(
         "no_header_match", f"no line of the first {HEADER_ROWS} looks like the header; expected {names}"
     )
@@ -148,7 +152,7 @@ class _Layout:
 
 def _layout(text: str, delimiter: str, *, whole: bool, contract: Contract | None) -> _Layout | None:
     """Where the header stands if this were the delimiter, and how well that explains the sample."""
-    pinned_line = contract.pins.header_line if contract else None
+    pinned_line = contract.reading_overrides.header_line if contract else None
     rows = _rows(text, delimiter, whole=whole, first_line=pinned_line or 1)
     body_width, steady = _modal_width([cells for _, _, cells in rows])
     header = find_header(rows, contract, body_width, pinned_line)

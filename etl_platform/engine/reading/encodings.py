@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from etl_platform.engine.contract.reading_overrides import not_as_pinned
+from etl_platform.engine.contract.reading_overrides import contradicts_override
 from etl_platform.engine.errors import UnreadableFileError
 from etl_platform.engine.reading.signatures import what_it_is
 
@@ -54,7 +54,7 @@ class Encoding:
 
     def misfit(self, detail: object) -> UnreadableFileError:
         if self.pinned:
-            return not_as_pinned(f"the encoding {self.name}, and the file is not written in it: {detail}")
+            return contradicts_override(f"the encoding {self.name}, and the file is not written in it: {detail}")
         return UnreadableFileError(
             "encoding_undecidable", f"the file is not the {self.name} that it claims to be: {detail}"
         )
@@ -111,11 +111,11 @@ def _pinned(name: str, found: Encoding | None) -> Encoding:
     family = codecs.lookup(name).name
     if found is None or codecs.lookup(found.name.removesuffix("-sig")).name == family.removesuffix("-sig"):
         if found is None and family in {"utf-16", "utf-32"}:
-            raise not_as_pinned(f"the encoding {name}, and the file has no byte order mark")
+            raise contradicts_override(f"the encoding {name}, and the file has no byte order mark")
         return Encoding(name, found.bom_bytes if found else 0, pinned=True)
     if found.name.startswith(f"{family}-"):
         return Encoding(found.name, found.bom_bytes, pinned=True)
-    raise not_as_pinned(f"the encoding {name}, and the file is written in {found.name.removesuffix('-sig')}")
+    raise contradicts_override(f"the encoding {name}, and the file is written in {found.name.removesuffix('-sig')}")
 
 
 def _is_of_another_alphabet(sample: bytes) -> bool:

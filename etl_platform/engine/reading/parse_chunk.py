@@ -18,7 +18,7 @@ import polars as pl
 from etl_platform.engine.columns import BAD_QUOTE, DAMAGE, LINE, OVERFLOW, TOO_FEW, TOO_MANY
 from etl_platform.engine.errors import UnreadableFileError
 from etl_platform.engine.reading.encodings import foreign_signs, western_text
-from etl_platform.engine.reading.quote_scan import Structure, scan
+from etl_platform.engine.reading.quote_scan import QuoteScan, scan
 from etl_platform.engine.reading.surroundings import Dropped, repeated_header
 
 MAX_ROW_BYTES = 32 << 20
@@ -78,7 +78,7 @@ class ReadNotes:
 
 
 def parse_chunk(
-    chunk: bytes, first_line: int, grid: Grid, notes: ReadNotes, structure: Structure | None = None
+    chunk: bytes, first_line: int, grid: Grid, notes: ReadNotes, structure: QuoteScan | None = None
 ) -> tuple[pl.DataFrame, int, bytes]:
     """Read rows.
 
@@ -114,7 +114,7 @@ def unclosed_quote(line: int) -> UnreadableFileError:
 
 
 def _parse_fast(
-    chunk: bytes, first_line: int, grid: Grid, notes: ReadNotes, structure: Structure
+    chunk: bytes, first_line: int, grid: Grid, notes: ReadNotes, structure: QuoteScan
 ) -> pl.DataFrame | None:
     """Polars' reading, where the structure proves it; None elsewhere."""
     crlf = grid.line_end == b"\n" and structure.returns > 0

@@ -17,7 +17,7 @@ class _End:
     error: BaseException | None = None
 
 
-def one_ahead(items: Iterator[Item]) -> Generator[Item, None, None]:
+def prefetch(items: Iterator[Item]) -> Generator[Item, None, None]:
     """The same items, the next made while the caller works on this one; errors come where they would have.
 
     A caller that stops early closes the generator, which ends the thread and closes ``items``.

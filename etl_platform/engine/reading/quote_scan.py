@@ -21,7 +21,7 @@ _BLOCK = 1 << 19
 
 
 @dataclass(frozen=True)
-class Structure:
+class QuoteScan:
     """The head of a buffer that ends a row outside quotes.
 
     Attributes:
@@ -47,7 +47,7 @@ class Structure:
     doubled: int
 
 
-def scan(buffer: bytes, delimiter: str, line_end: bytes, *, final: bool = False) -> Structure:
+def scan(buffer: bytes, delimiter: str, line_end: bytes, *, final: bool = False) -> QuoteScan:
     """Look over a buffer that starts at a row's border; with ``final`` its last row need not have a line end."""
     codes = np.frombuffer(buffer, np.uint8)
     total = before = _Counts()
@@ -68,7 +68,7 @@ def scan(buffer: bytes, delimiter: str, line_end: bytes, *, final: bool = False)
         committed, end = total, len(codes)
     else:
         committed = before.plus(last.counts(in_block)) if last is not None else before
-    return Structure(
+    return QuoteScan(
         end=end,
         rows=committed.rows + int(final and not buffer.endswith(line_end)),
         delimiters=committed.delimiters,

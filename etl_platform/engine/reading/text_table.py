@@ -26,8 +26,8 @@ from etl_platform.engine.reading.parse_chunk import (
     unclosed_quote,
     without_repeats,
 )
-from etl_platform.engine.reading.prefetch import one_ahead
-from etl_platform.engine.reading.quote_scan import Structure, cut_rows, scan
+from etl_platform.engine.reading.prefetch import prefetch
+from etl_platform.engine.reading.quote_scan import QuoteScan, cut_rows, scan
 from etl_platform.engine.reading.surroundings import Dropped, is_footer
 from etl_platform.engine.reading.workbook import MAX_COLUMNS
 
@@ -85,7 +85,7 @@ class TextTable:
         self._open, self._packed = open_file, packed
         self._mask = contract is not None and any(column.sensitive for column in contract.columns)
         self._named = contract is not None
-        self._pinned = [name for name in contract.pins.names() if name != "sheet"] if contract else []
+        self._pinned = [name for name in contract.reading_overrides.names() if name != "sheet"] if contract else []
         with _readable(open_file, packed) as file:
             sample = _read_up_to(file, SAMPLE_BYTES)
             whole = not file.read(1)
@@ -133,7 +133,7 @@ class TextTable:
         buffer, line = b"", dialect.data_line
         with (
             _readable(self._open, self._packed) as file,
-            closing(one_ahead(self._scanned_blocks(file, grid, proven=positions is None))) as blocks,
+            closing(prefetch(self._scanned_blocks(file, grid, proven=positions is None))) as blocks,
         ):
             for block, scanned, final in blocks:
                 # Cut where a row may end before it is joined: whole chunks are then never copied again.
@@ -176,7 +176,7 @@ class TextTable:
 
     def _scanned_blocks(
         self, file: ByteStream, grid: Grid, *, proven: bool
-    ) -> Iterator[tuple[bytes, Structure | None, bool]]:
+    ) -> Iterator[tuple[bytes, QuoteScan | None, bool]]:
         """The rows' bytes as UTF-8, each block with its structure if a row begins there, and whether it is the last."""
         blocks = utf8_blocks(self._blocks(file), self.dialect.encoding)
         held = b""

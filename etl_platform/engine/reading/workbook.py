@@ -15,7 +15,7 @@ import polars as pl
 
 from etl_platform.engine.columns import RESERVED
 from etl_platform.engine.contract.model import Contract, fold
-from etl_platform.engine.contract.reading_overrides import Pins, not_as_pinned
+from etl_platform.engine.contract.reading_overrides import ReadingOverrides, contradicts_override
 from etl_platform.engine.errors import UnreadableFileError
 from etl_platform.engine.reading.archives import unpacking
 from etl_platform.engine.reading.headers import HEADER_ROWS, FoundHeader, find_header, unique_names
@@ -98,7 +98,7 @@ class WorkbookTable:
         self._packed = packed
         self._mask = contract is not None and any(column.sensitive for column in contract.columns)
         self._named = contract is not None
-        self._pins = contract.pins if contract else Pins()
+        self._pins = contract.reading_overrides if contract else ReadingOverrides()
         facts = _facts(source)
         self.serial_origin = _ORIGIN_1904 if facts.since_1904 else EXCEL_ORIGIN
         best, self._others, self._sheet_confidence = self._choose(_read(source, facts), contract)
@@ -118,7 +118,7 @@ class WorkbookTable:
             raise UnreadableFileError("empty_file", "the workbook has no sheet of cells")
         wanted = [(sheet, sheet.top(line)) for sheet in sheets if pinned is None or fold(sheet.name) == fold(pinned)]
         if not wanted:
-            raise not_as_pinned(f"the sheet {pinned!r}, and the workbook has {', '.join(names)}")
+            raise contradicts_override(f"the sheet {pinned!r}, and the workbook has {', '.join(names)}")
         found: list[_Found] = []
         for sheet, top in wanted:
             numbered = [(n, n + 1, row) for n, row in enumerate(top, start=1) if any(cell.strip() for cell in row)]
@@ -127,7 +127,7 @@ class WorkbookTable:
                 found.append(_Found(sheet, top, header))
         if not found:
             if line and any(top for _, top in wanted):
-                raise not_as_pinned(f"the header to line {line}; no sheet has it there")
+                raise contradicts_override(f"the header to line {line}; no sheet has it there")
             code = "no_header_match" if any(top for _, top in wanted) else "empty_file"
             looked = ", ".join(sheet.name for sheet, _ in wanted)
             raise UnreadableFileError(code, f"no sheet of {looked} holds the expected header")

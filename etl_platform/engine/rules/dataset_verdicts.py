@@ -43,7 +43,7 @@ class Verdict:
         }
 
 
-def hold(
+def evaluate_rules(
     rules: Iterable[DatasetRule],
     rows: int,
     facts: Callable[[str], ColumnFacts],
