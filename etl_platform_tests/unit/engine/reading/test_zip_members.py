@@ -18,8 +18,8 @@ from etl_platform.engine.reading import archives
 from etl_platform.engine.reading import zip_members as choosing
 from etl_platform.engine.result import CheckResult
 from etl_platform.engine.split import QUARANTINE, SILVER
+from etl_platform_tests.unit.engine.reading.test_packed_files import workbook, zipped
 from etl_platform_tests.unit.making import cells_of, contract_of, custom, read_back, text, typed
-from etl_platform_tests.unit.test_packed_files import workbook, zipped
 
 CONTRACT = contract_of(
     [text("ident", primaryKey=True), typed("day", "date"), text("remark")],
