@@ -81,7 +81,7 @@ def segment(text: str) -> str:
 
 
 def api_snapshot_key(agency: str, file_name: str) -> str:
-    """The source key of an API's snapshot of a dataset; ``file_name`` is the one that the dataset's contract expects."""
+    """The source key of an API's snapshot of a dataset; ``file_name`` is the one in the dataset's contract."""
     return f"{FROM_API}{agency}/{file_name}"
 
 

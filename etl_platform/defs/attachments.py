@@ -5,7 +5,7 @@ from typing import Any
 
 import dagster as dg
 
-from etl_platform.application_db.agencies import Agency, agency_of
+from etl_platform.application_db.agencies import Agency, find_agency
 from etl_platform.attachments.copy_agency import Copied
 from etl_platform.attachments.plan import MADE, Status
 from etl_platform.defs.delivery_events import table
@@ -47,7 +47,7 @@ def build_attachments() -> dg.AssetsDefinition:
     ) -> Iterator[dg.MaterializeResult[Any]]:
         with as_dagster_failures():
             copies = platform.attachment_copies(config.source_bucket, config.destination_bucket)
-            agency = agency_of(context.partition_key, platform.database.agencies())
+            agency = find_agency(context.partition_key, platform.database.agencies())
             if agency is None:
                 raise PermanentError(f"the application database has no agency with the slug {context.partition_key}")
             files = platform.database.attachment_files(agency.id)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from etl_platform.application_db.agencies import agency_of
+from etl_platform.application_db.agencies import find_agency
 from etl_platform.application_db.database import ApplicationDatabase
 from etl_platform.employment.oddities import NOTHING_ODD, Finding, Oddity
 from etl_platform.object_keys import export_key
@@ -90,7 +90,7 @@ class EmploymentHistoryExport:
             TransientError: infrastructure; or another export of this agency has written in the meantime.
             PermanentError: the database refuses the query, holds what is no text, or has two agencies of this name.
         """
-        found = agency_of(agency, self.database.agencies())
+        found = find_agency(agency, self.database.agencies())
         if found is None:
             return Exported(agency, known=False, rows=0, findings=NOTHING_ODD)
         keys = {suffix: export_key(DATASET, agency, suffix) for suffix in _SUFFIXES}

@@ -4,7 +4,7 @@ import argparse
 import re
 from collections.abc import Sequence
 
-from etl_platform.application_db.agencies import Agency, agency_of
+from etl_platform.application_db.agencies import Agency, find_agency
 from etl_platform.engine.errors import UsageError
 
 _LISTED = 20
@@ -29,7 +29,7 @@ def choose_agency(known: Sequence[Agency], *, number: int | None = None, partiti
         asked = f"--agency-id {number}"
     else:
         asked = f"--agency {partition}"
-    agency = None if partition is None else agency_of(partition, known)
+    agency = None if partition is None else find_agency(partition, known)
     if agency is None:
         few = ", ".join(f"{agency.id} {agency.slug}" for agency in known[:_LISTED]) or "none"
         more = f" and {len(known) - _LISTED:,} more" if len(known) > _LISTED else ""

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from etl_platform.application_db.copied_rows import CopiedRows
+from etl_platform.application_db.copy_output import CopyOutput
 from etl_platform.employment.oddities import Finding, Oddity
 from etl_platform.employment.periods import SCHEMA, Review, csv_bytes, typed
 from etl_platform.engine.contract.contract_folder import load_contracts
@@ -202,7 +202,7 @@ def copied(text: str | None) -> bytes:
 @given(st.lists(st.tuples(TEXT, TEXT), max_size=8))
 def test_what_copy_escapes_is_read_back(rows: list[tuple[str | None, str | None]]) -> None:
     taken: list[pl.DataFrame] = []
-    file = CopiedRows(("a", "b"), taken.append)
+    file = CopyOutput(("a", "b"), taken.append)
     for row in rows:
         file.write(b"\t".join(map(copied, row)) + b"\n")
     file.flush()
@@ -211,7 +211,7 @@ def test_what_copy_escapes_is_read_back(rows: list[tuple[str | None, str | None]
 
 def test_large_answers_come_in_pieces() -> None:
     taken: list[pl.DataFrame] = []
-    file = CopiedRows(("a",), taken.append)
+    file = CopyOutput(("a",), taken.append)
     for number in range(3_000):
         file.write(f"{number}{'x' * 5_000}\n".encode())
     file.flush()
@@ -220,7 +220,7 @@ def test_large_answers_come_in_pieces() -> None:
 
 
 def test_what_is_not_utf8_is_permanent_and_not_quoted() -> None:
-    file = CopiedRows(("a",), lambda _batch: None)
+    file = CopyOutput(("a",), lambda _batch: None)
     file.write(b"Pe\xf1a\n")
     with pytest.raises(PermanentError, match="UTF-8") as caught:
         file.flush()
