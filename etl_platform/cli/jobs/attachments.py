@@ -67,8 +67,8 @@ def _print_plan(agency: Agency, files: Sequence[AttachmentFile], plan: Plan) -> 
         print(table(("", "source key", "bytes", "destination key, or why not"), rows, last=_KEY_SHOWN))
     size = sum(copy.size_bytes for copy in plan.copies)
     print(
-        f"{_NAME}: {agency.partition}: {len(plan.copies):,} to copy ({size:,} bytes), {len(plan.there):,} there "
-        f"already, {len(plan.problems):,} that cannot be copied, of {len(files):,} attachments; nothing was written"
+        f"{_NAME}: {agency.partition}: {len(files):,} attachments: {len(plan.copies):,} to copy ({size:,} bytes), "
+        f"{len(plan.already_copied):,} already there, {len(plan.problems):,} cannot be copied; nothing was written"
     )
 
 
