@@ -36,7 +36,7 @@ def _run(arguments: argparse.Namespace, settings: Settings) -> int:
         print(f"{_NAME}: {line}")
     done = platform.api_ingestions
     asked = sum(len(source.resources) for source in sources)
-    landed, red = sum(one.landed for one in done), sum(one.is_red for one in done)
+    landed, red = sum(one.landed for one in done), sum(one.is_rejected for one in done)
     parts = [f"{landed} landed", f"{len(done) - landed} without news", f"{asked - len(done)} failed"]
     parts += [f"{red} rejected"] if red else []
     print(f"{_NAME}: {asked} {'resource' if asked == 1 else 'resources'}: {', '.join(parts)}")
