@@ -135,7 +135,7 @@ def test_one_of_two_concurrent_runs_lands(
             both_read[number].set()
             assert both_read[1 - number].wait(30)
 
-        return ingest(Platform(settings), progress=wait)
+        return ingest(Platform(settings), on_progress=wait)
 
     with ThreadPoolExecutor(2) as pool:
         results = [pool.submit(run, 0), pool.submit(run, 1)]
