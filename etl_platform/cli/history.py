@@ -1,4 +1,4 @@
-"""``etl-platform history``: what an agency delivered, and everything that became of it."""
+"""``etl-platform history``: the deliveries of an agency, with their replays and successors."""
 
 import argparse
 import json
@@ -11,12 +11,12 @@ def add(commands: Commands) -> None:
     history = add_command(
         commands,
         "history",
-        "Show each file of an agency, newest first: who took it in, what superseded it, how it was replayed",
+        "Show the deliveries of each file of an agency, newest first, with replays and successors",
         "etl-platform history --agency nm_albuquerque --dataset officer_detail",
     )
-    history.add_argument("--agency", metavar="A", required=True)
+    history.add_argument("--agency", metavar="A", required=True, help="the agency, such as nm_albuquerque")
     history.add_argument("--dataset", metavar="D", help="one dataset only")
-    history.add_argument("--json", action="store_true", help="print the whole records as JSON lines")
+    history.add_argument("--json", action="store_true", help="print whole reports as JSON lines")
     history.set_defaults(command=_history)
 
 

@@ -280,28 +280,28 @@ def test_the_command_prints_a_summary_and_returns_an_exit_code(
     assert command(monkeypatch, workshop) == 0
     assert capsys.readouterr().out.splitlines() == [
         "api_ingestion_job: sample_academy training: 100 records in 3 pages; snapshot of 100 rows accepted",
-        "api_ingestion_job: 1 resource: 1 landed, 0 without news, 0 failed",
+        "api_ingestion_job: 1 resource: 1 landed, 0 unchanged, 0 failed",
     ]
     before = workshop.stored()
 
     assert command(monkeypatch, workshop, "--source", "sample_academy") == 0
-    assert "1 resource: 0 landed, 1 without news, 0 failed" in capsys.readouterr().out
+    assert "1 resource: 0 landed, 1 unchanged, 0 failed" in capsys.readouterr().out
     assert workshop.stored() == before
 
     api.records.clear()
     api.records.append({"updated_at": "2026-01-01T00:00:00Z", "provider": "x"})
     assert command(monkeypatch, workshop, "--full") == 1
-    assert "1 resource: 1 landed, 0 without news, 0 failed, 1 rejected" in capsys.readouterr().out
+    assert "1 resource: 1 landed, 0 unchanged, 0 failed, 1 rejected" in capsys.readouterr().out
 
     monkeypatch.delenv(SECRET_NAME)
     assert command(monkeypatch, workshop) == 1
     shown = capsys.readouterr()
-    assert "1 resource: 0 landed, 0 without news, 1 failed" in shown.out
+    assert "1 resource: 0 landed, 0 unchanged, 1 failed" in shown.out
     assert f"the secret {SECRET_NAME} is not set" in shown.out.splitlines()[-1]
     assert shown.out.splitlines()[-1].startswith(f"{JOB_NAME}: failed: 1 failed: ")
 
     assert command(monkeypatch, workshop, "--source", "nobody") == 2
-    assert "there is sample_academy" in capsys.readouterr().err
+    assert "declares sample_academy" in capsys.readouterr().err
 
 
 def test_the_command_succeeds_without_a_declared_api(

@@ -235,7 +235,7 @@ def test_an_unknown_agency_is_a_usage_error_that_lists_known_ones(
 ) -> None:
     assert main(["run", "employment_history_job", "--", *asked]) == 2
     err = capsys.readouterr().err
-    assert f"{' '.join(asked)}: the application database has no such agency" in err
+    assert f"{' '.join(asked)}: unknown agency" in err
     assert "10 nm_albuquerque, 11 nc_durham" in err
     assert objects_in(platform) == {}
 

@@ -29,9 +29,9 @@ def test_two_agencies_with_the_same_slug_are_refused(number: int) -> None:
 
 def test_an_unknown_agency_is_an_error_that_lists_known_ones() -> None:
     many = [Agency(number, f"a{number}", "") for number in range(1, 31)]
-    with pytest.raises(UsageError, match=r"--agency-id 99: .* it has 1 a1, .*20 a20 and 10 more"):
+    with pytest.raises(UsageError, match=r"--agency-id 99: unknown agency; .* has 1 a1, .*20 a20 and 10 more"):
         choose_agency(many, number=99)
-    with pytest.raises(UsageError, match=r"--agency x: .* it has none"):
+    with pytest.raises(UsageError, match=r"--agency x: unknown agency; .* has no agencies"):
         choose_agency([], partition="x")
 
 
