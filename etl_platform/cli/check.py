@@ -29,7 +29,7 @@ def add(commands: Commands) -> None:
 
 
 def _check(arguments: argparse.Namespace) -> int:
-    from etl_platform.cli.text_tables import profile_table, verdict
+    from etl_platform.engine.text_report import profile_table, verdict
     from etl_platform.progress import ProgressLine
 
     if not arguments.file.is_file():

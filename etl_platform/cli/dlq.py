@@ -55,7 +55,7 @@ def add(commands: Commands) -> None:
 
 
 def _list(arguments: argparse.Namespace) -> int:
-    from etl_platform.cli.text_tables import table
+    from etl_platform.engine.output.plain_text import table
 
     found: list[DeadLetter] = []
     with open_view(arguments.queue) as view:

@@ -28,8 +28,8 @@ def add(commands: Commands) -> None:
 
 
 def _quarantine(arguments: argparse.Namespace) -> int:
-    from etl_platform.cli.text_tables import table
     from etl_platform.deliveries.replay.quarantine import Quarantine
+    from etl_platform.engine.output.plain_text import table
     from etl_platform.platform import Platform
 
     platform = Platform(load_settings())

@@ -81,7 +81,7 @@ def _repair(missing: Sequence[Finding], settings: Settings) -> tuple[Counter[str
 
 
 def _print(found: "Reconciled", repaired: Counter[str], failed: int) -> None:
-    from etl_platform.cli.text_tables import table
+    from etl_platform.engine.output.plain_text import table
 
     if found.findings:
         rows = [

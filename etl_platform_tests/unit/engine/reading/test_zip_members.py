@@ -10,7 +10,6 @@ from typing import Any
 import polars as pl
 import pytest
 
-from etl_platform.cli.text_tables import verdict
 from etl_platform.engine.check import check_file
 from etl_platform.engine.columns import LINE, MEMBER, REASONS
 from etl_platform.engine.errors import UnreadableFileError
@@ -18,6 +17,7 @@ from etl_platform.engine.reading import archives
 from etl_platform.engine.reading import zip_members as choosing
 from etl_platform.engine.result import CheckResult
 from etl_platform.engine.split import QUARANTINE, SILVER
+from etl_platform.engine.text_report import verdict
 from etl_platform_tests.unit.engine.reading.test_packed_files import workbook, zipped
 from etl_platform_tests.unit.making import cells_of, contract_of, custom, read_back, text, typed
 

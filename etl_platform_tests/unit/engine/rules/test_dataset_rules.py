@@ -11,7 +11,6 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from etl_platform.cli.main import main
-from etl_platform.cli.text_tables import verdict
 from etl_platform.deliveries.delivery import Outcome
 from etl_platform.engine.check import check_file
 from etl_platform.engine.contract.dataset_rules import OPERATORS
@@ -19,6 +18,7 @@ from etl_platform.engine.privacy.masking import HIDDEN
 from etl_platform.engine.reading import text_table
 from etl_platform.engine.result import CheckOutcome, CheckResult
 from etl_platform.engine.rules.dataset_verdicts import ColumnFacts, evaluate_rules
+from etl_platform.engine.text_report import verdict
 from etl_platform_tests.unit.intake_place import REPROCESS, Place
 from etl_platform_tests.unit.making import contract_data, contract_of, custom, text, typed
 
