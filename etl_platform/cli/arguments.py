@@ -8,9 +8,21 @@ from collections.abc import Collection
 from datetime import timedelta
 from typing import TypeAlias
 
+from etl_platform.engine.command_line import BAD, GOOD, USAGE
 from etl_platform.engine.errors import UsageError
 
-GOOD, BAD, USAGE = 0, 1, 2
+__all__ = [
+    "BAD",
+    "GOOD",
+    "USAGE",
+    "Commands",
+    "add_command",
+    "add_group",
+    "age",
+    "count",
+    "known_dataset",
+    "person",
+]
 
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 

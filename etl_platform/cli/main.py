@@ -1,13 +1,9 @@
-"""The command line: parse, call one function, print. Each command group lives in ``commands``.
+"""The command line: parse, call one function, print. Each command group is a module of this package.
 
 Exit 0 good, 1 bad data or failure, 2 usage or contract error.
 """
 
 import argparse
-import io
-import os
-import sys
-from pathlib import Path
 
 from etl_platform.cli import (
     api,
@@ -24,8 +20,8 @@ from etl_platform.cli import (
     run_job,
     status,
 )
-from etl_platform.cli.arguments import BAD, GOOD, USAGE
-from etl_platform.engine.errors import ContractError, EtlPlatformError, UsageError
+from etl_platform.engine.command_line import run_command
+from etl_platform.engine.errors import ContractError, UsageError
 from etl_platform.errors import SettingsError
 
 _GROUPS = (
@@ -47,32 +43,12 @@ _GROUPS = (
 
 def main(argv: list[str] | None = None) -> int:
     """Entry point of ``etl-platform`` and ``python -m etl_platform``."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            # A console of another encoding than UTF-8 has no arrow, and a file's name may hold bytes that are no text.
-            stream.reconfigure(errors="replace")
-    parser = _parser()
-    arguments = parser.parse_args(argv)
-    try:
-        return _flushed(int(arguments.command(arguments)))
-    except (ContractError, SettingsError, UsageError) as error:
-        print(f"etl-platform: {error}", file=sys.stderr)
-        return USAGE
-    except BrokenPipeError:
-        # The reader has seen enough, as in `… | head`; Python would complain once more at exit.
-        sys.stdout = Path(os.devnull).open("w")  # noqa: SIM115
-        return GOOD
-    except (EtlPlatformError, OSError) as error:
-        print(f"etl-platform: {error}", file=sys.stderr)
-        return BAD
-    except KeyboardInterrupt:
-        return 130
 
+    def command() -> int:
+        arguments = _parser().parse_args(argv)
+        return int(arguments.command(arguments))
 
-def _flushed(code: int) -> int:
-    """The exit code, once stdout has really been written."""
-    sys.stdout.flush()
-    return code
+    return run_command("etl-platform", command, usage_errors=(ContractError, SettingsError, UsageError))
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -2,6 +2,7 @@
 
 import importlib
 from collections.abc import Callable
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -17,12 +18,15 @@ def load_transform(contract: Contract, schema: pl.Schema) -> Transform | None:
     """The contract's hook, ready to be called with batches; None where it has none.
 
     Raises:
-        TransformError: the module cannot be imported, or has no such function. So does every call where the function
-            raises, or returns anything but what it was given with its computed columns.
+        TransformError: the module cannot be imported, has no such function, or needs pandas, which is not installed.
+            So does every call where the function raises, or returns anything but what it was given with its computed
+            columns.
     """
     hook = contract.hook
     if hook is None:
         return None
+    if hook.pandas and find_spec("pandas") is None:
+        raise hook_error(contract, "takes a pandas frame, and pandas is not installed; run: pip install pandas")
     function = _import(contract, hook.path)
 
     def transform(given: pl.DataFrame) -> pl.DataFrame:
