@@ -16,7 +16,7 @@ from etl_platform.engine.contract.reading_overrides import ReadingOverrides, con
 from etl_platform.engine.errors import UnreadableFileError
 from etl_platform.engine.reading.encodings import Encoding, decode_sample, detect_encoding, lines_bytes
 from etl_platform.engine.reading.headers import HEADER_ROWS, FoundHeader, NumberedRow, find_header
-from etl_platform.engine.reading.surroundings import Dropped, is_ruler
+from etl_platform.engine.reading.preamble_and_footer import Dropped, is_ruler
 
 SAMPLE_BYTES = 256 << 10
 DELIMITERS = (",", ";", "\t", "|")

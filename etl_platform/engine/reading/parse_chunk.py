@@ -19,7 +19,7 @@ from etl_platform.engine.columns import BAD_QUOTE, DAMAGE, LINE, OVERFLOW, TOO_F
 from etl_platform.engine.errors import UnreadableFileError
 from etl_platform.engine.reading.encodings import foreign_signs, western_text
 from etl_platform.engine.reading.quote_scan import QuoteScan, scan
-from etl_platform.engine.reading.surroundings import Dropped, repeated_header
+from etl_platform.engine.reading.preamble_and_footer import Dropped, repeated_header
 
 MAX_ROW_BYTES = 32 << 20
 """A row longer than this is taken for an unclosed quote."""

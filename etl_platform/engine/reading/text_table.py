@@ -28,7 +28,7 @@ from etl_platform.engine.reading.parse_chunk import (
 )
 from etl_platform.engine.reading.prefetch import prefetch
 from etl_platform.engine.reading.quote_scan import QuoteScan, cut_rows, scan
-from etl_platform.engine.reading.surroundings import Dropped, is_footer
+from etl_platform.engine.reading.preamble_and_footer import Dropped, is_footer
 from etl_platform.engine.reading.workbook import MAX_COLUMNS
 
 CHUNK_BYTES = 12 << 20

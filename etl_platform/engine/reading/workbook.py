@@ -22,7 +22,7 @@ from etl_platform.engine.reading.headers import HEADER_ROWS, FoundHeader, find_h
 from etl_platform.engine.reading.number_formats import as_typed
 from etl_platform.engine.reading.parse_chunk import Grid, ReadNotes, rows_frame, without_repeats
 from etl_platform.engine.reading.signatures import what_ole_file
-from etl_platform.engine.reading.surroundings import Dropped, is_footer
+from etl_platform.engine.reading.preamble_and_footer import Dropped, is_footer
 from etl_platform.engine.reading.xls_facts import scan_xls
 from etl_platform.engine.reading.xlsx_facts import (
     SheetFacts,
