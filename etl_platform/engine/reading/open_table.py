@@ -21,7 +21,7 @@ from etl_platform.engine.reading.archives import (
 from etl_platform.engine.reading.signatures import what_office_file
 from etl_platform.engine.reading.text_table import Table, TextTable
 from etl_platform.engine.reading.workbook import WorkbookTable
-from etl_platform.engine.reading.xlsx_facts import WORKBOOK_MEMBER, workbook_too_large
+from etl_platform.engine.reading.xlsx_details import WORKBOOK_MEMBER, workbook_too_large
 from etl_platform.engine.reading.zip_members import choose_members
 from etl_platform.engine.reading.zip_tables import MemberTables, blaming
 

@@ -23,8 +23,8 @@ from etl_platform.engine.reading.number_formats import as_typed
 from etl_platform.engine.reading.parse_chunk import Grid, ReadNotes, rows_frame, without_repeats
 from etl_platform.engine.reading.signatures import what_ole_file
 from etl_platform.engine.reading.preamble_and_footer import Dropped, is_footer
-from etl_platform.engine.reading.xls_facts import scan_xls
-from etl_platform.engine.reading.xlsx_facts import (
+from etl_platform.engine.reading.xls_details import scan_xls
+from etl_platform.engine.reading.xlsx_details import (
     SheetFacts,
     WorkbookFacts,
     as_shown,
