@@ -58,14 +58,13 @@ def _check(arguments: argparse.Namespace) -> int:
             progress.clear()
         if arguments.out:
             write_report(result, out)
-    report = result.to_json()
     if arguments.json:
-        print(json.dumps(report, indent=2, ensure_ascii=False))
+        print(json.dumps(result.to_json(), indent=2, ensure_ascii=False))
     else:
-        print(verdict(arguments.file.name, contract.dataset if contract else None, report))
-        if arguments.profile_only and report["profile"]:
-            print(f"\n{profile_table(report['profile'])}")
-    return BAD if report["outcome"] == "rejected" else GOOD
+        print(verdict(arguments.file.name, contract.dataset if contract else None, result))
+        if arguments.profile_only and result.profile:
+            print(f"\n{profile_table(result.profile)}")
+    return BAD if result.errors else GOOD
 
 
 def _contract_for(arguments: argparse.Namespace, settings: Settings) -> Contract:
