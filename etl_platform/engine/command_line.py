@@ -115,7 +115,7 @@ def check_one_file(arguments: argparse.Namespace, contracts_folder: Callable[[],
         print(json.dumps(result.to_json(), indent=2, ensure_ascii=False))
     else:
         _print_verdict(arguments.file.name, contract, result)
-    return BAD if result.outcome == "rejected" else GOOD
+    return BAD if result.errors else GOOD
 
 
 def _choose_contract(arguments: argparse.Namespace, contracts_folder: Callable[[], Path]) -> Contract:
@@ -165,10 +165,9 @@ def _check(arguments: argparse.Namespace, contract: Contract | None) -> "CheckRe
 def _print_verdict(file_name: str, contract: Contract | None, result: "CheckResult") -> None:
     from etl_platform.engine.text_report import profile_table, verdict
 
-    report = result.to_json()
-    print(verdict(file_name, contract.dataset if contract else None, report))
-    if contract is None and report["profile"]:
-        print(f"\n{profile_table(report['profile'])}")
+    print(verdict(file_name, contract.dataset if contract else None, result))
+    if contract is None and result.profile:
+        print(f"\n{profile_table(result.profile)}")
 
 
 def check_contracts(path: Path) -> int:

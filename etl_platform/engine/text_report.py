@@ -1,76 +1,78 @@
-"""The answer of a check as text for people: what became of the file, and which lines to fix. No decisions."""
+"""The result of a check as text for people: what became of the file, and which lines to fix. No decisions."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
+from etl_platform.engine.file_dialect import FileDialect
 from etl_platform.engine.output.plain_text import escape_control_characters, printable, table
-from etl_platform.engine.result import CheckOutcome
+from etl_platform.engine.result import CheckResult, ColumnProfile, DatasetVerdict, Example, FileColumns
 
 
-def verdict(file_name: str, dataset: str | None, report: Mapping[str, Any]) -> str:
-    """The answer of a check: what became of the file, and per broken rule which lines to fix."""
+def verdict(file_name: str, dataset: str | None, result: CheckResult) -> str:
+    """The result of a check for people: what became of the file, and per broken rule which lines to fix."""
     what = f"{file_name} as {dataset}" if dataset else file_name
-    accepted = report["outcome"] == CheckOutcome.ACCEPTED
-    lines = [f"{report['outcome'].upper()}  {what}"]
-    if report["rows"]:
-        lines.append(
-            f"{report['rows']:,} rows: {report['accepted_rows']:,} good, {report['quarantined_rows']:,} quarantined"
-        )
-    lines += [f"  {error['code']}: {error['message']}" for error in report["errors"]]
-    dialect = report["dialect"]
-    if dialect:
-        delimiter = repr(dialect["delimiter"]) if dialect["delimiter"] else dialect.get("sheet", "")
-        lines.append(f"read as {dialect['encoding']}, {delimiter}, header on line {dialect['header_line']}")
-        lines += [f"  left out line {_line(item)}: {item['text']}" for item in dialect["dropped"]]
-        lines += _parts(dialect)
-    columns = report["columns"]
-    if columns.get("synonyms"):
-        lines.append("renamed: " + ", ".join(f"{old} → {new}" for old, new in columns["synonyms"].items()))
-    if accepted and columns.get("missing"):
-        lines.append("not in the file: " + ", ".join(columns["missing"]))
-    if columns.get("extra"):
-        lines.append("not in the contract: " + ", ".join(columns["extra"]))
+    lines = [f"{result.outcome.upper()}  {what}"]
+    if result.rows:
+        lines.append(f"{result.rows:,} rows: {result.accepted_rows:,} good, {result.quarantined_rows:,} quarantined")
+    lines += [f"  {error}" for error in result.errors]
+    lines += _dialect_lines(result.dialect) if result.dialect else []
+    lines += _column_lines(result.columns, accepted=not result.errors) if result.columns else []
     lines = [escape_control_characters(line) for line in lines]
-    if report["reasons"]:
+    if result.reasons:
         rows = [
-            (reason, rows, ", ".join(_example(e) for e in report["examples"].get(reason, [])))
-            for reason, rows in sorted(report["reasons"].items(), key=lambda pair: -pair[1])
+            (reason, rows, ", ".join(map(_example, result.examples.get(reason, ()))))
+            for reason, rows in sorted(result.reasons.items(), key=lambda pair: -pair[1])
         ]
         lines += ["", _rules_table(rows)]
-    if report["dataset_rules"]:
-        lines += ["", _dataset_rules_table(report["dataset_rules"])]
+    if result.dataset_rules:
+        lines += ["", _dataset_rules_table(result.dataset_rules)]
     return "\n".join(lines)
 
 
-def _dataset_rules_table(verdicts: Sequence[Mapping[str, Any]]) -> str:
+def _dialect_lines(dialect: FileDialect) -> list[str]:
+    """How the file was read, and which lines, members of an archive and sheets of a workbook were left out."""
+    delimiter = repr(dialect.delimiter) if dialect.delimiter else dialect.sheet or ""
+    lines = [f"read as {dialect.encoding}, {delimiter}, header on line {dialect.header_line}"]
+    lines += [f"  left out line {_place(line.line, line.member)}: {line.text}" for line in dialect.dropped]
+    members = [member.name for member in dialect.members or ()]
+    not_read = [*(dialect.ignored_members or ()), *(dialect.ignored_sheets or ())]
+    if members:
+        lines.append(f"read as one table: {', '.join(members)}")
+    if not_read:
+        lines.append(f"not read: {', '.join(not_read)}")
+    return lines
+
+
+def _column_lines(columns: FileColumns, *, accepted: bool) -> list[str]:
+    lines = []
+    if columns.synonyms:
+        lines.append("renamed: " + ", ".join(f"{old} → {new}" for old, new in columns.synonyms.items()))
+    if accepted and columns.missing:
+        lines.append("not in the file: " + ", ".join(columns.missing))
+    if columns.extra:
+        lines.append("not in the contract: " + ", ".join(columns.extra))
+    return lines
+
+
+def _dataset_rules_table(verdicts: Sequence[DatasetVerdict]) -> str:
     rows = [
         (
-            verdict["name"],
-            round(verdict["found"], 2) if isinstance(verdict["found"], float) else verdict["found"],
-            verdict["allowed"],
-            "passed" if verdict["passed"] else verdict["severity"],
+            verdict.name,
+            round(verdict.found, 2) if isinstance(verdict.found, float) else verdict.found,
+            verdict.allowed,
+            "passed" if verdict.passed else str(verdict.severity),
         )
         for verdict in verdicts
     ]
     return table(("dataset rule", "found", "allowed", "verdict"), rows)
 
 
-def _example(example: Mapping[str, Any]) -> str:
-    value = "(empty)" if example["value"] is None else printable(example["value"])
-    return f"line {_line(example)}: {value}"
+def _example(example: Example) -> str:
+    value = "(empty)" if example.value is None else printable(example.value)
+    return f"line {_place(example.line, example.member)}: {value}"
 
 
-def _line(place: Mapping[str, Any]) -> str:
-    return f"{place['line']} of {place['member']}" if "member" in place else str(place["line"])
-
-
-def _parts(dialect: Mapping[str, Any]) -> list[str]:
-    """Which files of an archive and which sheets of a workbook were read, and which were not."""
-    said = [
-        ("read as one table", [part["name"] for part in dialect.get("members", [])]),
-        ("not read", [*dialect.get("ignored_members", []), *dialect.get("ignored_sheets", [])]),
-    ]
-    return [f"{what}: {', '.join(names)}" for what, names in said if names]
+def _place(line: int, member: str | None) -> str:
+    return f"{line} of {member}" if member is not None else str(line)
 
 
 def _rules_table(rows: Sequence[tuple[str, int, str]]) -> str:
@@ -80,15 +82,15 @@ def _rules_table(rows: Sequence[tuple[str, int, str]]) -> str:
     return "\n".join(lines)
 
 
-def profile_table(profile: Mapping[str, Mapping[str, Any]]) -> str:
+def profile_table(profile: Mapping[str, ColumnProfile]) -> str:
     rows = [
         (
             name,
-            column["nulls"],
-            column["distinct"],
-            column.get("min"),
-            column.get("max"),
-            ", ".join(f"{top['value']} ({top['rows']:,})" for top in column.get("top", [])[:3]),
+            column.nulls,
+            column.distinct,
+            column.min,
+            column.max,
+            ", ".join(f"{top.value} ({top.rows:,})" for top in (column.top or ())[:3]),
         )
         for name, column in profile.items()
     ]

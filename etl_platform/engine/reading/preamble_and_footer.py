@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from etl_platform.engine.file_dialect import DroppedLine
 from etl_platform.engine.privacy.masking import shape
 
 _FOOTER = re.compile(
@@ -27,9 +28,9 @@ class Dropped:
     why: str
     text: str
 
-    def describe(self, *, mask: bool) -> dict[str, object]:
+    def describe(self, *, mask: bool) -> DroppedLine:
         text = self.text[:_SHOWN]
-        return {"line": self.line, "why": self.why, "text": shape(text) if mask else text}
+        return DroppedLine(self.line, self.why, shape(text) if mask else text)
 
 
 def is_ruler(cells: Sequence[str]) -> bool:

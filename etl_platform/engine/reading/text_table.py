@@ -6,13 +6,14 @@ Memory is bounded by the batch.
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager, nullcontext
 from datetime import date
-from typing import Any, Protocol
+from typing import Protocol
 
 import polars as pl
 
 from etl_platform.engine.columns import DAMAGE, LINE, RESERVED
 from etl_platform.engine.contract.model import Contract
 from etl_platform.engine.errors import UnreadableFileError
+from etl_platform.engine.file_dialect import FileDialect
 from etl_platform.engine.reading.archives import ByteStream, unpacking
 from etl_platform.engine.reading.dialect import SAMPLE_BYTES, Dialect, detect_dialect
 from etl_platform.engine.reading.encodings import utf8_blocks, without_marks
@@ -72,7 +73,7 @@ class Table(Protocol):
         """The cells of a few columns, far cheaper; rows of damaged parts may differ from those of ``batches``."""
         ...
 
-    def describe(self) -> dict[str, Any]: ...
+    def describe(self) -> FileDialect: ...
 
 
 class TextTable:
@@ -225,7 +226,7 @@ class TextTable:
                 notes.first_foreign_line,
             )
 
-    def describe(self) -> dict[str, Any]:
+    def describe(self) -> FileDialect:
         notes, dialect = self.notes, self.dialect
         encoding, confidence = dialect.encoding.name, dict(dialect.confidence)
         if notes.cp1252_lines:
@@ -233,22 +234,22 @@ class TextTable:
             confidence["encoding"] = round(0.95 * notes.western / (notes.western + notes.foreign), 3)
         seen = [name for name, found in (("CRLF", notes.crlf), ("LF", notes.lf), ("CR", notes.cr)) if found]
         dropped = sorted((*dialect.dropped, *notes.dropped), key=lambda item: item.line)
-        return {
-            "format": "csv",
-            "compression": self._packed,
-            "encoding": encoding,
-            "delimiter": dialect.delimiter,
-            "line_end": "mixed" if len(seen) > 1 else (*seen, "CR" if dialect.line_end == b"\r" else "LF")[0],
-            "header_line": dialect.header_line,
-            "header_lines": dialect.header_rows,
-            "preamble_lines": dialect.header_line - 1,
-            "confidence": confidence,
-            "pinned": self._pinned,
-            "blank_lines": notes.blank_lines,
-            "ragged_rows": notes.ragged_rows,
-            "repeated_headers": notes.repeated_headers,
-            "dropped": [item.describe(mask=self._mask) for item in dropped],
-        }
+        return FileDialect(
+            format="csv",
+            compression=self._packed,
+            encoding=encoding,
+            delimiter=dialect.delimiter,
+            line_end="mixed" if len(seen) > 1 else (*seen, "CR" if dialect.line_end == b"\r" else "LF")[0],
+            header_line=dialect.header_line,
+            header_lines=dialect.header_rows,
+            preamble_lines=dialect.header_line - 1,
+            confidence=confidence,
+            pinned=tuple(self._pinned),
+            blank_lines=notes.blank_lines,
+            ragged_rows=notes.ragged_rows,
+            repeated_headers=notes.repeated_headers,
+            dropped=tuple(item.describe(mask=self._mask) for item in dropped),
+        )
 
 
 @contextmanager

@@ -17,6 +17,7 @@ from etl_platform.engine.columns import RESERVED
 from etl_platform.engine.contract.model import Contract, fold
 from etl_platform.engine.contract.reading_overrides import ReadingOverrides, contradicts_override
 from etl_platform.engine.errors import UnreadableFileError
+from etl_platform.engine.file_dialect import FileDialect
 from etl_platform.engine.reading.archives import unpacking
 from etl_platform.engine.reading.headers import HEADER_ROWS, FoundHeader, find_header, unique_names
 from etl_platform.engine.reading.number_formats import as_typed
@@ -169,33 +170,33 @@ class WorkbookTable:
     def some_columns(self, positions: Sequence[int]) -> Iterator[pl.DataFrame]:
         return self.batches()
 
-    def describe(self) -> dict[str, Any]:
+    def describe(self) -> FileDialect:
         above = enumerate(self._above, start=1)
         preamble = [Dropped(n, "preamble", "\t".join(filter(None, cells))) for n, cells in above if any(cells)]
         dropped = sorted((*preamble, *self.notes.dropped), key=lambda item: item.line)
-        return {
-            "format": "excel",
-            "compression": self._packed,
-            "encoding": "utf-8",
-            "delimiter": None,
-            "line_end": None,
-            "sheet": self._sheet.name,
-            "ignored_sheets": self._others,
-            "header_line": self._found.first,
-            "header_lines": self._found.rows,
-            "preamble_lines": self._found.first - 1,
-            "confidence": {
+        return FileDialect(
+            format="excel",
+            compression=self._packed,
+            encoding="utf-8",
+            delimiter=None,
+            line_end=None,
+            sheet=self._sheet.name,
+            ignored_sheets=tuple(self._others),
+            header_line=self._found.first,
+            header_lines=self._found.rows,
+            preamble_lines=self._found.first - 1,
+            confidence={
                 "encoding": 1.0,
                 "delimiter": 1.0,
                 "header": round(self._found.certainty, 3),
                 "sheet": self._sheet_confidence,
             },
-            "pinned": [name for name in self._pins.names() if name in {"sheet", "header_line"}],
-            "blank_lines": self.notes.blank_lines,
-            "ragged_rows": 0,
-            "repeated_headers": self.notes.repeated_headers,
-            "dropped": [item.describe(mask=self._mask) for item in dropped],
-        }
+            pinned=tuple(name for name in self._pins.names() if name in {"sheet", "header_line"}),
+            blank_lines=self.notes.blank_lines,
+            ragged_rows=0,
+            repeated_headers=self.notes.repeated_headers,
+            dropped=tuple(item.describe(mask=self._mask) for item in dropped),
+        )
 
 
 def _facts(source: Path | io.BytesIO) -> WorkbookFacts:

@@ -2,17 +2,16 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from dataclasses import replace
 
 import polars as pl
 
 from etl_platform.engine.columns import MEMBER
 from etl_platform.engine.contract.model import fold
 from etl_platform.engine.errors import UnreadableFileError
+from etl_platform.engine.file_dialect import FileDialect, MemberDialect
 from etl_platform.engine.reading.text_table import Table
 from etl_platform.engine.reading.zip_members import zip_members
-
-_COUNTS = ("blank_lines", "ragged_rows", "repeated_headers")
 
 
 @contextmanager
@@ -54,14 +53,17 @@ class MemberTables:
             with blaming(name):
                 yield from table.some_columns(positions)
 
-    def describe(self) -> dict[str, Any]:
+    def describe(self) -> FileDialect:
         """That of the first member, with each member's own where there are several."""
         parts = {name: table.describe() for name, table in self._tables.items()}
-        described: dict[str, Any] = {**next(iter(parts.values())), "ignored_members": list(self._ignored)}
+        first = replace(next(iter(parts.values())), ignored_members=tuple(self._ignored))
         if not self.members:
-            return described | {"member": next(iter(parts))}
-        return described | {
-            "members": [{"name": name, "rows": self._rows[name], **part} for name, part in parts.items()],
-            **{count: sum(part[count] for part in parts.values()) for count in _COUNTS},
-            "dropped": [{"member": name, **item} for name, part in parts.items() for item in part["dropped"]],
-        }
+            return replace(first, member=next(iter(parts)))
+        return replace(
+            first,
+            members=tuple(MemberDialect(name, self._rows[name], part) for name, part in parts.items()),
+            blank_lines=sum(part.blank_lines for part in parts.values()),
+            ragged_rows=sum(part.ragged_rows for part in parts.values()),
+            repeated_headers=sum(part.repeated_headers for part in parts.values()),
+            dropped=tuple(replace(line, member=name) for name, part in parts.items() for line in part.dropped),
+        )

@@ -90,8 +90,8 @@ def test_a_table_in_any_dialect_reads_back_cell_for_cell(
     assert frame[LINE].to_list() == lines
     assert frame[DAMAGE].null_count() == frame.height
     described = table.describe()
-    assert described["delimiter"] == delimiter
-    assert described["dropped"] == []
+    assert described.delimiter == delimiter
+    assert described.dropped == ()
 
 
 @QUIET
@@ -112,7 +112,7 @@ def test_a_file_with_cr_line_ends_reads_back_cell_for_cell(
         return
     table, frame = read_back(path, CONTRACT)
     assert (cells_of(frame), frame[LINE].to_list()) == (rows, lines)
-    assert table.describe()["line_end"] == "CR"
+    assert table.describe().line_end == "CR"
 
 
 def test_a_quoted_line_feed_in_a_file_with_cr_line_ends_stays_in_its_cell(tmp_path: Path) -> None:

@@ -121,7 +121,7 @@ def test_an_old_workbook_reads_as_its_cells_show(path: Path) -> None:
         ("0012", "123", "2023-03-15"),
         ("y", "", "true"),
     ]
-    assert (table.describe()["sheet"], table.describe()["format"]) == ("Día", "excel")
+    assert (table.describe().sheet, table.describe().format) == ("Día", "excel")
 
 
 def test_days_of_an_old_workbook_count_from_where_it_says(path: Path) -> None:
