@@ -20,7 +20,7 @@ from etl_platform.engine.output.quarantine_files import export_csv
 from etl_platform.engine.profile import Profiler
 from etl_platform.engine.reading.headers import HeaderMatch, match_header
 from etl_platform.engine.reading.open_table import open_table
-from etl_platform.engine.reading.text_table import Table
+from etl_platform.engine.reading.table import Table
 from etl_platform.engine.result import CheckResult, FileColumns, FileError
 from etl_platform.engine.rules.compile_contract import compile_contract
 from etl_platform.engine.rules.hook import load_transform
@@ -73,7 +73,7 @@ def check_file(
             compiled = compile_contract(contract, match.positions, serial_origin=table.serial_origin)
             derived_from = {c.name: tuple(compiled.sources(c.name)) for c in contract.columns if not c.in_file}
             result = replace(result, columns=replace(columns, derived_from=derived_from))
-            twins = [(match.positions[name], place) for name, places in match.twins.items() for place in places]
+            twins = [(match.positions[name], place) for name, places in match.duplicates.items() for place in places]
             made_from = {"delivery_id": delivery_id} if delivery_id else {}
             result = split(table, compiled, twins, out_dir, progress, made_from=made_from).add_to(result, as_of)
             result = replace(result, errors=tuple(_errors_of_rows(result, contract)))
@@ -140,7 +140,7 @@ def _columns(table: Table, match: HeaderMatch) -> FileColumns:
         synonyms=match.synonyms,
         missing=tuple(match.missing),
         extra=tuple(match.extra),
-        duplicates={name: tuple(table.names[place] for place in places) for name, places in match.twins.items()},
+        duplicates={name: tuple(table.names[place] for place in places) for name, places in match.duplicates.items()},
     )
 
 

@@ -9,7 +9,7 @@ from etl_platform.engine.columns import DAMAGE, LINE, MEMBER, OVERFLOW
 from etl_platform.engine.corrections import Corrections
 from etl_platform.engine.errors import UnreadableFileError
 from etl_platform.engine.file_dialect import FileDialect
-from etl_platform.engine.reading.text_table import Table
+from etl_platform.engine.reading.table import Table
 
 _SET = "_set:"
 

@@ -16,7 +16,7 @@ from etl_platform.engine.output.parquet import ParquetSink
 from etl_platform.engine.privacy.masking import HIDDEN, shape, shown
 from etl_platform.engine.profile import Profiler
 from etl_platform.engine.reading.prefetch import prefetch
-from etl_platform.engine.reading.text_table import Table
+from etl_platform.engine.reading.table import Table
 from etl_platform.engine.result import CheckResult, Example
 from etl_platform.engine.rules.compile_contract import CompiledContract
 from etl_platform.engine.rules.dataset_verdicts import ColumnFacts, evaluate_rules

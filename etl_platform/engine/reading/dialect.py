@@ -14,9 +14,10 @@ from itertools import islice
 from etl_platform.engine.contract.model import Contract
 from etl_platform.engine.contract.reading_overrides import ReadingOverrides, contradicts_override
 from etl_platform.engine.errors import UnreadableFileError
+from etl_platform.engine.file_dialect import DroppedLine
 from etl_platform.engine.reading.encodings import Encoding, decode_sample, detect_encoding, lines_bytes
 from etl_platform.engine.reading.headers import HEADER_ROWS, FoundHeader, NumberedRow, find_header
-from etl_platform.engine.reading.preamble_and_footer import Dropped, is_ruler
+from etl_platform.engine.reading.preamble_and_footer import is_ruler
 
 SAMPLE_BYTES = 256 << 10
 DELIMITERS = (",", ";", "\t", "|")
@@ -54,7 +55,7 @@ class Dialect:
     declared: int
     named: int
     confidence: dict[str, float]
-    dropped: tuple[Dropped, ...]
+    dropped: tuple[DroppedLine, ...]
 
 
 def detect_dialect(sample: bytes, *, whole: bool, contract: Contract | None) -> Dialect:
@@ -83,7 +84,7 @@ def detect_dialect(sample: bytes, *, whole: bool, contract: Contract | None) -> 
     rival = max((other.score for other in layouts[1:] if other.width > 1), default=0.0)
     data_offset, in_sample = lines_bytes(sample, text, encoding, layout.data_line - 1)
     if not in_sample and not whole:
-        message = f"the header does not end within the first {SAMPLE_BYTES:,} bytes; send only the columns of the contract"
+        message = f"the header does not end within the first {SAMPLE_BYTES:,} bytes; send fewer columns"
         raise UnreadableFileError("no_header_match", message, header.first)
     return Dialect(
         encoding=encoding,
@@ -129,12 +130,12 @@ def _line_end(text: str) -> tuple[bytes, float]:
     return line_end, round(max(kinds.values()) / kinds.total(), 3) if kinds else 1.0
 
 
-def _dropped(text: str, header: FoundHeader, layout: "_Layout") -> tuple[Dropped, ...]:
+def _dropped(text: str, header: FoundHeader, layout: "_Layout") -> tuple[DroppedLine, ...]:
     """Lines above the header that are not blank, at most HEADER_ROWS, and a ruler below it."""
     lines = [line.strip() for line in islice(io.StringIO(text, newline=""), layout.data_line - 1)]
     numbered = [(number, line) for number, line in enumerate(lines, start=1) if line]
-    above = [Dropped(number, "preamble", line) for number, line in numbered if number < header.first]
-    below = [Dropped(number, "ruler", line) for number, line in numbered if number >= header.after]
+    above = [DroppedLine(number, "preamble", line) for number, line in numbered if number < header.first]
+    below = [DroppedLine(number, "ruler", line) for number, line in numbered if number >= header.after]
     return (*above[:HEADER_ROWS], *below)
 
 

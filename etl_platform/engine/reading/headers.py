@@ -87,9 +87,7 @@ def widest_row(rows: list[NumberedRow], width: int) -> FoundHeader | None:
     return FoundHeader(first, after, 1, cells, 0, 0.5) if rows else None
 
 
-def find_header(
-    rows: list[NumberedRow], contract: Contract | None, width: int, line: int | None
-) -> FoundHeader | None:
+def find_header(rows: list[NumberedRow], contract: Contract | None, width: int, line: int | None) -> FoundHeader | None:
     """The header of a file, or None.
 
     Args:

@@ -1,4 +1,4 @@
-"""The slow, exact parser: rows one by one with Python's csv module, each with what is wrong with its shape. No files."""
+"""The slow, exact parser: rows one by one with Python's csv module, each with the damage of its shape. No files."""
 
 import csv
 import io
@@ -46,9 +46,7 @@ class ParsedRow(NamedTuple):
     overflow: str | None = None
 
 
-def parse_rows(
-    chunk: bytes, first_line: int, row_format: RowFormat, notes: ReadNotes
-) -> tuple[pl.DataFrame, int, int]:
+def parse_rows(chunk: bytes, first_line: int, row_format: RowFormat, notes: ReadNotes) -> tuple[pl.DataFrame, int, int]:
     """Read up to MAX_SLOW_ROWS rows.
 
     Returns:

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass, field
 
+from etl_platform.engine.file_dialect import DroppedLine
 from etl_platform.engine.reading.encodings import count_non_ascii
-from etl_platform.engine.reading.preamble_and_footer import Dropped
 
 
 @dataclass
@@ -28,7 +28,7 @@ class ReadNotes:
     crlf: bool = False
     lf: bool = False
     cr: bool = False
-    dropped: list[Dropped] = field(default_factory=list)
+    dropped: list[DroppedLine] = field(default_factory=list)
 
     def add_line_ends(self, *, crlf: bool, lf: bool, cr: bool = False) -> None:
         self.crlf, self.lf, self.cr = self.crlf or crlf, self.lf or lf, self.cr or cr

@@ -1,7 +1,7 @@
 """The same cell details as ``xlsx_details``, from the binary records of an .xls.
 
-An OLE file holds a stream ``Workbook`` of records: [MS-CFB] 2.2 and 2.6, [MS-XLS] 2.4. In files of Excel 95 the stream is
-called ``Book``, and texts have one byte for each character.
+An OLE file holds a stream ``Workbook`` of records: [MS-CFB] 2.2 and 2.6, [MS-XLS] 2.4. Excel 95 calls the stream ``Book``
+and writes one byte for each character.
 """
 
 import struct
@@ -138,7 +138,7 @@ def _workbook_stream(content: bytes) -> bytes:
     """The stream, found by its name in the directory. Excel writes none so small that it is in the mini stream."""
     shift = struct.unpack_from("<H", content, 30)[0]
     if shift not in {9, 12}:
-        raise ValueError(f"its sectors have 2**{shift} bytes; open and save it again")
+        raise ValueError(f"its sectors have 2**{shift} bytes")
     sector_size = 1 << shift
     first_directory, listed = struct.unpack_from("<I", content, 48)[0], list(struct.unpack_from("<109I", content, 76))
     more, count = struct.unpack_from("<II", content, 68)
@@ -153,7 +153,7 @@ def _workbook_stream(content: bytes) -> bytes:
         listed += numbers
     listed = [number for number in listed if number < _END_OF_CHAIN]
     if len(listed) > sectors:
-        raise ValueError(f"it lists {len(listed):,} sectors of links and has {sectors:,} sectors; open and save it again")
+        raise ValueError(f"it lists {len(listed):,} sectors of links and has {sectors:,} sectors")
     table = [link for number in listed for link in struct.unpack(f"<{entries}I", sector(number))]
 
     def chain(number: int) -> bytes:
@@ -170,6 +170,6 @@ def _workbook_stream(content: bytes) -> bytes:
         if name in {"Workbook", "Book"}:
             first, size = struct.unpack_from("<II", entry, 116)
             if size < 4_096:
-                raise ValueError(f"its stream has {size:,} bytes, fewer than Excel writes; open and save it again")
+                raise ValueError(f"its stream has {size:,} bytes, fewer than Excel writes")
             return chain(first)[:size]
     return b""

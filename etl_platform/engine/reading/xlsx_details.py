@@ -115,9 +115,7 @@ def _formats(styles: str) -> list[str]:
     return [codes.get(number, number) for number in numbers]
 
 
-def _scan_sheet(
-    archive: zipfile.ZipFile, name: str, formats: Sequence[str], room: int
-) -> tuple[SheetDetails, int]:
+def _scan_sheet(archive: zipfile.ZipFile, name: str, formats: Sequence[str], room: int) -> tuple[SheetDetails, int]:
     """The details of one sheet, and how many cells its grid has; ``room`` is how many it may have."""
     details = SheetDetails()
     templates = {style: template for style, code in enumerate(formats) if (template := zero_template(code))}
@@ -174,9 +172,7 @@ def _whole_rows(archive: zipfile.ZipFile, name: str) -> Iterator[bytes]:
     yield tail
 
 
-def _collect(
-    block: bytes, templates: Mapping[int, str], date_styles: Container[int], details: SheetDetails
-) -> None:
+def _collect(block: bytes, templates: Mapping[int, str], date_styles: Container[int], details: SheetDetails) -> None:
     """Add the details of a block's cells."""
     for head, body in _CELL.findall(block):
         attributes = {name: double or single for name, double, single in _ATTRIBUTE.findall(head.decode())}
