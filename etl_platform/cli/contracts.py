@@ -58,7 +58,7 @@ def _fetch(arguments: argparse.Namespace) -> int:
 
 def _check(arguments: argparse.Namespace) -> int:
     from etl_platform.engine.check import check_contract
-    from etl_platform.engine.rules.rule_names import contract_rules
+    from etl_platform.engine.rules.contract_rules import contract_rules
 
     path = arguments.path or load_settings().contracts_dir
     paths = contract_paths(path) if path.is_dir() else [path]

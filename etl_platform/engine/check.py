@@ -27,6 +27,7 @@ from etl_platform.engine.rules.hook_result import given_columns
 from etl_platform.engine.split import QUARANTINE, SILVER, Progress, split
 
 QUARANTINE_CSV, REPORT = "quarantine.csv", "report.json"
+_ANY_DAY = date(2000, 1, 1)
 RESULTS = (SILVER, QUARANTINE, QUARANTINE_CSV, REPORT)
 
 
@@ -44,12 +45,12 @@ def check_file(
 
     Writes ``silver.parquet`` (typed contract columns; only if accepted) and, where rows broke a rule,
     ``quarantine.parquet`` (the file's own columns as text, ``_line``, ``reasons``) into ``out_dir``.
-    ``as_of`` is the day of delivery (UTC); a contract that asks for freshness needs it. ``delivery_id`` stands in the
-    footer of ``silver.parquet``, so that no two deliveries make the same bytes.
-    ``corrections`` take the place of cells before anything is checked, so that they are held against the same rules.
+    ``as_of`` is the day of delivery (UTC); a contract with freshness, ``notFuture`` or ``delivery_day`` needs it.
+    ``delivery_id`` is written into the footer of ``silver.parquet``, so that no two deliveries make the same bytes.
+    ``corrections`` take the place of cells before anything is checked, so that the same rules apply to them.
 
     Raises:
-        ValueError: freshness is asked for and no day is given.
+        ValueError: the day of delivery is needed and not given.
         ContractError: the contract's rules do not compile, or its transform hook fails.
         OSError: the file cannot be opened, or the disk is full.
     """
@@ -57,7 +58,7 @@ def check_file(
     if as_of is None and any(rule.measure is Measure.FRESHNESS for rule in contract.dataset_rules):
         raise ValueError(f"{contract.path} asks for freshness, which needs the day of delivery")
     # Before the file is opened: a broken rule is the contract's fault, whatever the file is like.
-    load_transform(contract, compile_contract(contract, {}).schema)
+    load_transform(contract, compile_contract(contract, {}, delivery_day=as_of).schema)
     for name in RESULTS:
         (out_dir / name).unlink(missing_ok=True)
     table: Table | None = None
@@ -69,11 +70,11 @@ def check_file(
         result.columns = _columns(table, match)
         if _refuse_header(result, contract, match):
             return result
-        compiled = compile_contract(contract, match.positions, serial_origin=table.serial_origin)
+        compiled = compile_contract(contract, match.positions, delivery_day=as_of, serial_origin=table.serial_origin)
         result.columns["made_of"] = {c.name: compiled.sources(c.name) for c in contract.columns if not c.in_file}
-        twins = [(match.positions[name], place) for name, places in match.twins.items() for place in places]
+        duplicates = [(match.positions[name], place) for name, places in match.duplicates.items() for place in places]
         made_from = {"delivery_id": delivery_id} if delivery_id else {}
-        split(table, compiled, twins, out_dir, progress, made_from=made_from).fill(result, as_of)
+        split(table, compiled, duplicates, out_dir, progress, made_from=made_from).fill(result, as_of)
     except UnreadableFileError as error:
         result.reject(error.code, error.message, error.line)
     except pl.exceptions.PanicException:
@@ -92,7 +93,7 @@ def check_file(
 
 def check_contract(contract: Contract) -> None:
     """Compile a contract's rules and run its transform hook on no rows; ContractError where either fails."""
-    schema = compile_contract(contract, {}).schema
+    schema = compile_contract(contract, {}, delivery_day=_ANY_DAY).schema
     transform = load_transform(contract, schema)
     if transform is not None:
         transform(pl.DataFrame(schema={name: schema[name] for name in given_columns(contract)}))
@@ -134,7 +135,7 @@ def _columns(table: Table, match: HeaderMatch) -> dict[str, Any]:
         "synonyms": match.synonyms,
         "missing": list(match.missing),
         "extra": list(match.extra),
-        "twins": {name: [table.names[place] for place in places] for name, places in match.twins.items()},
+        "duplicates": {name: [table.names[place] for place in places] for name, places in match.duplicates.items()},
     }
 
 

@@ -13,7 +13,7 @@ import numpy.typing as npt
 import polars as pl
 
 from etl_platform.engine.privacy.masking import shown
-from etl_platform.engine.rules.compile_contract import KEY_SEED
+from etl_platform.engine.rules.compiled_contract import KEY_SEED
 from etl_platform.engine.rules.dataset_verdicts import ColumnFacts
 
 Hashes = npt.NDArray[np.uint64]

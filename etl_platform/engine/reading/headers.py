@@ -106,7 +106,7 @@ class HeaderMatch:
         synonyms: header text → column, where only a synonym matched.
         missing: contract columns that are not there.
         extra: headers that no column claims.
-        twins: where a column stands once more under the very same header; both must say the same.
+        duplicates: further places of a column with the very same header; the texts must agree.
         ambiguous: columns that two different headers claim.
     """
 
@@ -114,7 +114,7 @@ class HeaderMatch:
     synonyms: dict[str, str]
     missing: tuple[str, ...]
     extra: tuple[str, ...]
-    twins: dict[str, list[int]]
+    duplicates: dict[str, list[int]]
     ambiguous: tuple[str, ...]
 
 
@@ -122,7 +122,7 @@ def match_header(header: Sequence[str], contract: Contract) -> HeaderMatch:
     """Exact names first, then folded names, then synonyms."""
     positions: dict[str, int] = {}
     synonyms: dict[str, str] = {}
-    twins: dict[str, list[int]] = {}
+    duplicates: dict[str, list[int]] = {}
     ambiguous: list[str] = []
     taken: set[int] = set()
 
@@ -134,7 +134,7 @@ def match_header(header: Sequence[str], contract: Contract) -> HeaderMatch:
         if any(header[fit] != header[fits[0]] for fit in fits):
             ambiguous.append(column)
         elif len(fits) > 1:
-            twins[column] = fits[1:]
+            duplicates[column] = fits[1:]
             taken.update(fits)
 
     folded = [fold(cell) for cell in header]
@@ -153,7 +153,7 @@ def match_header(header: Sequence[str], contract: Contract) -> HeaderMatch:
         synonyms,
         tuple(column.name for column in contract.file_columns if column.name not in positions),
         tuple(cell for i, cell in enumerate(header) if i not in taken and cell.strip()),
-        twins,
+        duplicates,
         tuple(ambiguous),
     )
 
