@@ -1,6 +1,6 @@
-"""check_file: a local file against its contract, in bounded memory. The one engine behind runs and the CLI.
+"""The engine's functions for callers: check or profile one local file in bounded memory, and check a contract.
 
-No S3, no Dagster: what an agency runs before it sends is what the platform runs on arrival.
+Runs, ``etl-platform check`` and a sender's machine all call them.
 """
 
 import json
@@ -28,6 +28,7 @@ from etl_platform.engine.rules.hook_result import given_columns
 from etl_platform.engine.split import QUARANTINE, SILVER, Progress, split
 
 QUARANTINE_CSV, REPORT = "quarantine.csv", "report.json"
+_ANY_DAY = date(2000, 1, 1)
 RESULTS = (SILVER, QUARANTINE, QUARANTINE_CSV, REPORT)
 
 
@@ -43,14 +44,15 @@ def check_file(
 ) -> CheckResult:
     """Read, check and split one file.
 
-    Writes ``silver.parquet`` (typed contract columns; only if accepted) and, where rows broke a rule,
-    ``quarantine.parquet`` (the file's own columns as text, ``_line``, ``reasons``) into ``out_dir``.
-    ``as_of`` is the day of delivery (UTC); a contract that asks for freshness needs it. ``delivery_id`` stands in the
-    footer of ``silver.parquet``, so that no two deliveries make the same bytes.
-    ``corrections`` take the place of cells before anything is checked, so that they are held against the same rules.
+    Writes ``silver.parquet`` (typed columns of the contract; only if the file is accepted) into ``out_dir`` and, if rows
+    broke a rule, ``quarantine.parquet`` (the file's own columns as text, ``_line``, ``reasons``).
+
+    ``as_of`` is the day of delivery (UTC); a contract with freshness, ``notFuture`` or ``delivery_day`` needs it.
+    ``delivery_id`` is written into the footer of ``silver.parquet``, so that no two deliveries make the same bytes.
+    ``corrections`` take the place of cells before anything is checked, so that the same rules apply to them.
 
     Raises:
-        ValueError: freshness is asked for and no day is given.
+        ValueError: the day of delivery is needed and not given.
         ContractError: the contract's rules do not compile, or its transform hook fails.
         OSError: the file cannot be opened, or the disk is full.
     """
@@ -58,7 +60,7 @@ def check_file(
     if as_of is None and any(rule.measure is Measure.FRESHNESS for rule in contract.dataset_rules):
         raise ValueError(f"{contract.path} asks for freshness, which needs the day of delivery")
     # Before the file is opened: a broken rule is the contract's fault, whatever the file is like.
-    load_transform(contract, compile_contract(contract, {}).schema)
+    load_transform(contract, compile_contract(contract, {}, delivery_day=as_of).schema)
     for name in RESULTS:
         (out_dir / name).unlink(missing_ok=True)
     table: Table | None = None
@@ -70,12 +72,16 @@ def check_file(
         columns = _columns(table, match)
         result = replace(result, columns=columns, errors=tuple(_header_errors(contract, match)))
         if not result.errors:
-            compiled = compile_contract(contract, match.positions, serial_origin=table.serial_origin)
+            compiled = compile_contract(
+                contract, match.positions, delivery_day=as_of, serial_origin=table.serial_origin
+            )
             derived_from = {c.name: tuple(compiled.sources(c.name)) for c in contract.columns if not c.in_file}
             result = replace(result, columns=replace(columns, derived_from=derived_from))
-            twins = [(match.positions[name], place) for name, places in match.duplicates.items() for place in places]
+            duplicates = [
+                (match.positions[name], place) for name, places in match.duplicates.items() for place in places
+            ]
             made_from = {"delivery_id": delivery_id} if delivery_id else {}
-            result = split(table, compiled, twins, out_dir, progress, made_from=made_from).add_to(result, as_of)
+            result = split(table, compiled, duplicates, out_dir, progress, made_from=made_from).add_to(result, as_of)
             result = replace(result, errors=tuple(_errors_of_rows(result, contract)))
     except UnreadableFileError as error:
         result = _rejected(result, error)
@@ -94,7 +100,7 @@ def check_file(
 
 def check_contract(contract: Contract) -> None:
     """Compile a contract's rules and run its transform hook on no rows; ContractError where either fails."""
-    schema = compile_contract(contract, {}).schema
+    schema = compile_contract(contract, {}, delivery_day=_ANY_DAY).schema
     transform = load_transform(contract, schema)
     if transform is not None:
         transform(pl.DataFrame(schema={name: schema[name] for name in given_columns(contract)}))

@@ -173,7 +173,7 @@ def _print_verdict(file_name: str, contract: Contract | None, result: "CheckResu
 def check_contracts(path: Path) -> int:
     """Check the contracts of a folder, or one; a line for each, errors on stderr."""
     from etl_platform.engine.check import check_contract
-    from etl_platform.engine.rules.rule_names import contract_rules
+    from etl_platform.engine.rules.contract_rules import contract_rules
 
     paths = contract_paths(path) if path.is_dir() else [path]
     if not paths:

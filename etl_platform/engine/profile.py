@@ -14,7 +14,7 @@ import polars as pl
 
 from etl_platform.engine.privacy.masking import shown
 from etl_platform.engine.result import Bin, ColumnProfile, ValueCount
-from etl_platform.engine.rules.compile_contract import KEY_SEED
+from etl_platform.engine.rules.compiled_contract import KEY_SEED
 from etl_platform.engine.rules.dataset_verdicts import ColumnFacts
 
 Hashes = npt.NDArray[np.uint64]

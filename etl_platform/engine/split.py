@@ -10,7 +10,7 @@ from typing import Any
 
 import polars as pl
 
-from etl_platform.engine.columns import BAD, DAMAGE, LINE, MEMBER, OVERFLOW, REASONS
+from etl_platform.engine.columns import BAD, DAMAGE, DUPLICATES_DIFFER, LINE, MEMBER, OVERFLOW, REASONS
 from etl_platform.engine.contract.model import Contract
 from etl_platform.engine.output.parquet import ParquetSink
 from etl_platform.engine.privacy.masking import HIDDEN, shape, shown
@@ -18,12 +18,11 @@ from etl_platform.engine.profile import Profiler
 from etl_platform.engine.reading.prefetch import prefetch
 from etl_platform.engine.reading.table import Table
 from etl_platform.engine.result import CheckResult, Example
-from etl_platform.engine.rules.compile_contract import CompiledContract
+from etl_platform.engine.rules.compiled_contract import CompiledContract
 from etl_platform.engine.rules.dataset_verdicts import ColumnFacts, evaluate_rules
 from etl_platform.engine.rules.hook import load_transform
 from etl_platform.engine.rules.hook_result import given_columns
 from etl_platform.engine.rules.key_hashes import KeyHashes, checksum
-from etl_platform.engine.rules.rule_names import TWINS_DIFFER
 
 SILVER, QUARANTINE = "silver.parquet", "quarantine.parquet"
 _EXAMPLES = 5
@@ -35,7 +34,7 @@ Progress = Callable[[str, int], None]
 def split(
     table: Table,
     compiled: CompiledContract,
-    twins: Sequence[tuple[int, int]],
+    duplicates: Sequence[tuple[int, int]],
     out_dir: Path,
     progress: Progress,
     *,
@@ -50,7 +49,7 @@ def split(
         with tempfile.TemporaryDirectory(prefix="keys-", dir=out_dir) as scratch:
             keys = _scan_keys(table, compiled, Path(scratch), progress, cheaply=cheaply)
             repeated = {reason: found.repeated() for reason, found in keys.items()}
-        one_pass = SplitRows(compiled, table, twins, made_from)
+        one_pass = SplitRows(compiled, table, duplicates, made_from)
         one_pass.run(table, repeated, out_dir, progress)
         if all(found.checksum == one_pass.checksums[reason] for reason, found in keys.items()):
             break
@@ -81,11 +80,11 @@ class SplitRows:
         self,
         compiled: CompiledContract,
         table: Table,
-        twins: Sequence[tuple[int, int]],
+        duplicates: Sequence[tuple[int, int]],
         made_from: Mapping[str, str],
     ) -> None:
         contract = compiled.contract
-        self._compiled, self._names, self._twins, self._made_from = compiled, table.names, twins, made_from
+        self._compiled, self._names, self._duplicates, self._made_from = compiled, table.names, duplicates, made_from
         self._columns = [column.name for column in contract.columns]
         self._sensitive = frozenset(column.name for column in contract.columns if column.sensitive)
         types = dict(compiled.schema)
@@ -105,7 +104,7 @@ class SplitRows:
             ParquetSink(out_dir / SILVER, self._compiled.schema, self._made_from) as silver,
             ParquetSink(out_dir / QUARANTINE, _quarantine_schema(self._names, table.members)) as quarantine,
         ):
-            batches = (_compare_twins(cells, self._twins) for cells in prefetch(table.batches()))
+            batches = (_compare_duplicates(cells, self._duplicates) for cells in prefetch(table.batches()))
             checked = (self._compiled.check(cells, repeated) for cells in batches)
             for batch in prefetch(checked):
                 good, bad = self._take(batch)
@@ -167,12 +166,12 @@ class SplitRows:
         return (self._computed if self._compiled.contract.column(name).computed else self._profiler).facts(name)
 
 
-def _compare_twins(cells: pl.DataFrame, twins: Sequence[tuple[int, int]]) -> pl.DataFrame:
-    """Rows in which two columns of the same name say different things are damaged: either could be meant."""
-    if not twins:
+def _compare_duplicates(cells: pl.DataFrame, duplicates: Sequence[tuple[int, int]]) -> pl.DataFrame:
+    """Rows in which two columns of the same name have different texts are damaged: either could be the right one."""
+    if not duplicates:
         return cells
-    differ = pl.any_horizontal(pl.col(str(one)).ne_missing(pl.col(str(other))) for one, other in twins)
-    return cells.with_columns(pl.coalesce(DAMAGE, pl.when(differ).then(pl.lit(TWINS_DIFFER))).alias(DAMAGE))
+    differ = pl.any_horizontal(pl.col(str(one)).ne_missing(pl.col(str(other))) for one, other in duplicates)
+    return cells.with_columns(pl.coalesce(DAMAGE, pl.when(differ).then(pl.lit(DUPLICATES_DIFFER))).alias(DAMAGE))
 
 
 def _broken(bad: pl.DataFrame, compiled: CompiledContract) -> Counter[str]:

@@ -1,8 +1,8 @@
 """Counts quotes, delimiters and line ends of a chunk, inside and outside quotes. Bytes in, counts out.
 
 Each byte is one bit of a 64-bit word. The running parity of the quote bits marks what is inside quotes, as in simdjson
-(Langdale and Lemire, https://arxiv.org/abs/1902.08318, section 3.1.1). The scan costs a fifth of parsing and proves what
-a fast parser only assumes.
+(Langdale and Lemire, https://arxiv.org/abs/1902.08318, section 3.1.1). The scan costs a fifth of parsing, and it proves
+what a fast parser only assumes.
 """
 
 from dataclasses import dataclass

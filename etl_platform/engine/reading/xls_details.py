@@ -1,7 +1,7 @@
 """The same cell details as ``xlsx_details``, from the binary records of an .xls.
 
-An OLE file holds a stream ``Workbook`` of records: [MS-CFB] 2.2 and 2.6, [MS-XLS] 2.4. Excel 95 calls the stream ``Book``
-and writes one byte for each character.
+An OLE file holds a stream ``Workbook`` of records: [MS-CFB] 2.2 and 2.6, [MS-XLS] 2.4. Excel 95 calls the stream
+``Book`` and writes one byte for each character.
 """
 
 import struct
