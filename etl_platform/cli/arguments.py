@@ -10,7 +10,6 @@ from typing import TypeAlias
 
 from etl_platform.engine.errors import UsageError
 
-GOOD, BAD, USAGE = 0, 1, 2
 EXIT_CODES = "exit codes: 0 success; 1 failure, rejected file or finding; 2 invalid argument, setting or contract"
 
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
