@@ -30,6 +30,7 @@ def add(commands: Commands) -> None:
 
 def _check(arguments: argparse.Namespace) -> int:
     from etl_platform.cli.text_tables import profile_table, verdict
+    from etl_platform.engine.rules.contract_rules import describe_reasons
     from etl_platform.progress import ProgressLine
 
     if not arguments.file.is_file():
@@ -63,6 +64,8 @@ def _check(arguments: argparse.Namespace) -> int:
         print(json.dumps(report, indent=2, ensure_ascii=False))
     else:
         print(verdict(arguments.file.name, contract.dataset if contract else None, report))
+        if contract and report["reasons"]:
+            print("", *describe_reasons(contract, report["reasons"]), sep="\n")
         if arguments.profile_only and report["profile"]:
             print(f"\n{profile_table(report['profile'])}")
     return BAD if report["outcome"] == "rejected" else GOOD

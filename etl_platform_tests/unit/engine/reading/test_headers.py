@@ -181,7 +181,7 @@ def test_a_duplicate_column_is_read_where_both_have_the_same_text(path: Path) ->
     result = check_file(path, CONTRACT, path.parent)
     assert result.reasons == {"row.duplicate_columns_differ": 2, "row.too_few_fields": 1}
     assert [example["line"] for example in result.examples["row.duplicate_columns_differ"]] == [3, 6]
-    assert result.columns["duplicates"] == {"name": ["name_2", "name_3"]}
+    assert result.columns["twins"] == {"name": ["name_2", "name_3"]}
     assert pl.read_parquet(path.parent / SILVER)["name"].to_list() == ["a", None]
 
 
