@@ -13,7 +13,7 @@ from etl_platform.defs.expected_files import build_expected_files_job, build_on_
 from etl_platform.defs.file_arrivals_sensor import build_file_arrivals_sensor
 from etl_platform.defs.intake_assets import build_intake_assets, build_intake_job
 from etl_platform.defs.reconciliation import build_reconcile_job
-from etl_platform.defs.run_logs import json_lines, log_json_by_default
+from etl_platform.defs.run_logs import run_loggers
 from etl_platform.engine.contract.contract_folder import load_contracts
 from etl_platform.platform import Platform
 from etl_platform.rest_apis.source_folder import load_sources
@@ -26,7 +26,6 @@ def build_defs(settings: Settings | None = None, **resource_overrides: Any) -> d
     Raises:
         SettingsError, ContractError: naming what is wrong and where.
     """
-    log_json_by_default()
     settings = settings or load_settings()
     contracts = load_contracts(settings.contracts_dir)
     intake_job = build_intake_job(contracts)
@@ -62,7 +61,7 @@ def build_defs(settings: Settings | None = None, **resource_overrides: Any) -> d
         # The steps of a run share files on local disk.
         executor=dg.in_process_executor,
         resources={"platform": Platform(settings, contracts), **resource_overrides},
-        loggers={"console": json_lines},
+        loggers=run_loggers(),
     )
 
 

@@ -12,7 +12,7 @@ from etl_platform.engine.errors import UsageError
 
 GOOD, BAD, USAGE = 0, 1, 2
 
-Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
+Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"  # noqa: SLF001 - it has no public name
 
 
 def add_command(commands: Commands, name: str, about: str, example: str) -> argparse.ArgumentParser:

@@ -3,7 +3,6 @@
 import warnings
 
 import dagster as dg
-from dagster._utils.warnings import PreviewWarning  # the class that Dagster asks to filter by
 
 agencies = dg.DynamicPartitionsDefinition(name="agencies")
 
@@ -20,6 +19,6 @@ def partitioned_check(
 ) -> dg.AssetCheckSpec:
     """A check whose results lie under the asset's partitions: without them every agency would overwrite the others'."""
     with warnings.catch_warnings():
-        # Dagster marks them as preview.
-        warnings.simplefilter("ignore", PreviewWarning)
+        # Dagster marks checks with partitions as a preview feature.
+        warnings.simplefilter("ignore", dg.PreviewWarning)
         return dg.AssetCheckSpec(name, asset=asset, description=description, partitions_def=partitions)

@@ -67,7 +67,7 @@ def run_in_process(
             instance=instance,
             raise_on_error=False,
         )
-    errors = [why(event.step_failure_data) for event in result.filter_events(lambda e: e.is_step_failure)]
+    errors = [why(event) for event in result.filter_events(lambda event: event.is_step_failure)]
     for error in errors:
         log.error("run failed", extra={"run_id": result.run_id, "error": error})
     shown = [

@@ -233,7 +233,7 @@ def _read(where: str, secret: str | None, response: "Response", *_args: Any, **_
     except ValueError as error:
         raise InvalidJSONError(f"{where}: the answer is no JSON: {error}", response=response) from None
     # dlt's client and paginators each ask the answer for it, and would parse it anew, without our numbers.
-    response._content = b""
+    response._content = b""  # noqa: SLF001
     response.json = lambda **_: document  # type: ignore[method-assign]
 
 
