@@ -14,6 +14,7 @@ from etl_platform.defs.file_arrivals_sensor import build_file_arrivals_sensor
 from etl_platform.defs.intake_assets import build_intake_assets, build_intake_job
 from etl_platform.defs.reconciliation import build_reconcile_job
 from etl_platform.defs.run_logs import run_loggers
+from etl_platform.defs.scaffolded import load_scaffolded
 from etl_platform.engine.contract.contract_folder import load_contracts
 from etl_platform.platform import Platform
 from etl_platform.rest_apis.source_folder import load_sources
@@ -34,7 +35,7 @@ def build_defs(settings: Settings | None = None, **resource_overrides: Any) -> d
     email_job = build_email_job()
     employment_history_job, employment_history_schedule = build_employment_history_job()
     apis = build_api_ingestion(load_sources(settings.api_sources_dir, contracts))
-    return dg.Definitions(
+    subjects = dg.Definitions(
         assets=[
             build_intake_assets(contracts, apis.datasets),
             build_attachments(),
@@ -63,6 +64,7 @@ def build_defs(settings: Settings | None = None, **resource_overrides: Any) -> d
         resources={"platform": Platform(settings, contracts), **resource_overrides},
         loggers=run_loggers(),
     )
+    return dg.Definitions.merge(subjects, load_scaffolded())
 
 
 defs = build_defs()
