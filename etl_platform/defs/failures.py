@@ -20,7 +20,7 @@ def as_dagster_failures() -> Iterator[None]:
         raise dg.Failure(f"{type(error).__name__}: {error}", allow_retries=True) from error
 
 
-def why(event: dg.DagsterEvent) -> str:
+def failure_reason(event: dg.DagsterEvent) -> str:
     """Why the step of a step-failure event failed, in one line.
 
     The text of an unexpected error may quote a value of a row, so only its name and place are given.
@@ -34,4 +34,4 @@ def why(event: dg.DagsterEvent) -> str:
     if error is None:
         return "an unknown error"
     place = " ".join(error.stack[-1].split("\n")[0].split()) if error.stack else "an unknown place"
-    return f"a bug of the platform: {error.cls_name} at {place}"
+    return f"a bug in the platform: {error.cls_name} at {place}"

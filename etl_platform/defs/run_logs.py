@@ -8,7 +8,7 @@ import dagster as dg
 
 from etl_platform.defs.dagster_internals import LOG_RECORD_ATTRIBUTES, logged_by, use_logger_by_default
 from etl_platform.defs.delivery_events import logged_outcome
-from etl_platform.defs.failures import why
+from etl_platform.defs.failures import failure_reason
 from etl_platform.logs import JsonLines
 from etl_platform.settings import load_settings
 
@@ -49,7 +49,7 @@ class RunLines(JsonLines):
             "step": logged.step,
             "event": None if event is None or delivery else event.event_type_value,
             # Dagster's formatted text also holds the error, but with the values that an exception may quote.
-            "error": why(event) if event is not None and event.is_step_failure else None,
+            "error": failure_reason(event) if event is not None and event.is_step_failure else None,
             **delivery,
         }
         others = {name: value for name, value in vars(record).items() if name not in LOG_RECORD_ATTRIBUTES}

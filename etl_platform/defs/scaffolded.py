@@ -1,4 +1,4 @@
-"""What ``dg scaffold defs`` puts into this folder, loaded as dg loads it. The platform's own subjects do not need it."""
+"""Loads what ``dg scaffold defs`` adds to this folder. The platform's own subjects are listed in definitions.py."""
 
 import warnings
 from pathlib import Path

@@ -162,7 +162,7 @@ def test_a_bug_is_told_by_name_and_place_without_the_value_that_it_quotes(
     monkeypatch.setattr(AttachmentCopies, "run", stumble)
     assert command("--agency-id", "10") == 1
     told = capsys.readouterr()
-    assert told.out.startswith(f'{JOB}: failed: a bug of the platform: KeyError at File "{__file__}", line ')
+    assert told.out.startswith(f'{JOB}: failed: a bug in the platform: KeyError at File "{__file__}", line ')
     assert told.out.count("\n") == 1
     assert "Jane Roe" not in told.out + told.err
 
