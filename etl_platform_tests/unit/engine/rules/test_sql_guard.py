@@ -219,10 +219,10 @@ def test_what_two_parsers_read_differently_is_refused() -> None:
 
 
 WORDS = """
-n m x s day flag delivery_day "n" 'a' 'b''c' '\\' E'a\\'b' $$ 1 2.5 TRUE YEAR ROW ( ) ( ) , + - * / // % || = <> < > :: ~ |
+n m x s day flag delivery_day "n" 'a' 'b''c' '\\' E'a\\'b' $$ 1 2.5 TRUE YEAR ROW ( ) ( ) , + - * / // % || = <> < > ::
 AND OR NOT IS NULL IN LIKE BETWEEN CASE WHEN THEN ELSE END IF( LENGTH( COALESCE( TRY_CAST( AS INTEGER DATE INTERVAL
 EXTRACT( FROM POSITION( TRIM( /* */ -- MAX( NOW() CURRENT_DATE DISTINCT . [ ] { } ; @ # $1 ` ANY( EXISTS SELECT OVER
-FILTER WHERE ARRAY COLLATE ^ ->
+FILTER WHERE ARRAY COLLATE ^ -> ~ |
 """
 
 
