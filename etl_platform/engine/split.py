@@ -3,6 +3,7 @@
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -15,8 +16,8 @@ from etl_platform.engine.output.parquet import ParquetSink
 from etl_platform.engine.privacy.masking import HIDDEN, shape, shown
 from etl_platform.engine.profile import Profiler
 from etl_platform.engine.reading.prefetch import prefetch
-from etl_platform.engine.reading.text_table import Table
-from etl_platform.engine.result import CheckResult
+from etl_platform.engine.reading.table import Table
+from etl_platform.engine.result import CheckResult, Example
 from etl_platform.engine.rules.compiled_contract import CompiledContract
 from etl_platform.engine.rules.dataset_verdicts import ColumnFacts, evaluate_rules
 from etl_platform.engine.rules.hook import load_transform
@@ -92,7 +93,7 @@ class SplitRows:
         self._transform = load_transform(contract, compiled.schema)
         self._computed = Profiler({name: types[name] for name in computed}, self._sensitive)
         self._counts: Counter[str] = Counter()
-        self._examples: dict[str, list[dict[str, Any]]] = {}
+        self._examples: dict[str, list[Example]] = {}
         self._preview: list[dict[str, Any]] = []
         self._accepted = self._quarantined = 0
         self._nameless = {place: False for place, cell in enumerate(table.header) if not cell.strip()}
@@ -141,19 +142,25 @@ class SplitRows:
                 said = cells.str.contains(r"\S") & batch[DAMAGE].is_null()
                 self._nameless[place] = said.any()
 
-    def fill(self, result: CheckResult, as_of: date | None) -> None:
-        result.rows = self._profiler.rows
-        result.accepted_rows, result.quarantined_rows = self._accepted, self._quarantined
-        result.reasons = {reason: self._counts[reason] for reason in sorted(self._counts)}
-        result.examples, result.preview = self._examples, self._preview
-        result.columns["extra"] += [
-            f"column {place + 1} (no name)" for place, filled in self._nameless.items() if filled
-        ]
+    def add_to(self, result: CheckResult, as_of: date | None) -> CheckResult:
+        """The result with what the pass found; ``as_of`` is the day of delivery."""
+        assert result.columns is not None
+        nameless = tuple(f"column {place + 1} (no name)" for place, filled in self._nameless.items() if filled)
         profile = self._profiler.result() | self._computed.result()
-        result.profile = {name: profile[name] for name in self._columns}
-        if result.rows:
-            rules = self._compiled.contract.dataset_rules
-            result.verdicts = evaluate_rules(rules, result.rows, self._facts, as_of=as_of, sensitive=self._sensitive)
+        rows, rules = self._profiler.rows, self._compiled.contract.dataset_rules
+        verdicts = evaluate_rules(rules if rows else (), rows, self._facts, as_of=as_of, sensitive=self._sensitive)
+        return replace(
+            result,
+            rows=rows,
+            accepted_rows=self._accepted,
+            quarantined_rows=self._quarantined,
+            reasons={reason: self._counts[reason] for reason in sorted(self._counts)},
+            examples={reason: tuple(found) for reason, found in self._examples.items()},
+            columns=replace(result.columns, extra=result.columns.extra + nameless),
+            profile={name: profile[name] for name in self._columns},
+            dataset_rules=tuple(verdicts),
+            preview=tuple(self._preview),
+        )
 
     def _facts(self, name: str) -> ColumnFacts:
         return (self._computed if self._compiled.contract.column(name).computed else self._profiler).facts(name)
@@ -179,10 +186,9 @@ def _collect_examples(
     bad: pl.DataFrame,
     compiled: CompiledContract,
     broken: Mapping[str, int],
-    examples: dict[str, list[dict[str, Any]]],
+    examples: dict[str, list[Example]],
 ) -> None:
     places = [LINE, *_member(bad)]
-    keys = [place.removeprefix("_") for place in places]
     for reason in compiled.reasons:
         room = _EXAMPLES - len(examples.get(reason, ()))
         if room <= 0 or reason not in broken:
@@ -195,13 +201,19 @@ def _collect_examples(
             value = (
                 texts[0] if len(texts) == 1 else ", ".join(f"{n}={v or ''}" for n, v in zip(inputs, texts, strict=True))
             )
-            examples.setdefault(reason, []).append({**dict(zip(keys, row, strict=False)), "value": value})
+            examples.setdefault(reason, []).append(_example(row[: len(places)], value))
     if bad[DAMAGE].null_count() == bad.height:
         return
     damaged = bad.filter(pl.col(DAMAGE).is_not_null()).group_by(DAMAGE, maintain_order=True).head(_EXAMPLES)
     for *place, reason, overflow in damaged.select(*places, DAMAGE, OVERFLOW).rows():
         if len(examples.setdefault(reason, [])) < _EXAMPLES:
-            examples[reason].append({**dict(zip(keys, place, strict=True)), "value": overflow and shape(overflow)})
+            examples[reason].append(_example(place, overflow and shape(overflow)))
+
+
+def _example(place: Sequence[Any], value: str | None) -> Example:
+    """``place`` holds the line and, of an archive with several members, the member."""
+    line, *member = place
+    return Example(line, value, *member)
 
 
 def _shown(contract: Contract, name: str, value: str | None) -> str | None:

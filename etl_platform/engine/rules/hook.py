@@ -2,6 +2,7 @@
 
 import importlib
 from collections.abc import Callable
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -17,12 +18,15 @@ def load_transform(contract: Contract, schema: pl.Schema) -> Transform | None:
     """The contract's hook as a function of batches; None if the contract has no hook.
 
     Raises:
-        TransformError: the module cannot be imported, or has no such function. A call raises it where the function
-            raises, or returns anything except the rows that it got and its computed columns.
+        TransformError: the module cannot be imported, has no such function, or needs pandas, which is not installed. A
+            call raises it where the function raises, or returns anything except the rows that it got and its computed
+            columns.
     """
     hook = contract.hook
     if hook is None:
         return None
+    if hook.pandas and find_spec("pandas") is None:
+        raise hook_error(contract, "takes a pandas frame, and pandas is not installed; run: pip install pandas")
     function = _import(contract, hook.path)
 
     def transform(given: pl.DataFrame) -> pl.DataFrame:

@@ -120,12 +120,12 @@ def test_all_of_it_together_splits_a_file_right(
     cells = [",".join(cell or "" for cell in row) for row in quarantine.select(quarantine.columns[:8]).rows()]
     assert list(zip(cells, quarantine["_line"], quarantine["reasons"], strict=True)) == expected
     assert sum(result.reasons.values()) == sum(len(reason.split(";")) for _, _, reason in expected)
-    assert result.columns["extra"] == ["yearly"]
-    assert result.columns["missing"] == []
+    assert result.columns.extra == ("yearly",)
+    assert result.columns.missing == ()
     assert set(result.reasons) <= {rule.reason for rule in contract_rules(CONTRACT)}
     assert list(result.profile) == silver.columns
-    assert result.examples["rank.lookup"][0]["value"] == "MJR"
-    assert result.examples["grade.lookup"][0]["value"] == "MJR"
+    assert result.examples["rank.lookup"][0].value == "MJR"
+    assert result.examples["grade.lookup"][0].value == "MJR"
     assert "SECRET" not in json.dumps(result.to_json()).upper()
 
 

@@ -13,7 +13,7 @@ from etl_platform.engine.check import check_contract, check_file
 from etl_platform.engine.contract.model import Contract
 from etl_platform.engine.errors import ContractError, TransformError
 from etl_platform.engine.reading import text_table
-from etl_platform.engine.result import CheckResult
+from etl_platform.engine.result import CheckResult, Example
 from etl_platform.engine.rules.contract_rules import contract_rules
 from etl_platform.engine.rules.derived_columns import lineage
 from etl_platform_tests.unit.making import contract_of, custom, row_rule, text, typed
@@ -90,9 +90,9 @@ def test_a_hook_computes_columns_of_the_rows_that_are_good_so_far(
         *([] if pandas else [("f", "0", "0", 7, "share.type")]),
     ]
     assert list(result.profile) == silver.columns
-    assert result.profile["kind"]["nulls"] == 0
-    assert result.examples["share.range"] == [{"line": 5, "value": "1.5"}]
-    assert result.examples["many_is_a_lot"][0] == {"line": 4, "value": "kind=many, whole=3"}
+    assert result.profile["kind"].nulls == 0
+    assert result.examples["share.range"] == (Example(5, "1.5"),)
+    assert result.examples["many_is_a_lot"][0] == Example(4, "kind=many, whole=3")
 
 
 @pytest.mark.parametrize("function", ["polars_hook", "pandas_hook"])
