@@ -108,7 +108,8 @@ def _parse(sql: str) -> exp.Expr:
         return sqlglot.parse_one(sql, into=exp.Condition, dialect=_PolarsSql)
     except RecursionError:
         raise RefusedSqlError(f"{sql[:60]!r}… is nested too deeply; split it into several rules") from None
-    except SqlglotError as error:
+    except (SqlglotError, ValueError) as error:
+        # sqlglot raises a bare ValueError for some texts that are not SQL.
         problem = str(error).partition("\n")[0]
         hint = "Put the name of a column that is an SQL keyword in double quotes."
         raise RefusedSqlError(f"{sql!r} is not an SQL expression: {problem} {hint}") from None

@@ -212,6 +212,33 @@ def test_a_column_named_like_a_keyword_is_written_in_quotes() -> None:
     assert frame.select(quoted).to_series().to_list() == [False, True]
 
 
+def test_what_two_parsers_read_differently_is_refused() -> None:
+    known = {"n": pl.Int64(), "AS": pl.Int64()}
+    with pytest.raises(ContractError, match="read in two ways"):
+        row_expression("COALESCE(n, AS) > 1", "rule", known, path="c.yaml", line=7)
+
+
+WORDS = """
+n m x s day flag delivery_day "n" 'a' 'b''c' '\\' E'a\\'b' $$ 1 2.5 TRUE YEAR ROW ( ) ( ) , + - * / // % || = <> < > ::
+AND OR NOT IS NULL IN LIKE BETWEEN CASE WHEN THEN ELSE END IF( LENGTH( COALESCE( TRY_CAST( AS INTEGER DATE INTERVAL
+EXTRACT( FROM POSITION( TRIM( /* */ -- MAX( NOW() CURRENT_DATE DISTINCT . [ ] { } ; @ # $1 ` ANY( EXISTS SELECT OVER
+FILTER WHERE ARRAY COLLATE ^ -> ~ |
+"""
+
+
+@settings(max_examples=400)
+@given(words=st.lists(st.sampled_from(WORDS.split()), max_size=9))
+def test_any_text_is_an_expression_over_one_row_or_a_contract_error(words: list[str]) -> None:
+    try:
+        found = expression(" ".join(words), date(2026, 1, 5))
+    except ContractError:
+        return
+    assert set(found.meta.root_names()) <= TYPES.keys()
+    assert not {"Agg", "Over", "Len", "SubPlan", "Explode"} & set(
+        re.findall(r'"(\w+)"', found.meta.serialize(format="json"))
+    )
+
+
 DATED = contract_of(
     [
         text("label"),
