@@ -1,4 +1,4 @@
-"""How far long work has come, as one line on stderr."""
+"""Progress of long work, as one line on stderr."""
 
 from collections.abc import Mapping
 from typing import ClassVar

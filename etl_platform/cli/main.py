@@ -1,6 +1,6 @@
-"""The command line: parse, call one function, print. Each command group is a module of this package.
+"""Entry point of ``etl-platform``: parses arguments, calls one command, and turns errors into exit codes.
 
-Exit 0 good, 1 bad data or failure, 2 usage or contract error.
+Exit codes: 0 success; 1 failure, rejected file or finding; 2 invalid argument, setting or contract; 130 interrupted.
 """
 
 import argparse
@@ -20,6 +20,7 @@ from etl_platform.cli import (
     run_job,
     status,
 )
+from etl_platform.cli.arguments import help_epilog, more_help
 from etl_platform.engine.command_line import run_command
 from etl_platform.engine.errors import ContractError, UsageError
 from etl_platform.errors import SettingsError
@@ -42,19 +43,31 @@ _GROUPS = (
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Entry point of ``etl-platform`` and ``python -m etl_platform``."""
+    """Run one command; returns the exit code."""
 
     def command() -> int:
-        arguments = _parser().parse_args(argv)
+        arguments = build_parser().parse_args(argv)
         return int(arguments.command(arguments))
 
     return run_command("etl-platform", command, usage_errors=(ContractError, SettingsError, UsageError))
 
 
-def _parser() -> argparse.ArgumentParser:
+class _PrintVersion(argparse.Action):
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        from importlib.metadata import version
+
+        print(f"etl-platform {version('etl-platform')}")
+        parser.exit()
+
+
+def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="etl-platform", description="Check, ingest and follow the files that agencies deliver."
+        prog="etl-platform",
+        description="Check, ingest and trace the files that agencies deliver.",
+        epilog=f"{more_help('etl-platform')}\n\n{help_epilog('etl-platform check Officer_Detail.csv')}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    parser.add_argument("--version", action=_PrintVersion, nargs=0, help="print the version and exit")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for group in _GROUPS:
         group.add(commands)
