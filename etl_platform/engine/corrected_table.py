@@ -1,4 +1,4 @@
-"""A table with some of its cells corrected. ``corrections`` says what a correction is."""
+"""A table with some of its cells corrected. The corrections themselves are in ``corrections``."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
