@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from etl_platform.cli.arguments import BAD, GOOD, Commands, add_command, add_group, positive_number
+from etl_platform.cli.arguments import Commands, add_command, add_group, positive_number
 from etl_platform.cli.dead_letter_view import FILES, QUEUES, DeadLetter, open_view
 from etl_platform.deliveries.dead_letters.cause_of_death import Cause, goes_back
+from etl_platform.engine.command_line import BAD, GOOD
 
 if TYPE_CHECKING:
     from etl_platform.aws.queue import Message
@@ -64,7 +65,7 @@ class _RedriveResult:
 
 
 def _list(arguments: argparse.Namespace) -> int:
-    from etl_platform.cli.text_tables import table
+    from etl_platform.engine.output.plain_text import table
 
     found: list[DeadLetter] = []
     with open_view(arguments.queue) as view:

@@ -3,7 +3,8 @@
 import argparse
 import json
 
-from etl_platform.cli.arguments import GOOD, Commands, add_command, known_dataset
+from etl_platform.cli.arguments import Commands, add_command, known_dataset
+from etl_platform.engine.command_line import GOOD
 from etl_platform.settings import load_settings
 
 

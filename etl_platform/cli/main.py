@@ -4,10 +4,6 @@ Exit codes: 0 success; 1 failure, rejected file or finding; 2 invalid argument, 
 """
 
 import argparse
-import io
-import os
-import sys
-from pathlib import Path
 
 from etl_platform.cli import (
     api,
@@ -24,8 +20,9 @@ from etl_platform.cli import (
     run_job,
     status,
 )
-from etl_platform.cli.arguments import BAD, GOOD, USAGE, help_epilog, more_help
-from etl_platform.engine.errors import ContractError, EtlPlatformError, UsageError
+from etl_platform.cli.arguments import help_epilog, more_help
+from etl_platform.engine.command_line import run_command
+from etl_platform.engine.errors import ContractError, UsageError
 from etl_platform.errors import SettingsError
 
 _GROUPS = (
@@ -47,32 +44,12 @@ _GROUPS = (
 
 def main(argv: list[str] | None = None) -> int:
     """Run one command; returns the exit code."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            # Consoles that are not UTF-8 cannot print →, and file names may contain bytes that are not UTF-8.
-            stream.reconfigure(errors="replace")
-    parser = build_parser()
-    arguments = parser.parse_args(argv)
-    try:
-        return _flushed(int(arguments.command(arguments)))
-    except (ContractError, SettingsError, UsageError) as error:
-        print(f"etl-platform: {error}", file=sys.stderr)
-        return USAGE
-    except BrokenPipeError:
-        # The reader closed the pipe, as `… | head` does. Without this, Python prints another error at exit.
-        sys.stdout = Path(os.devnull).open("w")  # noqa: SIM115
-        return GOOD
-    except (EtlPlatformError, OSError) as error:
-        print(f"etl-platform: {error}", file=sys.stderr)
-        return BAD
-    except KeyboardInterrupt:
-        return 130
 
+    def command() -> int:
+        arguments = build_parser().parse_args(argv)
+        return int(arguments.command(arguments))
 
-def _flushed(code: int) -> int:
-    """Flush stdout, so that a closed pipe raises here; returns the exit code."""
-    sys.stdout.flush()
-    return code
+    return run_command("etl-platform", command, usage_errors=(ContractError, SettingsError, UsageError))
 
 
 class _PrintVersion(argparse.Action):

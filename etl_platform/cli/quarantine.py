@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from etl_platform.cli.arguments import GOOD, Commands, add_command, known_dataset
+from etl_platform.cli.arguments import Commands, add_command, known_dataset
+from etl_platform.engine.command_line import GOOD
 from etl_platform.engine.errors import UsageError
 from etl_platform.object_keys import base_name, segment
 from etl_platform.settings import load_settings
@@ -28,8 +29,8 @@ def add(commands: Commands) -> None:
 
 
 def _quarantine(arguments: argparse.Namespace) -> int:
-    from etl_platform.cli.text_tables import table
     from etl_platform.deliveries.replay.quarantine import Quarantine
+    from etl_platform.engine.output.plain_text import table
     from etl_platform.platform import Platform
 
     platform = Platform(load_settings())

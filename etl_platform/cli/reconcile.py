@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from etl_platform.cli.arguments import BAD, GOOD, Commands, add_command, age
+from etl_platform.cli.arguments import Commands, add_command, age
 from etl_platform.deliveries.reconcile.discrepancies import Discrepancy, Finding
+from etl_platform.engine.command_line import BAD, GOOD
 from etl_platform.settings import Settings, load_settings
 
 if TYPE_CHECKING:
@@ -85,7 +86,7 @@ def _repair(missing: Sequence[Finding], settings: Settings) -> tuple[Counter[str
 
 
 def _print(found: "Reconciled", repaired: Counter[str], failed: int) -> None:
-    from etl_platform.cli.text_tables import table
+    from etl_platform.engine.output.plain_text import table
 
     if found.findings:
         rows = [

@@ -8,7 +8,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from etl_platform.cli.arguments import BAD, GOOD, Commands, add_command, known_dataset, user_name
+from etl_platform.cli.arguments import Commands, add_command, known_dataset, user_name
+from etl_platform.engine.command_line import BAD, GOOD
 from etl_platform.engine.errors import UsageError
 from etl_platform.object_keys import base_name, segment
 from etl_platform.settings import load_settings
@@ -104,7 +105,7 @@ def _dry_run(
 
 
 def _print(arguments: argparse.Namespace, done: "Sequence[DeliveryResult]", corrected: "Corrected | None") -> None:
-    from etl_platform.cli.text_tables import table
+    from etl_platform.engine.output.plain_text import table
 
     if arguments.json:
         for item in done:

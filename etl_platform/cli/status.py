@@ -4,7 +4,8 @@ import argparse
 import json
 from datetime import UTC, datetime, timedelta
 
-from etl_platform.cli.arguments import GOOD, Commands, add_command, age
+from etl_platform.cli.arguments import Commands, add_command, age
+from etl_platform.engine.command_line import GOOD
 from etl_platform.settings import load_settings
 
 

@@ -146,7 +146,7 @@ def test_the_contract_accepts_the_export_except_failed_checks(
     (tmp_path / "Employment_History.csv").write_bytes(platform.store.read(platform.bucket, CSV))
     (tmp_path / "export.parquet").write_bytes(platform.store.read(platform.bucket, PARQUET))
     result = check_file(tmp_path / "Employment_History.csv", contract, tmp_path)
-    assert (result.rows, result.quarantined_rows, result.columns["missing"]) == (3, 0, [])
+    assert (result.rows, result.quarantined_rows, result.columns.missing) == (3, 0, ())
     silver = pl.read_parquet(tmp_path / "silver.parquet").select(SCHEMA.names())
     assert silver.equals(pl.read_parquet(tmp_path / "export.parquet"))
 

@@ -47,7 +47,7 @@ def test_a_broken_contract_in_s3_fails_the_command(
 @pytest.mark.parametrize(
     ("source", "message", "code"),
     [
-        ("s3://{bucket}/nothing/", "no *.odcs.yaml here", 2),
+        ("s3://{bucket}/nothing/", "holds no *.odcs.yaml", 2),
         ("s3://no-such-bucket-here/contracts/", "no-such-bucket-here", 1),
     ],
 )

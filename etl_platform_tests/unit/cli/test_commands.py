@@ -338,7 +338,7 @@ def test_status_shows_deliveries_newest_first(
     lines = out.splitlines()[2:]
     assert code == 0
     assert [("rejected" in line, "accepted" in line) for line in lines] == [(True, False), (False, True)]
-    assert lines[0].endswith("  empty_file: the file has zero bytes")
+    assert lines[0].endswith("  empty_file: the file has zero bytes; export it again")
     _, out, _ = call(capsys, "status", "--agency", "sec ond", "--json")
     assert [json.loads(line)["outcome"] for line in out.splitlines()] == ["rejected"]
 
