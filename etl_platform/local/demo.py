@@ -26,8 +26,7 @@ from etl_platform.local.samples import SAMPLES, Sample, build_samples, write_sam
 from etl_platform.local.stack import REPOSITORY, Stack
 from etl_platform.object_keys import REPORTS, WRITTEN_PREFIXES, base_name
 
-DEADLINE_S = 300.0
-"""The demo takes less than a minute on an idle machine."""
+DEADLINE_S = 300.0  # less than a minute on an idle machine
 _POLL_S = 0.5
 _JOBS_TIMEOUT_S = 120.0
 _EMAILS = 25
@@ -76,7 +75,7 @@ def _print_failure(differences: Sequence[str], elapsed_s: float, work_dir: Path)
         f"failed: {len(differences)} differences from what the samples expect, after {elapsed_s:.0f} s:",
         *(f"  {line}" for line in differences),
         f"The logs are in {work_dir}: dagster.log has the runs, emulator.log the AWS calls, jobs.log the jobs.",
-        f"On a busy machine the demo may need more than {DEADLINE_S:.0f} s; run make demo again when it is idle.",
+        f"If the machine was busy, try again: the demo waits {DEADLINE_S:.0f} s.",
     ]
     print("\n".join(lines), file=sys.stderr)
 

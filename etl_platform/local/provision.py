@@ -107,7 +107,8 @@ def provision(
         botocore.exceptions.ClientError: the emulator refused a call.
     """
     with open_clients(endpoint_url, region) as aws:
-        _bucket(aws.s3, bucket, region)
+        for name in (bucket, email_bucket, ATTACHMENTS_SOURCE, ATTACHMENTS_DESTINATION):
+            _bucket(aws.s3, name, region)
         topic_arn = aws.sns.create_topic(Name=topic)["TopicArn"]
         aws.sns.set_topic_attributes(
             TopicArn=topic_arn,
@@ -122,8 +123,6 @@ def provision(
         email_queue_url, _, email_dlq_url = _queue_pair(
             aws.sqs, email_queue, email_dead_letter_queue, visibility_timeout_s
         )
-        for name in (email_bucket, ATTACHMENTS_SOURCE, ATTACHMENTS_DESTINATION):
-            _bucket(aws.s3, name, region)
     return Provisioned(bucket, topic_arn, queue_url, dlq_url, email_queue_url, email_dlq_url, email_bucket)
 
 

@@ -73,13 +73,6 @@ def build_samples(seed: int = 7, source_prefix: str = "from_client/") -> list[Sa
     older = stop_rows(rng, 60, "NOL")
     newer = [*older, *stop_rows(rng, 20, "NOL", after=60)]
     cases = _rename(complaint_rows(rng, 64), _COMPLAINT_HEADINGS)
-
-    utf16 = b"\xff\xfe" + _csv(history, delimiter="\t").encode("utf-16-le")
-    workbook = xlsx_bytes(courses, dates=("completed_on", "expires_on"), numbers=("hours", "score"))
-    preamble = "Complaint register\r\nPeriod: January to March 2026\r\nPrinted on 2026-04-02\r\n"
-    register = f"{preamble}{_csv(cases)}Total,{len(cases)}\r\n".encode("utf-8-sig")
-    vehicles = b"vehicle_id,plate\r\n1,SAMPLE-1\r\n"
-
     roster, stops = "nm_albuquerque/Officer_Detail.csv", "la_new_orleans/Traffic_Stops.csv"
     return [
         sample("clean", roster, _csv(clean).encode(), rows=clean),
@@ -89,18 +82,30 @@ def build_samples(seed: int = 7, source_prefix: str = "from_client/") -> list[Sa
                note="no column for hire_date"),
         sample("cp1252_semicolons", "tx_el_paso/Traffic_Stops.csv",
                _csv(accented, delimiter=";").encode("cp1252"), rows=accented),
-        sample("utf16_tabs", "la_new_orleans/Employment_History.csv", utf16, rows=history),
-        sample("workbook", "nc_durham/Training.xlsx", workbook, rows=courses, note="dates are date cells"),
+        sample("utf16_tabs", "la_new_orleans/Employment_History.csv", _utf16_tabs(history), rows=history),
+        sample("workbook", "nc_durham/Training.xlsx",
+               xlsx_bytes(courses, dates=("completed_on", "expires_on"), numbers=("hours", "score")),
+               rows=courses, note="dates are date cells"),
         sample("empty_file", "nm_albuquerque/Use_Of_Force.csv", b"", "rejected"),
         sample("folder_marker", "nm_albuquerque/", b"", "ignored", known=False),
-        sample("no_contract", "nm_albuquerque/Vehicle_Fleet.csv", vehicles, "ignored", known=False),
+        sample("no_contract", "nm_albuquerque/Vehicle_Fleet.csv", b"vehicle_id,plate\r\n1,SAMPLE-1\r\n",
+               "ignored", known=False),
         sample("same_delivery_again", roster, b"", "duplicate", event="again"),
         sample("older_version", stops, _csv(older).encode(), "superseded", event="unannounced",
                note="its event arrives after that of newer_version"),
         sample("newer_version", stops, _csv(newer).encode(), rows=newer),
-        sample("preamble_and_totals", "nc_durham/Complaints.csv", register, rows=cases,
+        sample("preamble_and_totals", "nc_durham/Complaints.csv", _register(cases), rows=cases,
                note="BOM, three lines above the header, a totals line below the data"),
     ]  # fmt: skip
+
+
+def _utf16_tabs(rows: Sequence[Row]) -> bytes:
+    return b"\xff\xfe" + _csv(rows, delimiter="\t").encode("utf-16-le")
+
+
+def _register(cases: Sequence[Row]) -> bytes:
+    preamble = "Complaint register\r\nPeriod: January to March 2026\r\nPrinted on 2026-04-02\r\n"
+    return f"{preamble}{_csv(cases)}Total,{len(cases)}\r\n".encode("utf-8-sig")
 
 
 def write_samples(samples: Sequence[Sample], folder: Path) -> None:
