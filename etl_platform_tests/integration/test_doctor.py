@@ -21,9 +21,9 @@ from botocore.exceptions import ClientError
 from etl_platform.cli.main import main
 from etl_platform.doctor import Check, Finding, OutsideSystems, Said, State, examine
 from etl_platform.errors import TransientError
+from etl_platform.local.http_server import serve_in_thread
 from etl_platform.local.postgres import postgres_server
 from etl_platform.local.provision import Clients, Provisioned
-from etl_platform.local.serving import serving
 from etl_platform.settings import Settings
 
 PASSWORD = "a-password-of-the-tests"
@@ -140,7 +140,7 @@ def test_a_bucket_without_versions_is_a_warning_and_exit_0(
 def test_a_refusal_names_the_right_that_is_missing(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "x")
-    with serving(ThreadingHTTPServer(("127.0.0.1", 0), _Refusing)) as url:
+    with serve_in_thread(ThreadingHTTPServer(("127.0.0.1", 0), _Refusing)) as url:
         found = look(replace(settings, aws_endpoint_url=url, email_kms_key_id="k"))
 
     assert found["queue"].remedy == "allow the identity above sqs:GetQueueAttributes"

@@ -22,9 +22,9 @@ from etl_platform.definitions import build_defs
 from etl_platform.deliveries.ledger import Ledger
 from etl_platform.errors import ObjectMissingError, TransientError
 from etl_platform.gateway.bounded_calls import CachedCall
+from etl_platform.local.http_server import serve_in_thread
 from etl_platform.local.provision import Clients
 from etl_platform.local.sample_emails import sample_emails
-from etl_platform.local.serving import serving
 from etl_platform.platform import Platform
 from etl_platform.settings import Settings
 from etl_platform.storage.s3_store import S3Store
@@ -174,7 +174,7 @@ class _RefusesAll(BaseHTTPRequestHandler):
 
 def test_a_bucket_that_does_not_tell_whether_it_keeps_versions_is_no_error_of_s3(settings: Settings) -> None:
     errors: Counter[str] = Counter()
-    with serving(ThreadingHTTPServer(("127.0.0.1", 0), _RefusesAll)) as url:
+    with serve_in_thread(ThreadingHTTPServer(("127.0.0.1", 0), _RefusesAll)) as url:
         store = S3Store(replace(settings, aws_endpoint_url=url), errors=errors)
         assert store.is_versioned("b") is None
         assert errors == {}
