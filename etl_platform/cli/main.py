@@ -27,6 +27,7 @@ from etl_platform.cli import (
 from etl_platform.cli.arguments import BAD, GOOD, USAGE
 from etl_platform.engine.errors import ContractError, EtlPlatformError, UsageError
 from etl_platform.errors import SettingsError
+from etl_platform.settings import code_version
 
 _GROUPS = (
     check,
@@ -79,6 +80,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="etl-platform", description="Check, ingest and follow the files that agencies deliver."
     )
+    parser.add_argument("--version", action="version", version=f"%(prog)s {code_version()}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for group in _GROUPS:
         group.add(commands)
