@@ -1,6 +1,6 @@
 """The text of a declared API → ApiSource. Strict: what is not understood is an error with its line. No files.
 
-The fields are explained in docs/onboarding.md.
+The fields are explained in docs/onboard/api.md.
 """
 
 import re
