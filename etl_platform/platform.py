@@ -18,7 +18,7 @@ from etl_platform.storage.object_store import ObjectStore, versioning_warning
 if TYPE_CHECKING:
     from etl_platform.application_db.database import ApplicationDatabase
     from etl_platform.attachments.copy_agency import AttachmentCopies
-    from etl_platform.rest_apis.ingestion import ApiIngester, ApiIngestion
+    from etl_platform.rest_apis.ingestion import ApiIngester, ApiIngestionResult
 
 
 class Platform:
@@ -39,7 +39,7 @@ class Platform:
         self._given, self._given_contracts = settings, contracts
         self.finished: list[DeliveryResult] = []
         self.drained: Drained | None = None
-        self.api_ingestions: list[ApiIngestion] = []
+        self.api_ingestions: list[ApiIngestionResult] = []
         self.s3_errors: Counter[str] = Counter()
         self._warned = False
 

@@ -215,11 +215,11 @@ def _unknown_parts(words: list[str]) -> Iterator[str]:
 
 
 def _parses(words: list[str]) -> bool:
-    from etl_platform.cli.main import _parser
+    from etl_platform.cli.main import build_parser
 
     try:
         with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
-            _parser().parse_args(words)
+            build_parser().parse_args(words)
     except SystemExit as end:
         return end.code == 0
     return True

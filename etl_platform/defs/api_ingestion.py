@@ -1,7 +1,7 @@
 """api_ingestion_job: the declared REST APIs, one asset per dataset that they fill, partitioned by agency."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -17,7 +17,7 @@ from etl_platform.deliveries.intake import Attempt, DeliveryResult
 from etl_platform.engine.errors import EtlPlatformError
 from etl_platform.errors import TransientError
 from etl_platform.platform import Platform
-from etl_platform.rest_apis.ingestion import ApiIngestion
+from etl_platform.rest_apis.ingestion import ApiIngestionResult
 from etl_platform.rest_apis.source import ApiResource, ApiSource
 
 JOB_NAME = "api_ingestion_job"
@@ -147,7 +147,7 @@ class _Run:
             if _key(resource.dataset) in selected
         ]
 
-    def _ingest(self, source: ApiSource, resource: ApiResource) -> ApiIngestion:
+    def _ingest(self, source: ApiSource, resource: ApiResource) -> ApiIngestionResult:
         register_agencies(self._context.instance, {source.agency})
         attempt = Attempt(Cause.EVENT, self._context.run.run_id)
         what = f"{source.name} {resource.dataset}"
@@ -158,10 +158,10 @@ class _Run:
                 attempt,
                 now=datetime.now(UTC),
                 full=self._config.full,
-                progress=lambda pages, records: progress(records, f"{what}: {records:,} records in {pages:,} pages"),
+                on_progress=lambda pages, records: progress(records, f"{what}: {records:,} records in {pages:,} pages"),
             )
 
-    def _told(self, done: ApiIngestion) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]:
+    def _told(self, done: ApiIngestionResult) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]:
         """The asset's own events: yielded in a partition's run, logged under the agency in one of all."""
         key, agency, checked = _key(done.resource.dataset), done.source.agency, done.records > 0
         verdict = _drift_verdict(done)
@@ -195,7 +195,7 @@ class _Run:
         )
 
 
-def _metadata(done: ApiIngestion) -> dict[str, Any]:
+def _metadata(done: ApiIngestionResult) -> dict[str, Any]:
     outside = list(done.unknown_fields[:100])
     return {
         "summary": done.summary,
@@ -211,11 +211,11 @@ def _metadata(done: ApiIngestion) -> dict[str, Any]:
     }
 
 
-def _drift_verdict(done: ApiIngestion) -> dict[str, Any]:
-    rows = [{"field": item.field, "change": item.change, "before": item.before, "now": item.now} for item in done.drift]
+def _drift_verdict(done: ApiIngestionResult) -> dict[str, Any]:
+    rows = [asdict(item) for item in done.field_changes]
     return {
         "passed": not rows,
         "severity": dg.AssetCheckSeverity.WARN,
         "metadata": {"drift": table(rows)} if rows else {},
-        "description": "; ".join(f"{item.field}: {item.change}" for item in done.drift[:10]) or None,
+        "description": "; ".join(f"{item.field}: {item.change}" for item in done.field_changes[:10]) or None,
     }

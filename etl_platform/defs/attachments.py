@@ -5,9 +5,9 @@ from typing import Any
 
 import dagster as dg
 
-from etl_platform.application_db.agencies import Agency, agency_of
-from etl_platform.attachments.copy_agency import Copied
-from etl_platform.attachments.plan import MADE, Status
+from etl_platform.application_db.agencies import Agency, find_agency
+from etl_platform.attachments.copy_agency import CopyResult
+from etl_platform.attachments.plan import COPIED_STATUSES, Status
 from etl_platform.defs.delivery_events import table
 from etl_platform.defs.failures import as_dagster_failures
 from etl_platform.defs.partitions import agencies, partitioned_check
@@ -47,7 +47,7 @@ def build_attachments() -> dg.AssetsDefinition:
     ) -> Iterator[dg.MaterializeResult[Any]]:
         with as_dagster_failures():
             copies = platform.attachment_copies(config.source_bucket, config.destination_bucket)
-            agency = agency_of(context.partition_key, platform.database.agencies())
+            agency = find_agency(context.partition_key, platform.database.agencies())
             if agency is None:
                 raise PermanentError(f"the application database has no agency with the slug {context.partition_key}")
             files = platform.database.attachment_files(agency.id)
@@ -69,21 +69,21 @@ def build_attachments_job() -> Any:
     )
 
 
-def summary(agency: Agency, copied: Copied) -> str:
+def summary(agency: Agency, copied: CopyResult) -> str:
     """One line: whose, how many, how they are."""
     if not copied.rows:
         return f"{agency.partition}: no attachments in the database, nothing to do"
     statuses = copied.statuses
-    made = sum(statuses[status] for status in MADE)
+    made = sum(statuses[status] for status in COPIED_STATUSES)
     problems = [f"{statuses[status]:,} {status}" for status in Status if status != Status.COPIED and statuses[status]]
-    there = made - min(made, copied.tried - statuses[Status.FAILED])
+    there = made - min(made, copied.attempted - statuses[Status.FAILED])
     return (
-        f"{agency.partition}: {', '.join([f'{made - there:,} copied', f'{there:,} there already', *problems])} "
+        f"{agency.partition}: {', '.join([f'{made - there:,} copied', f'{there:,} already there', *problems])} "
         f"of {len(copied.rows):,} attachments"
     )
 
 
-def _check(copied: Copied) -> dg.AssetCheckResult:
+def _check(copied: CopyResult) -> dg.AssetCheckResult:
     statuses = copied.statuses
     return dg.AssetCheckResult(
         check_name=CHECK,
@@ -92,7 +92,7 @@ def _check(copied: Copied) -> dg.AssetCheckResult:
     )
 
 
-def _metadata(agency: Agency, copied: Copied) -> dict[str, Any]:
+def _metadata(agency: Agency, copied: CopyResult) -> dict[str, Any]:
     problems = [
         {"attachment_id": row.attachment_id, "source_key": row.source_key, "status": row.status, "why": row.error}
         for row in copied.not_copied[:_MAX_SHOWN]

@@ -9,13 +9,13 @@ from etl_platform.defs.delivery_events import column_schema, table
 from etl_platform.defs.failures import as_dagster_failures
 from etl_platform.defs.partitions import agencies, partitioned_check, register_agencies
 from etl_platform.defs.run_progress import RunProgress
-from etl_platform.employment.oddities import EXPECTED, Finding
+from etl_platform.employment.checks import DESCRIPTIONS, Finding
 from etl_platform.engine.contract.model import Contract
 from etl_platform.errors import SettingsError
 from etl_platform.platform import Platform
 
 if TYPE_CHECKING:
-    from etl_platform.employment.export import EmploymentHistoryExport, Exported
+    from etl_platform.employment.export import EmploymentHistoryExport, ExportResult
 
 JOB_NAME = "employment_history_job"
 _ASSET = dg.AssetKey(["exports", "employment_history"])
@@ -43,7 +43,7 @@ def build_employment_history_assets() -> dg.AssetsDefinition:
         partitions_def=agencies,
         skippable=True,
     )
-    checks = [partitioned_check(oddity.value, _ASSET, text) for oddity, text in EXPECTED.items()]
+    checks = [partitioned_check(check.value, _ASSET, text) for check, text in DESCRIPTIONS.items()]
 
     @dg.multi_asset(name="export_employment_history", specs=[asset], check_specs=checks)
     def export_employment_history(
@@ -98,7 +98,7 @@ def _contract(platform: Platform) -> Contract:
     return contract
 
 
-def _metadata(exported: "Exported", contract: Contract) -> dict[str, Any]:
+def _metadata(exported: "ExportResult", contract: Contract) -> dict[str, Any]:
     objects = [
         {"key": item.key, "size_bytes": item.size_bytes, "sha256": item.sha256, "written": item.written}
         for item in exported.objects
@@ -108,7 +108,7 @@ def _metadata(exported: "Exported", contract: Contract) -> dict[str, Any]:
         "dagster/row_count": exported.rows,
         "dagster/column_schema": column_schema(contract),
         "objects": table(objects),
-        **{finding.oddity.name.lower(): finding.rows for finding in exported.findings},
+        **{finding.check.name.lower(): finding.rows for finding in exported.findings},
     }
 
 
@@ -120,7 +120,7 @@ def _check_result(finding: Finding, contract: Contract) -> dg.AssetCheckResult:
         metadata["values"] = table([{"value": value[:60], "rows": rows} for value, rows in finding.values.items()])
     return dg.AssetCheckResult(
         asset_key=_ASSET,
-        check_name=finding.oddity.value,
+        check_name=finding.check.value,
         passed=not finding.rows,
         severity=dg.AssetCheckSeverity.WARN,
         metadata=metadata,

@@ -13,8 +13,9 @@ from etl_platform.engine.columns import DAMAGE, LINE, OVERFLOW
 from etl_platform.engine.contract.contract_reader import parse_contract
 from etl_platform.engine.contract.model import Contract, ReferenceTable
 from etl_platform.engine.reading.open_table import open_table
-from etl_platform.engine.reading.text_table import Table
-from etl_platform.engine.rules.compile_contract import CompiledContract, compile_contract
+from etl_platform.engine.reading.table import Table
+from etl_platform.engine.rules.compile_contract import compile_contract
+from etl_platform.engine.rules.compiled_contract import CompiledContract
 
 PROJECT = Path(__file__).parents[2]
 CONTRACTS = PROJECT / "contracts"

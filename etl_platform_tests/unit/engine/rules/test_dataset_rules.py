@@ -11,7 +11,6 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from etl_platform.cli.main import main
-from etl_platform.cli.text_tables import verdict
 from etl_platform.deliveries.delivery import Outcome
 from etl_platform.engine.check import check_file
 from etl_platform.engine.contract.dataset_rules import OPERATORS
@@ -19,6 +18,7 @@ from etl_platform.engine.privacy.masking import HIDDEN
 from etl_platform.engine.reading import text_table
 from etl_platform.engine.result import CheckOutcome, CheckResult
 from etl_platform.engine.rules.dataset_verdicts import ColumnFacts, evaluate_rules
+from etl_platform.engine.text_report import verdict
 from etl_platform_tests.unit.intake_place import REPROCESS, Place
 from etl_platform_tests.unit.making import contract_data, contract_of, custom, text, typed
 
@@ -40,7 +40,7 @@ def fresh(column: str, value: float = 45, *, unit: str = "d", **said: Any) -> li
 
 
 def codes(result: CheckResult) -> list[str]:
-    return [error["code"] for error in result.errors]
+    return [error.code for error in result.errors]
 
 
 # Operators
@@ -163,8 +163,8 @@ def test_empty_cells_are_counted_after_null_tokens_and_over_all_chunks(
     note = text("note", quality=[rule], customProperties=custom(nullTokens=["N/A"], trim=True))
     result = check(tmp_path, content, [text("ident"), note])
     assert codes(result) == ["null_share"]
-    assert "60 of 100 rows (60.00 %)" in result.errors[0]["message"]
-    assert "less than 60 % of the rows" in result.errors[0]["message"]
+    assert "60 of 100 rows (60.00 %)" in result.errors[0].message
+    assert "less than 60 % of the rows" in result.errors[0].message
 
 
 def test_a_column_that_the_file_does_not_have_is_empty_and_undated(tmp_path: Path) -> None:
@@ -225,7 +225,7 @@ def test_every_broken_rule_is_named_and_warnings_refuse_nothing(tmp_path: Path) 
 def test_a_file_that_could_not_be_read_is_held_against_no_rule(tmp_path: Path) -> None:
     for content in ("", "ident\n", 'ident\n"a\n'):
         result = check(tmp_path, content, [text("ident")], quality=[{"metric": "rowCount", "mustBe": 5}])
-        assert (len(codes(result)), result.verdicts) == (1, [])
+        assert (len(codes(result)), result.dataset_rules) == (1, ())
         assert codes(result) != ["row_count"]
 
 
@@ -239,7 +239,7 @@ def test_the_verdict_shows_each_rule_with_what_was_found(tmp_path: Path) -> None
     note = text("note", quality=[{"metric": "nullValues", "unit": "percent", "mustBeLessOrEqualTo": 30}])
     quality = [{"metric": "rowCount", "mustBeGreaterThan": 1_000, "severity": "warning"}]
     result = check(tmp_path, "ident,note\na,\nb,x\nc,y\n", [text("ident"), note], quality=quality)
-    said = verdict("things.csv", "things", result.to_json())
+    said = verdict("things.csv", "things", result)
     assert "null_share: note.null_share: note is empty in 1 of 3 rows (33.33 %); the contract allows at most 30" in said
     lines = [line.split() for line in said.splitlines()]
     assert ["row_count", "3", "more", "than", "1,000", "rows", "warning"] in lines
