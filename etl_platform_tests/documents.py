@@ -81,7 +81,8 @@ class Page:
 
 def pages() -> list[Page]:
     named = ["README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md", "api_sources/README.md"]
-    paths = [ROOT / name for name in [*named, "helm/etl-platform/README.md"]]
+    named += ["helm/etl-platform/README.md", "packaging/etl-platform-check/README.md"]
+    paths = [ROOT / name for name in named]
     return [Page(path) for path in [*paths, *sorted(ROOT.glob("benchmarks/*.md")), *sorted(ROOT.glob("docs/**/*.md"))]]
 
 

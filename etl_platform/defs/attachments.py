@@ -1,4 +1,4 @@
-"""``attachments``: an agency's attachment files in the research bucket, their check, and the job that copies them."""
+"""The asset ``attachments``, its check, and the job that copies an agency's files. The copying is in attachments/."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -24,14 +24,23 @@ _MAX_SHOWN = 200
 
 
 class AttachmentsConfig(dg.Config):
-    """Buckets in place of ATTACHMENTS_SOURCE_BUCKET and ATTACHMENTS_DESTINATION_BUCKET."""
+    """Buckets to use instead of ATTACHMENTS_SOURCE_BUCKET and ATTACHMENTS_DESTINATION_BUCKET."""
 
     source_bucket: str | None = None
     destination_bucket: str | None = None
 
 
-def build_attachments() -> dg.AssetsDefinition:
-    about = "Every attachment of the database lies at the destination, in the size that the database has."
+def build_attachments() -> dg.Definitions:
+    job = dg.define_asset_job(
+        JOB_NAME,
+        selection=dg.AssetSelection.assets(ASSET),
+        description="Copies an agency's attachment files to the research bucket and writes their metadata table.",
+    )
+    return dg.Definitions(assets=[_build_asset()], jobs=[job])
+
+
+def _build_asset() -> dg.AssetsDefinition:
+    about = "Every attachment in the database exists at the destination, with the size that the database states."
 
     @dg.asset(
         key=ASSET,
@@ -40,7 +49,7 @@ def build_attachments() -> dg.AssetsDefinition:
         kinds={"s3", "parquet"},
         check_specs=[partitioned_check(CHECK, ASSET, about)],
         description="The agency's attachment files, copied from the application's document store.\n\n"
-        "One object per attachment of the application's database, and one row of metadata for each.",
+        "One object and one row of the metadata table per attachment in the application's database.",
     )
     def attachments(
         context: dg.AssetExecutionContext, config: AttachmentsConfig, platform: dg.ResourceParam[Platform]
@@ -49,28 +58,25 @@ def build_attachments() -> dg.AssetsDefinition:
             copies = platform.attachment_copies(config.source_bucket, config.destination_bucket)
             agency = find_agency(context.partition_key, platform.database.agencies())
             if agency is None:
-                raise PermanentError(f"the application database has no agency with the slug {context.partition_key}")
+                raise PermanentError(
+                    f"the application database has no agency with the slug {context.partition_key}: "
+                    "check the partition, or add the agency there"
+                )
             files = platform.database.attachment_files(agency.id)
             with RunProgress(context, "copies") as progress:
                 copied = copies.run(agency, files, lambda done, of: progress(done, f"{done:,} of {of:,} copies"))
             context.log.info(summary(agency, copied))
             yield dg.MaterializeResult(metadata=_metadata(agency, copied), check_results=[_check(copied)])
             if failed := copied.statuses[Status.FAILED]:
-                raise TransientError(f"{failed:,} of {len(files):,} attachments were not copied: S3 failed")
+                raise TransientError(
+                    f"{failed:,} of {len(files):,} attachments were not copied because S3 failed: run the job again"
+                )
 
     return attachments
 
 
-def build_attachments_job() -> Any:
-    return dg.define_asset_job(
-        JOB_NAME,
-        selection=dg.AssetSelection.assets(ASSET),
-        description="Copies an agency's attachment files to the research bucket, with their metadata.",
-    )
-
-
 def summary(agency: Agency, copied: CopyResult) -> str:
-    """One line: whose, how many, how they are."""
+    """One line for people: the agency, how many attachments it has, and how many have which status."""
     if not copied.rows:
         return f"{agency.partition}: no attachments in the database, nothing to do"
     statuses = copied.statuses

@@ -1,4 +1,4 @@
-"""The employment-history export: its asset and checks, employment_history_job, and a schedule of a run an agency."""
+"""The employment-history export: its asset and checks, its job, and a monthly schedule with one run per agency."""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
@@ -22,10 +22,10 @@ _ASSET = dg.AssetKey(["exports", "employment_history"])
 
 
 def make_export(platform: Platform) -> "EmploymentHistoryExport":
-    """Over the platform's database and bucket, with the ranks of the contract ``employment_history``.
+    """An export from the platform's database to its bucket, with the ranks of the contract ``employment_history``.
 
     Raises:
-        SettingsError: a setting is missing, or there is no such contract.
+        SettingsError: a setting is missing, or the contract does not exist.
     """
     from etl_platform.employment.export import EmploymentHistoryExport
 
@@ -33,7 +33,16 @@ def make_export(platform: Platform) -> "EmploymentHistoryExport":
     return EmploymentHistoryExport(platform.database, platform.store, platform.bucket, ranks)
 
 
-def build_employment_history_assets() -> dg.AssetsDefinition:
+def build_employment_history() -> dg.Definitions:
+    job = dg.define_asset_job(
+        JOB_NAME,
+        selection=dg.AssetSelection.assets(_ASSET),
+        description="Exports an agency's employment history from the application database as CSV and Parquet.",
+    )
+    return dg.Definitions(assets=[_build_asset()], jobs=[job], schedules=[_build_schedule(job)])
+
+
+def _build_asset() -> dg.AssetsDefinition:
     asset = dg.AssetSpec(
         _ASSET,
         description="An agency's periods of service from the application database, as CSV for a spreadsheet and as "
@@ -67,18 +76,12 @@ def build_employment_history_assets() -> dg.AssetsDefinition:
     return export_employment_history
 
 
-def build_employment_history_job() -> tuple[Any, dg.ScheduleDefinition]:
-    job = dg.define_asset_job(
-        JOB_NAME,
-        selection=dg.AssetSelection.assets(_ASSET),
-        description="Exports an agency's employment history from the application database as CSV and Parquet.",
-    )
-
+def _build_schedule(job: Any) -> dg.ScheduleDefinition:
     @dg.schedule(
         name="employment_history_schedule",
         job=job,
         cron_schedule="0 7 1 * *",
-        description="A run for each agency of the application database, on the first of the month.",
+        description="Starts one run per agency of the application database on the first day of each month.",
     )
     def employment_history_schedule(
         context: dg.ScheduleEvaluationContext, platform: dg.ResourceParam[Platform]
@@ -88,13 +91,15 @@ def build_employment_history_job() -> tuple[Any, dg.ScheduleDefinition]:
         day = f"{context.scheduled_execution_time:%Y-%m-%d}"
         return [dg.RunRequest(run_key=f"{agency}@{day}", partition_key=agency) for agency in partitions]
 
-    return job, employment_history_schedule
+    return employment_history_schedule
 
 
 def _contract(platform: Platform) -> Contract:
     contract = platform.contracts.get(_ASSET.path[-1])
     if contract is None:
-        raise SettingsError("CONTRACTS_DIR has no contract of employment_history, which says what the export is like")
+        raise SettingsError(
+            "CONTRACTS_DIR has no contract employment_history, which describes the export: add that contract"
+        )
     return contract
 
 

@@ -28,7 +28,8 @@ from etl_platform.engine.rules.hook_result import given_columns
 from etl_platform.engine.split import QUARANTINE, SILVER, Progress, split
 
 QUARANTINE_CSV, REPORT = "quarantine.csv", "report.json"
-_ANY_DAY = date(2000, 1, 1)
+_SAMPLE_DAY = date(2000, 1, 1)
+"""The day of delivery where a contract is checked without a file."""
 RESULTS = (SILVER, QUARANTINE, QUARANTINE_CSV, REPORT)
 
 
@@ -100,7 +101,7 @@ def check_file(
 
 def check_contract(contract: Contract) -> None:
     """Compile a contract's rules and run its transform hook on no rows; ContractError where either fails."""
-    schema = compile_contract(contract, {}, delivery_day=_ANY_DAY).schema
+    schema = compile_contract(contract, {}, delivery_day=_SAMPLE_DAY).schema
     transform = load_transform(contract, schema)
     if transform is not None:
         transform(pl.DataFrame(schema={name: schema[name] for name in given_columns(contract)}))

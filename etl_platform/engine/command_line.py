@@ -163,9 +163,12 @@ def _check(arguments: argparse.Namespace, contract: Contract | None) -> "CheckRe
 
 
 def _print_verdict(file_name: str, contract: Contract | None, result: "CheckResult") -> None:
+    from etl_platform.engine.rules.contract_rules import describe_reasons
     from etl_platform.engine.text_report import profile_table, verdict
 
     print(verdict(file_name, contract.dataset if contract else None, result))
+    if contract is not None and result.reasons:
+        print("", *describe_reasons(contract, result.reasons), sep="\n")
     if contract is None and result.profile:
         print(f"\n{profile_table(result.profile)}")
 

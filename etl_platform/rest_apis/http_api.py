@@ -238,7 +238,7 @@ def _read(where: str, secret: str | None, response: "Response", *_args: Any, **_
     except ValueError as error:
         raise InvalidJSONError(f"{where}: the answer is not valid JSON: {error}", response=response) from None
     # dlt's client and its paginators call json() again, which would parse the body anew and without Number.
-    response._content = b""
+    response._content = b""  # noqa: SLF001
     response.json = lambda **_: document  # type: ignore[method-assign]
 
 

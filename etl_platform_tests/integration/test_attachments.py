@@ -166,7 +166,7 @@ def test_an_unexpected_exception_is_shown_by_type_and_line_without_its_message(
     monkeypatch.setattr(AttachmentCopies, "run", fail)
     assert command("--agency-id", "10") == 1
     printed = capsys.readouterr()
-    assert printed.out.startswith(f'{JOB}: failed: a bug of the platform: KeyError at File "{__file__}", line ')
+    assert printed.out.startswith(f'{JOB}: failed: a bug in the platform: KeyError at File "{__file__}", line ')
     assert printed.out.count("\n") == 1
     assert "Jane Roe" not in printed.out + printed.err
 

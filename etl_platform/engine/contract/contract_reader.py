@@ -122,7 +122,7 @@ class _Reader:
         data, schema = self.document.data, self.schema
         if not NAME.fullmatch(schema["name"]):
             raise self.document.error(
-                f"schema name {schema['name']!r} is invalid; use letters, digits and _, a letter first",
+                f"schema name {schema['name']!r} is invalid; use a to z, A to Z, digits and _, a letter first",
                 "schema",
                 0,
                 "name",
@@ -165,7 +165,7 @@ class _Reader:
         here = ("schema", 0, "properties", index)
         if not NAME.fullmatch(entry["name"]):
             raise self.document.error(
-                f"column name {entry['name']!r} is invalid; use letters, digits and _, a letter first", *here
+                f"column name {entry['name']!r} is invalid; use a to z, A to Z, digits and _, a letter first", *here
             )
         if entry["name"] == DELIVERY_DAY:
             message = "means the day of delivery in SQL; choose another name, and keep the header as a synonym"

@@ -2,14 +2,14 @@
 every start of the code location, so it imports no Polars.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from etl_platform.engine.columns import BAD_QUOTE, DUPLICATES_DIFFER, TOO_FEW, TOO_MANY
 from etl_platform.engine.contract.model import Contract
 from etl_platform.engine.rules.kinds import COLUMN_KINDS
 
-ROW_DAMAGES: Mapping[str, str] = {
+ROW_DAMAGES = {
     TOO_FEW: "The row ends before the last column.",
     TOO_MANY: "The row has more cells than the header.",
     BAD_QUOTE: "A quote inside a quoted text is not doubled.",
@@ -40,6 +40,12 @@ def contract_rules(contract: Contract) -> list[Rule]:
             rules.append(Rule(reason, None, f"{' and '.join(columns)} together must not occur twice in a file."))
     rules += [Rule(r.name, None, r.description or f"Must not be false: {r.sql}") for r in contract.row_rules]
     return rules
+
+
+def describe_reasons(contract: Contract, reasons: Collection[str]) -> list[str]:
+    """``<reason>: <sentence>`` for each of the given reasons, damaged rows first, then in report order."""
+    sentences = ROW_DAMAGES | {rule.reason: rule.description for rule in contract_rules(contract)}
+    return [f"{reason}: {sentence}" for reason, sentence in sentences.items() if reason in reasons]
 
 
 def unique_keys(contract: Contract) -> dict[str, tuple[str, ...]]:

@@ -35,8 +35,8 @@ def row_expression(
 
     try:
         guarded = guard(sql)
-        expression = pl.sql_expr(guarded.on(delivery_day))
-        used = expression.meta.root_names()
+        declared, expression = pl.sql_expr(sql), pl.sql_expr(guarded.on(delivery_day))
+        used = [name for name in declared.meta.root_names() if name != DELIVERY_DAY]
     except RefusedSqlError as error:
         raise refusal(str(error)) from None
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
@@ -45,9 +45,10 @@ def row_expression(
         raise refusal(f"{sql!r} can be read in two ways; put the names of columns in double quotes")
     if unknown := [column for column in used if column not in known]:
         raise refusal(f"there is no column {unknown[0]!r}; use one of {', '.join(known)}")
-    tree = to_tree(expression)
-    if _sets_time_beside_number(tree, known):
+    # Before the day of delivery is a literal: Polars calculates with literals while it parses.
+    if _sets_time_beside_number(to_tree(declared), {**known, DELIVERY_DAY: pl.Date()}):
         raise refusal(f"{sql!r} sets a date or a span of time beside a number; write INTERVAL '3 days' for 3 days")
+    tree = to_tree(expression)
     exact = exact_integers(tree, known)
     return expression if exact == tree else from_tree(exact)
 

@@ -43,7 +43,7 @@ _NODES: frozenset[type[exp.Expr]] = frozenset(
     ]
 )
 _CLOCKS = (exp.CurrentDate, exp.CurrentTime, exp.CurrentTimestamp, exp.Localtime, exp.Localtimestamp)
-_CLOCK_NAMES = frozenset({"NOW", "TODAY", "CURDATE", "GETDATE"})
+_CLOCK_NAMES = frozenset({"NOW", "TODAY", "CURRENT_DATE", "CURRENT_TIME", "CURRENT_TIMESTAMP"})
 
 
 class _Parser(PostgresParser):
@@ -134,6 +134,6 @@ def _refusal(written: str, *, clock: bool) -> RefusedSqlError:
             f"write {DELIVERY_DAY}, the day of delivery"
         )
     return RefusedSqlError(
-        f"{written} is not allowed: an expression uses the values of one row and must always give the same result, so "
-        f"there are no aggregates, windows or subqueries. The functions to use are {', '.join(sorted(_ALLOWED))}"
+        f"{written} is not allowed: an expression uses the values of one row and must always give the same result. "
+        f"The functions to use are {', '.join(sorted(_ALLOWED))}"
     )
