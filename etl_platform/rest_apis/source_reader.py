@@ -1,6 +1,6 @@
 """Parses the declaration of an API into an ApiSource. Unknown and invalid fields are errors with a line. No files.
 
-docs/onboarding.md explains the fields.
+The fields are explained in docs/onboard/api.md.
 """
 
 import re

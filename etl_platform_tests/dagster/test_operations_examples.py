@@ -1,4 +1,4 @@
-"""The examples of docs/operations.md about corrections and replays print what the page shows."""
+"""The examples of docs/operate/correct-rows.md and query-reports.md do what the pages say."""
 
 import os
 import re
@@ -19,12 +19,10 @@ from etl_platform.platform import Platform
 from etl_platform.settings import Settings, load_settings
 from etl_platform_tests.unit.making import PROJECT
 
-PAGE = (PROJECT / "docs" / "operations.md").read_text("utf-8")
-SECTION = (
-    PAGE[PAGE.index("\n## Mend rows and replay") :].partition("\n## Mend rows and replay")[2].partition("\n## ")[0]
-)
-FILES = dict(re.findall(r"^`([\w./]+)`:\n\n```csv\n(.*?)```$", SECTION, re.MULTILINE | re.DOTALL))
-SESSIONS = re.findall(r"^```console\n(\$ .*?)```$", SECTION, re.MULTILINE | re.DOTALL)
+OPERATE = PROJECT / "docs" / "operate"
+PAGE = (OPERATE / "correct-rows.md").read_text("utf-8")
+FILES = dict(re.findall(r"^`([\w./]+)`:\n\n```csv\n(.*?)```$", PAGE, re.MULTILINE | re.DOTALL))
+SESSIONS = re.findall(r"^```console\n(\$ .*?)```$", PAGE, re.MULTILINE | re.DOTALL)
 SOURCE = "from_client/la_new_orleans/Training.csv"
 # What differs between runs: times, run ids, and the hash of the contract.
 VARIABLE = re.compile(r"20\d\d-\d\d-\d\d \d\d:\d\d(:\d\d)?|run [0-9a-f]{8}|(?<=1\.0\.0 )[0-9a-f]{6}")
@@ -96,7 +94,8 @@ def test_the_query_of_the_page_reads_the_reports(folder: Path) -> None:
     ingest("from_client/la_new_orleans/unknown.csv")
     assert do("etl-platform replay --agency la_new_orleans --dataset training --by jane") == 0
 
-    (query,) = re.findall(r"^```sql\n(SELECT.*?)```$", PAGE, re.MULTILINE | re.DOTALL)
+    page = (OPERATE / "query-reports.md").read_text("utf-8")
+    (query,) = re.findall(r"^```sql\n(SELECT.*?)```$", page, re.MULTILINE | re.DOTALL)
     with duckdb.connect() as connection:
         connection.execute(f"SET file_search_path = '{folder / 'root'}'")
         found = connection.execute("SET TimeZone = 'UTC'").execute(query).fetchall()
