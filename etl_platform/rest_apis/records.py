@@ -16,6 +16,8 @@ from etl_platform.engine.contract.model import ColumnType, Contract, fold
 JSON_TYPES = ("string", "integer", "number", "boolean", "object", "array")
 MAX_FIELDS = 1_000
 """More names than these are no fields: keys of a mapping, most likely."""
+MAX_DEPTH = 200
+"""Objects and arrays within one value. A limit of our own: Python's recursion limit differs by version and caller."""
 
 _DATE = re.compile(r"\d{4}-\d\d-\d\d(?:[T ].+)?", re.ASCII)
 _PLAIN_NUMBER = re.compile(r"-?\d{1,40}(?:\.\d+)?", re.ASCII)
@@ -76,16 +78,13 @@ def cell(value: Any) -> str:
     """A value as the text of a CSV cell: nothing for null, JSON for what is nested, true and false for booleans.
 
     Raises:
-        ValueError: it is nested too deeply.
+        ValueError: it is nested more than MAX_DEPTH deep.
     """
     if value is None:
         return ""
     if type(value) is Number:
         return _digits(value)
-    try:
-        text = value if isinstance(value, str) else _json(value)
-    except RecursionError:
-        raise ValueError("a value is nested too deeply") from None
+    text = value if isinstance(value, str) else _json(value, 0)
     # Half a surrogate pair is no text in any encoding, and NUL ends one in many.
     whole = text if text.isascii() else text.encode("utf-8", "replace").decode()
     return whole.replace("\0", "?")
@@ -99,11 +98,14 @@ def _digits(number: Number) -> str:
     return format(exact, "f") if abs(exact.adjusted()) <= _MAX_EXPONENT else str(number)
 
 
-def _json(value: Any) -> str:
-    if isinstance(value, dict):
-        return "{" + ",".join(f"{_json(str(name))}:{_json(item)}" for name, item in sorted(value.items())) + "}"
-    if isinstance(value, list):
-        return "[" + ",".join(map(_json, value)) + "]"
+def _json(value: Any, depth: int) -> str:
+    if isinstance(value, dict | list):
+        if depth == MAX_DEPTH:
+            raise ValueError(f"a value is nested too deeply: more than {MAX_DEPTH} objects and arrays")
+        if isinstance(value, list):
+            return "[" + ",".join([_json(item, depth + 1) for item in value]) + "]"
+        members = [f"{_encode(str(name))}:{_json(item, depth + 1)}" for name, item in sorted(value.items())]
+        return "{" + ",".join(members) + "}"
     return str(value) if isinstance(value, Number) else _encode(value)
 
 

@@ -3,7 +3,7 @@
 import csv
 import json
 import random
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,7 +17,7 @@ from etl_platform.deliveries.intake import Attempt, Intake
 from etl_platform.engine.contract.model import Contract
 from etl_platform.errors import ApiAnswerError, TransientError
 from etl_platform.rest_apis.ingestion import ApiIngester, ApiIngestion
-from etl_platform.rest_apis.records import load_json
+from etl_platform.rest_apis.records import MAX_DEPTH, load_json
 from etl_platform.rest_apis.source import ApiResource, ApiSource, Incremental
 from etl_platform.storage.local_store import LocalStore
 from etl_platform_tests.unit.making import contract_of, listing, text, typed
@@ -311,13 +311,19 @@ def test_an_incremental_field_without_a_common_order_is_an_error(place: Place) -
     assert listing(place.root) == {}
 
 
-@pytest.mark.parametrize("depth", [450, 900])
-def test_a_value_that_is_nested_too_deeply_is_an_error_that_says_so(place: Place, depth: int) -> None:
+@pytest.mark.parametrize("wrap", [lambda inner: {"a": inner}, lambda inner: [inner]], ids=["objects", "arrays"])
+def test_a_value_may_be_nested_to_the_limit_and_no_deeper(place: Place, wrap: Callable[[Any], Any]) -> None:
     deep: Any = "core"
-    for _ in range(depth):
-        deep = {"a": deep}
-    with pytest.raises(ApiAnswerError, match="nested too deeply"):
-        place.ingest([thing("a", extra=deep)])
+    for _ in range(MAX_DEPTH):
+        deep = wrap(deep)
+
+    place.ingest([thing("a", extra=deep)])
+
+    (row,) = place.snapshot
+    assert json.loads(row["extra"]) == deep
+    for too_deep in (wrap(deep), [wrap(deep)] * 2):
+        with pytest.raises(ApiAnswerError, match="nested too deeply: more than 200"):
+            place.ingest([thing("a", extra=too_deep)])
 
 
 def test_every_kind_of_value_keeps_its_content(place: Place) -> None:
