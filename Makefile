@@ -16,7 +16,7 @@ export UV_LINK_MODE := copy
 unexport PYTHONDONTWRITEBYTECODE
 unexport VIRTUAL_ENV
 
-.PHONY: help setup demo dev drop drop-email test simulate check fix bench bench-burst bench-copies bench-email bench-export fuzz faults deploy-check helm-deps clean
+.PHONY: help setup demo dev drop drop-email test simulate check check-wheel fix bench bench-burst bench-copies bench-email bench-export fuzz faults deploy-check helm-deps clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -67,6 +67,10 @@ check: setup ## Format, lint, types, import direction, contracts, declared APIs
 	$(BIN)/lint-imports
 	$(BIN)/etl-platform contract check
 	$(BIN)/etl-platform api check
+
+check-wheel: setup ## Build the engine alone as a wheel for machines that only check files: dist/etl_platform_check-*.whl
+	@$(UV) build --quiet --wheel --no-build-isolation --python $(BIN)/python --out-dir dist packaging/etl-platform-check
+	ls dist/etl_platform_check-*.whl
 
 fix: setup ## Format and apply the safe lint fixes
 	@$(BIN)/ruff format .

@@ -87,9 +87,9 @@ def examine(case: Case, number: int, folder: Path) -> tuple[str, bool]:
     if case.rows is not None:
         assert result.accepted_rows == case.rows, f"{case.rows} good rows, {result.accepted_rows} accepted"
     profiled = profile_file(path)
-    assert not profiled.errors or profiled.errors[0]["code"] in CODES, profiled.errors
-    compared = case.text and _cells_agree(path, contract, result.to_json())
-    return (result.errors[0]["code"] if result.errors else str(result.outcome)), compared
+    assert not profiled.errors or profiled.errors[0].code in CODES, profiled.errors
+    compared = case.text and _cells_agree(path, contract, result)
+    return (result.errors[0].code if result.errors else str(result.outcome)), compared
 
 
 @cache
@@ -104,7 +104,7 @@ def _sums_add_up(result: Any, folder: Path) -> None:
 
     from etl_platform.engine.split import QUARANTINE, SILVER
 
-    codes = {error["code"] for error in result.errors}
+    codes = {error.code for error in result.errors}
     assert codes <= CODES, f"unknown codes {codes - CODES}"
     assert bool(codes) == (str(result.outcome) == "rejected")
     assert result.rows == result.accepted_rows + result.quarantined_rows
@@ -117,24 +117,24 @@ def _sums_add_up(result: Any, folder: Path) -> None:
         assert len(reasons) == result.quarantined_rows
         assert reasons.null_count() == 0
         assert dict(Counter(";".join(reasons).split(";"))) == result.reasons
-    assert all(part["nulls"] <= result.rows for part in result.profile.values())
+    assert all(part.nulls <= result.rows for part in result.profile.values())
     json.dumps(result.to_json(), allow_nan=False)
 
 
-def _cells_agree(path: Path, contract: Any, report: dict[str, Any]) -> bool:
+def _cells_agree(path: Path, contract: Any, result: Any) -> bool:
     """Whether Python's strict csv reads the text too; then it must have read the same cells on the same lines."""
     from etl_platform.engine.reading import text_table
     from etl_platform.engine.reading.open_table import open_table
 
-    dialect, codes = report["dialect"], {error["code"] for error in report["errors"]}
+    dialect, codes = result.dialect, {error.code for error in result.errors}
     if not dialect or codes - {"no_good_rows", "unclosed_quote"}:
         return False
     try:
-        text = re.sub(r"(?<=[\r\n])\ufeff+", "", _decoded(path.read_bytes(), dialect["encoding"]))
-        rows = _strict_rows(text, dialect["delimiter"])
+        text = re.sub(r"(?<=[\r\n])\ufeff+", "", _decoded(path.read_bytes(), dialect.encoding))
+        rows = _strict_rows(text, dialect.delimiter)
     except (ValueError, csv.Error):
         return False
-    header_ends = dialect["header_line"] + dialect["header_lines"] - 1
+    header_ends = dialect.header_line + dialect.header_lines - 1
     if any("\n" in cell for line, cells in rows if line <= header_ends for cell in cells):
         return False
     if "unclosed_quote" in codes:
@@ -144,7 +144,7 @@ def _cells_agree(path: Path, contract: Any, report: dict[str, Any]) -> bool:
     table = open_table(path, contract)
     width = len(table.header)
     ours = [row[: width + 1] for batch in table.batches() for row in batch.rows()]
-    left_out = {item["line"] for item in table.describe()["dropped"]}
+    left_out = {item.line for item in table.describe().dropped}
     expected = [
         (*(cell or None for cell in cells[:width]), *[None] * (width - len(cells)), line)
         for line, cells in rows

@@ -8,4 +8,5 @@ RESERVED = (LINE, OVERFLOW, REASONS, MEMBER, DELIVERY)
 """Columns that a quarantine file, or an export of it, has beside the sender's own."""
 
 TOO_FEW, TOO_MANY, BAD_QUOTE = "row.too_few_fields", "row.too_many_fields", "row.stray_quote"
+DUPLICATES_DIFFER = "row.duplicate_columns_differ"
 """Reasons in DAMAGE."""

@@ -1,14 +1,15 @@
 """A table with some of its rows corrected. What is a correction: ``core.corrections``."""
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from dataclasses import replace
 
 import polars as pl
 
 from etl_platform.engine.columns import DAMAGE, LINE, MEMBER, OVERFLOW
 from etl_platform.engine.corrections import Corrections
 from etl_platform.engine.errors import UnreadableFileError
-from etl_platform.engine.reading.text_table import Table
+from etl_platform.engine.file_dialect import FileDialect
+from etl_platform.engine.reading.table import Table
 
 _SET = "_set:"
 
@@ -78,8 +79,8 @@ class CorrectedTable:
         # The cheap reading knows no lines.
         return self.batches()
 
-    def describe(self) -> dict[str, Any]:
-        return self._table.describe() | {"corrected_rows": self._rows}
+    def describe(self) -> FileDialect:
+        return replace(self._table.describe(), corrected_rows=self._rows)
 
 
 def _misplaced(what: str) -> UnreadableFileError:

@@ -1,9 +1,9 @@
-"""One-pass column profile: nulls, range, lengths, distinct values, top values, histogram. Frames in, dict out."""
+"""One-pass column profile: nulls, range, lengths, distinct values, top values, histogram. Frames in, values out."""
 
 import math
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from types import MappingProxyType
 from typing import Any
@@ -13,7 +13,8 @@ import numpy.typing as npt
 import polars as pl
 
 from etl_platform.engine.privacy.masking import shown
-from etl_platform.engine.rules.compile_contract import KEY_SEED
+from etl_platform.engine.result import Bin, ColumnProfile, ValueCount
+from etl_platform.engine.rules.compiled_contract import KEY_SEED
 from etl_platform.engine.rules.dataset_verdicts import ColumnFacts
 
 Hashes = npt.NDArray[np.uint64]
@@ -159,38 +160,49 @@ class Profiler:
         """Nulls and greatest value of a column, also of a sensitive one: to decide by, not to show."""
         return ColumnFacts(self._seen[name].nulls, self._seen[name].maximum)
 
-    def result(self) -> dict[str, dict[str, Any]]:
+    def result(self) -> dict[str, ColumnProfile]:
         return {name: self._describe(name, seen) for name, seen in self._seen.items()}
 
-    def _describe(self, name: str, seen: _Seen) -> dict[str, Any]:
+    def _describe(self, name: str, seen: _Seen) -> ColumnProfile:
         self._settle(name, seen)
         exact = seen.counts is not None or len(seen.hashes) < SKETCH_SIZE
         distinct = len(seen.hashes) if seen.counts is None else len(seen.counts)
         if not exact:
             distinct = round((SKETCH_SIZE - 1) / (int(seen.hashes[-1]) / 2**64))
-        described: dict[str, Any] = {
-            "nulls": seen.nulls,
-            "empty": seen.empty,
-            "distinct": distinct,
-            "distinct_error": 0.0 if exact else DISTINCT_ERROR,
-            "min_length": seen.shortest,
-            "max_length": seen.longest,
-        }
-        if name in self._sensitive:
+        described = ColumnProfile(
+            nulls=seen.nulls,
+            empty=seen.empty,
+            distinct=distinct,
+            distinct_error=0.0 if exact else DISTINCT_ERROR,
+            min_length=seen.shortest,
+            max_length=seen.longest,
+            classified=name in self._sensitive,
+        )
+        if described.classified:
             return described
-        described |= {"min": shown(seen.minimum), "max": shown(seen.maximum)}
-        if seen.counts:
-            counted = ((seen.texts[value], times) for value, times in seen.counts.items())
-            ordered = sorted(counted, key=lambda pair: (-pair[1], pair[0]))
-            described["top"] = [{"value": shown(value), "rows": times} for value, times in ordered[:_TOP]]
-        if seen.edges is not None:
-            edges = [None, *(_edge(edge, self._types[name]) for edge in seen.edges), None]
-            described["histogram"] = [
-                {"from": low, "to": high, "rows": times}
-                for low, high, times in zip(edges, edges[1:], seen.bins, strict=False)
-                if times
-            ]
-        return described
+        return replace(
+            described,
+            min=shown(seen.minimum),
+            max=shown(seen.maximum),
+            top=_most_frequent(seen),
+            histogram=_histogram(seen, self._types[name]),
+        )
+
+
+def _most_frequent(seen: _Seen) -> tuple[ValueCount, ...] | None:
+    if not seen.counts:
+        return None
+    counted = ((seen.texts[value], times) for value, times in seen.counts.items())
+    ordered = sorted(counted, key=lambda pair: (-pair[1], pair[0]))
+    return tuple(ValueCount(shown(value), times) for value, times in ordered[:_TOP])
+
+
+def _histogram(seen: _Seen, type_: pl.DataType) -> tuple[Bin, ...] | None:
+    if seen.edges is None:
+        return None
+    edges = [None, *(_edge(edge, type_) for edge in seen.edges), None]
+    bins = zip(edges, edges[1:], seen.bins, strict=False)
+    return tuple(Bin(low, high, times) for low, high, times in bins if times)
 
 
 def _low(hashes: Hashes) -> npt.NDArray[np.int64]:

@@ -3,26 +3,26 @@
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
-from etl_platform.engine.columns import BAD, DAMAGE, LINE, MEMBER, OVERFLOW, REASONS
+from etl_platform.engine.columns import BAD, DAMAGE, DUPLICATES_DIFFER, LINE, MEMBER, OVERFLOW, REASONS
 from etl_platform.engine.contract.model import Contract
 from etl_platform.engine.output.parquet import ParquetSink
 from etl_platform.engine.privacy.masking import HIDDEN, shape, shown
 from etl_platform.engine.profile import Profiler
 from etl_platform.engine.reading.prefetch import prefetch
-from etl_platform.engine.reading.text_table import Table
-from etl_platform.engine.result import CheckResult
-from etl_platform.engine.rules.compile_contract import CompiledContract
+from etl_platform.engine.reading.table import Table
+from etl_platform.engine.result import CheckResult, Example
+from etl_platform.engine.rules.compiled_contract import CompiledContract
 from etl_platform.engine.rules.dataset_verdicts import ColumnFacts, evaluate_rules
 from etl_platform.engine.rules.hook import load_transform
 from etl_platform.engine.rules.hook_result import given_columns
 from etl_platform.engine.rules.key_hashes import KeyHashes, checksum
-from etl_platform.engine.rules.rule_names import TWINS_DIFFER
 
 SILVER, QUARANTINE = "silver.parquet", "quarantine.parquet"
 _EXAMPLES = 5
@@ -34,7 +34,7 @@ Progress = Callable[[str, int], None]
 def split(
     table: Table,
     compiled: CompiledContract,
-    twins: Sequence[tuple[int, int]],
+    duplicates: Sequence[tuple[int, int]],
     out_dir: Path,
     progress: Progress,
     *,
@@ -49,7 +49,7 @@ def split(
         with tempfile.TemporaryDirectory(prefix="keys-", dir=out_dir) as scratch:
             keys = _scan_keys(table, compiled, Path(scratch), progress, cheaply=cheaply)
             repeated = {reason: found.repeated() for reason, found in keys.items()}
-        one_pass = SplitRows(compiled, table, twins, made_from)
+        one_pass = SplitRows(compiled, table, duplicates, made_from)
         one_pass.run(table, repeated, out_dir, progress)
         if all(found.checksum == one_pass.checksums[reason] for reason, found in keys.items()):
             break
@@ -80,11 +80,11 @@ class SplitRows:
         self,
         compiled: CompiledContract,
         table: Table,
-        twins: Sequence[tuple[int, int]],
+        duplicates: Sequence[tuple[int, int]],
         made_from: Mapping[str, str],
     ) -> None:
         contract = compiled.contract
-        self._compiled, self._names, self._twins, self._made_from = compiled, table.names, twins, made_from
+        self._compiled, self._names, self._duplicates, self._made_from = compiled, table.names, duplicates, made_from
         self._columns = [column.name for column in contract.columns]
         self._sensitive = frozenset(column.name for column in contract.columns if column.sensitive)
         types = dict(compiled.schema)
@@ -93,7 +93,7 @@ class SplitRows:
         self._transform = load_transform(contract, compiled.schema)
         self._computed = Profiler({name: types[name] for name in computed}, self._sensitive)
         self._counts: Counter[str] = Counter()
-        self._examples: dict[str, list[dict[str, Any]]] = {}
+        self._examples: dict[str, list[Example]] = {}
         self._preview: list[dict[str, Any]] = []
         self._accepted = self._quarantined = 0
         self._nameless = {place: False for place, cell in enumerate(table.header) if not cell.strip()}
@@ -104,7 +104,7 @@ class SplitRows:
             ParquetSink(out_dir / SILVER, self._compiled.schema, self._made_from) as silver,
             ParquetSink(out_dir / QUARANTINE, _quarantine_schema(self._names, table.members)) as quarantine,
         ):
-            batches = (_compare_twins(cells, self._twins) for cells in prefetch(table.batches()))
+            batches = (_compare_duplicates(cells, self._duplicates) for cells in prefetch(table.batches()))
             checked = (self._compiled.check(cells, repeated) for cells in batches)
             for batch in prefetch(checked):
                 good, bad = self._take(batch)
@@ -142,30 +142,36 @@ class SplitRows:
                 said = cells.str.contains(r"\S") & batch[DAMAGE].is_null()
                 self._nameless[place] = said.any()
 
-    def fill(self, result: CheckResult, as_of: date | None) -> None:
-        result.rows = self._profiler.rows
-        result.accepted_rows, result.quarantined_rows = self._accepted, self._quarantined
-        result.reasons = {reason: self._counts[reason] for reason in sorted(self._counts)}
-        result.examples, result.preview = self._examples, self._preview
-        result.columns["extra"] += [
-            f"column {place + 1} (no name)" for place, filled in self._nameless.items() if filled
-        ]
+    def add_to(self, result: CheckResult, as_of: date | None) -> CheckResult:
+        """The result with what the pass found; ``as_of`` is the day of delivery."""
+        assert result.columns is not None
+        nameless = tuple(f"column {place + 1} (no name)" for place, filled in self._nameless.items() if filled)
         profile = self._profiler.result() | self._computed.result()
-        result.profile = {name: profile[name] for name in self._columns}
-        if result.rows:
-            rules = self._compiled.contract.dataset_rules
-            result.verdicts = evaluate_rules(rules, result.rows, self._facts, as_of=as_of, sensitive=self._sensitive)
+        rows, rules = self._profiler.rows, self._compiled.contract.dataset_rules
+        verdicts = evaluate_rules(rules if rows else (), rows, self._facts, as_of=as_of, sensitive=self._sensitive)
+        return replace(
+            result,
+            rows=rows,
+            accepted_rows=self._accepted,
+            quarantined_rows=self._quarantined,
+            reasons={reason: self._counts[reason] for reason in sorted(self._counts)},
+            examples={reason: tuple(found) for reason, found in self._examples.items()},
+            columns=replace(result.columns, extra=result.columns.extra + nameless),
+            profile={name: profile[name] for name in self._columns},
+            dataset_rules=tuple(verdicts),
+            preview=tuple(self._preview),
+        )
 
     def _facts(self, name: str) -> ColumnFacts:
         return (self._computed if self._compiled.contract.column(name).computed else self._profiler).facts(name)
 
 
-def _compare_twins(cells: pl.DataFrame, twins: Sequence[tuple[int, int]]) -> pl.DataFrame:
-    """Rows in which two columns of the same name say different things are damaged: either could be meant."""
-    if not twins:
+def _compare_duplicates(cells: pl.DataFrame, duplicates: Sequence[tuple[int, int]]) -> pl.DataFrame:
+    """Rows in which two columns of the same name have different texts are damaged: either could be the right one."""
+    if not duplicates:
         return cells
-    differ = pl.any_horizontal(pl.col(str(one)).ne_missing(pl.col(str(other))) for one, other in twins)
-    return cells.with_columns(pl.coalesce(DAMAGE, pl.when(differ).then(pl.lit(TWINS_DIFFER))).alias(DAMAGE))
+    differ = pl.any_horizontal(pl.col(str(one)).ne_missing(pl.col(str(other))) for one, other in duplicates)
+    return cells.with_columns(pl.coalesce(DAMAGE, pl.when(differ).then(pl.lit(DUPLICATES_DIFFER))).alias(DAMAGE))
 
 
 def _broken(bad: pl.DataFrame, compiled: CompiledContract) -> Counter[str]:
@@ -180,10 +186,9 @@ def _collect_examples(
     bad: pl.DataFrame,
     compiled: CompiledContract,
     broken: Mapping[str, int],
-    examples: dict[str, list[dict[str, Any]]],
+    examples: dict[str, list[Example]],
 ) -> None:
     places = [LINE, *_member(bad)]
-    keys = [place.removeprefix("_") for place in places]
     for reason in compiled.reasons:
         room = _EXAMPLES - len(examples.get(reason, ()))
         if room <= 0 or reason not in broken:
@@ -196,13 +201,19 @@ def _collect_examples(
             value = (
                 texts[0] if len(texts) == 1 else ", ".join(f"{n}={v or ''}" for n, v in zip(inputs, texts, strict=True))
             )
-            examples.setdefault(reason, []).append({**dict(zip(keys, row, strict=False)), "value": value})
+            examples.setdefault(reason, []).append(_example(row[: len(places)], value))
     if bad[DAMAGE].null_count() == bad.height:
         return
     damaged = bad.filter(pl.col(DAMAGE).is_not_null()).group_by(DAMAGE, maintain_order=True).head(_EXAMPLES)
     for *place, reason, overflow in damaged.select(*places, DAMAGE, OVERFLOW).rows():
         if len(examples.setdefault(reason, [])) < _EXAMPLES:
-            examples[reason].append({**dict(zip(keys, place, strict=True)), "value": overflow and shape(overflow)})
+            examples[reason].append(_example(place, overflow and shape(overflow)))
+
+
+def _example(place: Sequence[Any], value: str | None) -> Example:
+    """``place`` holds the line and, of an archive with several members, the member."""
+    line, *member = place
+    return Example(line, value, *member)
 
 
 def _shown(contract: Contract, name: str, value: str | None) -> str | None:

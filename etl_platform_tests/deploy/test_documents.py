@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from etl_platform.cli.main import _parser
+from etl_platform.cli.main import build_parser
 from etl_platform.local.stack import REPOSITORY
 from etl_platform.settings import Settings
 from etl_platform_tests.deploy.helm_chart import CHART
@@ -97,7 +97,7 @@ def test_the_platforms_own_commands_are_understood(page: str) -> None:
     assert texts
     for text in texts:
         words = shlex.split(re.split(r"(?:^|-- )etl(?:-platform)? ", text, maxsplit=1)[1])
-        _parser().parse_args(words)
+        build_parser().parse_args(words)
 
 
 @pytest.mark.parametrize("page", PAGES)

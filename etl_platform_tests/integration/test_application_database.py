@@ -1,4 +1,4 @@
-"""The application database: repositories on a real PostgreSQL, and what is said when it does not answer."""
+"""The application database: queries on a real PostgreSQL server, and errors when it does not answer."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -29,7 +29,7 @@ def database(url: str) -> ApplicationDatabase:
     return ApplicationDatabase(url)
 
 
-def test_agencies_come_by_id(database: ApplicationDatabase) -> None:
+def test_agencies_are_sorted_by_id(database: ApplicationDatabase) -> None:
     assert [(agency.id, agency.slug) for agency in database.agencies()] == [
         (10, "nm_albuquerque"),
         (11, "la_new_orleans"),
@@ -37,23 +37,21 @@ def test_agencies_come_by_id(database: ApplicationDatabase) -> None:
     ]
 
 
-def test_a_server_that_answers_passes_the_check_and_one_that_does_not_fails_it(
-    database: ApplicationDatabase, tmp_path: Path
-) -> None:
+def test_the_check_passes_only_if_the_server_answers(database: ApplicationDatabase, tmp_path: Path) -> None:
     database.check()
 
     with pytest.raises(TransientError):
         ApplicationDatabase(f"postgresql:///application?host={tmp_path}").check()
 
 
-def test_attachments_are_those_of_the_agency(database: ApplicationDatabase) -> None:
+def test_attachments_are_limited_to_the_agency(database: ApplicationDatabase) -> None:
     files = database.attachment_files(11)
     assert [file.id for file in files] == list(range(110_001, 110_008))
     assert all(file.source_key.startswith("documents/11/") for file in files)
     assert database.attachment_files(999) == []
 
 
-def test_the_history_comes_in_a_fixed_order(database: ApplicationDatabase) -> None:
+def test_the_employment_history_has_a_fixed_order(database: ApplicationDatabase) -> None:
     frames: list[pl.DataFrame] = []
     database.employment_history(10, EMPLOYMENT.names(), frames.append)
     rows = pl.concat(frames)
@@ -70,16 +68,16 @@ def test_an_agency_without_history_gives_no_frame(database: ApplicationDatabase)
     assert frames == []
 
 
-def test_an_error_of_whoever_takes_the_rows_is_its_own(database: ApplicationDatabase) -> None:
-    def take(_rows: pl.DataFrame) -> None:
+def test_an_error_in_the_callback_is_not_translated(database: ApplicationDatabase) -> None:
+    def fail(_frame: pl.DataFrame) -> None:
         raise OSError("the disk is full")
 
     with pytest.raises(OSError, match="the disk is full"):
-        database.employment_history(10, EMPLOYMENT.names(), take)
+        database.employment_history(10, EMPLOYMENT.names(), fail)
 
 
 def test_the_connection_cannot_write(url: str) -> None:
-    """The schema is somebody else's: a mistake of ours must not change it."""
+    """The schema belongs to another system: a mistake here must not change it."""
     from sqlalchemy import text
     from sqlalchemy.exc import DBAPIError
 
@@ -98,7 +96,7 @@ def test_a_missing_table_is_permanent_and_named() -> None:
             ApplicationDatabase(server.get_uri()).agencies()
 
 
-def test_what_is_null_in_a_looser_schema_is_empty_and_stops_nobody() -> None:
+def test_nulls_in_a_schema_without_constraints_become_empty_texts() -> None:
     with postgres_server() as server:
         connection = psycopg2.connect(server.get_uri())
         with connection, connection.cursor() as cursor:
@@ -120,13 +118,13 @@ def test_what_is_null_in_a_looser_schema_is_empty_and_stops_nobody() -> None:
         assert pl.concat(frames).row(0) == (None,) * len(EMPLOYMENT)
 
 
-def test_a_server_that_does_not_answer_is_worth_another_try_and_keeps_the_password(tmp_path: Path) -> None:
+def test_a_server_that_does_not_answer_is_a_transient_error_without_the_password(tmp_path: Path) -> None:
     with pytest.raises(TransientError) as caught:
         ApplicationDatabase("postgresql://app:hunter2@127.0.0.1:1/app").agencies()
     assert "hunter2" not in str(caught.value)
 
 
-def test_what_is_no_url_is_said_without_showing_it() -> None:
+def test_an_invalid_url_is_an_error_that_does_not_show_it() -> None:
     with pytest.raises(SettingsError, match="DATABASE_URL") as caught:
         ApplicationDatabase("postgresql://app:hunter2@host:port/x").agencies()
     assert "hunter2" not in str(caught.value)

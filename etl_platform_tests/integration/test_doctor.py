@@ -226,9 +226,11 @@ def test_dagsters_storage_in_postgres_is_asked(
     assert (found["dagster"].state, found["dagster"].detail) == (State.OK, "PostgresRunStorage")
 
     monkeypatch.delenv("DAGSTER_POSTGRES_URL")
-    assert failed(replace(settings, dagster_home=dagster_home))["dagster"].detail.startswith("Dagster's storage:")
+    assert failed(replace(settings, dagster_home=dagster_home))["dagster"].detail.startswith(
+        "Dagster's storage does not answer:"
+    )
     absent = failed(replace(settings, dagster_home=dagster_home / "absent"))["dagster"]
-    assert "there is no such folder" in absent.detail
+    assert "is not a folder" in absent.detail
 
 
 def test_one_that_never_answers_hides_none_of_the_others_and_holds_up_no_exit(

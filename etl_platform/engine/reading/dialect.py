@@ -1,6 +1,6 @@
-"""The first bytes of a text file → delimiter, line ends, header and what stands around it. No files.
+"""The first bytes of a text file → its delimiter, line end, header and the lines above the data. No files.
 
-Every guess says how sure it is. What cannot be decided is a named rejection, never a default.
+Every guess has a confidence. Where nothing can be decided the file is rejected with a code; there is no default.
 """
 
 import csv
@@ -14,15 +14,16 @@ from itertools import islice
 from etl_platform.engine.contract.model import Contract
 from etl_platform.engine.contract.reading_overrides import ReadingOverrides, contradicts_override
 from etl_platform.engine.errors import UnreadableFileError
+from etl_platform.engine.file_dialect import DroppedLine
 from etl_platform.engine.reading.encodings import Encoding, decode_sample, detect_encoding, lines_bytes
 from etl_platform.engine.reading.headers import HEADER_ROWS, FoundHeader, NumberedRow, find_header
-from etl_platform.engine.reading.surroundings import Dropped, is_ruler
+from etl_platform.engine.reading.preamble_and_footer import is_ruler
 
 SAMPLE_BYTES = 256 << 10
 DELIMITERS = (",", ";", "\t", "|")
 _SAMPLE_ROWS = 2_000
-_EXCEL_SAYS = re.compile(r"\A\ufeff?\"?sep=([\t,;|:^~#])\"?[\r\n]", re.IGNORECASE)
-"""A first line that only tells Excel the delimiter."""
+_SEP_LINE = re.compile(r"\A\ufeff?\"?sep=([\t,;|:^~#])\"?[\r\n]", re.IGNORECASE)
+"""A first line ``sep=;``, which tells Excel the delimiter."""
 _LINE_END = re.compile(r"\r\n|\r|\n")
 
 
@@ -33,14 +34,14 @@ class Dialect:
     Attributes:
         line_end: the bytes that end a row, LF also for CRLF.
         header_line: 1-based line on which the header begins.
-        header_rows: 1, or 2 where its names are spread over two rows.
+        header_rows: 1, or 2 where names span two rows.
         data_line: 1-based line on which data begin.
-        data_offset: bytes in front of it in the text as UTF-8, without the byte order mark.
-        header: the header's cells as they came, padded with blanks to the width of the rows.
-        declared: cells that the header itself has.
-        named: cells up to the last one that has a name; a row with fewer is short.
-        confidence: from 0 to 1 per guess; 1 for what is pinned.
-        dropped: lines above the data that are no header.
+        data_offset: bytes before that line in the text as UTF-8, without the byte order mark.
+        header: the header's cells as sent, padded with blanks to the width of the rows.
+        declared: cells of the header itself.
+        named: cells up to the last one with a name; a row with fewer is short.
+        confidence: from 0 to 1 per guess; 1 for what the contract sets.
+        dropped: lines above the data that are not the header.
     """
 
     encoding: Encoding
@@ -54,7 +55,7 @@ class Dialect:
     declared: int
     named: int
     confidence: dict[str, float]
-    dropped: tuple[Dropped, ...]
+    dropped: tuple[DroppedLine, ...]
 
 
 def detect_dialect(sample: bytes, *, whole: bool, contract: Contract | None) -> Dialect:
@@ -63,27 +64,27 @@ def detect_dialect(sample: bytes, *, whole: bool, contract: Contract | None) -> 
     Args:
         sample: up to SAMPLE_BYTES from the file's start.
         whole: whether that is all of it.
-        contract: its column names find the header, and it may pin what would be guessed.
+        contract: its column names find the header, and its reading overrides replace guesses.
 
     Raises:
         UnreadableFileError: ``empty_file``, ``no_header_match``, ``not_as_pinned`` or one of ``detect_encoding``.
     """
-    pins = contract.reading_overrides if contract else ReadingOverrides()
-    encoding = detect_encoding(sample, pins.encoding)
+    overrides = contract.reading_overrides if contract else ReadingOverrides()
+    encoding = detect_encoding(sample, overrides.encoding)
     text = decode_sample(sample, encoding)
     if not text.strip("\ufeff\r\n\t ,;|\0\x1a"):
-        raise UnreadableFileError("empty_file", "the file holds no text")
-    told = [pins.delimiter] if pins.delimiter else _EXCEL_SAYS.findall(text)
-    found = [_layout(text, d, whole=whole, contract=contract) for d in (told or DELIMITERS)]
+        raise UnreadableFileError("empty_file", "the file holds no text; export it again")
+    stated = [overrides.delimiter] if overrides.delimiter else _SEP_LINE.findall(text)
+    found = [_layout(text, d, whole=whole, contract=contract) for d in (stated or DELIMITERS)]
     layouts = sorted((layout for layout in found if layout), key=lambda layout: -layout.score)
     if not layouts:
         raise _no_header(contract)
     layout, header = layouts[0], layouts[0].header
     line_end, uniform = _line_end(text)
     rival = max((other.score for other in layouts[1:] if other.width > 1), default=0.0)
-    data_offset, held = lines_bytes(sample, text, encoding, layout.data_line - 1)
-    if not held and not whole:
-        message = f"the header is not over within the first {SAMPLE_BYTES:,} bytes; send the columns alone"
+    data_offset, in_sample = lines_bytes(sample, text, encoding, layout.data_line - 1)
+    if not in_sample and not whole:
+        message = f"the header does not end within the first {SAMPLE_BYTES:,} bytes; send fewer columns"
         raise UnreadableFileError("no_header_match", message, header.first)
     return Dialect(
         encoding=encoding,
@@ -98,7 +99,7 @@ def detect_dialect(sample: bytes, *, whole: bool, contract: Contract | None) -> 
         named=max(i for i, cell in enumerate(header.cells, start=1) if cell.strip()),
         confidence={
             "encoding": round(encoding.confidence, 3),
-            "delimiter": 1.0 if told else round(layout.steady * layout.score / (layout.score + rival), 3),
+            "delimiter": 1.0 if stated else round(layout.width_share * layout.score / (layout.score + rival), 3),
             "header": round(header.certainty, 3),
             "line_end": uniform,
         },
@@ -110,52 +111,60 @@ def _no_header(contract: Contract | None) -> UnreadableFileError:
     names = ", ".join(column.name for column in contract.file_columns) if contract else "column names"
     if contract and contract.reading_overrides.header_line:
         return contradicts_override(
-            f"the header to line {contract.reading_overrides.header_line}, which does not name {names}"
+            f"line {contract.reading_overrides.header_line} as the header, but that line does not name {names}"
         )
     if contract and contract.reading_overrides.delimiter:
         return contradicts_override(
-            f"the delimiter {contract.reading_overrides.delimiter!r}, and with it no line names {names}"
+            f"the delimiter {contract.reading_overrides.delimiter!r}, but with it no line names {names}"
         )
     return UnreadableFileError(
-        "no_header_match", f"no line of the first {HEADER_ROWS} looks like the header; expected {names}"
+        "no_header_match",
+        f"none of the first {HEADER_ROWS} lines looks like the header; send a line with the column names: {names}",
     )
 
 
 def _line_end(text: str) -> tuple[bytes, float]:
-    """What ends rows, and the share of line ends outside quotes that are of the commonest kind."""
+    """The bytes that end rows, and the share of the most frequent kind among line ends outside quotes."""
     kinds = Counter(_LINE_END.findall(re.sub('"[^"]*"', "", text)))
     line_end = b"\r" if kinds["\r"] and not kinds["\n"] + kinds["\r\n"] else b"\n"
     return line_end, round(max(kinds.values()) / kinds.total(), 3) if kinds else 1.0
 
 
-def _dropped(text: str, header: FoundHeader, layout: "_Layout") -> tuple[Dropped, ...]:
-    """Lines above the header that say anything, as many as a header is looked for in, and a ruler below it."""
+def _dropped(text: str, header: FoundHeader, layout: "_Layout") -> tuple[DroppedLine, ...]:
+    """Lines above the header that are not blank, at most HEADER_ROWS, and a ruler below it."""
     lines = [line.strip() for line in islice(io.StringIO(text, newline=""), layout.data_line - 1)]
     numbered = [(number, line) for number, line in enumerate(lines, start=1) if line]
-    above = [Dropped(number, "preamble", line) for number, line in numbered if number < header.first]
-    below = [Dropped(number, "ruler", line) for number, line in numbered if number >= header.after]
+    above = [DroppedLine(number, "preamble", line) for number, line in numbered if number < header.first]
+    below = [DroppedLine(number, "ruler", line) for number, line in numbered if number >= header.after]
     return (*above[:HEADER_ROWS], *below)
 
 
 @dataclass(frozen=True)
 class _Layout:
-    """The sample as one delimiter explains it: its header, the header's cells at the rows' width, and how well."""
+    """The sample as one delimiter splits it.
+
+    Attributes:
+        cells: the header's cells, padded to the width of the rows.
+        width: the most frequent number of cells in a row.
+        width_share: share of the rows that have it.
+        score: how well the delimiter explains the sample, to compare with other delimiters.
+    """
 
     delimiter: str
     header: FoundHeader
     data_line: int
     cells: tuple[str, ...]
     width: int
-    steady: float
+    width_share: float
     score: float
 
 
 def _layout(text: str, delimiter: str, *, whole: bool, contract: Contract | None) -> _Layout | None:
-    """Where the header stands if this were the delimiter, and how well that explains the sample."""
-    pinned_line = contract.reading_overrides.header_line if contract else None
-    rows = _rows(text, delimiter, whole=whole, first_line=pinned_line or 1)
-    body_width, steady = _modal_width([cells for _, _, cells in rows])
-    header = find_header(rows, contract, body_width, pinned_line)
+    """The sample split by one delimiter; None where no header is found."""
+    header_line = contract.reading_overrides.header_line if contract else None
+    rows = _rows(text, delimiter, whole=whole, first_line=header_line or 1)
+    row_width, width_share = _most_frequent_width([cells for _, _, cells in rows])
+    header = find_header(rows, contract, row_width, header_line)
     if header is None:
         return None
     data_line = header.after
@@ -163,18 +172,18 @@ def _layout(text: str, delimiter: str, *, whole: bool, contract: Contract | None
     if below and is_ruler(below[0][2]):
         data_line = below.pop(0)[1]
     body = [cells for _, _, cells in below]
-    usual, share = _modal_width(body)
+    body_width, body_share = _most_frequent_width(body)
     declared = len(header.cells)
-    # Rows may all end in one delimiter too many; longer rows that say something there are damage.
-    trailing = share > 0.5 and sum(not any(c[declared:]) for c in body) > 0.5 * len(body)
-    width = max(declared, usual) if trailing else declared
-    score = (header.certainty if contract else 0.0) * 10 + steady * min(body_width, 40) ** 0.5
+    # Rows may all end in one delimiter too many; longer rows with text there are damage.
+    trailing = body_share > 0.5 and sum(not any(c[declared:]) for c in body) > 0.5 * len(body)
+    width = max(declared, body_width) if trailing else declared
+    score = (header.certainty if contract else 0.0) * 10 + width_share * min(row_width, 40) ** 0.5
     cells = (*header.cells, *[""] * (width - declared))
-    return _Layout(delimiter, header, data_line, cells, body_width, steady, score)
+    return _Layout(delimiter, header, data_line, cells, row_width, width_share, score)
 
 
 def _rows(text: str, delimiter: str, *, whole: bool, first_line: int) -> list[NumberedRow]:
-    """(first line, line after, cells) of the sample's rows that are not blank."""
+    """First line, line after and cells of each row in the sample that is not blank."""
     source = io.StringIO(text, newline="")
     for _ in range(first_line - 1):
         source.readline()
@@ -193,7 +202,7 @@ def _rows(text: str, delimiter: str, *, whole: bool, first_line: int) -> list[Nu
     return rows if whole or len(rows) < 2 else rows[:-1]
 
 
-def _modal_width(rows: Sequence[Sequence[str]]) -> tuple[int, float]:
+def _most_frequent_width(rows: Sequence[Sequence[str]]) -> tuple[int, float]:
     counts = Counter(map(len, rows))
     if not counts:
         return 0, 0.0

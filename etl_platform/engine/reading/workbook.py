@@ -1,4 +1,4 @@
-"""One sheet of an Excel workbook → batches of text cells, within limits: Excel's reader lays sheets out whole."""
+"""One sheet of an Excel workbook → batches of text cells. Limits apply, because calamine loads whole sheets."""
 
 import io
 import struct
@@ -17,26 +17,28 @@ from etl_platform.engine.columns import RESERVED
 from etl_platform.engine.contract.model import Contract, fold
 from etl_platform.engine.contract.reading_overrides import ReadingOverrides, contradicts_override
 from etl_platform.engine.errors import UnreadableFileError
+from etl_platform.engine.file_dialect import DroppedLine, FileDialect
 from etl_platform.engine.reading.archives import unpacking
 from etl_platform.engine.reading.headers import HEADER_ROWS, FoundHeader, find_header, unique_names
-from etl_platform.engine.reading.number_formats import as_typed
-from etl_platform.engine.reading.parse_chunk import Grid, ReadNotes, rows_frame, without_repeats
-from etl_platform.engine.reading.signatures import what_ole_file
-from etl_platform.engine.reading.surroundings import Dropped, is_footer
-from etl_platform.engine.reading.xls_facts import scan_xls
-from etl_platform.engine.reading.xlsx_facts import (
-    SheetFacts,
-    WorkbookFacts,
-    as_shown,
-    facts_by_row,
-    scan_workbook,
+from etl_platform.engine.reading.number_formats import number_text
+from etl_platform.engine.reading.parse_chunk import drop_repeated_headers
+from etl_platform.engine.reading.parse_rows import ParsedRow, rows_frame
+from etl_platform.engine.reading.preamble_and_footer import is_footer, shorten
+from etl_platform.engine.reading.read_notes import ReadNotes
+from etl_platform.engine.reading.signatures import ole_format
+from etl_platform.engine.reading.xls_details import scan_xls
+from etl_platform.engine.reading.xlsx_details import (
+    SheetDetails,
+    WorkbookDetails,
+    details_by_row,
+    scan_xlsx,
     workbook_too_large,
 )
 from etl_platform.engine.values.excel_dates import EXCEL_ORIGIN
 
 MAX_WORKBOOK_BYTES = 1 << 30
 MAX_COLUMNS = 16_384
-"""As many as Excel has; only a damaged workbook has more."""
+"""The limit of Excel itself; only a damaged workbook has more."""
 _BATCH_ROWS = 100_000
 _ORIGIN_1904 = date(1904, 1, 1)
 _FOOTER_ROWS = 8
@@ -45,32 +47,32 @@ Rows = list[list[str]]
 
 @dataclass(frozen=True)
 class _Sheet:
-    """A sheet as Excel's reader has it, and what it shows beyond that."""
+    """A sheet as calamine reads it, and the details that it does not expose."""
 
     name: str
     visible: bool
     cells: Any
-    facts: SheetFacts
+    details: SheetDetails
 
     def rows(self) -> Iterator[list[str]]:
-        """Text from the first row and column on, a row at a time: as Python objects they take much room."""
+        """Texts from the first row and column on; one row at a time, because Python objects take much memory."""
         blanks = [""] * (self.cells.start[1] if self.cells.start else 0)
-        facts = facts_by_row(self.facts)
+        details = details_by_row(self.details)
         for number, row in enumerate(self.cells.iter_rows()):
             blank = row.count("") == len(row)
             texts = blanks + (row if blank else [cell if cell == "" else _cell_text(cell) for cell in row])
-            for column, fact in facts.get(number, {}).items():
+            for column, detail in details.get(number, {}).items():
                 if column < len(texts):
-                    texts[column] = as_shown(texts[column], fact)
+                    texts[column] = detail.apply(texts[column])
             yield texts
 
-    def top(self, pinned_line: int | None) -> Rows:
-        """The rows down to the last one in which a header is looked for, and one more."""
+    def top(self, header_line: int | None) -> Rows:
+        """The rows in which the header is searched, and one more; ``header_line`` is the one that the contract sets."""
         top: Rows = []
         filled = 0
         for row in self.rows():
             top.append(row)
-            filled += len(top) >= (pinned_line or 0) and any(cell.strip() for cell in row)
+            filled += len(top) >= (header_line or 0) and any(cell.strip() for cell in row)
             if filled > HEADER_ROWS:
                 break
         return top
@@ -90,18 +92,18 @@ class _Found:
 
 
 class WorkbookTable:
-    """One sheet of an Excel workbook: the pinned one, or the one whose header fits the contract best."""
+    """A Table over one sheet of a workbook: the one that the contract sets, else the one whose header fits best."""
 
     members = ()
 
     def __init__(self, source: Path | io.BytesIO, contract: Contract | None, packed: str | None = None) -> None:
         self._packed = packed
         self._mask = contract is not None and any(column.sensitive for column in contract.columns)
-        self._named = contract is not None
-        self._pins = contract.reading_overrides if contract else ReadingOverrides()
-        facts = _facts(source)
-        self.serial_origin = _ORIGIN_1904 if facts.since_1904 else EXCEL_ORIGIN
-        best, self._others, self._sheet_confidence = self._choose(_read(source, facts), contract)
+        self._has_contract = contract is not None
+        self._overrides = contract.reading_overrides if contract else ReadingOverrides()
+        details = _details(source)
+        self.serial_origin = _ORIGIN_1904 if details.since_1904 else EXCEL_ORIGIN
+        best, self._others, self._sheet_confidence = self._choose(_read(source, details), contract)
         self._sheet, self._above, self._found = best.sheet, best.top[: best.header.first - 1], best.header
         _refuse_uncalculated(self._sheet, self._found)
         self.header = tuple(self._found.cells)
@@ -109,16 +111,22 @@ class WorkbookTable:
         self.notes = ReadNotes()
 
     def _choose(self, sheets: Sequence[_Sheet], contract: Contract | None) -> tuple[_Found, list[str], float]:
-        pinned, line = self._pins.sheet, self._pins.header_line
+        """The sheet to read, the names of the others, and the confidence of the choice."""
+        wanted_name, line = self._overrides.sheet, self._overrides.header_line
         names = [sheet.name for sheet in sheets]
         for sheet in sheets:
             if (width := sheet.cells.total_width) > MAX_COLUMNS:
-                raise UnreadableFileError("too_many_columns", f"sheet {sheet.name} reaches to column {width:,}")
+                raise UnreadableFileError(
+                    "too_many_columns",
+                    f"sheet {sheet.name} reaches to column {width:,}; send at most {MAX_COLUMNS:,} columns",
+                )
         if not sheets:
-            raise UnreadableFileError("empty_file", "the workbook has no sheet of cells")
-        wanted = [(sheet, sheet.top(line)) for sheet in sheets if pinned is None or fold(sheet.name) == fold(pinned)]
+            raise UnreadableFileError("empty_file", "the workbook has no sheet with cells; export it again")
+        wanted = [
+            (sheet, sheet.top(line)) for sheet in sheets if wanted_name is None or fold(sheet.name) == fold(wanted_name)
+        ]
         if not wanted:
-            raise contradicts_override(f"the sheet {pinned!r}, and the workbook has {', '.join(names)}")
+            raise contradicts_override(f"the sheet {wanted_name!r}, but the workbook has {', '.join(names)}")
         found: list[_Found] = []
         for sheet, top in wanted:
             numbered = [(n, n + 1, row) for n, row in enumerate(top, start=1) if any(cell.strip() for cell in row)]
@@ -127,79 +135,80 @@ class WorkbookTable:
                 found.append(_Found(sheet, top, header))
         if not found:
             if line and any(top for _, top in wanted):
-                raise contradicts_override(f"the header to line {line}; no sheet has it there")
+                raise contradicts_override(f"line {line} as the header, but no sheet has the header there")
             code = "no_header_match" if any(top for _, top in wanted) else "empty_file"
-            looked = ", ".join(sheet.name for sheet, _ in wanted)
-            raise UnreadableFileError(code, f"no sheet of {looked} holds the expected header")
+            searched = ", ".join(sheet.name for sheet, _ in wanted)
+            raise UnreadableFileError(
+                code,
+                f"no sheet has the header that the contract expects (searched: {searched}); add a row with its names",
+            )
         best, *rest = sorted(found, key=lambda one: one.rank, reverse=True)
         if contract is not None and rest and rest[0].rank == best.rank:
             raise UnreadableFileError(
                 "ambiguous_sheet",
-                f"the sheets {best.sheet.name} and {rest[0].sheet.name} hold the header alike; send one, "
-                "or pin it in the contract",
+                f"the sheets {best.sheet.name} and {rest[0].sheet.name} have the same header; send one of them, "
+                "or have the sheet set in the contract",
             )
         rival = rest[0].header.hits if rest else 0
         confidence = best.header.hits / (best.header.hits + rival) if best.header.hits else 1 / len(found)
-        return best, [name for name in names if name != best.sheet.name], 1.0 if pinned else round(confidence, 3)
+        return best, [name for name in names if name != best.sheet.name], 1.0 if wanted_name else round(confidence, 3)
 
     def batches(self) -> Iterator[pl.DataFrame]:
         self.notes = ReadNotes()
-        named = max((i for i, cell in enumerate(self.header, start=1) if cell.strip()), default=0)
-        grid = Grid("\t", b"\n", len(self.header), len(self.header), named)
-        held: list[tuple[list[str], int, str | None, str | None]] = []
+        held: list[ParsedRow] = []
         after = self._found.after
         for line, cells in enumerate(islice(self._sheet.rows(), after - 1, None), after):
             if cells.count("") == len(cells) or not any(cell.strip() for cell in cells):
                 self.notes.blank_lines += 1
                 continue
             if len(held) == _BATCH_ROWS + _FOOTER_ROWS:
-                yield self._frame(held[:_BATCH_ROWS], grid)
+                yield self._frame(held[:_BATCH_ROWS])
                 held = held[_BATCH_ROWS:]
-            held.append((cells, line, None, None))
-        while held and is_footer([cell for cell in held[-1][0] if cell.strip()], len(self.header), short=False):
-            cells, line, _, _ = held.pop()
-            self.notes.dropped.append(Dropped(line, "footer", "\t".join(filter(None, cells))))
+            held.append(ParsedRow(cells, line))
+        while held and is_footer([cell for cell in held[-1].cells if cell.strip()], len(self.header), short=False):
+            row = held.pop()
+            self.notes.dropped.append(DroppedLine(row.line, "footer", "\t".join(filter(None, row.cells))))
         for start in range(0, len(held), _BATCH_ROWS):
-            yield self._frame(held[start : start + _BATCH_ROWS], grid)
+            yield self._frame(held[start : start + _BATCH_ROWS])
 
-    def _frame(self, rows: Sequence[tuple[list[str], int, str | None, str | None]], grid: Grid) -> pl.DataFrame:
-        frame = rows_frame(rows, grid)
-        return without_repeats(frame, self.header, "\t", self.notes) if self._named else frame
+    def _frame(self, rows: Sequence[ParsedRow]) -> pl.DataFrame:
+        frame = rows_frame(rows, len(self.header))
+        return drop_repeated_headers(frame, self.header, "\t", self.notes) if self._has_contract else frame
 
     def some_columns(self, positions: Sequence[int]) -> Iterator[pl.DataFrame]:
         return self.batches()
 
-    def describe(self) -> dict[str, Any]:
+    def describe(self) -> FileDialect:
         above = enumerate(self._above, start=1)
-        preamble = [Dropped(n, "preamble", "\t".join(filter(None, cells))) for n, cells in above if any(cells)]
+        preamble = [DroppedLine(n, "preamble", "\t".join(filter(None, cells))) for n, cells in above if any(cells)]
         dropped = sorted((*preamble, *self.notes.dropped), key=lambda item: item.line)
-        return {
-            "format": "excel",
-            "compression": self._packed,
-            "encoding": "utf-8",
-            "delimiter": None,
-            "line_end": None,
-            "sheet": self._sheet.name,
-            "ignored_sheets": self._others,
-            "header_line": self._found.first,
-            "header_lines": self._found.rows,
-            "preamble_lines": self._found.first - 1,
-            "confidence": {
+        return FileDialect(
+            format="excel",
+            compression=self._packed,
+            encoding="utf-8",
+            delimiter=None,
+            line_end=None,
+            sheet=self._sheet.name,
+            ignored_sheets=tuple(self._others),
+            header_line=self._found.first,
+            header_lines=self._found.rows,
+            preamble_lines=self._found.first - 1,
+            confidence={
                 "encoding": 1.0,
                 "delimiter": 1.0,
                 "header": round(self._found.certainty, 3),
                 "sheet": self._sheet_confidence,
             },
-            "pinned": [name for name in self._pins.names() if name in {"sheet", "header_line"}],
-            "blank_lines": self.notes.blank_lines,
-            "ragged_rows": 0,
-            "repeated_headers": self.notes.repeated_headers,
-            "dropped": [item.describe(mask=self._mask) for item in dropped],
-        }
+            pinned=tuple(name for name in self._overrides.names() if name in {"sheet", "header_line"}),
+            blank_lines=self.notes.blank_lines,
+            ragged_rows=0,
+            repeated_headers=self.notes.repeated_headers,
+            dropped=tuple(shorten(item, mask=self._mask) for item in dropped),
+        )
 
 
-def _facts(source: Path | io.BytesIO) -> WorkbookFacts:
-    """What the file itself tells of its cells, beside what Excel's reader does.
+def _details(source: Path | io.BytesIO) -> WorkbookDetails:
+    """The cell details that calamine does not expose.
 
     Raises:
         UnreadableFileError: ``workbook_too_large``, ``archive_damaged``, ``workbook_damaged``.
@@ -214,7 +223,7 @@ def _facts(source: Path | io.BytesIO) -> WorkbookFacts:
             raise _unreadable(source, str(error)) from None
     with unpacking(), zipfile.ZipFile(source) as archive:
         _refuse_size(sum(member.file_size for member in archive.infolist()))
-        return scan_workbook(archive)
+        return scan_xlsx(archive)
 
 
 def _content(source: Path | io.BytesIO) -> bytes:
@@ -226,12 +235,12 @@ def _refuse_size(unpacked_bytes: int) -> None:
         raise workbook_too_large(f"the workbook unpacks to {unpacked_bytes:,} bytes")
 
 
-def _read(source: Path | io.BytesIO, facts: WorkbookFacts) -> list[_Sheet]:
-    """Every sheet of cells, in the workbook's order."""
+def _read(source: Path | io.BytesIO, details: WorkbookDetails) -> list[_Sheet]:
+    """Every sheet with cells, in the order of the workbook."""
     import python_calamine
 
     try:
-        # Not by path: its name may say .xls of what is .xlsx, and the reader would believe it.
+        # Not by path: calamine trusts the suffix, and senders name .xlsx files .xls.
         with source.open("rb") if isinstance(source, Path) else nullcontext(source) as file:
             file.seek(0)
             workbook = python_calamine.CalamineWorkbook.from_filelike(file)
@@ -240,7 +249,7 @@ def _read(source: Path | io.BytesIO, facts: WorkbookFacts) -> list[_Sheet]:
                 meta.name,
                 meta.visible == python_calamine.SheetVisibleEnum.Visible,
                 workbook.get_sheet_by_name(meta.name),
-                facts.sheets.get(meta.name, SheetFacts()),
+                details.sheets.get(meta.name, SheetDetails()),
             )
             for meta in workbook.sheets_metadata
             if meta.typ == python_calamine.SheetTypeEnum.WorkSheet
@@ -248,41 +257,43 @@ def _read(source: Path | io.BytesIO, facts: WorkbookFacts) -> list[_Sheet]:
     except (python_calamine.CalamineError, OSError, ValueError, OverflowError) as error:
         raise _unreadable(source, str(error)) from None
     except BaseException as error:
-        # The reader's panic is no Exception by birth, and its class cannot be imported.
+        # A panic of calamine is not a subclass of Exception, and its class cannot be imported.
         if type(error).__name__ != "PanicException":
             raise
-        raise _unreadable(source, "it panicked; open and save it again") from None
+        raise _unreadable(source, "calamine panicked") from None
 
 
-def _unreadable(source: Path | io.BytesIO, said: str) -> UnreadableFileError:
+def _unreadable(source: Path | io.BytesIO, detail: str) -> UnreadableFileError:
     content = _content(source)
-    what = None if content.startswith(b"PK") else what_ole_file(content)
-    if what == "encrypted":
-        return UnreadableFileError("encrypted", "the workbook is protected by a password; save it without")
-    if what is not None:
-        return UnreadableFileError("not_tabular", f"the file is {what}, not a table; send .xlsx or CSV")
-    return UnreadableFileError("workbook_damaged", f"Excel's reader says: {said}")
+    format_ = None if content.startswith(b"PK") else ole_format(content)
+    if format_ == "encrypted":
+        return UnreadableFileError("encrypted", "the workbook is protected by a password; save it without a password")
+    if format_ is not None:
+        return UnreadableFileError("not_tabular", f"the file is {format_}, not a table; send .xlsx or CSV")
+    return UnreadableFileError(
+        "workbook_damaged", f"the workbook cannot be read: {detail}; open it in Excel and save it again"
+    )
 
 
 def _refuse_uncalculated(sheet: _Sheet, header: FoundHeader) -> None:
-    for row, column in sheet.facts.uncalculated:
+    for row, column in sheet.details.uncalculated:
         if row + 1 >= header.first and column < len(header.cells):
             raise UnreadableFileError(
                 "workbook_uncalculated",
-                f"sheet {sheet.name}, row {row + 1}, column {column + 1} holds a formula without its result; "
+                f"sheet {sheet.name}, row {row + 1}, column {column + 1} has a formula without its result; "
                 "open the workbook in Excel and save it",
                 row + 1,
             )
 
 
 def _cell_text(cell: Any) -> str:
-    """A cell as the text that a sender would have typed: whole floats without ``.0``, dates as ISO."""
+    """A cell as text: whole floats without ``.0``, dates as ISO."""
     if isinstance(cell, bool):
         return "true" if cell else "false"
     if isinstance(cell, float):
-        return as_typed(cell)
+        return number_text(cell)
     if isinstance(cell, datetime):
-        # Excel counts in fractions of a day, so that a full second may come as 0.999999 of one; the last has no next.
+        # Excel stores fractions of a day, so a full second may be 0.999999 s; the last year has no next second.
         half = timedelta(microseconds=500_000 if cell.year < MAXYEAR else 0)
         moment: datetime = (cell + half).replace(microsecond=0)
         return (moment.date() if moment.time() == time(0) else moment).isoformat()

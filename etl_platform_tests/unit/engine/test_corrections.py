@@ -196,7 +196,7 @@ def test_a_corrected_row_is_held_against_every_rule(tmp_path: Path) -> None:
     assert (found.outcome, found.reasons) == (CheckOutcome.ACCEPTED, {"size.type": 1})
     assert pl.read_parquet(tmp_path / SILVER)["ident"].to_list() == ["a", "b"]
     assert pl.read_parquet(tmp_path / QUARANTINE)["size"].to_list() == ["lots"]
-    assert found.dialect["corrected_rows"] == 2
+    assert found.dialect.corrected_rows == 2
 
 
 def test_a_corrected_key_takes_part_in_the_search_for_repeated_keys(tmp_path: Path) -> None:
@@ -220,7 +220,7 @@ def test_a_damaged_row_is_whole_once_it_is_corrected(tmp_path: Path) -> None:
 @pytest.mark.parametrize("rows", [{(None, 99): {"ident": "x"}}, {(None, 3): {"idnt": "x"}}])
 def test_corrections_that_the_file_has_no_place_for_reject_it(tmp_path: Path, rows: Any) -> None:
     found = check(tmp_path, b"ident,size\na,1\n,2\n", things(), rows)
-    assert [error["code"] for error in found.errors] == ["corrections_misplaced"]
+    assert [error.code for error in found.errors] == ["corrections_misplaced"]
     assert not (tmp_path / SILVER).exists()
 
 

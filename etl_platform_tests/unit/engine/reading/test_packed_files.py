@@ -58,7 +58,7 @@ def test_gzip_and_a_zip_of_one_file_read_like_the_file(path: Path) -> None:
         path.write_bytes(packed)
         table, frame = read_back(path, CONTRACT)
         assert cells_of(frame) == CELLS
-        assert table.describe()["compression"] == name
+        assert table.describe().compression == name
 
 
 def test_what_macs_add_to_a_zip_does_not_count(path: Path) -> None:
@@ -136,7 +136,7 @@ def test_a_workbook_reads_as_the_text_that_a_sender_would_have_typed(path: Path)
         ("8", "true", "1234567"),
     ]
     assert frame[LINE].to_list() == [2, 3, 4]
-    assert table.describe()["format"] == "excel"
+    assert table.describe().format == "excel"
 
 
 def test_the_sheet_and_the_row_with_the_header_are_found(path: Path) -> None:
@@ -151,7 +151,7 @@ def test_the_sheet_and_the_row_with_the_header_are_found(path: Path) -> None:
     ]
     path.write_bytes(workbook({"Notes": notes, "Data": data}))
     table, frame = read_back(path, CONTRACT)
-    assert (table.describe()["sheet"], table.describe()["header_line"]) == ("Data", 3)
+    assert (table.describe().sheet, table.describe().header_line) == ("Data", 3)
     assert (cells_of(frame), frame[LINE].to_list()) == ([("1", "a", "b"), ("2", "c", "")], [4, 6])
 
 

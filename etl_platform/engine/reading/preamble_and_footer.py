@@ -1,11 +1,12 @@
-"""What stands around the rows of a table and is none: preambles, rulers, totals, the header once more. No files."""
+"""Lines around the table: preamble, rulers, footers, repeated headers. No files."""
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 
 import polars as pl
 
+from etl_platform.engine.file_dialect import DroppedLine
 from etl_platform.engine.privacy.masking import shape
 
 _FOOTER = re.compile(
@@ -15,33 +16,29 @@ _FOOTER = re.compile(
 )
 _TOTAL = re.compile(r"\s*(?:grand |sub)?totals?\s*:?\s*", re.IGNORECASE)
 _AMOUNT = re.compile(r"\s*[-+(]?[$€£]?[0-9][0-9,.]*\s*[)%]?\s*")
-_SHOWN = 80
+_SHOWN_CHARACTERS = 80
 _RULER = re.compile(r"\s*[-=_]{2,}\s*")
 
 
-@dataclass(frozen=True)
-class Dropped:
-    """A line that was left out, and why."""
-
-    line: int
-    why: str
-    text: str
-
-    def describe(self, *, mask: bool) -> dict[str, object]:
-        text = self.text[:_SHOWN]
-        return {"line": self.line, "why": self.why, "text": shape(text) if mask else text}
+def shorten(line: DroppedLine, *, mask: bool) -> DroppedLine:
+    """A line as the report shows it: the beginning of its text, or the shape of that."""
+    text = line.text[:_SHOWN_CHARACTERS]
+    return replace(line, text=shape(text) if mask else text)
 
 
 def is_ruler(cells: Sequence[str]) -> bool:
-    """Whether a row only underlines the header, as database consoles print it."""
+    """Whether a row only underlines the header, as the output of database consoles does."""
     texts = [cell for cell in cells if cell.strip()]
     return bool(texts) and all(_RULER.fullmatch(text) for text in texts)
 
 
 def is_footer(texts: Sequence[str], width: int, *, short: bool) -> bool:
-    """Whether a last row sums up instead of saying something: it begins so, and most of it is empty or amounts.
+    """Whether a last row is a total or a row count: it begins like one, and most of it is empty or amounts.
 
-    ``texts`` are its cells that say anything; ``short``: the row has fewer cells than the header.
+    Args:
+        texts: its cells that are not blank.
+        width: columns of the table.
+        short: the row has fewer cells than the header.
     """
     if not texts or not _FOOTER.match(texts[0]):
         return False
@@ -53,7 +50,7 @@ def is_footer(texts: Sequence[str], width: int, *, short: bool) -> bool:
 
 
 def repeated_header(frame: pl.DataFrame, header: Sequence[str]) -> pl.Series | None:
-    """Which rows are the header once more, as in files put one below the other; None if none is."""
+    """Which rows repeat the header, as in concatenated files; None where no row does."""
     first = next(place for place, cell in enumerate(header) if cell.strip())
     begins = pl.col(str(first)).eq_missing(header[first])
     if not frame.select(begins.any()).item():

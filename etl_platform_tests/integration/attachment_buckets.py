@@ -1,4 +1,4 @@
-"""A pair of buckets and an application database whose attachments are copied from one to the other."""
+"""Two buckets and an application database whose attachments are copied from one bucket to the other."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -8,7 +8,7 @@ import pytest
 
 from etl_platform.application_db.agencies import Agency
 from etl_platform.application_db.attachment_file import AttachmentFile
-from etl_platform.attachments.copy_agency import AttachmentCopies, Copied
+from etl_platform.attachments.copy_agency import AttachmentCopies, CopyResult
 from etl_platform.attachments.object_copies import ObjectCopies
 from etl_platform.local.application_database import create_application_database, seeded_rows
 from etl_platform.local.postgres import postgres_server
@@ -31,8 +31,8 @@ def database_url() -> Iterator[str]:
 
 
 @dataclass
-class Place:
-    """A pair of buckets, both with versions, and settings that name them."""
+class AttachmentBuckets:
+    """Two versioned buckets, and settings that name them."""
 
     aws: Clients
     settings: Settings
@@ -45,25 +45,25 @@ class Place:
     def destination(self) -> str:
         return str(self.settings.attachments_destination_bucket)
 
-    def put(self, key: str, body: bytes = b"12345", **how: Any) -> None:
-        self.aws.s3.put_object(Bucket=self.source, Key=key, Body=body, **how)
+    def put(self, key: str, body: bytes = b"12345", **options: Any) -> None:
+        self.aws.s3.put_object(Bucket=self.source, Key=key, Body=body, **options)
 
     def files(self, *keys: str, size: int | None = 5) -> list[AttachmentFile]:
-        """An attachment for each key, numbered from 1, all of one name."""
+        """An attachment for each key, numbered from 1, all with the same name."""
         return [AttachmentFile(number, key, "a b.pdf", None, size) for number, key in enumerate(keys, start=1)]
 
     def copies(self, settings: Settings | None = None, **sizes: int) -> AttachmentCopies:
         used = settings or self.settings
         return AttachmentCopies(ObjectCopies(used, self.source, self.destination, **sizes), Platform(used).store)
 
-    def run(self, files: Sequence[AttachmentFile], settings: Settings | None = None, **sizes: int) -> Copied:
-        return self.copies(settings, **sizes).run(AGENCY, files, lambda _settled, _all: None)
+    def run(self, files: Sequence[AttachmentFile], settings: Settings | None = None, **sizes: int) -> CopyResult:
+        return self.copies(settings, **sizes).run(AGENCY, files, lambda _done, _total: None)
 
     def read(self, key: str) -> bytes:
         return self.aws.s3.get_object(Bucket=self.destination, Key=key)["Body"].read()
 
     def versions(self) -> list[tuple[str, str, str]]:
-        """Every version of every object at the destination: nothing was written if it stays."""
+        """Every version of every object at the destination; unchanged if nothing was written."""
         pages = self.aws.s3.get_paginator("list_object_versions").paginate(Bucket=self.destination)
         return [(item["Key"], item["VersionId"], item["ETag"]) for page in pages for item in page.get("Versions", [])]
 
@@ -72,7 +72,7 @@ class Place:
 
 
 @pytest.fixture
-def place(aws: Clients, settings: Settings, provisioned: Provisioned, database_url: str) -> Place:
+def buckets(aws: Clients, settings: Settings, provisioned: Provisioned, database_url: str) -> AttachmentBuckets:
     names = f"s{provisioned.bucket[1:]}", f"t{provisioned.bucket[1:]}"
     for name in names:
         aws.s3.create_bucket(Bucket=name)
@@ -84,21 +84,21 @@ def place(aws: Clients, settings: Settings, provisioned: Provisioned, database_u
         database_url=database_url,
         copies_at_once=8,
     )
-    return Place(aws, chosen)
+    return AttachmentBuckets(aws, chosen)
 
 
 @pytest.fixture
-def seeded(place: Place) -> Place:
+def seeded(buckets: AttachmentBuckets) -> AttachmentBuckets:
     """With the files of the seeded database."""
     from etl_platform.local.application_database import attachment_content
 
     for number, _, key, *_ in seeded_rows(officers_per_agency=1).attachments:
-        place.put(key, attachment_content(number))
-    return place
+        buckets.put(key, attachment_content(number))
+    return buckets
 
 
-def proxied(place: Place, proxy: FaultProxy, attempts: int = 1) -> Settings:
-    return replace(place.settings, aws_endpoint_url=proxy.url, aws_max_attempts=attempts, aws_read_timeout_seconds=2)
+def proxied(buckets: AttachmentBuckets, proxy: FaultProxy, attempts: int = 1) -> Settings:
+    return replace(buckets.settings, aws_endpoint_url=proxy.url, aws_max_attempts=attempts, aws_read_timeout_seconds=2)
 
 
 def copies_of(name: str, harm: Harm) -> Callable[[Any], Fault | None]:
