@@ -1,4 +1,4 @@
-"""What holds for every test: how the process of the tests takes signals, and a DAGSTER_HOME to write into."""
+"""For every test: the handling of SIGINT, reasons for slow tests, and a DAGSTER_HOME of its own."""
 
 import shutil
 import signal
@@ -13,6 +13,13 @@ def pytest_configure() -> None:
     # A shell starts background work with SIGINT ignored. After its first run Dagster then ignores SIGTERM as well, and
     # so do the processes that show a run's log: a later run in a thread waits half a minute for them and fails.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        for marker in item.iter_markers("slow"):
+            if not marker.kwargs.get("reason"):
+                raise pytest.UsageError(f"{item.nodeid}: write pytest.mark.slow(reason=...), why can it not be quick?")
 
 
 @pytest.fixture(scope="session")
