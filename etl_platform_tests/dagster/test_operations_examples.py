@@ -60,11 +60,9 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_the_worked_example_moves_rows_from_quarantine_to_silver(
-    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    folder: Path, dagster_home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    home = folder / "home"
-    home.mkdir()
-    monkeypatch.setenv("DAGSTER_HOME", str(home))
+    monkeypatch.setenv("DAGSTER_HOME", str(dagster_home))
     commands = [part for session in SESSIONS for part in session.split("$ ")[1:]]
     assert len(commands) == 6
     for number, part in enumerate(commands):
@@ -78,7 +76,7 @@ def test_the_worked_example_moves_rows_from_quarantine_to_silver(
     (silver,) = folder.glob("root/silver/**/*.parquet")
     assert pl.read_parquet(silver)["officer_id"].to_list() == ["NOL0001", "NOL0002", "NOL0003", "NOL0005"]
 
-    with dg.DagsterInstance.from_config(str(home)) as instance:
+    with dg.DagsterInstance.from_config(str(dagster_home)) as instance:
         runs = instance.get_runs(dg.RunsFilter(tags={"etl_platform/by": "jane"}))
         assert [run.tags["dagster/partition"] for run in runs] == ["la_new_orleans"] * 2
         newest = instance.fetch_materializations(dg.AssetKey(["silver", "training"]), limit=1).records[0]
