@@ -15,7 +15,7 @@ from etl_platform.defs.intake_runs import (
     ONLY_DELIVERY_TAG,
     PROBE_TAG,
     PROGRESS_TAG,
-    is_sensors_own,
+    is_requested_by_sensor,
 )
 from etl_platform.deliveries.circuit_breaker import (
     Breaker,
@@ -71,7 +71,7 @@ def _latest_progress(instance: dg.DagsterInstance) -> list[tuple[float, Event]]:
     for limit in _PAGES:
         page = _ended(instance, dg.DagsterRunStatus.SUCCESS, limit, before=before)
         for record in page:
-            if PROGRESS_TAG in record.dagster_run.tags and is_sensors_own(record.dagster_run):
+            if PROGRESS_TAG in record.dagster_run.tags and is_requested_by_sensor(record.dagster_run):
                 return [(_ended_at(record), Progressed())]
         if len(page) < limit:
             return []
@@ -86,7 +86,7 @@ def _failures(instance: dg.DagsterInstance, since: float, limits: Limits) -> Ite
     for record in _ended(instance, dg.DagsterRunStatus.FAILURE, window, after=after):
         run = record.dagster_run
         # A run that was stopped before it began, for example with its pod, shows nothing about outside systems.
-        if not is_sensors_own(run) or run.tags.get("dagster/failure_reason") == "UNEXPECTED_TERMINATION":
+        if not is_requested_by_sensor(run) or run.tags.get("dagster/failure_reason") == "UNEXPECTED_TERMINATION":
             continue
         probe_of = run.tags.get(PROBE_TAG)
         failed = RunFailed(run.run_id, run.tags.get(ONLY_DELIVERY_TAG), None if probe_of is None else float(probe_of))

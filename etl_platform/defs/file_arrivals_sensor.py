@@ -110,7 +110,8 @@ def run_requests(
 
     Each call receives at most as many messages as runs may still start, because each message may need its own run.
     An unused message would go back one receive nearer to the dead-letter queue. A probe of the breaker that opened at
-    ``probe_of`` receives one message. The last run is filled one by one with messages received for the first time.
+    ``probe_of`` receives one message. When no other run may start, the last one is filled with single messages, as
+    long as they fit and are received for the first time.
     """
     room = platform.settings.max_runs_in_flight if room is None else room
     messages: list[list[QueuedFile]] = []

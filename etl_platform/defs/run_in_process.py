@@ -67,6 +67,10 @@ def run_in_process(
             instance=instance,
             raise_on_error=False,
         )
+    return _read(result)
+
+
+def _read(result: dg.ExecuteInProcessResult) -> RunResult:
     reasons = [failure_reason(event) for event in result.filter_events(lambda event: event.is_step_failure)]
     for reason in reasons:
         log.error("run failed", extra={"run_id": result.run_id, "error": reason})
@@ -81,6 +85,6 @@ def run_in_process(
         for check in result.get_asset_check_evaluations()
         if not check.passed and check.severity is dg.AssetCheckSeverity.ERROR
     ]
-    summaries = tuple(str(metadata["summary"].value) for metadata in shown if "summary" in metadata)
+    summaries = [str(metadata["summary"].value) for metadata in shown if "summary" in metadata]
     error = None if result.success else "; ".join(reasons) or "no step gave a reason; the run's log in Dagster has it"
-    return RunResult(summaries, tuple(failed), error)
+    return RunResult(tuple(summaries), tuple(failed), error)

@@ -53,17 +53,17 @@ def run_command(
     """
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            # Consoles that are not UTF-8 cannot print → and file names may hold bytes that are not text.
+            # Consoles that are not UTF-8 cannot print →, and file names may contain bytes that are not UTF-8.
             stream.reconfigure(errors="replace")
     try:
         code = command()
-        # Still within reach of the handlers: a full disk or a closed pipe shows only when the output is written.
+        # Here, so that the handlers below see a closed pipe or a full disk.
         sys.stdout.flush()
     except usage_errors as error:
         print(f"{program}: {error}", file=sys.stderr)
         return USAGE
     except BrokenPipeError:
-        # The reader of the output has closed it, as `head` does; Python would print a second error at exit.
+        # The reader closed the pipe, as `… | head` does. Without this, Python prints another error at exit.
         sys.stdout = Path(os.devnull).open("w")  # noqa: SIM115
         return GOOD
     except (EtlPlatformError, OSError) as error:
@@ -76,7 +76,9 @@ def run_command(
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog=_PROGRAM, description="Check files against their data contracts, on this machine alone."
+        prog=_PROGRAM,
+        description="Check files against their data contracts, on this machine alone.",
+        epilog="exit codes: 0 accepted; 1 rejected file or failure; 2 invalid argument or contract",
     )
     parser.add_argument("--version", action="version", version=version(__name__.partition(".")[0]))
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
@@ -102,7 +104,7 @@ def check_one_file(arguments: argparse.Namespace, contracts_folder: Callable[[],
     """Check a file and print the verdict.
 
     Args:
-        contracts_folder: asked only where ``--contract`` names no file.
+        contracts_folder: called only where ``--contract`` is not a file.
     """
     if not arguments.file.is_file():
         problem = "is not a file" if arguments.file.exists() else "does not exist"
@@ -180,7 +182,7 @@ def check_contracts(path: Path) -> int:
 
     paths = contract_paths(path) if path.is_dir() else [path]
     if not paths:
-        raise UsageError(f"{path} holds no *.odcs.yaml; name a contract, or a folder of contracts")
+        raise UsageError(f"{path} has no *.odcs.yaml; name a contract, or a folder of contracts")
     broken = 0
     seen: dict[str, Contract] = {}
     for item in paths:

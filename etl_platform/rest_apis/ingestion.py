@@ -165,10 +165,11 @@ class ApiIngester:
                 if extraction.records:
                     result = _compare_fields(result, current, extraction)
                     result = self._land(result, extraction, rows, folder / "snapshot.csv", current=current, base=base)
-        if result.rows is None:
-            return result
-        head = self._store.head(self._bucket, key)
-        event = ObjectCreated(self._bucket, key, head.version_id, head.etag, head.size_bytes)
+        return result if result.rows is None else self._ingest_snapshot(result, attempt)
+
+    def _ingest_snapshot(self, result: ApiIngestionResult, attempt: Attempt) -> ApiIngestionResult:
+        head = self._store.head(self._bucket, result.key)
+        event = ObjectCreated(self._bucket, result.key, head.version_id, head.etag, head.size_bytes)
         return replace(result, ingested=self._intake.ingest(event, attempt))
 
     def _current_snapshot(self, key: str, path: Path) -> _Snapshot | None:

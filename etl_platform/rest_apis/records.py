@@ -13,6 +13,9 @@ from etl_platform.engine.contract.model import Contract, fold
 Record = dict[str, Any]
 """A JSON object as ``load_json`` parses it."""
 
+MAX_DEPTH = 200
+"""Objects and arrays within one value. A limit of our own: Python's recursion limit differs by version and caller."""
+
 _MAX_EXPONENT = 60
 
 _encode = json.JSONEncoder(ensure_ascii=False, sort_keys=True).encode
@@ -49,16 +52,13 @@ def cell(value: Any) -> str:
     """A value as the text of a CSV cell: null is empty, nested values are JSON, booleans are true and false.
 
     Raises:
-        ValueError: the value is nested too deeply.
+        ValueError: the value is nested more than MAX_DEPTH deep.
     """
     if value is None:
         return ""
     if type(value) is Number:
         return _digits(value)
-    try:
-        text = value if isinstance(value, str) else _json(value)
-    except RecursionError:
-        raise ValueError("a value is nested too deeply") from None
+    text = value if isinstance(value, str) else _json(value, 0)
     # Replace lone surrogates, which no encoding can write, and NUL, which ends a text in many programs.
     valid = text if text.isascii() else text.encode("utf-8", "replace").decode()
     return valid.replace("\0", "?")
@@ -72,11 +72,14 @@ def _digits(number: Number) -> str:
     return format(exact, "f") if abs(exact.adjusted()) <= _MAX_EXPONENT else str(number)
 
 
-def _json(value: Any) -> str:
-    if isinstance(value, dict):
-        return "{" + ",".join(f"{_json(str(name))}:{_json(item)}" for name, item in sorted(value.items())) + "}"
-    if isinstance(value, list):
-        return "[" + ",".join(map(_json, value)) + "]"
+def _json(value: Any, depth: int) -> str:
+    if isinstance(value, dict | list):
+        if depth == MAX_DEPTH:
+            raise ValueError(f"a value is nested too deeply: more than {MAX_DEPTH} objects and arrays")
+        if isinstance(value, list):
+            return "[" + ",".join([_json(item, depth + 1) for item in value]) + "]"
+        members = [f"{_encode(str(name))}:{_json(item, depth + 1)}" for name, item in sorted(value.items())]
+        return "{" + ",".join(members) + "}"
     return str(value) if isinstance(value, Number) else _encode(value)
 
 

@@ -1,6 +1,6 @@
 """Parses the declaration of an API into an ApiSource. Unknown and invalid fields are errors with a line. No files.
 
-docs/onboarding.md explains the fields.
+The fields are explained in docs/onboard/api.md.
 """
 
 import re
@@ -200,10 +200,8 @@ class _Reader:
         here = (*resource, "incremental")
         self._mapping(here, {"field", "param"}, {"initial"})
         if not contract.primary_key:
-            raise self.document.error(
-                f"incremental needs a primaryKey in {contract.path}, to tell changed records from new ones",
-                *here,
-            )
+            message = f"incremental needs a primaryKey in {contract.path}, to tell changed records from new ones"
+            raise self.document.error(message, *here)
         initial = self._at(here).get("initial")
         if initial is not None and (isinstance(initial, bool) or not isinstance(initial, str | int | float)):
             raise self.document.error("initial must be a text or a number", *here, "initial")

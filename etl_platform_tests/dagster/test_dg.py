@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+# One worker, so that the project is copied and listed once.
+pytestmark = pytest.mark.xdist_group("dg")
 PROJECT = Path(__file__).parents[2]
 DG = Path(sys.executable).with_name("dg")
 GREETER = """import dagster as dg

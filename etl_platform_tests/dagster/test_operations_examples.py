@@ -1,4 +1,4 @@
-"""The examples of docs/operations.md about corrections and replays print what the page shows."""
+"""The examples of docs/operate/correct-rows.md and query-reports.md do what the pages say."""
 
 import os
 import re
@@ -19,12 +19,10 @@ from etl_platform.platform import Platform
 from etl_platform.settings import Settings, load_settings
 from etl_platform_tests.unit.making import PROJECT
 
-PAGE = (PROJECT / "docs" / "operations.md").read_text("utf-8")
-SECTION = (
-    PAGE[PAGE.index("\n## Mend rows and replay") :].partition("\n## Mend rows and replay")[2].partition("\n## ")[0]
-)
-FILES = dict(re.findall(r"^`([\w./]+)`:\n\n```csv\n(.*?)```$", SECTION, re.MULTILINE | re.DOTALL))
-SESSIONS = re.findall(r"^```console\n(\$ .*?)```$", SECTION, re.MULTILINE | re.DOTALL)
+OPERATE = PROJECT / "docs" / "operate"
+PAGE = (OPERATE / "correct-rows.md").read_text("utf-8")
+FILES = dict(re.findall(r"^`([\w./]+)`:\n\n```csv\n(.*?)```$", PAGE, re.MULTILINE | re.DOTALL))
+SESSIONS = re.findall(r"^```console\n(\$ .*?)```$", PAGE, re.MULTILINE | re.DOTALL)
 SOURCE = "from_client/la_new_orleans/Training.csv"
 # What differs between runs: times, run ids, and the hash of the contract.
 VARIABLE = re.compile(r"20\d\d-\d\d-\d\d \d\d:\d\d(:\d\d)?|run [0-9a-f]{8}|(?<=1\.0\.0 )[0-9a-f]{6}")
@@ -62,11 +60,9 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_the_worked_example_moves_rows_from_quarantine_to_silver(
-    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    folder: Path, dagster_home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    home = folder / "home"
-    home.mkdir()
-    monkeypatch.setenv("DAGSTER_HOME", str(home))
+    monkeypatch.setenv("DAGSTER_HOME", str(dagster_home))
     commands = [part for session in SESSIONS for part in session.split("$ ")[1:]]
     assert len(commands) == 6
     for number, part in enumerate(commands):
@@ -80,7 +76,7 @@ def test_the_worked_example_moves_rows_from_quarantine_to_silver(
     (silver,) = folder.glob("root/silver/**/*.parquet")
     assert pl.read_parquet(silver)["officer_id"].to_list() == ["NOL0001", "NOL0002", "NOL0003", "NOL0005"]
 
-    with dg.DagsterInstance.from_config(str(home)) as instance:
+    with dg.DagsterInstance.from_config(str(dagster_home)) as instance:
         runs = instance.get_runs(dg.RunsFilter(tags={"etl_platform/by": "jane"}))
         assert [run.tags["dagster/partition"] for run in runs] == ["la_new_orleans"] * 2
         newest = instance.fetch_materializations(dg.AssetKey(["silver", "training"]), limit=1).records[0]
@@ -96,7 +92,8 @@ def test_the_query_of_the_page_reads_the_reports(folder: Path) -> None:
     ingest("from_client/la_new_orleans/unknown.csv")
     assert do("etl-platform replay --agency la_new_orleans --dataset training --by jane") == 0
 
-    (query,) = re.findall(r"^```sql\n(SELECT.*?)```$", PAGE, re.MULTILINE | re.DOTALL)
+    page = (OPERATE / "query-reports.md").read_text("utf-8")
+    (query,) = re.findall(r"^```sql\n(SELECT.*?)```$", page, re.MULTILINE | re.DOTALL)
     with duckdb.connect() as connection:
         connection.execute(f"SET file_search_path = '{folder / 'root'}'")
         found = connection.execute("SET TimeZone = 'UTC'").execute(query).fetchall()

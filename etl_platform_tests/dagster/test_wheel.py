@@ -28,6 +28,7 @@ def test_the_wheel_loads_its_definitions_and_brings_its_contracts(tmp_path: Path
     subprocess.run([*build, "--python", sys.executable, str(ROOT)], check=True, capture_output=True, env=environment)
     (wheel,) = tmp_path.glob("*.whl")
     with zipfile.ZipFile(wheel) as archive:
+        assert "etl_platform/py.typed" in archive.namelist()
         archive.extractall(tmp_path / "installed")
 
     found = subprocess.run(

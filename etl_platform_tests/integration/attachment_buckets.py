@@ -1,6 +1,6 @@
 """Two buckets and an application database whose attachments are copied from one bucket to the other."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,7 +11,6 @@ from etl_platform.application_db.attachment_file import AttachmentFile
 from etl_platform.attachments.copy_agency import AttachmentCopies, CopyResult
 from etl_platform.attachments.object_copies import ObjectCopies
 from etl_platform.local.application_database import create_application_database, seeded_rows
-from etl_platform.local.postgres import postgres_server
 from etl_platform.local.provision import Clients, Provisioned
 from etl_platform.platform import Platform
 from etl_platform.settings import Settings
@@ -24,10 +23,10 @@ CSV = "attachments/agency=nm_albuquerque/attachments.csv"
 
 
 @pytest.fixture(scope="module")
-def database_url() -> Iterator[str]:
-    with postgres_server() as server:
-        create_application_database(server.get_uri(), seeded_rows(officers_per_agency=1))
-        yield server.get_uri()
+def database_url(new_database: Callable[[], str]) -> str:
+    url = new_database()
+    create_application_database(url, seeded_rows(officers_per_agency=1))
+    return url
 
 
 @dataclass

@@ -1,6 +1,6 @@
 """The application database: queries on a real PostgreSQL server, and errors when it does not answer."""
 
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import polars as pl
@@ -14,14 +14,13 @@ from etl_platform.employment.periods import SCHEMA as EMPLOYMENT
 from etl_platform.engine.errors import PermanentError
 from etl_platform.errors import SettingsError, TransientError
 from etl_platform.local.application_database import SCHEMA, create_application_database, seeded_rows
-from etl_platform.local.postgres import postgres_server
 
 
 @pytest.fixture(scope="module")
-def url() -> Iterator[str]:
-    with postgres_server() as server:
-        create_application_database(server.get_uri(), seeded_rows(officers_per_agency=30, attachments_per_agency=7))
-        yield server.get_uri()
+def url(new_database: Callable[[], str]) -> str:
+    url = new_database()
+    create_application_database(url, seeded_rows(officers_per_agency=30, attachments_per_agency=7))
+    return url
 
 
 @pytest.fixture
@@ -85,37 +84,37 @@ def test_the_connection_cannot_write(url: str) -> None:
         connection.execution_options(stream_results=False).execute(text("DELETE FROM agencies"))
 
 
-def test_a_missing_table_is_permanent_and_named() -> None:
-    with postgres_server() as server:
-        create = SCHEMA.replace("CREATE TABLE agencies", "CREATE TABLE bureaus").replace("agencies", "bureaus")
-        connection = psycopg2.connect(server.get_uri())
-        with connection, connection.cursor() as cursor:
-            cursor.execute(create)
-        connection.close()
-        with pytest.raises(PermanentError, match="agencies"):
-            ApplicationDatabase(server.get_uri()).agencies()
+def test_a_missing_table_is_permanent_and_named(new_database: Callable[[], str]) -> None:
+    url = new_database()
+    create = SCHEMA.replace("CREATE TABLE agencies", "CREATE TABLE bureaus").replace("agencies", "bureaus")
+    connection = psycopg2.connect(url)
+    with connection, connection.cursor() as cursor:
+        cursor.execute(create)
+    connection.close()
+    with pytest.raises(PermanentError, match="agencies"):
+        ApplicationDatabase(url).agencies()
 
 
-def test_nulls_in_a_schema_without_constraints_become_empty_texts() -> None:
-    with postgres_server() as server:
-        connection = psycopg2.connect(server.get_uri())
-        with connection, connection.cursor() as cursor:
-            cursor.execute(SCHEMA.replace(" NOT NULL", ""))
-            cursor.execute("INSERT INTO agencies VALUES (1, NULL, NULL), (2, '', 'B'), (3, 'c', NULL)")
-            cursor.execute("INSERT INTO attachments (id, agency_id) VALUES (7, 3)")
-            cursor.execute("INSERT INTO officers VALUES (5, 3, NULL)")
-            cursor.execute("INSERT INTO employment_history (id, officer_id) VALUES (6, 5)")
-        connection.close()
-        database = ApplicationDatabase(server.get_uri())
-        assert [agency.id for agency in database.agencies()] == [3], "without a slug there is no partition"
-        files = database.attachment_files(3)
-        assert files == [AttachmentFile(7, "", "", None, None)]
-        assert plan_copies(destination_keys(files, "c"), {}, {}, {}).problems == {
-            "attachments/agency=c/7/file": Problem(Status.MISSING, "NoSuchKey")
-        }
-        frames: list[pl.DataFrame] = []
-        database.employment_history(3, EMPLOYMENT.names(), frames.append)
-        assert pl.concat(frames).row(0) == (None,) * len(EMPLOYMENT)
+def test_nulls_in_a_schema_without_constraints_become_empty_texts(new_database: Callable[[], str]) -> None:
+    url = new_database()
+    connection = psycopg2.connect(url)
+    with connection, connection.cursor() as cursor:
+        cursor.execute(SCHEMA.replace(" NOT NULL", ""))
+        cursor.execute("INSERT INTO agencies VALUES (1, NULL, NULL), (2, '', 'B'), (3, 'c', NULL)")
+        cursor.execute("INSERT INTO attachments (id, agency_id) VALUES (7, 3)")
+        cursor.execute("INSERT INTO officers VALUES (5, 3, NULL)")
+        cursor.execute("INSERT INTO employment_history (id, officer_id) VALUES (6, 5)")
+    connection.close()
+    database = ApplicationDatabase(url)
+    assert [agency.id for agency in database.agencies()] == [3], "without a slug there is no partition"
+    files = database.attachment_files(3)
+    assert files == [AttachmentFile(7, "", "", None, None)]
+    assert plan_copies(destination_keys(files, "c"), {}, {}, {}).problems == {
+        "attachments/agency=c/7/file": Problem(Status.MISSING, "NoSuchKey")
+    }
+    frames: list[pl.DataFrame] = []
+    database.employment_history(3, EMPLOYMENT.names(), frames.append)
+    assert pl.concat(frames).row(0) == (None,) * len(EMPLOYMENT)
 
 
 def test_a_server_that_does_not_answer_is_a_transient_error_without_the_password(tmp_path: Path) -> None:

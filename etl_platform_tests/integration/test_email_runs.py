@@ -20,7 +20,7 @@ from etl_platform.local.dev import drop_email
 from etl_platform.local.processes import LocalStackError
 from etl_platform.local.provision import Provisioned
 from etl_platform.local.sample_emails import POISON, sample_emails
-from etl_platform.local.stack import write_coordinates
+from etl_platform.local.stack import write_env_file
 from etl_platform.platform import Platform
 from etl_platform.settings import Settings
 from etl_platform_tests.integration.post import Post, Through, archive, counts, post, settings, terminal
@@ -220,11 +220,11 @@ def test_samples_sent_into_the_dev_stack_are_archived(
     with pytest.raises(LocalStackError, match="make dev"):
         drop_email(1, poison=False, project=tmp_path)
     (tmp_path / ".local").mkdir()
-    coordinates = {
+    variables = {
         "AWS_ENDPOINT_URL": settings.aws_endpoint_url or "",
         "EMAIL_QUEUE_URL": provisioned.email_queue_url,
     }
-    write_coordinates(tmp_path / ".local" / "stack.env", coordinates)
+    write_env_file(tmp_path / ".local" / "stack.env", variables)
 
     assert drop_email(4, poison=True, project=tmp_path) == 5
     assert counts(archive.drain()) == {EmailOutcome.ARCHIVED: 4, EmailOutcome.POISON: 1}

@@ -1,6 +1,6 @@
 """The employment-history export on a real PostgreSQL server and emulated buckets."""
 
-from collections.abc import Iterator
+from collections.abc import Callable
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,6 @@ from etl_platform.engine.check import check_file
 from etl_platform.engine.contract.contract_folder import load_contracts
 from etl_platform.errors import PreconditionFailedError, TransientError
 from etl_platform.local.application_database import Rows, create_application_database
-from etl_platform.local.postgres import postgres_server
 from etl_platform.platform import Platform
 from etl_platform.settings import Settings
 
@@ -59,10 +58,10 @@ ROWS = Rows(
 
 
 @pytest.fixture
-def url() -> Iterator[str]:
-    with postgres_server() as server:
-        create_application_database(server.get_uri(), ROWS)
-        yield server.get_uri()
+def url(new_database: Callable[[], str]) -> str:
+    url = new_database()
+    create_application_database(url, ROWS)
+    return url
 
 
 @pytest.fixture

@@ -62,4 +62,7 @@ def _is_text_codec(name: str) -> bool:
 
 
 def contradicts_override(message: str) -> UnreadableFileError:
-    return UnreadableFileError("not_as_pinned", f"the contract pins {message}")
+    """The rejection of a file that contradicts its contract; ``message`` continues "the contract sets"."""
+    return UnreadableFileError(
+        "not_as_pinned", f"the contract sets {message}; send the file that way, or have the contract changed"
+    )

@@ -82,7 +82,7 @@ def detect_encoding(sample: bytes, override: str | None) -> Encoding:
         return found
     control = sum(sample.count(bytes([code])) for code in range(32) if code not in b"\t\n\r\f\v\x1a")
     if control > len(sample) * 0.1:
-        raise UnreadableFileError("encoding_undecidable", "the file holds binary data; send CSV as UTF-8, or Excel")
+        raise UnreadableFileError("encoding_undecidable", "the file is binary data; send CSV as UTF-8, or Excel")
     if _is_mostly_non_ascii(sample):
         raise UnreadableFileError(
             "encoding_undecidable",

@@ -122,6 +122,10 @@ class HeaderMatch:
     duplicates: dict[str, list[int]]
     ambiguous: tuple[str, ...]
 
+    def duplicate_pairs(self) -> list[tuple[int, int]]:
+        """Pairs of positions whose cells must be equal."""
+        return [(self.positions[name], place) for name, places in self.duplicates.items() for place in places]
+
 
 def match_header(header: Sequence[str], contract: Contract) -> HeaderMatch:
     """Match exact names first, then names without case and punctuation, then synonyms."""

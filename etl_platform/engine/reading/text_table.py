@@ -10,7 +10,6 @@ from etl_platform.engine.contract.model import Contract
 from etl_platform.engine.errors import UnreadableFileError
 from etl_platform.engine.file_dialect import DroppedLine, FileDialect
 from etl_platform.engine.reading.archives import ByteStream, unpacking
-from etl_platform.engine.reading.dialect import SAMPLE_BYTES, Dialect, detect_dialect
 from etl_platform.engine.reading.encodings import utf8_blocks, without_inner_boms
 from etl_platform.engine.reading.headers import unique_names
 from etl_platform.engine.reading.parse_chunk import (
@@ -24,6 +23,7 @@ from etl_platform.engine.reading.preamble_and_footer import is_footer, shorten
 from etl_platform.engine.reading.prefetch import prefetch
 from etl_platform.engine.reading.quote_scan import QuoteScan, cut_rows, scan
 from etl_platform.engine.reading.read_notes import ReadNotes
+from etl_platform.engine.reading.text_dialect import SAMPLE_BYTES, TextDialect, detect_text_dialect
 from etl_platform.engine.reading.workbook import MAX_COLUMNS
 
 CHUNK_BYTES = 12 << 20
@@ -54,7 +54,7 @@ class TextTable:
             whole = not file.read(1)
         if not sample:
             raise UnreadableFileError("empty_file", "the file has zero bytes; export it again")
-        self.dialect: Dialect = detect_dialect(sample, whole=whole, contract=contract)
+        self.dialect: TextDialect = detect_text_dialect(sample, whole=whole, contract=contract)
         if len(self.dialect.header) > MAX_COLUMNS:
             raise UnreadableFileError(
                 "too_many_columns",

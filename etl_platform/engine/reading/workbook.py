@@ -1,15 +1,11 @@
-"""One sheet of an Excel workbook → batches of text cells. Limits apply, because calamine loads whole sheets."""
+"""One sheet of an Excel workbook → batches of text cells: which sheet, its header, and the rows below it."""
 
 import io
-import struct
-import zipfile
 from collections.abc import Iterator, Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass
-from datetime import MAXYEAR, date, datetime, time, timedelta
+from datetime import date
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 
@@ -18,72 +14,27 @@ from etl_platform.engine.contract.model import Contract, fold
 from etl_platform.engine.contract.reading_overrides import ReadingOverrides, contradicts_override
 from etl_platform.engine.errors import UnreadableFileError
 from etl_platform.engine.file_dialect import DroppedLine, FileDialect
-from etl_platform.engine.reading.archives import unpacking
 from etl_platform.engine.reading.headers import HEADER_ROWS, FoundHeader, find_header, unique_names
-from etl_platform.engine.reading.number_formats import number_text
 from etl_platform.engine.reading.parse_chunk import drop_repeated_headers
 from etl_platform.engine.reading.parse_rows import ParsedRow, rows_frame
 from etl_platform.engine.reading.preamble_and_footer import is_footer, shorten
 from etl_platform.engine.reading.read_notes import ReadNotes
-from etl_platform.engine.reading.signatures import ole_format
-from etl_platform.engine.reading.xls_details import scan_xls
-from etl_platform.engine.reading.xlsx_details import (
-    SheetDetails,
-    WorkbookDetails,
-    details_by_row,
-    scan_xlsx,
-    workbook_too_large,
-)
+from etl_platform.engine.reading.sheets import Sheet, read_sheets
 from etl_platform.engine.values.excel_dates import EXCEL_ORIGIN
 
-MAX_WORKBOOK_BYTES = 1 << 30
 MAX_COLUMNS = 16_384
 """The limit of Excel itself; only a damaged workbook has more."""
 _BATCH_ROWS = 100_000
 _ORIGIN_1904 = date(1904, 1, 1)
 _FOOTER_ROWS = 8
-Rows = list[list[str]]
 
 
 @dataclass(frozen=True)
-class _Sheet:
-    """A sheet as calamine reads it, and the details that it does not expose."""
-
-    name: str
-    visible: bool
-    cells: Any
-    details: SheetDetails
-
-    def rows(self) -> Iterator[list[str]]:
-        """Texts from the first row and column on; one row at a time, because Python objects take much memory."""
-        blanks = [""] * (self.cells.start[1] if self.cells.start else 0)
-        details = details_by_row(self.details)
-        for number, row in enumerate(self.cells.iter_rows()):
-            blank = row.count("") == len(row)
-            texts = blanks + (row if blank else [cell if cell == "" else _cell_text(cell) for cell in row])
-            for column, detail in details.get(number, {}).items():
-                if column < len(texts):
-                    texts[column] = detail.apply(texts[column])
-            yield texts
-
-    def top(self, header_line: int | None) -> Rows:
-        """The rows in which the header is searched, and one more; ``header_line`` is the one that the contract sets."""
-        top: Rows = []
-        filled = 0
-        for row in self.rows():
-            top.append(row)
-            filled += len(top) >= (header_line or 0) and any(cell.strip() for cell in row)
-            if filled > HEADER_ROWS:
-                break
-        return top
-
-
-@dataclass(frozen=True)
-class _Found:
+class _Candidate:
     """A sheet with its first rows and the header among them."""
 
-    sheet: _Sheet
-    top: Rows
+    sheet: Sheet
+    top: list[list[str]]
     header: FoundHeader
 
     @property
@@ -101,57 +52,15 @@ class WorkbookTable:
         self._mask = contract is not None and any(column.sensitive for column in contract.columns)
         self._has_contract = contract is not None
         self._overrides = contract.reading_overrides if contract else ReadingOverrides()
-        details = _details(source)
-        self.serial_origin = _ORIGIN_1904 if details.since_1904 else EXCEL_ORIGIN
-        best, self._others, self._sheet_confidence = self._choose(_read(source, details), contract)
+        sheets, since_1904 = read_sheets(source)
+        self.serial_origin = _ORIGIN_1904 if since_1904 else EXCEL_ORIGIN
+        best, self._sheet_confidence = _choose_sheet(sheets, contract, self._overrides)
         self._sheet, self._above, self._found = best.sheet, best.top[: best.header.first - 1], best.header
+        self._others = [sheet.name for sheet in sheets if sheet.name != best.sheet.name]
         _refuse_uncalculated(self._sheet, self._found)
         self.header = tuple(self._found.cells)
         self.names = unique_names(self.header, RESERVED)
         self.notes = ReadNotes()
-
-    def _choose(self, sheets: Sequence[_Sheet], contract: Contract | None) -> tuple[_Found, list[str], float]:
-        """The sheet to read, the names of the others, and the confidence of the choice."""
-        wanted_name, line = self._overrides.sheet, self._overrides.header_line
-        names = [sheet.name for sheet in sheets]
-        for sheet in sheets:
-            if (width := sheet.cells.total_width) > MAX_COLUMNS:
-                raise UnreadableFileError(
-                    "too_many_columns",
-                    f"sheet {sheet.name} reaches to column {width:,}; send at most {MAX_COLUMNS:,} columns",
-                )
-        if not sheets:
-            raise UnreadableFileError("empty_file", "the workbook has no sheet with cells; export it again")
-        wanted = [
-            (sheet, sheet.top(line)) for sheet in sheets if wanted_name is None or fold(sheet.name) == fold(wanted_name)
-        ]
-        if not wanted:
-            raise contradicts_override(f"the sheet {wanted_name!r}, but the workbook has {', '.join(names)}")
-        found: list[_Found] = []
-        for sheet, top in wanted:
-            numbered = [(n, n + 1, row) for n, row in enumerate(top, start=1) if any(cell.strip() for cell in row)]
-            header = find_header(numbered, contract, len(top[0]) if top else 0, line)
-            if header is not None:
-                found.append(_Found(sheet, top, header))
-        if not found:
-            if line and any(top for _, top in wanted):
-                raise contradicts_override(f"line {line} as the header, but no sheet has the header there")
-            code = "no_header_match" if any(top for _, top in wanted) else "empty_file"
-            searched = ", ".join(sheet.name for sheet, _ in wanted)
-            raise UnreadableFileError(
-                code,
-                f"no sheet has the header that the contract expects (searched: {searched}); add a row with its names",
-            )
-        best, *rest = sorted(found, key=lambda one: one.rank, reverse=True)
-        if contract is not None and rest and rest[0].rank == best.rank:
-            raise UnreadableFileError(
-                "ambiguous_sheet",
-                f"the sheets {best.sheet.name} and {rest[0].sheet.name} have the same header; send one of them, "
-                "or have the sheet set in the contract",
-            )
-        rival = rest[0].header.hits if rest else 0
-        confidence = best.header.hits / (best.header.hits + rival) if best.header.hits else 1 / len(found)
-        return best, [name for name in names if name != best.sheet.name], 1.0 if wanted_name else round(confidence, 3)
 
     def batches(self) -> Iterator[pl.DataFrame]:
         self.notes = ReadNotes()
@@ -207,75 +116,74 @@ class WorkbookTable:
         )
 
 
-def _details(source: Path | io.BytesIO) -> WorkbookDetails:
-    """The cell details that calamine does not expose.
+def _choose_sheet(
+    sheets: Sequence[Sheet], contract: Contract | None, overrides: ReadingOverrides
+) -> tuple[_Candidate, float]:
+    """The sheet that the contract sets, else the one whose header fits best; and the confidence of the choice."""
+    for sheet in sheets:
+        if sheet.width > MAX_COLUMNS:
+            raise UnreadableFileError(
+                "too_many_columns",
+                f"sheet {sheet.name} reaches to column {sheet.width:,}; send at most {MAX_COLUMNS:,} columns",
+            )
+    if not sheets:
+        raise UnreadableFileError("empty_file", "the workbook has no sheet with cells; export it again")
+    wanted = [sheet for sheet in sheets if overrides.sheet is None or fold(sheet.name) == fold(overrides.sheet)]
+    if not wanted:
+        names = ", ".join(sheet.name for sheet in sheets)
+        raise contradicts_override(f"the sheet {overrides.sheet!r}, but the workbook has {names}")
+    candidates = _candidates(wanted, contract, overrides.header_line)
+    best, *others = sorted(candidates, key=lambda candidate: candidate.rank, reverse=True)
+    if contract is not None and others and others[0].rank == best.rank:
+        raise UnreadableFileError(
+            "ambiguous_sheet",
+            f"the sheets {best.sheet.name} and {others[0].sheet.name} have the same header; send one of them, "
+            "or have the sheet set in the contract",
+        )
+    rival = others[0].header.hits if others else 0
+    confidence = best.header.hits / (best.header.hits + rival) if best.header.hits else 1 / len(candidates)
+    return best, 1.0 if overrides.sheet else round(confidence, 3)
+
+
+def _candidates(sheets: Sequence[Sheet], contract: Contract | None, header_line: int | None) -> list[_Candidate]:
+    """The sheets that have a header; ``header_line`` is the one that the contract sets.
 
     Raises:
-        UnreadableFileError: ``workbook_too_large``, ``archive_damaged``, ``workbook_damaged``.
+        UnreadableFileError: no sheet has one.
     """
-    packed = zipfile.is_zipfile(source)
-    size = source.stat().st_size if isinstance(source, Path) else len(source.getbuffer())
-    if not packed:
-        _refuse_size(size)
-        try:
-            return scan_xls(_content(source))
-        except (ValueError, LookupError, struct.error) as error:
-            raise _unreadable(source, str(error)) from None
-    with unpacking(), zipfile.ZipFile(source) as archive:
-        _refuse_size(sum(member.file_size for member in archive.infolist()))
-        return scan_xlsx(archive)
-
-
-def _content(source: Path | io.BytesIO) -> bytes:
-    return source.read_bytes() if isinstance(source, Path) else source.getvalue()
-
-
-def _refuse_size(unpacked_bytes: int) -> None:
-    if unpacked_bytes > MAX_WORKBOOK_BYTES:
-        raise workbook_too_large(f"the workbook unpacks to {unpacked_bytes:,} bytes")
-
-
-def _read(source: Path | io.BytesIO, details: WorkbookDetails) -> list[_Sheet]:
-    """Every sheet with cells, in the order of the workbook."""
-    import python_calamine
-
-    try:
-        # Not by path: calamine trusts the suffix, and senders name .xlsx files .xls.
-        with source.open("rb") if isinstance(source, Path) else nullcontext(source) as file:
-            file.seek(0)
-            workbook = python_calamine.CalamineWorkbook.from_filelike(file)
-        return [
-            _Sheet(
-                meta.name,
-                meta.visible == python_calamine.SheetVisibleEnum.Visible,
-                workbook.get_sheet_by_name(meta.name),
-                details.sheets.get(meta.name, SheetDetails()),
-            )
-            for meta in workbook.sheets_metadata
-            if meta.typ == python_calamine.SheetTypeEnum.WorkSheet
-        ]
-    except (python_calamine.CalamineError, OSError, ValueError, OverflowError) as error:
-        raise _unreadable(source, str(error)) from None
-    except BaseException as error:
-        # A panic of calamine is not a subclass of Exception, and its class cannot be imported.
-        if type(error).__name__ != "PanicException":
-            raise
-        raise _unreadable(source, "calamine panicked") from None
-
-
-def _unreadable(source: Path | io.BytesIO, detail: str) -> UnreadableFileError:
-    content = _content(source)
-    format_ = None if content.startswith(b"PK") else ole_format(content)
-    if format_ == "encrypted":
-        return UnreadableFileError("encrypted", "the workbook is protected by a password; save it without a password")
-    if format_ is not None:
-        return UnreadableFileError("not_tabular", f"the file is {format_}, not a table; send .xlsx or CSV")
-    return UnreadableFileError(
-        "workbook_damaged", f"the workbook cannot be read: {detail}; open it in Excel and save it again"
+    tops = [(sheet, _top_rows(sheet, header_line)) for sheet in sheets]
+    found: list[_Candidate] = []
+    for sheet, top in tops:
+        numbered = [(n, n + 1, row) for n, row in enumerate(top, start=1) if any(cell.strip() for cell in row)]
+        header = find_header(numbered, contract, len(top[0]) if top else 0, header_line)
+        if header is not None:
+            found.append(_Candidate(sheet, top, header))
+    if found:
+        return found
+    names = ", ".join(sheet.name for sheet in sheets)
+    if not any(top for _, top in tops):
+        raise UnreadableFileError("empty_file", f"the sheets have no rows (searched: {names}); export the file again")
+    if header_line:
+        raise contradicts_override(f"line {header_line} as the header, but no sheet has the header there")
+    raise UnreadableFileError(
+        "no_header_match",
+        f"no sheet has a header row (searched: {names}); add a row with the column names",
     )
 
 
-def _refuse_uncalculated(sheet: _Sheet, header: FoundHeader) -> None:
+def _top_rows(sheet: Sheet, header_line: int | None) -> list[list[str]]:
+    """The rows in which the header is searched, and one more."""
+    top: list[list[str]] = []
+    filled = 0
+    for row in sheet.rows():
+        top.append(row)
+        filled += len(top) >= (header_line or 0) and any(cell.strip() for cell in row)
+        if filled > HEADER_ROWS:
+            break
+    return top
+
+
+def _refuse_uncalculated(sheet: Sheet, header: FoundHeader) -> None:
     for row, column in sheet.details.uncalculated:
         if row + 1 >= header.first and column < len(header.cells):
             raise UnreadableFileError(
@@ -284,22 +192,3 @@ def _refuse_uncalculated(sheet: _Sheet, header: FoundHeader) -> None:
                 "open the workbook in Excel and save it",
                 row + 1,
             )
-
-
-def _cell_text(cell: Any) -> str:
-    """A cell as text: whole floats without ``.0``, dates as ISO."""
-    if isinstance(cell, bool):
-        return "true" if cell else "false"
-    if isinstance(cell, float):
-        return number_text(cell)
-    if isinstance(cell, datetime):
-        # Excel stores fractions of a day, so a full second may be 0.999999 s; the last year has no next second.
-        half = timedelta(microseconds=500_000 if cell.year < MAXYEAR else 0)
-        moment: datetime = (cell + half).replace(microsecond=0)
-        return (moment.date() if moment.time() == time(0) else moment).isoformat()
-    if isinstance(cell, timedelta):
-        minutes, seconds = divmod(round(cell.total_seconds()), 60)
-        return f"{minutes // 60}:{minutes % 60:02}:{seconds:02}"
-    if isinstance(cell, date | time):
-        return cell.isoformat()
-    return str(cell)

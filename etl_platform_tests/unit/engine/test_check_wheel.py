@@ -22,6 +22,9 @@ from etl_platform_tests.unit.making import CONTRACTS, PROJECT, contract_data, cu
 PACKAGING = PROJECT / "packaging" / "etl-platform-check"
 UV = Path(sys.executable).with_name("uv")
 HEADER = ("officer_id", "last_name", "first_name", "hire_date", "dob", "employment_status")
+installs_packages = pytest.mark.slow(reason="it installs packages from the index into a fresh environment")
+# One worker, so that the wheel is built and installed once.
+pytestmark = pytest.mark.xdist_group("check wheel")
 ROWS = (
     ("A1", "Doe", "Jo", "2001-02-03", "1970-01-01", "ACTIVE"),
     ("A2", "Roe", "Al", "2001-99-03", "1971-01-01", "ACTIVE"),
@@ -93,7 +96,7 @@ def test_it_shares_no_file_with_the_platform_so_that_both_can_be_installed(wheel
     assert engine <= {name.removeprefix("etl_platform_check/") for name in names}
 
 
-@pytest.mark.slow
+@installs_packages
 def test_a_fresh_environment_has_no_aws_no_dagster_and_no_database(scripts: Path, tmp_path: Path) -> None:
     listed = subprocess.run(
         [UV, "pip", "list", "--format", "json", "--python", scripts / "python"],
@@ -121,7 +124,7 @@ def write_workbook(path: Path, rows: Sequence[Sequence[str]]) -> Path:
     return path
 
 
-@pytest.mark.slow
+@installs_packages
 @pytest.mark.parametrize(
     ("name", "rows", "code"),
     [
@@ -144,7 +147,7 @@ def test_it_gives_the_report_the_files_and_the_text_of_the_platform(
         assert (tmp_path / "small" / result).read_bytes() == (tmp_path / "full" / result).read_bytes(), result
 
 
-@pytest.mark.slow
+@installs_packages
 def test_it_checks_contracts_as_the_platform_does(scripts: Path, tmp_path: Path) -> None:
     broken = tmp_path / "broken.odcs.yaml"
     broken.write_text((CONTRACTS / "training.odcs.yaml").read_text("utf-8").replace("v3.2.0", "v9"), "utf-8")
@@ -154,7 +157,7 @@ def test_it_checks_contracts_as_the_platform_does(scripts: Path, tmp_path: Path)
         assert (small.returncode, small.stdout, small.stderr) == (code, full.stdout, full.stderr)
 
 
-@pytest.mark.slow
+@installs_packages
 def test_a_hook_over_pandas_names_what_to_install(scripts: Path, tmp_path: Path) -> None:
     computed = typed("b", "integer", customProperties=custom(computed=True))
     contract = contract_data([text("a"), computed], customs=custom(transform="mine:hook", transformFrame="pandas"))

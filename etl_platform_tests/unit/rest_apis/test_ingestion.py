@@ -3,7 +3,7 @@
 import csv
 import json
 import random
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,7 +17,7 @@ from etl_platform.deliveries.intake import Attempt, Intake
 from etl_platform.engine.contract.model import Contract
 from etl_platform.errors import ApiAnswerError, TransientError
 from etl_platform.rest_apis.ingestion import ApiIngester, ApiIngestionResult
-from etl_platform.rest_apis.records import load_json
+from etl_platform.rest_apis.records import MAX_DEPTH, load_json
 from etl_platform.rest_apis.source import ApiResource, ApiSource, Incremental
 from etl_platform.storage.local_store import LocalStore
 from etl_platform_tests.unit.making import contract_of, listing, text, typed
@@ -313,13 +313,19 @@ def test_values_of_the_incremental_field_that_cannot_be_compared_are_an_error(in
     assert listing(ingestion.root) == {}
 
 
-@pytest.mark.parametrize("depth", [450, 900])
-def test_a_value_that_is_nested_too_deeply_is_an_error(ingestion: Ingestion, depth: int) -> None:
+@pytest.mark.parametrize("wrap", [lambda inner: {"a": inner}, lambda inner: [inner]], ids=["objects", "arrays"])
+def test_a_value_may_be_nested_to_the_limit_and_no_deeper(ingestion: Ingestion, wrap: Callable[[Any], Any]) -> None:
     deep: Any = "core"
-    for _ in range(depth):
-        deep = {"a": deep}
-    with pytest.raises(ApiAnswerError, match="nested too deeply"):
-        ingestion.ingest([thing("a", extra=deep)])
+    for _ in range(MAX_DEPTH):
+        deep = wrap(deep)
+
+    ingestion.ingest([thing("a", extra=deep)])
+
+    (row,) = ingestion.snapshot
+    assert json.loads(row["extra"]) == deep
+    for too_deep in (wrap(deep), [wrap(deep)] * 2):
+        with pytest.raises(ApiAnswerError, match="nested too deeply: more than 200"):
+            ingestion.ingest([thing("a", extra=too_deep)])
 
 
 def test_every_kind_of_value_keeps_its_content(ingestion: Ingestion) -> None:

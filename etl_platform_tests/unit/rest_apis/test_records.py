@@ -37,11 +37,11 @@ def test_a_value_becomes_a_cell_without_loss_and_without_exponent(json_text: str
 
 
 def test_a_number_with_a_huge_exponent_is_not_expanded() -> None:
-    began = time.monotonic()
+    began = time.process_time()
 
     assert cell(load_json(b"[1e999999999, -1E-999999999]")) == "[1e999999999,-1E-999999999]"
     assert cell(Number("9" * 100_000)) == "9" * 100_000
-    assert time.monotonic() - began < 5
+    assert time.process_time() - began < 5
 
 
 json_values = st.recursive(

@@ -151,7 +151,7 @@ def test_http_is_allowed_only_for_loopback(url: str) -> None:
         ("resources:", "timeout_seconds: 1.5\nresources:", 4, "timeout_seconds must be a whole number"),
         ("resources:", "max_pages: yes\nresources:", 4, "max_pages must be a whole number"),
         ("resources:", f"max_pages: {'9' * 400}\nresources:", 4, "max_pages must be a whole number"),
-        ("resources:", "name: again\nresources:", 4, "stands here twice"),
+        ("resources:", "name: again\nresources:", 4, "this key is repeated"),
     ],
 )
 def test_an_error_has_file_and_line(old: str, new: str, line: int, message: str) -> None:
@@ -264,7 +264,7 @@ def test_the_command_checks_a_file_or_a_folder(
     folder.mkdir()
     monkeypatch.setenv("API_SOURCES_DIR", str(folder))
     assert main(["api", "check"]) == 0
-    assert "no API is declared here" in capsys.readouterr().out
+    assert "no API is declared in this folder" in capsys.readouterr().out
 
     (folder / "a.yaml").write_text(FULL)
     (folder / "b.yaml").write_text(SMALL.replace("academy", "b").replace("https", "http"))

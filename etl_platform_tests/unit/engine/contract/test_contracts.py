@@ -5,7 +5,6 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-import yaml
 
 from etl_platform.engine.contract.cadence import Cadence
 from etl_platform.engine.contract.contract_reader import parse_contract
@@ -23,6 +22,7 @@ from etl_platform_tests.unit.making import (
     row_rule,
     text,
     typed,
+    yaml_text,
 )
 
 GOOD = contract_text(
@@ -284,7 +284,7 @@ def test_any_wrong_value_anywhere_is_a_contract_error_or_harmless(where: tuple[A
         else:
             parent[where[-1]] = wrong
         try:
-            contract = parse(yaml.safe_dump(data, sort_keys=False, allow_unicode=True))
+            contract = parse(yaml_text(data))
             compile_contract(contract, {})
         except ContractError as error:
             assert str(error).startswith("c.odcs.yaml")  # noqa: PT017 - any other exception fails the test

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.awkward import Awkward, corpus
-from benchmarks.fuzz import examine
+from benchmarks.examine import examine
 from benchmarks.mutate import make_case
 from benchmarks.reading import WRONG, engine, judge
 from etl_platform.engine.columns import LINE

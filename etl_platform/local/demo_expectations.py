@@ -1,4 +1,4 @@
-"""What the demo's samples call for, and where reality differs. No network, no Dagster."""
+"""Compares the results of the demo with what its samples expect. No network, no Dagster."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,8 +9,8 @@ from etl_platform.local.samples import Sample
 
 
 @dataclass(frozen=True)
-class Dropped:
-    """A sample in the bucket. A repeated event shares the delivery id of the object's first one."""
+class UploadedSample:
+    """A sample in the bucket. A repeated event has the delivery id of its object."""
 
     sample: Sample
     delivery_id: str
@@ -18,7 +18,7 @@ class Dropped:
 
 @dataclass(frozen=True)
 class Result:
-    """What the platform made of one delivery. ``remark`` is the sender's errors and reasons, for people."""
+    """The platform's result of one delivery. ``remark`` has its errors and quarantine reasons, for people."""
 
     outcome: str
     agency: str | None = None
@@ -30,7 +30,7 @@ class Result:
 
     @classmethod
     def of_record(cls, record: Mapping[str, Any]) -> "Result":
-        """The result as the ledger's record tells it."""
+        """The result according to a report."""
         remarks = [str(error.get("code")) for error in record.get("errors") or ()]
         remarks += [f"{rule}: {rows}" for rule, rows in (record.get("reasons") or {}).items()]
         return cls(
@@ -44,31 +44,31 @@ class Result:
         )
 
 
-def expected_keys(dropped: Dropped) -> set[str]:
-    """The objects that a sample leaves behind, its source aside."""
-    sample, delivery_id = dropped.sample, dropped.delivery_id
+def expected_keys(uploaded: UploadedSample) -> set[str]:
+    """The keys of the objects that the platform writes for a sample."""
+    sample, delivery_id = uploaded.sample, uploaded.delivery_id
     if sample.outcome == "duplicate":
         return set()
     if sample.outcome == "ignored":
         return {object_keys.ignored_key(delivery_id)}
     assert sample.dataset is not None, sample.name
     assert sample.agency is not None, sample.name
-    place = sample.dataset, object_keys.segment(sample.agency)
+    partition = sample.dataset, object_keys.segment(sample.agency)
     keys = {
-        object_keys.report_key(*place, delivery_id),
-        object_keys.bronze_key(*place, delivery_id, object_keys.base_name(sample.key)),
+        object_keys.report_key(*partition, delivery_id),
+        object_keys.bronze_key(*partition, delivery_id, object_keys.base_name(sample.key)),
     }
     if sample.outcome == "accepted":
-        keys.add(object_keys.silver_key(*place, sample.key))
+        keys.add(object_keys.silver_key(*partition, sample.key))
     if sample.quarantined:
-        keys.add(object_keys.quarantine_key(*place, delivery_id))
+        keys.add(object_keys.quarantine_key(*partition, delivery_id))
     return keys
 
 
 def result_differences(sample: Sample, result: Result | None) -> list[str]:
-    """One line per fact about a delivery that is not as the sample says."""
+    """One line for each value of a delivery that differs from its sample."""
     if result is None:
-        return [f"{sample.name}: expected {sample.outcome}, but nothing was recorded"]
+        return [f"{sample.name}: expected {sample.outcome}, but no report was written"]
     facts: list[tuple[str, object, object]] = [("outcome", sample.outcome, result.outcome)]
     if sample.rows is not None:
         facts += [("rows", sample.rows, result.rows), ("quarantined", sample.quarantined, result.quarantined)]
@@ -79,22 +79,24 @@ def result_differences(sample: Sample, result: Result | None) -> list[str]:
         facts.append(("silver key", silver, result.silver_key))
     remark = f" ({result.remark})" if result.remark else ""
     return [
-        f"{sample.name}: {fact}: expected {expected}, actual {actual}{remark}"
+        f"{sample.name}: {fact}: expected {expected}, got {actual}{remark}"
         for fact, expected, actual in facts
         if expected != actual
     ]
 
 
-def listing_differences(dropped: Iterable[Dropped], listing: Collection[str]) -> list[str]:
-    """One line per object that is missing or that no sample calls for."""
-    expected = set().union(*(expected_keys(item) for item in dropped))
+def listing_differences(uploaded: Iterable[UploadedSample], listing: Collection[str]) -> list[str]:
+    """One line for each object that is missing or that no sample expects."""
+    expected = set().union(*(expected_keys(item) for item in uploaded))
     found = set(listing)
     return [f"object missing: {key}" for key in sorted(expected - found)] + [
-        f"object not called for: {key}" for key in sorted(found - expected)
+        f"object not expected: {key}" for key in sorted(found - expected)
     ]
 
 
-def all_differences(dropped: Sequence[Dropped], results: Mapping[str, Result], listing: Collection[str]) -> list[str]:
+def all_differences(
+    uploaded: Sequence[UploadedSample], results: Mapping[str, Result], listing: Collection[str]
+) -> list[str]:
     """Every difference; ``results`` are by sample name."""
-    lines = [line for item in dropped for line in result_differences(item.sample, results.get(item.sample.name))]
-    return lines + listing_differences(dropped, listing)
+    lines = [line for item in uploaded for line in result_differences(item.sample, results.get(item.sample.name))]
+    return lines + listing_differences(uploaded, listing)

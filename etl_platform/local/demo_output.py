@@ -1,4 +1,4 @@
-"""What the demo shows people: progress on stderr, the table on stdout."""
+"""The output of the demo: progress on stderr, the table of deliveries on stdout."""
 
 import sys
 import time
@@ -11,19 +11,19 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from etl_platform.local.expected import Dropped, Result
+from etl_platform.local.demo_expectations import Result, UploadedSample
 from etl_platform.object_keys import base_name
 
-Show = Callable[[int, str], None]
-"""How many deliveries are recorded, and what is being waited for."""
+ShowProgress = Callable[[int, str], None]
+"""Called with the number of recorded deliveries and what the demo is waiting for."""
 
 _REMINDER_S = 15.0
 _WIDE = 240
 
 
 @contextmanager
-def progress(total: int) -> Iterator[Show]:
-    """A live bar on a terminal, else one line per change and one now and then."""
+def progress(total: int) -> Iterator[ShowProgress]:
+    """A progress bar on a terminal; elsewhere a line per change and one every 15 s."""
     console = Console(stderr=True)
     if not console.is_terminal:
         yield _plain(total)
@@ -39,39 +39,39 @@ def progress(total: int) -> Iterator[Show]:
         yield lambda done, text: bar.update(task, completed=done, description=text)
 
 
-def _plain(total: int) -> Show:
+def _plain(total: int) -> ShowProgress:
     started = time.monotonic()
     last: tuple[int, str] | None = None
-    said_at = started
+    printed_at = started
 
     def show(done: int, text: str) -> None:
-        nonlocal last, said_at
+        nonlocal last, printed_at
         now = time.monotonic()
-        if (done, text) != last or now - said_at > _REMINDER_S:
-            last, said_at = (done, text), now
+        if (done, text) != last or now - printed_at > _REMINDER_S:
+            last, printed_at = (done, text), now
             print(f"{now - started:4.0f} s  {done:2d} of {total} recorded, {text}", file=sys.stderr, flush=True)
 
     return show
 
 
-def print_table(dropped: Sequence[Dropped], results: Mapping[str, Result]) -> None:
+def print_table(uploaded: Sequence[UploadedSample], results: Mapping[str, Result]) -> None:
     """One row per delivery, in the order of the samples."""
-    # rich cuts to 80 columns when nobody looks; a log should hold the keys whole.
+    # Without a terminal, rich would truncate to 80 columns; a log should contain whole keys.
     console = Console() if sys.stdout.isatty() else Console(width=_WIDE)
-    table = _table(dropped, results, lambda key: key)
+    table = _table(uploaded, results, lambda key: key)
     if console.measure(table).maximum > console.width:
-        table = _table(dropped, results, base_name)
-        table.caption = "silver keys lie below silver/<dataset>/agency=<agency>/"
+        table = _table(uploaded, results, base_name)
+        table.caption = "silver keys are below silver/<dataset>/agency=<agency>/"
     console.print(table)
 
 
-def _table(dropped: Sequence[Dropped], results: Mapping[str, Result], silver: Callable[[str], str]) -> Table:
+def _table(uploaded: Sequence[UploadedSample], results: Mapping[str, Result], silver: Callable[[str], str]) -> Table:
     table = Table("file", "agency", "dataset", "outcome", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
     for heading in ("rows", "quarantined"):
         table.add_column(heading, justify="right")
     table.add_column("silver key", overflow="fold")
-    versions = Counter(item.sample.key for item in dropped)
-    for item in dropped:
+    versions = Counter(item.sample.key for item in uploaded)
+    for item in uploaded:
         sample = item.sample
         folder, _, name = sample.key.rpartition("/")
         name = name or f"{folder.rpartition('/')[2]}/"

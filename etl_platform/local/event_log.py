@@ -1,4 +1,4 @@
-"""Dagster's event log of the local stack, read from outside: outcomes that leave no object, and the runs."""
+"""Reads the event log of the stack's Dagster instance: runs, and outcomes that write no object."""
 
 from pathlib import Path
 from types import TracebackType
@@ -10,19 +10,19 @@ if TYPE_CHECKING:
 _OBSERVATIONS = 100
 
 
-class DagsterLog:
-    """Reads what the daemon's runs wrote into a DAGSTER_HOME that uses SQLite.
+class EventLog:
+    """The event log in a DAGSTER_HOME that uses SQLite.
 
-    Ask it nothing before the first record: on an empty home, this process and the daemon would both create the
-    tables, and one of the two fails.
+    Do not read it before the first report exists: in an empty DAGSTER_HOME this process and the daemon would both
+    create the tables, and one of them would fail.
     """
 
     def __init__(self, dagster_home: Path) -> None:
         self._home = dagster_home
-        self._opened: DagsterInstance | None = None
+        self._open_instance: DagsterInstance | None = None
 
     def outcome(self, dataset: str, agency: str, delivery_id: str) -> str | None:
-        """The latest outcome that a run observed on the bronze asset for a delivery, if any."""
+        """The latest outcome of a delivery among the observations of the bronze asset; None if there is none."""
         import dagster as dg
 
         found = self._instance().fetch_observations(
@@ -38,7 +38,7 @@ class DagsterLog:
         return None
 
     def runs(self) -> tuple[int, int, list[str]]:
-        """How many runs there are, how many have not ended, and a line for each that failed."""
+        """The number of runs, the number of unfinished runs, and a line for each failed run."""
         import dagster as dg
 
         runs = self._instance().get_runs()
@@ -52,17 +52,17 @@ class DagsterLog:
     def _instance(self) -> "DagsterInstance":
         import dagster as dg
 
-        if self._opened is None:
-            self._opened = dg.DagsterInstance.from_config(str(self._home))
-        return self._opened
+        if self._open_instance is None:
+            self._open_instance = dg.DagsterInstance.from_config(str(self._home))
+        return self._open_instance
 
     def __enter__(self) -> Self:
-        import dagster  # noqa: F401 - here it costs nothing: the daemon is still loading
+        import dagster  # noqa: F401 - import it while the daemon starts, so that it delays nothing
 
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._opened is not None:
-            self._opened.dispose()
+        if self._open_instance is not None:
+            self._open_instance.dispose()

@@ -1,4 +1,4 @@
-"""A small HTTP server in a thread of this process: the sample API, and the servers of tests."""
+"""Runs an HTTP server in a thread of this process, for the sample API and for tests."""
 
 import threading
 from collections.abc import Iterator
@@ -7,8 +7,8 @@ from http.server import HTTPServer
 
 
 @contextmanager
-def serving(server: HTTPServer) -> Iterator[str]:
-    """Serve while the context lasts; its URL."""
+def serve_in_thread(server: HTTPServer) -> Iterator[str]:
+    """Serve until the context ends; yields the URL."""
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
     with server:
         thread.start()

@@ -23,12 +23,12 @@ SAMPLE_BYTES = 256 << 10
 DELIMITERS = (",", ";", "\t", "|")
 _SAMPLE_ROWS = 2_000
 _SEP_LINE = re.compile(r"\A\ufeff?\"?sep=([\t,;|:^~#])\"?[\r\n]", re.IGNORECASE)
-"""A first line ``sep=;``, which tells Excel the delimiter."""
+"""A first line such as ``sep=;``, which sets the delimiter for Excel."""
 _LINE_END = re.compile(r"\r\n|\r|\n")
 
 
 @dataclass(frozen=True)
-class Dialect:
+class TextDialect:
     """How a text file is written.
 
     Attributes:
@@ -58,7 +58,7 @@ class Dialect:
     dropped: tuple[DroppedLine, ...]
 
 
-def detect_dialect(sample: bytes, *, whole: bool, contract: Contract | None) -> Dialect:
+def detect_text_dialect(sample: bytes, *, whole: bool, contract: Contract | None) -> TextDialect:
     """Decide how a file is written from its first bytes.
 
     Args:
@@ -73,20 +73,16 @@ def detect_dialect(sample: bytes, *, whole: bool, contract: Contract | None) -> 
     encoding = detect_encoding(sample, overrides.encoding)
     text = decode_sample(sample, encoding)
     if not text.strip("\ufeff\r\n\t ,;|\0\x1a"):
-        raise UnreadableFileError("empty_file", "the file holds no text; export it again")
+        raise UnreadableFileError("empty_file", "the file has no text; export it again")
     stated = [overrides.delimiter] if overrides.delimiter else _SEP_LINE.findall(text)
-    found = [_layout(text, d, whole=whole, contract=contract) for d in (stated or DELIMITERS)]
-    layouts = sorted((layout for layout in found if layout), key=lambda layout: -layout.score)
-    if not layouts:
-        raise _no_header(contract)
-    layout, header = layouts[0], layouts[0].header
+    layout, delimiter_confidence = _best_layout(text, stated, whole=whole, contract=contract)
+    header = layout.header
     line_end, uniform = _line_end(text)
-    rival = max((other.score for other in layouts[1:] if other.width > 1), default=0.0)
     data_offset, in_sample = lines_bytes(sample, text, encoding, layout.data_line - 1)
     if not in_sample and not whole:
         message = f"the header does not end within the first {SAMPLE_BYTES:,} bytes; send fewer columns"
         raise UnreadableFileError("no_header_match", message, header.first)
-    return Dialect(
+    return TextDialect(
         encoding=encoding,
         delimiter=layout.delimiter,
         line_end=line_end,
@@ -99,7 +95,7 @@ def detect_dialect(sample: bytes, *, whole: bool, contract: Contract | None) -> 
         named=max(i for i, cell in enumerate(header.cells, start=1) if cell.strip()),
         confidence={
             "encoding": round(encoding.confidence, 3),
-            "delimiter": 1.0 if stated else round(layout.width_share * layout.score / (layout.score + rival), 3),
+            "delimiter": delimiter_confidence,
             "header": round(header.certainty, 3),
             "line_end": uniform,
         },
@@ -108,19 +104,15 @@ def detect_dialect(sample: bytes, *, whole: bool, contract: Contract | None) -> 
 
 
 def _no_header(contract: Contract | None) -> UnreadableFileError:
-    names = ", ".join(column.name for column in contract.file_columns) if contract else "column names"
-    if contract and contract.reading_overrides.header_line:
-        return contradicts_override(
-            f"line {contract.reading_overrides.header_line} as the header, but that line does not name {names}"
-        )
-    if contract and contract.reading_overrides.delimiter:
-        return contradicts_override(
-            f"the delimiter {contract.reading_overrides.delimiter!r}, but with it no line names {names}"
-        )
-    return UnreadableFileError(
-        "no_header_match",
-        f"none of the first {HEADER_ROWS} lines looks like the header; send a line with the column names: {names}",
-    )
+    message = f"none of the first {HEADER_ROWS} lines looks like the header; send a line with the column names"
+    if contract is None:
+        return UnreadableFileError("no_header_match", message)
+    names, overrides = ", ".join(column.name for column in contract.file_columns), contract.reading_overrides
+    if overrides.header_line:
+        return contradicts_override(f"line {overrides.header_line} as the header, but that line does not name {names}")
+    if overrides.delimiter:
+        return contradicts_override(f"the delimiter {overrides.delimiter!r}, but with it no line names {names}")
+    return UnreadableFileError("no_header_match", f"{message}: {names}")
 
 
 def _line_end(text: str) -> tuple[bytes, float]:
@@ -157,6 +149,24 @@ class _Layout:
     width: int
     width_share: float
     score: float
+
+
+def _best_layout(text: str, stated: Sequence[str], *, whole: bool, contract: Contract | None) -> tuple[_Layout, float]:
+    """The layout that explains the sample best, and the confidence in its delimiter.
+
+    Args:
+        stated: the delimiter that the contract or the file states, if any; without it all usual ones are tried.
+
+    Raises:
+        UnreadableFileError: no delimiter gives a header.
+    """
+    found = [_layout(text, delimiter, whole=whole, contract=contract) for delimiter in (stated or DELIMITERS)]
+    layouts = sorted((layout for layout in found if layout), key=lambda layout: -layout.score)
+    if not layouts:
+        raise _no_header(contract)
+    best, *others = layouts
+    rival = max((other.score for other in others if other.width > 1), default=0.0)
+    return best, 1.0 if stated else round(best.width_share * best.score / (best.score + rival), 3)
 
 
 def _layout(text: str, delimiter: str, *, whole: bool, contract: Contract | None) -> _Layout | None:
