@@ -8,8 +8,9 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from etl_platform.cli.arguments import BAD, GOOD, Commands, add_command, add_group, count
-from etl_platform.cli.dead_letter_view import FILES, QUEUES, DeadLetter, open_view
+from etl_platform.cli.dead_letter_view import DeadLetter, open_view
 from etl_platform.deliveries.dead_letters.cause_of_death import Cause, goes_back
+from etl_platform.queue_work.queues import FILE_EVENTS, QUEUES
 
 if TYPE_CHECKING:
     from etl_platform.aws.queue import Message
@@ -47,9 +48,9 @@ def add(commands: Commands) -> None:
     for command in (listed, show, redrive):
         command.add_argument(
             "--queue",
-            choices=QUEUES,
-            default=FILES,
-            help="whose dead letters: those of the files' events or the emails",
+            choices=[queue.name for queue in QUEUES],
+            default=FILE_EVENTS.name,
+            help=f"{', '.join(f'{queue.name} ({queue.messages})' for queue in QUEUES)} [{FILE_EVENTS.name}]",
         )
         command.add_argument("--json", action="store_true", help="print one JSON document")
 

@@ -29,11 +29,10 @@ from etl_platform.deliveries.circuit_breaker import (
     status_of,
 )
 from etl_platform.platform import Platform
+from etl_platform.queue_work.queues import FILE_EVENTS
 from etl_platform.settings import Settings
 
 RESET_JOB_NAME = "breaker_reset_job"
-_MAX_RECEIVES = 20
-"""A delivery fails this often at most before SQS takes its message away."""
 _PAGES = (10, 100)
 
 
@@ -80,8 +79,8 @@ def _latest_progress(instance: dg.DagsterInstance) -> list[tuple[float, Event]]:
 
 
 def _failures(instance: dg.DagsterInstance, since: float, limits: Limits) -> Iterator[tuple[float, Event]]:
-    # As many as there can be until so many different deliveries must have failed.
-    window = _MAX_RECEIVES * limits.max_failures
+    # SQS takes a message away after its last receive, so one delivery fails no more often than that.
+    window = FILE_EVENTS.max_receives * limits.max_failures
     after = datetime.fromtimestamp(since, UTC)
     for record in _ended(instance, dg.DagsterRunStatus.FAILURE, window, after=after):
         run = record.dagster_run

@@ -16,10 +16,9 @@ from etl_platform.deliveries.daily_counts import RunCounts
 from etl_platform.emails.archive import Drained, EmailOutcome, Tally
 from etl_platform.errors import SettingsError
 from etl_platform.platform import Platform
+from etl_platform.queue_work.queues import EMAILS
 from etl_platform.settings import Settings
 
-JOB_NAME = "email_archive_job"
-SENSOR_NAME = "email_arrivals_sensor"
 ASSET = dg.AssetKey("email_archive")
 CHECK = "emails_are_readable"
 # Today is a partition as well: an email is archived on the day on which it is sent.
@@ -71,7 +70,7 @@ def build_email_asset() -> dg.AssetsDefinition:
 
 def build_email_job() -> Any:
     return dg.define_asset_job(
-        JOB_NAME, selection=[ASSET], description="Archives the emails that wait in the email queue."
+        EMAILS.job, selection=[ASSET], description="Archives the emails that wait in the email queue."
     )
 
 
@@ -79,11 +78,11 @@ def build_email_sensor(job: Any, settings: Settings) -> dg.SensorDefinition:
     status = dg.DefaultSensorStatus
 
     @dg.sensor(
-        name=SENSOR_NAME,
+        name=EMAILS.sensor,
         job=job,
         minimum_interval_seconds=settings.email_poll_interval_seconds,
         # A platform without email has nothing to look at.
-        default_status=status.RUNNING if settings.email_queue_url else status.STOPPED,
+        default_status=status.RUNNING if EMAILS.url(settings) else status.STOPPED,
         description="Starts a run when emails wait in the queue and none is under way.",
     )
     def email_arrivals_sensor(
@@ -93,8 +92,8 @@ def build_email_sensor(job: Any, settings: Settings) -> dg.SensorDefinition:
             queue = platform.email_archive.queue
         except SettingsError as error:
             return dg.SkipReason(f"no email is archived here: {error}")
-        if context.instance.get_runs(dg.RunsFilter(job_name=JOB_NAME, statuses=UNFINISHED), limit=1):
-            return dg.SkipReason("a run of email_archive_job is queued or under way")
+        if context.instance.get_runs(dg.RunsFilter(job_name=EMAILS.job, statuses=UNFINISHED), limit=1):
+            return dg.SkipReason(f"a run of {EMAILS.job} is queued or under way")
         waiting, _held = queue.depth()
         if not waiting:
             return dg.SkipReason("no emails wait")

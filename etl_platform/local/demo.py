@@ -25,6 +25,7 @@ from etl_platform.local.sample_emails import sample_emails
 from etl_platform.local.samples import SAMPLES, Sample, build_samples, keep_samples
 from etl_platform.local.stack import REPOSITORY, Stack
 from etl_platform.object_keys import REPORTS, WRITTEN_PREFIXES, base_name
+from etl_platform.queue_work.queues import QUEUES
 
 DEADLINE_S = 300.0
 """It takes less than a minute where nothing else runs."""
@@ -180,8 +181,8 @@ class _Demo:
     def look(self, log: DagsterLog) -> None:
         """Bring what is known up to date, and send the events whose time has come."""
         self._read_bucket()
-        self.queued = self._messages(self.resources.queue_url) + self._messages(self.resources.email_queue_url)
-        self.dead = self._messages(self.resources.dlq_url) + self._messages(self.resources.email_dlq_url)
+        self.queued = sum(self._messages(self.resources.value_of(queue.url_setting)) for queue in QUEUES)
+        self.dead = sum(self._messages(self.resources.value_of(queue.dlq_url_setting)) for queue in QUEUES)
         self.emails = sum(1 for _ in self._listed(self.resources.email_bucket))
         for item in self.dropped:
             sample, record = item.sample, self._records.get(item.delivery_id)

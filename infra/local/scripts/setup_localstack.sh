@@ -61,7 +61,7 @@ aim_at_aws
 emulator_answers || start_emulator
 settings=$(cd "$repository" && .venv/bin/python -m etl_platform.local provision "$AWS_ENDPOINT_URL") ||
   fail "the emulator's resources could not be made; the line above says why"
-topic_arn=${settings##*GATEWAY_ALLOWED_TOPIC_ARNS=}
+topic_arn=$(sed -n 's/^GATEWAY_ALLOWED_TOPIC_ARNS=//p' <<<"$settings")
 if [[ -n $host ]]; then
   SNS_TOPIC_ARN=$topic_arn ENDPOINT=http://$host:$port/ \
     "$repository/infra/file_processing/scripts/sns_subscribe.sh" >&2
