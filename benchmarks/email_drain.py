@@ -119,11 +119,11 @@ def _ours(post: _Post, workers: int, messages: int) -> float:
     archive = Platform(post.settings(workers)).email_archive
     began = ended = time.monotonic()
 
-    def told(_so_far: object) -> None:
+    def on_progress(_so_far: object) -> None:
         nonlocal ended
         ended = time.monotonic()
 
-    drained = archive.drain(told=told)
+    drained = archive.drain(on_progress=on_progress)
     assert dict(drained.total.counts) == {EmailOutcome.ARCHIVED: messages}, drained
     assert not drained.undeleted
     return ended - began

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from etl_platform.aws.queue import Queue
 from etl_platform.deliveries.intake import DeliveryResult, Intake
-from etl_platform.emails.archive import Drained, EmailArchive
+from etl_platform.emails.archive import DrainResult, EmailArchive
 from etl_platform.engine.contract.contract_folder import load_contracts
 from etl_platform.engine.contract.model import Contract
 from etl_platform.errors import SettingsError, TransientError
@@ -27,7 +27,7 @@ class Platform:
 
     Attributes:
         finished: what this process has ingested, for the summary of a run in process.
-        drained: what its last drain of the email queue did, for the same.
+        drained: result of its last drain of the email queue, for the same.
         api_ingestions: what became of its APIs' resources, for the same.
         s3_errors: requests that S3 refused or did not answer, by code, so far.
 
@@ -39,7 +39,7 @@ class Platform:
     def __init__(self, settings: Settings | None = None, contracts: dict[str, Contract] | None = None) -> None:
         self._given, self._given_contracts = settings, contracts
         self.finished: list[DeliveryResult] = []
-        self.drained: Drained | None = None
+        self.drained: DrainResult | None = None
         self.api_ingestions: list[ApiIngestion] = []
         self.s3_errors: Counter[str] = Counter()
         self._clients: dict[str, Queue] = {}

@@ -19,7 +19,7 @@ from urllib.parse import urlencode
 from etl_platform.attachments.object_lookup import ObjectLookup, problem_of, unreachable
 from etl_platform.attachments.plan import Copy, Listed, Problem, Status
 from etl_platform.aws.clients import error_code, make_client
-from etl_platform.aws.obstore_client import can_name, open_store, translate_errors
+from etl_platform.aws.obstore_client import can_name, obstore_errors, open_store
 from etl_platform.settings import Settings
 
 LARGEST_SINGLE_COPY = 5 << 30
@@ -97,7 +97,7 @@ class ObjectCopies:
         if light is None:
             return list(copies)
         left: list[Copy] = []
-        waiting, refused, in_a_row = iter(copies), translate_errors(), 0
+        waiting, refused, in_a_row = iter(copies), obstore_errors(), 0
 
         async def work() -> None:
             nonlocal in_a_row

@@ -7,8 +7,8 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from etl_platform.attachments.plan import Listed, Problem, Status, askable
-from etl_platform.aws.clients import error_code, nameless
-from etl_platform.aws.obstore_client import can_name, listed, translate_errors
+from etl_platform.aws.clients import error_code, error_type
+from etl_platform.aws.obstore_client import can_name, list_page, obstore_errors
 from etl_platform.engine.errors import PermanentError
 from etl_platform.errors import TransientError
 
@@ -69,8 +69,8 @@ class ObjectLookup:
         """Up to PAGE objects behind a key, in key order; None where listing is not allowed."""
         if self._light is not None and light:
             try:
-                page = listed(self._light, folder, after, PAGE)
-            except translate_errors():
+                page = list_page(self._light, folder, after, PAGE)
+            except obstore_errors():
                 # A key that obstore cannot name spoils its whole page; boto3 has a word for anything else.
                 return self._full_page(folder, after)
             return [(item["path"], Listed(item["e_tag"].strip('"'), item["size"])) for item in page]
@@ -143,4 +143,4 @@ def problem_of(error: "ClientError", bucket: str) -> Problem:
 
 def unreachable(bucket: str, error: Exception) -> TransientError:
     """Infrastructure, for all objects of a bucket. Keys are left out: people name files after people."""
-    return TransientError(f"s3://{bucket}: {nameless(error)}")
+    return TransientError(f"s3://{bucket}: {error_type(error)}")

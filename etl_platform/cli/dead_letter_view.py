@@ -149,13 +149,13 @@ class _EmailView:
         for message in self.look.messages():
             email = self.archive.read(message)
             poison = email.reason if isinstance(email, UnreadableEmail) else None
-            archived = not isinstance(email, UnreadableEmail) and self.archive.holds(email)
+            archived = not isinstance(email, UnreadableEmail) and self.archive.contains(email)
             yield DeadLetter(message, explain_email(message.reason, poison, archived=archived))
 
     def objects(self, letter: DeadLetter) -> list[tuple[dict[str, Any], str]]:
         email = self.archive.read(letter.message)
         if isinstance(email, UnreadableEmail):
             return []
-        outcome = "archived" if self.archive.holds(email) else None
+        outcome = "archived" if self.archive.contains(email) else None
         known = {"bucket": self.archive.bucket, "key": email.key, "outcome": outcome}
         return [(known, f"s3://{self.archive.bucket}/{email.key}\n  {outcome or 'not archived'}")]

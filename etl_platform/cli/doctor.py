@@ -1,4 +1,4 @@
-"""``etl-platform doctor``: is all there that the platform needs?"""
+"""``etl-platform doctor``: checks that every external system is reachable and permitted."""
 
 import argparse
 import json
@@ -11,14 +11,14 @@ from etl_platform.settings import load_settings
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from etl_platform.doctor import Finding
+    from etl_platform.doctor import CheckResult
 
 
 def add(commands: Commands) -> None:
     doctor = add_command(
         commands,
         "doctor",
-        "Ask every queue, bucket, key and database that is set whether it answers, all at once",
+        "Check that every queue, bucket, key and database that is set is reachable and permitted",
         "etl-platform doctor\n  etl-platform doctor --json",
     )
     doctor.add_argument("--json", action="store_true", help="print one JSON document")
@@ -26,21 +26,21 @@ def add(commands: Commands) -> None:
 
 
 def _doctor(arguments: argparse.Namespace) -> int:
-    from etl_platform.doctor import OutsideSystems, State, examine
+    from etl_platform.doctor import ExternalSystems, State, run_checks
 
     settings = load_settings()
-    findings = examine(OutsideSystems(settings).checks(), settings.aws_region)
-    good = all(finding.state is not State.FAILED for finding in findings)
+    results = run_checks(ExternalSystems(settings).checks(), settings.aws_region)
+    good = all(result.state is not State.FAILED for result in results)
     if arguments.json:
-        print(json.dumps({"good": good, "checks": [asdict(finding) for finding in findings]}, ensure_ascii=False))
+        print(json.dumps({"good": good, "checks": [asdict(result) for result in results]}, ensure_ascii=False))
     else:
-        _print(findings)
+        _print(results)
     return GOOD if good else BAD
 
 
-def _print(findings: "Sequence[Finding]") -> None:
-    width = max(len(finding.name) for finding in findings)
-    for finding in findings:
-        said = ": ".join(text for text in (finding.where, finding.detail) if text)
-        remedy = f"; {finding.remedy}" if finding.remedy else ""
-        print(f"{finding.state:<7}  {finding.name:<{width}}  {said}{remedy}")
+def _print(results: "Sequence[CheckResult]") -> None:
+    width = max(len(result.name) for result in results)
+    for result in results:
+        shown = ": ".join(text for text in (result.where, result.detail) if text)
+        remedy = f"; {result.remedy}" if result.remedy else ""
+        print(f"{result.state:<7}  {result.name:<{width}}  {shown}{remedy}")

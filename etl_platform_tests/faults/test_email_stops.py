@@ -63,4 +63,4 @@ def test_told_to_stop_a_drain_ends_its_put_gives_the_rest_back_and_exits_0(
     assert waiting >= 1
     assert hidden == 0
     assert printed.startswith(f"email_archive_job: {archived} archived; ")
-    assert printed.endswith(f"; {waiting} given back\n")
+    assert printed.endswith(f"; {waiting} returned to the queue\n")
