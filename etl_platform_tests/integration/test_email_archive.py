@@ -108,7 +108,7 @@ def test_another_email_under_the_same_key_is_an_error_and_never_overwritten(post
     drained = replace(archive, store=Through(archive.store, write=somebody_was_here)).drain()
 
     assert counts(drained) == {EmailOutcome.FAILED: 1}
-    assert "another email lies under this message's key" in drained.errors[0]
+    assert "another email is archived under this message's key" in drained.errors[0]
     assert "john.doe" not in drained.errors[0]
     (document,) = post.documents().values()
     assert "Forged" in document["email_data"]["email_content"]

@@ -53,8 +53,8 @@
 {{- $wrong = append $wrong (printf "config.%s is for an emulator, and environment is %s" $name $v.environment) }}
 {{- end }}
 {{- end }}
-{{- range $name := list "FILE_EVENTS_QUEUE_URL" "FILE_EVENTS_DLQ_URL" "EMAIL_QUEUE_URL" "EMAIL_DLQ_URL" }}
-{{- if hasPrefix "http://" (index $v.config $name | default "") }}
+{{- range $name, $value := $v.config }}
+{{- if and (regexMatch "_(QUEUE|DLQ)_URL$" $name) (hasPrefix "http://" (toString $value)) }}
 {{- $wrong = append $wrong (printf "config.%s starts with http://, and environment is %s" $name $v.environment) }}
 {{- end }}
 {{- end }}

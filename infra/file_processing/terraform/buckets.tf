@@ -4,15 +4,12 @@ locals {
   data_bucket_arn  = "arn:${local.partition}:s3:::${var.bucket_name}"
   email_bucket_arn = "arn:${local.partition}:s3:::${var.email_bucket_name}"
 
-  made_buckets = toset(concat(
-    var.create_bucket ? [var.bucket_name] : [],
-    var.create_email_bucket ? [var.email_bucket_name] : [],
-  ))
+  made_buckets = toset([for queue in local.queues : queue.bucket.name if queue.bucket.create])
 }
 
 # A name that is wrong, or another account's, is told by the plan and not by the first run.
 data "aws_s3_bucket" "adopted" {
-  for_each = setsubtract([var.bucket_name, var.email_bucket_name], local.made_buckets)
+  for_each = setsubtract([for queue in local.queues : queue.bucket.name], local.made_buckets)
 
   bucket = each.key
 }

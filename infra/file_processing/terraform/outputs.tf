@@ -62,22 +62,22 @@ output "topic_arn" {
 
 output "file_events_queue_url" {
   description = "FILE_EVENTS_QUEUE_URL."
-  value       = aws_sqs_queue.file_events.url
+  value       = local.queue["file-processing"].url
 }
 
 output "file_events_dlq_url" {
   description = "FILE_EVENTS_DLQ_URL."
-  value       = aws_sqs_queue.file_events_dlq.url
+  value       = local.dead_letters["file-processing"].url
 }
 
 output "email_queue_url" {
   description = "EMAIL_QUEUE_URL."
-  value       = local.email_queue.url
+  value       = local.queue["email-archive"].url
 }
 
 output "email_dlq_url" {
   description = "EMAIL_DLQ_URL."
-  value       = local.email_dlq.url
+  value       = local.dead_letters["email-archive"].url
 }
 
 output "email_bucket_name" {

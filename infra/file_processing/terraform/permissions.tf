@@ -67,22 +67,7 @@ locals {
     "sqs:ReceiveMessage", "sqs:ChangeMessageVisibility", "sqs:DeleteMessage", "sqs:SendMessage", "sqs:GetQueueAttributes",
   ]
 
-  file_events_statements = [
-    {
-      Sid      = "FileEvents"
-      Effect   = "Allow"
-      Action   = local.queue_actions
-      Resource = [aws_sqs_queue.file_events.arn, aws_sqs_queue.file_events_dlq.arn]
-    },
-  ]
-
-  email_statements = [
-    {
-      Sid      = "EmailQueues"
-      Effect   = "Allow"
-      Action   = local.queue_actions
-      Resource = [local.email_queue.arn, local.email_dlq.arn]
-    },
+  email_bucket_statements = [
     {
       Sid       = "ListEmails"
       Effect    = "Allow"

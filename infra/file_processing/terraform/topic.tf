@@ -29,7 +29,7 @@ resource "aws_sns_topic_policy" "file_processing" {
 resource "aws_sns_topic_subscription" "queue" {
   topic_arn = aws_sns_topic.file_processing.arn
   protocol  = "sqs"
-  endpoint  = aws_sqs_queue.file_events.arn
+  endpoint  = local.queue["file-processing"].arn
 
   depends_on = [aws_sqs_queue_policy.file_events]
 }

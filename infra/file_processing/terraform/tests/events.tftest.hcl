@@ -38,9 +38,9 @@ run "the_queue_takes_messages_of_the_topic_alone_and_gives_up_after_20_receives"
 
   assert {
     condition = (
-      jsondecode(aws_sqs_queue.file_events.redrive_policy).maxReceiveCount == 20
-      && aws_sqs_queue.file_events.message_retention_seconds == 1209600
-      && aws_sqs_queue.file_events_dlq.message_retention_seconds == 1209600
+      jsondecode(aws_sqs_queue.queue["file-processing"].redrive_policy).maxReceiveCount == 20
+      && aws_sqs_queue.queue["file-processing"].message_retention_seconds == 1209600
+      && aws_sqs_queue.dead_letters["file-processing"].message_retention_seconds == 1209600
     )
     error_message = "not 20 receives and 14 days"
   }
@@ -55,7 +55,7 @@ run "email_queues_that_are_there_are_used" {
   command = plan
 
   assert {
-    condition     = length(aws_sqs_queue.email) == 0 && output.email_queue_url == data.aws_sqs_queue.email[0].url
+    condition     = keys(aws_sqs_queue.queue) == ["file-processing"] && output.email_queue_url == data.aws_sqs_queue.queue["email-archive"].url
     error_message = "email queues were made without being asked for"
   }
 }
@@ -68,7 +68,7 @@ run "email_queues_are_made_if_asked_for" {
   }
 
   assert {
-    condition     = length(data.aws_sqs_queue.email) == 0 && jsondecode(aws_sqs_queue.email[0].redrive_policy).maxReceiveCount == 20
+    condition     = length(data.aws_sqs_queue.queue) == 0 && jsondecode(aws_sqs_queue.queue["email-archive"].redrive_policy).maxReceiveCount == 20
     error_message = "email queues were not made"
   }
 }

@@ -35,7 +35,7 @@ run "only_metrics_are_read_without_a_resource_and_no_action_is_a_wildcard" {
 
   assert {
     condition = alltrue(flatten([
-      for policy in [aws_iam_policy.file_processing_s3.policy, aws_iam_policy.file_events.policy, aws_iam_policy.email_archive.policy, aws_iam_policy.attachments[0].policy, aws_iam_policy.kms.policy] : [
+      for policy in concat([aws_iam_policy.file_processing_s3.policy, aws_iam_policy.attachments[0].policy, aws_iam_policy.kms.policy], values(aws_iam_policy.queue)[*].policy) : [
         for statement in jsondecode(policy).Statement : [
           [for action in flatten([statement.Action]) : !strcontains(action, "*")],
           [for resource in flatten([statement.Resource]) : can(regex("^arn:aws-us-gov:(s3:::[a-z-]+(/.*[*])?|(sqs|kms):us-gov-west-1:[0-9]{12}:[a-z/-]+)$", resource))],
