@@ -1,4 +1,4 @@
-# The role that pods take through their service account, and what it may do: docs/iam.md says which call needs what.
+# The role that pods assume through their service account, and its policies. docs/iam.md lists which call needs what.
 
 locals {
   issuer = replace(aws_iam_openid_connect_provider.eks.url, "https://", "")
@@ -85,7 +85,7 @@ resource "aws_iam_role_policy_attachment" "kms" {
   policy_arn = aws_iam_policy.kms.arn
 }
 
-# GetMetricData is one of the actions that IAM can't tie to a resource: it reads figures, and nothing else of a queue.
+# IAM cannot restrict GetMetricData to a resource. It reads metrics only.
 resource "aws_iam_policy" "queue_ages" {
   name        = "${var.cluster_name}-queue-ages"
   description = "How long the oldest message of a queue has waited"

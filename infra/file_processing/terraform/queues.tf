@@ -1,6 +1,6 @@
-# One entry per queue-fed job (etl_platform/queue_work/queues.py). From it follow the queue and its dead-letter queue, the
-# alarms (alarms.tf), the policy (irsa.tf) and the bucket (buckets.tf). Outputs are written out, since scripts name them.
-# The platform sets visibility timeouts itself, with each receive (VISIBILITY_TIMEOUT_SECONDS).
+# One entry per queue-fed job of etl_platform/queue_work/queues.py. Its queues, alarms (alarms.tf), policy (irsa.tf) and
+# bucket (buckets.tf) are created from it. Only the outputs are separate, because scripts read them by name.
+# The platform sets the visibility timeout with each receive (VISIBILITY_TIMEOUT_SECONDS).
 
 locals {
   fourteen_days_s = 14 * 24 * 3600
@@ -15,7 +15,7 @@ locals {
       policy = {
         name        = "file-events"
         description = "${var.queue_name} and ${var.dlq_name}"
-        # The data bucket belongs to other jobs too: local.data_bucket_statements.
+        # Other jobs use the data bucket too, see local.data_bucket_statements.
         bucket_statements = []
       }
     }
