@@ -96,7 +96,7 @@ def leaves(value: object, path: str = "") -> Iterator[str]:
         yield f"{path}[]." if value == [] else path
 
 
-def test_the_config_takes_every_setting_that_is_no_secret_and_no_other_name() -> None:
+def test_the_config_has_every_setting_except_secrets_and_no_other_name() -> None:
     names = {item.name.upper() for item in fields(Settings) if not item.metadata["secret"]}
     names |= {item.metadata["also"] for item in fields(Settings) if item.metadata["also"]}
     assert set(config_schema()) == names - _MADE_BY_THE_CHART - _OF_A_LAPTOP
@@ -195,7 +195,7 @@ WRONG: list[tuple[str, dict[str, Any], str]] = [
 
 
 @pytest.mark.parametrize(("environment", "changes", "said"), WRONG, ids=[f"{e}-{list(c)}" for e, c, _ in WRONG])
-def test_a_wrong_value_is_a_sentence_and_no_manifest(
+def test_a_wrong_value_is_an_error_message_and_renders_nothing(
     chart: Path, environment: str, changes: dict[str, Any], said: str
 ) -> None:
     answer = template(chart, values_of(environment) if environment else [], changes)
@@ -211,12 +211,12 @@ def test_contracts_from_s3_refuse_a_run_container_of_another_image(chart: Path) 
 
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS)
-def test_no_value_of_ours_has_another_shape_than_the_official_one_below_it(chart: Path, environment: str) -> None:
+def test_every_value_has_the_type_of_the_official_charts_value(chart: Path, environment: str) -> None:
     # Helm warns of a map over a number at each upgrade, and goes on.
     assert template(chart, values_of(environment)).stderr == ""
 
 
-def test_the_notes_name_what_is_there(chart: Path) -> None:
+def test_the_notes_name_an_existing_service(chart: Path) -> None:
     options = ("--values", values_of("prod")[0], "--namespace", NAMESPACE)
     said = helm("install", RELEASE, chart, "--dry-run=client", *options)
     assert said.returncode == 0, said.stderr
@@ -226,6 +226,6 @@ def test_the_notes_name_what_is_there(chart: Path) -> None:
     assert f"service/{service['metadata']['name']} 3000:{port['port']}\n" in notes
 
 
-def test_no_partition_of_aws_stands_in_a_template() -> None:
+def test_no_template_hard_codes_an_aws_partition() -> None:
     named = [path.name for path in (CHART / "templates").iterdir() if "arn:aws" in path.read_text()]
     assert named == []

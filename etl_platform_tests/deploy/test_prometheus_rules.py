@@ -187,7 +187,7 @@ def alerts() -> dict[str, dict[str, Any]]:
     return {rule["alert"]: rule for group in groups for rule in group["rules"] if "alert" in rule}
 
 
-def test_the_rules_are_rules() -> None:
+def test_promtool_accepts_the_rules() -> None:
     checked = subprocess.run([tool("promtool"), "check", "rules", RULES], capture_output=True, text=True, check=False)
     assert checked.returncode == 0, checked.stdout + checked.stderr
 
@@ -197,7 +197,7 @@ def test_each_alert_fires_in_one_case_and_is_quiet_in_another(name: str) -> None
     assert {case.labels is None for case in CASES if case.alert == name} == {True, False}
 
 
-def test_alerts_fire_for_what_they_are_for_and_for_nothing_beside_it(tmp_path: Path) -> None:
+def test_alerts_fire_in_their_own_cases_only(tmp_path: Path) -> None:
     (tmp_path / "rules.yaml").write_text(RULES.read_text())
     path = tmp_path / "cases.yaml"
     path.write_text(yaml.safe_dump({"rule_files": ["rules.yaml"], "tests": [promtool_test(case) for case in CASES]}))
@@ -228,7 +228,7 @@ def replicated(series: dict[str, str]) -> Iterator[tuple[str, str]]:
 
 
 @pytest.mark.parametrize("name", alerts())
-def test_each_alert_says_what_it_means_and_leads_to_the_runbook(name: str) -> None:
+def test_each_alert_has_a_summary_a_description_and_a_runbook(name: str) -> None:
     rule = alerts()[name]
     assert set(rule["annotations"]) == {"summary", "description", "runbook_url"}
     assert rule["labels"]["severity"] in {"warning", "critical"}
@@ -237,6 +237,6 @@ def test_each_alert_says_what_it_means_and_leads_to_the_runbook(name: str) -> No
     assert name in headings, f"docs/runbooks.md has no heading {name}"
 
 
-def test_outcomes_of_posts_that_alert_are_outcomes() -> None:
+def test_the_alert_on_posts_names_existing_outcomes() -> None:
     (outcomes,) = re.findall(r'outcome=~"([a-z|]+)"', alerts()["EtlGatewayRefusesPosts"]["expr"])
     assert set(outcomes.split("|")) <= set(OUTCOMES)

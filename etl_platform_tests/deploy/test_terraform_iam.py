@@ -119,7 +119,7 @@ def test_every_call_is_granted_on_its_own_key_and_prefix(called: Needed, granted
     assert [need for policy, need in sorted(called, key=str) if not grants(granted[policy], need)] == []
 
 
-def test_the_functions_of_the_table_are_there() -> None:
+def test_the_functions_in_the_table_exist() -> None:
     named = {name for *_, by, _ in listed() for name in re.findall(r"`(\w[\w/]*\.py:\w+)`", by)}
     missing = [
         name
@@ -131,7 +131,7 @@ def test_the_functions_of_the_table_are_there() -> None:
     assert missing == []
 
 
-def test_what_is_not_granted_is_seen(granted: Policies) -> None:
+def test_a_missing_grant_is_detected(granted: Policies) -> None:
     statements = granted["file_processing_s3"]
 
     assert grants(statements, Need("s3:PutObject", DATA, "silver/training/x.parquet"))
