@@ -131,7 +131,7 @@ MISSING = (
 )
 WRONG: list[tuple[str, dict[str, Any], str]] = [
     ("", {}, MISSING),
-    ("", {}, "serviceAccount.roleArn must be set: pods have no other way to AWS"),
+    ("", {}, "serviceAccount.roleArn must be set: pods have no other AWS credentials"),
     ("staging", {"config.DATA_BUCKET_NAME": ""}, "config.DATA_BUCKET_NAME must be set"),
     ("staging", {"config.DATA_BUCKET_NAME": "My_Bucket"}, "at '/config/DATA_BUCKET_NAME'"),
     ("staging", {"config.DATA_BUKET_NAME": "b"}, "additional properties 'DATA_BUKET_NAME' not allowed"),
@@ -140,7 +140,7 @@ WRONG: list[tuple[str, dict[str, Any], str]] = [
     (
         "staging",
         {"dagster.dagsterDaemon.env": [{"name": "AWS_SECRET_ACCESS_KEY", "value": "x"}]},
-        "an AWS key stands in the values; pods get theirs from serviceAccount.roleArn",
+        "the values contain an AWS key; remove it, and set serviceAccount.roleArn instead",
     ),
     ("staging", {"config.SNS_WORKER_MAX": 0}, "at '/config/SNS_WORKER_MAX': minimum: got 0, want 1"),
     ("staging", {"config.SNS_WORKER_MAX": "ten"}, "at '/config/SNS_WORKER_MAX': got string, want integer"),
@@ -150,29 +150,33 @@ WRONG: list[tuple[str, dict[str, Any], str]] = [
     (
         "staging",
         {"config.FILE_EVENTS_QUEUE_URL": "http://sqs.example.com/1/q"},
-        "config.FILE_EVENTS_QUEUE_URL starts with http://, and environment is staging",
+        "config.FILE_EVENTS_QUEUE_URL starts with http://; set an https:// URL, or environment to dev (it is staging)",
     ),
     (
         "prod",
         {"config.AWS_ENDPOINT_URL": "https://aws.example.com"},
-        "config.AWS_ENDPOINT_URL is for an emulator, and environment is prod",
+        "config.AWS_ENDPOINT_URL is for an emulator; unset it, or set environment to dev (it is prod)",
     ),
-    ("prod", {"config.GATEWAY_DEV_MODE": True}, "config.GATEWAY_DEV_MODE is for an emulator, and environment is prod"),
+    (
+        "prod",
+        {"config.GATEWAY_DEV_MODE": True},
+        "config.GATEWAY_DEV_MODE is for an emulator; unset it, or set environment to dev (it is prod)",
+    ),
     ("staging", {"gateway.replicas": 0}, "at '/gateway/replicas': minimum: got 0, want 1"),
     ("staging", {"gateway.replica": 2}, "additional properties 'replica' not allowed"),
     ("staging", {"environment": "test"}, "at '/environment': value must be one of 'dev', 'staging', 'prod'"),
-    ("staging", {"image.tag": "latest"}, "image.tag latest means another image each day"),
+    ("staging", {"image.tag": "latest"}, "image.tag latest changes over time"),
     (
         "staging",
         {"image.tag": "0.2.0"},
         "dagster.dagsterDaemon.image is 123456789012.dkr.ecr.us-gov-west-1.amazonaws.com/etl-file-processing:0.1.0 and "
         "image is 123456789012.dkr.ecr.us-gov-west-1.amazonaws.com/etl-file-processing:0.2.0",
     ),
-    ("prod", {"image.tag": "0.1.0"}, "a digest is a repository that ends in @sha256 and a tag of 64 hex digits"),
+    ("prod", {"image.tag": "0.1.0"}, "for a digest set a repository that ends in @sha256 and a tag of 64 hex digits"),
     (
         "prod",
         {"image.repository": "example.com/etl", "image.tag": "0.1.0"},
-        "image.tag 0.1.0 can come to mean another image, and environment is prod",
+        "image.tag 0.1.0 may change to another image, and environment is prod",
     ),
     ("staging", {"serviceAccount.roleArn": "file-processing-sa"}, "at '/serviceAccount/roleArn'"),
     ("staging", {"gateway.resources.limits.memory": "lots"}, "at '/gateway/resources/limits/memory'"),
@@ -182,8 +186,8 @@ WRONG: list[tuple[str, dict[str, Any], str]] = [
         {"gateway.ingress.enabled": True, "gateway.ingress.host": "sns.example.com"},
         "gateway.ingress has no TLS",
     ),
-    ("staging", {"contracts.source": "configMap"}, "contracts.source is configMap and contracts.files is empty"),
-    ("staging", {"contracts.source": "s3"}, "contracts.source is s3 and contracts.s3Url is empty"),
+    ("staging", {"contracts.source": "configMap"}, "contracts.source is configMap, but contracts.files is empty"),
+    ("staging", {"contracts.source": "s3"}, "contracts.source is s3, but contracts.s3Url is empty"),
     (
         "staging",
         {"contracts.source": "s3", "contracts.s3Url": "s3://b/contracts/"},

@@ -128,7 +128,7 @@ CASES = [
         {TAKEN: "0+1x120", ARCHIVED: "5x120"},
         90,
         {"pipeline": "email_archive", "severity": "critical"},
-        "Emails are taken up and none was archived for an hour",
+        "Emails are received, but none was archived for an hour",
     ),
     Case("EtlEmailsNotArchived", {TAKEN: "0+1x120", ARCHIVED: "5x70 6x50"}, 90),
     # No mail comes on a Sunday.
@@ -146,7 +146,7 @@ CASES = [
         {POSTS.format("refused", "bad_signature"): "0+1x30"},
         15,
         file_processing(severity="warning", outcome="refused", reason="bad_signature"),
-        "Posts of SNS were answered refused bad_signature",
+        "Posts of SNS were answered with refused bad_signature",
     ),
     Case(
         "EtlGatewayRefusesPosts", {POSTS.format("queued", ""): "0+9x30", POSTS.format("refused", "stale"): "1x30"}, 15
@@ -156,7 +156,7 @@ CASES = [
         {UP: "1 0x20"},
         10,
         file_processing(severity="critical"),
-        "Prometheus reaches no replica of the gateway",
+        "Prometheus cannot reach any replica of the gateway",
     ),
     Case(
         "EtlGatewayDown",
@@ -168,7 +168,7 @@ CASES = [
         {SUCCEEDED: "60x30"},
         20,
         file_processing(severity="critical", namespace="file-processing"),
-        "etl-platform doctor has not ended well for a quarter of an hour",
+        "etl-platform doctor has not succeeded for 15 minutes",
     ),
     # A release that never worked.
     Case(
@@ -176,7 +176,7 @@ CASES = [
         {CREATED: "60x30"},
         20,
         file_processing(severity="critical", namespace="file-processing"),
-        "etl-platform doctor has not ended well for a quarter of an hour",
+        "etl-platform doctor has not succeeded for 15 minutes",
     ),
     Case("EtlDoctorFailing", {CREATED: "0x30", SUCCEEDED: "0+60x30"}, 20),
 ]
