@@ -71,10 +71,10 @@ for item in topics:
             f"its notification {ours['Id']} goes to {item['TopicArn']}: another stack's. Remove that one first "
             f"(--remove with SNS_TOPIC_ARN={item['TopicArn']} and its SOURCE_PREFIX)"
         )
-if change == "add" and signature(ours) not in map(announces, topics):
+if change == "add" and signature(ours) not in map(signature, topics):
     kept = [item for item in topics if item.get("Id") != ours["Id"]]
     print(json.dumps({**found, "TopicConfigurations": [*kept, ours]}))
-elif change == "remove" and signature(ours) in map(announces, topics):
+elif change == "remove" and signature(ours) in map(signature, topics):
     kept = [item for item in topics if signature(item) != signature(ours)]
     print(json.dumps({**found, "TopicConfigurations": kept}))
 PYTHON
