@@ -1,4 +1,4 @@
-"""The dead-letter queues as ``etl-platform dlq`` sees them: what each message is, why it died, where it goes."""
+"""Views of the dead-letter queues for ``etl-platform dlq``: each message with its cause and its objects."""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class DeadLetter:
-    """``keys`` are the objects that the message announces; those of emails are left out, for they name people."""
+    """A message with its cause. ``keys`` are its objects; empty for emails, whose keys name people."""
 
     message: "Message"
     death: Death
@@ -40,18 +40,18 @@ class DeadLetter:
 
 
 class DeadLetterView(Protocol):
-    """An opened dead-letter queue; ``queue`` is where its messages go back to."""
+    """An open dead-letter queue. ``queue`` is its source queue, to which messages are redriven."""
 
     @property
-    def look(self) -> "Scan": ...
+    def scan(self) -> "Scan": ...
 
     @property
     def queue(self) -> "Queue": ...
 
-    def letters(self) -> Iterator[DeadLetter]: ...
+    def dead_letters(self) -> Iterator[DeadLetter]: ...
 
     def objects(self, letter: DeadLetter) -> list[tuple[dict[str, Any], str]]:
-        """What is recorded of each object of a message: as a document, and as a line or two for people."""
+        """The outcome of each object of a message, as JSON and as text for people."""
         ...
 
 
@@ -92,21 +92,21 @@ VIEWS: Mapping[str, Callable[["Platform", "Scan", ExitStack], DeadLetterView]] =
 
 @dataclass(frozen=True)
 class _FileView:
-    """``runs`` tell of the messages, if there is an instance to ask."""
+    """File events. ``runs`` finds the run that failed with a message; None without DAGSTER_HOME."""
 
     platform: "Platform"
-    look: "Scan"
+    scan: "Scan"
     runs: "FailedRuns | None"
 
     @property
     def queue(self) -> "Queue":
         return self.platform.queue(FILE_EVENTS)
 
-    def letters(self) -> Iterator[DeadLetter]:
-        for message in self.look.messages():
+    def dead_letters(self) -> Iterator[DeadLetter]:
+        for message in self.scan.messages():
             parsed = parse_message(message.body)
-            asked = self.runs is not None and not parsed.malformed and not message.reason
-            last_run = self.runs.last_of(message.message_id) if self.runs is not None and asked else None
+            has_reason = parsed.malformed or message.reason
+            last_run = self.runs.last_of(message.message_id) if self.runs is not None and not has_reason else None
             death = explain(message.reason, parsed, last_run, history=self.runs is not None)
             yield DeadLetter(message, death, tuple(event.key for event in parsed.created))
 
@@ -114,7 +114,7 @@ class _FileView:
         return [self._recorded(event) for event in parse_message(letter.message.body).created]
 
     def _recorded(self, event: ObjectCreated) -> tuple[dict[str, Any], str]:
-        """What the ledger knows of one announced object."""
+        """The outcome of one object, as the ledger records it."""
         from etl_platform.deliveries.delivery import announced_id
         from etl_platform.deliveries.ledger import Ledger
         from etl_platform.deliveries.routing import route
@@ -132,21 +132,25 @@ class _FileView:
             "outcome": record["outcome"] if record else None,
             "ended_at": record["attempt"]["ended_at"] if record else None,
         }
-        said = f"{known['outcome']} at {known['ended_at']}" if record else "no record: it was never finished"
-        return known, f"s3://{event.bucket}/{event.key}\n  {identity}: {said}"
+        text = (
+            f"{known['outcome']} at {known['ended_at']}" if record else "no report: it was never processed to its end"
+        )
+        return known, f"s3://{event.bucket}/{event.key}\n  {identity}: {text}"
 
 
 @dataclass(frozen=True)
 class _EmailView:
+    """Messages of the email queue."""
+
     archive: "EmailArchive"
-    look: "Scan"
+    scan: "Scan"
 
     @property
     def queue(self) -> "Queue":
         return self.archive.queue
 
-    def letters(self) -> Iterator[DeadLetter]:
-        for message in self.look.messages():
+    def dead_letters(self) -> Iterator[DeadLetter]:
+        for message in self.scan.messages():
             email = self.archive.read(message)
             poison = email.reason if isinstance(email, UnreadableEmail) else None
             archived = not isinstance(email, UnreadableEmail) and self.archive.contains(email)

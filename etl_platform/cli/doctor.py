@@ -1,11 +1,12 @@
-"""``etl-platform doctor``: checks that every external system is reachable and permitted."""
+"""``etl-platform doctor``: check that every configured external system is reachable and permitted."""
 
 import argparse
 import json
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from etl_platform.cli.arguments import BAD, GOOD, Commands, add_command
+from etl_platform.cli.arguments import Commands, add_command
+from etl_platform.engine.command_line import BAD, GOOD
 from etl_platform.settings import load_settings
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ def add(commands: Commands) -> None:
     doctor = add_command(
         commands,
         "doctor",
-        "Check that every queue, bucket, key and database that is set is reachable and permitted",
+        "Check that every configured queue, bucket, key and database is reachable and permitted",
         "etl-platform doctor\n  etl-platform doctor --json",
     )
     doctor.add_argument("--json", action="store_true", help="print one JSON document")

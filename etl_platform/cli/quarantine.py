@@ -1,11 +1,12 @@
-"""``etl-platform quarantine``: what an agency's deliveries hold back, and its export to be corrected."""
+"""``etl-platform quarantine``: show deliveries with quarantined rows, and export the rows to correct them."""
 
 import argparse
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from etl_platform.cli.arguments import GOOD, Commands, add_command, known_dataset
+from etl_platform.cli.arguments import Commands, add_command, known_dataset
+from etl_platform.engine.command_line import GOOD
 from etl_platform.engine.errors import UsageError
 from etl_platform.object_keys import base_name, segment
 from etl_platform.settings import load_settings
@@ -15,38 +16,38 @@ def add(commands: Commands) -> None:
     quarantine = add_command(
         commands,
         "quarantine",
-        "Show which deliveries have rows in quarantine; with --out, write those rows to correct and give to replay",
+        "Show deliveries with rows in quarantine; with --out, export the rows to correct them for replay",
         "etl-platform quarantine --agency la_new_orleans --dataset officer_detail --out fix.csv",
     )
-    quarantine.add_argument("--agency", metavar="A", required=True)
-    quarantine.add_argument("--dataset", metavar="D", required=True)
+    quarantine.add_argument("--agency", metavar="A", required=True, help="the agency, such as nm_albuquerque")
+    quarantine.add_argument("--dataset", metavar="D", required=True, help="the dataset, such as officer_detail")
     quarantine.add_argument("--delivery", metavar="ID", help="one delivery only")
     quarantine.add_argument(
-        "--out", type=Path, metavar="FILE.csv", help="write the rows there: it may be personal data"
+        "--out", type=Path, metavar="FILE.csv", help="export the rows to a new file; they may be personal data"
     )
     quarantine.set_defaults(command=_quarantine)
 
 
 def _quarantine(arguments: argparse.Namespace) -> int:
-    from etl_platform.cli.text_tables import table
     from etl_platform.deliveries.replay.quarantine import Quarantine
+    from etl_platform.engine.output.plain_text import table
     from etl_platform.platform import Platform
 
     platform = Platform(load_settings())
     dataset = known_dataset(arguments.dataset, platform.contracts)
-    held = Quarantine(platform.store, platform.bucket, dataset, segment(arguments.agency))
-    records = held.waiting(arguments.delivery)
+    quarantine = Quarantine(platform.store, platform.bucket, dataset, segment(arguments.agency))
+    records = quarantine.waiting(arguments.delivery)
     if not records:
-        print(f"{arguments.agency} has no row of {dataset} in quarantine that could still come in")
+        print(f"{arguments.agency} has no quarantined rows of {dataset} that a replay could accept")
         return GOOD
     if arguments.out is None:
         print(table(("delivery", "file", "outcome", "rows", "quarantined", "why"), [_line(r) for r in records]))
         return GOOD
     if arguments.out.exists():
-        raise UsageError(f"--out {arguments.out} is there already; name a new file")
-    rows = held.export(records, arguments.out)
+        raise UsageError(f"--out {arguments.out} exists already; name a new file")
+    rows = quarantine.export(records, arguments.out)
     print(
-        f"{rows:,} rows of {len(records)} deliveries in {arguments.out}. Correct them, keep _line, then:\n"
+        f"{rows:,} rows of {len(records)} deliveries written to {arguments.out}. Correct them, keep _line, then run:\n"
         f"etl-platform replay --agency {arguments.agency} --dataset {dataset} --corrections {arguments.out} --dry-run"
     )
     return GOOD

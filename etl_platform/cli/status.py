@@ -1,10 +1,11 @@
-"""``etl-platform status``: what arrived and what became of it."""
+"""``etl-platform status``: the recent deliveries and their outcomes."""
 
 import argparse
 import json
 from datetime import UTC, datetime, timedelta
 
-from etl_platform.cli.arguments import GOOD, Commands, add_command, age
+from etl_platform.cli.arguments import Commands, add_command, age
+from etl_platform.engine.command_line import GOOD
 from etl_platform.settings import load_settings
 
 
@@ -12,14 +13,14 @@ def add(commands: Commands) -> None:
     status = add_command(
         commands,
         "status",
-        "Show what arrived and what became of it, newest first",
+        "Show recent deliveries and their outcomes, newest first",
         "etl-platform status --since 7d",
     )
     status.add_argument(
         "--since", type=age, default=timedelta(hours=24), metavar="AGE", help="such as 90m, 24h, 7d [24h]"
     )
     status.add_argument("--agency", metavar="A", help="one agency only")
-    status.add_argument("--json", action="store_true", help="print the records as JSON lines")
+    status.add_argument("--json", action="store_true", help="print the reports as JSON lines")
     status.set_defaults(command=_status)
 
 
@@ -41,5 +42,5 @@ def _status(arguments: argparse.Namespace) -> int:
     elif records:
         print(deliveries_table(records))
     else:
-        print(f"no delivery is recorded since {since:%Y-%m-%d %H:%M} UTC; `etl-platform doctor` says what waits")
+        print(f"no delivery is recorded since {since:%Y-%m-%d %H:%M} UTC; `etl-platform doctor` shows waiting messages")
     return GOOD

@@ -1,132 +1,14 @@
-"""What the command line prints for people: plain text tables and verdicts. No decisions."""
+"""What the platform's commands print for people: plain text tables. No decisions."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from etl_platform.deliveries.delivery import Cause, Outcome
+from etl_platform.deliveries.delivery import Cause
 from etl_platform.deliveries.history import Entry
+from etl_platform.engine.output.plain_text import table
 from etl_platform.object_keys import base_name
 
-_MAX_CELL = 60
 _MESSAGES_SHOWN = 300
-
-
-def table(header: Sequence[str], rows: Sequence[Sequence[Any]], *, last: int = _MAX_CELL) -> str:
-    """Columns as wide as their longest cell; numbers to the right; control characters made visible.
-
-    Args:
-        last: characters that a cell of the last column may have.
-    """
-    cells = [list(header), *[[*(_cell(value) for value in row[:-1]), _cell(row[-1], last)] for row in rows]]
-    widths = [max(len(row[i]) for row in cells) for i in range(len(header))]
-    right = [all(isinstance(row[i], int | None) for row in rows) for i in range(len(header))]
-    lines = [
-        "  ".join(c.rjust(w) if r else c.ljust(w) for c, w, r in zip(row, widths, right, strict=True)).rstrip()
-        for row in cells
-    ]
-    lines.insert(1, "  ".join("─" * min(width, _MAX_CELL) for width in widths))
-    return "\n".join(lines)
-
-
-def _cell(value: Any, most: int = _MAX_CELL) -> str:
-    if value is None:
-        return ""
-    text = f"{value:,}" if isinstance(value, int) else str(value)
-    text = _visible(text)
-    return text if len(text) <= most else text[: most - 1] + "…"
-
-
-def _visible(text: str) -> str:
-    """Control characters as their codes: what a file holds gives a terminal no orders and makes no lines of its own."""
-    return "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in text)
-
-
-def verdict(file_name: str, dataset: str | None, report: Mapping[str, Any]) -> str:
-    """The answer of a check: what became of the file, and per broken rule which lines to fix."""
-    what = f"{file_name} as {dataset}" if dataset else file_name
-    accepted = report["outcome"] == Outcome.ACCEPTED
-    lines = [f"{report['outcome'].upper()}  {what}"]
-    if report["rows"]:
-        lines.append(
-            f"{report['rows']:,} rows: {report['accepted_rows']:,} good, {report['quarantined_rows']:,} quarantined"
-        )
-    lines += [f"  {error['code']}: {error['message']}" for error in report["errors"]]
-    dialect = report["dialect"]
-    if dialect:
-        delimiter = repr(dialect["delimiter"]) if dialect["delimiter"] else dialect.get("sheet", "")
-        lines.append(f"read as {dialect['encoding']}, {delimiter}, header on line {dialect['header_line']}")
-        lines += [f"  left out line {_line(item)}: {item['text']}" for item in dialect["dropped"]]
-        lines += _parts(dialect)
-    columns = report["columns"]
-    if columns.get("synonyms"):
-        lines.append("renamed: " + ", ".join(f"{old} → {new}" for old, new in columns["synonyms"].items()))
-    if accepted and columns.get("missing"):
-        lines.append("not in the file: " + ", ".join(columns["missing"]))
-    if columns.get("extra"):
-        lines.append("not in the contract: " + ", ".join(columns["extra"]))
-    lines = [_visible(line) for line in lines]
-    if report["reasons"]:
-        rows = [
-            (reason, rows, ", ".join(_example(e) for e in report["examples"].get(reason, [])))
-            for reason, rows in sorted(report["reasons"].items(), key=lambda pair: -pair[1])
-        ]
-        lines += ["", _rules_table(rows)]
-    if report["dataset_rules"]:
-        lines += ["", _dataset_rules_table(report["dataset_rules"])]
-    return "\n".join(lines)
-
-
-def _dataset_rules_table(verdicts: Sequence[Mapping[str, Any]]) -> str:
-    rows = [
-        (
-            verdict["name"],
-            round(verdict["found"], 2) if isinstance(verdict["found"], float) else verdict["found"],
-            verdict["allowed"],
-            "passed" if verdict["passed"] else verdict["severity"],
-        )
-        for verdict in verdicts
-    ]
-    return table(("dataset rule", "found", "allowed", "verdict"), rows)
-
-
-def _example(example: Mapping[str, Any]) -> str:
-    value = "(empty)" if example["value"] is None else _cell(example["value"])
-    return f"line {_line(example)}: {value}"
-
-
-def _line(place: Mapping[str, Any]) -> str:
-    return f"{place['line']} of {place['member']}" if "member" in place else str(place["line"])
-
-
-def _parts(dialect: Mapping[str, Any]) -> list[str]:
-    """Which files of an archive and which sheets of a workbook were read, and which were not."""
-    said = [
-        ("read as one table", [part["name"] for part in dialect.get("members", [])]),
-        ("not read", [*dialect.get("ignored_members", []), *dialect.get("ignored_sheets", [])]),
-    ]
-    return [f"{what}: {', '.join(names)}" for what, names in said if names]
-
-
-def _rules_table(rows: Sequence[tuple[str, int, str]]) -> str:
-    width = max(len("rule"), *(len(rule) for rule, _, _ in rows))
-    lines = [f"{'rule'.ljust(width)}  {'rows':>9}  first lines"]
-    lines += [f"{rule.ljust(width)}  {count:>9,}  {first}" for rule, count, first in rows]
-    return "\n".join(lines)
-
-
-def profile_table(profile: Mapping[str, Mapping[str, Any]]) -> str:
-    rows = [
-        (
-            name,
-            column["nulls"],
-            column["distinct"],
-            column.get("min"),
-            column.get("max"),
-            ", ".join(f"{top['value']} ({top['rows']:,})" for top in column.get("top", [])[:3]),
-        )
-        for name, column in profile.items()
-    ]
-    return table(("column", "nulls", "distinct", "min", "max", "most frequent"), rows)
 
 
 def deliveries_table(records: Sequence[Mapping[str, Any]]) -> str:

@@ -1,4 +1,4 @@
-"""The asset ``email_archive``, a partition a day: its job drains the email queue, its sensor asks for a run."""
+"""The asset ``email_archive``, one partition per day, with its job and sensor. The draining itself is in emails/."""
 
 from collections.abc import Iterator
 from datetime import date
@@ -21,21 +21,28 @@ from etl_platform.settings import Settings
 
 ASSET = dg.AssetKey("email_archive")
 CHECK = "emails_are_readable"
-# Today is a partition as well: an email is archived on the day on which it is sent.
+# end_offset: today is a partition too, because an email is archived under the day on which it was sent.
 DAYS = dg.DailyPartitionsDefinition(start_date="2024-01-01", end_offset=1)
 
 
-def build_email_asset() -> dg.AssetsDefinition:
-    """Without a partition, a run drains the queue and logs an event for every day on which an email was sent.
-
-    With a day as partition it does the same, and also reports what the archive holds for that day.
-    """
-    check = partitioned_check(
-        CHECK, ASSET, "No message of the day was a poison message. Red until the day is materialized by hand.", DAYS
+def build_email_archive(settings: Settings) -> dg.Definitions:
+    job = dg.define_asset_job(
+        EMAILS.job, selection=[ASSET], description="Archives the emails that wait in the email queue."
     )
+    return dg.Definitions(assets=[_build_asset()], jobs=[job], sensors=[_build_sensor(job, settings)])
+
+
+def _build_asset() -> dg.AssetsDefinition:
+    """A run without a partition drains the queue and reports every day that it wrote to.
+
+    A run for one day drains the queue too, and also reports what the archive holds for that day.
+    """
+    about = "Every message of the day is a readable email. A failure stays until the day is materialized by hand."
+    check = partitioned_check(CHECK, ASSET, about, DAYS)
     spec = dg.AssetSpec(
         ASSET,
-        description="Validated emails: one JSON document per message, by the UTC day on which the message was sent.",
+        description="Validated emails from the email queue.\n\n"
+        "One JSON document per message, under the UTC day on which the message was sent.",
         group_name="emails",
         kinds={"s3", "sqs"},
         partitions_def=DAYS,
@@ -47,43 +54,37 @@ def build_email_asset() -> dg.AssetsDefinition:
         context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]
     ) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]:
         with as_dagster_failures():
-            day = date.fromisoformat(context.partition_key) if context.has_partition_key else None
+            requested = date.fromisoformat(context.partition_key) if context.has_partition_key else None
             with stop_event() as stop, RunProgress(context, "emails") as progress:
                 drained = platform.drained = platform.email_archive.drain(
                     stop, lambda so_far: progress(so_far.counts.total(), f"so far {so_far}")
                 )
             context.log.info(str(drained))
             note_counts(context.instance, context.run, _counts(drained, platform))
-            for other in sorted(drained.days.keys() - {day}):
-                _log_day(context, other, drained)
-            if day is not None:
-                counts = drained.days.get(day, EmailCounts())
-                emails, size_bytes = platform.email_archive.archived_on(day)
+            for day in sorted(drained.days.keys() - {requested}):
+                _log_day(context, day, drained)
+            if requested is not None:
+                counts = drained.days.get(requested, EmailCounts())
+                emails, size_bytes = platform.email_archive.archived_on(requested)
                 stored = {"emails_in_archive": emails, "bytes_in_archive": size_bytes}
                 yield dg.MaterializeResult(asset_key=ASSET, metadata=_metadata(counts, drained) | stored)
                 if context.selected_asset_check_keys:
                     yield dg.AssetCheckResult(asset_key=ASSET, check_name=CHECK, passed=_is_good(counts))
-            _end(context, drained)
+            _raise_if_incomplete(context, drained)
 
     return archive_emails
 
 
-def build_email_job() -> Any:
-    return dg.define_asset_job(
-        EMAILS.job, selection=[ASSET], description="Archives the emails that wait in the email queue."
-    )
-
-
-def build_email_sensor(job: Any, settings: Settings) -> dg.SensorDefinition:
+def _build_sensor(job: Any, settings: Settings) -> dg.SensorDefinition:
     status = dg.DefaultSensorStatus
 
     @dg.sensor(
         name=EMAILS.sensor,
         job=job,
         minimum_interval_seconds=settings.email_poll_interval_seconds,
-        # Without an email queue there is nothing to poll.
+        # Without an email queue there is nothing to check.
         default_status=status.RUNNING if EMAILS.url(settings) else status.STOPPED,
-        description="Starts a run when emails wait in the queue and no run is queued or started.",
+        description=f"Starts a run of {EMAILS.job} when emails wait in the queue and no such run is unfinished.",
     )
     def email_arrivals_sensor(
         context: dg.SensorEvaluationContext, platform: dg.ResourceParam[Platform]
@@ -91,13 +92,13 @@ def build_email_sensor(job: Any, settings: Settings) -> dg.SensorDefinition:
         try:
             queue = platform.email_archive.queue
         except SettingsError as error:
-            return dg.SkipReason(f"the email archive is off: {error}")
+            return dg.SkipReason(f"email archiving is not configured: {error}")
         if context.instance.get_runs(dg.RunsFilter(job_name=EMAILS.job, statuses=UNFINISHED), limit=1):
-            return dg.SkipReason(f"a run of {EMAILS.job} is queued or started")
+            return dg.SkipReason(f"a run of {EMAILS.job} is queued or running")
         waiting, _held = queue.depth()
         if not waiting:
             return dg.SkipReason("the email queue is empty")
-        # Selected checks would each leave a planned row without a partition.
+        # Each selected check would leave a planned result without a partition.
         return dg.RunRequest(asset_selection=[ASSET], asset_check_keys=[])
 
     return email_arrivals_sensor
@@ -105,10 +106,10 @@ def build_email_sensor(job: Any, settings: Settings) -> dg.SensorDefinition:
 
 def _log_day(context: dg.AssetExecutionContext, day: date, drained: DrainResult) -> None:
     partition, counts = day.isoformat(), drained.days[day]
-    # If nothing was written, an observation is logged, and the last materialization stays the latest one.
+    # A day to which nothing was written is only observed, so that its last materialization stays current.
     event = dg.AssetMaterialization if counts.counts[EmailOutcome.ARCHIVED] else dg.AssetObservation
     context.log_event(event(ASSET, metadata=_metadata(counts, drained), partition=partition))
-    # A pass is never logged: the next drain, seconds later, would hide the failure before anybody saw it.
+    # A passed result is never logged: the next drain, seconds later, would hide a failed one before it was seen.
     if not _is_good(counts):
         context.log_event(dg.AssetCheckEvaluation(asset_key=ASSET, check_name=CHECK, passed=False, partition=partition))
 
@@ -128,7 +129,7 @@ def _is_good(counts: EmailCounts) -> bool:
 
 
 def _metadata(counts: EmailCounts, drained: DrainResult) -> dict[str, Any]:
-    """Counts of the day, errors of the whole drain."""
+    """Counts of the day, and the errors of the whole drain."""
     return {
         "summary": str(counts),
         **{str(outcome): counts.counts[outcome] for outcome in EmailOutcome},
@@ -138,8 +139,8 @@ def _metadata(counts: EmailCounts, drained: DrainResult) -> dict[str, Any]:
     }
 
 
-def _end(context: dg.AssetExecutionContext, drained: DrainResult) -> None:
-    """Fail the run if a message should have left the queue and did not; the sensor requests the next run."""
+def _raise_if_incomplete(context: dg.AssetExecutionContext, drained: DrainResult) -> None:
+    """Fail the run if messages stay in the queue that should not. The sensor requests the next run."""
     for error in drained.errors:
         context.log.error(error)
     if drained.returned and is_being_cancelled(context.instance, context.run):

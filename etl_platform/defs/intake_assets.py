@@ -35,7 +35,7 @@ from etl_platform.deliveries.intake import Attempt, DeliveryResult
 from etl_platform.deliveries.routing import route
 from etl_platform.deliveries.s3_events import ObjectCreated
 from etl_platform.engine.contract.model import Contract
-from etl_platform.engine.rules.rule_names import contract_rules
+from etl_platform.engine.rules.contract_rules import contract_rules
 from etl_platform.platform import Platform
 from etl_platform.queue_work.queues import FILE_EVENTS
 from etl_platform.queue_work.workers import Threads

@@ -1,4 +1,4 @@
-"""A delivery's header → which column Dagster shows in bronze, and which of them each silver column came from."""
+"""Column metadata from a delivery's header: the columns of bronze, and which of them each silver column is made of."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -13,7 +13,7 @@ Records = Sequence[Mapping[str, Any]]
 
 
 def header_schema(records: Records) -> dict[str, Any]:
-    """The header as it was sent, for bronze: every column is text. Nothing where no header was found."""
+    """The header as it was sent, for bronze: every column is text. Empty if no header was found."""
     names = dict.fromkeys(name for record in records for name in _columns(record).get("header", ()))
     if not names:
         return {}
@@ -21,7 +21,7 @@ def header_schema(records: Records) -> dict[str, Any]:
 
 
 def column_lineage(records: Records, contract: Contract) -> dict[str, Any]:
-    """Silver's columns back to the sender's own names, for the files that silver was made of; headers may differ."""
+    """The sender's own names of each silver column, in the files that silver was made of. Their headers may differ."""
     sent: dict[str, list[str]] = {}
     for column in contract.columns:
         names = [name for record in records for name in _sent_names(record, column.name)]
@@ -35,20 +35,20 @@ def column_lineage(records: Records, contract: Contract) -> dict[str, Any]:
 
 
 def _table(sent: Mapping[str, Sequence[str]]) -> dg.TableMetadataValue:
-    # Only Dagster+ draws column lineage; the open-source UI hides that entry, so people read this one.
+    # Dagster draws column lineage in Dagster+ only. The open-source UI hides it but shows this table.
     rows = [dg.TableRecord({"column": column, SENT_AS: shown(", ".join(names))}) for column, names in sent.items()]
     schema = dg.TableSchema([dg.TableColumn("column", "string"), dg.TableColumn(SENT_AS, "string")])
     return dg.MetadataValue.table(rows, schema)
 
 
 def _sent_names(record: Mapping[str, Any], column: str) -> list[str]:
-    """What the sender calls the columns that one of silver was made of."""
+    """The sender's names of the columns that one silver column is made of."""
     found = _columns(record)
     matched = found.get("matched", {})
     return [matched[source] for source in found.get("made_of", {}).get(column, [column]) if source in matched]
 
 
 def _columns(record: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Empty where the file could not be read."""
+    """Empty if the file could not be read."""
     columns: Mapping[str, Any] = record.get("columns") or {}
     return columns

@@ -1,42 +1,250 @@
-"""What a check of one file found, and the report that it becomes. No files."""
+"""What a check of one file found: values and their JSON form. No files, no frames.
 
-from dataclasses import dataclass, field
+``CheckResult.to_json`` is ``report.json`` of ``etl-platform check``, and a part of each report of the ledger.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
 from enum import StrEnum
 from typing import Any
 
-from etl_platform.engine.rules.dataset_verdicts import Verdict
+from etl_platform.engine.contract.dataset_rules import Severity
+from etl_platform.engine.file_dialect import FileDialect
+from etl_platform.engine.json_fields import Json, known_fields, without_null
 
 
 class CheckOutcome(StrEnum):
-    """Whether a file as a whole is taken; single rows may be quarantined all the same."""
+    """Whether the file as a whole is accepted; single rows may be quarantined all the same."""
 
     ACCEPTED = "accepted"
     REJECTED = "rejected"
 
 
-@dataclass
-class CheckResult:
-    """What a check found. ``to_json`` is the report that people, scripts and the ledger read.
+@dataclass(frozen=True)
+class FileError:
+    """Why a file as a whole is not accepted.
 
     Attributes:
-        reasons: rows per broken rule; a row counts once under each rule that it breaks.
-        examples: per rule, the first five lines with their values, masked where classified.
-        verdicts: each dataset rule of the contract, held against the whole file.
-        preview: the first accepted rows, classified values hidden.
+        code: stable name of the reason, such as ``missing_column``.
+        message: what is wrong, and what the sender can do.
+        line: 1-based line of the file, if one is to blame.
     """
 
-    outcome: CheckOutcome
-    rows: int = 0
-    accepted_rows: int = 0
-    quarantined_rows: int = 0
-    reasons: dict[str, int] = field(default_factory=dict)
-    examples: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
-    dialect: dict[str, Any] = field(default_factory=dict)
-    columns: dict[str, Any] = field(default_factory=dict)
-    profile: dict[str, Any] = field(default_factory=dict)
-    verdicts: list[Verdict] = field(default_factory=list)
-    errors: list[dict[str, Any]] = field(default_factory=list)
-    preview: list[dict[str, Any]] = field(default_factory=list)
+    code: str
+    message: str
+    line: int | None = None
+
+    def __str__(self) -> str:
+        return f"{self.code}: {self.message}"
+
+
+@dataclass(frozen=True)
+class Example:
+    """A row that broke a rule.
+
+    Attributes:
+        value: the cells that the rule is about; masked if classified.
+        member: the archive member that the row is in, where several were read.
+    """
+
+    line: int
+    value: str | None
+    member: str | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        return without_null({"line": self.line, "member": self.member}, "member") | {"value": self.value}
+
+
+@dataclass(frozen=True)
+class FileColumns:
+    """The header of a file, and which columns of the contract it has.
+
+    Attributes:
+        header: the names as sent, made unique.
+        matched: by column of the contract, the name that the sender uses.
+        synonyms: the same for columns with another name than the contract's; sender's name first.
+        missing: columns of the contract that the file does not have.
+        extra: columns of the file that the contract does not have.
+        duplicates: by column of the contract, further columns of the file with its name.
+        derived_from: by derived column, the columns that it is computed from; None where the header was rejected.
+    """
+
+    header: tuple[str, ...] = ()
+    matched: Mapping[str, str] = field(default_factory=dict)
+    synonyms: Mapping[str, str] = field(default_factory=dict)
+    missing: tuple[str, ...] = ()
+    extra: tuple[str, ...] = ()
+    duplicates: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    derived_from: Mapping[str, tuple[str, ...]] | None = None
+
+    @classmethod
+    def from_json(cls, data: Json) -> "FileColumns":
+        found = known_fields(cls, data) | {name: tuple(data.get(name, ())) for name in ("header", "missing", "extra")}
+        derived_from = None if data.get("made_of") is None else _tuples(data["made_of"])
+        return cls(**found, duplicates=_tuples(data.get("twins", {})), derived_from=derived_from)
+
+    def to_json(self) -> dict[str, Any]:
+        found = {
+            "header": list(self.header),
+            "matched": dict(self.matched),
+            "synonyms": dict(self.synonyms),
+            "missing": list(self.missing),
+            "extra": list(self.extra),
+            "twins": _lists(self.duplicates),
+            "made_of": None if self.derived_from is None else _lists(self.derived_from),
+        }
+        return without_null(found, "made_of")
+
+
+def _tuples(lists: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
+    return {name: tuple(values) for name, values in lists.items()}
+
+
+def _lists(tuples: Mapping[str, tuple[str, ...]]) -> dict[str, list[str]]:
+    return {name: list(values) for name, values in tuples.items()}
+
+
+@dataclass(frozen=True)
+class ValueCount:
+    """How many rows have a value."""
+
+    value: str
+    rows: int
+
+
+@dataclass(frozen=True)
+class Bin:
+    """Rows whose value lies from ``low`` up to ``high``; None for the open ends. Dates are ISO text."""
+
+    low: Any
+    high: Any
+    rows: int
+
+
+@dataclass(frozen=True)
+class ColumnProfile:
+    """The values of one column over all rows.
+
+    Attributes:
+        distinct: different values, with the relative error ``distinct_error``, which is 0 where they were counted.
+        min, max: as JSON, dates as ISO text; None where there is no value, or the column is classified.
+        top: the most frequent values; None where there were too many to count.
+        histogram: the bins that have values; None for texts.
+        classified: whether values of the column must not be shown; then only counts and lengths are kept.
+    """
+
+    nulls: int
+    empty: int
+    distinct: int
+    distinct_error: float
+    min_length: int | None
+    max_length: int | None
+    min: Any = None
+    max: Any = None
+    top: tuple[ValueCount, ...] | None = None
+    histogram: tuple[Bin, ...] | None = None
+    classified: bool = False
+
+    @classmethod
+    def from_json(cls, data: Json) -> "ColumnProfile":
+        found = known_fields(cls, data) | {"classified": "min" not in data}
+        if "top" in data:
+            found["top"] = tuple(ValueCount(item["value"], item["rows"]) for item in data["top"])
+        if "histogram" in data:
+            found["histogram"] = tuple(Bin(item["from"], item["to"], item["rows"]) for item in data["histogram"])
+        return cls(**found)
+
+    def to_json(self) -> dict[str, Any]:
+        found = {known.name: getattr(self, known.name) for known in fields(self)}
+        if found.pop("classified"):
+            del found["min"], found["max"]
+        if self.top is not None:
+            found["top"] = [asdict(item) for item in self.top]
+        if self.histogram is not None:
+            found["histogram"] = [{"from": item.low, "to": item.high, "rows": item.rows} for item in self.histogram]
+        return without_null(found, "top", "histogram")
+
+
+@dataclass(frozen=True)
+class DatasetVerdict:
+    """One dataset rule applied to one file.
+
+    Attributes:
+        rule: the rule as a sentence.
+        found: a number or an ISO date; None where nothing could be measured.
+        allowed: in words.
+    """
+
+    name: str
+    rule: str
+    found: float | str | None
+    allowed: str
+    passed: bool
+    severity: Severity
+    message: str
+
+    @property
+    def rejects(self) -> bool:
+        return not self.passed and self.severity is Severity.ERROR
+
+    @classmethod
+    def from_json(cls, data: Json) -> "DatasetVerdict":
+        return cls(**known_fields(cls, data) | {"severity": Severity(data["severity"])})
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self) | {"severity": str(self.severity)}
+
+
+@dataclass(frozen=True)
+class CheckResult:
+    """What a check found.
+
+    Attributes:
+        rows, accepted_rows, quarantined_rows: None where no check was made, because there was no file to read.
+        reasons: rows per broken rule; a row counts once under each rule that it breaks.
+        examples: per rule, the first five rows.
+        dialect, columns: None where the file could not be read so far.
+        dataset_rules: the verdict of each dataset rule of the contract.
+        errors: why the file is rejected; empty where it is accepted.
+        preview: the first accepted rows; classified values are hidden.
+    """
+
+    rows: int | None = None
+    accepted_rows: int | None = None
+    quarantined_rows: int | None = None
+    reasons: Mapping[str, int] = field(default_factory=dict)
+    examples: Mapping[str, tuple[Example, ...]] = field(default_factory=dict)
+    dialect: FileDialect | None = None
+    columns: FileColumns | None = None
+    profile: Mapping[str, ColumnProfile] = field(default_factory=dict)
+    dataset_rules: tuple[DatasetVerdict, ...] = ()
+    errors: tuple[FileError, ...] = ()
+    preview: tuple[Json, ...] = ()
+
+    @property
+    def outcome(self) -> CheckOutcome:
+        return CheckOutcome.REJECTED if self.errors else CheckOutcome.ACCEPTED
+
+    @classmethod
+    def from_json(cls, data: Json) -> "CheckResult":
+        examples = {
+            rule: tuple(Example(**known_fields(Example, row)) for row in rows)
+            for rule, rows in data.get("examples", {}).items()
+        }
+        profile = data.get("profile", {})
+        return cls(
+            rows=data.get("rows"),
+            accepted_rows=data.get("accepted_rows"),
+            quarantined_rows=data.get("quarantined_rows"),
+            reasons=data.get("reasons", {}),
+            examples=examples,
+            dialect=FileDialect.from_json(data["dialect"]) if data.get("dialect") else None,
+            columns=FileColumns.from_json(data["columns"]) if data.get("columns") else None,
+            profile={name: ColumnProfile.from_json(column) for name, column in profile.items()},
+            dataset_rules=tuple(map(DatasetVerdict.from_json, data.get("dataset_rules", ()))),
+            errors=tuple(FileError(**known_fields(FileError, error)) for error in data.get("errors", ())),
+            preview=tuple(data.get("preview", ())),
+        )
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -44,16 +252,12 @@ class CheckResult:
             "rows": self.rows,
             "accepted_rows": self.accepted_rows,
             "quarantined_rows": self.quarantined_rows,
-            "reasons": self.reasons,
-            "examples": self.examples,
-            "dialect": self.dialect,
-            "columns": self.columns,
-            "profile": self.profile,
-            "dataset_rules": [verdict.to_json() for verdict in self.verdicts],
-            "errors": self.errors,
-            "preview": self.preview,
+            "reasons": dict(self.reasons),
+            "examples": {rule: [row.to_json() for row in rows] for rule, rows in self.examples.items()},
+            "dialect": self.dialect.to_json() if self.dialect else {},
+            "columns": self.columns.to_json() if self.columns else {},
+            "profile": {name: column.to_json() for name, column in self.profile.items()},
+            "dataset_rules": [verdict.to_json() for verdict in self.dataset_rules],
+            "errors": [asdict(error) for error in self.errors],
+            "preview": [dict(row) for row in self.preview],
         }
-
-    def reject(self, code: str, message: str, line: int | None = None) -> None:
-        self.outcome = CheckOutcome.REJECTED
-        self.errors.append({"code": code, "message": message, "line": line})

@@ -1,6 +1,6 @@
-"""The AWS resources of the platform, made in an emulator: bucket, topic, queues, and what joins them.
+"""Creates the platform's AWS resources in an emulator: buckets, topic, queues, subscription, notification.
 
-Terraform makes the real ones. Making them twice changes nothing.
+Terraform creates the real ones. Creating them twice changes nothing.
 """
 
 import json
@@ -25,14 +25,14 @@ ATTACHMENTS_BUCKETS = {
     "ATTACHMENTS_DESTINATION_BUCKET": "etl-ba-research-client-etl",
 }
 REGION = "us-east-1"
-KEY_ID = KEY_SECRET = "test"  # noqa: S105 - what the emulator takes for its default account
+KEY_ID = KEY_SECRET = "test"  # noqa: S105 - credentials of the emulator's default account
 _NOTIFICATION_ID = "file-arrivals"
 _FOURTEEN_DAYS_S = 14 * 24 * 3600
 
 
 @dataclass(frozen=True)
 class Provisioned:
-    """The resources, as the environment variables that name them to the platform."""
+    """The names and URLs of the created resources, as environment variables of the platform."""
 
     environment: Mapping[str, str]
 
@@ -88,13 +88,13 @@ class Clients:
 
 @contextmanager
 def open_clients(endpoint_url: str, region: str = REGION) -> Iterator[Clients]:
-    """Clients that reach the emulator and nothing else, whatever the person's own AWS setup says."""
+    """Clients of the emulator, which ignore the AWS configuration of the current user."""
     import boto3
     import botocore.session
     from botocore.config import Config
 
-    # An AWS_PROFILE that does not exist would fail the call, and a proxy would be asked for loopback.
-    own_setup = {
+    # An AWS_PROFILE that does not exist would be an error, and a proxy cannot reach the loopback interface.
+    no_user_setup = {
         "profile": (None, None, None, None),
         "config_file": (None, None, os.devnull, None),
         "credentials_file": (None, None, os.devnull, None),
@@ -103,15 +103,15 @@ def open_clients(endpoint_url: str, region: str = REGION) -> Iterator[Clients]:
         aws_access_key_id=KEY_ID,
         aws_secret_access_key=KEY_SECRET,
         region_name=region,
-        botocore_session=botocore.session.Session(session_vars=own_setup),
+        botocore_session=botocore.session.Session(session_vars=no_user_setup),
     )
     config = Config(proxies={}, connect_timeout=5, read_timeout=30, retries={"total_max_attempts": 3})
     with ExitStack() as stack:
-        made: dict[str, Any] = {}
+        clients: dict[str, Any] = {}
         for service in ("s3", "sns", "sqs"):
-            made[service] = session.client(service, endpoint_url=endpoint_url, config=config)
-            stack.enter_context(closing(made[service]))
-        yield Clients(**made)
+            clients[service] = session.client(service, endpoint_url=endpoint_url, config=config)
+            stack.enter_context(closing(clients[service]))
+        yield Clients(**clients)
 
 
 def provision(
@@ -122,7 +122,9 @@ def provision(
     rename: Callable[[str], str] = str,
     visibility_timeout_s: int = 300,
 ) -> Provisioned:
-    """Make what is missing: the queues and buckets of every queue-fed job, the topic, the buckets of attachments.
+    """Create what is missing: the queues and buckets of every queue-fed job, the topic, the buckets of attachments.
+
+    The data bucket notifies the topic of new objects below ``source_prefix``, and the topic sends them to the queue.
 
     Args:
         rename: the default name of a topic, a queue or a queue's bucket → the name to use.
@@ -138,7 +140,7 @@ def provision(
             environment |= {queue.url_setting.upper(): url, queue.dlq_url_setting.upper(): dlq_url}
         environment["GATEWAY_ALLOWED_TOPIC_ARNS"] = aws.sns.create_topic(Name=rename(TOPIC))["TopicArn"]
         made = Provisioned(environment)
-        for bucket in [*(environment[queue.bucket_setting.upper()] for queue in QUEUES), *ATTACHMENTS_BUCKETS.values()]:
+        for bucket in [*(made.value_of(queue.bucket_setting) for queue in QUEUES), *ATTACHMENTS_BUCKETS.values()]:
             _bucket(aws.s3, bucket, region)
         _connect(aws, made, source_prefix)
     return made
@@ -161,16 +163,16 @@ def _connect(aws: Clients, made: Provisioned, source_prefix: str) -> None:
 def _bucket(s3: "S3Client", bucket: str, region: str) -> None:
     existing = {item.get("Name") for item in s3.list_buckets()["Buckets"]}
     if bucket not in existing:
-        # us-east-1 is the one region that S3 refuses to be told.
-        place: Any = {} if region == "us-east-1" else {"CreateBucketConfiguration": {"LocationConstraint": region}}
-        s3.create_bucket(Bucket=bucket, **place)
+        # S3 refuses us-east-1 as a LocationConstraint.
+        location: Any = {} if region == "us-east-1" else {"CreateBucketConfiguration": {"LocationConstraint": region}}
+        s3.create_bucket(Bucket=bucket, **location)
     s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
 
 
 def _queue_pair(
     sqs: "SQSClient", queue: WorkQueue, rename: Callable[[str], str], visibility_timeout_s: int
 ) -> tuple[str, str]:
-    """URLs of a queue and of the dead-letter queue that it sends to."""
+    """URLs of a queue and of its dead-letter queue."""
     retention = {"MessageRetentionPeriod": str(_FOURTEEN_DAYS_S)}
     dlq_url = _queue(sqs, rename(queue.dlq_name), retention)
     redrive = {"deadLetterTargetArn": _arn(sqs, dlq_url), "maxReceiveCount": queue.max_receives}
@@ -179,10 +181,10 @@ def _queue_pair(
 
 
 def _queue(sqs: "SQSClient", name: str, attributes: "dict[QueueAttributeNameType, str] | dict[str, str]") -> str:
-    """URL of a queue with these attributes."""
+    """Create a queue if it is missing and set its attributes; returns its URL."""
     known = sqs.list_queues(QueueNamePrefix=name).get("QueueUrls", [])
     url = next((url for url in known if url.endswith(f"/{name}")), None)
-    # CreateQueue fails for a queue that exists with other attributes, so they are set afterwards.
+    # CreateQueue fails for an existing queue with other attributes, so set them afterwards.
     url = url or sqs.create_queue(QueueName=name)["QueueUrl"]
     sqs.set_queue_attributes(QueueUrl=url, Attributes=attributes)  # type: ignore[arg-type]
     return url
@@ -204,7 +206,7 @@ def _notification(s3: "S3Client", bucket: str, prefix: str, topic_arn: str) -> N
         ]
     }
     found = s3.get_bucket_notification_configuration(Bucket=bucket).get("TopicConfigurations", [])
-    # Each call sends an s3:TestEvent, so an unchanged configuration is not written again.
+    # S3 sends an s3:TestEvent for each call, so do not write an unchanged configuration again.
     if [(item.get("Id"), item["TopicArn"]) for item in found] != [(_NOTIFICATION_ID, topic_arn)]:
         s3.put_bucket_notification_configuration(Bucket=bucket, NotificationConfiguration=wanted)
 

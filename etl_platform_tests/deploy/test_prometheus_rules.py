@@ -16,7 +16,7 @@ from etl_platform_tests.deploy.helm_chart import CHART
 from etl_platform_tests.deploy.tools import tool
 
 RULES = CHART / "rules" / "etl-platform.yaml"
-RUNBOOK = REPOSITORY / "docs" / "runbooks.md"
+RUNBOOK = REPOSITORY / "docs" / "operate" / "alerts.md"
 FILES, EMAILS = '{pipeline="file_processing"}', '{pipeline="email_archive"}'
 # Two replicas that show the same, as they do.
 REPLICAS = ("10.0.0.1", "10.0.0.2")
@@ -234,7 +234,7 @@ def test_each_alert_has_a_summary_a_description_and_a_runbook(name: str) -> None
     assert rule["labels"]["severity"] in {"warning", "critical"}
     assert rule["annotations"]["runbook_url"] == f"RUNBOOK_URL#{name.lower()}"
     headings = re.findall(r"^#{2,4} (\S.*)$", RUNBOOK.read_text(), re.MULTILINE)
-    assert name in headings, f"docs/runbooks.md has no heading {name}"
+    assert name in headings, f"docs/operate/alerts.md has no heading {name}"
 
 
 def test_the_alert_on_posts_names_existing_outcomes() -> None:

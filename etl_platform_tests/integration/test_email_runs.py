@@ -20,7 +20,7 @@ from etl_platform.local.dev import drop_email
 from etl_platform.local.processes import LocalStackError
 from etl_platform.local.provision import Provisioned
 from etl_platform.local.sample_emails import POISON, sample_emails
-from etl_platform.local.stack import write_coordinates
+from etl_platform.local.stack import write_env_file
 from etl_platform.platform import Platform
 from etl_platform.queue_work.queues import EMAILS
 from etl_platform.settings import Settings
@@ -153,7 +153,7 @@ def test_the_sensor_asks_for_one_run_while_emails_wait_and_touches_no_message(po
         run = instance.add_run(
             dg.DagsterRun("email_archive_job", run_id=make_new_run_id(), status=dg.DagsterRunStatus.STARTED)
         )
-        assert "queued or started" in tick(platform, instance).skip_message
+        assert "queued or running" in tick(platform, instance).skip_message
         instance.report_run_failed(run)
         assert len(tick(platform, instance).run_requests) == 1
 
@@ -221,11 +221,11 @@ def test_samples_sent_into_the_dev_stack_are_archived(
     with pytest.raises(LocalStackError, match="make dev"):
         drop_email(1, poison=False, project=tmp_path)
     (tmp_path / ".local").mkdir()
-    coordinates = {
+    variables = {
         "AWS_ENDPOINT_URL": settings.aws_endpoint_url or "",
         "EMAIL_QUEUE_URL": provisioned.email_queue_url,
     }
-    write_coordinates(tmp_path / ".local" / "stack.env", coordinates)
+    write_env_file(tmp_path / ".local" / "stack.env", variables)
 
     assert drop_email(4, poison=True, project=tmp_path) == 5
     assert counts(archive.drain()) == {EmailOutcome.ARCHIVED: 4, EmailOutcome.POISON: 1}

@@ -19,6 +19,8 @@ from etl_platform.local.provision import Clients, open_clients
 from etl_platform.local.stack import Stack
 from etl_platform_tests.integration.deliveries import File, two_hundred_files
 
+# A Dagster daemon, its code server and its runs keep every core busy: one such stack at a time.
+pytestmark = pytest.mark.xdist_group("daemon")
 PHASE_DEADLINE_S = 400.0
 
 

@@ -20,7 +20,7 @@ take_no_arguments() {
 need_tools() {
   local tool
   for tool in "$@"; do
-    command -v "$tool" >/dev/null || fail "$tool is not on PATH; install it, see the tools in docs/deployment.md"
+    command -v "$tool" >/dev/null || fail "$tool is not on PATH; install it, see the tools in docs/deploy/one-machine.md"
   done
 }
 

@@ -1,4 +1,4 @@
-"""s3_data_quality_job from the command line: events given by hand, taken in for real or dry."""
+"""s3_data_quality_job from the command line: ingests given events, or tries them in a dry run."""
 
 import argparse
 import json
@@ -32,7 +32,7 @@ def _intake_arguments(parser: argparse.ArgumentParser) -> None:
         "--events-file",
         metavar="FILE",
         type=Path,
-        help="a file with one event, a list of them, or one a line",
+        help="a file with one event, a JSON list of events, or one event per line",
     )
     parser.add_argument(
         "--dry-run", action="store_true", help=f"write no object; append the results to {DRY_RUN_RESULTS}"
@@ -68,7 +68,7 @@ def _run_intake(arguments: argparse.Namespace, settings: Settings) -> int:
 
 
 def _events(arguments: argparse.Namespace) -> list[ObjectCreated]:
-    """The objects that the given events announce; what is no event is the caller's mistake."""
+    """The objects of the given events; raises UsageError for anything that is not an S3 event."""
     if arguments.event_json is not None:
         documents = [arguments.event_json]
     else:
@@ -80,7 +80,7 @@ def _events(arguments: argparse.Namespace) -> list[ObjectCreated]:
     for position, document in enumerate(documents, start=1):
         parsed = parse_message(document)
         if parsed.malformed:
-            raise UsageError(f"event {position} is no S3 event: {'; '.join(parsed.malformed)}")
+            raise UsageError(f"event {position} is not an S3 event: {'; '.join(parsed.malformed)}")
         events += parsed.created
     return events
 
@@ -94,7 +94,7 @@ def _documents(text: str) -> list[str]:
 
 
 def _dry_run(events: Sequence[ObjectCreated], settings: Settings) -> tuple[list[DeliveryResult], str | None]:
-    """What was done, and what stopped the first delivery that failed."""
+    """The results, and the error of the first delivery that failed."""
     platform = Platform(settings)
     finished: list[DeliveryResult] = []
     failures = process_batch(
@@ -118,11 +118,11 @@ def _dry_run(events: Sequence[ObjectCreated], settings: Settings) -> tuple[list[
 
 
 def ingest_in_process(events: Sequence[ObjectCreated], settings: Settings) -> tuple[list[DeliveryResult], str | None]:
-    """Take events in by the real job in this process; what was done, and why not all was."""
+    """Ingest events with the real job in this process; returns the results, and an error if the run failed."""
     if not events:
         return [], None
     platform = Platform(settings)
-    # Made before the run starts, so that a missing setting is one line and not a failed run.
+    # Check settings before the run starts, so that a missing one is one line and not a failed run.
     _ = platform.intake
     config = _ingest_config({"deliveries": [asdict(event) for event in events]})
     ran = run_job(_NAME, platform, config)
@@ -132,7 +132,7 @@ def ingest_in_process(events: Sequence[ObjectCreated], settings: Settings) -> tu
 def replay_in_process(
     platform: Platform, dataset: str, agency: str, delivery_ids: Sequence[str], by: str
 ) -> tuple[list[DeliveryResult], bool]:
-    """Reprocess a partition by the real job in this process; what was done, and whether the run succeeded."""
+    """Reprocess a partition with the real job in this process; returns the results, and whether the run succeeded."""
     config = _ingest_config({"replay": {"delivery_ids": list(delivery_ids), "by": by}})
     _ = platform.intake
     ran = run_job(
@@ -152,7 +152,7 @@ def _ingest_config(config: Mapping[str, Any]) -> dict[str, Any]:
 
 INTAKE = Job(
     _NAME,
-    "Take delivered files in: bronze, check against the contract, silver or quarantine, report.",
+    "Ingest delivered files: copy to bronze, check against the contract, write silver, quarantine and report.",
     "--events-file contracts/event.json --dry-run",
     _intake_arguments,
     _run_intake,

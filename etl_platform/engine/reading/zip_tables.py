@@ -1,23 +1,22 @@
-"""Several files of one archive as one table, one after another. Which files: ``core.members``."""
+"""Several members of one archive as one table, one after another. ``zip_members`` decides which."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from dataclasses import replace
 
 import polars as pl
 
 from etl_platform.engine.columns import MEMBER
 from etl_platform.engine.contract.model import fold
 from etl_platform.engine.errors import UnreadableFileError
-from etl_platform.engine.reading.text_table import Table
-from etl_platform.engine.reading.zip_members import zip_members
-
-_COUNTS = ("blank_lines", "ragged_rows", "repeated_headers")
+from etl_platform.engine.file_dialect import FileDialect, MemberDialect
+from etl_platform.engine.reading.table import Table
+from etl_platform.engine.reading.zip_members import members_error
 
 
 @contextmanager
-def blaming(name: str) -> Iterator[None]:
-    """What goes wrong is told of this member."""
+def naming_member(name: str) -> Iterator[None]:
+    """Rejections start with the name of this member."""
     try:
         yield
     except UnreadableFileError as error:
@@ -37,31 +36,34 @@ class MemberTables:
         first = next(iter(tables.values()))
         shapes = {(tuple(map(fold, table.header)), table.serial_origin) for table in tables.values()}
         if len(shapes) > 1:
-            raise zip_members(list(tables), "whose headers differ")
+            raise members_error(list(tables), "whose headers differ")
         self.header, self.names, self.serial_origin = first.header, first.names, first.serial_origin
         self.members = tuple(tables) if len(tables) > 1 else ()
 
     def batches(self) -> Iterator[pl.DataFrame]:
         for name, table in self._tables.items():
             self._rows[name] = 0
-            with blaming(name):
+            with naming_member(name):
                 for frame in table.batches():
                     self._rows[name] += frame.height
                     yield frame.with_columns(pl.lit(name).alias(MEMBER)) if self.members else frame
 
     def some_columns(self, positions: Sequence[int]) -> Iterator[pl.DataFrame]:
         for name, table in self._tables.items():
-            with blaming(name):
+            with naming_member(name):
                 yield from table.some_columns(positions)
 
-    def describe(self) -> dict[str, Any]:
-        """That of the first member, with each member's own where there are several."""
+    def describe(self) -> FileDialect:
+        """The dialect of the first member, and that of each member where there are several."""
         parts = {name: table.describe() for name, table in self._tables.items()}
-        described: dict[str, Any] = {**next(iter(parts.values())), "ignored_members": list(self._ignored)}
+        first = replace(next(iter(parts.values())), ignored_members=tuple(self._ignored))
         if not self.members:
-            return described | {"member": next(iter(parts))}
-        return described | {
-            "members": [{"name": name, "rows": self._rows[name], **part} for name, part in parts.items()],
-            **{count: sum(part[count] for part in parts.values()) for count in _COUNTS},
-            "dropped": [{"member": name, **item} for name, part in parts.items() for item in part["dropped"]],
-        }
+            return replace(first, member=next(iter(parts)))
+        return replace(
+            first,
+            members=tuple(MemberDialect(name, self._rows[name], part) for name, part in parts.items()),
+            blank_lines=sum(part.blank_lines for part in parts.values()),
+            ragged_rows=sum(part.ragged_rows for part in parts.values()),
+            repeated_headers=sum(part.repeated_headers for part in parts.values()),
+            dropped=tuple(replace(line, member=name) for name, part in parts.items() for line in part.dropped),
+        )

@@ -1,46 +1,21 @@
-"""Dataset rules evaluated against one file. Numbers in, verdicts out; no frames."""
+"""Dataset rules evaluated for one file. Numbers in, verdicts out; no frames."""
 
 from collections.abc import Callable, Iterable, Set
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from etl_platform.engine.contract.dataset_rules import DatasetRule, Measure, Severity
+from etl_platform.engine.contract.dataset_rules import DatasetRule, Measure
 from etl_platform.engine.privacy.masking import HIDDEN
+from etl_platform.engine.result import DatasetVerdict
 
 
 @dataclass(frozen=True)
 class ColumnFacts:
-    """Of a column over all rows of a file, the refused ones included."""
+    """Of a column over all rows of a file, quarantined ones included. ``newest`` is of a date or timestamp."""
 
     nulls: int
     newest: Any
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """One rule held against one file; ``found`` is a number, an ISO date, or nothing."""
-
-    rule: DatasetRule
-    found: float | str | None
-    allowed: str
-    passed: bool
-    message: str
-
-    @property
-    def rejects(self) -> bool:
-        return not self.passed and self.rule.severity is Severity.ERROR
-
-    def to_json(self) -> dict[str, Any]:
-        return {
-            "name": self.rule.name,
-            "rule": self.rule.text,
-            "found": self.found,
-            "allowed": self.allowed,
-            "passed": self.passed,
-            "severity": str(self.rule.severity),
-            "message": self.message,
-        }
 
 
 def evaluate_rules(
@@ -50,24 +25,24 @@ def evaluate_rules(
     *,
     as_of: date | None,
     sensitive: Set[str] = frozenset(),
-) -> list[Verdict]:
-    """Hold a file against its contract's dataset rules.
+) -> list[DatasetVerdict]:
+    """Evaluate a contract's dataset rules for a file.
 
     Args:
-        rows: of the file, more than none.
-        facts: of a column, asked only for columns that a rule names.
-        as_of: the day of delivery; needed where a rule asks for freshness.
-        sensitive: columns whose values are not to be said.
+        rows: of the file, at least 1.
+        facts: of a column; called only for columns of a rule.
+        as_of: the day of delivery (UTC); a freshness rule needs it.
+        sensitive: columns whose values must not be shown.
     """
     return [_verdict(rule, rows, facts, as_of, sensitive) for rule in rules]
 
 
 def _verdict(
     rule: DatasetRule, rows: int, facts: Callable[[str], ColumnFacts], as_of: date | None, sensitive: Set[str]
-) -> Verdict:
+) -> DatasetVerdict:
     if rule.column is None:
         message = f"the file has {rows:,} row{'s' if rows > 1 else ''}; the contract allows {rule.limit}"
-        return Verdict(rule, rows, rule.limit, rule.allows(rows), message)
+        return _judged(rule, rows, rule.limit, message, passed=rule.allows(rows))
     known = facts(rule.column)
     if rule.measure is Measure.FRESHNESS:
         assert as_of is not None
@@ -77,16 +52,22 @@ def _verdict(
     message = (
         f"{rule.column} is empty in {known.nulls:,} of {rows:,} rows ({share:.2f} %); the contract allows {rule.limit}"
     )
-    return Verdict(rule, found, rule.limit, rule.allows(found), message)
+    return _judged(rule, found, rule.limit, message, passed=rule.allows(found))
 
 
-def _freshness(rule: DatasetRule, newest: date | None, as_of: date, *, hidden: bool) -> Verdict:
+def _freshness(rule: DatasetRule, newest: date | None, as_of: date, *, hidden: bool) -> DatasetVerdict:
     (days,) = rule.bounds
     allowed = f"{as_of - timedelta(days=days)} or later ({days:,} days before {as_of})"
     if newest is None:
         message = f"no {rule.column} could be read as a date; the contract allows {allowed}"
-        return Verdict(rule, None, allowed, passed=False, message=message)
+        return _judged(rule, None, allowed, message, passed=False)
     day = newest.date() if isinstance(newest, datetime) else newest
     found = HIDDEN if hidden else day.isoformat()
     message = f"the newest {rule.column} is {found}; the contract allows {allowed}"
-    return Verdict(rule, found, allowed, rule.allows((as_of - day).days), message)
+    return _judged(rule, found, allowed, message, passed=rule.allows((as_of - day).days))
+
+
+def _judged(
+    rule: DatasetRule, found: float | str | None, allowed: str, message: str, *, passed: bool
+) -> DatasetVerdict:
+    return DatasetVerdict(rule.name, rule.text, found, allowed, passed, rule.severity, message)

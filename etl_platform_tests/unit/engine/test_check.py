@@ -7,12 +7,12 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from etl_platform.cli.text_tables import verdict
 from etl_platform.engine.check import check_file, write_report
 from etl_platform.engine.contract.model import Contract
 from etl_platform.engine.privacy.masking import HIDDEN, shape
 from etl_platform.engine.reading import text_table
-from etl_platform.engine.result import CheckOutcome, CheckResult
+from etl_platform.engine.result import CheckOutcome, CheckResult, Example
+from etl_platform.engine.text_report import verdict
 from etl_platform_tests.unit.making import contract_of, custom, listing, row_rule, text, typed
 
 COLUMNS = [
@@ -80,16 +80,16 @@ def test_quarantine_keeps_the_text_and_the_columns_as_they_were_sent(out: Path) 
 def test_examples_are_the_first_five_lines_masked_where_classified(out: Path) -> None:
     rows = "".join(f"i{n},peña{n},x{n},{n}\n" for n in range(8))
     result = check(out, HEAD + "a,Ann,2020-01-05,3\n" + rows)
-    assert result.examples["day.type"] == [{"line": n + 3, "value": f"x{n}"} for n in range(5)]
-    assert result.examples["secret.pattern"] == [{"line": n + 3, "value": "aaaa9"} for n in range(5)]
+    assert result.examples["day.type"] == tuple(Example(n + 3, f"x{n}") for n in range(5))
+    assert result.examples["secret.pattern"] == tuple(Example(n + 3, "aaaa9") for n in range(5))
     assert "peña" not in json.dumps(result.to_json(), ensure_ascii=False)
 
 
 def test_a_column_without_a_name_is_extra_by_its_place_if_it_holds_something(out: Path) -> None:
     rows = "a,,Ann,2020-01-05,, ,3,,\n" * 9 + "b,left out,Ann,2020-01-05,, ,3,,\nc,,Ann,2020-01-05,,,3,,note\n"
     result = check(out, "ident,,secret,day, ,,size,,\n" + rows)
-    assert result.columns["extra"] == ["column 2 (no name)", "column 9 (no name)"]
-    said = verdict("delivery.csv", "things", result.to_json())
+    assert result.columns.extra == ("column 2 (no name)", "column 9 (no name)")
+    said = verdict("delivery.csv", "things", result)
     assert "\nnot in the contract: column 2 (no name), column 9 (no name)\n" in said
 
 
@@ -97,13 +97,13 @@ def test_cells_behind_the_last_column_are_none_of_its_columns(out: Path) -> None
     rows = "a,Ann,2020-01-05,3,\n" * 9 + "b,Ann,2020-01-05,3,note\n"
     result = check(out, HEAD + rows)
     assert result.reasons["row.too_many_fields"] == 1
-    assert result.columns["extra"] == []
+    assert result.columns.extra == ()
 
 
 def test_every_kind_of_damage_has_its_examples_however_many_the_other_has(out: Path) -> None:
     result = check(out, HEAD + "a,Ann,2020-01-05,3\n" + "x,y\n" * 200 + "p,Q,2020-01-05,1,extra\n")
     assert result.reasons["row.too_few_fields"] == 200
-    assert [example["line"] for example in result.examples["row.too_many_fields"]] == [203]
+    assert [example.line for example in result.examples["row.too_many_fields"]] == [203]
 
 
 def test_no_classified_value_is_in_preview_profile_or_report(out: Path) -> None:
@@ -123,8 +123,8 @@ def test_a_classified_value_in_a_row_rule_or_beyond_the_last_column_is_masked(ou
         quality=[row_rule("modest", "salary < 1000 OR ident = 'boss'")],
     )
     result = check(out, "ident,salary\na,1\nb,98765\nc,2,Overflow7\nd,4\n", contract)
-    assert result.examples["modest"] == [{"line": 3, "value": "salary=99999, ident=b"}]
-    assert result.examples["row.too_many_fields"] == [{"line": 4, "value": "Aaaaaaaa9"}]
+    assert result.examples["modest"] == (Example(3, "salary=99999, ident=b"),)
+    assert result.examples["row.too_many_fields"] == (Example(4, "Aaaaaaaa9"),)
 
 
 @pytest.mark.parametrize(
@@ -151,7 +151,7 @@ def test_a_shape_shows_form_and_no_content(value: str, masked: str) -> None:
 def test_a_file_is_rejected_by_name_and_leaves_no_silver(out: Path, content: str, code: str) -> None:
     result = check(out, content)
     assert result.outcome is CheckOutcome.REJECTED
-    assert [error["code"] for error in result.errors] == [code]
+    assert [error.code for error in result.errors] == [code]
     assert not (out / "silver.parquet").exists()
     assert result.rows == result.accepted_rows + result.quarantined_rows
 
@@ -161,14 +161,14 @@ def test_too_many_bad_rows_reject_the_file_and_just_enough_do_not(out: Path) -> 
     good, bad = "g{},A,2020-01-05,1\n", ",A,2020-01-05,1\n"
     assert check(out, HEAD + good.format(1) + bad, contract).outcome is CheckOutcome.ACCEPTED
     result = check(out, HEAD + good.format(1) + bad * 2, contract)
-    assert [error["code"] for error in result.errors] == ["too_many_bad_rows"]
+    assert [error.code for error in result.errors] == ["too_many_bad_rows"]
     assert not (out / "silver.parquet").exists()
     assert pl.read_parquet(out / "quarantine.parquet").height == 2
 
 
 def test_a_missing_optional_column_is_null_and_reported(out: Path) -> None:
     result = check(out, "ident,day\na,2020-01-05\n")
-    assert result.columns["missing"] == ["secret", "size"]
+    assert result.columns.missing == ("secret", "size")
     assert pl.read_parquet(out / "silver.parquet").rows() == [("a", None, date(2020, 1, 5), None)]
 
 

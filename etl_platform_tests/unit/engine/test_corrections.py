@@ -117,8 +117,8 @@ def test_a_file_is_read_as_spreadsheets_save_it(tmp_path: Path, content: str) ->
     [
         ("ident,size\na,1\n", "have no column _line"),
         ("_line,ident,ident\n4,a,b\n", "the column 'ident' twice"),
-        ("_line,ident\nfour,a\n", "line 2 of the corrections: _line holds no line number"),
-        ("_line,ident\n4,a\n-5,b\n", "line 3 of the corrections: _line holds no line number"),
+        ("_line,ident\nfour,a\n", "line 2 of the corrections: _line is not a line number"),
+        ("_line,ident\n4,a\n-5,b\n", "line 3 of the corrections: _line is not a line number"),
         ("_line,ident,size\n4,a,1\n5,b\n", "line 3 of the corrections: row.too_few_fields"),
         ("_line,ident\n", "have no rows"),
         ("", "cannot be read: empty_file"),
@@ -167,7 +167,7 @@ def test_a_damaged_row_needs_every_column_and_stays_damaged_when_given_back_as_i
         "d1", ["ident", "size"], {(None, 4): ({"ident": "a", "size": None}, "row.too_few_fields")}, Corrections()
     )
     assert not resolve([row(4, ident="a", size=None)], of).corrections
-    with pytest.raises(UsageError, match=r"line 4 is damaged .* size not given"):
+    with pytest.raises(UsageError, match=r"line 4 is damaged .* needs every column; add size"):
         resolve([row(4, ident="b")], of)
     assert resolve([row(4, ident="a", size="1")], of).corrections
 
@@ -183,7 +183,7 @@ def test_rows_go_to_the_delivery_that_they_name_or_to_the_only_one() -> None:
     named, unnamed = GivenRow(2, "d1", (None, 4), {}), GivenRow(3, None, (None, 5), {})
     assert by_delivery([named, unnamed], "d1", []) == {"d1": [named, unnamed]}
     assert by_delivery([unnamed], None, ["d2"]) == {"d2": [unnamed]}
-    with pytest.raises(UsageError, match="line 2 of the corrections: of delivery d1, not of d9"):
+    with pytest.raises(UsageError, match="line 2 of the corrections belongs to delivery d1, not to d9"):
         by_delivery([named], "d9", [])
     with pytest.raises(UsageError, match="names no delivery, and 2 have quarantined rows"):
         by_delivery([unnamed], None, ["d1", "d2"])
@@ -196,7 +196,7 @@ def test_a_corrected_row_is_held_against_every_rule(tmp_path: Path) -> None:
     assert (found.outcome, found.reasons) == (CheckOutcome.ACCEPTED, {"size.type": 1})
     assert pl.read_parquet(tmp_path / SILVER)["ident"].to_list() == ["a", "b"]
     assert pl.read_parquet(tmp_path / QUARANTINE)["size"].to_list() == ["lots"]
-    assert found.dialect["corrected_rows"] == 2
+    assert found.dialect.corrected_rows == 2
 
 
 def test_a_corrected_key_takes_part_in_the_search_for_repeated_keys(tmp_path: Path) -> None:
@@ -220,7 +220,7 @@ def test_a_damaged_row_is_whole_once_it_is_corrected(tmp_path: Path) -> None:
 @pytest.mark.parametrize("rows", [{(None, 99): {"ident": "x"}}, {(None, 3): {"idnt": "x"}}])
 def test_corrections_that_the_file_has_no_place_for_reject_it(tmp_path: Path, rows: Any) -> None:
     found = check(tmp_path, b"ident,size\na,1\n,2\n", things(), rows)
-    assert [error["code"] for error in found.errors] == ["corrections_misplaced"]
+    assert [error.code for error in found.errors] == ["corrections_misplaced"]
     assert not (tmp_path / SILVER).exists()
 
 

@@ -80,7 +80,7 @@ def test_a_cell_longer_than_any_row_may_be_is_text_of_its_short_row(path: Path, 
 def test_numbers_have_a_histogram(path: Path, tmp_path: Path, numbers: list[str]) -> None:
     path.write_text("n,label\n" + "".join(f"{number},a\n" for number in numbers), "utf-8")
     result = check_file(path, contract_of([typed("n", "number"), text("label")]), tmp_path)
-    assert sum(part["rows"] for part in result.profile["n"]["histogram"]) == len(numbers)
+    assert sum(part.rows for part in result.profile["n"].histogram or ()) == len(numbers)
 
 
 @pytest.mark.parametrize(
@@ -135,7 +135,7 @@ def test_many_lines_of_windows_1252_behind_many_of_ascii_are_read_in_time(path: 
     path.write_bytes(b"\r\n".join([b"ident,label,remark", *rows, b""]))
     table, frame = read_back(path, CONTRACT)
     assert frame["1"].value_counts().sort("1").rows() == [("Peña", 50_000), ("plain", 50_000)]
-    assert table.describe()["encoding"] == "cp1252"
+    assert table.describe().encoding == "cp1252"
 
 
 def test_many_columns_of_one_name_get_their_names_in_time(path: Path) -> None:
@@ -198,7 +198,7 @@ def test_a_workbook_of_several_batches_is_read_whole(path: Path, monkeypatch: py
     book.save(path)
     table, frame = read_back(path, CONTRACT)
     assert [row[1:] for row in cells_of(frame)] == rows
-    assert [item["line"] for item in table.describe()["dropped"]] == [42]
+    assert [item.line for item in table.describe().dropped] == [42]
 
 
 def test_an_old_workbook_whose_directory_is_cut_off_is_damaged(path: Path) -> None:

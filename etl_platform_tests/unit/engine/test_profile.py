@@ -12,14 +12,16 @@ from etl_platform.engine.contract.model import Contract
 from etl_platform.engine.profile import SKETCH_SIZE, Profiler
 from etl_platform.engine.reading import text_table
 from etl_platform.engine.result import CheckOutcome
-from etl_platform.engine.rules.compile_contract import KEY_SEED
+from etl_platform.engine.rules.compiled_contract import KEY_SEED
 from etl_platform_tests.unit.making import contract_of, custom, text, typed
 
 
 def profiled(folder: Path, content: str, contract: Contract) -> dict[str, Any]:
+    """The profile of each column, as the report has it."""
     path = folder / "delivery.csv"
     path.write_text(content, "utf-8")
-    return check_file(path, contract, folder).profile
+    result = check_file(path, contract, folder)
+    return {name: column.to_json() for name, column in result.profile.items()}
 
 
 def naive(values: list[str | None]) -> dict[str, Any]:
@@ -95,7 +97,7 @@ def test_the_estimate_rests_on_the_smallest_hashes_of_all_batches_however_often_
         words = pl.Series("word", [*texts[start : start + 3_000], None], pl.String)
         profiler.update(pl.DataFrame([words, words.alias("text:word")]))
     smallest = pl.Series(texts).hash(KEY_SEED).sort()[SKETCH_SIZE - 1]
-    assert profiler.result()["word"]["distinct"] == round((SKETCH_SIZE - 1) / (smallest / 2**64))
+    assert profiler.result()["word"].distinct == round((SKETCH_SIZE - 1) / (smallest / 2**64))
 
 
 @pytest.mark.parametrize(("distinct", "counted"), [(2_000, True), (2_001, False)])
@@ -104,7 +106,7 @@ def test_values_are_counted_up_to_two_thousand_beside_the_nulls(distinct: int, c
     for start, end in ((0, 1_500), (1_000, distinct), (7, 8)):
         words = pl.Series("word", [None, *(f"w{n:04}" for n in range(start, end)), None], pl.String)
         profiler.update(pl.DataFrame([words, words.alias("text:word")]))
-    profile = profiler.result()["word"]
+    profile = profiler.result()["word"].to_json()
     assert (profile["nulls"], profile["min"], profile["max"]) == (6, "w0000", f"w{distinct - 1:04}")
     assert (profile["distinct"] == distinct and profile["distinct_error"] == 0) is counted
     top = [{"value": "w0007", "rows": 2}, *({"value": f"w{n}", "rows": 2} for n in range(1_000, 1_009))]
@@ -133,10 +135,10 @@ def test_any_header_can_be_profiled(tmp_path: Path, header: str) -> None:
     path.write_text(f"{header}\n1,2\n3,\n", "utf-8")
     result = profile_file(path)
     assert (result.outcome, result.rows, len(result.profile)) == (CheckOutcome.ACCEPTED, 2, 2)
-    assert [column["nulls"] for column in result.profile.values()] == [0, 1]
+    assert [column.nulls for column in result.profile.values()] == [0, 1]
 
 
 def test_a_profile_of_an_unreadable_file_is_a_rejection(tmp_path: Path) -> None:
     path = tmp_path / "x.csv"
     path.write_bytes(b"")
-    assert [error["code"] for error in profile_file(path).errors] == ["empty_file"]
+    assert [error.code for error in profile_file(path).errors] == ["empty_file"]

@@ -18,9 +18,11 @@ CELLS = ["x", "", "N/A", "n/a ", "   ", "\t", "y", " z "]
 
 
 def profiled(folder: Path, content: str, contract: Contract) -> dict[str, Any]:
+    """The profile of each column, as the report has it."""
     path = folder / "delivery.csv"
     path.write_text(content, "utf-8", newline="")
-    return check_file(path, contract, folder).profile
+    result = check_file(path, contract, folder)
+    return {name: column.to_json() for name, column in result.profile.items()}
 
 
 def cells(folder: Path, values: list[str], **more: Any) -> dict[str, Any]:

@@ -48,4 +48,4 @@ if [[ -n ${ENDPOINT:-} ]]; then
   echo "HEAD $ENDPOINT: $status"
   [[ $status == 200 ]] || problems+=("$ENDPOINT answers '$status' to HEAD, not 200")
 fi
-[[ ${#problems[@]} -eq 0 ]] || fail "$(printf '%s; ' "${problems[@]}")see docs/runbooks.md"
+[[ ${#problems[@]} -eq 0 ]] || fail "$(printf '%s; ' "${problems[@]}")see docs/operate/symptoms.md"

@@ -1,4 +1,4 @@
-# The role that pods assume through their service account, and its policies. docs/iam.md lists which call needs what.
+# The role that pods assume through their service account, and its policies. docs/reference/iam.md lists which call needs what.
 
 locals {
   issuer = replace(aws_iam_openid_connect_provider.eks.url, "https://", "")

@@ -6,7 +6,7 @@ import pytest
 
 from etl_platform.engine.columns import BAD_QUOTE, DAMAGE, LINE, OVERFLOW, TOO_FEW, TOO_MANY
 from etl_platform.engine.errors import UnreadableFileError
-from etl_platform.engine.reading import parse_chunk, text_table
+from etl_platform.engine.reading import text_table
 from etl_platform_tests.unit.making import cells_of, contract_of, read_back, text
 
 CONTRACT = contract_of([text("ident"), text("label"), text("remark")])
@@ -16,7 +16,6 @@ HEAD = b"ident,label,remark\n"
 def small_chunks(monkeypatch: pytest.MonkeyPatch, row_bytes: int = 32 << 20) -> None:
     monkeypatch.setattr(text_table, "CHUNK_BYTES", 50)
     monkeypatch.setattr(text_table, "MAX_ROW_BYTES", row_bytes)
-    monkeypatch.setattr(parse_chunk, "MAX_ROW_BYTES", row_bytes)
 
 
 @pytest.fixture
@@ -43,7 +42,7 @@ def test_what_a_long_row_has_too_much_is_kept_beside_it(path: Path) -> None:
     table, frame = read_back(path, CONTRACT)
     assert cells_of(frame)[1] == ("2", "c", "d")
     assert (frame[DAMAGE].to_list(), frame[OVERFLOW].to_list()) == ([None, TOO_MANY], [None, "e,f"])
-    assert table.describe()["ragged_rows"] == 1
+    assert table.describe().ragged_rows == 1
 
 
 def test_an_unquoted_delimiter_in_every_row_never_shifts_values_in_silence(path: Path) -> None:
@@ -153,7 +152,7 @@ def test_blank_lines_are_skipped_and_counted_and_move_no_line_number(path: Path)
     path.write_bytes(HEAD + b"1,a,b\n\n,,\n2,c,d\n\n")
     table, frame = read_back(path, CONTRACT)
     assert (cells_of(frame), frame[LINE].to_list()) == ([("1", "a", "b"), ("2", "c", "d")], [2, 5])
-    assert table.describe()["blank_lines"] == 3
+    assert table.describe().blank_lines == 3
 
 
 def test_a_preamble_above_and_totals_below_are_left_out_and_reported(path: Path) -> None:
@@ -161,8 +160,8 @@ def test_a_preamble_above_and_totals_below_are_left_out_and_reported(path: Path)
     table, frame = read_back(path, CONTRACT)
     assert (cells_of(frame), frame[LINE].to_list()) == ([("1", "a", "b"), ("2", "c", "d")], [5, 6])
     described = table.describe()
-    assert (described["header_line"], described["preamble_lines"]) == (4, 3)
-    assert [(item["line"], item["why"]) for item in described["dropped"]] == [
+    assert (described.header_line, described.preamble_lines) == (4, 3)
+    assert [(item.line, item.why) for item in described.dropped] == [
         (1, "preamble"),
         (2, "preamble"),
         (7, "footer"),
@@ -187,7 +186,7 @@ def test_mixed_line_ends_leave_no_carriage_return_in_a_cell(path: Path) -> None:
     table, frame = read_back(path, CONTRACT)
     assert cells_of(frame) == [("1", "a", "b"), ("2", "c", "d"), ("3", "e", "")]
     assert frame[DAMAGE].to_list() == [None, None, TOO_FEW]
-    assert table.describe()["line_end"] == "mixed"
+    assert table.describe().line_end == "mixed"
 
 
 @pytest.mark.parametrize("line_end", ["\n", "\r\n", "\r"], ids=["LF", "CRLF", "CR"])
@@ -196,7 +195,7 @@ def test_each_line_is_utf_8_or_else_cp1252(path: Path, line_end: str) -> None:
     path.write_bytes(line_end.encode().join([HEAD.rstrip(), *lines, b""]))
     table, frame = read_back(path, CONTRACT)
     assert cells_of(frame) == [("1", "Peña", "b"), ("2", "naïve", "d"), ("3", "€", "f"), ("4", "“q”", "h")]
-    assert table.describe()["encoding"] == "utf-8+cp1252"
+    assert table.describe().encoding == "utf-8+cp1252"
 
 
 @pytest.mark.parametrize("word", ["José", "Łukasz", "“q”", "100 €", "ÁÍ"])
@@ -204,7 +203,7 @@ def test_letters_of_utf_8_in_a_line_of_cp1252_stay_what_they_are(path: Path, wor
     path.write_bytes(HEAD + b"1,%b,Mu\xf1oz\n2,Pe\xf1a,%b\n" % (word.encode(), word.encode()))
     table, frame = read_back(path, CONTRACT)
     assert cells_of(frame) == [("1", word, "Muñoz"), ("2", "Peña", word)]
-    assert table.describe()["encoding"] == "utf-8+cp1252"
+    assert table.describe().encoding == "utf-8+cp1252"
 
 
 def test_a_utf_8_header_over_cp1252_rows_keeps_its_letters(path: Path) -> None:

@@ -40,8 +40,8 @@ def test_utf_16_without_a_mark_is_told_in_any_script(path: Path, encoding: str, 
     table, frame = read_back(path, CONTRACT)
     assert cells_of(frame) == [("1", words, "b")] * rows
     described = table.describe()
-    assert described["encoding"] == encoding
-    assert 0.9 <= described["confidence"]["encoding"] < 1
+    assert described.encoding == encoding
+    assert 0.9 <= described.confidence["encoding"] < 1
 
 
 @pytest.mark.parametrize("cells", ["\0a,b\0", "\0,\0", "\0\0a,b", "Pe\xf1a\0,b"])
@@ -97,14 +97,14 @@ def test_western_letters_and_signs_are_read_as_windows_1252(path: Path, words: s
     path.write_bytes((HEAD + f'1,"{words.replace(chr(34), "")}",b\n').encode("cp1252"))
     table, frame = read_back(path, CONTRACT)
     assert cells_of(frame)[0][1] == words
-    assert table.describe()["confidence"]["encoding"] > 0.9
+    assert table.describe().confidence["encoding"] > 0.9
 
 
 def test_one_odd_sign_among_western_words_lowers_the_certainty_and_stays(path: Path) -> None:
     path.write_bytes((HEAD + "1,Peña José,b\n2,a¤b,c\n").encode("cp1252"))
     table, frame = read_back(path, CONTRACT)
     assert cells_of(frame)[1][1] == "a¤b"
-    assert 0.5 < table.describe()["confidence"]["encoding"] < 0.9
+    assert 0.5 < table.describe().confidence["encoding"] < 0.9
 
 
 FORMATS = [
@@ -145,7 +145,7 @@ def test_mixed_line_ends_lose_no_row(path: Path, above: str, ends: tuple[str, st
     assert cells_of(frame) == [("1", "a", "b"), ("2", "c", "d"), ("3", "e", "f")]
     lines = content.replace("\r\n", "\n").replace("\r", "\n").split("\n")
     assert [lines[line - 1] for line in frame[LINE]] == ["1,a,b", "2,c,d", "3,e,f"]
-    assert table.describe()["confidence"]["line_end"] < 1 or not above
+    assert table.describe().confidence["line_end"] < 1 or not above
 
 
 def test_a_line_feed_far_down_a_file_of_carriage_returns_ends_a_row(path: Path) -> None:
@@ -202,7 +202,7 @@ def test_a_pinned_encoding_is_used(path: Path, encoding: str, content: bytes) ->
     table, frame = read_back(path, pinned(encoding=encoding))
     assert cells_of(frame) == [("1", "Peña", "b")]
     described = table.describe()
-    assert (described["pinned"], described["confidence"]["encoding"]) == (["encoding"], 1.0)
+    assert (described.pinned, described.confidence["encoding"]) == (("encoding",), 1.0)
 
 
 def test_a_pinned_delimiter_is_used_or_refused(path: Path) -> None:
@@ -214,6 +214,6 @@ def test_a_pinned_delimiter_is_used_or_refused(path: Path) -> None:
 
 def test_two_delimiters_that_fit_alike_are_a_guess_of_even_odds(path: Path) -> None:
     path.write_text("ident;label,remark\n1;a,b\n")
-    assert read_back(path)[0].describe()["confidence"]["delimiter"] == 0.5
+    assert read_back(path)[0].describe().confidence["delimiter"] == 0.5
     path.write_text("ident;label;remark\n1;a,x;b\n2;c,y;d\n")
-    assert read_back(path, CONTRACT)[0].describe()["confidence"]["delimiter"] == 1.0
+    assert read_back(path, CONTRACT)[0].describe().confidence["delimiter"] == 1.0

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from etl_platform.engine.check import check_file
 from etl_platform.engine.columns import DAMAGE, LINE
 from etl_platform.engine.errors import UnreadableFileError
+from etl_platform.engine.file_dialect import DroppedLine
 from etl_platform.engine.reading import text_table
 from etl_platform.engine.reading.headers import join_rows, named_header
 from etl_platform.engine.split import SILVER
@@ -57,7 +58,7 @@ def test_a_header_of_two_rows_is_taken_where_one_row_names_fewer_columns(
         path.write_text("\n".join(lines) + "\n")
     table, frame = read_back(path, CONTRACT)
     described = table.describe()
-    assert (described["header_line"], described["header_lines"]) == (2, 2)
+    assert (described.header_line, described.header_lines) == (2, 2)
     assert [name.casefold().replace(" ", "_") for name in table.header] == [
         "officer_id",
         "name",
@@ -65,15 +66,15 @@ def test_a_header_of_two_rows_is_taken_where_one_row_names_fewer_columns(
         "leave_date",
     ]
     assert (cells_of(frame), frame[LINE].to_list()) == ([ROW], [4])
-    assert [item["line"] for item in described["dropped"]] == [1]
+    assert [item.line for item in described.dropped] == [1]
 
 
 def test_a_group_row_above_a_complete_header_is_only_a_preamble(path: Path) -> None:
     path.write_text("Officer,,Employment,\nofficer_id,name,hire_date,leave_date\n1,a,b,c\n")
     table, _ = read_back(path, CONTRACT)
     described = table.describe()
-    assert (described["header_line"], described["header_lines"]) == (2, 1)
-    assert described["dropped"] == [{"line": 1, "why": "preamble", "text": "Officer,,Employment,"}]
+    assert (described.header_line, described.header_lines) == (2, 1)
+    assert described.dropped == (DroppedLine(1, "preamble", "Officer,,Employment,"),)
 
 
 def test_without_a_contract_a_header_is_one_row(path: Path) -> None:
@@ -98,7 +99,7 @@ def test_a_row_of_data_is_never_taken_for_the_second_row_of_a_header(first: list
 def test_a_short_title_of_two_known_words_loses_against_the_header(path: Path) -> None:
     path.write_text("name,hire_date\nofficer_id,name,hire_date,leave_date\n1,a,b,c\n")
     table, frame = read_back(path, CONTRACT)
-    assert (table.describe()["header_line"], cells_of(frame)) == (2, [ROW])
+    assert (table.describe().header_line, cells_of(frame)) == (2, [ROW])
 
 
 def test_two_rows_join_where_they_differ_in_length() -> None:
@@ -113,7 +114,7 @@ def test_a_line_that_underlines_the_header_is_no_row(path: Path) -> None:
     path.write_text("officer_id,name,hire_date,leave_date\n----------,----,---------,----------\n1,a,b,c\n-,-,-,-\n")
     table, frame = read_back(path, CONTRACT)
     assert (cells_of(frame), frame[LINE].to_list()) == ([ROW, ("-", "-", "-", "-")], [3, 4])
-    assert [(item["line"], item["why"]) for item in table.describe()["dropped"]] == [(2, "ruler")]
+    assert [(item.line, item.why) for item in table.describe().dropped] == [(2, "ruler")]
 
 
 @pytest.mark.parametrize("excel", [False, True], ids=["csv", "workbook"])
@@ -125,7 +126,7 @@ def test_a_header_that_comes_again_is_left_out_with_its_line(path: Path, excel: 
         path.write_text("".join(",".join(line) + "\n" for line in lines))
     table, frame = read_back(path, CONTRACT)
     assert (cells_of(frame)[2][1], frame[LINE].to_list()) == ("x", [2, 4, 5])
-    assert [(item["line"], item["why"]) for item in table.describe()["dropped"]] == [(3, "header again")]
+    assert [(item.line, item.why) for item in table.describe().dropped] == [(3, "header again")]
 
 
 @pytest.mark.parametrize(
@@ -143,7 +144,7 @@ def test_a_last_row_of_amounts_is_a_total_and_one_of_texts_is_not(path: Path, la
     table, frame = read_back(path, CONTRACT)
     assert frame.height == kept
     assert frame[DAMAGE].null_count() == kept
-    assert table.describe()["ragged_rows"] == 0
+    assert table.describe().ragged_rows == 0
 
 
 def test_a_pinned_header_line_leaves_out_what_stands_above_it_whatever_it_is(path: Path) -> None:
@@ -151,10 +152,10 @@ def test_a_pinned_header_line_leaves_out_what_stands_above_it_whatever_it_is(pat
     path.write_text("\n".join([*above, ",".join(KNOWN), *[f"{i},a,b,c" for i in range(30)]]) + "\n")
     table, frame = read_back(path, pinned(headerLine=64))
     described = table.describe()
-    assert (described["header_line"], described["pinned"], frame.height) == (64, ["header_line"], 30)
+    assert (described.header_line, described.pinned, frame.height) == (64, ("header_line",), 30)
     assert frame[LINE].to_list() == list(range(65, 95))
-    assert described["confidence"]["header"] == 1.0
-    assert [item["line"] for item in described["dropped"]] == list(range(1, 41))
+    assert described.confidence["header"] == 1.0
+    assert [item.line for item in described.dropped] == list(range(1, 41))
 
 
 @pytest.mark.parametrize("line", [1, 3, 4, 900])
@@ -169,25 +170,25 @@ def test_a_pinned_row_and_sheet_of_a_workbook_hold_or_are_refused(path: Path) ->
     path.write_bytes(workbook({"Old data": [KNOWN, ["9", "a", "b", "c"]], "New Data": [["x"], KNOWN, [*ROW]]}))
     assert refusal(path).code == "ambiguous_sheet"
     table, frame = read_back(path, pinned(sheet="new_data"))
-    assert (table.describe()["ignored_sheets"], cells_of(frame)) == (["Old data"], [ROW])
-    assert read_back(path, pinned(headerLine=2))[0].describe()["sheet"] == "New Data"
+    assert (table.describe().ignored_sheets, cells_of(frame)) == (("Old data",), [ROW])
+    assert read_back(path, pinned(headerLine=2))[0].describe().sheet == "New Data"
     error = refusal(path, pinned(sheet="Newest"))
     assert (error.code, "Old data, New Data" in error.message) == ("not_as_pinned", True)
     assert refusal(path, pinned(headerLine=7)).code == "not_as_pinned"
 
 
-def test_a_column_that_stands_twice_is_read_where_both_say_the_same(path: Path) -> None:
+def test_a_duplicate_column_is_read_where_both_have_the_same_text(path: Path) -> None:
     path.write_text("officer_id,name,name,hire_date,name\n1,a,a,x,a\n2,b,,x,b\n3,,,x,\n4,c,c,x\n5,d,d,x,e\n")
     result = check_file(path, CONTRACT, path.parent)
-    assert result.reasons == {"row.twin_columns_differ": 2, "row.too_few_fields": 1}
-    assert [example["line"] for example in result.examples["row.twin_columns_differ"]] == [3, 6]
-    assert result.columns["twins"] == {"name": ["name_2", "name_3"]}
+    assert result.reasons == {"row.duplicate_columns_differ": 2, "row.too_few_fields": 1}
+    assert [example.line for example in result.examples["row.duplicate_columns_differ"]] == [3, 6]
+    assert result.columns.duplicates == {"name": ("name_2", "name_3")}
     assert pl.read_parquet(path.parent / SILVER)["name"].to_list() == ["a", None]
 
 
 def test_two_names_for_one_column_are_a_doubt_whatever_they_hold(path: Path) -> None:
     path.write_text("officer_id,name,Name\n1,a,a\n")
-    assert [error["code"] for error in check_file(path, CONTRACT, path.parent).errors] == ["ambiguous_column"]
+    assert [error.code for error in check_file(path, CONTRACT, path.parent).errors] == ["ambiguous_column"]
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"], ids=["LF", "CRLF", "CR"])
@@ -213,7 +214,7 @@ def test_a_key_behind_the_mark_of_a_file_put_below_another_is_the_same_key(
     path.write_bytes(f"{','.join(KNOWN)}\n{upper}".encode() + lower.encode("utf-8-sig"))
     contract = contract_of([text("officer_id", unique=True), *COLUMNS[1:]])
     result = check_file(path, contract, path.parent)
-    assert [example["line"] for example in result.examples["officer_id.unique"]] == [9, 42]
+    assert [example.line for example in result.examples["officer_id.unique"]] == [9, 42]
 
 
 @pytest.mark.parametrize("quote", ["", '"'], ids=["plain", "quoted"])
@@ -224,7 +225,7 @@ def test_the_header_of_a_file_put_below_another_is_none_of_its_rows(path: Path, 
     path.write_bytes(rows.encode(encoding) * 3)
     table, frame = read_back(path, CONTRACT)
     assert cells_of(frame) == [ROW, tuple(almost)] * 3
-    assert [(item["line"], item["why"]) for item in table.describe()["dropped"]] == [
+    assert [(item.line, item.why) for item in table.describe().dropped] == [
         (4, "header again"),
         (7, "header again"),
     ]
@@ -234,8 +235,8 @@ def test_of_many_repeated_headers_the_first_are_named_and_all_are_counted(path: 
     path.write_text((",".join(KNOWN) + "\n1,a,b,c\n") * 90)
     table, frame = read_back(path, CONTRACT)
     described = table.describe()
-    assert (frame.height, described["repeated_headers"]) == (90, 89)
-    assert [item["line"] for item in described["dropped"]] == list(range(3, 43, 2))
+    assert (frame.height, described.repeated_headers) == (90, 89)
+    assert [item.line for item in described.dropped] == list(range(3, 43, 2))
 
 
 def test_without_a_contract_no_row_is_taken_for_a_repeated_header(path: Path) -> None:
@@ -249,5 +250,5 @@ def test_the_delimiter_that_a_file_tells_excel_is_certain(path: Path, delimiter:
     for contract in (contract_of([text("ident")]), None):
         table, frame = read_back(path, contract)
         described = table.describe()
-        assert (described["delimiter"], described["confidence"]["delimiter"]) == (delimiter, 1.0)
-        assert (cells_of(frame), described["dropped"][0]["line"]) == ([("1", "2,3")], 1)
+        assert (described.delimiter, described.confidence["delimiter"]) == (delimiter, 1.0)
+        assert (cells_of(frame), described.dropped[0].line) == ([("1", "2,3")], 1)

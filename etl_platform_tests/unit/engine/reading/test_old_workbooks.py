@@ -121,7 +121,7 @@ def test_an_old_workbook_reads_as_its_cells_show(path: Path) -> None:
         ("0012", "123", "2023-03-15"),
         ("y", "", "true"),
     ]
-    assert (table.describe()["sheet"], table.describe()["format"]) == ("Día", "excel")
+    assert (table.describe().sheet, table.describe().format) == ("Día", "excel")
 
 
 def test_days_of_an_old_workbook_count_from_where_it_says(path: Path) -> None:
@@ -200,7 +200,7 @@ def test_a_far_cell_is_refused_before_the_sheet_is_laid_out(path: Path) -> None:
 
 def test_a_cell_beyond_the_columns_of_its_format_is_damage(path: Path) -> None:
     path.write_bytes(xls([["ident", "label", "remark"], ["1", "a", "b", *[None] * 253, "x"]]))
-    with pytest.raises(UnreadableFileError, match=r"row 2 stands in column 257, and \.xls has 256") as caught:
+    with pytest.raises(UnreadableFileError, match=r"row 2 has a cell in column 257, but \.xls has 256") as caught:
         read_back(path, CONTRACT)
     assert caught.value.code == "workbook_damaged"
 

@@ -13,7 +13,7 @@ import pytest
 from etl_platform.engine.columns import LINE
 from etl_platform.engine.errors import UnreadableFileError
 from etl_platform.engine.reading import archives
-from etl_platform.engine.reading import workbook as workbooks
+from etl_platform.engine.reading import sheets as sheet_reader
 from etl_platform_tests.unit.making import cells_of, contract_of, read_back, text
 
 CONTRACT = contract_of([text("ident"), text("label"), text("remark")])
@@ -58,7 +58,7 @@ def test_gzip_and_a_zip_of_one_file_read_like_the_file(path: Path) -> None:
         path.write_bytes(packed)
         table, frame = read_back(path, CONTRACT)
         assert cells_of(frame) == CELLS
-        assert table.describe()["compression"] == name
+        assert table.describe().compression == name
 
 
 def test_what_macs_add_to_a_zip_does_not_count(path: Path) -> None:
@@ -136,7 +136,7 @@ def test_a_workbook_reads_as_the_text_that_a_sender_would_have_typed(path: Path)
         ("8", "true", "1234567"),
     ]
     assert frame[LINE].to_list() == [2, 3, 4]
-    assert table.describe()["format"] == "excel"
+    assert table.describe().format == "excel"
 
 
 def test_the_sheet_and_the_row_with_the_header_are_found(path: Path) -> None:
@@ -151,7 +151,7 @@ def test_the_sheet_and_the_row_with_the_header_are_found(path: Path) -> None:
     ]
     path.write_bytes(workbook({"Notes": notes, "Data": data}))
     table, frame = read_back(path, CONTRACT)
-    assert (table.describe()["sheet"], table.describe()["header_line"]) == ("Data", 3)
+    assert (table.describe().sheet, table.describe().header_line) == ("Data", 3)
     assert (cells_of(frame), frame[LINE].to_list()) == ([("1", "a", "b"), ("2", "c", "")], [4, 6])
 
 
@@ -178,5 +178,5 @@ def test_small_and_large_numbers_of_a_workbook_are_plain_digits(path: Path) -> N
 
 
 def test_a_workbook_too_large_to_hold_is_refused(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(workbooks, "MAX_WORKBOOK_BYTES", 100)
+    monkeypatch.setattr(sheet_reader, "MAX_WORKBOOK_BYTES", 100)
     assert code_of(path, workbook({"S": [["ident", "label", "remark"]]})) == "workbook_too_large"

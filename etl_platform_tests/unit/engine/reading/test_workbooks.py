@@ -16,7 +16,8 @@ from openpyxl.utils.datetime import CALENDAR_MAC_1904
 from etl_platform.engine.check import check_file
 from etl_platform.engine.columns import LINE
 from etl_platform.engine.errors import UnreadableFileError
-from etl_platform.engine.reading import xlsx_facts
+from etl_platform.engine.file_dialect import DroppedLine
+from etl_platform.engine.reading import xlsx_details
 from etl_platform.engine.split import SILVER
 from etl_platform_tests.unit.making import cells_of, contract_of, custom, read_back, text, typed
 
@@ -63,7 +64,7 @@ def test_an_error_value_is_the_text_that_the_cell_shows(path: Path) -> None:
 
 
 def test_error_values_are_found_many_blocks_into_a_sheet(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(xlsx_facts, "_BLOCK", 300)
+    monkeypatch.setattr(xlsx_details, "_BLOCK", 300)
     write(path, *[[str(i), "#REF!" if i % 7 == 0 else "ok", "x"] for i in range(200)])
     _, frame = read_back(path, CONTRACT)
     assert [row[1] for row in cells_of(frame)] == ["#REF!" if i % 7 == 0 else "ok" for i in range(200)]
@@ -151,7 +152,7 @@ def test_rows_and_cells_that_tell_no_place_follow_one_another(path: Path) -> Non
 
 
 def test_cells_far_out_are_refused_also_where_rows_tell_no_place(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(xlsx_facts, "MAX_SHEET_CELLS", 1_000)
+    monkeypatch.setattr(xlsx_details, "MAX_SHEET_CELLS", 1_000)
     write(path, *([str(row), "a", "b"] for row in range(400)))
     with zipfile.ZipFile(path) as archive:
         sheet = archive.read(SHEET)
@@ -247,9 +248,9 @@ def test_a_visible_sheet_comes_before_a_hidden_one_and_the_report_names_the_othe
     table, frame = read_back(path, CONTRACT)
     assert cells_of(frame) == [("new", "b", "c")]
     described = table.describe()
-    assert (described["sheet"], described["ignored_sheets"], described["confidence"]["sheet"]) == (
+    assert (described.sheet, described.ignored_sheets, described.confidence["sheet"]) == (
         "Shown",
-        ["Hidden"],
+        ("Hidden",),
         0.5,
     )
 
@@ -268,13 +269,13 @@ def test_two_sheets_that_fit_alike_are_refused_and_one_without_rows_is_not_one_o
     assert (error.code, "Second" in error.message) == ("ambiguous_sheet", True)
     write(path, ["1", "b", "c"], change=second())
     assert cells_of(read_back(path, CONTRACT)[1]) == [("1", "b", "c")]
-    assert read_back(path)[0].describe()["sheet"] == "Sheet"
+    assert read_back(path)[0].describe().sheet == "Sheet"
 
 
 def test_cells_right_of_a_sheets_header_are_a_column_without_a_name(path: Path) -> None:
     write(path, ["1", "a", "b", None, "a note"], ["2", "c", "d"])
     result = check_file(path, CONTRACT, path.parent)
-    assert (result.accepted_rows, result.columns["extra"]) == (2, ["column 5 (no name)"])
+    assert (result.accepted_rows, result.columns.extra) == (2, ("column 5 (no name)",))
 
 
 def test_merged_titles_charts_and_offsets_leave_rows_on_their_numbers(path: Path) -> None:
@@ -289,7 +290,7 @@ def test_merged_titles_charts_and_offsets_leave_rows_on_their_numbers(path: Path
     write(path, ["1", "b", "c"], change=move)
     table, frame = read_back(path, CONTRACT)
     assert (cells_of(frame), frame[LINE].to_list()) == ([("", "", "1", "b", "c")], [5])
-    assert table.describe()["dropped"] == [{"line": 1, "why": "preamble", "text": "Springfield"}]
+    assert table.describe().dropped == (DroppedLine(1, "preamble", "Springfield"),)
 
 
 @pytest.mark.parametrize(

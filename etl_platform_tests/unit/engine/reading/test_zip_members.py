@@ -10,14 +10,14 @@ from typing import Any
 import polars as pl
 import pytest
 
-from etl_platform.cli.text_tables import verdict
 from etl_platform.engine.check import check_file
 from etl_platform.engine.columns import LINE, MEMBER, REASONS
 from etl_platform.engine.errors import UnreadableFileError
 from etl_platform.engine.reading import archives
 from etl_platform.engine.reading import zip_members as choosing
-from etl_platform.engine.result import CheckResult
+from etl_platform.engine.result import CheckResult, Example
 from etl_platform.engine.split import QUARANTINE, SILVER
+from etl_platform.engine.text_report import verdict
 from etl_platform_tests.unit.engine.reading.test_packed_files import workbook, zipped
 from etl_platform_tests.unit.making import cells_of, contract_of, custom, read_back, text, typed
 
@@ -51,22 +51,22 @@ def test_the_member_whose_name_fits_is_read_and_the_others_are_named(path: Path)
     path.write_bytes(zipped({"readme.txt": b"hi", "2026/Things_May.csv": MAY, "other.csv": b"x,y\n", **junk}))
     table, frame = read_back(path, CONTRACT)
     described = table.describe()
-    assert (described["member"], described["ignored_members"]) == ("2026/Things_May.csv", ["readme.txt", "other.csv"])
+    assert (described.member, described.ignored_members) == ("2026/Things_May.csv", ("readme.txt", "other.csv"))
     assert (frame.height, MEMBER in frame.columns) == (2, False)
 
 
 def test_where_no_name_fits_the_only_table_is_read(path: Path) -> None:
     path.write_bytes(zipped({"export.csv": MAY, "readme.txt": b"hi", "logo.png": b"\x89PNG"}))
-    assert read_back(path, CONTRACT)[0].describe()["member"] == "export.csv"
+    assert read_back(path, CONTRACT)[0].describe().member == "export.csv"
 
 
 def test_members_with_the_same_header_are_one_table_and_each_row_tells_its_own(path: Path) -> None:
     result = checked(path, zipped({"things_may.csv": MAY, "things_june.csv": JUNE}))
     assert (result.rows, result.reasons) == (4, {"day.type": 2, "ident.unique": 2})
-    assert result.examples["ident.unique"] == [
-        {"line": 2, "member": "things_may.csv", "value": "1"},
-        {"line": 4, "member": "things_june.csv", "value": "1"},
-    ]
+    assert result.examples["ident.unique"] == (
+        Example(2, "1", "things_may.csv"),
+        Example(4, "1", "things_june.csv"),
+    )
     assert pl.read_parquet(path.parent / SILVER)["ident"].to_list() == ["3"]
     quarantine = pl.read_parquet(path.parent / QUARANTINE)
     assert quarantine.select(MEMBER, LINE, REASONS).rows() == [
@@ -75,11 +75,11 @@ def test_members_with_the_same_header_are_one_table_and_each_row_tells_its_own(p
         ("things_june.csv", 4, "ident.unique;day.type"),
     ]
     described = result.dialect
-    assert [(part["name"], part["rows"], part["header_line"]) for part in described["members"]] == [
+    assert [(part.name, part.rows, part.dialect.header_line) for part in described.members] == [
         ("things_may.csv", 2, 1),
         ("things_june.csv", 2, 2),
     ]
-    said = verdict("delivery.zip", "things", result.to_json())
+    said = verdict("delivery.zip", "things", result)
     assert "line 4 of things_june.csv" in said
     assert "read as one table: things_may.csv, things_june.csv" in said
 
@@ -155,7 +155,7 @@ def test_a_packed_workbook_is_read(path: Path, pack: Any) -> None:
     path.write_bytes(pack(workbook({"S": [["ident", "day", "remark"], ["007", "2026-01-01", "z"]]})))
     table, frame = read_back(path, CONTRACT)
     assert cells_of(frame) == [("007", "2026-01-01", "z")]
-    assert (table.describe()["format"], table.describe()["compression"]) == (
+    assert (table.describe().format, table.describe().compression) == (
         "excel",
         pack.__name__.replace("compress", "gzip").replace("<lambda>", "zip"),
     )
@@ -183,7 +183,7 @@ def test_many_members_are_a_bomb_together_and_a_ratio_is_one_alone(path: Path, m
     monkeypatch.setattr(archives, "MAX_UNPACKED_BYTES", 2 * len(body))
     assert refusal(path, packed).code == "zip_bomb"
     monkeypatch.setattr(archives, "MAX_UNPACKED_BYTES", 1 << 40)
-    monkeypatch.setattr(archives, "_ALWAYS_FINE_BYTES", 1_000)
+    monkeypatch.setattr(archives, "_ALLOWED_AT_ANY_RATIO_BYTES", 1_000)
     monkeypatch.setattr(archives, "MAX_RATIO", 20)
     assert refusal(path, packed).code == "zip_bomb"
     assert refusal(path, gzip.compress(body)).code == "zip_bomb"

@@ -10,7 +10,7 @@ import pytest
 
 from etl_platform.engine.check import check_contract, check_file, write_report
 from etl_platform.engine.reading import text_table
-from etl_platform.engine.rules.rule_names import contract_rules
+from etl_platform.engine.rules.contract_rules import contract_rules
 from etl_platform_tests.unit.making import contract_of, custom, reference, row_rule, text, typed
 
 RANKS = reference("ranks", "code,name,grade", "OFC,Officer,1", "SGT,Sergeant,2", "CPT,Captain,4")
@@ -120,12 +120,12 @@ def test_all_of_it_together_splits_a_file_right(
     cells = [",".join(cell or "" for cell in row) for row in quarantine.select(quarantine.columns[:8]).rows()]
     assert list(zip(cells, quarantine["_line"], quarantine["reasons"], strict=True)) == expected
     assert sum(result.reasons.values()) == sum(len(reason.split(";")) for _, _, reason in expected)
-    assert result.columns["extra"] == ["yearly"]
-    assert result.columns["missing"] == []
+    assert result.columns.extra == ("yearly",)
+    assert result.columns.missing == ()
     assert set(result.reasons) <= {rule.reason for rule in contract_rules(CONTRACT)}
     assert list(result.profile) == silver.columns
-    assert result.examples["rank.lookup"][0]["value"] == "MJR"
-    assert result.examples["grade.lookup"][0]["value"] == "MJR"
+    assert result.examples["rank.lookup"][0].value == "MJR"
+    assert result.examples["grade.lookup"][0].value == "MJR"
     assert "SECRET" not in json.dumps(result.to_json()).upper()
 
 

@@ -62,7 +62,7 @@ def test_repeated_keys_are_those_of_a_full_reading(
         try:
             rows = cells_of(read_back(path, contract)[1])
         except UnreadableFileError as error:
-            assert [found["code"] for found in result.errors] == [error.code]  # noqa: PT017 - both refuse alike
+            assert [found.code for found in result.errors] == [error.code]  # noqa: PT017 - both refuse alike
             continue
         keys = Counter(row[:width] for row in rows if all(row[:width]))
         assert result.reasons.get(reason, 0) == sum(times for times in keys.values() if times > 1)

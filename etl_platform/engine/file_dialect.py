@@ -1,0 +1,98 @@
+"""How a file was read: format, encoding, header, and the lines that are not data. Values and their JSON form only."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from etl_platform.engine.json_fields import Json, known_fields, without_null
+
+_LISTS = ("ignored_sheets", "pinned", "ignored_members")
+_ONLY_WHERE_THEY_APPLY = ("sheet", "ignored_sheets", "member", "ignored_members", "members", "corrected_rows")
+
+
+@dataclass(frozen=True)
+class DroppedLine:
+    """A line that was left out because it is not data.
+
+    Attributes:
+        text: its beginning, masked where the contract classifies columns.
+        member: the archive member that it is in, where several were read.
+    """
+
+    line: int
+    why: str
+    text: str
+    member: str | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        found = {"member": self.member, "line": self.line, "why": self.why, "text": self.text}
+        return without_null(found, "member")
+
+
+@dataclass(frozen=True)
+class FileDialect:
+    """How a file was read.
+
+    Attributes:
+        sheet, ignored_sheets: of a workbook.
+        confidence: from 0 to 1, for each thing that was detected.
+        pinned: what the contract sets, so that it was not detected.
+        member: of an archive, the only member that was read; ``ignored_members`` those that were not.
+        members: of an archive, the members that were read as one table.
+        corrected_rows: rows in which corrections replaced cells.
+    """
+
+    format: str = ""
+    compression: str | None = None
+    encoding: str = ""
+    delimiter: str | None = None
+    line_end: str | None = None
+    sheet: str | None = None
+    ignored_sheets: tuple[str, ...] | None = None
+    header_line: int = 0
+    header_lines: int = 0
+    preamble_lines: int = 0
+    confidence: Mapping[str, float] = field(default_factory=dict)
+    pinned: tuple[str, ...] = ()
+    blank_lines: int = 0
+    ragged_rows: int = 0
+    repeated_headers: int = 0
+    dropped: tuple[DroppedLine, ...] = ()
+    ignored_members: tuple[str, ...] | None = None
+    member: str | None = None
+    members: tuple["MemberDialect", ...] | None = None
+    corrected_rows: int | None = None
+
+    @classmethod
+    def from_json(cls, data: Json) -> "FileDialect":
+        found = known_fields(cls, data)
+        found |= {name: tuple(data[name]) for name in _LISTS if data.get(name) is not None}
+        found["dropped"] = tuple(DroppedLine(**known_fields(DroppedLine, line)) for line in data.get("dropped", ()))
+        if found.get("members") is not None:
+            found["members"] = tuple(map(MemberDialect.from_json, data["members"]))
+        return cls(**found)
+
+    def to_json(self) -> dict[str, Any]:
+        found = {known.name: getattr(self, known.name) for known in fields(self)}
+        found |= {name: list(found[name]) for name in _LISTS if found[name] is not None}
+        found["confidence"] = dict(self.confidence)
+        found["dropped"] = [line.to_json() for line in self.dropped]
+        if self.members is not None:
+            found["members"] = [member.to_json() for member in self.members]
+        return without_null(found, *_ONLY_WHERE_THEY_APPLY)
+
+
+@dataclass(frozen=True)
+class MemberDialect:
+    """How one of several members of an archive was read."""
+
+    name: str
+    rows: int
+    dialect: FileDialect
+
+    @classmethod
+    def from_json(cls, data: Json) -> "MemberDialect":
+        return cls(data["name"], data["rows"], FileDialect.from_json(data))
+
+    def to_json(self) -> dict[str, Any]:
+        return {"name": self.name, "rows": self.rows, **self.dialect.to_json()}

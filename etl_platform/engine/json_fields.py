@@ -1,0 +1,18 @@
+"""JSON objects of other versions as arguments of dataclasses."""
+
+from collections.abc import Mapping
+from dataclasses import fields
+from typing import Any
+
+Json = Mapping[str, Any]
+
+
+def known_fields(kind: type, data: Json) -> dict[str, Any]:
+    """The members of a JSON object that are fields of a dataclass: an older version wrote fewer, a newer one more."""
+    names = {known.name for known in fields(kind)}
+    return {name: value for name, value in data.items() if name in names}
+
+
+def without_null(data: Json, *names: str) -> dict[str, Any]:
+    """A JSON object without those of the named members that are null."""
+    return {name: value for name, value in data.items() if value is not None or name not in names}
