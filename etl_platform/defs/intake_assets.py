@@ -37,6 +37,7 @@ from etl_platform.deliveries.s3_events import ObjectCreated
 from etl_platform.engine.contract.model import Contract
 from etl_platform.engine.rules.contract_rules import contract_rules
 from etl_platform.platform import Platform
+from etl_platform.queue_work.queues import FILE_EVENTS
 from etl_platform.queue_work.workers import Threads
 
 POOL = "intake"
@@ -160,14 +161,15 @@ def _work_deliveries(
     )
     done: Counter[str] = Counter()
     messages = list(_messages(deliveries))
+    handles = [message.receipt_handle for message in messages if message.receipt_handle]
     if is_spare_probe(context.instance, context.run):
         context.log.info("another run is the breaker's probe; the messages go back to the queue")
-        platform.queue.change_visibility([message.receipt_handle for message in messages if message.receipt_handle], 0)
+        platform.queue(FILE_EVENTS).change_visibility(handles, 0)
         return
     register_agencies(context.instance, _agencies(messages, platform))
     if warning := platform.new_warning():
         context.log.warning(warning)
-    queue = CountedQueue(platform.queue) if any(message.receipt_handle for message in messages) else None
+    queue = CountedQueue(platform.queue(FILE_EVENTS)) if handles else None
     settings = platform.settings
     with stop_event() as stop:
         failures = process_batch(

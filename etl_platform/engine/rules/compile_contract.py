@@ -72,7 +72,9 @@ def _compile(
         typed.append((file_value(column, read) if column.is_code else plain).alias(column.name))
     flags, late_flags = _flags(contract, derivation, day)
     keys = unique_keys(contract)
-    _refuse_inconsistent_kinds(contract, [flag.meta.output_name() for flag in (*flags, *late_flags)], keys)
+    reasons = tuple(rule.reason for rule in contract_rules(contract))
+    checked = [flag.meta.output_name().removeprefix("rule:") for flag in (*flags, *late_flags)]
+    _refuse_inconsistent_kinds(contract.path, reasons, [*checked, *keys])
     compiled = CompiledContract(
         contract=contract,
         positions=positions,
@@ -82,7 +84,7 @@ def _compile(
         late_flags=tuple(flag.fill_null(value=False) for flag in late_flags),
         keys=keys,
         inputs=rule_inputs(contract) | keys,
-        reasons=tuple(rule.reason for rule in contract_rules(contract)),
+        reasons=reasons,
         schema=schema,
         derivation=derivation,
         lineage=lineage(contract),
@@ -117,22 +119,20 @@ def _row_flag(rule: RowRule, contract: Contract, derivation: Derivation, day: da
     return (broken if failed is None else broken & ~failed).alias(f"rule:{rule.name}")
 
 
-def _refuse_inconsistent_kinds(contract: Contract, flags: Iterable[str], keys: Iterable[str]) -> None:
+def _refuse_inconsistent_kinds(path: str, reasons: Iterable[str], checked: Iterable[str]) -> None:
     """A reason without a flag would be a rule that nothing checks; a flag without a reason would refuse rows unseen."""
-    checked = Counter([*(flag.removeprefix("rule:") for flag in flags), *keys])
-    named = Counter(rule.reason for rule in contract_rules(contract))
-    if checked != named:
-        without_flag, without_reason = sorted(named - checked), sorted(checked - named)
+    named, flagged = Counter(reasons), Counter(checked)
+    if named != flagged:
         raise RuntimeError(
-            f"{contract.path}: the rule kinds in engine/rules/kinds.py are inconsistent. "
-            f"Reasons without a flag: {', '.join(without_flag) or 'none'}. "
-            f"Flags without a reason: {', '.join(without_reason) or 'none'}."
+            f"{path}: the rule kinds in engine/rules/kinds.py are inconsistent. "
+            f"Reasons without a flag: {', '.join(sorted(named - flagged)) or 'none'}. "
+            f"Flags without a reason: {', '.join(sorted(flagged - named)) or 'none'}."
         )
 
 
 def _dry_run(compiled: CompiledContract) -> None:
     """Evaluate every flag on one row, so that a broken rule is reported with its line before a file is read."""
-    contract, lines = compiled.contract, declared_lines(compiled.contract)
+    contract = compiled.contract
     texts = [pl.lit("x").alias(f"text:{name}") for name in compiled.schema]
     values = [pl.Series(name, [1], pl.Int8).cast(dtype, strict=False) for name, dtype in compiled.schema.items()]
     frame = pl.select(texts).with_columns(compiled.typed).with_columns(values)
@@ -141,8 +141,8 @@ def _dry_run(compiled: CompiledContract) -> None:
         try:
             found = frame.select(flag).dtypes[0]
         except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
-            message = f"{name}: {first_line(error)}"
-            raise ContractError(message, path=contract.path, line=lines.get(name)) from None
+            line = declared_lines(contract).get(name)
+            raise ContractError(f"{name}: {first_line(error)}", path=contract.path, line=line) from None
         if found != pl.Boolean:
-            message = f"{name} gives {found}, not true or false"
-            raise ContractError(message, path=contract.path, line=lines.get(name))
+            line = declared_lines(contract).get(name)
+            raise ContractError(f"{name} gives {found}, not true or false", path=contract.path, line=line)

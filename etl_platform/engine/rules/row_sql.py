@@ -35,8 +35,8 @@ def row_expression(
 
     try:
         guarded = guard(sql)
-        declared, expression = pl.sql_expr(sql), pl.sql_expr(guarded.on(delivery_day))
-        used = [name for name in declared.meta.root_names() if name != DELIVERY_DAY]
+        expression = pl.sql_expr(sql)
+        used = [name for name in expression.meta.root_names() if name != DELIVERY_DAY]
     except RefusedSqlError as error:
         raise refusal(str(error)) from None
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
@@ -45,11 +45,15 @@ def row_expression(
         raise refusal(f"{sql!r} can be read in two ways; put the names of columns in double quotes")
     if unknown := [column for column in used if column not in known]:
         raise refusal(f"there is no column {unknown[0]!r}; use one of {', '.join(known)}")
-    # Before the day of delivery is a literal: Polars calculates with literals while it parses.
-    if _sets_time_beside_number(to_tree(declared), {**known, DELIVERY_DAY: pl.Date()}):
-        raise refusal(f"{sql!r} sets a date or a span of time beside a number; write INTERVAL '3 days' for 3 days")
+    types = {column: known[column] for column in used}
     tree = to_tree(expression)
-    exact = exact_integers(tree, known)
+    if _sets_time_beside_number(tree, types | {DELIVERY_DAY: pl.Date()} if guarded.days else types):
+        raise refusal(f"{sql!r} sets a date or a span of time beside a number; write INTERVAL '3 days' for 3 days")
+    if guarded.days:
+        # Only now, because Polars calculates with literals while it parses, a date beside a number included.
+        expression = pl.sql_expr(guarded.on(delivery_day))
+        tree = to_tree(expression)
+    exact = exact_integers(tree, types)
     return expression if exact == tree else from_tree(exact)
 
 
