@@ -9,6 +9,7 @@ EtlPlatformError
 │   ├── EmailNotArchivedError a message of the email queue that is left where it is
 │   ├── MalformedEventError   a queue message that is no S3 event
 │   ├── NotificationRefusedError  a post to the gateway that is not believed; carries a code
+│   ├── ReportError           an object of the ledger is not a report that this release can read
 │   ├── ObjectMissingError    the object version is not there (S3's NoSuchKey)
 │   ├── UnsafeKeyError        a key that would leave the local root
 │   ├── ApiAnswerError        a REST API refuses, or answers something other than what was declared
@@ -47,6 +48,10 @@ class NotificationRefusedError(PermanentError):
     def __init__(self, code: str, message: str) -> None:
         self.code, self.message = code, message
         super().__init__(f"{code}: {message}")
+
+
+class ReportError(PermanentError):
+    """An object of the ledger is not a report that this release can read; the message says why and what to do."""
 
 
 class ObjectMissingError(PermanentError):

@@ -14,8 +14,8 @@
     attachments/agency=<a>/<attachment id>/<file name>
     attachments/agency=<a>/attachments.csv and attachments.parquet
 
-A report is a record of the ledger; a fact is what became known of its delivery later. Corrections are rows that people
-mended, numbered from 0001 in the order in which they came. What came from an API lies where a delivery of the agency
+Each delivery has a report; ``_facts`` holds the amendments to reports. Corrections are rows that people
+corrected, numbered from 0001 in the order in which they came. What came from an API lies where a delivery of the agency
 would lie, below a prefix of its own, which no queue watches.
 
 Agencies are written as Hive partition values: bytes outside ``[A-Za-z0-9._-]`` are percent-encoded, so two
@@ -41,7 +41,7 @@ EMAILS = "emails/"
 ATTACHMENTS = "attachments/"
 WRITTEN_PREFIXES = ("bronze/", "silver/", "quarantine/", REPORTS, "exports/", EMAILS, ATTACHMENTS, FROM_API)
 IGNORED_REPORTS = f"{REPORTS}_ignored/"
-FACTS = f"{REPORTS}_facts/"
+AMENDMENTS = f"{REPORTS}_facts/"
 _MAX_SEGMENT = 100
 _MAX_FILE_NAME_BYTES = 200
 
@@ -138,7 +138,7 @@ def report_prefix(dataset: str, agency: str | None = None, delivery_id: str | No
 
 
 def report_key(dataset: str, agency: str, delivery_id: str, attempt_id: str | None = None) -> str:
-    """The ledger's record of a delivery; with ``attempt_id``, of one reprocessing of it."""
+    """The report of a delivery; with ``attempt_id``, of one reprocessing of it."""
     name = f"{delivery_id}.{attempt_id}" if attempt_id else delivery_id
     return f"{report_prefix(dataset, agency)}{name}.json"
 
@@ -148,18 +148,18 @@ def ignored_key(delivery_id: str) -> str:
 
 
 def parse_ignored_key(key: str) -> str:
-    """The delivery that a trace is of."""
+    """The delivery id in the key of an ignored object's report."""
     return key.removeprefix(IGNORED_REPORTS).removesuffix(".json")
 
 
-def facts_prefix(dataset: str, agency: str) -> str:
-    return f"{FACTS}{dataset}/agency={agency}/"
+def amendments_prefix(dataset: str, agency: str) -> str:
+    return f"{AMENDMENTS}{dataset}/agency={agency}/"
 
 
-def fact_key(dataset: str, agency: str, delivery_id: str, fact: str, attempt_id: str | None = None) -> str:
-    """What is learned of a delivery after its record: ``superseded`` once, ``replayed`` once per attempt."""
-    name = f"{delivery_id}.{fact}.{attempt_id}" if attempt_id else f"{delivery_id}.{fact}"
-    return f"{facts_prefix(dataset, agency)}{name}.json"
+def amendment_key(dataset: str, agency: str, delivery_id: str, kind: str, attempt_id: str | None = None) -> str:
+    """The key of an amendment to a report: ``superseded`` at most once, ``replayed`` once per reprocessing."""
+    name = f"{delivery_id}.{kind}.{attempt_id}" if attempt_id else f"{delivery_id}.{kind}"
+    return f"{amendments_prefix(dataset, agency)}{name}.json"
 
 
 def export_key(dataset: str, agency: str, suffix: str) -> str:
@@ -179,7 +179,7 @@ _FOLDER = re.compile(rf"(?:{'|'.join(LAYERS)})/([^/_][^/]*)/(?:agency=([^/]+)/)?
 
 
 def parse_folder(prefix: str) -> Folder | None:
-    """None for what lies beside the datasets: traces, facts, corrections."""
+    """None for what lies beside the datasets: reports of ignored objects, amendments, corrections."""
     match = _FOLDER.fullmatch(prefix)
     return Folder(*match.groups()) if match else None
 

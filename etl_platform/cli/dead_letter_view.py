@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from etl_platform.deliveries.dead_letters.cause_of_death import Death, explain, explain_email
-from etl_platform.deliveries.s3_events import ObjectCreated, parse_message
+from etl_platform.deliveries.delivery import ObjectVersion
+from etl_platform.deliveries.s3_events import parse_message
 from etl_platform.emails.document import UnreadableEmail
 from etl_platform.settings import load_settings
 
@@ -53,7 +54,7 @@ class DeadLetterView(Protocol):
     def letters(self) -> Iterator[DeadLetter]: ...
 
     def objects(self, letter: DeadLetter) -> list[tuple[dict[str, Any], str]]:
-        """What is recorded of each object of a message: as a document, and as a line or two for people."""
+        """The report of each object of a message: as a document, and as text for people."""
         ...
 
 
@@ -95,33 +96,31 @@ class _FileView:
             parsed = parse_message(message.body)
             asked = self.runs is not None and not parsed.malformed and not message.reason
             last_run = self.runs.last_of(message.message_id) if self.runs is not None and asked else None
-            death = explain(message.reason, parsed, last_run, history=self.runs is not None)
-            yield DeadLetter(message, death, tuple(event.key for event in parsed.created))
+            death = explain(message.reason, parsed, last_run, runs_known=self.runs is not None)
+            yield DeadLetter(message, death, tuple(version.key for version in parsed.created))
 
     def objects(self, letter: DeadLetter) -> list[tuple[dict[str, Any], str]]:
-        return [self._recorded(event) for event in parse_message(letter.message.body).created]
+        return [self._reported(version) for version in parse_message(letter.message.body).created]
 
-    def _recorded(self, event: ObjectCreated) -> tuple[dict[str, Any], str]:
-        """What the ledger knows of one announced object."""
-        from etl_platform.deliveries.delivery import announced_id
+    def _reported(self, version: ObjectVersion) -> tuple[dict[str, Any], str]:
+        """The report of one announced object: as a document, and as text for people."""
         from etl_platform.deliveries.ledger import Ledger
-        from etl_platform.deliveries.routing import route
 
-        platform = self.platform
-        where = route(event.key, event.size_bytes, platform.contracts, platform.settings.source_prefix)
-        identity = announced_id(event)
-        record = None
-        if where.contract is not None and where.agency is not None:
-            record = Ledger(platform.store, platform.bucket).find(where.contract.dataset, where.agency, identity)
-        known = {
-            "bucket": event.bucket,
-            "key": event.key,
-            "delivery_id": identity,
-            "outcome": record["outcome"] if record else None,
-            "ended_at": record["attempt"]["ended_at"] if record else None,
+        platform, delivery_id = self.platform, version.delivery_id
+        route = platform.intake.route(version).route
+        report = None
+        if route.dataset is not None and route.agency is not None:
+            report = Ledger(platform.store, platform.bucket).find(route.dataset, route.agency, delivery_id)
+        ended_at = report.attempt.ended_at.isoformat() if report else None
+        document = {
+            "bucket": version.bucket,
+            "key": version.key,
+            "delivery_id": delivery_id,
+            "outcome": str(report.outcome) if report else None,
+            "ended_at": ended_at,
         }
-        said = f"{known['outcome']} at {known['ended_at']}" if record else "no record: it was never finished"
-        return known, f"s3://{event.bucket}/{event.key}\n  {identity}: {said}"
+        text = f"{report.outcome} at {ended_at}" if report else "no report: its processing was never finished"
+        return document, f"s3://{version.bucket}/{version.key}\n  {delivery_id}: {text}"
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from etl_platform.cli.arguments import BAD, GOOD, Commands, add_command, add_group, count
 from etl_platform.cli.dead_letter_view import FILES, QUEUES, DeadLetter, open_view
-from etl_platform.deliveries.dead_letters.cause_of_death import Cause, goes_back
+from etl_platform.deliveries.dead_letters.cause_of_death import Cause, may_be_redriven
 
 if TYPE_CHECKING:
     from etl_platform.aws.queue import Message
@@ -60,7 +60,7 @@ def _list(arguments: argparse.Namespace) -> int:
     found: list[DeadLetter] = []
     with open_view(arguments.queue) as view:
         for letter in view.letters():
-            if arguments.reason is None or letter.death.is_meant_by(arguments.reason):
+            if arguments.reason is None or letter.death.matches(arguments.reason):
                 found.append(letter)
             if len(found) == arguments.limit:
                 break
@@ -114,7 +114,7 @@ def _redrive(arguments: argparse.Namespace) -> int:
             if _sent_at(letter) > began:
                 # One that was just sent back, and is dead again.
                 continue
-            if not goes_back(letter.message.message_id, letter.death, arguments.ids, arguments.reason):
+            if not may_be_redriven(letter.message.message_id, letter.death, arguments.ids, arguments.reason):
                 left[letter.death.cause] += 1
                 continue
             if letter.death.cause is Cause.ARCHIVED:

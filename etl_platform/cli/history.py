@@ -1,4 +1,4 @@
-"""``etl-platform history``: what an agency delivered, and everything that became of it."""
+"""``etl-platform history``: the deliveries of an agency, with their successors and replays."""
 
 import argparse
 import json
@@ -11,12 +11,12 @@ def add(commands: Commands) -> None:
     history = add_command(
         commands,
         "history",
-        "Show each file of an agency, newest first: who took it in, what superseded it, how it was replayed",
+        "Show each file of an agency, newest first: its outcome, what superseded it, and its replays",
         "etl-platform history --agency nm_albuquerque --dataset officer_detail",
     )
     history.add_argument("--agency", metavar="A", required=True)
     history.add_argument("--dataset", metavar="D", help="one dataset only")
-    history.add_argument("--json", action="store_true", help="print the whole records as JSON lines")
+    history.add_argument("--json", action="store_true", help="print the whole reports as JSON lines")
     history.set_defaults(command=_history)
 
 
@@ -30,16 +30,17 @@ def _history(arguments: argparse.Namespace) -> int:
     platform = Platform(load_settings())
     ledger, agency = Ledger(platform.store, platform.bucket), object_keys.segment(arguments.agency)
     datasets = [known_dataset(arguments.dataset, platform.contracts)] if arguments.dataset else platform.contracts
-    chains = histories(
-        [record for name in datasets for record in ledger.read(object_keys.report_prefix(name, agency))],
-        [fact for name in datasets for fact in ledger.read(object_keys.facts_prefix(name, agency))],
+    by_key = histories(
+        [report for name in datasets for report in ledger.reports(object_keys.report_prefix(name, agency))],
+        [one for name in datasets for one in ledger.amendments(object_keys.amendments_prefix(name, agency))],
     )
     if arguments.json:
-        for entries in chains.values():
-            for entry in entries:
-                print(json.dumps(entry.to_json(), ensure_ascii=False))
+        for deliveries in by_key.values():
+            for delivery in deliveries:
+                print(json.dumps(delivery.to_json(), ensure_ascii=False))
         return GOOD
-    if not chains:
+    if not by_key:
         print(f"{arguments.agency} has delivered nothing{f' of {arguments.dataset}' if arguments.dataset else ''} yet")
-    print("\n\n".join(f"{dataset}: {key}\n{history_table(entries)}" for (dataset, key), entries in chains.items()))
+    tables = [f"{dataset}: {key}\n{history_table(deliveries)}" for (dataset, key), deliveries in by_key.items()]
+    print("\n\n".join(tables))
     return GOOD

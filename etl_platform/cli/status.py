@@ -1,4 +1,4 @@
-"""``etl-platform status``: what arrived and what became of it."""
+"""``etl-platform status``: the latest deliveries and their outcomes."""
 
 import argparse
 import json
@@ -19,7 +19,7 @@ def add(commands: Commands) -> None:
         "--since", type=age, default=timedelta(hours=24), metavar="AGE", help="such as 90m, 24h, 7d [24h]"
     )
     status.add_argument("--agency", metavar="A", help="one agency only")
-    status.add_argument("--json", action="store_true", help="print the records as JSON lines")
+    status.add_argument("--json", action="store_true", help="print the reports as JSON lines")
     status.set_defaults(command=_status)
 
 
@@ -31,15 +31,15 @@ def _status(arguments: argparse.Namespace) -> int:
 
     platform = Platform(load_settings())
     since = datetime.now(UTC) - arguments.since
-    records = Ledger(platform.store, platform.bucket).read(since=since)
+    reports = Ledger(platform.store, platform.bucket).reports(since=since)
     if arguments.agency:
-        records = [record for record in records if record["agency"] == segment(arguments.agency)]
-    records.sort(key=happened_at, reverse=True)
+        reports = [report for report in reports if report.agency == segment(arguments.agency)]
+    reports.sort(key=happened_at, reverse=True)
     if arguments.json:
-        for record in records:
-            print(json.dumps(record, ensure_ascii=False))
-    elif records:
-        print(deliveries_table(records))
+        for report in reports:
+            print(json.dumps(report.to_json(), ensure_ascii=False))
+    elif reports:
+        print(deliveries_table(reports))
     else:
-        print(f"no delivery is recorded since {since:%Y-%m-%d %H:%M} UTC; `etl-platform doctor` says what waits")
+        print(f"no report since {since:%Y-%m-%d %H:%M} UTC; `etl-platform doctor` shows how many messages wait")
     return GOOD

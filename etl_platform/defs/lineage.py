@@ -1,4 +1,4 @@
-"""A delivery's header → which column Dagster shows in bronze, and which of them each silver column came from."""
+"""Dagster's column metadata from a delivery's header: columns of bronze, and lineage of silver's columns."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -7,24 +7,24 @@ import dagster as dg
 
 from etl_platform.engine.contract.model import Contract
 from etl_platform.engine.privacy.masking import shown
+from etl_platform.engine.result import FileColumns
 
 SENT_AS = "sent_as"
-Records = Sequence[Mapping[str, Any]]
 
 
-def header_schema(records: Records) -> dict[str, Any]:
-    """The header as it was sent, for bronze: every column is text. Nothing where no header was found."""
-    names = dict.fromkeys(name for record in records for name in _columns(record).get("header", ()))
+def header_schema(files: Sequence[FileColumns]) -> dict[str, Any]:
+    """The headers as sent, as the schema of bronze: every column is text. Empty where no header was found."""
+    names = dict.fromkeys(name for columns in files for name in columns.header)
     if not names:
         return {}
     return {"dagster/column_schema": dg.TableSchema([dg.TableColumn(name, "string") for name in names])}
 
 
-def column_lineage(records: Records, contract: Contract) -> dict[str, Any]:
-    """Silver's columns back to the sender's own names, for the files that silver was made of; headers may differ."""
+def column_lineage(files: Sequence[FileColumns], contract: Contract) -> dict[str, Any]:
+    """For each column of silver, the sender's columns that it was made from. The files may have different headers."""
     sent: dict[str, list[str]] = {}
     for column in contract.columns:
-        names = [name for record in records for name in _sent_names(record, column.name)]
+        names = [name for columns in files for name in _sent_names(columns, column.name)]
         if names:
             sent[column.name] = list(dict.fromkeys(names))
     if not sent:
@@ -35,20 +35,13 @@ def column_lineage(records: Records, contract: Contract) -> dict[str, Any]:
 
 
 def _table(sent: Mapping[str, Sequence[str]]) -> dg.TableMetadataValue:
-    # Only Dagster+ draws column lineage; the open-source UI hides that entry, so people read this one.
+    # Only Dagster+ draws column lineage. The open-source UI hides that entry, so this table shows it to people.
     rows = [dg.TableRecord({"column": column, SENT_AS: shown(", ".join(names))}) for column, names in sent.items()]
     schema = dg.TableSchema([dg.TableColumn("column", "string"), dg.TableColumn(SENT_AS, "string")])
     return dg.MetadataValue.table(rows, schema)
 
 
-def _sent_names(record: Mapping[str, Any], column: str) -> list[str]:
-    """What the sender calls the columns that one of silver was made of."""
-    found = _columns(record)
-    matched = found.get("matched", {})
-    return [matched[source] for source in found.get("made_of", {}).get(column, [column]) if source in matched]
-
-
-def _columns(record: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Empty where the file could not be read."""
-    columns: Mapping[str, Any] = record.get("columns") or {}
-    return columns
+def _sent_names(file: FileColumns, column: str) -> list[str]:
+    """The sender's names of the columns that a column of silver was made from."""
+    sources = (file.derived_from or {}).get(column, (column,))
+    return [file.matched[source] for source in sources if source in file.matched]

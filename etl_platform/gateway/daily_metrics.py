@@ -9,18 +9,18 @@ from itertools import accumulate
 from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily
 from prometheus_client.metrics_core import Metric
 
-from etl_platform.deliveries.daily_counts import SECONDS, Figures, RunCounts
+from etl_platform.deliveries.daily_counts import SECONDS, DailyCounts, RunCounts
 
 FILES, EMAILS = "file_processing", "email_archive"
 _EMAIL_JOB = "email_archive_job"
 
 
-def families_of(figures: Figures) -> Iterable[Metric]:
+def families_of(figures: DailyCounts) -> Iterable[Metric]:
     yield _deliveries(figures)
     yield _seconds(figures)
     yield _runs(figures)
     by_pipeline = {FILES: RunCounts(), EMAILS: RunCounts()}
-    for job, counts in figures.counts.items():
+    for job, counts in figures.run_counts.items():
         by_pipeline[_pipeline(job)].add(counts)
     for name, about, number in (
         ("messages_received", "Messages that runs took up, a message that came again each time", "received"),
@@ -44,7 +44,7 @@ def families_of(figures: Figures) -> Iterable[Metric]:
     yield errors
 
 
-def _deliveries(figures: Figures) -> Metric:
+def _deliveries(figures: DailyCounts) -> Metric:
     family = CounterMetricFamily(
         "etl_platform_deliveries",
         "Deliveries by what became of them, each once",
@@ -55,7 +55,7 @@ def _deliveries(figures: Figures) -> Metric:
     return family
 
 
-def _seconds(figures: Figures) -> Metric:
+def _seconds(figures: DailyCounts) -> Metric:
     family = HistogramMetricFamily(
         "etl_platform_delivery_seconds", "Seconds of work on a delivery", labels=("pipeline",)
     )
@@ -65,7 +65,7 @@ def _seconds(figures: Figures) -> Metric:
     return family
 
 
-def _runs(figures: Figures) -> Metric:
+def _runs(figures: DailyCounts) -> Metric:
     family = CounterMetricFamily(
         "etl_platform_runs", "Runs by the status that they ended with", labels=("pipeline", "job", "status")
     )

@@ -15,7 +15,7 @@ from prometheus_client.metrics_core import Metric
 
 from etl_platform.aws.clients import nameless
 from etl_platform.deliveries.circuit_breaker import BreakerStatus
-from etl_platform.deliveries.daily_counts import Figures
+from etl_platform.deliveries.daily_counts import DailyCounts
 from etl_platform.gateway.bounded_calls import CachedCall, call_within
 from etl_platform.gateway.daily_metrics import FILES, families_of
 from etl_platform.gateway.webhook import OUTCOMES, Answer
@@ -34,7 +34,7 @@ class Records(NamedTuple):
     """What one look at Dagster's records gave."""
 
     breaker: BreakerStatus
-    figures: Figures
+    figures: DailyCounts
 
 
 Ages: TypeAlias = dict[str, float]

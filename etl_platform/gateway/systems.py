@@ -14,7 +14,7 @@ from etl_platform.gateway.metrics import Ages, Depth, Question, Records, Source
 from etl_platform.settings import Settings
 
 if TYPE_CHECKING:
-    from etl_platform.defs.daily_counts import TodaysRecords
+    from etl_platform.defs.daily_counts import DailyCountsReader
     from etl_platform.deliveries.circuit_breaker import BreakerStatus
 
 _CLOUDWATCH_EVERY_S = 60.0
@@ -72,10 +72,10 @@ class Systems:
         return QueueAges(self.settings)
 
     @cached_property
-    def _today(self) -> "TodaysRecords":
-        from etl_platform.defs.daily_counts import TodaysRecords
+    def _today(self) -> "DailyCountsReader":
+        from etl_platform.defs.daily_counts import DailyCountsReader
 
-        return TodaysRecords()
+        return DailyCountsReader()
 
     @cached_property
     def _instance(self) -> Any:

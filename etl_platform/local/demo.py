@@ -10,10 +10,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 from urllib.parse import quote_plus, unquote_plus
 
-from etl_platform.deliveries.delivery import delivery_id
+from etl_platform.deliveries.delivery import ObjectVersion
+from etl_platform.deliveries.report import Report
 from etl_platform.local import display
 from etl_platform.local.application_database import seeded_rows
 from etl_platform.local.dagster_log import DagsterLog
@@ -24,7 +24,7 @@ from etl_platform.local.provision import Clients, Provisioned, open_clients
 from etl_platform.local.sample_emails import sample_emails
 from etl_platform.local.samples import SAMPLES, Sample, build_samples, keep_samples
 from etl_platform.local.stack import REPOSITORY, Stack
-from etl_platform.object_keys import REPORTS, WRITTEN_PREFIXES, base_name
+from etl_platform.object_keys import AMENDMENTS, REPORTS, WRITTEN_PREFIXES, base_name
 
 DEADLINE_S = 300.0
 """It takes less than a minute where nothing else runs."""
@@ -132,21 +132,21 @@ class _Demo:
     emails: int = 0
     _withheld: dict[str, str] = field(default_factory=dict)
     _repeated: set[str] = field(default_factory=set)
-    _records: dict[str, dict[str, Any]] = field(default_factory=dict)
+    _reports: dict[str, Report] = field(default_factory=dict)
 
     def put(self, sample: Sample) -> None:
         """Put the object; S3 announces it by itself."""
         made = self.aws.s3.put_object(Bucket=self.resources.bucket, Key=sample.key, Body=sample.content)
-        identity = delivery_id(self.resources.bucket, sample.key, made["VersionId"])
-        self.dropped.append(Dropped(sample, identity))
+        version = ObjectVersion(self.resources.bucket, sample.key, made["VersionId"])
+        self.dropped.append(Dropped(sample, version.delivery_id))
 
     def send_emails(self) -> None:
         for body in sample_emails(_EMAILS):
             self.aws.sqs.send_message(QueueUrl=self.resources.email_queue_url, MessageBody=body)
 
     def events_again(self) -> list[str]:
-        """The event of every file that has a record."""
-        return [_event_again(record["source"]) for record in self._records.values()]
+        """The event of every file that has a report."""
+        return [_event_again(report.source) for report in self._reports.values()]
 
     def hold_back(self, sample: Sample) -> None:
         """Put the object and take its event off the queue, to be sent when newer versions are done."""
@@ -184,15 +184,15 @@ class _Demo:
         self.dead = self._messages(self.resources.dlq_url) + self._messages(self.resources.email_dlq_url)
         self.emails = sum(1 for _ in self._listed(self.resources.email_bucket))
         for item in self.dropped:
-            sample, record = item.sample, self._records.get(item.delivery_id)
+            sample, report = item.sample, self._reports.get(item.delivery_id)
             if sample.event == "again" and sample.name in self._repeated:
                 result = log.outcome(sample.dataset or "", sample.agency or "", item.delivery_id)
                 if result is not None:
                     self.results[sample.name] = Result(result, sample.agency, sample.dataset)
-            elif sample.event != "again" and record is not None:
-                self.results[sample.name] = Result.of_record(record)
+            elif sample.event != "again" and report is not None:
+                self.results[sample.name] = Result.of_report(report)
         self._send_late_events()
-        if self._records:
+        if self._reports:
             self.runs, self.unfinished_runs, self.failed_runs = log.runs()
 
     @property
@@ -225,18 +225,18 @@ class _Demo:
         return lines + [f"runs: expected success, {run}" for run in self.failed_runs]
 
     def _send_late_events(self) -> None:
-        """A withheld event follows the newer version's record; a repeated one follows the first record."""
+        """Send a withheld event after the report of the newer version, and a repeated one after the first report."""
         for item in self.dropped:
             sample = item.sample
             done = all(
-                other.delivery_id in self._records
+                other.delivery_id in self._reports
                 for other in self.dropped
                 if other.sample.key == sample.key and other.sample.event == "put"
             )
             if sample.event == "unannounced" and done and sample.name in self._withheld:
                 self._publish(self._withheld.pop(sample.name))
             if sample.event == "again" and done and sample.name not in self._repeated:
-                self._publish(_event_again(self._records[item.delivery_id]["source"]))
+                self._publish(_event_again(self._reports[item.delivery_id].source))
                 self._repeated.add(sample.name)
 
     def _publish(self, event: str) -> None:
@@ -246,9 +246,10 @@ class _Demo:
         self.listing = set(self._keys_written())
         for key in self.listing:
             identity = base_name(key).removesuffix(".json")
-            if key.startswith(REPORTS) and identity not in self._records:
+            is_report = key.startswith(REPORTS) and not key.startswith(AMENDMENTS)
+            if is_report and identity not in self._reports:
                 body = self.aws.s3.get_object(Bucket=self.resources.bucket, Key=key)["Body"]
-                self._records[identity] = json.loads(body.read())
+                self._reports[identity] = Report.from_json(json.loads(body.read()))
 
     def _keys_written(self) -> Iterator[str]:
         for prefix in WRITTEN_PREFIXES:
@@ -269,23 +270,23 @@ def _keys(event: str) -> set[str]:
     return {unquote_plus(record["s3"]["object"]["key"]) for record in records}
 
 
-def _event_again(source: dict[str, Any]) -> str:
-    """The S3 event of an object version once more, from what its record kept of the first one."""
+def _event_again(source: ObjectVersion) -> str:
+    """The S3 event of an object version once more, from the source in its report."""
     described = {
-        "key": quote_plus(source["key"], safe="/"),
-        "size": source["size_bytes"],
-        "eTag": source["etag"],
-        "versionId": source["version_id"],
-        "sequencer": source.get("sequencer"),
+        "key": quote_plus(source.key, safe="/"),
+        "size": source.size_bytes,
+        "eTag": source.etag,
+        "versionId": source.version_id,
+        "sequencer": source.sequencer,
     }
     event = {
         "eventVersion": "2.6",
         "eventSource": "aws:s3",
         "eventName": "ObjectCreated:Put",
-        "eventTime": source.get("last_modified"),
+        "eventTime": source.last_modified.isoformat() if source.last_modified else None,
         "s3": {
             "s3SchemaVersion": "1.0",
-            "bucket": {"name": source["bucket"]},
+            "bucket": {"name": source.bucket},
             "object": {name: value for name, value in described.items() if value is not None},
         },
     }

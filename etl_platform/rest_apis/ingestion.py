@@ -15,9 +15,10 @@ from typing import Any, Protocol
 from urllib.parse import quote, unquote
 
 from etl_platform import object_keys
-from etl_platform.deliveries.delivery import Outcome
-from etl_platform.deliveries.intake import Attempt, DeliveryResult, Intake
-from etl_platform.deliveries.s3_events import ObjectCreated
+from etl_platform.deliveries.delivery import ObjectVersion, Outcome
+from etl_platform.deliveries.intake import Intake
+from etl_platform.deliveries.process_delivery import Clock, DeliveryResult
+from etl_platform.deliveries.report import Trigger
 from etl_platform.engine.contract.model import Contract
 from etl_platform.errors import ApiAnswerError, ObjectMissingError, PreconditionFailedError, TransientError
 from etl_platform.rest_apis.records import Drift, Matching, Place, Shape, cell, drift, place_of
@@ -83,7 +84,7 @@ class ApiIngestion:
     @property
     def is_red(self) -> bool:
         """Whether the snapshot was rejected, now or when it was first taken in."""
-        return self.ingested is not None and self.ingested.record["outcome"] == Outcome.REJECTED
+        return self.ingested is not None and self.ingested.report.outcome is Outcome.REJECTED
 
     @property
     def summary(self) -> str:
@@ -102,7 +103,7 @@ class ApiIngestion:
     def _became(self) -> str:
         if self.ingested is None:
             return "not taken in"
-        outcome = str(self.ingested.record["outcome"])
+        outcome = str(self.ingested.report.outcome)
         return f"{outcome} before" if self.ingested.outcome is Outcome.DUPLICATE else outcome
 
 
@@ -203,15 +204,17 @@ class ApiIngester:
         pages: reads one resource.
     """
 
-    def __init__(self, store: ObjectStore, contracts: Mapping[str, Contract], bucket: str, pages: Pages) -> None:
+    def __init__(
+        self, store: ObjectStore, contracts: Mapping[str, Contract], bucket: str, pages: Pages, clock: Clock
+    ) -> None:
         self._store, self._bucket, self._pages = store, bucket, pages
-        self._intake = Intake(store, contracts, bucket, object_keys.FROM_API)
+        self._intake = Intake(store, contracts, bucket, object_keys.FROM_API, clock)
 
     def ingest(
         self,
         source: ApiSource,
         resource: ApiResource,
-        attempt: Attempt,
+        trigger: Trigger,
         *,
         now: datetime,
         full: bool = False,
@@ -250,8 +253,8 @@ class ApiIngester:
         if done.rows is None:
             return done
         head = self._store.head(self._bucket, key)
-        event = ObjectCreated(self._bucket, key, head.version_id, head.etag, head.size_bytes)
-        return replace(done, ingested=self._intake.ingest(event, attempt))
+        landed = self._intake.route(replace(ObjectVersion.of(head), last_modified=None))
+        return replace(done, ingested=self._intake.ingest(landed, trigger))
 
     def _held(self, key: str, path: Path) -> _Held | None:
         try:

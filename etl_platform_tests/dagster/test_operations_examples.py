@@ -12,9 +12,8 @@ import polars as pl
 import pytest
 
 from etl_platform.cli.main import main
-from etl_platform.deliveries.delivery import Cause
-from etl_platform.deliveries.intake import Attempt
-from etl_platform.deliveries.s3_events import ObjectCreated
+from etl_platform.deliveries.delivery import Cause, ObjectVersion
+from etl_platform.deliveries.report import Trigger
 from etl_platform.platform import Platform
 from etl_platform.settings import Settings, load_settings
 from etl_platform_tests.unit.making import PROJECT
@@ -42,7 +41,8 @@ def do(command: str) -> int:
 
 def take_in(key: str) -> None:
     """One file of the local root arrives; what no command of the page is about needs no Dagster."""
-    Platform(load_settings()).intake.ingest(ObjectCreated("local", key), Attempt(Cause.EVENT, "8ce2b4a9-run"))
+    intake = Platform(load_settings()).intake
+    intake.ingest(intake.route(ObjectVersion("local", key)), Trigger(Cause.EVENT, "8ce2b4a9-run"))
 
 
 @pytest.fixture
@@ -117,7 +117,7 @@ def test_a_replay_without_corrections_of_an_agency_that_sent_nothing_says_so(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert do("etl-platform replay --agency tx_el_paso --dataset training") == 1
-    assert capsys.readouterr().out.strip() == "tx_el_paso has delivered no training yet"
+    assert capsys.readouterr().out.strip() == "tx_el_paso has not delivered any training yet"
     assert do("etl-platform history --agency tx_el_paso") == 0
     assert do("etl-platform quarantine --agency tx_el_paso --dataset training") == 0
 

@@ -16,7 +16,7 @@ import pytest
 
 from etl_platform.defs.reconciliation import make_reconciler
 from etl_platform.deliveries.delivery import Cause, Outcome
-from etl_platform.deliveries.intake import Attempt
+from etl_platform.deliveries.report import Trigger
 from etl_platform.errors import TransientError
 from etl_platform.local.provision import Clients, Provisioned
 from etl_platform.local.sample_api import SECRET_NAME, TOKEN, SampleApi, sample_api
@@ -57,7 +57,7 @@ def ingest(platform: Platform, **how: Any) -> ApiIngestion:
     (source,) = load_sources(platform.settings.api_sources_dir, platform.contracts)
     (resource,) = source.resources
     return platform.api_ingester.ingest(
-        source, resource, Attempt(Cause.EVENT, "run"), now=datetime(2026, 6, 1, tzinfo=UTC), **how
+        source, resource, Trigger(Cause.EVENT, "run"), now=datetime(2026, 6, 1, tzinfo=UTC), **how
     )
 
 
@@ -77,7 +77,7 @@ def test_twice_in_a_row_writes_no_version_of_anything(
 
     assert first.ingested is not None
     assert first.ingested.outcome is Outcome.ACCEPTED
-    assert first.ingested.record["source"]["version_id"]
+    assert first.ingested.report.source.version_id
     assert (again.landed, again.records) == (False, 1)
     assert versions(aws, provisioned.bucket) == before
     head = aws.s3.head_object(Bucket=provisioned.bucket, Key=KEY)
@@ -94,9 +94,9 @@ def test_a_record_that_was_updated_supersedes_the_snapshot_before(platform: Plat
     assert first.ingested is not None
     assert second.ingested is not None
     assert second.ingested.outcome is Outcome.ACCEPTED
-    replaced = platform.intake.successor(first.ingested.record)
+    replaced = platform.intake.successor(first.ingested.report)
     assert replaced is not None
-    assert replaced["delivery_id"] == second.ingested.delivery_id
+    assert replaced.delivery_id == second.ingested.report.delivery_id
 
 
 def test_reconciliation_finds_nothing_amiss_beside_a_file_of_the_same_dataset(
@@ -117,10 +117,10 @@ def test_reconciliation_finds_nothing_amiss_beside_a_file_of_the_same_dataset(
 def test_a_partition_read_again_finds_the_snapshot_in_bronze(platform: Platform, api: SampleApi) -> None:
     ingest(platform)
 
-    (again,) = platform.intake.reprocess("training", AGENCY, Attempt(Cause.REPROCESS, "run"))
+    (again,) = platform.intake.reprocess("training", AGENCY, Trigger(Cause.REPROCESS, "run"))
 
     assert again.outcome is Outcome.ACCEPTED
-    assert again.record["source"]["key"] == KEY
+    assert again.report.source.key == KEY
 
 
 def test_of_two_runs_at_once_one_lands(
@@ -152,11 +152,11 @@ def test_of_two_runs_at_once_one_lands(
 PROGRAM = """
 from datetime import UTC, datetime
 from etl_platform.deliveries.delivery import Cause
-from etl_platform.deliveries.intake import Attempt
+from etl_platform.deliveries.report import Trigger
 from etl_platform.platform import Platform
 platform = Platform()
 (source,) = platform.api_sources
-platform.api_ingester.ingest(source, source.resources[0], Attempt(Cause.EVENT, "dying"), now=datetime.now(UTC))
+platform.api_ingester.ingest(source, source.resources[0], Trigger(Cause.EVENT, "dying"), now=datetime.now(UTC))
 """
 
 
@@ -190,7 +190,7 @@ def test_a_run_killed_in_mid_stream_leaves_nothing_and_the_next_reads_all_once(
 
     assert (done.records, done.rows) == (100, 100)
     assert done.ingested is not None
-    assert done.ingested.record["rows"] == 100
+    assert done.ingested.report.check.rows == 100
 
 
 def _courses(server: ApiServer, hold_page: int = 0, until: Event | None = None) -> Callable[[Asked], Answer]:

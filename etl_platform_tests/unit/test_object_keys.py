@@ -103,7 +103,7 @@ def test_what_is_named_by_its_delivery_says_so(agency: str) -> None:
     assert object_keys.parse_delivery_object(object_keys.corrections_key(*place, 12_345)) == whose
     assert object_keys.parse_delivery_object(object_keys.report_key(*place)) == whose
     assert object_keys.parse_delivery_object(object_keys.report_key(*place, "5")) == replace(whose, attempt_id="5")
-    assert object_keys.parse_delivery_object(object_keys.fact_key(*place, "superseded")) is None
+    assert object_keys.parse_delivery_object(object_keys.amendment_key(*place, "superseded")) is None
     assert object_keys.parse_ignored_key(object_keys.ignored_key(IDENTITY)) == IDENTITY
     assert object_keys.report_key(*place, "5").startswith(object_keys.report_prefix(*place))
 
@@ -118,7 +118,7 @@ def test_a_folder_is_of_a_dataset_or_of_a_partition(layer: str) -> None:
     "prefix",
     [
         object_keys.IGNORED_REPORTS,
-        object_keys.FACTS,
+        object_keys.AMENDMENTS,
         "quarantine/_corrections/",
         object_keys.corrections_prefix("d", "a"),
         "emails/",

@@ -1,7 +1,7 @@
-"""Why a message died and whether it may go back. Pure: what is known is an argument.
+"""Why a message is in the dead-letter queue, and whether it may return to its queue. Pure.
 
-A message that the sensor sent away says why itself. One that SQS moved after its last receive does not: its reason is
-what became of the run that held it last.
+A message that the sensor sent there has its reason as an attribute. For a message that SQS moved there after its last
+receive, the reason is how the last run ended that worked on it.
 """
 
 from collections.abc import Collection
@@ -10,13 +10,19 @@ from enum import StrEnum
 
 from etl_platform.deliveries.s3_events import ParsedMessage
 
+_READABLE_NOW = "an earlier release sent it here as malformed, but this release can read it"
+
 
 class Cause(StrEnum):
-    """``malformed`` is no event, or no email, and will never be; most others may succeed once their cause is mended.
+    """Why a message is in the dead-letter queue. After a fix, all but ``malformed`` and ``archived`` may succeed.
 
-    ``readable``: it was sent away as malformed, today's program can read it. ``failed``: the last run said what was
-    wrong. ``killed``: the last run ended without saying anything. ``unknown``: no failed run of it is known.
-    ``archived``: an email that is done, and only could not be deleted.
+    Attributes:
+        MALFORMED: it is not an S3 event, or not an email.
+        READABLE: it was malformed for the release that sent it there, but this release can read it.
+        FAILED: the last run reported an error for it.
+        KILLED: the last run ended without reporting an error for it.
+        UNKNOWN: no failed run of it is known.
+        ARCHIVED: an email that was archived, but could not be deleted from its queue.
     """
 
     MALFORMED = "malformed"
@@ -29,10 +35,10 @@ class Cause(StrEnum):
 
 @dataclass(frozen=True)
 class LastRun:
-    """The newest failed run that held a message.
+    """The newest failed run that worked on a message.
 
     Attributes:
-        errors: what it said of the deliveries that failed, ``<key>: <error>`` each.
+        errors: of the deliveries that failed, each ``<key>: <error>``.
     """
 
     run_id: str
@@ -41,63 +47,65 @@ class LastRun:
 
 @dataclass(frozen=True)
 class Death:
+    """The cause, and the reason as a text for people."""
+
     cause: Cause
     text: str
 
-    def is_meant_by(self, reason: str) -> bool:
-        """Whether a person who asks for ``reason``, a cause or a part of the text, means this."""
+    def matches(self, reason: str) -> bool:
+        """Whether ``reason`` is this cause, or a part of the text."""
         if reason in tuple(Cause):
             return self.cause == reason
         return reason.casefold() in self.text.casefold()
 
 
-def explain(reason: str | None, parsed: ParsedMessage, last_run: LastRun | None, *, history: bool) -> Death:
-    """Why a message lies among the dead letters.
+def explain(reason: str | None, parsed: ParsedMessage, last_run: LastRun | None, *, runs_known: bool) -> Death:
+    """Why a message is in the dead-letter queue of the S3 events.
 
     Args:
         reason: its attribute of that name.
-        history: whether Dagster's runs could be asked at all.
+        runs_known: whether there is a Dagster instance that could have a failed run of it.
     """
     if parsed.malformed:
         return Death(Cause.MALFORMED, reason or "; ".join(parsed.malformed))
     if reason:
-        return Death(Cause.READABLE, f"it was sent away as unreadable, but reads well today: {reason}")
+        return Death(Cause.READABLE, f"{_READABLE_NOW}: {reason}")
     if last_run is None:
-        why = "no failed run that held it is known" if history else "DAGSTER_HOME is not set, so no run can be asked"
+        why = "no failed run of it is known" if runs_known else "DAGSTER_HOME is not set, so its runs are not known"
         return Death(Cause.UNKNOWN, why)
     run = f"run {last_run.run_id[:8]}"
     keys = tuple(f"{event.key}: " for event in parsed.created)
     if errors := [error for error in last_run.errors if error.startswith(keys)]:
         return Death(Cause.FAILED, f"{run}: {'; '.join(errors)}")
     if last_run.errors:
-        return Death(Cause.UNKNOWN, f"{run} failed with other deliveries")
-    return Death(Cause.KILLED, f"{run} ended without saying what failed: killed, or cancelled")
+        return Death(Cause.UNKNOWN, f"{run} failed, but with errors of other deliveries")
+    return Death(Cause.KILLED, f"{run} ended without an error: it was killed or cancelled")
 
 
-def explain_email(reason: str | None, poison: str | None, *, archived: bool) -> Death:
-    """Why a message lies among the dead letters of the email queue.
+def explain_email(reason: str | None, malformed: str | None, *, archived: bool) -> Death:
+    """Why a message is in the dead-letter queue of the emails.
 
     Args:
         reason: its attribute of that name.
-        poison: why it is no email.
-        archived: whether the archive has this very message.
+        malformed: why it is not an email.
+        archived: whether the archive contains this message.
     """
-    if poison is not None:
-        return Death(Cause.MALFORMED, reason or poison)
+    if malformed is not None:
+        return Death(Cause.MALFORMED, reason or malformed)
     if archived:
-        return Death(Cause.ARCHIVED, "it is in the archive; only its deletion from the queue failed")
+        return Death(Cause.ARCHIVED, "it is archived; only its deletion from the queue failed")
     if reason:
-        return Death(Cause.READABLE, f"it was sent away as poison, but reads well today: {reason}")
+        return Death(Cause.READABLE, f"{_READABLE_NOW}: {reason}")
     return Death(Cause.UNKNOWN, "it could not be archived; the failed runs of email_archive_job name its id")
 
 
-def goes_back(message_id: str, death: Death, ids: Collection[str], reason: str | None) -> bool:
-    """Whether a redrive sends a message back.
+def may_be_redriven(message_id: str, death: Death, ids: Collection[str], reason: str | None) -> bool:
+    """Whether ``dlq redrive`` with these ids and this reason sends a message back.
 
-    What is malformed would only come again, so it goes when it is asked for by id or as ``malformed``, not in a sweep.
+    A malformed message would only fail again. It is sent back only by its id, or for the reason ``malformed``.
     """
     if ids and message_id not in ids:
         return False
-    if reason is not None and not death.is_meant_by(reason):
+    if reason is not None and not death.matches(reason):
         return False
     return death.cause is not Cause.MALFORMED or message_id in ids or reason == Cause.MALFORMED

@@ -1,4 +1,4 @@
-"""A look through a dead-letter queue that leaves it as it was, and the way back out of it. No Dagster."""
+"""A scan of a dead-letter queue that leaves it unchanged, and the return of messages to their queue. No Dagster."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -6,57 +6,58 @@ from dataclasses import dataclass, field
 
 from etl_platform.aws.queue import Message, Queue
 
-_LOOK_S = 300
-_AT_ONCE = 10
+_HIDDEN_S = 300
+_MESSAGES_PER_CALL = 10
 _LONG_POLL_S = 1
 
 
 @dataclass
 class Scan:
-    """One pass over a queue. What was received is hidden until the pass ends.
+    """One pass over a queue; received messages stay hidden until it ends.
 
-    A message that became visible again meanwhile is told apart by its id.
+    A message may become visible again during the scan. It is recognised by its id and not yielded twice.
     """
 
     queue: Queue
     progress: Callable[[str, int], None]
-    _held: dict[str, str] = field(default_factory=dict)
+    _handles: dict[str, str] = field(default_factory=dict)
 
     def messages(self) -> Iterator[Message]:
         """Every message once, in no order."""
         seen: set[str] = set()
-        # A short poll asks only some of SQS's servers and may find nothing where there is something.
-        while batch := self.queue.receive(_AT_ONCE, _LOOK_S, _LONG_POLL_S):
-            self._held |= {message.message_id: message.receipt_handle for message in batch}
-            fresh = [message for message in batch if message.message_id not in seen]
-            if not fresh:
+        # A short poll reads only some of SQS's servers, and may return nothing although there are messages.
+        while batch := self.queue.receive(_MESSAGES_PER_CALL, _HIDDEN_S, _LONG_POLL_S):
+            self._handles |= {message.message_id: message.receipt_handle for message in batch}
+            new = [message for message in batch if message.message_id not in seen]
+            if not new:
                 return
-            seen |= {message.message_id for message in fresh}
+            seen |= {message.message_id for message in new}
             self.progress("messages", len(seen))
-            yield from fresh
+            yield from new
 
     def send_back(self, message: Message, to: Queue) -> None:
-        """Send first, delete then: a crash in between leaves two copies, of which one is a duplicate."""
+        """Send, then delete: a crash between the two leaves two copies, and one of them is a duplicate."""
         to.send(message.body, {})
         self.remove(message)
 
     def remove(self, message: Message) -> None:
         if not self.queue.delete([message.receipt_handle]):
-            del self._held[message.message_id]
+            del self._handles[message.message_id]
 
-    def give_back(self) -> None:
-        self.queue.change_visibility(list(self._held.values()), 0)
+    def release(self) -> None:
+        """Make the messages visible again that were not removed."""
+        self.queue.change_visibility(list(self._handles.values()), 0)
 
 
 @contextmanager
 def scan_queue(queue: Queue, progress: Callable[[str, int], None]) -> Iterator[Scan]:
-    """A pass that gives everything back at its end that was not sent away.
+    """A scan that makes all messages visible again at its end, except those that were removed.
 
     Raises:
-        TransientError: SQS; what was received comes back by itself after five minutes.
+        TransientError: SQS failed; received messages become visible again after five minutes.
     """
-    look = Scan(queue, progress)
+    scan = Scan(queue, progress)
     try:
-        yield look
+        yield scan
     finally:
-        look.give_back()
+        scan.release()

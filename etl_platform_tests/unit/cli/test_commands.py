@@ -270,7 +270,7 @@ def bare_event(key: str) -> str:
         ("from_client/a/", None, 0, "ignored"),
     ],
 )
-def test_a_dry_run_tells_every_outcome(
+def test_a_dry_run_reports_every_outcome(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
     key: str,
@@ -314,22 +314,24 @@ def test_a_wrong_setting_is_one_clear_line(capsys: pytest.CaptureFixture[str], m
     assert "SNS_WORKER_MAX" in err
 
 
-def test_status_shows_what_arrived_newest_first(
+def test_status_shows_the_latest_deliveries_newest_first(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, folder: Path
 ) -> None:
-    from etl_platform.deliveries.delivery import Cause
-    from etl_platform.deliveries.intake import Attempt, Intake
-    from etl_platform.deliveries.s3_events import ObjectCreated
+    from etl_platform.deliveries.delivery import Cause, ObjectVersion
+    from etl_platform.deliveries.intake import Intake
+    from etl_platform.deliveries.report import Trigger
     from etl_platform.engine.contract.contract_folder import load_contracts
+    from etl_platform.platform import utc_now
     from etl_platform.storage.local_store import LocalStore
 
     monkeypatch.setenv("LOCAL_S3_ROOT", "root")
     assert call(capsys, "status")[:2] == (0, call(capsys, "status")[1])
-    assert "no delivery is recorded" in call(capsys, "status")[1]
-    intake = Intake(LocalStore(folder / "root"), load_contracts(CONTRACTS), "local", "from_client/")
+    assert "no report since" in call(capsys, "status")[1]
+    intake = Intake(LocalStore(folder / "root"), load_contracts(CONTRACTS), "local", "from_client/", utc_now)
     for agency, content in (("first", ROSTER), ("sec ond", "")):
         write(f"root/from_client/{agency}/Officer_Detail.csv", content)
-        intake.ingest(ObjectCreated("local", f"from_client/{agency}/Officer_Detail.csv"), Attempt(Cause.EVENT))
+        version = ObjectVersion("local", f"from_client/{agency}/Officer_Detail.csv")
+        intake.ingest(intake.route(version), Trigger(Cause.EVENT))
     code, out, _ = call(capsys, "status", "--since", "1h")
     lines = out.splitlines()[2:]
     assert code == 0

@@ -13,7 +13,8 @@ import polars as pl
 import pytest
 
 from etl_platform.deliveries.delivery import Cause, Outcome
-from etl_platform.deliveries.intake import Attempt, Intake
+from etl_platform.deliveries.intake import Intake
+from etl_platform.deliveries.report import Trigger
 from etl_platform.engine.contract.model import Contract
 from etl_platform.errors import ApiAnswerError, TransientError
 from etl_platform.rest_apis.ingestion import ApiIngester, ApiIngestion
@@ -69,8 +70,8 @@ class Place:
         resource = ApiResource(self.contract, "/things", incremental=self.incremental)
         source = ApiSource("a.yaml", "shop", "nm_albuquerque", "https://shop.example", (resource,))
         store = self.store or LocalStore(self.root)
-        ingester = ApiIngester(store, {self.contract.dataset: self.contract}, "local", self.shelf)
-        return ingester.ingest(source, resource, Attempt(Cause.EVENT, "run"), now=self.now, full=self.full)
+        ingester = ApiIngester(store, {self.contract.dataset: self.contract}, "local", self.shelf, lambda: self.now)
+        return ingester.ingest(source, resource, Trigger(Cause.EVENT, "run"), now=self.now, full=self.full)
 
     @property
     def snapshot(self) -> list[dict[str, str]]:
@@ -100,7 +101,7 @@ def test_all_pages_become_one_snapshot_and_one_delivery(place: Place) -> None:
     assert done.landed
     assert done.ingested is not None
     assert done.ingested.outcome is Outcome.ACCEPTED
-    assert done.ingested.record["source"]["key"] == KEY
+    assert done.ingested.report.source.key == KEY
     assert place.silver.select("id", "name", "price", "ok").rows() == [
         ("a", "thing a", 1.5, True),
         ("b", "thing b", 1.5, True),
@@ -342,7 +343,7 @@ def test_any_text_comes_through_the_engine_as_it_is(place: Place) -> None:
     done = place.ingest(records)
 
     assert done.ingested is not None
-    assert done.ingested.record["quarantined_rows"] == 0, done.ingested.record["reasons"]
+    assert done.ingested.report.check.quarantined_rows == 0, done.ingested.report.check.reasons
     found = dict(place.silver.select("id", "name").rows())
     different = {n["id"]: (n["name"], found.get(n["id"])) for n in records if (found.get(n["id"]) or "") != n["name"]}
     assert {k: v for k, v in different.items() if v[0].strip()} == {}
@@ -435,7 +436,7 @@ def test_a_bad_row_goes_to_quarantine_as_from_any_file(place: Place) -> None:
     done = place.ingest([thing("a"), thing("b", price="much"), thing(None)])
 
     assert done.ingested is not None
-    assert done.ingested.record["reasons"] == {"id.required": 1, "price.type": 1}
+    assert done.ingested.report.check.reasons == {"id.required": 1, "price.type": 1}
     assert not done.is_red
 
 

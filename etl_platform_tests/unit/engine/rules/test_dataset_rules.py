@@ -254,10 +254,10 @@ def test_reading_a_delivery_again_later_gives_the_same_verdict(tmp_path: Path) -
     done = place.ingest(place.drop(b"ident,day\na,2000-12-31\n", seconds=delivered))
     (again,) = place.intake.reprocess("things", "agency_a", REPROCESS)
     assert done.outcome is again.outcome is Outcome.ACCEPTED
-    assert done.record["dataset_rules"] == again.record["dataset_rules"]
-    assert "2001-02-14" in done.record["dataset_rules"][0]["allowed"]
+    assert done.report.check.dataset_rules == again.report.check.dataset_rules
+    assert "2001-02-14" in done.report.check.dataset_rules[0].allowed
     late = place.ingest(place.drop(b"ident,day\na,2000-12-30\n", seconds=delivered + 60))
-    assert [error["code"] for error in late.record["errors"]] == ["stale"]
+    assert [error.code for error in late.report.check.errors] == ["stale"]
     assert [row["ident"] for row in place.silver()] == ["a"]
 
 
