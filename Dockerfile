@@ -24,7 +24,7 @@ COPY etl_platform etl_platform
 RUN /opt/uv/bin/uv sync --locked --no-dev --no-editable --python python3
 
 FROM ${BASE_IMAGE}
-ARG VERSION=0.1.0
+ARG VERSION=0.2.0
 ARG REVISION=unknown
 LABEL org.opencontainers.image.title="etl-platform" \
       org.opencontainers.image.description="Files that agencies drop into S3 become checked, typed, traceable tables" \

@@ -16,7 +16,7 @@ export UV_LINK_MODE := copy
 unexport PYTHONDONTWRITEBYTECODE
 unexport VIRTUAL_ENV
 
-.PHONY: help setup demo dev drop drop-email test simulate check fix bench bench-burst bench-copies bench-email bench-export fuzz faults deploy-check helm-deps clean
+.PHONY: help setup demo dev drop drop-email test test-fast test-all test-pythons simulate check check-wheel fix bench bench-burst bench-copies bench-email bench-export fuzz faults deploy-check helm-deps clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -54,8 +54,30 @@ drop: setup ## Drop one file into the running dev stack: make drop FILE=path AGE
 drop-email: setup ## Send sample emails into the running dev stack: make drop-email ARGS='--count 20 --poison'
 	@exec $(BIN)/python -m etl_platform.local drop-email $(ARGS)
 
-test: setup ## Run every test
-	@exec $(BIN)/pytest $(ARGS)
+# A test that needs a worker for itself and its neighbours names it: pytest.mark.xdist_group.
+PYTEST := pytest -n logical --dist loadgroup
+FAST := $(PYTEST) -m "not slow" etl_platform_tests/dagster etl_platform_tests/unit
+
+test: setup ## Run the tests that are not slow by nature, on all cores (10 minutes on 2)
+	@exec $(BIN)/$(PYTEST) -m "not slow" $(ARGS)
+
+test-fast: setup ## Run the unit tests and those of Dagster in process (2 minutes on 2 cores)
+	@exec $(BIN)/$(FAST) $(ARGS)
+
+test-all: setup ## Run every test, as CI does
+	@exec $(BIN)/$(PYTEST) $(ARGS)
+
+test-pythons: setup ## Run test-fast on Python 3.12 and 3.13, where they are installed
+	@for version in 3.12 3.13; do
+		python=
+		for candidate in python$$version $${PYENV_ROOT:-$$HOME/.pyenv}/versions/$$version.*/bin/python; do
+			"$$candidate" -c "" 2>/dev/null && python=$$candidate
+		done
+		[[ -n $$python ]] || { echo "Python $$version is not installed: skipped"; continue; }
+		echo "Python $$version: $$python"
+		UV_PROJECT_ENVIRONMENT=.pythons/$$version $(UV) sync --quiet --locked --python $$python
+		.pythons/$$version/bin/$(FAST) -p no:cacheprovider $(ARGS)
+	done
 
 simulate: setup ## Run random schedules of everything that can go wrong: make simulate ARGS='--seed 7' for one
 	@exec $(BIN)/python -m etl_platform_tests.simulation $(ARGS)
@@ -67,6 +89,10 @@ check: setup ## Format, lint, types, import direction, contracts, declared APIs
 	$(BIN)/lint-imports
 	$(BIN)/etl-platform contract check
 	$(BIN)/etl-platform api check
+
+check-wheel: setup ## Build the engine alone as a wheel for machines that only check files: dist/etl_platform_check-*.whl
+	@$(UV) build --quiet --wheel --no-build-isolation --python $(BIN)/python --out-dir dist packaging/etl-platform-check
+	ls dist/etl_platform_check-*.whl
 
 fix: setup ## Format and apply the safe lint fixes
 	@$(BIN)/ruff format .
@@ -103,4 +129,4 @@ helm-deps: .deploy/.ready ## Fetch the official Dagster chart, which ours stands
 	@.deploy/bin/helm dependency update helm/etl-platform
 
 clean: ## Remove everything that make setup, demo and dev made
-	@rm -rf .venv .emulator .deploy .dagster .local
+	@rm -rf .venv .emulator .deploy .pythons .dagster .local

@@ -1,1 +1,1 @@
-"""Benchmarks beside peers, run with ``make bench``. Ratios of one run count, not seconds."""
+"""Benchmarks that compare the platform with other libraries. Compare ratios, because seconds depend on the machine."""

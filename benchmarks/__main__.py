@@ -1,6 +1,6 @@
-"""``make bench``: the engine beside its peers, on files that are generated here; the tables go to RESULTS.md as well.
+"""``make bench``: compares the engine with other libraries on generated files, and writes the tables to RESULTS.md.
 
-Contenders run in turn, each a process of its own. Read the ratios: seconds differ from machine to machine.
+Each contender runs in its own process, one after the other. Compare the ratios: seconds depend on the machine.
 """
 
 import argparse
@@ -43,8 +43,10 @@ SMALL_COMMANDS = {
 def main() -> int:
     parser = argparse.ArgumentParser(prog="make bench ARGS=", description=__doc__)
     parser.add_argument("--rows", type=int, default=9_500_000, help="rows of the large file [9,500,000, about 1.4 GB]")
-    parser.add_argument("--huge", type=int, default=47_500_000, help="rows of the one for memory [47,500,000, 6.9 GB]")
-    parser.add_argument("--only", nargs="*", choices=list(SECTIONS), default=list(SECTIONS))
+    parser.add_argument(
+        "--huge", type=int, default=47_500_000, help="rows of the file of the memory section [47,500,000, 6.9 GB]"
+    )
+    parser.add_argument("--only", nargs="*", choices=list(SECTIONS), default=list(SECTIONS), help="sections [all]")
     arguments = parser.parse_args()
     texts, good = [_heading()], True
     for name in arguments.only:
@@ -67,7 +69,7 @@ def _heading() -> str:
 
 
 def engine(arguments: argparse.Namespace) -> tuple[str, bool]:
-    """Every contender on one large file; those that check must count the same rows."""
+    """All contenders on one large file; those that check rules must count the same rows."""
     with tempfile.TemporaryDirectory(prefix="etl-platform-bench-") as folder:
         path = _generated(Path(folder), arguments.rows)
         size = path.stat().st_size
@@ -97,7 +99,7 @@ def engine(arguments: argparse.Namespace) -> tuple[str, bool]:
 
 
 def memory(arguments: argparse.Namespace) -> tuple[str, bool]:
-    """Peak memory of the engine on a file five times as large."""
+    """Peak memory of the engine on a file that is five times as large."""
     with tempfile.TemporaryDirectory(prefix="etl-platform-bench-") as folder:
         path = _generated(Path(folder), arguments.huge)
         size = path.stat().st_size
@@ -111,7 +113,7 @@ def memory(arguments: argparse.Namespace) -> tuple[str, bool]:
 
 
 def small(_arguments: argparse.Namespace) -> tuple[str, bool]:
-    """A small file, where the start of Python is most of the time."""
+    """A small file, for which most of the time is the start of Python."""
     with tempfile.TemporaryDirectory(prefix="etl-platform-bench-") as folder:
         path = _generated(Path(folder), SMALL_ROWS)
         walls: dict[str, list[float]] = {name: [] for name in SMALL_COMMANDS}
@@ -120,9 +122,9 @@ def small(_arguments: argparse.Namespace) -> tuple[str, bool]:
                 out = Path(folder) / f"{turn}-{number}"
                 out.mkdir()
                 filled = [part.format(file=path, folder=out) for part in command]
-                began = time.monotonic()
+                started = time.monotonic()
                 subprocess.run(filled, stdout=subprocess.DEVNULL, check=True)
-                walls[name].append(time.monotonic() - began)
+                walls[name].append(time.monotonic() - started)
         size = path.stat().st_size
     lines = [f"## A small file\n\n{SMALL_ROWS:,} rows, {size / 1e6:.1f} MB, start of Python included.\n"]
     lines += [f"| | wall s, median of {SMALL_RUNS} | our wall |", "|---|---|---|"]
@@ -134,7 +136,7 @@ def small(_arguments: argparse.Namespace) -> tuple[str, bool]:
 
 
 def reading(_arguments: argparse.Namespace) -> tuple[str, bool]:
-    """Awkward files at each reader's defaults; the engine may be silently wrong on none."""
+    """Awkward files with the default options of each reader; the engine must read none of them wrong silently."""
     found = run()
     wrong = [item.file for item in found if item.reader == OURS and item.verdict == WRONG]
     return f"## Awkward files\n\n{table(found)}", not wrong
@@ -153,18 +155,18 @@ def _generated(folder: Path, rows: int) -> Path:
 
 
 def measure(name: str, path: Path, folder: Path) -> dict[str, Any]:
-    """CPU and wall seconds, peak MiB of the process, and what it counted."""
+    """CPU and wall seconds, peak MiB of the process, and the rows that it counted."""
     print(f"running {ABOUT[name]} …", file=sys.stderr)
     folder.mkdir()
     command = [sys.executable, "-m", "benchmarks.contenders", name, str(path), str(folder)]
-    began = time.monotonic()
+    started = time.monotonic()
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     output = process.stdout.read()
     _, status, usage = os.wait4(process.pid, 0)
     if status:
-        raise SystemExit(f"{name} failed")
-    wall = time.monotonic() - began
+        raise SystemExit(f"{name} failed with status {os.waitstatus_to_exitcode(status)}; its output is above")
+    wall = time.monotonic() - started
     written = _written(folder)
     shutil.rmtree(folder)
     return {
@@ -177,7 +179,7 @@ def measure(name: str, path: Path, folder: Path) -> dict[str, Any]:
 
 
 def _written(folder: Path) -> dict[str, int]:
-    """What the good rows' Parquet file holds, told by another reader than the one that wrote it."""
+    """Size, row groups and statistics of the Parquet file of good rows, read by DuckDB."""
     import duckdb
 
     path = next(
@@ -187,7 +189,7 @@ def _written(folder: Path) -> dict[str, int]:
         "SELECT count(DISTINCT row_group_id), count(*), count(*) FILTER (stats_null_count IS NOT NULL AND "
         "(stats_min_value IS NOT NULL OR stats_null_count = row_group_num_rows)) FROM parquet_metadata(?)"
     )
-    # A connection of its own: the awkward files are read by DuckDB's default one.
+    # Use a separate connection, because the awkward files are read with DuckDB's default one.
     with duckdb.connect() as database:
         groups, chunks, statistics_ = database.execute(query, [str(path)]).fetchone()
     return {"bytes": path.stat().st_size, "groups": groups, "column_chunks": chunks, "statistics": statistics_}

@@ -1,4 +1,4 @@
-"""Awkward files with the rows that each truly holds, for ``benchmarks.reading``. Made in code, no engine."""
+"""Generates awkward files with their true rows, for ``benchmarks.reading``. Does not use the engine."""
 
 import csv
 import gzip
@@ -14,7 +14,7 @@ ACCENTS: list[Row] = [("A1", "Peña", "naïve"), ("A2", "Zoë", "café"), ("A3",
 
 @dataclass(frozen=True)
 class Awkward:
-    """A file and its good rows; a row that is damaged may be named or refused, but is no row. ``name`` has a suffix."""
+    """A file and its good rows; a damaged row may be reported or refused, but not read. ``name`` may have a suffix."""
 
     name: str
     content: bytes
@@ -23,8 +23,8 @@ class Awkward:
 
 
 def corpus() -> list[Awkward]:
-    made = (_line_ends, _encodings, _dialects, _values, _quotes, _surroundings, _damage, _packed)
-    return [case for make in made for case in make()]
+    groups = (_line_ends, _encodings, _dialects, _values, _quotes, _surroundings, _damage, _packed)
+    return [case for group in groups for case in group()]
 
 
 def _text(rows: list[Row], delimiter: str = ",", end: str = "\n", header: Row = HEADER, **more: int) -> str:

@@ -1,7 +1,7 @@
-"""``make bench-burst``: 1,000 small files of 100 agencies at once, and a sensor's tick over a long history.
+"""``make bench-burst``: 1,000 small files of 100 agencies at once, and a sensor tick with a long history of runs.
 
-The whole local stack works: emulator, PostgreSQL as Dagster's storage, daemon, sensor, queued runs. Beside it
-stands what most set-ups do, a run for each file, measured on a sample and scaled. Read the ratio.
+It uses the whole local stack: emulator, PostgreSQL as Dagster's storage, daemon, sensor, queued runs. For comparison it
+measures one run per file, as most deployments do, on a sample. Compare the ratio.
 """
 
 import argparse
@@ -30,9 +30,9 @@ RESULTS = Path(__file__).parent / "BURST.md"
 AGENCIES, ROWS, PUTTERS, SAMPLE, MESSAGES = 100, 40, 8, 20, 1_000
 WITHIN_S, TICK_WITHIN_S = 90.0, 10.0
 FEW_RULES, MANY_RULES = 5, 17
-_DEADLINE_S, _LOOK_S = 900.0, 0.25
+_DEADLINE_S, _POLL_S = 900.0, 0.25
 _SILENT = "etl-silent"
-"""A bucket that announces nothing: its files' runs are launched one by one."""
+"""A bucket without notifications: runs of its files are launched one by one."""
 _COPY_RUN = """
 WITH made AS (SELECT number, gen_random_uuid()::text AS id FROM generate_series(1, :copies) AS number),
 copied AS (
@@ -50,8 +50,8 @@ SELECT made.id, key, value FROM run_tags CROSS JOIN made WHERE run_id = :run_id
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="make bench-burst ARGS=", description=__doc__)
-    parser.add_argument("--files", type=int, default=1_000, help="files dropped at once [1,000]")
-    parser.add_argument("--history", type=int, default=50_000, help="runs in history at the tick [50,000]")
+    parser.add_argument("--files", type=int, default=1_000, help="files uploaded at once [1,000]")
+    parser.add_argument("--history", type=int, default=50_000, help="runs in the history during the tick [50,000]")
     arguments = parser.parse_args()
     lines = [_heading(arguments.files)]
     print(lines[0])
@@ -71,7 +71,7 @@ def main() -> int:
 
 @dataclass(frozen=True)
 class Burst:
-    """``seconds``: from the first put to the last report; ``a_run_each_s``: the same files with a run for each."""
+    """``seconds`` from the first put to the last report; ``a_run_each_s``: the same files with one run per file."""
 
     rules: int
     seconds: float
@@ -108,8 +108,10 @@ class _Local:
         while (found := self._reports()) < reports:
             self.stack.check()
             if time.monotonic() > deadline:
-                raise SystemExit(f"only {found:,} of {reports:,} reports after {_DEADLINE_S:.0f} s")
-            time.sleep(_LOOK_S)
+                raise SystemExit(
+                    f"only {found:,} of {reports:,} reports after {_DEADLINE_S:.0f} s; see dagster.log of the stack"
+                )
+            time.sleep(_POLL_S)
 
     def _reports(self) -> int:
         pages = self.aws.s3.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix="reports/")
@@ -127,7 +129,7 @@ def _heading(files: int) -> str:
 
 
 def contract_text(rules: int) -> str:
-    """A contract of an officer and hours, with this many rules: three for the officer, one or two for hours."""
+    """A contract of officers and hours with this number of rules: three for the officer, two for each hours column."""
     officer = 'required: true, unique: true, logicalTypeOptions: {pattern: "^OFF-[0-9]{6}$"}'
     properties = [f"{{name: officer_id, logicalType: string, {officer}}}"]
     for number in range((rules - 3) // 2):
@@ -141,7 +143,7 @@ def contract_text(rules: int) -> str:
 
 
 def file_text(number: int) -> str:
-    """A small file; every tenth has a bad row, so that quarantine is written as well."""
+    """A small file; every tenth has a bad row, so that a quarantine is written, too."""
     columns = (MANY_RULES - 3) // 2
     lines = ["officer_id," + ",".join(f"hours_{column}" for column in range(columns))]
     for row in range(ROWS):
@@ -152,15 +154,15 @@ def file_text(number: int) -> str:
 
 @contextmanager
 def _local_stack(rules: int) -> Iterator[_Local]:
-    with ExitStack() as open_things:
-        folder = Path(open_things.enter_context(tempfile.TemporaryDirectory(prefix="burst-")))
+    with ExitStack() as contexts:
+        folder = Path(contexts.enter_context(tempfile.TemporaryDirectory(prefix="burst-")))
         contracts = folder / "contracts"
         contracts.mkdir()
         (contracts / "hours.odcs.yaml").write_text(contract_text(rules), "utf-8")
-        server = open_things.enter_context(postgres_server())
+        server = contexts.enter_context(postgres_server())
         settings = {"CONTRACTS_DIR": str(contracts)}
-        stack = open_things.enter_context(Stack(folder / "stack", postgres_url=server.get_uri(), settings=settings))
-        aws = open_things.enter_context(open_clients(stack.emulator.endpoint_url))
+        stack = contexts.enter_context(Stack(folder / "stack", postgres_url=server.get_uri(), settings=settings))
+        aws = contexts.enter_context(open_clients(stack.emulator.endpoint_url))
         with socket.create_server((LOOPBACK, 0)) as free:
             port = free.getsockname()[1]
         yield _Local(stack, aws, server.get_uri(), DagsterApi(stack.start_ui(port)))
@@ -170,28 +172,28 @@ def _measure(local: _Local, rules: int, files: int) -> Burst:
     local.put(["from_client/warm/Hours.csv"])
     local.wait_for(1)
     keys = [f"from_client/agency_{number % AGENCIES:03}/{number // AGENCIES:03}/Hours.csv" for number in range(files)]
-    runs, began = local.dagster.runs(), time.monotonic()
+    runs, started = local.dagster.runs(), time.monotonic()
     local.put(keys)
     local.wait_for(1 + files)
-    seconds, runs = time.monotonic() - began, local.dagster.runs() - runs
+    seconds, runs = time.monotonic() - started, local.dagster.runs() - runs
     return Burst(rules, seconds, runs, _a_run_each_s(local, 1 + files) * files / SAMPLE)
 
 
 def _a_run_each_s(local: _Local, reports: int) -> float:
-    """Seconds from the launch of the first of a sample's runs to the last report."""
+    """Seconds from the launch of the first run of a sample to the last report."""
     local.aws.s3.create_bucket(Bucket=_SILENT)
     keys = [f"from_client/sample_{number:03}/Hours.csv" for number in range(SAMPLE)]
     local.put(keys, _SILENT)
-    began = time.monotonic()
+    started = time.monotonic()
     for key in keys:
         deliveries = [{"bucket": _SILENT, "key": key}]
         local.dagster.launch("s3_data_quality_job", {"ops": {"ingest": {"config": {"deliveries": deliveries}}}})
     local.wait_for(reports + SAMPLE)
-    return time.monotonic() - began
+    return time.monotonic() - started
 
 
 def _tick_s(local: _Local, history: int) -> float:
-    """Seconds of the sensor's tick that finds the messages waiting, after so many runs."""
+    """Seconds of a sensor tick that receives waiting messages, with this number of runs in the history."""
     local.dagster.stop_sensor()
     _lengthen_history(local.postgres_url, history)
     local.put([f"from_client/agency_{number % AGENCIES:03}/tick_{number}/Hours.csv" for number in range(MESSAGES)])
@@ -201,12 +203,12 @@ def _tick_s(local: _Local, history: int) -> float:
         local.stack.check()
         if time.monotonic() > deadline:
             raise SystemExit(f"no tick of the sensor started runs within {_DEADLINE_S:.0f} s")
-        time.sleep(_LOOK_S)
+        time.sleep(_POLL_S)
     return tick.seconds
 
 
 def _lengthen_history(postgres_url: str, runs: int) -> None:
-    """Copies of the runs that are there, with their tags, each a minute older than the one before."""
+    """Copy the existing runs with their tags, each a minute older than the previous one."""
     import sqlalchemy as sa
 
     with sa.create_engine(postgres_url).begin() as connection:

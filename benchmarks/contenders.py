@@ -1,8 +1,8 @@
-"""One whole job per contender, run as a process of its own: ``python -m benchmarks.contenders NAME FILE FOLDER``.
+"""The contenders of ``make bench``, each run in its own process: ``python -m benchmarks.contenders NAME FILE FOLDER``.
 
-Each prints good and bad rows. ``duckdb_typed`` checks nothing: it is the practical floor of CSV to typed Parquet.
-The others do what ``etl-platform check`` does: types, 17 rules, split with reasons, profile. DuckDB is there twice:
-with its ``histogram`` among the aggregates of the profile it spills far more than with a query of its own for that.
+Each prints the numbers of good and bad rows. ``duckdb_typed`` checks nothing: it is the practical minimum of CSV to
+typed Parquet. The others do the whole job of ``etl-platform check``: types, 17 rules, split with reasons, profile.
+DuckDB has two contenders, because its ``histogram`` spills far less in a separate query than in the profile's query.
 """
 
 import json
@@ -30,7 +30,7 @@ def ours(path: Path, folder: Path) -> tuple[int, int]:
 
 def duckdb_typed(path: Path, folder: Path) -> tuple[int, int]:
     database = _duckdb(folder)
-    # trim() keeps DuckDB 2.0 from moving the cast into its reader, where one bad date ends the whole job.
+    # Without trim(), DuckDB 2.0 moves the cast into its reader, where one bad date fails the whole job.
     columns = ", ".join(f'TRY_CAST(trim("{c}") AS {TYPED[c]}) AS "{c}"' if c in TYPED else f'"{c}"' for c in COLUMNS)
     target = folder / "typed.parquet"
     database.execute(f"COPY (SELECT {columns} FROM {_source(path)}) TO '{target}' (FORMAT parquet, COMPRESSION zstd)")
@@ -101,7 +101,7 @@ def duckdb_apart(path: Path, folder: Path) -> tuple[int, int]:
 
 
 def polars_whole(path: Path, folder: Path) -> tuple[int, int]:
-    """Streaming Polars over one lazy plan per result: several passes over the file."""
+    """Polars streaming with one lazy plan per result, which needs several passes over the file."""
     import polars as pl
 
     col = pl.col

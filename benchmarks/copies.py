@@ -1,7 +1,7 @@
-"""``make bench-copies``: 1,000 small server-side copies, the attachments job's beside obstore's, boto3's and rclone's.
+"""``make bench-copies``: 1,000 small server-side copies by get_s3_files_job, obstore, boto3 and rclone.
 
-All on one emulator, in turn and several times over, into empty places. CPU is the client's: that of the process which
-asks for copies. The emulator makes them one at a time, so wall times differ by little but what a client adds.
+All contenders use one emulator, in turn, in several rounds, with empty destination buckets. CPU is that of the client
+process. The emulator makes one copy at a time, so differences in wall time come from the clients.
 """
 
 import argparse
@@ -46,8 +46,8 @@ def keys(count: int) -> list[str]:
 
 
 def ours(endpoint_url: str, destination: str, count: int) -> Callable[[], None]:
-    """All that the job does to objects: from the database's rows to rows of metadata, the table not yet written."""
-    import obstore.auth.boto3  # noqa: F401 - a process imports once; the work is what is measured
+    """The work of the job from the database's rows to the metadata rows, without writing the metadata table."""
+    import obstore.auth.boto3  # noqa: F401 - import before the measurement starts
 
     from etl_platform.application_db.agencies import Agency
     from etl_platform.application_db.attachment_file import AttachmentFile
@@ -64,16 +64,18 @@ def ours(endpoint_url: str, destination: str, count: int) -> Callable[[], None]:
         sources = copies.find_sources(file.source_key for file in files)
         plan = plan_copies(wanted, sources, copies.find_copies(wanted), {})
         problems = copies.copy(plan.copies, lambda: None)
-        there = copies.find_copies([copy.destination_key for copy in plan.copies])
-        place = (SOURCE, destination)
-        rows = metadata_rows(Agency(10, "nm", "NM"), place, wanted, sources=sources, targets=there, problems=problems)
+        copied = copies.find_copies([copy.destination_key for copy in plan.copies])
+        buckets = (SOURCE, destination)
+        rows = metadata_rows(
+            Agency(10, "nm", "NM"), buckets, wanted, sources=sources, targets=copied, problems=problems
+        )
         assert all(row.status == Status.COPIED for row in rows)
 
     return work
 
 
 def obstore(endpoint_url: str, destination: str, count: int) -> Callable[[], None]:
-    """Nothing but the copies."""
+    """Only the copies."""
     from obstore.store import S3Store
 
     store = S3Store(
@@ -99,7 +101,7 @@ def obstore(endpoint_url: str, destination: str, count: int) -> Callable[[], Non
 
 
 def boto3(endpoint_url: str, destination: str, count: int) -> Callable[[], None]:
-    """Nothing but the copies, as most people write it."""
+    """Only the copies, in the usual way."""
     import boto3 as aws
     from botocore.config import Config
 
@@ -133,7 +135,7 @@ def rclone_command(endpoint_url: str, destination: str) -> list[str]:
         f":s3,provider=Other,env_auth=false,access_key_id={KEY_ID},secret_access_key={KEY_SECRET},region={REGION},"
         f"force_path_style=true,no_check_bucket=true,endpoint='{endpoint_url}':"
     )
-    # Without --fast-list it would list every folder by itself, and each attachment has one.
+    # Without --fast-list it would list every folder separately, and each attachment has its own.
     flags = ["--fast-list", "--transfers", str(AT_ONCE), "--checkers", str(AT_ONCE), "--config", os.devnull]
     return [_RCLONE, "copy", f"{remote}{SOURCE}", f"{remote}{destination}", *flags]
 
@@ -141,14 +143,16 @@ def rclone_command(endpoint_url: str, destination: str) -> list[str]:
 def main() -> int:
     parser = argparse.ArgumentParser(prog="make bench-copies ARGS=", description=__doc__)
     parser.add_argument("--files", type=int, default=1_000, help="copies [1,000]")
-    parser.add_argument("--rounds", type=int, default=ROUNDS, help=f"times that each contender copies [{ROUNDS}]")
+    parser.add_argument("--rounds", type=int, default=ROUNDS, help=f"rounds, each with all contenders [{ROUNDS}]")
     parser.add_argument("--child", nargs=3, metavar=("NAME", "ENDPOINT", "BUCKET"), help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.child:
         name, endpoint_url, destination = arguments.child
         print(json.dumps(_measured(IN_PROCESS[name](endpoint_url, destination, arguments.files))), flush=True)
-        # A thread of obstore's that lets go of a copy while Python shuts down aborts the process.
+        # A thread of obstore that ends a copy during the shutdown of Python would abort the process.
         os._exit(0)
+    if shutil.which(_RCLONE) is None:
+        parser.error("rclone is not installed; start this benchmark with make bench-copies, which installs it")
     found = _compare(arguments.files, arguments.rounds)
     text, good = _report(found, arguments.files, arguments.rounds)
     print(text)
@@ -157,22 +161,22 @@ def main() -> int:
 
 
 def _measured(work: Callable[[], None]) -> dict[str, float]:
-    before, began = resource.getrusage(resource.RUSAGE_SELF), time.monotonic()
+    before, started = resource.getrusage(resource.RUSAGE_SELF), time.monotonic()
     work()
     after = resource.getrusage(resource.RUSAGE_SELF)
     cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return {"cpu": cpu, "wall": time.monotonic() - began}
+    return {"cpu": cpu, "wall": time.monotonic() - started}
 
 
 def _compare(files: int, rounds: int) -> dict[str, list[dict[str, float]]]:
     found: dict[str, list[dict[str, float]]] = {name: [] for name in ABOUT}
-    with ExitStack() as open_things:
-        folder = Path(open_things.enter_context(tempfile.TemporaryDirectory(prefix="etl-platform-copies-")))
-        emulator = open_things.enter_context(Emulator(folder, environment=inherited_environment()))
-        aws = open_things.enter_context(open_clients(emulator.endpoint_url))
+    with ExitStack() as contexts:
+        folder = Path(contexts.enter_context(tempfile.TemporaryDirectory(prefix="etl-platform-copies-")))
+        emulator = contexts.enter_context(Emulator(folder, environment=inherited_environment()))
+        aws = contexts.enter_context(open_clients(emulator.endpoint_url))
         _fill(aws, files)
         for turn in range(rounds):
-            # Whoever comes first in one round comes last in the next.
+            # Rotate the order, so that no contender always runs first.
             order = list(ABOUT)[turn % len(ABOUT) :] + list(ABOUT)[: turn % len(ABOUT)]
             for name in order:
                 print(f"round {turn + 1}: {ABOUT[name]} …", file=sys.stderr)
@@ -187,15 +191,15 @@ def _run(name: str, endpoint_url: str, destination: str, files: int) -> dict[str
     environment = {**inherited_environment(), "AWS_ACCESS_KEY_ID": KEY_ID, "AWS_SECRET_ACCESS_KEY": KEY_SECRET}
     child = [sys.executable, "-m", "benchmarks.copies", "--files", str(files), "--child", name]
     command = rclone_command(endpoint_url, destination) if name == "rclone" else [*child, endpoint_url, destination]
-    began = time.monotonic()
+    started = time.monotonic()
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment | _python_path())
     assert process.stdout is not None
     output = process.stdout.read()
     _, status, usage = os.wait4(process.pid, 0)
     if status:
-        raise SystemExit(f"{ABOUT[name]} failed")
-    whole = {"cpu": usage.ru_utime + usage.ru_stime, "wall": time.monotonic() - began}
-    # A Go program starts in no time; Python's start and imports are told apart from the work.
+        raise SystemExit(f"{ABOUT[name]} failed with status {os.waitstatus_to_exitcode(status)}; its output is above")
+    whole = {"cpu": usage.ru_utime + usage.ru_stime, "wall": time.monotonic() - started}
+    # Start and imports of Python are measured separately; rclone, a Go program, starts immediately.
     measured: dict[str, float] = whole if name == "rclone" else json.loads(output)
     return measured | {"process_cpu": whole["cpu"], "process_wall": whole["wall"]}
 
@@ -219,7 +223,7 @@ def _expect(aws: Clients, bucket: str, files: int) -> None:
     pages = aws.s3.get_paginator("list_objects_v2").paginate(Bucket=bucket)
     there = sum(page["KeyCount"] for page in pages)
     if there != files:
-        raise SystemExit(f"{there:,} of {files:,} objects are in {bucket}")
+        raise SystemExit(f"expected {files:,} objects in {bucket}, found {there:,}")
 
 
 def _report(found: dict[str, list[dict[str, float]]], files: int, rounds: int) -> tuple[str, bool]:

@@ -1,4 +1,4 @@
-"""What the burst asks of Dagster's own GraphQL API: runs by hand, the sensor's switch, its ticks."""
+"""Calls of Dagster's GraphQL API for ``benchmarks.burst``: launch runs, start and stop the sensor, read its ticks."""
 
 import json
 from collections.abc import Mapping
@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.request import Request, urlopen
 
-_PLACE = {"repositoryLocationName": "etl_platform", "repositoryName": "__repository__"}
-_SENSOR = _PLACE | {"sensorName": "file_arrivals_sensor"}
+_REPOSITORY = {"repositoryLocationName": "etl_platform", "repositoryName": "__repository__"}
+_SENSOR = _REPOSITORY | {"sensorName": "file_arrivals_sensor"}
 _LAUNCH = """
 mutation ($job: JobOrPipelineSelector!, $config: RunConfigData!) {
   launchRun(executionParams: {selector: $job, runConfigData: $config}) {
@@ -29,45 +29,45 @@ _COUNT = "{ runsOrError { ... on Runs { count } } }"
 
 @dataclass(frozen=True)
 class Tick:
-    """A tick that asked for runs; ``began`` in epoch seconds."""
+    """A tick that requested runs; ``started`` in epoch seconds."""
 
-    began: float
+    started: float
     seconds: float
     runs: int
 
 
 class DagsterApi:
-    """Raises SystemExit with Dagster's answer where that is not what was asked for."""
+    """Every method raises SystemExit with Dagster's answer if a call fails."""
 
     def __init__(self, url: str) -> None:
         self._url = f"{url}/graphql"
 
     def launch(self, job: str, config: Mapping[str, Any]) -> None:
-        answer = self._ask(_LAUNCH, job=_PLACE | {"pipelineName": job}, config=json.dumps(config))["launchRun"]
+        answer = self._query(_LAUNCH, job=_REPOSITORY | {"pipelineName": job}, config=json.dumps(config))["launchRun"]
         if answer["__typename"] != "LaunchRunSuccess":
             raise SystemExit(f"Dagster did not launch {job}: {answer}")
 
     def runs(self) -> int:
-        return int(self._ask(_COUNT)["runsOrError"]["count"])
+        return int(self._query(_COUNT)["runsOrError"]["count"])
 
     def stop_sensor(self) -> None:
-        self._ask(_STOP, id=self._state()["id"])
+        self._query(_STOP, id=self._state()["id"])
 
     def start_sensor(self) -> None:
-        self._ask(_START, sensor=_SENSOR)
+        self._query(_START, sensor=_SENSOR)
 
     def last_tick(self) -> Tick | None:
-        """The sensor's latest tick that started runs and is over."""
+        """The sensor's latest completed tick that started runs."""
         for tick in self._state()["ticks"]:
             if tick["endTimestamp"] is not None:
                 return Tick(tick["timestamp"], tick["endTimestamp"] - tick["timestamp"], len(tick["runIds"]))
         return None
 
     def _state(self) -> dict[str, Any]:
-        state: dict[str, Any] = self._ask(_STATE, sensor=_SENSOR)["sensorOrError"]["sensorState"]
+        state: dict[str, Any] = self._query(_STATE, sensor=_SENSOR)["sensorOrError"]["sensorState"]
         return state
 
-    def _ask(self, query: str, **variables: Any) -> dict[str, Any]:
+    def _query(self, query: str, **variables: Any) -> dict[str, Any]:
         body = json.dumps({"query": query, "variables": variables}).encode()
         with urlopen(Request(self._url, body, {"Content-Type": "application/json"}), timeout=60) as answer:
             found = json.load(answer)

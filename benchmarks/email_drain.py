@@ -1,7 +1,7 @@
-"""``make bench-email``: the drain of the email queue beside a bare loop of receive, put and delete; writes EMAIL.md.
+"""``make bench-email``: compares the email archive with a plain loop of receive, put and delete; writes EMAIL.md.
 
-Both drain the same number of the same messages from the same emulator at the same concurrency, in turn. Each is timed
-from its first call to its last deletion: the last poll, which waits for nothing, is left out of both. Read the ratios.
+Both drain equal messages from one emulator at equal concurrency, in turn. The time is from the first call to the last
+deletion, without the last poll, which receives nothing. Compare the ratios.
 """
 
 import argparse
@@ -37,17 +37,17 @@ _SENDERS = 8
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="make bench-email ARGS=", description=__doc__)
-    parser.add_argument("--messages", type=int, default=1_000, help="per drain [1,000]")
-    parser.add_argument("--workers", type=int, nargs="*", default=[1, 10], help="drained at once [1 10]")
-    parser.add_argument("--rounds", type=int, default=5, help="of each; the median counts [5]")
+    parser.add_argument("--messages", type=int, default=1_000, help="messages per drain [1,000]")
+    parser.add_argument("--workers", type=int, nargs="*", default=[1, 10], help="numbers of concurrent workers [1 10]")
+    parser.add_argument("--rounds", type=int, default=5, help="rounds, of which the median is used [5]")
     arguments = parser.parse_args()
     os.environ.update(AWS_ACCESS_KEY_ID=KEY_ID, AWS_SECRET_ACCESS_KEY=KEY_SECRET)
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="etl-platform-bench-")))
         emulator = stack.enter_context(Emulator(folder, environment=inherited_environment()))
         aws = stack.enter_context(open_clients(emulator.endpoint_url))
-        post = _Post(aws, provision(emulator.endpoint_url), emulator.endpoint_url)
-        found = [_compare(post, workers, arguments) for workers in arguments.workers]
+        mail = _EmailQueue(aws, provision(emulator.endpoint_url), emulator.endpoint_url)
+        found = [_compare(mail, workers, arguments) for workers in arguments.workers]
     text = _page(found, arguments)
     print(text)
     RESULTS.write_text(text, "utf-8")
@@ -72,70 +72,74 @@ class Compared:
 
 
 @dataclass(frozen=True)
-class _Post:
+class _EmailQueue:
+    """The email queue and bucket of the emulator."""
+
     aws: Clients
-    made: Provisioned
+    resources: Provisioned
     endpoint_url: str
 
     def settings(self, workers: int) -> Settings:
         return Settings(
             aws_endpoint_url=self.endpoint_url,
-            email_queue_url=self.made.email_queue_url,
-            email_dlq_url=self.made.email_dlq_url,
-            email_bucket_name=self.made.email_bucket,
+            email_queue_url=self.resources.email_queue_url,
+            email_dlq_url=self.resources.email_dlq_url,
+            email_bucket_name=self.resources.email_bucket,
             sns_worker_max=workers,
         )
 
     def send(self, count: int) -> None:
         def send(bodies: list[str]) -> None:
             entries: Any = [{"Id": str(n), "MessageBody": body} for n, body in enumerate(bodies)]
-            self.aws.sqs.send_message_batch(QueueUrl=self.made.email_queue_url, Entries=entries)
+            self.aws.sqs.send_message_batch(QueueUrl=self.resources.email_queue_url, Entries=entries)
 
         bodies = sample_emails(count)
         with ThreadPoolExecutor(_SENDERS) as pool:
             list(pool.map(send, [bodies[start : start + 10] for start in range(0, count, 10)]))
 
-    def forget(self) -> None:
-        """Empty the bucket: a listing's size must not favour whoever comes first."""
-        for page in self.aws.s3.get_paginator("list_object_versions").paginate(Bucket=self.made.email_bucket):
+    def empty_bucket(self) -> None:
+        """Empty the bucket, so that the second drain of a round starts with the same bucket as the first."""
+        for page in self.aws.s3.get_paginator("list_object_versions").paginate(Bucket=self.resources.email_bucket):
             objects: Any = [{"Key": v["Key"], "VersionId": v["VersionId"]} for v in page.get("Versions", [])]
             if objects:
-                self.aws.s3.delete_objects(Bucket=self.made.email_bucket, Delete={"Objects": objects, "Quiet": True})
+                self.aws.s3.delete_objects(
+                    Bucket=self.resources.email_bucket, Delete={"Objects": objects, "Quiet": True}
+                )
 
 
-def _compare(post: _Post, workers: int, arguments: argparse.Namespace) -> Compared:
+def _compare(mail: _EmailQueue, workers: int, arguments: argparse.Namespace) -> Compared:
     seconds: dict[str, list[float]] = {"ours": [], "bare": []}
     for round_ in range(arguments.rounds):
         pair = [("ours", _ours), ("bare", _bare)]
         for name, drain in pair if round_ % 2 == 0 else reversed(pair):
-            post.send(arguments.messages)
-            seconds[name].append(drain(post, workers, arguments.messages))
-            post.forget()
+            mail.send(arguments.messages)
+            seconds[name].append(drain(mail, workers, arguments.messages))
+            mail.empty_bucket()
     per_s = {name: arguments.messages / statistics.median(taken) for name, taken in seconds.items()}
     return Compared(workers, per_s["ours"], per_s["bare"])
 
 
-def _ours(post: _Post, workers: int, messages: int) -> float:
-    archive = Platform(post.settings(workers)).email_archive
-    began = ended = time.monotonic()
+def _ours(mail: _EmailQueue, workers: int, messages: int) -> float:
+    archive = Platform(mail.settings(workers)).email_archive
+    started = ended = time.monotonic()
 
-    def told(_so_far: object) -> None:
+    def record_time(_so_far: object) -> None:
         nonlocal ended
         ended = time.monotonic()
 
-    drained = archive.drain(told=told)
+    drained = archive.drain(told=record_time)
     assert dict(drained.total.counts) == {EmailOutcome.ARCHIVED: messages}, drained
     assert not drained.undeleted
-    return ended - began
+    return ended - started
 
 
-def _bare(post: _Post, workers: int, messages: int) -> float:
-    """Threads that receive ten, put each body as it is, and delete the ten."""
-    settings = post.settings(workers)
+def _bare(mail: _EmailQueue, workers: int, messages: int) -> float:
+    """Threads that receive ten messages, put each body unchanged, and delete the ten messages."""
+    settings = mail.settings(workers)
     sqs, s3 = make_client(settings, "sqs"), make_client(settings, "s3")
-    queue, bucket = post.made.email_queue_url, post.made.email_bucket
+    queue, bucket = mail.resources.email_queue_url, mail.resources.email_bucket
     lock = threading.Lock()
-    began = ended = time.monotonic()
+    started = ended = time.monotonic()
     done = 0
 
     def work() -> None:
@@ -155,7 +159,7 @@ def _bare(post: _Post, workers: int, messages: int) -> float:
         for worker in [pool.submit(work) for _ in range(workers)]:
             worker.result()
     assert done == messages
-    return ended - began
+    return ended - started
 
 
 def _page(found: list[Compared], arguments: argparse.Namespace) -> str:

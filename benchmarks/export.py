@@ -1,7 +1,7 @@
-"""``make bench-export``: the employment-history export of millions of rows, beside a plain COPY of the same query.
+"""``make bench-export``: compares the employment-history export of millions of rows with a plain COPY.
 
-A real PostgreSQL and the emulator; the job as a person starts it, each contender a process of its own. COPY to
-/dev/null is the floor of whoever reads the rows at all. Read the ratios.
+It uses a real PostgreSQL server and the emulator. Each contender runs in its own process, the job as on the command
+line. COPY to /dev/null is the minimum for reading all rows. Compare the ratios.
 """
 
 import argparse
@@ -60,7 +60,7 @@ with open("/dev/null", "w", encoding="utf-8", newline="") as out:
 
 @dataclass(frozen=True)
 class Cost:
-    """Of one process, its start included."""
+    """The cost of one process, including its start."""
 
     cpu_s: float
     wall_s: float
@@ -80,7 +80,7 @@ def main() -> int:
         _fill(server.get_uri(), rows)
         with Stack(Path(folder)) as stack:
             environment = {**stack.environment, "DATABASE_URL": server.get_uri()}
-            # An instance that passes with the process, as in a Kubernetes Job.
+            # Use an ephemeral Dagster instance, as in a Kubernetes Job.
             environment.pop("DAGSTER_HOME")
             floor = _cost([sys.executable, "-c", _FLOOR], environment)
             plain = _cost([sys.executable, "-c", _PLAIN], environment)
@@ -116,12 +116,12 @@ def _fill(url: str, rows: int) -> None:
 
 
 def _cost(command: Sequence[str], environment: Mapping[str, str]) -> Cost:
-    began = time.monotonic()
+    started = time.monotonic()
     process = subprocess.Popen(command, env=environment)
     _, status, used = os.wait4(process.pid, 0)
     if os.waitstatus_to_exitcode(status):
-        raise SystemExit(f"{command[-1]} failed")
-    return Cost(used.ru_utime + used.ru_stime, time.monotonic() - began, used.ru_maxrss / 1024)
+        raise SystemExit(f"{' '.join(command[1:4])} … failed; its output is above")
+    return Cost(used.ru_utime + used.ru_stime, time.monotonic() - started, used.ru_maxrss / 1024)
 
 
 if __name__ == "__main__":

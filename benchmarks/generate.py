@@ -1,4 +1,4 @@
-"""Seeded file of the benchmark: 12 columns, about 140 bytes a row, text quoted, one row in a hundred broken."""
+"""Generates the file of ``make bench``: 12 columns, about 140 bytes per row, quoted text, one bad row in a hundred."""
 
 import argparse
 from collections.abc import Iterator
@@ -25,7 +25,7 @@ FAULTS = {
 
 
 def batches(rows: int, seed: int) -> Iterator[pl.DataFrame]:
-    """Frames of text; the same rows and seed give the same frames."""
+    """Frames of text columns; the same rows and seed give the same frames."""
     for start in range(0, rows, STEP):
         yield _batch(start, min(STEP, rows - start), seed)
 
@@ -56,8 +56,8 @@ def _batch(start: int, size: int, seed: int) -> pl.DataFrame:
     return _broken(frame, random)
 
 
-def _pick(values: list[str], places: np.ndarray) -> pl.Series:
-    return pl.Series(values).gather(places)
+def _pick(values: list[str], indexes: np.ndarray) -> pl.Series:
+    return pl.Series(values).gather(indexes)
 
 
 def _days(values: np.ndarray) -> pl.Series:
@@ -66,11 +66,11 @@ def _days(values: np.ndarray) -> pl.Series:
 
 def _broken(frame: pl.DataFrame, random: np.random.Generator) -> pl.DataFrame:
     faults = [(column, value) for column, values in FAULTS.items() for value in values]
-    places = random.choice(frame.height - 1, frame.height // 100, replace=False) + 1
-    kinds = random.integers(0, len(faults), len(places))
+    indexes = random.choice(frame.height - 1, frame.height // 100, replace=False) + 1
+    kinds = random.integers(0, len(faults), len(indexes))
     original = frame["officer_id"]
     for kind, (column, value) in enumerate(faults):
-        chosen = np.sort(places[kinds == kind])
+        chosen = np.sort(indexes[kinds == kind])
         new = original.gather(chosen - 1) if value == "@previous" else pl.Series([value] * len(chosen), dtype=pl.String)
         frame = frame.with_columns(frame[column].scatter(chosen, new))
     return frame

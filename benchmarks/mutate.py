@@ -1,6 +1,6 @@
-"""Seeded files for ``benchmarks.fuzz``: good tables in every format that is read, and what damages them. No engine.
+"""Generates damaged files for ``benchmarks.fuzz``: valid tables in every format, and mutations. No engine.
 
-A case is made of a seed and a number alone, so a failure is repeated by its number.
+A case depends only on seed and number, so a failure can be repeated with its number.
 """
 
 import codecs
@@ -8,13 +8,12 @@ import csv
 import gzip
 import io
 import random
-import struct
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
-from xml.sax.saxutils import escape
 
-HEADER = ("ident", "name", "day", "pay", "visits", "active", "note")
+from benchmarks.workbooks import HEADER, Rng, Rows, xls_bytes, xlsx_bytes, zip_bytes
+
 CONTRACT = r"""
 apiVersion: v3.2.0
 kind: DataContract
@@ -57,8 +56,6 @@ _SIGNS = (
     codecs.BOM_UTF16_BE,
 )
 _HUGE = (b"x", b"9", b",", b"\n", b'"', b'""', b" ", b"\0", b"1,", b'"a"')
-Dice = random.Random
-Rows = list[list[str]]
 
 
 @dataclass(frozen=True)
@@ -66,10 +63,10 @@ class Case:
     """A file.
 
     Attributes:
-        text: neither packed nor a workbook.
-        rows: of a file that is whole; None where something was changed.
+        text: whether it is neither compressed nor a workbook.
+        rows: number of rows; None if the file was changed.
         unpacked: bytes of text in it.
-        story: what it is and what was done to it.
+        story: its format and its changes, for people.
     """
 
     content: bytes
@@ -80,284 +77,156 @@ class Case:
 
 
 def make_case(seed: int, number: int) -> Case:
-    dice = random.Random(f"{seed}:{number}")
-    rows = _rows(dice, dice.choice((1, 3, 12, 40, 400)))
-    kind = dice.choices(("text", "gzip", "zip", "xlsx", "xls"), (60, 8, 12, 14, 6))[0]
+    rng = random.Random(f"{seed}:{number}")
+    rows = _rows(rng, rng.choice((1, 3, 12, 40, 400)))
+    kind = rng.choices(("text", "gzip", "zip", "xlsx", "xls"), (60, 8, 12, 14, 6))[0]
     changes: list[str] = []
     unpacked = 0
     if kind == "xlsx":
-        content = _xlsx(dice, rows, changes)
+        content = xlsx_bytes(rng, rows, changes)
     elif kind == "xls":
-        content = _xls(rows)
+        content = xls_bytes(rows)
     else:
-        content = _text(dice, rows)
-        for _ in range(dice.choice((0, 0, 1, 1, 2, 3))):
-            change = dice.choice(_TEXT_CHANGES)
-            content = change(dice, content)
+        content = _text(rng, rows)
+        for _ in range(rng.choice((0, 0, 1, 1, 2, 3))):
+            change = rng.choice(_TEXT_CHANGES)
+            content = change(rng, content)
             changes.append(change.__name__)
         unpacked = len(content)
         if kind != "text":
-            content = _packed(dice, content, kind, changes)
-    for _ in range(dice.choice((0, 0, 0, 1, 1, 2, 4))):
-        change = dice.choice(_BYTE_CHANGES)
-        content = change(dice, content)
+            content = _packed(rng, content, kind, changes)
+    for _ in range(rng.choice((0, 0, 0, 1, 1, 2, 4))):
+        change = rng.choice(_BYTE_CHANGES)
+        content = change(rng, content)
         changes.append(change.__name__)
     return Case(
         content, max(unpacked, len(content)), kind == "text", None if changes else len(rows), " ".join([kind, *changes])
     )
 
 
-def _rows(dice: Dice, count: int) -> Rows:
+def _rows(rng: Rng, count: int) -> Rows:
     return [
-        [f"A{n:05}", *map(dice.choice, (_NAMES, _DAYS, _PAY, ("0", "7", "98"), ("Y", "N", "true", ""), _NOTES))]
+        [f"A{n:05}", *map(rng.choice, (_NAMES, _DAYS, _PAY, ("0", "7", "98"), ("Y", "N", "true", ""), _NOTES))]
         for n in range(count)
     ]
 
 
-def _text(dice: Dice, rows: Rows) -> bytes:
-    delimiter, end = dice.choice(",,,;\t|"), dice.choice(("\n", "\n", "\r\n", "\r\n", "\r"))
+def _text(rng: Rng, rows: Rows) -> bytes:
+    delimiter, end = rng.choice(",,,;\t|"), rng.choice(("\n", "\n", "\r\n", "\r\n", "\r"))
     sink = io.StringIO(newline="")
-    quoting = dice.choice((csv.QUOTE_MINIMAL, csv.QUOTE_MINIMAL, csv.QUOTE_ALL))
+    quoting = rng.choice((csv.QUOTE_MINIMAL, csv.QUOTE_MINIMAL, csv.QUOTE_ALL))
     writer = csv.writer(sink, delimiter=delimiter, lineterminator=end, quoting=quoting)
-    sink.write(dice.choice(("", "", "", f"Springfield{end}{end}as of 2026{end}")))
-    extra = dice.choice((0, 0, 0, 2))
+    sink.write(rng.choice(("", "", "", f"Springfield{end}{end}as of 2026{end}")))
+    extra = rng.choice((0, 0, 0, 2))
     writer.writerow([*HEADER, *[""] * extra])
     for row in rows:
         writer.writerow([*row, *[""] * extra])
-        if dice.random() < 0.03:
+        if rng.random() < 0.03:
             sink.write(end)
-    text = sink.getvalue() + dice.choice(("", "", f"Total rows: {len(rows)}{end}"))
-    encoding = dice.choice(("utf-8", "utf-8", "utf-8-sig", "cp1252", "mixed", "utf-16-le", "utf-16-be"))
+    text = sink.getvalue() + rng.choice(("", "", f"Total rows: {len(rows)}{end}"))
+    encoding = rng.choice(("utf-8", "utf-8", "utf-8-sig", "cp1252", "mixed", "utf-16-le", "utf-16-be"))
     if encoding == "mixed":
         lines = text.splitlines(keepends=True)
-        return b"".join(line.encode(dice.choice(("utf-8", "cp1252"))) for line in lines)
+        return b"".join(line.encode(rng.choice(("utf-8", "cp1252"))) for line in lines)
     bom = {"utf-16-le": codecs.BOM_UTF16_LE, "utf-16-be": codecs.BOM_UTF16_BE}.get(encoding, b"")
     return bom + text.encode(encoding)
 
 
-def _packed(dice: Dice, content: bytes, kind: str, changes: list[str]) -> bytes:
+def _packed(rng: Rng, content: bytes, kind: str, changes: list[str]) -> bytes:
     if kind == "gzip":
-        cut = dice.randrange(len(content) + 1)
-        parts = [content] if dice.random() < 0.7 else [content[:cut], content[cut:]]
+        cut = rng.randrange(len(content) + 1)
+        parts = [content] if rng.random() < 0.7 else [content[:cut], content[cut:]]
         return b"".join(gzip.compress(part, mtime=0) for part in parts)
     members = {"data.csv": content, "__MACOSX/._data.csv": b"\0", "folder/": b""}
-    if dice.random() < 0.15:
+    if rng.random() < 0.15:
         members["other.csv"] = content
         changes.append("two members")
     methods = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA)
-    return _zip(members, dice.choice(methods))
-
-
-def _zip(members: dict[str, bytes], method: int) -> bytes:
-    sink = io.BytesIO()
-    with zipfile.ZipFile(sink, "w", method) as archive:
-        for name, body in members.items():
-            archive.writestr(zipfile.ZipInfo(name), body, method)
-    return sink.getvalue()
-
-
-def _xlsx(dice: Dice, rows: Rows, changes: list[str]) -> bytes:
-    """A workbook by hand: shared and inline texts, numbers, a styled date."""
-    office = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
-    main = 'xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"'
-    shared = sorted({cell for row in [list(HEADER), *rows] for cell in row})
-    lines = [
-        f'<row r="{n}">{"".join(_xlsx_cell(dice, c, n, cell, shared) for c, cell in enumerate(row))}</row>'
-        for n, row in enumerate([list(HEADER), *rows], start=1)
-    ]
-    parts = {
-        "[Content_Types].xml": '<Types xmlns="http://schemas.openxmlformats.org/package/2006/content-types"/>',
-        "_rels/.rels": '<Relationships xmlns="http://schemas.openxmlformats.org/package/2006/relationships">'
-        f'<Relationship Id="r1" Type="{office}/officeDocument" Target="xl/workbook.xml"/></Relationships>',
-        "xl/workbook.xml": f'<workbook {main} xmlns:r="{office}"><sheets><sheet name="S" sheetId="1" r:id="r1"/>'
-        "</sheets></workbook>",
-        "xl/_rels/workbook.xml.rels": '<Relationships xmlns="http://schemas.openxmlformats.org/package/2006/'
-        f'relationships"><Relationship Id="r1" Type="{office}/worksheet" Target="worksheets/sheet1.xml"/>'
-        f'<Relationship Id="r2" Type="{office}/sharedStrings" Target="sharedStrings.xml"/>'
-        f'<Relationship Id="r3" Type="{office}/styles" Target="styles.xml"/></Relationships>',
-        "xl/styles.xml": f'<styleSheet {main}><cellXfs><xf numFmtId="0"/><xf numFmtId="14"/></cellXfs></styleSheet>',
-        "xl/sharedStrings.xml": f"<sst {main}>"
-        + "".join(f'<si><t xml:space="preserve">{escape(t)}</t></si>' for t in shared)
-        + "</sst>",
-        "xl/worksheets/sheet1.xml": f'<worksheet {main}><dimension ref="A1:G{len(lines)}"/><sheetData>'
-        + "".join(lines)
-        + "</sheetData></worksheet>",
-    }
-    for _ in range(dice.choice((0, 0, 1, 2, 3))):
-        name = dice.choice([*parts, *["xl/worksheets/sheet1.xml"] * 4])
-        parts[name] = _edit_xml(dice, parts[name])
-        changes.append(f"edit:{name.rpartition('/')[2]}")
-    return _zip({name: text.encode("utf-8", "replace") for name, text in parts.items()}, zipfile.ZIP_DEFLATED)
-
-
-def _xlsx_cell(dice: Dice, column: int, line: int, cell: str, shared: list[str]) -> str:
-    place = f"{'ABCDEFG'[column]}{line}"
-    if line > 1 and column == 2 and cell == "2026-01-05":
-        return f'<c r="{place}" s="1"><v>46027</v></c>'
-    if line > 1 and column == 4:
-        return f'<c r="{place}"><v>{cell}</v></c>'
-    if dice.random() < 0.3:
-        return f'<c r="{place}" t="inlineStr"><is><t>{escape(cell)}</t></is></c>'
-    return f'<c r="{place}" t="s"><v>{shared.index(cell)}</v></c>' if cell else ""
-
-
-_XML_SWAPS = (
-    ('r="B2"', 'r="XFD1048576"'),
-    ('r="A2"', "r='XFD1048576'"),
-    ('r="B2"', 'r="xfd1048576"'),
-    ('r="B2"', 'r = "XFD1048576"'),
-    ('r="C2"', 'r="C9999999"'),
-    ('r="C2"', 'r="XFD3000"'),
-    ('<row r="2"', '<row r="1048576"'),
-    ('<row r="2"', '<row r="4294967296"'),
-    ('r="A2"', ""),
-    ('r="A2"', 'r="A0"'),
-    ('r="A2"', 'r="ZZZZ9"'),
-    ("<dimension ref=", '<dimension ref="A1:XFD1048576" old='),
-    ('t="s"', 't="n"'),
-    ('t="s"', 't="d"'),
-    ('t="s"', 't="e"'),
-    ('t="s"', 't="b"'),
-    ("<v>1</v>", "<v>99999999</v>"),
-    ("<v>46027</v>", "<v>1e308</v>"),
-    ("<v>46027</v>", "<v>-1</v>"),
-    ("<v>46027</v>", "<v>nan</v>"),
-    ("</c>", ""),
-    ("<sheetData>", '<sheetData><row r="3"/><row r="2"/>'),
-    ("worksheets/sheet1", "worksheets/nowhere"),
-    ("<si>", ""),
-    ('numFmtId="14"', 'numFmtId="9999"'),
-    ('name="S"', 'name=""'),
-    ("&quot;", "&nothing;"),
-    ("</t>", "\x00</t>"),
-)
-
-
-def _edit_xml(dice: Dice, text: str) -> str:
-    fits = [swap for swap in _XML_SWAPS if swap[0] in text]
-    if fits and dice.random() < 0.7:
-        old, new = dice.choice(fits)
-        return text.replace(old, new, dice.choice((1, -1)))
-    place = dice.randrange(len(text) + 1)
-    return text[:place] + dice.choice(("", "<", ">", "&", '"', "</row>", "]]>")) + text[place + dice.randrange(20) :]
-
-
-def _xls(rows: Rows) -> bytes:
-    """The least that is a BIFF8 workbook in a compound file: one stream of records, texts as LABEL."""
-
-    def record(kind: int, body: bytes) -> bytes:
-        return struct.pack("<HH", kind, len(body)) + body
-
-    cells = b""
-    for line, row in enumerate([list(HEADER), *rows]):
-        for column, cell in enumerate(row):
-            text = cell.encode("utf-16-le")
-            cells += record(0x204, struct.pack("<HHHHB", line, column, 0, len(text) // 2, 1) + text) if cell else b""
-    bof = struct.pack("<HHHHII", 0x600, 5, 0, 0, 0, 0)
-    place = len(record(0x809, bof)) + 4 + 9 + 4
-    head = record(0x809, bof) + record(0x85, struct.pack("<IBBBBc", place, 0, 0, 1, 0, b"S")) + record(0x0A, b"")
-    stream = head + record(0x809, struct.pack("<HHHHII", 0x600, 0x10, 0, 0, 0, 0)) + cells + record(0x0A, b"")
-    stream = stream.ljust(max(4096, -(-len(stream) // 512) * 512), b"\0")
-    sectors = len(stream) // 512
-    tables = -(-(sectors + 2) // 127)
-    used = [*[0xFFFFFFFD] * tables, 0xFFFFFFFE, *range(tables + 2, tables + 1 + sectors), 0xFFFFFFFE]
-    fat = struct.pack(f"<{len(used)}I", *used).ljust(tables * 512, b"\xff")
-    header = bytes.fromhex("d0cf11e0a1b11ae1") + bytes(16) + struct.pack("<HHHHH6x", 0x3E, 3, 0xFFFE, 9, 6)
-    header += struct.pack("<IIIIIIIII", 0, tables, tables, 0, 4096, 0xFFFFFFFE, 0, 0xFFFFFFFE, 0)
-    header += struct.pack(f"<{tables}I", *range(tables)).ljust(436, b"\xff")
-    entries = b"".join(
-        name.encode("utf-16-le").ljust(64, b"\0")
-        + struct.pack("<HBBIII36xIQ", len(name) * 2 + 2, kind, 1, 0xFFFFFFFF, 0xFFFFFFFF, child, start, size)
-        for name, kind, child, start, size in (
-            ("Root Entry", 5, 1, 0xFFFFFFFE, 0),
-            ("Workbook", 2, 0xFFFFFFFF, tables + 1, len(stream)),
-        )
-    )
-    return header + fat + entries.ljust(512, b"\0") + stream
+    return zip_bytes(members, rng.choice(methods))
 
 
 def _lines(content: bytes) -> list[bytes]:
     return content.splitlines(keepends=True) or [b""]
 
 
-def drop_line(dice: Dice, content: bytes) -> bytes:
+def drop_line(rng: Rng, content: bytes) -> bytes:
     lines = _lines(content)
-    del lines[dice.randrange(len(lines))]
+    del lines[rng.randrange(len(lines))]
     return b"".join(lines)
 
 
-def double_line(dice: Dice, content: bytes) -> bytes:
+def double_line(rng: Rng, content: bytes) -> bytes:
     lines = _lines(content)
-    lines.insert(dice.randrange(len(lines)), dice.choice(lines))
+    lines.insert(rng.randrange(len(lines)), rng.choice(lines))
     return b"".join(lines)
 
 
-def move_lines(dice: Dice, content: bytes) -> bytes:
+def move_lines(rng: Rng, content: bytes) -> bytes:
     lines = _lines(content)
-    cut = dice.randrange(len(lines))
+    cut = rng.randrange(len(lines))
     return b"".join(lines[cut:] + lines[:cut])
 
 
-def swap_signs(dice: Dice, content: bytes) -> bytes:
-    old, new = dice.sample(_SIGNS, 2)
-    return content.replace(old, new, dice.choice((1, 3, -1)))
+def swap_signs(rng: Rng, content: bytes) -> bytes:
+    old, new = rng.sample(_SIGNS, 2)
+    return content.replace(old, new, rng.choice((1, 3, -1)))
 
 
-def insert_sign(dice: Dice, content: bytes) -> bytes:
-    place = dice.randrange(len(content) + 1)
-    return content[:place] + dice.choice(_SIGNS) * dice.choice((1, 1, 2, 50)) + content[place:]
+def insert_sign(rng: Rng, content: bytes) -> bytes:
+    offset = rng.randrange(len(content) + 1)
+    return content[:offset] + rng.choice(_SIGNS) * rng.choice((1, 1, 2, 50)) + content[offset:]
 
 
-def insert_huge(dice: Dice, content: bytes) -> bytes:
-    place = dice.randrange(len(content) + 1)
-    return content[:place] + dice.choice(_HUGE) * dice.choice((300, 70_000, 300_000)) + content[place:]
+def insert_huge(rng: Rng, content: bytes) -> bytes:
+    offset = rng.randrange(len(content) + 1)
+    return content[:offset] + rng.choice(_HUGE) * rng.choice((300, 70_000, 300_000)) + content[offset:]
 
 
-def open_quotes(dice: Dice, content: bytes) -> bytes:
-    place = dice.randrange(len(content) + 1)
-    return content[:place] + content[place:].replace(b",", dice.choice((b'"', b',"', b'",')), dice.choice((1, 2)))
+def open_quotes(rng: Rng, content: bytes) -> bytes:
+    offset = rng.randrange(len(content) + 1)
+    return content[:offset] + content[offset:].replace(b",", rng.choice((b'"', b',"', b'",')), rng.choice((1, 2)))
 
 
-def recode(dice: Dice, content: bytes) -> bytes:
-    return content.decode("latin-1").encode(dice.choice(("utf-8", "utf-16", "utf-32", "utf-16-le", "utf-7")))
+def recode(rng: Rng, content: bytes) -> bytes:
+    return content.decode("latin-1").encode(rng.choice(("utf-8", "utf-16", "utf-32", "utf-16-le", "utf-7")))
 
 
-def splice(dice: Dice, content: bytes) -> bytes:
-    other = _text(dice, _rows(dice, 5))
-    return content[: dice.randrange(len(content) + 1)] + other[dice.randrange(len(other)) :]
+def splice(rng: Rng, content: bytes) -> bytes:
+    other = _text(rng, _rows(rng, 5))
+    return content[: rng.randrange(len(content) + 1)] + other[rng.randrange(len(other)) :]
 
 
-def flip(dice: Dice, content: bytes) -> bytes:
+def flip(rng: Rng, content: bytes) -> bytes:
     data = bytearray(content or b"x")
-    for _ in range(dice.choice((1, 2, 10))):
-        data[dice.randrange(len(data))] = dice.randrange(256)
+    for _ in range(rng.choice((1, 2, 10))):
+        data[rng.randrange(len(data))] = rng.randrange(256)
     return bytes(data)
 
 
-def cut_out(dice: Dice, content: bytes) -> bytes:
-    place = dice.randrange(len(content) + 1)
-    return content[:place] + content[place + dice.choice((1, 2, 40, 700)) :]
+def cut_out(rng: Rng, content: bytes) -> bytes:
+    offset = rng.randrange(len(content) + 1)
+    return content[:offset] + content[offset + rng.choice((1, 2, 40, 700)) :]
 
 
-def double(dice: Dice, content: bytes) -> bytes:
-    place = dice.randrange(len(content) + 1)
-    return content[:place] + content[max(0, place - dice.choice((1, 30, 900))) :]
+def double(rng: Rng, content: bytes) -> bytes:
+    offset = rng.randrange(len(content) + 1)
+    return content[:offset] + content[max(0, offset - rng.choice((1, 30, 900))) :]
 
 
-def truncate(dice: Dice, content: bytes) -> bytes:
-    return content[: dice.randrange(len(content) + 1)]
+def truncate(rng: Rng, content: bytes) -> bytes:
+    return content[: rng.randrange(len(content) + 1)]
 
 
-def edit_zip_header(dice: Dice, content: bytes) -> bytes:
-    """A field of a local, central or end record of a zip; a byte near the start elsewhere."""
-    places = [i for i in range(len(content) - 3) if content[i : i + 2] == b"PK" and content[i + 2] < 9] or [0]
-    data, place = bytearray(content or b"x"), dice.choice(places) + dice.randrange(4, 46)
-    value = dice.choice((0, 1, 255, dice.randrange(256)))
-    data[place : place + dice.choice((1, 2, 4))] = bytes([value]) * dice.choice((1, 2, 4))
+def edit_zip_header(rng: Rng, content: bytes) -> bytes:
+    """Change a field of a local, central or end record of a zip, or bytes near the start of other files."""
+    offsets = [i for i in range(len(content) - 3) if content[i : i + 2] == b"PK" and content[i + 2] < 9] or [0]
+    data, offset = bytearray(content or b"x"), rng.choice(offsets) + rng.randrange(4, 46)
+    value = rng.choice((0, 1, 255, rng.randrange(256)))
+    data[offset : offset + rng.choice((1, 2, 4))] = bytes([value]) * rng.choice((1, 2, 4))
     return bytes(data)
 
 
-Change = Callable[[Dice, bytes], bytes]
+Change = Callable[[Rng, bytes], bytes]
 _TEXT_CHANGES: tuple[Change, ...] = (
     drop_line, double_line, move_lines, swap_signs, insert_sign, insert_sign, insert_huge, open_quotes, recode, splice,
     cut_out,

@@ -1,9 +1,8 @@
-"""``python -m benchmarks.reading``: what readers make of awkward files at their defaults, and what the engine does.
+"""``python -m benchmarks.reading``: how the engine and other readers read awkward files with default options.
 
-``right``: exactly the good rows, where the engine's are those without a reason to refuse them. ``refused``: an error.
-``silently wrong``: other rows or other text, and nothing said. Typed values are compared by what they print, so the
-number 7 is right for 7 and wrong for 007. The engine has a contract that names the columns, as it always has; the
-others are given the file alone.
+``right``: exactly the good rows; of the engine, rows without damage. ``refused``: an error. ``silently wrong``: other
+rows or values without an error. Typed values are compared as text, so the number 7 is right for 7 and wrong for 007.
+The engine has a contract that names the columns, as always; the other readers have only the file.
 """
 
 import tempfile
@@ -21,7 +20,7 @@ RIGHT, REFUSED, WRONG = "right", "refused", "silently wrong"
 
 @dataclass(frozen=True)
 class Reading:
-    """What one reader made of one file; ``why`` shows the first difference or the refusal."""
+    """How one reader read one file; ``why`` is the first difference or the error."""
 
     reader: str
     file: str
@@ -45,8 +44,8 @@ def engine(path: Path, expected: Row) -> Answer:
     )
     table = open_table(path, contract)
     width = max(i for i, name in enumerate(table.header, start=1) if name.strip())
-    places = [str(i) for i in range(width)]
-    rows = [row for batch in table.batches() for row in batch.filter(batch[DAMAGE].is_null()).select(places).rows()]
+    positions = [str(i) for i in range(width)]
+    rows = [row for batch in table.batches() for row in batch.filter(batch[DAMAGE].is_null()).select(positions).rows()]
     return table.header[:width], rows
 
 
@@ -104,7 +103,7 @@ def judge(read: Callable[[Path, Row], Answer], path: Path, case: Awkward) -> tup
     except Exception as error:
         from etl_platform.engine.errors import UnreadableFileError
 
-        # Of the engine only a named rejection is a refusal; the others' errors are taken as they come.
+        # The engine refuses with UnreadableFileError only; of the other readers any error is a refusal.
         if read is engine and not isinstance(error, UnreadableFileError):
             raise
         return REFUSED, f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0][:120]}"
@@ -124,7 +123,7 @@ def _same(row: Sequence[Any], truth: Row) -> bool:
 
 
 def _prints(value: Any, text: str) -> bool:
-    """Whether a value, typed or not, still says what the text says."""
+    """Whether a value, typed or not, has the same text."""
     if value is None:
         return text == ""
     if isinstance(value, bool):

@@ -1,21 +1,23 @@
-"""The exception tree. What a caller may do next is decided by the class, never by the message.
+"""The whole exception tree. The class of an error decides what a caller does next, never its message.
 
-EtlPlatformError
-├── UsageError                arguments that make no sense; the message says what would
-├── PermanentError            the same input fails again: record it, do not retry
-│   ├── SettingsError         a setting is missing or wrong
-│   ├── ContractError         a contract or a declared API does not parse; carries file and line
-│   │   └── TransformError    a contract's transform hook is not there, raises, or returns something else
-│   ├── EmailNotArchivedError a message of the email queue that is left where it is
-│   ├── MalformedEventError   a queue message that is no S3 event
-│   ├── NotificationRefusedError  a post to the gateway that is not believed; carries a code
+Classes marked * are defined in ``engine/errors.py``, because ``engine`` imports nothing else of this package.
+
+EtlPlatformError *
+├── UsageError *              invalid arguments of a command; the message says which are valid
+├── PermanentError *          the same input fails again: record it, do not retry
+│   ├── SettingsError         a setting is missing or invalid
+│   ├── ContractError *       a contract or a declared API is invalid; has file and line
+│   │   └── TransformError *  a contract's transform hook is missing, raises, or returns a wrong result
+│   ├── EmailNotArchivedError an email queue message that is not archived and stays in the queue
+│   ├── MalformedEventError   a queue message that is not an S3 event
+│   ├── NotificationRefusedError  an HTTP request to the gateway that is refused; has a code
 │   ├── ReportError           an object of the ledger is not a report that this release can read
-│   ├── ObjectMissingError    the object version is not there (S3's NoSuchKey)
-│   ├── UnsafeKeyError        a key that would leave the local root
-│   ├── ApiAnswerError        a REST API refuses, or answers something other than what was declared
-│   └── UnreadableFileError   no right reading of the file exists; carries a code and a line
-└── TransientError            infrastructure: the same input may succeed later
-    └── PreconditionFailedError   somebody else wrote the object first
+│   ├── ObjectMissingError    the object version does not exist (S3's NoSuchKey)
+│   ├── UnsafeKeyError        an object key that points outside the local root
+│   ├── ApiAnswerError        a REST API refuses a request, or its answer differs from its declaration
+│   └── UnreadableFileError * a file cannot be read reliably; has a code and a line
+└── TransientError            infrastructure failed: the same input may succeed later
+    └── PreconditionFailedError   another writer wrote the object first
 """
 
 from etl_platform.engine.errors import EtlPlatformError, PermanentError
@@ -26,19 +28,19 @@ class TransientError(EtlPlatformError):
 
 
 class SettingsError(PermanentError):
-    """A setting is missing or wrong; the message names it and says what it takes."""
+    """A setting is missing or invalid; the message names it and says which values are valid."""
 
 
 class EmailNotArchivedError(PermanentError):
-    """A message of the email queue that is left where it is; the text names neither person nor object."""
+    """An email queue message that is not archived and stays in the queue. The text names no person and no object."""
 
 
 class MalformedEventError(PermanentError):
-    """A queue message that is no S3 event; the message says what was found instead."""
+    """A queue message that is not an S3 event; the text says what it is instead."""
 
 
 class NotificationRefusedError(PermanentError):
-    """A post to the gateway that is not believed, or makes no sense; no value of it is quoted.
+    """An HTTP request to the gateway that cannot be verified or parsed. The text quotes no value of it.
 
     Args:
         code: stable name of the reason, such as ``bad_signature``.
@@ -67,8 +69,8 @@ class UnsafeKeyError(PermanentError):
 
 
 class ApiAnswerError(PermanentError):
-    """A REST API refuses, or its answers are not what was declared; no value of an answer is quoted."""
+    """A REST API refuses a request, or its answer differs from its declaration. The text quotes no value of it."""
 
 
 class PreconditionFailedError(TransientError):
-    """A conditional write lost: the object appeared or changed in between."""
+    """A conditional write failed: the object appeared or changed since it was read."""

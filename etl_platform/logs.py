@@ -1,4 +1,4 @@
-"""Structured logs: one JSON object a line on stderr. No personal data is ever a field."""
+"""Structured logs: one JSON object per line on stderr. No field contains personal data."""
 
 import json
 import logging
@@ -23,11 +23,11 @@ class JsonLines(logging.Formatter):
         return json.dumps(line, ensure_ascii=False, default=str)
 
 
-def configure_logs(level: str, *others: str) -> None:
-    """Send the logs of this package, and of the packages named, to stderr as JSON lines, from ``level`` upwards."""
+def configure_logs(level: str, *packages: str) -> None:
+    """Log this package and further ``packages`` to stderr as JSON lines, from ``level`` upwards."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonLines())
-    for name in ("etl_platform", *others):
+    for name in ("etl_platform", *packages):
         logger = logging.getLogger(name)
         logger.handlers[:] = [handler]
         logger.setLevel(level)

@@ -1,4 +1,4 @@
-"""Object-key grammar, both ways. No network, no Dagster.
+"""The grammar of object keys: builds and parses every key. No network, no Dagster.
 
     from_api/<agency>/<File>
     bronze/<dataset>/agency=<a>/<delivery_id>/<File>
@@ -15,11 +15,11 @@
     attachments/agency=<a>/attachments.csv and attachments.parquet
 
 Each delivery has a report; ``_facts`` holds the amendments to reports. Corrections are rows that people
-corrected, numbered from 0001 in the order in which they came. What came from an API lies where a delivery of the agency
-would lie, below a prefix of its own, which no queue watches.
+corrected, numbered from 0001 in order of arrival. Snapshots of APIs have source keys under ``from_api/``, a prefix
+that sends no events to the queue.
 
-Agencies are written as Hive partition values: bytes outside ``[A-Za-z0-9._-]`` are percent-encoded, so two
-agencies never share a partition. Users and message ids of emails are encoded in the same way.
+An agency is a Hive partition value: bytes outside ``[A-Za-z0-9._-]`` are percent-encoded, so two agencies never share
+a partition. Users and message ids of emails are encoded in the same way.
 """
 
 import hashlib
@@ -48,7 +48,7 @@ _MAX_FILE_NAME_BYTES = 200
 
 @dataclass(frozen=True)
 class SourceKey:
-    """A source key taken apart: ``<prefix><agency>/[folders/]<file_name>``."""
+    """The parts of a source key: ``<prefix><agency>/[folders/]<file_name>``."""
 
     agency: str
     file_name: str
@@ -70,8 +70,8 @@ def base_name(key: str) -> str:
 
 
 def segment(text: str) -> str:
-    """One safe path segment: injective, at most 100 characters, never ``.`` or ``..``."""
-    # JSON can spell half a surrogate pair, which strict UTF-8 cannot.
+    """A text as one safe path segment: injective, at most 100 characters, never ``.`` or ``..``."""
+    # JSON can contain a lone surrogate, which strict UTF-8 cannot encode.
     encoded = quote(text, safe="-_.", errors="surrogatepass").replace("~", "%7E")
     if not encoded.strip("."):
         encoded = encoded.replace(".", "%2E")
@@ -81,12 +81,12 @@ def segment(text: str) -> str:
 
 
 def api_snapshot_key(agency: str, file_name: str) -> str:
-    """A source key: what an agency's API holds of a dataset, under the file name that the dataset's contract knows."""
+    """The source key of an API's snapshot of a dataset; ``file_name`` is the one in the dataset's contract."""
     return f"{FROM_API}{agency}/{file_name}"
 
 
 def partition_prefix(layer: str, dataset: str, agency: str | None = None) -> str:
-    """Where one of LAYERS holds an agency's partition of a dataset; all of the dataset without an agency."""
+    """The prefix of an agency's partition of a dataset in one of LAYERS; without an agency, of the whole dataset."""
     folder = f"{layer}/{dataset}/"
     return folder if agency is None else f"{folder}agency={agency}/"
 
@@ -96,10 +96,10 @@ def bronze_prefix(dataset: str, agency: str) -> str:
 
 
 def bronze_key(dataset: str, agency: str, delivery_id: str, file_name: str) -> str:
-    """Where the untouched bytes lie. A name that would pass S3's limit is cut in front of its extension."""
+    """The key of a delivery's original bytes. A name beyond S3's limit is truncated before its extension."""
     folder = f"{bronze_prefix(dataset, agency)}{delivery_id}/"
     name = file_name if file_name.strip(".") else segment(file_name)
-    return folder + _cut(name, MAX_KEY_BYTES - len(folder))
+    return folder + _truncate(name, MAX_KEY_BYTES - len(folder))
 
 
 def silver_prefix(dataset: str, agency: str) -> str:
@@ -132,13 +132,13 @@ def corrections_key(dataset: str, agency: str, delivery_id: str, number: int) ->
 
 
 def report_prefix(dataset: str, agency: str | None = None, delivery_id: str | None = None) -> str:
-    """The reports of a dataset, of an agency's partition of it, or of one of its deliveries and its reprocessings."""
+    """The prefix of the reports of a dataset, of an agency's partition, or of one delivery and its reprocessings."""
     folder = partition_prefix("reports", dataset, agency)
     return folder if delivery_id is None else f"{folder}{delivery_id}."
 
 
 def report_key(dataset: str, agency: str, delivery_id: str, attempt_id: str | None = None) -> str:
-    """The report of a delivery; with ``attempt_id``, of one reprocessing of it."""
+    """The key of a delivery's report; with ``attempt_id``, of the report of one reprocessing."""
     name = f"{delivery_id}.{attempt_id}" if attempt_id else delivery_id
     return f"{report_prefix(dataset, agency)}{name}.json"
 
@@ -148,7 +148,7 @@ def ignored_key(delivery_id: str) -> str:
 
 
 def parse_ignored_key(key: str) -> str:
-    """The delivery id in the key of an ignored object's report."""
+    """The delivery id in a key below IGNORED_REPORTS."""
     return key.removeprefix(IGNORED_REPORTS).removesuffix(".json")
 
 
@@ -163,7 +163,7 @@ def amendment_key(dataset: str, agency: str, delivery_id: str, kind: str, attemp
 
 
 def export_key(dataset: str, agency: str, suffix: str) -> str:
-    """What is made of the application database for others to read; ``suffix`` is ``csv`` or ``parquet``."""
+    """The key of a dataset exported from the application database; ``suffix`` is ``csv`` or ``parquet``."""
     return f"exports/{dataset}/agency={agency}/{dataset}.{suffix}"
 
 
@@ -179,14 +179,14 @@ _FOLDER = re.compile(rf"(?:{'|'.join(LAYERS)})/([^/_][^/]*)/(?:agency=([^/]+)/)?
 
 
 def parse_folder(prefix: str) -> Folder | None:
-    """None for what lies beside the datasets: reports of ignored objects, amendments, corrections."""
+    """Dataset and agency of a folder; None for folders outside the datasets: ignored, amendments, corrections."""
     match = _FOLDER.fullmatch(prefix)
     return Folder(*match.groups()) if match else None
 
 
 @dataclass(frozen=True)
 class DeliveryObject:
-    """What the key of an object that is named by its delivery says; ``attempt_id`` is of a reprocessing's report."""
+    """The parts of a key that contains a delivery id; ``attempt_id`` only for the report of a reprocessing."""
 
     dataset: str
     agency: str
@@ -194,7 +194,7 @@ class DeliveryObject:
     attempt_id: str | None = None
 
 
-_NAMED_BY_DELIVERY = (
+_DELIVERY_OBJECTS = (
     re.compile(r"bronze/([^/]+)/agency=([^/]+)/([0-9a-f]+)/[^/]+"),
     re.compile(r"quarantine/([^/]+)/agency=([^/]+)/([0-9a-f]+)\.parquet"),
     re.compile(r"quarantine/_corrections/([^/]+)/agency=([^/]+)/([0-9a-f]+)/[0-9]+\.json"),
@@ -203,9 +203,9 @@ _NAMED_BY_DELIVERY = (
 
 
 def parse_delivery_object(key: str) -> DeliveryObject | None:
-    """Whose object of bronze, quarantine, corrections or reports this is; None for a key of any other kind."""
-    for grammar in _NAMED_BY_DELIVERY:
-        if match := grammar.fullmatch(key):
+    """The parts of a key in bronze, quarantine, corrections or reports; None for any other key."""
+    for pattern in _DELIVERY_OBJECTS:
+        if match := pattern.fullmatch(key):
             return DeliveryObject(*match.groups())
     return None
 
@@ -216,7 +216,7 @@ _EMAIL = re.compile(r"emails/([0-9]{4}/[0-9]{2}/[0-9]{2})/([\w.%~-]+)/([\w.%~-]+
 
 @dataclass(frozen=True)
 class EmailKey:
-    """``sent_at`` is UTC, to the second; ``user`` and ``message_id`` are as the key spells them."""
+    """``sent_at`` is UTC, to the second; ``user`` and ``message_id`` are encoded as in the key."""
 
     user: str
     message_id: str
@@ -228,7 +228,7 @@ def email_day_prefix(day: date) -> str:
 
 
 def email_key(user: str, message_id: str, sent_at: datetime) -> str:
-    """Where an email lies, by the UTC time at which its message was sent. An empty user is ``_unknown``."""
+    """The key of an email, by the UTC time at which its message was sent. An empty user is ``_unknown``."""
     sent_at = sent_at.astimezone(UTC)
     folder = f"{email_day_prefix(sent_at.date())}{segment(user) or NO_USER}/"
     return f"{folder}{segment(message_id) or NO_USER}_{sent_at:%H%M%S}.json"
@@ -251,12 +251,12 @@ def attachments_prefix(agency: str) -> str:
 
 
 def attachment_key(agency: str, attachment_id: int, file_name: str) -> str:
-    """Where an attachment's copy lies: the id tells equal names apart, the name is there to be read."""
+    """The key of an attachment's copy: the id makes it unique, the file name makes it readable."""
     return f"{attachments_prefix(agency)}{attachment_id}/{_readable_name(file_name)}"
 
 
 def attachments_metadata_key(agency: str, kind: Literal["csv", "parquet"]) -> str:
-    """The table of an agency's attachments, beside their folders."""
+    """The key of the table of an agency's attachments, which lies beside their folders."""
     return f"{attachments_prefix(agency)}attachments.{kind}"
 
 
@@ -276,18 +276,18 @@ def parse_attachment_key(key: str) -> AttachmentKey | None:
 
 
 def _readable_name(name: str) -> str:
-    """The last part of a path, in letters, marks and digits of any script and ``-_.()``; 200 bytes at most."""
+    """The last part of a path, in letters, marks and digits of any script and ``-_.()``; at most 200 bytes."""
     last = unicodedata.normalize("NFC", name).replace("\\", "/").rpartition("/")[2]
-    kept = "".join(c if c in "-_.()" or unicodedata.category(c)[0] in "LMN" else "_" for c in last)
-    return _cut(kept.lstrip("."), _MAX_FILE_NAME_BYTES) or "file"
+    readable = "".join(c if c in "-_.()" or unicodedata.category(c)[0] in "LMN" else "_" for c in last)
+    return _truncate(readable.lstrip("."), _MAX_FILE_NAME_BYTES) or "file"
 
 
-def _cut(name: str, most_bytes: int) -> str:
-    """A name that is too long loses the end of its stem, not its extension."""
-    if len(name.encode()) <= most_bytes:
+def _truncate(name: str, max_bytes: int) -> str:
+    """Shorten the stem of a name and keep its extension."""
+    if len(name.encode()) <= max_bytes:
         return name
     suffix = "".join(PurePosixPath(name).suffixes[-2:])[-20:]
-    return name.encode()[: most_bytes - len(suffix.encode())].decode(errors="ignore") + suffix
+    return name.encode()[: max_bytes - len(suffix.encode())].decode(errors="ignore") + suffix
 
 
 def _digest(text: str) -> str:

@@ -1,4 +1,4 @@
-"""The outside systems of a run, made on first use. Nothing connects at import or at load."""
+"""The composition root: creates the clients of all outside systems, each on first use. No Dagster, no decisions."""
 
 from collections import Counter
 from datetime import UTC, datetime
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from etl_platform.application_db.database import ApplicationDatabase
     from etl_platform.attachments.copy_agency import AttachmentCopies
     from etl_platform.deliveries.process_delivery import DeliveryResult
-    from etl_platform.rest_apis.ingestion import ApiIngester, ApiIngestion
+    from etl_platform.rest_apis.ingestion import ApiIngester, ApiIngestionResult
 
 
 def utc_now() -> datetime:
@@ -28,24 +28,25 @@ def utc_now() -> datetime:
 
 
 class Platform:
-    """Settings, contracts, object store and queues, each made once per process.
+    """Settings, contracts, object store, queues and database, each created once per process.
 
     Attributes:
-        finished: what this process has ingested, for the summary of a run in process.
-        drained: what its last drain of the email queue did, for the same.
-        api_ingestions: what became of its APIs' resources, for the same.
-        s3_errors: requests that S3 refused or did not answer, by code, so far.
+        finished: the deliveries that this process ingested; the command line prints them after a run in process.
+        drained: the result of this process's last drain of the email queue, for the same purpose.
+        api_ingestions: the results of this process's API resources, for the same purpose.
+        s3_errors: failed S3 requests of this process so far, by error code.
 
     Args:
-        settings: those of the environment if left out.
-        contracts: those of the definitions, so that both know the same datasets; else the folder as it is on first use.
+        settings: read from the environment by default.
+        contracts: pass those of the definitions, so that both know the same datasets. By default they are read from
+            CONTRACTS_DIR on first use.
     """
 
     def __init__(self, settings: Settings | None = None, contracts: dict[str, Contract] | None = None) -> None:
         self._given, self._given_contracts = settings, contracts
         self.finished: list[DeliveryResult] = []
         self.drained: Drained | None = None
-        self.api_ingestions: list[ApiIngestion] = []
+        self.api_ingestions: list[ApiIngestionResult] = []
         self.s3_errors: Counter[str] = Counter()
         self._warned = False
 
@@ -70,20 +71,20 @@ class Platform:
 
     @property
     def bucket(self) -> str:
-        """The data bucket; a local root has only one, whatever its name."""
+        """The data bucket. A local root is one bucket, so its name does not matter there."""
         if self.settings.local_s3_root is None:
             self.settings.require("data_bucket_name")
         return self.settings.data_bucket_name or "local"
 
     def new_warning(self) -> str | None:
-        """What is wrong with the bucket's set-up, the first time that somebody asks; later None."""
+        """A warning about the bucket's configuration: once per process, and None if nothing is wrong."""
         if self._warned:
             return None
         self._warned = True
         try:
             return versioning_warning(self.store, self.bucket)
         except TransientError:
-            # Whoever reads a file next says what is wrong with the store.
+            # The next read of a file reports what is wrong with the store.
             return None
 
     @cached_property
@@ -132,13 +133,13 @@ class Platform:
         return ApplicationDatabase(self.settings.database_url)
 
     def attachment_copies(self, source_bucket: str | None, destination_bucket: str | None) -> "AttachmentCopies":
-        """Copies between these buckets, or the settings' own.
+        """Copies between these buckets; by default those of the settings.
 
         Raises:
-            SettingsError: a bucket is named nowhere, or there is no S3 to copy in.
+            SettingsError: a bucket is configured nowhere, or LOCAL_S3_ROOT replaces S3.
         """
         if self.settings.local_s3_root is not None:
-            raise SettingsError("LOCAL_S3_ROOT is set; attachments are copied by S3 itself, not in a folder")
+            raise SettingsError("attachments are copied by S3 itself, but LOCAL_S3_ROOT is set: unset it to use S3")
         source = source_bucket or self.settings.attachments_source_bucket
         destination = destination_bucket or self.settings.attachments_destination_bucket
         if source is None or destination is None:

@@ -1,1 +1,1 @@
-"""The application's PostgreSQL database: agencies and rows."""
+"""Queries on the application's PostgreSQL database, which belongs to another system."""

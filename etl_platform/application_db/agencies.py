@@ -1,4 +1,4 @@
-"""The agencies of the application: whose partition is whose. No database."""
+"""Agencies of the application database and their Dagster partitions. No database access."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from etl_platform.object_keys import segment
 
 @dataclass(frozen=True)
 class Agency:
-    """``slug`` is the folder below the source prefix; ``partition`` is how keys spell it."""
+    """``slug`` is the agency's folder below the source prefix."""
 
     id: int
     slug: str
@@ -17,17 +17,21 @@ class Agency:
 
     @property
     def partition(self) -> str:
+        """The agency's partition key, as object keys contain it."""
         return segment(self.slug)
 
 
-def agency_of(partition: str, agencies: Iterable[Agency]) -> Agency | None:
-    """The agency that has this partition, if one has.
+def find_agency(partition: str, agencies: Iterable[Agency]) -> Agency | None:
+    """The agency with this partition; None if there is no such agency.
 
     Raises:
-        PermanentError: several have it, and each would overwrite the other's objects.
+        PermanentError: several agencies have it and would overwrite each other's objects.
     """
     found = [agency for agency in agencies if agency.partition == partition]
     if len(found) > 1:
         ids = ", ".join(str(agency.id) for agency in found[:10])
-        raise PermanentError(f"the application database has several agencies with the slug {found[0].slug}: {ids}")
+        raise PermanentError(
+            f"the application database has several agencies with the slug {found[0].slug}: ids {ids}; "
+            "give each agency its own slug"
+        )
     return found[0] if found else None

@@ -1,11 +1,11 @@
-"""An attachment as the application's database lists it."""
+"""An attachment as the application database records it."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class AttachmentFile:
-    """One row of ``attachments``: a file of the application's document store. Without a size, none was recorded."""
+    """One row of ``attachments``: a file in the application's document store. ``size_bytes`` may be unrecorded."""
 
     id: int
     source_key: str

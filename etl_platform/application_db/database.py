@@ -1,4 +1,4 @@
-"""The application's PostgreSQL, read only. Its schema is owned elsewhere: every query on it stands here.
+"""The application's PostgreSQL database, read only. Its schema is owned elsewhere; every query on it is in this module.
 
 https://docs.sqlalchemy.org/en/20/core/connections.html#using-server-side-cursors-a-k-a-stream-results
 """
@@ -20,22 +20,24 @@ if TYPE_CHECKING:
 _ROWS_AT_ONCE = 20_000
 
 
-Take: TypeAlias = "Callable[[pl.DataFrame], None]"
+OnFrame: TypeAlias = "Callable[[pl.DataFrame], None]"
 
 
 class ApplicationDatabase:
-    """Repositories over one database; each call opens a connection of its own and closes it.
+    """Queries on one database; each call opens and closes its own connection.
 
-    Every call raises TransientError where the server cannot be reached, goes away or refuses the login (psycopg2 does
-    not tell these apart), PermanentError where it refuses the query: a table or a column is not there. SettingsError
-    where there is no server to ask: DATABASE_URL is no URL.
+    Every call raises:
+
+    - TransientError: the server cannot be reached, disconnects, or refuses the login (psycopg2 cannot tell which)
+    - PermanentError: the server refuses the query, for instance because a table or a column is missing
+    - SettingsError: DATABASE_URL is not a valid URL
     """
 
     def __init__(self, url: str) -> None:
         self._url = url
 
     def check(self) -> None:
-        """Return if the server takes the login and answers."""
+        """Connect and run a query; return if both succeed."""
         from sqlalchemy import select, true
 
         with self._rows(select(true())) as batches:
@@ -50,7 +52,7 @@ class ApplicationDatabase:
             return [Agency(*row) for batch in batches for row in batch]
 
     def attachment_files(self, agency_id: int) -> list[AttachmentFile]:
-        """The attachments of an agency, by id; a key or a name that is null is an empty text."""
+        """The attachments of an agency, by id; a null key or name becomes an empty text."""
         from sqlalchemy import func, select
 
         table = _table("attachments", "id", "agency_id", "s3_key", "file_name", "content_type", "size_bytes")
@@ -60,11 +62,11 @@ class ApplicationDatabase:
         with self._rows(query) as batches:
             return [AttachmentFile(*row) for batch in batches for row in batch]
 
-    def employment_history(self, agency_id: int, columns: Sequence[str], take: Take) -> None:
-        """Give ``take`` the periods of service of an agency's officers: frames of texts, an empty text as null.
+    def employment_history(self, agency_id: int, columns: Sequence[str], on_frame: OnFrame) -> None:
+        """Stream the periods of service of an agency's officers, in frames of text columns; empty text becomes null.
 
-        Ordered by officer, start, employer and id, so that the same content always comes in the same order. Millions of
-        rows stream through COPY: a tenth of the CPU of a cursor's rows.
+        The order is by officer, start, employer and id, so that equal content comes in equal order. Rows stream through
+        COPY, which takes a tenth of the CPU of a cursor.
 
         Args:
             columns: first the name for the officer's badge, then columns of the table.
@@ -79,28 +81,27 @@ class ApplicationDatabase:
             select(badge, *(periods.c[name] for name in names))
             .join_from(periods, officers, periods.c.officer_id == officers.c.id)
             .where(officers.c.agency_id == agency_id)
-            # By bytes: the order of a collation differs from server to server.
+            # Compare bytes, because collations differ between servers.
             .order_by(badge.collate("C"), periods.c.start_date, periods.c.employer.collate("C"), periods.c.id)
         )
-        self._copy(query, columns, take)
+        self._copy(query, columns, on_frame)
 
-    def _copy(self, query: "Select[Any]", columns: Sequence[str], take: Take) -> None:
-        """Give ``take`` a query's rows as frames of texts."""
+    def _copy(self, query: "Select[Any]", columns: Sequence[str], on_frame: OnFrame) -> None:
         from sqlalchemy.dialects.postgresql.psycopg2 import dialect
 
-        from etl_platform.application_db.copied_rows import CopiedRows
+        from etl_platform.application_db.copy_output import CopyOutput
 
         sql = query.compile(dialect=dialect(), compile_kwargs={"literal_binds": True})  # type: ignore[no-untyped-call]
-        rows = CopiedRows(columns, take)
+        output = CopyOutput(columns, on_frame)
         with _errors(), self._connect() as connection:
             cursor = connection.connection.cursor()
             try:
-                cursor.copy_expert(f"COPY ({sql}) TO STDOUT (FORMAT text, NULL '')", rows)
+                cursor.copy_expert(f"COPY ({sql}) TO STDOUT (FORMAT text, NULL '')", output)
             except BaseException:
-                # A COPY that is left in the middle would be read to its end before the connection may close.
+                # Drop the connection: closing it would first read the rest of an unfinished COPY.
                 connection.invalidate()
                 raise
-        rows.flush()
+        output.flush()
 
     @contextmanager
     def _rows(self, query: "Select[Any]") -> Iterator[Iterator[Sequence[Any]]]:
@@ -122,10 +123,10 @@ class ApplicationDatabase:
             url = make_url(self._url)
         except (ArgumentError, ValueError):
             raise SettingsError(
-                "DATABASE_URL is no URL of a database; it looks like postgresql://user:password@host:5432/name"
+                "DATABASE_URL is not a database URL; write postgresql://user:password@host:5432/name"
             ) from None
         return create_engine(
-            # A bare postgresql:// may mean another driver in another version.
+            # Which driver a bare postgresql:// selects depends on the version of SQLAlchemy.
             url.set(drivername="postgresql+psycopg2"),
             poolclass=NullPool,
             connect_args={
@@ -144,7 +145,7 @@ def _table(name: str, *columns: str) -> Any:
 
 @contextmanager
 def _errors() -> Iterator[None]:
-    """SQLAlchemy's and psycopg2's errors, without statement and parameters: a message may end in a log."""
+    """Translate errors of SQLAlchemy and psycopg2; leave out statement and parameters, because messages are logged."""
     from psycopg2 import Error, OperationalError
     from sqlalchemy.exc import DBAPIError
 
@@ -152,8 +153,8 @@ def _errors() -> Iterator[None]:
         yield
     except (DBAPIError, Error) as error:
         cause = error.orig if isinstance(error, DBAPIError) else error
-        said = str(cause).strip().splitlines()[0] if str(cause).strip() else type(cause).__name__
-        # What a server refuses has a code; without one nobody answered.
+        reason = str(cause).strip().splitlines()[0] if str(cause).strip() else type(cause).__name__
+        # The server sends a code with each refusal; without a code there was no answer.
         if isinstance(cause, OperationalError) or getattr(cause, "pgcode", None) is None:
-            raise TransientError(f"the application database (DATABASE_URL): {said}") from None
-        raise PermanentError(f"the application database (DATABASE_URL): {said}") from None
+            raise TransientError(f"the application database (DATABASE_URL): {reason}") from None
+        raise PermanentError(f"the application database (DATABASE_URL): {reason}") from None

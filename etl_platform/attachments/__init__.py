@@ -1,1 +1,1 @@
-"""An agency's attachments, copied between buckets."""
+"""get_s3_files_job: copies an agency's attachments between buckets."""

@@ -1,4 +1,4 @@
-"""One agency's attachments from the application's document store to the research bucket. No Dagster."""
+"""Copies one agency's attachments from the application's document store to the research bucket. No Dagster."""
 
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -6,38 +6,38 @@ from dataclasses import dataclass
 
 from etl_platform.application_db.agencies import Agency
 from etl_platform.application_db.attachment_file import AttachmentFile
-from etl_platform.attachments.metadata_table import read_remembered, write_metadata
+from etl_platform.attachments.metadata_table import read_recorded_etags, write_metadata
 from etl_platform.attachments.object_copies import ObjectCopies
 from etl_platform.attachments.plan import (
-    Found,
+    FoundObjects,
     Plan,
-    Remembered,
+    RecordedETags,
     Row,
     Status,
     destination_keys,
     metadata_rows,
-    needs_memory,
+    needs_recorded_etags,
     plan_copies,
 )
 from etl_platform.engine.errors import PermanentError
 from etl_platform.storage.object_store import ObjectStore
 
-Tell = Callable[[int, int], None]
-"""Called with the copies that are settled and all that there are to make."""
+OnProgress = Callable[[int, int], None]
+"""Called after each copy, made or failed, with the number of copies done and of all copies to make."""
 
 
 @dataclass(frozen=True)
-class Copied:
-    """What became of an agency's attachments.
+class CopyResult:
+    """The state of an agency's attachments after a run.
 
     Attributes:
-        rows: one per attachment of the database, as the metadata has them.
-        tried: copies that this run set out to make; the rest was there, or could not be copied.
+        rows: the metadata, one row per attachment in the database.
+        attempted: copies that this run tried to make; the other attachments were copied before or cannot be copied.
         wrote_metadata: whether the metadata changed.
     """
 
     rows: tuple[Row, ...]
-    tried: int
+    attempted: int
     wrote_metadata: bool
 
     @property
@@ -46,7 +46,7 @@ class Copied:
 
     @property
     def not_copied(self) -> tuple[Row, ...]:
-        """The attachments that are not at the destination as the database has them."""
+        """The attachments without a copy of the size that the database records."""
         return tuple(row for row in self.rows if row.status != Status.COPIED)
 
     @property
@@ -55,61 +55,62 @@ class Copied:
 
 
 @dataclass(frozen=True)
-class _Looked:
+class _Scan:
+    """Attachments by destination key, the objects that exist in both buckets, and what to do."""
+
     wanted: dict[str, AttachmentFile]
-    sources: Found
-    targets: Found
+    sources: FoundObjects
+    targets: FoundObjects
     plan: Plan
 
 
 class AttachmentCopies:
-    """Copies between a pair of buckets; the metadata lies beside the copies and is read and written by ``store``."""
+    """Copies between two buckets, and keeps a metadata table beside the copies, which ``store`` reads and writes."""
 
     def __init__(self, copies: ObjectCopies, store: ObjectStore) -> None:
         self._copies, self._store = copies, store
 
     def plan(self, agency: Agency, files: Sequence[AttachmentFile]) -> Plan:
-        """What a run would do, without writing anything.
+        """What ``run`` would do; writes nothing and raises the same errors."""
+        return self._scan(agency, files).plan
+
+    def run(self, agency: Agency, files: Sequence[AttachmentFile], on_progress: OnProgress) -> CopyResult:
+        """Make the missing copies, look them up, and write the metadata. Without files nothing is read or written.
 
         Raises:
-            PermanentError, TransientError
-        """
-        return self._look(agency, files).plan
-
-    def run(self, agency: Agency, files: Sequence[AttachmentFile], tell: Tell) -> Copied:
-        """Copy what is not there, look again, and record all of it. Without files nothing is read or written.
-
-        Raises:
-            PermanentError: a bucket is not there, or the database's ids repeat.
-            TransientError: infrastructure, where it is in the way of all; of one object it is that one's row.
+            PermanentError: a bucket does not exist, or attachment ids are not unique.
+            TransientError: infrastructure failed for all objects; the failure of one object is recorded in its row.
         """
         if not files:
-            return Copied((), 0, False)
-        looked = self._look(agency, files)
-        copies, settled = looked.plan.copies, 0
+            return CopyResult((), 0, False)
+        scan = self._scan(agency, files)
+        copies, done = scan.plan.copies, 0
 
-        def settle() -> None:
-            nonlocal settled
-            settled += 1
-            tell(settled, len(copies))
+        def count_copy() -> None:
+            nonlocal done
+            done += 1
+            on_progress(done, len(copies))
 
-        problems = {**looked.plan.problems, **self._copies.copy(copies, settle)}
-        there = {**looked.targets, **self._copies.find_copies([copy.destination_key for copy in copies])}
+        problems = {**scan.plan.problems, **self._copies.copy(copies, count_copy)}
+        targets = {**scan.targets, **self._copies.find_copies([copy.destination_key for copy in copies])}
         buckets = self._copies.source, self._copies.destination
         rows = tuple(
-            metadata_rows(agency, buckets, looked.wanted, sources=looked.sources, targets=there, problems=problems)
+            metadata_rows(agency, buckets, scan.wanted, sources=scan.sources, targets=targets, problems=problems)
         )
         wrote = write_metadata(self._store, self._copies.destination, agency.partition, rows)
-        return Copied(rows, len(copies), wrote)
+        return CopyResult(rows, len(copies), wrote)
 
-    def _look(self, agency: Agency, files: Sequence[AttachmentFile]) -> _Looked:
+    def _scan(self, agency: Agency, files: Sequence[AttachmentFile]) -> _Scan:
         repeated = [str(number) for number, times in Counter(file.id for file in files).items() if times > 1]
         if repeated:
-            raise PermanentError(f"attachment ids stand for several files: {', '.join(repeated[:10])}")
+            raise PermanentError(
+                f"agency {agency.partition}: the application database lists attachment ids more than once: "
+                f"{', '.join(repeated[:10])}; ids must be unique"
+            )
         wanted = destination_keys(files, agency.partition)
         sources = self._copies.find_sources(file.source_key for file in files)
         targets = self._copies.find_copies(wanted)
-        remembered: Remembered = {}
-        if needs_memory(wanted, sources, targets):
-            remembered = read_remembered(self._store, self._copies.destination, agency.partition, self._copies.source)
-        return _Looked(wanted, sources, targets, plan_copies(wanted, sources, targets, remembered))
+        recorded: RecordedETags = {}
+        if needs_recorded_etags(wanted, sources, targets):
+            recorded = read_recorded_etags(self._store, self._copies.destination, agency.partition, self._copies.source)
+        return _Scan(wanted, sources, targets, plan_copies(wanted, sources, targets, recorded))

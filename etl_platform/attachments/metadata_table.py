@@ -1,7 +1,7 @@
-"""The table of an agency's attachments in Parquet and CSV: swapped as a pair, read again by the next run.
+"""The metadata table of an agency's attachments, in Parquet and CSV: replaced after a run and read by the next one.
 
-Parquet is the one that counts: it is written last, and only over what this run saw before it wrote the CSV. Both carry
-the hash of their rows, which says of two objects whether they belong together.
+Parquet is the authoritative copy. It is written last, and only if it has not changed since this run read it. Both
+objects have the hash of their rows as metadata, so that a reader can see whether they belong together.
 """
 
 import hashlib
@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, fields
 from typing import TYPE_CHECKING, Any
 
-from etl_platform.attachments.plan import MADE, Row
+from etl_platform.attachments.plan import COPIED_STATUSES, Row
 from etl_platform.errors import ObjectMissingError, PreconditionFailedError
 from etl_platform.object_keys import attachments_metadata_key
 from etl_platform.storage.object_store import ObjectHead, ObjectStore, find_object
@@ -22,26 +22,26 @@ ROWS_HASH = "rows-sha256"
 _ATTEMPTS = 5
 
 
-def read_remembered(store: ObjectStore, bucket: str, agency: str, source_bucket: str) -> dict[str, tuple[str, str]]:
-    """By destination key, the eTags of source and copy as an earlier run recorded them of the copies that are good."""
+def read_recorded_etags(store: ObjectStore, bucket: str, agency: str, source_bucket: str) -> dict[str, tuple[str, str]]:
+    """The eTags that an earlier run recorded of good copies, by destination key: of the source and of the copy."""
     import polars as pl
     from polars.exceptions import PolarsError
 
     try:
         found = pl.read_parquet(io.BytesIO(store.read(bucket, attachments_metadata_key(agency, "parquet"))))
-        made = (pl.col("source_bucket") == source_bucket) & pl.col("status").is_in(MADE)
+        made = (pl.col("source_bucket") == source_bucket) & pl.col("status").is_in(COPIED_STATUSES)
         rows = found.filter(made).select("destination_key", "source_etag", "destination_etag")
     except (ObjectMissingError, PolarsError):
-        # Not there, or not ours: what cannot be told to be the same is copied again.
+        # The table is missing or was not written by this job: copy everything that cannot be compared again.
         return {}
     return {key: (source, copy) for key, source, copy in rows.drop_nulls().iter_rows()}
 
 
 def write_metadata(store: ObjectStore, bucket: str, agency: str, rows: Sequence[Row]) -> bool:
-    """Swap both objects, unless they hold these rows already; whether anything was written.
+    """Replace both objects, unless they have these rows already; returns whether the table changed.
 
     Raises:
-        TransientError: infrastructure, or others keep writing in between.
+        TransientError: infrastructure failed, or other runs changed the table during every attempt.
     """
     frame = _frame(rows)
     text = _csv(frame)
@@ -54,11 +54,11 @@ def write_metadata(store: ObjectStore, bucket: str, agency: str, rows: Sequence[
             return attempt > 1
         try:
             if stale[0]:
-                _swap(store, bucket, csv_key, text, seen=csv, digest=digest)
+                _replace(store, bucket, csv_key, text, seen=csv, digest=digest)
             if stale[1]:
-                _swap(store, bucket, parquet_key, _parquet(frame), seen=parquet, digest=digest)
+                _replace(store, bucket, parquet_key, _parquet(frame), seen=parquet, digest=digest)
         except PreconditionFailedError:
-            # Another run of the same agency came in between; what it wrote is looked at first.
+            # Another run of the same agency wrote the table; read it before the next attempt.
             if attempt == _ATTEMPTS:
                 raise
         else:
@@ -66,7 +66,7 @@ def write_metadata(store: ObjectStore, bucket: str, agency: str, rows: Sequence[
     raise AssertionError("the last attempt returns or raises")
 
 
-def _swap(store: ObjectStore, bucket: str, key: str, body: bytes, *, seen: ObjectHead | None, digest: str) -> None:
+def _replace(store: ObjectStore, bucket: str, key: str, body: bytes, *, seen: ObjectHead | None, digest: str) -> None:
     store.write(
         bucket,
         key,
@@ -86,7 +86,7 @@ def _frame(rows: Sequence[Row]) -> "pl.DataFrame":
 
 
 def _csv(frame: "pl.DataFrame") -> bytes:
-    """As a spreadsheet reads it: marked as UTF-8, and no cell that it would run as a formula."""
+    """CSV for spreadsheets: with a UTF-8 byte order mark, and without cells that would run as formulas."""
     import polars.selectors as cs
 
     from etl_platform.engine.output.formula_guard import guarded

@@ -1,8 +1,10 @@
-"""Server-side copies from one bucket to another, many at once and bounded. What is copied is the caller's matter.
+"""Server-side copies from one bucket to another, a bounded number at once. Which objects to copy is decided in plan.py.
 
-Two lanes. The light one is a bare CopyObject: S3 itself keeps metadata, content type and tags. The careful one goes
-through boto3: above 5 GB in parts, where all of that is carried by hand; with the source's KMS key where the
-destination would not encrypt with one of its own; and for whatever the light lane could not do, for S3's word on why.
+Most copies go through obstore, as a plain CopyObject: S3 keeps metadata, content type and tags. boto3 makes the others:
+
+- objects above 5 GB, as a multipart copy, which needs metadata, content type and tags passed explicitly
+- objects encrypted with KMS, if the destination has no KMS key of its own
+- keys that obstore cannot name, and copies that failed in obstore, because boto3 reports S3's error code
 
 https://docs.aws.amazon.com/AmazonS3/latest/API/API_CopyObject.html
 """
@@ -16,16 +18,16 @@ from functools import cached_property
 from typing import Any
 from urllib.parse import urlencode
 
-from etl_platform.attachments.object_lookup import ObjectLookup, problem_of, unreachable
-from etl_platform.attachments.plan import Copy, Listed, Problem, Status
+from etl_platform.attachments.object_lookup import ObjectLookup, bucket_error, problem_of
+from etl_platform.attachments.plan import Copy, ObjectInfo, Problem, Status
 from etl_platform.aws.clients import error_code, make_client
 from etl_platform.aws.obstore_client import can_name, open_store, translate_errors
 from etl_platform.settings import Settings
 
 LARGEST_SINGLE_COPY = 5 << 30
 _PART_BYTES = 512 << 20
-_MOST_PARTS = 10_000
-_KEPT_BY_HAND = (
+_MAX_PARTS = 10_000
+_COPIED_PROPERTIES = (
     "CacheControl", "ContentDisposition", "ContentEncoding", "ContentLanguage", "ContentType", "Metadata",
     "WebsiteRedirectLocation",
 )  # fmt: skip
@@ -33,11 +35,11 @@ _UNENCRYPTED = "ServerSideEncryptionConfigurationNotFoundError"
 
 
 class ObjectCopies:
-    """Copies of a pair of buckets.
+    """Copies between two buckets.
 
     Args:
-        largest_single_copy: bytes above which an object is copied in parts.
-        part_bytes: of a part, unless the object needs larger ones.
+        largest_single_copy: size in bytes above which an object is copied in parts.
+        part_bytes: size of a part; larger for objects that would need more than 10,000 parts.
     """
 
     def __init__(
@@ -50,150 +52,156 @@ class ObjectCopies:
         part_bytes: int = _PART_BYTES,
     ) -> None:
         self.source, self.destination = source, destination
-        self._settings, self._at_once = settings, settings.copies_at_once
+        self._settings, self._concurrency = settings, settings.copies_at_once
         self._largest, self._part_bytes = largest_single_copy, part_bytes
         self._s3 = make_client(settings, "s3", connections=settings.copies_at_once)
 
-    def find_sources(self, keys: Iterable[str]) -> dict[str, Listed | Problem]:
+    def find_sources(self, keys: Iterable[str]) -> dict[str, ObjectInfo | Problem]:
         return self._lookup(self.source).find(keys)
 
-    def find_copies(self, keys: Iterable[str]) -> dict[str, Listed | Problem]:
+    def find_copies(self, keys: Iterable[str]) -> dict[str, ObjectInfo | Problem]:
         return self._lookup(self.destination).find(keys)
 
-    def copy(self, copies: Sequence[Copy], tell: Callable[[], None]) -> dict[str, Problem]:
-        """Make all copies; ``tell`` is called for each that is settled. Those that were not made, by destination key.
+    def copy(self, copies: Sequence[Copy], on_copied: Callable[[], None]) -> dict[str, Problem]:
+        """Make all copies; returns the failed ones by destination key. ``on_copied`` is called after each attempt.
 
         Raises:
-            PermanentError: a bucket is not there.
+            PermanentError: a bucket does not exist.
         """
         if not copies:
             return {}
-        light: list[Copy] = []
-        careful: list[Copy] = []
+        with_obstore: list[Copy] = []
+        with_boto3: list[Copy] = []
         for copy in copies:
-            (light if self._suits_light(copy) else careful).append(copy)
-        careful += self._copy_lightly(light, tell)
-        return self._copy_carefully(careful, tell)
+            (with_obstore if self._can_use_obstore(copy) else with_boto3).append(copy)
+        with_boto3 += self._copy_with_obstore(with_obstore, on_copied)
+        return self._copy_with_boto3(with_boto3, on_copied)
 
     def _lookup(self, bucket: str) -> ObjectLookup:
-        light = open_store(self._settings, self._endpoint_url, bucket)
-        return ObjectLookup(self._s3, light, bucket, self._at_once)
+        store = open_store(self._settings, self._endpoint_url, bucket)
+        return ObjectLookup(self._s3, store, bucket, self._concurrency)
 
     @property
     def _endpoint_url(self) -> str:
         return str(self._s3.meta.endpoint_url)
 
-    def _suits_light(self, copy: Copy) -> bool:
+    def _can_use_obstore(self, copy: Copy) -> bool:
         return (
             copy.size_bytes <= self._largest
             and can_name(copy.source_key)
             and can_name(copy.destination_key)
-            and not self._must_carry_encryption
+            and not self._must_pass_encryption
         )
 
-    def _copy_lightly(self, copies: Sequence[Copy], tell: Callable[[], None]) -> list[Copy]:
-        """Those that were not copied. After as many failures in a row as there are copies at once it gives up."""
-        light = open_store(self._settings, self._endpoint_url, self.source, self.destination) if copies else None
-        if light is None:
+    def _copy_with_obstore(self, copies: Sequence[Copy], on_copied: Callable[[], None]) -> list[Copy]:
+        """Returns the copies that were not made. Gives up after as many consecutive failures as copies at once."""
+        store = open_store(self._settings, self._endpoint_url, self.source, self.destination) if copies else None
+        if store is None:
             return list(copies)
-        left: list[Copy] = []
-        waiting, refused, in_a_row = iter(copies), translate_errors(), 0
+        not_copied: list[Copy] = []
+        remaining, obstore_errors, consecutive_failures = iter(copies), translate_errors(), 0
 
         async def work() -> None:
-            nonlocal in_a_row
-            for copy in waiting:
-                if in_a_row >= self._at_once:
-                    left.append(copy)
+            nonlocal consecutive_failures
+            for copy in remaining:
+                if consecutive_failures >= self._concurrency:
+                    not_copied.append(copy)
                     continue
                 try:
-                    await light.copy_async(copy.source_key, copy.destination_key)
-                except refused:
-                    in_a_row += 1
-                    left.append(copy)
+                    await store.copy_async(copy.source_key, copy.destination_key)
+                except obstore_errors:
+                    consecutive_failures += 1
+                    not_copied.append(copy)
                 else:
-                    in_a_row = 0
-                    tell()
+                    consecutive_failures = 0
+                    on_copied()
 
-        async def work_together() -> None:
-            await asyncio.gather(*(work() for _ in range(min(self._at_once, len(copies)))))
+        async def run_workers() -> None:
+            await asyncio.gather(*(work() for _ in range(min(self._concurrency, len(copies)))))
 
-        asyncio.run(work_together())
-        return left
+        asyncio.run(run_workers())
+        return not_copied
 
-    def _copy_carefully(self, copies: Sequence[Copy], tell: Callable[[], None]) -> dict[str, Problem]:
+    def _copy_with_boto3(self, copies: Sequence[Copy], on_copied: Callable[[], None]) -> dict[str, Problem]:
+        """Returns the copies that were not made, by destination key."""
         if not copies:
             return {}
-        outage = _Outage(self._at_once)
+        outage = _OutageDetector(self._concurrency)
 
-        def one(copy: Copy) -> Problem | None:
-            if outage.is_certain:
+        def copy_unless_outage(copy: Copy) -> Problem | None:
+            if outage.is_detected:
                 return Problem(Status.FAILED, "NotTried")
             problem = self._copy_one(copy)
-            outage.note(problem)
-            tell()
+            outage.record(problem)
+            on_copied()
             return problem
 
-        with ThreadPoolExecutor(min(self._at_once, len(copies))) as pool:
-            done = zip(copies, pool.map(one, copies), strict=True)
-            return {copy.destination_key: problem for copy, problem in done if problem is not None}
+        with ThreadPoolExecutor(min(self._concurrency, len(copies))) as pool:
+            problems = zip(copies, pool.map(copy_unless_outage, copies), strict=True)
+            return {copy.destination_key: problem for copy, problem in problems if problem is not None}
 
     def _copy_one(self, copy: Copy) -> Problem | None:
         from botocore.exceptions import BotoCoreError, ClientError
 
         source = {"Bucket": self.source, "Key": copy.source_key}
-        pinned = {"CopySource": source, "CopySourceIfMatch": f'"{copy.etag}"'}
+        copy_source = {"CopySource": source, "CopySourceIfMatch": f'"{copy.etag}"'}
         target = {"Bucket": self.destination, "Key": copy.destination_key}
         try:
             in_parts = copy.size_bytes > self._largest
-            head = self._s3.head_object(**source) if in_parts or self._must_carry_encryption else {}
-            encryption = _encryption(head) if self._must_carry_encryption else {}
+            head = self._s3.head_object(**source) if in_parts or self._must_pass_encryption else {}
+            encryption = _encryption(head) if self._must_pass_encryption else {}
             if in_parts:
-                self._copy_parts(pinned, target, copy.size_bytes, self._carried(source, head) | encryption)
+                properties = self._properties_to_copy(source, head) | encryption
+                self._copy_parts(copy_source, target, copy.size_bytes, properties)
             else:
-                self._s3.copy_object(**target, **pinned, **encryption)
+                self._s3.copy_object(**target, **copy_source, **encryption)
         except ClientError as error:
             return problem_of(error, self.destination)
         except BotoCoreError as error:
             return Problem(Status.FAILED, type(error).__name__)
         return None
 
-    def _carried(self, source: Mapping[str, str], head: Mapping[str, Any]) -> dict[str, Any]:
-        """What a copy in parts would lose."""
+    def _properties_to_copy(self, source: Mapping[str, str], head: Mapping[str, Any]) -> dict[str, Any]:
+        """Headers, metadata and tags, which S3 does not copy in a multipart copy."""
         tags = self._s3.get_object_tagging(**source)["TagSet"]
-        carried = {name: head[name] for name in _KEPT_BY_HAND if name in head}
-        return carried | ({"Tagging": urlencode({tag["Key"]: tag["Value"] for tag in tags})} if tags else {})
+        properties = {name: head[name] for name in _COPIED_PROPERTIES if name in head}
+        return properties | ({"Tagging": urlencode({tag["Key"]: tag["Value"] for tag in tags})} if tags else {})
 
     def _copy_parts(
-        self, pinned: Mapping[str, Any], target: Mapping[str, str], size_bytes: int, carried: Mapping[str, Any]
+        self,
+        copy_source: Mapping[str, Any],
+        target: Mapping[str, str],
+        size_bytes: int,
+        properties: Mapping[str, Any],
     ) -> None:
         from botocore.exceptions import BotoCoreError, ClientError
 
-        started = self._s3.create_multipart_upload(**target, **carried)
+        started = self._s3.create_multipart_upload(**target, **properties)
         upload = {**target, "UploadId": started["UploadId"]}
-        step, parts = max(self._part_bytes, -(-size_bytes // _MOST_PARTS)), []
+        part_bytes, parts = max(self._part_bytes, -(-size_bytes // _MAX_PARTS)), []
         try:
-            for number, first in enumerate(range(0, size_bytes, step), start=1):
-                extent = f"bytes={first}-{min(first + step, size_bytes) - 1}"
-                made = self._s3.upload_part_copy(**upload, **pinned, PartNumber=number, CopySourceRange=extent)
-                parts.append({"PartNumber": number, "ETag": made["CopyPartResult"]["ETag"]})
+            for number, start in enumerate(range(0, size_bytes, part_bytes), start=1):
+                range_ = f"bytes={start}-{min(start + part_bytes, size_bytes) - 1}"
+                answer = self._s3.upload_part_copy(**upload, **copy_source, PartNumber=number, CopySourceRange=range_)
+                parts.append({"PartNumber": number, "ETag": answer["CopyPartResult"]["ETag"]})
             self._s3.complete_multipart_upload(**upload, MultipartUpload={"Parts": parts})
         except BaseException:
-            # Parts of an upload that is never completed would be kept and paid for; the first error is the one to tell.
+            # S3 stores and bills the parts of an upload until it is completed or aborted. Raise the first error.
             with suppress(BotoCoreError, ClientError):
                 self._s3.abort_multipart_upload(**upload)
             raise
 
     @cached_property
-    def _must_carry_encryption(self) -> bool:
-        """Whether a bare copy might lose its source's KMS encryption; two calls for a pair of buckets.
+    def _must_pass_encryption(self) -> bool:
+        """Whether a plain copy might lose its source's KMS encryption; makes at most two calls per pair of buckets.
 
-        A destination that encrypts with KMS by default does so with every copy. Where neither bucket does, no object is
-        taken to. What may not be asked is taken to be so that nothing is lost.
+        A destination that encrypts with KMS by default encrypts every copy. If neither bucket does, objects are assumed
+        not to be encrypted with KMS. If the bucket's encryption may not be read, KMS is assumed.
         """
         return not self._encrypts_with_kms(self.destination) and self._encrypts_with_kms(self.source) is not False
 
     def _encrypts_with_kms(self, bucket: str) -> bool | None:
-        """By default; None where the right to ask is missing."""
+        """Whether the bucket encrypts with KMS by default; None if this role may not read its encryption."""
         from botocore.exceptions import BotoCoreError, ClientError
 
         try:
@@ -203,31 +211,31 @@ class ObjectCopies:
                 return False
             if problem_of(error, bucket).status is Status.REFUSED:
                 return None
-            raise unreachable(bucket, error) from None
+            raise bucket_error(bucket, error) from None
         except BotoCoreError as error:
-            raise unreachable(bucket, error) from None
+            raise bucket_error(bucket, error) from None
         rules = (rule.get("ApplyServerSideEncryptionByDefault", {}) for rule in found)
         return any(rule.get("SSEAlgorithm", "").startswith("aws:kms") for rule in rules)
 
 
-class _Outage:
-    """Certain after so many failures of infrastructure in a row: what is left is not tried for hours."""
+class _OutageDetector:
+    """Counts consecutive infrastructure failures, so that a run does not retry for hours during an outage."""
 
-    def __init__(self, enough: int) -> None:
-        self._enough, self._in_a_row, self._lock = enough, 0, threading.Lock()
+    def __init__(self, limit: int) -> None:
+        self._limit, self._consecutive_failures, self._lock = limit, 0, threading.Lock()
 
     @property
-    def is_certain(self) -> bool:
-        return self._in_a_row >= self._enough
+    def is_detected(self) -> bool:
+        return self._consecutive_failures >= self._limit
 
-    def note(self, problem: Problem | None) -> None:
+    def record(self, problem: Problem | None) -> None:
         with self._lock:
             failed = problem is not None and problem.status is Status.FAILED
-            self._in_a_row = self._in_a_row + 1 if failed else 0
+            self._consecutive_failures = self._consecutive_failures + 1 if failed else 0
 
 
 def _encryption(head: Mapping[str, Any]) -> dict[str, Any]:
-    """The source's KMS encryption as arguments of a copy; none for one that S3 encrypts with its own key."""
+    """The source's KMS encryption as arguments of a copy; empty for other encryption."""
     if not str(head.get("ServerSideEncryption", "")).startswith("aws:kms"):
         return {}
     names = ("ServerSideEncryption", "SSEKMSKeyId", "BucketKeyEnabled")

@@ -1,4 +1,4 @@
-"""Which of many keys a bucket has, by listing: 1,000 keys a call where they lie together, HEADs where they do not."""
+"""Finds which of many keys exist in a bucket: by listing up to 1,000 neighbouring keys per call, or by HEAD."""
 
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
-from etl_platform.attachments.plan import Listed, Problem, Status, askable
+from etl_platform.attachments.plan import ObjectInfo, Problem, Status, is_valid_key
 from etl_platform.aws.clients import error_code, nameless
 from etl_platform.aws.obstore_client import can_name, listed, translate_errors
 from etl_platform.engine.errors import PermanentError
@@ -17,66 +17,64 @@ if TYPE_CHECKING:
     from obstore.store import S3Store
 
 PAGE = 1_000
-_WORTH_A_PAGE = 20
-"""Keys that a page must tell of; HEADs, many at once, tell of fewer sooner."""
-_GONE = {"NoSuchKey", "NoSuchVersion", "NotFound", "404"}
-_AGAIN = {
+_MIN_KEYS_PER_PAGE = 20
+"""Wanted keys that a page must cover to be worth listing on; below that, concurrent HEADs are faster."""
+_NOT_FOUND = {"NoSuchKey", "NoSuchVersion", "NotFound", "404"}
+_RETRYABLE = {
     "SlowDown", "Throttling", "ThrottlingException", "RequestTimeout", "RequestTimeTooSkewed", "ExpiredToken",
     "PreconditionFailed", "412", "ConditionalRequestConflict", "OperationAborted",
 }  # fmt: skip
 
 
 class ObjectLookup:
-    """One bucket; ``light`` lists where it can. Calls follow one another, except for HEADs."""
+    """Looks up keys of one bucket; lists through obstore where it can. Only HEADs run concurrently."""
 
-    def __init__(self, s3: Any, light: "S3Store | None", bucket: str, threads: int) -> None:
-        self._s3, self._light, self._bucket, self._threads = s3, light, bucket, threads
+    def __init__(self, s3: Any, obstore_store: "S3Store | None", bucket: str, threads: int) -> None:
+        self._s3, self._obstore, self._bucket, self._threads = s3, obstore_store, bucket, threads
 
-    def find(self, keys: Iterable[str]) -> dict[str, Listed | Problem]:
-        """The objects that are there, and what S3 refuses to tell.
+    def find(self, keys: Iterable[str]) -> dict[str, ObjectInfo | Problem]:
+        """The objects that exist, and the keys that S3 refuses to look up; missing objects are left out.
 
         Raises:
-            PermanentError: there is no such bucket.
-            TransientError: infrastructure.
+            PermanentError: the bucket does not exist.
+            TransientError: infrastructure failed.
         """
-        wanted = sorted({key for key in keys if askable(key)})
-        found: dict[str, Listed | Problem] = {}
+        wanted = sorted({key for key in keys if is_valid_key(key)})
+        found: dict[str, ObjectInfo | Problem] = {}
         folder = _common_folder(wanted[0], wanted[-1]) if wanted else ""
-        # Without a folder there may be keys that begin with a slash, which obstore would hide.
-        light = can_name(folder) and all(can_name(key) for key in wanted)
-        start, last, may_list = 0, "", True
+        # Without a common folder a page may contain keys that begin with a slash, which obstore strips.
+        use_obstore = can_name(folder) and all(can_name(key) for key in wanted)
+        start, last_listed, can_list = 0, "", True
         while start < len(wanted):
-            page = self._page(folder, max(last, wanted[start][:-1]), light=light) if may_list else None
-            may_list = page is not None
-            done = start
+            # A listing starts after a key: the next wanted key without its last character is just before it.
+            after = max(last_listed, wanted[start][:-1])
+            page = self._list_page(folder, after, use_obstore=use_obstore) if can_list else None
+            can_list = page is not None
+            end = start
             if page is not None:
-                full = len(page) >= PAGE
-                last = page[-1][0] if full else ""
-                done = bisect_right(wanted, last) if full else len(wanted)
-                asked = set(wanted[start:done])
-                for key, object_ in page:
-                    # The first of two: behind an object, obstore may show a folder's marker under the same key.
-                    if key in asked:
-                        found.setdefault(key, object_)
-            if done - start < _WORTH_A_PAGE:
-                rest = wanted[done : done + PAGE]
+                is_full = len(page) >= PAGE
+                last_listed = page[-1][0] if is_full else ""
+                end = bisect_right(wanted, last_listed) if is_full else len(wanted)
+                _add_wanted(found, page, set(wanted[start:end]))
+            if end - start < _MIN_KEYS_PER_PAGE:
+                rest = wanted[end : end + PAGE]
                 found |= self._heads(rest)
-                done += len(rest)
-            start = done
+                end += len(rest)
+            start = end
         return found
 
-    def _page(self, folder: str, after: str, *, light: bool) -> list[tuple[str, Listed]] | None:
-        """Up to PAGE objects behind a key, in key order; None where listing is not allowed."""
-        if self._light is not None and light:
+    def _list_page(self, folder: str, after: str, *, use_obstore: bool) -> list[tuple[str, ObjectInfo]] | None:
+        """Up to PAGE objects after a key, in key order; None if this role may not list the bucket."""
+        if self._obstore is not None and use_obstore:
             try:
-                page = listed(self._light, folder, after, PAGE)
+                page = listed(self._obstore, folder, after, PAGE)
             except translate_errors():
-                # A key that obstore cannot name spoils its whole page; boto3 has a word for anything else.
-                return self._full_page(folder, after)
-            return [(item["path"], Listed(item["e_tag"].strip('"'), item["size"])) for item in page]
-        return self._full_page(folder, after)
+                # One key that obstore cannot name makes its whole page fail. For other errors boto3 reports S3's code.
+                return self._list_page_with_boto3(folder, after)
+            return [(item["path"], ObjectInfo(item["e_tag"].strip('"'), item["size"])) for item in page]
+        return self._list_page_with_boto3(folder, after)
 
-    def _full_page(self, folder: str, after: str) -> list[tuple[str, Listed]] | None:
+    def _list_page_with_boto3(self, folder: str, after: str) -> list[tuple[str, ObjectInfo]] | None:
         from botocore.exceptions import BotoCoreError, ClientError
 
         try:
@@ -86,19 +84,19 @@ class ObjectLookup:
         except ClientError as error:
             if problem_of(error, self._bucket).status is Status.REFUSED:
                 return None
-            raise unreachable(self._bucket, error) from None
+            raise bucket_error(self._bucket, error) from None
         except BotoCoreError as error:
-            raise unreachable(self._bucket, error) from None
-        return [(item["Key"], Listed(item["ETag"].strip('"'), item["Size"])) for item in page.get("Contents", [])]
+            raise bucket_error(self._bucket, error) from None
+        return [(item["Key"], ObjectInfo(item["ETag"].strip('"'), item["Size"])) for item in page.get("Contents", [])]
 
-    def _heads(self, keys: Sequence[str]) -> dict[str, Listed | Problem]:
+    def _heads(self, keys: Sequence[str]) -> dict[str, ObjectInfo | Problem]:
         if not keys:
             return {}
         with ThreadPoolExecutor(min(self._threads, len(keys))) as pool:
             found = zip(keys, pool.map(self._head, keys), strict=True)
             return {key: object_ for key, object_ in found if object_ is not None}
 
-    def _head(self, key: str) -> Listed | Problem | None:
+    def _head(self, key: str) -> ObjectInfo | Problem | None:
         from botocore.exceptions import BotoCoreError, ClientError
 
         try:
@@ -106,15 +104,24 @@ class ObjectLookup:
         except ClientError as error:
             problem = problem_of(error, self._bucket)
             if problem.status is Status.FAILED:
-                raise unreachable(self._bucket, error) from None
+                raise bucket_error(self._bucket, error) from None
             return None if problem.status is Status.MISSING else problem
         except BotoCoreError as error:
-            raise unreachable(self._bucket, error) from None
-        return Listed(head["ETag"].strip('"'), head["ContentLength"])
+            raise bucket_error(self._bucket, error) from None
+        return ObjectInfo(head["ETag"].strip('"'), head["ContentLength"])
+
+
+def _add_wanted(
+    found: dict[str, ObjectInfo | Problem], page: Iterable[tuple[str, ObjectInfo]], wanted: set[str]
+) -> None:
+    for key, object_ in page:
+        # Keep the first: obstore may list a folder's marker under the same key, after the object itself.
+        if key in wanted:
+            found.setdefault(key, object_)
 
 
 def _common_folder(first: str, last: str) -> str:
-    """Of all keys from the first to the last, without its slash at the end."""
+    """The folder of all keys from the first to the last, without its final slash."""
     folder, last_folders = [], last.split("/")[:-1]
     for one, other in zip(first.split("/")[:-1], last_folders, strict=False):
         if one != other:
@@ -124,23 +131,24 @@ def _common_folder(first: str, last: str) -> str:
 
 
 def problem_of(error: "ClientError", bucket: str) -> Problem:
-    """What S3's answer means for one object.
+    """The problem of one object that S3's error describes.
 
     Raises:
-        PermanentError: for all objects: the bucket is not there.
+        PermanentError: the bucket does not exist, which affects all objects.
     """
     code = error_code(error)
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
     if code == "NoSuchBucket":
-        raise PermanentError(f"there is no bucket {error.response['Error'].get('BucketName') or bucket}")
-    if code in _GONE:
+        name = error.response["Error"].get("BucketName") or bucket
+        raise PermanentError(f"bucket {name} does not exist; correct the bucket's name or create it")
+    if code in _NOT_FOUND:
         return Problem(Status.MISSING, "NoSuchKey")
-    if code in _AGAIN or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+    if code in _RETRYABLE or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         return Problem(Status.FAILED, code)
-    # The answer to a HEAD has no body, so its code is a bare number.
+    # The answer to a HEAD has no body, so its code is only the HTTP status.
     return Problem(Status.REFUSED, {"403": "AccessDenied"}.get(code, code))
 
 
-def unreachable(bucket: str, error: Exception) -> TransientError:
-    """Infrastructure, for all objects of a bucket. Keys are left out: people name files after people."""
+def bucket_error(bucket: str, error: Exception) -> TransientError:
+    """An infrastructure error for all objects of a bucket. It names no key, because file names may name people."""
     return TransientError(f"s3://{bucket}: {nameless(error)}")

@@ -1,4 +1,4 @@
-"""Which attachments are copied, which are there already, and the row that is recorded of each. No network, no clock."""
+"""Decides which attachments to copy, and builds the metadata row of each. No network, no clock."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,27 +10,27 @@ from etl_platform.object_keys import MAX_KEY_BYTES, attachment_key
 
 
 class Status(StrEnum):
-    """What is true of an attachment after a run, whichever run made it so."""
+    """The state of an attachment after a run; it may be the work of an earlier run."""
 
     COPIED = "copied"
-    """The copy lies at the destination, with the source's size and that of the database."""
+    """The copy exists and has the size of the source and of the database."""
     SIZE_DIFFERS = "size_differs"
-    """The copy lies at the destination; the database has another size."""
+    """The copy exists and equals the source; the database records another size."""
     MISSING = "missing"
     """No object has the source key."""
     REFUSED = "refused"
-    """S3 says no, and would say so again: access denied, archived."""
+    """S3 refuses and will refuse again: access denied, object archived."""
     FAILED = "failed"
-    """Infrastructure: another run may succeed."""
+    """Infrastructure failed: another run may succeed."""
 
 
-MADE = (Status.COPIED, Status.SIZE_DIFFERS)
-"""The copy is the source's."""
+COPIED_STATUSES = (Status.COPIED, Status.SIZE_DIFFERS)
+"""The copy at the destination equals the source."""
 
 
 @dataclass(frozen=True)
-class Listed:
-    """An object as a listing shows it; ``etag`` without quotes."""
+class ObjectInfo:
+    """Size and eTag of an object, as S3 lists them; ``etag`` without quotes."""
 
     etag: str
     size_bytes: int
@@ -38,7 +38,7 @@ class Listed:
 
 @dataclass(frozen=True)
 class Problem:
-    """Why there is no copy: S3's error code, the same on every run, and never a name or an id of a request."""
+    """Why there is no copy. ``error`` is S3's error code, so it is stable and contains no name and no request id."""
 
     status: Status
     error: str
@@ -46,7 +46,7 @@ class Problem:
 
 @dataclass(frozen=True)
 class Copy:
-    """One copy to be made of the object that had this eTag."""
+    """One copy to make. ``etag`` is the source's at the time of the lookup."""
 
     source_key: str
     destination_key: str
@@ -56,7 +56,7 @@ class Copy:
 
 @dataclass(frozen=True)
 class Row:
-    """One line of an agency's metadata: one row per attachment of the database."""
+    """One row of an agency's metadata table: one per attachment in the database."""
 
     attachment_id: int
     agency_id: int
@@ -75,57 +75,59 @@ class Row:
     error: str | None
 
 
-Found = Mapping[str, Listed | Problem]
-"""By key; a key that is not in it is not there."""
-Remembered = Mapping[str, tuple[str, str]]
-"""By destination key, the source's eTag when it was copied and the copy's."""
+FoundObjects = Mapping[str, ObjectInfo | Problem]
+"""By key; objects that do not exist are left out."""
+RecordedETags = Mapping[str, tuple[str, str]]
+"""By destination key: the eTags of source and copy at the time of copying."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """``there``: destination keys that need no copy."""
+    """What a run does. ``already_copied`` has the destination keys that need no copy; ``problems`` is by them, too."""
 
     copies: tuple[Copy, ...]
-    there: frozenset[str]
+    already_copied: frozenset[str]
     problems: Mapping[str, Problem]
 
 
 def destination_keys(files: Sequence[AttachmentFile], agency: str) -> dict[str, AttachmentFile]:
-    """Each attachment under the key of its copy, in the order given. Ids do not repeat, so neither do keys."""
+    """Attachments by the key of their copy, in the given order. Ids must be unique, which makes the keys unique."""
     return {attachment_key(agency, file.id, file.file_name): file for file in files}
 
 
-def askable(key: str) -> bool:
-    """Whether an object can have this key at all."""
+def is_valid_key(key: str) -> bool:
+    """Whether S3 allows an object to have this key."""
     return 0 < len(key.encode("utf-8", "surrogatepass")) <= MAX_KEY_BYTES
 
 
-def is_same(source: Listed, copy: Listed, remembered: tuple[str, str] | None) -> bool:
-    """Same size and checksum: equal eTags, or the pair that an earlier run recorded.
+def is_current_copy(source: ObjectInfo, copy: ObjectInfo, recorded: tuple[str, str] | None) -> bool:
+    """Whether sizes are equal, and eTags are equal or the pair that an earlier run recorded.
 
-    A multipart or KMS-encrypted object's eTag is no MD5 and differs from its copy's; both stay as they are for as long
-    as neither object is written again.
+    The eTag of a multipart or KMS-encrypted object is not an MD5 and differs from the eTag of its copy. Both stay the
+    same until one of the objects is written again.
     """
     if source.size_bytes != copy.size_bytes:
         return False
-    return source.etag == copy.etag or remembered == (source.etag, copy.etag)
+    return source.etag == copy.etag or recorded == (source.etag, copy.etag)
 
 
-def needs_memory(wanted: Mapping[str, AttachmentFile], sources: Found, targets: Found) -> bool:
-    """Whether some copy cannot be told from its source's eTag alone."""
+def needs_recorded_etags(wanted: Mapping[str, AttachmentFile], sources: FoundObjects, targets: FoundObjects) -> bool:
+    """Whether some copy has the size of its source and another eTag, so that only recorded eTags can compare them."""
     for key, file in wanted.items():
         source, target = sources.get(file.source_key), targets.get(key)
-        if not isinstance(source, Listed) or not isinstance(target, Listed):
+        if not isinstance(source, ObjectInfo) or not isinstance(target, ObjectInfo):
             continue
         if source.size_bytes == target.size_bytes and source.etag != target.etag:
             return True
     return False
 
 
-def plan_copies(wanted: Mapping[str, AttachmentFile], sources: Found, targets: Found, remembered: Remembered) -> Plan:
-    """What is to be copied, what is there, and what cannot be copied; by destination key."""
+def plan_copies(
+    wanted: Mapping[str, AttachmentFile], sources: FoundObjects, targets: FoundObjects, recorded: RecordedETags
+) -> Plan:
+    """Which attachments to copy, which are already copied, and which cannot be copied."""
     copies: list[Copy] = []
-    there: set[str] = set()
+    already_copied: set[str] = set()
     problems: dict[str, Problem] = {}
     for key, file in wanted.items():
         source, target = sources.get(file.source_key), targets.get(key)
@@ -135,11 +137,11 @@ def plan_copies(wanted: Mapping[str, AttachmentFile], sources: Found, targets: F
             problems[key] = source
         elif source is None:
             problems[key] = Problem(Status.MISSING, "NoSuchKey")
-        elif target is not None and is_same(source, target, remembered.get(key)):
-            there.add(key)
+        elif target is not None and is_current_copy(source, target, recorded.get(key)):
+            already_copied.add(key)
         else:
             copies.append(Copy(file.source_key, key, source.etag, source.size_bytes))
-    return Plan(tuple(copies), frozenset(there), problems)
+    return Plan(tuple(copies), frozenset(already_copied), problems)
 
 
 def metadata_rows(
@@ -147,19 +149,19 @@ def metadata_rows(
     buckets: tuple[str, str],
     wanted: Mapping[str, AttachmentFile],
     *,
-    sources: Found,
-    targets: Found,
+    sources: FoundObjects,
+    targets: FoundObjects,
     problems: Mapping[str, Problem],
 ) -> Iterator[Row]:
     """A row per attachment, in the order of ``wanted``.
 
     Args:
         buckets: source and destination.
-        targets: what lies at the destination after copying.
+        targets: the objects at the destination after copying.
     """
     for key, file in wanted.items():
         source, target = sources.get(file.source_key), targets.get(key)
-        status, error = _verdict(file, source, target, problems.get(key))
+        status, error = _status(file, source, target, problems.get(key))
         yield Row(
             attachment_id=file.id,
             agency_id=agency.id,
@@ -171,23 +173,23 @@ def metadata_rows(
             file_name=file.file_name,
             content_type=file.content_type,
             recorded_size_bytes=file.size_bytes,
-            size_bytes=target.size_bytes if isinstance(target, Listed) else None,
-            source_etag=source.etag if isinstance(source, Listed) else None,
-            destination_etag=target.etag if isinstance(target, Listed) else None,
+            size_bytes=target.size_bytes if isinstance(target, ObjectInfo) else None,
+            source_etag=source.etag if isinstance(source, ObjectInfo) else None,
+            destination_etag=target.etag if isinstance(target, ObjectInfo) else None,
             status=status,
             error=error,
         )
 
 
-def _verdict(
+def _status(
     file: AttachmentFile,
-    source: Listed | Problem | None,
-    target: Listed | Problem | None,
+    source: ObjectInfo | Problem | None,
+    target: ObjectInfo | Problem | None,
     problem: Problem | None,
 ) -> tuple[Status, str | None]:
     if problem is not None:
         return problem.status, problem.error
-    if not isinstance(target, Listed) or not isinstance(source, Listed):
+    if not isinstance(target, ObjectInfo) or not isinstance(source, ObjectInfo):
         return Status.FAILED, "the copy is not at the destination"
     if target.size_bytes != source.size_bytes:
         return Status.FAILED, "the source changed while it was copied"

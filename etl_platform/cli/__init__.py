@@ -1,1 +1,1 @@
-"""The command line: one file per command group."""
+"""The command line ``etl-platform``: one module per command group; ``jobs`` has the jobs that ``run`` starts."""

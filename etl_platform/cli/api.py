@@ -1,11 +1,12 @@
-"""``etl-platform api …``: work with the declared APIs."""
+"""``etl-platform api``: check the declarations of REST APIs."""
 
 import argparse
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from etl_platform.cli.arguments import GOOD, USAGE, Commands, add_command, add_group
+from etl_platform.cli.arguments import Commands, add_command, add_group
+from etl_platform.engine.command_line import GOOD, USAGE
 from etl_platform.engine.errors import ContractError
 from etl_platform.settings import load_settings
 
@@ -15,12 +16,14 @@ if TYPE_CHECKING:
 
 def add(commands: Commands) -> None:
     check = add_command(
-        add_group(commands, "api", "Work with the declared APIs"),
+        add_group(commands, "api", "Work with declared REST APIs"),
         "check",
-        "Check the declarations of APIs, without asking the APIs",
+        "Check the declarations of APIs; no API is called",
         "etl-platform api check\n  etl-platform api check api_sources/academy.yaml",
     )
-    check.add_argument("path", nargs="?", type=Path, metavar="PATH", help="a file or folder [API_SOURCES_DIR]")
+    check.add_argument(
+        "path", nargs="?", type=Path, metavar="PATH", help="a declaration or a folder of them [API_SOURCES_DIR]"
+    )
     check.set_defaults(command=_check)
 
 
@@ -32,19 +35,19 @@ def _check(arguments: argparse.Namespace) -> int:
     contracts = load_contracts(settings.contracts_dir)
     path = arguments.path or settings.api_sources_dir
     paths = [path] if path.is_file() else source_paths(path)
-    wrong = 0
+    errors = 0
     sources: list[ApiSource] = []
     for item in paths:
         try:
             source = load_source(item, contracts)
             refuse_clash(source, sources)
         except ContractError as error:
-            wrong += 1
+            errors += 1
             print(error, file=sys.stderr)
             continue
         sources.append(source)
         datasets = ", ".join(resource.dataset for resource in source.resources)
         print(f"{item}: {source.name} of {source.agency}, {datasets}")
     if not paths:
-        print(f"{path}: no API is declared here")
-    return USAGE if wrong else GOOD
+        print(f"{path}: no API is declared in this folder")
+    return USAGE if errors else GOOD

@@ -1,4 +1,4 @@
-"""What the arguments of every command share: help with an example, exit codes, ages."""
+"""Parsing that all commands share: help with an example and exit codes, and types of arguments."""
 
 import argparse
 import getpass
@@ -10,54 +10,61 @@ from typing import TypeAlias
 
 from etl_platform.engine.errors import UsageError
 
-GOOD, BAD, USAGE = 0, 1, 2
+EXIT_CODES = "exit codes: 0 success; 1 failure, rejected file or finding; 2 invalid argument, setting or contract"
 
-Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
+Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"  # noqa: SLF001 - it has no public name
 
 
 def add_command(commands: Commands, name: str, about: str, example: str) -> argparse.ArgumentParser:
-    """A command whose ``--help`` says what it is about and shows an example."""
+    """Add a command whose ``--help`` shows what it does, an example and the exit codes."""
     return commands.add_parser(
         name,
         help=about,
         description=f"{about}.",
-        epilog=f"example:\n  {example}",
+        epilog=help_epilog(example),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
 
 
 def add_group(commands: Commands, name: str, about: str) -> Commands:
-    """A command that has commands of its own."""
-    return commands.add_parser(name, help=about, description=f"{about}.").add_subparsers(
-        required=True, metavar="COMMAND"
-    )
+    """Add a command that has commands itself."""
+    group = commands.add_parser(name, help=about, description=f"{about}.", epilog=more_help(f"etl-platform {name}"))
+    return group.add_subparsers(required=True, metavar="COMMAND")
+
+
+def help_epilog(example: str) -> str:
+    return f"example:\n  {example}\n\n{EXIT_CODES}"
+
+
+def more_help(command: str) -> str:
+    return f"`{command} COMMAND --help` shows the arguments of a command, with an example."
 
 
 def age(text: str) -> timedelta:
-    """``90m``, ``24h`` or ``7d``, as a type of an argument."""
+    """An argument such as ``90m``, ``24h`` or ``7d``."""
     match = re.fullmatch(r"(\d{1,5})([mhd])", text)
     if not match:
-        raise argparse.ArgumentTypeError(f"{text!r} is no age; write 90m, 24h or 7d")
+        raise argparse.ArgumentTypeError(f"{text!r} is not an age; write 90m, 24h or 7d")
     return timedelta(**{{"m": "minutes", "h": "hours", "d": "days"}[match[2]]: int(match[1])})
 
 
-def count(text: str) -> int:
-    """A whole number from 1, as a type of an argument."""
+def positive_number(text: str) -> int:
+    """An argument that is a whole number from 1."""
     if not re.fullmatch(r"[1-9]\d{0,8}", text):
-        raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 1")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1")
     return int(text)
 
 
-def person() -> str:
+def user_name() -> str:
+    """The name of the current user; the user id in a container without a name for it."""
     try:
         return getpass.getuser()
     except (KeyError, OSError):
-        # A container's user need not have a name.
         return str(os.getuid())
 
 
 def known_dataset(name: str, contracts: Collection[str]) -> str:
-    """The dataset that was asked for; UsageError where no contract has it."""
+    """The dataset itself; raises UsageError if no contract describes it."""
     if name not in contracts:
-        raise UsageError(f"--dataset {name}: there is no such contract; there is {', '.join(sorted(contracts))}")
+        raise UsageError(f"--dataset {name}: unknown dataset; choose one of {', '.join(sorted(contracts))}")
     return name

@@ -1,11 +1,12 @@
-"""``etl-platform breaker …``: see the circuit breaker, and close it by hand."""
+"""``etl-platform breaker``: show and reset the circuit breaker of s3_data_quality_job."""
 
 import argparse
 import json
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from etl_platform.cli.arguments import BAD, GOOD, Commands, add_command, add_group, person
+from etl_platform.cli.arguments import Commands, add_command, add_group, user_name
+from etl_platform.engine.command_line import BAD, GOOD
 from etl_platform.settings import load_settings
 
 if TYPE_CHECKING:
@@ -13,15 +14,18 @@ if TYPE_CHECKING:
 
 
 def add(commands: Commands) -> None:
-    group = add_group(commands, "breaker", "See and reset the circuit breaker of the intake")
+    group = add_group(commands, "breaker", "Show and reset the circuit breaker of s3_data_quality_job")
     status = add_command(
-        group, "status", "Show whether new runs are held back, and for how long", "etl-platform breaker status --json"
+        group,
+        "status",
+        "Show whether the circuit breaker stops new runs, and until when",
+        "etl-platform breaker status --json",
     )
     status.set_defaults(command=_status)
     reset = add_command(
         group,
         "reset",
-        "Close the circuit breaker, so that the next tick receives messages again",
+        "Close the circuit breaker, so that the sensor starts runs at its next tick",
         "etl-platform breaker reset",
     )
     reset.set_defaults(command=_reset)
@@ -45,9 +49,9 @@ def _reset(arguments: argparse.Namespace) -> int:
 
     settings = load_settings()
     with open_instance(settings) as instance:
-        done = reset_breaker(instance, settings, by=person())
+        was_reset = reset_breaker(instance, settings, by=user_name())
         _print(breaker_status(instance, settings), as_json=arguments.json)
-    return GOOD if done else BAD
+    return GOOD if was_reset else BAD
 
 
 def _print(status: "BreakerStatus", *, as_json: bool) -> None:

@@ -1,4 +1,4 @@
-"""The two dead-letter queues as ``etl-platform dlq`` sees them: what each message is, why it died, where it goes."""
+"""Views of the two dead-letter queues for ``etl-platform dlq``: each message with its cause and its objects."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -24,7 +24,7 @@ QUEUES = (FILES, EMAIL)
 
 @dataclass(frozen=True)
 class DeadLetter:
-    """``keys`` are the objects that the message announces; those of emails are left out, for they name people."""
+    """A message with its cause. ``keys`` are its objects; empty for emails, whose keys name people."""
 
     message: "Message"
     death: Death
@@ -43,15 +43,15 @@ class DeadLetter:
 
 
 class DeadLetterView(Protocol):
-    """An opened dead-letter queue; ``queue`` is where its messages go back to."""
+    """An open dead-letter queue. ``queue`` is its source queue, to which messages are redriven."""
 
     @property
-    def look(self) -> "Scan": ...
+    def scan(self) -> "Scan": ...
 
     @property
     def queue(self) -> "Queue": ...
 
-    def letters(self) -> Iterator[DeadLetter]: ...
+    def dead_letters(self) -> Iterator[DeadLetter]: ...
 
     def objects(self, letter: DeadLetter) -> list[tuple[dict[str, Any], str]]:
         """The report of each object of a message: as a document, and as text for people."""
@@ -81,21 +81,21 @@ def open_view(name: str) -> Iterator[DeadLetterView]:
 
 @dataclass(frozen=True)
 class _FileView:
-    """``runs`` tell of the messages, if there is an instance to ask."""
+    """File events. ``runs`` finds the run that failed with a message; None without DAGSTER_HOME."""
 
     platform: "Platform"
-    look: "Scan"
+    scan: "Scan"
     runs: "FailedRuns | None"
 
     @property
     def queue(self) -> "Queue":
         return self.platform.queue
 
-    def letters(self) -> Iterator[DeadLetter]:
-        for message in self.look.messages():
+    def dead_letters(self) -> Iterator[DeadLetter]:
+        for message in self.scan.messages():
             parsed = parse_message(message.body)
-            asked = self.runs is not None and not parsed.malformed and not message.reason
-            last_run = self.runs.last_of(message.message_id) if self.runs is not None and asked else None
+            has_reason = parsed.malformed or message.reason
+            last_run = self.runs.last_of(message.message_id) if self.runs is not None and not has_reason else None
             death = explain(message.reason, parsed, last_run, runs_known=self.runs is not None)
             yield DeadLetter(message, death, tuple(version.key for version in parsed.created))
 
@@ -119,21 +119,23 @@ class _FileView:
             "outcome": str(report.outcome) if report else None,
             "ended_at": ended_at,
         }
-        text = f"{report.outcome} at {ended_at}" if report else "no report: its processing was never finished"
+        text = f"{report.outcome} at {ended_at}" if report else "no report: it was never processed to its end"
         return document, f"s3://{version.bucket}/{version.key}\n  {delivery_id}: {text}"
 
 
 @dataclass(frozen=True)
 class _EmailView:
+    """Messages of the email queue."""
+
     archive: "EmailArchive"
-    look: "Scan"
+    scan: "Scan"
 
     @property
     def queue(self) -> "Queue":
         return self.archive.queue
 
-    def letters(self) -> Iterator[DeadLetter]:
-        for message in self.look.messages():
+    def dead_letters(self) -> Iterator[DeadLetter]:
+        for message in self.scan.messages():
             email = self.archive.read(message)
             poison = email.reason if isinstance(email, UnreadableEmail) else None
             archived = not isinstance(email, UnreadableEmail) and self.archive.holds(email)

@@ -1,11 +1,12 @@
-"""``etl-platform doctor``: is all there that the platform needs?"""
+"""``etl-platform doctor``: check that every configured external system is reachable and permitted."""
 
 import argparse
 import json
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from etl_platform.cli.arguments import BAD, GOOD, Commands, add_command
+from etl_platform.cli.arguments import Commands, add_command
+from etl_platform.engine.command_line import BAD, GOOD
 from etl_platform.settings import load_settings
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ def add(commands: Commands) -> None:
     doctor = add_command(
         commands,
         "doctor",
-        "Ask every queue, bucket, key and database that is set whether it answers, all at once",
+        "Check that every configured queue, bucket, key and database is reachable and permitted",
         "etl-platform doctor\n  etl-platform doctor --json",
     )
     doctor.add_argument("--json", action="store_true", help="print one JSON document")
@@ -41,6 +42,6 @@ def _doctor(arguments: argparse.Namespace) -> int:
 def _print(findings: "Sequence[Finding]") -> None:
     width = max(len(finding.name) for finding in findings)
     for finding in findings:
-        said = ": ".join(text for text in (finding.where, finding.detail) if text)
+        result = ": ".join(text for text in (finding.where, finding.detail) if text)
         remedy = f"; {finding.remedy}" if finding.remedy else ""
-        print(f"{finding.state:<7}  {finding.name:<{width}}  {said}{remedy}")
+        print(f"{finding.state:<7}  {finding.name:<{width}}  {result}{remedy}")

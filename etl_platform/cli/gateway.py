@@ -1,9 +1,10 @@
-"""``etl-platform gateway``: the HTTP surface, until it is told to stop."""
+"""``etl-platform gateway``: run the HTTP server until it is stopped."""
 
 import argparse
 import re
 
-from etl_platform.cli.arguments import GOOD, Commands, add_command
+from etl_platform.cli.arguments import Commands, add_command
+from etl_platform.engine.command_line import GOOD
 from etl_platform.settings import load_settings
 
 
@@ -11,12 +12,12 @@ def add(commands: Commands) -> None:
     gateway = add_command(
         commands,
         "gateway",
-        "Take what SNS posts over HTTP into SQS; show health, metrics and the circuit breaker",
+        "Run the HTTP server: SNS notifications to SQS, health, metrics, circuit breaker",
         "etl-platform gateway --host 0.0.0.0 --port 8080",
     )
     gateway.add_argument("--host", help="address to listen on [GATEWAY_HOST, 127.0.0.1]")
     gateway.add_argument(
-        "--port", type=_port, metavar="PORT", help="port to listen on; 0 takes a free one [PORT, 8080]"
+        "--port", type=_port, metavar="PORT", help="port to listen on; 0 chooses a free port [PORT, 8080]"
     )
     gateway.set_defaults(command=_gateway)
 
@@ -34,5 +35,5 @@ def _gateway(arguments: argparse.Namespace) -> int:
 
 def _port(text: str) -> int:
     if not re.fullmatch(r"[0-9]{1,5}", text) or int(text) > 65_535:
-        raise argparse.ArgumentTypeError(f"{text!r} is no port from 0 to 65535")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a port from 0 to 65535")
     return int(text)

@@ -1,9 +1,10 @@
-"""``etl-platform history``: the deliveries of an agency, with their successors and replays."""
+"""``etl-platform history``: the deliveries of an agency, with their replays and successors."""
 
 import argparse
 import json
 
-from etl_platform.cli.arguments import GOOD, Commands, add_command, known_dataset
+from etl_platform.cli.arguments import Commands, add_command, known_dataset
+from etl_platform.engine.command_line import GOOD
 from etl_platform.settings import load_settings
 
 
@@ -11,12 +12,12 @@ def add(commands: Commands) -> None:
     history = add_command(
         commands,
         "history",
-        "Show each file of an agency, newest first: its outcome, what superseded it, and its replays",
+        "Show the deliveries of each file of an agency, newest first, with replays and successors",
         "etl-platform history --agency nm_albuquerque --dataset officer_detail",
     )
-    history.add_argument("--agency", metavar="A", required=True)
+    history.add_argument("--agency", metavar="A", required=True, help="the agency, such as nm_albuquerque")
     history.add_argument("--dataset", metavar="D", help="one dataset only")
-    history.add_argument("--json", action="store_true", help="print the whole reports as JSON lines")
+    history.add_argument("--json", action="store_true", help="print whole reports as JSON lines")
     history.set_defaults(command=_history)
 
 

@@ -1,13 +1,9 @@
-"""The command line: parse, call one function, print. Each command group lives in ``commands``.
+"""Entry point of ``etl-platform``: parses arguments, calls one command, and turns errors into exit codes.
 
-Exit 0 good, 1 bad data or failure, 2 usage or contract error.
+Exit codes: 0 success; 1 failure, rejected file or finding; 2 invalid argument, setting or contract; 130 interrupted.
 """
 
 import argparse
-import io
-import os
-import sys
-from pathlib import Path
 
 from etl_platform.cli import (
     api,
@@ -24,8 +20,9 @@ from etl_platform.cli import (
     run_job,
     status,
 )
-from etl_platform.cli.arguments import BAD, GOOD, USAGE
-from etl_platform.engine.errors import ContractError, EtlPlatformError, UsageError
+from etl_platform.cli.arguments import help_epilog, more_help
+from etl_platform.engine.command_line import run_command
+from etl_platform.engine.errors import ContractError, UsageError
 from etl_platform.errors import SettingsError
 
 _GROUPS = (
@@ -46,39 +43,31 @@ _GROUPS = (
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Entry point of ``etl-platform`` and ``python -m etl_platform``."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            # A console of another encoding than UTF-8 has no arrow, and a file's name may hold bytes that are no text.
-            stream.reconfigure(errors="replace")
-    parser = _parser()
-    arguments = parser.parse_args(argv)
-    try:
-        return _flushed(int(arguments.command(arguments)))
-    except (ContractError, SettingsError, UsageError) as error:
-        print(f"etl-platform: {error}", file=sys.stderr)
-        return USAGE
-    except BrokenPipeError:
-        # The reader has seen enough, as in `… | head`; Python would complain once more at exit.
-        sys.stdout = Path(os.devnull).open("w")  # noqa: SIM115
-        return GOOD
-    except (EtlPlatformError, OSError) as error:
-        print(f"etl-platform: {error}", file=sys.stderr)
-        return BAD
-    except KeyboardInterrupt:
-        return 130
+    """Run one command; returns the exit code."""
+
+    def command() -> int:
+        arguments = build_parser().parse_args(argv)
+        return int(arguments.command(arguments))
+
+    return run_command("etl-platform", command, usage_errors=(ContractError, SettingsError, UsageError))
 
 
-def _flushed(code: int) -> int:
-    """The exit code, once stdout has really been written."""
-    sys.stdout.flush()
-    return code
+class _PrintVersion(argparse.Action):
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        from importlib.metadata import version
+
+        print(f"etl-platform {version('etl-platform')}")
+        parser.exit()
 
 
-def _parser() -> argparse.ArgumentParser:
+def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="etl-platform", description="Check, ingest and follow the files that agencies deliver."
+        prog="etl-platform",
+        description="Check, ingest and trace the files that agencies deliver.",
+        epilog=f"{more_help('etl-platform')}\n\n{help_epilog('etl-platform check Officer_Detail.csv')}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    parser.add_argument("--version", action=_PrintVersion, nargs=0, help="print the version and exit")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for group in _GROUPS:
         group.add(commands)

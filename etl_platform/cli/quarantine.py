@@ -1,10 +1,11 @@
-"""``etl-platform quarantine``: an agency's quarantined rows, and their export for correction."""
+"""``etl-platform quarantine``: show deliveries with quarantined rows, and export the rows to correct them."""
 
 import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from etl_platform.cli.arguments import GOOD, Commands, add_command, known_dataset
+from etl_platform.cli.arguments import Commands, add_command, known_dataset
+from etl_platform.engine.command_line import GOOD
 from etl_platform.engine.errors import UsageError
 from etl_platform.object_keys import base_name, segment
 from etl_platform.settings import load_settings
@@ -17,21 +18,21 @@ def add(commands: Commands) -> None:
     quarantine = add_command(
         commands,
         "quarantine",
-        "Show which deliveries have rows in quarantine; with --out, write those rows to correct and give to replay",
+        "Show deliveries with rows in quarantine; with --out, export the rows to correct them for replay",
         "etl-platform quarantine --agency la_new_orleans --dataset officer_detail --out fix.csv",
     )
-    quarantine.add_argument("--agency", metavar="A", required=True)
-    quarantine.add_argument("--dataset", metavar="D", required=True)
+    quarantine.add_argument("--agency", metavar="A", required=True, help="the agency, such as nm_albuquerque")
+    quarantine.add_argument("--dataset", metavar="D", required=True, help="the dataset, such as officer_detail")
     quarantine.add_argument("--delivery", metavar="ID", help="one delivery only")
     quarantine.add_argument(
-        "--out", type=Path, metavar="FILE.csv", help="write the rows there: it may be personal data"
+        "--out", type=Path, metavar="FILE.csv", help="export the rows to a new file; they may be personal data"
     )
     quarantine.set_defaults(command=_quarantine)
 
 
 def _quarantine(arguments: argparse.Namespace) -> int:
-    from etl_platform.cli.text_tables import table
     from etl_platform.deliveries.replay.quarantine import Quarantine
+    from etl_platform.engine.output.plain_text import table
     from etl_platform.platform import Platform
 
     platform = Platform(load_settings())
@@ -47,10 +48,10 @@ def _quarantine(arguments: argparse.Namespace) -> int:
         )
         return GOOD
     if arguments.out.exists():
-        raise UsageError(f"--out {arguments.out} is there already; name a new file")
+        raise UsageError(f"--out {arguments.out} exists already; name a new file")
     rows = quarantine.export(reports, arguments.out)
     print(
-        f"{rows:,} rows of {len(reports)} deliveries in {arguments.out}. Correct them, keep _line, then:\n"
+        f"{rows:,} rows of {len(reports)} deliveries written to {arguments.out}. Correct them, keep _line, then run:\n"
         f"etl-platform replay --agency {arguments.agency} --dataset {dataset} --corrections {arguments.out} --dry-run"
     )
     return GOOD

@@ -1,4 +1,4 @@
-"""``etl-platform reconcile``: what arrived against what is recorded against what is held."""
+"""``etl-platform reconcile``: compare source files, reports and stored objects, and ingest missing files."""
 
 import argparse
 import json
@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from etl_platform.cli.arguments import BAD, GOOD, Commands, add_command, age
+from etl_platform.cli.arguments import Commands, add_command, age
 from etl_platform.deliveries.reconcile.discrepancies import Discrepancy, Finding
+from etl_platform.engine.command_line import BAD, GOOD
 from etl_platform.settings import Settings, load_settings
 
 if TYPE_CHECKING:
@@ -17,10 +18,10 @@ if TYPE_CHECKING:
 _RUN_FILES = 200
 
 _WHAT_TO_DO = {
-    Discrepancy.MISSING: "missing: `etl-platform reconcile --repair` takes these files in",
-    Discrepancy.STALE: "stale: materialize the agency's partition of silver again; it reads the newest file in bronze",
-    Discrepancy.ORPHANED: "orphaned: nothing refers to the object, or the object of a record is gone; "
-    "materializing the partition restores silver, anything else needs a look",
+    Discrepancy.MISSING: "missing: `etl-platform reconcile --repair` ingests these files",
+    Discrepancy.STALE: "stale: materialize the agency's partition of silver; that reads the newest file in bronze",
+    Discrepancy.ORPHANED: "orphaned: an object without a report, or a report without its object; materializing the "
+    "partition restores silver, anything else must be examined",
 }
 
 
@@ -28,15 +29,20 @@ def add(commands: Commands) -> None:
     reconcile = add_command(
         commands,
         "reconcile",
-        "Hold what arrived against what is recorded and what is held",
+        "Compare source files, reports and stored objects; list what is missing, stale or orphaned",
         "etl-platform reconcile --since 7d\n  etl-platform reconcile --agency nm_albuquerque --repair",
     )
     reconcile.add_argument("--agency", metavar="A", help="one agency only")
-    reconcile.add_argument("--since", type=age, metavar="AGE", help="only what arrived since, such as 24h or 7d [all]")
     reconcile.add_argument(
-        "--grace", type=age, metavar="AGE", help="younger files may still be on their way [6 × visibility timeout]"
+        "--since", type=age, metavar="AGE", help="only files that arrived since, such as 24h or 7d [all]"
     )
-    reconcile.add_argument("--repair", action="store_true", help="take in what is missing, oldest first")
+    reconcile.add_argument(
+        "--grace",
+        type=age,
+        metavar="AGE",
+        help="ignore younger files, which may still be in the queue [6 × visibility timeout]",
+    )
+    reconcile.add_argument("--repair", action="store_true", help="ingest missing files, oldest first")
     reconcile.add_argument("--json", action="store_true", help="print one JSON document")
     reconcile.set_defaults(command=_reconcile)
 
@@ -58,12 +64,11 @@ def _reconcile(arguments: argparse.Namespace) -> int:
         print(json.dumps(_document(found, repaired, failed), indent=1, ensure_ascii=False))
     else:
         _print(found, repaired, failed)
-    left = len(found.findings) - repaired.total()
-    return BAD if left else GOOD
+    return BAD if len(found.findings) > repaired.total() else GOOD
 
 
 def _repair(missing: Sequence[Finding], settings: Settings) -> tuple[Counter[str], int]:
-    """Take in what is missing: outcomes, and how many failed."""
+    """Ingest missing files; returns their outcomes and the number of failures."""
     from etl_platform.cli.jobs.intake import ingest_in_process
     from etl_platform.deliveries.reconcile.reconcile import version_to_ingest
     from etl_platform.logs import configure_logs
@@ -81,7 +86,7 @@ def _repair(missing: Sequence[Finding], settings: Settings) -> tuple[Counter[str
 
 
 def _print(found: "Reconciled", repaired: Counter[str], failed: int) -> None:
-    from etl_platform.cli.text_tables import table
+    from etl_platform.engine.output.plain_text import table
 
     if found.findings:
         rows = [
@@ -90,10 +95,10 @@ def _print(found: "Reconciled", repaired: Counter[str], failed: int) -> None:
         ]
         print(table(("", "agency", "dataset", "key", "since (UTC)", "why"), rows))
     counts = Counter(finding.kind for finding in found.findings)
-    said = ", ".join(f"{counts[kind]:,} {kind}" for kind in Discrepancy)
+    summary = ", ".join(f"{counts[kind]:,} {kind}" for kind in Discrepancy)
     print(
-        f"{found.versions:,} file versions of {found.agencies:,} agencies: {said}; "
-        f"{found.in_flight:,} in flight, {found.ignored:,} of no contract"
+        f"{found.versions:,} file versions of {found.agencies:,} agencies: {summary}; "
+        f"{found.in_flight:,} in flight, {found.ignored:,} without a contract"
     )
     if repaired or failed:
         outcomes = ", ".join(f"{times} {outcome}" for outcome, times in sorted(repaired.items()))

@@ -1,4 +1,4 @@
-"""``etl-platform replay``: read deliveries again under today's contract, with corrected rows if there are any."""
+"""``etl-platform replay``: reprocess deliveries with the current contract, and with corrected rows if given."""
 
 import argparse
 import json
@@ -8,7 +8,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from etl_platform.cli.arguments import BAD, GOOD, Commands, add_command, known_dataset, person
+from etl_platform.cli.arguments import Commands, add_command, known_dataset, user_name
+from etl_platform.engine.command_line import BAD, GOOD
 from etl_platform.engine.errors import UsageError
 from etl_platform.object_keys import base_name, segment
 from etl_platform.settings import load_settings
@@ -24,20 +25,20 @@ def add(commands: Commands) -> None:
     replay = add_command(
         commands,
         "replay",
-        "Read deliveries again under today's contract, with corrected rows for those in quarantine",
+        "Reprocess deliveries with the current contract and, optionally, corrected rows of the quarantine",
         "etl-platform replay --agency la_new_orleans --dataset officer_detail\n"
         "  etl-platform replay --agency la_new_orleans --dataset officer_detail --corrections fix.csv --dry-run",
     )
-    replay.add_argument("--agency", metavar="A", required=True)
-    replay.add_argument("--dataset", metavar="D", required=True)
+    replay.add_argument("--agency", metavar="A", required=True, help="the agency, such as nm_albuquerque")
+    replay.add_argument("--dataset", metavar="D", required=True, help="the dataset, such as officer_detail")
     replay.add_argument(
-        "--delivery", metavar="ID", help="one delivery only [the newest of each file, or those that are corrected]"
+        "--delivery", metavar="ID", help="one delivery only [the newest of each file, or those with corrections]"
     )
     replay.add_argument(
         "--corrections", metavar="FILE", help="an exported quarantine with corrected rows: a path or s3://bucket/key"
     )
-    replay.add_argument("--by", metavar="WHO", default=person(), help="who asks for it [%(default)s]")
-    replay.add_argument("--dry-run", action="store_true", help="show what would change and write nothing")
+    replay.add_argument("--by", metavar="WHO", default=user_name(), help="your name, for the report [%(default)s]")
+    replay.add_argument("--dry-run", action="store_true", help="show what would change; write nothing")
     replay.add_argument("--json", action="store_true", help="print the reports as JSON lines")
     replay.set_defaults(command=_replay)
 
@@ -105,7 +106,7 @@ def _dry_run(
 
 
 def _print(arguments: argparse.Namespace, done: "Sequence[DeliveryResult]", corrected: "Corrected | None") -> None:
-    from etl_platform.cli.text_tables import table
+    from etl_platform.engine.output.plain_text import table
 
     if arguments.json:
         for item in done:
@@ -114,11 +115,11 @@ def _print(arguments: argparse.Namespace, done: "Sequence[DeliveryResult]", corr
     if corrected:
         changed = ", ".join(f"{name} {rows:,}" for name, rows in sorted(corrected.changed.items()))
         untouched = sum(found.untouched for found in corrected.deliveries.values())
-        print(f"rows with another value, by column: {changed or 'none'}; {untouched:,} rows as they were")
+        print(f"changed values by column: {changed or 'none'}; {untouched:,} rows unchanged")
     if done:
         print(table(("delivery", "file", "outcome", "rows", "quarantined", "changed"), [_line(item) for item in done]))
     if arguments.dry_run:
-        print("a dry run: nothing was written")
+        print("dry run: nothing was written")
 
 
 def _line(item: "DeliveryResult") -> tuple[Any, ...]:

@@ -1,23 +1,24 @@
-"""``etl-platform jobs`` and ``etl-platform run``: list the jobs, run one in this process."""
+"""``etl-platform jobs`` and ``etl-platform run``: list the jobs, and run one in this process."""
 
 import argparse
 
-from etl_platform.cli.arguments import GOOD, Commands, add_command
+from etl_platform.cli.arguments import Commands, add_command, help_epilog
+from etl_platform.engine.command_line import GOOD
 from etl_platform.engine.errors import UsageError
 from etl_platform.settings import load_settings
 
 
 def add(commands: Commands) -> None:
-    jobs = add_command(commands, "jobs", "List the jobs", "etl-platform jobs")
+    jobs = add_command(commands, "jobs", "List the jobs that `run` can start", "etl-platform jobs")
     jobs.set_defaults(command=_jobs)
 
     run = add_command(
         commands,
         "run",
-        "Run one job in this process",
+        "Run a job in this process; `run JOB -- --help` shows its own arguments",
         "etl-platform run s3_data_quality_job -- --events-file contracts/event.json --dry-run",
     )
-    run.add_argument("job", metavar="JOB", help="a name that `etl-platform jobs` lists")
+    run.add_argument("job", metavar="JOB", help="a name from `etl-platform jobs`")
     run.add_argument("arguments", nargs=argparse.REMAINDER, metavar="-- ARGUMENTS", help="the job's own arguments")
     run.set_defaults(command=_run)
 
@@ -37,17 +38,19 @@ def _run(arguments: argparse.Namespace) -> int:
 
     job = JOBS.get(arguments.job)
     if job is None:
-        raise UsageError(f"there is no job {arguments.job!r}; there is {', '.join(JOBS)}")
+        raise UsageError(f"unknown job {arguments.job!r}; choose one of {', '.join(JOBS)}")
     command = f"etl-platform run {job.name}"
     parser = argparse.ArgumentParser(
         prog=f"{command} --",
         description=job.summary,
-        epilog=f"example:\n  {command}{f' -- {job.example}' if job.example else ''}",
+        epilog=help_epilog(f"{command} -- {job.example}" if job.example else command),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     job.add_arguments(parser)
-    # Before the settings: help is for those who have none yet.
-    own = parser.parse_args(arguments.arguments[1:] if arguments.arguments[:1] == ["--"] else arguments.arguments)
+    # Parse before loading settings, so that --help works without them.
+    job_arguments = parser.parse_args(
+        arguments.arguments[1:] if arguments.arguments[:1] == ["--"] else arguments.arguments
+    )
     settings = load_settings()
     configure_logs(settings.log_level)
-    return job.run(own, settings)
+    return job.run(job_arguments, settings)

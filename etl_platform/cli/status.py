@@ -1,10 +1,11 @@
-"""``etl-platform status``: the latest deliveries and their outcomes."""
+"""``etl-platform status``: the recent deliveries and their outcomes."""
 
 import argparse
 import json
 from datetime import UTC, datetime, timedelta
 
-from etl_platform.cli.arguments import GOOD, Commands, add_command, age
+from etl_platform.cli.arguments import Commands, add_command, age
+from etl_platform.engine.command_line import GOOD
 from etl_platform.settings import load_settings
 
 
@@ -12,7 +13,7 @@ def add(commands: Commands) -> None:
     status = add_command(
         commands,
         "status",
-        "Show what arrived and what became of it, newest first",
+        "Show recent deliveries and their outcomes, newest first",
         "etl-platform status --since 7d",
     )
     status.add_argument(
@@ -41,5 +42,5 @@ def _status(arguments: argparse.Namespace) -> int:
     elif reports:
         print(deliveries_table(reports))
     else:
-        print(f"no report since {since:%Y-%m-%d %H:%M} UTC; `etl-platform doctor` shows how many messages wait")
+        print(f"no report since {since:%Y-%m-%d %H:%M} UTC; `etl-platform doctor` shows waiting messages")
     return GOOD

@@ -1,1 +1,9 @@
-"""Dagster: assets, checks, jobs, sensors and what they need. The only package that imports it."""
+"""Everything that imports Dagster. A file here is thin: it reads, calls the package that does the work, and reports.
+
+Assets, jobs and schedules, by subject: intake_assets (with delivery_events, event_log_lookup, lineage), api_ingestion,
+attachments, email_archive, employment_history, expected_files, reconciliation; shared by them: partitions, failures.
+Sensors: file_arrivals_sensor; the one of the emails is in email_archive.
+Run records, read and written: intake_runs, breaker_state (with the reset job), failed_runs, run_counts, daily_counts.
+Instance and processes: open_instance, run_in_process, run_launcher, run_logs, run_progress, stop_signal.
+Dagster itself: dagster_internals (its private parts), scaffolded (loads what ``dg scaffold defs`` adds to this folder).
+"""

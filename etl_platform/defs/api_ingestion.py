@@ -1,7 +1,7 @@
-"""api_ingestion_job: the declared REST APIs, one asset per dataset that they fill, partitioned by agency."""
+"""The declared REST APIs: one asset per dataset that they fill, partitioned by agency, with a job and a schedule."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
@@ -18,41 +18,40 @@ from etl_platform.deliveries.report import Trigger
 from etl_platform.engine.errors import EtlPlatformError
 from etl_platform.errors import TransientError
 from etl_platform.platform import Platform
-from etl_platform.rest_apis.ingestion import ApiIngestion
+from etl_platform.rest_apis.ingestion import ApiIngestionResult
 from etl_platform.rest_apis.source import ApiResource, ApiSource
 
 JOB_NAME = "api_ingestion_job"
 OP_NAME = "ingest_apis"
 DRIFT_CHECK = "fields_are_as_before"
-_DESCRIPTION = "Reads the declared REST APIs; what is new goes through contract and silver like any file."
-_MAX_TOLD = 10
+_DESCRIPTION = "Reads the declared REST APIs and ingests each new snapshot like a file: contract check, then silver."
+_MAX_SHOWN = 10
 
 
 class ApiConfig(dg.Config):
-    """``source``: one API by its name, all if empty. ``full``: read everything, so that deleted records go."""
+    """What to read.
+
+    Attributes:
+        source: the name of one API; all declared APIs if empty.
+        full: read all records again, so that records deleted at the API are removed here too.
+    """
 
     source: str = ""
     full: bool = False
 
 
-@dataclass(frozen=True)
-class ApiDefinitions:
-    """``datasets``: those that the declared APIs fill."""
-
-    datasets: frozenset[str]
-    assets: list[dg.AssetsDefinition]
-    job: Any
-    schedule: dg.ScheduleDefinition
+def api_datasets(sources: Sequence[ApiSource]) -> frozenset[str]:
+    """The datasets that the declared APIs fill."""
+    return frozenset(resource.dataset for source in sources for resource in source.resources)
 
 
-def build_api_ingestion(sources: Sequence[ApiSource]) -> ApiDefinitions:
-    """Assets, job and schedule; without a declared API the job says so and the schedule is off."""
-    datasets = frozenset(resource.dataset for source in sources for resource in source.resources)
+def build_api_ingestion(sources: Sequence[ApiSource]) -> dg.Definitions:
+    """Assets, job and schedule. Without a declared API the job only logs that, and the schedule is stopped."""
     job: Any
     if sources:
         assets = [_build_assets(sources)]
-        # A check that is selected without a partition would stay planned for ever.
-        selection = dg.AssetSelection.assets(*map(_key, datasets)).without_checks()
+        # A check that is selected without a partition would stay planned forever.
+        selection = dg.AssetSelection.assets(*map(_key, api_datasets(sources))).without_checks()
         job = dg.define_asset_job(JOB_NAME, selection=selection, description=_DESCRIPTION)
     else:
         assets, job = [], _job_without_sources()
@@ -63,13 +62,13 @@ def build_api_ingestion(sources: Sequence[ApiSource]) -> ApiDefinitions:
         cron_schedule="0 4 * * *",
         default_status=status,
     )
-    return ApiDefinitions(datasets, assets, job, schedule)
+    return dg.Definitions(assets=assets, jobs=[job], schedules=[schedule])
 
 
 def _job_without_sources() -> dg.JobDefinition:
     @dg.op(name=OP_NAME, out=dg.Out(dg.Nothing))
     def nothing(context: dg.OpExecutionContext, config: ApiConfig) -> None:  # noqa: ARG001 - the job's own config
-        context.log.info("no API is declared: nothing to do")
+        context.log.info("no API is declared, so there is nothing to read; declare one in a file in API_SOURCES_DIR")
 
     @dg.job(name=JOB_NAME, description=_DESCRIPTION, executor_def=dg.in_process_executor)
     def api_ingestion_job() -> None:
@@ -87,8 +86,8 @@ def _build_assets(sources: Sequence[ApiSource]) -> dg.AssetsDefinition:
     specs = [
         dg.AssetSpec(
             _key(dataset),
-            description=f"{contract.physical_name} as APIs gave it: one snapshot per agency, "
-            f"one row per {', '.join(contract.primary_key) or 'record'}.",
+            description=f"{contract.physical_name} as REST APIs returned it: one snapshot per agency.\n\n"
+            f"One row per {', '.join(contract.primary_key) or 'record'}.",
             kinds={"api", "s3"},
             group_name=dataset,
             owners=[f"team:{contract.owner}"] if contract.owner else None,
@@ -97,7 +96,7 @@ def _build_assets(sources: Sequence[ApiSource]) -> dg.AssetsDefinition:
         )
         for dataset, contract in filled.items()
     ]
-    about = "The fields of the records and their JSON types are those of the snapshot before and of the contract."
+    about = "The fields of the records and their JSON types match the previous snapshot and the contract."
     checks = [partitioned_check(DRIFT_CHECK, spec.key, about) for spec in specs]
 
     @dg.multi_asset(name=OP_NAME, specs=specs, check_specs=checks, can_subset=True)
@@ -105,40 +104,39 @@ def _build_assets(sources: Sequence[ApiSource]) -> dg.AssetsDefinition:
         context: dg.AssetExecutionContext, config: ApiConfig, platform: dg.ResourceParam[Platform]
     ) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]:
         with as_dagster_failures():
-            yield from _Run(context, config, platform).work()
+            yield from _Run(context, config, platform).ingest()
 
     return ingest_apis
 
 
 class _Run:
-    """One run: every resource that is asked for, in turn; one that fails stops nobody else."""
+    """One run over every requested resource. A resource that fails does not stop the others."""
 
     def __init__(self, context: dg.AssetExecutionContext, config: ApiConfig, platform: Platform) -> None:
         self._context, self._config, self._platform = context, config, platform
         self._agency = context.partition_key if context.has_partition_key else None
         self._failures: list[tuple[str, Exception]] = []
 
-    def work(self) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]:
-        for source, resource in self._asked():
-            what = f"{source.name} {resource.dataset}"
+    def ingest(self) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]:
+        for source, resource in self._requested():
+            name = f"{source.name} {resource.dataset}"
             try:
-                done = self._ingest(source, resource)
-            except Exception as error:  # noqa: BLE001
-                # One resource's edge: recorded, and raised in the end.
-                self._tell_failure(what, error)
-                self._failures.append((what, error))
+                done = self._ingest_resource(source, resource)
+            except Exception as error:  # noqa: BLE001 - logged here, and raised after the other resources
+                self._log_failure(name, error)
+                self._failures.append((name, error))
                 continue
             self._context.log.info(done.summary)
             self._platform.api_ingestions.append(done)
-            yield from self._told(done)
+            yield from self._events(done)
         if self._failures:
-            self._fail()
+            self._raise_failures()
 
-    def _tell_failure(self, what: str, error: Exception) -> None:
-        unknown = None if isinstance(error, EtlPlatformError) else error
-        self._context.log.error(f"{what} failed: {error}", exc_info=unknown)
+    def _log_failure(self, name: str, error: Exception) -> None:
+        unexpected = None if isinstance(error, EtlPlatformError) else error
+        self._context.log.error(f"{name} failed: {error}", exc_info=unexpected)
 
-    def _asked(self) -> list[tuple[ApiSource, ApiResource]]:
+    def _requested(self) -> list[tuple[ApiSource, ApiResource]]:
         selected = self._context.selected_asset_keys
         return [
             (source, resource)
@@ -148,10 +146,10 @@ class _Run:
             if _key(resource.dataset) in selected
         ]
 
-    def _ingest(self, source: ApiSource, resource: ApiResource) -> ApiIngestion:
+    def _ingest_resource(self, source: ApiSource, resource: ApiResource) -> ApiIngestionResult:
         register_agencies(self._context.instance, {source.agency})
         trigger = Trigger(Cause.EVENT, self._context.run.run_id)
-        what = f"{source.name} {resource.dataset}"
+        name = f"{source.name} {resource.dataset}"
         with RunProgress(self._context, "records") as progress:
             return self._platform.api_ingester.ingest(
                 source,
@@ -159,11 +157,11 @@ class _Run:
                 trigger,
                 now=datetime.now(UTC),
                 full=self._config.full,
-                progress=lambda pages, records: progress(records, f"{what}: {records:,} records in {pages:,} pages"),
+                on_progress=lambda pages, records: progress(records, f"{name}: {records:,} records in {pages:,} pages"),
             )
 
-    def _told(self, done: ApiIngestion) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]:
-        """The asset's own events: yielded in a partition's run, logged under the agency in one of all."""
+    def _events(self, done: ApiIngestionResult) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]:
+        """The asset's events: yielded in a run of one partition, logged under the agency in a run of all."""
         key, agency, checked = _key(done.resource.dataset), done.source.agency, done.records > 0
         verdict = _drift_verdict(done)
         if self._agency is None:
@@ -180,22 +178,22 @@ class _Run:
             self._log_delivery(done.ingested)
 
     def _log_delivery(self, ingested: DeliveryResult) -> None:
-        """Bronze, silver and their checks, as for a file that came through the queue."""
+        """Log bronze, silver and their checks, as for a file from the queue."""
         event_log = DagsterEventLog(self._context, self._platform.contracts)
         if ingested.outcome is not Outcome.DUPLICATE or not event_log.is_logged(ingested.report):
             event_log.log_delivery(ingested.report, ingested.report.outcome)
 
-    def _fail(self) -> None:
-        texts = [f"{what}: {type(error).__name__}: {error}" for what, error in self._failures]
+    def _raise_failures(self) -> None:
+        texts = [f"{name}: {type(error).__name__}: {error}" for name, error in self._failures]
         raise dg.Failure(
-            f"{len(texts)} failed: {'; '.join(texts[:_MAX_TOLD])}",
+            f"{len(texts)} failed: {'; '.join(texts[:_MAX_SHOWN])}",
             metadata={"failed": dg.MetadataValue.json(texts)},
             allow_retries=any(isinstance(error, TransientError) for _, error in self._failures),
         )
 
 
-def _metadata(done: ApiIngestion) -> dict[str, Any]:
-    outside = list(done.unknown_fields[:100])
+def _metadata(done: ApiIngestionResult) -> dict[str, Any]:
+    unknown = list(done.unknown_fields[:100])
     return {
         "summary": done.summary,
         "source": done.source.name,
@@ -206,15 +204,15 @@ def _metadata(done: ApiIngestion) -> dict[str, Any]:
         **({"dagster/row_count": done.rows} if done.rows is not None else {}),
         **({"new": done.new, "changed": done.changed} if done.new is not None else {}),
         **({"cursor": done.cursor} if done.cursor is not None else {}),
-        **({"not_in_the_contract": dg.MetadataValue.json(outside)} if outside else {}),
+        **({"not_in_the_contract": dg.MetadataValue.json(unknown)} if unknown else {}),
     }
 
 
-def _drift_verdict(done: ApiIngestion) -> dict[str, Any]:
-    rows = [{"field": item.field, "change": item.change, "before": item.before, "now": item.now} for item in done.drift]
+def _drift_verdict(done: ApiIngestionResult) -> dict[str, Any]:
+    rows = [asdict(item) for item in done.field_changes]
     return {
         "passed": not rows,
         "severity": dg.AssetCheckSeverity.WARN,
         "metadata": {"drift": table(rows)} if rows else {},
-        "description": "; ".join(f"{item.field}: {item.change}" for item in done.drift[:10]) or None,
+        "description": "; ".join(f"{item.field}: {item.change}" for item in done.field_changes[:10]) or None,
     }

@@ -1,13 +1,13 @@
-"""``attachments``: an agency's attachment files in the research bucket, their check, and the job that copies them."""
+"""The asset ``attachments``, its check, and the job that copies an agency's files. The copying is in attachments/."""
 
 from collections.abc import Iterator
 from typing import Any
 
 import dagster as dg
 
-from etl_platform.application_db.agencies import Agency, agency_of
-from etl_platform.attachments.copy_agency import Copied
-from etl_platform.attachments.plan import MADE, Status
+from etl_platform.application_db.agencies import Agency, find_agency
+from etl_platform.attachments.copy_agency import CopyResult
+from etl_platform.attachments.plan import COPIED_STATUSES, Status
 from etl_platform.defs.delivery_events import table
 from etl_platform.defs.failures import as_dagster_failures
 from etl_platform.defs.partitions import agencies, partitioned_check
@@ -24,14 +24,23 @@ _MAX_SHOWN = 200
 
 
 class AttachmentsConfig(dg.Config):
-    """Buckets in place of ATTACHMENTS_SOURCE_BUCKET and ATTACHMENTS_DESTINATION_BUCKET."""
+    """Buckets to use instead of ATTACHMENTS_SOURCE_BUCKET and ATTACHMENTS_DESTINATION_BUCKET."""
 
     source_bucket: str | None = None
     destination_bucket: str | None = None
 
 
-def build_attachments() -> dg.AssetsDefinition:
-    about = "Every attachment of the database lies at the destination, in the size that the database has."
+def build_attachments() -> dg.Definitions:
+    job = dg.define_asset_job(
+        JOB_NAME,
+        selection=dg.AssetSelection.assets(ASSET),
+        description="Copies an agency's attachment files to the research bucket and writes their metadata table.",
+    )
+    return dg.Definitions(assets=[_build_asset()], jobs=[job])
+
+
+def _build_asset() -> dg.AssetsDefinition:
+    about = "Every attachment in the database exists at the destination, with the size that the database states."
 
     @dg.asset(
         key=ASSET,
@@ -40,50 +49,47 @@ def build_attachments() -> dg.AssetsDefinition:
         kinds={"s3", "parquet"},
         check_specs=[partitioned_check(CHECK, ASSET, about)],
         description="The agency's attachment files, copied from the application's document store.\n\n"
-        "One object per attachment of the application's database, and one row of metadata for each.",
+        "One object and one row of the metadata table per attachment in the application's database.",
     )
     def attachments(
         context: dg.AssetExecutionContext, config: AttachmentsConfig, platform: dg.ResourceParam[Platform]
     ) -> Iterator[dg.MaterializeResult[Any]]:
         with as_dagster_failures():
             copies = platform.attachment_copies(config.source_bucket, config.destination_bucket)
-            agency = agency_of(context.partition_key, platform.database.agencies())
+            agency = find_agency(context.partition_key, platform.database.agencies())
             if agency is None:
-                raise PermanentError(f"the application database has no agency with the slug {context.partition_key}")
+                raise PermanentError(
+                    f"the application database has no agency with the slug {context.partition_key}: "
+                    "check the partition, or add the agency there"
+                )
             files = platform.database.attachment_files(agency.id)
             with RunProgress(context, "copies") as progress:
                 copied = copies.run(agency, files, lambda done, of: progress(done, f"{done:,} of {of:,} copies"))
             context.log.info(summary(agency, copied))
             yield dg.MaterializeResult(metadata=_metadata(agency, copied), check_results=[_check(copied)])
             if failed := copied.statuses[Status.FAILED]:
-                raise TransientError(f"{failed:,} of {len(files):,} attachments were not copied: S3 failed")
+                raise TransientError(
+                    f"{failed:,} of {len(files):,} attachments were not copied because S3 failed: run the job again"
+                )
 
     return attachments
 
 
-def build_attachments_job() -> Any:
-    return dg.define_asset_job(
-        JOB_NAME,
-        selection=dg.AssetSelection.assets(ASSET),
-        description="Copies an agency's attachment files to the research bucket, with their metadata.",
-    )
-
-
-def summary(agency: Agency, copied: Copied) -> str:
-    """One line: whose, how many, how they are."""
+def summary(agency: Agency, copied: CopyResult) -> str:
+    """One line for people: the agency, how many attachments it has, and how many have which status."""
     if not copied.rows:
         return f"{agency.partition}: no attachments in the database, nothing to do"
     statuses = copied.statuses
-    made = sum(statuses[status] for status in MADE)
+    made = sum(statuses[status] for status in COPIED_STATUSES)
     problems = [f"{statuses[status]:,} {status}" for status in Status if status != Status.COPIED and statuses[status]]
-    there = made - min(made, copied.tried - statuses[Status.FAILED])
+    there = made - min(made, copied.attempted - statuses[Status.FAILED])
     return (
-        f"{agency.partition}: {', '.join([f'{made - there:,} copied', f'{there:,} there already', *problems])} "
+        f"{agency.partition}: {', '.join([f'{made - there:,} copied', f'{there:,} already there', *problems])} "
         f"of {len(copied.rows):,} attachments"
     )
 
 
-def _check(copied: Copied) -> dg.AssetCheckResult:
+def _check(copied: CopyResult) -> dg.AssetCheckResult:
     statuses = copied.statuses
     return dg.AssetCheckResult(
         check_name=CHECK,
@@ -92,7 +98,7 @@ def _check(copied: Copied) -> dg.AssetCheckResult:
     )
 
 
-def _metadata(agency: Agency, copied: Copied) -> dict[str, Any]:
+def _metadata(agency: Agency, copied: CopyResult) -> dict[str, Any]:
     problems = [
         {"attachment_id": row.attachment_id, "source_key": row.source_key, "status": row.status, "why": row.error}
         for row in copied.not_copied[:_MAX_SHOWN]

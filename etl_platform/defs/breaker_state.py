@@ -1,7 +1,7 @@
-"""The circuit breaker as Dagster's run records tell it, and the job that resets it. What counts is decided in core.
+"""The state of the circuit breaker, read from Dagster's run records, and the job that resets it.
 
-Run records are cluster-wide, survive restarts and are written by whoever sees a run end, so the breaker needs no store
-of its own: it is read from how the latest intake runs ended.
+Run records are shared by the whole cluster and survive restarts, so the breaker needs no store of its own. Which ends
+of runs count is decided in deliveries/circuit_breaker.py.
 """
 
 import time
@@ -15,7 +15,7 @@ from etl_platform.defs.intake_runs import (
     ONLY_DELIVERY_TAG,
     PROBE_TAG,
     PROGRESS_TAG,
-    is_sensors_own,
+    is_requested_by_sensor,
 )
 from etl_platform.deliveries.circuit_breaker import (
     Breaker,
@@ -33,12 +33,12 @@ from etl_platform.settings import Settings
 
 RESET_JOB_NAME = "breaker_reset_job"
 _MAX_RECEIVES = 20
-"""A delivery fails this often at most before SQS takes its message away."""
+"""How often a delivery can fail before SQS moves its message to the dead-letter queue."""
 _PAGES = (10, 100)
 
 
 def breaker_status(instance: dg.DagsterInstance, settings: Settings) -> BreakerStatus:
-    """How the breaker stands now."""
+    """The breaker now, as people and monitors see it."""
     now, limits = time.time(), limits_of(settings)
     return status_of(read_breaker(instance, limits, now), now, limits)
 
@@ -48,7 +48,7 @@ def limits_of(settings: Settings) -> Limits:
 
 
 def read_breaker(instance: dg.DagsterInstance, limits: Limits, now: float) -> Breaker:
-    """The breaker at ``now`` (epoch seconds). Costs the same with 100 runs in history as with 50,000."""
+    """The breaker at ``now`` (epoch seconds). The cost does not grow with the number of runs in history."""
     resets = [(_ended_at(record), Reset()) for record in _resets(instance)]
     closing = [*resets, *_latest_progress(instance)]
     since = max((at for at, _ in closing), default=0.0)
@@ -56,7 +56,7 @@ def read_breaker(instance: dg.DagsterInstance, limits: Limits, now: float) -> Br
 
 
 def _resets(instance: dg.DagsterInstance) -> Iterator[dg.RunRecord]:
-    # The status is looked at here: SQLite would choose its index and read every successful run.
+    # Not filtered by status in SQL: SQLite would choose the index over statuses and read every successful run.
     records = instance.get_run_records(dg.RunsFilter(job_name=RESET_JOB_NAME), limit=10)
     return (record for record in records if record.dagster_run.status is dg.DagsterRunStatus.SUCCESS)
 
@@ -64,14 +64,14 @@ def _resets(instance: dg.DagsterInstance) -> Iterator[dg.RunRecord]:
 def _latest_progress(instance: dg.DagsterInstance) -> list[tuple[float, Event]]:
     """The end of the latest successful run that finished a delivery.
 
-    Success alone proves nothing: a run whose messages all belong to somebody else by now touches no system. If there
-    is none among the latest hundred, nothing older than those is looked at.
+    Success alone proves nothing: a run whose messages all belong to another run by now uses no outside system. If the
+    latest hundred successful runs hold no such run, older ones are not read.
     """
     before: datetime | None = None
     for limit in _PAGES:
         page = _ended(instance, dg.DagsterRunStatus.SUCCESS, limit, before=before)
         for record in page:
-            if PROGRESS_TAG in record.dagster_run.tags and is_sensors_own(record.dagster_run):
+            if PROGRESS_TAG in record.dagster_run.tags and is_requested_by_sensor(record.dagster_run):
                 return [(_ended_at(record), Progressed())]
         if len(page) < limit:
             return []
@@ -80,13 +80,13 @@ def _latest_progress(instance: dg.DagsterInstance) -> list[tuple[float, Event]]:
 
 
 def _failures(instance: dg.DagsterInstance, since: float, limits: Limits) -> Iterator[tuple[float, Event]]:
-    # As many as there can be until so many different deliveries must have failed.
+    # Among this many failed runs, max_failures different deliveries must have failed.
     window = _MAX_RECEIVES * limits.max_failures
     after = datetime.fromtimestamp(since, UTC)
     for record in _ended(instance, dg.DagsterRunStatus.FAILURE, window, after=after):
         run = record.dagster_run
-        # A run that was told to stop before it began (its pod went away) says nothing about the systems it needs.
-        if not is_sensors_own(run) or run.tags.get("dagster/failure_reason") == "UNEXPECTED_TERMINATION":
+        # A run that was stopped before it began, for example with its pod, shows nothing about outside systems.
+        if not is_requested_by_sensor(run) or run.tags.get("dagster/failure_reason") == "UNEXPECTED_TERMINATION":
             continue
         probe_of = run.tags.get(PROBE_TAG)
         failed = RunFailed(run.run_id, run.tags.get(ONLY_DELIVERY_TAG), None if probe_of is None else float(probe_of))
@@ -101,9 +101,9 @@ def _ended(
     after: datetime | None = None,
     before: datetime | None = None,
 ) -> Sequence[dg.RunRecord]:
-    """The intake job's runs that ended so, the latest end first; those of backfills left out.
+    """Runs of the intake job that ended with this status, without backfills, the latest end first.
 
-    One status at a time: Dagster's index over status and time of update then holds the answer in order.
+    One status at a time, so that the query can use Dagster's index over status and time of update.
     """
     filters = dg.RunsFilter(
         job_name=JOB_NAME, statuses=[status], updated_after=after, updated_before=before, exclude_subruns=True
@@ -115,17 +115,22 @@ def _ended_at(record: dg.RunRecord) -> float:
     return record.update_timestamp.timestamp() if record.end_time is None else record.end_time
 
 
-def build_breaker_reset_job() -> dg.JobDefinition:
-    """The job whose successful end closes the breaker; its runs are the record of who did so, and when."""
+def build_breaker_reset() -> dg.Definitions:
+    return dg.Definitions(jobs=[_build_job()])
+
+
+def _build_job() -> dg.JobDefinition:
+    """The job whose successful end closes the breaker. Its runs record who closed the breaker, and when."""
 
     @dg.op(name="reset_breaker")
     def reset(context: dg.OpExecutionContext, platform: dg.ResourceParam[Platform]) -> None:
         status = breaker_status(context.instance, platform.settings)
-        context.log.info(f"{status}. The failures until now count no more.")
+        context.log.info(f"{status}. From now on, earlier failures no longer count.")
 
     @dg.job(
         name=RESET_JOB_NAME,
-        description="Closes the circuit breaker: the next tick receives messages again. Mend the cause first.",
+        description="Closes the circuit breaker, so that the next tick receives messages again. "
+        "Fix the cause of the failures first.",
         executor_def=dg.in_process_executor,
     )
     def breaker_reset_job() -> None:
@@ -135,8 +140,8 @@ def build_breaker_reset_job() -> dg.JobDefinition:
 
 
 def reset_breaker(instance: dg.DagsterInstance, settings: Settings, *, by: str) -> bool:
-    """Run the reset job in this process; whether it succeeded. ``by`` is kept as a tag of the run."""
-    result = build_breaker_reset_job().execute_in_process(
+    """Run the reset job in this process and return whether it succeeded. ``by`` becomes a tag of the run."""
+    result = _build_job().execute_in_process(
         instance=instance,
         resources={"platform": Platform(settings)},
         run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},

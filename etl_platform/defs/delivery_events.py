@@ -14,7 +14,7 @@ from etl_platform.engine.contract.dataset_rules import Severity
 from etl_platform.engine.contract.model import Contract
 from etl_platform.engine.privacy.masking import HIDDEN, shown
 from etl_platform.engine.result import CheckResult, ColumnProfile, DatasetVerdict, Example, FileColumns, FileError
-from etl_platform.engine.rules.rule_names import contract_rules
+from etl_platform.engine.rules.contract_rules import contract_rules
 
 FILE_CHECK = "file_is_readable_and_complete"
 _EXAMPLES = 5

@@ -1,4 +1,4 @@
-"""The asset ``email_archive``, a partition a day: its job drains the email queue, its sensor asks for a run."""
+"""The asset ``email_archive``, one partition per day, with its job and sensor. The draining itself is in emails/."""
 
 from collections.abc import Iterator
 from datetime import date
@@ -22,21 +22,28 @@ JOB_NAME = "email_archive_job"
 SENSOR_NAME = "email_arrivals_sensor"
 ASSET = dg.AssetKey("email_archive")
 CHECK = "emails_are_readable"
-# Today is a partition as well: an email is archived on the day on which it is sent.
+# end_offset: today is a partition too, because an email is archived under the day on which it was sent.
 DAYS = dg.DailyPartitionsDefinition(start_date="2024-01-01", end_offset=1)
 
 
-def build_email_asset() -> dg.AssetsDefinition:
-    """Launched without a partition it drains the queue and tells of every day that it touched.
-
-    Launched for a day it drains too, and then also says what the archive holds of that day.
-    """
-    check = partitioned_check(
-        CHECK, ASSET, "No message of the day was poison. Red until the day is materialized by hand.", DAYS
+def build_email_archive(settings: Settings) -> dg.Definitions:
+    job = dg.define_asset_job(
+        JOB_NAME, selection=[ASSET], description="Archives the emails that wait in the email queue."
     )
+    return dg.Definitions(assets=[_build_asset()], jobs=[job], sensors=[_build_sensor(job, settings)])
+
+
+def _build_asset() -> dg.AssetsDefinition:
+    """A run without a partition drains the queue and reports every day that it wrote to.
+
+    A run for one day drains the queue too, and also reports what the archive holds for that day.
+    """
+    about = "Every message of the day is a readable email. A failure stays until the day is materialized by hand."
+    check = partitioned_check(CHECK, ASSET, about, DAYS)
     spec = dg.AssetSpec(
         ASSET,
-        description="Validated emails: one JSON document per message, by the UTC day on which the message was sent.",
+        description="Validated emails from the email queue.\n\n"
+        "One JSON document per message, under the UTC day on which the message was sent.",
         group_name="emails",
         kinds={"s3", "sqs"},
         partitions_def=DAYS,
@@ -48,43 +55,37 @@ def build_email_asset() -> dg.AssetsDefinition:
         context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]
     ) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]:
         with as_dagster_failures():
-            asked = date.fromisoformat(context.partition_key) if context.has_partition_key else None
+            requested = date.fromisoformat(context.partition_key) if context.has_partition_key else None
             with stop_event() as stop, RunProgress(context, "emails") as progress:
                 drained = platform.drained = platform.email_archive.drain(
                     stop, lambda so_far: progress(so_far.counts.total(), f"so far {so_far}")
                 )
             context.log.info(str(drained))
             note_counts(context.instance, context.run, _counts(drained, platform))
-            for day in sorted(drained.days.keys() - {asked}):
+            for day in sorted(drained.days.keys() - {requested}):
                 _log_day(context, day, drained)
-            if asked is not None:
-                tally = drained.days.get(asked, Tally())
-                emails, size_bytes = platform.email_archive.stored(asked)
+            if requested is not None:
+                tally = drained.days.get(requested, Tally())
+                emails, size_bytes = platform.email_archive.stored(requested)
                 stored = {"emails_in_archive": emails, "bytes_in_archive": size_bytes}
                 yield dg.MaterializeResult(asset_key=ASSET, metadata=_metadata(tally, drained) | stored)
                 if context.selected_asset_check_keys:
                     yield dg.AssetCheckResult(asset_key=ASSET, check_name=CHECK, passed=_is_good(tally))
-            _end(context, drained)
+            _raise_if_incomplete(context, drained)
 
     return archive_emails
 
 
-def build_email_job() -> Any:
-    return dg.define_asset_job(
-        JOB_NAME, selection=[ASSET], description="Archives the emails that wait in the email queue."
-    )
-
-
-def build_email_sensor(job: Any, settings: Settings) -> dg.SensorDefinition:
+def _build_sensor(job: Any, settings: Settings) -> dg.SensorDefinition:
     status = dg.DefaultSensorStatus
 
     @dg.sensor(
         name=SENSOR_NAME,
         job=job,
         minimum_interval_seconds=settings.email_poll_interval_seconds,
-        # A platform without email has nothing to look at.
+        # Without an email queue there is nothing to check.
         default_status=status.RUNNING if settings.email_queue_url else status.STOPPED,
-        description="Starts a run when emails wait in the queue and none is under way.",
+        description="Starts a run of email_archive_job when emails wait in the queue and no such run is unfinished.",
     )
     def email_arrivals_sensor(
         context: dg.SensorEvaluationContext, platform: dg.ResourceParam[Platform]
@@ -92,13 +93,13 @@ def build_email_sensor(job: Any, settings: Settings) -> dg.SensorDefinition:
         try:
             queue = platform.email_archive.queue
         except SettingsError as error:
-            return dg.SkipReason(f"no email is archived here: {error}")
+            return dg.SkipReason(f"email archiving is not configured: {error}")
         if context.instance.get_runs(dg.RunsFilter(job_name=JOB_NAME, statuses=UNFINISHED), limit=1):
-            return dg.SkipReason("a run of email_archive_job is queued or under way")
+            return dg.SkipReason("a run of email_archive_job is queued or running")
         waiting, _held = queue.depth()
         if not waiting:
-            return dg.SkipReason("no emails wait")
-        # Selected checks would each leave a planned row without a partition.
+            return dg.SkipReason("the email queue is empty")
+        # Each selected check would leave a planned result without a partition.
         return dg.RunRequest(asset_selection=[ASSET], asset_check_keys=[])
 
     return email_arrivals_sensor
@@ -106,10 +107,10 @@ def build_email_sensor(job: Any, settings: Settings) -> dg.SensorDefinition:
 
 def _log_day(context: dg.AssetExecutionContext, day: date, drained: Drained) -> None:
     partition, tally = day.isoformat(), drained.days[day]
-    # A day of which nothing was written is observed; its last materialization stays what it was.
+    # A day to which nothing was written is only observed, so that its last materialization stays current.
     event = dg.AssetMaterialization if tally.counts[EmailOutcome.ARCHIVED] else dg.AssetObservation
     context.log_event(event(ASSET, metadata=_metadata(tally, drained), partition=partition))
-    # Never green: the next drain of the day, seconds later, would hide the red one before anybody saw it.
+    # A passed result is never logged: the next drain, seconds later, would hide a failed one before it was seen.
     if not _is_good(tally):
         context.log_event(dg.AssetCheckEvaluation(asset_key=ASSET, check_name=CHECK, passed=False, partition=partition))
 
@@ -129,7 +130,7 @@ def _is_good(tally: Tally) -> bool:
 
 
 def _metadata(tally: Tally, drained: Drained) -> dict[str, Any]:
-    """Counts are of the day, errors of the whole drain."""
+    """Counts of the day, and the errors of the whole drain."""
     return {
         "summary": str(tally),
         **{str(outcome): tally.counts[outcome] for outcome in EmailOutcome},
@@ -139,12 +140,12 @@ def _metadata(tally: Tally, drained: Drained) -> dict[str, Any]:
     }
 
 
-def _end(context: dg.AssetExecutionContext, drained: Drained) -> None:
-    """Fail where something is left in the queue that should not be; the sensor asks for the next run."""
+def _raise_if_incomplete(context: dg.AssetExecutionContext, drained: Drained) -> None:
+    """Fail the run if messages stay in the queue that should not. The sensor requests the next run."""
     for error in drained.errors:
         context.log.error(error)
     if drained.given_back and is_being_cancelled(context.instance, context.run):
         raise dg.DagsterExecutionInterruptedError
     if drained.errors or drained.undeleted:
         first = f"; the first error: {drained.errors[0]}" if drained.errors else ""
-        raise dg.Failure(f"{drained if drained.days else 'no email came'}{first}", allow_retries=False)
+        raise dg.Failure(f"{drained if drained.days else 'no email was received'}{first}", allow_retries=False)

@@ -1,4 +1,4 @@
-"""The employment-history export: its asset and checks, employment_history_job, and a schedule of a run an agency."""
+"""The employment-history export: its asset and checks, its job, and a monthly schedule with one run per agency."""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
@@ -9,23 +9,23 @@ from etl_platform.defs.delivery_events import column_schema, table
 from etl_platform.defs.failures import as_dagster_failures
 from etl_platform.defs.partitions import agencies, partitioned_check, register_agencies
 from etl_platform.defs.run_progress import RunProgress
-from etl_platform.employment.oddities import EXPECTED, Finding
+from etl_platform.employment.checks import DESCRIPTIONS, Finding
 from etl_platform.engine.contract.model import Contract
 from etl_platform.errors import SettingsError
 from etl_platform.platform import Platform
 
 if TYPE_CHECKING:
-    from etl_platform.employment.export import EmploymentHistoryExport, Exported
+    from etl_platform.employment.export import EmploymentHistoryExport, ExportResult
 
 JOB_NAME = "employment_history_job"
 _ASSET = dg.AssetKey(["exports", "employment_history"])
 
 
 def make_export(platform: Platform) -> "EmploymentHistoryExport":
-    """Over the platform's database and bucket, with the ranks of the contract ``employment_history``.
+    """An export from the platform's database to its bucket, with the ranks of the contract ``employment_history``.
 
     Raises:
-        SettingsError: a setting is missing, or there is no such contract.
+        SettingsError: a setting is missing, or the contract does not exist.
     """
     from etl_platform.employment.export import EmploymentHistoryExport
 
@@ -33,7 +33,16 @@ def make_export(platform: Platform) -> "EmploymentHistoryExport":
     return EmploymentHistoryExport(platform.database, platform.store, platform.bucket, ranks)
 
 
-def build_employment_history_assets() -> dg.AssetsDefinition:
+def build_employment_history() -> dg.Definitions:
+    job = dg.define_asset_job(
+        JOB_NAME,
+        selection=dg.AssetSelection.assets(_ASSET),
+        description="Exports an agency's employment history from the application database as CSV and Parquet.",
+    )
+    return dg.Definitions(assets=[_build_asset()], jobs=[job], schedules=[_build_schedule(job)])
+
+
+def _build_asset() -> dg.AssetsDefinition:
     asset = dg.AssetSpec(
         _ASSET,
         description="An agency's periods of service from the application database, as CSV for a spreadsheet and as "
@@ -43,7 +52,7 @@ def build_employment_history_assets() -> dg.AssetsDefinition:
         partitions_def=agencies,
         skippable=True,
     )
-    checks = [partitioned_check(oddity.value, _ASSET, text) for oddity, text in EXPECTED.items()]
+    checks = [partitioned_check(check.value, _ASSET, text) for check, text in DESCRIPTIONS.items()]
 
     @dg.multi_asset(name="export_employment_history", specs=[asset], check_specs=checks)
     def export_employment_history(
@@ -67,18 +76,12 @@ def build_employment_history_assets() -> dg.AssetsDefinition:
     return export_employment_history
 
 
-def build_employment_history_job() -> tuple[Any, dg.ScheduleDefinition]:
-    job = dg.define_asset_job(
-        JOB_NAME,
-        selection=dg.AssetSelection.assets(_ASSET),
-        description="Exports an agency's employment history from the application database as CSV and Parquet.",
-    )
-
+def _build_schedule(job: Any) -> dg.ScheduleDefinition:
     @dg.schedule(
         name="employment_history_schedule",
         job=job,
         cron_schedule="0 7 1 * *",
-        description="A run for each agency of the application database, on the first of the month.",
+        description="Starts one run per agency of the application database on the first day of each month.",
     )
     def employment_history_schedule(
         context: dg.ScheduleEvaluationContext, platform: dg.ResourceParam[Platform]
@@ -88,17 +91,19 @@ def build_employment_history_job() -> tuple[Any, dg.ScheduleDefinition]:
         day = f"{context.scheduled_execution_time:%Y-%m-%d}"
         return [dg.RunRequest(run_key=f"{agency}@{day}", partition_key=agency) for agency in partitions]
 
-    return job, employment_history_schedule
+    return employment_history_schedule
 
 
 def _contract(platform: Platform) -> Contract:
     contract = platform.contracts.get(_ASSET.path[-1])
     if contract is None:
-        raise SettingsError("CONTRACTS_DIR has no contract of employment_history, which says what the export is like")
+        raise SettingsError(
+            "CONTRACTS_DIR has no contract employment_history, which describes the export: add that contract"
+        )
     return contract
 
 
-def _metadata(exported: "Exported", contract: Contract) -> dict[str, Any]:
+def _metadata(exported: "ExportResult", contract: Contract) -> dict[str, Any]:
     objects = [
         {"key": item.key, "size_bytes": item.size_bytes, "sha256": item.sha256, "written": item.written}
         for item in exported.objects
@@ -108,7 +113,7 @@ def _metadata(exported: "Exported", contract: Contract) -> dict[str, Any]:
         "dagster/row_count": exported.rows,
         "dagster/column_schema": column_schema(contract),
         "objects": table(objects),
-        **{finding.oddity.name.lower(): finding.rows for finding in exported.findings},
+        **{finding.check.name.lower(): finding.rows for finding in exported.findings},
     }
 
 
@@ -120,7 +125,7 @@ def _check_result(finding: Finding, contract: Contract) -> dg.AssetCheckResult:
         metadata["values"] = table([{"value": value[:60], "rows": rows} for value, rows in finding.values.items()])
     return dg.AssetCheckResult(
         asset_key=_ASSET,
-        check_name=finding.oddity.value,
+        check_name=finding.check.value,
         passed=not finding.rows,
         severity=dg.AssetCheckSeverity.WARN,
         metadata=metadata,

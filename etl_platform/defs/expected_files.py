@@ -1,4 +1,4 @@
-"""``file_is_on_time`` of every dataset with a cadence: the check, and the job that looks at all agencies each day."""
+"""The check ``file_is_on_time`` of every dataset with a cadence, and the daily job that runs it for all agencies."""
 
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
@@ -8,7 +8,7 @@ import dagster as dg
 from etl_platform.defs.delivery_events import table
 from etl_platform.defs.failures import as_dagster_failures
 from etl_platform.defs.partitions import partitioned_check, register_agencies
-from etl_platform.deliveries.reconcile.expected_files import timeliness
+from etl_platform.deliveries.reconcile.expected_files import timeliness as find_timeliness
 from etl_platform.engine.contract.cadence import Timeliness
 from etl_platform.engine.contract.model import Contract
 from etl_platform.platform import Platform
@@ -21,9 +21,17 @@ def on_time_keys(contracts: Mapping[str, Contract]) -> list[dg.AssetCheckKey]:
     return [_key(contract.dataset) for contract in contracts.values() if contract.cadence is not None]
 
 
-def build_on_time_checks(contracts: Mapping[str, Contract]) -> list[dg.AssetChecksDefinition]:
-    """The checks as a person runs them on one partition; none where no contract has a cadence."""
-    about = "The agency's next file is not overdue by the contract's slaProperties."
+def build_expected_files(contracts: Mapping[str, Contract]) -> dg.Definitions:
+    job = _build_job(contracts)
+    schedule = dg.ScheduleDefinition(
+        job=job, cron_schedule="0 6 * * *", default_status=dg.DefaultScheduleStatus.RUNNING
+    )
+    return dg.Definitions(asset_checks=_build_checks(contracts), jobs=[job], schedules=[schedule])
+
+
+def _build_checks(contracts: Mapping[str, Contract]) -> list[dg.AssetChecksDefinition]:
+    """The checks for a run on one partition; empty if no contract has a cadence."""
+    about = "The agency's next file is not overdue according to the contract's slaProperties."
     specs = [
         partitioned_check(CHECK, dg.AssetKey(["silver", contract.dataset]), about)
         for contract in contracts.values()
@@ -39,41 +47,41 @@ def build_on_time_checks(contracts: Mapping[str, Contract]) -> list[dg.AssetChec
         with as_dagster_failures():
             agency, now = context.partition_key, datetime.now(UTC)
             for key in sorted(context.selected_asset_check_keys):
-                found = dict(_standings(platform, key.asset_key.path[-1], now, agency)).get(agency)
+                found = dict(_timeliness(platform, key.asset_key.path[-1], now, agency)).get(agency)
                 yield dg.AssetCheckResult(
                     asset_key=key.asset_key,
                     check_name=key.name,
                     passed=found is None or not found.overdue,
                     severity=dg.AssetCheckSeverity.WARN,
-                    description=found.text if found else "Nothing was ever delivered, so nothing is expected.",
+                    description=found.text if found else "No file was ever delivered, so no file is expected.",
                     metadata=_metadata(found) if found else {},
                 )
 
     return [expected_files]
 
 
-def build_expected_files_job(contracts: Mapping[str, Contract]) -> tuple[dg.JobDefinition, dg.ScheduleDefinition]:
-    """One run for all agencies: a run a partition would cost its start each time."""
+def _build_job(contracts: Mapping[str, Contract]) -> dg.JobDefinition:
+    """One run for all agencies, because each run per partition would cost its own start."""
     datasets = [key.asset_key.path[-1] for key in on_time_keys(contracts)]
 
     @dg.op(name="look_for_overdue_files", out=dg.Out(dg.Nothing))
     def look(context: dg.OpExecutionContext, platform: dg.ResourceParam[Platform]) -> Iterator[dg.Output[None]]:
-        now, overdue, looked_at = datetime.now(UTC), [], 0
+        now, overdue, checked = datetime.now(UTC), [], 0
         with as_dagster_failures():
             for dataset in datasets:
-                found = dict(_standings(platform, dataset, now))
+                found = dict(_timeliness(platform, dataset, now))
                 register_agencies(context.instance, set(found))
-                for agency, standing in found.items():
-                    # Dagster takes check results here as from an asset's body; the signature leaves them out.
-                    context.log_event(_evaluation(dataset, agency, standing))  # type: ignore[arg-type]
-                    if standing.overdue:
-                        overdue.append({"agency": agency, "dataset": dataset, "why": standing.text})
-                looked_at += len(found)
-        context.log.info(f"{looked_at} partitions, {len(overdue)} overdue")
+                for agency, timeliness in found.items():
+                    # Dagster accepts check results here, as in an asset's body; only the signature lacks them.
+                    context.log_event(_evaluation(dataset, agency, timeliness))  # type: ignore[arg-type]
+                    if timeliness.overdue:
+                        overdue.append({"agency": agency, "dataset": dataset, "why": timeliness.text})
+                checked += len(found)
+        context.log.info(f"{checked} partitions checked, {len(overdue)} overdue")
         yield dg.Output(
             None,
             metadata={
-                "partitions": looked_at,
+                "partitions": checked,
                 "overdue": len(overdue),
                 **({"overdue_files": table(overdue)} if overdue else {}),
             },
@@ -81,49 +89,44 @@ def build_expected_files_job(contracts: Mapping[str, Contract]) -> tuple[dg.JobD
 
     @dg.job(
         name=JOB_NAME,
-        description="Says of every agency and dataset whether the next file is overdue by its contract.",
+        description="Checks for every agency and dataset whether the next file is overdue according to the contract.",
         executor_def=dg.in_process_executor,
     )
     def expected_files_job() -> None:
         look()
 
-    schedule = dg.ScheduleDefinition(
-        job=expected_files_job,
-        cron_schedule="0 6 * * *",
-        default_status=dg.DefaultScheduleStatus.RUNNING,
-    )
-    return expected_files_job, schedule
+    return expected_files_job
 
 
-def _standings(
+def _timeliness(
     platform: Platform, dataset: str, now: datetime, agency: str | None = None
 ) -> Iterator[tuple[str, Timeliness]]:
     cadence = platform.contracts[dataset].cadence
     assert cadence is not None
-    return timeliness(platform.store, platform.bucket, dataset, cadence, now, agency=agency)
+    return find_timeliness(platform.store, platform.bucket, dataset, cadence, now, agency=agency)
 
 
 def _key(dataset: str) -> dg.AssetCheckKey:
     return dg.AssetCheckKey(dg.AssetKey(["silver", dataset]), CHECK)
 
 
-def _evaluation(dataset: str, agency: str, standing: Timeliness) -> dg.AssetCheckEvaluation:
+def _evaluation(dataset: str, agency: str, timeliness: Timeliness) -> dg.AssetCheckEvaluation:
     key = _key(dataset)
     return dg.AssetCheckEvaluation(
         asset_key=key.asset_key,
         check_name=key.name,
-        passed=not standing.overdue,
+        passed=not timeliness.overdue,
         severity=dg.AssetCheckSeverity.WARN,
-        description=standing.text,
-        metadata=_metadata(standing),
+        description=timeliness.text,
+        metadata=_metadata(timeliness),
         partition=agency,
     )
 
 
-def _metadata(standing: Timeliness) -> dict[str, dg.MetadataValue]:
+def _metadata(timeliness: Timeliness) -> dict[str, dg.MetadataValue]:
     return {
-        "last_file": dg.MetadataValue.text(standing.last.name),
-        "outcome": dg.MetadataValue.text(standing.last.outcome),
-        "arrived_at": dg.MetadataValue.timestamp(standing.last.arrived_at),
-        "expected_by": dg.MetadataValue.timestamp(standing.expected_by),
+        "last_file": dg.MetadataValue.text(timeliness.last.name),
+        "outcome": dg.MetadataValue.text(timeliness.last.outcome),
+        "arrived_at": dg.MetadataValue.timestamp(timeliness.last.arrived_at),
+        "expected_by": dg.MetadataValue.timestamp(timeliness.expected_by),
     }

@@ -1,4 +1,4 @@
-"""Which failed intake run held a queue message last, and what it said. No decisions."""
+"""Which failed intake run held a queue message last, and the errors that it recorded. No decisions."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -9,14 +9,14 @@ from etl_platform.defs.intake_runs import JOB_NAME
 from etl_platform.deliveries.dead_letters.cause_of_death import LastRun
 
 FAILED = "failed"
-"""Metadata of a failed step: a text per delivery that failed."""
+"""Name of a failed step's metadata: one text per delivery that failed."""
 _PAGE = 100
 _MAX_RUNS = 2_000
 _ENDED_BADLY = [dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
 
 
 class FailedRuns:
-    """Looks back through failed runs, the newest first, no further than it is asked for and 2,000 at most."""
+    """Searches failed runs, the newest first, as far back as a lookup needs and at most 2,000 runs."""
 
     def __init__(self, instance: dg.DagsterInstance) -> None:
         self._instance = instance
@@ -34,7 +34,7 @@ class FailedRuns:
                 self._run_of.setdefault(held, run.run_id)
         run_id = self._run_of[message_id]
         if run_id not in self._errors:
-            self._errors[run_id] = tuple(self._said_by(run_id))
+            self._errors[run_id] = tuple(self._errors_of(run_id))
         return LastRun(run_id, self._errors[run_id])
 
     def _runs(self) -> Iterator[dg.DagsterRun]:
@@ -47,17 +47,17 @@ class FailedRuns:
                 return
             cursor = page[-1].run_id
 
-    def _said_by(self, run_id: str) -> Iterator[str]:
+    def _errors_of(self, run_id: str) -> Iterator[str]:
         for entry in self._instance.all_logs(run_id, of_type=dg.DagsterEventType.STEP_FAILURE):
             event = entry.dagster_event
-            told = event.step_failure_data.user_failure_data if event is not None else None
-            failed = told.metadata.get(FAILED) if told is not None else None
+            failure = event.step_failure_data.user_failure_data if event is not None else None
+            failed = failure.metadata.get(FAILED) if failure is not None else None
             if isinstance(failed, dg.JsonMetadataValue) and isinstance(failed.data, list):
                 yield from (str(item) for item in failed.data)
 
 
 def messages_of(run: dg.DagsterRun) -> set[str]:
-    """The queue messages that a run was given."""
+    """The ids of the queue messages in a run's config."""
     ops: Any = run.run_config.get("ops", {})
     config = ops.get("ingest", {}).get("config", {})
     return {item["message_id"] for item in config.get("deliveries", ()) if item.get("message_id")}

@@ -1,10 +1,9 @@
-"""Our errors → Dagster's failures, and a failure in one line. The only place that decides what may be retried."""
+"""The platform's errors as Dagster failures, and a failure in one line. Only here is decided what may be retried."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import dagster as dg
-from dagster._core.execution.plan.objects import StepFailureData
 
 from etl_platform.engine.errors import PermanentError
 from etl_platform.errors import TransientError
@@ -12,7 +11,7 @@ from etl_platform.errors import TransientError
 
 @contextmanager
 def as_dagster_failures() -> Iterator[None]:
-    """Permanent errors forbid a retry; transient ones allow it. Others are bugs and pass unchanged."""
+    """Permanent errors forbid a retry, transient ones allow it. Any other error is a bug and passes unchanged."""
     try:
         yield
     except PermanentError as error:
@@ -21,11 +20,12 @@ def as_dagster_failures() -> Iterator[None]:
         raise dg.Failure(f"{type(error).__name__}: {error}", allow_retries=True) from error
 
 
-def why(failure: StepFailureData) -> str:
-    """Why a step failed, in one line.
+def failure_reason(event: dg.DagsterEvent) -> str:
+    """Why the step of a step-failure event failed, in one line.
 
-    An error that nobody foresaw may quote a value in its text, so its name and place are told.
+    The text of an unexpected error may quote a value of a row, so only its name and place are given.
     """
+    failure = event.step_failure_data
     if failure.user_failure_data and failure.user_failure_data.description:
         return " ".join(failure.user_failure_data.description.split())
     error = failure.error
@@ -34,4 +34,4 @@ def why(failure: StepFailureData) -> str:
     if error is None:
         return "an unknown error"
     place = " ".join(error.stack[-1].split("\n")[0].split()) if error.stack else "an unknown place"
-    return f"a bug of the platform: {error.cls_name} at {place}"
+    return f"a bug in the platform: {error.cls_name} at {place}"

@@ -1,6 +1,6 @@
-"""file_arrivals_sensor: SQS messages → run requests.
+"""``file_arrivals_sensor``: receives SQS messages and requests intake runs for the files in them.
 
-It receives, routes and asks for runs; it deletes no message that still holds work.
+It deletes only messages that need no run. The run deletes its messages once their deliveries are recorded.
 """
 
 import hashlib
@@ -44,7 +44,8 @@ def build_file_arrivals_sensor(job: Any, interval_seconds: int) -> dg.SensorDefi
         job=job,
         minimum_interval_seconds=interval_seconds,
         default_status=dg.DefaultSensorStatus.RUNNING,
-        description="Starts intake runs for the S3 events that wait in SQS.",
+        description="Receives S3 events from SQS and starts intake runs. It waits while the circuit breaker is open or "
+        "MAX_RUNS_IN_FLIGHT runs are unfinished.",
     )
     def file_arrivals_sensor(
         context: dg.SensorEvaluationContext, platform: dg.ResourceParam[Platform]
@@ -53,7 +54,7 @@ def build_file_arrivals_sensor(job: Any, interval_seconds: int) -> dg.SensorDefi
         if allowed.runs < 1:
             yield dg.SkipReason(allowed.why)
             return
-        # Not before: while the breaker is open, nothing is asked of anybody.
+        # Only after the breaker was checked: while it is open, no outside system is called.
         if warning := platform.new_warning():
             context.log.warning(warning)
         requests = list(
@@ -65,7 +66,7 @@ def build_file_arrivals_sensor(job: Any, interval_seconds: int) -> dg.SensorDefi
             )
         )
         if not requests:
-            yield dg.SkipReason("no messages with work in them")
+            yield dg.SkipReason("no message in the queue needs a run")
         yield from requests
 
     return file_arrivals_sensor
@@ -73,7 +74,12 @@ def build_file_arrivals_sensor(job: Any, interval_seconds: int) -> dg.SensorDefi
 
 @dataclass(frozen=True)
 class _Allowance:
-    """How many runs a tick may ask for, and why no more; ``probe_of`` when its one run probes the breaker."""
+    """How many runs a tick may request.
+
+    Attributes:
+        why: why not more.
+        probe_of: when the breaker opened that the one allowed run probes; None if it is no probe.
+    """
 
     runs: int
     why: str
@@ -88,7 +94,7 @@ def _allowance(instance: dg.DagsterInstance, settings: Settings) -> _Allowance:
     if room == 0:
         return _Allowance(0, str(status_of(breaker, now, limits)))
     cap = settings.max_runs_in_flight
-    why = f"{len(in_flight)} intake runs are in flight, MAX_RUNS_IN_FLIGHT is {cap}; messages wait in SQS"
+    why = f"{len(in_flight)} intake runs are unfinished and MAX_RUNS_IN_FLIGHT is {cap}; messages wait in SQS"
     free = max(0, cap - len(in_flight))
     return _Allowance(free, why) if room is None else _Allowance(min(room, free), why, breaker.opened_at)
 
@@ -101,11 +107,12 @@ def run_requests(
     probe_of: float | None = None,
     clock: Callable[[], float] = time.time,
 ) -> Iterator[dg.RunRequest]:
-    """Receive until the queue is empty, the runs fill the room or the deadline (monotonic seconds) is reached.
+    """Receive messages until the queue is empty, ``room`` runs are full or the deadline (monotonic seconds) is reached.
 
-    It receives no more messages than runs may start, a probe of the breaker (that opened at ``probe_of``) one: each
-    may need a run of its own, and what goes back unused is a receive nearer to the dead-letter queue. The last run is
-    still filled with messages that come for the first time, one by one, until one comes that does not fit.
+    Each call receives at most as many messages as runs may still start, because each message may need its own run.
+    An unused message would go back one receive nearer to the dead-letter queue. A probe of the breaker that opened at
+    ``probe_of`` receives one message. When no other run may start, the last one is filled with single messages, as
+    long as they fit and are received for the first time.
     """
     room = platform.settings.max_runs_in_flight if room is None else room
     messages: list[list[QueuedFile]] = []
@@ -119,7 +126,7 @@ def run_requests(
         if not batch:
             break
         if free == 0 and batch[0].receive_count > 1:
-            # Hidden for a tick's time: the queue would only give it again.
+            # It stays hidden until the next tick; otherwise the queue would return it again at once.
             platform.queue.change_visibility([batch[0].receipt_handle], platform.settings.poll_interval_seconds)
             break
         received += len(batch)
@@ -127,8 +134,11 @@ def run_requests(
             try:
                 files = _routable(platform, message, parse_message(message.body))
             except TransientError as error:
-                # One message must not cost the others their tick; it comes again.
-                log.warning("message not settled", extra={"message_id": message.message_id, "error": str(error)})
+                # One message must not stop the tick for the others; SQS redelivers it.
+                log.warning(
+                    "message could not be handled and will be redelivered",
+                    extra={"message_id": message.message_id, "error": str(error)},
+                )
                 continue
             if files:
                 messages.append(files)
@@ -143,9 +153,10 @@ def _came_back(files: Sequence[QueuedFile]) -> bool:
 
 
 def _routable(platform: Platform, message: Message, parsed: ParsedMessage) -> list[QueuedFile]:
-    """The message's files that a run must ingest; what needs none is settled here.
+    """The files of the message that a run must ingest.
 
-    A malformed part goes to the dead-letter queue with its reason; an ignored object leaves its trace.
+    The rest is handled here: a malformed part goes to the dead-letter queue with its reason, and an object without a
+    contract is recorded as ignored.
     """
     files: list[QueuedFile] = []
     for version in parsed.created:
@@ -159,8 +170,8 @@ def _routable(platform: Platform, message: Message, parsed: ParsedMessage) -> li
             )
         )
     if parsed.malformed:
-        # With every receive: nobody knows whether the one before came as far as this. With its attributes a message
-        # must stay below SQS's 256 KiB.
+        # Sent at every receive, because it is unknown whether the previous receive got this far. The body is cut
+        # because a message with its attributes must stay below SQS's limit of 256 KiB.
         platform.dead_letters.send(message.body[:_MAX_BODY], {"reason": "; ".join(parsed.malformed)[:1_000]})
     if not files:
         platform.queue.delete([message.receipt_handle])
@@ -168,7 +179,7 @@ def _routable(platform: Platform, message: Message, parsed: ParsedMessage) -> li
 
 
 def _run_request(files: Sequence[QueuedFile], received_at: float, probe_of: float | None) -> dg.RunRequest:
-    # A key that exists suppresses a request for ever, even for a failed run: so it counts receives too.
+    # Dagster ignores a request whose run key exists, even if that run failed. So the key includes receive counts.
     identity = ";".join(sorted({f"{file.message_id}:{file.receive_count}" for file in files}))
     datasets = sorted({file.dataset for file in files})
     return dg.RunRequest(
@@ -181,6 +192,6 @@ def _run_request(files: Sequence[QueuedFile], received_at: float, probe_of: floa
             **({} if probe_of is None else {PROBE_TAG: probe_value(probe_of)}),
         },
         asset_selection=[dg.AssetKey([layer, name]) for name in datasets for layer in ("bronze", "silver")],
-        # Selected checks would each leave a planned row without a partition.
+        # Each selected check would leave a planned result without a partition.
         asset_check_keys=[],
     )

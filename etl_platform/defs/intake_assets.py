@@ -32,7 +32,7 @@ from etl_platform.deliveries.ingest_batch import ingest_batch
 from etl_platform.deliveries.process_delivery import DeliveryResult
 from etl_platform.deliveries.report import Trigger
 from etl_platform.engine.contract.model import Contract
-from etl_platform.engine.rules.rule_names import contract_rules
+from etl_platform.engine.rules.contract_rules import contract_rules
 from etl_platform.platform import Platform
 from etl_platform.queue_work.workers import Threads
 

@@ -1,4 +1,4 @@
-"""Intake runs in Dagster's run records: their names and tags, and which are under way. No decisions."""
+"""Names and tags of intake runs, and queries over their records: unfinished runs, probes, progress. No decisions."""
 
 from collections.abc import Sequence
 
@@ -7,10 +7,11 @@ import dagster as dg
 JOB_NAME = "s3_data_quality_job"
 SENSOR_NAME = "file_arrivals_sensor"
 PROGRESS_TAG = "etl_platform/progress"
-"""Set by the run itself, as soon as it has finished a delivery."""
+"""Set by a run as soon as it has finished a delivery."""
 ONLY_DELIVERY_TAG = "etl_platform/only_delivery"
+"""Set by the sensor on a run that cannot be split: the one delivery that it carries."""
 PROBE_TAG = "etl_platform/probe_of"
-"""On a run that probes a half-open breaker: when that breaker opened, so that an opening's probes share a value."""
+"""Set by the sensor on a run that probes a half-open breaker: the time at which that breaker opened."""
 UNFINISHED = [
     dg.DagsterRunStatus.QUEUED,
     dg.DagsterRunStatus.NOT_STARTED,
@@ -20,20 +21,20 @@ UNFINISHED = [
 ]
 
 
-def is_sensors_own(run: dg.DagsterRun) -> bool:
-    """Asked for by the sensor: not by hand, for a partition, or started again from the UI."""
+def is_requested_by_sensor(run: dg.DagsterRun) -> bool:
+    """Whether the sensor requested the run, rather than a person, a backfill or a re-execution in the UI."""
     return run.tags.get("dagster/sensor_name") == SENSOR_NAME and run.parent_run_id is None
 
 
 def runs_in_flight(instance: dg.DagsterInstance) -> list[dg.DagsterRun]:
-    """The sensor's runs that wait or work."""
-    # Not by tag in SQL: among 50,000 runs with the same tag SQLite needs four times as long.
+    """The sensor's runs that are queued or running."""
+    # Not filtered by tag in SQL: among 50,000 runs with the same tag, SQLite needs four times as long.
     found = instance.get_runs(dg.RunsFilter(job_name=JOB_NAME, statuses=UNFINISHED))
-    return [run for run in found if is_sensors_own(run)]
+    return [run for run in found if is_requested_by_sensor(run)]
 
 
 def probes(runs: Sequence[dg.DagsterRun], opened_at: float | None) -> list[dg.DagsterRun]:
-    """Those of the runs that probe the breaker that opened at this time."""
+    """Those of ``runs`` that probe the breaker that opened at ``opened_at`` (epoch seconds)."""
     return [run for run in runs if opened_at is not None and run.tags.get(PROBE_TAG) == probe_value(opened_at)]
 
 
@@ -42,10 +43,10 @@ def probe_value(opened_at: float) -> str:
 
 
 def is_spare_probe(instance: dg.DagsterInstance, run: dg.DagsterRun) -> bool:
-    """Whether another probe of the same opening came first and has not ended without a verdict.
+    """Whether an earlier probe of the same opening is unfinished or failed, so that this run is not needed.
 
-    Two ticks at the same moment (the old and the new daemon of a deployment) may each ask for a probe. Run records
-    are numbered by the database, so all of them agree which one is the first.
+    Two ticks at the same moment, for example of the old and the new daemon during a deployment, may each request a
+    probe. The database numbers run records, so both probes agree which one is the first.
     """
     value = run.tags.get(PROBE_TAG)
     if value is None:
@@ -61,11 +62,11 @@ def is_spare_probe(instance: dg.DagsterInstance, run: dg.DagsterRun) -> bool:
 
 
 def is_being_cancelled(instance: dg.DagsterInstance, run: dg.DagsterRun) -> bool:
-    """Whether a person asked for the run's end; a pod that goes away leaves its status as it is."""
+    """Whether a person cancelled the run. A pod that is stopped does not change the run's status."""
     found = instance.get_run_by_id(run.run_id)
     return found is not None and found.status is dg.DagsterRunStatus.CANCELING
 
 
 def note_progress(instance: dg.DagsterInstance, run: dg.DagsterRun) -> None:
-    """Write down that this run has finished a delivery: should it die later, its end is no sign of an outage."""
+    """Record that this run has finished a delivery, so that a later crash of the run does not count as an outage."""
     instance.add_run_tags(run.run_id, {PROGRESS_TAG: "true"})

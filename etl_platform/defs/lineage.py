@@ -1,4 +1,4 @@
-"""Dagster's column metadata from a delivery's header: columns of bronze, and lineage of silver's columns."""
+"""Column metadata from a delivery's header: the columns of bronze, and which of them each silver column is made of."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -13,7 +13,7 @@ SENT_AS = "sent_as"
 
 
 def header_schema(files: Sequence[FileColumns]) -> dict[str, Any]:
-    """The headers as sent, as the schema of bronze: every column is text. Empty where no header was found."""
+    """The headers as they were sent, for bronze: every column is text. Empty if no header was found."""
     names = dict.fromkeys(name for columns in files for name in columns.header)
     if not names:
         return {}
@@ -21,7 +21,7 @@ def header_schema(files: Sequence[FileColumns]) -> dict[str, Any]:
 
 
 def column_lineage(files: Sequence[FileColumns], contract: Contract) -> dict[str, Any]:
-    """For each column of silver, the sender's columns that it was made from. The files may have different headers."""
+    """The sender's own names of each silver column, in the files that silver was made of. Their headers may differ."""
     sent: dict[str, list[str]] = {}
     for column in contract.columns:
         names = [name for columns in files for name in _sent_names(columns, column.name)]
@@ -35,13 +35,13 @@ def column_lineage(files: Sequence[FileColumns], contract: Contract) -> dict[str
 
 
 def _table(sent: Mapping[str, Sequence[str]]) -> dg.TableMetadataValue:
-    # Only Dagster+ draws column lineage. The open-source UI hides that entry, so this table shows it to people.
+    # Dagster draws column lineage in Dagster+ only. The open-source UI hides it but shows this table.
     rows = [dg.TableRecord({"column": column, SENT_AS: shown(", ".join(names))}) for column, names in sent.items()]
     schema = dg.TableSchema([dg.TableColumn("column", "string"), dg.TableColumn(SENT_AS, "string")])
     return dg.MetadataValue.table(rows, schema)
 
 
 def _sent_names(file: FileColumns, column: str) -> list[str]:
-    """The sender's names of the columns that a column of silver was made from."""
+    """The sender's names of the columns that one silver column is made of."""
     sources = (file.derived_from or {}).get(column, (column,))
     return [file.matched[source] for source in sources if source in file.matched]

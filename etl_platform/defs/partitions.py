@@ -1,15 +1,14 @@
-"""Partition sets, and checks with a result for each partition. Agencies are added as their first file arrives."""
+"""The partition set of agencies, and checks with one result per partition. An agency is added with its first file."""
 
 import warnings
 
 import dagster as dg
-from dagster._utils.warnings import PreviewWarning  # the class that Dagster asks to filter by
 
 agencies = dg.DynamicPartitionsDefinition(name="agencies")
 
 
 def register_agencies(instance: dg.DagsterInstance, names: set[str]) -> None:
-    """Add the agencies that are not known yet; asking first keeps the usual tick free of writes."""
+    """Add the agencies that Dagster does not know yet. It reads first, so that the usual tick writes nothing."""
     unknown = sorted(names - set(instance.get_dynamic_partitions("agencies")))
     if unknown:
         instance.add_dynamic_partitions("agencies", unknown)
@@ -18,8 +17,8 @@ def register_agencies(instance: dg.DagsterInstance, names: set[str]) -> None:
 def partitioned_check(
     name: str, asset: dg.AssetKey, description: str | None, partitions: dg.PartitionsDefinition[str] = agencies
 ) -> dg.AssetCheckSpec:
-    """A check whose results lie under the asset's partitions: without them every agency would overwrite the others'."""
+    """A check with one result per partition. Without partitions, each agency would overwrite the others' result."""
     with warnings.catch_warnings():
-        # Dagster marks them as preview.
-        warnings.simplefilter("ignore", PreviewWarning)
+        # Dagster marks checks with partitions as a preview feature.
+        warnings.simplefilter("ignore", dg.PreviewWarning)
         return dg.AssetCheckSpec(name, asset=asset, description=description, partitions_def=partitions)

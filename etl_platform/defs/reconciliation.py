@@ -1,4 +1,4 @@
-"""reconcile_job: once a day, what arrived against what is recorded and held. Red where anything is amiss."""
+"""The job ``reconcile_job`` and its daily schedule: it fails if files that arrived are not recorded and stored."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -20,7 +20,12 @@ _MAX_SHOWN = 200
 def make_reconciler(
     platform: Platform, now: datetime, grace: timedelta | None = None, since: timedelta | None = None
 ) -> Reconciler:
-    """Over the platform's bucket; ``grace`` in place of the usual one, findings not older than ``since``."""
+    """A reconciler of the platform's bucket.
+
+    Args:
+        grace: files younger than this may still be in progress; by default it follows from the visibility timeout.
+        since: report only discrepancies that are not older than this.
+    """
     grace = default_grace(platform.settings.visibility_timeout_seconds) if grace is None else grace
     return Reconciler(
         platform.store,
@@ -32,7 +37,15 @@ def make_reconciler(
     )
 
 
-def build_reconcile_job() -> tuple[dg.JobDefinition, dg.ScheduleDefinition]:
+def build_reconciliation() -> dg.Definitions:
+    job = _build_job()
+    schedule = dg.ScheduleDefinition(
+        job=job, cron_schedule="0 5 * * *", default_status=dg.DefaultScheduleStatus.RUNNING
+    )
+    return dg.Definitions(jobs=[job], schedules=[schedule])
+
+
+def _build_job() -> dg.JobDefinition:
     @dg.op(name="reconcile", out=dg.Out(dg.Nothing))
     def reconcile(context: dg.OpExecutionContext, platform: dg.ResourceParam[Platform]) -> Iterator[dg.Output[None]]:
         with as_dagster_failures():
@@ -40,7 +53,7 @@ def build_reconcile_job() -> tuple[dg.JobDefinition, dg.ScheduleDefinition]:
         context.log.info(f"{found.versions} file versions of {found.agencies} agencies: {_counts(found.findings)}")
         if found.findings:
             raise dg.Failure(
-                f"{_counts(found.findings)}; `etl-platform reconcile` lists all, `--repair` takes in what is missing",
+                f"{_counts(found.findings)}; `etl-platform reconcile` lists them all, `--repair` ingests missing files",
                 metadata=_metadata(found),
                 allow_retries=False,
             )
@@ -48,18 +61,13 @@ def build_reconcile_job() -> tuple[dg.JobDefinition, dg.ScheduleDefinition]:
 
     @dg.job(
         name=JOB_NAME,
-        description="Holds what arrived against what is recorded and held; fails where anything is amiss.",
+        description="Compares the files that arrived with what is recorded and stored; fails on any discrepancy.",
         executor_def=dg.in_process_executor,
     )
     def reconcile_job() -> None:
         reconcile()
 
-    schedule = dg.ScheduleDefinition(
-        job=reconcile_job,
-        cron_schedule="0 5 * * *",
-        default_status=dg.DefaultScheduleStatus.RUNNING,
-    )
-    return reconcile_job, schedule
+    return reconcile_job
 
 
 def _counts(findings: Sequence[Finding]) -> str:

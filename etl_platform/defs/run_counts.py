@@ -1,4 +1,4 @@
-"""What a run counted beside its deliveries, as a tag that it writes once, at its end. No decisions."""
+"""What a run counts besides its deliveries: a tag that it writes once, at its end. No decisions."""
 
 import json
 from collections import Counter
@@ -17,16 +17,16 @@ def note_counts(instance: dg.DagsterInstance, run: dg.DagsterRun, counts: RunCou
 
 
 def counts_of(run: dg.DagsterRun) -> RunCounts:
-    """All zero for a run that has not come to its end, or has no queue."""
+    """The counts of a run; all zero if the run is unfinished or has no queue."""
     found = json.loads(run.tags.get(_TAG, "{}"))
-    # A run that is executed once more from the UI inherits the tags of the first.
+    # A run that is re-executed in the UI inherits the tags of the original run.
     if found.pop("run_id", None) != run.run_id:
         return RunCounts()
     return RunCounts(**{**found, "s3_errors": Counter(found["s3_errors"])})
 
 
 class CountedQueue:
-    """A queue that counts what was deleted from it."""
+    """A queue that counts the messages deleted from it."""
 
     def __init__(self, queue: MessageQueue) -> None:
         self._queue, self.deleted = queue, 0

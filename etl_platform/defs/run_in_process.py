@@ -1,4 +1,4 @@
-"""A job of the definitions, run in this process."""
+"""Runs a job of the code location in this process, for the command line."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -8,7 +8,7 @@ from typing import Any
 
 import dagster as dg
 
-from etl_platform.defs.failures import why
+from etl_platform.defs.failures import failure_reason
 from etl_platform.defs.open_instance import open_instance
 from etl_platform.defs.partitions import agencies, register_agencies
 from etl_platform.settings import Settings
@@ -17,13 +17,13 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Ran:
-    """What became of a run.
+class RunResult:
+    """What a person sees of a run.
 
     Attributes:
-        summaries: the metadata ``summary`` of what was materialized or observed, in order: the UI shows it as well.
-        failed_checks: names of the asset checks of severity ERROR that did not pass.
-        error: why a step failed; None where none did.
+        summaries: the metadata ``summary`` of each materialization and observation, in order, as the UI shows it.
+        failed_checks: names of the asset checks of severity ERROR that failed.
+        error: why the run failed; None if it succeeded.
     """
 
     summaries: tuple[str, ...]
@@ -32,7 +32,7 @@ class Ran:
 
     @property
     def lines(self) -> tuple[str, ...]:
-        """What a person is told: what was done, and last why not all of it was."""
+        """Lines for people: what was done, and last why the run failed, if it did."""
         return self.summaries if self.error is None else (*self.summaries, f"failed: {self.error}")
 
 
@@ -45,15 +45,15 @@ def run_in_process(
     partition: str | None = None,
     selection: Sequence[Sequence[str]] = (),
     tags: Mapping[str, str] = MappingProxyType({}),
-) -> Ran:
-    """A real job in this process: on the instance of DAGSTER_HOME if there is one, else on a passing one.
+) -> RunResult:
+    """Run a job in this process, on the instance of DAGSTER_HOME if that is set, else on a temporary one.
 
     Args:
-        partition: an agency, added if it is new, or a day.
-        selection: keys of the assets that are wanted; all of the job's where it is empty.
+        partition: an agency, which is added if it is new, or a day.
+        selection: keys of the assets to materialize; all assets of the job if empty.
     """
     job = definitions.resolve_job_def(name)
-    # Dagster's own lines are for its UI; a terminal gets ours.
+    # The terminal shows the command's own lines; Dagster's are in its UI.
     quiet = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
     instance = open_instance(settings) if settings.dagster_home else dg.DagsterInstance.ephemeral()
     with instance:
@@ -67,9 +67,13 @@ def run_in_process(
             instance=instance,
             raise_on_error=False,
         )
-    errors = [why(event.step_failure_data) for event in result.filter_events(lambda e: e.is_step_failure)]
-    for error in errors:
-        log.error("run failed", extra={"run_id": result.run_id, "error": error})
+    return _read(result)
+
+
+def _read(result: dg.ExecuteInProcessResult) -> RunResult:
+    reasons = [failure_reason(event) for event in result.filter_events(lambda event: event.is_step_failure)]
+    for reason in reasons:
+        log.error("run failed", extra={"run_id": result.run_id, "error": reason})
     shown = [
         event.step_materialization_data.materialization.metadata
         if event.is_step_materialization
@@ -81,5 +85,6 @@ def run_in_process(
         for check in result.get_asset_check_evaluations()
         if not check.passed and check.severity is dg.AssetCheckSeverity.ERROR
     ]
-    summaries = tuple(str(metadata["summary"].value) for metadata in shown if "summary" in metadata)
-    return Ran(summaries, tuple(failed), None if result.success else "; ".join(errors) or "Dagster did not say why")
+    summaries = [str(metadata["summary"].value) for metadata in shown if "summary" in metadata]
+    error = None if result.success else "; ".join(reasons) or "no step gave a reason; the run's log in Dagster has it"
+    return RunResult(tuple(summaries), tuple(failed), error)

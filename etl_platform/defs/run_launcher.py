@@ -1,63 +1,49 @@
-"""Dagster's default run launcher, which starts runs as processes on this machine, with an eye on whether they live.
+"""Dagster's default run launcher, which starts runs as processes on this machine, plus a check that they are alive.
 
-Dagster's own cannot tell, so run monitoring leaves a run whose process and code server were killed together "started"
-until its maximum runtime of 12 hours; ten of those fill MAX_RUNS_IN_FLIGHT, and nothing is taken in any more. On
-Kubernetes the K8sRunLauncher asks the cluster instead.
+Dagster's own launcher has no such check. If a run's process and its code server are killed together, the run would
+count as started until its maximum runtime of 12 hours. Ten such runs would fill MAX_RUNS_IN_FLIGHT and stop the intake.
+On Kubernetes the K8sRunLauncher asks the cluster instead.
 """
 
-import json
 import socket
 
 import dagster as dg
-from dagster._core.errors import DagsterUserCodeUnreachableError
-from dagster._core.launcher import CheckRunHealthResult, DefaultRunLauncher, WorkerStatus
-from dagster._core.storage.tags import GRPC_INFO_TAG
-from dagster._grpc.client import DagsterGrpcClient
-from dagster._grpc.types import CanCancelExecutionRequest, CanCancelExecutionResult
-from dagster._serdes import deserialize_value
 
-_ANSWER_S = 10
+from etl_platform.defs.dagster_internals import CheckRunHealthResult, CodeServer, WorkerStatus, code_server_of
+
+_TIMEOUT_S = 10
 
 
-class WatchedRunLauncher(DefaultRunLauncher):
+class WatchedRunLauncher(dg.DefaultRunLauncher):
     @property
     def supports_check_run_worker_health(self) -> bool:
         return True
 
     def check_run_worker_health(self, run: dg.DagsterRun) -> CheckRunHealthResult:
-        """Failed when the code server that started the run is gone or no longer knows it.
+        """FAILED if the code server that started the run is gone, or no longer knows the run.
 
-        A server that does not answer in time is busy, not gone.
+        A server that does not answer in time is busy, so its run counts as running.
         """
-        if GRPC_INFO_TAG not in run.tags:
+        server = code_server_of(run)
+        if server is None:
             return CheckRunHealthResult(WorkerStatus.RUNNING)
-        server = json.loads(run.tags[GRPC_INFO_TAG])
-        if not _listens(server):
-            return CheckRunHealthResult(WorkerStatus.FAILED, "the code server that ran it is gone")
-        client = DagsterGrpcClient(
-            host=server.get("host"),
-            port=server.get("port"),
-            socket=server.get("socket"),
-            use_ssl=bool(server.get("use_ssl")),
-        )
-        try:
-            answer = client.can_cancel_execution(CanCancelExecutionRequest(run_id=run.run_id), timeout=_ANSWER_S)
-        except DagsterUserCodeUnreachableError:
-            return CheckRunHealthResult(WorkerStatus.RUNNING)
-        if deserialize_value(answer, CanCancelExecutionResult).can_cancel:
-            return CheckRunHealthResult(WorkerStatus.RUNNING)
-        return CheckRunHealthResult(WorkerStatus.FAILED, "its process is gone: killed, or out of memory")
+        if not _accepts_connections(server):
+            return CheckRunHealthResult(WorkerStatus.FAILED, "the code server that started this run is gone")
+        if server.is_running(run.run_id, _TIMEOUT_S) is False:
+            return CheckRunHealthResult(
+                WorkerStatus.FAILED, "the process of this run is gone: it was killed, or ran out of memory"
+            )
+        return CheckRunHealthResult(WorkerStatus.RUNNING)
 
 
-def _listens(server: dict[str, str | int | None]) -> bool:
-    path, host, port = server.get("socket"), server.get("host"), server.get("port")
+def _accepts_connections(server: CodeServer) -> bool:
     try:
-        if path:
+        if server.socket:
             with socket.socket(socket.AF_UNIX) as connection:
-                connection.settimeout(_ANSWER_S)
-                connection.connect(str(path))
+                connection.settimeout(_TIMEOUT_S)
+                connection.connect(server.socket)
         else:
-            socket.create_connection((str(host), int(port or 0)), _ANSWER_S).close()
+            socket.create_connection((server.host or "localhost", server.port or 0), _TIMEOUT_S).close()
     except TimeoutError:
         return True
     except OSError:

@@ -1,85 +1,76 @@
-"""What a run writes to stderr: JSON lines with its id, and one for each delivery: whose it is, what became of it."""
+"""What a run writes to stderr: JSON lines with its id, and for each delivery one line with its dataset and outcome."""
 
 import logging
 import sys
-from collections.abc import Mapping, Sequence
 from typing import Any
 
 import dagster as dg
-from dagster._core.execution import context_creation_job
 
+from etl_platform.defs.dagster_internals import LOG_RECORD_ATTRIBUTES, logged_by, use_logger_by_default
 from etl_platform.defs.delivery_events import logged_outcome
-from etl_platform.defs.failures import why
+from etl_platform.defs.failures import failure_reason
 from etl_platform.logs import JsonLines
 from etl_platform.settings import load_settings
 
-_DAGSTERS_OWN = ("dagster_meta", "dagster_event", "dagster_event_batch_metadata")
-_OF_A_DELIVERY = ("delivery_id", "outcome", "seconds", "repeated")
+_KEY = "console"
+_DELIVERY_FIELDS = ("delivery_id", "outcome", "seconds", "repeated")
 
 
 @dg.logger(
     config_schema={"log_level": dg.Field(str, is_required=False)},
-    description="One JSON object a line on stderr, from LOG_LEVEL upwards.",
+    description="One JSON object per line on stderr, from LOG_LEVEL upwards.",
 )
 def json_lines(context: dg.InitLoggerContext) -> logging.Logger:
     level = logging.getLevelName(context.logger_config.get("log_level") or load_settings().log_level)
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(RunLines())
-    # Every event of Dagster is of level DEBUG; that of a delivery is what people look for.
+    # Dagster logs every event at level DEBUG; the one of a delivery is shown at INFO, because people look for it.
     handler.addFilter(lambda record: record.levelno >= level or (level <= logging.INFO and bool(_delivery(record))))
     logger = logging.Logger("etl_platform.runs")
     logger.addHandler(handler)
     return logger
 
 
-def log_json_by_default() -> None:
-    """Every run whose config names no logger logs so, whoever starts it.
-
-    Dagster has no setting for it: a job's default config reaches neither its partitions nor what an asset's page
-    starts. So the one function is exchanged that names the loggers of such runs.
-    """
-
-    def loggers(instance: dg.DagsterInstance | None) -> Sequence[tuple[dg.LoggerDefinition, Mapping[str, object]]]:  # noqa: ARG001
-        return [(json_lines, {})]
-
-    context_creation_job.default_system_loggers = loggers  # type: ignore[attr-defined]
+def run_loggers() -> dict[str, dg.LoggerDefinition]:
+    """The loggers of the definitions. Every run then writes JSON lines, also one that is started from the UI."""
+    use_logger_by_default(_KEY, json_lines)
+    return {_KEY: json_lines}
 
 
 class RunLines(JsonLines):
-    """Dagster's own record of a message, taken apart into fields of ours."""
+    """A record of a run as flat fields, without Dagster's own objects and formatted text."""
 
     def format(self, record: logging.LogRecord) -> str:
-        meta = getattr(record, "dagster_meta", {})
-        delivery = _delivery(record)
-        event = meta.get("dagster_event")
+        logged, delivery = logged_by(record), _delivery(record)
+        event = logged.event
         fields: dict[str, Any] = {
-            "run_id": meta.get("run_id"),
-            "job": meta.get("job_name"),
-            "step": meta.get("step_key"),
+            "run_id": logged.run_id,
+            "job": logged.job,
+            "step": logged.step,
             "event": None if event is None or delivery else event.event_type_value,
-            # Dagster has it in its formatted text only, with the values that an exception may quote.
-            "error": why(event.step_failure_data) if event is not None and event.is_step_failure else None,
+            # Dagster's formatted text also holds the error, but with the values that an exception may quote.
+            "error": failure_reason(event) if event is not None and event.is_step_failure else None,
             **delivery,
         }
-        others = {name: value for name, value in vars(record).items() if name not in _DAGSTERS_OWN}
-        told = {"msg": "delivery done" if delivery else meta.get("orig_message", record.msg), "args": ()}
+        others = {name: value for name, value in vars(record).items() if name not in LOG_RECORD_ATTRIBUTES}
+        message: dict[str, Any] = {"msg": "delivery done" if delivery else logged.message, "args": ()}
         if delivery:
-            told |= {"levelno": logging.INFO, "levelname": "INFO"}
+            message |= {"levelno": logging.INFO, "levelname": "INFO"}
         known = {name: value for name, value in fields.items() if value is not None}
-        return super().format(logging.makeLogRecord({**others, **told, **known}))
+        return super().format(logging.makeLogRecord({**others, **message, **known}))
 
 
 def _delivery(record: logging.LogRecord) -> dict[str, Any]:
-    """Fields of the one event that stands for a delivery; empty for any other record."""
-    event: dg.DagsterEvent | None = getattr(record, "dagster_event", None)
+    """Fields of the one event that represents a delivery; empty for any other record."""
+    event = logged_by(record).event
     if event is None or not (event.is_step_materialization or event.is_asset_observation):
         return {}
-    said: dg.AssetMaterialization | dg.AssetObservation = (
+    logged: dg.AssetMaterialization | dg.AssetObservation = (
         event.step_materialization_data.materialization
         if event.is_step_materialization
         else event.asset_observation_data.asset_observation
     )
-    if logged_outcome(said) is None:
+    if logged_outcome(logged) is None:
         return {}
-    values = {name: said.metadata[name].value for name in _OF_A_DELIVERY if name in said.metadata}
-    return {"agency": said.partition, "dataset": said.asset_key.path[-1], **values}
+    values = {name: logged.metadata[name].value for name in _DELIVERY_FIELDS if name in logged.metadata}
+    return {"agency": logged.partition, "dataset": logged.asset_key.path[-1], **values}

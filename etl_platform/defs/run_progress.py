@@ -1,4 +1,4 @@
-"""How far a run has come: rewritten in place on a terminal, and a line in Dagster's log every ten seconds."""
+"""Progress of a run: one line rewritten in place on a terminal, and a line in Dagster's log every ten seconds."""
 
 import time
 
@@ -6,21 +6,21 @@ import dagster as dg
 
 from etl_platform.progress import ProgressLine
 
-_TELL_EVERY_S = 10.0
+_LOG_EVERY_S = 10.0
 
 
 class RunProgress:
-    """For one stage of ``ProgressLine``; a context, at whose end the terminal's line is gone."""
+    """Progress of one stage, as a context manager that clears the terminal's line at its end."""
 
     def __init__(self, context: dg.AssetExecutionContext, stage: str) -> None:
         self._context, self._stage, self._line = context, stage, ProgressLine()
-        self._told_at = time.monotonic()
+        self._logged_at = time.monotonic()
 
     def __call__(self, done: int, text: str) -> None:
-        """``text`` is for the log."""
+        """Show ``done`` on the terminal, and ``text`` in Dagster's log if the last line there is old enough."""
         self._line(self._stage, done)
-        if time.monotonic() - self._told_at > _TELL_EVERY_S:
-            self._told_at = time.monotonic()
+        if time.monotonic() - self._logged_at > _LOG_EVERY_S:
+            self._logged_at = time.monotonic()
             self._context.log.info(text)
 
     def __enter__(self) -> "RunProgress":

@@ -1,4 +1,4 @@
-"""SIGTERM and SIGINT as a wish that a run can grant in its own time, instead of an error in the middle of a line."""
+"""Graceful shutdown: SIGTERM and SIGINT set an event instead of raising an error in the middle of the work."""
 
 import signal
 import threading
@@ -11,10 +11,10 @@ _STOP = (signal.SIGTERM, signal.SIGINT)
 
 @contextmanager
 def stop_event() -> Iterator[threading.Event]:
-    """An event that is set when this process is told to stop: by Kubernetes, Ctrl-C, or Terminate in the UI.
+    """An event that is set when this process is asked to stop: by Kubernetes, Ctrl-C, or Terminate in the UI.
 
-    Dagster's own handlers raise in the main thread, wherever it is, and are back afterwards. Only the main thread may
-    handle signals; on another one the event is never set.
+    It replaces Dagster's handlers, which raise in the main thread, and restores them at the end. Only the main thread
+    may handle signals; on any other thread the event is never set.
     """
     stop = threading.Event()
     if threading.current_thread() is not threading.main_thread():

@@ -1,1 +1,1 @@
-"""The employment-history export from the application database."""
+"""employment_history_job: exports periods of service from the application database."""

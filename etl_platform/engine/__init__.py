@@ -1,1 +1,11 @@
-"""One file against one contract: reads, checks, splits and profiles it. Imports nothing else of the platform."""
+"""One file against one contract: read, check, split, profile. Imports nothing else of the platform, no AWS, no Dagster.
+
+The path of a file (``check.check_file`` goes it):
+
+    a file                         any format that agencies send
+    → reading.open_table           its first bytes decide the format
+    → reading.table.Table          header, batches of text cells, and how the file was read
+    → rules.compile_contract       the contract as expressions; ``values`` types the cells
+    → split                        one pass: good rows, bad rows with reasons, profile
+    → output, result, text_report  Parquet, CSV, ``report.json``, text for people
+"""

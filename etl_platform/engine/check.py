@@ -1,6 +1,6 @@
-"""check_file: a local file against its contract, in bounded memory. The one engine behind runs and the CLI.
+"""The engine's functions for callers: check or profile one local file in bounded memory, and check a contract.
 
-No S3, no Dagster: what an agency runs before it sends is what the platform runs on arrival.
+Runs, ``etl-platform check`` and a sender's machine all call them.
 """
 
 import json
@@ -20,14 +20,17 @@ from etl_platform.engine.output.quarantine_files import export_csv
 from etl_platform.engine.profile import Profiler
 from etl_platform.engine.reading.headers import HeaderMatch, match_header
 from etl_platform.engine.reading.open_table import open_table
-from etl_platform.engine.reading.text_table import Table
+from etl_platform.engine.reading.table import Table
 from etl_platform.engine.result import CheckResult, FileColumns, FileError
 from etl_platform.engine.rules.compile_contract import compile_contract
+from etl_platform.engine.rules.compiled_contract import CompiledContract
 from etl_platform.engine.rules.hook import load_transform
 from etl_platform.engine.rules.hook_result import given_columns
 from etl_platform.engine.split import QUARANTINE, SILVER, Progress, split
 
 QUARANTINE_CSV, REPORT = "quarantine.csv", "report.json"
+_SAMPLE_DAY = date(2000, 1, 1)
+"""The day of delivery where a contract is checked without a file."""
 RESULTS = (SILVER, QUARANTINE, QUARANTINE_CSV, REPORT)
 
 
@@ -43,22 +46,24 @@ def check_file(
 ) -> CheckResult:
     """Read, check and split one file.
 
-    Writes ``silver.parquet`` (typed contract columns; only if accepted) and, where rows broke a rule,
-    ``quarantine.parquet`` (the file's own columns as text, ``_line``, ``reasons``) into ``out_dir``.
-    ``as_of`` is the day of delivery (UTC); a contract that asks for freshness needs it. ``delivery_id`` stands in the
-    footer of ``silver.parquet``, so that no two deliveries make the same bytes.
-    ``corrections`` take the place of cells before anything is checked, so that they are held against the same rules.
+    Args:
+        out_dir: gets ``silver.parquet`` (typed columns of the contract) if the file is accepted and, if rows broke a
+            rule, ``quarantine.parquet`` (the file's own columns as text, ``_line``, ``reasons``).
+        progress: called with the stage and the rows done so far.
+        as_of: the day of delivery (UTC); a contract with freshness, ``notFuture`` or ``delivery_day`` needs it.
+        delivery_id: written into the footer of ``silver.parquet``, so that no two deliveries give the same bytes.
+        corrections: replace cells before anything is checked, so that the same rules apply to them.
 
     Raises:
-        ValueError: freshness is asked for and no day is given.
+        ValueError: the day of delivery is needed and not given.
         ContractError: the contract's rules do not compile, or its transform hook fails.
         OSError: the file cannot be opened, or the disk is full.
     """
     result = CheckResult(rows=0, accepted_rows=0, quarantined_rows=0)
     if as_of is None and any(rule.measure is Measure.FRESHNESS for rule in contract.dataset_rules):
         raise ValueError(f"{contract.path} asks for freshness, which needs the day of delivery")
-    # Before the file is opened: a broken rule is the contract's fault, whatever the file is like.
-    load_transform(contract, compile_contract(contract, {}).schema)
+    # Before the file is opened: a broken contract is an error, whatever the file contains.
+    load_transform(contract, compile_contract(contract, {}, delivery_day=as_of).schema)
     for name in RESULTS:
         (out_dir / name).unlink(missing_ok=True)
     table: Table | None = None
@@ -67,20 +72,20 @@ def check_file(
         if corrections:
             table = CorrectedTable(table, corrections)
         match = match_header(table.header, contract)
-        columns = _columns(table, match)
-        result = replace(result, columns=columns, errors=tuple(_header_errors(contract, match)))
+        result = replace(result, columns=_columns(table, match), errors=tuple(_header_errors(contract, match)))
         if not result.errors:
-            compiled = compile_contract(contract, match.positions, serial_origin=table.serial_origin)
-            derived_from = {c.name: tuple(compiled.sources(c.name)) for c in contract.columns if not c.in_file}
-            result = replace(result, columns=replace(columns, derived_from=derived_from))
-            twins = [(match.positions[name], place) for name, places in match.twins.items() for place in places]
-            made_from = {"delivery_id": delivery_id} if delivery_id else {}
-            result = split(table, compiled, twins, out_dir, progress, made_from=made_from).add_to(result, as_of)
-            result = replace(result, errors=tuple(_errors_of_rows(result, contract)))
+            compiled = compile_contract(
+                contract, match.positions, delivery_day=as_of, serial_origin=table.serial_origin
+            )
+            result = _with_lineage(result, compiled)
+            footer = {"delivery_id": delivery_id} if delivery_id else {}
+            rows = split(table, compiled, match.duplicate_pairs(), out_dir, progress, footer=footer)
+            result = rows.add_to(result, as_of)
+            result = replace(result, errors=tuple(_row_errors(result, contract)))
     except UnreadableFileError as error:
         result = _rejected(result, error)
     except pl.exceptions.PanicException:
-        # No Exception by birth, and its message may quote values.
+        # A panic is not a subclass of Exception, and its message may quote values.
         raise RuntimeError("Polars panicked on this file") from None
     finally:
         if table is not None:
@@ -93,8 +98,8 @@ def check_file(
 
 
 def check_contract(contract: Contract) -> None:
-    """Compile a contract's rules and run its transform hook on no rows; ContractError where either fails."""
-    schema = compile_contract(contract, {}).schema
+    """Compile a contract's rules and run its transform hook on an empty frame; ContractError where either fails."""
+    schema = compile_contract(contract, {}, delivery_day=_SAMPLE_DAY).schema
     transform = load_transform(contract, schema)
     if transform is not None:
         transform(pl.DataFrame(schema={name: schema[name] for name in given_columns(contract)}))
@@ -107,10 +112,10 @@ def profile_file(path: Path, progress: Progress = lambda _stage, _rows: None) ->
     try:
         table = open_table(path, None)
         result = replace(result, columns=FileColumns(header=tuple(table.names)))
-        places = [str(position) for position in range(len(table.names))]
-        profiler = Profiler(dict.fromkeys(places, pl.String()))
+        positions = [str(position) for position in range(len(table.names))]
+        profiler = Profiler(dict.fromkeys(positions, pl.String()))
         for batch in table.batches():
-            profiler.update(batch.select(*places, *(pl.col(place).alias(f"text:{place}") for place in places)))
+            profiler.update(batch.select(*positions, *(pl.col(name).alias(f"text:{name}") for name in positions)))
             progress("rows", profiler.rows)
         profile = dict(zip(table.names, profiler.result().values(), strict=True))
         result = replace(result, rows=profiler.rows, accepted_rows=profiler.rows, profile=profile)
@@ -123,7 +128,7 @@ def profile_file(path: Path, progress: Progress = lambda _stage, _rows: None) ->
 
 
 def write_report(result: CheckResult, out_dir: Path) -> None:
-    """``report.json``, and the quarantine once more as CSV for people with a spreadsheet."""
+    """Write ``report.json`` and, for people with a spreadsheet, the quarantine as CSV."""
     (out_dir / REPORT).write_text(json.dumps(result.to_json(), indent=2, ensure_ascii=False) + "\n", "utf-8")
     if (out_dir / QUARANTINE).exists():
         export_csv({"": out_dir / QUARANTINE}, out_dir / QUARANTINE_CSV)
@@ -140,8 +145,15 @@ def _columns(table: Table, match: HeaderMatch) -> FileColumns:
         synonyms=match.synonyms,
         missing=tuple(match.missing),
         extra=tuple(match.extra),
-        duplicates={name: tuple(table.names[place] for place in places) for name, places in match.twins.items()},
+        duplicates={name: tuple(table.names[place] for place in places) for name, places in match.duplicates.items()},
     )
+
+
+def _with_lineage(result: CheckResult, compiled: CompiledContract) -> CheckResult:
+    assert result.columns is not None
+    derived = [column.name for column in compiled.contract.columns if not column.in_file]
+    derived_from = {name: tuple(compiled.sources(name)) for name in derived}
+    return replace(result, columns=replace(result.columns, derived_from=derived_from))
 
 
 def _header_errors(contract: Contract, match: HeaderMatch) -> Iterator[FileError]:
@@ -150,23 +162,27 @@ def _header_errors(contract: Contract, match: HeaderMatch) -> Iterator[FileError
         if name in required:
             known = ", ".join((name, *contract.column(name).synonyms))
             yield FileError(
-                "missing_column", f"the required column {name} is not in the header; it may be called {known}"
+                "missing_column", f"the header lacks the required column {name}; add it under one of the names {known}"
             )
     for name in match.ambiguous:
-        yield FileError("ambiguous_column", f"two columns of the file could be {name}; keep one")
+        yield FileError("ambiguous_column", f"two columns of the file match {name}; send only one of them")
 
 
-def _errors_of_rows(result: CheckResult, contract: Contract) -> Iterator[FileError]:
+def _row_errors(result: CheckResult, contract: Contract) -> Iterator[FileError]:
     """Why the file as a whole is rejected for its rows."""
     if not result.rows:
-        yield FileError("no_rows", "the file has a header and no rows")
+        yield FileError("no_rows", "the file has a header and no rows; export it again")
         return
     percent = 100 * (result.quarantined_rows or 0) / result.rows
     limit = contract.max_rejected_percent
     if not result.accepted_rows:
-        yield FileError("no_good_rows", f"all {result.rows:,} rows break a rule")
+        yield FileError("no_good_rows", f"all {result.rows:,} rows break a rule; correct them and send the file again")
     elif limit is not None and percent > limit:
-        yield FileError("too_many_bad_rows", f"{percent:.2f} % of the rows break a rule; the contract allows {limit} %")
+        yield FileError(
+            "too_many_bad_rows",
+            f"{percent:.2f} % of the rows break a rule, and the contract allows {limit} %; "
+            "correct them and send the file again",
+        )
     codes = {rule.name: rule.code for rule in contract.dataset_rules}
     for verdict in result.dataset_rules:
         if verdict.rejects:

@@ -1,4 +1,4 @@
-"""A table with some of its rows corrected. What is a correction: ``core.corrections``."""
+"""A table with some of its cells corrected. The corrections themselves are in ``corrections``."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -9,17 +9,17 @@ from etl_platform.engine.columns import DAMAGE, LINE, MEMBER, OVERFLOW
 from etl_platform.engine.corrections import Corrections
 from etl_platform.engine.errors import UnreadableFileError
 from etl_platform.engine.file_dialect import FileDialect
-from etl_platform.engine.reading.text_table import Table
+from etl_platform.engine.reading.table import Table
 
 _SET = "_set:"
 
 
 class CorrectedTable:
-    """The same table; corrected cells take the place of those that were sent, and heal a damaged row.
+    """The same table, in which corrected cells replace the sent ones; a corrected row is not damaged any longer.
 
     Raises:
-        UnreadableFileError: ``corrections_misplaced`` where a corrected line or column is not in the file as it is read
-            today, or not once.
+        UnreadableFileError: ``corrections_misplaced`` where a corrected line or column is not exactly once in the file
+            as it is read today.
     """
 
     def __init__(self, table: Table, corrections: Corrections) -> None:
@@ -31,11 +31,11 @@ class CorrectedTable:
         self._cells = self._frame(corrections)
 
     def _frame(self, corrections: Corrections) -> pl.DataFrame:
-        """One row per corrected row: its place, the new texts by position, and which of them are set."""
+        """One row for each corrected row: its place, the new texts by position, and which of them are set."""
         positions = {name: str(position) for position, name in enumerate(self.names)}
         wanted = {name for cells in corrections.rows.values() for name in cells}
-        if strange := sorted(wanted - set(positions)):
-            raise _misplaced(f"the column {strange[0]!r}")
+        if unknown := sorted(wanted - set(positions)):
+            raise _misplaced(f"the column {unknown[0]!r}, which the file does not have")
         columns: dict[str, pl.Series] = {
             MEMBER: pl.Series([member for member, _ in corrections.rows], dtype=pl.String),
             LINE: pl.Series([line for _, line in corrections.rows], dtype=pl.UInt32),
@@ -59,7 +59,7 @@ class CorrectedTable:
             matched += int(corrected[f"{_SET}row"].sum())
             yield corrected.select(frame.columns)
         if matched != self._rows:
-            raise _misplaced(f"{self._rows:,} lines, of which {matched:,} are found")
+            raise _misplaced(f"{self._rows:,} lines, of which the file has {matched:,}")
 
     def _correct(self, frame: pl.DataFrame) -> pl.DataFrame:
         joined = frame.join(self._cells, on=self._places, how="left", maintain_order="left")
@@ -72,11 +72,11 @@ class CorrectedTable:
             for name in self._cells.columns
             if name.startswith(_SET) and name.removeprefix(_SET).isdigit()
         ]
-        healed = [pl.when(~row).then(pl.col(name)).alias(name) for name in (DAMAGE, OVERFLOW)]
-        return joined.with_columns(*cells, *healed)
+        without_damage = [pl.when(~row).then(pl.col(name)).alias(name) for name in (DAMAGE, OVERFLOW)]
+        return joined.with_columns(*cells, *without_damage)
 
     def some_columns(self, positions: Sequence[int]) -> Iterator[pl.DataFrame]:
-        # The cheap reading knows no lines.
+        # The cheap reader has no line numbers, which the corrections need.
         return self.batches()
 
     def describe(self) -> FileDialect:
@@ -85,5 +85,7 @@ class CorrectedTable:
 
 def _misplaced(what: str) -> UnreadableFileError:
     return UnreadableFileError(
-        "corrections_misplaced", f"the corrections of this delivery name {what}; the file reads otherwise today"
+        "corrections_misplaced",
+        f"the corrections of this delivery name {what}; the contract or the reader has changed since, so export the "
+        "quarantine again and correct that",
     )

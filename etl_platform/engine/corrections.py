@@ -1,8 +1,8 @@
-"""Rows that people mended: what a corrections file says, and what of it is new. No files, no Dagster.
+"""Corrected rows: the content of a corrections file, and which of its cells are new. No files, no Dagster.
 
-A row is known by its place: the line on which it begins in the delivered file and, in a zip of several files, the
-member. A corrections file has ``_line`` (and ``_member``, ``_delivery_id``) and columns of the delivered file; a column
-that is left out keeps what was sent. ``reasons`` and ``_overflow`` of an exported quarantine may stay and are not read.
+The place of a row is the line on which it begins in the delivered file and, in a zip of several files, the member. A
+corrections file has ``_line`` (and ``_member``, ``_delivery_id``) and columns of the delivered file; cells of the other
+columns stay as sent. ``reasons`` and ``_overflow`` of an exported quarantine are ignored.
 """
 
 import hashlib
@@ -21,12 +21,12 @@ _NAMED = 10
 Place: TypeAlias = tuple[str | None, int]
 """Member and line."""
 Cells: TypeAlias = Mapping[str, str | None]
-"""Texts by column name; None where a cell is empty."""
+"""Texts by column name; None for an empty cell."""
 
 
 @dataclass(frozen=True)
 class Corrections:
-    """The cells that take the place of those that were sent."""
+    """The cells that replace sent ones."""
 
     rows: Mapping[Place, Cells] = field(default_factory=dict)
 
@@ -34,13 +34,13 @@ class Corrections:
         return bool(self.rows)
 
     def merged(self, later: "Corrections") -> "Corrections":
-        """Both, cell by cell; the later one wins."""
+        """Both, cell by cell; the later correction wins."""
         rows = {place: {**self.rows.get(place, {}), **cells} for place, cells in later.rows.items()}
         return Corrections({**self.rows, **rows})
 
     @property
     def sha256(self) -> str:
-        """The same for the same cells, whatever files they came in."""
+        """Equal for equal cells, whatever files they came from."""
         return hashlib.sha256(json.dumps(self.to_json(), sort_keys=True).encode()).hexdigest()
 
     def to_json(self) -> list[dict[str, Any]]:
@@ -54,7 +54,7 @@ class Corrections:
 
 @dataclass(frozen=True)
 class GivenRow:
-    """One row of a corrections file, which itself stands on line ``at``."""
+    """One row of a corrections file; ``at`` is its own line in that file."""
 
     at: int
     delivery_id: str | None
@@ -70,35 +70,38 @@ def read_given(header: Sequence[str], rows: Iterable[tuple[int, Sequence[str | N
         rows: line in the corrections file, and texts in the header's order.
 
     Raises:
-        UsageError: there is no ``_line``, a column stands twice, or a ``_line`` is no line number.
+        UsageError: there is no column ``_line``, a column is there twice, or a ``_line`` is not a line number.
     """
     names = [cell.strip() for cell in header]
     if LINE not in names:
-        raise UsageError(f"the corrections have no column {LINE}; start from `etl-platform quarantine … --out FILE`")
+        raise UsageError(
+            f"the corrections have no column {LINE}; export the rows with `etl-platform quarantine … --out FILE` and "
+            "correct that file"
+        )
     twice = sorted(name for name, times in Counter(names).items() if times > 1)
     if twice:
-        raise UsageError(f"the corrections have the column {twice[0]!r} twice")
+        raise UsageError(f"the corrections have the column {twice[0]!r} twice; keep one of them")
     given = []
     for at, texts in rows:
         row = {name: text or None for name, text in zip(names, texts, strict=True)}
         line = (row[LINE] or "").strip()
         if not (line.isascii() and line.isdigit()):
-            raise UsageError(f"line {at} of the corrections: {LINE} holds no line number")
+            raise UsageError(f"line {at} of the corrections: {LINE} is not a line number; keep that column as exported")
         cells = {name: text for name, text in row.items() if name not in RESERVED}
         given.append(GivenRow(at, row.get(DELIVERY), (row.get(MEMBER), int(line)), cells))
     if not given:
-        raise UsageError("the corrections have no rows")
+        raise UsageError("the corrections have no rows; keep the rows that you corrected in the file")
     return given
 
 
 @dataclass(frozen=True)
 class Quarantined:
-    """What of a delivery may be corrected.
+    """The rows of a delivery that may be corrected.
 
     Attributes:
-        columns: of the delivered file, by the names that its quarantine has.
-        rows: the quarantined rows as they were sent or last corrected, and their reasons.
-        in_effect: what was corrected before.
+        columns: of the delivered file, by their names in its quarantine.
+        rows: the quarantined rows as sent or last corrected, and their reasons.
+        in_effect: earlier corrections.
     """
 
     delivery_id: str
@@ -109,12 +112,12 @@ class Quarantined:
 
 @dataclass(frozen=True)
 class Resolved:
-    """What a corrections file says of one delivery.
+    """The corrections of one delivery in a corrections file.
 
     Attributes:
-        corrections: the rows to keep; empty where all of it is in effect already.
-        changed: per column, the rows in which it differs from what was there.
-        untouched: rows that were given back as they were.
+        corrections: the rows to store; empty where all of them are in effect already.
+        changed: by column, the number of rows in which it is new.
+        untouched: number of rows without a change.
     """
 
     corrections: Corrections
@@ -123,15 +126,14 @@ class Resolved:
 
 
 def resolve(given: Sequence[GivenRow], of: Quarantined) -> Resolved:
-    """Hold corrections against what is known of their delivery.
+    """Compare corrections with the quarantine of their delivery.
 
-    A row that was given back as it was changes nothing; it is kept with the others, so that the same file can be given
-    again once their neighbours' correction has made it good.
+    Unchanged rows are stored too: the same file can then be replayed again after its other rows have left quarantine.
 
     Raises:
-        UsageError: naming columns or lines that do not fit.
+        UsageError: naming columns or lines that do not match.
     """
-    _refuse_misfits(given, of)
+    _refuse_mismatches(given, of)
     kept: dict[Place, Cells] = {}
     changed: Counter[str] = Counter()
     untouched = 0
@@ -147,22 +149,24 @@ def resolve(given: Sequence[GivenRow], of: Quarantined) -> Resolved:
         if damaged and len(row.cells) < len(of.columns):
             missing = ", ".join(name for name in of.columns if name not in row.cells)
             raise UsageError(
-                f"line {row.place[1]} is damaged ({reasons}), so its correction needs every column; {missing} not given"
+                f"line {row.place[1]} is damaged ({reasons}), so its correction needs every column; add {missing}"
             )
-        # A cell that says the same keeps its own kind of nothing.
+        # An unchanged empty cell stays what it was, null or an empty text.
         kept[row.place] = {name: text if name in differs else before.get(name) for name, text in row.cells.items()}
     return Resolved(Corrections(kept if changed else {}), changed, untouched)
 
 
-def _refuse_misfits(given: Sequence[GivenRow], of: Quarantined) -> None:
+def _refuse_mismatches(given: Sequence[GivenRow], of: Quarantined) -> None:
     unknown = [name for name in given[0].cells if name not in of.columns]
     if unknown:
         known = ", ".join(of.columns)
         raise UsageError(f"delivery {of.delivery_id} has no column {unknown[0]!r}; it has {known}")
     places = Counter(row.place for row in given)
-    _refuse("twice in the corrections", [place for place, times in places.items() if times > 1], of)
-    strange = [place for place in places if place not in of.rows and place not in of.in_effect.rows]
-    _refuse("not in quarantine, so there is nothing to correct", strange, of)
+    _refuse(
+        "twice in the corrections; keep one row of each", [place for place, times in places.items() if times > 1], of
+    )
+    unknown_places = [place for place in places if place not in of.rows and place not in of.in_effect.rows]
+    _refuse("not in quarantine, so there is nothing to correct; remove the row", unknown_places, of)
 
 
 def _refuse(why: str, places: Sequence[Place], of: Quarantined) -> None:
@@ -199,16 +203,19 @@ class RowChanges:
 
 
 def by_delivery(given: Sequence[GivenRow], delivery_id: str | None, known: Sequence[str]) -> dict[str, list[GivenRow]]:
-    """Rows by the delivery that they belong to: the one that they name, the one asked for, or the only one there is.
+    """Rows by delivery: the one that they name, else ``delivery_id``, else the only known one.
 
     Raises:
-        UsageError: a row names another delivery than the one asked for, or none where several could be meant.
+        UsageError: a row names another delivery than ``delivery_id``, or no delivery where several are known.
     """
     rows: dict[str, list[GivenRow]] = {}
-    strange = [row for row in given if delivery_id and row.delivery_id not in {None, delivery_id}]
-    if strange:
-        lines = ", ".join(str(row.at) for row in strange[:_NAMED])
-        raise UsageError(f"line {lines} of the corrections: of delivery {strange[0].delivery_id}, not of {delivery_id}")
+    others = [row for row in given if delivery_id and row.delivery_id not in {None, delivery_id}]
+    if others:
+        lines = ", ".join(str(row.at) for row in others[:_NAMED])
+        raise UsageError(
+            f"line {lines} of the corrections belongs to delivery {others[0].delivery_id}, not to {delivery_id}; "
+            "remove it, or leave --delivery out"
+        )
     only = delivery_id or (known[0] if len(known) == 1 else None)
     for row in given:
         owner = row.delivery_id or only

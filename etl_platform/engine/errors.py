@@ -28,15 +28,15 @@ class ContractError(PermanentError):
 
 
 class TransformError(ContractError):
-    """A dataset's transform hook broke its promise; the message names hook and dataset and quotes no value."""
+    """A dataset's transform hook cannot be used; the message names hook and dataset and quotes no value."""
 
 
 class UnreadableFileError(PermanentError):
-    """The file as a whole cannot be read right, so it is rejected by name.
+    """The file as a whole cannot be read correctly; it is rejected with a code.
 
     Args:
         code: stable name of the reason, such as ``unclosed_quote``.
-        message: what was found and what the sender should do.
+        message: what is wrong, and what the sender should do.
         line: 1-based line of the file, if one is to blame.
     """
 

@@ -1,4 +1,4 @@
-"""A table's rows → silver and quarantine, checked, counted and profiled in one pass. No verdict on the file."""
+"""The rows of a table → silver and quarantine, checked, counted and profiled in one pass. No verdict on the file."""
 
 import tempfile
 from collections import Counter
@@ -10,47 +10,50 @@ from typing import Any
 
 import polars as pl
 
-from etl_platform.engine.columns import BAD, DAMAGE, LINE, MEMBER, OVERFLOW, REASONS
+from etl_platform.engine.columns import BAD, DAMAGE, DUPLICATES_DIFFER, LINE, MEMBER, OVERFLOW, REASONS
 from etl_platform.engine.contract.model import Contract
 from etl_platform.engine.output.parquet import ParquetSink
 from etl_platform.engine.privacy.masking import HIDDEN, shape, shown
 from etl_platform.engine.profile import Profiler
 from etl_platform.engine.reading.prefetch import prefetch
-from etl_platform.engine.reading.text_table import Table
+from etl_platform.engine.reading.table import Table
 from etl_platform.engine.result import CheckResult, Example
-from etl_platform.engine.rules.compile_contract import CompiledContract
+from etl_platform.engine.rules.compiled_contract import CompiledContract
 from etl_platform.engine.rules.dataset_verdicts import ColumnFacts, evaluate_rules
 from etl_platform.engine.rules.hook import load_transform
 from etl_platform.engine.rules.hook_result import given_columns
 from etl_platform.engine.rules.key_hashes import KeyHashes, checksum
-from etl_platform.engine.rules.rule_names import TWINS_DIFFER
 
 SILVER, QUARANTINE = "silver.parquet", "quarantine.parquet"
 _EXAMPLES = 5
 _PREVIEW_ROWS = 5
 Progress = Callable[[str, int], None]
-"""Told the stage (``keys`` or ``rows``) and the rows done so far."""
+"""Called with the stage (``keys`` or ``rows``) and the rows done so far."""
 
 
 def split(
     table: Table,
     compiled: CompiledContract,
-    twins: Sequence[tuple[int, int]],
+    duplicates: Sequence[tuple[int, int]],
     out_dir: Path,
     progress: Progress,
     *,
-    made_from: Mapping[str, str],
+    footer: Mapping[str, str],
 ) -> "SplitRows":
     """Find repeated keys, then read, check and write in one pass.
 
-    Keys are looked for by a cheap reading of their columns. Where the pass itself then sees other keys, the
-    file is damaged in a way that fooled it, and both are done again with the full reading.
+    A cheap reader finds the keys. If the pass then sees other keys, damage misled the cheap reader, and both steps are
+    repeated with the full reader.
+
+    Args:
+        duplicates: pairs of positions of columns with the same header.
+        footer: metadata for the footer of silver.
     """
     for cheaply in (True, False):
         with tempfile.TemporaryDirectory(prefix="keys-", dir=out_dir) as scratch:
             keys = _scan_keys(table, compiled, Path(scratch), progress, cheaply=cheaply)
             repeated = {reason: found.repeated() for reason, found in keys.items()}
-        one_pass = SplitRows(compiled, table, twins, made_from)
+        one_pass = SplitRows(compiled, table, duplicates, footer)
         one_pass.run(table, repeated, out_dir, progress)
         if all(found.checksum == one_pass.checksums[reason] for reason, found in keys.items()):
             break
@@ -75,17 +78,17 @@ def _scan_keys(
 
 
 class SplitRows:
-    """One pass over the rows: what it counts, shows and writes."""
+    """One pass over the rows: its counts, examples and profile, and the two files that it writes."""
 
     def __init__(
         self,
         compiled: CompiledContract,
         table: Table,
-        twins: Sequence[tuple[int, int]],
-        made_from: Mapping[str, str],
+        duplicates: Sequence[tuple[int, int]],
+        footer: Mapping[str, str],
     ) -> None:
         contract = compiled.contract
-        self._compiled, self._names, self._twins, self._made_from = compiled, table.names, twins, made_from
+        self._compiled, self._names, self._duplicates, self._footer = compiled, table.names, duplicates, footer
         self._columns = [column.name for column in contract.columns]
         self._sensitive = frozenset(column.name for column in contract.columns if column.sensitive)
         types = dict(compiled.schema)
@@ -97,56 +100,58 @@ class SplitRows:
         self._examples: dict[str, list[Example]] = {}
         self._preview: list[dict[str, Any]] = []
         self._accepted = self._quarantined = 0
-        self._nameless = {place: False for place, cell in enumerate(table.header) if not cell.strip()}
+        self._unnamed = {place: False for place, cell in enumerate(table.header) if not cell.strip()}
+        """Positions of columns without a name, and whether a cell of theirs has text."""
         self.checksums = dict.fromkeys(compiled.keys, 0)
 
     def run(self, table: Table, repeated: Mapping[str, pl.Series], out_dir: Path, progress: Progress) -> None:
         with (
-            ParquetSink(out_dir / SILVER, self._compiled.schema, self._made_from) as silver,
+            ParquetSink(out_dir / SILVER, self._compiled.schema, self._footer) as silver,
             ParquetSink(out_dir / QUARANTINE, _quarantine_schema(self._names, table.members)) as quarantine,
         ):
-            batches = (_compare_twins(cells, self._twins) for cells in prefetch(table.batches()))
+            batches = (_mark_differing_duplicates(cells, self._duplicates) for cells in prefetch(table.batches()))
             checked = (self._compiled.check(cells, repeated) for cells in batches)
             for batch in prefetch(checked):
-                good, bad = self._take(batch)
+                good, bad = self._count_and_separate(batch)
                 silver.write(good)
                 quarantine.write(bad)
                 progress("rows", self._profiler.rows)
         self._accepted, self._quarantined = silver.rows, quarantine.rows
 
-    def _take(self, batch: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
-        """Count a checked batch; its good rows typed, its bad rows as they were sent."""
+    def _count_and_separate(self, batch: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+        """The good rows of a checked batch, typed, and its bad rows as sent."""
         self._profiler.update(batch)
-        self._look_at_nameless(batch)
+        self._note_unnamed_columns(batch)
         if self._transform is not None:
-            batch, made = self._compiled.add_computed(batch, self._transform)
-            self._computed.update(made)
+            batch, computed = self._compiled.add_computed(batch, self._transform)
+            self._computed.update(computed)
         for reason in self.checksums:
             self.checksums[reason] = (self.checksums[reason] + checksum(batch[f"key:{reason}"])) % 2**64
         good = batch.select(self._columns)
-        # By place: a filter would walk every one of the batch's many columns.
+        # By position: a filter would visit each of the batch's many columns.
         bad = batch[batch[BAD].arg_true()]
         if bad.height:
             good = good.filter(~batch[BAD])
-            broken = _broken(bad, self._compiled)
+            broken = _rows_per_reason(bad, self._compiled)
             self._counts.update(broken)
-            _collect_examples(bad, self._compiled, broken, self._examples)
+            _collect_rule_examples(bad, self._compiled, broken, self._examples)
+            _collect_damage_examples(bad, self._examples)
         if len(self._preview) < _PREVIEW_ROWS:
             self._preview += _preview(good.head(_PREVIEW_ROWS - len(self._preview)), self._sensitive)
-        return good, _as_sent(self._compiled.explain(bad), self._names)
+        return good, _quarantined(self._compiled.explain(bad), self._names)
 
-    def _look_at_nameless(self, batch: pl.DataFrame) -> None:
-        """Note the columns without a name that hold something; what lies in a damaged row has its reason."""
-        for place in [place for place, filled in self._nameless.items() if not filled]:
+    def _note_unnamed_columns(self, batch: pl.DataFrame) -> None:
+        """Note unnamed columns with text. Damaged rows do not count: text beyond their last column has a reason."""
+        for place in [place for place, filled in self._unnamed.items() if not filled]:
             cells = batch[str(place)]
             if cells.null_count() < len(cells):
-                said = cells.str.contains(r"\S") & batch[DAMAGE].is_null()
-                self._nameless[place] = said.any()
+                has_text = cells.str.contains(r"\S") & batch[DAMAGE].is_null()
+                self._unnamed[place] = has_text.any()
 
     def add_to(self, result: CheckResult, as_of: date | None) -> CheckResult:
-        """The result with what the pass found; ``as_of`` is the day of delivery."""
+        """The result with the counts, examples, profile and verdicts of the pass; ``as_of`` is the day of delivery."""
         assert result.columns is not None
-        nameless = tuple(f"column {place + 1} (no name)" for place, filled in self._nameless.items() if filled)
+        unnamed = tuple(f"column {place + 1} (no name)" for place, filled in self._unnamed.items() if filled)
         profile = self._profiler.result() | self._computed.result()
         rows, rules = self._profiler.rows, self._compiled.contract.dataset_rules
         verdicts = evaluate_rules(rules if rows else (), rows, self._facts, as_of=as_of, sensitive=self._sensitive)
@@ -157,7 +162,7 @@ class SplitRows:
             quarantined_rows=self._quarantined,
             reasons={reason: self._counts[reason] for reason in sorted(self._counts)},
             examples={reason: tuple(found) for reason, found in self._examples.items()},
-            columns=replace(result.columns, extra=result.columns.extra + nameless),
+            columns=replace(result.columns, extra=result.columns.extra + unnamed),
             profile={name: profile[name] for name in self._columns},
             dataset_rules=tuple(verdicts),
             preview=tuple(self._preview),
@@ -167,28 +172,29 @@ class SplitRows:
         return (self._computed if self._compiled.contract.column(name).computed else self._profiler).facts(name)
 
 
-def _compare_twins(cells: pl.DataFrame, twins: Sequence[tuple[int, int]]) -> pl.DataFrame:
-    """Rows in which two columns of the same name say different things are damaged: either could be meant."""
-    if not twins:
+def _mark_differing_duplicates(cells: pl.DataFrame, duplicates: Sequence[tuple[int, int]]) -> pl.DataFrame:
+    """Rows in which two columns of the same name have different texts are damaged: either could be the right one."""
+    if not duplicates:
         return cells
-    differ = pl.any_horizontal(pl.col(str(one)).ne_missing(pl.col(str(other))) for one, other in twins)
-    return cells.with_columns(pl.coalesce(DAMAGE, pl.when(differ).then(pl.lit(TWINS_DIFFER))).alias(DAMAGE))
+    differ = pl.any_horizontal(pl.col(str(one)).ne_missing(pl.col(str(other))) for one, other in duplicates)
+    return cells.with_columns(pl.coalesce(DAMAGE, pl.when(differ).then(pl.lit(DUPLICATES_DIFFER))).alias(DAMAGE))
 
 
-def _broken(bad: pl.DataFrame, compiled: CompiledContract) -> Counter[str]:
-    """The rules that a batch's bad rows break, and the kinds of damage, each with its rows."""
+def _rows_per_reason(bad: pl.DataFrame, compiled: CompiledContract) -> Counter[str]:
+    """How many of the bad rows break each rule or have each kind of damage."""
     sums = bad.select(pl.col(f"rule:{reason}").sum().alias(reason) for reason in compiled.reasons)
     broken = Counter({found.name: found.item() for found in sums if found.item()})
     broken.update(dict(bad[DAMAGE].drop_nulls().value_counts().rows()))
     return broken
 
 
-def _collect_examples(
+def _collect_rule_examples(
     bad: pl.DataFrame,
     compiled: CompiledContract,
     broken: Mapping[str, int],
     examples: dict[str, list[Example]],
 ) -> None:
+    """Add rows that broke a rule, up to _EXAMPLES for each rule."""
     places = [LINE, *_member(bad)]
     for reason in compiled.reasons:
         room = _EXAMPLES - len(examples.get(reason, ()))
@@ -198,13 +204,18 @@ def _collect_examples(
         rows = bad.filter(f"rule:{reason}").head(room).select(*places, *(f"text:{name}" for name in inputs))
         for row in rows.rows():
             values = row[len(places) :]
-            texts = [_shown(compiled.contract, name, value) for name, value in zip(inputs, values, strict=True)]
+            texts = [_shown_cell(compiled.contract, name, value) for name, value in zip(inputs, values, strict=True)]
             value = (
                 texts[0] if len(texts) == 1 else ", ".join(f"{n}={v or ''}" for n, v in zip(inputs, texts, strict=True))
             )
             examples.setdefault(reason, []).append(_example(row[: len(places)], value))
+
+
+def _collect_damage_examples(bad: pl.DataFrame, examples: dict[str, list[Example]]) -> None:
+    """Add damaged rows, up to _EXAMPLES for each kind of damage."""
     if bad[DAMAGE].null_count() == bad.height:
         return
+    places = [LINE, *_member(bad)]
     damaged = bad.filter(pl.col(DAMAGE).is_not_null()).group_by(DAMAGE, maintain_order=True).head(_EXAMPLES)
     for *place, reason, overflow in damaged.select(*places, DAMAGE, OVERFLOW).rows():
         if len(examples.setdefault(reason, [])) < _EXAMPLES:
@@ -212,12 +223,12 @@ def _collect_examples(
 
 
 def _example(place: Sequence[Any], value: str | None) -> Example:
-    """``place`` holds the line and, of an archive with several members, the member."""
+    """``place`` is the line and, in an archive with several members, the member."""
     line, *member = place
     return Example(line, value, *member)
 
 
-def _shown(contract: Contract, name: str, value: str | None) -> str | None:
+def _shown_cell(contract: Contract, name: str, value: str | None) -> str | None:
     if value is None:
         return None
     return shape(value) if contract.column(name).sensitive else shown(value)
@@ -229,14 +240,15 @@ def _preview(good: pl.DataFrame, sensitive: frozenset[str]) -> Iterator[dict[str
 
 
 def _quarantine_schema(names: Sequence[str], members: Sequence[str]) -> pl.Schema:
-    """The sender's columns and ours; lines of an archive's members count within each."""
+    """The sender's columns and the engine's; with several members, lines count within each member."""
     cells: Mapping[str, Any] = dict.fromkeys(names, pl.String)
     member: Mapping[str, Any] = {MEMBER: pl.String} if members else {}
     return pl.Schema({**cells, **member, LINE: pl.UInt32, OVERFLOW: pl.String, REASONS: pl.String})
 
 
-def _as_sent(bad: pl.DataFrame, names: Sequence[str]) -> pl.DataFrame:
-    # Texts made anew: as they are, a few bad rows waiting to be written would keep all that was read with them.
+def _quarantined(bad: pl.DataFrame, names: Sequence[str]) -> pl.DataFrame:
+    """Bad rows with their cells as sent."""
+    # Copy the strings, so that a few bad rows do not pin the whole chunk in memory.
     cells = [(pl.col(str(position)) + "").alias(name) for position, name in enumerate(names)]
     return bad.select(*cells, *_member(bad), LINE, OVERFLOW, REASONS)
 

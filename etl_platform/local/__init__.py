@@ -1,1 +1,1 @@
-"""The whole platform on one machine: emulator, resources, Dagster, demo. Never part of production."""
+"""The platform on one machine, for demo, development and tests: AWS emulator, Dagster, sample data."""

@@ -1,4 +1,4 @@
-"""``python -m etl_platform.local``: behind make demo, dev, drop and the emulator's set-up. Arguments and exit codes."""
+"""``python -m etl_platform.local``: the commands of make demo, dev, drop, drop-email and infra/local."""
 
 import argparse
 import signal
@@ -13,7 +13,7 @@ example:
   make dev                                             # in one terminal
   python -m etl_platform.local drop Officer_Detail.csv --agency nm_albuquerque
 
-exit codes: 0 done, 1 it did not work, 2 wrong use
+exit codes: 0 success, 1 failure, 2 invalid arguments, 130 interrupted
 """
 _INTERRUPTED = 130
 
@@ -27,7 +27,7 @@ def main(argv: list[str] | None = None) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("interrupted; all of it is stopped", file=sys.stderr)
+        print("interrupted; all processes are stopped", file=sys.stderr)
         return _INTERRUPTED
 
 
@@ -37,24 +37,24 @@ def _parser() -> argparse.ArgumentParser:
         "python -m etl_platform.local", description=__doc__, epilog=_EPILOG, formatter_class=layout
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    demo = commands.add_parser("demo", help="the whole intake path on sample files, then what became of each")
+    demo = commands.add_parser("demo", help="run every job on sample data and check the results")
     demo.set_defaults(run=_demo)
-    dev = commands.add_parser("dev", help="the same stack with Dagster's UI, until Ctrl-C")
+    dev = commands.add_parser("dev", help="run the same stack with Dagster's UI until Ctrl-C")
     dev.set_defaults(run=_dev)
     drop = commands.add_parser(
-        "drop", help="drop one file into the running dev stack", epilog=_EPILOG, formatter_class=layout
+        "drop", help="upload one file into the running dev stack", epilog=_EPILOG, formatter_class=layout
     )
     drop.add_argument("file", metavar="FILE", help="the file to upload")
-    drop.add_argument("--agency", default="", help="who sends it, such as nm_albuquerque")
-    drop.add_argument("--key", help="the whole object key, instead of from_client/AGENCY/<name of FILE>")
+    drop.add_argument("--agency", default="", help="the sender, such as nm_albuquerque")
+    drop.add_argument("--key", help="the object key [from_client/AGENCY/<name of FILE>]")
     drop.set_defaults(run=_drop, parser=drop)
     email = commands.add_parser("drop-email", help="send sample emails into the running dev stack")
     email.add_argument("--count", type=int, default=5, metavar="N", help="how many [5]")
-    email.add_argument("--poison", action="store_true", help="and a message that is no email")
+    email.add_argument("--poison", action="store_true", help="also send a message that is not an email")
     email.set_defaults(run=_drop_email, parser=email)
-    made = commands.add_parser("provision", help="bucket, topic, queues and what joins them, in an emulator")
-    made.add_argument("endpoint_url", metavar="URL", help="the emulator, such as http://127.0.0.1:4566")
-    made.set_defaults(run=_provision)
+    provision = commands.add_parser("provision", help="create buckets, topic, queues and subscriptions in an emulator")
+    provision.add_argument("endpoint_url", metavar="URL", help="the emulator, such as http://127.0.0.1:4566")
+    provision.set_defaults(run=_provision)
     return parser
 
 
@@ -82,9 +82,9 @@ def _drop(arguments: argparse.Namespace) -> int:
     if not arguments.agency.strip(" /") and not arguments.key:
         arguments.parser.error("AGENCY is empty: make drop FILE=path AGENCY=nm_albuquerque")
     if not Path(arguments.file).is_file():
-        arguments.parser.error(f"FILE: there is no file {arguments.file!r}")
+        arguments.parser.error(f"FILE: {arguments.file!r} does not exist")
     key = drop(Path(arguments.file), arguments.agency, arguments.key)
-    print(f"Dropped as {key}")
+    print(f"Uploaded as {key}")
     print(f"Watch its run:  http://127.0.0.1:{UI_PORT}/runs")
     print("Its outcome:    .venv/bin/etl-platform status")
     return 0
@@ -109,7 +109,7 @@ def _provision(arguments: argparse.Namespace) -> int:
 
     url = arguments.endpoint_url
     if not is_emulator(url):
-        raise LocalStackError(f"no emulator answers at {url}; make dev or infra/local/docker-compose.yml starts one")
+        raise LocalStackError(f"no emulator answers at {url}; start one: make dev or infra/local/docker-compose.yml")
     try:
         made = provision(url)
     except (BotoCoreError, ClientError) as error:
@@ -125,10 +125,10 @@ def _provision(arguments: argparse.Namespace) -> int:
 
 
 def _stop_on_signals() -> None:
-    """Every polite way to be stopped takes the same path out, and only once: stopping is not interrupted."""
+    """SIGINT, SIGTERM and SIGHUP raise KeyboardInterrupt once; later signals do not interrupt the clean-up."""
     signals = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
-    # nohup means what it says.
-    signals = [number for number in signals if number != signal.SIGHUP or _is_heard(number)]
+    # nohup ignores SIGHUP; keep that.
+    signals = [number for number in signals if number != signal.SIGHUP or not _is_ignored(number)]
 
     def stop(_number: int, _frame: FrameType | None) -> None:
         for number in signals:
@@ -139,8 +139,8 @@ def _stop_on_signals() -> None:
         signal.signal(number, stop)
 
 
-def _is_heard(number: signal.Signals) -> bool:
-    return signal.getsignal(number) is not signal.SIG_IGN
+def _is_ignored(number: signal.Signals) -> bool:
+    return signal.getsignal(number) is signal.SIG_IGN
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
-"""A small application database for demo, dev and tests: the tables that the platform reads, with made-up rows.
+"""A small application database with generated rows, for demo, development and tests.
 
-The real schema is owned elsewhere; this one has the tables and columns that ``application_db/database.py`` names.
+It has the tables and columns that ``application_db/database.py`` queries; the real schema belongs to another system.
 """
 
 import random
@@ -50,7 +50,7 @@ Values = tuple[Any, ...]
 
 @dataclass(frozen=True)
 class Rows:
-    """Rows by table, in the order of the columns of SCHEMA."""
+    """Rows by table, with columns in the order of SCHEMA."""
 
     agencies: Sequence[Values]
     officers: Sequence[Values]
@@ -69,8 +69,8 @@ _FILES = ("Report.pdf", "Photo.jpg", "Statement.txt")
 
 
 def seeded_rows(officers_per_agency: int = 20, attachments_per_agency: int = 12, seed: int = 7) -> Rows:
-    """Rows of three agencies; the same seed gives the same rows. Equal file names come often, as people name them."""
-    draw = random.Random(seed)  # noqa: S311 - made-up rows; nothing is secured by them
+    """Rows of three agencies; the same seed gives the same rows. Many attachments have equal names, as in reality."""
+    draw = random.Random(seed)  # noqa: S311 - generated rows, no security
     officers = [
         (agency * 10_000 + number, agency, f"{slug[:2].upper()}{number:05d}")
         for agency, slug, _ in _AGENCIES
@@ -98,10 +98,10 @@ def attachment_content(attachment_id: int) -> bytes:
 
 
 def create_application_database(url: str, rows: Rows) -> None:
-    """Make the tables and fill them; ``url`` is a psycopg2 or libpq one.
+    """Create the tables and insert the rows; ``url`` is a libpq connection URL.
 
     Raises:
-        psycopg2.Error: the server refused, for instance because the tables are there already.
+        psycopg2.Error: the server refused, for instance because the tables exist already.
     """
     import psycopg2
     from psycopg2.extras import execute_values
@@ -119,7 +119,7 @@ def create_application_database(url: str, rows: Rows) -> None:
 
 
 def _periods(draw: random.Random, officer: int) -> list[Values]:
-    """One to three periods of service, one after the other; the last one is the present one."""
+    """One to three consecutive periods of service; the last one has not ended."""
     start = date(1998, 1, 1) + timedelta(days=draw.randrange(7_000))
     count, periods = draw.randint(1, 3), []
     for number in range(count):

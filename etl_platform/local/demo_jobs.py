@@ -1,7 +1,7 @@
-"""``python -m etl_platform.local.demo_jobs EVENTS``: each job twice in this process; the second time writes nothing.
+"""``python -m etl_platform.local.demo_jobs EVENTS``: runs each job twice; the second run must write nothing.
 
-The demo runs it in the stack's environment, when the daemon's own runs are over: EVENTS holds the events of every file
-that it dropped. A line for each job; exit 1 if one failed, or wrote again.
+The demo runs it in the environment of the stack after the daemon's runs have ended. EVENTS is a file with the events of
+all uploaded files. Prints a line for each job; exits 1 if a job failed or its second run wrote an object.
 """
 
 import argparse
@@ -25,29 +25,33 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("events", metavar="EVENTS", type=Path)
     arguments = parser.parse_args(argv)
     settings = load_settings()
-    assert settings.aws_endpoint_url is not None, "the demo has an emulator"
-    wrong: list[str] = []
+    assert settings.aws_endpoint_url is not None, "the demo uses an emulator"
+    problems: list[str] = []
     with open_clients(settings.aws_endpoint_url) as aws:
-        for name, own in _jobs(arguments.events, settings).items():
-            told, first_code = _run(name, own, settings)
+        for name, job_arguments in _jobs(arguments.events, settings).items():
+            first, first_code = _run(name, job_arguments, settings)
             before = _versions(aws)
-            again, second_code = _run(name, own, settings)
-            written = sorted(place for place, version in _versions(aws).items() if before.get(place) != version)
-            print(f"{name}: {told}; again: {again}", flush=True)
-            wrong += [f"{name}: exit code {code}" for code in (first_code, second_code) if code]
-            wrong += [f"{name}: wrote {bucket}/{key} the second time" for bucket, key in written]
-    print("\n".join(wrong), file=sys.stderr, end="\n" if wrong else "")
-    return 1 if wrong else 0
+            second, second_code = _run(name, job_arguments, settings)
+            written = sorted(item for item, version in _versions(aws).items() if before.get(item) != version)
+            print(f"{name}: {first}; again: {second}", flush=True)
+            problems += [f"{name}: exit code {code}" for code in (first_code, second_code) if code]
+            problems += [f"{name}: the second run wrote {bucket}/{key}" for bucket, key in written]
+    print("\n".join(problems), file=sys.stderr, end="\n" if problems else "")
+    return 1 if problems else 0
 
 
 def _jobs(events: Path, settings: Settings) -> Mapping[str, Sequence[str]]:
-    """The jobs and their arguments, in the order in which they are shown."""
+    """The jobs with their arguments, in the order of the output."""
     agency_id = str(seeded_rows().agencies[0][0])
-    source, to = settings.attachments_source_bucket, settings.attachments_destination_bucket
+    source, destination = settings.attachments_source_bucket, settings.attachments_destination_bucket
     return {
         "s3_data_quality_job": ["--events-file", str(events)],
-        "get_s3_files_job": f"--agency-id {agency_id} --source-bucket {source} --destination-bucket {to}".split(),
-        "employment_history_job": f"--agency-id {agency_id}".split(),
+        "get_s3_files_job": [
+            *("--agency-id", agency_id),
+            *("--source-bucket", str(source)),
+            *("--destination-bucket", str(destination)),
+        ],
+        "employment_history_job": ["--agency-id", agency_id],
         "api_ingestion_job": [],
         "email_archive_job": [],
     }
@@ -60,7 +64,7 @@ def _run(name: str, arguments: Sequence[str], settings: Settings) -> tuple[str, 
     job.add_arguments(parser)
     with redirect_stdout(io.StringIO()) as printed:
         code = job.run(parser.parse_args(arguments), settings)
-    lines = printed.getvalue().strip().splitlines() or ["said nothing"]
+    lines = printed.getvalue().strip().splitlines() or ["no output"]
     return lines[-1].removeprefix(f"{name}: "), code
 
 

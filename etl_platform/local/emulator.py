@@ -1,4 +1,4 @@
-"""The AWS emulator as a child process on loopback. What lies in it is provisioned elsewhere."""
+"""Runs the AWS emulator as a child process on the loopback interface. provision.py creates its resources."""
 
 import http.client
 import socket
@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Self
 from urllib.parse import urlsplit
 
-from etl_platform.local.processes import LocalStackError, Tethered, last_lines
+from etl_platform.local.processes import LocalStackError, ProcessTree, last_lines
 
 LOOPBACK = "127.0.0.1"
 _TOOL_ENVIRONMENT = Path(__file__).parents[2] / ".emulator"
@@ -18,10 +18,10 @@ _READY_PATH = "/_ministack/ready"
 
 
 def listen_on_loopback(port: int | None = None) -> socket.socket:
-    """A socket listening on 127.0.0.1, on a free port unless one is given.
+    """A socket that listens on 127.0.0.1, on a free port unless one is given.
 
     Raises:
-        LocalStackError: the port is taken.
+        LocalStackError: the port is in use.
     """
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -30,12 +30,12 @@ def listen_on_loopback(port: int | None = None) -> socket.socket:
         listener.listen(100)
     except OSError as error:
         listener.close()
-        raise LocalStackError(f"port {port} on {LOOPBACK} cannot be opened ({error.strerror})") from error
+        raise LocalStackError(f"cannot listen on {LOOPBACK}:{port} ({error.strerror})") from error
     return listener
 
 
-def answers(url: str, path: str, timeout_s: float = 1.0) -> bool:
-    """Whether a GET is answered with 200. Never through a proxy, unlike urllib."""
+def responds(url: str, path: str, timeout_s: float = 1.0) -> bool:
+    """Whether a GET returns 200. Unlike urllib, it uses no proxy."""
     address = urlsplit(url)
     connection = http.client.HTTPConnection(address.hostname or "", address.port, timeout=timeout_s)
     with suppress(OSError, http.client.HTTPException):
@@ -48,29 +48,29 @@ def answers(url: str, path: str, timeout_s: float = 1.0) -> bool:
     return False
 
 
-def wait_until_it_answers(process: Tethered, url: str, path: str, within_s: float) -> None:
-    """Poll until ``url`` answers.
+def wait_until_ready(process: ProcessTree, url: str, path: str, within_s: float) -> None:
+    """Poll until ``url`` responds.
 
     Raises:
-        LocalStackError: the process ended, or the deadline passed; with the log's end.
+        LocalStackError: the process ended, or it does not respond in time; with the end of its log.
     """
     deadline = time.monotonic() + within_s
-    while not answers(url, path):
+    while not responds(url, path):
         process.check()
         if time.monotonic() > deadline:
             raise LocalStackError(
-                f"{process.name} does not answer on {url} after {within_s:.0f} s. The end of {process.log}:\n"
+                f"{process.name} does not respond at {url} after {within_s:.0f} s. Its log, {process.log}, ends with:\n"
                 f"{last_lines(process.log)}"
             )
         time.sleep(0.05)
 
 
 def is_emulator(url: str) -> bool:
-    return answers(url, _READY_PATH)
+    return responds(url, _READY_PATH)
 
 
 class Emulator:
-    """S3, SNS and SQS on 127.0.0.1, all state in memory, gone with the context."""
+    """S3, SNS and SQS on 127.0.0.1. All state is in memory and lost when the context ends."""
 
     def __init__(
         self,
@@ -82,31 +82,31 @@ class Emulator:
         tool_environment: Path = _TOOL_ENVIRONMENT,
         ready_within_s: float = 30.0,
     ) -> None:
-        """``port`` None takes a free one; the log goes to ``work_dir``/emulator.log."""
+        """Without ``port`` a free one is used. The log is ``work_dir``/emulator.log."""
         self.log = work_dir / "emulator.log"
         self.endpoint_url = ""
         self._work_dir, self._port, self._region = work_dir, port, region
         self._environment = dict(environment or {})
         self._program = tool_environment / "bin" / "hypercorn"
         self._ready_within_s = ready_within_s
-        self._process: Tethered | None = None
+        self._process: ProcessTree | None = None
 
     def start(self) -> None:
-        """Start and wait until it answers.
+        """Start the emulator and wait until it responds.
 
         Raises:
-            LocalStackError: it is not installed, the port is taken, or it does not come up.
+            LocalStackError: it is not installed, the port is in use, or it does not start.
         """
         if not self._program.exists():
             raise LocalStackError(f"the AWS emulator is not installed ({self._program}): run make setup")
         self._work_dir.mkdir(parents=True, exist_ok=True)
-        # Handing over an open socket leaves no moment in which another process could take the port.
+        # Pass an open socket, so that no other process can take the port in between.
         with listen_on_loopback(self._port) as listener:
             port = listener.getsockname()[1]
             bind = f"fd://{listener.fileno()}"
-            self._process = Tethered(
+            self._process = ProcessTree(
                 "the AWS emulator",
-                # No workers: with one, hypercorn serves from a second process.
+                # With one worker, hypercorn would serve from a second process.
                 [
                     self._program,
                     "ministack.app:app",
@@ -117,7 +117,7 @@ class Emulator:
                     "--graceful-timeout",
                     "1",
                 ],
-                environment=self._environment | self._switches(port),
+                environment=self._environment | self._settings(port),
                 working_dir=self._work_dir,
                 log=self.log,
                 grace_s=5.0,
@@ -125,19 +125,19 @@ class Emulator:
             )
         self.endpoint_url = f"http://{LOOPBACK}:{port}"
         try:
-            wait_until_it_answers(self._process, self.endpoint_url, _READY_PATH, self._ready_within_s)
+            wait_until_ready(self._process, self.endpoint_url, _READY_PATH, self._ready_within_s)
         except BaseException:
             self.stop()
             raise
 
     def check(self) -> None:
-        """Raise LocalStackError if the emulator has ended by itself."""
+        """Raise LocalStackError if the emulator has ended."""
         if self._process is not None:
             self._process.check()
 
     @property
     def pid(self) -> int | None:
-        """Process id of the tether that holds the emulator, None when it does not run."""
+        """Process id of the emulator's subreaper; None if it does not run."""
         return self._process.pid if self._process else None
 
     def stop(self) -> None:
@@ -155,7 +155,7 @@ class Emulator:
     ) -> None:
         self.stop()
 
-    def _switches(self, port: int) -> dict[str, str]:
+    def _settings(self, port: int) -> dict[str, str]:
         return {
             "MINISTACK_HOST": LOOPBACK,
             "GATEWAY_PORT": str(port),
@@ -163,10 +163,10 @@ class Emulator:
             "SERVICES": "s3,sns,sqs,sts,kms,monitoring",
             "PERSIST_STATE": "0",
             "S3_PERSIST": "0",
-            # Left on, it opens an MQTT port on every interface.
+            # The default opens an MQTT port on every interface.
             "IOT_MTLS_ENABLED": "0",
             "SFTP_ENABLED": "0",
-            # Left unset, it looks for a Docker daemon and removes containers that carry its labels.
+            # By default it looks for a Docker daemon and removes containers with its labels.
             "DOCKER_HOST": "unix:///nonexistent",
             "TMPDIR": str(self._work_dir),
             "PYTHONUNBUFFERED": "1",

@@ -1,4 +1,4 @@
-"""Are personal values of the samples in the logs of a stack? Names, addresses, birth dates and words of emails."""
+"""Checks that logs contain no personal values of the samples: names, addresses, birth dates, texts of emails."""
 
 import csv
 import io
@@ -12,12 +12,12 @@ from etl_platform.local.samples import Sample
 _PERSONAL = ("first_name", "last_name", "email", "dob")
 _FAULTS = {"not given", "1899-12-30"}
 _LOGS = ("*.log", "*.out", "*.err")
-# S3's own log of requests, which holds their keys; it is not ours.
-_NOT_OURS = {"emulator.log"}
+# The emulator logs the keys of requests; that log is not the platform's.
+_IGNORED = {"emulator.log"}
 
 
 def personal_values(samples: Iterable[Sample], emails: Iterable[str]) -> set[str]:
-    """In lower case."""
+    """The personal values of the samples, in lower case."""
     return {value.lower() for value in (*_of_officers(samples), *_of_emails(emails))}
 
 
@@ -31,28 +31,28 @@ def _of_officers(samples: Iterable[Sample]) -> Iterator[str]:
 def _of_emails(emails: Iterable[str]) -> Iterator[str]:
     for body in map(json.loads, emails):
         address = parseaddr(body["email_sender"])[1]
-        # The user names the object, so it would come with any key.
+        # The object key contains the user, so logging a key would log it.
         yield from (part for part in (address, address.partition("@")[0]) if part)
         yield body["email_content"].splitlines()[0]
 
 
-def leaks(folder: Path, values: Iterable[str]) -> list[str]:
-    """A line for each log below ``folder`` that has any of the values, with where the first one stands.
+def scan_logs(folder: Path, values: Iterable[str]) -> list[str]:
+    """A line for each log below ``folder`` that contains some of the values, with the line of the first.
 
     Raises:
-        ValueError: there are no logs, or no values: nothing would be proved.
+        ValueError: there are no logs or no values, so the check would prove nothing.
     """
-    wanted = sorted(values)
-    logs = sorted(path for pattern in _LOGS for path in folder.rglob(pattern) if path.name not in _NOT_OURS)
-    if not wanted or not any(path.stat().st_size for path in logs):
-        raise ValueError(f"{len(logs)} logs and {len(wanted)} values: nothing to look for")
-    return [found for path in logs if (found := _leak(path, wanted))]
+    searched = sorted(values)
+    logs = sorted(path for pattern in _LOGS for path in folder.rglob(pattern) if path.name not in _IGNORED)
+    if not searched or not any(path.stat().st_size for path in logs):
+        raise ValueError(f"{len(logs)} logs and {len(searched)} values: nothing to check")
+    return [found for path in logs if (found := _scan_log(path, searched))]
 
 
-def _leak(path: Path, wanted: Iterable[str]) -> str | None:
+def _scan_log(path: Path, searched: Iterable[str]) -> str | None:
     text = path.read_text("utf-8", errors="replace").lower()
-    found = [value for value in wanted if value in text]
+    found = [value for value in searched if value in text]
     if not found:
         return None
     line = text[: text.index(found[0])].count("\n") + 1
-    return f"{path}: {len(found)} personal values of the samples, the first in line {line}"
+    return f"{path}: contains {len(found)} personal values of the samples, the first in line {line}"

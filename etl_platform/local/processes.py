@@ -1,4 +1,4 @@
-"""Child processes of the local stack: started on a subreaper, logging to a file, ended with all they started."""
+"""Child processes of the local stack. Each logs to a file and is ended together with all its descendants."""
 
 import atexit
 import os
@@ -14,17 +14,17 @@ from typing import Self
 from etl_platform.engine.errors import EtlPlatformError
 from etl_platform.local import subreaper
 
-_TETHER_ENDS_WITHIN_S = 12.0
+_SUBREAPER_STOP_S = 12.0
 _TAIL_BYTES = 32_768
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 
 
 class LocalStackError(EtlPlatformError):
-    """The local stack cannot run here; the message says why and what to do."""
+    """The local stack cannot start or has failed; the message says why, and what to do."""
 
 
 def last_lines(path: Path, count: int = 15) -> str:
-    """The end of a log, indented for a message; empty if there is none."""
+    """The last lines of a log, indented for a message; empty if the file does not exist."""
     if not path.exists():
         return ""
     with path.open("rb") as log:
@@ -33,10 +33,10 @@ def last_lines(path: Path, count: int = 15) -> str:
     return "\n".join(f"    {line}" for line in lines)
 
 
-class Tethered:
-    """One command in a session of its own, with everything that it starts.
+class ProcessTree:
+    """A command in its own session with all its descendants, supervised by ``subreaper``.
 
-    Start it in the main thread: the kernel ends the tether with the *thread* that started it (prctl(2)).
+    Start it in the main thread, because the kernel ends the subreaper with the *thread* that started it (prctl(2)).
     """
 
     def __init__(
@@ -50,7 +50,7 @@ class Tethered:
         grace_s: float = 10.0,
         pass_fds: Iterable[int] = (),
     ) -> None:
-        """Start ``command`` (its first item is a path); ``grace_s`` is what it gets to end by itself."""
+        """Start ``command``, whose first item is a path. ``grace_s`` is its time to stop after SIGTERM."""
         self.name, self.log = name, log
         self._grace_s = grace_s
         arguments = [os.getpid(), grace_s, *command]
@@ -69,28 +69,29 @@ class Tethered:
 
     @property
     def pid(self) -> int:
-        """The tether's process id: all else is below it."""
+        """The process id of the subreaper, which is the root of the tree."""
         return self._process.pid
 
     def check(self) -> None:
-        """Raise LocalStackError with the log's end if the command has ended by itself."""
+        """Raise LocalStackError with the end of the log if the command has ended."""
         code = self._process.poll()
         if code is not None:
             raise LocalStackError(
-                f"{self.name} ended by itself with exit code {code}. The end of {self.log}:\n{last_lines(self.log)}"
+                f"{self.name} ended unexpectedly with exit code {code}. Its log, {self.log}, ends with:\n"
+                f"{last_lines(self.log)}"
             )
 
     def stop(self) -> None:
-        """End the command and all that it started. Safe to call twice."""
+        """End the command and all its descendants. Safe to call twice."""
         atexit.unregister(self.stop)
         if self._process.poll() is not None:
             return
         self._process.terminate()
         try:
-            self._process.wait(self._grace_s + _TETHER_ENDS_WITHIN_S)
+            self._process.wait(self._grace_s + _SUBREAPER_STOP_S)
         except subprocess.TimeoutExpired:
             subreaper.signal_each([*subreaper.descendants(self.pid), self.pid], signal.SIGKILL)
-            self._process.wait(_TETHER_ENDS_WITHIN_S)
+            self._process.wait(_SUBREAPER_STOP_S)
 
     def __enter__(self) -> Self:
         return self

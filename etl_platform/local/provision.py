@@ -1,6 +1,6 @@
-"""The AWS resources of the platform, made in an emulator: bucket, topic, queues, and what joins them.
+"""Creates the platform's AWS resources in an emulator: buckets, topic, queues, subscription, notification.
 
-Terraform makes the real ones. Making them twice changes nothing.
+Terraform creates the real ones. Creating them twice changes nothing.
 """
 
 import json
@@ -27,7 +27,7 @@ EMAIL_BUCKET = "etl-email-archive"
 ATTACHMENTS_SOURCE = "benchmarkanalytics-production-env-userdocument-test"
 ATTACHMENTS_DESTINATION = "etl-ba-research-client-etl"
 REGION = "us-east-1"
-KEY_ID = KEY_SECRET = "test"  # noqa: S105 - what the emulator takes for its default account
+KEY_ID = KEY_SECRET = "test"  # noqa: S105 - credentials of the emulator's default account
 MAX_RECEIVE_COUNT = 20
 _NOTIFICATION_ID = "file-arrivals"
 _FOURTEEN_DAYS_S = 14 * 24 * 3600
@@ -35,7 +35,7 @@ _FOURTEEN_DAYS_S = 14 * 24 * 3600
 
 @dataclass(frozen=True)
 class Provisioned:
-    """What the platform is told about its resources."""
+    """The names and URLs of the created resources, which are the platform's settings."""
 
     bucket: str
     topic_arn: str
@@ -59,13 +59,13 @@ class Clients:
 
 @contextmanager
 def open_clients(endpoint_url: str, region: str = REGION) -> Iterator[Clients]:
-    """Clients that reach the emulator and nothing else, whatever the person's own AWS setup says."""
+    """Clients of the emulator, which ignore the AWS configuration of the current user."""
     import boto3
     import botocore.session
     from botocore.config import Config
 
-    # An AWS_PROFILE that does not exist would fail the call, and a proxy would be asked for loopback.
-    own_setup = {
+    # An AWS_PROFILE that does not exist would be an error, and a proxy cannot reach the loopback interface.
+    no_user_setup = {
         "profile": (None, None, None, None),
         "config_file": (None, None, os.devnull, None),
         "credentials_file": (None, None, os.devnull, None),
@@ -74,15 +74,15 @@ def open_clients(endpoint_url: str, region: str = REGION) -> Iterator[Clients]:
         aws_access_key_id=KEY_ID,
         aws_secret_access_key=KEY_SECRET,
         region_name=region,
-        botocore_session=botocore.session.Session(session_vars=own_setup),
+        botocore_session=botocore.session.Session(session_vars=no_user_setup),
     )
     config = Config(proxies={}, connect_timeout=5, read_timeout=30, retries={"total_max_attempts": 3})
     with ExitStack() as stack:
-        made: dict[str, Any] = {}
+        clients: dict[str, Any] = {}
         for service in ("s3", "sns", "sqs"):
-            made[service] = session.client(service, endpoint_url=endpoint_url, config=config)
-            stack.enter_context(closing(made[service]))
-        yield Clients(**made)
+            clients[service] = session.client(service, endpoint_url=endpoint_url, config=config)
+            stack.enter_context(closing(clients[service]))
+        yield Clients(**clients)
 
 
 def provision(
@@ -99,13 +99,16 @@ def provision(
     email_bucket: str = EMAIL_BUCKET,
     visibility_timeout_s: int = 300,
 ) -> Provisioned:
-    """Make what is missing: versioned bucket → topic → queue → dead-letter queue; email queues; the other buckets.
+    """Create what is missing: versioned buckets, topic, file and email queues with their dead-letter queues.
+
+    The data bucket notifies the topic of new objects below ``source_prefix``, and the topic sends them to the queue.
 
     Raises:
         botocore.exceptions.ClientError: the emulator refused a call.
     """
     with open_clients(endpoint_url, region) as aws:
-        _bucket(aws.s3, bucket, region)
+        for name in (bucket, email_bucket, ATTACHMENTS_SOURCE, ATTACHMENTS_DESTINATION):
+            _bucket(aws.s3, name, region)
         topic_arn = aws.sns.create_topic(Name=topic)["TopicArn"]
         aws.sns.set_topic_attributes(
             TopicArn=topic_arn,
@@ -120,22 +123,20 @@ def provision(
         email_queue_url, _, email_dlq_url = _queue_pair(
             aws.sqs, email_queue, email_dead_letter_queue, visibility_timeout_s
         )
-        for name in (email_bucket, ATTACHMENTS_SOURCE, ATTACHMENTS_DESTINATION):
-            _bucket(aws.s3, name, region)
     return Provisioned(bucket, topic_arn, queue_url, dlq_url, email_queue_url, email_dlq_url, email_bucket)
 
 
 def _bucket(s3: "S3Client", bucket: str, region: str) -> None:
     existing = {item.get("Name") for item in s3.list_buckets()["Buckets"]}
     if bucket not in existing:
-        # us-east-1 is the one region that S3 refuses to be told.
-        place: Any = {} if region == "us-east-1" else {"CreateBucketConfiguration": {"LocationConstraint": region}}
-        s3.create_bucket(Bucket=bucket, **place)
+        # S3 refuses us-east-1 as a LocationConstraint.
+        location: Any = {} if region == "us-east-1" else {"CreateBucketConfiguration": {"LocationConstraint": region}}
+        s3.create_bucket(Bucket=bucket, **location)
     s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
 
 
 def _queue_pair(sqs: "SQSClient", name: str, dead_letters: str, visibility_timeout_s: int) -> tuple[str, str, str]:
-    """URL and ARN of a queue, and the URL of the dead-letter queue that it sends to."""
+    """URL and ARN of a queue, and the URL of its dead-letter queue."""
     retention = {"MessageRetentionPeriod": str(_FOURTEEN_DAYS_S)}
     dlq_url, dlq_arn = _queue(sqs, dead_letters, retention)
     redrive = {"deadLetterTargetArn": dlq_arn, "maxReceiveCount": MAX_RECEIVE_COUNT}
@@ -147,10 +148,10 @@ def _queue_pair(sqs: "SQSClient", name: str, dead_letters: str, visibility_timeo
 def _queue(
     sqs: "SQSClient", name: str, attributes: "dict[QueueAttributeNameType, str] | dict[str, str]"
 ) -> tuple[str, str]:
-    """URL and ARN of a queue with these attributes."""
+    """Create a queue if it is missing and set its attributes; returns its URL and ARN."""
     known = sqs.list_queues(QueueNamePrefix=name).get("QueueUrls", [])
     url = next((url for url in known if url.endswith(f"/{name}")), None)
-    # CreateQueue with other attributes than the queue has is an error, so they are set afterwards.
+    # CreateQueue fails for an existing queue with other attributes, so set them afterwards.
     url = url or sqs.create_queue(QueueName=name)["QueueUrl"]
     sqs.set_queue_attributes(QueueUrl=url, Attributes=attributes)  # type: ignore[arg-type]
     arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
@@ -169,7 +170,7 @@ def _notification(s3: "S3Client", bucket: str, prefix: str, topic_arn: str) -> N
         ]
     }
     found = s3.get_bucket_notification_configuration(Bucket=bucket).get("TopicConfigurations", [])
-    # Each call sends an s3:TestEvent, so an unchanged configuration is not written again.
+    # S3 sends an s3:TestEvent for each call, so do not write an unchanged configuration again.
     if [(item.get("Id"), item["TopicArn"]) for item in found] != [(_NOTIFICATION_ID, topic_arn)]:
         s3.put_bucket_notification_configuration(Bucket=bucket, NotificationConfiguration=wanted)
 

@@ -1,6 +1,6 @@
-"""A small REST API on the loopback interface, with generated records of training: what the demo and tests ingest.
+"""A small REST API on the loopback interface, with generated training records, for demo, development and tests.
 
-``GET /v1/courses?updated_since=…&cursor=…`` with a bearer token; 40 records a page, ordered by ``updated_at``.
+``GET /v1/courses?updated_since=…&cursor=…`` with a bearer token; 40 records per page, ordered by ``updated_at``.
 """
 
 import json
@@ -13,10 +13,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from etl_platform.local.serving import serving
+from etl_platform.local.http_server import serve_in_thread
 
-SECRET_NAME = "SAMPLE_API_TOKEN"  # noqa: S105 - the name, not the token
-TOKEN = "sample-token"  # noqa: S105 - what the sample takes, and nobody else
+SECRET_NAME = "SAMPLE_API_TOKEN"  # noqa: S105 - the name of the variable, not the token
+TOKEN = "sample-token"  # noqa: S105 - only the sample API accepts it
 _PAGE = 40
 _CATEGORIES = ("FIREARMS", "DE-ESCALATION", "DRIVING", "FIRST AID", "LEGAL", "ETHICS")
 _FIRST_DAY = date(2024, 1, 1)
@@ -24,12 +24,12 @@ _UPDATED = datetime(2025, 1, 1, 8, tzinfo=UTC)
 
 
 def sample_records(count: int = 100) -> list[dict[str, Any]]:
-    """Courses as an academy's API would tell of them; always the same."""
-    dice = random.Random(20)  # noqa: S311 - sample data
+    """Records of completed courses, always the same."""
+    rng = random.Random(20)  # noqa: S311 - sample data
     records = []
     for number in range(count):
-        completed = _FIRST_DAY + timedelta(days=dice.randrange(500))
-        category = dice.choice(_CATEGORIES)
+        completed = _FIRST_DAY + timedelta(days=rng.randrange(500))
+        category = rng.choice(_CATEGORIES)
         records.append(
             {
                 "officer_id": f"AC{number // 3:05}",
@@ -37,8 +37,8 @@ def sample_records(count: int = 100) -> list[dict[str, Any]]:
                 "completed_on": completed.isoformat(),
                 "course_name": f"{category.title()} {number % 3 + 1}",
                 "category": category,
-                "hours": dice.choice((4, 8, 16, 7.5)),
-                "score": None if number % 7 == 0 else dice.randrange(60, 101),
+                "hours": rng.choice((4, 8, 16, 7.5)),
+                "score": None if number % 7 == 0 else rng.randrange(60, 101),
                 "passed": True,
                 "expires_on": (completed + timedelta(days=730)).isoformat(),
                 "provider": "State Academy",
@@ -51,13 +51,13 @@ def sample_records(count: int = 100) -> list[dict[str, Any]]:
 
 @dataclass
 class SampleApi:
-    """A running API. ``records`` may be changed between two runs."""
+    """A running API. Tests may change ``records`` between two runs."""
 
     url: str
     records: list[dict[str, Any]] = field(default_factory=sample_records)
 
     def declaration(self, agency: str = "nm_albuquerque") -> str:
-        """The text of a file for API_SOURCES_DIR."""
+        """The text of its declaration, for a file in API_SOURCES_DIR."""
         return (
             f"name: sample_academy\nagency: {agency}\nbase_url: {self.url}/v1\n"
             f"auth: {{type: bearer, secret: {SECRET_NAME}}}\n"
@@ -67,7 +67,7 @@ class SampleApi:
         )
 
     def answer(self, target: str, authorization: str | None) -> tuple[int, Any]:
-        """Status and document for a request."""
+        """HTTP status and JSON document for a request."""
         if authorization != f"Bearer {TOKEN}":
             return 401, {"error": "unauthorized"}
         url = urlsplit(target)
@@ -82,7 +82,7 @@ class SampleApi:
 
 @contextmanager
 def sample_api() -> Iterator[SampleApi]:
-    """The API, served on a free port while the context lasts."""
+    """Serve the API on a free port until the context ends."""
     api: SampleApi
 
     class Handler(BaseHTTPRequestHandler):
@@ -98,8 +98,8 @@ def sample_api() -> Iterator[SampleApi]:
             self.wfile.write(body)
 
         def log_message(self, *_: Any) -> None:
-            """The demo's terminal is for its own lines."""
+            """Log nothing, so that requests do not appear in the output of the demo."""
 
-    with serving(ThreadingHTTPServer(("127.0.0.1", 0), Handler)) as url:
+    with serve_in_thread(ThreadingHTTPServer(("127.0.0.1", 0), Handler)) as url:
         api = SampleApi(url)
         yield api

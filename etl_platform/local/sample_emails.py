@@ -1,4 +1,4 @@
-"""Seeded generator of messages as the email validation service sends them. No network."""
+"""Generates sample messages of the email validation service. No network."""
 
 import json
 import random
@@ -15,8 +15,8 @@ POISON = json.dumps({"email_subject": "No sender", "email_content": "and no time
 
 
 def sample_emails(count: int, *, poison: bool = False, seed: int = 7) -> list[str]:
-    """Bodies of ``count`` emails of several senders, and of one that is none; the same seed gives the same."""
-    rng = random.Random(seed)  # noqa: S311 - made-up mail; nothing is secured by it
+    """Bodies of ``count`` emails, with ``poison`` also of a message that is not an email; deterministic by seed."""
+    rng = random.Random(seed)  # noqa: S311 - generated emails, no security
     bodies = [
         json.dumps(
             {

@@ -1,4 +1,7 @@
-"""Emulator, resources, Dagster's home and Dagster, in order. Alone in local/ to read os.environ."""
+"""Starts and stops the local stack: emulator, resources, application database, Dagster, gateway.
+
+It is the only module of ``local`` that reads os.environ.
+"""
 
 import os
 import shlex
@@ -16,16 +19,16 @@ from etl_platform.local.application_database import (
     attachment_content,
     create_application_database,
 )
-from etl_platform.local.emulator import LOOPBACK, Emulator, wait_until_it_answers
+from etl_platform.local.emulator import LOOPBACK, Emulator, wait_until_ready
 from etl_platform.local.postgres import postgres_server
-from etl_platform.local.processes import LocalStackError, Tethered
+from etl_platform.local.processes import LocalStackError, ProcessTree
 from etl_platform.local.provision import KEY_ID, KEY_SECRET, REGION, Provisioned, open_clients, provision
 from etl_platform.local.sample_api import SECRET_NAME, TOKEN, sample_api
 
 REPOSITORY = Path(__file__).parents[2]
 _BIN = Path(sys.executable).parent
-# A person's AWS_PROFILE, proxy, settings or DAGSTER_HOME must not reach the stack. LD_LIBRARY_PATH: some
-# Pythons (CI's, for one) do not start without it.
+# The stack must not see the AWS_PROFILE, proxy, settings or DAGSTER_HOME of the current user. Some Python builds, such
+# as the one in CI, need LD_LIBRARY_PATH to start.
 _INHERITED = ("HOME", "LANG", "LC_ALL", "LC_CTYPE", "LD_LIBRARY_PATH", "PATH", "TZ", "USER")
 _GRACE_S = 20.0
 _POSTGRES_STORAGE = """
@@ -39,13 +42,13 @@ _GATEWAY_READY_WITHIN_S = 30.0
 
 
 def inherited_environment() -> dict[str, str]:
-    """The part of this process's environment that children get; .venv/bin comes first in PATH."""
-    kept = {name: os.environ[name] for name in _INHERITED if name in os.environ}
-    return kept | {"PATH": os.pathsep.join((str(_BIN), kept.get("PATH", os.defpath)))}
+    """The environment variables that child processes inherit; .venv/bin comes first in PATH."""
+    inherited = {name: os.environ[name] for name in _INHERITED if name in os.environ}
+    return inherited | {"PATH": os.pathsep.join((str(_BIN), inherited.get("PATH", os.defpath)))}
 
 
 class Stack:
-    """Emulator, resources and DAGSTER_HOME; Dagster and gateway on request. All of it ends with the context."""
+    """Emulator, resources and DAGSTER_HOME; Dagster and gateway on request. All processes end with the context."""
 
     def __init__(
         self,
@@ -59,11 +62,14 @@ class Stack:
         settings: Mapping[str, str] = MappingProxyType({}),
         application: Rows | None = None,
     ) -> None:
-        """Logs go to ``work_dir``; workspace.yaml and dagster.yaml come from ``project``.
+        """Configure a stack; entering the context starts it.
 
-        With ``postgres_url`` Dagster keeps its history there instead of in SQLite. ``settings`` are further
-        environment variables of the stack's processes. With ``application`` there is an application database with
-        these rows, its attachments lie in their bucket, and a small REST API is declared.
+        Args:
+            work_dir: folder of the logs.
+            project: folder of workspace.yaml and dagster.yaml.
+            postgres_url: Dagster's storage; SQLite in DAGSTER_HOME without it.
+            settings: further environment variables of the stack's processes.
+            application: rows of an application database; with it the stack also has its attachments and a REST API.
         """
         self.work_dir = work_dir
         self.dagster_home = dagster_home or work_dir / "dagster_home"
@@ -74,9 +80,9 @@ class Stack:
         self._application_settings: dict[str, str] = {}
         self._resources: Provisioned | None = None
         self._scratch: Path | None = None
-        self._dagster: Tethered | None = None
-        self._gateway: Tethered | None = None
-        self._ending = ExitStack()
+        self._dagster: ProcessTree | None = None
+        self._gateway: ProcessTree | None = None
+        self._cleanup = ExitStack()
 
     @property
     def resources(self) -> Provisioned:
@@ -84,8 +90,8 @@ class Stack:
         return self._resources
 
     @property
-    def coordinates(self) -> dict[str, str]:
-        """What a program needs in its environment to work against this stack."""
+    def connection_settings(self) -> dict[str, str]:
+        """The environment variables with which a program uses this stack."""
         return {
             "AWS_ENDPOINT_URL": self.emulator.endpoint_url,
             "AWS_REGION": REGION,
@@ -109,11 +115,11 @@ class Stack:
 
     @property
     def environment(self) -> dict[str, str]:
-        """All that the stack's processes see."""
+        """All environment variables of the stack's processes."""
         assert self._scratch is not None, "the stack has not been started"
         return {
             **inherited_environment(),
-            **self.coordinates,
+            **self.connection_settings,
             "AWS_CONFIG_FILE": os.devnull,
             "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
             "AWS_EC2_METADATA_DISABLED": "true",
@@ -125,20 +131,20 @@ class Stack:
         }
 
     def start_daemon(self) -> None:
-        """Start dagster-daemon: sensors, run queue, runs."""
+        """Start dagster-daemon, which runs sensors, schedules and the run queue."""
         program = [str(_BIN / "dagster-daemon"), "run", "-w", str(self._workspace())]
         self._dagster = self._start("dagster-daemon", program, self.work_dir / "dagster.log")
 
     @property
     def dagster_pid(self) -> int | None:
-        """The process below which all of Dagster runs, if it was started."""
+        """The root process of Dagster; None if it was not started."""
         return None if self._dagster is None else self._dagster.pid
 
     def start_ui(self, port: int) -> str:
-        """Start ``dagster dev`` and wait until its page is served; its URL.
+        """Start ``dagster dev`` and wait until its UI responds; returns its URL.
 
         Raises:
-            LocalStackError: it ended, or did not come up.
+            LocalStackError: it ended, or does not respond in time.
         """
         program = [
             str(_BIN / "dagster"),
@@ -152,23 +158,23 @@ class Stack:
         ]
         self._dagster = self._start("dagster dev", program, self.work_dir / "dagster.log")
         url = f"http://{LOOPBACK}:{port}"
-        wait_until_it_answers(self._dagster, url, "/server_info", _UI_READY_WITHIN_S)
+        wait_until_ready(self._dagster, url, "/server_info", _UI_READY_WITHIN_S)
         return url
 
     def start_gateway(self, port: int) -> str:
-        """Start ``etl-platform gateway`` in development mode and wait until it answers; its URL.
+        """Start ``etl-platform gateway`` in development mode and wait until it responds; returns its URL.
 
         Raises:
-            LocalStackError: it ended, or did not come up.
+            LocalStackError: it ended, or does not respond in time.
         """
         program = [str(_BIN / "etl-platform"), "gateway", "--host", LOOPBACK, "--port", str(port)]
         self._gateway = self._start("gateway", program, self.work_dir / "gateway.log")
         url = f"http://{LOOPBACK}:{port}"
-        wait_until_it_answers(self._gateway, url, "/healthz", _GATEWAY_READY_WITHIN_S)
+        wait_until_ready(self._gateway, url, "/healthz", _GATEWAY_READY_WITHIN_S)
         return url
 
     def check(self) -> None:
-        """Raise LocalStackError with the end of its log if a part has ended by itself."""
+        """Raise LocalStackError with the end of the log of a process that has ended."""
         self.emulator.check()
         for part in (self._dagster, self._gateway):
             if part is not None:
@@ -176,16 +182,16 @@ class Stack:
 
     def stop(self) -> None:
         """End gateway and Dagster, then the emulator; safe to call twice."""
-        self._ending.close()
+        self._cleanup.close()
 
     def __enter__(self) -> Self:
         try:
             self.work_dir.mkdir(parents=True, exist_ok=True)
             self._copy_dagster_yaml()
-            # Not in work_dir: Dagster opens sockets here, and a socket's path has 107 bytes at most.
+            # Not in work_dir: Dagster opens sockets here, and the path of a socket is limited to 107 bytes.
             self._scratch = Path(tempfile.mkdtemp(prefix="etl-platform-"))
-            self._ending.callback(shutil.rmtree, self._scratch, ignore_errors=True)
-            self._ending.enter_context(self.emulator)
+            self._cleanup.callback(shutil.rmtree, self._scratch, ignore_errors=True)
+            self._cleanup.enter_context(self.emulator)
             self._resources = provision(self.emulator.endpoint_url)
             if self._application is not None:
                 self._start_application(self._application)
@@ -200,15 +206,15 @@ class Stack:
         self.stop()
 
     def _start_application(self, rows: Rows) -> None:
-        database_url = self._ending.enter_context(postgres_server()).get_uri()
+        database_url = self._cleanup.enter_context(postgres_server()).get_uri()
         create_application_database(database_url, rows)
-        api = self._ending.enter_context(sample_api())
-        declared = self.work_dir.resolve() / "api_sources"
-        declared.mkdir(exist_ok=True)
-        (declared / "sample_academy.yaml").write_text(api.declaration(), "utf-8")
+        api = self._cleanup.enter_context(sample_api())
+        api_sources = self.work_dir.resolve() / "api_sources"
+        api_sources.mkdir(exist_ok=True)
+        (api_sources / "sample_academy.yaml").write_text(api.declaration(), "utf-8")
         self._application_settings = {
             "DATABASE_URL": database_url,
-            "API_SOURCES_DIR": str(declared),
+            "API_SOURCES_DIR": str(api_sources),
             SECRET_NAME: TOKEN,
         }
         with open_clients(self.emulator.endpoint_url) as aws:
@@ -220,7 +226,9 @@ class Stack:
     def _copy_dagster_yaml(self) -> None:
         source = self._project / "dagster.yaml"
         if not source.exists():
-            raise LocalStackError(f"{source} is missing: it configures Dagster's run queue")
+            raise LocalStackError(
+                f"{source}, Dagster's instance configuration, is missing; restore it with git checkout"
+            )
         self.dagster_home.mkdir(parents=True, exist_ok=True)
         storage = _POSTGRES_STORAGE if self._postgres_url else ""
         (self.dagster_home / "dagster.yaml").write_text(source.read_text("utf-8") + storage, "utf-8")
@@ -228,30 +236,32 @@ class Stack:
     def _workspace(self) -> Path:
         path = self._project / "workspace.yaml"
         if not path.exists():
-            raise LocalStackError(f"{path} is missing: it names Dagster's code location")
+            raise LocalStackError(
+                f"{path}, which names Dagster's code location, is missing; restore it with git checkout"
+            )
         return path
 
-    def _start(self, name: str, program: Sequence[str], log: Path) -> Tethered:
-        process = Tethered(
+    def _start(self, name: str, program: Sequence[str], log: Path) -> ProcessTree:
+        process = ProcessTree(
             name,
             program,
             environment=self.environment,
-            # Dagster and settings.py read .env from the working directory: here lies none.
+            # Dagster and settings.py read .env from the working directory; this folder has no .env.
             working_dir=self.work_dir,
             log=log,
             grace_s=_GRACE_S,
         )
-        return self._ending.enter_context(process)
+        return self._cleanup.enter_context(process)
 
 
-def write_coordinates(path: Path, coordinates: Mapping[str, str]) -> None:
-    """One NAME=value line each, as a shell and .env readers take it."""
+def write_env_file(path: Path, variables: Mapping[str, str]) -> None:
+    """Write one NAME=value line per variable, for shells and readers of .env files."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("".join(f"{name}={shlex.quote(value)}\n" for name, value in coordinates.items()))
+    path.write_text("".join(f"{name}={shlex.quote(value)}\n" for name, value in variables.items()))
 
 
-def read_coordinates(path: Path) -> dict[str, str]:
-    """What write_coordinates wrote; empty if the file does not exist."""
+def read_env_file(path: Path) -> dict[str, str]:
+    """The variables in a file of ``write_env_file``; empty if the file does not exist."""
     if not path.exists():
         return {}
     pairs = (line.partition("=") for line in path.read_text().splitlines() if "=" in line)

@@ -1,8 +1,8 @@
-"""Runs one command whose whole process tree ends when its parent does, however that dies. Linux only.
+"""Runs one command and ends its whole process tree when its parent ends, even by SIGKILL. Linux only.
 
-Started as a file, ``python -I -S tether.py PARENT_PID GRACE_S COMMAND…``: standard library only, the
-package is not importable. It is the subreaper of all that the command starts (Dagster's code servers and run
-workers put themselves into sessions of their own), so that the tree can be found and ended as a whole.
+It runs as a script, ``python -I -S subreaper.py PARENT_PID GRACE_S COMMAND…``, so it imports only the standard
+library. As subreaper (prctl(2)) it adopts all descendants of the command, including Dagster's code servers and run
+workers, which start their own sessions. So it can find and end them all.
 """
 
 import ctypes
@@ -22,13 +22,13 @@ _AFTER_KILL_S = 5.0
 
 
 def descendants(pid: int) -> list[int]:
-    """Every living process below ``pid``, from /proc; zombies are left out."""
+    """All descendants of ``pid`` from /proc, without zombies."""
     children: dict[int, list[int]] = defaultdict(list)
     for entry in Path("/proc").iterdir():
         if not entry.name.isdigit():
             continue
         try:
-            # The command name may hold spaces and parentheses: the fields start behind the last one.
+            # The command name may contain spaces and parentheses, so parse after the last parenthesis.
             state, parent = (entry / "stat").read_text(errors="replace").rpartition(")")[2].split()[:2]
         except (OSError, ValueError):
             continue
@@ -71,7 +71,7 @@ def _start(command: list[str]) -> int:
 
 
 def _reap(main: int) -> int | None:
-    """Collect every child that ended, adopted ones too; the command's wait status if it is among them."""
+    """Reap all children that ended, including adopted ones; returns the command's wait status if it is one of them."""
     result = None
     while True:
         try:
@@ -85,7 +85,7 @@ def _reap(main: int) -> int | None:
 
 
 def _end(main: int, status: int | None, grace_s: float) -> int | None:
-    """End the tree: ask the command, then all that is left, then insist."""
+    """End the tree: SIGTERM to the command, then SIGTERM and SIGKILL to all remaining processes."""
     me = os.getpid()
     deadline = time.monotonic() + grace_s
     if status is None:
@@ -95,11 +95,11 @@ def _end(main: int, status: int | None, grace_s: float) -> int | None:
             status = _reap(main)
     for number, wait_s in ((signal.SIGTERM, _AFTER_TERM_S), (signal.SIGKILL, _AFTER_KILL_S)):
         deadline = time.monotonic() + wait_s
-        told: set[int] = set()
-        while (left := descendants(me)) and time.monotonic() < deadline:
-            # Once each: a second SIGTERM would interrupt a run that is recording its end.
-            signal_each([pid for pid in left if pid not in told], number)
-            told.update(left)
+        signalled: set[int] = set()
+        while (remaining := descendants(me)) and time.monotonic() < deadline:
+            # Signal each process once: a second SIGTERM would interrupt a run that is recording its end.
+            signal_each([pid for pid in remaining if pid not in signalled], number)
+            signalled.update(remaining)
             signal.sigtimedwait([signal.SIGCHLD], 0.2)
             ended = _reap(main)
             status = ended if status is None else status
@@ -113,7 +113,7 @@ def main(argv: list[str]) -> int:
     _prctl(_PR_SET_CHILD_SUBREAPER, 1)
     child = _start(command)
     status = None
-    # The parent may have died before the first prctl took hold, hence the second test.
+    # The parent may have ended before the first prctl, so compare its pid, too.
     while status is None and os.getppid() == parent:
         received = signal.sigtimedwait(_WATCHED, 1.0)
         status = _reap(child)

@@ -1,1 +1,1 @@
-"""Declared REST APIs: reading them and landing snapshots."""
+"""api_ingestion_job: reads declared REST APIs and lands their records as snapshots."""

@@ -1,7 +1,7 @@
-"""REST APIs over HTTP: one resource's pages, by dlt's REST client. No files, no state.
+"""Reads the pages of a resource over HTTP, with dlt's REST client. No files, no state.
 
-dlt gives pagination, authentication and retries that honour Retry-After. What is added here are limits: one origin,
-a pace, a size, an end, and answers that are what was declared.
+dlt provides pagination, authentication and retries that respect Retry-After. This module adds limits: a single origin,
+a request rate, a page size, an end of pagination, and answers that match the declaration.
 
 https://dlthub.com/docs/general-usage/http/rest-client
 """
@@ -17,8 +17,9 @@ from urllib.parse import urlsplit
 
 from etl_platform.engine.errors import EtlPlatformError
 from etl_platform.errors import ApiAnswerError, TransientError
-from etl_platform.rest_apis.records import load_json
-from etl_platform.rest_apis.source import ApiResource, ApiSource, Auth, AuthType, Keys, Pagination, PagingType
+from etl_platform.rest_apis.answers import records_of
+from etl_platform.rest_apis.records import Record, load_json
+from etl_platform.rest_apis.source import ApiResource, ApiSource, Auth, AuthType, Pagination, PagingType
 
 if TYPE_CHECKING:
     from dlt.sources.helpers.rest_client.paginators import BasePaginator
@@ -26,17 +27,15 @@ if TYPE_CHECKING:
     from requests.adapters import HTTPAdapter
     from requests.auth import AuthBase
 
-Record = dict[str, Any]
-
 MAX_PAGE_BYTES = 32 << 20
-"""As JSON; in memory it is several times as much."""
+"""Of JSON text; parsed, a page takes several times as much memory."""
 TRIES = 6
 MAX_WAIT_S = 120
-"""What Retry-After may ask for at most; an API that wants a longer rest gets the next run."""
+"""The longest wait that Retry-After can request; after longer ones, the next run tries again."""
 
 _FIRST_WAIT_S = 1
 _BLOCK = 1 << 16
-_COME_AGAIN = frozenset({408, 425, 429, *range(500, 600)})
+_RETRYABLE_STATUSES = frozenset({408, 425, 429, *range(500, 600)})
 _NO_CONTENT = 204
 
 
@@ -44,26 +43,26 @@ class HttpApi:
     """Reads declared APIs.
 
     Args:
-        secret_of: the value of a secret by its name; asked once per resource, so that it may change between runs.
-        max_wait_s: the longest wait between two tries.
+        read_secret: returns the value of a secret by its name; called once per resource and run.
+        max_wait_s: the longest wait between two attempts.
     """
 
-    def __init__(self, secret_of: Callable[[str], str], max_wait_s: float = MAX_WAIT_S) -> None:
-        self._secret_of, self._max_wait_s = secret_of, max_wait_s
+    def __init__(self, read_secret: Callable[[str], str], max_wait_s: float = MAX_WAIT_S) -> None:
+        self._read_secret, self._max_wait_s = read_secret, max_wait_s
 
     def pages(self, source: ApiSource, resource: ApiResource, cursor: str | None = None) -> Generator[list[Record]]:
-        """Every page's records, in the API's order; a page is yielded once it came as a whole.
+        """The records of each page, in the API's order; a page is yielded after it was received completely.
 
         Args:
-            cursor: for the parameter of the incremental field; it is left out where there is none.
+            cursor: value for the parameter of the incremental field; without it the parameter is not sent.
 
         Raises:
-            ApiAnswerError: the API refuses, or answers something other than what was declared.
+            ApiAnswerError: the API refuses a request, or an answer does not match the declaration.
             SettingsError: the secret is not set.
-            TransientError: the API cannot be reached, or failed at every try.
+            TransientError: the API cannot be reached, or every attempt failed.
         """
         where = f"{source.name} {resource.path}"
-        secret = self._secret_of(source.auth.secret) if source.auth.secret else ""
+        secret = self._read_secret(source.auth.secret) if source.auth.secret else ""
         params = dict(resource.params)
         if resource.incremental and cursor is not None:
             params[resource.incremental.param] = cursor
@@ -76,36 +75,38 @@ class HttpApi:
                 allow_redirects=False,
                 stream=True,
             )
-            circle = _Circle(where, source.max_pages)
+            guard = _PaginationGuard(where, source.max_pages)
             for page in pages:
-                circle.refuse(page)
+                guard.check(page)
                 yield list(page)
 
 
-class _Circle:
-    """Notices a pagination that does not come to an end."""
+class _PaginationGuard:
+    """Detects a pagination that does not end."""
 
     def __init__(self, where: str, max_pages: int) -> None:
         self._where, self._max_pages = where, max_pages
-        self._asked: set[bytes] = set()
-        self._last = b""
+        self._requested: set[bytes] = set()
+        self._last_page = b""
         self._pages = 0
 
-    def refuse(self, page: Any) -> None:
-        """Raise ApiAnswerError if this page is the one before, or the next one was asked for already."""
+    def check(self, page: Any) -> None:
+        """Raise ApiAnswerError if a page repeats the previous one or its next page was already requested."""
         self._pages += 1
         content = _digest(list(page)) if page else b""
-        if content and content == self._last:
-            raise ApiAnswerError(f"{self._where}: page {self._pages} is the page before it once more")
-        self._last = content
+        if content and content == self._last_page:
+            raise ApiAnswerError(f"{self._where}: page {self._pages} repeats the previous page; see pagination")
+        self._last_page = content
         if not page.paginator.has_next_page:
             return
         following = _digest((page.request.url, sorted((page.request.params or {}).items())))
-        if following in self._asked:
-            raise ApiAnswerError(f"{self._where}: page {self._pages} leads back to a page that was read already")
-        self._asked.add(following)
+        if following in self._requested:
+            raise ApiAnswerError(f"{self._where}: page {self._pages} links to a page that was already read")
+        self._requested.add(following)
         if self._pages >= self._max_pages:
-            raise ApiAnswerError(f"{self._where}: more than max_pages, {self._max_pages:,}")
+            raise ApiAnswerError(
+                f"{self._where}: more than {self._max_pages:,} pages; raise max_pages if this is right"
+            )
 
 
 def _digest(value: Any) -> bytes:
@@ -118,13 +119,13 @@ def _client(source: ApiSource, resource: ApiResource, where: str, secret: str, m
     from dlt.sources.helpers.rest_client.client import RESTClient
     from requests.exceptions import InvalidJSONError
 
-    class Declared(RESTClient):
-        """dlt takes what it finds; here an answer without the declared list is an error."""
+    class DeclaredClient(RESTClient):
+        """Raises an error for an answer without the declared list; dlt would accept any list in it."""
 
         def extract_response(self, response: "Response", data_selector: Any) -> list[Any]:
             if response.status_code == _NO_CONTENT:
                 return []
-            return _records(where, resource, response.json())
+            return records_of(where, resource, response.json())
 
         def close(self) -> None:
             self.session.close()
@@ -132,9 +133,9 @@ def _client(source: ApiSource, resource: ApiResource, where: str, secret: str, m
     session = Client(
         request_timeout=source.timeout_s,
         raise_for_status=False,
-        # A gateway's page in place of an answer is as passing as its 502.
+        # Retry invalid JSON: a gateway may answer with an HTML page, which is as temporary as its 502.
         exceptions=(*DEFAULT_RETRY_EXCEPTIONS, InvalidJSONError),
-        status_codes=tuple(_COME_AGAIN),
+        status_codes=tuple(_RETRYABLE_STATUSES),
         request_max_attempts=TRIES,
         request_backoff_factor=_FIRST_WAIT_S,
         request_max_retry_delay=max_wait_s,
@@ -142,19 +143,19 @@ def _client(source: ApiSource, resource: ApiResource, where: str, secret: str, m
     transport = _transport(source)
     session.mount("https://", transport)
     session.mount("http://", transport)
-    return Declared(
+    return DeclaredClient(
         source.base_url,
         headers={"Accept": "application/json"},
         auth=_auth(source.auth, secret),
         session=session,
-        # Given, because dlt would otherwise look for it in the environment and in files.
+        # Without a configuration dlt would read one from the environment and from files.
         config=RuntimeConfiguration(),
         data_selector="$",
     )
 
 
 def _transport(source: ApiSource) -> "HTTPAdapter":
-    """What every try goes through: no other origin, whatever a link says, and not faster than declared."""
+    """The adapter of every attempt: refuses other origins, whatever a link says, and limits the request rate."""
     from requests.adapters import HTTPAdapter
 
     origin = _origin(source.base_url)
@@ -166,7 +167,9 @@ def _transport(source: ApiSource) -> "HTTPAdapter":
         def send(self, request: "PreparedRequest", *args: Any, **kwargs: Any) -> "Response":
             nonlocal next_at
             if _origin(request.url or "") != origin:
-                raise ApiAnswerError(f"{source.name} leads to another host; the secret is for {source.base_url} only")
+                raise ApiAnswerError(
+                    f"{source.name}: a link leads to another host; the secret is only for {source.base_url}"
+                )
             with lock:
                 wait_s = next_at - time.monotonic()
                 if wait_s > 0:
@@ -212,11 +215,11 @@ def _paginator(pagination: Pagination) -> "BasePaginator":
 
 
 def _read(where: str, secret: str | None, response: "Response", *_args: Any, **_kwargs: Any) -> None:
-    """Take the body in, bounded, and judge the answer; run for every try, so that what it raises may be retried."""
+    """Read and check the answer of an attempt, up to MAX_PAGE_BYTES; dlt retries some of the errors that it raises."""
     from requests.exceptions import HTTPError, InvalidJSONError
 
     status = response.status_code
-    if status in _COME_AGAIN:
+    if status in _RETRYABLE_STATUSES:
         response.close()
         raise HTTPError(f"status {status}", response=response)
     if not 200 <= status < 300:
@@ -227,64 +230,29 @@ def _read(where: str, secret: str | None, response: "Response", *_args: Any, **_
         body += block
         if len(body) > MAX_PAGE_BYTES:
             response.close()
-            raise ApiAnswerError(f"{where}: a page of more than {MAX_PAGE_BYTES:,} bytes; ask for fewer records a page")
+            raise ApiAnswerError(
+                f"{where}: a page of more than {MAX_PAGE_BYTES:,} bytes; request fewer records per page"
+            )
     try:
         document = None if status == _NO_CONTENT else load_json(bytes(body))
     except ValueError as error:
-        raise InvalidJSONError(f"{where}: the answer is no JSON: {error}", response=response) from None
-    # dlt's client and paginators each ask the answer for it, and would parse it anew, without our numbers.
-    response._content = b""
+        raise InvalidJSONError(f"{where}: the answer is not valid JSON: {error}", response=response) from None
+    # dlt's client and its paginators call json() again, which would parse the body anew and without Number.
+    response._content = b""  # noqa: SLF001
     response.json = lambda **_: document  # type: ignore[method-assign]
 
 
 def _refusal(status: int, secret: str | None) -> str:
     if status in {401, 403}:
-        return f"status {status}: the API refuses {secret or 'a request without a secret'}"
+        return f"status {status}: the API refuses {secret or 'a request without a secret'}; see auth"
     if 300 <= status < 400:
-        return f"status {status}: a redirect, which is not followed; declare where it leads to as base_url"
+        return f"status {status}: redirects are not followed; declare the target as base_url"
     return f"status {status}"
-
-
-def _records(where: str, resource: ApiResource, document: Any) -> list[Record]:
-    """The declared list of records. Nothing of the answer is quoted: it may be about people."""
-    records = _found(where, document, resource.data, "data_path")
-    if not isinstance(records, list):
-        at = ".".join(resource.data) or "the top"
-        raise ApiAnswerError(f"{where}: a list of records was expected at {at}, not {_kind(records)}")
-    for number, record in enumerate(records):
-        if not isinstance(record, dict):
-            raise ApiAnswerError(f"{where}: record {number} of a page is {_kind(record)}, not an object")
-    pagination = resource.pagination
-    if pagination.next and isinstance(document, dict):
-        following = _value(document, pagination.next)
-        if following is not None and not isinstance(following, str):
-            raise ApiAnswerError(f"{where}: {'.'.join(pagination.next)} is {_kind(following)}, not a text")
-    return records
-
-
-def _found(where: str, document: Any, keys: Keys, name: str) -> Any:
-    for depth, key in enumerate(keys):
-        if not isinstance(document, dict) or key not in document:
-            raise ApiAnswerError(f"{where}: the answer has no {'.'.join(keys[: depth + 1])}, see {name}")
-        document = document[key]
-    return document
-
-
-def _value(document: Any, keys: Keys) -> Any:
-    for key in keys:
-        if not isinstance(document, dict):
-            return None
-        document = document.get(key)
-    return document
-
-
-def _kind(value: Any) -> str:
-    return {dict: "an object", list: "a list", type(None): "null"}.get(type(value), "a single value")
 
 
 @contextmanager
 def _errors(where: str) -> Iterator[None]:
-    """Translate what requests raises. Its messages quote the URL, in which a key may stand, so none is passed on."""
+    """Translate errors of requests without their messages, which quote the URL and so perhaps a key."""
     from requests.exceptions import HTTPError, InvalidJSONError, RequestException
     from urllib3.exceptions import HTTPError as TransportError
 
@@ -293,12 +261,12 @@ def _errors(where: str) -> Iterator[None]:
     except EtlPlatformError:
         raise
     except InvalidJSONError as error:
-        raise ApiAnswerError(f"{error}, {TRIES} times") from None
+        raise ApiAnswerError(f"{error}, in {TRIES} attempts") from None
     except HTTPError as error:
         status = error.response.status_code if error.response is not None else "unknown"
-        raise TransientError(f"{where}: status {status}, {TRIES} times") from None
+        raise TransientError(f"{where}: status {status}, in {TRIES} attempts") from None
     except ValueError as error:
-        # Requests' own for URLs and headers are of this kind as well.
-        raise ApiAnswerError(f"{where}: {type(error).__name__}: a link or a secret that cannot be sent") from None
+        # requests raises ValueError for URLs and headers that it cannot send.
+        raise ApiAnswerError(f"{where}: {type(error).__name__}: a link or the secret is not valid in HTTP") from None
     except (RequestException, TransportError) as error:
-        raise TransientError(f"{where}: {type(error).__name__}, {TRIES} times") from None
+        raise TransientError(f"{where}: {type(error).__name__}, in {TRIES} attempts") from None

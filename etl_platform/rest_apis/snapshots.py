@@ -1,6 +1,6 @@
-"""A snapshot under construction: records merged by key in a file on local disk, in any number, and its CSV.
+"""A snapshot under construction: rows merged by key in a local SQLite file, and its CSV.
 
-SQLite keeps them, so that memory does not grow with the snapshot: https://www.sqlite.org/lang_upsert.html
+SQLite keeps memory constant for snapshots of any size: https://www.sqlite.org/lang_upsert.html
 """
 
 import csv
@@ -12,36 +12,33 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-_AT_ONCE = 5_000
-
 _encode = json.JSONEncoder(ensure_ascii=False, sort_keys=True).encode
 
 Cells = Mapping[str, str]
-"""The cells of a record that are not empty, by field."""
+"""The non-empty cells of a record, by field."""
 
 
 @dataclass(frozen=True)
 class Row:
-    """``place`` is where it stands among rows of the same key; the highest stays, of equal ones the last."""
+    """One row. Of rows with the same key the highest ``version`` is kept; of equal versions, the last one."""
 
     key: str
     cells: Cells
-    place: int | float | str = 0
+    version: int | float | str = 0
 
 
 class SnapshotRows:
-    """Rows by key. One process, one thread; the file is scratch and goes with its folder."""
+    """Rows by key, for one thread. The SQLite file is temporary."""
 
     def __init__(self, database: sqlite3.Connection) -> None:
         self._database = database
-        database.execute("CREATE TABLE rows (key TEXT PRIMARY KEY, place, cells TEXT NOT NULL) WITHOUT ROWID")
+        database.execute("CREATE TABLE rows (key TEXT PRIMARY KEY, version, cells TEXT NOT NULL) WITHOUT ROWID")
 
     def merge(self, rows: Iterable[Row]) -> None:
-        made = ((row.key, row.place, _encode(row.cells)) for row in rows)
         self._database.executemany(
-            "INSERT INTO rows VALUES (?, ?, ?) ON CONFLICT (key) DO UPDATE SET place = excluded.place, "
-            "cells = excluded.cells WHERE excluded.place >= rows.place AND excluded.cells <> rows.cells",
-            made,
+            "INSERT INTO rows VALUES (?, ?, ?) ON CONFLICT (key) DO UPDATE SET version = excluded.version, "
+            "cells = excluded.cells WHERE excluded.version >= rows.version AND excluded.cells <> rows.cells",
+            ((row.key, row.version, _encode(row.cells)) for row in rows),
         )
 
     def __len__(self) -> int:
@@ -49,11 +46,11 @@ class SnapshotRows:
 
     @property
     def writes(self) -> int:
-        """Rows that were new or changed, so far."""
+        """Number of rows inserted or changed so far."""
         return self._database.total_changes
 
     def write(self, path: Path, header: list[str]) -> None:
-        """Every row in the order of its key: UTF-8, commas, every cell in quotes, so that no reader has to guess."""
+        """Write all rows by key, as UTF-8 with commas; every cell is quoted, so that the dialect is unambiguous."""
         with path.open("w", encoding="utf-8", newline="") as file:
             writer = csv.writer(file, quoting=csv.QUOTE_ALL, lineterminator="\n")
             writer.writerow(header)
@@ -64,10 +61,10 @@ class SnapshotRows:
 
 @contextmanager
 def snapshot_rows(folder: Path) -> Iterator[SnapshotRows]:
-    """An empty one, in a file of this folder."""
+    """Empty rows, stored in a SQLite file in ``folder``."""
     database = sqlite3.connect(folder / "rows.sqlite", isolation_level=None)
     try:
-        # Nothing of it outlives this process: no journal, no waiting for the disk, 16 MiB of cache.
+        # The file is temporary, so it needs no journal and no sync; the cache has 16 MiB.
         for pragma in ("journal_mode=OFF", "synchronous=OFF", "locking_mode=EXCLUSIVE", "cache_size=-16384"):
             database.execute(f"PRAGMA {pragma}")
         database.execute("BEGIN")
@@ -77,22 +74,21 @@ def snapshot_rows(folder: Path) -> Iterator[SnapshotRows]:
 
 
 def read_header(path: Path) -> list[str]:
-    """The header of a snapshot's CSV."""
     with _reader(path) as lines:
         return next(lines, [])
 
 
-def read_rows(path: Path, row_of: Callable[[dict[str, str]], Row]) -> Iterator[Row]:
-    """The rows of a snapshot's CSV."""
+def read_rows(path: Path, to_row: Callable[[dict[str, str]], Row]) -> Iterator[Row]:
+    """The rows of a snapshot's CSV; ``to_row`` converts the non-empty cells of one line."""
     with _reader(path) as lines:
         header = next(lines, [])
         for line in lines:
-            yield row_of({field: text for field, text in zip(header, line, strict=True) if text})
+            yield to_row({field: text for field, text in zip(header, line, strict=True) if text})
 
 
 @contextmanager
 def _reader(path: Path) -> Iterator[Iterator[list[str]]]:
-    # A nested value may be longer than the 128 KiB that Python's reader takes for a mistake.
+    # A nested value may be longer than 128 KiB, the default limit of Python's reader.
     csv.field_size_limit(sys.maxsize)
     with path.open(encoding="utf-8", newline="") as file:
         yield csv.reader(file)

@@ -1,6 +1,6 @@
-"""A declared REST API as plain values: where it is, how it is asked, which dataset each of its resources fills.
+"""A declared REST API as plain values: its URL, its authentication, its pagination, and its datasets.
 
-How a declaration is read from its text is decided in ``api_source_reader``.
+``source_reader`` reads them from the text of a declaration.
 """
 
 import hashlib
@@ -30,11 +30,12 @@ class PagingType(StrEnum):
 
 @dataclass(frozen=True)
 class Auth:
-    """``secret`` is the name of an environment variable, never a value.
+    """How requests are authenticated.
 
     Attributes:
-        name: the header, or the query parameter, that an API key stands in.
-        in_query: whether it stands in the query.
+        secret: name of an environment variable, never the value.
+        name: the header or query parameter of an API key.
+        in_query: whether the API key is a query parameter.
     """
 
     type: AuthType = AuthType.NONE
@@ -45,18 +46,18 @@ class Auth:
 
 
 Keys = tuple[str, ...]
-"""Names from the top of an answer down to a value."""
+"""The path of a value in a JSON answer, from the top level down."""
 
 
 @dataclass(frozen=True)
 class Pagination:
-    """How the next page is asked for.
+    """How the next page is requested.
 
     Attributes:
-        param: the query parameter that takes page number, offset or cursor.
+        param: the query parameter for page number, offset or cursor.
         first: number of the first page.
-        limit: records a page, for offsets; sent in ``limit_param``.
-        next: where an answer holds the next cursor or URL; empty for the Link header.
+        limit: records per page, for offsets; sent as ``limit_param``.
+        next: path of the next cursor or URL in an answer; empty for the Link header.
     """
 
     type: PagingType = PagingType.NONE
@@ -69,7 +70,7 @@ class Pagination:
 
 @dataclass(frozen=True)
 class Incremental:
-    """Only what is new or changed: ``param`` takes the highest value of ``field`` seen so far, ``initial`` at first."""
+    """Requests only new and changed records: ``param`` is the highest value of ``field``, at first ``initial``."""
 
     field: str
     param: str
@@ -78,7 +79,7 @@ class Incremental:
 
 @dataclass(frozen=True)
 class ApiResource:
-    """One path of an API, whose records fill one dataset. ``data`` says where an answer holds its list of records."""
+    """One path of an API, whose records fill one dataset. ``data`` is the path of the list of records in an answer."""
 
     contract: Contract
     path: str
@@ -97,9 +98,9 @@ class ApiSource:
     """One API of one agency.
 
     Attributes:
-        file: where it is declared.
-        requests_per_second: None where there is no limit.
-        max_pages: more than these of one resource are an error, so that a run ends.
+        file: path of its declaration.
+        requests_per_second: None for no limit.
+        max_pages: more pages of one resource are an error, so that every run ends.
     """
 
     file: str
@@ -114,11 +115,11 @@ class ApiSource:
     max_pages: int = 10_000
 
     def key(self, resource: ApiResource) -> str:
-        """Where what the API holds of a dataset lies."""
+        """The object key of the resource's snapshot."""
         return object_keys.api_snapshot_key(self.agency, object_keys.base_name(resource.contract.physical_name))
 
     def identity(self, resource: ApiResource) -> str:
-        """Hash of what decides which records come, and which of them are one. A change of it starts afresh."""
+        """A hash of what decides which records are read and which are equal. After a change all are read again."""
         step = resource.incremental
         parts = [
             self.base_url,

@@ -1,4 +1,4 @@
-"""The folder of declared APIs. No rules."""
+"""Loads the declared APIs of a folder. source_reader.py parses each of them."""
 
 from collections.abc import Mapping
 from dataclasses import fields
@@ -15,7 +15,7 @@ _RESERVED = frozenset(item.name.upper() for item in fields(Settings))
 
 
 def load_source(path: Path, contracts: Mapping[str, Contract]) -> ApiSource:
-    """Read one declaration; ContractError also where the file cannot be read."""
+    """Read one declaration; raises ContractError if it is invalid or the file cannot be read."""
     try:
         text = path.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
@@ -24,18 +24,20 @@ def load_source(path: Path, contracts: Mapping[str, Contract]) -> ApiSource:
 
 
 def source_paths(folder: Path) -> list[Path]:
-    """The declarations of a folder, in order of name."""
+    """The declarations in a folder, by name."""
     try:
         return sorted(path for path in folder.iterdir() if path.name.endswith(_SUFFIXES))
     except OSError as error:
-        raise ContractError(f"the folder of APIs cannot be read: {error.strerror}", path=str(folder)) from None
+        raise ContractError(
+            f"the folder of declared APIs cannot be read: {error.strerror}; see API_SOURCES_DIR", path=str(folder)
+        ) from None
 
 
 def load_sources(folder: Path, contracts: Mapping[str, Contract]) -> list[ApiSource]:
-    """Every declared API of a folder, which may be empty.
+    """All declared APIs of a folder, which may be empty.
 
     Raises:
-        ContractError: one is broken, or two take the same name or fill the same dataset of an agency.
+        ContractError: a declaration is invalid, or two have the same name or fill the same dataset of an agency.
     """
     sources: list[ApiSource] = []
     for path in source_paths(folder):
@@ -46,14 +48,19 @@ def load_sources(folder: Path, contracts: Mapping[str, Contract]) -> list[ApiSou
 
 
 def refuse_clash(source: ApiSource, others: list[ApiSource]) -> None:
-    """Raise ContractError where a dataset of an agency is filled twice: each would overwrite the other's snapshot."""
+    """Raise ContractError if two declarations have one name or fill one dataset of an agency.
+
+    They would overwrite each other's snapshots.
+    """
     for other in others:
         if other.name == source.name:
-            raise ContractError(f"the name {source.name} is taken by {other.file}", path=source.file)
-    taken = {other.key(resource): other.file for other in others for resource in other.resources}
+            raise ContractError(
+                f"the name {source.name} is already used by {other.file}; choose another name", path=source.file
+            )
+    filled = {other.key(resource): other.file for other in others for resource in other.resources}
     for resource in source.resources:
         key = source.key(resource)
-        if key in taken:
-            message = f"{resource.dataset} of {source.agency} is already filled by {taken[key]}"
+        if key in filled:
+            message = f"{resource.dataset} of {source.agency} is already filled by {filled[key]}; remove one of them"
             raise ContractError(message, path=source.file)
-        taken[key] = source.file
+        filled[key] = source.file

@@ -1,6 +1,6 @@
-"""The text of a declared API → ApiSource. Strict: what is not understood is an error with its line. No files.
+"""Parses the declaration of an API into an ApiSource. Unknown and invalid fields are errors with a line. No files.
 
-The fields are explained in docs/onboarding.md.
+The fields are explained in docs/onboard/api.md.
 """
 
 import re
@@ -28,7 +28,7 @@ from etl_platform.rest_apis.source import (
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
 _SECRET = re.compile(r"[A-Z][A-Z0-9_]{0,127}")
 _TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}")
-"""RFC 9110, 5.6.2: what a header's name is made of; parameters are held to the same."""
+"""Characters of a header name (RFC 9110, 5.6.2); the same are allowed in parameter names."""
 
 _AUTH: dict[AuthType, tuple[set[str], set[str]]] = {
     AuthType.NONE: (set(), set()),
@@ -43,7 +43,7 @@ _PAGING: dict[PagingType, tuple[set[str], set[str]]] = {
     PagingType.CURSOR: ({"next"}, {"param"}),
     PagingType.LINK: (set(), {"next"}),
 }
-"""Per type the names that it needs, and those that it may have beside ``type``."""
+"""By type: the required fields, and the optional ones besides ``type``."""
 
 _Kind = TypeVar("_Kind", bound=StrEnum)
 
@@ -52,18 +52,18 @@ def parse_source(text: str, path: str, contracts: Mapping[str, Contract], reserv
     """Read one declaration.
 
     Args:
-        path: where it came from, for messages.
+        path: of the file, for messages.
         contracts: by dataset.
-        reserved: environment variables that are no API's secret.
+        reserved: environment variables that must not be used as secrets.
 
     Raises:
-        ContractError: naming file and line of the first thing that is wrong.
+        ContractError: with file and line of the first error.
     """
     return _Reader(load_located(text, path), contracts, reserved).source()
 
 
 class _Reader:
-    """Takes one document apart; ``here`` is the path of a mapping in it."""
+    """Parses one document; ``here`` is the path of a mapping in it."""
 
     def __init__(self, document: Located, contracts: Mapping[str, Contract], reserved: Collection[str]) -> None:
         self.document, self.contracts, self.reserved = document, contracts, reserved
@@ -76,13 +76,13 @@ class _Reader:
         )
         agency = self._text((), "agency")
         if object_keys.segment(agency) != agency:
-            raise self.document.error(f"agency {agency!r} takes letters, digits, '.', '_' and '-'", "agency")
+            raise self.document.error(f"agency {agency!r} must have only letters, digits, '.', '_' and '-'", "agency")
         resources = top["resources"]
         if not isinstance(resources, list) or not resources:
-            raise self.document.error("resources takes a list with at least one entry", "resources")
+            raise self.document.error("resources must be a list with at least one entry", "resources")
         return ApiSource(
             file=self.document.path,
-            name=self._text((), "name", _NAME, "small letters, digits and _"),
+            name=self._text((), "name", _NAME, "a lower-case letter, followed by lower-case letters, digits and _"),
             agency=agency,
             base_url=self._base_url(),
             resources=tuple(self._resource(number) for number in range(len(resources))),
@@ -99,13 +99,15 @@ class _Reader:
             parts = urlsplit(url)
             _ = parts.port
         except ValueError as error:
-            raise self.document.error(f"base_url is no URL: {error}", "base_url") from None
+            raise self.document.error(f"base_url is not a valid URL: {error}", "base_url") from None
         if "@" in parts.netloc:
-            raise self.document.error("base_url holds a user; say it under auth", "base_url")
+            raise self.document.error(
+                "base_url must not contain a user or password; declare them under auth", "base_url"
+            )
         if not parts.hostname or parts.query or parts.fragment or re.search(r"\s", url):
-            raise self.document.error("base_url takes https://host/path, without a query", "base_url")
+            raise self.document.error("base_url must be https://host/path, without a query", "base_url")
         if parts.scheme != "https" and not (parts.scheme == "http" and _is_loopback(parts.hostname)):
-            raise self.document.error("base_url takes https: anybody on the way could read what comes", "base_url")
+            raise self.document.error("base_url must use https, because http is not encrypted", "base_url")
         return url.rstrip("/")
 
     def _auth(self) -> Auth:
@@ -115,9 +117,13 @@ class _Reader:
         kind = self._kind(here, AuthType, _AUTH)
         if kind is AuthType.NONE:
             return Auth()
-        secret = self._text(here, "secret", _SECRET, "the name of an environment variable, in capitals")
+        secret = self._text(here, "secret", _SECRET, "the name of an environment variable, in upper case")
         if secret in self.reserved or secret.startswith(("AWS_", "DAGSTER_")):
-            raise self.document.error(f"{secret} is a setting of the platform and no API's business", *here, "secret")
+            raise self.document.error(
+                f"{secret} is a setting of the platform and cannot be the secret of an API; choose another name",
+                *here,
+                "secret",
+            )
         place = self._text(here, "in", re.compile("header|query"), "header or query", default="header")
         return Auth(
             kind,
@@ -147,26 +153,32 @@ class _Reader:
         contract = self.contracts.get(name)
         if contract is None:
             near = get_close_matches(name, self.contracts, 1)
-            hint = f"; did you mean {near[0]}?" if near else f"; there is {', '.join(sorted(self.contracts))}"
-            raise self.document.error(f"no contract describes the dataset {name!r}{hint}", *here, "dataset")
-        pins = contract.reading_overrides
+            hint = f"did you mean {near[0]}?" if near else f"choose one of {', '.join(sorted(self.contracts))}"
+            raise self.document.error(f"unknown dataset {name!r}; {hint}", *here, "dataset")
+        self._refuse_other_formats(contract, here)
+        file_name = object_keys.base_name(contract.physical_name)
+        if choose_contract(self.contracts.values(), file_name) is not contract:
+            raise self.document.error(
+                f"another contract matches the file name {file_name}, too; correct its filePatterns", *here, "dataset"
+            )
+        return contract
+
+    def _refuse_other_formats(self, contract: Contract, here: Where) -> None:
+        """Snapshots are UTF-8 CSV with commas; the contract's reading overrides must not say otherwise."""
+        overrides = contract.reading_overrides
         fits = (
-            (pins.delimiter or ",") == ","
-            and (pins.encoding or "utf-8").lower().replace("_", "-") in {"utf-8", "utf8"}
-            and pins.sheet is None
-            and (pins.header_line or 1) == 1
+            (overrides.delimiter or ",") == ","
+            and (overrides.encoding or "utf-8").lower().replace("_", "-") in {"utf-8", "utf8"}
+            and overrides.sheet is None
+            and (overrides.header_line or 1) == 1
         )
         if not fits:
             raise self.document.error(
-                f"{contract.path} pins how files are written ({', '.join(pins.names())}), but what comes from an API "
-                "lands as CSV with commas in UTF-8; give it a contract of its own",
+                f"{contract.path} sets {', '.join(overrides.names())}, but records of an API are landed as UTF-8 CSV "
+                "with commas; declare a separate contract for the API",
                 *here,
                 "dataset",
             )
-        file_name = object_keys.base_name(contract.physical_name)
-        if choose_contract(self.contracts.values(), file_name) is not contract:
-            raise self.document.error(f"another contract takes the name {file_name} as well", *here, "dataset")
-        return contract
 
     def _pagination(self, here: Where) -> Pagination:
         if here[-1] not in self._at(here[:-1]):
@@ -188,13 +200,11 @@ class _Reader:
         here = (*resource, "incremental")
         self._mapping(here, {"field", "param"}, {"initial"})
         if not contract.primary_key:
-            raise self.document.error(
-                f"incremental needs a primaryKey in {contract.path}: without one, new and changed are the same",
-                *here,
-            )
+            message = f"incremental needs a primaryKey in {contract.path}, to tell changed records from new ones"
+            raise self.document.error(message, *here)
         initial = self._at(here).get("initial")
         if initial is not None and (isinstance(initial, bool) or not isinstance(initial, str | int | float)):
-            raise self.document.error("initial takes a text or a number", *here, "initial")
+            raise self.document.error("initial must be a text or a number", *here, "initial")
         return Incremental(
             self._text(here, "field"),
             self._text(here, "param", _TOKEN, "the name of a parameter"),
@@ -204,29 +214,29 @@ class _Reader:
     def _params(self, here: Where) -> dict[str, str]:
         params = self._at(here).get("params", {})
         if not isinstance(params, dict):
-            raise self.document.error("params takes names and values", *here, "params")
+            raise self.document.error("params must be a mapping of names to values", *here, "params")
         for name, value in params.items():
             if not isinstance(value, str | int | float) or isinstance(value, bool):
                 raise self.document.error(
-                    f"{name} takes a text or a number; write true and false in quotes", *here, "params", name
+                    f"{name} must be a text or a number; write true and false in quotes", *here, "params", name
                 )
         return {name: str(value) for name, value in params.items()}
 
     def _keys(self, here: Where, name: str) -> Keys:
-        """``a.b`` or a list of names, for names with a dot in them."""
+        """The value ``a.b``, or a list of names, for names that contain a dot."""
         given = self._at(here).get(name)
         if given is None:
             return ()
         keys = given.split(".") if isinstance(given, str) else given
         if not isinstance(keys, list) or not all(isinstance(k, str) and re.fullmatch(r"[^\s'\\]+", k) for k in keys):
-            raise self.document.error(f"{name} takes names with dots between them, or a list of names", *here, name)
+            raise self.document.error(f"{name} must be names separated by dots, or a list of names", *here, name)
         return tuple(keys)
 
     def _kind(self, here: Where, kinds: type[_Kind], fields: Mapping[_Kind, tuple[set[str], set[str]]]) -> _Kind:
-        """The mapping's ``type``, whose own fields are then all that the mapping may have."""
+        """The mapping's ``type``; raises ContractError for fields that this type does not have."""
         data = self._at(here)
         if not isinstance(data, dict) or data.get("type") not in list(kinds):
-            raise self.document.error(f"{here[-1]} takes a type: one of {', '.join(kinds)}", *here, "type")
+            raise self.document.error(f"{here[-1]} must have a type: one of {', '.join(kinds)}", *here, "type")
         kind = kinds(data["type"])
         needed, allowed = fields[kind]
         self._mapping(here, {"type", *needed}, allowed)
@@ -241,42 +251,42 @@ class _Reader:
     def _mapping(self, here: Where, needed: set[str], allowed: set[str]) -> dict[str, Any]:
         data = self._at(here)
         if not isinstance(data, dict):
-            raise self.document.error("takes names and values", *here)
+            raise self.document.error("must be a mapping of names to values", *here)
         for name in data:
             if name not in needed | allowed:
                 near = get_close_matches(name, needed | allowed, 1)
-                hint = f"did you mean {near[0]}?" if near else f"there is {', '.join(sorted(needed | allowed))}"
-                raise self.document.error(f"{name} is unknown; {hint}", *here, name)
+                hint = f"did you mean {near[0]}?" if near else f"choose one of {', '.join(sorted(needed | allowed))}"
+                raise self.document.error(f"unknown field {name}; {hint}", *here, name)
         if missing := sorted(needed - data.keys()):
-            raise self.document.error(f"{', '.join(missing)} missing", *here)
+            raise self.document.error(f"missing: {', '.join(missing)}", *here)
         return data
 
     def _text(
         self,
         here: Where,
         name: str,
-        grammar: re.Pattern[str] | None = None,
-        takes: str = "",
+        pattern: re.Pattern[str] | None = None,
+        expected: str = "a text",
         *,
         default: str | None = None,
     ) -> str:
         value = self._at(here).get(name, default)
         if not isinstance(value, str) or (default is None and not value.strip()):
-            raise self.document.error(f"{name} takes {takes or 'a text'}", *here, name)
-        if grammar is not None and name in self._at(here) and not grammar.fullmatch(value):
-            raise self.document.error(f"{name} takes {takes}", *here, name)
+            raise self.document.error(f"{name} must be {expected}", *here, name)
+        if pattern is not None and name in self._at(here) and not pattern.fullmatch(value):
+            raise self.document.error(f"{name} must be {expected}", *here, name)
         return value
 
     def _rate(self) -> float | None:
         value = self.document.data.get("requests_per_second")
         if value is not None and (not is_number(value) or not 0.001 <= value <= 1_000):
-            raise self.document.error("requests_per_second takes a number from 0.001 to 1,000", "requests_per_second")
+            raise self.document.error("requests_per_second must be a number from 0.001 to 1,000", "requests_per_second")
         return None if value is None else float(value)
 
     def _whole(self, here: Where, name: str, low: int, high: int, *, default: int) -> int:
         value = self._at(here).get(name, default)
         if not is_number(value) or value != int(value) or not low <= value <= high:
-            raise self.document.error(f"{name} takes a whole number from {low:,} to {high:,}", *here, name)
+            raise self.document.error(f"{name} must be a whole number from {low:,} to {high:,}", *here, name)
         return int(value)
 
 

@@ -1,23 +1,24 @@
-"""Contracts and their reference tables, copied from an object store's prefix into a folder. No rules."""
+"""Downloads contracts and their reference tables from a prefix of an object store into a folder; does not read them."""
 
 import re
 from pathlib import Path
 
 from etl_platform.storage.object_store import ObjectStore
 
-_WANTED = re.compile(r"[^/]+\.odcs\.ya?ml|references/[^/]+\.csv")
+_CONTRACT_FILE = re.compile(r"[^/]+\.odcs\.ya?ml|references/[^/]+\.csv")
 
 
 def fetch_contracts(store: ObjectStore, bucket: str, prefix: str, folder: Path) -> list[Path]:
-    """The files written, in order of key. Whatever else lies below the prefix stays there.
+    """Returns the written files, in order of key. Other objects below the prefix are skipped.
 
     Raises:
-        TransientError, ObjectMissingError: as the store says.
+        TransientError: infrastructure failed.
+        ObjectMissingError: the bucket does not exist, or an object disappeared.
     """
     written = []
     for head in store.list(bucket, prefix):
         name = head.key.removeprefix(prefix)
-        if _WANTED.fullmatch(name):
+        if _CONTRACT_FILE.fullmatch(name):
             path = folder / name
             path.parent.mkdir(parents=True, exist_ok=True)
             store.download(head, path)

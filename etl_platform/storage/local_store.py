@@ -1,4 +1,4 @@
-"""A folder as an ObjectStore: ``<root>/<key>``, whatever the bucket. For development without AWS."""
+"""A local folder as an ObjectStore, for development without AWS. Objects are ``<root>/<key>`` in every bucket."""
 
 import fcntl
 import json
@@ -20,29 +20,31 @@ _META = ".meta"
 
 
 class LocalStore:
-    """Versions are modification times; conditions hold among processes of one machine by a lock file."""
+    """Version ids are modification times. A lock file makes conditional writes atomic between local processes."""
 
     def __init__(self, root: Path) -> None:
         self._root = root.resolve()
 
     def _path(self, key: str) -> Path:
-        # A folder would fold these away, and one agency's key would name another's file.
+        # The file system resolves these segments, so that one agency's key could name another agency's file.
         if "\0" in key or not {"", ".", ".."}.isdisjoint(key.split("/")):
-            raise UnsafeKeyError(f"the key {key!r} has an empty, . or .. segment, which a folder cannot hold")
+            raise UnsafeKeyError(
+                f"the key {key!r} contains an empty, . or .. segment or a null character; use S3 or rename it"
+            )
         path = self._root / key
         if not path.resolve().is_relative_to(self._root):
-            raise UnsafeKeyError(f"the key {key!r} leaves {self._root}")
+            raise UnsafeKeyError(f"the key {key!r} points outside {self._root}; remove the symbolic link")
         return path
 
     def head(self, bucket: str, key: str, version_id: str | None = None, etag: str | None = None) -> ObjectHead:
-        """The file that is there, whatever version an event from S3 names: a folder keeps only one."""
+        """The current file; ``version_id`` and ``etag`` are ignored, because a folder keeps one version."""
         path = self._path(key)
         try:
             stat = path.stat()
         except OSError as error:
             raise ObjectMissingError(f"{path}: {error.strerror}") from None
         if not path.is_file():
-            raise ObjectMissingError(f"{path} is no file")
+            raise ObjectMissingError(f"{path} is not a file")
         meta = self._meta(key)
         return ObjectHead(
             bucket,
@@ -60,17 +62,17 @@ class LocalStore:
             return file_sha256(path)
 
     def _copy(self, head: ObjectHead, target: Path) -> None:
-        """Copy the bytes that ``head`` saw, or none."""
+        """Copy the version that ``head`` describes, or raise and leave ``target`` unchanged."""
         with _disk(f"copy {head.key} to {target}"):
             target.parent.mkdir(parents=True, exist_ok=True)
             part = target.with_name(f".{target.name[:100]}.part")
             try:
                 shutil.copyfile(self._path(head.key), part)
                 if self.head(head.bucket, head.key).etag != head.etag:
-                    raise PreconditionFailedError(f"{head.key} changed while it was read")
+                    raise PreconditionFailedError(f"{head.key} changed while it was copied")
                 part.replace(target)
             except FileNotFoundError:
-                raise ObjectMissingError(f"{head.key} is gone") from None
+                raise ObjectMissingError(f"{head.key} no longer exists") from None
             finally:
                 part.unlink(missing_ok=True)
 
@@ -81,7 +83,7 @@ class LocalStore:
         try:
             return self._path(key).read_bytes()
         except FileNotFoundError:
-            raise ObjectMissingError(f"{self._path(key)} is not there") from None
+            raise ObjectMissingError(f"{self._path(key)} does not exist") from None
 
     def write(
         self,
@@ -96,9 +98,9 @@ class LocalStore:
         path, meta = self._path(key), self._meta(key)
         with _disk(f"write {path}"), self._locked():
             if if_absent and path.exists():
-                raise PreconditionFailedError(f"{path} is already there")
+                raise PreconditionFailedError(f"{path} exists already")
             if if_match is not None and (not path.exists() or self.head(bucket, key).etag != if_match):
-                raise PreconditionFailedError(f"{path} has changed")
+                raise PreconditionFailedError(f"{path} was changed or deleted since it was read")
             path.parent.mkdir(parents=True, exist_ok=True)
             part = path.with_name(f".{path.name}.part")
             if isinstance(body, Path):
@@ -125,11 +127,11 @@ class LocalStore:
                 yield self.head(bucket, key)
 
     def versions(self, bucket: str, prefix: str) -> Iterator[ObjectHead]:
-        """A folder keeps only one of each."""
+        """The current files: a folder keeps one version of each."""
         return self.list(bucket, prefix)
 
     def is_versioned(self, bucket: str) -> None:
-        """A folder never is, and nobody expects it to be."""
+        """None: versioning does not apply to a folder."""
 
     def folders(self, bucket: str, prefix: str) -> Iterator[str]:
         folder = self._path(prefix.rstrip("/")) if prefix else self._root
@@ -149,6 +151,7 @@ class LocalStore:
 
 @contextmanager
 def _disk(what: str) -> Iterator[None]:
+    """Translate errors of the file system to TransientError."""
     try:
         yield
     except OSError as error:

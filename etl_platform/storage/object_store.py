@@ -1,4 +1,4 @@
-"""What the platform asks of an object store, whichever it is: S3 or a local folder."""
+"""The protocol of an object store, and functions that work with any of them."""
 
 import hashlib
 from collections.abc import Iterator, Mapping
@@ -12,7 +12,7 @@ from etl_platform.errors import ObjectMissingError
 
 @dataclass(frozen=True)
 class ObjectHead:
-    """One object version. ``etag`` comes without quotes; ``last_modified`` is UTC."""
+    """One object version. ``etag`` has no quotes; ``last_modified`` is UTC."""
 
     bucket: str
     key: str
@@ -24,18 +24,18 @@ class ObjectHead:
 
 
 class ObjectStore(Protocol):
-    """Every method raises TransientError for infrastructure; those that read raise ObjectMissingError."""
+    """Every method raises TransientError if infrastructure fails; methods that read raise ObjectMissingError."""
 
     def head(self, bucket: str, key: str, version_id: str | None = None, etag: str | None = None) -> ObjectHead:
-        """One version; without ``version_id`` the latest, which must then have ``etag`` if that is given."""
+        """One version; without ``version_id`` the latest, which must have ``etag`` if it is given."""
         ...
 
     def download(self, head: ObjectHead, path: Path) -> str:
-        """Write exactly this version to ``path``; its SHA-256 in hex."""
+        """Write exactly this version to ``path``; returns its SHA-256 in hex."""
         ...
 
     def copy(self, head: ObjectHead, bucket: str, key: str) -> None:
-        """Copy exactly this version without its bytes coming here."""
+        """Copy exactly this version; S3 copies on the server side."""
         ...
 
     def read(self, bucket: str, key: str) -> bytes: ...
@@ -50,35 +50,35 @@ class ObjectStore(Protocol):
         if_match: str | None = None,
         metadata: Mapping[str, str] | None = None,
     ) -> str:
-        """Write a whole object; its eTag. PreconditionFailedError if the condition does not hold."""
+        """Write a whole object; returns its eTag. PreconditionFailedError if a condition is not met."""
         ...
 
     def delete(self, bucket: str, key: str) -> None:
-        """Remove an object if it is there; on a versioned bucket its versions stay."""
+        """Remove an object if it exists; a versioned bucket keeps its versions."""
         ...
 
     def list(self, bucket: str, prefix: str) -> Iterator[ObjectHead]:
-        """Objects in key order, without metadata and version."""
+        """Objects in key order; ``metadata`` and ``version_id`` are left empty."""
         ...
 
     def versions(self, bucket: str, prefix: str) -> Iterator[ObjectHead]:
-        """Every version that is kept, in key order and the newest first; ``version_id`` None where none was given."""
+        """Every stored version, in key order, newest first; ``version_id`` is None for unversioned objects."""
         ...
 
     def is_versioned(self, bucket: str) -> bool | None:
-        """Whether an overwritten version is kept; None where the store cannot or may not say."""
+        """Whether the store keeps overwritten versions; None if this is unknown or may not be read."""
         ...
 
     def folders(self, bucket: str, prefix: str) -> Iterator[str]:
-        """The prefixes one ``/`` below a prefix that ends with ``/``, in order."""
+        """The prefixes one level below a prefix that ends with ``/``, in order."""
         ...
 
 
 def find_object(store: ObjectStore, bucket: str, key: str) -> ObjectHead | None:
-    """The latest version of an object, if it is there.
+    """The latest version of an object; None if it does not exist.
 
     Raises:
-        TransientError: infrastructure.
+        TransientError: infrastructure failed.
     """
     try:
         return store.head(bucket, key)
@@ -87,23 +87,23 @@ def find_object(store: ObjectStore, bucket: str, key: str) -> ObjectHead | None:
 
 
 def file_sha256(path: Path) -> str:
-    """Of a file on local disk, in hex, as ``download`` tells it of what it wrote."""
+    """The SHA-256 of a local file in hex, as ``download`` returns it."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def versioning_warning(store: ObjectStore, bucket: str) -> str | None:
-    """What a person must know of a bucket that keeps no versions.
+    """A warning for people if the bucket has no versioning.
 
     Raises:
-        TransientError: infrastructure.
+        TransientError: infrastructure failed.
     """
     return no_versions(bucket) if store.is_versioned(bucket) is False else None
 
 
 def no_versions(bucket: str) -> str:
     return (
-        f"bucket {bucket} keeps no versions: a file that is overwritten before it is read is lost, and reconcile "
-        f"cannot see that it was there. Turn versioning on: aws s3api put-bucket-versioning --bucket {bucket} "
+        f"bucket {bucket} has no versioning: a file that is overwritten before it is read is lost, and reconcile "
+        f"cannot detect that. Turn versioning on: aws s3api put-bucket-versioning --bucket {bucket} "
         "--versioning-configuration Status=Enabled"
     )

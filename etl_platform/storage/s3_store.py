@@ -19,23 +19,23 @@ from etl_platform.settings import Settings
 from etl_platform.storage.object_store import ObjectHead
 
 _MISSING = {"NoSuchKey", "NoSuchVersion", "NoSuchBucket", "404", "NotFound"}
-# S3 answers 405 to a delete marker. To a version id that it cannot have given out it says InvalidArgument.
+# S3 answers 405 for a delete marker and InvalidArgument for a malformed version id.
 _MISSING_VERSION = {"405", "MethodNotAllowed", "InvalidArgument"}
 _REFUSED = {"AccessDenied", "403", "NotImplemented"}
 _REDIRECTS = 300
-_LOST = frozenset({"PreconditionFailed", "412", "ConditionalRequestConflict", "409"})
+_PRECONDITION_FAILED = frozenset({"PreconditionFailed", "412", "ConditionalRequestConflict", "409"})
 _BLOCK = 1 << 20
-_SINGLE_COPY_BYTES = 5 << 30
+_MAX_SINGLE_COPY_BYTES = 5 << 30
 _PART_BYTES = 64 << 20
-"""10,000 parts are the most that S3 takes: 640 GB."""
+"""S3 allows 10,000 parts, so objects of up to 640 GB."""
 
 
 class S3Store:
     def __init__(self, settings: Settings, kms_key_id: str | None = None, errors: Counter[str] | None = None) -> None:
-        """With ``kms_key_id`` everything is written under that key; without, as the bucket is set up.
+        """Objects are encrypted with ``kms_key_id``, or without it by the bucket's default.
 
-        ``errors`` counts, by code, the requests that S3 refused or did not answer, those that a retry mends included.
-        What is missing, or lost a condition, is an answer.
+        ``errors`` counts failed requests by code, including those that botocore retries with success. Missing objects
+        and failed preconditions are not counted.
         """
         self._s3 = make_client(settings, "s3")
         if errors is not None:
@@ -45,14 +45,14 @@ class S3Store:
     def head(self, bucket: str, key: str, version_id: str | None = None, etag: str | None = None) -> ObjectHead:
         with _errors(f"HEAD s3://{bucket}/{key}", _MISSING | (_MISSING_VERSION if version_id else set())):
             answer = self._head(bucket, key, version_id)
-        found = answer["ETag"].strip('"')
-        if version_id is None and etag not in {None, found}:
-            raise ObjectMissingError(f"s3://{bucket}/{key} was overwritten: its eTag is {found}, not {etag}")
+        current = answer["ETag"].strip('"')
+        if version_id is None and etag not in {None, current}:
+            raise ObjectMissingError(f"s3://{bucket}/{key} was overwritten: its eTag is {current}, not {etag}")
         return ObjectHead(
             bucket,
             key,
             _real_version(answer.get("VersionId")),
-            found,
+            current,
             answer["ContentLength"],
             answer["LastModified"].astimezone(UTC),
             answer.get("Metadata", {}),
@@ -66,14 +66,14 @@ class S3Store:
             answer: dict[str, Any] = self._s3.head_object(**target)
         except ClientError as error:
             if error_code(error) == "400":
-                # The answer to a HEAD has no body, so a bare 400 says nothing; the same GET says why.
+                # The answer to a HEAD has no body. Send the same request as a GET, whose answer contains the reason.
                 self._s3.get_object(**target, Range="bytes=0-0")["Body"].close()
             raise
         return answer
 
     def download(self, head: ObjectHead, path: Path) -> str:
         digest = hashlib.sha256()
-        with _errors(f"GET s3://{head.bucket}/{head.key}", _MISSING | _LOST), path.open("wb") as file:
+        with _errors(f"GET s3://{head.bucket}/{head.key}", _MISSING | _PRECONDITION_FAILED), path.open("wb") as file:
             answer = self._s3.get_object(
                 Bucket=head.bucket, Key=head.key, IfMatch=f'"{head.etag}"', **_version(head.version_id)
             )
@@ -84,8 +84,8 @@ class S3Store:
 
     def copy(self, head: ObjectHead, bucket: str, key: str) -> None:
         source = {"Bucket": head.bucket, "Key": head.key, **_version(head.version_id)}
-        with _errors(f"COPY s3://{head.bucket}/{head.key} to {key}", _MISSING | _LOST):
-            if head.size_bytes > _SINGLE_COPY_BYTES:
+        with _errors(f"COPY s3://{head.bucket}/{head.key} to {key}", _MISSING | _PRECONDITION_FAILED):
+            if head.size_bytes > _MAX_SINGLE_COPY_BYTES:
                 self._s3.copy(source, bucket, key)
             else:
                 self._s3.copy_object(CopySource=source, CopySourceIfMatch=f'"{head.etag}"', Bucket=bucket, Key=key)
@@ -108,25 +108,25 @@ class S3Store:
         condition: dict[str, str] = {"IfNoneMatch": "*"} if if_absent else {}
         if if_match is not None:
             condition["IfMatch"] = f'"{if_match}"'
-        # The object that should match may be gone altogether.
-        gone = _MISSING if if_match is not None else set()
-        with _errors(f"PUT s3://{bucket}/{key}", set(), lost=_LOST | gone):
+        # The object that should match may have been deleted.
+        deleted = _MISSING if if_match is not None else set()
+        with _errors(f"PUT s3://{bucket}/{key}", set(), precondition_failed=_PRECONDITION_FAILED | deleted):
             target = {"Bucket": bucket, "Key": key}
-            described = {"Metadata": dict(metadata or {}), **self._encryption}
+            properties = {"Metadata": dict(metadata or {}), **self._encryption}
             if isinstance(body, Path) and body.stat().st_size > _PART_BYTES:
-                answer = self._write_parts(target, body, described, condition)
+                answer = self._write_parts(target, body, properties, condition)
             else:
                 content = body.read_bytes() if isinstance(body, Path) else body
-                answer = self._s3.put_object(**target, Body=content, **described, **condition)
+                answer = self._s3.put_object(**target, Body=content, **properties, **condition)
         return str(answer["ETag"].strip('"'))
 
     def _write_parts(
-        self, target: Mapping[str, str], path: Path, described: Mapping[str, Any], condition: Mapping[str, str]
+        self, target: Mapping[str, str], path: Path, properties: Mapping[str, Any], condition: Mapping[str, str]
     ) -> Any:
-        """In parts: one request takes 5 GB at most, and a break in it would cost all that was sent."""
+        """Write in parts: a single request is limited to 5 GB and would start again after a connection error."""
         from botocore.exceptions import BotoCoreError, ClientError
 
-        started = self._s3.create_multipart_upload(**target, **described)
+        started = self._s3.create_multipart_upload(**target, **properties)
         upload = {**target, "UploadId": started["UploadId"]}
         parts: list[dict[str, Any]] = []
         try:
@@ -136,7 +136,7 @@ class S3Store:
                     parts.append({"PartNumber": number, "ETag": sent["ETag"]})
             return self._s3.complete_multipart_upload(**upload, MultipartUpload={"Parts": parts}, **condition)
         except BaseException:
-            # Parts of an upload that is never completed would be kept and paid for; the first error is the one to tell.
+            # S3 stores and bills the parts of an upload until it is completed or aborted. Raise the first error.
             with suppress(BotoCoreError, ClientError):
                 self._s3.abort_multipart_upload(**upload)
             raise
@@ -149,13 +149,13 @@ class S3Store:
         with _errors(f"LIST s3://{bucket}/{prefix}", _MISSING):
             for page in self._s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
                 for entry in page.get("Contents", []):
-                    yield _listed(bucket, entry)
+                    yield _head_of(bucket, entry)
 
     def versions(self, bucket: str, prefix: str) -> Iterator[ObjectHead]:
         with _errors(f"LIST versions of s3://{bucket}/{prefix}", _MISSING):
             for page in self._s3.get_paginator("list_object_versions").paginate(Bucket=bucket, Prefix=prefix):
                 for entry in page.get("Versions", []):
-                    yield _listed(bucket, entry)
+                    yield _head_of(bucket, entry)
 
     def is_versioned(self, bucket: str) -> bool | None:
         from botocore.exceptions import ClientError
@@ -164,15 +164,15 @@ class S3Store:
             try:
                 return bool(self._s3.get_bucket_versioning(Bucket=bucket).get("Status") == "Enabled")
             except ClientError as error:
-                # The right to ask is not needed for anything else.
+                # s3:GetBucketVersioning is optional: nothing else needs it.
                 if error_code(error) in _REFUSED:
                     return None
                 raise
 
     def check_bucket(self, bucket: str, prefix: str) -> None:
-        """Return if the bucket may be listed under a prefix; ObjectMissingError or TransientError otherwise.
+        """Return if the prefix of the bucket can be listed; raise ObjectMissingError or TransientError otherwise.
 
-        Not by HeadBucket: it has no prefix, so a role that may list some prefixes only is refused it.
+        HeadBucket has no prefix and is refused to a role that may list only certain prefixes.
         """
         with _errors(f"LIST s3://{bucket}/{prefix}", _MISSING):
             self._s3.list_objects_v2(Bucket=bucket, Prefix=prefix, MaxKeys=1)
@@ -194,9 +194,9 @@ def _count_error(
     event_name: str,
     **_: Any,
 ) -> None:
-    """Called by botocore after each attempt."""
+    """The callback that botocore calls after each attempt."""
     if event_name.endswith(".GetBucketVersioning"):
-        # The right to ask is not needed for anything else.
+        # s3:GetBucketVersioning is optional, so its refusal is not an error.
         return
     if exception is not None:
         code = type(exception).__name__
@@ -204,12 +204,12 @@ def _count_error(
         code = str((parsed_response or {}).get("Error", {}).get("Code") or response_dict["status_code"])
     else:
         return
-    if code == "NoSuchBucket" or code not in _MISSING | _MISSING_VERSION | _LOST:
+    if code == "NoSuchBucket" or code not in _MISSING | _MISSING_VERSION | _PRECONDITION_FAILED:
         with lock:
             errors[code] += 1
 
 
-def _listed(bucket: str, entry: Mapping[str, Any]) -> ObjectHead:
+def _head_of(bucket: str, entry: Mapping[str, Any]) -> ObjectHead:
     return ObjectHead(
         bucket,
         entry["Key"],
@@ -225,13 +225,13 @@ def _version(version_id: str | None) -> dict[str, str]:
 
 
 def _real_version(version_id: Any) -> str | None:
-    """An unversioned object says ``null`` or nothing."""
+    """The version id; None for unversioned objects, whose id is ``null`` or absent."""
     return version_id if version_id and version_id != "null" else None
 
 
 @contextmanager
-def _errors(what: str, missing: Set[str], lost: Set[str] = _LOST) -> Iterator[None]:
-    """Translate botocore's errors: gone, lost a condition, or worth another try."""
+def _errors(what: str, missing: Set[str], precondition_failed: Set[str] = _PRECONDITION_FAILED) -> Iterator[None]:
+    """Translate botocore's errors to those of the platform."""
     from botocore.exceptions import BotoCoreError, ClientError
     from urllib3.exceptions import HTTPError
 
@@ -241,7 +241,7 @@ def _errors(what: str, missing: Set[str], lost: Set[str] = _LOST) -> Iterator[No
         code = error_code(error)
         if code in missing:
             raise ObjectMissingError(f"{what}: {code}") from None
-        if code in lost:
+        if code in precondition_failed:
             raise PreconditionFailedError(f"{what}: {code}") from None
         raise transient(what, error) from error
     except (BotoCoreError, HTTPError) as error:

@@ -9,6 +9,7 @@ import dagster as dg
 import pytest
 
 from etl_platform.definitions import build_defs
+from etl_platform.deliveries.routing import route
 from etl_platform.platform import Platform
 from etl_platform.settings import Settings
 
@@ -38,27 +39,34 @@ class Workshop:
         path.write_bytes(content)
         return key
 
-    def ingest(
-        self, *keys: str, selection: Sequence[dg.AssetKey] | None = None, **facts: Any
-    ) -> dg.ExecuteInProcessResult:
-        """One run as the sensor asks for it; ``facts`` go into every delivery."""
+    def ingest(self, *keys: str, **facts: Any) -> dg.ExecuteInProcessResult:
+        """One run as the sensor asks for it: the datasets of its files, no checks. ``facts`` go into every delivery."""
         deliveries = [{"bucket": "local", "key": key, **facts} for key in keys]
         config = {"ops": {"ingest": {"config": {"deliveries": deliveries}}}}
-        return self._execute(run_config=config, asset_selection=selection)
+        job = self._job()
+        assets = {dg.AssetKey([layer, name]) for name in self._datasets(keys) for layer in ("bronze", "silver")}
+        job = job.get_subset(asset_selection=assets, asset_check_selection=set())
+        return job.execute_in_process(instance=self.instance, raise_on_error=False, run_config=config)
 
     def reprocess(
         self, agency: str = AGENCY, selection: Sequence[dg.AssetKey] | None = None
     ) -> dg.ExecuteInProcessResult:
         """One run as a person asks for it: a partition of the whole job, or of some assets."""
-        return self._execute(partition_key=agency, asset_selection=selection)
+        return self._job().execute_in_process(
+            instance=self.instance, raise_on_error=False, partition_key=agency, asset_selection=selection
+        )
 
-    def _execute(self, **how: Any) -> dg.ExecuteInProcessResult:
+    def _job(self) -> dg.JobDefinition:
         platform = Platform(self.settings)
         if self.wrap_store is not None:
             platform.store = self.wrap_store(platform.store)
         self.platforms.append(platform)
-        job = build_defs(self.settings, platform=platform).resolve_job_def(JOB)
-        return job.execute_in_process(instance=self.instance, raise_on_error=False, **how)
+        return build_defs(self.settings, platform=platform).resolve_job_def(JOB)
+
+    def _datasets(self, keys: Sequence[str]) -> set[str]:
+        platform = self.platforms[-1]
+        routed = [route(key, 1, platform.contracts, self.settings.source_prefix) for key in keys]
+        return {where.contract.dataset for where in routed if where.contract is not None}
 
     @property
     def outcomes(self) -> list[str]:

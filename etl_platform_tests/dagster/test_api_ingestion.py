@@ -110,7 +110,7 @@ def test_a_second_run_writes_nothing_and_repeats_no_delivery_event(workshop: Api
     assert workshop.observations("training") == []
 
 
-def test_what_changed_at_the_api_is_in_silver_after_the_next_run(workshop: ApiWorkshop, api: SampleApi) -> None:
+def test_a_change_at_the_api_is_in_silver_after_the_next_run(workshop: ApiWorkshop, api: SampleApi) -> None:
     workshop.run()
     api.records[3] |= {"hours": 99, "updated_at": "2025-02-01T00:00:00Z"}
     api.records.append(api.records[0] | {"officer_id": "NEW1", "updated_at": "2025-03-01T00:00:00Z"})
@@ -123,7 +123,7 @@ def test_what_changed_at_the_api_is_in_silver_after_the_next_run(workshop: ApiWo
     assert (value_of(api_metadata, "new"), value_of(api_metadata, "changed")) == (1, 1)
 
 
-def test_drift_is_a_warning_with_a_table(workshop: ApiWorkshop, api: SampleApi) -> None:
+def test_changed_fields_are_a_warning_with_a_table(workshop: ApiWorkshop, api: SampleApi) -> None:
     workshop.run()
     api.records.append(
         api.records[0] | {"officer_id": "NEW1", "badge": 7, "score": "high", "updated_at": "2025-03-01T00:00:00Z"}
@@ -134,12 +134,12 @@ def test_drift_is_a_warning_with_a_table(workshop: ApiWorkshop, api: SampleApi) 
     assert result.success
     check = workshop.checks(result)[AGENCY]
     assert (check.passed, check.severity) == (False, dg.AssetCheckSeverity.WARN)
-    assert check.description == "badge: added; score: other type"
+    assert check.description == "badge: added; score: type changed"
     drift = check.metadata["drift"]
     assert isinstance(drift, dg.TableMetadataValue)
     assert [record.data for record in drift.records] == [
         {"field": "badge", "change": "added", "before": "", "now": "integer"},
-        {"field": "score", "change": "other type", "before": "integer", "now": "string or integer"},
+        {"field": "score", "change": "type changed", "before": "integer", "now": "string or integer"},
     ]
 
 
@@ -172,7 +172,7 @@ def test_a_person_may_materialize_the_asset_with_its_check(workshop: ApiWorkshop
     assert workshop.checks(result)[AGENCY].passed
 
 
-def test_bronze_and_silver_of_a_snapshot_are_reprocessed_like_a_files(workshop: ApiWorkshop, api: SampleApi) -> None:
+def test_bronze_and_silver_of_a_snapshot_can_be_reprocessed(workshop: ApiWorkshop, api: SampleApi) -> None:
     workshop.run()
     selection = [dg.AssetKey([layer, "training"]) for layer in ("bronze", "silver")]
 
@@ -198,7 +198,7 @@ def test_an_api_that_fails_does_not_stop_the_others_and_fails_the_run(workshop: 
     assert failure.user_failure_data.metadata["failed"]
 
 
-def test_a_refused_secret_is_nowhere_in_dagsters_log(
+def test_a_refused_secret_is_not_in_the_event_log(
     workshop: ApiWorkshop, api: SampleApi, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(SECRET_NAME, "wrong-and-secret")
@@ -211,7 +211,7 @@ def test_a_refused_secret_is_nowhere_in_dagsters_log(
     assert "wrong-and-secret" not in log
 
 
-def test_events_that_a_dead_run_did_not_log_are_logged_by_the_next(
+def test_events_missing_from_a_dead_run_are_logged_by_the_next(
     workshop: ApiWorkshop, api: SampleApi, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     real = Intake.ingest
@@ -231,7 +231,7 @@ def test_events_that_a_dead_run_did_not_log_are_logged_by_the_next(
     assert len(workshop.materializations("bronze", "training")) == 1
 
 
-def test_one_source_may_be_asked_for(workshop: ApiWorkshop, api: SampleApi) -> None:
+def test_a_run_can_be_limited_to_one_source(workshop: ApiWorkshop, api: SampleApi) -> None:
     workshop.declare("other", api.declaration(OTHER).replace("sample_academy", "other"))
 
     assert workshop.run({"source": "other"}).success
@@ -244,7 +244,7 @@ def test_without_a_declared_api_the_job_has_nothing_to_do(workshop: ApiWorkshop)
     assert workshop.objects() == {}
 
 
-def test_the_schedule_is_on_where_an_api_is_declared(workshop: ApiWorkshop, api: SampleApi) -> None:
+def test_the_schedule_runs_only_if_an_api_is_declared(workshop: ApiWorkshop, api: SampleApi) -> None:
     def schedule(settings: Settings) -> dg.ScheduleDefinition:
         found = build_defs(settings).resolve_schedule_def("api_ingestion_schedule")
         assert isinstance(found, dg.ScheduleDefinition)
@@ -274,44 +274,44 @@ def command(monkeypatch: pytest.MonkeyPatch, workshop: ApiWorkshop, *arguments: 
     return main(["run", JOB_NAME, *(["--", *arguments] if arguments else [])])
 
 
-def test_the_command_sums_up_and_says_by_its_exit_code(
+def test_the_command_prints_a_summary_and_returns_an_exit_code(
     workshop: ApiWorkshop, api: SampleApi, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert command(monkeypatch, workshop) == 0
     assert capsys.readouterr().out.splitlines() == [
         "api_ingestion_job: sample_academy training: 100 records in 3 pages; snapshot of 100 rows accepted",
-        "api_ingestion_job: 1 resource: 1 landed, 0 without news, 0 failed",
+        "api_ingestion_job: 1 resource: 1 landed, 0 unchanged, 0 failed",
     ]
     before = workshop.stored()
 
     assert command(monkeypatch, workshop, "--source", "sample_academy") == 0
-    assert "1 resource: 0 landed, 1 without news, 0 failed" in capsys.readouterr().out
+    assert "1 resource: 0 landed, 1 unchanged, 0 failed" in capsys.readouterr().out
     assert workshop.stored() == before
 
     api.records.clear()
     api.records.append({"updated_at": "2026-01-01T00:00:00Z", "provider": "x"})
     assert command(monkeypatch, workshop, "--full") == 1
-    assert "1 resource: 1 landed, 0 without news, 0 failed, 1 rejected" in capsys.readouterr().out
+    assert "1 resource: 1 landed, 0 unchanged, 0 failed, 1 rejected" in capsys.readouterr().out
 
     monkeypatch.delenv(SECRET_NAME)
     assert command(monkeypatch, workshop) == 1
     shown = capsys.readouterr()
-    assert "1 resource: 0 landed, 0 without news, 1 failed" in shown.out
+    assert "1 resource: 0 landed, 0 unchanged, 1 failed" in shown.out
     assert f"the secret {SECRET_NAME} is not set" in shown.out.splitlines()[-1]
     assert shown.out.splitlines()[-1].startswith(f"{JOB_NAME}: failed: 1 failed: ")
 
     assert command(monkeypatch, workshop, "--source", "nobody") == 2
-    assert "there is sample_academy" in capsys.readouterr().err
+    assert "declares sample_academy" in capsys.readouterr().err
 
 
-def test_the_command_without_an_api_says_so_and_is_done(
+def test_the_command_succeeds_without_a_declared_api(
     workshop: ApiWorkshop, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert command(monkeypatch, workshop) == 0
     assert "no API is declared" in capsys.readouterr().out
 
 
-def test_an_answer_about_people_leaves_no_trace_of_them_in_dagsters_log(workshop: ApiWorkshop) -> None:
+def test_personal_data_of_an_answer_is_not_in_the_event_log(workshop: ApiWorkshop) -> None:
     with api_server() as server:
         server.answer = lambda _: Answer({"data": "Jane Doe, 078-05-1120", "error": "Jane Doe"})
         workshop.declare(

@@ -72,10 +72,9 @@ class History:
 
 
 @pytest.fixture
-def history(tmp_path: Path) -> Iterator[History]:
-    """On disk: SQLite in memory plans its queries otherwise."""
-    (tmp_path / "home").mkdir()
-    with dg.DagsterInstance.from_config(str(tmp_path / "home")) as instance:
+def history(dagster_home: Path) -> Iterator[History]:
+    """In files: SQLite in memory plans its queries otherwise."""
+    with dg.DagsterInstance.from_config(str(dagster_home)) as instance:
         yield History(instance)
 
 
@@ -316,12 +315,16 @@ def test_a_run_notes_its_progress_as_soon_as_a_delivery_is_done(workshop: Worksh
 
 
 def test_the_commands_show_and_reset_it(
-    history: History, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    history: History,
+    dagster_home: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     for second in range(5):
         history.run(time.time() - 10 + second)
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("DAGSTER_HOME", str(dagster_home))
 
     assert main(["breaker", "status", "--json"]) == 0
     status = json.loads(capsys.readouterr().out)

@@ -15,6 +15,8 @@ import yaml
 
 from etl_platform_tests.integration.deliveries import as_csv, officers
 
+# The commands build on what the first of them leaves, so one worker runs them.
+pytestmark = pytest.mark.xdist_group("dagster commands")
 PROJECT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
 AGENCY = "nm_albuquerque"

@@ -15,12 +15,13 @@ from etl_platform.defs.delivery_events import check_name
 from etl_platform.engine.contract.contract_folder import load_contracts
 from etl_platform.engine.contract.model import Contract, choose_contract
 from etl_platform.engine.errors import ContractError
-from etl_platform.engine.rules.rule_names import contract_rules
+from etl_platform.engine.rules.contract_rules import contract_rules
 from etl_platform.settings import Settings
 from etl_platform_tests.unit.making import contract_data, custom
 
 CONTRACTS = load_contracts(Settings().contracts_dir)
 HEAVY = (
+    "sqlglot",
     "polars",
     "pandas",
     "boto3",

@@ -29,10 +29,9 @@ END_OF_DAY = NOW.replace(hour=23, minute=59, second=59)
 
 
 @pytest.fixture
-def workshop(tmp_path: Path) -> Iterator[Workshop]:
-    """Its history on disk, as the gateway meets it."""
-    (tmp_path / "home").mkdir()
-    with dg.DagsterInstance.from_config(str(tmp_path / "home")) as instance:
+def workshop(tmp_path: Path, dagster_home: Path) -> Iterator[Workshop]:
+    """Its history in files, as the gateway meets it."""
+    with dg.DagsterInstance.from_config(str(dagster_home)) as instance:
         yield Workshop(tmp_path / "objects", instance)
 
 

@@ -1,4 +1,4 @@
-"""The examples of docs/operations.md about mending rows do what the page says they do."""
+"""The examples of docs/operate/correct-rows.md and query-reports.md do what the pages say."""
 
 import os
 import re
@@ -18,19 +18,17 @@ from etl_platform.platform import Platform
 from etl_platform.settings import Settings, load_settings
 from etl_platform_tests.unit.making import PROJECT
 
-PAGE = (PROJECT / "docs" / "operations.md").read_text("utf-8")
-SECTION = (
-    PAGE[PAGE.index("\n## Mend rows and replay") :].partition("\n## Mend rows and replay")[2].partition("\n## ")[0]
-)
-FILES = dict(re.findall(r"^`([\w./]+)`:\n\n```csv\n(.*?)```$", SECTION, re.MULTILINE | re.DOTALL))
-SESSIONS = re.findall(r"^```console\n(\$ .*?)```$", SECTION, re.MULTILINE | re.DOTALL)
+OPERATE = PROJECT / "docs" / "operate"
+PAGE = (OPERATE / "correct-rows.md").read_text("utf-8")
+FILES = dict(re.findall(r"^`([\w./]+)`:\n\n```csv\n(.*?)```$", PAGE, re.MULTILINE | re.DOTALL))
+SESSIONS = re.findall(r"^```console\n(\$ .*?)```$", PAGE, re.MULTILINE | re.DOTALL)
 SOURCE = "from_client/la_new_orleans/Training.csv"
-# What differs from day to day: when, which run, and the contract's text.
-PASSING = re.compile(r"20\d\d-\d\d-\d\d \d\d:\d\d(:\d\d)?|run [0-9a-f]{8}|(?<=1\.0\.0 )[0-9a-f]{6}")
+# What differs between runs: times, run ids, and the hash of the contract.
+VARIABLE = re.compile(r"20\d\d-\d\d-\d\d \d\d:\d\d(:\d\d)?|run [0-9a-f]{8}|(?<=1\.0\.0 )[0-9a-f]{6}")
 
 
-def said(text: str) -> str:
-    return PASSING.sub("…", text).strip()
+def without_variable_parts(text: str) -> str:
+    return VARIABLE.sub("…", text).strip()
 
 
 def do(command: str) -> int:
@@ -39,15 +37,15 @@ def do(command: str) -> int:
     return main(arguments)
 
 
-def take_in(key: str) -> None:
-    """One file of the local root arrives; what no command of the page is about needs no Dagster."""
+def ingest(key: str) -> None:
+    """Ingest one file of the local root, without Dagster."""
     intake = Platform(load_settings()).intake
     intake.ingest(intake.route(ObjectVersion("local", key)), Trigger(Cause.EVENT, "8ce2b4a9-run"))
 
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The page's file has arrived."""
+    """A working folder in which the page's file was ingested."""
     for name in Settings.__dataclass_fields__:
         monkeypatch.delenv(name.upper(), raising=False)
     source = tmp_path / "root" / SOURCE
@@ -57,16 +55,14 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     os.utime(source, (arrived, arrived))
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("LOCAL_S3_ROOT", "root")
-    take_in(SOURCE)
+    ingest(SOURCE)
     return tmp_path
 
 
-def test_the_worked_example_goes_from_quarantine_to_silver(
-    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+def test_the_worked_example_moves_rows_from_quarantine_to_silver(
+    folder: Path, dagster_home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    home = folder / "home"
-    home.mkdir()
-    monkeypatch.setenv("DAGSTER_HOME", str(home))
+    monkeypatch.setenv("DAGSTER_HOME", str(dagster_home))
     commands = [part for session in SESSIONS for part in session.split("$ ")[1:]]
     assert len(commands) == 6
     for number, part in enumerate(commands):
@@ -76,11 +72,11 @@ def test_the_worked_example_goes_from_quarantine_to_silver(
             (folder / "fix.csv").write_text(FILES["fix.csv"], "utf-8")
         command, _, printed = part.partition("\n")
         assert do(command) == 0, command
-        assert said(capsys.readouterr().out) == said(printed), command
+        assert without_variable_parts(capsys.readouterr().out) == without_variable_parts(printed), command
     (silver,) = folder.glob("root/silver/**/*.parquet")
     assert pl.read_parquet(silver)["officer_id"].to_list() == ["NOL0001", "NOL0002", "NOL0003", "NOL0005"]
 
-    with dg.DagsterInstance.from_config(str(home)) as instance:
+    with dg.DagsterInstance.from_config(str(dagster_home)) as instance:
         runs = instance.get_runs(dg.RunsFilter(tags={"etl_platform/by": "jane"}))
         assert [run.tags["dagster/partition"] for run in runs] == ["la_new_orleans"] * 2
         newest = instance.fetch_materializations(dg.AssetKey(["silver", "training"]), limit=1).records[0]
@@ -91,12 +87,13 @@ def test_the_worked_example_goes_from_quarantine_to_silver(
         assert made.metadata["quarantined_rows"].value == 1
 
 
-def test_the_query_of_the_page_reads_the_reports_as_a_table(folder: Path) -> None:
-    take_in("from_client/la_new_orleans/gone/training.csv")
-    take_in("from_client/la_new_orleans/unknown.csv")
+def test_the_query_of_the_page_reads_the_reports(folder: Path) -> None:
+    ingest("from_client/la_new_orleans/gone/training.csv")
+    ingest("from_client/la_new_orleans/unknown.csv")
     assert do("etl-platform replay --agency la_new_orleans --dataset training --by jane") == 0
 
-    (query,) = re.findall(r"^```sql\n(SELECT.*?)```$", PAGE, re.MULTILINE | re.DOTALL)
+    page = (OPERATE / "query-reports.md").read_text("utf-8")
+    (query,) = re.findall(r"^```sql\n(SELECT.*?)```$", page, re.MULTILINE | re.DOTALL)
     with duckdb.connect() as connection:
         connection.execute(f"SET file_search_path = '{folder / 'root'}'")
         found = connection.execute("SET TimeZone = 'UTC'").execute(query).fetchall()
@@ -113,7 +110,7 @@ def test_the_query_of_the_page_reads_the_reports_as_a_table(folder: Path) -> Non
     assert last_file >= datetime(2025, 7, 1, 8, tzinfo=UTC)
 
 
-def test_a_replay_without_corrections_of_an_agency_that_sent_nothing_says_so(
+def test_commands_for_an_agency_without_deliveries_print_one_line(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert do("etl-platform replay --agency tx_el_paso --dataset training") == 1
@@ -125,16 +122,22 @@ def test_a_replay_without_corrections_of_an_agency_that_sent_nothing_says_so(
 @pytest.mark.parametrize(
     ("command", "problem"),
     [
-        ("replay --agency la_new_orleans --dataset trainig", "--dataset trainig: there is no such contract"),
+        (
+            "replay --agency la_new_orleans --dataset trainig",
+            "--dataset trainig: unknown dataset; choose one of complaints,",
+        ),
         ("replay --agency la_new_orleans --dataset training --delivery abc", "has no delivery abc of training"),
         ("replay --agency la_new_orleans --dataset training --corrections no.csv", "no.csv: no such file"),
         ("replay --agency la_new_orleans --dataset training --corrections s3://local/no.csv", "--corrections s3://"),
         ("quarantine --agency la_new_orleans --dataset training --delivery abc", "has no delivery abc of training"),
-        ("quarantine --agency la_new_orleans --dataset training --out root", "is there already"),
-        ("history --agency la_new_orleans --dataset trainig", "--dataset trainig: there is no such contract"),
+        ("quarantine --agency la_new_orleans --dataset training --out root", "exists already"),
+        (
+            "history --agency la_new_orleans --dataset trainig",
+            "--dataset trainig: unknown dataset; choose one of complaints,",
+        ),
     ],
 )
-def test_what_cannot_be_done_is_told_in_one_line(
+def test_an_impossible_request_is_one_line_on_stderr(
     folder: Path, capsys: pytest.CaptureFixture[str], command: str, problem: str
 ) -> None:
     assert do(f"etl-platform {command}") == 2

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -31,12 +32,10 @@ def fresh_process(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 @pytest.fixture
-def workshop(tmp_path: Path) -> Iterator[Workshop]:
+def workshop(tmp_path: Path, dagster_home: Path) -> Iterator[Workshop]:
     """Under the dagster.yaml that make dev uses."""
-    home = tmp_path / "home"
-    home.mkdir()
-    (home / "dagster.yaml").write_text((REPOSITORY / "dagster.yaml").read_text("utf-8"), "utf-8")
-    with dg.DagsterInstance.from_config(str(home)) as instance:
+    shutil.copy(REPOSITORY / "dagster.yaml", dagster_home)
+    with dg.DagsterInstance.from_config(str(dagster_home)) as instance:
         yield Workshop(tmp_path / "objects", instance)
 
 

@@ -28,6 +28,7 @@ def test_the_wheel_loads_its_definitions_and_brings_its_contracts(tmp_path: Path
     subprocess.run([*build, "--python", sys.executable, str(ROOT)], check=True, capture_output=True, env=environment)
     (wheel,) = tmp_path.glob("*.whl")
     with zipfile.ZipFile(wheel) as archive:
+        assert "etl_platform/py.typed" in archive.namelist()
         archive.extractall(tmp_path / "installed")
 
     found = subprocess.run(
@@ -40,7 +41,7 @@ def test_the_wheel_loads_its_definitions_and_brings_its_contracts(tmp_path: Path
     ).stdout.splitlines()
 
     assert found[0].startswith(str(tmp_path))
-    assert found[1] == str(tmp_path / "installed" / "etl_platform" / "contracts")
-    assert found[2] == str(tmp_path / "installed" / "etl_platform" / "api_sources")
+    assert found[1] == str(tmp_path / "installed" / "etl_platform" / "shipped" / "contracts")
+    assert found[2] == str(tmp_path / "installed" / "etl_platform" / "shipped" / "api_sources")
     shipped = sorted(path.name.split(".")[0] for path in (ROOT / "contracts").glob("*.odcs.yaml"))
     assert found[3] == str(shipped)

@@ -20,7 +20,7 @@ from typing import Any
 
 import yaml
 
-from etl_platform.local.serving import serving
+from etl_platform.local.http_server import serve_in_thread
 from etl_platform_tests.deploy.tools import tool
 
 Body = dict[str, Any]
@@ -65,7 +65,7 @@ class Cluster:
         """Serve the API on loopback; its URL. Pods that still run then are told to stop."""
         handler = type("Handler", (_Handler,), {"cluster": self})
         try:
-            with serving(ThreadingHTTPServer(("127.0.0.1", 0), handler)) as url:
+            with serve_in_thread(ThreadingHTTPServer(("127.0.0.1", 0), handler)) as url:
                 yield url
         finally:
             for name in list(self._pods):

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from etl_platform.local.emulator import LOOPBACK, wait_until_it_answers
-from etl_platform.local.processes import Tethered
+from etl_platform.local.emulator import LOOPBACK, wait_until_ready
+from etl_platform.local.processes import ProcessTree
 from etl_platform.local.stack import REPOSITORY, inherited_environment
 from etl_platform_tests.deploy.ports import free_port
 from etl_platform_tests.deploy.tools import OWN, terraform_mirror, tool
@@ -142,7 +142,7 @@ def moto(folder: Path) -> Iterator[str]:
     """The URL of a moto server of its own, with AWS's own policies in it."""
     port = free_port()
     url = f"http://{LOOPBACK}:{port}"
-    process = Tethered(
+    process = ProcessTree(
         "moto",
         [tool("moto_server"), "-H", LOOPBACK, "-p", str(port)],
         environment=inherited_environment() | {"MOTO_IAM_LOAD_MANAGED_POLICIES": "true"},
@@ -150,7 +150,7 @@ def moto(folder: Path) -> Iterator[str]:
         log=folder / "moto.log",
     )
     try:
-        wait_until_it_answers(process, url, "/moto-api/", 60)
+        wait_until_ready(process, url, "/moto-api/", 60)
         yield url
     finally:
         process.stop()

@@ -18,7 +18,7 @@ import yaml
 
 from etl_platform.local.emulator import Emulator
 from etl_platform.local.postgres import postgres_server
-from etl_platform.local.processes import Tethered, last_lines
+from etl_platform.local.processes import ProcessTree, last_lines
 from etl_platform.local.provision import open_clients
 from etl_platform.local.samples import build_samples
 from etl_platform.local.stack import REPOSITORY, inherited_environment
@@ -174,14 +174,14 @@ class Processes:
         )
         assert done.returncode == 0, done.stderr
 
-    def start(self, name: str) -> Tethered:
+    def start(self, name: str) -> ProcessTree:
         log = self._folder / f"{name}.log"
-        process = Tethered(
+        process = ProcessTree(
             name, self.command(name), environment=self.environment(name), working_dir=self._folder, log=log, grace_s=20
         )
         return self._ending.enter_context(process)
 
-    def wait_until_healthy(self, name: str, process: Tethered) -> None:
+    def wait_until_healthy(self, name: str, process: ProcessTree) -> None:
         kind, program, *arguments = self._services[name]["healthcheck"]["test"]
         assert kind == "CMD"
         deadline = time.monotonic() + HEALTHY_WITHIN_S

@@ -164,15 +164,15 @@ WRONG: list[tuple[str, dict[str, Any], str]] = [
     ("staging", {"image.tag": "latest"}, "image.tag latest means another image each day"),
     (
         "staging",
-        {"image.tag": "0.2.0"},
-        "dagster.dagsterDaemon.image is 123456789012.dkr.ecr.us-gov-west-1.amazonaws.com/etl-file-processing:0.1.0 and "
-        "image is 123456789012.dkr.ecr.us-gov-west-1.amazonaws.com/etl-file-processing:0.2.0",
+        {"image.tag": "0.3.0"},
+        "dagster.dagsterDaemon.image is 123456789012.dkr.ecr.us-gov-west-1.amazonaws.com/etl-file-processing:0.2.0 and "
+        "image is 123456789012.dkr.ecr.us-gov-west-1.amazonaws.com/etl-file-processing:0.3.0",
     ),
-    ("prod", {"image.tag": "0.1.0"}, "a digest is a repository that ends in @sha256 and a tag of 64 hex digits"),
+    ("prod", {"image.tag": "0.2.0"}, "a digest is a repository that ends in @sha256 and a tag of 64 hex digits"),
     (
         "prod",
-        {"image.repository": "example.com/etl", "image.tag": "0.1.0"},
-        "image.tag 0.1.0 can come to mean another image, and environment is prod",
+        {"image.repository": "example.com/etl", "image.tag": "0.2.0"},
+        "image.tag 0.2.0 can come to mean another image, and environment is prod",
     ),
     ("staging", {"serviceAccount.roleArn": "file-processing-sa"}, "at '/serviceAccount/roleArn'"),
     ("staging", {"gateway.resources.limits.memory": "lots"}, "at '/gateway/resources/limits/memory'"),

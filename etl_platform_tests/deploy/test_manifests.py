@@ -11,7 +11,7 @@ import yaml
 from dagster._core.instance.config import dagster_instance_config
 
 from etl_platform.cli.jobs import JOBS
-from etl_platform.cli.main import _parser
+from etl_platform.cli.main import build_parser
 from etl_platform.local.stack import REPOSITORY
 from etl_platform_tests.deploy.helm_chart import CHART, Rendered, copy_chart, dagster_yaml, objects, one, template
 from etl_platform_tests.deploy.helm_pods import Pod, pods, run_job
@@ -157,7 +157,7 @@ def test_what_starts_with_the_entry_point_has_arguments_that_it_takes(rendered: 
         for container in pod.containers:
             if "command" not in container:
                 arguments = [a.replace("$(CONTRACTS_S3_URL)", "s3://bucket/contracts/") for a in container["args"]]
-                parsed = _parser().parse_args(arguments)
+                parsed = build_parser().parse_args(arguments)
                 if arguments[0] == "run":
                     assert parsed.job in JOBS
                 checked += 1

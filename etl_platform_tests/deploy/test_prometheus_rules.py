@@ -16,7 +16,7 @@ from etl_platform_tests.deploy.helm_chart import CHART
 from etl_platform_tests.deploy.tools import tool
 
 RULES = CHART / "rules" / "etl-platform.yaml"
-RUNBOOK = REPOSITORY / "docs" / "runbooks.md"
+RUNBOOK = REPOSITORY / "docs" / "operate" / "alerts.md"
 FILES, EMAILS = '{pipeline="file_processing"}', '{pipeline="email_archive"}'
 # Two replicas that show the same, as they do.
 REPLICAS = ("10.0.0.1", "10.0.0.2")
@@ -234,7 +234,7 @@ def test_each_alert_says_what_it_means_and_leads_to_the_runbook(name: str) -> No
     assert rule["labels"]["severity"] in {"warning", "critical"}
     assert rule["annotations"]["runbook_url"] == f"RUNBOOK_URL#{name.lower()}"
     headings = re.findall(r"^#{2,4} (\S.*)$", RUNBOOK.read_text(), re.MULTILINE)
-    assert name in headings, f"docs/runbooks.md has no heading {name}"
+    assert name in headings, f"docs/operate/alerts.md has no heading {name}"
 
 
 def test_outcomes_of_posts_that_alert_are_outcomes() -> None:

@@ -23,7 +23,7 @@ from kubernetes.config import new_client_from_config
 
 from etl_platform.local.emulator import LOOPBACK, Emulator
 from etl_platform.local.postgres import postgres_server
-from etl_platform.local.processes import Tethered, last_lines
+from etl_platform.local.processes import ProcessTree, last_lines
 from etl_platform.local.provision import KEY_ID, KEY_SECRET, REGION, Provisioned, open_clients, provision
 from etl_platform.local.samples import Sample, build_samples
 from etl_platform.local.stack import inherited_environment
@@ -57,7 +57,7 @@ class Deployment:
 
     def __init__(self, root: Path, stack: ExitStack) -> None:
         self.root, self._stack = root, stack
-        self._processes: list[Tethered] = []
+        self._processes: list[ProcessTree] = []
         emulator = stack.enter_context(Emulator(root, environment=inherited_environment()))
         self.endpoint_url = emulator.endpoint_url
         self.resources: Provisioned = provision(emulator.endpoint_url)
@@ -130,7 +130,7 @@ class Deployment:
     def _process(self, name: str, command: Sequence[Path | str], container: Body) -> None:
         environment = self.cluster.environment(container)
         log = self.root / f"{name}.log"
-        process = Tethered(name, command, environment=environment, working_dir=self.root, log=log, grace_s=20)
+        process = ProcessTree(name, command, environment=environment, working_dir=self.root, log=log, grace_s=20)
         self._processes.append(self._stack.enter_context(process))
 
     def _tails(self) -> str:

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from etl_platform.deliveries.s3_events import parse_message
-from etl_platform.local.emulator import Emulator, wait_until_it_answers
-from etl_platform.local.processes import Tethered
+from etl_platform.local.emulator import Emulator, wait_until_ready
+from etl_platform.local.processes import ProcessTree
 from etl_platform.local.provision import Clients, Provisioned, open_clients, provision
 from etl_platform.local.stack import REPOSITORY, inherited_environment
 from etl_platform_tests.apart import provision_apart
@@ -350,12 +350,12 @@ def _gateway(settings: dict[str, str], folder: Path) -> Iterator[int]:
     """The port of a gateway in development mode."""
     port = free_port()
     keys = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "GATEWAY_DEV_MODE": "true"}
-    with Tethered(
+    with ProcessTree(
         "the gateway",
         [Path(sys.executable).parent / "etl-platform", "gateway", "--port", str(port)],
         environment=inherited_environment() | settings | keys,
         working_dir=folder,
         log=folder / "gateway.log",
     ) as process:
-        wait_until_it_answers(process, f"http://127.0.0.1:{port}", "/healthz", 60)
+        wait_until_ready(process, f"http://127.0.0.1:{port}", "/healthz", 60)
         yield port

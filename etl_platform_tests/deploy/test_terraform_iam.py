@@ -1,4 +1,4 @@
-"""Three sets of IAM actions: what Terraform grants, what docs/iam.md lists, and what the platform called."""
+"""Three sets of IAM actions: what Terraform grants, what docs/reference/iam.md lists, and what the platform called."""
 
 import json
 import re
@@ -84,9 +84,9 @@ def _needed(bench: Bench, what: str) -> Needed:
 
 
 def listed() -> Iterator[tuple[str, str, str, str]]:
-    """Policy, action, needed by and recorded, of each row of docs/iam.md."""
+    """Policy, action, needed by and recorded, of each row of docs/reference/iam.md."""
     policy = ""
-    for line in (REPOSITORY / "docs" / "iam.md").read_text("utf-8").splitlines():
+    for line in (REPOSITORY / "docs" / "reference" / "iam.md").read_text("utf-8").splitlines():
         if heading := re.fullmatch(r"## (\w+)", line):
             policy = heading[1]
         elif row := re.fullmatch(r"\| `([a-z0-9]+:\w+)` \| [^|]+ \| ([^|]+) \| ([^|]+) \|", line):

@@ -15,7 +15,11 @@ from etl_platform_tests.faults.proxy import Call, Fault, Harm, Moment
 from etl_platform_tests.faults.scenarios import SCENARIOS, Arrive, Dropped, Scenario
 from etl_platform_tests.integration.deliveries import as_csv, officers
 
-pytestmark = pytest.mark.filterwarnings("ignore::dagster._utils.warnings.PreviewWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::dagster._utils.warnings.PreviewWarning"),
+    # One worker, so that its bench starts once.
+    pytest.mark.xdist_group("races"),
+]
 _MEET_WITHIN_S = 60
 
 

@@ -23,6 +23,8 @@ SEED = 4
 _DEADLINE_S = 200.0
 _VISIBILITY_S = 30
 pytestmark = [
+    # A Dagster daemon, its code server and its runs keep every core busy: one such stack at a time.
+    pytest.mark.xdist_group("daemon"),
     pytest.mark.filterwarnings("ignore::dagster._utils.warnings.PreviewWarning"),
     # The servers of a daemon that was killed are reaped by their subreaper, not by subprocess.
     pytest.mark.filterwarnings("ignore::ResourceWarning"),

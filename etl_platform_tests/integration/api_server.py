@@ -11,7 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from etl_platform.local.serving import serving
+from etl_platform.local.http_server import serve_in_thread
 
 
 @dataclass(frozen=True)
@@ -106,6 +106,6 @@ def api_server() -> Iterator[ApiServer]:
         def handle_error(self, request: Any, client_address: Any) -> None:
             """A client that goes away in mid-answer is what some tests are about."""
 
-    with serving(Server(("127.0.0.1", 0), Handler)) as url:
+    with serve_in_thread(Server(("127.0.0.1", 0), Handler)) as url:
         server_of = ApiServer(url)
         yield server_of

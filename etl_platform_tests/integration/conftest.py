@@ -1,14 +1,22 @@
-"""One emulator for all integration tests; a bucket, a topic and queues of its own for each test."""
+"""Servers that start once: the AWS emulator, PostgreSQL. Each test has resources of its own on them.
 
+With several workers each has its own servers.
+"""
+
+import itertools
 import re
 import time
 import zlib
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
+from typing import Any
 
+import psycopg2
 import pytest
 
 from etl_platform.local.emulator import Emulator
+from etl_platform.local.postgres import postgres_server
 from etl_platform.local.provision import Clients, Provisioned, open_clients
 from etl_platform.local.stack import inherited_environment
 from etl_platform.platform import Platform
@@ -20,6 +28,29 @@ from etl_platform_tests.apart import provision_apart
 def endpoint_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     with Emulator(tmp_path_factory.mktemp("emulator"), environment=inherited_environment()) as emulator:
         yield emulator.endpoint_url
+
+
+@pytest.fixture(scope="session")
+def shared_postgres() -> Iterator[Any]:
+    """One PostgreSQL server; ask ``new_database`` for a database of your own."""
+    with postgres_server() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def new_database(shared_postgres: Any) -> Callable[[], str]:
+    """Creates an empty database on the shared server; its URL."""
+    numbers = itertools.count(1)
+
+    def create() -> str:
+        name = f"test_{next(numbers)}"
+        connection = psycopg2.connect(shared_postgres.get_uri())
+        connection.autocommit = True
+        with closing(connection), connection.cursor() as cursor:
+            cursor.execute(f"CREATE DATABASE {name}")
+        return str(shared_postgres.get_uri(database=name))
+
+    return create
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-from etl_platform.local.serving import serving
+from etl_platform.local.http_server import serve_in_thread
 from etl_platform_tests.unit.sns_posts import Signer, make_signer
 
 
@@ -74,7 +74,7 @@ def sns_server(folder: Path, host: str = "sns.us-east-1.amazonaws.com") -> Itera
         def log_message(self, *args: object) -> None:
             pass
 
-    with serving(ThreadingHTTPServer(("127.0.0.1", 0), Proxy)) as url:
+    with serve_in_thread(ThreadingHTTPServer(("127.0.0.1", 0), Proxy)) as url:
         server_of = SnsServer(url, folder / "authority.pem")
         yield server_of
 

@@ -1,4 +1,4 @@
-"""api_ingestion_job on real S3: versions, swaps, killed runs, and what the other jobs make of a snapshot."""
+"""api_ingestion_job on emulated S3: versions, conditional writes, killed runs, reconciliation of snapshots."""
 
 import os
 import signal
@@ -21,7 +21,7 @@ from etl_platform.errors import TransientError
 from etl_platform.local.provision import Clients, Provisioned
 from etl_platform.local.sample_api import SECRET_NAME, TOKEN, SampleApi, sample_api
 from etl_platform.platform import Platform
-from etl_platform.rest_apis.ingestion import ApiIngestion
+from etl_platform.rest_apis.ingestion import ApiIngestionResult
 from etl_platform.rest_apis.source_folder import load_sources
 from etl_platform.settings import Settings
 from etl_platform_tests.integration.api_server import Answer, ApiServer, Asked, api_server
@@ -53,7 +53,7 @@ def settings(settings: Settings, sources_dir: Path) -> Settings:
     return replace(settings, api_sources_dir=sources_dir)
 
 
-def ingest(platform: Platform, **how: Any) -> ApiIngestion:
+def ingest(platform: Platform, **how: Any) -> ApiIngestionResult:
     (source,) = load_sources(platform.settings.api_sources_dir, platform.contracts)
     (resource,) = source.resources
     return platform.api_ingester.ingest(
@@ -62,12 +62,12 @@ def ingest(platform: Platform, **how: Any) -> ApiIngestion:
 
 
 def versions(aws: Clients, bucket: str) -> list[tuple[str, str, str]]:
-    """Every version that was ever written, with its eTag."""
+    """Every object version with its eTag."""
     pages = aws.s3.get_paginator("list_object_versions").paginate(Bucket=bucket)
     return sorted((v["Key"], v["VersionId"], v["ETag"]) for page in pages for v in page.get("Versions", []))
 
 
-def test_twice_in_a_row_writes_no_version_of_anything(
+def test_a_second_run_writes_no_object_version(
     platform: Platform, api: SampleApi, aws: Clients, provisioned: Provisioned
 ) -> None:
     first = ingest(platform)
@@ -84,7 +84,7 @@ def test_twice_in_a_row_writes_no_version_of_anything(
     assert head["Metadata"]["cursor"] == "2025-01-01T09%3A39%3A00Z"
 
 
-def test_a_record_that_was_updated_supersedes_the_snapshot_before(platform: Platform, api: SampleApi) -> None:
+def test_an_updated_record_supersedes_the_earlier_snapshot(platform: Platform, api: SampleApi) -> None:
     first = ingest(platform)
     api.records[5] |= {"provider": "Another", "updated_at": "2025-02-01T00:00:00Z"}
 
@@ -99,7 +99,7 @@ def test_a_record_that_was_updated_supersedes_the_snapshot_before(platform: Plat
     assert replaced.delivery_id == second.ingested.report.delivery_id
 
 
-def test_reconciliation_finds_nothing_amiss_beside_a_file_of_the_same_dataset(
+def test_reconciliation_accepts_a_snapshot_beside_a_file_of_the_same_dataset(
     platform: Platform, api: SampleApi, aws: Clients, provisioned: Provisioned
 ) -> None:
     ingest(platform)
@@ -114,7 +114,7 @@ def test_reconciliation_finds_nothing_amiss_beside_a_file_of_the_same_dataset(
     assert [(finding.kind, finding.key) for finding in found.findings] == [("missing", key)], "what was not taken in"
 
 
-def test_a_partition_read_again_finds_the_snapshot_in_bronze(platform: Platform, api: SampleApi) -> None:
+def test_a_reprocessed_partition_reads_the_snapshot_from_bronze(platform: Platform, api: SampleApi) -> None:
     ingest(platform)
 
     (again,) = platform.intake.reprocess("training", AGENCY, Trigger(Cause.REPROCESS, "run"))
@@ -123,19 +123,19 @@ def test_a_partition_read_again_finds_the_snapshot_in_bronze(platform: Platform,
     assert again.report.source.key == KEY
 
 
-def test_of_two_runs_at_once_one_lands(
+def test_one_of_two_concurrent_runs_lands(
     platform: Platform, settings: Settings, api: SampleApi, aws: Clients, provisioned: Provisioned
 ) -> None:
     ingest(platform)
     api.records.append(api.records[0] | {"officer_id": "NEW1", "updated_at": "2025-03-01T00:00:00Z"})
     both_read = [Event(), Event()]
 
-    def run(number: int) -> ApiIngestion:
+    def run(number: int) -> ApiIngestionResult:
         def wait(_pages: int, _records: int) -> None:
             both_read[number].set()
             assert both_read[1 - number].wait(30)
 
-        return ingest(Platform(settings), progress=wait)
+        return ingest(Platform(settings), on_progress=wait)
 
     with ThreadPoolExecutor(2) as pool:
         results = [pool.submit(run, 0), pool.submit(run, 1)]
@@ -143,7 +143,7 @@ def test_of_two_runs_at_once_one_lands(
 
     assert len(errors) == 1
     assert isinstance(errors[0], TransientError)
-    assert "landed by another run meanwhile" in str(errors[0])
+    assert "another run landed this snapshot meanwhile" in str(errors[0])
     assert len([v for v in versions(aws, provisioned.bucket) if v[0] == KEY]) == 2
     done = ingest(platform)
     assert (done.landed, done.rows) == (False, 101)
@@ -160,7 +160,7 @@ platform.api_ingester.ingest(source, source.resources[0], Trigger(Cause.EVENT, "
 """
 
 
-def test_a_run_killed_in_mid_stream_leaves_nothing_and_the_next_reads_all_once(
+def test_a_killed_run_writes_nothing_and_the_next_reads_everything_once(
     settings: Settings,
     platform: Platform,
     sources_dir: Path,
@@ -194,7 +194,7 @@ def test_a_run_killed_in_mid_stream_leaves_nothing_and_the_next_reads_all_once(
 
 
 def _courses(server: ApiServer, hold_page: int = 0, until: Event | None = None) -> Callable[[Asked], Answer]:
-    """The sample's answers; one page is held back until somebody says so."""
+    """The answers of the sample API; one page is delayed until the test releases it."""
     sample = SampleApi(server.url)
 
     def answer(asked: Asked) -> Answer:

@@ -1,4 +1,4 @@
-"""get_s3_files_job on a real PostgreSQL and the emulator: its arguments, its metadata, and what a run says."""
+"""get_s3_files_job on a real PostgreSQL server and the emulator: arguments, metadata, output of a run."""
 
 import csv
 import io
@@ -22,26 +22,26 @@ from etl_platform.engine.errors import PermanentError
 from etl_platform.local.application_database import seeded_rows
 from etl_platform.platform import Platform
 from etl_platform_tests.faults.proxy import FaultProxy, Harm
-from etl_platform_tests.integration.attachment_place import (
+from etl_platform_tests.integration.attachment_buckets import (
     AGENCY,
     CSV,
     JOB,
     PARQUET,
-    Place,
+    AttachmentBuckets,
+    buckets,
     copies_of,
     database_url,
-    place,
     proxied,
     seeded,
 )
 
-__all__ = ["database_url", "place", "seeded"]
+__all__ = ["buckets", "database_url", "seeded"]
 pytestmark = pytest.mark.filterwarnings("ignore::dagster._utils.warnings.PreviewWarning")
 
 
 @pytest.fixture
-def command(seeded: Place, monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
-    """``etl-platform run get_s3_files_job --`` with these arguments, in the environment of the seeded place."""
+def command(seeded: AttachmentBuckets, monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
+    """Runs ``etl-platform run get_s3_files_job --`` with these arguments and the settings of the seeded buckets."""
     settings = seeded.settings
     for name in ("aws_endpoint_url", "attachments_source_bucket", "attachments_destination_bucket", "database_url"):
         monkeypatch.setenv(name.upper(), str(getattr(settings, name)))
@@ -49,11 +49,11 @@ def command(seeded: Place, monkeypatch: pytest.MonkeyPatch) -> Callable[..., int
     return lambda *arguments: main(["run", JOB, "--", *arguments])
 
 
-def test_every_file_lies_under_its_own_id_and_the_second_run_writes_nothing(
-    seeded: Place, command: Callable[..., int], capsys: pytest.CaptureFixture[str]
+def test_every_attachment_is_copied_below_its_id_and_a_second_run_writes_nothing(
+    seeded: AttachmentBuckets, command: Callable[..., int], capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert command("--agency-id", "10") == 0
-    assert capsys.readouterr().out == (f"{JOB}: nm_albuquerque: 12 copied, 0 there already of 12 attachments\n")
+    assert capsys.readouterr().out == (f"{JOB}: nm_albuquerque: 12 copied, 0 already there of 12 attachments\n")
     first = seeded.versions()
     assert len(first) == 12 + 2
     for number, agency, key, name, *_ in seeded_rows(officers_per_agency=1).attachments:
@@ -62,11 +62,13 @@ def test_every_file_lies_under_its_own_id_and_the_second_run_writes_nothing(
             assert copy == seeded.aws.s3.get_object(Bucket=seeded.source, Key=key)["Body"].read()
 
     assert command("--agency-id", "10") == 0
-    assert capsys.readouterr().out == (f"{JOB}: nm_albuquerque: 0 copied, 12 there already of 12 attachments\n")
+    assert capsys.readouterr().out == (f"{JOB}: nm_albuquerque: 0 copied, 12 already there of 12 attachments\n")
     assert seeded.versions() == first
 
 
-def test_metadata_has_a_row_for_each_attachment_in_both_forms(seeded: Place, command: Callable[..., int]) -> None:
+def test_parquet_and_csv_metadata_have_a_row_for_each_attachment(
+    seeded: AttachmentBuckets, command: Callable[..., int]
+) -> None:
     seeded.aws.s3.delete_object(Bucket=seeded.source, Key="documents/10/1001/Photo.jpg")
     assert command("--agency-id", "10") == 1
     table = pl.read_parquet(io.BytesIO(seeded.read(PARQUET)))
@@ -96,8 +98,8 @@ def test_metadata_has_a_row_for_each_attachment_in_both_forms(seeded: Place, com
     assert all(row["size_bytes"] == row["recorded_size_bytes"] for row in rows[1:])
 
 
-def test_a_dry_run_says_what_would_be_copied_and_writes_nothing(
-    seeded: Place, command: Callable[..., int], capsys: pytest.CaptureFixture[str]
+def test_a_dry_run_lists_the_copies_and_writes_nothing(
+    seeded: AttachmentBuckets, command: Callable[..., int], capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert command("--agency-id", "11", "--dry-run") == 0
     printed = capsys.readouterr().out
@@ -108,17 +110,17 @@ def test_a_dry_run_says_what_would_be_copied_and_writes_nothing(
     assert command("--agency-id", "11") == 0
     capsys.readouterr()
     assert command("--agency-id", "11", "--dry-run") == 0
-    assert "0 to copy (0 bytes), 12 there already" in capsys.readouterr().out
+    assert "0 to copy (0 bytes), 12 already there" in capsys.readouterr().out
 
 
-def test_an_unknown_agency_is_a_usage_error_that_lists_those_there_are(
+def test_an_unknown_agency_is_a_usage_error_that_lists_known_ones(
     command: Callable[..., int], capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert command("--agency-id", "99") == 2
     assert "it has 10 nm_albuquerque, 11 la_new_orleans, 12 nc_durham" in capsys.readouterr().err
 
 
-def test_a_missing_bucket_setting_is_named_before_anything_starts(
+def test_a_missing_bucket_setting_is_a_usage_error(
     command: Callable[..., int], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("ATTACHMENTS_DESTINATION_BUCKET", "")
@@ -126,49 +128,51 @@ def test_a_missing_bucket_setting_is_named_before_anything_starts(
     assert "ATTACHMENTS_DESTINATION_BUCKET not set" in capsys.readouterr().err
 
 
-def test_a_bucket_that_is_not_there_fails_the_run_for_good(place: Place) -> None:
-    place.put("docs/a.pdf")
-    settings = place.settings
-    for pair in ((place.source, "no-such-bucket"), ("no-such-bucket", place.destination)):
+def test_a_missing_bucket_is_a_permanent_error(buckets: AttachmentBuckets) -> None:
+    buckets.put("docs/a.pdf")
+    settings = buckets.settings
+    for pair in ((buckets.source, "no-such-bucket"), ("no-such-bucket", buckets.destination)):
         copies = AttachmentCopies(ObjectCopies(settings, *pair), Platform(settings).store)
-        with pytest.raises(PermanentError, match="no bucket no-such-bucket"):
-            copies.run(AGENCY, place.files("docs/a.pdf"), lambda _settled, _all: None)
+        with pytest.raises(PermanentError, match="bucket no-such-bucket does not exist"):
+            copies.run(AGENCY, buckets.files("docs/a.pdf"), lambda _done, _total: None)
 
 
 @pytest.mark.parametrize("bucket", ["s3://documents", "documents/10", "", "my documents"])
-def test_what_is_no_name_of_a_bucket_is_a_usage_error(bucket: str) -> None:
+def test_an_invalid_bucket_name_is_a_usage_error(bucket: str) -> None:
     with pytest.raises(SystemExit) as caught:
         main(["run", JOB, "--", "--agency-id", "10", "--source-bucket", bucket])
     assert caught.value.code == 2
 
 
-def test_the_last_line_says_why_a_run_failed(
+def test_the_last_line_has_the_error_of_a_failed_run(
     command: Callable[..., int], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert command("--agency-id", "10", "--source-bucket", "no-such-bucket") == 1
-    assert capsys.readouterr().out == f"{JOB}: failed: PermanentError: there is no bucket no-such-bucket\n"
+    printed = capsys.readouterr().out
+    assert printed.startswith(f"{JOB}: failed: PermanentError: bucket no-such-bucket does not exist;")
+    assert printed.count("\n") == 1
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
     assert command("--agency-id", "10") == 1
     assert capsys.readouterr().out.startswith(f"{JOB}: failed: TransientError: s3://")
 
 
-def test_a_bug_is_told_by_name_and_place_without_the_value_that_it_quotes(
+def test_an_unexpected_exception_is_shown_by_type_and_line_without_its_message(
     command: Callable[..., int], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def stumble(*_: Any) -> None:
+    def fail(*_: Any) -> None:
         raise KeyError(" ".join(["Jane", "Roe"]))
 
-    monkeypatch.setattr(AttachmentCopies, "run", stumble)
+    monkeypatch.setattr(AttachmentCopies, "run", fail)
     assert command("--agency-id", "10") == 1
-    told = capsys.readouterr()
-    assert told.out.startswith(f'{JOB}: failed: a bug of the platform: KeyError at File "{__file__}", line ')
-    assert told.out.count("\n") == 1
-    assert "Jane Roe" not in told.out + told.err
+    printed = capsys.readouterr()
+    assert printed.out.startswith(f'{JOB}: failed: a bug in the platform: KeyError at File "{__file__}", line ')
+    assert printed.out.count("\n") == 1
+    assert "Jane Roe" not in printed.out + printed.err
 
 
 def test_an_agency_without_attachments_is_a_no_op(
-    seeded: Place, command: Callable[..., int], database_url: str, capsys: pytest.CaptureFixture[str]
+    seeded: AttachmentBuckets, command: Callable[..., int], database_url: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with psycopg2.connect(database_url) as connection, connection.cursor() as cursor:
         cursor.execute("INSERT INTO agencies VALUES (13, 'tx_el_paso', 'El Paso') ON CONFLICT DO NOTHING")
@@ -178,7 +182,7 @@ def test_an_agency_without_attachments_is_a_no_op(
     assert seeded.versions() == []
 
 
-def test_a_run_of_the_partition_shows_counts_and_a_red_check(seeded: Place) -> None:
+def test_a_run_of_the_partition_shows_counts_and_a_red_check(seeded: AttachmentBuckets) -> None:
     seeded.aws.s3.delete_object(Bucket=seeded.source, Key="documents/10/1002/Statement.txt")
     seeded.put("documents/10/1003/Report.pdf", b"another size")
     with dg.DagsterInstance.ephemeral() as instance:
@@ -192,7 +196,7 @@ def test_a_run_of_the_partition_shows_counts_and_a_red_check(seeded: Place) -> N
     assert materialization.partition == check.partition == AGENCY.partition
     values = {name: value.value for name, value in materialization.metadata.items()}
     assert values["summary"] == (
-        "nm_albuquerque: 11 copied, 0 there already, 1 size_differs, 1 missing of 12 attachments"
+        "nm_albuquerque: 11 copied, 0 already there, 1 size_differs, 1 missing of 12 attachments"
     )
     assert (values["copied"], values["size_differs"], values["missing"]) == (10, 1, 1)
     assert "documents/10/1002/Statement.txt" in repr(values["not_copied"])
@@ -200,7 +204,7 @@ def test_a_run_of_the_partition_shows_counts_and_a_red_check(seeded: Place) -> N
     assert {name: value.value for name, value in check.metadata.items()} == {"in_database": 12, "at_destination": 10}
 
 
-def test_a_partition_that_the_database_does_not_know_fails_for_good(seeded: Place) -> None:
+def test_an_unknown_partition_is_a_permanent_error(seeded: AttachmentBuckets) -> None:
     with dg.DagsterInstance.ephemeral() as instance:
         instance.add_dynamic_partitions("agencies", ["zz_nowhere"])
         job = build_defs(seeded.settings, platform=Platform(seeded.settings)).resolve_job_def(JOB)
@@ -211,27 +215,28 @@ def test_a_partition_that_the_database_does_not_know_fails_for_good(seeded: Plac
     assert "zz_nowhere" in (failure.description or "")
 
 
-def test_two_runs_at_once_leave_what_one_leaves(place: Place) -> None:
+def test_two_concurrent_runs_have_the_result_of_one(buckets: AttachmentBuckets) -> None:
     keys = [f"docs/{number}.pdf" for number in range(60)]
     for key in keys:
-        place.put(key)
+        buckets.put(key)
     with ThreadPoolExecutor(2) as pool:
-        both = [pool.submit(place.run, place.files(*keys, "docs/none")) for _ in range(2)]
+        both = [pool.submit(buckets.run, buckets.files(*keys, "docs/none")) for _ in range(2)]
         rows = [run.result().rows for run in both]
     assert rows[0] == rows[1]
-    assert len(place.objects()) == 60 + 2
+    assert len(buckets.objects()) == 60 + 2
     hashes = {
-        place.aws.s3.head_object(Bucket=place.destination, Key=key)["Metadata"]["rows-sha256"] for key in (CSV, PARQUET)
+        buckets.aws.s3.head_object(Bucket=buckets.destination, Key=key)["Metadata"]["rows-sha256"]
+        for key in (CSV, PARQUET)
     }
     assert len(hashes) == 1
-    versions = place.versions()
-    place.run(place.files(*keys, "docs/none"))
-    assert place.versions() == versions
+    versions = buckets.versions()
+    buckets.run(buckets.files(*keys, "docs/none"))
+    assert buckets.versions() == versions
 
 
 @pytest.mark.parametrize("harm", [Harm.SLOW_DOWN, Harm.ERROR, Harm.RESET, Harm.TIMEOUT])
-def test_infrastructure_that_stays_broken_fails_the_run_after_the_metadata_is_written(
-    seeded: Place, harm: Harm
+def test_an_infrastructure_failure_fails_the_run_after_the_metadata_is_written(
+    seeded: AttachmentBuckets, harm: Harm
 ) -> None:
     with FaultProxy(str(seeded.settings.aws_endpoint_url)) as proxy, proxy.watch(copies_of("100002", harm)):
         settings = proxied(seeded, proxy)
@@ -248,29 +253,31 @@ def test_infrastructure_that_stays_broken_fails_the_run_after_the_metadata_is_wr
     assert statuses.count("copied") == 11
 
 
-def test_ids_that_repeat_are_refused_as_a_whole(place: Place) -> None:
-    files = place.files("docs/a.pdf")
-    with pytest.raises(PermanentError, match="stand for several files: 1"):
-        place.run([*files, replace(files[0], source_key="docs/b.pdf")])
+def test_repeated_attachment_ids_are_a_permanent_error(buckets: AttachmentBuckets) -> None:
+    files = buckets.files("docs/a.pdf")
+    with pytest.raises(PermanentError, match="more than once: 1"):
+        buckets.run([*files, replace(files[0], source_key="docs/b.pdf")])
 
 
-def test_metadata_that_is_no_parquet_is_forgotten_and_written_anew(place: Place) -> None:
-    place.put("docs/a.pdf")
-    place.run(place.files("docs/a.pdf"))
-    place.aws.s3.put_object(Bucket=place.destination, Key=PARQUET, Body=b"not Parquet")
-    place.aws.s3.put_object(Bucket=place.destination, Key="attachments/agency=nm_albuquerque/1/a_b.pdf", Body=b"other")
-    assert [row.status for row in place.run(place.files("docs/a.pdf")).rows] == ["copied"]
-    assert pl.read_parquet(io.BytesIO(place.read(PARQUET))).height == 1
+def test_invalid_parquet_metadata_is_ignored_and_replaced(buckets: AttachmentBuckets) -> None:
+    buckets.put("docs/a.pdf")
+    buckets.run(buckets.files("docs/a.pdf"))
+    buckets.aws.s3.put_object(Bucket=buckets.destination, Key=PARQUET, Body=b"not Parquet")
+    buckets.aws.s3.put_object(
+        Bucket=buckets.destination, Key="attachments/agency=nm_albuquerque/1/a_b.pdf", Body=b"other"
+    )
+    assert [row.status for row in buckets.run(buckets.files("docs/a.pdf")).rows] == ["copied"]
+    assert pl.read_parquet(io.BytesIO(buckets.read(PARQUET))).height == 1
 
 
-def test_a_cell_that_a_spreadsheet_would_run_is_neutralised_in_the_csv(place: Place, tmp_path: Path) -> None:
+def test_a_formula_is_escaped_in_the_csv(buckets: AttachmentBuckets, tmp_path: Path) -> None:
     file = AttachmentFile(1, "=cmd|' /C calc'!A0", "=HYPERLINK(1)", "@x", 5)
-    place.put(file.source_key)
-    place.run([file])
-    (row,) = csv.DictReader(io.StringIO(place.read(CSV).decode("utf-8-sig")))
+    buckets.put(file.source_key)
+    buckets.run([file])
+    (row,) = csv.DictReader(io.StringIO(buckets.read(CSV).decode("utf-8-sig")))
     assert (row["source_key"], row["file_name"], row["content_type"]) == (
         "'=cmd|' /C calc'!A0",
         "'=HYPERLINK(1)",
         "'@x",
     )
-    assert pl.read_parquet(io.BytesIO(place.read(PARQUET)))["file_name"].to_list() == ["=HYPERLINK(1)"]
+    assert pl.read_parquet(io.BytesIO(buckets.read(PARQUET)))["file_name"].to_list() == ["=HYPERLINK(1)"]

@@ -92,7 +92,7 @@ def test_listing_says_why_each_died_and_leaves_the_queue_as_it_was(
 
         code, told = dlq(capsys, "show", found["failed"]["id"])
         assert code == 0
-        assert "no record: it was never finished" in told
+        assert "no report: it was never processed to its end" in told
         assert "Records" in told
         assert dlq(capsys, "show", "no-such-id")[0] == 1
         assert platform.dead_letters.depth() == (2, 0)
@@ -116,7 +116,7 @@ def test_a_redrive_takes_in_what_was_not_done(
     code, said = dlq(capsys, "redrive")
 
     assert (code, said.splitlines()[0]) == (0, "1 sent back to the queue")
-    assert "1 malformed left" in said
+    assert "1 malformed not sent" in said
     assert (platform.queue.depth(), platform.dead_letters.depth()) == ((1, 0), (1, 0))
     (request,) = tick(platform)
     with terminal as instance:

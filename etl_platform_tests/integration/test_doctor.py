@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass, fields, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -21,9 +21,8 @@ from botocore.exceptions import ClientError
 from etl_platform.cli.main import main
 from etl_platform.doctor import Check, Finding, OutsideSystems, Said, State, examine
 from etl_platform.errors import TransientError
-from etl_platform.local.postgres import postgres_server
+from etl_platform.local.http_server import serve_in_thread
 from etl_platform.local.provision import Clients, Provisioned
-from etl_platform.local.serving import serving
 from etl_platform.settings import Settings
 
 PASSWORD = "a-password-of-the-tests"
@@ -42,26 +41,17 @@ class Postgres:
 
 
 @pytest.fixture(scope="module")
-def postgres() -> Iterator[Postgres]:
-    with postgres_server() as server:
-        rules = Path(server.pgdata) / "pg_hba.conf"
-        rules.write_text("local all limited scram-sha-256\n" + rules.read_text())
-        connection = psycopg2.connect(server.get_uri())
-        connection.autocommit = True
-        with connection.cursor() as cursor:
-            cursor.execute(f"CREATE ROLE limited LOGIN SUPERUSER PASSWORD '{PASSWORD}'")
-            cursor.execute("SELECT pg_reload_conf()")
-            cursor.execute("SHOW unix_socket_directories")
-            (folder,) = cursor.fetchone() or ("",)
-        connection.close()
-        yield Postgres(folder)
-
-
-@pytest.fixture
-def dagster_home(tmp_path: Path) -> Path:
-    home = tmp_path / "home"
-    home.mkdir()
-    return home
+def postgres(shared_postgres: Any) -> Postgres:
+    rules = Path(shared_postgres.pgdata) / "pg_hba.conf"
+    rules.write_text("local all limited scram-sha-256\n" + rules.read_text())
+    connection = psycopg2.connect(shared_postgres.get_uri())
+    connection.autocommit = True
+    with closing(connection), connection.cursor() as cursor:
+        cursor.execute(f"CREATE ROLE limited LOGIN SUPERUSER PASSWORD '{PASSWORD}'")
+        cursor.execute("SELECT pg_reload_conf()")
+        cursor.execute("SHOW unix_socket_directories")
+        (folder,) = cursor.fetchone() or ("",)
+    return Postgres(folder)
 
 
 def look(settings: Settings, within_s: float = 30.0) -> dict[str, Finding]:
@@ -140,7 +130,7 @@ def test_a_bucket_without_versions_is_a_warning_and_exit_0(
 def test_a_refusal_names_the_right_that_is_missing(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "x")
-    with serving(ThreadingHTTPServer(("127.0.0.1", 0), _Refusing)) as url:
+    with serve_in_thread(ThreadingHTTPServer(("127.0.0.1", 0), _Refusing)) as url:
         found = look(replace(settings, aws_endpoint_url=url, email_kms_key_id="k"))
 
     assert found["queue"].remedy == "allow the identity above sqs:GetQueueAttributes"
@@ -226,9 +216,11 @@ def test_dagsters_storage_in_postgres_is_asked(
     assert (found["dagster"].state, found["dagster"].detail) == (State.OK, "PostgresRunStorage")
 
     monkeypatch.delenv("DAGSTER_POSTGRES_URL")
-    assert failed(replace(settings, dagster_home=dagster_home))["dagster"].detail.startswith("Dagster's storage:")
+    assert failed(replace(settings, dagster_home=dagster_home))["dagster"].detail.startswith(
+        "Dagster's storage does not answer:"
+    )
     absent = failed(replace(settings, dagster_home=dagster_home / "absent"))["dagster"]
-    assert "there is no such folder" in absent.detail
+    assert "is not a folder" in absent.detail
 
 
 def test_one_that_never_answers_hides_none_of_the_others_and_holds_up_no_exit(

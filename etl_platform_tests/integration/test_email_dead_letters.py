@@ -67,8 +67,8 @@ def test_each_says_why_it_died_and_a_redrive_archives_none_twice(
 
     code, said = dlq(capsys, "redrive")
 
-    assert (code, said.splitlines()[0]) == (0, "1 sent back to the queue, 1 removed that were archived")
-    assert "1 malformed left" in said
+    assert (code, said.splitlines()[0]) == (0, "1 sent back to the queue, 1 removed because they are archived")
+    assert "1 malformed not sent" in said
     assert (archive.queue.depth(), platform.email_dead_letters.depth()) == ((1, 0), (1, 0))
     assert dict(archive.drain().total.counts) == {EmailOutcome.ARCHIVED: 1}
     assert len(post.documents()) == 2

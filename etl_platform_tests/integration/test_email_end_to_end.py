@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import dagster as dg
+import pytest
 
 from etl_platform.defs.email_archive import ASSET, JOB_NAME
 from etl_platform.local.provision import open_clients
@@ -12,6 +13,8 @@ from etl_platform.local.stack import Stack
 from etl_platform_tests.integration.conftest import _wait_until
 from etl_platform_tests.integration.post import Post
 
+# A Dagster daemon, its code server and its runs keep every core busy: one such stack at a time.
+pytestmark = pytest.mark.xdist_group("daemon")
 WITHIN_S = 120.0
 
 

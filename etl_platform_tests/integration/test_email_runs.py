@@ -20,7 +20,7 @@ from etl_platform.local.dev import drop_email
 from etl_platform.local.processes import LocalStackError
 from etl_platform.local.provision import Provisioned
 from etl_platform.local.sample_emails import POISON, sample_emails
-from etl_platform.local.stack import write_coordinates
+from etl_platform.local.stack import write_env_file
 from etl_platform.platform import Platform
 from etl_platform.settings import Settings
 from etl_platform_tests.integration.post import Post, Through, archive, counts, post, settings, terminal
@@ -142,7 +142,7 @@ def tick(platform: Platform, instance: dg.DagsterInstance) -> Any:
 
 def test_the_sensor_asks_for_one_run_while_emails_wait_and_touches_no_message(post: Post, platform: Platform) -> None:
     with dg.DagsterInstance.ephemeral() as instance:
-        assert tick(platform, instance).skip_message == "no emails wait"
+        assert tick(platform, instance).skip_message == "the email queue is empty"
         post.send(*sample_emails(3))
         (request,) = tick(platform, instance).run_requests
         assert (request.asset_selection, request.asset_check_keys) == ([ASSET], [])
@@ -152,7 +152,7 @@ def test_the_sensor_asks_for_one_run_while_emails_wait_and_touches_no_message(po
         run = instance.add_run(
             dg.DagsterRun("email_archive_job", run_id=make_new_run_id(), status=dg.DagsterRunStatus.STARTED)
         )
-        assert "queued or under way" in tick(platform, instance).skip_message
+        assert "queued or running" in tick(platform, instance).skip_message
         instance.report_run_failed(run)
         assert len(tick(platform, instance).run_requests) == 1
 
@@ -220,11 +220,11 @@ def test_samples_sent_into_the_dev_stack_are_archived(
     with pytest.raises(LocalStackError, match="make dev"):
         drop_email(1, poison=False, project=tmp_path)
     (tmp_path / ".local").mkdir()
-    coordinates = {
+    variables = {
         "AWS_ENDPOINT_URL": settings.aws_endpoint_url or "",
         "EMAIL_QUEUE_URL": provisioned.email_queue_url,
     }
-    write_coordinates(tmp_path / ".local" / "stack.env", coordinates)
+    write_env_file(tmp_path / ".local" / "stack.env", variables)
 
     assert drop_email(4, poison=True, project=tmp_path) == 5
     assert counts(archive.drain()) == {EmailOutcome.ARCHIVED: 4, EmailOutcome.POISON: 1}

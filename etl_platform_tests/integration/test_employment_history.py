@@ -1,6 +1,6 @@
-"""The employment-history export on a real PostgreSQL and real buckets."""
+"""The employment-history export on a real PostgreSQL server and emulated buckets."""
 
-from collections.abc import Iterator
+from collections.abc import Callable
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -13,14 +13,13 @@ import pytest
 from etl_platform.application_db.database import ApplicationDatabase
 from etl_platform.cli.main import main
 from etl_platform.definitions import build_defs
+from etl_platform.employment.checks import HistoryCheck
 from etl_platform.employment.export import EmploymentHistoryExport
-from etl_platform.employment.oddities import Oddity
 from etl_platform.employment.periods import SCHEMA
 from etl_platform.engine.check import check_file
 from etl_platform.engine.contract.contract_folder import load_contracts
 from etl_platform.errors import PreconditionFailedError, TransientError
 from etl_platform.local.application_database import Rows, create_application_database
-from etl_platform.local.postgres import postgres_server
 from etl_platform.platform import Platform
 from etl_platform.settings import Settings
 
@@ -59,10 +58,10 @@ ROWS = Rows(
 
 
 @pytest.fixture
-def url() -> Iterator[str]:
-    with postgres_server() as server:
-        create_application_database(server.get_uri(), ROWS)
-        yield server.get_uri()
+def url(new_database: Callable[[], str]) -> str:
+    url = new_database()
+    create_application_database(url, ROWS)
+    return url
 
 
 @pytest.fixture
@@ -74,7 +73,7 @@ def export(url: str, platform: Platform) -> EmploymentHistoryExport:
 
 @pytest.fixture
 def terminal(url: str, settings: Settings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """The command line's environment: the test's bucket and database."""
+    """The environment of the command line: the test's bucket and database."""
     for name in Settings.__dataclass_fields__:
         monkeypatch.delenv(name.upper(), raising=False)
     monkeypatch.setenv("AWS_ENDPOINT_URL", str(settings.aws_endpoint_url))
@@ -93,16 +92,16 @@ def execute(url: str, *statements: str) -> None:
         connection.close()
 
 
-def held(platform: Platform) -> dict[str, tuple[str, str | None]]:
+def objects_in(platform: Platform) -> dict[str, tuple[str, str | None]]:
     """Every object with its eTag and version."""
     heads = [platform.store.head(platform.bucket, item.key) for item in platform.store.list(platform.bucket, "")]
     return {head.key: (head.etag, head.version_id) for head in heads}
 
 
-def test_the_csv_and_the_parquet_hold_the_rows_of_the_agency(
+def test_csv_and_parquet_contain_the_rows_of_the_agency(
     export: EmploymentHistoryExport, platform: Platform, tmp_path: Path
 ) -> None:
-    done = export.export("nm_albuquerque")
+    result = export.export("nm_albuquerque")
 
     assert platform.store.read(platform.bucket, CSV).decode() == (
         "officer_id,employer,start_date,end_date,state,agency_code,rank,employment_type,separation_reason,eligible_for_rehire\r\n"
@@ -121,18 +120,18 @@ def test_the_csv_and_the_parquet_hold_the_rows_of_the_agency(
         for _, officer, *rest in PERIODS
     ]
     assert rows.rows() == expected
-    assert {finding.oddity: (finding.rows, finding.first_rows) for finding in done.findings} == {
-        Oddity.OVERLAPPING: (1, (5,)),
-        Oddity.REVERSED: (1, (6,)),
-        Oddity.UNKNOWN_RANK: (1, (5,)),
-        Oddity.LOST_DATE: (0, ()),
+    assert {finding.check: (finding.rows, finding.first_rows) for finding in result.findings} == {
+        HistoryCheck.OVERLAPPING: (1, (5,)),
+        HistoryCheck.REVERSED: (1, (6,)),
+        HistoryCheck.UNKNOWN_RANK: (1, (5,)),
+        HistoryCheck.LOST_DATE: (0, ()),
     }
-    assert done.summary == (
-        f"nm_albuquerque: 5 rows, 1 overlapping, 1 reversed, 1 of unknown rank; wrote {CSV} and {PARQUET}"
+    assert result.summary == (
+        f"nm_albuquerque: 5 rows, 1 overlapping, 1 reversed, 1 with an unknown rank; wrote {CSV} and {PARQUET}"
     )
 
 
-def test_the_contract_accepts_the_export_but_for_what_is_odd(
+def test_the_contract_accepts_the_export_except_failed_checks(
     export: EmploymentHistoryExport, platform: Platform, url: str, tmp_path: Path
 ) -> None:
     contract = load_contracts(Settings().contracts_dir)["employment_history"]
@@ -155,34 +154,34 @@ def test_a_second_export_writes_nothing_and_a_changed_row_writes_both(
     export: EmploymentHistoryExport, platform: Platform, url: str
 ) -> None:
     first = export.export("nm_albuquerque")
-    before = held(platform)
+    before = objects_in(platform)
     again = export.export("nm_albuquerque")
-    assert held(platform) == before
+    assert objects_in(platform) == before
     assert not any(item.written for item in again.objects)
     assert again.summary.endswith("; unchanged, nothing written")
     assert [item.sha256 for item in again.objects] == [item.sha256 for item in first.objects]
 
     execute(url, "UPDATE employment_history SET rank = 'Captain' WHERE id = 4")
     assert all(item.written for item in export.export("nm_albuquerque").objects)
-    assert {key for key, state in held(platform).items() if before[key] != state} == {CSV, PARQUET}
+    assert {key for key, state in objects_in(platform).items() if before[key] != state} == {CSV, PARQUET}
 
 
-def test_an_agency_without_rows_leaves_what_lies_there(
+def test_an_agency_without_rows_keeps_its_earlier_export(
     export: EmploymentHistoryExport, platform: Platform, url: str
 ) -> None:
     nothing = export.export("nc_durham")
-    assert (nothing.summary, held(platform)) == ("nc_durham: no rows, nothing written", {})
+    assert (nothing.summary, objects_in(platform)) == ("nc_durham: no rows, nothing written", {})
 
     export.export("nm_albuquerque")
-    before = held(platform)
+    before = objects_in(platform)
     execute(url, "DELETE FROM employment_history")
-    emptied = export.export("nm_albuquerque")
+    after = export.export("nm_albuquerque")
     today = datetime.now(UTC).date()
-    assert emptied.summary == f"nm_albuquerque: no rows, nothing written; the export of {today} is left as it was"
-    assert held(platform) == before
+    assert after.summary == f"nm_albuquerque: no rows, nothing written; the export of {today} stays unchanged"
+    assert objects_in(platform) == before
 
 
-def test_a_server_that_dies_in_mid_stream_uploads_nothing_and_is_worth_another_try(
+def test_a_lost_connection_is_a_transient_error_and_uploads_nothing(
     export: EmploymentHistoryExport, platform: Platform, url: str
 ) -> None:
     columns = "n, 1, repeat('x', 90), DATE '2020-01-01' + n % 900"
@@ -194,14 +193,14 @@ def test_a_server_that_dies_in_mid_stream_uploads_nothing_and_is_worth_another_t
 
     with pytest.raises(TransientError, match="the application database"):
         export.export("nm_albuquerque", progress)
-    assert held(platform) == {}
+    assert objects_in(platform) == {}
 
 
-def test_an_export_that_began_earlier_does_not_overwrite_a_later_one(
+def test_an_export_does_not_overwrite_one_that_wrote_meanwhile(
     export: EmploymentHistoryExport, platform: Platform
 ) -> None:
     def progress(_rows: int) -> None:
-        if not held(platform):
+        if not objects_in(platform):
             platform.store.write(platform.bucket, CSV, b"newer rows")
 
     with pytest.raises(PreconditionFailedError):
@@ -210,41 +209,39 @@ def test_an_export_that_began_earlier_does_not_overwrite_a_later_one(
 
 
 @pytest.mark.usefixtures("terminal")
-def test_the_command_exports_and_a_second_time_writes_nothing(
-    platform: Platform, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_second_run_of_the_command_writes_nothing(platform: Platform, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["run", "employment_history_job", "--", "--agency-id", "10"]) == 0
-    odd = "5 rows, 1 overlapping, 1 reversed, 1 of unknown rank"
-    assert capsys.readouterr().out == f"employment_history_job: nm_albuquerque: {odd}; wrote {CSV} and {PARQUET}\n"
+    findings = "5 rows, 1 overlapping, 1 reversed, 1 with an unknown rank"
+    assert capsys.readouterr().out == f"employment_history_job: nm_albuquerque: {findings}; wrote {CSV} and {PARQUET}\n"
 
     assert main(["run", "employment_history_job", "--", "--all"]) == 0
     other = "exports/employment_history/agency=tx%20el%2Fpaso/employment_history"
     assert capsys.readouterr().out.splitlines() == [
-        f"employment_history_job: nm_albuquerque: {odd}; unchanged, nothing written",
+        f"employment_history_job: nm_albuquerque: {findings}; unchanged, nothing written",
         "employment_history_job: nc_durham: no rows, nothing written",
         f"employment_history_job: tx%20el%2Fpaso: 1 rows; wrote {other}.csv and {other}.parquet",
     ]
-    before = held(platform)
+    before = objects_in(platform)
     assert main(["run", "employment_history_job", "--", "--agency", "nm_albuquerque"]) == 0
     assert main(["run", "employment_history_job", "--", "--all"]) == 0
-    assert held(platform) == before
+    assert objects_in(platform) == before
 
 
 @pytest.mark.usefixtures("terminal")
 @pytest.mark.parametrize("asked", [("--agency-id", "99"), ("--agency", "../nm_albuquerque")])
-def test_an_agency_that_is_not_there_is_a_usage_error_that_lists_what_is(
+def test_an_unknown_agency_is_a_usage_error_that_lists_known_ones(
     asked: tuple[str, str], platform: Platform, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["run", "employment_history_job", "--", *asked]) == 2
     err = capsys.readouterr().err
-    assert f"{' '.join(asked)}: the application database has no such agency" in err
+    assert f"{' '.join(asked)}: unknown agency" in err
     assert "10 nm_albuquerque, 11 nc_durham" in err
-    assert held(platform) == {}
+    assert objects_in(platform) == {}
 
 
 @pytest.mark.usefixtures("terminal")
 @pytest.mark.parametrize("asked", [(), ("--all", "--agency-id", "10"), ("--agency-id", "-1"), ("--agency-id", "x")])
-def test_exactly_one_way_to_say_whose(asked: tuple[str, ...]) -> None:
+def test_exactly_one_of_the_agency_options_is_required(asked: tuple[str, ...]) -> None:
     with pytest.raises(SystemExit) as caught:
         main(["run", "employment_history_job", "--", *asked])
     assert caught.value.code == 2
@@ -252,7 +249,7 @@ def test_exactly_one_way_to_say_whose(asked: tuple[str, ...]) -> None:
 
 @pytest.mark.usefixtures("terminal")
 @pytest.mark.parametrize("missing", ["DATABASE_URL", "DATA_BUCKET_NAME"])
-def test_a_missing_setting_is_named_before_anything_runs(
+def test_a_missing_setting_is_a_usage_error(
     missing: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.delenv(missing)
@@ -261,7 +258,7 @@ def test_a_missing_setting_is_named_before_anything_runs(
 
 
 @pytest.mark.usefixtures("terminal")
-def test_contracts_without_the_exports_own_are_a_usage_error(
+def test_a_missing_employment_history_contract_is_a_usage_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder = tmp_path / "contracts"
@@ -274,16 +271,16 @@ def test_contracts_without_the_exports_own_are_a_usage_error(
 
 
 @pytest.mark.usefixtures("terminal")
-def test_a_login_that_is_refused_fails_and_keeps_its_password(
+def test_a_refused_login_is_an_error_without_the_password(
     url: str, platform: Platform, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("DATABASE_URL", url.replace("postgres:@", "somebody:hunter2@"))
     assert main(["run", "employment_history_job", "--", "--agency-id", "10"]) == 1
-    told = capsys.readouterr()
-    assert "the application database (DATABASE_URL): connection to server" in told.err
-    assert '"somebody" does not exist' in told.err
-    assert "hunter2" not in told.out + told.err
-    assert held(platform) == {}
+    printed = capsys.readouterr()
+    assert "the application database (DATABASE_URL): connection to server" in printed.err
+    assert '"somebody" does not exist' in printed.err
+    assert "hunter2" not in printed.out + printed.err
+    assert objects_in(platform) == {}
 
 
 def run(platform: Platform, partition: str, instance: dg.DagsterInstance) -> Any:
@@ -304,7 +301,7 @@ def with_database(platform: Platform, url: str) -> Platform:
     )
 
 
-def test_dagster_shows_what_is_odd_as_warnings(platform: Platform, url: str) -> None:
+def test_failed_checks_are_warnings_in_dagster(platform: Platform, url: str) -> None:
     with dg.DagsterInstance.ephemeral() as instance:
         result = run(with_database(platform, url), "nm_albuquerque", instance)
         assert result.success
@@ -325,10 +322,10 @@ def test_dagster_shows_what_is_odd_as_warnings(platform: Platform, url: str) -> 
         assert checks["periods_do_not_overlap"].metadata["first_rows_of_the_csv"].value == "5"
         assert "Wizard" in repr(checks["rank_is_known"].metadata["values"])
         everything = repr(result.all_events)
-        assert "NM00002" not in everything, "who it is stands in the export only"
+        assert "NM00002" not in everything, "officers are named only in the export"
 
 
-def test_an_agency_that_the_database_does_not_know_is_a_no_op(platform: Platform, url: str) -> None:
+def test_a_run_of_an_unknown_agency_does_nothing(platform: Platform, url: str) -> None:
     with dg.DagsterInstance.ephemeral() as instance:
         result = run(with_database(platform, url), "la_new_orleans", instance)
         assert result.success
@@ -336,10 +333,10 @@ def test_an_agency_that_the_database_does_not_know_is_a_no_op(platform: Platform
         (record,) = instance.fetch_observations(ASSET, limit=9).records
         assert record.asset_observation
         assert "no such agency" in str(record.asset_observation.metadata["summary"].value)
-    assert held(platform) == {}
+    assert objects_in(platform) == {}
 
 
-def test_a_database_that_is_away_fails_the_run_and_keeps_its_password(platform: Platform) -> None:
+def test_an_unreachable_database_fails_the_run_without_the_password(platform: Platform) -> None:
     away = with_database(platform, "postgresql://app:hunter2@127.0.0.1:1/app")
     with dg.DagsterInstance.ephemeral() as instance:
         result = run(away, "nm_albuquerque", instance)
@@ -350,7 +347,7 @@ def test_a_database_that_is_away_fails_the_run_and_keeps_its_password(platform: 
         assert "hunter2" not in repr(result.all_events)
 
 
-def test_the_schedule_asks_for_a_run_of_each_agency(platform: Platform, url: str, tmp_path: Path) -> None:
+def test_the_schedule_requests_a_run_of_each_agency(platform: Platform, url: str, tmp_path: Path) -> None:
     here = with_database(platform, url)
     definitions = build_defs(here.settings, platform=here)
     schedule = definitions.resolve_schedule_def("employment_history_schedule")

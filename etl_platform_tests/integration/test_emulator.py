@@ -1,4 +1,4 @@
-"""The local AWS stack: provisioning, the S3 → SNS → SQS path, and that no process outlives its owner."""
+"""The local AWS emulator: provisioning, S3 events through SNS to SQS, and the end of all child processes."""
 
 import json
 import os
@@ -16,7 +16,7 @@ import pytest
 from etl_platform.local.emulator import Emulator, is_emulator
 from etl_platform.local.processes import LocalStackError, last_lines
 from etl_platform.local.provision import MAX_RECEIVE_COUNT, Clients, Provisioned, provision
-from etl_platform.local.stack import inherited_environment, read_coordinates, write_coordinates
+from etl_platform.local.stack import inherited_environment, read_env_file, write_env_file
 from etl_platform.local.subreaper import descendants
 
 
@@ -38,7 +38,7 @@ def test_provisioning_twice_changes_nothing(endpoint_url: str, aws: Clients, pro
     assert _everything(aws, provisioned) == before
 
 
-def test_the_resources_are_joined_as_the_platform_expects(aws: Clients, provisioned: Provisioned) -> None:
+def test_the_resources_are_connected_as_the_platform_expects(aws: Clients, provisioned: Provisioned) -> None:
     queue = aws.sqs.get_queue_attributes(QueueUrl=provisioned.queue_url, AttributeNames=["All"])["Attributes"]
     dead = aws.sqs.get_queue_attributes(QueueUrl=provisioned.dlq_url, AttributeNames=["All"])["Attributes"]
     redrive = json.loads(queue["RedrivePolicy"])
@@ -51,7 +51,7 @@ def test_the_resources_are_joined_as_the_platform_expects(aws: Clients, provisio
     }
 
 
-def test_a_dropped_object_arrives_as_an_s3_event_in_an_sns_envelope(aws: Clients, provisioned: Provisioned) -> None:
+def test_an_uploaded_object_sends_an_s3_event_in_an_sns_envelope(aws: Clients, provisioned: Provisioned) -> None:
     key = "from_client/nm_albuquerque/Officer Detail+é.csv"
     put = aws.s3.put_object(Bucket=provisioned.bucket, Key=key, Body=b"a,b\n1,2\n")
 
@@ -69,7 +69,7 @@ def test_a_dropped_object_arrives_as_an_s3_event_in_an_sns_envelope(aws: Clients
     assert int(described["sequencer"], 16) > 0
 
 
-def test_only_the_source_prefix_is_announced_and_a_newer_version_has_a_higher_sequencer(
+def test_only_the_source_prefix_sends_events_and_a_newer_version_has_a_higher_sequencer(
     aws: Clients, provisioned: Provisioned
 ) -> None:
     for key in ("silver/x.parquet", "from_client/a/x.csv", "reports/x.json", "from_client/a/x.csv"):
@@ -91,7 +91,7 @@ def test_only_the_source_prefix_is_announced_and_a_newer_version_has_a_higher_se
     assert "last.csv" in last["Message"], "an event from outside the prefix would have come first"
 
 
-def test_nothing_runs_after_the_context(tmp_path: Path) -> None:
+def test_no_process_runs_after_the_context(tmp_path: Path) -> None:
     with Emulator(tmp_path, environment=inherited_environment()) as emulator:
         processes = _tree(emulator.pid)
         assert len(processes) == 2, "the tether and the emulator"
@@ -102,7 +102,7 @@ def test_nothing_runs_after_the_context(tmp_path: Path) -> None:
     emulator.stop()
 
 
-def test_nothing_runs_after_the_owner_was_killed(tmp_path: Path) -> None:
+def test_no_process_runs_after_the_parent_was_killed(tmp_path: Path) -> None:
     program = (
         "import pathlib, sys, time\n"
         "from etl_platform.local.emulator import Emulator\n"
@@ -118,11 +118,11 @@ def test_nothing_runs_after_the_owner_was_killed(tmp_path: Path) -> None:
     _wait(lambda: not any(_runs(pid) for pid in processes), 10)
 
 
-def test_what_the_command_put_into_another_session_ends_with_it(tmp_path: Path) -> None:
+def test_a_descendant_in_another_session_ends_with_the_command(tmp_path: Path) -> None:
     program = f"{sys.executable} -c 'import time; time.sleep(600)'"
-    from etl_platform.local.processes import Tethered
+    from etl_platform.local.processes import ProcessTree
 
-    with Tethered(
+    with ProcessTree(
         "a shell",
         ["/bin/sh", "-c", f"trap '' TERM; (setsid {program} &) ; {program}"],
         environment=inherited_environment(),
@@ -137,19 +137,19 @@ def test_what_the_command_put_into_another_session_ends_with_it(tmp_path: Path) 
     assert not any(_runs(pid) for pid in processes)
 
 
-def test_a_port_in_use_is_named(tmp_path: Path) -> None:
+def test_a_port_in_use_is_an_error_with_the_port(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        with pytest.raises(LocalStackError, match=f"port {port} "):
+        with pytest.raises(LocalStackError, match=f"cannot listen on 127.0.0.1:{port} "):
             Emulator(tmp_path, port=port).start()
 
 
-def test_an_emulator_that_is_not_installed_names_make_setup(tmp_path: Path) -> None:
+def test_a_missing_emulator_is_an_error_that_names_make_setup(tmp_path: Path) -> None:
     with pytest.raises(LocalStackError, match="make setup"):
         Emulator(tmp_path, tool_environment=tmp_path).start()
 
 
-def test_an_emulator_that_dies_at_once_shows_its_log(tmp_path: Path) -> None:
+def test_an_emulator_that_ends_at_once_is_an_error_with_its_log(tmp_path: Path) -> None:
     program = tmp_path / "bin" / "hypercorn"
     program.parent.mkdir()
     program.write_text("#!/bin/sh\necho out of cheese\nexit 3\n")
@@ -160,7 +160,7 @@ def test_an_emulator_that_dies_at_once_shows_its_log(tmp_path: Path) -> None:
     assert "out of cheese" in last_lines(tmp_path / "emulator.log")
 
 
-def test_the_emulator_listens_on_loopback_only(endpoint_url: str) -> None:
+def test_the_emulator_listens_only_on_loopback(endpoint_url: str) -> None:
     port = endpoint_url.rpartition(":")[2]
     listening = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
     addresses = {row[1] for row in listening if row[3] == "0A" and row[1].endswith(f":{int(port):04X}")}
@@ -168,7 +168,7 @@ def test_the_emulator_listens_on_loopback_only(endpoint_url: str) -> None:
     assert addresses == {f"0100007F:{int(port):04X}"}
 
 
-def test_children_see_neither_a_persons_aws_setup_nor_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_child_processes_do_not_inherit_aws_configuration_or_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("AWS_PROFILE", "HTTP_PROXY", "DATA_BUCKET_NAME", "DAGSTER_HOME", "PYTHONPATH"):
         monkeypatch.setenv(name, "someone's own")
 
@@ -178,18 +178,18 @@ def test_children_see_neither_a_persons_aws_setup_nor_settings(monkeypatch: pyte
     assert environment["PATH"].split(os.pathsep)[0] == str(Path(sys.executable).parent)
 
 
-def test_coordinates_survive_the_file(tmp_path: Path) -> None:
+def test_variables_can_be_read_back_from_an_env_file(tmp_path: Path) -> None:
     path = tmp_path / ".local" / "stack.env"
-    assert read_coordinates(path) == {}
-    coordinates = {"AWS_ENDPOINT_URL": "http://127.0.0.1:1", "DAGSTER_HOME": "/home/a b/it's"}
+    assert read_env_file(path) == {}
+    variables = {"AWS_ENDPOINT_URL": "http://127.0.0.1:1", "DAGSTER_HOME": "/home/a b/it's"}
 
-    write_coordinates(path, coordinates)
+    write_env_file(path, variables)
 
-    assert read_coordinates(path) == coordinates
+    assert read_env_file(path) == variables
 
 
 def _everything(aws: Clients, made: Provisioned) -> dict[str, Any]:
-    """All that provisioning sets, and how many messages it caused."""
+    """The attributes of all resources, and the number of messages."""
     _wait(lambda: _count(aws, made) == 1, 10)
     topic = aws.sns.get_topic_attributes(TopicArn=made.topic_arn)["Attributes"]
     subscriptions = aws.sns.list_subscriptions_by_topic(TopicArn=made.topic_arn)["Subscriptions"]
@@ -208,13 +208,13 @@ def _everything(aws: Clients, made: Provisioned) -> dict[str, Any]:
 
 
 def _count(aws: Clients, made: Provisioned) -> int:
-    """Messages that wait: after provisioning one, S3's test event."""
+    """The number of messages in the queue; provisioning causes one, S3's test event."""
     found = aws.sqs.get_queue_attributes(QueueUrl=made.queue_url, AttributeNames=["ApproximateNumberOfMessages"])
     return int(found["Attributes"]["ApproximateNumberOfMessages"])
 
 
 def _object_events(aws: Clients, made: Provisioned, count: int) -> list[dict[str, Any]]:
-    """The next SNS envelopes with S3 records, without the test event that a new notification sends."""
+    """The next SNS envelopes with S3 records, without the s3:TestEvent."""
     events: list[dict[str, Any]] = []
 
     def enough() -> bool:
@@ -236,7 +236,7 @@ def _tree(pid: int | None) -> list[int]:
 
 
 def _runs(pid: int) -> bool:
-    """Whether a process does anything still: one that waits to be collected does not."""
+    """Whether a process runs; a zombie does not."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
     except OSError:

@@ -25,7 +25,7 @@ def prefix(aws: Clients, provisioned: Provisioned, settings: Settings, monkeypat
     return f"s3://{provisioned.bucket}/contracts/"
 
 
-def test_contracts_and_reference_tables_of_a_prefix_lie_in_the_folder_and_nothing_else(
+def test_only_contracts_and_reference_tables_are_downloaded(
     prefix: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder = tmp_path / "fetched"
@@ -36,7 +36,7 @@ def test_contracts_and_reference_tables_of_a_prefix_lie_in_the_folder_and_nothin
     assert "training.odcs.yaml: training, " in capsys.readouterr().out
 
 
-def test_a_broken_contract_in_s3_stops_the_pod_before_it_starts(
+def test_a_broken_contract_in_s3_fails_the_command(
     prefix: str, aws: Clients, provisioned: Provisioned, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     aws.s3.put_object(Bucket=provisioned.bucket, Key="contracts/broken.odcs.yaml", Body=b"kind: DataContract\n")
@@ -45,27 +45,27 @@ def test_a_broken_contract_in_s3_stops_the_pod_before_it_starts(
 
 
 @pytest.mark.parametrize(
-    ("source", "said", "code"),
+    ("source", "message", "code"),
     [
-        ("s3://{bucket}/nothing/", "no *.odcs.yaml here", 2),
+        ("s3://{bucket}/nothing/", "holds no *.odcs.yaml", 2),
         ("s3://no-such-bucket-here/contracts/", "no-such-bucket-here", 1),
     ],
 )
-def test_a_place_without_contracts_is_named(
+def test_a_prefix_without_contracts_is_an_error(
     prefix: str,
     provisioned: Provisioned,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
     source: str,
-    said: str,
+    message: str,
     code: int,
 ) -> None:
     assert main(["contract", "fetch", source.format(bucket=provisioned.bucket), str(tmp_path)]) == code
-    assert said in capsys.readouterr().err
+    assert message in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("source", ["contracts/", "s3://bucket/contracts", "s3:///contracts/", "https://bucket/a/"])
-def test_what_is_no_prefix_is_a_usage_error(source: str, tmp_path: Path) -> None:
+def test_an_invalid_s3_prefix_is_a_usage_error(source: str, tmp_path: Path) -> None:
     with pytest.raises(SystemExit) as ended:
         main(["contract", "fetch", source, str(tmp_path)])
     assert ended.value.code == 2

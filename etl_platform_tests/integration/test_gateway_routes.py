@@ -113,14 +113,12 @@ def test_metrics_of_a_source_that_is_down_are_missing_and_it_is_named(
 
 
 @pytest.fixture
-def open_breaker(tmp_path: Path) -> Iterator[Path]:
+def open_breaker(dagster_home: Path) -> Iterator[Path]:
     """A DAGSTER_HOME in whose records the breaker is open."""
-    home = tmp_path / "home"
-    home.mkdir()
-    with dg.DagsterInstance.from_config(str(home)) as instance:
+    with dg.DagsterInstance.from_config(str(dagster_home)) as instance:
         for second in range(5):
             History(instance).run(time.time() - 10 + second)
-        yield home
+        yield dagster_home
 
 
 def test_the_breaker_is_shown_as_the_command_shows_it_and_reset_with_the_token(

@@ -1,4 +1,4 @@
-"""Pages from a real HTTP server that misbehaves in every way that APIs do."""
+"""Pages from a real HTTP server: pagination, authentication, faults and invalid answers."""
 
 import json
 import time
@@ -35,7 +35,7 @@ def api(monkeypatch: pytest.MonkeyPatch) -> Iterator[ApiServer]:
 
 
 def read(api: ApiServer, *, secret: str = SECRET, cursor: str | None = None, **more: Any) -> list[list[Any]]:
-    """All pages, with waits of a few milliseconds instead of seconds."""
+    """All pages; waits are milliseconds instead of seconds."""
     of_source = {name: more.pop(name) for name in ("auth", "max_pages", "requests_per_second") if name in more}
     resource = ApiResource(THINGS, more.pop("path", "/things"), **more)
     source = ApiSource("a.yaml", "shop", "nm_albuquerque", f"{api.url}/v1", (resource,), **of_source)
@@ -60,7 +60,7 @@ PAGED = Pagination(PagingType.PAGE, "page")
 DATA = ("data", "items")
 
 
-def test_pages_are_counted_from_the_first_to_an_empty_one(api: ApiServer) -> None:
+def test_page_numbers_end_at_an_empty_page(api: ApiServer) -> None:
     api.answer = by_slice("page")
 
     assert ids(read(api, pagination=PAGED, data=DATA, params={"kind": "x y"})) == ALL
@@ -70,13 +70,13 @@ def test_pages_are_counted_from_the_first_to_an_empty_one(api: ApiServer) -> Non
     assert {one.path for one in api.asked} == {"/v1/things"}
 
 
-def test_pages_may_be_counted_from_zero(api: ApiServer) -> None:
+def test_page_numbers_may_start_at_zero(api: ApiServer) -> None:
     api.answer = by_slice("page", first=0)
 
     assert ids(read(api, pagination=Pagination(PagingType.PAGE, "page", first=0), data=DATA)) == ALL
 
 
-def test_offsets_go_by_the_limit(api: ApiServer) -> None:
+def test_offsets_grow_by_the_limit(api: ApiServer) -> None:
     api.answer = by_slice("skip", size=7)
     pagination = Pagination(PagingType.OFFSET, "skip", limit=7, limit_param="take")
 
@@ -86,7 +86,7 @@ def test_offsets_go_by_the_limit(api: ApiServer) -> None:
     assert {query["take"] for query in api.queries} == {"7"}
 
 
-def test_cursors_are_followed_until_there_is_none(api: ApiServer) -> None:
+def test_cursors_are_followed_to_the_last(api: ApiServer) -> None:
     def answer(asked: Asked) -> Answer:
         start = int(asked.query.get("after", "c0")[1:])
         following = f"c{start + 10}" if start + 10 < len(RECORDS) else None
@@ -115,7 +115,7 @@ def test_links_are_followed_relative_or_absolute(api: ApiServer, in_body: bool) 
     assert [query["kind"] for query in api.queries] == ["x", "x", "x"]
 
 
-def test_a_cursor_of_the_incremental_field_goes_into_its_parameter(api: ApiServer) -> None:
+def test_the_incremental_cursor_is_sent_as_its_parameter(api: ApiServer) -> None:
     read(api, incremental=Incremental("updated_at", "since"), cursor="2026-01-01T00:00:00+02:00")
     read(api, incremental=Incremental("updated_at", "since"))
 
@@ -132,7 +132,7 @@ def test_a_cursor_of_the_incremental_field_goes_into_its_parameter(api: ApiServe
         (Auth(), None, None),
     ],
 )
-def test_the_secret_stands_where_the_api_wants_it(
+def test_the_secret_is_sent_as_declared(
     api: ApiServer, auth: Auth, header: tuple[str, str] | None, query: tuple[str, str] | None
 ) -> None:
     read(api, auth=auth)
@@ -142,12 +142,12 @@ def test_the_secret_stands_where_the_api_wants_it(
         assert asked.headers[header[0]] == header[1]
     if query:
         assert asked.query[query[0]] == query[1]
-    told = f"{asked.headers}{asked.query}"
-    assert (SECRET in told) == bool(header or query) or auth.type is AuthType.BASIC
+    sent = f"{asked.headers}{asked.query}"
+    assert (SECRET in sent) == bool(header or query) or auth.type is AuthType.BASIC
 
 
 def once(fault: Answer, then: Callable[[Asked], Answer], at: int = 2) -> Callable[[Asked], Answer]:
-    """The fault at one request, good answers otherwise."""
+    """Answer one request with the fault and the others with ``then``."""
     return lambda asked: fault if asked.number == at else then(asked)
 
 
@@ -169,16 +169,16 @@ BODY = json.dumps({"data": {"items": RECORDS}}).encode()
     ],
     ids=["500", "503", "429", "truncated", "reset", "reset-at-once", "chunk-cut", "html", "half-json"],
 )
-def test_a_page_that_fails_in_mid_stream_is_asked_for_once_more(api: ApiServer, fault: Answer) -> None:
+def test_a_page_that_fails_is_requested_again(api: ApiServer, fault: Answer) -> None:
     api.answer = once(fault, by_slice("page"))
 
-    assert ids(read(api, pagination=PAGED, data=DATA)) == ALL, "nothing twice, nothing left out"
+    assert ids(read(api, pagination=PAGED, data=DATA)) == ALL, "no record is repeated or missing"
 
     assert [query["page"] for query in api.queries] == ["1", "2", "2", "3", "4"]
 
 
 @pytest.mark.parametrize("as_date", [False, True])
-def test_retry_after_is_waited_for_in_seconds_and_as_a_date(api: ApiServer, as_date: bool) -> None:
+def test_retry_after_is_respected_in_seconds_and_as_a_date(api: ApiServer, as_date: bool) -> None:
     at: list[float] = []
 
     def answer(asked: Asked) -> Answer:
@@ -197,7 +197,7 @@ def test_retry_after_is_waited_for_in_seconds_and_as_a_date(api: ApiServer, as_d
     assert at[1] - at[0] < MAX_WAIT_S / 2
 
 
-def test_a_retry_after_of_a_day_does_not_hold_a_run_for_a_day(api: ApiServer) -> None:
+def test_a_long_retry_after_is_limited(api: ApiServer) -> None:
     api.answer = once(Answer(status=503, headers={"Retry-After": "86400"}), lambda _: Answer(RECORDS), at=1)
     began = time.monotonic()
 
@@ -207,16 +207,16 @@ def test_a_retry_after_of_a_day_does_not_hold_a_run_for_a_day(api: ApiServer) ->
 
 
 @pytest.mark.parametrize("fault", [Answer(status=500), Answer(BODY, cut=50, reset=True)], ids=["500", "reset"])
-def test_an_api_that_stays_down_is_a_passing_error_after_some_tries(api: ApiServer, fault: Answer) -> None:
+def test_an_api_that_keeps_failing_is_a_transient_error(api: ApiServer, fault: Answer) -> None:
     api.answer = lambda _: fault
 
-    with pytest.raises(TransientError, match=f"shop /things: .*{TRIES} times"):
+    with pytest.raises(TransientError, match=f"shop /things: .*in {TRIES} attempts"):
         read(api)
 
     assert len(api.asked) == TRIES
 
 
-def test_an_api_that_is_not_there_is_a_passing_error() -> None:
+def test_an_unreachable_api_is_a_transient_error() -> None:
     with api_server() as gone:
         pass
     with pytest.raises(TransientError, match="shop /things: ConnectionError"):
@@ -224,26 +224,28 @@ def test_an_api_that_is_not_there_is_a_passing_error() -> None:
 
 
 @pytest.mark.parametrize(
-    ("answer", "says"),
+    ("answer", "message"),
     [
-        (Answer(b"{"), "no JSON: .* at character 1"),
-        (Answer(b"[1, NaN]"), "NaN is no JSON"),
+        (Answer(b"{"), "not valid JSON: .* at character 1"),
+        (Answer(b"[1, NaN]"), "NaN is not allowed in JSON"),
         (Answer(b"[" * 100_000), "nested too deeply"),
-        (Answer(b"\xff\xfe\xff"), "no JSON"),
-        (Answer(b"null"), "the answer has no data, see data_path"),
-        (Answer({"rows": []}), "the answer has no data, see data_path"),
-        (Answer({"data": {"rows": []}}), "the answer has no data.items, see data_path"),
-        (Answer({"data": {"items": {"a": 1}}}), "expected at data.items, not an object"),
-        (Answer({"data": {"items": None}}), "expected at data.items, not null"),
+        (Answer(b"\xff\xfe\xff"), "not valid JSON"),
+        (Answer(b"null"), "the answer has no data; see data_path"),
+        (Answer({"rows": []}), "the answer has no data; see data_path"),
+        (Answer({"data": {"rows": []}}), "the answer has no data.items; see data_path"),
+        (Answer({"data": {"items": {"a": 1}}}), "at data.items, found an object"),
+        (Answer({"data": {"items": None}}), "at data.items, found null"),
         (Answer({"data": {"items": [{"id": 1}, ["x"]]}}), "record 1 of a page is a list"),
         (Answer(status=404), "status 404"),
-        (Answer(status=301, headers={"Location": "/elsewhere"}), "status 301: a redirect"),
+        (Answer(status=301, headers={"Location": "/elsewhere"}), "status 301: redirects are not followed"),
     ],
 )
-def test_an_answer_that_was_not_declared_is_a_lasting_error(api: ApiServer, answer: Answer, says: str) -> None:
+def test_an_answer_that_does_not_match_the_declaration_is_a_permanent_error(
+    api: ApiServer, answer: Answer, message: str
+) -> None:
     api.answer = lambda _: answer
 
-    with pytest.raises(ApiAnswerError, match=f"shop /things: .*{says}"):
+    with pytest.raises(ApiAnswerError, match=f"shop /things: .*{message}"):
         read(api, data=DATA, pagination=PAGED)
 
 
@@ -255,22 +257,22 @@ def test_no_value_of_an_answer_is_quoted(api: ApiServer) -> None:
     assert "Jane" not in str(raised.value)
 
 
-def test_an_answer_without_content_has_no_records(api: ApiServer) -> None:
+def test_a_204_answer_has_no_records(api: ApiServer) -> None:
     api.answer = lambda _: Answer(b"", status=204)
 
     assert ids(read(api, data=DATA, pagination=PAGED)) == []
 
 
-def test_a_page_that_comes_again_is_an_error_and_no_endless_loop(api: ApiServer) -> None:
+def test_a_repeated_page_is_an_error(api: ApiServer) -> None:
     api.answer = lambda asked: by_slice("page")(Asked(1, "", {"page": str(min(int(asked.query["page"]), 2))}, {}))
 
-    with pytest.raises(ApiAnswerError, match="page 3 is the page before it once more"):
+    with pytest.raises(ApiAnswerError, match="page 3 repeats the previous page"):
         read(api, pagination=PAGED, data=DATA)
     assert len(api.asked) == 3
 
 
 @pytest.mark.parametrize("kind", [PagingType.CURSOR, PagingType.LINK])
-def test_a_pagination_that_runs_in_a_circle_ends_with_an_error(api: ApiServer, kind: PagingType) -> None:
+def test_a_circular_pagination_is_an_error(api: ApiServer, kind: PagingType) -> None:
     following = {None: "a", "a": "b", "b": "a"}
 
     def answer(asked: Asked) -> Answer:
@@ -280,22 +282,22 @@ def test_a_pagination_that_runs_in_a_circle_ends_with_an_error(api: ApiServer, k
 
     api.answer = answer
 
-    with pytest.raises(ApiAnswerError, match="leads back to a page that was read already"):
+    with pytest.raises(ApiAnswerError, match="links to a page that was already read"):
         read(api, pagination=Pagination(kind, "cursor", next=("next",)), data=("items",))
     assert len(api.asked) == 3
 
 
-def test_a_cursor_that_never_ends_is_an_error_after_max_pages(api: ApiServer) -> None:
+def test_more_pages_than_max_pages_are_an_error(api: ApiServer) -> None:
     api.answer = lambda asked: Answer({"items": [], "next": f"c{asked.number}"})
 
-    with pytest.raises(ApiAnswerError, match="more than max_pages, 20"):
+    with pytest.raises(ApiAnswerError, match="more than 20 pages; raise max_pages"):
         read(api, pagination=Pagination(PagingType.CURSOR, "c", next=("next",)), data=("items",), max_pages=20)
     assert len(api.asked) == 20
 
 
 @pytest.mark.parametrize("status", [401, 403])
 @pytest.mark.parametrize("in_query", [False, True])
-def test_a_refused_secret_is_a_lasting_error_that_names_it_and_does_not_show_it(
+def test_a_refused_secret_is_a_permanent_error_with_its_name_and_not_its_value(
     api: ApiServer, status: int, in_query: bool, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
 ) -> None:
     caplog.set_level("INFO")
@@ -304,12 +306,12 @@ def test_a_refused_secret_is_a_lasting_error_that_names_it_and_does_not_show_it(
     with pytest.raises(ApiAnswerError, match=f"status {status}: the API refuses SHOP_TOKEN") as raised:
         read(api, auth=Auth(AuthType.API_KEY, "SHOP_TOKEN", name="key", in_query=in_query))
 
-    assert len(api.asked) == 1, "a lasting error is not tried again"
+    assert len(api.asked) == 1, "a permanent error is not retried"
     shown = f"{raised.value!r}{raised.value.__cause__}{caplog.text}{capfd.readouterr()}"
     assert SECRET not in shown
 
 
-def test_a_key_in_the_query_is_in_no_message_of_a_broken_connection(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_connection_error_does_not_show_a_key_in_the_query(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO")
     with api_server() as gone:
         pass
@@ -322,7 +324,7 @@ def test_a_key_in_the_query_is_in_no_message_of_a_broken_connection(caplog: pyte
 
 
 @pytest.mark.parametrize("secret", ["two\r\nX-Evil: lines", "日本-token"])
-def test_a_secret_that_no_header_can_carry_is_an_error_without_it(api: ApiServer, secret: str) -> None:
+def test_a_secret_that_is_invalid_in_a_header_is_an_error_without_it(api: ApiServer, secret: str) -> None:
     with pytest.raises(ApiAnswerError) as raised:
         read(api, secret=secret, auth=Auth(AuthType.API_KEY, "T", name="X-Key"))
 
@@ -331,7 +333,7 @@ def test_a_secret_that_no_header_can_carry_is_an_error_without_it(api: ApiServer
 
 
 @pytest.mark.parametrize("by", ["redirect", "link", "header"])
-def test_the_secret_never_goes_to_another_host(api: ApiServer, by: str) -> None:
+def test_the_secret_is_never_sent_to_another_host(api: ApiServer, by: str) -> None:
     with api_server() as other:
         other.answer = lambda _: Answer(RECORDS)
         answers = {
@@ -349,16 +351,14 @@ def test_the_secret_never_goes_to_another_host(api: ApiServer, by: str) -> None:
 
 
 @pytest.mark.parametrize("link", [{"a": 1}, 7, "http://[", "javascript:alert(1)", "https://127.0.0.1:99999999/"])
-def test_a_link_that_is_none_is_a_lasting_error(api: ApiServer, link: Any) -> None:
+def test_an_invalid_link_is_a_permanent_error(api: ApiServer, link: Any) -> None:
     api.answer = lambda _: Answer({"items": RECORDS, "next": link})
 
     with pytest.raises(ApiAnswerError):
         read(api, data=("items",), pagination=Pagination(PagingType.LINK, next=("next",)))
 
 
-def test_a_page_without_end_is_an_error_and_not_read_into_memory(
-    api: ApiServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_page_that_is_too_large_is_an_error(api: ApiServer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("etl_platform.rest_apis.http_api.MAX_PAGE_BYTES", 10_000)
     api.answer = lambda _: Answer(b"[" + b" " * 1_000_000 + b"]")
 
@@ -366,7 +366,7 @@ def test_a_page_without_end_is_an_error_and_not_read_into_memory(
         read(api)
 
 
-def test_requests_are_not_faster_than_the_rate_limit(api: ApiServer) -> None:
+def test_requests_respect_the_rate_limit(api: ApiServer) -> None:
     at: list[float] = []
 
     def answer(asked: Asked) -> Answer:
@@ -380,12 +380,12 @@ def test_requests_are_not_faster_than_the_rate_limit(api: ApiServer) -> None:
 
     assert ids(read(api, pagination=PAGED, data=DATA, requests_per_second=10)) == ALL
 
-    assert len(at) == 5, "a try that fails counts as well"
-    # Not from the first one's arrival: it may have been long on its way.
+    assert len(at) == 5, "failed attempts count, too"
+    # Measure from before the first request, because it may arrive late.
     assert at[-1] - began >= 0.4
 
 
-def test_numbers_keep_the_digits_they_came_with(api: ApiServer) -> None:
+def test_numbers_keep_their_digits(api: ApiServer) -> None:
     api.answer = lambda _: Answer(b'[{"id": 12345678901234567890.10, "big": 9007199254740993}]')
 
     ((record,),) = read(api)

@@ -22,9 +22,9 @@ from etl_platform.definitions import build_defs
 from etl_platform.deliveries.ledger import Ledger
 from etl_platform.errors import ObjectMissingError, TransientError
 from etl_platform.gateway.bounded_calls import CachedCall
+from etl_platform.local.http_server import serve_in_thread
 from etl_platform.local.provision import Clients
 from etl_platform.local.sample_emails import sample_emails
-from etl_platform.local.serving import serving
 from etl_platform.platform import Platform
 from etl_platform.settings import Settings
 from etl_platform.storage.s3_store import S3Store
@@ -38,20 +38,14 @@ SHARED = ("etl_platform_deliveries", "etl_platform_delivery_seconds", "etl_platf
 
 
 @pytest.fixture
-def home(tmp_path: Path) -> Path:
-    (tmp_path / "home").mkdir()
-    return tmp_path / "home"
-
-
-@pytest.fixture
-def instance(home: Path) -> Iterator[dg.DagsterInstance]:
-    with dg.DagsterInstance.from_config(str(home)) as instance:
+def instance(dagster_home: Path) -> Iterator[dg.DagsterInstance]:
+    with dg.DagsterInstance.from_config(str(dagster_home)) as instance:
         yield instance
 
 
 @pytest.fixture
-def own(settings: Settings, home: Path) -> Settings:
-    return replace(settings, dagster_home=home, gateway_allowed_topic_arns=(TOPIC,))
+def own(settings: Settings, dagster_home: Path) -> Settings:
+    return replace(settings, dagster_home=dagster_home, gateway_allowed_topic_arns=(TOPIC,))
 
 
 def samples(gateway: Running) -> dict[tuple[str, Labels], float]:
@@ -174,7 +168,7 @@ class _RefusesAll(BaseHTTPRequestHandler):
 
 def test_a_bucket_that_does_not_tell_whether_it_keeps_versions_is_no_error_of_s3(settings: Settings) -> None:
     errors: Counter[str] = Counter()
-    with serving(ThreadingHTTPServer(("127.0.0.1", 0), _RefusesAll)) as url:
+    with serve_in_thread(ThreadingHTTPServer(("127.0.0.1", 0), _RefusesAll)) as url:
         store = S3Store(replace(settings, aws_endpoint_url=url), errors=errors)
         assert store.is_versioned("b") is None
         assert errors == {}
@@ -226,15 +220,15 @@ def test_the_age_of_the_oldest_message_is_what_cloudwatch_says(settings: Setting
 
 
 def test_while_dagster_does_not_answer_its_latest_figures_are_shown_with_their_age(
-    own: Settings, instance: dg.DagsterInstance, home: Path, wait_until: Callable[..., None]
+    own: Settings, instance: dg.DagsterInstance, dagster_home: Path, wait_until: Callable[..., None]
 ) -> None:
     began = datetime.now(UTC)
     run("breaker_reset_job", own, instance)
     with running(own, lambda: began) as gateway:
         before = samples(gateway)
-        (home / "history").rename(home / "away")
+        (dagster_home / "history").rename(dagster_home / "away")
         after = samples(gateway)
-        (home / "away").rename(home / "history")
+        (dagster_home / "away").rename(dagster_home / "history")
         again = samples(gateway)
 
     reset = {"job": "breaker_reset_job", "status": "success"}

@@ -1,4 +1,4 @@
-"""What every object store must do: S3 (the emulator), a local folder and the simulation's memory, in the same tests."""
+"""The contract of object stores, tested on S3 (the emulator), a local folder and the simulation's memory."""
 
 import hashlib
 import json
@@ -51,7 +51,7 @@ def bucket(request: pytest.FixtureRequest) -> str:
     return "local"
 
 
-def test_what_was_written_is_read_described_and_downloaded(store: ObjectStore, bucket: str, tmp_path: Path) -> None:
+def test_a_written_object_can_be_read_described_and_downloaded(store: ObjectStore, bucket: str, tmp_path: Path) -> None:
     etag = store.write(bucket, "silver/a.parquet", BODY)
 
     head = store.head(bucket, "silver/a.parquet")
@@ -65,7 +65,7 @@ def test_what_was_written_is_read_described_and_downloaded(store: ObjectStore, b
     assert (tmp_path / "copy").read_bytes() == BODY
 
 
-def test_a_file_is_written_like_bytes(store: ObjectStore, bucket: str, tmp_path: Path) -> None:
+def test_a_file_can_be_written_like_bytes(store: ObjectStore, bucket: str, tmp_path: Path) -> None:
     big = bytes(range(256)) * 12_000
     (tmp_path / "big").write_bytes(big)
 
@@ -75,7 +75,7 @@ def test_a_file_is_written_like_bytes(store: ObjectStore, bucket: str, tmp_path:
     assert store.head(bucket, "silver/big").metadata == {"delivery-id": "d1"}
 
 
-def test_an_empty_object_is_an_object(store: ObjectStore, bucket: str, tmp_path: Path) -> None:
+def test_an_empty_object_can_be_written_and_read(store: ObjectStore, bucket: str, tmp_path: Path) -> None:
     store.write(bucket, "from_client/a/empty.csv", b"")
 
     head = store.head(bucket, "from_client/a/empty.csv")
@@ -84,7 +84,7 @@ def test_an_empty_object_is_an_object(store: ObjectStore, bucket: str, tmp_path:
     assert store.download(head, tmp_path / "copy") == hashlib.sha256(b"").hexdigest()
 
 
-def test_metadata_survives_and_is_replaced_with_the_object(store: ObjectStore, bucket: str) -> None:
+def test_metadata_is_stored_and_replaced_with_the_object(store: ObjectStore, bucket: str) -> None:
     first = {"delivery-id": "d1", "sequencer": "0062", "last-modified": "2026-01-02T03:04:05.6+00:00"}
     store.write(bucket, "silver/a", b"1", metadata=first)
     assert store.head(bucket, "silver/a").metadata == first
@@ -96,7 +96,7 @@ def test_metadata_survives_and_is_replaced_with_the_object(store: ObjectStore, b
     assert store.head(bucket, "silver/a").metadata == {}, "metadata belongs to the bytes it came with"
 
 
-def test_a_deleted_object_is_missing_and_absent_for_a_condition(store: ObjectStore, bucket: str) -> None:
+def test_a_deleted_object_is_missing_and_can_be_put_if_absent(store: ObjectStore, bucket: str) -> None:
     etag = store.write(bucket, "silver/a", b"1")
     store.delete(bucket, "silver/a")
     store.delete(bucket, "silver/a")
@@ -111,7 +111,9 @@ def test_a_deleted_object_is_missing_and_absent_for_a_condition(store: ObjectSto
 
 
 @pytest.mark.parametrize("operation", ["head", "read", "download", "copy"])
-def test_a_missing_object_is_named_as_missing(store: ObjectStore, bucket: str, tmp_path: Path, operation: str) -> None:
+def test_a_missing_object_raises_object_missing_error(
+    store: ObjectStore, bucket: str, tmp_path: Path, operation: str
+) -> None:
     store.write(bucket, "there", b"x")
     gone = replace(store.head(bucket, "there"), key="from_client/a/gone.csv", version_id=None)
 
@@ -123,7 +125,7 @@ def test_an_absent_bucket_or_prefix_lists_nothing(store: ObjectStore, bucket: st
     assert list(store.list(bucket, "silver/nobody/")) == []
 
 
-def test_put_if_absent_loses_against_what_is_there(store: ObjectStore, bucket: str) -> None:
+def test_put_if_absent_fails_if_the_object_exists(store: ObjectStore, bucket: str) -> None:
     store.write(bucket, "reports/r.json", b"1", if_absent=True)
 
     with pytest.raises(PreconditionFailedError):
@@ -132,7 +134,7 @@ def test_put_if_absent_loses_against_what_is_there(store: ObjectStore, bucket: s
     assert store.read(bucket, "reports/r.json") == b"1"
 
 
-def test_a_swap_needs_the_etag_that_is_there(store: ObjectStore, bucket: str) -> None:
+def test_if_match_needs_the_current_etag(store: ObjectStore, bucket: str) -> None:
     first = store.write(bucket, "silver/a", b"1")
     second = store.write(bucket, "silver/a", b"22", if_match=first)
 
@@ -143,7 +145,7 @@ def test_a_swap_needs_the_etag_that_is_there(store: ObjectStore, bucket: str) ->
     assert store.read(bucket, "silver/a") == b"22"
 
 
-def test_a_swap_of_an_object_that_is_gone_is_lost_and_writes_nothing(store: ObjectStore, bucket: str) -> None:
+def test_if_match_on_a_deleted_object_fails_and_writes_nothing(store: ObjectStore, bucket: str) -> None:
     etag = store.write(bucket, "other", b"1")
 
     with pytest.raises(PreconditionFailedError):
@@ -153,7 +155,7 @@ def test_a_swap_of_an_object_that_is_gone_is_lost_and_writes_nothing(store: Obje
         store.head(bucket, "silver/a")
 
 
-def test_a_copy_has_the_bytes_and_the_source_stays(store: ObjectStore, bucket: str) -> None:
+def test_a_copy_has_the_same_bytes_and_keeps_the_source(store: ObjectStore, bucket: str) -> None:
     store.write(bucket, "from_client/a/x.csv", BODY)
     head = store.head(bucket, "from_client/a/x.csv")
 
@@ -165,10 +167,10 @@ def test_a_copy_has_the_bytes_and_the_source_stays(store: ObjectStore, bucket: s
 
 
 @pytest.mark.parametrize("operation", ["download", "copy"])
-def test_bytes_that_changed_after_the_head_are_not_taken_for_it(
+def test_an_object_that_changed_after_head_is_never_read_as_that_version(
     store: ObjectStore, bucket: str, tmp_path: Path, operation: str
 ) -> None:
-    """Either the version of the head is read, or it is an error; never other bytes under its name."""
+    """A read returns the version that head described, or fails."""
     store.write(bucket, "from_client/a/x.csv", BODY)
     head = store.head(bucket, "from_client/a/x.csv")
     store.write(bucket, "from_client/a/x.csv", b"newer and longer than the bytes before\n")
@@ -180,7 +182,7 @@ def test_bytes_that_changed_after_the_head_are_not_taken_for_it(
     assert got == BODY
 
 
-def test_without_a_version_the_event_s_etag_must_be_the_one_that_is_there(store: ObjectStore, bucket: str) -> None:
+def test_without_a_version_id_the_current_etag_must_match(store: ObjectStore, bucket: str) -> None:
     _skip_a_folder(store, "has no eTags that an event could name")
     first = store.write(bucket, "from_client/a/x.csv", b"1")
     store.write(bucket, "from_client/a/x.csv", b"2")
@@ -204,7 +206,7 @@ def test_objects_are_listed_in_key_order_below_their_prefix_only(store: ObjectSt
     ], "a prefix need not end with /"
 
 
-def test_more_objects_than_a_page_holds_are_all_listed(store: ObjectStore, bucket: str) -> None:
+def test_a_listing_of_several_pages_is_complete(store: ObjectStore, bucket: str) -> None:
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda n: store.write(bucket, f"reports/d/{n:04d}.json", b"{}"), range(1_005)))
 
@@ -236,7 +238,7 @@ def test_folders_are_the_prefixes_one_level_down(store: ObjectStore, bucket: str
 
 
 @pytest.mark.parametrize("key", UNUSUAL_KEYS.values(), ids=UNUSUAL_KEYS.keys())
-def test_an_unusual_key_is_kept_to_the_byte(store: ObjectStore, bucket: str, tmp_path: Path, key: str) -> None:
+def test_an_unusual_key_is_stored_unchanged(store: ObjectStore, bucket: str, tmp_path: Path, key: str) -> None:
     store.write(bucket, key, BODY, metadata={"delivery-id": "d1"})
     head = store.head(bucket, key)
 
@@ -249,8 +251,8 @@ def test_an_unusual_key_is_kept_to_the_byte(store: ObjectStore, bucket: str, tmp
     assert [found.key for found in store.list(bucket, key.rpartition("/")[0] + "/")] == [key]
 
 
-def test_a_key_of_1024_bytes_is_kept(store: ObjectStore, bucket: str, tmp_path: Path) -> None:
-    """Spread over folders: a file system takes 255 bytes per name."""
+def test_a_key_of_1024_bytes_can_be_used(store: ObjectStore, bucket: str, tmp_path: Path) -> None:
+    """In several folders, because file systems limit a name to 255 bytes."""
     key = f"from_client/{'/'.join(['x' * 200] * 5)}/abc.csv"
     assert len(key.encode()) == 1_024
     store.write(bucket, key, BODY, metadata={"delivery-id": "d1"})
@@ -278,7 +280,7 @@ def test_an_older_version_is_read_by_its_id(store: ObjectStore, bucket: str, tmp
     assert store.head(bucket, "from_client/a/x.csv").version_id != older.version_id
 
 
-def test_every_version_of_a_key_is_listed_the_newest_first(store: ObjectStore, bucket: str) -> None:
+def test_every_version_of_a_key_is_listed_newest_first(store: ObjectStore, bucket: str) -> None:
     _skip_a_folder(store, "keeps one version")
     for key in ("from_client/a/y.csv", "from_client/a/x.csv"):
         for body in (b"1", b"22", b"333"):
@@ -292,7 +294,7 @@ def test_every_version_of_a_key_is_listed_the_newest_first(store: ObjectStore, b
 
 
 @pytest.mark.parametrize("version_id", ["00000000-0000-0000-0000-000000000000", "no version id at all"])
-def test_a_version_that_never_was_is_missing(store: ObjectStore, bucket: str, version_id: str) -> None:
+def test_an_unknown_version_id_is_missing(store: ObjectStore, bucket: str, version_id: str) -> None:
     _skip_a_folder(store, "answers with the version that it has")
     store.write(bucket, "from_client/a/x.csv", b"x")
 
@@ -300,10 +302,10 @@ def test_a_version_that_never_was_is_missing(store: ObjectStore, bucket: str, ve
         store.head(bucket, "from_client/a/x.csv", version_id)
 
 
-def test_a_large_file_is_sent_in_parts_under_the_same_conditions(
+def test_a_large_file_is_written_in_parts_under_the_same_conditions(
     settings: Settings, provisioned: Provisioned, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A part is 5 MiB at least; an upload that loses its condition leaves neither an object nor parts behind."""
+    """Parts have at least 5 MiB. An upload whose precondition fails leaves no object and no parts."""
     monkeypatch.setattr(s3_store, "_PART_BYTES", 5 << 20)
     store, bucket, key = S3Store(settings), provisioned.bucket, "silver/large.parquet"
     body, other = tmp_path / "body", tmp_path / "other"
@@ -324,7 +326,7 @@ def test_a_large_file_is_sent_in_parts_under_the_same_conditions(
     assert not client.list_multipart_uploads(Bucket=bucket).get("Uploads")
 
 
-def test_a_server_that_does_not_answer_is_worth_another_try(settings: Settings) -> None:
+def test_a_server_that_does_not_answer_is_a_transient_error(settings: Settings) -> None:
     store = S3Store(replace(settings, aws_endpoint_url="http://127.0.0.1:1"))
 
     with pytest.raises(TransientError, match=r"HEAD s3://b/k"):
@@ -350,7 +352,7 @@ def _read_somehow(store: ObjectStore, operation: str, head: ObjectHead, folder: 
     return store.read(head.bucket, "bronze/read")
 
 
-def test_a_bucket_says_whether_it_keeps_versions(settings: Settings, provisioned: Provisioned) -> None:
+def test_a_bucket_is_versioned_only_if_versioning_is_enabled(settings: Settings, provisioned: Provisioned) -> None:
     store = S3Store(settings)
     assert store.is_versioned(provisioned.bucket) is True
     assert versioning_warning(store, provisioned.bucket) is None
@@ -359,5 +361,5 @@ def test_a_bucket_says_whether_it_keeps_versions(settings: Settings, provisioned
     assert f"--bucket {plain} " in (versioning_warning(store, plain) or "")
 
 
-def test_a_store_without_fault_is_not_warned_of(store: ObjectStore, bucket: str) -> None:
+def test_a_versioned_bucket_and_a_folder_give_no_warning(store: ObjectStore, bucket: str) -> None:
     assert versioning_warning(store, bucket) is None

@@ -21,23 +21,25 @@ AGENCY = "nm_albuquerque"
 
 @pytest.fixture
 def terminal(
-    settings: Settings, provisioned: Provisioned, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    settings: Settings,
+    provisioned: Provisioned,
+    dagster_home: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
 ) -> dg.DagsterInstance:
     """The command line's environment: the test's resources and a DAGSTER_HOME; the instance that lies there."""
-    home = tmp_path / "home"
-    home.mkdir()
-    (home / "dagster.yaml").write_text("telemetry: {enabled: false}\n")
+    (dagster_home / "dagster.yaml").write_text("telemetry: {enabled: false}\n")
     for name, value in {
         "AWS_ENDPOINT_URL": str(settings.aws_endpoint_url),
         "DATA_BUCKET_NAME": provisioned.bucket,
         "FILE_EVENTS_QUEUE_URL": provisioned.queue_url,
         "FILE_EVENTS_DLQ_URL": provisioned.dlq_url,
-        "DAGSTER_HOME": str(home),
+        "DAGSTER_HOME": str(dagster_home),
         "LOG_LEVEL": "ERROR",
     }.items():
         monkeypatch.setenv(name, value)
     monkeypatch.chdir(tmp_path)
-    return dg.DagsterInstance.from_config(str(home))
+    return dg.DagsterInstance.from_config(str(dagster_home))
 
 
 def reconcile(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str]:
@@ -84,7 +86,7 @@ def test_files_that_no_event_announced_are_found_and_taken_in(
     code, out = reconcile(capsys, "--repair")
     assert (code, out.splitlines()[-1]) == (
         0,
-        "4 file versions of 2 agencies: 0 missing, 0 stale, 0 orphaned; 0 in flight, 1 of no contract",
+        "4 file versions of 2 agencies: 0 missing, 0 stale, 0 orphaned; 0 in flight, 1 without a contract",
     )
     assert {item.key: item.etag for item in platform.store.list(platform.bucket, "")} == before
     with terminal as instance:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import dagster as dg
+import pytest
 from botocore.exceptions import ClientError
 
 from etl_platform.defs.breaker_state import breaker_status
@@ -20,6 +21,8 @@ from etl_platform.local.stack import REPOSITORY, Stack
 from etl_platform.settings import Settings
 from etl_platform_tests.integration.runs_that_die import CONTRACT
 
+# A Dagster daemon, its code server and its runs keep every core busy: one such stack at a time.
+pytestmark = pytest.mark.xdist_group("daemon")
 DEADLINE_S = 400.0
 S = dg.DagsterRunStatus
 

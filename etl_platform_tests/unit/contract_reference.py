@@ -1,4 +1,4 @@
-"""What a contract means, written from docs/onboarding.md: row by row, in plain Python, from the contract's YAML data.
+"""What a contract means, from docs/onboard/ and docs/reference/contract.md: row by row, in plain Python, from its YAML.
 
 It shares nothing with the engine, so it finds what one of the two misunderstood. No tests.
 """

@@ -1,4 +1,4 @@
-"""Object keys: whatever agencies and files are called, a key stays under its prefix and within S3's limit."""
+"""Object keys: with any agency and file name, a key stays below its prefix and within S3's limit."""
 
 import re
 from dataclasses import replace
@@ -38,11 +38,11 @@ SAFE = re.compile(r"[A-Za-z0-9._%~-]+")
 
 @given(NAMES)
 def test_a_segment_is_safe_and_short(name: str) -> None:
-    made = object_keys.segment(name)
-    assert SAFE.fullmatch(made)
-    assert made not in {".", ".."}
-    assert made.strip(".")
-    assert len(made) <= 100
+    segment = object_keys.segment(name)
+    assert SAFE.fullmatch(segment)
+    assert segment not in {".", ".."}
+    assert segment.strip(".")
+    assert len(segment) <= 100
 
 
 @settings(max_examples=300)
@@ -52,7 +52,7 @@ def test_a_segment_is_injective(one: str, other: str) -> None:
 
 
 @pytest.mark.parametrize("pair", [("a b", "a+b"), ("a b", "a%20b"), (".", "%2E"), ("é" * 99, "é" * 100), ("A", "a")])
-def test_names_that_look_alike_get_segments_of_their_own(pair: tuple[str, str]) -> None:
+def test_similar_names_get_different_segments(pair: tuple[str, str]) -> None:
     assert object_keys.segment(pair[0]) != object_keys.segment(pair[1])
 
 
@@ -63,7 +63,7 @@ def test_a_short_name_can_be_read_back_from_its_segment(name: str) -> None:
 
 @settings(max_examples=300)
 @given(NAMES, NAMES)
-def test_no_key_leaves_its_prefix_or_passes_the_limit(agency: str, file_name: str) -> None:
+def test_every_key_stays_below_its_prefix_and_within_the_limit(agency: str, file_name: str) -> None:
     source = object_keys.parse_source_key(f"from_client/{agency}/{file_name}", "from_client/")
     assume(source is not None)
     assert source is not None
@@ -87,7 +87,7 @@ def test_no_key_leaves_its_prefix_or_passes_the_limit(agency: str, file_name: st
 
 
 @given(NAMES, NAMES.filter(lambda name: "/" not in name))
-def test_a_bronze_key_can_be_taken_apart_again(agency: str, file_name: str) -> None:
+def test_a_bronze_key_can_be_parsed(agency: str, file_name: str) -> None:
     segment = object_keys.segment(agency)
     key = object_keys.bronze_key("officer_detail", segment, IDENTITY, file_name)
     assert object_keys.parse_delivery_object(key) == object_keys.DeliveryObject("officer_detail", segment, IDENTITY)
@@ -96,20 +96,20 @@ def test_a_bronze_key_can_be_taken_apart_again(agency: str, file_name: str) -> N
 
 
 @given(NAMES)
-def test_what_is_named_by_its_delivery_says_so(agency: str) -> None:
-    place = "officer_detail", object_keys.segment(agency), IDENTITY
-    whose = object_keys.DeliveryObject(*place)
-    assert object_keys.parse_delivery_object(object_keys.quarantine_key(*place)) == whose
-    assert object_keys.parse_delivery_object(object_keys.corrections_key(*place, 12_345)) == whose
-    assert object_keys.parse_delivery_object(object_keys.report_key(*place)) == whose
-    assert object_keys.parse_delivery_object(object_keys.report_key(*place, "5")) == replace(whose, attempt_id="5")
-    assert object_keys.parse_delivery_object(object_keys.amendment_key(*place, "superseded")) is None
+def test_keys_with_a_delivery_id_can_be_parsed(agency: str) -> None:
+    parts = "officer_detail", object_keys.segment(agency), IDENTITY
+    expected = object_keys.DeliveryObject(*parts)
+    assert object_keys.parse_delivery_object(object_keys.quarantine_key(*parts)) == expected
+    assert object_keys.parse_delivery_object(object_keys.corrections_key(*parts, 12_345)) == expected
+    assert object_keys.parse_delivery_object(object_keys.report_key(*parts)) == expected
+    assert object_keys.parse_delivery_object(object_keys.report_key(*parts, "5")) == replace(expected, attempt_id="5")
+    assert object_keys.parse_delivery_object(object_keys.amendment_key(*parts, "superseded")) is None
     assert object_keys.parse_ignored_key(object_keys.ignored_key(IDENTITY)) == IDENTITY
-    assert object_keys.report_key(*place, "5").startswith(object_keys.report_prefix(*place))
+    assert object_keys.report_key(*parts, "5").startswith(object_keys.report_prefix(*parts))
 
 
 @pytest.mark.parametrize("layer", object_keys.LAYERS)
-def test_a_folder_is_of_a_dataset_or_of_a_partition(layer: str) -> None:
+def test_a_folder_belongs_to_a_dataset_or_to_a_partition(layer: str) -> None:
     assert object_keys.parse_folder(object_keys.partition_prefix(layer, "d")) == object_keys.Folder("d")
     assert object_keys.parse_folder(object_keys.partition_prefix(layer, "d", "a")) == object_keys.Folder("d", "a")
 
@@ -124,11 +124,11 @@ def test_a_folder_is_of_a_dataset_or_of_a_partition(layer: str) -> None:
         "emails/",
     ],
 )
-def test_what_lies_beside_the_datasets_is_none(prefix: str) -> None:
+def test_a_folder_outside_the_datasets_is_not_parsed(prefix: str) -> None:
     assert object_keys.parse_folder(prefix) is None
 
 
-def test_a_name_that_is_cut_keeps_its_extension() -> None:
+def test_a_truncated_name_keeps_its_extension() -> None:
     key = object_keys.bronze_key("officer_detail", "a" * 100, IDENTITY, "é" * 500 + ".csv.gz")
     assert len(key.encode()) <= 1_024
     assert key.endswith("é.csv.gz")
@@ -145,7 +145,7 @@ def test_a_name_that_is_cut_keeps_its_extension() -> None:
         "bronze/d/agency=a/00/x/y",
     ],
 )
-def test_what_is_no_bronze_key_is_not_taken_for_one(key: str) -> None:
+def test_an_invalid_bronze_key_is_not_parsed(key: str) -> None:
     assert object_keys.parse_delivery_object(key) is None
 
 
@@ -181,12 +181,12 @@ def test_agency_and_file_name_of_a_source_key(key: str, expected: tuple[str, str
         unique=True,
     )
 )
-def test_every_source_key_has_a_silver_key_of_its_own(keys: list[str]) -> None:
+def test_every_source_key_has_a_different_silver_key(keys: list[str]) -> None:
     one, other = (object_keys.silver_key("d", "a", f"from_client/a/{key}") for key in keys)
     assert one.casefold() != other.casefold()
 
 
-def test_what_the_platform_writes_lies_under_a_prefix_that_is_never_a_source() -> None:
+def test_every_written_key_lies_below_a_prefix_that_cannot_be_a_source() -> None:
     written = [
         object_keys.bronze_key("d", "a", IDENTITY, "x"),
         object_keys.silver_key("d", "a", "k"),

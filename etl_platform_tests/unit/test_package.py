@@ -1,10 +1,13 @@
-"""What importing the package settles before any library is there."""
+"""The package itself: what its import sets before any library is loaded, its version, its type marker."""
 
 import os
+import re
 import subprocess
 import sys
+import tomllib
 
 import pytest
+import yaml
 
 from etl_platform_tests.unit.making import PROJECT
 
@@ -32,3 +35,34 @@ def test_the_allocator_is_told_before_polars_is_there_and_the_operator_has_the_l
         check=True,
     )
     assert done.stdout.split() == [f"['{last}']", "1"]
+
+
+def test_version_is_printed_without_loading_dagster_or_polars() -> None:
+    script = (
+        "import sys\nfrom etl_platform.cli.main import main\n"
+        "try:\n    main(['--version'])\nexcept SystemExit as end:\n    assert end.code == 0\n"
+        "heavy = {'boto3', 'dagster', 'pandas', 'polars'} & set(sys.modules)\nassert not heavy, heavy"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=PROJECT, capture_output=True, text=True, timeout=60, check=True
+    )
+    assert done.stdout == f"etl-platform {_project_version()}\n"
+
+
+def test_lock_chart_image_and_changelog_have_the_version_of_the_project() -> None:
+    version = _project_version()
+    chart = yaml.safe_load((PROJECT / "helm" / "etl-platform" / "Chart.yaml").read_text())
+    locked = tomllib.loads((PROJECT / "uv.lock").read_text())["package"]
+
+    assert [package["version"] for package in locked if package["name"] == "etl-platform"] == [version]
+    assert (chart["version"], chart["appVersion"]) == (version, version)
+    assert f"\nARG VERSION={version}\n" in (PROJECT / "Dockerfile").read_text()
+    assert re.findall(r"^## \[(\d[^]]*)\]", (PROJECT / "CHANGELOG.md").read_text("utf-8"), re.MULTILINE)[0] == version
+
+
+def test_the_package_is_marked_as_typed() -> None:
+    assert (PROJECT / "etl_platform" / "py.typed").is_file()
+
+
+def _project_version() -> str:
+    return str(tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]["version"])

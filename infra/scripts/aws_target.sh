@@ -20,7 +20,7 @@ take_no_arguments() {
 need_tools() {
   local tool
   for tool in "$@"; do
-    command -v "$tool" >/dev/null || fail "$tool is not on PATH; docs/deployment.md lists the tools and where they come from"
+    command -v "$tool" >/dev/null || fail "$tool is not on PATH; docs/deploy/one-machine.md lists the tools"
   done
 }
 

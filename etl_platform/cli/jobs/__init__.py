@@ -1,4 +1,4 @@
-"""What ``etl-platform run`` can start: one file per subject, each job with its line of help and its arguments."""
+"""The jobs that ``etl-platform run`` can start, one module per subject, with their help and arguments."""
 
 from etl_platform.cli.jobs.api_ingestion import API_INGESTION
 from etl_platform.cli.jobs.attachments import ATTACHMENTS

@@ -1,19 +1,19 @@
-"""The agencies of the application database as arguments of a job."""
+"""Arguments that name an agency of the application database."""
 
 import argparse
 import re
 from collections.abc import Sequence
 
-from etl_platform.application_db.agencies import Agency, agency_of
+from etl_platform.application_db.agencies import Agency, find_agency
 from etl_platform.engine.errors import UsageError
 
-_LISTED = 20
+_MAX_LISTED = 20
 
 
 def agency_id(text: str) -> int:
-    """An agency's id, as a type of an argument."""
+    """An argument that is an agency's id."""
     if not re.fullmatch(r"[0-9]{1,18}", text):
-        raise argparse.ArgumentTypeError(f"{text!r} is no whole number")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number")
     return int(text)
 
 
@@ -21,17 +21,17 @@ def choose_agency(known: Sequence[Agency], *, number: int | None = None, partiti
     """The agency with this id or this partition.
 
     Raises:
-        UsageError: there is none.
-        PermanentError: its slug is that of another one, too.
+        UsageError: there is no such agency.
+        PermanentError: another agency has the same slug.
     """
     if partition is None:
         partition = next((agency.partition for agency in known if agency.id == number), None)
-        asked = f"--agency-id {number}"
+        argument = f"--agency-id {number}"
     else:
-        asked = f"--agency {partition}"
-    agency = None if partition is None else agency_of(partition, known)
+        argument = f"--agency {partition}"
+    agency = None if partition is None else find_agency(partition, known)
     if agency is None:
-        few = ", ".join(f"{agency.id} {agency.slug}" for agency in known[:_LISTED]) or "none"
-        more = f" and {len(known) - _LISTED:,} more" if len(known) > _LISTED else ""
-        raise UsageError(f"{asked}: the application database has no such agency; it has {few}{more}")
+        some = ", ".join(f"{agency.id} {agency.slug}" for agency in known[:_MAX_LISTED]) or "no agencies"
+        more = f" and {len(known) - _MAX_LISTED:,} more" if len(known) > _MAX_LISTED else ""
+        raise UsageError(f"{argument}: unknown agency; the application database has {some}{more}")
     return agency

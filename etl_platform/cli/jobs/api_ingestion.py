@@ -1,4 +1,4 @@
-"""api_ingestion_job from the command line: every declared API, or one."""
+"""api_ingestion_job from the command line, for one or all declared APIs."""
 
 import argparse
 
@@ -11,9 +11,9 @@ _NAME = "api_ingestion_job"
 
 
 def _arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--source", metavar="NAME", default="", help="one API by its name [all that are declared]")
+    parser.add_argument("--source", metavar="NAME", default="", help="one API by its name [all declared APIs]")
     parser.add_argument(
-        "--full", action="store_true", help="read everything, not only what is new: so deleted records go"
+        "--full", action="store_true", help="read all records instead of new ones, which removes deleted records"
     )
 
 
@@ -21,33 +21,31 @@ def _run(arguments: argparse.Namespace, settings: Settings) -> int:
     platform = Platform(settings)
     sources = [source for source in platform.api_sources if arguments.source in {"", source.name}]
     if arguments.source and not sources:
-        names = ", ".join(source.name for source in platform.api_sources) or "none"
-        raise UsageError(
-            f"--source {arguments.source}: there is no such API in {settings.api_sources_dir}; there is {names}"
-        )
+        names = ", ".join(source.name for source in platform.api_sources) or "none is declared"
+        raise UsageError(f"--source {arguments.source}: unknown API; {settings.api_sources_dir} declares {names}")
     if not sources:
         print(f"{_NAME}: no API is declared in {settings.api_sources_dir}: nothing to do")
         return 0
-    # Asked for before the run starts, so that a missing setting is one line and not a failed run.
+    # Check the setting before the run starts, so that a missing one is one line and not a failed run.
     _ = platform.bucket
     config = {"ops": {"ingest_apis": {"config": {"source": arguments.source, "full": arguments.full}}}}
     ran = run_job(_NAME, platform, config)
     for line in ran.summaries:
         print(f"{_NAME}: {line}")
-    done = platform.api_ingestions
-    asked = sum(len(source.resources) for source in sources)
-    landed, red = sum(one.landed for one in done), sum(one.is_red for one in done)
-    parts = [f"{landed} landed", f"{len(done) - landed} without news", f"{asked - len(done)} failed"]
-    parts += [f"{red} rejected"] if red else []
-    print(f"{_NAME}: {asked} {'resource' if asked == 1 else 'resources'}: {', '.join(parts)}")
+    results = platform.api_ingestions
+    total = sum(len(source.resources) for source in sources)
+    landed, rejected = sum(one.landed for one in results), sum(one.is_rejected for one in results)
+    parts = [f"{landed} landed", f"{len(results) - landed} unchanged", f"{total - len(results)} failed"]
+    parts += [f"{rejected} rejected"] if rejected else []
+    print(f"{_NAME}: {total} {'resource' if total == 1 else 'resources'}: {', '.join(parts)}")
     if ran.error:
         print(f"{_NAME}: failed: {ran.error}")
-    return 1 if ran.error or red else 0
+    return 1 if ran.error or rejected else 0
 
 
 API_INGESTION = Job(
     _NAME,
-    "Read the declared REST APIs; what is new goes through contract and silver like any file.",
+    "Read the declared REST APIs; snapshots that changed are ingested like files.",
     "--source academy",
     _arguments,
     _run,

@@ -1,4 +1,4 @@
-"""get_s3_files_job from the command line: one agency's attachments, copied or only planned."""
+"""get_s3_files_job from the command line: copies one agency's attachments, or prints the plan."""
 
 import argparse
 from collections.abc import Sequence
@@ -8,23 +8,25 @@ from etl_platform.application_db.attachment_file import AttachmentFile
 from etl_platform.attachments.plan import Plan, destination_keys
 from etl_platform.cli.jobs.agency_argument import agency_id, choose_agency
 from etl_platform.cli.jobs.job import Job, run_job
-from etl_platform.cli.text_tables import table
+from etl_platform.engine.output.plain_text import table
 from etl_platform.platform import Platform
 from etl_platform.settings import Settings, bucket_name
 
 _NAME = "get_s3_files_job"
-_KEY_SHOWN = 120
+_MAX_KEY = 120
 
 
 def _arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--agency-id", required=True, type=agency_id, metavar="ID", help="the agency's id in the database"
+        "--agency-id", required=True, type=agency_id, metavar="ID", help="the agency's id in the application database"
     )
-    parser.add_argument("--source-bucket", metavar="S", type=_bucket, help="copied from [ATTACHMENTS_SOURCE_BUCKET]")
     parser.add_argument(
-        "--destination-bucket", metavar="D", type=_bucket, help="copied to [ATTACHMENTS_DESTINATION_BUCKET]"
+        "--source-bucket", metavar="S", type=_bucket, help="bucket to copy from [ATTACHMENTS_SOURCE_BUCKET]"
     )
-    parser.add_argument("--dry-run", action="store_true", help="print what would be copied; write nothing")
+    parser.add_argument(
+        "--destination-bucket", metavar="D", type=_bucket, help="bucket to copy to [ATTACHMENTS_DESTINATION_BUCKET]"
+    )
+    parser.add_argument("--dry-run", action="store_true", help="print the copies that would be made; write nothing")
 
 
 def _bucket(text: str) -> str:
@@ -36,7 +38,7 @@ def _bucket(text: str) -> str:
 
 def _run(arguments: argparse.Namespace, settings: Settings) -> int:
     platform = Platform(settings)
-    # Made before the run starts, so that a missing setting is one line and not a failed run.
+    # Check settings before the run starts, so that a missing one is one line and not a failed run.
     copies = platform.attachment_copies(arguments.source_bucket, arguments.destination_bucket)
     agency = choose_agency(platform.database.agencies(), number=arguments.agency_id)
     if arguments.dry_run:
@@ -64,11 +66,11 @@ def _print_plan(agency: Agency, files: Sequence[AttachmentFile], plan: Plan) -> 
         (problem.status.value, source_keys[key], None, problem.error) for key, problem in sorted(plan.problems.items())
     ]
     if rows:
-        print(table(("", "source key", "bytes", "destination key, or why not"), rows, last=_KEY_SHOWN))
+        print(table(("", "source key", "bytes", "destination key or problem"), rows, last=_MAX_KEY))
     size = sum(copy.size_bytes for copy in plan.copies)
     print(
-        f"{_NAME}: {agency.partition}: {len(plan.copies):,} to copy ({size:,} bytes), {len(plan.there):,} there "
-        f"already, {len(plan.problems):,} that cannot be copied, of {len(files):,} attachments; nothing was written"
+        f"{_NAME}: {agency.partition}: {len(files):,} attachments: {len(plan.copies):,} to copy ({size:,} bytes), "
+        f"{len(plan.already_copied):,} already there, {len(plan.problems):,} cannot be copied; nothing was written"
     )
 
 

@@ -1,4 +1,4 @@
-"""Jobs that a schedule starts and that take no arguments."""
+"""Daily jobs from the command line; they have no arguments."""
 
 import argparse
 
@@ -8,11 +8,9 @@ from etl_platform.settings import Settings
 
 
 def _daily(name: str, summary: str) -> Job:
-    """A job that a schedule starts and that takes no arguments."""
-
     def run(_arguments: argparse.Namespace, settings: Settings) -> int:
         platform = Platform(settings)
-        # Asked for before the run starts, so that a missing setting is one line and not a failed run.
+        # Check settings before the run starts, so that a missing one is one line and not a failed run.
         _ = platform.intake
         ran = run_job(name, platform)
         for line in ran.lines or ("done",):
@@ -23,6 +21,6 @@ def _daily(name: str, summary: str) -> Job:
 
 
 RECONCILE = _daily(
-    "reconcile_job", "Hold what arrived against what is recorded and held; fail where anything is amiss."
+    "reconcile_job", "Compare source files, reports and stored objects; fail if anything is missing, stale or orphaned."
 )
-EXPECTED_FILES = _daily("expected_files_job", "Say of every agency and dataset whether the next file is overdue.")
+EXPECTED_FILES = _daily("expected_files_job", "Check for every agency and dataset whether the next file is overdue.")

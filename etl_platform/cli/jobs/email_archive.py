@@ -11,14 +11,14 @@ NAME = "email_archive_job"
 
 def _run(_arguments: argparse.Namespace, settings: Settings) -> int:
     platform = Platform(settings)
-    # Asked for before the run starts, so that a missing setting is one line and not a failed run.
+    # Check settings before the run starts, so that a missing one is one line and not a failed run.
     _ = platform.email_archive
     ran = run_job(NAME, platform)
-    # The error says what was drained nevertheless.
+    # The error contains the counts of what was archived before it.
     print(f"{NAME}: {platform.drained if ran.error is None else f'failed: {ran.error}'}")
     return 1 if ran.error or ran.failed_checks else 0
 
 
 EMAIL_ARCHIVE = Job(
-    NAME, "Archive the emails that wait in the email queue, one JSON document each.", "", lambda _parser: None, _run
+    NAME, "Archive the emails in the email queue, one JSON document each.", "", lambda _parser: None, _run
 )

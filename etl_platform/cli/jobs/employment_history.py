@@ -1,4 +1,4 @@
-"""employment_history_job from the command line: one agency, or all of them one after the other."""
+"""employment_history_job from the command line, for one agency or all in turn."""
 
 import argparse
 
@@ -11,17 +11,17 @@ _NAME = "employment_history_job"
 
 
 def _arguments(parser: argparse.ArgumentParser) -> None:
-    whose = parser.add_mutually_exclusive_group(required=True)
-    whose.add_argument("--agency-id", metavar="ID", type=agency_id, help="the agency's id in the database")
-    whose.add_argument("--agency", metavar="A", help="its name as a partition, such as nm_albuquerque")
-    whose.add_argument("--all", action="store_true", help="every agency of the database, one after the other")
+    agency = parser.add_mutually_exclusive_group(required=True)
+    agency.add_argument("--agency-id", metavar="ID", type=agency_id, help="the agency's id in the database")
+    agency.add_argument("--agency", metavar="A", help="the agency's partition, such as nm_albuquerque")
+    agency.add_argument("--all", action="store_true", help="every agency of the database, in turn")
 
 
 def _run(arguments: argparse.Namespace, settings: Settings) -> int:
     from etl_platform.defs.employment_history import make_export
 
     platform = Platform(settings)
-    # Made before a run starts, so that a missing setting is one line and not a failed run.
+    # Check settings before a run starts, so that a missing one is one line and not a failed run.
     make_export(platform)
     chosen = platform.database.agencies()
     if not arguments.all:

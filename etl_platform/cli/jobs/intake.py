@@ -1,4 +1,4 @@
-"""s3_data_quality_job from the command line: events given by hand, taken in for real or dry."""
+"""s3_data_quality_job from the command line: ingests given events, or tries them in a dry run."""
 
 import argparse
 import json
@@ -31,7 +31,7 @@ def _intake_arguments(parser: argparse.ArgumentParser) -> None:
         "--events-file",
         metavar="FILE",
         type=Path,
-        help="a file with one event, a list of them, or one a line",
+        help="a file with one event, a JSON list of events, or one event per line",
     )
     parser.add_argument(
         "--dry-run", action="store_true", help=f"write no object; append the results to {DRY_RUN_RESULTS}"
@@ -68,11 +68,7 @@ def _run_intake(arguments: argparse.Namespace, settings: Settings) -> int:
 
 
 def _events(arguments: argparse.Namespace) -> list[ObjectVersion]:
-    """The objects that the given events announce.
-
-    Raises:
-        UsageError: a document is not an S3 event.
-    """
+    """The objects of the given events; raises UsageError for anything that is not an S3 event."""
     if arguments.event_json is not None:
         documents = [arguments.event_json]
     else:
@@ -121,13 +117,13 @@ def _dry_run(events: Sequence[ObjectVersion], settings: Settings) -> tuple[list[
 
 
 def ingest_in_process(events: Sequence[ObjectVersion], settings: Settings) -> tuple[list[DeliveryResult], str | None]:
-    """Ingest objects with the real job in this process; the results, and the run's error if it failed."""
+    """Ingest events with the real job in this process; returns the results, and an error if the run failed."""
     if not events:
         return [], None
     from etl_platform.defs.intake_config import config_of_versions
 
     platform = Platform(settings)
-    # Made before the run starts, so that a missing setting is one line and not a failed run.
+    # Check settings before the run starts, so that a missing one is one line and not a failed run.
     _ = platform.intake
     ran = run_job(_NAME, platform, config_of_versions(events))
     return platform.finished, ran.error
@@ -136,7 +132,7 @@ def ingest_in_process(events: Sequence[ObjectVersion], settings: Settings) -> tu
 def replay_in_process(
     platform: Platform, dataset: str, agency: str, delivery_ids: Sequence[str], by: str
 ) -> tuple[list[DeliveryResult], bool]:
-    """Reprocess a partition with the real job in this process; the results, and whether the run succeeded."""
+    """Reprocess a partition with the real job in this process; returns the results, and whether the run succeeded."""
     from etl_platform.defs.intake_config import run_config
 
     config = run_config(replay={"delivery_ids": list(delivery_ids), "by": by})
@@ -154,7 +150,7 @@ def replay_in_process(
 
 INTAKE = Job(
     _NAME,
-    "Ingest delivered files: bronze, check against the contract, silver and quarantine, report.",
+    "Ingest delivered files: copy to bronze, check against the contract, write silver, quarantine and report.",
     "--events-file contracts/event.json --dry-run",
     _intake_arguments,
     _run_intake,

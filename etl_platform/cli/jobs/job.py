@@ -1,4 +1,4 @@
-"""A job as ``etl-platform run`` starts it."""
+"""What ``etl-platform run`` needs of a job, and how it runs one."""
 
 import argparse
 from collections.abc import Callable, Mapping, Sequence
@@ -10,15 +10,16 @@ from etl_platform.platform import Platform
 from etl_platform.settings import Settings
 
 if TYPE_CHECKING:
-    from etl_platform.defs.run_in_process import Ran
+    from etl_platform.defs.run_in_process import RunResult
 
 
 @dataclass(frozen=True)
 class Job:
-    """``run`` returns the exit code: 0 done or nothing to do, 1 something failed or was rejected.
+    """A job with its own arguments.
 
     Attributes:
-        example: arguments as a newcomer would give them; empty where none are needed.
+        example: arguments for the help text; empty if the job needs no arguments.
+        run: returns the exit code: 0 success or nothing to do, 1 failure or rejected data.
     """
 
     name: str
@@ -36,8 +37,8 @@ def run_job(
     partition: str | None = None,
     selection: Sequence[Sequence[str]] = (),
     tags: Mapping[str, str] = MappingProxyType({}),
-) -> "Ran":
-    """Run a job of the code location in this process, see ``run_in_process``."""
+) -> "RunResult":
+    """Run a job of the code location in this process; see ``run_in_process``."""
     from etl_platform.definitions import build_defs
     from etl_platform.defs.run_in_process import run_in_process
 

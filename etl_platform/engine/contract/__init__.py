@@ -1,1 +1,1 @@
-"""What a contract says: ODCS YAML to frozen values."""
+"""A contract as frozen values, and how ODCS YAML is read into them."""

@@ -1,4 +1,4 @@
-"""How often a dataset's file is expected: the contract's words, and whether an agency's next one is overdue. Pure."""
+"""How often a file of a dataset is expected, and whether an agency's next one is overdue. The clock is an argument."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -14,7 +14,7 @@ _GRACE_SHARE = 10
 
 @dataclass(frozen=True)
 class Cadence:
-    """A file comes ``every`` so often; one that comes later by no more than ``grace`` is on time."""
+    """A file is expected ``every`` so often; one that is at most ``grace`` later is on time."""
 
     every: timedelta
     grace: timedelta
@@ -22,7 +22,7 @@ class Cadence:
 
 @dataclass(frozen=True)
 class LastFile:
-    """The newest file of an agency, whatever became of it. ``arrived_at`` is UTC."""
+    """The newest file of an agency, with any outcome. ``arrived_at`` is UTC."""
 
     name: str
     outcome: str
@@ -31,7 +31,7 @@ class LastFile:
 
 @dataclass(frozen=True)
 class Timeliness:
-    """Whether an agency's next file is overdue; ``text`` says since when and what came last."""
+    """Whether an agency's next file is overdue; ``text`` names the last file and when the next was expected."""
 
     last: LastFile
     expected_by: datetime
@@ -41,10 +41,10 @@ class Timeliness:
 
 def judge_timeliness(cadence: Cadence, last: LastFile, now: datetime) -> Timeliness:
     expected_by = last.arrived_at + cadence.every
-    came = f"The last file came on {last.arrived_at:%Y-%m-%d} ({last.name}, {last.outcome})"
+    last_file = f"The last file arrived on {last.arrived_at:%Y-%m-%d} ({last.name}, {last.outcome})"
     if now <= expected_by + cadence.grace:
-        return Timeliness(last, expected_by, False, f"{came}; the next is expected by {expected_by:%Y-%m-%d}.")
-    text = f"{came}; the next was expected by {expected_by:%Y-%m-%d}, {_span(now - expected_by)} ago."
+        return Timeliness(last, expected_by, False, f"{last_file}; the next is expected by {expected_by:%Y-%m-%d}.")
+    text = f"{last_file}; the next was expected by {expected_by:%Y-%m-%d}, {_span(now - expected_by)} ago."
     return Timeliness(last, expected_by, True, text)
 
 
@@ -54,23 +54,23 @@ def _span(time: timedelta) -> str:
 
 
 def read_cadence(document: Located) -> Cadence | None:
-    """``frequency`` and ``latency`` of ``slaProperties``; without a latency, a tenth of the frequency is the grace.
+    """``frequency`` and ``latency`` of ``slaProperties``; the default latency is a tenth of the frequency.
 
     Raises:
-        ContractError: a value that is no number above 0, an unknown unit, or the same property twice.
+        ContractError: a value that is not a number above 0, an unknown unit, or the same property twice.
     """
-    said: dict[str, timedelta] = {}
+    found: dict[str, timedelta] = {}
     for index, entry in enumerate(document.data.get("slaProperties") or []):
         name = entry["property"]
         if name in {"frequency", "latency"}:
             here = ("slaProperties", index)
-            if name in said:
-                raise document.error(f"{name} is given twice", *here)
-            said[name] = _time(document, entry, here)
-    if "frequency" not in said:
+            if name in found:
+                raise document.error(f"{name} is declared twice; keep one", *here)
+            found[name] = _time(document, entry, here)
+    if "frequency" not in found:
         return None
-    every = said["frequency"]
-    return Cadence(every, said.get("latency", every / _GRACE_SHARE))
+    every = found["frequency"]
+    return Cadence(every, found.get("latency", every / _GRACE_SHARE))
 
 
 def _time(document: Located, entry: dict[str, Any], here: tuple[str, int]) -> timedelta:
@@ -78,7 +78,7 @@ def _time(document: Located, entry: dict[str, Any], here: tuple[str, int]) -> ti
     folded = str(unit).lower()
     days = _DAYS.get(folded, _DAYS.get(folded.removesuffix("s")))
     if days is None:
-        raise document.error(f"{name} is given in h, d, w, m (months) or y, not {unit!r}", *here, "unit")
+        raise document.error(f"{name}: unit {unit!r} is unknown; use h, d, w, m (months) or y", *here, "unit")
     if not is_number(value) or not 0 < value * days <= _MAX_DAYS:
         raise document.error(
             f"{name} takes a number above 0 and up to {_MAX_DAYS:,} days, not {value!r}", *here, "value"

@@ -1,4 +1,4 @@
-"""The folder of contracts. No rules."""
+"""The contracts of a folder, read from disk."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ _REFERENCES = "references"
 
 
 def load_contract(path: Path) -> Contract:
-    """Read one contract and the reference tables it names; ContractError also where a file cannot be read."""
+    """Read one contract and the reference tables that it names; ContractError also if a file cannot be read."""
     try:
         text = path.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
@@ -21,30 +21,30 @@ def load_contract(path: Path) -> Contract:
 
 
 def contract_paths(folder: Path) -> list[Path]:
-    """The contract files of a folder, in order of name."""
+    """The contract files of a folder, sorted by name."""
     try:
         return sorted(path for path in folder.iterdir() if path.name.endswith(_SUFFIXES))
     except OSError as error:
-        raise ContractError(f"the folder of contracts cannot be read: {error.strerror}", path=str(folder)) from None
+        raise ContractError(f"this folder of contracts cannot be read: {error.strerror}", path=str(folder)) from None
 
 
 def load_contracts(folder: Path) -> dict[str, Contract]:
     """Every contract of a folder by dataset.
 
     Raises:
-        ContractError: one is broken, two describe the same dataset, or there is none.
+        ContractError: a contract is broken, two describe the same dataset, or the folder has no contract.
     """
     contracts: dict[str, Contract] = {}
     for path in contract_paths(folder):
         contract = load_contract(path)
         refuse_second(contract, contracts.setdefault(contract.dataset, contract))
     if not contracts:
-        raise ContractError("no *.odcs.yaml in this folder", path=str(folder))
+        raise ContractError("this folder has no *.odcs.yaml; name another one, or add a contract", path=str(folder))
     return contracts
 
 
 def refuse_second(contract: Contract, first: Contract) -> None:
-    """Raise ContractError where another file describes the same dataset."""
+    """Raise ContractError if another file describes the same dataset."""
     if first.path != contract.path:
-        message = f"the dataset {contract.dataset} is already described by {first.path}"
+        message = f"the dataset {contract.dataset} is already described by {first.path}; remove one of them"
         raise ContractError(message, path=contract.path)

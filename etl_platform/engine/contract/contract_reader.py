@@ -1,13 +1,12 @@
 """ODCS contract text → Contract. Structure only: whether its rules compile is decided in ``rules``.
 
-The Open Data Contract Standard (https://bitol-io.github.io/open-data-contract-standard/) gives the grammar and
-its own JSON schema; what is read of it here is a flat table of one file. Anything in a contract that would
-change what is accepted, and is not understood, is an error: a rule is never skipped in silence.
+The Open Data Contract Standard (https://bitol-io.github.io/open-data-contract-standard/) defines the grammar and a JSON
+schema; this reader supports the part of it that describes one flat table. Whatever affects which rows are accepted and
+is not supported is an error, so that no rule is ignored without a message.
 """
 
 import hashlib
 import json
-import re
 from collections.abc import Mapping
 from difflib import get_close_matches
 from functools import cache
@@ -18,19 +17,27 @@ from typing import Any
 import jsonschema_rs
 
 from etl_platform.engine.contract.cadence import read_cadence
-from etl_platform.engine.contract.dataset_rule_reader import counts_nulls, is_library, read_dataset_rules
+from etl_platform.engine.contract.dataset_rule_reader import read_dataset_rules
 from etl_platform.engine.contract.derived_columns_reader import (
     check_case,
-    check_making,
+    check_derivation,
     decimal_type,
     enum_labels,
     letter_case,
     read_hook,
     read_lookup,
 )
-from etl_platform.engine.contract.located_yaml import Located, Where, is_number, load_located
-from etl_platform.engine.contract.model import Column, ColumnType, Contract, ReferenceTable, RowRule, fold
+from etl_platform.engine.contract.located_yaml import Located, Where, load_located
+from etl_platform.engine.contract.model import DELIVERY_DAY, Column, ColumnType, Contract, ReferenceTable, fold
 from etl_platform.engine.contract.reading_overrides import read_overrides
+from etl_platform.engine.contract.rule_reader import (
+    COLUMN_FIELDS,
+    NAME,
+    check_not_future,
+    read_library_rules,
+    read_options,
+    read_row_rules,
+)
 
 API_VERSIONS = ("v3.1.0", "v3.2.0")
 
@@ -41,37 +48,37 @@ def parse_contract(text: str, path: str, references: Mapping[str, ReferenceTable
     Args:
         text: YAML.
         path: where it came from, for messages.
-        references: the tables that lookups may name.
+        references: the tables that lookups may use.
 
     Raises:
-        ContractError: naming file and line of the first thing that is wrong.
+        ContractError: with file and line of the first problem.
     """
     document = load_located(text, path)
     _check_structure(document)
     schemas = document.data.get("schema") or []
     if len(schemas) != 1:
-        raise document.error(f"a contract describes one file, so schema has one entry, not {len(schemas)}", "schema")
+        raise document.error(f"a contract describes one file, so schema needs one entry, not {len(schemas)}", "schema")
     return _Reader(document, schemas[0], references or {}).contract(text)
 
 
 def _check_structure(document: Located) -> None:
     version = document.data.get("apiVersion")
     if version not in API_VERSIONS:
-        raise document.error(f"apiVersion {version!r} is unknown; it is one of {', '.join(API_VERSIONS)}", "apiVersion")
+        raise document.error(f"apiVersion {version!r} is not supported; use {' or '.join(API_VERSIONS)}", "apiVersion")
     if document.data.get("kind") != "DataContract":
         raise document.error("kind must be DataContract", "kind")
     error = next(iter(_validator().iter_errors(document.data)), None)
     if error is not None:
         where = ".".join(map(str, error.instance_path)) or "the document"
-        # The library names two of the allowed values and counts the others.
+        # The library's own message names two of the allowed values and counts the others.
         allowed = getattr(error.kind, "options", None)
-        message = f"{error.instance!r} is none of {', '.join(map(str, allowed))}" if allowed else error.message
+        message = f"{error.instance!r} is not one of {', '.join(map(str, allowed))}" if allowed else error.message
         raise document.error(f"{where}: {message[:300]}", *error.instance_path)
 
 
 @cache
 def _validator() -> Any:
-    # The package's own schema file, without importing its pydantic model (0.2 s in every run).
+    # Only the package's schema file: importing its pydantic model takes 0.2 s in every run.
     spec = find_spec("open_data_contract_standard")
     assert spec is not None
     assert spec.submodule_search_locations
@@ -79,16 +86,6 @@ def _validator() -> Any:
     return jsonschema_rs.validator_for(json.loads(schema.read_text("utf-8")))
 
 
-_OPTIONS = {
-    "pattern": "pattern",
-    "minLength": "min_length",
-    "maxLength": "max_length",
-    "minimum": "minimum",
-    "maximum": "maximum",
-    "exclusiveMinimum": "exclusive_minimum",
-    "exclusiveMaximum": "exclusive_maximum",
-    "format": "format",
-}
 _COLUMN_CUSTOM = {
     "formats",
     "nullTokens",
@@ -99,23 +96,21 @@ _COLUMN_CUSTOM = {
     "useLabels",
     "lookup",
     "computed",
-    "knownValues",
 }
+_COLUMN_CUSTOM |= {"knownValues", "notFuture"}
 _SCHEMA_CUSTOM = {"filePatterns", "trim", "nullTokens", "maxRejectedPercent", "case", "transform", "transformFrame"}
 _SCHEMA_CUSTOM |= {"sheet", "headerLine"}
 _TAKES: dict[str, tuple[type | tuple[type, ...], str]] = {
-    **dict.fromkeys(("trim", "useLabels", "computed"), (bool, "bool")),
+    **dict.fromkeys(("trim", "useLabels", "computed", "notFuture"), (bool, "true or false")),
     **dict.fromkeys(("case", "transform", "transformFrame", "sheet"), (str, "a text")),
     "headerLine": (int, "a number"),
     "maxRejectedPercent": ((int, float), "a number"),
     "lookup": (dict, "names by table, key, take and from"),
 }
-_MAX_LENGTH = 1 << 24
-_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 
 
 class _Reader:
-    """Takes one validated document apart; keeps the line of everything that it may have to blame."""
+    """Reads one document that the standard's schema accepts; collects notes about what is ignored."""
 
     def __init__(self, document: Located, schema: dict[str, Any], references: Mapping[str, ReferenceTable]) -> None:
         self.document, self.schema, self.references = document, schema, references
@@ -125,9 +120,12 @@ class _Reader:
 
     def contract(self, text: str) -> Contract:
         data, schema = self.document.data, self.schema
-        if not _NAME.fullmatch(schema["name"]):
+        if not NAME.fullmatch(schema["name"]):
             raise self.document.error(
-                f"schema name {schema['name']!r} is not a name of letters, digits and _", "schema", 0, "name"
+                f"schema name {schema['name']!r} is invalid; use a to z, A to Z, digits and _, a letter first",
+                "schema",
+                0,
+                "name",
             )
         columns = tuple(self._column(i, entry) for i, entry in enumerate(schema.get("properties") or []))
         if not any(column.in_file for column in columns):
@@ -139,7 +137,7 @@ class _Reader:
             if entry.get("primaryKey")
         )
         server: dict[str, Any] = next(iter(data.get("servers") or []), {})
-        row_rules = self._row_rules({column.name for column in columns})
+        row_rules = read_row_rules(self.document, {column.name for column in columns})
         taken = {column.name for column in columns} | {rule.name for rule in row_rules}
         return Contract(
             path=self.document.path,
@@ -165,13 +163,18 @@ class _Reader:
 
     def _column(self, index: int, entry: dict[str, Any]) -> Column:
         here = ("schema", 0, "properties", index)
-        if not _NAME.fullmatch(entry["name"]):
-            raise self.document.error(f"{entry['name']!r} is not a name of letters, digits and _", *here)
+        if not NAME.fullmatch(entry["name"]):
+            raise self.document.error(
+                f"column name {entry['name']!r} is invalid; use a to z, A to Z, digits and _, a letter first", *here
+            )
+        if entry["name"] == DELIVERY_DAY:
+            message = "means the day of delivery in SQL; choose another name, and keep the header as a synonym"
+            raise self.document.error(f"{DELIVERY_DAY} {message}", *here)
         kind = self._type(entry, here)
-        options = self._options(entry, here)
+        options = read_options(self.document, entry, here)
         custom = self._custom(entry, _COLUMN_CUSTOM, *here)
         formats = [options.pop("format", None), *custom.get("formats", ())]
-        rules = self._library_rules(entry, here)
+        rules = read_library_rules(self.document, entry, here)
         key_alone = (
             bool(entry.get("primaryKey")) and sum(bool(p.get("primaryKey")) for p in self.schema["properties"]) == 1
         )
@@ -192,15 +195,19 @@ class _Reader:
             false_values=tuple(map(str, custom.get("falseValues", ()))),
             known_values=tuple(custom.get("knownValues", ())),
             trim=bool(custom.get("trim", self.custom.get("trim", False))),
-            **self._making(entry, kind, custom, here),
-            **{_OPTIONS[name]: value for name, value in options.items()},
+            not_future=custom.get("notFuture", False),
+            **self._derivation(entry, kind, custom, here),
+            **{COLUMN_FIELDS[name]: value for name, value in options.items()},
         )
-        check_making(self.document, entry, column, custom, *here)
+        check_derivation(self.document, entry, column, custom, *here)
+        check_not_future(self.document, column, here)
         return column
 
-    def _making(self, entry: dict[str, Any], kind: ColumnType, custom: dict[str, Any], here: Where) -> dict[str, Any]:
-        """The fields that say how a column's value is made."""
-        made: dict[str, Any] = {
+    def _derivation(
+        self, entry: dict[str, Any], kind: ColumnType, custom: dict[str, Any], here: Where
+    ) -> dict[str, Any]:
+        """The fields of ``Column`` about how its value is derived."""
+        fields: dict[str, Any] = {
             "case": letter_case(self.document, custom, self.custom.get("case"), kind, here),
             "decimal": decimal_type(self.document, entry, kind, here),
             "expression": entry.get("transformLogic"),
@@ -208,91 +215,21 @@ class _Reader:
         }
         check_case(self.document, custom, *here)
         if custom.get("useLabels"):
-            made["labels"] = enum_labels(self.document, entry, kind, here)
+            fields["labels"] = enum_labels(self.document, entry, kind, here)
         if "lookup" in custom:
-            made["lookup"] = read_lookup(self.document, custom["lookup"], self.references, entry["name"], here)
+            fields["lookup"] = read_lookup(self.document, custom["lookup"], self.references, entry["name"], here)
         if "transformSourceObjects" in entry:
-            made["made_of"] = tuple(entry["transformSourceObjects"])
-        return made
+            fields["declared_sources"] = tuple(entry["transformSourceObjects"])
+        return fields
 
     def _type(self, entry: dict[str, Any], here: Where) -> ColumnType:
         try:
             return ColumnType(entry.get("logicalType", "string"))
         except ValueError:
             raise self.document.error(
-                f"logicalType {entry['logicalType']!r} does not fit a flat file; use {', '.join(ColumnType)}",
+                f"logicalType {entry['logicalType']!r} is not supported in a flat file; use {', '.join(ColumnType)}",
                 *here,
             ) from None
-
-    def _options(self, entry: dict[str, Any], here: Where) -> dict[str, Any]:
-        options = dict(entry.get("logicalTypeOptions") or {})
-        unknown = sorted(options.keys() - _OPTIONS.keys())
-        if unknown:
-            raise self.document.error(
-                f"{entry['name']}: logicalTypeOptions {unknown[0]!r} is not supported; use {', '.join(_OPTIONS)}",
-                *here,
-                "logicalTypeOptions",
-            )
-        self._check_options(options, entry["name"], *here)
-        return options
-
-    def _check_options(self, options: dict[str, Any], name: str, *here: Any) -> None:
-        """The standard leaves logicalTypeOptions open; a bound of the wrong kind would fail in mid-run."""
-        for option, value in options.items():
-            if option in {"minLength", "maxLength"}:
-                fits = is_number(value) and isinstance(value, int) and 0 <= value <= _MAX_LENGTH
-                takes = "a whole number of characters"
-            elif option in {"pattern", "format"}:
-                fits, takes = isinstance(value, str), "a text"
-            else:
-                fits, takes = is_number(value) or isinstance(value, str), "a number or a date"
-            if not fits:
-                raise self.document.error(f"{name}: {option} takes {takes}", *here, "logicalTypeOptions", option)
-
-    def _library_rules(self, entry: dict[str, Any], here: Where) -> dict[str, Any]:
-        """Property-level ``quality``: the library metrics that say the same as a column's own fields."""
-        found: dict[str, Any] = {}
-        for position, rule in enumerate(entry.get("quality") or []):
-            if rule.get("type") == "text" or counts_nulls(rule):
-                continue
-            refuses_rows = is_library(rule) and rule.get("severity", "error") == "error"
-            metric, arguments = rule.get("metric") if refuses_rows else None, rule.get("arguments") or {}
-            if rule.get("mustBe") == 0 and metric == "invalidValues" and arguments.keys() == {"validValues"}:
-                found["allowed"] = tuple(map(str, arguments["validValues"]))
-            elif rule.get("mustBe") == 0 and metric in {"nullValues", "missingValues"} and not arguments:
-                found["required"] = True
-            elif rule.get("mustBe") == 0 and metric == "duplicateValues" and not arguments:
-                found["unique"] = True
-            else:
-                raise self.document.error(
-                    f"{entry['name']}: this quality rule is not supported; use enum, required, unique, "
-                    "logicalTypeOptions or a row rule",
-                    *here,
-                    "quality",
-                    position,
-                )
-        return found
-
-    def _row_rules(self, names: set[str]) -> tuple[RowRule, ...]:
-        rules: list[RowRule] = []
-        for position, rule in enumerate(self.schema.get("quality") or []):
-            here = ("schema", 0, "quality", position)
-            if rule.get("type") == "text" or is_library(rule):
-                continue
-            if rule.get("type") != "custom" or rule.get("engine") != "rowRule":
-                raise self.document.error("a dataset's quality rule is type: custom, engine: rowRule", *here)
-            if "metric" in rule or rule.get("severity", "error") != "error":
-                raise self.document.error("a row rule refuses rows: it has no metric and no severity but error", *here)
-            name, sql = rule.get("name"), rule.get("implementation")
-            if not isinstance(name, str) or not _NAME.fullmatch(name) or name in names:
-                raise self.document.error(
-                    f"a row rule needs a name of its own (letters, digits, _), not {name!r}", *here
-                )
-            if not isinstance(sql, str):
-                raise self.document.error(f"{name}: implementation is a SQL expression", *here)
-            names.add(name)
-            rules.append(RowRule(name, sql, self.document.line(*here), rule.get("description", "")))
-        return tuple(rules)
 
     def _custom(self, entry: dict[str, Any], known: set[str], *here: Any) -> dict[str, Any]:
         values: dict[str, Any] = {}
@@ -301,25 +238,25 @@ class _Reader:
             where = (*here, "customProperties", position)
             if name in _COLUMN_CUSTOM | _SCHEMA_CUSTOM and name not in known:
                 level = "schema" if known is _COLUMN_CUSTOM else "property"
-                raise self.document.error(f"custom property {name!r} belongs to a {level}", *where)
+                raise self.document.error(f"custom property {name!r} belongs to a {level}; move it there", *where)
             if close := get_close_matches(name, known - {name}, 1, 0.8) if name not in known else []:
-                raise self.document.error(f"custom property {name!r} is not one of ours; is {close[0]} meant?", *where)
+                raise self.document.error(f"custom property {name!r} is unknown; did you mean {close[0]}?", *where)
             if name not in known:
                 line = self.document.line(*where)
-                self.notes.append(f"{self.document.path}:{line}: custom property {name!r} is not one of ours: ignored")
+                self.notes.append(f"{self.document.path}:{line}: custom property {name!r} is unknown and ignored")
                 continue
-            expected, takes = _TAKES.get(name, (list, "list"))
+            expected, takes = _TAKES.get(name, (list, "a list"))
             if not isinstance(value, expected) or (expected is not bool and isinstance(value, bool)):
                 raise self.document.error(f"{name} takes {takes}", *where)
             if name == "maxRejectedPercent" and isinstance(value, int | float) and not 0 <= value <= 100:
-                raise self.document.error(f"maxRejectedPercent takes a number of 0 to 100, not {value}", *where)
+                raise self.document.error(f"maxRejectedPercent takes a number from 0 to 100, not {value}", *where)
             if isinstance(value, list) and not all(isinstance(item, str) for item in value):
-                raise self.document.error(f"{name} takes a list of texts; quote its items", *where)
+                raise self.document.error(f"{name} takes a list of texts; put its items in quotes", *where)
             values[name] = value
         return values
 
     def _refuse_ambiguous(self, columns: tuple[Column, ...]) -> None:
-        """One header could mean two columns, or two columns have one name."""
+        """Raise ContractError if one header could mean two columns, or two columns have the same name."""
         seen: dict[str, str] = {}
         names: dict[str, str] = {}
         for index, column in enumerate(columns):
@@ -329,14 +266,18 @@ class _Reader:
                 alias = taken or fold(column.name)
                 owner = seen.get(alias) or names[alias]
                 raise self.document.error(
-                    f"{column.name}: the header {alias!r} already belongs to {owner}", "schema", 0, "properties", index
+                    f"{column.name}: the header {alias!r} already belongs to {owner}; remove it from one of them",
+                    "schema",
+                    0,
+                    "properties",
+                    index,
                 )
             seen |= dict.fromkeys(aliases, column.name)
             names[fold(column.name)] = column.name
 
 
 def _identity(text: str, columns: tuple[Column, ...]) -> str:
-    """SHA-256 of the text and, where there are lookups, of the tables: a changed table is a changed contract."""
+    """SHA-256 of the text and of the reference tables: a changed table is a changed contract."""
     tables = sorted({(c.lookup.table.name, c.lookup.table.sha256) for c in columns if c.lookup is not None})
     return hashlib.sha256("\0".join((text, *(sha256 for _, sha256 in tables))).encode()).hexdigest()
 

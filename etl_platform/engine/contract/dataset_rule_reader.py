@@ -1,4 +1,4 @@
-"""``quality`` and ``slaProperties`` of an ODCS document → dataset rules. What they find is decided elsewhere."""
+"""``quality`` and ``slaProperties`` of an ODCS document → dataset rules. They are evaluated in ``dataset_verdicts``."""
 
 import math
 import re
@@ -23,25 +23,25 @@ def is_library(rule: Mapping[str, Any]) -> bool:
 
 
 def counts_nulls(rule: Mapping[str, Any]) -> bool:
-    """Whether a column's ``quality`` entry speaks of the whole file.
+    """Whether a column's ``quality`` entry is about the whole file.
 
-    ``mustBe: 0`` with neither unit nor warning is the same as ``required`` and refuses single rows.
+    ``mustBe: 0`` without unit and warning means ``required`` and refuses single rows.
     """
     if not is_library(rule) or rule.get("metric") not in NULL_METRICS:
         return False
-    none_at_all = rule.get("mustBe") == 0 and not isinstance(rule["mustBe"], bool)
-    return not none_at_all or "unit" in rule or rule.get("severity", Severity.ERROR) != Severity.ERROR
+    no_nulls = rule.get("mustBe") == 0 and not isinstance(rule["mustBe"], bool)
+    return not no_nulls or "unit" in rule or rule.get("severity", Severity.ERROR) != Severity.ERROR
 
 
 def read_dataset_rules(document: Located, columns: Mapping[str, str], taken: Set[str]) -> tuple[DatasetRule, ...]:
-    """Every dataset rule of a document whose structure was found good.
+    """Every dataset rule of a document that the standard's schema accepts.
 
     Args:
         columns: logical type by name.
-        taken: names that no rule may have, for columns and row rules have them.
+        taken: names of columns and row rules, which no dataset rule may have.
 
     Raises:
-        ContractError: a metric, operator, bound, unit, element or severity that would be skipped in silence.
+        ContractError: a metric, operator, bound, unit, element or severity that is not supported.
     """
     reader = _Reader(document, columns)
     schema = document.data["schema"][0]
@@ -59,13 +59,13 @@ def read_dataset_rules(document: Located, columns: Mapping[str, str], taken: Set
     rules += [
         reader.freshness(entry, f"{schema['name']}.", ("slaProperties", i))
         for i, entry in enumerate(document.data.get("slaProperties") or [])
-        if _means_freshness(entry["property"])
+        if _resembles_freshness(entry["property"])
     ]
     _refuse_repeated(document, rules, taken)
     return tuple(rules)
 
 
-def _means_freshness(name: str) -> bool:
+def _resembles_freshness(name: str) -> bool:
     return bool(get_close_matches(name.casefold(), ["freshness"], 1, 0.8))
 
 
@@ -76,37 +76,37 @@ class _Reader:
     def row_count(self, rule: Mapping[str, Any], here: Where) -> DatasetRule:
         if rule.get("metric") != "rowCount":
             raise self._document.error(
-                f"a dataset's quality rule is metric: rowCount or type: custom, engine: rowRule, "
-                f"not metric {rule.get('metric')!r}",
+                f"metric {rule.get('metric')!r} is not supported here; "
+                "use metric: rowCount, or type: custom with engine: rowRule",
                 *here,
             )
         if rule.get("unit", "rows") != "rows":
-            raise self._document.error(f"rowCount counts rows, not {rule['unit']!r}", *here, "unit")
+            raise self._document.error(f"rowCount: unit {rule['unit']!r} is not supported; use rows", *here, "unit")
         return self._rule(rule, Measure.ROW_COUNT, None, here)
 
     def nulls(self, rule: Mapping[str, Any], column: str, here: Where) -> DatasetRule:
         measures = {"rows": Measure.NULL_COUNT, "percent": Measure.NULL_SHARE}
         unit = rule.get("unit", "rows")
         if unit not in measures:
-            raise self._document.error(f"{column}: unit {unit!r} is not rows or percent", *here, "unit")
+            raise self._document.error(f"{column}: unit {unit!r} is not supported; use rows or percent", *here, "unit")
         return self._rule(rule, measures[unit], column, here)
 
     def freshness(self, entry: Mapping[str, Any], prefix: str, here: Where) -> DatasetRule:
         if entry["property"] != "freshness":
-            raise self._document.error(f"property {entry['property']!r}: is freshness meant?", *here)
+            raise self._document.error(f"property {entry['property']!r} is unknown; did you mean freshness?", *here)
         if "valueExt" in entry:
-            raise self._document.error("freshness takes a value and no valueExt", *here, "valueExt")
+            raise self._document.error("freshness takes no valueExt; use value alone", *here, "valueExt")
         element = entry.get("element", "")
         column = element.removeprefix(prefix)
         if not element.startswith(prefix) or column not in self._columns:
             raise self._document.error(
-                f"freshness is asked of one column, element: {prefix}<column>, not {element!r}", *here, "element"
+                f"freshness needs one column, element: {prefix}<column>, not {element!r}", *here, "element"
             )
         if self._columns[column] not in _MOMENTS:
             raise self._document.error(
                 f"freshness needs a date or timestamp; {column} is {self._columns[column]}", *here, "element"
             )
-        custom = self._said_of_freshness(entry, here)
+        custom = self._freshness_custom(entry, here)
         return DatasetRule(
             self._name(custom, f"{column}.{Measure.FRESHNESS}", here),
             Measure.FRESHNESS,
@@ -119,34 +119,36 @@ class _Reader:
         )
 
     def _days(self, entry: Mapping[str, Any], here: Where) -> int:
-        """Whole days, for dates have no hours; months and years have no certain length."""
+        """Whole days, because dates have no hours; months and years have no fixed length."""
         unit, value = entry.get("unit", "d"), entry["value"]
         if unit not in _DAYS:
-            raise self._document.error(f"freshness is given in days (d) or weeks (w), not {unit!r}", *here, "unit")
+            raise self._document.error(
+                f"freshness: unit {unit!r} is not supported; use days (d) or weeks (w)", *here, "unit"
+            )
         if not is_number(value) or not 0 <= value * _DAYS[unit] <= _MAX_DAYS:
             raise self._document.error(
                 f"freshness takes a number of 0 to {_MAX_DAYS:,} days, not {value!r}", *here, "value"
             )
         return int(value * _DAYS[unit])
 
-    def _said_of_freshness(self, entry: Mapping[str, Any], here: Where) -> dict[str, Any]:
-        """The standard has no severity for its service levels, so it stands under ``customProperties``."""
-        said: dict[str, Any] = {}
+    def _freshness_custom(self, entry: Mapping[str, Any], here: Where) -> dict[str, Any]:
+        """Name and severity: the standard has none for service levels, so they are custom properties."""
+        found: dict[str, Any] = {}
         for position, item in enumerate(entry.get("customProperties") or []):
-            if item["property"] not in {"name", "severity"} or item["property"] in said:
+            if item["property"] not in {"name", "severity"} or item["property"] in found:
                 raise self._document.error(
-                    f"freshness has the custom properties name and severity, once each, not {item['property']!r}",
+                    f"freshness takes the custom properties name and severity, once each, not {item['property']!r}",
                     *here,
                     "customProperties",
                     position,
                 )
-            said[item["property"]] = item["value"]
-        return said
+            found[item["property"]] = item["value"]
+        return found
 
     def _rule(self, rule: Mapping[str, Any], measure: Measure, column: str | None, here: Where) -> DatasetRule:
         if rule.get("arguments"):
             raise self._document.error(
-                f"{rule['metric']} takes no arguments; texts that mean empty are nullTokens", *here, "arguments"
+                f"{rule['metric']} takes no arguments; list texts that mean empty as nullTokens", *here, "arguments"
             )
         operator = self._operator(rule, here)
         return DatasetRule(
@@ -163,7 +165,7 @@ class _Reader:
     def _operator(self, rule: Mapping[str, Any], here: Where) -> str:
         found = [name for name in OPERATORS if name in rule]
         if len(found) != 1:
-            raise self._document.error(f"a rule has one comparison of {', '.join(OPERATORS)}", *here)
+            raise self._document.error(f"a rule needs exactly one comparison of {', '.join(OPERATORS)}", *here)
         return found[0]
 
     def _bounds(self, value: Any, operator: str, measure: Measure, here: Where) -> tuple[float, ...]:
@@ -179,21 +181,21 @@ class _Reader:
             raise self._document.error(f"{operator} takes the smaller number first", *here, operator)
         return bounds
 
-    def _name(self, said: Mapping[str, Any], default: str, here: Where) -> str:
-        name = said.get("name", default)
+    def _name(self, declared: Mapping[str, Any], default: str, here: Where) -> str:
+        name = declared.get("name", default)
         if name != default and not (isinstance(name, str) and _NAME.fullmatch(name)):
-            raise self._document.error(f"a rule's name has letters, digits and _, not {name!r}", *here)
+            raise self._document.error(f"a rule's name consists of letters, digits and _, unlike {name!r}", *here)
         return str(name)
 
-    def _severity(self, said: Mapping[str, Any], here: Where) -> Severity:
-        severity = said.get("severity", Severity.ERROR)
+    def _severity(self, declared: Mapping[str, Any], here: Where) -> Severity:
+        severity = declared.get("severity", Severity.ERROR)
         if severity not in tuple(Severity):
-            raise self._document.error(f"severity is error or warning, not {severity!r}", *here)
+            raise self._document.error(f"severity {severity!r} is unknown; use error or warning", *here)
         return Severity(severity)
 
 
 def _refuse_repeated(document: Located, rules: list[DatasetRule], taken: Set[str]) -> None:
-    # As check names, where a point is written __.
+    # Asset checks write a point as __, so two names may meet there.
     seen = set(taken)
     for rule in rules:
         name = rule.name.replace(".", "__")

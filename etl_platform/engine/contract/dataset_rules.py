@@ -1,6 +1,6 @@
-"""Rules about a file as a whole, as a contract declares them: how many rows, how many empty cells, how old.
+"""Rules about a whole file, as a contract declares them: how many rows, how many empty cells, how old.
 
-Light on purpose: asset checks are declared from it at every start.
+Every start of the code location declares asset checks from it, so it imports no Polars.
 """
 
 import operator
@@ -17,7 +17,7 @@ class Severity(StrEnum):
 
 
 class Measure(StrEnum):
-    """What is measured; also the rule's default name, behind its column's."""
+    """What is measured; also the rule's default name, after that of its column."""
 
     ROW_COUNT = "row_count"
     NULL_COUNT = "null_count"
@@ -35,7 +35,7 @@ OPERATORS: Mapping[str, tuple[Callable[..., bool], str]] = {
     "mustBeBetween": (lambda found, low, high: low <= found <= high, "{} to {}"),
     "mustNotBeBetween": (lambda found, low, high: not low <= found <= high, "anything but {} to {}"),
 }
-"""ODCS's comparisons with how they are said. Both ends of a range belong to it."""
+"""ODCS's comparisons with their words. A range includes both ends."""
 
 _UNITS = {
     Measure.ROW_COUNT: "rows",
@@ -50,9 +50,10 @@ class DatasetRule:
     """One comparison with a number of the whole file.
 
     Attributes:
-        column: what is measured of; None for the file's rows.
-        operator: one of ``OPERATORS``; ``bounds`` are the one or two numbers that it takes.
-        line: where the contract declares it.
+        column: None for the file's rows.
+        operator: one of ``OPERATORS``.
+        bounds: the one or two numbers that the operator takes.
+        line: of the contract.
     """
 
     name: str
@@ -66,19 +67,19 @@ class DatasetRule:
 
     @property
     def code(self) -> str:
-        """The name under which a file is rejected."""
+        """The error code of a file that the rule rejects."""
         return "stale" if self.measure is Measure.FRESHNESS else str(self.measure)
 
     @property
     def limit(self) -> str:
         """What is allowed, in words: ``at least 100 rows``."""
-        said = OPERATORS[self.operator][1].format(*(f"{bound:,}" for bound in self.bounds))
-        return f"{said} {_UNITS[self.measure]}"
+        words = OPERATORS[self.operator][1].format(*(f"{bound:,}" for bound in self.bounds))
+        return f"{words} {_UNITS[self.measure]}"
 
     @property
     def text(self) -> str:
         if self.measure is Measure.FRESHNESS:
-            return f"The newest {self.column} lies {self.limit} before the day of delivery."
+            return f"The newest {self.column} is {self.limit} before the day of delivery."
         if self.column is None:
             return f"The file has {self.limit}."
         return f"{self.column} is empty in {self.limit}."

@@ -1,6 +1,6 @@
-"""What a contract says about how a column's value is made: case, labels, exact type, lookups, hooks. Structure only.
+"""How a contract derives the values of its columns: case, labels, exact types, lookups, hooks. Structure only.
 
-Each function takes a property's parts and the document, and blames the document's line.
+Each function gets parts of a property and the document, and raises ContractError with the line in it.
 """
 
 import re
@@ -19,7 +19,7 @@ _READING = ("trim", "case", "nullTokens", "trueValues", "falseValues", "formats"
 
 
 def decimal_type(document: Located, entry: Mapping[str, Any], kind: ColumnType, here: Where) -> tuple[int, int] | None:
-    """Precision and scale of ``physicalType: decimal(10,2)``; other physical types say nothing of silver."""
+    """Precision and scale of ``physicalType: decimal(10,2)``; other physical types have no effect."""
     physical = str(entry.get("physicalType", "")).strip()
     if kind is not ColumnType.NUMBER or not physical.lower().startswith(("decimal", "numeric")):
         return None
@@ -27,7 +27,7 @@ def decimal_type(document: Located, entry: Mapping[str, Any], kind: ColumnType, 
     precision, scale = (int(match[1]), int(match[2] or 0)) if match else (0, 0)
     if not 1 <= precision <= _PRECISION or scale > precision:
         raise document.error(
-            f"{entry['name']}: physicalType {physical!r} is no decimal(precision, scale) of up to {_PRECISION} digits",
+            f"{entry['name']}: physicalType {physical!r} is not decimal(precision, scale) of up to {_PRECISION} digits",
             *here,
             "physicalType",
         )
@@ -37,49 +37,48 @@ def decimal_type(document: Located, entry: Mapping[str, Any], kind: ColumnType, 
 def letter_case(
     document: Located, custom: Mapping[str, Any], default: str | None, kind: ColumnType, here: Where
 ) -> str | None:
-    """``upper`` or ``lower``. The schema's default is for texts alone; asked of another type it is a mistake."""
+    """``upper`` or ``lower``; the schema's default applies to texts only, and no other type may have one."""
     if kind is ColumnType.STRING:
         case: str | None = custom.get("case", default)
         return case
     if "case" in custom:
-        raise document.error("case is for logicalType: string", *here, "customProperties")
+        raise document.error("case needs logicalType: string; remove it", *here, "customProperties")
     return None
 
 
 def check_case(document: Located, custom: Mapping[str, Any], *here: str | int) -> None:
     if custom.get("case", "upper") not in {"upper", "lower"}:
-        raise document.error(f"case is upper or lower, not {custom['case']!r}", *here, "customProperties")
+        raise document.error(f"case {custom['case']!r} is unknown; use upper or lower", *here, "customProperties")
 
 
 def enum_labels(document: Located, entry: Mapping[str, Any], kind: ColumnType, here: Where) -> tuple[str, ...]:
-    """What silver holds for each entry of an enumeration whose values stand in the file."""
+    """What silver holds for each value of an enumeration."""
     entries = entry.get("enum")
     if not entries or kind is not ColumnType.STRING:
         raise document.error(f"{entry['name']}: useLabels needs logicalType: string and an enum", *here)
     codes = [str(item["value"]) for item in entries]
     if twice := next((code for code in codes if codes.count(code) > 1), None):
-        raise document.error(f"{entry['name']}: the value {twice!r} has two labels", *here, "enum")
+        raise document.error(f"{entry['name']}: the value {twice!r} has two labels; keep one", *here, "enum")
     return tuple(str(item.get("label", item["value"])) for item in entries)
 
 
 def read_lookup(
-    document: Located, asked: Mapping[str, Any], references: Mapping[str, ReferenceTable], name: str, here: Where
+    document: Located, declared: Mapping[str, Any], references: Mapping[str, ReferenceTable], name: str, here: Where
 ) -> Lookup:
-    """``{table, key, take, from}`` with the table it names; ``from`` may be left out.
+    """``{table, key, take, from}`` with the table that it names; ``from`` is optional.
 
     Raises:
-        ContractError: a table or column that is not there, or in the table's own file a key that is empty or
-            stands there twice.
+        ContractError: an unknown table or column; or, with the line of the table's own file, an empty or repeated key.
     """
     where = (*here, "customProperties")
-    parts = {str(key): value for key, value in asked.items()}
+    parts = {str(key): value for key, value in declared.items()}
     if not {"table", "key", "take"} <= parts.keys() <= {"table", "key", "take", "from"} or not all(
         isinstance(value, str) for value in parts.values()
     ):
-        raise document.error(f"{name}: lookup takes the names table, key and take, and from if need be", *where)
+        raise document.error(f"{name}: lookup takes texts for table, key and take, and optionally from", *where)
     if not _TABLE.fullmatch(parts["table"]) or parts["table"] not in references:
-        known = ", ".join(references) or "none"
-        message = f"{name}: there is no reference table {parts['table']!r}; in references/ there is {known}"
+        known = f"it has {', '.join(references)}" if references else "it has none"
+        message = f"{name}: references/ has no table {parts['table']!r}; {known}"
         raise document.error(message, *where)
     table = references[parts["table"]]
     for part in ("key", "take"):
@@ -94,9 +93,9 @@ def _check_keys(table: ReferenceTable, column: str) -> None:
     seen: dict[str, int] = {}
     for key, line in zip(table.cells(column), table.lines, strict=True):
         if not key:
-            raise ContractError(f"the key {column} is empty", path=table.path, line=line)
+            raise ContractError(f"the key {column} is empty; fill it or remove the row", path=table.path, line=line)
         if key in seen:
-            message = f"the key {column} {key!r} stands in line {seen[key]} already"
+            message = f"the key {column} {key!r} repeats that of line {seen[key]}; remove one of the rows"
             raise ContractError(message, path=table.path, line=line)
         seen[key] = line
 
@@ -104,7 +103,7 @@ def _check_keys(table: ReferenceTable, column: str) -> None:
 def read_hook(
     document: Located, custom: Mapping[str, Any], columns: tuple[Column, ...], *here: str | int
 ) -> TransformHook | None:
-    """The schema's transform hook, which exists exactly where a column is computed."""
+    """The schema's transform hook; a contract has one if and only if it has computed columns."""
     where = (*here, "customProperties")
     path, frame = custom.get("transform"), custom.get("transformFrame", "polars")
     computed = [column for column in columns if column.computed]
@@ -114,32 +113,40 @@ def read_hook(
             raise document.error(message, *(here if computed else where))
         return None
     if not _HOOK.fullmatch(path):
-        raise document.error(f"transform is package.module:function, not {path!r}", *where)
+        raise document.error(f"transform needs the form package.module:function, not {path!r}", *where)
     if frame not in {"polars", "pandas"}:
-        raise document.error(f"transformFrame is polars or pandas, not {frame!r}", *where)
+        raise document.error(f"transformFrame {frame!r} is unknown; use polars or pandas", *where)
     if not computed:
-        raise document.error(f"the hook {path} has nothing to make: no property is computed: true", *where)
+        raise document.error(
+            f"the hook {path} has no column to compute; declare one with computed: true, or remove the hook", *where
+        )
     return TransformHook(path, frame == "pandas", document.line(*where))
 
 
-def check_making(
+def check_derivation(
     document: Located, entry: Mapping[str, Any], column: Column, custom: Mapping[str, Any], *here: str | int
 ) -> None:
-    """A value comes from one place; a column that no file has cannot be read in a special way."""
+    """A value has one source, and options of reading need a column that the file has."""
     name, lookup = column.name, column.lookup
     if sum((column.expression is not None, column.computed, lookup is not None, column.labels is not None)) > 1:
-        raise document.error(f"{name}: transformLogic, lookup, computed and useLabels exclude each other", *here)
+        raise document.error(
+            f"{name}: transformLogic, lookup, computed and useLabels exclude each other; keep one", *here
+        )
     if column.case is not None and column.in_file:
         fold_case = str.upper if column.case == "upper" else str.lower
         expected = (*(column.allowed or ()), *(lookup.table.cells(lookup.key) if lookup else ()))
         if never := next((item for item in expected if item != fold_case(item)), None):
-            raise document.error(f"{name}: {never!r} never occurs where case is {column.case}", *here, "enum")
+            raise document.error(
+                f"{name}: {never!r} cannot occur with case {column.case}; write it in {column.case} case", *here, "enum"
+            )
     if column.in_file:
         return
     reading = [key for key in _READING if key in custom]
     reading += ["synonyms"] if entry.get("synonyms") else []
     reading += ["format"] if column.formats or column.money else []
     if reading:
-        raise document.error(f"{name}: {reading[0]} is for a column that the file has", *here)
+        raise document.error(f"{name}: {reading[0]} needs a column that the file has; remove it", *here)
     if column.computed and (column.unique or entry.get("primaryKey")):
-        raise document.error(f"{name}: a computed column is no key; keys are known before the hook runs", *here)
+        raise document.error(
+            f"{name}: a computed column cannot be a key, because keys are compared before the hook runs", *here
+        )

@@ -1,4 +1,4 @@
-"""YAML text → plain data that remembers on which line each part stands. No files."""
+"""YAML text → plain data with the line of each part. No files."""
 
 import sys
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ import yaml
 from etl_platform.engine.errors import ContractError
 
 Where = tuple[str | int, ...]
-"""The path of a part of a document: names and places in lists, from the top."""
+"""The path of a part of a document from the top: names, and positions in lists."""
 MAX_VALUES = 100_000
 
 
@@ -23,7 +23,7 @@ class Located:
     lines: dict[Where, int]
 
     def line(self, *where: str | int) -> int:
-        """The line of a path, or of its nearest parent that is there."""
+        """The line of a path, or of its nearest parent that exists."""
         while where and where not in self.lines:
             where = where[:-1]
         return self.lines.get(where, 1)
@@ -33,7 +33,7 @@ class Located:
 
 
 def is_number(value: Any) -> bool:
-    """Whether it is a number, and one that a float can hold; YAML has others: 400 digits, infinity."""
+    """Whether it is a number that a float can hold; YAML also has infinity and numbers of 400 digits."""
     most = sys.float_info.max
     return isinstance(value, int | float) and not isinstance(value, bool) and -most <= value <= most
 
@@ -42,7 +42,7 @@ def load_located(text: str, path: str) -> Located:
     """Parse one YAML document.
 
     Raises:
-        ContractError: bad YAML, a repeated key, aliases within aliases, or a document that is no mapping.
+        ContractError: invalid YAML, a repeated key, too many aliases, or a document that is not a mapping.
     """
     loader = yaml.CSafeLoader(text)
     try:
@@ -52,23 +52,23 @@ def load_located(text: str, path: str) -> Located:
         data = None if node is None else loader.construct_document(node)
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else None
-        raise ContractError(f"not YAML: {error.problem}", path=path, line=line) from None
+        raise ContractError(f"invalid YAML: {error.problem}", path=path, line=line) from None
     except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise ContractError(f"not YAML: {error}", path=path) from None
+        raise ContractError(f"invalid YAML: {error}", path=path) from None
     finally:
         loader.dispose()
     if node is None or not isinstance(data, dict):
-        raise ContractError("the document is no YAML mapping", path=path, line=1)
+        raise ContractError("the document is not a YAML mapping; a contract begins with apiVersion:", path=path, line=1)
     lines: dict[Where, int] = {}
     try:
         _walk(node, (), lines, path)
         return Located(path, _plain(data), lines)
     except RecursionError:
-        raise ContractError("not a tree: an alias refers to itself", path=path, line=1) from None
+        raise ContractError("an alias refers to itself; write the values out", path=path, line=1) from None
 
 
 def _size(node: yaml.Node, known: dict[int, int]) -> int:
-    """Values below a node, with those of an alias counted wherever it stands: a few lines can stand for billions."""
+    """Values below a node; an alias counts each time, because a few lines of aliases can mean billions of values."""
     if id(node) not in known:
         known[id(node)] = 0
         below = node.value if isinstance(node, yaml.CollectionNode) else []
@@ -79,7 +79,7 @@ def _size(node: yaml.Node, known: dict[int, int]) -> int:
 
 def _walk(node: yaml.Node, here: Where, lines: dict[Where, int], path: str) -> None:
     if here in lines:
-        raise ContractError("this key stands here twice", path=path, line=node.start_mark.line + 1)
+        raise ContractError("this key is repeated; keep one", path=path, line=node.start_mark.line + 1)
     lines[here] = node.start_mark.line + 1
     if isinstance(node, yaml.MappingNode):
         for key, value in node.value:

@@ -1,6 +1,6 @@
-"""What one kind of file must look like, as plain values, and which contract a file name chooses.
+"""A contract as frozen values, and which contract belongs to a file name.
 
-How a contract is read from its text is decided in ``contract_reader``, what its rules do in ``rules``.
+``contract_reader`` reads one from its text; ``rules`` evaluates it.
 """
 
 import re
@@ -15,6 +15,8 @@ from etl_platform.engine.contract.cadence import Cadence
 from etl_platform.engine.contract.dataset_rules import DatasetRule
 from etl_platform.engine.contract.reading_overrides import ReadingOverrides
 
+DELIVERY_DAY = "delivery_day"
+"""The day of delivery in the SQL of row rules and derived columns. No column has this name."""
 SENSITIVE = frozenset({"restricted", "confidential"})
 DATA_SUFFIXES = (".csv", ".tsv", ".txt", ".xlsx", ".xls", ".gz", ".zip")
 
@@ -30,7 +32,7 @@ class ColumnType(StrEnum):
 
 @dataclass(frozen=True)
 class ReferenceTable:
-    """A small table beside the contracts. Every cell is text; ``lines`` tells where each row starts in its file."""
+    """A small table next to the contracts. Every cell is text; ``lines`` are the rows' first lines in its file."""
 
     name: str
     path: str
@@ -46,7 +48,7 @@ class ReferenceTable:
 
 @dataclass(frozen=True)
 class Lookup:
-    """The cell of ``take`` in the row whose ``key`` a value equals: the column's own text, or ``source``'s value."""
+    """The cell of ``take`` in the row whose ``key`` equals the column's own text, or else the value of ``source``."""
 
     table: ReferenceTable
     key: str
@@ -56,7 +58,7 @@ class Lookup:
 
 @dataclass(frozen=True)
 class TransformHook:
-    """A function ``module:name`` that makes the computed columns of a dataset from its other columns."""
+    """A function ``module:name`` that computes columns of a dataset from its other columns."""
 
     path: str
     pandas: bool
@@ -65,16 +67,17 @@ class TransformHook:
 
 @dataclass(frozen=True)
 class Column:
-    """One property: how its text is read and what holds for it. ``line`` is where the contract declares it.
+    """One property: how its text is read and which rules it has. ``line`` is that of the contract.
 
     Attributes:
+        not_future: whether its date must not be after the day of delivery.
         labels: what silver holds for each of ``allowed``.
         decimal: precision and scale of an exact number.
         lookup: the reference table that gives the value.
         expression: SQL over other columns that gives the value.
-        made_of: the columns that the contract says ``expression`` or ``lookup`` uses.
-        computed: made by the contract's transform hook.
-        known_values: what is usual here; another value is remarked on, never refused.
+        declared_sources: ``transformSourceObjects``, the columns that ``expression`` or ``lookup`` should use.
+        computed: by the contract's transform hook.
+        known_values: the usual values; others are reported and not refused.
     """
 
     name: str
@@ -92,6 +95,7 @@ class Column:
     maximum: str | float | None = None
     exclusive_minimum: str | float | None = None
     exclusive_maximum: str | float | None = None
+    not_future: bool = False
     allowed: tuple[str, ...] | None = None
     formats: tuple[str, ...] = ()
     money: bool = False
@@ -104,7 +108,7 @@ class Column:
     decimal: tuple[int, int] | None = None
     lookup: Lookup | None = None
     expression: str | None = None
-    made_of: tuple[str, ...] | None = None
+    declared_sources: tuple[str, ...] | None = None
     computed: bool = False
     known_values: tuple[str, ...] = ()
 
@@ -114,7 +118,7 @@ class Column:
 
     @property
     def derived(self) -> bool:
-        """Whether its value is made of other columns of the row."""
+        """Whether its value comes from other columns of the row, without the hook."""
         return self.expression is not None or (self.lookup is not None and self.lookup.source is not None)
 
     @property
@@ -143,7 +147,7 @@ class RowRule:
 
 @dataclass(frozen=True)
 class Contract:
-    """What one kind of file must look like. ``sha256`` is over the contract's text and the tables it looks into."""
+    """The rules of one kind of file. ``sha256`` is of the contract's text and of the reference tables that it uses."""
 
     path: str
     id: str
@@ -167,14 +171,14 @@ class Contract:
 
     @property
     def file_columns(self) -> tuple[Column, ...]:
-        """The columns that are looked for in a file's header."""
+        """The columns that the header of a file should have."""
         return tuple(column for column in self.columns if column.in_file)
 
     def column(self, name: str) -> Column:
         return next(column for column in self.columns if column.name == name)
 
     def match(self, file_name: str) -> int:
-        """How well a file name fits: 0 not at all, more for a longer pattern, most for the exact name."""
+        """How well a file name matches: 0 not at all, more for a longer pattern, most for the exact name."""
         stem = fold(file_stem(file_name))
         if stem == fold(file_stem(self.physical_name)):
             return 10_000
@@ -182,7 +186,7 @@ class Contract:
 
 
 def choose_contract(contracts: Iterable[Contract], file_name: str) -> Contract | None:
-    """The contract whose name or longest pattern fits the file name; None when none does."""
+    """The contract whose name or longest pattern matches the file name; None if no contract does."""
     scored = [(contract.match(file_name), contract) for contract in contracts]
     best = max(scored, key=lambda pair: pair[0], default=(0, None))
     return best[1] if best[0] else None
@@ -190,7 +194,7 @@ def choose_contract(contracts: Iterable[Contract], file_name: str) -> Contract |
 
 @lru_cache(4_096)
 def file_stem(file_name: str) -> str:
-    """The name without the extensions of formats and compressions that are read."""
+    """The name without the extensions of supported formats and compressions."""
     name = file_name
     while (suffix := PurePosixPath(name).suffix.lower()) and suffix in DATA_SUFFIXES:
         name = name[: -len(suffix)]
@@ -199,5 +203,5 @@ def file_stem(file_name: str) -> str:
 
 @lru_cache(4_096)
 def fold(text: str, keep: str = "") -> str:
-    """A header or name without case, spaces and punctuation: ``Officer ID`` and ``officer_id`` are one."""
+    """A header or name without case, spaces and punctuation: ``Officer ID`` and ``officer_id`` become the same."""
     return re.sub(rf"[^\w{re.escape(keep)}]|_", "", text.casefold())

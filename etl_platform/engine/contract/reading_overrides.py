@@ -1,4 +1,4 @@
-"""What a contract says of how its files are written, so that nothing of it is guessed. No files."""
+"""How a contract says that its files are written, in place of what detection would find. No files."""
 
 import codecs
 from collections.abc import Mapping
@@ -11,12 +11,12 @@ from etl_platform.engine.errors import UnreadableFileError
 
 @dataclass(frozen=True)
 class ReadingOverrides:
-    """Each is None where it is to be found out.
+    """Each is None where it is detected.
 
     Attributes:
         encoding: Python codec name.
-        sheet: of a workbook; case, spaces and punctuation do not count.
-        header_line: 1-based line or sheet row on which the header begins.
+        sheet: of a workbook; case, spaces and punctuation are ignored.
+        header_line: 1-based line or sheet row where the header begins.
     """
 
     encoding: str | None = None
@@ -29,7 +29,7 @@ class ReadingOverrides:
 
 
 def read_overrides(document: Located, server: Mapping[str, Any], custom: Mapping[str, Any]) -> ReadingOverrides:
-    """ReadingOverrides of ``servers[0]`` and of the schema's custom properties.
+    """The overrides in ``servers[0]`` and in the schema's custom properties.
 
     Raises:
         ContractError: a codec that does not exist, or a delimiter that is not one character.
@@ -37,20 +37,23 @@ def read_overrides(document: Located, server: Mapping[str, Any], custom: Mapping
     encoding, delimiter, line = server.get("encoding"), server.get("delimiter"), custom.get("headerLine")
     if encoding is not None and not _is_text_codec(encoding):
         raise document.error(
-            f"encoding {encoding!r} is unknown; such as utf-8, cp1252, utf-16", "servers", 0, "encoding"
+            f"encoding {encoding!r} is unknown; use a codec of Python, such as utf-8, cp1252 or utf-16",
+            "servers",
+            0,
+            "encoding",
         )
     if delimiter is not None and (len(delimiter) != 1 or not delimiter.isascii() or delimiter in '"\r\n\0'):
         raise document.error(
-            f'delimiter {delimiter!r} is not one ASCII character; a tab is "\\t"', "servers", 0, "delimiter"
+            f'delimiter {delimiter!r} is not one ASCII character; write a tab as "\\t"', "servers", 0, "delimiter"
         )
     if line is not None and line < 1:
-        raise document.error("headerLine counts from 1", "schema", 0, "customProperties")
+        raise document.error("headerLine counts lines from 1", "schema", 0, "customProperties")
     return ReadingOverrides(encoding, delimiter, custom.get("sheet"), line)
 
 
 def _is_text_codec(name: str) -> bool:
     try:
-        # Codecs such as base64 are not from text to bytes.
+        # Codecs such as base64 do not encode text.
         "".encode(name)
         codecs.getincrementaldecoder(name)
     except (LookupError, ValueError):
@@ -59,4 +62,7 @@ def _is_text_codec(name: str) -> bool:
 
 
 def contradicts_override(message: str) -> UnreadableFileError:
-    return UnreadableFileError("not_as_pinned", f"the contract pins {message}")
+    """The rejection of a file that contradicts its contract; ``message`` continues "the contract sets"."""
+    return UnreadableFileError(
+        "not_as_pinned", f"the contract sets {message}; send the file that way, or have the contract changed"
+    )

@@ -1,4 +1,4 @@
-"""The reference tables beside the contracts: ``references/<table>.csv``, read when a contract names it. No rules."""
+"""The reference tables next to the contracts: ``references/<table>.csv``, read when a contract names one."""
 
 import csv
 import hashlib
@@ -10,14 +10,14 @@ from etl_platform.engine.contract.model import ReferenceTable
 from etl_platform.engine.errors import ContractError
 
 MAX_BYTES = 8 << 20
-"""A table is held in memory by every run."""
+"""Every run holds the tables in memory."""
 
 
 class ReferenceFolder(Mapping[str, ReferenceTable]):
     """Tables by name: small UTF-8 files with commas and a header.
 
     Raises:
-        ContractError: where a table is asked for whose file cannot be read right, with file and line.
+        ContractError: a table is requested whose file is invalid, with file and line.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -46,12 +46,14 @@ def read_table(name: str, path: Path) -> ReferenceTable:
     """Read one table.
 
     Raises:
-        ContractError: too big, not UTF-8, no rows, a header with blanks or repeats, a row of another length.
+        ContractError: too large, not UTF-8, no rows, a header with empty or repeated names, a row of another length.
     """
     try:
         size = path.stat().st_size
         if size > MAX_BYTES:
-            raise ContractError(f"{size:,} bytes are too many for a table; {MAX_BYTES:,} may be", path=str(path))
+            raise ContractError(
+                f"{size:,} bytes are too many for a reference table; the limit is {MAX_BYTES:,}", path=str(path)
+            )
         data = path.read_bytes()
         text = data.decode("utf-8-sig")
     except OSError as error:
@@ -75,13 +77,15 @@ def _rows(text: str, path: str) -> tuple[tuple[str, ...], list[tuple[str, ...]],
         line = reader.line_num + 1
         for cells in reader:
             if cells and len(cells) != len(header):
-                raise ContractError(f"{len(cells)} cells where the header has {len(header)}", path=path, line=line)
+                raise ContractError(
+                    f"the row has {len(cells)} cells and the header {len(header)}", path=path, line=line
+                )
             if cells:
                 rows.append(tuple(cell.strip() for cell in cells))
                 lines.append(line)
             line = reader.line_num + 1
     except csv.Error as error:
-        raise ContractError(f"no CSV: {error}", path=path, line=line) from None
+        raise ContractError(f"invalid CSV: {error}", path=path, line=line) from None
     if not rows:
-        raise ContractError("the table has no rows", path=path, line=1)
+        raise ContractError("the table has no rows; add one, or remove the lookup", path=path, line=1)
     return header, rows, lines

@@ -1,1 +1,1 @@
-"""What a check writes: Parquet, and the quarantine as CSV and back."""
+"""Files and text that a check writes: Parquet, quarantine as CSV and back, aligned text."""

@@ -1,4 +1,4 @@
-"""Batches → one Parquet file on local disk, encoded on a thread of its own."""
+"""Batches → one Parquet file on local disk, encoded on a separate thread."""
 
 import os
 import re
@@ -13,17 +13,17 @@ from polars.io.plugins import register_io_source
 
 ROW_GROUP_ROWS = 262_144
 ROW_GROUP_CELLS = 6 << 20
-"""A group is held in memory until it is encoded: of a hundred columns it has fewer rows."""
+"""A row group is in memory until it is encoded, so wide tables have fewer rows in each."""
 _ZSTD_LEVEL = 2
-"""As small as Polars' default of 3 and a seventh cheaper; 1 is 9 % larger."""
-_WAITING = 2
+"""Files as small as with Polars' default of 3, for a seventh less CPU; with 1 they are 9 % larger."""
+_QUEUED_BATCHES = 2
 
 
 class ParquetSink:
-    """Writes batches as they come; memory is bounded by the batches that wait.
+    """Writes batches as they arrive; the queued batches bound the memory.
 
-    Use as a context manager: the file is whole when the block ends, and removed if it fails. Without rows there is
-    no file. ``metadata`` stands in the file's footer.
+    Use as a context manager: the file is complete when the block ends, and is removed if the block fails. Without rows
+    there is no file. ``metadata`` is written into the file's footer.
 
     Raises:
         OSError: the disk is full, or the folder cannot be written; from ``write`` or at the end of the block.
@@ -32,7 +32,7 @@ class ParquetSink:
     def __init__(self, path: Path, schema: pl.Schema, metadata: Mapping[str, str] | None = None) -> None:
         self.path, self.rows = path, 0
         self._schema, self._metadata = schema, dict(metadata or {})
-        self._queue: Queue[pl.DataFrame | None] = Queue(_WAITING)
+        self._queue: Queue[pl.DataFrame | None] = Queue(_QUEUED_BATCHES)
         self._error: BaseException | None = None
         self._thread = threading.Thread(target=self._run, name=f"write {path.name}", daemon=True)
 
@@ -61,15 +61,15 @@ class ParquetSink:
                 maintain_order=True,
                 metadata=self._metadata or None,
             )
-        except BaseException as error:  # noqa: BLE001 - a thread's edge: handed to the writer's caller
-            self._error = _told_by_the_system(error, self.path)
+        except BaseException as error:  # noqa: BLE001 - the edge of a thread: raised again in the caller's thread
+            self._error = _as_os_error(error, self.path)
             while self._next() is not None:
                 pass
 
     def _next(self) -> pl.DataFrame | None:
         batch = self._queue.get()
         if batch is None:
-            # The end stays: the last bytes may fail after the writer has read it, and then it is looked for again.
+            # The end marker stays: if the last bytes fail after it was read, the error handler waits for it again.
             self._queue.put(None)
         return batch
 
@@ -90,10 +90,11 @@ class ParquetSink:
 
 
 def row_group_rows(columns: int) -> int:
+    """Rows of a row group in a file with so many columns."""
     return max(1, min(ROW_GROUP_ROWS, ROW_GROUP_CELLS // columns))
 
 
-def _told_by_the_system(error: BaseException, path: Path) -> BaseException:
-    """The OSError that stands in the text of Polars' error, which has no class of its own for it; or the error."""
+def _as_os_error(error: BaseException, path: Path) -> BaseException:
+    """The OSError in the message of a Polars error, which has no class for it; else the error itself."""
     number = re.search(r"\(os error ([0-9]+)\)", str(error))
     return OSError(int(number[1]), os.strerror(int(number[1])), str(path)) if number else error

@@ -1,4 +1,4 @@
-"""Quarantine as files that people and programs exchange: exported, given back corrected, compared. No decisions."""
+"""Quarantine files: exported for people, read back with corrections, compared. No decisions."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import count
@@ -14,16 +14,19 @@ from etl_platform.engine.output.parquet import row_group_rows
 from etl_platform.engine.reading.open_table import open_table
 
 MAX_LINES = 1_000
-"""Changed lines that are named; beyond, they are only counted."""
+"""Changed lines that are listed; further ones are only counted."""
 
 
 def export_csv(parts: Mapping[str, Path], out: Path) -> int:
-    """Write the quarantined rows of deliveries as one CSV for a spreadsheet; the number of rows.
+    """Write the quarantined rows of deliveries as one CSV for a spreadsheet.
 
-    A cell that a spreadsheet would run as a formula gets a ``'`` in front, which ``read_corrections`` takes off again.
+    A cell that a spreadsheet would run as a formula gets a leading ``'``, which ``read_corrections`` removes.
 
     Args:
-        parts: quarantine files by delivery id; ``""`` leaves the delivery out. All have the same columns.
+        parts: quarantine files by delivery id; with ``""`` the CSV has no column for it. All have the same columns.
+
+    Returns:
+        The number of rows.
     """
     written = 0
     with out.open("wb") as file:
@@ -34,11 +37,11 @@ def export_csv(parts: Mapping[str, Path], out: Path) -> int:
             first = [pl.lit(name).alias(DELIVERY)] if name else []
             first += [pl.col(column) for column in (MEMBER, LINE) if column in columns]
             texts = [guarded(pl.col(column)) for column in (*cells, OVERFLOW)]
-            header = dict(zip(cells, _each(cells, guarded), strict=True))
+            header = dict(zip(cells, _map_names(cells, guarded), strict=True))
             plan = plan.select(*first, *texts, REASONS).rename(header)
-            # A group of rows at a time: Polars' own sink reads far ahead of what it writes.
+            # By groups of rows: Polars' own CSV sink reads far ahead of what it writes.
             for frame in _groups(plan, row_group_rows(len(columns))):
-                # With its mark Excel reads the file as UTF-8.
+                # With a byte order mark Excel reads the file as UTF-8.
                 frame.write_csv(file, include_header=not written, include_bom=not written)
                 written += frame.height
     return written
@@ -54,14 +57,14 @@ def _groups(plan: pl.LazyFrame, rows: int) -> Iterator[pl.DataFrame]:
 
 
 def read_corrections(path: Path) -> list[GivenRow]:
-    """The rows of a corrections file: CSV as a spreadsheet saves it, whatever its delimiter and encoding, or .xlsx.
+    """The rows of a corrections file: .xlsx, or CSV with any delimiter and encoding.
 
     Raises:
-        UsageError: it cannot be read, or is no corrections file.
+        UsageError: it cannot be read, or is not a corrections file.
     """
     try:
         table = open_table(path, None)
-        header = _each(table.header, unguarded)
+        header = _map_names(table.header, unguarded)
         rows = [row for frame in table.batches() for row in _texts(frame, len(header))]
     except UnreadableFileError as error:
         raise UsageError(f"the corrections cannot be read: {error}") from None
@@ -77,12 +80,12 @@ def _texts(frame: pl.DataFrame, width: int) -> Iterator[tuple[int, Sequence[str 
         yield line, texts
 
 
-def _each(names: Sequence[str], change: Callable[[pl.Expr], pl.Expr]) -> list[str]:
+def _map_names(names: Sequence[str], change: Callable[[pl.Expr], pl.Expr]) -> list[str]:
     return pl.select(change(pl.lit(pl.Series(names, dtype=pl.String)))).to_series().to_list()
 
 
 def quarantined_rows(path: Path, places: Sequence[Place]) -> dict[Place, tuple[Cells, str]]:
-    """Of the rows at some places, those that are in a quarantine file, with their reasons."""
+    """The rows of a quarantine file at these places, with their reasons."""
     wanted = set(places)
     lines = pl.Series([line for _, line in places], dtype=pl.UInt32)
     found = pl.scan_parquet(path).filter(pl.col(LINE).is_in(lines.implode())).collect()
@@ -95,7 +98,7 @@ def quarantined_rows(path: Path, places: Sequence[Place]) -> dict[Place, tuple[C
 
 
 def row_changes(before: Path | None, after: Path | None) -> RowChanges:
-    """Which rows changed outcome between two quarantine files; None stands for an empty one."""
+    """Rows with another outcome in a later quarantine file; None stands for an empty file. Shows no values."""
     found = (
         _reasons(before, "before")
         .join(_reasons(after, "after"), on=[MEMBER, LINE], how="full", coalesce=True, nulls_equal=True)

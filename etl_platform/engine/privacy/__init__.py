@@ -1,1 +1,1 @@
-"""Which values may be shown, and how the others are masked."""
+"""Masks of classified values. Which columns are classified is in the contract."""

@@ -1,4 +1,4 @@
-"""What may be shown of a classified value. Pure."""
+"""Values as reports show them, and the masks of classified ones. Pure."""
 
 import re
 from decimal import Decimal
@@ -9,7 +9,7 @@ SHOWN_CHARACTERS = 200
 
 
 def shown(value: Any) -> Any:
-    """A value that may be shown, as JSON takes it: dates as ISO text, decimals with all digits, long texts cut."""
+    """An unclassified value for JSON: dates as ISO text, decimals with all digits, long texts cut."""
     if isinstance(value, str):
         return value[:SHOWN_CHARACTERS]
     if isinstance(value, Decimal):
@@ -18,6 +18,6 @@ def shown(value: Any) -> Any:
 
 
 def shape(text: str, limit: int = 60) -> str:
-    """A value's form without its content: ``13/45/1980`` → ``99/99/9999``, ``Peña`` → ``Aaaa``."""
+    """The form of a value without its content: ``13/45/1980`` → ``99/99/9999``, ``Peña`` → ``Aaaa``."""
     masked = re.sub(r"\d", "9", text[:limit])
     return "".join("A" if c.isupper() else "a" if c.isalpha() else c for c in masked)

@@ -1,1 +1,9 @@
-"""Bytes to rows: encodings, dialects, headers, text files, workbooks, archives."""
+"""Bytes to rows: any file → a ``Table`` of text cells with line numbers. What the cells must contain is in ``rules``.
+
+open_table                     chooses the reader by the first bytes: text, workbook or archive
+→ archives, zip_members        decompression within limits; the members to read, which ``zip_tables`` joins
+→ text_dialect, headers        encoding, delimiter, line end and header of a text, from its first 256 KiB
+→ text_table                   chunks of whole rows; ``quote_scan`` counts what proves a fast parser right
+→ parse_chunk                  Polars where proven, else ``parse_rows``, row by row with the damage of each
+→ workbook, sheets             sheets with calamine, and the cell details that it does not expose
+"""

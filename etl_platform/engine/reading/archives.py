@@ -1,4 +1,4 @@
-"""Packed files: gzip and zip streams that end at a bomb's ratio or size, and whose damage has a name."""
+"""Decompression of gzip and zip streams, which stops at a bomb. Damage is a rejection with a code, not an I/O error."""
 
 import gzip
 import io
@@ -14,13 +14,14 @@ from etl_platform.engine.errors import UnreadableFileError
 
 MAX_UNPACKED_BYTES = 64 << 30
 MAX_RATIO = 200
-_ALWAYS_FINE_BYTES = 256 << 20
+_ALLOWED_AT_ANY_RATIO_BYTES = 256 << 20
 
 ByteStream = IO[bytes] | io.BufferedIOBase
 
 
 @contextmanager
 def unpacking() -> Iterator[None]:
+    """Errors of the decompressors become the rejection ``archive_damaged``."""
     import lzma
 
     try:
@@ -41,43 +42,51 @@ def unpacking() -> Iterator[None]:
 
 def refuse_encrypted(members: Sequence[zipfile.ZipInfo]) -> None:
     if any(member.flag_bits & 0x1 for member in members):
-        raise UnreadableFileError("encrypted", "the archive is protected by a password; send it without")
+        raise UnreadableFileError("encrypted", "the archive is protected by a password; send it without a password")
 
 
 def open_gzip(path: Path) -> ByteStream:
-    return _Bounded(gzip.open(path, "rb"), path.stat().st_size)
+    return _BoundedStream(gzip.open(path, "rb"), path.stat().st_size)
 
 
 def open_zip_member(path: Path, member: zipfile.ZipInfo) -> ByteStream:
     archive = zipfile.ZipFile(path)
     try:
         opened = archive.open(member)
-        # zipfile unpacks what it reads of these two at once, however much that gives.
-        greedy = member.compress_type in {zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA}
-        return _Bounded(opened, path.stat().st_size, archive, 4096 if greedy else _ALWAYS_FINE_BYTES)
+        # zipfile decompresses all that it has read of these two at once, whatever size results.
+        unbounded = member.compress_type in {zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA}
+        step = 4096 if unbounded else _ALLOWED_AT_ANY_RATIO_BYTES
+        return _BoundedStream(opened, path.stat().st_size, archive, step)
     except BaseException:
         archive.close()
         raise
 
 
 def refuse_bomb(unpacked: int, packed: int) -> None:
-    if unpacked > MAX_UNPACKED_BYTES or (unpacked > _ALWAYS_FINE_BYTES and unpacked > packed * MAX_RATIO):
+    """Raise UnreadableFileError ``zip_bomb`` where so many bytes are too many for the packed ones."""
+    if unpacked > MAX_UNPACKED_BYTES or (unpacked > _ALLOWED_AT_ANY_RATIO_BYTES and unpacked > packed * MAX_RATIO):
         raise UnreadableFileError(
-            "zip_bomb", f"{packed:,} bytes unpack to more than {unpacked:,}; send the file less compressed"
+            "zip_bomb",
+            f"{packed:,} bytes unpack to at least {unpacked:,}, which looks like an attack; send the file unpacked",
         )
 
 
-class _Bounded(io.BufferedIOBase):
-    """A decompressing stream that stops at a bomb's ratio or size."""
+class _BoundedStream(io.BufferedIOBase):
+    """A decompressing stream that stops at the ratio or size of a bomb.
+
+    Args:
+        step: bytes that are decompressed between two checks.
+    """
 
     def __init__(
         self,
         inner: io.BufferedIOBase | IO[bytes],
         packed_bytes: int,
         archive: zipfile.ZipFile | None = None,
-        step: int = _ALWAYS_FINE_BYTES,
+        step: int = _ALLOWED_AT_ANY_RATIO_BYTES,
     ) -> None:
-        self._inner, self._packed, self._archive, self._step, self._seen = inner, packed_bytes, archive, step, 0
+        self._inner, self._packed_bytes, self._archive, self._step = inner, packed_bytes, archive, step
+        self._unpacked_bytes = 0
 
     def readable(self) -> bool:
         return True
@@ -88,8 +97,8 @@ class _Bounded(io.BufferedIOBase):
         while wanted and (data := self._inner.read(min(wanted, self._step))):
             parts.append(data)
             wanted -= len(data)
-            self._seen += len(data)
-            refuse_bomb(self._seen, self._packed)
+            self._unpacked_bytes += len(data)
+            refuse_bomb(self._unpacked_bytes, self._packed_bytes)
         return b"".join(parts)
 
     def close(self) -> None:

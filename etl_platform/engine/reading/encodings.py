@@ -1,4 +1,4 @@
-"""The first bytes of a text file → its encoding, and how sure that is. No files."""
+"""The first bytes of a text file → its encoding with a confidence; bytes → UTF-8. No files."""
 
 import codecs
 import re
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from etl_platform.engine.contract.reading_overrides import contradicts_override
 from etl_platform.engine.errors import UnreadableFileError
-from etl_platform.engine.reading.signatures import what_it_is
+from etl_platform.engine.reading.signatures import other_format
 
 _BOMS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
@@ -16,20 +16,20 @@ _BOMS = (
     (codecs.BOM_UTF16_LE, "utf-16-le"),
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
-_INNER_MARK = re.compile(rb"(?:\A|(?<=[\r\n]))(?:\xef\xbb\xbf)+")
-_WIDE_ASCII = 0.1
-"""Share of ASCII in text of two-byte units: at least its delimiters and line ends, whatever the script."""
+_INNER_BOMS = re.compile(rb"(?:\A|(?<=[\r\n]))(?:\xef\xbb\xbf)+")
+_LEAST_ASCII_IN_UTF16 = 0.1
+"""Least share of ASCII in UTF-16 text: its delimiters and line ends, whatever the script."""
 _LINE_END = re.compile(rb"\r\n?|\n")
-_RUN = re.compile(r"[^\0-\x7f\xa0\u2013-\u201d\u2022\u2026]{3,}")
-"""Letters and signs beyond ASCII in a row; blanks, dashes, quotation marks and dots do not count."""
-_UTF8_LETTER = re.compile(rb"((?:[\xc2-\xc5]|\xe2[\x80\x82\x84])[\x80-\xbf])")
-"""Letters and signs of the West as UTF-8; as cp1252 the same bytes are ``Ã©`` or ``â€™``, which no word has."""
-_COMMON = frozenset("áéíóúñüçèêàâôîûëïöäßÁÉÍÓÚÑÜÇÈÊÀÂÔÎÛËÏÖÄ")
-_AMID = re.compile(
+_NON_ASCII_RUN = re.compile(r"[^\0-\x7f\xa0\u2013-\u201d\u2022\u2026]{3,}")
+"""Consecutive characters beyond ASCII, without blanks, dashes, quotation marks and dots."""
+_UTF8_CHARACTER = re.compile(rb"((?:[\xc2-\xc5]|\xe2[\x80\x82\x84])[\x80-\xbf])")
+"""Western letters and signs as UTF-8. Read as cp1252 the same bytes are ``Ã©`` or ``â€™``, which no word contains."""
+_COMMON_LETTERS = frozenset("áéíóúñüçèêàâôîûëïöäßÁÉÍÓÚÑÜÇÈÊÀÂÔÎÛËÏÖÄ")
+_SIGN_IN_WORD = re.compile(
     r"(?<=[A-Za-z])[¡¢£¤¥¦§©¬¯±µ¶¿\u201a„…†‡‰\u2039\u203a¼½¾ƒ](?=[a-z\u2013\u2014])|(?<=[a-z])[ŽŸŠŒ]"
     r"|(?<=[^\W\d_])(?:[¡¢£¤¥](?=[A-Z])|[\u201a„¤])"
 )
-"""Signs amid a word or right behind one, as letters of DOS and old Macs turn into."""
+"""Signs within a word or directly after it: what letters of DOS and old Mac encodings look like as cp1252."""
 
 
 @dataclass(frozen=True)
@@ -37,60 +37,66 @@ class Encoding:
     """How a file's bytes become text.
 
     Attributes:
-        name: Python codec name; ``utf-8`` that is not pinned also stands for lines that turn out to be cp1252.
+        name: Python codec name. A detected ``utf-8`` allows lines that are cp1252.
         bom_bytes: length of the byte order mark to skip.
         confidence: from 0 to 1.
+        overridden: the contract sets the encoding; it was not detected.
     """
 
     name: str
     bom_bytes: int = 0
     confidence: float = 1.0
-    pinned: bool = False
+    overridden: bool = False
 
     @property
     def by_line(self) -> bool:
-        """Whether each line is UTF-8 or else cp1252, and the bytes are passed on as they are."""
-        return self.name in {"utf-8", "utf-8-sig"} and not self.pinned
+        """Whether each line is decided separately, UTF-8 or else cp1252, and bytes are passed on unchanged."""
+        return self.name in {"utf-8", "utf-8-sig"} and not self.overridden
 
-    def misfit(self, detail: object) -> UnreadableFileError:
-        if self.pinned:
-            return contradicts_override(f"the encoding {self.name}, and the file is not written in it: {detail}")
+    def mismatch(self, detail: object) -> UnreadableFileError:
+        """The rejection of a file whose bytes are not of this encoding."""
+        if self.overridden:
+            return contradicts_override(f"the encoding {self.name}, but the file is not written in it: {detail}")
         return UnreadableFileError(
-            "encoding_undecidable", f"the file is not the {self.name} that it claims to be: {detail}"
+            "encoding_undecidable",
+            f"the file looks like {self.name}, but parts of it are not: {detail}; save the file as UTF-8",
         )
 
 
-def detect_encoding(sample: bytes, pinned: str | None) -> Encoding:
+def detect_encoding(sample: bytes, override: str | None) -> Encoding:
     """Encoding of a sample.
 
+    Args:
+        override: the encoding that the contract sets.
+
     Raises:
-        UnreadableFileError: ``not_tabular`` for a known other format, ``not_as_pinned`` where the bytes say
-            otherwise, ``encoding_undecidable`` for other bytes.
+        UnreadableFileError: ``not_tabular`` for a known other format, ``not_as_pinned`` where the bytes contradict
+            the contract, ``encoding_undecidable`` for bytes of an unknown encoding.
     """
-    if what := what_it_is(sample):
-        raise UnreadableFileError("not_tabular", f"the file is {what}, not a table; send CSV or Excel")
-    found = _marked(sample) or _wide(sample)
-    if pinned is not None:
-        return _pinned(pinned, found)
+    if format_ := other_format(sample):
+        raise UnreadableFileError("not_tabular", f"the file is {format_}, not a table; send CSV or Excel")
+    found = _with_bom(sample) or _utf16_without_bom(sample)
+    if override is not None:
+        return _overridden(override, found)
     if found is not None:
         return found
-    odd = sum(sample.count(bytes([code])) for code in range(32) if code not in b"\t\n\r\f\v\x1a")
-    if odd > len(sample) * 0.1:
-        raise UnreadableFileError("encoding_undecidable", "the file holds binary data; send CSV as UTF-8 or Excel")
-    if _is_of_another_alphabet(sample):
+    control = sum(sample.count(bytes([code])) for code in range(32) if code not in b"\t\n\r\f\v\x1a")
+    if control > len(sample) * 0.1:
+        raise UnreadableFileError("encoding_undecidable", "the file is binary data; send CSV as UTF-8, or Excel")
+    if _is_mostly_non_ascii(sample):
         raise UnreadableFileError(
             "encoding_undecidable",
-            "most bytes are those of another alphabet's code page, or of EBCDIC; save the file as UTF-8",
+            "most bytes belong to the code page of a non-Latin alphabet or to EBCDIC; save the file as UTF-8",
         )
     return Encoding("utf-8", confidence=0.99)
 
 
-def _marked(sample: bytes) -> Encoding | None:
+def _with_bom(sample: bytes) -> Encoding | None:
     return next((Encoding(name, len(bom)) for bom, name in _BOMS if sample.startswith(bom)), None)
 
 
-def _wide(sample: bytes) -> Encoding | None:
-    """UTF-16 without a mark: read so, it is free of NUL and has lines and ASCII, as other text with NUL has not."""
+def _utf16_without_bom(sample: bytes) -> Encoding | None:
+    """UTF-16 without a byte order mark: decoded, it has lines, ASCII and no NUL. Other bytes with NUL do not."""
     if len(sample) < 4 or 0 not in sample:
         return None
     mostly_ascii = sample.count(0) * 4 >= len(sample)
@@ -101,24 +107,26 @@ def _wide(sample: bytes) -> Encoding | None:
             continue
         share = len(re.sub(r"[^\x01-\x7f]", "", text)) / len(text)
         ends = text.count("\n") + text.count("\r")
-        lined = ends and (mostly_ascii or ends * 2 > sample.count(b"\n") + sample.count(b"\r"))
-        if "\0" not in text and share >= _WIDE_ASCII and lined:
+        has_lines = ends and (mostly_ascii or ends * 2 > sample.count(b"\n") + sample.count(b"\r"))
+        if "\0" not in text and share >= _LEAST_ASCII_IN_UTF16 and has_lines:
             return Encoding(name, confidence=0.9 + 0.09 * share)
     return None
 
 
-def _pinned(name: str, found: Encoding | None) -> Encoding:
+def _overridden(name: str, found: Encoding | None) -> Encoding:
+    """The contract's encoding, unless the bytes show another one."""
     family = codecs.lookup(name).name
     if found is None or codecs.lookup(found.name.removesuffix("-sig")).name == family.removesuffix("-sig"):
         if found is None and family in {"utf-16", "utf-32"}:
-            raise contradicts_override(f"the encoding {name}, and the file has no byte order mark")
-        return Encoding(name, found.bom_bytes if found else 0, pinned=True)
+            raise contradicts_override(f"the encoding {name}, but the file has no byte order mark")
+        return Encoding(name, found.bom_bytes if found else 0, overridden=True)
     if found.name.startswith(f"{family}-"):
-        return Encoding(found.name, found.bom_bytes, pinned=True)
-    raise contradicts_override(f"the encoding {name}, and the file is written in {found.name.removesuffix('-sig')}")
+        return Encoding(found.name, found.bom_bytes, overridden=True)
+    raise contradicts_override(f"the encoding {name}, but the file is written in {found.name.removesuffix('-sig')}")
 
 
-def _is_of_another_alphabet(sample: bytes) -> bool:
+def _is_mostly_non_ascii(sample: bytes) -> bool:
+    """Whether most bytes are beyond ASCII, and they are not UTF-8."""
     return len(sample.translate(None, bytes(range(128)))) > 0.5 * len(sample) and not _is_utf8(sample)
 
 
@@ -131,13 +139,13 @@ def _is_utf8(sample: bytes) -> bool:
 
 
 def decode_sample(sample: bytes, encoding: Encoding) -> str:
-    """Text of a sample, its mark left out, whose last character may be cut in two."""
+    """Text of a sample without its byte order mark; the sample may end within a character."""
     sample = sample[encoding.bom_bytes :]
     try:
         return codecs.getincrementaldecoder(encoding.name)().decode(sample)
     except UnicodeError as error:
         if not encoding.by_line:
-            raise encoding.misfit(error) from None
+            raise encoding.mismatch(error) from None
         return "".join(_utf8_or_cp1252(line) for line in re.split(rb"(?<=[\r\n])", sample))
 
 
@@ -149,20 +157,24 @@ def _utf8_or_cp1252(line: bytes) -> str:
 
 
 def western_text(line: bytes, *, errors: str = "strict") -> tuple[str, bool]:
-    """A line that is not all UTF-8 as cp1252, but for its letters of UTF-8; and whether it has any.
+    """A line that is not valid UTF-8, decoded as cp1252 except for its Western characters in UTF-8.
+
+    Returns:
+        The text, and whether it has such characters.
 
     Raises:
-        UnicodeDecodeError: a byte that neither has.
+        UnicodeDecodeError: a byte that exists in neither encoding.
     """
-    other, *rest = _UTF8_LETTER.split(line)
+    first, *rest = _UTF8_CHARACTER.split(line)
     parts = [part.decode("cp1252" if place % 2 else "utf-8", errors) for place, part in enumerate(rest)]
-    return other.decode("cp1252", errors) + "".join(parts), bool(rest)
+    return first.decode("cp1252", errors) + "".join(parts), bool(rest)
 
 
 def lines_bytes(sample: bytes, text: str, encoding: Encoding, lines: int) -> tuple[int, bool]:
-    """How many bytes of the file's text as UTF-8, as it is passed on, its first lines take; any line end counts.
+    """Length of the first lines in the bytes that ``utf8_blocks`` passes on; CR, LF and CRLF end a line.
 
-    False as well where the sample holds fewer line ends.
+    Returns:
+        The length, and whether the sample holds that many lines.
     """
     raw = sample[encoding.bom_bytes :] if encoding.by_line else text.encode()
     ends = [0, *(match.end() for _, match in zip(range(lines), _LINE_END.finditer(raw), strict=False))]
@@ -170,10 +182,10 @@ def lines_bytes(sample: bytes, text: str, encoding: Encoding, lines: int) -> tup
 
 
 def utf8_blocks(blocks: Iterator[bytes], encoding: Encoding) -> Iterator[bytes]:
-    """A file's blocks, its mark left out, as UTF-8, or as they are where each line has to be looked at.
+    """A file's blocks after its byte order mark, as UTF-8; unchanged where the encoding is decided line by line.
 
     Raises:
-        UnreadableFileError: ``not_as_pinned`` or ``encoding_undecidable`` where the encoding does not fit.
+        UnreadableFileError: ``not_as_pinned`` or ``encoding_undecidable`` where the bytes are not of the encoding.
     """
     if encoding.by_line:
         yield from blocks
@@ -184,17 +196,17 @@ def utf8_blocks(blocks: Iterator[bytes], encoding: Encoding) -> Iterator[bytes]:
             yield decoder.decode(block).encode()
         yield decoder.decode(b"", final=True).encode()
     except UnicodeError as error:
-        raise encoding.misfit(error) from None
+        raise encoding.mismatch(error) from None
 
 
-def without_marks(rows: bytes) -> bytes:
-    """Whole rows as UTF-8 without byte order marks where lines begin, as of files put one below the other."""
-    # A look for one byte is many times faster than one for three.
-    return _INNER_MARK.sub(b"", rows) if codecs.BOM_UTF8[:1] in rows else rows
+def without_inner_boms(rows: bytes) -> bytes:
+    """Whole rows as UTF-8, without the byte order marks at the start of lines that concatenated files leave."""
+    # Searching for one byte is many times faster than for three.
+    return _INNER_BOMS.sub(b"", rows) if codecs.BOM_UTF8[:1] in rows else rows
 
 
-def foreign_signs(text: str) -> tuple[int, int]:
-    """Characters beyond ASCII of a text read as cp1252 that are at home there, and those of another code page."""
-    runs = [run for run in _RUN.findall(text) if len(set(run)) > 1 and not _COMMON.issuperset(run)]
-    foreign = sum(map(len, runs)) + len(_AMID.findall(text))
+def count_non_ascii(text: str) -> tuple[int, int]:
+    """Characters beyond ASCII of a text read as cp1252: plausible ones, and those of another code page."""
+    runs = [run for run in _NON_ASCII_RUN.findall(text) if len(set(run)) > 1 and not _COMMON_LETTERS.issuperset(run)]
+    foreign = sum(map(len, runs)) + len(_SIGN_IN_WORD.findall(text))
     return max(0, sum(not character.isascii() for character in text) - foreign), foreign

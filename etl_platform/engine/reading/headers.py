@@ -1,4 +1,4 @@
-"""Which row is the header, and which of its cells is which column of the contract. No files."""
+"""Finds the header row, and matches its cells with the columns of the contract. No files."""
 
 from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -7,19 +7,19 @@ from itertools import pairwise, zip_longest
 from etl_platform.engine.contract.model import Contract, fold
 
 HEADER_ROWS = 40
-"""How far down a header is looked for."""
+"""Rows from the top in which the header is searched."""
 
 NumberedRow = tuple[int, int, list[str]]
-"""First line, line after, cells."""
+"""First line, line after, cells. Lines are 1-based."""
 
 
 @dataclass(frozen=True)
 class FoundHeader:
-    """A header among the rows of a file that are not blank.
+    """The header row.
 
     Attributes:
-        first, after: the line on which it begins, and the one on which the row below it does.
-        rows: 1, or 2 where names are spread over two rows; ``cells`` then holds them joined.
+        first, after: the lines on which it and the row below it begin.
+        rows: 1, or 2 where names span two rows; ``cells`` then holds the joined names.
         hits: columns of the contract that it names.
         certainty: from 0 to 1.
     """
@@ -33,15 +33,16 @@ class FoundHeader:
 
 
 def named_header(rows: list[NumberedRow], contract: Contract) -> FoundHeader | None:
-    """The row that names most of the contract's columns, at least a third of its own cells, of all or of the required.
+    """The row that names most of the contract's columns.
 
-    Two rows are taken for one header only where together they name more columns than any single row.
+    It names at least 30 % of the contract's columns, of the required ones, or of its own cells. Two rows are one header
+    only where together they name more columns than any single row.
     """
     known = {fold(alias): column.name for column in contract.file_columns for alias in (column.name, *column.synonyms)}
     required = {column.name for column in contract.file_columns if column.required}
     best: FoundHeader | None = None
 
-    def weigh(first: int, after: int, count: int, cells: list[str]) -> None:
+    def consider(first: int, after: int, count: int, cells: list[str]) -> None:
         nonlocal best
         hits = {known[f] for cell in cells if (f := fold(cell)) in known}
         share = max(
@@ -56,15 +57,15 @@ def named_header(rows: list[NumberedRow], contract: Contract) -> FoundHeader | N
 
     head = rows[:HEADER_ROWS]
     for first, after, cells in head:
-        weigh(first, after, 1, cells)
+        consider(first, after, 1, cells)
     for (first, middle, upper), (second, after, lower) in pairwise(head):
         if middle == second and not any(cell.strip().isdigit() for cell in lower):
-            weigh(first, after, 2, join_rows(upper, lower, known))
+            consider(first, after, 2, join_rows(upper, lower, known))
     return best
 
 
 def join_rows(upper: Sequence[str], lower: Sequence[str], known: Container[str]) -> list[str]:
-    """One header of two rows: a name may stand in both, below a group that spans columns, or in one of them."""
+    """One header from two rows: a name is in both, below a group name that spans columns, or in one of them."""
     joined: list[str] = []
     group = ""
     for above, below in zip_longest(map(str.strip, upper), map(str.strip, lower), fillvalue=""):
@@ -76,6 +77,7 @@ def join_rows(upper: Sequence[str], lower: Sequence[str], known: Container[str])
 
 
 def widest_row(rows: list[NumberedRow], width: int) -> FoundHeader | None:
+    """Without a contract: the first row of the usual width that is mostly filled, else the first row."""
     fits = (
         row
         for row in rows[:HEADER_ROWS]
@@ -85,44 +87,51 @@ def widest_row(rows: list[NumberedRow], width: int) -> FoundHeader | None:
     return FoundHeader(first, after, 1, cells, 0, 0.5) if rows else None
 
 
-def find_header(
-    rows: list[NumberedRow], contract: Contract | None, width: int, pinned_line: int | None
-) -> FoundHeader | None:
-    """The header, looked for only on the pinned line if there is one; ``width`` is that of most rows."""
-    if pinned_line is not None:
-        rows = [row for row in rows if row[0] >= pinned_line][:2]
+def find_header(rows: list[NumberedRow], contract: Contract | None, width: int, line: int | None) -> FoundHeader | None:
+    """The header of a file, or None.
+
+    Args:
+        width: cells of most rows.
+        line: the line that the contract sets; the header is then searched nowhere else.
+    """
+    if line is not None:
+        rows = [row for row in rows if row[0] >= line][:2]
     found = widest_row(rows, width) if contract is None else named_header(rows, contract)
-    if found is None or pinned_line is None:
+    if found is None or line is None:
         return found
-    return replace(found, certainty=1.0) if found.first == pinned_line else None
+    return replace(found, certainty=1.0) if found.first == line else None
 
 
 @dataclass(frozen=True)
 class HeaderMatch:
-    """How a file's header meets a contract.
+    """Which cell of a file's header is which column of the contract.
 
     Attributes:
-        positions: where each contract column stands in the file.
+        positions: position of each contract column in the file.
         synonyms: header text → column, where only a synonym matched.
-        missing: contract columns that are not there.
-        extra: headers that no column claims.
-        twins: where a column stands once more under the very same header; both must say the same.
-        ambiguous: columns that two different headers claim.
+        missing: contract columns that are not in the file.
+        extra: headers that match no column.
+        duplicates: further positions of a column under the same header; their cells must be equal.
+        ambiguous: columns that two different headers match.
     """
 
     positions: dict[str, int]
     synonyms: dict[str, str]
     missing: tuple[str, ...]
     extra: tuple[str, ...]
-    twins: dict[str, list[int]]
+    duplicates: dict[str, list[int]]
     ambiguous: tuple[str, ...]
+
+    def duplicate_pairs(self) -> list[tuple[int, int]]:
+        """Pairs of positions whose cells must be equal."""
+        return [(self.positions[name], place) for name, places in self.duplicates.items() for place in places]
 
 
 def match_header(header: Sequence[str], contract: Contract) -> HeaderMatch:
-    """Exact names first, then folded names, then synonyms."""
+    """Match exact names first, then names without case and punctuation, then synonyms."""
     positions: dict[str, int] = {}
     synonyms: dict[str, str] = {}
-    twins: dict[str, list[int]] = {}
+    duplicates: dict[str, list[int]] = {}
     ambiguous: list[str] = []
     taken: set[int] = set()
 
@@ -134,13 +143,13 @@ def match_header(header: Sequence[str], contract: Contract) -> HeaderMatch:
         if any(header[fit] != header[fits[0]] for fit in fits):
             ambiguous.append(column)
         elif len(fits) > 1:
-            twins[column] = fits[1:]
+            duplicates[column] = fits[1:]
             taken.update(fits)
 
     folded = [fold(cell) for cell in header]
     for column in contract.file_columns:
         fits = [i for i, cell in enumerate(folded) if cell == fold(column.name)]
-        # The exact name comes first, yet a second header that differs only in case or space is a doubt.
+        # The exact name comes first; a second header that differs only in case or space makes the column ambiguous.
         claim(column.name, sorted(fits, key=lambda i: header[i] != column.name))
     for column in contract.file_columns:
         aliases = {fold(alias) for alias in column.synonyms}
@@ -153,7 +162,7 @@ def match_header(header: Sequence[str], contract: Contract) -> HeaderMatch:
         synonyms,
         tuple(column.name for column in contract.file_columns if column.name not in positions),
         tuple(cell for i, cell in enumerate(header) if i not in taken and cell.strip()),
-        twins,
+        duplicates,
         tuple(ambiguous),
     )
 

@@ -1,47 +1,47 @@
-"""Excel's number formats: which show zeros that a number does not have, and which a moment. No files."""
+"""Excel's number formats: which ones add leading zeros to a number, and which ones show a date or time. No files."""
 
 import re
 from decimal import Decimal
 
-_SIGNS = r'\\.|"[^"]*"|\[[^\]<>=]*\]|[_*].'
-"""Escaped and quoted text; colours and locales; blanks and fillers."""
-_PADDING = re.compile(rf"(?:{_SIGNS}|[-0/:() ])+(?=;|$)")
-_PIECE = re.compile(rf"{_SIGNS}|0")
+_LITERALS = r'\\.|"[^"]*"|\[[^\]<>=]*\]|[_*].'
+"""Escaped and quoted text, colours and locales, blanks and fill characters."""
+_PADDING = re.compile(rf"(?:{_LITERALS}|[-0/:() ])+(?=;|$)")
+_PIECE = re.compile(rf"{_LITERALS}|0")
 _SLOT = "\0"
-_MOMENTS = frozenset(map(str, (*range(14, 23), *range(27, 37), *range(45, 48), *range(50, 59))))
-"""Built-in formats, which have numbers only."""
+_BUILT_IN_DATES = frozenset(map(str, (*range(14, 23), *range(27, 37), *range(45, 48), *range(50, 59))))
+"""Numbers of the built-in date and time formats, which have no code."""
 
 
-def zero_form(code: str) -> str | None:
-    """What the digits of a whole number fill from the right, NUL where one belongs, as ``000\\-00\\-0000`` says it.
+def zero_template(code: str) -> str | None:
+    """The template of a format such as ``000\\-00\\-0000``: its text with NUL where a digit belongs.
 
-    None where a format pads no whole number.
+    None for a format that adds no leading zeros.
     """
     match = _PADDING.match(code)
-    form = _PIECE.sub(_shown, match.group()) if match else ""
-    return form if form.count(_SLOT) > 1 else None
+    template = _PIECE.sub(_template_piece, match.group()) if match else ""
+    return template if template.count(_SLOT) > 1 else None
 
 
-def _shown(piece: re.Match[str]) -> str:
+def _template_piece(piece: re.Match[str]) -> str:
     text = piece.group()
     if text == "0":
         return _SLOT
     return text[1:].removesuffix('"') if text[0] in '\\"' else ""
 
 
-def filled(form: str, digits: str) -> str:
-    """Digits in their places; those beyond them stand in the first one."""
-    before, *behind = form.split(_SLOT)
+def fill_template(template: str, digits: str) -> str:
+    """A template with digits, filled from the right; surplus digits go before the first one."""
+    before, *behind = template.split(_SLOT)
     digits = digits.zfill(len(behind))
     extra = len(digits) - len(behind)
     return before + digits[:extra] + "".join(map("".join, zip(digits[extra:], behind, strict=True)))
 
 
-def shows_moment(code: str) -> bool:
-    """Whether a number is shown as a date or a time of day, which a negative one cannot be."""
-    return code in _MOMENTS or re.search("[ymdhs]", re.sub(_SIGNS, "", code), re.IGNORECASE) is not None
+def is_date_format(code: str) -> bool:
+    """Whether a number is shown as a date or a time of day. Excel cannot show a negative number so."""
+    return code in _BUILT_IN_DATES or re.search("[ymdhs]", re.sub(_LITERALS, "", code), re.IGNORECASE) is not None
 
 
-def as_typed(number: float) -> str:
-    """All its digits, without an exponent; a whole one without ``.0``."""
+def number_text(number: float) -> str:
+    """All digits of a number, without an exponent; a whole number without ``.0``."""
     return f"{Decimal(repr(number)):f}".removesuffix(".0")

@@ -1,6 +1,6 @@
 """A file on local disk, in any format that agencies send → a Table.
 
-The format is told by the file's first bytes, never by its name.
+The first bytes of the file decide the format, never its name.
 """
 
 import io
@@ -18,14 +18,15 @@ from etl_platform.engine.reading.archives import (
     refuse_encrypted,
     unpacking,
 )
-from etl_platform.engine.reading.signatures import what_office_file
-from etl_platform.engine.reading.text_table import Table, TextTable
+from etl_platform.engine.reading.signatures import office_format
+from etl_platform.engine.reading.table import Table
+from etl_platform.engine.reading.text_table import TextTable
 from etl_platform.engine.reading.workbook import WorkbookTable
-from etl_platform.engine.reading.xlsx_facts import WORKBOOK_MEMBER, workbook_too_large
+from etl_platform.engine.reading.xlsx_details import WORKBOOK_MEMBER, workbook_too_large
 from etl_platform.engine.reading.zip_members import choose_members
-from etl_platform.engine.reading.zip_tables import MemberTables, blaming
+from etl_platform.engine.reading.zip_tables import MemberTables, naming_member
 
-MAX_HELD_BYTES = 256 << 20
+MAX_PACKED_WORKBOOK_BYTES = 256 << 20
 _BLOCK = 1 << 20
 _GZIP, _OLE = b"\x1f\x8b", b"\xd0\xcf\x11\xe0"
 _ZIP_MARKS = (b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08")
@@ -35,7 +36,7 @@ def open_table(path: Path, contract: Contract | None) -> Table:
     """Open a file of any supported format.
 
     Raises:
-        UnreadableFileError: naming why no right reading exists.
+        UnreadableFileError: with the reason why the file cannot be read correctly.
     """
     with path.open("rb") as file:
         magic = file.read(8)
@@ -46,8 +47,8 @@ def open_table(path: Path, contract: Contract | None) -> Table:
             if WORKBOOK_MEMBER in names:
                 return WorkbookTable(path, contract)
             mimetype = archive.read("mimetype")[:100] if "mimetype" in names else b""
-            if what := what_office_file(names, mimetype):
-                raise UnreadableFileError("not_tabular", f"the file is {what}, not a table; send .xlsx or CSV")
+            if format_ := office_format(names, mimetype):
+                raise UnreadableFileError("not_tabular", f"the file is {format_}, not a table; send .xlsx or CSV")
         return _open_zip(path, members, contract)
     if magic.startswith(_OLE):
         return WorkbookTable(path, contract)
@@ -57,7 +58,7 @@ def open_table(path: Path, contract: Contract | None) -> Table:
 
 
 def _members(archive: zipfile.ZipFile, packed_bytes: int) -> list[zipfile.ZipInfo]:
-    # Not by is_dir: a damaged member may have no name at all.
+    # Not by is_dir, which fails for a damaged member without a name.
     members = [member for member in archive.infolist() if not member.filename.endswith("/")]
     refuse_bomb(sum(member.file_size for member in members), packed_bytes)
     refuse_encrypted(members)
@@ -68,20 +69,20 @@ def _open_zip(path: Path, members: Sequence[zipfile.ZipInfo], contract: Contract
     chosen = choose_members([member.filename for member in members], contract)
     by_name = {member.filename: member for member in members}
 
-    def opened(name: str) -> Table:
-        with blaming(name):
+    def open_member(name: str) -> Table:
+        with naming_member(name):
             return _open_packed(lambda: open_zip_member(path, by_name[name]), contract, "zip")
 
     if len(chosen.read) == 1 and not chosen.ignored:
-        return opened(chosen.read[0])
-    return MemberTables({name: opened(name) for name in chosen.read}, chosen.ignored)
+        return open_member(chosen.read[0])
+    return MemberTables({name: open_member(name) for name in chosen.read}, chosen.ignored)
 
 
 def _open_packed(open_file: Callable[[], ByteStream], contract: Contract | None, packed: str) -> Table:
-    """What lies in an archive: text, read on the fly, or a workbook, held in memory. No archive in an archive."""
+    """A packed file: text is decompressed on the fly, a workbook in memory. Archives in archives are refused."""
     with unpacking(), open_file() as file:
         magic = file.read(8)
-        content = _rest(file, magic) if magic.startswith((*_ZIP_MARKS, _OLE)) else b""
+        content = _read_all(file, magic) if magic.startswith((*_ZIP_MARKS, _OLE)) else b""
     if magic.startswith(_OLE):
         return WorkbookTable(io.BytesIO(content), contract, packed)
     if magic.startswith(_ZIP_MARKS):
@@ -89,15 +90,15 @@ def _open_packed(open_file: Callable[[], ByteStream], contract: Contract | None,
             if WORKBOOK_MEMBER in {member.filename for member in _members(archive, len(content))}:
                 return WorkbookTable(io.BytesIO(content), contract, packed)
     if magic.startswith((*_ZIP_MARKS, _GZIP)):
-        raise UnreadableFileError("archive_nested", "the archive holds another archive; send what it holds")
+        raise UnreadableFileError("archive_nested", "the archive contains another archive; send the inner one")
     return TextTable(open_file, contract, packed)
 
 
-def _rest(file: ByteStream, head: bytes) -> bytes:
+def _read_all(file: ByteStream, head: bytes) -> bytes:
     parts, size = [head], len(head)
     while part := file.read(_BLOCK):
         parts.append(part)
         size += len(part)
-        if size > MAX_HELD_BYTES:
-            raise workbook_too_large(f"the workbook in the archive has more than {MAX_HELD_BYTES:,} bytes")
+        if size > MAX_PACKED_WORKBOOK_BYTES:
+            raise workbook_too_large(f"the workbook in the archive has more than {MAX_PACKED_WORKBOOK_BYTES:,} bytes")
     return b"".join(parts)

@@ -1,4 +1,4 @@
-"""Work one step ahead on a thread of its own."""
+"""One item is produced ahead on a thread of its own."""
 
 import threading
 from collections.abc import Generator, Iterator
@@ -7,20 +7,21 @@ from queue import Full, Queue
 from typing import TypeVar
 
 Item = TypeVar("Item")
-_LOOK_S = 0.1
+_STOP_CHECK_S = 0.1
 
 
 @dataclass(frozen=True)
 class _End:
-    """The source has ended, perhaps by an error."""
+    """The source has ended, perhaps with an error."""
 
     error: BaseException | None = None
 
 
 def prefetch(items: Iterator[Item]) -> Generator[Item, None, None]:
-    """The same items, the next made while the caller works on this one; errors come where they would have.
+    """The same items; the next one is produced while the caller works on the current one.
 
-    A caller that stops early closes the generator, which ends the thread and closes ``items``.
+    An error of the source is raised where its item was due. A caller that stops early closes the generator, which ends
+    the thread and closes ``items``.
     """
     ready: Queue[Item | _End] = Queue(1)
     stop = threading.Event()
@@ -28,20 +29,20 @@ def prefetch(items: Iterator[Item]) -> Generator[Item, None, None]:
     def offer(item: Item | _End) -> bool:
         while not stop.is_set():
             try:
-                ready.put(item, timeout=_LOOK_S)
+                ready.put(item, timeout=_STOP_CHECK_S)
             except Full:
                 continue
             return True
         return False
 
-    def make() -> None:
+    def produce() -> None:
         last = _End()
         try:
             for item in items:
                 if not offer(item):
                     return
                 del item
-        except BaseException as error:  # noqa: BLE001 - a thread's edge: raised again by the caller's next step
+        except BaseException as error:  # noqa: BLE001 - the edge of a thread: raised again in the caller's thread
             last = _End(error)
         finally:
             close = getattr(items, "close", None)
@@ -49,14 +50,14 @@ def prefetch(items: Iterator[Item]) -> Generator[Item, None, None]:
                 close()
         offer(last)
 
-    thread = threading.Thread(target=make, name="one ahead", daemon=True)
+    thread = threading.Thread(target=produce, name="prefetch", daemon=True)
     thread.start()
     try:
         while not isinstance(item := ready.get(), _End):
-            handed = [item]
-            # Not kept here as well while the caller has given it back and the next is waited for.
+            handed_over = [item]
+            # No reference stays here: the caller's last one frees the item while the next is waited for.
             del item
-            yield handed.pop()
+            yield handed_over.pop()
         if item.error is not None:
             raise item.error
     finally:

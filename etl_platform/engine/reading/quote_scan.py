@@ -1,7 +1,7 @@
-"""Where quotes, delimiters and line ends of a chunk stand, 64 bytes at a time. Bytes in, counts out.
+"""Counts quotes, delimiters and line ends of a chunk, inside and outside quotes. Bytes in, counts out.
 
-One bit a byte; the running parity of the quote bits tells what lies inside quotes, as simdjson finds strings
-(Langdale and Lemire, https://arxiv.org/abs/1902.08318, section 3.1.1). It costs a fifth of parsing and proves
+Each byte is one bit of a 64-bit word. The running parity of the quote bits marks what is inside quotes, as in simdjson
+(Langdale and Lemire, https://arxiv.org/abs/1902.08318, section 3.1.1). The scan costs a fifth of parsing, and it proves
 what a fast parser only assumes.
 """
 
@@ -14,26 +14,26 @@ import numpy.typing as npt
 Words = npt.NDArray[np.uint64]
 Bytes = npt.NDArray[np.uint8]
 _ONE = np.uint64(1)
-_NONE = np.zeros(1, np.uint64)
+_ABSENT = np.zeros(1, np.uint64)
 _QUOTE, _RETURN, _FEED = map(ord, '"\r\n')
 _BLOCK = 1 << 19
-"""Bytes looked at together; whole words."""
+"""Bytes that are scanned together: they fit the processor's cache, and are whole words."""
 
 
 @dataclass(frozen=True)
 class QuoteScan:
-    """The head of a buffer that ends a row outside quotes.
+    """Counts over the start of a buffer, up to the last line end outside quotes.
 
     Attributes:
-        end: its length in bytes; 0 if no row ends outside quotes.
+        end: length of that start in bytes; 0 if no line end is outside quotes.
         rows: rows in it.
-        delimiters: delimiters outside quotes in it.
-        line_ends: line ends in it, those inside quotes included.
-        returns: carriage returns in it, those inside quotes included.
-        crlf: those of them in front of a line feed.
-        well_quoted: every quote that closes is followed by a delimiter, a line end or another quote.
-        quotes: quotes in it.
-        doubled: quotes that follow another at once: an empty quoted cell, or a quote within one.
+        delimiters: delimiters outside quotes.
+        line_ends: line ends, also inside quotes.
+        returns: carriage returns, also inside quotes.
+        crlf: carriage returns before a line feed.
+        well_quoted: every closing quote is followed by a delimiter, a line end or another quote.
+        quotes: all quotes.
+        doubled: quotes directly before another one: an empty quoted cell, or an escaped quote.
     """
 
     end: int
@@ -48,19 +48,23 @@ class QuoteScan:
 
 
 def scan(buffer: bytes, delimiter: str, line_end: bytes, *, final: bool = False) -> QuoteScan:
-    """Look over a buffer that starts at a row's border; with ``final`` its last row need not have a line end."""
+    """Scan a buffer that starts at the border of a row.
+
+    Args:
+        final: the buffer is the end of the file, so its last row needs no line end.
+    """
     codes = np.frombuffer(buffer, np.uint8)
     total = before = _Counts()
     last: _Bits | None = None
     end = in_block = 0
     carry = np.uint64(0)
-    # A block at a time stays in the processor's cache; whole arrays would cost as much again in page faults.
+    # By blocks, which stay in the processor's cache; whole arrays would double the cost with page faults.
     for start in range(0, len(codes), _BLOCK):
         block, follower = codes[start : start + _BLOCK], codes[start + _BLOCK : start + _BLOCK + 1]
         returns = buffer.find(b"\r", start, start + _BLOCK) >= 0
         bits = _Bits.of(block, follower, ord(delimiter), line_end[0], carry, returns=returns)
         carry = bits.carry
-        row_end = _last(bits.row_ends) + 1
+        row_end = _last_bit(bits.row_ends) + 1
         if row_end:
             end, in_block, last, before = start + row_end, row_end, bits, total
         total = total.plus(bits.counts())
@@ -75,16 +79,16 @@ def scan(buffer: bytes, delimiter: str, line_end: bytes, *, final: bool = False)
         line_ends=committed.line_ends,
         returns=committed.returns,
         crlf=committed.crlf,
-        well_quoted=not committed.loose,
+        well_quoted=not committed.misplaced,
         quotes=committed.quotes,
         doubled=committed.doubled,
     )
 
 
 def cut_rows(buffer: bytes, line_end: bytes) -> tuple[int, int]:
-    """Where the last row seems to end, and the line ends up to there; far cheaper than ``scan``, and not proven.
+    """Where the last row probably ends, and the line ends up to there; far cheaper than ``scan``, and not a proof.
 
-    It counts on quotes that come in pairs within each row. The end is 0 if no row seems to end.
+    It assumes that quotes are in pairs within each row. The end is 0 if no row seems to end.
     """
     end = buffer.rfind(line_end) + 1
     codes = np.frombuffer(buffer, np.uint8, end)
@@ -104,7 +108,7 @@ class _Counts(NamedTuple):
     crlf: int = 0
     quotes: int = 0
     doubled: int = 0
-    loose: int = 0
+    misplaced: int = 0
 
     def plus(self, other: "_Counts") -> "_Counts":
         return _Counts(*map(int.__add__, self, other))
@@ -112,13 +116,13 @@ class _Counts(NamedTuple):
 
 @dataclass(frozen=True)
 class _Bits:
-    """One block: line ends, carriage returns, delimiters and quotes, and what of it lies inside quotes.
+    """Bits of one block, one for each byte.
 
     Attributes:
         crlf: carriage returns before a line feed.
-        delimiters: those outside quotes.
+        delimiters: delimiters outside quotes.
         doubled: quotes before another quote.
-        loose: quotes that close before something other than a delimiter, a line end or another quote.
+        misplaced: closing quotes before anything but a delimiter, a line end or another quote.
         row_ends: line ends outside quotes.
         carry: 1 if the block ends inside quotes.
     """
@@ -129,7 +133,7 @@ class _Bits:
     delimiters: Words
     quotes: Words
     doubled: Words
-    loose: Words
+    misplaced: Words
     row_ends: Words
     carry: np.uint64
 
@@ -137,21 +141,27 @@ class _Bits:
     def of(
         cls, block: Bytes, follower: Bytes, delimiter: int, line_end: int, carry: np.uint64, *, returns: bool
     ) -> "_Bits":
-        """``follower`` is the byte after the block, if there is one; ``returns`` whether there may be a CR."""
+        """Bits of a block.
+
+        Args:
+            follower: the byte after the block, if there is one.
+            carry: 1 if the block starts inside quotes.
+            returns: whether the block may contain a carriage return.
+        """
         line_ends, delimiters, quotes = _pack(block == line_end), _pack(block == delimiter), _pack(block == _QUOTE)
-        carriage = crlf = _NONE
+        carriage = crlf = _ABSENT
         if returns:
             carriage = _pack(block == _RETURN)
             feeds = line_ends if line_end == _FEED else _pack(block == _FEED)
             crlf = carriage & _following(feeds, block, _FEED in follower)
         inside = _inside(quotes, carry)
         closing = quotes & ~inside
-        doubled = loose = _NONE
+        doubled = misplaced = _ABSENT
         if closing.any():
             borders = line_ends | delimiters | quotes | carriage
             doubled = quotes & _following(quotes, block, _QUOTE in follower)
             ends_well = not len(follower) or follower[0] in {delimiter, line_end, _RETURN, _QUOTE}
-            loose = closing & ~_following(borders, block, ends_well)
+            misplaced = closing & ~_following(borders, block, ends_well)
         return cls(
             line_ends,
             carriage,
@@ -159,14 +169,14 @@ class _Bits:
             delimiters & ~inside,
             quotes,
             doubled,
-            loose,
+            misplaced,
             line_ends & ~inside,
             inside[-1] >> np.uint64(63),
         )
 
     def counts(self, size: int | None = None) -> _Counts:
-        """What stands in the block, or in its first ``size`` bytes."""
-        head = ~np.uint64(0) if size is None else _head(len(self.row_ends), size)
+        """Counts of the block, or of its first ``size`` bytes."""
+        mask = ~np.uint64(0) if size is None else _first_bits(len(self.row_ends), size)
         words = (
             self.row_ends,
             self.delimiters,
@@ -175,13 +185,13 @@ class _Bits:
             self.crlf,
             self.quotes,
             self.doubled,
-            self.loose,
+            self.misplaced,
         )
-        return _Counts(*(int(np.bitwise_count(item & head).sum()) for item in words))
+        return _Counts(*(int(np.bitwise_count(item & mask).sum()) for item in words))
 
 
 def _following(words: Words, block: Bytes, last: bool) -> Words:
-    """Bit n says what byte n + 1 is; ``last`` what comes after the block."""
+    """Shifted by one: bit n is the bit of byte n + 1; ``last`` is that of the byte after the block."""
     following = words >> _ONE
     following[:-1] |= words[1:] << np.uint64(63)
     if last:
@@ -191,7 +201,7 @@ def _following(words: Words, block: Bytes, last: bool) -> Words:
 
 
 def _pack(flags: npt.NDArray[np.bool_]) -> Words:
-    """One bit a byte, lowest first, padded with zeros to whole words."""
+    """One bit for each flag, lowest first, padded with zeros to whole words."""
     words = np.zeros((len(flags) + 63) // 64, np.uint64)
     bits = np.packbits(flags, bitorder="little")
     words.view(np.uint8)[: len(bits)] = bits
@@ -199,7 +209,7 @@ def _pack(flags: npt.NDArray[np.bool_]) -> Words:
 
 
 def _inside(quotes: Words, carry: np.uint64) -> Words:
-    """Bits from each opening quote up to, not including, the one that closes it; ``carry``: the block begins inside."""
+    """Bits from each opening quote up to, not including, its closing quote."""
     parity = quotes.copy()
     for shift in (1, 2, 4, 8, 16, 32):
         parity ^= parity << np.uint64(shift)
@@ -210,18 +220,18 @@ def _inside(quotes: Words, carry: np.uint64) -> Words:
     return parity
 
 
-def _head(words: int, size: int) -> Words:
+def _first_bits(words: int, size: int) -> Words:
     """Ones for the first ``size`` bits."""
-    head = np.zeros(words, np.uint64)
+    mask = np.zeros(words, np.uint64)
     whole, rest = divmod(size, 64)
-    head[:whole] = ~np.uint64(0)
+    mask[:whole] = ~np.uint64(0)
     if rest:
-        head[whole] = (_ONE << np.uint64(rest)) - _ONE
-    return head
+        mask[whole] = (_ONE << np.uint64(rest)) - _ONE
+    return mask
 
 
-def _last(words: Words) -> int:
-    """Position of the last bit that is set; -1 if none is."""
+def _last_bit(words: Words) -> int:
+    """Position of the last bit that is set; -1 without one."""
     filled = np.flatnonzero(words)
     if not len(filled):
         return -1

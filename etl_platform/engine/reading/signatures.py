@@ -1,4 +1,4 @@
-"""The first bytes of a file that is no table → what it is, in a sender's words. No files."""
+"""The first bytes of a file that is not a table → the name of its format, for the sender. No files."""
 
 import re
 
@@ -39,27 +39,27 @@ _OLE = (
 )
 
 
-def what_it_is(sample: bytes) -> str | None:
-    """The name of a format that is not read; None for what may be text."""
-    for signature, what in (*_SIGNATURES.items(), *_ARCHIVES.items()):
+def other_format(sample: bytes) -> str | None:
+    """The name of a format that the reader does not support; None where the bytes may be text."""
+    for signature, format_ in (*_SIGNATURES.items(), *_ARCHIVES.items()):
         if sample.startswith(signature):
-            return what
+            return format_
     if sample[257:262] == b"ustar":
         return "a tar archive"
     text = sample.removeprefix(b"\xef\xbb\xbf").lstrip()
-    return next((what for pattern, what in _MARKUP if pattern.match(text)), None)
+    return next((format_ for pattern, format_ in _MARKUP if pattern.match(text)), None)
 
 
-def what_office_file(members: set[str], mimetype: bytes) -> str | None:
-    """The same for a zip that is a document, by the names of its members."""
+def office_format(members: set[str], mimetype: bytes) -> str | None:
+    """The same for a zip that is a document, from the names of its members."""
     if mimetype.startswith(_OPEN_DOCUMENT):
         return "an OpenDocument file"
     if "xl/workbook.bin" in members:
         return "a binary workbook (.xlsb)"
-    found = next((what for name, what in _OFFICE.items() if name in members), None)
+    found = next((format_ for name, format_ in _OFFICE.items() if name in members), None)
     return found or ("an Office document" if "[Content_Types].xml" in members else None)
 
 
-def what_ole_file(content: bytes) -> str | None:
-    """What an OLE file is if it is no workbook; ``encrypted`` for one with a password."""
-    return next((what for name, what in _OLE if name.encode("utf-16-le") in content), None)
+def ole_format(content: bytes) -> str | None:
+    """The format of an OLE file that is not a workbook; ``encrypted`` for a workbook with a password."""
+    return next((format_ for name, format_ in _OLE if name.encode("utf-16-le") in content), None)

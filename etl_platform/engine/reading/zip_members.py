@@ -1,4 +1,4 @@
-"""Which files of a zip are the delivery. Names only; no files."""
+"""Which members of a zip are the delivery, by their names. No files."""
 
 import re
 from collections.abc import Sequence
@@ -16,26 +16,26 @@ _NAMED = 5
 
 
 @dataclass(frozen=True)
-class Chosen:
-    """Members to read, in the archive's order, and those left aside; what a desktop adds counts as neither."""
+class ChosenMembers:
+    """Members to read, in the archive's order, and ignored ones; files that an operating system adds are in neither."""
 
     read: tuple[str, ...]
     ignored: tuple[str, ...]
 
 
-def choose_members(names: Sequence[str], contract: Contract | None) -> Chosen:
-    """The only member; else those whose names fit the contract; else the only one that is a table by its name.
+def choose_members(names: Sequence[str], contract: Contract | None) -> ChosenMembers:
+    """The only member; else those whose names match the contract; else the only one with the suffix of a table.
 
     Raises:
-        UnreadableFileError: ``zip_members`` where that leaves none or a choice, ``zip_unsafe`` for a name that
-            leads outside the archive.
+        UnreadableFileError: ``zip_members`` where that gives none or several, ``zip_unsafe`` for a path that leads
+            out of the archive.
     """
     if len(names) > MAX_MEMBERS:
         raise UnreadableFileError(
-            "zip_members", f"the archive holds {len(names):,} files, more than {MAX_MEMBERS:,}; send each by itself"
+            "zip_members", f"the archive has {len(names):,} files, more than {MAX_MEMBERS:,}; send fewer in one archive"
         )
     if outside := next((name for name in names if _OUTSIDE.search(name)), None):
-        raise UnreadableFileError("zip_unsafe", f"the member {outside!r} would lie outside the archive; pack it again")
+        raise UnreadableFileError("zip_unsafe", f"the path {outside!r} leads out of the archive; pack the files again")
     files = [name for name in names if not _JUNK.search(name)]
     chosen = files
     if len(files) > 1:
@@ -44,16 +44,18 @@ def choose_members(names: Sequence[str], contract: Contract | None) -> Chosen:
         if len(chosen) > 1 and (contract is None or not contract.match(base(chosen[0]))):
             chosen = []
     if not chosen or len(set(chosen)) < len(chosen):
-        raise zip_members(files, "none of which alone is the delivery by its name" if files else "")
-    return Chosen(tuple(chosen), tuple(name for name in files if name not in chosen))
+        raise members_error(files, "and their names do not show which one is the delivery" if files else "")
+    return ChosenMembers(tuple(chosen), tuple(name for name in files if name not in chosen))
 
 
 def base(name: str) -> str:
     return name.rpartition("/")[2]
 
 
-def zip_members(names: Sequence[str], why: str) -> UnreadableFileError:
-    said = ", ".join(names[:_NAMED]) + (" …" if len(names) > _NAMED else "")
+def members_error(names: Sequence[str], why: str) -> UnreadableFileError:
+    """The rejection ``zip_members``; ``why`` continues the sentence after the names."""
+    listed = ", ".join(names[:_NAMED]) + (" …" if len(names) > _NAMED else "")
     return UnreadableFileError(
-        "zip_members", f"the archive holds {len(names)} files" + (f" ({said}), {why}" if names else "") + "; send one"
+        "zip_members",
+        f"the archive has {len(names)} files" + (f" ({listed}), {why}" if names else "") + "; send one file",
     )

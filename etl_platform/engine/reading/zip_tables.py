@@ -1,4 +1,4 @@
-"""Several files of one archive as one table, one after another. Which files: ``core.members``."""
+"""Several members of one archive as one table, one after another. ``zip_members`` decides which."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -10,13 +10,13 @@ from etl_platform.engine.columns import MEMBER
 from etl_platform.engine.contract.model import fold
 from etl_platform.engine.errors import UnreadableFileError
 from etl_platform.engine.file_dialect import FileDialect, MemberDialect
-from etl_platform.engine.reading.text_table import Table
-from etl_platform.engine.reading.zip_members import zip_members
+from etl_platform.engine.reading.table import Table
+from etl_platform.engine.reading.zip_members import members_error
 
 
 @contextmanager
-def blaming(name: str) -> Iterator[None]:
-    """What goes wrong is told of this member."""
+def naming_member(name: str) -> Iterator[None]:
+    """Rejections start with the name of this member."""
     try:
         yield
     except UnreadableFileError as error:
@@ -36,25 +36,25 @@ class MemberTables:
         first = next(iter(tables.values()))
         shapes = {(tuple(map(fold, table.header)), table.serial_origin) for table in tables.values()}
         if len(shapes) > 1:
-            raise zip_members(list(tables), "whose headers differ")
+            raise members_error(list(tables), "whose headers differ")
         self.header, self.names, self.serial_origin = first.header, first.names, first.serial_origin
         self.members = tuple(tables) if len(tables) > 1 else ()
 
     def batches(self) -> Iterator[pl.DataFrame]:
         for name, table in self._tables.items():
             self._rows[name] = 0
-            with blaming(name):
+            with naming_member(name):
                 for frame in table.batches():
                     self._rows[name] += frame.height
                     yield frame.with_columns(pl.lit(name).alias(MEMBER)) if self.members else frame
 
     def some_columns(self, positions: Sequence[int]) -> Iterator[pl.DataFrame]:
         for name, table in self._tables.items():
-            with blaming(name):
+            with naming_member(name):
                 yield from table.some_columns(positions)
 
     def describe(self) -> FileDialect:
-        """That of the first member, with each member's own where there are several."""
+        """The dialect of the first member, and that of each member where there are several."""
         parts = {name: table.describe() for name, table in self._tables.items()}
         first = replace(next(iter(parts.values())), ignored_members=tuple(self._ignored))
         if not self.members:

@@ -1,1 +1,1 @@
-"""A contract compiled to expressions over batches of rows, and what they find."""
+"""The rules of a contract, compiled to expressions over batches of rows and evaluated."""

@@ -1,4 +1,4 @@
-"""Dataset rules evaluated against one file. Numbers in, verdicts out; no frames."""
+"""Dataset rules evaluated for one file. Numbers in, verdicts out; no frames."""
 
 from collections.abc import Callable, Iterable, Set
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from etl_platform.engine.result import DatasetVerdict
 
 @dataclass(frozen=True)
 class ColumnFacts:
-    """Of a column over all rows of a file, the refused ones included."""
+    """Of a column over all rows of a file, quarantined ones included. ``newest`` is of a date or timestamp."""
 
     nulls: int
     newest: Any
@@ -26,13 +26,13 @@ def evaluate_rules(
     as_of: date | None,
     sensitive: Set[str] = frozenset(),
 ) -> list[DatasetVerdict]:
-    """Hold a file against its contract's dataset rules.
+    """Evaluate a contract's dataset rules for a file.
 
     Args:
-        rows: of the file, more than none.
-        facts: of a column, asked only for columns that a rule names.
-        as_of: the day of delivery; needed where a rule asks for freshness.
-        sensitive: columns whose values are not to be said.
+        rows: of the file, at least 1.
+        facts: of a column; called only for columns of a rule.
+        as_of: the day of delivery (UTC); a freshness rule needs it.
+        sensitive: columns whose values must not be shown.
     """
     return [_verdict(rule, rows, facts, as_of, sensitive) for rule in rules]
 

@@ -1,12 +1,12 @@
-"""How columns are made that no file has as silver holds them: labels, lookups, SQL, and which columns they come from.
+"""Values that a file does not hold as silver has them: labels, lookups and SQL, with the columns they come from.
 
-A derived column is made in the batch like one of the file: ``<column>`` as its type and ``text:<column>``, that
-value as text. Where a column it uses could not be read, it is null and its own rules pass: that column reports.
+A derived column is added to the batch like one of the file: ``<column>`` as its type and ``text:<column>``, that value
+as text. Where one of its inputs is not of its type, it is null and passes its own rules: that input has the reason.
 """
 
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from functools import reduce
 from operator import or_
 
@@ -14,18 +14,16 @@ import polars as pl
 
 from etl_platform.engine.contract.model import Column, ColumnType, Contract
 from etl_platform.engine.errors import ContractError
+from etl_platform.engine.rules.contract_rules import contract_rules
 from etl_platform.engine.rules.row_sql import first_line, row_expression, used_columns
-from etl_platform.engine.rules.rule_names import contract_rules
 from etl_platform.engine.values.silver_types import fits, settled
 
 Read = Callable[[Column, Sequence[str | None]], pl.Series]
-"""Texts as values of a column's own type; null where a text is none."""
-_NOW = re.compile(r"\bcurrent_(?:date|time|timestamp)\b|\b(?:now|localtime|localtimestamp)\s*\(", re.IGNORECASE)
-_QUOTED = re.compile(r"'(?:[^']|'')*'|\"[^\"]*\"")
+"""Reads texts as a column's type; null where a text is not of it."""
 
 
 def lineage(contract: Contract) -> Mapping[str, tuple[str, ...]]:
-    """Per column of silver, the contract's columns whose text in the file it comes from, in the contract's order.
+    """Per column of silver, the contract's columns in the file that it comes from, in the contract's order.
 
     A computed column comes from every column that the hook is given.
     """
@@ -48,7 +46,7 @@ def direct_inputs(column: Column) -> tuple[str, ...]:
 
 
 def rule_inputs(contract: Contract) -> dict[str, tuple[str, ...]]:
-    """The columns that each rule looks at, by reason; a derived lookup's at the one that is looked up."""
+    """The columns that each rule uses, by reason; for a lookup with ``from``, the column that is looked up."""
     inputs: dict[str, tuple[str, ...]] = {r.reason: (r.column,) for r in contract_rules(contract) if r.column}
     for column in contract.columns:
         if column.lookup is not None and column.lookup.source is not None:
@@ -57,7 +55,7 @@ def rule_inputs(contract: Contract) -> dict[str, tuple[str, ...]]:
 
 
 def file_value(column: Column, read: Read) -> pl.Expr:
-    """The value of a column whose text in the file is a code: its label, or what a reference table has for it."""
+    """The value of a column whose text in the file is a code: its label, or the cell of a reference table."""
     text = pl.col(f"text:{column.name}")
     if column.labels is not None and column.allowed is not None:
         return text.replace_strict(column.allowed, column.labels, default=None, return_dtype=pl.String)
@@ -65,34 +63,36 @@ def file_value(column: Column, read: Read) -> pl.Expr:
     return _looked_up(column, text, pl.Series(column.lookup.table.cells(column.lookup.key), dtype=pl.String), read)
 
 
-def lookup_broken(column: Column, contract: Contract, read: Read) -> pl.Expr:
-    """True where the reference table does not have the value."""
-    assert column.lookup is not None
-    value, keys = _key_of(column, contract, read)
+def has_unknown_key(column: Column, contract: Contract, read: Read) -> pl.Expr:
+    """True where the reference table has no row for the value."""
+    value, keys = _lookup_keys(column, contract, read)
     return value.is_not_null() & ~value.is_in(keys.implode())
 
 
-def _key_of(column: Column, contract: Contract, read: Read) -> tuple[pl.Expr, pl.Series]:
-    """What is looked up, and the table's keys as its type."""
+def _lookup_keys(column: Column, contract: Contract, read: Read) -> tuple[pl.Expr, pl.Series]:
+    """The value that is looked up, and the table's keys as its type."""
     assert column.lookup is not None
-    table, texts = column.lookup.table, column.lookup.table.cells(column.lookup.key)
+    table, key = column.lookup.table, column.lookup.key
+    texts = table.cells(key)
     if column.lookup.source is None:
         return pl.col(f"text:{column.name}"), pl.Series(texts, dtype=pl.String)
     source = contract.column(column.lookup.source)
     keys = read(source, texts)
     for place in (keys.is_null() | ~keys.is_first_distinct()).arg_true():
-        message = f"the key {column.lookup.key} {texts[place]!r} is no {source.type_name}, or stands there twice"
-        raise ContractError(f"{message} as {source.name}", path=table.path, line=table.lines[place])
+        message = (
+            f"the key {key} {texts[place]!r} occurs twice or is not a valid {source.type_name}, as {source.name} is"
+        )
+        raise ContractError(message, path=table.path, line=table.lines[place])
     return pl.col(source.name), keys
 
 
 def _looked_up(column: Column, value: pl.Expr, keys: pl.Series, read: Read) -> pl.Expr:
     assert column.lookup is not None
-    table = column.lookup.table
-    texts = [text or None for text in table.cells(column.lookup.take)]
+    table, take = column.lookup.table, column.lookup.take
+    texts = [text or None for text in table.cells(take)]
     taken = read(column, texts)
     for place in (taken.is_null() & pl.Series(texts, dtype=pl.String).is_not_null()).arg_true():
-        message = f"{column.lookup.take} {texts[place]!r} is no {column.type_name}, as {column.name} has it"
+        message = f"{take} {texts[place]!r} is not a valid {column.type_name}, as the column {column.name} needs"
         raise ContractError(message, path=table.path, line=table.lines[place])
     return value.replace_strict(keys, taken, default=None, return_dtype=taken.dtype)
 
@@ -102,32 +102,33 @@ class Derivation:
     """The derived columns of a contract.
 
     Attributes:
-        stages: expressions by how many derived columns stand before them; a stage sees those before it.
-        inputs: per column of the contract, itself and every column that it is made of.
-        failures: per column that may fail to be read, where it does.
+        stages: their expressions; those of a stage use the columns of the file and of earlier stages.
+        inputs: per column of the contract, itself and every column that it is derived from.
+        failures: per column that may not be of its type, where it is not.
     """
 
     stages: tuple[tuple[pl.Expr, ...], ...]
     inputs: Mapping[str, frozenset[str]]
     failures: Mapping[str, pl.Expr]
 
-    def unread(self, names: Iterable[str]) -> pl.Expr | None:
-        """Where any of these columns, or one that they are made of, could not be read; None if that cannot be."""
+    def failed(self, names: Iterable[str]) -> pl.Expr | None:
+        """Where any of these columns, or one of their inputs, is not of its type; None if that cannot happen."""
         used = {part for name in names for part in self.inputs[name]}
         found = [failure for name, failure in self.failures.items() if name in used]
         return reduce(or_, found) if found else None
 
 
-def derive(contract: Contract, schema: pl.Schema, read: Read) -> Derivation:
+def derive(contract: Contract, schema: pl.Schema, read: Read, delivery_day: date | None) -> Derivation:
     """Compile the derived columns.
 
     Args:
-        contract: whose columns; derived ones may use those of the file and derived ones above them.
+        contract: its derived columns may use columns of the file and derived ones above them.
         schema: the type of every column of silver.
         read: how texts of a reference table become values.
+        delivery_day: as in ``row_expression``.
 
     Raises:
-        ContractError: an expression that does not compile, uses what is not there yet, or gives another type.
+        ContractError: an expression that does not compile, uses a column that is not above it, or has another type.
     """
     known = [column.name for column in contract.file_columns]
     failures: dict[str, pl.Expr] = {}
@@ -140,9 +141,15 @@ def derive(contract: Contract, schema: pl.Schema, read: Read) -> Derivation:
     for column in contract.columns:
         if not column.derived:
             continue
-        value, used = _value(column, contract, schema, known, read)
-        below = Derivation((), inputs, failures).unread(used)
-        value = value if below is None else pl.when(~below).then(value)
+        if column.expression is not None:
+            value = _calculated(column, contract, schema, known, delivery_day)
+        else:
+            _refuse_unknown_source(column, contract, known)
+            value = _looked_up(column, *_lookup_keys(column, contract, read), read)
+        used = direct_inputs(column)
+        _refuse_other_sources(column, contract, used)
+        failed = Derivation((), inputs, failures).failed(used)
+        value = value if failed is None else pl.when(~failed).then(value)
         failures |= _failure(column, contract, read)
         inputs[column.name] |= frozenset().union(*(inputs[name] for name in used))
         depth[column.name] = 1 + max((depth.get(name, 0) for name in used), default=0)
@@ -150,65 +157,64 @@ def derive(contract: Contract, schema: pl.Schema, read: Read) -> Derivation:
             stages.append([])
         stages[depth[column.name] - 1] += settled(column, value, schema)
         known.append(column.name)
-    _refuse_unmasked(contract)
+    _refuse_unclassified(contract)
     return Derivation(tuple(map(tuple, stages)), inputs, failures)
 
 
 def _failure(column: Column, contract: Contract, read: Read) -> dict[str, pl.Expr]:
-    """Where the column itself could not be read, by its name; nothing where that cannot be."""
+    """Where the column itself is not of its type, by its name; nothing if that cannot happen."""
     if column.lookup is not None:
-        return {column.name: lookup_broken(column, contract, read)}
+        return {column.name: has_unknown_key(column, contract, read)}
     if column.type is ColumnType.STRING and column.labels is None:
         return {}
     return {column.name: pl.col(f"text:{column.name}").is_not_null() & pl.col(column.name).is_null()}
 
 
-def _value(
-    column: Column, contract: Contract, schema: pl.Schema, known: Sequence[str], read: Read
-) -> tuple[pl.Expr, tuple[str, ...]]:
-    """A derived column's value, and the columns that it names."""
-    name, path, line = column.name, contract.path, column.line
-    if column.expression is not None:
-        value = row_expression(column.expression, name, {one: schema[one] for one in known}, path=path, line=line)
-        used = direct_inputs(column)
-        if _NOW.search(_QUOTED.sub("", column.expression)):
-            message = f"{name}: {column.expression!r} depends on the day of the run; the same file must give the same"
-            raise ContractError(message, path=path, line=line)
-        _check_type(column, value, contract, schema)
-    else:
-        used = direct_inputs(column)
-        if used[0] not in known:
-            message = f"{name}: from names the unknown column {used[0]!r}; above it there are {', '.join(known)}"
-            raise ContractError(message, path=path, line=line)
-        value = _looked_up(column, *_key_of(column, contract, read), read)
-    if column.made_of is not None and set(column.made_of) != set(used):
-        message = f"{name}: transformSourceObjects has {', '.join(column.made_of)}, but it is made of {', '.join(used)}"
-        raise ContractError(message, path=path, line=line)
-    return value, used
-
-
-def _check_type(column: Column, value: pl.Expr, contract: Contract, schema: pl.Schema) -> None:
-    """Try an expression on rows of ones, zeros and nulls."""
+def _calculated(
+    column: Column, contract: Contract, schema: pl.Schema, known: Sequence[str], delivery_day: date | None
+) -> pl.Expr:
+    """The value of ``transformLogic``, tried on rows of ones, zeros and nulls."""
+    name, sql, path, line = column.name, column.expression or "", contract.path, column.line
+    types = {one: schema[one] for one in known}
+    value = row_expression(sql, name, types, path=path, line=line, delivery_day=delivery_day)
     numbers = pl.Series([1, 0, None], dtype=pl.Int8)
-    frame = pl.DataFrame({name: numbers.cast(dtype, strict=False) for name, dtype in schema.items()})
+    frame = pl.DataFrame({one: numbers.cast(dtype, strict=False) for one, dtype in schema.items()})
     try:
-        found = frame.with_columns(value.alias("made"))["made"].dtype
+        found = frame.with_columns(value.alias("found"))["found"].dtype
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
-        message = f"{column.name}: {column.expression!r} fails: {first_line(error)}"
-        raise ContractError(message, path=contract.path, line=column.line) from None
+        raise ContractError(f"{name}: {sql!r} fails: {first_line(error)}", path=path, line=line) from None
     if not fits(column, found):
-        message = f"{column.name}: {column.expression!r} gives {found}, not {column.type_name}; write TRY_CAST"
+        message = f"{name}: {sql!r} gives {found}, not {column.type_name}; write TRY_CAST"
+        raise ContractError(message, path=path, line=line)
+    return value
+
+
+def _refuse_unknown_source(column: Column, contract: Contract, known: Sequence[str]) -> None:
+    assert column.lookup is not None
+    if column.lookup.source not in known:
+        columns = ", ".join(known)
+        message = (
+            f"{column.name}: from names the unknown column {column.lookup.source!r}; the columns above are {columns}"
+        )
         raise ContractError(message, path=contract.path, line=column.line)
 
 
-def _refuse_unmasked(contract: Contract) -> None:
-    """A classified value must not be shown because it moved to another column."""
+def _refuse_other_sources(column: Column, contract: Contract, used: Sequence[str]) -> None:
+    """``transformSourceObjects`` must agree with the columns that are used."""
+    if column.declared_sources is not None and set(column.declared_sources) != set(used):
+        declared = ", ".join(column.declared_sources)
+        message = f"{column.name}: transformSourceObjects has {declared}, but the column uses {', '.join(used)}"
+        raise ContractError(message, path=contract.path, line=column.line)
+
+
+def _refuse_unclassified(contract: Contract) -> None:
+    """A classified value must not be shown because another column contains it."""
     sources = lineage(contract)
     for column in contract.columns:
-        name = column.name
-        secret = next((source for source in sources[name] if contract.column(source).sensitive), None)
+        secret = next((source for source in sources[column.name] if contract.column(source).sensitive), None)
         if secret is not None and column.classification is None:
             message = (
-                f"{name} is made of {secret}, which is classified; say its classification (public, if it may show)"
+                f"{column.name} is derived from {secret}, which is classified; give it a classification of its own "
+                "(public, if it may be shown)"
             )
             raise ContractError(message, path=contract.path, line=column.line)

@@ -1,7 +1,8 @@
-"""A dataset's own function, imported and called; pandas only where the contract asks for it. No rules."""
+"""The transform hook of a contract, imported and called. Pandas is imported only for a hook that uses it."""
 
 import importlib
 from collections.abc import Callable
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -14,15 +15,18 @@ if TYPE_CHECKING:
 
 
 def load_transform(contract: Contract, schema: pl.Schema) -> Transform | None:
-    """The contract's hook, ready to be called with batches; None where it has none.
+    """The contract's hook as a function of batches; None if the contract has no hook.
 
     Raises:
-        TransformError: the module cannot be imported, or has no such function. So does every call where the function
-            raises, or returns anything but what it was given with its computed columns.
+        TransformError: the module cannot be imported, has no such function, or needs pandas, which is not installed. A
+            call raises it where the function raises, or returns anything except the rows that it got and its computed
+            columns.
     """
     hook = contract.hook
     if hook is None:
         return None
+    if hook.pandas and find_spec("pandas") is None:
+        raise hook_error(contract, "takes a pandas frame, and pandas is not installed; run: pip install pandas")
     function = _import(contract, hook.path)
 
     def transform(given: pl.DataFrame) -> pl.DataFrame:
@@ -39,10 +43,10 @@ def _import(contract: Contract, path: str) -> Callable[[Any], Any]:
     module, _, name = path.partition(":")
     try:
         function = getattr(importlib.import_module(module), name, None)
-    except Exception as error:  # noqa: BLE001 - a module of somebody else may raise anything
+    except Exception as error:  # noqa: BLE001 - foreign code may raise anything
         raise hook_error(contract, f"cannot be imported: {type(error).__name__}: {error}") from None
     if not callable(function):
-        raise hook_error(contract, f"is not there: {module} has no function {name}")
+        raise hook_error(contract, f"does not exist: {module} has no function {name}")
     found: Callable[[Any], Any] = function
     return found
 
@@ -50,10 +54,10 @@ def _import(contract: Contract, path: str) -> Callable[[Any], Any]:
 def _call(contract: Contract, function: Callable[[Any], Any], frame: object) -> object:
     try:
         return function(frame)
-    except Exception as error:  # noqa: BLE001 - a function of somebody else may raise anything
+    except Exception as error:  # noqa: BLE001 - foreign code may raise anything
         own = error.__traceback__.tb_next if error.__traceback__ else None
         where = f" in line {own.tb_lineno} of {own.tb_frame.f_code.co_filename}" if own else ""
-        # Its message may quote values, and so may the traceback's.
+        # The error's message and the traceback may quote values.
         raise hook_error(contract, f"raised {type(error).__name__}{where}") from None
 
 
@@ -61,7 +65,7 @@ _PANDAS = {pl.String: "string", pl.Int64: "Int64", pl.Float64: "Float64", pl.Boo
 
 
 def _to_pandas(frame: pl.DataFrame) -> "pd.DataFrame":
-    """Nullable dtypes, dates and timestamps as datetime64, decimals as objects. Polars' own way needs pyarrow."""
+    """Nullable dtypes, dates and timestamps as datetime64, decimals as objects. Polars' ``to_pandas`` needs pyarrow."""
     import pandas as pd
 
     columns: dict[str, pd.Series[Any]] = {}
@@ -83,7 +87,7 @@ def _from_pandas(contract: Contract, given: pl.DataFrame, sent: "pd.DataFrame", 
     names = [str(name) for name in returned.columns]
     check_shape(contract, given.height, len(returned), names)
     if len(set(names)) != len(names):
-        raise hook_error(contract, "returned two columns of one name")
+        raise hook_error(contract, "returned two columns with the same name")
     columns: list[pl.Series] = []
     for name, series in returned.reset_index(drop=True).items():
         column = contract.column(str(name))
@@ -97,7 +101,7 @@ def _from_pandas(contract: Contract, given: pl.DataFrame, sent: "pd.DataFrame", 
 
 
 def _series(contract: Contract, column: Column, series: "pd.Series[Any]") -> pl.Series:
-    """Values as pandas holds them: whole floats for integers with gaps, midnight for a date."""
+    """From pandas' forms: whole floats are integers with gaps, midnight timestamps are dates."""
     import pandas as pd
 
     values = [None if missing else value for value, missing in zip(series.tolist(), pd.isna(series), strict=True)]

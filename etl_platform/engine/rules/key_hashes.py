@@ -1,4 +1,4 @@
-"""The key hashes of a file, to find those that repeat: in memory up to a limit, partitioned to local disk beyond."""
+"""Finds the key hashes that repeat in a file: in memory up to a limit, beyond it in partitions on local disk."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,10 +13,10 @@ _EMPTY = pl.Series("key", [], pl.UInt64)
 
 
 class KeyHashes:
-    """Collects 64-bit hashes and gives those that came more than once.
+    """Collects 64-bit hashes and returns those that were added more than once.
 
     Args:
-        folder: scratch folder of this rule alone; files are made only when memory does not do.
+        folder: for scratch files of this rule alone, written only past the limit of memory.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -26,7 +26,7 @@ class KeyHashes:
         self.rows = self.checksum = 0
 
     def add(self, hashes: pl.Series) -> None:
-        """Take the hashes of one batch, nulls left out."""
+        """Add the hashes of one batch, without nulls."""
         self._held.append(hashes)
         self._held_rows += len(hashes)
         self.rows += len(hashes)
@@ -35,7 +35,7 @@ class KeyHashes:
             self._spill()
 
     def _spill(self) -> None:
-        """Each partition holds the hashes with the same top bits, so equal hashes meet in one partition."""
+        """A partition holds the hashes with the same top bits, so equal hashes are in the same partition."""
         self._folder.mkdir(parents=True, exist_ok=True)
         hashes = pl.concat([_EMPTY, *self._held]).to_frame()
         shift = 2 ** (64 - _PARTITION_BITS)
@@ -47,7 +47,7 @@ class KeyHashes:
         self._spills += 1
 
     def repeated(self) -> pl.Series:
-        """The hashes that came more than once, each once, in ascending order."""
+        """The hashes that were added more than once, each once, in ascending order."""
         if not self._spills:
             return _repeated(self._held)
         self._spill()
@@ -59,13 +59,13 @@ class KeyHashes:
 
 
 def checksum(hashes: pl.Series) -> int:
-    """An order-independent sum, modulo 2**64, that tells whether two readings saw the same keys."""
+    """An order-independent sum, modulo 2**64; equal for two readings that saw the same keys."""
     return int(hashes.sum() or 0) % 2**64
 
 
 def _repeated(parts: Sequence[pl.Series]) -> pl.Series:
-    # NumPy sorts integers with the processor's vectors, for half of what Polars takes; in place, for every page
-    # of another copy would have to be made first.
+    # NumPy sorts integers with vector instructions, in half of Polars' time; in place, because a copy would need
+    # fresh memory pages.
     ordered = np.concatenate([_EMPTY.to_numpy(), *(part.to_numpy() for part in parts)])
     ordered.sort()
     return pl.Series("key", ordered[1:][ordered[1:] == ordered[:-1]]).unique(maintain_order=True)

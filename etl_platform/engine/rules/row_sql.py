@@ -1,77 +1,69 @@
-"""SQL over the columns of one row → an expression; what looks beyond its row or may fail a whole file is refused."""
+"""SQL over the columns of one row → a Polars expression. Which SQL is allowed is decided in ``sql_guard``."""
 
 from collections.abc import Mapping
+from datetime import date
 from typing import Any
 
 import polars as pl
 
+from etl_platform.engine.contract.model import DELIVERY_DAY
 from etl_platform.engine.errors import ContractError
 from etl_platform.engine.values.exact_integers import exact_integers, from_tree, operand_types, to_tree
 
-_BEYOND = {"Agg", "Over", "Len", "Quantile", "Shift", "Explode", "Rank", "SubPlan"}
 
-
-def row_expression(sql: str, name: str, known: Mapping[str, pl.DataType], *, path: str, line: int) -> pl.Expr:
-    """Parse one expression.
+def row_expression(
+    sql: str, name: str, known: Mapping[str, pl.DataType], *, path: str, line: int, delivery_day: date | None = None
+) -> pl.Expr:
+    """Compile one expression.
 
     Args:
         sql: the text as the contract has it.
-        name: whose it is, for messages.
+        name: of the rule or column, for messages.
         known: the columns that it may use, with their types.
+        path: of the contract.
+        line: of the expression in it.
+        delivery_day: takes the place of ``delivery_day`` in the text.
 
     Raises:
-        ContractError: no SQL, an unknown column, a strict CAST, an aggregate, a window, a time beside a number.
+        ContractError: not an SQL expression, one that ``sql_guard`` refuses, an unknown column, a time beside a number.
     """
+    # sqlglot is needed only here; a start of the code location must not pay for it.
+    from etl_platform.engine.rules.sql_guard import RefusedSqlError, guard
+
+    def refusal(problem: str) -> ContractError:
+        return ContractError(f"{name}: {problem}", path=path, line=line)
+
     try:
+        guarded = guard(sql)
         expression = pl.sql_expr(sql)
-        used = expression.meta.root_names()
+        used = [name for name in expression.meta.root_names() if name != DELIVERY_DAY]
+    except RefusedSqlError as error:
+        raise refusal(str(error)) from None
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
-        message = f"{name}: {sql!r} is no SQL expression: {first_line(error)}"
-        raise ContractError(message, path=path, line=line) from None
-    unknown = [column for column in used if column not in known]
-    if unknown:
-        message = f"{name} names the unknown column {unknown[0]!r}; there are {', '.join(known)}"
-        raise ContractError(message, path=path, line=line)
+        raise refusal(f"{sql!r} is not an SQL expression: {first_line(error)}") from None
+    if set(used) != guarded.columns:
+        raise refusal(f"{sql!r} can be read in two ways; put the names of columns in double quotes")
+    if unknown := [column for column in used if column not in known]:
+        raise refusal(f"there is no column {unknown[0]!r}; use one of {', '.join(known)}")
+    types = {column: known[column] for column in used}
     tree = to_tree(expression)
-    if _casts_strictly(tree):
-        message = f"{name}: CAST would fail the whole file at the first odd value; write TRY_CAST"
-        raise ContractError(message, path=path, line=line)
-    if _looks_beyond_its_row(tree):
-        message = f"{name}: {sql!r} looks at more than one row; it is given one at a time"
-        raise ContractError(message, path=path, line=line)
-    if _sets_time_beside_number(tree, known):
-        message = f"{name}: {sql!r} sets a date or a span of time beside a number; write INTERVAL '3 days' for 3 days"
-        raise ContractError(message, path=path, line=line)
-    exact = exact_integers(tree, known)
+    if _sets_time_beside_number(tree, types | {DELIVERY_DAY: pl.Date()} if guarded.days else types):
+        raise refusal(f"{sql!r} sets a date or a span of time beside a number; write INTERVAL '3 days' for 3 days")
+    if guarded.days:
+        # Only now, because Polars calculates with literals while it parses, a date beside a number included.
+        expression = pl.sql_expr(guarded.on(delivery_day))
+        tree = to_tree(expression)
+    exact = exact_integers(tree, types)
     return expression if exact == tree else from_tree(exact)
 
 
 def used_columns(sql: str) -> tuple[str, ...]:
     """The columns of an expression that parses, each once, in order of appearance."""
-    return tuple(dict.fromkeys(pl.sql_expr(sql).meta.root_names()))
+    return tuple(name for name in dict.fromkeys(pl.sql_expr(sql).meta.root_names()) if name != DELIVERY_DAY)
 
 
 def first_line(error: BaseException) -> str:
     return str(error).strip().partition("\n")[0]
-
-
-def _casts_strictly(node: Any) -> bool:
-    """Whether a serialized expression holds a CAST; NOT brings one to Boolean of its own."""
-    if isinstance(node, dict):
-        cast = node.get("Cast")
-        strict = isinstance(cast, dict) and cast["options"] == "Strict" and cast["dtype"] != {"Literal": "Boolean"}
-        return strict or any(map(_casts_strictly, node.values()))
-    return isinstance(node, list) and any(map(_casts_strictly, node))
-
-
-def _looks_beyond_its_row(node: Any) -> bool:
-    """Whether a serialized expression aggregates or looks at other rows: batches would change its answer."""
-    if isinstance(node, dict):
-        inner = [value for key, value in node.items() if key not in {"Column", "Literal"}]
-        return not _BEYOND.isdisjoint(node) or any(map(_looks_beyond_its_row, inner))
-    if isinstance(node, list):
-        return any(map(_looks_beyond_its_row, node))
-    return isinstance(node, str) and node in _BEYOND
 
 
 def _sets_time_beside_number(node: Any, known: Mapping[str, pl.DataType]) -> bool:

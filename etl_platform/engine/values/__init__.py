@@ -1,1 +1,1 @@
-"""Cell text to typed values."""
+"""Cell text to typed values, and the types of silver. Which values are allowed is in ``rules``."""

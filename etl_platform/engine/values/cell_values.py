@@ -1,4 +1,4 @@
-"""Text cells → typed values, as a contract says they are written. Expressions only; what must hold is in ``rules``."""
+"""Text cells → typed values, in the formats of a contract. Expressions only; ``rules`` checks the values."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -19,7 +19,7 @@ _MONEY = rf"^(?:-?\s*\$?\s*{_AMOUNT}|\(\s*\$?\s*{_AMOUNT}\s*\))$"
 
 
 def read_texts(contract: Contract, column: Column, texts: Sequence[str | None]) -> pl.Series:
-    """Texts of a reference table as a column's type; dates as ISO, too."""
+    """Texts of a reference table as the type of a column; dates may also be ISO."""
     iso = DEFAULT_DATE if column.type is ColumnType.DATE else DEFAULT_TIMESTAMP
     column = replace(column, formats=(*column.formats, *iso))
     frame = pl.DataFrame({f"text:{column.name}": texts}, schema={f"text:{column.name}": pl.String})
@@ -27,7 +27,7 @@ def read_texts(contract: Contract, column: Column, texts: Sequence[str | None]) 
 
 
 def cell_text(column: Column, position: int | None) -> pl.Expr:
-    """A cell's text as ``text:<column>``: trimmed, folded, null tokens and blanks as null."""
+    """A cell's text as ``text:<column>``: trimmed, in the contract's case, null tokens and blanks as null."""
     name = f"text:{column.name}"
     if position is None:
         return pl.lit(None, pl.String).alias(name)
@@ -44,13 +44,13 @@ def cell_text(column: Column, position: int | None) -> pl.Expr:
 
 
 def typed_value(column: Column, contract: Contract, *, serial_origin: date | None = None) -> pl.Expr:
-    """The text as the column's type; null where it is none.
+    """The text as the column's type; null where it is not of that type.
 
     Args:
-        serial_origin: day 0 of a workbook, whose date columns may hold ISO dates and bare serial numbers, too.
+        serial_origin: day 0 of a workbook; its date columns may also hold ISO dates and serial numbers.
 
     Raises:
-        ContractError: a format that is not understood.
+        ContractError: a format that is not supported.
     """
     text = pl.col(f"text:{column.name}")
     match column.type:
@@ -78,10 +78,10 @@ def _number(text: pl.Expr) -> pl.Expr:
 
 
 def _read_numbers(texts: pl.Series) -> pl.Series:
-    """Polars also reads 1e5, inf and nan; a plain number has digits, sign and point."""
+    """Digits, sign and point. Polars alone would also accept 1e5, inf and nan."""
     numbers = texts.cast(pl.Float64, strict=False)
     plain = numbers.is_finite()
-    # One look over all texts is a quarter of the cost of one at each, and most columns have no e.
+    # Searching the joined text costs a quarter of searching each text, and most columns have no e.
     joined = texts.str.join("").item() or ""
     if "e" in joined or "E" in joined:
         plain &= ~texts.str.contains("[eE]")
@@ -93,7 +93,7 @@ def _money(text: pl.Expr) -> pl.Expr:
     stripped = text.str.strip_chars()
     amount = stripped.str.replace_all(r"[$,()\s]", "").cast(pl.Float64, strict=False)
     signed = pl.when(stripped.str.starts_with("(")).then(-amount).otherwise(amount)
-    # Of hundreds of digits a float makes infinity.
+    # Hundreds of digits overflow a float to infinity.
     return pl.when(stripped.str.contains(_MONEY) & amount.is_finite()).then(signed)
 
 
@@ -115,7 +115,7 @@ def _moment(column: Column, contract: Contract, text: pl.Expr, serial_origin: da
             readings.append(text.map_batches(read, return_dtype=pl.Date, is_elementwise=True))
             continue
         value = text.str.strptime(pl.Date() if is_date else pl.Datetime("us"), form.chrono, strict=False)
-        # 0020-01-05 is a slip of the keyboard, not a date.
+        # 0020-01-05 is a typing error, not a date.
         readings.append(pl.when(text.str.contains(form.guard) & (value.dt.year() >= 1000)).then(value))
     if serial_origin or EXCEL_SERIAL in patterns:
         readings.append(read_serial(text, serial_origin or EXCEL_ORIGIN, is_date=is_date))

@@ -1,4 +1,4 @@
-"""Text → exact decimal numbers: never rounded, never through a float."""
+"""Text → exact decimal numbers, without rounding and without floats."""
 
 from decimal import Decimal
 
@@ -10,15 +10,15 @@ _MOST_DIGITS = 38
 
 
 def read_decimal(text: pl.Expr, precision: int, scale: int) -> pl.Expr:
-    """Digits with sign and point; null where the type cannot hold them all. Zeros at either end are no digits."""
-    held = rf"^[+-]?0*[0-9]{{0,{precision - scale}}}(?:\.[0-9]{{0,{scale}}}0*)?$"
-    # Polars rounds what the scale cannot hold, so what it may see is decided before.
+    """Digits with sign and point; null where the type cannot hold them all. Zeros at either end do not count."""
+    fits = rf"^[+-]?0*[0-9]{{0,{precision - scale}}}(?:\.[0-9]{{0,{scale}}}0*)?$"
+    # Polars rounds to the scale, so the pattern decides first which texts it may cast.
     number = text.cast(pl.Decimal(precision, scale), strict=False)
-    return pl.when(text.str.contains(held) & text.str.contains("[0-9]")).then(number)
+    return pl.when(text.str.contains(fits) & text.str.contains("[0-9]")).then(number)
 
 
 def read_amount(text: pl.Expr, shape: str, precision: int, scale: int) -> pl.Expr:
-    """Dollars whose whole text has the given shape; parentheses make them negative."""
+    """An amount of dollars whose whole text matches ``shape``; parentheses make it negative."""
     stripped = text.str.strip_chars()
     amount = read_decimal(stripped.str.replace_all(_MONEY_SIGNS, ""), precision, scale)
     signed = pl.when(stripped.str.starts_with("(")).then(-amount).otherwise(amount)
@@ -26,10 +26,10 @@ def read_amount(text: pl.Expr, shape: str, precision: int, scale: int) -> pl.Exp
 
 
 def exact_bound(bound: float, scale: int) -> Decimal:
-    """A bound as the contract writes it.
+    """A bound exactly as written in the contract.
 
     Raises:
-        ValueError: more digits than the type's scale has, or than YAML's numbers keep.
+        ValueError: more digits than the scale of the type, or than a YAML number keeps.
     """
     value = Decimal(str(bound))
     if not value.is_finite() or (isinstance(bound, float) and len(value.as_tuple().digits) > _DIGITS_OF_A_FLOAT):

@@ -1,6 +1,6 @@
-"""Whole numbers in a row's SQL, exact: Polars lets them wrap around in silence, those of 8 bits, as months, at 127.
+"""Exact whole numbers in the SQL of a row. Polars wraps them around silently; 8-bit ones, such as months, at 127.
 
-Only serialized expressions; what SQL may say is in ``row_sql``.
+Only serialized expressions; ``row_sql`` decides which SQL is allowed.
 """
 
 import io
@@ -14,9 +14,9 @@ _SUM, _PRODUCT, _POWER = {"Plus", "Minus"}, {"Sql": {"Binary": "Mul"}}, {"Pow": 
 
 
 def exact_integers(tree: Any, schema: Mapping[str, pl.DataType]) -> Any:
-    """A serialized expression whose sums, products and powers of whole numbers have up to 38 digits and fail past them.
+    """A serialized expression in which sums, products and powers of whole numbers hold 38 digits, and fail beyond.
 
-    The very same where it has none. Divisions see to it themselves.
+    The same object where it has none. Divisions are exact already.
     """
     if isinstance(tree, list):
         return [exact_integers(part, schema) for part in tree]
@@ -41,7 +41,7 @@ def to_tree(expression: pl.Expr) -> Any:
 
 
 def operand_types(operands: Sequence[Any], schema: Mapping[str, pl.DataType]) -> list[pl.DataType] | None:
-    """The types of serialized expressions; None where one is wrong, of which whoever evaluates it says why."""
+    """The types of serialized expressions; None where one is invalid. Its evaluation then reports why."""
     frame = pl.LazyFrame(schema=schema)
     try:
         return [frame.select(from_tree(operand).alias("_")).collect_schema()["_"] for operand in operands]
@@ -63,7 +63,7 @@ def _called(called: Any) -> Any:
 
 
 def _power(base: Any, exponent: Any) -> Any:
-    """128 bits hold what a float has in 38 digits; the cast of a larger one fails."""
+    """A power with at most 38 digits; the cast of a larger one fails."""
     about = from_tree(base).cast(pl.Float64).pow(from_tree(exponent).cast(pl.Float64))
     exact = from_tree(_wide(base)).pow(from_tree(exponent))
     return to_tree(pl.when(about.cast(pl.Decimal(38, 0)).is_not_null()).then(exact))
@@ -74,7 +74,7 @@ def _wide(tree: Any) -> Any:
 
 
 def _decimal(tree: Any) -> Any:
-    """Decimals fail instead of wrapping; a truth value becomes none at once."""
+    """Decimals fail instead of wrapping. A Boolean has no cast to Decimal, hence the step over Int128."""
     return _cast(_wide(tree), {"Decimal": [38, 0]})
 
 

@@ -1,7 +1,7 @@
-"""Date and time patterns of a contract (JDK DateTimeFormatter letters, as ODCS asks) → what Polars parses with.
+"""Date and time patterns of a contract (JDK DateTimeFormatter letters, as ODCS defines) → formats of Polars.
 
-chrono's own parser is lenient: it takes ``20-01-05`` for the year 20 and ``+2020-1-5``. So each pattern also
-gives a guard that the text must pass before it is parsed.
+chrono, the parser behind Polars, is lenient: it accepts ``20-01-05`` as the year 20, and ``+2020-1-5``. So each pattern
+also gives a guard, a regular expression that the text must match first.
 """
 
 import re
@@ -54,7 +54,7 @@ def text_format(pattern: str) -> TextFormat:
             literal = piece.group(1) or "'"
         elif text[0].isalpha():
             if text in {"yy", "uu", "y", "u"}:
-                raise ValueError(f"{pattern!r}: a two-digit year has no certain century; ask for yyyy")
+                raise ValueError(f"{pattern!r}: the century of a two-digit year is unknown; use yyyy")
             if text not in _TOKENS:
                 raise ValueError(f"{pattern!r}: {text!r} is not supported; use {', '.join(_TOKENS)}")
             directive, shape = _TOKENS[text]
@@ -65,7 +65,7 @@ def text_format(pattern: str) -> TextFormat:
         chrono += literal.replace("%", "%%")
         guard += re.escape(literal)
     if "%Y" not in chrono:
-        raise ValueError(f"{pattern!r} holds no year")
+        raise ValueError(f"{pattern!r} has no year; add yyyy")
     if ("%I" in chrono) != ("%p" in chrono):
-        raise ValueError(f"{pattern!r}: h and hh need an a, for AM or PM, and a needs one of them")
+        raise ValueError(f"{pattern!r}: h or hh and a (AM or PM) belong together; use both, or HH")
     return TextFormat(pattern, chrono, f"^(?:{guard})$")

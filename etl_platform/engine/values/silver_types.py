@@ -1,4 +1,4 @@
-"""The types of silver's columns, and whether a value that was made here is of one. Frames' types only."""
+"""The types of silver's columns, and how derived values become these types."""
 
 from collections.abc import Callable
 
@@ -29,24 +29,24 @@ def dtype(column: Column) -> pl.DataType:
 
 
 def settled(column: Column, value: pl.Expr, schema: pl.Schema) -> tuple[pl.Expr, pl.Expr]:
-    """A made value as ``text:<column>`` and as its declared type, null where it does not fit that."""
+    """A derived value as ``text:<column>`` and as its declared type; null where it does not fit the type."""
     dtype = schema[column.name]
     if column.type is ColumnType.STRING:
-        # As in a file: an empty text is no value.
-        held = text = pl.when(value != "").then(value).cast(pl.String)
+        # As in a file, an empty text is null.
+        typed = text = pl.when(value != "").then(value).cast(pl.String)
     else:
         text = value.cast(pl.String)
-        held = value.cast(dtype, strict=False)
+        typed = value.cast(dtype, strict=False)
         if column.decimal:
             # A cast to a smaller scale rounds.
-            held = pl.when(held == value).then(held)
+            typed = pl.when(typed == value).then(typed)
         elif column.type is ColumnType.NUMBER:
-            held = pl.when(held.is_finite()).then(held)
-    return text.alias(f"text:{column.name}"), held.alias(column.name)
+            typed = pl.when(typed.is_finite()).then(typed)
+    return text.alias(f"text:{column.name}"), typed.alias(column.name)
 
 
 def fits(column: Column, found: pl.DataType) -> bool:
-    """Whether a made value's type says the same as the declared one, so that nothing is guessed or lost in silence."""
+    """Whether a derived value's type matches the declared one, so that the cast neither guesses nor loses anything."""
     if column.decimal:
         return found == pl.Null or found.is_integer() or found.is_decimal()
     return found == pl.Null or _FITS[column.type](found)

@@ -1,4 +1,4 @@
-"""Attachments: keys, the plan, and what a row says."""
+"""Attachments: keys, the plan, and metadata rows."""
 
 import pytest
 from hypothesis import given
@@ -7,13 +7,13 @@ from hypothesis import strategies as st
 from etl_platform.application_db.agencies import Agency
 from etl_platform.application_db.attachment_file import AttachmentFile
 from etl_platform.attachments.plan import (
-    Listed,
+    ObjectInfo,
     Problem,
     Status,
     destination_keys,
-    is_same,
+    is_current_copy,
     metadata_rows,
-    needs_memory,
+    needs_recorded_etags,
     plan_copies,
 )
 from etl_platform.aws.obstore_client import can_name
@@ -27,7 +27,7 @@ def file(number: int, source_key: str = "docs/a.pdf", name: str = "a.pdf", size:
 
 
 @pytest.mark.parametrize(
-    ("name", "kept"),
+    ("name", "expected"),
     [
         ("Report.pdf", "Report.pdf"),
         ("../../etc/passwd", "passwd"),
@@ -43,12 +43,12 @@ def file(number: int, source_key: str = "docs/a.pdf", name: str = "a.pdf", size:
         ("é" * 300 + ".pdf", "é" * 98 + ".pdf"),
     ],
 )
-def test_a_file_name_becomes_one_readable_segment(name: str, kept: str) -> None:
-    assert attachment_key("nm_albuquerque", 7, name) == f"attachments/agency=nm_albuquerque/7/{kept}"
+def test_a_file_name_becomes_one_readable_segment(name: str, expected: str) -> None:
+    assert attachment_key("nm_albuquerque", 7, name) == f"attachments/agency=nm_albuquerque/7/{expected}"
 
 
 @given(name=ANY_NAME, number=st.integers(-(2**63), 2**63 - 1))
-def test_no_name_leaves_its_folder_and_every_key_is_read_back(name: str, number: int) -> None:
+def test_every_key_stays_below_its_prefix_and_can_be_parsed(name: str, number: int) -> None:
     key = attachment_key("nm", number, name)
     parsed = parse_attachment_key(key)
     assert parsed is not None
@@ -56,7 +56,7 @@ def test_no_name_leaves_its_folder_and_every_key_is_read_back(name: str, number:
     assert key == f"{attachments_prefix('nm')}{number}/{parsed.file_name}"
     assert parsed.file_name not in {"", ".", ".."}
     assert len(key.encode()) <= MAX_KEY_BYTES
-    assert can_name(key), "the light lane can write every key"
+    assert can_name(key), "obstore can write every key"
 
 
 def test_equal_names_do_not_collide() -> None:
@@ -67,7 +67,7 @@ def test_equal_names_do_not_collide() -> None:
 @pytest.mark.parametrize(
     "key", ["attachments/agency=nm/attachments.csv", "attachments/agency=nm/x/a.pdf", "attachments/agency=nm/1/", "x"]
 )
-def test_other_keys_are_nobodys_attachment(key: str) -> None:
+def test_other_keys_are_not_parsed(key: str) -> None:
     assert parse_attachment_key(key) is None
 
 
@@ -87,56 +87,56 @@ def test_other_keys_are_nobodys_attachment(key: str) -> None:
         ("", False),
     ],
 )
-def test_what_obstore_would_read_as_another_key_is_not_given_to_it(key: str, nameable: bool) -> None:
+def test_keys_that_obstore_would_change_are_recognised(key: str, nameable: bool) -> None:
     assert can_name(key) is nameable
 
 
-def test_the_same_is_of_the_same_size_and_checksum_or_the_pair_that_was_recorded() -> None:
-    multipart, copy = Listed("aa-3", 9), Listed("bb", 9)
-    assert is_same(Listed("cc", 9), Listed("cc", 9), None)
-    assert not is_same(Listed("cc", 9), Listed("cc", 8), None)
-    assert not is_same(multipart, copy, None)
-    assert is_same(multipart, copy, ("aa-3", "bb"))
-    assert not is_same(Listed("zz-3", 9), copy, ("aa-3", "bb")), "the source was written again"
-    assert not is_same(multipart, Listed("yy", 9), ("aa-3", "bb")), "somebody overwrote the copy"
+def test_a_copy_is_current_if_size_and_etag_are_equal_or_the_recorded_pair() -> None:
+    multipart, copy = ObjectInfo("aa-3", 9), ObjectInfo("bb", 9)
+    assert is_current_copy(ObjectInfo("cc", 9), ObjectInfo("cc", 9), None)
+    assert not is_current_copy(ObjectInfo("cc", 9), ObjectInfo("cc", 8), None)
+    assert not is_current_copy(multipart, copy, None)
+    assert is_current_copy(multipart, copy, ("aa-3", "bb"))
+    assert not is_current_copy(ObjectInfo("zz-3", 9), copy, ("aa-3", "bb")), "the source was written again"
+    assert not is_current_copy(multipart, ObjectInfo("yy", 9), ("aa-3", "bb")), "the copy was overwritten"
 
 
-def test_memory_is_asked_only_where_etags_do_not_tell() -> None:
+def test_recorded_etags_are_needed_only_if_sizes_agree_and_etags_differ() -> None:
     wanted = destination_keys([file(1)], "nm")
     (key,) = wanted
-    sources = {"docs/a.pdf": Listed("a", 5)}
-    assert not needs_memory(wanted, sources, {})
-    assert not needs_memory(wanted, sources, {key: Listed("a", 5)})
-    assert not needs_memory(wanted, sources, {key: Listed("b", 6)})
-    assert needs_memory(wanted, sources, {key: Listed("b", 5)})
+    sources = {"docs/a.pdf": ObjectInfo("a", 5)}
+    assert not needs_recorded_etags(wanted, sources, {})
+    assert not needs_recorded_etags(wanted, sources, {key: ObjectInfo("a", 5)})
+    assert not needs_recorded_etags(wanted, sources, {key: ObjectInfo("b", 6)})
+    assert needs_recorded_etags(wanted, sources, {key: ObjectInfo("b", 5)})
 
 
-def test_a_plan_copies_what_is_new_or_changed_and_names_what_cannot_be() -> None:
+def test_a_plan_has_new_and_changed_copies_and_problems() -> None:
     files = [file(1, "same"), file(2, "changed"), file(3, "new"), file(4, "gone"), file(5, "closed")]
     wanted = destination_keys(files, "nm")
     same, changed, new, gone, closed = wanted
-    sources = {key: Listed("e", 5) for key in ("same", "changed", "new")} | {
+    sources = {key: ObjectInfo("e", 5) for key in ("same", "changed", "new")} | {
         "closed": Problem(Status.REFUSED, "AccessDenied")
     }
-    plan = plan_copies(wanted, sources, {same: Listed("e", 5), changed: Listed("d", 5)}, {})
+    plan = plan_copies(wanted, sources, {same: ObjectInfo("e", 5), changed: ObjectInfo("d", 5)}, {})
     assert [copy.destination_key for copy in plan.copies] == [changed, new]
-    assert plan.there == {same}
+    assert plan.already_copied == {same}
     assert plan.problems == {
         gone: Problem(Status.MISSING, "NoSuchKey"),
         closed: Problem(Status.REFUSED, "AccessDenied"),
     }
 
 
-def test_a_row_tells_what_is_true_at_the_destination() -> None:
+def test_a_row_has_the_state_at_the_destination() -> None:
     files = [file(1, "good"), file(2, "good", size=4), file(3, "good", size=None), file(4, "good"), file(5, "gone")]
     wanted = destination_keys(files, "nm")
     one, two, three, four, five = wanted
-    targets = {one: Listed("e", 5), two: Listed("e", 5), three: Listed("e", 5), four: Listed("old", 3)}
+    targets = {one: ObjectInfo("e", 5), two: ObjectInfo("e", 5), three: ObjectInfo("e", 5), four: ObjectInfo("old", 3)}
     rows = metadata_rows(
         Agency(10, "nm", "NM"),
         ("s", "d"),
         wanted,
-        sources={"good": Listed("e", 5)},
+        sources={"good": ObjectInfo("e", 5)},
         targets=targets,
         problems={five: Problem(Status.MISSING, "NoSuchKey")},
     )

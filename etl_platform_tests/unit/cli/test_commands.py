@@ -1,17 +1,19 @@
-"""The command line, called as a person calls it: exit codes, what is printed where, what is written."""
+"""The command line, called with arguments: exit codes, stdout, stderr, and written files."""
 
 import argparse
 import json
 import os
+import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from etl_platform.cli.jobs import JOBS
-from etl_platform.cli.main import main
+from etl_platform.cli.main import build_parser, main
 from etl_platform.settings import Settings
 from etl_platform_tests.unit.making import CONTRACTS, PROJECT, contract_text, listing
 
@@ -44,7 +46,7 @@ CONTRACT = contract_text(
 
 @pytest.fixture(autouse=True)
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A working folder of its own, without settings."""
+    """An empty working folder, without settings in the environment."""
     for name in Settings.__dataclass_fields__:
         monkeypatch.delenv(name.upper(), raising=False)
     monkeypatch.chdir(tmp_path)
@@ -106,7 +108,7 @@ def test_a_good_file_is_accepted_and_a_bad_one_rejected(capsys: pytest.CaptureFi
         ["contract", "check", "empty"],
     ],
 )
-def test_what_makes_no_sense_exits_2_and_says_so_on_stderr(
+def test_invalid_arguments_exit_2_with_a_message_on_stderr(
     capsys: pytest.CaptureFixture[str], arguments: list[str]
 ) -> None:
     write("Officer_Detail.csv", ROSTER)
@@ -123,7 +125,7 @@ def test_what_makes_no_sense_exits_2_and_says_so_on_stderr(
 
 @pytest.mark.parametrize("name", ["silver.parquet", "quarantine.parquet", "quarantine.csv", "report.json"])
 @pytest.mark.parametrize("more", [["--contract", "officer_detail"], ["--profile-only"]])
-def test_a_file_that_the_result_would_overwrite_stays_as_it_is(
+def test_an_input_file_is_not_overwritten_by_results(
     capsys: pytest.CaptureFixture[str], name: str, more: list[str]
 ) -> None:
     code, _, err = call(capsys, "check", write(f"result/{name}", ROSTER), "--out", "result", *more)
@@ -131,7 +133,7 @@ def test_a_file_that_the_result_would_overwrite_stays_as_it_is(
     assert "name another folder" in err
 
 
-def test_no_text_of_a_file_gives_the_terminal_orders_or_makes_lines(capsys: pytest.CaptureFixture[str]) -> None:
+def test_control_characters_of_a_file_are_shown_as_codes(capsys: pytest.CaptureFixture[str]) -> None:
     evil = "\x1b[2J\nACCEPTED"
     content = (
         f'report {evil},\n"officer_id","last_name","hire_date","{evil}"\nA1,Doe,2001-02-03,x\n"A2{evil}",Roe,y,z\n'
@@ -143,7 +145,7 @@ def test_no_text_of_a_file_gives_the_terminal_orders_or_makes_lines(capsys: pyte
         assert "\\x1b[2J\\x0aACCEPTED" in out
 
 
-def test_a_console_without_the_letters_of_a_verdict_shows_the_rest() -> None:
+def test_characters_that_a_console_cannot_print_are_replaced() -> None:
     renamed = write("Officer_Detail.csv", ROSTER.replace("officer_id", "tax_number"))
     command = [sys.executable, "-m", "etl_platform", "check", renamed]
     done = subprocess.run(command, env={**os.environ, "PYTHONIOENCODING": "cp1252"}, capture_output=True, check=False)
@@ -153,7 +155,7 @@ def test_a_console_without_the_letters_of_a_verdict_shows_the_rest() -> None:
 
 @pytest.mark.parametrize("more", [[], ["--profile-only"]])
 @pytest.mark.parametrize("content", [ROSTER, "", "officer_id\n"])
-def test_json_has_the_same_keys_whatever_happens(
+def test_json_has_the_same_keys_for_every_outcome(
     capsys: pytest.CaptureFixture[str], content: str, more: list[str]
 ) -> None:
     code, out, err = call(capsys, "check", write("Officer_Detail.csv", content), "--json", *more)
@@ -173,7 +175,7 @@ def test_json_counts_add_up(capsys: pytest.CaptureFixture[str]) -> None:
     assert {"encoding", "delimiter", "header_line"} <= set(report["dialect"])
 
 
-def test_out_holds_the_promised_files(capsys: pytest.CaptureFixture[str], folder: Path) -> None:
+def test_out_has_silver_quarantine_and_report(capsys: pytest.CaptureFixture[str], folder: Path) -> None:
     call(capsys, "check", write("Officer_Detail.csv", ROSTER), "--out", "made/here")
     assert set(listing(folder / "made/here")) == {
         "silver.parquet",
@@ -185,7 +187,7 @@ def test_out_holds_the_promised_files(capsys: pytest.CaptureFixture[str], folder
     assert json.loads((folder / "made/here/report.json").read_text("utf-8")) == json.loads(out)
 
 
-def test_without_out_nothing_is_left_behind(capsys: pytest.CaptureFixture[str], folder: Path) -> None:
+def test_without_out_no_file_is_written(capsys: pytest.CaptureFixture[str], folder: Path) -> None:
     write("Officer_Detail.csv", ROSTER)
     before = listing(folder)
     call(capsys, "check", "Officer_Detail.csv")
@@ -199,7 +201,7 @@ def test_a_contract_may_be_named_by_path_or_dataset(capsys: pytest.CaptureFixtur
     assert call(capsys, "check", write("x.csv", "ident,size\na,1\n"), "--contract", "things.odcs.yaml")[0] == 0
 
 
-def test_contract_check_is_good_for_the_shipped_ones(capsys: pytest.CaptureFixture[str]) -> None:
+def test_contract_check_accepts_the_shipped_contracts(capsys: pytest.CaptureFixture[str]) -> None:
     code, out, err = call(capsys, "contract", "check")
     assert (code, err) == (0, "")
     assert len(out.splitlines()) == 6
@@ -215,7 +217,7 @@ def test_contract_check_is_good_for_the_shipped_ones(capsys: pytest.CaptureFixtu
         ("logicalType: integer", "logicalType: real", 10),
     ],
 )
-def test_contract_check_names_file_and_line_of_what_is_broken(
+def test_contract_check_prints_file_and_line_of_an_error(
     capsys: pytest.CaptureFixture[str], old: str, new: str, line: int
 ) -> None:
     write("c/a.odcs.yaml", CONTRACT.replace(old, new))
@@ -226,7 +228,7 @@ def test_contract_check_names_file_and_line_of_what_is_broken(
     assert "others" in out
 
 
-def test_jobs_are_listed_with_a_line_each(capsys: pytest.CaptureFixture[str]) -> None:
+def test_jobs_are_listed_one_per_line(capsys: pytest.CaptureFixture[str]) -> None:
     code, out, _ = call(capsys, "jobs")
     assert code == 0
     assert any(line.startswith("s3_data_quality_job  ") for line in out.splitlines())
@@ -270,7 +272,7 @@ def bare_event(key: str) -> str:
         ("from_client/a/", None, 0, "ignored"),
     ],
 )
-def test_a_dry_run_reports_every_outcome(
+def test_a_dry_run_records_every_outcome(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
     key: str,
@@ -287,7 +289,7 @@ def test_a_dry_run_reports_every_outcome(
     assert found == code
 
 
-def test_events_may_come_as_a_list_or_one_a_line(
+def test_events_may_be_a_list_or_one_per_line(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("LOCAL_S3_ROOT", "root")
@@ -306,7 +308,9 @@ def test_no_events_are_nothing_to_do(capsys: pytest.CaptureFixture[str], monkeyp
         assert (code, out.strip()) == (0, "s3_data_quality_job: 0 deliveries: nothing to do")
 
 
-def test_a_wrong_setting_is_one_clear_line(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_invalid_setting_is_one_line_on_stderr(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("SNS_WORKER_MAX", "many")
     code, out, err = call(capsys, "check", write("Officer_Detail.csv", ROSTER))
     assert (code, out) == (2, "")
@@ -314,7 +318,7 @@ def test_a_wrong_setting_is_one_clear_line(capsys: pytest.CaptureFixture[str], m
     assert "SNS_WORKER_MAX" in err
 
 
-def test_status_shows_the_latest_deliveries_newest_first(
+def test_status_shows_deliveries_newest_first(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, folder: Path
 ) -> None:
     from etl_platform.deliveries.delivery import Cause, ObjectVersion
@@ -336,7 +340,7 @@ def test_status_shows_the_latest_deliveries_newest_first(
     lines = out.splitlines()[2:]
     assert code == 0
     assert [("rejected" in line, "accepted" in line) for line in lines] == [(True, False), (False, True)]
-    assert lines[0].endswith("  empty_file: the file has zero bytes")
+    assert lines[0].endswith("  empty_file: the file has zero bytes; export it again")
     _, out, _ = call(capsys, "status", "--agency", "sec ond", "--json")
     assert [json.loads(line)["outcome"] for line in out.splitlines()] == ["rejected"]
 
@@ -353,7 +357,7 @@ def test_check_imports_neither_dagster_nor_boto3_nor_pandas(folder: Path) -> Non
     assert done.stdout.splitlines()[-1] == "[] 0"
 
 
-def test_the_module_is_the_same_program() -> None:
+def test_the_module_can_be_run_as_the_program() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "etl_platform", "check", "nowhere.csv"],
         cwd=PROJECT,
@@ -367,14 +371,40 @@ def test_the_module_is_the_same_program() -> None:
 
 
 @pytest.mark.parametrize("job", JOBS)
-def test_each_job_has_help_with_an_example_though_no_setting_is_right(
+def test_each_job_has_help_with_an_example_even_if_a_setting_is_invalid(
     job: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MAX_MESSAGES_PER_POLL", "11")
     code, out, err = call(capsys, "run", job, "--", "--help")
     assert (code, err) == (0, "")
-    example = out.rpartition("example:\n  etl-platform ")[2].split()
+    example = out.rpartition("example:\n  etl-platform ")[2].partition("\n")[0].split()
     assert example[:2] == ["run", job]
     arguments = argparse.ArgumentParser()
     JOBS[job].add_arguments(arguments)
     arguments.parse_args(example[3:])
+
+
+def leaf_commands(parser: argparse.ArgumentParser, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    groups = [action for action in parser._actions if isinstance(action, argparse._SubParsersAction)]
+    for group in groups:
+        for name, command in group.choices.items():
+            yield from leaf_commands(command, (*path, name))
+    if not groups:
+        yield path
+
+
+@pytest.mark.parametrize("command", list(leaf_commands(build_parser())), ids=" ".join)
+def test_the_help_of_each_command_has_an_example_and_exit_codes(
+    command: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, out, err = call(capsys, *command, "--help")
+    assert (code, err) == (0, "")
+    assert f"example:\n  etl-platform {' '.join(command)}" in out
+    assert "exit codes: 0 " in out
+    assert not [line for line in out.splitlines() if line.strip() in {"--agency A", "--dataset D"}], "no help text"
+
+
+def test_version_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = call(capsys, "--version")
+    assert code == 0
+    assert re.fullmatch(r"etl-platform \d+\.\d+\.\d+\n", out)

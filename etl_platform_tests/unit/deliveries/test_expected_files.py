@@ -32,11 +32,11 @@ def test_a_file_is_overdue_once_cadence_and_grace_have_passed(arrived_at: dateti
 def test_the_text_names_the_last_file_and_when_the_next_one_is_expected() -> None:
     on_time = judge_timeliness(WEEKLY, LastFile("Things.csv", "rejected", NOW - 7.5 * DAY), NOW)
     assert on_time.text == (
-        "The last file came on 2026-02-21 (Things.csv, rejected); the next is expected by 2026-02-28."
+        "The last file arrived on 2026-02-21 (Things.csv, rejected); the next is expected by 2026-02-28."
     )
     late = judge_timeliness(WEEKLY, LastFile("Things.csv", "accepted", NOW - 20 * DAY), NOW)
     assert late.text == (
-        "The last file came on 2026-02-09 (Things.csv, accepted); the next was expected by 2026-02-16, 13 days ago."
+        "The last file arrived on 2026-02-09 (Things.csv, accepted); the next was expected by 2026-02-16, 13 days ago."
     )
     assert (
         "30 hours ago"

@@ -1,4 +1,4 @@
-"""Periods of service: what the CSV says, and what is odd about them, against slow and plain references."""
+"""Periods of service: types, CSV and checks, compared with simple reference implementations."""
 
 import csv
 import io
@@ -12,11 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from etl_platform.application_db.copied_rows import CopiedRows
-from etl_platform.employment.oddities import Finding, Oddity
-from etl_platform.employment.periods import SCHEMA, Review, csv_bytes, typed
+from etl_platform.employment.checks import Finding, HistoryCheck
+from etl_platform.employment.periods import SCHEMA, HistoryChecker, to_csv, to_typed
 from etl_platform.engine.contract.contract_folder import load_contracts
-from etl_platform.engine.errors import PermanentError
 from etl_platform.engine.output.formula_guard import guarded, unguarded
 from etl_platform.engine.values.silver_types import dtype
 from etl_platform.settings import Settings
@@ -65,21 +63,21 @@ def frame(*rows: Sequence[object]) -> pl.DataFrame:
     )
 
 
-def review(*batches: pl.DataFrame, known: Sequence[str] = ("Officer",)) -> dict[Oddity, Finding]:
-    looked = Review(known)
+def check(*batches: pl.DataFrame, known: Sequence[str] = ("Officer",)) -> dict[HistoryCheck, Finding]:
+    checker = HistoryChecker(known)
     for batch in batches:
-        looked.look(batch, typed(batch))
-    return {finding.oddity: finding for finding in looked.findings()}
+        checker.add(batch, to_typed(batch))
+    return {finding.check: finding for finding in checker.findings()}
 
 
-def test_the_columns_are_the_contracts() -> None:
+def test_the_columns_equal_those_of_the_contract() -> None:
     assert {column.name: dtype(column) for column in CONTRACT.columns} == dict(SCHEMA)
     assert [column.name for column in CONTRACT.columns] == SCHEMA.names()
 
 
 @given(frames())
-def test_the_csv_gives_every_value_back(rows: pl.DataFrame) -> None:
-    text = csv_bytes(rows, header=True).decode("utf-8")
+def test_every_value_can_be_read_back_from_the_csv(rows: pl.DataFrame) -> None:
+    text = to_csv(rows, header=True).decode("utf-8")
     header, *read = csv.reader(io.StringIO(text, newline=""))
     assert header == SCHEMA.names()
     assert not text.startswith("\ufeff")
@@ -97,8 +95,8 @@ def test_the_csv_gives_every_value_back(rows: pl.DataFrame) -> None:
 
 
 @given(frames())
-def test_no_cell_starts_as_a_formula(rows: pl.DataFrame) -> None:
-    for row in csv.reader(io.StringIO(csv_bytes(rows, header=False).decode("utf-8"), newline="")):
+def test_no_csv_cell_starts_like_a_formula(rows: pl.DataFrame) -> None:
+    for row in csv.reader(io.StringIO(to_csv(rows, header=False).decode("utf-8"), newline="")):
         assert not any(
             cell.startswith(("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20"))
             for cell in row
@@ -106,72 +104,72 @@ def test_no_cell_starts_as_a_formula(rows: pl.DataFrame) -> None:
 
 
 @given(st.lists(TEXT))
-def test_a_guard_is_taken_off_again(texts: list[str | None]) -> None:
+def test_a_formula_guard_can_be_removed(texts: list[str | None]) -> None:
     column = pl.DataFrame({"text": pl.Series(texts, dtype=pl.String)})
     assert column.select(unguarded(guarded(pl.col("text")))).equals(column)
 
 
-def test_a_csv_in_pieces_is_the_same_as_in_one() -> None:
-    rows = typed(frame(("A", "2020-01-01", None, "Officer"), ("B", "2020-01-01", "2021-01-01", "-")))
-    assert csv_bytes(rows[:1], header=True) + csv_bytes(rows[1:], header=False) == csv_bytes(rows, header=True)
-    assert csv_bytes(rows, header=False) == (
+def test_a_csv_written_in_batches_equals_one_written_at_once() -> None:
+    rows = to_typed(frame(("A", "2020-01-01", None, "Officer"), ("B", "2020-01-01", "2021-01-01", "-")))
+    assert to_csv(rows[:1], header=True) + to_csv(rows[1:], header=False) == to_csv(rows, header=True)
+    assert to_csv(rows, header=False) == (
         b"A,,2020-01-01,,,,Officer,,,\r\n"
         b"B,,2020-01-01,2021-01-01,,,'-,,,\r\n"
     )  # fmt: skip
 
 
 @pytest.mark.parametrize("text", ["infinity", "-infinity", "0044-03-15 BC", "10000-01-01", "2021-02-30"])
-def test_a_date_that_is_no_day_is_left_empty_and_said(text: str) -> None:
+def test_an_invalid_date_becomes_empty_and_is_counted(text: str) -> None:
     rows = frame(("A", "2020-01-01", None, None), ("A", "2021-01-01", text, None), ("B", text, "2020-01-01", None))
-    assert typed(rows)["end_date"].to_list() == [None, None, date(2020, 1, 1)]
-    found = review(rows)
-    assert (found[Oddity.LOST_DATE].rows, found[Oddity.LOST_DATE].first_rows) == (2, (3, 4))
-    assert found[Oddity.OVERLAPPING].rows == 0, "a period whose days are not known overlaps nothing"
+    assert to_typed(rows)["end_date"].to_list() == [None, None, date(2020, 1, 1)]
+    found = check(rows)
+    assert (found[HistoryCheck.LOST_DATE].rows, found[HistoryCheck.LOST_DATE].first_rows) == (2, (3, 4))
+    assert found[HistoryCheck.OVERLAPPING].rows == 0, "a period without valid days is not compared"
 
 
-def test_ranks_are_known_in_any_case_and_others_are_counted() -> None:
+def test_ranks_are_compared_without_case_and_unknown_ones_are_counted() -> None:
     ranks = ["OFFICER", "Police  Officer", None, "Ofc.", "Wizard", "Ofc."]
-    found = review(*(frame(("A", None, None, rank)) for rank in ranks), known=("Officer", "Police-Officer"))
-    finding = found[Oddity.UNKNOWN_RANK]
+    found = check(*(frame(("A", None, None, rank)) for rank in ranks), known=("Officer", "Police-Officer"))
+    finding = found[HistoryCheck.UNKNOWN_RANK]
     assert (finding.rows, finding.first_rows, finding.values) == (3, (5, 6, 7), {"Ofc.": 2, "Wizard": 1})
 
 
-def test_without_known_ranks_none_is_unknown() -> None:
-    assert review(frame(("A", None, None, "Wizard")), known=())[Oddity.UNKNOWN_RANK].rows == 0
+def test_without_known_ranks_no_rank_is_unknown() -> None:
+    assert check(frame(("A", None, None, "Wizard")), known=())[HistoryCheck.UNKNOWN_RANK].rows == 0
 
 
-def test_millions_of_ranks_do_not_fill_the_memory() -> None:
-    looked = Review(("Officer",))
+def test_the_number_of_counted_ranks_is_bounded() -> None:
+    checker = HistoryChecker(("Officer",))
     for start in range(0, 5_000, 1_000):
         rows = frame(*(("A", None, None, f"rank {number}") for number in range(start, start + 1_000)))
-        looked.look(rows, typed(rows))
-    (finding,) = (item for item in looked.findings() if item.oddity is Oddity.UNKNOWN_RANK)
-    assert (finding.rows, len(finding.values), len(looked._ranks)) == (5_000, 10, 1_000)
+        checker.add(rows, to_typed(rows))
+    (finding,) = (item for item in checker.findings() if item.check is HistoryCheck.UNKNOWN_RANK)
+    assert (finding.rows, len(finding.values), len(checker._ranks)) == (5_000, 10, 1_000)
 
 
-def test_the_day_of_a_change_may_be_in_both_periods() -> None:
+def test_two_periods_may_share_the_day_of_the_change() -> None:
     touching = frame(("A", "2020-01-01", "2021-01-01", None), ("A", "2021-01-01", None, None))
-    assert review(touching)[Oddity.OVERLAPPING].rows == 0
-    a_day_more = frame(("A", "2020-01-01", "2021-01-02", None), ("A", "2021-01-01", None, None))
-    assert review(a_day_more)[Oddity.OVERLAPPING].first_rows == (3,)
+    assert check(touching)[HistoryCheck.OVERLAPPING].rows == 0
+    overlapping = frame(("A", "2020-01-01", "2021-01-02", None), ("A", "2021-01-01", None, None))
+    assert check(overlapping)[HistoryCheck.OVERLAPPING].first_rows == (3,)
 
 
 def slow_overlaps(rows: Sequence[tuple[str | None, date | None, date | None]]) -> list[int]:
-    """Places of the rows that begin before an earlier one of their officer has ended, each held against each."""
+    """Indexes of rows that begin before an earlier row of their officer has ended, by comparing all pairs."""
     earlier: dict[str, list[date]] = defaultdict(list)
     found = []
-    for place, (officer, start, end) in enumerate(rows):
+    for index, (officer, start, end) in enumerate(rows):
         if officer is None or start is None or (end is not None and end < start):
             continue
         if any(start < other for other in earlier[officer]):
-            found.append(place)
+            found.append(index)
         earlier[officer].append(end or date.max)
     return found
 
 
 @st.composite
 def histories(draw: st.DrawFn) -> list[list[tuple[str | None, date | None, date | None]]]:
-    """Periods as the database orders them, cut into batches."""
+    """Periods in the order of the database, divided into batches."""
     day = st.integers(-3, 12).map(lambda days: date(1970, 1, 1) + timedelta(days=days))
     one = st.tuples(st.sampled_from(["A", "B", "C", None]), st.none() | day, st.none() | day)
     rows = sorted(draw(st.lists(one, max_size=24)), key=lambda row: (row[0] or "~", row[1] or date.max))
@@ -181,48 +179,13 @@ def histories(draw: st.DrawFn) -> list[list[tuple[str | None, date | None, date 
 
 
 @given(histories())
-def test_overlaps_are_those_of_a_slow_reference_wherever_batches_end(
+def test_overlaps_equal_those_of_the_reference_for_any_batches(
     batches: list[list[tuple[str | None, date | None, date | None]]],
 ) -> None:
     rows = [row for batch in batches for row in batch]
-    found = review(*(frame(*((o, *(d and d.isoformat() for d in days), None) for o, *days in b)) for b in batches))
+    found = check(*(frame(*((o, *(d and d.isoformat() for d in days), None) for o, *days in b)) for b in batches))
     expected = slow_overlaps(rows)
-    assert found[Oddity.OVERLAPPING].rows == len(expected)
-    assert list(found[Oddity.OVERLAPPING].first_rows) == [place + 2 for place in expected[:5]]
-    reversed_ = [place for place, (_, start, end) in enumerate(rows) if start and end and end < start]
-    assert list(found[Oddity.REVERSED].first_rows) == [place + 2 for place in reversed_[:5]]
-
-
-def copied(text: str | None) -> bytes:
-    """A value as COPY writes it: https://www.postgresql.org/docs/current/sql-copy.html"""
-    escapes = {"\\": "\\\\", "\b": "\\b", "\f": "\\f", "\n": "\\n", "\r": "\\r", "\t": "\\t", "\v": "\\v"}
-    return "".join(escapes.get(character, character) for character in text or "").encode()
-
-
-@given(st.lists(st.tuples(TEXT, TEXT), max_size=8))
-def test_what_copy_escapes_is_read_back(rows: list[tuple[str | None, str | None]]) -> None:
-    taken: list[pl.DataFrame] = []
-    file = CopiedRows(("a", "b"), taken.append)
-    for row in rows:
-        file.write(b"\t".join(map(copied, row)) + b"\n")
-    file.flush()
-    assert [row for batch in taken for row in batch.rows()] == rows
-
-
-def test_large_answers_come_in_pieces() -> None:
-    taken: list[pl.DataFrame] = []
-    file = CopiedRows(("a",), taken.append)
-    for number in range(3_000):
-        file.write(f"{number}{'x' * 5_000}\n".encode())
-    file.flush()
-    assert sum(batch.height for batch in taken) == 3_000
-    assert max(batch.height for batch in taken) < 1_000
-
-
-def test_what_is_not_utf8_is_permanent_and_not_quoted() -> None:
-    file = CopiedRows(("a",), lambda _batch: None)
-    file.write(b"Pe\xf1a\n")
-    with pytest.raises(PermanentError, match="UTF-8") as caught:
-        file.flush()
-    assert "Pe" not in str(caught.value).replace("PermanentError", "")
-    assert caught.value.__cause__ is None
+    assert found[HistoryCheck.OVERLAPPING].rows == len(expected)
+    assert list(found[HistoryCheck.OVERLAPPING].first_rows) == [index + 2 for index in expected[:5]]
+    reversed_ = [index for index, (_, start, end) in enumerate(rows) if start and end and end < start]
+    assert list(found[HistoryCheck.REVERSED].first_rows) == [index + 2 for index in reversed_[:5]]

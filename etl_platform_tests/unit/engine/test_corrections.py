@@ -126,8 +126,8 @@ def test_a_file_is_read_as_spreadsheets_save_it(tmp_path: Path, content: str) ->
     [
         ("ident,size\na,1\n", "have no column _line"),
         ("_line,ident,ident\n4,a,b\n", "the column 'ident' twice"),
-        ("_line,ident\nfour,a\n", "line 2 of the corrections: _line holds no line number"),
-        ("_line,ident\n4,a\n-5,b\n", "line 3 of the corrections: _line holds no line number"),
+        ("_line,ident\nfour,a\n", "line 2 of the corrections: _line is not a line number"),
+        ("_line,ident\n4,a\n-5,b\n", "line 3 of the corrections: _line is not a line number"),
         ("_line,ident,size\n4,a,1\n5,b\n", "line 3 of the corrections: row.too_few_fields"),
         ("_line,ident\n", "have no rows"),
         ("", "cannot be read: empty_file"),
@@ -176,7 +176,7 @@ def test_a_damaged_row_needs_every_column_and_stays_damaged_when_given_back_as_i
         "d1", ["ident", "size"], {(None, 4): ({"ident": "a", "size": None}, "row.too_few_fields")}, Corrections()
     )
     assert not resolve([row(4, ident="a", size=None)], of).corrections
-    with pytest.raises(UsageError, match=r"line 4 is damaged .* size not given"):
+    with pytest.raises(UsageError, match=r"line 4 is damaged .* needs every column; add size"):
         resolve([row(4, ident="b")], of)
     assert resolve([row(4, ident="a", size="1")], of).corrections
 
@@ -192,7 +192,7 @@ def test_rows_go_to_the_delivery_that_they_name_or_to_the_only_one() -> None:
     named, unnamed = GivenRow(2, "d1", (None, 4), {}), GivenRow(3, None, (None, 5), {})
     assert by_delivery([named, unnamed], "d1", []) == {"d1": [named, unnamed]}
     assert by_delivery([unnamed], None, ["d2"]) == {"d2": [unnamed]}
-    with pytest.raises(UsageError, match="line 2 of the corrections: of delivery d1, not of d9"):
+    with pytest.raises(UsageError, match="line 2 of the corrections belongs to delivery d1, not to d9"):
         by_delivery([named], "d9", [])
     with pytest.raises(UsageError, match="names no delivery, and 2 have quarantined rows"):
         by_delivery([unnamed], None, ["d1", "d2"])

@@ -1,4 +1,4 @@
-"""An API run that dies at any call of the object store: the next one leaves what an undisturbed one leaves."""
+"""A run that dies at any call of the object store: the next run has the same end state as an undisturbed one."""
 
 import json
 from collections.abc import Generator, Mapping
@@ -11,7 +11,7 @@ import pytest
 
 from etl_platform.deliveries.delivery import Cause
 from etl_platform.deliveries.report import Trigger
-from etl_platform.rest_apis.ingestion import ApiIngester, ApiIngestion
+from etl_platform.rest_apis.ingestion import ApiIngester, ApiIngestionResult
 from etl_platform.rest_apis.records import load_json
 from etl_platform.rest_apis.source import ApiResource, ApiSource, Incremental
 from etl_platform.storage.local_store import LocalStore
@@ -26,11 +26,11 @@ MOST_CALLS = 40
 
 
 class Killed(BaseException):
-    """As SIGKILL: nothing of ours catches it."""
+    """Like SIGKILL: no code of the platform catches it."""
 
 
-class Mortal(LocalStore):
-    """Dies at one call, before or after its effect. ``last`` 0 means never."""
+class DyingStore(LocalStore):
+    """Dies at call number ``last``, before or after its effect; 0 means never."""
 
     def __init__(self, root: Path, last: int = 0, after: bool = False) -> None:
         super().__init__(root)
@@ -56,7 +56,7 @@ class Mortal(LocalStore):
         return call
 
 
-class Shelf:
+class FakeApi:
     def __init__(self, records: list[dict[str, Any]]) -> None:
         self._records = records
 
@@ -68,14 +68,14 @@ class Shelf:
                 yield load_json(json.dumps([record]).encode())
 
 
-def run(store: LocalStore, records: list[dict[str, Any]]) -> ApiIngestion:
+def run(store: LocalStore, records: list[dict[str, Any]]) -> ApiIngestionResult:
     now = datetime(2026, 1, 1, tzinfo=UTC)
-    ingester = ApiIngester(store, {"things": THINGS}, "local", Shelf(records), lambda: now)
+    ingester = ApiIngester(store, {"things": THINGS}, "local", FakeApi(records), lambda: now)
     return ingester.ingest(SOURCE, RESOURCE, Trigger(Cause.EVENT, "run"), now=now)
 
 
 def end_state(root: Path) -> Mapping[str, Any]:
-    """What a reader of the bucket finds, without ids and times, which differ from run to run."""
+    """The contents of the bucket, without ids and times, which differ from run to run."""
     found = listing(root)
     (silver,) = [root / key for key in found if key.startswith("silver/")]
     reports = [json.loads(body) for key, body in found.items() if key.startswith("reports/things/")]
@@ -91,7 +91,9 @@ def end_state(root: Path) -> Mapping[str, Any]:
 
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
 @pytest.mark.parametrize("update", [False, True], ids=["first", "update"])
-def test_a_run_that_dies_at_any_call_is_mended_by_the_next(tmp_path: Path, update: bool, after: bool) -> None:
+def test_a_run_after_one_that_died_at_any_call_has_the_undisturbed_end_state(
+    tmp_path: Path, update: bool, after: bool
+) -> None:
     records = FIRST + SECOND if update else FIRST
     for undisturbed in [FIRST, records] if update else [FIRST]:
         run(LocalStore(tmp_path / "undisturbed"), undisturbed)
@@ -102,7 +104,7 @@ def test_a_run_that_dies_at_any_call_is_mended_by_the_next(tmp_path: Path, updat
         if update:
             run(LocalStore(root), FIRST)
         try:
-            run(Mortal(root, last, after), records)
+            run(DyingStore(root, last, after), records)
         except Killed:
             died += 1
         else:

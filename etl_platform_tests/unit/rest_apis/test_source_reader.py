@@ -1,4 +1,4 @@
-"""Declarations of APIs: what is read, and what is refused with its line."""
+"""Declarations of APIs: fields, defaults, and errors with their line."""
 
 from pathlib import Path
 
@@ -69,7 +69,7 @@ def test_every_field_is_read() -> None:
     assert source.key(complaints) == "from_api/nm_albuquerque/Complaints.csv"
 
 
-def test_what_is_left_out_has_a_default() -> None:
+def test_optional_fields_have_defaults() -> None:
     source = parse(SMALL)
 
     assert source.auth == Auth()
@@ -90,71 +90,81 @@ def test_what_is_left_out_has_a_default() -> None:
         ("{type: none}", Pagination()),
     ],
 )
-def test_each_type_of_pagination_has_fields_of_its_own(pagination: str, expected: Pagination) -> None:
+def test_each_type_of_pagination_has_its_own_fields(pagination: str, expected: Pagination) -> None:
     source = parse(SMALL.replace("/courses}", f"/courses, pagination: {pagination}}}"))
 
     assert source.resources[0].pagination == expected
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:8000", "http://localhost/x", "http://[::1]:80", "https://a.example"])
-def test_http_is_for_loopback_only(url: str) -> None:
+def test_http_is_allowed_only_for_loopback(url: str) -> None:
     assert parse(SMALL.replace("https://api.example.gov", url)).base_url == url
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "line", "says"),
+    ("old", "new", "line", "message"),
     [
-        ("name: academy", "name: Academy!", 1, "name takes small letters"),
-        ("name: academy", "nam: academy", 1, "nam is unknown; did you mean name?"),
-        ("name: academy\n", "", 1, "name missing"),
-        ("agency: nm", "agency: nm/../x", 2, "agency 'nm/../x_albuquerque' takes letters"),
-        ("https://api", "http://api", 3, "base_url takes https"),
-        ("https://api", "http://127.0.0.1.evil", 3, "base_url takes https"),
-        ("https://api", "https://joe:pw@api", 3, "base_url holds a user"),
+        ("name: academy", "name: Academy!", 1, "name must be a lower-case letter"),
+        ("name: academy", "nam: academy", 1, "unknown field nam; did you mean name?"),
+        ("name: academy\n", "", 1, "missing: name"),
+        ("agency: nm", "agency: nm/../x", 2, "agency 'nm/../x_albuquerque' must have only letters"),
+        ("https://api", "http://api", 3, "base_url must use https"),
+        ("https://api", "http://127.0.0.1.evil", 3, "base_url must use https"),
+        ("https://api", "https://joe:pw@api", 3, "base_url must not contain a user"),
         ("example.gov", "example.gov?key=1", 3, "without a query"),
-        ("https://api.example.gov", "https://[", 3, "base_url is no URL"),
-        ("https://api.example.gov", "https://a:port", 3, "base_url is no URL"),
-        ("https://api.example.gov", "file:///etc/passwd", 3, "base_url takes https://host"),
+        ("https://api.example.gov", "https://[", 3, "base_url is not a valid URL"),
+        ("https://api.example.gov", "https://a:port", 3, "base_url is not a valid URL"),
+        ("https://api.example.gov", "file:///etc/passwd", 3, "base_url must be https://host"),
         ("resources:\n  - {dataset: training, path: /courses}", "resources: []", 4, "at least one entry"),
         ("dataset: training", "dataset: trainings", 5, "did you mean training?"),
-        ("path: /courses", "path: courses", 5, "path takes a path that begins with /"),
+        ("path: /courses", "path: courses", 5, "path must be a path that begins with /"),
         ("path: /courses", "path: '/courses?x=1'", 5, "without a query"),
-        ("path: /courses", "path: /courses, params: [1]", 5, "params takes names and values"),
+        ("path: /courses", "path: /courses, params: [1]", 5, "params must be a mapping"),
         ("path: /courses", "path: /courses, params: {a: true}", 5, "write true and false in quotes"),
-        ("path: /courses", "path: /courses, data_path: 'a b'", 5, "data_path takes names"),
-        ("path: /courses", "path: /courses, pagination: {type: pages}", 5, "takes a type: one of none, page, offset"),
-        ("path: /courses", "path: /courses, pagination: page", 5, "takes a type: one of"),
-        ("path: /courses", "path: /courses, pagination: {type: cursor}", 5, "next missing"),
-        ("path: /courses", "path: /courses, pagination: {type: page, limit: 5}", 5, "limit is unknown"),
-        ("path: /courses", "path: /courses, pagination: {type: offset, limit: 0}", 5, "limit takes a whole number"),
-        ("path: /courses", "path: /courses, pagination: {type: page, param: 'a b'}", 5, "param takes the name"),
-        ("path: /courses", "path: /courses, incremental: {field: x}", 5, "param missing"),
-        ("path: /courses", "path: /courses, incremental: {field: x, param: y, initial: []}", 5, "initial takes"),
-        ("resources:", "auth: {type: bearer}\nresources:", 4, "secret missing"),
-        ("resources:", "auth: {type: bearer, secret: my-token}\nresources:", 4, "in capitals"),
+        ("path: /courses", "path: /courses, data_path: 'a b'", 5, "data_path must be names"),
+        (
+            "path: /courses",
+            "path: /courses, pagination: {type: pages}",
+            5,
+            "a type: one of none, page, offset",
+        ),
+        ("path: /courses", "path: /courses, pagination: page", 5, "must have a type: one of"),
+        ("path: /courses", "path: /courses, pagination: {type: cursor}", 5, "missing: next"),
+        ("path: /courses", "path: /courses, pagination: {type: page, limit: 5}", 5, "unknown field limit"),
+        ("path: /courses", "path: /courses, pagination: {type: offset, limit: 0}", 5, "limit must be a whole number"),
+        ("path: /courses", "path: /courses, pagination: {type: page, param: 'a b'}", 5, "param must be the name"),
+        ("path: /courses", "path: /courses, incremental: {field: x}", 5, "missing: param"),
+        ("path: /courses", "path: /courses, incremental: {field: x, param: y, initial: []}", 5, "initial must be"),
+        ("resources:", "auth: {type: bearer}\nresources:", 4, "missing: secret"),
+        ("resources:", "auth: {type: bearer, secret: my-token}\nresources:", 4, "in upper case"),
         ("resources:", "auth: {type: bearer, secret: DATABASE_URL}\nresources:", 4, "a setting of the platform"),
-        ("resources:", "auth: {type: bearer, secret: AWS_SECRET_ACCESS_KEY}\nresources:", 4, "no API's business"),
-        ("resources:", "auth: {type: bearer, token: abc}\nresources:", 4, "token is unknown"),
+        (
+            "resources:",
+            "auth: {type: bearer, secret: AWS_SECRET_ACCESS_KEY}\nresources:",
+            4,
+            "the secret of an API",
+        ),
+        ("resources:", "auth: {type: bearer, token: abc}\nresources:", 4, "unknown field token"),
         ("resources:", "auth: {type: oauth, secret: A}\nresources:", 4, "one of none, bearer, api_key, basic"),
-        ("resources:", "requests_per_second: 0\nresources:", 4, "requests_per_second takes a number"),
-        ("resources:", "requests_per_second: .nan\nresources:", 4, "requests_per_second takes a number"),
-        ("resources:", "timeout_seconds: 1.5\nresources:", 4, "timeout_seconds takes a whole number"),
-        ("resources:", "max_pages: yes\nresources:", 4, "max_pages takes a whole number"),
-        ("resources:", f"max_pages: {'9' * 400}\nresources:", 4, "max_pages takes a whole number"),
-        ("resources:", "name: again\nresources:", 4, "stands here twice"),
+        ("resources:", "requests_per_second: 0\nresources:", 4, "requests_per_second must be a number"),
+        ("resources:", "requests_per_second: .nan\nresources:", 4, "requests_per_second must be a number"),
+        ("resources:", "timeout_seconds: 1.5\nresources:", 4, "timeout_seconds must be a whole number"),
+        ("resources:", "max_pages: yes\nresources:", 4, "max_pages must be a whole number"),
+        ("resources:", f"max_pages: {'9' * 400}\nresources:", 4, "max_pages must be a whole number"),
+        ("resources:", "name: again\nresources:", 4, "this key is repeated"),
     ],
 )
-def test_what_is_wrong_is_named_with_file_and_line(old: str, new: str, line: int, says: str) -> None:
+def test_an_error_has_file_and_line(old: str, new: str, line: int, message: str) -> None:
     assert old in SMALL
     with pytest.raises(ContractError) as raised:
         parse(SMALL.replace(old, new))
 
     assert str(raised.value).startswith(f"a.yaml:{line}: ")
-    assert says in str(raised.value)
+    assert message in str(raised.value)
 
 
 @pytest.mark.parametrize("step", ["[*a{0}, *a{0}]", "{{<<: [*a{0}, *a{0}]}}"])
-def test_aliases_within_aliases_are_refused_before_they_grow(step: str) -> None:
+def test_nested_aliases_are_refused_before_they_are_expanded(step: str) -> None:
     grown = "".join(f"a{n}: &a{n} {step.format(n - 1)}\n" for n in range(1, 40))
     with pytest.raises(ContractError, match="more than 100,000 values"):
         parse(f"{SMALL}\na0: &a0 {{x: 1}}\n{grown}")
@@ -169,28 +179,28 @@ def test_incremental_needs_a_primary_key() -> None:
 
 
 @pytest.mark.parametrize(
-    "how",
+    "options",
     [
         {"servers": [{"server": "s", "type": "s3", "location": "s3://b/x", "delimiter": "|"}]},
         {"servers": [{"server": "s", "type": "s3", "location": "s3://b/x", "encoding": "cp1252"}]},
         {"customs": custom(headerLine=3)},
     ],
 )
-def test_a_contract_that_pins_another_format_is_for_files_only(how: dict[str, object]) -> None:
-    pinned = contract_of([text("name")], dataset="bag", **how)  # type: ignore[arg-type]
+def test_a_contract_with_another_file_format_is_refused(options: dict[str, object]) -> None:
+    contract = contract_of([text("name")], dataset="bag", **options)  # type: ignore[arg-type]
 
-    with pytest.raises(ContractError, match="pins how files are written"):
-        parse_source(SMALL.replace("training", "bag"), "a.yaml", {"bag": pinned})
+    with pytest.raises(ContractError, match="records of an API are landed as UTF-8 CSV"):
+        parse_source(SMALL.replace("training", "bag"), "a.yaml", {"bag": contract})
 
 
-def test_a_contract_that_pins_what_a_snapshot_is_fits() -> None:
+def test_a_contract_with_the_format_of_snapshots_is_accepted() -> None:
     server = {"server": "s", "type": "s3", "location": "s3://b/x", "delimiter": ",", "encoding": "utf-8"}
-    pinned = contract_of([text("name")], dataset="bag", servers=[server])
+    contract = contract_of([text("name")], dataset="bag", servers=[server])
 
-    assert parse_source(SMALL.replace("training", "bag"), "a.yaml", {"bag": pinned}).resources[0].dataset == "bag"
+    assert parse_source(SMALL.replace("training", "bag"), "a.yaml", {"bag": contract}).resources[0].dataset == "bag"
 
 
-def test_a_folder_is_read_in_order_and_two_that_fill_the_same_are_refused(tmp_path: Path) -> None:
+def test_a_folder_is_read_by_name_and_clashing_declarations_are_refused(tmp_path: Path) -> None:
     (tmp_path / "b.yaml").write_text(SMALL.replace("academy", "second").replace("nm_", "tx_"))
     (tmp_path / "a.yml").write_text(SMALL)
     (tmp_path / "README.md").write_text("not one")
@@ -201,7 +211,7 @@ def test_a_folder_is_read_in_order_and_two_that_fill_the_same_are_refused(tmp_pa
     with pytest.raises(ContractError, match=r"c\.yaml: training of nm_albuquerque is already filled by .*a\.yml"):
         load_sources(tmp_path, SHIPPED)
     (tmp_path / "c.yaml").write_text(SMALL.replace("nm_", "fl_"))
-    with pytest.raises(ContractError, match="the name academy is taken"):
+    with pytest.raises(ContractError, match="the name academy is already used"):
         load_sources(tmp_path, SHIPPED)
     twice = FULL.replace("name: academy", "name: c").replace("agency: nm_", "agency: fl_")
     (tmp_path / "c.yaml").write_text(twice.replace("dataset: complaints", "dataset: training"))
@@ -209,7 +219,7 @@ def test_a_folder_is_read_in_order_and_two_that_fill_the_same_are_refused(tmp_pa
         load_sources(tmp_path, SHIPPED)
 
 
-def test_no_setting_of_the_platform_may_be_a_secret(tmp_path: Path) -> None:
+def test_a_setting_of_the_platform_is_refused_as_a_secret(tmp_path: Path) -> None:
     path = tmp_path / "a.yaml"
     path.write_text(SMALL.replace("resources:", "auth: {type: bearer, secret: DAGSTER_POSTGRES_URL}\nresources:"))
 
@@ -217,16 +227,16 @@ def test_no_setting_of_the_platform_may_be_a_secret(tmp_path: Path) -> None:
         load_source(path, SHIPPED)
 
 
-def test_a_folder_that_is_not_there_is_an_error(tmp_path: Path) -> None:
+def test_a_missing_folder_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(ContractError, match="cannot be read"):
         load_sources(tmp_path / "none", SHIPPED)
 
 
-def test_the_shipped_folder_declares_nothing() -> None:
+def test_the_shipped_folder_declares_no_api() -> None:
     assert load_sources(Settings().api_sources_dir, SHIPPED) == []
 
 
-def test_the_declaration_decides_the_identity_and_the_credentials_do_not() -> None:
+def test_the_identity_depends_on_the_declaration_but_not_on_credentials() -> None:
     source = parse(FULL)
     same = parse(FULL.replace("ACADEMY_KEY", "NEW_KEY").replace("max_pages: 500", "max_pages: 9"))
     other = parse(FULL.replace("status: completed", "status: open"))
@@ -236,7 +246,7 @@ def test_the_declaration_decides_the_identity_and_the_credentials_do_not() -> No
     assert source.identity(source.resources[0]) != source.identity(source.resources[1])
 
 
-def test_a_secret_comes_from_where_settings_come_from(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_secret_is_read_from_the_environment_or_the_env_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     with pytest.raises(SettingsError, match="the secret ACADEMY_KEY is not set"):
         read_secret("ACADEMY_KEY")
@@ -254,14 +264,14 @@ def test_the_command_checks_a_file_or_a_folder(
     folder.mkdir()
     monkeypatch.setenv("API_SOURCES_DIR", str(folder))
     assert main(["api", "check"]) == 0
-    assert "no API is declared here" in capsys.readouterr().out
+    assert "no API is declared in this folder" in capsys.readouterr().out
 
     (folder / "a.yaml").write_text(FULL)
     (folder / "b.yaml").write_text(SMALL.replace("academy", "b").replace("https", "http"))
     (folder / "c.yaml").write_text(SMALL.replace("academy", "c"))
     assert main(["api", "check"]) == 2
-    shown = capsys.readouterr()
-    assert "a.yaml: academy of nm_albuquerque, training, complaints" in shown.out
-    assert "b.yaml:3: base_url takes https" in shown.err
-    assert "c.yaml: training of nm_albuquerque is already filled" in shown.err
+    printed = capsys.readouterr()
+    assert "a.yaml: academy of nm_albuquerque, training, complaints" in printed.out
+    assert "b.yaml:3: base_url must use https" in printed.err
+    assert "c.yaml: training of nm_albuquerque is already filled" in printed.err
     assert main(["api", "check", str(folder / "a.yaml")]) == 0

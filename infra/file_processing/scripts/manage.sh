@@ -82,7 +82,7 @@ copy_database_password() {
     kubectl --namespace "$namespace" apply --filename=-)
 }
 
-# Pods read it, so it must be there; what belongs in it only people know (docs/deployment.md, "Secrets").
+# Pods read it, so it must be there; what belongs in it only people know (docs/deploy/eks.md, "Secrets").
 ensure_settings_secret() {
   local secret=file-processing-secrets
   kubectl --namespace "$1" get secret "$secret" >/dev/null 2>&1 && return

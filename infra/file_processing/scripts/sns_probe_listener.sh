@@ -48,4 +48,4 @@ if [[ -n ${ENDPOINT:-} ]]; then
   echo "HEAD $ENDPOINT: $status"
   [[ $status == 200 ]] || amiss+=("$ENDPOINT answers '$status' to HEAD, not 200")
 fi
-[[ ${#amiss[@]} -eq 0 ]] || fail "$(printf '%s; ' "${amiss[@]}")see docs/runbooks.md"
+[[ ${#amiss[@]} -eq 0 ]] || fail "$(printf '%s; ' "${amiss[@]}")see docs/operate/symptoms.md"

@@ -51,4 +51,4 @@ for ((second = 0; second < 30; second++)); do
   sleep 1
 done
 fail "$ENDPOINT has not confirmed within 30 s. SNS must reach it, with a certificate that a public authority signed, and" \
-  "GATEWAY_ALLOWED_TOPIC_ARNS must hold $SNS_TOPIC_ARN: docs/runbooks.md, \"A subscription stays unconfirmed\""
+  "GATEWAY_ALLOWED_TOPIC_ARNS must hold $SNS_TOPIC_ARN: docs/operate/symptoms.md, \"A subscription stays unconfirmed\""

@@ -1,4 +1,4 @@
-# The role that pods take through their service account, and what it may do: docs/iam.md says which call needs what.
+# The role that pods take through their service account, and what it may do: docs/reference/iam.md lists which call needs what.
 
 locals {
   issuer = replace(aws_iam_openid_connect_provider.eks.url, "https://", "")

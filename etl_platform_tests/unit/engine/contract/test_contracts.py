@@ -5,7 +5,6 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-import yaml
 
 from etl_platform.engine.contract.cadence import Cadence
 from etl_platform.engine.contract.contract_reader import parse_contract
@@ -13,7 +12,7 @@ from etl_platform.engine.contract.located_yaml import load_located
 from etl_platform.engine.contract.model import Contract
 from etl_platform.engine.errors import ContractError
 from etl_platform.engine.rules.compile_contract import compile_contract
-from etl_platform.engine.rules.rule_names import contract_rules
+from etl_platform.engine.rules.contract_rules import contract_rules
 from etl_platform_tests.unit.making import (
     contract_data,
     contract_of,
@@ -23,6 +22,7 @@ from etl_platform_tests.unit.making import (
     row_rule,
     text,
     typed,
+    yaml_text,
 )
 
 GOOD = contract_text(
@@ -116,12 +116,12 @@ def test_a_good_contract_says_what_stands_in_it() -> None:
         ("apiVersion: v3.2.0", "apiVersion: v2.9.9", "apiVersion", "v2.9.9"),
         ("apiVersion: v3.2.0", "apiVersion: 3", "apiVersion", "3"),
         ("kind: DataContract", "kind: DataProduct", "kind:", "DataContract"),
-        ("status: active", "status: active\nstatus: draft", "status: draft", "twice"),
+        ("status: active", "status: active\nstatus: draft", "status: draft", "repeated"),
         (
             "logicalType: integer",
             "logicalType: integer\n        logicalType: string",
             "logicalType: string\n        class",
-            "twice",
+            "repeated",
         ),
         ("logicalType: integer", "logicalType: object", "- name: size", "object"),
         ("logicalType: integer", "logicalType: decimal", "logicalType: decimal", "date, timestamp, time"),
@@ -146,7 +146,7 @@ def test_a_good_contract_says_what_stands_in_it() -> None:
         ("- name: size", "- name: 'the size'", "- name: 'the size'", "the size"),
         ("engine: rowRule", "engine: soda", "- name: small", "rowRule"),
         ("type: custom", "type: sql\n        query: SELECT 1", "- name: small", "rowRule"),
-        ("- name: small_before_2010", "- name: size", "- name: size\n        type", "name of its own"),
+        ("- name: small_before_2010", "- name: size", "- name: size\n        type", "no column or rule has"),
         ("implementation: size < 10", "implementation: size <", "- name: small", "small_before_2010"),
         ("implementation: size < 10", "implementation: sise < 10", "- name: small", "sise"),
         (WHOLE, "implementation: size + 1", "- name: small", "small_before_2010"),
@@ -284,7 +284,7 @@ def test_any_wrong_value_anywhere_is_a_contract_error_or_harmless(where: tuple[A
         else:
             parent[where[-1]] = wrong
         try:
-            contract = parse(yaml.safe_dump(data, sort_keys=False, allow_unicode=True))
+            contract = parse(yaml_text(data))
             compile_contract(contract, {})
         except ContractError as error:
             assert str(error).startswith("c.odcs.yaml")  # noqa: PT017 - any other exception fails the test

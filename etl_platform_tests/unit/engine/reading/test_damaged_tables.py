@@ -6,7 +6,7 @@ import pytest
 
 from etl_platform.engine.columns import BAD_QUOTE, DAMAGE, LINE, OVERFLOW, TOO_FEW, TOO_MANY
 from etl_platform.engine.errors import UnreadableFileError
-from etl_platform.engine.reading import parse_chunk, text_table
+from etl_platform.engine.reading import text_table
 from etl_platform_tests.unit.making import cells_of, contract_of, read_back, text
 
 CONTRACT = contract_of([text("ident"), text("label"), text("remark")])
@@ -16,7 +16,6 @@ HEAD = b"ident,label,remark\n"
 def small_chunks(monkeypatch: pytest.MonkeyPatch, row_bytes: int = 32 << 20) -> None:
     monkeypatch.setattr(text_table, "CHUNK_BYTES", 50)
     monkeypatch.setattr(text_table, "MAX_ROW_BYTES", row_bytes)
-    monkeypatch.setattr(parse_chunk, "MAX_ROW_BYTES", row_bytes)
 
 
 @pytest.fixture

@@ -13,8 +13,10 @@ from hypothesis import strategies as st
 from etl_platform.engine.columns import DAMAGE, LINE
 from etl_platform.engine.errors import UnreadableFileError
 from etl_platform.engine.reading import text_table
-from etl_platform.engine.reading.parse_chunk import Grid, ReadNotes, parse_chunk, parse_rows
+from etl_platform.engine.reading.parse_chunk import parse_chunk
+from etl_platform.engine.reading.parse_rows import RowFormat, parse_rows
 from etl_platform.engine.reading.quote_scan import scan
+from etl_platform.engine.reading.read_notes import ReadNotes
 from etl_platform_tests.unit.making import cells_of, contract_of, read_back, text
 
 CONTRACT = contract_of([text("ident"), text("label"), text("remark")])
@@ -148,14 +150,14 @@ def test_the_fast_reader_says_what_the_row_by_row_reader_says(chunk: bytes) -> N
 
 
 def assert_readers_agree(chunk: bytes) -> None:
-    grid = Grid(",", b"\n", 3, 3, 3)
+    row_format = RowFormat(",", b"\n", 3, 3, 3)
     slow, used, lines = None, 0, 0
     try:
-        slow, used, lines = parse_rows(chunk, 1, grid, ReadNotes())
+        slow, used, lines = parse_rows(chunk, 1, row_format, ReadNotes())
     except UnreadableFileError as error:
         assert error.code == "unclosed_quote"  # noqa: PT017 - the fast reader must then refuse as well
     try:
-        fast, fast_lines, rest = parse_chunk(chunk, 1, grid, ReadNotes())
+        fast, fast_lines, rest = parse_chunk(chunk, 1, row_format, ReadNotes())
     except UnreadableFileError as error:
         assert error.code == "unclosed_quote"  # noqa: PT017 - as above
         assert slow is None or used < len(chunk)
@@ -211,7 +213,7 @@ def test_well_formed_rows_of_the_right_width_read_as_rfc_4180_says(chunk: str) -
     rows = reference_rows(chunk.encode())
     if rows is None or any(len(row) != 3 for row in rows):
         return
-    frame, _, _ = parse_chunk(chunk.encode(), 1, Grid(",", b"\n", 3, 3, 3), ReadNotes())
+    frame, _, _ = parse_chunk(chunk.encode(), 1, RowFormat(",", b"\n", 3, 3, 3), ReadNotes())
     assert cells_of(frame) == [tuple(row) for row in rows if any(cell.strip() for cell in row)]
     assert frame[DAMAGE].null_count() == frame.height
 

@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 
 from benchmarks.awkward import Awkward, corpus
-from benchmarks.fuzz import examine
+from benchmarks.examine import examine
 from benchmarks.mutate import make_case
 from benchmarks.reading import WRONG, engine, judge
 from etl_platform.engine.columns import LINE
-from etl_platform.engine.reading import parse_chunk, text_table
+from etl_platform.engine.reading import parse_rows, text_table
 from etl_platform_tests.unit.making import cells_of, contract_of, read_back, text
 
 
@@ -32,7 +32,7 @@ def test_no_awkward_file_is_read_wrong_in_silence(tmp_path: Path, case: Awkward)
 
 
 def test_many_damaged_rows_are_read_in_several_goes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(parse_chunk, "MAX_SLOW_ROWS", 7)
+    monkeypatch.setattr(parse_rows, "MAX_SLOW_ROWS", 7)
     dice = random.Random(1)
     rows = [(str(n), *(("a", "Peña")[dice.randrange(2)],) * dice.randrange(3)) for n in range(100)]
     path = tmp_path / "delivery"

@@ -177,11 +177,11 @@ def test_a_pinned_row_and_sheet_of_a_workbook_hold_or_are_refused(path: Path) ->
     assert refusal(path, pinned(headerLine=7)).code == "not_as_pinned"
 
 
-def test_a_column_that_stands_twice_is_read_where_both_say_the_same(path: Path) -> None:
+def test_a_duplicate_column_is_read_where_both_have_the_same_text(path: Path) -> None:
     path.write_text("officer_id,name,name,hire_date,name\n1,a,a,x,a\n2,b,,x,b\n3,,,x,\n4,c,c,x\n5,d,d,x,e\n")
     result = check_file(path, CONTRACT, path.parent)
-    assert result.reasons == {"row.twin_columns_differ": 2, "row.too_few_fields": 1}
-    assert [example.line for example in result.examples["row.twin_columns_differ"]] == [3, 6]
+    assert result.reasons == {"row.duplicate_columns_differ": 2, "row.too_few_fields": 1}
+    assert [example.line for example in result.examples["row.duplicate_columns_differ"]] == [3, 6]
     assert result.columns.duplicates == {"name": ("name_2", "name_3")}
     assert pl.read_parquet(path.parent / SILVER)["name"].to_list() == ["a", None]
 

@@ -200,7 +200,7 @@ def test_a_far_cell_is_refused_before_the_sheet_is_laid_out(path: Path) -> None:
 
 def test_a_cell_beyond_the_columns_of_its_format_is_damage(path: Path) -> None:
     path.write_bytes(xls([["ident", "label", "remark"], ["1", "a", "b", *[None] * 253, "x"]]))
-    with pytest.raises(UnreadableFileError, match=r"row 2 stands in column 257, and \.xls has 256") as caught:
+    with pytest.raises(UnreadableFileError, match=r"row 2 has a cell in column 257, but \.xls has 256") as caught:
         read_back(path, CONTRACT)
     assert caught.value.code == "workbook_damaged"
 

@@ -13,7 +13,7 @@ import pytest
 from etl_platform.engine.columns import LINE
 from etl_platform.engine.errors import UnreadableFileError
 from etl_platform.engine.reading import archives
-from etl_platform.engine.reading import workbook as workbooks
+from etl_platform.engine.reading import sheets as sheet_reader
 from etl_platform_tests.unit.making import cells_of, contract_of, read_back, text
 
 CONTRACT = contract_of([text("ident"), text("label"), text("remark")])
@@ -178,5 +178,5 @@ def test_small_and_large_numbers_of_a_workbook_are_plain_digits(path: Path) -> N
 
 
 def test_a_workbook_too_large_to_hold_is_refused(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(workbooks, "MAX_WORKBOOK_BYTES", 100)
+    monkeypatch.setattr(sheet_reader, "MAX_WORKBOOK_BYTES", 100)
     assert code_of(path, workbook({"S": [["ident", "label", "remark"]]})) == "workbook_too_large"

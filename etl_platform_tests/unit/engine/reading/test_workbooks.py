@@ -17,7 +17,7 @@ from etl_platform.engine.check import check_file
 from etl_platform.engine.columns import LINE
 from etl_platform.engine.errors import UnreadableFileError
 from etl_platform.engine.file_dialect import DroppedLine
-from etl_platform.engine.reading import xlsx_facts
+from etl_platform.engine.reading import xlsx_details
 from etl_platform.engine.split import SILVER
 from etl_platform_tests.unit.making import cells_of, contract_of, custom, read_back, text, typed
 
@@ -64,7 +64,7 @@ def test_an_error_value_is_the_text_that_the_cell_shows(path: Path) -> None:
 
 
 def test_error_values_are_found_many_blocks_into_a_sheet(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(xlsx_facts, "_BLOCK", 300)
+    monkeypatch.setattr(xlsx_details, "_BLOCK", 300)
     write(path, *[[str(i), "#REF!" if i % 7 == 0 else "ok", "x"] for i in range(200)])
     _, frame = read_back(path, CONTRACT)
     assert [row[1] for row in cells_of(frame)] == ["#REF!" if i % 7 == 0 else "ok" for i in range(200)]
@@ -152,7 +152,7 @@ def test_rows_and_cells_that_tell_no_place_follow_one_another(path: Path) -> Non
 
 
 def test_cells_far_out_are_refused_also_where_rows_tell_no_place(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(xlsx_facts, "MAX_SHEET_CELLS", 1_000)
+    monkeypatch.setattr(xlsx_details, "MAX_SHEET_CELLS", 1_000)
     write(path, *([str(row), "a", "b"] for row in range(400)))
     with zipfile.ZipFile(path) as archive:
         sheet = archive.read(SHEET)

@@ -10,7 +10,6 @@ from typing import Any
 import polars as pl
 import pytest
 
-from etl_platform.cli.text_tables import verdict
 from etl_platform.engine.check import check_file
 from etl_platform.engine.columns import LINE, MEMBER, REASONS
 from etl_platform.engine.errors import UnreadableFileError
@@ -18,6 +17,7 @@ from etl_platform.engine.reading import archives
 from etl_platform.engine.reading import zip_members as choosing
 from etl_platform.engine.result import CheckResult, Example
 from etl_platform.engine.split import QUARANTINE, SILVER
+from etl_platform.engine.text_report import verdict
 from etl_platform_tests.unit.engine.reading.test_packed_files import workbook, zipped
 from etl_platform_tests.unit.making import cells_of, contract_of, custom, read_back, text, typed
 
@@ -183,7 +183,7 @@ def test_many_members_are_a_bomb_together_and_a_ratio_is_one_alone(path: Path, m
     monkeypatch.setattr(archives, "MAX_UNPACKED_BYTES", 2 * len(body))
     assert refusal(path, packed).code == "zip_bomb"
     monkeypatch.setattr(archives, "MAX_UNPACKED_BYTES", 1 << 40)
-    monkeypatch.setattr(archives, "_ALWAYS_FINE_BYTES", 1_000)
+    monkeypatch.setattr(archives, "_ALLOWED_AT_ANY_RATIO_BYTES", 1_000)
     monkeypatch.setattr(archives, "MAX_RATIO", 20)
     assert refusal(path, packed).code == "zip_bomb"
     assert refusal(path, gzip.compress(body)).code == "zip_bomb"

@@ -11,7 +11,6 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from etl_platform.cli.main import main
-from etl_platform.cli.text_tables import verdict
 from etl_platform.deliveries.delivery import Outcome
 from etl_platform.engine.check import check_file
 from etl_platform.engine.contract.dataset_rules import OPERATORS
@@ -19,8 +18,9 @@ from etl_platform.engine.privacy.masking import HIDDEN
 from etl_platform.engine.reading import text_table
 from etl_platform.engine.result import CheckOutcome, CheckResult
 from etl_platform.engine.rules.dataset_verdicts import ColumnFacts, evaluate_rules
+from etl_platform.engine.text_report import verdict
 from etl_platform_tests.unit.intake_place import REPROCESS, Place
-from etl_platform_tests.unit.making import contract_data, contract_of, custom, text, typed
+from etl_platform_tests.unit.making import contract_data, contract_of, custom, row_rule, text, typed
 
 TODAY = date(2026, 3, 1)
 EARLY = datetime.fromisoformat("2020-01-01")
@@ -259,6 +259,40 @@ def test_reading_a_delivery_again_later_gives_the_same_verdict(tmp_path: Path) -
     late = place.ingest(place.drop(b"ident,day\na,2000-12-30\n", seconds=delivered + 60))
     assert [error.code for error in late.report.check.errors] == ["stale"]
     assert [row["ident"] for row in place.silver()] == ["a"]
+
+
+def test_rows_of_a_delivery_that_is_read_again_later_break_the_same_rules(tmp_path: Path) -> None:
+    contract = contract_of(
+        [typed("day", "date", customProperties=custom(notFuture=True)), typed("seen", "date")],
+        quality=[row_rule("seen_lately", "seen > delivery_day - INTERVAL '30 days'")],
+    )
+    place = Place(tmp_path, contract)
+    delivered = int(datetime(2001, 2, 14, 23, 59, tzinfo=UTC).timestamp())
+    rows = b"day,seen\n2001-02-14,2001-02-01\n2001-02-15,2001-02-01\n2001-02-14,2001-01-01\n"
+    done = place.ingest(place.drop(rows, seconds=delivered))
+    (again,) = place.intake.reprocess("things", "agency_a", REPROCESS)
+    assert done.report.check.reasons == again.report.check.reasons == {"day.not_future": 1, "seen_lately": 1}
+    assert place.silver() == [{"day": date(2001, 2, 14), "seen": date(2001, 2, 1)}]
+
+
+def test_a_sender_s_own_check_explains_each_broken_rule_and_takes_today_as_the_day_of_delivery(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    contract, path = tmp_path / "things.odcs.yaml", tmp_path / "Things.csv"
+    data = contract_data(
+        [text("ident"), typed("day", "date", customProperties=custom(notFuture=True))],
+        quality=[row_rule("recent", "day > delivery_day - INTERVAL '36500 days'")],
+    )
+    contract.write_text(yaml.safe_dump(data, sort_keys=False), "utf-8")
+    path.write_text("ident,day\na,2020-01-05\nb,9999-01-05\nc,1901-01-05\n", "utf-8")
+    assert main(["check", str(path), "--contract", str(contract)]) == 0
+    printed = capsys.readouterr().out
+    assert "day.not_future          1  line 3: 9999-01-05" in printed
+    assert printed.endswith(
+        "\nday.not_future: day must not be after the day of delivery."
+        "\nrecent: Must not be false: day > delivery_day - INTERVAL '36500 days'\n"
+    )
+    assert main(["contract", "check", str(contract)]) == 0
 
 
 def test_a_sender_s_own_check_counts_from_today(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -14,8 +14,8 @@ from etl_platform.engine.contract.model import Contract
 from etl_platform.engine.errors import ContractError
 from etl_platform.engine.reading.headers import match_header
 from etl_platform.engine.rules.compile_contract import compile_contract
+from etl_platform.engine.rules.contract_rules import contract_rules
 from etl_platform.engine.rules.derived_columns import lineage
-from etl_platform.engine.rules.rule_names import contract_rules
 from etl_platform_tests.unit.making import checked, contract_of, custom, reference, row_rule, text, typed
 
 AGENCIES = reference("agencies", "code,name,officers,founded", "ABQ,Albu,900,1950-01-01", "SF,Santa F,,", "7,Seven,7,")
@@ -260,7 +260,9 @@ def test_every_rule_of_a_made_column_has_a_name() -> None:
         ("founded.required", "founded"),
         ("founded.lookup", "founded"),
     ]
-    assert contract_rules(LOOKUPS)[4].description == "name is looked up: code must be a code of agencies."
+    assert contract_rules(LOOKUPS)[4].description == (
+        "name is looked up: code must be in the column code of the reference table agencies."
+    )
 
 
 def test_a_changed_reference_table_is_a_changed_contract() -> None:
@@ -273,10 +275,10 @@ def test_a_changed_reference_table_is_a_changed_contract() -> None:
 WRONG_COLUMNS: list[tuple[list[dict[str, Any]], str]] = [
     ([text("a", customProperties=custom(case="Upper"))], "upper or lower"),
     ([typed("a", "date", customProperties=custom(case="upper"))], "logicalType: string"),
-    ([text("a", enum=[{"value": "Male"}], customProperties=custom(case="upper"))], "'Male' never occurs"),
+    ([text("a", enum=[{"value": "Male"}], customProperties=custom(case="upper"))], "'Male' cannot occur"),
     (
         [text("a", customProperties=custom(case="lower", lookup={"table": "agencies", "key": "code", "take": "name"}))],
-        "'ABQ' never occurs",
+        "'ABQ' cannot occur",
     ),
     ([text("a", customProperties=custom(useLabels=True))], "an enum"),
     ([typed("a", "integer", enum=[{"value": 1}], customProperties=custom(useLabels=True))], "logicalType: string"),
@@ -284,13 +286,13 @@ WRONG_COLUMNS: list[tuple[list[dict[str, Any]], str]] = [
         [text("a", enum=[{"value": 1, "label": "x"}, {"value": "1"}], customProperties=custom(useLabels=True))],
         "two labels",
     ),
-    ([text("a", customProperties=custom(useLabels="yes"))], "useLabels takes bool"),
+    ([text("a", customProperties=custom(useLabels="yes"))], "useLabels takes true or false"),
     ([text("a", customProperties=custom(transform="m:f"))], "belongs to a schema"),
     ([text("a", customProperties=custom(lookup="agencies"))], "lookup takes"),
     ([text("a", customProperties=lookup(table="agencies", key="code"))], "table, key and take"),
     ([text("a", customProperties=lookup(table="agencies", key="code", take="name", via="b"))], "table, key and take"),
-    ([text("a", customProperties=lookup(table="agency", key="code", take="name"))], "there is agencies"),
-    ([text("a", customProperties=lookup(table="../agencies", key="code", take="name"))], "there is agencies"),
+    ([text("a", customProperties=lookup(table="agency", key="code", take="name"))], "it has agencies"),
+    ([text("a", customProperties=lookup(table="../agencies", key="code", take="name"))], "it has agencies"),
     ([text("a", customProperties=lookup(table="agencies", key="no", take="name"))], "it has code, name"),
     ([text("a", customProperties=lookup(table="agencies", key="code", take="x"))], "it has code, name"),
     ([typed("a", "date", customProperties=lookup(table="agencies", key="code", take="name"))], "agencies.csv:2: name"),
@@ -299,23 +301,23 @@ WRONG_COLUMNS: list[tuple[list[dict[str, Any]], str]] = [
             typed("n", "integer"),
             text("a", customProperties=lookup(table="agencies", key="code", take="name", **{"from": "n"})),
         ],
-        "agencies.csv:2: the key code 'ABQ' is no integer",
+        "agencies.csv:2: the key code 'ABQ' occurs twice or is not a valid integer",
     ),
     (
         [text("b"), text("a", customProperties=lookup(table="agencies", key="code", take="name", **{"from": "c"}))],
         "unknown column 'c'",
     ),
     ([derived("a", "string", "'x'")], "at least one property that the file has"),
-    ([text("b"), derived("a", "string", "c"), derived("c", "string", "b")], "unknown column 'c'"),
-    ([text("b"), derived("a", "string", "a")], "unknown column 'a'"),
-    ([text("b"), derived("a", "string", "")], "no SQL"),
-    ([text("b"), derived("a", "string", "MAX(b)")], "more than one row"),
-    ([text("b"), derived("a", "string", "UNNEST(b)")], "more than one row"),
-    ([text("b"), derived("a", "integer", "ROW_NUMBER()")], "more than one row"),
-    ([text("b"), derived("a", "string", "(SELECT 1)")], "more than one row"),
+    ([text("b"), derived("a", "string", "c"), derived("c", "string", "b")], "no column 'c'"),
+    ([text("b"), derived("a", "string", "a")], "no column 'a'"),
+    ([text("b"), derived("a", "string", "")], "not an SQL expression"),
+    ([text("b"), derived("a", "string", "MAX(b)")], "MAX is not allowed"),
+    ([text("b"), derived("a", "string", "UNNEST(b)")], "UNNEST is not allowed"),
+    ([text("b"), derived("a", "integer", "ROW_NUMBER()")], "ROW_NUMBER is not allowed"),
+    ([text("b"), derived("a", "string", "(SELECT 1)")], "(SELECT 1) is not allowed"),
     ([text("b"), derived("a", "integer", "CAST(b AS INTEGER)")], "TRY_CAST"),
     ([text("b"), derived("a", "integer", "b || 'x'")], "not integer"),
-    ([text("b"), derived("a", "date", "CURRENT_DATE")], "day of the run"),
+    ([text("b"), derived("a", "date", "CURRENT_DATE")], "write delivery_day"),
     ([typed("b", "number"), derived("a", "integer", "b * 2")], "gives Float64, not integer"),
     ([typed("b", "number"), derived("a", "number", "b * 2", physicalType="decimal(5,2)")], "not decimal"),
     (
@@ -325,12 +327,12 @@ WRONG_COLUMNS: list[tuple[list[dict[str, Any]], str]] = [
         ],
         "zero",
     ),
-    ([text("b"), text("c"), derived("a", "string", "b", transformSourceObjects=["c"])], "made of b"),
+    ([text("b"), text("c"), derived("a", "string", "b", transformSourceObjects=["c"])], "uses b"),
     ([text("b"), derived("a", "string", "b", synonyms=[{"synonym": "x"}])], "that the file has"),
     ([text("b"), derived("a", "string", "b", customProperties=custom(trim=True))], "that the file has"),
     ([text("b"), derived("a", "string", "b", customProperties=custom(computed=True))], "exclude each other"),
     ([text("b"), derived("B", "string", "b")], "already belongs to b"),
-    ([text("b", classification="restricted"), derived("a", "string", "b")], "say its classification"),
+    ([text("b", classification="restricted"), derived("a", "string", "b")], "give it a classification"),
     ([text("b"), text("a", customProperties=custom(computed=True))], "transform: package.module:function"),
 ]
 
@@ -346,7 +348,7 @@ def test_what_could_go_wrong_silently_is_refused(columns: list[dict[str, Any]], 
 @pytest.mark.parametrize(
     ("table", "at", "says"),
     [
-        (reference("agencies", "code,name", "A,x", "B,y", "A,z"), 4, "stands in line 2"),
+        (reference("agencies", "code,name", "A,x", "B,y", "A,z"), 4, "repeats that of line 2"),
         (reference("agencies", "code,name", "A,x", ",y"), 3, "empty"),
     ],
 )

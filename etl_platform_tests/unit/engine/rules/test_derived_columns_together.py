@@ -10,7 +10,7 @@ import pytest
 
 from etl_platform.engine.check import check_contract, check_file, write_report
 from etl_platform.engine.reading import text_table
-from etl_platform.engine.rules.rule_names import contract_rules
+from etl_platform.engine.rules.contract_rules import contract_rules
 from etl_platform_tests.unit.making import contract_of, custom, reference, row_rule, text, typed
 
 RANKS = reference("ranks", "code,name,grade", "OFC,Officer,1", "SGT,Sergeant,2", "CPT,Captain,4")

@@ -14,8 +14,8 @@ from etl_platform.engine.contract.model import Contract
 from etl_platform.engine.errors import ContractError, TransformError
 from etl_platform.engine.reading import text_table
 from etl_platform.engine.result import CheckResult, Example
+from etl_platform.engine.rules.contract_rules import contract_rules
 from etl_platform.engine.rules.derived_columns import lineage
-from etl_platform.engine.rules.rule_names import contract_rules
 from etl_platform_tests.unit.making import contract_of, custom, row_rule, text, typed
 
 HERE = __name__
@@ -177,7 +177,7 @@ TWO_ROWS = "ident,part,whole\na,1,2\nb,1,2\n"
         ("fewer", "returned 1 rows for 2"),
         ("lacks", "did not return kind"),
         ("drops", "did not return part"),
-        ("adds", "returned 'more', which the contract does not have as computed"),
+        ("adds", "returned 'more', which the contract does not declare with computed"),
         ("changes", "changed whole"),
         ("retypes", "changed whole"),
         ("reorders", "changed ident or the order of rows"),
@@ -229,11 +229,11 @@ def test_a_hook_that_cannot_be_imported_is_named_before_the_file_is_read(tmp_pat
     ("columns", "customs", "says"),
     [
         ([text("b", **COMPUTED)], {}, "needs the schema's custom property transform"),
-        ([], {"transform": "m:f"}, "nothing to make"),
+        ([], {"transform": "m:f"}, "no column to compute"),
         ([], {"transformFrame": "pandas"}, "needs the schema's custom property transform"),
         ([text("b", **COMPUTED)], {"transform": "m.f"}, "package.module:function"),
         ([text("b", **COMPUTED)], {"transform": "m:f", "transformFrame": "spark"}, "polars or pandas"),
-        ([text("b", unique=True, **COMPUTED)], {"transform": "m:f"}, "no key"),
+        ([text("b", unique=True, **COMPUTED)], {"transform": "m:f"}, "cannot be a key"),
         ([text("b", synonyms=[{"synonym": "c"}], **COMPUTED)], {"transform": "m:f"}, "that the file has"),
     ],
 )

@@ -14,7 +14,7 @@ from etl_platform.engine.columns import REASONS
 from etl_platform.engine.contract.model import Contract
 from etl_platform.engine.errors import ContractError
 from etl_platform.engine.rules.compile_contract import compile_contract
-from etl_platform.engine.rules.rule_names import contract_rules
+from etl_platform.engine.rules.contract_rules import contract_rules
 from etl_platform_tests.unit.making import checked, contract_of, custom, typed
 from etl_platform_tests.unit.rules_reference import MONEY, NUMBER
 
@@ -95,7 +95,7 @@ def test_bounds_and_enumeration_are_compared_exactly() -> None:
     rows += [("1000000000000000.01", "1", "2.51")]
     assert checked(contract, rows)[REASONS].to_list() == ["", "a.range", "", "a.range;c.allowed"]
     said = {rule.reason: rule.description for rule in contract_rules(contract)}
-    assert said["a.type"] == "a must be a decimal(20,2)."
+    assert said["a.type"] == "a must be a number with at most 18 digits before the decimal point and 2 after it."
 
 
 @pytest.mark.parametrize(
@@ -114,10 +114,10 @@ def test_a_bound_is_exact_at_the_ends_of_a_type(kind: str, bounds: dict[str, flo
 @pytest.mark.parametrize(
     ("more", "says"),
     [
-        ({"physicalType": "decimal"}, "no decimal"),
-        ({"physicalType": "decimal(39,2)"}, "no decimal"),
-        ({"physicalType": "DECIMAL(2,3)"}, "no decimal"),
-        ({"physicalType": "decimal(0)"}, "no decimal"),
+        ({"physicalType": "decimal"}, "is not decimal"),
+        ({"physicalType": "decimal(39,2)"}, "is not decimal"),
+        ({"physicalType": "DECIMAL(2,3)"}, "is not decimal"),
+        ({"physicalType": "decimal(0)"}, "is not decimal"),
         ({"physicalType": "decimal(4,2)", "logicalTypeOptions": {"maximum": 0.125}}, "a scale of 2"),
         ({"physicalType": "decimal(38,2)", "logicalTypeOptions": {"maximum": 12345678901234567.5}}, "15 digits"),
         ({"physicalType": "decimal(4,2)", "enum": [{"value": "1.234"}]}, "1.234"),

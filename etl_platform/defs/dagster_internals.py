@@ -1,0 +1,111 @@
+"""Every use of Dagster's private modules, each with its reason. ruff refuses such an import anywhere else.
+
+Each part has a test in ``test_dagster_internals.py``, whose name says what no longer works after an upgrade of Dagster.
+"""
+
+import json
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import dagster as dg
+from dagster._core.execution import context_creation_job
+from dagster._core.launcher import CheckRunHealthResult, WorkerStatus
+from dagster._core.log_manager import (
+    LOG_RECORD_EVENT_ATTR,
+    LOG_RECORD_EVENT_BATCH_METADATA_ATTR,
+    LOG_RECORD_METADATA_ATTR,
+)
+from dagster._core.storage.tags import GRPC_INFO_TAG
+
+# Run monitoring expects these types from a launcher, and the package dagster does not export them.
+__all__ = ["CheckRunHealthResult", "WorkerStatus"]
+
+LOG_RECORD_ATTRIBUTES = frozenset(
+    {LOG_RECORD_EVENT_ATTR, LOG_RECORD_EVENT_BATCH_METADATA_ATTR, LOG_RECORD_METADATA_ATTR}
+)
+"""What Dagster adds to a ``logging.LogRecord``. Only a formatter sees it, and no public function reads it."""
+
+
+@dataclass(frozen=True)
+class LoggedBy:
+    """Where in a run a log record comes from. ``event`` is the Dagster event that the record carries, if any."""
+
+    message: str
+    run_id: str | None
+    job: str | None
+    step: str | None
+    event: dg.DagsterEvent | None
+
+
+def logged_by(record: logging.LogRecord) -> LoggedBy:
+    """The run, job and step of a record that Dagster passes to a run's logger."""
+    metadata: Mapping[str, Any] = getattr(record, LOG_RECORD_METADATA_ATTR, {})
+    return LoggedBy(
+        message=str(metadata.get("orig_message", record.getMessage())),
+        run_id=metadata.get("run_id"),
+        job=metadata.get("job_name"),
+        step=metadata.get("step_key"),
+        event=getattr(record, LOG_RECORD_EVENT_ATTR, None),
+    )
+
+
+def use_logger_by_default(key: str, definition: dg.LoggerDefinition) -> None:
+    """Make a run use ``definition`` if its job has it under ``key``, even if the run config names no logger.
+
+    ``Definitions(loggers=...)`` should do that, but Dagster uses those loggers only if the run config names them
+    (https://github.com/dagster-io/dagster/issues/20084). A run that is started from an asset's page has no run config,
+    and handlers of ``python_logs`` in dagster.yaml do not replace Dagster's own lines. So this replaces the function
+    that names the default loggers. A job that does not have ``definition`` keeps Dagster's default.
+    """
+
+    def default_loggers(instance: dg.DagsterInstance | None) -> Sequence[tuple[dg.LoggerDefinition, Any]]:
+        return [(choice(default), config) for default, config in dg.default_system_loggers(instance)]
+
+    def choice(default: dg.LoggerDefinition) -> dg.LoggerDefinition:
+        def init(context: dg.InitLoggerContext) -> logging.Logger:
+            if context.job_def is not None and context.job_def.loggers.get(key) is definition:
+                logger: logging.Logger = definition(dg.build_init_logger_context())
+                return logger
+            return default.logger_fn(context)
+
+        return dg.LoggerDefinition(init, default.config_schema, default.description)
+
+    context_creation_job.default_system_loggers = default_loggers  # type: ignore[attr-defined]
+
+
+@dataclass(frozen=True)
+class CodeServer:
+    """The code server that ``DefaultRunLauncher`` asked to start a run: a socket's path, or host and port."""
+
+    socket: str | None
+    host: str | None
+    port: int | None
+    use_ssl: bool
+
+    def is_running(self, run_id: str, timeout_s: int) -> bool | None:
+        """Whether the run's process is alive; None if the server does not answer in time.
+
+        Only the server knows, since the process is its child. Dagster has no public client for a code server.
+        """
+        # grpc costs 0.05 CPU seconds, and only the daemon asks.
+        from dagster._core.errors import DagsterUserCodeUnreachableError
+        from dagster._grpc.client import DagsterGrpcClient
+        from dagster._grpc.types import CanCancelExecutionRequest, CanCancelExecutionResult
+        from dagster._serdes import deserialize_value
+
+        client = DagsterGrpcClient(self.port, self.socket, self.host or "localhost", self.use_ssl)
+        try:
+            answer = client.can_cancel_execution(CanCancelExecutionRequest(run_id=run_id), timeout=timeout_s)
+        except DagsterUserCodeUnreachableError:
+            return None
+        return deserialize_value(answer, CanCancelExecutionResult).can_cancel
+
+
+def code_server_of(run: dg.DagsterRun) -> CodeServer | None:
+    """The code server that started the run, from the tag that ``DefaultRunLauncher`` sets; None before its launch."""
+    if GRPC_INFO_TAG not in run.tags:
+        return None
+    found = json.loads(run.tags[GRPC_INFO_TAG])
+    return CodeServer(found.get("socket"), found.get("host"), found.get("port"), bool(found.get("use_ssl")))

@@ -1,0 +1,106 @@
+"""What a contract asks of single columns and rows: ``logicalTypeOptions`` and ``quality``. Structure only.
+
+Rules about a whole file: ``dataset_rule_reader``. Each function gets a part of the document and where it is, and raises
+ContractError with the line of the first thing that is wrong.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from etl_platform.engine.contract.dataset_rule_reader import counts_nulls, is_library
+from etl_platform.engine.contract.located_yaml import Located, Where, is_number
+from etl_platform.engine.contract.model import Column, ColumnType, RowRule
+
+COLUMN_FIELDS = {
+    "pattern": "pattern",
+    "minLength": "min_length",
+    "maxLength": "max_length",
+    "minimum": "minimum",
+    "maximum": "maximum",
+    "exclusiveMinimum": "exclusive_minimum",
+    "exclusiveMaximum": "exclusive_maximum",
+    "format": "format",
+}
+"""Of each of ``logicalTypeOptions``, the field of ``Column``; ``format`` is the first of ``formats``."""
+
+NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
+_MAX_LENGTH = 1 << 24
+
+
+def read_options(document: Located, entry: Mapping[str, Any], here: Where) -> dict[str, Any]:
+    """``logicalTypeOptions`` of a property, checked: the standard leaves them open."""
+    options = dict(entry.get("logicalTypeOptions") or {})
+    where = (*here, "logicalTypeOptions")
+    if unknown := sorted(options.keys() - COLUMN_FIELDS.keys()):
+        message = f"logicalTypeOptions {unknown[0]!r} is not supported; use {', '.join(COLUMN_FIELDS)}"
+        raise document.error(f"{entry['name']}: {message}", *where)
+    for option, value in options.items():
+        if option in {"minLength", "maxLength"}:
+            fits = is_number(value) and isinstance(value, int) and 0 <= value <= _MAX_LENGTH
+            takes = "a whole number of characters"
+        elif option in {"pattern", "format"}:
+            fits, takes = isinstance(value, str), "a text"
+        else:
+            fits, takes = is_number(value) or isinstance(value, str), "a number or a date"
+        if not fits:
+            raise document.error(f"{entry['name']}: {option} takes {takes}", *where, option)
+    return options
+
+
+def read_library_rules(document: Located, entry: Mapping[str, Any], here: Where) -> dict[str, Any]:
+    """The library metrics in a property's ``quality`` that mean the same as its own fields.
+
+    Returns:
+        ``allowed`` values, ``required`` and ``unique``, each only where a metric asks for it.
+    """
+    found: dict[str, Any] = {}
+    for position, rule in enumerate(entry.get("quality") or []):
+        if rule.get("type") == "text" or counts_nulls(rule):
+            continue
+        refuses_rows = is_library(rule) and rule.get("severity", "error") == "error" and rule.get("mustBe") == 0
+        metric, arguments = rule.get("metric") if refuses_rows else None, rule.get("arguments") or {}
+        if metric == "invalidValues" and arguments.keys() == {"validValues"}:
+            found["allowed"] = tuple(map(str, arguments["validValues"]))
+        elif metric in {"nullValues", "missingValues"} and not arguments:
+            found["required"] = True
+        elif metric == "duplicateValues" and not arguments:
+            found["unique"] = True
+        else:
+            message = "this quality rule is not supported; use enum, required, unique, logicalTypeOptions or a row rule"
+            raise document.error(f"{entry['name']}: {message}", *here, "quality", position)
+    return found
+
+
+def read_row_rules(document: Located, columns: set[str]) -> tuple[RowRule, ...]:
+    """The row rules in the schema's ``quality``.
+
+    Args:
+        document: with one schema.
+        columns: names that no rule may have.
+    """
+    rules: list[RowRule] = []
+    taken = set(columns)
+    for position, rule in enumerate(document.data["schema"][0].get("quality") or []):
+        here = ("schema", 0, "quality", position)
+        if rule.get("type") == "text" or is_library(rule):
+            continue
+        if rule.get("type") != "custom" or rule.get("engine") != "rowRule":
+            raise document.error("a quality rule of the schema needs type: custom and engine: rowRule", *here)
+        if "metric" in rule or rule.get("severity", "error") != "error":
+            raise document.error("a row rule takes no metric and no severity except error", *here)
+        name, sql = rule.get("name"), rule.get("implementation")
+        if not isinstance(name, str) or not NAME.fullmatch(name) or name in taken:
+            message = f"a row rule needs a name that no column or rule has, of letters, digits and _, not {name!r}"
+            raise document.error(message, *here)
+        if not isinstance(sql, str):
+            raise document.error(f"{name}: implementation takes an SQL expression as text", *here)
+        taken.add(name)
+        rules.append(RowRule(name, sql, document.line(*here), rule.get("description", "")))
+    return tuple(rules)
+
+
+def check_not_future(document: Located, column: Column, here: Where) -> None:
+    if column.not_future and column.type not in {ColumnType.DATE, ColumnType.TIMESTAMP}:
+        message = f"{column.name}: notFuture needs logicalType date or timestamp, not {column.type}"
+        raise document.error(message, *here, "customProperties")

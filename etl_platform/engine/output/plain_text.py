@@ -1,0 +1,37 @@
+"""Plain text for terminals: aligned columns, control characters made visible. What to print is decided elsewhere."""
+
+from collections.abc import Sequence
+from typing import Any
+
+_MAX_CELL = 60
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence[Any]], *, last: int = _MAX_CELL) -> str:
+    """Columns as wide as their longest cell; numbers to the right; control characters made visible.
+
+    Args:
+        last: characters that a cell of the last column may have.
+    """
+    cells = [list(header), *[[*(printable(value) for value in row[:-1]), printable(row[-1], last)] for row in rows]]
+    widths = [max(len(row[i]) for row in cells) for i in range(len(header))]
+    right = [all(isinstance(row[i], int | None) for row in rows) for i in range(len(header))]
+    lines = [
+        "  ".join(c.rjust(w) if r else c.ljust(w) for c, w, r in zip(row, widths, right, strict=True)).rstrip()
+        for row in cells
+    ]
+    lines.insert(1, "  ".join("─" * min(width, _MAX_CELL) for width in widths))
+    return "\n".join(lines)
+
+
+def printable(value: Any, most: int = _MAX_CELL) -> str:
+    """A value on one line of at most ``most`` characters."""
+    if value is None:
+        return ""
+    text = f"{value:,}" if isinstance(value, int) else str(value)
+    text = escape_control_characters(text)
+    return text if len(text) <= most else text[: most - 1] + "…"
+
+
+def escape_control_characters(text: str) -> str:
+    """Control characters as ``\\xNN``: text from a file must not move the cursor or add lines."""
+    return "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in text)

@@ -1,0 +1,56 @@
+"""The rules of one contract by name, in report order, with a sentence for people. Asset checks are declared from it at
+every start of the code location, so it imports no Polars.
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from etl_platform.engine.columns import BAD_QUOTE, DUPLICATES_DIFFER, TOO_FEW, TOO_MANY
+from etl_platform.engine.contract.model import Contract
+from etl_platform.engine.rules.kinds import COLUMN_KINDS
+
+ROW_DAMAGES = {
+    TOO_FEW: "The row ends before the last column.",
+    TOO_MANY: "The row has more cells than the header.",
+    BAD_QUOTE: "A quote inside a quoted text is not doubled.",
+    DUPLICATES_DIFFER: "Two columns with the same name have different texts.",
+}
+"""Reasons of rows whose cells cannot be assigned to columns, with their sentences. No contract asks for them."""
+
+
+@dataclass(frozen=True)
+class Rule:
+    """``reason`` is what a quarantined row carries; ``column`` is None for a rule about whole rows."""
+
+    reason: str
+    column: str | None
+    description: str
+
+
+def contract_rules(contract: Contract) -> list[Rule]:
+    """Every rule of a contract: column by column, then the key of several columns, then row rules."""
+    rules = [
+        Rule(kind.reason(column), column.name, f"{column.name} {kind.sentence(column)}.")
+        for column in contract.columns
+        for kind in COLUMN_KINDS
+        if kind.applies(column)
+    ]
+    for reason, columns in unique_keys(contract).items():
+        if len(columns) > 1:
+            rules.append(Rule(reason, None, f"{' and '.join(columns)} together must not occur twice in a file."))
+    rules += [Rule(r.name, None, r.description or f"Must not be false: {r.sql}") for r in contract.row_rules]
+    return rules
+
+
+def describe_reasons(contract: Contract, reasons: Collection[str]) -> list[str]:
+    """``<reason>: <sentence>`` for each of the given reasons, damaged rows first, then in report order."""
+    sentences = ROW_DAMAGES | {rule.reason: rule.description for rule in contract_rules(contract)}
+    return [f"{reason}: {sentence}" for reason, sentence in sentences.items() if reason in reasons]
+
+
+def unique_keys(contract: Contract) -> dict[str, tuple[str, ...]]:
+    """The columns of each uniqueness rule, by reason."""
+    keys: dict[str, tuple[str, ...]] = {f"{c.name}.unique": (c.name,) for c in contract.columns if c.unique}
+    if len(contract.primary_key) > 1:
+        keys[f"{'+'.join(contract.primary_key)}.unique"] = contract.primary_key
+    return keys

@@ -1,0 +1,275 @@
+"""The table of rule kinds: where each applies, its reason, its sentence for people, its fields in ODCS and its flag.
+
+The compiled contract, the asset checks, the verdict for senders and the documents are made from it. Every start of the
+code location reads it, so Polars is imported only where a flag is made. The rules of one contract: ``contract_rules``.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import TYPE_CHECKING, Any, Protocol
+
+from etl_platform.engine.contract.model import Column, ColumnType
+from etl_platform.engine.values.formats import DEFAULT_DATE, DEFAULT_TIMESTAMP
+
+if TYPE_CHECKING:
+    import polars as pl
+
+_VALUES_SHOWN = 50
+_FEW_VALUES = 8
+"""Up to here a comparison with each value costs a third of Polars' search among them."""
+
+
+class ColumnValues(Protocol):
+    """One column of a batch, as the flags see it."""
+
+    @property
+    def column(self) -> Column: ...
+
+    @property
+    def text(self) -> "pl.Expr":
+        """The trimmed text; null where it is blank or a null token."""
+        ...
+
+    @property
+    def value(self) -> "pl.Expr":
+        """The typed value; null where the text is not of its type."""
+        ...
+
+    @property
+    def delivery_day(self) -> date: ...
+
+    def failed_input(self) -> "pl.Expr | None":
+        """Where the column is derived from a value that could not be read; None if that cannot happen."""
+        ...
+
+    def unknown_key(self) -> "pl.Expr":
+        """Where the reference table has no row for the value."""
+        ...
+
+    def typed(self, literal: str | float) -> Any:
+        """A value of the contract as the column's type; ContractError where it is of another one."""
+        ...
+
+
+Flag = Callable[[ColumnValues], "pl.Expr"]
+"""True where a row breaks the rule. Null counts as false, so a rule about a value passes where there is none."""
+
+
+@dataclass(frozen=True)
+class RuleKind:
+    """One kind of rule about a column.
+
+    Attributes:
+        suffix: of the reason, ``<column>.<suffix>``.
+        fields: where a contract asks for it; names of ``customProperties`` begin with ``custom``.
+        applies: whether a column has such a rule.
+        sentence: what must hold, to be read behind the column's name.
+        flag: None for ``unique``, which needs the keys of the whole file.
+    """
+
+    suffix: str
+    fields: tuple[str, ...]
+    applies: Callable[[Column], bool]
+    sentence: Callable[[Column], str]
+    flag: Flag | None
+
+    def reason(self, column: Column) -> str:
+        return f"{column.name}.{self.suffix}"
+
+
+def _lookup_sentence(column: Column) -> str:
+    assert column.lookup is not None
+    place = f"the column {column.lookup.key} of the reference table {column.lookup.table.name}"
+    if column.lookup.source is None:
+        return f"must be in {place}"
+    return f"is looked up: {column.lookup.source} must be in {place}"
+
+
+def _type_sentence(column: Column) -> str:
+    if column.decimal is not None:
+        precision, scale = column.decimal
+        digits = f"{precision - scale} digits before the decimal point and {scale} after it"
+        return f"must be a number with at most {digits}"
+    article = "an" if column.type is ColumnType.INTEGER else "a"
+    notations = " or ".join(_notations(column)) if column.in_file else ""
+    return f"must be {article} {column.type}" + (f" ({notations})" if notations else "")
+
+
+def _notations(column: Column) -> Sequence[str]:
+    """How the values of a column may be written, where that is not obvious from its type."""
+    match column.type:
+        case ColumnType.DATE:
+            return column.formats or DEFAULT_DATE
+        case ColumnType.TIMESTAMP:
+            return column.formats or DEFAULT_TIMESTAMP
+        case ColumnType.BOOLEAN:
+            return ("true", *column.true_values, "false", *column.false_values)
+        case ColumnType.NUMBER if column.money:
+            return ("1500", "$1,500.00")
+        case _:
+            return ()
+
+
+def _length_sentence(column: Column) -> str:
+    limits = [("at least", column.min_length), ("at most", column.max_length)]
+    wanted = " and ".join(f"{words} {limit}" for words, limit in limits if limit is not None)
+    return f"must have {wanted} characters"
+
+
+def _bounds(column: Column) -> dict[str, str | float | None]:
+    return {
+        "at least": column.minimum,
+        "more than": column.exclusive_minimum,
+        "at most": column.maximum,
+        "less than": column.exclusive_maximum,
+    }
+
+
+def _range_sentence(column: Column) -> str:
+    bounds = _bounds(column).items()
+    return "must be " + " and ".join(f"{words} {bound}" for words, bound in bounds if bound is not None)
+
+
+def _allowed_sentence(column: Column) -> str:
+    assert column.allowed is not None
+    more = len(column.allowed) - _VALUES_SHOWN
+    shown = ", ".join(column.allowed[:_VALUES_SHOWN])
+    return f"must be one of {shown}" + (f" or {more:,} more values of the contract" if more > 0 else "")
+
+
+def _is_empty(values: ColumnValues) -> "pl.Expr":
+    failed = values.failed_input()
+    return values.text.is_null() if failed is None else values.value.is_null() & ~failed
+
+
+def _is_of_another_type(values: ColumnValues) -> "pl.Expr":
+    return values.text.is_not_null() & values.value.is_null()
+
+
+def _does_not_match(values: ColumnValues) -> "pl.Expr":
+    assert values.column.pattern is not None
+    return ~values.text.str.contains(values.column.pattern)
+
+
+def _has_another_length(values: ColumnValues) -> "pl.Expr":
+    import polars as pl
+
+    length, longest = values.text.str.len_chars(), pl.lit(values.column.max_length, pl.UInt32)
+    return (length < (values.column.min_length or 0)) | (length > longest).fill_null(value=False)
+
+
+def _is_out_of_range(values: ColumnValues) -> "pl.Expr":
+    import polars as pl
+
+    comparisons = {"at least": pl.Expr.ge, "more than": pl.Expr.gt, "at most": pl.Expr.le, "less than": pl.Expr.lt}
+    within = [
+        comparisons[words](values.value, pl.lit(values.typed(bound)))
+        for words, bound in _bounds(values.column).items()
+        if bound is not None
+    ]
+    return ~pl.all_horizontal(within)
+
+
+def _is_not_allowed(values: ColumnValues) -> "pl.Expr":
+    import polars as pl
+
+    from etl_platform.engine.values.silver_types import dtype
+
+    column = values.column
+    assert column.allowed is not None
+    if column.type is not ColumnType.STRING and not (column.in_file and column.lookup is not None):
+        allowed = [values.typed(item) for item in column.allowed]
+        return ~values.value.is_in(pl.Series(allowed, dtype=dtype(column)).implode())
+    if 0 < len(column.allowed) <= _FEW_VALUES:
+        return ~pl.any_horizontal(values.text == item for item in column.allowed)
+    return ~values.text.is_in(column.allowed)
+
+
+def _is_after_delivery(values: ColumnValues) -> "pl.Expr":
+    import polars as pl
+
+    day = values.value.dt.date() if values.column.type is ColumnType.TIMESTAMP else values.value
+    return day > pl.lit(values.delivery_day)
+
+
+COLUMN_KINDS: tuple[RuleKind, ...] = (
+    RuleKind(
+        suffix="required",
+        fields=("required", "primaryKey", "quality: nullValues", "quality: missingValues"),
+        applies=lambda column: column.required,
+        sentence=lambda _: "must not be empty",
+        flag=_is_empty,
+    ),
+    RuleKind(
+        suffix="lookup",
+        fields=("custom lookup",),
+        applies=lambda column: column.lookup is not None,
+        sentence=_lookup_sentence,
+        flag=lambda values: values.unknown_key(),
+    ),
+    RuleKind(
+        suffix="type",
+        fields=(
+            "logicalType",
+            "physicalType",
+            "logicalTypeOptions.format",
+            "custom formats",
+            "custom trueValues",
+            "custom falseValues",
+            "transformLogic",
+            "custom computed",
+        ),
+        applies=lambda column: column.lookup is None and column.type is not ColumnType.STRING,
+        sentence=_type_sentence,
+        flag=_is_of_another_type,
+    ),
+    RuleKind(
+        suffix="pattern",
+        fields=("logicalTypeOptions.pattern",),
+        applies=lambda column: column.pattern is not None,
+        sentence=lambda column: f"must match the regular expression {column.pattern}",
+        flag=_does_not_match,
+    ),
+    RuleKind(
+        suffix="length",
+        fields=("logicalTypeOptions.minLength", "logicalTypeOptions.maxLength"),
+        applies=lambda column: column.min_length is not None or column.max_length is not None,
+        sentence=_length_sentence,
+        flag=_has_another_length,
+    ),
+    RuleKind(
+        suffix="range",
+        fields=(
+            "logicalTypeOptions.minimum",
+            "logicalTypeOptions.maximum",
+            "logicalTypeOptions.exclusiveMinimum",
+            "logicalTypeOptions.exclusiveMaximum",
+        ),
+        applies=lambda column: any(bound is not None for bound in _bounds(column).values()),
+        sentence=_range_sentence,
+        flag=_is_out_of_range,
+    ),
+    RuleKind(
+        suffix="not_future",
+        fields=("custom notFuture",),
+        applies=lambda column: column.not_future,
+        sentence=lambda _: "must not be after the day of delivery",
+        flag=_is_after_delivery,
+    ),
+    RuleKind(
+        suffix="allowed",
+        fields=("enum", "quality: invalidValues", "custom useLabels"),
+        applies=lambda column: column.allowed is not None,
+        sentence=_allowed_sentence,
+        flag=_is_not_allowed,
+    ),
+    RuleKind(
+        suffix="unique",
+        fields=("unique", "primaryKey", "quality: duplicateValues"),
+        applies=lambda column: column.unique,
+        sentence=lambda _: "must not occur twice in a file",
+        flag=None,
+    ),
+)
+"""In report order."""

@@ -1,0 +1,140 @@
+"""Which SQL a contract may use: expressions whose answer depends only on the row and on the day of delivery.
+
+Decided on sqlglot's parse tree; Polars evaluates the expression (``row_sql``). sqlglot takes 0.1 CPU s to import, so
+this module is imported only where a contract is compiled.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from functools import lru_cache
+from typing import ClassVar
+
+import sqlglot
+from sqlglot import TokenType, exp
+from sqlglot.dialects.postgres import Postgres
+from sqlglot.errors import SqlglotError
+from sqlglot.parsers.postgres import PostgresParser
+
+from etl_platform.engine.contract.model import DELIVERY_DAY
+
+FUNCTIONS: Mapping[str, str] = {
+    "numbers": "ABS ACOS ACOSD ASIN ASIND ATAN ATAN2 ATAN2D ATAND BIT_AND BIT_COUNT BIT_NOT BIT_OR BIT_XOR CBRT CEIL "
+    "CEILING COS COSD COT COTD DEGREES DIV ERF ERFC EXP FLOOR LN LOG LOG10 LOG1P LOG2 MOD PI POW POWER RADIANS ROUND "
+    "SIGN SIN SIND SQRT TAN TAND TRUNC TRUNCATE",
+    "texts": "BIT_LENGTH CHAR_LENGTH CHARACTER_LENGTH CONCAT CONCAT_WS ENDS_WITH INITCAP LEFT LENGTH LOWER LPAD LTRIM "
+    "NORMALIZE OCTET_LENGTH POSITION REGEXP_LIKE REGEXP_REPLACE REPLACE REVERSE RIGHT RPAD RTRIM SPLIT_PART "
+    "STARTS_WITH STRPOS SUBSTR SUBSTRING TRIM UPPER",
+    "dates and times": "DATE DATE_PART DAY DAYOFMONTH DAYOFWEEK DAYOFYEAR EXTRACT HOUR MINUTE MONTH QUARTER SECOND "
+    "STRFTIME STRPTIME TIME TIMESTAMP WEEK YEAR",
+    "any type": "COALESCE GREATEST IF IFNULL LEAST NULLIF TRY_CAST",
+}
+"""Polars' functions that use one row and always give the same result for the same values, by what they are for."""
+
+_ALLOWED = frozenset(" ".join(FUNCTIONS.values()).split())
+_NODES: frozenset[type[exp.Expr]] = frozenset(
+    [
+        *[exp.Column, exp.Identifier, exp.Literal, exp.Boolean, exp.Null, exp.Interval, exp.Var, exp.Paren],
+        *[exp.And, exp.Or, exp.Not, exp.EQ, exp.NEQ, exp.LT, exp.LTE, exp.GT, exp.GTE, exp.Between, exp.In, exp.Is],
+        *[exp.NullSafeEQ, exp.NullSafeNEQ, exp.Like, exp.ILike, exp.RegexpLike, exp.RegexpILike, exp.StartsWith],
+        *[exp.Add, exp.Sub, exp.Mul, exp.Div, exp.IntDiv, exp.Mod, exp.Neg, exp.DPipe, exp.BitwiseAnd, exp.BitwiseOr],
+        *[exp.Case, exp.If, exp.TryCast, exp.DataType, exp.DataTypeParam, exp.Extract, exp.Trim, exp.Substring],
+        *[exp.StrPosition, exp.Ceil, exp.Floor, exp.Initcap, exp.Normalize],
+    ]
+)
+_CLOCKS = (exp.CurrentDate, exp.CurrentTime, exp.CurrentTimestamp, exp.Localtime, exp.Localtimestamp)
+_CLOCK_NAMES = frozenset({"NOW", "TODAY", "CURRENT_DATE", "CURRENT_TIME", "CURRENT_TIMESTAMP"})
+
+
+class _Parser(PostgresParser):
+    # Without signatures every call keeps the name that the author wrote.
+    FUNCTIONS: ClassVar = {}
+
+
+class _Tokenizer(Postgres.Tokenizer):
+    KEYWORDS: ClassVar = {**Postgres.Tokenizer.KEYWORDS, "//": TokenType.DIV}
+
+
+class _PolarsSql(Postgres):
+    """Polars' SQL is PostgreSQL's, with ``//`` for whole-number division."""
+
+    Parser = _Parser
+    Tokenizer = _Tokenizer
+
+
+class RefusedSqlError(ValueError):
+    """What is wrong with an expression, and what to write instead."""
+
+
+@dataclass(frozen=True)
+class GuardedSql:
+    """An expression that passed the guard.
+
+    Attributes:
+        columns: the names that it uses, ``delivery_day`` left out.
+        days: where ``delivery_day`` is written, as start and end in the text.
+    """
+
+    text: str
+    columns: frozenset[str]
+    days: tuple[tuple[int, int], ...]
+
+    def on(self, delivery_day: date | None) -> str:
+        """The expression with the day of delivery as a literal."""
+        text = self.text
+        for start, end in reversed(self.days):
+            assert delivery_day is not None
+            text = f"{text[:start]}(DATE '{delivery_day.isoformat()}'){text[end:]}"
+        return text
+
+
+@lru_cache(maxsize=1024)
+def guard(sql: str) -> GuardedSql:
+    """Check one expression.
+
+    Raises:
+        RefusedSqlError: it cannot be parsed, or uses what is not allowed.
+    """
+    tree = _parse(sql)
+    for node in tree.walk():
+        _check(node)
+    names = [column.this for column in tree.find_all(exp.Column)]
+    days = sorted((name.meta["start"], name.meta["end"] + 1) for name in names if name.name == DELIVERY_DAY)
+    return GuardedSql(sql, frozenset(name.name for name in names) - {DELIVERY_DAY}, tuple(days))
+
+
+def _parse(sql: str) -> exp.Expr:
+    try:
+        return sqlglot.parse_one(sql, into=exp.Condition, dialect=_PolarsSql)
+    except RecursionError:
+        raise RefusedSqlError(f"{sql[:60]!r}… is nested too deeply; split it into several rules") from None
+    except (SqlglotError, ValueError) as error:
+        # sqlglot raises a bare ValueError for some texts that are not SQL.
+        problem = str(error).partition("\n")[0]
+        hint = "Put the name of a column that is an SQL keyword in double quotes."
+        raise RefusedSqlError(f"{sql!r} is not an SQL expression: {problem} {hint}") from None
+
+
+def _check(node: exp.Expr) -> None:
+    kind = type(node)
+    if kind is exp.Cast:
+        if not isinstance(node.this, exp.Literal):
+            raise RefusedSqlError("CAST would fail the whole file at the first odd value; write TRY_CAST")
+    elif kind is exp.Anonymous:
+        name = node.name.upper()
+        if name not in _ALLOWED:
+            raise _refusal(name, clock=name in _CLOCK_NAMES)
+    elif kind not in _NODES or (isinstance(node, exp.Column) and len(node.parts) > 1):
+        raise _refusal(node.sql(dialect=_PolarsSql), clock=isinstance(node, _CLOCKS))
+
+
+def _refusal(written: str, *, clock: bool) -> RefusedSqlError:
+    if clock:
+        return RefusedSqlError(
+            f"{written} depends on the day of the run, so the same file would be checked differently tomorrow; "
+            f"write {DELIVERY_DAY}, the day of delivery"
+        )
+    return RefusedSqlError(
+        f"{written} is not allowed: an expression uses the values of one row and must always give the same result. "
+        f"The functions to use are {', '.join(sorted(_ALLOWED))}"
+    )

@@ -1,0 +1,185 @@
+"""Each private part of Dagster that the product uses: what fails here says what an upgrade of Dagster broke."""
+
+import json
+import logging
+import socket
+import uuid
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import grpc
+import pytest
+from dagster._core.execution import context_creation_job
+from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteJobOrigin, RemoteRepositoryOrigin
+from dagster._daemon.monitoring.run_monitoring import monitor_started_run
+from dagster._grpc.__generated__ import dagster_api_pb2
+from dagster._grpc.__generated__.dagster_api_pb2_grpc import (
+    DagsterApiServicer,
+    add_DagsterApiServicer_to_server,
+)
+from dagster._grpc.types import CanCancelExecutionRequest, CanCancelExecutionResult, StartRunResult
+from dagster._serdes import deserialize_value, serialize_value
+
+from etl_platform.defs.dagster_internals import CodeServer, code_server_of, logged_by, use_logger_by_default
+from etl_platform.defs.run_logs import json_lines, run_loggers
+
+REPOSITORY = Path(__file__).parents[2]
+LOOPBACK = "127.0.0.1"
+
+
+class _StartsRuns:
+    """As much of Dagster's client of a code server as a launch needs."""
+
+    def __init__(self, port: int | None, path: str | None) -> None:
+        self.host, self.port, self.socket, self.use_ssl = LOOPBACK, port, path, False
+
+    def start_run(self, _arguments: object) -> str:
+        return serialize_value(StartRunResult(success=True, message=None, serializable_error_info=None))
+
+
+@pytest.fixture(scope="module")
+def instance(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dg.DagsterInstance]:
+    """Under the dagster.yaml of make dev, which names the WatchedRunLauncher."""
+    home = tmp_path_factory.mktemp("home")
+    (home / "dagster.yaml").write_text((REPOSITORY / "dagster.yaml").read_text("utf-8"), "utf-8")
+    with dg.DagsterInstance.from_config(str(home)) as opened:
+        yield opened
+
+
+def launched(instance: dg.DagsterInstance, port: int | None = None, path: str | None = None) -> dg.DagsterRun:
+    """A started run, launched through a code server at this port or socket."""
+    repository = RemoteRepositoryOrigin(RegisteredCodeLocationOrigin("etl_platform"), "__repository__")
+    run = dg.DagsterRun(
+        job_name="a_job",
+        run_id=str(uuid.uuid4()),
+        status=dg.DagsterRunStatus.STARTED,
+        remote_job_origin=RemoteJobOrigin(repository, "a_job"),
+    )
+    instance.add_run(run)
+    client: Any = _StartsRuns(port, path)
+    dg.DefaultRunLauncher.launch_run_from_grpc_client(instance, run, client)
+    found = instance.get_run_by_id(run.run_id)
+    assert found is not None
+    return found
+
+
+@pytest.fixture
+def code_server() -> Iterator[int]:
+    """The port of a code server whose one live run is ``alive``."""
+
+    class Runs(DagsterApiServicer):  # type: ignore[misc]
+        def CanCancelExecution(self, request: Any, _context: Any) -> Any:
+            asked = deserialize_value(request.serialized_can_cancel_execution_request, CanCancelExecutionRequest)
+            answer = serialize_value(CanCancelExecutionResult(can_cancel=asked.run_id == "alive"))
+            return dagster_api_pb2.CanCancelExecutionReply(serialized_can_cancel_execution_result=answer)
+
+    server = grpc.server(ThreadPoolExecutor(max_workers=1))
+    add_DagsterApiServicer_to_server(Runs(), server)
+    port = server.add_insecure_port(f"{LOOPBACK}:0")
+    server.start()
+    yield port
+    server.stop(grace=None).wait()
+
+
+@pytest.fixture
+def silent_port() -> Iterator[int]:
+    """A port that accepts connections and never answers."""
+    with socket.create_server((LOOPBACK, 0)) as listener:
+        yield listener.getsockname()[1]
+
+
+@pytest.mark.parametrize(("port", "path"), [(3030, None), (None, "/run/code.sock")], ids=["port", "socket"])
+def test_the_default_run_launcher_notes_its_code_server_in_a_tag_of_the_run(
+    instance: dg.DagsterInstance, port: int | None, path: str | None
+) -> None:
+    run = launched(instance, port, path)
+    assert code_server_of(run) == CodeServer(socket=path, host=LOOPBACK, port=port, use_ssl=False)
+
+
+def test_a_code_server_says_whether_the_process_of_a_run_is_alive(code_server: int) -> None:
+    server = CodeServer(socket=None, host=LOOPBACK, port=code_server, use_ssl=False)
+    assert [server.is_running(run_id, timeout_s=30) for run_id in ("alive", "killed")] == [True, False]
+
+
+def test_a_code_server_that_does_not_answer_is_no_evidence_against_its_run(silent_port: int) -> None:
+    server = CodeServer(socket=None, host=LOOPBACK, port=silent_port, use_ssl=False)
+    assert server.is_running("alive", timeout_s=1) is None
+
+
+def test_run_monitoring_fails_a_run_whose_process_is_gone(instance: dg.DagsterInstance, code_server: int) -> None:
+    run = launched(instance, code_server)
+    assert _after_monitoring(instance, run) is dg.DagsterRunStatus.FAILURE
+
+
+def test_run_monitoring_fails_a_run_whose_code_server_is_gone(instance: dg.DagsterInstance, tmp_path: Path) -> None:
+    run = launched(instance, path=str(tmp_path / "gone.sock"))
+    assert _after_monitoring(instance, run) is dg.DagsterRunStatus.FAILURE
+
+
+def _after_monitoring(instance: dg.DagsterInstance, run: dg.DagsterRun) -> dg.DagsterRunStatus:
+    (record,) = instance.get_run_records(dg.RunsFilter(run_ids=[run.run_id]))
+    unused_workspace: Any = None
+    monitor_started_run(instance, unused_workspace, record, logging.getLogger("test"))
+    found = instance.get_run_by_id(run.run_id)
+    assert found is not None
+    return found.status
+
+
+def _asset_job(loggers: dict[str, dg.LoggerDefinition] | None) -> dg.JobDefinition:
+    """The job behind an asset's page; it is Dagster's own, so no code of ours can set its run config."""
+
+    @dg.asset
+    def greeting(context: dg.AssetExecutionContext) -> None:
+        context.log.info("hello")
+
+    job = dg.Definitions(assets=[greeting], loggers=loggers).get_repository_def().get_job("__ASSET_JOB")
+    assert isinstance(job, dg.JobDefinition)
+    return job
+
+
+def test_a_run_without_run_config_uses_the_logger_of_its_definitions(capsys: pytest.CaptureFixture[str]) -> None:
+    result = _asset_job(run_loggers()).execute_in_process()
+    lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    assert [line["run_id"] for line in lines if line["message"] == "hello"] == [result.run_id]
+
+
+def test_dagster_by_itself_ignores_the_loggers_of_definitions(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The reason for ``use_logger_by_default``; it can be deleted as soon as this fails."""
+    monkeypatch.setattr(context_creation_job, "default_system_loggers", dg.default_system_loggers)
+    _asset_job({"console": json_lines}).execute_in_process()
+    assert not any(line.startswith("{") for line in capsys.readouterr().err.splitlines())
+
+
+def test_a_run_of_other_definitions_in_the_same_process_keeps_dagsters_logger(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    use_logger_by_default("console", json_lines)
+    _asset_job(None).execute_in_process()
+    lines = capsys.readouterr().err.splitlines()
+    assert any(line.endswith("greeting - hello") for line in lines)
+    assert not any(line.startswith("{") for line in lines)
+
+
+def test_a_log_record_has_the_run_job_step_and_event_that_it_belongs_to() -> None:
+    records: list[logging.LogRecord] = []
+
+    @dg.logger
+    def keep(_context: dg.InitLoggerContext) -> logging.Logger:
+        logger = logging.Logger("keep")
+        handler = logging.Handler()
+        handler.emit = records.append  # type: ignore[method-assign]
+        logger.addHandler(handler)
+        return logger
+
+    result = _asset_job({"keep": keep}).execute_in_process(run_config={"loggers": {"keep": {}}})
+
+    found = [logged_by(record) for record in records]
+    (hello,) = [item for item in found if item.message == "hello"]
+    assert (hello.run_id, hello.job, hello.step, hello.event) == (result.run_id, "__ASSET_JOB", "greeting", None)
+    events = [item.event.event_type for item in found if item.event is not None]
+    assert dg.DagsterEventType.ASSET_MATERIALIZATION in events
