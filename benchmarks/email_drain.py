@@ -127,7 +127,7 @@ def _ours(mail: _EmailQueue, workers: int, messages: int) -> float:
         nonlocal ended
         ended = time.monotonic()
 
-    drained = archive.drain(told=record_time)
+    drained = archive.drain(on_progress=record_time)
     assert dict(drained.total.counts) == {EmailOutcome.ARCHIVED: messages}, drained
     assert not drained.undeleted
     return ended - started

@@ -181,10 +181,10 @@ def main() -> int:
     tally = fuzz(arguments.seed, numbers, arguments.workers)
     print(table(tally, time.monotonic() - started))
     if tally.failures:
-        kept = Path(tempfile.mkdtemp(prefix="etl-platform-fuzz-failures-"))
+        folder = Path(tempfile.mkdtemp(prefix="etl-platform-fuzz-failures-"))
         for number, why in sorted(tally.failures):
-            (kept / str(number)).write_bytes(make_case(arguments.seed, number).content)
-            print(f"{kept / str(number)}: {why}")
+            (folder / str(number)).write_bytes(make_case(arguments.seed, number).content)
+            print(f"{folder / str(number)}: {why}")
     return 1 if tally.failures else 0
 
 

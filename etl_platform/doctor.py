@@ -1,6 +1,6 @@
-"""Is all there that the platform needs? A check per outside system that is set; the gateway's readiness asks some.
+"""Checks that every external system is reachable and permitted; the gateway's readiness runs some of them.
 
-Each check is one call that the platform makes anyway, so that a pass says as much about rights as about the network.
+Each check makes one call that the platform makes anyway, so a pass proves both network and permissions.
 """
 
 import threading
@@ -12,25 +12,26 @@ from functools import cached_property, partial
 from queue import Empty, SimpleQueue
 
 from etl_platform.application_db.database import ApplicationDatabase
-from etl_platform.aws.clients import error_code, nameless
+from etl_platform.aws.clients import error_code, error_type
 from etl_platform.aws.queue import Queue
 from etl_platform.engine.errors import EtlPlatformError
-from etl_platform.object_keys import ATTACHMENTS, EMAILS
+from etl_platform.object_keys import ATTACHMENTS
+from etl_platform.queue_work.queues import QUEUES
 from etl_platform.settings import Settings
 from etl_platform.storage.object_store import no_versions
 from etl_platform.storage.s3_store import S3Store
 
-WITHIN_S = 30.0
-"""For all checks together: Dagster's import alone takes 17 s on a fifth of a core."""
+TIMEOUT_S = 30.0
+"""For all checks together: importing Dagster alone takes 17 s on a fifth of a core."""
 _CONNECT_S, _READ_S, _ATTEMPTS = 2, 4, 2
-_NO_CREDENTIALS = {
+_BAD_CREDENTIALS = {
     "ExpiredToken",
     "ExpiredTokenException",
     "InvalidClientTokenId",
     "UnrecognizedClientException",
     "SignatureDoesNotMatch",
 }
-_REFUSED = {"AccessDenied", "AccessDeniedException", "403"}
+_ACCESS_DENIED = {"AccessDenied", "AccessDeniedException", "403"}
 
 
 class State(StrEnum):
@@ -41,33 +42,33 @@ class State(StrEnum):
 
 
 @dataclass(frozen=True)
-class Said:
-    """What a system answered."""
+class Pass:
+    """A check that did not fail; ``detail`` is what the system answered."""
 
-    text: str = ""
+    detail: str = ""
     is_warning: bool = False
 
 
 @dataclass(frozen=True)
 class Check:
-    """One system.
+    """The check of one system.
 
     Attributes:
-        where: the setting that names it, and its value unless that is a secret.
-        ask: raises where something is amiss; None where the setting is not set.
-        right: the action that IAM must allow.
-        remedy: what to look at where the system itself says no.
+        where: the setting that names the system, with its value unless that is a secret.
+        call: raises if the check fails; None if the setting is not set.
+        permission: IAM action that the call needs.
+        remedy: what to do if the system itself reports an error.
     """
 
     name: str
     where: str
-    ask: Callable[[], Said] | None
-    right: str = ""
+    call: Callable[[], Pass] | None
+    permission: str = ""
     remedy: str = ""
 
 
 @dataclass(frozen=True)
-class Finding:
+class CheckResult:
     name: str
     state: State
     where: str
@@ -76,7 +77,7 @@ class Finding:
 
 
 def with_short_timeouts(settings: Settings) -> Settings:
-    """The same with short timeouts: a call to AWS takes 13 seconds at most."""
+    """The same settings, with which a call to AWS takes 13 seconds at most."""
     return replace(
         settings,
         aws_connect_timeout_seconds=min(_CONNECT_S, settings.aws_connect_timeout_seconds),
@@ -85,15 +86,15 @@ def with_short_timeouts(settings: Settings) -> Settings:
     )
 
 
-class OutsideSystems:
-    """Clients, each made on first use, and the checks of what they talk to."""
+class ExternalSystems:
+    """Clients, each created on first use, and the checks of the systems behind them."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = with_short_timeouts(settings)
         self._queues: dict[str, Queue] = {}
 
     def queue(self, url: str) -> Queue:
-        # A client costs a third of a second of CPU, which the start of a small pod need not wait for.
+        # Creating a client costs a third of a second of CPU, so a small pod starts without it.
         return self._queues.get(url) or self._queues.setdefault(url, Queue(self.settings, url))
 
     @cached_property
@@ -101,124 +102,119 @@ class OutsideSystems:
         return S3Store(self.settings)
 
     def checks(self) -> list[Check]:
-        """Every system in the order of the data's way through them; those that are not set have no question."""
-        queues = {
-            "queue": "file_events_queue_url",
-            "dead_letters": "file_events_dlq_url",
-            "email_queue": "email_queue_url",
-            "email_dead_letters": "email_dlq_url",
-        }
-        buckets = {
-            "bucket": ("data_bucket_name", self.settings.source_prefix),
-            "email_bucket": ("email_bucket_name", EMAILS),
-            "attachments_source": ("attachments_source_bucket", ""),
-            "attachments_destination": ("attachments_destination_bucket", ATTACHMENTS),
-        }
+        """One check per system, in the order in which data passes through them."""
+        queues, buckets = dict[str, str](), dict[str, tuple[str, str]]()
+        for queue in QUEUES:
+            queues[f"{queue.check_prefix}queue"] = queue.url_setting
+            queues[f"{queue.check_prefix}dead_letters"] = queue.dlq_url_setting
+            buckets[f"{queue.check_prefix}bucket"] = queue.bucket_setting, queue.bucket_prefix(self.settings)
+        buckets["attachments_source"] = "attachments_source_bucket", ""
+        buckets["attachments_destination"] = "attachments_destination_bucket", ATTACHMENTS
         return [
-            Check("identity", f"AWS in {self.settings.aws_region}", self._ask_identity),
+            Check("identity", f"AWS in {self.settings.aws_region}", self._check_identity),
             *(
-                self._check(name, setting, self._ask_queue, "sqs:GetQueueAttributes")
+                self._check(name, setting, self._check_queue, "sqs:GetQueueAttributes")
                 for name, setting in queues.items()
             ),
             *(
-                self._check(name, setting, partial(self._ask_bucket, prefix), "s3:ListBucket")
+                self._check(name, setting, partial(self._check_bucket, prefix), "s3:ListBucket")
                 for name, (setting, prefix) in buckets.items()
             ),
-            self._check("versioning", "data_bucket_name", self._ask_versioning, "s3:GetBucketVersioning"),
-            self._check("kms_key", "email_kms_key_id", self._ask_key, "kms:DescribeKey"),
-            self._check("database", "database_url", self._ask_database),
-            self._check("dagster", "dagster_home", self._ask_dagster),
-            self._check("contracts", "contracts_dir", self._ask_contracts),
+            self._check("versioning", "data_bucket_name", self._check_versioning, "s3:GetBucketVersioning"),
+            self._check("kms_key", "email_kms_key_id", self._check_key, "kms:DescribeKey"),
+            self._check("database", "database_url", self._check_database),
+            self._check("dagster", "dagster_home", self._check_dagster),
+            self._check("contracts", "contracts_dir", self._check_contracts),
         ]
 
-    def _check(self, name: str, setting: str, ask: Callable[[str], Said], right: str = "") -> Check:
+    def _check(self, name: str, setting: str, call: Callable[[str], Pass], permission: str = "") -> Check:
         value, variable = getattr(self.settings, setting), setting.upper()
         if value is None:
             return Check(name, variable, None)
         remedy = {
-            "database": "see that the server runs, that it can be reached from here, and the login in DATABASE_URL",
-            "dagster": f"see that {variable} holds the dagster.yaml of the running Dagster, and that its storage runs",
-            "contracts": "mend the contract; etl-platform contract check shows all that is wrong",
-        }.get(name, f"see that {variable} names one that exists in AWS_REGION={self.settings.aws_region}")
+            "database": "check that the server runs and is reachable from here, and the login in DATABASE_URL",
+            "dagster": f"check that {variable} contains the running Dagster's dagster.yaml, and that its storage runs",
+            "contracts": "correct the contract; etl-platform contract check lists every error",
+        }.get(name, f"check that {variable} names one that exists in AWS_REGION={self.settings.aws_region}")
         shown = variable if name == "database" else f"{variable}={value}"
-        return Check(name, shown, partial(ask, value), right, remedy)
+        return Check(name, shown, partial(call, value), permission, remedy)
 
-    def _ask_identity(self) -> Said:
-        from etl_platform.aws.account import identity
+    def _check_identity(self) -> Pass:
+        from etl_platform.aws.account import caller_arn
 
-        return Said(identity(self.settings))
+        return Pass(caller_arn(self.settings))
 
-    def _ask_queue(self, url: str) -> Said:
-        waiting, held = self.queue(url).depth()
-        return Said(f"{waiting} waiting, {held} held")
+    def _check_queue(self, url: str) -> Pass:
+        waiting, in_flight = self.queue(url).depth()
+        return Pass(f"{waiting} waiting, {in_flight} in flight")
 
-    def _ask_bucket(self, prefix: str, bucket: str) -> Said:
+    def _check_bucket(self, prefix: str, bucket: str) -> Pass:
         self._store.check_bucket(bucket, prefix)
-        return Said(f"may be listed under {prefix}" if prefix else "may be listed")
+        return Pass(f"can be listed under {prefix}" if prefix else "can be listed")
 
-    def _ask_versioning(self, bucket: str) -> Said:
+    def _check_versioning(self, bucket: str) -> Pass:
         versioned = self._store.is_versioned(bucket)
         if versioned is None:
-            return Said("not known: s3:GetBucketVersioning is refused", is_warning=True)
-        return Said("on") if versioned else Said(no_versions(bucket), is_warning=True)
+            return Pass("unknown: s3:GetBucketVersioning is denied", is_warning=True)
+        return Pass("on") if versioned else Pass(no_versions(bucket), is_warning=True)
 
-    def _ask_key(self, key_id: str) -> Said:
+    def _check_key(self, key_id: str) -> Pass:
         from etl_platform.aws.account import check_key
 
         check_key(self.settings, key_id)
-        return Said("enabled")
+        return Pass("enabled")
 
-    def _ask_database(self, url: str) -> Said:
+    def _check_database(self, url: str) -> Pass:
         ApplicationDatabase(url).check()
-        return Said("takes the login")
+        return Pass("login accepted")
 
-    def _ask_dagster(self, _: object) -> Said:
-        # Seconds of CPU and most of the memory, so only where it is asked for.
+    def _check_dagster(self, _: object) -> Pass:
+        # Importing it costs seconds of CPU and most of the memory, so it happens only where this check runs.
         from etl_platform.defs.open_instance import check_storage
 
-        return Said(check_storage(self.settings))
+        return Pass(check_storage(self.settings))
 
-    def _ask_contracts(self, _: object) -> Said:
+    def _check_contracts(self, _: object) -> Pass:
         from etl_platform.engine.contract.contract_folder import load_contracts
 
-        return Said(f"{len(load_contracts(self.settings.contracts_dir))} datasets")
+        return Pass(f"{len(load_contracts(self.settings.contracts_dir))} datasets")
 
 
-def examine(checks: Sequence[Check], region: str, within_s: float = WITHIN_S) -> list[Finding]:
-    """Ask all at once, ``within_s`` for all together; a finding for each, in the order of the checks."""
-    answers: SimpleQueue[tuple[str, Said | Exception]] = SimpleQueue()
+def run_checks(checks: Sequence[Check], region: str, timeout_s: float = TIMEOUT_S) -> list[CheckResult]:
+    """Run all checks at once, ``timeout_s`` for all of them together; results in the order of the checks."""
+    outcomes: SimpleQueue[tuple[str, Pass | Exception]] = SimpleQueue()
 
-    def ask(name: str, question: Callable[[], Said]) -> None:
+    def run(name: str, call: Callable[[], Pass]) -> None:
         try:
-            answers.put((name, question()))
-        except Exception as error:  # noqa: BLE001 - the edge of a probe: whatever is wrong is its answer
-            answers.put((name, error))
+            outcomes.put((name, call()))
+        except Exception as error:  # noqa: BLE001 - the edge of a probe: any error is a failed check
+            outcomes.put((name, error))
 
-    asked = [check for check in checks if check.ask]
-    for check in asked:
-        # A daemon, so that a call that never ends does not keep the process.
-        threading.Thread(target=ask, args=(check.name, check.ask), name=check.name, daemon=True).start()
-    deadline, found = time.monotonic() + within_s, dict[str, Said | Exception]()
-    while len(found) < len(asked):
+    started = [check for check in checks if check.call]
+    for check in started:
+        # A daemon thread, so that a call that never ends does not keep the process alive.
+        threading.Thread(target=run, args=(check.name, check.call), name=check.name, daemon=True).start()
+    deadline, found = time.monotonic() + timeout_s, dict[str, Pass | Exception]()
+    while len(found) < len(started):
         try:
-            name, answer = answers.get(timeout=max(0.0, deadline - time.monotonic()))
+            name, outcome = outcomes.get(timeout=max(0.0, deadline - time.monotonic()))
         except Empty:
             break
-        found[name] = answer
-    late = TimeoutError(f"no answer within {within_s:.0f} s")
-    return [_finding(check, found.get(check.name, late) if check.ask else None, region) for check in checks]
+        found[name] = outcome
+    late = TimeoutError(f"no answer within {timeout_s:.0f} s")
+    return [_result(check, found.get(check.name, late) if check.call else None, region) for check in checks]
 
 
-def _finding(check: Check, answer: Said | Exception | None, region: str) -> Finding:
-    if answer is None:
-        return Finding(check.name, State.NOT_SET, check.where)
-    if isinstance(answer, Said):
-        return Finding(check.name, State.WARNING if answer.is_warning else State.OK, check.where, answer.text)
-    return Finding(check.name, State.FAILED, check.where, _told(answer), _remedy(check, answer, region))
+def _result(check: Check, outcome: Pass | Exception | None, region: str) -> CheckResult:
+    if outcome is None:
+        return CheckResult(check.name, State.NOT_SET, check.where)
+    if isinstance(outcome, Pass):
+        return CheckResult(check.name, State.WARNING if outcome.is_warning else State.OK, check.where, outcome.detail)
+    return CheckResult(check.name, State.FAILED, check.where, _detail(outcome), _remedy(check, outcome, region))
 
 
-def _told(error: Exception) -> str:
-    """One line. Of an error that is not ours only the type: nobody knows what its message quotes."""
+def _detail(error: Exception) -> str:
+    """One line. Of a foreign exception only the type is shown: its message may contain a secret."""
     from botocore.exceptions import BotoCoreError, ClientError
 
     cause = error.__cause__
@@ -226,7 +222,7 @@ def _told(error: Exception) -> str:
         return f"{error_code(cause)}: {cause.response.get('Error', {}).get('Message', '')}".strip()
     if isinstance(cause, BotoCoreError):
         return " ".join(str(cause).split())
-    return " ".join(str(error).split()) if isinstance(error, EtlPlatformError | TimeoutError) else nameless(error)
+    return " ".join(str(error).split()) if isinstance(error, EtlPlatformError | TimeoutError) else error_type(error)
 
 
 def _remedy(check: Check, error: Exception, region: str) -> str:
@@ -234,12 +230,14 @@ def _remedy(check: Check, error: Exception, region: str) -> str:
 
     cause = error.__cause__
     code = error_code(cause) if isinstance(cause, ClientError) else None
-    # A role whose trust policy is wrong is refused inside every call.
+    # With a wrong trust policy, every call fails while it assumes the role.
     assumes_role = isinstance(cause, ClientError) and cause.operation_name.startswith("AssumeRole")
-    if isinstance(cause, NoCredentialsError) or code in _NO_CREDENTIALS or assumes_role:
-        return "on EKS see the role in the annotation of the pod's ServiceAccount; elsewhere log in, or set AWS_PROFILE"
-    if code in _REFUSED:
-        return f"allow the identity above {check.right}" if check.right else check.remedy
-    if isinstance(cause, BotoCoreError) or (isinstance(error, TimeoutError) and check.right):
-        return f"see AWS_ENDPOINT_URL, AWS_REGION={region} and whether the network lets this process out"
+    if isinstance(cause, NoCredentialsError) or code in _BAD_CREDENTIALS or assumes_role:
+        return (
+            "on EKS check the role in the annotation of the pod's ServiceAccount; elsewhere log in, or set AWS_PROFILE"
+        )
+    if code in _ACCESS_DENIED:
+        return f"allow {check.permission} for the identity above" if check.permission else check.remedy
+    if isinstance(cause, BotoCoreError) or (isinstance(error, TimeoutError) and check.permission):
+        return f"check AWS_ENDPOINT_URL, AWS_REGION={region} and that the network allows outgoing connections"
     return check.remedy

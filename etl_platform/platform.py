@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 from etl_platform.aws.queue import Queue
 from etl_platform.deliveries.intake import Intake
-from etl_platform.emails.archive import Drained, EmailArchive
+from etl_platform.emails.archive import DrainResult, EmailArchive
 from etl_platform.engine.contract.contract_folder import load_contracts
 from etl_platform.engine.contract.model import Contract
 from etl_platform.errors import SettingsError, TransientError
+from etl_platform.queue_work.queues import EMAILS, WorkQueue
 from etl_platform.rest_apis.source import ApiSource
 from etl_platform.rest_apis.source_folder import load_sources
 from etl_platform.settings import Settings, load_settings, read_secret
@@ -45,9 +46,10 @@ class Platform:
     def __init__(self, settings: Settings | None = None, contracts: dict[str, Contract] | None = None) -> None:
         self._given, self._given_contracts = settings, contracts
         self.finished: list[DeliveryResult] = []
-        self.drained: Drained | None = None
+        self.drained: DrainResult | None = None
         self.api_ingestions: list[ApiIngestionResult] = []
         self.s3_errors: Counter[str] = Counter()
+        self._clients: dict[str, Queue] = {}
         self._warned = False
 
     @cached_property
@@ -87,42 +89,33 @@ class Platform:
             # The next read of a file reports what is wrong with the store.
             return None
 
-    @cached_property
-    def queue(self) -> Queue:
-        self.settings.require("file_events_queue_url", "file_events_dlq_url")
-        assert self.settings.file_events_queue_url
-        return Queue(self.settings, self.settings.file_events_queue_url)
+    def queue(self, queue: WorkQueue) -> Queue:
+        """Raises SettingsError if a setting that the queue's job needs is missing."""
+        self.settings.require(*queue.required_settings)
+        return self._client(queue.url(self.settings))
 
-    @cached_property
-    def dead_letters(self) -> Queue:
-        self.settings.require("file_events_dlq_url")
-        assert self.settings.file_events_dlq_url
-        return Queue(self.settings, self.settings.file_events_dlq_url)
+    def dead_letters(self, queue: WorkQueue) -> Queue:
+        self.settings.require(queue.dlq_url_setting)
+        return self._client(queue.dlq_url(self.settings))
 
-    @cached_property
-    def email_queue(self) -> Queue:
-        self.settings.require("email_queue_url")
-        assert self.settings.email_queue_url
-        return Queue(self.settings, self.settings.email_queue_url)
-
-    @cached_property
-    def email_dead_letters(self) -> Queue:
-        self.settings.require("email_dlq_url")
-        assert self.settings.email_dlq_url
-        return Queue(self.settings, self.settings.email_dlq_url)
+    def _client(self, url: str | None) -> Queue:
+        assert url
+        if url not in self._clients:
+            self._clients[url] = Queue(self.settings, url)
+        return self._clients[url]
 
     @cached_property
     def email_archive(self) -> EmailArchive:
         settings = self.settings
-        settings.require("email_queue_url", "email_bucket_name")
+        queue = self.queue(EMAILS)
         assert settings.email_bucket_name
         store = self.store
         if settings.local_s3_root is None and settings.email_kms_key_id:
             from etl_platform.storage.s3_store import S3Store
 
             store = S3Store(settings, settings.email_kms_key_id, self.s3_errors)
-        dead_letters = self.email_dead_letters if settings.email_dlq_url else None
-        return EmailArchive(self.email_queue, dead_letters, store, settings.email_bucket_name, settings)
+        dead_letters = self.dead_letters(EMAILS) if settings.email_dlq_url else None
+        return EmailArchive(queue, dead_letters, store, settings.email_bucket_name, settings)
 
     @cached_property
     def database(self) -> "ApplicationDatabase":

@@ -1,4 +1,4 @@
-"""Settings: the only reader of the environment and of ``.env``. Every name, default and limit stands here."""
+"""Settings: every name, default and limit. Only this module reads the environment and ``.env``."""
 
 import os
 import re
@@ -19,7 +19,7 @@ _TOKEN_CHARACTERS = 16
 
 
 def _shipped(folder: str) -> Path:
-    """A folder of the wheel, or of the checkout."""
+    """A folder in the wheel, or in the checkout."""
     in_wheel = _PACKAGE / "shipped" / folder
     return in_wheel if in_wheel.is_dir() else _PACKAGE.parent / folder
 
@@ -52,10 +52,10 @@ def _url(value: str) -> str:
 
 
 def bucket_name(value: str) -> str:
-    """A bucket's name as old as S3, or an access point's ARN.
+    """Return the name of a bucket, or the ARN of an access point. Names by S3's oldest rules are accepted.
 
     Raises:
-        ValueError: a URL, or something else that S3 would not take.
+        ValueError: it is a URL, or something else that S3 refuses.
     """
     if not re.fullmatch(r"[A-Za-z0-9._-]{3,255}|arn:[^/\s]+/[^/\s]+", value):
         raise ValueError("takes a bucket's name, without s3:// and without a key")
@@ -66,8 +66,8 @@ def _postgres(value: str) -> str:
     if not value.startswith(("postgresql://", "postgresql+psycopg2://")):
         raise ValueError("takes a URL that starts with postgresql://")
     if value.count("@") > 1:
-        # What stands behind the first would be taken for the host, and told in messages as such.
-        raise ValueError("takes a URL with one @, in front of the host; in a password it is written %40")
+        # Else the end of a password would be read as the host, and messages would show it.
+        raise ValueError("takes a URL with one @, in front of the host; in a password write %40")
     return value
 
 
@@ -75,7 +75,7 @@ def _prefix(value: str) -> str:
     if not value.endswith("/") or value.startswith("/"):
         raise ValueError("takes a key prefix that ends with / and does not start with one")
     if any(value.startswith(written) or written.startswith(value) for written in WRITTEN_PREFIXES):
-        raise ValueError(f"must not overlap {', '.join(WRITTEN_PREFIXES)}: the platform would feed on what it writes")
+        raise ValueError(f"must not overlap {', '.join(WRITTEN_PREFIXES)}: the platform would ingest its own output")
     return value
 
 
@@ -94,7 +94,7 @@ def _yes_no(value: str) -> bool:
 def _topic_arns(value: str) -> tuple[str, ...]:
     arns = tuple(arn.strip() for arn in value.split(",") if arn.strip())
     if not arns or not all(_TOPIC_ARN.fullmatch(arn) for arn in arns):
-        raise ValueError("takes ARNs of SNS topics, arn:<partition>:sns:<region>:<account>:<name>, with commas between")
+        raise ValueError("takes ARNs of SNS topics, arn:<partition>:sns:<region>:<account>:<name>, separated by commas")
     return arns
 
 
@@ -107,65 +107,67 @@ def _token(value: str) -> str:
 def _setting(
     default: Any, read: Callable[[str], Any], about: str, *, also: str | None = None, secret: bool = False
 ) -> Any:
-    """``also`` is an older name that is read where the field's own is unset; a secret is named and never shown."""
+    """``also`` is an older name, read if the field's own is unset. A secret's value is never shown."""
     return field(default=default, metadata={"read": read, "about": about, "also": also, "secret": secret})
 
 
 @dataclass(frozen=True)
 class Settings:
-    """One field per environment variable of the same name in capitals. Empty means unset."""
+    """One field per environment variable, which has the same name in capitals. An empty value means unset."""
 
-    aws_endpoint_url: str | None = _setting(None, _url, "An emulator's endpoint; unset means AWS")
-    aws_region: str = _setting("us-east-1", _text, "Region of the bucket, the topic and the queues")
-    aws_max_attempts: int = _setting(5, _whole(1, 20), "Tries per AWS call, the first included")
+    aws_endpoint_url: str | None = _setting(None, _url, "Endpoint of an AWS emulator; unset means AWS")
+    aws_region: str = _setting("us-east-1", _text, "Region of the buckets, the topic and the queues")
+    aws_max_attempts: int = _setting(5, _whole(1, 20), "Attempts per AWS call, including the first")
     aws_connect_timeout_seconds: int = _setting(5, _whole(1, 300), "Seconds to wait for a connection to AWS")
-    aws_read_timeout_seconds: int = _setting(60, _whole(1, 3_600), "Seconds to wait for the next bytes of an answer")
+    aws_read_timeout_seconds: int = _setting(60, _whole(1, 3_600), "Seconds to wait for the next bytes of a response")
     data_bucket_name: str | None = _setting(
-        None, bucket_name, "Bucket that holds the source files, bronze, silver, quarantine and reports"
+        None, bucket_name, "Bucket with the source files, bronze, silver, quarantine and reports"
     )
-    source_prefix: str = _setting("from_client/", _prefix, "Where agencies drop: <prefix><agency>/<file>")
-    file_events_queue_url: str | None = _setting(None, _url, "SQS queue with the S3 events")
-    file_events_dlq_url: str | None = _setting(None, _url, "Its dead-letter queue")
+    source_prefix: str = _setting(
+        "from_client/", _prefix, "Key prefix under which agencies deliver: <prefix><agency>/<file>"
+    )
+    file_events_queue_url: str | None = _setting(None, _url, "URL of the SQS queue of S3 events")
+    file_events_dlq_url: str | None = _setting(None, _url, "URL of its dead-letter queue")
     contracts_dir: Path = _setting(
         _shipped("contracts"),
         _path,
-        "Folder of the data contracts; unset means the ones shipped",
+        "Folder of the data contracts; unset means those in the package",
     )
-    sns_worker_max: int = _setting(10, _whole(1, 256), "Deliveries at once in a run")
-    max_runs_in_flight: int = _setting(10, _whole(1, 1_000), "Queued and started intake runs at most")
+    sns_worker_max: int = _setting(10, _whole(1, 256), "Deliveries that a run processes at once")
+    max_runs_in_flight: int = _setting(10, _whole(1, 1_000), "Maximum of queued and started intake runs")
     circuit_breaker_max_failures: int = _setting(
-        5, _whole(1, 100), "Failed intake runs in a row that open the circuit breaker"
+        5, _whole(1, 100), "Consecutive failed intake runs that open the circuit breaker"
     )
     circuit_breaker_cooldown_seconds: int = _setting(
-        60, _whole(1, 86_400), "Seconds that an open breaker waits before one run tries again"
+        60, _whole(1, 86_400), "Seconds from opening the breaker until one run may probe"
     )
-    poll_interval_seconds: int = _setting(30, _whole(1, 3_600), "Seconds between two ticks of a sensor")
-    max_messages_per_poll: int = _setting(10, _whole(1, 10), "Messages per SQS receive call")
+    poll_interval_seconds: int = _setting(30, _whole(1, 3_600), "Seconds between two ticks of the file sensor")
+    max_messages_per_poll: int = _setting(10, _whole(1, 10), "Messages per receive call")
     visibility_timeout_seconds: int = _setting(
-        300, _whole(10, 43_200), "Seconds that a received message stays hidden; heartbeats extend it"
+        300, _whole(10, 43_200), "Visibility timeout of a received message in seconds; heartbeats extend it"
     )
     shutdown_grace_seconds: int = _setting(
         20,
         _whole(0, 3_600),
-        "Seconds that a run told to stop has for what it works on; below terminationGracePeriodSeconds (30)",
+        "Seconds that a stopping run has for the work in progress; below terminationGracePeriodSeconds (30)",
     )
-    local_s3_root: Path | None = _setting(None, _path, "Read and write <folder>/<key> instead of S3")
+    local_s3_root: Path | None = _setting(None, _path, "Folder to read and write as <folder>/<key>, instead of S3")
     database_url: str | None = _setting(
-        None, _postgres, "The application's database, postgresql://…, which is only read", secret=True
+        None, _postgres, "The application's database, postgresql://…; it is only read", secret=True
     )
     attachments_source_bucket: str | None = _setting(None, bucket_name, "Bucket that attachments are copied from")
     attachments_destination_bucket: str | None = _setting(None, bucket_name, "Bucket that attachments are copied to")
     copies_at_once: int = _setting(64, _whole(1, 256), "Attachments copied at once")
     email_queue_url: str | None = _setting(
-        None, _url, "SQS queue of the email validation service", also="SQS_QUEUE_URL"
+        None, _url, "URL of the SQS queue of the email validation service", also="SQS_QUEUE_URL"
     )
-    email_dlq_url: str | None = _setting(None, _url, "Its dead-letter queue")
+    email_dlq_url: str | None = _setting(None, _url, "URL of its dead-letter queue")
     email_bucket_name: str | None = _setting(None, bucket_name, "Bucket of the email archive", also="S3_BUCKET_NAME")
     email_kms_key_id: str | None = _setting(
-        None, _text, "KMS key that archived emails are encrypted with; unset means the bucket's own setting"
+        None, _text, "KMS key that encrypts archived emails; unset means the bucket's default encryption"
     )
     email_poll_interval_seconds: int = _setting(
-        30, _whole(1, 3_600), "Seconds between two looks at the email queue", also="POLL_INTERVAL_SECONDS"
+        30, _whole(1, 3_600), "Seconds between two ticks of the email sensor", also="POLL_INTERVAL_SECONDS"
     )
     email_max_messages_per_poll: int = _setting(
         10, _whole(1, 10), "Messages per receive call on the email queue", also="MAX_MESSAGES_PER_POLL"
@@ -173,38 +175,38 @@ class Settings:
     email_visibility_timeout_seconds: int = _setting(
         300,
         _whole(10, 43_200),
-        "Seconds that a received email stays hidden; heartbeats extend it",
+        "Visibility timeout of a received email in seconds; heartbeats extend it",
         also="VISIBILITY_TIMEOUT_SECONDS",
     )
     api_sources_dir: Path = _setting(
-        _shipped("api_sources"), _path, "Folder of the declared REST APIs; unset means the ones shipped"
+        _shipped("api_sources"), _path, "Folder of the declared REST APIs; unset means those in the package"
     )
-    dagster_home: Path | None = _setting(None, _path, "Dagster's own folder with its dagster.yaml")
+    dagster_home: Path | None = _setting(None, _path, "Dagster's home folder, with its dagster.yaml")
     dagster_postgres_url: str | None = _setting(
-        None, _postgres, "Dagster's own storage, postgresql://…; unset means SQLite", secret=True
+        None, _postgres, "Dagster's storage, postgresql://…; unset means SQLite", secret=True
     )
     gateway_allowed_topic_arns: tuple[str, ...] | None = _setting(
-        None, _topic_arns, "SNS topics whose posts the gateway takes, with commas between"
+        None, _topic_arns, "ARNs of the SNS topics that the gateway accepts, separated by commas"
     )
     gateway_admin_token: str | None = _setting(
         None,
         _token,
-        f"Bearer token of POST /breaker/reset, {_TOKEN_CHARACTERS} characters or more; unset means that it is off",
+        f"Bearer token of POST /breaker/reset, {_TOKEN_CHARACTERS} characters or more; unset turns it off",
         secret=True,
     )
     gateway_dev_mode: bool = _setting(
-        False, _yes_no, "With AWS_ENDPOINT_URL the gateway believes that emulator's posts, which are not signed"
+        False, _yes_no, "Accept the unsigned posts of the emulator at AWS_ENDPOINT_URL; for development only"
     )
-    gateway_host: str = _setting("127.0.0.1", _text, "Address that the gateway listens on; the image says 0.0.0.0")
+    gateway_host: str = _setting("127.0.0.1", _text, "Address that the gateway listens on; 0.0.0.0 in the image")
     port: int = _setting(8080, _whole(1, 65_535), "Port of the gateway")
-    log_level: str = _setting("INFO", _level, f"One of {', '.join(LOG_LEVELS)}")
+    log_level: str = _setting("INFO", _level, f"Log level: {', '.join(LOG_LEVELS)}")
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> "Settings":
-        """Settings from names to texts.
+        """Settings from environment variables.
 
         Raises:
-            SettingsError: naming every wrong setting, what it was and what it takes.
+            SettingsError: names every wrong setting, its value and what it takes.
         """
         values: dict[str, Any] = {}
         wrong: list[str] = []
@@ -223,7 +225,7 @@ class Settings:
         return cls(**values)
 
     def require(self, *names: str) -> None:
-        """Raise SettingsError naming each of the fields that has no value."""
+        """Raise SettingsError that names every one of these fields that is not set."""
         missing = [_names(item) for item in fields(self) if item.name in names and getattr(self, item.name) is None]
         if missing:
             raise SettingsError(
@@ -237,11 +239,11 @@ def _names(item: "Field[Any]") -> str:
 
 
 DEV_STACK_ENV = Path(".local/stack.env")
-"""Written while ``make dev`` runs, so that every command in another terminal finds the running stack."""
+"""Written while ``make dev`` runs, so that commands in other terminals use the running stack."""
 
 
 def load_settings() -> Settings:
-    """Settings of this process: the environment wins over ``.env``, which wins over a running dev stack."""
+    """Settings of this process. The environment overrides ``.env``, which overrides a running dev stack."""
     return Settings.from_environment(_environment())
 
 
@@ -253,7 +255,7 @@ def _environment() -> dict[str, str]:
 
 
 def read_secret(name: str) -> str:
-    """The secret of a declared API, from where the settings come from. Its value belongs in no message.
+    """The secret of a declared API, read from the same places as the settings. Never put its value in a message.
 
     Raises:
         SettingsError: it is not set.
@@ -265,10 +267,10 @@ def read_secret(name: str) -> str:
 
 
 def env_example() -> str:
-    """The text of ``.env.example``: every setting with its meaning and default."""
-    lines = ["# Every setting with its default. Copy to .env and change what differs; the environment wins."]
+    """The content of ``.env.example``: every setting with its description and default."""
+    lines = ["# Every setting with its default. Copy to .env and change what differs. The environment overrides .env."]
     for item in fields(Settings):
-        # An older name may be set for both pipelines, and a folder of this machine is nobody else's default.
+        # A default would hide a value under the older name, and a folder of this machine is wrong on others.
         shown = not (item.default is None or isinstance(item.default, Path) or item.metadata["also"])
         about = item.metadata["about"]
         if also := item.metadata["also"]:
@@ -280,5 +282,5 @@ def env_example() -> str:
 
 @cache
 def code_version() -> str:
-    """Of this package. Read once: its metadata takes a millisecond to parse, as long as a put."""
+    """Version of this package. Cached: parsing its metadata takes a millisecond, as long as a put."""
     return version("etl-platform")

@@ -3,6 +3,7 @@
 Each check takes a page and yields one sentence per problem, so a test can show all of them at once.
 """
 
+import ast
 import io
 import re
 from collections.abc import Iterator
@@ -188,6 +189,13 @@ def help_of(*words: str) -> str | None:
 def subcommands(*words: str) -> list[str]:
     """The names below a command, as its help lists them."""
     return re.findall(r"^    ([a-z]+)\b", (help_of(*words) or "").partition("COMMAND\n")[2], re.MULTILINE)
+
+
+def constant_texts(package: Path) -> list[str]:
+    """The texts in a package's code without their variable parts, except very short ones."""
+    trees = (ast.parse(path.read_text("utf-8")) for path in sorted(package.rglob("*.py")))
+    nodes = (node for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Constant))
+    return sorted({node.value.strip() for node in nodes if isinstance(node.value, str) and len(node.value) > 8})
 
 
 def _command(text: str) -> list[str] | None:

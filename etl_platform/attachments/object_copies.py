@@ -21,7 +21,7 @@ from urllib.parse import urlencode
 from etl_platform.attachments.object_lookup import ObjectLookup, bucket_error, problem_of
 from etl_platform.attachments.plan import Copy, ObjectInfo, Problem, Status
 from etl_platform.aws.clients import error_code, make_client
-from etl_platform.aws.obstore_client import can_name, open_store, translate_errors
+from etl_platform.aws.obstore_client import can_name, obstore_errors, open_store
 from etl_platform.settings import Settings
 
 LARGEST_SINGLE_COPY = 5 << 30
@@ -99,7 +99,7 @@ class ObjectCopies:
         if store is None:
             return list(copies)
         not_copied: list[Copy] = []
-        remaining, obstore_errors, consecutive_failures = iter(copies), translate_errors(), 0
+        remaining, errors, consecutive_failures = iter(copies), obstore_errors(), 0
 
         async def work() -> None:
             nonlocal consecutive_failures
@@ -109,7 +109,7 @@ class ObjectCopies:
                     continue
                 try:
                     await store.copy_async(copy.source_key, copy.destination_key)
-                except obstore_errors:
+                except errors:
                     consecutive_failures += 1
                     not_copied.append(copy)
                 else:

@@ -7,8 +7,8 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from etl_platform.attachments.plan import ObjectInfo, Problem, Status, is_valid_key
-from etl_platform.aws.clients import error_code, nameless
-from etl_platform.aws.obstore_client import can_name, listed, translate_errors
+from etl_platform.aws.clients import error_code, error_type
+from etl_platform.aws.obstore_client import can_name, list_page, obstore_errors
 from etl_platform.engine.errors import PermanentError
 from etl_platform.errors import TransientError
 
@@ -67,8 +67,8 @@ class ObjectLookup:
         """Up to PAGE objects after a key, in key order; None if this role may not list the bucket."""
         if self._obstore is not None and use_obstore:
             try:
-                page = listed(self._obstore, folder, after, PAGE)
-            except translate_errors():
+                page = list_page(self._obstore, folder, after, PAGE)
+            except obstore_errors():
                 # One key that obstore cannot name makes its whole page fail. For other errors boto3 reports S3's code.
                 return self._list_page_with_boto3(folder, after)
             return [(item["path"], ObjectInfo(item["e_tag"].strip('"'), item["size"])) for item in page]
@@ -151,4 +151,4 @@ def problem_of(error: "ClientError", bucket: str) -> Problem:
 
 def bucket_error(bucket: str, error: Exception) -> TransientError:
     """An infrastructure error for all objects of a bucket. It names no key, because file names may name people."""
-    return TransientError(f"s3://{bucket}: {nameless(error)}")
+    return TransientError(f"s3://{bucket}: {error_type(error)}")

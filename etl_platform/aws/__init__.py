@@ -1,1 +1,1 @@
-"""AWS services other than the object store, one per file."""
+"""AWS services other than S3 objects, which are in ``storage``."""

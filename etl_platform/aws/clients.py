@@ -1,4 +1,4 @@
-"""AWS clients with explicit timeouts, retries and pool sizes. Nothing else makes a boto3 client."""
+"""Creates every boto3 client, with explicit timeouts, retries and pool sizes; and describes their errors."""
 
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -11,27 +11,27 @@ if TYPE_CHECKING:
     from botocore.exceptions import ClientError
     from botocore.loaders import Loader
 
-CALLS_BESIDE_WORK = 8
-"""Connections beyond those of the workers: heartbeats, and what the main thread settles meanwhile."""
+SPARE_CONNECTIONS = 8
+"""Connections beside those of the workers: for heartbeats and for calls of the main thread."""
 
 
 def make_session(settings: Settings) -> "Session":
-    """A boto3 session in the settings' region; its credentials come from boto3's own chain."""
-    # A quarter of a second that `check` and the definitions need not pay.
+    """A boto3 session in the settings' region, with credentials from boto3's default chain."""
+    # Importing boto3 takes a quarter of a second, which `check` and the definitions do not need.
     import boto3
     from botocore.session import get_session
 
     session = get_session()
-    session.register_component("data_loader", _descriptions(session.get_config_variable("data_path")))
+    session.register_component("data_loader", _service_models(session.get_config_variable("data_path")))
     if settings.aws_endpoint_url and session.get_credentials() is None:
-        # An emulator takes any key, boto3 refuses to go without.
+        # An emulator accepts any key, but boto3 does not work without one.
         session.set_credentials("emulator", "emulator")
     return boto3.session.Session(region_name=settings.aws_region, botocore_session=session)
 
 
 @cache
-def _descriptions(data_path: str | None) -> "Loader":
-    """Of AWS's services, as botocore has them in files. A session that reads its own costs 8 MiB and 40 ms of CPU."""
+def _service_models(data_path: str | None) -> "Loader":
+    """botocore's service models, shared: a session that loads its own costs 8 MiB and 40 ms of CPU."""
     from botocore.loaders import create_loader
 
     return create_loader(data_path)
@@ -40,8 +40,9 @@ def _descriptions(data_path: str | None) -> "Loader":
 def make_client(settings: Settings, service: str, connections: int | None = None) -> Any:
     """A boto3 client for a service such as ``s3``.
 
-    A worker holds two connections at most, one that it reads from and one for another call, so none waits for one.
-    ``connections`` is for those who work with another number of threads.
+    Args:
+        connections: that the caller's threads need at once. By default two per worker: one to read a body from, and
+            one for another call meanwhile.
     """
     from botocore.config import Config
 
@@ -52,7 +53,7 @@ def make_client(settings: Settings, service: str, connections: int | None = None
         config=Config(
             connect_timeout=settings.aws_connect_timeout_seconds,
             read_timeout=settings.aws_read_timeout_seconds,
-            max_pool_connections=(connections or 2 * settings.sns_worker_max) + CALLS_BESIDE_WORK,
+            max_pool_connections=(connections or 2 * settings.sns_worker_max) + SPARE_CONNECTIONS,
             retries={"mode": "standard", "total_max_attempts": settings.aws_max_attempts},
             s3={"addressing_style": "path"} if settings.aws_endpoint_url else {},
         ),
@@ -63,13 +64,13 @@ def error_code(error: "ClientError") -> str:
     return str(error.response.get("Error", {}).get("Code", ""))
 
 
-def transient(what: str, error: Exception) -> TransientError:
-    """Infrastructure said no, for whatever reason: worth another try, with the reason kept."""
+def transient_error(what: str, error: Exception) -> TransientError:
+    """An AWS call failed and may succeed later; ``what`` is the operation."""
     return TransientError(f"{what}: {type(error).__name__}: {error}")
 
 
-def nameless(error: Exception) -> str:
-    """What went wrong without a message: those of boto3 and ours name the object, and its key may name a person."""
+def error_type(error: Exception) -> str:
+    """The types and AWS codes of an error, without its message: that may contain a key, and a key may name a person."""
     from botocore.exceptions import ClientError
 
     chain = [error, error.__cause__] if error.__cause__ else [error]

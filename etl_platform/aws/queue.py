@@ -1,4 +1,4 @@
-"""One SQS queue: receive, extend, delete, send. Batch answers are read for what failed.
+"""One SQS queue: receive, change visibility, delete, send. Batch calls return what failed.
 
 https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-visibility-timeout.html
 """
@@ -10,17 +10,18 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from etl_platform.aws.clients import CALLS_BESIDE_WORK, make_client, transient
+from etl_platform.aws.clients import SPARE_CONNECTIONS, make_client, transient_error
 from etl_platform.settings import Settings
 
 _BATCH = 10
+"""Entries per batch call: SQS's limit."""
 _LOST = {"ReceiptHandleIsInvalid", "MessageNotInflight", "AWS.SimpleQueueService.MessageNotInflight"}
-_LOST |= {"InvalidParameterValue"}  # a handle whose message is gone altogether
+_LOST |= {"InvalidParameterValue"}  # the handle of a message that no longer exists
 
 
 @dataclass(frozen=True)
 class Message:
-    """``receive_count`` is approximate, as SQS says; ``sent_at`` is UTC, and ``reason`` an attribute of that name."""
+    """``receive_count`` is SQS's approximate count; ``sent_at`` is UTC; ``reason`` is the message attribute."""
 
     message_id: str
     receipt_handle: str
@@ -31,11 +32,13 @@ class Message:
 
 
 class Queue:
+    """Raises TransientError if SQS refuses a call or does not answer."""
+
     def __init__(self, settings: Settings, url: str) -> None:
         self._sqs, self.url = make_client(settings, "sqs"), url
 
     def receive(self, limit: int, visibility_timeout_s: int, wait_s: int = 0) -> list[Message]:
-        """Up to ``limit`` (1 to 10) messages, hidden from others for the timeout."""
+        """Up to ``limit`` (1 to 10) messages, invisible to other consumers for the timeout."""
         with _errors("ReceiveMessage"):
             answer = self._sqs.receive_message(
                 QueueUrl=self.url,
@@ -48,22 +51,22 @@ class Queue:
         return [_message(entry) for entry in answer.get("Messages", [])]
 
     def delete(self, receipt_handles: Sequence[str]) -> list[str]:
-        """Delete messages; the handles that SQS refused, for whatever reason."""
+        """Delete messages; returns the handles for which SQS reported a failure."""
         return list(self._each(receipt_handles, "DeleteMessageBatch", {}))
 
     def change_visibility(self, receipt_handles: Sequence[str], timeout_s: int) -> list[str]:
-        """Set the visibility timeout, counted from now; the handles that belong to somebody else by now."""
+        """Set the visibility timeout, counted from now; returns the handles of messages that others received since."""
         failed = self._each(receipt_handles, "ChangeMessageVisibilityBatch", {"VisibilityTimeout": timeout_s})
         return [handle for handle, code in failed.items() if code in _LOST]
 
     def _each(self, receipt_handles: Sequence[str], action: str, extra: Mapping[str, int]) -> dict[str, str]:
-        """The handles that failed, each with SQS's code."""
+        """The handles that failed, each with SQS's error code."""
         call = {
             "DeleteMessageBatch": self._sqs.delete_message_batch,
             "ChangeMessageVisibilityBatch": self._sqs.change_message_visibility_batch,
         }[action]
 
-        def refused(handles: Sequence[str]) -> dict[str, str]:
+        def send_batch(handles: Sequence[str]) -> dict[str, str]:
             entries = [{"Id": str(i), "ReceiptHandle": handle, **extra} for i, handle in enumerate(handles)]
             with _errors(action):
                 answer = call(QueueUrl=self.url, Entries=entries)
@@ -71,11 +74,11 @@ class Queue:
 
         batches = [receipt_handles[start : start + _BATCH] for start in range(0, len(receipt_handles), _BATCH)]
         if len(batches) < 2:
-            return refused(batches[0]) if batches else {}
-        # Heartbeats of thousands of messages must fit into half a timeout; and a batch that fails must not cost the
-        # others theirs, so the error is raised when all have been tried.
-        with ThreadPoolExecutor(min(CALLS_BESIDE_WORK, len(batches))) as pool:
-            answers = [pool.submit(refused, handles) for handles in batches]
+            return send_batch(batches[0]) if batches else {}
+        # Heartbeats of thousands of messages must fit into half a timeout. All batches are sent before the error of one
+        # is raised, so that the others keep their messages.
+        with ThreadPoolExecutor(min(SPARE_CONNECTIONS, len(batches))) as pool:
+            answers = [pool.submit(send_batch, handles) for handles in batches]
         return dict(pair for answer in answers for pair in answer.result().items())
 
     def send(self, body: str, attributes: Mapping[str, str]) -> None:
@@ -87,7 +90,7 @@ class Queue:
             )
 
     def depth(self) -> tuple[int, int]:
-        """Messages that wait, and messages that somebody holds; both approximate."""
+        """Messages that are visible, and messages in flight; both approximate."""
         names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
         with _errors("GetQueueAttributes"):
             found = self._sqs.get_queue_attributes(QueueUrl=self.url, AttributeNames=names)["Attributes"]
@@ -114,4 +117,4 @@ def _errors(what: str) -> Iterator[None]:
     try:
         yield
     except (BotoCoreError, ClientError) as error:
-        raise transient(what, error) from error
+        raise transient_error(what, error) from error

@@ -1,4 +1,4 @@
-"""How long the oldest message of a queue has waited. SQS has no such attribute; its metric in CloudWatch says so.
+"""Age of a queue's oldest message. SQS reports it only as a CloudWatch metric.
 
 https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-available-cloudwatch-metrics.html
 """
@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from etl_platform.aws.clients import make_client, transient
+from etl_platform.aws.clients import make_client, transient_error
 from etl_platform.settings import Settings
 
 _PERIOD_S = 60
@@ -19,20 +19,20 @@ class QueueAges:
         self._cloudwatch = make_client(settings, "cloudwatch")
 
     def read(self, queues: Mapping[str, str], now: datetime) -> dict[str, float]:
-        """Seconds by the same names as the URLs of ``queues``; none for a queue that CloudWatch says nothing of.
+        """Seconds by the keys of ``queues``, whose values are URLs. A queue without a data point is left out.
 
         Raises:
-            TransientError: CloudWatch refuses or does not answer.
+            TransientError: CloudWatch denies access or does not answer.
         """
         from botocore.exceptions import BotoCoreError, ClientError
 
-        asked = [_query(f"q{number}", url) for number, url in enumerate(queues.values())]
+        queries = [_query(f"q{number}", url) for number, url in enumerate(queues.values())]
         try:
             answer = self._cloudwatch.get_metric_data(
-                MetricDataQueries=asked, StartTime=now - _LOOK_BACK, EndTime=now, ScanBy="TimestampDescending"
+                MetricDataQueries=queries, StartTime=now - _LOOK_BACK, EndTime=now, ScanBy="TimestampDescending"
             )
         except (BotoCoreError, ClientError) as error:
-            raise transient("GetMetricData", error) from error
+            raise transient_error("GetMetricData", error) from error
         latest = {found["Id"]: found["Values"][0] for found in answer["MetricDataResults"] if found["Values"]}
         return {name: latest[f"q{number}"] for number, name in enumerate(queues) if f"q{number}" in latest}
 

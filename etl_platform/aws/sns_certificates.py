@@ -1,6 +1,6 @@
-"""SNS over https: its signing certificates, what they signed, and the visit that confirms a subscription.
+"""HTTPS requests to SNS: fetch signing certificates to verify signatures, and confirm subscriptions.
 
-No redirect is followed: where a post is believed because of a host, no other host may answer for it.
+Redirects are not followed: a post is trusted because of SNS's host name, so no other host may answer.
 https://docs.aws.amazon.com/sns/latest/dg/sns-verify-signature-of-message-verify-message-signature.html
 """
 
@@ -17,17 +17,17 @@ if TYPE_CHECKING:
     from cryptography.x509 import Certificate
 
 _CACHED = 16
-"""SNS signs with one certificate at a time in a region, and changes it about once a year."""
+"""SNS uses one certificate at a time per region, and replaces it about once a year."""
 _MAX_BYTES = 64 << 10
-_CONNECT_S, _READ_S, _WHOLE_S = 2.0, 3.0, 5.0
-"""SNS itself waits 15 seconds for an answer to its post."""
+_CONNECT_S, _READ_S, _TOTAL_S = 2.0, 3.0, 5.0
+"""SNS waits 15 seconds for the response to a post."""
 
 
 class SnsCertificates:
-    """Safe to use from several threads.
+    """Thread-safe.
 
     Args:
-        emulator: endpoint whose certificates and SubscribeURLs are accepted as well; None accepts those of AWS only.
+        emulator: endpoint whose certificates and SubscribeURLs are accepted too; None accepts only those of AWS.
     """
 
     def __init__(self, emulator: str | None = None) -> None:
@@ -40,7 +40,7 @@ class SnsCertificates:
 
         Raises:
             NotificationRefusedError: ``bad_signature``.
-            TransientError: the certificate cannot be fetched now.
+            TransientError: the certificate cannot be fetched.
         """
         from cryptography.exceptions import InvalidSignature
         from cryptography.hazmat.primitives import hashes
@@ -51,33 +51,33 @@ class SnsCertificates:
         key = self._certificate(message.signing_cert_url, now).public_key()
         if not isinstance(key, RSAPublicKey):
             raise NotificationRefusedError("bad_signature", "the certificate's key is not RSA")
-        # Version 1 is SNS's default to this day, and SHA1 is what it says.
+        # SignatureVersion 1 means SHA1, and is still SNS's default.
         digest = hashes.SHA1() if message.signature_version == "1" else hashes.SHA256()  # noqa: S303
         try:
             key.verify(signature, message.signed_text, PKCS1v15(), digest)
         except InvalidSignature:
-            raise NotificationRefusedError("bad_signature", "the Signature is not that of the message") from None
+            raise NotificationRefusedError("bad_signature", "the Signature does not match the message") from None
 
     def confirm(self, message: SnsMessage) -> None:
-        """Visit the SubscribeURL of a message whose signature has been checked.
+        """Request the SubscribeURL of a message whose signature has been verified.
 
         Raises:
             NotificationRefusedError: ``bad_subscribe_url``.
-            TransientError: SNS did not confirm.
+            TransientError: SNS did not confirm the subscription.
         """
         check_subscribe_url(message, self._emulator)
-        _get(message.subscribe_url, "confirmation of the subscription")
+        _get(message.subscribe_url, "subscription confirmation")
 
     def _certificate(self, url: str, now: datetime) -> "Certificate":
         check_certificate_url(url, self._emulator)
         with self._lock:
             found = self._cached.get(url)
-        # Two threads may fetch the same one at the start; a lock around the fetch would let one slow answer hold all.
-        certificate = found or _parsed(_get(url, "certificate of SNS"))
+        # Not locked: one slow response must not block every thread. At the start two threads may fetch the same one.
+        certificate = found or _parsed(_get(url, "SNS signing certificate"))
         if not certificate.not_valid_before_utc <= now <= certificate.not_valid_after_utc:
             with self._lock:
                 self._cached.pop(url, None)
-            raise NotificationRefusedError("bad_signature", "the certificate is not valid now")
+            raise NotificationRefusedError("bad_signature", "the certificate has expired or is not yet valid")
         with self._lock:
             self._cached[url] = certificate
             self._cached.move_to_end(url)
@@ -92,14 +92,14 @@ def _parsed(pem: bytes) -> "Certificate":
     try:
         return load_pem_x509_certificate(pem)
     except ValueError:
-        raise NotificationRefusedError("bad_signature", "what the SigningCertURL holds is no certificate") from None
+        raise NotificationRefusedError("bad_signature", "the SigningCertURL does not return a certificate") from None
 
 
 def _get(url: str, what: str) -> bytes:
-    """The body of a 200. A message names no URL: a SubscribeURL holds a token."""
+    """The body of a response with status 200. Errors do not quote the URL: a SubscribeURL contains a token."""
     import requests
 
-    give_up = time.monotonic() + _WHOLE_S
+    deadline = time.monotonic() + _TOTAL_S
     try:
         with requests.get(url, timeout=(_CONNECT_S, _READ_S), allow_redirects=False, stream=True) as answer:
             if answer.status_code != requests.codes.ok:
@@ -108,9 +108,9 @@ def _get(url: str, what: str) -> bytes:
             for block in answer.iter_content(4 << 10):
                 body += block
                 if len(body) > _MAX_BYTES:
-                    raise TransientError(f"{what}: the answer is longer than {_MAX_BYTES:,} bytes")
-                if time.monotonic() > give_up:
-                    raise TransientError(f"{what}: no whole answer within {_WHOLE_S:.0f} s")
+                    raise TransientError(f"{what}: the response is longer than {_MAX_BYTES:,} bytes")
+                if time.monotonic() > deadline:
+                    raise TransientError(f"{what}: no complete response within {_TOTAL_S:.0f} s")
             return body
     except requests.RequestException as error:
         raise TransientError(f"{what}: {type(error).__name__}") from None

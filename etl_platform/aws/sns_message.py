@@ -1,4 +1,4 @@
-"""What SNS posts over HTTP: its fields, the text that is signed, and what is trusted. No network, no clock.
+"""The JSON that SNS posts over HTTP: its fields, the text that is signed, trusted URLs. No network, no clock.
 
 https://docs.aws.amazon.com/sns/latest/dg/http-notification-json.html
 https://docs.aws.amazon.com/sns/latest/dg/sns-verify-signature-of-message-verify-message-signature.html
@@ -18,10 +18,10 @@ from etl_platform.errors import NotificationRefusedError
 
 MAX_BODY_BYTES = 256 << 10
 MAX_AGE = timedelta(hours=1)
-"""SNS tries for an hour at most, whatever the delivery policy says."""
+"""SNS retries for at most an hour, whatever the delivery policy says."""
 MAX_AHEAD = timedelta(minutes=15)
 UNSIGNED = "FAKE"
-"""What the emulator writes where AWS puts a signature."""
+"""The emulator's value of the field Signature."""
 
 NOTIFICATION, CONFIRMATION, UNSUBSCRIBED = "Notification", "SubscriptionConfirmation", "UnsubscribeConfirmation"
 _SIGNED = {
@@ -31,8 +31,7 @@ _SIGNED = {
 }
 _SIGNATURE = ("SignatureVersion", "Signature", "SigningCertURL")
 _OPTIONAL = "Subject"
-# Whole URLs are matched, in ASCII, instead of taken apart: two parsers that disagree about a host cannot be played
-# off against each other.
+# The whole URL is matched, in ASCII, and not parsed: so no difference between two URL parsers can hide another host.
 _HOST = r"https://sns\.[a-z]{2,5}(?:-[a-z]{2,12}){1,3}-[0-9]{1,2}\.amazonaws\.com(?:\.cn)?"
 _CERTIFICATE = re.compile(rf"{_HOST}/[A-Za-z0-9_-]{{1,200}}\.pem")
 _SUBSCRIBE = re.compile(rf"{_HOST}/\?[A-Za-z0-9_.~%:&=+-]{{1,2000}}")
@@ -40,11 +39,11 @@ _SUBSCRIBE = re.compile(rf"{_HOST}/\?[A-Za-z0-9_.~%:&=+-]{{1,2000}}")
 
 @dataclass(frozen=True)
 class SnsMessage:
-    """One post. ``fields`` are the signed ones and the signature's own: nothing else of a body is to be believed.
+    """One post. ``fields`` are those that are signed, and those of the signature; the rest of the body is dropped.
 
     Attributes:
         sent_at: its Timestamp, with a time zone.
-        signature: as it came, in base64; ``signature_version`` is ``1`` (SHA1) or ``2`` (SHA256).
+        signature: decoded from base64; ``signature_version`` is ``1`` (SHA1) or ``2`` (SHA256).
     """
 
     fields: dict[str, str]
@@ -80,7 +79,7 @@ class SnsMessage:
 
     @property
     def signature(self) -> bytes:
-        """NotificationRefusedError where it is no base64."""
+        """Raises NotificationRefusedError if it is not base64."""
         try:
             return base64.b64decode(self.fields["Signature"], validate=True)
         except (binascii.Error, ValueError):
@@ -93,12 +92,12 @@ class SnsMessage:
 
     @property
     def envelope(self) -> str:
-        """What goes to the queue: the believed fields as the JSON that SNS itself sends to SQS.
+        """The body for the queue: the verified fields as the JSON that SNS itself sends to SQS.
 
-        A field that was slipped into the body beside the signed ones, such as ``Records``, is not in it.
+        A field that was added to the body beside the signed ones, such as ``Records``, is not in it.
         """
         text = json.dumps(self.fields, ensure_ascii=False, separators=(",", ":"))
-        # The two characters beyond JSON's own that SQS refuses.
+        # SQS refuses these two characters, which JSON allows.
         return text.replace("\ufffe", "\\ufffe").replace("\uffff", "\\uffff")
 
 
@@ -106,13 +105,17 @@ def parse_sns(body: bytes) -> SnsMessage:
     """Read the body of a post.
 
     Raises:
-        NotificationRefusedError: ``malformed``, saying which field; no value is quoted.
+        NotificationRefusedError: ``malformed``, naming the field; no value is quoted.
     """
     document = _json_object(body)
     kind = document.get("Type")
     if not isinstance(kind, str) or kind not in _SIGNED:
-        hint = "; raw message delivery carries no signature, so turn it off" if "Records" in document else ""
-        raise _malformed(f"Type is none of {', '.join(_SIGNED)}{hint}")
+        hint = (
+            "; turn raw message delivery off in the subscription, because raw messages are not signed"
+            if "Records" in document
+            else ""
+        )
+        raise _malformed(f"Type is not one of {', '.join(_SIGNED)}{hint}")
     names = [*_SIGNED[kind], *_SIGNATURE]
     fields = {name: _text(document, name) for name in names if name != _OPTIONAL or document.get(name) is not None}
     if fields["SignatureVersion"] not in {"1", "2"}:
@@ -123,30 +126,32 @@ def parse_sns(body: bytes) -> SnsMessage:
 
 
 def check_origin(message: SnsMessage, allowed_topics: Collection[str], now: datetime) -> None:
-    """Raise NotificationRefusedError: ``foreign_topic``, or ``stale`` for what is an hour old or of the future."""
+    """Raise NotificationRefusedError: ``foreign_topic``, or ``stale`` if older than an hour or in the future."""
     if message.topic_arn not in allowed_topics:
         raise NotificationRefusedError("foreign_topic", "the TopicArn is not in GATEWAY_ALLOWED_TOPIC_ARNS")
     if not -MAX_AHEAD <= now - message.sent_at <= MAX_AGE:
-        raise NotificationRefusedError("stale", "the Timestamp is older than an hour, or lies in the future")
+        raise NotificationRefusedError("stale", "the Timestamp is older than an hour, or in the future")
 
 
 def check_certificate_url(url: str, emulator: str | None = None) -> None:
-    """Raise NotificationRefusedError unless the URL is that of a certificate of SNS, or on the emulator given."""
-    if not (_CERTIFICATE.fullmatch(url) or _is_of(url, emulator)):
-        raise NotificationRefusedError("bad_signature", "the SigningCertURL is not one of SNS")
+    """Raise NotificationRefusedError unless the URL is an SNS certificate's, or on the emulator."""
+    if not (_CERTIFICATE.fullmatch(url) or _is_on(url, emulator)):
+        raise NotificationRefusedError("bad_signature", "the SigningCertURL does not belong to SNS")
 
 
 def check_subscribe_url(message: SnsMessage, emulator: str | None = None) -> None:
-    """Raise NotificationRefusedError unless the SubscribeURL confirms this topic, at SNS or at the emulator given."""
+    """Raise NotificationRefusedError unless the SubscribeURL confirms this topic, at SNS or at the emulator."""
     url = message.subscribe_url
-    if not (_SUBSCRIBE.fullmatch(url) or _is_of(url, emulator)):
-        raise NotificationRefusedError("bad_subscribe_url", "the SubscribeURL is not one of SNS")
-    asked = parse_qs(urlsplit(url).query)
-    if (asked.get("Action"), asked.get("TopicArn")) != (["ConfirmSubscription"], [message.topic_arn]):
-        raise NotificationRefusedError("bad_subscribe_url", "the SubscribeURL confirms no subscription of this topic")
+    if not (_SUBSCRIBE.fullmatch(url) or _is_on(url, emulator)):
+        raise NotificationRefusedError("bad_subscribe_url", "the SubscribeURL does not belong to SNS")
+    query = parse_qs(urlsplit(url).query)
+    if (query.get("Action"), query.get("TopicArn")) != (["ConfirmSubscription"], [message.topic_arn]):
+        raise NotificationRefusedError(
+            "bad_subscribe_url", "the SubscribeURL does not confirm a subscription to this topic"
+        )
 
 
-def _is_of(url: str, emulator: str | None) -> bool:
+def _is_on(url: str, emulator: str | None) -> bool:
     return emulator is not None and bool(re.fullmatch(re.escape(emulator.rstrip("/")) + r"/[!-\[\]-~]*", url))
 
 
@@ -163,11 +168,11 @@ def _json_object(body: bytes) -> dict[str, Any]:
 def _text(document: dict[str, Any], name: str) -> str:
     value = document.get(name)
     if not isinstance(value, str):
-        raise _malformed(f"{name} is {'missing' if value is None else type(value).__name__}, not a text")
+        raise _malformed(f"{name} is {'missing' if value is None else type(value).__name__}, not a string")
     try:
         value.encode()
     except UnicodeEncodeError:
-        raise _malformed(f"{name} holds half a surrogate pair") from None
+        raise _malformed(f"{name} contains half a surrogate pair") from None
     return value
 
 
@@ -175,7 +180,7 @@ def _sent_at(text: str) -> datetime:
     try:
         sent_at = datetime.fromisoformat(text)
     except ValueError:
-        raise _malformed("Timestamp is no time") from None
+        raise _malformed("Timestamp is not a time") from None
     if sent_at.tzinfo is None:
         raise _malformed("Timestamp has no time zone")
     return sent_at

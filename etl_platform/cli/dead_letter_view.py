@@ -1,6 +1,6 @@
-"""Views of the two dead-letter queues for ``etl-platform dlq``: each message with its cause and its objects."""
+"""Views of the dead-letter queues for ``etl-platform dlq``: each message with its cause and its objects."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
@@ -9,6 +9,7 @@ from etl_platform.deliveries.dead_letters.cause_of_death import Death, explain, 
 from etl_platform.deliveries.delivery import ObjectVersion
 from etl_platform.deliveries.s3_events import parse_message
 from etl_platform.emails.document import UnreadableEmail
+from etl_platform.queue_work.queues import EMAILS, FILE_EVENTS, QUEUES
 from etl_platform.settings import load_settings
 
 if TYPE_CHECKING:
@@ -17,9 +18,6 @@ if TYPE_CHECKING:
     from etl_platform.deliveries.dead_letters.dead_letters import Scan
     from etl_platform.emails.archive import EmailArchive
     from etl_platform.platform import Platform
-
-FILES, EMAIL = "files", "email"
-QUEUES = (FILES, EMAIL)
 
 
 @dataclass(frozen=True)
@@ -60,23 +58,37 @@ class DeadLetterView(Protocol):
 
 @contextmanager
 def open_view(name: str) -> Iterator[DeadLetterView]:
-    from etl_platform.defs.failed_runs import FailedRuns
-    from etl_platform.defs.open_instance import open_instance
+    """The dead letters of the queue with this name in ``QUEUES``."""
     from etl_platform.deliveries.dead_letters.dead_letters import scan_queue
     from etl_platform.platform import Platform
     from etl_platform.progress import ProgressLine
 
-    settings = load_settings()
-    platform = Platform(settings)
+    platform = Platform(load_settings())
     progress = ProgressLine()
+    (queue,) = (queue for queue in QUEUES if queue.name == name)
     with ExitStack() as stack:
         stack.callback(progress.clear)
-        if name == EMAIL:
-            archive = platform.email_archive
-            yield _EmailView(archive, stack.enter_context(scan_queue(platform.email_dead_letters, progress)))
-            return
-        runs = FailedRuns(stack.enter_context(open_instance(settings))) if settings.dagster_home else None
-        yield _FileView(platform, stack.enter_context(scan_queue(platform.dead_letters, progress)), runs)
+        scan = stack.enter_context(scan_queue(platform.dead_letters(queue), progress))
+        yield VIEWS[queue.name](platform, scan, stack)
+
+
+def _open_file_view(platform: "Platform", scan: "Scan", stack: ExitStack) -> DeadLetterView:
+    from etl_platform.defs.failed_runs import FailedRuns
+    from etl_platform.defs.open_instance import open_instance
+
+    settings = platform.settings
+    runs = FailedRuns(stack.enter_context(open_instance(settings))) if settings.dagster_home else None
+    return _FileView(platform, scan, runs)
+
+
+def _open_email_view(platform: "Platform", scan: "Scan", _stack: ExitStack) -> DeadLetterView:
+    return _EmailView(platform.email_archive, scan)
+
+
+VIEWS: Mapping[str, Callable[["Platform", "Scan", ExitStack], DeadLetterView]] = {
+    FILE_EVENTS.name: _open_file_view,
+    EMAILS.name: _open_email_view,
+}
 
 
 @dataclass(frozen=True)
@@ -89,7 +101,7 @@ class _FileView:
 
     @property
     def queue(self) -> "Queue":
-        return self.platform.queue
+        return self.platform.queue(FILE_EVENTS)
 
     def dead_letters(self) -> Iterator[DeadLetter]:
         for message in self.scan.messages():
@@ -138,13 +150,13 @@ class _EmailView:
         for message in self.scan.messages():
             email = self.archive.read(message)
             poison = email.reason if isinstance(email, UnreadableEmail) else None
-            archived = not isinstance(email, UnreadableEmail) and self.archive.holds(email)
+            archived = not isinstance(email, UnreadableEmail) and self.archive.contains(email)
             yield DeadLetter(message, explain_email(message.reason, poison, archived=archived))
 
     def objects(self, letter: DeadLetter) -> list[tuple[dict[str, Any], str]]:
         email = self.archive.read(letter.message)
         if isinstance(email, UnreadableEmail):
             return []
-        outcome = "archived" if self.archive.holds(email) else None
+        outcome = "archived" if self.archive.contains(email) else None
         known = {"bucket": self.archive.bucket, "key": email.key, "outcome": outcome}
         return [(known, f"s3://{self.archive.bucket}/{email.key}\n  {outcome or 'not archived'}")]

@@ -9,9 +9,10 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from etl_platform.cli.arguments import Commands, add_command, add_group, positive_number
-from etl_platform.cli.dead_letter_view import FILES, QUEUES, DeadLetter, open_view
+from etl_platform.cli.dead_letter_view import DeadLetter, open_view
 from etl_platform.deliveries.dead_letters.cause_of_death import Cause, may_be_redriven
 from etl_platform.engine.command_line import BAD, GOOD
+from etl_platform.queue_work.queues import FILE_EVENTS, QUEUES
 
 if TYPE_CHECKING:
     from etl_platform.aws.queue import Message
@@ -48,9 +49,9 @@ def add(commands: Commands) -> None:
     for command in (listed, show, redrive):
         command.add_argument(
             "--queue",
-            choices=QUEUES,
-            default=FILES,
-            help="the queue of file events or of emails [%(default)s]",
+            choices=[queue.name for queue in QUEUES],
+            default=FILE_EVENTS.name,
+            help=f"{', '.join(f'{queue.name} ({queue.messages})' for queue in QUEUES)} [%(default)s]",
         )
         command.add_argument("--json", action="store_true", help="print one JSON document")
 

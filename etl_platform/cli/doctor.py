@@ -12,7 +12,7 @@ from etl_platform.settings import load_settings
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from etl_platform.doctor import Finding
+    from etl_platform.doctor import CheckResult
 
 
 def add(commands: Commands) -> None:
@@ -27,21 +27,21 @@ def add(commands: Commands) -> None:
 
 
 def _doctor(arguments: argparse.Namespace) -> int:
-    from etl_platform.doctor import OutsideSystems, State, examine
+    from etl_platform.doctor import ExternalSystems, State, run_checks
 
     settings = load_settings()
-    findings = examine(OutsideSystems(settings).checks(), settings.aws_region)
-    good = all(finding.state is not State.FAILED for finding in findings)
+    results = run_checks(ExternalSystems(settings).checks(), settings.aws_region)
+    good = all(result.state is not State.FAILED for result in results)
     if arguments.json:
-        print(json.dumps({"good": good, "checks": [asdict(finding) for finding in findings]}, ensure_ascii=False))
+        print(json.dumps({"good": good, "checks": [asdict(result) for result in results]}, ensure_ascii=False))
     else:
-        _print(findings)
+        _print(results)
     return GOOD if good else BAD
 
 
-def _print(findings: "Sequence[Finding]") -> None:
-    width = max(len(finding.name) for finding in findings)
-    for finding in findings:
-        result = ": ".join(text for text in (finding.where, finding.detail) if text)
-        remedy = f"; {finding.remedy}" if finding.remedy else ""
-        print(f"{finding.state:<7}  {finding.name:<{width}}  {result}{remedy}")
+def _print(results: "Sequence[CheckResult]") -> None:
+    width = max(len(result.name) for result in results)
+    for result in results:
+        shown = ": ".join(text for text in (result.where, result.detail) if text)
+        remedy = f"; {result.remedy}" if result.remedy else ""
+        print(f"{result.state:<7}  {result.name:<{width}}  {shown}{remedy}")

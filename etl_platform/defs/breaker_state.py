@@ -29,11 +29,10 @@ from etl_platform.deliveries.circuit_breaker import (
     status_of,
 )
 from etl_platform.platform import Platform
+from etl_platform.queue_work.queues import FILE_EVENTS
 from etl_platform.settings import Settings
 
 RESET_JOB_NAME = "breaker_reset_job"
-_MAX_RECEIVES = 20
-"""How often a delivery can fail before SQS moves its message to the dead-letter queue."""
 _PAGES = (10, 100)
 
 
@@ -80,8 +79,8 @@ def _latest_progress(instance: dg.DagsterInstance) -> list[tuple[float, Event]]:
 
 
 def _failures(instance: dg.DagsterInstance, since: float, limits: Limits) -> Iterator[tuple[float, Event]]:
-    # Among this many failed runs, max_failures different deliveries must have failed.
-    window = _MAX_RECEIVES * limits.max_failures
+    # One delivery fails at most max_receives times, so this many failed runs include max_failures deliveries.
+    window = FILE_EVENTS.max_receives * limits.max_failures
     after = datetime.fromtimestamp(since, UTC)
     for record in _ended(instance, dg.DagsterRunStatus.FAILURE, window, after=after):
         run = record.dagster_run

@@ -13,13 +13,12 @@ from etl_platform.defs.run_counts import note_counts
 from etl_platform.defs.run_progress import RunProgress
 from etl_platform.defs.stop_signal import stop_event
 from etl_platform.deliveries.daily_counts import RunCounts
-from etl_platform.emails.archive import Drained, EmailOutcome, Tally
+from etl_platform.emails.archive import DrainResult, EmailCounts, EmailOutcome
 from etl_platform.errors import SettingsError
 from etl_platform.platform import Platform
+from etl_platform.queue_work.queues import EMAILS
 from etl_platform.settings import Settings
 
-JOB_NAME = "email_archive_job"
-SENSOR_NAME = "email_arrivals_sensor"
 ASSET = dg.AssetKey("email_archive")
 CHECK = "emails_are_readable"
 # end_offset: today is a partition too, because an email is archived under the day on which it was sent.
@@ -28,7 +27,7 @@ DAYS = dg.DailyPartitionsDefinition(start_date="2024-01-01", end_offset=1)
 
 def build_email_archive(settings: Settings) -> dg.Definitions:
     job = dg.define_asset_job(
-        JOB_NAME, selection=[ASSET], description="Archives the emails that wait in the email queue."
+        EMAILS.job, selection=[ASSET], description="Archives the emails that wait in the email queue."
     )
     return dg.Definitions(assets=[_build_asset()], jobs=[job], sensors=[_build_sensor(job, settings)])
 
@@ -65,12 +64,12 @@ def _build_asset() -> dg.AssetsDefinition:
             for day in sorted(drained.days.keys() - {requested}):
                 _log_day(context, day, drained)
             if requested is not None:
-                tally = drained.days.get(requested, Tally())
-                emails, size_bytes = platform.email_archive.stored(requested)
+                counts = drained.days.get(requested, EmailCounts())
+                emails, size_bytes = platform.email_archive.archived_on(requested)
                 stored = {"emails_in_archive": emails, "bytes_in_archive": size_bytes}
-                yield dg.MaterializeResult(asset_key=ASSET, metadata=_metadata(tally, drained) | stored)
+                yield dg.MaterializeResult(asset_key=ASSET, metadata=_metadata(counts, drained) | stored)
                 if context.selected_asset_check_keys:
-                    yield dg.AssetCheckResult(asset_key=ASSET, check_name=CHECK, passed=_is_good(tally))
+                    yield dg.AssetCheckResult(asset_key=ASSET, check_name=CHECK, passed=_is_good(counts))
             _raise_if_incomplete(context, drained)
 
     return archive_emails
@@ -80,12 +79,12 @@ def _build_sensor(job: Any, settings: Settings) -> dg.SensorDefinition:
     status = dg.DefaultSensorStatus
 
     @dg.sensor(
-        name=SENSOR_NAME,
+        name=EMAILS.sensor,
         job=job,
         minimum_interval_seconds=settings.email_poll_interval_seconds,
         # Without an email queue there is nothing to check.
-        default_status=status.RUNNING if settings.email_queue_url else status.STOPPED,
-        description="Starts a run of email_archive_job when emails wait in the queue and no such run is unfinished.",
+        default_status=status.RUNNING if EMAILS.url(settings) else status.STOPPED,
+        description=f"Starts a run of {EMAILS.job} when emails wait in the queue and no such run is unfinished.",
     )
     def email_arrivals_sensor(
         context: dg.SensorEvaluationContext, platform: dg.ResourceParam[Platform]
@@ -94,8 +93,8 @@ def _build_sensor(job: Any, settings: Settings) -> dg.SensorDefinition:
             queue = platform.email_archive.queue
         except SettingsError as error:
             return dg.SkipReason(f"email archiving is not configured: {error}")
-        if context.instance.get_runs(dg.RunsFilter(job_name=JOB_NAME, statuses=UNFINISHED), limit=1):
-            return dg.SkipReason("a run of email_archive_job is queued or running")
+        if context.instance.get_runs(dg.RunsFilter(job_name=EMAILS.job, statuses=UNFINISHED), limit=1):
+            return dg.SkipReason(f"a run of {EMAILS.job} is queued or running")
         waiting, _held = queue.depth()
         if not waiting:
             return dg.SkipReason("the email queue is empty")
@@ -105,46 +104,46 @@ def _build_sensor(job: Any, settings: Settings) -> dg.SensorDefinition:
     return email_arrivals_sensor
 
 
-def _log_day(context: dg.AssetExecutionContext, day: date, drained: Drained) -> None:
-    partition, tally = day.isoformat(), drained.days[day]
+def _log_day(context: dg.AssetExecutionContext, day: date, drained: DrainResult) -> None:
+    partition, counts = day.isoformat(), drained.days[day]
     # A day to which nothing was written is only observed, so that its last materialization stays current.
-    event = dg.AssetMaterialization if tally.counts[EmailOutcome.ARCHIVED] else dg.AssetObservation
-    context.log_event(event(ASSET, metadata=_metadata(tally, drained), partition=partition))
+    event = dg.AssetMaterialization if counts.counts[EmailOutcome.ARCHIVED] else dg.AssetObservation
+    context.log_event(event(ASSET, metadata=_metadata(counts, drained), partition=partition))
     # A passed result is never logged: the next drain, seconds later, would hide a failed one before it was seen.
-    if not _is_good(tally):
+    if not _is_good(counts):
         context.log_event(dg.AssetCheckEvaluation(asset_key=ASSET, check_name=CHECK, passed=False, partition=partition))
 
 
-def _counts(drained: Drained, platform: Platform) -> RunCounts:
+def _counts(drained: DrainResult, platform: Platform) -> RunCounts:
     done = drained.total.counts
     return RunCounts(
-        received=done.total() + drained.given_back,
+        received=done.total() + drained.returned,
         deleted=done.total() - done[EmailOutcome.FAILED] - drained.undeleted,
         archived=done[EmailOutcome.ARCHIVED],
         s3_errors=platform.s3_errors,
     )
 
 
-def _is_good(tally: Tally) -> bool:
-    return not tally.counts[EmailOutcome.POISON]
+def _is_good(counts: EmailCounts) -> bool:
+    return not counts.counts[EmailOutcome.POISON]
 
 
-def _metadata(tally: Tally, drained: Drained) -> dict[str, Any]:
+def _metadata(counts: EmailCounts, drained: DrainResult) -> dict[str, Any]:
     """Counts of the day, and the errors of the whole drain."""
     return {
-        "summary": str(tally),
-        **{str(outcome): tally.counts[outcome] for outcome in EmailOutcome},
-        "bytes": tally.size_bytes,
-        "oldest_message_age_s": round(tally.oldest_s, 1),
+        "summary": str(counts),
+        **{str(outcome): counts.counts[outcome] for outcome in EmailOutcome},
+        "bytes": counts.size_bytes,
+        "oldest_message_age_s": round(counts.oldest_s, 1),
         "errors": list(drained.errors),
     }
 
 
-def _raise_if_incomplete(context: dg.AssetExecutionContext, drained: Drained) -> None:
+def _raise_if_incomplete(context: dg.AssetExecutionContext, drained: DrainResult) -> None:
     """Fail the run if messages stay in the queue that should not. The sensor requests the next run."""
     for error in drained.errors:
         context.log.error(error)
-    if drained.given_back and is_being_cancelled(context.instance, context.run):
+    if drained.returned and is_being_cancelled(context.instance, context.run):
         raise dg.DagsterExecutionInterruptedError
     if drained.errors or drained.undeleted:
         first = f"; the first error: {drained.errors[0]}" if drained.errors else ""

@@ -30,6 +30,7 @@ from etl_platform.deliveries.report import Trigger
 from etl_platform.deliveries.s3_events import ParsedMessage, parse_message
 from etl_platform.errors import TransientError
 from etl_platform.platform import Platform
+from etl_platform.queue_work.queues import FILE_EVENTS
 from etl_platform.settings import Settings
 
 TICK_DEADLINE_S = 20
@@ -114,6 +115,7 @@ def run_requests(
     ``probe_of`` receives one message. When no other run may start, the last one is filled with single messages, as
     long as they fit and are received for the first time.
     """
+    queue = platform.queue(FILE_EVENTS)
     room = platform.settings.max_runs_in_flight if room is None else room
     messages: list[list[QueuedFile]] = []
     received_at = clock()
@@ -122,12 +124,12 @@ def run_requests(
         free = room - len(plan_runs(messages))
         if free < 0 or (free == 0 and (probe_of is not None or any(map(_came_back, messages)))):
             break
-        batch = platform.queue.receive(min(most, max(free, 1)), platform.settings.visibility_timeout_seconds)
+        batch = queue.receive(min(most, max(free, 1)), platform.settings.visibility_timeout_seconds)
         if not batch:
             break
         if free == 0 and batch[0].receive_count > 1:
             # It stays hidden until the next tick; otherwise the queue would return it again at once.
-            platform.queue.change_visibility([batch[0].receipt_handle], platform.settings.poll_interval_seconds)
+            queue.change_visibility([batch[0].receipt_handle], platform.settings.poll_interval_seconds)
             break
         received += len(batch)
         for message in batch:
@@ -143,7 +145,7 @@ def run_requests(
             if files:
                 messages.append(files)
     runs, waiting = fit_runs(plan_runs(messages), room)
-    platform.queue.change_visibility([files[0].receipt_handle for run in waiting for files in run], 0)
+    queue.change_visibility([files[0].receipt_handle for run in waiting for files in run], 0)
     for run in runs:
         yield _run_request([file for files in run for file in files], received_at, probe_of)
 
@@ -172,9 +174,11 @@ def _routable(platform: Platform, message: Message, parsed: ParsedMessage) -> li
     if parsed.malformed:
         # Sent at every receive, because it is unknown whether the previous receive got this far. The body is cut
         # because a message with its attributes must stay below SQS's limit of 256 KiB.
-        platform.dead_letters.send(message.body[:_MAX_BODY], {"reason": "; ".join(parsed.malformed)[:1_000]})
+        platform.dead_letters(FILE_EVENTS).send(
+            message.body[:_MAX_BODY], {"reason": "; ".join(parsed.malformed)[:1_000]}
+        )
     if not files:
-        platform.queue.delete([message.receipt_handle])
+        platform.queue(FILE_EVENTS).delete([message.receipt_handle])
     return files
 
 

@@ -34,6 +34,7 @@ from etl_platform.deliveries.report import Trigger
 from etl_platform.engine.contract.model import Contract
 from etl_platform.engine.rules.contract_rules import contract_rules
 from etl_platform.platform import Platform
+from etl_platform.queue_work.queues import FILE_EVENTS
 from etl_platform.queue_work.workers import Threads
 
 POOL = "intake"
@@ -129,11 +130,11 @@ def _ingest_batch(context: dg.AssetExecutionContext, deliveries: Sequence[Queued
     handles = [message.receipt_handle for message in messages if message.receipt_handle]
     if is_spare_probe(context.instance, context.run):
         context.log.info("another run already probes the circuit breaker; the messages return to the queue")
-        platform.queue.change_visibility(handles, 0)
+        platform.queue(FILE_EVENTS).change_visibility(handles, 0)
         return
     if warning := platform.new_warning():
         context.log.warning(warning)
-    queue = CountedQueue(platform.queue) if handles else None
+    queue = CountedQueue(platform.queue(FILE_EVENTS)) if handles else None
     with stop_event() as stop:
         batch = ingest_batch(
             messages,

@@ -4,8 +4,9 @@ from collections.abc import Sequence
 
 import dagster as dg
 
-JOB_NAME = "s3_data_quality_job"
-SENSOR_NAME = "file_arrivals_sensor"
+from etl_platform.queue_work.queues import FILE_EVENTS
+
+JOB_NAME, SENSOR_NAME = FILE_EVENTS.job, FILE_EVENTS.sensor
 PROGRESS_TAG = "etl_platform/progress"
 """Set by a run as soon as it has finished a delivery."""
 ONLY_DELIVERY_TAG = "etl_platform/only_delivery"

@@ -1,1 +1,1 @@
-"""The email archive: queue messages to one JSON document each."""
+"""The email archive: each message of the email queue becomes one JSON document."""

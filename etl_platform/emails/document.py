@@ -1,7 +1,7 @@
-"""SQS body → the document and key of an archived email, or why it is poison. Pure: the message's time is an argument.
+"""Turns an SQS message into an archived email's key and document, or says why it cannot. No network, no clock.
 
-The body is the email validation service's JSON object, bare or in the envelope of an SNS subscription. No reason quotes
-a value: what the message holds is somebody's mail.
+The body is the email validation service's JSON object, bare or in the envelope of an SNS subscription. Reasons never
+quote a value, because the message contains private mail.
 """
 
 import json
@@ -24,18 +24,18 @@ class ArchivedEmail:
 
 @dataclass(frozen=True)
 class UnreadableEmail:
-    """A message that will never be an email; ``reason`` is plain ASCII."""
+    """A poison message: not an email, and no retry changes that; ``reason`` is plain ASCII."""
 
     reason: str
 
 
 def read_email(body: str, message_id: str, sent_at: datetime, version: str) -> ArchivedEmail | UnreadableEmail:
-    """The same message gives the same key and the same bytes, whenever and however often it comes.
+    """The same message always gives the same key and the same bytes.
 
     Args:
         message_id: SQS's.
-        sent_at: SQS's SentTimestamp, aware.
-        version: of the program that archives it.
+        sent_at: SQS's SentTimestamp, with a time zone.
+        version: of this package.
     """
     fields = _fields(body)
     if isinstance(fields, UnreadableEmail):
@@ -46,14 +46,14 @@ def read_email(body: str, message_id: str, sent_at: datetime, version: str) -> A
         "email_data": {name: fields[name] for name in FIELDS},
         "metadata": {"processor_version": version, "source": SOURCE},
     }
-    # In ASCII, because JSON can spell half a surrogate pair (a cut emoji) and UTF-8 cannot.
+    # ASCII: JSON can escape half of a surrogate pair (from a truncated emoji), UTF-8 cannot encode it.
     return ArchivedEmail(email_key(user_of(fields["email_sender"]), message_id, sent_at), json.dumps(document).encode())
 
 
 def user_of(sender: str) -> str:
-    """The local part of an address such as ``Jane <Jane.Roe+news@x.example>``: ``jane.roe``; empty where there is none.
+    """The local part of an address: ``Jane <Jane.Roe+news@x.example>`` → ``jane.roe``; empty if there is none.
 
-    A tag goes to the mailbox it tags; case makes no other mailbox in practice (RFC 5321, 2.4).
+    ``+news`` is a tag of the same mailbox. Mailboxes do not differ in case only, in practice (RFC 5321, 2.4).
     """
     _, angle, rest = sender.rpartition("<")
     address = rest.partition(">")[0] if angle else sender
@@ -65,7 +65,7 @@ def user_of(sender: str) -> str:
 
 
 def is_same_email(found: bytes, document: bytes) -> bool:
-    """Whether two archived documents hold the same email: one may have been written by another version of us."""
+    """Whether two documents hold the same email. They may differ in the version of the package that wrote them."""
     try:
         return found == document or _without_version(found) == _without_version(document)
     except (ValueError, RecursionError, LookupError, TypeError):

@@ -1,1 +1,1 @@
-"""The HTTP surface: the webhook of SNS, health, metrics, and the breaker. It works no delivery: SQS holds them all."""
+"""The HTTP gateway: webhook for SNS, health, metrics, circuit breaker. It queues deliveries and processes none."""

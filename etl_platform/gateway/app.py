@@ -1,4 +1,4 @@
-"""Routes: each reads a request, asks one thing and answers in JSON. What is decided about a post is in ``webhook``."""
+"""The HTTP routes, which answer in JSON. ``webhook`` decides what happens to a post."""
 
 import hmac
 import logging
@@ -15,13 +15,13 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from etl_platform.aws.clients import nameless
+from etl_platform.aws.clients import error_type
 from etl_platform.aws.sns_message import MAX_BODY_BYTES
 from etl_platform.errors import SettingsError
 from etl_platform.gateway.bounded_calls import call_within
 from etl_platform.gateway.metrics import GatewayMetrics, read_sources
-from etl_platform.gateway.systems import Systems
-from etl_platform.gateway.webhook import Answer, Webhook
+from etl_platform.gateway.systems import GatewaySystems
+from etl_platform.gateway.webhook import PostResult, Webhook
 
 if TYPE_CHECKING:
     from etl_platform.deliveries.circuit_breaker import BreakerStatus
@@ -29,17 +29,17 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _POSTS_AT_ONCE = 20
-_BODY_WITHIN_S = 10.0
-_DRAINED_BYTES = 4 * MAX_BODY_BYTES
-_READY_WITHIN_S = 3.0
-_BREAKER_WITHIN_S = 30.0
-"""The first look imports Dagster."""
+_BODY_TIMEOUT_S = 10.0
+_MAX_DISCARDED_BYTES = 4 * MAX_BODY_BYTES
+_READINESS_TIMEOUT_S = 3.0
+_BREAKER_TIMEOUT_S = 30.0
+"""The first call imports Dagster."""
 
 
 class Gateway:
-    """The application of one process. Posts and probes have threads of their own, so neither waits for the other."""
+    """The application of one process. Posts and probes have separate threads, so neither waits for the other."""
 
-    def __init__(self, systems: Systems) -> None:
+    def __init__(self, systems: GatewaySystems) -> None:
         self._systems = systems
         self._webhook = Webhook(systems.settings, systems.queue)
         self._metrics = GatewayMetrics()
@@ -55,8 +55,8 @@ class Gateway:
         return Starlette(
             routes=[
                 Route("/", self.post, methods=["POST"]),
-                Route("/", _nothing, methods=["HEAD"]),
-                Route("/healthz", _alive),
+                Route("/", _empty, methods=["HEAD"]),
+                Route("/healthz", _healthy),
                 Route("/readyz", self.ready),
                 Route("/metrics", self.metrics),
                 Route("/breaker", self.breaker),
@@ -66,42 +66,42 @@ class Gateway:
 
     async def post(self, request: Request) -> Response:
         started = time.monotonic()
-        answer = await self._answer(request)
-        self._metrics.count(answer, time.monotonic() - started)
-        return JSONResponse(answer.document, answer.status)
+        result = await self._handle(request)
+        self._metrics.count(result, time.monotonic() - started)
+        return JSONResponse(result.document, result.status)
 
-    async def _answer(self, request: Request) -> Answer:
+    async def _handle(self, request: Request) -> PostResult:
         try:
-            with anyio.fail_after(_BODY_WITHIN_S):
+            with anyio.fail_after(_BODY_TIMEOUT_S):
                 body = await _body(request)
         except TimeoutError:
-            return Answer(408, "refused", "slow")
+            return PostResult(408, "refused", "slow")
         except ClientDisconnect:
-            return Answer(400, "refused", "cut_off")
+            return PostResult(400, "refused", "cut_off")
         if body is None:
-            return Answer(413, "refused", "too_large")
+            return PostResult(413, "refused", "too_large")
         try:
-            return await anyio.to_thread.run_sync(self._webhook.take, body, datetime.now(UTC), limiter=self._posts)
+            return await anyio.to_thread.run_sync(self._webhook.handle, body, datetime.now(UTC), limiter=self._posts)
         except Exception as error:
-            # A bug here must not lose a notification: SNS comes again after a 5xx.
-            log.exception("post failed", extra={"error_type": nameless(error)})
-            return Answer(500, "failed")
+            # A bug here must not lose a notification: SNS retries after a 5xx.
+            log.exception("post failed", extra={"error_type": error_type(error)})
+            return PostResult(500, "failed")
 
     async def ready(self, _: Request) -> Response:
         states: dict[str, str] = {}
 
-        async def check(name: str, reach: Callable[[], object]) -> None:
+        async def check(name: str, call: Callable[[], object]) -> None:
             try:
-                await call_within(reach, _READY_WITHIN_S, self._probes)
+                await call_within(call, _READINESS_TIMEOUT_S, self._probes)
                 states[name] = "ok"
             except TimeoutError:
-                states[name] = f"no answer within {_READY_WITHIN_S:.0f} s"
-            except Exception as error:  # noqa: BLE001 - the edge of a probe: whatever is wrong is its answer
-                states[name] = nameless(error)
+                states[name] = f"no answer within {_READINESS_TIMEOUT_S:.0f} s"
+            except Exception as error:  # noqa: BLE001 - the edge of a probe: any error means not ready
+                states[name] = error_type(error)
 
         async with anyio.create_task_group() as group:
-            for name, reach in self._checks.items():
-                group.start_soon(check, name, reach)
+            for name, call in self._checks.items():
+                group.start_soon(check, name, call)
         is_ready = all(state == "ok" for state in states.values())
         if not is_ready:
             log.warning("not ready", extra={"checks": states})
@@ -114,62 +114,64 @@ class Gateway:
         return Response(self._metrics.text(readings), media_type="text/plain; version=0.0.4; charset=utf-8")
 
     async def breaker(self, _: Request) -> Response:
-        return await self._of_dagster(self._systems.breaker)
+        return await self._breaker_response(self._systems.breaker)
 
     async def reset(self, request: Request) -> Response:
         if request.method == "POST" and (refused := self._refusal(request)):
             return refused
-        return await self._of_dagster(self._systems.reset_breaker)
+        return await self._breaker_response(self._systems.reset_breaker)
 
     def _refusal(self, request: Request) -> Response | None:
         token = self._systems.settings.gateway_admin_token
         if token is None:
-            return _said(403, "forbidden", "GATEWAY_ADMIN_TOKEN is not set, so nobody may reset the breaker here")
+            return _error(
+                403, "forbidden", "resetting is off here: set GATEWAY_ADMIN_TOKEN, or use etl-platform breaker reset"
+            )
         scheme, _, given = request.headers.get("authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not given:
-            refused = _said(401, "unauthorized", "takes Authorization: Bearer <GATEWAY_ADMIN_TOKEN>")
+            refused = _error(401, "unauthorized", "send the header Authorization: Bearer <GATEWAY_ADMIN_TOKEN>")
             refused.headers["WWW-Authenticate"] = "Bearer"
             return refused
         if not hmac.compare_digest(given.strip().encode(), token.encode()):
             log.warning("breaker reset refused", extra={"reason": "wrong_token"})
-            return _said(403, "forbidden", "the token is wrong")
+            return _error(403, "forbidden", "the token is not the value of GATEWAY_ADMIN_TOKEN")
         return None
 
-    async def _of_dagster(self, question: "Callable[[], BreakerStatus | None]") -> Response:
+    async def _breaker_response(self, call: "Callable[[], BreakerStatus | None]") -> Response:
         try:
-            status = await call_within(question, _BREAKER_WITHIN_S, self._dagster)
+            status = await call_within(call, _BREAKER_TIMEOUT_S, self._dagster)
         except SettingsError as error:
-            return _said(503, "unavailable", str(error))
+            return _error(503, "unavailable", str(error))
         except Exception as error:
-            log.exception("no answer from Dagster's records")
-            return _said(503, "unavailable", nameless(error))
+            log.exception("Dagster's records cannot be read")
+            return _error(503, "unavailable", error_type(error))
         if status is None:
-            return _said(503, "unavailable", "the reset failed; see the latest run of breaker_reset_job")
+            return _error(503, "unavailable", "the reset failed; see the latest run of breaker_reset_job")
         return JSONResponse(asdict(status))
 
 
 async def _body(request: Request) -> bytes | None:
     """The whole body; None if it is too large.
 
-    What is too large is read on for a while: a client that is cut off while it sends never sees the answer.
+    Part of an oversized body is read and discarded: a client that is cut off while it sends never sees the response.
     """
     body, size = bytearray(), 0
     async for block in request.stream():
         size += len(block)
         if size <= MAX_BODY_BYTES:
             body += block
-        elif size > _DRAINED_BYTES:
+        elif size > _MAX_DISCARDED_BYTES:
             return None
     return bytes(body) if size <= MAX_BODY_BYTES else None
 
 
-async def _nothing(_: Request) -> Response:
+async def _empty(_: Request) -> Response:
     return Response()
 
 
-async def _alive(_: Request) -> Response:
+async def _healthy(_: Request) -> Response:
     return JSONResponse({"status": "ok"})
 
 
-def _said(status: int, what: str, detail: str) -> JSONResponse:
-    return JSONResponse({"status": what, "detail": detail}, status)
+def _error(status: int, kind: str, detail: str) -> JSONResponse:
+    return JSONResponse({"status": kind, "detail": detail}, status)

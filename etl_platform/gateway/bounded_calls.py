@@ -1,4 +1,4 @@
-"""Questions to outside systems with a time limit each, so that one that hangs holds up nothing else."""
+"""Calls to external systems with a time limit each, so that one that hangs does not delay the others."""
 
 import threading
 import time
@@ -8,44 +8,44 @@ from typing import Generic, TypeVar
 import anyio
 import anyio.to_thread
 
-Answer = TypeVar("Answer")
+T = TypeVar("T")
 
 
-async def call_within(question: Callable[[], Answer], within_s: float, threads: anyio.CapacityLimiter) -> Answer:
-    """Call ``question`` in a thread; TimeoutError after ``within_s``, whatever it raises before.
+async def call_within(call: Callable[[], T], timeout_s: float, threads: anyio.CapacityLimiter) -> T:
+    """Run ``call`` in a thread; TimeoutError after ``timeout_s``, else whatever it raises.
 
-    A thread that is given up on keeps its place in ``threads`` until the call's own timeout ends it.
+    An abandoned thread keeps its place in ``threads`` until the call's own timeout ends it.
     """
-    with anyio.fail_after(within_s):
-        return await anyio.to_thread.run_sync(question, abandon_on_cancel=True, limiter=threads)
+    with anyio.fail_after(timeout_s):
+        return await anyio.to_thread.run_sync(call, abandon_on_cancel=True, limiter=threads)
 
 
-class CachedCall(Generic[Answer]):
-    """A question that keeps its latest answer, for those who cannot wait for the next one.
+class CachedCall(Generic[T]):
+    """A call whose latest answer stays available while the next one is on its way.
 
-    It is asked by one thread at a time, which goes on when its asker has given up.
+    One thread at a time makes the call, and completes it even if its caller has given up.
     """
 
-    def __init__(self, question: Callable[[], Answer], fresh_s: float = 0.0) -> None:
-        """An answer that is younger than ``fresh_s`` is given again."""
-        self._question, self._fresh_s = question, fresh_s
-        self._asking = threading.Lock()
-        self.latest: Answer | None = None
+    def __init__(self, call: Callable[[], T], fresh_s: float = 0.0) -> None:
+        """An answer younger than ``fresh_s`` is returned again."""
+        self._call, self._fresh_s = call, fresh_s
+        self._running = threading.Lock()
+        self.latest: T | None = None
         self._at = 0.0
 
     @property
     def age_s(self) -> float | None:
-        """Of the latest answer; None if there is none yet."""
+        """Of the latest answer; None before the first one."""
         return None if self.latest is None else time.monotonic() - self._at
 
-    def __call__(self) -> Answer:
-        """The latest answer; TimeoutError while another thread waits for it."""
-        if not self._asking.acquire(blocking=False):
-            raise TimeoutError("it was asked before and has not answered yet")
+    def __call__(self) -> T:
+        """The latest answer; TimeoutError while another thread makes the call."""
+        if not self._running.acquire(blocking=False):
+            raise TimeoutError("an earlier call has not returned yet")
         try:
             if self.latest is None or time.monotonic() - self._at >= self._fresh_s:
-                answer = self._question()
+                answer = self._call()
                 self.latest, self._at = answer, time.monotonic()
             return self.latest
         finally:
-            self._asking.release()
+            self._running.release()

@@ -1,4 +1,4 @@
-"""Which messages of SNS this process has taken, so that a captured post is of no use a second time. No HTTP."""
+"""Ids of the SNS messages that this process accepted, so that a captured post cannot be replayed. No HTTP."""
 
 import threading
 from datetime import datetime
@@ -6,45 +6,47 @@ from enum import Enum
 
 from etl_platform.aws.sns_message import MAX_AGE, SnsMessage
 
-_REMEMBERED = 100_000
-"""About 20 MB. A post that was forgotten for want of room costs a duplicate, which the intake settles."""
+_CAPACITY = 100_000
+"""About 20 MB. A post that was dropped to make room may be accepted twice; the intake recognises the duplicate."""
 
 
-class Seen(Enum):
-    FREE = "free"
-    UNDER_WAY = "under_way"
-    TAKEN = "taken"
+class Claim(Enum):
+    """Whether the caller may process a message: only with GRANTED."""
+
+    GRANTED = "granted"
+    IN_PROGRESS = "in_progress"
+    ALREADY_ACCEPTED = "already_accepted"
 
 
 class SeenMessages:
-    """Message ids, each until its Timestamp alone refuses the post. Safe to use from several threads."""
+    """Message ids, each kept until its Timestamp is too old to be accepted. Thread-safe."""
 
-    def __init__(self, remembered: int = _REMEMBERED) -> None:
-        self._remembered = remembered
-        self._under_way: set[str] = set()
-        self._taken: dict[str, datetime] = {}
+    def __init__(self, capacity: int = _CAPACITY) -> None:
+        self._capacity = capacity
+        self._in_progress: set[str] = set()
+        self._accepted: dict[str, datetime] = {}
         self._lock = threading.Lock()
 
-    def claim(self, message: SnsMessage, now: datetime) -> Seen:
-        """FREE gives the message to the caller, who says ``settle`` afterwards."""
+    def claim(self, message: SnsMessage, now: datetime) -> Claim:
+        """After GRANTED the caller must call ``finish``."""
         with self._lock:
-            expires = self._taken.get(message.message_id)
+            expires = self._accepted.get(message.message_id)
             if expires is not None and expires >= now:
-                return Seen.TAKEN
-            if message.message_id in self._under_way:
-                return Seen.UNDER_WAY
-            self._under_way.add(message.message_id)
-            return Seen.FREE
+                return Claim.ALREADY_ACCEPTED
+            if message.message_id in self._in_progress:
+                return Claim.IN_PROGRESS
+            self._in_progress.add(message.message_id)
+            return Claim.GRANTED
 
-    def settle(self, message: SnsMessage, *, taken: bool, now: datetime) -> None:
+    def finish(self, message: SnsMessage, *, accepted: bool, now: datetime) -> None:
         with self._lock:
-            self._under_way.discard(message.message_id)
-            if not taken:
+            self._in_progress.discard(message.message_id)
+            if not accepted:
                 return
-            self._taken[message.message_id] = message.sent_at + MAX_AGE
-            # They come nearly in the order of their time, so the oldest stand in front.
-            while self._taken:
-                first = next(iter(self._taken))
-                if len(self._taken) <= self._remembered and self._taken[first] >= now:
+            self._accepted[message.message_id] = message.sent_at + MAX_AGE
+            # Messages arrive nearly in the order of their Timestamps, so the oldest come first.
+            while self._accepted:
+                first = next(iter(self._accepted))
+                if len(self._accepted) <= self._capacity and self._accepted[first] >= now:
                     break
-                del self._taken[first]
+                del self._accepted[first]

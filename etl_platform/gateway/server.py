@@ -1,4 +1,4 @@
-"""The gateway's process: one listening socket, one uvicorn, until SIGTERM."""
+"""The gateway's process: one listening socket and one uvicorn server, until SIGTERM."""
 
 import errno
 import logging
@@ -9,26 +9,26 @@ import uvicorn
 
 from etl_platform.errors import SettingsError
 from etl_platform.gateway.app import Gateway
-from etl_platform.gateway.systems import Systems
+from etl_platform.gateway.systems import GatewaySystems
 from etl_platform.settings import Settings
 
 log = logging.getLogger(__name__)
 
 _BACKLOG = 512
-_STOP_WITHIN_S = 15
-"""What an answer may take; below terminationGracePeriodSeconds (30)."""
+_SHUTDOWN_TIMEOUT_S = 15
+"""Time for open requests to finish; below terminationGracePeriodSeconds (30)."""
 
 
 def serve(settings: Settings, host: str, port: int) -> None:
-    """Answer until told to stop; port 0 takes a free one, which the log names.
+    """Serve until SIGTERM; port 0 chooses a free port, which is logged.
 
     Raises:
-        SettingsError: a setting is missing, or nothing can listen there.
+        SettingsError: a setting is missing, or the address cannot be bound.
     """
-    gateway = Gateway(Systems(settings, lambda: datetime.now(UTC)))
+    gateway = Gateway(GatewaySystems(settings, lambda: datetime.now(UTC)))
     with listen(host, port) as listener:
         if settings.gateway_dev_mode:
-            log.warning("development mode: unsigned posts are believed, and GET resets the breaker")
+            log.warning("development mode: unsigned posts are accepted, and GET resets the breaker")
         log.info("gateway listens", extra={"host": host, "port": listener.getsockname()[1]})
         make_server(gateway).run(sockets=[listener])
 
@@ -43,7 +43,7 @@ def make_server(gateway: Gateway) -> uvicorn.Server:
             proxy_headers=False,
             lifespan="off",
             ws="none",
-            timeout_graceful_shutdown=_STOP_WITHIN_S,
+            timeout_graceful_shutdown=_SHUTDOWN_TIMEOUT_S,
         )
     )
 
@@ -52,7 +52,7 @@ def listen(host: str, port: int) -> socket.socket:
     """A listening socket.
 
     Raises:
-        SettingsError: naming the port that is in use, or the address that is not this machine's.
+        SettingsError: the port is in use, or the address does not belong to this machine.
     """
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(

@@ -1,4 +1,4 @@
-"""The systems that the gateway asks: queues, bucket, database, and the breaker in Dagster's records."""
+"""The external systems that the gateway calls: queues, bucket, database, CloudWatch and Dagster's run records."""
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
@@ -6,11 +6,11 @@ from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 from etl_platform.aws.queue_age import QueueAges
-from etl_platform.doctor import OutsideSystems
+from etl_platform.doctor import ExternalSystems
 from etl_platform.errors import SettingsError
 from etl_platform.gateway.bounded_calls import CachedCall
-from etl_platform.gateway.daily_metrics import EMAILS, FILES
-from etl_platform.gateway.metrics import Ages, Depth, Question, Records, Source
+from etl_platform.gateway.metrics import DagsterReading, Depth, OldestMessages, ReadSource, Source
+from etl_platform.queue_work.queues import FILE_EVENTS, QUEUES
 from etl_platform.settings import Settings
 
 if TYPE_CHECKING:
@@ -18,53 +18,55 @@ if TYPE_CHECKING:
     from etl_platform.deliveries.circuit_breaker import BreakerStatus
 
 _CLOUDWATCH_EVERY_S = 60.0
-"""It has a new value each minute, and every question is paid for."""
-_READY_NEEDS = {"queue", "bucket", "database"}
+"""CloudWatch has a new value each minute, and each request is billed."""
+_READINESS_CHECKS = {f"{FILE_EVENTS.check_prefix}queue", f"{FILE_EVENTS.check_prefix}bucket", "database"}
 
 
-class Systems:
-    """Each made once. Nothing connects before it is asked. ``clock`` tells the time, whose UTC day is counted.
+class GatewaySystems:
+    """Clients, each created on first use. ``clock`` gives the time; metrics count its UTC day.
 
     Raises:
-        SettingsError: a setting that the gateway cannot do without is missing, or two that do not go together.
+        SettingsError: a setting that the gateway needs is missing, or two contradict each other.
     """
 
     def __init__(self, settings: Settings, clock: Callable[[], datetime]) -> None:
-        settings.require("file_events_queue_url", "data_bucket_name", "gateway_allowed_topic_arns")
+        settings.require(FILE_EVENTS.url_setting, FILE_EVENTS.bucket_setting, "gateway_allowed_topic_arns")
         if settings.gateway_dev_mode and settings.aws_endpoint_url is None:
-            raise SettingsError("GATEWAY_DEV_MODE=true: takes AWS_ENDPOINT_URL as well; it is for an emulator only")
-        self._outside, self._clock = OutsideSystems(settings), clock
-        # SNS itself waits 15 seconds for an answer to its post, so the gateway's calls are hurried.
-        self.settings = self._outside.settings
-        assert settings.file_events_queue_url
-        self.queue = self._outside.queue(settings.file_events_queue_url)
+            raise SettingsError(
+                "GATEWAY_DEV_MODE=true needs AWS_ENDPOINT_URL: it is for an emulator only; unset it to use AWS"
+            )
+        self._external, self._clock = ExternalSystems(settings), clock
+        # SNS waits 15 seconds for the response to a post, so the gateway's own calls have short timeouts.
+        self.settings = self._external.settings
+        url = FILE_EVENTS.url(settings)
+        assert url
+        self.queue = self._external.queue(url)
 
     def readiness_checks(self) -> dict[str, Callable[[], object]]:
-        """A call by name that raises where the system is not to be reached. A database that is not set is left out."""
-        return {check.name: check.ask for check in self._outside.checks() if check.ask and check.name in _READY_NEEDS}
+        """Calls by name; one raises if its system is not reachable. No call for a database that is not set."""
+        checks = self._external.checks()
+        return {check.name: check.call for check in checks if check.call and check.name in _READINESS_CHECKS}
 
-    def metric_sources(self) -> dict[Source, Question]:
-        """What a scrape asks: the queues that are set, CloudWatch, and Dagster's records where they are known."""
-        settings = self.settings
-        assert settings.file_events_queue_url
-        queues = {FILES: settings.file_events_queue_url}
-        if settings.email_queue_url:
-            queues[EMAILS] = settings.email_queue_url
-        urls: dict[Source, str | None] = {(pipeline, "queue"): url for pipeline, url in queues.items()}
-        urls |= {
-            (FILES, "dead_letters"): settings.file_events_dlq_url,
-            (EMAILS, "dead_letters"): settings.email_dlq_url,
+    def metric_sources(self) -> dict[Source, ReadSource]:
+        """What a scrape reads: every queue that is set, CloudWatch, and Dagster's records if DAGSTER_HOME is set."""
+        queues = {queue.pipeline: url for queue in QUEUES if (url := queue.url(self.settings))}
+        dead_letters = {queue.pipeline: url for queue in QUEUES if (url := queue.dlq_url(self.settings))}
+        sources: dict[Source, ReadSource] = {
+            (pipeline, kind): partial(self._depth, url)
+            for kind, urls in (("queue", queues), ("dead_letters", dead_letters))
+            for pipeline, url in urls.items()
         }
-        sources: dict[Source, Question] = {name: partial(self._depth, url) for name, url in urls.items() if url}
-        sources[FILES, "cloudwatch"] = CachedCall(partial(self._ages, queues), _CLOUDWATCH_EVERY_S)
-        if settings.dagster_home:
-            sources[FILES, "dagster"] = CachedCall(self._records)
+        sources[FILE_EVENTS.pipeline, "cloudwatch"] = CachedCall(
+            partial(self._oldest_messages, queues), _CLOUDWATCH_EVERY_S
+        )
+        if self.settings.dagster_home:
+            sources[FILE_EVENTS.pipeline, "dagster"] = CachedCall(self._dagster)
         return sources
 
     def _depth(self, url: str) -> Depth:
-        return Depth(*self._outside.queue(url).depth())
+        return Depth(*self._external.queue(url).depth())
 
-    def _ages(self, queues: Mapping[str, str]) -> Ages:
+    def _oldest_messages(self, queues: Mapping[str, str]) -> OldestMessages:
         return self._queue_ages.read(queues, self._clock())
 
     @cached_property
@@ -79,15 +81,15 @@ class Systems:
 
     @cached_property
     def _instance(self) -> Any:
-        """Dagster's. Kept, since one for each scrape leaves 30 MiB to the garbage collector; it pools no connection."""
-        # Dagster costs seconds of CPU and most of the memory; a gateway that only forwards need not load it.
+        """Dagster's instance. Kept: one per scrape would leave 30 MiB of garbage. It pools no connections."""
+        # Dagster costs seconds of CPU and most of the memory, and a gateway that only forwards does not need it.
         from etl_platform.defs.open_instance import open_instance
 
         return open_instance(self.settings)
 
-    def _records(self) -> Records:
+    def _dagster(self) -> DagsterReading:
         figures = self._today.read(self._instance, self._clock())
-        return Records(self.breaker(), figures)
+        return DagsterReading(self.breaker(), figures)
 
     def breaker(self) -> "BreakerStatus":
         from etl_platform.defs.breaker_state import breaker_status
@@ -95,7 +97,7 @@ class Systems:
         return breaker_status(self._instance, self.settings)
 
     def reset_breaker(self) -> "BreakerStatus | None":
-        """The breaker after its reset; None where the reset failed."""
+        """The breaker's status after the reset; None if the reset failed."""
         from etl_platform.defs.breaker_state import reset_breaker
 
         return self.breaker() if reset_breaker(self._instance, self.settings, by="gateway") else None

@@ -114,13 +114,8 @@ def _provision(arguments: argparse.Namespace) -> int:
         made = provision(url)
     except (BotoCoreError, ClientError) as error:
         raise LocalStackError(f"the emulator at {url} refused: {error}") from error
-    print(f"DATA_BUCKET_NAME={made.bucket}")
-    print(f"FILE_EVENTS_QUEUE_URL={made.queue_url}")
-    print(f"FILE_EVENTS_DLQ_URL={made.dlq_url}")
-    print(f"EMAIL_QUEUE_URL={made.email_queue_url}")
-    print(f"EMAIL_DLQ_URL={made.email_dlq_url}")
-    print(f"EMAIL_BUCKET_NAME={made.email_bucket}")
-    print(f"GATEWAY_ALLOWED_TOPIC_ARNS={made.topic_arn}")
+    for name, value in made.environment.items():
+        print(f"{name}={value}")
     return 0
 
 

@@ -25,6 +25,7 @@ from etl_platform.local.sample_emails import sample_emails
 from etl_platform.local.samples import SAMPLES, Sample, build_samples, write_samples
 from etl_platform.local.stack import REPOSITORY, Stack
 from etl_platform.object_keys import AMENDMENTS, REPORTS, WRITTEN_PREFIXES, base_name
+from etl_platform.queue_work.queues import QUEUES
 
 DEADLINE_S = 300.0  # less than a minute on an idle machine
 _POLL_S = 0.5
@@ -188,8 +189,8 @@ class _Demo:
     def refresh(self, log: EventLog) -> None:
         """Read the current state, and send the events that are due."""
         self._read_bucket()
-        self.queued = self._messages(self.resources.queue_url) + self._messages(self.resources.email_queue_url)
-        self.dead = self._messages(self.resources.dlq_url) + self._messages(self.resources.email_dlq_url)
+        self.queued = sum(self._messages(self.resources.value_of(queue.url_setting)) for queue in QUEUES)
+        self.dead = sum(self._messages(self.resources.value_of(queue.dlq_url_setting)) for queue in QUEUES)
         self.emails = sum(1 for _ in self._list_keys(self.resources.email_bucket))
         for item in self.uploaded:
             sample, report = item.sample, self._reports.get(item.delivery_id)

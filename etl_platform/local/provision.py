@@ -5,10 +5,12 @@ Terraform creates the real ones. Creating them twice changes nothing.
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from etl_platform.queue_work.queues import EMAILS, FILE_EVENTS, QUEUES, WorkQueue
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -17,35 +19,62 @@ if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
     from mypy_boto3_sqs.literals import QueueAttributeNameType
 
-BUCKET = "etl-file-processing-client-etl"
 TOPIC = "file-processing-topic"
-QUEUE = "file-processing-queue"
-DEAD_LETTER_QUEUE = "file-processing-dlq"
-EMAIL_QUEUE = "email-validation-queue"
-EMAIL_DEAD_LETTER_QUEUE = "email-validation-dlq"
-EMAIL_BUCKET = "etl-email-archive"
-ATTACHMENTS_SOURCE = "benchmarkanalytics-production-env-userdocument-test"
-ATTACHMENTS_DESTINATION = "etl-ba-research-client-etl"
+ATTACHMENTS_BUCKETS = {
+    "ATTACHMENTS_SOURCE_BUCKET": "benchmarkanalytics-production-env-userdocument-test",
+    "ATTACHMENTS_DESTINATION_BUCKET": "etl-ba-research-client-etl",
+}
 REGION = "us-east-1"
 KEY_ID = KEY_SECRET = "test"  # noqa: S105 - credentials of the emulator's default account
-MAX_RECEIVE_COUNT = 20
 _NOTIFICATION_ID = "file-arrivals"
 _FOURTEEN_DAYS_S = 14 * 24 * 3600
 
 
 @dataclass(frozen=True)
 class Provisioned:
-    """The names and URLs of the created resources, which are the platform's settings."""
+    """The names and URLs of the created resources, as environment variables of the platform."""
 
-    bucket: str
-    topic_arn: str
-    queue_url: str
-    dlq_url: str
-    email_queue_url: str
-    email_dlq_url: str
-    email_bucket: str = EMAIL_BUCKET
-    attachments_source: str = ATTACHMENTS_SOURCE
-    attachments_destination: str = ATTACHMENTS_DESTINATION
+    environment: Mapping[str, str]
+
+    @property
+    def topic_arn(self) -> str:
+        return self.value_of("gateway_allowed_topic_arns")
+
+    @property
+    def bucket(self) -> str:
+        return self.value_of(FILE_EVENTS.bucket_setting)
+
+    @property
+    def queue_url(self) -> str:
+        return self.value_of(FILE_EVENTS.url_setting)
+
+    @property
+    def dlq_url(self) -> str:
+        return self.value_of(FILE_EVENTS.dlq_url_setting)
+
+    @property
+    def email_queue_url(self) -> str:
+        return self.value_of(EMAILS.url_setting)
+
+    @property
+    def email_dlq_url(self) -> str:
+        return self.value_of(EMAILS.dlq_url_setting)
+
+    @property
+    def email_bucket(self) -> str:
+        return self.value_of(EMAILS.bucket_setting)
+
+    @property
+    def attachments_source(self) -> str:
+        return self.value_of("attachments_source_bucket")
+
+    @property
+    def attachments_destination(self) -> str:
+        return self.value_of("attachments_destination_bucket")
+
+    def value_of(self, setting: str) -> str:
+        """The value of a field of ``Settings``."""
+        return self.environment[setting.upper()]
 
 
 @dataclass(frozen=True)
@@ -89,41 +118,46 @@ def provision(
     endpoint_url: str,
     *,
     region: str = REGION,
-    bucket: str = BUCKET,
     source_prefix: str = "from_client/",
-    topic: str = TOPIC,
-    queue: str = QUEUE,
-    dead_letter_queue: str = DEAD_LETTER_QUEUE,
-    email_queue: str = EMAIL_QUEUE,
-    email_dead_letter_queue: str = EMAIL_DEAD_LETTER_QUEUE,
-    email_bucket: str = EMAIL_BUCKET,
+    rename: Callable[[str], str] = str,
     visibility_timeout_s: int = 300,
 ) -> Provisioned:
-    """Create what is missing: versioned buckets, topic, file and email queues with their dead-letter queues.
+    """Create what is missing: the queues and buckets of every queue-fed job, the topic, the buckets of attachments.
 
     The data bucket notifies the topic of new objects below ``source_prefix``, and the topic sends them to the queue.
+
+    Args:
+        rename: the default name of a topic, a queue or a queue's bucket → the name to use.
 
     Raises:
         botocore.exceptions.ClientError: the emulator refused a call.
     """
+    environment = dict(ATTACHMENTS_BUCKETS)
     with open_clients(endpoint_url, region) as aws:
-        for name in (bucket, email_bucket, ATTACHMENTS_SOURCE, ATTACHMENTS_DESTINATION):
-            _bucket(aws.s3, name, region)
-        topic_arn = aws.sns.create_topic(Name=topic)["TopicArn"]
-        aws.sns.set_topic_attributes(
-            TopicArn=topic_arn,
-            AttributeName="Policy",
-            AttributeValue=_policy("s3.amazonaws.com", "sns:Publish", topic_arn, f"arn:aws:s3:::{bucket}"),
-        )
-        queue_url, queue_arn, dlq_url = _queue_pair(aws.sqs, queue, dead_letter_queue, visibility_timeout_s)
-        policy = _policy("sns.amazonaws.com", "sqs:SendMessage", queue_arn, topic_arn)
-        aws.sqs.set_queue_attributes(QueueUrl=queue_url, Attributes={"Policy": policy})
-        aws.sns.subscribe(TopicArn=topic_arn, Protocol="sqs", Endpoint=queue_arn)
-        _notification(aws.s3, bucket, source_prefix, topic_arn)
-        email_queue_url, _, email_dlq_url = _queue_pair(
-            aws.sqs, email_queue, email_dead_letter_queue, visibility_timeout_s
-        )
-    return Provisioned(bucket, topic_arn, queue_url, dlq_url, email_queue_url, email_dlq_url, email_bucket)
+        for queue in QUEUES:
+            environment[queue.bucket_setting.upper()] = rename(queue.bucket_name)
+            url, dlq_url = _queue_pair(aws.sqs, queue, rename, visibility_timeout_s)
+            environment |= {queue.url_setting.upper(): url, queue.dlq_url_setting.upper(): dlq_url}
+        environment["GATEWAY_ALLOWED_TOPIC_ARNS"] = aws.sns.create_topic(Name=rename(TOPIC))["TopicArn"]
+        made = Provisioned(environment)
+        for bucket in [*(made.value_of(queue.bucket_setting) for queue in QUEUES), *ATTACHMENTS_BUCKETS.values()]:
+            _bucket(aws.s3, bucket, region)
+        _connect(aws, made, source_prefix)
+    return made
+
+
+def _connect(aws: Clients, made: Provisioned, source_prefix: str) -> None:
+    """Bucket → topic → file events queue."""
+    queue_arn = _arn(aws.sqs, made.queue_url)
+    aws.sns.set_topic_attributes(
+        TopicArn=made.topic_arn,
+        AttributeName="Policy",
+        AttributeValue=_policy("s3.amazonaws.com", "sns:Publish", made.topic_arn, f"arn:aws:s3:::{made.bucket}"),
+    )
+    policy = _policy("sns.amazonaws.com", "sqs:SendMessage", queue_arn, made.topic_arn)
+    aws.sqs.set_queue_attributes(QueueUrl=made.queue_url, Attributes={"Policy": policy})
+    aws.sns.subscribe(TopicArn=made.topic_arn, Protocol="sqs", Endpoint=queue_arn)
+    _notification(aws.s3, made.bucket, source_prefix, made.topic_arn)
 
 
 def _bucket(s3: "S3Client", bucket: str, region: str) -> None:
@@ -135,27 +169,29 @@ def _bucket(s3: "S3Client", bucket: str, region: str) -> None:
     s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
 
 
-def _queue_pair(sqs: "SQSClient", name: str, dead_letters: str, visibility_timeout_s: int) -> tuple[str, str, str]:
-    """URL and ARN of a queue, and the URL of its dead-letter queue."""
-    retention = {"MessageRetentionPeriod": str(_FOURTEEN_DAYS_S)}
-    dlq_url, dlq_arn = _queue(sqs, dead_letters, retention)
-    redrive = {"deadLetterTargetArn": dlq_arn, "maxReceiveCount": MAX_RECEIVE_COUNT}
-    attributes = retention | {"VisibilityTimeout": str(visibility_timeout_s), "RedrivePolicy": json.dumps(redrive)}
-    url, arn = _queue(sqs, name, attributes)
-    return url, arn, dlq_url
-
-
-def _queue(
-    sqs: "SQSClient", name: str, attributes: "dict[QueueAttributeNameType, str] | dict[str, str]"
+def _queue_pair(
+    sqs: "SQSClient", queue: WorkQueue, rename: Callable[[str], str], visibility_timeout_s: int
 ) -> tuple[str, str]:
-    """Create a queue if it is missing and set its attributes; returns its URL and ARN."""
+    """URLs of a queue and of its dead-letter queue."""
+    retention = {"MessageRetentionPeriod": str(_FOURTEEN_DAYS_S)}
+    dlq_url = _queue(sqs, rename(queue.dlq_name), retention)
+    redrive = {"deadLetterTargetArn": _arn(sqs, dlq_url), "maxReceiveCount": queue.max_receives}
+    attributes = retention | {"VisibilityTimeout": str(visibility_timeout_s), "RedrivePolicy": json.dumps(redrive)}
+    return _queue(sqs, rename(queue.queue_name), attributes), dlq_url
+
+
+def _queue(sqs: "SQSClient", name: str, attributes: "dict[QueueAttributeNameType, str] | dict[str, str]") -> str:
+    """Create a queue if it is missing and set its attributes; returns its URL."""
     known = sqs.list_queues(QueueNamePrefix=name).get("QueueUrls", [])
     url = next((url for url in known if url.endswith(f"/{name}")), None)
     # CreateQueue fails for an existing queue with other attributes, so set them afterwards.
     url = url or sqs.create_queue(QueueName=name)["QueueUrl"]
     sqs.set_queue_attributes(QueueUrl=url, Attributes=attributes)  # type: ignore[arg-type]
-    arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
-    return url, arn
+    return url
+
+
+def _arn(sqs: "SQSClient", url: str) -> str:
+    return sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
 
 
 def _notification(s3: "S3Client", bucket: str, prefix: str, topic_arn: str) -> None:

@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from etl_platform.aws.clients import error_code, make_client, transient
+from etl_platform.aws.clients import error_code, make_client, transient_error
 from etl_platform.errors import ObjectMissingError, PreconditionFailedError
 from etl_platform.settings import Settings
 from etl_platform.storage.object_store import ObjectHead
@@ -243,6 +243,6 @@ def _errors(what: str, missing: Set[str], precondition_failed: Set[str] = _PRECO
             raise ObjectMissingError(f"{what}: {code}") from None
         if code in precondition_failed:
             raise PreconditionFailedError(f"{what}: {code}") from None
-        raise transient(what, error) from error
+        raise transient_error(what, error) from error
     except (BotoCoreError, HTTPError) as error:
-        raise transient(what, error) from error
+        raise transient_error(what, error) from error

@@ -286,7 +286,7 @@ def execute_held(workshop: Workshop, queue: CountedQueue, key: str, tags: dict[s
     """A run over one message that came from ``queue``."""
     platform = Platform(workshop.settings)
     queue.delete = lambda receipt_handles: []  # type: ignore[attr-defined]
-    platform.queue = queue  # type: ignore[assignment]
+    platform.queue = lambda _work_queue: queue  # type: ignore[assignment]
     workshop.platforms.append(platform)
     delivery = {"bucket": "local", "key": key, "message_id": "m", "receipt_handle": "handle"}
     return (

@@ -45,7 +45,7 @@ def _event(key: str) -> dict[str, Any]:
 def tick(instance: dg.DagsterInstance, queue: CountedQueue, **settings: Any) -> Any:
     """What the sensor asks for, over a queue of the test's own."""
     platform = Platform(Settings(local_s3_root=Path("no objects are touched"), **settings))
-    platform.queue = queue  # type: ignore[assignment]
+    platform.queue = lambda _work_queue: queue  # type: ignore[assignment]
     definitions = build_defs(platform.settings, platform=platform)
     with dg.build_sensor_context(
         instance=instance,

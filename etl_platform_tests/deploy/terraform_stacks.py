@@ -59,8 +59,7 @@ _FORGOTTEN = {
     "aws_eks_node_group.this": "remote_access, update_config",
     "aws_launch_template.nodes": "tag_specifications",
     "aws_sns_topic.file_processing": "signature_version",
-    "aws_sqs_queue.email": "redrive_policy",
-    "aws_sqs_queue.file_events": "redrive_policy",
+    "aws_sqs_queue.queue": "redrive_policy",
     "aws_vpc_security_group_ingress_rule.database": "description",
 }
 

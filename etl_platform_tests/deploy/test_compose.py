@@ -49,7 +49,7 @@ def test_the_file_follows_the_compose_specification() -> None:
     assert done.returncode == 0, done.stdout
 
 
-def test_all_parts_are_there() -> None:
+def test_every_service_is_defined() -> None:
     assert set(SERVICES) == {"emulator", "postgres", "code-server", "webserver", "daemon", "gateway", *ONE_SHOT}
 
 
@@ -65,14 +65,14 @@ def test_a_container_is_confined(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", SERVICES)
-def test_whoever_waits_for_a_service_waits_for_what_it_can_become(name: str) -> None:
+def test_every_dependency_waits_for_a_condition_that_its_service_can_reach(name: str) -> None:
     assert (name in ONE_SHOT) == ("healthcheck" not in SERVICES[name])
     for other, how in SERVICES[name].get("depends_on", {}).items():
         wanted = "service_completed_successfully" if other in ONE_SHOT else "service_healthy"
         assert how == {"condition": wanted}
 
 
-def test_every_setting_is_known_and_right() -> None:
+def test_every_setting_is_known_and_valid() -> None:
     known = {field.name.upper() for field in fields(Settings)} | {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"}
 
     for service in SERVICES.values():
@@ -102,7 +102,7 @@ def test_the_emulator_is_the_one_of_make_dev() -> None:
 
 
 @pytest.mark.parametrize("name", SERVICES)
-def test_what_is_built_and_mounted_is_there(name: str) -> None:
+def test_every_build_and_mount_path_exists(name: str) -> None:
     build = SERVICES[name].get("build", {})
     assert not build.get("dockerfile") or (LOCAL / build["context"] / build["dockerfile"]).is_file()
     for volume in SERVICES[name].get("volumes", []):

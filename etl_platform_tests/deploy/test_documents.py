@@ -91,6 +91,6 @@ def test_every_script_is_in_the_table(script: str) -> None:
     assert script in (DOCS / "deploy" / "migrate-infrastructure.md").read_text()
 
 
-def test_no_script_names_a_partition_that_it_could_ask_for() -> None:
+def test_no_script_hard_codes_an_aws_partition() -> None:
     for path in [*REPOSITORY.glob("infra/**/*.sh"), *REPOSITORY.glob("infra/**/scripts/*.py")]:
         assert not re.search(r"arn:aws(-us-gov|-cn)?:", Path(path).read_text()), path

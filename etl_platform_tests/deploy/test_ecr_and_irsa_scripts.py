@@ -43,7 +43,7 @@ def test_changes_that_are_not_committed_get_a_tag_of_their_own(checkout: Checkou
     assert re.search(rf"--tag {re.escape(REGISTRY)}:0123456789ab-\d{{14}} ", build)
 
 
-def test_all_that_the_dockerfile_copies_can_change_the_tag(checkout: Checkout) -> None:
+def test_a_change_to_any_copied_file_changes_the_tag(checkout: Checkout) -> None:
     dockerfile = (REPOSITORY / "Dockerfile").read_text()
     copied = {path for line in re.findall(r"^COPY ([^-\n].*) \S+$", dockerfile, re.MULTILINE) for path in line.split()}
 
@@ -54,7 +54,7 @@ def test_all_that_the_dockerfile_copies_can_change_the_tag(checkout: Checkout) -
     assert copied <= set(asked.partition(" -- ")[2].split())
 
 
-def test_a_repository_that_is_missing_is_made(checkout: Checkout) -> None:
+def test_a_missing_repository_is_created(checkout: Checkout) -> None:
     checkout.programs.answer("aws", "describe-repositories", err="(RepositoryNotFoundException) when", code=254)
     checkout.programs.answer("aws", "create-repository", out=f"{REGISTRY}\n")
 
@@ -64,7 +64,7 @@ def test_a_repository_that_is_missing_is_made(checkout: Checkout) -> None:
     assert checkout.steps() == ["create repository", "log in", "build"]
 
 
-def test_any_other_answer_of_ecr_stops_it(checkout: Checkout) -> None:
+def test_any_other_error_of_ecr_stops_the_script(checkout: Checkout) -> None:
     checkout.programs.answer("aws", "describe-repositories", err="(ExpiredToken) log in", code=254)
 
     done = checkout.run("ecr_put.sh")
@@ -103,11 +103,11 @@ def test_irsa_is_verified_from_the_provider_to_the_pod(checkout: Checkout) -> No
         (("aws", "list-open-id-connect-providers"), "None\n", "no OIDC provider"),
         (("kubectl", "get serviceaccount"), "", "no eks.amazonaws.com/role-arn"),
         (("aws", "get-role"), "{}", "does not trust"),
-        (("kubectl", "os.environ"), "AWS_ACCESS_KEY_ID\n", "AWS_ACCESS_KEY_ID, which go before the role"),
+        (("kubectl", "os.environ"), "AWS_ACCESS_KEY_ID\n", "AWS_ACCESS_KEY_ID, which override the role"),
         (("kubectl", "get_caller_identity"), "arn:aws-us-gov:sts::1:assumed-role/nodes/i-1\n", "rollout restart"),
     ],
 )
-def test_what_is_amiss_with_irsa_is_named(checkout: Checkout, answer: tuple[str, str], out: str, says: str) -> None:
+def test_a_fault_in_irsa_is_reported(checkout: Checkout, answer: tuple[str, str], out: str, says: str) -> None:
     irsa(checkout)
     checkout.programs.answer(*answer, out=out)
 

@@ -96,7 +96,7 @@ def leaves(value: object, path: str = "") -> Iterator[str]:
         yield f"{path}[]." if value == [] else path
 
 
-def test_the_config_takes_every_setting_that_is_no_secret_and_no_other_name() -> None:
+def test_the_config_has_every_setting_except_secrets_and_no_other_name() -> None:
     names = {item.name.upper() for item in fields(Settings) if not item.metadata["secret"]}
     names |= {item.metadata["also"] for item in fields(Settings) if item.metadata["also"]}
     assert set(config_schema()) == names - _MADE_BY_THE_CHART - _OF_A_LAPTOP
@@ -131,7 +131,7 @@ MISSING = (
 )
 WRONG: list[tuple[str, dict[str, Any], str]] = [
     ("", {}, MISSING),
-    ("", {}, "serviceAccount.roleArn must be set: pods have no other way to AWS"),
+    ("", {}, "serviceAccount.roleArn must be set: pods have no other AWS credentials"),
     ("staging", {"config.DATA_BUCKET_NAME": ""}, "config.DATA_BUCKET_NAME must be set"),
     ("staging", {"config.DATA_BUCKET_NAME": "My_Bucket"}, "at '/config/DATA_BUCKET_NAME'"),
     ("staging", {"config.DATA_BUKET_NAME": "b"}, "additional properties 'DATA_BUKET_NAME' not allowed"),
@@ -140,7 +140,7 @@ WRONG: list[tuple[str, dict[str, Any], str]] = [
     (
         "staging",
         {"dagster.dagsterDaemon.env": [{"name": "AWS_SECRET_ACCESS_KEY", "value": "x"}]},
-        "an AWS key stands in the values; pods get theirs from serviceAccount.roleArn",
+        "the values contain an AWS key; remove it, and set serviceAccount.roleArn instead",
     ),
     ("staging", {"config.SNS_WORKER_MAX": 0}, "at '/config/SNS_WORKER_MAX': minimum: got 0, want 1"),
     ("staging", {"config.SNS_WORKER_MAX": "ten"}, "at '/config/SNS_WORKER_MAX': got string, want integer"),
@@ -150,29 +150,33 @@ WRONG: list[tuple[str, dict[str, Any], str]] = [
     (
         "staging",
         {"config.FILE_EVENTS_QUEUE_URL": "http://sqs.example.com/1/q"},
-        "config.FILE_EVENTS_QUEUE_URL starts with http://, and environment is staging",
+        "config.FILE_EVENTS_QUEUE_URL starts with http://; set an https:// URL, or environment to dev (it is staging)",
     ),
     (
         "prod",
         {"config.AWS_ENDPOINT_URL": "https://aws.example.com"},
-        "config.AWS_ENDPOINT_URL is for an emulator, and environment is prod",
+        "config.AWS_ENDPOINT_URL is for an emulator; unset it, or set environment to dev (it is prod)",
     ),
-    ("prod", {"config.GATEWAY_DEV_MODE": True}, "config.GATEWAY_DEV_MODE is for an emulator, and environment is prod"),
+    (
+        "prod",
+        {"config.GATEWAY_DEV_MODE": True},
+        "config.GATEWAY_DEV_MODE is for an emulator; unset it, or set environment to dev (it is prod)",
+    ),
     ("staging", {"gateway.replicas": 0}, "at '/gateway/replicas': minimum: got 0, want 1"),
     ("staging", {"gateway.replica": 2}, "additional properties 'replica' not allowed"),
     ("staging", {"environment": "test"}, "at '/environment': value must be one of 'dev', 'staging', 'prod'"),
-    ("staging", {"image.tag": "latest"}, "image.tag latest means another image each day"),
+    ("staging", {"image.tag": "latest"}, "image.tag latest changes over time"),
     (
         "staging",
         {"image.tag": "0.3.0"},
         "dagster.dagsterDaemon.image is 123456789012.dkr.ecr.us-gov-west-1.amazonaws.com/etl-file-processing:0.2.0 and "
         "image is 123456789012.dkr.ecr.us-gov-west-1.amazonaws.com/etl-file-processing:0.3.0",
     ),
-    ("prod", {"image.tag": "0.2.0"}, "a digest is a repository that ends in @sha256 and a tag of 64 hex digits"),
+    ("prod", {"image.tag": "0.2.0"}, "for a digest set a repository that ends in @sha256 and a tag of 64 hex digits"),
     (
         "prod",
         {"image.repository": "example.com/etl", "image.tag": "0.2.0"},
-        "image.tag 0.2.0 can come to mean another image, and environment is prod",
+        "image.tag 0.2.0 may change to another image, and environment is prod",
     ),
     ("staging", {"serviceAccount.roleArn": "file-processing-sa"}, "at '/serviceAccount/roleArn'"),
     ("staging", {"gateway.resources.limits.memory": "lots"}, "at '/gateway/resources/limits/memory'"),
@@ -182,8 +186,8 @@ WRONG: list[tuple[str, dict[str, Any], str]] = [
         {"gateway.ingress.enabled": True, "gateway.ingress.host": "sns.example.com"},
         "gateway.ingress has no TLS",
     ),
-    ("staging", {"contracts.source": "configMap"}, "contracts.source is configMap and contracts.files is empty"),
-    ("staging", {"contracts.source": "s3"}, "contracts.source is s3 and contracts.s3Url is empty"),
+    ("staging", {"contracts.source": "configMap"}, "contracts.source is configMap, but contracts.files is empty"),
+    ("staging", {"contracts.source": "s3"}, "contracts.source is s3, but contracts.s3Url is empty"),
     (
         "staging",
         {"contracts.source": "s3", "contracts.s3Url": "s3://b/contracts/"},
@@ -195,7 +199,7 @@ WRONG: list[tuple[str, dict[str, Any], str]] = [
 
 
 @pytest.mark.parametrize(("environment", "changes", "said"), WRONG, ids=[f"{e}-{list(c)}" for e, c, _ in WRONG])
-def test_a_wrong_value_is_a_sentence_and_no_manifest(
+def test_a_wrong_value_is_an_error_message_and_renders_nothing(
     chart: Path, environment: str, changes: dict[str, Any], said: str
 ) -> None:
     answer = template(chart, values_of(environment) if environment else [], changes)
@@ -211,12 +215,12 @@ def test_contracts_from_s3_refuse_a_run_container_of_another_image(chart: Path) 
 
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS)
-def test_no_value_of_ours_has_another_shape_than_the_official_one_below_it(chart: Path, environment: str) -> None:
+def test_every_value_has_the_type_of_the_official_charts_value(chart: Path, environment: str) -> None:
     # Helm warns of a map over a number at each upgrade, and goes on.
     assert template(chart, values_of(environment)).stderr == ""
 
 
-def test_the_notes_name_what_is_there(chart: Path) -> None:
+def test_the_notes_name_an_existing_service(chart: Path) -> None:
     options = ("--values", values_of("prod")[0], "--namespace", NAMESPACE)
     said = helm("install", RELEASE, chart, "--dry-run=client", *options)
     assert said.returncode == 0, said.stderr
@@ -226,6 +230,6 @@ def test_the_notes_name_what_is_there(chart: Path) -> None:
     assert f"service/{service['metadata']['name']} 3000:{port['port']}\n" in notes
 
 
-def test_no_partition_of_aws_stands_in_a_template() -> None:
+def test_no_template_hard_codes_an_aws_partition() -> None:
     named = [path.name for path in (CHART / "templates").iterdir() if "arn:aws" in path.read_text()]
     assert named == []

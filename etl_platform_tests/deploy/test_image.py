@@ -31,7 +31,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_the_image_runs_as_uid_1000_and_names_what_it_is(image: Builder) -> None:
+def test_the_image_runs_as_uid_1000_and_has_labels(image: Builder) -> None:
     assert image.inspect("{{.Config.User}}") == "1000:1000"
     labels = json.loads(image.inspect("{{json .Labels}}"))
     assert labels["org.opencontainers.image.title"] == "etl-platform"
@@ -39,7 +39,7 @@ def test_the_image_runs_as_uid_1000_and_names_what_it_is(image: Builder) -> None
     assert json.loads(image.inspect("{{json .Config.Entrypoint}}")) == ["etl-platform"]
 
 
-def test_without_arguments_it_says_what_it_can_do(image: Builder) -> None:
+def test_without_arguments_it_prints_its_help(image: Builder) -> None:
     done = image.run()
     assert (done.returncode, done.stderr) == (0, "")
     assert "usage: etl-platform" in done.stdout
@@ -76,7 +76,7 @@ def test_only_its_two_writable_folders_can_be_written(image: Builder) -> None:
     assert image.run("-c", places, entry_point="sh").stdout.split() == ["/tmp", HOME, "1000"]
 
 
-def test_it_has_no_compiler_and_none_of_the_tools_it_was_built_with(image: Builder) -> None:
+def test_it_has_no_compiler_and_no_build_tools(image: Builder) -> None:
     look = "for name in cc gcc g++ ld make uv pytest ruff git; do command -v $name; done; true"
     assert image.run("-c", look, entry_point="sh").stdout == ""
 

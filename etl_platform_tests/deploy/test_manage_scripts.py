@@ -2,6 +2,7 @@
 
 import json
 import re
+import runpy
 import shutil
 import subprocess
 from pathlib import Path
@@ -45,14 +46,14 @@ def test_apply_changes_aws_first_and_then_deploys_its_outputs(checkout: Checkout
     assert "ATTACHMENTS_SOURCE_BUCKET" not in upgrade.values["config"], "null is the chart's own value, not a name"
 
 
-def test_without_yes_terraform_itself_asks(checkout: Checkout) -> None:
+def test_without_yes_terraform_asks(checkout: Checkout) -> None:
     checkout.run("manage.sh", "apply", "-var=vpc_id=vpc-1")
 
     (applied,) = [line for line in checkout.programs.lines("terraform") if " apply" in line]
     assert applied.endswith(" apply -var=vpc_id=vpc-1")
 
 
-def test_everything_talks_to_one_cluster_that_no_kubeconfig_of_the_person_chooses(checkout: Checkout) -> None:
+def test_every_call_uses_terraforms_cluster_and_not_the_users_kubeconfig(checkout: Checkout) -> None:
     checkout.programs.answer("terraform", "console", out='"\\"their-profile\\""\n')
 
     checkout.run("manage.sh", "apply", "--yes", KUBECONFIG="/someone/else")
@@ -66,7 +67,7 @@ def test_everything_talks_to_one_cluster_that_no_kubeconfig_of_the_person_choose
     assert not Path(configured).exists()
 
 
-def test_the_database_password_stands_on_no_command_line(checkout: Checkout) -> None:
+def test_the_database_password_is_on_no_command_line(checkout: Checkout) -> None:
     done = checkout.run("manage.sh", "apply", "--yes")
 
     calls = checkout.programs.calls()
@@ -76,7 +77,7 @@ def test_the_database_password_stands_on_no_command_line(checkout: Checkout) -> 
     assert PASSWORD not in done.stdout + done.stderr
 
 
-def test_a_password_of_terraform_tfvars_is_asked_of_terraform(checkout: Checkout) -> None:
+def test_a_password_in_tfvars_is_read_through_terraform(checkout: Checkout) -> None:
     checkout.outputs(database_secret_arn=None)
     checkout.programs.answer("terraform", "console", out=json.dumps(json.dumps(PASSWORD)))
 
@@ -88,7 +89,7 @@ def test_a_password_of_terraform_tfvars_is_asked_of_terraform(checkout: Checkout
     assert asked == ["jsonencode(nonsensitive(var.aws_profile))\n", "jsonencode(nonsensitive(var.db_password))\n"]
 
 
-def test_variables_of_the_command_line_count_where_terraform_is_asked_for_one(checkout: Checkout) -> None:
+def test_var_arguments_apply_when_a_variable_is_read(checkout: Checkout) -> None:
     given = "-var=aws_profile=theirs -var-file=prod.tfvars"
 
     checkout.run("manage.sh", "apply", "--yes", *given.split(), "-parallelism=2")
@@ -103,7 +104,7 @@ def test_a_cluster_of_the_same_name_in_another_account_is_left_alone(checkout: C
     for command in (("apply", "--yes"), ("update-image",), ("destroy", "--yes")):
         done = checkout.run("manage.sh", *command)
         assert done.returncode == 1
-        assert "lead to another cluster file-processing-cluster" in done.stderr
+        assert "belong to another cluster file-processing-cluster" in done.stderr
     assert set(checkout.steps()) == {"terraform apply", "kubeconfig"}
 
 
@@ -119,7 +120,7 @@ def given_to_helm(checkout: Checkout) -> list[str]:
     return re.findall(r"--(?:values|set-string) (\S+)", upgrade)
 
 
-def test_without_values_the_release_keeps_those_that_it_has(checkout: Checkout) -> None:
+def test_without_values_files_the_release_keeps_its_values(checkout: Checkout) -> None:
     checkout.programs.answer("helm list", out="etl-platform\n")
     checkout.programs.answer("helm get values", out='{"environment": "prod"}')
 
@@ -130,13 +131,13 @@ def test_without_values_the_release_keeps_those_that_it_has(checkout: Checkout) 
     assert [Path(path).name for path in given_to_helm(checkout)] == ["release.json", "values.json"]
 
 
-def test_several_files_of_values_go_in_their_order_below_what_terraform_says(checkout: Checkout) -> None:
+def test_values_files_apply_in_order_and_terraforms_outputs_override_them(checkout: Checkout) -> None:
     checkout.programs.answer("helm list", out="etl-platform\n")
     files = [str(helm_chart.CHART / f"values-{name}.yaml") for name in ("staging", "contracts-s3")]
 
     missing = checkout.run("manage.sh", "update-image", HELM_VALUES=f"{files[0]},not-there.yaml")
     assert missing.returncode == 1
-    assert "there is no file not-there.yaml" in missing.stderr
+    assert "the file not-there.yaml does not exist" in missing.stderr
     assert checkout.steps() == []
     done = checkout.run("manage.sh", "apply", "--yes", HELM_VALUES=",".join(files))
 
@@ -163,7 +164,7 @@ def test_pods_are_restarted_when_the_password_was_rotated(checkout: Checkout, sa
     assert all(lines.index(line) < lines.index(upgrade) for line in restarted), "helm waits for pods that are well"
 
 
-def test_terraform_itself_says_what_a_variable_is(tmp_path: Path) -> None:
+def test_terraform_evaluates_a_variable(tmp_path: Path) -> None:
     folder = tmp_path / "terraform"
     folder.mkdir()
     (folder / "variables.tf").write_text(
@@ -210,7 +211,7 @@ def test_a_step_that_fails_is_the_last(checkout: Checkout, failing: tuple[str, s
     assert checkout.steps()[-1] == last
 
 
-def test_the_first_apply_has_no_image_and_says_what_comes_next(checkout: Checkout) -> None:
+def test_the_first_apply_has_no_image_and_names_the_next_command(checkout: Checkout) -> None:
     checkout.outputs(image=None)
 
     done = checkout.run("manage.sh", "apply", "--yes")
@@ -261,7 +262,7 @@ def test_an_image_in_tfvars_would_undo_the_pin_and_is_refused(checkout: Checkout
     assert checkout.steps() == []
 
 
-def test_without_the_official_chart_nothing_is_begun(checkout: Checkout) -> None:
+def test_without_the_official_chart_nothing_is_changed(checkout: Checkout) -> None:
     shutil.rmtree(checkout.folder / "helm")
 
     done = checkout.run("manage.sh", "update-image")
@@ -271,7 +272,7 @@ def test_without_the_official_chart_nothing_is_begun(checkout: Checkout) -> None
     assert checkout.programs.calls() == []
 
 
-def test_destroy_asks_and_takes_only_yes(checkout: Checkout) -> None:
+def test_destroy_asks_and_accepts_only_yes(checkout: Checkout) -> None:
     for typed in ("", "y\n", "no\n"):
         done = checkout.run("manage.sh", "destroy", typed=typed)
         assert done.returncode == 1
@@ -295,12 +296,12 @@ def holds(checkout: Checkout, *, deletion_protection: bool = False) -> None:
 @pytest.mark.parametrize(
     ("listed", "deletion_protection", "says"),
     [
-        ({"out": "bronze/a.csv\n"}, False, "made-here still has versions, such as of bronze/a.csv"),
-        ({"err": "AccessDenied", "code": 254}, False, "cannot look into the bucket made-here"),
-        ({"out": "None\n"}, True, "-var=db_deletion_protection=false' comes first"),
+        ({"out": "bronze/a.csv\n"}, False, "made-here still contains versions, such as of bronze/a.csv"),
+        ({"err": "AccessDenied", "code": 254}, False, "cannot list the bucket made-here"),
+        ({"out": "None\n"}, True, "-var=db_deletion_protection=false' first"),
     ],
 )
-def test_what_would_stop_a_destroy_half_way_stops_it_at_once(
+def test_an_obstacle_stops_destroy_before_anything_is_deleted(
     checkout: Checkout, listed: dict[str, Any], deletion_protection: bool, says: str
 ) -> None:
     holds(checkout, deletion_protection=deletion_protection)
@@ -322,7 +323,7 @@ def test_empty_buckets_and_a_database_without_protection_are_destroyed(checkout:
     assert checkout.steps() == ["kubeconfig", "uninstall", "terraform destroy"]
 
 
-def test_destroy_of_a_stack_that_was_never_applied_asks_no_cluster(checkout: Checkout) -> None:
+def test_destroy_of_a_stack_that_was_never_applied_calls_no_cluster(checkout: Checkout) -> None:
     checkout.programs.answer("terraform", "output -json", out="{}")
 
     assert checkout.run("manage.sh", "destroy", "--yes").returncode == 0
@@ -330,7 +331,7 @@ def test_destroy_of_a_stack_that_was_never_applied_asks_no_cluster(checkout: Che
     assert checkout.steps() == ["terraform destroy"]
 
 
-def test_a_stack_that_is_not_initialized_says_so(checkout: Checkout) -> None:
+def test_a_stack_that_is_not_initialized_is_reported(checkout: Checkout) -> None:
     for stack in ("foundation_network", "file_processing"):
         shutil.rmtree(checkout.folder / "infra" / stack / "terraform" / ".terraform")
         done = checkout.run("manage.sh", "plan", stack=stack)
@@ -350,7 +351,7 @@ def test_the_network_has_the_same_commands_and_no_image(checkout: Checkout) -> N
     assert "file_processing/scripts/manage.sh update-image" in done.stderr
 
 
-def test_the_older_name_warns_and_does_the_same(checkout: Checkout) -> None:
+def test_the_former_name_warns_and_does_the_same(checkout: Checkout) -> None:
     done = checkout.run("manage_cluster.sh", "outputs", "topic_arn")
 
     assert done.returncode == 0
@@ -409,7 +410,9 @@ def test_terraform_has_every_output_that_is_read() -> None:
     declared = (REPOSITORY / "infra" / "file_processing" / "terraform" / "outputs.tf").read_text()
     scripts = REPOSITORY / "infra" / "file_processing" / "scripts"
     values = (scripts / "chart_values.py").read_text()
-    read = set(re.findall(r"\$\(output (\w+)", (scripts / "manage.sh").read_text()))
+    same_name = runpy.run_path(str(scripts / "chart_values.py"))["SAME_NAME"]
+    read = {name for name in re.findall(r'^output "(\w+)"', declared, re.MULTILINE) if name.endswith(same_name)}
+    read |= set(re.findall(r"\$\(output (\w+)", (scripts / "manage.sh").read_text()))
     read |= set(re.findall(r'outputs\["(\w+)"\]', values)) | set(re.findall(r'": "(\w+)",$', values, re.MULTILINE))
 
     assert read == set(OUTPUTS), "the test's table is what is read"

@@ -114,7 +114,7 @@ def test_no_aws_key_is_in_a_pod_and_all_have_the_role(rendered: Sequence[Rendere
     assert {pod.spec["serviceAccountName"] for pod in pods(rendered)} == {"file-processing-sa"}
 
 
-def test_the_role_stands_on_the_service_account(everything: Sequence[Rendered]) -> None:
+def test_the_service_account_is_annotated_with_the_role(everything: Sequence[Rendered]) -> None:
     annotations = one(everything, "ServiceAccount", "file-processing-sa")["metadata"]["annotations"]
     assert annotations["eks.amazonaws.com/role-arn"] == "arn:aws-us-gov:iam::123456789012:role/file-processing-sa"
     assert annotations["eks.amazonaws.com/sts-regional-endpoints"] == "true"
@@ -127,7 +127,7 @@ def test_all_pods_run_one_image(rendered: Sequence[Rendered]) -> None:
     assert {"name": "DAGSTER_CURRENT_IMAGE", "value": images.pop()} in code["env"]
 
 
-def test_every_config_map_and_secret_that_a_pod_needs_is_there(rendered: Sequence[Rendered]) -> None:
+def test_every_config_map_and_secret_that_a_pod_needs_exists(rendered: Sequence[Rendered]) -> None:
     made = {item["metadata"]["name"] for item in rendered if item["kind"] == "ConfigMap"}
     for pod in pods(rendered):
         maps, secrets = referred(pod)
@@ -151,7 +151,7 @@ def referred(pod: Pod) -> tuple[set[str], set[str]]:
     return found
 
 
-def test_what_starts_with_the_entry_point_has_arguments_that_it_takes(rendered: Sequence[Rendered]) -> None:
+def test_containers_with_our_entry_point_have_valid_arguments(rendered: Sequence[Rendered]) -> None:
     checked = 0
     for pod in pods(rendered):
         for container in pod.containers:
@@ -174,7 +174,7 @@ def test_services_find_their_pods_and_ports(rendered: Sequence[Rendered]) -> Non
         assert {port.get("targetPort", port["port"]) for port in service["spec"]["ports"]} <= open_ports
 
 
-def test_every_policy_is_about_pods_that_are_there_and_lets_into_ports_that_they_open(
+def test_every_network_policy_selects_existing_pods_and_open_ports(
     rendered: Sequence[Rendered],
 ) -> None:
     for policy in (item["spec"] for item in rendered if item["kind"] == "NetworkPolicy"):
@@ -190,26 +190,26 @@ def selects(selector: dict[str, Any], pod: Pod) -> bool:
     return named and all(pod.labels.get(e["key"]) in e["values"] for e in selector.get("matchExpressions", []))
 
 
-def test_webserver_and_daemon_are_told_of_the_code_server_by_its_service(rendered: Sequence[Rendered]) -> None:
+def test_webserver_and_daemon_reach_the_code_server_through_its_service(rendered: Sequence[Rendered]) -> None:
     workspace = one(rendered, "ConfigMap", "etl-platform-dagster-workspace-yaml")["data"]["workspace.yaml"]
     (server,) = [item["grpc_server"] for item in yaml.safe_load(workspace)["load_from"]]
     ports = one(rendered, "Service", server["host"])["spec"]["ports"]
     assert server["port"] in {port["port"] for port in ports}
 
 
-def test_the_right_to_start_runs_goes_to_our_service_account(rendered: Sequence[Rendered]) -> None:
+def test_our_service_account_may_start_runs(rendered: Sequence[Rendered]) -> None:
     binding = one(rendered, "RoleBinding", "etl-platform-dagster-rolebinding")
     assert [subject["name"] for subject in binding["subjects"]] == ["file-processing-sa"]
 
 
-def test_selectors_of_deployments_choose_their_own_pods_alone(rendered: Sequence[Rendered]) -> None:
+def test_each_deployment_selects_only_its_own_pods(rendered: Sequence[Rendered]) -> None:
     for item in (item for item in rendered if item["kind"] == "Deployment"):
         selector = item["spec"]["selector"]["matchLabels"]
         chosen = [pod.name for pod in pods(rendered) if selector.items() <= pod.labels.items()]
         assert chosen == [f"Deployment/{item['metadata']['name']}"]
 
 
-def test_the_gateway_is_as_it_was_promised(variants: dict[str, list[Rendered]]) -> None:
+def test_the_gateway_has_two_replicas_measured_resources_and_probes(variants: dict[str, list[Rendered]]) -> None:
     gateway = one(variants["prod"], "Deployment", "file-processing-sns")["spec"]
     container = gateway["template"]["spec"]["containers"][0]
     assert gateway["replicas"] == 2
@@ -236,7 +236,7 @@ def test_long_running_containers_have_probes_and_the_import_of_dagster_fits_into
                 assert start["periodSeconds"] * start["failureThreshold"] >= 120, item["metadata"]["name"]
 
 
-def test_only_the_path_of_sns_is_led_in_and_only_over_tls(variants: dict[str, list[Rendered]]) -> None:
+def test_the_ingress_routes_only_the_path_of_sns_and_only_over_tls(variants: dict[str, list[Rendered]]) -> None:
     for name in ("prod", "everything"):
         ingress = one(variants[name], "Ingress", "file-processing-sns")
         (rule,) = ingress["spec"]["rules"]
@@ -246,7 +246,7 @@ def test_only_the_path_of_sns_is_led_in_and_only_over_tls(variants: dict[str, li
     assert listening == [{"HTTPS": 443}]
 
 
-def test_every_pod_is_under_a_policy_that_reaches_dns_aws_and_the_database_and_no_node(
+def test_network_policies_allow_every_pod_dns_aws_and_the_database_but_no_node(
     variants: dict[str, list[Rendered]],
 ) -> None:
     rendered = variants["contracts from S3"]
@@ -257,14 +257,14 @@ def test_every_pod_is_under_a_policy_that_reaches_dns_aws_and_the_database_and_n
     assert {port["port"] for rule in egress["egress"] for port in rule["ports"]} == {53, 443, 5432}
 
 
-def test_the_code_server_is_reached_by_webserver_and_daemon_alone(everything: Sequence[Rendered]) -> None:
+def test_only_webserver_and_daemon_reach_the_code_server(everything: Sequence[Rendered]) -> None:
     (rule,) = one(everything, "NetworkPolicy", "file-processing-code")["spec"]["ingress"]
     (peer,) = rule["from"]
     (expression,) = peer["podSelector"]["matchExpressions"]
     assert set(expression["values"]) == {"file-processing-webserver", "file-processing-daemon"}
 
 
-def test_doctor_looks_every_five_minutes_and_never_twice_at_once(everything: Sequence[Rendered]) -> None:
+def test_doctor_runs_every_five_minutes_and_never_concurrently(everything: Sequence[Rendered]) -> None:
     doctor = one(everything, "CronJob", "file-processing-doctor")["spec"]
     assert (doctor["schedule"], doctor["concurrencyPolicy"]) == ("*/5 * * * *", "Forbid")
     job = doctor["jobTemplate"]["spec"]
@@ -290,7 +290,7 @@ def test_one_off_jobs_run_once_with_the_settings_of_the_release(
         assert json.loads(container["args"][4]) == json.loads(EVENT)
 
 
-def test_runs_have_the_measured_bound_and_end_with_a_day_to_look_at_them(rendered: Sequence[Rendered]) -> None:
+def test_run_jobs_have_the_measured_limits_and_are_kept_for_a_day(rendered: Sequence[Rendered]) -> None:
     job = run_job(rendered)["spec"]
     (container,) = job["template"]["spec"]["containers"]
     assert container["resources"]["requests"]["memory"] == "1Gi"
@@ -310,14 +310,14 @@ def test_contracts_from_s3_are_fetched_before_every_pod_that_reads_them(variants
             assert fetching["args"][:2] == ["contract", "fetch"], pod.name
 
 
-def test_contracts_of_the_values_are_mounted_where_the_setting_says(everything: Sequence[Rendered]) -> None:
+def test_contracts_from_the_values_are_mounted_at_contracts_dir(everything: Sequence[Rendered]) -> None:
     folder = one(everything, "ConfigMap", "file-processing-config")["data"]["CONTRACTS_DIR"]
     assert list(one(everything, "ConfigMap", "file-processing-contracts")["data"]) == ["training.odcs.yaml"]
     (run,) = [pod for pod in pods(everything) if pod.name == "run"]
     assert {"name": "contracts", "mountPath": folder, "readOnly": True} in run.containers[0]["volumeMounts"]
 
 
-def test_dagster_is_set_up_as_at_the_top_of_the_repository(rendered: Sequence[Rendered]) -> None:
+def test_dagster_is_configured_like_the_top_level_dagster_yaml(rendered: Sequence[Rendered]) -> None:
     here = yaml.safe_load((REPOSITORY / "dagster.yaml").read_text())
     there = yaml.safe_load(dagster_yaml(rendered))
     assert "run_retries" not in there, "retries are off unless they are turned on"
@@ -327,7 +327,7 @@ def test_dagster_is_set_up_as_at_the_top_of_the_repository(rendered: Sequence[Re
     assert missing == {}
 
 
-def test_dagster_takes_its_configuration(rendered: Sequence[Rendered], tmp_path: Path) -> None:
+def test_dagster_accepts_its_configuration(rendered: Sequence[Rendered], tmp_path: Path) -> None:
     (tmp_path / "dagster.yaml").write_text(dagster_yaml(rendered))
     config, _ = dagster_instance_config(str(tmp_path))
     assert config["concurrency"]["runs"]["max_concurrent_runs"] == 10
@@ -350,7 +350,7 @@ def test_the_monitor_scrapes_a_port_that_the_service_has(everything: Sequence[Re
     assert set(endpoint) == {"port", "path", "interval", "scrapeTimeout"}
 
 
-def test_the_rules_of_the_operator_are_those_of_the_files(everything: Sequence[Rendered]) -> None:
+def test_the_operators_rules_are_those_of_the_file(everything: Sequence[Rendered]) -> None:
     rule = one(everything, "PrometheusRule", "file-processing")
     assert rule["apiVersion"] == "monitoring.coreos.com/v1"
     url = yaml.safe_load((CHART / "values.yaml").read_text())["monitoring"]["prometheusRule"]["runbookUrl"]

@@ -128,7 +128,7 @@ CASES = [
         {TAKEN: "0+1x120", ARCHIVED: "5x120"},
         90,
         {"pipeline": "email_archive", "severity": "critical"},
-        "Emails are taken up and none was archived for an hour",
+        "Emails are received, but none was archived for an hour",
     ),
     Case("EtlEmailsNotArchived", {TAKEN: "0+1x120", ARCHIVED: "5x70 6x50"}, 90),
     # No mail comes on a Sunday.
@@ -146,7 +146,7 @@ CASES = [
         {POSTS.format("refused", "bad_signature"): "0+1x30"},
         15,
         file_processing(severity="warning", outcome="refused", reason="bad_signature"),
-        "Posts of SNS were answered refused bad_signature",
+        "Posts of SNS were answered with refused bad_signature",
     ),
     Case(
         "EtlGatewayRefusesPosts", {POSTS.format("queued", ""): "0+9x30", POSTS.format("refused", "stale"): "1x30"}, 15
@@ -156,7 +156,7 @@ CASES = [
         {UP: "1 0x20"},
         10,
         file_processing(severity="critical"),
-        "Prometheus reaches no replica of the gateway",
+        "Prometheus cannot reach any replica of the gateway",
     ),
     Case(
         "EtlGatewayDown",
@@ -168,7 +168,7 @@ CASES = [
         {SUCCEEDED: "60x30"},
         20,
         file_processing(severity="critical", namespace="file-processing"),
-        "etl-platform doctor has not ended well for a quarter of an hour",
+        "etl-platform doctor has not succeeded for 15 minutes",
     ),
     # A release that never worked.
     Case(
@@ -176,7 +176,7 @@ CASES = [
         {CREATED: "60x30"},
         20,
         file_processing(severity="critical", namespace="file-processing"),
-        "etl-platform doctor has not ended well for a quarter of an hour",
+        "etl-platform doctor has not succeeded for 15 minutes",
     ),
     Case("EtlDoctorFailing", {CREATED: "0x30", SUCCEEDED: "0+60x30"}, 20),
 ]
@@ -187,7 +187,7 @@ def alerts() -> dict[str, dict[str, Any]]:
     return {rule["alert"]: rule for group in groups for rule in group["rules"] if "alert" in rule}
 
 
-def test_the_rules_are_rules() -> None:
+def test_promtool_accepts_the_rules() -> None:
     checked = subprocess.run([tool("promtool"), "check", "rules", RULES], capture_output=True, text=True, check=False)
     assert checked.returncode == 0, checked.stdout + checked.stderr
 
@@ -197,7 +197,7 @@ def test_each_alert_fires_in_one_case_and_is_quiet_in_another(name: str) -> None
     assert {case.labels is None for case in CASES if case.alert == name} == {True, False}
 
 
-def test_alerts_fire_for_what_they_are_for_and_for_nothing_beside_it(tmp_path: Path) -> None:
+def test_alerts_fire_in_their_own_cases_only(tmp_path: Path) -> None:
     (tmp_path / "rules.yaml").write_text(RULES.read_text())
     path = tmp_path / "cases.yaml"
     path.write_text(yaml.safe_dump({"rule_files": ["rules.yaml"], "tests": [promtool_test(case) for case in CASES]}))
@@ -228,7 +228,7 @@ def replicated(series: dict[str, str]) -> Iterator[tuple[str, str]]:
 
 
 @pytest.mark.parametrize("name", alerts())
-def test_each_alert_says_what_it_means_and_leads_to_the_runbook(name: str) -> None:
+def test_each_alert_has_a_summary_a_description_and_a_runbook(name: str) -> None:
     rule = alerts()[name]
     assert set(rule["annotations"]) == {"summary", "description", "runbook_url"}
     assert rule["labels"]["severity"] in {"warning", "critical"}
@@ -237,6 +237,6 @@ def test_each_alert_says_what_it_means_and_leads_to_the_runbook(name: str) -> No
     assert name in headings, f"docs/operate/alerts.md has no heading {name}"
 
 
-def test_outcomes_of_posts_that_alert_are_outcomes() -> None:
+def test_the_alert_on_posts_names_existing_outcomes() -> None:
     (outcomes,) = re.findall(r'outcome=~"([a-z|]+)"', alerts()["EtlGatewayRefusesPosts"]["expr"])
     assert set(outcomes.split("|")) <= set(OUTCOMES)

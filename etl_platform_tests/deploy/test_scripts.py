@@ -65,7 +65,7 @@ def _call(path: Path, *arguments: str, **variables: str) -> subprocess.Completed
     return subprocess.run([path, *arguments], capture_output=True, text=True, env=environment, check=False, timeout=120)
 
 
-def test_shellcheck_has_nothing_to_say() -> None:
+def test_shellcheck_finds_nothing() -> None:
     paths = [str(path.relative_to(REPOSITORY)) for path in [*SCRIPTS, *SOURCED]]
     program = [tool("shellcheck"), "--external-sources", "--severity=style", *paths]
     done = subprocess.run(program, capture_output=True, text=True, cwd=REPOSITORY, check=False)
@@ -75,7 +75,7 @@ def test_shellcheck_has_nothing_to_say() -> None:
 
 
 @pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: str(path.relative_to(INFRA)))
-def test_a_script_can_be_run_and_stops_at_the_first_error(path: Path) -> None:
+def test_every_script_is_executable_and_stops_at_the_first_error(path: Path) -> None:
     text = path.read_text()
 
     assert os.access(path, os.X_OK)
@@ -102,21 +102,21 @@ def test_help_shows_an_example_and_a_wrong_argument_is_exit_2(path: Path) -> Non
         ("sns_set_topic_policy.sh", {"BUCKET": "Not A Bucket"}, "BUCKET"),
         ("sns_probe_listener.sh", {"ACCOUNT_ID": "12345"}, "ACCOUNT_ID takes 12 digits"),
         ("sns_subscribe.sh", {}, "ENDPOINT"),
-        ("sns_subscribe.sh", {"ENDPOINT": "http://files.example.org/"}, "must be https"),
+        ("sns_subscribe.sh", {"ENDPOINT": "http://files.example.org/"}, "takes an https address"),
         ("sns_subscribe.sh", {"ENDPOINT": "https://files.example.org/'x"}, "ENDPOINT"),
         ("sns_test_topic.sh", {"KEY": "from_client/a/b.csv"}, "BUCKET"),
         ("ecr_put.sh", {"IMAGE_TAG": "no tag"}, "IMAGE_TAG"),
-        ("manage.sh", {}, "it takes a command"),
+        ("manage.sh", {}, "a command is missing"),
     ],
 )
-def test_a_wrong_variable_is_named_before_anything_is_asked(script: str, variables: dict[str, str], says: str) -> None:
+def test_a_wrong_variable_is_reported_before_any_call(script: str, variables: dict[str, str], says: str) -> None:
     done = _call(STACK / script, **variables)
 
     assert done.returncode == 2
     assert says in done.stderr
 
 
-def test_a_topic_arn_that_is_none_is_exit_2(run: Run) -> None:
+def test_a_malformed_topic_arn_is_exit_code_2(run: Run) -> None:
     done = run("sns_probe_listener.sh", SNS_TOPIC_ARN="file-processing-topic")
 
     assert done.returncode == 2
@@ -227,7 +227,7 @@ def test_a_bucket_is_empty_only_without_any_version(aws: Clients, provisioned: P
     assert first_key() == "None"
 
 
-def test_a_bucket_that_is_not_there_says_what_to_look_at(run: Run) -> None:
+def test_a_missing_bucket_is_reported_with_what_to_check(run: Run) -> None:
     done = run("s3_configure_notifications.sh", BUCKET="not-there")
 
     assert done.returncode == 1
@@ -259,7 +259,7 @@ def test_the_event_of_an_object_reaches_the_queue(run: Run, aws: Clients, provis
     assert (created.bucket, created.key) == (provisioned.bucket, key)
 
 
-def test_the_probe_lists_who_is_subscribed_and_asks_the_address(run: Run, endpoint_url: str) -> None:
+def test_the_probe_lists_subscriptions_and_requests_the_address(run: Run, endpoint_url: str) -> None:
     good = run("sns_probe_listener.sh")
     asked = run("sns_probe_listener.sh", ENDPOINT=f"{endpoint_url}/_ministack/ready")
     silent = run("sns_probe_listener.sh", ENDPOINT="http://127.0.0.1:1/")
@@ -271,11 +271,11 @@ def test_the_probe_lists_who_is_subscribed_and_asks_the_address(run: Run, endpoi
     assert "no answer" in silent.stderr
 
 
-def test_a_topic_without_subscriptions_is_amiss(run: Run, aws: Clients) -> None:
+def test_a_topic_without_subscriptions_is_an_error(run: Run, aws: Clients) -> None:
     done = run("sns_probe_listener.sh", SNS_TOPIC_ARN=aws.sns.create_topic(Name="lonely")["TopicArn"])
 
     assert done.returncode == 1
-    assert "nobody is subscribed" in done.stderr
+    assert "has no subscription" in done.stderr
 
 
 def test_the_local_setup_feeds_the_queue_directly_or_through_a_gateway(
@@ -311,7 +311,7 @@ def test_the_local_setup_feeds_the_queue_directly_or_through_a_gateway(
     assert [item["Protocol"] for item in subscribed] == ["sqs"]
 
 
-def test_an_emulator_elsewhere_that_does_not_run_is_named() -> None:
+def test_a_remote_emulator_that_does_not_answer_is_reported() -> None:
     done = _call(STACK / "setup_localstack.sh", AWS_ENDPOINT_URL="http://127.0.0.2:1")
 
     assert done.returncode == 1
@@ -327,7 +327,7 @@ def test_the_emulator_of_compose_is_started_if_none_answers(tmp_path: Path) -> N
     docker.answer("docker")
     _call(STACK / "setup_localstack.sh", AWS_ENDPOINT_URL="http://127.0.0.1:1", PATH=path)
 
-    assert "no 'docker compose' is here" in without.stderr
+    assert "'docker compose' is not installed" in without.stderr
     started = docker.calls()[-1]
     assert started.line == f"docker compose --file {INFRA}/local/docker-compose.yml up --detach --wait emulator"
     assert started.environment["EMULATOR_PORT"] == "1"

@@ -32,7 +32,7 @@ def test_a_stack_is_valid(offline: Workplace, stack: str) -> None:
     assert json.loads(offline.run(stack, "validate", "-json").stdout)["diagnostics"] == []
 
 
-def test_policies_branches_and_wrong_values_hold_on_mocks(offline: Workplace) -> None:
+def test_terraforms_own_tests_pass(offline: Workplace) -> None:
     for stack, runs in ((NETWORK, 4), (PROCESSING, 26)):
         said = offline.run(stack, "test").stdout
         passed = re.search(r"Success! (\d+) passed, 0 failed", said)
@@ -40,7 +40,7 @@ def test_policies_branches_and_wrong_values_hold_on_mocks(offline: Workplace) ->
         assert int(passed[1]) >= runs
 
 
-def test_a_wrong_value_is_told_in_one_sentence_that_begins_with_its_name(offline: Workplace) -> None:
+def test_a_wrong_value_is_reported_in_one_sentence_that_begins_with_its_name(offline: Workplace) -> None:
     wrong = {"aws_profile": "", "source_prefix": "silver/", "public_access_cidrs": '["0.0.0.0/0"]'}
     told = offline.run(PROCESSING, "plan", "-input=false", variables=wrong, check=False)
 
@@ -58,7 +58,7 @@ def test_a_wrong_value_is_told_in_one_sentence_that_begins_with_its_name(offline
                 assert re.search(rf"\bvar\.{name}[,\]]", tried), f"no test expects a wrong {name} to fail"
 
 
-def test_the_example_names_variables_that_are_there() -> None:
+def test_the_example_names_existing_variables() -> None:
     for stack in (NETWORK, PROCESSING):
         example = (INFRA / stack / "terraform" / "terraform.tfvars.example").read_text("utf-8")
         named = set(re.findall(r"^(?:# )?(\w+) += ", example, re.MULTILINE))
@@ -66,7 +66,7 @@ def test_the_example_names_variables_that_are_there() -> None:
         assert named <= known, named - known
 
 
-def test_no_arn_names_a_partition() -> None:
+def test_no_arn_hard_codes_a_partition() -> None:
     found = [
         f"{path.relative_to(INFRA)}: {line.strip()}"
         for path in sorted(INFRA.glob("*/terraform/*.tf"))

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ import dagster as dg
 
 from etl_platform.local.provision import Clients, Provisioned
 from etl_platform.object_keys import parse_email_key
+from etl_platform_tests.differences import differences
 
 Facts = Mapping[Any, Any]
 
@@ -35,18 +36,8 @@ class EndState:
     queues: Facts
 
     def differences(self, expected: "EndState") -> list[str]:
-        """One line for each thing that is missing, too much or different."""
-        lines: list[str] = []
-        for field in fields(self):
-            mine, theirs = getattr(self, field.name), getattr(expected, field.name)
-            lines += [f"{field.name}: missing {key}" for key in theirs if key not in mine]
-            lines += [f"{field.name}: too much {key}" for key in mine if key not in theirs]
-            lines += [
-                f"{field.name}: {key} is {mine[key]!r:.200} instead of {theirs[key]!r:.200}"
-                for key in mine
-                if key in theirs and mine[key] != theirs[key]
-            ]
-        return lines
+        """One line for each place that is missing, unexpected or different."""
+        return differences(self, expected)
 
 
 _OF_ITS_RUN = {"email_archive"}

@@ -44,6 +44,8 @@ def test_a_loss_is_seen() -> None:
     whole = EndState(objects, nothing, nothing, nothing, nothing, nothing, {"waiting": 0})
 
     assert whole.differences(whole) == []
-    assert replace(whole, objects={"silver/a": b"1"}).differences(whole) == ["objects: missing reports/a"]
-    assert replace(whole, queues={"waiting": 1}).differences(whole) == ["queues: waiting is 1 instead of 0"]
-    assert replace(whole, latest={"x": 1}).differences(whole) == ["latest: too much x"]
+    assert replace(whole, objects={"silver/a": b"1"}).differences(whole) == [
+        "objects > reports/a: missing, expected {'rows': 1}"
+    ]
+    assert replace(whole, queues={"waiting": 1}).differences(whole) == ["queues > waiting: 1 instead of 0"]
+    assert replace(whole, latest={"x": 1}).differences(whole) == ["latest > x: unexpected 1"]

@@ -13,6 +13,7 @@ from etl_platform.local.provision import Clients, Provisioned
 from etl_platform.local.sample_emails import sample_emails
 from etl_platform.local.stack import inherited_environment
 from etl_platform.platform import Platform
+from etl_platform.queue_work.queues import EMAILS
 from etl_platform.settings import Settings
 from etl_platform_tests.faults.proxy import Call, Fault, FaultProxy, Harm
 
@@ -57,10 +58,10 @@ def test_told_to_stop_a_drain_ends_its_put_gives_the_rest_back_and_exits_0(
 
     assert process.returncode == 0, errors
     archived = aws.s3.list_objects_v2(Bucket=provisioned.email_bucket).get("KeyCount", 0)
-    waiting, hidden = Platform(settings).email_queue.depth()
+    waiting, hidden = Platform(settings).queue(EMAILS).depth()
     assert archived >= 1
     assert waiting == 10 - archived
     assert waiting >= 1
     assert hidden == 0
     assert printed.startswith(f"email_archive_job: {archived} archived; ")
-    assert printed.endswith(f"; {waiting} given back\n")
+    assert printed.endswith(f"; {waiting} returned to the queue\n")

@@ -50,7 +50,7 @@ def _warm_up() -> _Warm:
     import sqlalchemy.dialects.postgresql.psycopg2  # noqa: F401
 
     import etl_platform.engine.check  # noqa: F401
-    from etl_platform.attachments.copy_agency import object_copies  # noqa: F401
+    from etl_platform.attachments import object_copies  # noqa: F401
     from etl_platform.aws import queue  # noqa: F401
     from etl_platform.definitions import build_defs
     from etl_platform.defs.intake_assets import JOB_NAME

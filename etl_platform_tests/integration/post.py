@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from etl_platform.emails.archive import Drained, EmailArchive, EmailOutcome
+from etl_platform.emails.archive import DrainResult, EmailArchive, EmailOutcome
 from etl_platform.emails.document import user_of
 from etl_platform.local.provision import Clients, Provisioned
 from etl_platform.object_keys import email_key
@@ -73,7 +73,7 @@ def archive(platform: Platform) -> EmailArchive:
     return platform.email_archive
 
 
-def counts(drained: Drained) -> dict[EmailOutcome, int]:
+def counts(drained: DrainResult) -> dict[EmailOutcome, int]:
     return dict(drained.total.counts)
 
 

@@ -11,6 +11,7 @@ from etl_platform.cli.main import main
 from etl_platform.definitions import build_defs
 from etl_platform.local.provision import Clients, Provisioned
 from etl_platform.platform import Platform
+from etl_platform.queue_work.queues import FILE_EVENTS
 from etl_platform_tests.integration.deliveries import as_csv, officers
 from etl_platform_tests.integration.test_file_arrivals import deliveries_of, tick
 from etl_platform_tests.integration.test_reconcile import ROSTER, terminal
@@ -23,9 +24,9 @@ JOB = "s3_data_quality_job"
 @pytest.fixture
 def quiet(aws: Clients, provisioned: Provisioned, platform: Platform, wait_until: WaitUntil) -> None:
     """The queue without the test event of its notification."""
-    wait_until(lambda: platform.queue.depth() == (1, 0), what="S3's test event in the queue")
+    wait_until(lambda: platform.queue(FILE_EVENTS).depth() == (1, 0), what="S3's test event in the queue")
     aws.sqs.purge_queue(QueueUrl=provisioned.queue_url)
-    wait_until(lambda: platform.queue.depth() == (0, 0), what="an empty queue")
+    wait_until(lambda: platform.queue(FILE_EVENTS).depth() == (0, 0), what="an empty queue")
 
 
 def dlq(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str]:
@@ -42,13 +43,15 @@ def listed(capsys: pytest.CaptureFixture[str], *arguments: str) -> list[dict[str
 
 def die(aws: Clients, provisioned: Provisioned, platform: Platform, wait_until: WaitUntil) -> None:
     """Receive what waits until SQS gives it up."""
-    waiting = sum(platform.dead_letters.depth()) + sum(platform.queue.depth())
+    waiting = sum(platform.dead_letters(FILE_EVENTS).depth()) + sum(platform.queue(FILE_EVENTS).depth())
     arn = aws.sqs.get_queue_attributes(QueueUrl=provisioned.dlq_url, AttributeNames=["QueueArn"])["Attributes"]
     policy = json.dumps({"deadLetterTargetArn": arn["QueueArn"], "maxReceiveCount": 1})
     aws.sqs.set_queue_attributes(QueueUrl=provisioned.queue_url, Attributes={"RedrivePolicy": policy})
-    while held := platform.queue.receive(10, 60):
-        platform.queue.change_visibility([message.receipt_handle for message in held], 0)
-    wait_until(lambda: platform.dead_letters.depth()[0] == waiting, what="the message among the dead letters")
+    while held := platform.queue(FILE_EVENTS).receive(10, 60):
+        platform.queue(FILE_EVENTS).change_visibility([message.receipt_handle for message in held], 0)
+    wait_until(
+        lambda: platform.dead_letters(FILE_EVENTS).depth()[0] == waiting, what="the message among the dead letters"
+    )
 
 
 def execute(instance: dg.DagsterInstance, platform: Platform, request: dg.RunRequest) -> dg.ExecuteInProcessResult:
@@ -68,14 +71,14 @@ def test_listing_says_why_each_died_and_leaves_the_queue_as_it_was(
     aws.sqs.send_message(QueueUrl=provisioned.queue_url, MessageBody="no JSON")
     assert tick(platform) == []
     aws.s3.put_object(Bucket=platform.bucket, Key=ROSTER, Body=as_csv(officers("A", 4)))
-    wait_until(lambda: platform.queue.depth() == (1, 0), what="the event in the queue")
+    wait_until(lambda: platform.queue(FILE_EVENTS).depth() == (1, 0), what="the event in the queue")
     (request,) = tick(platform)
     with terminal as instance:
         broken = Platform(platform.settings)
         broken.store = _StoreThatFails(broken.store)  # type: ignore[assignment]
         assert not execute(instance, broken, request).success
         handle = deliveries_of(request)[0]["receipt_handle"]
-        platform.queue.change_visibility([handle], 0)
+        platform.queue(FILE_EVENTS).change_visibility([handle], 0)
         die(aws, provisioned, platform, wait_until)
 
         found = {letter["cause"]: letter for letter in listed(capsys)}
@@ -83,7 +86,7 @@ def test_listing_says_why_each_died_and_leaves_the_queue_as_it_was(
         assert "not JSON" in found["malformed"]["reason"]
         assert "TransientError: the store is away" in found["failed"]["reason"]
         assert found["failed"]["keys"] == [ROSTER]
-        assert platform.dead_letters.depth() == (2, 0)
+        assert platform.dead_letters(FILE_EVENTS).depth() == (2, 0)
 
         _, table = dlq(capsys, "list")
         assert [line.split()[2] for line in table.splitlines()[2:]] == ["malformed", "failed"]
@@ -95,7 +98,7 @@ def test_listing_says_why_each_died_and_leaves_the_queue_as_it_was(
         assert "no report: it was never processed to its end" in told
         assert "Records" in told
         assert dlq(capsys, "show", "no-such-id")[0] == 1
-        assert platform.dead_letters.depth() == (2, 0)
+        assert platform.dead_letters(FILE_EVENTS).depth() == (2, 0)
 
 
 @pytest.mark.usefixtures("quiet")
@@ -110,14 +113,14 @@ def test_a_redrive_takes_in_what_was_not_done(
     aws.sqs.send_message(QueueUrl=provisioned.queue_url, MessageBody="no JSON")
     assert tick(platform) == []
     aws.s3.put_object(Bucket=platform.bucket, Key=ROSTER, Body=as_csv(officers("A", 4)))
-    wait_until(lambda: platform.queue.depth() == (1, 0), what="the event in the queue")
+    wait_until(lambda: platform.queue(FILE_EVENTS).depth() == (1, 0), what="the event in the queue")
     die(aws, provisioned, platform, wait_until)
 
     code, said = dlq(capsys, "redrive")
 
     assert (code, said.splitlines()[0]) == (0, "1 sent back to the queue")
     assert "1 malformed not sent" in said
-    assert (platform.queue.depth(), platform.dead_letters.depth()) == ((1, 0), (1, 0))
+    assert (platform.queue(FILE_EVENTS).depth(), platform.dead_letters(FILE_EVENTS).depth()) == ((1, 0), (1, 0))
     (request,) = tick(platform)
     with terminal as instance:
         assert execute(instance, platform, request).success
@@ -126,7 +129,7 @@ def test_a_redrive_takes_in_what_was_not_done(
     (malformed,) = listed(capsys)
     assert dlq(capsys, "redrive", "no-such-id")[0] == 1
     assert dlq(capsys, "redrive", malformed["id"])[0] == 0
-    assert (platform.queue.depth(), platform.dead_letters.depth()) == ((1, 0), (0, 0))
+    assert (platform.queue(FILE_EVENTS).depth(), platform.dead_letters(FILE_EVENTS).depth()) == ((1, 0), (0, 0))
 
 
 @pytest.mark.usefixtures("quiet")
@@ -139,9 +142,9 @@ def test_redriving_what_is_done_writes_nothing_and_is_told(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     aws.s3.put_object(Bucket=platform.bucket, Key=ROSTER, Body=as_csv(officers("A", 4)))
-    wait_until(lambda: platform.queue.depth() == (1, 0), what="the event in the queue")
-    (message,) = platform.queue.receive(1, 60)
-    platform.queue.change_visibility([message.receipt_handle], 0)
+    wait_until(lambda: platform.queue(FILE_EVENTS).depth() == (1, 0), what="the event in the queue")
+    (message,) = platform.queue(FILE_EVENTS).receive(1, 60)
+    platform.queue(FILE_EVENTS).change_visibility([message.receipt_handle], 0)
     die(aws, provisioned, platform, wait_until)
     assert main(["reconcile", "--grace", "0m", "--repair"]) == 0
     before = {item.key: item.etag for item in platform.store.list(platform.bucket, "")}
@@ -157,7 +160,7 @@ def test_redriving_what_is_done_writes_nothing_and_is_told(
         assert told.asset_observation
         assert told.asset_observation.metadata["outcome"].value == "duplicate"
     assert {item.key: item.etag for item in platform.store.list(platform.bucket, "")} == before
-    assert (platform.queue.depth(), platform.dead_letters.depth()) == ((0, 0), (0, 0))
+    assert (platform.queue(FILE_EVENTS).depth(), platform.dead_letters(FILE_EVENTS).depth()) == ((0, 0), (0, 0))
 
 
 @pytest.mark.usefixtures("quiet")
@@ -165,12 +168,12 @@ def test_a_queue_of_many_pages_is_gone_through_once(
     platform: Platform, terminal: dg.DagsterInstance, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for number in range(57):
-        platform.dead_letters.send(f"no JSON {number}", {"reason": f"number {number}"})
+        platform.dead_letters(FILE_EVENTS).send(f"no JSON {number}", {"reason": f"number {number}"})
 
     assert len({letter["id"] for letter in listed(capsys)}) == 57
-    assert platform.dead_letters.depth() == (57, 0)
+    assert platform.dead_letters(FILE_EVENTS).depth() == (57, 0)
     assert dlq(capsys, "redrive", "--reason", "malformed", "--limit", "20")[0] == 0
-    assert (platform.queue.depth(), platform.dead_letters.depth()) == ((20, 0), (37, 0))
+    assert (platform.queue(FILE_EVENTS).depth(), platform.dead_letters(FILE_EVENTS).depth()) == ((20, 0), (37, 0))
 
 
 class _StoreThatFails:

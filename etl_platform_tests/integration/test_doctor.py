@@ -1,4 +1,4 @@
-"""etl-platform doctor against the emulator and a real PostgreSQL: all in order, and every kind of broken thing."""
+"""etl-platform doctor against the emulator and a real PostgreSQL, working and broken in every way."""
 
 import json
 import os
@@ -19,7 +19,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from etl_platform.cli.main import main
-from etl_platform.doctor import Check, Finding, OutsideSystems, Said, State, examine
+from etl_platform.doctor import Check, CheckResult, ExternalSystems, Pass, State, run_checks
 from etl_platform.errors import TransientError
 from etl_platform.local.http_server import serve_in_thread
 from etl_platform.local.provision import Clients, Provisioned
@@ -54,16 +54,16 @@ def postgres(shared_postgres: Any) -> Postgres:
     return Postgres(folder)
 
 
-def look(settings: Settings, within_s: float = 30.0) -> dict[str, Finding]:
-    findings = examine(OutsideSystems(settings).checks(), settings.aws_region, within_s)
-    return {finding.name: finding for finding in findings}
+def check(settings: Settings, timeout_s: float = 30.0) -> dict[str, CheckResult]:
+    results = run_checks(ExternalSystems(settings).checks(), settings.aws_region, timeout_s)
+    return {result.name: result for result in results}
 
 
-def failed(settings: Settings) -> dict[str, Finding]:
-    return {name: finding for name, finding in look(settings).items() if finding.state is State.FAILED}
+def failed(settings: Settings) -> dict[str, CheckResult]:
+    return {name: result for name, result in check(settings).items() if result.state is State.FAILED}
 
 
-def test_where_all_is_there_every_line_is_ok(
+def test_a_working_platform_passes_every_check(
     settings: Settings, provisioned: Provisioned, postgres: Postgres, dagster_home: Path, endpoint_url: str
 ) -> None:
     kms = boto3.client("kms", "us-east-1", endpoint_url=endpoint_url, aws_access_key_id="x", aws_secret_access_key="x")
@@ -77,9 +77,9 @@ def test_where_all_is_there_every_line_is_ok(
         dagster_home=dagster_home,
     )
 
-    found = look(whole)
+    found = check(whole)
 
-    assert {finding.state for finding in found.values()} == {State.OK}
+    assert {result.state for result in found.values()} == {State.OK}
     assert found["identity"].detail.startswith("arn:aws")
     assert found["versioning"].detail == "on"
     assert found["dagster"].detail == "SqliteRunStorage"
@@ -87,13 +87,13 @@ def test_where_all_is_there_every_line_is_ok(
     assert failed(whole)["kms_key"].detail == "the key's state is Disabled"
 
 
-def test_what_is_not_set_is_no_failure(settings: Settings) -> None:
-    found = look(settings)
-    assert {name for name, finding in found.items() if finding.state is State.NOT_SET} == NOT_SET_HERE
-    assert {finding.state for name, finding in found.items() if name not in NOT_SET_HERE} == {State.OK}
+def test_a_setting_that_is_not_set_is_not_a_failure(settings: Settings) -> None:
+    found = check(settings)
+    assert {name for name, result in found.items() if result.state is State.NOT_SET} == NOT_SET_HERE
+    assert {result.state for name, result in found.items() if name not in NOT_SET_HERE} == {State.OK}
 
 
-def test_what_does_not_exist_is_named_with_its_setting(settings: Settings, endpoint_url: str) -> None:
+def test_a_missing_queue_or_bucket_is_reported_with_its_setting(settings: Settings, endpoint_url: str) -> None:
     gone = f"{endpoint_url}/000000000000/gone"
 
     found = failed(
@@ -116,7 +116,7 @@ def test_what_does_not_exist_is_named_with_its_setting(settings: Settings, endpo
     assert "/nowhere" in found["contracts"].detail
 
 
-def test_a_bucket_without_versions_is_a_warning_and_exit_0(
+def test_an_unversioned_bucket_is_a_warning_and_exit_code_0(
     settings: Settings, aws: Clients, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     aws.s3.create_bucket(Bucket="keeps-no-versions")
@@ -127,20 +127,20 @@ def test_a_bucket_without_versions_is_a_warning_and_exit_0(
     assert code == 0
 
 
-def test_a_refusal_names_the_right_that_is_missing(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_denied_call_names_the_missing_permission(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "x")
     with serve_in_thread(ThreadingHTTPServer(("127.0.0.1", 0), _Refusing)) as url:
-        found = look(replace(settings, aws_endpoint_url=url, email_kms_key_id="k"))
+        found = check(replace(settings, aws_endpoint_url=url, email_kms_key_id="k"))
 
-    assert found["queue"].remedy == "allow the identity above sqs:GetQueueAttributes"
-    assert found["email_bucket"].remedy == "allow the identity above s3:ListBucket"
-    assert found["kms_key"].remedy == "allow the identity above kms:DescribeKey"
+    assert found["queue"].remedy == "allow sqs:GetQueueAttributes for the identity above"
+    assert found["email_bucket"].remedy == "allow s3:ListBucket for the identity above"
+    assert found["kms_key"].remedy == "allow kms:DescribeKey for the identity above"
     assert found["versioning"].state is State.WARNING
     assert "AccessDenied" in found["identity"].detail
 
 
-def test_without_credentials_the_remedy_is_the_role(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_credentials_point_at_the_role(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     found = failed(replace(settings, aws_endpoint_url=None))
     assert "Unable to locate credentials" in found["identity"].detail
     assert "ServiceAccount" in found["queue"].remedy
@@ -150,22 +150,22 @@ def test_without_credentials_the_remedy_is_the_role(settings: Settings, monkeypa
     ("operation", "code"),
     [("AssumeRoleWithWebIdentity", "AccessDenied"), ("GetQueueAttributes", "ExpiredTokenException")],
 )
-def test_a_role_that_cannot_be_taken_on_is_the_remedy_whatever_was_asked(operation: str, code: str) -> None:
-    def refuse() -> Said:
+def test_a_role_that_cannot_be_assumed_is_the_remedy_for_any_call(operation: str, code: str) -> None:
+    def refuse() -> Pass:
         refused = ClientError({"Error": {"Code": code, "Message": "no"}}, operation)
         raise TransientError("queue") from refused
 
-    (finding,) = examine([Check("queue", "Q=url", refuse, "sqs:GetQueueAttributes", "see Q")], "us-east-1")
-    assert (finding.state, finding.detail) == (State.FAILED, f"{code}: no")
-    assert "ServiceAccount" in finding.remedy
+    (result,) = run_checks([Check("queue", "Q=url", refuse, "sqs:GetQueueAttributes", "see Q")], "us-east-1")
+    assert (result.state, result.detail) == (State.FAILED, f"{code}: no")
+    assert "ServiceAccount" in result.remedy
 
 
-def test_a_call_to_aws_without_an_answer_points_at_the_network() -> None:
+def test_a_timeout_of_aws_points_at_the_network() -> None:
     never = threading.Event()
-    (finding,) = examine([Check("queue", "Q=url", never.wait, "sqs:GetQueueAttributes", "see Q")], "us-east-1", 0.05)
+    (result,) = run_checks([Check("queue", "Q=url", never.wait, "sqs:GetQueueAttributes", "see Q")], "us-east-1", 0.05)
     never.set()
-    assert finding.state is State.FAILED
-    assert "whether the network lets this process out" in finding.remedy
+    assert result.state is State.FAILED
+    assert "that the network allows outgoing connections" in result.remedy
 
 
 def test_a_refused_connection_points_at_the_network(settings: Settings, tmp_path: Path) -> None:
@@ -182,7 +182,7 @@ def test_a_refused_connection_points_at_the_network(settings: Settings, tmp_path
     assert "Connection refused" in found["database"].detail
 
 
-def test_a_wrong_password_is_said_and_never_shown(
+def test_a_wrong_password_is_reported_and_never_shown(
     settings: Settings,
     postgres: Postgres,
     dagster_home: Path,
@@ -195,24 +195,24 @@ def test_a_wrong_password_is_said_and_never_shown(
     broken = replace(settings, database_url=wrong, dagster_home=dagster_home, dagster_postgres_url=wrong)
 
     code, lines = command(replace(broken, dagster_home=None), monkeypatch, capsys)
-    code_again, told = command(broken, monkeypatch, capsys, "--json")
+    code_again, printed = command(broken, monkeypatch, capsys, "--json")
 
     assert (code, code_again) == (1, 1)
-    assert "a-wrong-secret" not in "\n".join([*lines, *told])
+    assert "a-wrong-secret" not in "\n".join([*lines, *printed])
     assert [line for line in lines if line.startswith("FAILED   database")]
-    document = json.loads(told[-1])
+    document = json.loads(printed[-1])
     assert document["good"] is False
-    said = {check["name"]: check["detail"] for check in document["checks"] if check["state"] == "FAILED"}
-    assert said.keys() == {"database", "dagster"}
-    assert all("password authentication failed" in text for text in said.values())
+    details = {check["name"]: check["detail"] for check in document["checks"] if check["state"] == "FAILED"}
+    assert details.keys() == {"database", "dagster"}
+    assert all("password authentication failed" in text for text in details.values())
 
 
-def test_dagsters_storage_in_postgres_is_asked(
+def test_dagsters_postgres_storage_is_checked(
     settings: Settings, postgres: Postgres, dagster_home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (dagster_home / "dagster.yaml").write_text(POSTGRES_STORAGE)
     monkeypatch.setenv("DAGSTER_POSTGRES_URL", postgres.url())
-    found = look(replace(settings, dagster_home=dagster_home))
+    found = check(replace(settings, dagster_home=dagster_home))
     assert (found["dagster"].state, found["dagster"].detail) == (State.OK, "PostgresRunStorage")
 
     monkeypatch.delenv("DAGSTER_POSTGRES_URL")
@@ -223,7 +223,7 @@ def test_dagsters_storage_in_postgres_is_asked(
     assert "is not a folder" in absent.detail
 
 
-def test_one_that_never_answers_hides_none_of_the_others_and_holds_up_no_exit(
+def test_a_system_that_never_answers_does_not_hide_the_others_or_delay_the_exit(
     settings: Settings, dagster_home: Path, tmp_path: Path
 ) -> None:
     (dagster_home / "dagster.yaml").write_text(POSTGRES_STORAGE)
@@ -232,7 +232,7 @@ def test_one_that_never_answers_hides_none_of_the_others_and_holds_up_no_exit(
         hangs = replace(settings, database_url=url, dagster_home=dagster_home, dagster_postgres_url=url)
         program = (
             "from etl_platform.doctor import *; from etl_platform.settings import load_settings\n"
-            "for found in examine(OutsideSystems(load_settings()).checks(), '', 30):\n"
+            "for found in run_checks(ExternalSystems(load_settings()).checks(), '', 30):\n"
             "    print(found.name, found.state, found.detail)"
         )
         began = time.monotonic()
@@ -255,7 +255,7 @@ def test_one_that_never_answers_hides_none_of_the_others_and_holds_up_no_exit(
     assert seconds < 90
 
 
-def test_a_wrong_setting_is_exit_2(
+def test_a_wrong_setting_is_exit_code_2(
     settings: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("POLL_INTERVAL_SECONDS", "often")

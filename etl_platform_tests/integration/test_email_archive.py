@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
 from typing import Any
 
-from etl_platform.emails.archive import Drained, EmailArchive, EmailOutcome
+from etl_platform.emails.archive import DrainResult, EmailArchive, EmailOutcome
 from etl_platform.errors import TransientError
 from etl_platform.local.provision import Clients, Provisioned
 from etl_platform.local.sample_emails import POISON, SENDERS, sample_emails
@@ -55,7 +55,7 @@ def test_every_email_lies_under_its_day_user_and_id_and_the_queue_is_empty(post:
 
 def test_an_empty_queue_is_nothing_to_do(post: Post, archive: EmailArchive) -> None:
     drained = archive.drain()
-    assert drained == Drained()
+    assert drained == DrainResult()
     assert str(drained) == "nothing to do"
     assert post.versions() == []
 
@@ -108,7 +108,7 @@ def test_another_email_under_the_same_key_is_an_error_and_never_overwritten(post
     drained = replace(archive, store=Through(archive.store, write=somebody_was_here)).drain()
 
     assert counts(drained) == {EmailOutcome.FAILED: 1}
-    assert "another email lies under this message's key" in drained.errors[0]
+    assert "another email is archived under this message's key" in drained.errors[0]
     assert "john.doe" not in drained.errors[0]
     (document,) = post.documents().values()
     assert "Forged" in document["email_data"]["email_content"]
@@ -198,7 +198,7 @@ def test_told_to_stop_it_ends_what_is_in_hand_and_gives_the_rest_back_at_once(
     drained = hindered.drain(stop)
 
     assert counts(drained) == {EmailOutcome.ARCHIVED: 1}
-    assert drained.given_back == 9
+    assert drained.returned == 9
     assert archive.queue.depth() == (9, 0)
     assert len(post.documents()) == 1
     assert counts(archive.drain()) == {EmailOutcome.ARCHIVED: 9}
@@ -224,7 +224,7 @@ def test_a_message_is_held_while_its_put_takes_longer_than_the_timeout(
         queue=Through(archive.queue, change_visibility=change_visibility),
         settings=replace(archive.settings, email_visibility_timeout_seconds=2, sns_worker_max=1),
     )
-    results: list[Drained] = []
+    results: list[DrainResult] = []
     began = time.monotonic()
     draining = threading.Thread(target=lambda: results.append(hindered.drain()))
     draining.start()
@@ -243,7 +243,7 @@ def test_a_message_is_held_while_its_put_takes_longer_than_the_timeout(
 def test_two_drains_at_once_archive_every_email_once(post: Post, archive: EmailArchive, settings: Settings) -> None:
     ids = post.send(*sample_emails(80))
     other = Platform(settings).email_archive
-    found: list[Drained] = []
+    found: list[DrainResult] = []
     threads = [threading.Thread(target=lambda a=a: found.append(a.drain())) for a in (archive, other)]
     for thread in threads:
         thread.start()

@@ -11,6 +11,7 @@ from etl_platform.emails.archive import EmailArchive, EmailOutcome
 from etl_platform.local.provision import Clients, Provisioned
 from etl_platform.local.sample_emails import POISON, sample_emails
 from etl_platform.platform import Platform
+from etl_platform.queue_work.queues import EMAILS
 from etl_platform_tests.integration.post import Post, archive, post, settings, terminal
 
 __all__ = ["archive", "post", "settings", "terminal"]
@@ -36,11 +37,11 @@ def one_of_each(
     aws.sqs.set_queue_attributes(QueueUrl=provisioned.email_queue_url, Attributes={"RedrivePolicy": policy})
     _, identity = post.send(*sample_emails(2))
     held = archive.queue.receive(10, 60)
-    assert archive.settle(next(m for m in held if m.message_id == identity))[0] is EmailOutcome.ARCHIVED
+    assert archive.archive(next(m for m in held if m.message_id == identity))[0] is EmailOutcome.ARCHIVED
     archive.queue.change_visibility([message.receipt_handle for message in held], 0)
     # The receive after the last one is what makes SQS give a message up.
     wait_until(
-        lambda: not archive.queue.receive(10, 60) and platform.email_dead_letters.depth()[0] == 3, what="three dead"
+        lambda: not archive.queue.receive(10, 60) and platform.dead_letters(EMAILS).depth()[0] == 3, what="three dead"
     )
     return identity
 
@@ -69,6 +70,6 @@ def test_each_says_why_it_died_and_a_redrive_archives_none_twice(
 
     assert (code, said.splitlines()[0]) == (0, "1 sent back to the queue, 1 removed because they are archived")
     assert "1 malformed not sent" in said
-    assert (archive.queue.depth(), platform.email_dead_letters.depth()) == ((1, 0), (1, 0))
+    assert (archive.queue.depth(), platform.dead_letters(EMAILS).depth()) == ((1, 0), (1, 0))
     assert dict(archive.drain().total.counts) == {EmailOutcome.ARCHIVED: 1}
     assert len(post.documents()) == 2

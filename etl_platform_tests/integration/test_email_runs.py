@@ -22,6 +22,7 @@ from etl_platform.local.provision import Provisioned
 from etl_platform.local.sample_emails import POISON, sample_emails
 from etl_platform.local.stack import write_env_file
 from etl_platform.platform import Platform
+from etl_platform.queue_work.queues import EMAILS
 from etl_platform.settings import Settings
 from etl_platform_tests.integration.post import Post, Through, archive, counts, post, settings, terminal
 
@@ -76,7 +77,7 @@ def test_a_run_tells_of_every_day_on_which_its_emails_were_sent(post: Post, plat
         return [replace(m, sent_at=(m.sent_at or now) - timedelta(days=2)) if n % 2 else m for n, m in enumerate(found)]
 
     now = datetime.now(UTC)
-    queue, real = platform.email_queue, platform.email_archive
+    queue, real = platform.queue(EMAILS), platform.email_archive
     platform.email_archive = replace(
         real, queue=Through(queue, receive=receive), settings=replace(real.settings, sns_worker_max=1)
     )
@@ -146,8 +147,8 @@ def test_the_sensor_asks_for_one_run_while_emails_wait_and_touches_no_message(po
         post.send(*sample_emails(3))
         (request,) = tick(platform, instance).run_requests
         assert (request.asset_selection, request.asset_check_keys) == ([ASSET], [])
-        assert platform.email_queue.depth() == (3, 0)
-        assert all(message.receive_count == 1 for message in platform.email_queue.receive(10, 0))
+        assert platform.queue(EMAILS).depth() == (3, 0)
+        assert all(message.receive_count == 1 for message in platform.queue(EMAILS).receive(10, 0))
 
         run = instance.add_run(
             dg.DagsterRun("email_archive_job", run_id=make_new_run_id(), status=dg.DagsterRunStatus.STARTED)

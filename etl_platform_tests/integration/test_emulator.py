@@ -15,27 +15,19 @@ import pytest
 
 from etl_platform.local.emulator import Emulator, is_emulator
 from etl_platform.local.processes import LocalStackError, last_lines
-from etl_platform.local.provision import MAX_RECEIVE_COUNT, Clients, Provisioned, provision
+from etl_platform.local.provision import Clients, Provisioned
 from etl_platform.local.stack import inherited_environment, read_env_file, write_env_file
 from etl_platform.local.subreaper import descendants
+from etl_platform.queue_work.queues import FILE_EVENTS
+from etl_platform_tests.apart import provision_apart
 
 
-def test_provisioning_twice_changes_nothing(endpoint_url: str, aws: Clients, provisioned: Provisioned) -> None:
-    before = _everything(aws, provisioned)
+def test_provisioning_twice_changes_nothing(endpoint_url: str, aws: Clients) -> None:
+    made = provision_apart(endpoint_url, "twice")
+    before = _everything(aws, made)
 
-    again = provision(
-        endpoint_url,
-        bucket=provisioned.bucket,
-        topic=provisioned.topic_arn.rpartition(":")[2],
-        queue=provisioned.queue_url.rpartition("/")[2],
-        dead_letter_queue=provisioned.dlq_url.rpartition("/")[2],
-        email_queue=provisioned.email_queue_url.rpartition("/")[2],
-        email_dead_letter_queue=provisioned.email_dlq_url.rpartition("/")[2],
-        email_bucket=provisioned.email_bucket,
-    )
-
-    assert again == provisioned
-    assert _everything(aws, provisioned) == before
+    assert provision_apart(endpoint_url, "twice") == made
+    assert _everything(aws, made) == before
 
 
 def test_the_resources_are_connected_as_the_platform_expects(aws: Clients, provisioned: Provisioned) -> None:
@@ -44,7 +36,7 @@ def test_the_resources_are_connected_as_the_platform_expects(aws: Clients, provi
     redrive = json.loads(queue["RedrivePolicy"])
 
     assert aws.s3.get_bucket_versioning(Bucket=provisioned.bucket)["Status"] == "Enabled"
-    assert redrive == {"deadLetterTargetArn": dead["QueueArn"], "maxReceiveCount": MAX_RECEIVE_COUNT}
+    assert redrive == {"deadLetterTargetArn": dead["QueueArn"], "maxReceiveCount": FILE_EVENTS.max_receives}
     assert queue["VisibilityTimeout"] == "300"
     assert json.loads(queue["Policy"])["Statement"][0]["Condition"] == {
         "ArnEquals": {"aws:SourceArn": provisioned.topic_arn}

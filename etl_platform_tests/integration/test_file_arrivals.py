@@ -13,6 +13,7 @@ from etl_platform.definitions import build_defs
 from etl_platform.defs.file_arrivals_sensor import run_requests
 from etl_platform.local.provision import Clients, Provisioned
 from etl_platform.platform import Platform
+from etl_platform.queue_work.queues import FILE_EVENTS
 from etl_platform.settings import Settings
 
 ROSTER = "from_client/nm_albuquerque/Officer_Detail.csv"
@@ -22,9 +23,9 @@ WaitUntil = Callable[..., None]
 @pytest.fixture
 def send(aws: Clients, provisioned: Provisioned, platform: Platform, wait_until: WaitUntil) -> Callable[[str], None]:
     """Put a body into the queue, after the test event of the notification is out of the way."""
-    wait_until(lambda: platform.queue.depth() == (1, 0), what="S3's test event in the queue")
+    wait_until(lambda: platform.queue(FILE_EVENTS).depth() == (1, 0), what="S3's test event in the queue")
     aws.sqs.purge_queue(QueueUrl=provisioned.queue_url)
-    wait_until(lambda: platform.queue.depth() == (0, 0), what="an empty queue")
+    wait_until(lambda: platform.queue(FILE_EVENTS).depth() == (0, 0), what="an empty queue")
 
     def send(body: str) -> None:
         aws.sqs.send_message(QueueUrl=provisioned.queue_url, MessageBody=body)
@@ -35,12 +36,12 @@ def send(aws: Clients, provisioned: Provisioned, platform: Platform, wait_until:
 def test_the_test_event_of_a_new_notification_is_deleted_without_a_run(
     platform: Platform, wait_until: WaitUntil
 ) -> None:
-    wait_until(lambda: platform.queue.depth() == (1, 0), what="S3's test event in the queue")
+    wait_until(lambda: platform.queue(FILE_EVENTS).depth() == (1, 0), what="S3's test event in the queue")
 
     assert tick(platform) == []
 
-    assert platform.queue.depth() == (0, 0)
-    assert platform.dead_letters.depth() == (0, 0)
+    assert platform.queue(FILE_EVENTS).depth() == (0, 0)
+    assert platform.dead_letters(FILE_EVENTS).depth() == (0, 0)
     assert objects(platform) == []
 
 
@@ -48,7 +49,7 @@ def test_a_dropped_file_becomes_one_request_and_its_message_stays_hidden(
     aws: Clients, platform: Platform, send: Callable[[str], None], wait_until: WaitUntil
 ) -> None:
     put = aws.s3.put_object(Bucket=platform.bucket, Key=ROSTER, Body=b"x")
-    wait_until(lambda: platform.queue.depth() == (1, 0), what="the event in the queue")
+    wait_until(lambda: platform.queue(FILE_EVENTS).depth() == (1, 0), what="the event in the queue")
 
     (request,) = tick(platform)
 
@@ -64,7 +65,7 @@ def test_a_dropped_file_becomes_one_request_and_its_message_stays_hidden(
     ]
     assert request.asset_check_keys == []
     assert request.run_key
-    assert platform.queue.depth() == (0, 1), "the run deletes it, not the sensor"
+    assert platform.queue(FILE_EVENTS).depth() == (0, 1), "the run deletes it, not the sensor"
 
 
 @pytest.mark.parametrize(
@@ -79,7 +80,7 @@ def test_a_malformed_message_goes_to_the_dead_letters_with_its_reason(
 
     assert tick(platform) == []
 
-    assert platform.queue.depth() == (0, 0)
+    assert platform.queue(FILE_EVENTS).depth() == (0, 0)
     (dead,) = aws.sqs.receive_message(QueueUrl=provisioned.dlq_url, MessageAttributeNames=["All"])["Messages"]
     assert dead["Body"] == body
     assert dead["MessageAttributes"]["reason"]["StringValue"]
@@ -90,8 +91,8 @@ def test_a_key_that_no_contract_knows_is_reported_as_ignored(platform: Platform,
 
     assert tick(platform) == []
 
-    assert platform.queue.depth() == (0, 0)
-    assert platform.dead_letters.depth() == (0, 0)
+    assert platform.queue(FILE_EVENTS).depth() == (0, 0)
+    assert platform.dead_letters(FILE_EVENTS).depth() == (0, 0)
     (report,) = reports(platform)
     assert report["outcome"] == "ignored"
     assert report["agency"] == "nm_albuquerque"
@@ -103,7 +104,7 @@ def test_a_folder_marker_is_ignored(platform: Platform, send: Callable[[str], No
 
     assert tick(platform) == []
 
-    assert platform.queue.depth() == (0, 0)
+    assert platform.queue(FILE_EVENTS).depth() == (0, 0)
     assert [error["code"] for error in reports(platform)[0]["errors"]] == ["folder_marker"]
 
 
@@ -112,8 +113,8 @@ def test_a_deletion_needs_no_run(platform: Platform, send: Callable[[str], None]
 
     assert tick(platform) == []
 
-    assert platform.queue.depth() == (0, 0)
-    assert platform.dead_letters.depth() == (0, 0)
+    assert platform.queue(FILE_EVENTS).depth() == (0, 0)
+    assert platform.dead_letters(FILE_EVENTS).depth() == (0, 0)
     assert objects(platform) == []
 
 
@@ -126,7 +127,7 @@ def test_two_records_of_one_message_travel_together(platform: Platform, send: Ca
     assert [item["key"].rpartition("/")[2] for item in deliveries] == ["Officer_Detail.csv", "Training.csv"]
     assert len({item["receipt_handle"] for item in deliveries}) == 1
     assert len(request.asset_selection or []) == 4
-    assert platform.queue.depth() == (0, 1)
+    assert platform.queue(FILE_EVENTS).depth() == (0, 1)
 
 
 def test_the_good_record_of_a_message_is_worked_on_and_the_malformed_one_is_a_dead_letter(
@@ -146,7 +147,7 @@ def test_a_message_received_again_gets_another_run_key(platform: Platform, send:
     """A run key that exists suppresses a request for ever, even where its run failed."""
     send(event(ROSTER))
     (first,) = tick(platform)
-    platform.queue.change_visibility([deliveries_of(first)[0]["receipt_handle"]], 0)
+    platform.queue(FILE_EVENTS).change_visibility([deliveries_of(first)[0]["receipt_handle"]], 0)
 
     (second,) = tick(platform)
 
@@ -177,7 +178,7 @@ def test_a_deadline_in_the_past_receives_nothing(platform: Platform, send: Calla
 
     assert list(run_requests(platform, deadline=time.monotonic() - 1)) == []
 
-    assert platform.queue.depth() == (1, 0)
+    assert platform.queue(FILE_EVENTS).depth() == (1, 0)
 
 
 def test_at_the_cap_of_runs_nothing_is_received(settings: Settings, send: Callable[[str], None]) -> None:
@@ -191,7 +192,7 @@ def test_at_the_cap_of_runs_nothing_is_received(settings: Settings, send: Callab
 
     assert isinstance(found.skip_message, str)
     assert "MAX_RUNS_IN_FLIGHT is 2" in found.skip_message
-    assert platform.queue.depth() == (1, 0)
+    assert platform.queue(FILE_EVENTS).depth() == (1, 0)
 
 
 def test_a_tick_never_asks_for_more_runs_than_the_cap_leaves(settings: Settings, send: Callable[[str], None]) -> None:
@@ -206,7 +207,7 @@ def test_a_tick_never_asks_for_more_runs_than_the_cap_leaves(settings: Settings,
 
     assert 1 <= len(found.run_requests or []) <= 2
     held = {item["message_id"] for request in found.run_requests or [] for item in deliveries_of(request)}
-    assert platform.queue.depth() == (6 - len(held), len(held)), "what no run takes must not stay hidden"
+    assert platform.queue(FILE_EVENTS).depth() == (6 - len(held), len(held)), "what no run takes must not stay hidden"
 
 
 def test_below_the_cap_the_sensor_asks_for_its_runs(settings: Settings, send: Callable[[str], None]) -> None:

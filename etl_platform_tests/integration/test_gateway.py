@@ -12,7 +12,7 @@ import requests
 from etl_platform.aws.queue import Queue
 from etl_platform.deliveries.s3_events import parse_message
 from etl_platform.errors import SettingsError
-from etl_platform.gateway.systems import Systems
+from etl_platform.gateway.systems import GatewaySystems
 from etl_platform.local.provision import Clients, Provisioned
 from etl_platform.settings import Settings
 from etl_platform_tests.integration.gateways import (
@@ -287,4 +287,4 @@ def test_development_mode_believes_no_stranger_and_only_an_emulator(
 
     assert answers == [403, 403, 200]
     with pytest.raises(SettingsError, match="AWS_ENDPOINT_URL"):
-        Systems(replace(own, gateway_dev_mode=True, aws_endpoint_url=None), lambda: datetime.now(UTC))
+        GatewaySystems(replace(own, gateway_dev_mode=True, aws_endpoint_url=None), lambda: datetime.now(UTC))

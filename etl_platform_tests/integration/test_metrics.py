@@ -26,6 +26,7 @@ from etl_platform.local.http_server import serve_in_thread
 from etl_platform.local.provision import Clients
 from etl_platform.local.sample_emails import sample_emails
 from etl_platform.platform import Platform
+from etl_platform.queue_work.queues import FILE_EVENTS
 from etl_platform.settings import Settings
 from etl_platform.storage.s3_store import S3Store
 from etl_platform_tests.integration.deliveries import as_csv, officers
@@ -70,7 +71,7 @@ def deliver(settings: Settings, aws: Clients, instance: dg.DagsterInstance, file
     platform, deliveries, deadline = Platform(settings), list[dict[str, Any]](), time.monotonic() + 15
     while len(deliveries) < len(files):
         assert time.monotonic() < deadline, "the events did not come"
-        for message in platform.queue.receive(10, 300):
+        for message in platform.queue(FILE_EVENTS).receive(10, 300):
             envelope = json.loads(message.body)
             for record in json.loads(envelope.get("Message", message.body)).get("Records", []):
                 place = record["s3"]

@@ -17,6 +17,7 @@ from etl_platform.defs.file_arrivals_sensor import run_requests
 from etl_platform.deliveries.report import Report
 from etl_platform.local.provision import Clients, Provisioned
 from etl_platform.platform import Platform
+from etl_platform.queue_work.queues import FILE_EVENTS
 from etl_platform_tests.integration.deliveries import as_csv, officers
 
 ROSTER = "from_client/nm_albuquerque/Officer_Detail.csv"
@@ -47,7 +48,9 @@ class Line:
 
     def work(self, messages: int = 1) -> list[dg.ExecuteInProcessResult]:
         """Wait for that many messages besides S3's test event, and run what the sensor asks for."""
-        self.wait_until(lambda: self.platform.queue.depth()[0] >= messages + 1, what="the messages in the queue")
+        self.wait_until(
+            lambda: self.platform.queue(FILE_EVENTS).depth()[0] >= messages + 1, what="the messages in the queue"
+        )
         self.platform.finished.clear()
         job = build_defs(self.platform.settings, platform=self.platform).resolve_job_def("s3_data_quality_job")
         return [
@@ -65,7 +68,7 @@ class Line:
         return [item.report for item in self.platform.finished]
 
     def is_drained(self) -> bool:
-        return self.platform.queue.depth() == self.platform.dead_letters.depth() == (0, 0)
+        return self.platform.queue(FILE_EVENTS).depth() == self.platform.dead_letters(FILE_EVENTS).depth() == (0, 0)
 
 
 @pytest.fixture
@@ -137,7 +140,7 @@ def test_a_record_with_only_bucket_and_key_gets_the_rest_from_the_object(
     body = as_csv(officers("A", 3))
     with_events_withheld = "from_client/nm albuquerque/Officer Detail.csv"
     made = aws.s3.put_object(Bucket=provisioned.bucket, Key=with_events_withheld, Body=body)
-    line.wait_until(lambda: line.platform.queue.depth() == (2, 0), what="the object's own event")
+    line.wait_until(lambda: line.platform.queue(FILE_EVENTS).depth() == (2, 0), what="the object's own event")
     aws.sqs.purge_queue(QueueUrl=provisioned.queue_url)
     publish(aws, provisioned, "s3:TestEvent", None)
     publish(aws, provisioned, provisioned.bucket, with_events_withheld)
@@ -217,8 +220,8 @@ def test_an_older_version_announced_late_is_superseded_and_kept_in_bronze(
 ) -> None:
     older = as_csv(officers("OLD", 3))
     aws.s3.put_object(Bucket=provisioned.bucket, Key=ROSTER, Body=older)
-    line.wait_until(lambda: line.platform.queue.depth() == (2, 0), what="the older version's event")
-    late = [m.body for m in line.platform.queue.receive(10, 300) if "Officer_Detail" in m.body]
+    line.wait_until(lambda: line.platform.queue(FILE_EVENTS).depth() == (2, 0), what="the older version's event")
+    late = [m.body for m in line.platform.queue(FILE_EVENTS).receive(10, 300) if "Officer_Detail" in m.body]
     aws.sqs.purge_queue(QueueUrl=provisioned.queue_url)
     publish(aws, provisioned, "s3:TestEvent", None)
     aws.s3.put_object(Bucket=provisioned.bucket, Key=ROSTER, Body=as_csv(officers("NEW", 4)))

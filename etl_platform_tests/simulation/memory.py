@@ -10,6 +10,7 @@ from pathlib import Path
 
 from etl_platform.aws.queue import Message
 from etl_platform.errors import ObjectMissingError, PreconditionFailedError
+from etl_platform.queue_work.queues import FILE_EVENTS
 from etl_platform.storage.object_store import ObjectHead
 
 Clock = Callable[[], float]
@@ -165,7 +166,7 @@ class MemoryQueue:
 
     clock: Clock
     dead_letters: "MemoryQueue | None" = None
-    max_receive_count: int = 20
+    max_receive_count: int = FILE_EVENTS.max_receives
     order: Callable[[list[Stored]], list[Stored]] = lambda messages: messages
     deleted: Callable[[Stored], None] = lambda _message: None
     messages: dict[str, Stored] = field(default_factory=dict)

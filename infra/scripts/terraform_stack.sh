@@ -1,6 +1,6 @@
 # shellcheck shell=bash
-# The Terraform half of both stacks' manage.sh: arguments, confirmation, Terraform's own answers.
-# Sourced after aws_target.sh, with stack set to the folder that holds terraform/.
+# What the manage.sh of both stacks share: arguments, confirmation, calls of Terraform.
+# Sourced after aws_target.sh, with stack set to the folder that contains terraform/.
 
 tf() {
   # stack is set by the script that sources this.
@@ -8,8 +8,8 @@ tf() {
   terraform -chdir="$stack/terraform" "$@"
 }
 
-# What a variable is after terraform.tfvars, TF_VAR_…, defaults and the command's own -var and -var-file: only Terraform
-# knows. Empty for null.
+# The value of a variable, empty for null. Only Terraform can combine terraform.tfvars, TF_VAR_…, defaults and the command's
+# own -var and -var-file.
 tf_variable() {
   local answer argument given=()
   for argument in ${tf_arguments[@]+"${tf_arguments[@]}"}; do
@@ -23,7 +23,7 @@ tf_variable() {
 # Splits COMMAND [--yes] [argument of terraform …] into action, assume_yes and tf_arguments.
 read_command() {
   action=${1:-} assume_yes=false tf_arguments=()
-  [[ -n $action ]] || usage_error "it takes a command"
+  [[ -n $action ]] || usage_error "a command is missing"
   shift
   local argument
   for argument in "$@"; do
@@ -44,12 +44,12 @@ need_terraform() {
 confirm() {
   local answer=''
   [[ $assume_yes == false ]] || return 0
-  printf '%s\nType yes to go on: ' "$1" >&2
+  printf '%s\nType yes to continue: ' "$1" >&2
   read -r answer || true
-  [[ $answer == yes ]] || fail "stopped, nothing was changed; --yes answers for you"
+  [[ $answer == yes ]] || fail "stopped, nothing was changed; type yes, or pass --yes"
 }
 
-# Terraform shows the plan and asks by itself, unless --yes was given.
+# Without --yes, Terraform shows the plan and asks.
 tf_apply() {
   [[ $assume_yes == false ]] || tf_arguments+=(-auto-approve)
   tf apply ${tf_arguments[@]+"${tf_arguments[@]}"}

@@ -4,21 +4,20 @@ import argparse
 
 from etl_platform.cli.jobs.job import Job, run_job
 from etl_platform.platform import Platform
+from etl_platform.queue_work.queues import EMAILS
 from etl_platform.settings import Settings
-
-NAME = "email_archive_job"
 
 
 def _run(_arguments: argparse.Namespace, settings: Settings) -> int:
     platform = Platform(settings)
     # Check settings before the run starts, so that a missing one is one line and not a failed run.
     _ = platform.email_archive
-    ran = run_job(NAME, platform)
+    ran = run_job(EMAILS.job, platform)
     # The error contains the counts of what was archived before it.
-    print(f"{NAME}: {platform.drained if ran.error is None else f'failed: {ran.error}'}")
+    print(f"{EMAILS.job}: {platform.drained if ran.error is None else f'failed: {ran.error}'}")
     return 1 if ran.error or ran.failed_checks else 0
 
 
 EMAIL_ARCHIVE = Job(
-    NAME, "Archive the emails in the email queue, one JSON document each.", "", lambda _parser: None, _run
+    EMAILS.job, "Archive the emails in the email queue, one JSON document each.", "", lambda _parser: None, _run
 )

@@ -16,11 +16,12 @@ from etl_platform.deliveries.report import Trigger
 from etl_platform.deliveries.s3_events import parse_message
 from etl_platform.engine.errors import UsageError
 from etl_platform.platform import Platform, utc_now
+from etl_platform.queue_work.queues import FILE_EVENTS
 from etl_platform.queue_work.workers import Threads
 from etl_platform.settings import Settings
 
 DRY_RUN_RESULTS = Path("dry_run_results.jsonl")
-_NAME = "s3_data_quality_job"
+_NAME = FILE_EVENTS.job
 log = logging.getLogger(__name__)
 
 

@@ -124,8 +124,9 @@ def _with_damage(cells: list[str], line: int, damage: str | None, row_format: Ro
 def rows_frame(rows: Sequence[ParsedRow], width: int) -> pl.DataFrame:
     """Text columns by position, null for empty cells, then ``_line``, ``_damage`` and ``_overflow``."""
     columns: dict[str, pl.Series] = {}
+    cells_of_rows = [row.cells for row in rows]
     for position in range(width):
-        texts = [(row.cells[position] or None) if position < len(row.cells) else None for row in rows]
+        texts = [(cells[position] or None) if position < len(cells) else None for cells in cells_of_rows]
         columns[str(position)] = pl.Series(str(position), texts, pl.String)
     columns[LINE] = pl.Series(LINE, [row.line for row in rows], pl.UInt32)
     columns[DAMAGE] = pl.Series(DAMAGE, [row.damage for row in rows], pl.String)

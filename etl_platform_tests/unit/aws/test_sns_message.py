@@ -8,7 +8,6 @@ import pytest
 from etl_platform.aws.sns_message import SnsMessage, check_certificate_url, check_origin, check_subscribe_url, parse_sns
 from etl_platform.deliveries.s3_events import parse_message
 from etl_platform.errors import NotificationRefusedError
-from etl_platform.gateway.seen_messages import Seen, SeenMessages
 from etl_platform_tests.unit.sns_posts import CERT_URL, EVENT, SUBSCRIBE_URL, TOPIC, confirmation, notification
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
@@ -267,33 +266,3 @@ def test_only_topics_that_are_listed_are_believed(topic: str) -> None:
     with pytest.raises(NotificationRefusedError) as caught:
         check_origin(parsed(notification(NOW, TopicArn=topic)), {TOPIC}, NOW)
     assert caught.value.code == "foreign_topic"
-
-
-def test_a_taken_message_stays_taken_until_its_age_refuses_it() -> None:
-    taken, message = SeenMessages(), parsed(notification(NOW))
-    assert taken.claim(message, NOW) is Seen.FREE
-    assert taken.claim(message, NOW) is Seen.UNDER_WAY
-    taken.settle(message, taken=True, now=NOW)
-
-    assert taken.claim(message, NOW + timedelta(hours=1)) is Seen.TAKEN
-    assert taken.claim(message, NOW + timedelta(hours=1, seconds=1)) is Seen.FREE
-
-
-def test_a_message_that_could_not_be_taken_may_come_again() -> None:
-    taken, message = SeenMessages(), parsed(notification(NOW))
-    taken.claim(message, NOW)
-    taken.settle(message, taken=False, now=NOW)
-
-    assert taken.claim(message, NOW) is Seen.FREE
-
-
-def test_the_memory_of_taken_messages_is_bounded() -> None:
-    taken = SeenMessages(remembered=3)
-    messages = [parsed(notification(NOW, f"m{number}")) for number in range(5)]
-    for message in messages:
-        taken.claim(message, NOW)
-        taken.settle(message, taken=True, now=NOW)
-
-    claims = [taken.claim(message, NOW) for message in messages]
-
-    assert claims == [Seen.FREE, Seen.FREE, Seen.TAKEN, Seen.TAKEN, Seen.TAKEN]

@@ -79,7 +79,8 @@ def test_a_malformed_record_is_a_dead_letter_though_the_first_attempt_to_bury_it
     platform: MemoryPlatform, queue: MemoryQueue, dead_letters: MemoryQueue
 ) -> None:
     queue.send(event("from_client/agency_a/Things.csv", {"s3": {"bucket": {"name": "bucket"}}}), {})
-    platform.dead_letters = Refusing(dead_letters.send)
+    refusing = Refusing(dead_letters.send)
+    platform.dead_letters = lambda _work_queue: refusing  # type: ignore[assignment]
     assert list(run_requests(platform, deadline=math.inf)) == []
     for stored in queue.messages.values():
         stored.visible_at = NOW

@@ -55,7 +55,8 @@ def test_the_documented_email_gives_the_documented_key_and_document() -> None:
         "email_data": EMAIL,
         "metadata": {"processor_version": "1.0.0", "source": "email-validation-service"},
     }
-    assert email.document.decode() == json.dumps(expected)
+    assert json.loads(email.document) == expected
+    assert email.document == json.dumps(expected).encode()
 
 
 def test_the_time_is_that_of_the_message_in_utc() -> None:

@@ -10,14 +10,14 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{ .Values.image.repository }}:{{ .Values.image.tag }}
 {{- end }}
 
-{{- /* What the dagster chart puts in front of its names: its own name is left out where the release has it. */}}
+{{- /* The prefix of the dagster chart's names. The chart leaves its own name out if the release's name contains it. */}}
 {{- define "etl-platform.dagsterName" -}}
 {{ ternary .Release.Name (printf "%s-dagster" .Release.Name) (contains "dagster" .Release.Name) | trunc 63 | trimSuffix "-" }}
 {{- end }}
 
 {{- define "etl-platform.contractsDir" -}}/etc/etl-platform/contracts{{- end }}
 
-{{- /* Who asks the code server. */}}
+{{- /* The clients of the code server. */}}
 {{- define "etl-platform.askers" -}}
 matchExpressions:
   - {key: app, operator: In, values: [file-processing-webserver, file-processing-daemon]}

@@ -1,8 +1,8 @@
-{{- /* The parts that every pod of ours has. Those of dagster's chart get the same from values.yaml. */}}
+{{- /* The common parts of our pods. Pods of the dagster chart get the same from values.yaml. */}}
 
 {{- define "etl-platform.podSpec" -}}
 serviceAccountName: {{ .Values.global.serviceAccountName }}
-# AWS credentials come by a token of their own (IRSA); none of these pods speaks to the cluster.
+# AWS credentials use a separate token (IRSA), and these pods do not call the cluster's API.
 automountServiceAccountToken: false
 {{- with .Values.imagePullSecrets }}
 imagePullSecrets: {{- toYaml . | nindent 2 }}
@@ -61,7 +61,7 @@ volumeMounts:
 
 {{- define "etl-platform.contractsInit" -}}
 - name: contracts
-  {{- /* The list of mounts is this container's own: it is the one that writes the contracts. */}}
+  {{- /* Other mounts than the main container's: this container writes the contracts. */}}
   {{- omit (include "etl-platform.container" . | fromYaml) "volumeMounts" | toYaml | nindent 2 }}
   args: [contract, fetch, $(CONTRACTS_S3_URL), {{ include "etl-platform.contractsDir" . }}]
   resources:
@@ -72,7 +72,7 @@ volumeMounts:
     - {name: contracts, mountPath: {{ include "etl-platform.contractsDir" . }}}
 {{- end }}
 
-{{- /* Deployments start anew when one of these changes; pods that are made for each run read them anyway. */}}
+{{- /* Deployments restart when one of these changes. Run pods read them when they start. */}}
 {{- define "etl-platform.checksums" -}}
 checksum/config: {{ toJson .Values.config | sha256sum }}
 checksum/contracts: {{ toJson .Values.contracts | sha256sum }}

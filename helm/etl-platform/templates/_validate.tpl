@@ -1,4 +1,4 @@
-{{- /* What values.schema.json can't say. Every complaint at once, a sentence each. */}}
+{{- /* Checks that values.schema.json cannot express. All errors are reported together, a sentence each. */}}
 {{- define "etl-platform.validate" -}}
 {{- $v := .Values }}
 {{- $wrong := list }}
@@ -19,24 +19,24 @@
 {{- $wrong = append $wrong (printf "%s must be set" (join ", " $missing)) }}
 {{- end }}
 {{- if not (or $v.serviceAccount.roleArn $v.config.AWS_ENDPOINT_URL (not $v.serviceAccount.create)) }}
-{{- $wrong = append $wrong "serviceAccount.roleArn must be set: pods have no other way to AWS" }}
+{{- $wrong = append $wrong "serviceAccount.roleArn must be set: pods have no other AWS credentials" }}
 {{- end }}
 {{- range $path, $image := dict "dagster.dagsterWebserver.image" $v.dagster.dagsterWebserver.image "dagster.dagsterDaemon.image" $v.dagster.dagsterDaemon.image }}
 {{- if ne (printf "%v:%v" $image.repository $image.tag) (printf "%v:%v" $v.image.repository $v.image.tag) }}
-{{- $wrong = append $wrong (printf "%s is %v:%v and image is %v:%v; all of Dagster runs the one image" $path $image.repository $image.tag $v.image.repository $v.image.tag) }}
+{{- $wrong = append $wrong (printf "%s is %v:%v and image is %v:%v; set them to the same image" $path $image.repository $image.tag $v.image.repository $v.image.tag) }}
 {{- end }}
 {{- end }}
 {{- if ne (hasSuffix "@sha256" $v.image.repository) (regexMatch "^[0-9a-f]{64}$" $v.image.tag) }}
-{{- $wrong = append $wrong "image: a digest is a repository that ends in @sha256 and a tag of 64 hex digits; one without the other is neither" }}
+{{- $wrong = append $wrong "image: for a digest set a repository that ends in @sha256 and a tag of 64 hex digits; one of them alone is invalid" }}
 {{- end }}
 {{- if eq $v.image.tag "latest" }}
-{{- $wrong = append $wrong "image.tag latest means another image each day, and other pods of one release get another; name a version" }}
+{{- $wrong = append $wrong "image.tag latest changes over time, so pods of one release may run different images; set a version" }}
 {{- end }}
 {{- if regexMatch "AWS_(ACCESS_KEY_ID|SECRET_ACCESS_KEY|SESSION_TOKEN)" (toJson $v) }}
-{{- $wrong = append $wrong "an AWS key stands in the values; pods get theirs from serviceAccount.roleArn" }}
+{{- $wrong = append $wrong "the values contain an AWS key; remove it, and set serviceAccount.roleArn instead" }}
 {{- end }}
 {{- if and $v.config.GATEWAY_DEV_MODE (not $v.config.AWS_ENDPOINT_URL) }}
-{{- $wrong = append $wrong "config.GATEWAY_DEV_MODE takes config.AWS_ENDPOINT_URL as well; it is for an emulator only" }}
+{{- $wrong = append $wrong "config.GATEWAY_DEV_MODE needs config.AWS_ENDPOINT_URL: it is for an emulator only" }}
 {{- end }}
 {{- $wrong = concat $wrong (include "etl-platform.wrongInProduction" . | fromJsonArray) (include "etl-platform.wrongParts" . | fromJsonArray) }}
 {{- if $wrong }}
@@ -50,17 +50,17 @@
 {{- if ne $v.environment "dev" }}
 {{- range $name := list "AWS_ENDPOINT_URL" "GATEWAY_DEV_MODE" }}
 {{- if index $v.config $name }}
-{{- $wrong = append $wrong (printf "config.%s is for an emulator, and environment is %s" $name $v.environment) }}
+{{- $wrong = append $wrong (printf "config.%s is for an emulator; unset it, or set environment to dev (it is %s)" $name $v.environment) }}
 {{- end }}
 {{- end }}
-{{- range $name := list "FILE_EVENTS_QUEUE_URL" "FILE_EVENTS_DLQ_URL" "EMAIL_QUEUE_URL" "EMAIL_DLQ_URL" }}
-{{- if hasPrefix "http://" (index $v.config $name | default "") }}
-{{- $wrong = append $wrong (printf "config.%s starts with http://, and environment is %s" $name $v.environment) }}
+{{- range $name, $value := $v.config }}
+{{- if and (regexMatch "_(QUEUE|DLQ)_URL$" $name) (hasPrefix "http://" (toString $value)) }}
+{{- $wrong = append $wrong (printf "config.%s starts with http://; set an https:// URL, or environment to dev (it is %s)" $name $v.environment) }}
 {{- end }}
 {{- end }}
 {{- end }}
 {{- if and (eq $v.environment "prod") $v.image.tag (not (hasSuffix "@sha256" $v.image.repository)) }}
-{{- $wrong = append $wrong (printf "image.tag %v can come to mean another image, and environment is prod; set repository to <name>@sha256 and tag to the digest" $v.image.tag) }}
+{{- $wrong = append $wrong (printf "image.tag %v may change to another image, and environment is prod; set repository to <name>@sha256 and tag to the digest" $v.image.tag) }}
 {{- end }}
 {{- toJson $wrong }}
 {{- end }}
@@ -70,24 +70,24 @@
 {{- $wrong := list }}
 {{- with $v.gateway.ingress }}
 {{- if and .enabled (not .host) }}
-{{- $wrong = append $wrong "gateway.ingress.host must be set: it is what SNS posts to" }}
+{{- $wrong = append $wrong "gateway.ingress.host must be set: it is the host that SNS posts to" }}
 {{- end }}
 {{- if and .enabled (not .tlsSecretName) (not (hasKey .annotations "alb.ingress.kubernetes.io/certificate-arn")) }}
 {{- $wrong = append $wrong "gateway.ingress has no TLS: set tlsSecretName, or the annotation alb.ingress.kubernetes.io/certificate-arn" }}
 {{- end }}
 {{- end }}
 {{- if and (eq $v.contracts.source "configMap") (not $v.contracts.files) }}
-{{- $wrong = append $wrong "contracts.source is configMap and contracts.files is empty" }}
+{{- $wrong = append $wrong "contracts.source is configMap, but contracts.files is empty; set them with --set-file" }}
 {{- end }}
 {{- if eq $v.contracts.source "s3" }}
 {{- if not $v.contracts.s3Url }}
-{{- $wrong = append $wrong "contracts.source is s3 and contracts.s3Url is empty" }}
+{{- $wrong = append $wrong "contracts.source is s3, but contracts.s3Url is empty; set it to s3://bucket/prefix/" }}
 {{- end }}
 {{- $fetching := dig "initContainers" (list dict) $v.dagster.runLauncher.config.k8sRunLauncher.runK8sConfig.podSpecConfig | first }}
 {{- if not $fetching }}
 {{- $wrong = append $wrong "contracts.source is s3, but runs have no container that fetches them: add --values values-contracts-s3.yaml" }}
 {{- else if ne $fetching.image (include "etl-platform.image" .) }}
-{{- $wrong = append $wrong (printf "the container that fetches contracts for runs has the image %s, and the release %s" $fetching.image (include "etl-platform.image" .)) }}
+{{- $wrong = append $wrong (printf "the container that fetches contracts for runs has the image %s, but the release has %s; set the same image" $fetching.image (include "etl-platform.image" .)) }}
 {{- end }}
 {{- end }}
 {{- if and $v.oneOffJobs.enabled (not (or $v.oneOffJobs.eventJson $v.oneOffJobs.agencyId)) }}

@@ -1,4 +1,4 @@
-"""Terraform's outputs, as JSON on stdin, to values of the Helm chart, as JSON on stdout. Called by manage.sh only."""
+"""Converts Terraform's outputs (JSON on stdin) to the chart's values (JSON on stdout). Called by manage.sh only."""
 
 import json
 import sys
@@ -6,31 +6,26 @@ from typing import Any
 
 SETTINGS = {
     "AWS_REGION": "region",
-    "SOURCE_PREFIX": "source_prefix",
-    "DATA_BUCKET_NAME": "data_bucket_name",
-    "FILE_EVENTS_QUEUE_URL": "file_events_queue_url",
-    "FILE_EVENTS_DLQ_URL": "file_events_dlq_url",
-    "EMAIL_QUEUE_URL": "email_queue_url",
-    "EMAIL_DLQ_URL": "email_dlq_url",
-    "EMAIL_BUCKET_NAME": "email_bucket_name",
     "EMAIL_KMS_KEY_ID": "email_kms_key_arn",
-    "ATTACHMENTS_SOURCE_BUCKET": "attachments_source_bucket",
-    "ATTACHMENTS_DESTINATION_BUCKET": "attachments_destination_bucket",
     "GATEWAY_ALLOWED_TOPIC_ARNS": "topic_arn",
 }
+SAME_NAME = ("_queue_url", "_dlq_url", "_bucket_name", "_bucket", "source_prefix")
+"""Outputs with these endings are named like their setting."""
 
 
 def chart_values(outputs: dict[str, Any], image: str) -> dict[str, Any]:
-    """An output that is null or missing leaves the chart's own value as it is.
+    """The chart's own value stays where an output is null or missing.
 
-    The chart writes images as repository:tag, so a digest is split behind its ``@sha256``.
+    The chart joins images as repository:tag, so a digest is split after ``@sha256``.
     """
+    settings = {name.upper(): value for name, value in outputs.items() if name.endswith(SAME_NAME)}
+    settings |= {name: outputs.get(output) for name, output in SETTINGS.items()}
     repository, _, tag = image.rpartition(":")
     named = {"repository": repository, "tag": tag}
     return {
         "image": named,
         "serviceAccount": {"roleArn": outputs["service_account_role_arn"]},
-        "config": {name: outputs[output] for name, output in SETTINGS.items() if outputs.get(output)},
+        "config": {name: value for name, value in settings.items() if value},
         "global": {"serviceAccountName": outputs["service_account_name"]},
         "dagster": {
             "dagsterWebserver": {"image": named},

@@ -5,18 +5,18 @@ repository=$(cd "$here/../../.." && pwd)
 # shellcheck source=infra/scripts/aws_target.sh
 source "$here/../../scripts/aws_target.sh"
 image_file=$(dirname "$here")/terraform/container_image.txt
-# What the Dockerfile copies, and itself.
+# The Dockerfile and what it copies.
 sources=(Dockerfile .dockerignore pyproject.toml uv.lock README.md api_sources contracts etl_platform)
 
 usage() {
   cat <<'HELP'
 Build the image for each platform, push it to ECR and write its digest URI to terraform/container_image.txt.
 
-The tag is the commit. A commit that is in ECR already is not built again; only its digest is written.
+The tag is the commit. A commit that is already in ECR is not built again; only its digest is written.
 
 variables:
-  ECR_REPOSITORY   the repository, made if it is missing [etl-file-processing]
-  IMAGE_TAG        [the commit; with a time if what goes into the image has changes]
+  ECR_REPOSITORY   the repository, created if it does not exist [etl-file-processing]
+  IMAGE_TAG        [the commit; with a time if files of the image have uncommitted changes]
   PLATFORMS        [linux/amd64,linux/arm64]
   BASE_IMAGE       passed to the Dockerfile if set
   AWS_PROFILE      [etl-playground], unless there are other credentials
@@ -29,7 +29,7 @@ HELP
 
 commit_tag() {
   local commit
-  commit=$(git -C "$repository" rev-parse --short=12 HEAD) || fail "$repository is no git checkout; set IMAGE_TAG"
+  commit=$(git -C "$repository" rev-parse --short=12 HEAD) || fail "$repository is not a git checkout; set IMAGE_TAG"
   [[ -z $(git -C "$repository" status --porcelain -- "${sources[@]}") ]] || commit+=-$(date -u +%Y%m%d%H%M%S)
   echo "$commit"
 }
@@ -40,10 +40,10 @@ ensure_repository() {
   grep -q RepositoryNotFoundException "$work/error" || fail "ECR: $(<"$work/error")"
   uri=$(aws ecr create-repository --repository-name "$name" --image-tag-mutability IMMUTABLE \
     --image-scanning-configuration scanOnPush=true --query repository.repositoryUri --output text)
-  echo "made repository $name; before manage.sh apply import it as aws_ecr_repository.file_processing" >&2
+  echo "created repository $name; import it as aws_ecr_repository.file_processing before manage.sh apply" >&2
 }
 
-# The digest of what stands in ECR under the tag; empty if nothing does.
+# The digest of the tag in ECR; empty if the tag does not exist.
 pushed_digest() {
   aws ecr describe-images --repository-name "$name" --image-ids "imageTag=$tag" \
     --query 'imageDetails[0].imageDigest' --output text 2>"$work/error" && return
@@ -52,7 +52,7 @@ pushed_digest() {
 
 build_and_push() {
   aws ecr get-login-password | docker login --username AWS --password-stdin "${uri%%/*}"
-  # Only a builder of this kind can build for a platform that is not its own.
+  # Only a builder of this kind can build for another platform than its own.
   docker buildx inspect etl-platform >/dev/null 2>&1 ||
     docker buildx create --name etl-platform --driver docker-container >/dev/null
   docker buildx build --builder etl-platform --platform "${PLATFORMS:-linux/amd64,linux/arm64}" \
@@ -72,11 +72,11 @@ trap 'rm -rf "$work"' EXIT
 
 ensure_repository
 digest=$(pushed_digest)
-# Not as `… || build_and_push`: in there no error would stop it.
+# Not `… || build_and_push`: errexit is off inside such a list.
 if [[ -z $digest ]]; then
   build_and_push
 fi
-[[ $digest =~ ^sha256:[0-9a-f]{64}$ ]] || fail "the registry gave no digest for $uri:$tag, but '$digest'; nothing was pinned"
+[[ $digest =~ ^sha256:[0-9a-f]{64}$ ]] || fail "the registry returned '$digest' instead of a digest for $uri:$tag; nothing was pinned, run it again"
 echo "$uri@$digest" >"$work/container_image.txt"
 mv "$work/container_image.txt" "$image_file"
 echo "pinned $uri@$digest ($tag) in $image_file"

@@ -5,9 +5,8 @@ source "$(dirname "${BASH_SOURCE[0]}")/../../scripts/aws_target.sh"
 
 usage() {
   cat <<'HELP'
-Prove that the pods act under the service account's role: the OIDC provider, the role's trust, the annotation, no AWS key in
-the code server's pod, the identity that it has, and etl-platform doctor in it. Changes nothing. Exit 1 at the first that
-is not so.
+Verify that the pods use the service account's role: OIDC provider, trust policy, annotation, no AWS keys in the code
+server's pod, the pod's identity, and etl-platform doctor in the pod. Changes nothing. Exit 1 at the first failure.
 
 variables:
   CLUSTER          [file-processing-cluster]
@@ -20,7 +19,7 @@ example:
 HELP
 }
 
-# Not in the gateway: its memory is too small for a second program beside it.
+# Not in the gateway, which has too little memory for a second program.
 in_pod() {
   kubectl --namespace "$namespace" exec deployment/file-processing-code -- "$@"
 }
@@ -35,11 +34,11 @@ trap 'rm -rf "$work"' EXIT
 export KUBECONFIG=$work/kubeconfig
 
 issuer=$(aws eks describe-cluster --name "$cluster" --query cluster.identity.oidc.issuer --output text) ||
-  fail "there is no cluster $cluster in $AWS_REGION for ${AWS_PROFILE:-these credentials}"
+  fail "no cluster $cluster in $AWS_REGION for ${AWS_PROFILE:-these credentials}; set CLUSTER, AWS_REGION or AWS_PROFILE"
 issuer=${issuer#https://}
 provider=$(aws iam list-open-id-connect-providers --output text \
   --query "OpenIDConnectProviderList[?ends_with(Arn, '$issuer')].Arn | [0]")
-[[ $provider == arn:* ]] || fail "the account has no OIDC provider for $issuer; manage.sh apply makes it"
+[[ $provider == arn:* ]] || fail "the account has no OIDC provider for $issuer; run manage.sh apply"
 echo "provider   $provider"
 
 aws eks update-kubeconfig --name "$cluster" --kubeconfig "$KUBECONFIG" >/dev/null
@@ -54,12 +53,12 @@ trust=$(aws iam get-role --role-name "${role##*/}" --query Role.AssumeRolePolicy
 echo "trust      system:serviceaccount:$namespace:file-processing-sa"
 
 keys=$(in_pod python -c 'import os; print(*(name for name in os.environ if name.startswith(("AWS_ACCESS_", "AWS_SECRET_"))))')
-[[ -z $keys ]] || fail "the pods have $keys, which go before the role: take them out of the secret file-processing-secrets" \
+[[ -z $keys ]] || fail "the pods have $keys, which override the role: remove them from the secret file-processing-secrets" \
   "and restart the deployments"
 
 identity=$(in_pod python -c 'import boto3; print(boto3.client("sts").get_caller_identity()["Arn"])')
 [[ $identity == *":assumed-role/${role##*/}/"* ]] ||
-  fail "the code server's pod is $identity, not ${role##*/}. Pods from before the annotation keep the old one:" \
+  fail "the code server's pod has the identity $identity, not ${role##*/}. Pods that started before the annotation keep it:" \
     "kubectl -n $namespace rollout restart deployment -l app.kubernetes.io/instance=etl-platform"
 echo "pod        $identity"
 

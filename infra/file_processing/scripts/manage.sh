@@ -15,22 +15,22 @@ usage() {
   cat <<'HELP'
 usage: manage.sh COMMAND [--yes] [ARGUMENT OF TERRAFORM …]
 
-Cluster, queues, topic, database and the platform in them. Settings are in terraform/terraform.tfvars.
+Cluster, queues, topic, database, and the platform's release. Settings are in terraform/terraform.tfvars.
 
 commands:
-  init           get the provider
+  init           download the provider
   plan           show what would change
-  apply          change it, after Terraform has asked, then deploy the chart with Terraform's outputs
+  apply          apply the changes after a confirmation, then deploy the chart with Terraform's outputs
   update-image   build and push the image, pin its digest in terraform/container_image.txt, deploy, wait for the rollout
-  destroy        uninstall the chart, then delete all of it, after a question
-  outputs        show the outputs, or one of them
+  destroy        uninstall the chart and delete everything, after a confirmation
+  outputs        show all outputs, or one
 
-  --yes          ask nothing
+  --yes          do not ask for confirmation
 
 variables:
-  HELM_VALUES    values files of the chart, with commas between them, such as helm/etl-platform/values-prod.yaml; what
-                 Terraform says goes over them [those that the release has]
-  For update-image also those of ecr_put.sh.
+  HELM_VALUES    values files of the chart, separated by commas, such as helm/etl-platform/values-prod.yaml; Terraform's
+                 outputs override them [the values of the current release]
+  update-image also uses those of ecr_put.sh.
 
 example:
   ./manage.sh init
@@ -49,8 +49,8 @@ aim_as_terraform_does() {
   aim_at_aws
 }
 
-# A kubeconfig of this run's own: nobody's current context is changed. Credentials in the environment go before a profile
-# here but not in Terraform, and in another account a cluster may well have the same name.
+# Uses its own kubeconfig, so the user's current context does not change. Credentials in the environment override the
+# profile here but not in Terraform, and another account may have a cluster of the same name.
 connect() {
   local name server
   need_tools aws kubectl helm
@@ -58,14 +58,14 @@ connect() {
   name=$(output cluster_name)
   export KUBECONFIG=$work/kubeconfig
   aws eks update-kubeconfig --name "$name" --kubeconfig "$KUBECONFIG" >/dev/null ||
-    fail "cannot get at cluster $name; the line above says why"
+    fail "cannot access cluster $name; the line above says why"
   server=$(kubectl config view --minify --output=jsonpath='{.clusters[0].cluster.server}')
   [[ $server == "$(output cluster_endpoint)" ]] ||
-    fail "these credentials lead to another cluster $name ($server) than Terraform's ($(output cluster_endpoint));" \
-      "unset AWS_ACCESS_KEY_ID and the like, or take those of the account that Terraform works in"
+    fail "these credentials belong to another cluster $name ($server) than Terraform's ($(output cluster_endpoint));" \
+      "unset AWS_ACCESS_KEY_ID and the like, or use credentials of Terraform's account"
 }
 
-# The password of Dagster's database, from RDS's own secret or from db_password, through pipes only.
+# The password of Dagster's database, from RDS's secret or from db_password. It is passed through pipes only.
 copy_database_password() {
   local namespace=$1 secret_arn password
   secret_arn=$(output database_secret_arn)
@@ -75,23 +75,23 @@ copy_database_password() {
   else
     password=$(tf_variable db_password)
   fi
-  [[ -n $password ]] || fail "there is no password of the database: neither database_secret_arn nor db_password is set"
+  [[ -n $password ]] || fail "the database has no password: database_secret_arn is empty; set db_password, or run apply to let RDS create one"
   copied=$(printf %s "$password" |
     kubectl --namespace "$namespace" create secret generic file-processing-postgresql \
       --from-file=postgresql-password=/dev/stdin --dry-run=client --output=json |
     kubectl --namespace "$namespace" apply --filename=-)
 }
 
-# Pods read it, so it must be there; what belongs in it only people know (docs/deploy/eks.md, "Secrets").
+# Pods read this secret, so it must exist. People fill it in (docs/deploy/eks.md, "Secrets").
 ensure_settings_secret() {
   local secret=file-processing-secrets
   kubectl --namespace "$1" get secret "$secret" >/dev/null 2>&1 && return
   kubectl --namespace "$1" create secret generic "$secret" >/dev/null
-  echo "made an empty secret $secret; DATABASE_URL and GATEWAY_ADMIN_TOKEN belong in it" >&2
+  echo "created an empty secret $secret; add DATABASE_URL and GATEWAY_ADMIN_TOKEN to it" >&2
 }
 
-# The values files below Terraform's: HELM_VALUES, else what the release was given last. Without them an apply for a rotated
-# password alone would take ingress and alerts away.
+# The values files that Terraform's outputs override: HELM_VALUES, else the values of the current release. Without them, an
+# apply for a rotated password would remove ingress and alerts.
 choose_values() {
   local namespace=$1 release
   IFS=, read -ra given <<<"${HELM_VALUES:-}"
@@ -102,7 +102,7 @@ choose_values() {
   given=("$work/release.json")
 }
 
-# Expects that connect was called.
+# Requires connect.
 deploy() {
   local image=$1 namespace given file options=()
   namespace=$(output namespace)
@@ -110,13 +110,13 @@ deploy() {
   choose_values "$namespace"
   for file in ${given[@]+"${given[@]}"}; do
     options+=(--values "$file")
-    # values-contracts-s3.yaml: its container is in a list, which no further file can reach into.
+    # The container of values-contracts-s3.yaml is in a list, which another values file cannot change.
     ! grep -qF CONTRACTS_S3_URL "$file" || options+=(--set-string
       "dagster.runLauncher.config.k8sRunLauncher.runK8sConfig.podSpecConfig.initContainers[0].image=$image")
   done
   kubectl create namespace "$namespace" --dry-run=client --output=json | kubectl apply --filename=- >/dev/null
   copy_database_password "$namespace"
-  # Pods read a password when they start. Helm sees no change in a rotated one, and would wait for pods that lack it.
+  # Pods read the password when they start. Helm does not notice a rotated one, and would wait for pods that lack it.
   [[ $copied != *configured ]] ||
     kubectl --namespace "$namespace" rollout restart deployment --selector app.kubernetes.io/instance=etl-platform
   ensure_settings_secret "$namespace"
@@ -127,14 +127,14 @@ deploy() {
   echo "deployed $image"
 }
 
-# Checked before anything is changed: without the official chart Helm would stop half way.
+# Checked before anything is changed: without the official chart Helm would stop halfway.
 need_chart() {
   local file files
   compgen -G "$chart/charts/dagster-*.tgz" >/dev/null ||
-    fail "the official chart is not in $chart/charts; run 'make helm-deps' in $repository first"
+    fail "the official Dagster chart is missing in $chart/charts; run 'make helm-deps' in $repository first"
   IFS=, read -ra files <<<"${HELM_VALUES:-}"
   for file in ${files[@]+"${files[@]}"}; do
-    [[ -f $file ]] || fail "HELM_VALUES: there is no file $file"
+    [[ -f $file ]] || fail "HELM_VALUES: the file $file does not exist"
   done
 }
 
@@ -145,7 +145,7 @@ apply() {
   outputs=$(tf output -json)
   image=$(output image)
   if [[ -z $image ]]; then
-    echo "There is no image yet, so nothing is deployed. Next: $0 update-image"
+    echo "There is no image yet, so nothing was deployed. Next: $0 update-image"
     return
   fi
   need_chart
@@ -161,27 +161,27 @@ update_image() {
   [[ -n $repository_name ]] || fail "Terraform has no outputs yet; run '$0 apply' first"
   own_image=$(tf_variable image)
   [[ -z $own_image ]] ||
-    fail "terraform.tfvars sets image, and the next apply would go back to it; remove it, so that container_image.txt counts"
+    fail "terraform.tfvars sets image, so the next apply would deploy that one; remove it, so that container_image.txt is used"
   connect
   AWS_PROFILE=${AWS_PROFILE:-} ECR_REPOSITORY=$repository_name "$here/ecr_put.sh"
   deploy "$(<"$image_file")"
 }
 
-# Terraform would find out half way: with chart, queues and role gone, and the key of the data on its way to deletion.
+# Terraform would fail halfway, with chart, queues and role deleted, and the data's key scheduled for deletion.
 refuse_if_not_destroyable() {
   local kind name key
   while read -r kind name; do
     [[ $kind == bucket ]] ||
-      fail "the database is protected; '$0 apply -var=db_deletion_protection=false' comes first. Nothing was changed"
+      fail "the database is protected; run '$0 apply -var=db_deletion_protection=false' first. Nothing was changed"
     key=$(aws s3api list-object-versions --bucket "$name" --max-keys 1 --no-paginate --output text \
       --query '[Versions, DeleteMarkers][].Key | [0]') ||
-      fail "cannot look into the bucket $name; the line above says why. Nothing was changed"
+      fail "cannot list the bucket $name; the line above says why. Nothing was changed"
     [[ $key == None ]] ||
-      fail "the bucket $name still has versions, such as of $key; empty it first. Nothing was changed"
+      fail "the bucket $name still contains versions, such as of $key; empty it first. Nothing was changed"
   done <"$work/obstacles"
 }
 
-# A line each: the buckets that Terraform made, and the database if it is protected.
+# One line each: the buckets that Terraform created, and the database if it is protected.
 find_obstacles() {
   tf show -json | python3 -c '
 import json, sys
@@ -202,10 +202,10 @@ destroy() {
   aim_as_terraform_does
   refuse_if_not_destroyable
   cluster=$(output cluster_name)
-  confirm "This deletes all that Terraform made in $stack${cluster:+: cluster $cluster, its database and its queues}."
+  confirm "This deletes everything that Terraform created in $stack${cluster:+: cluster $cluster, its database and its queues}."
   if [[ -n $cluster ]]; then
     connect
-    # A load balancer that the cluster made would keep Terraform from deleting the network around it.
+    # A load balancer that the cluster created would keep Terraform from deleting its network.
     helm uninstall etl-platform --namespace "$(output namespace)" --ignore-not-found --wait
   fi
   tf destroy -auto-approve ${tf_arguments[@]+"${tf_arguments[@]}"}
@@ -215,7 +215,7 @@ read_command "$@"
 case $action in
   -h | --help) usage && exit ;;
   init | plan | apply | update-image | destroy | outputs) need_terraform && need_tools python3 ;;
-  *) usage_error "there is no command '$action'" ;;
+  *) usage_error "unknown command '$action'" ;;
 esac
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The older name of manage.sh, for those who still call it.
+# The former name of manage.sh.
 set -euo pipefail
-echo "manage_cluster.sh is now manage.sh; call that, for this name will go" >&2
+echo "manage_cluster.sh is now manage.sh; use that, because this name will be removed" >&2
 exec "$(dirname "${BASH_SOURCE[0]}")/manage.sh" "$@"

@@ -7,14 +7,14 @@ usage() {
   cat <<'HELP'
 usage: s3_configure_notifications.sh [--remove]
 
-Have a bucket announce new objects below a prefix to the topic, or with --remove no longer. All other notifications of
-the bucket stay. Terraform calls this for a bucket that it did not make.
+Notify the topic of new objects under a prefix of a bucket; --remove ends that. All other notifications of the bucket
+stay. Terraform calls this for a bucket that it did not create.
 
-Run twice, it changes nothing. The topic must let the bucket publish: ./sns_set_topic_policy.sh comes first.
+Running it twice changes nothing. The topic must allow the bucket to publish: run ./sns_set_topic_policy.sh first.
 
 variables:
   BUCKET           the bucket, required
-  SOURCE_PREFIX    what is announced [from_client/]
+  SOURCE_PREFIX    the prefix [from_client/]
   SNS_TOPIC_ARN    the topic [file-processing-topic of the account and region]
   ACCOUNT_ID       the topic's account, if SNS_TOPIC_ARN is not set [the caller's]
   AWS_PROFILE      [etl-playground], unless there are other credentials
@@ -36,12 +36,12 @@ take_no_arguments "$@"
 need_bucket
 need_tools python3
 prefix=${SOURCE_PREFIX:-from_client/}
-[[ $prefix == */ && $prefix != /* ]] || usage_error "SOURCE_PREFIX ends with / and does not start with one; got '$prefix'"
+[[ $prefix == */ && $prefix != /* ]] || usage_error "SOURCE_PREFIX takes a prefix that ends with / and does not start with one, not '$prefix'"
 aim_at_aws
 find_topic
 
 found=$(aws s3api get-bucket-notification-configuration --bucket "$BUCKET" --output json) ||
-  fail "cannot read the notifications of $BUCKET; is it there, and does the caller have s3:GetBucketNotification?"
+  fail "cannot read the notifications of $BUCKET; check that it exists and that the caller has s3:GetBucketNotification"
 # A write replaces all notifications of the bucket, and sends an s3:TestEvent to each target.
 wanted=$(
   python3 - "$found" "$SNS_TOPIC_ARN" "$prefix" "$change" <<'PYTHON'
@@ -59,30 +59,30 @@ ours = {
 }
 
 
-def announces(item):
+def signature(item):
     rules = item.get("Filter", {}).get("Key", {}).get("FilterRules", [])
-    # S3 answers with "Prefix" where it was told "prefix".
+    # S3 returns "Prefix" where "prefix" was set.
     return item["TopicArn"], item["Events"], [(rule["Name"].lower(), rule["Value"]) for rule in rules]
 
 
 for item in topics:
     if change == "add" and item.get("Id") == ours["Id"] and item["TopicArn"] != topic:
         sys.exit(
-            f"its notification {ours['Id']} goes to {item['TopicArn']}: another stack's. Take it off there first "
+            f"its notification {ours['Id']} goes to {item['TopicArn']}: another stack's. Remove that one first "
             f"(--remove with SNS_TOPIC_ARN={item['TopicArn']} and its SOURCE_PREFIX)"
         )
-if change == "add" and announces(ours) not in map(announces, topics):
+if change == "add" and signature(ours) not in map(signature, topics):
     kept = [item for item in topics if item.get("Id") != ours["Id"]]
     print(json.dumps({**found, "TopicConfigurations": [*kept, ours]}))
-elif change == "remove" and announces(ours) in map(announces, topics):
-    kept = [item for item in topics if announces(item) != announces(ours)]
+elif change == "remove" and signature(ours) in map(signature, topics):
+    kept = [item for item in topics if signature(item) != signature(ours)]
     print(json.dumps({**found, "TopicConfigurations": kept}))
 PYTHON
 ) || fail "nothing was changed on $BUCKET; the line above says why"
 if [[ $change == add ]]; then
-  state="$BUCKET announces $prefix to $SNS_TOPIC_ARN"
+  state="$BUCKET notifies $SNS_TOPIC_ARN of $prefix"
 else
-  state="$BUCKET does not announce $prefix to $SNS_TOPIC_ARN"
+  state="$BUCKET does not notify $SNS_TOPIC_ARN of $prefix"
 fi
 if [[ -z $wanted ]]; then
   echo "unchanged: $state"

@@ -1,4 +1,4 @@
 #!/usr/bin/env bash
-# The name that users know; infra/local does the work and has the --help.
+# A second place for infra/local/scripts/setup_localstack.sh, where users look for it.
 set -euo pipefail
 exec "$(dirname "${BASH_SOURCE[0]}")/../../local/scripts/setup_localstack.sh" "$@"

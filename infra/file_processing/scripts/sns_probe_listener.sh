@@ -5,12 +5,12 @@ source "$(dirname "${BASH_SOURCE[0]}")/../../scripts/aws_target.sh"
 
 usage() {
   cat <<'HELP'
-List who is subscribed to the topic, a line each. With ENDPOINT, ask that address with HEAD as well.
+List the topic's subscriptions, one per line. With ENDPOINT, send a HEAD request to that address too.
 
-Exit 1 if nobody is subscribed, a subscription waits for its confirmation, or ENDPOINT does not answer 200.
+Exit 1 if there is no subscription, one is not confirmed, or ENDPOINT does not answer 200.
 
 variables:
-  ENDPOINT         the gateway's address as SNS sees it
+  ENDPOINT         the gateway's address as SNS reaches it
   SNS_TOPIC_ARN    the topic [file-processing-topic of the account and region]
   ACCOUNT_ID       the topic's account, if SNS_TOPIC_ARN is not set [the caller's]
   AWS_PROFILE      [etl-playground], unless there are other credentials
@@ -29,16 +29,16 @@ find_topic
 
 listed=$(aws sns list-subscriptions-by-topic --topic-arn "$SNS_TOPIC_ARN" --output text \
   --query 'Subscriptions[].[Protocol, Endpoint, SubscriptionArn]') ||
-  fail "cannot list the subscriptions of $SNS_TOPIC_ARN; is the topic there?"
-amiss=()
-[[ -n $listed && $listed != None ]] || amiss+=("nobody is subscribed to $SNS_TOPIC_ARN")
+  fail "cannot list the subscriptions of $SNS_TOPIC_ARN; check that the topic exists"
+problems=()
+[[ -n $listed && $listed != None ]] || problems+=("$SNS_TOPIC_ARN has no subscription")
 while IFS=$'\t' read -r protocol endpoint arn; do
   [[ -n $protocol && $protocol != None ]] || continue
   if [[ $arn == arn:* ]]; then
     echo "confirmed  $protocol  $endpoint"
   else
     echo "waiting    $protocol  $endpoint"
-    amiss+=("$endpoint has not confirmed its subscription")
+    problems+=("$endpoint has not confirmed its subscription")
   fi
 done <<<"$listed"
 
@@ -46,6 +46,6 @@ if [[ -n ${ENDPOINT:-} ]]; then
   status=$(curl --silent --show-error --head --max-time 10 --output /dev/null --write-out '%{http_code}' "$ENDPOINT") ||
     status="no answer"
   echo "HEAD $ENDPOINT: $status"
-  [[ $status == 200 ]] || amiss+=("$ENDPOINT answers '$status' to HEAD, not 200")
+  [[ $status == 200 ]] || problems+=("$ENDPOINT answers '$status' to HEAD, not 200")
 fi
-[[ ${#amiss[@]} -eq 0 ]] || fail "$(printf '%s; ' "${amiss[@]}")see docs/operate/symptoms.md"
+[[ ${#problems[@]} -eq 0 ]] || fail "$(printf '%s; ' "${problems[@]}")see docs/operate/symptoms.md"

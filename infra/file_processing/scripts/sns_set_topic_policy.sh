@@ -5,9 +5,10 @@ source "$(dirname "${BASH_SOURCE[0]}")/../../scripts/aws_target.sh"
 
 usage() {
   cat <<'HELP'
-Let one bucket of one account publish to the topic. Other statements of its policy stay. Run twice, it changes nothing.
+Allow one bucket of one account to publish to the topic. Other statements of its policy stay. Running it twice changes
+nothing.
 
-Terraform does this where it owns the topic; this is for a topic that it does not own.
+For a topic that Terraform does not manage; Terraform sets the policy of its own.
 
 variables:
   BUCKET           the bucket, required
@@ -31,7 +32,7 @@ IFS=: read -r _ partition _ _ account _ <<<"$SNS_TOPIC_ARN"
 ACCOUNT_ID=${ACCOUNT_ID:-$account}
 
 policy=$(aws sns get-topic-attributes --topic-arn "$SNS_TOPIC_ARN" --query Attributes.Policy --output text) ||
-  fail "cannot read the policy of $SNS_TOPIC_ARN; is the topic there, and does the caller have sns:GetTopicAttributes?"
+  fail "cannot read the policy of $SNS_TOPIC_ARN; check that the topic exists and that the caller has sns:GetTopicAttributes"
 wanted=$(
   python3 - "$policy" "$SNS_TOPIC_ARN" "arn:$partition:s3:::$BUCKET" "$ACCOUNT_ID" <<'PYTHON'
 import json
@@ -67,5 +68,5 @@ if [[ -z $wanted ]]; then
   exit
 fi
 aws sns set-topic-attributes --topic-arn "$SNS_TOPIC_ARN" --attribute-name Policy --attribute-value "$wanted" ||
-  fail "cannot set the policy of $SNS_TOPIC_ARN; does the caller have sns:SetTopicAttributes?"
+  fail "cannot set the policy of $SNS_TOPIC_ARN; check that the caller has sns:SetTopicAttributes"
 echo "set: $BUCKET of account $ACCOUNT_ID may publish to $SNS_TOPIC_ARN"

@@ -5,12 +5,12 @@ source "$(dirname "${BASH_SOURCE[0]}")/../../scripts/aws_target.sh"
 
 usage() {
   cat <<'HELP'
-Subscribe the gateway's address to the topic and wait up to 30 s until it has confirmed. Run twice, it changes nothing.
+Subscribe the gateway's address to the topic and wait up to 30 s for the confirmation. Running it twice changes nothing.
 
-SNS feeds the queue directly where it can, and this is not needed. A topic that does both brings every event twice.
+Not needed if SNS sends to the queue directly. With both, every event arrives twice.
 
 variables:
-  ENDPOINT         the gateway's address as SNS sees it, https://…/, required; http only with AWS_ENDPOINT_URL
+  ENDPOINT         the gateway's address as SNS reaches it, https://…/, required; http only with AWS_ENDPOINT_URL
   SNS_TOPIC_ARN    the topic [file-processing-topic of the account and region]
   ACCOUNT_ID       the topic's account, if SNS_TOPIC_ARN is not set [the caller's]
   AWS_PROFILE      [etl-playground], unless there are other credentials
@@ -25,7 +25,7 @@ HELP
 subscription() {
   aws sns list-subscriptions-by-topic --topic-arn "$SNS_TOPIC_ARN" --output text \
     --query "Subscriptions[?Endpoint=='$ENDPOINT'].SubscriptionArn | [0]" ||
-    fail "cannot list the subscriptions of $SNS_TOPIC_ARN; is the topic there?"
+    fail "cannot list the subscriptions of $SNS_TOPIC_ARN; check that the topic exists"
 }
 
 take_no_arguments "$@"
@@ -33,11 +33,11 @@ take_no_arguments "$@"
   usage_error "ENDPOINT takes https://<host>/, with its last slash, not '${ENDPOINT:-}'"
 protocol=${BASH_REMATCH[1]}
 [[ $protocol == https || -n ${AWS_ENDPOINT_URL:-} ]] ||
-  usage_error "ENDPOINT must be https: whoever listens to http reads every notification"
+  usage_error "ENDPOINT takes an https address: over http others could read the notifications"
 aim_at_aws
 find_topic
 
-# One that still waits is subscribed again: SNS then sends its confirmation once more.
+# A pending subscription is requested again, so that SNS repeats its confirmation.
 if [[ $(subscription) != arn:* ]]; then
   aws sns subscribe --topic-arn "$SNS_TOPIC_ARN" --protocol "$protocol" --notification-endpoint "$ENDPOINT" >/dev/null ||
     fail "SNS refuses to subscribe $ENDPOINT to $SNS_TOPIC_ARN; the line above says why"
@@ -50,5 +50,5 @@ for ((second = 0; second < 30; second++)); do
   fi
   sleep 1
 done
-fail "$ENDPOINT has not confirmed within 30 s. SNS must reach it, with a certificate that a public authority signed, and" \
-  "GATEWAY_ALLOWED_TOPIC_ARNS must hold $SNS_TOPIC_ARN: docs/operate/symptoms.md, \"A subscription stays unconfirmed\""
+fail "$ENDPOINT did not confirm within 30 s. SNS must reach it, with a certificate of a public authority, and" \
+  "GATEWAY_ALLOWED_TOPIC_ARNS must contain $SNS_TOPIC_ARN: docs/operate/symptoms.md, \"A subscription stays unconfirmed\""

@@ -5,8 +5,8 @@ source "$(dirname "${BASH_SOURCE[0]}")/../../scripts/aws_target.sh"
 
 usage() {
   cat <<'HELP'
-Publish to the topic what S3 would. Without KEY an s3:TestEvent, which the platform takes from its queue and
-forgets; with KEY the event of that object, which it takes in as if it had just arrived.
+Publish the message that S3 would publish. Without KEY an s3:TestEvent, which the platform deletes from its queue; with
+KEY the event of that object, which it ingests as if the object had just arrived.
 
 variables:
   KEY              an object of BUCKET, such as from_client/nm_albuquerque/Officer_Detail.csv
@@ -31,7 +31,7 @@ find_topic
 
 if [[ -n ${KEY:-} ]]; then
   aws s3api head-object --bucket "$BUCKET" --key "$KEY" >/dev/null ||
-    fail "s3://$BUCKET/$KEY cannot be read; its event would only be rejected. Upload it first"
+    fail "s3://$BUCKET/$KEY cannot be read; its event would be rejected. Upload it first"
 fi
 message=$(
   python3 - "${BUCKET:-}" "${KEY:-}" <<'PYTHON'
@@ -40,7 +40,7 @@ import sys
 from urllib.parse import quote_plus
 
 bucket, key = sys.argv[1:]
-# S3 writes keys form-encoded in its events, but leaves the slashes.
+# S3 form-encodes keys in its events, except for slashes.
 described = {"bucket": {"name": bucket}, "object": {"key": quote_plus(key, safe="/")}}
 record = {"eventVersion": "2.1", "eventSource": "aws:s3", "eventName": "ObjectCreated:Put", "s3": described}
 print(json.dumps({"Records": [record]} if key else {"Service": "Amazon S3", "Event": "s3:TestEvent"}))
@@ -48,5 +48,5 @@ PYTHON
 )
 id=$(aws sns publish --topic-arn "$SNS_TOPIC_ARN" --subject "Amazon S3 Notification" --message "$message" \
   --query MessageId --output text) ||
-  fail "cannot publish to $SNS_TOPIC_ARN; is the topic there, and does the caller have sns:Publish?"
+  fail "cannot publish to $SNS_TOPIC_ARN; check that the topic exists and that the caller has sns:Publish"
 echo "published ${KEY:-s3:TestEvent} to $SNS_TOPIC_ARN as $id"

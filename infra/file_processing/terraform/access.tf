@@ -1,6 +1,6 @@
-# Who may reach the cluster's API, and who may do anything in it, besides the identity that made it.
+# Access to the cluster's API, for others than the identity that created it: by network and by permission.
 
-# The cluster's security group lets in its own nodes and pods, and nothing else of the VPC.
+# By default the cluster's security group admits its own nodes and pods only, and nothing else in the VPC.
 resource "aws_vpc_security_group_ingress_rule" "api" {
   for_each = toset(var.private_access_cidrs)
 

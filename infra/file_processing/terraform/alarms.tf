@@ -1,10 +1,6 @@
-# Two alarms for each pipeline: messages that wait too long, and messages that died.
+# Two alarms per queue of local.queues: messages that wait too long, and messages in the dead-letter queue.
 
 locals {
-  queues = {
-    file-processing = { queue = var.queue_name, dead_letters = var.dlq_name }
-    email-archive   = { queue = var.email_queue_name, dead_letters = var.email_dlq_name }
-  }
   alarm_actions = var.alarm_topic_arn == "" ? [] : [var.alarm_topic_arn]
 }
 
@@ -12,7 +8,7 @@ resource "aws_cloudwatch_metric_alarm" "queue_age" {
   for_each = local.queues
 
   alarm_name          = "${var.cluster_name}-${each.key}-oldest-message"
-  alarm_description   = "The oldest message of ${each.value.queue} waits for more than ${var.queue_age_alarm_seconds} s: no run takes it, the breaker is open, or it fails again and again."
+  alarm_description   = "The oldest message of ${each.value.queue} has waited more than ${var.queue_age_alarm_seconds} s: no run receives it, the breaker is open, or it fails repeatedly."
   namespace           = "AWS/SQS"
   metric_name         = "ApproximateAgeOfOldestMessage"
   dimensions          = { QueueName = each.value.queue }
@@ -30,7 +26,7 @@ resource "aws_cloudwatch_metric_alarm" "dead_letters" {
   for_each = local.queues
 
   alarm_name          = "${var.cluster_name}-${each.key}-dead-letters"
-  alarm_description   = "${each.value.dead_letters} holds messages: etl-platform dlq list says why."
+  alarm_description   = "${each.value.dead_letters} holds messages; etl-platform dlq list shows the reasons."
   namespace           = "AWS/SQS"
   metric_name         = "ApproximateNumberOfMessagesVisible"
   dimensions          = { QueueName = each.value.dead_letters }

@@ -1,18 +1,15 @@
-# The data bucket and the bucket of emails: made here, or there already and left as they are.
+# The buckets of local.queues: created here, or existing ones, which are not changed.
 
 locals {
   data_bucket_arn  = "arn:${local.partition}:s3:::${var.bucket_name}"
   email_bucket_arn = "arn:${local.partition}:s3:::${var.email_bucket_name}"
 
-  made_buckets = toset(concat(
-    var.create_bucket ? [var.bucket_name] : [],
-    var.create_email_bucket ? [var.email_bucket_name] : [],
-  ))
+  made_buckets = toset([for queue in local.queues : queue.bucket.name if queue.bucket.create])
 }
 
-# A name that is wrong, or another account's, is told by the plan and not by the first run.
+# So that a wrong name, or another account's bucket, fails the plan and not the first run.
 data "aws_s3_bucket" "adopted" {
-  for_each = setsubtract([var.bucket_name, var.email_bucket_name], local.made_buckets)
+  for_each = setsubtract([for queue in local.queues : queue.bucket.name], local.made_buckets)
 
   bucket = each.key
 }
@@ -22,7 +19,7 @@ resource "aws_s3_bucket" "made" {
 
   bucket = each.key
 
-  # Destroyed before the key: a bucket that still holds something must not lose the key of it.
+  # Destroyed before the key, because a bucket that still holds objects needs it.
   depends_on = [aws_kms_key.data]
 }
 
@@ -127,6 +124,6 @@ resource "aws_s3_bucket_lifecycle_configuration" "made" {
 check "data_bucket_keeps_versions" {
   assert {
     condition     = var.create_bucket || var.bucket_is_versioned
-    error_message = "${var.bucket_name} is not made here and perhaps keeps no versions: a file that is overwritten before it is read is lost. Ask `aws s3api get-bucket-versioning --bucket ${var.bucket_name}`, turn it on, then set bucket_is_versioned = true."
+    error_message = "${var.bucket_name} was not created here and may not be versioned: a file that is overwritten before it is read would be lost. Check with `aws s3api get-bucket-versioning --bucket ${var.bucket_name}`, enable versioning, then set bucket_is_versioned = true."
   }
 }

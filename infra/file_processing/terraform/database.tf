@@ -1,4 +1,4 @@
-# Dagster's storage: PostgreSQL, private, encrypted, TLS only. The application's own database is not ours.
+# Dagster's storage: PostgreSQL, private, encrypted, TLS only. The application's own database is not managed here.
 
 locals {
   database_identifier = "${var.cluster_name}-dagster"
@@ -111,8 +111,8 @@ resource "aws_db_instance" "dagster" {
   depends_on = [aws_cloudwatch_log_group.database]
 }
 
-# A fixed name of the last snapshot would be taken when a second database is destroyed. Kept here and not by ignoring
-# changes of the database, because one that was restored and imported has no such name yet.
+# A fixed name for the final snapshot would collide when a second database is destroyed. It is stored here, and not by
+# ignoring changes of the database, because a database that was restored and imported has no such name yet.
 resource "terraform_data" "database_made_at" {
   input            = plantimestamp()
   triggers_replace = [var.db_name, var.db_username] # with another of these it is another database
@@ -122,7 +122,7 @@ resource "terraform_data" "database_made_at" {
   }
 }
 
-# Pods hold a copy of the password, so the seven days of RDS would stop the platform once a week.
+# Pods have a copy of the password, so RDS's rotation every seven days would stop the platform once a week.
 resource "aws_secretsmanager_secret_rotation" "database" {
   count = local.rds_keeps_password ? 1 : 0
 
@@ -135,6 +135,6 @@ resource "aws_secretsmanager_secret_rotation" "database" {
 }
 
 locals {
-  # Whether there is a password is no secret.
+  # Only whether a password is given is exposed.
   rds_keeps_password = nonsensitive(var.db_password == null)
 }

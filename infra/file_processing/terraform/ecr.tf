@@ -1,4 +1,4 @@
-# Where the image lies. A tag is never moved, so that what was tested is what runs.
+# Repository of the image. Tags are immutable, so the image that was tested is the one that runs.
 
 resource "aws_ecr_repository" "file_processing" {
   name                 = var.ecr_repository_name
@@ -14,7 +14,7 @@ resource "aws_ecr_repository" "file_processing" {
     kms_key         = aws_kms_key.platform.arn
   }
 
-  # ecr_put.sh may have made it, with another encryption: to change that would delete the images that run.
+  # ecr_put.sh may have created it with another encryption; changing that would delete the images in use.
   lifecycle {
     ignore_changes = [encryption_configuration]
   }
@@ -26,7 +26,7 @@ resource "aws_ecr_lifecycle_policy" "untagged" {
   policy = jsonencode({
     rules = [{
       rulePriority = 1
-      description  = "What no tag names, after two weeks"
+      description  = "Untagged images, after two weeks"
       selection    = { tagStatus = "untagged", countType = "sinceImagePushed", countUnit = "days", countNumber = 14 }
       action       = { type = "expire" }
     }]

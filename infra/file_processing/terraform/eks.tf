@@ -1,4 +1,4 @@
-# The cluster and its nodes. What pods may do in AWS is in irsa.tf; nodes may only be nodes.
+# The cluster and its nodes. Permissions of pods are in irsa.tf; nodes have only what a node needs.
 
 locals {
   aws_managed = "arn:${local.partition}:iam::aws:policy"
@@ -62,7 +62,7 @@ resource "aws_iam_role" "nodes" {
   })
 }
 
-# No S3 here: what a node may do, every pod on it could.
+# No S3 permissions here, because every pod on a node could use them.
 resource "aws_iam_role_policy_attachment" "nodes" {
   for_each = toset(["AmazonEKSWorkerNodePolicy", "AmazonEKS_CNI_Policy", "AmazonEC2ContainerRegistryReadOnly"])
 
@@ -74,7 +74,7 @@ resource "aws_launch_template" "nodes" {
   name                   = "${var.cluster_name}-nodes"
   update_default_version = true
 
-  # One hop ends at the node: a pod that asks for the node's credentials gets no answer.
+  # With a limit of one hop, the metadata service does not answer pods, so they cannot get the node's credentials.
   metadata_options {
     http_endpoint               = "enabled"
     http_tokens                 = "required"
@@ -124,13 +124,13 @@ resource "aws_eks_node_group" "this" {
 
   depends_on = [aws_iam_role_policy_attachment.nodes, aws_eks_addon.network]
 
-  # Whoever scales the group, a person or an autoscaler, is not undone by the next apply.
+  # So that an apply does not undo the scaling by a person or an autoscaler.
   lifecycle {
     ignore_changes = [scaling_config[0].desired_size]
   }
 }
 
-# The version that EKS takes for this Kubernetes: without one, an add-on stays behind when the cluster is upgraded.
+# EKS's default version for this Kubernetes: without a version, an upgrade of the cluster does not upgrade its add-ons.
 data "aws_eks_addon_version" "default" {
   for_each = toset(["vpc-cni", "kube-proxy", "coredns"])
 
@@ -138,7 +138,7 @@ data "aws_eks_addon_version" "default" {
   kubernetes_version = var.kubernetes_version
 }
 
-# Without it the chart's NetworkPolicies are accepted and not enforced.
+# Without it the chart's NetworkPolicies are accepted but not enforced.
 resource "aws_eks_addon" "network" {
   cluster_name                = aws_eks_cluster.this.name
   addon_name                  = "vpc-cni"
@@ -148,7 +148,7 @@ resource "aws_eks_addon" "network" {
   configuration_values        = jsonencode({ enableNetworkPolicy = "true" })
 }
 
-# EKS puts both into a new cluster by itself and upgrades neither.
+# EKS installs both into a new cluster, but upgrades neither.
 resource "aws_eks_addon" "on_nodes" {
   for_each = toset(["kube-proxy", "coredns"])
 

@@ -1,4 +1,4 @@
-# The role that pods take through their service account, and what it may do: docs/reference/iam.md lists which call needs what.
+# The role that pods assume through their service account, and its policies. docs/reference/iam.md lists which call needs what.
 
 locals {
   issuer = replace(aws_iam_openid_connect_provider.eks.url, "https://", "")
@@ -35,26 +35,28 @@ resource "aws_iam_role_policy_attachment" "file_processing_s3_attach" {
   policy_arn = aws_iam_policy.file_processing_s3.arn
 }
 
-resource "aws_iam_policy" "file_events" {
-  name        = "${var.cluster_name}-file-events"
-  description = "${var.queue_name} and ${var.dlq_name}"
-  policy      = jsonencode({ Version = "2012-10-17", Statement = local.file_events_statements })
+resource "aws_iam_policy" "queue" {
+  for_each = local.queues
+
+  name        = "${var.cluster_name}-${each.value.policy.name}"
+  description = each.value.policy.description
+
+  policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = concat([{
+      Sid      = "Queues"
+      Effect   = "Allow"
+      Action   = local.queue_actions
+      Resource = [local.queue[each.key].arn, local.dead_letters[each.key].arn]
+    }], each.value.policy.bucket_statements)
+  })
 }
 
-resource "aws_iam_role_policy_attachment" "file_events" {
+resource "aws_iam_role_policy_attachment" "queue" {
+  for_each = aws_iam_policy.queue
+
   role       = aws_iam_role.file_processing_sa.name
-  policy_arn = aws_iam_policy.file_events.arn
-}
-
-resource "aws_iam_policy" "email_archive" {
-  name        = "${var.cluster_name}-email-archive"
-  description = "${var.email_queue_name}, ${var.email_dlq_name} and the emails in ${var.email_bucket_name}"
-  policy      = jsonencode({ Version = "2012-10-17", Statement = local.email_statements })
-}
-
-resource "aws_iam_role_policy_attachment" "email_archive" {
-  role       = aws_iam_role.file_processing_sa.name
-  policy_arn = aws_iam_policy.email_archive.arn
+  policy_arn = each.value.arn
 }
 
 resource "aws_iam_policy" "attachments" {
@@ -83,7 +85,7 @@ resource "aws_iam_role_policy_attachment" "kms" {
   policy_arn = aws_iam_policy.kms.arn
 }
 
-# GetMetricData is one of the actions that IAM can't tie to a resource: it reads figures, and nothing else of a queue.
+# IAM cannot restrict GetMetricData to a resource. It reads metrics only.
 resource "aws_iam_policy" "queue_ages" {
   name        = "${var.cluster_name}-queue-ages"
   description = "How long the oldest message of a queue has waited"

@@ -1,4 +1,4 @@
-# Two keys: one for the data, which pods may use, and one for the platform's own parts, which they may not.
+# Two keys: one for the data, which pods may use, and one for the infrastructure, which they may not.
 
 locals {
   account_decides = {
@@ -23,8 +23,8 @@ resource "aws_kms_key" "data" {
     Statement = [
       local.account_decides,
       {
-        # Without it S3 can't publish to the encrypted topic, nor SNS send to the encrypted queue. No condition on the
-        # caller: AWS documents none here, and the policies of topic and queue say whose events they take.
+        # S3 needs it to publish to the encrypted topic, SNS to send to the encrypted queue. AWS documents no condition on
+        # the caller here; the policies of topic and queue restrict the senders.
         Sid       = "EventsPassThrough"
         Effect    = "Allow"
         Principal = { Service = ["s3.amazonaws.com", "sns.amazonaws.com"] }

@@ -1,4 +1,4 @@
-# Where the cluster and the database live: the foundation's VPC and private subnets, found by their names.
+# VPC and private subnets of the cluster and the database: those of foundation_network, found by their names.
 
 data "aws_vpcs" "foundation" {
   count = var.vpc_id == "" ? 1 : 0

@@ -1,8 +1,8 @@
-# The data bucket tells the topic of what arrives.
+# Notifications of the data bucket to the topic.
 #
-# S3 keeps one notification configuration per bucket, and Terraform's resource replaces the whole of it, also with
-# nothing when it is destroyed. So it is used for a bucket that is made here. A bucket that was there before may have
-# notifications of others: there a script adds ours to them, and takes nothing but ours away again.
+# S3 has one notification configuration per bucket. Terraform's resource replaces all of it, and deletes all of it when it
+# is destroyed, so it is used only for a bucket that is created here. An existing bucket may have notifications of others:
+# there a script adds the topic's, and removes only that one.
 
 resource "aws_s3_bucket_notification" "made_bucket" {
   count = var.create_s3_notifications && var.create_bucket ? 1 : 0

@@ -1,4 +1,4 @@
-# The cluster as an identity provider of this account. One that is there already is imported under this address.
+# The cluster as an identity provider of this account. Import an existing one under this address.
 
 resource "aws_iam_openid_connect_provider" "eks" {
   url             = aws_eks_cluster.this.identity[0].oidc[0].issuer

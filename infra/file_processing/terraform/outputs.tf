@@ -1,7 +1,7 @@
-# What manage.sh hands to helm, and people ask for. The names are read by scripts.
+# Values that manage.sh passes to helm, and that people look up. Scripts read them by name.
 
 output "region" {
-  description = "Region of everything."
+  description = "Region of all resources."
   value       = var.aws_region
 }
 
@@ -11,12 +11,12 @@ output "cluster_name" {
 }
 
 output "cluster_endpoint" {
-  description = "Its API."
+  description = "The cluster's API."
   value       = aws_eks_cluster.this.endpoint
 }
 
 output "oidc_issuer_url" {
-  description = "Issuer that the role trusts."
+  description = "OIDC issuer that the role trusts."
   value       = aws_eks_cluster.this.identity[0].oidc[0].issuer
 }
 
@@ -26,17 +26,17 @@ output "namespace" {
 }
 
 output "service_account_name" {
-  description = "Service account that may take the role."
+  description = "Service account that may assume the role."
   value       = var.service_account_name
 }
 
 output "service_account_role_arn" {
-  description = "Role of the pods; the service account's annotation."
+  description = "Role of the pods, for the annotation of the service account."
   value       = aws_iam_role.file_processing_sa.arn
 }
 
 output "ecr_repository_url" {
-  description = "Where ecr_put.sh pushes."
+  description = "Repository that ecr_put.sh pushes to."
   value       = aws_ecr_repository.file_processing.repository_url
 }
 
@@ -62,22 +62,22 @@ output "topic_arn" {
 
 output "file_events_queue_url" {
   description = "FILE_EVENTS_QUEUE_URL."
-  value       = aws_sqs_queue.file_events.url
+  value       = local.queue["file-processing"].url
 }
 
 output "file_events_dlq_url" {
   description = "FILE_EVENTS_DLQ_URL."
-  value       = aws_sqs_queue.file_events_dlq.url
+  value       = local.dead_letters["file-processing"].url
 }
 
 output "email_queue_url" {
   description = "EMAIL_QUEUE_URL."
-  value       = local.email_queue.url
+  value       = local.queue["email-archive"].url
 }
 
 output "email_dlq_url" {
   description = "EMAIL_DLQ_URL."
-  value       = local.email_dlq.url
+  value       = local.dead_letters["email-archive"].url
 }
 
 output "email_bucket_name" {
@@ -96,12 +96,12 @@ output "attachments_destination_bucket" {
 }
 
 output "email_kms_key_arn" {
-  description = "EMAIL_KMS_KEY_ID of the email archive; null where its bucket was there before and has a key of its own."
+  description = "EMAIL_KMS_KEY_ID; null for an existing bucket, which has its own encryption."
   value       = var.create_email_bucket ? aws_kms_key.data.arn : null
 }
 
 output "kms_key_arns" {
-  description = "Keys that the pods may use; the first is the one of what is made here."
+  description = "Keys that the pods may use; the first is the one created here."
   value       = local.usable_keys
 }
 
@@ -111,17 +111,17 @@ output "database_host" {
 }
 
 output "database_port" {
-  description = "Its port."
+  description = "Port of Dagster's storage."
   value       = aws_db_instance.dagster.port
 }
 
 output "database_name" {
-  description = "Its database."
+  description = "Database of Dagster's storage."
   value       = var.db_name
 }
 
 output "database_username" {
-  description = "Its owner."
+  description = "Owner of Dagster's database."
   value       = var.db_username
 }
 

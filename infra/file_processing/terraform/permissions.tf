@@ -1,16 +1,16 @@
-# What the pods' role may do, as statements. The prefixes are those of etl_platform/object_keys.py.
+# IAM statements of the pods' role. The prefixes are those of etl_platform/object_keys.py.
 
 locals {
   compute_logs_prefix = "dagster/compute_logs/"
   arrival_prefixes    = [var.source_prefix, "from_api/"]
   written_prefixes    = ["from_api/", "bronze/", "silver/", "quarantine/", "reports/", "exports/", local.compute_logs_prefix]
-  # contracts/ is for a chart that reads its contracts from S3.
+  # contracts/ is used if the chart reads its contracts from S3.
   data_prefixes = distinct(concat(local.arrival_prefixes, local.written_prefixes, ["contracts/"]))
 
   data_bucket_statements = [
     {
-      # IfExists, because S3 answers 404 for an object that is not there only to those who may list the bucket, and
-      # asks that without a prefix. With 403 a missing file would be taken for an outage and tried again for ever.
+      # IfExists: S3 answers 404 for a missing object only if the caller may list the bucket, and checks that without a
+      # prefix. With 403 the platform would take a missing file for an outage and retry it for ever.
       Sid       = "ListPrefixes"
       Effect    = "Allow"
       Action    = "s3:ListBucket"
@@ -37,7 +37,7 @@ locals {
       Resource = [for prefix in local.data_prefixes : "${local.data_bucket_arn}/${prefix}*"]
     },
     {
-      # What agencies sent is never written.
+      # The files that agencies sent are never written.
       Sid      = "Write"
       Effect   = "Allow"
       Action   = ["s3:PutObject", "s3:AbortMultipartUpload"]
@@ -67,22 +67,7 @@ locals {
     "sqs:ReceiveMessage", "sqs:ChangeMessageVisibility", "sqs:DeleteMessage", "sqs:SendMessage", "sqs:GetQueueAttributes",
   ]
 
-  file_events_statements = [
-    {
-      Sid      = "FileEvents"
-      Effect   = "Allow"
-      Action   = local.queue_actions
-      Resource = [aws_sqs_queue.file_events.arn, aws_sqs_queue.file_events_dlq.arn]
-    },
-  ]
-
-  email_statements = [
-    {
-      Sid      = "EmailQueues"
-      Effect   = "Allow"
-      Action   = local.queue_actions
-      Resource = [local.email_queue.arn, local.email_dlq.arn]
-    },
+  email_bucket_statements = [
     {
       Sid       = "ListEmails"
       Effect    = "Allow"
@@ -103,7 +88,7 @@ locals {
 
   attachments_statements = [
     {
-      # The application's rows name keys anywhere in the bucket.
+      # The keys come from the application's database and may be anywhere in the bucket.
       Sid      = "AskBuckets"
       Effect   = "Allow"
       Action   = ["s3:ListBucket", "s3:GetEncryptionConfiguration"]

@@ -1,24 +1,85 @@
-# File events and emails, each with a dead-letter queue. Emails may come from queues that are there already.
-# How long a message stays hidden, the platform says with each receive (VISIBILITY_TIMEOUT_SECONDS).
+# One entry per queue-fed job of etl_platform/queue_work/queues.py. Its queues, alarms (alarms.tf), policy (irsa.tf) and
+# bucket (buckets.tf) are created from it. Only the outputs are separate, because scripts read them by name.
+# The platform sets the visibility timeout with each receive (VISIBILITY_TIMEOUT_SECONDS).
 
 locals {
-  fourteen_days_s   = 14 * 24 * 3600
-  max_receive_count = 20 # deliveries/delivery.py makes batches smaller with each receive, down to one file alone
+  fourteen_days_s = 14 * 24 * 3600
+
+  queues = {
+    file-processing = {
+      queue        = var.queue_name
+      dead_letters = var.dlq_name
+      max_receives = 20 # deliveries/delivery.py makes batches smaller with each receive, down to a single file
+      create       = true
+      bucket       = { name = var.bucket_name, create = var.create_bucket }
+      policy = {
+        name        = "file-events"
+        description = "${var.queue_name} and ${var.dlq_name}"
+        # Other jobs use the data bucket too, see local.data_bucket_statements.
+        bucket_statements = []
+      }
+    }
+    email-archive = {
+      queue        = var.email_queue_name
+      dead_letters = var.email_dlq_name
+      max_receives = 20
+      create       = var.create_email_queues
+      bucket       = { name = var.email_bucket_name, create = var.create_email_bucket }
+      policy = {
+        name              = "email-archive"
+        description       = "${var.email_queue_name}, ${var.email_dlq_name} and the emails in ${var.email_bucket_name}"
+        bucket_statements = local.email_bucket_statements
+      }
+    }
+  }
+
+  created_queues  = { for name, each in local.queues : name => each if each.create }
+  existing_queues = { for name, each in local.queues : name => each if !each.create }
+
+  queue = {
+    for name, each in merge(aws_sqs_queue.queue, data.aws_sqs_queue.queue) : name => { arn = each.arn, url = each.url }
+  }
+  dead_letters = {
+    for name, each in merge(aws_sqs_queue.dead_letters, data.aws_sqs_queue.dead_letters) :
+    name => { arn = each.arn, url = each.url }
+  }
 }
 
-resource "aws_sqs_queue" "file_events" {
-  name                      = var.queue_name
+resource "aws_sqs_queue" "queue" {
+  for_each = local.created_queues
+
+  name                      = each.value.queue
   message_retention_seconds = local.fourteen_days_s
   kms_master_key_id         = aws_kms_key.data.arn
 
   redrive_policy = jsonencode({
-    deadLetterTargetArn = aws_sqs_queue.file_events_dlq.arn
-    maxReceiveCount     = local.max_receive_count
+    deadLetterTargetArn = aws_sqs_queue.dead_letters[each.key].arn
+    maxReceiveCount     = each.value.max_receives
   })
 }
 
+resource "aws_sqs_queue" "dead_letters" {
+  for_each = local.created_queues
+
+  name                      = each.value.dead_letters
+  message_retention_seconds = local.fourteen_days_s
+  kms_master_key_id         = aws_kms_key.data.arn
+}
+
+data "aws_sqs_queue" "queue" {
+  for_each = local.existing_queues
+
+  name = each.value.queue
+}
+
+data "aws_sqs_queue" "dead_letters" {
+  for_each = local.existing_queues
+
+  name = each.value.dead_letters
+}
+
 resource "aws_sqs_queue_policy" "file_events" {
-  queue_url = aws_sqs_queue.file_events.id
+  queue_url = local.queue["file-processing"].url
 
   policy = jsonencode({
     Version = "2012-10-17"
@@ -27,52 +88,50 @@ resource "aws_sqs_queue_policy" "file_events" {
       Effect    = "Allow"
       Principal = { Service = "sns.amazonaws.com" }
       Action    = "sqs:SendMessage"
-      Resource  = aws_sqs_queue.file_events.arn
+      Resource  = local.queue["file-processing"].arn
       Condition = { ArnEquals = { "aws:SourceArn" = aws_sns_topic.file_processing.arn } }
     }]
   })
 }
 
-resource "aws_sqs_queue" "file_events_dlq" {
-  name                      = var.dlq_name
-  message_retention_seconds = local.fourteen_days_s
-  kms_master_key_id         = aws_kms_key.data.arn
+# Addresses of release 0.1.0.
+
+moved {
+  from = aws_sqs_queue.file_events
+  to   = aws_sqs_queue.queue["file-processing"]
 }
 
-resource "aws_sqs_queue" "email" {
-  count = var.create_email_queues ? 1 : 0
-
-  name                      = var.email_queue_name
-  message_retention_seconds = local.fourteen_days_s
-  kms_master_key_id         = aws_kms_key.data.arn
-
-  redrive_policy = jsonencode({
-    deadLetterTargetArn = aws_sqs_queue.email_dlq[0].arn
-    maxReceiveCount     = local.max_receive_count
-  })
+moved {
+  from = aws_sqs_queue.file_events_dlq
+  to   = aws_sqs_queue.dead_letters["file-processing"]
 }
 
-resource "aws_sqs_queue" "email_dlq" {
-  count = var.create_email_queues ? 1 : 0
-
-  name                      = var.email_dlq_name
-  message_retention_seconds = local.fourteen_days_s
-  kms_master_key_id         = aws_kms_key.data.arn
+moved {
+  from = aws_sqs_queue.email[0]
+  to   = aws_sqs_queue.queue["email-archive"]
 }
 
-data "aws_sqs_queue" "email" {
-  count = var.create_email_queues ? 0 : 1
-
-  name = var.email_queue_name
+moved {
+  from = aws_sqs_queue.email_dlq[0]
+  to   = aws_sqs_queue.dead_letters["email-archive"]
 }
 
-data "aws_sqs_queue" "email_dlq" {
-  count = var.create_email_queues ? 0 : 1
-
-  name = var.email_dlq_name
+moved {
+  from = aws_iam_policy.file_events
+  to   = aws_iam_policy.queue["file-processing"]
 }
 
-locals {
-  email_queue = one(concat(aws_sqs_queue.email[*], data.aws_sqs_queue.email[*]))
-  email_dlq   = one(concat(aws_sqs_queue.email_dlq[*], data.aws_sqs_queue.email_dlq[*]))
+moved {
+  from = aws_iam_policy.email_archive
+  to   = aws_iam_policy.queue["email-archive"]
+}
+
+moved {
+  from = aws_iam_role_policy_attachment.file_events
+  to   = aws_iam_role_policy_attachment.queue["file-processing"]
+}
+
+moved {
+  from = aws_iam_role_policy_attachment.email_archive
+  to   = aws_iam_role_policy_attachment.queue["email-archive"]
 }

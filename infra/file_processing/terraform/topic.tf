@@ -1,4 +1,4 @@
-# S3 → topic → queue, and to the gateway where one is subscribed as well.
+# S3 → topic → queue, and to the gateway if it is subscribed too.
 
 resource "aws_sns_topic" "file_processing" {
   name              = var.topic_name
@@ -19,7 +19,7 @@ resource "aws_sns_topic_policy" "file_processing" {
       Resource  = aws_sns_topic.file_processing.arn
       Condition = {
         ArnEquals = { "aws:SourceArn" = local.data_bucket_arn }
-        # A bucket's ARN names no account, and a deleted bucket's name is anybody's.
+        # A bucket's ARN does not contain the account, and anybody may reuse the name of a deleted bucket.
         StringEquals = { "aws:SourceAccount" = local.account_id }
       }
     }]
@@ -29,12 +29,12 @@ resource "aws_sns_topic_policy" "file_processing" {
 resource "aws_sns_topic_subscription" "queue" {
   topic_arn = aws_sns_topic.file_processing.arn
   protocol  = "sqs"
-  endpoint  = aws_sqs_queue.file_events.arn
+  endpoint  = local.queue["file-processing"].arn
 
   depends_on = [aws_sqs_queue_policy.file_events]
 }
 
-# The gateway confirms it, so it must run and allow the topic before this is applied.
+# The gateway confirms the subscription, so it must run and allow the topic before this is applied.
 resource "aws_sns_topic_subscription" "gateway" {
   count = var.sns_endpoint_url == "" ? 0 : 1
 
@@ -48,6 +48,6 @@ resource "aws_sns_topic_subscription" "gateway" {
 check "one_way_into_the_queue" {
   assert {
     condition     = var.sns_endpoint_url == ""
-    error_message = "The queue and the gateway are both subscribed: each file's event comes twice, and the second is a duplicate. Nothing is lost; leave sns_endpoint_url empty unless something else needs the gateway."
+    error_message = "The queue and the gateway are both subscribed, so each event arrives twice and the second one is a duplicate. Nothing is lost; leave sns_endpoint_url empty unless something else needs the gateway."
   }
 }

@@ -1,14 +1,14 @@
-# Inputs: provider, network, cluster, image. Names that users have in their tfvars stay as they are.
+# Inputs: provider, network, cluster, image. Do not rename one: users have them in their tfvars.
 
 variable "aws_profile" {
-  description = "Profile of the AWS configuration. Empty: credentials come from the environment."
+  description = "Profile of the AWS configuration. Empty: credentials from the environment."
   type        = string
   default     = "etl-playground"
   nullable    = false
 }
 
 variable "aws_region" {
-  description = "Region of everything here, and of the foundation network."
+  description = "Region of all resources, and of the foundation network."
   type        = string
   default     = "us-gov-west-1"
   nullable    = false
@@ -29,14 +29,14 @@ variable "tags" {
 # Network
 
 variable "foundation_name_prefix" {
-  description = "Finds the VPC named <prefix>-vpc and its subnets named <prefix>-private-*; name_prefix of foundation_network."
+  description = "name_prefix of foundation_network: the VPC is named <prefix>-vpc, its subnets <prefix>-private-*."
   type        = string
   default     = "etl-platform"
   nullable    = false
 }
 
 variable "vpc_id" {
-  description = "VPC to use instead of the one that is found by its name."
+  description = "VPC to use instead of the one found by its name."
   type        = string
   default     = ""
   nullable    = false
@@ -48,7 +48,7 @@ variable "vpc_id" {
 }
 
 variable "private_subnet_ids" {
-  description = "Private subnets to use instead of those that are found by their names; in two zones at least."
+  description = "Private subnets to use instead of those found by their names; in at least two zones."
   type        = list(string)
   default     = []
   nullable    = false
@@ -62,19 +62,19 @@ variable "private_subnet_ids" {
 # Cluster
 
 variable "cluster_name" {
-  description = "EKS cluster."
+  description = "Name of the EKS cluster."
   type        = string
   default     = "file-processing-cluster"
   nullable    = false
 
   validation {
     condition     = can(regex("^[a-z][a-z0-9-]{0,43}[a-z0-9]$", var.cluster_name)) && !strcontains(var.cluster_name, "--")
-    error_message = "cluster_name takes 2 to 45 small letters, digits and single hyphens, a letter first: roles and the database are named after it."
+    error_message = "cluster_name takes 2 to 45 lower-case letters, digits and single hyphens, and begins with a letter: roles and the database are named after it."
   }
 }
 
 variable "kubernetes_version" {
-  description = "Kubernetes of the cluster and its nodes."
+  description = "Kubernetes version of the cluster and its nodes."
   type        = string
   default     = "1.33"
   nullable    = false
@@ -86,7 +86,7 @@ variable "kubernetes_version" {
 }
 
 variable "public_access_cidrs" {
-  description = "Networks from which kubectl, helm and manage.sh may reach the cluster's API over the internet. Empty: from none."
+  description = "Networks from which kubectl, helm and manage.sh may reach the cluster's API over the internet. Empty: none."
   type        = list(string)
   default     = []
   nullable    = false
@@ -98,7 +98,7 @@ variable "public_access_cidrs" {
 }
 
 variable "private_access_cidrs" {
-  description = "Networks in the VPC, or led into it, from which kubectl, helm and manage.sh may reach the cluster's API at its private address."
+  description = "Networks in the VPC, or routed to it, from which kubectl, helm and manage.sh may reach the cluster's API at its private address."
   type        = list(string)
   default     = []
   nullable    = false
@@ -110,31 +110,31 @@ variable "private_access_cidrs" {
 }
 
 variable "cluster_admin_arns" {
-  description = "IAM roles and users that may deploy and look, besides the one that made the cluster, which must not stand here."
+  description = "ARNs of IAM roles and users that may deploy and read, besides the identity that created the cluster. Do not list that one."
   type        = list(string)
   default     = []
   nullable    = false
 
   validation {
     condition     = alltrue([for arn in var.cluster_admin_arns : can(regex("^arn:aws[a-z-]*:iam::[0-9]{12}:(role|user)/[A-Za-z0-9+=,.@_/-]+$", arn))])
-    error_message = "cluster_admin_arns takes ARNs of roles and users, arn:<partition>:iam::<account>:role/<name>; a session of a role has the role's."
+    error_message = "cluster_admin_arns takes ARNs of roles and users, arn:<partition>:iam::<account>:role/<name>; for a session, use the ARN of its role."
   }
 }
 
 variable "node_instance_types" {
-  description = "Instance types of the nodes. A run asks for a whole CPU and 1 GiB: three fit on an m6i.xlarge beside the pods that every node has."
+  description = "Instance types of the nodes. A run requests one CPU and 1 GiB: three runs fit on an m6i.xlarge beside the pods that every node has."
   type        = list(string)
   default     = ["m6i.xlarge"]
   nullable    = false
 
   validation {
     condition     = length(var.node_instance_types) > 0
-    error_message = "node_instance_types takes one type at least, such as m6i.xlarge."
+    error_message = "node_instance_types takes at least one type, such as m6i.xlarge."
   }
 }
 
 variable "node_count" {
-  description = "Nodes: least, most, and how many to begin with. Four hold the ten runs that may be there at once; more come only by an autoscaler or by hand."
+  description = "Number of nodes: minimum, maximum, and at the start. Four nodes hold the ten runs that may run at once; only an autoscaler or a person adds more."
   type        = object({ min = number, max = number, desired = number })
   default     = { min = 2, max = 6, desired = 4 }
   nullable    = false
@@ -146,14 +146,14 @@ variable "node_count" {
 }
 
 variable "oidc_thumbprint" {
-  description = "SHA-1 thumbprint of the OIDC issuer's certificate. Empty: IAM finds it by itself."
+  description = "SHA-1 thumbprint of the OIDC issuer's certificate. Empty: IAM determines it."
   type        = string
   default     = ""
   nullable    = false
 
   validation {
     condition     = can(regex("^([0-9a-f]{40})?$", var.oidc_thumbprint))
-    error_message = "oidc_thumbprint takes 40 hex digits in small letters without colons, or nothing."
+    error_message = "oidc_thumbprint takes 40 lower-case hex digits without colons, or nothing."
   }
 }
 
@@ -165,44 +165,44 @@ variable "namespace" {
 
   validation {
     condition     = can(regex("^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$", var.namespace))
-    error_message = "namespace takes small letters, digits and hyphens, 63 at most: the role trusts exactly this name."
+    error_message = "namespace takes up to 63 lower-case letters, digits and hyphens: the role trusts exactly this name."
   }
 }
 
 variable "service_account_name" {
-  description = "Kubernetes service account that may take the role."
+  description = "Kubernetes service account that may assume the role."
   type        = string
   default     = "file-processing-sa"
   nullable    = false
 
   validation {
     condition     = can(regex("^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$", var.service_account_name))
-    error_message = "service_account_name takes small letters, digits, dots and hyphens: the role trusts exactly this name."
+    error_message = "service_account_name takes lower-case letters, digits, dots and hyphens: the role trusts exactly this name."
   }
 
   validation {
     condition     = length("${var.cluster_name}-${var.service_account_name}") <= 64
-    error_message = "service_account_name and cluster_name have 63 characters at most: the role is named after both."
+    error_message = "service_account_name and cluster_name have at most 63 characters together: the role is named after both."
   }
 }
 
 # Image
 
 variable "ecr_repository_name" {
-  description = "ECR repository of the image."
+  description = "Name of the image's ECR repository."
   type        = string
   default     = "etl-file-processing"
   nullable    = false
 }
 
 variable "image" {
-  description = "Image that helm deploys, best with its digest. Empty: the one in container_image.txt, which ecr_put.sh writes."
+  description = "Image that helm deploys, preferably by its digest. Empty: the one in container_image.txt, which ecr_put.sh writes."
   type        = string
   default     = ""
   nullable    = false
 
   validation {
     condition     = can(regex("^(\\S+(@sha256:[0-9a-f]{64}|:[A-Za-z0-9_][A-Za-z0-9_.-]*))?$", var.image)) && !endswith(var.image, ":latest")
-    error_message = "image takes registry/repository@sha256:<digest> or registry/repository:<tag>, and not the tag latest, which is another image tomorrow."
+    error_message = "image takes registry/repository@sha256:<digest> or registry/repository:<tag>, and not the tag latest, which changes with every push."
   }
 }

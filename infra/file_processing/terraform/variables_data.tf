@@ -1,40 +1,40 @@
-# Inputs: buckets, topic, queues, and the keys of those that are there already.
+# Inputs: buckets, topic, queues, and the keys of existing ones.
 
 variable "bucket_name" {
-  description = "Data bucket: what agencies send, bronze, silver, quarantine, reports."
+  description = "Data bucket: source files, bronze, silver, quarantine and reports."
   type        = string
   default     = "etl-file-processing-client-etl"
   nullable    = false
 
   validation {
     condition     = can(regex("^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$", var.bucket_name))
-    error_message = "bucket_name takes the name of a bucket: 3 to 63 small letters, digits, dots and hyphens."
+    error_message = "bucket_name takes the name of a bucket: 3 to 63 lower-case letters, digits, dots and hyphens."
   }
 }
 
 variable "create_bucket" {
-  description = "Make the data bucket, which is not destroyed while it holds anything. False: it is there already, and only its notifications are touched."
+  description = "Create the data bucket; it cannot be destroyed while it holds objects. False: it exists, and only its notifications are changed."
   type        = bool
   default     = false
   nullable    = false
 }
 
 variable "bucket_is_versioned" {
-  description = "Say true once `aws s3api get-bucket-versioning` says Enabled of a bucket that is there already; Terraform can't ask."
+  description = "Set to true once `aws s3api get-bucket-versioning` shows Enabled for an existing bucket; Terraform cannot read it."
   type        = bool
   default     = false
   nullable    = false
 }
 
 variable "create_s3_notifications" {
-  description = "Let the data bucket tell the topic of every object that is created under source_prefix."
+  description = "Notify the topic of every object that is created under source_prefix in the data bucket."
   type        = bool
   default     = false
   nullable    = false
 }
 
 variable "source_prefix" {
-  description = "Where agencies drop files; the platform's SOURCE_PREFIX."
+  description = "Key prefix under which agencies deliver files: SOURCE_PREFIX."
   type        = string
   default     = "from_client/"
   nullable    = false
@@ -44,19 +44,19 @@ variable "source_prefix" {
       for written in ["bronze/", "silver/", "quarantine/", "reports/", "exports/", "emails/", "attachments/", "from_api/", "dagster/"] :
       !startswith(var.source_prefix, written)
     ])
-    error_message = "source_prefix takes a key prefix such as from_client/, outside of what the platform writes: it would feed on its own output."
+    error_message = "source_prefix takes a key prefix such as from_client/, outside of what the platform writes, or it would ingest its own output."
   }
 }
 
 variable "noncurrent_version_days" {
-  description = "Days that the overwritten version of an object is kept, in a bucket that is made here."
+  description = "Days that an overwritten version of an object is kept, in a bucket that is created here."
   type        = number
   default     = 365
   nullable    = false
 
   validation {
     condition     = var.noncurrent_version_days >= 14
-    error_message = "noncurrent_version_days takes 14 or more: a message may wait so long in SQS before its version is read."
+    error_message = "noncurrent_version_days takes 14 or more: a message may wait that long in SQS before its version is read."
   }
 }
 
@@ -68,54 +68,54 @@ variable "topic_name" {
 }
 
 variable "sns_endpoint_url" {
-  description = "HTTPS address of the gateway to subscribe as well. Empty: the queue alone, which needs no gateway."
+  description = "HTTPS URL of the gateway, to subscribe it too. Empty: only the queue, which needs no gateway."
   type        = string
   default     = ""
   nullable    = false
 
   validation {
     condition     = can(regex("^(https://[^\\s/]+(/\\S*)?)?$", var.sns_endpoint_url))
-    error_message = "sns_endpoint_url takes an address that starts with https://: file names of persons must not travel in the clear."
+    error_message = "sns_endpoint_url takes a URL that starts with https://: file names may contain personal data and must be encrypted."
   }
 }
 
 variable "queue_name" {
-  description = "SQS queue of the file events."
+  description = "Name of the SQS queue of file events."
   type        = string
   default     = "file-processing-queue"
   nullable    = false
 }
 
 variable "dlq_name" {
-  description = "Its dead-letter queue."
+  description = "Name of its dead-letter queue."
   type        = string
   default     = "file-processing-dlq"
   nullable    = false
 }
 
 variable "create_email_queues" {
-  description = "Make the email queue and its dead-letter queue. False: they are there already, in this account and region."
+  description = "Create the email queue and its dead-letter queue. False: they exist in this account and region."
   type        = bool
   default     = false
   nullable    = false
 }
 
 variable "email_queue_name" {
-  description = "SQS queue of the email validation service."
+  description = "Name of the SQS queue of the email validation service."
   type        = string
   default     = "email-validation-queue"
   nullable    = false
 }
 
 variable "email_dlq_name" {
-  description = "Its dead-letter queue."
+  description = "Name of its dead-letter queue."
   type        = string
   default     = "email-validation-dlq"
   nullable    = false
 }
 
 variable "create_email_bucket" {
-  description = "Make the bucket of the email archive. False: it is there already."
+  description = "Create the bucket of the email archive. False: it exists."
   type        = bool
   default     = false
   nullable    = false
@@ -148,13 +148,13 @@ variable "attachments_destination_bucket" {
 }
 
 variable "kms_key_arns" {
-  description = "KMS keys of buckets and queues that are there already. Those that are made here have a key of their own."
+  description = "ARNs of the KMS keys of existing buckets and queues. Those created here have their own key."
   type        = list(string)
   default     = []
   nullable    = false
 
   validation {
     condition     = alltrue([for arn in var.kms_key_arns : can(regex("^arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]+$", arn))])
-    error_message = "kms_key_arns takes ARNs of keys, arn:<partition>:kms:<region>:<account>:key/<id>; IAM can't grant by alias."
+    error_message = "kms_key_arns takes ARNs of keys, arn:<partition>:kms:<region>:<account>:key/<id>; IAM cannot grant access by alias."
   }
 }

@@ -1,31 +1,31 @@
 # Inputs: Dagster's database, alarms and logs.
 
 variable "db_name" {
-  description = "Database of Dagster's storage."
+  description = "Name of Dagster's database."
   type        = string
   default     = "dagster"
   nullable    = false
 
   validation {
     condition     = can(regex("^[a-z][a-z0-9_]{0,62}$", var.db_name))
-    error_message = "db_name takes small letters, digits and underscores, and begins with a letter."
+    error_message = "db_name takes lower-case letters, digits and underscores, and begins with a letter."
   }
 }
 
 variable "db_username" {
-  description = "Its owner."
+  description = "Owner of Dagster's database."
   type        = string
   default     = "dagster"
   nullable    = false
 
   validation {
     condition     = can(regex("^[a-z][a-z0-9_]{0,62}$", var.db_username)) && !contains(["admin", "postgres", "rdsadmin"], var.db_username)
-    error_message = "db_username takes small letters, digits and underscores, begins with a letter, and is none that RDS keeps for itself."
+    error_message = "db_username takes lower-case letters, digits and underscores, begins with a letter, and is not a name that RDS reserves."
   }
 }
 
 variable "db_password" {
-  description = "Its password. Null: RDS makes one, keeps it in Secrets Manager and changes it after db_password_rotation_days."
+  description = "Password of the owner. Null: RDS creates one, keeps it in Secrets Manager and rotates it after db_password_rotation_days."
   type        = string
   default     = null
   sensitive   = true
@@ -37,14 +37,14 @@ variable "db_password" {
 }
 
 variable "db_password_version" {
-  description = "Raise it to set a changed db_password: Terraform keeps no password to compare with."
+  description = "Increase it to set a changed db_password: Terraform does not store the password, so it cannot compare."
   type        = number
   default     = 1
   nullable    = false
 }
 
 variable "db_password_rotation_days" {
-  description = "Days after which RDS changes a password of its own making. Pods lack the new one until manage.sh apply, so change it earlier, at an hour of your choice."
+  description = "Days after which RDS rotates the password that it created. Pods have the old one until manage.sh apply, so rotate it earlier at a time of your choice."
   type        = number
   default     = 365
   nullable    = false
@@ -56,7 +56,7 @@ variable "db_password_rotation_days" {
 }
 
 variable "db_instance_class" {
-  description = "Size of the database."
+  description = "Instance class of the database."
   type        = string
   default     = "db.t4g.medium"
   nullable    = false
@@ -87,14 +87,14 @@ variable "db_backup_days" {
 }
 
 variable "db_deletion_protection" {
-  description = "Refuse to destroy the database. Set it to false and apply before manage.sh destroy; a last snapshot is taken then."
+  description = "Refuse to destroy the database. Set it to false and apply before manage.sh destroy, which takes a final snapshot."
   type        = bool
   default     = true
   nullable    = false
 }
 
 variable "alarm_topic_arn" {
-  description = "SNS topic that alarms are sent to. Empty: they only show in CloudWatch."
+  description = "ARN of the SNS topic for alarms. Empty: they show in CloudWatch only."
   type        = string
   default     = ""
   nullable    = false
@@ -106,7 +106,7 @@ variable "alarm_topic_arn" {
 }
 
 variable "queue_age_alarm_seconds" {
-  description = "Age of the oldest message that is too old."
+  description = "Seconds that the oldest message may wait before its alarm."
   type        = number
   default     = 3600
   nullable    = false
@@ -118,13 +118,13 @@ variable "queue_age_alarm_seconds" {
 }
 
 variable "log_days" {
-  description = "Days that the cluster's and the database's logs are kept."
+  description = "Days that the logs of the cluster and the database are kept."
   type        = number
   default     = 365
   nullable    = false
 
   validation {
     condition     = contains([30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653], var.log_days)
-    error_message = "log_days takes a retention that CloudWatch Logs knows, such as 90, 180, 365 or 731."
+    error_message = "log_days takes a retention that CloudWatch Logs supports, such as 90, 180, 365 or 731."
   }
 }

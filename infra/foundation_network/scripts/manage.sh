@@ -14,13 +14,13 @@ usage: manage.sh COMMAND [--yes] [ARGUMENT OF TERRAFORM …]
 The shared network: VPC, subnets, NAT. Its settings are in terraform/terraform.tfvars.
 
 commands:
-  init      get the provider
+  init      download the provider
   plan      show what would change
-  apply     change it, after Terraform has asked
-  destroy   delete all of it, after a question
-  outputs   show the outputs, or one of them
+  apply     apply the changes, after a confirmation
+  destroy   delete everything, after a confirmation
+  outputs   show all outputs, or one
 
-  --yes     ask nothing
+  --yes     do not ask for confirmation
 
 example:
   ./manage.sh init
@@ -35,10 +35,10 @@ case $action in
   apply) need_terraform && tf_apply ;;
   destroy)
     need_terraform
-    confirm "This deletes the network of $stack, and fails while a stack still uses it."
+    confirm "This deletes the network of $stack. It fails while another stack uses the network."
     tf destroy -auto-approve ${tf_arguments[@]+"${tf_arguments[@]}"}
     ;;
   outputs) need_terraform && tf output ${tf_arguments[@]+"${tf_arguments[@]}"} ;;
-  update-image) usage_error "the network has no image; infra/file_processing/scripts/manage.sh update-image has" ;;
-  *) usage_error "there is no command '$action'" ;;
+  update-image) usage_error "the network has no image; use infra/file_processing/scripts/manage.sh update-image" ;;
+  *) usage_error "unknown command '$action'" ;;
 esac

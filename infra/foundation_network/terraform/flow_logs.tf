@@ -1,4 +1,4 @@
-# Who talked to whom: flow logs of the VPC, encrypted with a key of their own.
+# Flow logs of the VPC, encrypted with their own key.
 
 resource "aws_kms_key" "logs" {
   description             = "${var.name_prefix} flow logs"

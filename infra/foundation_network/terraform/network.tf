@@ -1,4 +1,4 @@
-# VPC, subnets, ways in and out. Names and tags are what file_processing and load balancers find it by.
+# VPC, subnets, gateways. file_processing and load balancers find them by their names and tags.
 
 locals {
   zones    = [for letter in var.zone_letters : "${var.aws_region}${letter}"]
@@ -14,7 +14,7 @@ resource "aws_vpc" "this" {
   tags = { Name = "${var.name_prefix}-vpc" }
 }
 
-# A resource that forgets its security group gets this one, and reaches nothing.
+# A resource without a security group gets this one, which allows no traffic.
 resource "aws_default_security_group" "closed" {
   vpc_id = aws_vpc.this.id
 
@@ -116,7 +116,7 @@ resource "aws_route_table_association" "private" {
   subnet_id      = each.value.id
 }
 
-# Files go to and from S3 without passing, and paying, the NAT gateway.
+# Traffic to S3 bypasses the NAT gateway and its charges.
 resource "aws_vpc_endpoint" "s3" {
   vpc_id            = aws_vpc.this.id
   service_name      = "com.amazonaws.${var.aws_region}.s3"

@@ -1,4 +1,4 @@
-# What people and scripts read. file_processing reads the tags instead, so that the stacks share no state.
+# Values for people and scripts. file_processing finds the network by its tags instead, so the stacks share no state.
 
 output "name_prefix" {
   description = "foundation_name_prefix of the stack file_processing."
@@ -26,6 +26,6 @@ output "public_subnet_ids" {
 }
 
 output "nat_public_ips" {
-  description = "Addresses that the platform calls others from; for their allow-lists."
+  description = "Public addresses of the platform's outgoing connections, for allow-lists of others."
   value       = [for address in aws_eip.nat : address.public_ip]
 }

@@ -1,14 +1,14 @@
-# Inputs. What file_processing finds this network by is name_prefix.
+# Inputs. file_processing finds this network by name_prefix.
 
 variable "aws_profile" {
-  description = "Profile of the AWS configuration. Empty: credentials come from the environment."
+  description = "Profile of the AWS configuration. Empty: credentials from the environment."
   type        = string
   default     = "etl-playground"
   nullable    = false
 }
 
 variable "aws_region" {
-  description = "Region of everything here."
+  description = "Region of all resources."
   type        = string
   default     = "us-gov-west-1"
   nullable    = false
@@ -20,19 +20,19 @@ variable "aws_region" {
 }
 
 variable "name_prefix" {
-  description = "Begins the Name of the VPC and of the subnets. The stack file_processing takes it as foundation_name_prefix."
+  description = "Prefix of the names of VPC and subnets; foundation_name_prefix of the stack file_processing."
   type        = string
   default     = "etl-platform"
   nullable    = false
 
   validation {
     condition     = can(regex("^[a-z][a-z0-9-]{1,38}[a-z0-9]$", var.name_prefix))
-    error_message = "name_prefix takes 3 to 40 small letters, digits and hyphens, and begins with a letter."
+    error_message = "name_prefix takes 3 to 40 lower-case letters, digits and hyphens, and begins with a letter."
   }
 }
 
 variable "vpc_cidr" {
-  description = "Addresses of the VPC. It is cut into 16 blocks: the private subnets take the first ones, the public ones follow from the ninth."
+  description = "Addresses of the VPC, split into 16 blocks: private subnets use the first ones, public subnets those from the ninth."
   type        = string
   default     = "10.40.0.0/16"
   nullable    = false
@@ -44,7 +44,7 @@ variable "vpc_cidr" {
 }
 
 variable "zone_letters" {
-  description = "Availability zones, each with a private and a public subnet. EKS and RDS want two at least. Named, because a list of what AWS has would move the subnets when it opens another zone."
+  description = "Availability zones, each with a private and a public subnet. EKS and RDS need at least two. They are named, because with a list from AWS the subnets would move when AWS opens a zone."
   type        = list(string)
   default     = ["a", "b"]
   nullable    = false
@@ -56,14 +56,14 @@ variable "zone_letters" {
 }
 
 variable "single_nat_gateway" {
-  description = "One NAT gateway for all zones. Cheaper; when its zone fails, nothing here reaches AWS. False: one in each zone."
+  description = "One NAT gateway for all zones: cheaper, but if its zone fails, nothing here reaches AWS. False: one per zone."
   type        = bool
   default     = true
   nullable    = false
 }
 
 variable "cluster_name" {
-  description = "EKS cluster that will live here; its load balancers find their subnets by a tag with this name."
+  description = "EKS cluster that will use this network; its load balancers find their subnets by a tag with this name."
   type        = string
   default     = "file-processing-cluster"
   nullable    = false
@@ -77,7 +77,7 @@ variable "flow_log_days" {
 
   validation {
     condition     = contains([30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653], var.flow_log_days)
-    error_message = "flow_log_days takes a retention that CloudWatch Logs knows, such as 90, 180, 365 or 731."
+    error_message = "flow_log_days takes a retention that CloudWatch Logs supports, such as 90, 180, 365 or 731."
   }
 }
 

@@ -1,4 +1,4 @@
-# Versions and provider. The upper bound is what was tested: a new major version of the provider changes resources.
+# Versions and provider. The upper bound is what was tested: a new major version of the provider may change resources.
 
 terraform {
   required_version = ">= 1.11"

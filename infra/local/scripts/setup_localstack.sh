@@ -8,11 +8,11 @@ usage() {
   cat <<'HELP'
 usage: setup_localstack.sh [HOST] [PORT]
 
-Make bucket, topic and queues in the local emulator, and print their settings. Starts the emulator of
-infra/local/docker-compose.yml if none answers. Run twice, it changes nothing.
+Create bucket, topic and queues in the local emulator, and print their settings. Starts the emulator of
+infra/local/docker-compose.yml if none answers. Running it twice changes nothing.
 
-Without HOST the topic feeds the queue directly. With HOST it feeds it through a gateway in development mode that
-listens at http://HOST:PORT/, as the emulator reaches it, and no longer directly: both would bring every event twice.
+Without HOST the topic sends to the queue directly. With HOST it sends to a gateway in development mode, which the emulator
+reaches at http://HOST:PORT/, and not directly: with both, every event would arrive twice.
 
 variables:
   AWS_ENDPOINT_URL the emulator [http://127.0.0.1:4566]
@@ -31,12 +31,12 @@ start_emulator() {
   [[ $AWS_ENDPOINT_URL =~ ^http://(127\.0\.0\.1|localhost):([0-9]+)/?$ ]] ||
     fail "no emulator answers at AWS_ENDPOINT_URL=$AWS_ENDPOINT_URL; start it, or unset the variable"
   docker compose version >/dev/null 2>&1 ||
-    fail "no emulator answers at $AWS_ENDPOINT_URL, and no 'docker compose' is here to start one; 'make dev' needs none"
+    fail "no emulator answers at $AWS_ENDPOINT_URL, and 'docker compose' is not installed to start one; run 'make dev', which does not need it"
   EMULATOR_PORT=${BASH_REMATCH[2]} \
     docker compose --file "$repository/infra/local/docker-compose.yml" up --detach --wait emulator >&2
 }
 
-# Ends the topic's subscriptions of this protocol.
+# Unsubscribes the topic's subscriptions of this protocol.
 end_subscriptions() {
   local protocol=$1 listed arn
   listed=$(aws sns list-subscriptions-by-topic --topic-arn "$topic_arn" --output text \
@@ -47,21 +47,21 @@ end_subscriptions() {
 }
 
 [[ ${1:-} != -h && ${1:-} != --help ]] || { usage && exit 0; }
-[[ $# -le 2 ]] || usage_error "it takes HOST and PORT at most, and got $# arguments"
+[[ $# -le 2 ]] || usage_error "takes HOST and PORT only, but got $# arguments"
 host=${1:-}
 port=${2:-8080}
 [[ -z $host || $host =~ ^[A-Za-z0-9.-]+$ ]] || usage_error "HOST takes a name or an address, not '$host'"
 [[ $port =~ ^[1-9][0-9]{0,4}$ && $port -le 65535 ]] ||
   usage_error "PORT takes a number from 1 to 65535, not '$port'"
 need_tools curl
-[[ -x $repository/.venv/bin/python ]] || fail "the environment $repository/.venv is not there; run make setup"
+[[ -x $repository/.venv/bin/python ]] || fail "the environment $repository/.venv does not exist; run make setup"
 export AWS_ENDPOINT_URL=${AWS_ENDPOINT_URL:-http://127.0.0.1:4566} AWS_REGION=us-east-1
 aim_at_aws
 
 emulator_answers || start_emulator
 settings=$(cd "$repository" && .venv/bin/python -m etl_platform.local provision "$AWS_ENDPOINT_URL") ||
-  fail "the emulator's resources could not be made; the line above says why"
-topic_arn=${settings##*GATEWAY_ALLOWED_TOPIC_ARNS=}
+  fail "the emulator's resources could not be created; the line above says why"
+topic_arn=$(sed -n 's/^GATEWAY_ALLOWED_TOPIC_ARNS=//p' <<<"$settings")
 if [[ -n $host ]]; then
   SNS_TOPIC_ARN=$topic_arn ENDPOINT=http://$host:$port/ \
     "$repository/infra/file_processing/scripts/sns_subscribe.sh" >&2

@@ -9,7 +9,7 @@ variables {
   bucket_is_versioned = true
 }
 
-run "the_cluster_is_reached_from_inside_alone_unless_networks_are_named" {
+run "the_api_is_private_unless_networks_are_named" {
   command = plan
 
   assert {
@@ -33,27 +33,27 @@ run "add_ons_have_the_version_that_goes_with_the_cluster" {
 
   assert {
     condition     = alltrue([for version in data.aws_eks_addon_version.default : version.kubernetes_version == aws_eks_cluster.this.version])
-    error_message = "versions for another Kubernetes"
+    error_message = "an add-on version is for another Kubernetes"
   }
 
   assert {
     condition = {
       for addon in concat([aws_eks_addon.network], values(aws_eks_addon.on_nodes)) : addon.addon_name => addon.addon_version
     } == { for name in ["coredns", "kube-proxy", "vpc-cni"] : name => "v1.2.3-eksbuild.4" }
-    error_message = "an add-on stays behind"
+    error_message = "an add-on has another version than the default"
   }
 }
 
-run "only_the_maker_of_the_cluster_is_let_in_unless_others_are_named" {
+run "only_the_creator_has_access_unless_others_are_named" {
   command = plan
 
   assert {
     condition     = length(aws_eks_access_entry.admin) == 0 && length(aws_vpc_security_group_ingress_rule.api) == 0
-    error_message = "somebody else is let in"
+    error_message = "somebody else has access"
   }
 }
 
-run "others_who_are_named_may_deploy_from_networks_that_are_named" {
+run "named_roles_may_deploy_from_named_networks" {
   command = plan
 
   variables {
@@ -66,18 +66,18 @@ run "others_who_are_named_may_deploy_from_networks_that_are_named" {
       one(values(aws_eks_access_policy_association.admin)).principal_arn == "arn:aws-us-gov:iam::111122223333:role/deployers"
       && one(values(aws_eks_access_policy_association.admin)).policy_arn == "arn:aws-us-gov:eks::aws:cluster-access-policy/AmazonEKSClusterAdminPolicy"
     )
-    error_message = "the role may not deploy"
+    error_message = "the named role has no admin access"
   }
 
   assert {
     condition = [
       for rule in aws_vpc_security_group_ingress_rule.api : "${rule.security_group_id} ${rule.cidr_ipv4} ${rule.from_port}-${rule.to_port}"
     ] == ["sg-0c 10.40.0.0/16 443-443"]
-    error_message = "the API is not reached from there"
+    error_message = "the named network cannot reach the API"
   }
 }
 
-run "a_network_that_is_not_there_is_told" {
+run "a_missing_network_is_reported" {
   command = plan
 
   override_data {
@@ -89,7 +89,7 @@ run "a_network_that_is_not_there_is_told" {
   expect_failures = [data.aws_vpcs.foundation]
 }
 
-run "too_few_subnets_are_told" {
+run "too_few_subnets_are_reported" {
   command = plan
 
   override_data {
@@ -101,7 +101,7 @@ run "too_few_subnets_are_told" {
   expect_failures = [data.aws_subnets.private]
 }
 
-run "subnets_of_ones_own_are_taken_as_given" {
+run "given_subnets_are_used" {
   command = plan
 
   variables {
@@ -113,26 +113,26 @@ run "subnets_of_ones_own_are_taken_as_given" {
 
   assert {
     condition     = length(data.aws_vpcs.foundation) == 0 && length(data.aws_subnets.private) == 0 && aws_db_subnet_group.dagster.subnet_ids == toset(["subnet-01", "subnet-02"])
-    error_message = "other subnets were taken"
+    error_message = "other subnets are used"
   }
 
   assert {
     condition     = aws_eks_cluster.this.vpc_config[0].public_access_cidrs == toset(["203.0.113.0/24"])
-    error_message = "other networks are let in"
+    error_message = "other networks have access"
   }
 
   assert {
     condition     = aws_iam_openid_connect_provider.eks.thumbprint_list == tolist(["9e99a48a9960b14926bb7f3b02e22da2b0ab7280"])
-    error_message = "the thumbprint was not taken"
+    error_message = "the given thumbprint is not used"
   }
 }
 
-run "rds_keeps_the_password_unless_one_is_given" {
+run "rds_manages_the_password_unless_one_is_given" {
   command = plan
 
   assert {
     condition     = aws_db_instance.dagster.manage_master_user_password && output.database_secret_arn != null
-    error_message = "no password"
+    error_message = "RDS manages no password"
   }
 
   assert {
@@ -141,7 +141,7 @@ run "rds_keeps_the_password_unless_one_is_given" {
       && aws_secretsmanager_secret_rotation.database[0].rotation_rules[0].automatically_after_days == 365
       && !aws_secretsmanager_secret_rotation.database[0].rotate_immediately
     )
-    error_message = "RDS changes the password every seven days, or at once"
+    error_message = "RDS rotates the password every seven days, or at once"
   }
 
   assert {
@@ -153,7 +153,7 @@ run "rds_keeps_the_password_unless_one_is_given" {
   }
 }
 
-run "a_password_that_is_given_is_set_and_not_kept_in_the_state" {
+run "a_given_password_is_set_and_not_stored_in_the_state" {
   command = plan
 
   variables {
@@ -168,16 +168,16 @@ run "a_password_that_is_given_is_set_and_not_kept_in_the_state" {
 
   assert {
     condition     = aws_db_instance.dagster.manage_master_user_password == null && aws_db_instance.dagster.password_wo_version == 1 && aws_db_instance.dagster.password == null
-    error_message = "the password went another way"
+    error_message = "the password is not set as write-only"
   }
 
   assert {
     condition     = output.database_secret_arn == null && length(aws_secretsmanager_secret_rotation.database) == 0
-    error_message = "a secret was told, or rotated, that is not there"
+    error_message = "a secret that does not exist is an output, or is rotated"
   }
 }
 
-run "the_image_is_the_one_that_is_given" {
+run "the_given_image_is_used" {
   command = plan
 
   variables {
@@ -186,6 +186,6 @@ run "the_image_is_the_one_that_is_given" {
 
   assert {
     condition     = endswith(output.image, "@sha256:0000000000000000000000000000000000000000000000000000000000000000")
-    error_message = "another image"
+    error_message = "another image is an output"
   }
 }

@@ -1,11 +1,11 @@
-# The data bucket, made or there already, and what it tells the topic.
+# The data bucket, created or existing, and its notifications to the topic.
 
 mock_provider "aws" {
   source          = "./tests/mocks"
   override_during = plan
 }
 
-run "a_bucket_that_is_there_is_left_as_it_is" {
+run "an_existing_bucket_is_not_changed" {
   command = plan
 
   variables {
@@ -14,27 +14,27 @@ run "a_bucket_that_is_there_is_left_as_it_is" {
 
   assert {
     condition     = length(aws_s3_bucket.made) == 0 && length(aws_s3_bucket_versioning.made) == 0 && length(aws_s3_bucket_policy.made) == 0
-    error_message = "an adopted bucket was touched"
+    error_message = "an existing bucket was changed"
   }
 
   assert {
     condition     = toset(keys(data.aws_s3_bucket.adopted)) == toset(["etl-email-archive", "etl-file-processing-client-etl"])
-    error_message = "an adopted bucket was not looked for"
+    error_message = "an existing bucket was not looked up"
   }
 
   assert {
     condition     = length(aws_s3_bucket_notification.made_bucket) == 0 && length(terraform_data.adopted_bucket_notification) == 0
-    error_message = "notifications were set without being asked for"
+    error_message = "notifications were set without request"
   }
 }
 
-run "a_bucket_that_may_keep_no_versions_is_warned_of" {
+run "a_bucket_that_may_be_unversioned_causes_a_warning" {
   command = plan
 
   expect_failures = [check.data_bucket_keeps_versions]
 }
 
-run "notifications_of_a_bucket_that_is_there_are_added_to_and_never_replaced" {
+run "notifications_of_an_existing_bucket_are_kept" {
   command = plan
 
   variables {
@@ -45,7 +45,7 @@ run "notifications_of_a_bucket_that_is_there_are_added_to_and_never_replaced" {
 
   assert {
     condition     = length(aws_s3_bucket_notification.made_bucket) == 0
-    error_message = "Terraform's resource would replace what others set"
+    error_message = "Terraform's resource would replace notifications of others"
   }
 
   assert {
@@ -54,7 +54,7 @@ run "notifications_of_a_bucket_that_is_there_are_added_to_and_never_replaced" {
   }
 }
 
-run "a_new_bucket_is_versioned_encrypted_private_and_tells_of_the_prefix_alone" {
+run "a_new_bucket_is_versioned_encrypted_private_and_notifies_of_the_prefix_only" {
   command = plan
 
   variables {
@@ -78,6 +78,6 @@ run "a_new_bucket_is_versioned_encrypted_private_and_tells_of_the_prefix_alone" 
 
   assert {
     condition     = length(terraform_data.adopted_bucket_notification) == 0 && toset(keys(data.aws_s3_bucket.adopted)) == toset(["etl-email-archive"])
-    error_message = "the new bucket was taken for one that is there"
+    error_message = "the new bucket is treated as an existing one"
   }
 }

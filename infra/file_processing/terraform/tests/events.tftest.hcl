@@ -9,7 +9,7 @@ variables {
   bucket_is_versioned = true
 }
 
-run "the_topic_takes_events_of_this_bucket_of_this_account_alone" {
+run "only_this_bucket_of_this_account_may_publish" {
   command = plan
 
   assert {
@@ -28,7 +28,7 @@ run "the_topic_takes_events_of_this_bucket_of_this_account_alone" {
   }
 }
 
-run "the_queue_takes_messages_of_the_topic_alone_and_gives_up_after_20_receives" {
+run "only_the_topic_may_send_and_20_receives_lead_to_the_dead_letter_queue" {
   command = plan
 
   assert {
@@ -38,29 +38,29 @@ run "the_queue_takes_messages_of_the_topic_alone_and_gives_up_after_20_receives"
 
   assert {
     condition = (
-      jsondecode(aws_sqs_queue.file_events.redrive_policy).maxReceiveCount == 20
-      && aws_sqs_queue.file_events.message_retention_seconds == 1209600
-      && aws_sqs_queue.file_events_dlq.message_retention_seconds == 1209600
+      jsondecode(aws_sqs_queue.queue["file-processing"].redrive_policy).maxReceiveCount == 20
+      && aws_sqs_queue.queue["file-processing"].message_retention_seconds == 1209600
+      && aws_sqs_queue.dead_letters["file-processing"].message_retention_seconds == 1209600
     )
-    error_message = "not 20 receives and 14 days"
+    error_message = "a queue has not 20 receives and 14 days"
   }
 
   assert {
     condition     = length(aws_sns_topic_subscription.gateway) == 0 && aws_sns_topic_subscription.queue.protocol == "sqs"
-    error_message = "the queue alone is subscribed"
+    error_message = "something else than the queue is subscribed"
   }
 }
 
-run "email_queues_that_are_there_are_used" {
+run "existing_email_queues_are_used" {
   command = plan
 
   assert {
-    condition     = length(aws_sqs_queue.email) == 0 && output.email_queue_url == data.aws_sqs_queue.email[0].url
-    error_message = "email queues were made without being asked for"
+    condition     = keys(aws_sqs_queue.queue) == ["file-processing"] && output.email_queue_url == data.aws_sqs_queue.queue["email-archive"].url
+    error_message = "email queues were created without request"
   }
 }
 
-run "email_queues_are_made_if_asked_for" {
+run "email_queues_are_created_on_request" {
   command = plan
 
   variables {
@@ -68,12 +68,12 @@ run "email_queues_are_made_if_asked_for" {
   }
 
   assert {
-    condition     = length(data.aws_sqs_queue.email) == 0 && jsondecode(aws_sqs_queue.email[0].redrive_policy).maxReceiveCount == 20
-    error_message = "email queues were not made"
+    condition     = length(data.aws_sqs_queue.queue) == 0 && jsondecode(aws_sqs_queue.queue["email-archive"].redrive_policy).maxReceiveCount == 20
+    error_message = "email queues were not created"
   }
 }
 
-run "a_gateway_is_subscribed_beside_the_queue_and_warned_of" {
+run "a_gateway_beside_the_queue_causes_a_warning" {
   command = plan
 
   variables {
@@ -88,7 +88,7 @@ run "a_gateway_is_subscribed_beside_the_queue_and_warned_of" {
   expect_failures = [check.one_way_into_the_queue]
 }
 
-run "both_pipelines_have_an_alarm_on_age_and_on_dead_letters" {
+run "every_queue_has_an_alarm_on_age_and_on_dead_letters" {
   command = plan
 
   variables {
@@ -100,11 +100,11 @@ run "both_pipelines_have_an_alarm_on_age_and_on_dead_letters" {
       toset([for alarm in aws_cloudwatch_metric_alarm.queue_age : alarm.dimensions.QueueName]) == toset(["file-processing-queue", "email-validation-queue"])
       && toset([for alarm in aws_cloudwatch_metric_alarm.dead_letters : alarm.dimensions.QueueName]) == toset(["file-processing-dlq", "email-validation-dlq"])
     )
-    error_message = "a queue is not watched"
+    error_message = "a queue has no alarm"
   }
 
   assert {
     condition     = alltrue([for alarm in values(aws_cloudwatch_metric_alarm.dead_letters) : alarm.alarm_actions == toset([var.alarm_topic_arn])])
-    error_message = "nobody is told"
+    error_message = "an alarm does not notify the topic"
   }
 }

@@ -1,4 +1,4 @@
-# What pods and nodes may do.
+# Permissions of pods and nodes.
 
 mock_provider "aws" {
   source          = "./tests/mocks"
@@ -26,16 +26,16 @@ run "the_role_trusts_one_service_account_of_this_cluster" {
         }
       }
     }]
-    error_message = "somebody else may take the role"
+    error_message = "somebody else may assume the role"
   }
 }
 
-run "only_metrics_are_read_without_a_resource_and_no_action_is_a_wildcard" {
+run "no_action_is_a_wildcard_and_only_metrics_have_no_resource" {
   command = plan
 
   assert {
     condition = alltrue(flatten([
-      for policy in [aws_iam_policy.file_processing_s3.policy, aws_iam_policy.file_events.policy, aws_iam_policy.email_archive.policy, aws_iam_policy.attachments[0].policy, aws_iam_policy.kms.policy] : [
+      for policy in concat([aws_iam_policy.file_processing_s3.policy, aws_iam_policy.attachments[0].policy, aws_iam_policy.kms.policy], values(aws_iam_policy.queue)[*].policy) : [
         for statement in jsondecode(policy).Statement : [
           [for action in flatten([statement.Action]) : !strcontains(action, "*")],
           [for resource in flatten([statement.Resource]) : can(regex("^arn:aws-us-gov:(s3:::[a-z-]+(/.*[*])?|(sqs|kms):us-gov-west-1:[0-9]{12}:[a-z/-]+)$", resource))],
@@ -47,11 +47,11 @@ run "only_metrics_are_read_without_a_resource_and_no_action_is_a_wildcard" {
 
   assert {
     condition     = [for statement in jsondecode(aws_iam_policy.queue_ages.policy).Statement : statement.Action] == ["cloudwatch:GetMetricData"]
-    error_message = "the one statement about every resource does more than read metrics"
+    error_message = "the statement on every resource allows more than reading metrics"
   }
 }
 
-run "what_agencies_sent_is_never_written_and_only_quarantine_is_deleted" {
+run "source_files_are_never_written_and_only_quarantine_is_deleted" {
   command = plan
 
   assert {
@@ -70,18 +70,18 @@ run "what_agencies_sent_is_never_written_and_only_quarantine_is_deleted" {
   }
 }
 
-run "attachments_are_read_from_one_bucket_and_written_below_one_prefix_of_the_other" {
+run "attachments_are_read_from_one_bucket_and_written_under_a_prefix_of_the_other" {
   command = plan
 
   assert {
     condition = {
       for statement in jsondecode(aws_iam_policy.attachments[0].policy).Statement : statement.Sid => statement.Resource if statement.Sid != "AskBuckets"
     } == { ReadSource = "arn:aws-us-gov:s3:::documents/*", WriteCopies = "arn:aws-us-gov:s3:::copies/attachments/*" }
-    error_message = "attachments reach further"
+    error_message = "attachments have access to more"
   }
 }
 
-run "keys_are_used_through_s3_and_sqs_alone_and_only_those_that_are_given" {
+run "only_given_keys_are_used_and_only_through_s3_and_sqs" {
   command = plan
 
   variables {
@@ -94,11 +94,11 @@ run "keys_are_used_through_s3_and_sqs_alone_and_only_those_that_are_given" {
       statement.Resource == [aws_kms_key.data.arn, "arn:aws-us-gov:kms:us-gov-west-1:111122223333:key/theirs"]
       && (statement.Action == "kms:DescribeKey" || try(statement.Condition.StringEquals["kms:ViaService"], []) == ["s3.us-gov-west-1.amazonaws.com", "sqs.us-gov-west-1.amazonaws.com"])
     ])
-    error_message = "another key, or another way to use one"
+    error_message = "another key, or use of a key other than through S3 and SQS"
   }
 }
 
-run "nodes_have_no_s3_and_pods_cannot_become_the_node" {
+run "nodes_have_no_s3_and_pods_cannot_get_node_credentials" {
   command = plan
 
   assert {
@@ -111,7 +111,7 @@ run "nodes_have_no_s3_and_pods_cannot_become_the_node" {
       aws_launch_template.nodes.metadata_options[0].http_tokens == "required"
       && aws_launch_template.nodes.metadata_options[0].http_put_response_hop_limit == 1
     )
-    error_message = "pods reach the node's credentials"
+    error_message = "pods can get the node's credentials"
   }
 }
 
@@ -125,6 +125,6 @@ run "without_attachments_there_is_no_policy_for_them" {
 
   assert {
     condition     = length(aws_iam_policy.attachments) == 0 && output.attachments_source_bucket == null
-    error_message = "a policy for no bucket"
+    error_message = "there is a policy without buckets"
   }
 }

@@ -1,4 +1,4 @@
-# Each wrong value is refused before anything is asked or made. All at once: each of them must fail.
+# Each wrong value is refused before anything is read or created. All at once: each of them must fail.
 
 mock_provider "aws" {
   source          = "./tests/mocks"
@@ -73,8 +73,8 @@ run "wrong_values" {
   ]
 }
 
-# RDS and IAM refuse these names when half of the stack stands.
-run "a_name_that_is_too_long_for_others_made_of_it" {
+# RDS and IAM refuse these names only after half of the stack is created.
+run "a_cluster_name_that_makes_derived_names_too_long" {
   command = plan
 
   variables {
@@ -85,7 +85,7 @@ run "a_name_that_is_too_long_for_others_made_of_it" {
   expect_failures = [var.cluster_name]
 }
 
-run "a_name_that_is_none_for_a_database" {
+run "a_cluster_name_that_a_database_cannot_have" {
   command = plan
 
   variables {
@@ -96,8 +96,8 @@ run "a_name_that_is_none_for_a_database" {
   expect_failures = [var.cluster_name]
 }
 
-# Not with the others: where a name that it is held against is wrong, Terraform says nothing of it.
-run "a_service_account_that_kubernetes_refuses" {
+# Not with the others: Terraform does not evaluate this condition if the other variable in it is wrong.
+run "a_service_account_name_that_kubernetes_refuses" {
   command = plan
 
   variables {
@@ -108,7 +108,7 @@ run "a_service_account_that_kubernetes_refuses" {
   expect_failures = [var.service_account_name]
 }
 
-run "a_service_account_that_makes_the_name_of_the_role_too_long" {
+run "a_service_account_name_that_makes_the_role_name_too_long" {
   command = plan
 
   variables {

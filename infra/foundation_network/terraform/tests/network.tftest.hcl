@@ -1,4 +1,4 @@
-# Names, tags and ways out that others rely on.
+# Names, tags and NAT gateways that others depend on.
 
 mock_provider "aws" {
   override_during = plan
@@ -50,7 +50,7 @@ run "one_nat_gateway_serves_all_zones" {
   }
 }
 
-run "each_zone_may_have_its_own" {
+run "each_zone_may_have_its_own_nat_gateway" {
   command = plan
 
   variables {

@@ -1,4 +1,4 @@
-# An account in GovCloud with the foundation network, the buckets and the email queues.
+# An account in GovCloud that has the foundation network, the buckets and the email queues.
 
 mock_data "aws_partition" {
   override_during = plan
