@@ -35,7 +35,7 @@ class DagsterReading(NamedTuple):
     """What one read of Dagster's records returned."""
 
     breaker: BreakerStatus
-    figures: DailyCounts
+    today: DailyCounts
 
 
 OldestMessages: TypeAlias = dict[str, float]
@@ -110,7 +110,7 @@ class Readings:
         yield ages
         if self.dagster is not None:
             yield from _breaker_metrics(self.dagster.breaker)
-            yield from daily_metrics(self.dagster.figures)
+            yield from daily_metrics(self.dagster.today)
 
     def _queues(self) -> Iterable[Metric]:
         messages = GaugeMetricFamily(

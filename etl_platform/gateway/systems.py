@@ -88,8 +88,8 @@ class GatewaySystems:
         return open_instance(self.settings)
 
     def _dagster(self) -> DagsterReading:
-        figures = self._today.read(self._instance, self._clock())
-        return DagsterReading(self.breaker(), figures)
+        today = self._today.read(self._instance, self._clock())
+        return DagsterReading(self.breaker(), today)
 
     def breaker(self) -> "BreakerStatus":
         from etl_platform.defs.breaker_state import breaker_status
