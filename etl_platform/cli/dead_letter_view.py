@@ -5,7 +5,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
-from etl_platform.deliveries.dead_letters.cause_of_death import Death, explain, explain_email
+from etl_platform.deliveries.dead_letters.reasons import DeadLetterReason, explain, explain_email
 from etl_platform.deliveries.delivery import ObjectVersion
 from etl_platform.deliveries.s3_events import parse_message
 from etl_platform.emails.document import UnreadableEmail
@@ -15,7 +15,7 @@ from etl_platform.settings import load_settings
 if TYPE_CHECKING:
     from etl_platform.aws.queue import Message, Queue
     from etl_platform.defs.failed_runs import FailedRuns
-    from etl_platform.deliveries.dead_letters.dead_letters import Scan
+    from etl_platform.deliveries.dead_letters.scan import Scan
     from etl_platform.emails.archive import EmailArchive
     from etl_platform.platform import Platform
 
@@ -25,15 +25,15 @@ class DeadLetter:
     """A message with its cause. ``keys`` are its objects; empty for emails, whose keys name people."""
 
     message: "Message"
-    death: Death
+    reason: DeadLetterReason
     keys: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         sent = self.message.sent_at
         return {
             "id": self.message.message_id,
-            "cause": str(self.death.cause),
-            "reason": self.death.text,
+            "cause": str(self.reason.cause),
+            "reason": self.reason.text,
             "sent_at": sent.isoformat() if sent else None,
             "receive_count": self.message.receive_count,
             "keys": list(self.keys),
@@ -59,7 +59,7 @@ class DeadLetterView(Protocol):
 @contextmanager
 def open_view(name: str) -> Iterator[DeadLetterView]:
     """The dead letters of the queue with this name in ``QUEUES``."""
-    from etl_platform.deliveries.dead_letters.dead_letters import scan_queue
+    from etl_platform.deliveries.dead_letters.scan import scan_queue
     from etl_platform.platform import Platform
     from etl_platform.progress import ProgressLine
 
@@ -108,8 +108,8 @@ class _FileView:
             parsed = parse_message(message.body)
             has_reason = parsed.malformed or message.reason
             last_run = self.runs.last_of(message.message_id) if self.runs is not None and not has_reason else None
-            death = explain(message.reason, parsed, last_run, runs_known=self.runs is not None)
-            yield DeadLetter(message, death, tuple(version.key for version in parsed.created))
+            reason = explain(message.reason, parsed, last_run, runs_known=self.runs is not None)
+            yield DeadLetter(message, reason, tuple(version.key for version in parsed.created))
 
     def objects(self, letter: DeadLetter) -> list[tuple[dict[str, Any], str]]:
         return [self._reported(version) for version in parse_message(letter.message.body).created]

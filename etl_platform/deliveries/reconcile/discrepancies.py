@@ -179,7 +179,7 @@ def inspect_key(
     findings: list[Finding] = []
     reported = [version for version in versions if version.delivery_id in reports]
     if reported and reports[reported[0].delivery_id].has_bronze and reported[0].delivery_id not in listing.bronze:
-        findings.append(_finding(Discrepancy.ORPHANED, reported[0], "the report names bronze, which is gone"))
+        findings.append(_finding(Discrepancy.ORPHANED, reported[0], "bronze of the delivery is gone"))
     accepted = next((version for version in reported if reports[version.delivery_id].silver_etags), None)
     unfinished = {version.delivery_id for version in versions if version.delivery_id not in listing.reported}
     if silver is not None and (silver.last_modified > settled_before or silver.delivery_id in unfinished):
@@ -189,7 +189,7 @@ def inspect_key(
             key = silver_key(listing.dataset, listing.agency, versions[0].key)
             findings.append(orphan(listing, key, silver.last_modified))
     elif silver is None:
-        findings.append(_finding(Discrepancy.ORPHANED, accepted, "the report says accepted, but silver is gone"))
+        findings.append(_finding(Discrepancy.ORPHANED, accepted, "silver of the accepted delivery is gone"))
     elif silver.etag not in reports[accepted.delivery_id].silver_etags and silver.delivery_id != accepted.delivery_id:
         content = (
             f"delivery {silver.delivery_id}" if silver.delivery_id else "something that the platform did not write"

@@ -13,7 +13,7 @@ from etl_platform.deliveries.s3_events import ParsedMessage
 _READABLE_NOW = "an earlier release sent it here as malformed, but this release can read it"
 
 
-class Cause(StrEnum):
+class DeadLetterCause(StrEnum):
     """Why a message is in the dead-letter queue. After a fix, all but ``malformed`` and ``archived`` may succeed.
 
     Attributes:
@@ -46,20 +46,22 @@ class LastRun:
 
 
 @dataclass(frozen=True)
-class Death:
+class DeadLetterReason:
     """The cause, and the reason as a text for people."""
 
-    cause: Cause
+    cause: DeadLetterCause
     text: str
 
     def matches(self, reason: str) -> bool:
         """Whether ``reason`` is this cause, or a part of the text."""
-        if reason in tuple(Cause):
+        if reason in tuple(DeadLetterCause):
             return self.cause == reason
         return reason.casefold() in self.text.casefold()
 
 
-def explain(reason: str | None, parsed: ParsedMessage, last_run: LastRun | None, *, runs_known: bool) -> Death:
+def explain(
+    reason: str | None, parsed: ParsedMessage, last_run: LastRun | None, *, runs_known: bool
+) -> DeadLetterReason:
     """Why a message is in the dead-letter queue of the S3 events.
 
     Args:
@@ -67,22 +69,22 @@ def explain(reason: str | None, parsed: ParsedMessage, last_run: LastRun | None,
         runs_known: whether there is a Dagster instance that could have a failed run of it.
     """
     if parsed.malformed:
-        return Death(Cause.MALFORMED, reason or "; ".join(parsed.malformed))
+        return DeadLetterReason(DeadLetterCause.MALFORMED, reason or "; ".join(parsed.malformed))
     if reason:
-        return Death(Cause.READABLE, f"{_READABLE_NOW}: {reason}")
+        return DeadLetterReason(DeadLetterCause.READABLE, f"{_READABLE_NOW}: {reason}")
     if last_run is None:
         why = "no failed run of it is known" if runs_known else "DAGSTER_HOME is not set, so its runs are not known"
-        return Death(Cause.UNKNOWN, why)
+        return DeadLetterReason(DeadLetterCause.UNKNOWN, why)
     run = f"run {last_run.run_id[:8]}"
     keys = tuple(f"{event.key}: " for event in parsed.created)
     if errors := [error for error in last_run.errors if error.startswith(keys)]:
-        return Death(Cause.FAILED, f"{run}: {'; '.join(errors)}")
+        return DeadLetterReason(DeadLetterCause.FAILED, f"{run}: {'; '.join(errors)}")
     if last_run.errors:
-        return Death(Cause.UNKNOWN, f"{run} failed, but with errors of other deliveries")
-    return Death(Cause.KILLED, f"{run} ended without an error: it was killed or cancelled")
+        return DeadLetterReason(DeadLetterCause.UNKNOWN, f"{run} failed, but with errors of other deliveries")
+    return DeadLetterReason(DeadLetterCause.KILLED, f"{run} ended without an error: it was killed or cancelled")
 
 
-def explain_email(reason: str | None, malformed: str | None, *, archived: bool) -> Death:
+def explain_email(reason: str | None, malformed: str | None, *, archived: bool) -> DeadLetterReason:
     """Why a message is in the dead-letter queue of the emails.
 
     Args:
@@ -91,21 +93,23 @@ def explain_email(reason: str | None, malformed: str | None, *, archived: bool) 
         archived: whether the archive contains this message.
     """
     if malformed is not None:
-        return Death(Cause.MALFORMED, reason or malformed)
+        return DeadLetterReason(DeadLetterCause.MALFORMED, reason or malformed)
     if archived:
-        return Death(Cause.ARCHIVED, "it is archived; only its deletion from the queue failed")
+        return DeadLetterReason(DeadLetterCause.ARCHIVED, "it is archived; only its deletion from the queue failed")
     if reason:
-        return Death(Cause.READABLE, f"{_READABLE_NOW}: {reason}")
-    return Death(Cause.UNKNOWN, "it could not be archived; the failed runs of email_archive_job name its id")
+        return DeadLetterReason(DeadLetterCause.READABLE, f"{_READABLE_NOW}: {reason}")
+    return DeadLetterReason(
+        DeadLetterCause.UNKNOWN, "it could not be archived; the failed runs of email_archive_job name its id"
+    )
 
 
-def may_be_redriven(message_id: str, death: Death, ids: Collection[str], reason: str | None) -> bool:
+def may_be_redriven(message_id: str, found: DeadLetterReason, ids: Collection[str], reason: str | None) -> bool:
     """Whether ``dlq redrive`` with these ids and this reason sends a message back.
 
     A malformed message would only fail again. It is sent back only by its id, or for the reason ``malformed``.
     """
     if ids and message_id not in ids:
         return False
-    if reason is not None and not death.matches(reason):
+    if reason is not None and not found.matches(reason):
         return False
-    return death.cause is not Cause.MALFORMED or message_id in ids or reason == Cause.MALFORMED
+    return found.cause is not DeadLetterCause.MALFORMED or message_id in ids or reason == DeadLetterCause.MALFORMED
