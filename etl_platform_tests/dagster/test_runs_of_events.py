@@ -93,8 +93,8 @@ def test_an_object_that_is_gone_is_an_outcome_and_no_failure(workshop: Workshop)
 
     assert result.success
     assert workshop.outcomes == ["rejected"]
-    (record,) = (item.record for item in workshop.platforms[-1].finished)
-    assert [error["code"] for error in record["errors"]] == ["NoSuchKey"]
+    (report,) = (item.report for item in workshop.platforms[-1].finished)
+    assert [error.code for error in report.check.errors] == ["NoSuchKey"]
     assert workshop.materializations("bronze", "officer_detail") == []
     assert [check.passed for check in workshop.evaluations(result)] == [False]
 
@@ -165,17 +165,17 @@ def test_a_message_that_was_received_before_has_its_events_logged_again(workshop
 
 
 def test_events_that_are_logged_late_leave_what_silver_holds_as_the_latest(workshop: Workshop) -> None:
-    """The older file's run died between its record and its events, and the newer file was done meanwhile."""
+    """The run of the older file died between its report and its events, and the newer file was accepted meanwhile."""
     key = workshop.drop("Officer_Detail.csv", as_csv(officers("A", 4)))
     workshop.ingest(key)
-    old = workshop.platforms[-1].finished[0]
+    old = workshop.platforms[-1].finished[0].report
     workshop.drop("Officer_Detail.csv", as_csv(officers("A", 9, bad=1)))
     workshop.ingest(key)
-    new = workshop.platforms[-1].finished[0]
+    new = workshop.platforms[-1].finished[0].report
 
     (workshop.root / key).unlink()
 
-    version = old.record["source"]["version_id"]
+    version = old.source.version_id
     result = workshop.ingest(key, version_id=version, message_id="m-1", receive_count=2)
 
     logged = [value_of(m.metadata, "delivery_id") for m in workshop.materializations("silver", "officer_detail")]

@@ -113,8 +113,8 @@ def test_metrics_agree_with_the_ledger_and_with_another_gateway(
     with running(own, lambda: began) as one, running(own, lambda: began) as other:
         found, again = samples(one), samples(other)
 
-    records = Ledger(S3Store(own), str(own.data_bucket_name)).read()
-    expected = Counter((record["outcome"], record["dataset"], record["agency"]) for record in records)
+    reports = Ledger(S3Store(own), str(own.data_bucket_name)).reports()
+    expected = Counter((str(report.outcome), report.dataset, report.agency) for report in reports)
     assert expected.total() == 3
     shown = {
         tuple(dict(labels)[name] for name in ("outcome", "dataset", "agency")): value
@@ -123,7 +123,7 @@ def test_metrics_agree_with_the_ledger_and_with_another_gateway(
     }
     assert shown == expected
     assert of(found, "etl_platform_delivery_seconds_count") == 3
-    spent = sum(record["attempt"]["seconds"] for record in records)
+    spent = sum(report.attempt.seconds for report in reports)
     assert of(found, "etl_platform_delivery_seconds_sum") == pytest.approx(spent)
     assert of(found, "etl_platform_runs_total", job="s3_data_quality_job", status="success") == 1
     assert of(found, "etl_platform_messages_received_total") == 3

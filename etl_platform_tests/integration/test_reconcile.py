@@ -8,9 +8,8 @@ import dagster as dg
 import pytest
 
 from etl_platform.cli.main import main
-from etl_platform.deliveries.delivery import Cause
-from etl_platform.deliveries.intake import Attempt
-from etl_platform.deliveries.s3_events import ObjectCreated
+from etl_platform.deliveries.delivery import Cause, ObjectVersion
+from etl_platform.deliveries.report import Trigger
 from etl_platform.local.provision import Clients, Provisioned
 from etl_platform.platform import Platform
 from etl_platform.settings import Settings
@@ -60,8 +59,8 @@ def put(aws: Clients, bucket: str, content: bytes, key: str = ROSTER) -> str:
 
 
 def ingest(platform: Platform, version_id: str | None, key: str = ROSTER, **more: str) -> str:
-    event = ObjectCreated(platform.bucket, key, version_id, **more)  # type: ignore[arg-type]
-    return str(platform.intake.ingest(event, Attempt(Cause.EVENT)).outcome)
+    event = ObjectVersion(platform.bucket, key, version_id, **more)  # type: ignore[arg-type]
+    return str(platform.intake.ingest(platform.intake.route(event), Trigger(Cause.EVENT)).outcome)
 
 
 def test_files_that_no_event_announced_are_found_and_taken_in(
@@ -120,7 +119,7 @@ def test_silver_of_another_version_than_the_newest_accepted_one_is_stale(
     found = document(capsys)
     assert [(f["kind"], f["key"]) for f in found["findings"]] == [("stale", ROSTER)]  # type: ignore[attr-defined]
     assert reconcile(capsys, "--repair")[0] == 1, "what is stale is not missing: it takes a person"
-    list(platform.intake.reprocess("officer_detail", AGENCY, Attempt(Cause.REPROCESS)))
+    list(platform.intake.reprocess("officer_detail", AGENCY, Trigger(Cause.REPROCESS)))
     assert reconcile(capsys)[0] == 0
     assert ingest(platform, put(aws, platform.bucket, b""), sequencer="00AC") == "rejected"
     assert reconcile(capsys)[0] == 0, "the newest version was rejected, so silver holds the one before"
