@@ -19,8 +19,8 @@ from etl_platform.deliveries.delivery import Cause
 from etl_platform.deliveries.intake import Attempt
 from etl_platform.deliveries.s3_events import ObjectCreated
 from etl_platform.platform import Platform
-from etl_platform_tests.dagster.conftest import AGENCY, JOB, Workshop
-from etl_platform_tests.dagster.test_breaker import FAILURE, SUCCESS, History
+from etl_platform_tests.dagster.run_history import FAILURE, SUCCESS, History
+from etl_platform_tests.dagster.workshop import AGENCY, JOB, Workshop
 from etl_platform_tests.integration.deliveries import as_csv, officers
 
 OTHER = "nc_durham"
