@@ -117,7 +117,7 @@ def test_an_unknown_agency_is_a_usage_error_that_lists_known_ones(
     command: Callable[..., int], capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert command("--agency-id", "99") == 2
-    assert "it has 10 nm_albuquerque, 11 la_new_orleans, 12 nc_durham" in capsys.readouterr().err
+    assert "has 10 nm_albuquerque, 11 la_new_orleans, 12 nc_durham" in capsys.readouterr().err
 
 
 def test_a_missing_bucket_setting_is_a_usage_error(

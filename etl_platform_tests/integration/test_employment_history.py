@@ -267,7 +267,7 @@ def test_a_missing_employment_history_contract_is_a_usage_error(
     (folder / training.name).write_bytes(training.read_bytes())
     monkeypatch.setenv("CONTRACTS_DIR", str(folder))
     assert main(["run", "employment_history_job", "--", "--all"]) == 2
-    assert "no contract of employment_history" in capsys.readouterr().err
+    assert "no contract employment_history" in capsys.readouterr().err
 
 
 @pytest.mark.usefixtures("terminal")
