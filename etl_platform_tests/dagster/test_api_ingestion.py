@@ -15,7 +15,7 @@ from etl_platform.deliveries.intake import Intake
 from etl_platform.local.sample_api import SECRET_NAME, TOKEN, SampleApi, sample_api
 from etl_platform.platform import Platform
 from etl_platform.settings import Settings
-from etl_platform_tests.dagster.conftest import AGENCY, Workshop, value_of
+from etl_platform_tests.dagster.workshop import AGENCY, Workshop, value_of
 from etl_platform_tests.integration.api_server import Answer, api_server
 
 OTHER = "nc_durham"

@@ -16,7 +16,7 @@ from etl_platform.aws.queue import Queue
 from etl_platform.cli.main import main
 from etl_platform.local.provision import Clients, Provisioned
 from etl_platform.settings import Settings
-from etl_platform_tests.dagster.test_breaker import History
+from etl_platform_tests.dagster.run_history import History
 from etl_platform_tests.integration.gateways import (
     TOKEN,
     Running,
