@@ -8,6 +8,7 @@ from typing import Any
 import dagster as dg
 
 from etl_platform.definitions import build_defs
+from etl_platform.deliveries.delivery import ObjectVersion
 from etl_platform.deliveries.routing import route
 from etl_platform.errors import TransientError
 from etl_platform.platform import Platform
@@ -66,8 +67,8 @@ class Workshop:
 
     def _datasets(self, keys: Sequence[str]) -> set[str]:
         platform = self.platforms[-1]
-        routed = [route(key, 1, platform.contracts, self.settings.source_prefix) for key in keys]
-        return {where.contract.dataset for where in routed if where.contract is not None}
+        routed = [route(ObjectVersion("local", key), platform.contracts, self.settings.source_prefix) for key in keys]
+        return {found.dataset for found in routed if found.dataset is not None}
 
     @property
     def outcomes(self) -> list[str]:
