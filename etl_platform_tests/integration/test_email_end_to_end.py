@@ -19,7 +19,7 @@ pytestmark = pytest.mark.xdist_group("daemon")
 WITHIN_S = 120.0
 
 
-def test_the_daemon_archives_what_waits_and_leaves_nothing_planned(tmp_path: Path) -> None:
+def test_the_daemon_archives_waiting_emails_and_leaves_no_planned_check(tmp_path: Path) -> None:
     with Stack(tmp_path, poll_interval_s=1) as stack, open_clients(stack.emulator.endpoint_url) as aws:
         post = Post(aws, stack.resources)
         ids = post.send(*sample_emails(25))
