@@ -82,9 +82,9 @@ def summary(agency: Agency, copied: CopyResult) -> str:
     statuses = copied.statuses
     made = sum(statuses[status] for status in COPIED_STATUSES)
     problems = [f"{statuses[status]:,} {status}" for status in Status if status != Status.COPIED and statuses[status]]
-    there = made - min(made, copied.attempted - statuses[Status.FAILED])
+    already_there = made - min(made, copied.attempted - statuses[Status.FAILED])
     return (
-        f"{agency.partition}: {', '.join([f'{made - there:,} copied', f'{there:,} already there', *problems])} "
+        f"{agency.partition}: {', '.join([f'{made - already_there:,} copied', f'{already_there:,} already there', *problems])} "
         f"of {len(copied.rows):,} attachments"
     )
 

@@ -1,4 +1,4 @@
-"""Which failed intake run held a queue message last, and the errors that it recorded. No decisions."""
+"""The last failed intake run that worked on a queue message, and the errors that it recorded. No decisions."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -25,7 +25,7 @@ class FailedRuns:
         self._unread = self._runs()
 
     def last_of(self, message_id: str) -> LastRun | None:
-        """The newest failed run that held the message."""
+        """The newest failed run that worked on the message."""
         while message_id not in self._run_of:
             run = next(self._unread, None)
             if run is None:

@@ -1,4 +1,4 @@
-"""Column metadata from a delivery's header: the columns of bronze, and which of them each silver column is made of."""
+"""Column metadata from a delivery's header: the columns of bronze, and the lineage of each silver column."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -21,7 +21,7 @@ def header_schema(files: Sequence[FileColumns]) -> dict[str, Any]:
 
 
 def column_lineage(files: Sequence[FileColumns], contract: Contract) -> dict[str, Any]:
-    """The sender's own names of each silver column, in the files that silver was made of. Their headers may differ."""
+    """The sender's names for each silver column, from all files in silver, whose headers may differ."""
     sent: dict[str, list[str]] = {}
     for column in contract.columns:
         names = [name for columns in files for name in _sent_names(columns, column.name)]
@@ -42,6 +42,6 @@ def _table(sent: Mapping[str, Sequence[str]]) -> dg.TableMetadataValue:
 
 
 def _sent_names(file: FileColumns, column: str) -> list[str]:
-    """The sender's names of the columns that one silver column is made of."""
+    """The sender's names of the columns from which one silver column is derived."""
     sources = (file.derived_from or {}).get(column, (column,))
     return [file.matched[source] for source in sources if source in file.matched]

@@ -1,4 +1,4 @@
-"""The job ``reconcile_job`` and its daily schedule: it fails if files that arrived are not recorded and stored."""
+"""The job ``reconcile_job`` and its daily schedule. The job fails if ``reconcile`` finds a discrepancy."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence

@@ -1,4 +1,4 @@
-"""Intake: takes one delivery from its arrival, or from bronze again, to its report. No Dagster, no queue.
+"""Intake: ingests one delivery when it arrives, and reprocesses it from bronze. No Dagster, no queue.
 
 Bronze is written first, under a key of its own per delivery, so that a retry changes nothing. The rest of the work is
 ``process_delivery``.
@@ -45,7 +45,7 @@ class Intake:
         self._corrections, self._processor = CorrectionLog(store, bucket), DeliveryProcessor(store, bucket, clock)
 
     def route(self, version: ObjectVersion) -> RoutedObject:
-        """Find agency and contract of an object. Done once for each object; ``ingest`` takes the answer."""
+        """Find agency and contract of an object: once for each object, before ``ingest``."""
         return RoutedObject(version, route(version, self._contracts, self._source_prefix))
 
     def ingest(self, arrived: RoutedObject, trigger: Trigger, *, dry_run: bool = False) -> DeliveryResult:
@@ -63,7 +63,7 @@ class Intake:
         if contract is None or agency is None:
             ignored = self._ignored(arrived, Attempt(trigger, began_at, self._clock(), announced.last_modified))
             return DeliveryResult(Outcome.IGNORED, ignored if dry_run else self._ledger.put(ignored))
-        # LastModified of an object that is gone is not known; its report has the time of this attempt instead.
+        # LastModified of a deleted object is not known; its report has the start of this attempt instead.
         source = replace(announced, last_modified=began_at)
         task = DeliveryTask(source, agency, contract, "", trigger, began_at, announced.last_modified, dry_run=dry_run)
         try:
@@ -95,8 +95,8 @@ class Intake:
         """Read bronze again under today's contract, with all corrections that are in effect.
 
         Args:
-            delivery_ids: which deliveries. If empty, the newest of every source key of the partition. Where that is
-                rejected, the older ones follow until one is not rejected, or is older than what silver holds.
+            delivery_ids: which deliveries. If empty, the newest of every source key of the partition. If that is
+                rejected, older ones follow until one is not rejected, or is older than the delivery in silver.
             trial: for a dry run, corrections on top of those in effect, by delivery.
 
         Raises:

@@ -178,7 +178,7 @@ class _Demo:
         raise LocalStackError(f"the event of {sample.key} did not reach the queue within 10 s; see emulator.log")
 
     def sort_uploaded(self, samples: Sequence[Sample]) -> None:
-        """Sort the uploads like the samples; a repeated event has the delivery id of its object."""
+        """Sort the uploads in the order of the samples. A repeated event has the delivery id of its object."""
         by_name = {item.sample.name: item for item in self.uploaded}
         by_key = {item.sample.key: item for item in self.uploaded}
         self.uploaded = [

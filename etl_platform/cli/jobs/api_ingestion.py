@@ -26,7 +26,7 @@ def _run(arguments: argparse.Namespace, settings: Settings) -> int:
     if not sources:
         print(f"{_NAME}: no API is declared in {settings.api_sources_dir}: nothing to do")
         return 0
-    # Check the setting before the run starts, so that a missing one is one line and not a failed run.
+    # Check settings first: a missing one is then reported in one line, not as a failed run.
     _ = platform.bucket
     config = {"ops": {"ingest_apis": {"config": {"source": arguments.source, "full": arguments.full}}}}
     ran = run_job(_NAME, platform, config)

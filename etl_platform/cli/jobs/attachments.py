@@ -38,7 +38,7 @@ def _bucket(text: str) -> str:
 
 def _run(arguments: argparse.Namespace, settings: Settings) -> int:
     platform = Platform(settings)
-    # Check settings before the run starts, so that a missing one is one line and not a failed run.
+    # Check settings first: a missing one is then reported in one line, not as a failed run.
     copies = platform.attachment_copies(arguments.source_bucket, arguments.destination_bucket)
     agency = choose_agency(platform.database.agencies(), number=arguments.agency_id)
     if arguments.dry_run:

@@ -10,7 +10,7 @@ from etl_platform.settings import Settings
 def _daily(name: str, summary: str) -> Job:
     def run(_arguments: argparse.Namespace, settings: Settings) -> int:
         platform = Platform(settings)
-        # Check settings before the run starts, so that a missing one is one line and not a failed run.
+        # Check settings first: a missing one is then reported in one line, not as a failed run.
         _ = platform.intake
         ran = run_job(name, platform)
         for line in ran.lines or ("done",):

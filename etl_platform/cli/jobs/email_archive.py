@@ -10,7 +10,7 @@ from etl_platform.settings import Settings
 
 def _run(_arguments: argparse.Namespace, settings: Settings) -> int:
     platform = Platform(settings)
-    # Check settings before the run starts, so that a missing one is one line and not a failed run.
+    # Check settings first: a missing one is then reported in one line, not as a failed run.
     _ = platform.email_archive
     ran = run_job(EMAILS.job, platform)
     # The error contains the counts of what was archived before it.

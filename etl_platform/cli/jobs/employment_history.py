@@ -21,7 +21,7 @@ def _run(arguments: argparse.Namespace, settings: Settings) -> int:
     from etl_platform.defs.employment_history import make_export
 
     platform = Platform(settings)
-    # Check settings before a run starts, so that a missing one is one line and not a failed run.
+    # Check settings first: a missing one is then reported in one line, not as a failed run.
     make_export(platform)
     chosen = platform.database.agencies()
     if not arguments.all:

@@ -25,7 +25,7 @@ _NAME = FILE_EVENTS.job
 log = logging.getLogger(__name__)
 
 
-def _intake_arguments(parser: argparse.ArgumentParser) -> None:
+def _arguments(parser: argparse.ArgumentParser) -> None:
     source = parser.add_mutually_exclusive_group(required=True)
     source.add_argument("--event-json", metavar="JSON", help="one S3 event, in any envelope")
     source.add_argument(
@@ -39,7 +39,7 @@ def _intake_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _run_intake(arguments: argparse.Namespace, settings: Settings) -> int:
+def _run(arguments: argparse.Namespace, settings: Settings) -> int:
     events = _events(arguments)
     if arguments.dry_run:
         finished, error = _dry_run(events, settings)
@@ -124,7 +124,7 @@ def ingest_in_process(events: Sequence[ObjectVersion], settings: Settings) -> tu
     from etl_platform.defs.intake_config import config_of_versions
 
     platform = Platform(settings)
-    # Check settings before the run starts, so that a missing one is one line and not a failed run.
+    # Check settings first: a missing one is then reported in one line, not as a failed run.
     _ = platform.intake
     ran = run_job(_NAME, platform, config_of_versions(events))
     return platform.finished, ran.error
@@ -153,6 +153,6 @@ INTAKE = Job(
     _NAME,
     "Ingest delivered files: copy to bronze, check against the contract, write silver, quarantine and report.",
     "--events-file contracts/event.json --dry-run",
-    _intake_arguments,
-    _run_intake,
+    _arguments,
+    _run,
 )

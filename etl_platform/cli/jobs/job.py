@@ -1,4 +1,4 @@
-"""What ``etl-platform run`` needs of a job, and how it runs one."""
+"""``Job``: a job as ``etl-platform run`` knows it, and the function that runs one in this process."""
 
 import argparse
 from collections.abc import Callable, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""Quarantined rows of one partition: which can be replayed, their export, and corrections put in effect.
+"""Quarantined rows of one partition: the deliveries to replay, the export of their rows, and their corrections.
 
 The replay itself is ``Intake.reprocess``, which applies all corrections that are in effect.
 """
@@ -55,7 +55,7 @@ class Quarantine:
         A delivery that a newer file has replaced in silver is left out.
 
         Raises:
-            UsageError: the delivery asked for has no such rows.
+            UsageError: ``delivery_id`` has no such rows.
         """
         arrivals = self._not_superseded(self._quarantined_deliveries())
         if delivery_id is not None:
@@ -95,7 +95,7 @@ class Quarantine:
         return self._ledger.find(self._dataset, self._agency, arrival.delivery_id, current.attempt_id) or arrival
 
     def export(self, reports: Sequence[Report], out: Path) -> int:
-        """Write the quarantined rows of deliveries as one CSV that people can correct; the number of rows.
+        """Write the quarantined rows of deliveries as one CSV that people can correct; returns the number of rows.
 
         Raises:
             UsageError: the deliveries have different columns.
@@ -135,12 +135,12 @@ class Quarantine:
                 f"delivery {delivery_id} is superseded by a newer file of the same name; correct the newer one"
             )
         with tempfile.TemporaryDirectory(prefix="etl-platform-") as folder:
-            path, rows = Path(folder) / "quarantine", {}
+            path = Path(folder) / "quarantine"
             try:
                 self._store.download(self._store.head(self._bucket, self._key(delivery_id)), path)
                 rows = quarantined_rows(path, [row.place for row in given])
             except ObjectMissingError:
-                # All of its rows are good now; rows that were corrected before may be corrected again.
+                # All rows are good now, but corrected rows may be corrected again.
                 rows = {}
         in_effect = self._corrections.in_effect(self._dataset, self._agency, delivery_id)
         return Quarantined(delivery_id, _header(report), rows, in_effect)
