@@ -14,6 +14,7 @@ from etl_platform.deliveries.delivery import Cause, ObjectVersion, Outcome
 from etl_platform.deliveries.process_delivery import DeliveryResult
 from etl_platform.deliveries.report import Trigger
 from etl_platform.deliveries.s3_events import parse_message
+from etl_platform.engine.command_line import BAD, GOOD
 from etl_platform.engine.errors import UsageError
 from etl_platform.platform import Platform, utc_now
 from etl_platform.queue_work.queues import FILE_EVENTS
@@ -65,7 +66,7 @@ def _run(arguments: argparse.Namespace, settings: Settings) -> int:
     print(f"{_NAME}: {len(events)} deliveries: {summary}{f', {failures} failed' if failures else ''}")
     if error:
         print(f"{_NAME}: failed: {error}")
-    return 1 if error or failures or done[Outcome.REJECTED] else 0
+    return BAD if error or failures or done[Outcome.REJECTED] else GOOD
 
 
 def _events(arguments: argparse.Namespace) -> list[ObjectVersion]:

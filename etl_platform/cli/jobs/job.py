@@ -19,7 +19,7 @@ class Job:
 
     Attributes:
         example: arguments for the help text; empty if the job needs no arguments.
-        run: returns the exit code: 0 success or nothing to do, 1 failure or rejected data.
+        run: returns the exit code: GOOD, also if there is nothing to do, or BAD for a failure or rejected data.
     """
 
     name: str
