@@ -4,7 +4,7 @@ Sources are listed first and reports last, so that a delivery that is processed 
 missing.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
@@ -55,6 +55,15 @@ class Reconciled:
     @property
     def missing(self) -> list[Finding]:
         return [finding for finding in self.findings if finding.kind is Discrepancy.MISSING]
+
+    @property
+    def counts(self) -> Counter[Discrepancy]:
+        return Counter(finding.kind for finding in self.findings)
+
+    @property
+    def summary(self) -> str:
+        """The counts of all kinds, for people."""
+        return ", ".join(f"{self.counts[kind]:,} {kind}" for kind in Discrepancy)
 
     def __add__(self, other: "Reconciled") -> "Reconciled":
         return Reconciled(
