@@ -127,7 +127,8 @@ class BreakerStatus:
             return f"the circuit breaker is closed ({runs} in a row{last})"
         when = f"in {self.cooldown_remaining} s" if self.state == Phase.OPEN else "now"
         state = self.state.replace("_", "-")
-        return f"the circuit breaker is {state} after {runs} in a row{last}; messages wait in SQS, one run tries again {when}"
+        waiting = f"messages wait in SQS, one run tries again {when}"
+        return f"the circuit breaker is {state} after {runs} in a row{last}; {waiting}"
 
 
 def status_of(state: Breaker, now: float, limits: Limits) -> BreakerStatus:

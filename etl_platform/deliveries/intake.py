@@ -105,7 +105,7 @@ class Intake:
         named = [[self.arrival(dataset, agency, delivery_id)] for delivery_id in delivery_ids]
         for newest_first in named or self._arrivals_by_key(dataset, agency):
             for arrival in newest_first:
-                if arrival is not newest_first[0] and self._is_superseded(arrival):
+                if arrival is not newest_first[0] and self._silver.is_superseded(_silver_key(arrival), arrival.source):
                     break
                 corrections = self._corrections.in_effect(dataset, agency, arrival.delivery_id)
                 corrections = corrections.merged(trial.get(arrival.delivery_id, Corrections()))
@@ -149,17 +149,9 @@ class Intake:
     def _report_of(self, task: DeliveryTask, attempt_id: str | None = None) -> Report | None:
         return self._ledger.find(task.contract.dataset, task.agency, task.source.delivery_id, attempt_id)
 
-    def _is_superseded(self, arrival: Report) -> bool:
-        """Whether silver holds a newer version than this."""
-        current = self._current(arrival)
-        return current is not None and self._silver.is_newer(current, arrival.source)
-
-    def _current(self, report: Report) -> CurrentObject | None:
-        return self._silver.current(object_keys.silver_key(*report.partition, report.source.key))
-
     def successor(self, report: Report) -> Report | None:
         """The report of the accepted delivery that silver holds instead of this one; None until it is written."""
-        current = self._current(report) if report.written.silver_key else None
+        current = self._silver.current(_silver_key(report)) if report.written.silver_key else None
         if current is None or current.delivery_id == report.delivery_id:
             return None
         found = self._ledger.find(*report.partition, current.delivery_id)
@@ -204,6 +196,10 @@ class Intake:
             if not report.is_replay and report.written.bronze_key:
                 arrivals[report.source.key].append(report)
         return [sorted(arrivals[key], key=cmp_to_key(_compare_newest_first)) for key in sorted(arrivals)]
+
+
+def _silver_key(report: Report) -> str:
+    return object_keys.silver_key(*report.partition, report.source.key)
 
 
 def _compare_newest_first(one: Report, other: Report) -> int:

@@ -42,7 +42,7 @@ WHY_IGNORED = {
 
 
 def route(version: ObjectVersion, contracts: Mapping[str, Contract], source_prefix: str) -> Route:
-    """Find agency and contract from the key. The size only distinguishes an empty folder marker from a nameless file."""
+    """Find agency and contract by the key. The size only distinguishes a folder marker from a file without a name."""
     if version.key.endswith("/"):
         return Route(None, None, "no_file_name" if version.size_bytes else "folder_marker")
     source = object_keys.parse_source_key(version.key, source_prefix)

@@ -83,6 +83,11 @@ class Silver:
                 return newest_first[0] == current.delivery_id
         return current.order.is_newer_than(order)
 
+    def is_superseded(self, key: str, source: ObjectVersion) -> bool:
+        """Whether the silver object ``key`` holds a newer version than ``source``."""
+        current = self.current(key)
+        return current is not None and self.is_newer(current, source)
+
     def _stored_versions(self, source: ObjectVersion) -> Iterator[str]:
         """The delivery ids of the versions of a source key that the store keeps, the newest first."""
         for head in self._store.versions(source.bucket, source.key):

@@ -14,7 +14,7 @@ from etl_platform import object_keys
 from etl_platform.deliveries.ledger import Ledger
 from etl_platform.deliveries.replay.correction_log import CorrectionLog
 from etl_platform.deliveries.report import Report
-from etl_platform.deliveries.silver import CurrentObject, Silver
+from etl_platform.deliveries.silver import Silver
 from etl_platform.engine.corrections import GivenRow, Quarantined, Resolved, by_delivery, resolve
 from etl_platform.engine.errors import UsageError
 from etl_platform.errors import ObjectMissingError
@@ -80,16 +80,12 @@ class Quarantine:
         ]
         return sorted(arrivals, key=lambda arrival: arrival.source.order.last_modified, reverse=True)
 
-    def _current(self, report: Report) -> CurrentObject | None:
-        return self._silver.current(object_keys.silver_key(self._dataset, self._agency, report.source.key))
-
     def _is_superseded(self, report: Report) -> bool:
-        current = self._current(report)
-        return current is not None and self._silver.is_newer(current, report.source)
+        return self._silver.is_superseded(self._silver_key(report), report.source)
 
     def _latest_report(self, arrival: Report) -> Report:
         """The report of the reprocessing that wrote silver, or else of the arrival."""
-        current = self._current(arrival)
+        current = self._silver.current(self._silver_key(arrival))
         if current is None or current.attempt_id is None or current.delivery_id != arrival.delivery_id:
             return arrival
         return self._ledger.find(self._dataset, self._agency, arrival.delivery_id, current.attempt_id) or arrival
@@ -154,6 +150,9 @@ class Quarantine:
         for delivery_id, resolved in corrected.deliveries.items():
             if resolved.corrections:
                 self._corrections.append(self._dataset, self._agency, delivery_id, resolved.corrections, by=by, at=at)
+
+    def _silver_key(self, report: Report) -> str:
+        return object_keys.silver_key(self._dataset, self._agency, report.source.key)
 
     def _key(self, delivery_id: str) -> str:
         return object_keys.quarantine_key(self._dataset, self._agency, delivery_id)
