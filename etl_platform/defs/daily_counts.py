@@ -13,7 +13,7 @@ from typing import TypeAlias
 import dagster as dg
 
 from etl_platform.defs.delivery_events import is_repeated_event, logged_outcome
-from etl_platform.defs.failed_runs import messages_of
+from etl_platform.defs.intake_config import message_ids_of
 from etl_platform.defs.run_counts import counts_of
 from etl_platform.deliveries.daily_counts import CountedDelivery, DailyCounts, DeliveryCounts, RunCounts
 from etl_platform.deliveries.delivery import Outcome
@@ -123,7 +123,7 @@ class DailyCountsReader:
                 if (record.end_time or 0.0) >= self._day.midnight:
                     counts = counts_of(run)
                     # The messages are in the run's config, so those of a killed run count too.
-                    counts.received += len(messages_of(run))
+                    counts.received += len(message_ids_of(run))
                     self._day.runs[run.run_id] = _Run(run.job_name, status.value.lower(), counts)
         self._day.read_at = now
 

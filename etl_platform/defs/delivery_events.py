@@ -1,18 +1,19 @@
 """The Dagster events of a delivery, built from its report: materializations, observations and check results."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import dagster as dg
 
 from etl_platform.defs.lineage import column_lineage, header_schema
+from etl_platform.defs.metadata_table import table
 from etl_platform.deliveries.delivery import Outcome
 from etl_platform.deliveries.report import Report
 from etl_platform.engine.contract.dataset_rules import Severity
 from etl_platform.engine.contract.model import Contract
-from etl_platform.engine.privacy.masking import HIDDEN, shown
+from etl_platform.engine.privacy.masking import HIDDEN
 from etl_platform.engine.result import CheckResult, ColumnProfile, DatasetVerdict, Example, FileColumns, FileError
 from etl_platform.engine.rules.contract_rules import contract_rules
 
@@ -229,10 +230,3 @@ def _profile_row(name: str, column: ColumnProfile) -> Metadata:
         "max": HIDDEN if column.classified else column.max,
         "most frequent": ", ".join(f"{top.value} ({top.rows})" for top in (column.top or ())[:3]),
     }
-
-
-def table(rows: Sequence[Mapping[str, Any]]) -> dg.TableMetadataValue:
-    """Rows as a table that Dagster shows in its UI: every cell is a short text."""
-    texts = [{name: "" if value is None else shown(str(value)) for name, value in row.items()} for row in rows]
-    columns = [dg.TableColumn(name, "string") for name in texts[0]]
-    return dg.MetadataValue.table([dg.TableRecord(row) for row in texts], dg.TableSchema(columns=columns))

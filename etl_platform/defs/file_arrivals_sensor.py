@@ -56,7 +56,7 @@ def build_file_arrivals_sensor(job: Any, interval_seconds: int) -> dg.SensorDefi
             yield dg.SkipReason(allowed.why)
             return
         # Only after the breaker was checked: while it is open, no outside system is called.
-        if warning := platform.new_warning():
+        if warning := platform.bucket_warning():
             context.log.warning(warning)
         requests = list(
             run_requests(

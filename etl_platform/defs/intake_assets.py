@@ -131,7 +131,7 @@ def _ingest_batch(context: dg.AssetExecutionContext, deliveries: Sequence[Queued
         context.log.info("another run already probes the circuit breaker; the messages return to the queue")
         platform.queue(FILE_EVENTS).change_visibility(handles, 0)
         return
-    if warning := platform.new_warning():
+    if warning := platform.bucket_warning():
         context.log.warning(warning)
     queue = CountedQueue(platform.queue(FILE_EVENTS)) if handles else None
     with stop_event() as stop:

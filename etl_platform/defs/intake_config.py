@@ -95,6 +95,13 @@ def run_config(**config: Any) -> dict[str, Any]:
     return {"ops": {"ingest": {"config": config}}}
 
 
+def message_ids_of(run: dg.DagsterRun) -> set[str]:
+    """The ids of the queue messages in a run's config; empty for another job."""
+    ops: Any = run.run_config.get("ops", {})
+    config = ops.get("ingest", {}).get("config", {})
+    return {item["message_id"] for item in config.get("deliveries", ()) if item.get("message_id")}
+
+
 def _described(version: ObjectVersion) -> dict[str, Any]:
     described = asdict(version)
     time = described.pop("last_modified")
