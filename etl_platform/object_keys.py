@@ -14,9 +14,9 @@
     attachments/agency=<a>/<attachment id>/<file name>
     attachments/agency=<a>/attachments.csv and attachments.parquet
 
-Reports are the ledger's records; facts are added to a delivery after its report. Corrections are rows that people
-corrected, numbered from 0001 in order of arrival. Snapshots of APIs have source keys under ``from_api/``, a prefix
-that sends no events to the queue.
+Facts are what the documents call amendments: records of what happened to a delivery after its report. Corrections are
+rows that people corrected, numbered from 0001 in order of arrival. Snapshots of APIs have source keys under
+``from_api/``, a prefix that sends no events to the queue.
 
 An agency is a Hive partition value: bytes outside ``[A-Za-z0-9._-]`` are percent-encoded, so two agencies never share
 a partition. Users and message ids of emails are encoded in the same way.
@@ -107,7 +107,7 @@ def silver_prefix(dataset: str, agency: str) -> str:
 
 
 def silver_key(dataset: str, agency: str, source_key: str) -> str:
-    """One object per source key, so that a newer version of the file replaces its predecessor."""
+    """One object per source key, so that a newer version of a file replaces the older one."""
     stem = re.sub(r"[^a-z0-9]+", "-", PurePosixPath(source_key).stem.lower()).strip("-")[:60]
     slug = f"{stem}-{_digest(source_key)[:8]}" if stem else _digest(source_key)
     return f"{silver_prefix(dataset, agency)}{slug}.parquet"
@@ -256,7 +256,7 @@ def attachment_key(agency: str, attachment_id: int, file_name: str) -> str:
 
 
 def attachments_metadata_key(agency: str, kind: Literal["csv", "parquet"]) -> str:
-    """The key of the table of an agency's attachments, which lies beside their folders."""
+    """The key of the table of an agency's attachments, beside their folders."""
     return f"{attachments_prefix(agency)}attachments.{kind}"
 
 

@@ -56,7 +56,7 @@ def test_each_says_why_it_died_and_a_redrive_archives_none_twice(
         ("unknown", []),
     ]
     (poison,) = [letter for letter in found if letter["cause"] == "malformed"]
-    assert poison["reason"] == "no email_sender, email_timestream"
+    assert poison["reason"] == "missing: email_sender, email_timestream"
     _, printed = dlq(capsys, "list")
     assert "jane" not in printed.casefold()
     assert "john" not in printed.casefold()
