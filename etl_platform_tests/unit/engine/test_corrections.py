@@ -13,7 +13,16 @@ from hypothesis import strategies as st
 
 from etl_platform.engine.check import check_file
 from etl_platform.engine.contract.model import Contract
-from etl_platform.engine.corrections import Corrections, GivenRow, Quarantined, by_delivery, read_given, resolve
+from etl_platform.engine.corrections import (
+    ChangedRow,
+    Corrections,
+    GivenRow,
+    Quarantined,
+    RowChanges,
+    by_delivery,
+    read_given,
+    resolve,
+)
 from etl_platform.engine.errors import UsageError
 from etl_platform.engine.output import quarantine_files
 from etl_platform.engine.output.quarantine_files import export_csv, quarantined_rows, read_corrections, row_changes
@@ -248,17 +257,17 @@ def test_row_changes_have_lines_and_reasons_and_no_values(tmp_path: Path) -> Non
     (tmp_path / QUARANTINE).rename(tmp_path / "before")
     rows = {(None, 4): {"ident": "a"}, (None, 5): {"ident": "a"}}
     check(tmp_path, content, things(unique=True), rows)
-    assert row_changes(tmp_path / "before", tmp_path / QUARANTINE) == {
-        "now_good": 1,
-        "now_bad": 1,
-        "other_reasons": 1,
-        "lines": [
-            {"member": None, "line": 2, "before": None, "after": "ident.unique"},
-            {"member": None, "line": 3, "before": "ident.unique", "after": None},
-            {"member": None, "line": 5, "before": "size.type", "after": "ident.unique;size.type"},
-        ],
-    }
-    assert row_changes(None, None) == {"now_good": 0, "now_bad": 0, "other_reasons": 0, "lines": []}
+    assert row_changes(tmp_path / "before", tmp_path / QUARANTINE) == RowChanges(
+        now_good=1,
+        now_bad=1,
+        other_reasons=1,
+        lines=(
+            ChangedRow(None, 2, None, "ident.unique"),
+            ChangedRow(None, 3, "ident.unique", None),
+            ChangedRow(None, 5, "size.type", "ident.unique;size.type"),
+        ),
+    )
+    assert row_changes(None, None) == RowChanges(0, 0, 0)
 
 
 def test_quarantined_rows_are_found_by_their_place(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from etl_platform.engine.file_dialect import DroppedLine
 from etl_platform.engine.reading import text_table
 from etl_platform.engine.reading.headers import join_rows, named_header
 from etl_platform.engine.split import SILVER
-from etl_platform_tests.unit.engine.reading.test_packed_files import workbook
+from etl_platform_tests.unit.engine.reading.packed_files import workbook
 from etl_platform_tests.unit.making import cells_of, contract_of, custom, read_back, text
 
 COLUMNS = [text("officer_id", required=True), text("name"), text("hire_date"), text("leave_date")]

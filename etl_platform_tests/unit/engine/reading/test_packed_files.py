@@ -1,19 +1,18 @@
 """Archives and workbooks: decompressed on the fly, bounded, and refused with a code if damaged."""
 
 import gzip
-import io
 import zipfile
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
-import openpyxl
 import pytest
 
 from etl_platform.engine.columns import LINE
 from etl_platform.engine.errors import UnreadableFileError
 from etl_platform.engine.reading import archives
 from etl_platform.engine.reading import sheets as sheet_reader
+from etl_platform_tests.unit.engine.reading.packed_files import workbook, zipped
 from etl_platform_tests.unit.making import cells_of, contract_of, read_back, text
 
 CONTRACT = contract_of([text("ident"), text("label"), text("remark")])
@@ -24,26 +23,6 @@ CELLS = [("001", "a", "b"), ("2", "c", "d")]
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     return tmp_path / "delivery"
-
-
-def zipped(members: dict[str, bytes], method: int = zipfile.ZIP_DEFLATED) -> bytes:
-    sink = io.BytesIO()
-    with zipfile.ZipFile(sink, "w", method) as archive:
-        for name, body in members.items():
-            archive.writestr(name, body)
-    return sink.getvalue()
-
-
-def workbook(sheets: dict[str, list[list[Any]]]) -> bytes:
-    book = openpyxl.Workbook()
-    book.remove(book.active)
-    for name, rows in sheets.items():
-        sheet = book.create_sheet(name)
-        for row in rows:
-            sheet.append(row)
-    sink = io.BytesIO()
-    book.save(sink)
-    return sink.getvalue()
 
 
 def code_of(path: Path, content: bytes) -> str:

@@ -18,7 +18,7 @@ from etl_platform.engine.reading import zip_members as choosing
 from etl_platform.engine.result import CheckResult, Example
 from etl_platform.engine.split import QUARANTINE, SILVER
 from etl_platform.engine.text_report import verdict
-from etl_platform_tests.unit.engine.reading.test_packed_files import workbook, zipped
+from etl_platform_tests.unit.engine.reading.packed_files import workbook, zipped
 from etl_platform_tests.unit.making import cells_of, contract_of, custom, read_back, text, typed
 
 CONTRACT = contract_of(
