@@ -31,13 +31,13 @@ def parse_chunk(
     """Read rows.
 
     Args:
-        chunk: bytes that start at the border of a row and, as far as ``scanned`` can tell, end at one.
+        chunk: bytes that start at the start of a row and, according to ``scanned``, end at the end of one.
         first_line: 1-based line of the file on which they start.
         scanned: the quote scan of exactly this chunk, if there is one.
 
     Returns:
         Text columns by position, ``_line``, ``_damage`` and ``_overflow``; the lines that were read; and, as UTF-8,
-        the rest of the chunk, where a row turned out to continue after its end.
+        the rest of the chunk, if the last row continues beyond the chunk.
 
     Raises:
         UnreadableFileError: ``unclosed_quote``, ``encoding_undecidable``.
@@ -58,7 +58,7 @@ def parse_chunk(
 def _parse_fast(
     chunk: bytes, first_line: int, row_format: RowFormat, notes: ReadNotes, scanned: QuoteScan
 ) -> pl.DataFrame | None:
-    """The result of Polars where the quote scan proves it; None elsewhere."""
+    """The result of Polars if the quote scan proves it, else None."""
     if not _is_provable(chunk, row_format, scanned):
         return None
     frame = parse_columns(chunk, row_format, range(row_format.width))
@@ -74,8 +74,8 @@ def _parse_fast(
 
 
 def _is_provable(chunk: bytes, row_format: RowFormat, scanned: QuoteScan) -> bool:
-    """Whether Polars cannot misread the chunk: one kind of line end, well-placed quotes, cells in equal numbers."""
-    # Mixed line ends are left to the slow parser, which knows what a lone carriage return or line feed means.
+    """Whether Polars cannot misread the chunk: one kind of line end, well-placed quotes, the cells that rows need."""
+    # The slow parser handles mixed line ends: a lone carriage return or line feed may be part of a cell.
     if row_format.line_end == b"\r":
         uniform = b"\n" not in chunk
     else:
@@ -127,7 +127,7 @@ def parse_columns(chunk: bytes, row_format: RowFormat, positions: Sequence[int])
         )
     except pl.exceptions.PolarsError:
         return None
-    # One piece per thread of Polars: filtering whole columns saves more than joining the pieces costs.
+    # Polars returns one piece per thread; joining them costs less than filtering in pieces.
     return frame.rechunk()
 
 
@@ -157,7 +157,7 @@ def decode_mixed(chunk: bytes, first_line: int, notes: ReadNotes) -> bytes | Non
         return None
     lines: list[bytes] = []
     number, before = first_line, b""
-    # At every CR and LF, so that a line in cp1252 never takes a UTF-8 line with it.
+    # Split at every CR and LF, so that a cp1252 line never changes how a UTF-8 line is decoded.
     for line in re.split(rb"(?<=[\r\n])", chunk):
         lines.append(line if line.isascii() else _decode_line(line, number, notes))
         number += line.endswith((b"\r", b"\n")) and not (line == b"\n" and before.endswith(b"\r"))

@@ -1,4 +1,4 @@
-"""What every reader offers, whatever the format of its file."""
+"""The interface that every reader implements, whatever the format of its file."""
 
 from collections.abc import Iterator, Sequence
 from datetime import date
@@ -37,7 +37,7 @@ class Table(Protocol):
         ...
 
     def some_columns(self, positions: Sequence[int]) -> Iterator[pl.DataFrame]:
-        """The cells of a few columns, far cheaper; in damaged parts rows may differ from those of ``batches``."""
+        """A few columns, far cheaper; in damaged parts rows may differ from those of ``batches``."""
         ...
 
     def describe(self) -> FileDialect: ...

@@ -57,7 +57,7 @@ def typed_value(column: Column, contract: Contract, *, serial_origin: date | Non
         case ColumnType.STRING:
             return text
         case ColumnType.DATE | ColumnType.TIMESTAMP:
-            return _moment(column, contract, text, serial_origin)
+            return _date_or_timestamp(column, contract, text, serial_origin)
         case ColumnType.INTEGER:
             return text.cast(pl.Int64, strict=False)
         case ColumnType.NUMBER:
@@ -97,7 +97,7 @@ def _money(text: pl.Expr) -> pl.Expr:
     return pl.when(stripped.str.contains(_MONEY) & amount.is_finite()).then(signed)
 
 
-def _moment(column: Column, contract: Contract, text: pl.Expr, serial_origin: date | None) -> pl.Expr:
+def _date_or_timestamp(column: Column, contract: Contract, text: pl.Expr, serial_origin: date | None) -> pl.Expr:
     is_date = column.type is ColumnType.DATE
     readings: list[pl.Expr] = []
     patterns = column.formats or (DEFAULT_DATE if is_date else DEFAULT_TIMESTAMP)
