@@ -1,6 +1,6 @@
 """The engine's functions for callers: check or profile one local file in bounded memory, and check a contract.
 
-Runs, ``etl-platform check`` and a sender's machine all call them.
+Called by intake runs, by ``etl-platform check`` and by ``etl-platform-check`` on a sender's machine.
 """
 
 import json
@@ -30,7 +30,7 @@ from etl_platform.engine.split import QUARANTINE, SILVER, Progress, split
 
 QUARANTINE_CSV, REPORT = "quarantine.csv", "report.json"
 _SAMPLE_DAY = date(2000, 1, 1)
-"""The day of delivery where a contract is checked without a file."""
+"""Stands in for the day of delivery when a contract is checked without a file."""
 RESULTS = (SILVER, QUARANTINE, QUARANTINE_CSV, REPORT)
 
 
@@ -61,7 +61,7 @@ def check_file(
     """
     result = CheckResult(rows=0, accepted_rows=0, quarantined_rows=0)
     if as_of is None and any(rule.measure is Measure.FRESHNESS for rule in contract.dataset_rules):
-        raise ValueError(f"{contract.path} asks for freshness, which needs the day of delivery")
+        raise ValueError(f"{contract.path} has a freshness rule, which needs the day of delivery; pass it as as_of")
     # Before the file is opened: a broken contract is an error, whatever the file contains.
     load_transform(contract, compile_contract(contract, {}, delivery_day=as_of).schema)
     for name in RESULTS:
@@ -128,7 +128,7 @@ def profile_file(path: Path, progress: Progress = lambda _stage, _rows: None) ->
 
 
 def write_report(result: CheckResult, out_dir: Path) -> None:
-    """Write ``report.json`` and, for people with a spreadsheet, the quarantine as CSV."""
+    """Write ``report.json`` and, for spreadsheets, the quarantine as CSV."""
     (out_dir / REPORT).write_text(json.dumps(result.to_json(), indent=2, ensure_ascii=False) + "\n", "utf-8")
     if (out_dir / QUARANTINE).exists():
         export_csv({"": out_dir / QUARANTINE}, out_dir / QUARANTINE_CSV)

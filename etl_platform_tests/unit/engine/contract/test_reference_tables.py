@@ -65,7 +65,7 @@ def test_a_table_that_is_missing_is_said_with_those_that_are_there(contract: Pat
         (b"code,name\nA,x\nB,\xff\n", 3, "UTF-8"),
         (b'code,name\nA,x\nB,"y\n', 3, "invalid CSV"),
         (b"code,code\nA,x\n", 1, "each once"),
-        (b"code,\nA,x\n", 1, "a name for every column"),
+        (b"code,\nA,x\n", 1, "a different name for every column"),
         (b"", 1, "no rows"),
         (b"code,name\n", 1, "no rows"),
         (b"code,name\nA,x\nA,y\n", 3, "repeats that of line 2"),

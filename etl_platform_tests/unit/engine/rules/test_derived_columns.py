@@ -301,7 +301,7 @@ WRONG_COLUMNS: list[tuple[list[dict[str, Any]], str]] = [
             typed("n", "integer"),
             text("a", customProperties=lookup(table="agencies", key="code", take="name", **{"from": "n"})),
         ],
-        "agencies.csv:2: the key code 'ABQ' occurs twice or is not a valid integer",
+        "agencies.csv:2: the key code 'ABQ' is repeated or not a valid integer",
     ),
     (
         [text("b"), text("a", customProperties=lookup(table="agencies", key="code", take="name", **{"from": "c"}))],
