@@ -28,11 +28,18 @@ from etl_platform.engine.contract.derived_columns_reader import (
     read_lookup,
 )
 from etl_platform.engine.contract.located_yaml import Located, Where, load_located
-from etl_platform.engine.contract.model import DELIVERY_DAY, Column, ColumnType, Contract, ReferenceTable, fold
+from etl_platform.engine.contract.model import (
+    DELIVERY_DAY,
+    NAME,
+    Column,
+    ColumnType,
+    Contract,
+    ReferenceTable,
+    fold,
+)
 from etl_platform.engine.contract.reading_overrides import read_overrides
 from etl_platform.engine.contract.rule_reader import (
     COLUMN_FIELDS,
-    NAME,
     check_not_future,
     read_library_rules,
     read_options,

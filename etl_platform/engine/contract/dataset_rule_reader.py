@@ -1,17 +1,16 @@
 """``quality`` and ``slaProperties`` of an ODCS document → dataset rules. They are evaluated in ``dataset_verdicts``."""
 
 import math
-import re
 from collections.abc import Mapping, Set
 from difflib import get_close_matches
 from typing import Any
 
 from etl_platform.engine.contract.dataset_rules import OPERATORS, DatasetRule, Measure, Severity
 from etl_platform.engine.contract.located_yaml import Located, Where, is_number
+from etl_platform.engine.contract.model import NAME
 from etl_platform.engine.errors import ContractError
 
 NULL_METRICS = frozenset({"nullValues", "missingValues"})
-_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 _DATE_TYPES = frozenset({"date", "timestamp"})
 _DAYS = {"d": 1, "day": 1, "days": 1, "w": 7, "week": 7, "weeks": 7}
 _MAX_DAYS = 36_500
@@ -183,7 +182,7 @@ class _Reader:
 
     def _name(self, declared: Mapping[str, Any], default: str, here: Where) -> str:
         name = declared.get("name", default)
-        if name != default and not (isinstance(name, str) and _NAME.fullmatch(name)):
+        if name != default and not (isinstance(name, str) and NAME.fullmatch(name)):
             raise self._document.error(
                 f"a rule's name takes letters, digits and _, a letter first, not {name!r}", *here
             )

@@ -17,6 +17,8 @@ from etl_platform.engine.contract.reading_overrides import ReadingOverrides
 
 DELIVERY_DAY = "delivery_day"
 """The day of delivery in the SQL of row rules and derived columns. No column has this name."""
+NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
+"""Names of datasets, columns and rules."""
 SENSITIVE = frozenset({"restricted", "confidential"})
 DATA_SUFFIXES = (".csv", ".tsv", ".txt", ".xlsx", ".xls", ".gz", ".zip")
 

@@ -4,13 +4,12 @@ Rules about a whole file: ``dataset_rule_reader``. Each function gets a part of 
 ContractError with the line of the first problem.
 """
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
 from etl_platform.engine.contract.dataset_rule_reader import counts_nulls, is_library
 from etl_platform.engine.contract.located_yaml import Located, Where, is_number
-from etl_platform.engine.contract.model import Column, ColumnType, RowRule
+from etl_platform.engine.contract.model import NAME, Column, ColumnType, RowRule
 
 COLUMN_FIELDS = {
     "pattern": "pattern",
@@ -24,7 +23,6 @@ COLUMN_FIELDS = {
 }
 """By name in ``logicalTypeOptions``, the field of ``Column``; ``format`` becomes the first of ``formats``."""
 
-NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 _MAX_LENGTH = 1 << 24
 
 

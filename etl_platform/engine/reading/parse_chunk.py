@@ -13,16 +13,13 @@ import polars as pl
 
 from etl_platform.engine.columns import DAMAGE, LINE, OVERFLOW, TOO_MANY
 from etl_platform.engine.errors import UnreadableFileError
-from etl_platform.engine.file_dialect import DroppedLine
 from etl_platform.engine.reading.encodings import western_text
 from etl_platform.engine.reading.parse_rows import RowFormat, parse_rows
-from etl_platform.engine.reading.preamble_and_footer import repeated_header
 from etl_platform.engine.reading.quote_scan import QuoteScan, scan
 from etl_platform.engine.reading.read_notes import ReadNotes
 
 MAX_ROW_BYTES = 32 << 20
 """A longer row counts as an unclosed quote."""
-_NOTED_REPEATS = 20
 
 
 def parse_chunk(
@@ -129,18 +126,6 @@ def parse_columns(chunk: bytes, row_format: RowFormat, positions: Sequence[int])
         return None
     # Polars returns one piece per thread; joining them costs less than filtering in pieces.
     return frame.rechunk()
-
-
-def drop_repeated_headers(frame: pl.DataFrame, header: Sequence[str], delimiter: str, notes: ReadNotes) -> pl.DataFrame:
-    """The frame without rows that repeat the header; the first of them are noted by line."""
-    repeats = repeated_header(frame, header)
-    if repeats is None:
-        return frame
-    lines = frame.filter(repeats)[LINE]
-    room = max(0, _NOTED_REPEATS - notes.repeated_headers)
-    notes.dropped += [DroppedLine(line, "header again", delimiter.join(header)) for line in lines.head(room)]
-    notes.repeated_headers += len(lines)
-    return frame.filter(~repeats)
 
 
 def decode_mixed(chunk: bytes, first_line: int, notes: ReadNotes) -> bytes | None:

@@ -8,6 +8,9 @@ import polars as pl
 
 from etl_platform.engine.file_dialect import FileDialect
 
+MAX_COLUMNS = 16_384
+"""Of a file: the limit of Excel; only a damaged workbook has more."""
+
 
 class Table(Protocol):
     """An opened file: its header, how it is read, and its rows.

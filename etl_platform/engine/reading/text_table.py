@@ -14,17 +14,16 @@ from etl_platform.engine.reading.encodings import utf8_blocks, without_inner_bom
 from etl_platform.engine.reading.headers import unique_names
 from etl_platform.engine.reading.parse_chunk import (
     MAX_ROW_BYTES,
-    drop_repeated_headers,
     parse_chunk,
     parse_columns,
 )
 from etl_platform.engine.reading.parse_rows import RowFormat, unclosed_quote
-from etl_platform.engine.reading.preamble_and_footer import is_footer, shorten
+from etl_platform.engine.reading.preamble_and_footer import FOOTER_ROWS, drop_repeated_headers, is_footer, shorten
 from etl_platform.engine.reading.prefetch import prefetch
 from etl_platform.engine.reading.quote_scan import QuoteScan, cut_rows, scan
 from etl_platform.engine.reading.read_notes import ReadNotes
+from etl_platform.engine.reading.table import MAX_COLUMNS
 from etl_platform.engine.reading.text_dialect import SAMPLE_BYTES, TextDialect, detect_text_dialect
-from etl_platform.engine.reading.workbook import MAX_COLUMNS
 
 CHUNK_BYTES = 12 << 20
 """Bytes of text that are read and parsed together, at most."""
@@ -35,7 +34,6 @@ _MIN_CHUNK_BYTES = 256 << 10
 _ADDED_COLUMNS = 4
 """Columns of a batch besides the file's cells: line, damage, overflow and a key."""
 _LOOK_BACK = 1 << 16
-_FOOTER_ROWS = 8
 
 
 class TextTable:
@@ -199,7 +197,7 @@ class TextTable:
     def _without_footer(self, frame: pl.DataFrame) -> pl.DataFrame:
         cells = [name for name in frame.columns if name.isdigit()]
         keep = frame.height
-        for row in reversed(frame.tail(_FOOTER_ROWS).select(*cells, LINE, DAMAGE).rows()):
+        for row in reversed(frame.tail(FOOTER_ROWS).select(*cells, LINE, DAMAGE).rows()):
             texts = [text for text in row[:-2] if text and text.strip()]
             if not is_footer(texts, len(cells), short=row[-1] is not None):
                 break

@@ -15,18 +15,15 @@ from etl_platform.engine.contract.reading_overrides import ReadingOverrides, con
 from etl_platform.engine.errors import UnreadableFileError
 from etl_platform.engine.file_dialect import DroppedLine, FileDialect
 from etl_platform.engine.reading.headers import HEADER_ROWS, FoundHeader, find_header, unique_names
-from etl_platform.engine.reading.parse_chunk import drop_repeated_headers
 from etl_platform.engine.reading.parse_rows import ParsedRow, rows_frame
-from etl_platform.engine.reading.preamble_and_footer import is_footer, shorten
+from etl_platform.engine.reading.preamble_and_footer import FOOTER_ROWS, drop_repeated_headers, is_footer, shorten
 from etl_platform.engine.reading.read_notes import ReadNotes
 from etl_platform.engine.reading.sheets import Sheet, read_sheets
+from etl_platform.engine.reading.table import MAX_COLUMNS
 from etl_platform.engine.values.excel_dates import EXCEL_ORIGIN
 
-MAX_COLUMNS = 16_384
-"""The limit of Excel itself; only a damaged workbook has more."""
 _BATCH_ROWS = 100_000
 _ORIGIN_1904 = date(1904, 1, 1)
-_FOOTER_ROWS = 8
 
 
 @dataclass(frozen=True)
@@ -70,7 +67,7 @@ class WorkbookTable:
             if cells.count("") == len(cells) or not any(cell.strip() for cell in cells):
                 self.notes.blank_lines += 1
                 continue
-            if len(held) == _BATCH_ROWS + _FOOTER_ROWS:
+            if len(held) == _BATCH_ROWS + FOOTER_ROWS:
                 yield self._frame(held[:_BATCH_ROWS])
                 held = held[_BATCH_ROWS:]
             held.append(ParsedRow(cells, line))

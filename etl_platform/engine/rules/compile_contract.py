@@ -67,8 +67,10 @@ def _compile(
     typed: list[pl.Expr] = []
     for column in contract.file_columns:
         texts.append(cell_text(column, positions.get(column.name)))
-        plain = typed_value(column, contract, serial_origin=serial_origin)
-        typed.append((file_value(column, read) if column.is_code else plain).alias(column.name))
+        value = (
+            file_value(column, read) if column.is_code else typed_value(column, contract, serial_origin=serial_origin)
+        )
+        typed.append(value.alias(column.name))
     flags, late_flags = _flags(contract, derivation, day)
     keys = unique_keys(contract)
     reasons = tuple(rule.reason for rule in contract_rules(contract))

@@ -9,7 +9,7 @@ import polars as pl
 
 from etl_platform.engine.contract.model import Column, ColumnType, Contract
 from etl_platform.engine.errors import ContractError
-from etl_platform.engine.values.decimals import read_amount, read_decimal
+from etl_platform.engine.values.decimals import MONEY_SIGNS, read_amount, read_decimal
 from etl_platform.engine.values.excel_dates import EXCEL_ORIGIN, EXCEL_SERIAL, read_serial
 from etl_platform.engine.values.fixed_dates import is_fixed, read_fixed
 from etl_platform.engine.values.formats import DEFAULT_DATE, DEFAULT_TIMESTAMP, text_format
@@ -91,7 +91,7 @@ def _read_numbers(texts: pl.Series) -> pl.Series:
 def _money(text: pl.Expr) -> pl.Expr:
     """Dollars with sign, commas between thousands, or parentheses for a negative amount."""
     stripped = text.str.strip_chars()
-    amount = stripped.str.replace_all(r"[$,()\s]", "").cast(pl.Float64, strict=False)
+    amount = stripped.str.replace_all(MONEY_SIGNS, "").cast(pl.Float64, strict=False)
     signed = pl.when(stripped.str.starts_with("(")).then(-amount).otherwise(amount)
     # Hundreds of digits overflow a float to infinity.
     return pl.when(stripped.str.contains(_MONEY) & amount.is_finite()).then(signed)

@@ -4,7 +4,8 @@ from decimal import Decimal
 
 import polars as pl
 
-_MONEY_SIGNS = r"[$,()\s]"
+MONEY_SIGNS = r"[$,()\s]"
+"""Removed from an amount before it is read as a number."""
 _DIGITS_OF_A_FLOAT = 15
 _MAX_DIGITS = 38
 
@@ -20,7 +21,7 @@ def read_decimal(text: pl.Expr, precision: int, scale: int) -> pl.Expr:
 def read_amount(text: pl.Expr, shape: str, precision: int, scale: int) -> pl.Expr:
     """An amount of dollars whose whole text matches ``shape``; parentheses make it negative."""
     stripped = text.str.strip_chars()
-    amount = read_decimal(stripped.str.replace_all(_MONEY_SIGNS, ""), precision, scale)
+    amount = read_decimal(stripped.str.replace_all(MONEY_SIGNS, ""), precision, scale)
     signed = pl.when(stripped.str.starts_with("(")).then(-amount).otherwise(amount)
     return pl.when(stripped.str.contains(shape)).then(signed)
 
