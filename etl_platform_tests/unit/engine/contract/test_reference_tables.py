@@ -64,7 +64,7 @@ def test_a_table_that_is_missing_is_said_with_those_that_are_there(contract: Pat
         (b'code,name\nA,"x\ny"\nB,y,z\n', 4, "3 cells"),
         (b"code,name\nA,x\nB,\xff\n", 3, "UTF-8"),
         (b'code,name\nA,x\nB,"y\n', 3, "invalid CSV"),
-        (b"code,code\nA,x\n", 1, "each once"),
+        (b"code,code\nA,x\n", 1, "a different name"),
         (b"code,\nA,x\n", 1, "a different name for every column"),
         (b"", 1, "no rows"),
         (b"code,name\n", 1, "no rows"),

@@ -305,7 +305,7 @@ WRONG_COLUMNS: list[tuple[list[dict[str, Any]], str]] = [
     ),
     (
         [text("b"), text("a", customProperties=lookup(table="agencies", key="code", take="name", **{"from": "c"}))],
-        "unknown column 'c'",
+        "names the column 'c', which is not above it",
     ),
     ([derived("a", "string", "'x'")], "at least one property that the file has"),
     ([text("b"), derived("a", "string", "c"), derived("c", "string", "b")], "no column 'c'"),
