@@ -11,6 +11,7 @@ EtlPlatformError *
 │   ├── EmailNotArchivedError an email queue message that is not archived and stays in the queue
 │   ├── MalformedEventError   a queue message that is not an S3 event
 │   ├── NotificationRefusedError  an HTTP request to the gateway that is refused; has a code
+│   ├── ReportError           an object of the ledger is not a report that this release can read
 │   ├── ObjectMissingError    the object version does not exist (S3's NoSuchKey)
 │   ├── UnsafeKeyError        an object key that points outside the local root
 │   ├── ApiAnswerError        a REST API refuses a request, or its answer differs from its declaration
@@ -49,6 +50,10 @@ class NotificationRefusedError(PermanentError):
     def __init__(self, code: str, message: str) -> None:
         self.code, self.message = code, message
         super().__init__(f"{code}: {message}")
+
+
+class ReportError(PermanentError):
+    """An object of the ledger is not a report that this release can read; the message says why and what to do."""
 
 
 class ObjectMissingError(PermanentError):

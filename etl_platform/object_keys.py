@@ -14,7 +14,7 @@
     attachments/agency=<a>/<attachment id>/<file name>
     attachments/agency=<a>/attachments.csv and attachments.parquet
 
-Reports are the ledger's records; facts are added to a delivery after its report. Corrections are rows that people
+Each delivery has a report; ``_facts`` holds the amendments to reports. Corrections are rows that people
 corrected, numbered from 0001 in order of arrival. Snapshots of APIs have source keys under ``from_api/``, a prefix
 that sends no events to the queue.
 
@@ -41,7 +41,7 @@ EMAILS = "emails/"
 ATTACHMENTS = "attachments/"
 WRITTEN_PREFIXES = ("bronze/", "silver/", "quarantine/", REPORTS, "exports/", EMAILS, ATTACHMENTS, FROM_API)
 IGNORED_REPORTS = f"{REPORTS}_ignored/"
-FACTS = f"{REPORTS}_facts/"
+AMENDMENTS = f"{REPORTS}_facts/"
 _MAX_SEGMENT = 100
 _MAX_FILE_NAME_BYTES = 200
 
@@ -152,14 +152,14 @@ def parse_ignored_key(key: str) -> str:
     return key.removeprefix(IGNORED_REPORTS).removesuffix(".json")
 
 
-def facts_prefix(dataset: str, agency: str) -> str:
-    return f"{FACTS}{dataset}/agency={agency}/"
+def amendments_prefix(dataset: str, agency: str) -> str:
+    return f"{AMENDMENTS}{dataset}/agency={agency}/"
 
 
-def fact_key(dataset: str, agency: str, delivery_id: str, fact: str, attempt_id: str | None = None) -> str:
-    """The key of a fact about a delivery: ``superseded`` at most once, ``replayed`` once per attempt."""
-    name = f"{delivery_id}.{fact}.{attempt_id}" if attempt_id else f"{delivery_id}.{fact}"
-    return f"{facts_prefix(dataset, agency)}{name}.json"
+def amendment_key(dataset: str, agency: str, delivery_id: str, kind: str, attempt_id: str | None = None) -> str:
+    """The key of an amendment to a report: ``superseded`` at most once, ``replayed`` once per reprocessing."""
+    name = f"{delivery_id}.{kind}.{attempt_id}" if attempt_id else f"{delivery_id}.{kind}"
+    return f"{amendments_prefix(dataset, agency)}{name}.json"
 
 
 def export_key(dataset: str, agency: str, suffix: str) -> str:
@@ -179,7 +179,7 @@ _FOLDER = re.compile(rf"(?:{'|'.join(LAYERS)})/([^/_][^/]*)/(?:agency=([^/]+)/)?
 
 
 def parse_folder(prefix: str) -> Folder | None:
-    """Dataset and agency of a folder; None for folders outside the datasets: ignored, facts, corrections."""
+    """Dataset and agency of a folder; None for folders outside the datasets: ignored, amendments, corrections."""
     match = _FOLDER.fullmatch(prefix)
     return Folder(*match.groups()) if match else None
 

@@ -1,11 +1,12 @@
 """The composition root: creates the clients of all outside systems, each on first use. No Dagster, no decisions."""
 
 from collections import Counter
+from datetime import UTC, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from etl_platform.aws.queue import Queue
-from etl_platform.deliveries.intake import DeliveryResult, Intake
+from etl_platform.deliveries.intake import Intake
 from etl_platform.emails.archive import DrainResult, EmailArchive
 from etl_platform.engine.contract.contract_folder import load_contracts
 from etl_platform.engine.contract.model import Contract
@@ -19,7 +20,12 @@ from etl_platform.storage.object_store import ObjectStore, versioning_warning
 if TYPE_CHECKING:
     from etl_platform.application_db.database import ApplicationDatabase
     from etl_platform.attachments.copy_agency import AttachmentCopies
+    from etl_platform.deliveries.process_delivery import DeliveryResult
     from etl_platform.rest_apis.ingestion import ApiIngester, ApiIngestionResult
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
 
 
 class Platform:
@@ -141,7 +147,7 @@ class Platform:
 
     @cached_property
     def intake(self) -> Intake:
-        return Intake(self.store, self.contracts, self.bucket, self.settings.source_prefix)
+        return Intake(self.store, self.contracts, self.bucket, self.settings.source_prefix, utc_now)
 
     @cached_property
     def api_sources(self) -> list[ApiSource]:
@@ -152,4 +158,4 @@ class Platform:
         from etl_platform.rest_apis.http_api import HttpApi
         from etl_platform.rest_apis.ingestion import ApiIngester
 
-        return ApiIngester(self.store, self.contracts, self.bucket, HttpApi(read_secret))
+        return ApiIngester(self.store, self.contracts, self.bucket, HttpApi(read_secret), utc_now)

@@ -5,8 +5,9 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
-from etl_platform.deliveries.dead_letters.cause_of_death import Death, explain, explain_email
-from etl_platform.deliveries.s3_events import ObjectCreated, parse_message
+from etl_platform.deliveries.dead_letters.reasons import DeadLetterReason, explain, explain_email
+from etl_platform.deliveries.delivery import ObjectVersion
+from etl_platform.deliveries.s3_events import parse_message
 from etl_platform.emails.document import UnreadableEmail
 from etl_platform.queue_work.queues import EMAILS, FILE_EVENTS, QUEUES
 from etl_platform.settings import load_settings
@@ -14,7 +15,7 @@ from etl_platform.settings import load_settings
 if TYPE_CHECKING:
     from etl_platform.aws.queue import Message, Queue
     from etl_platform.defs.failed_runs import FailedRuns
-    from etl_platform.deliveries.dead_letters.dead_letters import Scan
+    from etl_platform.deliveries.dead_letters.scan import Scan
     from etl_platform.emails.archive import EmailArchive
     from etl_platform.platform import Platform
 
@@ -24,15 +25,15 @@ class DeadLetter:
     """A message with its cause. ``keys`` are its objects; empty for emails, whose keys name people."""
 
     message: "Message"
-    death: Death
+    reason: DeadLetterReason
     keys: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         sent = self.message.sent_at
         return {
             "id": self.message.message_id,
-            "cause": str(self.death.cause),
-            "reason": self.death.text,
+            "cause": str(self.reason.cause),
+            "reason": self.reason.text,
             "sent_at": sent.isoformat() if sent else None,
             "receive_count": self.message.receive_count,
             "keys": list(self.keys),
@@ -51,14 +52,14 @@ class DeadLetterView(Protocol):
     def dead_letters(self) -> Iterator[DeadLetter]: ...
 
     def objects(self, letter: DeadLetter) -> list[tuple[dict[str, Any], str]]:
-        """The outcome of each object of a message, as JSON and as text for people."""
+        """The report of each object of a message: as a document, and as text for people."""
         ...
 
 
 @contextmanager
 def open_view(name: str) -> Iterator[DeadLetterView]:
     """The dead letters of the queue with this name in ``QUEUES``."""
-    from etl_platform.deliveries.dead_letters.dead_letters import scan_queue
+    from etl_platform.deliveries.dead_letters.scan import scan_queue
     from etl_platform.platform import Platform
     from etl_platform.progress import ProgressLine
 
@@ -107,35 +108,31 @@ class _FileView:
             parsed = parse_message(message.body)
             has_reason = parsed.malformed or message.reason
             last_run = self.runs.last_of(message.message_id) if self.runs is not None and not has_reason else None
-            death = explain(message.reason, parsed, last_run, history=self.runs is not None)
-            yield DeadLetter(message, death, tuple(event.key for event in parsed.created))
+            reason = explain(message.reason, parsed, last_run, runs_known=self.runs is not None)
+            yield DeadLetter(message, reason, tuple(version.key for version in parsed.created))
 
     def objects(self, letter: DeadLetter) -> list[tuple[dict[str, Any], str]]:
-        return [self._recorded(event) for event in parse_message(letter.message.body).created]
+        return [self._reported(version) for version in parse_message(letter.message.body).created]
 
-    def _recorded(self, event: ObjectCreated) -> tuple[dict[str, Any], str]:
-        """The outcome of one object, as the ledger records it."""
-        from etl_platform.deliveries.delivery import announced_id
+    def _reported(self, version: ObjectVersion) -> tuple[dict[str, Any], str]:
+        """The report of one announced object: as a document, and as text for people."""
         from etl_platform.deliveries.ledger import Ledger
-        from etl_platform.deliveries.routing import route
 
-        platform = self.platform
-        where = route(event.key, event.size_bytes, platform.contracts, platform.settings.source_prefix)
-        identity = announced_id(event)
-        record = None
-        if where.contract is not None and where.agency is not None:
-            record = Ledger(platform.store, platform.bucket).find(where.contract.dataset, where.agency, identity)
-        known = {
-            "bucket": event.bucket,
-            "key": event.key,
-            "delivery_id": identity,
-            "outcome": record["outcome"] if record else None,
-            "ended_at": record["attempt"]["ended_at"] if record else None,
+        platform, delivery_id = self.platform, version.delivery_id
+        route = platform.intake.route(version).route
+        report = None
+        if route.dataset is not None and route.agency is not None:
+            report = Ledger(platform.store, platform.bucket).find(route.dataset, route.agency, delivery_id)
+        ended_at = report.attempt.ended_at.isoformat() if report else None
+        document = {
+            "bucket": version.bucket,
+            "key": version.key,
+            "delivery_id": delivery_id,
+            "outcome": str(report.outcome) if report else None,
+            "ended_at": ended_at,
         }
-        text = (
-            f"{known['outcome']} at {known['ended_at']}" if record else "no report: it was never processed to its end"
-        )
-        return known, f"s3://{event.bucket}/{event.key}\n  {identity}: {text}"
+        text = f"{report.outcome} at {ended_at}" if report else "no report: it was never processed to its end"
+        return document, f"s3://{version.bucket}/{version.key}\n  {delivery_id}: {text}"
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from etl_platform.cli.arguments import Commands, add_command, add_group, positive_number
 from etl_platform.cli.dead_letter_view import DeadLetter, open_view
-from etl_platform.deliveries.dead_letters.cause_of_death import Cause, goes_back
+from etl_platform.deliveries.dead_letters.reasons import DeadLetterCause, may_be_redriven
 from etl_platform.engine.command_line import BAD, GOOD
 from etl_platform.queue_work.queues import FILE_EVENTS, QUEUES
 
@@ -62,7 +62,7 @@ class _RedriveResult:
 
     sent: list[str] = field(default_factory=list)
     removed: int = 0
-    skipped: Counter[Cause] = field(default_factory=Counter)
+    skipped: Counter[DeadLetterCause] = field(default_factory=Counter)
 
 
 def _list(arguments: argparse.Namespace) -> int:
@@ -71,7 +71,7 @@ def _list(arguments: argparse.Namespace) -> int:
     found: list[DeadLetter] = []
     with open_view(arguments.queue) as view:
         for letter in view.dead_letters():
-            if arguments.reason is None or letter.death.is_meant_by(arguments.reason):
+            if arguments.reason is None or letter.reason.matches(arguments.reason):
                 found.append(letter)
             if len(found) == arguments.limit:
                 break
@@ -84,9 +84,9 @@ def _list(arguments: argparse.Namespace) -> int:
             (
                 letter.message.message_id,
                 _age(letter.message, now),
-                str(letter.death.cause),
+                str(letter.reason.cause),
                 _files(letter.keys),
-                letter.death.text,
+                letter.reason.text,
             )
             for letter in found
         ]
@@ -123,10 +123,10 @@ def _redrive(arguments: argparse.Namespace) -> int:
             if _sent_at(letter) > began:
                 # It was redriven by this command and has failed again.
                 continue
-            if not goes_back(letter.message.message_id, letter.death, arguments.ids, arguments.reason):
-                result.skipped[letter.death.cause] += 1
+            if not may_be_redriven(letter.message.message_id, letter.reason, arguments.ids, arguments.reason):
+                result.skipped[letter.reason.cause] += 1
                 continue
-            if letter.death.cause is Cause.ARCHIVED:
+            if letter.reason.cause is DeadLetterCause.ARCHIVED:
                 # Redriving would create another message, which would be archived again.
                 view.scan.remove(letter.message)
                 result.removed += 1
@@ -150,7 +150,7 @@ def _redrive(arguments: argparse.Namespace) -> int:
 def _print_redriven(result: _RedriveResult, arguments: argparse.Namespace) -> None:
     removed = f", {result.removed:,} removed because they are archived" if result.removed else ""
     print(f"{len(result.sent):,} sent back to the queue{removed}")
-    malformed = result.skipped[Cause.MALFORMED]
+    malformed = result.skipped[DeadLetterCause.MALFORMED]
     if malformed and not arguments.ids and arguments.reason is None:
         print(f"{malformed:,} malformed not sent: they would fail again; give their ids to send them anyway")
 

@@ -31,16 +31,17 @@ def _history(arguments: argparse.Namespace) -> int:
     platform = Platform(load_settings())
     ledger, agency = Ledger(platform.store, platform.bucket), object_keys.segment(arguments.agency)
     datasets = [known_dataset(arguments.dataset, platform.contracts)] if arguments.dataset else platform.contracts
-    chains = histories(
-        [record for name in datasets for record in ledger.read(object_keys.report_prefix(name, agency))],
-        [fact for name in datasets for fact in ledger.read(object_keys.facts_prefix(name, agency))],
+    by_key = histories(
+        [report for name in datasets for report in ledger.reports(object_keys.report_prefix(name, agency))],
+        [one for name in datasets for one in ledger.amendments(object_keys.amendments_prefix(name, agency))],
     )
     if arguments.json:
-        for entries in chains.values():
-            for entry in entries:
-                print(json.dumps(entry.to_json(), ensure_ascii=False))
+        for deliveries in by_key.values():
+            for delivery in deliveries:
+                print(json.dumps(delivery.to_json(), ensure_ascii=False))
         return GOOD
-    if not chains:
+    if not by_key:
         print(f"{arguments.agency} has delivered nothing{f' of {arguments.dataset}' if arguments.dataset else ''} yet")
-    print("\n\n".join(f"{dataset}: {key}\n{history_table(entries)}" for (dataset, key), entries in chains.items()))
+    tables = [f"{dataset}: {key}\n{history_table(deliveries)}" for (dataset, key), deliveries in by_key.items()]
+    print("\n\n".join(tables))
     return GOOD

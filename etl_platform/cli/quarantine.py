@@ -1,15 +1,17 @@
 """``etl-platform quarantine``: show deliveries with quarantined rows, and export the rows to correct them."""
 
 import argparse
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from etl_platform.cli.arguments import Commands, add_command, known_dataset
 from etl_platform.engine.command_line import GOOD
 from etl_platform.engine.errors import UsageError
 from etl_platform.object_keys import base_name, segment
 from etl_platform.settings import load_settings
+
+if TYPE_CHECKING:
+    from etl_platform.deliveries.report import Report
 
 
 def add(commands: Commands) -> None:
@@ -36,24 +38,27 @@ def _quarantine(arguments: argparse.Namespace) -> int:
     platform = Platform(load_settings())
     dataset = known_dataset(arguments.dataset, platform.contracts)
     quarantine = Quarantine(platform.store, platform.bucket, dataset, segment(arguments.agency))
-    records = quarantine.waiting(arguments.delivery)
-    if not records:
+    reports = quarantine.replayable(arguments.delivery)
+    if not reports:
         print(f"{arguments.agency} has no quarantined rows of {dataset} that a replay could accept")
         return GOOD
     if arguments.out is None:
-        print(table(("delivery", "file", "outcome", "rows", "quarantined", "why"), [_line(r) for r in records]))
+        print(
+            table(("delivery", "file", "outcome", "rows", "quarantined", "why"), [_line(report) for report in reports])
+        )
         return GOOD
     if arguments.out.exists():
         raise UsageError(f"--out {arguments.out} exists already; name a new file")
-    rows = quarantine.export(records, arguments.out)
+    rows = quarantine.export(reports, arguments.out)
     print(
-        f"{rows:,} rows of {len(records)} deliveries written to {arguments.out}. Correct them, keep _line, then run:\n"
+        f"{rows:,} rows of {len(reports)} deliveries written to {arguments.out}. Correct them, keep _line, then run:\n"
         f"etl-platform replay --agency {arguments.agency} --dataset {dataset} --corrections {arguments.out} --dry-run"
     )
     return GOOD
 
 
-def _line(record: Mapping[str, Any]) -> tuple[Any, ...]:
-    why = ", ".join(f"{reason} {rows:,}" for reason, rows in sorted(record["reasons"].items(), key=lambda r: -r[1]))
-    file = base_name(record["source"]["key"])
-    return record["delivery_id"], file, record["outcome"], record["rows"], record["quarantined_rows"], why
+def _line(report: "Report") -> tuple[Any, ...]:
+    check = report.check
+    why = ", ".join(f"{reason} {rows:,}" for reason, rows in sorted(check.reasons.items(), key=lambda r: -r[1]))
+    file = base_name(report.source.key)
+    return report.delivery_id, file, str(report.outcome), check.rows, check.quarantined_rows, why

@@ -56,7 +56,7 @@ def _reconcile(arguments: argparse.Namespace) -> int:
     reconciler = make_reconciler(Platform(settings), datetime.now(UTC), arguments.grace, arguments.since)
     progress = ProgressLine()
     try:
-        found = reconciler.look(arguments.agency, progress)
+        found = reconciler.reconcile(arguments.agency, progress)
     finally:
         progress.clear()
     repaired, failed = _repair(found.missing, settings) if arguments.repair else (Counter[str](), 0)
@@ -70,15 +70,15 @@ def _reconcile(arguments: argparse.Namespace) -> int:
 def _repair(missing: Sequence[Finding], settings: Settings) -> tuple[Counter[str], int]:
     """Ingest missing files; returns their outcomes and the number of failures."""
     from etl_platform.cli.jobs.intake import ingest_in_process
-    from etl_platform.deliveries.reconcile.reconcile import event_of
+    from etl_platform.deliveries.reconcile.reconcile import version_to_ingest
     from etl_platform.logs import configure_logs
 
     configure_logs(settings.log_level)
     done: Counter[str] = Counter()
     failed = 0
-    events = [event_of(finding) for finding in sorted(missing, key=lambda finding: finding.since)]
-    for start in range(0, len(events), _RUN_FILES):
-        batch = events[start : start + _RUN_FILES]
+    versions = [version_to_ingest(finding) for finding in sorted(missing, key=lambda finding: finding.since)]
+    for start in range(0, len(versions), _RUN_FILES):
+        batch = versions[start : start + _RUN_FILES]
         finished, _ = ingest_in_process(batch, settings)
         done.update(str(item.outcome) for item in finished)
         failed += len(batch) - len(finished)
@@ -116,7 +116,7 @@ def _document(found: "Reconciled", repaired: Counter[str], failed: int) -> dict[
                 "agency": f.agency,
                 "dataset": f.dataset,
                 "key": f.key,
-                "version_id": f.version.version_id if f.version else None,
+                "version_id": f.missing.version_id if f.missing else None,
                 "delivery_id": f.delivery_id,
                 "since": f.since.isoformat(),
                 "why": f.why,

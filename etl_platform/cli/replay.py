@@ -15,7 +15,7 @@ from etl_platform.object_keys import base_name, segment
 from etl_platform.settings import load_settings
 
 if TYPE_CHECKING:
-    from etl_platform.deliveries.intake import DeliveryResult
+    from etl_platform.deliveries.process_delivery import DeliveryResult
     from etl_platform.deliveries.replay.quarantine import Corrected
     from etl_platform.engine.corrections import GivenRow
     from etl_platform.platform import Platform
@@ -60,7 +60,7 @@ def _replay(arguments: argparse.Namespace) -> int:
     corrected = None
     if arguments.corrections:
         quarantine = Quarantine(platform.store, platform.bucket, dataset, agency)
-        corrected = quarantine.understand(_given(platform, arguments.corrections), arguments.delivery)
+        corrected = quarantine.compare(_given(platform, arguments.corrections), arguments.delivery)
         chosen = list(corrected.deliveries)
     succeeded = True
     if arguments.dry_run:
@@ -71,7 +71,7 @@ def _replay(arguments: argparse.Namespace) -> int:
         done, succeeded = replay_in_process(platform, dataset, agency, chosen, arguments.by)
     _print(arguments, done, corrected)
     if succeeded and not done:
-        print(f"{arguments.agency} has delivered no {dataset} yet")
+        print(f"{arguments.agency} has not delivered any {dataset} yet")
     return GOOD if succeeded and done and all(item.outcome is Outcome.ACCEPTED for item in done) else BAD
 
 
@@ -98,10 +98,11 @@ def _dry_run(
     platform: "Platform", dataset: str, agency: str, chosen: Sequence[str], corrected: "Corrected | None"
 ) -> "list[DeliveryResult]":
     from etl_platform.deliveries.delivery import Cause
-    from etl_platform.deliveries.intake import Attempt
+    from etl_platform.deliveries.report import Trigger
 
     trial = {name: found.corrections for name, found in corrected.deliveries.items()} if corrected else {}
-    return list(platform.intake.reprocess(dataset, agency, Attempt(Cause.REPROCESS, dry_run=True), chosen, trial))
+    trigger = Trigger(Cause.REPROCESS)
+    return list(platform.intake.reprocess(dataset, agency, trigger, chosen, trial, dry_run=True))
 
 
 def _print(arguments: argparse.Namespace, done: "Sequence[DeliveryResult]", corrected: "Corrected | None") -> None:
@@ -109,7 +110,7 @@ def _print(arguments: argparse.Namespace, done: "Sequence[DeliveryResult]", corr
 
     if arguments.json:
         for item in done:
-            print(json.dumps({**item.record, "repeated": item.repeated}, ensure_ascii=False))
+            print(json.dumps({**item.report.to_json(), "repeated": item.repeated}, ensure_ascii=False))
         return
     if corrected:
         changed = ", ".join(f"{name} {rows:,}" for name, rows in sorted(corrected.changed.items()))
@@ -124,15 +125,15 @@ def _print(arguments: argparse.Namespace, done: "Sequence[DeliveryResult]", corr
 def _line(item: "DeliveryResult") -> tuple[Any, ...]:
     from etl_platform.cli.text_tables import changes_text
 
-    record = item.record
-    changed = changes_text(record)
+    report, check = item.report, item.report.check
+    changed = changes_text(report)
     if item.repeated:
-        attempt = record["attempt"]
-        who = attempt["by"] or attempt["run_id"] or "a run"
-        changed = f"nothing: done before, {attempt['ended_at'][:16].replace('T', ' ')} by {who}"
-    elif record["errors"]:
-        changed = "nothing: " + "; ".join(error["code"] for error in record["errors"])
-    elif record["superseded_by"]:
-        changed = f"nothing: superseded by {record['superseded_by']}"
-    file = base_name(record["source"]["key"])
-    return record["delivery_id"], file, str(item.outcome), record["rows"], record["quarantined_rows"], changed
+        trigger = report.attempt.trigger
+        who = trigger.by or trigger.run_id or "a run"
+        changed = f"nothing: done before, {report.attempt.ended_at:%Y-%m-%d %H:%M} by {who}"
+    elif check.errors:
+        changed = "nothing: " + "; ".join(error.code for error in check.errors)
+    elif report.superseded_by:
+        changed = f"nothing: superseded by {report.superseded_by}"
+    file = base_name(report.source.key)
+    return report.delivery_id, file, str(item.outcome), check.rows, check.quarantined_rows, changed

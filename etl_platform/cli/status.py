@@ -32,15 +32,15 @@ def _status(arguments: argparse.Namespace) -> int:
 
     platform = Platform(load_settings())
     since = datetime.now(UTC) - arguments.since
-    records = Ledger(platform.store, platform.bucket).read(since=since)
+    reports = Ledger(platform.store, platform.bucket).reports(since=since)
     if arguments.agency:
-        records = [record for record in records if record["agency"] == segment(arguments.agency)]
-    records.sort(key=happened_at, reverse=True)
+        reports = [report for report in reports if report.agency == segment(arguments.agency)]
+    reports.sort(key=happened_at, reverse=True)
     if arguments.json:
-        for record in records:
-            print(json.dumps(record, ensure_ascii=False))
-    elif records:
-        print(deliveries_table(records))
+        for report in reports:
+            print(json.dumps(report.to_json(), ensure_ascii=False))
+    elif reports:
+        print(deliveries_table(reports))
     else:
-        print(f"no delivery is recorded since {since:%Y-%m-%d %H:%M} UTC; `etl-platform doctor` shows waiting messages")
+        print(f"no report since {since:%Y-%m-%d %H:%M} UTC; `etl-platform doctor` shows waiting messages")
     return GOOD

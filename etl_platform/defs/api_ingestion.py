@@ -7,13 +7,14 @@ from typing import Any
 
 import dagster as dg
 
-from etl_platform.defs.delivery_events import delivery_events, table
-from etl_platform.defs.event_log_lookup import is_logged
+from etl_platform.defs.dagster_event_log import DagsterEventLog
+from etl_platform.defs.delivery_events import table
 from etl_platform.defs.failures import as_dagster_failures
 from etl_platform.defs.partitions import agencies, partitioned_check, register_agencies
 from etl_platform.defs.run_progress import RunProgress
 from etl_platform.deliveries.delivery import Cause, Outcome
-from etl_platform.deliveries.intake import Attempt, DeliveryResult
+from etl_platform.deliveries.process_delivery import DeliveryResult
+from etl_platform.deliveries.report import Trigger
 from etl_platform.engine.errors import EtlPlatformError
 from etl_platform.errors import TransientError
 from etl_platform.platform import Platform
@@ -147,13 +148,13 @@ class _Run:
 
     def _ingest_resource(self, source: ApiSource, resource: ApiResource) -> ApiIngestionResult:
         register_agencies(self._context.instance, {source.agency})
-        attempt = Attempt(Cause.EVENT, self._context.run.run_id)
+        trigger = Trigger(Cause.EVENT, self._context.run.run_id)
         name = f"{source.name} {resource.dataset}"
         with RunProgress(self._context, "records") as progress:
             return self._platform.api_ingester.ingest(
                 source,
                 resource,
-                attempt,
+                trigger,
                 now=datetime.now(UTC),
                 full=self._config.full,
                 on_progress=lambda pages, records: progress(records, f"{name}: {records:,} records in {pages:,} pages"),
@@ -178,11 +179,9 @@ class _Run:
 
     def _log_delivery(self, ingested: DeliveryResult) -> None:
         """Log bronze, silver and their checks, as for a file from the queue."""
-        if ingested.outcome is Outcome.DUPLICATE and is_logged(self._context.instance, ingested.record):
-            return
-        contract = self._platform.contracts[str(ingested.dataset)]
-        for event in delivery_events(ingested.record, Outcome(ingested.record["outcome"]), contract):
-            self._context.log_event(event)
+        event_log = DagsterEventLog(self._context, self._platform.contracts)
+        if ingested.outcome is not Outcome.DUPLICATE or not event_log.is_logged(ingested.report):
+            event_log.log_delivery(ingested.report, ingested.report.outcome)
 
     def _raise_failures(self) -> None:
         texts = [f"{name}: {type(error).__name__}: {error}" for name, error in self._failures]

@@ -1,27 +1,30 @@
-"""A delivery's record → what Dagster shows of it: materializations, check results, observations."""
+"""What Dagster shows of a delivery, from its report: materializations, observations and check results."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import dagster as dg
 
 from etl_platform.defs.lineage import column_lineage, header_schema
 from etl_platform.deliveries.delivery import Outcome
+from etl_platform.deliveries.report import Report
 from etl_platform.engine.contract.dataset_rules import Severity
 from etl_platform.engine.contract.model import Contract
 from etl_platform.engine.privacy.masking import HIDDEN, shown
+from etl_platform.engine.result import CheckResult, ColumnProfile, DatasetVerdict, Example, FileColumns, FileError
 from etl_platform.engine.rules.contract_rules import contract_rules
 
 FILE_CHECK = "file_is_readable_and_complete"
+_EXAMPLES = 5
 
 Metadata = dict[str, Any]
 
 
 @dataclass(frozen=True)
 class CheckEvaluation:
-    """One check of one delivery."""
+    """The result of one asset check."""
 
     name: str
     passed: bool
@@ -31,7 +34,7 @@ class CheckEvaluation:
 
 
 def check_name(reason: str) -> str:
-    """Dagster's check names take letters, digits and _: ``officer_id.unique`` → ``officer_id__unique``."""
+    """A reason as the name of an asset check, which may have letters, digits and _ only."""
     return reason.replace(".", "__").replace("+", "_and_")
 
 
@@ -50,106 +53,121 @@ def column_schema(contract: Contract) -> dg.TableSchema:
     )
 
 
-def bronze_metadata(record: Mapping[str, Any]) -> Metadata:
-    source = record["source"]
+def bronze_metadata(reports: Sequence[Report]) -> Metadata:
+    """The errors of one or several files together; identity of the last one."""
+    last = reports[-1]
     return {
-        "delivery_id": record["delivery_id"],
-        "outcome": record["outcome"],
-        "source": f"s3://{source['bucket']}/{source['key']}",
-        "version_id": source["version_id"] or "(unversioned)",
-        "size_bytes": source["size_bytes"] or 0,
-        "bronze_key": record["written"].get("bronze_key") or "",
-        **({"sha256": record["sha256"]} if record.get("sha256") else {}),
-        **({} if (seconds := record["attempt"].get("seconds")) is None else {"seconds": float(seconds)}),
-        **_errors(record),
+        "delivery_id": last.delivery_id,
+        "outcome": str(last.outcome),
+        "source": f"s3://{last.source.bucket}/{last.source.key}",
+        "version_id": last.source.version_id or "(unversioned)",
+        "size_bytes": last.source.size_bytes or 0,
+        "bronze_key": last.written.bronze_key or "",
+        **({"sha256": last.sha256} if last.sha256 else {}),
+        "seconds": last.attempt.seconds,
+        **_errors([error for report in reports for error in report.check.errors]),
     }
 
 
-def silver_metadata(record: Mapping[str, Any]) -> Metadata:
-    """Counts, identity, dialect, profile and a masked preview; everything a person asks of one delivery.
+def columns_of(reports: Sequence[Report]) -> list[FileColumns]:
+    return [report.check.columns for report in reports if report.check.columns]
 
-    Only what every record has is counted on: an older version of the platform may have written it.
-    """
+
+def silver_metadata(reports: Sequence[Report], contract: Contract) -> Metadata:
+    """Counts, reasons and lineage of one or several files together; identity, profile and preview of the last one."""
+    last, totals = reports[-1], merge_checks(reports)
     metadata: Metadata = {
-        "delivery_id": record["delivery_id"],
-        "outcome": record["outcome"],
-        "dagster/row_count": record["accepted_rows"] or 0,
-        "rows": record["rows"] or 0,
-        "quarantined_rows": record["quarantined_rows"] or 0,
-        "sha256": record.get("sha256") or "",
-        "silver_key": record["written"].get("silver_key") or "",
-        "quarantine_key": record["written"].get("quarantine_key") or "",
-        "contract_version": record["contract"]["version"],
+        "delivery_id": last.delivery_id,
+        "outcome": str(last.outcome),
+        "dagster/row_count": totals.accepted_rows or 0,
+        "rows": totals.rows or 0,
+        "quarantined_rows": totals.quarantined_rows or 0,
+        "sha256": last.sha256 or "",
+        "silver_key": last.written.silver_key or "",
+        "quarantine_key": last.written.quarantine_key or "",
+        "contract_version": last.contract.version if last.contract else "",
     }
     tables = {
-        "reasons": [{"rule": rule, "rows": rows} for rule, rows in sorted(record["reasons"].items())],
-        "profile": [_profile_row(name, column) for name, column in record.get("profile", {}).items()],
-        "preview": record.get("preview", []),
+        "reasons": [{"rule": rule, "rows": rows} for rule, rows in sorted(totals.reasons.items())],
+        "profile": [_profile_row(name, column) for name, column in last.check.profile.items()],
+        "preview": last.check.preview,
     }
     metadata |= {name: table(rows) for name, rows in tables.items() if rows}
-    return metadata | {"dialect": dg.MetadataValue.json(record.get("dialect", {}))}
+    dialect = last.check.dialect.to_json() if last.check.dialect else {}
+    return metadata | {"dialect": dg.MetadataValue.json(dialect)} | column_lineage(columns_of(reports), contract)
 
 
-def check_outcomes(record: Mapping[str, Any], contract: Contract) -> Iterator[CheckEvaluation]:
-    """The file's own check always; a rule's check only where rows were held against it."""
-    errors = record["errors"]
+def check_outcomes(reports: Sequence[Report], contract: Contract) -> Iterator[CheckEvaluation]:
+    """The checks of one or several files of a partition together.
+
+    The check of the file itself always has a result, a rule's check only where rows were checked.
+    """
+    last, totals = reports[-1], merge_checks(reports)
     yield CheckEvaluation(
         FILE_CHECK,
-        not errors,
+        not totals.errors,
         dg.AssetCheckSeverity.ERROR,
-        {"delivery_id": record["delivery_id"], **_errors(record)},
-        "; ".join(f"{e['code']}: {e['message']}" for e in errors) or None,
+        {"delivery_id": last.delivery_id, **_errors(totals.errors)},
+        "; ".join(map(str, totals.errors)) or None,
     )
-    if not record["rows"]:
+    if not totals.rows:
         return
-    severity = dg.AssetCheckSeverity.ERROR if errors else dg.AssetCheckSeverity.WARN
+    severity = dg.AssetCheckSeverity.ERROR if totals.errors else dg.AssetCheckSeverity.WARN
     for rule in contract_rules(contract):
-        broken = record["reasons"].get(rule.reason, 0)
-        metadata: Metadata = {"delivery_id": record["delivery_id"], "rows_broken": broken, "rows": record["rows"]}
-        if examples := record.get("examples", {}).get(rule.reason):
-            metadata["first_lines"] = table(examples)
+        broken = totals.reasons.get(rule.reason, 0)
+        metadata: Metadata = {"delivery_id": last.delivery_id, "rows_broken": broken, "rows": totals.rows}
+        if examples := totals.examples.get(rule.reason):
+            metadata["first_lines"] = table([example.to_json() for example in examples])
         yield CheckEvaluation(check_name(rule.reason), broken == 0, severity, metadata)
-    yield from _dataset_outcomes(record, contract)
+    yield from _dataset_outcomes(reports, contract)
 
 
-def _dataset_outcomes(record: Mapping[str, Any], contract: Contract) -> Iterator[CheckEvaluation]:
-    """A rule that is younger than the record has no outcome in it."""
-    verdicts = {verdict["name"]: verdict for verdict in record.get("dataset_rules", [])}
+def _dataset_outcomes(reports: Sequence[Report], contract: Contract) -> Iterator[CheckEvaluation]:
+    """A rule that was added to the contract after the report has no result."""
+    verdicts: dict[str, tuple[str, DatasetVerdict]] = {}
+    for report in reports:
+        for verdict in report.check.dataset_rules:
+            # A failed verdict wins over passed ones.
+            if verdict.name not in verdicts or verdicts[verdict.name][1].passed:
+                verdicts[verdict.name] = report.delivery_id, verdict
     for rule in contract.dataset_rules:
-        if verdict := verdicts.get(rule.name):
-            error = verdict["severity"] == Severity.ERROR
-            yield CheckEvaluation(
-                check_name(rule.name),
-                verdict["passed"],
-                dg.AssetCheckSeverity.ERROR if error else dg.AssetCheckSeverity.WARN,
-                {
-                    "delivery_id": verdict.get("delivery_id", record["delivery_id"]),
-                    "found": "(nothing)" if verdict["found"] is None else verdict["found"],
-                    "allowed": verdict["allowed"],
-                },
-                verdict["message"],
-            )
+        if rule.name not in verdicts:
+            continue
+        delivery_id, verdict = verdicts[rule.name]
+        is_error = verdict.severity is Severity.ERROR
+        yield CheckEvaluation(
+            check_name(rule.name),
+            verdict.passed,
+            dg.AssetCheckSeverity.ERROR if is_error else dg.AssetCheckSeverity.WARN,
+            {
+                "delivery_id": delivery_id,
+                "found": "(nothing)" if verdict.found is None else verdict.found,
+                "allowed": verdict.allowed,
+            },
+            verdict.message,
+        )
 
 
 def delivery_events(
-    record: Mapping[str, Any], outcome: Outcome, contract: Contract, *, repeated: bool = False
+    report: Report, outcome: Outcome, contract: Contract, *, repeated: bool = False
 ) -> Iterator[dg.AssetMaterialization | dg.AssetObservation | dg.AssetCheckEvaluation]:
-    """Everything to log for one delivery, each under its agency's partition; ``repeated`` where it was told before."""
-    dataset, agency = contract.dataset, record["agency"]
+    """All events of one delivery, each under the partition of its agency.
+
+    Args:
+        repeated: whether events of the delivery were logged before; metrics then do not count these.
+    """
+    dataset, agency = report.partition
     bronze, silver = dg.AssetKey(["bronze", dataset]), dg.AssetKey(["silver", dataset])
-    # What counts deliveries counts each once.
-    told: Metadata = bronze_metadata(record) | ({"repeated": True} if repeated else {})
-    if outcome is not Outcome.DUPLICATE and record["written"].get("bronze_key"):
-        metadata = told | header_schema([record])
+    delivered: Metadata = bronze_metadata([report]) | ({"repeated": True} if repeated else {})
+    if outcome is not Outcome.DUPLICATE and report.written.bronze_key:
+        metadata = delivered | header_schema(columns_of([report]))
         yield dg.AssetMaterialization(bronze, metadata=metadata, partition=agency)
     if outcome is Outcome.ACCEPTED:
-        metadata = silver_metadata(record) | column_lineage([record], contract)
-        yield dg.AssetMaterialization(silver, metadata=metadata, partition=agency)
+        yield dg.AssetMaterialization(silver, metadata=silver_metadata([report], contract), partition=agency)
     else:
-        metadata = told | {"outcome": str(outcome)}
-        yield dg.AssetObservation(bronze, metadata=metadata, partition=agency)
+        yield dg.AssetObservation(bronze, metadata=delivered | {"outcome": str(outcome)}, partition=agency)
     if outcome in {Outcome.ACCEPTED, Outcome.REJECTED}:
-        for check in check_outcomes(record, contract):
+        for check in check_outcomes([report], contract):
             yield dg.AssetCheckEvaluation(
                 asset_key=silver,
                 check_name=check.name,
@@ -161,67 +179,61 @@ def delivery_events(
             )
 
 
-def logged_outcome(said: dg.AssetMaterialization | dg.AssetObservation) -> Outcome | None:
-    """The outcome of the one delivery that an event of a bronze asset stands for; None for every other event.
+def logged_outcome(event: dg.AssetMaterialization | dg.AssetObservation) -> Outcome | None:
+    """The outcome of the delivery that an event of a bronze asset counts for; None for every other event.
 
-    A delivery has one such event: its materialization where it was accepted, its observation elsewhere. That of a
-    partition that was read again stands for several files, and what people report by hand for none.
+    One event counts for each delivery: the materialization of an accepted one, the observation of any other. The event
+    of a reprocessed partition is about several files, and events that people report by hand about none; they do not
+    count.
     """
-    outcome = said.metadata.get("outcome")
-    if said.asset_key.path[0] != "bronze" or said.partition is None or outcome is None or "files" in said.metadata:
+    outcome = event.metadata.get("outcome")
+    if event.asset_key.path[0] != "bronze" or event.partition is None or outcome is None or "files" in event.metadata:
         return None
     is_accepted = outcome.value == Outcome.ACCEPTED
-    return Outcome(str(outcome.value)) if is_accepted == isinstance(said, dg.AssetMaterialization) else None
+    return Outcome(str(outcome.value)) if is_accepted == isinstance(event, dg.AssetMaterialization) else None
 
 
-def is_repeated_event(said: dg.AssetMaterialization | dg.AssetObservation) -> bool:
-    """Whether the delivery of an event had been told before."""
-    return "repeated" in said.metadata
+def is_repeated_event(event: dg.AssetMaterialization | dg.AssetObservation) -> bool:
+    """Whether events of the delivery were logged before this one."""
+    return "repeated" in event.metadata
 
 
-def merge_records(records: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """One record that speaks for several files of a partition: the last one's identity, everybody's counts."""
-    if not records:
-        return {}
-    merged = dict(records[-1])
-    for count in ("rows", "accepted_rows", "quarantined_rows"):
-        merged[count] = sum(record[count] or 0 for record in records)
+def merge_checks(reports: Sequence[Report]) -> CheckResult:
+    """The counts, reasons, examples and errors of several files together; of each rule the first five examples."""
+    checks = [report.check for report in reports]
     reasons: Counter[str] = Counter()
-    examples: dict[str, list[Any]] = {}
-    for record in records:
-        reasons.update(record["reasons"])
-        for reason, lines in record.get("examples", {}).items():
-            examples[reason] = (examples.get(reason, []) + lines)[:5]
-    errors = [error for record in records for error in record["errors"]]
-    verdicts: dict[str, Any] = {}
-    for record in records:
-        for verdict in record.get("dataset_rules", []):
-            name = verdict["name"]
-            # A file that broke a rule speaks louder than those that kept it.
-            if name not in verdicts or verdicts[name]["passed"]:
-                verdicts[name] = verdict | {"delivery_id": record["delivery_id"]}
-    told = {"reasons": dict(reasons), "examples": examples, "dataset_rules": list(verdicts.values()), "errors": errors}
-    return merged | told
+    examples: dict[str, tuple[Example, ...]] = {}
+    for check in checks:
+        reasons.update(check.reasons)
+        for reason, rows in check.examples.items():
+            examples[reason] = (examples.get(reason, ()) + rows)[:_EXAMPLES]
+    return CheckResult(
+        rows=sum(check.rows or 0 for check in checks),
+        accepted_rows=sum(check.accepted_rows or 0 for check in checks),
+        quarantined_rows=sum(check.quarantined_rows or 0 for check in checks),
+        reasons=reasons,
+        examples=examples,
+        errors=tuple(error for check in checks for error in check.errors),
+    )
 
 
-def _errors(record: Mapping[str, Any]) -> Metadata:
-    return {"errors": table(record["errors"])} if record["errors"] else {}
+def _errors(errors: Sequence[FileError]) -> Metadata:
+    return {"errors": table([asdict(error) for error in errors])} if errors else {}
 
 
-def _profile_row(name: str, column: Mapping[str, Any]) -> Metadata:
-    top = ", ".join(f"{item['value']} ({item['rows']})" for item in column.get("top", [])[:3])
+def _profile_row(name: str, column: ColumnProfile) -> Metadata:
     return {
         "column": name,
-        "nulls": column["nulls"],
-        "distinct": f"{'about ' if column['distinct_error'] else ''}{column['distinct']}",
-        "min": column.get("min", HIDDEN),
-        "max": column.get("max", HIDDEN),
-        "most frequent": top,
+        "nulls": column.nulls,
+        "distinct": f"{'about ' if column.distinct_error else ''}{column.distinct}",
+        "min": HIDDEN if column.classified else column.min,
+        "max": HIDDEN if column.classified else column.max,
+        "most frequent": ", ".join(f"{top.value} ({top.rows})" for top in (column.top or ())[:3]),
     }
 
 
 def table(rows: Sequence[Mapping[str, Any]]) -> dg.TableMetadataValue:
-    """Rows as Dagster shows them in place: every cell a short text."""
-    records = [{name: "" if value is None else shown(str(value)) for name, value in row.items()} for row in rows]
-    columns = [dg.TableColumn(name, "string") for name in records[0]]
-    return dg.MetadataValue.table([dg.TableRecord(record) for record in records], dg.TableSchema(columns=columns))
+    """Rows as a table that Dagster shows in its UI: every cell is a short text."""
+    texts = [{name: "" if value is None else shown(str(value)) for name, value in row.items()} for row in rows]
+    columns = [dg.TableColumn(name, "string") for name in texts[0]]
+    return dg.MetadataValue.table([dg.TableRecord(row) for row in texts], dg.TableSchema(columns=columns))

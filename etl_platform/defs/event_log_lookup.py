@@ -1,44 +1,43 @@
-"""Whether Dagster knows of a delivery already: a run may die between the record and the events, or after them."""
+"""Whether Dagster's event log has the events of a delivery: a run may die before it logs them, or right after."""
 
-from collections.abc import Callable, Iterator, Mapping
-from datetime import datetime
-from typing import Any
+from collections.abc import Callable, Iterator
 
 import dagster as dg
 
 from etl_platform.defs.delivery_events import is_repeated_event, logged_outcome
 from etl_platform.deliveries.delivery import Outcome
+from etl_platform.deliveries.report import Report
 
-_PAGE, _PAGES = 100, 50
+_PAGE, _MAX_PAGES = 100, 50
 
 
-def is_logged(instance: dg.DagsterInstance, record: Mapping[str, Any]) -> bool:
-    """Whether the event that stands for the record's delivery was logged.
+def is_logged(instance: dg.DagsterInstance, report: Report) -> bool:
+    """Whether the event that counts for the report's delivery was logged.
 
-    It came soon after the record, so the oldest are read first. A duplicate's event stands for none, nor does what
-    another run said of the delivery as a successor.
+    It is logged soon after the report is written, so the oldest events since then are read first. The events of a
+    duplicate, and those that another run repeated for a successor, do not count.
     """
-    since = datetime.fromisoformat(record["attempt"]["ended_at"]).timestamp() - 1
-    wanted = dg.AssetRecordsFilter(
-        dg.AssetKey(["bronze", record["dataset"]]), asset_partitions=[record["agency"]], after_timestamp=since
-    )
+    dataset, agency = report.partition
+    # The clocks of the report and of the event log may differ by a little.
+    since = report.attempt.ended_at.timestamp() - 1
+    wanted = dg.AssetRecordsFilter(dg.AssetKey(["bronze", dataset]), asset_partitions=[agency], after_timestamp=since)
     return any(
-        (told := said.metadata.get("delivery_id")) is not None and told.value == record["delivery_id"]
+        (delivery_id := event.metadata.get("delivery_id")) is not None and delivery_id.value == report.delivery_id
         for fetch in (instance.fetch_materializations, instance.fetch_observations)
-        for said in _said(fetch, wanted)
-        if logged_outcome(said) not in {None, Outcome.DUPLICATE} and not is_repeated_event(said)
+        for event in _events(fetch, wanted)
+        if logged_outcome(event) not in {None, Outcome.DUPLICATE} and not is_repeated_event(event)
     )
 
 
-def _said(
+def _events(
     fetch: Callable[..., dg.EventRecordsResult], wanted: dg.AssetRecordsFilter
 ) -> Iterator[dg.AssetMaterialization | dg.AssetObservation]:
     cursor: str | None = None
-    for _ in range(_PAGES):
+    for _ in range(_MAX_PAGES):
         page = fetch(wanted, limit=_PAGE, cursor=cursor, ascending=True)
         for record in page.records:
-            if said := record.asset_materialization or record.asset_observation:
-                yield said
+            if event := record.asset_materialization or record.asset_observation:
+                yield event
         if not page.has_more:
             return
         cursor = page.cursor

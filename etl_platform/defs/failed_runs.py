@@ -6,7 +6,7 @@ from typing import Any
 import dagster as dg
 
 from etl_platform.defs.intake_runs import JOB_NAME
-from etl_platform.deliveries.dead_letters.cause_of_death import LastRun
+from etl_platform.deliveries.dead_letters.reasons import LastRun
 
 FAILED = "failed"
 """Name of a failed step's metadata: one text per delivery that failed."""

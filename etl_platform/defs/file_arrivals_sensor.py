@@ -7,13 +7,14 @@ import hashlib
 import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import dagster as dg
 
 from etl_platform.aws.queue import Message
 from etl_platform.defs.breaker_state import limits_of, read_breaker
+from etl_platform.defs.intake_config import config_of_files
 from etl_platform.defs.intake_runs import (
     ONLY_DELIVERY_TAG,
     PROBE_TAG,
@@ -23,9 +24,9 @@ from etl_platform.defs.intake_runs import (
     runs_in_flight,
 )
 from etl_platform.deliveries.circuit_breaker import only_delivery, status_of
-from etl_platform.deliveries.delivery import Cause, QueuedFile, fit_runs, plan_runs
-from etl_platform.deliveries.intake import Attempt
-from etl_platform.deliveries.routing import route
+from etl_platform.deliveries.delivery import Cause
+from etl_platform.deliveries.plan_runs import QueuedFile, fit_runs, plan_runs
+from etl_platform.deliveries.report import Trigger
 from etl_platform.deliveries.s3_events import ParsedMessage, parse_message
 from etl_platform.errors import TransientError
 from etl_platform.platform import Platform
@@ -160,18 +161,14 @@ def _routable(platform: Platform, message: Message, parsed: ParsedMessage) -> li
     contract is recorded as ignored.
     """
     files: list[QueuedFile] = []
-    for event in parsed.created:
-        routed = route(event.key, event.size_bytes, platform.contracts, platform.settings.source_prefix)
-        if routed.contract is None:
-            platform.intake.ingest(event, Attempt(Cause.EVENT, message_id=message.message_id))
+    for version in parsed.created:
+        arrived = platform.intake.route(version)
+        if arrived.route.dataset is None:
+            platform.intake.ingest(arrived, Trigger(Cause.EVENT, message_id=message.message_id))
             continue
         files.append(
             QueuedFile(
-                event,
-                routed.contract.dataset,
-                message.message_id,
-                message.receipt_handle,
-                message.receive_count,
+                version, arrived.route.dataset, message.message_id, message.receipt_handle, message.receive_count
             )
         )
     if parsed.malformed:
@@ -188,20 +185,10 @@ def _routable(platform: Platform, message: Message, parsed: ParsedMessage) -> li
 def _run_request(files: Sequence[QueuedFile], received_at: float, probe_of: float | None) -> dg.RunRequest:
     # Dagster ignores a request whose run key exists, even if that run failed. So the key includes receive counts.
     identity = ";".join(sorted({f"{file.message_id}:{file.receive_count}" for file in files}))
-    deliveries = [
-        {
-            **asdict(file.event),
-            "message_id": file.message_id,
-            "receipt_handle": file.receipt_handle,
-            "receive_count": file.receive_count,
-            "received_at": received_at,
-        }
-        for file in files
-    ]
     datasets = sorted({file.dataset for file in files})
     return dg.RunRequest(
         run_key=hashlib.sha256(identity.encode()).hexdigest()[:32],
-        run_config={"ops": {"ingest": {"config": {"deliveries": deliveries}}}},
+        run_config=config_of_files(files, received_at),
         tags={
             "etl_platform/deliveries": str(len(files)),
             "etl_platform/datasets": ",".join(datasets),

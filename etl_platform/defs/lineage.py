@@ -7,24 +7,24 @@ import dagster as dg
 
 from etl_platform.engine.contract.model import Contract
 from etl_platform.engine.privacy.masking import shown
+from etl_platform.engine.result import FileColumns
 
 SENT_AS = "sent_as"
-Records = Sequence[Mapping[str, Any]]
 
 
-def header_schema(records: Records) -> dict[str, Any]:
-    """The header as it was sent, for bronze: every column is text. Empty if no header was found."""
-    names = dict.fromkeys(name for record in records for name in _columns(record).get("header", ()))
+def header_schema(files: Sequence[FileColumns]) -> dict[str, Any]:
+    """The headers as they were sent, for bronze: every column is text. Empty if no header was found."""
+    names = dict.fromkeys(name for columns in files for name in columns.header)
     if not names:
         return {}
     return {"dagster/column_schema": dg.TableSchema([dg.TableColumn(name, "string") for name in names])}
 
 
-def column_lineage(records: Records, contract: Contract) -> dict[str, Any]:
+def column_lineage(files: Sequence[FileColumns], contract: Contract) -> dict[str, Any]:
     """The sender's own names of each silver column, in the files that silver was made of. Their headers may differ."""
     sent: dict[str, list[str]] = {}
     for column in contract.columns:
-        names = [name for record in records for name in _sent_names(record, column.name)]
+        names = [name for columns in files for name in _sent_names(columns, column.name)]
         if names:
             sent[column.name] = list(dict.fromkeys(names))
     if not sent:
@@ -41,14 +41,7 @@ def _table(sent: Mapping[str, Sequence[str]]) -> dg.TableMetadataValue:
     return dg.MetadataValue.table(rows, schema)
 
 
-def _sent_names(record: Mapping[str, Any], column: str) -> list[str]:
+def _sent_names(file: FileColumns, column: str) -> list[str]:
     """The sender's names of the columns that one silver column is made of."""
-    found = _columns(record)
-    matched = found.get("matched", {})
-    return [matched[source] for source in found.get("made_of", {}).get(column, [column]) if source in matched]
-
-
-def _columns(record: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Empty if the file could not be read."""
-    columns: Mapping[str, Any] = record.get("columns") or {}
-    return columns
+    sources = (file.derived_from or {}).get(column, (column,))
+    return [file.matched[source] for source in sources if source in file.matched]

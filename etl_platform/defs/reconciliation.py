@@ -49,7 +49,7 @@ def _build_job() -> dg.JobDefinition:
     @dg.op(name="reconcile", out=dg.Out(dg.Nothing))
     def reconcile(context: dg.OpExecutionContext, platform: dg.ResourceParam[Platform]) -> Iterator[dg.Output[None]]:
         with as_dagster_failures():
-            found = make_reconciler(platform, datetime.now(UTC)).look()
+            found = make_reconciler(platform, datetime.now(UTC)).reconcile()
         context.log.info(f"{found.versions} file versions of {found.agencies} agencies: {_counts(found.findings)}")
         if found.findings:
             raise dg.Failure(

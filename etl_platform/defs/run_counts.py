@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import dagster as dg
 
 from etl_platform.deliveries.daily_counts import RunCounts
-from etl_platform.queue_work.lease import HeldQueue
+from etl_platform.queue_work.lease import MessageQueue
 
 _TAG = "etl_platform/counts"
 
@@ -28,7 +28,7 @@ def counts_of(run: dg.DagsterRun) -> RunCounts:
 class CountedQueue:
     """A queue that counts the messages deleted from it."""
 
-    def __init__(self, queue: HeldQueue) -> None:
+    def __init__(self, queue: MessageQueue) -> None:
         self._queue, self.deleted = queue, 0
 
     def change_visibility(self, receipt_handles: Sequence[str], timeout_s: int) -> list[str]:

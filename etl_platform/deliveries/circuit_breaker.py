@@ -1,8 +1,8 @@
 """The circuit breaker: when to stop starting runs, and when to try again. Pure; all times are epoch seconds.
 
-Closed, every run may start. Enough failed runs in a row open it, and nothing starts for a cooldown. Then it is
-half-open and one run goes first, the probe: where it gets something done the breaker closes, where it fails the
-cooldown begins anew. The state is folded from how past runs ended, so nothing has to store it.
+While it is closed, every run may start. Enough failed runs in a row open it, and no run starts for a cooldown. Then it
+is half-open, and one run starts, the probe: if it finishes a delivery the breaker closes, if it fails the cooldown
+begins again. The state is computed from how past runs ended, so it is not stored.
 """
 
 import math
@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import TypeAlias
 
-from etl_platform.deliveries.delivery import QueuedFile, announced_id
+from etl_platform.deliveries.plan_runs import QueuedFile
 
 
 class Phase(StrEnum):
@@ -31,17 +31,17 @@ class Limits:
 
 @dataclass(frozen=True)
 class Progressed:
-    """A run finished a delivery, whatever became of the others: the systems that runs need do answer."""
+    """A run finished at least one delivery, so the systems that runs need are available."""
 
 
 @dataclass(frozen=True)
 class RunFailed:
-    """A run failed and had finished nothing.
+    """A run failed and had finished no delivery.
 
     Args:
-        only_delivery: the delivery that it carried, where it carried just one. Its failures count once: the file
-            itself may be to blame, and it comes back many times.
-        probe_of: ``opened_at`` of the opening that this run was to probe.
+        only_delivery: the delivery of the run, if it had only one. All failures of such runs count as one: the file may
+            be the cause, and it is retried many times.
+        probe_of: ``opened_at`` of the opening that this run probed.
     """
 
     run_id: str
@@ -59,7 +59,7 @@ Event: TypeAlias = Progressed | RunFailed | Reset
 
 @dataclass(frozen=True)
 class Breaker:
-    """The state. ``failures`` holds each failure in a row that counts: a run, or the one delivery of several runs."""
+    """The state. ``failures`` holds the consecutive failures: ids of runs, or of the only delivery of several runs."""
 
     phase: Phase = Phase.CLOSED
     failures: frozenset[str] = frozenset()
@@ -68,20 +68,20 @@ class Breaker:
     closed_at: float | None = None
 
     def room(self, probes_in_flight: int) -> int | None:
-        """How many runs may start; None for as many as there is room for otherwise."""
+        """How many runs may start; None where the breaker does not limit them."""
         if self.phase is Phase.CLOSED:
             return None
         return 1 if self.phase is Phase.HALF_OPEN and probes_in_flight == 0 else 0
 
     def cooldown_remaining_s(self, now: float, limits: Limits) -> float:
-        """Seconds until a probe may start; never more than a cooldown, even if the clock was put back."""
+        """Seconds until a probe may start; never more than a cooldown, even if the clock was set back."""
         if self.phase is not Phase.OPEN or self.opened_at is None:
             return 0.0
         return min(max(self.opened_at + limits.cooldown_s - now, 0.0), limits.cooldown_s)
 
 
 def step(state: Breaker, event: Event | None, now: float, limits: Limits) -> Breaker:
-    """The state after ``event`` at ``now``; None is the mere passing of time."""
+    """The state after ``event`` at ``now``; without an event, only time has passed."""
     if state.phase is Phase.OPEN and state.opened_at is not None and now >= state.opened_at + limits.cooldown_s:
         state = replace(state, phase=Phase.HALF_OPEN)
     if event is None:
@@ -89,17 +89,17 @@ def step(state: Breaker, event: Event | None, now: float, limits: Limits) -> Bre
     if not isinstance(event, RunFailed):
         return Breaker(closed_at=now)
     state = replace(state, failures=state.failures | {event.only_delivery or event.run_id}, last_failure_at=now)
-    # A probe that was overtaken by a success or a reset is a run like any other.
+    # If the breaker was closed after the probe had started, the probe counts as an ordinary run.
     probed = event.probe_of is not None and (state.closed_at is None or event.probe_of >= state.closed_at)
-    # Runs that had started before it opened end later: they neither prolong a cooldown nor spoil the probe's turn.
+    # Failures of runs that started before it opened do not extend the cooldown, and do not count as the probe's.
     opens = state.phase is Phase.CLOSED and len(state.failures) >= limits.max_failures
     return replace(state, phase=Phase.OPEN, opened_at=now) if probed or opens else state
 
 
 def fold(events: Iterable[tuple[float, Event]], now: float, limits: Limits) -> Breaker:
-    """The state at ``now`` after these events, each with its time, in whatever order they are given.
+    """The state at ``now`` after these events, each with its time, in any order.
 
-    Whatever lies before a success or a reset has no say, so the events since the latest of them are enough.
+    Events before a success or a reset have no effect, so those since the latest one are enough.
     """
     state = Breaker()
     for at, event in sorted(events, key=lambda item: item[0]):
@@ -109,7 +109,7 @@ def fold(events: Iterable[tuple[float, Event]], now: float, limits: Limits) -> B
 
 @dataclass(frozen=True)
 class BreakerStatus:
-    """What people and monitors are shown; the first four names are those of the replaced listener's ``GET /breaker``.
+    """The status for people and monitors. The first four names are those of the replaced listener's ``GET /breaker``.
 
     ``last_failure_time`` is ISO 8601 in UTC, ``cooldown_remaining`` whole seconds.
     """
@@ -126,9 +126,7 @@ class BreakerStatus:
         if self.state == Phase.CLOSED:
             return f"the circuit breaker is closed ({runs} in a row{last})"
         then = (
-            f"one run tries again in {self.cooldown_remaining} s"
-            if self.state == Phase.OPEN
-            else "one run tries whether things work again"
+            f"one run tries again in {self.cooldown_remaining} s" if self.state == Phase.OPEN else "one run is a trial"
         )
         state = self.state.replace("_", "-")
         return f"the circuit breaker is {state} after {runs} in a row{last}; messages wait in SQS, {then}"
@@ -147,7 +145,7 @@ def status_of(state: Breaker, now: float, limits: Limits) -> BreakerStatus:
 
 
 def only_delivery(files: Sequence[QueuedFile]) -> str | None:
-    """Identity of what a run carries, if it cannot be split: one delivery, or the objects of one message."""
-    identities = sorted({announced_id(file.event) for file in files})
-    unsplittable = len(identities) == 1 or len({file.message_id for file in files}) == 1
-    return "+".join(identities)[:200] if unsplittable else None
+    """The identity of a run that cannot be split further: one delivery, or the files of one message."""
+    delivery_ids = sorted({file.version.delivery_id for file in files})
+    unsplittable = len(delivery_ids) == 1 or len({file.message_id for file in files}) == 1
+    return "+".join(delivery_ids)[:200] if unsplittable else None

@@ -1,16 +1,16 @@
-"""What the records of one day add up to, for whoever shows it as metrics. No Dagster, no Prometheus."""
+"""Counts of one UTC day, as metrics show them: deliveries, their seconds, runs. No Dagster, no Prometheus."""
 
 from bisect import bisect_left
 from collections import Counter
 from dataclasses import dataclass, field
 
 SECONDS = (0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 900.0, 3_600.0)
-"""Upper bounds of the histogram of processing seconds: a small file takes half a second, a gigabyte a minute."""
+"""Upper bounds of the histogram of processing time: a small file takes half a second, a gigabyte about a minute."""
 
 
 @dataclass(frozen=True)
-class Told:
-    """What one event says of one delivery; ``seconds`` of work are None where nothing was worked on."""
+class CountedDelivery:
+    """A delivery as its event shows it. ``seconds`` of processing are None for a duplicate."""
 
     outcome: str
     dataset: str
@@ -19,34 +19,35 @@ class Told:
 
 
 @dataclass
-class Deliveries:
-    """Deliveries by outcome, and how long they took.
+class DeliveryCounts:
+    """Deliveries by outcome, and their processing time.
 
     Attributes:
         counts: by outcome, dataset and agency.
-        buckets: how many took no longer than each of SECONDS and longer than the one before; the last is the rest.
+        buckets: deliveries between one bound of SECONDS and the next; the last one is for longer times.
+        seconds: of all deliveries together.
     """
 
     counts: Counter[tuple[str, str, str]] = field(default_factory=Counter)
     buckets: list[int] = field(default_factory=lambda: [0] * (len(SECONDS) + 1))
     seconds: float = 0.0
 
-    def add(self, told: Told) -> None:
-        self.counts[told.outcome, told.dataset, told.agency] += 1
-        if told.seconds is not None:
-            self.buckets[bisect_left(SECONDS, told.seconds)] += 1
-            self.seconds += told.seconds
+    def add(self, delivery: CountedDelivery) -> None:
+        self.counts[delivery.outcome, delivery.dataset, delivery.agency] += 1
+        if delivery.seconds is not None:
+            self.buckets[bisect_left(SECONDS, delivery.seconds)] += 1
+            self.seconds += delivery.seconds
 
-    def copy(self) -> "Deliveries":
-        return Deliveries(Counter(self.counts), list(self.buckets), self.seconds)
+    def copy(self) -> "DeliveryCounts":
+        return DeliveryCounts(Counter(self.counts), list(self.buckets), self.seconds)
 
 
 @dataclass
 class RunCounts:
-    """What runs of one pipeline counted. Those of a run that was killed before its end are not known.
+    """What the runs of one pipeline counted. A run that is killed before its end leaves no counts.
 
     Attributes:
-        s3_errors: refused or unanswered requests by S3's code, those that a retry mended included.
+        s3_errors: failed requests by S3's error code, including those that succeeded after a retry.
     """
 
     received: int = 0
@@ -62,9 +63,14 @@ class RunCounts:
 
 
 @dataclass(frozen=True)
-class Figures:
-    """One UTC day until now. Runs are counted by job and the status that they ended with, ``counts`` by job."""
+class DailyCounts:
+    """The counts of a UTC day until now.
 
-    deliveries: Deliveries
+    Attributes:
+        runs: by job and final status.
+        run_counts: by job.
+    """
+
+    deliveries: DeliveryCounts
     runs: Counter[tuple[str, str]]
-    counts: dict[str, RunCounts]
+    run_counts: dict[str, RunCounts]

@@ -1,17 +1,18 @@
-"""What a delivery is: identity, order, outcomes, and how deliveries are grouped into runs. Pure."""
+"""What a delivery is: an object version that arrived, its identity, its order among versions, its outcomes. Pure."""
 
 import hashlib
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from enum import StrEnum
+from typing import Any
 
-from etl_platform.deliveries.s3_events import ObjectCreated
+from etl_platform.engine.json_fields import Json, known_fields
+from etl_platform.storage.object_store import ObjectHead
 
 
 class Outcome(StrEnum):
-    """What became of a delivery. Only ``failed`` is worth a retry; ``ignored`` is never final."""
+    """What became of a delivery. Only ``failed`` is retried; ``ignored`` is never final."""
 
     ACCEPTED = "accepted"
     REJECTED = "rejected"
@@ -22,50 +23,15 @@ class Outcome(StrEnum):
 
 
 class Cause(StrEnum):
-    """Why a delivery is ingested: an event is done once, a reprocess once per contract."""
+    """Why a delivery is processed: for its event once, and again for each reprocessing."""
 
     EVENT = "event"
     REPROCESS = "reprocess"
 
 
 @dataclass(frozen=True)
-class Delivery:
-    """One object version that arrived, with what a HEAD of it says. ``last_modified`` is UTC."""
-
-    bucket: str
-    key: str
-    version_id: str | None
-    etag: str | None
-    size_bytes: int
-    sequencer: str | None
-    last_modified: datetime
-
-    @property
-    def delivery_id(self) -> str:
-        return delivery_id(self.bucket, self.key, self.version_id or self.sequencer or self.etag)
-
-    @property
-    def order(self) -> "SourceOrder":
-        return SourceOrder(self.delivery_id, self.sequencer, self.last_modified)
-
-
-def delivery_id(bucket: str, key: str, version: str | None) -> str:
-    """Identity of an object version: 20 hex digits of a SHA-256 over length-prefixed parts."""
-    digest = hashlib.sha256()
-    for part in (bucket, key, version or ""):
-        data = part.encode("utf-8", "surrogatepass")
-        digest.update(len(data).to_bytes(4, "big") + data)
-    return digest.hexdigest()[:20]
-
-
-def announced_id(event: ObjectCreated) -> str:
-    """Identity of the delivery that an event announces, as far as the event alone tells it."""
-    return delivery_id(event.bucket, event.key, event.version_id or event.sequencer or event.etag)
-
-
-@dataclass(frozen=True)
 class SourceOrder:
-    """Where one version stands among the versions of its key."""
+    """The place of one version among the versions of its key."""
 
     delivery_id: str
     sequencer: str | None
@@ -85,12 +51,75 @@ class SourceOrder:
 
 
 @dataclass(frozen=True)
-class Reprocessing:
-    """Which working-over of a delivery this is. The same one twice changes nothing.
+class ObjectVersion:
+    """One version of an S3 object, as an event, a HEAD, a listing or a report describes it.
+
+    Only bucket and key are always known.
 
     Attributes:
-        derived_from: hash of all that its result depends on: delivery, contract, code, corrections.
-        after: the reprocessing whose silver it finds; going back to an older contract is so a new attempt.
+        etag: without quotes.
+        last_modified: UTC; of a version that only an event describes, the time of the event.
+    """
+
+    bucket: str
+    key: str
+    version_id: str | None = None
+    etag: str | None = None
+    size_bytes: int | None = None
+    sequencer: str | None = None
+    last_modified: datetime | None = None
+
+    @classmethod
+    def of(cls, head: ObjectHead, sequencer: str | None = None) -> "ObjectVersion":
+        """Of an object that was looked up or listed; only an event knows its sequencer."""
+        return cls(head.bucket, head.key, head.version_id, head.etag, head.size_bytes, sequencer, head.last_modified)
+
+    @property
+    def delivery_id(self) -> str:
+        """Identity of the version: 20 hex digits of a SHA-256 over length-prefixed parts."""
+        digest = hashlib.sha256()
+        for part in (self.bucket, self.key, self.version_id or self.sequencer or self.etag or ""):
+            data = part.encode("utf-8", "surrogatepass")
+            digest.update(len(data).to_bytes(4, "big") + data)
+        return digest.hexdigest()[:20]
+
+    @property
+    def order(self) -> SourceOrder:
+        """
+        Raises:
+            ValueError: ``last_modified`` is not known.
+        """
+        if self.last_modified is None:
+            raise ValueError(f"{self.key}: the order of a version without last_modified is not known")
+        return SourceOrder(self.delivery_id, self.sequencer, self.last_modified)
+
+    @classmethod
+    def from_json(cls, data: Json) -> "ObjectVersion":
+        return cls(**known_fields(cls, data) | {"last_modified": parse_time(data.get("last_modified"))})
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self) | {"last_modified": self.last_modified.isoformat() if self.last_modified else None}
+
+
+def parse_time(text: object) -> datetime | None:
+    """ISO 8601 as UTC; None for anything else. A time without a zone is taken as UTC."""
+    if not isinstance(text, str):
+        return None
+    try:
+        time = datetime.fromisoformat(text)
+        return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
+
+
+@dataclass(frozen=True)
+class Reprocessing:
+    """One reprocessing of a delivery. The same reprocessing twice has the same id and changes nothing.
+
+    Attributes:
+        derived_from: hash of everything that the result depends on: delivery, contract, code, corrections.
+        after: the reprocessing that wrote the silver object which is there now. So a return to an older contract is a
+            new reprocessing.
         attempt_id: hash of both.
     """
 
@@ -99,84 +128,13 @@ class Reprocessing:
     after: str | None
 
     @classmethod
-    def of(cls, derived_from: Sequence[str], found: tuple[str | None, str | None]) -> "Reprocessing":
-        """``found``: attempt and ingredients of the silver object, both None where an arrival wrote it."""
-        ingredients, (after, found_derived_from) = _short_hash(derived_from), found
-        if after is not None and found_derived_from == ingredients:
-            return cls(after, ingredients, after)
-        return cls(_short_hash([ingredients, after]) if after else ingredients, ingredients, after)
+    def of(cls, derived_from: Sequence[str], after: str | None, after_derived_from: str | None) -> "Reprocessing":
+        """``after`` and ``after_derived_from`` are of the silver object, both None where an arrival wrote it."""
+        inputs = _short_hash(derived_from)
+        if after is not None and after_derived_from == inputs:
+            return cls(after, inputs, after)
+        return cls(_short_hash([inputs, after]) if after else inputs, inputs, after)
 
 
 def _short_hash(parts: Sequence[str]) -> str:
     return hashlib.sha256(":".join(parts).encode()).hexdigest()[:12]
-
-
-@dataclass(frozen=True)
-class QueuedFile:
-    """A routed object as the sensor knows it: what, for which dataset, out of which message.
-
-    ``receive_count`` is SQS's ApproximateReceiveCount of the message.
-    """
-
-    event: ObjectCreated
-    dataset: str
-    message_id: str
-    receipt_handle: str
-    receive_count: int
-
-    @property
-    def size_bytes(self) -> int:
-        return self.event.size_bytes or 0
-
-
-def plan_runs(
-    messages: Iterable[Sequence[QueuedFile]], *, max_files: int = 200, max_bytes: int = 256 << 20
-) -> list[list[Sequence[QueuedFile]]]:
-    """Group messages into runs, keeping a message's files together.
-
-    A run takes up to ``max_files`` files and ``max_bytes`` bytes, so a big file travels alone and a burst
-    spreads. Messages that were received before travel with their like, in batches ten times smaller for each
-    receive: a file that kills its run is soon alone.
-    """
-    by_receives: dict[int, list[Sequence[QueuedFile]]] = defaultdict(list)
-    for files in messages:
-        by_receives[max(file.receive_count for file in files)].append(files)
-    runs: list[list[Sequence[QueuedFile]]] = []
-    for receives, group in sorted(by_receives.items()):
-        limit = max(1, max_files // 10 ** (receives - 1)) if receives > 0 else max_files
-        batch: list[Sequence[QueuedFile]] = []
-        count = size = 0
-        for files in group:
-            files_bytes = sum(file.size_bytes for file in files)
-            if batch and (count + len(files) > limit or size + files_bytes > max_bytes):
-                runs.append(batch)
-                batch, count, size = [], 0, 0
-            batch.append(files)
-            count += len(files)
-            size += files_bytes
-        if batch:
-            runs.append(batch)
-    return runs
-
-
-Run = list[Sequence[QueuedFile]]
-
-
-def fit_runs(runs: Sequence[Run], room: int) -> tuple[list[Run], list[Run]]:
-    """Runs that may start now, ``room`` at most, and those that must wait.
-
-    Files that came back start first, the most received before the others: they are the nearest to the dead-letter
-    queue. Their runs are never merged, for one file may have killed its run; runs of files that arrived for the
-    first time are, the smallest first, down to the room that is left, and one slot is theirs where there are two.
-    """
-    fresh = sorted((run for run in runs if _receives(run) <= 1), key=len)
-    retried = sorted((run for run in runs if _receives(run) > 1), key=_receives, reverse=True)
-    kept = retried[: room - 1 if fresh and room > 1 else room]
-    while len(fresh) > max(1, room - len(kept)):
-        fresh = sorted([fresh[0] + fresh[1], *fresh[2:]], key=len)
-    started = kept + fresh[: room - len(kept)]
-    return started, retried[len(kept) :] + fresh[room - len(kept) :]
-
-
-def _receives(run: Run) -> int:
-    return max(file.receive_count for files in run for file in files)

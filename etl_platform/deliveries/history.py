@@ -1,60 +1,64 @@
-"""What became of a source key: its deliveries, what superseded each, and how often it was replayed. Pure."""
+"""The history of a source key: its deliveries, what superseded each, and its replays. Pure."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
-from etl_platform.deliveries.delivery import Cause
+from etl_platform.deliveries.report import Amendment, Report
 
-Record = Mapping[str, Any]
+_BEGINNING = datetime.min.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True)
-class Entry:
-    """One delivery: the record of its arrival, and what came later. ``replays`` are newest first."""
+class DeliveryHistory:
+    """One delivery: the report of its arrival, and what happened later. ``replays`` are newest first."""
 
-    arrival: Record
+    arrival: Report
     superseded_by: str | None
-    replays: tuple[Record, ...]
+    replays: tuple[Report, ...]
 
     def to_json(self) -> dict[str, Any]:
-        return {**self.arrival, "superseded_by": self.superseded_by, "replays": [dict(one) for one in self.replays]}
+        replays = [replay.to_json() for replay in self.replays]
+        return {**self.arrival.to_json(), "superseded_by": self.superseded_by, "replays": replays}
 
 
-def histories(records: Iterable[Record], facts: Iterable[Record]) -> dict[tuple[str, str], list[Entry]]:
+def histories(
+    reports: Iterable[Report], amendments: Iterable[Amendment]
+) -> dict[tuple[str, str], list[DeliveryHistory]]:
     """Deliveries by dataset and source key, newest first.
 
     Args:
-        records: of arrivals and reprocessings.
-        facts: what was learned later; only successors are looked at, for a replay has a record of its own.
+        reports: of arrivals and reprocessings.
+        amendments: only successors are taken from them, because a replay has a report.
     """
-    arrivals: list[Record] = []
-    replays: dict[str, list[Record]] = defaultdict(list)
-    for record in records:
-        if record["attempt"]["cause"] == Cause.EVENT:
-            arrivals.append(record)
+    arrivals: list[Report] = []
+    replays: dict[str, list[Report]] = defaultdict(list)
+    for report in reports:
+        if report.is_replay:
+            replays[report.delivery_id].append(report)
         else:
-            replays[record["delivery_id"]].append(record)
-    supersessions = [*arrivals, *(fact for fact in facts if fact["fact"] == "superseded")]
-    successors = {one["delivery_id"]: one["superseded_by"] for one in supersessions if one["superseded_by"]}
+            arrivals.append(report)
+    successors = {arrival.delivery_id: arrival.superseded_by for arrival in arrivals if arrival.superseded_by}
+    successors |= {amended.delivery_id: amended.superseded_by for amended in amendments if amended.superseded_by}
 
-    def age(record: Record) -> tuple[str, str, int]:
-        # S3 tells a whole second, and an event of a test or of an older store no sequencer.
-        written, sequencer = record["source"]["last_modified"], record["source"]["sequencer"]
-        return str(written), str(sequencer or ""), -_newer_ones(record["delivery_id"], successors)
+    def age(report: Report) -> tuple[datetime, str, int]:
+        # LastModified has whole seconds, and the events of some stores have no sequencer.
+        source = report.source
+        return source.last_modified or _BEGINNING, source.sequencer or "", -_newer(report.delivery_id, successors)
 
-    chains: dict[tuple[str, str], list[Entry]] = defaultdict(list)
-    for record in sorted(arrivals, key=age, reverse=True):
-        identity = record["delivery_id"]
-        later = sorted(replays[identity], key=lambda one: str(one["attempt"]["ended_at"]), reverse=True)
-        chains[record["dataset"], record["source"]["key"]].append(Entry(record, successors.get(identity), tuple(later)))
-    return dict(sorted(chains.items()))
+    by_key: dict[tuple[str, str], list[DeliveryHistory]] = defaultdict(list)
+    for report in sorted(arrivals, key=age, reverse=True):
+        newest_first = sorted(replays[report.delivery_id], key=lambda replay: replay.attempt.ended_at, reverse=True)
+        history = DeliveryHistory(report, successors.get(report.delivery_id), tuple(newest_first))
+        by_key[report.partition[0], report.source.key].append(history)
+    return dict(sorted(by_key.items()))
 
 
-def _newer_ones(identity: str, successors: Mapping[str, str]) -> int:
+def _newer(delivery_id: str, successors: Mapping[str, str]) -> int:
     """How many deliveries superseded this one, one after the other."""
-    met = [identity]
-    while (newer := successors.get(met[-1])) and newer not in met:
-        met.append(newer)
-    return len(met) - 1
+    chain = [delivery_id]
+    while (newer := successors.get(chain[-1])) and newer not in chain:
+        chain.append(newer)
+    return len(chain) - 1

@@ -1,31 +1,30 @@
-"""ingest: one delivery from its arrival to its record, whichever way it came in. No Dagster, no queue.
+"""Intake: takes one delivery from its arrival, or from bronze again, to its report. No Dagster, no queue.
 
-Bronze comes first and has a key of its own per delivery, so repeating it changes nothing. The rest is ``work``.
+Bronze is written first, under a key of its own per delivery, so that a retry changes nothing. The rest of the work is
+``process_delivery``.
 """
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
 from functools import cmp_to_key
 from types import MappingProxyType
-from typing import Any
 
 from etl_platform import object_keys
-from etl_platform.deliveries.delivery import Cause, Delivery, Outcome, Reprocessing, announced_id
-from etl_platform.deliveries.ledger import Ledger, Record, delivery_of, new_record, source_of_event
-from etl_platform.deliveries.process_delivery import Attempt, DeliveryProcessor, DeliveryResult, DeliveryTask
+from etl_platform.deliveries.delivery import ObjectVersion, Outcome, Reprocessing
+from etl_platform.deliveries.ledger import Ledger
+from etl_platform.deliveries.process_delivery import Clock, DeliveryProcessor, DeliveryResult, DeliveryTask
 from etl_platform.deliveries.replay.correction_log import CorrectionLog
-from etl_platform.deliveries.routing import WHY_IGNORED, Route, route
-from etl_platform.deliveries.s3_events import ObjectCreated
+from etl_platform.deliveries.report import Attempt, Report, Trigger
+from etl_platform.deliveries.routing import WHY_IGNORED, RoutedObject, route
 from etl_platform.deliveries.silver import CurrentObject, Silver
 from etl_platform.engine.contract.model import Contract
 from etl_platform.engine.corrections import Corrections
 from etl_platform.engine.errors import UsageError
+from etl_platform.engine.result import CheckResult, FileError
 from etl_platform.errors import ObjectMissingError, UnsafeKeyError
+from etl_platform.settings import code_version
 from etl_platform.storage.object_store import ObjectStore
-
-__all__ = ["Attempt", "DeliveryResult", "Intake"]
 
 
 class Intake:
@@ -34,170 +33,187 @@ class Intake:
     Args:
         store: where sources are read and everything is written.
         contracts: by dataset.
-        bucket: where bronze, silver, quarantine and reports go.
+        bucket: where bronze, silver, quarantine and reports are.
     """
 
-    def __init__(self, store: ObjectStore, contracts: Mapping[str, Contract], bucket: str, source_prefix: str) -> None:
+    def __init__(
+        self, store: ObjectStore, contracts: Mapping[str, Contract], bucket: str, source_prefix: str, clock: Clock
+    ) -> None:
         self._store, self._contracts = store, contracts
-        self._bucket, self._prefix = bucket, source_prefix
+        self._bucket, self._source_prefix, self._clock = bucket, source_prefix, clock
         self._ledger, self._silver = Ledger(store, bucket), Silver(store, bucket)
-        self._corrections, self._processor = CorrectionLog(store, bucket), DeliveryProcessor(store, bucket)
+        self._corrections, self._processor = CorrectionLog(store, bucket), DeliveryProcessor(store, bucket, clock)
 
-    def ingest(self, event: ObjectCreated, attempt: Attempt) -> DeliveryResult:
-        """Take in what one event announces.
+    def route(self, version: ObjectVersion) -> RoutedObject:
+        """Find agency and contract of an object. Done once for each object; ``ingest`` takes the answer."""
+        return RoutedObject(version, route(version, self._contracts, self._source_prefix))
+
+    def ingest(self, arrived: RoutedObject, trigger: Trigger, *, dry_run: bool = False) -> DeliveryResult:
+        """Ingest an object that an event announced.
+
+        Args:
+            dry_run: find out the outcome and write nothing.
 
         Raises:
-            TransientError: infrastructure; nothing is recorded, the same event may come again.
+            TransientError: infrastructure; nothing is reported, and the same event may be ingested again.
             ContractError: the contract's rules do not compile.
         """
-        attempt = replace(attempt, began_at=datetime.now(UTC), event_time=event.event_time)
-        where = route(event.key, event.size_bytes, self._contracts, self._prefix)
-        if where.contract is None or where.agency is None:
-            return self._ignore(event, where, attempt)
-        dataset, agency = where.contract.dataset, where.agency
+        began_at, announced = self._clock(), arrived.version
+        contract, agency = arrived.route.contract, arrived.route.agency
+        if contract is None or agency is None:
+            ignored = self._ignored(arrived, Attempt(trigger, began_at, self._clock(), announced.last_modified))
+            return DeliveryResult(Outcome.IGNORED, ignored if dry_run else self._ledger.put(ignored))
+        # LastModified of an object that is gone is not known; its report has the time of this attempt instead.
+        source = replace(announced, last_modified=began_at)
+        task = DeliveryTask(source, agency, contract, "", trigger, began_at, announced.last_modified, dry_run=dry_run)
         try:
-            head = self._store.head(event.bucket, event.key, event.version_id, event.etag)
+            head = self._store.head(announced.bucket, announced.key, announced.version_id, announced.etag)
         except (ObjectMissingError, UnsafeKeyError) as error:
-            return self._missing(event, agency, where.contract, attempt, error)
-        delivery = Delivery(
-            event.bucket, event.key, head.version_id, head.etag, head.size_bytes, event.sequencer, head.last_modified
-        )
-        known = self._ledger.find(dataset, agency, delivery.delivery_id)
+            return self._missing(task, error)
+        task = replace(task, source=ObjectVersion.of(head, announced.sequencer))
+        known = self._report_of(task)
         if known is not None:
-            if not attempt.dry_run:
+            if not dry_run:
                 self._processor.clear_quarantine(known)
             return DeliveryResult(Outcome.DUPLICATE, known)
-        bronze = object_keys.bronze_key(dataset, agency, delivery.delivery_id, object_keys.base_name(event.key))
-        if not attempt.dry_run:
+        file_name = object_keys.base_name(announced.key)
+        bronze = object_keys.bronze_key(contract.dataset, agency, task.source.delivery_id, file_name)
+        if not dry_run:
             self._store.copy(head, self._bucket, bronze)
-        return self._processor.process(DeliveryTask(delivery, agency, where.contract, bronze, attempt), head)
+        return self._processor.process(replace(task, bronze=bronze), head)
 
     def reprocess(
         self,
         dataset: str,
         agency: str,
-        attempt: Attempt,
+        trigger: Trigger,
         delivery_ids: Sequence[str] = (),
         trial: Mapping[str, Corrections] = MappingProxyType({}),
+        *,
+        dry_run: bool = False,
     ) -> Iterator[DeliveryResult]:
-        """Re-read bronze under today's contract, with every correction that people made.
+        """Read bronze again under today's contract, with all corrections that are in effect.
 
         Args:
-            delivery_ids: which deliveries. If left out, the latest of every source key of the partition, and where
-                that is rejected the ones before it, back to the first that is not or that silver is newer than.
-            trial: corrections on top of those in effect, by delivery; for a dry run.
+            delivery_ids: which deliveries. If empty, the newest of every source key of the partition. Where that is
+                rejected, the older ones follow until one is not rejected, or is older than what silver holds.
+            trial: for a dry run, corrections on top of those in effect, by delivery.
 
         Raises:
-            UsageError: a delivery is not there.
+            UsageError: there is no such delivery in bronze.
         """
-        named = [[self.arrival(dataset, agency, identity)] for identity in delivery_ids]
-        for versions in named or self._in_bronze(dataset, agency):
-            for record in versions:
-                if record is not versions[0] and self._has_given_way(record):
+        named = [[self.arrival(dataset, agency, delivery_id)] for delivery_id in delivery_ids]
+        for newest_first in named or self._arrivals_by_key(dataset, agency):
+            for arrival in newest_first:
+                if arrival is not newest_first[0] and self._is_superseded(arrival):
                     break
-                corrections = self._corrections.in_effect(dataset, agency, record["delivery_id"])
-                corrections = corrections.merged(trial.get(record["delivery_id"], Corrections()))
-                done = self._reprocess(record, replace(attempt, began_at=datetime.now(UTC)), corrections)
-                yield done
-                if done.outcome is not Outcome.REJECTED:
+                corrections = self._corrections.in_effect(dataset, agency, arrival.delivery_id)
+                corrections = corrections.merged(trial.get(arrival.delivery_id, Corrections()))
+                result = self._reprocess(arrival, trigger, corrections, dry_run=dry_run)
+                yield result
+                if result.outcome is not Outcome.REJECTED:
                     break
 
-    def _reprocess(self, arrived: Mapping[str, Any], attempt: Attempt, corrections: Corrections) -> DeliveryResult:
-        """Process a delivery again, unless silver already holds exactly this result."""
-        contract = self._contracts[arrived["dataset"]]
-        delivery = delivery_of(arrived["source"])
-        task = DeliveryTask(delivery, arrived["agency"], contract, arrived["written"]["bronze_key"], attempt)
-        held = self._silver.current(task.silver)
-        mine = held if held is not None and held.delivery_id == delivery.delivery_id else None
-        again = Reprocessing.of(
-            [
-                delivery.delivery_id,
-                contract.sha256,
-                task.record()["code_version"],
-                *([corrections.sha256] if corrections else []),
-            ],
-            (mine.attempt_id, mine.derived_from) if mine else (None, None),
-        )
-        known = self._ledger.find(contract.dataset, task.agency, delivery.delivery_id, again.attempt_id)
-        if known is not None and _stands(known, held):
-            return DeliveryResult(Outcome(known["outcome"]), known, repeated=True)
-        task = replace(task, reprocessing=again, corrections=corrections)
-        return self._processor.process(task, self._store.head(self._bucket, task.bronze))
-
-    def _has_given_way(self, arrived: Mapping[str, Any]) -> bool:
-        """Whether silver holds a newer version than this."""
-        delivery = delivery_of(arrived["source"])
-        held = self._silver.current(object_keys.silver_key(arrived["dataset"], arrived["agency"], delivery.key))
-        return held is not None and self._silver.is_newer(held, delivery)
-
-    def successor(self, record: Mapping[str, Any]) -> Mapping[str, Any] | None:
-        """The record of the accepted delivery that silver holds in this one's place; None until it is written."""
-        silver = record["written"].get("silver_key")
-        held = self._silver.current(silver) if silver else None
-        if held is None or held.delivery_id == record["delivery_id"]:
-            return None
-        found = self._ledger.find(record["dataset"], record["agency"], held.delivery_id)
-        return found if found is not None and found["outcome"] == Outcome.ACCEPTED else None
-
-    def _missing(
-        self,
-        event: ObjectCreated,
-        agency: str,
-        contract: Contract,
-        attempt: Attempt,
-        error: ObjectMissingError | UnsafeKeyError,
+    def _reprocess(
+        self, arrival: Report, trigger: Trigger, corrections: Corrections, *, dry_run: bool
     ) -> DeliveryResult:
-        """The version is gone for good: an outcome that the sender and the person on call must see."""
-        gone = Delivery(
-            event.bucket,
-            event.key,
-            event.version_id,
-            event.etag,
-            event.size_bytes or 0,
-            event.sequencer,
-            attempt.began_at,
+        """Process a delivery again, unless silver already holds the result."""
+        dataset, agency = arrival.partition
+        contract, bronze = self._contracts[dataset], arrival.written.bronze_key
+        assert bronze is not None
+        task = DeliveryTask(
+            arrival.source,
+            agency,
+            contract,
+            bronze,
+            trigger,
+            self._clock(),
+            corrections=corrections,
+            dry_run=dry_run,
         )
-        known = self._ledger.find(contract.dataset, agency, gone.delivery_id)
+        current = self._silver.current(task.silver)
+        is_own = current is not None and current.delivery_id == arrival.delivery_id
+        inputs = [arrival.delivery_id, contract.sha256, code_version(), *([corrections.sha256] if corrections else [])]
+        reprocessing = Reprocessing.of(
+            inputs,
+            current.attempt_id if current and is_own else None,
+            current.derived_from if current and is_own else None,
+        )
+        known = self._report_of(task, reprocessing.attempt_id)
+        if known is not None and _is_result_current(known, current):
+            return DeliveryResult(known.outcome, known, repeated=True)
+        return self._processor.process(
+            replace(task, reprocessing=reprocessing), self._store.head(self._bucket, task.bronze)
+        )
+
+    def _report_of(self, task: DeliveryTask, attempt_id: str | None = None) -> Report | None:
+        return self._ledger.find(task.contract.dataset, task.agency, task.source.delivery_id, attempt_id)
+
+    def _is_superseded(self, arrival: Report) -> bool:
+        """Whether silver holds a newer version than this."""
+        current = self._current(arrival)
+        return current is not None and self._silver.is_newer(current, arrival.source)
+
+    def _current(self, report: Report) -> CurrentObject | None:
+        return self._silver.current(object_keys.silver_key(*report.partition, report.source.key))
+
+    def successor(self, report: Report) -> Report | None:
+        """The report of the accepted delivery that silver holds instead of this one; None until it is written."""
+        current = self._current(report) if report.written.silver_key else None
+        if current is None or current.delivery_id == report.delivery_id:
+            return None
+        found = self._ledger.find(*report.partition, current.delivery_id)
+        return found if found is not None and found.outcome is Outcome.ACCEPTED else None
+
+    def _missing(self, task: DeliveryTask, error: ObjectMissingError | UnsafeKeyError) -> DeliveryResult:
+        """Reject a delivery whose object version is gone: sender and operator must see it."""
+        known = self._report_of(task)
         if known is not None:
             return DeliveryResult(Outcome.DUPLICATE, known)
-        task = DeliveryTask(gone, agency, contract, "", attempt)
-        errors = [{"code": error.code, "message": str(error), "line": None}]
-        return self._processor.finish(task, task.record() | {"errors": errors}, Outcome.REJECTED)
+        check = CheckResult(errors=(FileError(error.code, str(error)),))
+        return self._processor.finish(task, task.report(Outcome.REJECTED, check, self._clock()))
 
-    def _ignore(self, event: ObjectCreated, where: Route, attempt: Attempt) -> DeliveryResult:
-        """Leave a trace that is never final: a contract may come later."""
-        why = where.ignored or ""
-        record = new_record(announced_id(event), where.agency, None, source_of_event(event)) | {
-            "outcome": str(Outcome.IGNORED),
-            "errors": [{"code": why, "message": WHY_IGNORED[why], "line": None}],
-            "attempt": attempt.to_json(),
-        }
-        return DeliveryResult(Outcome.IGNORED, record if attempt.dry_run else self._ledger.put(record))
+    def _ignored(self, arrived: RoutedObject, attempt: Attempt) -> Report:
+        """The report of an ignored object. It is not final, because a contract may be added later."""
+        why = arrived.route.ignored or ""
+        return Report(
+            delivery_id=arrived.version.delivery_id,
+            outcome=Outcome.IGNORED,
+            agency=arrived.route.agency,
+            source=arrived.version,
+            code_version=code_version(),
+            check=CheckResult(errors=(FileError(why, WHY_IGNORED[why]),)),
+            attempt=attempt,
+        )
 
-    def arrival(self, dataset: str, agency: str, delivery_id: str) -> dict[str, Any]:
-        """The record of a delivery whose bytes are in bronze; UsageError if there is none."""
-        record = self._ledger.find(dataset, agency, delivery_id)
-        if record is None or not record["written"]["bronze_key"]:
+    def arrival(self, dataset: str, agency: str, delivery_id: str) -> Report:
+        """The report of a delivery whose bytes are in bronze.
+
+        Raises:
+            UsageError: there is no such delivery.
+        """
+        report = self._ledger.find(dataset, agency, delivery_id)
+        if report is None or not report.written.bronze_key:
             raise UsageError(f"{agency} has no delivery {delivery_id} of {dataset} in bronze; `history` lists them")
-        return record
+        return report
 
-    def _in_bronze(self, dataset: str, agency: str) -> list[list[dict[str, Any]]]:
-        """Per source key, the records of the deliveries whose bytes are in bronze, the newest first."""
-        versions: dict[str, list[dict[str, Any]]] = defaultdict(list)
-        for record in self._ledger.read(object_keys.report_prefix(dataset, agency)):
-            if record["attempt"]["cause"] == Cause.EVENT and record["written"]["bronze_key"]:
-                versions[record["source"]["key"]].append(record)
-        return [sorted(versions[key], key=cmp_to_key(_newest_first)) for key in sorted(versions)]
-
-
-def _newest_first(one: Record, other: Record) -> int:
-    mine, theirs = (delivery_of(record["source"]).order for record in (one, other))
-    return theirs.is_newer_than(mine) - mine.is_newer_than(theirs)
+    def _arrivals_by_key(self, dataset: str, agency: str) -> list[list[Report]]:
+        """Per source key, the reports of the deliveries whose bytes are in bronze, the newest first."""
+        arrivals: dict[str, list[Report]] = defaultdict(list)
+        for report in self._ledger.reports(object_keys.report_prefix(dataset, agency)):
+            if not report.is_replay and report.written.bronze_key:
+                arrivals[report.source.key].append(report)
+        return [sorted(arrivals[key], key=cmp_to_key(_compare_newest_first)) for key in sorted(arrivals)]
 
 
-def _stands(record: Mapping[str, Any], held: CurrentObject | None) -> bool:
-    """Whether what a reprocessing left is still there."""
-    if record["outcome"] != Outcome.ACCEPTED:
+def _compare_newest_first(one: Report, other: Report) -> int:
+    return other.source.order.is_newer_than(one.source.order) - one.source.order.is_newer_than(other.source.order)
+
+
+def _is_result_current(report: Report, current: CurrentObject | None) -> bool:
+    """Whether the result of a reprocessing is still there; only an accepted one leaves an object."""
+    if report.outcome is not Outcome.ACCEPTED:
         return True
-    mine = held is not None and held.attempt_id == record["attempt_id"]
-    return mine and held is not None and held.etag == record["written"]["silver_etag"]
+    return (
+        current is not None and current.attempt_id == report.attempt_id and current.etag == report.written.silver_etag
+    )

@@ -1,182 +1,157 @@
-"""The work on one delivery, whichever way it came: read, check, write, record. No Dagster, no queue.
+"""The work on one delivery, for an arrival and for a reprocessing: read, check, write, report. No Dagster, no queue.
 
-The order of writes carries the guarantees. Silver is swapped by compare-and-swap against the version that was read; the
-record is written last and only if it is absent, so a record always speaks of finished work. What is learned of
-another delivery, or could not be learned again, is a fact of its own and written before the record.
+The guarantees depend on the order of writes. Silver is written by compare-and-swap against the version that was read.
+The report is written last and only if it is absent, so a report always describes finished work. Amendments are written
+before the report: a retry after a crash could not find out again what they say.
 """
 
 import tempfile
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from etl_platform import object_keys
-from etl_platform.deliveries.delivery import Cause, Delivery, Outcome, Reprocessing
-from etl_platform.deliveries.ledger import Ledger, new_fact, new_record, source_of_delivery
-from etl_platform.deliveries.silver import CurrentObject, Silver, Superseded, WriteRequest
+from etl_platform.deliveries.delivery import ObjectVersion, Outcome, Reprocessing
+from etl_platform.deliveries.ledger import Ledger
+from etl_platform.deliveries.report import (
+    Amendment,
+    AmendmentKind,
+    AppliedCorrections,
+    Attempt,
+    ContractReference,
+    ReplayChanges,
+    Report,
+    Trigger,
+    WrittenObjects,
+)
+from etl_platform.deliveries.silver import CurrentObject, Silver, Superseded
 from etl_platform.engine.contract.model import Contract
 from etl_platform.engine.corrections import Corrections
+from etl_platform.engine.result import CheckResult
 from etl_platform.errors import ObjectMissingError
+from etl_platform.settings import code_version
 from etl_platform.storage.object_store import ObjectHead, ObjectStore, file_sha256
 
-
-@dataclass(frozen=True)
-class Attempt:
-    """Who works on a delivery and why; goes into the record's ``attempt`` part, which reruns may change.
-
-    Attributes:
-        by: the person who asked for a replay.
-        receive_count, event_time: of the message and the event that brought the delivery.
-    """
-
-    cause: Cause
-    run_id: str | None = None
-    message_id: str | None = None
-    dry_run: bool = False
-    began_at: datetime = field(default_factory=lambda: datetime.now(UTC))
-    by: str | None = None
-    receive_count: int | None = None
-    event_time: str | None = None
-
-    def to_json(self) -> dict[str, Any]:
-        """As of now: the work ends here."""
-        ended = datetime.now(UTC)
-        return {
-            "cause": str(self.cause),
-            "run_id": self.run_id,
-            "message_id": self.message_id,
-            "receive_count": self.receive_count,
-            "event_time": self.event_time,
-            "by": self.by,
-            "began_at": self.began_at.isoformat(),
-            "ended_at": ended.isoformat(),
-            "seconds": round((ended - self.began_at).total_seconds(), 3),
-        }
+Clock = Callable[[], datetime]
+"""The time now, in UTC."""
 
 
 @dataclass(frozen=True)
 class DeliveryResult:
-    """What became of one delivery. ``record`` is the ledger's, also where it was there before.
+    """What became of one delivery.
 
     Attributes:
-        repeated: a reprocessing that was done before; nothing was written.
+        outcome: ``duplicate`` where the delivery was done before; the report then has the first outcome.
+        report: as it is in the ledger; of a dry run, as it would be.
+        repeated: whether this reprocessing was done before, so that nothing was written.
     """
 
     outcome: Outcome
-    record: Mapping[str, Any]
+    report: Report
     repeated: bool = False
-
-    @property
-    def dataset(self) -> str | None:
-        return self.record.get("dataset")
-
-    @property
-    def agency(self) -> str | None:
-        return self.record.get("agency")
-
-    @property
-    def delivery_id(self) -> str:
-        return str(self.record["delivery_id"])
 
 
 @dataclass(frozen=True)
 class DeliveryTask:
-    """One delivery on its way: what, for whom, by which contract, where its bronze lies.
+    """The work to do on one delivery.
 
     Attributes:
+        bronze: key of the delivered bytes; empty where there are none.
+        event_time: of the S3 event that announced the delivery.
         reprocessing: which reprocessing this is; None for an arrival.
+        dry_run: find out the outcome and write nothing.
     """
 
-    delivery: Delivery
+    source: ObjectVersion
     agency: str
     contract: Contract
     bronze: str
-    attempt: Attempt
+    trigger: Trigger
+    began_at: datetime
+    event_time: datetime | None = None
     reprocessing: Reprocessing | None = None
     corrections: Corrections = field(default_factory=Corrections)
+    dry_run: bool = False
 
     @property
     def silver(self) -> str:
-        return object_keys.silver_key(self.contract.dataset, self.agency, self.delivery.key)
+        return object_keys.silver_key(self.contract.dataset, self.agency, self.source.key)
 
     @property
     def quarantine(self) -> str:
-        return object_keys.quarantine_key(self.contract.dataset, self.agency, self.delivery.delivery_id)
+        return object_keys.quarantine_key(self.contract.dataset, self.agency, self.source.delivery_id)
 
-    @property
-    def write_request(self) -> WriteRequest:
-        if self.reprocessing is None:
-            return WriteRequest(self.delivery)
-        return WriteRequest(
-            self.delivery, self.reprocessing.attempt_id, self.reprocessing.derived_from, self.reprocessing.after
+    def attempt(self, ended_at: datetime) -> Attempt:
+        return Attempt(self.trigger, self.began_at, ended_at, self.event_time)
+
+    def report(self, outcome: Outcome, check: CheckResult, ended_at: datetime) -> Report:
+        corrections = self.corrections
+        return Report(
+            delivery_id=self.source.delivery_id,
+            attempt_id=self.reprocessing.attempt_id if self.reprocessing else None,
+            outcome=outcome,
+            agency=self.agency,
+            dataset=self.contract.dataset,
+            source=self.source,
+            contract=ContractReference.of(self.contract),
+            code_version=code_version(),
+            check=check,
+            corrections=AppliedCorrections(len(corrections.rows), corrections.sha256) if corrections else None,
+            written=WrittenObjects(bronze_key=self.bronze or None),
+            attempt=self.attempt(ended_at),
         )
-
-    def record(self) -> dict[str, Any]:
-        record = new_record(self.delivery.delivery_id, self.agency, self.contract, source_of_delivery(self.delivery))
-        record["written"]["bronze_key"] = self.bronze or None
-        if self.reprocessing:
-            record["attempt_id"] = self.reprocessing.attempt_id
-        if self.corrections:
-            record["corrections"] = {"rows": len(self.corrections.rows), "sha256": self.corrections.sha256}
-        return record
 
 
 class DeliveryProcessor:
-    """What is done with every delivery once it is known which it is.
+    """Processes deliveries of one data bucket.
 
     Args:
-        store: where bytes lie and everything is written.
-        bucket: where bronze, silver, quarantine and reports go.
+        store: where the delivered bytes are read and everything is written.
+        bucket: where bronze, silver, quarantine and reports are.
     """
 
-    def __init__(self, store: ObjectStore, bucket: str) -> None:
-        self._store, self._bucket = store, bucket
+    def __init__(self, store: ObjectStore, bucket: str, clock: Clock) -> None:
+        self._store, self._bucket, self._clock = store, bucket, clock
         self._ledger, self._silver = Ledger(store, bucket), Silver(store, bucket)
 
-    def process(self, task: DeliveryTask, source: ObjectHead) -> DeliveryResult:
-        """Read, check, write, record: ``source`` is where the bytes lie."""
+    def process(self, task: DeliveryTask, bronze: ObjectHead) -> DeliveryResult:
+        """Read the delivered bytes, check them, write silver and quarantine, and report."""
         from etl_platform.engine.check import check_file
         from etl_platform.engine.split import QUARANTINE, SILVER
 
-        held = self._silver.current(task.silver)
-        if held is not None and self._silver.is_newer(held, task.delivery):
-            return self._give_way(task, held.delivery_id)
+        current = self._silver.current(task.silver)
+        if current is not None and self._silver.is_newer(current, task.source):
+            return self._superseded(task, current.delivery_id)
         with tempfile.TemporaryDirectory(prefix="etl-platform-") as folder:
-            work, record = Path(folder), task.record()
-            # The reader tells formats by content, so the name need not follow the sender's.
-            record["sha256"] = self._store.download(source, work / "delivery")
-            # The delivery's own day, so that reading it again next month gives the same answer.
-            as_of = task.delivery.last_modified.astimezone(UTC).date()
-            identity = task.delivery.delivery_id
-            checked = check_file(
+            work = Path(folder)
+            # The reader recognises formats by content, so the sender's file name is not needed.
+            sha256 = self._store.download(bronze, work / "delivery")
+            check = check_file(
                 work / "delivery",
                 task.contract,
                 work,
-                as_of=as_of,
-                delivery_id=identity,
+                # The day of delivery, so that a reprocessing next month gives the same result.
+                as_of=task.source.order.last_modified.astimezone(UTC).date(),
+                delivery_id=task.source.delivery_id,
                 corrections=task.corrections,
             )
-            record |= checked.to_json()
-            outcome = Outcome(checked.outcome)
-            if task.reprocessing and outcome is Outcome.ACCEPTED:
-                record["changes"] = self._row_changes(task, held, work)
-            if task.attempt.dry_run:
-                return DeliveryResult(outcome, record)
-            if outcome is Outcome.ACCEPTED:
-                swapped = self._swap_silver(task, work / SILVER)
+            report = replace(task.report(Outcome(check.outcome), check, self._clock()), sha256=sha256)
+            if task.reprocessing and report.outcome is Outcome.ACCEPTED:
+                report = replace(report, changes=self._replay_changes(task, current, work))
+            if task.dry_run:
+                return DeliveryResult(report.outcome, report)
+            written = report.written
+            if report.outcome is Outcome.ACCEPTED:
+                swapped = self._swap_silver(task, work / SILVER, written)
                 if isinstance(swapped, Superseded):
-                    return self._give_way(task, swapped.to)
-                record["written"] |= swapped
-            record["written"] |= self._keep_quarantine(task, outcome, work / QUARANTINE)
-        return self.finish(task, record, outcome)
+                    return self._superseded(task, swapped.by)
+                written = swapped
+            written = self._write_quarantine(task, report.outcome, work / QUARANTINE, written)
+        return self.finish(task, replace(report, written=written))
 
-    def _row_changes(self, task: DeliveryTask, held: CurrentObject | None, work: Path) -> dict[str, Any]:
-        """Which rows change outcome: against the quarantine that is there, before this attempt takes its place.
-
-        A fact of its own, written first: a rerun after a crash could not find it out again.
-        """
+    def _replay_changes(self, task: DeliveryTask, current: CurrentObject | None, work: Path) -> ReplayChanges:
+        """Which rows changed outcome, compared with the quarantine that this attempt is about to replace."""
         from etl_platform.engine.output.quarantine_files import row_changes
         from etl_platform.engine.split import QUARANTINE
 
@@ -185,59 +160,75 @@ class DeliveryProcessor:
             self._store.download(self._store.head(self._bucket, task.quarantine), before)
         except ObjectMissingError:
             before.unlink(missing_ok=True)
-        there = held is not None and held.delivery_id == task.delivery.delivery_id
-        changes = row_changes(before if before.exists() else None, after if after.exists() else None)
-        changes = {"in_silver_before": there, **changes}
-        if task.attempt.dry_run:
+        changes = ReplayChanges(
+            in_silver_before=current is not None and current.delivery_id == task.source.delivery_id,
+            rows=row_changes(before if before.exists() else None, after if after.exists() else None),
+        )
+        if task.dry_run:
             return changes
-        record = task.record()
-        fact = new_fact("replayed", record, attempt_id=record["attempt_id"], changes=changes)
-        return dict(self._ledger.put_fact(fact | {"attempt": task.attempt.to_json()})["changes"])
+        assert task.reprocessing is not None
+        amendment = self._amendment(task, AmendmentKind.REPLAYED, task.source.delivery_id)
+        amendment = replace(amendment, attempt_id=task.reprocessing.attempt_id, changes=changes)
+        # An earlier attempt that died later than this has written it, from the quarantine that was there then.
+        return self._ledger.amend(amendment).changes or changes
 
-    def _swap_silver(self, task: DeliveryTask, path: Path) -> dict[str, str] | Superseded:
-        """Put silver and say of the delivery whose place it takes that it is superseded."""
+    def _amendment(self, task: DeliveryTask, kind: AmendmentKind, delivery_id: str) -> Amendment:
+        return Amendment(
+            kind=kind,
+            delivery_id=delivery_id,
+            agency=task.agency,
+            dataset=task.contract.dataset,
+            attempt=task.attempt(self._clock()),
+        )
 
-        def superseded(old: str, new: str) -> None:
-            fact = new_fact("superseded", task.record(), delivery_id=old, superseded_by=new)
-            self._ledger.put_fact(fact | {"attempt": task.attempt.to_json()})
+    def _swap_silver(self, task: DeliveryTask, path: Path, written: WrittenObjects) -> WrittenObjects | Superseded:
+        """Write silver, and amend the report of the delivery that it replaces."""
 
-        swapped = self._silver.swap(task.silver, path, task.write_request, on_superseded=superseded)
+        def amend_superseded(delivery_id: str, successor: str) -> None:
+            amendment = self._amendment(task, AmendmentKind.SUPERSEDED, delivery_id)
+            self._ledger.amend(replace(amendment, superseded_by=successor))
+
+        swapped = self._silver.swap(task.silver, path, task.source, task.reprocessing, amend_superseded)
         if isinstance(swapped, Superseded):
             return swapped
         if swapped.replaced:
-            superseded(swapped.replaced, task.delivery.delivery_id)
-        return {"silver_key": task.silver, "silver_etag": swapped.etag, "silver_sha256": file_sha256(path)}
+            amend_superseded(swapped.replaced, task.source.delivery_id)
+        return replace(written, silver_key=task.silver, silver_etag=swapped.etag, silver_sha256=file_sha256(path))
 
-    def _keep_quarantine(self, task: DeliveryTask, outcome: Outcome, path: Path) -> dict[str, str]:
-        """Keep the bad rows; a rejected reprocessing leaves silver as it was, and the quarantine that belongs to it."""
+    def _write_quarantine(
+        self, task: DeliveryTask, outcome: Outcome, path: Path, written: WrittenObjects
+    ) -> WrittenObjects:
+        """Write the bad rows. A rejected reprocessing leaves silver as it was, and so the quarantine beside it."""
         if task.reprocessing and outcome is Outcome.REJECTED:
-            return {}
+            return written
         if not path.exists():
             if task.reprocessing:
-                # What an older contract held back is good now.
+                # Rows that were bad under an older contract are all good now.
                 self._store.delete(self._bucket, task.quarantine)
-            return {}
+            return written
         etag = self._store.write(self._bucket, task.quarantine, path)
-        return {"quarantine_key": task.quarantine, "quarantine_etag": etag, "quarantine_sha256": file_sha256(path)}
+        return replace(
+            written, quarantine_key=task.quarantine, quarantine_etag=etag, quarantine_sha256=file_sha256(path)
+        )
 
-    def _give_way(self, task: DeliveryTask, to: str) -> DeliveryResult:
-        return self.finish(task, task.record() | {"superseded_by": to}, Outcome.SUPERSEDED)
+    def _superseded(self, task: DeliveryTask, by: str) -> DeliveryResult:
+        report = task.report(Outcome.SUPERSEDED, CheckResult(), self._clock())
+        return self.finish(task, replace(report, superseded_by=by))
 
-    def finish(self, task: DeliveryTask, record: dict[str, Any], outcome: Outcome) -> DeliveryResult:
-        """Write the record if it is absent: the delivery is done from here on."""
-        record |= {"outcome": str(outcome), "attempt": task.attempt.to_json()}
-        if task.attempt.dry_run:
-            return DeliveryResult(outcome, record)
-        kept = self._ledger.put(record)
+    def finish(self, task: DeliveryTask, report: Report) -> DeliveryResult:
+        """Write the report if it is absent: the delivery is done from here on."""
+        report = replace(report, attempt=task.attempt(self._clock()))
+        if task.dry_run:
+            return DeliveryResult(report.outcome, report)
+        kept = self._ledger.put(report)
         if task.reprocessing is not None:
-            return DeliveryResult(outcome, kept)
+            return DeliveryResult(report.outcome, kept)
         self.clear_quarantine(kept)
-        # Our own record may be there already: a request whose answer was lost is sent again.
-        mine = kept["attempt"] == record["attempt"]
-        return DeliveryResult(outcome if mine else Outcome.DUPLICATE, kept)
+        # It may be this attempt's own report: S3's answer was lost, and the request was sent again.
+        is_own = kept.attempt == report.attempt
+        return DeliveryResult(report.outcome if is_own else Outcome.DUPLICATE, kept)
 
-    def clear_quarantine(self, record: Mapping[str, Any]) -> None:
-        """A superseded delivery has none; an attempt that died before a newer one was accepted may have left it."""
-        if record["outcome"] == Outcome.SUPERSEDED:
-            key = object_keys.quarantine_key(record["dataset"], record["agency"], record["delivery_id"])
-            self._store.delete(self._bucket, key)
+    def clear_quarantine(self, report: Report) -> None:
+        """Delete what an attempt left that died before a newer delivery was accepted."""
+        if report.outcome is Outcome.SUPERSEDED:
+            self._store.delete(self._bucket, object_keys.quarantine_key(*report.partition, report.delivery_id))

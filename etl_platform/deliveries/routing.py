@@ -1,34 +1,51 @@
-"""Where a source key belongs: agency and contract, or the reason why nowhere. No network."""
+"""Which agency and contract a source key belongs to, or why it belongs to none. No network."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from etl_platform import object_keys
+from etl_platform.deliveries.delivery import ObjectVersion
 from etl_platform.engine.contract.model import Contract, choose_contract
 
 
 @dataclass(frozen=True)
 class Route:
-    """Where a key belongs: an agency and a contract, or the reason why nowhere."""
+    """Where an object belongs. ``ignored`` is a key of WHY_IGNORED where agency or contract is missing."""
 
     agency: str | None
     contract: Contract | None
     ignored: str | None = None
 
+    @property
+    def dataset(self) -> str | None:
+        return self.contract.dataset if self.contract else None
+
+
+@dataclass(frozen=True)
+class RoutedObject:
+    """An object version and where it belongs. It is routed once and then passed on."""
+
+    version: ObjectVersion
+    route: Route
+
+    @property
+    def key(self) -> str:
+        return self.version.key
+
 
 WHY_IGNORED = {
-    "folder_marker": "a folder was created; there is no file in it yet",
-    "no_file_name": "the key ends with /, so it names no file",
-    "no_agency": "the key does not lie in <source prefix>/<agency>/",
-    "no_contract": "no contract knows this file name; add one, and `reconcile --repair` takes the file in",
+    "folder_marker": "the object is a folder marker, not a file",
+    "no_file_name": "the key ends with /, so it has no file name",
+    "no_agency": "the key is not in a folder <source prefix>/<agency>/",
+    "no_contract": "no contract matches this file name; add one, then run `etl-platform reconcile --repair`",
 }
 
 
-def route(key: str, size_bytes: int | None, contracts: Mapping[str, Contract], source_prefix: str) -> Route:
-    """Decide by key alone: a folder marker and a key without agency or contract are ignored."""
-    if key.endswith("/"):
-        return Route(None, None, "no_file_name" if size_bytes else "folder_marker")
-    source = object_keys.parse_source_key(key, source_prefix)
+def route(version: ObjectVersion, contracts: Mapping[str, Contract], source_prefix: str) -> Route:
+    """Decide by key alone; the size only tells a folder marker, which is empty, from another key that ends with /."""
+    if version.key.endswith("/"):
+        return Route(None, None, "no_file_name" if version.size_bytes else "folder_marker")
+    source = object_keys.parse_source_key(version.key, source_prefix)
     if source is None:
         return Route(None, None, "no_agency")
     contract = choose_contract(contracts.values(), source.file_name)

@@ -1,51 +1,40 @@
-"""SQS body → created objects, ignored notes, malformed parts. No network, no Dagster.
+"""The body of an SQS message as the object versions that it announces. No network, no Dagster.
 
-Four envelopes carry the same facts and are told apart by shape: S3 straight to SQS, S3 through SNS (wrapped),
-S3 through SNS with raw delivery (looks like the first), and EventBridge. Keys in S3 records are form-encoded
-and decoded once; EventBridge keys are not encoded.
+Four envelopes are recognised by their shape: S3 directly to SQS, S3 through SNS (wrapped), S3 through SNS with raw
+delivery (same shape as the first), and EventBridge. Keys in S3 records are form-encoded and decoded once; EventBridge
+keys are not encoded.
 https://docs.aws.amazon.com/AmazonS3/latest/userguide/notification-content-structure.html
 https://docs.aws.amazon.com/AmazonS3/latest/userguide/ev-events.html
 """
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote_plus
 
+from etl_platform.deliveries.delivery import ObjectVersion, parse_time
 from etl_platform.errors import MalformedEventError
 from etl_platform.object_keys import MAX_KEY_BYTES
 
 
 @dataclass(frozen=True)
-class ObjectCreated:
-    """One object version that an event announces. Only bucket and key are certain; a HEAD supplies the rest."""
-
-    bucket: str
-    key: str
-    version_id: str | None = None
-    etag: str | None = None
-    size_bytes: int | None = None
-    sequencer: str | None = None
-    event_time: str | None = None
-
-
-@dataclass(frozen=True)
 class ParsedMessage:
-    """What one queue message holds.
+    """The contents of one queue message.
 
     Attributes:
-        created: objects to take in.
-        ignored: why a part needs no work (test event, a deletion).
-        malformed: what is wrong with the parts that are no event.
+        created: object versions to ingest.
+        ignored: the events that need no work, such as a test event or a deletion.
+        malformed: what is wrong with the parts that are not an S3 event.
     """
 
-    created: tuple[ObjectCreated, ...] = ()
+    created: tuple[ObjectVersion, ...] = ()
     ignored: tuple[str, ...] = ()
     malformed: tuple[str, ...] = ()
 
 
 def parse_message(body: str) -> ParsedMessage:
-    """Read one SQS body or event file. Never raises on bad input: what is wrong is in ``malformed``."""
+    """Parse an SQS body or an event file. Never raises for bad input: errors are in ``malformed``."""
     try:
         return _parse(_json_object(body, "the message"))
     except MalformedEventError as error:
@@ -61,7 +50,7 @@ def _parse(envelope: dict[str, Any]) -> ParsedMessage:
         return _collect([envelope], _from_eventbridge)
     records = envelope.get("Records")
     if records is None:
-        raise MalformedEventError(f"no Records and no known envelope; found the fields {_names(envelope)}")
+        raise MalformedEventError(f"neither Records nor another known envelope; the fields are {_names(envelope)}")
     if not isinstance(records, list):
         raise MalformedEventError(f"Records is {_kind(records)}, not a list")
     if not records:
@@ -69,8 +58,8 @@ def _parse(envelope: dict[str, Any]) -> ParsedMessage:
     return _collect(records, _from_s3)
 
 
-def _collect(records: list[Any], read: Any) -> ParsedMessage:
-    created: list[ObjectCreated] = []
+def _collect(records: list[Any], read: Callable[[Any], ObjectVersion | str]) -> ParsedMessage:
+    created: list[ObjectVersion] = []
     ignored: list[str] = []
     malformed: list[str] = []
     for position, record in enumerate(records):
@@ -86,7 +75,7 @@ def _collect(records: list[Any], read: Any) -> ParsedMessage:
     return ParsedMessage(tuple(created), tuple(ignored), tuple(malformed))
 
 
-def _from_s3(record: Any) -> ObjectCreated | str:
+def _from_s3(record: Any) -> ObjectVersion | str:
     if not isinstance(record, dict):
         raise MalformedEventError(f"is {_kind(record)}, not an object")
     version = str(record.get("eventVersion", "2.1"))
@@ -96,31 +85,31 @@ def _from_s3(record: Any) -> ObjectCreated | str:
     if not name.removeprefix("s3:").startswith("ObjectCreated:"):
         return name
     s3 = _member(record, "s3")
-    entry = _member(s3, "object")
-    return ObjectCreated(
+    described = _member(s3, "object")
+    return ObjectVersion(
         bucket=_text(_member(s3, "bucket"), "name"),
-        key=_key(unquote_plus(_text(entry, "key"), errors="surrogateescape")),
-        version_id=_optional(entry.get("versionId")),
-        etag=_optional(entry.get("eTag")),
-        size_bytes=_size(entry.get("size")),
-        sequencer=_optional(entry.get("sequencer")),
-        event_time=_optional(record.get("eventTime")),
+        key=_key(unquote_plus(_text(described, "key"), errors="surrogateescape")),
+        version_id=_optional(described.get("versionId")),
+        etag=_optional(described.get("eTag")),
+        size_bytes=_size(described.get("size")),
+        sequencer=_optional(described.get("sequencer")),
+        last_modified=parse_time(record.get("eventTime")),
     )
 
 
-def _from_eventbridge(event: Any) -> ObjectCreated | str:
+def _from_eventbridge(event: Any) -> ObjectVersion | str:
     if event["detail-type"] != "Object Created":
         return str(event["detail-type"])
     detail = _member(event, "detail")
-    entry = _member(detail, "object")
-    return ObjectCreated(
+    described = _member(detail, "object")
+    return ObjectVersion(
         bucket=_text(_member(detail, "bucket"), "name"),
-        key=_key(_text(entry, "key")),
-        version_id=_optional(entry.get("version-id")),
-        etag=_optional(entry.get("etag")),
-        size_bytes=_size(entry.get("size")),
-        sequencer=_optional(entry.get("sequencer")),
-        event_time=_optional(event.get("time")),
+        key=_key(_text(described, "key")),
+        version_id=_optional(described.get("version-id")),
+        etag=_optional(described.get("etag")),
+        size_bytes=_size(described.get("size")),
+        sequencer=_optional(described.get("sequencer")),
+        last_modified=parse_time(event.get("time")),
     )
 
 
@@ -164,7 +153,7 @@ def _optional(value: object) -> str | None:
 
 
 def _is_utf8(text: str) -> bool:
-    """JSON can spell half a surrogate pair, which no store can write down."""
+    """JSON can contain half of a surrogate pair, which cannot be stored as UTF-8."""
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -177,7 +166,7 @@ def _size(value: object) -> int | None:
 
 
 def _printable(text: str) -> str:
-    """What a queue attribute can hold: https://www.w3.org/TR/REC-xml/#charsets"""
+    """The text with characters escaped that SQS attributes do not allow: https://www.w3.org/TR/REC-xml/#charsets"""
     return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 

@@ -1,7 +1,7 @@
 """The silver object of a source key: which delivery it holds, and its compare-and-swap. No reading, no checks.
 
-An object tells by its own metadata whose it is, so that a decision needs no second store: delivery, order among the
-versions of its key, the reprocessing that wrote it, and which delivery it took the place of.
+The object's own metadata say which delivery it holds, the order of that version, the reprocessing that wrote it, and
+which delivery it replaced. So no second store is needed to decide whether it may be overwritten.
 """
 
 from collections.abc import Callable, Iterator
@@ -9,21 +9,21 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from etl_platform.deliveries.delivery import Delivery, SourceOrder, delivery_id
+from etl_platform.deliveries.delivery import ObjectVersion, Reprocessing, SourceOrder
 from etl_platform.errors import PreconditionFailedError, TransientError
 from etl_platform.storage.object_store import ObjectStore, find_object
 
-_SWAPS = 20
+_MAX_SWAPS = 20
 
 
 @dataclass(frozen=True)
 class CurrentObject:
-    """What a silver object says of itself.
+    """A silver object as it is now, from its metadata.
 
     Attributes:
-        attempt_id: the reprocessing that wrote it; None for the delivery's own arrival.
-        derived_from: what that reprocessing was made of, see ``Reprocessing.derived_from``.
-        replaced: the delivery that was there before this one.
+        attempt_id: the reprocessing that wrote it; None where an arrival did.
+        derived_from: of that reprocessing, see ``Reprocessing.derived_from``.
+        replaced: the delivery that was there before.
     """
 
     etag: str
@@ -38,18 +38,8 @@ class CurrentObject:
 
 
 @dataclass(frozen=True)
-class WriteRequest:
-    """Who wants to write a silver object. ``after``: the attempt that it held when the work began."""
-
-    delivery: Delivery
-    attempt_id: str | None = None
-    derived_from: str | None = None
-    after: str | None = None
-
-
-@dataclass(frozen=True)
 class Written:
-    """``replaced``: the delivery that had to go."""
+    """``replaced``: the delivery that was there before."""
 
     etag: str
     replaced: str | None
@@ -57,13 +47,13 @@ class Written:
 
 @dataclass(frozen=True)
 class Superseded:
-    """Silver holds a newer version of the source, or was written again after the request was made."""
+    """Not written: silver holds a newer version of the source, the delivery ``by``."""
 
-    to: str
+    by: str
 
 
 class Silver:
-    """Silver objects of one bucket."""
+    """The silver objects of one bucket."""
 
     def __init__(self, store: ObjectStore, bucket: str) -> None:
         self._store, self._bucket = store, bucket
@@ -77,76 +67,91 @@ class Silver:
         order = SourceOrder(meta["delivery-id"], meta.get("sequencer"), modified)
         return CurrentObject(head.etag, order, meta.get("attempt"), meta.get("made-of"), meta.get("replaced"))
 
-    def is_newer(self, held: CurrentObject, delivery: Delivery) -> bool:
-        """Whether a newer version of the source is there: by sequencer, else by the order in which S3 keeps versions.
+    def is_newer(self, current: CurrentObject, source: ObjectVersion) -> bool:
+        """Whether silver holds a newer version than ``source``: by sequencer, else by the store's order of versions.
 
-        LastModified has whole seconds, and a comparison that goes by it for some pairs and by sequencer for others can
-        run in circles; so it decides only where the store does not keep both versions.
+        LastModified decides only where the store does not keep both versions. It has whole seconds, and if it decided
+        for some pairs and the sequencer for others, a comparison of three versions could run in a circle.
         """
-        order = delivery.order
-        if held.delivery_id == order.delivery_id:
+        order = source.order
+        if current.delivery_id == order.delivery_id:
             return False
-        if not (held.order.sequencer and order.sequencer):
-            newest_first = [found for found in self._kept(delivery) if found in {held.delivery_id, order.delivery_id}]
+        if not (current.order.sequencer and order.sequencer):
+            both = {current.delivery_id, order.delivery_id}
+            newest_first = [delivery_id for delivery_id in self._stored_versions(source) if delivery_id in both]
             if len(newest_first) > 1:
-                return newest_first[0] == held.delivery_id
-        return held.order.is_newer_than(order)
+                return newest_first[0] == current.delivery_id
+        return current.order.is_newer_than(order)
 
-    def _kept(self, delivery: Delivery) -> Iterator[str]:
-        """Ids of the deliveries of a source key whose bytes are still there, the newest first."""
-        for version in self._store.versions(delivery.bucket, delivery.key):
-            # Then come the keys that go on after this one.
-            if version.key != delivery.key:
+    def _stored_versions(self, source: ObjectVersion) -> Iterator[str]:
+        """The delivery ids of the versions of a source key that the store keeps, the newest first."""
+        for head in self._store.versions(source.bucket, source.key):
+            # The prefix also matches longer keys, which are listed after this one.
+            if head.key != source.key:
                 return
-            yield delivery_id(version.bucket, version.key, version.version_id or version.etag)
+            yield ObjectVersion(head.bucket, head.key, head.version_id, head.etag).delivery_id
 
     def swap(
-        self, key: str, path: Path, request: WriteRequest, on_superseded: Callable[[str, str], None]
+        self,
+        key: str,
+        path: Path,
+        source: ObjectVersion,
+        reprocessing: Reprocessing | None,
+        on_superseded: Callable[[str, str], None],
     ) -> Written | Superseded:
-        """Put silver unless a newer version of the source is there, or a reprocessing of the same one.
+        """Write silver unless it holds a newer version of the source, or a reprocessing of the same one.
 
         Args:
-            on_superseded: told ``(delivery, its successor)`` of an earlier swap, whose memory this one overwrites.
+            reprocessing: the one that writes; None for an arrival.
+            on_superseded: called with a delivery and its successor, where the metadata that name the successor are
+                about to be overwritten.
 
         Raises:
-            TransientError: somebody else reprocesses the same delivery, or the object never stands still.
+            TransientError: another process reprocesses the same delivery, or the object keeps changing.
         """
-        for _ in range(_SWAPS):
-            held = self.current(key)
-            if held is not None and self.is_newer(held, request.delivery):
-                return Superseded(held.delivery_id)
-            mine = held is not None and held.delivery_id == request.delivery.delivery_id
-            if held is not None and mine and held.attempt_id not in {request.attempt_id, request.after}:
-                if request.attempt_id is None:
-                    # A late twin of the arrival: the record is there by now, and people have worked on the rows since.
-                    return Superseded(held.delivery_id)
-                raise TransientError(f"{key} was replayed by somebody else meanwhile; replay it again")
-            if held is not None and not mine and held.replaced:
-                on_superseded(held.replaced, held.delivery_id)
-            replaced = None if held is None else held.replaced if mine else held.delivery_id
+        for _ in range(_MAX_SWAPS):
+            current = self.current(key)
+            if current is not None and self.is_newer(current, source):
+                return Superseded(current.delivery_id)
+            is_same_delivery = current is not None and current.delivery_id == source.delivery_id
+            if current is not None and is_same_delivery and not _may_follow(current, reprocessing):
+                if reprocessing is None:
+                    # A second attempt at the same delivery, too late: it is recorded and may have been replayed since.
+                    return Superseded(current.delivery_id)
+                raise TransientError(f"{key} was replayed by another process meanwhile; run the replay again")
+            if current is not None and not is_same_delivery and current.replaced:
+                on_superseded(current.replaced, current.delivery_id)
+            replaced = None if current is None else current.replaced if is_same_delivery else current.delivery_id
             try:
                 etag = self._store.write(
                     self._bucket,
                     key,
                     path,
-                    if_absent=held is None,
-                    if_match=held.etag if held else None,
-                    metadata=_metadata(request, replaced),
+                    if_absent=current is None,
+                    if_match=current.etag if current else None,
+                    metadata=_metadata(source, reprocessing, replaced),
                 )
             except PreconditionFailedError:
                 continue
             return Written(etag, replaced)
-        raise TransientError(f"{key} changed {_SWAPS} times while it was to be written")
+        raise TransientError(f"{key} changed {_MAX_SWAPS} times while it was being written; it will be retried")
 
 
-def _metadata(request: WriteRequest, replaced: str | None) -> dict[str, str]:
-    order = request.delivery.order
+def _may_follow(current: CurrentObject, reprocessing: Reprocessing | None) -> bool:
+    """Whether an attempt at the same delivery may overwrite what is there: its own object, or the one it found."""
+    if reprocessing is None:
+        return current.attempt_id is None
+    return current.attempt_id in {reprocessing.attempt_id, reprocessing.after}
+
+
+def _metadata(source: ObjectVersion, reprocessing: Reprocessing | None, replaced: str | None) -> dict[str, str]:
+    order = source.order
     metadata = {
         "delivery-id": order.delivery_id,
         "last-modified": order.last_modified.isoformat(),
         "sequencer": order.sequencer,
-        "attempt": request.attempt_id,
-        "made-of": request.derived_from,
+        "attempt": reprocessing.attempt_id if reprocessing else None,
+        "made-of": reprocessing.derived_from if reprocessing else None,
         "replaced": replaced,
     }
     return {name: text for name, text in metadata.items() if text}

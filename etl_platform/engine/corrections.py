@@ -181,6 +181,31 @@ def _refuse(why: str, places: Sequence[Place], quarantined: Quarantined) -> None
     raise UsageError(f"delivery {quarantined.delivery_id}: line {lines}{more}: {why}")
 
 
+@dataclass(frozen=True)
+class ChangedRow:
+    """A row whose outcome changed: its reasons before and after, None where it was good. No values."""
+
+    member: str | None
+    line: int
+    before: str | None
+    after: str | None
+
+
+@dataclass(frozen=True)
+class RowChanges:
+    """Rows whose outcome changed between two readings of a delivery.
+
+    Attributes:
+        other_reasons: rows that are still bad, for other reasons.
+        lines: the first changed rows, in the order of the file.
+    """
+
+    now_good: int
+    now_bad: int
+    other_reasons: int
+    lines: tuple[ChangedRow, ...] = ()
+
+
 def by_delivery(given: Sequence[GivenRow], delivery_id: str | None, known: Sequence[str]) -> dict[str, list[GivenRow]]:
     """Rows by their delivery: the one that a row names, else ``delivery_id``, else the only known one.
 

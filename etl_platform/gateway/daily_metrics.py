@@ -9,18 +9,18 @@ from itertools import accumulate
 from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily
 from prometheus_client.metrics_core import Metric
 
-from etl_platform.deliveries.daily_counts import SECONDS, Figures, RunCounts
+from etl_platform.deliveries.daily_counts import SECONDS, DailyCounts, RunCounts
 from etl_platform.queue_work.queues import EMAILS, FILE_EVENTS, QUEUES
 
 _PIPELINES = {queue.job: queue.pipeline for queue in QUEUES}
 
 
-def daily_metrics(figures: Figures) -> Iterable[Metric]:
-    yield _deliveries(figures)
-    yield _seconds(figures)
-    yield _runs(figures)
+def daily_metrics(today: DailyCounts) -> Iterable[Metric]:
+    yield _deliveries(today)
+    yield _seconds(today)
+    yield _runs(today)
     by_pipeline = {queue.pipeline: RunCounts() for queue in QUEUES}
-    for job, counts in figures.counts.items():
+    for job, counts in today.run_counts.items():
         by_pipeline[_pipeline(job)].add(counts)
     for name, about, number in (
         ("messages_received", "Messages that runs received; a redelivered message counts again", "received"),
@@ -44,32 +44,32 @@ def daily_metrics(figures: Figures) -> Iterable[Metric]:
     yield errors
 
 
-def _deliveries(figures: Figures) -> Metric:
+def _deliveries(today: DailyCounts) -> Metric:
     family = CounterMetricFamily(
         "etl_platform_deliveries",
         "Deliveries by outcome, each counted once",
         labels=("pipeline", "outcome", "dataset", "agency"),
     )
-    for labels, times in figures.deliveries.counts.items():
+    for labels, times in today.deliveries.counts.items():
         family.add_metric((FILE_EVENTS.pipeline, *labels), times)
     return family
 
 
-def _seconds(figures: Figures) -> Metric:
+def _seconds(today: DailyCounts) -> Metric:
     family = HistogramMetricFamily(
         "etl_platform_delivery_seconds", "Seconds spent processing a delivery", labels=("pipeline",)
     )
-    totals = accumulate(figures.deliveries.buckets)
+    totals = accumulate(today.deliveries.buckets)
     bounds = [*(str(bound) for bound in SECONDS), "+Inf"]
-    family.add_metric((FILE_EVENTS.pipeline,), list(zip(bounds, totals, strict=True)), figures.deliveries.seconds)
+    family.add_metric((FILE_EVENTS.pipeline,), list(zip(bounds, totals, strict=True)), today.deliveries.seconds)
     return family
 
 
-def _runs(figures: Figures) -> Metric:
+def _runs(today: DailyCounts) -> Metric:
     family = CounterMetricFamily(
         "etl_platform_runs", "Finished runs by final status", labels=("pipeline", "job", "status")
     )
-    for (job, status), times in figures.runs.items():
+    for (job, status), times in today.runs.items():
         family.add_metric((_pipeline(job), job, status), times)
     return family
 

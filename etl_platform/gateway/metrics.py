@@ -15,7 +15,7 @@ from prometheus_client.metrics_core import Metric
 
 from etl_platform.aws.clients import error_type
 from etl_platform.deliveries.circuit_breaker import BreakerStatus
-from etl_platform.deliveries.daily_counts import Figures
+from etl_platform.deliveries.daily_counts import DailyCounts
 from etl_platform.gateway.bounded_calls import CachedCall, call_within
 from etl_platform.gateway.daily_metrics import daily_metrics
 from etl_platform.gateway.webhook import OUTCOMES, PostResult
@@ -35,7 +35,7 @@ class DagsterReading(NamedTuple):
     """What one read of Dagster's records returned."""
 
     breaker: BreakerStatus
-    figures: Figures
+    today: DailyCounts
 
 
 OldestMessages: TypeAlias = dict[str, float]
@@ -110,7 +110,7 @@ class Readings:
         yield ages
         if self.dagster is not None:
             yield from _breaker_metrics(self.dagster.breaker)
-            yield from daily_metrics(self.dagster.figures)
+            yield from daily_metrics(self.dagster.today)
 
     def _queues(self) -> Iterable[Metric]:
         messages = GaugeMetricFamily(

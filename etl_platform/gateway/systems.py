@@ -14,7 +14,7 @@ from etl_platform.queue_work.queues import FILE_EVENTS, QUEUES
 from etl_platform.settings import Settings
 
 if TYPE_CHECKING:
-    from etl_platform.defs.daily_counts import TodaysRecords
+    from etl_platform.defs.daily_counts import DailyCountsReader
     from etl_platform.deliveries.circuit_breaker import BreakerStatus
 
 _CLOUDWATCH_EVERY_S = 60.0
@@ -74,10 +74,10 @@ class GatewaySystems:
         return QueueAges(self.settings)
 
     @cached_property
-    def _today(self) -> "TodaysRecords":
-        from etl_platform.defs.daily_counts import TodaysRecords
+    def _today(self) -> "DailyCountsReader":
+        from etl_platform.defs.daily_counts import DailyCountsReader
 
-        return TodaysRecords()
+        return DailyCountsReader()
 
     @cached_property
     def _instance(self) -> Any:
@@ -88,8 +88,8 @@ class GatewaySystems:
         return open_instance(self.settings)
 
     def _dagster(self) -> DagsterReading:
-        figures = self._today.read(self._instance, self._clock())
-        return DagsterReading(self.breaker(), figures)
+        today = self._today.read(self._instance, self._clock())
+        return DagsterReading(self.breaker(), today)
 
     def breaker(self) -> "BreakerStatus":
         from etl_platform.defs.breaker_state import breaker_status

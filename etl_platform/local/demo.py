@@ -10,10 +10,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 from urllib.parse import quote_plus, unquote_plus
 
-from etl_platform.deliveries.delivery import delivery_id
+from etl_platform.deliveries.delivery import ObjectVersion
+from etl_platform.deliveries.report import Report
 from etl_platform.local import demo_output
 from etl_platform.local.application_database import seeded_rows
 from etl_platform.local.demo_expectations import Result, UploadedSample, all_differences
@@ -24,7 +24,7 @@ from etl_platform.local.provision import Clients, Provisioned, open_clients
 from etl_platform.local.sample_emails import sample_emails
 from etl_platform.local.samples import SAMPLES, Sample, build_samples, write_samples
 from etl_platform.local.stack import REPOSITORY, Stack
-from etl_platform.object_keys import REPORTS, WRITTEN_PREFIXES, base_name
+from etl_platform.object_keys import AMENDMENTS, REPORTS, WRITTEN_PREFIXES, base_name
 from etl_platform.queue_work.queues import QUEUES
 
 DEADLINE_S = 300.0  # less than a minute on an idle machine
@@ -141,21 +141,21 @@ class _Demo:
     emails: int = 0
     _withheld_events: dict[str, str] = field(default_factory=dict)
     _repeated_events: set[str] = field(default_factory=set)
-    _records: dict[str, dict[str, Any]] = field(default_factory=dict)
+    _reports: dict[str, Report] = field(default_factory=dict)
 
     def put(self, sample: Sample) -> None:
         """Put the object; S3 sends its event."""
         answer = self.aws.s3.put_object(Bucket=self.resources.bucket, Key=sample.key, Body=sample.content)
-        identity = delivery_id(self.resources.bucket, sample.key, answer["VersionId"])
-        self.uploaded.append(UploadedSample(sample, identity))
+        version = ObjectVersion(self.resources.bucket, sample.key, answer["VersionId"])
+        self.uploaded.append(UploadedSample(sample, version.delivery_id))
 
     def send_emails(self) -> None:
         for body in sample_emails(_EMAILS):
             self.aws.sqs.send_message(QueueUrl=self.resources.email_queue_url, MessageBody=body)
 
     def repeated_events(self) -> list[str]:
-        """The event of every recorded file, to be ingested a second time."""
-        return [_event_again(record["source"]) for record in self._records.values()]
+        """The event of every file with a report, to be ingested a second time."""
+        return [_event_again(report.source) for report in self._reports.values()]
 
     def put_without_event(self, sample: Sample) -> None:
         """Put the object and remove its event from the queue, to send it after newer versions."""
@@ -193,15 +193,15 @@ class _Demo:
         self.dead = sum(self._messages(self.resources.value_of(queue.dlq_url_setting)) for queue in QUEUES)
         self.emails = sum(1 for _ in self._list_keys(self.resources.email_bucket))
         for item in self.uploaded:
-            sample, record = item.sample, self._records.get(item.delivery_id)
+            sample, report = item.sample, self._reports.get(item.delivery_id)
             if sample.event == "again" and sample.name in self._repeated_events:
                 result = log.outcome(sample.dataset or "", sample.agency or "", item.delivery_id)
                 if result is not None:
                     self.results[sample.name] = Result(result, sample.agency, sample.dataset)
-            elif sample.event != "again" and record is not None:
-                self.results[sample.name] = Result.of_record(record)
+            elif sample.event != "again" and report is not None:
+                self.results[sample.name] = Result.of_report(report)
         self._send_late_events()
-        if self._records:
+        if self._reports:
             self.runs, self.unfinished_runs, self.failed_runs = log.runs()
 
     @property
@@ -234,18 +234,18 @@ class _Demo:
         return lines + [f"runs: expected success, got {run}" for run in self.failed_runs]
 
     def _send_late_events(self) -> None:
-        """Send a withheld event after the newer version is recorded, and a repeated one after the first."""
+        """Send a withheld event after the report of the newer version, and a repeated one after the first."""
         for item in self.uploaded:
             sample = item.sample
-            is_recorded = all(
-                other.delivery_id in self._records
+            is_reported = all(
+                other.delivery_id in self._reports
                 for other in self.uploaded
                 if other.sample.key == sample.key and other.sample.event == "put"
             )
-            if sample.event == "unannounced" and is_recorded and sample.name in self._withheld_events:
+            if sample.event == "unannounced" and is_reported and sample.name in self._withheld_events:
                 self._publish(self._withheld_events.pop(sample.name))
-            if sample.event == "again" and is_recorded and sample.name not in self._repeated_events:
-                self._publish(_event_again(self._records[item.delivery_id]["source"]))
+            if sample.event == "again" and is_reported and sample.name not in self._repeated_events:
+                self._publish(_event_again(self._reports[item.delivery_id].source))
                 self._repeated_events.add(sample.name)
 
     def _publish(self, event: str) -> None:
@@ -255,9 +255,10 @@ class _Demo:
         self.listing = set(self._written_keys())
         for key in self.listing:
             identity = base_name(key).removesuffix(".json")
-            if key.startswith(REPORTS) and identity not in self._records:
+            is_report = key.startswith(REPORTS) and not key.startswith(AMENDMENTS)
+            if is_report and identity not in self._reports:
                 body = self.aws.s3.get_object(Bucket=self.resources.bucket, Key=key)["Body"]
-                self._records[identity] = json.loads(body.read())
+                self._reports[identity] = Report.from_json(json.loads(body.read()))
 
     def _written_keys(self) -> Iterator[str]:
         for prefix in WRITTEN_PREFIXES:
@@ -278,23 +279,23 @@ def _keys(event: str) -> set[str]:
     return {unquote_plus(record["s3"]["object"]["key"]) for record in records}
 
 
-def _event_again(source: dict[str, Any]) -> str:
+def _event_again(source: ObjectVersion) -> str:
     """The S3 event of an object version, rebuilt from its report."""
     object_fields = {
-        "key": quote_plus(source["key"], safe="/"),
-        "size": source["size_bytes"],
-        "eTag": source["etag"],
-        "versionId": source["version_id"],
-        "sequencer": source.get("sequencer"),
+        "key": quote_plus(source.key, safe="/"),
+        "size": source.size_bytes,
+        "eTag": source.etag,
+        "versionId": source.version_id,
+        "sequencer": source.sequencer,
     }
     event = {
         "eventVersion": "2.6",
         "eventSource": "aws:s3",
         "eventName": "ObjectCreated:Put",
-        "eventTime": source.get("last_modified"),
+        "eventTime": source.last_modified.isoformat() if source.last_modified else None,
         "s3": {
             "s3SchemaVersion": "1.0",
-            "bucket": {"name": source["bucket"]},
+            "bucket": {"name": source.bucket},
             "object": {name: value for name, value in object_fields.items() if value is not None},
         },
     }

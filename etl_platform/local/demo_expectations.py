@@ -2,9 +2,9 @@
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from etl_platform import object_keys
+from etl_platform.deliveries.report import Report
 from etl_platform.local.samples import Sample
 
 
@@ -29,17 +29,17 @@ class Result:
     remark: str = ""
 
     @classmethod
-    def of_record(cls, record: Mapping[str, Any]) -> "Result":
-        """The result according to a report."""
-        remarks = [str(error.get("code")) for error in record.get("errors") or ()]
-        remarks += [f"{rule}: {rows}" for rule, rows in (record.get("reasons") or {}).items()]
+    def of_report(cls, report: Report) -> "Result":
+        check = report.check
+        remarks = [error.code for error in check.errors]
+        remarks += [f"{rule}: {rows}" for rule, rows in check.reasons.items()]
         return cls(
-            outcome=str(record.get("outcome")),
-            agency=record.get("agency"),
-            dataset=record.get("dataset"),
-            rows=record.get("rows"),
-            quarantined=record.get("quarantined_rows"),
-            silver_key=(record.get("written") or {}).get("silver_key"),
+            outcome=str(report.outcome),
+            agency=report.agency,
+            dataset=report.dataset,
+            rows=check.rows,
+            quarantined=check.quarantined_rows,
+            silver_key=report.written.silver_key,
             remark=", ".join(remarks),
         )
 

@@ -1,1 +1,1 @@
-"""What every consumer of a queue shares: leases on messages, bounded workers."""
+"""What every queue consumer shares: leases on messages and bounded parallel work."""

@@ -1,4 +1,4 @@
-"""Messages kept hidden from other consumers while they are worked on. No network, no Dagster."""
+"""A lease on queue messages: heartbeats hide them from other consumers during the work. No network, no Dagster."""
 
 import logging
 import threading
@@ -14,20 +14,20 @@ log = logging.getLogger(__name__)
 
 RETRY_DELAY_S = 30
 MAX_RETRY_DELAY_S = 3_600
-MAX_HELD_S = 12 * 3_600
-"""From its receipt, SQS hides a message no longer than this, however often it is extended."""
+MAX_HIDDEN_S = 12 * 3_600
+"""SQS hides a message at most this long after its receipt, however often its timeout is extended."""
 
 
 @dataclass(frozen=True)
 class Receipt:
-    """A message that was received: its receipt handle, and when, in epoch seconds."""
+    """The receipt handle of a received message, and when it was received, in epoch seconds."""
 
     handle: str
     received_at: float
 
 
-class HeldQueue(Protocol):
-    """What a batch asks of its queue; both answer with the handles that were refused."""
+class MessageQueue(Protocol):
+    """The calls of a queue's consumer; both return the receipt handles that the queue refused."""
 
     def change_visibility(self, receipt_handles: Sequence[str], timeout_s: int) -> list[str]: ...
 
@@ -35,70 +35,75 @@ class HeldQueue(Protocol):
 
 
 class Lease:
-    """Keeps messages hidden from others while they are worked on, or wait for it.
+    """Hides messages from other consumers while they are processed or wait for it.
 
-    The first heartbeat is sent on entry; ``lost`` then holds the handles that belong to someone else by now. What is
-    received later joins by ``add``, and the next heartbeat comes before half of its timeout is over. A
-    message that SQS would not hide for another timeout is let go: it comes back when the last one ends.
+    The first heartbeat is sent on entry, the next ones before half of the timeout is over. ``lost`` has the handles
+    that the queue refused: those messages belong to another consumer now. Messages that are received later are added
+    with ``add``. A message that SQS cannot hide for another timeout leaves the lease, and returns to the queue when
+    its last timeout ends.
     """
 
     def __init__(
         self,
-        queue: HeldQueue | None,
+        queue: MessageQueue | None,
         receipts: Sequence[Receipt],
         timeout_s: int,
         workers: Workers,
         clock: Callable[[], float],
     ) -> None:
         self._queue, self._timeout_s, self._clock = queue, timeout_s, clock
-        self._held: dict[str, float] = {}
+        self._hidden_until: dict[str, float] = {}
         self._lock = threading.Lock()
         self.add(receipts)
-        self._heartbeats = workers.repeat(self._beat_or_wait, timeout_s / 2)
+        self._heartbeats = workers.repeat(self._try_heartbeat, timeout_s / 2)
         self.lost: set[str] = set()
 
-    def _beat(self) -> None:
-        until = self._clock() + self._timeout_s
+    def _heartbeat(self) -> None:
+        next_end = self._clock() + self._timeout_s
         with self._lock:
-            self._held = {handle: end for handle, end in self._held.items() if until <= end}
-            handles = sorted(self._held)
+            self._hidden_until = {handle: end for handle, end in self._hidden_until.items() if next_end <= end}
+            handles = sorted(self._hidden_until)
         if self._queue is None or not handles:
             return
         refused = set(self._queue.change_visibility(handles, self._timeout_s))
         with self._lock:
             self.lost |= refused
             for handle in refused:
-                self._held.pop(handle, None)
+                self._hidden_until.pop(handle, None)
 
-    def _beat_or_wait(self) -> bool:
+    def _try_heartbeat(self) -> bool:
         try:
-            self._beat()
+            self._heartbeat()
         except TransientError as error:
-            # The next beat comes before the timeout ends; a lost lease costs work twice, never an effect.
+            # The next heartbeat comes before the timeout ends. If the lease is lost, another consumer repeats the
+            # work; the result is the same.
             log.warning("heartbeat failed", extra={"error": str(error)})
             return False
         return True
 
     def add(self, receipts: Sequence[Receipt]) -> None:
         with self._lock:
-            self._held |= {receipt.handle: receipt.received_at + MAX_HELD_S for receipt in receipts}
+            self._hidden_until |= {receipt.handle: receipt.received_at + MAX_HIDDEN_S for receipt in receipts}
 
     def remove(self, receipt_handle: str) -> None:
         with self._lock:
-            self._held.pop(receipt_handle, None)
+            self._hidden_until.pop(receipt_handle, None)
 
     def release(self) -> int:
-        """Show others at once what is still held; how many messages that is. For when the context has ended."""
-        handles, self._held = list(self._held), {}
+        """Return the remaining messages to the queue at once; their number. Called after the context has ended."""
+        handles, self._hidden_until = list(self._hidden_until), {}
         if self._queue is not None and handles:
             try:
                 self._queue.change_visibility(handles, 0)
             except TransientError as error:
-                log.warning("messages not given back, they come when their timeout ends", extra={"error": str(error)})
+                log.warning(
+                    "messages not released; they return to the queue when their timeout ends",
+                    extra={"error": str(error)},
+                )
         return len(handles)
 
     def __enter__(self) -> "Lease":
-        self._beat()
+        self._heartbeat()
         self._heartbeats.__enter__()
         return self
 
@@ -109,5 +114,5 @@ class Lease:
 
 
 def retry_delay_s(receive_count: int) -> int:
-    """How long a message that failed is hidden: twice as long with each receive, an hour at most."""
+    """How long a failed message stays hidden: twice as long after each receive, at most an hour."""
     return int(min(RETRY_DELAY_S * 2 ** (receive_count - 1), MAX_RETRY_DELAY_S))

@@ -8,30 +8,31 @@ from contextlib import AbstractContextManager, contextmanager
 from queue import Empty, SimpleQueue
 from typing import Protocol, TypeVar
 
-_LOOK_S = 0.2
+_POLL_S = 0.2
 T = TypeVar("T")
 
 
 class Workers(Protocol):
-    """How a batch is worked on at once: threads in a run, steps of a schedule where a test must repeat them."""
+    """Runs calls in parallel. In a run these are threads; in a simulation, steps that can be repeated exactly."""
 
     def work(self, calls: Sequence[Callable[[], T]]) -> Generator[tuple[int, Future[T]]]:
-        """Start the calls; as they are done, the number of each with its result. What was stopped does not come."""
+        """Start the calls, and yield the index and the result of each when it is done; stopped calls are left out."""
         ...
 
     def repeat(self, call: Callable[[], bool], every_s: float) -> AbstractContextManager[None]:
-        """Repeat a call beside the work, the first time after ``every_s``, until the context ends.
+        """Repeat a call during the work, the first time after ``every_s``, until the context ends.
 
-        It answers whether it went well; where it did not, the next may come sooner.
+        The call returns whether it succeeded; after a failure it may be repeated sooner.
         """
         ...
 
 
 class Threads:
-    """Workers that are threads, ``count`` at most.
+    """Workers that are threads.
 
     Args:
-        stop: once it is set, what has not begun does not begin, and what has begun gets ``grace_s`` to end.
+        count: threads at most.
+        stop: once it is set, no further call is started, and the running ones have ``grace_s`` seconds to finish.
     """
 
     def __init__(self, count: int, stop: threading.Event | None = None, grace_s: float = 0) -> None:
@@ -49,14 +50,14 @@ class Threads:
                 if deadline is None and self._stop.is_set():
                     deadline = time.monotonic() + self._grace_s
                 try:
-                    future = done.get(timeout=_LOOK_S)
+                    future = done.get(timeout=_POLL_S)
                 except Empty:
                     continue
                 left -= 1
                 if not isinstance(future.exception(), CancelledError):
                     yield numbers[future], future
         finally:
-            # A thread cannot be ended; what overruns its grace is not waited for.
+            # A thread cannot be stopped, so calls that exceed the grace period are not waited for.
             pool.shutdown(wait=deadline is None or not left, cancel_futures=True)
 
     def _unless_stopped(self, call: Callable[[], T]) -> T:
@@ -72,9 +73,9 @@ class Threads:
             pause_s = every_s
             while not stop.wait(pause_s):
                 began = time.monotonic()
-                # A call takes time as well, and a failed one leaves less until the timeout ends.
-                wanted_s = every_s if call() else every_s / 4
-                pause_s = max(0.0, wanted_s - (time.monotonic() - began))
+                # The call's own time counts too, and after a failure less time is left until the timeout ends.
+                interval_s = every_s if call() else every_s / 4
+                pause_s = max(0.0, interval_s - (time.monotonic() - began))
 
         thread = threading.Thread(target=repeat_until_stopped, name="heartbeat", daemon=True)
         thread.start()

@@ -14,9 +14,10 @@ from typing import Protocol
 from urllib.parse import quote, unquote
 
 from etl_platform import object_keys
-from etl_platform.deliveries.delivery import Outcome
-from etl_platform.deliveries.intake import Attempt, DeliveryResult, Intake
-from etl_platform.deliveries.s3_events import ObjectCreated
+from etl_platform.deliveries.delivery import ObjectVersion, Outcome
+from etl_platform.deliveries.intake import Intake
+from etl_platform.deliveries.process_delivery import Clock, DeliveryResult
+from etl_platform.deliveries.report import Trigger
 from etl_platform.engine.contract.model import Contract
 from etl_platform.errors import ApiAnswerError, ObjectMissingError, PreconditionFailedError, TransientError
 from etl_platform.rest_apis.extraction import Extraction, OnProgress
@@ -68,7 +69,7 @@ class ApiIngestionResult:
     @property
     def is_rejected(self) -> bool:
         """Whether the snapshot was rejected, by this run or by the one that first ingested it."""
-        return self.ingested is not None and self.ingested.record["outcome"] == Outcome.REJECTED
+        return self.ingested is not None and self.ingested.report.outcome is Outcome.REJECTED
 
     @property
     def summary(self) -> str:
@@ -87,7 +88,7 @@ class ApiIngestionResult:
     def _outcome(self) -> str:
         if self.ingested is None:
             return "not ingested"
-        outcome = str(self.ingested.record["outcome"])
+        outcome = str(self.ingested.report.outcome)
         return f"{outcome} before" if self.ingested.outcome is Outcome.DUPLICATE else outcome
 
 
@@ -125,16 +126,21 @@ class ApiIngester:
     """
 
     def __init__(
-        self, store: ObjectStore, contracts: Mapping[str, Contract], bucket: str, page_reader: PageReader
+        self,
+        store: ObjectStore,
+        contracts: Mapping[str, Contract],
+        bucket: str,
+        page_reader: PageReader,
+        clock: Clock,
     ) -> None:
         self._store, self._bucket, self._page_reader = store, bucket, page_reader
-        self._intake = Intake(store, contracts, bucket, object_keys.FROM_API)
+        self._intake = Intake(store, contracts, bucket, object_keys.FROM_API, clock)
 
     def ingest(
         self,
         source: ApiSource,
         resource: ApiResource,
-        attempt: Attempt,
+        trigger: Trigger,
         *,
         now: datetime,
         full: bool = False,
@@ -165,12 +171,12 @@ class ApiIngester:
                 if extraction.records:
                     result = _compare_fields(result, current, extraction)
                     result = self._land(result, extraction, rows, folder / "snapshot.csv", current=current, base=base)
-        return result if result.rows is None else self._ingest_snapshot(result, attempt)
+        return result if result.rows is None else self._ingest_snapshot(result, trigger)
 
-    def _ingest_snapshot(self, result: ApiIngestionResult, attempt: Attempt) -> ApiIngestionResult:
-        head = self._store.head(self._bucket, result.key)
-        event = ObjectCreated(self._bucket, result.key, head.version_id, head.etag, head.size_bytes)
-        return replace(result, ingested=self._intake.ingest(event, attempt))
+    def _ingest_snapshot(self, result: ApiIngestionResult, trigger: Trigger) -> ApiIngestionResult:
+        # No event announced the snapshot, so there is no event time.
+        snapshot = replace(ObjectVersion.of(self._store.head(self._bucket, result.key)), last_modified=None)
+        return replace(result, ingested=self._intake.ingest(self._intake.route(snapshot), trigger))
 
     def _current_snapshot(self, key: str, path: Path) -> _Snapshot | None:
         try:

@@ -7,7 +7,8 @@ import pytest
 
 from etl_platform.defs.lineage import SENT_AS, column_lineage, header_schema
 from etl_platform.engine.check import check_file
-from etl_platform_tests.dagster.conftest import AGENCY, Workshop, value_of
+from etl_platform.engine.result import FileColumns
+from etl_platform_tests.dagster.workshop import AGENCY, Workshop, value_of
 from etl_platform_tests.unit.making import contract_of, text
 
 BRONZE = dg.AssetKey(["bronze", "officer_detail"])
@@ -108,13 +109,13 @@ def test_a_column_made_of_several_leads_back_to_each_of_them(tmp_path: Path) -> 
     contract = contract_of([text("day"), text("hour"), text("note"), made])
     path = tmp_path / "things.csv"
     path.write_text("Day,HOUR\n2026-01-05,10\n", "utf-8")
-    told = column_lineage([check_file(path, contract, tmp_path).to_json()], contract)
-    lineage = told["dagster/column_lineage"]
+    metadata = column_lineage([check_file(path, contract, tmp_path).columns], contract)
+    lineage = metadata["dagster/column_lineage"]
     sent = {column: [dep.column_name for dep in deps] for column, deps in lineage.deps_by_column.items()}
     assert sent == {"day": ["Day"], "hour": ["HOUR"], "moment": ["Day", "HOUR"]}
 
 
 def test_a_record_without_columns_tells_nothing() -> None:
     """A record may be older than this field, or its file gone."""
-    assert column_lineage([{}, {"columns": {}}], contract_of([text("a")])) == {}
-    assert header_schema([{}, {"columns": {"matched": {}}}]) == {}
+    assert column_lineage([FileColumns()], contract_of([text("a")])) == {}
+    assert header_schema([FileColumns(), FileColumns()]) == {}

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from etl_platform.definitions import build_defs
-from etl_platform_tests.dagster.conftest import AGENCY, Workshop, value_of
+from etl_platform_tests.dagster.workshop import AGENCY, Workshop, value_of
 from etl_platform_tests.unit.making import contract_data, custom, text, typed
 
 SILVER = dg.AssetKey(["silver", "things"])
@@ -98,7 +98,7 @@ def test_one_file_that_breaks_a_rule_turns_its_partition_s_check(place: Workshop
 
     assert not found["enough"].passed
     assert value_of(found["enough"].metadata, "found") == 1
-    refused = {str(item.outcome): item.delivery_id for item in place.platforms[-1].finished}["rejected"]
+    refused = {str(item.outcome): item.report.delivery_id for item in place.platforms[-1].finished}["rejected"]
     assert value_of(found["enough"].metadata, "delivery_id") == refused
     assert found["note__null_share"].passed
 

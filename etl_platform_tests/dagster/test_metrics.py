@@ -12,15 +12,14 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from etl_platform.defs.daily_counts import TodaysRecords
+from etl_platform.defs.daily_counts import DailyCountsReader
 from etl_platform.defs.run_counts import counts_of
-from etl_platform.deliveries.daily_counts import SECONDS, Figures, RunCounts
-from etl_platform.deliveries.delivery import Cause
-from etl_platform.deliveries.intake import Attempt
-from etl_platform.deliveries.s3_events import ObjectCreated
+from etl_platform.deliveries.daily_counts import SECONDS, DailyCounts, RunCounts
+from etl_platform.deliveries.delivery import Cause, ObjectVersion
+from etl_platform.deliveries.report import Trigger
 from etl_platform.platform import Platform
-from etl_platform_tests.dagster.conftest import AGENCY, JOB, Workshop
-from etl_platform_tests.dagster.test_breaker import FAILURE, SUCCESS, History
+from etl_platform_tests.dagster.run_history import FAILURE, SUCCESS, History
+from etl_platform_tests.dagster.workshop import AGENCY, JOB, Workshop
 from etl_platform_tests.integration.deliveries import as_csv, officers
 
 OTHER = "nc_durham"
@@ -36,9 +35,9 @@ def workshop(tmp_path: Path, dagster_home: Path) -> Iterator[Workshop]:
         yield Workshop(tmp_path / "objects", instance)
 
 
-def figures(workshop: Workshop) -> Figures:
+def figures(workshop: Workshop) -> DailyCounts:
     """As a gateway that has just started finds them."""
-    return TodaysRecords().read(workshop.instance, NOW)
+    return DailyCountsReader().read(workshop.instance, NOW)
 
 
 def counted(workshop: Workshop) -> dict[tuple[str, str, str], int]:
@@ -99,7 +98,8 @@ def test_a_delivery_whose_run_was_killed_after_it_was_told_counts_once(workshop:
 
 def test_a_delivery_whose_run_was_killed_before_it_was_told_counts_once(workshop: Workshop) -> None:
     key = workshop.drop("Officer_Detail.csv", as_csv(officers("A", 8)))
-    Platform(workshop.settings).intake.ingest(ObjectCreated("local", key), Attempt(Cause.EVENT, "a run that died"))
+    intake = Platform(workshop.settings).intake
+    intake.ingest(intake.route(ObjectVersion("local", key)), Trigger(Cause.EVENT, "a run that died"))
     assert counted(workshop) == {}
 
     workshop.ingest(key, message_id="m", receive_count=2)
@@ -110,7 +110,8 @@ def test_a_delivery_whose_run_was_killed_before_it_was_told_counts_once(workshop
 
 def test_a_duplicate_that_was_told_first_takes_no_delivery_away(workshop: Workshop) -> None:
     key = workshop.drop("Officer_Detail.csv", as_csv(officers("A", 8)))
-    Platform(workshop.settings).intake.ingest(ObjectCreated("local", key), Attempt(Cause.EVENT, "a run that died"))
+    intake = Platform(workshop.settings).intake
+    intake.ingest(intake.route(ObjectVersion("local", key)), Trigger(Cause.EVENT, "a run that died"))
     # By hand, as the UI's button does it.
     by_hand = dg.AssetMaterialization(dg.AssetKey(["bronze", "officer_detail"]), partition=AGENCY)
     workshop.instance.report_runless_asset_event(by_hand)
@@ -122,23 +123,23 @@ def test_a_duplicate_that_was_told_first_takes_no_delivery_away(workshop: Worksh
 
 
 def test_a_reader_that_goes_on_finds_what_one_that_starts_finds(workshop: Workshop) -> None:
-    going_on = TodaysRecords()
+    going_on = DailyCountsReader()
     # Within the minute in which rows may still be committed, and later.
     for number, moment in enumerate((NOW, END_OF_DAY, END_OF_DAY)):
         workshop.ingest(workshop.drop(f"Officer_Detail_{number}.csv", as_csv(officers("A", 3 + number))))
-        assert going_on.read(workshop.instance, moment) == TodaysRecords().read(workshop.instance, moment)
+        assert going_on.read(workshop.instance, moment) == DailyCountsReader().read(workshop.instance, moment)
         assert going_on.read(workshop.instance, moment).deliveries.counts.total() == number + 1
     assert counted(workshop) == ledger(workshop)
 
 
 def test_an_earlier_day_counts_no_more(workshop: Workshop) -> None:
     workshop.ingest(workshop.drop("Officer_Detail.csv", as_csv(officers("A", 3))))
-    records = TodaysRecords()
+    records = DailyCountsReader()
     assert records.read(workshop.instance, NOW).runs.total() == 1
 
     tomorrow = records.read(workshop.instance, NOW + timedelta(days=2))
 
-    assert (tomorrow.deliveries.counts, tomorrow.runs, tomorrow.counts) == ({}, {}, {})
+    assert (tomorrow.deliveries.counts, tomorrow.runs, tomorrow.run_counts) == ({}, {}, {})
 
 
 def test_runs_count_by_the_status_they_ended_with_and_once(workshop: Workshop) -> None:
@@ -149,14 +150,14 @@ def test_runs_count_by_the_status_they_ended_with_and_once(workshop: Workshop) -
     history.run(now - 3 * 86_400, FAILURE)
     history.run(None)
 
-    reader = TodaysRecords()
+    reader = DailyCountsReader()
     for _ in range(2):
         found = reader.read(workshop.instance, NOW)
         assert found.runs == {(JOB, "success"): 250, ("email_archive_job", "failure"): 1}
 
 
 def test_an_event_of_yesterday_among_todays_hides_none_of_them() -> None:
-    assert TodaysRecords().read(_LogOutOfOrder(), NOW).deliveries.counts.total() == 3
+    assert DailyCountsReader().read(_LogOutOfOrder(), NOW).deliveries.counts.total() == 3
 
 
 def test_a_run_that_is_executed_once_more_does_not_count_what_the_first_did(workshop: Workshop) -> None:
@@ -180,8 +181,8 @@ def test_messages_of_a_killed_run_count_as_received(workshop: Workshop) -> None:
 
     found = figures(workshop)
 
-    assert found.counts[JOB].received == 2
-    assert found.counts[JOB].deleted == 0
+    assert found.run_counts[JOB].received == 2
+    assert found.run_counts[JOB].deleted == 0
 
 
 class _LogOutOfOrder:

@@ -12,9 +12,8 @@ import polars as pl
 import pytest
 
 from etl_platform.cli.main import main
-from etl_platform.deliveries.delivery import Cause
-from etl_platform.deliveries.intake import Attempt
-from etl_platform.deliveries.s3_events import ObjectCreated
+from etl_platform.deliveries.delivery import Cause, ObjectVersion
+from etl_platform.deliveries.report import Trigger
 from etl_platform.platform import Platform
 from etl_platform.settings import Settings, load_settings
 from etl_platform_tests.unit.making import PROJECT
@@ -40,7 +39,8 @@ def do(command: str) -> int:
 
 def ingest(key: str) -> None:
     """Ingest one file of the local root, without Dagster."""
-    Platform(load_settings()).intake.ingest(ObjectCreated("local", key), Attempt(Cause.EVENT, "8ce2b4a9-run"))
+    intake = Platform(load_settings()).intake
+    intake.ingest(intake.route(ObjectVersion("local", key)), Trigger(Cause.EVENT, "8ce2b4a9-run"))
 
 
 @pytest.fixture
@@ -114,7 +114,7 @@ def test_commands_for_an_agency_without_deliveries_print_one_line(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert do("etl-platform replay --agency tx_el_paso --dataset training") == 1
-    assert capsys.readouterr().out.strip() == "tx_el_paso has delivered no training yet"
+    assert capsys.readouterr().out.strip() == "tx_el_paso has not delivered any training yet"
     assert do("etl-platform history --agency tx_el_paso") == 0
     assert do("etl-platform quarantine --agency tx_el_paso --dataset training") == 0
 

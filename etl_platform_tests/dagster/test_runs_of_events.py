@@ -3,9 +3,7 @@
 import dagster as dg
 import pytest
 
-from etl_platform.errors import TransientError
-from etl_platform.storage.object_store import ObjectHead, ObjectStore
-from etl_platform_tests.dagster.conftest import AGENCY, Workshop, value_of
+from etl_platform_tests.dagster.workshop import AGENCY, StoreThatFails, Workshop, value_of
 from etl_platform_tests.integration.deliveries import as_csv, officers
 
 OTHER = "nc_durham"
@@ -93,8 +91,8 @@ def test_an_object_that_is_gone_is_an_outcome_and_no_failure(workshop: Workshop)
 
     assert result.success
     assert workshop.outcomes == ["rejected"]
-    (record,) = (item.record for item in workshop.platforms[-1].finished)
-    assert [error["code"] for error in record["errors"]] == ["NoSuchKey"]
+    (report,) = (item.report for item in workshop.platforms[-1].finished)
+    assert [error.code for error in report.check.errors] == ["NoSuchKey"]
     assert workshop.materializations("bronze", "officer_detail") == []
     assert [check.passed for check in workshop.evaluations(result)] == [False]
 
@@ -110,7 +108,7 @@ def test_what_no_contract_knows_leaves_a_trace_and_no_event(workshop: Workshop) 
 
 def test_a_delivery_that_fails_fails_the_run_after_the_others_are_done(workshop: Workshop) -> None:
     keys = [workshop.drop("Officer_Detail.csv", as_csv(officers("A", 4)), agency) for agency in ("aa", "broken", "zz")]
-    workshop.wrap_store = lambda store: _StoreThatFails(store, "agency=broken")
+    workshop.wrap_store = lambda store: StoreThatFails(store, "agency=broken")
 
     result = workshop.ingest(*keys)
 
@@ -165,17 +163,17 @@ def test_a_message_that_was_received_before_has_its_events_logged_again(workshop
 
 
 def test_events_that_are_logged_late_leave_what_silver_holds_as_the_latest(workshop: Workshop) -> None:
-    """The older file's run died between its record and its events, and the newer file was done meanwhile."""
+    """The run of the older file died between its report and its events, and the newer file was accepted meanwhile."""
     key = workshop.drop("Officer_Detail.csv", as_csv(officers("A", 4)))
     workshop.ingest(key)
-    old = workshop.platforms[-1].finished[0]
+    old = workshop.platforms[-1].finished[0].report
     workshop.drop("Officer_Detail.csv", as_csv(officers("A", 9, bad=1)))
     workshop.ingest(key)
-    new = workshop.platforms[-1].finished[0]
+    new = workshop.platforms[-1].finished[0].report
 
     (workshop.root / key).unlink()
 
-    version = old.record["source"]["version_id"]
+    version = old.source.version_id
     result = workshop.ingest(key, version_id=version, message_id="m-1", receive_count=2)
 
     logged = [value_of(m.metadata, "delivery_id") for m in workshop.materializations("silver", "officer_detail")]
@@ -215,21 +213,6 @@ def test_classified_values_are_masked_in_what_dagster_shows(workshop: Workshop) 
     shown += repr(silver.metadata) + repr([item.metadata for item in workshop.evaluations(result)])
     for secret in ("Quux", "quux", "1980-02-29", "1980-13-31", "51000", "51,000", "61,234", "Zorbex"):
         assert secret not in shown
-
-
-class _StoreThatFails:
-    """A store whose writes below some prefix meet an outage."""
-
-    def __init__(self, store: ObjectStore, part: str) -> None:
-        self._store, self._part = store, part
-
-    def __getattr__(self, name: str) -> object:
-        return getattr(self._store, name)
-
-    def copy(self, head: ObjectHead, bucket: str, key: str) -> None:
-        if self._part in key:
-            raise TransientError("COPY: SlowDown")
-        self._store.copy(head, bucket, key)
 
 
 def _check_specs(workshop: Workshop) -> list[dg.AssetCheckSpec]:

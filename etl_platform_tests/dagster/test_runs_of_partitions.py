@@ -3,7 +3,7 @@
 import dagster as dg
 import pytest
 
-from etl_platform_tests.dagster.conftest import AGENCY, Workshop, value_of
+from etl_platform_tests.dagster.workshop import AGENCY, Workshop, value_of
 from etl_platform_tests.integration.deliveries import as_csv, officers
 
 BRONZE, SILVER = dg.AssetKey(["bronze", "officer_detail"]), dg.AssetKey(["silver", "officer_detail"])
@@ -28,7 +28,7 @@ def test_a_partition_run_reads_the_latest_bronze_of_every_key(stocked: Workshop)
     result = stocked.reprocess()
 
     assert result.success
-    assert sorted(item.record["source"]["key"] for item in stocked.platforms[-1].finished) == [
+    assert sorted(item.report.source.key for item in stocked.platforms[-1].finished) == [
         f"from_client/{AGENCY}/Officer_Detail.csv",
         f"from_client/{AGENCY}/Officers_reserve.csv",
     ]
@@ -106,7 +106,7 @@ def test_only_the_selected_dataset_is_read_again(stocked: Workshop) -> None:
 
     stocked.reprocess(selection=[dg.AssetKey(["bronze", "training"]), dg.AssetKey(["silver", "training"])])
 
-    assert [item.dataset for item in stocked.platforms[-1].finished] == ["training"]
+    assert [item.report.dataset for item in stocked.platforms[-1].finished] == ["training"]
 
 
 def test_a_rejected_delivery_is_read_again_and_stays_rejected(workshop: Workshop) -> None:

@@ -16,7 +16,7 @@ import pytest
 
 from etl_platform.defs.reconciliation import make_reconciler
 from etl_platform.deliveries.delivery import Cause, Outcome
-from etl_platform.deliveries.intake import Attempt
+from etl_platform.deliveries.report import Trigger
 from etl_platform.errors import TransientError
 from etl_platform.local.provision import Clients, Provisioned
 from etl_platform.local.sample_api import SECRET_NAME, TOKEN, SampleApi, sample_api
@@ -57,7 +57,7 @@ def ingest(platform: Platform, **how: Any) -> ApiIngestionResult:
     (source,) = load_sources(platform.settings.api_sources_dir, platform.contracts)
     (resource,) = source.resources
     return platform.api_ingester.ingest(
-        source, resource, Attempt(Cause.EVENT, "run"), now=datetime(2026, 6, 1, tzinfo=UTC), **how
+        source, resource, Trigger(Cause.EVENT, "run"), now=datetime(2026, 6, 1, tzinfo=UTC), **how
     )
 
 
@@ -77,7 +77,7 @@ def test_a_second_run_writes_no_object_version(
 
     assert first.ingested is not None
     assert first.ingested.outcome is Outcome.ACCEPTED
-    assert first.ingested.record["source"]["version_id"]
+    assert first.ingested.report.source.version_id
     assert (again.landed, again.records) == (False, 1)
     assert versions(aws, provisioned.bucket) == before
     head = aws.s3.head_object(Bucket=provisioned.bucket, Key=KEY)
@@ -94,9 +94,9 @@ def test_an_updated_record_supersedes_the_earlier_snapshot(platform: Platform, a
     assert first.ingested is not None
     assert second.ingested is not None
     assert second.ingested.outcome is Outcome.ACCEPTED
-    replaced = platform.intake.successor(first.ingested.record)
+    replaced = platform.intake.successor(first.ingested.report)
     assert replaced is not None
-    assert replaced["delivery_id"] == second.ingested.delivery_id
+    assert replaced.delivery_id == second.ingested.report.delivery_id
 
 
 def test_reconciliation_accepts_a_snapshot_beside_a_file_of_the_same_dataset(
@@ -109,7 +109,7 @@ def test_reconciliation_accepts_a_snapshot_beside_a_file_of_the_same_dataset(
     body = aws.s3.get_object(Bucket=provisioned.bucket, Key=KEY)["Body"].read()
     aws.s3.put_object(Bucket=provisioned.bucket, Key=key, Body=body)
 
-    found = make_reconciler(platform, datetime.now(UTC) + timedelta(hours=1), timedelta()).look()
+    found = make_reconciler(platform, datetime.now(UTC) + timedelta(hours=1), timedelta()).reconcile()
 
     assert [(finding.kind, finding.key) for finding in found.findings] == [("missing", key)], "what was not taken in"
 
@@ -117,10 +117,10 @@ def test_reconciliation_accepts_a_snapshot_beside_a_file_of_the_same_dataset(
 def test_a_reprocessed_partition_reads_the_snapshot_from_bronze(platform: Platform, api: SampleApi) -> None:
     ingest(platform)
 
-    (again,) = platform.intake.reprocess("training", AGENCY, Attempt(Cause.REPROCESS, "run"))
+    (again,) = platform.intake.reprocess("training", AGENCY, Trigger(Cause.REPROCESS, "run"))
 
     assert again.outcome is Outcome.ACCEPTED
-    assert again.record["source"]["key"] == KEY
+    assert again.report.source.key == KEY
 
 
 def test_one_of_two_concurrent_runs_lands(
@@ -152,11 +152,11 @@ def test_one_of_two_concurrent_runs_lands(
 PROGRAM = """
 from datetime import UTC, datetime
 from etl_platform.deliveries.delivery import Cause
-from etl_platform.deliveries.intake import Attempt
+from etl_platform.deliveries.report import Trigger
 from etl_platform.platform import Platform
 platform = Platform()
 (source,) = platform.api_sources
-platform.api_ingester.ingest(source, source.resources[0], Attempt(Cause.EVENT, "dying"), now=datetime.now(UTC))
+platform.api_ingester.ingest(source, source.resources[0], Trigger(Cause.EVENT, "dying"), now=datetime.now(UTC))
 """
 
 
@@ -190,7 +190,7 @@ def test_a_killed_run_writes_nothing_and_the_next_reads_everything_once(
 
     assert (done.records, done.rows) == (100, 100)
     assert done.ingested is not None
-    assert done.ingested.record["rows"] == 100
+    assert done.ingested.report.check.rows == 100
 
 
 def _courses(server: ApiServer, hold_page: int = 0, until: Event | None = None) -> Callable[[Asked], Answer]:

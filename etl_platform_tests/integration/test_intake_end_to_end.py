@@ -14,7 +14,7 @@ import dagster as dg
 import polars as pl
 import pytest
 
-from etl_platform.deliveries.delivery import delivery_id
+from etl_platform.deliveries.delivery import ObjectVersion
 from etl_platform.local.provision import Clients, open_clients
 from etl_platform.local.stack import Stack
 from etl_platform_tests.integration.deliveries import File, two_hundred_files
@@ -86,7 +86,7 @@ class _Scene:
 
         def put(file: File) -> str:
             made = self._aws.s3.put_object(Bucket=self._made.bucket, Key=file.key, Body=file.content)
-            return delivery_id(self._made.bucket, file.key, made["VersionId"])
+            return ObjectVersion(self._made.bucket, file.key, made["VersionId"]).delivery_id
 
         with ThreadPoolExecutor(8) as pool:
             return dict(zip(pool.map(put, files), files, strict=True))

@@ -2,45 +2,20 @@
 
 import json
 from datetime import timedelta
-from pathlib import Path
 
 import dagster as dg
 import pytest
 
 from etl_platform.cli.main import main
-from etl_platform.deliveries.delivery import Cause
-from etl_platform.deliveries.intake import Attempt
-from etl_platform.deliveries.s3_events import ObjectCreated
-from etl_platform.local.provision import Clients, Provisioned
+from etl_platform.deliveries.delivery import Cause, ObjectVersion
+from etl_platform.deliveries.report import Trigger
+from etl_platform.local.provision import Clients
 from etl_platform.platform import Platform
 from etl_platform.settings import Settings
 from etl_platform_tests.integration.deliveries import as_csv, officers
+from etl_platform_tests.integration.file_events import ROSTER
 
-ROSTER = "from_client/nm_albuquerque/Officer_Detail.csv"
 AGENCY = "nm_albuquerque"
-
-
-@pytest.fixture
-def terminal(
-    settings: Settings,
-    provisioned: Provisioned,
-    dagster_home: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    tmp_path: Path,
-) -> dg.DagsterInstance:
-    """The command line's environment: the test's resources and a DAGSTER_HOME; the instance that lies there."""
-    (dagster_home / "dagster.yaml").write_text("telemetry: {enabled: false}\n")
-    for name, value in {
-        "AWS_ENDPOINT_URL": str(settings.aws_endpoint_url),
-        "DATA_BUCKET_NAME": provisioned.bucket,
-        "FILE_EVENTS_QUEUE_URL": provisioned.queue_url,
-        "FILE_EVENTS_DLQ_URL": provisioned.dlq_url,
-        "DAGSTER_HOME": str(dagster_home),
-        "LOG_LEVEL": "ERROR",
-    }.items():
-        monkeypatch.setenv(name, value)
-    monkeypatch.chdir(tmp_path)
-    return dg.DagsterInstance.from_config(str(dagster_home))
 
 
 def reconcile(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str]:
@@ -60,8 +35,8 @@ def put(aws: Clients, bucket: str, content: bytes, key: str = ROSTER) -> str:
 
 
 def ingest(platform: Platform, version_id: str | None, key: str = ROSTER, **more: str) -> str:
-    event = ObjectCreated(platform.bucket, key, version_id, **more)  # type: ignore[arg-type]
-    return str(platform.intake.ingest(event, Attempt(Cause.EVENT)).outcome)
+    event = ObjectVersion(platform.bucket, key, version_id, **more)  # type: ignore[arg-type]
+    return str(platform.intake.ingest(platform.intake.route(event), Trigger(Cause.EVENT)).outcome)
 
 
 def test_files_that_no_event_announced_are_found_and_taken_in(
@@ -120,7 +95,7 @@ def test_silver_of_another_version_than_the_newest_accepted_one_is_stale(
     found = document(capsys)
     assert [(f["kind"], f["key"]) for f in found["findings"]] == [("stale", ROSTER)]  # type: ignore[attr-defined]
     assert reconcile(capsys, "--repair")[0] == 1, "what is stale is not missing: it takes a person"
-    list(platform.intake.reprocess("officer_detail", AGENCY, Attempt(Cause.REPROCESS)))
+    list(platform.intake.reprocess("officer_detail", AGENCY, Trigger(Cause.REPROCESS)))
     assert reconcile(capsys)[0] == 0
     assert ingest(platform, put(aws, platform.bucket, b""), sequencer="00AC") == "rejected"
     assert reconcile(capsys)[0] == 0, "the newest version was rejected, so silver holds the one before"

@@ -7,9 +7,8 @@ from typing import Any
 import pytest
 
 from etl_platform.cli.main import main
-from etl_platform.deliveries.delivery import Cause
-from etl_platform.deliveries.intake import Attempt
-from etl_platform.deliveries.s3_events import ObjectCreated
+from etl_platform.deliveries.delivery import Cause, ObjectVersion
+from etl_platform.deliveries.report import Trigger
 from etl_platform.local.provision import KEY_ID, KEY_SECRET, Clients, Provisioned
 from etl_platform.platform import Platform
 from etl_platform.settings import Settings
@@ -30,6 +29,11 @@ def shell(settings: Settings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -
     monkeypatch.chdir(tmp_path)
 
 
+def ingest(platform: Platform, version_id: str) -> None:
+    version = ObjectVersion(platform.bucket, KEY, version_id)
+    platform.intake.ingest(platform.intake.route(version), Trigger(Cause.EVENT))
+
+
 def versions(aws: Clients, bucket: str) -> list[tuple[Any, ...]]:
     found = aws.s3.list_object_versions(Bucket=bucket)
     return sorted(
@@ -41,8 +45,7 @@ def test_a_replay_from_a_bucket_is_done_once_however_often_it_is_asked_for(
     aws: Clients, provisioned: Provisioned, platform: Platform, capsys: pytest.CaptureFixture[str]
 ) -> None:
     put = aws.s3.put_object(Bucket=provisioned.bucket, Key=KEY, Body=as_csv(officers("A", 6, bad=3)))
-    event = ObjectCreated(provisioned.bucket, KEY, put["VersionId"])
-    platform.intake.ingest(event, Attempt(Cause.EVENT))
+    ingest(platform, str(put["VersionId"]))
     mended = b"_line;email\r\n2;a@police.example\r\n3;not given\r\n"
     aws.s3.put_object(Bucket=provisioned.bucket, Key="mended/fix.csv", Body=mended)
     replay = ["replay", *PARTITION, "--corrections", f"s3://{provisioned.bucket}/mended/fix.csv", "--by", "jane"]
@@ -65,7 +68,7 @@ def test_two_bad_rows_less_and_one_that_stays_are_in_the_history(
 ) -> None:
     for prefix in ("A", "B"):
         put = aws.s3.put_object(Bucket=provisioned.bucket, Key=KEY, Body=as_csv(officers(prefix, 6, bad=3)))
-        platform.intake.ingest(ObjectCreated(provisioned.bucket, KEY, put["VersionId"]), Attempt(Cause.EVENT))
+        ingest(platform, str(put["VersionId"]))
     (Path("fix.csv")).write_text("_line,email\n2,a@police.example\n4,b@police.example\n", "utf-8")
     assert main(["replay", *PARTITION, "--corrections", "fix.csv", "--by", "jane"]) == 0
     capsys.readouterr()
@@ -83,7 +86,7 @@ def test_a_replay_has_a_line_in_status_with_its_own_time_above_the_arrival(
     aws: Clients, provisioned: Provisioned, platform: Platform, capsys: pytest.CaptureFixture[str]
 ) -> None:
     put = aws.s3.put_object(Bucket=provisioned.bucket, Key=KEY, Body=as_csv(officers("A", 6, bad=3)))
-    platform.intake.ingest(ObjectCreated(provisioned.bucket, KEY, put["VersionId"]), Attempt(Cause.EVENT))
+    ingest(platform, str(put["VersionId"]))
     (Path("fix.csv")).write_text("_line,email\n2,a@police.example\n", "utf-8")
     assert main(["replay", *PARTITION, "--corrections", "fix.csv", "--by", "jane"]) == 0
     capsys.readouterr()

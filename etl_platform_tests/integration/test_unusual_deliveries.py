@@ -14,6 +14,7 @@ import pytest
 
 from etl_platform.definitions import build_defs
 from etl_platform.defs.file_arrivals_sensor import run_requests
+from etl_platform.deliveries.report import Report
 from etl_platform.local.provision import Clients, Provisioned
 from etl_platform.platform import Platform
 from etl_platform.queue_work.queues import FILE_EVENTS
@@ -63,8 +64,8 @@ class Line:
         ]
 
     @property
-    def records(self) -> list[Any]:
-        return [item.record for item in self.platform.finished]
+    def reports(self) -> list[Report]:
+        return [item.report for item in self.platform.finished]
 
     def is_drained(self) -> bool:
         return self.platform.queue(FILE_EVENTS).depth() == self.platform.dead_letters(FILE_EVENTS).depth() == (0, 0)
@@ -87,20 +88,21 @@ def test_an_unusual_key_becomes_silver_like_any_other(
     (run,) = line.work()
 
     assert run.success
-    (record,) = line.records
-    assert record["outcome"] == "accepted", record["errors"]
-    assert record["source"]["key"] == key
-    assert record["source"]["version_id"] == made["VersionId"]
-    written = record["written"]
-    assert line.platform.store.read(provisioned.bucket, written["bronze_key"]) == body
-    silver = pl.read_parquet(io.BytesIO(line.platform.store.read(provisioned.bucket, written["silver_key"])))
+    (report,) = line.reports
+    assert report.outcome == "accepted", report.check.errors
+    assert report.source.key == key
+    assert report.source.version_id == made["VersionId"]
+    written = report.written
+    assert line.platform.store.read(provisioned.bucket, str(written.bronze_key)) == body
+    silver = pl.read_parquet(io.BytesIO(line.platform.store.read(provisioned.bucket, str(written.silver_key))))
     assert silver["officer_id"].to_list() == ["A0002", "A0003", "A0004", "A0005"]
-    assert all(f"/agency={record['agency']}/" in name for name in written.values() if name and "/" in name)
-    assert line.instance.get_dynamic_partitions("agencies") == [record["agency"]]
+    keys = (written.bronze_key, written.silver_key, written.quarantine_key)
+    assert all(f"/agency={report.agency}/" in key for key in keys if key)
+    assert line.instance.get_dynamic_partitions("agencies") == [report.agency]
     (materialization,) = line.instance.fetch_materializations(
         dg.AssetKey(["silver", "officer_detail"]), limit=10
     ).records
-    assert materialization.partition_key == record["agency"]
+    assert materialization.partition_key == report.agency
     assert line.is_drained()
 
 
@@ -113,9 +115,9 @@ def test_keys_that_differ_only_in_encoding_are_two_agencies(aws: Clients, provis
     runs = line.work(4)
 
     assert all(run.success for run in runs)
-    assert {record["outcome"] for record in line.records} == {"accepted"}
-    assert len({record["agency"] for record in line.records}) == 4
-    assert len({record["written"]["silver_key"] for record in line.records}) == 4
+    assert {report.outcome for report in line.reports} == {"accepted"}
+    assert len({report.agency for report in line.reports}) == 4
+    assert len({report.written.silver_key for report in line.reports}) == 4
 
 
 def test_an_agency_with_an_unusual_name_can_be_read_again(aws: Clients, provisioned: Provisioned, line: Line) -> None:
@@ -129,7 +131,7 @@ def test_an_agency_with_an_unusual_name_can_be_read_again(aws: Clients, provisio
     run = job.execute_in_process(partition_key=agency, instance=line.instance)
 
     assert run.success
-    assert [(record["outcome"], record["source"]["key"]) for record in line.records] == [("accepted", key)]
+    assert [(report.outcome, report.source.key) for report in line.reports] == [("accepted", key)]
 
 
 def test_a_record_with_only_bucket_and_key_gets_the_rest_from_the_object(
@@ -146,12 +148,12 @@ def test_a_record_with_only_bucket_and_key_gets_the_rest_from_the_object(
     (run,) = line.work()
 
     assert run.success
-    (record,) = line.records
-    assert record["outcome"] == "accepted"
-    assert record["source"]["version_id"] == made["VersionId"]
-    assert record["source"]["etag"] == made["ETag"].strip('"')
-    assert record["source"]["size_bytes"] == len(body)
-    assert record["source"]["sequencer"] is None
+    (report,) = line.reports
+    assert report.outcome == "accepted"
+    assert report.source.version_id == made["VersionId"]
+    assert report.source.etag == made["ETag"].strip('"')
+    assert report.source.size_bytes == len(body)
+    assert report.source.sequencer is None
     assert line.is_drained()
 
 
@@ -177,11 +179,11 @@ def test_an_object_that_is_gone_is_a_rejected_report_with_its_code(
     (run,) = line.work()
 
     assert run.success
-    (record,) = line.records
-    assert record["outcome"] == "rejected"
-    assert [error["code"] for error in record["errors"]] == ["NoSuchKey"]
-    (report,) = line.platform.store.list(provisioned.bucket, "reports/officer_detail/agency=nm_albuquerque/")
-    assert json.loads(line.platform.store.read(provisioned.bucket, report.key)) == record
+    (report,) = line.reports
+    assert report.outcome == "rejected"
+    assert [error.code for error in report.check.errors] == ["NoSuchKey"]
+    (head,) = line.platform.store.list(provisioned.bucket, "reports/officer_detail/agency=nm_albuquerque/")
+    assert Report.from_json(json.loads(line.platform.store.read(provisioned.bucket, head.key))) == report
     assert line.is_drained()
 
 
@@ -195,7 +197,7 @@ def test_a_file_that_arrives_after_its_key_was_reported_missing_is_ingested(
 
     line.work()
 
-    assert [record["outcome"] for record in line.records] == ["accepted"]
+    assert [report.outcome for report in line.reports] == ["accepted"]
 
 
 def test_one_missing_object_of_a_message_does_not_stop_the_other(
@@ -208,7 +210,7 @@ def test_one_missing_object_of_a_message_does_not_stop_the_other(
     runs = line.work(2)
 
     assert all(run.success for run in runs)
-    found = {(record["source"]["key"], record["outcome"]) for record in line.records}
+    found = {(report.source.key, report.outcome) for report in line.reports}
     assert found == {(ROSTER, "rejected"), (there, "accepted")}
     assert line.is_drained()
 
@@ -224,7 +226,7 @@ def test_an_older_version_announced_late_is_superseded_and_kept_in_bronze(
     publish(aws, provisioned, "s3:TestEvent", None)
     aws.s3.put_object(Bucket=provisioned.bucket, Key=ROSTER, Body=as_csv(officers("NEW", 4)))
     line.work()
-    (silver,) = [record["written"]["silver_key"] for record in line.records]
+    (silver,) = [report.written.silver_key for report in line.reports]
     before = line.platform.store.head(provisioned.bucket, silver)
     publish(aws, provisioned, "s3:TestEvent", None)
     aws.sns.publish(TopicArn=provisioned.topic_arn, Message=json.loads(late[0])["Message"])
@@ -232,9 +234,9 @@ def test_an_older_version_announced_late_is_superseded_and_kept_in_bronze(
     (run,) = line.work()
 
     assert run.success
-    (record,) = line.records
-    assert record["outcome"] == "superseded"
-    assert line.platform.store.read(provisioned.bucket, record["written"]["bronze_key"]) == older
+    (report,) = line.reports
+    assert report.outcome == "superseded"
+    assert line.platform.store.read(provisioned.bucket, report.written.bronze_key) == older
     assert line.platform.store.head(provisioned.bucket, silver) == before
 
 

@@ -23,9 +23,9 @@ class Faults:
     """
 
     def __init__(
-        self, timeline: Timeline, plan: Plan, killed: Callable[[Process], None], told: Callable[[str], None]
+        self, timeline: Timeline, plan: Plan, killed: Callable[[Process], None], on_step: Callable[[str], None]
     ) -> None:
-        self._timeline, self._plan, self._killed, self._told = timeline, plan, killed, told
+        self._timeline, self._plan, self._killed, self._on_step = timeline, plan, killed, on_step
         self._left = {"kill": plan.kills, "error": plan.errors, "freeze": plan.freezes}
         self._frozen: dict[Process, float] = {}
         self.seen: Counter[str] = Counter()
@@ -38,11 +38,10 @@ class Faults:
         try:
             result = self._step(process, name, effect)
         except BaseException as error:
-            self._told(f"{self._timeline.now - EPOCH:11.1f} {process.name:9} {name}: {error!r}")
+            self._on_step(f"{self._timeline.now - EPOCH:11.1f} {process.name:9} {name}: {error!r}")
             raise
-        # Records hold the time of day, and what they hash to with them.
-        answer = "" if name.startswith(("store.read", "store.write", "store.list")) else f" = {str(result)[:200]}"
-        self._told(f"{self._timeline.now - EPOCH:11.1f} {process.name:9} {name}{answer}")
+        answer = str(result)[:200]
+        self._on_step(f"{self._timeline.now - EPOCH:11.1f} {process.name:9} {name} = {answer}")
         return result
 
     def _step(self, process: Process, name: str, effect: Callable[[], T]) -> T:
@@ -52,7 +51,7 @@ class Faults:
         if any(name.startswith(o.what) and o.start <= self._timeline.now < o.end for o in self._plan.outages):
             self.seen["calls in an outage"] += 1
             raise TransientError(f"{name}: the system is down")
-        # Dagster's own bookkeeping is not on trial: its processes die, but what they were told stays.
+        # Dagster's own records are not tested: its processes may die, but what they wrote stays.
         strikes = not name.startswith("dagster.") and self._strikes("error", 0.02)
         error = self._timeline.random.choice(("refused", "lost", "repeated")) if strikes else ""
         if error:

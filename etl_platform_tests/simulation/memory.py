@@ -30,7 +30,7 @@ class MemoryStore:
 
     Args:
         clock: the time of writes.
-        written: told every write that took effect.
+        written: called with every write that took effect.
     """
 
     def __init__(self, clock: Clock, written: Callable[[ObjectHead, bytes], None] = lambda _head, _body: None) -> None:
@@ -161,8 +161,7 @@ class MemoryQueue:
 
     Args:
         order: puts the visible messages into the order in which they are received.
-        received: told the message of every receive.
-        deleted: told the message of every deletion, before it takes effect.
+        deleted: called with the message of every deletion, before it takes effect.
     """
 
     clock: Clock

@@ -45,8 +45,8 @@ class Put:
 
 
 @dataclass(frozen=True)
-class Told:
-    """One message that reaches the queue: the puts that it announces by number, and what else is in it."""
+class Announcement:
+    """One message that reaches the queue: the numbers of the puts that it announces, and what else it contains."""
 
     at: float
     puts: tuple[int, ...] = ()
@@ -71,7 +71,7 @@ class Plan:
 
     seed: str
     puts: tuple[Put, ...]
-    told: tuple[Told, ...]
+    announcements: tuple[Announcement, ...]
     outages: tuple[Outage, ...]
     calm_at: float
     sensors: int
@@ -93,12 +93,12 @@ class Plan:
 def draw(seed: str) -> Plan:
     random = Random(seed)
     puts = tuple(_puts(random))
-    told: list[Told] = []
+    announcements: list[Announcement] = []
     drawn: dict[str, int] = {}
 
-    def add(what: str, message: Told) -> None:
+    def add(what: str, message: Announcement) -> None:
         drawn[what] = drawn.get(what, 0) + 1
-        told.append(message)
+        announcements.append(message)
 
     _announce(random, puts, add)
     _make_noise(random, puts, add)
@@ -117,7 +117,7 @@ def draw(seed: str) -> Plan:
     return Plan(
         seed=seed,
         puts=puts,
-        told=tuple(sorted(told, key=lambda message: message.at)),
+        announcements=tuple(sorted(announcements, key=lambda message: message.at)),
         outages=outages,
         calm_at=max(last + HOUR, *(outage.end for outage in outages), EPOCH),
         sensors=random.choice((1, 1, 2)),
@@ -151,7 +151,7 @@ def _puts(random: Random) -> Iterator[Put]:
 
 
 def _announce(random: Random, puts: tuple[Put, ...], add: Any) -> None:
-    """Each put at least once: at once, late, twice, or first lost and told again days later."""
+    """Each put at least once: at once, late, twice, or first lost and announced again days later."""
     reordered, unsequenced = random.random() < 0.7, random.random() < 0.25
     packed: list[int] = []
     for number, put in enumerate(puts):
@@ -160,23 +160,26 @@ def _announce(random: Random, puts: tuple[Put, ...], add: Any) -> None:
         at = put.at + random.uniform(0.1, 3)
         fate = random.random() if reordered else 1.0
         if fate < 0.06:
-            add("dropped, then told again", Told(put.at + random.uniform(1, 14) * DAY, (number,), form, sequenced))
+            add(
+                "dropped, then announced again",
+                Announcement(put.at + random.uniform(1, 14) * DAY, (number,), form, sequenced),
+            )
             continue
         if fate < 0.35:
-            add("delayed", Told(at + random.uniform(5, 40 * MINUTE), (number,), form, sequenced))
+            add("delayed", Announcement(at + random.uniform(5, 40 * MINUTE), (number,), form, sequenced))
         elif fate < 0.5 and put.body != POISON:
             packed.append(number)
         else:
-            add("on time", Told(at, (number,), form, sequenced))
+            add("on time", Announcement(at, (number,), form, sequenced))
         if random.random() < 0.3:
             late = random.choice((0.0, 5.0, 10 * MINUTE, HOUR, 14 * DAY))
-            add("duplicates", Told(at + late, (number,), random.choice(("sqs", "sns")), sequenced))
+            add("duplicates", Announcement(at + late, (number,), random.choice(("sqs", "sns")), sequenced))
         if not sequenced:
-            add("without sequencer", Told(at + 1, (number,), form, sequenced=False))
+            add("without sequencer", Announcement(at + 1, (number,), form, sequenced=False))
     if packed:
         broken = random.random() < 0.2
         what = "several records, one malformed" if broken else "several records"
-        add(what, Told(puts[packed[-1]].at + 5, tuple(packed), broken_record=broken))
+        add(what, Announcement(puts[packed[-1]].at + 5, tuple(packed), broken_record=broken))
 
 
 def _make_noise(random: Random, puts: tuple[Put, ...], add: Any) -> None:
@@ -189,7 +192,7 @@ def _make_noise(random: Random, puts: tuple[Put, ...], add: Any) -> None:
             "folder marker": _records([_record(f"{PREFIX}agency_a/new/", "v1", 0, "00A", at)]),
             "no contract": _records([_record(f"{PREFIX}agency_a/unknown.csv", "v1", 3, "00A", at)]),
         }[what]
-        add(what, Told(at, body=body))
+        add(what, Announcement(at, body=body))
 
 
 def _outages(random: Random, last: float) -> Iterator[Outage]:
@@ -198,27 +201,27 @@ def _outages(random: Random, last: float) -> Iterator[Outage]:
         yield Outage(what, start, start + random.choice((MINUTE, 10 * MINUTE, HOUR)))
 
 
-def body_of(told: Told, plan: Plan, versions: dict[int, tuple[str, str]]) -> str:
+def body_of(announcement: Announcement, plan: Plan, versions: dict[int, tuple[str, str]]) -> str:
     """The message as S3, SNS or EventBridge writes it; ``versions`` has the id and eTag of each put."""
-    if told.body is not None:
-        return told.body
-    if told.form == "eventbridge":
-        (number,) = told.puts
+    if announcement.body is not None:
+        return announcement.body
+    if announcement.form == "eventbridge":
+        (number,) = announcement.puts
         put, (version_id, etag) = plan.puts[number], versions[number]
         entry = {"key": put.key, "size": len(put.body), "etag": etag, "version-id": version_id}
-        if told.sequenced:
+        if announcement.sequenced:
             entry["sequencer"] = put.sequencer
         detail = {"bucket": {"name": BUCKET}, "object": entry}
         return json.dumps({"detail-type": "Object Created", "time": _time(put.at), "detail": detail})
     records = []
-    for number in told.puts:
+    for number in announcement.puts:
         put, (version_id, etag) = plan.puts[number], versions[number]
-        sequencer = put.sequencer if told.sequenced else None
+        sequencer = put.sequencer if announcement.sequenced else None
         records.append(_record(put.key, version_id, len(put.body), sequencer, put.at, etag))
-    if told.broken_record:
+    if announcement.broken_record:
         records.append({"s3": {"bucket": {"name": BUCKET}}})
     body = _records(records)
-    return json.dumps({"Type": "Notification", "Message": body}) if told.form == "sns" else body
+    return json.dumps({"Type": "Notification", "Message": body}) if announcement.form == "sns" else body
 
 
 def _record(

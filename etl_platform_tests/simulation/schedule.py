@@ -1,4 +1,4 @@
-"""Run seeds, hold each against the plain order, and say what was exercised. No tests."""
+"""Runs seeds, compares the end of each with that of the plain order, and counts what was exercised. No tests."""
 
 import logging
 from collections import Counter
@@ -10,14 +10,14 @@ from multiprocessing import get_context
 import dagster as dg
 
 from etl_platform_tests.simulation.plan import draw
-from etl_platform_tests.simulation.truth import in_order, judge, records, silver
-from etl_platform_tests.simulation.world import World, checks_made_once, identity_of
+from etl_platform_tests.simulation.truth import arrivals, in_order, judge, silver
+from etl_platform_tests.simulation.world import World, checks_made_once, delivery_id_of
 
 MUST_BE_MET = (
     "several records",
     "several records, one malformed",
     "delayed",
-    "dropped, then told again",
+    "dropped, then announced again",
     "duplicates",
     "overwrites",
     "without sequencer",
@@ -32,7 +32,7 @@ MUST_BE_MET = (
     "calls lost",
     "processes frozen",
     "runs killed",
-    "runs told to stop",
+    "runs stopped",
     "sensors killed",
     "reprocess runs killed",
     "poison files",
@@ -48,7 +48,7 @@ MUST_BE_MET = (
     "outcome: accepted",
     "outcome: rejected",
     "outcome: superseded",
-    "told: duplicate",
+    "observed: duplicate",
 )
 
 
@@ -115,8 +115,8 @@ def run_schedule(seed: str, tally: Tally) -> World:
     tally.seen["schedules with two sensors"] += plan.sensors > 1
     tally.seen["poison files buried"] += any("reason" not in m.attributes for m in world.dead_letters.messages.values())
     tally.seen["files"] += len(plan.puts)
-    tally.seen["messages"] += len(plan.told)
-    tally.seen.update(f"outcome: {record['outcome']}" for record in records(world.store).values())
+    tally.seen["messages"] += len(plan.announcements)
+    tally.seen.update(f"outcome: {report.outcome}" for report in arrivals(world.store).values())
     tally.places.update(world.faults.places)
     return world
 
@@ -140,29 +140,30 @@ def _judge_dead_letters(world: World) -> None:
         if "reason" in stored.attributes:
             assert world.truth.is_malformed(stored.body), f"a good message among the dead letters: {stored.body}"
             continue
-        numbers = {world.truth.number_of(event) for event, _, _ in world.truth.deliveries_of(stored.body)}
+        numbers = {world.truth.number_of(file.version) for file in world.truth.routed(stored.body)}
         assert numbers & world.plan.poisoned, f"given up after {stored.receive_count} receives: {stored.body}"
         buried |= numbers
-    left = world.truth.poisoned - records(world.store).keys()
+    left = world.truth.poisoned - arrivals(world.store).keys()
     assert {world.truth.rank[identity] for identity in left} <= buried, "a file that kills its run is gone"
 
 
 def _judge_events(world: World) -> None:
-    """What the bucket holds, Dagster shows: every delivery, and last of each key what silver holds.
+    """Dagster shows what the bucket holds: every delivery, and as the latest event of each key what silver holds.
 
-    The last is not asked of schedules in which processes stand still: who wakes up without its lease tells an older
-    file once more, and should it die before it tells the newer one again, no message brings that to anybody's mind.
+    The latest event is not compared in schedules with frozen processes. A process that resumes without its lease logs
+    an older file again. If it then dies before it logs the newer one again, no message is left to repair that.
     """
-    ledger, latest = records(world.store), dict[str, str]()
-    told = [
-        ("/".join(event.asset_key.path), identity_of(event))
+    reports, latest = arrivals(world.store), dict[str, str]()
+    logged = [
+        ("/".join(event.asset_key.path), delivery_id_of(event))
         for event in world.events
         if isinstance(event, dg.AssetMaterialization)
     ]
-    for about, identity in told:
-        if about.startswith("silver/"):
-            latest[ledger[identity]["written"]["silver_key"]] = identity
-    for identity, record in ledger.items():
-        assert (f"bronze/{record['dataset']}", identity) in told, f"bronze of {identity} was never told"
-    held = {key: identity for key, (identity, _) in silver(world.store).items()}
-    assert latest == held or (world.plan.freezes and latest.keys() == held.keys()), "told last, and held"
+    for asset, delivery_id in logged:
+        if asset.startswith("silver/"):
+            latest[str(reports[delivery_id].written.silver_key)] = delivery_id
+    for delivery_id, report in reports.items():
+        assert (f"bronze/{report.dataset}", delivery_id) in logged, f"no event of bronze for {delivery_id}"
+    current = {key: delivery_id for key, (delivery_id, _) in silver(world.store).items()}
+    is_same = latest == current or (world.plan.freezes and latest.keys() == current.keys())
+    assert is_same, "the latest events are not about what silver holds"

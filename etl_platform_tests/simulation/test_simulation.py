@@ -1,4 +1,4 @@
-"""Random schedules end as the plain one does; what says so is itself held to its word."""
+"""Random schedules end like the plain one; and the simulation itself is repeatable and exact."""
 
 import os
 from datetime import UTC, datetime
@@ -30,7 +30,7 @@ def test_a_seed_takes_the_same_steps_every_time(seed: str) -> None:
 
 
 @pytest.mark.parametrize("body", contents()[::4])
-def test_a_check_that_is_made_once_gives_the_bytes_of_one_that_is_made_each_time(tmp_path: Path, body: bytes) -> None:
+def test_a_cached_check_has_the_bytes_of_a_new_one(tmp_path: Path, body: bytes) -> None:
     source, contract, day = tmp_path / "delivery", contracts()["things"], datetime(2026, 1, 5, tzinfo=UTC).date()
     source.write_bytes(body)
     made = []

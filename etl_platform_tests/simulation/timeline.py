@@ -15,11 +15,11 @@ from random import Random
 
 from greenlet import getcurrent, greenlet
 
-from etl_platform.deliveries.intake import DeliveryResult
+from etl_platform.deliveries.process_delivery import DeliveryResult
 
 EPOCH = 1_767_600_000.0
 """2026-01-05 08:00 UTC, a Monday."""
-_LOOK_S = 0.5
+_POLL_S = 0.5
 
 
 class Killed(BaseException):
@@ -127,7 +127,7 @@ class Timeline:
 
 
 class Stop:
-    """Whether a process has been told to stop."""
+    """Whether a process was asked to stop."""
 
     def __init__(self) -> None:
         self.is_set = False
@@ -137,7 +137,7 @@ class Stop:
 
 
 class Steps:
-    """``batch.Workers`` whose work and heartbeats are greenlets of the process that asks; see ``batch.Threads``."""
+    """``Workers`` whose calls and heartbeats are greenlets of the current process; compare ``workers.Threads``."""
 
     def __init__(self, timeline: Timeline, count: int, stop: Stop, grace_s: float) -> None:
         self._timeline, self._count, self._stop, self._grace_s = timeline, count, stop, grace_s
@@ -173,7 +173,7 @@ class Steps:
                 left -= 1
                 yield done.popleft()
             else:
-                self._timeline.sleep(_LOOK_S)
+                self._timeline.sleep(_POLL_S)
 
     @contextmanager
     def repeat(self, call: Callable[[], bool], every_s: float) -> Iterator[None]:

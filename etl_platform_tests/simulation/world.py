@@ -1,10 +1,10 @@
-"""One schedule, run: sensors, runs and Dagster's records around the product's own intake, in virtual time. No tests."""
+"""One schedule in virtual time: the product's own sensor and intake run, with a simulated Dagster around. No tests."""
 
 import math
 import tempfile
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
@@ -13,14 +13,16 @@ from unittest import mock
 
 import dagster as dg
 
+from etl_platform.defs.dagster_event_log import DagsterEventLog
 from etl_platform.defs.file_arrivals_sensor import run_requests
-from etl_platform.defs.intake_assets import QueuedDelivery, _agencies, _messages, _tell
+from etl_platform.defs.intake_config import QueuedDelivery, messages_of
 from etl_platform.defs.intake_runs import PROBE_TAG, PROGRESS_TAG, probe_value
-from etl_platform.defs.partitions import register_agencies
-from etl_platform.deliveries.batch import HeldMessage, process_batch
+from etl_platform.deliveries.batch import BatchMessage
 from etl_platform.deliveries.circuit_breaker import Phase
-from etl_platform.deliveries.delivery import Cause, delivery_id
-from etl_platform.deliveries.intake import Attempt, Intake
+from etl_platform.deliveries.delivery import Cause
+from etl_platform.deliveries.ingest_batch import ingest_batch
+from etl_platform.deliveries.intake import Intake
+from etl_platform.deliveries.report import Trigger
 from etl_platform.engine import check
 from etl_platform.engine.split import QUARANTINE, SILVER
 from etl_platform.errors import TransientError
@@ -30,7 +32,7 @@ from etl_platform.settings import Settings
 from etl_platform_tests.simulation.deployment import Deployment, RunRecord
 from etl_platform_tests.simulation.faults import Faults, SteppedQueue, SteppedStore
 from etl_platform_tests.simulation.memory import MemoryQueue, MemoryStore, Stored
-from etl_platform_tests.simulation.plan import BUCKET, DAY, PREFIX, Plan, body_of, contracts
+from etl_platform_tests.simulation.plan import BUCKET, DAY, PREFIX, Announcement, Plan, body_of, contracts
 from etl_platform_tests.simulation.timeline import EPOCH, Process, Steps, Stop, Timeline, Violation
 from etl_platform_tests.simulation.truth import Truth
 
@@ -42,7 +44,7 @@ GRACE_S = 20.0
 class World:
     """Everything that a schedule touches. ``run`` takes it to its end."""
 
-    def __init__(self, plan: Plan, told: Callable[[str], None] = lambda _step: None) -> None:
+    def __init__(self, plan: Plan, on_step: Callable[[str], None] = lambda _step: None) -> None:
         self.plan, self.timeline = plan, Timeline(plan.seed)
         self.truth = Truth(plan)
         self.store = MemoryStore(self.timeline.clock, self.truth.saw_write)
@@ -50,7 +52,7 @@ class World:
         self.queue = MemoryQueue(
             self.timeline.clock, self.dead_letters, FILE_EVENTS.max_receives, self._shuffled, self._check_deletion
         )
-        self.faults = Faults(self.timeline, plan, self._died, told)
+        self.faults = Faults(self.timeline, plan, self._died, on_step)
         self.deployments = [Deployment() for _ in range(plan.sensors)]
         self.platforms = [self._platform() for _ in self.deployments]
         self.events: list[Any] = []
@@ -62,15 +64,15 @@ class World:
         sender = Process("sender")
         for number, put in enumerate(self.plan.puts):
             self.timeline.spawn(sender, partial(self._drop, number), put.at - EPOCH)
-        self._unsent = len(self.plan.told)
-        for told in self.plan.told:
-            self.timeline.spawn(sender, partial(self._send, told), told.at - EPOCH)
+        self._unsent = len(self.plan.announcements)
+        for announcement in self.plan.announcements:
+            self.timeline.spawn(sender, partial(self._send, announcement), announcement.at - EPOCH)
         for deployment in self.deployments:
             self._start_daemon(deployment)
         for at, dataset, agency in self.plan.reprocesses:
             self.timeline.spawn(Process("reprocess run"), partial(self._reprocess, dataset, agency), at - EPOCH)
         try:
-            limit = max(self.plan.calm_at, self.plan.told[-1].at) + DAY
+            limit = max(self.plan.calm_at, self.plan.announcements[-1].at) + DAY
             assert self.timeline.run(limit), f"not drained a day after the last message: {self.queue.messages}"
         finally:
             self.timeline.close()
@@ -84,8 +86,8 @@ class World:
         head = self.store.head(BUCKET, put.key)
         self.truth.saw_put(number, head)
 
-    def _send(self, told: Any) -> None:
-        self.queue.send(body_of(told, self.plan, self.truth.versions), {})
+    def _send(self, announcement: Announcement) -> None:
+        self.queue.send(body_of(announcement, self.plan, self.truth.versions), {})
         self._unsent -= 1
 
     def _shuffled(self, messages: list[Stored]) -> list[Stored]:
@@ -99,7 +101,7 @@ class World:
         self.timeline.spawn(process, partial(self._daemon, deployment), after + self.timeline.random.uniform(0, TICK_S))
 
     def _daemon(self, deployment: Deployment) -> None:
-        # A tick that died in mid-submission is taken up where it stood.
+        # The runs that a tick had not submitted when it died are submitted now.
         self._submit(deployment)
         while not self._over(deployment):
             self._tick(deployment)
@@ -111,7 +113,7 @@ class World:
     def _idle_until(self) -> float:
         """Ticks that could only find an empty queue are left out."""
         due = [stored.visible_at for stored in self.queue.messages.values()]
-        due += [told.at for told in self.plan.told if told.at > self.timeline.now][:1]
+        due += [one.at for one in self.plan.announcements if one.at > self.timeline.now][:1]
         return min(due, default=0.0)
 
     def _tick(self, deployment: Deployment) -> None:
@@ -154,33 +156,32 @@ class World:
         self.faults.step("dagster.start run", lambda: setattr(run, "status", "STARTED"))
         platform = self.platforms[self.deployments.index(deployment)]
         config = run.request.run_config["ops"]["ingest"]["config"]["deliveries"]
-        messages = list(_messages([QueuedDelivery(**delivery) for delivery in config]))
+        messages = messages_of([QueuedDelivery(**delivery) for delivery in config], platform.intake)
         self.faults.seen["batches of several messages"] += len(messages) > 1
-        self._check_company(messages)
+        self._check_poison_is_alone(messages)
         context, stop = cast("Any", Context(self, run)), Stop()
         if self.plan.stops and self.timeline.random.random() < 0.1:
             self.timeline.spawn(Process("kubelet"), stop.set, self.timeline.random.expovariate(1))
         status = "FAILURE"
         try:
-            register_agencies(context.instance, _agencies(messages, platform))
-            failures = process_batch(
+            batch = ingest_batch(
                 messages,
-                platform.intake.ingest,
-                lambda message: Attempt(Cause.EVENT, "run", message.message_id, receive_count=message.receive_count),
+                platform.intake,
+                DagsterEventLog(context, platform.contracts),
+                run_id=str(run.request.run_key),
                 queue=platform.queue(FILE_EVENTS),
                 workers=Steps(self.timeline, self.plan.workers, stop, GRACE_S),
                 visibility_timeout_s=platform.settings.visibility_timeout_seconds,
-                on_result=partial(_tell, context, platform, Counter()),
                 clock=self.timeline.clock,
             )
-            status = "FAILURE" if failures else "SUCCESS"
+            status = "FAILURE" if batch.failures else "SUCCESS"
         except TransientError:
             self.faults.seen["runs failed at their start"] += 1
-        self.faults.seen["runs told to stop"] += stop.is_set
+        self.faults.seen["runs stopped"] += stop.is_set
         self.faults.step("dagster.end run", lambda: self._end(run, status))
         process = self.timeline.process
         assert process is not None
-        # What overran its grace ends with the process.
+        # Calls that exceed their grace period end with the process.
         self.timeline.kill(process)
 
     def _end(self, run: RunRecord, status: str) -> None:
@@ -200,7 +201,7 @@ class World:
 
     def _reprocess(self, dataset: str, agency: str) -> None:
         try:
-            for _ in self.platforms[0].intake.reprocess(dataset, agency, Attempt(Cause.REPROCESS, "reprocess")):
+            for _ in self.platforms[0].intake.reprocess(dataset, agency, Trigger(Cause.REPROCESS, "reprocess")):
                 self.faults.seen["files reprocessed"] += 1
         except TransientError:
             self.faults.seen["reprocesses failed"] += 1
@@ -214,24 +215,25 @@ class World:
             SteppedStore(self.store, self.faults, self.timeline),
             SteppedQueue("events", self.queue, self.faults),
             SteppedQueue("dead letters", self.dead_letters, self.faults),
+            self.timeline.clock,
         )
 
     # What must hold on the way.
 
-    def _check_company(self, messages: Sequence[HeldMessage]) -> None:
-        killers = self.truth.poisoned
+    def _check_poison_is_alone(self, messages: Sequence[BatchMessage]) -> None:
+        poisoned = self.truth.poisoned
         for message in messages:
-            identities = {delivery_id(event.bucket, event.key, event.version_id) for event in message.events}
-            if identities & killers and message.receive_count > ALONE_AFTER and len(messages) > 1:
-                raise Violation(f"a file that killed {message.receive_count - 1} runs takes others along")
+            delivery_ids = {file.version.delivery_id for file in message.files}
+            if delivery_ids & poisoned and message.receive_count > ALONE_AFTER and len(messages) > 1:
+                raise Violation(f"a file that killed {message.receive_count - 1} runs shares its run with others")
 
     def _check_deletion(self, stored: Stored) -> None:
-        for event, dataset, agency in self.truth.deliveries_of(stored.body):
-            identity = delivery_id(event.bucket, event.key, event.version_id)
-            if not self.truth.recorded(self.store, dataset, agency, identity):
-                raise Violation(f"{event} deleted without a record")
-            if dataset is not None and all(identity_of(event) != identity for event in self.events):
-                raise Violation(f"{event} deleted without its events")
+        for file in self.truth.routed(stored.body):
+            if not self.truth.is_reported(self.store, file):
+                raise Violation(f"{file.version} deleted without a report")
+            logged = {delivery_id_of(event) for event in self.events}
+            if file.route.dataset is not None and file.version.delivery_id not in logged:
+                raise Violation(f"{file.version} deleted without its events")
         if self.truth.is_malformed(stored.body):
             bodies = {dead.body for dead in self.dead_letters.messages.values()}
             if stored.body not in bodies:
@@ -241,11 +243,13 @@ class World:
 class MemoryPlatform(Platform):
     """The platform's outside systems in memory."""
 
-    def __init__(self, settings: Settings, store: Any, queue: Any, dead_letters: Any) -> None:
+    def __init__(
+        self, settings: Settings, store: Any, queue: Any, dead_letters: Any, clock: Callable[[], float]
+    ) -> None:
         super().__init__(settings)
         self.store, self._queue, self._dead_letters = store, queue, dead_letters
         self.contracts = contracts()
-        self.intake = Intake(store, contracts(), BUCKET, PREFIX)
+        self.intake = Intake(store, contracts(), BUCKET, PREFIX, lambda: datetime.fromtimestamp(clock(), UTC))
 
     def queue(self, queue: WorkQueue) -> Any:
         assert queue is FILE_EVENTS
@@ -257,7 +261,7 @@ class MemoryPlatform(Platform):
 
 
 class Context:
-    """What telling a delivery asks of Dagster: a log, the agencies, the event log. Each is a step."""
+    """What ``DagsterEventLog`` uses of a run: its log, its tags, partitions and events. Each call is a step."""
 
     run_id = "run"
 
@@ -285,31 +289,31 @@ class Context:
 
     def _page(self, kind: type[Any], wanted: dg.AssetRecordsFilter) -> Any:
         events = self._world.faults.step("log.events", lambda: list(self._world.events))
-        said = [event for event in events if isinstance(event, kind) and event.asset_key == wanted.asset_key]
-        records = [SimpleNamespace(asset_materialization=event, asset_observation=None) for event in said]
+        wanted_events = [one for one in events if isinstance(one, kind) and one.asset_key == wanted.asset_key]
+        records = [SimpleNamespace(asset_materialization=event, asset_observation=None) for event in wanted_events]
         return SimpleNamespace(records=records, has_more=False, cursor="")
 
     def log_event(self, event: Any) -> None:
         self._world.faults.step("log.event", lambda: self._world.events.append(event))
         if isinstance(event, dg.AssetObservation):
-            self._world.faults.seen[f"told: {event.metadata['outcome'].value}"] += 1
+            self._world.faults.seen[f"observed: {event.metadata['outcome'].value}"] += 1
 
 
-def identity_of(event: Any) -> str:
-    """The delivery that an event of the log speaks of."""
+def delivery_id_of(event: Any) -> str:
+    """The delivery that an event of the log is about."""
     return str(event.metadata["delivery_id"].value)
 
 
-_NOBODY = "0" * 20
+_NO_DELIVERY = "0" * 20
 _checked: dict[Any, tuple[Any, dict[str, bytes]]] = {}
 
 
 @contextmanager
 def checks_made_once() -> Iterator[None]:
-    """Let a check of the same bytes under the same contract on the same day be made once, by the real engine.
+    """Check the same bytes under the same contract on the same day only once, with the real engine.
 
-    Its result depends on nothing else but the delivery's id in the footer, which is put in its place. It would take
-    longer than all the rest of a schedule.
+    The result depends on nothing else but the delivery id in the footer, which is replaced. Checks would otherwise
+    take longer than the rest of a schedule.
     """
     real = check.check_file
 
@@ -321,13 +325,13 @@ def checks_made_once() -> Iterator[None]:
         if key not in _checked:
             with tempfile.TemporaryDirectory() as folder:
                 (Path(folder) / "delivery").write_bytes(key[0])
-                result = real(Path(folder) / "delivery", contract, Path(folder), as_of=as_of, delivery_id=_NOBODY)
+                result = real(Path(folder) / "delivery", contract, Path(folder), as_of=as_of, delivery_id=_NO_DELIVERY)
                 names = (SILVER, QUARANTINE)
                 made = {n: (Path(folder) / n).read_bytes() for n in names if (Path(folder) / n).exists()}
             _checked[key] = result, made
         result, made = _checked[key]
         for name, content in made.items():
-            (out_dir / name).write_bytes(content.replace(_NOBODY.encode(), delivery_id.encode()))
+            (out_dir / name).write_bytes(content.replace(_NO_DELIVERY.encode(), delivery_id.encode()))
         return result
 
     with mock.patch.object(check, "check_file", check_once):

@@ -143,10 +143,11 @@ def test_the_job_page_lists_every_job_sensor_and_schedule(jobs: set[str]) -> Non
 
 def test_the_metrics_page_lists_every_metric() -> None:
     from etl_platform.deliveries.circuit_breaker import Breaker, Limits, status_of
-    from etl_platform.deliveries.daily_counts import Deliveries, Figures
+    from etl_platform.deliveries.daily_counts import DailyCounts, DeliveryCounts
     from etl_platform.gateway.metrics import DagsterReading, GatewayMetrics, Readings
 
-    reading = DagsterReading(status_of(Breaker(), 0, Limits(5, 60)), Figures(Deliveries(), Counter(), {}))
+    counts = DailyCounts(DeliveryCounts(), Counter(), {})
+    reading = DagsterReading(status_of(Breaker(), 0, Limits(5, 60)), counts)
     shown = GatewayMetrics().text(Readings(dagster=reading)).decode()
     names = {name for name in re.findall(r"^# TYPE (\w+)", shown, re.MULTILINE) if not name.endswith("_created")}
     page = (REFERENCE / "metrics.md").read_text("utf-8")

@@ -103,7 +103,7 @@ def test_keys_with_a_delivery_id_can_be_parsed(agency: str) -> None:
     assert object_keys.parse_delivery_object(object_keys.corrections_key(*parts, 12_345)) == expected
     assert object_keys.parse_delivery_object(object_keys.report_key(*parts)) == expected
     assert object_keys.parse_delivery_object(object_keys.report_key(*parts, "5")) == replace(expected, attempt_id="5")
-    assert object_keys.parse_delivery_object(object_keys.fact_key(*parts, "superseded")) is None
+    assert object_keys.parse_delivery_object(object_keys.amendment_key(*parts, "superseded")) is None
     assert object_keys.parse_ignored_key(object_keys.ignored_key(IDENTITY)) == IDENTITY
     assert object_keys.report_key(*parts, "5").startswith(object_keys.report_prefix(*parts))
 
@@ -118,7 +118,7 @@ def test_a_folder_belongs_to_a_dataset_or_to_a_partition(layer: str) -> None:
     "prefix",
     [
         object_keys.IGNORED_REPORTS,
-        object_keys.FACTS,
+        object_keys.AMENDMENTS,
         "quarantine/_corrections/",
         object_keys.corrections_prefix("d", "a"),
         "emails/",

@@ -4,18 +4,18 @@ import argparse
 import json
 import logging
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 from etl_platform.cli.jobs.job import Job, run_job
-from etl_platform.deliveries.batch import HeldMessage, process_batch
-from etl_platform.deliveries.delivery import Cause, Outcome
-from etl_platform.deliveries.intake import Attempt, DeliveryResult
-from etl_platform.deliveries.s3_events import ObjectCreated, parse_message
+from etl_platform.deliveries.batch import BatchMessage, process_batch
+from etl_platform.deliveries.delivery import Cause, ObjectVersion, Outcome
+from etl_platform.deliveries.process_delivery import DeliveryResult
+from etl_platform.deliveries.report import Trigger
+from etl_platform.deliveries.s3_events import parse_message
 from etl_platform.engine.errors import UsageError
-from etl_platform.platform import Platform
+from etl_platform.platform import Platform, utc_now
 from etl_platform.queue_work.queues import FILE_EVENTS
 from etl_platform.queue_work.workers import Threads
 from etl_platform.settings import Settings
@@ -48,16 +48,17 @@ def _run_intake(arguments: argparse.Namespace, settings: Settings) -> int:
     failures = len(events) - len(finished)
     done = Counter(str(item.outcome) for item in finished)
     for item in finished:
+        report = item.report
         log.info(
             "delivery done",
             extra={
-                "delivery_id": item.delivery_id,
-                "agency": item.agency,
-                "dataset": item.dataset,
+                "delivery_id": report.delivery_id,
+                "agency": report.agency,
+                "dataset": report.dataset,
                 "outcome": str(item.outcome),
-                "rows": item.record.get("rows"),
-                "quarantined_rows": item.record.get("quarantined_rows"),
-                "errors": item.record.get("errors"),
+                "rows": report.check.rows,
+                "quarantined_rows": report.check.quarantined_rows,
+                "errors": [asdict(error) for error in report.check.errors],
             },
         )
     summary = ", ".join(f"{times} {outcome}" for outcome, times in sorted(done.items())) or "nothing to do"
@@ -67,7 +68,7 @@ def _run_intake(arguments: argparse.Namespace, settings: Settings) -> int:
     return 1 if error or failures or done[Outcome.REJECTED] else 0
 
 
-def _events(arguments: argparse.Namespace) -> list[ObjectCreated]:
+def _events(arguments: argparse.Namespace) -> list[ObjectVersion]:
     """The objects of the given events; raises UsageError for anything that is not an S3 event."""
     if arguments.event_json is not None:
         documents = [arguments.event_json]
@@ -76,7 +77,7 @@ def _events(arguments: argparse.Namespace) -> list[ObjectCreated]:
             documents = _documents(arguments.events_file.read_text("utf-8"))
         except (OSError, UnicodeDecodeError) as error:
             raise UsageError(f"--events-file {arguments.events_file}: {error}") from None
-    events: list[ObjectCreated] = []
+    events: list[ObjectVersion] = []
     for position, document in enumerate(documents, start=1):
         parsed = parse_message(document)
         if parsed.malformed:
@@ -93,39 +94,39 @@ def _documents(text: str) -> list[str]:
     return [json.dumps(item) for item in found] if isinstance(found, list) else [text]
 
 
-def _dry_run(events: Sequence[ObjectCreated], settings: Settings) -> tuple[list[DeliveryResult], str | None]:
+def _dry_run(events: Sequence[ObjectVersion], settings: Settings) -> tuple[list[DeliveryResult], str | None]:
     """The results, and the error of the first delivery that failed."""
-    platform = Platform(settings)
+    intake = Platform(settings).intake
     finished: list[DeliveryResult] = []
     failures = process_batch(
-        [HeldMessage((event,)) for event in events],
-        platform.intake.ingest,
-        lambda _message: Attempt(Cause.EVENT, dry_run=True),
+        [BatchMessage((intake.route(event),)) for event in events],
+        lambda _message, file: intake.ingest(file, Trigger(Cause.EVENT), dry_run=True),
         queue=None,
         workers=Threads(settings.sns_worker_max),
         visibility_timeout_s=settings.visibility_timeout_seconds,
-        on_result=lambda _message, ingested: finished.append(ingested),
+        clock=lambda: utc_now().timestamp(),
+        on_result=lambda _message, result: finished.append(result),
     )
     with DRY_RUN_RESULTS.open("a", encoding="utf-8") as file:
         for item in finished:
-            file.write(json.dumps({**item.record, "outcome": str(item.outcome)}, ensure_ascii=False) + "\n")
+            file.write(json.dumps({**item.report.to_json(), "outcome": str(item.outcome)}, ensure_ascii=False) + "\n")
         for failed in failures:
-            log.error("delivery failed", extra={"key": failed.event.key, "error": repr(failed.error)})
-            file.write(
-                json.dumps({"outcome": "failed", "source": asdict(failed.event), "error": str(failed.error)}) + "\n"
-            )
+            log.error("delivery failed", extra={"key": failed.file.key, "error": repr(failed.error)})
+            source = failed.file.version.to_json()
+            file.write(json.dumps({"outcome": "failed", "source": source, "error": str(failed.error)}) + "\n")
     return finished, next(map(str, failures), None)
 
 
-def ingest_in_process(events: Sequence[ObjectCreated], settings: Settings) -> tuple[list[DeliveryResult], str | None]:
+def ingest_in_process(events: Sequence[ObjectVersion], settings: Settings) -> tuple[list[DeliveryResult], str | None]:
     """Ingest events with the real job in this process; returns the results, and an error if the run failed."""
     if not events:
         return [], None
+    from etl_platform.defs.intake_config import config_of_versions
+
     platform = Platform(settings)
     # Check settings before the run starts, so that a missing one is one line and not a failed run.
     _ = platform.intake
-    config = _ingest_config({"deliveries": [asdict(event) for event in events]})
-    ran = run_job(_NAME, platform, config)
+    ran = run_job(_NAME, platform, config_of_versions(events))
     return platform.finished, ran.error
 
 
@@ -133,7 +134,9 @@ def replay_in_process(
     platform: Platform, dataset: str, agency: str, delivery_ids: Sequence[str], by: str
 ) -> tuple[list[DeliveryResult], bool]:
     """Reprocess a partition with the real job in this process; returns the results, and whether the run succeeded."""
-    config = _ingest_config({"replay": {"delivery_ids": list(delivery_ids), "by": by}})
+    from etl_platform.defs.intake_config import run_config
+
+    config = run_config(replay={"delivery_ids": list(delivery_ids), "by": by})
     _ = platform.intake
     ran = run_job(
         _NAME,
@@ -144,10 +147,6 @@ def replay_in_process(
         tags={"etl_platform/by": by},
     )
     return platform.finished, ran.error is None
-
-
-def _ingest_config(config: Mapping[str, Any]) -> dict[str, Any]:
-    return {"ops": {"ingest": {"config": config}}}
 
 
 INTAKE = Job(

@@ -1,1 +1,1 @@
-"""Messages in the dead-letter queue: why they died, and the way back."""
+"""Messages in the dead-letter queue: why they are there, and how they return to their queue."""

@@ -1,1 +1,1 @@
-"""What is missing or overdue: what arrived compared with what is recorded and stored."""
+"""Reconciliation: missing, stale and orphaned objects, and overdue files."""

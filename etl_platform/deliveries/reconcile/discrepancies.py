@@ -1,7 +1,7 @@
-"""What arrived against what is recorded against what is held, from listings alone as far as they go. Pure.
+"""Decisions of reconciliation: discrepancies between what arrived, what is reported and what is stored. Pure.
 
-A listing tells key, eTag and time, not which delivery an object was made of. So the listings decide what is missing
-and what is orphaned, and name the few source keys of which records must be read before anybody can tell.
+A listing has key, eTag and time of an object, but not the delivery that it was made from. So the listings decide what
+is missing or orphaned, and which few source keys must be inspected: their reports and their silver object are read.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -11,13 +11,14 @@ from enum import StrEnum
 from itertools import groupby
 from operator import attrgetter
 
+from etl_platform.deliveries.delivery import ObjectVersion
 from etl_platform.object_keys import silver_key
 
 
 class Discrepancy(StrEnum):
-    """``missing``: arrived, no record. ``stale``: silver is not of the newest accepted version.
+    """``missing``: a file arrived and has no report. ``stale``: silver does not hold the newest accepted version.
 
-    ``orphaned``: an object that no record speaks of, or a record whose object is gone.
+    ``orphaned``: an object without a report, or a report whose object is gone.
     """
 
     MISSING = "missing"
@@ -26,26 +27,27 @@ class Discrepancy(StrEnum):
 
 
 @dataclass(frozen=True)
-class SourceVersion:
-    """One version of a source key as listed. ``dataset`` is None where no contract knows the file."""
+class ListedVersion:
+    """A source version from a listing, and where it belongs.
 
-    bucket: str
-    key: str
-    version_id: str | None
-    etag: str
-    size_bytes: int
-    last_modified: datetime
+    Attributes:
+        dataset: None where no contract matches the file.
+        delivery_id: of its report; in a bucket without versions it may differ from the listed version's own.
+    """
+
+    source: ObjectVersion
     agency: str
     dataset: str | None
     delivery_id: str
 
+    @property
+    def key(self) -> str:
+        return self.source.key
 
-@dataclass(frozen=True)
-class Held:
-    """An object of silver as listed."""
-
-    etag: str
-    last_modified: datetime
+    @property
+    def last_modified(self) -> datetime:
+        assert self.source.last_modified is not None, "a listing has the time of each version"
+        return self.source.last_modified
 
 
 @dataclass(frozen=True)
@@ -53,29 +55,28 @@ class PartitionListing:
     """What the bucket holds for one agency and dataset.
 
     Attributes:
-        final: delivery ids with a final record; per id when the record was written.
-        later: per delivery id, when the latest record of a reprocessing was written.
-        bronze, quarantine: per delivery id, key and time of its object.
-        silver: by object key.
+        reported: by delivery id, when the report of its arrival was written.
+        replayed: by delivery id, when the latest report of a reprocessing was written.
+        bronze, quarantine: by delivery id, key and time of its object.
+        silver: by object key, the time of the object.
     """
 
     dataset: str
     agency: str
-    final: Mapping[str, datetime] = field(default_factory=dict)
-    later: Mapping[str, datetime] = field(default_factory=dict)
+    reported: Mapping[str, datetime] = field(default_factory=dict)
+    replayed: Mapping[str, datetime] = field(default_factory=dict)
     bronze: Mapping[str, tuple[str, datetime]] = field(default_factory=dict)
     quarantine: Mapping[str, tuple[str, datetime]] = field(default_factory=dict)
-    silver: Mapping[str, Held] = field(default_factory=dict)
+    silver: Mapping[str, datetime] = field(default_factory=dict)
 
-    def recorded_at(self, delivery_id: str) -> datetime:
-        """When its latest record was written."""
-        first = self.final[delivery_id]
-        return max(first, self.later.get(delivery_id, first))
+    def last_reported_at(self, delivery_id: str) -> datetime:
+        first = self.reported[delivery_id]
+        return max(first, self.replayed.get(delivery_id, first))
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that is amiss, and what to do about it. ``version`` is there where ingesting it mends it."""
+    """One discrepancy and its reason. ``missing`` is the version to ingest, where that is the repair."""
 
     kind: Discrepancy
     agency: str
@@ -84,12 +85,12 @@ class Finding:
     why: str
     since: datetime
     delivery_id: str | None = None
-    version: SourceVersion | None = None
+    missing: ObjectVersion | None = None
 
 
 @dataclass(frozen=True)
-class Silver:
-    """What is known of a silver object after a look; ``delivery_id`` is the one that its metadata names."""
+class SilverState:
+    """A silver object that was read; ``delivery_id`` is the one in its metadata."""
 
     etag: str
     last_modified: datetime
@@ -97,104 +98,107 @@ class Silver:
 
 
 @dataclass(frozen=True)
-class Recorded:
-    """What the records of one delivery say together, the reprocessings included.
+class ReportedState:
+    """What the reports of one delivery say, its reprocessings included.
 
-    ``silver_etags`` is empty where no attempt was accepted; ``bronze`` is whether its bytes were kept.
+    Attributes:
+        silver_etags: of the silver objects that were written; empty where no attempt was accepted.
+        has_bronze: whether its bytes were copied to bronze.
     """
 
     silver_etags: frozenset[str]
-    bronze: bool
+    has_bronze: bool
 
 
-def split_unrecorded(
-    versions: Iterable[SourceVersion], recorded: Collection[str], settled_before: datetime
-) -> tuple[list[SourceVersion], list[SourceVersion]]:
-    """Versions without a record: those that are missing, and those that arrived so lately that work may be going on."""
-    missing: list[SourceVersion] = []
-    in_flight: list[SourceVersion] = []
+def unreported(
+    versions: Iterable[ListedVersion], reported: Collection[str], settled_before: datetime
+) -> tuple[list[ListedVersion], list[ListedVersion]]:
+    """The versions without a report: those that are missing, and those so new that they may still be processed."""
+    missing: list[ListedVersion] = []
+    in_flight: list[ListedVersion] = []
     for version in versions:
-        if version.delivery_id not in recorded:
+        if version.delivery_id not in reported:
             (missing if version.last_modified <= settled_before else in_flight).append(version)
     return missing, in_flight
 
 
-def missing_of(version: SourceVersion) -> Finding:
-    why = "arrived, but no event of it was worked off" if version.dataset else "arrived without leaving a trace"
+def missing_finding(version: ListedVersion) -> Finding:
     return Finding(
         Discrepancy.MISSING,
         version.agency,
         version.dataset,
         version.key,
-        why,
+        "arrived, but was never processed" if version.dataset else "arrived, but has no report that it was ignored",
         version.last_modified,
         version.delivery_id,
-        version,
+        version.source,
     )
 
 
-def doubtful(versions: Sequence[SourceVersion], listing: PartitionListing) -> list[str]:
-    """Source keys of a partition of which the listings alone cannot say that silver holds the right version.
+def keys_to_inspect(versions: Sequence[ListedVersion], listing: PartitionListing) -> list[str]:
+    """The source keys of a partition for which the listings do not prove that silver holds the right version.
 
-    Silver is written first, its record next. So if silver is no younger than the newest version's record and younger
-    than every other record of the key, then nobody but that version's work wrote it. Where a version has no record,
-    or two times are equal, the records decide.
+    Silver is written before its report. So if silver is not younger than the report of the newest version, and younger
+    than every other report of the key, only that version can have written it. A key must be inspected where a version
+    has no report, or two times are equal.
     """
-    found: list[str] = []
+    keys: list[str] = []
     for key, group in groupby(versions, key=attrgetter("key")):
-        ids = [version.delivery_id for version in group]
-        if not any(identity in listing.final for identity in ids):
-            if silver_key(listing.dataset, listing.agency, key) in listing.silver:
-                found.append(key)
+        delivery_ids = [version.delivery_id for version in group]
+        silver_at = listing.silver.get(silver_key(listing.dataset, listing.agency, key))
+        if not any(delivery_id in listing.reported for delivery_id in delivery_ids):
+            if silver_at is not None:
+                keys.append(key)
             continue
-        silver = listing.silver.get(silver_key(listing.dataset, listing.agency, key))
-        newest, *older = ids
+        newest, *older = delivery_ids
         if (
-            silver is None
+            silver_at is None
             or newest not in listing.bronze
-            or any(identity not in listing.final for identity in ids)
-            or silver.last_modified > listing.recorded_at(newest)
-            or any(listing.recorded_at(identity) >= silver.last_modified for identity in older)
+            or any(delivery_id not in listing.reported for delivery_id in delivery_ids)
+            or silver_at > listing.last_reported_at(newest)
+            or any(listing.last_reported_at(delivery_id) >= silver_at for delivery_id in older)
         ):
-            found.append(key)
-    return found
+            keys.append(key)
+    return keys
 
 
-def settle(
+def inspect_key(
     listing: PartitionListing,
-    versions: Sequence[SourceVersion],
-    records: Mapping[str, Recorded],
-    silver: Silver | None,
+    versions: Sequence[ListedVersion],
+    reports: Mapping[str, ReportedState],
+    silver: SilverState | None,
     settled_before: datetime,
 ) -> list[Finding]:
-    """The last word on one doubtful source key.
+    """The findings of one source key, from its reports and its silver object.
 
     Args:
         versions: of the key, the newest first.
-        records: of the versions that have one, by delivery id; older ones than the newest accepted may be left out.
-        silver: of the key, if there is an object; one that is younger than ``settled_before`` is somebody's work.
+        reports: by delivery id; versions older than the newest accepted one may be left out.
+        silver: the key's object, if there is one. If it is younger than ``settled_before``, it may still be processed.
     """
-    key = silver_key(listing.dataset, listing.agency, versions[0].key)
     findings: list[Finding] = []
-    recorded = [version for version in versions if version.delivery_id in records]
-    if recorded and records[recorded[0].delivery_id].bronze and recorded[0].delivery_id not in listing.bronze:
-        findings.append(_about(Discrepancy.ORPHANED, recorded[0], "the record speaks of bronze, which is gone"))
-    right = next((version for version in recorded if records[version.delivery_id].silver_etags), None)
-    unfinished = {version.delivery_id for version in versions if version.delivery_id not in listing.final}
+    reported = [version for version in versions if version.delivery_id in reports]
+    if reported and reports[reported[0].delivery_id].has_bronze and reported[0].delivery_id not in listing.bronze:
+        findings.append(_finding(Discrepancy.ORPHANED, reported[0], "bronze of the delivery is gone"))
+    accepted = next((version for version in reported if reports[version.delivery_id].silver_etags), None)
+    unfinished = {version.delivery_id for version in versions if version.delivery_id not in listing.reported}
     if silver is not None and (silver.last_modified > settled_before or silver.delivery_id in unfinished):
         return findings
-    if right is None:
-        if silver is not None and silver.delivery_id not in listing.final:
+    if accepted is None:
+        if silver is not None and silver.delivery_id not in listing.reported:
+            key = silver_key(listing.dataset, listing.agency, versions[0].key)
             findings.append(orphan(listing, key, silver.last_modified))
     elif silver is None:
-        findings.append(_about(Discrepancy.ORPHANED, right, "the record says accepted, but silver is gone"))
-    elif silver.etag not in records[right.delivery_id].silver_etags and silver.delivery_id != right.delivery_id:
-        what = f"delivery {silver.delivery_id}" if silver.delivery_id else "something that the platform did not write"
-        findings.append(_about(Discrepancy.STALE, right, f"silver holds {what}"))
+        findings.append(_finding(Discrepancy.ORPHANED, accepted, "silver of the accepted delivery is gone"))
+    elif silver.etag not in reports[accepted.delivery_id].silver_etags and silver.delivery_id != accepted.delivery_id:
+        content = (
+            f"delivery {silver.delivery_id}" if silver.delivery_id else "something that the platform did not write"
+        )
+        findings.append(_finding(Discrepancy.STALE, accepted, f"silver holds {content}"))
     return findings
 
 
-def _about(kind: Discrepancy, version: SourceVersion, why: str) -> Finding:
+def _finding(kind: Discrepancy, version: ListedVersion, why: str) -> Finding:
     return Finding(kind, version.agency, version.dataset, version.key, why, version.last_modified, version.delivery_id)
 
 
@@ -204,26 +208,26 @@ def orphan(listing: PartitionListing, key: str, since: datetime, delivery_id: st
         listing.agency,
         listing.dataset,
         key,
-        "no record speaks of this object",
+        "no report names this object",
         since,
         delivery_id,
     )
 
 
-def unspoken(
-    listing: PartitionListing, unrecorded: Collection[str], source_keys: Iterable[str], settled_before: datetime
+def orphaned_objects(
+    listing: PartitionListing, unreported_ids: Collection[str], source_keys: Iterable[str], settled_before: datetime
 ) -> tuple[list[Finding], list[str]]:
-    """Objects without a record, and silver objects whose source key is not listed any more.
+    """Objects of bronze and quarantine without a report, and the silver objects whose source key is not listed.
 
     Args:
-        unrecorded: delivery ids that are missing or in flight; what they wrote so far is theirs.
+        unreported_ids: deliveries that are missing or in flight; their objects are not orphaned.
         source_keys: those of the partition that are listed.
     """
     findings = [
-        orphan(listing, key, written, identity)
+        orphan(listing, key, written_at, delivery_id)
         for layer in (listing.bronze, listing.quarantine)
-        for identity, (key, written) in sorted(layer.items())
-        if identity not in listing.final and identity not in unrecorded and written <= settled_before
+        for delivery_id, (key, written_at) in sorted(layer.items())
+        if delivery_id not in listing.reported and delivery_id not in unreported_ids and written_at <= settled_before
     ]
     known = {silver_key(listing.dataset, listing.agency, key) for key in source_keys}
     return findings, sorted(listing.silver.keys() - known)

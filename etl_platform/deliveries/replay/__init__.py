@@ -1,1 +1,1 @@
-"""Quarantined rows: export, corrections, and replay with them."""
+"""Quarantined rows: their export, corrections, and the replay that applies them."""

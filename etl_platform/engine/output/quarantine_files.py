@@ -3,12 +3,11 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import count
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 
 from etl_platform.engine.columns import DAMAGE, DELIVERY, LINE, MEMBER, OVERFLOW, REASONS, RESERVED
-from etl_platform.engine.corrections import Cells, GivenRow, Place, read_given
+from etl_platform.engine.corrections import Cells, ChangedRow, GivenRow, Place, RowChanges, read_given
 from etl_platform.engine.errors import UnreadableFileError, UsageError
 from etl_platform.engine.output.formula_guard import guarded, unguarded
 from etl_platform.engine.output.parquet import row_group_rows
@@ -100,12 +99,8 @@ def quarantined_rows(path: Path, places: Sequence[Place]) -> dict[Place, tuple[C
     return rows
 
 
-def row_changes(before: Path | None, after: Path | None) -> dict[str, Any]:
-    """Rows whose reasons differ in a later quarantine file; None is an empty file. Without values.
-
-    Returns:
-        Counts of rows that are now good, now bad, and bad for other reasons; and the first lines with their reasons.
-    """
+def row_changes(before: Path | None, after: Path | None) -> RowChanges:
+    """Rows whose reasons differ in a later quarantine file; None is an empty file. Without values."""
     found = (
         _reasons(before, "before")
         .join(_reasons(after, "after"), on=[MEMBER, LINE], how="full", coalesce=True, nulls_equal=True)
@@ -114,13 +109,13 @@ def row_changes(before: Path | None, after: Path | None) -> dict[str, Any]:
         .collect()
     )
     good, bad = found["after"].is_null(), found["before"].is_null()
-    lines = found.head(MAX_LINES).rename({MEMBER: "member", LINE: "line"}).to_dicts()
-    return {
-        "now_good": int(good.sum()),
-        "now_bad": int(bad.sum()),
-        "other_reasons": int((~good & ~bad).sum()),
-        "lines": lines,
-    }
+    lines = found.head(MAX_LINES).select(MEMBER, LINE, "before", "after").rows()
+    return RowChanges(
+        now_good=int(good.sum()),
+        now_bad=int(bad.sum()),
+        other_reasons=int((~good & ~bad).sum()),
+        lines=tuple(ChangedRow(*row) for row in lines),
+    )
 
 
 def _reasons(path: Path | None, name: str) -> pl.LazyFrame:

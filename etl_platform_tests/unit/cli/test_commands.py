@@ -321,19 +321,21 @@ def test_an_invalid_setting_is_one_line_on_stderr(
 def test_status_shows_deliveries_newest_first(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, folder: Path
 ) -> None:
-    from etl_platform.deliveries.delivery import Cause
-    from etl_platform.deliveries.intake import Attempt, Intake
-    from etl_platform.deliveries.s3_events import ObjectCreated
+    from etl_platform.deliveries.delivery import Cause, ObjectVersion
+    from etl_platform.deliveries.intake import Intake
+    from etl_platform.deliveries.report import Trigger
     from etl_platform.engine.contract.contract_folder import load_contracts
+    from etl_platform.platform import utc_now
     from etl_platform.storage.local_store import LocalStore
 
     monkeypatch.setenv("LOCAL_S3_ROOT", "root")
     assert call(capsys, "status")[:2] == (0, call(capsys, "status")[1])
-    assert "no delivery is recorded" in call(capsys, "status")[1]
-    intake = Intake(LocalStore(folder / "root"), load_contracts(CONTRACTS), "local", "from_client/")
+    assert "no report since" in call(capsys, "status")[1]
+    intake = Intake(LocalStore(folder / "root"), load_contracts(CONTRACTS), "local", "from_client/", utc_now)
     for agency, content in (("first", ROSTER), ("sec ond", "")):
         write(f"root/from_client/{agency}/Officer_Detail.csv", content)
-        intake.ingest(ObjectCreated("local", f"from_client/{agency}/Officer_Detail.csv"), Attempt(Cause.EVENT))
+        version = ObjectVersion("local", f"from_client/{agency}/Officer_Detail.csv")
+        intake.ingest(intake.route(version), Trigger(Cause.EVENT))
     code, out, _ = call(capsys, "status", "--since", "1h")
     lines = out.splitlines()[2:]
     assert code == 0

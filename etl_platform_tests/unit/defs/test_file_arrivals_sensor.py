@@ -27,7 +27,8 @@ def dead_letters() -> MemoryQueue:
 
 @pytest.fixture
 def platform(queue: MemoryQueue, dead_letters: MemoryQueue) -> MemoryPlatform:
-    return MemoryPlatform(Settings(data_bucket_name="bucket"), MemoryStore(lambda: NOW), queue, dead_letters)
+    settings = Settings(data_bucket_name="bucket")
+    return MemoryPlatform(settings, MemoryStore(lambda: NOW), queue, dead_letters, lambda: NOW)
 
 
 def event(key: str, *more: Mapping[str, object]) -> str:

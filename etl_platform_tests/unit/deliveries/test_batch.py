@@ -1,23 +1,26 @@
-"""A batch of held messages: one that fails stops nobody else, and a message is deleted last."""
+"""A batch of leased messages: one failure does not stop the others, and a message is deleted last."""
 
 import threading
+import time
 from collections.abc import Callable, Sequence
 
 import pytest
 
-from etl_platform.deliveries.batch import FailedDelivery, HeldMessage, process_batch
-from etl_platform.deliveries.delivery import Cause, Outcome
-from etl_platform.deliveries.intake import Attempt, DeliveryResult
-from etl_platform.deliveries.s3_events import ObjectCreated
+from etl_platform.deliveries.batch import BatchMessage, FailedDelivery, process_batch
+from etl_platform.deliveries.delivery import ObjectVersion, Outcome
+from etl_platform.deliveries.process_delivery import DeliveryResult
+from etl_platform.deliveries.routing import RoutedObject, route
 from etl_platform.errors import TransientError
-from etl_platform.queue_work.lease import MAX_HELD_S, MAX_RETRY_DELAY_S, RETRY_DELAY_S, Lease, Receipt
+from etl_platform.queue_work.lease import MAX_HIDDEN_S, MAX_RETRY_DELAY_S, RETRY_DELAY_S, Lease, Receipt
 from etl_platform.queue_work.workers import Threads
+from etl_platform_tests.unit.making_reports import report_of
 
 TIMEOUT_S = 300
+Ingest = Callable[[BatchMessage, RoutedObject], DeliveryResult]
 
 
 class FakeQueue:
-    """Remembers every call in order; refuses handles that are lost and fails for those that are told to."""
+    """Logs every call in order. It refuses ``lost`` handles, and calls about ``broken`` ones fail."""
 
     def __init__(self, log: list[str], lost: Sequence[str] = (), broken: Sequence[str] = ()) -> None:
         self.log, self.lost, self.broken = log, set(lost), set(broken)
@@ -33,56 +36,68 @@ class FakeQueue:
         return []
 
 
-def message(name: str, *keys: str, receives: int = 1) -> HeldMessage:
-    events = tuple(ObjectCreated("bucket", key) for key in keys or (name,))
-    return HeldMessage(events, f"m-{name}", name, receives)
+def file(key: str) -> RoutedObject:
+    version = ObjectVersion("bucket", key)
+    return RoutedObject(version, route(version, {}, "from_client/"))
 
 
-def ingest(event: ObjectCreated, attempt: Attempt) -> DeliveryResult:
-    if "bad" in event.key:
-        raise TransientError(f"{event.key} failed")
-    return DeliveryResult(Outcome.ACCEPTED, {"delivery_id": event.key})
+def message(name: str, *keys: str, receives: int = 1) -> BatchMessage:
+    return BatchMessage(tuple(map(file, keys or (name,))), f"m-{name}", name, receives)
 
 
-def work(
-    messages: Sequence[HeldMessage], queue: FakeQueue | None, log: list[str], bad_tell: str = ""
+def ingest(_message: BatchMessage, arrived: RoutedObject) -> DeliveryResult:
+    if "bad" in arrived.key:
+        raise TransientError(f"{arrived.key} failed")
+    return DeliveryResult(Outcome.ACCEPTED, report_of(arrived.key))
+
+
+def process(
+    messages: Sequence[BatchMessage],
+    queue: FakeQueue | None,
+    log: list[str],
+    *,
+    ingest: Ingest = ingest,
+    workers: Threads | None = None,
+    failing_log: str = "",
 ) -> list[FailedDelivery]:
-    def tell(held: HeldMessage, ingested: DeliveryResult) -> None:
-        if bad_tell and ingested.delivery_id == bad_tell:
+    """Process a batch; logging the result of ``failing_log`` raises."""
+
+    def log_result(_message: BatchMessage, result: DeliveryResult) -> None:
+        if result.report.delivery_id == failing_log:
             raise RuntimeError("the event log does not answer")
-        log.append(f"tell {ingested.delivery_id}")
+        log.append(f"result {result.report.delivery_id}")
 
     return process_batch(
         messages,
         ingest,
-        lambda held: Attempt(Cause.EVENT, message_id=held.message_id),
         queue=queue,
-        workers=Threads(4),
+        workers=workers or Threads(4),
         visibility_timeout_s=TIMEOUT_S,
-        on_result=tell,
+        on_result=log_result,
+        clock=time.time,
     )
 
 
-def test_the_first_call_hides_every_message_and_deletion_comes_after_telling() -> None:
+def test_the_first_call_hides_every_message_and_each_is_deleted_after_its_result_is_logged() -> None:
     log: list[str] = []
-    assert work([message("a"), message("b")], FakeQueue(log), log) == []
+    assert process([message("a"), message("b")], FakeQueue(log), log) == []
     assert log[0] == f"hide a,b {TIMEOUT_S}"
     for name in "ab":
-        assert log.index(f"tell {name}") < log.index(f"delete {name}")
+        assert log.index(f"result {name}") < log.index(f"delete {name}")
     assert len(log) == 5
 
 
-def test_one_that_fails_stops_nobody_else_and_is_not_deleted() -> None:
+def test_a_failure_does_not_stop_the_others_and_its_message_is_not_deleted() -> None:
     log: list[str] = []
-    failures = work([message("a"), message("bad"), message("c")], FakeQueue(log), log)
-    assert [failed.event.key for failed in failures] == ["bad"]
+    failures = process([message("a"), message("bad"), message("c")], FakeQueue(log), log)
+    assert [failed.file.key for failed in failures] == ["bad"]
     assert {"delete a", "delete c", f"hide bad {RETRY_DELAY_S}"} <= set(log)
     assert "delete bad" not in log
 
 
-def test_a_result_that_cannot_be_told_keeps_its_message() -> None:
+def test_a_message_whose_result_cannot_be_logged_is_not_deleted() -> None:
     log: list[str] = []
-    failures = work([message("a"), message("b")], FakeQueue(log), log, bad_tell="a")
+    failures = process([message("a"), message("b")], FakeQueue(log), log, failing_log="a")
     assert [str(failed.error) for failed in failures] == ["the event log does not answer"]
     assert "delete a" not in log
     assert "delete b" in log
@@ -102,146 +117,129 @@ def test_a_result_that_cannot_be_told_keeps_its_message() -> None:
 )
 def test_the_delay_of_a_failed_message_grows_up_to_a_limit(receives: int, delay_s: int) -> None:
     log: list[str] = []
-    work([message("bad", receives=receives)], FakeQueue(log), log)
+    process([message("bad", receives=receives)], FakeQueue(log), log)
     assert log[-1] == f"hide bad {delay_s}"
 
 
-def test_a_message_of_several_records_of_which_one_fails_is_not_deleted() -> None:
+def test_a_message_of_several_files_of_which_one_fails_is_not_deleted() -> None:
     log: list[str] = []
-    failures = work([message("mixed", "x", "bad", "y"), message("fine", "p", "q")], FakeQueue(log), log)
-    assert [failed.event.key for failed in failures] == ["bad"]
-    assert {"tell x", "tell y", "tell p", "tell q", "delete fine"} <= set(log)
+    failures = process([message("mixed", "x", "bad", "y"), message("fine", "p", "q")], FakeQueue(log), log)
+    assert [failed.file.key for failed in failures] == ["bad"]
+    assert {"result x", "result y", "result p", "result q", "delete fine"} <= set(log)
     assert "delete mixed" not in log
     assert log.count(f"hide mixed {RETRY_DELAY_S}") == 1
 
 
-def test_a_message_of_several_records_is_deleted_once_after_all_of_them() -> None:
+def test_a_message_of_several_files_is_deleted_once_after_all_of_them() -> None:
     log: list[str] = []
-    work([message("many", "x", "y", "z")], FakeQueue(log), log)
+    process([message("many", "x", "y", "z")], FakeQueue(log), log)
     assert log.count("delete many") == 1
     assert log[-1] == "delete many"
 
 
-def test_a_lease_that_was_lost_before_the_start_is_skipped() -> None:
+def test_a_message_whose_lease_is_lost_at_the_start_is_skipped() -> None:
     log: list[str] = []
-    assert work([message("a"), message("gone")], FakeQueue(log, lost=["gone"]), log) == []
-    assert "tell a" in log
+    assert process([message("a"), message("gone")], FakeQueue(log, lost=["gone"]), log) == []
+    assert "result a" in log
     assert not any("gone" in call for call in log[1:])
 
 
-def test_without_a_queue_everything_is_worked_and_nothing_deleted() -> None:
+def test_without_a_queue_every_file_is_processed_and_nothing_is_deleted() -> None:
     log: list[str] = []
-    bare = HeldMessage((ObjectCreated("bucket", "a"), ObjectCreated("bucket", "b")))
-    assert work([bare], None, log) == []
-    assert sorted(log) == ["tell a", "tell b"]
+    assert process([BatchMessage((file("a"), file("b")))], None, log) == []
+    assert sorted(log) == ["result a", "result b"]
 
 
-def test_an_empty_batch_does_nothing() -> None:
+def test_an_empty_batch_makes_no_call() -> None:
     log: list[str] = []
-    assert work([], FakeQueue(log), log) == []
+    assert process([], FakeQueue(log), log) == []
     assert log == []
 
 
-def test_a_queue_that_fails_to_delete_one_message_stops_nobody_else() -> None:
+def test_a_failed_deletion_does_not_stop_the_others() -> None:
     log: list[str] = []
     messages = [message(name) for name in "abcd"]
-    work(messages, FakeQueue(log, broken=["a", "b", "c"]), log)
-    assert {"tell a", "tell b", "tell c", "tell d", "delete d"} <= set(log)
+    process(messages, FakeQueue(log, broken=["a", "b", "c"]), log)
+    assert {"result a", "result b", "result c", "result d", "delete d"} <= set(log)
 
 
 def test_two_messages_about_the_same_object_are_both_deleted() -> None:
     log: list[str] = []
-    work([message("one", "same"), message("two", "same")], FakeQueue(log), log)
+    process([message("one", "same"), message("two", "same")], FakeQueue(log), log)
     assert {"delete one", "delete two"} <= set(log)
 
 
-class BeatingQueue(FakeQueue):
-    """Fails the first heartbeat of the thread, then sets an event with the second."""
+class FlakyQueue(FakeQueue):
+    """Fails the first heartbeat of the thread, and sets an event with the second."""
 
     def __init__(self) -> None:
         super().__init__([])
-        self.beaten = threading.Event()
+        self.second_heartbeat = threading.Event()
 
     def change_visibility(self, receipt_handles: Sequence[str], timeout_s: int) -> list[str]:
         super().change_visibility(receipt_handles, timeout_s)
         if len(self.log) == 2:
             raise TransientError("the queue does not answer")
         if len(self.log) == 3:
-            self.beaten.set()
+            self.second_heartbeat.set()
         return []
 
 
-def test_heartbeats_go_on_after_one_that_failed() -> None:
-    queue = BeatingQueue()
+def test_heartbeats_continue_after_one_that_failed() -> None:
+    queue = FlakyQueue()
     with Lease(queue, [Receipt("a", 0), Receipt("b", 0)], 0, Threads(1), lambda: 0.0) as lease:
-        assert queue.beaten.wait(10)
+        assert queue.second_heartbeat.wait(10)
         lease.remove("a")
     assert queue.log[:3] == ["hide a,b 0"] * 3
 
 
-def test_a_released_handle_is_hidden_no_more() -> None:
+def test_a_removed_message_gets_no_heartbeat() -> None:
     log: list[str] = []
     with Lease(FakeQueue(log), [Receipt("a", 0), Receipt("b", 0)], TIMEOUT_S, Threads(1), lambda: 0.0) as lease:
         lease.remove("a")
-        lease._beat()
+        lease._heartbeat()
     assert log == [f"hide a,b {TIMEOUT_S}", f"hide b {TIMEOUT_S}"]
 
 
-def test_a_message_is_let_go_when_sqs_would_not_hide_it_for_another_timeout() -> None:
+def test_a_message_leaves_the_lease_when_sqs_cannot_hide_it_for_another_timeout() -> None:
     log: list[str] = []
-    now = MAX_HELD_S + 5_000.0
-    old = Receipt("old", now - MAX_HELD_S + TIMEOUT_S - 1)
-    young = Receipt("young", now - MAX_HELD_S + TIMEOUT_S)
+    now = MAX_HIDDEN_S + 5_000.0
+    old = Receipt("old", now - MAX_HIDDEN_S + TIMEOUT_S - 1)
+    young = Receipt("young", now - MAX_HIDDEN_S + TIMEOUT_S)
     with Lease(FakeQueue(log), [old, young], TIMEOUT_S, Threads(1), lambda: now):
         pass
     assert log == [f"hide young {TIMEOUT_S}"]
 
 
-def test_what_is_in_flight_ends_and_the_rest_goes_back_at_once_when_told_to_stop() -> None:
+def test_a_stopped_batch_finishes_what_it_began_and_returns_the_rest_to_the_queue() -> None:
     log: list[str] = []
     stop, both_began = threading.Event(), threading.Barrier(2)
 
-    def ingest_and_be_told(event: ObjectCreated, attempt: Attempt) -> DeliveryResult:
+    def ingest_and_stop(held: BatchMessage, arrived: RoutedObject) -> DeliveryResult:
         both_began.wait(10)
         stop.set()
-        return ingest(event, attempt)
+        return ingest(held, arrived)
 
     messages = [message(name) for name in "abcdef"]
-    work_held(messages, ingest_and_be_told, log, Threads(2, stop, grace_s=10))
+    process(messages, FakeQueue(log), log, ingest=ingest_and_stop, workers=Threads(2, stop, grace_s=10))
 
-    assert sorted(log[1:-1]) == ["delete a", "delete b", "tell a", "tell b"]
+    assert sorted(log[1:-1]) == ["delete a", "delete b", "result a", "result b"]
     assert log[-1] == "hide c,d,e,f 0"
 
 
-def test_what_overruns_its_grace_is_given_back_and_not_waited_for() -> None:
+def test_a_stopped_batch_does_not_wait_for_a_file_that_exceeds_the_grace_period() -> None:
     log: list[str] = []
     stop, go_on, ended = threading.Event(), threading.Event(), threading.Event()
 
-    def ingest_until_told(event: ObjectCreated, attempt: Attempt) -> DeliveryResult:
+    def ingest_for_long(held: BatchMessage, arrived: RoutedObject) -> DeliveryResult:
         stop.set()
         go_on.wait(30)
         ended.set()
-        return ingest(event, attempt)
+        return ingest(held, arrived)
 
-    work_held([message("a"), message("b")], ingest_until_told, log, Threads(1, stop, grace_s=0.5))
+    messages = [message("a"), message("b")]
+    process(messages, FakeQueue(log), log, ingest=ingest_for_long, workers=Threads(1, stop, grace_s=0.5))
 
     assert log[-1] == "hide a,b 0"
     assert not ended.is_set()
     go_on.set()
-
-
-def work_held(
-    messages: Sequence[HeldMessage],
-    ingest: Callable[[ObjectCreated, Attempt], DeliveryResult],
-    log: list[str],
-    workers: Threads,
-) -> list[FailedDelivery]:
-    return process_batch(
-        messages,
-        ingest,
-        lambda held: Attempt(Cause.EVENT, message_id=held.message_id),
-        queue=FakeQueue(log),
-        workers=workers,
-        visibility_timeout_s=TIMEOUT_S,
-        on_result=lambda held, ingested: log.append(f"tell {ingested.delivery_id}"),
-    )

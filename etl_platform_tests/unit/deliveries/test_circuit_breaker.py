@@ -19,8 +19,8 @@ from etl_platform.deliveries.circuit_breaker import (
     status_of,
     step,
 )
-from etl_platform.deliveries.delivery import QueuedFile
-from etl_platform.deliveries.s3_events import ObjectCreated
+from etl_platform.deliveries.delivery import ObjectVersion
+from etl_platform.deliveries.plan_runs import QueuedFile
 
 LIMITS = Limits(max_failures=5, cooldown_s=60)
 History = list[tuple[float, Event]]
@@ -197,7 +197,7 @@ def test_the_status_has_the_names_that_monitors_know() -> None:
 )
 def test_a_run_travels_alone_when_it_cannot_be_split(files: list[tuple[str, str]], alone: bool) -> None:
     queued = [
-        QueuedFile(ObjectCreated("b", key, version_id="v"), "training", message, f"h-{message}", 1)
+        QueuedFile(ObjectVersion("b", key, version_id="v"), "training", message, f"h-{message}", 1)
         for message, key in files
     ]
     assert (only_delivery(queued) is not None) == alone

@@ -1,10 +1,17 @@
-"""Why a message died, and which messages a redrive takes."""
+"""Why a message is in the dead-letter queue, and which messages a redrive sends back."""
 
 import json
 
 import pytest
 
-from etl_platform.deliveries.dead_letters.cause_of_death import Cause, Death, LastRun, explain, explain_email, goes_back
+from etl_platform.deliveries.dead_letters.reasons import (
+    DeadLetterCause,
+    DeadLetterReason,
+    LastRun,
+    explain,
+    explain_email,
+    may_be_redriven,
+)
 from etl_platform.deliveries.s3_events import parse_message
 
 KEY = "from_client/nm_albuquerque/Officer_Detail.csv"
@@ -12,37 +19,37 @@ EVENT = parse_message(json.dumps({"Records": [{"s3": {"bucket": {"name": "b"}, "
 RUN = "0a1b2c3d-4e5f"
 
 
-def test_a_message_that_is_no_event_says_what_the_sensor_said() -> None:
-    death = explain("the message is not JSON", parse_message("{"), None, history=True)
-    assert death == Death(Cause.MALFORMED, "the message is not JSON")
-    assert explain(None, parse_message("{"), None, history=True).cause is Cause.MALFORMED
+def test_a_malformed_message_has_the_reason_that_the_sensor_gave_it() -> None:
+    found = explain("the message is not JSON", parse_message("{"), None, runs_known=True)
+    assert found == DeadLetterReason(DeadLetterCause.MALFORMED, "the message is not JSON")
+    assert explain(None, parse_message("{"), None, runs_known=True).cause is DeadLetterCause.MALFORMED
 
 
-def test_what_an_older_program_could_not_read_may_go_back() -> None:
-    death = explain("eventVersion '2.9' is not 2.x", EVENT, None, history=True)
-    assert death.cause is Cause.READABLE
-    assert "2.9" in death.text
+def test_a_message_that_only_an_older_release_could_not_read_is_readable() -> None:
+    found = explain("eventVersion '2.9' is not 2.x", EVENT, None, runs_known=True)
+    assert found.cause is DeadLetterCause.READABLE
+    assert "2.9" in found.text
 
 
 @pytest.mark.parametrize(
     ("run", "cause", "said"),
     [
-        (LastRun(RUN, (f"{KEY}: TransientError: HEAD: 503",)), Cause.FAILED, "TransientError: HEAD: 503"),
-        (LastRun(RUN, ("from_client/x/y.csv: TransientError: HEAD",)), Cause.UNKNOWN, "other deliveries"),
-        (LastRun(RUN), Cause.KILLED, "0a1b2c3d"),
-        (None, Cause.UNKNOWN, "no failed run"),
+        (LastRun(RUN, (f"{KEY}: TransientError: HEAD: 503",)), DeadLetterCause.FAILED, "TransientError: HEAD: 503"),
+        (LastRun(RUN, ("from_client/x/y.csv: TransientError: HEAD",)), DeadLetterCause.UNKNOWN, "other deliveries"),
+        (LastRun(RUN), DeadLetterCause.KILLED, "0a1b2c3d"),
+        (None, DeadLetterCause.UNKNOWN, "no failed run"),
     ],
 )
-def test_what_sqs_gave_up_is_explained_by_the_last_run_that_held_it(
-    run: LastRun | None, cause: Cause, said: str
+def test_a_message_that_sqs_moved_has_the_error_of_its_last_run(
+    run: LastRun | None, cause: DeadLetterCause, said: str
 ) -> None:
-    death = explain(None, EVENT, run, history=True)
-    assert death.cause is cause
-    assert said in death.text
+    found = explain(None, EVENT, run, runs_known=True)
+    assert found.cause is cause
+    assert said in found.text
 
 
-def test_without_dagster_the_reason_says_what_to_set() -> None:
-    assert "DAGSTER_HOME" in explain(None, EVENT, None, history=False).text
+def test_without_a_dagster_instance_the_reason_names_the_setting() -> None:
+    assert "DAGSTER_HOME" in explain(None, EVENT, None, runs_known=False).text
 
 
 @pytest.mark.parametrize(
@@ -58,24 +65,24 @@ def test_without_dagster_the_reason_says_what_to_set() -> None:
         (["m", "f"], "failed", False, True),
     ],
 )
-def test_a_sweep_leaves_what_is_malformed_and_a_name_takes_it(
+def test_malformed_messages_are_redriven_only_if_they_are_named(
     ids: list[str], reason: str | None, malformed: bool, failed: bool
 ) -> None:
-    assert goes_back("m", Death(Cause.MALFORMED, "it is not JSON"), ids, reason) is malformed
-    assert goes_back("f", Death(Cause.FAILED, "HEAD: 503"), ids, reason) is failed
+    assert may_be_redriven("m", DeadLetterReason(DeadLetterCause.MALFORMED, "it is not JSON"), ids, reason) is malformed
+    assert may_be_redriven("f", DeadLetterReason(DeadLetterCause.FAILED, "HEAD: 503"), ids, reason) is failed
 
 
 @pytest.mark.parametrize(
-    ("reason", "poison", "archived", "cause"),
+    ("reason", "malformed", "archived", "cause"),
     [
-        ("no email_sender", "no email_sender", False, Cause.MALFORMED),
-        (None, "no email_sender", False, Cause.MALFORMED),
-        ("no email_sender", None, False, Cause.READABLE),
-        (None, None, False, Cause.UNKNOWN),
-        (None, None, True, Cause.ARCHIVED),
+        ("no email_sender", "no email_sender", False, DeadLetterCause.MALFORMED),
+        (None, "no email_sender", False, DeadLetterCause.MALFORMED),
+        ("no email_sender", None, False, DeadLetterCause.READABLE),
+        (None, None, False, DeadLetterCause.UNKNOWN),
+        (None, None, True, DeadLetterCause.ARCHIVED),
     ],
 )
-def test_why_a_message_of_the_email_queue_died(
-    reason: str | None, poison: str | None, archived: bool, cause: Cause
+def test_the_cause_of_a_dead_letter_of_the_email_queue(
+    reason: str | None, malformed: str | None, archived: bool, cause: DeadLetterCause
 ) -> None:
-    assert explain_email(reason, poison, archived=archived).cause is cause
+    assert explain_email(reason, malformed, archived=archived).cause is cause

@@ -1,4 +1,4 @@
-"""Whose file is overdue: by the contract's cadence, from the ledger."""
+"""Which agencies have an overdue file, by the contract's cadence and the ledger."""
 
 import os
 from datetime import UTC, datetime, timedelta
@@ -8,10 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from etl_platform.deliveries.ledger import Ledger, new_record
+from etl_platform import object_keys
+from etl_platform.deliveries.ledger import Ledger
 from etl_platform.deliveries.reconcile.expected_files import timeliness
 from etl_platform.engine.contract.cadence import Cadence, LastFile, Timeliness, judge_timeliness
 from etl_platform.storage.local_store import LocalStore
+from etl_platform_tests.unit.making_reports import report_of
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -22,12 +24,12 @@ MOMENTS = st.integers(0, 400).map(lambda hours: NOW - timedelta(hours=hours))
 @given(arrived_at=MOMENTS, every=st.integers(1, 300), grace=st.integers(0, 100))
 def test_a_file_is_overdue_once_cadence_and_grace_have_passed(arrived_at: datetime, every: int, grace: int) -> None:
     cadence = Cadence(timedelta(hours=every), timedelta(hours=grace))
-    standing = judge_timeliness(cadence, LastFile("Things.csv", "accepted", arrived_at), NOW)
-    assert standing.overdue == (NOW - arrived_at > timedelta(hours=every + grace))
-    assert standing.expected_by == arrived_at + timedelta(hours=every)
+    found = judge_timeliness(cadence, LastFile("Things.csv", "accepted", arrived_at), NOW)
+    assert found.overdue == (NOW - arrived_at > timedelta(hours=every + grace))
+    assert found.expected_by == arrived_at + timedelta(hours=every)
 
 
-def test_the_text_says_what_came_last_and_how_overdue_the_next_is() -> None:
+def test_the_text_names_the_last_file_and_when_the_next_one_is_expected() -> None:
     on_time = judge_timeliness(WEEKLY, LastFile("Things.csv", "rejected", NOW - 7.5 * DAY), NOW)
     assert on_time.text == (
         "The last file arrived on 2026-02-21 (Things.csv, rejected); the next is expected by 2026-02-28."
@@ -48,17 +50,19 @@ class History:
     def __init__(self, root: Path) -> None:
         self.root, self.store, self.reads = root, _CountingStore(root), 0
 
-    def add(self, agency: str, number: int, arrived_at: datetime, recorded_at: datetime, attempt: str = "") -> None:
-        record = new_record(f"{number:020x}", agency, None, {"key": f"from_client/{agency}/{number}.csv"}) | {
-            "dataset": "things",
-            "outcome": "accepted",
-            "attempt_id": attempt or None,
-        }
-        record["source"]["last_modified"] = arrived_at.isoformat()
-        Ledger(self.store, "b").put(record)
-        name = f"{number:020x}{f'.{attempt}' if attempt else ''}.json"
-        seconds = recorded_at.timestamp()
-        os.utime(self.root / f"reports/things/agency={agency}/{name}", (seconds, seconds))
+    def add(self, agency: str, number: int, arrived_at: datetime, reported_at: datetime, attempt: str = "") -> None:
+        report = report_of(
+            f"{number:020x}",
+            key=f"from_client/{agency}/{number}.csv",
+            last_modified=arrived_at,
+            agency=agency,
+            dataset="things",
+            attempt_id=attempt or None,
+        )
+        Ledger(self.store, "b").put(report)
+        seconds = reported_at.timestamp()
+        key = object_keys.report_key("things", agency, report.delivery_id, report.attempt_id)
+        os.utime(self.root / key, (seconds, seconds))
 
     def look(self, **more: str) -> dict[str, Timeliness]:
         self.store.reads = 0
@@ -78,27 +82,27 @@ def history(tmp_path: Path) -> History:
     return History(tmp_path)
 
 
-def test_each_agency_stands_by_its_own_last_file_and_one_report_of_it_is_read(history: History) -> None:
+def test_each_agency_is_judged_by_its_own_last_file_and_one_report_is_read_for_it(history: History) -> None:
     for week in range(30):
         history.add("prompt", week, NOW - week * 7 * DAY, NOW - week * 7 * DAY + DAY / 24)
         history.add("prompt-2", week, NOW - week * 7 * DAY - 30 * DAY, NOW - week * 7 * DAY - 29 * DAY)
 
     found = history.look()
 
-    assert {agency: standing.overdue for agency, standing in found.items()} == {"prompt": False, "prompt-2": True}
+    assert {agency: one.overdue for agency, one in found.items()} == {"prompt": False, "prompt-2": True}
     assert found["prompt"].last == LastFile("0.csv", "accepted", NOW)
     assert history.store.reads == 2
     assert history.look(agency="prompt").keys() == {"prompt"}
     assert history.look(agency="unknown") == {}
 
 
-def test_a_partition_that_was_read_again_is_still_overdue(history: History) -> None:
+def test_a_reprocessing_does_not_count_as_a_new_file(history: History) -> None:
     history.add("late", 1, NOW - 20 * DAY, NOW - 20 * DAY)
     history.add("late", 1, NOW - 20 * DAY, NOW, attempt="abc123")
     assert history.look()["late"].overdue
 
 
-def test_an_old_file_recorded_late_hides_no_newer_one(history: History) -> None:
+def test_an_old_file_with_a_late_report_does_not_hide_a_newer_file(history: History) -> None:
     history.add("catching_up", 1, NOW - 3 * DAY, NOW - 2 * DAY)
     history.add("catching_up", 2, NOW - 90 * DAY, NOW - DAY)
     found = history.look()["catching_up"]
@@ -107,7 +111,7 @@ def test_an_old_file_recorded_late_hides_no_newer_one(history: History) -> None:
 
 
 @given(arrivals=st.lists(st.tuples(MOMENTS, st.integers(0, 200)), min_size=1, max_size=8))
-def test_overdue_is_what_the_newest_arrival_says(
+def test_the_newest_arrival_decides_whether_a_file_is_overdue(
     tmp_path_factory: pytest.TempPathFactory, arrivals: list[tuple[datetime, int]]
 ) -> None:
     history = History(tmp_path_factory.mktemp("history"))

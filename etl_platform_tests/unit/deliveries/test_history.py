@@ -1,53 +1,48 @@
-"""The order and the links of a source key's deliveries, on records alone."""
+"""The order of a source key's deliveries, their successors and their replays."""
 
+from datetime import timedelta
 from itertools import permutations
-from typing import Any
 
+from etl_platform.deliveries.delivery import Cause
 from etl_platform.deliveries.history import histories
-
-KEY = "from_client/nm_albuquerque/Officer_Detail.csv"
-
-
-def record(identity: str, *, cause: str = "event", by: str | None = None, **facts: Any) -> dict[str, Any]:
-    """A ledger's record, as far as a history looks at it."""
-    source = {"key": KEY, "last_modified": "2026-11-26T08:00:00+00:00", "sequencer": None}
-    attempt = {"cause": cause, "ended_at": facts.pop("ended_at", "2026-11-26T08:01:00+00:00")}
-    return {
-        "delivery_id": identity,
-        "dataset": "officer_detail",
-        "source": source | facts,
-        "attempt": attempt,
-        "superseded_by": by,
-    }
+from etl_platform.deliveries.report import Amendment, Report
+from etl_platform_tests.unit.making_reports import KEY, MORNING, report_of, superseded
 
 
-def fact(identity: str, by: str) -> dict[str, Any]:
-    return {"fact": "superseded", "delivery_id": identity, "superseded_by": by}
+def order(reports: list[Report], amendments: list[Amendment]) -> list[str]:
+    (deliveries,) = histories(reports, amendments).values()
+    return [one.arrival.delivery_id for one in deliveries]
 
 
-def order(records: list[dict[str, Any]], facts: list[dict[str, Any]]) -> list[str]:
-    (chain,) = histories(records, facts).values()
-    return [entry.arrival["delivery_id"] for entry in chain]
+def test_deliveries_of_one_second_are_in_the_order_in_which_they_superseded_each_other() -> None:
+    late = report_of("d", last_modified=MORNING + timedelta(seconds=1))
+    same = [report_of("c"), report_of("b", superseded_by="c"), report_of("a")]
+    for reports in permutations([*same, late]):
+        assert order(list(reports), [superseded("a", "b"), superseded("c", "d")]) == ["d", "c", "b", "a"]
 
 
-def test_deliveries_of_one_second_stand_in_the_order_in_which_they_superseded_each_other() -> None:
-    late = record("d", last_modified="2026-11-26T08:00:01+00:00")
-    same = [record("c"), record("b", by="c"), record("a")]
-    for records in permutations([*same, late]):
-        assert order(list(records), [fact("a", "b"), fact("c", "d")]) == ["d", "c", "b", "a"]
+def test_the_sequencer_decides_before_the_successors_do() -> None:
+    older, newer = report_of("a", sequencer="01"), report_of("b", sequencer="02")
+    for reports in ([older, newer], [newer, older]):
+        assert order(reports, [superseded("b", "a")]) == ["b", "a"]
 
 
-def test_the_time_and_the_sequencer_count_more_than_who_superseded_whom() -> None:
-    older, newer = record("a", sequencer="01"), record("b", sequencer="02")
-    for records in ([older, newer], [newer, older]):
-        assert order(records, [fact("b", "a")]) == ["b", "a"]
+def test_deliveries_that_superseded_each_other_in_a_circle_are_all_listed() -> None:
+    amendments = [superseded("a", "b"), superseded("b", "a")]
+    assert sorted(order([report_of("a"), report_of("b")], amendments)) == ["a", "b"]
 
 
-def test_deliveries_that_superseded_each_other_in_a_ring_are_told_all_the_same() -> None:
-    assert sorted(order([record("a"), record("b")], [fact("a", "b"), fact("b", "a")])) == ["a", "b"]
+def test_replays_are_listed_with_their_delivery_newest_first() -> None:
+    first, second = (
+        report_of("a", cause=Cause.REPROCESS, attempt_id=f"{minute}", ended_at=MORNING + timedelta(minutes=minute))
+        for minute in (1, 2)
+    )
+    (deliveries,) = histories([first, report_of("a"), second], []).values()
+    assert deliveries[0].replays == (second, first)
 
 
-def test_replays_stand_below_their_delivery_newest_first() -> None:
-    first, second = (record("a", cause="replay", ended_at=f"2026-11-26T09:0{minute}:00+00:00") for minute in (1, 2))
-    (chain,) = histories([first, record("a"), second], []).values()
-    assert [one["attempt"]["ended_at"][:16] for one in chain[0].replays] == ["2026-11-26T09:02", "2026-11-26T09:01"]
+def test_the_history_of_a_delivery_as_json_is_its_report_with_successor_and_replays() -> None:
+    replay = report_of("a", cause=Cause.REPROCESS, attempt_id="1")
+    found = histories([report_of("a"), replay], [superseded("a", "b")])["officer_detail", KEY][0].to_json()
+    assert (found["superseded_by"], found["replays"]) == ("b", [replay.to_json()])
+    assert found.keys() - {"replays"} == replay.to_json().keys()

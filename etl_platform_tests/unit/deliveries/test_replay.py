@@ -1,6 +1,7 @@
-"""Quarantine → fix → replay on a local root: what comes in, what stays, and that doing it twice changes nothing."""
+"""Replays with corrected rows, on a local root: which rows are accepted, and that a second replay changes nothing."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -8,11 +9,12 @@ from typing import Any
 import polars as pl
 import pytest
 
-from etl_platform import object_keys
 from etl_platform.deliveries.delivery import Cause, Outcome
-from etl_platform.deliveries.intake import Attempt, DeliveryResult
 from etl_platform.deliveries.ledger import Ledger
+from etl_platform.deliveries.process_delivery import DeliveryResult
 from etl_platform.deliveries.replay.quarantine import Quarantine
+from etl_platform.deliveries.report import ReplayChanges, Trigger
+from etl_platform.engine.corrections import ChangedRow, RowChanges
 from etl_platform.engine.errors import UsageError
 from etl_platform.engine.output.quarantine_files import read_corrections
 from etl_platform.errors import TransientError
@@ -24,7 +26,7 @@ NOW = datetime(2026, 1, 5, tzinfo=UTC)
 
 
 class Desk:
-    """A person who mends rows of one partition."""
+    """A person who corrects rows of one partition."""
 
     def __init__(self, place: Place) -> None:
         self.place = place
@@ -39,15 +41,15 @@ class Desk:
         chosen = [delivery_id] if delivery_id else []
         if corrections is not None:
             self.file.write_text(corrections, "utf-8")
-            corrected = self.quarantine.understand(read_corrections(self.file), delivery_id)
+            corrected = self.quarantine.compare(read_corrections(self.file), delivery_id)
             self.quarantine.put_in_effect(corrected, by="jane", at=NOW)
             chosen = list(corrected.deliveries)
-        attempt = Attempt(Cause.REPROCESS, by="jane")
-        return list(self.place.intake.reprocess("things", "agency_a", attempt, chosen))
+        trigger = Trigger(Cause.REPROCESS, by="jane")
+        return list(self.place.intake.reprocess("things", "agency_a", trigger, chosen))
 
     def export(self) -> str:
         self.file.unlink(missing_ok=True)
-        self.quarantine.export(self.quarantine.waiting(), self.file)
+        self.quarantine.export(self.quarantine.replayable(), self.file)
         return self.file.read_text("utf-8-sig")
 
     def silver(self) -> list[Any]:
@@ -62,30 +64,25 @@ def desk(tmp_path: Path) -> Desk:
     return Desk(Place(tmp_path / "root", things()))
 
 
-def test_corrected_rows_come_into_silver_and_leave_the_quarantine(desk: Desk) -> None:
+def test_corrected_rows_move_from_quarantine_to_silver(desk: Desk) -> None:
     first = desk.place.ingest(desk.place.drop(BAD))
     (done,) = desk.replay("_line,ident,size\n4,c,3\n")
-    assert (done.outcome, done.record["accepted_rows"], done.record["quarantined_rows"]) == (Outcome.ACCEPTED, 3, 1)
+    check = done.report.check
+    assert (done.outcome, check.accepted_rows, check.quarantined_rows) == (Outcome.ACCEPTED, 3, 1)
     assert desk.silver() == ["a", "b", "c"]
     assert desk.bad_lines() == [5]
-    assert done.delivery_id == first.delivery_id
+    assert done.report.delivery_id == first.report.delivery_id
 
 
-def test_a_replay_records_who_and_when_and_which_rows_changed_outcome(desk: Desk) -> None:
+def test_the_report_of_a_replay_names_who_asked_when_and_which_rows_changed(desk: Desk) -> None:
     desk.place.ingest(desk.place.drop(BAD))
     (done,) = desk.replay("_line,size\n4,3\n")
-    record = done.record
-    assert (record["attempt"]["by"], record["attempt"]["cause"]) == ("jane", "reprocess")
-    assert datetime.fromisoformat(record["attempt"]["ended_at"]) > NOW
-    assert record["corrections"]["rows"] == 1
-    assert record["changes"] == {
-        "in_silver_before": True,
-        "now_good": 1,
-        "now_bad": 0,
-        "other_reasons": 0,
-        "lines": [{"member": None, "line": 4, "before": "size.type", "after": None}],
-    }
-    assert "many" not in str({name: record[name] for name in ("changes", "corrections", "attempt")})
+    report = done.report
+    assert report.attempt.trigger == Trigger(Cause.REPROCESS, by="jane")
+    assert report.attempt.ended_at > NOW
+    assert report.corrections.rows == 1
+    assert report.changes == ReplayChanges(True, RowChanges(1, 0, 0, (ChangedRow(None, 4, "size.type", None),)))
+    assert "many" not in str((report.changes, report.corrections, report.attempt))
 
 
 @pytest.mark.parametrize("corrections", [None, "_line,size\n4,3\n", "_line,ident,size\n4,c,3\n5,,4\n"])
@@ -95,7 +92,7 @@ def test_the_same_replay_twice_changes_nothing(desk: Desk, corrections: str | No
     before = listing(desk.place.root)
     (again,) = desk.replay(corrections)
     assert again.repeated
-    assert again.record == first.record
+    assert again.report == first.report
     assert listing(desk.place.root) == before
 
 
@@ -106,10 +103,10 @@ def test_a_later_reprocessing_keeps_the_corrections_in_effect(desk: Desk) -> Non
     (done,) = desk.replay()
     assert not done.repeated
     assert desk.silver() == ["a", "b", "c"]
-    assert done.record["corrections"]["rows"] == 1
+    assert done.report.corrections.rows == 1
 
 
-def test_corrections_of_one_delivery_add_up_and_the_later_one_wins(desk: Desk) -> None:
+def test_corrections_of_a_delivery_add_up_and_a_later_one_replaces_an_earlier_one(desk: Desk) -> None:
     desk.place.ingest(desk.place.drop(BAD))
     desk.replay("_line,size\n4,33\n")
     desk.replay("_line,ident\n5,d\n")
@@ -119,21 +116,21 @@ def test_corrections_of_one_delivery_add_up_and_the_later_one_wins(desk: Desk) -
     assert len(list(desk.place.root.glob("quarantine/_corrections/**/*.json"))) == 3
 
 
-def test_a_newer_file_leaves_the_corrections_of_its_predecessor_behind(desk: Desk) -> None:
+def test_corrections_of_a_superseded_file_are_not_applied_to_the_newer_one(desk: Desk) -> None:
     first = desk.place.ingest(desk.place.drop(BAD, sequencer="00A"))
     desk.replay("_line,size\n4,3\n")
     desk.place.ingest(desk.place.drop(b"ident,size\nz,9\nbad,x\n", seconds=2_000, sequencer="00B"))
     (done,) = desk.replay()
     assert desk.silver() == ["z"]
-    assert done.record["corrections"] is None
+    assert done.report.corrections is None
     with pytest.raises(UsageError, match="superseded by a newer file"):
-        desk.replay("_line,size\n4,5\n", first.delivery_id)
-    (late,) = desk.replay(None, first.delivery_id)
+        desk.replay("_line,size\n4,5\n", first.report.delivery_id)
+    (late,) = desk.replay(None, first.report.delivery_id)
     assert late.outcome is Outcome.SUPERSEDED
     assert desk.silver() == ["z"]
 
 
-def test_a_rejected_file_comes_in_once_enough_of_its_rows_are_mended(tmp_path: Path) -> None:
+def test_a_rejected_file_is_accepted_once_enough_of_its_rows_are_corrected(tmp_path: Path) -> None:
     contract = contract_of(
         [text("ident", required=True), typed("size", "integer")],
         customs=[{"property": "maxRejectedPercent", "value": 30}],
@@ -143,7 +140,7 @@ def test_a_rejected_file_comes_in_once_enough_of_its_rows_are_mended(tmp_path: P
     (still,) = desk.replay("_line,size\n4,x\n")
     assert still.outcome is Outcome.REJECTED
     (done,) = desk.replay("_line,size\n4,3\n")
-    assert (done.outcome, done.record["changes"]["in_silver_before"]) == (Outcome.ACCEPTED, False)
+    assert (done.outcome, done.report.changes.in_silver_before) == (Outcome.ACCEPTED, False)
     assert desk.silver() == ["a", "b", "c"]
 
 
@@ -152,10 +149,10 @@ def test_the_export_corrected_in_place_is_a_corrections_file(desk: Desk) -> None
     exported = desk.export()
     assert "'=cmd()" in exported
     (done,) = desk.replay(exported.replace("'=cmd()", "3"))
-    assert done.record["changes"]["now_good"] == 1
+    assert done.report.changes.rows.now_good == 1
     assert desk.bad_lines() == [5]
     assert desk.export().count("\n") == 2
-    assert desk.quarantine.waiting()[0]["quarantined_rows"] == 1
+    assert desk.quarantine.replayable()[0].check.quarantined_rows == 1
 
 
 def test_an_exported_row_shows_what_was_corrected_before(desk: Desk) -> None:
@@ -173,7 +170,7 @@ def test_an_exported_row_shows_what_was_corrected_before(desk: Desk) -> None:
         ("_delivery_id,_line,size\n0123456789,4,7\n", "agency_a has no delivery 0123456789 of things"),
     ],
 )
-def test_corrections_that_do_not_fit_are_refused_and_write_nothing(desk: Desk, corrections: str, said: str) -> None:
+def test_corrections_that_do_not_match_are_refused(desk: Desk, corrections: str, said: str) -> None:
     desk.place.ingest(desk.place.drop(BAD))
     before = listing(desk.place.root)
     with pytest.raises(UsageError, match=said):
@@ -181,35 +178,35 @@ def test_corrections_that_do_not_fit_are_refused_and_write_nothing(desk: Desk, c
     assert listing(desk.place.root) == before
 
 
-def test_corrections_find_their_delivery_among_several_files(desk: Desk) -> None:
+def test_corrections_of_several_files_are_matched_by_their_delivery_id(desk: Desk) -> None:
     one = desk.place.ingest(desk.place.drop(BAD))
     other = desk.place.ingest(desk.place.drop(BAD, "from_client/agency_a/2/things.csv"))
     with pytest.raises(UsageError, match="names no delivery, and 2 have quarantined rows"):
         desk.replay("_line,size\n4,3\n")
     exported = desk.export()
-    assert one.delivery_id in exported
-    assert other.delivery_id in exported
+    ids = sorted(result.report.delivery_id for result in (one, other))
+    assert all(delivery_id in exported for delivery_id in ids)
     done = desk.replay(exported.replace("many", "3"))
-    assert sorted(item.delivery_id for item in done) == sorted([one.delivery_id, other.delivery_id])
+    assert sorted(item.report.delivery_id for item in done) == ids
     assert desk.bad_lines() == [5, 5]
 
 
-def test_files_with_other_columns_are_exported_one_by_one(desk: Desk) -> None:
+def test_files_with_different_columns_are_not_exported_together(desk: Desk) -> None:
     desk.place.ingest(desk.place.drop(BAD))
     desk.place.ingest(desk.place.drop(b"size,ident\nmany,a\n1,b\n", "from_client/agency_a/2/things.csv"))
     with pytest.raises(UsageError, match="choose one with --delivery"):
         desk.export()
 
 
-def test_a_dry_run_says_what_would_change_and_writes_nothing(desk: Desk) -> None:
+def test_a_dry_run_reports_the_changes_and_writes_nothing(desk: Desk) -> None:
     desk.place.ingest(desk.place.drop(BAD))
     before = listing(desk.place.root)
     desk.file.write_text("_line,size\n4,3\n", "utf-8")
-    corrected = desk.quarantine.understand(read_corrections(desk.file), None)
+    corrected = desk.quarantine.compare(read_corrections(desk.file), None)
     trial = {name: found.corrections for name, found in corrected.deliveries.items()}
-    dry = Attempt(Cause.REPROCESS, dry_run=True)
-    (done,) = desk.place.intake.reprocess("things", "agency_a", dry, list(trial), trial)
-    assert done.record["changes"]["now_good"] == 1
+    trigger = Trigger(Cause.REPROCESS)
+    (done,) = desk.place.intake.reprocess("things", "agency_a", trigger, list(trial), trial, dry_run=True)
+    assert done.report.changes.rows.now_good == 1
     assert listing(desk.place.root) == before
 
 
@@ -219,18 +216,20 @@ class _PowerCutError(BaseException):
 
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
 @pytest.mark.parametrize("number", range(1, 6))
-def test_a_replay_that_is_killed_at_any_write_ends_like_one_that_is_not(
+def test_a_replay_that_is_killed_at_any_write_and_repeated_ends_like_one_that_is_not(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, *, after: bool
 ) -> None:
-    """Its writes are corrections, fact, silver, quarantine and record."""
+    """Its writes are corrections, amendment, silver, quarantine and report."""
 
     def end(desk: Desk) -> dict[str, Any]:
-        records = Ledger(desk.place.store, "bucket").read() + Ledger(desk.place.store, "bucket").read(object_keys.FACTS)
+        """All objects; reports and amendments without what differs between two runs: times and eTags."""
+        ledger = Ledger(desk.place.store, "bucket")
         kept: dict[str, Any] = {key: body for key, body in listing(desk.place.root).items() if key.endswith(".parquet")}
-        for record in records:
-            written = {k: v for k, v in record.get("written", {}).items() if not k.endswith("etag")}
-            identity = f"{record.get('fact')}:{record['delivery_id']}:{record['attempt_id']}"
-            kept[identity] = {**record, "written": written, "attempt": None}
+        for report in ledger.reports():
+            written = replace(report.written, silver_etag=None, quarantine_etag=None)
+            kept[f"{report.delivery_id}:{report.attempt_id}"] = replace(report, written=written, attempt=None)
+        for amendment in ledger.amendments():
+            kept[f"{amendment.kind}:{amendment.delivery_id}"] = replace(amendment, attempt=None)
         return kept
 
     def scenario(folder: str) -> Desk:
@@ -262,7 +261,7 @@ def test_a_replay_that_is_killed_at_any_write_ends_like_one_that_is_not(
 
 
 def meanwhile(place: Place, monkeypatch: pytest.MonkeyPatch, act: Callable[[], Any]) -> None:
-    """Somebody acts just before the next silver object is written."""
+    """Another process acts just before the next silver object is written."""
     real = place.store.write
 
     def write(bucket: str, key: str, *arguments: Any, **conditions: Any) -> str:
@@ -274,17 +273,17 @@ def meanwhile(place: Place, monkeypatch: pytest.MonkeyPatch, act: Callable[[], A
     monkeypatch.setattr(place.store, "write", write)
 
 
-def test_two_replays_at_once_do_not_undo_each_other(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_two_replays_at_the_same_time_do_not_undo_each_other(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     desk.place.ingest(desk.place.drop(BAD))
     meanwhile(desk.place, monkeypatch, lambda: desk.replay("_line,ident\n5,d\n"))
-    with pytest.raises(TransientError, match="replay it again"):
+    with pytest.raises(TransientError, match="run the replay again"):
         desk.replay("_line,size\n4,3\n")
     assert desk.silver() == ["a", "b", "c", "d"]
     desk.replay("_line,size\n4,3\n")
     assert desk.silver() == ["a", "b", "c", "d"]
 
 
-def test_a_newer_file_that_comes_during_a_replay_wins(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_newer_file_that_arrives_during_a_replay_supersedes_it(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     desk.place.ingest(desk.place.drop(BAD, sequencer="00A"))
     newer = b"ident,size\nz,9\n"
     meanwhile(

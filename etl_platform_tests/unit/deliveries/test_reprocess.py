@@ -1,4 +1,4 @@
-"""Bronze read again under another contract, and files that come back from people."""
+"""Bronze read again under another contract, and corrected files that agencies send."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 
 from etl_platform.deliveries.delivery import Outcome
-from etl_platform.deliveries.intake import DeliveryResult
+from etl_platform.deliveries.process_delivery import DeliveryResult
 from etl_platform_tests.unit.intake_place import GOOD, KEY, REPROCESS, Place, things
 from etl_platform_tests.unit.making import contract_of, custom, listing, text, typed
 
@@ -20,13 +20,13 @@ def reprocess(place: Place) -> list[DeliveryResult]:
     return list(place.intake.reprocess("things", "agency_a", REPROCESS))
 
 
-def test_reprocessing_under_a_new_contract_rereads_bronze(place: Place) -> None:
+def test_a_reprocessing_under_a_new_contract_reads_bronze(place: Place) -> None:
     first = place.ingest(place.drop(GOOD + b"c,many\n"))
     (place.root / KEY).unlink()
     place.use(things(size_type="string"))
     (again,) = reprocess(place)
-    assert (again.outcome, again.record["accepted_rows"]) == (Outcome.ACCEPTED, 3)
-    assert again.delivery_id == first.delivery_id
+    assert (again.outcome, again.report.check.accepted_rows) == (Outcome.ACCEPTED, 3)
+    assert again.report.delivery_id == first.report.delivery_id
     assert [row["size"] for row in place.silver()] == ["1", "2", "many"]
 
 
@@ -48,7 +48,7 @@ def test_reprocessing_twice_under_one_contract_changes_no_byte(place: Place) -> 
     assert listing(place.root) == before
 
 
-def test_rows_that_a_new_contract_accepts_do_not_stay_in_quarantine(place: Place) -> None:
+def test_rows_that_a_new_contract_accepts_leave_the_quarantine(place: Place) -> None:
     place.ingest(place.drop(GOOD + b"c,many\n"))
     place.use(things(size_type="string"))
     reprocess(place)
@@ -66,8 +66,8 @@ def test_a_rejected_reprocess_leaves_silver_and_its_quarantine_as_they_were(plac
     assert {key: body for key, body in listing(place.root).items() if "reports/" not in key} == before
 
 
-def test_where_the_newest_is_rejected_silver_is_made_of_the_newest_that_is_accepted(place: Place) -> None:
-    """The middle one was rejected when it came: the mended contract lets it in."""
+def test_if_the_newest_is_rejected_the_newest_accepted_one_is_written_to_silver(place: Place) -> None:
+    """The middle one was rejected when it arrived, and the new contract accepts it."""
     strict = contract_of([text("ident", required=True), typed("size", "integer"), text("note", required=True)])
     place.use(strict)
     place.ingest(place.drop(b"ident,size,note\nold,1,x\n", seconds=1_000))
@@ -79,14 +79,14 @@ def test_where_the_newest_is_rejected_silver_is_made_of_the_newest_that_is_accep
     done = reprocess(place)
 
     assert [item.outcome for item in done] == [Outcome.REJECTED, Outcome.ACCEPTED]
-    assert done[1].delivery_id == middle.delivery_id
+    assert done[1].report.delivery_id == middle.report.delivery_id
     assert [row["ident"] for row in place.silver()] == ["middle"]
     before = listing(place.root)
     assert [item.repeated for item in reprocess(place)] == [True, True]
     assert listing(place.root) == before
 
 
-def test_silver_that_was_lost_comes_back_though_the_newest_file_is_rejected(place: Place) -> None:
+def test_lost_silver_is_restored_although_the_newest_file_is_rejected(place: Place) -> None:
     place.ingest(place.drop(GOOD, seconds=1_000))
     place.ingest(place.drop(b"", seconds=2_000))
     (silver,) = place.root.glob("silver/**/*.parquet")
@@ -95,7 +95,7 @@ def test_silver_that_was_lost_comes_back_though_the_newest_file_is_rejected(plac
     assert [row["ident"] for row in place.silver()] == ["a", "b"]
 
 
-def test_an_accepted_file_that_todays_contract_rejects_gives_no_way_to_an_older_one(place: Place) -> None:
+def test_an_accepted_file_that_todays_contract_rejects_is_not_replaced_by_an_older_one(place: Place) -> None:
     place.ingest(place.drop(b"ident,size,note\nold,1,x\n", seconds=1_000))
     place.ingest(place.drop(b"ident,size\nnew,2\n", seconds=2_000))
     before = {key: body for key, body in listing(place.root).items() if "reports/" not in key}
@@ -105,33 +105,33 @@ def test_an_accepted_file_that_todays_contract_rejects_gives_no_way_to_an_older_
     assert {key: body for key, body in listing(place.root).items() if "reports/" not in key} == before
 
 
-def test_a_record_knows_whether_silver_is_still_its_own(place: Place) -> None:
+def test_the_successor_of_a_delivery_is_the_one_that_silver_holds(place: Place) -> None:
     first = place.ingest(place.drop(GOOD))
-    assert place.intake.successor(first.record) is None
+    assert place.intake.successor(first.report) is None
     second = place.ingest(place.drop(GOOD + b"d,4\n", seconds=2_000))
-    assert place.intake.successor(first.record) == second.record
-    assert place.intake.successor(second.record) is None
+    assert place.intake.successor(first.report) == second.report
+    assert place.intake.successor(second.report) is None
 
 
 @pytest.mark.parametrize("day", ["+20201-1-5", "0000-01-01", "1/1/0000", "99999-01-01"])
-def test_a_row_whose_year_python_does_not_have_is_no_failed_run(tmp_path: Path, day: str) -> None:
+def test_a_row_whose_year_python_does_not_have_goes_to_quarantine(tmp_path: Path, day: str) -> None:
     place = Place(
         tmp_path,
         contract_of([text("ident"), typed("day", "date", customProperties=custom(formats=["yyyy-MM-dd", "M/d/yyyy"]))]),
     )
     done = place.ingest(place.drop(f"ident,day\na,2020-01-05\nb,{day}\n".encode()))
-    assert (done.outcome, done.record["reasons"]) == (Outcome.ACCEPTED, {"day.type": 1})
+    assert (done.outcome, done.report.check.reasons) == (Outcome.ACCEPTED, {"day.type": 1})
 
 
 @pytest.mark.parametrize("name", ["_line", "reasons", "_overflow", "_damage", "text:ident", "0", "rule:ident.required"])
-def test_a_column_named_like_one_of_ours_is_only_a_column(place: Place, name: str) -> None:
+def test_a_column_may_have_the_name_of_one_of_ours(place: Place, name: str) -> None:
     done = place.ingest(place.drop(f"ident,size,{name}\na,1,x\n,2,y\n".encode()))
-    assert (done.outcome, done.record["reasons"]) == (Outcome.ACCEPTED, {"ident.required": 1})
+    assert (done.outcome, done.report.check.reasons) == (Outcome.ACCEPTED, {"ident.required": 1})
 
 
-def test_the_quarantine_file_sent_back_after_repair_is_accepted(place: Place, tmp_path: Path) -> None:
+def test_a_corrected_quarantine_file_that_is_sent_as_a_new_delivery_is_accepted(place: Place, tmp_path: Path) -> None:
     done = place.ingest(place.drop(GOOD + b",3\n,4\n"))
-    bad = pl.read_parquet(tmp_path / done.record["written"]["quarantine_key"])
+    bad = pl.read_parquet(tmp_path / done.report.written.quarantine_key)
     repaired = bad.with_columns(pl.Series("ident", ["x", None])).write_csv()
     again = place.ingest(place.drop(repaired.encode(), seconds=2_000))
-    assert (again.outcome, again.record["accepted_rows"]) == (Outcome.ACCEPTED, 1)
+    assert (again.outcome, again.report.check.accepted_rows) == (Outcome.ACCEPTED, 1)

@@ -1,6 +1,7 @@
-"""Queue messages in every envelope, as S3 writes them and as nobody should."""
+"""Queue messages in every envelope: valid ones as S3 writes them, and malformed ones."""
 
 import json
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote_plus
 
@@ -8,10 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from etl_platform.deliveries.s3_events import ObjectCreated, ParsedMessage, parse_message
+from etl_platform.deliveries.delivery import ObjectVersion
+from etl_platform.deliveries.s3_events import ParsedMessage, parse_message
 
 KEY = "from_client/nm_albuquerque/Officer_Detail.csv"
-CREATED = ObjectCreated("bucket", KEY, "v1", "e1", 10, "00AB", "2026-01-05T00:00:00.000Z")
+CREATED = ObjectVersion("bucket", KEY, "v1", "e1", 10, "00AB", datetime(2026, 1, 5, tzinfo=UTC))
 
 
 def record(key: str = KEY, **more: Any) -> dict[str, Any]:
@@ -44,9 +46,9 @@ def test_each_envelope_gives_the_same_object(body: str) -> None:
     assert parse_message(body) == ParsedMessage(created=(CREATED,))
 
 
-def test_a_record_with_only_bucket_and_key_is_enough() -> None:
+def test_bucket_and_key_are_enough() -> None:
     bare = {"s3": {"bucket": {"name": "bucket"}, "object": {"key": KEY}}}
-    assert parse_message(s3(bare)).created == (ObjectCreated("bucket", KEY),)
+    assert parse_message(s3(bare)).created == (ObjectVersion("bucket", KEY),)
 
 
 @pytest.mark.parametrize("wrap", [str, sns])
@@ -72,7 +74,7 @@ def test_keys_are_form_decoded_once(encoded: str, key: str) -> None:
 
 
 @given(key=st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=60))
-def test_any_key_survives_s3s_own_encoding(key: str) -> None:
+def test_any_key_that_s3_encodes_is_decoded_to_the_same_key(key: str) -> None:
     assert [event.key for event in parse_message(s3(record(quote_plus(key, safe="/")))).created] == [key]
 
 
@@ -81,7 +83,7 @@ def test_eventbridge_keys_are_not_decoded(key: str) -> None:
     assert [event.key for event in parse_message(eventbridge(key)).created] == [key]
 
 
-def test_one_malformed_record_does_not_take_the_others_with_it() -> None:
+def test_one_malformed_record_does_not_affect_the_others() -> None:
     parsed = parse_message(s3(record(), {"s3": None}, record("other.csv")))
     assert [event.key for event in parsed.created] == [KEY, "other.csv"]
     assert len(parsed.malformed) == 1
@@ -115,7 +117,7 @@ def test_an_empty_list_of_records_needs_no_work_but_a_missing_one_is_malformed()
         ([], False),
     ],
 )
-def test_only_event_version_2_is_understood(version: Any, fine: bool) -> None:
+def test_only_event_version_2_is_accepted(version: Any, fine: bool) -> None:
     parsed = parse_message(s3(record(eventVersion=version)))
     assert bool(parsed.created) is fine
     assert bool(parsed.malformed) is not fine
@@ -130,16 +132,34 @@ def test_a_key_has_at_most_1024_bytes(key: str, fine: bool) -> None:
 
 
 @pytest.mark.parametrize("key", ["a%FFb", "%C3", "%ED%A0%80", "\ud800"])
-def test_a_key_that_is_no_utf_8_is_malformed(key: str) -> None:
+def test_a_key_that_is_not_utf_8_is_malformed(key: str) -> None:
     parsed = parse_message(s3(record(key)))
     assert not parsed.created
     assert parsed.malformed
 
 
 @pytest.mark.parametrize(
-    "body", ["", "null", "[]", "3", '"text"', "{", "true", "NaN", "\0", "{}{}", sns("no json"), sns("[]"), sns("3")]
+    ("time", "expected"),
+    [
+        ("2026-01-05T01:00:00.500+01:00", datetime(2026, 1, 5, 0, 0, 0, 500_000, UTC)),
+        ("2026-01-05T00:00:00", datetime(2026, 1, 5, tzinfo=UTC)),
+        ("0001-01-01T00:00:00+14:00", None),
+        ("yesterday", None),
+        ("\ud800", None),
+        (1_767_571_200, None),
+        (None, None),
+    ],
 )
-def test_what_is_no_json_object_is_malformed(body: str) -> None:
+def test_the_time_of_an_event_is_utc_or_not_known(time: object, expected: datetime | None) -> None:
+    for body in (s3(record(eventTime=time)), eventbridge().replace('"2026-01-05T00:00:00.000Z"', json.dumps(time))):
+        (version,) = parse_message(body).created
+        assert version.last_modified == expected
+
+
+@pytest.mark.parametrize(
+    "body", ["", "null", "[]", "3", '"text"', "{", "true", "NaN", "\0", "{}{}", sns("not json"), sns("[]"), sns("3")]
+)
+def test_a_body_that_is_not_a_json_object_is_malformed(body: str) -> None:
     parsed = parse_message(body)
     assert parsed.malformed
     assert not parsed.created
@@ -151,7 +171,7 @@ WRONG: list[Any] = [None, 0, 1.5, True, "", "text", [], [1], {}, {"name": 5}, {"
 @pytest.mark.parametrize(
     "place", [["s3"], ["s3", "bucket"], ["s3", "object"], ["s3", "bucket", "name"], ["s3", "object", "key"]]
 )
-def test_wrong_types_where_facts_must_stand_are_malformed(place: list[str]) -> None:
+def test_bucket_and_key_of_the_wrong_type_are_malformed(place: list[str]) -> None:
     for wrong in WRONG:
         if isinstance(wrong, str) and wrong == "text" and len(place) == 3:
             continue
@@ -166,7 +186,7 @@ def test_wrong_types_where_facts_must_stand_are_malformed(place: list[str]) -> N
 
 
 @pytest.mark.parametrize("field", ["size", "eTag", "versionId", "sequencer"])
-def test_wrong_types_of_what_a_head_supplies_are_left_out(field: str) -> None:
+def test_optional_fields_of_the_wrong_type_are_left_out(field: str) -> None:
     for wrong in (None, [], {}, True, 1.5, "", -1 if field == "size" else 7):
         changed = record()
         changed["s3"]["object"][field] = wrong
@@ -176,7 +196,7 @@ def test_wrong_types_of_what_a_head_supplies_are_left_out(field: str) -> None:
         )
 
 
-def test_every_text_of_an_event_can_be_written_down() -> None:
+def test_every_text_of_an_event_can_be_stored_as_utf_8() -> None:
     changed = record()
     changed["s3"]["bucket"]["name"] = "b\ud800"
     for field in ("eTag", "versionId", "sequencer"):
@@ -187,7 +207,7 @@ def test_every_text_of_an_event_can_be_written_down() -> None:
 
 
 @pytest.mark.parametrize("body", ['{"\\ud800": 1}', '{"a\\u0000b": 1}', '{"detail-type": {"\\ud800": 1}, "x": 1}'])
-def test_what_is_wrong_can_be_sent_as_a_queue_attribute(body: str) -> None:
+def test_every_reason_can_be_sent_as_a_queue_attribute(body: str) -> None:
     """SQS takes UTF-8 text of printable characters, tab, LF and CR, and no empty text."""
     parsed = parse_message(body)
     for reason in parsed.malformed:
@@ -197,7 +217,7 @@ def test_what_is_wrong_can_be_sent_as_a_queue_attribute(body: str) -> None:
 
 
 @pytest.mark.parametrize("depth", [50, 400, 900, 950, 970, 980, 990, 1_000, 5_000, 200_000])
-def test_deep_nesting_is_malformed_not_a_crash(depth: int) -> None:
+def test_deep_nesting_does_not_crash(depth: int) -> None:
     deep = "[" * depth + "]" * depth
     for body in (
         deep,
@@ -213,7 +233,7 @@ def test_deep_nesting_is_malformed_not_a_crash(depth: int) -> None:
 
 @settings(max_examples=300)
 @given(body=st.text(max_size=80))
-def test_no_text_raises(body: str) -> None:
+def test_no_text_raises_or_announces_an_object(body: str) -> None:
     assert not parse_message(body).created
 
 
@@ -252,7 +272,7 @@ TREES = st.recursive(LEAVES, lambda t: st.lists(t, max_size=3) | st.dictionaries
 
 @settings(max_examples=400)
 @given(document=TREES)
-def test_no_json_raises_and_every_message_is_accounted_for(document: Any) -> None:
+def test_no_json_raises_and_every_message_has_a_result(document: Any) -> None:
     parsed = parse_message(json.dumps(document))
     assert parsed.created or parsed.ignored or parsed.malformed
     for event in parsed.created:

@@ -13,7 +13,8 @@ import polars as pl
 import pytest
 
 from etl_platform.deliveries.delivery import Cause, Outcome
-from etl_platform.deliveries.intake import Attempt, Intake
+from etl_platform.deliveries.intake import Intake
+from etl_platform.deliveries.report import Trigger
 from etl_platform.engine.contract.model import Contract
 from etl_platform.errors import ApiAnswerError, TransientError
 from etl_platform.rest_apis.ingestion import ApiIngester, ApiIngestionResult
@@ -71,8 +72,8 @@ class Ingestion:
         resource = ApiResource(self.contract, "/things", incremental=self.incremental)
         source = ApiSource("a.yaml", "shop", "nm_albuquerque", "https://shop.example", (resource,))
         store = self.store or LocalStore(self.root)
-        ingester = ApiIngester(store, {self.contract.dataset: self.contract}, "local", self.api)
-        return ingester.ingest(source, resource, Attempt(Cause.EVENT, "run"), now=self.now, full=self.full)
+        ingester = ApiIngester(store, {self.contract.dataset: self.contract}, "local", self.api, lambda: self.now)
+        return ingester.ingest(source, resource, Trigger(Cause.EVENT, "run"), now=self.now, full=self.full)
 
     @property
     def snapshot(self) -> list[dict[str, str]]:
@@ -102,7 +103,7 @@ def test_all_pages_become_one_snapshot_and_one_delivery(ingestion: Ingestion) ->
     assert result.landed
     assert result.ingested is not None
     assert result.ingested.outcome is Outcome.ACCEPTED
-    assert result.ingested.record["source"]["key"] == KEY
+    assert result.ingested.report.source.key == KEY
     assert ingestion.silver.select("id", "name", "price", "ok").rows() == [
         ("a", "thing a", 1.5, True),
         ("b", "thing b", 1.5, True),
@@ -350,7 +351,7 @@ def test_any_text_reaches_silver_unchanged(ingestion: Ingestion) -> None:
     result = ingestion.ingest(records)
 
     assert result.ingested is not None
-    assert result.ingested.record["quarantined_rows"] == 0, result.ingested.record["reasons"]
+    assert result.ingested.report.check.quarantined_rows == 0, result.ingested.report.check.reasons
     found = dict(ingestion.silver.select("id", "name").rows())
     different = {n["id"]: (n["name"], found.get(n["id"])) for n in records if (found.get(n["id"]) or "") != n["name"]}
     assert {k: v for k, v in different.items() if v[0].strip()} == {}
@@ -443,7 +444,7 @@ def test_a_bad_row_is_quarantined_like_a_row_of_a_file(ingestion: Ingestion) -> 
     result = ingestion.ingest([thing("a"), thing("b", price="much"), thing(None)])
 
     assert result.ingested is not None
-    assert result.ingested.record["reasons"] == {"id.required": 1, "price.type": 1}
+    assert result.ingested.report.check.reasons == {"id.required": 1, "price.type": 1}
     assert not result.is_rejected
 
 

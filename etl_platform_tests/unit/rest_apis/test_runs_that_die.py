@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 
 from etl_platform.deliveries.delivery import Cause
-from etl_platform.deliveries.intake import Attempt
+from etl_platform.deliveries.report import Trigger
 from etl_platform.rest_apis.ingestion import ApiIngester, ApiIngestionResult
 from etl_platform.rest_apis.records import load_json
 from etl_platform.rest_apis.source import ApiResource, ApiSource, Incremental
@@ -69,8 +69,9 @@ class FakeApi:
 
 
 def run(store: LocalStore, records: list[dict[str, Any]]) -> ApiIngestionResult:
-    ingester = ApiIngester(store, {"things": THINGS}, "local", FakeApi(records))
-    return ingester.ingest(SOURCE, RESOURCE, Attempt(Cause.EVENT, "run"), now=datetime(2026, 1, 1, tzinfo=UTC))
+    now = datetime(2026, 1, 1, tzinfo=UTC)
+    ingester = ApiIngester(store, {"things": THINGS}, "local", FakeApi(records), lambda: now)
+    return ingester.ingest(SOURCE, RESOURCE, Trigger(Cause.EVENT, "run"), now=now)
 
 
 def end_state(root: Path) -> Mapping[str, Any]:

@@ -254,10 +254,10 @@ def test_reading_a_delivery_again_later_gives_the_same_verdict(tmp_path: Path) -
     done = place.ingest(place.drop(b"ident,day\na,2000-12-31\n", seconds=delivered))
     (again,) = place.intake.reprocess("things", "agency_a", REPROCESS)
     assert done.outcome is again.outcome is Outcome.ACCEPTED
-    assert done.record["dataset_rules"] == again.record["dataset_rules"]
-    assert "2001-02-14" in done.record["dataset_rules"][0]["allowed"]
+    assert done.report.check.dataset_rules == again.report.check.dataset_rules
+    assert "2001-02-14" in done.report.check.dataset_rules[0].allowed
     late = place.ingest(place.drop(b"ident,day\na,2000-12-30\n", seconds=delivered + 60))
-    assert [error["code"] for error in late.record["errors"]] == ["stale"]
+    assert [error.code for error in late.report.check.errors] == ["stale"]
     assert [row["ident"] for row in place.silver()] == ["a"]
 
 
@@ -271,7 +271,7 @@ def test_rows_of_a_delivery_that_is_read_again_later_break_the_same_rules(tmp_pa
     rows = b"day,seen\n2001-02-14,2001-02-01\n2001-02-15,2001-02-01\n2001-02-14,2001-01-01\n"
     done = place.ingest(place.drop(rows, seconds=delivered))
     (again,) = place.intake.reprocess("things", "agency_a", REPROCESS)
-    assert done.record["reasons"] == again.record["reasons"] == {"day.not_future": 1, "seen_lately": 1}
+    assert done.report.check.reasons == again.report.check.reasons == {"day.not_future": 1, "seen_lately": 1}
     assert place.silver() == [{"day": date(2001, 2, 14), "seen": date(2001, 2, 1)}]
 
 

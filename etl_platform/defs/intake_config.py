@@ -1,0 +1,97 @@
+"""Run config of the intake job, and the conversion between it and the values of ``deliveries``."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
+from itertools import groupby
+from typing import Any
+
+import dagster as dg
+from pydantic import Field
+
+from etl_platform.deliveries.batch import BatchMessage
+from etl_platform.deliveries.delivery import ObjectVersion, parse_time
+from etl_platform.deliveries.intake import Intake
+from etl_platform.deliveries.plan_runs import QueuedFile
+
+
+class QueuedDelivery(dg.Config):
+    """One object of one queue message. Only bucket and key are required; a HEAD request finds the rest."""
+
+    bucket: str
+    key: str
+    version_id: str | None = None
+    etag: str | None = None
+    size_bytes: int | None = None
+    sequencer: str | None = None
+    event_time: str | None = None
+    message_id: str | None = None
+    receipt_handle: str | None = None
+    receive_count: int = 1
+    received_at: float | None = None
+
+    @property
+    def version(self) -> ObjectVersion:
+        return ObjectVersion(
+            self.bucket,
+            self.key,
+            self.version_id,
+            self.etag,
+            self.size_bytes,
+            self.sequencer,
+            parse_time(self.event_time),
+        )
+
+
+class ReplayConfig(dg.Config):
+    """For a run of a partition: the deliveries to replay, the newest of every source key if empty, and who asked."""
+
+    delivery_ids: list[str] = Field(default_factory=list)
+    by: str | None = None
+
+
+class IngestConfig(dg.Config):
+    """The deliveries of a batch; empty when a partition is materialized."""
+
+    deliveries: list[QueuedDelivery] = Field(default_factory=list)
+    replay: ReplayConfig = ReplayConfig()
+
+
+def messages_of(deliveries: Sequence[QueuedDelivery], intake: Intake) -> list[BatchMessage]:
+    """The messages of a batch, with their files routed. Deliveries of the same message are adjacent in the config."""
+    return [
+        BatchMessage(tuple(intake.route(one.version) for one in group), message_id, handle, receives, received_at)
+        for (message_id, handle, receives, received_at), group in groupby(
+            deliveries, key=lambda one: (one.message_id, one.receipt_handle, one.receive_count, one.received_at)
+        )
+    ]
+
+
+def config_of_versions(versions: Iterable[ObjectVersion]) -> dict[str, Any]:
+    """Run config for objects that did not come from the queue."""
+    return run_config(deliveries=[_described(version) for version in versions])
+
+
+def config_of_files(files: Iterable[QueuedFile], received_at: float) -> dict[str, Any]:
+    """Run config for the files of queue messages, received at ``received_at`` (epoch seconds)."""
+    return run_config(
+        deliveries=[
+            {
+                **_described(file.version),
+                "message_id": file.message_id,
+                "receipt_handle": file.receipt_handle,
+                "receive_count": file.receive_count,
+                "received_at": received_at,
+            }
+            for file in files
+        ]
+    )
+
+
+def run_config(**config: Any) -> dict[str, Any]:
+    return {"ops": {"ingest": {"config": config}}}
+
+
+def _described(version: ObjectVersion) -> dict[str, Any]:
+    described = asdict(version)
+    time = described.pop("last_modified")
+    return described | {"event_time": time.isoformat() if time else None}

@@ -1,0 +1,114 @@
+"""The body of an intake run: ingest a batch of messages and log every result as Dagster events. No Dagster.
+
+Dagster is behind ``EventLog``, so that a simulation can run the same code on its own clock, queue and store.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from etl_platform.deliveries.batch import BatchMessage, FailedDelivery, process_batch
+from etl_platform.deliveries.delivery import Cause, Outcome
+from etl_platform.deliveries.intake import Intake
+from etl_platform.deliveries.process_delivery import DeliveryResult
+from etl_platform.deliveries.report import Report, Trigger
+from etl_platform.deliveries.routing import RoutedObject
+from etl_platform.queue_work.lease import MessageQueue
+from etl_platform.queue_work.workers import Workers
+
+
+class EventLog(Protocol):
+    """Dagster's event log, as one run sees it."""
+
+    def register_agencies(self, agencies: set[str]) -> None:
+        """Add partitions for the agencies that are new. Events can only be logged under a partition that exists."""
+        ...
+
+    def is_logged(self, report: Report) -> bool:
+        """Whether the events of the report's delivery are in the log."""
+        ...
+
+    def log_delivery(self, report: Report, outcome: Outcome, *, repeated: bool = False) -> None:
+        """Log the events of one delivery; ``repeated`` where metrics have counted it before."""
+        ...
+
+    def log_ignored(self, report: Report) -> None:
+        """Log an object that belongs to no dataset."""
+        ...
+
+    def note_progress(self) -> None:
+        """Mark the run: it has finished a delivery, so its failure would not be an outage."""
+        ...
+
+
+@dataclass(frozen=True)
+class BatchResult:
+    """What became of a batch: the deliveries that are done, and those that failed."""
+
+    results: tuple[DeliveryResult, ...]
+    failures: tuple[FailedDelivery, ...]
+
+    @property
+    def outcomes(self) -> Counter[Outcome]:
+        return Counter(result.outcome for result in self.results)
+
+
+def ingest_batch(
+    messages: Sequence[BatchMessage],
+    intake: Intake,
+    event_log: EventLog,
+    *,
+    run_id: str,
+    queue: MessageQueue | None,
+    workers: Workers,
+    visibility_timeout_s: int,
+    clock: Callable[[], float],
+) -> BatchResult:
+    """Ingest every file of every message, and log its events before its message is deleted.
+
+    Args:
+        clock: epoch seconds.
+
+    Raises:
+        TransientError: the first heartbeat or the event log failed before any file was processed.
+    """
+    results: list[DeliveryResult] = []
+    routes = [file.route for message in messages for file in message.files]
+    event_log.register_agencies({route.agency for route in routes if route.agency and route.contract})
+
+    def ingest(message: BatchMessage, file: RoutedObject) -> DeliveryResult:
+        return intake.ingest(file, Trigger(Cause.EVENT, run_id, message.message_id, message.receive_count))
+
+    def log_result(message: BatchMessage, result: DeliveryResult) -> None:
+        if result.report.dataset is None:
+            event_log.log_ignored(result.report)
+        else:
+            _log_events(event_log, intake, message, result)
+        if not results:
+            event_log.note_progress()
+        results.append(result)
+
+    failures = process_batch(
+        messages,
+        ingest,
+        queue=queue,
+        workers=workers,
+        visibility_timeout_s=visibility_timeout_s,
+        on_result=log_result,
+        clock=clock,
+    )
+    return BatchResult(tuple(results), tuple(failures))
+
+
+def _log_events(event_log: EventLog, intake: Intake, message: BatchMessage, result: DeliveryResult) -> None:
+    report, outcome, repeated = result.report, result.outcome, False
+    if outcome is Outcome.DUPLICATE and message.receive_count > 1:
+        # The run of an earlier receive may have died after it wrote the report and before it logged the events.
+        outcome, repeated = report.outcome, event_log.is_logged(report)
+    event_log.log_delivery(report, outcome, repeated=repeated)
+    successor = intake.successor(report) if outcome is Outcome.ACCEPTED else None
+    if successor is not None:
+        # A newer version was accepted meanwhile, and its events may have been logged before these. The last event of
+        # the partition must be about what silver holds. The check runs after logging, so the last event is correct.
+        event_log.log_delivery(successor, Outcome.ACCEPTED, repeated=True)
