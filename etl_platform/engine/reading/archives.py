@@ -1,4 +1,4 @@
-"""Decompression of gzip and zip streams, with limits against bombs. Damage rejects the file; it is no I/O error."""
+"""Decompression of gzip and zip streams, with limits against bombs. Damage rejects the file and is not an I/O error."""
 
 import gzip
 import io

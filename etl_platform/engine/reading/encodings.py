@@ -29,7 +29,7 @@ _SIGN_IN_WORD = re.compile(
     r"(?<=[A-Za-z])[¡¢£¤¥¦§©¬¯±µ¶¿\u201a„…†‡‰\u2039\u203a¼½¾ƒ](?=[a-z\u2013\u2014])|(?<=[a-z])[ŽŸŠŒ]"
     r"|(?<=[^\W\d_])(?:[¡¢£¤¥](?=[A-Z])|[\u201a„¤])"
 )
-"""Signs within a word or directly after it: letters of DOS and old Mac encodings look so when read as cp1252."""
+"""Signs within a word or directly after it: so letters of DOS and old Mac encodings look as cp1252."""
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,7 @@ def parse_chunk(
     """Read rows.
 
     Args:
-        chunk: bytes that start at the start of a row and, according to ``scanned``, end at the end of one.
+        chunk: whole rows, as far as ``scanned`` can show.
         first_line: 1-based line of the file on which they start.
         scanned: the quote scan of exactly this chunk, if there is one.
 
@@ -72,7 +72,7 @@ def _parse_fast(
 
 def _is_provable(chunk: bytes, row_format: RowFormat, scanned: QuoteScan) -> bool:
     """Whether Polars cannot misread the chunk: one kind of line end, well-placed quotes, the cells that rows need."""
-    # The slow parser handles mixed line ends: a lone carriage return or line feed may be part of a cell.
+    # Only the slow parser handles mixed line ends, such as a lone carriage return.
     if row_format.line_end == b"\r":
         uniform = b"\n" not in chunk
     else:

@@ -48,7 +48,7 @@ class QuoteScan:
 
 
 def scan(buffer: bytes, delimiter: str, line_end: bytes, *, final: bool = False) -> QuoteScan:
-    """Scan a buffer that starts at the start of a row.
+    """Scan a buffer that begins with a row.
 
     Args:
         final: the buffer is the end of the file, so its last row needs no line end.
@@ -86,7 +86,7 @@ def scan(buffer: bytes, delimiter: str, line_end: bytes, *, final: bool = False)
 
 
 def cut_rows(buffer: bytes, line_end: bytes) -> tuple[int, int]:
-    """The probable end of the last row, and the line ends up to it; far cheaper than ``scan``, but no proof.
+    """The probable end of the last row, and the line ends up to it; far cheaper than ``scan``, but not a proof.
 
     It assumes that quotes are in pairs within each row. The end is 0 if no row seems to end.
     """

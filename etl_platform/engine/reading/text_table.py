@@ -167,7 +167,7 @@ class TextTable:
     ) -> Iterator[tuple[bytes, QuoteScan | None, bool]]:
         """Blocks of the data as UTF-8, each with its quote scan if ``proven``, and whether it is the last.
 
-        The scan is usable only where the block starts at the start of a row.
+        The scan is usable only if the block begins with a row.
         """
         blocks = utf8_blocks(self._blocks(file), self.dialect.encoding)
         held = b""

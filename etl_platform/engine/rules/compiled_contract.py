@@ -167,7 +167,7 @@ def _only(expressions: Sequence[pl.Expr], names: set[str]) -> list[pl.Expr]:
 
 
 def _key(contract: Contract, columns: tuple[str, ...]) -> pl.Expr:
-    """The hash of a row's key; null where a part is empty or has the wrong type, which is another rule.
+    """The hash of a row's key; null where a part is empty or has the wrong type, which other rules report.
 
     Typed values are hashed, because 1/5/2026 and 2026-01-05 are one day; codes as texts, because two may share a label.
     """
