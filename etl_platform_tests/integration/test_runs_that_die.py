@@ -101,6 +101,7 @@ def scene(tmp_path: Path, *, max_receives: int = 20, **settings: object) -> Iter
         yield Scene(stack, aws, marks)
 
 
+@pytest.mark.slow(reason="a file kills run after run until it has one to itself")
 def test_a_file_that_kills_its_run_takes_nobody_with_it(tmp_path: Path) -> None:
     with scene(tmp_path, max_receives=5, visibility_timeout_seconds=600, max_runs_in_flight=3) as here:
         made = here.stack.resources
