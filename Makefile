@@ -128,5 +128,5 @@ deploy-check: setup .deploy/.ready ## Image, chart, Terraform, scripts and rules
 helm-deps: .deploy/.ready ## Fetch the official Dagster chart, which ours stands on; needs the internet
 	@.deploy/bin/helm dependency update helm/etl-platform
 
-clean: ## Remove everything that make setup, demo and dev made
-	@rm -rf .venv .emulator .deploy .pythons .dagster .local
+clean: ## Remove everything that make setup, demo, dev and check-wheel made
+	@rm -rf .venv .emulator .deploy .pythons .dagster .local dist

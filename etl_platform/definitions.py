@@ -1,11 +1,11 @@
 """The code location: one line per subject, each built by its module in defs/. Nothing else belongs here."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import dagster as dg
 
-from etl_platform.defs.api_ingestion import api_datasets, build_api_ingestion
+from etl_platform.defs.api_ingestion import build_api_ingestion
 from etl_platform.defs.attachments import build_attachments
 from etl_platform.defs.breaker_state import build_breaker_reset
 from etl_platform.defs.email_archive import build_email_archive
@@ -33,7 +33,7 @@ def build_defs(settings: Settings | None = None, **resource_overrides: Any) -> d
     contracts = load_contracts(settings.contracts_dir)
     apis = load_sources(settings.api_sources_dir, contracts)
     return dg.Definitions.merge(
-        _build_intake(contracts, api_datasets(apis), settings),
+        _build_intake(contracts, settings),
         build_breaker_reset(),
         build_expected_files(contracts),
         build_reconciliation(),
@@ -51,10 +51,10 @@ def build_defs(settings: Settings | None = None, **resource_overrides: Any) -> d
     )
 
 
-def _build_intake(contracts: Mapping[str, Contract], from_apis: Collection[str], settings: Settings) -> dg.Definitions:
+def _build_intake(contracts: Mapping[str, Contract], settings: Settings) -> dg.Definitions:
     job = build_intake_job(contracts)
     sensor = build_file_arrivals_sensor(job, settings.poll_interval_seconds)
-    return dg.Definitions(assets=[build_intake_assets(contracts, from_apis)], jobs=[job], sensors=[sensor])
+    return dg.Definitions(assets=[build_intake_assets(contracts)], jobs=[job], sensors=[sensor])
 
 
 defs = build_defs()

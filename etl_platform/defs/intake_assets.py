@@ -1,7 +1,7 @@
 """Bronze and silver assets of every dataset, their checks, and the intake job."""
 
 import time
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import dagster as dg
@@ -42,13 +42,13 @@ _STATEMENT_TIMEOUT_MS, _POOL_RECYCLE_S, _MAX_OVERFLOW = 60_000, 3_600, 20
 _MAX_FAILURES_SHOWN = 100
 
 
-def build_intake_assets(contracts: Mapping[str, Contract], from_apis: Collection[str] = ()) -> dg.AssetsDefinition:
+def build_intake_assets(contracts: Mapping[str, Contract]) -> dg.AssetsDefinition:
     """One multi-asset over all datasets, so that one run can ingest many deliveries of many datasets.
 
-    Args:
-        from_apis: datasets that a declared API fills too; their bronze depends on the API's asset.
+    Bronze has no upstream assets, not even the API assets that land in it. Dagster reads the data versions of
+    partitioned upstream assets before the body runs, which fails in a run without a partition key.
     """
-    specs = [spec for contract in contracts.values() for spec in _asset_specs(contract, from_apis)]
+    specs = [spec for contract in contracts.values() for spec in _asset_specs(contract)]
 
     @dg.multi_asset(
         name="ingest", specs=specs, check_specs=_check_specs(contracts.values()), can_subset=True, pool=POOL
@@ -79,7 +79,7 @@ def build_intake_job(contracts: Mapping[str, Contract]) -> Any:
     )
 
 
-def _asset_specs(contract: Contract, from_apis: Collection[str]) -> tuple[dg.AssetSpec, dg.AssetSpec]:
+def _asset_specs(contract: Contract) -> tuple[dg.AssetSpec, dg.AssetSpec]:
     owners = [f"team:{contract.owner}"] if contract.owner else None
     shared: dict[str, Any] = {
         "group_name": contract.dataset,
@@ -89,7 +89,6 @@ def _asset_specs(contract: Contract, from_apis: Collection[str]) -> tuple[dg.Ass
     }
     bronze = dg.AssetSpec(
         ["bronze", contract.dataset],
-        deps=[dg.AssetKey(["api", contract.dataset])] if contract.dataset in from_apis else [],
         description=f"{contract.physical_name} as the agencies sent it, byte for byte: one object per delivery.",
         kinds={"bronze", "s3"},
         **shared,

@@ -117,7 +117,7 @@ class Emulator:
                     "--graceful-timeout",
                     "1",
                 ],
-                environment=self._environment | self._settings(port),
+                environment=self._environment | self.settings_for(port),
                 working_dir=self._work_dir,
                 log=self.log,
                 grace_s=5.0,
@@ -155,7 +155,7 @@ class Emulator:
     ) -> None:
         self.stop()
 
-    def _settings(self, port: int) -> dict[str, str]:
+    def settings_for(self, port: int) -> dict[str, str]:
         return {
             "MINISTACK_HOST": LOOPBACK,
             "GATEWAY_PORT": str(port),

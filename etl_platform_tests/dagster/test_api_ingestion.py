@@ -15,7 +15,7 @@ from etl_platform.deliveries.intake import Intake
 from etl_platform.local.sample_api import SECRET_NAME, TOKEN, SampleApi, sample_api
 from etl_platform.platform import Platform
 from etl_platform.settings import Settings
-from etl_platform_tests.dagster.conftest import AGENCY, Workshop, value_of
+from etl_platform_tests.dagster.workshop import AGENCY, Workshop, value_of
 from etl_platform_tests.integration.api_server import Answer, api_server
 
 OTHER = "nc_durham"
@@ -260,11 +260,14 @@ def test_the_schedule_runs_only_if_an_api_is_declared(workshop: ApiWorkshop, api
     assert request.partition_key is None
 
 
-def test_bronze_depends_on_the_api_that_fills_it(workshop: ApiWorkshop, api: SampleApi) -> None:
-    graph = build_defs(workshop.settings).resolve_asset_graph()
+def test_a_file_of_a_dataset_that_an_api_has_filled_is_ingested_by_its_event(
+    workshop: ApiWorkshop, api: SampleApi
+) -> None:
+    assert workshop.run().success
+    snapshot = workshop.objects()[workshop.written("from_api")[0]]
 
-    assert graph.get(dg.AssetKey(["bronze", "training"])).parent_keys == {ASSET}
-    assert graph.get(dg.AssetKey(["bronze", "complaints"])).parent_keys == set()
+    assert workshop.ingest(workshop.drop("Training.csv", snapshot, OTHER)).success
+    assert {item.partition for item in workshop.materializations("silver", "training")} == {AGENCY, OTHER}
 
 
 def command(monkeypatch: pytest.MonkeyPatch, workshop: ApiWorkshop, *arguments: str) -> int:

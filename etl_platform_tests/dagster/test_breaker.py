@@ -2,7 +2,6 @@
 
 import json
 import time
-import uuid
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,61 +13,14 @@ from dagster._core.events import DagsterEvent, DagsterEventType
 
 from etl_platform.cli.main import main
 from etl_platform.definitions import build_defs
-from etl_platform.defs.breaker_state import read_breaker, reset_breaker
-from etl_platform.deliveries.circuit_breaker import Limits, Phase
+from etl_platform.defs.breaker_state import reset_breaker
+from etl_platform.deliveries.circuit_breaker import Phase
 from etl_platform.platform import Platform
 from etl_platform.settings import Settings
-from etl_platform_tests.dagster.conftest import JOB, Workshop
+from etl_platform_tests.dagster.run_history import CANCELED, FAILURE, PROGRESS, SENSOR, SUCCESS, History
 from etl_platform_tests.dagster.ticks import CountedQueue, tick
+from etl_platform_tests.dagster.workshop import JOB, Workshop
 from etl_platform_tests.integration.deliveries import as_csv, officers
-
-LIMITS = Limits(max_failures=5, cooldown_s=60)
-SENSOR = {"dagster/sensor_name": "file_arrivals_sensor"}
-PROGRESS = {"etl_platform/progress": "true"}
-_ENDS = {
-    dg.DagsterRunStatus.SUCCESS: DagsterEventType.PIPELINE_SUCCESS,
-    dg.DagsterRunStatus.FAILURE: DagsterEventType.PIPELINE_FAILURE,
-    dg.DagsterRunStatus.CANCELED: DagsterEventType.PIPELINE_CANCELED,
-}
-SUCCESS, FAILURE, CANCELED = _ENDS
-
-
-class History:
-    """Runs that ended at given seconds; each test begins with none."""
-
-    def __init__(self, instance: dg.DagsterInstance) -> None:
-        self.instance = instance
-
-    def run(
-        self,
-        end: float | None,
-        status: dg.DagsterRunStatus = FAILURE,
-        *,
-        job: str = JOB,
-        tags: dict[str, str] = SENSOR,
-        parent: str | None = None,
-    ) -> str:
-        """Add a run that ended so; with ``end`` None, one that is under way."""
-        run_id = str(uuid.uuid4())
-        run = dg.DagsterRun(
-            job_name=job,
-            run_id=run_id,
-            status=dg.DagsterRunStatus.STARTED,
-            tags=tags,
-            parent_run_id=parent,
-            root_run_id=parent,
-        )
-        self.instance.add_run(run)
-        if end is not None:
-            event = DagsterEvent(_ENDS[status].value, job)
-            self.instance.run_storage.handle_run_event(run_id, event, datetime.fromtimestamp(end, UTC))
-        return run_id
-
-    def phase(self, now: float) -> Phase:
-        return read_breaker(self.instance, LIMITS, now).phase
-
-    def failures(self, now: float) -> int:
-        return len(read_breaker(self.instance, LIMITS, now).failures)
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import pytest
 from etl_platform.definitions import build_defs
 from etl_platform.platform import Platform
 from etl_platform.storage.local_store import LocalStore
-from etl_platform_tests.dagster.conftest import AGENCY, Workshop, value_of
+from etl_platform_tests.dagster.workshop import AGENCY, Workshop, value_of
 from etl_platform_tests.integration.deliveries import as_csv, officers
 
 OTHER = "nc_durham"

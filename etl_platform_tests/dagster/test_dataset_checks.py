@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from etl_platform.definitions import build_defs
-from etl_platform_tests.dagster.conftest import AGENCY, Workshop, value_of
+from etl_platform_tests.dagster.workshop import AGENCY, Workshop, value_of
 from etl_platform_tests.unit.making import contract_data, custom, text, typed
 
 SILVER = dg.AssetKey(["silver", "things"])

@@ -18,8 +18,8 @@ from etl_platform.deliveries.daily_counts import SECONDS, DailyCounts, RunCounts
 from etl_platform.deliveries.delivery import Cause, ObjectVersion
 from etl_platform.deliveries.report import Trigger
 from etl_platform.platform import Platform
-from etl_platform_tests.dagster.conftest import AGENCY, JOB, Workshop
-from etl_platform_tests.dagster.test_breaker import FAILURE, SUCCESS, History
+from etl_platform_tests.dagster.run_history import FAILURE, SUCCESS, History
+from etl_platform_tests.dagster.workshop import AGENCY, JOB, Workshop
 from etl_platform_tests.integration.deliveries import as_csv, officers
 
 OTHER = "nc_durham"

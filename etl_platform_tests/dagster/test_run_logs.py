@@ -12,8 +12,7 @@ import pytest
 
 from etl_platform.definitions import build_defs
 from etl_platform.platform import Platform
-from etl_platform_tests.dagster.conftest import AGENCY, JOB, Workshop
-from etl_platform_tests.dagster.test_runs_of_events import _StoreThatFails
+from etl_platform_tests.dagster.workshop import AGENCY, JOB, StoreThatFails, Workshop
 from etl_platform_tests.integration.deliveries import as_csv, officers
 
 REPOSITORY = Path(__file__).parents[2]
@@ -81,7 +80,7 @@ def test_a_failed_delivery_names_agency_and_dataset_and_what_the_package_warns_o
 
     def warn_and_fail(store: Any) -> Any:
         log.warning("before the run: nobody's")
-        return _Warning(_StoreThatFails(store, "agency=broken"), log)
+        return _Warning(StoreThatFails(store, "agency=broken"), log)
 
     workshop.wrap_store = warn_and_fail
     run_id, found = lines(workshop, capsys, key)

@@ -3,9 +3,7 @@
 import dagster as dg
 import pytest
 
-from etl_platform.errors import TransientError
-from etl_platform.storage.object_store import ObjectHead, ObjectStore
-from etl_platform_tests.dagster.conftest import AGENCY, Workshop, value_of
+from etl_platform_tests.dagster.workshop import AGENCY, StoreThatFails, Workshop, value_of
 from etl_platform_tests.integration.deliveries import as_csv, officers
 
 OTHER = "nc_durham"
@@ -110,7 +108,7 @@ def test_what_no_contract_knows_leaves_a_trace_and_no_event(workshop: Workshop) 
 
 def test_a_delivery_that_fails_fails_the_run_after_the_others_are_done(workshop: Workshop) -> None:
     keys = [workshop.drop("Officer_Detail.csv", as_csv(officers("A", 4)), agency) for agency in ("aa", "broken", "zz")]
-    workshop.wrap_store = lambda store: _StoreThatFails(store, "agency=broken")
+    workshop.wrap_store = lambda store: StoreThatFails(store, "agency=broken")
 
     result = workshop.ingest(*keys)
 
@@ -215,21 +213,6 @@ def test_classified_values_are_masked_in_what_dagster_shows(workshop: Workshop) 
     shown += repr(silver.metadata) + repr([item.metadata for item in workshop.evaluations(result)])
     for secret in ("Quux", "quux", "1980-02-29", "1980-13-31", "51000", "51,000", "61,234", "Zorbex"):
         assert secret not in shown
-
-
-class _StoreThatFails:
-    """A store whose writes below some prefix meet an outage."""
-
-    def __init__(self, store: ObjectStore, part: str) -> None:
-        self._store, self._part = store, part
-
-    def __getattr__(self, name: str) -> object:
-        return getattr(self._store, name)
-
-    def copy(self, head: ObjectHead, bucket: str, key: str) -> None:
-        if self._part in key:
-            raise TransientError("COPY: SlowDown")
-        self._store.copy(head, bucket, key)
 
 
 def _check_specs(workshop: Workshop) -> list[dg.AssetCheckSpec]:

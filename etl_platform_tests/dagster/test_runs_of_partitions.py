@@ -3,7 +3,7 @@
 import dagster as dg
 import pytest
 
-from etl_platform_tests.dagster.conftest import AGENCY, Workshop, value_of
+from etl_platform_tests.dagster.workshop import AGENCY, Workshop, value_of
 from etl_platform_tests.integration.deliveries import as_csv, officers
 
 BRONZE, SILVER = dg.AssetKey(["bronze", "officer_detail"]), dg.AssetKey(["silver", "officer_detail"])

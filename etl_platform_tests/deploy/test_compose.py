@@ -89,7 +89,7 @@ def test_the_example_lists_every_variable_with_its_default() -> None:
 
 
 def test_the_emulator_is_the_one_of_make_dev() -> None:
-    switches = Emulator(Path("/nowhere"))._switches(4566)
+    switches = Emulator(Path("/nowhere")).settings_for(4566)
     own_place = {"MINISTACK_HOST", "TMPDIR"}
     environment = SERVICES["emulator"]["environment"]
 

@@ -17,10 +17,10 @@ from etl_platform.local.emulator import Emulator, wait_until_ready
 from etl_platform.local.processes import ProcessTree
 from etl_platform.local.provision import Clients, Provisioned, open_clients, provision
 from etl_platform.local.stack import REPOSITORY, inherited_environment
-from etl_platform_tests.apart import provision_apart
 from etl_platform_tests.deploy.ports import free_port
 from etl_platform_tests.deploy.stand_ins import StandIns
 from etl_platform_tests.deploy.tools import OWN, tool
+from etl_platform_tests.isolated_resources import provision_isolated
 
 INFRA = REPOSITORY / "infra"
 STACK = INFRA / "file_processing" / "scripts"
@@ -44,7 +44,7 @@ def aws(endpoint_url: str) -> Iterator[Clients]:
 
 @pytest.fixture
 def provisioned(endpoint_url: str, request: pytest.FixtureRequest) -> Provisioned:
-    return provision_apart(endpoint_url, re.sub(r"[^a-z]+", "-", request.node.name)[-40:].strip("-"))
+    return provision_isolated(endpoint_url, re.sub(r"[^a-z]+", "-", request.node.name)[-40:].strip("-"))
 
 
 @pytest.fixture

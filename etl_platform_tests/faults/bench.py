@@ -24,11 +24,11 @@ from etl_platform.local.application_database import Rows, create_application_dat
 from etl_platform.local.postgres import postgres_server
 from etl_platform.local.provision import KEY_ID, KEY_SECRET, REGION, open_clients
 from etl_platform.local.stack import REPOSITORY
-from etl_platform_tests.apart import provision_apart
 from etl_platform_tests.faults.end_state import EndState, read_end_state, written_versions
 from etl_platform_tests.faults.processes import Zygote, wait
 from etl_platform_tests.faults.proxy import FaultProxy, Plan
 from etl_platform_tests.faults.scenarios import Arrive, Dropped, Mail, Materialize, Scenario, Step
+from etl_platform_tests.isolated_resources import provision_isolated
 
 _ROUNDS = 8
 _NOTIFIED_WITHIN_S = 20.0
@@ -71,7 +71,7 @@ class Bench:
 
     def __enter__(self) -> Self:
         self._open.callback(shutil.rmtree, self._homes)
-        self.made = provision_apart(self._endpoint_url, self._name)
+        self.made = provision_isolated(self._endpoint_url, self._name)
         self.aws = self._open.enter_context(open_clients(self._endpoint_url))
         self.proxy = self._open.enter_context(FaultProxy(self._endpoint_url))
         self.zygote = self.another_zygote()

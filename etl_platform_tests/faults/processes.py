@@ -62,8 +62,10 @@ class Zygote:
         readable, _, _ = select.select([self._process.stdout], [], [], _PROCESS_DEADLINE_S)
         line = self._process.stdout.readline() if readable else ""
         if not line:
+            reason = "it ended; stderr says why" if readable else f"none within {_PROCESS_DEADLINE_S:.0f} s"
             self._process.kill()
-            raise AssertionError(f"no answer from the zygote within {_PROCESS_DEADLINE_S:.0f} s")
+            self.close()
+            raise AssertionError(f"no answer from the zygote: {reason}")
         answer: dict[str, Any] = json.loads(line)
         return answer
 

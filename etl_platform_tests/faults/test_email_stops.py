@@ -19,7 +19,7 @@ from etl_platform_tests.faults.proxy import Call, Fault, FaultProxy, Harm
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_told_to_stop_a_drain_ends_its_put_gives_the_rest_back_and_exits_0(
+def test_a_stopped_drain_finishes_its_put_returns_the_rest_and_exits_0(
     number: signal.Signals, settings: Settings, aws: Clients, provisioned: Provisioned, tmp_path: Path
 ) -> None:
     for body in sample_emails(10):

@@ -12,6 +12,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import dagster as dg
 import psycopg2
 import pytest
 
@@ -21,7 +22,7 @@ from etl_platform.local.provision import Clients, Provisioned, open_clients
 from etl_platform.local.stack import inherited_environment
 from etl_platform.platform import Platform
 from etl_platform.settings import Settings
-from etl_platform_tests.apart import provision_apart
+from etl_platform_tests.isolated_resources import provision_isolated
 
 
 @pytest.fixture(scope="session")
@@ -64,7 +65,7 @@ def provisioned(endpoint_url: str, request: pytest.FixtureRequest) -> Provisione
     """Resources of the test's own, so that no test sees another one's messages."""
     readable = re.sub(r"[^a-z0-9]+", "-", request.node.name.lower())[:30].strip("-")
     name = f"{readable}-{zlib.crc32(request.node.nodeid.encode()):08x}"
-    return provision_apart(endpoint_url, name)
+    return provision_isolated(endpoint_url, name)
 
 
 @pytest.fixture
@@ -91,6 +92,29 @@ def settings(endpoint_url: str, provisioned: Provisioned, monkeypatch: pytest.Mo
 @pytest.fixture
 def platform(settings: Settings) -> Platform:
     return Platform(settings)
+
+
+@pytest.fixture
+def terminal(
+    settings: Settings,
+    provisioned: Provisioned,
+    dagster_home: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> dg.DagsterInstance:
+    """The command line's environment: the test's resources and a DAGSTER_HOME; the instance that lies there."""
+    (dagster_home / "dagster.yaml").write_text("telemetry: {enabled: false}\n")
+    for name, value in {
+        "AWS_ENDPOINT_URL": str(settings.aws_endpoint_url),
+        "DATA_BUCKET_NAME": provisioned.bucket,
+        "FILE_EVENTS_QUEUE_URL": provisioned.queue_url,
+        "FILE_EVENTS_DLQ_URL": provisioned.dlq_url,
+        "DAGSTER_HOME": str(dagster_home),
+        "LOG_LEVEL": "ERROR",
+    }.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.chdir(tmp_path)
+    return dg.DagsterInstance.from_config(str(dagster_home))
 
 
 @pytest.fixture

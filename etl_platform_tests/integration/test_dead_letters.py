@@ -13,10 +13,8 @@ from etl_platform.local.provision import Clients, Provisioned
 from etl_platform.platform import Platform
 from etl_platform.queue_work.queues import FILE_EVENTS
 from etl_platform_tests.integration.deliveries import as_csv, officers
-from etl_platform_tests.integration.test_file_arrivals import deliveries_of, tick
-from etl_platform_tests.integration.test_reconcile import ROSTER, terminal
+from etl_platform_tests.integration.file_events import ROSTER, deliveries_of, tick
 
-__all__ = ["terminal"]
 WaitUntil = Callable[..., None]
 JOB = "s3_data_quality_job"
 

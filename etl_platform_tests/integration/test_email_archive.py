@@ -23,7 +23,7 @@ __all__ = ["archive", "post", "settings"]
 WaitUntil = Callable[..., None]
 
 
-def test_every_email_lies_under_its_day_user_and_id_and_the_queue_is_empty(post: Post, archive: EmailArchive) -> None:
+def test_each_email_is_stored_under_its_day_user_and_id_and_leaves_the_queue(post: Post, archive: EmailArchive) -> None:
     bodies = sample_emails(35)
     began = datetime.now(UTC)
     ids = post.send(*bodies)
@@ -60,7 +60,7 @@ def test_an_empty_queue_is_nothing_to_do(post: Post, archive: EmailArchive) -> N
     assert post.versions() == []
 
 
-def test_a_message_that_comes_again_is_there_already(post: Post, archive: EmailArchive) -> None:
+def test_a_redelivered_message_is_already_there(post: Post, archive: EmailArchive) -> None:
     post.send(*sample_emails(12))
     handles: list[str] = []
 
@@ -83,7 +83,7 @@ def test_a_message_that_comes_again_is_there_already(post: Post, archive: EmailA
     assert archive.queue.depth() == (0, 0)
 
 
-def test_an_email_that_another_version_of_the_program_archived_is_there_already(
+def test_an_email_archived_by_another_version_of_the_package_is_already_there(
     post: Post, archive: EmailArchive
 ) -> None:
     def write_as_before(bucket: str, key: str, body: bytes, **how: Any) -> str:
@@ -115,7 +115,7 @@ def test_another_email_under_the_same_key_is_an_error_and_never_overwritten(post
     assert archive.queue.depth() == (0, 1)
 
 
-def test_poison_goes_to_the_dead_letters_with_its_reason_and_stops_nobody(post: Post, archive: EmailArchive) -> None:
+def test_a_poison_message_goes_to_the_dead_letter_queue_with_its_reason(post: Post, archive: EmailArchive) -> None:
     post.send("not JSON", *sample_emails(11, poison=True))
 
     drained = archive.drain()
@@ -128,7 +128,7 @@ def test_poison_goes_to_the_dead_letters_with_its_reason_and_stops_nobody(post: 
     ]
 
 
-def test_poison_without_a_dead_letter_queue_stays_where_it_is(post: Post, archive: EmailArchive) -> None:
+def test_without_a_dead_letter_queue_a_poison_message_stays(post: Post, archive: EmailArchive) -> None:
     post.send(POISON)
     drained = replace(archive, dead_letters=None).drain()
     assert counts(drained) == {EmailOutcome.FAILED: 1}
@@ -136,9 +136,7 @@ def test_poison_without_a_dead_letter_queue_stays_where_it_is(post: Post, archiv
     assert archive.queue.depth() == (0, 1)
 
 
-def test_an_email_that_cannot_be_put_stays_for_longer_each_time_and_no_error_names_its_sender(
-    post: Post, archive: EmailArchive
-) -> None:
+def test_a_failed_email_waits_longer_each_time_and_no_error_names_its_sender(post: Post, archive: EmailArchive) -> None:
     delays: list[int] = []
 
     def refuse_jane(bucket: str, key: str, body: bytes, **how: Any) -> str:
@@ -164,9 +162,7 @@ def test_an_email_that_cannot_be_put_stays_for_longer_each_time_and_no_error_nam
     assert all("jane" not in error for d in drained for error in d.errors)
 
 
-def test_an_outage_ends_the_drain_instead_of_receiving_the_whole_queue_for_nothing(
-    post: Post, archive: EmailArchive
-) -> None:
+def test_an_outage_ends_the_drain_before_the_whole_queue_is_received(post: Post, archive: EmailArchive) -> None:
     nowhere = replace(archive.settings, aws_endpoint_url="http://127.0.0.1:1")
     post.send(*sample_emails(60))
 
@@ -179,7 +175,7 @@ def test_an_outage_ends_the_drain_instead_of_receiving_the_whole_queue_for_nothi
     assert not any("127.0.0.1" in error or "john" in error for error in drained.errors)
 
 
-def test_told_to_stop_it_ends_what_is_in_hand_and_gives_the_rest_back_at_once(
+def test_a_stopped_drain_finishes_current_emails_and_returns_the_rest_at_once(
     post: Post, archive: EmailArchive
 ) -> None:
     stop, written = threading.Event(), []
@@ -204,7 +200,7 @@ def test_told_to_stop_it_ends_what_is_in_hand_and_gives_the_rest_back_at_once(
     assert counts(archive.drain()) == {EmailOutcome.ARCHIVED: 9}
 
 
-def test_a_message_is_held_while_its_put_takes_longer_than_the_timeout(
+def test_a_message_stays_invisible_while_its_put_takes_longer_than_the_timeout(
     post: Post, archive: EmailArchive, wait_until: WaitUntil
 ) -> None:
     go_on, beats = threading.Event(), []

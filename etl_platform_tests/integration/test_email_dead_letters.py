@@ -46,7 +46,7 @@ def one_of_each(
     return identity
 
 
-def test_each_says_why_it_died_and_a_redrive_archives_none_twice(
+def test_each_dead_letter_has_its_cause_and_a_redrive_archives_no_email_twice(
     one_of_each: str, post: Post, archive: EmailArchive, platform: Platform, capsys: pytest.CaptureFixture[str]
 ) -> None:
     found: list[dict[str, Any]] = json.loads(dlq(capsys, "list", "--json")[1])

@@ -6,10 +6,11 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from etl_platform.defs.email_archive import ASSET, JOB_NAME
+from etl_platform.defs.email_archive import ASSET
 from etl_platform.local.provision import open_clients
 from etl_platform.local.sample_emails import sample_emails
 from etl_platform.local.stack import Stack
+from etl_platform.queue_work.queues import EMAILS
 from etl_platform_tests.integration.conftest import _wait_until
 from etl_platform_tests.integration.post import Post
 
@@ -18,7 +19,7 @@ pytestmark = pytest.mark.xdist_group("daemon")
 WITHIN_S = 120.0
 
 
-def test_the_daemon_archives_what_waits_and_leaves_nothing_planned(tmp_path: Path) -> None:
+def test_the_daemon_archives_waiting_emails_and_leaves_no_planned_check(tmp_path: Path) -> None:
     with Stack(tmp_path, poll_interval_s=1) as stack, open_clients(stack.emulator.endpoint_url) as aws:
         post = Post(aws, stack.resources)
         ids = post.send(*sample_emails(25))
@@ -32,7 +33,7 @@ def test_the_daemon_archives_what_waits_and_leaves_nothing_planned(tmp_path: Pat
         _wait_until(all_archived, WITHIN_S, "25 archived emails")
         assert post.documents().keys() == set(ids)
         with dg.DagsterInstance.from_config(str(stack.dagster_home)) as instance:
-            runs = dg.RunsFilter(job_name=JOB_NAME)
+            runs = dg.RunsFilter(job_name=EMAILS.job)
             _wait_until(lambda: all(run.is_finished for run in instance.get_runs(runs)), WITHIN_S, "finished runs")
             (run,) = instance.get_runs(runs)
             assert run.status is dg.DagsterRunStatus.SUCCESS

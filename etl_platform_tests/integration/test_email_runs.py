@@ -42,7 +42,7 @@ def latest(instance: dg.DagsterInstance) -> tuple[str | None, Mapping[str, Any]]
     return made.partition, {name: value.value for name, value in made.metadata.items()}
 
 
-def test_a_run_materializes_the_day_and_poison_makes_its_check_red(post: Post, platform: Platform) -> None:
+def test_a_run_materializes_the_day_and_a_poison_message_fails_its_check(post: Post, platform: Platform) -> None:
     today = datetime.now(UTC).date().isoformat()
     post.send(*sample_emails(5, poison=True))
     with dg.DagsterInstance.ephemeral() as instance:
@@ -70,7 +70,7 @@ def test_a_run_materializes_the_day_and_poison_makes_its_check_red(post: Post, p
         assert latest(instance) == (partition, metadata)
 
 
-def test_a_run_tells_of_every_day_on_which_its_emails_were_sent(post: Post, platform: Platform) -> None:
+def test_a_run_logs_an_event_for_every_day_of_its_emails(post: Post, platform: Platform) -> None:
     def receive(*how: Any) -> list[Message]:
         """Every second message was sent two days before."""
         found = queue.receive(*how)
@@ -93,7 +93,7 @@ def test_a_run_tells_of_every_day_on_which_its_emails_were_sent(post: Post, plat
     assert platform.drained.total.oldest_s > 2 * 86_400
 
 
-def test_a_run_for_a_day_drains_and_tells_what_the_archive_holds_of_that_day(post: Post, platform: Platform) -> None:
+def test_a_run_for_a_day_drains_and_reports_what_the_archive_holds_for_that_day(post: Post, platform: Platform) -> None:
     today = datetime.now(UTC).date()
     post.send(*sample_emails(4))
     with dg.DagsterInstance.ephemeral() as instance:
@@ -110,9 +110,7 @@ def test_a_run_for_a_day_drains_and_tells_what_the_archive_holds_of_that_day(pos
         assert (partition, other["emails_in_archive"]) == ((today - timedelta(days=1)).isoformat(), 0)
 
 
-def test_a_run_that_leaves_emails_in_the_queue_fails_and_still_tells_what_it_did(
-    post: Post, platform: Platform
-) -> None:
+def test_a_run_that_leaves_emails_in_the_queue_fails_and_reports_its_counts(post: Post, platform: Platform) -> None:
     def refuse_jane(bucket: str, key: str, body: bytes, **how: Any) -> str:
         if "jane" in key:
             raise TransientError(f"PUT s3://{bucket}/{key}: AccessDenied")
@@ -141,7 +139,7 @@ def tick(platform: Platform, instance: dg.DagsterInstance) -> Any:
         return definitions.resolve_sensor_def("email_arrivals_sensor").evaluate_tick(context)
 
 
-def test_the_sensor_asks_for_one_run_while_emails_wait_and_touches_no_message(post: Post, platform: Platform) -> None:
+def test_the_sensor_requests_one_run_while_emails_wait_and_receives_no_message(post: Post, platform: Platform) -> None:
     with dg.DagsterInstance.ephemeral() as instance:
         assert tick(platform, instance).skip_message == "the email queue is empty"
         post.send(*sample_emails(3))
@@ -158,7 +156,7 @@ def test_the_sensor_asks_for_one_run_while_emails_wait_and_touches_no_message(po
         assert len(tick(platform, instance).run_requests) == 1
 
 
-def test_without_an_email_queue_the_sensor_says_so_and_stands_still() -> None:
+def test_without_an_email_queue_the_sensor_is_stopped_and_skips_with_a_reason() -> None:
     platform = Platform(Settings())
     sensor = build_defs(platform.settings, platform=platform).resolve_sensor_def("email_arrivals_sensor")
     assert sensor.default_status is dg.DefaultSensorStatus.STOPPED
@@ -168,7 +166,7 @@ def test_without_an_email_queue_the_sensor_says_so_and_stands_still() -> None:
 
 
 @pytest.mark.usefixtures("terminal")
-def test_the_command_line_says_in_one_line_what_was_done(post: Post, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_line_reports_the_result_in_one_line(post: Post, capsys: pytest.CaptureFixture[str]) -> None:
     post.send(*sample_emails(3))
     assert main(["run", "email_archive_job"]) == 0
     assert capsys.readouterr().out.startswith("email_archive_job: 3 archived; ")
@@ -180,7 +178,7 @@ def test_the_command_line_says_in_one_line_what_was_done(post: Post, capsys: pyt
 
 
 @pytest.mark.usefixtures("terminal")
-def test_the_last_line_says_why_an_email_stayed(
+def test_the_last_line_has_the_error_of_an_email_that_stayed(
     post: Post, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("S3_BUCKET_NAME", "no-such-bucket")
@@ -202,7 +200,7 @@ def test_the_last_line_says_why_an_email_stayed(
         ("MAX_MESSAGES_PER_POLL", "0", "MAX_MESSAGES_PER_POLL='0': takes a whole number from 1 to 10"),
     ],
 )
-def test_a_missing_or_wrong_setting_is_one_line_and_exit_2(
+def test_a_missing_or_wrong_setting_is_one_line_and_exit_code_2(
     name: str, value: str | None, said: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.delenv(name, raising=False)

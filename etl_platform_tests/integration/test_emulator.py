@@ -19,14 +19,14 @@ from etl_platform.local.provision import Clients, Provisioned
 from etl_platform.local.stack import inherited_environment, read_env_file, write_env_file
 from etl_platform.local.subreaper import descendants
 from etl_platform.queue_work.queues import FILE_EVENTS
-from etl_platform_tests.apart import provision_apart
+from etl_platform_tests.isolated_resources import provision_isolated
 
 
 def test_provisioning_twice_changes_nothing(endpoint_url: str, aws: Clients) -> None:
-    made = provision_apart(endpoint_url, "twice")
+    made = provision_isolated(endpoint_url, "twice")
     before = _everything(aws, made)
 
-    assert provision_apart(endpoint_url, "twice") == made
+    assert provision_isolated(endpoint_url, "twice") == made
     assert _everything(aws, made) == before
 
 

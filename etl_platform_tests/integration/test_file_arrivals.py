@@ -15,8 +15,8 @@ from etl_platform.local.provision import Clients, Provisioned
 from etl_platform.platform import Platform
 from etl_platform.queue_work.queues import FILE_EVENTS
 from etl_platform.settings import Settings
+from etl_platform_tests.integration.file_events import ROSTER, deliveries_of, tick
 
-ROSTER = "from_client/nm_albuquerque/Officer_Detail.csv"
 WaitUntil = Callable[..., None]
 
 
@@ -223,10 +223,6 @@ def test_below_the_cap_the_sensor_asks_for_its_runs(settings: Settings, send: Ca
     assert nothing.skip_message
 
 
-def tick(platform: Platform) -> list[dg.RunRequest]:
-    return list(run_requests(platform, deadline=time.monotonic() + 10))
-
-
 def evaluate(platform: Platform, instance: dg.DagsterInstance) -> Any:
     """The sensor itself, as the daemon calls it."""
     definitions = build_defs(platform.settings, platform=platform)
@@ -259,11 +255,6 @@ def event(*keys: str, size: int = 10, name: str = "ObjectCreated:Put") -> str:
         for position, key in enumerate(keys)
     ]
     return json.dumps({"Records": records})
-
-
-def deliveries_of(request: dg.RunRequest) -> list[dict[str, Any]]:
-    deliveries: list[dict[str, Any]] = request.run_config["ops"]["ingest"]["config"]["deliveries"]
-    return deliveries
 
 
 def objects(platform: Platform) -> list[str]:

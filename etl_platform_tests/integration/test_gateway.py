@@ -42,7 +42,7 @@ __all__ = ["gateway", "own", "queue", "signer", "sns", "start"]
 
 
 @pytest.mark.parametrize("version", ["1", "2"])
-def test_a_signed_notification_is_in_the_queue_when_it_is_answered(
+def test_a_signed_notification_is_queued_before_the_response(
     gateway: Running, queue: Queue, sns: SnsServer, signer: Signer, version: str
 ) -> None:
     fields = notification(now())
@@ -64,7 +64,7 @@ def test_a_certificate_is_fetched_once(gateway: Running, queue: Queue, sns: SnsS
     assert len(sns.asked) == 1
 
 
-def test_a_subscription_is_confirmed_by_one_visit(
+def test_a_subscription_is_confirmed_by_one_request(
     gateway: Running, queue: Queue, sns: SnsServer, signer: Signer
 ) -> None:
     sns.pages[SUBSCRIBE_URL.removeprefix("https://sns.us-east-1.amazonaws.com")] = Page(b"<ConfirmSubscription/>")
@@ -75,16 +75,14 @@ def test_a_subscription_is_confirmed_by_one_visit(
     assert queue.depth() == (0, 0)
 
 
-def test_the_end_of_a_subscription_is_noted_and_not_undone(gateway: Running, sns: SnsServer, signer: Signer) -> None:
+def test_an_unsubscription_is_answered_and_not_undone(gateway: Running, sns: SnsServer, signer: Signer) -> None:
     fields = confirmation(now(), Type="UnsubscribeConfirmation")
 
     assert gateway.post(signer.post(fields)) == (200, {"status": "unsubscribed"})
     assert len(sns.asked) == 1
 
 
-def test_a_confirmation_that_sns_does_not_give_may_be_asked_for_again(
-    gateway: Running, sns: SnsServer, signer: Signer
-) -> None:
+def test_a_failed_confirmation_may_be_retried(gateway: Running, sns: SnsServer, signer: Signer) -> None:
     post, path = signer.post(confirmation(now())), SUBSCRIBE_URL.removeprefix("https://sns.us-east-1.amazonaws.com")
     sns.pages[path] = Page(status=302, headers={"Location": CERT_URL})
     assert gateway.post(post) == (503, {"status": "unavailable"})
@@ -94,7 +92,7 @@ def test_a_confirmation_that_sns_does_not_give_may_be_asked_for_again(
     assert gateway.post(post)[0] == 200
 
 
-def test_a_subscribe_url_of_another_host_is_not_visited(gateway: Running, sns: SnsServer, signer: Signer) -> None:
+def test_a_subscribe_url_of_another_host_is_not_requested(gateway: Running, sns: SnsServer, signer: Signer) -> None:
     url = SUBSCRIBE_URL.replace("sns.us-east-1.amazonaws.com", "sns.us-east-1.amazonaws.com.evil.example")
 
     answer = gateway.post(signer.post(confirmation(now(), SubscribeURL=url)))
@@ -114,7 +112,7 @@ def test_a_field_that_was_changed_after_signing_is_refused(gateway: Running, que
     assert queue.depth() == (0, 0)
 
 
-def test_signatures_of_others_and_none_at_all_are_refused(gateway: Running, queue: Queue, signer: Signer) -> None:
+def test_wrong_and_missing_signatures_are_refused(gateway: Running, queue: Queue, signer: Signer) -> None:
     signed = signer.sign(notification(now()))
     other = make_signer("an attacker").sign(notification(now()))
     wrong = [
@@ -132,7 +130,9 @@ def test_signatures_of_others_and_none_at_all_are_refused(gateway: Running, queu
     assert queue.depth() == (0, 0)
 
 
-def test_a_signed_post_that_is_not_for_us_is_refused(gateway: Running, queue: Queue, signer: Signer) -> None:
+def test_a_signed_post_with_another_topic_time_or_type_is_refused(
+    gateway: Running, queue: Queue, signer: Signer
+) -> None:
     wrong = [
         ({"TopicArn": TOPIC.replace("123456789012", "210987654321")}, 403, "foreign_topic"),
         ({"Timestamp": "2020-01-01T00:00:00.000Z"}, 403, "stale"),
@@ -145,7 +145,7 @@ def test_a_signed_post_that_is_not_for_us_is_refused(gateway: Running, queue: Qu
     assert queue.depth() == (0, 0)
 
 
-def test_a_post_is_taken_once(gateway: Running, queue: Queue, signer: Signer) -> None:
+def test_a_post_is_accepted_once(gateway: Running, queue: Queue, signer: Signer) -> None:
     post = signer.post(notification(now()))
     assert [gateway.post(post)[0] for _ in range(3)] == [200, 409, 409]
     assert queue.depth() == (1, 0)
@@ -158,7 +158,7 @@ def test_a_certificate_of_another_host_is_not_fetched(gateway: Running, sns: Sns
     assert sns.asked == []
 
 
-def test_a_certificate_that_cannot_be_had_now_makes_sns_come_again(
+def test_a_certificate_that_cannot_be_fetched_makes_sns_retry(
     gateway: Running, queue: Queue, sns: SnsServer, signer: Signer
 ) -> None:
     good, post = sns.pages[CERT_PATH], signer.post(notification(now()))
@@ -190,12 +190,12 @@ def test_a_certificate_outside_its_dates_is_refused(gateway: Running, queue: Que
     assert queue.depth() == (0, 0)
 
 
-def test_what_is_no_certificate_is_refused(gateway: Running, sns: SnsServer, signer: Signer) -> None:
+def test_an_invalid_certificate_is_refused(gateway: Running, sns: SnsServer, signer: Signer) -> None:
     sns.pages[CERT_PATH] = Page(b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n")
     assert gateway.post(signer.post(notification(now())))[0] == 403
 
 
-def test_a_server_that_only_claims_to_be_sns_is_not_believed(
+def test_a_server_with_another_hosts_tls_certificate_is_not_trusted(
     own: Settings, queue: Queue, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, start: Callable[[Settings], Running]
 ) -> None:
     """Its certificate is for another name, as that of anybody who bends our DNS would be."""
@@ -210,7 +210,7 @@ def test_a_server_that_only_claims_to_be_sns_is_not_believed(
         assert server.asked == []
 
 
-def test_while_sqs_is_down_sns_is_told_to_come_again(
+def test_while_sqs_is_down_sns_gets_503_and_retries(
     own: Settings, queue: Queue, signer: Signer, start: Callable[[Settings], Running]
 ) -> None:
     down = start(replace(own, aws_endpoint_url=NOWHERE, file_events_queue_url=f"{NOWHERE}/queue"))
@@ -239,7 +239,7 @@ def test_a_body_without_a_length_is_measured_as_it_comes(gateway: Running) -> No
     assert answer.status_code == 413
 
 
-def test_in_development_the_emulators_topic_subscribes_and_a_dropped_file_is_queued(
+def test_in_development_mode_the_emulators_topic_is_confirmed_and_an_uploaded_file_is_queued(
     own: Settings,
     provisioned: Provisioned,
     aws: Clients,
@@ -275,7 +275,7 @@ def test_in_development_the_emulators_topic_subscribes_and_a_dropped_file_is_que
     assert arrived == [(provisioned.bucket, key)]
 
 
-def test_development_mode_believes_no_stranger_and_only_an_emulator(
+def test_development_mode_needs_an_emulator_and_refuses_forged_posts(
     own: Settings, queue: Queue, signer: Signer, start: Callable[[Settings], Running]
 ) -> None:
     gateway = start(replace(own, gateway_dev_mode=True))

@@ -16,7 +16,7 @@ from etl_platform.aws.queue import Queue
 from etl_platform.cli.main import main
 from etl_platform.local.provision import Clients, Provisioned
 from etl_platform.settings import Settings
-from etl_platform_tests.dagster.test_breaker import History
+from etl_platform_tests.dagster.run_history import History
 from etl_platform_tests.integration.gateways import (
     TOKEN,
     Running,
@@ -37,13 +37,13 @@ from etl_platform_tests.unit.sns_posts import (
 __all__ = ["gateway", "own", "queue", "signer", "sns", "start"]
 
 
-def test_head_and_health_answer_and_nothing_else_is_there(gateway: Running) -> None:
+def test_head_and_health_answer_and_unknown_paths_are_404(gateway: Running) -> None:
     assert requests.head(gateway.url + "/", timeout=40).status_code == 200
     assert gateway.get("/healthz") == (200, {"status": "ok"})
     assert [requests.get(gateway.url + path, timeout=40).status_code for path in ("/", "/nothing")] == [405, 404]
 
 
-def test_readiness_says_which_system_is_not_to_be_reached(own: Settings, start: Callable[[Settings], Running]) -> None:
+def test_readiness_names_the_system_that_is_unreachable(own: Settings, start: Callable[[Settings], Running]) -> None:
     assert start(own).get("/readyz") == (200, {"status": "ready", "checks": {"queue": "ok", "bucket": "ok"}})
 
     broken = replace(
@@ -55,7 +55,7 @@ def test_readiness_says_which_system_is_not_to_be_reached(own: Settings, start: 
     assert document["checks"] == {"bucket": "ObjectMissingError", "database": "TransientError"}
 
 
-def test_a_system_that_hangs_makes_it_unready_in_time_and_holds_up_no_post(
+def test_a_hanging_system_makes_it_unready_in_time_and_does_not_delay_posts(
     own: Settings, signer: Signer, start: Callable[[Settings], Running]
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
@@ -102,7 +102,7 @@ def test_metrics_count_posts_and_show_the_queues(
     assert not [name for name in found if "breaker" in name], "no Dagster is known here"
 
 
-def test_metrics_of_a_source_that_is_down_are_missing_and_it_is_named(
+def test_metrics_of_a_source_that_is_down_are_missing_and_source_up_is_0(
     own: Settings, start: Callable[[Settings], Running]
 ) -> None:
     found = start(replace(own, file_events_queue_url=f"{own.aws_endpoint_url}/000000000000/gone")).metrics()
@@ -121,7 +121,7 @@ def open_breaker(dagster_home: Path) -> Iterator[Path]:
         yield dagster_home
 
 
-def test_the_breaker_is_shown_as_the_command_shows_it_and_reset_with_the_token(
+def test_the_breaker_route_equals_the_command_and_a_reset_needs_the_token(
     own: Settings,
     open_breaker: Path,
     start: Callable[[Settings], Running],
@@ -152,7 +152,7 @@ def test_the_breaker_is_shown_as_the_command_shows_it_and_reset_with_the_token(
     assert gateway.metrics()['etl_platform_breaker_active{pipeline="file_processing"}'] == 0
 
 
-def test_without_a_token_set_nobody_resets_the_breaker(
+def test_without_an_admin_token_every_reset_is_forbidden(
     own: Settings, start: Callable[[Settings], Running], open_breaker: Path
 ) -> None:
     gateway = start(replace(own, gateway_admin_token=None, dagster_home=open_breaker))
@@ -160,20 +160,20 @@ def test_without_a_token_set_nobody_resets_the_breaker(
         assert gateway.post(b"", "/breaker/reset", **headers)[0] == 403
 
 
-def test_without_a_dagster_the_breaker_says_what_to_set(gateway: Running) -> None:
+def test_without_dagster_home_the_breaker_route_names_the_setting(gateway: Running) -> None:
     status, document = gateway.get("/breaker")
     assert status == 503
     assert "DAGSTER_HOME" in document["detail"]
 
 
-def test_in_development_a_get_resets_the_breaker(
+def test_in_development_mode_a_get_resets_the_breaker(
     own: Settings, start: Callable[[Settings], Running], open_breaker: Path
 ) -> None:
     gateway = start(replace(own, gateway_dev_mode=True, dagster_home=open_breaker))
     assert gateway.get("/breaker/reset")[1]["active"] is False
 
 
-def test_the_command_names_a_port_that_is_in_use_and_what_is_not_set(
+def test_the_command_reports_a_port_in_use_and_missing_settings(
     own: Settings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)

@@ -141,7 +141,7 @@ def test_metrics_agree_with_the_ledger_and_with_another_gateway(
     assert shared(found) == shared(again)
 
 
-def test_requests_that_s3_refuses_are_counted_by_code_and_what_is_missing_is_none(settings: Settings) -> None:
+def test_refused_s3_requests_are_counted_by_code_and_missing_objects_are_not(settings: Settings) -> None:
     errors: Counter[str] = Counter()
     store = S3Store(settings, errors=errors)
     with pytest.raises(ObjectMissingError):
@@ -167,7 +167,7 @@ class _RefusesAll(BaseHTTPRequestHandler):
         """Say nothing."""
 
 
-def test_a_bucket_that_does_not_tell_whether_it_keeps_versions_is_no_error_of_s3(settings: Settings) -> None:
+def test_a_denied_versioning_request_is_not_counted_as_an_s3_error(settings: Settings) -> None:
     errors: Counter[str] = Counter()
     with serve_in_thread(ThreadingHTTPServer(("127.0.0.1", 0), _RefusesAll)) as url:
         store = S3Store(replace(settings, aws_endpoint_url=url), errors=errors)
@@ -178,7 +178,7 @@ def test_a_bucket_that_does_not_tell_whether_it_keeps_versions_is_no_error_of_s3
         assert errors == {"AccessDenied": 1}
 
 
-def test_a_gateway_opens_dagsters_records_once(own: Settings) -> None:
+def test_a_gateway_opens_dagsters_instance_once(own: Settings) -> None:
     gc.collect()
     gc.disable()
     try:
@@ -196,7 +196,7 @@ def _instances() -> int:
     return sum(isinstance(thing, dg.DagsterInstance) for thing in gc.get_objects())
 
 
-def test_the_age_of_the_oldest_message_is_what_cloudwatch_says(settings: Settings, endpoint_url: str) -> None:
+def test_the_age_of_the_oldest_message_comes_from_cloudwatch(settings: Settings, endpoint_url: str) -> None:
     cloudwatch = boto3.client(
         "cloudwatch", "us-east-1", endpoint_url=endpoint_url, aws_access_key_id="x", aws_secret_access_key="x"
     )
@@ -220,7 +220,7 @@ def test_the_age_of_the_oldest_message_is_what_cloudwatch_says(settings: Setting
     assert of(found, "etl_platform_source_up", source="cloudwatch") == 1
 
 
-def test_while_dagster_does_not_answer_its_latest_figures_are_shown_with_their_age(
+def test_while_dagster_fails_its_latest_values_are_shown_with_their_age(
     own: Settings, instance: dg.DagsterInstance, dagster_home: Path, wait_until: Callable[..., None]
 ) -> None:
     began = datetime.now(UTC)
@@ -240,7 +240,7 @@ def test_while_dagster_does_not_answer_its_latest_figures_are_shown_with_their_a
     )
 
 
-def test_a_question_under_way_is_not_asked_twice() -> None:
+def test_a_cached_call_in_progress_is_not_started_twice() -> None:
     inner: list[str] = []
 
     def question() -> str:

@@ -84,7 +84,7 @@ def test_a_call_receives_at_most_its_limit(queue: Queue) -> None:
     assert {message.body for batch in batches for message in batch} == {str(number) for number in range(12)}
 
 
-def test_a_hidden_message_comes_back_when_its_time_is_set_to_nothing(queue: Queue) -> None:
+def test_a_message_is_visible_again_when_its_timeout_is_set_to_zero(queue: Queue) -> None:
     queue.send("x", {})
     (first,) = queue.receive(1, 600)
 
@@ -95,7 +95,7 @@ def test_a_hidden_message_comes_back_when_its_time_is_set_to_nothing(queue: Queu
     assert second.receive_count == 2
 
 
-def test_a_message_that_is_hidden_longer_stays_hidden(queue: Queue, wait_until: Callable[..., None]) -> None:
+def test_a_message_with_a_longer_timeout_stays_invisible(queue: Queue, wait_until: Callable[..., None]) -> None:
     queue.send("kept", {})
     queue.send("let go", {})
     received = {message.body: message for message in queue.receive(10, 1)}
@@ -107,7 +107,7 @@ def test_a_message_that_is_hidden_longer_stays_hidden(queue: Queue, wait_until: 
     assert [message.body for message in queue.receive(10, 600)] == ["let go"]
 
 
-def test_more_handles_than_a_batch_takes_are_all_deleted(queue: Queue) -> None:
+def test_more_handles_than_one_batch_are_all_deleted(queue: Queue) -> None:
     for number in range(23):
         queue.send(str(number), {})
     handles = [message.receipt_handle for _ in range(3) for message in queue.receive(10, 60)]
@@ -119,7 +119,7 @@ def test_more_handles_than_a_batch_takes_are_all_deleted(queue: Queue) -> None:
 
 
 @pytest.mark.parametrize("action", ["hide", "delete"])
-def test_a_handle_that_sqs_refuses_is_returned_and_the_others_are_served(queue: Queue, action: str) -> None:
+def test_a_refused_handle_is_returned_and_the_others_succeed(queue: Queue, action: str) -> None:
     for body in ("a", "b"):
         queue.send(body, {})
     first, second = (message.receipt_handle for message in queue.receive(10, 600))
@@ -140,14 +140,14 @@ def test_a_message_that_was_deleted_cannot_be_hidden_again(queue: Queue) -> None
     assert queue.change_visibility([message.receipt_handle], 600) == [message.receipt_handle]
 
 
-def test_no_handles_cost_no_call(settings: Settings) -> None:
+def test_an_empty_list_of_handles_makes_no_call(settings: Settings) -> None:
     nowhere = Queue(replace(settings, aws_endpoint_url="http://127.0.0.1:1"), "http://127.0.0.1:1/queue")
 
     assert nowhere.delete([]) == []
     assert nowhere.change_visibility([], 10) == []
 
 
-def test_attributes_travel_with_the_body(queues: Queues) -> None:
+def test_attributes_are_sent_with_the_body(queues: Queues) -> None:
     queues.dead_letters.send("body", {"reason": "record 0: key is missing, é"})
 
     assert queues.attributes() == {"reason": "record 0: key is missing, é"}
@@ -172,7 +172,7 @@ def test_a_handle_of_an_earlier_receive_is_refused_and_changes_nothing(queue: Qu
     assert queue.depth() == (0, 0)
 
 
-def test_after_its_last_receive_a_message_is_a_dead_letter(
+def test_after_max_receives_a_message_is_in_the_dead_letter_queue(
     queue: Queue, dead_letters: Queue, wait_until: Callable[..., None]
 ) -> None:
     queue.send("poison", {})
@@ -188,7 +188,7 @@ def test_after_its_last_receive_a_message_is_a_dead_letter(
     assert [message.body for message in dead_letters.receive(1, 60)] == ["poison"]
 
 
-def test_a_queue_that_does_not_answer_or_exist_is_worth_another_try(settings: Settings) -> None:
+def test_a_queue_that_does_not_answer_or_exist_is_a_transient_error(settings: Settings) -> None:
     silent = Queue(replace(settings, aws_endpoint_url="http://127.0.0.1:1"), "http://127.0.0.1:1/queue")
     absent = Queue(settings, f"{settings.aws_endpoint_url}/000000000000/no-such-queue")
 

@@ -2,7 +2,6 @@
 
 import json
 from datetime import timedelta
-from pathlib import Path
 
 import dagster as dg
 import pytest
@@ -10,36 +9,13 @@ import pytest
 from etl_platform.cli.main import main
 from etl_platform.deliveries.delivery import Cause, ObjectVersion
 from etl_platform.deliveries.report import Trigger
-from etl_platform.local.provision import Clients, Provisioned
+from etl_platform.local.provision import Clients
 from etl_platform.platform import Platform
 from etl_platform.settings import Settings
 from etl_platform_tests.integration.deliveries import as_csv, officers
+from etl_platform_tests.integration.file_events import ROSTER
 
-ROSTER = "from_client/nm_albuquerque/Officer_Detail.csv"
 AGENCY = "nm_albuquerque"
-
-
-@pytest.fixture
-def terminal(
-    settings: Settings,
-    provisioned: Provisioned,
-    dagster_home: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    tmp_path: Path,
-) -> dg.DagsterInstance:
-    """The command line's environment: the test's resources and a DAGSTER_HOME; the instance that lies there."""
-    (dagster_home / "dagster.yaml").write_text("telemetry: {enabled: false}\n")
-    for name, value in {
-        "AWS_ENDPOINT_URL": str(settings.aws_endpoint_url),
-        "DATA_BUCKET_NAME": provisioned.bucket,
-        "FILE_EVENTS_QUEUE_URL": provisioned.queue_url,
-        "FILE_EVENTS_DLQ_URL": provisioned.dlq_url,
-        "DAGSTER_HOME": str(dagster_home),
-        "LOG_LEVEL": "ERROR",
-    }.items():
-        monkeypatch.setenv(name, value)
-    monkeypatch.chdir(tmp_path)
-    return dg.DagsterInstance.from_config(str(dagster_home))
 
 
 def reconcile(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str]:

@@ -46,7 +46,7 @@ def test_nothing_set_gives_the_defaults() -> None:
 
 
 @pytest.mark.parametrize("name", sorted(WRONG))
-def test_a_wrong_value_is_named_with_what_it_was(name: str) -> None:
+def test_a_wrong_value_is_reported_with_its_name_and_text(name: str) -> None:
     with pytest.raises(SettingsError) as caught:
         Settings.from_environment({name: WRONG[name]})
     assert f"{name}={WRONG[name]!r}" in str(caught.value)
@@ -54,13 +54,13 @@ def test_a_wrong_value_is_named_with_what_it_was(name: str) -> None:
 
 
 @pytest.mark.parametrize("url", ["postgresql://app:hun@ter2@host/app", "mysql://app:hunter2@host/app"])
-def test_a_database_url_is_never_shown_nor_a_part_of_its_password_taken_for_the_host(url: str) -> None:
+def test_a_database_url_is_never_shown_and_no_part_of_its_password_is_read_as_the_host(url: str) -> None:
     with pytest.raises(SettingsError, match="DATABASE_URL: takes a URL") as caught:
         Settings.from_environment({"DATABASE_URL": url})
     assert "ter2" not in str(caught.value)
 
 
-def test_every_wrong_value_is_named_at_once() -> None:
+def test_all_wrong_values_are_reported_together() -> None:
     with pytest.raises(SettingsError) as caught:
         Settings.from_environment(WRONG)
     assert all(name in str(caught.value) for name in WRONG)
@@ -75,7 +75,7 @@ def test_a_source_prefix_must_not_overlap_what_the_platform_writes(prefix: str) 
 
 
 @pytest.mark.parametrize("prefix", ["from_client/", "in/silver/", "silver-in/", "a/b/c/"])
-def test_another_source_prefix_is_fine(prefix: str) -> None:
+def test_another_source_prefix_is_accepted(prefix: str) -> None:
     assert Settings.from_environment({"SOURCE_PREFIX": prefix}).source_prefix == prefix
 
 
@@ -96,7 +96,7 @@ def test_limits_are_inclusive(name: str, low: int, high: int) -> None:
             Settings.from_environment({name: str(value)})
 
 
-def test_the_email_services_own_names_are_read_and_the_email_forms_win() -> None:
+def test_the_email_services_older_names_are_read_and_the_email_names_override_them() -> None:
     old = {
         "SQS_QUEUE_URL": "https://sqs/old",
         "S3_BUCKET_NAME": "old",
@@ -124,29 +124,29 @@ def test_the_email_services_own_names_are_read_and_the_email_forms_win() -> None
 
 @pytest.mark.parametrize("name", ["MAX_MESSAGES_PER_POLL", "EMAIL_MAX_MESSAGES_PER_POLL"])
 @pytest.mark.parametrize("value", ["0", "11", "ten", "-1", "1.5"])
-def test_a_poll_takes_one_to_ten_messages(name: str, value: str) -> None:
+def test_a_poll_receives_one_to_ten_messages(name: str, value: str) -> None:
     with pytest.raises(SettingsError, match=f"^{name}={value!r}: takes a whole number from 1 to 10$"):
         Settings.from_environment({name: value})
 
 
-def test_a_missing_email_queue_or_bucket_is_named_with_its_old_name() -> None:
+def test_a_missing_email_queue_or_bucket_is_reported_with_its_older_name() -> None:
     with pytest.raises(SettingsError, match=r"EMAIL_QUEUE_URL \(or SQS_QUEUE_URL\), EMAIL_BUCKET_NAME \(or S3_BUCKET"):
         Settings().require("email_queue_url", "email_bucket_name")
 
 
-def test_topics_are_a_list_with_commas_in_every_partition() -> None:
+def test_topics_of_any_partition_are_separated_by_commas() -> None:
     arns = ("arn:aws-us-gov:sns:us-gov-west-1:123456789012:a", "arn:aws:sns:us-east-1:123456789012:b.fifo")
     read = Settings.from_environment({"GATEWAY_ALLOWED_TOPIC_ARNS": f" {arns[0]} ,{arns[1]},"})
     assert read.gateway_allowed_topic_arns == arns
 
 
-def test_a_token_that_is_easy_to_guess_is_refused_and_not_shown() -> None:
+def test_a_short_token_is_refused_and_not_shown() -> None:
     with pytest.raises(SettingsError, match=r"^GATEWAY_ADMIN_TOKEN: takes at least 16") as caught:
         Settings.from_environment({"GATEWAY_ADMIN_TOKEN": "hunter2"})
     assert "hunter2" not in str(caught.value)
 
 
-def test_what_is_required_and_missing_is_named() -> None:
+def test_missing_required_settings_are_reported() -> None:
     with pytest.raises(SettingsError, match=r"DATA_BUCKET_NAME, FILE_EVENTS_QUEUE_URL not set"):
         Settings().require("aws_region", "data_bucket_name", "file_events_queue_url")
 
@@ -159,7 +159,7 @@ def bare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     return monkeypatch
 
 
-def test_the_environment_beats_the_env_file_which_beats_a_running_dev_stack(bare: pytest.MonkeyPatch) -> None:
+def test_the_environment_overrides_the_env_file_which_overrides_a_running_dev_stack(bare: pytest.MonkeyPatch) -> None:
     Path(".local").mkdir()
     Path(".local/stack.env").write_text(
         "AWS_REGION=from-stack\nDATA_BUCKET_NAME=from-stack\nSNS_WORKER_MAX=3\n", "utf-8"
@@ -174,12 +174,12 @@ def test_the_environment_beats_the_env_file_which_beats_a_running_dev_stack(bare
     )
 
 
-def test_an_empty_variable_means_unset_so_the_env_file_counts(bare: pytest.MonkeyPatch) -> None:
+def test_an_empty_variable_does_not_override_the_env_file(bare: pytest.MonkeyPatch) -> None:
     Path(".env").write_text("DATA_BUCKET_NAME=from-file\n", "utf-8")
     bare.setenv("DATA_BUCKET_NAME", "")
     assert load_settings().data_bucket_name == "from-file"
 
 
-def test_an_empty_line_in_the_env_file_hides_no_default(bare: pytest.MonkeyPatch) -> None:
+def test_an_empty_line_in_the_env_file_keeps_the_default(bare: pytest.MonkeyPatch) -> None:
     Path(".env").write_text(env_example(), "utf-8")
     assert load_settings() == Settings()

@@ -26,7 +26,7 @@ def test_timeouts_retries_and_pool_come_from_the_settings(service: str, workers:
     assert config.max_pool_connections >= 2 * workers, "no worker waits for a connection"
 
 
-def test_a_second_client_of_a_service_does_not_read_its_description_again() -> None:
+def test_a_second_client_does_not_load_the_service_model_again() -> None:
     settings = Settings(aws_endpoint_url="http://127.0.0.1:1")
     clients = [make_client(settings, "sqs")]
     tracemalloc.start()

@@ -57,7 +57,7 @@ def test_the_envelope_is_understood_by_the_intake() -> None:
     assert (created.bucket, created.key) == ("b", "from_client/nm_albuquerque/Officer_Detail.csv")
 
 
-def test_records_slipped_in_beside_a_signed_message_do_not_reach_the_intake() -> None:
+def test_unsigned_records_beside_a_signed_message_do_not_reach_the_intake() -> None:
     """The intake reads Records before Message, and only Message is signed."""
     forged = json.loads(EVENT.replace("nm_albuquerque", "la_new_orleans"))["Records"]
     body = json.dumps(notification(NOW) | SIGNATURE | {"Records": forged})
@@ -68,7 +68,7 @@ def test_records_slipped_in_beside_a_signed_message_do_not_reach_the_intake() ->
     assert created.key == "from_client/nm_albuquerque/Officer_Detail.csv"
 
 
-def test_the_envelope_holds_no_character_that_sqs_refuses_and_is_no_longer_than_the_body() -> None:
+def test_the_envelope_has_no_character_that_sqs_refuses_and_is_not_longer_than_the_body() -> None:
     body = json.dumps(notification(NOW, Message="é\ufffe\uffff\u0000\t\U0001f600") | SIGNATURE).encode()
     envelope = parse_sns(body).envelope
 
@@ -108,13 +108,13 @@ def test_the_envelope_holds_no_character_that_sqs_refuses_and_is_no_longer_than_
         ),
     ],
 )
-def test_what_is_no_post_of_sns_is_malformed(body: bytes) -> None:
+def test_a_body_that_sns_does_not_send_is_malformed(body: bytes) -> None:
     with pytest.raises(NotificationRefusedError) as caught:
         parse_sns(body)
     assert caught.value.code == "malformed"
 
 
-def test_raw_message_delivery_is_named_since_it_carries_no_signature() -> None:
+def test_raw_message_delivery_is_refused_with_a_hint_to_turn_it_off() -> None:
     with pytest.raises(NotificationRefusedError, match="raw message delivery"):
         parse_sns(EVENT.encode())
 
@@ -205,7 +205,7 @@ def test_no_other_host_is_trusted(host: str) -> None:
         "",
     ],
 )
-def test_no_other_way_to_write_a_certificates_url_is_trusted(url: str) -> None:
+def test_a_certificate_url_in_another_form_is_not_trusted(url: str) -> None:
     with pytest.raises(NotificationRefusedError):
         check_certificate_url(url)
 
@@ -229,7 +229,7 @@ def test_a_subscribe_url_must_confirm_this_topic_and_nothing_else(url: str) -> N
     assert caught.value.code == "bad_subscribe_url"
 
 
-def test_the_emulators_host_is_trusted_only_where_it_is_given() -> None:
+def test_the_emulators_host_is_trusted_only_if_it_is_configured() -> None:
     url = f"{EMULATOR}/SimpleNotificationService-1.pem"
     check_certificate_url(url, EMULATOR)
     check_certificate_url(url, EMULATOR + "/")
@@ -251,7 +251,7 @@ def test_the_emulators_host_is_trusted_only_where_it_is_given() -> None:
         (-timedelta(minutes=15, milliseconds=1), "stale"),
     ],
 )
-def test_a_message_is_believed_for_an_hour(age: timedelta, code: str | None) -> None:
+def test_a_message_is_accepted_for_an_hour(age: timedelta, code: str | None) -> None:
     message = parsed(notification(NOW - age))
     if code is None:
         check_origin(message, {TOPIC}, NOW)
@@ -262,7 +262,7 @@ def test_a_message_is_believed_for_an_hour(age: timedelta, code: str | None) -> 
 
 
 @pytest.mark.parametrize("topic", [TOPIC + "2", TOPIC.upper(), TOPIC.replace("123456789012", "210987654321"), "", "*"])
-def test_only_topics_that_are_listed_are_believed(topic: str) -> None:
+def test_only_listed_topics_are_accepted(topic: str) -> None:
     with pytest.raises(NotificationRefusedError) as caught:
         check_origin(parsed(notification(NOW, TopicArn=topic)), {TOPIC}, NOW)
     assert caught.value.code == "foreign_topic"

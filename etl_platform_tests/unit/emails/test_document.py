@@ -59,7 +59,7 @@ def test_the_documented_email_gives_the_documented_key_and_document() -> None:
     assert email.document == json.dumps(expected).encode()
 
 
-def test_the_time_is_that_of_the_message_in_utc() -> None:
+def test_the_time_is_the_messages_sent_timestamp_in_utc() -> None:
     there = SENT_AT.astimezone(timezone(timedelta(hours=-7)))
     assert archived(EMAIL, sent_at=there) == archived(EMAIL)
     late = archived(EMAIL, sent_at=datetime(2024, 12, 31, 20, 0, tzinfo=timezone(timedelta(hours=-7))))
@@ -72,7 +72,7 @@ def test_other_fields_and_the_order_of_fields_change_nothing() -> None:
     assert archived(shuffled) == archived(EMAIL)
 
 
-def test_an_email_through_sns_is_the_email() -> None:
+def test_an_email_in_an_sns_envelope_is_read() -> None:
     envelope = {"Type": "Notification", "MessageId": "sns-1", "Message": json.dumps(EMAIL)}
     assert archived(envelope) == archived(EMAIL)
 
@@ -97,11 +97,11 @@ def test_an_email_through_sns_is_the_email() -> None:
         ('{"email_subject": ' + "9" * 5_000 + "}", "the message is not JSON that can be read: ValueError"),
     ],
 )  # fmt: skip
-def test_a_body_without_the_four_texts_is_poison_and_the_reason_quotes_no_value(body: Any, reason: str) -> None:
+def test_a_body_without_the_four_strings_is_poison_and_the_reason_quotes_no_value(body: Any, reason: str) -> None:
     assert read(body) == UnreadableEmail(reason)
 
 
-def test_empty_texts_are_texts() -> None:
+def test_empty_strings_are_accepted() -> None:
     email = archived(dict.fromkeys(FIELDS, ""))
     assert email.key == "emails/2024/12/10/_unknown/msg-123_143022.json"
 
@@ -132,19 +132,19 @@ def test_empty_texts_are_texts() -> None:
         ("a\0b\n@example.com", "a%00b"),
     ],
 )
-def test_the_folder_of_a_sender(sender: str, user: str) -> None:
+def test_the_user_folder_of_a_sender(sender: str, user: str) -> None:
     key = email_key(user_of(sender), "m", SENT_AT)
     assert key == f"emails/2024/12/10/{user}/m_143022.json"
 
 
-def test_long_senders_and_ids_are_cut_and_stay_apart() -> None:
+def test_long_senders_and_ids_are_cut_and_stay_distinct() -> None:
     one, other = (email_key("é" * 300 + tail, "i" * 900 + tail, SENT_AT) for tail in "ab")
     assert one != other
     assert max(len(one), len(other)) < 300
 
 
 @given(EMAILS, ANY_TEXT, TIMES)
-def test_no_key_leaves_its_prefix_and_every_key_is_read_back(
+def test_every_key_stays_under_its_prefix_and_is_parsed_back(
     fields: dict[str, str], message_id: str, at: datetime
 ) -> None:
     email = archived(fields, message_id=message_id, sent_at=at)
@@ -162,7 +162,7 @@ def test_no_key_leaves_its_prefix_and_every_key_is_read_back(
 
 
 @given(EMAILS, ANY_TEXT, TIMES)
-def test_the_same_message_gives_the_same_bytes_which_hold_every_text_as_it_came(
+def test_the_same_message_gives_the_same_bytes_and_keeps_every_string(
     fields: dict[str, str], message_id: str, at: datetime
 ) -> None:
     email = archived(fields, message_id=message_id, sent_at=at)
@@ -191,11 +191,11 @@ def test_any_body_is_an_email_or_poison_with_a_plain_reason(body: str) -> None:
         "emails/٢٠٢٤/12/10/a/m_143022.json",
     ],
 )
-def test_what_is_no_key_of_an_email(key: str) -> None:
+def test_other_keys_are_not_email_keys(key: str) -> None:
     assert parse_email_key(key) is None
 
 
-def test_only_the_version_of_the_program_may_differ_between_two_documents_of_an_email() -> None:
+def test_two_documents_of_an_email_may_differ_in_the_package_version_only() -> None:
     document = archived(EMAIL).document
     assert is_same_email(document, document)
     assert is_same_email(document.replace(b"1.0.0", b"0.9.0"), document)

@@ -38,7 +38,7 @@ def check(out: Path, content: str, contract: Contract = CONTRACT) -> CheckResult
     return check_file(path, contract, out)
 
 
-def test_good_rows_are_typed_and_bad_rows_say_why(out: Path) -> None:
+def test_good_rows_are_typed_and_bad_rows_have_reasons(out: Path) -> None:
     result = check(out, HEAD + "a,Ann,2020-01-05,3\nb,bob,2020-13-01,-1\nc,,,\nc,Cy,2019-05-05,50\n")
     assert (result.outcome, result.rows, result.accepted_rows, result.quarantined_rows) == (
         CheckOutcome.ACCEPTED,
@@ -69,7 +69,7 @@ def test_good_rows_are_typed_and_bad_rows_say_why(out: Path) -> None:
     ]
 
 
-def test_quarantine_keeps_the_text_and_the_columns_as_they_were_sent(out: Path) -> None:
+def test_quarantine_keeps_texts_and_columns_as_sent(out: Path) -> None:
     contract = contract_of([text("ident", required=True), text("b")], customs=custom(trim=True, nullTokens=["N/A"]))
     check(out, "B,Unknown,IDENT\n n/a ,x, N/A\n1,2, ok \n", contract)
     bad = pl.read_parquet(out / "quarantine.parquet")
@@ -85,7 +85,7 @@ def test_examples_are_the_first_five_lines_masked_where_classified(out: Path) ->
     assert "peña" not in json.dumps(result.to_json(), ensure_ascii=False)
 
 
-def test_a_column_without_a_name_is_extra_by_its_place_if_it_holds_something(out: Path) -> None:
+def test_an_unnamed_column_with_text_is_reported_with_its_position(out: Path) -> None:
     rows = "a,,Ann,2020-01-05,, ,3,,\n" * 9 + "b,left out,Ann,2020-01-05,, ,3,,\nc,,Ann,2020-01-05,,,3,,note\n"
     result = check(out, "ident,,secret,day, ,,size,,\n" + rows)
     assert result.columns.extra == ("column 2 (no name)", "column 9 (no name)")
@@ -93,14 +93,14 @@ def test_a_column_without_a_name_is_extra_by_its_place_if_it_holds_something(out
     assert "\nnot in the contract: column 2 (no name), column 9 (no name)\n" in said
 
 
-def test_cells_behind_the_last_column_are_none_of_its_columns(out: Path) -> None:
+def test_cells_beyond_the_last_column_are_not_an_extra_column(out: Path) -> None:
     rows = "a,Ann,2020-01-05,3,\n" * 9 + "b,Ann,2020-01-05,3,note\n"
     result = check(out, HEAD + rows)
     assert result.reasons["row.too_many_fields"] == 1
     assert result.columns.extra == ()
 
 
-def test_every_kind_of_damage_has_its_examples_however_many_the_other_has(out: Path) -> None:
+def test_each_kind_of_damage_has_examples_of_its_own(out: Path) -> None:
     result = check(out, HEAD + "a,Ann,2020-01-05,3\n" + "x,y\n" * 200 + "p,Q,2020-01-05,1,extra\n")
     assert result.reasons["row.too_few_fields"] == 200
     assert [example.line for example in result.examples["row.too_many_fields"]] == [203]
@@ -131,7 +131,7 @@ def test_a_classified_value_in_a_row_rule_or_beyond_the_last_column_is_masked(ou
     ("value", "masked"),
     [("13/45/1980", "99/99/9999"), ("Peña", "Aaaa"), ("٣x", "9a"), ("", ""), ("李", "a"), ("a" * 99, "a" * 60)],
 )
-def test_a_shape_shows_form_and_no_content(value: str, masked: str) -> None:
+def test_a_shape_shows_the_form_and_not_the_content(value: str, masked: str) -> None:
     assert shape(value) == masked
 
 
@@ -148,7 +148,7 @@ def test_a_shape_shows_form_and_no_content(value: str, masked: str) -> None:
         ("some prose\n", "no_header_match"),
     ],
 )
-def test_a_file_is_rejected_by_name_and_leaves_no_silver(out: Path, content: str, code: str) -> None:
+def test_a_rejected_file_has_its_code_and_no_silver(out: Path, content: str, code: str) -> None:
     result = check(out, content)
     assert result.outcome is CheckOutcome.REJECTED
     assert [error.code for error in result.errors] == [code]
@@ -156,7 +156,7 @@ def test_a_file_is_rejected_by_name_and_leaves_no_silver(out: Path, content: str
     assert result.rows == result.accepted_rows + result.quarantined_rows
 
 
-def test_too_many_bad_rows_reject_the_file_and_just_enough_do_not(out: Path) -> None:
+def test_bad_rows_reject_the_file_only_above_the_limit(out: Path) -> None:
     contract = contract_of(COLUMNS, customs=custom(maxRejectedPercent=50))
     good, bad = "g{},A,2020-01-05,1\n", ",A,2020-01-05,1\n"
     assert check(out, HEAD + good.format(1) + bad, contract).outcome is CheckOutcome.ACCEPTED
@@ -172,7 +172,7 @@ def test_a_missing_optional_column_is_null_and_reported(out: Path) -> None:
     assert pl.read_parquet(out / "silver.parquet").rows() == [("a", None, date(2020, 1, 5), None)]
 
 
-def test_running_twice_gives_the_same_bytes_whatever_the_chunks(out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_two_runs_with_different_chunks_write_the_same_bytes(out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     content = HEAD + "".join(f"i{n % 190},{'A' if n % 3 else 'b'}x,2020-01-{n % 40:02d},{n - 5}\n" for n in range(200))
     first = check(out, content)
     write_report(first, out)
@@ -196,12 +196,12 @@ def test_a_key_that_repeats_in_another_chunk_is_found(out: Path, monkeypatch: py
     assert check(out, HEAD + "\n".join(rows) + "\n").reasons == {"ident.unique": 2}
 
 
-def test_only_what_was_promised_lies_in_the_folder(out: Path) -> None:
+def test_only_the_documented_files_are_written(out: Path) -> None:
     write_report(check(out, HEAD + "a,Ann,2020-01-05,3\n,B,,\n"), out)
     assert set(listing(out)) == {"silver.parquet", "quarantine.parquet", "quarantine.csv", "report.json"}
 
 
-def test_a_repaired_file_leaves_nothing_of_the_bad_one_in_the_folder(out: Path) -> None:
+def test_a_corrected_file_removes_the_results_of_the_bad_one(out: Path) -> None:
     write_report(check(out, HEAD + "a,Ann,2020-01-05,3\n,B,,\n"), out)
     write_report(check(out, HEAD + "a,Ann,2020-01-05,3\n"), out)
     assert set(listing(out)) == {"silver.parquet", "report.json"}

@@ -1,4 +1,4 @@
-"""Corrected rows: what a corrections file may say, its way through a spreadsheet, and what it does to a table."""
+"""Corrected rows: what a corrections file may contain, how a spreadsheet saves it, and how a table changes."""
 
 import csv
 import io
@@ -78,7 +78,7 @@ def test_an_exported_quarantine_comes_back_cell_by_cell(tmp_path_factory: pytest
 
 
 @pytest.mark.parametrize("rows_at_once", [1, 2, 3, 100])
-def test_an_export_says_the_same_however_many_rows_it_takes_at_once(
+def test_an_export_has_the_same_rows_in_groups_of_any_size(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rows_at_once: int
 ) -> None:
     monkeypatch.setattr(quarantine_files, "row_group_rows", lambda _columns: rows_at_once)
@@ -95,7 +95,7 @@ def test_an_export_says_the_same_however_many_rows_it_takes_at_once(
     )
 
 
-def test_no_cell_of_an_export_is_run_by_a_spreadsheet(tmp_path: Path) -> None:
+def test_no_cell_of_an_export_runs_as_a_formula(tmp_path: Path) -> None:
     pl.DataFrame(
         {"ident": ["=1+1", "-3", "'@x", "plain"], "_line": [2, 3, 4, 5], "_overflow": [None] * 4, "reasons": ["r"] * 4},
         schema_overrides={"_line": pl.UInt32, "_overflow": pl.String},
@@ -133,7 +133,9 @@ def test_a_file_is_read_as_spreadsheets_save_it(tmp_path: Path, content: str) ->
         ("", "cannot be read: empty_file"),
     ],
 )
-def test_what_is_no_corrections_file_is_refused_by_line(tmp_path: Path, content: str, said: str) -> None:
+def test_a_file_that_is_not_a_corrections_file_is_refused_with_the_line(
+    tmp_path: Path, content: str, said: str
+) -> None:
     (tmp_path / "c.csv").write_text(content, "utf-8")
     with pytest.raises(UsageError, match=said.replace("(", r"\(")):
         read_corrections(tmp_path / "c.csv")
@@ -148,7 +150,7 @@ def test_what_is_no_corrections_file_is_refused_by_line(tmp_path: Path, content:
         ([row(n, ident="x") for n in range(100, 130)], "109 and 20 more: not in quarantine"),
     ],
 )
-def test_rows_that_do_not_fit_are_named(rows: list[GivenRow], said: str) -> None:
+def test_rows_that_do_not_match_are_refused_with_their_lines(rows: list[GivenRow], said: str) -> None:
     with pytest.raises(UsageError, match=said):
         resolve(rows, quarantined(line_4=",1"))
 
@@ -159,19 +161,19 @@ def test_only_cells_that_differ_count_as_changed() -> None:
     assert set(found.corrections.rows) == {(None, 4), (None, 5)}
 
 
-def test_rows_given_back_as_they_were_change_nothing() -> None:
+def test_unchanged_rows_change_nothing() -> None:
     found = resolve([row(4, ident=None, size="1")], quarantined(line_4=",1"))
     assert (bool(found.corrections), found.untouched) == (False, 1)
 
 
-def test_the_same_corrections_given_again_change_nothing_though_their_rows_are_good_by_now() -> None:
+def test_repeated_corrections_change_nothing_after_their_rows_became_good() -> None:
     rows = [row(4, ident="x", size="1"), row(5, ident=None, size="2")]
     first = resolve(rows, quarantined(line_4=",1", line_5=",2"))
     again = resolve(rows, Quarantined("d1", ["ident", "size"], {}, first.corrections))
     assert (bool(again.corrections), again.untouched) == (False, 2)
 
 
-def test_a_damaged_row_needs_every_column_and_stays_damaged_when_given_back_as_it_was() -> None:
+def test_a_damaged_row_needs_every_column_and_stays_damaged_without_a_change() -> None:
     of = Quarantined(
         "d1", ["ident", "size"], {(None, 4): ({"ident": "a", "size": None}, "row.too_few_fields")}, Corrections()
     )
@@ -188,7 +190,7 @@ def test_a_later_correction_wins_cell_by_cell() -> None:
     assert one.sha256 != one.merged(two).sha256 == two.merged(Corrections({(None, 4): {"ident": "a"}})).sha256
 
 
-def test_rows_go_to_the_delivery_that_they_name_or_to_the_only_one() -> None:
+def test_rows_belong_to_the_delivery_that_they_name_or_to_the_only_one() -> None:
     named, unnamed = GivenRow(2, "d1", (None, 4), {}), GivenRow(3, None, (None, 5), {})
     assert by_delivery([named, unnamed], "d1", []) == {"d1": [named, unnamed]}
     assert by_delivery([unnamed], None, ["d2"]) == {"d2": [unnamed]}
@@ -199,7 +201,7 @@ def test_rows_go_to_the_delivery_that_they_name_or_to_the_only_one() -> None:
     assert read_given(["_line", "_delivery_id"], [(2, ["4", "d1"])])[0].delivery_id == "d1"
 
 
-def test_a_corrected_row_is_held_against_every_rule(tmp_path: Path) -> None:
+def test_a_corrected_row_is_checked_by_every_rule(tmp_path: Path) -> None:
     content = b"ident,size\na,1\n,2\nc,many\n"
     found = check(tmp_path, content, things(), {(None, 3): {"ident": "b"}, (None, 4): {"size": "lots"}})
     assert (found.outcome, found.reasons) == (CheckOutcome.ACCEPTED, {"size.type": 1})
@@ -217,7 +219,7 @@ def test_a_corrected_key_takes_part_in_the_search_for_repeated_keys(tmp_path: Pa
     assert onto_a_good_row.reasons == {"ident.unique": 2}
 
 
-def test_a_damaged_row_is_whole_once_it_is_corrected(tmp_path: Path) -> None:
+def test_a_corrected_row_is_not_damaged_any_longer(tmp_path: Path) -> None:
     content = b'ident,size\na,1\nb,2,3\n"c"x,4\n'
     before = check(tmp_path, content, things(), {})
     assert before.quarantined_rows == 2
@@ -227,7 +229,7 @@ def test_a_damaged_row_is_whole_once_it_is_corrected(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("rows", [{(None, 99): {"ident": "x"}}, {(None, 3): {"idnt": "x"}}])
-def test_corrections_that_the_file_has_no_place_for_reject_it(tmp_path: Path, rows: Any) -> None:
+def test_corrections_without_their_line_in_the_file_reject_it(tmp_path: Path, rows: Any) -> None:
     found = check(tmp_path, b"ident,size\na,1\n,2\n", things(), rows)
     assert [error.code for error in found.errors] == ["corrections_misplaced"]
     assert not (tmp_path / SILVER).exists()
@@ -249,7 +251,7 @@ def test_lines_of_a_zip_are_corrected_in_their_own_member(tmp_path: Path) -> Non
     ]
 
 
-def test_changes_name_lines_and_reasons_and_no_value(tmp_path: Path) -> None:
+def test_row_changes_have_lines_and_reasons_and_no_values(tmp_path: Path) -> None:
     content = b"ident,size\na,1\nb,2\nb,3\nd,x\n"
     check(tmp_path, content, things(unique=True), {})
     (tmp_path / QUARANTINE).rename(tmp_path / "before")

@@ -1,4 +1,4 @@
-"""Files that once broke the engine or lost a row, each found by a random search and made small."""
+"""Files that once broke the engine or lost a row, found by a random search and reduced."""
 
 import zipfile
 from functools import partial
@@ -39,7 +39,7 @@ def path(tmp_path: Path) -> Path:
         pytest.param(b"Springfield PD\n\rident,label,remark\r\n", id="LF CR"),
     ],
 )
-def test_no_row_is_lost_below_lines_that_end_in_different_ways(
+def test_no_row_is_lost_below_lines_with_different_line_ends(
     path: Path, monkeypatch: pytest.MonkeyPatch, head: bytes, block: int
 ) -> None:
     monkeypatch.setattr(text_table, "CHUNK_BYTES", block)
@@ -113,7 +113,7 @@ def test_a_format_that_no_value_can_have_is_an_error_of_the_contract(pattern: st
         compile_contract(contract, {})
 
 
-def test_a_workbook_is_told_by_its_bytes_whatever_its_name(tmp_path: Path) -> None:
+def test_a_workbook_is_detected_by_its_bytes_and_not_by_its_name(tmp_path: Path) -> None:
     book = openpyxl.Workbook()
     for row in (["ident", "label", "remark"], ["1", "a", "b"]):
         book.active.append(row)
@@ -122,14 +122,14 @@ def test_a_workbook_is_told_by_its_bytes_whatever_its_name(tmp_path: Path) -> No
     assert cells_of(read_back(path, CONTRACT)[1]) == [("1", "a", "b")]
 
 
-def test_a_line_of_windows_1252_leaves_its_neighbours_alone_whatever_ends_them(path: Path) -> None:
+def test_a_cp1252_line_does_not_change_how_its_neighbours_are_read(path: Path) -> None:
     lines = [b"ident,label,remark", "1,Peña,a".encode(), "2,Peña,b".encode("cp1252"), "3,Peña,c".encode()]
     path.write_bytes(b"\r".join(lines) + b"\n4,x,y\r")
     _, frame = read_back(path, CONTRACT)
     assert [label for _, label, _ in cells_of(frame)] == ["Peña", "Peña", "Peña", "x"]
 
 
-def test_many_lines_of_windows_1252_behind_many_of_ascii_are_read_in_time(path: Path) -> None:
+def test_many_cp1252_lines_after_many_ascii_lines_take_linear_time(path: Path) -> None:
     """Each was once found a number by counting all the lines before it: hours for this file."""
     rows = [b"%d,%s,a" % (number, b"plain" if number < 50_000 else b"Pe\xf1a") for number in range(100_000)]
     path.write_bytes(b"\r\n".join([b"ident,label,remark", *rows, b""]))
@@ -138,7 +138,7 @@ def test_many_lines_of_windows_1252_behind_many_of_ascii_are_read_in_time(path: 
     assert table.describe().encoding == "cp1252"
 
 
-def test_many_columns_of_one_name_get_their_names_in_time(path: Path) -> None:
+def test_many_columns_of_one_name_take_linear_time(path: Path) -> None:
     assert len(set(unique_names(["1"] * 16_384))) == 16_384
 
 
@@ -150,7 +150,7 @@ def test_a_header_wider_than_a_table_is_refused(path: Path) -> None:
 
 
 @pytest.mark.parametrize(("sign", "code"), [(b"x", "row_too_long"), (b'"x', "unclosed_quote")])
-def test_a_line_without_end_is_called_what_it_is(
+def test_a_very_long_line_is_refused_as_too_long_or_as_an_unclosed_quote(
     path: Path, monkeypatch: pytest.MonkeyPatch, sign: bytes, code: str
 ) -> None:
     monkeypatch.setattr(text_table, "CHUNK_BYTES", 50)
@@ -171,7 +171,7 @@ def test_a_line_without_end_is_called_what_it_is(
         (b'r="B2"', b'r="ZZZZ900"'),
     ],
 )
-def test_a_far_cell_is_seen_however_it_is_written(path: Path, edit: tuple[bytes, bytes]) -> None:
+def test_a_far_cell_is_found_in_every_notation(path: Path, edit: tuple[bytes, bytes]) -> None:
     book = openpyxl.Workbook()
     for row in (["ident", "label", "remark"], ["1", "a", "b"], [*[None] * 90, "x"]):
         book.active.append(row)
@@ -188,7 +188,7 @@ def test_a_far_cell_is_seen_however_it_is_written(path: Path, edit: tuple[bytes,
     assert caught.value.code == "workbook_too_large"
 
 
-def test_a_workbook_of_several_batches_is_read_whole(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_workbook_of_several_batches_is_read_completely(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(workbook, "_BATCH_ROWS", 7)
     monkeypatch.setattr(workbook, "_FOOTER_ROWS", 2)
     rows = [(str(n), "a" * (n % 3), "b") for n in range(40)]
@@ -211,7 +211,7 @@ def test_an_old_workbook_whose_directory_is_cut_off_is_damaged(path: Path) -> No
     assert caught.value.code == "workbook_damaged"
 
 
-def test_a_byte_order_mark_that_starts_the_first_row_is_none_of_its_cell(path: Path) -> None:
+def test_a_byte_order_mark_before_the_first_row_is_in_no_cell(path: Path) -> None:
     path.write_bytes(b"ident,label,remark\n\xef\xbb\xbf1,a,b\n")
     _, frame = read_back(path, CONTRACT)
     assert cells_of(frame) == [("1", "a", "b")]
@@ -232,7 +232,7 @@ def test_a_zip_member_without_a_name_is_damage(path: Path) -> None:
 @pytest.mark.parametrize(
     "cell", ["x" * 300_000, " " * 300_000, '"' + "y\n" * 150_000 + '"'], ids=["x", "blank", "lines"]
 )
-def test_a_header_that_goes_on_beyond_the_sample_is_not_read_as_a_row(path: Path, cell: str) -> None:
+def test_a_header_that_continues_beyond_the_sample_is_not_read_as_a_row(path: Path, cell: str) -> None:
     path.write_text(f"ident,label,remark,{cell}\n1,a,b,\n", "utf-8")
     with pytest.raises(UnreadableFileError) as caught:
         read_back(path, CONTRACT)

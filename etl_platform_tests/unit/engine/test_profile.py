@@ -77,20 +77,20 @@ def test_a_histogram_of_dates_has_dates_for_edges(tmp_path: Path) -> None:
         assert abs(within - part["rows"]) <= 2
 
 
-def test_one_slip_of_the_keyboard_does_not_widen_the_histogram(tmp_path: Path) -> None:
+def test_one_typing_error_does_not_widen_the_histogram(tmp_path: Path) -> None:
     rows = [*map(str, range(1_000)), "99999999"]
     profile = profiled(tmp_path, "size\n" + "\n".join(rows) + "\n", contract_of([typed("size", "integer")]))
     assert max(part["rows"] for part in profile["size"]["histogram"]) < 100
 
 
-def test_many_distinct_values_are_estimated_within_the_promised_error(tmp_path: Path) -> None:
+def test_many_distinct_values_are_estimated_within_the_stated_error(tmp_path: Path) -> None:
     content = "word,size\n" + "".join(f"w{n},{n}\n" for n in range(20_000))
     column = profiled(tmp_path, content, contract_of([text("word"), typed("size", "integer")]))["word"]
     assert abs(column["distinct"] - 20_000) < 3 * column["distinct_error"] * 20_000
     assert "top" not in column
 
 
-def test_the_estimate_rests_on_the_smallest_hashes_of_all_batches_however_often_a_text_comes() -> None:
+def test_the_estimate_uses_the_smallest_hashes_of_all_batches() -> None:
     texts = [f"w{n}" for n in range(9_000)]
     profiler = Profiler({"word": pl.String()})
     for start in (0, 3_000, 1_500, 6_000, 0):

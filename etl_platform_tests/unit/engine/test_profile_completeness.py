@@ -1,4 +1,4 @@
-"""What a profile tells of empty cells apart from null tokens, of dates as dates, and of its own error."""
+"""Empty cells and null tokens in a profile, date ranges and histograms, and the stated error of estimates."""
 
 import json
 from collections import Counter
@@ -50,16 +50,14 @@ READINGS = pytest.mark.parametrize(
 
 
 @READINGS
-def test_nulls_are_what_the_column_reads_as_nothing(
-    tmp_path: Path, customs: dict[str, Any], nulls: int, empty: int
-) -> None:
+def test_nulls_are_blank_cells_and_null_tokens(tmp_path: Path, customs: dict[str, Any], nulls: int, empty: int) -> None:
     assert cells(tmp_path, CELLS * 5, customProperties=custom(**customs))["nulls"] == nulls * 5
     assert empty <= nulls
 
 
 @READINGS
 @pytest.mark.parametrize("chunk_bytes", [64, 1 << 24])
-def test_empty_cells_are_the_nulls_that_held_nothing_but_white_space(
+def test_empty_cells_are_the_nulls_with_only_white_space(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, chunk_bytes: int, customs: dict[str, Any], nulls: int, empty: int
 ) -> None:
     """Null tokens are told apart from them. White space that a column keeps as a value is not empty."""
@@ -67,7 +65,7 @@ def test_empty_cells_are_the_nulls_that_held_nothing_but_white_space(
     assert cells(tmp_path, CELLS * 5, customProperties=custom(**customs))["empty"] == empty * 5
 
 
-def test_a_column_that_the_file_does_not_have_is_wholly_empty(tmp_path: Path) -> None:
+def test_a_column_that_the_file_does_not_have_is_empty_in_every_row(tmp_path: Path) -> None:
     contract = contract_of([text("ident"), text("more"), text("word", customProperties=custom(nullTokens=["-"]))])
     profile = profiled(tmp_path, "ident,more\na,1\nb,2\n", contract)
     assert (profile["word"]["nulls"], profile["word"]["empty"]) == (2, 2)
@@ -92,20 +90,20 @@ def dated(folder: Path, moments: list[str], kind: str, **more: Any) -> dict[str,
     return found
 
 
-def test_a_range_of_dates_is_told_in_iso_whatever_the_agency_writes(tmp_path: Path) -> None:
+def test_a_range_of_dates_is_iso_in_every_date_format(tmp_path: Path) -> None:
     written = [f"{day.month}/{day.day}/{day.year}" for day in reversed(DAYS)]
     column = dated(tmp_path, [*written, "soon", ""], "date", logicalTypeOptions={"format": "M/d/yyyy"})
     assert (column["min"], column["max"]) == (DAYS[0].isoformat(), DAYS[-1].isoformat())
 
 
-def test_a_range_of_timestamps_is_told_in_iso(tmp_path: Path) -> None:
+def test_a_range_of_timestamps_is_iso(tmp_path: Path) -> None:
     column = dated(tmp_path, ["2026-01-05 10:00:00", "2026-01-04T23:59:59"], "timestamp")
     assert (column["min"], column["max"]) == ("2026-01-04T23:59:59", "2026-01-05T10:00:00")
 
 
 @pytest.mark.parametrize("kind", ["date", "timestamp"])
 @pytest.mark.parametrize("chunk_bytes", [300, 1 << 24])
-def test_dates_have_a_histogram_whose_bins_hold_what_lies_between_their_edges(
+def test_the_bins_of_a_date_histogram_count_the_dates_between_their_edges(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, chunk_bytes: int
 ) -> None:
     monkeypatch.setattr(text_table, "CHUNK_BYTES", chunk_bytes)
@@ -129,7 +127,7 @@ def test_one_day_alone_is_one_bin(tmp_path: Path) -> None:
     assert [part["rows"] for part in column["histogram"]] == [7]
 
 
-def test_the_dates_of_a_classified_column_are_not_told(tmp_path: Path) -> None:
+def test_the_dates_of_a_classified_column_are_not_shown(tmp_path: Path) -> None:
     column = dated(tmp_path, [day.isoformat() for day in DAYS], "date", classification="restricted")
     assert not {"min", "max", "histogram", "top"} & column.keys()
 

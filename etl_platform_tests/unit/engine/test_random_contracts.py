@@ -1,4 +1,4 @@
-"""Random contracts over random files: ``check_file`` against the row-by-row reading of the documentation."""
+"""Random contracts over random files: ``check_file`` against a row-by-row implementation of the documentation."""
 
 import csv
 from pathlib import Path
@@ -145,7 +145,7 @@ def cells(draw: st.DrawFn, made: list[dict[str, Any]]) -> dict[str, str]:
 
 @settings(max_examples=120, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(data=st.data())
-def test_every_row_ends_where_the_documentation_says(tmp_path: Path, data: st.DataObject) -> None:
+def test_every_row_is_good_or_bad_as_documented(tmp_path: Path, data: st.DataObject) -> None:
     made = data.draw(properties())
     chosen = data.draw(st.sets(st.sampled_from(sorted(RULES)), max_size=3))
     rows = data.draw(st.lists(cells(made), min_size=1, max_size=12))

@@ -11,7 +11,7 @@ FULL_DISK = Path("/dev/full")
 
 
 @pytest.mark.skipif(not FULL_DISK.exists(), reason="only Linux has a file that is always full")
-def test_a_disk_that_is_full_with_the_last_bytes_is_an_error_and_leaves_no_file(tmp_path: Path) -> None:
+def test_a_disk_that_fills_up_at_the_last_bytes_is_an_error_and_leaves_no_file(tmp_path: Path) -> None:
     # So few rows are written when all have been handed over, and not before.
     rows = pl.DataFrame({"number": range(1_000)})
     path = tmp_path / "silver.parquet"
@@ -24,7 +24,7 @@ def test_a_disk_that_is_full_with_the_last_bytes_is_an_error_and_leaves_no_file(
     assert not path.is_symlink()
 
 
-def test_a_row_group_of_many_columns_has_fewer_rows_and_never_none() -> None:
+def test_a_row_group_of_many_columns_has_fewer_rows_and_at_least_one() -> None:
     assert row_group_rows(12) == ROW_GROUP_ROWS
     assert all(row_group_rows(columns) * columns <= ROW_GROUP_CELLS for columns in (25, 100, 16_384))
     assert row_group_rows(ROW_GROUP_CELLS + 1) == 1

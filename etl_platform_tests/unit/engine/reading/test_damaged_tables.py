@@ -1,4 +1,4 @@
-"""Files as tired people send them: ragged rows, stray quotes, totals, mixed encodings. Nothing shifts or is lost."""
+"""Ragged rows, stray quotes, totals and mixed encodings: no cell shifts and no row is lost."""
 
 from pathlib import Path
 
@@ -29,7 +29,7 @@ def refusal(path: Path) -> UnreadableFileError:
     return caught.value
 
 
-def test_a_short_row_keeps_its_place_and_says_why(path: Path) -> None:
+def test_a_short_row_keeps_its_line_and_has_a_reason(path: Path) -> None:
     path.write_bytes(HEAD + b"1,a,b\n2,c\n3,d,e\n")
     _, frame = read_back(path, CONTRACT)
     assert cells_of(frame) == [("1", "a", "b"), ("2", "c", ""), ("3", "d", "e")]
@@ -37,7 +37,7 @@ def test_a_short_row_keeps_its_place_and_says_why(path: Path) -> None:
     assert frame[LINE].to_list() == [2, 3, 4]
 
 
-def test_what_a_long_row_has_too_much_is_kept_beside_it(path: Path) -> None:
+def test_surplus_cells_of_a_long_row_are_its_overflow(path: Path) -> None:
     path.write_bytes(HEAD + b"1,a,b\n2,c,d,e,f\n")
     table, frame = read_back(path, CONTRACT)
     assert cells_of(frame)[1] == ("2", "c", "d")
@@ -45,38 +45,38 @@ def test_what_a_long_row_has_too_much_is_kept_beside_it(path: Path) -> None:
     assert table.describe().ragged_rows == 1
 
 
-def test_an_unquoted_delimiter_in_every_row_never_shifts_values_in_silence(path: Path) -> None:
+def test_an_unquoted_delimiter_in_every_row_is_damage_in_every_row(path: Path) -> None:
     path.write_bytes(HEAD + b"1,Smith, John,x\n2,Doe, Jane,y\n3,Roe, Al,z\n")
     _, frame = read_back(path, CONTRACT)
     assert frame[DAMAGE].to_list() == [TOO_MANY] * 3
 
 
-def test_blank_cells_beyond_the_header_are_no_damage_where_every_row_has_them(path: Path) -> None:
+def test_blank_cells_beyond_the_header_are_not_damage_where_every_row_has_them(path: Path) -> None:
     path.write_bytes(HEAD + b"1,a,b,,\n2,c,d,, \n3,e,f,,\n")
     _, frame = read_back(path, CONTRACT)
     assert frame[DAMAGE].null_count() == 3
 
 
-def test_the_end_of_file_mark_of_dos_is_no_row(path: Path) -> None:
+def test_the_end_of_file_mark_of_dos_is_not_a_row(path: Path) -> None:
     path.write_bytes(HEAD + b"1,a,b\n\x1a")
     _, frame = read_back(path, CONTRACT)
     assert cells_of(frame) == [("1", "a", "b")]
 
 
-def test_trailing_delimiters_are_no_damage(path: Path) -> None:
+def test_trailing_delimiters_are_not_damage(path: Path) -> None:
     path.write_bytes(HEAD + b"1,a,b,,\n2,c,d\n3,e,f\n")
     _, frame = read_back(path, CONTRACT)
     assert frame[DAMAGE].to_list() == [None, None, None]
     assert [row[:3] for row in cells_of(frame)] == [("1", "a", "b"), ("2", "c", "d"), ("3", "e", "f")]
 
 
-def test_a_short_and_a_long_row_do_not_cancel_each_other_out(path: Path) -> None:
+def test_a_short_and_a_long_row_in_one_chunk_are_both_damaged(path: Path) -> None:
     path.write_bytes(HEAD + b"1,a\n2,b,c,d\n3,e,f\n")
     _, frame = read_back(path, CONTRACT)
     assert frame[DAMAGE].to_list() == [TOO_FEW, TOO_MANY, None]
 
 
-def test_a_stray_quote_is_a_reason_of_its_own_row_only(path: Path) -> None:
+def test_a_stray_quote_damages_only_its_own_row(path: Path) -> None:
     path.write_bytes(HEAD + b'1,"ab"c"d",x\n2,e,f\n')
     _, frame = read_back(path, CONTRACT)
     assert frame[DAMAGE].to_list() == [BAD_QUOTE, None]
@@ -104,16 +104,14 @@ def test_a_row_with_a_stray_quote_keeps_its_text(
     assert cells_of(frame)[0] == tuple(cell.replace(",", delimiter) for cell in kept)
 
 
-def test_inches_inside_a_cell_are_only_text(path: Path) -> None:
+def test_an_inch_sign_inside_a_cell_is_text(path: Path) -> None:
     path.write_bytes(HEAD + b"1,5'10\" tall,x\n2,6'1\" tall,y\n")
     _, frame = read_back(path, CONTRACT)
     assert cells_of(frame) == [("1", "5'10\" tall", "x"), ("2", "6'1\" tall", "y")]
     assert frame[DAMAGE].null_count() == 2
 
 
-def test_one_inch_sign_in_a_long_file_neither_shifts_nor_damages_a_row(
-    path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_one_inch_sign_in_a_long_file_shifts_and_damages_no_row(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     small_chunks(monkeypatch, row_bytes=300)
     rows = [(str(i), "5'10\" tall" if i == 7 else "plain", "x" * (i % 9)) for i in range(200)]
     path.write_bytes(HEAD + "".join(",".join(row) + "\n" for row in rows).encode())
@@ -124,7 +122,7 @@ def test_one_inch_sign_in_a_long_file_neither_shifts_nor_damages_a_row(
 
 
 @pytest.mark.parametrize("row_bytes", [32 << 20, 400], ids=["at the end of the file", "past the longest row"])
-def test_a_quote_that_never_closes_is_named_with_its_line_many_chunks_in(
+def test_an_unclosed_quote_after_many_chunks_is_refused_with_its_line(
     path: Path, monkeypatch: pytest.MonkeyPatch, row_bytes: int
 ) -> None:
     small_chunks(monkeypatch, row_bytes=row_bytes)
@@ -136,7 +134,7 @@ def test_a_quote_that_never_closes_is_named_with_its_line_many_chunks_in(
     assert "152" in error.message
 
 
-def test_a_quote_that_closes_on_a_later_row_by_chance_is_refused_with_the_line_where_it_opens(path: Path) -> None:
+def test_a_quote_closed_by_one_of_a_later_row_is_refused_with_the_line_where_it_opens(path: Path) -> None:
     path.write_bytes(HEAD + b'1,a,b\n2,"opens,b\n3,"c",d\n4,e,f\n')
     error = refusal(path)
     assert (error.code, error.line) == ("unclosed_quote", 3)
@@ -148,7 +146,7 @@ def test_a_nul_byte_stays_in_its_cell(path: Path) -> None:
     assert cells_of(frame) == [("1", "a\0b", "c"), ("2", "d", "e")]
 
 
-def test_blank_lines_are_skipped_and_counted_and_move_no_line_number(path: Path) -> None:
+def test_blank_lines_are_skipped_and_counted_and_keep_line_numbers(path: Path) -> None:
     path.write_bytes(HEAD + b"1,a,b\n\n,,\n2,c,d\n\n")
     table, frame = read_back(path, CONTRACT)
     assert (cells_of(frame), frame[LINE].to_list()) == ([("1", "a", "b"), ("2", "c", "d")], [2, 5])
@@ -174,7 +172,7 @@ def test_a_full_row_that_begins_with_total_is_data(path: Path) -> None:
     assert frame.height == 2
 
 
-def test_columns_of_the_same_name_and_of_none_get_names_of_their_own(path: Path) -> None:
+def test_columns_with_the_same_name_or_without_one_get_unique_names(path: Path) -> None:
     path.write_bytes(b"ident,label,,label,remark\n1,a,x,b,c\n")
     table, frame = read_back(path, CONTRACT)
     assert list(table.names) == ["ident", "label", "column_3", "label_2", "remark"]
@@ -190,7 +188,7 @@ def test_mixed_line_ends_leave_no_carriage_return_in_a_cell(path: Path) -> None:
 
 
 @pytest.mark.parametrize("line_end", ["\n", "\r\n", "\r"], ids=["LF", "CRLF", "CR"])
-def test_each_line_is_utf_8_or_else_cp1252(path: Path, line_end: str) -> None:
+def test_each_line_is_read_as_utf_8_or_else_as_cp1252(path: Path, line_end: str) -> None:
     lines = ["1,Peña,b".encode(), "2,naïve,d".encode("cp1252"), "3,€,f".encode(), "4,“q”,h".encode("cp1252")]
     path.write_bytes(line_end.encode().join([HEAD.rstrip(), *lines, b""]))
     table, frame = read_back(path, CONTRACT)
@@ -199,7 +197,7 @@ def test_each_line_is_utf_8_or_else_cp1252(path: Path, line_end: str) -> None:
 
 
 @pytest.mark.parametrize("word", ["José", "Łukasz", "“q”", "100 €", "ÁÍ"])
-def test_letters_of_utf_8_in_a_line_of_cp1252_stay_what_they_are(path: Path, word: str) -> None:
+def test_utf_8_letters_in_a_cp1252_line_are_read_as_utf_8(path: Path, word: str) -> None:
     path.write_bytes(HEAD + b"1,%b,Mu\xf1oz\n2,Pe\xf1a,%b\n" % (word.encode(), word.encode()))
     table, frame = read_back(path, CONTRACT)
     assert cells_of(frame) == [("1", word, "Muñoz"), ("2", "Peña", word)]
@@ -226,17 +224,17 @@ def test_a_file_without_text_is_empty(path: Path, content: bytes) -> None:
 
 
 @pytest.mark.parametrize("content", [b"%PDF-1.7\n%\xe2\xe3\n", b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", b"PAR1\x15\0"])
-def test_a_picture_or_a_pdf_is_not_tabular(path: Path, content: bytes) -> None:
+def test_a_picture_or_a_pdf_is_refused_as_not_tabular(path: Path, content: bytes) -> None:
     path.write_bytes(content * 20)
     assert refusal(path).code == "not_tabular"
 
 
-def test_prose_has_no_header(path: Path) -> None:
+def test_prose_is_refused_because_it_has_no_header(path: Path) -> None:
     path.write_bytes(b"Dear colleagues,\nplease find the data attached.\n")
     assert refusal(path).code == "no_header_match"
 
 
-def test_a_pinned_encoding_that_does_not_fit_is_refused(path: Path) -> None:
+def test_a_file_not_in_the_encoding_of_the_contract_is_refused_while_it_is_read(path: Path) -> None:
     path.write_bytes(HEAD + b"1,\xf1,b\n")
     pinned = contract_of(
         [text("ident"), text("label"), text("remark")],

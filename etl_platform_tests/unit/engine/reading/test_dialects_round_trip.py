@@ -139,13 +139,13 @@ RAW = st.lists(
         pytest.param(b'"\n"a"x",y,z\n', id="text after a quote that closed on a later line"),
     ],
 )
-def test_both_readers_agree_on(chunk: bytes) -> None:
+def test_both_parsers_agree_on(chunk: bytes) -> None:
     assert_readers_agree(chunk)
 
 
 @settings(max_examples=600)
 @given(chunk=RAW)
-def test_the_fast_reader_says_what_the_row_by_row_reader_says(chunk: bytes) -> None:
+def test_the_fast_parser_gives_what_the_row_by_row_parser_gives(chunk: bytes) -> None:
     assert_readers_agree(chunk)
 
 
@@ -209,7 +209,7 @@ def reference_rows(chunk: bytes) -> list[list[str]] | None:
         "".join
     )
 )
-def test_well_formed_rows_of_the_right_width_read_as_rfc_4180_says(chunk: str) -> None:
+def test_well_formed_rows_of_the_right_width_read_as_rfc_4180_defines(chunk: str) -> None:
     rows = reference_rows(chunk.encode())
     if rows is None or any(len(row) != 3 for row in rows):
         return
@@ -220,7 +220,7 @@ def test_well_formed_rows_of_the_right_width_read_as_rfc_4180_says(chunk: str) -
 
 @settings(max_examples=600)
 @given(chunk=st.text(st.sampled_from('a",\n'), max_size=20), more=st.text(st.sampled_from('a",\n'), max_size=6))
-def test_a_cut_never_goes_through_a_quoted_cell(chunk: str, more: str) -> None:
+def test_a_quote_scan_never_ends_within_a_quoted_cell(chunk: str, more: str) -> None:
     buffer = (chunk + more).encode()
     end = scan(buffer, ",", b"\n").end
     assert 0 <= end <= len(buffer)

@@ -1,4 +1,4 @@
-"""Bytes of any origin: read right and said how sure, or refused by name. Line ends of every kind, and pins."""
+"""Encodings: detected with a confidence or refused with a code. Line ends of every kind, and reading overrides."""
 
 import codecs
 from pathlib import Path
@@ -35,7 +35,9 @@ def refusal(path: Path, contract: Any = CONTRACT) -> UnreadableFileError:
 @pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
 @pytest.mark.parametrize("rows", [1, 400])
 @pytest.mark.parametrize("words", ["Peña", "日本語日本語日本語", "Привет мир", "x" * 30])
-def test_utf_16_without_a_mark_is_told_in_any_script(path: Path, encoding: str, rows: int, words: str) -> None:
+def test_utf_16_without_a_byte_order_mark_is_detected_in_any_script(
+    path: Path, encoding: str, rows: int, words: str
+) -> None:
     path.write_bytes((HEAD + f"1,{words},b\n" * rows).encode(encoding))
     table, frame = read_back(path, CONTRACT)
     assert cells_of(frame) == [("1", words, "b")] * rows
@@ -46,14 +48,14 @@ def test_utf_16_without_a_mark_is_told_in_any_script(path: Path, encoding: str, 
 
 @pytest.mark.parametrize("cells", ["\0a,b\0", "\0,\0", "\0\0a,b", "Pe\xf1a\0,b"])
 @pytest.mark.parametrize("encoding", ["utf-8", "cp1252"])
-def test_nul_in_a_few_cells_makes_no_utf_16(path: Path, cells: str, encoding: str) -> None:
+def test_nul_in_a_few_cells_is_not_taken_for_utf_16(path: Path, cells: str, encoding: str) -> None:
     path.write_bytes((HEAD + "1,a,b\n" * 3 + f"2,{cells}\n").encode(encoding))
     _, frame = read_back(path, CONTRACT)
     assert cells_of(frame)[3] == ("2", *cells.split(","))
 
 
 @pytest.mark.parametrize("mark", [codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE])
-def test_utf_32_is_read_by_its_mark(path: Path, mark: bytes) -> None:
+def test_utf_32_is_detected_by_its_byte_order_mark(path: Path, mark: bytes) -> None:
     name = "utf-32-le" if mark == codecs.BOM_UTF32_LE else "utf-32-be"
     path.write_bytes(mark + (HEAD + "1,é,b\n").encode(name))
     assert cells_of(read_back(path, CONTRACT)[1]) == [("1", "é", "b")]
@@ -74,7 +76,7 @@ def test_utf_32_is_read_by_its_mark(path: Path, mark: bytes) -> None:
         pytest.param(b"1,a,b\n" + bytes(2_000), id="zeros of a crash"),
     ],
 )
-def test_what_is_neither_unicode_nor_western_is_undecidable(path: Path, content: bytes) -> None:
+def test_bytes_that_are_neither_unicode_nor_western_are_undecidable(path: Path, content: bytes) -> None:
     path.write_bytes(content)
     assert refusal(path).code == "encoding_undecidable"
 
@@ -100,7 +102,7 @@ def test_western_letters_and_signs_are_read_as_windows_1252(path: Path, words: s
     assert table.describe().confidence["encoding"] > 0.9
 
 
-def test_one_odd_sign_among_western_words_lowers_the_certainty_and_stays(path: Path) -> None:
+def test_one_odd_sign_among_western_words_is_kept_and_lowers_the_confidence(path: Path) -> None:
     path.write_bytes((HEAD + "1,Peña José,b\n2,a¤b,c\n").encode("cp1252"))
     table, frame = read_back(path, CONTRACT)
     assert cells_of(frame)[1][1] == "a¤b"
@@ -122,7 +124,7 @@ FORMATS = [
 
 
 @pytest.mark.parametrize(("content", "name"), FORMATS, ids=[name for _, name in FORMATS])
-def test_another_format_is_called_by_its_name(path: Path, content: bytes, name: str) -> None:
+def test_another_format_is_refused_with_its_name(path: Path, content: bytes, name: str) -> None:
     path.write_bytes(content)
     for contract in (CONTRACT, None):
         error = refusal(path, contract)
@@ -130,7 +132,7 @@ def test_another_format_is_called_by_its_name(path: Path, content: bytes, name: 
 
 
 @pytest.mark.parametrize("head", ["[ident],[label],[remark]", "{ident},label,remark", "<ident>,label,remark"])
-def test_brackets_around_names_make_no_other_format(path: Path, head: str) -> None:
+def test_brackets_around_names_are_not_taken_for_json(path: Path, head: str) -> None:
     path.write_text(head + "\n1,a,b\n")
     assert cells_of(read_back(path, CONTRACT)[1]) == [("1", "a", "b")]
 
@@ -160,7 +162,7 @@ def test_a_line_feed_far_down_a_file_of_carriage_returns_ends_a_row(path: Path) 
     ends=st.lists(st.sampled_from(["\r", "\n", "\r\n"]), min_size=9, max_size=9),
     encoding=st.sampled_from(["utf-8", "cp1252", "utf-16", "utf-8-sig"]),
 )
-def test_data_begin_where_the_header_ends_whatever_ends_its_line(
+def test_data_begin_after_the_header_with_every_kind_of_line_end(
     tmp_path: Path, above: list[str], ends: list[str], encoding: str
 ) -> None:
     lines = [*above, "ident,label,remark", "1,é,b", "2,c,d", "3,e,f"]
@@ -182,7 +184,9 @@ PINS = [
 
 
 @pytest.mark.parametrize(("encoding", "content"), PINS)
-def test_a_pinned_encoding_that_the_bytes_deny_is_refused(path: Path, encoding: str, content: bytes) -> None:
+def test_an_encoding_of_the_contract_that_the_bytes_contradict_is_refused(
+    path: Path, encoding: str, content: bytes
+) -> None:
     path.write_bytes(content)
     error = refusal(path, pinned(encoding=encoding))
     assert (error.code, encoding in error.message) == ("not_as_pinned", True)
@@ -197,7 +201,7 @@ def test_a_pinned_encoding_that_the_bytes_deny_is_refused(path: Path, encoding: 
         ("latin-1", (HEAD + "1,Peña,b\n").encode("latin-1")),
     ],
 )
-def test_a_pinned_encoding_is_used(path: Path, encoding: str, content: bytes) -> None:
+def test_the_encoding_of_the_contract_is_used(path: Path, encoding: str, content: bytes) -> None:
     path.write_bytes(content)
     table, frame = read_back(path, pinned(encoding=encoding))
     assert cells_of(frame) == [("1", "Peña", "b")]
@@ -205,14 +209,14 @@ def test_a_pinned_encoding_is_used(path: Path, encoding: str, content: bytes) ->
     assert (described.pinned, described.confidence["encoding"]) == (("encoding",), 1.0)
 
 
-def test_a_pinned_delimiter_is_used_or_refused(path: Path) -> None:
+def test_the_delimiter_of_the_contract_is_used_or_the_file_refused(path: Path) -> None:
     path.write_text("ident^label^remark\n1^a,x^b\n")
     assert cells_of(read_back(path, pinned(delimiter="^"))[1]) == [("1", "a,x", "b")]
     error = refusal(path, pinned(delimiter=";"))
     assert (error.code, "';'" in error.message) == ("not_as_pinned", True)
 
 
-def test_two_delimiters_that_fit_alike_are_a_guess_of_even_odds(path: Path) -> None:
+def test_two_delimiters_that_fit_equally_have_a_confidence_of_one_half(path: Path) -> None:
     path.write_text("ident;label,remark\n1;a,b\n")
     assert read_back(path)[0].describe().confidence["delimiter"] == 0.5
     path.write_text("ident;label;remark\n1;a,x;b\n2;c,y;d\n")

@@ -1,4 +1,4 @@
-"""A few hundred of the files of ``benchmarks.fuzz`` and all of ``benchmarks.reading``: every one ends as it should."""
+"""A few hundred of the files of ``benchmarks.fuzz`` and all of ``benchmarks.reading``: each has an allowed result."""
 
 import random
 from pathlib import Path
@@ -14,7 +14,7 @@ from etl_platform.engine.reading import parse_rows, text_table
 from etl_platform_tests.unit.making import cells_of, contract_of, read_back, text
 
 
-def test_damaged_files_end_as_outcomes_or_named_rejections_that_add_up(
+def test_damaged_files_are_accepted_or_rejected_and_their_rows_add_up(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(text_table, "CHUNK_BYTES", text_table.CHUNK_BYTES)
@@ -24,14 +24,14 @@ def test_damaged_files_end_as_outcomes_or_named_rejections_that_add_up(
 
 
 @pytest.mark.parametrize("case", corpus(), ids=lambda case: case.name)
-def test_no_awkward_file_is_read_wrong_in_silence(tmp_path: Path, case: Awkward) -> None:
+def test_no_awkward_file_is_misread_without_a_reason(tmp_path: Path, case: Awkward) -> None:
     path = tmp_path / "delivery"
     path.write_bytes(case.content)
     verdict, why = judge(engine, path, case)
     assert verdict != WRONG, why
 
 
-def test_many_damaged_rows_are_read_in_several_goes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_many_damaged_rows_are_read_in_several_calls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(parse_rows, "MAX_SLOW_ROWS", 7)
     dice = random.Random(1)
     rows = [(str(n), *(("a", "Peña")[dice.randrange(2)],) * dice.randrange(3)) for n in range(100)]

@@ -1,4 +1,4 @@
-"""Where the header stands and what it says: one row or two, above preambles, rulers, and once more in the middle."""
+"""Which row is the header, and which columns it has: one row or two, below a preamble, with a ruler, repeated."""
 
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from etl_platform.engine.file_dialect import DroppedLine
 from etl_platform.engine.reading import text_table
 from etl_platform.engine.reading.headers import join_rows, named_header
 from etl_platform.engine.split import SILVER
-from etl_platform_tests.unit.engine.reading.test_packed_files import workbook
+from etl_platform_tests.unit.engine.reading.packed_files import workbook
 from etl_platform_tests.unit.making import cells_of, contract_of, custom, read_back, text
 
 COLUMNS = [text("officer_id", required=True), text("name"), text("hire_date"), text("leave_date")]
@@ -77,7 +77,7 @@ def test_a_group_row_above_a_complete_header_is_only_a_preamble(path: Path) -> N
     assert described.dropped == (DroppedLine(1, "preamble", "Officer,,Employment,"),)
 
 
-def test_without_a_contract_a_header_is_one_row(path: Path) -> None:
+def test_without_a_contract_a_header_has_one_row(path: Path) -> None:
     path.write_text("Officer,Name,Hire,Leave\nID,x,Date,Date\n1,a,b,c\n")
     table, frame = read_back(path)
     assert (table.header[0], frame.height) == ("Officer", 2)
@@ -90,13 +90,13 @@ KNOWN = ["officer_id", "name", "hire_date", "leave_date"]
     first=st.lists(st.sampled_from(["1", "a", "", "Name", "x y", "date", "2020-01-05"]), min_size=4, max_size=4),
     second=st.lists(st.text("ab1 ", max_size=4), min_size=4, max_size=4),
 )
-def test_a_row_of_data_is_never_taken_for_the_second_row_of_a_header(first: list[str], second: list[str]) -> None:
+def test_a_row_of_data_is_not_the_second_row_of_a_header(first: list[str], second: list[str]) -> None:
     found = named_header([(1, 2, KNOWN), (2, 3, first), (3, 4, second)], CONTRACT)
     assert found is not None
     assert (found.first, found.rows, found.cells) == (1, 1, KNOWN)
 
 
-def test_a_short_title_of_two_known_words_loses_against_the_header(path: Path) -> None:
+def test_a_title_with_two_known_words_is_not_the_header(path: Path) -> None:
     path.write_text("name,hire_date\nofficer_id,name,hire_date,leave_date\n1,a,b,c\n")
     table, frame = read_back(path, CONTRACT)
     assert (table.describe().header_line, cells_of(frame)) == (2, [ROW])
@@ -110,7 +110,7 @@ def test_a_unit_below_a_known_name_does_not_hide_it() -> None:
     assert join_rows(["Salary", "Hire"], ["USD", "Date"], {"salary", "hiredate"}) == ["Salary", "Hire Date"]
 
 
-def test_a_line_that_underlines_the_header_is_no_row(path: Path) -> None:
+def test_a_line_that_underlines_the_header_is_not_a_row(path: Path) -> None:
     path.write_text("officer_id,name,hire_date,leave_date\n----------,----,---------,----------\n1,a,b,c\n-,-,-,-\n")
     table, frame = read_back(path, CONTRACT)
     assert (cells_of(frame), frame[LINE].to_list()) == ([ROW, ("-", "-", "-", "-")], [3, 4])
@@ -118,7 +118,7 @@ def test_a_line_that_underlines_the_header_is_no_row(path: Path) -> None:
 
 
 @pytest.mark.parametrize("excel", [False, True], ids=["csv", "workbook"])
-def test_a_header_that_comes_again_is_left_out_with_its_line(path: Path, excel: bool) -> None:
+def test_a_repeated_header_is_left_out_and_reported_with_its_line(path: Path, excel: bool) -> None:
     lines = [KNOWN, [*ROW], KNOWN, ["2", "a", "b", "c"], ["officer_id", "x", "", ""]]
     if excel:
         path.write_bytes(workbook({"S": lines}))
@@ -147,7 +147,7 @@ def test_a_last_row_of_amounts_is_a_total_and_one_of_texts_is_not(path: Path, la
     assert table.describe().ragged_rows == 0
 
 
-def test_a_pinned_header_line_leaves_out_what_stands_above_it_whatever_it_is(path: Path) -> None:
+def test_lines_above_the_header_line_of_the_contract_are_left_out(path: Path) -> None:
     above = ["name,hire_date,leave_date", 'said "so', '"opens and never closes', *["filler"] * 60]
     path.write_text("\n".join([*above, ",".join(KNOWN), *[f"{i},a,b,c" for i in range(30)]]) + "\n")
     table, frame = read_back(path, pinned(headerLine=64))
@@ -159,14 +159,14 @@ def test_a_pinned_header_line_leaves_out_what_stands_above_it_whatever_it_is(pat
 
 
 @pytest.mark.parametrize("line", [1, 3, 4, 900])
-def test_a_pinned_header_line_that_holds_no_header_is_refused(path: Path, line: int) -> None:
+def test_a_header_line_of_the_contract_without_a_header_is_refused(path: Path, line: int) -> None:
     path.write_text("title\nofficer_id,name,hire_date,leave_date\n1,a,b,c\n")
     error = refusal(path, pinned(headerLine=line))
     assert error.code == "not_as_pinned"
     assert str(line) in error.message
 
 
-def test_a_pinned_row_and_sheet_of_a_workbook_hold_or_are_refused(path: Path) -> None:
+def test_sheet_and_header_line_of_the_contract_are_used_or_the_workbook_refused(path: Path) -> None:
     path.write_bytes(workbook({"Old data": [KNOWN, ["9", "a", "b", "c"]], "New Data": [["x"], KNOWN, [*ROW]]}))
     assert refusal(path).code == "ambiguous_sheet"
     table, frame = read_back(path, pinned(sheet="new_data"))
@@ -186,14 +186,14 @@ def test_a_duplicate_column_is_read_where_both_have_the_same_text(path: Path) ->
     assert pl.read_parquet(path.parent / SILVER)["name"].to_list() == ["a", None]
 
 
-def test_two_names_for_one_column_are_a_doubt_whatever_they_hold(path: Path) -> None:
+def test_two_different_names_for_one_column_are_ambiguous_even_with_equal_cells(path: Path) -> None:
     path.write_text("officer_id,name,Name\n1,a,a\n")
     assert [error.code for error in check_file(path, CONTRACT, path.parent).errors] == ["ambiguous_column"]
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"], ids=["LF", "CRLF", "CR"])
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
-def test_the_mark_of_a_file_put_below_another_without_its_header_is_in_no_cell(
+def test_a_byte_order_mark_inside_concatenated_files_is_in_no_cell(
     path: Path, encoding: str, end: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(text_table, "CHUNK_BYTES", 64)
@@ -206,9 +206,7 @@ def test_the_mark_of_a_file_put_below_another_without_its_header_is_in_no_cell(
     assert silver["hire_date"].to_list() == ["\ufeffb"] * 10 + ["b"] * 9
 
 
-def test_a_key_behind_the_mark_of_a_file_put_below_another_is_the_same_key(
-    path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_key_after_an_inner_byte_order_mark_is_the_same_key(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(text_table, "CHUNK_BYTES", 64)
     upper, lower = ("".join(f"{n},a,b,c\n" for n in numbers) for numbers in (range(40), (7, *range(40, 60))))
     path.write_bytes(f"{','.join(KNOWN)}\n{upper}".encode() + lower.encode("utf-8-sig"))
@@ -219,7 +217,7 @@ def test_a_key_behind_the_mark_of_a_file_put_below_another_is_the_same_key(
 
 @pytest.mark.parametrize("quote", ["", '"'], ids=["plain", "quoted"])
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
-def test_the_header_of_a_file_put_below_another_is_none_of_its_rows(path: Path, encoding: str, quote: str) -> None:
+def test_the_header_of_a_concatenated_file_is_not_a_row(path: Path, encoding: str, quote: str) -> None:
     almost = ["", *KNOWN[1:]]
     rows = "".join(",".join(f"{quote}{cell}{quote}" for cell in row) + "\n" for row in (KNOWN, ROW, almost))
     path.write_bytes(rows.encode(encoding) * 3)
@@ -231,7 +229,7 @@ def test_the_header_of_a_file_put_below_another_is_none_of_its_rows(path: Path, 
     ]
 
 
-def test_of_many_repeated_headers_the_first_are_named_and_all_are_counted(path: Path) -> None:
+def test_the_first_repeated_headers_are_listed_and_all_are_counted(path: Path) -> None:
     path.write_text((",".join(KNOWN) + "\n1,a,b,c\n") * 90)
     table, frame = read_back(path, CONTRACT)
     described = table.describe()
@@ -239,13 +237,13 @@ def test_of_many_repeated_headers_the_first_are_named_and_all_are_counted(path: 
     assert [item.line for item in described.dropped] == list(range(3, 43, 2))
 
 
-def test_without_a_contract_no_row_is_taken_for_a_repeated_header(path: Path) -> None:
+def test_without_a_contract_a_repeated_header_is_a_row(path: Path) -> None:
     path.write_text("1,2\n3,4\n1,2\n")
     assert read_back(path)[1].height == 2
 
 
 @pytest.mark.parametrize("delimiter", [";", "^", "\t"])
-def test_the_delimiter_that_a_file_tells_excel_is_certain(path: Path, delimiter: str) -> None:
+def test_the_delimiter_of_a_sep_line_has_full_confidence(path: Path, delimiter: str) -> None:
     path.write_text(f"sep={delimiter}\nident{delimiter}a,b\n1{delimiter}2,3\n")
     for contract in (contract_of([text("ident")]), None):
         table, frame = read_back(path, contract)

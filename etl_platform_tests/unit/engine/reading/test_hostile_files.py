@@ -1,4 +1,4 @@
-"""Random bytes and damaged good files: the reader answers with a table or with UnreadableFileError, never otherwise."""
+"""Random bytes and damaged good files: the reader gives a table or raises UnreadableFileError."""
 
 import gzip
 import io

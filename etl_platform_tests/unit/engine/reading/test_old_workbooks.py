@@ -112,7 +112,7 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "delivery.xls"
 
 
-def test_an_old_workbook_reads_as_its_cells_show(path: Path) -> None:
+def test_an_old_workbook_reads_as_excel_shows_it(path: Path) -> None:
     path.write_bytes(xls(ROWS))
     table, frame = read_back(path, CONTRACT)
     assert cells_of(frame) == [
@@ -124,7 +124,7 @@ def test_an_old_workbook_reads_as_its_cells_show(path: Path) -> None:
     assert (table.describe().sheet, table.describe().format) == ("Día", "excel")
 
 
-def test_days_of_an_old_workbook_count_from_where_it_says(path: Path) -> None:
+def test_dates_of_an_old_workbook_count_from_1900_or_1904(path: Path) -> None:
     contract = contract_of([text("ident"), typed("label", "date"), typed("remark", "date")])
     for since_1904, days in ((False, 45_000.0), (True, 43_538.0)):
         path.write_bytes(xls([["ident", "label", "remark"], ["a", days, None]], since_1904=since_1904))
@@ -132,7 +132,7 @@ def test_days_of_an_old_workbook_count_from_where_it_says(path: Path) -> None:
         assert pl.read_parquet(path.parent / SILVER)["label"].to_list() == [date(2023, 3, 15)]
 
 
-def test_days_below_zero_of_an_old_workbook_are_numbers_however_they_are_stored(path: Path) -> None:
+def test_negative_dates_of_an_old_workbook_are_numbers_in_every_record_type(path: Path) -> None:
     rows: list[list[Cell]] = [["ident", "label", "remark"], [(-1, DAY), (-45_000.7, DAY), (-0.5, PADDED)]]
     content = xls(rows)
     packed = record(0xBD, struct.pack("<HHHiH", 1, 0, DAY, -1 << 2 | 2, 0))
@@ -150,7 +150,7 @@ def test_days_below_zero_of_an_old_workbook_are_numbers_however_they_are_stored(
         assert cells_of(read_back(path, CONTRACT)[1])[0][0] == number
 
 
-def test_the_text_of_a_formula_fills_no_form(path: Path) -> None:
+def test_the_text_result_of_a_formula_gets_no_leading_zeros(path: Path) -> None:
     head = [narrow(0, column, name) for column, name in enumerate(("ident", "label", "remark"))]
     number = struct.pack("<HHHdHIH", 1, 0, DAY, -2.0, 0, 0, 3) + b"\x1e\1\0"
     words = struct.pack("<HHHBBBBHHHIH", 1, 1, PADDED, 0, 0, 0, 0, 0, 0xFFFF, 0, 0, 3) + b"\x1e\1\0"
@@ -159,7 +159,7 @@ def test_the_text_of_a_formula_fills_no_form(path: Path) -> None:
     assert cells_of(read_back(path, CONTRACT)[1]) == [("-2", "7", "x")]
 
 
-def test_a_workbook_of_excel_95_reads_as_its_cells_show(path: Path) -> None:
+def test_a_workbook_of_excel_95_reads_as_excel_shows_it(path: Path) -> None:
     head = [narrow(0, column, name) for column, name in enumerate(ROWS[0]) if isinstance(name, str)]
     first = [narrow(1, 0, "Peña"), cell(1, 1, "#N/A"), cell(1, 2, (42, PADDED))]
     second = [cell(2, 0, "#REF!"), narrow(2, 1, "x"), cell(2, 2, (45_000.0, DAY))]
@@ -190,7 +190,7 @@ def test_an_old_workbook_with_bytes_changed_or_cut_is_read_or_refused(path: Path
             read_back(path, CONTRACT)
 
 
-def test_a_far_cell_is_refused_before_the_sheet_is_laid_out(path: Path) -> None:
+def test_a_far_cell_is_refused_before_calamine_loads_the_sheet(path: Path) -> None:
     stray: list[Cell] = [None] * 200 + ["x"]
     path.write_bytes(xls([["ident", "label", "remark"], ["1", "a", "b"], *[[]] * 60_000, stray]))
     with pytest.raises(UnreadableFileError, match=r"spans 60,003 rows and 201 columns") as caught:
@@ -198,7 +198,7 @@ def test_a_far_cell_is_refused_before_the_sheet_is_laid_out(path: Path) -> None:
     assert caught.value.code == "workbook_too_large"
 
 
-def test_a_cell_beyond_the_columns_of_its_format_is_damage(path: Path) -> None:
+def test_an_xls_cell_beyond_column_256_is_damage(path: Path) -> None:
     path.write_bytes(xls([["ident", "label", "remark"], ["1", "a", "b", *[None] * 253, "x"]]))
     with pytest.raises(UnreadableFileError, match=r"row 2 has a cell in column 257, but \.xls has 256") as caught:
         read_back(path, CONTRACT)
@@ -206,7 +206,7 @@ def test_a_cell_beyond_the_columns_of_its_format_is_damage(path: Path) -> None:
 
 
 @pytest.mark.parametrize(("place", "value"), [(30, b"\xff\xff"), (30, b"\x1c\0"), (72, b"\xff\xff\xff\x7f")])
-def test_a_damaged_head_is_damage_at_once(path: Path, place: int, value: bytes) -> None:
+def test_a_damaged_head_is_refused_without_a_long_search(path: Path, place: int, value: bytes) -> None:
     """Sectors of impossible size, or more of them listed than the file has."""
     content = bytearray(xls([["ident", "label", "remark"], ["1", "a", "b"]]))
     content[place : place + len(value)] = value

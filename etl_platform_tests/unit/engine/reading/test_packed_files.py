@@ -1,19 +1,18 @@
-"""Archives and workbooks: unpacked on the fly, bounded, and refused by name when damaged."""
+"""Archives and workbooks: decompressed on the fly, bounded, and refused with a code if damaged."""
 
 import gzip
-import io
 import zipfile
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
-import openpyxl
 import pytest
 
 from etl_platform.engine.columns import LINE
 from etl_platform.engine.errors import UnreadableFileError
 from etl_platform.engine.reading import archives
 from etl_platform.engine.reading import sheets as sheet_reader
+from etl_platform_tests.unit.engine.reading.packed_files import workbook, zipped
 from etl_platform_tests.unit.making import cells_of, contract_of, read_back, text
 
 CONTRACT = contract_of([text("ident"), text("label"), text("remark")])
@@ -24,26 +23,6 @@ CELLS = [("001", "a", "b"), ("2", "c", "d")]
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     return tmp_path / "delivery"
-
-
-def zipped(members: dict[str, bytes], method: int = zipfile.ZIP_DEFLATED) -> bytes:
-    sink = io.BytesIO()
-    with zipfile.ZipFile(sink, "w", method) as archive:
-        for name, body in members.items():
-            archive.writestr(name, body)
-    return sink.getvalue()
-
-
-def workbook(sheets: dict[str, list[list[Any]]]) -> bytes:
-    book = openpyxl.Workbook()
-    book.remove(book.active)
-    for name, rows in sheets.items():
-        sheet = book.create_sheet(name)
-        for row in rows:
-            sheet.append(row)
-    sink = io.BytesIO()
-    book.save(sink)
-    return sink.getvalue()
 
 
 def code_of(path: Path, content: bytes) -> str:
@@ -61,17 +40,17 @@ def test_gzip_and_a_zip_of_one_file_read_like_the_file(path: Path) -> None:
         assert table.describe().compression == name
 
 
-def test_what_macs_add_to_a_zip_does_not_count(path: Path) -> None:
+def test_files_that_macs_add_to_a_zip_do_not_count(path: Path) -> None:
     path.write_bytes(zipped({"x.csv": BODY, "__MACOSX/._x.csv": b"\0\5", "empty/": b""}))
     assert cells_of(read_back(path, CONTRACT)[1]) == CELLS
 
 
-def test_a_zip_of_two_files_or_of_none_is_refused(path: Path) -> None:
+def test_a_zip_of_two_files_or_without_files_is_refused(path: Path) -> None:
     assert code_of(path, zipped({"a.csv": BODY, "b.csv": BODY})) == "zip_members"
     assert code_of(path, zipped({"empty/": b""})) == "zip_members"
 
 
-def test_a_gzip_that_was_cut_off_is_damaged(path: Path) -> None:
+def test_a_truncated_gzip_is_damaged(path: Path) -> None:
     assert code_of(path, gzip.compress(BODY * 1_000)[:-9]) == "archive_damaged"
 
 
@@ -86,18 +65,18 @@ def test_a_gzip_with_a_wrong_checksum_is_damaged(path: Path) -> None:
     [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA],
     ids=["stored", "deflated", "bzip2", "lzma"],
 )
-def test_a_zip_with_a_damaged_member_is_damaged_whatever_its_method(path: Path, method: int) -> None:
+def test_a_zip_with_a_damaged_member_is_damaged_with_every_compression(path: Path, method: int) -> None:
     packed = bytearray(zipped({"x.csv": BODY * 1_000}, method))
     middle = len(packed) // 2
     packed[middle : middle + 8] = bytes(byte ^ 0xFF for byte in packed[middle : middle + 8])
     assert code_of(path, bytes(packed)) == "archive_damaged"
 
 
-def test_a_zip_that_was_cut_off_is_damaged(path: Path) -> None:
+def test_a_truncated_zip_is_damaged(path: Path) -> None:
     assert code_of(path, zipped({"x.csv": BODY * 100})[:-30]) == "archive_damaged"
 
 
-def test_an_encrypted_zip_is_refused_by_name(path: Path) -> None:
+def test_an_encrypted_zip_is_refused_as_encrypted(path: Path) -> None:
     packed = bytearray(zipped({"x.csv": BODY}))
     packed[6] |= 1
     packed[packed.index(b"PK\x01\x02") + 8] |= 1
@@ -105,14 +84,14 @@ def test_an_encrypted_zip_is_refused_by_name(path: Path) -> None:
 
 
 @pytest.mark.parametrize("pack", [gzip.compress, lambda body: zipped({"x.csv": body})], ids=["gzip", "zip"])
-def test_an_archive_that_unpacks_past_the_limit_is_a_bomb(
+def test_an_archive_that_unpacks_beyond_the_limit_is_a_bomb(
     path: Path, monkeypatch: pytest.MonkeyPatch, pack: Any
 ) -> None:
     monkeypatch.setattr(archives, "MAX_UNPACKED_BYTES", 50_000)
     assert code_of(path, pack(BODY + b"1,a,b\n" * 20_000)) == "zip_bomb"
 
 
-def test_a_zip_that_lies_about_its_size_is_still_a_bomb(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_zip_that_declares_a_wrong_size_is_still_a_bomb(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(archives, "MAX_UNPACKED_BYTES", 50_000)
     body = BODY + b"1,a,b\n" * 20_000
     packed = zipped({"x.csv": body})
@@ -177,6 +156,6 @@ def test_small_and_large_numbers_of_a_workbook_are_plain_digits(path: Path) -> N
     ]
 
 
-def test_a_workbook_too_large_to_hold_is_refused(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_workbook_beyond_the_size_limit_is_refused(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sheet_reader, "MAX_WORKBOOK_BYTES", 100)
     assert code_of(path, workbook({"S": [["ident", "label", "remark"]]})) == "workbook_too_large"

@@ -1,4 +1,4 @@
-"""Work one step ahead: the same items, errors in their place, nothing left running."""
+"""Prefetching: the same items, errors where they are due, no thread left running."""
 
 import threading
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""The structure of a chunk, 64 bytes at a time, against a plain walk over its characters."""
+"""The quote scan, 64 bytes at a time, against a plain loop over the characters."""
 
 from unittest.mock import patch
 
@@ -43,17 +43,17 @@ def walk(buffer: bytes, delimiter: str, *, final: bool) -> QuoteScan:
 
 @settings(max_examples=1_000)
 @given(text=TEXT, delimiter=st.sampled_from(",;"), final=st.booleans(), block=st.sampled_from([64, 128, 1 << 18]))
-def test_a_scan_sees_what_a_walk_sees(text: str, delimiter: str, final: bool, block: int) -> None:
+def test_a_quote_scan_counts_what_a_character_loop_counts(text: str, delimiter: str, final: bool, block: int) -> None:
     buffer = text.encode()
     with patch.object(quote_scan, "_BLOCK", block):
         assert scan(buffer, delimiter, b"\n", final=final) == walk(buffer, delimiter, final=final)
 
 
-def test_a_quote_that_opens_many_words_back_still_counts() -> None:
+def test_a_quote_that_opens_many_words_earlier_still_counts() -> None:
     buffer = b'"' + b"x,\n" * 1_000 + b'",b\nc,d\n'
     found = scan(buffer, ",", b"\n")
     assert (found.end, found.rows, found.delimiters, found.line_ends) == (len(buffer), 2, 2, 1_002)
 
 
-def test_nothing_has_no_rows() -> None:
+def test_an_empty_buffer_has_no_rows() -> None:
     assert scan(b"", ",", b"\n", final=True).end == 0

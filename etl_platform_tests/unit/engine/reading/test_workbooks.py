@@ -1,4 +1,4 @@
-"""What a sheet shows and Excel's reader does not tell: errors, formulas, zeros, serial dates, hidden sheets."""
+"""Cells that Excel shows and calamine does not expose: errors, formulas, zeros, serial dates, hidden sheets."""
 
 import io
 import re
@@ -57,20 +57,20 @@ def rewritten(path: Path, member: str, old: bytes, new: bytes) -> None:
     path.write_bytes(sink.getvalue())
 
 
-def test_an_error_value_is_the_text_that_the_cell_shows(path: Path) -> None:
+def test_an_error_value_is_read_as_the_text_that_excel_shows(path: Path) -> None:
     write(path, ["1", "#N/A", "x"], ["2", "y", "#DIV/0!"])
     _, frame = read_back(path, CONTRACT)
     assert cells_of(frame) == [("1", "#N/A", "x"), ("2", "y", "#DIV/0!")]
 
 
-def test_error_values_are_found_many_blocks_into_a_sheet(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_error_values_are_found_after_many_blocks_of_a_sheet(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(xlsx_details, "_BLOCK", 300)
     write(path, *[[str(i), "#REF!" if i % 7 == 0 else "ok", "x"] for i in range(200)])
     _, frame = read_back(path, CONTRACT)
     assert [row[1] for row in cells_of(frame)] == ["#REF!" if i % 7 == 0 else "ok" for i in range(200)]
 
 
-def test_a_formula_without_its_result_is_refused_with_its_place(path: Path) -> None:
+def test_a_formula_without_its_result_is_refused_with_its_cell(path: Path) -> None:
     write(path, ["1", "a", "b"], ["2", '=A3&"x"', "b"])
     error = refusal(path)
     assert (error.code, error.line) == ("workbook_uncalculated", 3)
@@ -94,7 +94,7 @@ def test_a_formula_outside_the_table_does_not_matter(path: Path) -> None:
     assert cells_of(read_back(path, CONTRACT)[1]) == [("1", "a", "b")]
 
 
-def test_zeros_that_only_the_number_format_shows_are_kept(path: Path) -> None:
+def test_leading_zeros_of_a_number_format_are_kept(path: Path) -> None:
     def pad(book: Any) -> None:
         for cell, code in (("A2", "00000"), ("A3", "00000"), ("B2", "0"), ("B3", "0.00"), ("A4", "00000")):
             book.active[cell].number_format = code
@@ -118,7 +118,7 @@ def test_zeros_that_only_the_number_format_shows_are_kept(path: Path) -> None:
         ("0.00", 7, "7"),
     ],
 )
-def test_a_number_format_that_pads_is_filled_and_no_other(path: Path, code: str, number: int, shown: str) -> None:
+def test_only_padding_number_formats_add_zeros(path: Path, code: str, number: int, shown: str) -> None:
     def pad(book: Any) -> None:
         book.active["B2"].number_format = code
 
@@ -130,13 +130,13 @@ SHEET = "xl/worksheets/sheet1.xml"
 
 
 @pytest.mark.parametrize("number", ["12345678901234567", "-9007199254740993", "0012345678901234567"])
-def test_a_whole_number_of_more_digits_than_a_float_holds_keeps_them(path: Path, number: str) -> None:
+def test_a_whole_number_with_more_digits_than_a_float_keeps_them(path: Path, number: str) -> None:
     write(path, ["1", 5, "x"])
     rewritten(path, SHEET, b"<v>5</v>", f"<v>{number}</v>".encode())
     assert cells_of(read_back(path, CONTRACT)[1]) == [("1", number, "x")]
 
 
-def test_rows_and_cells_that_tell_no_place_follow_one_another(path: Path) -> None:
+def test_rows_and_cells_without_a_reference_follow_the_one_before(path: Path) -> None:
     def pad(book: Any) -> None:
         book.active["B4"].number_format = "0000"
 
@@ -151,7 +151,7 @@ def test_rows_and_cells_that_tell_no_place_follow_one_another(path: Path) -> Non
         assert cells_of(read_back(path, CONTRACT)[1]) == [("1", "#N/A", "x"), ("2", "a", "#REF!"), ("3", "0042", "y")]
 
 
-def test_cells_far_out_are_refused_also_where_rows_tell_no_place(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_cells_far_out_are_refused_also_where_rows_have_no_number(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(xlsx_details, "MAX_SHEET_CELLS", 1_000)
     write(path, *([str(row), "a", "b"] for row in range(400)))
     with zipfile.ZipFile(path) as archive:
@@ -160,13 +160,13 @@ def test_cells_far_out_are_refused_also_where_rows_tell_no_place(path: Path, mon
     assert refusal(path).code == "workbook_too_large"
 
 
-def test_a_sheet_is_found_whatever_the_prefix_of_its_relation(path: Path) -> None:
+def test_a_sheet_is_found_with_every_namespace_prefix_of_its_relation(path: Path) -> None:
     write(path, ["1", "#N/A", "x"])
     rewritten(path, "xl/workbook.xml", b"r:id=", b"relationships:id=")
     assert cells_of(read_back(path, CONTRACT)[1]) == [("1", "#N/A", "x")]
 
 
-def test_numbers_that_are_no_moment_are_numbers_and_the_last_moment_is_one(path: Path) -> None:
+def test_numbers_outside_the_range_of_dates_are_numbers(path: Path) -> None:
     def show(book: Any) -> None:
         for cell, code in (("A2", "yyyy-mm-dd"), ("B2", "m/d/yy h:mm"), ("C2", "yyyy-mm-dd hh:mm:ss")):
             book.active[cell].number_format = code
@@ -223,12 +223,12 @@ def test_days_of_a_workbook_from_an_old_mac_count_from_1904(path: Path) -> None:
 
 
 @pytest.mark.parametrize("days", [60, 2_958_466, -3, 45_000.5, "45000x"])
-def test_a_number_that_is_no_day_is_no_date(path: Path, days: Any) -> None:
+def test_a_number_that_is_not_a_day_is_not_a_date(path: Path, days: Any) -> None:
     write(path, ["1", days, None], ["2", None, None])
     assert check_file(path, MOMENTS, path.parent).reasons == {"label.type": 1}
 
 
-def test_serial_days_in_a_text_file_are_dates_only_where_the_contract_says_so(path: Path) -> None:
+def test_serial_numbers_in_a_text_file_are_dates_only_where_the_contract_allows_them(path: Path) -> None:
     path.write_text("ident,day\n1,45000\n2,2023-03-15\n3,nan\n")
     formats = ["yyyy-MM-dd", "excelSerial"]
     told = contract_of([text("ident"), typed("day", "date", customProperties=custom(formats=formats))])
@@ -255,7 +255,7 @@ def test_a_visible_sheet_comes_before_a_hidden_one_and_the_report_names_the_othe
     )
 
 
-def test_two_sheets_that_fit_alike_are_refused_and_one_without_rows_is_not_one_of_them(path: Path) -> None:
+def test_two_sheets_that_fit_equally_are_refused_but_a_sheet_without_rows_does_not_count(path: Path) -> None:
     def second(*rows: list[Any]) -> Callable[[Any], None]:
         def add(book: Any) -> None:
             sheet = book.create_sheet("Second")
@@ -297,12 +297,12 @@ def test_merged_titles_charts_and_offsets_leave_rows_on_their_numbers(path: Path
     ("stream", "code"),
     [("EncryptedPackage", "encrypted"), ("WordDocument", "not_tabular"), ("Nothing", "workbook_damaged")],
 )
-def test_an_ole_file_that_is_no_workbook_is_called_by_its_name(path: Path, stream: str, code: str) -> None:
+def test_an_ole_file_that_is_not_a_workbook_is_refused_with_its_format(path: Path, stream: str, code: str) -> None:
     path.write_bytes(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(600) + stream.encode("utf-16-le") + bytes(600))
     assert refusal(path).code == code
 
 
-def test_a_part_that_unpacks_to_more_than_it_claims_is_refused(path: Path) -> None:
+def test_a_part_that_unpacks_to_more_than_declared_is_refused(path: Path) -> None:
     write(path, *[[f"text {i}", "b", "c"] for i in range(3_000)])
     content = path.read_bytes()
     with zipfile.ZipFile(path) as archive:

@@ -1,4 +1,4 @@
-"""Archives of several files: which are read, one after another, and which are refused."""
+"""Archives of several files: which members are read as one table, and which archives are refused."""
 
 import gzip
 import io
@@ -18,7 +18,7 @@ from etl_platform.engine.reading import zip_members as choosing
 from etl_platform.engine.result import CheckResult, Example
 from etl_platform.engine.split import QUARANTINE, SILVER
 from etl_platform.engine.text_report import verdict
-from etl_platform_tests.unit.engine.reading.test_packed_files import workbook, zipped
+from etl_platform_tests.unit.engine.reading.packed_files import workbook, zipped
 from etl_platform_tests.unit.making import cells_of, contract_of, custom, read_back, text, typed
 
 CONTRACT = contract_of(
@@ -46,7 +46,7 @@ def checked(path: Path, content: bytes) -> CheckResult:
     return check_file(path, CONTRACT, path.parent)
 
 
-def test_the_member_whose_name_fits_is_read_and_the_others_are_named(path: Path) -> None:
+def test_the_member_whose_name_matches_is_read_and_the_others_are_listed(path: Path) -> None:
     junk = {"__MACOSX/._things.csv": b"\0", ".DS_Store": b"\0", "a/Thumbs.db": b"\0", "desktop.ini": b"\0"}
     path.write_bytes(zipped({"readme.txt": b"hi", "2026/Things_May.csv": MAY, "other.csv": b"x,y\n", **junk}))
     table, frame = read_back(path, CONTRACT)
@@ -55,12 +55,12 @@ def test_the_member_whose_name_fits_is_read_and_the_others_are_named(path: Path)
     assert (frame.height, MEMBER in frame.columns) == (2, False)
 
 
-def test_where_no_name_fits_the_only_table_is_read(path: Path) -> None:
+def test_without_a_matching_name_the_only_table_is_read(path: Path) -> None:
     path.write_bytes(zipped({"export.csv": MAY, "readme.txt": b"hi", "logo.png": b"\x89PNG"}))
     assert read_back(path, CONTRACT)[0].describe().member == "export.csv"
 
 
-def test_members_with_the_same_header_are_one_table_and_each_row_tells_its_own(path: Path) -> None:
+def test_members_with_the_same_header_are_one_table_and_each_row_has_its_member(path: Path) -> None:
     result = checked(path, zipped({"things_may.csv": MAY, "things_june.csv": JUNE}))
     assert (result.rows, result.reasons) == (4, {"day.type": 2, "ident.unique": 2})
     assert result.examples["ident.unique"] == (
@@ -84,7 +84,7 @@ def test_members_with_the_same_header_are_one_table_and_each_row_tells_its_own(p
     assert "read as one table: things_may.csv, things_june.csv" in said
 
 
-def test_one_member_of_many_types_of_dialect_is_read_as_the_others(path: Path) -> None:
+def test_members_of_different_dialects_are_read_as_one_table(path: Path) -> None:
     semicolons = JUNE.replace(b",", b";").decode().encode("utf-16")
     book = workbook({"S": [["ident", "day", "remark"], ["9", "2026-01-01", "z"]]})
     path.write_bytes(zipped({"things1.csv": MAY, "things2.txt": semicolons}))
@@ -92,7 +92,7 @@ def test_one_member_of_many_types_of_dialect_is_read_as_the_others(path: Path) -
     assert refusal(path, zipped({"things1.csv": MAY, "things2.xlsx": book})).code == "zip_members"
 
 
-def test_a_damaged_member_is_named_with_its_line(path: Path) -> None:
+def test_a_damaged_member_is_refused_with_its_name_and_line(path: Path) -> None:
     error = refusal(path, zipped({"things1.csv": MAY, "things2.csv": HEAD + b'1,"x,y\n'}))
     assert (error.code, error.line, error.message.startswith("things2.csv: ")) == ("unclosed_quote", 2, True)
     error = refusal(path, zipped({"things1.csv": MAY, "things_readme.txt": b"Dear all,\nsee the file.\n"}))
@@ -109,13 +109,13 @@ def test_a_damaged_member_is_named_with_its_line(path: Path) -> None:
         pytest.param({".DS_Store": b"\0"}, id="only junk"),
     ],
 )
-def test_members_that_leave_a_choice_are_refused_with_their_names(path: Path, members: dict[str, bytes]) -> None:
+def test_ambiguous_members_are_refused_with_their_names(path: Path, members: dict[str, bytes]) -> None:
     error = refusal(path, zipped(members))
     assert error.code == "zip_members"
     assert all(name in error.message for name in members if not name.startswith("."))
 
 
-def test_two_members_of_one_name_are_refused(path: Path) -> None:
+def test_two_members_with_the_same_name_are_refused(path: Path) -> None:
     sink = io.BytesIO()
     with zipfile.ZipFile(sink, "w") as archive:
         archive.writestr("things.csv", MAY)
@@ -127,7 +127,7 @@ def test_two_members_of_one_name_are_refused(path: Path) -> None:
 @pytest.mark.parametrize(
     "name", ["../things.csv", "/etc/things.csv", "a/../../things.csv", "..\\things.csv", "C:/x.csv"]
 )
-def test_a_name_that_leads_outside_is_unsafe(path: Path, name: str) -> None:
+def test_a_path_that_leads_out_of_the_archive_is_refused(path: Path, name: str) -> None:
     assert refusal(path, zipped({name: MAY})).code == "zip_unsafe"
 
 
@@ -170,14 +170,16 @@ def test_a_packed_workbook_is_read(path: Path, pack: Any) -> None:
         ({"[Content_Types].xml": b"<x/>", "xl/workbook.bin": b"x"}, "xlsb"),
     ],
 )
-def test_an_office_file_that_is_no_workbook_is_called_by_its_name(
+def test_an_office_file_that_is_not_a_workbook_is_refused_with_its_format(
     path: Path, members: dict[str, bytes], what: str
 ) -> None:
     error = refusal(path, zipped(members))
     assert (error.code, what in error.message) == ("not_tabular", True)
 
 
-def test_many_members_are_a_bomb_together_and_a_ratio_is_one_alone(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_all_members_count_for_the_size_limit_and_one_file_can_break_the_ratio(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     body = HEAD + b"1,2026-01-01,a\n" * 5_000
     packed = zipped({f"things{i}.csv": body for i in range(4)})
     monkeypatch.setattr(archives, "MAX_UNPACKED_BYTES", 2 * len(body))

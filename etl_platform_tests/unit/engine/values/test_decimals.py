@@ -77,7 +77,7 @@ def test_money_is_exact_too(texts: list[str]) -> None:
 
 
 @pytest.mark.parametrize("text", ["0.1", "99999999999999999999999999.9999999999", "-0.0000000001", "$1,234.5000000001"])
-def test_digits_that_no_float_has_are_kept(text: str) -> None:
+def test_digits_beyond_the_precision_of_a_float_are_kept(text: str) -> None:
     contract = decimal_contract("numeric(38,10)", customProperties=custom(formats=["money"]))
     (value,) = checked(contract, [(text,)])["a"]
     assert value == Decimal(text.replace("$", "").replace(",", ""))
@@ -123,12 +123,12 @@ def test_a_bound_is_exact_at_the_ends_of_a_type(kind: str, bounds: dict[str, flo
         ({"physicalType": "decimal(4,2)", "enum": [{"value": "1.234"}]}, "1.234"),
     ],
 )
-def test_what_would_be_rounded_in_the_contract_is_refused(more: dict[str, Any], says: str) -> None:
+def test_a_bound_that_would_be_rounded_is_refused(more: dict[str, Any], says: str) -> None:
     with pytest.raises(ContractError, match=says):
         compile_contract(contract_of([typed("a", "number", **more)]), {})
 
 
-def test_other_physical_types_are_the_sender_s_business() -> None:
+def test_other_physical_types_are_ignored() -> None:
     contract = contract_of([typed("a", "number", physicalType="DOUBLE"), typed("b", "string", physicalType="decimal")])
     assert checked(contract, [("1.5", "x")]).select("a", "b").rows() == [(1.5, "x")]
 

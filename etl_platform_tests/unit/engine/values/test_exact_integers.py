@@ -1,4 +1,4 @@
-"""Arithmetic over whole numbers in SQL: the number that Python has, or a reason; never one that wrapped around."""
+"""Arithmetic over whole numbers in SQL: the number that Python computes, or a reason."""
 
 from datetime import date
 from typing import Any
@@ -79,19 +79,19 @@ def test_any_arithmetic_gives_what_python_gives_or_fails(sql: str, a: int, b: in
 
 
 @pytest.mark.parametrize("sql", ["n > 3", "n IN (1, 2)", "n / 2 > 1", "amount * 2 > 1", "label || 'x' = 'ax'"])
-def test_sql_without_sums_of_whole_numbers_stays_as_it_is(sql: str) -> None:
+def test_sql_without_arithmetic_of_whole_numbers_stays_unchanged(sql: str) -> None:
     schema = {"n": pl.Int64(), "amount": pl.Float64(), "label": pl.String()}
     tree = to_tree(pl.sql_expr(sql))
     assert exact_integers(tree, schema) == tree
 
 
-def test_a_made_number_that_does_not_fit_breaks_its_type() -> None:
+def test_a_derived_number_that_does_not_fit_breaks_its_type() -> None:
     columns = [typed("n", "integer"), derived("ten", "integer", "n * 10"), derived("most", "number", "n * 10")]
     rows = checked(contract_of(columns), [("7",), (str(GREATEST),)]).select("ten", "most", REASONS).rows()
     assert rows == [(70, 70.0, ""), (None, GREATEST * 10.0, "ten.type")]
 
 
-def test_a_row_rule_sees_the_number_itself() -> None:
+def test_a_row_rule_uses_the_exact_number() -> None:
     contract = contract_of(
         [typed("n", "integer"), text("label")],
         quality=[row_rule("grows", "n * 10 > n"), row_rule("long", "LENGTH(label) - 5 > 0")],
@@ -100,7 +100,7 @@ def test_a_row_rule_sees_the_number_itself() -> None:
 
 
 @pytest.mark.parametrize("sql", ["POW(n, 400) > 0", "n * n * n > 0", "POW(n, n) > 0"])
-def test_past_38_digits_the_rule_is_named_with_its_line(sql: str) -> None:
+def test_a_result_beyond_38_digits_names_the_rule_and_its_line(sql: str) -> None:
     contract = contract_of([typed("n", "integer")], quality=[row_rule("huge", sql)])
     assert checked(contract, [("1",)])[REASONS].to_list() == [""]
     with pytest.raises(ContractError, match=f"^made.odcs.yaml:{contract.row_rules[0].line}: huge fails on a value"):

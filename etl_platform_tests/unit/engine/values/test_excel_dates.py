@@ -21,7 +21,7 @@ EPOCH = datetime(1899, 12, 30)  # noqa: DTZ001 - a wall clock's time, as the col
 
 @settings(max_examples=40)
 @given(moments=st.lists(st.datetimes(datetime(1900, 3, 1), datetime(9999, 12, 31, 23, 59, 59)), min_size=1))  # noqa: DTZ001
-def test_every_second_that_excel_can_tell_reads_back(moments: list[datetime]) -> None:
+def test_every_second_that_excel_can_store_reads_back(moments: list[datetime]) -> None:
     moments = [moment.replace(microsecond=0) for moment in moments]
     serials = [repr((moment - EPOCH) / timedelta(days=1)) for moment in moments]
     days = [str((moment - EPOCH).days) for moment in moments]
@@ -42,13 +42,15 @@ def test_every_second_that_excel_can_tell_reads_back(moments: list[datetime]) ->
         *[(text, None, None) for text in ("4.5e4", "45,000", "45000.", ".5", "2020-01-05", "x", "+61")],
     ],
 )
-def test_what_excel_cannot_have_meant_breaks_the_type(text: str, day: date | None, moment: datetime | None) -> None:
+def test_serial_numbers_outside_excels_range_break_the_type(
+    text: str, day: date | None, moment: datetime | None
+) -> None:
     found = checked(CONTRACT, [(text, text, None)])
     assert found.select("day", "moment").row(0) == (day, moment)
     broken = [name for name, value in (("day.type", day), ("moment.type", moment)) if value is None]
     assert found[REASONS][0] == ";".join(broken)
 
 
-def test_serials_stand_beside_other_formats() -> None:
+def test_serial_numbers_are_read_beside_other_formats() -> None:
     rows = [(None, None, text) for text in ("20230315", "45000", "3/15/2023", "45.000")]
     assert checked(CONTRACT, rows)["either"].to_list() == [date(2023, 3, 15)] * 3 + [None]

@@ -40,7 +40,7 @@ def damaged(day: date, pattern: str, place: int, letter: str) -> str:
     days=st.lists(st.tuples(DAYS, st.integers(0, 9), st.sampled_from("0123456789-/. +é\n")), max_size=30),
     others=st.lists(st.none() | NEARLY, max_size=10),
 )
-def test_a_column_of_dates_reads_as_the_calendar_says(
+def test_a_column_of_dates_reads_as_pythons_calendar_does(
     pattern: str, days: list[tuple[date, int, str]], others: list[str | None]
 ) -> None:
     texts = [damaged(day, pattern, place, letter) for day, place, letter in days] + others
@@ -60,7 +60,7 @@ def test_the_end_of_february_is_that_of_the_year(year: int) -> None:
 @pytest.mark.parametrize(
     "pattern", ["M/d/yyyy", "yyyyMMdd", "yyyy-MM", "yyyy-MM-MM", "yyyy-yyyy-dd", "dd-MMM-yyyy", "yy-MM-dd"]
 )
-def test_other_patterns_are_not_of_fixed_width(pattern: str) -> None:
+def test_other_patterns_are_not_fixed_width_dates(pattern: str) -> None:
     assert not is_fixed(pattern)
 
 

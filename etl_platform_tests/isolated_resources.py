@@ -3,7 +3,7 @@
 from etl_platform.local.provision import Provisioned, provision
 
 
-def provision_apart(endpoint_url: str, name: str) -> Provisioned:
+def provision_isolated(endpoint_url: str, name: str) -> Provisioned:
     """Everything that ``provision`` makes, named after ``name``; but the buckets of attachments are shared."""
     return provision(endpoint_url, rename=lambda default: f"{_initials(default)}-{name}")
 
