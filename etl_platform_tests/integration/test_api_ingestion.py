@@ -111,7 +111,7 @@ def test_reconciliation_accepts_a_snapshot_beside_a_file_of_the_same_dataset(
 
     found = make_reconciler(platform, datetime.now(UTC) + timedelta(hours=1), timedelta()).reconcile()
 
-    assert [(finding.kind, finding.key) for finding in found.findings] == [("missing", key)], "what was not taken in"
+    assert [(finding.kind, finding.key) for finding in found.findings] == [("missing", key)], "the file that was not ingested"
 
 
 def test_a_reprocessed_partition_reads_the_snapshot_from_bronze(platform: Platform, api: SampleApi) -> None:
