@@ -1,10 +1,10 @@
-# One image for webserver, daemon, code server, gateway and runs: the arguments choose.
+# One image for webserver, daemon, code server, gateway and runs; the arguments select the program.
 #   docker build -t etl-platform .
 ARG BASE_IMAGE=python:3.12-slim
 
 FROM ${BASE_IMAGE} AS build
 ARG UV_VERSION=0.13.9
-# Certificates are the base image's own, so one with a company's root certificate works.
+# UV_SYSTEM_CERTS: use the base image's certificates, which may include a company's root certificate.
 ENV UV_COMPILE_BYTECODE=1 \
     UV_LINK_MODE=copy \
     UV_NO_CACHE=1 \
@@ -14,7 +14,7 @@ ENV UV_COMPILE_BYTECODE=1 \
 RUN python3 -m venv /opt/uv \
     && /opt/uv/bin/pip install --no-cache-dir --disable-pip-version-check "uv==${UV_VERSION}"
 WORKDIR /src
-# Dependencies first: a change of our own code installs none of them again.
+# Dependencies first, so that a change of our own code does not install them again.
 COPY pyproject.toml uv.lock ./
 RUN /opt/uv/bin/uv sync --locked --no-dev --no-install-project --python python3
 COPY README.md ./
@@ -30,7 +30,7 @@ LABEL org.opencontainers.image.title="etl-platform" \
       org.opencontainers.image.description="Files that agencies drop into S3 become checked, typed, traceable tables" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${REVISION}"
-# Both folders are written to and mounted by whoever runs the image; the rest of the root may be read-only.
+# Mount DAGSTER_HOME and /tmp writable; the rest of the root file system may be read-only.
 ENV DAGSTER_HOME=/opt/dagster/dagster_home \
     DAGSTER_DISABLE_TELEMETRY=yes \
     GATEWAY_HOST=0.0.0.0 \

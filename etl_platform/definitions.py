@@ -1,4 +1,4 @@
-"""The code location: one line per subject, each built by its module in defs/. Nothing else belongs here."""
+"""The code location: merges the definitions that the modules in defs/ build. Nothing else belongs here."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -27,7 +27,7 @@ def build_defs(settings: Settings | None = None, **resource_overrides: Any) -> d
     """All definitions. They load without network and credentials.
 
     Raises:
-        SettingsError, ContractError: naming what is wrong and where.
+        SettingsError, ContractError: a setting, a contract or a declared API is invalid.
     """
     settings = settings or load_settings()
     contracts = load_contracts(settings.contracts_dir)

@@ -77,7 +77,7 @@ class CheckResult:
 
 
 def with_short_timeouts(settings: Settings) -> Settings:
-    """The same settings, with which a call to AWS takes 13 seconds at most."""
+    """The same settings, but a call to AWS takes 13 seconds at most."""
     return replace(
         settings,
         aws_connect_timeout_seconds=min(_CONNECT_S, settings.aws_connect_timeout_seconds),
@@ -135,7 +135,7 @@ class ExternalSystems:
             "database": "check that the server runs and is reachable from here, and the login in DATABASE_URL",
             "dagster": f"check that {variable} contains the running Dagster's dagster.yaml, and that its storage runs",
             "contracts": "correct the contract; etl-platform contract check lists every error",
-        }.get(name, f"check that {variable} names one that exists in AWS_REGION={self.settings.aws_region}")
+        }.get(name, f"check that the value of {variable} exists in AWS_REGION={self.settings.aws_region}")
         shown = variable if name == "database" else f"{variable}={value}"
         return Check(name, shown, partial(call, value), permission, remedy)
 

@@ -1,20 +1,20 @@
-"""The whole exception tree. The class of an error decides what a caller does next, never its message.
+"""The whole exception tree. Callers decide by the class of an error, never by its message.
 
 Classes marked * are defined in ``engine/errors.py``, because ``engine`` imports nothing else of this package.
 
 EtlPlatformError *
-├── UsageError *              invalid arguments of a command; the message says which are valid
+├── UsageError *              invalid arguments of a command; the message lists the valid ones
 ├── PermanentError *          the same input fails again: record it, do not retry
 │   ├── SettingsError         a setting is missing or invalid
 │   ├── ContractError *       a contract or a declared API is invalid; has file and line
 │   │   └── TransformError *  a contract's transform hook is missing, raises, or returns a wrong result
-│   ├── EmailNotArchivedError an email queue message that is not archived and stays in the queue
+│   ├── EmailNotArchivedError a message of the email queue that cannot be archived; it stays in the queue
 │   ├── MalformedEventError   a queue message that is not an S3 event
 │   ├── NotificationRefusedError  an HTTP request to the gateway that is refused; has a code
 │   ├── ReportError           an object of the ledger is not a report that this release can read
 │   ├── ObjectMissingError    the object version does not exist (S3's NoSuchKey)
 │   ├── UnsafeKeyError        an object key that points outside the local root
-│   ├── ApiAnswerError        a REST API refuses a request, or its answer differs from its declaration
+│   ├── ApiResponseError        a REST API refuses a request, or its response differs from its declaration
 │   └── UnreadableFileError * a file cannot be read reliably; has a code and a line
 └── TransientError            infrastructure failed: the same input may succeed later
     └── PreconditionFailedError   another writer wrote the object first
@@ -28,15 +28,15 @@ class TransientError(EtlPlatformError):
 
 
 class SettingsError(PermanentError):
-    """A setting is missing or invalid; the message names it and says which values are valid."""
+    """A setting is missing or invalid; the message names it and lists the valid values."""
 
 
 class EmailNotArchivedError(PermanentError):
-    """An email queue message that is not archived and stays in the queue. The text names no person and no object."""
+    """A message of the email queue that cannot be archived; it stays in the queue. No person or object is named."""
 
 
 class MalformedEventError(PermanentError):
-    """A queue message that is not an S3 event; the text says what it is instead."""
+    """A queue message that is not an S3 event; the message describes what was found instead."""
 
 
 class NotificationRefusedError(PermanentError):
@@ -68,8 +68,8 @@ class UnsafeKeyError(PermanentError):
     code = "unsafe_key"
 
 
-class ApiAnswerError(PermanentError):
-    """A REST API refuses a request, or its answer differs from its declaration. The text quotes no value of it."""
+class ApiResponseError(PermanentError):
+    """A REST API refuses a request, or its response differs from its declaration. The message quotes no value of it."""
 
 
 class PreconditionFailedError(TransientError):

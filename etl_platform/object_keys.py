@@ -107,7 +107,7 @@ def silver_prefix(dataset: str, agency: str) -> str:
 
 
 def silver_key(dataset: str, agency: str, source_key: str) -> str:
-    """One object per source key, so that a newer version of the file replaces its predecessor."""
+    """One object per source key, so that a newer version of a file replaces the older one."""
     stem = re.sub(r"[^a-z0-9]+", "-", PurePosixPath(source_key).stem.lower()).strip("-")[:60]
     slug = f"{stem}-{_digest(source_key)[:8]}" if stem else _digest(source_key)
     return f"{silver_prefix(dataset, agency)}{slug}.parquet"
@@ -256,7 +256,7 @@ def attachment_key(agency: str, attachment_id: int, file_name: str) -> str:
 
 
 def attachments_metadata_key(agency: str, kind: Literal["csv", "parquet"]) -> str:
-    """The key of the table of an agency's attachments, which lies beside their folders."""
+    """The key of the table of an agency's attachments, beside their folders."""
     return f"{attachments_prefix(agency)}attachments.{kind}"
 
 

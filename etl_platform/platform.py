@@ -78,8 +78,8 @@ class Platform:
             self.settings.require("data_bucket_name")
         return self.settings.data_bucket_name or "local"
 
-    def new_warning(self) -> str | None:
-        """A warning about the bucket's configuration: once per process, and None if nothing is wrong."""
+    def bucket_warning(self) -> str | None:
+        """A warning about the bucket's configuration; None if it is correct, or if this process was warned before."""
         if self._warned:
             return None
         self._warned = True

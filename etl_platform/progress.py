@@ -7,7 +7,7 @@ from etl_platform.engine.check_progress import CheckProgress
 
 
 class ProgressLine(CheckProgress):
-    """The same line for the stages of every job."""
+    """``CheckProgress`` with the stages of every job."""
 
     STAGES: ClassVar[Mapping[str, str]] = {
         **CheckProgress.STAGES,

@@ -66,7 +66,7 @@ def _postgres(value: str) -> str:
     if not value.startswith(("postgresql://", "postgresql+psycopg2://")):
         raise ValueError("takes a URL that starts with postgresql://")
     if value.count("@") > 1:
-        # Else the end of a password would be read as the host, and messages would show it.
+        # Otherwise the end of a password would be read as the host, and messages would show it.
         raise ValueError("takes a URL with one @, in front of the host; in a password write %40")
     return value
 
@@ -107,7 +107,7 @@ def _token(value: str) -> str:
 def _setting(
     default: Any, read: Callable[[str], Any], about: str, *, also: str | None = None, secret: bool = False
 ) -> Any:
-    """``also`` is an older name, read if the field's own is unset. A secret's value is never shown."""
+    """``also`` is an older name, which is read if the field's own name is unset. A secret's value is never shown."""
     return field(default=default, metadata={"read": read, "about": about, "also": also, "secret": secret})
 
 
@@ -282,5 +282,5 @@ def env_example() -> str:
 
 @cache
 def code_version() -> str:
-    """Version of this package. Cached: parsing its metadata takes a millisecond, as long as a put."""
+    """Version of this package. Cached, because parsing its metadata takes a millisecond."""
     return version("etl-platform")

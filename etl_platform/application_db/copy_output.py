@@ -1,6 +1,6 @@
 """Parses the output of PostgreSQL's COPY … TO STDOUT into frames of text columns.
 
-The text format keeps each row on one line: https://www.postgresql.org/docs/current/sql-copy.html#SQL-COPY-FILE-FORMATS
+In the text format each row is one line: https://www.postgresql.org/docs/current/sql-copy.html#SQL-COPY-FILE-FORMATS
 """
 
 from collections.abc import Callable, Sequence

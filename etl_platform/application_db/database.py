@@ -154,7 +154,7 @@ def _errors() -> Iterator[None]:
     except (DBAPIError, Error) as error:
         cause = error.orig if isinstance(error, DBAPIError) else error
         reason = str(cause).strip().splitlines()[0] if str(cause).strip() else type(cause).__name__
-        # The server sends a code with each refusal; without a code there was no answer.
+        # The server sends a code with each refusal. Without a code there was no response.
         if isinstance(cause, OperationalError) or getattr(cause, "pgcode", None) is None:
             raise TransientError(f"the application database (DATABASE_URL): {reason}") from None
         raise PermanentError(f"the application database (DATABASE_URL): {reason}") from None

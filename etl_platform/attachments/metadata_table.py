@@ -32,7 +32,7 @@ def read_recorded_etags(store: ObjectStore, bucket: str, agency: str, source_buc
         made = (pl.col("source_bucket") == source_bucket) & pl.col("status").is_in(COPIED_STATUSES)
         rows = found.filter(made).select("destination_key", "source_etag", "destination_etag")
     except (ObjectMissingError, PolarsError):
-        # The table is missing or was not written by this job: copy everything that cannot be compared again.
+        # The table is missing or was not written by this job. Copies that cannot be compared are then made again.
         return {}
     return {key: (source, copy) for key, source, copy in rows.drop_nulls().iter_rows()}
 

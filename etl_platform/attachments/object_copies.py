@@ -1,4 +1,4 @@
-"""Server-side copies from one bucket to another, a bounded number at once. Which objects to copy is decided in plan.py.
+"""Server-side copies from one bucket to another, a bounded number at once. plan.py decides which objects to copy.
 
 Most copies go through obstore, as a plain CopyObject: S3 keeps metadata, content type and tags. boto3 makes the others:
 

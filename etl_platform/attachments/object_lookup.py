@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 PAGE = 1_000
 _MIN_KEYS_PER_PAGE = 20
-"""Wanted keys that a page must cover to be worth listing on; below that, concurrent HEADs are faster."""
+"""If a page covers fewer wanted keys, concurrent HEADs are faster than further listing."""
 _NOT_FOUND = {"NoSuchKey", "NoSuchVersion", "NotFound", "404"}
 _RETRYABLE = {
     "SlowDown", "Throttling", "ThrottlingException", "RequestTimeout", "RequestTimeTooSkewed", "ExpiredToken",
@@ -27,7 +27,7 @@ _RETRYABLE = {
 
 
 class ObjectLookup:
-    """Looks up keys of one bucket; lists through obstore where it can. Only HEADs run concurrently."""
+    """Looks up keys of one bucket; lists through obstore where it can. Only the HEADs run concurrently."""
 
     def __init__(self, s3: Any, obstore_store: "S3Store | None", bucket: str, threads: int) -> None:
         self._s3, self._obstore, self._bucket, self._threads = s3, obstore_store, bucket, threads
@@ -145,7 +145,7 @@ def problem_of(error: "ClientError", bucket: str) -> Problem:
         return Problem(Status.MISSING, "NoSuchKey")
     if code in _RETRYABLE or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         return Problem(Status.FAILED, code)
-    # The answer to a HEAD has no body, so its code is only the HTTP status.
+    # The response to a HEAD has no body, so its code is only the HTTP status.
     return Problem(Status.REFUSED, {"403": "AccessDenied"}.get(code, code))
 
 

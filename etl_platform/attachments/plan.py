@@ -10,7 +10,7 @@ from etl_platform.object_keys import MAX_KEY_BYTES, attachment_key
 
 
 class Status(StrEnum):
-    """The state of an attachment after a run; it may be the work of an earlier run."""
+    """The state of an attachment after a run; an earlier run may have made the copy."""
 
     COPIED = "copied"
     """The copy exists and has the size of the source and of the database."""
@@ -83,7 +83,7 @@ RecordedETags = Mapping[str, tuple[str, str]]
 
 @dataclass(frozen=True)
 class Plan:
-    """What a run does. ``already_copied`` has the destination keys that need no copy; ``problems`` is by them, too."""
+    """What a run does. ``already_copied`` and ``problems`` have destination keys; the former need no copy."""
 
     copies: tuple[Copy, ...]
     already_copied: frozenset[str]
@@ -194,5 +194,5 @@ def _status(
     if target.size_bytes != source.size_bytes:
         return Status.FAILED, "the source changed while it was copied"
     if file.size_bytes is not None and file.size_bytes != target.size_bytes:
-        return Status.SIZE_DIFFERS, f"the database has {file.size_bytes} bytes"
+        return Status.SIZE_DIFFERS, f"the database records {file.size_bytes} bytes"
     return Status.COPIED, None

@@ -33,4 +33,4 @@ def check_key(settings: Settings, key_id: str) -> None:
     except (BotoCoreError, ClientError) as error:
         raise transient_error("DescribeKey", error) from error
     if found["KeyState"] != "Enabled":
-        raise PermanentError(f"the key's state is {found['KeyState']}")
+        raise PermanentError(f"the key's state is {found['KeyState']}, not Enabled")

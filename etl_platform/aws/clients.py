@@ -1,4 +1,4 @@
-"""Creates every boto3 client, with explicit timeouts, retries and pool sizes; and describes their errors."""
+"""Creates every boto3 client, with explicit timeouts, retries and pool sizes. Also describes the errors of clients."""
 
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from botocore.loaders import Loader
 
 SPARE_CONNECTIONS = 8
-"""Connections beside those of the workers: for heartbeats and for calls of the main thread."""
+"""Connections besides those of the workers: for heartbeats and for calls of the main thread."""
 
 
 def make_session(settings: Settings) -> "Session":
@@ -41,8 +41,8 @@ def make_client(settings: Settings, service: str, connections: int | None = None
     """A boto3 client for a service such as ``s3``.
 
     Args:
-        connections: that the caller's threads need at once. By default two per worker: one to read a body from, and
-            one for another call meanwhile.
+        connections: number that the caller's threads need at once. By default two per worker: one to read a body,
+            and one for another call at the same time.
     """
     from botocore.config import Config
 
@@ -70,7 +70,7 @@ def transient_error(what: str, error: Exception) -> TransientError:
 
 
 def error_type(error: Exception) -> str:
-    """The types and AWS codes of an error, without its message: that may contain a key, and a key may name a person."""
+    """The types and AWS codes of an error. Its message is left out, because object keys may name people."""
     from botocore.exceptions import ClientError
 
     chain = [error, error.__cause__] if error.__cause__ else [error]

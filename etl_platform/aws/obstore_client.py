@@ -1,7 +1,7 @@
-"""S3 through obstore, for lists and copies: many small calls cost it far less CPU than boto3.
+"""S3 through obstore, for listings and copies: for many small calls it needs far less CPU than boto3.
 
-It cannot address every key that S3 accepts, and its errors carry little detail. What it cannot do, or fails at, callers
-repeat with boto3.
+It cannot address every key that S3 accepts, and its errors carry little detail. Callers use boto3
+for such keys, and repeat failed calls with boto3.
 """
 
 import re
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from obstore.store import S3Store
 
 _CREDENTIALS_TTL = timedelta(minutes=10)
-"""boto3 hands out credentials that are valid for at least this long."""
+"""boto3 returns credentials that are valid for at least this long."""
 _RETRY_WITHIN = timedelta(minutes=3)
 _WHOLE_CALL = timedelta(hours=1)
 _ADDRESSABLE = re.compile(r"(?:(?!\.{1,2}(?:/|$))[^/\x00-\x1f\x7f]+(?:/|$))+(?<!/)")
@@ -30,8 +30,8 @@ def can_name(key: str) -> bool:
 def open_store(settings: Settings, endpoint_url: str, bucket: str, destination: str | None = None) -> "S3Store | None":
     """A bucket, whose copies are written to ``destination``. None if a bucket is given by its ARN.
 
-    object_store copies within one bucket: it sends ``x-amz-copy-source: <bucket>/<key>`` to the store's own URL. With
-    virtual-hosted addressing that URL is configured apart from the bucket's name. Here it is the destination's, in path
+    obstore copies within one bucket only: it sends ``x-amz-copy-source: <bucket>/<key>`` to the store's own URL. With
+    virtual-hosted addressing, URL and bucket name are separate options. So the URL is set to the destination's, in path
     style, which S3 accepts in every partition and for names with dots.
 
     Args:
@@ -48,7 +48,7 @@ def open_store(settings: Settings, endpoint_url: str, bucket: str, destination: 
         config={
             "region": settings.aws_region,
             "endpoint": url,
-            # Else an environment variable of this name would override the endpoint.
+            # Otherwise an environment variable of this name would override the endpoint.
             "aws_endpoint_url_s3": url,
             "virtual_hosted_style_request": True,
         },
@@ -57,7 +57,7 @@ def open_store(settings: Settings, endpoint_url: str, bucket: str, destination: 
             "allow_http": endpoint_url.startswith("http://"),
             "connect_timeout": timedelta(seconds=settings.aws_connect_timeout_seconds),
             "read_timeout": timedelta(seconds=settings.aws_read_timeout_seconds),
-            # For a whole call. A large copy may take long, and S3 sends whitespace meanwhile.
+            # Limits a whole call. During a long copy S3 sends whitespace, so the read timeout does not apply.
             "timeout": _WHOLE_CALL,
         },
         retry_config={"max_retries": settings.aws_max_attempts - 1, "retry_timeout": _RETRY_WITHIN},

@@ -19,7 +19,10 @@ class QueueAges:
         self._cloudwatch = make_client(settings, "cloudwatch")
 
     def read(self, queues: Mapping[str, str], now: datetime) -> dict[str, float]:
-        """Seconds by the keys of ``queues``, whose values are URLs. A queue without a data point is left out.
+        """Age in seconds by name. A queue without a data point is left out.
+
+        Args:
+            queues: the URL of each queue, by name.
 
         Raises:
             TransientError: CloudWatch denies access or does not answer.

@@ -1,6 +1,6 @@
 """HTTPS requests to SNS: fetch signing certificates to verify signatures, and confirm subscriptions.
 
-Redirects are not followed: a post is trusted because of SNS's host name, so no other host may answer.
+Redirects are not followed: a post is trusted because of SNS's host name, so no other host may respond.
 https://docs.aws.amazon.com/sns/latest/dg/sns-verify-signature-of-message-verify-message-signature.html
 """
 
@@ -72,7 +72,7 @@ class SnsCertificates:
         check_certificate_url(url, self._emulator)
         with self._lock:
             found = self._cached.get(url)
-        # Not locked: one slow response must not block every thread. At the start two threads may fetch the same one.
+        # Not locked: one slow response must not block every thread. At startup two threads may fetch the same one.
         certificate = found or _parsed(_get(url, "SNS signing certificate"))
         if not certificate.not_valid_before_utc <= now <= certificate.not_valid_after_utc:
             with self._lock:

@@ -18,7 +18,7 @@ from etl_platform.errors import NotificationRefusedError
 
 MAX_BODY_BYTES = 256 << 10
 MAX_AGE = timedelta(hours=1)
-"""SNS retries for at most an hour, whatever the delivery policy says."""
+"""SNS retries for at most an hour, regardless of the delivery policy."""
 MAX_AHEAD = timedelta(minutes=15)
 UNSIGNED = "FAKE"
 """The emulator's value of the field Signature."""
@@ -31,7 +31,7 @@ _SIGNED = {
 }
 _SIGNATURE = ("SignatureVersion", "Signature", "SigningCertURL")
 _OPTIONAL = "Subject"
-# The whole URL is matched, in ASCII, and not parsed: so no difference between two URL parsers can hide another host.
+# Match the whole URL as ASCII text. Parsing is not safe: two URL parsers may find different hosts in one URL.
 _HOST = r"https://sns\.[a-z]{2,5}(?:-[a-z]{2,12}){1,3}-[0-9]{1,2}\.amazonaws\.com(?:\.cn)?"
 _CERTIFICATE = re.compile(rf"{_HOST}/[A-Za-z0-9_-]{{1,200}}\.pem")
 _SUBSCRIBE = re.compile(rf"{_HOST}/\?[A-Za-z0-9_.~%:&=+-]{{1,2000}}")
@@ -39,7 +39,7 @@ _SUBSCRIBE = re.compile(rf"{_HOST}/\?[A-Za-z0-9_.~%:&=+-]{{1,2000}}")
 
 @dataclass(frozen=True)
 class SnsMessage:
-    """One post. ``fields`` are those that are signed, and those of the signature; the rest of the body is dropped.
+    """One post. ``fields`` holds the signed fields and those of the signature; all other fields are dropped.
 
     Attributes:
         sent_at: its Timestamp, with a time zone.

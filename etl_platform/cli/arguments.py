@@ -1,4 +1,4 @@
-"""Parsing that all commands share: help with an example and exit codes, and types of arguments."""
+"""Parts of the parser that commands share: help with an example and exit codes, and argument types."""
 
 import argparse
 import getpass
@@ -27,7 +27,7 @@ def add_command(commands: Commands, name: str, about: str, example: str) -> argp
 
 
 def add_group(commands: Commands, name: str, about: str) -> Commands:
-    """Add a command that has commands itself."""
+    """Add a command with subcommands."""
     group = commands.add_parser(name, help=about, description=f"{about}.", epilog=more_help(f"etl-platform {name}"))
     return group.add_subparsers(required=True, metavar="COMMAND")
 

@@ -10,7 +10,7 @@ def add(commands: Commands) -> None:
     check = add_command(
         commands,
         "check",
-        "Check one file against its contract, on this machine alone",
+        "Check one file against its contract, without a network",
         "etl-platform check Officer_Detail.csv --out result\n  etl-platform check a.csv --contract training --json",
     )
     add_file_arguments(check)

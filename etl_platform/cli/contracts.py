@@ -15,7 +15,7 @@ def add(commands: Commands) -> None:
     check = add_command(
         group,
         "check",
-        "Check contracts, their rules included",
+        "Check contracts and their rules",
         "etl-platform contract check\n  etl-platform contract check contracts/training.odcs.yaml",
     )
     check.add_argument("path", nargs="?", type=Path, metavar="PATH", help="a file or folder [CONTRACTS_DIR]")

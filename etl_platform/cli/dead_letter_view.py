@@ -93,7 +93,7 @@ VIEWS: Mapping[str, Callable[["Platform", "Scan", ExitStack], DeadLetterView]] =
 
 @dataclass(frozen=True)
 class _FileView:
-    """File events. ``runs`` finds the run that failed with a message; None without DAGSTER_HOME."""
+    """File events. ``runs`` finds the last failed run of a message; None without DAGSTER_HOME."""
 
     platform: "Platform"
     scan: "Scan"

@@ -25,7 +25,7 @@ from etl_platform.engine.command_line import run_command
 from etl_platform.engine.errors import ContractError, UsageError
 from etl_platform.errors import SettingsError
 
-_GROUPS = (
+_COMMANDS = (
     check,
     contracts,
     api,
@@ -69,6 +69,6 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action=_PrintVersion, nargs=0, help="print the version and exit")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for group in _GROUPS:
-        group.add(commands)
+    for command in _COMMANDS:
+        command.add(commands)
     return parser

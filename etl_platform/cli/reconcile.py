@@ -94,17 +94,15 @@ def _print(found: "Reconciled", repaired: Counter[str], failed: int) -> None:
             for f in sorted(found.findings, key=lambda f: (f.kind, f.agency, f.key))
         ]
         print(table(("", "agency", "dataset", "key", "since (UTC)", "why"), rows))
-    counts = Counter(finding.kind for finding in found.findings)
-    summary = ", ".join(f"{counts[kind]:,} {kind}" for kind in Discrepancy)
     print(
-        f"{found.versions:,} file versions of {found.agencies:,} agencies: {summary}; "
+        f"{found.versions:,} file versions of {found.agencies:,} agencies: {found.summary}; "
         f"{found.in_flight:,} in flight, {found.ignored:,} without a contract"
     )
     if repaired or failed:
         outcomes = ", ".join(f"{times} {outcome}" for outcome, times in sorted(repaired.items()))
         print(f"repaired: {outcomes or 'nothing'}" + (f"; {failed} failed" if failed else ""))
     for kind in Discrepancy:
-        if counts[kind] and (kind is not Discrepancy.MISSING or not repaired):
+        if found.counts[kind] and (kind is not Discrepancy.MISSING or not repaired):
             print(_WHAT_TO_DO[kind])
 
 

@@ -1,4 +1,4 @@
-"""What the platform's commands print for people: plain text tables. No decisions."""
+"""Plain text tables that several commands print for people. No decisions."""
 
 import sys
 from collections.abc import Sequence
@@ -80,12 +80,12 @@ def _time(at: datetime) -> str:
 
 
 def happened_at(report: Report) -> datetime:
-    """When the object was written or, of a replay, when that ended (UTC)."""
+    """When the object was written; for a replay, when it ended (UTC)."""
     return report.attempt.ended_at if report.is_replay else _arrived_at(report)
 
 
 def _arrived_at(report: Report) -> datetime:
-    """When the object was written (UTC); if that is not known, when its processing began."""
+    """When the object was written (UTC); if unknown, when its processing began."""
     return report.source.last_modified or report.attempt.began_at
 
 

@@ -8,8 +8,8 @@ import dagster as dg
 from etl_platform.application_db.agencies import Agency, find_agency
 from etl_platform.attachments.copy_agency import CopyResult
 from etl_platform.attachments.plan import COPIED_STATUSES, Status
-from etl_platform.defs.delivery_events import table
 from etl_platform.defs.failures import as_dagster_failures
+from etl_platform.defs.metadata_table import table
 from etl_platform.defs.partitions import agencies, partitioned_check
 from etl_platform.defs.run_progress import RunProgress
 from etl_platform.engine.errors import PermanentError
@@ -82,11 +82,9 @@ def summary(agency: Agency, copied: CopyResult) -> str:
     statuses = copied.statuses
     made = sum(statuses[status] for status in COPIED_STATUSES)
     problems = [f"{statuses[status]:,} {status}" for status in Status if status != Status.COPIED and statuses[status]]
-    there = made - min(made, copied.attempted - statuses[Status.FAILED])
-    return (
-        f"{agency.partition}: {', '.join([f'{made - there:,} copied', f'{there:,} already there', *problems])} "
-        f"of {len(copied.rows):,} attachments"
-    )
+    new = min(made, copied.attempted - statuses[Status.FAILED])
+    counts = [f"{new:,} copied", f"{made - new:,} already there", *problems]
+    return f"{agency.partition}: {', '.join(counts)} of {len(copied.rows):,} attachments"
 
 
 def _check(copied: CopyResult) -> dg.AssetCheckResult:

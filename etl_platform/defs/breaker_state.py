@@ -1,7 +1,7 @@
 """The state of the circuit breaker, read from Dagster's run records, and the job that resets it.
 
-Run records are shared by the whole cluster and survive restarts, so the breaker needs no store of its own. Which ends
-of runs count is decided in deliveries/circuit_breaker.py.
+Run records are shared by the whole cluster and survive restarts, so the breaker needs no store of its own. This module
+turns them into events; deliveries/circuit_breaker.py computes the state.
 """
 
 import time
@@ -63,8 +63,8 @@ def _resets(instance: dg.DagsterInstance) -> Iterator[dg.RunRecord]:
 def _latest_progress(instance: dg.DagsterInstance) -> list[tuple[float, Event]]:
     """The end of the latest successful run that finished a delivery.
 
-    Success alone proves nothing: a run whose messages all belong to another run by now uses no outside system. If the
-    latest hundred successful runs hold no such run, older ones are not read.
+    Success alone is not enough: a run whose messages were all taken over by another run has used no outside system. If
+    none of the latest hundred successful runs qualifies, older ones are not read.
     """
     before: datetime | None = None
     for limit in _PAGES:
@@ -79,12 +79,12 @@ def _latest_progress(instance: dg.DagsterInstance) -> list[tuple[float, Event]]:
 
 
 def _failures(instance: dg.DagsterInstance, since: float, limits: Limits) -> Iterator[tuple[float, Event]]:
-    # One delivery fails at most max_receives times, so this many failed runs include max_failures deliveries.
+    # A delivery fails at most max_receives times, so this many runs are enough to find max_failures deliveries.
     window = FILE_EVENTS.max_receives * limits.max_failures
     after = datetime.fromtimestamp(since, UTC)
     for record in _ended(instance, dg.DagsterRunStatus.FAILURE, window, after=after):
         run = record.dagster_run
-        # A run that was stopped before it began, for example with its pod, shows nothing about outside systems.
+        # A run that was stopped before it began, for example with its pod, is no sign that an outside system failed.
         if not is_requested_by_sensor(run) or run.tags.get("dagster/failure_reason") == "UNEXPECTED_TERMINATION":
             continue
         probe_of = run.tags.get(PROBE_TAG)

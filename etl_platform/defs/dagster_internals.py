@@ -1,6 +1,6 @@
-"""Every use of Dagster's private modules, each with its reason. ruff refuses such an import anywhere else.
+"""Every use of Dagster's private modules, each with its reason. ruff rejects such an import anywhere else.
 
-Each part has a test in ``test_dagster_internals.py``, whose name says what no longer works after an upgrade of Dagster.
+Each part has a test in ``test_dagster_internals.py``, named after what an upgrade of Dagster would break.
 """
 
 import json
@@ -30,7 +30,7 @@ LOG_RECORD_ATTRIBUTES = frozenset(
 
 @dataclass(frozen=True)
 class LoggedBy:
-    """Where in a run a log record comes from. ``event`` is the Dagster event that the record carries, if any."""
+    """The origin of a log record in a run. ``event`` is the Dagster event that the record carries, if any."""
 
     message: str
     run_id: str | None

@@ -1,7 +1,7 @@
 """Today's counts, read from Dagster's event log and run records. Nothing is written, so all readers get the same.
 
-Today is the UTC day. So a new process reads at most a day, and its counts do not depend on when it started. Each read
-continues a minute before the end of the last one, because a row may be committed late, with an older id and time.
+Today is the UTC day: a new process reads one day at most, and its counts do not depend on when it started. Each read
+overlaps the previous one by a minute, because a row may be committed late, with an older id and time.
 """
 
 from collections import Counter
@@ -13,7 +13,7 @@ from typing import TypeAlias
 import dagster as dg
 
 from etl_platform.defs.delivery_events import is_repeated_event, logged_outcome
-from etl_platform.defs.failed_runs import messages_of
+from etl_platform.defs.intake_config import message_ids_of
 from etl_platform.defs.run_counts import counts_of
 from etl_platform.deliveries.daily_counts import CountedDelivery, DailyCounts, DeliveryCounts, RunCounts
 from etl_platform.deliveries.delivery import Outcome
@@ -100,8 +100,8 @@ class DailyCountsReader:
                 if record.timestamp < self._day.midnight - _LATE_S:
                     self._day.read_to.setdefault(stream, record.storage_id)
                     return
-                # Several processes write, so ids are not in the order of time. An event of yesterday may come before
-                # one of today; only an event a minute older than midnight ends the loop.
+                # Several processes write, so ids are not in the order of time. Yesterday's events may be mixed with
+                # today's, so the loop ends only at an event a minute older than midnight.
                 if record.timestamp >= self._day.midnight:
                     yield _Event(record.storage_id, record.timestamp, _counted_delivery(record))
             if not page.has_more:
@@ -112,7 +112,7 @@ class DailyCountsReader:
         midnight = datetime.fromtimestamp(self._day.midnight, UTC)
         for status in _ENDED:
             read_to = self._day.runs_to.get(status, midnight)
-            # If a read took place a minute after the newest run was found, no older run can be committed any more.
+            # A minute after the newest run was found, all older runs are committed; no overlap is needed then.
             settled = self._day.read_at - self._day.runs_found_at.get(status, now) > _LATE_S
             since = read_to if settled else max(midnight, read_to - timedelta(seconds=_LATE_S))
             for record in _ended_since(instance, status, since):
@@ -123,7 +123,7 @@ class DailyCountsReader:
                 if (record.end_time or 0.0) >= self._day.midnight:
                     counts = counts_of(run)
                     # The messages are in the run's config, so those of a killed run count too.
-                    counts.received += len(messages_of(run))
+                    counts.received += len(message_ids_of(run))
                     self._day.runs[run.run_id] = _Run(run.job_name, status.value.lower(), counts)
         self._day.read_at = now
 

@@ -1,18 +1,19 @@
-"""What Dagster shows of a delivery, from its report: materializations, observations and check results."""
+"""The Dagster events of a delivery, built from its report: materializations, observations and check results."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import dagster as dg
 
 from etl_platform.defs.lineage import column_lineage, header_schema
+from etl_platform.defs.metadata_table import table
 from etl_platform.deliveries.delivery import Outcome
 from etl_platform.deliveries.report import Report
 from etl_platform.engine.contract.dataset_rules import Severity
 from etl_platform.engine.contract.model import Contract
-from etl_platform.engine.privacy.masking import HIDDEN, shown
+from etl_platform.engine.privacy.masking import HIDDEN
 from etl_platform.engine.result import CheckResult, ColumnProfile, DatasetVerdict, Example, FileColumns, FileError
 from etl_platform.engine.rules.contract_rules import contract_rules
 
@@ -54,7 +55,7 @@ def column_schema(contract: Contract) -> dg.TableSchema:
 
 
 def bronze_metadata(reports: Sequence[Report]) -> Metadata:
-    """The errors of one or several files together; identity of the last one."""
+    """The errors of all files together; delivery, source and bronze key of the last file."""
     last = reports[-1]
     return {
         "delivery_id": last.delivery_id,
@@ -74,7 +75,7 @@ def columns_of(reports: Sequence[Report]) -> list[FileColumns]:
 
 
 def silver_metadata(reports: Sequence[Report], contract: Contract) -> Metadata:
-    """Counts, reasons and lineage of one or several files together; identity, profile and preview of the last one."""
+    """Counts, reasons and lineage of all files together; delivery, keys, profile and preview of the last file."""
     last, totals = reports[-1], merge_checks(reports)
     metadata: Metadata = {
         "delivery_id": last.delivery_id,
@@ -100,7 +101,7 @@ def silver_metadata(reports: Sequence[Report], contract: Contract) -> Metadata:
 def check_outcomes(reports: Sequence[Report], contract: Contract) -> Iterator[CheckEvaluation]:
     """The checks of one or several files of a partition together.
 
-    The check of the file itself always has a result, a rule's check only where rows were checked.
+    The check of the file itself always has a result; the check of a rule has one only if rows were checked.
     """
     last, totals = reports[-1], merge_checks(reports)
     yield CheckEvaluation(
@@ -182,9 +183,8 @@ def delivery_events(
 def logged_outcome(event: dg.AssetMaterialization | dg.AssetObservation) -> Outcome | None:
     """The outcome of the delivery that an event of a bronze asset counts for; None for every other event.
 
-    One event counts for each delivery: the materialization of an accepted one, the observation of any other. The event
-    of a reprocessed partition is about several files, and events that people report by hand about none; they do not
-    count.
+    One event counts for each delivery: the materialization if it is accepted, else the observation. Not counted are the
+    event of a reprocessed partition, which is about several files, and events that people report by hand.
     """
     outcome = event.metadata.get("outcome")
     if event.asset_key.path[0] != "bronze" or event.partition is None or outcome is None or "files" in event.metadata:
@@ -199,7 +199,7 @@ def is_repeated_event(event: dg.AssetMaterialization | dg.AssetObservation) -> b
 
 
 def merge_checks(reports: Sequence[Report]) -> CheckResult:
-    """The counts, reasons, examples and errors of several files together; of each rule the first five examples."""
+    """The counts, reasons and errors of several files together, and the first five examples of each rule."""
     checks = [report.check for report in reports]
     reasons: Counter[str] = Counter()
     examples: dict[str, tuple[Example, ...]] = {}
@@ -230,10 +230,3 @@ def _profile_row(name: str, column: ColumnProfile) -> Metadata:
         "max": HIDDEN if column.classified else column.max,
         "most frequent": ", ".join(f"{top.value} ({top.rows})" for top in (column.top or ())[:3]),
     }
-
-
-def table(rows: Sequence[Mapping[str, Any]]) -> dg.TableMetadataValue:
-    """Rows as a table that Dagster shows in its UI: every cell is a short text."""
-    texts = [{name: "" if value is None else shown(str(value)) for name, value in row.items()} for row in rows]
-    columns = [dg.TableColumn(name, "string") for name in texts[0]]
-    return dg.MetadataValue.table([dg.TableRecord(row) for row in texts], dg.TableSchema(columns=columns))

@@ -95,7 +95,7 @@ def _build_sensor(job: Any, settings: Settings) -> dg.SensorDefinition:
             return dg.SkipReason(f"email archiving is not configured: {error}")
         if context.instance.get_runs(dg.RunsFilter(job_name=EMAILS.job, statuses=UNFINISHED), limit=1):
             return dg.SkipReason(f"a run of {EMAILS.job} is queued or running")
-        waiting, _held = queue.depth()
+        waiting, _in_flight = queue.depth()
         if not waiting:
             return dg.SkipReason("the email queue is empty")
         # Each selected check would leave a planned result without a partition.

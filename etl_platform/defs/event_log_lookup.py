@@ -1,4 +1,4 @@
-"""Whether Dagster's event log has the events of a delivery: a run may die before it logs them, or right after."""
+"""Whether Dagster's event log has the events of a delivery. A run may be killed before or after it logs them."""
 
 from collections.abc import Callable, Iterator
 
@@ -14,8 +14,8 @@ _PAGE, _MAX_PAGES = 100, 50
 def is_logged(instance: dg.DagsterInstance, report: Report) -> bool:
     """Whether the event that counts for the report's delivery was logged.
 
-    It is logged soon after the report is written, so the oldest events since then are read first. The events of a
-    duplicate, and those that another run repeated for a successor, do not count.
+    It is logged soon after the report is written, so events are read from that time on, the oldest first. Events of a
+    duplicate do not count, nor those that another run repeated for a successor.
     """
     dataset, agency = report.partition
     # The clocks of the report and of the event log may differ by a little.

@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 
 import dagster as dg
 
-from etl_platform.defs.delivery_events import table
 from etl_platform.defs.failures import as_dagster_failures
+from etl_platform.defs.metadata_table import table
 from etl_platform.defs.partitions import partitioned_check, register_agencies
 from etl_platform.deliveries.reconcile.expected_files import timeliness as find_timeliness
 from etl_platform.engine.contract.cadence import Timeliness
@@ -61,11 +61,13 @@ def _build_checks(contracts: Mapping[str, Contract]) -> list[dg.AssetChecksDefin
 
 
 def _build_job(contracts: Mapping[str, Contract]) -> dg.JobDefinition:
-    """One run for all agencies, because each run per partition would cost its own start."""
+    """One run for all agencies, because starting a run takes longer than checking an agency."""
     datasets = [key.asset_key.path[-1] for key in on_time_keys(contracts)]
 
     @dg.op(name="look_for_overdue_files", out=dg.Out(dg.Nothing))
-    def look(context: dg.OpExecutionContext, platform: dg.ResourceParam[Platform]) -> Iterator[dg.Output[None]]:
+    def find_overdue_files(
+        context: dg.OpExecutionContext, platform: dg.ResourceParam[Platform]
+    ) -> Iterator[dg.Output[None]]:
         now, overdue, checked = datetime.now(UTC), [], 0
         with as_dagster_failures():
             for dataset in datasets:
@@ -93,7 +95,7 @@ def _build_job(contracts: Mapping[str, Contract]) -> dg.JobDefinition:
         executor_def=dg.in_process_executor,
     )
     def expected_files_job() -> None:
-        look()
+        find_overdue_files()
 
     return expected_files_job
 

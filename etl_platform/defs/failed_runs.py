@@ -1,10 +1,10 @@
-"""Which failed intake run held a queue message last, and the errors that it recorded. No decisions."""
+"""The last failed intake run that worked on a queue message, and the errors that it recorded. No decisions."""
 
 from collections.abc import Iterator
-from typing import Any
 
 import dagster as dg
 
+from etl_platform.defs.intake_config import message_ids_of
 from etl_platform.defs.intake_runs import JOB_NAME
 from etl_platform.deliveries.dead_letters.reasons import LastRun
 
@@ -25,13 +25,13 @@ class FailedRuns:
         self._unread = self._runs()
 
     def last_of(self, message_id: str) -> LastRun | None:
-        """The newest failed run that held the message."""
+        """The newest failed run that worked on the message."""
         while message_id not in self._run_of:
             run = next(self._unread, None)
             if run is None:
                 return None
-            for held in messages_of(run):
-                self._run_of.setdefault(held, run.run_id)
+            for worked_on in message_ids_of(run):
+                self._run_of.setdefault(worked_on, run.run_id)
         run_id = self._run_of[message_id]
         if run_id not in self._errors:
             self._errors[run_id] = tuple(self._errors_of(run_id))
@@ -54,10 +54,3 @@ class FailedRuns:
             failed = failure.metadata.get(FAILED) if failure is not None else None
             if isinstance(failed, dg.JsonMetadataValue) and isinstance(failed.data, list):
                 yield from (str(item) for item in failed.data)
-
-
-def messages_of(run: dg.DagsterRun) -> set[str]:
-    """The ids of the queue messages in a run's config."""
-    ops: Any = run.run_config.get("ops", {})
-    config = ops.get("ingest", {}).get("config", {})
-    return {item["message_id"] for item in config.get("deliveries", ()) if item.get("message_id")}

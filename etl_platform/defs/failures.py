@@ -1,4 +1,4 @@
-"""The platform's errors as Dagster failures, and a failure in one line. Only here is decided what may be retried."""
+"""The platform's errors as Dagster failures that may be retried or not, and a failure in one line."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,7 +11,7 @@ from etl_platform.errors import TransientError
 
 @contextmanager
 def as_dagster_failures() -> Iterator[None]:
-    """Permanent errors forbid a retry, transient ones allow it. Any other error is a bug and passes unchanged."""
+    """A permanent error forbids a retry, a transient one allows it. Any other error is a bug and is not converted."""
     try:
         yield
     except PermanentError as error:

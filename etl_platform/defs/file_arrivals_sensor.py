@@ -56,7 +56,7 @@ def build_file_arrivals_sensor(job: Any, interval_seconds: int) -> dg.SensorDefi
             yield dg.SkipReason(allowed.why)
             return
         # Only after the breaker was checked: while it is open, no outside system is called.
-        if warning := platform.new_warning():
+        if warning := platform.bucket_warning():
             context.log.warning(warning)
         requests = list(
             run_requests(
@@ -78,8 +78,8 @@ class _Allowance:
     """How many runs a tick may request.
 
     Attributes:
-        why: why not more.
-        probe_of: when the breaker opened that the one allowed run probes; None if it is no probe.
+        why: why no more runs may start.
+        probe_of: if the one allowed run is a probe, when the breaker opened.
     """
 
     runs: int
@@ -110,21 +110,21 @@ def run_requests(
 ) -> Iterator[dg.RunRequest]:
     """Receive messages until the queue is empty, ``room`` runs are full or the deadline (monotonic seconds) is reached.
 
-    Each call receives at most as many messages as runs may still start, because each message may need its own run.
-    An unused message would go back one receive nearer to the dead-letter queue. A probe of the breaker that opened at
-    ``probe_of`` receives one message. When no other run may start, the last one is filled with single messages, as
-    long as they fit and are received for the first time.
+    Each call receives at most as many messages as runs may still start, because each message may need its own run, and
+    an unused message would return one receive nearer to the dead-letter queue. When no other run may start, the last
+    one is filled with single messages, as long as they fit and are received for the first time. A probe of the breaker
+    that opened at ``probe_of`` receives only one message.
     """
     queue = platform.queue(FILE_EVENTS)
     room = platform.settings.max_runs_in_flight if room is None else room
     messages: list[list[QueuedFile]] = []
     received_at = clock()
-    received, most = 0, platform.settings.max_messages_per_poll if probe_of is None else 1
+    received, per_call = 0, platform.settings.max_messages_per_poll if probe_of is None else 1
     while received < MAX_MESSAGES_PER_TICK and time.monotonic() < deadline:
         free = room - len(plan_runs(messages))
-        if free < 0 or (free == 0 and (probe_of is not None or any(map(_came_back, messages)))):
+        if free < 0 or (free == 0 and (probe_of is not None or any(map(_is_retried, messages)))):
             break
-        batch = queue.receive(min(most, max(free, 1)), platform.settings.visibility_timeout_seconds)
+        batch = queue.receive(min(per_call, max(free, 1)), platform.settings.visibility_timeout_seconds)
         if not batch:
             break
         if free == 0 and batch[0].receive_count > 1:
@@ -150,15 +150,15 @@ def run_requests(
         yield _run_request([file for files in run for file in files], received_at, probe_of)
 
 
-def _came_back(files: Sequence[QueuedFile]) -> bool:
+def _is_retried(files: Sequence[QueuedFile]) -> bool:
     return files[0].receive_count > 1
 
 
 def _routable(platform: Platform, message: Message, parsed: ParsedMessage) -> list[QueuedFile]:
     """The files of the message that a run must ingest.
 
-    The rest is handled here: a malformed part goes to the dead-letter queue with its reason, and an object without a
-    contract is recorded as ignored.
+    The rest is handled here: a message with malformed parts is sent to the dead-letter queue with the reason, and an
+    object without a contract is recorded as ignored.
     """
     files: list[QueuedFile] = []
     for version in parsed.created:

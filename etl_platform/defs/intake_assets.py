@@ -20,7 +20,7 @@ from etl_platform.defs.expected_files import on_time_keys
 from etl_platform.defs.failed_runs import FAILED
 from etl_platform.defs.failures import as_dagster_failures
 from etl_platform.defs.intake_config import IngestConfig, QueuedDelivery, ReplayConfig, messages_of
-from etl_platform.defs.intake_runs import JOB_NAME, is_being_cancelled, is_spare_probe
+from etl_platform.defs.intake_runs import JOB_NAME, is_being_cancelled, is_redundant_probe
 from etl_platform.defs.lineage import header_schema
 from etl_platform.defs.partitions import agencies, partitioned_check
 from etl_platform.defs.run_counts import CountedQueue, note_counts
@@ -69,7 +69,7 @@ def build_intake_job(contracts: Mapping[str, Contract]) -> Any:
     """The asset job over every dataset. The sensor or a person starts it, for deliveries or for a partition."""
     return dg.define_asset_job(
         JOB_NAME,
-        # A file that is processed says nothing about files that are overdue.
+        # Ingesting a file does not show whether another one is overdue; expected_files_job runs that check.
         selection=dg.AssetSelection.assets(
             *(["bronze", name] for name in contracts), *(["silver", name] for name in contracts)
         )
@@ -120,18 +120,18 @@ def _check_specs(contracts: Iterable[Contract]) -> list[dg.AssetCheckSpec]:
 
 
 def _ingest_batch(context: dg.AssetExecutionContext, deliveries: Sequence[QueuedDelivery], platform: Platform) -> None:
-    """Ingest deliveries from the queue or given by hand. Events are logged for each agency, one delivery at a time."""
+    """Ingest deliveries from the queue or from the command line, and log their events under their agencies."""
     # By default Dagster opens a connection for each statement. A run that logs many events needs a connection pool.
     context.instance.optimize_for_webserver(
         statement_timeout=_STATEMENT_TIMEOUT_MS, pool_recycle=_POOL_RECYCLE_S, max_overflow=_MAX_OVERFLOW
     )
     settings, messages = platform.settings, messages_of(deliveries, platform.intake)
     handles = [message.receipt_handle for message in messages if message.receipt_handle]
-    if is_spare_probe(context.instance, context.run):
+    if is_redundant_probe(context.instance, context.run):
         context.log.info("another run already probes the circuit breaker; the messages return to the queue")
         platform.queue(FILE_EVENTS).change_visibility(handles, 0)
         return
-    if warning := platform.new_warning():
+    if warning := platform.bucket_warning():
         context.log.warning(warning)
     queue = CountedQueue(platform.queue(FILE_EVENTS)) if handles else None
     with stop_event() as stop:

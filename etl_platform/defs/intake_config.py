@@ -15,7 +15,7 @@ from etl_platform.deliveries.plan_runs import QueuedFile
 
 
 class QueuedDelivery(dg.Config):
-    """One object of one queue message. Only bucket and key are required; a HEAD request finds the rest."""
+    """One object of one queue message. Only bucket and key are required; a HEAD request completes the version."""
 
     bucket: str
     key: str
@@ -43,7 +43,11 @@ class QueuedDelivery(dg.Config):
 
 
 class ReplayConfig(dg.Config):
-    """For a run of a partition: the deliveries to replay, the newest of every source key if empty, and who asked."""
+    """For a run of a partition. Without ``delivery_ids``, the newest delivery of every source key is replayed.
+
+    Attributes:
+        by: the person who asked for the replay.
+    """
 
     delivery_ids: list[str] = Field(default_factory=list)
     by: str | None = None
@@ -89,6 +93,13 @@ def config_of_files(files: Iterable[QueuedFile], received_at: float) -> dict[str
 
 def run_config(**config: Any) -> dict[str, Any]:
     return {"ops": {"ingest": {"config": config}}}
+
+
+def message_ids_of(run: dg.DagsterRun) -> set[str]:
+    """The ids of the queue messages in a run's config; empty for another job."""
+    ops: Any = run.run_config.get("ops", {})
+    config = ops.get("ingest", {}).get("config", {})
+    return {item["message_id"] for item in config.get("deliveries", ()) if item.get("message_id")}
 
 
 def _described(version: ObjectVersion) -> dict[str, Any]:

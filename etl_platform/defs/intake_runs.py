@@ -10,7 +10,7 @@ JOB_NAME, SENSOR_NAME = FILE_EVENTS.job, FILE_EVENTS.sensor
 PROGRESS_TAG = "etl_platform/progress"
 """Set by a run as soon as it has finished a delivery."""
 ONLY_DELIVERY_TAG = "etl_platform/only_delivery"
-"""Set by the sensor on a run that cannot be split: the one delivery that it carries."""
+"""Set by the sensor on a run that cannot be split: see ``only_delivery``."""
 PROBE_TAG = "etl_platform/probe_of"
 """Set by the sensor on a run that probes a half-open breaker: the time at which that breaker opened."""
 UNFINISHED = [
@@ -43,7 +43,7 @@ def probe_value(opened_at: float) -> str:
     return repr(opened_at)
 
 
-def is_spare_probe(instance: dg.DagsterInstance, run: dg.DagsterRun) -> bool:
+def is_redundant_probe(instance: dg.DagsterInstance, run: dg.DagsterRun) -> bool:
     """Whether an earlier probe of the same opening is unfinished or failed, so that this run is not needed.
 
     Two ticks at the same moment, for example of the old and the new daemon during a deployment, may each request a

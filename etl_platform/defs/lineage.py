@@ -1,12 +1,12 @@
-"""Column metadata from a delivery's header: the columns of bronze, and which of them each silver column is made of."""
+"""Column metadata from a delivery's header: the columns of bronze, and the lineage of each silver column."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import dagster as dg
 
+from etl_platform.defs.metadata_table import table
 from etl_platform.engine.contract.model import Contract
-from etl_platform.engine.privacy.masking import shown
 from etl_platform.engine.result import FileColumns
 
 SENT_AS = "sent_as"
@@ -21,7 +21,7 @@ def header_schema(files: Sequence[FileColumns]) -> dict[str, Any]:
 
 
 def column_lineage(files: Sequence[FileColumns], contract: Contract) -> dict[str, Any]:
-    """The sender's own names of each silver column, in the files that silver was made of. Their headers may differ."""
+    """The sender's names for each silver column, from all files in silver, whose headers may differ."""
     sent: dict[str, list[str]] = {}
     for column in contract.columns:
         names = [name for columns in files for name in _sent_names(columns, column.name)]
@@ -30,18 +30,13 @@ def column_lineage(files: Sequence[FileColumns], contract: Contract) -> dict[str
     if not sent:
         return {}
     bronze = dg.AssetKey(["bronze", contract.dataset])
-    edges = {column: [dg.TableColumnDep(bronze, name) for name in names] for column, names in sent.items()}
-    return {"dagster/column_lineage": dg.TableColumnLineage(edges), SENT_AS: _table(sent)}
-
-
-def _table(sent: Mapping[str, Sequence[str]]) -> dg.TableMetadataValue:
     # Dagster draws column lineage in Dagster+ only. The open-source UI hides it but shows this table.
-    rows = [dg.TableRecord({"column": column, SENT_AS: shown(", ".join(names))}) for column, names in sent.items()]
-    schema = dg.TableSchema([dg.TableColumn("column", "string"), dg.TableColumn(SENT_AS, "string")])
-    return dg.MetadataValue.table(rows, schema)
+    rows = [{"column": column, SENT_AS: ", ".join(names)} for column, names in sent.items()]
+    edges = {column: [dg.TableColumnDep(bronze, name) for name in names] for column, names in sent.items()}
+    return {"dagster/column_lineage": dg.TableColumnLineage(edges), SENT_AS: table(rows)}
 
 
 def _sent_names(file: FileColumns, column: str) -> list[str]:
-    """The sender's names of the columns that one silver column is made of."""
+    """The sender's names of the columns from which one silver column is derived."""
     sources = (file.derived_from or {}).get(column, (column,))
     return [file.matched[source] for source in sources if source in file.matched]

@@ -1,4 +1,4 @@
-"""The partition set of agencies, and checks with one result per partition. An agency is added with its first file."""
+"""The dynamic partitions: one agency each, added with its first file. And checks with one result per partition."""
 
 import warnings
 
@@ -8,7 +8,7 @@ agencies = dg.DynamicPartitionsDefinition(name="agencies")
 
 
 def register_agencies(instance: dg.DagsterInstance, names: set[str]) -> None:
-    """Add the agencies that Dagster does not know yet. It reads first, so that the usual tick writes nothing."""
+    """Add the agencies that Dagster does not know yet. Usually there are none, and nothing is written."""
     unknown = sorted(names - set(instance.get_dynamic_partitions("agencies")))
     if unknown:
         instance.add_dynamic_partitions("agencies", unknown)

@@ -1,15 +1,14 @@
-"""The job ``reconcile_job`` and its daily schedule: it fails if files that arrived are not recorded and stored."""
+"""The job ``reconcile_job`` and its daily schedule. The job fails if ``reconcile`` finds a discrepancy."""
 
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import dagster as dg
 
-from etl_platform.defs.delivery_events import table
 from etl_platform.defs.failures import as_dagster_failures
-from etl_platform.deliveries.reconcile.discrepancies import Discrepancy, Finding
+from etl_platform.defs.metadata_table import table
+from etl_platform.deliveries.reconcile.discrepancies import Discrepancy
 from etl_platform.deliveries.reconcile.reconcile import Reconciled, Reconciler, default_grace
 from etl_platform.platform import Platform
 
@@ -50,10 +49,10 @@ def _build_job() -> dg.JobDefinition:
     def reconcile(context: dg.OpExecutionContext, platform: dg.ResourceParam[Platform]) -> Iterator[dg.Output[None]]:
         with as_dagster_failures():
             found = make_reconciler(platform, datetime.now(UTC)).reconcile()
-        context.log.info(f"{found.versions} file versions of {found.agencies} agencies: {_counts(found.findings)}")
+        context.log.info(f"{found.versions} file versions of {found.agencies} agencies: {found.summary}")
         if found.findings:
             raise dg.Failure(
-                f"{_counts(found.findings)}; `etl-platform reconcile` lists them all, `--repair` ingests missing files",
+                f"{found.summary}; `etl-platform reconcile` lists them all, `--repair` ingests missing files",
                 metadata=_metadata(found),
                 allow_retries=False,
             )
@@ -68,11 +67,6 @@ def _build_job() -> dg.JobDefinition:
         reconcile()
 
     return reconcile_job
-
-
-def _counts(findings: Sequence[Finding]) -> str:
-    counts = Counter(finding.kind for finding in findings)
-    return ", ".join(f"{counts[kind]:,} {kind}" for kind in Discrepancy)
 
 
 def _metadata(found: Reconciled) -> dict[str, Any]:
@@ -92,6 +86,6 @@ def _metadata(found: Reconciled) -> dict[str, Any]:
         "file_versions": found.versions,
         "agencies": found.agencies,
         "in_flight": found.in_flight,
-        **{str(kind): sum(finding.kind is kind for finding in found.findings) for kind in Discrepancy},
+        **{str(kind): found.counts[kind] for kind in Discrepancy},
         **({"findings": table(rows)} if rows else {}),
     }

@@ -1,4 +1,4 @@
-"""What a run counts besides its deliveries: a tag that it writes once, at its end. No decisions."""
+"""The counts of a run besides its deliveries, which it writes as a tag at its end. No decisions."""
 
 import json
 from collections import Counter

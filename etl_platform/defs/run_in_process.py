@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class RunResult:
-    """What a person sees of a run.
+    """The result of a run, for people.
 
     Attributes:
         summaries: the metadata ``summary`` of each materialization and observation, in order, as the UI shows it.
@@ -86,5 +86,5 @@ def _read(result: dg.ExecuteInProcessResult) -> RunResult:
         if not check.passed and check.severity is dg.AssetCheckSeverity.ERROR
     ]
     summaries = [str(metadata["summary"].value) for metadata in shown if "summary" in metadata]
-    error = None if result.success else "; ".join(reasons) or "no step gave a reason; the run's log in Dagster has it"
+    error = None if result.success else "; ".join(reasons) or "no step reported a reason; see the run's log in Dagster"
     return RunResult(tuple(summaries), tuple(failed), error)

@@ -1,4 +1,4 @@
-"""What a run writes to stderr: JSON lines with its id, and for each delivery one line with its dataset and outcome."""
+"""The log of a run on stderr: JSON lines with the run id, and one line per delivery with dataset and outcome."""
 
 import logging
 import sys
@@ -32,7 +32,7 @@ def json_lines(context: dg.InitLoggerContext) -> logging.Logger:
 
 
 def run_loggers() -> dict[str, dg.LoggerDefinition]:
-    """The loggers of the definitions. Every run then writes JSON lines, also one that is started from the UI."""
+    """The loggers of the definitions. With them every run writes JSON lines, even one started from the UI."""
     use_logger_by_default(_KEY, json_lines)
     return {_KEY: json_lines}
 

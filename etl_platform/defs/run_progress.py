@@ -17,7 +17,7 @@ class RunProgress:
         self._logged_at = time.monotonic()
 
     def __call__(self, done: int, text: str) -> None:
-        """Show ``done`` on the terminal, and ``text`` in Dagster's log if the last line there is old enough."""
+        """Show ``done`` on the terminal, and ``text`` in Dagster's log if its last line is ten seconds old."""
         self._line(self._stage, done)
         if time.monotonic() - self._logged_at > _LOG_EVERY_S:
             self._logged_at = time.monotonic()

@@ -1,4 +1,4 @@
-"""Loads what ``dg scaffold defs`` adds to this folder. The platform's own subjects are listed in definitions.py."""
+"""Loads the definitions that ``dg scaffold defs`` adds to this folder. definitions.py lists the platform's own."""
 
 import warnings
 from pathlib import Path

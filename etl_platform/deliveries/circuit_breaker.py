@@ -23,7 +23,7 @@ class Phase(StrEnum):
 
 @dataclass(frozen=True)
 class Limits:
-    """``max_failures`` open the breaker; it stays open for ``cooldown_s`` seconds."""
+    """``max_failures`` consecutive failures open the breaker; it stays open for ``cooldown_s`` seconds."""
 
     max_failures: int
     cooldown_s: float
@@ -125,11 +125,10 @@ class BreakerStatus:
         last = f", the last at {self.last_failure_time}" if self.last_failure_time else ""
         if self.state == Phase.CLOSED:
             return f"the circuit breaker is closed ({runs} in a row{last})"
-        then = (
-            f"one run tries again in {self.cooldown_remaining} s" if self.state == Phase.OPEN else "one run is a trial"
-        )
+        when = f"in {self.cooldown_remaining} s" if self.state == Phase.OPEN else "now"
         state = self.state.replace("_", "-")
-        return f"the circuit breaker is {state} after {runs} in a row{last}; messages wait in SQS, {then}"
+        waiting = f"messages wait in SQS, one run tries again {when}"
+        return f"the circuit breaker is {state} after {runs} in a row{last}; {waiting}"
 
 
 def status_of(state: Breaker, now: float, limits: Limits) -> BreakerStatus:

@@ -71,7 +71,7 @@ class ObjectVersion:
 
     @classmethod
     def of(cls, head: ObjectHead, sequencer: str | None = None) -> "ObjectVersion":
-        """Of an object that was looked up or listed; only an event knows its sequencer."""
+        """The version of an object that was looked up or listed. Only its event contains a sequencer."""
         return cls(head.bucket, head.key, head.version_id, head.etag, head.size_bytes, sequencer, head.last_modified)
 
     @property
@@ -85,7 +85,8 @@ class ObjectVersion:
 
     @property
     def order(self) -> SourceOrder:
-        """
+        """The place of this version among the versions of its key.
+
         Raises:
             ValueError: ``last_modified`` is not known.
         """
@@ -102,7 +103,7 @@ class ObjectVersion:
 
 
 def parse_time(text: object) -> datetime | None:
-    """ISO 8601 as UTC; None for anything else. A time without a zone is taken as UTC."""
+    """ISO 8601 as UTC; None for anything else. A time without an offset is read as UTC."""
     if not isinstance(text, str):
         return None
     try:
@@ -118,9 +119,9 @@ class Reprocessing:
 
     Attributes:
         derived_from: hash of everything that the result depends on: delivery, contract, code, corrections.
-        after: the reprocessing that wrote the silver object which is there now. So a return to an older contract is a
+        after: the reprocessing that wrote the current silver object. Because of it, a return to an older contract is a
             new reprocessing.
-        attempt_id: hash of both.
+        attempt_id: hash of ``derived_from`` and ``after``.
     """
 
     attempt_id: str
@@ -129,7 +130,7 @@ class Reprocessing:
 
     @classmethod
     def of(cls, derived_from: Sequence[str], after: str | None, after_derived_from: str | None) -> "Reprocessing":
-        """``after`` and ``after_derived_from`` are of the silver object, both None where an arrival wrote it."""
+        """``after`` and ``after_derived_from`` describe the silver object; both are None if an arrival wrote it."""
         inputs = _short_hash(derived_from)
         if after is not None and after_derived_from == inputs:
             return cls(after, inputs, after)

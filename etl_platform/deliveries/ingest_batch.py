@@ -30,7 +30,7 @@ class EventLog(Protocol):
         ...
 
     def log_delivery(self, report: Report, outcome: Outcome, *, repeated: bool = False) -> None:
-        """Log the events of one delivery; ``repeated`` where metrics have counted it before."""
+        """Log the events of one delivery; ``repeated`` if metrics have counted it before."""
         ...
 
     def log_ignored(self, report: Report) -> None:

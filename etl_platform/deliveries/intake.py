@@ -1,4 +1,4 @@
-"""Intake: takes one delivery from its arrival, or from bronze again, to its report. No Dagster, no queue.
+"""Intake: ingests one delivery when it arrives, and reprocesses it from bronze. No Dagster, no queue.
 
 Bronze is written first, under a key of its own per delivery, so that a retry changes nothing. The rest of the work is
 ``process_delivery``.
@@ -45,7 +45,7 @@ class Intake:
         self._corrections, self._processor = CorrectionLog(store, bucket), DeliveryProcessor(store, bucket, clock)
 
     def route(self, version: ObjectVersion) -> RoutedObject:
-        """Find agency and contract of an object. Done once for each object; ``ingest`` takes the answer."""
+        """Find agency and contract of an object: once for each object, before ``ingest``."""
         return RoutedObject(version, route(version, self._contracts, self._source_prefix))
 
     def ingest(self, arrived: RoutedObject, trigger: Trigger, *, dry_run: bool = False) -> DeliveryResult:
@@ -63,7 +63,7 @@ class Intake:
         if contract is None or agency is None:
             ignored = self._ignored(arrived, Attempt(trigger, began_at, self._clock(), announced.last_modified))
             return DeliveryResult(Outcome.IGNORED, ignored if dry_run else self._ledger.put(ignored))
-        # LastModified of an object that is gone is not known; its report has the time of this attempt instead.
+        # LastModified of a deleted object is not known; its report has the start of this attempt instead.
         source = replace(announced, last_modified=began_at)
         task = DeliveryTask(source, agency, contract, "", trigger, began_at, announced.last_modified, dry_run=dry_run)
         try:
@@ -95,8 +95,8 @@ class Intake:
         """Read bronze again under today's contract, with all corrections that are in effect.
 
         Args:
-            delivery_ids: which deliveries. If empty, the newest of every source key of the partition. Where that is
-                rejected, the older ones follow until one is not rejected, or is older than what silver holds.
+            delivery_ids: which deliveries. If empty, the newest of every source key of the partition. If that is
+                rejected, older ones follow until one is not rejected, or is older than the delivery in silver.
             trial: for a dry run, corrections on top of those in effect, by delivery.
 
         Raises:
@@ -105,7 +105,7 @@ class Intake:
         named = [[self.arrival(dataset, agency, delivery_id)] for delivery_id in delivery_ids]
         for newest_first in named or self._arrivals_by_key(dataset, agency):
             for arrival in newest_first:
-                if arrival is not newest_first[0] and self._is_superseded(arrival):
+                if arrival is not newest_first[0] and self._silver.is_superseded(_silver_key(arrival), arrival.source):
                     break
                 corrections = self._corrections.in_effect(dataset, agency, arrival.delivery_id)
                 corrections = corrections.merged(trial.get(arrival.delivery_id, Corrections()))
@@ -149,17 +149,9 @@ class Intake:
     def _report_of(self, task: DeliveryTask, attempt_id: str | None = None) -> Report | None:
         return self._ledger.find(task.contract.dataset, task.agency, task.source.delivery_id, attempt_id)
 
-    def _is_superseded(self, arrival: Report) -> bool:
-        """Whether silver holds a newer version than this."""
-        current = self._current(arrival)
-        return current is not None and self._silver.is_newer(current, arrival.source)
-
-    def _current(self, report: Report) -> CurrentObject | None:
-        return self._silver.current(object_keys.silver_key(*report.partition, report.source.key))
-
     def successor(self, report: Report) -> Report | None:
         """The report of the accepted delivery that silver holds instead of this one; None until it is written."""
-        current = self._current(report) if report.written.silver_key else None
+        current = self._silver.current(_silver_key(report)) if report.written.silver_key else None
         if current is None or current.delivery_id == report.delivery_id:
             return None
         found = self._ledger.find(*report.partition, current.delivery_id)
@@ -204,6 +196,10 @@ class Intake:
             if not report.is_replay and report.written.bronze_key:
                 arrivals[report.source.key].append(report)
         return [sorted(arrivals[key], key=cmp_to_key(_compare_newest_first)) for key in sorted(arrivals)]
+
+
+def _silver_key(report: Report) -> str:
+    return object_keys.silver_key(*report.partition, report.source.key)
 
 
 def _compare_newest_first(one: Report, other: Report) -> int:

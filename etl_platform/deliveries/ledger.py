@@ -38,11 +38,11 @@ class Ledger:
             return None
 
     def put(self, report: Report) -> Report:
-        """Write a report unless there is one; the one that is there afterwards."""
+        """Write a report if it is absent; returns the stored report."""
         return self._put(_key(report), report, Report.from_json)
 
     def amend(self, amendment: Amendment) -> Amendment:
-        """Write an amendment unless it is there; the one that is there afterwards."""
+        """Write an amendment if it is absent; returns the stored amendment."""
         key = object_keys.amendment_key(
             amendment.dataset, amendment.agency, amendment.delivery_id, amendment.kind, amendment.attempt_id
         )

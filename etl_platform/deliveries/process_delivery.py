@@ -2,7 +2,7 @@
 
 The guarantees depend on the order of writes. Silver is written by compare-and-swap against the version that was read.
 The report is written last and only if it is absent, so a report always describes finished work. Amendments are written
-before the report: a retry after a crash could not find out again what they say.
+before the report, because a retry after a crash could not compute them again.
 """
 
 import tempfile
@@ -42,7 +42,7 @@ class DeliveryResult:
     """What became of one delivery.
 
     Attributes:
-        outcome: ``duplicate`` where the delivery was done before; the report then has the first outcome.
+        outcome: ``duplicate`` if the delivery was processed before; the report then has the first outcome.
         report: as it is in the ledger; of a dry run, as it would be.
         repeated: whether this reprocessing was done before, so that nothing was written.
     """
@@ -169,7 +169,7 @@ class DeliveryProcessor:
         assert task.reprocessing is not None
         amendment = self._amendment(task, AmendmentKind.REPLAYED, task.source.delivery_id)
         amendment = replace(amendment, attempt_id=task.reprocessing.attempt_id, changes=changes)
-        # An earlier attempt that died later than this has written it, from the quarantine that was there then.
+        # If an earlier attempt crashed after this line, its amendment is kept: it saw the quarantine before the replay.
         return self._ledger.amend(amendment).changes or changes
 
     def _amendment(self, task: DeliveryTask, kind: AmendmentKind, delivery_id: str) -> Amendment:
@@ -198,12 +198,12 @@ class DeliveryProcessor:
     def _write_quarantine(
         self, task: DeliveryTask, outcome: Outcome, path: Path, written: WrittenObjects
     ) -> WrittenObjects:
-        """Write the bad rows. A rejected reprocessing leaves silver as it was, and so the quarantine beside it."""
+        """Write the bad rows. A rejected reprocessing changes neither silver nor quarantine."""
         if task.reprocessing and outcome is Outcome.REJECTED:
             return written
         if not path.exists():
             if task.reprocessing:
-                # Rows that were bad under an older contract are all good now.
+                # All rows that were quarantined before are good now.
                 self._store.delete(self._bucket, task.quarantine)
             return written
         etag = self._store.write(self._bucket, task.quarantine, path)
@@ -216,7 +216,7 @@ class DeliveryProcessor:
         return self.finish(task, replace(report, superseded_by=by))
 
     def finish(self, task: DeliveryTask, report: Report) -> DeliveryResult:
-        """Write the report if it is absent: the delivery is done from here on."""
+        """Write the report if it is absent. With its report, a delivery is finished."""
         report = replace(report, attempt=task.attempt(self._clock()))
         if task.dry_run:
             return DeliveryResult(report.outcome, report)
@@ -224,11 +224,11 @@ class DeliveryProcessor:
         if task.reprocessing is not None:
             return DeliveryResult(report.outcome, kept)
         self.clear_quarantine(kept)
-        # It may be this attempt's own report: S3's answer was lost, and the request was sent again.
+        # The stored report may be this attempt's own: if S3's response was lost, the client repeated the write.
         is_own = kept.attempt == report.attempt
         return DeliveryResult(report.outcome if is_own else Outcome.DUPLICATE, kept)
 
     def clear_quarantine(self, report: Report) -> None:
-        """Delete what an attempt left that died before a newer delivery was accepted."""
+        """Delete the quarantine of a superseded delivery; an earlier attempt that crashed may have left one."""
         if report.outcome is Outcome.SUPERSEDED:
             self._store.delete(self._bucket, object_keys.quarantine_key(*report.partition, report.delivery_id))

@@ -4,9 +4,8 @@ Each delivery has one report, and each reprocessing of it another one. A report 
 delivery later is an amendment beside it. Every report has every field, on one line, so that DuckDB and Athena read the
 reports as a table.
 
-A new field does not change SCHEMA_VERSION: JSON of an older release lacks it and loads with its default, and a field
-of a newer release is left out. SCHEMA_VERSION is raised where an older release would read a report wrongly, so a
-higher one is an error.
+A new field does not change SCHEMA_VERSION: if JSON lacks a field, its default is used, and unknown fields are skipped.
+SCHEMA_VERSION is raised if an older release would misread a report. So a higher version is an error.
 """
 
 from collections.abc import Iterator
@@ -29,7 +28,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Trigger:
-    """Why a delivery is processed, and for whom.
+    """Why a delivery is processed, and which message or person caused it.
 
     Attributes:
         message_id, receive_count: of the queue message that announced it.
@@ -103,7 +102,7 @@ class AppliedCorrections:
 
 @dataclass(frozen=True)
 class ReplayChanges:
-    """What a reprocessing changed. ``in_silver_before``: whether silver held this delivery before it."""
+    """What a reprocessing changed. ``in_silver_before``: whether silver held this delivery before."""
 
     in_silver_before: bool
     rows: RowChanges
@@ -140,7 +139,7 @@ class Report:
         source: the delivered object version.
         agency, dataset, contract: None where the object is ignored, because it has no agency or no contract.
         sha256: of the delivered bytes; None where they were not read.
-        check: what the check found; empty where there was no check, except for the errors that say why.
+        check: the result of the check; if there was no check, only the errors that explain why.
         superseded_by: the newer delivery that silver holds.
     """
 
@@ -177,9 +176,10 @@ class Report:
 
     @classmethod
     def from_json(cls, data: Json) -> "Report":
-        """
+        """Read a report.
+
         Raises:
-            ReportError: the JSON is not a report, or one of a newer schema.
+            ReportError: the JSON is not a report, or has a newer schema.
         """
         with _reading(data):
             return cls(
@@ -208,7 +208,7 @@ class Report:
             "contract": asdict(self.contract) if self.contract else None,
             "code_version": self.code_version,
             "sha256": self.sha256,
-            # The outcome of a delivery is more than its check's.
+            # "outcome" above is the delivery's; the check only knows accepted and rejected.
             **{name: value for name, value in self.check.to_json().items() if name != "outcome"},
             "corrections": asdict(self.corrections) if self.corrections else None,
             "changes": self.changes.to_json() if self.changes else None,
@@ -219,7 +219,7 @@ class Report:
 
 
 class AmendmentKind(StrEnum):
-    """What happened to a delivery after its report: a newer delivery took its place, or it was replayed."""
+    """What happened to a delivery after its report: a newer delivery replaced it in silver, or it was replayed."""
 
     SUPERSEDED = "superseded"
     REPLAYED = "replayed"
@@ -232,7 +232,7 @@ class Amendment:
     Attributes:
         attempt: the work during which it happened.
         attempt_id: of the reprocessing that replayed the delivery.
-        superseded_by: the delivery that took its place in silver.
+        superseded_by: the delivery that replaced it in silver.
         changes: of the replay.
     """
 
@@ -247,9 +247,10 @@ class Amendment:
 
     @classmethod
     def from_json(cls, data: Json) -> "Amendment":
-        """
+        """Read an amendment.
+
         Raises:
-            ReportError: the JSON is not an amendment, or one of a newer schema.
+            ReportError: the JSON is not an amendment, or has a newer schema.
         """
         with _reading(data):
             return cls(

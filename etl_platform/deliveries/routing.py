@@ -42,7 +42,7 @@ WHY_IGNORED = {
 
 
 def route(version: ObjectVersion, contracts: Mapping[str, Contract], source_prefix: str) -> Route:
-    """Decide by key alone; the size only tells a folder marker, which is empty, from another key that ends with /."""
+    """Find agency and contract by the key. The size only distinguishes a folder marker from a file without a name."""
     if version.key.endswith("/"):
         return Route(None, None, "no_file_name" if version.size_bytes else "folder_marker")
     source = object_keys.parse_source_key(version.key, source_prefix)

@@ -1,7 +1,7 @@
 """The silver object of a source key: which delivery it holds, and its compare-and-swap. No reading, no checks.
 
-The object's own metadata say which delivery it holds, the order of that version, the reprocessing that wrote it, and
-which delivery it replaced. So no second store is needed to decide whether it may be overwritten.
+The object's metadata contain its delivery, the order of that version, the reprocessing that wrote it, and the delivery
+that it replaced. So no second store is needed to decide whether it may be overwritten.
 """
 
 from collections.abc import Callable, Iterator
@@ -23,7 +23,7 @@ class CurrentObject:
     Attributes:
         attempt_id: the reprocessing that wrote it; None where an arrival did.
         derived_from: of that reprocessing, see ``Reprocessing.derived_from``.
-        replaced: the delivery that was there before.
+        replaced: the delivery that silver held before.
     """
 
     etag: str
@@ -39,7 +39,7 @@ class CurrentObject:
 
 @dataclass(frozen=True)
 class Written:
-    """``replaced``: the delivery that was there before."""
+    """Silver was written. ``replaced`` is the delivery that it held before."""
 
     etag: str
     replaced: str | None
@@ -70,8 +70,8 @@ class Silver:
     def is_newer(self, current: CurrentObject, source: ObjectVersion) -> bool:
         """Whether silver holds a newer version than ``source``: by sequencer, else by the store's order of versions.
 
-        LastModified decides only where the store does not keep both versions. It has whole seconds, and if it decided
-        for some pairs and the sequencer for others, a comparison of three versions could run in a circle.
+        LastModified is used only if the store does not keep both versions. It has whole seconds. If it decided some
+        pairs and the sequencer others, the order of three versions could be circular.
         """
         order = source.order
         if current.delivery_id == order.delivery_id:
@@ -82,6 +82,11 @@ class Silver:
             if len(newest_first) > 1:
                 return newest_first[0] == current.delivery_id
         return current.order.is_newer_than(order)
+
+    def is_superseded(self, key: str, source: ObjectVersion) -> bool:
+        """Whether the silver object ``key`` holds a newer version than ``source``."""
+        current = self.current(key)
+        return current is not None and self.is_newer(current, source)
 
     def _stored_versions(self, source: ObjectVersion) -> Iterator[str]:
         """The delivery ids of the versions of a source key that the store keeps, the newest first."""
@@ -103,8 +108,7 @@ class Silver:
 
         Args:
             reprocessing: the one that writes; None for an arrival.
-            on_superseded: called with a delivery and its successor, where the metadata that name the successor are
-                about to be overwritten.
+            on_superseded: called with a delivery and its successor before the metadata that link them are overwritten.
 
         Raises:
             TransientError: another process reprocesses the same delivery, or the object keeps changing.

@@ -25,9 +25,9 @@ from etl_platform.settings import Settings, code_version
 from etl_platform.storage.object_store import ObjectStore, find_object
 
 LONG_POLL_S = 2
-"""Only a long poll asks all of SQS's servers, so that an empty answer means an empty queue."""
+"""A long poll queries all of SQS's servers, so an empty response means an empty queue."""
 MAX_DRAIN_S = 900
-"""A busy queue is drained by one run after another, so that each reports its result."""
+"""Limits the length of a drain: a busy queue is drained by several runs, and each reports its result."""
 _MAX_ERRORS = 100
 log = logging.getLogger(__name__)
 
@@ -97,7 +97,7 @@ class DrainResult:
 
 @dataclass(frozen=True)
 class EmailArchive:
-    """Without ``dead_letters`` a poison message stays until SQS moves it to the dead-letter queue."""
+    """Archives one queue. Without ``dead_letters`` SQS moves poison messages after some receives."""
 
     queue: Queue
     dead_letters: Queue | None
@@ -153,14 +153,14 @@ class EmailArchive:
 
     def read(self, message: Message) -> ArchivedEmail | UnreadableEmail:
         if message.sent_at is None:
-            raise TransientError("the message came without its SentTimestamp")
+            raise TransientError("SQS returned the message without its SentTimestamp")
         return read_email(message.body, message.message_id, message.sent_at, code_version())
 
     def archive(self, message: Message) -> tuple[EmailOutcome, int]:
         """Archive an email, or send a poison message to the dead-letter queue; the outcome, and the bytes written.
 
         Raises:
-            EmailNotArchivedError: another email has the same key, or a poison message has no dead-letter queue.
+            EmailNotArchivedError: another email has the same key, or no dead-letter queue is set for a poison message.
             TransientError, ObjectMissingError: infrastructure. Their texts contain the object key.
         """
         email = self.read(message)
@@ -178,7 +178,7 @@ class EmailArchive:
         return EmailOutcome.ARCHIVED, len(email.document)
 
     def _send_to_dead_letters(self, message: Message, reason: str) -> None:
-        """On every delivery: nothing records whether an earlier one got this far."""
+        """Send a copy at every receive, because no record shows whether an earlier attempt sent one."""
         if self.dead_letters is None:
             raise EmailNotArchivedError(
                 f"poison message ({reason}); it stays in the queue, because EMAIL_DLQ_URL is not set"
@@ -187,7 +187,7 @@ class EmailArchive:
 
 
 class _Drain:
-    """The shared state of one drain, under a lock; ``work`` is what each worker runs."""
+    """The state that the workers of one drain share, under a lock; each worker runs ``work``."""
 
     def __init__(
         self,
@@ -228,7 +228,7 @@ class _Drain:
         return self._finished.is_set() or self._stop.is_set() or self._clock() >= self._deadline
 
     def _archive_batch(self, messages: Sequence[Message]) -> None:
-        """After a stop the rest of the batch stays in the lease, which returns it to the queue in the end."""
+        """After a stop the rest of the batch stays in the lease; the drain returns it to the queue at its end."""
         done: list[Message] = []
         failed: list[Message] = []
         outages, errors = 0, []

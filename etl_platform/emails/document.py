@@ -1,4 +1,4 @@
-"""Turns an SQS message into an archived email's key and document, or says why it cannot. No network, no clock.
+"""Converts an SQS message to an archived email's key and document, or to an error. No network, no clock.
 
 The body is the email validation service's JSON object, bare or in the envelope of an SNS subscription. Reasons never
 quote a value, because the message contains private mail.
@@ -33,9 +33,9 @@ def read_email(body: str, message_id: str, sent_at: datetime, version: str) -> A
     """The same message always gives the same key and the same bytes.
 
     Args:
-        message_id: SQS's.
+        message_id: the id that SQS gave the message.
         sent_at: SQS's SentTimestamp, with a time zone.
-        version: of this package.
+        version: this package's version, for the document's metadata.
     """
     fields = _fields(body)
     if isinstance(fields, UnreadableEmail):
@@ -46,14 +46,14 @@ def read_email(body: str, message_id: str, sent_at: datetime, version: str) -> A
         "email_data": {name: fields[name] for name in FIELDS},
         "metadata": {"processor_version": version, "source": SOURCE},
     }
-    # ASCII: JSON can escape half of a surrogate pair (from a truncated emoji), UTF-8 cannot encode it.
+    # ASCII: JSON can contain half of a surrogate pair (of a truncated emoji), which UTF-8 cannot encode.
     return ArchivedEmail(email_key(user_of(fields["email_sender"]), message_id, sent_at), json.dumps(document).encode())
 
 
 def user_of(sender: str) -> str:
     """The local part of an address: ``Jane <Jane.Roe+news@x.example>`` → ``jane.roe``; empty if there is none.
 
-    ``+news`` is a tag of the same mailbox. Mailboxes do not differ in case only, in practice (RFC 5321, 2.4).
+    ``+news`` is a tag of the same mailbox. In practice no two mailboxes differ only in case (RFC 5321, 2.4).
     """
     _, angle, rest = sender.rpartition("<")
     address = rest.partition(">")[0] if angle else sender
@@ -87,7 +87,7 @@ def _fields(body: str) -> dict[str, str] | UnreadableEmail:
         if isinstance(found, UnreadableEmail):
             return found
     if missing := [name for name in FIELDS if name not in found]:
-        return UnreadableEmail(f"no {', '.join(missing)}")
+        return UnreadableEmail(f"missing: {', '.join(missing)}")
     if wrong := [f"{name} is {_kind(found[name])}" for name in FIELDS if not isinstance(found[name], str)]:
         return UnreadableEmail(f"{', '.join(wrong)}, not a string")
     return found
@@ -99,7 +99,7 @@ def _json_object(text: str, what: str) -> dict[str, Any] | UnreadableEmail:
     except json.JSONDecodeError as error:
         return UnreadableEmail(f"{what} is not JSON: line {error.lineno}, column {error.colno}")
     except (ValueError, RecursionError) as error:
-        return UnreadableEmail(f"{what} is not JSON that can be read: {type(error).__name__}")
+        return UnreadableEmail(f"{what} cannot be read as JSON: {type(error).__name__}")
     return found if isinstance(found, dict) else UnreadableEmail(f"{what} is {_kind(found)}, not a JSON object")
 
 

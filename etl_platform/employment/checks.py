@@ -6,7 +6,7 @@ from enum import StrEnum
 
 
 class HistoryCheck(StrEnum):
-    """The asset checks: a member is named after the failure, its value is the name of the check in Dagster."""
+    """The asset checks. A member's name describes the failure; its value is the check's name in Dagster."""
 
     OVERLAPPING = "periods_do_not_overlap"
     REVERSED = "end_not_before_start"

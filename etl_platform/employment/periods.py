@@ -31,7 +31,7 @@ _DATES = ("start_date", "end_date")
 _ISO_DAY_BYTES = len("2026-01-31")
 _MAX_FIRST_ROWS = 5
 _MAX_VALUES_SHOWN, _MAX_VALUES_COUNTED = 10, 1_000
-# Days are positive numbers below 2³²: 0 means no day, _OPEN a period that has not ended.
+# Days are positive numbers below 2³². 0 means that there is no day, _OPEN that the period has not ended.
 _DAY_OFFSET, _OPEN, _OFFICER_STEP = 1_000_000, 1 << 31, 1 << 32
 
 
@@ -114,8 +114,8 @@ class HistoryChecker:
     def _overlapping(self, rows: pl.DataFrame, comparable: pl.Series) -> pl.Series:
         """Whether a row's period begins before an earlier period of the same officer has ended.
 
-        Each day is a number of days plus the officer's ordinal times 2³². So one running maximum over all rows is the
-        latest end of the current officer, because every day of an officer exceeds all days of earlier officers.
+        Each date becomes its day number plus the officer's ordinal times 2³², so it exceeds all dates of earlier
+        officers. A running maximum over all rows is therefore the latest end of the current officer.
         """
         start, end = (pl.col(name).cast(pl.Int64) + _DAY_OFFSET for name in _DATES)
         days = rows.select(

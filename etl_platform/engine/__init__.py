@@ -1,6 +1,6 @@
 """One file against one contract: read, check, split, profile. Imports nothing else of the platform, no AWS, no Dagster.
 
-The path of a file (``check.check_file`` goes it):
+The way of a file through ``check.check_file``:
 
     a file                         any format that agencies send
     → reading.open_table           its first bytes decide the format
@@ -8,4 +8,7 @@ The path of a file (``check.check_file`` goes it):
     → rules.compile_contract       the contract as expressions; ``values`` types the cells
     → split                        one pass: good rows, bad rows with reasons, profile
     → output, result, text_report  Parquet, CSV, ``report.json``, text for people
+
+Beside it: ``corrections`` and ``corrected_table`` replace cells of the file, ``privacy`` masks classified values, and
+``command_line`` offers the check as a command.
 """

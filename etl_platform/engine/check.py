@@ -1,6 +1,6 @@
 """The engine's functions for callers: check or profile one local file in bounded memory, and check a contract.
 
-Runs, ``etl-platform check`` and a sender's machine all call them.
+Called by intake runs, by ``etl-platform check`` and by ``etl-platform-check`` on a sender's machine.
 """
 
 import json
@@ -30,7 +30,7 @@ from etl_platform.engine.split import QUARANTINE, SILVER, Progress, split
 
 QUARANTINE_CSV, REPORT = "quarantine.csv", "report.json"
 _SAMPLE_DAY = date(2000, 1, 1)
-"""The day of delivery where a contract is checked without a file."""
+"""Stands in for the day of delivery when a contract is checked without a file."""
 RESULTS = (SILVER, QUARANTINE, QUARANTINE_CSV, REPORT)
 
 
@@ -49,7 +49,6 @@ def check_file(
     Args:
         out_dir: gets ``silver.parquet`` (typed columns of the contract) if the file is accepted and, if rows broke a
             rule, ``quarantine.parquet`` (the file's own columns as text, ``_line``, ``reasons``).
-        progress: called with the stage and the rows done so far.
         as_of: the day of delivery (UTC); a contract with freshness, ``notFuture`` or ``delivery_day`` needs it.
         delivery_id: written into the footer of ``silver.parquet``, so that no two deliveries give the same bytes.
         corrections: replace cells before anything is checked, so that the same rules apply to them.
@@ -60,12 +59,8 @@ def check_file(
         OSError: the file cannot be opened, or the disk is full.
     """
     result = CheckResult(rows=0, accepted_rows=0, quarantined_rows=0)
-    if as_of is None and any(rule.measure is Measure.FRESHNESS for rule in contract.dataset_rules):
-        raise ValueError(f"{contract.path} asks for freshness, which needs the day of delivery")
-    # Before the file is opened: a broken contract is an error, whatever the file contains.
-    load_transform(contract, compile_contract(contract, {}, delivery_day=as_of).schema)
-    for name in RESULTS:
-        (out_dir / name).unlink(missing_ok=True)
+    _refuse_broken_contract(contract, as_of)
+    _delete(out_dir, *RESULTS)
     table: Table | None = None
     try:
         table = open_table(path, contract)
@@ -91,10 +86,22 @@ def check_file(
         if table is not None:
             result = replace(result, dialect=table.describe())
     if result.errors:
-        (out_dir / SILVER).unlink(missing_ok=True)
+        _delete(out_dir, SILVER)
     if not result.quarantined_rows:
-        (out_dir / QUARANTINE).unlink(missing_ok=True)
+        _delete(out_dir, QUARANTINE)
     return result
+
+
+def _refuse_broken_contract(contract: Contract, as_of: date | None) -> None:
+    """Raise before the file is opened, because a broken contract is an error whatever the file contains."""
+    if as_of is None and any(rule.measure is Measure.FRESHNESS for rule in contract.dataset_rules):
+        raise ValueError(f"{contract.path} has a freshness rule, which needs the day of delivery; pass it as as_of")
+    load_transform(contract, compile_contract(contract, {}, delivery_day=as_of).schema)
+
+
+def _delete(folder: Path, *names: str) -> None:
+    for name in names:
+        (folder / name).unlink(missing_ok=True)
 
 
 def check_contract(contract: Contract) -> None:
@@ -128,7 +135,7 @@ def profile_file(path: Path, progress: Progress = lambda _stage, _rows: None) ->
 
 
 def write_report(result: CheckResult, out_dir: Path) -> None:
-    """Write ``report.json`` and, for people with a spreadsheet, the quarantine as CSV."""
+    """Write ``report.json`` and, for spreadsheets, the quarantine as CSV."""
     (out_dir / REPORT).write_text(json.dumps(result.to_json(), indent=2, ensure_ascii=False) + "\n", "utf-8")
     if (out_dir / QUARANTINE).exists():
         export_csv({"": out_dir / QUARANTINE}, out_dir / QUARANTINE_CSV)

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 
 class CheckProgress:
-    """How much is done: rewritten in place on a terminal, silent elsewhere."""
+    """Shows the rows done so far: one line, rewritten in place, and only on a terminal."""
 
     STAGES: ClassVar[Mapping[str, str]] = {
         "keys": "looking for repeated keys: {:,} rows",

@@ -1,7 +1,7 @@
-"""The engine's two commands, check one file and check contracts, and which exit code an error gives.
+"""The engine's two commands, which check one file or check contracts, and the exit codes of errors.
 
-``etl-platform`` offers both among its own commands. ``etl-platform-check`` offers nothing else: it belongs to the small
-distribution, which has no AWS and no Dagster (docs/decisions/0023).
+``etl-platform`` offers both among its own commands. ``etl-platform-check`` has only these two: it belongs to the
+small distribution, without AWS and Dagster (docs/decisions/0023).
 """
 
 import argparse
@@ -16,7 +16,12 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from etl_platform.engine.contract.contract_folder import contract_paths, load_contract, load_contracts, refuse_second
+from etl_platform.engine.contract.contract_folder import (
+    contract_paths,
+    load_contract,
+    load_contracts,
+    refuse_duplicate_dataset,
+)
 from etl_platform.engine.contract.model import Contract, choose_contract
 from etl_platform.engine.errors import ContractError, EtlPlatformError, UsageError
 
@@ -31,7 +36,7 @@ _SHIPPED_CONTRACTS = Path(__file__).parents[1] / "shipped" / "contracts"
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Entry point of ``etl-platform-check``; its contracts are those of the wheel."""
+    """Entry point of ``etl-platform-check``; it uses the contracts of the wheel."""
 
     def command() -> int:
         arguments = _parser().parse_args(argv)
@@ -77,7 +82,7 @@ def run_command(
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog=_PROGRAM,
-        description="Check files against their data contracts, on this machine alone.",
+        description="Check files against their data contracts, without a network.",
         epilog="exit codes: 0 accepted; 1 rejected file or failure; 2 invalid argument or contract",
     )
     parser.add_argument("--version", action="version", version=version(__name__.partition(".")[0]))
@@ -85,7 +90,7 @@ def _parser() -> argparse.ArgumentParser:
     file = commands.add_parser("file", help="check one file against its contract")
     add_file_arguments(file)
     file.set_defaults(command=lambda arguments: check_one_file(arguments, lambda: _SHIPPED_CONTRACTS))
-    contract = commands.add_parser("contract", help="check contracts, their rules included")
+    contract = commands.add_parser("contract", help="check contracts and their rules")
     contract.add_argument("path", type=Path, metavar="PATH", help="a file or folder")
     contract.set_defaults(command=lambda arguments: check_contracts(arguments.path))
     return parser
@@ -94,7 +99,9 @@ def _parser() -> argparse.ArgumentParser:
 def add_file_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments that ``check_one_file`` reads."""
     parser.add_argument("file", type=Path, metavar="FILE")
-    parser.add_argument("--contract", metavar="PATH_OR_NAME", help="a contract's file or dataset [by the file's name]")
+    parser.add_argument(
+        "--contract", metavar="PATH_OR_NAME", help="contract file or dataset name [chosen by the file's name]"
+    )
     parser.add_argument("--out", type=Path, metavar="DIR", help="keep silver, quarantine and report.json there")
     parser.add_argument("--json", action="store_true", help="print the report as JSON")
     parser.add_argument("--profile-only", action="store_true", help="read and profile any file, without a contract")
@@ -176,7 +183,7 @@ def _print_verdict(file_name: str, contract: Contract | None, result: "CheckResu
 
 
 def check_contracts(path: Path) -> int:
-    """Check the contracts of a folder, or one; a line for each, errors on stderr."""
+    """Check one contract or those of a folder; print a line for each, and errors to stderr."""
     from etl_platform.engine.check import check_contract
     from etl_platform.engine.rules.contract_rules import contract_rules
 
@@ -189,7 +196,7 @@ def check_contracts(path: Path) -> int:
         try:
             contract = load_contract(item)
             check_contract(contract)
-            refuse_second(contract, seen.setdefault(contract.dataset, contract))
+            refuse_duplicate_dataset(contract, seen.setdefault(contract.dataset, contract))
         except ContractError as error:
             broken += 1
             print(error, file=sys.stderr)

@@ -12,14 +12,15 @@ from etl_platform.engine.file_dialect import FileDialect
 from etl_platform.engine.reading.table import Table
 
 _SET = "_set:"
+"""Prefix of the columns that are joined to a batch: whether a cell is corrected, and its new text."""
 
 
 class CorrectedTable:
-    """The same table, in which corrected cells replace the sent ones; a corrected row is not damaged any longer.
+    """The same table, in which corrected cells replace the sent ones; a corrected row is no longer damaged.
 
     Raises:
-        UnreadableFileError: ``corrections_misplaced`` where a corrected line or column is not exactly once in the file
-            as it is read today.
+        UnreadableFileError: ``corrections_misplaced`` where a corrected line or column does not occur exactly once in
+            the file as it is read today.
     """
 
     def __init__(self, table: Table, corrections: Corrections) -> None:
@@ -86,6 +87,6 @@ class CorrectedTable:
 def _misplaced(what: str) -> UnreadableFileError:
     return UnreadableFileError(
         "corrections_misplaced",
-        f"the corrections of this delivery name {what}; the contract or the reader has changed since, so export the "
-        "quarantine again and correct that",
+        f"the corrections of this delivery name {what}; the contract or the reader has changed since; export the "
+        "quarantine again and correct the new export",
     )

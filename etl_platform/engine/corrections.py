@@ -16,7 +16,7 @@ from etl_platform.engine.columns import BAD_QUOTE, DELIVERY, LINE, MEMBER, RESER
 from etl_platform.engine.errors import UsageError
 
 _DAMAGES = frozenset({TOO_FEW, TOO_MANY, BAD_QUOTE})
-_NAMED = 10
+_MAX_NAMED = 10
 
 Place: TypeAlias = tuple[str | None, int]
 """Member and line."""
@@ -54,7 +54,7 @@ class Corrections:
 
 @dataclass(frozen=True)
 class GivenRow:
-    """One row of a corrections file; ``at`` is its own line in that file."""
+    """One row of a corrections file; ``at`` is its line in that file, ``place`` the row that it corrects."""
 
     at: int
     delivery_id: str | None
@@ -70,7 +70,7 @@ def read_given(header: Sequence[str], rows: Iterable[tuple[int, Sequence[str | N
         rows: line in the corrections file, and texts in the header's order.
 
     Raises:
-        UsageError: there is no column ``_line``, a column is there twice, or a ``_line`` is not a line number.
+        UsageError: the column ``_line`` is missing, a column occurs twice, or a ``_line`` is not a line number.
     """
     names = [cell.strip() for cell in header]
     if LINE not in names:
@@ -125,29 +125,29 @@ class Resolved:
     untouched: int
 
 
-def resolve(given: Sequence[GivenRow], of: Quarantined) -> Resolved:
+def resolve(given: Sequence[GivenRow], quarantined: Quarantined) -> Resolved:
     """Compare corrections with the quarantine of their delivery.
 
-    Unchanged rows are stored too: the same file can then be replayed again after its other rows have left quarantine.
+    Unchanged rows are stored too, so that the same file can be replayed after its other rows have left quarantine.
 
     Raises:
         UsageError: naming columns or lines that do not match.
     """
-    _refuse_mismatches(given, of)
+    _refuse_mismatches(given, quarantined)
     kept: dict[Place, Cells] = {}
     changed: Counter[str] = Counter()
     untouched = 0
     for row in given:
-        sent, reasons = of.rows.get(row.place, ({}, ""))
-        before = {**sent, **of.in_effect.rows.get(row.place, {})}
+        sent, reasons = quarantined.rows.get(row.place, ({}, ""))
+        before = {**sent, **quarantined.in_effect.rows.get(row.place, {})}
         differs = [name for name, text in row.cells.items() if text != (before.get(name) or None)]
         changed.update(differs)
         untouched += not differs
-        damaged = not _DAMAGES.isdisjoint(reasons.split(";")) and row.place not in of.in_effect.rows
+        damaged = not _DAMAGES.isdisjoint(reasons.split(";")) and row.place not in quarantined.in_effect.rows
         if damaged and not differs:
             continue
-        if damaged and len(row.cells) < len(of.columns):
-            missing = ", ".join(name for name in of.columns if name not in row.cells)
+        if damaged and len(row.cells) < len(quarantined.columns):
+            missing = ", ".join(name for name in quarantined.columns if name not in row.cells)
             raise UsageError(
                 f"line {row.place[1]} is damaged ({reasons}), so its correction needs every column; add {missing}"
             )
@@ -156,25 +156,29 @@ def resolve(given: Sequence[GivenRow], of: Quarantined) -> Resolved:
     return Resolved(Corrections(kept if changed else {}), changed, untouched)
 
 
-def _refuse_mismatches(given: Sequence[GivenRow], of: Quarantined) -> None:
-    unknown = [name for name in given[0].cells if name not in of.columns]
+def _refuse_mismatches(given: Sequence[GivenRow], quarantined: Quarantined) -> None:
+    unknown = [name for name in given[0].cells if name not in quarantined.columns]
     if unknown:
-        known = ", ".join(of.columns)
-        raise UsageError(f"delivery {of.delivery_id} has no column {unknown[0]!r}; it has {known}")
+        known = ", ".join(quarantined.columns)
+        raise UsageError(f"delivery {quarantined.delivery_id} has no column {unknown[0]!r}; it has {known}")
     places = Counter(row.place for row in given)
     _refuse(
-        "twice in the corrections; keep one row of each", [place for place, times in places.items() if times > 1], of
+        "twice in the corrections; keep one row of each",
+        [place for place, times in places.items() if times > 1],
+        quarantined,
     )
-    unknown_places = [place for place in places if place not in of.rows and place not in of.in_effect.rows]
-    _refuse("not in quarantine, so there is nothing to correct; remove the row", unknown_places, of)
+    unknown_places = [
+        place for place in places if place not in quarantined.rows and place not in quarantined.in_effect.rows
+    ]
+    _refuse("not in quarantine, so there is nothing to correct; remove the row", unknown_places, quarantined)
 
 
-def _refuse(why: str, places: Sequence[Place], of: Quarantined) -> None:
+def _refuse(why: str, places: Sequence[Place], quarantined: Quarantined) -> None:
     if not places:
         return
-    lines = ", ".join(f"{line} of {member}" if member else str(line) for member, line in places[:_NAMED])
-    more = f" and {len(places) - _NAMED:,} more" if len(places) > _NAMED else ""
-    raise UsageError(f"delivery {of.delivery_id}: line {lines}{more}: {why}")
+    lines = ", ".join(f"{line} of {member}" if member else str(line) for member, line in places[:_MAX_NAMED])
+    more = f" and {len(places) - _MAX_NAMED:,} more" if len(places) > _MAX_NAMED else ""
+    raise UsageError(f"delivery {quarantined.delivery_id}: line {lines}{more}: {why}")
 
 
 @dataclass(frozen=True)
@@ -203,7 +207,7 @@ class RowChanges:
 
 
 def by_delivery(given: Sequence[GivenRow], delivery_id: str | None, known: Sequence[str]) -> dict[str, list[GivenRow]]:
-    """Rows by delivery: the one that they name, else ``delivery_id``, else the only known one.
+    """Rows by their delivery: the one that a row names, else ``delivery_id``, else the only known one.
 
     Raises:
         UsageError: a row names another delivery than ``delivery_id``, or no delivery where several are known.
@@ -211,7 +215,7 @@ def by_delivery(given: Sequence[GivenRow], delivery_id: str | None, known: Seque
     rows: dict[str, list[GivenRow]] = {}
     others = [row for row in given if delivery_id and row.delivery_id not in {None, delivery_id}]
     if others:
-        lines = ", ".join(str(row.at) for row in others[:_NAMED])
+        lines = ", ".join(str(row.at) for row in others[:_MAX_NAMED])
         raise UsageError(
             f"line {lines} of the corrections belongs to delivery {others[0].delivery_id}, not to {delivery_id}; "
             "remove it, or leave --delivery out"

@@ -1,4 +1,4 @@
-"""Errors of the engine, and the roots of the exception tree that ``etl_platform.errors`` draws."""
+"""Errors of the engine, and the base classes of the exception tree in ``etl_platform.errors``."""
 
 
 class EtlPlatformError(Exception):
@@ -6,7 +6,7 @@ class EtlPlatformError(Exception):
 
 
 class UsageError(EtlPlatformError):
-    """The arguments of a command do not make sense; the message says what would."""
+    """Invalid arguments of a command; the message says what is valid."""
 
 
 class PermanentError(EtlPlatformError):
@@ -17,7 +17,7 @@ class ContractError(PermanentError):
     """A contract, or the declaration of an API, is broken.
 
     Args:
-        message: what is wrong and what would be right.
+        message: what is wrong, and what to do.
         path: the file.
         line: 1-based line in it, if known.
     """
@@ -37,7 +37,7 @@ class UnreadableFileError(PermanentError):
     Args:
         code: stable name of the reason, such as ``unclosed_quote``.
         message: what is wrong, and what the sender should do.
-        line: 1-based line of the file, if one is to blame.
+        line: 1-based line of the problem, if it is in one line.
     """
 
     def __init__(self, code: str, message: str, line: int | None = None) -> None:

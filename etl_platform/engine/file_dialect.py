@@ -7,7 +7,7 @@ from typing import Any
 from etl_platform.engine.json_fields import Json, known_fields, without_null
 
 _LISTS = ("ignored_sheets", "pinned", "ignored_members")
-_ONLY_WHERE_THEY_APPLY = ("sheet", "ignored_sheets", "member", "ignored_members", "members", "corrected_rows")
+_OMITTED_IF_NULL = ("sheet", "ignored_sheets", "member", "ignored_members", "members", "corrected_rows")
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class FileDialect:
     Attributes:
         sheet, ignored_sheets: of a workbook.
         confidence: from 0 to 1, for each thing that was detected.
-        pinned: what the contract sets, so that it was not detected.
+        pinned: names of what the contract sets instead of detection.
         member: of an archive, the only member that was read; ``ignored_members`` those that were not.
         members: of an archive, the members that were read as one table.
         corrected_rows: rows in which corrections replaced cells.
@@ -79,7 +79,7 @@ class FileDialect:
         found["dropped"] = [line.to_json() for line in self.dropped]
         if self.members is not None:
             found["members"] = [member.to_json() for member in self.members]
-        return without_null(found, *_ONLY_WHERE_THEY_APPLY)
+        return without_null(found, *_OMITTED_IF_NULL)
 
 
 @dataclass(frozen=True)

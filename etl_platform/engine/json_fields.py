@@ -1,4 +1,4 @@
-"""JSON objects of other versions as arguments of dataclasses."""
+"""Reads and writes dataclasses as JSON objects, also those that older and newer versions wrote."""
 
 from collections.abc import Mapping
 from dataclasses import fields
@@ -8,7 +8,7 @@ Json = Mapping[str, Any]
 
 
 def known_fields(kind: type, data: Json) -> dict[str, Any]:
-    """The members of a JSON object that are fields of a dataclass: an older version wrote fewer, a newer one more."""
+    """The members of a JSON object that are fields of a dataclass; older versions wrote fewer, newer ones more."""
     names = {known.name for known in fields(kind)}
     return {name: value for name, value in data.items() if name in names}
 

@@ -27,7 +27,7 @@ _COUNTED_VALUES = 2_000
 _TOP = 10
 _BINS = 20
 _TAILS = (0.01, 0.99)
-"""Quantiles of the first batch between which the histogram's bins are; a single typing error must not widen them."""
+"""The bins lie between these quantiles of the first batch, so that one typing error cannot widen them."""
 
 
 @dataclass
@@ -63,10 +63,10 @@ class _ColumnState:
         # K minimum values: the k-th smallest of n uniform hashes estimates n.
         if len(self.hashes) == SKETCH_SIZE:
             hashes = hashes.compress(hashes < self.hashes[-1])
-        # Late, when few are left: dropping the nulls before hashing would cost more than the hashing.
+        # Drop nulls here, where few hashes are left: dropping them before hashing would cost more than hashing.
         hashes = hashes.compress(hashes != _null_hash())
         if len(hashes) and len(self.hashes):
-            # Values repeat: a table by their low bits finds most of the known ones, for a tenth of a sort.
+            # Most hashes are known already: a table by low bits finds most of those, at a tenth of the cost of a sort.
             known = np.full(1 << _TABLE_BITS, self.hashes[0])
             known[_low_bits(self.hashes)] = self.hashes
             hashes = hashes.compress(known.take(_low_bits(hashes)) != hashes)
@@ -121,7 +121,7 @@ class Profiler:
         return {name: (keyed[name] if name in keyed else found[name]).to_numpy() for name in self._types}
 
     def _count(self, name: str, state: _ColumnState, hashes: Hashes, texts: pl.Series) -> None:
-        """Count each text while there are few; once there are too many, move the counted ones to sketch and ranges."""
+        """Count each text while few are distinct; beyond that, move the counted ones to the sketch and the ranges."""
         assert state.counts is not None
         # Sorting hashes is many times cheaper than grouping texts, and 64 bits distinguish 2,000 of them.
         values, times = np.unique(hashes, return_counts=True)
@@ -161,7 +161,7 @@ class Profiler:
                 state.add_range(value.min(), value.max())
 
     def facts(self, name: str) -> ColumnFacts:
-        """Nulls and greatest value of a column, also of a sensitive one: for decisions, not to be shown."""
+        """Nulls and maximum of a column, sensitive ones included: for dataset rules, not for display."""
         return ColumnFacts(self._states[name].nulls, self._states[name].maximum)
 
     def result(self) -> dict[str, ColumnProfile]:
@@ -225,11 +225,11 @@ def _update_bins(state: _ColumnState, values: pl.Series) -> None:
         return
     if state.edges is None:
         low, high = map(float, np.quantile(numbers, _TAILS, method="nearest"))
-        # Wide enough to change a float of this size, and no wider than a float can be.
+        # At least an ulp, so that an edge differs from the next; divided before subtracting, which cannot overflow.
         step = max((high / _BINS - low / _BINS) or 1.0, math.ulp(low), math.ulp(high))
         state.edges = [low + step * i for i in range(_BINS + 1)]
     low, step = state.edges[0], state.edges[1] - state.edges[0]
-    # The first and last bin take all values beyond the edges.
+    # The first and last bin count all values beyond the edges; a difference may overflow to infinity.
     with np.errstate(over="ignore"):
         places = numbers - low
         places /= step

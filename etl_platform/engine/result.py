@@ -14,7 +14,7 @@ from etl_platform.engine.json_fields import Json, known_fields, without_null
 
 
 class CheckOutcome(StrEnum):
-    """Whether the file as a whole is accepted; single rows may be quarantined all the same."""
+    """Whether the file as a whole is accepted; an accepted file may have quarantined rows."""
 
     ACCEPTED = "accepted"
     REJECTED = "rejected"
@@ -27,7 +27,7 @@ class FileError:
     Attributes:
         code: stable name of the reason, such as ``missing_column``.
         message: what is wrong, and what the sender can do.
-        line: 1-based line of the file, if one is to blame.
+        line: 1-based line of the problem, if it is in one line.
     """
 
     code: str
@@ -62,7 +62,7 @@ class FileColumns:
     Attributes:
         header: the names as sent, made unique.
         matched: by column of the contract, the name that the sender uses.
-        synonyms: the same for columns with another name than the contract's; sender's name first.
+        synonyms: columns that matched by a synonym; by the sender's name, the contract's.
         missing: columns of the contract that the file does not have.
         extra: columns of the file that the contract does not have.
         duplicates: by column of the contract, further columns of the file with its name.
@@ -172,7 +172,7 @@ class DatasetVerdict:
     Attributes:
         rule: the rule as a sentence.
         found: a number or an ISO date; None where nothing could be measured.
-        allowed: in words.
+        allowed: the limit in words.
     """
 
     name: str
@@ -200,10 +200,10 @@ class CheckResult:
     """What a check found.
 
     Attributes:
-        rows, accepted_rows, quarantined_rows: None where no check was made, because there was no file to read.
-        reasons: rows per broken rule; a row counts once under each rule that it breaks.
+        rows, accepted_rows, quarantined_rows: None without a check, because there was no file to read.
+        reasons: rows per broken rule; a row counts once for each rule that it breaks.
         examples: per rule, the first five rows.
-        dialect, columns: None where the file could not be read so far.
+        dialect, columns: None where reading failed before they were known.
         dataset_rules: the verdict of each dataset rule of the contract.
         errors: why the file is rejected; empty where it is accepted.
         preview: the first accepted rows; classified values are hidden.

@@ -42,7 +42,7 @@ def split(
 ) -> "SplitRows":
     """Find repeated keys, then read, check and write in one pass.
 
-    A cheap reader finds the keys. If the pass then sees other keys, damage misled the cheap reader, and both steps are
+    A cheap reader finds the keys first; it can misread damaged rows. If the pass then finds other keys, both steps are
     repeated with the full reader.
 
     Args:
@@ -101,7 +101,7 @@ class SplitRows:
         self._preview: list[dict[str, Any]] = []
         self._accepted = self._quarantined = 0
         self._unnamed = {place: False for place, cell in enumerate(table.header) if not cell.strip()}
-        """Positions of columns without a name, and whether a cell of theirs has text."""
+        """By position of a column without a name: whether any of its cells has text."""
         self.checksums = dict.fromkeys(compiled.keys, 0)
 
     def run(self, table: Table, repeated: Mapping[str, pl.Series], out_dir: Path, progress: Progress) -> None:
@@ -128,7 +128,7 @@ class SplitRows:
         for reason in self.checksums:
             self.checksums[reason] = (self.checksums[reason] + checksum(batch[f"key:{reason}"])) % 2**64
         good = batch.select(self._columns)
-        # By position: a filter would visit each of the batch's many columns.
+        # Gather by row number: a filter costs more over the batch's many columns.
         bad = batch[batch[BAD].arg_true()]
         if bad.height:
             good = good.filter(~batch[BAD])
@@ -141,7 +141,7 @@ class SplitRows:
         return good, _quarantined(self._compiled.explain(bad), self._names)
 
     def _note_unnamed_columns(self, batch: pl.DataFrame) -> None:
-        """Note unnamed columns with text. Damaged rows do not count: text beyond their last column has a reason."""
+        """Note unnamed columns with text. Damaged rows are skipped: their surplus text has a reason already."""
         for place in [place for place, filled in self._unnamed.items() if not filled]:
             cells = batch[str(place)]
             if cells.null_count() < len(cells):
@@ -240,7 +240,7 @@ def _preview(good: pl.DataFrame, sensitive: frozenset[str]) -> Iterator[dict[str
 
 
 def _quarantine_schema(names: Sequence[str], members: Sequence[str]) -> pl.Schema:
-    """The sender's columns and the engine's; with several members, lines count within each member."""
+    """The sender's columns and the engine's; ``_member`` only where several members were read."""
     cells: Mapping[str, Any] = dict.fromkeys(names, pl.String)
     member: Mapping[str, Any] = {MEMBER: pl.String} if members else {}
     return pl.Schema({**cells, **member, LINE: pl.UInt32, OVERFLOW: pl.String, REASONS: pl.String})

@@ -1,4 +1,4 @@
-"""The result of a check as text for people: what became of the file, and which lines to fix. No decisions."""
+"""The result of a check as text for people. No decisions."""
 
 from collections.abc import Mapping, Sequence
 
@@ -8,7 +8,7 @@ from etl_platform.engine.result import CheckResult, ColumnProfile, DatasetVerdic
 
 
 def verdict(file_name: str, dataset: str | None, result: CheckResult) -> str:
-    """The result of a check for people: what became of the file, and per broken rule which lines to fix."""
+    """The outcome of a file, how it was read, and the lines to fix for each broken rule."""
     what = f"{file_name} as {dataset}" if dataset else file_name
     lines = [f"{result.outcome.upper()}  {what}"]
     if result.rows:

@@ -1,4 +1,4 @@
-"""The HTTP routes, which answer in JSON. ``webhook`` decides what happens to a post."""
+"""The HTTP routes and their JSON responses. ``webhook`` decides what happens to a post."""
 
 import hmac
 import logging
@@ -125,7 +125,9 @@ class Gateway:
         token = self._systems.settings.gateway_admin_token
         if token is None:
             return _error(
-                403, "forbidden", "resetting is off here: set GATEWAY_ADMIN_TOKEN, or use etl-platform breaker reset"
+                403,
+                "forbidden",
+                "resetting over HTTP is off: set GATEWAY_ADMIN_TOKEN, or run etl-platform breaker reset",
             )
         scheme, _, given = request.headers.get("authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not given:

@@ -1,4 +1,4 @@
-"""Calls to external systems with a time limit each, so that one that hangs does not delay the others."""
+"""Calls to external systems with a time limit each, so that a hanging call does not delay the others."""
 
 import threading
 import time
@@ -12,7 +12,7 @@ T = TypeVar("T")
 
 
 async def call_within(call: Callable[[], T], timeout_s: float, threads: anyio.CapacityLimiter) -> T:
-    """Run ``call`` in a thread; TimeoutError after ``timeout_s``, else whatever it raises.
+    """Run ``call`` in a thread; raises TimeoutError after ``timeout_s``, or what ``call`` raises.
 
     An abandoned thread keeps its place in ``threads`` until the call's own timeout ends it.
     """
@@ -21,13 +21,13 @@ async def call_within(call: Callable[[], T], timeout_s: float, threads: anyio.Ca
 
 
 class CachedCall(Generic[T]):
-    """A call whose latest answer stays available while the next one is on its way.
+    """A call whose latest result stays available while the next call runs.
 
     One thread at a time makes the call, and completes it even if its caller has given up.
     """
 
     def __init__(self, call: Callable[[], T], fresh_s: float = 0.0) -> None:
-        """An answer younger than ``fresh_s`` is returned again."""
+        """A result younger than ``fresh_s`` seconds is returned again without a call."""
         self._call, self._fresh_s = call, fresh_s
         self._running = threading.Lock()
         self.latest: T | None = None
@@ -35,17 +35,17 @@ class CachedCall(Generic[T]):
 
     @property
     def age_s(self) -> float | None:
-        """Of the latest answer; None before the first one."""
+        """Age of the latest result; None before the first one."""
         return None if self.latest is None else time.monotonic() - self._at
 
     def __call__(self) -> T:
-        """The latest answer; TimeoutError while another thread makes the call."""
+        """The latest result; raises TimeoutError while another thread makes the call."""
         if not self._running.acquire(blocking=False):
             raise TimeoutError("an earlier call has not returned yet")
         try:
             if self.latest is None or time.monotonic() - self._at >= self._fresh_s:
-                answer = self._call()
-                self.latest, self._at = answer, time.monotonic()
+                result = self._call()
+                self.latest, self._at = result, time.monotonic()
             return self.latest
         finally:
             self._running.release()

@@ -1,4 +1,4 @@
-"""The /metrics page: counts of this process, and the state of queues, breaker and runs at the moment of the scrape.
+"""The /metrics page: counts of this process, and the state of queues, breaker and runs at the time of the scrape.
 
 https://prometheus.io/docs/practices/naming/
 """
@@ -67,7 +67,7 @@ class GatewayMetrics:
             buckets=_BUCKETS_S,
             registry=self._registry,
         )
-        # rate() does not see the first event of a counter that appears with it.
+        # rate() misses the first event if the counter's series starts with it.
         for outcome in OUTCOMES:
             self._posts.labels(_PIPELINE, outcome, "")
 
@@ -151,7 +151,8 @@ def _breaker_metrics(status: BreakerStatus) -> Iterable[GaugeMetricFamily]:
 async def read_sources(sources: Mapping[Source, ReadSource], threads: anyio.CapacityLimiter) -> Readings:
     """Read all sources at once, each for five seconds at most. An error of one source does not affect the others.
 
-    Where CPU is scarce, importing Dagster alone takes longer: the next scrape shows what this one started to read.
+    With little CPU, importing Dagster takes longer than the timeout. The call then continues, and the next scrape shows
+    its result.
     """
     readings = Readings()
 

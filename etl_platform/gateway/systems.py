@@ -81,7 +81,7 @@ class GatewaySystems:
 
     @cached_property
     def _instance(self) -> Any:
-        """Dagster's instance. Kept: one per scrape would leave 30 MiB of garbage. It pools no connections."""
+        """Dagster's instance. One for all scrapes: a new one each time would leave 30 MiB of garbage."""
         # Dagster costs seconds of CPU and most of the memory, and a gateway that only forwards does not need it.
         from etl_platform.defs.open_instance import open_instance
 

@@ -87,7 +87,7 @@ class Webhook:
         if message.type == CONFIRMATION:
             self._certificates.confirm(message)
             return PostResult(200, "confirmed")
-        # Its SubscribeURL would subscribe again what somebody unsubscribed on purpose.
+        # Do not request its SubscribeURL: that would undo an intended unsubscription.
         return PostResult(200, "unsubscribed")
 
 

@@ -17,7 +17,7 @@ from etl_platform.deliveries.report import Report
 from etl_platform.local import demo_output
 from etl_platform.local.application_database import seeded_rows
 from etl_platform.local.demo_expectations import Result, UploadedSample, all_differences
-from etl_platform.local.event_log import EventLog
+from etl_platform.local.event_log import StackEventLog
 from etl_platform.local.personal_values import personal_values, scan_logs
 from etl_platform.local.processes import LocalStackError
 from etl_platform.local.provision import Clients, Provisioned, open_clients
@@ -98,7 +98,7 @@ def _watch(stack: Stack, samples: Sequence[Sample], deadline: float) -> "_Demo":
             if sample.event == "put":
                 demo.put(sample)
         demo.sort_uploaded(samples)
-        log = contexts.enter_context(EventLog(stack.dagster_home))
+        log = contexts.enter_context(StackEventLog(stack.dagster_home))
         while not demo.is_complete and time.monotonic() < deadline:
             stack.check()
             time.sleep(_POLL_S)
@@ -178,7 +178,7 @@ class _Demo:
         raise LocalStackError(f"the event of {sample.key} did not reach the queue within 10 s; see emulator.log")
 
     def sort_uploaded(self, samples: Sequence[Sample]) -> None:
-        """Sort the uploads like the samples; a repeated event has the delivery id of its object."""
+        """Sort the uploads in the order of the samples. A repeated event has the delivery id of its object."""
         by_name = {item.sample.name: item for item in self.uploaded}
         by_key = {item.sample.key: item for item in self.uploaded}
         self.uploaded = [
@@ -186,7 +186,7 @@ class _Demo:
             for sample in samples
         ]
 
-    def refresh(self, log: EventLog) -> None:
+    def refresh(self, log: StackEventLog) -> None:
         """Read the current state, and send the events that are due."""
         self._read_bucket()
         self.queued = sum(self._messages(self.resources.value_of(queue.url_setting)) for queue in QUEUES)

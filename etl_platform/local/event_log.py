@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 _OBSERVATIONS = 100
 
 
-class EventLog:
+class StackEventLog:
     """The event log in a DAGSTER_HOME that uses SQLite.
 
     Do not read it before the first report exists: in an empty DAGSTER_HOME this process and the daemon would both

@@ -127,7 +127,7 @@ def provision(
     The data bucket notifies the topic of new objects below ``source_prefix``, and the topic sends them to the queue.
 
     Args:
-        rename: the default name of a topic, a queue or a queue's bucket → the name to use.
+        rename: maps the default name of a topic, a queue or a queue's bucket to the name to use.
 
     Raises:
         botocore.exceptions.ClientError: the emulator refused a call.

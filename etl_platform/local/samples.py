@@ -25,7 +25,7 @@ from etl_platform.local.sample_workbook import xlsx_bytes
 from etl_platform.object_keys import base_name
 
 SAMPLES = Path(".local/samples")
-"""The folder to which make demo and make dev write them."""
+"""The folder to which make demo and make dev write the sample files."""
 
 
 @dataclass(frozen=True)

@@ -35,7 +35,7 @@ class MessageQueue(Protocol):
 
 
 class Lease:
-    """Hides messages from other consumers while they are processed or wait for it.
+    """Hides messages from other consumers while they are processed or wait to be.
 
     The first heartbeat is sent on entry, the next ones before half of the timeout is over. ``lost`` has the handles
     that the queue refused: those messages belong to another consumer now. Messages that are received later are added
@@ -90,7 +90,7 @@ class Lease:
             self._hidden_until.pop(receipt_handle, None)
 
     def release(self) -> int:
-        """Return the remaining messages to the queue at once; their number. Called after the context has ended."""
+        """Make the remaining messages visible at once, after the context has ended; returns their number."""
         handles, self._hidden_until = list(self._hidden_until), {}
         if self._queue is not None and handles:
             try:

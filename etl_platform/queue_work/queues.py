@@ -1,7 +1,7 @@
 """The queue-fed jobs: one entry per SQS queue. Doctor, ``dlq``, metrics and the local stack are derived from it.
 
 Terraform, Helm and the documents cannot be derived: ``etl_platform_tests/dagster/test_queue_fed_jobs.py`` compares them
-with this table, and names what a new entry still lacks.
+with this table, and lists what a new entry still lacks.
 """
 
 from collections.abc import Callable
@@ -16,15 +16,15 @@ class WorkQueue:
     """An SQS queue with its dead-letter queue, and the job that works on its messages.
 
     Attributes:
-        name: what ``etl-platform dlq list --queue`` takes.
-        messages: what its messages are.
+        name: the value of ``etl-platform dlq list --queue``.
+        messages: its messages, described for people.
         job: Dagster job; ``sensor`` starts it when messages wait.
         pipeline: label of its metrics. Its key in Terraform's ``local.queues`` is the same with hyphens.
         url_setting: field of ``Settings``, as are ``dlq_url_setting`` and ``bucket_setting``.
         bucket_prefix: key prefix that the job uses in its bucket.
         required_settings: the job does not run without them.
         queue_name: default in Terraform and name in the emulator, as are ``dlq_name`` and ``bucket_name``.
-        check_prefix: what precedes ``queue``, ``dead_letters`` and ``bucket`` in the names of its doctor checks.
+        check_prefix: prefix of its doctor checks ``queue``, ``dead_letters`` and ``bucket``.
         max_receives: SQS moves a message that was received more often to the dead-letter queue.
     """
 

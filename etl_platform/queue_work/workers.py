@@ -16,7 +16,7 @@ class Workers(Protocol):
     """Runs calls in parallel. In a run these are threads; in a simulation, steps that can be repeated exactly."""
 
     def work(self, calls: Sequence[Callable[[], T]]) -> Generator[tuple[int, Future[T]]]:
-        """Start the calls, and yield the index and the result of each when it is done; stopped calls are left out."""
+        """Start the calls; yields index and result of each call that is done, but not of calls that were stopped."""
         ...
 
     def repeat(self, call: Callable[[], bool], every_s: float) -> AbstractContextManager[None]:

@@ -1,4 +1,4 @@
-"""One reading of a resource, from its cursor to its last page: converts records to rows and moves the cursor."""
+"""Reads a resource once, from its cursor to its last page: converts records to rows and moves the cursor."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -6,7 +6,7 @@ from datetime import datetime
 from functools import lru_cache
 from urllib.parse import quote
 
-from etl_platform.errors import ApiAnswerError
+from etl_platform.errors import ApiResponseError
 from etl_platform.rest_apis.cursor_values import CursorValue, parse_cursor_value
 from etl_platform.rest_apis.field_types import FieldTypes
 from etl_platform.rest_apis.records import ColumnMatcher, Record, cell
@@ -34,8 +34,8 @@ class Extraction:
 
     Attributes:
         now: UTC; later timestamps do not move the cursor.
-        cursor: the start of the reading, and afterwards the highest value of the incremental field.
-        types, pages, records: of what was read so far.
+        cursor: the value to start from, and afterwards the highest value of the incremental field.
+        types, pages, records: field types, number of pages and number of records that were read so far.
     """
 
     resource: ApiResource
@@ -57,7 +57,7 @@ class Extraction:
         """The rows of one page.
 
         Raises:
-            ApiAnswerError: a record has no value of the incremental field or one of another kind, has too many
+            ApiResponseError: a record has no value of the incremental field or one of another kind, has too many
                 fields, or is nested too deeply.
         """
         for record in page:
@@ -66,7 +66,7 @@ class Extraction:
                 self.types.add(named)
                 cells = {name: text for name, value in named.items() if name and (text := cell(value))}
             except ValueError as error:
-                raise ApiAnswerError(f"{self.resource.path}: {error}") from None
+                raise ApiResponseError(f"{self.resource.path}: {error}") from None
             incremental = self.resource.incremental
             value = self._move_cursor(incremental, cells) if incremental else _NO_CURSOR_VALUE
             yield Row(self._matcher.key(cells), cells, value.order)
@@ -84,15 +84,15 @@ class Extraction:
         """The record's value of the incremental field; becomes the cursor if it is the highest so far."""
         name, text = incremental.field, cells.get(incremental.field, "")
         if not text:
-            raise ApiAnswerError(f"{self.resource.path}: a record has no {name}, the incremental field")
+            raise ApiResponseError(f"{self.resource.path}: a record has no {name}, the incremental field")
         value = parse_cursor_value(text)
         if self._highest is not None and value.kind != self._highest.kind:
             kinds = " and a ".join(sorted({value.kind, self._highest.kind}))
-            raise ApiAnswerError(f"{self.resource.path}: {name} is a {kinds}, which cannot be compared")
+            raise ApiResponseError(f"{self.resource.path}: {name} is a {kinds}, which cannot be compared")
         # Ignore timestamps in the future, or one typo would stop the cursor.
         is_future = value.kind == self._now.kind and value.is_after(self._now)
         if not is_future and (self._highest is None or value.is_after(self._highest)):
             if len(quote(text)) > _MAX_CURSOR:
-                raise ApiAnswerError(f"{self.resource.path}: a {name} of more than {_MAX_CURSOR} characters")
+                raise ApiResponseError(f"{self.resource.path}: a {name} of more than {_MAX_CURSOR} characters")
             self._highest, self.cursor = value, text
         return value

@@ -9,7 +9,7 @@ from etl_platform.rest_apis.records import ColumnMatcher, Number
 
 JSON_TYPES = ("string", "integer", "number", "boolean", "object", "array")
 MAX_FIELDS = 1_000
-"""Records with more field names are probably mappings, whose keys are data."""
+"""A resource with more field names probably uses data as names, such as one field per officer."""
 
 _ALLOWED_TYPES: Mapping[ColumnType, frozenset[str]] = {
     ColumnType.STRING: frozenset({"string", "integer", "number", "boolean"}),

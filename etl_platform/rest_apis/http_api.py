@@ -1,7 +1,7 @@
 """Reads the pages of a resource over HTTP, with dlt's REST client. No files, no state.
 
 dlt provides pagination, authentication and retries that respect Retry-After. This module adds limits: a single origin,
-a request rate, a page size, an end of pagination, and answers that match the declaration.
+a request rate, a page size, an end of pagination, and a check that responses match the declaration.
 
 https://dlthub.com/docs/general-usage/http/rest-client
 """
@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from etl_platform.engine.errors import EtlPlatformError
-from etl_platform.errors import ApiAnswerError, TransientError
-from etl_platform.rest_apis.answers import records_of
+from etl_platform.errors import ApiResponseError, TransientError
 from etl_platform.rest_apis.records import Record, load_json
+from etl_platform.rest_apis.responses import records_of
 from etl_platform.rest_apis.source import ApiResource, ApiSource, Auth, AuthType, Pagination, PagingType
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ class HttpApi:
             cursor: value for the parameter of the incremental field; without it the parameter is not sent.
 
         Raises:
-            ApiAnswerError: the API refuses a request, or an answer does not match the declaration.
+            ApiResponseError: the API refuses a request, or a response does not match the declaration.
             SettingsError: the secret is not set.
             TransientError: the API cannot be reached, or every attempt failed.
         """
@@ -91,20 +91,20 @@ class _PaginationGuard:
         self._pages = 0
 
     def check(self, page: Any) -> None:
-        """Raise ApiAnswerError if a page repeats the previous one or its next page was already requested."""
+        """Raise ApiResponseError if a page repeats the previous one or its next page was already requested."""
         self._pages += 1
         content = _digest(list(page)) if page else b""
         if content and content == self._last_page:
-            raise ApiAnswerError(f"{self._where}: page {self._pages} repeats the previous page; see pagination")
+            raise ApiResponseError(f"{self._where}: page {self._pages} repeats the previous page; see pagination")
         self._last_page = content
         if not page.paginator.has_next_page:
             return
         following = _digest((page.request.url, sorted((page.request.params or {}).items())))
         if following in self._requested:
-            raise ApiAnswerError(f"{self._where}: page {self._pages} links to a page that was already read")
+            raise ApiResponseError(f"{self._where}: page {self._pages} links to a page that was already read")
         self._requested.add(following)
         if self._pages >= self._max_pages:
-            raise ApiAnswerError(
+            raise ApiResponseError(
                 f"{self._where}: more than {self._max_pages:,} pages; raise max_pages if this is right"
             )
 
@@ -120,7 +120,7 @@ def _client(source: ApiSource, resource: ApiResource, where: str, secret: str, m
     from requests.exceptions import InvalidJSONError
 
     class DeclaredClient(RESTClient):
-        """Raises an error for an answer without the declared list; dlt would accept any list in it."""
+        """Raises an error for a response without the declared list; dlt would accept any list in it."""
 
         def extract_response(self, response: "Response", data_selector: Any) -> list[Any]:
             if response.status_code == _NO_CONTENT:
@@ -133,7 +133,7 @@ def _client(source: ApiSource, resource: ApiResource, where: str, secret: str, m
     session = Client(
         request_timeout=source.timeout_s,
         raise_for_status=False,
-        # Retry invalid JSON: a gateway may answer with an HTML page, which is as temporary as its 502.
+        # Retry invalid JSON: a gateway may return an HTML page, which is as temporary as a 502.
         exceptions=(*DEFAULT_RETRY_EXCEPTIONS, InvalidJSONError),
         status_codes=tuple(_RETRYABLE_STATUSES),
         request_max_attempts=TRIES,
@@ -155,7 +155,7 @@ def _client(source: ApiSource, resource: ApiResource, where: str, secret: str, m
 
 
 def _transport(source: ApiSource) -> "HTTPAdapter":
-    """The adapter of every attempt: refuses other origins, whatever a link says, and limits the request rate."""
+    """The adapter of every attempt: refuses other origins, even if a link names one, and limits the request rate."""
     from requests.adapters import HTTPAdapter
 
     origin = _origin(source.base_url)
@@ -167,7 +167,7 @@ def _transport(source: ApiSource) -> "HTTPAdapter":
         def send(self, request: "PreparedRequest", *args: Any, **kwargs: Any) -> "Response":
             nonlocal next_at
             if _origin(request.url or "") != origin:
-                raise ApiAnswerError(
+                raise ApiResponseError(
                     f"{source.name}: a link leads to another host; the secret is only for {source.base_url}"
                 )
             with lock:
@@ -215,7 +215,7 @@ def _paginator(pagination: Pagination) -> "BasePaginator":
 
 
 def _read(where: str, secret: str | None, response: "Response", *_args: Any, **_kwargs: Any) -> None:
-    """Read and check the answer of an attempt, up to MAX_PAGE_BYTES; dlt retries some of the errors that it raises."""
+    """Read and check one response, up to MAX_PAGE_BYTES. dlt retries some of the errors that this raises."""
     from requests.exceptions import HTTPError, InvalidJSONError
 
     status = response.status_code
@@ -224,20 +224,20 @@ def _read(where: str, secret: str | None, response: "Response", *_args: Any, **_
         raise HTTPError(f"status {status}", response=response)
     if not 200 <= status < 300:
         response.close()
-        raise ApiAnswerError(f"{where}: {_refusal(status, secret)}")
+        raise ApiResponseError(f"{where}: {_refusal(status, secret)}")
     body = bytearray()
     for block in response.iter_content(_BLOCK):
         body += block
         if len(body) > MAX_PAGE_BYTES:
             response.close()
-            raise ApiAnswerError(
+            raise ApiResponseError(
                 f"{where}: a page of more than {MAX_PAGE_BYTES:,} bytes; request fewer records per page"
             )
     try:
         document = None if status == _NO_CONTENT else load_json(bytes(body))
     except ValueError as error:
-        raise InvalidJSONError(f"{where}: the answer is not valid JSON: {error}", response=response) from None
-    # dlt's client and its paginators call json() again, which would parse the body anew and without Number.
+        raise InvalidJSONError(f"{where}: the response is not valid JSON: {error}", response=response) from None
+    # dlt's client and its paginators call json() again, which would parse the body a second time, without Number.
     response._content = b""  # noqa: SLF001
     response.json = lambda **_: document  # type: ignore[method-assign]
 
@@ -252,7 +252,7 @@ def _refusal(status: int, secret: str | None) -> str:
 
 @contextmanager
 def _errors(where: str) -> Iterator[None]:
-    """Translate errors of requests without their messages, which quote the URL and so perhaps a key."""
+    """Translate errors of requests without their messages: they quote the URL, which may contain an API key."""
     from requests.exceptions import HTTPError, InvalidJSONError, RequestException
     from urllib3.exceptions import HTTPError as TransportError
 
@@ -261,12 +261,12 @@ def _errors(where: str) -> Iterator[None]:
     except EtlPlatformError:
         raise
     except InvalidJSONError as error:
-        raise ApiAnswerError(f"{error}, in {TRIES} attempts") from None
+        raise ApiResponseError(f"{error}, in {TRIES} attempts") from None
     except HTTPError as error:
         status = error.response.status_code if error.response is not None else "unknown"
         raise TransientError(f"{where}: status {status}, in {TRIES} attempts") from None
     except ValueError as error:
         # requests raises ValueError for URLs and headers that it cannot send.
-        raise ApiAnswerError(f"{where}: {type(error).__name__}: a link or the secret is not valid in HTTP") from None
+        raise ApiResponseError(f"{where}: {type(error).__name__}: a link or the secret is not valid in HTTP") from None
     except (RequestException, TransportError) as error:
         raise TransientError(f"{where}: {type(error).__name__}, in {TRIES} attempts") from None

@@ -1,6 +1,6 @@
-"""Ingests one resource of a declared API: reads it, merges it into a snapshot, ingests that like a file. No Dagster.
+"""Reads one resource of a declared API, merges it into a snapshot, and ingests the snapshot like a file. No Dagster.
 
-The snapshot is an object below ``from_api/``. Its metadata contain the cursor, so that one write changes data and
+The snapshot is an object below ``from_api/``. Its metadata contains the cursor, so that one write changes data and
 cursor together. A run that dies changes neither, and the next run starts at the same cursor.
 """
 
@@ -19,7 +19,7 @@ from etl_platform.deliveries.intake import Intake
 from etl_platform.deliveries.process_delivery import Clock, DeliveryResult
 from etl_platform.deliveries.report import Trigger
 from etl_platform.engine.contract.model import Contract
-from etl_platform.errors import ApiAnswerError, ObjectMissingError, PreconditionFailedError, TransientError
+from etl_platform.errors import ApiResponseError, ObjectMissingError, PreconditionFailedError, TransientError
 from etl_platform.rest_apis.extraction import Extraction, OnProgress
 from etl_platform.rest_apis.field_types import FieldChange, FieldTypes, field_changes
 from etl_platform.rest_apis.records import ColumnMatcher, Record
@@ -94,7 +94,7 @@ class ApiIngestionResult:
 
 @dataclass(frozen=True)
 class _Snapshot:
-    """The current snapshot, as its metadata describe it.
+    """The current snapshot, as its metadata describes it.
 
     Attributes:
         path: a local copy.
@@ -152,10 +152,10 @@ class ApiIngester:
 
         Args:
             now: UTC.
-            full: read everything and build the snapshot anew, which removes deleted records.
+            full: read everything and build a new snapshot, which removes deleted records.
 
         Raises:
-            ApiAnswerError, SettingsError: see ``HttpApi.pages``.
+            ApiResponseError, SettingsError: see ``HttpApi.pages``.
             TransientError: infrastructure failed, or another run landed this resource meanwhile. Nothing is landed.
         """
         key = source.key(resource)
@@ -212,11 +212,11 @@ class ApiIngester:
         current: _Snapshot | None,
         base: _Snapshot | None,
     ) -> ApiIngestionResult:
-        """Write the snapshot, if it differs from the current one and that is still the one that was read."""
+        """Write the snapshot if it differs from ``current``; fails if another run has replaced ``current``."""
         types = base.types | extraction.types if base and base.types else extraction.types
         header = ColumnMatcher(result.resource.contract).header(types.types)
         if not header:
-            raise ApiAnswerError(f"{result.source.name} {result.resource.path}: the records have no fields")
+            raise ApiResponseError(f"{result.source.name} {result.resource.path}: the records have no fields")
         rows.write(path, header)
         result = replace(result, rows=len(rows))
         metadata = {

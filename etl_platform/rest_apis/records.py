@@ -14,7 +14,7 @@ Record = dict[str, Any]
 """A JSON object as ``load_json`` parses it."""
 
 MAX_DEPTH = 200
-"""Objects and arrays within one value. A limit of our own: Python's recursion limit differs by version and caller."""
+"""Objects and arrays within one value. Fixed, because Python's recursion limit differs by version and caller."""
 
 _MAX_EXPONENT = 60
 
@@ -65,7 +65,7 @@ def cell(value: Any) -> str:
 
 
 def _digits(number: Number) -> str:
-    """A number without exponent, which contracts do not allow; huge exponents stay, to avoid a line of zeros."""
+    """A number without an exponent, because contracts allow none; huge exponents stay, to avoid a line of zeros."""
     if "e" not in number and "E" not in number:
         return str(number)
     exact = Decimal(number)
@@ -100,7 +100,7 @@ class ColumnMatcher:
         return self._column_of[field]
 
     def key(self, cells: Mapping[str, str]) -> str:
-        """The identity of a record: its primary key, or all of it without a complete primary key.
+        """The identity of a record: its primary key, or all its cells if the primary key is incomplete.
 
         Args:
             cells: by field, without empty cells.

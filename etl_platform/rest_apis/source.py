@@ -46,7 +46,7 @@ class Auth:
 
 
 Keys = tuple[str, ...]
-"""The path of a value in a JSON answer, from the top level down."""
+"""The path of a value in a JSON response, from the top level down."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class Pagination:
         param: the query parameter for page number, offset or cursor.
         first: number of the first page.
         limit: records per page, for offsets; sent as ``limit_param``.
-        next: path of the next cursor or URL in an answer; empty for the Link header.
+        next: path of the next cursor or URL in a response; empty for the Link header.
     """
 
     type: PagingType = PagingType.NONE
@@ -70,7 +70,7 @@ class Pagination:
 
 @dataclass(frozen=True)
 class Incremental:
-    """Requests only new and changed records: ``param`` is the highest value of ``field``, at first ``initial``."""
+    """Requests only new and changed records: ``param`` gets the highest ``field`` so far, at first ``initial``."""
 
     field: str
     param: str
@@ -79,7 +79,7 @@ class Incremental:
 
 @dataclass(frozen=True)
 class ApiResource:
-    """One path of an API, whose records fill one dataset. ``data`` is the path of the list of records in an answer."""
+    """One path of an API, whose records fill one dataset. ``data`` is the path of its list of records in a response."""
 
     contract: Contract
     path: str
@@ -119,7 +119,7 @@ class ApiSource:
         return object_keys.api_snapshot_key(self.agency, object_keys.base_name(resource.contract.physical_name))
 
     def identity(self, resource: ApiResource) -> str:
-        """A hash of what decides which records are read and which are equal. After a change all are read again."""
+        """A hash of what decides which records are read. If it changes, all are read again."""
         step = resource.incremental
         parts = [
             self.base_url,

@@ -159,12 +159,12 @@ class _Reader:
         file_name = object_keys.base_name(contract.physical_name)
         if choose_contract(self.contracts.values(), file_name) is not contract:
             raise self.document.error(
-                f"another contract matches the file name {file_name}, too; correct its filePatterns", *here, "dataset"
+                f"another contract also matches the file name {file_name}; correct its filePatterns", *here, "dataset"
             )
         return contract
 
     def _refuse_other_formats(self, contract: Contract, here: Where) -> None:
-        """Snapshots are UTF-8 CSV with commas; the contract's reading overrides must not say otherwise."""
+        """Snapshots are UTF-8 CSV with commas; the contract's reading overrides must not require another format."""
         overrides = contract.reading_overrides
         fits = (
             (overrides.delimiter or ",") == ","
@@ -200,11 +200,13 @@ class _Reader:
         here = (*resource, "incremental")
         self._mapping(here, {"field", "param"}, {"initial"})
         if not contract.primary_key:
-            message = f"incremental needs a primaryKey in {contract.path}, to tell changed records from new ones"
+            message = (
+                f"incremental needs a primaryKey in {contract.path}, to find the record that a new version replaces"
+            )
             raise self.document.error(message, *here)
         initial = self._at(here).get("initial")
         if initial is not None and (isinstance(initial, bool) or not isinstance(initial, str | int | float)):
-            raise self.document.error("initial must be a text or a number", *here, "initial")
+            raise self.document.error("initial must be a string or a number", *here, "initial")
         return Incremental(
             self._text(here, "field"),
             self._text(here, "param", _TOKEN, "the name of a parameter"),
@@ -218,12 +220,12 @@ class _Reader:
         for name, value in params.items():
             if not isinstance(value, str | int | float) or isinstance(value, bool):
                 raise self.document.error(
-                    f"{name} must be a text or a number; write true and false in quotes", *here, "params", name
+                    f"{name} must be a string or a number; write true and false in quotes", *here, "params", name
                 )
         return {name: str(value) for name, value in params.items()}
 
     def _keys(self, here: Where, name: str) -> Keys:
-        """The value ``a.b``, or a list of names, for names that contain a dot."""
+        """The value ``a.b`` as a path of names. A list of names is allowed too, for names that contain a dot."""
         given = self._at(here).get(name)
         if given is None:
             return ()
@@ -266,7 +268,7 @@ class _Reader:
         here: Where,
         name: str,
         pattern: re.Pattern[str] | None = None,
-        expected: str = "a text",
+        expected: str = "a string",
         *,
         default: str | None = None,
     ) -> str:

@@ -26,7 +26,7 @@ class LocalStore:
         self._root = root.resolve()
 
     def _path(self, key: str) -> Path:
-        # The file system resolves these segments, so that one agency's key could name another agency's file.
+        # The file system resolves these segments, so one agency's key could lead to another agency's file.
         if "\0" in key or not {"", ".", ".."}.isdisjoint(key.split("/")):
             raise UnsafeKeyError(
                 f"the key {key!r} contains an empty, . or .. segment or a null character; use S3 or rename it"

@@ -19,7 +19,7 @@ from etl_platform.settings import Settings
 from etl_platform.storage.object_store import ObjectHead
 
 _MISSING = {"NoSuchKey", "NoSuchVersion", "NoSuchBucket", "404", "NotFound"}
-# S3 answers 405 for a delete marker and InvalidArgument for a malformed version id.
+# S3 returns 405 for a delete marker and InvalidArgument for a malformed version id.
 _MISSING_VERSION = {"405", "MethodNotAllowed", "InvalidArgument"}
 _REFUSED = {"AccessDenied", "403", "NotImplemented"}
 _REDIRECTS = 300
@@ -32,7 +32,7 @@ _PART_BYTES = 64 << 20
 
 class S3Store:
     def __init__(self, settings: Settings, kms_key_id: str | None = None, errors: Counter[str] | None = None) -> None:
-        """Objects are encrypted with ``kms_key_id``, or without it by the bucket's default.
+        """Objects are encrypted with ``kms_key_id`` if it is given, otherwise by the bucket's default.
 
         ``errors`` counts failed requests by code, including those that botocore retries with success. Missing objects
         and failed preconditions are not counted.
@@ -66,7 +66,7 @@ class S3Store:
             answer: dict[str, Any] = self._s3.head_object(**target)
         except ClientError as error:
             if error_code(error) == "400":
-                # The answer to a HEAD has no body. Send the same request as a GET, whose answer contains the reason.
+                # The response to a HEAD has no body. Repeat it as a GET, whose response has the reason.
                 self._s3.get_object(**target, Range="bytes=0-0")["Body"].close()
             raise
         return answer

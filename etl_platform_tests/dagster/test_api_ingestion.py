@@ -193,7 +193,7 @@ def test_an_api_that_fails_does_not_stop_the_others_and_fails_the_run(workshop: 
     (failure,) = [event.step_failure_data for event in result.all_events if event.is_step_failure]
     assert failure.user_failure_data is not None
     assert failure.user_failure_data.description == (
-        "1 failed: refused training: ApiAnswerError: refused /no: status 404"
+        "1 failed: refused training: ApiResponseError: refused /no: status 404"
     )
     assert failure.user_failure_data.metadata["failed"]
 

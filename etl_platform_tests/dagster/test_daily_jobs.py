@@ -106,7 +106,7 @@ def test_a_bucket_without_versions_is_told_once(workshop: Workshop) -> None:
     said = [entry.user_message for entry in workshop.instance.all_logs(result.run_id) if entry.level == 30]
     assert len(said) == 1
     assert "put-bucket-versioning" in said[0]
-    assert workshop.platforms[-1].new_warning() is None
+    assert workshop.platforms[-1].bucket_warning() is None
 
 
 @pytest.mark.parametrize("job", ["reconcile_job", "expected_files_job"])

@@ -70,7 +70,7 @@ CASES = [
         {WAITING: "4x60", DELETED: "7x60"},
         40,
         file_processing(severity="critical"),
-        "file_processing: messages wait and none was finished for half an hour",
+        "file_processing: messages wait, but none was finished for half an hour",
     ),
     # What waits is worked off, however slowly; an idle night has nothing that waits.
     Case("EtlQueueStuck", {WAITING: "4x60", DELETED: "7x20 8x40"}, 40),

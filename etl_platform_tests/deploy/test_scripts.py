@@ -196,7 +196,7 @@ def test_another_stacks_notification_is_not_taken_over(run: Run, aws: Clients, p
     removed = run("s3_configure_notifications.sh", "--remove", SNS_TOPIC_ARN=ours)
 
     assert done.returncode == 1
-    assert f"file-arrivals goes to {provisioned.topic_arn}: another stack's" in done.stderr
+    assert f"file-arrivals goes to {provisioned.topic_arn}, which belongs to another stack" in done.stderr
     assert removed.stdout.startswith("unchanged:"), removed.stderr
     after = aws.s3.get_bucket_notification_configuration(Bucket=provisioned.bucket)["TopicConfigurations"]
     assert after == theirs

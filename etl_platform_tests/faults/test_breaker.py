@@ -48,14 +48,14 @@ def test_an_outage_opens_the_breaker_and_its_end_is_found_by_one_probe_with_noth
         assert skipped["requests"] == []
         assert "breaker" in skipped["skipped"]
         assert bench.proxy.count("ReceiveMessage") == received, "a cooldown burns no receive counts"
-        wait(lambda: _status(bench)["cooldown_remaining"] == 0, "the cooldown's end", COOLDOWN_S + 20)
+        _wait_for_the_end_of_the_cooldown(bench)
         assert time.time() - opened >= COOLDOWN_S - 5
         # Half-open and still broken: one run, one delivery, and the breaker is open again.
         (probe,) = bench.tick()
         assert len(probe["run_config"]["ops"]["ingest"]["config"]["deliveries"]) == 1
         assert bench.run(probe) == {"success": False, "outcomes": []}
         assert bench.tick() == []
-        wait(lambda: _status(bench)["cooldown_remaining"] == 0, "the second cooldown's end", COOLDOWN_S + 20)
+        _wait_for_the_end_of_the_cooldown(bench)
 
     bench.expire()
     (probe,) = bench.tick()
@@ -72,6 +72,13 @@ def _s3_is_down(call: Call) -> Fault | None:
 
 
 _QUEUE_CALLS = {"ChangeMessageVisibilityBatch", "DeleteMessageBatch", "SendMessage", "GetQueueAttributes"}
+
+
+def _wait_for_the_end_of_the_cooldown(bench: Bench) -> None:
+    ends = time.monotonic() + _status(bench)["cooldown_remaining"]
+    wait(lambda: time.monotonic() > ends, "the time that the status gives", COOLDOWN_S + 20)
+    # It gives whole seconds.
+    wait(lambda: _status(bench)["cooldown_remaining"] == 0, "the end of the cooldown")
 
 
 def _status(bench: Bench) -> dict[str, Any]:

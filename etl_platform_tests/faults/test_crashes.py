@@ -1,4 +1,7 @@
-"""Harm at a few calls of every scenario, drawn by a seed; ``make faults`` does every harm to every call."""
+"""Harm at a few calls of each scenario, drawn by a seed; ``make faults`` does every harm to every call.
+
+``make test`` plays the scenarios that make every kind of call between them, ``make test-all`` plays all.
+"""
 
 import random
 from collections.abc import Iterator
@@ -13,6 +16,8 @@ from etl_platform_tests.faults.scenarios import SCENARIOS
 from etl_platform_tests.faults.trials import play_undisturbed, strikes, try_harm
 
 SEED = 4
+_EVERY_KIND_OF_CALL = {"accepted", "attachments", "email", "tick"}
+_slow = pytest.mark.slow(reason="three plays of a scenario, each with several processes")
 pytestmark = pytest.mark.filterwarnings("ignore::dagster._utils.warnings.PreviewWarning")
 
 
@@ -22,7 +27,9 @@ def bench(endpoint_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         yield bench
 
 
-@pytest.mark.parametrize("name", SCENARIOS)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=() if name in _EVERY_KIND_OF_CALL else _slow) for name in SCENARIOS]
+)
 def test_nothing_is_lost_and_nothing_done_twice_whatever_breaks(bench: Bench, name: str) -> None:
     scenario = SCENARIOS[name]
     undisturbed = play_undisturbed(bench, scenario)

@@ -23,6 +23,7 @@ SEED = 4
 _DEADLINE_S = 200.0
 _VISIBILITY_S = 30
 pytestmark = [
+    pytest.mark.slow(reason="a daemon and its code server start again after every kill"),
     # A Dagster daemon, its code server and its runs keep every core busy: one such stack at a time.
     pytest.mark.xdist_group("daemon"),
     pytest.mark.filterwarnings("ignore::dagster._utils.warnings.PreviewWarning"),

@@ -109,9 +109,12 @@ def test_reconciliation_accepts_a_snapshot_beside_a_file_of_the_same_dataset(
     body = aws.s3.get_object(Bucket=provisioned.bucket, Key=KEY)["Body"].read()
     aws.s3.put_object(Bucket=provisioned.bucket, Key=key, Body=body)
 
-    found = make_reconciler(platform, datetime.now(UTC) + timedelta(hours=1), timedelta()).reconcile()
+    later = datetime.now(UTC) + timedelta(hours=1)
+    found = make_reconciler(platform, later, timedelta()).reconcile()
 
-    assert [(finding.kind, finding.key) for finding in found.findings] == [("missing", key)], "what was not taken in"
+    assert [(finding.kind, finding.key) for finding in found.findings] == [("missing", key)], (
+        "the file that was not ingested"
+    )
 
 
 def test_a_reprocessed_partition_reads_the_snapshot_from_bronze(platform: Platform, api: SampleApi) -> None:

@@ -84,7 +84,7 @@ def test_a_working_platform_passes_every_check(
     assert found["versioning"].detail == "on"
     assert found["dagster"].detail == "SqliteRunStorage"
     kms.disable_key(KeyId=key_id)
-    assert failed(whole)["kms_key"].detail == "the key's state is Disabled"
+    assert failed(whole)["kms_key"].detail == "the key's state is Disabled, not Enabled"
 
 
 def test_a_setting_that_is_not_set_is_not_a_failure(settings: Settings) -> None:

@@ -124,7 +124,7 @@ def test_a_poison_message_goes_to_the_dead_letter_queue_with_its_reason(post: Po
     assert archive.queue.depth() == (0, 0)
     assert sorted(post.dead()) == [
         ("not JSON", "the message is not JSON: line 1, column 1"),
-        (POISON, "no email_sender, email_timestream"),
+        (POISON, "missing: email_sender, email_timestream"),
     ]
 
 

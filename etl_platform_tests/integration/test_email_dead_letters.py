@@ -56,7 +56,7 @@ def test_each_dead_letter_has_its_cause_and_a_redrive_archives_no_email_twice(
         ("unknown", []),
     ]
     (poison,) = [letter for letter in found if letter["cause"] == "malformed"]
-    assert poison["reason"] == "no email_sender, email_timestream"
+    assert poison["reason"] == "missing: email_sender, email_timestream"
     _, printed = dlq(capsys, "list")
     assert "jane" not in printed.casefold()
     assert "john" not in printed.casefold()

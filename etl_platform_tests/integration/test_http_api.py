@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from etl_platform.errors import ApiAnswerError, TransientError
+from etl_platform.errors import ApiResponseError, TransientError
 from etl_platform.rest_apis.http_api import MAX_WAIT_S, TRIES, HttpApi
 from etl_platform.rest_apis.source import (
     ApiResource,
@@ -230,9 +230,9 @@ def test_an_unreachable_api_is_a_transient_error() -> None:
         (Answer(b"[1, NaN]"), "NaN is not allowed in JSON"),
         (Answer(b"[" * 100_000), "nested too deeply"),
         (Answer(b"\xff\xfe\xff"), "not valid JSON"),
-        (Answer(b"null"), "the answer has no data; see data_path"),
-        (Answer({"rows": []}), "the answer has no data; see data_path"),
-        (Answer({"data": {"rows": []}}), "the answer has no data.items; see data_path"),
+        (Answer(b"null"), "the response has no data; see data_path"),
+        (Answer({"rows": []}), "the response has no data; see data_path"),
+        (Answer({"data": {"rows": []}}), "the response has no data.items; see data_path"),
         (Answer({"data": {"items": {"a": 1}}}), "at data.items, found an object"),
         (Answer({"data": {"items": None}}), "at data.items, found null"),
         (Answer({"data": {"items": [{"id": 1}, ["x"]]}}), "record 1 of a page is a list"),
@@ -245,14 +245,14 @@ def test_an_answer_that_does_not_match_the_declaration_is_a_permanent_error(
 ) -> None:
     api.answer = lambda _: answer
 
-    with pytest.raises(ApiAnswerError, match=f"shop /things: .*{message}"):
+    with pytest.raises(ApiResponseError, match=f"shop /things: .*{message}"):
         read(api, data=DATA, pagination=PAGED)
 
 
 def test_no_value_of_an_answer_is_quoted(api: ApiServer) -> None:
     api.answer = lambda _: Answer({"data": {"items": "Jane Doe, 078-05-1120"}, "Jane Doe": 1})
 
-    with pytest.raises(ApiAnswerError) as raised:
+    with pytest.raises(ApiResponseError) as raised:
         read(api, data=DATA)
     assert "Jane" not in str(raised.value)
 
@@ -266,7 +266,7 @@ def test_a_204_answer_has_no_records(api: ApiServer) -> None:
 def test_a_repeated_page_is_an_error(api: ApiServer) -> None:
     api.answer = lambda asked: by_slice("page")(Asked(1, "", {"page": str(min(int(asked.query["page"]), 2))}, {}))
 
-    with pytest.raises(ApiAnswerError, match="page 3 repeats the previous page"):
+    with pytest.raises(ApiResponseError, match="page 3 repeats the previous page"):
         read(api, pagination=PAGED, data=DATA)
     assert len(api.asked) == 3
 
@@ -282,7 +282,7 @@ def test_a_circular_pagination_is_an_error(api: ApiServer, kind: PagingType) -> 
 
     api.answer = answer
 
-    with pytest.raises(ApiAnswerError, match="links to a page that was already read"):
+    with pytest.raises(ApiResponseError, match="links to a page that was already read"):
         read(api, pagination=Pagination(kind, "cursor", next=("next",)), data=("items",))
     assert len(api.asked) == 3
 
@@ -290,7 +290,7 @@ def test_a_circular_pagination_is_an_error(api: ApiServer, kind: PagingType) -> 
 def test_more_pages_than_max_pages_are_an_error(api: ApiServer) -> None:
     api.answer = lambda asked: Answer({"items": [], "next": f"c{asked.number}"})
 
-    with pytest.raises(ApiAnswerError, match="more than 20 pages; raise max_pages"):
+    with pytest.raises(ApiResponseError, match="more than 20 pages; raise max_pages"):
         read(api, pagination=Pagination(PagingType.CURSOR, "c", next=("next",)), data=("items",), max_pages=20)
     assert len(api.asked) == 20
 
@@ -303,7 +303,7 @@ def test_a_refused_secret_is_a_permanent_error_with_its_name_and_not_its_value(
     caplog.set_level("INFO")
     api.answer = lambda _: Answer({"error": f"bad key {SECRET}"}, status)
 
-    with pytest.raises(ApiAnswerError, match=f"status {status}: the API refuses SHOP_TOKEN") as raised:
+    with pytest.raises(ApiResponseError, match=f"status {status}: the API refuses SHOP_TOKEN") as raised:
         read(api, auth=Auth(AuthType.API_KEY, "SHOP_TOKEN", name="key", in_query=in_query))
 
     assert len(api.asked) == 1, "a permanent error is not retried"
@@ -325,7 +325,7 @@ def test_a_connection_error_does_not_show_a_key_in_the_query(caplog: pytest.LogC
 
 @pytest.mark.parametrize("secret", ["two\r\nX-Evil: lines", "日本-token"])
 def test_a_secret_that_is_invalid_in_a_header_is_an_error_without_it(api: ApiServer, secret: str) -> None:
-    with pytest.raises(ApiAnswerError) as raised:
+    with pytest.raises(ApiResponseError) as raised:
         read(api, secret=secret, auth=Auth(AuthType.API_KEY, "T", name="X-Key"))
 
     assert secret not in str(raised.value)
@@ -344,7 +344,7 @@ def test_the_secret_is_never_sent_to_another_host(api: ApiServer, by: str) -> No
         api.answer = lambda _: answers[by]
         pagination = Pagination(PagingType.LINK, next=("next",) if by == "link" else ())
 
-        with pytest.raises(ApiAnswerError, match=r"redirect|leads to another host"):
+        with pytest.raises(ApiResponseError, match=r"redirect|leads to another host"):
             read(api, auth=Auth(AuthType.BEARER, "T"), data=("items",), pagination=pagination)
 
         assert other.asked == []
@@ -354,7 +354,7 @@ def test_the_secret_is_never_sent_to_another_host(api: ApiServer, by: str) -> No
 def test_an_invalid_link_is_a_permanent_error(api: ApiServer, link: Any) -> None:
     api.answer = lambda _: Answer({"items": RECORDS, "next": link})
 
-    with pytest.raises(ApiAnswerError):
+    with pytest.raises(ApiResponseError):
         read(api, data=("items",), pagination=Pagination(PagingType.LINK, next=("next",)))
 
 
@@ -362,7 +362,7 @@ def test_a_page_that_is_too_large_is_an_error(api: ApiServer, monkeypatch: pytes
     monkeypatch.setattr("etl_platform.rest_apis.http_api.MAX_PAGE_BYTES", 10_000)
     api.answer = lambda _: Answer(b"[" + b" " * 1_000_000 + b"]")
 
-    with pytest.raises(ApiAnswerError, match="a page of more than 10,000 bytes"):
+    with pytest.raises(ApiResponseError, match="a page of more than 10,000 bytes"):
         read(api)
 
 

@@ -16,7 +16,7 @@ tf_variable() {
     [[ ! $argument =~ ^--?var(-file)?= ]] || given+=("$argument")
   done
   answer=$(tf console ${given[@]+"${given[@]}"} <<<"jsonencode(nonsensitive(var.$1))") ||
-    fail "terraform cannot read its variable $1; the line above says why"
+    fail "terraform cannot read its variable $1; see the error above"
   python3 -c 'import json, sys; print(json.loads(json.load(sys.stdin)) or "")' <<<"$answer"
 }
 

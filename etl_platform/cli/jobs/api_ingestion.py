@@ -3,6 +3,7 @@
 import argparse
 
 from etl_platform.cli.jobs.job import Job, run_job
+from etl_platform.engine.command_line import BAD, GOOD
 from etl_platform.engine.errors import UsageError
 from etl_platform.platform import Platform
 from etl_platform.settings import Settings
@@ -25,8 +26,8 @@ def _run(arguments: argparse.Namespace, settings: Settings) -> int:
         raise UsageError(f"--source {arguments.source}: unknown API; {settings.api_sources_dir} declares {names}")
     if not sources:
         print(f"{_NAME}: no API is declared in {settings.api_sources_dir}: nothing to do")
-        return 0
-    # Check the setting before the run starts, so that a missing one is one line and not a failed run.
+        return GOOD
+    # Check settings first: a missing one is then reported in one line, not as a failed run.
     _ = platform.bucket
     config = {"ops": {"ingest_apis": {"config": {"source": arguments.source, "full": arguments.full}}}}
     ran = run_job(_NAME, platform, config)
@@ -40,7 +41,7 @@ def _run(arguments: argparse.Namespace, settings: Settings) -> int:
     print(f"{_NAME}: {total} {'resource' if total == 1 else 'resources'}: {', '.join(parts)}")
     if ran.error:
         print(f"{_NAME}: failed: {ran.error}")
-    return 1 if ran.error or rejected else 0
+    return BAD if ran.error or rejected else GOOD
 
 
 API_INGESTION = Job(

@@ -8,6 +8,7 @@ from etl_platform.application_db.attachment_file import AttachmentFile
 from etl_platform.attachments.plan import Plan, destination_keys
 from etl_platform.cli.jobs.agency_argument import agency_id, choose_agency
 from etl_platform.cli.jobs.job import Job, run_job
+from etl_platform.engine.command_line import BAD, GOOD
 from etl_platform.engine.output.plain_text import table
 from etl_platform.platform import Platform
 from etl_platform.settings import Settings, bucket_name
@@ -38,20 +39,20 @@ def _bucket(text: str) -> str:
 
 def _run(arguments: argparse.Namespace, settings: Settings) -> int:
     platform = Platform(settings)
-    # Check settings before the run starts, so that a missing one is one line and not a failed run.
+    # Check settings first: a missing one is then reported in one line, not as a failed run.
     copies = platform.attachment_copies(arguments.source_bucket, arguments.destination_bucket)
     agency = choose_agency(platform.database.agencies(), number=arguments.agency_id)
     if arguments.dry_run:
         files = platform.database.attachment_files(agency.id)
         plan = copies.plan(agency, files)
         _print_plan(agency, files, plan)
-        return 1 if plan.problems else 0
+        return BAD if plan.problems else GOOD
     buckets = {"source_bucket": arguments.source_bucket, "destination_bucket": arguments.destination_bucket}
     config = {"ops": {"attachments": {"config": {name: value for name, value in buckets.items() if value}}}}
     ran = run_job(_NAME, platform, config, partition=agency.partition)
     for line in ran.lines:
         print(f"{_NAME}: {line}")
-    return 1 if ran.error or ran.failed_checks else 0
+    return BAD if ran.error or ran.failed_checks else GOOD
 
 
 def _print_plan(agency: Agency, files: Sequence[AttachmentFile], plan: Plan) -> None:

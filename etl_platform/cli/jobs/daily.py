@@ -3,6 +3,7 @@
 import argparse
 
 from etl_platform.cli.jobs.job import Job, run_job
+from etl_platform.engine.command_line import BAD, GOOD
 from etl_platform.platform import Platform
 from etl_platform.settings import Settings
 
@@ -10,12 +11,12 @@ from etl_platform.settings import Settings
 def _daily(name: str, summary: str) -> Job:
     def run(_arguments: argparse.Namespace, settings: Settings) -> int:
         platform = Platform(settings)
-        # Check settings before the run starts, so that a missing one is one line and not a failed run.
+        # Check settings first: a missing one is then reported in one line, not as a failed run.
         _ = platform.intake
         ran = run_job(name, platform)
         for line in ran.lines or ("done",):
             print(f"{name}: {line}")
-        return 1 if ran.error else 0
+        return BAD if ran.error else GOOD
 
     return Job(name, summary, "", lambda _parser: None, run)
 

@@ -3,6 +3,7 @@
 import argparse
 
 from etl_platform.cli.jobs.job import Job, run_job
+from etl_platform.engine.command_line import BAD, GOOD
 from etl_platform.platform import Platform
 from etl_platform.queue_work.queues import EMAILS
 from etl_platform.settings import Settings
@@ -10,12 +11,12 @@ from etl_platform.settings import Settings
 
 def _run(_arguments: argparse.Namespace, settings: Settings) -> int:
     platform = Platform(settings)
-    # Check settings before the run starts, so that a missing one is one line and not a failed run.
+    # Check settings first: a missing one is then reported in one line, not as a failed run.
     _ = platform.email_archive
     ran = run_job(EMAILS.job, platform)
     # The error contains the counts of what was archived before it.
     print(f"{EMAILS.job}: {platform.drained if ran.error is None else f'failed: {ran.error}'}")
-    return 1 if ran.error or ran.failed_checks else 0
+    return BAD if ran.error or ran.failed_checks else GOOD
 
 
 EMAIL_ARCHIVE = Job(

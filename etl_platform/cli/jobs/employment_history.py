@@ -4,6 +4,7 @@ import argparse
 
 from etl_platform.cli.jobs.agency_argument import agency_id, choose_agency
 from etl_platform.cli.jobs.job import Job, run_job
+from etl_platform.engine.command_line import BAD, GOOD
 from etl_platform.platform import Platform
 from etl_platform.settings import Settings
 
@@ -21,7 +22,7 @@ def _run(arguments: argparse.Namespace, settings: Settings) -> int:
     from etl_platform.defs.employment_history import make_export
 
     platform = Platform(settings)
-    # Check settings before a run starts, so that a missing one is one line and not a failed run.
+    # Check settings first: a missing one is then reported in one line, not as a failed run.
     make_export(platform)
     chosen = platform.database.agencies()
     if not arguments.all:
@@ -34,7 +35,7 @@ def _run(arguments: argparse.Namespace, settings: Settings) -> int:
         failed |= ran.error is not None
         for line in ran.summaries if ran.error is None else (f"{agency.partition}: failed: {ran.error}",):
             print(f"{_NAME}: {line}")
-    return 1 if failed else 0
+    return BAD if failed else GOOD
 
 
 EMPLOYMENT_HISTORY = Job(

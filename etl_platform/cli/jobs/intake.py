@@ -14,6 +14,7 @@ from etl_platform.deliveries.delivery import Cause, ObjectVersion, Outcome
 from etl_platform.deliveries.process_delivery import DeliveryResult
 from etl_platform.deliveries.report import Trigger
 from etl_platform.deliveries.s3_events import parse_message
+from etl_platform.engine.command_line import BAD, GOOD
 from etl_platform.engine.errors import UsageError
 from etl_platform.platform import Platform, utc_now
 from etl_platform.queue_work.queues import FILE_EVENTS
@@ -25,7 +26,7 @@ _NAME = FILE_EVENTS.job
 log = logging.getLogger(__name__)
 
 
-def _intake_arguments(parser: argparse.ArgumentParser) -> None:
+def _arguments(parser: argparse.ArgumentParser) -> None:
     source = parser.add_mutually_exclusive_group(required=True)
     source.add_argument("--event-json", metavar="JSON", help="one S3 event, in any envelope")
     source.add_argument(
@@ -39,7 +40,7 @@ def _intake_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _run_intake(arguments: argparse.Namespace, settings: Settings) -> int:
+def _run(arguments: argparse.Namespace, settings: Settings) -> int:
     events = _events(arguments)
     if arguments.dry_run:
         finished, error = _dry_run(events, settings)
@@ -65,7 +66,7 @@ def _run_intake(arguments: argparse.Namespace, settings: Settings) -> int:
     print(f"{_NAME}: {len(events)} deliveries: {summary}{f', {failures} failed' if failures else ''}")
     if error:
         print(f"{_NAME}: failed: {error}")
-    return 1 if error or failures or done[Outcome.REJECTED] else 0
+    return BAD if error or failures or done[Outcome.REJECTED] else GOOD
 
 
 def _events(arguments: argparse.Namespace) -> list[ObjectVersion]:
@@ -124,7 +125,7 @@ def ingest_in_process(events: Sequence[ObjectVersion], settings: Settings) -> tu
     from etl_platform.defs.intake_config import config_of_versions
 
     platform = Platform(settings)
-    # Check settings before the run starts, so that a missing one is one line and not a failed run.
+    # Check settings first: a missing one is then reported in one line, not as a failed run.
     _ = platform.intake
     ran = run_job(_NAME, platform, config_of_versions(events))
     return platform.finished, ran.error
@@ -153,6 +154,6 @@ INTAKE = Job(
     _NAME,
     "Ingest delivered files: copy to bronze, check against the contract, write silver, quarantine and report.",
     "--events-file contracts/event.json --dry-run",
-    _intake_arguments,
-    _run_intake,
+    _arguments,
+    _run,
 )

@@ -1,4 +1,4 @@
-"""What ``etl-platform run`` needs of a job, and how it runs one."""
+"""``Job``: a job as ``etl-platform run`` knows it, and the function that runs one in this process."""
 
 import argparse
 from collections.abc import Callable, Mapping, Sequence
@@ -19,7 +19,7 @@ class Job:
 
     Attributes:
         example: arguments for the help text; empty if the job needs no arguments.
-        run: returns the exit code: 0 success or nothing to do, 1 failure or rejected data.
+        run: returns the exit code: GOOD, also if there is nothing to do, or BAD for a failure or rejected data.
     """
 
     name: str

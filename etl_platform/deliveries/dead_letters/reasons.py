@@ -65,8 +65,9 @@ def explain(
     """Why a message is in the dead-letter queue of the S3 events.
 
     Args:
-        reason: its attribute of that name.
-        runs_known: whether there is a Dagster instance that could have a failed run of it.
+        reason: the message's attribute ``reason``, which the sensor sets on a malformed message.
+        last_run: the newest failed run that worked on the message.
+        runs_known: whether Dagster's runs were searched.
     """
     if parsed.malformed:
         return DeadLetterReason(DeadLetterCause.MALFORMED, reason or "; ".join(parsed.malformed))
@@ -88,7 +89,7 @@ def explain_email(reason: str | None, malformed: str | None, *, archived: bool) 
     """Why a message is in the dead-letter queue of the emails.
 
     Args:
-        reason: its attribute of that name.
+        reason: the message's attribute ``reason``, which the archive sets on a poison message.
         malformed: why it is not an email.
         archived: whether the archive contains this message.
     """

@@ -36,7 +36,7 @@ class Scan:
             yield from new
 
     def send_back(self, message: Message, to: Queue) -> None:
-        """Send, then delete: a crash between the two leaves two copies, and one of them is a duplicate."""
+        """Send, then delete. A crash between the two leaves two copies; the second one is ingested as a duplicate."""
         to.send(message.body, {})
         self.remove(message)
 

@@ -1,7 +1,7 @@
 """Decisions of reconciliation: discrepancies between what arrived, what is reported and what is stored. Pure.
 
-A listing has key, eTag and time of an object, but not the delivery that it was made from. So the listings decide what
-is missing or orphaned, and which few source keys must be inspected: their reports and their silver object are read.
+A listing has key, eTag and time of an object, but not the delivery that it was derived from. So listings decide what is
+missing or orphaned, and which few source keys must be inspected by reading their reports and their silver object.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -99,7 +99,7 @@ class SilverState:
 
 @dataclass(frozen=True)
 class ReportedState:
-    """What the reports of one delivery say, its reprocessings included.
+    """The content of all reports of one delivery, its reprocessings included.
 
     Attributes:
         silver_etags: of the silver objects that were written; empty where no attempt was accepted.
@@ -128,7 +128,9 @@ def missing_finding(version: ListedVersion) -> Finding:
         version.agency,
         version.dataset,
         version.key,
-        "arrived, but was never processed" if version.dataset else "arrived, but has no report that it was ignored",
+        "arrived, but was never processed"
+        if version.dataset
+        else "matches no contract, and was never recorded as ignored",
         version.last_modified,
         version.delivery_id,
         version.source,
@@ -138,9 +140,9 @@ def missing_finding(version: ListedVersion) -> Finding:
 def keys_to_inspect(versions: Sequence[ListedVersion], listing: PartitionListing) -> list[str]:
     """The source keys of a partition for which the listings do not prove that silver holds the right version.
 
-    Silver is written before its report. So if silver is not younger than the report of the newest version, and younger
-    than every other report of the key, only that version can have written it. A key must be inspected where a version
-    has no report, or two times are equal.
+    Silver is written before its report. If silver is not younger than the report of the newest version, and younger
+    than every other report of the key, only that version can have written it. A key must also be inspected if a version
+    has no report, or if two times are equal.
     """
     keys: list[str] = []
     for key, group in groupby(versions, key=attrgetter("key")):

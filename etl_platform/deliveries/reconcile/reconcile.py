@@ -4,7 +4,7 @@ Sources are listed first and reports last, so that a delivery that is processed 
 missing.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
@@ -56,6 +56,15 @@ class Reconciled:
     def missing(self) -> list[Finding]:
         return [finding for finding in self.findings if finding.kind is Discrepancy.MISSING]
 
+    @property
+    def counts(self) -> Counter[Discrepancy]:
+        return Counter(finding.kind for finding in self.findings)
+
+    @property
+    def summary(self) -> str:
+        """The counts of all kinds, for people."""
+        return ", ".join(f"{self.counts[kind]:,} {kind}" for kind in Discrepancy)
+
     def __add__(self, other: "Reconciled") -> "Reconciled":
         return Reconciled(
             self.findings + other.findings,
@@ -67,7 +76,7 @@ class Reconciled:
 
 
 def version_to_ingest(finding: Finding) -> ObjectVersion:
-    """The missing version as an event would announce it; only its sequencer and event time are not known."""
+    """The missing version as an event would announce it, but without sequencer and event time."""
     assert finding.missing is not None
     return replace(finding.missing, last_modified=None)
 
@@ -77,7 +86,7 @@ class Reconciler:
     """Reconciles one data bucket.
 
     Attributes:
-        settled_before: what happened later (UTC) may still be in progress and is not a finding.
+        settled_before: anything later (UTC) may still be in progress and is not a finding.
         since: leave out older versions and objects (UTC).
     """
 
@@ -158,7 +167,7 @@ class Reconciler:
         return ListedVersion(source, agency, dataset, source.delivery_id)
 
     def _without_ignored(self, found: Reconciled) -> Reconciled:
-        """Leave out ignored files whose event named no version: their reports have the same key and eTag."""
+        """Leave out ignored files whose event had no version id; key and eTag identify their reports."""
         if all(finding.dataset for finding in found.missing):
             return found
         sources = [report.source for report in self._ledger.reports(object_keys.IGNORED_REPORTS)]
@@ -175,7 +184,7 @@ class Reconciler:
         return replace(found, findings=tuple(finding for finding in found.findings if not is_ignored(finding)))
 
     def _listing(self, dataset: str, agency: str, layers: Collection[str]) -> PartitionListing:
-        """LAYERS ends with the reports, so they are listed last."""
+        """The partition's objects. LAYERS ends with the reports, so they are listed last."""
         silver: dict[str, datetime] = {}
         by_delivery: dict[str, dict[str, tuple[str, datetime]]] = {"bronze": {}, "quarantine": {}}
         reported: dict[str, datetime] = {}

@@ -1,4 +1,4 @@
-"""Quarantined rows of one partition: which can be replayed, their export, and corrections put in effect.
+"""Quarantined rows of one partition: the deliveries to replay, the export of their rows, and their corrections.
 
 The replay itself is ``Intake.reprocess``, which applies all corrections that are in effect.
 """
@@ -14,7 +14,7 @@ from etl_platform import object_keys
 from etl_platform.deliveries.ledger import Ledger
 from etl_platform.deliveries.replay.correction_log import CorrectionLog
 from etl_platform.deliveries.report import Report
-from etl_platform.deliveries.silver import CurrentObject, Silver
+from etl_platform.deliveries.silver import Silver
 from etl_platform.engine.corrections import GivenRow, Quarantined, Resolved, by_delivery, resolve
 from etl_platform.engine.errors import UsageError
 from etl_platform.errors import ObjectMissingError
@@ -55,7 +55,7 @@ class Quarantine:
         A delivery that a newer file has replaced in silver is left out.
 
         Raises:
-            UsageError: the delivery asked for has no such rows.
+            UsageError: ``delivery_id`` has no such rows.
         """
         arrivals = self._not_superseded(self._quarantined_deliveries())
         if delivery_id is not None:
@@ -80,22 +80,18 @@ class Quarantine:
         ]
         return sorted(arrivals, key=lambda arrival: arrival.source.order.last_modified, reverse=True)
 
-    def _current(self, report: Report) -> CurrentObject | None:
-        return self._silver.current(object_keys.silver_key(self._dataset, self._agency, report.source.key))
-
     def _is_superseded(self, report: Report) -> bool:
-        current = self._current(report)
-        return current is not None and self._silver.is_newer(current, report.source)
+        return self._silver.is_superseded(self._silver_key(report), report.source)
 
     def _latest_report(self, arrival: Report) -> Report:
         """The report of the reprocessing that wrote silver, or else of the arrival."""
-        current = self._current(arrival)
+        current = self._silver.current(self._silver_key(arrival))
         if current is None or current.attempt_id is None or current.delivery_id != arrival.delivery_id:
             return arrival
         return self._ledger.find(self._dataset, self._agency, arrival.delivery_id, current.attempt_id) or arrival
 
     def export(self, reports: Sequence[Report], out: Path) -> int:
-        """Write the quarantined rows of deliveries as one CSV that people can correct; the number of rows.
+        """Write the quarantined rows of deliveries as one CSV that people can correct; returns the number of rows.
 
         Raises:
             UsageError: the deliveries have different columns.
@@ -135,12 +131,12 @@ class Quarantine:
                 f"delivery {delivery_id} is superseded by a newer file of the same name; correct the newer one"
             )
         with tempfile.TemporaryDirectory(prefix="etl-platform-") as folder:
-            path, rows = Path(folder) / "quarantine", {}
+            path = Path(folder) / "quarantine"
             try:
                 self._store.download(self._store.head(self._bucket, self._key(delivery_id)), path)
                 rows = quarantined_rows(path, [row.place for row in given])
             except ObjectMissingError:
-                # All of its rows are good now; rows that were corrected before may be corrected again.
+                # All rows are good now, but corrected rows may be corrected again.
                 rows = {}
         in_effect = self._corrections.in_effect(self._dataset, self._agency, delivery_id)
         return Quarantined(delivery_id, _header(report), rows, in_effect)
@@ -154,6 +150,9 @@ class Quarantine:
         for delivery_id, resolved in corrected.deliveries.items():
             if resolved.corrections:
                 self._corrections.append(self._dataset, self._agency, delivery_id, resolved.corrections, by=by, at=at)
+
+    def _silver_key(self, report: Report) -> str:
+        return object_keys.silver_key(self._dataset, self._agency, report.source.key)
 
     def _key(self, delivery_id: str) -> str:
         return object_keys.quarantine_key(self._dataset, self._agency, delivery_id)

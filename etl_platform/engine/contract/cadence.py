@@ -1,4 +1,4 @@
-"""How often a file of a dataset is expected, and whether an agency's next one is overdue. The clock is an argument."""
+"""How often a file of a dataset is expected, and whether an agency's next file is overdue. Time is an argument."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -9,12 +9,12 @@ from etl_platform.engine.contract.located_yaml import Located, is_number
 _DAYS = {"h": 1 / 24, "hour": 1 / 24, "d": 1.0, "day": 1.0, "w": 7.0, "week": 7.0, "m": 31.0, "month": 31.0}
 _DAYS |= {"y": 366.0, "yr": 366.0, "year": 366.0}
 _MAX_DAYS = 36_600
-_GRACE_SHARE = 10
+_DEFAULT_GRACE_DIVISOR = 10
 
 
 @dataclass(frozen=True)
 class Cadence:
-    """A file is expected ``every`` so often; one that is at most ``grace`` later is on time."""
+    """The expected interval between two files of an agency; a file up to ``grace`` later is on time."""
 
     every: timedelta
     grace: timedelta
@@ -22,7 +22,7 @@ class Cadence:
 
 @dataclass(frozen=True)
 class LastFile:
-    """The newest file of an agency, with any outcome. ``arrived_at`` is UTC."""
+    """The newest file of an agency, whatever its outcome. ``arrived_at`` is UTC."""
 
     name: str
     outcome: str
@@ -44,11 +44,11 @@ def judge_timeliness(cadence: Cadence, last: LastFile, now: datetime) -> Timelin
     last_file = f"The last file arrived on {last.arrived_at:%Y-%m-%d} ({last.name}, {last.outcome})"
     if now <= expected_by + cadence.grace:
         return Timeliness(last, expected_by, False, f"{last_file}; the next is expected by {expected_by:%Y-%m-%d}.")
-    text = f"{last_file}; the next was expected by {expected_by:%Y-%m-%d}, {_span(now - expected_by)} ago."
+    text = f"{last_file}; the next was expected by {expected_by:%Y-%m-%d}, {_duration_text(now - expected_by)} ago."
     return Timeliness(last, expected_by, True, text)
 
 
-def _span(time: timedelta) -> str:
+def _duration_text(time: timedelta) -> str:
     hours = int(time.total_seconds() // 3_600)
     return f"{hours} hours" if hours < 48 else f"{hours // 24:,} days"
 
@@ -66,14 +66,14 @@ def read_cadence(document: Located) -> Cadence | None:
             here = ("slaProperties", index)
             if name in found:
                 raise document.error(f"{name} is declared twice; keep one", *here)
-            found[name] = _time(document, entry, here)
+            found[name] = _duration(document, entry, here)
     if "frequency" not in found:
         return None
     every = found["frequency"]
-    return Cadence(every, found.get("latency", every / _GRACE_SHARE))
+    return Cadence(every, found.get("latency", every / _DEFAULT_GRACE_DIVISOR))
 
 
-def _time(document: Located, entry: dict[str, Any], here: tuple[str, int]) -> timedelta:
+def _duration(document: Located, entry: dict[str, Any], here: tuple[str, int]) -> timedelta:
     name, value, unit = entry["property"], entry["value"], entry.get("unit", "d")
     folded = str(unit).lower()
     days = _DAYS.get(folded, _DAYS.get(folded.removesuffix("s")))

@@ -12,7 +12,7 @@ _REFERENCES = "references"
 
 
 def load_contract(path: Path) -> Contract:
-    """Read one contract and the reference tables that it names; ContractError also if a file cannot be read."""
+    """Read one contract and the reference tables that it names; ContractError if one is broken or cannot be read."""
     try:
         text = path.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
@@ -37,13 +37,13 @@ def load_contracts(folder: Path) -> dict[str, Contract]:
     contracts: dict[str, Contract] = {}
     for path in contract_paths(folder):
         contract = load_contract(path)
-        refuse_second(contract, contracts.setdefault(contract.dataset, contract))
+        refuse_duplicate_dataset(contract, contracts.setdefault(contract.dataset, contract))
     if not contracts:
-        raise ContractError("this folder has no *.odcs.yaml; name another one, or add a contract", path=str(folder))
+        raise ContractError("this folder has no *.odcs.yaml; name another folder, or add a contract", path=str(folder))
     return contracts
 
 
-def refuse_second(contract: Contract, first: Contract) -> None:
+def refuse_duplicate_dataset(contract: Contract, first: Contract) -> None:
     """Raise ContractError if another file describes the same dataset."""
     if first.path != contract.path:
         message = f"the dataset {contract.dataset} is already described by {first.path}; remove one of them"

@@ -1,8 +1,8 @@
 """ODCS contract text → Contract. Structure only: whether its rules compile is decided in ``rules``.
 
 The Open Data Contract Standard (https://bitol-io.github.io/open-data-contract-standard/) defines the grammar and a JSON
-schema; this reader supports the part of it that describes one flat table. Whatever affects which rows are accepted and
-is not supported is an error, so that no rule is ignored without a message.
+schema; this reader supports the part of it that describes one flat table. An unsupported
+property that would change which rows are accepted is an error, so that no rule is silently ignored.
 """
 
 import hashlib
@@ -28,11 +28,18 @@ from etl_platform.engine.contract.derived_columns_reader import (
     read_lookup,
 )
 from etl_platform.engine.contract.located_yaml import Located, Where, load_located
-from etl_platform.engine.contract.model import DELIVERY_DAY, Column, ColumnType, Contract, ReferenceTable, fold
+from etl_platform.engine.contract.model import (
+    DELIVERY_DAY,
+    NAME,
+    Column,
+    ColumnType,
+    Contract,
+    ReferenceTable,
+    fold,
+)
 from etl_platform.engine.contract.reading_overrides import read_overrides
 from etl_platform.engine.contract.rule_reader import (
     COLUMN_FIELDS,
-    NAME,
     check_not_future,
     read_library_rules,
     read_options,
@@ -87,35 +94,30 @@ def _validator() -> Any:
 
 
 _COLUMN_CUSTOM = {
-    "formats",
-    "nullTokens",
-    "trueValues",
-    "falseValues",
-    "trim",
-    "case",
-    "useLabels",
-    "lookup",
-    "computed",
+    *("formats", "nullTokens", "trueValues", "falseValues", "trim", "case", "useLabels"),
+    *("lookup", "computed", "knownValues", "notFuture"),
 }
-_COLUMN_CUSTOM |= {"knownValues", "notFuture"}
-_SCHEMA_CUSTOM = {"filePatterns", "trim", "nullTokens", "maxRejectedPercent", "case", "transform", "transformFrame"}
-_SCHEMA_CUSTOM |= {"sheet", "headerLine"}
-_TAKES: dict[str, tuple[type | tuple[type, ...], str]] = {
+_SCHEMA_CUSTOM = {
+    *("filePatterns", "trim", "nullTokens", "maxRejectedPercent", "case", "sheet", "headerLine"),
+    *("transform", "transformFrame"),
+}
+_EXPECTED_TYPES: dict[str, tuple[type | tuple[type, ...], str]] = {
     **dict.fromkeys(("trim", "useLabels", "computed", "notFuture"), (bool, "true or false")),
     **dict.fromkeys(("case", "transform", "transformFrame", "sheet"), (str, "a text")),
     "headerLine": (int, "a number"),
     "maxRejectedPercent": ((int, float), "a number"),
-    "lookup": (dict, "names by table, key, take and from"),
+    "lookup": (dict, "a mapping with table, key, take and optionally from"),
 }
+"""Type of each custom property, and how a message names it; all others take a list."""
 
 
 class _Reader:
-    """Reads one document that the standard's schema accepts; collects notes about what is ignored."""
+    """Reads one document that the standard's schema accepts; collects notes about ignored properties."""
 
     def __init__(self, document: Located, schema: dict[str, Any], references: Mapping[str, ReferenceTable]) -> None:
         self.document, self.schema, self.references = document, schema, references
         self.notes: list[str] = []
-        self.custom = self._custom(schema, _SCHEMA_CUSTOM, "schema", 0)
+        self.custom = self._custom_properties(schema, _SCHEMA_CUSTOM, "schema", 0)
         check_case(document, self.custom, "schema", 0)
 
     def contract(self, text: str) -> Contract:
@@ -143,7 +145,7 @@ class _Reader:
             path=self.document.path,
             id=data["id"],
             version=str(data["version"]),
-            sha256=_identity(text, columns),
+            sha256=_contract_sha256(text, columns),
             dataset=schema["name"],
             physical_name=schema.get("physicalName") or f"{schema['name']}.csv",
             file_patterns=tuple(self.custom.get("filePatterns", ())),
@@ -168,14 +170,14 @@ class _Reader:
                 f"column name {entry['name']!r} is invalid; use a to z, A to Z, digits and _, a letter first", *here
             )
         if entry["name"] == DELIVERY_DAY:
-            message = "means the day of delivery in SQL; choose another name, and keep the header as a synonym"
+            message = "is reserved for the day of delivery in SQL; rename the column, and add the header as a synonym"
             raise self.document.error(f"{DELIVERY_DAY} {message}", *here)
         kind = self._type(entry, here)
         options = read_options(self.document, entry, here)
-        custom = self._custom(entry, _COLUMN_CUSTOM, *here)
+        custom = self._custom_properties(entry, _COLUMN_CUSTOM, *here)
         formats = [options.pop("format", None), *custom.get("formats", ())]
         rules = read_library_rules(self.document, entry, here)
-        key_alone = (
+        is_whole_key = (
             bool(entry.get("primaryKey")) and sum(bool(p.get("primaryKey")) for p in self.schema["properties"]) == 1
         )
         column = Column(
@@ -184,7 +186,7 @@ class _Reader:
             line=self.document.line(*here),
             description=entry.get("description", ""),
             required=bool(entry.get("required") or entry.get("primaryKey") or rules.pop("required", False)),
-            unique=bool(entry.get("unique") or key_alone or rules.pop("unique", False)),
+            unique=bool(entry.get("unique") or is_whole_key or rules.pop("unique", False)),
             classification=entry.get("classification"),
             synonyms=tuple(item["synonym"] for item in entry.get("synonyms") or ()),
             allowed=_allowed(entry.get("enum")) or rules.pop("allowed", None),
@@ -231,7 +233,7 @@ class _Reader:
                 *here,
             ) from None
 
-    def _custom(self, entry: dict[str, Any], known: set[str], *here: Any) -> dict[str, Any]:
+    def _custom_properties(self, entry: dict[str, Any], known: set[str], *here: Any) -> dict[str, Any]:
         values: dict[str, Any] = {}
         for position, item in enumerate(entry.get("customProperties") or []):
             name, value = item["property"], item["value"]
@@ -245,7 +247,7 @@ class _Reader:
                 line = self.document.line(*where)
                 self.notes.append(f"{self.document.path}:{line}: custom property {name!r} is unknown and ignored")
                 continue
-            expected, takes = _TAKES.get(name, (list, "a list"))
+            expected, takes = _EXPECTED_TYPES.get(name, (list, "a list"))
             if not isinstance(value, expected) or (expected is not bool and isinstance(value, bool)):
                 raise self.document.error(f"{name} takes {takes}", *where)
             if name == "maxRejectedPercent" and isinstance(value, int | float) and not 0 <= value <= 100:
@@ -276,8 +278,8 @@ class _Reader:
             names[fold(column.name)] = column.name
 
 
-def _identity(text: str, columns: tuple[Column, ...]) -> str:
-    """SHA-256 of the text and of the reference tables: a changed table is a changed contract."""
+def _contract_sha256(text: str, columns: tuple[Column, ...]) -> str:
+    """SHA-256 of the text and of the reference tables, because a changed table changes the contract."""
     tables = sorted({(c.lookup.table.name, c.lookup.table.sha256) for c in columns if c.lookup is not None})
     return hashlib.sha256("\0".join((text, *(sha256 for _, sha256 in tables))).encode()).hexdigest()
 

@@ -1,31 +1,30 @@
 """``quality`` and ``slaProperties`` of an ODCS document → dataset rules. They are evaluated in ``dataset_verdicts``."""
 
 import math
-import re
 from collections.abc import Mapping, Set
 from difflib import get_close_matches
 from typing import Any
 
 from etl_platform.engine.contract.dataset_rules import OPERATORS, DatasetRule, Measure, Severity
 from etl_platform.engine.contract.located_yaml import Located, Where, is_number
+from etl_platform.engine.contract.model import NAME
 from etl_platform.engine.errors import ContractError
 
 NULL_METRICS = frozenset({"nullValues", "missingValues"})
-_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
-_MOMENTS = frozenset({"date", "timestamp"})
+_DATE_TYPES = frozenset({"date", "timestamp"})
 _DAYS = {"d": 1, "day": 1, "days": 1, "w": 7, "week": 7, "weeks": 7}
 _MAX_DAYS = 36_500
 
 
 def is_library(rule: Mapping[str, Any]) -> bool:
-    """Whether a ``quality`` entry is one of the standard's own metrics; ODCS's default type."""
+    """Whether a ``quality`` entry is one of the standard's own metrics, its default type."""
     return bool(rule.get("type", "library") == "library")
 
 
 def counts_nulls(rule: Mapping[str, Any]) -> bool:
     """Whether a column's ``quality`` entry is about the whole file.
 
-    ``mustBe: 0`` without unit and warning means ``required`` and refuses single rows.
+    ``mustBe: 0`` without a unit, as an error, means ``required``: it rejects rows, not the file.
     """
     if not is_library(rule) or rule.get("metric") not in NULL_METRICS:
         return False
@@ -102,7 +101,7 @@ class _Reader:
             raise self._document.error(
                 f"freshness needs one column, element: {prefix}<column>, not {element!r}", *here, "element"
             )
-        if self._columns[column] not in _MOMENTS:
+        if self._columns[column] not in _DATE_TYPES:
             raise self._document.error(
                 f"freshness needs a date or timestamp; {column} is {self._columns[column]}", *here, "element"
             )
@@ -132,7 +131,7 @@ class _Reader:
         return int(value * _DAYS[unit])
 
     def _freshness_custom(self, entry: Mapping[str, Any], here: Where) -> dict[str, Any]:
-        """Name and severity: the standard has none for service levels, so they are custom properties."""
+        """Name and severity: custom properties, because the standard has neither for service levels."""
         found: dict[str, Any] = {}
         for position, item in enumerate(entry.get("customProperties") or []):
             if item["property"] not in {"name", "severity"} or item["property"] in found:
@@ -170,9 +169,9 @@ class _Reader:
 
     def _bounds(self, value: Any, operator: str, measure: Measure, here: Where) -> tuple[float, ...]:
         bounds = tuple(value) if isinstance(value, list) else (value,)
-        most = 100 if measure is Measure.NULL_SHARE else math.inf
+        maximum = 100 if measure is Measure.NULL_SHARE else math.inf
         wanted = 2 if operator.endswith("Between") else 1
-        if len(bounds) != wanted or not all(is_number(bound) and 0 <= bound <= most for bound in bounds):
+        if len(bounds) != wanted or not all(is_number(bound) and 0 <= bound <= maximum for bound in bounds):
             kind = "0 to 100 percent" if measure is Measure.NULL_SHARE else "0 or more"
             raise self._document.error(
                 f"{operator} takes {wanted} number{'s'[: wanted - 1]} of {kind}", *here, operator
@@ -183,8 +182,10 @@ class _Reader:
 
     def _name(self, declared: Mapping[str, Any], default: str, here: Where) -> str:
         name = declared.get("name", default)
-        if name != default and not (isinstance(name, str) and _NAME.fullmatch(name)):
-            raise self._document.error(f"a rule's name consists of letters, digits and _, unlike {name!r}", *here)
+        if name != default and not (isinstance(name, str) and NAME.fullmatch(name)):
+            raise self._document.error(
+                f"a rule's name takes letters, digits and _, a letter first, not {name!r}", *here
+            )
         return str(name)
 
     def _severity(self, declared: Mapping[str, Any], here: Where) -> Severity:
@@ -195,11 +196,11 @@ class _Reader:
 
 
 def _refuse_repeated(document: Located, rules: list[DatasetRule], taken: Set[str]) -> None:
-    # Asset checks write a point as __, so two names may meet there.
+    # The name of an asset check has __ for each dot, so two names may become the same.
     seen = set(taken)
     for rule in rules:
         name = rule.name.replace(".", "__")
         if name in seen:
-            message = f"the name {rule.name!r} is taken; give this rule a name of its own"
+            message = f"the name {rule.name!r} is used by another column or rule; choose another"
             raise ContractError(message, path=document.path, line=rule.line)
         seen.add(name)

@@ -1,6 +1,6 @@
 """Rules about a whole file, as a contract declares them: how many rows, how many empty cells, how old.
 
-Every start of the code location declares asset checks from it, so it imports no Polars.
+Imports no Polars, because every load of the code location declares asset checks from these rules.
 """
 
 import operator
@@ -17,7 +17,7 @@ class Severity(StrEnum):
 
 
 class Measure(StrEnum):
-    """What is measured; also the rule's default name, after that of its column."""
+    """What is measured. A rule's default name is ``<column>.<measure>``, or the measure alone."""
 
     ROW_COUNT = "row_count"
     NULL_COUNT = "null_count"

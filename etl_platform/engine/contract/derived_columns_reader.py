@@ -1,4 +1,4 @@
-"""How a contract derives the values of its columns: case, labels, exact types, lookups, hooks. Structure only.
+"""Reads how columns get their values: case, labels, exact types, lookups, hooks. Structure only.
 
 Each function gets parts of a property and the document, and raises ContractError with the line in it.
 """
@@ -15,7 +15,7 @@ _DECIMAL = re.compile(r"(?:decimal|numeric)\s*\(\s*([0-9]{1,2})\s*(?:,\s*([0-9]{
 _PRECISION = 38
 _TABLE = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
 _HOOK = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*:[A-Za-z_]\w*", re.ASCII)
-_READING = ("trim", "case", "nullTokens", "trueValues", "falseValues", "formats", "useLabels")
+_READING_OPTIONS = ("trim", "case", "nullTokens", "trueValues", "falseValues", "formats", "useLabels")
 
 
 def decimal_type(document: Located, entry: Mapping[str, Any], kind: ColumnType, here: Where) -> tuple[int, int] | None:
@@ -52,7 +52,7 @@ def check_case(document: Located, custom: Mapping[str, Any], *here: str | int) -
 
 
 def enum_labels(document: Located, entry: Mapping[str, Any], kind: ColumnType, here: Where) -> tuple[str, ...]:
-    """What silver holds for each value of an enumeration."""
+    """The text of silver for each value of an enumeration."""
     entries = entry.get("enum")
     if not entries or kind is not ColumnType.STRING:
         raise document.error(f"{entry['name']}: useLabels needs logicalType: string and an enum", *here)
@@ -126,7 +126,7 @@ def read_hook(
 def check_derivation(
     document: Located, entry: Mapping[str, Any], column: Column, custom: Mapping[str, Any], *here: str | int
 ) -> None:
-    """A value has one source, and options of reading need a column that the file has."""
+    """Raise ContractError where a column has two sources, or reading options and is not in the file."""
     name, lookup = column.name, column.lookup
     if sum((column.expression is not None, column.computed, lookup is not None, column.labels is not None)) > 1:
         raise document.error(
@@ -135,18 +135,22 @@ def check_derivation(
     if column.case is not None and column.in_file:
         fold_case = str.upper if column.case == "upper" else str.lower
         expected = (*(column.allowed or ()), *(lookup.table.cells(lookup.key) if lookup else ()))
-        if never := next((item for item in expected if item != fold_case(item)), None):
+        if impossible := next((item for item in expected if item != fold_case(item)), None):
             raise document.error(
-                f"{name}: {never!r} cannot occur with case {column.case}; write it in {column.case} case", *here, "enum"
+                f"{name}: {impossible!r} cannot occur with case {column.case}; write it in {column.case} case",
+                *here,
+                "enum",
             )
     if column.in_file:
         return
-    reading = [key for key in _READING if key in custom]
+    reading = [key for key in _READING_OPTIONS if key in custom]
     reading += ["synonyms"] if entry.get("synonyms") else []
     reading += ["format"] if column.formats or column.money else []
     if reading:
         raise document.error(f"{name}: {reading[0]} needs a column that the file has; remove it", *here)
     if column.computed and (column.unique or entry.get("primaryKey")):
         raise document.error(
-            f"{name}: a computed column cannot be a key, because keys are compared before the hook runs", *here
+            f"{name}: a computed column cannot be a key, because keys are compared before the hook runs; "
+            "remove unique or primaryKey",
+            *here,
         )

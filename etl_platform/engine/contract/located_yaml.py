@@ -33,9 +33,9 @@ class Located:
 
 
 def is_number(value: Any) -> bool:
-    """Whether it is a number that a float can hold; YAML also has infinity and numbers of 400 digits."""
-    most = sys.float_info.max
-    return isinstance(value, int | float) and not isinstance(value, bool) and -most <= value <= most
+    """Whether it is a number that fits a float; YAML also allows infinity and numbers of 400 digits."""
+    largest = sys.float_info.max
+    return isinstance(value, int | float) and not isinstance(value, bool) and -largest <= value <= largest
 
 
 def load_located(text: str, path: str) -> Located:
@@ -48,7 +48,9 @@ def load_located(text: str, path: str) -> Located:
     try:
         node = loader.get_single_node()
         if node is not None and _size(node, {}) > MAX_VALUES:
-            raise ContractError(f"more than {MAX_VALUES:,} values, those of repeated aliases included", path=path)
+            raise ContractError(
+                f"has more than {MAX_VALUES:,} values, counting each use of an alias; write fewer", path=path
+            )
         data = None if node is None else loader.construct_document(node)
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else None

@@ -17,6 +17,8 @@ from etl_platform.engine.contract.reading_overrides import ReadingOverrides
 
 DELIVERY_DAY = "delivery_day"
 """The day of delivery in the SQL of row rules and derived columns. No column has this name."""
+NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
+"""Names of datasets, columns and rules."""
 SENSITIVE = frozenset({"restricted", "confidential"})
 DATA_SUFFIXES = (".csv", ".tsv", ".txt", ".xlsx", ".xls", ".gz", ".zip")
 
@@ -48,7 +50,7 @@ class ReferenceTable:
 
 @dataclass(frozen=True)
 class Lookup:
-    """The cell of ``take`` in the row whose ``key`` equals the column's own text, or else the value of ``source``."""
+    """The cell ``take`` of the table row whose ``key`` equals the value of ``source``, by default the column's text."""
 
     table: ReferenceTable
     key: str
@@ -67,17 +69,17 @@ class TransformHook:
 
 @dataclass(frozen=True)
 class Column:
-    """One property: how its text is read and which rules it has. ``line`` is that of the contract.
+    """One property: how its text is read and which rules it has. ``line`` is its line in the contract.
 
     Attributes:
         not_future: whether its date must not be after the day of delivery.
-        labels: what silver holds for each of ``allowed``.
+        labels: the text of silver for each of ``allowed``.
         decimal: precision and scale of an exact number.
         lookup: the reference table that gives the value.
         expression: SQL over other columns that gives the value.
         declared_sources: ``transformSourceObjects``, the columns that ``expression`` or ``lookup`` should use.
         computed: by the contract's transform hook.
-        known_values: the usual values; others are reported and not refused.
+        known_values: the usual values; others are reported, not rejected.
     """
 
     name: str
@@ -127,7 +129,7 @@ class Column:
 
     @property
     def is_code(self) -> bool:
-        """Whether the file holds a code for what silver holds."""
+        """Whether the file has a code where silver has a label or a cell of a reference table."""
         return self.in_file and (self.labels is not None or self.lookup is not None)
 
     @property
@@ -147,7 +149,7 @@ class RowRule:
 
 @dataclass(frozen=True)
 class Contract:
-    """The rules of one kind of file. ``sha256`` is of the contract's text and of the reference tables that it uses."""
+    """The rules of one kind of file. ``sha256`` covers the contract's text and the reference tables that it uses."""
 
     path: str
     id: str

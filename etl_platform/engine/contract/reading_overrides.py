@@ -1,4 +1,4 @@
-"""How a contract says that its files are written, in place of what detection would find. No files."""
+"""How a contract fixes the way its files are written, instead of detection. No files."""
 
 import codecs
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ from etl_platform.engine.errors import UnreadableFileError
 
 @dataclass(frozen=True)
 class ReadingOverrides:
-    """Each is None where it is detected.
+    """What a contract sets; None where it is detected.
 
     Attributes:
         encoding: Python codec name.
@@ -62,7 +62,7 @@ def _is_text_codec(name: str) -> bool:
 
 
 def contradicts_override(message: str) -> UnreadableFileError:
-    """The rejection of a file that contradicts its contract; ``message`` continues "the contract sets"."""
+    """The rejection of a file that contradicts its contract; ``message`` follows the words "the contract sets"."""
     return UnreadableFileError(
         "not_as_pinned", f"the contract sets {message}; send the file that way, or have the contract changed"
     )

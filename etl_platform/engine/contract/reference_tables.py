@@ -10,7 +10,7 @@ from etl_platform.engine.contract.model import ReferenceTable
 from etl_platform.engine.errors import ContractError
 
 MAX_BYTES = 8 << 20
-"""Every run holds the tables in memory."""
+"""Limited because every run holds the tables in memory."""
 
 
 class ReferenceFolder(Mapping[str, ReferenceTable]):
@@ -52,7 +52,7 @@ def read_table(name: str, path: Path) -> ReferenceTable:
         size = path.stat().st_size
         if size > MAX_BYTES:
             raise ContractError(
-                f"{size:,} bytes are too many for a reference table; the limit is {MAX_BYTES:,}", path=str(path)
+                f"{size:,} bytes are too many for a reference table; keep it below {MAX_BYTES:,}", path=str(path)
             )
         data = path.read_bytes()
         text = data.decode("utf-8-sig")
@@ -73,7 +73,7 @@ def _rows(text: str, path: str) -> tuple[tuple[str, ...], list[tuple[str, ...]],
     try:
         header = tuple(cell.strip() for cell in next(reader, []))
         if not all(header) or len(set(header)) != len(header):
-            raise ContractError("the header needs a name for every column, each once", path=path, line=1)
+            raise ContractError("the header needs a different name for every column", path=path, line=1)
         line = reader.line_num + 1
         for cells in reader:
             if cells and len(cells) != len(header):

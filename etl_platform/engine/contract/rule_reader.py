@@ -1,16 +1,15 @@
-"""What a contract asks of single columns and rows: ``logicalTypeOptions`` and ``quality``. Structure only.
+"""Reads the rules about single columns and rows: ``logicalTypeOptions`` and ``quality``. Structure only.
 
-Rules about a whole file: ``dataset_rule_reader``. Each function gets a part of the document and where it is, and raises
-ContractError with the line of the first thing that is wrong.
+Rules about a whole file: ``dataset_rule_reader``. Each function gets a part of the document and its path, and raises
+ContractError with the line of the first problem.
 """
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
 from etl_platform.engine.contract.dataset_rule_reader import counts_nulls, is_library
 from etl_platform.engine.contract.located_yaml import Located, Where, is_number
-from etl_platform.engine.contract.model import Column, ColumnType, RowRule
+from etl_platform.engine.contract.model import NAME, Column, ColumnType, RowRule
 
 COLUMN_FIELDS = {
     "pattern": "pattern",
@@ -22,14 +21,13 @@ COLUMN_FIELDS = {
     "exclusiveMaximum": "exclusive_maximum",
     "format": "format",
 }
-"""Of each of ``logicalTypeOptions``, the field of ``Column``; ``format`` is the first of ``formats``."""
+"""By name in ``logicalTypeOptions``, the field of ``Column``; ``format`` becomes the first of ``formats``."""
 
-NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 _MAX_LENGTH = 1 << 24
 
 
 def read_options(document: Located, entry: Mapping[str, Any], here: Where) -> dict[str, Any]:
-    """``logicalTypeOptions`` of a property, checked: the standard leaves them open."""
+    """``logicalTypeOptions`` of a property. Checked here, because the standard's schema does not restrict them."""
     options = dict(entry.get("logicalTypeOptions") or {})
     where = (*here, "logicalTypeOptions")
     if unknown := sorted(options.keys() - COLUMN_FIELDS.keys()):
@@ -52,7 +50,7 @@ def read_library_rules(document: Located, entry: Mapping[str, Any], here: Where)
     """The library metrics in a property's ``quality`` that mean the same as its own fields.
 
     Returns:
-        ``allowed`` values, ``required`` and ``unique``, each only where a metric asks for it.
+        ``allowed`` values, ``required`` and ``unique``, each only if a metric declares it.
     """
     found: dict[str, Any] = {}
     for position, rule in enumerate(entry.get("quality") or []):

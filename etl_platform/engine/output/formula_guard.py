@@ -5,8 +5,8 @@ https://owasp.org/www-community/attacks/CSV_Injection
 
 import polars as pl
 
-# Characters that start a formula, also in the wide forms of East Asian keyboards. Quotes before them are included, so
-# that a text that already looks guarded is restored unchanged.
+# Characters that start a formula, full-width forms of East Asian keyboards included. Leading quotes are part of the
+# pattern, so that a text that already looks guarded is restored unchanged.
 _FORMULA = r"'*[=+\-@\t\r\n\x{FF1D}\x{FF0B}\x{FF0D}\x{FF20}]"
 
 

@@ -23,13 +23,13 @@ def table(header: Sequence[str], rows: Sequence[Sequence[Any]], *, last: int = _
     return "\n".join(lines)
 
 
-def printable(value: Any, most: int = _MAX_CELL) -> str:
-    """A value on one line of at most ``most`` characters."""
+def printable(value: Any, limit: int = _MAX_CELL) -> str:
+    """A value on one line of at most ``limit`` characters."""
     if value is None:
         return ""
     text = f"{value:,}" if isinstance(value, int) else str(value)
     text = escape_control_characters(text)
-    return text if len(text) <= most else text[: most - 1] + "…"
+    return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
 def escape_control_characters(text: str) -> str:

@@ -39,7 +39,7 @@ def export_csv(parts: Mapping[str, Path], out: Path) -> int:
             texts = [guarded(pl.col(column)) for column in (*cells, OVERFLOW)]
             header = dict(zip(cells, _map_names(cells, guarded), strict=True))
             plan = plan.select(*first, *texts, REASONS).rename(header)
-            # By groups of rows: Polars' own CSV sink reads far ahead of what it writes.
+            # Write groups of rows, because Polars' CSV sink reads far ahead of what it has written.
             for frame in _groups(plan, row_group_rows(len(columns))):
                 # With a byte order mark Excel reads the file as UTF-8.
                 frame.write_csv(file, include_header=not written, include_bom=not written)
@@ -76,7 +76,9 @@ def _texts(frame: pl.DataFrame, width: int) -> Iterator[tuple[int, Sequence[str 
     frame = frame.with_columns(unguarded(pl.col(name)) for name in cells)
     for line, damage, *texts in frame.select(LINE, DAMAGE, *cells).rows():
         if damage is not None:
-            raise UsageError(f"line {line} of the corrections: {damage}")
+            raise UsageError(
+                f"line {line} of the corrections cannot be split into cells ({damage}); correct its cells and quotes"
+            )
         yield line, texts
 
 
@@ -98,7 +100,7 @@ def quarantined_rows(path: Path, places: Sequence[Place]) -> dict[Place, tuple[C
 
 
 def row_changes(before: Path | None, after: Path | None) -> RowChanges:
-    """Rows with another outcome in a later quarantine file; None stands for an empty file. Shows no values."""
+    """Rows whose reasons differ in a later quarantine file; None is an empty file. Without values."""
     found = (
         _reasons(before, "before")
         .join(_reasons(after, "after"), on=[MEMBER, LINE], how="full", coalesce=True, nulls_equal=True)

@@ -1,4 +1,4 @@
-"""Decompression of gzip and zip streams, which stops at a bomb. Damage is a rejection with a code, not an I/O error."""
+"""Decompression of gzip and zip streams, with limits against bombs. Damage rejects the file and is not an I/O error."""
 
 import gzip
 import io
@@ -53,7 +53,7 @@ def open_zip_member(path: Path, member: zipfile.ZipInfo) -> ByteStream:
     archive = zipfile.ZipFile(path)
     try:
         opened = archive.open(member)
-        # zipfile decompresses all that it has read of these two at once, whatever size results.
+        # With these two methods zipfile expands its whole input buffer at once, without a limit.
         unbounded = member.compress_type in {zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA}
         step = 4096 if unbounded else _ALLOWED_AT_ANY_RATIO_BYTES
         return _BoundedStream(opened, path.stat().st_size, archive, step)
@@ -63,7 +63,7 @@ def open_zip_member(path: Path, member: zipfile.ZipInfo) -> ByteStream:
 
 
 def refuse_bomb(unpacked: int, packed: int) -> None:
-    """Raise UnreadableFileError ``zip_bomb`` where so many bytes are too many for the packed ones."""
+    """Raise UnreadableFileError ``zip_bomb`` if the unpacked size exceeds the limits for the packed size."""
     if unpacked > MAX_UNPACKED_BYTES or (unpacked > _ALLOWED_AT_ANY_RATIO_BYTES and unpacked > packed * MAX_RATIO):
         raise UnreadableFileError(
             "zip_bomb",
@@ -72,7 +72,7 @@ def refuse_bomb(unpacked: int, packed: int) -> None:
 
 
 class _BoundedStream(io.BufferedIOBase):
-    """A decompressing stream that stops at the ratio or size of a bomb.
+    """A decompressing stream that raises ``zip_bomb`` at the limits of size and ratio.
 
     Args:
         step: bytes that are decompressed between two checks.

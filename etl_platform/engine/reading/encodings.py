@@ -17,11 +17,11 @@ _BOMS = (
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
 _INNER_BOMS = re.compile(rb"(?:\A|(?<=[\r\n]))(?:\xef\xbb\xbf)+")
-_LEAST_ASCII_IN_UTF16 = 0.1
-"""Least share of ASCII in UTF-16 text: its delimiters and line ends, whatever the script."""
+_MIN_ASCII_SHARE_IN_UTF16 = 0.1
+"""Minimum share of ASCII in UTF-16 text, because delimiters and line ends are ASCII in every script."""
 _LINE_END = re.compile(rb"\r\n?|\n")
 _NON_ASCII_RUN = re.compile(r"[^\0-\x7f\xa0\u2013-\u201d\u2022\u2026]{3,}")
-"""Consecutive characters beyond ASCII, without blanks, dashes, quotation marks and dots."""
+"""Consecutive non-ASCII characters, except blanks, dashes, quotation marks and dots."""
 _UTF8_CHARACTER = re.compile(rb"((?:[\xc2-\xc5]|\xe2[\x80\x82\x84])[\x80-\xbf])")
 """Western letters and signs as UTF-8. Read as cp1252 the same bytes are ``Ã©`` or ``â€™``, which no word contains."""
 _COMMON_LETTERS = frozenset("áéíóúñüçèêàâôîûëïöäßÁÉÍÓÚÑÜÇÈÊÀÂÔÎÛËÏÖÄ")
@@ -29,7 +29,7 @@ _SIGN_IN_WORD = re.compile(
     r"(?<=[A-Za-z])[¡¢£¤¥¦§©¬¯±µ¶¿\u201a„…†‡‰\u2039\u203a¼½¾ƒ](?=[a-z\u2013\u2014])|(?<=[a-z])[ŽŸŠŒ]"
     r"|(?<=[^\W\d_])(?:[¡¢£¤¥](?=[A-Z])|[\u201a„¤])"
 )
-"""Signs within a word or directly after it: what letters of DOS and old Mac encodings look like as cp1252."""
+"""Signs within a word or directly after it: so letters of DOS and old Mac encodings look as cp1252."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class Encoding:
 
     @property
     def by_line(self) -> bool:
-        """Whether each line is decided separately, UTF-8 or else cp1252, and bytes are passed on unchanged."""
+        """Whether each line is decoded separately, as UTF-8 or else cp1252; bytes are then passed on unchanged."""
         return self.name in {"utf-8", "utf-8-sig"} and not self.overridden
 
     def mismatch(self, detail: object) -> UnreadableFileError:
@@ -108,7 +108,7 @@ def _utf16_without_bom(sample: bytes) -> Encoding | None:
         share = len(re.sub(r"[^\x01-\x7f]", "", text)) / len(text)
         ends = text.count("\n") + text.count("\r")
         has_lines = ends and (mostly_ascii or ends * 2 > sample.count(b"\n") + sample.count(b"\r"))
-        if "\0" not in text and share >= _LEAST_ASCII_IN_UTF16 and has_lines:
+        if "\0" not in text and share >= _MIN_ASCII_SHARE_IN_UTF16 and has_lines:
             return Encoding(name, confidence=0.9 + 0.09 * share)
     return None
 
@@ -126,7 +126,7 @@ def _overridden(name: str, found: Encoding | None) -> Encoding:
 
 
 def _is_mostly_non_ascii(sample: bytes) -> bool:
-    """Whether most bytes are beyond ASCII, and they are not UTF-8."""
+    """Whether most bytes are non-ASCII, and not UTF-8."""
     return len(sample.translate(None, bytes(range(128)))) > 0.5 * len(sample) and not _is_utf8(sample)
 
 
@@ -206,7 +206,7 @@ def without_inner_boms(rows: bytes) -> bytes:
 
 
 def count_non_ascii(text: str) -> tuple[int, int]:
-    """Characters beyond ASCII of a text read as cp1252: plausible ones, and those of another code page."""
+    """Non-ASCII characters of a text read as cp1252: plausible ones, and signs of another code page."""
     runs = [run for run in _NON_ASCII_RUN.findall(text) if len(set(run)) > 1 and not _COMMON_LETTERS.issuperset(run)]
     foreign = sum(map(len, runs)) + len(_SIGN_IN_WORD.findall(text))
     return max(0, sum(not character.isascii() for character in text) - foreign), foreign

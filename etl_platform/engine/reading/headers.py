@@ -35,8 +35,8 @@ class FoundHeader:
 def named_header(rows: list[NumberedRow], contract: Contract) -> FoundHeader | None:
     """The row that names most of the contract's columns.
 
-    It names at least 30 % of the contract's columns, of the required ones, or of its own cells. Two rows are one header
-    only where together they name more columns than any single row.
+    Its names cover at least 30 % of the contract's columns, of the required ones, or of its own cells. Two rows are
+    one header only if together they name more columns than any single row.
     """
     known = {fold(alias): column.name for column in contract.file_columns for alias in (column.name, *column.synonyms)}
     required = {column.name for column in contract.file_columns if column.required}
@@ -65,7 +65,7 @@ def named_header(rows: list[NumberedRow], contract: Contract) -> FoundHeader | N
 
 
 def join_rows(upper: Sequence[str], lower: Sequence[str], known: Container[str]) -> list[str]:
-    """One header from two rows: a name is in both, below a group name that spans columns, or in one of them."""
+    """One header from two rows. A name is a group name above plus the cell below it, or one of the two cells."""
     joined: list[str] = []
     group = ""
     for above, below in zip_longest(map(str.strip, upper), map(str.strip, lower), fillvalue=""):
@@ -104,7 +104,7 @@ def find_header(rows: list[NumberedRow], contract: Contract | None, width: int, 
 
 @dataclass(frozen=True)
 class HeaderMatch:
-    """Which cell of a file's header is which column of the contract.
+    """The columns of the contract that the cells of a file's header name.
 
     Attributes:
         positions: position of each contract column in the file.

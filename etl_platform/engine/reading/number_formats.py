@@ -38,7 +38,7 @@ def fill_template(template: str, digits: str) -> str:
 
 
 def is_date_format(code: str) -> bool:
-    """Whether a number is shown as a date or a time of day. Excel cannot show a negative number so."""
+    """Whether a number is shown as a date or a time of day. Excel cannot show a negative number as one."""
     return code in _BUILT_IN_DATES or re.search("[ymdhs]", re.sub(_LITERALS, "", code), re.IGNORECASE) is not None
 
 

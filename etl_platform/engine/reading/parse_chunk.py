@@ -13,16 +13,13 @@ import polars as pl
 
 from etl_platform.engine.columns import DAMAGE, LINE, OVERFLOW, TOO_MANY
 from etl_platform.engine.errors import UnreadableFileError
-from etl_platform.engine.file_dialect import DroppedLine
 from etl_platform.engine.reading.encodings import western_text
 from etl_platform.engine.reading.parse_rows import RowFormat, parse_rows
-from etl_platform.engine.reading.preamble_and_footer import repeated_header
 from etl_platform.engine.reading.quote_scan import QuoteScan, scan
 from etl_platform.engine.reading.read_notes import ReadNotes
 
 MAX_ROW_BYTES = 32 << 20
 """A longer row counts as an unclosed quote."""
-_NOTED_REPEATS = 20
 
 
 def parse_chunk(
@@ -31,13 +28,13 @@ def parse_chunk(
     """Read rows.
 
     Args:
-        chunk: bytes that start at the border of a row and, as far as ``scanned`` can tell, end at one.
+        chunk: whole rows, as far as ``scanned`` can show.
         first_line: 1-based line of the file on which they start.
         scanned: the quote scan of exactly this chunk, if there is one.
 
     Returns:
         Text columns by position, ``_line``, ``_damage`` and ``_overflow``; the lines that were read; and, as UTF-8,
-        the rest of the chunk, where a row turned out to continue after its end.
+        the rest of the chunk, if the last row continues beyond the chunk.
 
     Raises:
         UnreadableFileError: ``unclosed_quote``, ``encoding_undecidable``.
@@ -58,7 +55,7 @@ def parse_chunk(
 def _parse_fast(
     chunk: bytes, first_line: int, row_format: RowFormat, notes: ReadNotes, scanned: QuoteScan
 ) -> pl.DataFrame | None:
-    """The result of Polars where the quote scan proves it; None elsewhere."""
+    """The result of Polars if the quote scan proves it, else None."""
     if not _is_provable(chunk, row_format, scanned):
         return None
     frame = parse_columns(chunk, row_format, range(row_format.width))
@@ -74,8 +71,8 @@ def _parse_fast(
 
 
 def _is_provable(chunk: bytes, row_format: RowFormat, scanned: QuoteScan) -> bool:
-    """Whether Polars cannot misread the chunk: one kind of line end, well-placed quotes, cells in equal numbers."""
-    # Mixed line ends are left to the slow parser, which knows what a lone carriage return or line feed means.
+    """Whether Polars cannot misread the chunk: one kind of line end, well-placed quotes, the cells that rows need."""
+    # Only the slow parser handles mixed line ends, such as a lone carriage return.
     if row_format.line_end == b"\r":
         uniform = b"\n" not in chunk
     else:
@@ -127,20 +124,8 @@ def parse_columns(chunk: bytes, row_format: RowFormat, positions: Sequence[int])
         )
     except pl.exceptions.PolarsError:
         return None
-    # One piece per thread of Polars: filtering whole columns saves more than joining the pieces costs.
+    # Polars returns one piece per thread; joining them costs less than filtering in pieces.
     return frame.rechunk()
-
-
-def drop_repeated_headers(frame: pl.DataFrame, header: Sequence[str], delimiter: str, notes: ReadNotes) -> pl.DataFrame:
-    """The frame without rows that repeat the header; the first of them are noted by line."""
-    repeats = repeated_header(frame, header)
-    if repeats is None:
-        return frame
-    lines = frame.filter(repeats)[LINE]
-    room = max(0, _NOTED_REPEATS - notes.repeated_headers)
-    notes.dropped += [DroppedLine(line, "header again", delimiter.join(header)) for line in lines.head(room)]
-    notes.repeated_headers += len(lines)
-    return frame.filter(~repeats)
 
 
 def decode_mixed(chunk: bytes, first_line: int, notes: ReadNotes) -> bytes | None:
@@ -157,7 +142,7 @@ def decode_mixed(chunk: bytes, first_line: int, notes: ReadNotes) -> bytes | Non
         return None
     lines: list[bytes] = []
     number, before = first_line, b""
-    # At every CR and LF, so that a line in cp1252 never takes a UTF-8 line with it.
+    # Split at every CR and LF, so that a cp1252 line never changes how a UTF-8 line is decoded.
     for line in re.split(rb"(?<=[\r\n])", chunk):
         lines.append(line if line.isascii() else _decode_line(line, number, notes))
         number += line.endswith((b"\r", b"\n")) and not (line == b"\n" and before.endswith(b"\r"))

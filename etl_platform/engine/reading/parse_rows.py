@@ -1,4 +1,4 @@
-"""The slow, exact parser: rows one by one with Python's csv module, each with the damage of its shape. No files."""
+"""The slow, exact parser: rows one by one with Python's csv module, each with its damage. No files."""
 
 import csv
 import io
@@ -14,14 +14,14 @@ from etl_platform.engine.errors import UnreadableFileError
 from etl_platform.engine.reading.read_notes import ReadNotes
 
 MAX_SLOW_ROWS = 250_000
-"""Rows of one call: as Python objects they take much memory."""
+"""Limit of one call, because rows take much memory as Python objects."""
 _NO_FIELD_LIMIT = 2**31 - 1
 """For the csv module, whose limit is shared by all threads; the size of its input is bounded already."""
 
 
 @dataclass(frozen=True)
 class RowFormat:
-    """What a parser must know of a file's rows.
+    """What the parsers need to know about a file's rows.
 
     Attributes:
         line_end: bytes that end a row.
@@ -135,7 +135,7 @@ def rows_frame(rows: Sequence[ParsedRow], width: int) -> pl.DataFrame:
 
 
 class _Lines:
-    """Lines for csv.reader, with the number and bytes of those it took and whether it asked for more."""
+    """Lines for csv.reader, with the count and bytes of those that were read, and whether more were requested."""
 
     def __init__(self, text: io.StringIO) -> None:
         self._text = text

@@ -1,4 +1,4 @@
-"""One item is produced ahead on a thread of its own."""
+"""Produces the next item of an iterator on a separate thread."""
 
 import threading
 from collections.abc import Generator, Iterator
@@ -20,7 +20,7 @@ class _End:
 def prefetch(items: Iterator[Item]) -> Generator[Item, None, None]:
     """The same items; the next one is produced while the caller works on the current one.
 
-    An error of the source is raised where its item was due. A caller that stops early closes the generator, which ends
+    An error of the source is raised in place of the item. A caller that stops early closes the generator, which ends
     the thread and closes ``items``.
     """
     ready: Queue[Item | _End] = Queue(1)
@@ -55,7 +55,7 @@ def prefetch(items: Iterator[Item]) -> Generator[Item, None, None]:
     try:
         while not isinstance(item := ready.get(), _End):
             handed_over = [item]
-            # No reference stays here: the caller's last one frees the item while the next is waited for.
+            # Keep no reference here, so that the item is freed as soon as the caller drops it.
             del item
             yield handed_over.pop()
         if item.error is not None:

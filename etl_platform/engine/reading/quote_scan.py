@@ -1,8 +1,8 @@
 """Counts quotes, delimiters and line ends of a chunk, inside and outside quotes. Bytes in, counts out.
 
 Each byte is one bit of a 64-bit word. The running parity of the quote bits marks what is inside quotes, as in simdjson
-(Langdale and Lemire, https://arxiv.org/abs/1902.08318, section 3.1.1). The scan costs a fifth of parsing, and it proves
-what a fast parser only assumes.
+(Langdale and Lemire, https://arxiv.org/abs/1902.08318, section 3.1.1). The scan costs a fifth of parsing, and its
+counts prove what a fast parser only assumes.
 """
 
 from dataclasses import dataclass
@@ -48,7 +48,7 @@ class QuoteScan:
 
 
 def scan(buffer: bytes, delimiter: str, line_end: bytes, *, final: bool = False) -> QuoteScan:
-    """Scan a buffer that starts at the border of a row.
+    """Scan a buffer that begins with a row.
 
     Args:
         final: the buffer is the end of the file, so its last row needs no line end.
@@ -58,7 +58,7 @@ def scan(buffer: bytes, delimiter: str, line_end: bytes, *, final: bool = False)
     last: _Bits | None = None
     end = in_block = 0
     carry = np.uint64(0)
-    # By blocks, which stay in the processor's cache; whole arrays would double the cost with page faults.
+    # Scan by blocks, which stay in the processor's cache; page faults of whole arrays would double the cost.
     for start in range(0, len(codes), _BLOCK):
         block, follower = codes[start : start + _BLOCK], codes[start + _BLOCK : start + _BLOCK + 1]
         returns = buffer.find(b"\r", start, start + _BLOCK) >= 0
@@ -86,7 +86,7 @@ def scan(buffer: bytes, delimiter: str, line_end: bytes, *, final: bool = False)
 
 
 def cut_rows(buffer: bytes, line_end: bytes) -> tuple[int, int]:
-    """Where the last row probably ends, and the line ends up to there; far cheaper than ``scan``, and not a proof.
+    """The probable end of the last row, and the line ends up to it; far cheaper than ``scan``, but not a proof.
 
     It assumes that quotes are in pairs within each row. The end is 0 if no row seems to end.
     """

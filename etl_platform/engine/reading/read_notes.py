@@ -12,8 +12,8 @@ class ReadNotes:
 
     Attributes:
         cp1252_lines: lines that are not UTF-8 and were read as cp1252.
-        utf8_lines: lines of such a chunk with UTF-8 beyond ASCII.
-        western, foreign: characters beyond ASCII in the cp1252 lines: plausible ones, and those of another code page.
+        utf8_lines: lines with non-ASCII UTF-8 in chunks that also have cp1252 lines.
+        western, foreign: non-ASCII characters in the cp1252 lines: plausible ones, and signs of another code page.
         crlf, lf, cr: whether such a line end was seen.
     """
 

@@ -1,4 +1,4 @@
-"""The sheets of an Excel workbook as rows of texts, read with calamine within limits: it loads whole sheets."""
+"""The sheets of an Excel workbook as rows of texts. calamine loads whole sheets, so their size is checked first."""
 
 import io
 import struct

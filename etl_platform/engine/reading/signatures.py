@@ -51,7 +51,7 @@ def other_format(sample: bytes) -> str | None:
 
 
 def office_format(members: set[str], mimetype: bytes) -> str | None:
-    """The same for a zip that is a document, from the names of its members."""
+    """The name of a zip's document format, from the names of its members; None for other zips."""
     if mimetype.startswith(_OPEN_DOCUMENT):
         return "an OpenDocument file"
     if "xl/workbook.bin" in members:

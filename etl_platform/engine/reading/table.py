@@ -1,4 +1,4 @@
-"""What every reader offers, whatever the format of its file."""
+"""The interface that every reader implements, whatever the format of its file."""
 
 from collections.abc import Iterator, Sequence
 from datetime import date
@@ -7,6 +7,9 @@ from typing import Protocol
 import polars as pl
 
 from etl_platform.engine.file_dialect import FileDialect
+
+MAX_COLUMNS = 16_384
+"""Of a file: the limit of Excel; only a damaged workbook has more."""
 
 
 class Table(Protocol):
@@ -37,7 +40,7 @@ class Table(Protocol):
         ...
 
     def some_columns(self, positions: Sequence[int]) -> Iterator[pl.DataFrame]:
-        """The cells of a few columns, far cheaper; in damaged parts rows may differ from those of ``batches``."""
+        """A few columns, far cheaper; in damaged parts rows may differ from those of ``batches``."""
         ...
 
     def describe(self) -> FileDialect: ...

@@ -1,6 +1,6 @@
 """The first bytes of a text file → its delimiter, line end, header and the lines above the data. No files.
 
-Every guess has a confidence. Where nothing can be decided the file is rejected with a code; there is no default.
+Every guess has a confidence. A file that cannot be decided is rejected with a code; there is no default.
 """
 
 import csv
@@ -165,8 +165,8 @@ def _best_layout(text: str, stated: Sequence[str], *, whole: bool, contract: Con
     if not layouts:
         raise _no_header(contract)
     best, *others = layouts
-    rival = max((other.score for other in others if other.width > 1), default=0.0)
-    return best, 1.0 if stated else round(best.width_share * best.score / (best.score + rival), 3)
+    runner_up = max((other.score for other in others if other.width > 1), default=0.0)
+    return best, 1.0 if stated else round(best.width_share * best.score / (best.score + runner_up), 3)
 
 
 def _layout(text: str, delimiter: str, *, whole: bool, contract: Contract | None) -> _Layout | None:

@@ -14,28 +14,26 @@ from etl_platform.engine.reading.encodings import utf8_blocks, without_inner_bom
 from etl_platform.engine.reading.headers import unique_names
 from etl_platform.engine.reading.parse_chunk import (
     MAX_ROW_BYTES,
-    drop_repeated_headers,
     parse_chunk,
     parse_columns,
 )
 from etl_platform.engine.reading.parse_rows import RowFormat, unclosed_quote
-from etl_platform.engine.reading.preamble_and_footer import is_footer, shorten
+from etl_platform.engine.reading.preamble_and_footer import FOOTER_ROWS, drop_repeated_headers, is_footer, shorten
 from etl_platform.engine.reading.prefetch import prefetch
 from etl_platform.engine.reading.quote_scan import QuoteScan, cut_rows, scan
 from etl_platform.engine.reading.read_notes import ReadNotes
+from etl_platform.engine.reading.table import MAX_COLUMNS
 from etl_platform.engine.reading.text_dialect import SAMPLE_BYTES, TextDialect, detect_text_dialect
-from etl_platform.engine.reading.workbook import MAX_COLUMNS
 
 CHUNK_BYTES = 12 << 20
 """Bytes of text that are read and parsed together, at most."""
 _CHUNK_CELLS = 3 << 19
-"""Cells in a chunk, about: a cell of one letter takes as much memory as one of twelve."""
-_LEAST_CHUNK_BYTES = 256 << 10
-"""However short the rows seem: each batch has a fixed cost, and blank lines do not predict the rows below them."""
-_OWN_COLUMNS = 4
-"""Columns of a batch beside the file's cells: line, damage, overflow and a key."""
+"""Approximate cells of a chunk: a cell of one letter takes as much memory as one of twelve."""
+_MIN_CHUNK_BYTES = 256 << 10
+"""Minimum even for short rows: each batch has a fixed cost, and blank lines at the top make rows look short."""
+_ADDED_COLUMNS = 4
+"""Columns of a batch besides the file's cells: line, damage, overflow and a key."""
 _LOOK_BACK = 1 << 16
-_FOOTER_ROWS = 8
 
 
 class TextTable:
@@ -92,7 +90,7 @@ class TextTable:
     def _frames(self, positions: Sequence[int] | None) -> Iterator[tuple[pl.DataFrame, bool]]:
         """Rows, a chunk at a time, and whether they are known to be the last.
 
-        With ``positions`` only those columns are read, without proof; the last rows have all columns.
+        With ``positions`` only those columns are read, without the quote scan; the last rows have all columns.
         """
         dialect = self.dialect
         row_format = RowFormat(dialect.delimiter, dialect.line_end, len(self.header), dialect.declared, dialect.named)
@@ -119,7 +117,7 @@ class TextTable:
                     line += lines
                     yield frame, final and not buffer
                 buffer += block[cut:]
-                # Freed before the next block is waited for.
+                # Free the block before waiting for the next one.
                 del block
 
     def _take_rows(
@@ -151,7 +149,7 @@ class TextTable:
         elif len(buffer) <= MAX_ROW_BYTES:
             return None
         else:
-            # No row ends outside quotes: a quote is never closed, or a stray one inverted the rest.
+            # No row ends outside quotes: a quote is never closed, or a stray quote swapped inside and outside.
             end, proof = buffer.rfind(line_end) + 1, None
         frame, lines, rest = parse_chunk(buffer[:end], line, row_format, self.notes, proof)
         if not lines and b'"' not in buffer:
@@ -169,11 +167,11 @@ class TextTable:
     ) -> Iterator[tuple[bytes, QuoteScan | None, bool]]:
         """Blocks of the data as UTF-8, each with its quote scan if ``proven``, and whether it is the last.
 
-        The scan is of use only where a row begins with the block.
+        The scan is usable only if the block begins with a row.
         """
         blocks = utf8_blocks(self._blocks(file), self.dialect.encoding)
         held = b""
-        for block in filter(None, _after(blocks, self.dialect.data_offset)):
+        for block in filter(None, _skip_bytes(blocks, self.dialect.data_offset)):
             if held:
                 yield held, scan(held, row_format.delimiter, row_format.line_end) if proven else None, False
             held = block
@@ -184,22 +182,22 @@ class TextTable:
         """The bytes of the file after its byte order mark."""
         dialect, size = self.dialect, self._chunk_bytes
         file.read(dialect.encoding.bom_bytes)
-        while block := file.read(size if self._packed else _whole_rows(file, dialect.line_end, size)):
+        while block := file.read(size if self._packed else _whole_rows_size(file, dialect.line_end, size)):
             size = self._chunk_size(block)
             yield block
             del block
 
     def _chunk_size(self, text: bytes) -> int:
-        """Bytes to read at once where rows are as long as at the start of this text."""
+        """Bytes to read at once, estimated from the length of the first rows of this text."""
         start = text[:_LOOK_BACK]
         rows = start.count(self.dialect.line_end) + 1
-        wanted = _CHUNK_CELLS // (len(self.header) + _OWN_COLUMNS) * len(start) // rows
-        return min(CHUNK_BYTES, max(_LEAST_CHUNK_BYTES, wanted))
+        wanted = _CHUNK_CELLS // (len(self.header) + _ADDED_COLUMNS) * len(start) // rows
+        return min(CHUNK_BYTES, max(_MIN_CHUNK_BYTES, wanted))
 
     def _without_footer(self, frame: pl.DataFrame) -> pl.DataFrame:
         cells = [name for name in frame.columns if name.isdigit()]
         keep = frame.height
-        for row in reversed(frame.tail(_FOOTER_ROWS).select(*cells, LINE, DAMAGE).rows()):
+        for row in reversed(frame.tail(FOOTER_ROWS).select(*cells, LINE, DAMAGE).rows()):
             texts = [text for text in row[:-2] if text and text.strip()]
             if not is_footer(texts, len(cells), short=row[-1] is not None):
                 break
@@ -258,7 +256,7 @@ def _read_up_to(file: ByteStream, size: int) -> bytes:
     return b"".join(parts)
 
 
-def _after(blocks: Iterator[bytes], offset: int) -> Iterator[bytes]:
+def _skip_bytes(blocks: Iterator[bytes], offset: int) -> Iterator[bytes]:
     """The blocks from this offset on."""
     while offset and (block := next(blocks, b"")):
         yield block[offset:]
@@ -267,8 +265,8 @@ def _after(blocks: Iterator[bytes], offset: int) -> Iterator[bytes]:
     yield from blocks
 
 
-def _whole_rows(file: ByteStream, line_end: bytes, size: int) -> int:
-    """Size of a block that ends at a line end: a partial row would be joined to the next block, which copies it."""
+def _whole_rows_size(file: ByteStream, line_end: bytes, size: int) -> int:
+    """Size of a block that ends at a line end, because joining a partial row to the next block would copy the block."""
     start, look_back = file.tell(), min(_LOOK_BACK, size // 2)
     file.seek(start + size - look_back)
     found = file.read(look_back).rfind(line_end)

@@ -15,18 +15,15 @@ from etl_platform.engine.contract.reading_overrides import ReadingOverrides, con
 from etl_platform.engine.errors import UnreadableFileError
 from etl_platform.engine.file_dialect import DroppedLine, FileDialect
 from etl_platform.engine.reading.headers import HEADER_ROWS, FoundHeader, find_header, unique_names
-from etl_platform.engine.reading.parse_chunk import drop_repeated_headers
 from etl_platform.engine.reading.parse_rows import ParsedRow, rows_frame
-from etl_platform.engine.reading.preamble_and_footer import is_footer, shorten
+from etl_platform.engine.reading.preamble_and_footer import FOOTER_ROWS, drop_repeated_headers, is_footer, shorten
 from etl_platform.engine.reading.read_notes import ReadNotes
 from etl_platform.engine.reading.sheets import Sheet, read_sheets
+from etl_platform.engine.reading.table import MAX_COLUMNS
 from etl_platform.engine.values.excel_dates import EXCEL_ORIGIN
 
-MAX_COLUMNS = 16_384
-"""The limit of Excel itself; only a damaged workbook has more."""
 _BATCH_ROWS = 100_000
 _ORIGIN_1904 = date(1904, 1, 1)
-_FOOTER_ROWS = 8
 
 
 @dataclass(frozen=True)
@@ -55,22 +52,22 @@ class WorkbookTable:
         sheets, since_1904 = read_sheets(source)
         self.serial_origin = _ORIGIN_1904 if since_1904 else EXCEL_ORIGIN
         best, self._sheet_confidence = _choose_sheet(sheets, contract, self._overrides)
-        self._sheet, self._above, self._found = best.sheet, best.top[: best.header.first - 1], best.header
-        self._others = [sheet.name for sheet in sheets if sheet.name != best.sheet.name]
-        _refuse_uncalculated(self._sheet, self._found)
-        self.header = tuple(self._found.cells)
+        self._sheet, self._rows_above, self._found_header = best.sheet, best.top[: best.header.first - 1], best.header
+        self._other_sheets = [sheet.name for sheet in sheets if sheet.name != best.sheet.name]
+        _refuse_uncalculated(self._sheet, self._found_header)
+        self.header = tuple(self._found_header.cells)
         self.names = unique_names(self.header, RESERVED)
         self.notes = ReadNotes()
 
     def batches(self) -> Iterator[pl.DataFrame]:
         self.notes = ReadNotes()
         held: list[ParsedRow] = []
-        after = self._found.after
+        after = self._found_header.after
         for line, cells in enumerate(islice(self._sheet.rows(), after - 1, None), after):
             if cells.count("") == len(cells) or not any(cell.strip() for cell in cells):
                 self.notes.blank_lines += 1
                 continue
-            if len(held) == _BATCH_ROWS + _FOOTER_ROWS:
+            if len(held) == _BATCH_ROWS + FOOTER_ROWS:
                 yield self._frame(held[:_BATCH_ROWS])
                 held = held[_BATCH_ROWS:]
             held.append(ParsedRow(cells, line))
@@ -88,7 +85,7 @@ class WorkbookTable:
         return self.batches()
 
     def describe(self) -> FileDialect:
-        above = enumerate(self._above, start=1)
+        above = enumerate(self._rows_above, start=1)
         preamble = [DroppedLine(n, "preamble", "\t".join(filter(None, cells))) for n, cells in above if any(cells)]
         dropped = sorted((*preamble, *self.notes.dropped), key=lambda item: item.line)
         return FileDialect(
@@ -98,14 +95,14 @@ class WorkbookTable:
             delimiter=None,
             line_end=None,
             sheet=self._sheet.name,
-            ignored_sheets=tuple(self._others),
-            header_line=self._found.first,
-            header_lines=self._found.rows,
-            preamble_lines=self._found.first - 1,
+            ignored_sheets=tuple(self._other_sheets),
+            header_line=self._found_header.first,
+            header_lines=self._found_header.rows,
+            preamble_lines=self._found_header.first - 1,
             confidence={
                 "encoding": 1.0,
                 "delimiter": 1.0,
-                "header": round(self._found.certainty, 3),
+                "header": round(self._found_header.certainty, 3),
                 "sheet": self._sheet_confidence,
             },
             pinned=tuple(name for name in self._overrides.names() if name in {"sheet", "header_line"}),
@@ -140,13 +137,13 @@ def _choose_sheet(
             f"the sheets {best.sheet.name} and {others[0].sheet.name} have the same header; send one of them, "
             "or have the sheet set in the contract",
         )
-    rival = others[0].header.hits if others else 0
-    confidence = best.header.hits / (best.header.hits + rival) if best.header.hits else 1 / len(candidates)
+    runner_up_hits = others[0].header.hits if others else 0
+    confidence = best.header.hits / (best.header.hits + runner_up_hits) if best.header.hits else 1 / len(candidates)
     return best, 1.0 if overrides.sheet else round(confidence, 3)
 
 
 def _candidates(sheets: Sequence[Sheet], contract: Contract | None, header_line: int | None) -> list[_Candidate]:
-    """The sheets that have a header; ``header_line`` is the one that the contract sets.
+    """The sheets that have a header; ``header_line`` is the contract's reading override.
 
     Raises:
         UnreadableFileError: no sheet has one.

@@ -27,7 +27,7 @@ _MAX_COLUMNS = 256
 
 
 def scan_xls(content: bytes) -> WorkbookDetails:
-    """Details of every sheet; none where this is not a workbook of Excel 95 or later, which calamine then reports.
+    """Details of every sheet; empty if it is not a workbook of Excel 95 or later, which calamine then reports.
 
     Raises:
         ValueError, LookupError, struct.error: the file is cut off or damaged.
@@ -77,7 +77,7 @@ def _sheet_details(
 
     Args:
         start: offset of the sheet's records.
-        styles: of each style its zero template, and whether it shows a date or time.
+        styles: for each style its zero template, and whether it shows a date or time.
     """
     details = SheetDetails()
     rows: set[int] = set()
@@ -135,7 +135,7 @@ def _text(size: int, flags: int, body: bytes) -> str:
 
 
 def _workbook_stream(content: bytes) -> bytes:
-    """The stream, found by its name in the directory. Excel writes none so small that it is in the mini stream."""
+    """The stream, by its name in the directory. Excel never writes one so small that it is in the mini stream."""
     shift = struct.unpack_from("<H", content, 30)[0]
     if shift not in {9, 12}:
         raise ValueError(f"its sectors have 2**{shift} bytes")

@@ -36,7 +36,7 @@ class SheetDetails:
 
     Attributes:
         texts: the text of errors, of whole numbers with more digits than a float holds, and of negative dates.
-        templates: what whole numbers with leading zeros fill; see ``zero_template``.
+        templates: the ``zero_template`` of whole numbers that Excel shows with leading zeros.
         uncalculated: formulas without a stored value.
     """
 
@@ -61,7 +61,7 @@ def scan_xlsx(archive: zipfile.ZipFile) -> WorkbookDetails:
     """Read the XML of a workbook block by block: its real size counts, not the size that the archive declares.
 
     Raises:
-        UnreadableFileError: ``workbook_too_large`` for cells so far out that calamine would need too much memory.
+        UnreadableFileError: ``workbook_too_large`` if calamine would need too much memory up to the last cell.
     """
     parts = {name: archive.getinfo(name) for name in archive.namelist() if re.search(r"\.(?:xml|rels)$", name)}
     formats = _formats(_text(archive, parts, "xl/styles.xml"))
@@ -108,35 +108,37 @@ def _relation_id(sheet: Mapping[str, str]) -> str:
 
 
 def _formats(styles: str) -> list[str]:
-    """The number format of each style; the number of a built-in one."""
+    """The number format of each style: its code, or the number of a built-in format."""
     codes = {entry.get("numFmtId"): unescape(entry.get("formatCode", "")) for entry in _elements(styles, "numFmt")}
     listed = re.search(r"<(?:\w+:)?cellXfs\b.*?</(?:\w+:)?cellXfs>", styles, re.DOTALL)
     numbers = [entry.get("numFmtId", "0") for entry in _elements(listed.group() if listed else "", "xf")]
     return [codes.get(number, number) for number in numbers]
 
 
-def _scan_sheet(archive: zipfile.ZipFile, name: str, formats: Sequence[str], room: int) -> tuple[SheetDetails, int]:
-    """The details of one sheet, and how many cells its grid has; ``room`` is how many it may have."""
+def _scan_sheet(
+    archive: zipfile.ZipFile, name: str, formats: Sequence[str], max_cells: int
+) -> tuple[SheetDetails, int]:
+    """The details of one sheet, and the number of cells of its grid, at most ``max_cells``."""
     details = SheetDetails()
     templates = {style: template for style, code in enumerate(formats) if (template := zero_template(code))}
     date_styles = {style for style, code in enumerate(formats) if is_date_format(code)}
     # Marks of an error, a formula or a cell with such a template. Attributes in single quotes are always parsed.
     marks = (b'="e"', b"<f", b":f", b"='", *(f's="{style}"'.encode() for style in templates))
     rows = columns = 0
-    for read in _whole_rows(archive, name):
-        block = _with_references(read, rows) if _WITHOUT_REFERENCE.search(read) else read
+    for xml in _whole_rows(archive, name):
+        block = _with_references(xml, rows) if _WITHOUT_REFERENCE.search(xml) else xml
         for letters, digits in set(_CELL_REFERENCE.findall(block)):
             rows, columns = max(rows, int(digits)), max(columns, _column_number(letters.upper()))
         rows = max(rows, *map(int, _ROW_NUMBER.findall(block)), 0)
         if _NEGATIVE_OR_LONG_NUMBER.search(block) or any(mark in block for mark in marks):
             _collect(block, templates, date_styles, details)
-    if rows * columns > room:
+    if rows * columns > max_cells:
         raise workbook_too_large(f"{name} reaches to row {rows:,}, column {columns:,}; delete its stray cells")
     return details, rows * columns
 
 
 def _with_references(block: bytes, row: int) -> bytes:
-    """The block with a reference in every row and cell: one without follows the one before it.
+    """The block with a reference in every row and cell: one without a reference follows its predecessor.
 
     ``row`` is the last one above the block.
     """

@@ -12,12 +12,12 @@ MAX_MEMBERS = 1_000
 _JUNK = re.compile(r"(?:^|/)(?:__MACOSX/|\.|thumbs\.db$|desktop\.ini$)", re.IGNORECASE)
 _OUTSIDE = re.compile(r"^[/\\]|^[A-Za-z]:|(?:^|[/\\])\.\.(?:[/\\]|$)")
 _TABLES = {".csv", ".tsv", ".xlsx", ".xls"}
-_NAMED = 5
+_MAX_NAMED = 5
 
 
 @dataclass(frozen=True)
 class ChosenMembers:
-    """Members to read, in the archive's order, and ignored ones; files that an operating system adds are in neither."""
+    """Members to read, in the archive's order, and ignored ones; without files that operating systems add."""
 
     read: tuple[str, ...]
     ignored: tuple[str, ...]
@@ -27,7 +27,7 @@ def choose_members(names: Sequence[str], contract: Contract | None) -> ChosenMem
     """The only member; else those whose names match the contract; else the only one with the suffix of a table.
 
     Raises:
-        UnreadableFileError: ``zip_members`` where that gives none or several, ``zip_unsafe`` for a path that leads
+        UnreadableFileError: ``zip_members`` where none or several remain, ``zip_unsafe`` for a path that leads
             out of the archive.
     """
     if len(names) > MAX_MEMBERS:
@@ -39,22 +39,22 @@ def choose_members(names: Sequence[str], contract: Contract | None) -> ChosenMem
     files = [name for name in names if not _JUNK.search(name)]
     chosen = files
     if len(files) > 1:
-        chosen = [name for name in files if contract is not None and contract.match(base(name))]
+        chosen = [name for name in files if contract is not None and contract.match(_base_name(name))]
         chosen = chosen or [name for name in files if PurePosixPath(name.lower()).suffix in _TABLES]
-        if len(chosen) > 1 and (contract is None or not contract.match(base(chosen[0]))):
+        if len(chosen) > 1 and (contract is None or not contract.match(_base_name(chosen[0]))):
             chosen = []
     if not chosen or len(set(chosen)) < len(chosen):
         raise members_error(files, "and their names do not show which one is the delivery" if files else "")
     return ChosenMembers(tuple(chosen), tuple(name for name in files if name not in chosen))
 
 
-def base(name: str) -> str:
+def _base_name(name: str) -> str:
     return name.rpartition("/")[2]
 
 
 def members_error(names: Sequence[str], why: str) -> UnreadableFileError:
-    """The rejection ``zip_members``; ``why`` continues the sentence after the names."""
-    listed = ", ".join(names[:_NAMED]) + (" …" if len(names) > _NAMED else "")
+    """The rejection ``zip_members``; ``why`` follows the names of the files."""
+    listed = ", ".join(names[:_MAX_NAMED]) + (" …" if len(names) > _MAX_NAMED else "")
     return UnreadableFileError(
         "zip_members",
         f"the archive has {len(names)} files" + (f" ({listed}), {why}" if names else "") + "; send one file",

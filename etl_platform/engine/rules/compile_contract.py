@@ -1,6 +1,6 @@
 """A contract compiled to Polars expressions over one file's header, its flags made from the table of rule kinds.
 
-A row rule sees typed values and passes where one of its inputs is not of its own type.
+Row rules read typed values. A row rule passes where an input has the wrong type, because that has its own reason.
 """
 
 from collections import Counter
@@ -32,10 +32,9 @@ def compile_contract(
     """Compile a contract to expressions.
 
     Args:
-        contract: what must hold.
-        positions: of each contract column in the file; a column that is not there reads as null.
-        delivery_day: UTC; only a contract that ``needs_delivery_day`` has to be given one.
-        serial_origin: of a workbook; dates may then also be ISO, as its date cells are rendered, or days since then.
+        positions: of each contract column in the file; a missing column reads as null.
+        delivery_day: UTC; required if ``needs_delivery_day``.
+        serial_origin: day 0 of a workbook; its dates may also be ISO, as date cells are rendered, or serial numbers.
 
     Raises:
         ContractError: a pattern, format, bound or SQL expression that does not compile, or names an unknown column.
@@ -51,7 +50,7 @@ def compile_contract(
 def needs_delivery_day(contract: Contract) -> bool:
     """Whether a rule about rows, or a derived column, uses the day of delivery."""
     expressions = [column.expression or "" for column in contract.columns] + [rule.sql for rule in contract.row_rules]
-    # A mention in a text or a comment costs a compilation per day, no more.
+    # A match in a string literal or a comment costs one compilation a day, nothing else.
     return any(column.not_future for column in contract.columns) or any(DELIVERY_DAY in sql for sql in expressions)
 
 
@@ -59,7 +58,7 @@ def needs_delivery_day(contract: Contract) -> bool:
 def _compile(
     contract: Contract, places: tuple[tuple[str, int], ...], day: date | None, serial_origin: date | None
 ) -> CompiledContract:
-    """Cached: a run sees the same few headers in many files, and compiling costs as much as checking a small one."""
+    """Cached: many files have the same header, and compiling costs as much as checking a small file."""
     positions = dict(places)
     read = partial(read_texts, contract)
     schema = pl.Schema({column.name: dtype(column) for column in contract.columns})
@@ -68,8 +67,10 @@ def _compile(
     typed: list[pl.Expr] = []
     for column in contract.file_columns:
         texts.append(cell_text(column, positions.get(column.name)))
-        plain = typed_value(column, contract, serial_origin=serial_origin)
-        typed.append((file_value(column, read) if column.is_code else plain).alias(column.name))
+        value = (
+            file_value(column, read) if column.is_code else typed_value(column, contract, serial_origin=serial_origin)
+        )
+        typed.append(value.alias(column.name))
     flags, late_flags = _flags(contract, derivation, day)
     keys = unique_keys(contract)
     reasons = tuple(rule.reason for rule in contract_rules(contract))
@@ -94,7 +95,7 @@ def _compile(
 
 
 def _flags(contract: Contract, derivation: Derivation, day: date | None) -> tuple[list[pl.Expr], list[pl.Expr]]:
-    """The flags of rules about columns and rows; those that need a computed column apart."""
+    """The flags of rules about columns and rows; those that need a computed column separately."""
     flags: list[pl.Expr] = []
     late: list[pl.Expr] = []
     for column in contract.columns:
@@ -120,7 +121,7 @@ def _row_flag(rule: RowRule, contract: Contract, derivation: Derivation, day: da
 
 
 def _refuse_inconsistent_kinds(path: str, reasons: Iterable[str], checked: Iterable[str]) -> None:
-    """A reason without a flag would be a rule that nothing checks; a flag without a reason would refuse rows unseen."""
+    """Raise RuntimeError if a reason has no flag, so that nothing checks it, or a flag has no reason to report."""
     named, flagged = Counter(reasons), Counter(checked)
     if named != flagged:
         raise RuntimeError(

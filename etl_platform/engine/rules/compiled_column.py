@@ -1,4 +1,4 @@
-"""One column of a batch as expressions, with what its flags need of its contract. No rules."""
+"""The expressions of one column that the flags of rule kinds use. No rules."""
 
 from dataclasses import dataclass
 from datetime import date
@@ -15,7 +15,7 @@ from etl_platform.engine.values.decimals import exact_bound
 
 @dataclass(frozen=True)
 class CompiledColumn:
-    """The ``kinds.ColumnValues`` of one column.
+    """Implements ``kinds.ColumnValues``.
 
     Attributes:
         day: of delivery; None where no rule of the contract needs it.
@@ -40,8 +40,8 @@ class CompiledColumn:
         return self.day
 
     def failed_input(self) -> pl.Expr | None:
-        made = self.column.derived or self.column.lookup is not None
-        return self.derivation.failed([self.column.name]) if made else None
+        has_inputs = self.column.derived or self.column.lookup is not None
+        return self.derivation.failed([self.column.name]) if has_inputs else None
 
     def unknown_key(self) -> pl.Expr:
         return has_unknown_key(self.column, self.contract, partial(read_texts, self.contract))

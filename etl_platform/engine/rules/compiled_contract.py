@@ -18,6 +18,7 @@ from etl_platform.engine.rules.derived_columns import Derivation
 from etl_platform.engine.rules.hook_result import Transform, given_columns, spread
 
 KEY_SEED = 7
+"""Seed of every hash of a key or text, because the profile reuses the hashes of keys."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,7 @@ class CompiledContract:
 
     @property
     def empty(self) -> dict[str, pl.Expr]:
-        """The number of blank cells of each column whose null tokens make more nulls than the blanks."""
+        """Counts of blank cells, for columns with null tokens; elsewhere every null is a blank cell."""
         found: dict[str, pl.Expr] = {}
         for column in self.contract.columns:
             if column.null_tokens and column.name in self.positions:
@@ -108,7 +109,9 @@ class CompiledContract:
         except pl.exceptions.PolarsError as error:
             # Polars' own message quotes values, which may be classified.
             name, line = self._failing(cells)
-            message = f"{name} fails on a value of this file ({type(error).__name__}); let it give NULL for such values"
+            message = (
+                f"{name} fails on a value of this file ({type(error).__name__}); let it return NULL for such values"
+            )
             raise ContractError(message, path=self.contract.path, line=line) from None
 
     def _failing(self, cells: pl.DataFrame) -> tuple[str, int | None]:
@@ -132,10 +135,10 @@ class CompiledContract:
         return plan
 
     def add_computed(self, batch: pl.DataFrame, transform: Transform) -> tuple[pl.DataFrame, pl.DataFrame]:
-        """Let the transform hook make the computed columns of the rows that are good so far, and check these.
+        """Run the transform hook on the rows that are good so far, and check its computed columns.
 
         Returns:
-            The checked batch with the computed columns, null in its bad rows; and the computed columns alone.
+            The checked batch with the computed columns, null in rows that were bad; and the computed columns alone.
         """
         good = ~batch[BAD]
         computed = transform(batch.filter(good).select(given_columns(self.contract)))
@@ -164,9 +167,9 @@ def _only(expressions: Sequence[pl.Expr], names: set[str]) -> list[pl.Expr]:
 
 
 def _key(contract: Contract, columns: tuple[str, ...]) -> pl.Expr:
-    """The hash of a row's key; null where a part is missing or not of its type, which has a reason of its own.
+    """The hash of a row's key; null where a part is empty or has the wrong type, which other rules report.
 
-    Of typed values, because 1/5/2026 and 2026-01-05 are one day; of texts where silver holds other names for them.
+    Typed values are hashed, because 1/5/2026 and 2026-01-05 are one day; codes as texts, because two may share a label.
     """
     parts = [contract.column(name) for name in columns]
     values = [pl.col(f"text:{c.name}" if c.type is ColumnType.STRING or c.is_code else c.name) for c in parts]

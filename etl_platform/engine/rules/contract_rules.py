@@ -1,5 +1,6 @@
-"""The rules of one contract by name, in report order, with a sentence for people. Asset checks are declared from it at
-every start of the code location, so it imports no Polars.
+"""The rules of one contract by name, in report order, with a sentence for people.
+
+Imports no Polars, because every load of the code location declares asset checks from these rules.
 """
 
 from collections.abc import Collection
@@ -15,7 +16,7 @@ ROW_DAMAGES = {
     BAD_QUOTE: "A quote inside a quoted text is not doubled.",
     DUPLICATES_DIFFER: "Two columns with the same name have different texts.",
 }
-"""Reasons of rows whose cells cannot be assigned to columns, with their sentences. No contract asks for them."""
+"""Reasons of rows whose cells cannot be assigned to columns, with their sentences. They apply to every contract."""
 
 
 @dataclass(frozen=True)

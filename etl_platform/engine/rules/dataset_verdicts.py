@@ -12,7 +12,7 @@ from etl_platform.engine.result import DatasetVerdict
 
 @dataclass(frozen=True)
 class ColumnFacts:
-    """Of a column over all rows of a file, quarantined ones included. ``newest`` is of a date or timestamp."""
+    """A column over all rows of a file, quarantined ones included. ``newest`` is for dates and timestamps only."""
 
     nulls: int
     newest: Any
@@ -34,15 +34,15 @@ def evaluate_rules(
         as_of: the day of delivery (UTC); a freshness rule needs it.
         sensitive: columns whose values must not be shown.
     """
-    return [_verdict(rule, rows, facts, as_of, sensitive) for rule in rules]
+    return [_evaluate(rule, rows, facts, as_of, sensitive) for rule in rules]
 
 
-def _verdict(
+def _evaluate(
     rule: DatasetRule, rows: int, facts: Callable[[str], ColumnFacts], as_of: date | None, sensitive: Set[str]
 ) -> DatasetVerdict:
     if rule.column is None:
         message = f"the file has {rows:,} row{'s' if rows > 1 else ''}; the contract allows {rule.limit}"
-        return _judged(rule, rows, rule.limit, message, passed=rule.allows(rows))
+        return _verdict(rule, rows, rule.limit, message, passed=rule.allows(rows))
     known = facts(rule.column)
     if rule.measure is Measure.FRESHNESS:
         assert as_of is not None
@@ -52,7 +52,7 @@ def _verdict(
     message = (
         f"{rule.column} is empty in {known.nulls:,} of {rows:,} rows ({share:.2f} %); the contract allows {rule.limit}"
     )
-    return _judged(rule, found, rule.limit, message, passed=rule.allows(found))
+    return _verdict(rule, found, rule.limit, message, passed=rule.allows(found))
 
 
 def _freshness(rule: DatasetRule, newest: date | None, as_of: date, *, hidden: bool) -> DatasetVerdict:
@@ -60,14 +60,14 @@ def _freshness(rule: DatasetRule, newest: date | None, as_of: date, *, hidden: b
     allowed = f"{as_of - timedelta(days=days)} or later ({days:,} days before {as_of})"
     if newest is None:
         message = f"no {rule.column} could be read as a date; the contract allows {allowed}"
-        return _judged(rule, None, allowed, message, passed=False)
+        return _verdict(rule, None, allowed, message, passed=False)
     day = newest.date() if isinstance(newest, datetime) else newest
     found = HIDDEN if hidden else day.isoformat()
     message = f"the newest {rule.column} is {found}; the contract allows {allowed}"
-    return _judged(rule, found, allowed, message, passed=rule.allows((as_of - day).days))
+    return _verdict(rule, found, allowed, message, passed=rule.allows((as_of - day).days))
 
 
-def _judged(
+def _verdict(
     rule: DatasetRule, found: float | str | None, allowed: str, message: str, *, passed: bool
 ) -> DatasetVerdict:
     return DatasetVerdict(rule.name, rule.text, found, allowed, passed, rule.severity, message)

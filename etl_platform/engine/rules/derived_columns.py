@@ -1,7 +1,7 @@
-"""Values that a file does not hold as silver has them: labels, lookups and SQL, with the columns they come from.
+"""Columns of silver that differ from the file's text: labels, lookups and SQL, with their source columns.
 
-A derived column is added to the batch like one of the file: ``<column>`` as its type and ``text:<column>``, that value
-as text. Where one of its inputs is not of its type, it is null and passes its own rules: that input has the reason.
+A derived column is added to the batch like one of the file: the typed ``<column>`` and, as text, ``text:<column>``.
+Where an input is invalid, the derived value is null and passes its own rules, because the input has a reason already.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -19,7 +19,7 @@ from etl_platform.engine.rules.row_sql import first_line, row_expression, used_c
 from etl_platform.engine.values.silver_types import fits, settled
 
 Read = Callable[[Column, Sequence[str | None]], pl.Series]
-"""Reads texts as a column's type; null where a text is not of it."""
+"""Converts texts to a column's type; null where a text is invalid."""
 
 
 def lineage(contract: Contract) -> Mapping[str, tuple[str, ...]]:
@@ -60,7 +60,7 @@ def file_value(column: Column, read: Read) -> pl.Expr:
     if column.labels is not None and column.allowed is not None:
         return text.replace_strict(column.allowed, column.labels, default=None, return_dtype=pl.String)
     assert column.lookup is not None
-    return _looked_up(column, text, pl.Series(column.lookup.table.cells(column.lookup.key), dtype=pl.String), read)
+    return _lookup_value(column, text, pl.Series(column.lookup.table.cells(column.lookup.key), dtype=pl.String), read)
 
 
 def has_unknown_key(column: Column, contract: Contract, read: Read) -> pl.Expr:
@@ -80,19 +80,22 @@ def _lookup_keys(column: Column, contract: Contract, read: Read) -> tuple[pl.Exp
     keys = read(source, texts)
     for place in (keys.is_null() | ~keys.is_first_distinct()).arg_true():
         message = (
-            f"the key {key} {texts[place]!r} occurs twice or is not a valid {source.type_name}, as {source.name} is"
+            f"the key {key} {texts[place]!r} is repeated or not a valid {source.type_name}, the type of {source.name}; "
+            "correct the table"
         )
         raise ContractError(message, path=table.path, line=table.lines[place])
     return pl.col(source.name), keys
 
 
-def _looked_up(column: Column, value: pl.Expr, keys: pl.Series, read: Read) -> pl.Expr:
+def _lookup_value(column: Column, value: pl.Expr, keys: pl.Series, read: Read) -> pl.Expr:
     assert column.lookup is not None
     table, take = column.lookup.table, column.lookup.take
     texts = [text or None for text in table.cells(take)]
     taken = read(column, texts)
     for place in (taken.is_null() & pl.Series(texts, dtype=pl.String).is_not_null()).arg_true():
-        message = f"{take} {texts[place]!r} is not a valid {column.type_name}, as the column {column.name} needs"
+        message = (
+            f"{take} {texts[place]!r} is not a valid {column.type_name}, the type of {column.name}; correct the table"
+        )
         raise ContractError(message, path=table.path, line=table.lines[place])
     return value.replace_strict(keys, taken, default=None, return_dtype=taken.dtype)
 
@@ -104,7 +107,7 @@ class Derivation:
     Attributes:
         stages: their expressions; those of a stage use the columns of the file and of earlier stages.
         inputs: per column of the contract, itself and every column that it is derived from.
-        failures: per column that may not be of its type, where it is not.
+        failures: per column that can be invalid, an expression that is true where it is.
     """
 
     stages: tuple[tuple[pl.Expr, ...], ...]
@@ -112,7 +115,7 @@ class Derivation:
     failures: Mapping[str, pl.Expr]
 
     def failed(self, names: Iterable[str]) -> pl.Expr | None:
-        """Where any of these columns, or one of their inputs, is not of its type; None if that cannot happen."""
+        """True where any of these columns, or one of their inputs, is invalid; None if that cannot happen."""
         used = {part for name in names for part in self.inputs[name]}
         found = [failure for name, failure in self.failures.items() if name in used]
         return reduce(or_, found) if found else None
@@ -124,7 +127,7 @@ def derive(contract: Contract, schema: pl.Schema, read: Read, delivery_day: date
     Args:
         contract: its derived columns may use columns of the file and derived ones above them.
         schema: the type of every column of silver.
-        read: how texts of a reference table become values.
+        read: converts texts of a reference table to values.
         delivery_day: as in ``row_expression``.
 
     Raises:
@@ -142,10 +145,10 @@ def derive(contract: Contract, schema: pl.Schema, read: Read, delivery_day: date
         if not column.derived:
             continue
         if column.expression is not None:
-            value = _calculated(column, contract, schema, known, delivery_day)
+            value = _sql_value(column, contract, schema, known, delivery_day)
         else:
             _refuse_unknown_source(column, contract, known)
-            value = _looked_up(column, *_lookup_keys(column, contract, read), read)
+            value = _lookup_value(column, *_lookup_keys(column, contract, read), read)
         used = direct_inputs(column)
         _refuse_other_sources(column, contract, used)
         failed = Derivation((), inputs, failures).failed(used)
@@ -162,7 +165,7 @@ def derive(contract: Contract, schema: pl.Schema, read: Read, delivery_day: date
 
 
 def _failure(column: Column, contract: Contract, read: Read) -> dict[str, pl.Expr]:
-    """Where the column itself is not of its type, by its name; nothing if that cannot happen."""
+    """By the column's name, where its value is invalid; empty if that cannot happen."""
     if column.lookup is not None:
         return {column.name: has_unknown_key(column, contract, read)}
     if column.type is ColumnType.STRING and column.labels is None:
@@ -170,15 +173,15 @@ def _failure(column: Column, contract: Contract, read: Read) -> dict[str, pl.Exp
     return {column.name: pl.col(f"text:{column.name}").is_not_null() & pl.col(column.name).is_null()}
 
 
-def _calculated(
+def _sql_value(
     column: Column, contract: Contract, schema: pl.Schema, known: Sequence[str], delivery_day: date | None
 ) -> pl.Expr:
     """The value of ``transformLogic``, tried on rows of ones, zeros and nulls."""
     name, sql, path, line = column.name, column.expression or "", contract.path, column.line
-    types = {one: schema[one] for one in known}
+    types = {column_name: schema[column_name] for column_name in known}
     value = row_expression(sql, name, types, path=path, line=line, delivery_day=delivery_day)
     numbers = pl.Series([1, 0, None], dtype=pl.Int8)
-    frame = pl.DataFrame({one: numbers.cast(dtype, strict=False) for one, dtype in schema.items()})
+    frame = pl.DataFrame({used: numbers.cast(dtype, strict=False) for used, dtype in schema.items()})
     try:
         found = frame.with_columns(value.alias("found"))["found"].dtype
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
@@ -192,9 +195,9 @@ def _calculated(
 def _refuse_unknown_source(column: Column, contract: Contract, known: Sequence[str]) -> None:
     assert column.lookup is not None
     if column.lookup.source not in known:
-        columns = ", ".join(known)
         message = (
-            f"{column.name}: from names the unknown column {column.lookup.source!r}; the columns above are {columns}"
+            f"{column.name}: from names the column {column.lookup.source!r}, which is not above it; "
+            f"use one of {', '.join(known)}"
         )
         raise ContractError(message, path=contract.path, line=column.line)
 
@@ -208,7 +211,7 @@ def _refuse_other_sources(column: Column, contract: Contract, used: Sequence[str
 
 
 def _refuse_unclassified(contract: Contract) -> None:
-    """A classified value must not be shown because another column contains it."""
+    """A column derived from a classified one would show its values, so it needs a classification too."""
     sources = lineage(contract)
     for column in contract.columns:
         secret = next((source for source in sources[column.name] if contract.column(source).sensitive), None)

@@ -55,8 +55,8 @@ def _call(contract: Contract, function: Callable[[Any], Any], frame: object) -> 
     try:
         return function(frame)
     except Exception as error:  # noqa: BLE001 - foreign code may raise anything
-        own = error.__traceback__.tb_next if error.__traceback__ else None
-        where = f" in line {own.tb_lineno} of {own.tb_frame.f_code.co_filename}" if own else ""
+        hook_frames = error.__traceback__.tb_next if error.__traceback__ else None
+        where = f" in line {hook_frames.tb_lineno} of {hook_frames.tb_frame.f_code.co_filename}" if hook_frames else ""
         # The error's message and the traceback may quote values.
         raise hook_error(contract, f"raised {type(error).__name__}{where}") from None
 
@@ -101,7 +101,7 @@ def _from_pandas(contract: Contract, given: pl.DataFrame, sent: "pd.DataFrame", 
 
 
 def _series(contract: Contract, column: Column, series: "pd.Series[Any]") -> pl.Series:
-    """From pandas' forms: whole floats are integers with gaps, midnight timestamps are dates."""
+    """Undo pandas' conversions: integers with missing values are floats there, dates are timestamps at midnight."""
     import pandas as pd
 
     values = [None if missing else value for value, missing in zip(series.tolist(), pd.isna(series), strict=True)]
@@ -112,10 +112,10 @@ def _series(contract: Contract, column: Column, series: "pd.Series[Any]") -> pl.
     if column.type in {ColumnType.DATE, ColumnType.TIMESTAMP}:
         values = [v.to_pydatetime(warn=False) if isinstance(v, pd.Timestamp) else v for v in values]
     try:
-        made = pl.Series(column.name, values, strict=True)
+        built = pl.Series(column.name, values, strict=True)
     except (TypeError, ValueError, OverflowError, pl.exceptions.PolarsError):
         raise hook_error(contract, f"returned {column.name} with values of several types") from None
-    if column.type is ColumnType.DATE and made.dtype.base_type() == pl.Datetime:
-        days = made.cast(pl.Date)
-        return days if days.cast(made.dtype).equals(made) else made
-    return made
+    if column.type is ColumnType.DATE and built.dtype.base_type() == pl.Datetime:
+        days = built.cast(pl.Date)
+        return days if days.cast(built.dtype).equals(built) else built
+    return built

@@ -16,7 +16,7 @@ class KeyHashes:
     """Collects 64-bit hashes and returns those that were added more than once.
 
     Args:
-        folder: for scratch files of this rule alone, written only past the limit of memory.
+        folder: for scratch files of this rule alone, written only beyond ``MEMORY_ROWS``.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -59,7 +59,7 @@ class KeyHashes:
 
 
 def checksum(hashes: pl.Series) -> int:
-    """An order-independent sum, modulo 2**64; equal for two readings that saw the same keys."""
+    """The sum modulo 2**64, in any order; equal for two passes over the same keys."""
     return int(hashes.sum() or 0) % 2**64
 
 

@@ -1,7 +1,7 @@
 """The table of rule kinds: where each applies, its reason, its sentence for people, its fields in ODCS and its flag.
 
-The compiled contract, the asset checks, the verdict for senders and the documents are made from it. Every start of the
-code location reads it, so Polars is imported only where a flag is made. The rules of one contract: ``contract_rules``.
+The compiled contract, the asset checks, the verdict for senders and the documents are made from it. Every load of the
+code location reads it, so Polars is imported only where a flag is compiled. ``contract_rules`` has those of a contract.
 """
 
 from collections.abc import Callable, Sequence
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 
 _VALUES_SHOWN = 50
 _FEW_VALUES = 8
-"""Up to here a comparison with each value costs a third of Polars' search among them."""
+"""Up to this many values, comparing with each one costs a third of ``is_in``."""
 
 
 class ColumnValues(Protocol):
-    """One column of a batch, as the flags see it."""
+    """The expressions and values of one column that flags use."""
 
     @property
     def column(self) -> Column: ...
@@ -53,7 +53,7 @@ class ColumnValues(Protocol):
 
 
 Flag = Callable[[ColumnValues], "pl.Expr"]
-"""True where a row breaks the rule. Null counts as false, so a rule about a value passes where there is none."""
+"""True where a row breaks the rule. Null counts as false, so a rule about a value passes where the value is missing."""
 
 
 @dataclass(frozen=True)
@@ -62,9 +62,9 @@ class RuleKind:
 
     Attributes:
         suffix: of the reason, ``<column>.<suffix>``.
-        fields: where a contract asks for it; names of ``customProperties`` begin with ``custom``.
+        fields: the fields of a contract that declare it; those of ``customProperties`` begin with ``custom``.
         applies: whether a column has such a rule.
-        sentence: what must hold, to be read behind the column's name.
+        sentence: the requirement, worded to follow the column's name.
         flag: None for ``unique``, which needs the keys of the whole file.
     """
 

@@ -22,12 +22,13 @@ def row_expression(
         known: the columns that it may use, with their types.
         path: of the contract.
         line: of the expression in it.
-        delivery_day: takes the place of ``delivery_day`` in the text.
+        delivery_day: replaces ``delivery_day`` in the text.
 
     Raises:
-        ContractError: not an SQL expression, one that ``sql_guard`` refuses, an unknown column, a time beside a number.
+        ContractError: not an SQL expression, one that ``sql_guard`` refuses, an unknown column, a time combined with a
+            number.
     """
-    # sqlglot is needed only here; a start of the code location must not pay for it.
+    # sqlglot is slow to import, and loading the code location does not need it.
     from etl_platform.engine.rules.sql_guard import RefusedSqlError, guard
 
     def refusal(problem: str) -> ContractError:
@@ -50,12 +51,12 @@ def row_expression(
     if unknown := [column for column in used if column not in known]:
         raise refusal(f"there is no column {unknown[0]!r}; use one of {', '.join(known)}")
     types = {column: known[column] for column in used}
-    if _sets_time_beside_number(tree, types | {DELIVERY_DAY: pl.Date()} if guarded.days else types):
-        raise refusal(f"{sql!r} sets a date or a span of time beside a number; write INTERVAL '3 days' for 3 days")
-    if guarded.days:
-        # Only now, because Polars calculates with literals while it parses, a date beside a number included.
+    if _mixes_time_and_number(tree, types | {DELIVERY_DAY: pl.Date()} if guarded.delivery_day_spans else types):
+        raise refusal(f"{sql!r} combines a date or an interval with a number; write INTERVAL '3 days' for 3 days")
+    if guarded.delivery_day_spans:
+        # After the check: Polars folds literals while it parses, so a date plus a number would no longer be found.
         try:
-            expression = pl.sql_expr(guarded.on(delivery_day))
+            expression = pl.sql_expr(guarded.with_delivery_day(delivery_day))
         except pl.exceptions.PolarsError as error:
             raise refusal(f"{sql!r} cannot be calculated for {delivery_day}: {first_line(error)}") from None
         tree = to_tree(expression)
@@ -72,10 +73,10 @@ def first_line(error: BaseException) -> str:
     return str(error).strip().partition("\n")[0]
 
 
-def _sets_time_beside_number(node: Any, known: Mapping[str, pl.DataType]) -> bool:
-    """Whether a serialized expression calculates or compares so: Polars takes the number for microseconds or days."""
+def _mixes_time_and_number(node: Any, known: Mapping[str, pl.DataType]) -> bool:
+    """Whether an expression combines a time with a number, which Polars would read as microseconds or days."""
     if isinstance(node, list):
-        return any(_sets_time_beside_number(part, known) for part in node)
+        return any(_mixes_time_and_number(part, known) for part in node)
     if not isinstance(node, dict):
         return False
     binary, called = node.get("BinaryExpr"), node.get("Function")
@@ -83,5 +84,5 @@ def _sets_time_beside_number(node: Any, known: Mapping[str, pl.DataType]) -> boo
     if called and isinstance(called["function"], dict) and "Binary" in called["function"].get("Sql", ()):
         pair = called["input"]
     types = operand_types(pair, known) or []
-    beside = any(type_.is_temporal() for type_ in types) and any(type_.is_numeric() for type_ in types)
-    return beside or any(_sets_time_beside_number(part, known) for part in node.values())
+    mixed = any(type_.is_temporal() for type_ in types) and any(type_.is_numeric() for type_ in types)
+    return mixed or any(_mixes_time_and_number(part, known) for part in node.values())

@@ -1,4 +1,4 @@
-"""Which SQL a contract may use: expressions whose answer depends only on the row and on the day of delivery.
+"""Which SQL a contract may use: expressions whose result depends only on the row and the day of delivery.
 
 Decided on sqlglot's parse tree; Polars evaluates the expression (``row_sql``). sqlglot takes 0.1 CPU s to import, so
 this module is imported only where a contract is compiled.
@@ -47,7 +47,7 @@ _CLOCK_NAMES = frozenset({"NOW", "TODAY", "CURRENT_DATE", "CURRENT_TIME", "CURRE
 
 
 class _Parser(PostgresParser):
-    # Without signatures every call keeps the name that the author wrote.
+    # Without function signatures, sqlglot keeps the name of every call as written.
     FUNCTIONS: ClassVar = {}
 
 
@@ -63,7 +63,7 @@ class _PolarsSql(Postgres):
 
 
 class RefusedSqlError(ValueError):
-    """What is wrong with an expression, and what to write instead."""
+    """An expression that is not allowed; the message says what to write instead."""
 
 
 @dataclass(frozen=True)
@@ -71,18 +71,18 @@ class GuardedSql:
     """An expression that passed the guard.
 
     Attributes:
-        columns: the names that it uses, ``delivery_day`` left out.
-        days: where ``delivery_day`` is written, as start and end in the text.
+        columns: the column names that it uses, without ``delivery_day``.
+        delivery_day_spans: start and end of each ``delivery_day`` in the text.
     """
 
     text: str
     columns: frozenset[str]
-    days: tuple[tuple[int, int], ...]
+    delivery_day_spans: tuple[tuple[int, int], ...]
 
-    def on(self, delivery_day: date | None) -> str:
+    def with_delivery_day(self, delivery_day: date | None) -> str:
         """The expression with the day of delivery as a literal."""
         text = self.text
-        for start, end in reversed(self.days):
+        for start, end in reversed(self.delivery_day_spans):
             assert delivery_day is not None
             text = f"{text[:start]}(DATE '{delivery_day.isoformat()}'){text[end:]}"
         return text
@@ -99,8 +99,10 @@ def guard(sql: str) -> GuardedSql:
     for node in tree.walk():
         _check(node)
     names = [column.this for column in tree.find_all(exp.Column)]
-    days = sorted((name.meta["start"], name.meta["end"] + 1) for name in names if name.name == DELIVERY_DAY)
-    return GuardedSql(sql, frozenset(name.name for name in names) - {DELIVERY_DAY}, tuple(days))
+    delivery_day_spans = sorted(
+        (name.meta["start"], name.meta["end"] + 1) for name in names if name.name == DELIVERY_DAY
+    )
+    return GuardedSql(sql, frozenset(name.name for name in names) - {DELIVERY_DAY}, tuple(delivery_day_spans))
 
 
 def _parse(sql: str) -> exp.Expr:
@@ -119,7 +121,7 @@ def _check(node: exp.Expr) -> None:
     kind = type(node)
     if kind is exp.Cast:
         if not isinstance(node.this, exp.Literal):
-            raise RefusedSqlError("CAST would fail the whole file at the first odd value; write TRY_CAST")
+            raise RefusedSqlError("CAST would fail the whole file at the first invalid value; write TRY_CAST")
     elif kind is exp.Anonymous:
         name = node.name.upper()
         if name not in _ALLOWED:
@@ -136,5 +138,5 @@ def _refusal(written: str, *, clock: bool) -> RefusedSqlError:
         )
     return RefusedSqlError(
         f"{written} is not allowed: an expression uses the values of one row and must always give the same result. "
-        f"The functions to use are {', '.join(sorted(_ALLOWED))}"
+        f"Allowed functions: {', '.join(sorted(_ALLOWED))}"
     )

@@ -9,7 +9,7 @@ import polars as pl
 
 from etl_platform.engine.contract.model import Column, ColumnType, Contract
 from etl_platform.engine.errors import ContractError
-from etl_platform.engine.values.decimals import read_amount, read_decimal
+from etl_platform.engine.values.decimals import MONEY_SIGNS, read_amount, read_decimal
 from etl_platform.engine.values.excel_dates import EXCEL_ORIGIN, EXCEL_SERIAL, read_serial
 from etl_platform.engine.values.fixed_dates import is_fixed, read_fixed
 from etl_platform.engine.values.formats import DEFAULT_DATE, DEFAULT_TIMESTAMP, text_format
@@ -57,7 +57,7 @@ def typed_value(column: Column, contract: Contract, *, serial_origin: date | Non
         case ColumnType.STRING:
             return text
         case ColumnType.DATE | ColumnType.TIMESTAMP:
-            return _moment(column, contract, text, serial_origin)
+            return _date_or_timestamp(column, contract, text, serial_origin)
         case ColumnType.INTEGER:
             return text.cast(pl.Int64, strict=False)
         case ColumnType.NUMBER:
@@ -91,13 +91,13 @@ def _read_numbers(texts: pl.Series) -> pl.Series:
 def _money(text: pl.Expr) -> pl.Expr:
     """Dollars with sign, commas between thousands, or parentheses for a negative amount."""
     stripped = text.str.strip_chars()
-    amount = stripped.str.replace_all(r"[$,()\s]", "").cast(pl.Float64, strict=False)
+    amount = stripped.str.replace_all(MONEY_SIGNS, "").cast(pl.Float64, strict=False)
     signed = pl.when(stripped.str.starts_with("(")).then(-amount).otherwise(amount)
     # Hundreds of digits overflow a float to infinity.
     return pl.when(stripped.str.contains(_MONEY) & amount.is_finite()).then(signed)
 
 
-def _moment(column: Column, contract: Contract, text: pl.Expr, serial_origin: date | None) -> pl.Expr:
+def _date_or_timestamp(column: Column, contract: Contract, text: pl.Expr, serial_origin: date | None) -> pl.Expr:
     is_date = column.type is ColumnType.DATE
     readings: list[pl.Expr] = []
     patterns = column.formats or (DEFAULT_DATE if is_date else DEFAULT_TIMESTAMP)

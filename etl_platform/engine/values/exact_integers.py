@@ -1,4 +1,4 @@
-"""Exact whole numbers in the SQL of a row. Polars wraps them around silently; 8-bit ones, such as months, at 127.
+"""Exact whole numbers in the SQL of a row. In Polars they overflow silently; 8-bit ones, such as months, beyond 127.
 
 Only serialized expressions; ``row_sql`` decides which SQL is allowed.
 """
@@ -14,9 +14,9 @@ _SUM, _PRODUCT, _POWER = {"Plus", "Minus"}, {"Sql": {"Binary": "Mul"}}, {"Pow": 
 
 
 def exact_integers(tree: Any, schema: Mapping[str, pl.DataType]) -> Any:
-    """A serialized expression in which sums, products and powers of whole numbers hold 38 digits, and fail beyond.
+    """A serialized expression whose sums, products and powers of whole numbers are exact to 38 digits and fail beyond.
 
-    The same object where it has none. Divisions are exact already.
+    It is equal to ``tree`` where it has none of them. Divisions are exact already.
     """
     if isinstance(tree, list):
         return [exact_integers(part, schema) for part in tree]
@@ -28,7 +28,7 @@ def exact_integers(tree: Any, schema: Mapping[str, pl.DataType]) -> Any:
         sides = {side: _decimal(binary[side]) for side in ("left", "right")}
         return _wide({"BinaryExpr": binary | sides})
     if called and called["function"] in (_PRODUCT, _POWER, "Abs") and _are_whole(called["input"], schema):
-        return _called(called)
+        return _exact_call(called)
     return tree
 
 
@@ -54,7 +54,7 @@ def _are_whole(operands: Sequence[Any], schema: Mapping[str, pl.DataType]) -> bo
     return types is not None and all(type_.is_integer() or type_ == pl.Boolean for type_ in types)
 
 
-def _called(called: Any) -> Any:
+def _exact_call(called: Any) -> Any:
     if called["function"] == _POWER:
         return _power(*called["input"])
     if called["function"] == _PRODUCT:
@@ -63,7 +63,7 @@ def _called(called: Any) -> Any:
 
 
 def _power(base: Any, exponent: Any) -> Any:
-    """A power with at most 38 digits; the cast of a larger one fails."""
+    """A power of at most 38 digits; a larger one fails in the cast."""
     about = from_tree(base).cast(pl.Float64).pow(from_tree(exponent).cast(pl.Float64))
     exact = from_tree(_wide(base)).pow(from_tree(exponent))
     return to_tree(pl.when(about.cast(pl.Decimal(38, 0)).is_not_null()).then(exact))
@@ -74,7 +74,7 @@ def _wide(tree: Any) -> Any:
 
 
 def _decimal(tree: Any) -> Any:
-    """Decimals fail instead of wrapping. A Boolean has no cast to Decimal, hence the step over Int128."""
+    """Decimals fail instead of wrapping. A Boolean has no cast to Decimal, so it is cast to Int128 first."""
     return _cast(_wide(tree), {"Decimal": [38, 0]})
 
 

@@ -17,7 +17,7 @@ _FIRST_YEAR, _LAST_YEAR = 1000, 9999
 """0020-01-05 is a typing error, not a date."""
 _VALUE_OF_LETTER = {"y": 1_00_00, "u": 1_00_00, "M": 1_00, "d": 1}
 _REFUSED = -(1 << 28)
-"""Value of a pair that is invalid in its place: five of them fit an int32, and no date can outweigh one."""
+"""Value of an invalid pair: the sum of five fits an int32, and one makes the sum of any date negative."""
 _LENGTH_BITS = 5
 Numbers = npt.NDArray[np.int32]
 

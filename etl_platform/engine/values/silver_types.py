@@ -46,7 +46,7 @@ def settled(column: Column, value: pl.Expr, schema: pl.Schema) -> tuple[pl.Expr,
 
 
 def fits(column: Column, found: pl.DataType) -> bool:
-    """Whether a derived value's type matches the declared one, so that the cast neither guesses nor loses anything."""
+    """Whether a derived value's type can be cast to the declared one without a guess or a loss."""
     if column.decimal:
         return found == pl.Null or found.is_integer() or found.is_decimal()
     return found == pl.Null or _FITS[column.type](found)

@@ -142,7 +142,7 @@ def test_a_row_has_the_state_at_the_destination() -> None:
     )
     assert [(row.attachment_id, row.status, row.size_bytes, row.error) for row in rows] == [
         (1, "copied", 5, None),
-        (2, "size_differs", 5, "the database has 4 bytes"),
+        (2, "size_differs", 5, "the database records 4 bytes"),
         (3, "copied", 5, None),
         (4, "failed", 3, "the source changed while it was copied"),
         (5, "missing", None, "NoSuchKey"),

@@ -64,7 +64,7 @@ class History:
         key = object_keys.report_key("things", agency, report.delivery_id, report.attempt_id)
         os.utime(self.root / key, (seconds, seconds))
 
-    def look(self, **more: str) -> dict[str, Timeliness]:
+    def timeliness(self, **more: str) -> dict[str, Timeliness]:
         self.store.reads = 0
         return dict(timeliness(self.store, "b", "things", WEEKLY, NOW, **more))
 
@@ -87,25 +87,25 @@ def test_each_agency_is_judged_by_its_own_last_file_and_one_report_is_read_for_i
         history.add("prompt", week, NOW - week * 7 * DAY, NOW - week * 7 * DAY + DAY / 24)
         history.add("prompt-2", week, NOW - week * 7 * DAY - 30 * DAY, NOW - week * 7 * DAY - 29 * DAY)
 
-    found = history.look()
+    found = history.timeliness()
 
     assert {agency: one.overdue for agency, one in found.items()} == {"prompt": False, "prompt-2": True}
     assert found["prompt"].last == LastFile("0.csv", "accepted", NOW)
     assert history.store.reads == 2
-    assert history.look(agency="prompt").keys() == {"prompt"}
-    assert history.look(agency="unknown") == {}
+    assert history.timeliness(agency="prompt").keys() == {"prompt"}
+    assert history.timeliness(agency="unknown") == {}
 
 
 def test_a_reprocessing_does_not_count_as_a_new_file(history: History) -> None:
     history.add("late", 1, NOW - 20 * DAY, NOW - 20 * DAY)
     history.add("late", 1, NOW - 20 * DAY, NOW, attempt="abc123")
-    assert history.look()["late"].overdue
+    assert history.timeliness()["late"].overdue
 
 
 def test_an_old_file_with_a_late_report_does_not_hide_a_newer_file(history: History) -> None:
     history.add("catching_up", 1, NOW - 3 * DAY, NOW - 2 * DAY)
     history.add("catching_up", 2, NOW - 90 * DAY, NOW - DAY)
-    found = history.look()["catching_up"]
+    found = history.timeliness()["catching_up"]
     assert not found.overdue
     assert found.last.name == "1.csv"
 
@@ -117,7 +117,7 @@ def test_the_newest_arrival_decides_whether_a_file_is_overdue(
     history = History(tmp_path_factory.mktemp("history"))
     for number, (arrived_at, hours) in enumerate(arrivals):
         history.add("a", number, arrived_at, arrived_at + timedelta(hours=hours))
-    found = history.look()["a"]
+    found = history.timeliness()["a"]
     newest = max(at for at, _ in arrivals)
     assert found.overdue == (NOW - newest > 8 * DAY)
     if found.overdue:

@@ -84,17 +84,17 @@ def test_an_email_in_an_sns_envelope_is_read() -> None:
         ("{", "the message is not JSON: line 1, column 2"),
         ("[]", "the message is list, not a JSON object"),
         ("null", "the message is null, not a JSON object"),
-        ("{}", "no email_subject, email_sender, email_timestream, email_content"),
+        ("{}", "missing: email_subject, email_sender, email_timestream, email_content"),
         ({**EMAIL, "email_timestream": 1693561101}, "email_timestream is int, not a string"),
         (
             {**EMAIL, "email_subject": None, "email_content": {}},
             "email_subject is null, email_content is dict, not a string",
         ),
-        ({name: EMAIL[name] for name in FIELDS[:3]}, "no email_content"),
+        ({name: EMAIL[name] for name in FIELDS[:3]}, "missing: email_content"),
         ({"Message": "hello"}, "the SNS Message is not JSON: line 1, column 1"),
-        ({"Message": "{}"}, "no email_subject, email_sender, email_timestream, email_content"),
-        ("[" * 100_000, "the message is not JSON that can be read: RecursionError"),
-        ('{"email_subject": ' + "9" * 5_000 + "}", "the message is not JSON that can be read: ValueError"),
+        ({"Message": "{}"}, "missing: email_subject, email_sender, email_timestream, email_content"),
+        ("[" * 100_000, "the message cannot be read as JSON: RecursionError"),
+        ('{"email_subject": ' + "9" * 5_000 + "}", "the message cannot be read as JSON: ValueError"),
     ],
 )  # fmt: skip
 def test_a_body_without_the_four_strings_is_poison_and_the_reason_quotes_no_value(body: Any, reason: str) -> None:

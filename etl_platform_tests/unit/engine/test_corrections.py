@@ -128,7 +128,7 @@ def test_a_file_is_read_as_spreadsheets_save_it(tmp_path: Path, content: str) ->
         ("_line,ident,ident\n4,a,b\n", "the column 'ident' twice"),
         ("_line,ident\nfour,a\n", "line 2 of the corrections: _line is not a line number"),
         ("_line,ident\n4,a\n-5,b\n", "line 3 of the corrections: _line is not a line number"),
-        ("_line,ident,size\n4,a,1\n5,b\n", "line 3 of the corrections: row.too_few_fields"),
+        ("_line,ident,size\n4,a,1\n5,b\n", "line 3 of the corrections cannot be split into cells .row.too_few_fields"),
         ("_line,ident\n", "have no rows"),
         ("", "cannot be read: empty_file"),
     ],

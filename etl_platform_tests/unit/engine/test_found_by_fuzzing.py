@@ -190,7 +190,7 @@ def test_a_far_cell_is_found_in_every_notation(path: Path, edit: tuple[bytes, by
 
 def test_a_workbook_of_several_batches_is_read_completely(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(workbook, "_BATCH_ROWS", 7)
-    monkeypatch.setattr(workbook, "_FOOTER_ROWS", 2)
+    monkeypatch.setattr(workbook, "FOOTER_ROWS", 2)
     rows = [(str(n), "a" * (n % 3), "b") for n in range(40)]
     book = openpyxl.Workbook()
     for row in (("ident", "label", "remark"), *rows, ("Total rows: 40",)):

@@ -16,7 +16,7 @@ from etl_platform.deliveries.delivery import Cause, Outcome
 from etl_platform.deliveries.intake import Intake
 from etl_platform.deliveries.report import Trigger
 from etl_platform.engine.contract.model import Contract
-from etl_platform.errors import ApiAnswerError, TransientError
+from etl_platform.errors import ApiResponseError, TransientError
 from etl_platform.rest_apis.ingestion import ApiIngester, ApiIngestionResult
 from etl_platform.rest_apis.records import MAX_DEPTH, load_json
 from etl_platform.rest_apis.source import ApiResource, ApiSource, Incremental
@@ -307,9 +307,9 @@ def test_the_cursor_compares_values_by_their_kind(ingestion: Ingestion, values: 
 def test_values_of_the_incremental_field_that_cannot_be_compared_are_an_error(ingestion: Ingestion) -> None:
     ingestion.incremental = Incremental("seq", "after")
 
-    with pytest.raises(ApiAnswerError, match="seq is a number and a timestamp"):
+    with pytest.raises(ApiResponseError, match="seq is a number and a timestamp"):
         ingestion.ingest([thing("a", seq=5), thing("b", seq="2026-01-01")])
-    with pytest.raises(ApiAnswerError, match="a record has no seq, the incremental field"):
+    with pytest.raises(ApiResponseError, match="a record has no seq, the incremental field"):
         ingestion.ingest([thing("a", seq=None)])
     assert listing(ingestion.root) == {}
 
@@ -325,7 +325,7 @@ def test_a_value_may_be_nested_to_the_limit_and_no_deeper(ingestion: Ingestion, 
     (row,) = ingestion.snapshot
     assert json.loads(row["extra"]) == deep
     for too_deep in (wrap(deep), [wrap(deep)] * 2):
-        with pytest.raises(ApiAnswerError, match="nested too deeply: more than 200"):
+        with pytest.raises(ApiResponseError, match="nested too deeply: more than 200"):
             ingestion.ingest([thing("a", extra=too_deep)])
 
 
@@ -433,9 +433,9 @@ def test_a_snapshot_of_another_program_is_replaced(ingestion: Ingestion) -> None
 
 
 def test_records_with_too_many_fields_or_with_no_field_are_an_error(ingestion: Ingestion) -> None:
-    with pytest.raises(ApiAnswerError, match="more than 1,000 different fields"):
+    with pytest.raises(ApiResponseError, match="more than 1,000 different fields"):
         ingestion.ingest([{f"key {n}": 1} for n in range(1_500)])
-    with pytest.raises(ApiAnswerError, match="the records have no fields"):
+    with pytest.raises(ApiResponseError, match="the records have no fields"):
         ingestion.ingest([{}, {"": 1}])
     assert listing(ingestion.root) == {}
 

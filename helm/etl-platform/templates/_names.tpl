@@ -18,7 +18,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- define "etl-platform.contractsDir" -}}/etc/etl-platform/contracts{{- end }}
 
 {{- /* The clients of the code server. */}}
-{{- define "etl-platform.askers" -}}
+{{- define "etl-platform.codeServerClients" -}}
 matchExpressions:
   - {key: app, operator: In, values: [file-processing-webserver, file-processing-daemon]}
 {{- end }}

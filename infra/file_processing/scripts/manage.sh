@@ -58,7 +58,7 @@ connect() {
   name=$(output cluster_name)
   export KUBECONFIG=$work/kubeconfig
   aws eks update-kubeconfig --name "$name" --kubeconfig "$KUBECONFIG" >/dev/null ||
-    fail "cannot access cluster $name; the line above says why"
+    fail "cannot access cluster $name; see the error above"
   server=$(kubectl config view --minify --output=jsonpath='{.clusters[0].cluster.server}')
   [[ $server == "$(output cluster_endpoint)" ]] ||
     fail "these credentials belong to another cluster $name ($server) than Terraform's ($(output cluster_endpoint));" \
@@ -175,7 +175,7 @@ refuse_if_not_destroyable() {
       fail "the database is protected; run '$0 apply -var=db_deletion_protection=false' first. Nothing was changed"
     key=$(aws s3api list-object-versions --bucket "$name" --max-keys 1 --no-paginate --output text \
       --query '[Versions, DeleteMarkers][].Key | [0]') ||
-      fail "cannot list the bucket $name; the line above says why. Nothing was changed"
+      fail "cannot list the bucket $name; see the error above. Nothing was changed"
     [[ $key == None ]] ||
       fail "the bucket $name still contains versions, such as of $key; empty it first. Nothing was changed"
   done <"$work/obstacles"

@@ -68,7 +68,7 @@ def signature(item):
 for item in topics:
     if change == "add" and item.get("Id") == ours["Id"] and item["TopicArn"] != topic:
         sys.exit(
-            f"its notification {ours['Id']} goes to {item['TopicArn']}: another stack's. Remove that one first "
+            f"its notification {ours['Id']} goes to {item['TopicArn']}, which belongs to another stack. Remove that notification first "
             f"(--remove with SNS_TOPIC_ARN={item['TopicArn']} and its SOURCE_PREFIX)"
         )
 if change == "add" and signature(ours) not in map(signature, topics):
@@ -78,7 +78,7 @@ elif change == "remove" and signature(ours) in map(signature, topics):
     kept = [item for item in topics if signature(item) != signature(ours)]
     print(json.dumps({**found, "TopicConfigurations": kept}))
 PYTHON
-) || fail "nothing was changed on $BUCKET; the line above says why"
+) || fail "nothing was changed on $BUCKET; see the error above"
 if [[ $change == add ]]; then
   state="$BUCKET notifies $SNS_TOPIC_ARN of $prefix"
 else

@@ -7,7 +7,7 @@ usage() {
   cat <<'HELP'
 List the topic's subscriptions, one per line. With ENDPOINT, send a HEAD request to that address too.
 
-Exit 1 if there is no subscription, one is not confirmed, or ENDPOINT does not answer 200.
+Exit 1 if there is no subscription, one is not confirmed, or ENDPOINT does not return 200.
 
 variables:
   ENDPOINT         the gateway's address as SNS reaches it
@@ -46,6 +46,6 @@ if [[ -n ${ENDPOINT:-} ]]; then
   status=$(curl --silent --show-error --head --max-time 10 --output /dev/null --write-out '%{http_code}' "$ENDPOINT") ||
     status="no answer"
   echo "HEAD $ENDPOINT: $status"
-  [[ $status == 200 ]] || problems+=("$ENDPOINT answers '$status' to HEAD, not 200")
+  [[ $status == 200 ]] || problems+=("$ENDPOINT returns '$status' to HEAD, not 200")
 fi
 [[ ${#problems[@]} -eq 0 ]] || fail "$(printf '%s; ' "${problems[@]}")see docs/operate/symptoms.md"

@@ -40,7 +40,7 @@ find_topic
 # A pending subscription is requested again, so that SNS repeats its confirmation.
 if [[ $(subscription) != arn:* ]]; then
   aws sns subscribe --topic-arn "$SNS_TOPIC_ARN" --protocol "$protocol" --notification-endpoint "$ENDPOINT" >/dev/null ||
-    fail "SNS refuses to subscribe $ENDPOINT to $SNS_TOPIC_ARN; the line above says why"
+    fail "SNS refuses to subscribe $ENDPOINT to $SNS_TOPIC_ARN; see the error above"
 fi
 for ((second = 0; second < 30; second++)); do
   found=$(subscription)

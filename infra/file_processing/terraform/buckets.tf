@@ -7,7 +7,7 @@ locals {
   made_buckets = toset([for queue in local.queues : queue.bucket.name if queue.bucket.create])
 }
 
-# So that a wrong name, or another account's bucket, fails the plan and not the first run.
+# A wrong name, or another account's bucket, fails the plan instead of the first run.
 data "aws_s3_bucket" "adopted" {
   for_each = setsubtract([for queue in local.queues : queue.bucket.name], local.made_buckets)
 

@@ -115,14 +115,14 @@ resource "aws_db_instance" "dagster" {
 # ignoring changes of the database, because a database that was restored and imported has no such name yet.
 resource "terraform_data" "database_made_at" {
   input            = plantimestamp()
-  triggers_replace = [var.db_name, var.db_username] # with another of these it is another database
+  triggers_replace = [var.db_name, var.db_username] # a change of these creates another database
 
   lifecycle {
     ignore_changes = [input]
   }
 }
 
-# Pods have a copy of the password, so RDS's rotation every seven days would stop the platform once a week.
+# Pods have a copy of the password, so RDS's default rotation every seven days would stop the platform once a week.
 resource "aws_secretsmanager_secret_rotation" "database" {
   count = local.rds_keeps_password ? 1 : 0
 
@@ -135,6 +135,6 @@ resource "aws_secretsmanager_secret_rotation" "database" {
 }
 
 locals {
-  # Only whether a password is given is exposed.
+  # Not sensitive: it shows only whether a password is given.
   rds_keeps_password = nonsensitive(var.db_password == null)
 }

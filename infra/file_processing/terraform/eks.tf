@@ -124,7 +124,7 @@ resource "aws_eks_node_group" "this" {
 
   depends_on = [aws_iam_role_policy_attachment.nodes, aws_eks_addon.network]
 
-  # So that an apply does not undo the scaling by a person or an autoscaler.
+  # An apply must not undo the scaling by a person or an autoscaler.
   lifecycle {
     ignore_changes = [scaling_config[0].desired_size]
   }

@@ -10,7 +10,7 @@ locals {
   data_bucket_statements = [
     {
       # IfExists: S3 answers 404 for a missing object only if the caller may list the bucket, and checks that without a
-      # prefix. With 403 the platform would take a missing file for an outage and retry it for ever.
+      # prefix. With 403 the platform would treat a missing file as an outage and retry it.
       Sid       = "ListPrefixes"
       Effect    = "Allow"
       Action    = "s3:ListBucket"

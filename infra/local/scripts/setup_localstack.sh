@@ -9,7 +9,7 @@ usage() {
 usage: setup_localstack.sh [HOST] [PORT]
 
 Create bucket, topic and queues in the local emulator, and print their settings. Starts the emulator of
-infra/local/docker-compose.yml if none answers. Running it twice changes nothing.
+infra/local/docker-compose.yml if none is running. Running it twice changes nothing.
 
 Without HOST the topic sends to the queue directly. With HOST it sends to a gateway in development mode, which the emulator
 reaches at http://HOST:PORT/, and not directly: with both, every event would arrive twice.
@@ -60,7 +60,7 @@ aim_at_aws
 
 emulator_answers || start_emulator
 settings=$(cd "$repository" && .venv/bin/python -m etl_platform.local provision "$AWS_ENDPOINT_URL") ||
-  fail "the emulator's resources could not be created; the line above says why"
+  fail "the emulator's resources could not be created; see the error above"
 topic_arn=$(sed -n 's/^GATEWAY_ALLOWED_TOPIC_ARNS=//p' <<<"$settings")
 if [[ -n $host ]]; then
   SNS_TOPIC_ARN=$topic_arn ENDPOINT=http://$host:$port/ \

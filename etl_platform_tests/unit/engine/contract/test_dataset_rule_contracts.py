@@ -75,8 +75,8 @@ def test_a_contract_s_dataset_rules_are_named_and_located() -> None:
         (NULLS, "{metric: missingValues, mustBeLessThan: 3, arguments: {missingValues: [x]}}", "nullTokens"),
         (NULLS, "{metric: nullValues, mustBeLessThan: 5, severity: info}", "error or warning"),
         (NULLS, "{metric: nullValues, mustBeLessThan: 5, name: too few}", "letters, digits"),
-        (NULLS, "{metric: nullValues, mustBeLessThan: 5, name: enough}", "taken"),
-        (NULLS, "{metric: nullValues, mustBeLessThan: 5, name: day}", "taken"),
+        (NULLS, "{metric: nullValues, mustBeLessThan: 5, name: enough}", "is used by another"),
+        (NULLS, "{metric: nullValues, mustBeLessThan: 5, name: day}", "is used by another"),
         (NULLS, "{metric: rowCount, mustBeLessThan: 5}", "not supported"),
         (NULLS, "{metric: duplicateValues, mustBeLessThan: 5}", "not supported"),
         (NULLS, "{metric: duplicateValues, mustBe: 0, severity: warning}", "not supported"),
@@ -106,7 +106,7 @@ def test_a_contract_s_dataset_rules_are_named_and_located() -> None:
         (FRESH, "{property: freshness, value: 9, valueExt: 10, element: things.day}", "valueExt"),
         (FRESH, "{property: freshnes, value: 45, unit: d, element: things.day}", "did you mean freshness"),
         (FRESH, "{property: Freshness, value: 45, unit: d, element: things.day}", "did you mean freshness"),
-        (FRESH, f"{FRESH}\n  - {FRESH}", "taken"),
+        (FRESH, f"{FRESH}\n  - {FRESH}", "is used by another"),
         (
             FRESH,
             "{property: freshness, value: 1, element: things.day, customProperties: [{property: level, value: 1}]}",
@@ -132,7 +132,7 @@ def test_a_dataset_rule_that_is_not_understood_is_named_with_its_line(old: str, 
 
 def test_two_rules_cannot_share_the_name_of_their_check() -> None:
     named = NULLS.replace("}", ", name: day__freshness}")
-    with pytest.raises(ContractError, match=r"'day\.freshness' is taken") as caught:
+    with pytest.raises(ContractError, match=r"'day\.freshness' is used by another") as caught:
         parse_contract(GOOD.replace(NULLS, named), "c.odcs.yaml")
     assert FRESH in GOOD.splitlines()[(caught.value.line or 0) - 1]
 

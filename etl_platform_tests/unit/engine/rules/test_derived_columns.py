@@ -301,11 +301,11 @@ WRONG_COLUMNS: list[tuple[list[dict[str, Any]], str]] = [
             typed("n", "integer"),
             text("a", customProperties=lookup(table="agencies", key="code", take="name", **{"from": "n"})),
         ],
-        "agencies.csv:2: the key code 'ABQ' occurs twice or is not a valid integer",
+        "agencies.csv:2: the key code 'ABQ' is repeated or not a valid integer",
     ),
     (
         [text("b"), text("a", customProperties=lookup(table="agencies", key="code", take="name", **{"from": "c"}))],
-        "unknown column 'c'",
+        "names the column 'c', which is not above it",
     ),
     ([derived("a", "string", "'x'")], "at least one property that the file has"),
     ([text("b"), derived("a", "string", "c"), derived("c", "string", "b")], "no column 'c'"),
