@@ -2,7 +2,7 @@
 
 Assets, jobs and schedules, by subject: intake_assets (with delivery_events, event_log_lookup, lineage), api_ingestion,
 attachments, email_archive, employment_history, expected_files, reconciliation.
-Shared by them: partitions, metadata_table, failures.
+Shared by them: partitions, table_metadata, failures.
 Sensors: file_arrivals_sensor; the one of the emails is in email_archive.
 Run records, read and written: intake_runs, breaker_state (with the reset job), failed_runs, run_counts, daily_counts.
 Instance and processes: open_instance, run_in_process, run_launcher, run_logs, run_progress, stop_signal.

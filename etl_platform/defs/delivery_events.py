@@ -8,7 +8,7 @@ from typing import Any
 import dagster as dg
 
 from etl_platform.defs.lineage import column_lineage, header_schema
-from etl_platform.defs.metadata_table import table
+from etl_platform.defs.table_metadata import table
 from etl_platform.deliveries.delivery import Outcome
 from etl_platform.deliveries.report import Report
 from etl_platform.engine.contract.dataset_rules import Severity

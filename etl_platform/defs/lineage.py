@@ -5,7 +5,7 @@ from typing import Any
 
 import dagster as dg
 
-from etl_platform.defs.metadata_table import table
+from etl_platform.defs.table_metadata import table
 from etl_platform.engine.contract.model import Contract
 from etl_platform.engine.result import FileColumns
 

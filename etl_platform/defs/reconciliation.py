@@ -7,7 +7,7 @@ from typing import Any
 import dagster as dg
 
 from etl_platform.defs.failures import as_dagster_failures
-from etl_platform.defs.metadata_table import table
+from etl_platform.defs.table_metadata import table
 from etl_platform.deliveries.reconcile.discrepancies import Discrepancy
 from etl_platform.deliveries.reconcile.reconcile import Reconciled, Reconciler, default_grace
 from etl_platform.platform import Platform
