@@ -4,7 +4,7 @@ import argparse
 import json
 
 from etl_platform.cli.arguments import Commands, add_command, known_dataset
-from etl_platform.engine.command_line import GOOD
+from etl_platform.engine.command_line import BAD, GOOD
 from etl_platform.settings import load_settings
 
 
@@ -23,25 +23,29 @@ def add(commands: Commands) -> None:
 
 def _history(arguments: argparse.Namespace) -> int:
     from etl_platform import object_keys
-    from etl_platform.cli.text_tables import history_table
+    from etl_platform.cli.text_tables import history_table, print_unreadable
     from etl_platform.deliveries.history import histories
     from etl_platform.deliveries.ledger import Ledger
     from etl_platform.platform import Platform
 
     platform = Platform(load_settings())
-    ledger, agency = Ledger(platform.store, platform.bucket), object_keys.segment(arguments.agency)
+    unreadable: list[Exception] = []
+    ledger = Ledger(platform.store, platform.bucket, on_unreadable=unreadable.append)
+    agency = object_keys.segment(arguments.agency)
     datasets = [known_dataset(arguments.dataset, platform.contracts)] if arguments.dataset else platform.contracts
     by_key = histories(
         [report for name in datasets for report in ledger.reports(object_keys.report_prefix(name, agency))],
         [one for name in datasets for one in ledger.amendments(object_keys.amendments_prefix(name, agency))],
     )
+    print_unreadable(unreadable)
+    code = BAD if unreadable else GOOD
     if arguments.json:
         for deliveries in by_key.values():
             for delivery in deliveries:
                 print(json.dumps(delivery.to_json(), ensure_ascii=False))
-        return GOOD
-    if not by_key:
+        return code
+    if not by_key and not unreadable:
         print(f"{arguments.agency} has delivered nothing{f' of {arguments.dataset}' if arguments.dataset else ''} yet")
     tables = [f"{dataset}: {key}\n{history_table(deliveries)}" for (dataset, key), deliveries in by_key.items()]
     print("\n\n".join(tables))
-    return GOOD
+    return code

@@ -5,7 +5,7 @@ import json
 from datetime import UTC, datetime, timedelta
 
 from etl_platform.cli.arguments import Commands, add_command, age
-from etl_platform.engine.command_line import GOOD
+from etl_platform.engine.command_line import BAD, GOOD
 from etl_platform.settings import load_settings
 
 
@@ -25,14 +25,15 @@ def add(commands: Commands) -> None:
 
 
 def _status(arguments: argparse.Namespace) -> int:
-    from etl_platform.cli.text_tables import deliveries_table, happened_at
+    from etl_platform.cli.text_tables import deliveries_table, happened_at, print_unreadable
     from etl_platform.deliveries.ledger import Ledger
     from etl_platform.object_keys import segment
     from etl_platform.platform import Platform
 
     platform = Platform(load_settings())
     since = datetime.now(UTC) - arguments.since
-    reports = Ledger(platform.store, platform.bucket).reports(since=since)
+    unreadable: list[Exception] = []
+    reports = Ledger(platform.store, platform.bucket, on_unreadable=unreadable.append).reports(since=since)
     if arguments.agency:
         reports = [report for report in reports if report.agency == segment(arguments.agency)]
     reports.sort(key=happened_at, reverse=True)
@@ -43,4 +44,5 @@ def _status(arguments: argparse.Namespace) -> int:
         print(deliveries_table(reports))
     else:
         print(f"no report since {since:%Y-%m-%d %H:%M} UTC; `etl-platform doctor` shows waiting messages")
-    return GOOD
+    print_unreadable(unreadable)
+    return BAD if unreadable else GOOD

@@ -1,5 +1,6 @@
 """Plain text tables that several commands print for people. No decisions."""
 
+import sys
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
@@ -30,6 +31,12 @@ def deliveries_table(reports: Sequence[Report]) -> str:
     ]
     header = ("when (UTC)", "agency", "file", "dataset", "outcome", "rows", "quarantined", "why")
     return table(header, rows, last=_MESSAGES_SHOWN)
+
+
+def print_unreadable(errors: Sequence[Exception]) -> None:
+    """Name the reports that a table leaves out, on stderr."""
+    for error in errors:
+        print(f"etl-platform: not shown: {error}", file=sys.stderr)
 
 
 def changes_text(report: Report) -> str:

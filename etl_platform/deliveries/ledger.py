@@ -18,10 +18,17 @@ T = TypeVar("T", Report, Amendment)
 
 
 class Ledger:
-    """Reports of one bucket. Every method raises ReportError for an object that is not a report it can read."""
+    """Reports of one bucket. Every method raises ReportError for an object that is not a report it can read.
 
-    def __init__(self, store: ObjectStore, bucket: str) -> None:
-        self._store, self._bucket = store, bucket
+    Args:
+        on_unreadable: for a ledger that only shows reports: called with each unreadable object of ``reports`` and
+            ``amendments``, which then leave it out instead of raising. A decision needs every report.
+    """
+
+    def __init__(
+        self, store: ObjectStore, bucket: str, *, on_unreadable: Callable[[ReportError], None] | None = None
+    ) -> None:
+        self._store, self._bucket, self._on_unreadable = store, bucket, on_unreadable
 
     def find(self, dataset: str, agency: str, delivery_id: str, attempt_id: str | None = None) -> Report | None:
         """The report of a delivery, or of one reprocessing of it, if there is one. Ignored objects are not found."""
@@ -66,13 +73,28 @@ class Ledger:
     def _read_all(self, keys: Iterable[str], read: Callable[[Json], T]) -> list[T]:
         wanted = [key for key in keys if key.endswith(".json")]
         with ThreadPoolExecutor(_READERS) as pool:
-            return list(pool.map(lambda key: self._read(key, read), wanted))
+            found = list(pool.map(lambda key: self._read_or_error(key, read), wanted))
+        for unreadable in found:
+            if isinstance(unreadable, ReportError):
+                if self._on_unreadable is None:
+                    raise unreadable
+                self._on_unreadable(unreadable)
+        return [one for one in found if not isinstance(one, ReportError)]
+
+    def _read_or_error(self, key: str, read: Callable[[Json], T]) -> T | ReportError:
+        try:
+            return self._read(key, read)
+        except ReportError as error:
+            return error
 
     def _read(self, key: str, read: Callable[[Json], T]) -> T:
         try:
             return read(json.loads(self._store.read(self._bucket, key)))
-        except (ReportError, ValueError) as error:
+        except ReportError as error:
             raise ReportError(f"s3://{self._bucket}/{key}: {error}") from None
+        except (RecursionError, ValueError) as error:
+            problem = f"not JSON: {error}; restore an earlier version of the object"
+            raise ReportError(f"s3://{self._bucket}/{key}: {problem}") from None
 
 
 def _key(report: Report) -> str:

@@ -1,5 +1,6 @@
 """The import rules of pyproject.toml, tried on a copy of the package with one stray module at a time."""
 
+import ast
 import json
 import os
 import pkgutil
@@ -103,11 +104,39 @@ def test_the_package_as_it_is_keeps_every_import_rule(copy: Copy) -> None:
         ("engine/rules/stray.py", "import random\n", OUTSIDE),
         ("emails/stray.py", "import os\n", OUTSIDE),
         ("attachments/stray.py", "import socket\n", OUTSIDE),
+        ("deliveries/stray.py", "def fetch() -> None:\n    import httpx\n", OUTSIDE),
     ],
 )
 def test_a_stray_module_breaks_the_rule_that_it_violates(copy: Copy, module: str, text: str, contract: str) -> None:
     copy.add(module, text)
     assert contract in copy.broken_contracts()
+
+
+CLOCK = {"datetime.now", "datetime.utcnow", "datetime.today", "date.today"}
+READ_THE_CLOCK = {"cli", "defs", "gateway", "local", "engine/command_line.py", "platform.py"}
+IMPORT_BY_NAME = {"__import__", "import_module", "importlib.import_module"}
+
+
+def _used(text: str, names: set[str]) -> set[str]:
+    """Which of these names a module uses, also as the end of a longer one such as ``datetime.datetime.now``."""
+    nodes = (node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Attribute | ast.Name))
+    used = {ast.unparse(node) for node in nodes}
+    return {name for name in names if any(f".{found}".endswith(f".{name}") for found in used)}
+
+
+def _users(names: set[str]) -> set[str]:
+    paths = {path.relative_to(PACKAGE): path.read_text("utf-8") for path in PACKAGE.rglob("*.py")}
+    return {path.as_posix() for path, text in paths.items() if _used(text, names)}
+
+
+def test_only_edges_read_the_clock_through_datetime_which_no_import_shows() -> None:
+    assert _used("import datetime\n\nAT = datetime.datetime.now(datetime.UTC)\n", CLOCK) == {"datetime.now"}
+    assert {name for name in _users(CLOCK) if not {name, name.split("/")[0]} & READ_THE_CLOCK} == set()
+
+
+def test_only_hooks_are_imported_by_a_name_that_import_rules_do_not_see() -> None:
+    assert _used("from importlib import import_module\n\nimport_module('boto3')\n", IMPORT_BY_NAME)
+    assert _users(IMPORT_BY_NAME) == {"engine/rules/hook.py"}
 
 
 def _ruff(path: str, text: str) -> set[str]:

@@ -42,17 +42,23 @@ def row_expression(
         raise refusal(str(error)) from None
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
         raise refusal(f"{sql!r} is not an SQL expression: {first_line(error)}") from None
-    if set(used) != guarded.columns:
-        raise refusal(f"{sql!r} can be read in two ways; put the names of columns in double quotes")
+    tree = to_tree(expression)
+    # Polars reads a word behind an expression, such as ISNULL, as an alias and leaves it out.
+    if set(used) != guarded.columns or "Alias" in tree:
+        raise refusal(
+            f"{sql!r} can be read in two ways; put the names of columns in double quotes, and write IS NULL for ISNULL"
+        )
     if unknown := [column for column in used if column not in known]:
         raise refusal(f"there is no column {unknown[0]!r}; use one of {', '.join(known)}")
     types = {column: known[column] for column in used}
-    tree = to_tree(expression)
     if _mixes_time_and_number(tree, types | {DELIVERY_DAY: pl.Date()} if guarded.delivery_day_spans else types):
         raise refusal(f"{sql!r} combines a date or an interval with a number; write INTERVAL '3 days' for 3 days")
     if guarded.delivery_day_spans:
         # After the check: Polars folds literals while it parses, so a date plus a number would no longer be found.
-        expression = pl.sql_expr(guarded.with_delivery_day(delivery_day))
+        try:
+            expression = pl.sql_expr(guarded.with_delivery_day(delivery_day))
+        except pl.exceptions.PolarsError as error:
+            raise refusal(f"{sql!r} cannot be calculated for {delivery_day}: {first_line(error)}") from None
         tree = to_tree(expression)
     exact = exact_integers(tree, types)
     return expression if exact == tree else from_tree(exact)

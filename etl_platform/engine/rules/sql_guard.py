@@ -45,6 +45,10 @@ _NODES: frozenset[type[exp.Expr]] = frozenset(
 _CLOCKS = (exp.CurrentDate, exp.CurrentTime, exp.CurrentTimestamp, exp.Localtime, exp.Localtimestamp)
 _CLOCK_NAMES = frozenset({"NOW", "TODAY", "CURRENT_DATE", "CURRENT_TIME", "CURRENT_TIMESTAMP"})
 
+_PADDING = frozenset({"LPAD", "RPAD"})
+_LONGEST_PADDING = 1_000
+"""A length out of a cell could ask for more memory than there is, which ends the process."""
+
 
 class _Parser(PostgresParser):
     # Without function signatures, sqlglot keeps the name of every call as written.
@@ -126,8 +130,15 @@ def _check(node: exp.Expr) -> None:
         name = node.name.upper()
         if name not in _ALLOWED:
             raise _refusal(name, clock=name in _CLOCK_NAMES)
+        if name in _PADDING and not _is_short(node.expressions[1:2]):
+            raise RefusedSqlError(f"{name} takes a length of 0 to {_LONGEST_PADDING:,}, written as a number")
     elif kind not in _NODES or (isinstance(node, exp.Column) and len(node.parts) > 1):
         raise _refusal(node.sql(dialect=_PolarsSql), clock=isinstance(node, _CLOCKS))
+
+
+def _is_short(length: list[exp.Expr]) -> bool:
+    number = length[0].name if length and isinstance(length[0], exp.Literal) else ""
+    return number.isascii() and number.isdigit() and len(number) <= 9 and int(number) <= _LONGEST_PADDING
 
 
 def _refusal(written: str, *, clock: bool) -> RefusedSqlError:

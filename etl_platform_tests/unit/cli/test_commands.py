@@ -345,6 +345,22 @@ def test_status_shows_deliveries_newest_first(
     assert [json.loads(line)["outcome"] for line in out.splitlines()] == ["rejected"]
 
 
+@pytest.mark.parametrize("command", [["status"], ["history", "--agency", "first"]])
+def test_a_report_that_cannot_be_read_is_named_and_the_others_are_shown(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, folder: Path, command: list[str]
+) -> None:
+    monkeypatch.setenv("LOCAL_S3_ROOT", "root")
+    write("root/from_client/first/Officer_Detail.csv", ROSTER)
+    event = {"s3": {"bucket": {"name": "local"}, "object": {"key": "from_client/first/Officer_Detail.csv"}}}
+    assert call(capsys, "run", "s3_data_quality_job", "--", "--event-json", json.dumps({"Records": [event]}))[0] == 0
+    write("root/reports/officer_detail/agency=first/broken.json", "{")
+    code, out, err = call(capsys, *command)
+    assert (code, "accepted" in out) == (1, True)
+    assert err.startswith(
+        "etl-platform: not shown: s3://local/reports/officer_detail/agency=first/broken.json: not JSON"
+    )
+
+
 def test_check_imports_neither_dagster_nor_boto3_nor_pandas(folder: Path) -> None:
     write("Officer_Detail.csv", ROSTER)
     script = (

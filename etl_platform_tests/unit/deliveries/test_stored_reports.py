@@ -120,7 +120,9 @@ def test_a_report_of_a_newer_schema_is_refused_with_its_key_and_what_to_do(tmp_p
 @pytest.mark.parametrize(
     ("body", "message"),
     [
-        (b"{", "Expecting"),
+        (b"{", "not JSON: Expecting"),
+        (b"\xff{}", "not JSON: "),
+        (b"[" * 100_000, "not JSON: "),
         (b"[]", "not a report"),
         (b"{}", "the field 'outcome' is missing"),
         (b'{"outcome": "lost", "delivery_id": "d"}', "'lost' is not a valid Outcome"),
@@ -132,3 +134,16 @@ def test_an_object_that_is_not_a_report_is_refused_with_its_key(tmp_path: Path, 
     with pytest.raises(ReportError, match=message) as refused:
         Ledger(store, "bucket").find("things", "a", "d")
     assert key in str(refused.value)
+
+
+def test_a_ledger_that_only_shows_reports_names_the_unreadable_ones_and_gives_the_others(tmp_path: Path) -> None:
+    data, store = accepted(), LocalStore(tmp_path)
+    broken = object_keys.report_key(data["dataset"], data["agency"], "0" * 20)
+    store.write("bucket", broken, b"{")
+    store.write("bucket", object_keys.report_key(data["dataset"], data["agency"], "1"), json.dumps(data).encode())
+    unreadable: list[ReportError] = []
+    assert Ledger(store, "bucket", on_unreadable=unreadable.append).reports() == [Report.from_json(data)]
+    (error,) = unreadable
+    assert broken in str(error)
+    with pytest.raises(ReportError):
+        Ledger(store, "bucket").reports()

@@ -216,6 +216,23 @@ def test_what_two_parsers_read_differently_is_refused() -> None:
         row_expression("COALESCE(n, AS) > 1", "rule", known, path="c.yaml", line=7)
 
 
+@pytest.mark.parametrize("sql", ["flag ISNULL", "flag NOTNULL", "n > 1 AND flag NOTNULL"])
+def test_a_word_that_polars_would_leave_out_is_refused(sql: str) -> None:
+    with pytest.raises(ContractError, match="write IS NULL for ISNULL"):
+        expression(sql)
+
+
+def test_a_day_that_the_calendar_does_not_have_is_refused_with_its_line() -> None:
+    with pytest.raises(ContractError, match=r"^c\.yaml:7: rule: .* cannot be calculated for 2026-01-05: "):
+        expression("day > delivery_day - INTERVAL '999999 years'", date(2026, 1, 5))
+
+
+@pytest.mark.parametrize("length", ["n", "99999999999", "1001", "1e3", "-1"])
+def test_a_length_that_could_need_all_memory_is_refused(length: str) -> None:
+    with pytest.raises(ContractError, match="RPAD takes a length of 0 to 1,000, written as a number"):
+        expression(f"RPAD(s, {length}, '*') = s")
+
+
 WORDS = """
 n m x s day flag delivery_day "n" 'a' 'b''c' '\\' E'a\\'b' $$ 1 2.5 TRUE YEAR ROW ( ) ( ) , + - * / // % || = <> < > ::
 AND OR NOT IS NULL IN LIKE BETWEEN CASE WHEN THEN ELSE END IF( LENGTH( COALESCE( TRY_CAST( AS INTEGER DATE INTERVAL
