@@ -9,9 +9,9 @@ import dagster as dg
 
 from etl_platform.defs.dagster_event_log import DagsterEventLog
 from etl_platform.defs.failures import as_dagster_failures
-from etl_platform.defs.table_metadata import table
 from etl_platform.defs.partitions import agencies, partitioned_check, register_agencies
 from etl_platform.defs.run_progress import RunProgress
+from etl_platform.defs.table_metadata import table
 from etl_platform.deliveries.delivery import Cause, Outcome
 from etl_platform.deliveries.process_delivery import DeliveryResult
 from etl_platform.deliveries.report import Trigger

@@ -9,9 +9,9 @@ from etl_platform.application_db.agencies import Agency, find_agency
 from etl_platform.attachments.copy_agency import CopyResult
 from etl_platform.attachments.plan import COPIED_STATUSES, Status
 from etl_platform.defs.failures import as_dagster_failures
-from etl_platform.defs.table_metadata import table
 from etl_platform.defs.partitions import agencies, partitioned_check
 from etl_platform.defs.run_progress import RunProgress
+from etl_platform.defs.table_metadata import table
 from etl_platform.engine.errors import PermanentError
 from etl_platform.errors import TransientError
 from etl_platform.object_keys import attachments_metadata_key

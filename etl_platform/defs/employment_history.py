@@ -7,9 +7,9 @@ import dagster as dg
 
 from etl_platform.defs.delivery_events import column_schema
 from etl_platform.defs.failures import as_dagster_failures
-from etl_platform.defs.table_metadata import table
 from etl_platform.defs.partitions import agencies, partitioned_check, register_agencies
 from etl_platform.defs.run_progress import RunProgress
+from etl_platform.defs.table_metadata import table
 from etl_platform.employment.checks import DESCRIPTIONS, Finding
 from etl_platform.engine.contract.model import Contract
 from etl_platform.errors import SettingsError

@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 import dagster as dg
 
 from etl_platform.defs.failures import as_dagster_failures
-from etl_platform.defs.table_metadata import table
 from etl_platform.defs.partitions import partitioned_check, register_agencies
+from etl_platform.defs.table_metadata import table
 from etl_platform.deliveries.reconcile.expected_files import timeliness as find_timeliness
 from etl_platform.engine.contract.cadence import Timeliness
 from etl_platform.engine.contract.model import Contract
