@@ -89,13 +89,13 @@ def test_the_example_lists_every_variable_with_its_default() -> None:
 
 
 def test_the_emulator_is_the_one_of_make_dev() -> None:
-    switches = Emulator(Path("/nowhere")).settings_for(4566)
+    settings = Emulator(Path("/nowhere")).settings_for(4566)
     own_place = {"MINISTACK_HOST", "TMPDIR"}
     environment = SERVICES["emulator"]["environment"]
 
-    assert set(environment) == set(switches)
+    assert set(environment) == set(settings)
     assert {n: t for n, t in environment.items() if n not in own_place} == {
-        n: t for n, t in switches.items() if n not in own_place
+        n: t for n, t in settings.items() if n not in own_place
     }
     assert "-r /emulator.lock" in SERVICES["emulator"]["build"]["dockerfile_inline"]
     assert (LOCAL / SERVICES["emulator"]["build"]["context"] / "emulator.lock").is_file()
