@@ -43,7 +43,10 @@ _NODES: frozenset[type[exp.Expr]] = frozenset(
     ]
 )
 _CLOCKS = (exp.CurrentDate, exp.CurrentTime, exp.CurrentTimestamp, exp.Localtime, exp.Localtimestamp)
-_CLOCK_NAMES = frozenset({"NOW", "TODAY", "CURRENT_DATE", "CURRENT_TIME", "CURRENT_TIMESTAMP"})
+_CLOCK_NAMES = frozenset(
+    "NOW TODAY CURRENT_DATE CURRENT_TIME CURRENT_TIMESTAMP CLOCK_TIMESTAMP STATEMENT_TIMESTAMP TRANSACTION_TIMESTAMP "
+    "CURDATE CURTIME GETDATE SYSDATETIME UTC_TIMESTAMP".split()
+)
 
 _PADDING = frozenset({"LPAD", "RPAD"})
 _LONGEST_PADDING = 1_000

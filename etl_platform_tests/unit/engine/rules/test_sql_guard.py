@@ -175,6 +175,7 @@ def test_a_refused_function_is_named_with_the_functions_to_use() -> None:
         *("day <= CURRENT_DATE", "day <= current_date", "moment < NOW()", "moment < now ( )"),
         *("moment < CURRENT_TIMESTAMP", "moment < LOCALTIMESTAMP", "CURRENT_TIME IS NULL", "LOCALTIME IS NULL"),
         *("day < CURRENT_DATE() - INTERVAL '1 day'", "day < TODAY()", "YEAR(NOW()) = n"),
+        *("moment < GETDATE()", "day < CURDATE()", "moment < CLOCK_TIMESTAMP()"),
     ],
 )
 def test_what_depends_on_the_day_of_the_run_is_refused_and_says_what_to_write(sql: str) -> None:
