@@ -44,8 +44,21 @@ _NODES: frozenset[type[exp.Expr]] = frozenset(
 )
 _CLOCKS = (exp.CurrentDate, exp.CurrentTime, exp.CurrentTimestamp, exp.Localtime, exp.Localtimestamp)
 _CLOCK_NAMES = frozenset(
-    "NOW TODAY CURRENT_DATE CURRENT_TIME CURRENT_TIMESTAMP CLOCK_TIMESTAMP STATEMENT_TIMESTAMP TRANSACTION_TIMESTAMP "
-    "CURDATE CURTIME GETDATE SYSDATETIME UTC_TIMESTAMP".split()
+    [
+        "NOW",
+        "TODAY",
+        "CURRENT_DATE",
+        "CURRENT_TIME",
+        "CURRENT_TIMESTAMP",
+        "CLOCK_TIMESTAMP",
+        "STATEMENT_TIMESTAMP",
+        "TRANSACTION_TIMESTAMP",
+        "CURDATE",
+        "CURTIME",
+        "GETDATE",
+        "SYSDATETIME",
+        "UTC_TIMESTAMP",
+    ]
 )
 
 _PADDING = frozenset({"LPAD", "RPAD"})
