@@ -43,6 +43,12 @@ def output_of(process: "subprocess.Popen[str]") -> str:
     return output
 
 
+pytestmark = [
+    pytest.mark.slow(reason="every dg command loads the code location in a process of its own"),
+    pytest.mark.xdist_group("dg"),
+]
+
+
 @pytest.fixture(scope="module")
 def listed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """What ``dg list defs`` finds after an asset, a schedule, a sensor and a component were scaffolded."""
