@@ -10,8 +10,11 @@ from typing import Any
 
 import pytest
 
-# One worker, so that the project is copied and listed once.
-pytestmark = pytest.mark.xdist_group("dg")
+pytestmark = [
+    pytest.mark.slow(reason="every dg command loads the code location in a process of its own"),
+    # One worker, so that the project is copied and listed once.
+    pytest.mark.xdist_group("dg"),
+]
 PROJECT = Path(__file__).parents[2]
 DG = Path(sys.executable).with_name("dg")
 GREETER = """import dagster as dg
@@ -41,12 +44,6 @@ def output_of(process: "subprocess.Popen[str]") -> str:
     output, errors = process.communicate(timeout=120)
     assert process.returncode == 0, output + errors
     return output
-
-
-pytestmark = [
-    pytest.mark.slow(reason="every dg command loads the code location in a process of its own"),
-    pytest.mark.xdist_group("dg"),
-]
 
 
 @pytest.fixture(scope="module")
