@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from etl_platform.cli.arguments import Commands, add_command, add_group
-from etl_platform.engine.command_line import GOOD, USAGE
 from etl_platform.engine.errors import ContractError
+from etl_platform.engine.exit_codes import GOOD, USAGE
 from etl_platform.settings import load_settings
 
 if TYPE_CHECKING:

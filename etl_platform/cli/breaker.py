@@ -6,7 +6,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from etl_platform.cli.arguments import Commands, add_command, add_group, user_name
-from etl_platform.engine.command_line import BAD, GOOD
+from etl_platform.engine.exit_codes import BAD, GOOD
 from etl_platform.settings import load_settings
 
 if TYPE_CHECKING:

@@ -3,15 +3,16 @@
 import argparse
 
 from etl_platform.cli.arguments import Commands, add_command
-from etl_platform.engine.command_line import add_file_arguments, check_one_file
+from etl_platform.engine.check_command import add_file_arguments, check_files
 
 
 def add(commands: Commands) -> None:
     check = add_command(
         commands,
         "check",
-        "Check one file against its contract, without a network",
-        "etl-platform check Officer_Detail.csv --out result\n  etl-platform check a.csv --contract training --json",
+        "Check files against their contracts, without a network",
+        "etl-platform check Officer_Detail.csv --out result\n  etl-platform check a.csv --contract training --json\n"
+        "  etl-platform check deliveries/ Training.xlsx --out results",
     )
     add_file_arguments(check)
     check.set_defaults(command=_check)
@@ -20,4 +21,4 @@ def add(commands: Commands) -> None:
 def _check(arguments: argparse.Namespace) -> int:
     from etl_platform.settings import load_settings
 
-    return check_one_file(arguments, lambda: load_settings().contracts_dir)
+    return check_files(arguments, lambda: load_settings().contracts_dir)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from etl_platform.cli.arguments import Commands, add_command, add_group, positive_number
 from etl_platform.cli.dead_letter_view import DeadLetter, open_view
 from etl_platform.deliveries.dead_letters.reasons import DeadLetterCause, may_be_redriven
-from etl_platform.engine.command_line import BAD, GOOD
+from etl_platform.engine.exit_codes import BAD, GOOD
 from etl_platform.queue_work.queues import FILE_EVENTS, QUEUES
 
 if TYPE_CHECKING:

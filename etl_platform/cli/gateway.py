@@ -4,7 +4,7 @@ import argparse
 import re
 
 from etl_platform.cli.arguments import Commands, add_command
-from etl_platform.engine.command_line import GOOD
+from etl_platform.engine.exit_codes import GOOD
 from etl_platform.settings import load_settings
 
 

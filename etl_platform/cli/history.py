@@ -4,7 +4,7 @@ import argparse
 import json
 
 from etl_platform.cli.arguments import Commands, add_command, known_dataset
-from etl_platform.engine.command_line import BAD, GOOD
+from etl_platform.engine.exit_codes import BAD, GOOD
 from etl_platform.settings import load_settings
 
 

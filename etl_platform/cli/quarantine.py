@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from etl_platform.cli.arguments import Commands, add_command, known_dataset
-from etl_platform.engine.command_line import GOOD
 from etl_platform.engine.errors import UsageError
+from etl_platform.engine.exit_codes import GOOD
 from etl_platform.object_keys import base_name, segment
 from etl_platform.settings import load_settings
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from etl_platform.cli.arguments import Commands, add_command, age
 from etl_platform.deliveries.reconcile.discrepancies import Discrepancy, Finding
-from etl_platform.engine.command_line import BAD, GOOD
+from etl_platform.engine.exit_codes import BAD, GOOD
 from etl_platform.settings import Settings, load_settings
 
 if TYPE_CHECKING:

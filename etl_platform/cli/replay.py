@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from etl_platform.cli.arguments import Commands, add_command, known_dataset, user_name
-from etl_platform.engine.command_line import BAD, GOOD
 from etl_platform.engine.errors import UsageError
+from etl_platform.engine.exit_codes import BAD, GOOD
 from etl_platform.object_keys import base_name, segment
 from etl_platform.settings import load_settings
 

@@ -3,8 +3,8 @@
 import argparse
 
 from etl_platform.cli.arguments import Commands, add_command, help_epilog
-from etl_platform.engine.command_line import GOOD
 from etl_platform.engine.errors import UsageError
+from etl_platform.engine.exit_codes import GOOD
 from etl_platform.settings import load_settings
 
 

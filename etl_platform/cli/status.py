@@ -5,7 +5,7 @@ import json
 from datetime import UTC, datetime, timedelta
 
 from etl_platform.cli.arguments import Commands, add_command, age
-from etl_platform.engine.command_line import BAD, GOOD
+from etl_platform.engine.exit_codes import BAD, GOOD
 from etl_platform.settings import load_settings
 
 

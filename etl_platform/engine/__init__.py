@@ -10,5 +10,5 @@ The way of a file through ``check.check_file``:
     → output, result, text_report  Parquet, CSV, ``report.json``, text for people
 
 Beside it: ``corrections`` and ``corrected_table`` replace cells of the file, ``privacy`` masks classified values, and
-``command_line`` offers the check as a command.
+``check_command`` and ``command_line`` offer the check as a command.
 """

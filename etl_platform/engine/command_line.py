@@ -1,4 +1,4 @@
-"""The engine's two commands, which check one file or check contracts, and the exit codes of errors.
+"""The engine's two commands, which check files or check contracts, and the exit codes of errors.
 
 ``etl-platform`` offers both among its own commands. ``etl-platform-check`` has only these two: it belongs to the
 small distribution, without AWS and Dagster (docs/decisions/0023).
@@ -6,30 +6,20 @@ small distribution, without AWS and Dagster (docs/decisions/0023).
 
 import argparse
 import io
-import json
 import os
 import sys
-import tempfile
 from collections.abc import Callable
-from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from etl_platform.engine.contract.contract_folder import (
-    contract_paths,
-    load_contract,
-    load_contracts,
-    refuse_duplicate_dataset,
-)
-from etl_platform.engine.contract.model import Contract, choose_contract
+from etl_platform.engine.check_command import add_file_arguments, check_files
+from etl_platform.engine.contract.contract_folder import contract_paths, load_contract, refuse_duplicate_dataset
 from etl_platform.engine.errors import ContractError, EtlPlatformError, UsageError
+from etl_platform.engine.exit_codes import BAD, GOOD, USAGE
 
 if TYPE_CHECKING:
-    from etl_platform.engine.result import CheckResult
-
-GOOD, BAD, USAGE = 0, 1, 2
-"""Exit codes: good; bad data or a failure; wrong arguments or a broken contract."""
+    from etl_platform.engine.contract.model import Contract
 
 _PROGRAM = "etl-platform-check"
 _SHIPPED_CONTRACTS = Path(__file__).parents[1] / "shipped" / "contracts"
@@ -87,99 +77,17 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=version(__name__.partition(".")[0]))
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    file = commands.add_parser("file", help="check one file against its contract")
+    file = commands.add_parser(
+        "file",
+        help="check files against their contracts",
+        epilog=f"example: {_PROGRAM} file Officer_Detail.csv Training.xlsx --out results",
+    )
     add_file_arguments(file)
-    file.set_defaults(command=lambda arguments: check_one_file(arguments, lambda: _SHIPPED_CONTRACTS))
+    file.set_defaults(command=lambda arguments: check_files(arguments, lambda: _SHIPPED_CONTRACTS))
     contract = commands.add_parser("contract", help="check contracts and their rules")
     contract.add_argument("path", type=Path, metavar="PATH", help="a file or folder")
     contract.set_defaults(command=lambda arguments: check_contracts(arguments.path))
     return parser
-
-
-def add_file_arguments(parser: argparse.ArgumentParser) -> None:
-    """The arguments that ``check_one_file`` reads."""
-    parser.add_argument("file", type=Path, metavar="FILE")
-    parser.add_argument(
-        "--contract", metavar="PATH_OR_NAME", help="contract file or dataset name [chosen by the file's name]"
-    )
-    parser.add_argument("--out", type=Path, metavar="DIR", help="keep silver, quarantine and report.json there")
-    parser.add_argument("--json", action="store_true", help="print the report as JSON")
-    parser.add_argument("--profile-only", action="store_true", help="read and profile any file, without a contract")
-
-
-def check_one_file(arguments: argparse.Namespace, contracts_folder: Callable[[], Path]) -> int:
-    """Check a file and print the verdict.
-
-    Args:
-        contracts_folder: called only where ``--contract`` is not a file.
-    """
-    if not arguments.file.is_file():
-        problem = "is not a file" if arguments.file.exists() else "does not exist"
-        raise UsageError(f"{arguments.file} {problem}; name one file to check")
-    if arguments.profile_only and arguments.contract:
-        raise UsageError("--profile-only reads without a contract; leave --contract out")
-    contract = None if arguments.profile_only else _choose_contract(arguments, contracts_folder)
-    result = _check(arguments, contract)
-    if arguments.json:
-        print(json.dumps(result.to_json(), indent=2, ensure_ascii=False))
-    else:
-        _print_verdict(arguments.file.name, contract, result)
-    return BAD if result.errors else GOOD
-
-
-def _choose_contract(arguments: argparse.Namespace, contracts_folder: Callable[[], Path]) -> Contract:
-    name = arguments.contract
-    if name and Path(name).is_file():
-        return load_contract(Path(name))
-    contracts = load_contracts(contracts_folder())
-    if name:
-        if name not in contracts:
-            raise UsageError(f"--contract {name}: neither a file nor one of {', '.join(contracts)}")
-        return contracts[name]
-    contract = choose_contract(contracts.values(), arguments.file.name)
-    if contract is None:
-        raise UsageError(
-            f"no contract matches the file name {arguments.file.name}; name one with --contract "
-            f"({', '.join(contracts)}) or look at the file with --profile-only"
-        )
-    return contract
-
-
-def _check(arguments: argparse.Namespace, contract: Contract | None) -> "CheckResult":
-    from etl_platform.engine.check import RESULTS, check_file, profile_file, write_report
-    from etl_platform.engine.check_progress import CheckProgress
-
-    progress = CheckProgress()
-    with tempfile.TemporaryDirectory(prefix="etl-platform-") as scratch:
-        out = arguments.out or Path(scratch)
-        try:
-            out.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise UsageError(f"--out {out}: {error.strerror}") from None
-        if any(path.exists() and path.samefile(arguments.file) for path in map(out.joinpath, RESULTS)):
-            raise UsageError(f"--out {out}: {arguments.file} would be overwritten there; name another folder")
-        try:
-            result = (
-                check_file(arguments.file, contract, out, progress, as_of=datetime.now(UTC).date())
-                if contract
-                else profile_file(arguments.file, progress)
-            )
-        finally:
-            progress.clear()
-        if arguments.out:
-            write_report(result, out)
-    return result
-
-
-def _print_verdict(file_name: str, contract: Contract | None, result: "CheckResult") -> None:
-    from etl_platform.engine.rules.contract_rules import describe_reasons
-    from etl_platform.engine.text_report import profile_table, verdict
-
-    print(verdict(file_name, contract.dataset if contract else None, result))
-    if contract is not None and result.reasons:
-        print("", *describe_reasons(contract, result.reasons), sep="\n")
-    if contract is None and result.profile:
-        print(f"\n{profile_table(result.profile)}")
 
 
 def check_contracts(path: Path) -> int:

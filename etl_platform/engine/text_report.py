@@ -1,10 +1,15 @@
 """The result of a check as text for people. No decisions."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from etl_platform.engine.file_dialect import FileDialect
+from etl_platform.engine.named_files import LeftOut
 from etl_platform.engine.output.plain_text import escape_control_characters, printable, table
-from etl_platform.engine.result import CheckResult, ColumnProfile, DatasetVerdict, Example, FileColumns
+from etl_platform.engine.result import CheckResult, ColumnProfile, DatasetVerdict, Example, FileColumns, FileError
+
+_MOST_NAMED, _MAX_LABEL = 5, 300
 
 
 def verdict(file_name: str, dataset: str | None, result: CheckResult) -> str:
@@ -95,3 +100,45 @@ def profile_table(profile: Mapping[str, ColumnProfile]) -> str:
         for name, column in profile.items()
     ]
     return table(("column", "nulls", "distinct", "min", "max", "most frequent"), rows)
+
+
+@dataclass(frozen=True)
+class FileLine:
+    """What the summary of several files shows of one. ``outcome`` is ``not_checked`` if there is no verdict."""
+
+    label: str
+    outcome: str
+    rows: int
+    accepted_rows: int
+    errors: tuple[FileError, ...]
+
+
+def not_checked(label: str, error: FileError) -> str:
+    return "\n".join(map(escape_control_characters, (f"NOT CHECKED  {label}", f"  {error}")))
+
+
+def summary(lines: Sequence[FileLine], left_out: Sequence[LeftOut]) -> str:
+    """Several files: those without acceptance as a table, the files left out, and the totals."""
+    parts = []
+    if refused := [line for line in lines if line.errors]:
+        rows = [
+            (line.outcome.replace("_", " "), ", ".join(error.code for error in line.errors), line.label)
+            for line in refused
+        ]
+        parts.append(f"{table(('outcome', 'reason', 'file'), rows, last=_MAX_LABEL)}\n")
+    if left_out:
+        reasons = Counter(found.code for found in left_out)
+        counts = ", ".join(f"{count:,} {code}" for code, count in sorted(reasons.items()))
+        named = ", ".join(found.path.name for found in left_out[:_MOST_NAMED]) + (
+            " …" if left_out[_MOST_NAMED:] else ""
+        )
+        parts.append(escape_control_characters(f"never deliveries, left out: {counts} ({named})"))
+    outcomes = Counter(line.outcome for line in lines)
+    files = "file" if len(lines) == 1 else "files"
+    total = f"{len(lines):,} {files}: {outcomes['accepted']:,} accepted, {outcomes['rejected']:,} rejected"
+    if outcomes["not_checked"]:
+        total += f", {outcomes['not_checked']:,} not checked"
+    accepted = [line for line in lines if line.outcome == "accepted"]
+    good, rows_of_accepted = sum(line.accepted_rows for line in accepted), sum(line.rows for line in accepted)
+    parts.append(f"{total}; {good:,} good rows, {rows_of_accepted - good:,} quarantined in accepted files")
+    return "\n".join(parts)

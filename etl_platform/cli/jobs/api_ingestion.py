@@ -3,8 +3,8 @@
 import argparse
 
 from etl_platform.cli.jobs.job import Job, run_job
-from etl_platform.engine.command_line import BAD, GOOD
 from etl_platform.engine.errors import UsageError
+from etl_platform.engine.exit_codes import BAD, GOOD
 from etl_platform.platform import Platform
 from etl_platform.settings import Settings
 

@@ -3,7 +3,7 @@
 import argparse
 
 from etl_platform.cli.jobs.job import Job, run_job
-from etl_platform.engine.command_line import BAD, GOOD
+from etl_platform.engine.exit_codes import BAD, GOOD
 from etl_platform.platform import Platform
 from etl_platform.queue_work.queues import EMAILS
 from etl_platform.settings import Settings

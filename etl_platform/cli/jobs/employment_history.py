@@ -4,7 +4,7 @@ import argparse
 
 from etl_platform.cli.jobs.agency_argument import agency_id, choose_agency
 from etl_platform.cli.jobs.job import Job, run_job
-from etl_platform.engine.command_line import BAD, GOOD
+from etl_platform.engine.exit_codes import BAD, GOOD
 from etl_platform.platform import Platform
 from etl_platform.settings import Settings
 

@@ -14,8 +14,8 @@ from etl_platform.deliveries.delivery import Cause, ObjectVersion, Outcome
 from etl_platform.deliveries.process_delivery import DeliveryResult
 from etl_platform.deliveries.report import Trigger
 from etl_platform.deliveries.s3_events import parse_message
-from etl_platform.engine.command_line import BAD, GOOD
 from etl_platform.engine.errors import UsageError
+from etl_platform.engine.exit_codes import BAD, GOOD
 from etl_platform.platform import Platform, utc_now
 from etl_platform.queue_work.queues import FILE_EVENTS
 from etl_platform.queue_work.workers import Threads

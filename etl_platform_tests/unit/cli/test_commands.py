@@ -84,7 +84,13 @@ def test_a_good_file_is_accepted_and_a_bad_one_rejected(capsys: pytest.CaptureFi
     "arguments",
     [
         ["check", "missing.csv"],
-        ["check", "."],
+        ["check", "empty"],
+        ["check", "Officer_Detail.csv", "missing.csv"],
+        ["check", "Officer_Detail.csv", "unknown.csv", "--contract", "nobody"],
+        ["check", "Officer_Detail.csv", "unknown.csv", "--contract", "broken.odcs.yaml"],
+        ["check", "Officer_Detail.csv", "unknown.csv", "--out", "unknown.csv"],
+        ["check", ".", "--out", "."],
+        ["check", "Officer_Detail.csv.filepart"],
         ["check", "unknown.csv"],
         ["check", "Officer_Detail.csv", "--contract", "nobody"],
         ["check", "Officer_Detail.csv", "--contract", "missing.odcs.yaml"],
@@ -115,6 +121,7 @@ def test_invalid_arguments_exit_2_with_a_message_on_stderr(
     write("unknown.csv", "a\n1\n")
     write("broken.odcs.yaml", CONTRACT.replace("v3.2.0", "v0"))
     write("bad_rule.odcs.yaml", CONTRACT.replace("size < 10", "sise < 10"))
+    write("Officer_Detail.csv.filepart", ROSTER)
     Path("empty").mkdir()
     code, out, err = call(capsys, *arguments)
     assert code == 2
@@ -185,6 +192,84 @@ def test_out_has_silver_quarantine_and_report(capsys: pytest.CaptureFixture[str]
     }
     _, out, _ = call(capsys, "check", "Officer_Detail.csv", "--json")
     assert json.loads((folder / "made/here/report.json").read_text("utf-8")) == json.loads(out)
+
+
+def test_each_of_several_files_has_its_own_folder_of_results(capsys: pytest.CaptureFixture[str], folder: Path) -> None:
+    write("sent/a/Officer_Detail.csv", ROSTER)
+    write("sent/b/Officer_Detail.csv", ROSTER.partition("A3")[0])
+    write("Officers.csv", "officer_id,first_name,dob\n1,Jo,1970-01-01\n")
+    code, out, err = call(capsys, "check", "Officers.csv", "sent", "--contract", "officer_detail", "--out", "made")
+    assert (code, err) == (1, "")
+    made = {path.parent.relative_to(folder / "made").as_posix() for path in (folder / "made").rglob("report.json")}
+    assert made == {"Officers.csv", "a/Officer_Detail.csv", "b/Officer_Detail.csv"}
+    assert not (folder / "made/Officers.csv/silver.parquet").exists()
+    assert (folder / "made/a/Officer_Detail.csv/quarantine.csv").exists()
+    assert not (folder / "made/b/Officer_Detail.csv/quarantine.csv").exists()
+    assert out.count("ACCEPTED") == 2
+    total = "3 files: 2 accepted, 1 rejected; 4 good rows, 1 quarantined in accepted files"
+    assert out.splitlines()[-1] == total
+
+
+def test_several_files_give_one_json_document_a_line(capsys: pytest.CaptureFixture[str]) -> None:
+    names = [write(f"sent/{name}.csv", content) for name, content in (("one", ROSTER), ("three", ""), ("two", ROSTER))]
+    for arguments in names, ["sent"]:
+        code, out, err = call(capsys, "check", *arguments, "--contract", "officer_detail", "--out", "made", "--json")
+        documents = [json.loads(line) for line in out.splitlines()]
+        assert (code, err) == (1, "")
+        assert [(document["file"], document["outcome"]) for document in documents] == [
+            (names[0], "accepted"),
+            (names[1], "rejected"),
+            (names[2], "accepted"),
+        ]
+        assert all(document["dataset"] == "officer_detail" and set(document) >= KEYS for document in documents)
+        report = json.loads(Path("made/one.csv/report.json").read_text("utf-8"))
+        assert {name: value for name, value in documents[0].items() if name not in {"file", "dataset"}} == report
+
+
+def test_a_file_that_cannot_be_checked_does_not_stop_the_others(capsys: pytest.CaptureFixture[str]) -> None:
+    write("sent/Officer_Detail.csv", ROSTER)
+    write("sent/unknown.csv", "a\n1\n")
+    write("sent/x.tmp", ROSTER)
+    code, out, _ = call(capsys, "check", "sent", "sent/x.tmp", "--out", "made", "--json")
+    found = {line["file"]: line for line in map(json.loads, out.splitlines())}
+    assert code == 2
+    assert {name: (line["outcome"], [error["code"] for error in line["errors"]]) for name, line in found.items()} == {
+        "sent/Officer_Detail.csv": ("accepted", []),
+        "sent/unknown.csv": ("not_checked", ["no_contract"]),
+        "sent/x.tmp": ("not_checked", ["half_sent"]),
+    }
+    code, out, _ = call(capsys, "check", "sent", "--out", "made")
+    assert code == 2
+    assert "NOT CHECKED  unknown.csv" in out
+    assert "never deliveries, left out: 1 half_sent (x.tmp)" in out
+    assert out.splitlines()[-1].startswith("2 files: 1 accepted, 0 rejected, 1 not checked; 2 good rows")
+
+
+def test_a_fault_with_one_file_of_several_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    write("made/a.csv", "a file where the results of a.csv would be")
+    names = [write("a.csv", ROSTER), write("b.csv", ROSTER)]
+    code, out, err = call(capsys, "check", *names, "--contract", "officer_detail", "--out", "made")
+    assert (code, err) == (2, "")
+    assert "NOT CHECKED  a.csv\n  failed: --out made/a.csv: " in out
+    assert "ACCEPTED  b.csv as officer_detail" in out
+
+
+def test_a_folder_is_profiled_without_contracts(capsys: pytest.CaptureFixture[str]) -> None:
+    write("sent/deep/er/a.csv", "x,y\n1,2\n")
+    write("sent/__MACOSX/._a.csv", "x")
+    write("sent/.git/config", "x")
+    code, out, _ = call(capsys, "check", "sent", "--profile-only", "--out", "made")
+    assert code == 0
+    assert "ACCEPTED  a.csv" in out
+    assert [path.as_posix() for path in Path("made").rglob("report.json")] == ["made/a.csv/report.json"]
+
+
+def test_results_of_an_earlier_call_are_not_checked(capsys: pytest.CaptureFixture[str]) -> None:
+    write("sent/Officer_Detail.csv", ROSTER)
+    for _ in range(2):
+        code, out, _ = call(capsys, "check", "sent", "--out", "sent/results")
+        assert code == 0
+        assert out.splitlines()[-1].startswith("1 file: 1 accepted")
 
 
 def test_without_out_no_file_is_written(capsys: pytest.CaptureFixture[str], folder: Path) -> None:
