@@ -5,6 +5,9 @@ from decimal import Decimal
 
 _LITERALS = r'\\.|"[^"]*"|\[[^\]<>=]*\]|[_*].'
 """Escaped and quoted text, colours and locales, blanks and fill characters."""
+_NOT_DATES = re.compile(r'\\.|"[^"]*"|\[(?!(?:h+|m+|s+)\])[^\]]*\]|[_*].', re.IGNORECASE)
+"""The same, and conditions, but not elapsed hours, minutes or seconds."""
+_ELAPSED = re.compile(r"\[(?:h+|m+|s+)\]", re.IGNORECASE)
 _PADDING = re.compile(rf"(?:{_LITERALS}|[-0/:() ])+(?=;|$)")
 _PIECE = re.compile(rf"{_LITERALS}|0")
 _SLOT = "\0"
@@ -38,8 +41,20 @@ def fill_template(template: str, digits: str) -> str:
 
 
 def is_date_format(code: str) -> bool:
-    """Whether a number is shown as a date or a time of day. Excel cannot show a negative number as one."""
-    return code in _BUILT_IN_DATES or re.search("[ymdhs]", re.sub(_LITERALS, "", code), re.IGNORECASE) is not None
+    """Whether a number is shown as a date, a time of day or elapsed time; Excel cannot show a negative one so."""
+    if code in _BUILT_IN_DATES or is_elapsed_format(code):
+        return True
+    return re.search("[ymdhs]", _for_positive_numbers(code), re.IGNORECASE) is not None
+
+
+def is_elapsed_format(code: str) -> bool:
+    """Whether a number is shown as hours, minutes or seconds that have passed, such as ``[h]:mm``."""
+    return code == "46" or _ELAPSED.search(_for_positive_numbers(code)) is not None
+
+
+def _for_positive_numbers(code: str) -> str:
+    """The first section of a format, without its literal text, colours, locales and conditions."""
+    return _NOT_DATES.sub("", code).split(";")[0]
 
 
 def number_text(number: float) -> str:

@@ -22,13 +22,14 @@ from etl_platform.engine.reading.signatures import office_format
 from etl_platform.engine.reading.table import Table
 from etl_platform.engine.reading.text_table import TextTable
 from etl_platform.engine.reading.workbook import WorkbookTable
+from etl_platform.engine.reading.xls_workbook import is_xls
 from etl_platform.engine.reading.xlsx_details import WORKBOOK_MEMBER, workbook_too_large
 from etl_platform.engine.reading.zip_members import choose_members
 from etl_platform.engine.reading.zip_tables import MemberTables, naming_member
 
 MAX_PACKED_WORKBOOK_BYTES = 256 << 20
 _BLOCK = 1 << 20
-_GZIP, _OLE = b"\x1f\x8b", b"\xd0\xcf\x11\xe0"
+_GZIP = b"\x1f\x8b"
 _ZIP_MARKS = (b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08")
 
 
@@ -50,7 +51,7 @@ def open_table(path: Path, contract: Contract | None) -> Table:
             if format_ := office_format(names, mimetype):
                 raise UnreadableFileError("not_tabular", f"the file is {format_}, not a table; send .xlsx or CSV")
         return _open_zip(path, members, contract)
-    if magic.startswith(_OLE):
+    if is_xls(magic):
         return WorkbookTable(path, contract)
     if magic.startswith(_GZIP):
         return _open_packed(lambda: open_gzip(path), contract, "gzip")
@@ -82,8 +83,8 @@ def _open_packed(open_file: Callable[[], ByteStream], contract: Contract | None,
     """A packed file: text is decompressed on the fly, a workbook in memory. Archives in archives are refused."""
     with unpacking(), open_file() as file:
         magic = file.read(8)
-        content = _read_all(file, magic) if magic.startswith((*_ZIP_MARKS, _OLE)) else b""
-    if magic.startswith(_OLE):
+        content = _read_all(file, magic) if magic.startswith(_ZIP_MARKS) or is_xls(magic) else b""
+    if is_xls(magic):
         return WorkbookTable(io.BytesIO(content), contract, packed)
     if magic.startswith(_ZIP_MARKS):
         with unpacking(), zipfile.ZipFile(io.BytesIO(content)) as archive:

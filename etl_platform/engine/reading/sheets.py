@@ -13,8 +13,7 @@ from typing import Any
 from etl_platform.engine.errors import UnreadableFileError
 from etl_platform.engine.reading.archives import unpacking
 from etl_platform.engine.reading.number_formats import number_text
-from etl_platform.engine.reading.signatures import ole_format
-from etl_platform.engine.reading.xls_details import scan_xls
+from etl_platform.engine.reading.xls_workbook import is_xls, read_xls
 from etl_platform.engine.reading.xlsx_details import (
     SheetDetails,
     WorkbookDetails,
@@ -59,23 +58,38 @@ def read_sheets(source: Path | io.BytesIO) -> tuple[list[Sheet], bool]:
         UnreadableFileError: ``workbook_too_large``, ``workbook_damaged``, ``archive_damaged``, ``encrypted``, or
             ``not_tabular`` for another Office document.
     """
+    if is_xls(_head(source)):
+        return _read_xls(source)
     details = _details(source)
     return _with_calamine(source, details), details.since_1904
 
 
+def _read_xls(source: Path | io.BytesIO) -> tuple[list[Sheet], bool]:
+    _refuse_size(source.stat().st_size if isinstance(source, Path) else len(source.getbuffer()))
+    content = _content(source)
+    try:
+        workbook = read_xls(content)
+    except (ValueError, LookupError, struct.error) as error:
+        raise _unreadable(str(error)) from None
+    sheets = [
+        Sheet(sheet.name, sheet.visible, sheet.cells, SheetDetails(uncalculated=sheet.cells.uncalculated))
+        for sheet in workbook.sheets
+    ]
+    return sheets, workbook.since_1904
+
+
 def _details(source: Path | io.BytesIO) -> WorkbookDetails:
     """The cell details that calamine does not expose."""
-    packed = zipfile.is_zipfile(source)
-    size = source.stat().st_size if isinstance(source, Path) else len(source.getbuffer())
-    if not packed:
-        _refuse_size(size)
-        try:
-            return scan_xls(_content(source))
-        except (ValueError, LookupError, struct.error) as error:
-            raise _unreadable(source, str(error)) from None
     with unpacking(), zipfile.ZipFile(source) as archive:
         _refuse_size(sum(member.file_size for member in archive.infolist()))
         return scan_xlsx(archive)
+
+
+def _head(source: Path | io.BytesIO) -> bytes:
+    if isinstance(source, io.BytesIO):
+        return source.getvalue()[:8]
+    with source.open("rb") as file:
+        return file.read(8)
 
 
 def _content(source: Path | io.BytesIO) -> bytes:
@@ -106,21 +120,15 @@ def _with_calamine(source: Path | io.BytesIO, details: WorkbookDetails) -> list[
             if meta.typ == python_calamine.SheetTypeEnum.WorkSheet
         ]
     except (python_calamine.CalamineError, OSError, ValueError, OverflowError) as error:
-        raise _unreadable(source, str(error)) from None
+        raise _unreadable(str(error)) from None
     except BaseException as error:
         # A panic of calamine is not a subclass of Exception, and its class cannot be imported.
         if type(error).__name__ != "PanicException":
             raise
-        raise _unreadable(source, "calamine panicked") from None
+        raise _unreadable("calamine panicked") from None
 
 
-def _unreadable(source: Path | io.BytesIO, detail: str) -> UnreadableFileError:
-    content = _content(source)
-    format_ = None if content.startswith(b"PK") else ole_format(content)
-    if format_ == "encrypted":
-        return UnreadableFileError("encrypted", "the workbook is protected by a password; save it without a password")
-    if format_ is not None:
-        return UnreadableFileError("not_tabular", f"the file is {format_}, not a table; send .xlsx or CSV")
+def _unreadable(detail: str) -> UnreadableFileError:
     return UnreadableFileError(
         "workbook_damaged", f"the workbook cannot be read: {detail}; open it in Excel and save it again"
     )

@@ -1,0 +1,227 @@
+"""The cells of one sheet of an .xls, from its records. Texts in an older code page stay bytes."""
+
+import math
+import struct
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, NamedTuple
+
+from etl_platform.engine.reading import biff_records as biff
+from etl_platform.engine.reading.biff_strings import unicode_text, without_nul
+from etl_platform.engine.reading.number_formats import fill_template, number_text
+from etl_platform.engine.reading.serial_values import CalendarValue, calendar_value
+
+MAX_COLUMNS = 256
+_CELLS = frozenset(
+    {biff.FORMULA, biff.MUL_RK, biff.NUMBER, biff.BOOL_ERROR, biff.RK, biff.RICH_STRING, biff.LABEL_SHARED, biff.LABEL}
+)
+_ROW_COLUMN_STYLE = struct.Struct("<HHH")
+_FLAGS = struct.Struct("<HI")
+"""Flags of a formula, and a number by which Excel finds it again; other programs write 0."""
+_TO_CALCULATE = 2
+"""A flag by which other programs ask Excel to calculate the formula; they may have left it without a result."""
+_PLACEHOLDER = b"\0\0\0\0\0\0\x10\x40"
+"""The result that JExcelApi gives every formula."""
+_TEXT_RESULT, _TRUTH_RESULT, _ERROR_RESULT, _EMPTY_RESULT, _NUMBER_RESULT = 0, 1, 2, 3, 4
+
+Value = str | bytes | bool | CalendarValue
+
+
+class CellStyle(NamedTuple):
+    """How a style shows a number."""
+
+    template: str | None
+    is_date: bool
+    is_elapsed: bool
+
+
+@dataclass
+class SheetCells:
+    """Values by row and column, without blank cells at the end of a row.
+
+    Attributes:
+        uncalculated: formulas without a result.
+        doubtful: formulas with a result of 0 or nothing that another program than Excel may not have calculated.
+        has_results: whether a formula has a result that shows that the program calculates.
+    """
+
+    rows: list[list[Value]] = field(default_factory=list)
+    uncalculated: list[tuple[int, int]] = field(default_factory=list)
+    doubtful: list[tuple[int, int]] = field(default_factory=list)
+    has_results: bool = False
+
+    def put(self, row: int, column: int, value: Value) -> None:
+        while row >= len(self.rows):
+            self.rows.append([])
+        cells = self.rows[row]
+        if column < len(cells):
+            cells[column] = value
+            return
+        cells.extend([""] * (column - len(cells)))
+        cells.append(value)
+
+    @cached_property
+    def total_width(self) -> int:
+        return max(map(len, self.rows), default=0)
+
+    @property
+    def size(self) -> int:
+        """Number of cells, with the blank ones before others."""
+        return sum(map(len, self.rows))
+
+    @property
+    def characters(self) -> int:
+        return sum(len(value) for row in self.rows for value in row if isinstance(value, str | bytes))
+
+    @property
+    def start(self) -> tuple[int, int]:
+        """Row and column of the first value in ``iter_rows``."""
+        return 0, 0
+
+    def iter_rows(self) -> Iterator[list[Value]]:
+        width = self.total_width
+        return (row + [""] * (width - len(row)) for row in self.rows)
+
+
+class SheetReader:
+    """Reads the cells of sheets with the styles and shared texts of their workbook."""
+
+    def __init__(self, version: int, styles: Sequence[CellStyle], texts: Sequence[str], *, since_1904: bool) -> None:
+        self._old = version < biff.BIFF8
+        self._styles, self._texts, self._since_1904 = styles, texts, since_1904
+
+    def read(self, stream: bytes, start: int, end: int) -> SheetCells:
+        """The cells of the sheet whose records are between ``start`` and ``end``.
+
+        Raises:
+            ValueError, LookupError, struct.error: the sheet is damaged; the message names the cell.
+        """
+        found = SheetCells()
+        awaited: tuple[int, int] | None = None
+        for kind, body in with_continued_strings(biff.records(stream, start, end)):
+            if kind == biff.STRING and awaited:
+                found.put(*awaited, self._text(*body))
+                found.has_results, awaited = True, None
+            if kind not in _CELLS:
+                continue
+            if awaited:
+                found.uncalculated.append(awaited)
+            row, column, _ = _ROW_COLUMN_STYLE.unpack_from(body)
+            if column >= MAX_COLUMNS:
+                raise ValueError(
+                    f"row {row + 1:,} has a cell in column {column + 1:,}, but .xls has {MAX_COLUMNS} columns"
+                )
+            try:
+                awaited = self._put(found, row, column, kind, body)
+            except (ValueError, LookupError, struct.error) as error:
+                raise ValueError(f"row {row + 1:,}, column {column + 1:,}: {error}") from None
+        if awaited:
+            found.uncalculated.append(awaited)
+        return found
+
+    def _put(self, found: SheetCells, row: int, column: int, kind: int, body: bytes) -> tuple[int, int] | None:
+        """Put the values of a record. Returns the cell of a formula whose text follows in a record of its own."""
+        if kind == biff.FORMULA:
+            return self._put_formula(found, row, column, body)
+        if kind == biff.MUL_RK:
+            for place, value in enumerate(self._packed_numbers(body), column):
+                found.put(row, place, value)
+        else:
+            found.put(row, column, self._value(kind, body))
+        return None
+
+    def _value(self, kind: int, body: bytes) -> Value:
+        if kind == biff.LABEL_SHARED:
+            text = self._texts[struct.unpack_from("<I", body, 6)[0]]
+            return without_nul(text) if "\0" in text else text
+        if kind == biff.RK:
+            style, packed = struct.unpack_from("<HI", body, 4)
+            return self._shown(_unpacked(packed), style)
+        if kind == biff.NUMBER:
+            style, number = struct.unpack_from("<Hd", body, 4)
+            return self._shown(number, style)
+        if kind == biff.BOOL_ERROR:
+            return biff.ERRORS.get(body[6], biff.UNKNOWN_ERROR) if body[7] else bool(body[6])
+        return self._text(body[6:])
+
+    def _text(self, body: bytes, *more: bytes) -> str | bytes:
+        size = struct.unpack_from("<H", body)[0]
+        if self._old:
+            text = (body[2:] + b"".join(more))[:size]
+            if len(text) < size:
+                raise ValueError(f"its text has {len(text):,} of {size:,} characters")
+            return text
+        found = unicode_text(size, [body[2:], *more])
+        return without_nul(found) if "\0" in found else found
+
+    def _packed_numbers(self, body: bytes) -> Iterator[Value]:
+        for place in range((len(body) - 6) // 6):
+            style, packed = struct.unpack_from("<HI", body, 4 + 6 * place)
+            yield self._shown(_unpacked(packed), style)
+
+    def _shown(self, number: float, style: int) -> Value:
+        """The number as its style shows it."""
+        template, is_date, is_elapsed = (
+            self._styles[style] if style < len(self._styles) else CellStyle(None, False, False)
+        )
+        if not math.isfinite(number):
+            return biff.ERRORS[36]
+        if is_date:
+            return calendar_value(number, since_1904=self._since_1904, is_elapsed=is_elapsed)
+        if template and number >= 0 and number == int(number):
+            return fill_template(template, number_text(number))
+        return number
+
+    def _put_formula(self, found: SheetCells, row: int, column: int, body: bytes) -> tuple[int, int] | None:
+        result, (style, flags, cache) = body[6:14], (*struct.unpack_from("<H", body, 4), *_FLAGS.unpack_from(body, 14))
+        kind = _NUMBER_RESULT if result[6:] != b"\xff\xff" else result[0]
+        if kind == _TEXT_RESULT:
+            return row, column
+        if not cache:
+            self._note_other_program(found, (row, column), kind, result, is_to_calculate=bool(flags & _TO_CALCULATE))
+        if kind == _NUMBER_RESULT:
+            found.put(row, column, self._shown(struct.unpack("<d", result)[0], style))
+        elif kind == _TRUTH_RESULT:
+            found.put(row, column, bool(result[2]))
+        elif kind == _ERROR_RESULT:
+            found.put(row, column, biff.ERRORS.get(result[2], biff.UNKNOWN_ERROR))
+        return None
+
+    def _note_other_program(
+        self, found: SheetCells, cell: tuple[int, int], kind: int, result: bytes, *, is_to_calculate: bool
+    ) -> None:
+        """Whether a program that is not Excel has calculated this formula, has not, or may not have."""
+        if is_to_calculate and result == _PLACEHOLDER:
+            found.uncalculated.append(cell)
+        elif kind == _EMPTY_RESULT or (is_to_calculate and not any(result)):
+            found.doubtful.append(cell)
+        else:
+            found.has_results = True
+
+
+def with_continued_strings(records: Iterable[tuple[int, bytes]]) -> Iterator[tuple[int, Any]]:
+    """The records, with each text of a formula as the list of its parts."""
+    parts: list[bytes] = []
+    for kind, body in records:
+        if kind == biff.CONTINUE and parts:
+            parts.append(body)
+            continue
+        if parts:
+            yield biff.STRING, parts
+            parts = []
+        if kind == biff.STRING:
+            parts = [body]
+        else:
+            yield kind, body
+    if parts:
+        yield biff.STRING, parts
+
+
+def _unpacked(packed: int) -> float:
+    """A number in 30 bits: [MS-XLS] 2.5.217."""
+    if packed & 2:
+        whole = (packed >> 2) - (1 << 30 if packed & 1 << 31 else 0)
+        return whole / 100 if packed & 1 else float(whole)
+    number: float = struct.unpack("<d", struct.pack("<II", 0, packed & ~3))[0]
+    return number / 100 if packed & 1 else number

@@ -1,0 +1,207 @@
+"""An .xls workbook of Excel 5 to 2003 → its sheets: [MS-XLS]. An OLE file holds its records, or a bare file does."""
+
+import struct
+from bisect import bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from etl_platform.engine.errors import UnreadableFileError
+from etl_platform.engine.reading import biff_records as biff
+from etl_platform.engine.reading.biff_strings import shared_strings, unicode_text, without_nul
+from etl_platform.engine.reading.number_formats import is_date_format, is_elapsed_format, zero_template
+from etl_platform.engine.reading.ole_file import OLE_SIGNATURE, OleFile
+from etl_platform.engine.reading.signatures import ole_format
+from etl_platform.engine.reading.xls_cells import CellStyle, SheetCells, SheetReader
+from etl_platform.engine.reading.xls_code_pages import decode_cells, decode_name, text_encoding
+from etl_platform.engine.reading.xlsx_details import MAX_SHEET_CELLS, workbook_too_large
+
+MAX_CHARACTERS = 1 << 28
+"""Of all cells: a text that many cells share counts for each."""
+_WORKSHEET_TYPE = 0x10
+_STREAM_NAMES = ("Workbook", "Book")
+"""A file for both Excel 97 and Excel 95 has both."""
+_BARE = (b"\x09\x08\x08\x00", b"\x09\x08\x10\x00", b"\x09\x08\x06\x00")
+_BARE_AND_OLDER = (b"\x09\x00\x04\x00", b"\x09\x02\x06\x00", b"\x09\x04\x06\x00")
+
+
+@dataclass(frozen=True)
+class XlsSheet:
+    name: str
+    visible: bool
+    cells: SheetCells
+
+
+@dataclass(frozen=True)
+class XlsWorkbook:
+    """The worksheets in their order, and whether dates count from 1904."""
+
+    sheets: Sequence[XlsSheet]
+    since_1904: bool
+
+
+@dataclass
+class _Globals:
+    """What the sheets of a workbook share. Names and format codes of Excel 95 are bytes of its code page."""
+
+    version: int
+    code_page: int | None = None
+    since_1904: bool = False
+    sheets: list[tuple[bytes | str, bool, int]] = field(default_factory=list)
+    places: set[int] = field(default_factory=set)
+    codes: dict[int, str] = field(default_factory=dict)
+    formats: list[int] = field(default_factory=list)
+    shared: list[bytes] = field(default_factory=list)
+
+    def styles(self) -> list[CellStyle]:
+        codes = [self.codes.get(number, str(number)) for number in self.formats]
+        return [CellStyle(zero_template(code), is_date_format(code), is_elapsed_format(code)) for code in codes]
+
+    def texts(self) -> list[str]:
+        return shared_strings(self.shared) if self.shared else []
+
+
+def is_xls(head: bytes) -> bool:
+    """Whether a file with these first bytes is an OLE file or has the records of a workbook."""
+    return head.startswith((OLE_SIGNATURE, *_BARE, *_BARE_AND_OLDER))
+
+
+def read_xls(content: bytes) -> XlsWorkbook:
+    """Every worksheet.
+
+    Raises:
+        ValueError, LookupError, struct.error: the file is cut off or damaged.
+        UnreadableFileError: ``encrypted``, ``encoding_undecidable``, or ``not_tabular`` for another OLE file.
+    """
+    stream = _workbook_stream(content)
+    kind, _, version, type_ = struct.unpack_from("<HHHH", stream)
+    if stream.startswith(_BARE_AND_OLDER):
+        raise _not_tabular("a workbook of Excel 4 or older")
+    if kind != biff.BOF:
+        raise ValueError("its first record is not the beginning of a workbook")
+    shared = _read_globals(stream, biff.BIFF8 if version == biff.BIFF8 else biff.BIFF5)
+    if type_ == _WORKSHEET_TYPE and not shared.sheets:
+        shared.sheets.append(("Sheet1", True, 0))
+    reader = SheetReader(shared.version, shared.styles(), shared.texts(), since_1904=shared.since_1904)
+    places = sorted({*shared.places, len(stream)})
+    found: list[tuple[bytes | str, bool, SheetCells]] = []
+    cells = characters = 0
+    for name, visible, place in shared.sheets:
+        if not _is_worksheet(stream, place):
+            continue
+        sheet = reader.read(stream, place, places[bisect_right(places, place)])
+        found.append((name, visible, sheet))
+        cells, characters = cells + sheet.size, characters + sheet.characters
+        _refuse_size(cells, characters)
+    encoding = text_encoding(shared.code_page, (cells for _, _, cells in found))
+    _settle_doubtful([cells for _, _, cells in found])
+    sheets = [
+        XlsSheet(decode_name(name, encoding), visible, decode_cells(cells, encoding)) for name, visible, cells in found
+    ]
+    return XlsWorkbook(sheets, shared.since_1904)
+
+
+def _refuse_size(cells: int, characters: int) -> None:
+    if cells > MAX_SHEET_CELLS:
+        raise workbook_too_large(f"the workbook has {cells:,} cells, blank ones between others included")
+    if characters > MAX_CHARACTERS:
+        raise workbook_too_large(f"the texts of the workbook have {characters:,} characters")
+
+
+def _settle_doubtful(sheets: Sequence[SheetCells]) -> None:
+    """A program that calculated none of its formulas has not calculated those with a result of 0 or nothing."""
+    if not any(cells.has_results for cells in sheets):
+        for cells in sheets:
+            cells.uncalculated += cells.doubtful
+
+
+def _is_worksheet(stream: bytes, place: int) -> bool:
+    kind, _, _, type_ = struct.unpack_from("<HHHH", stream, place)
+    if kind != biff.BOF:
+        raise ValueError(f"no sheet begins at byte {place:,} of its records")
+    return bool(type_ == _WORKSHEET_TYPE)
+
+
+def _workbook_stream(content: bytes) -> bytes:
+    if not content.startswith(OLE_SIGNATURE):
+        return content
+    try:
+        file = OleFile(content)
+        stream = _first_stream(file, anywhere=False)
+    except (ValueError, LookupError, struct.error):
+        _refuse_other_format(content)
+        raise
+    if stream is None:
+        _refuse_other_format(content)
+        stream = _first_stream(file, anywhere=True)
+    if stream is None:
+        raise _not_tabular("an OLE file without a workbook")
+    return stream
+
+
+def _first_stream(file: OleFile, *, anywhere: bool) -> bytes | None:
+    streams = (file.stream(name, anywhere=anywhere) for name in _STREAM_NAMES)
+    return next((stream for stream in streams if stream is not None), None)
+
+
+def _refuse_other_format(content: bytes) -> None:
+    format_ = ole_format(content)
+    if format_ == "encrypted":
+        raise encrypted()
+    if format_:
+        raise _not_tabular(format_)
+
+
+def encrypted() -> UnreadableFileError:
+    return UnreadableFileError(
+        "encrypted", "the workbook is protected by a password; remove the password in Excel and save it again"
+    )
+
+
+def _not_tabular(format_: str) -> UnreadableFileError:
+    return UnreadableFileError("not_tabular", f"the file is {format_}, not a table; send .xlsx or CSV")
+
+
+def _read_globals(stream: bytes, version: int) -> _Globals:
+    found = _Globals(version)
+    is_old = version < biff.BIFF8
+    is_shared = False
+    for kind, body in biff.records(stream, 0, len(stream)):
+        is_shared = kind == biff.SHARED_STRINGS or (is_shared and kind == biff.CONTINUE)
+        if kind == biff.FILE_PASS:
+            raise encrypted()
+        if kind == biff.CODE_PAGE:
+            found.code_page = struct.unpack_from("<H", body)[0]
+        elif kind == biff.DATE_MODE:
+            found.since_1904 = body[0] == 1
+        elif kind == biff.BOUND_SHEET:
+            _add_sheet(found, body, is_old=is_old)
+        elif kind == biff.FORMAT:
+            number, code = _format(body, is_old=is_old)
+            found.codes[number] = code
+        elif kind == biff.XF:
+            found.formats.append(struct.unpack_from("<H", body, 2)[0])
+        elif is_shared:
+            found.shared.append(body)
+    return found
+
+
+def _add_sheet(found: _Globals, body: bytes, *, is_old: bool) -> None:
+    place, hidden, type_, size = struct.unpack_from("<IBBB", body)
+    if place in found.places:
+        raise ValueError(f"two of its sheets begin at byte {place:,}")
+    found.places.add(place)
+    name = body[7 : 7 + size] if is_old else without_nul(unicode_text(size, [body[7:]]))
+    if type_ == 0:
+        found.sheets.append((name, not hidden & 3, place))
+
+
+def _format(body: bytes, *, is_old: bool) -> tuple[int, str]:
+    """Number and code of a format. The signs that decide about dates and zeros are ASCII in every code page."""
+    number, size = struct.unpack_from("<HB" if is_old else "<HH", body)
+    if is_old:
+        return number, body[3 : 3 + size].decode("latin-1")
+    try:
+        return number, unicode_text(size, [body[4:]])
+    except (ValueError, LookupError):
+        # Some programs cut long codes off.
+        return number, body[5:].decode("latin-1")
