@@ -15,6 +15,7 @@ _ALLOWED_TYPES: Mapping[ColumnType, frozenset[str]] = {
     ColumnType.STRING: frozenset({"string", "integer", "number", "boolean"}),
     ColumnType.DATE: frozenset({"string"}),
     ColumnType.TIMESTAMP: frozenset({"string"}),
+    ColumnType.TIME: frozenset({"string"}),
     ColumnType.INTEGER: frozenset({"integer", "string"}),
     ColumnType.NUMBER: frozenset({"integer", "number", "string"}),
     ColumnType.BOOLEAN: frozenset({"boolean", "string"}),

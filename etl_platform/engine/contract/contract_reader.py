@@ -41,10 +41,13 @@ from etl_platform.engine.contract.reading_overrides import read_overrides
 from etl_platform.engine.contract.rule_reader import (
     COLUMN_FIELDS,
     check_not_future,
+    check_two_digit_years,
     read_library_rules,
     read_options,
     read_row_rules,
 )
+from etl_platform.engine.contract.two_digit_years import PIVOT
+from etl_platform.engine.contract.unquoted_values import is_misread, misread, refuse_misread
 
 API_VERSIONS = ("v3.1.0", "v3.2.0")
 
@@ -74,8 +77,11 @@ def _check_structure(document: Located) -> None:
         raise document.error(f"apiVersion {version!r} is not supported; use {' or '.join(API_VERSIONS)}", "apiVersion")
     if document.data.get("kind") != "DataContract":
         raise document.error("kind must be DataContract", "kind")
+    refuse_misread(document)
     error = next(iter(_validator().iter_errors(document.data)), None)
     if error is not None:
+        if is_misread(document, tuple(error.instance_path)):
+            raise misread(document, tuple(error.instance_path))
         where = ".".join(map(str, error.instance_path)) or "the document"
         # The library's own message names two of the allowed values and counts the others.
         allowed = getattr(error.kind, "options", None)
@@ -95,16 +101,16 @@ def _validator() -> Any:
 
 _COLUMN_CUSTOM = {
     *("formats", "nullTokens", "trueValues", "falseValues", "trim", "case", "useLabels"),
-    *("lookup", "computed", "knownValues", "notFuture"),
+    *("lookup", "computed", "knownValues", "notFuture", PIVOT),
 }
 _SCHEMA_CUSTOM = {
     *("filePatterns", "trim", "nullTokens", "maxRejectedPercent", "case", "sheet", "headerLine"),
-    *("transform", "transformFrame"),
+    *("transform", "transformFrame", PIVOT),
 }
 _EXPECTED_TYPES: dict[str, tuple[type | tuple[type, ...], str]] = {
     **dict.fromkeys(("trim", "useLabels", "computed", "notFuture"), (bool, "true or false")),
     **dict.fromkeys(("case", "transform", "transformFrame", "sheet"), (str, "a text")),
-    "headerLine": (int, "a number"),
+    **dict.fromkeys(("headerLine", PIVOT), (int, "a number")),
     "maxRejectedPercent": ((int, float), "a number"),
     "lookup": (dict, "a mapping with table, key, take and optionally from"),
 }
@@ -198,11 +204,13 @@ class _Reader:
             known_values=tuple(custom.get("knownValues", ())),
             trim=bool(custom.get("trim", self.custom.get("trim", False))),
             not_future=custom.get("notFuture", False),
+            two_digit_years_from=custom.get(PIVOT, self.custom.get(PIVOT)),
             **self._derivation(entry, kind, custom, here),
             **{COLUMN_FIELDS[name]: value for name, value in options.items()},
         )
         check_derivation(self.document, entry, column, custom, *here)
         check_not_future(self.document, column, here)
+        check_two_digit_years(self.document, column, custom, here)
         return column
 
     def _derivation(

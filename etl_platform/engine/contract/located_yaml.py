@@ -1,7 +1,8 @@
 """YAML text → plain data with the line of each part. No files."""
 
 import sys
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
@@ -12,15 +13,21 @@ from etl_platform.engine.errors import ContractError
 Where = tuple[str | int, ...]
 """The path of a part of a document from the top: names, and positions in lists."""
 MAX_VALUES = 100_000
+_TEXT_TAG = "tag:yaml.org,2002:str"
 
 
 @dataclass(frozen=True)
 class Located:
-    """A document as dicts and lists, dates as ISO text, and the 1-based line of every path into it."""
+    """A document as dicts and lists, dates as ISO text, and the 1-based line of every path into it.
+
+    Attributes:
+        unquoted: the values that YAML does not read as texts, with the text that stands in the document.
+    """
 
     path: str
     data: dict[str, Any]
     lines: dict[Where, int]
+    unquoted: dict[Where, tuple[str, Any]] = field(default_factory=dict)
 
     def line(self, *where: str | int) -> int:
         """The line of a path, or of its nearest parent that exists."""
@@ -62,9 +69,11 @@ def load_located(text: str, path: str) -> Located:
     if node is None or not isinstance(data, dict):
         raise ContractError("the document is not a YAML mapping; a contract begins with apiVersion:", path=path, line=1)
     lines: dict[Where, int] = {}
+    unquoted: dict[Where, tuple[str, Any]] = {}
     try:
-        _walk(node, (), lines, path)
-        return Located(path, _plain(data), lines)
+        for where, scalar in _walk(node, (), lines, path):
+            unquoted[where] = scalar.value, _at(data, where)
+        return Located(path, _plain(data), lines, unquoted)
     except RecursionError:
         raise ContractError("an alias refers to itself; write the values out", path=path, line=1) from None
 
@@ -79,17 +88,29 @@ def _size(node: yaml.Node, known: dict[int, int]) -> int:
     return known[id(node)]
 
 
-def _walk(node: yaml.Node, here: Where, lines: dict[Where, int], path: str) -> None:
+def _walk(node: yaml.Node, here: Where, lines: dict[Where, int], path: str) -> Iterator[tuple[Where, yaml.ScalarNode]]:
+    """Note the line of every path; yields the scalars that YAML does not read as texts."""
     if here in lines:
         raise ContractError("this key is repeated; keep one", path=path, line=node.start_mark.line + 1)
     lines[here] = node.start_mark.line + 1
     if isinstance(node, yaml.MappingNode):
         for key, value in node.value:
-            _walk(value, (*here, str(key.value)), lines, path)
+            yield from _walk(value, (*here, str(key.value)), lines, path)
             lines[(*here, str(key.value))] = key.start_mark.line + 1
     elif isinstance(node, yaml.SequenceNode):
         for index, value in enumerate(node.value):
-            _walk(value, (*here, index), lines, path)
+            yield from _walk(value, (*here, index), lines, path)
+    elif isinstance(node, yaml.ScalarNode) and node.tag != _TEXT_TAG:
+        yield here, node
+
+
+def _at(data: Any, where: Where) -> Any:
+    """The value at a path; None below a key that is not a text."""
+    for part in where:
+        data = data.get(part) if isinstance(data, dict) else data[part]
+        if data is None:
+            return None
+    return data
 
 
 def _plain(value: Any) -> Any:

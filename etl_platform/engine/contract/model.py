@@ -30,6 +30,7 @@ class ColumnType(StrEnum):
     INTEGER = "integer"
     NUMBER = "number"
     BOOLEAN = "boolean"
+    TIME = "time"
 
 
 @dataclass(frozen=True)
@@ -79,6 +80,7 @@ class Column:
         expression: SQL over other columns that gives the value.
         declared_sources: ``transformSourceObjects``, the columns that ``expression`` or ``lookup`` should use.
         computed: by the contract's transform hook.
+        two_digit_years_from: the first of the hundred years that a format with ``yy`` can mean.
         known_values: the usual values; others are reported, not rejected.
     """
 
@@ -113,6 +115,7 @@ class Column:
     declared_sources: tuple[str, ...] | None = None
     computed: bool = False
     known_values: tuple[str, ...] = ()
+    two_digit_years_from: int | None = None
 
     @property
     def sensitive(self) -> bool:

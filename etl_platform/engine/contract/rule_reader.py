@@ -10,6 +10,7 @@ from typing import Any
 from etl_platform.engine.contract.dataset_rule_reader import counts_nulls, is_library
 from etl_platform.engine.contract.located_yaml import Located, Where, is_number
 from etl_platform.engine.contract.model import NAME, Column, ColumnType, RowRule
+from etl_platform.engine.contract.two_digit_years import PIVOT, has_two_digit_year
 
 COLUMN_FIELDS = {
     "pattern": "pattern",
@@ -102,3 +103,12 @@ def check_not_future(document: Located, column: Column, here: Where) -> None:
     if column.not_future and column.type not in {ColumnType.DATE, ColumnType.TIMESTAMP}:
         message = f"{column.name}: notFuture needs logicalType date or timestamp, not {column.type}"
         raise document.error(message, *here, "customProperties")
+
+
+def check_two_digit_years(document: Located, column: Column, custom: Mapping[str, Any], here: Where) -> None:
+    """Raise ContractError unless ``twoDigitYearsFrom`` is a usable year, on a column that has such years."""
+    first, where = column.two_digit_years_from, (*here, "customProperties")
+    if first is not None and not 1_000 <= first <= 9_900:
+        raise document.error(f"{PIVOT} takes a year, such as 1970 for 1970 to 2069, not {first}", *where)
+    if PIVOT in custom and not has_two_digit_year(column.formats):
+        raise document.error(f"{column.name}: {PIVOT} needs a format with yy; remove it", *where)

@@ -15,6 +15,7 @@ from etl_platform.engine.errors import ContractError
 from etl_platform.engine.rules.compiled_column import CompiledColumn
 from etl_platform.engine.rules.compiled_contract import CompiledContract, declared_lines
 from etl_platform.engine.rules.contract_rules import contract_rules, unique_keys
+from etl_platform.engine.rules.contradictions import refuse_contradictions
 from etl_platform.engine.rules.derived_columns import Derivation, derive, file_value, lineage, rule_inputs
 from etl_platform.engine.rules.kinds import COLUMN_KINDS
 from etl_platform.engine.rules.row_sql import first_line, row_expression, used_columns
@@ -108,6 +109,7 @@ def _flags(contract: Contract, derivation: Derivation, day: date | None) -> tupl
 
 def _column_flags(column: Column, contract: Contract, derivation: Derivation, day: date | None) -> Iterable[pl.Expr]:
     values = CompiledColumn(column, contract, derivation, day)
+    refuse_contradictions(values)
     for kind in COLUMN_KINDS:
         if kind.flag is not None and kind.applies(column):
             yield kind.flag(values).alias(f"rule:{kind.reason(column)}")

@@ -59,6 +59,8 @@ class CompiledColumn:
         if typed is None and column.type in {ColumnType.DATE, ColumnType.TIMESTAMP}:
             # Bounds are ISO dates, whatever formats the agencies write.
             typed = pl.Series([str(literal)]).str.to_date("%Y-%m-%d", strict=False).item()
+        if typed is None and column.type is ColumnType.TIME:
+            (typed,) = read_texts(self.contract, column, [str(literal)])
         if typed is None:
             raise column_error(self.contract, column, f"{literal!r} is not a valid {column.type_name}")
         return typed

@@ -10,7 +10,8 @@ from datetime import date
 from typing import TYPE_CHECKING, Any, Protocol
 
 from etl_platform.engine.contract.model import Column, ColumnType
-from etl_platform.engine.values.formats import DEFAULT_DATE, DEFAULT_TIMESTAMP
+from etl_platform.engine.contract.two_digit_years import has_two_digit_year
+from etl_platform.engine.values.formats import DEFAULT_DATE, DEFAULT_TIME, DEFAULT_TIMESTAMP
 
 if TYPE_CHECKING:
     import polars as pl
@@ -93,6 +94,9 @@ def _type_sentence(column: Column) -> str:
         return f"must be a number with at most {digits}"
     article = "an" if column.type is ColumnType.INTEGER else "a"
     notations = " or ".join(_notations(column)) if column.in_file else ""
+    first = column.two_digit_years_from
+    if first is not None and has_two_digit_year(column.formats):
+        notations += f"; years of two digits are {first} to {first + 99}"
     return f"must be {article} {column.type}" + (f" ({notations})" if notations else "")
 
 
@@ -103,6 +107,8 @@ def _notations(column: Column) -> Sequence[str]:
             return column.formats or DEFAULT_DATE
         case ColumnType.TIMESTAMP:
             return column.formats or DEFAULT_TIMESTAMP
+        case ColumnType.TIME:
+            return column.formats or DEFAULT_TIME
         case ColumnType.BOOLEAN:
             return ("true", *column.true_values, "false", *column.false_values)
         case ColumnType.NUMBER if column.money:
@@ -215,6 +221,7 @@ COLUMN_KINDS: tuple[RuleKind, ...] = (
             "physicalType",
             "logicalTypeOptions.format",
             "custom formats",
+            "custom twoDigitYearsFrom",
             "custom trueValues",
             "custom falseValues",
             "transformLogic",

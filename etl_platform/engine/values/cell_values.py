@@ -10,18 +10,29 @@ import polars as pl
 from etl_platform.engine.contract.model import Column, ColumnType, Contract
 from etl_platform.engine.errors import ContractError
 from etl_platform.engine.values.decimals import MONEY_SIGNS, read_amount, read_decimal
-from etl_platform.engine.values.excel_dates import EXCEL_ORIGIN, EXCEL_SERIAL, read_serial
+from etl_platform.engine.values.excel_dates import EXCEL_ORIGIN, EXCEL_SERIAL, read_day_fraction, read_serial
 from etl_platform.engine.values.fixed_dates import is_fixed, read_fixed
-from etl_platform.engine.values.formats import DEFAULT_DATE, DEFAULT_TIMESTAMP, text_format
+from etl_platform.engine.values.formats import (
+    DEFAULT_DATE,
+    DEFAULT_TIME,
+    DEFAULT_TIMESTAMP,
+    TextFormat,
+    date_format,
+    time_format,
+)
 
+_ISO = {
+    ColumnType.DATE: DEFAULT_DATE,
+    ColumnType.TIMESTAMP: DEFAULT_TIMESTAMP,
+    ColumnType.TIME: DEFAULT_TIME,
+}
 _AMOUNT = r"(?:[0-9]{1,3}(?:,[0-9]{3})+|[0-9]+)(?:\.[0-9]*)?"
 _MONEY = rf"^(?:-?\s*\$?\s*{_AMOUNT}|\(\s*\$?\s*{_AMOUNT}\s*\))$"
 
 
 def read_texts(contract: Contract, column: Column, texts: Sequence[str | None]) -> pl.Series:
-    """Texts of a reference table as the type of a column; dates may also be ISO."""
-    iso = DEFAULT_DATE if column.type is ColumnType.DATE else DEFAULT_TIMESTAMP
-    column = replace(column, formats=(*column.formats, *iso))
+    """Texts of a reference table as the type of a column; dates and times may also be ISO."""
+    column = replace(column, formats=(*column.formats, *_ISO.get(column.type, ())))
     frame = pl.DataFrame({f"text:{column.name}": texts}, schema={f"text:{column.name}": pl.String})
     return frame.select(typed_value(column, contract).alias(column.name)).to_series()
 
@@ -56,25 +67,30 @@ def typed_value(column: Column, contract: Contract, *, serial_origin: date | Non
     match column.type:
         case ColumnType.STRING:
             return text
-        case ColumnType.DATE | ColumnType.TIMESTAMP:
-            return _date_or_timestamp(column, contract, text, serial_origin)
+        case ColumnType.DATE | ColumnType.TIMESTAMP | ColumnType.TIME:
+            read = _time if column.type is ColumnType.TIME else _date_or_timestamp
+            return read(column, contract, text, serial_origin)
         case ColumnType.INTEGER:
             return text.cast(pl.Int64, strict=False)
         case ColumnType.NUMBER:
-            if column.decimal:
-                exact = read_decimal(text, *column.decimal)
-                return pl.coalesce(exact, read_amount(text, _MONEY, *column.decimal)) if column.money else exact
-            plain = _number(text)
-            return pl.coalesce(plain, _money(text)) if column.money else plain
+            return _number(column, text)
         case ColumnType.BOOLEAN:
-            folded = text.str.strip_chars().str.to_lowercase()
-            yes = sorted({"true", *(v.lower() for v in column.true_values)})
-            no = sorted({"false", *(v.lower() for v in column.false_values)})
-            return pl.when(folded.is_in(yes)).then(True).when(folded.is_in(no)).then(False)
+            return _boolean(column, text)
 
 
-def _number(text: pl.Expr) -> pl.Expr:
-    return text.map_batches(_read_numbers, return_dtype=pl.Float64, is_elementwise=True)
+def _boolean(column: Column, text: pl.Expr) -> pl.Expr:
+    folded = text.str.strip_chars().str.to_lowercase()
+    yes = sorted({"true", *(v.lower() for v in column.true_values)})
+    no = sorted({"false", *(v.lower() for v in column.false_values)})
+    return pl.when(folded.is_in(yes)).then(True).when(folded.is_in(no)).then(False)
+
+
+def _number(column: Column, text: pl.Expr) -> pl.Expr:
+    if column.decimal:
+        exact = read_decimal(text, *column.decimal)
+        return pl.coalesce(exact, read_amount(text, _MONEY, *column.decimal)) if column.money else exact
+    plain = text.map_batches(_read_numbers, return_dtype=pl.Float64, is_elementwise=True)
+    return pl.coalesce(plain, _money(text)) if column.money else plain
 
 
 def _read_numbers(texts: pl.Series) -> pl.Series:
@@ -107,18 +123,43 @@ def _date_or_timestamp(column: Column, contract: Contract, text: pl.Expr, serial
         if pattern == EXCEL_SERIAL:
             continue
         try:
-            form = text_format(pattern)
+            form = date_format(pattern, column.two_digit_years_from)
         except ValueError as error:
             raise column_error(contract, column, str(error)) from None
         if is_date and is_fixed(pattern):
             read = partial(read_fixed, pattern=pattern)
             readings.append(text.map_batches(read, return_dtype=pl.Date, is_elementwise=True))
             continue
-        value = text.str.strptime(pl.Date() if is_date else pl.Datetime("us"), form.chrono, strict=False)
+        value = _parsed(text, form, pl.Date() if is_date else pl.Datetime("us"))
         # 0020-01-05 is a typing error, not a date.
         readings.append(pl.when(text.str.contains(form.guard) & (value.dt.year() >= 1000)).then(value))
     if serial_origin or EXCEL_SERIAL in patterns:
         readings.append(read_serial(text, serial_origin or EXCEL_ORIGIN, is_date=is_date))
+    return pl.coalesce(readings) if len(readings) > 1 else readings[0]
+
+
+def _parsed(text: pl.Expr, form: TextFormat, dtype: pl.Date | pl.Datetime | pl.Time) -> pl.Expr:
+    if form.pivot is None:
+        return text.str.strptime(dtype, form.chrono, strict=False)
+    century, first = divmod(form.pivot, 100)
+    is_later = text.str.extract(form.guard, 1).cast(pl.Int32, strict=False) < first
+    stated = pl.when(is_later).then(pl.lit(f"|{century + 1}")).otherwise(pl.lit(f"|{century}"))
+    return (text + stated).str.strptime(dtype, f"{form.chrono}|%C", strict=False)
+
+
+def _time(column: Column, contract: Contract, text: pl.Expr, serial_origin: date | None) -> pl.Expr:
+    readings: list[pl.Expr] = []
+    patterns = column.formats or DEFAULT_TIME
+    if serial_origin:
+        patterns += ("HH:mm:ss", "HH:mm:ss.SSS", "HH:mm:ss.SSSSSS")
+    for pattern in dict.fromkeys(patterns):
+        try:
+            form = time_format(pattern)
+        except ValueError as error:
+            raise column_error(contract, column, str(error)) from None
+        readings.append(pl.when(text.str.contains(form.guard)).then(_parsed(text, form, pl.Time())))
+    if serial_origin:
+        readings.append(read_day_fraction(text))
     return pl.coalesce(readings) if len(readings) > 1 else readings[0]
 
 

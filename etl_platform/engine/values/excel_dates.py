@@ -1,4 +1,4 @@
-"""Excel's serial numbers → dates and timestamps. A serial number counts the days since 1899-12-30.
+"""Excel's serial numbers → dates, timestamps and times of day. A serial number counts the days since 1899-12-30.
 
 Excel treats 1900 as a leap year, so numbers below 61 (1900-03-01) are a day off and are refused.
 """
@@ -30,3 +30,10 @@ def read_serial(text: pl.Expr, origin: date = EXCEL_ORIGIN, *, is_date: bool) ->
         shape = r"^[0-9]{1,7}(?:\.[0-9]+)?$"
         value = (milliseconds - epoch * _DAY_MS).cast(pl.Datetime("ms")).cast(pl.Datetime("us"))
     return pl.when(text.str.contains(shape) & in_range).then(value)
+
+
+def read_day_fraction(text: pl.Expr) -> pl.Expr:
+    """A fraction of a day below 1 as a time of day, rounded to milliseconds as Excel does."""
+    milliseconds = (text.cast(pl.Float64, strict=False) * _DAY_MS).round().cast(pl.Int64, strict=False)
+    value = (milliseconds * 1_000_000).cast(pl.Time, strict=False)
+    return pl.when(text.str.contains(r"^0(?:\.[0-9]+)?(?:E-[0-9]+)?$") & (milliseconds < _DAY_MS)).then(value)

@@ -13,12 +13,14 @@ DTYPES: dict[ColumnType, pl.DataType] = {
     ColumnType.INTEGER: pl.Int64(),
     ColumnType.NUMBER: pl.Float64(),
     ColumnType.BOOLEAN: pl.Boolean(),
+    ColumnType.TIME: pl.Time(),
 }
 _FITS: dict[ColumnType, Callable[[pl.DataType], bool]] = {
     ColumnType.STRING: lambda found: found == pl.String,
     ColumnType.INTEGER: lambda found: found.is_integer(),
     ColumnType.NUMBER: lambda found: found.is_numeric(),
     ColumnType.BOOLEAN: lambda found: found == pl.Boolean,
+    ColumnType.TIME: lambda found: found == pl.Time,
     ColumnType.DATE: lambda found: found == pl.Date,
     ColumnType.TIMESTAMP: lambda found: found in {pl.Date(), pl.Datetime("us"), pl.Datetime("ms")},
 }

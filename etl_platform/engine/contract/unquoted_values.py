@@ -1,0 +1,89 @@
+"""Refuses unquoted YAML values that are not what they show: ``NO`` is false, ``007`` is 7, ``12:30`` is 750.
+
+YAML 1.1 turns them into other values before a contract is read. Only the fields that decide which rows are accepted are
+checked, because a misread example or description changes nothing.
+"""
+
+from datetime import date
+from typing import Any
+
+from etl_platform.engine.contract.located_yaml import Located, Where, is_number
+from etl_platform.engine.errors import ContractError
+
+_TEXT_LISTS = frozenset({"enum", "validValues"})
+_TEXTS = frozenset({"value", "label", "synonym"})
+_NUMBERS = frozenset(
+    [
+        *("minLength", "maxLength", "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "primaryKeyPosition"),
+        *("mustBe", "mustNotBe", "mustBeGreaterThan", "mustBeGreaterOrEqualTo", "mustBeLessThan"),
+        *("mustBeLessOrEqualTo", "mustBeBetween", "mustNotBeBetween"),
+    ]
+)
+_BOOLEANS = frozenset({"true", "false"})
+
+
+def refuse_misread(document: Located) -> None:
+    """Raise ContractError for the first text or number in the schema that YAML reads as another value."""
+    for where, (written, value) in document.unquoted.items():
+        if where[:1] != ("schema",) or "examples" in where:
+            continue
+        if _is_text(where):
+            fits = _is_same_text(written, value) or (
+                where[-1] != "label" and _fits_the_type(document, where, written, value)
+            )
+        else:
+            fits = not _is_number_field(where) or _is_same_number(written, value)
+        if not fits:
+            raise misread(document, where)
+
+
+def is_misread(document: Located, where: Where) -> bool:
+    """Whether YAML reads this value as another text than the one that is written."""
+    return where in document.unquoted and not _is_same_text(*document.unquoted[where])
+
+
+def misread(document: Located, where: Where) -> ContractError:
+    """The error about an unquoted value, with its line."""
+    written, value = document.unquoted[where]
+    if value is None:
+        return document.error("this value is empty; write the text in quotes", *where)
+    shown = str(value).lower() if isinstance(value, bool) else str(value)
+    return document.error(f"YAML reads {written} as {shown}; write it in quotes, '{written}'", *where)
+
+
+def _is_text(where: Where) -> bool:
+    """Whether a value is used as a text: an allowed value, a label, a synonym, an item of a custom property's list."""
+    names = [part for part in where if isinstance(part, str)]
+    if "customProperties" in names:
+        return names[-1] == "value" and isinstance(where[-1], int)
+    return names[-1] in _TEXT_LISTS or (names[-1] in _TEXTS and names[-2:-1] in (["enum"], ["synonyms"]))
+
+
+def _is_number_field(where: Where) -> bool:
+    names = [part for part in where if isinstance(part, str)]
+    return bool(names) and (names[-1] in _NUMBERS or names[-2:] == ["customProperties", "value"])
+
+
+def _is_same_text(written: str, value: Any) -> bool:
+    return not isinstance(value, bool) and written == (value.isoformat() if isinstance(value, date) else str(value))
+
+
+def _is_same_number(written: str, value: Any) -> bool:
+    """Whether a number is the one that its digits show; other values have checks of their own."""
+    if not is_number(value):
+        return True
+    try:
+        return value == (int(written) if isinstance(value, int) else float(written))  # type: ignore[no-any-return]
+    except ValueError:
+        return False
+
+
+def _fits_the_type(document: Located, where: Where, written: str, value: Any) -> bool:
+    """Whether a column of another type than string reads the value as it is written: ``true``, or 1.50 as a number."""
+    entry: Any = document.data
+    for part in where[: where.index("properties") + 2] if "properties" in where else ():
+        entry = entry[part]
+    kind = entry.get("logicalType", "string") if "properties" in where else "string"
+    if isinstance(value, bool):
+        return kind == "boolean" and written.lower() in _BOOLEANS
+    return kind in {"number", "integer"} and is_number(value) and _is_same_number(written, value)
