@@ -10,6 +10,7 @@ from enum import StrEnum
 from fnmatch import fnmatchcase
 from functools import lru_cache
 from pathlib import PurePosixPath
+from unicodedata import normalize
 
 from etl_platform.engine.contract.cadence import Cadence
 from etl_platform.engine.contract.dataset_rules import DatasetRule
@@ -208,5 +209,11 @@ def file_stem(file_name: str) -> str:
 
 @lru_cache(4_096)
 def fold(text: str, keep: str = "") -> str:
-    """A header or name without case, spaces and punctuation: ``Officer ID`` and ``officer_id`` become the same."""
+    """A header or name in one normal form: without case, spaces, invisible characters and punctuation.
+
+    ``Officer ID`` and ``officer_id`` become the same, and so do the two ways of Unicode to write ``é``.
+    """
+    if not text.isascii():
+        # Folding the case can break the normal form, and wide letters get their case only by it (Unicode 3.13, D146).
+        text = normalize("NFKC", normalize("NFKC", text).casefold())
     return re.sub(rf"[^\w{re.escape(keep)}]|_", "", text.casefold())

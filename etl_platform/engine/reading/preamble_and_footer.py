@@ -1,19 +1,14 @@
-"""Lines around the table: preamble, rulers, footers, repeated headers. No files."""
+"""Lines around the table: preamble, rulers, footers. ``table_bounds`` finds what is between rows. No files."""
 
 import re
 from collections.abc import Sequence
 from dataclasses import replace
 
-import polars as pl
-
-from etl_platform.engine.columns import LINE
 from etl_platform.engine.file_dialect import DroppedLine
 from etl_platform.engine.privacy.masking import shape
-from etl_platform.engine.reading.read_notes import ReadNotes
 
 FOOTER_ROWS = 8
 """Rows at the end of a table that may be a footer."""
-_NOTED_REPEATS = 20
 _FOOTER = re.compile(
     r"\s*(?:(?:grand |sub)?totals?\b|\(?[0-9,]+ (?:rows?|records?)\b|(?:rows?|records?) (?:count|total|affected)\b"
     r"|end of (?:report|file|data)\b|\*{3,})",
@@ -52,26 +47,3 @@ def is_footer(texts: Sequence[str], width: int, *, short: bool) -> bool:
     if _TOTAL.fullmatch(texts[0]) and len(texts) > 1 and all(_AMOUNT.fullmatch(text) for text in texts[1:]):
         return True
     return short or len(texts) * 2 <= width
-
-
-def drop_repeated_headers(frame: pl.DataFrame, header: Sequence[str], delimiter: str, notes: ReadNotes) -> pl.DataFrame:
-    """The frame without rows that repeat the header; the first of them are noted by line."""
-    repeats = _repeats_header(frame, header)
-    if repeats is None:
-        return frame
-    lines = frame.filter(repeats)[LINE]
-    room = max(0, _NOTED_REPEATS - notes.repeated_headers)
-    notes.dropped += [DroppedLine(line, "header again", delimiter.join(header)) for line in lines.head(room)]
-    notes.repeated_headers += len(lines)
-    return frame.filter(~repeats)
-
-
-def _repeats_header(frame: pl.DataFrame, header: Sequence[str]) -> pl.Series | None:
-    """Which rows repeat the header, as in concatenated files; None where no row does."""
-    first = next(place for place, cell in enumerate(header) if cell.strip())
-    begins = pl.col(str(first)).eq_missing(header[first])
-    if not frame.select(begins.any()).item():
-        return None
-    same = [pl.col(str(place)).fill_null("") == cell for place, cell in enumerate(header) if place != first]
-    repeats = frame.select(pl.all_horizontal(begins, *same)).to_series()
-    return repeats if repeats.any() else None

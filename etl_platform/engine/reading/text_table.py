@@ -18,11 +18,12 @@ from etl_platform.engine.reading.parse_chunk import (
     parse_columns,
 )
 from etl_platform.engine.reading.parse_rows import RowFormat, unclosed_quote
-from etl_platform.engine.reading.preamble_and_footer import FOOTER_ROWS, drop_repeated_headers, is_footer, shorten
+from etl_platform.engine.reading.preamble_and_footer import FOOTER_ROWS, is_footer, shorten
 from etl_platform.engine.reading.prefetch import prefetch
 from etl_platform.engine.reading.quote_scan import QuoteScan, cut_rows, scan
 from etl_platform.engine.reading.read_notes import ReadNotes
 from etl_platform.engine.reading.table import MAX_COLUMNS
+from etl_platform.engine.reading.table_bounds import TableBounds
 from etl_platform.engine.reading.text_dialect import SAMPLE_BYTES, TextDialect, detect_text_dialect
 
 CHUNK_BYTES = 12 << 20
@@ -45,7 +46,7 @@ class TextTable:
     def __init__(self, open_file: Callable[[], ByteStream], contract: Contract | None, packed: str | None) -> None:
         self._open, self._packed = open_file, packed
         self._mask = contract is not None and any(column.sensitive for column in contract.columns)
-        self._has_contract = contract is not None
+        self._contract = contract
         self._overrides = [name for name in contract.reading_overrides.names() if name != "sheet"] if contract else []
         with _readable(open_file, packed) as file:
             sample = _read_up_to(file, SAMPLE_BYTES)
@@ -67,17 +68,14 @@ class TextTable:
     def batches(self) -> Iterator[pl.DataFrame]:
         self.notes = ReadNotes()
         dialect = self.dialect
+        bounds = TableBounds(self.header, self._contract, dialect.delimiter, self.notes) if self._contract else None
         held: pl.DataFrame | None = None
         for frame, _ in self._frames(None):
             if not frame.height:
                 continue
             if held is not None:
                 yield held
-            held = (
-                drop_repeated_headers(frame, self.header, dialect.delimiter, self.notes)
-                if self._has_contract
-                else frame
-            )
+            held = bounds.apply(frame) if bounds else frame
         if held is not None:
             yield self._without_footer(held)
         self._refuse_other_code_page()

@@ -16,10 +16,11 @@ from etl_platform.engine.errors import UnreadableFileError
 from etl_platform.engine.file_dialect import DroppedLine, FileDialect
 from etl_platform.engine.reading.headers import HEADER_ROWS, FoundHeader, find_header, unique_names
 from etl_platform.engine.reading.parse_rows import ParsedRow, rows_frame
-from etl_platform.engine.reading.preamble_and_footer import FOOTER_ROWS, drop_repeated_headers, is_footer, shorten
+from etl_platform.engine.reading.preamble_and_footer import FOOTER_ROWS, is_footer, shorten
 from etl_platform.engine.reading.read_notes import ReadNotes
 from etl_platform.engine.reading.sheets import Sheet, read_sheets
 from etl_platform.engine.reading.table import MAX_COLUMNS
+from etl_platform.engine.reading.table_bounds import TableBounds
 from etl_platform.engine.values.excel_dates import EXCEL_ORIGIN
 
 _BATCH_ROWS = 100_000
@@ -47,7 +48,7 @@ class WorkbookTable:
     def __init__(self, source: Path | io.BytesIO, contract: Contract | None, packed: str | None = None) -> None:
         self._packed = packed
         self._mask = contract is not None and any(column.sensitive for column in contract.columns)
-        self._has_contract = contract is not None
+        self._contract = contract
         self._overrides = contract.reading_overrides if contract else ReadingOverrides()
         sheets, since_1904 = read_sheets(source)
         self.serial_origin = _ORIGIN_1904 if since_1904 else EXCEL_ORIGIN
@@ -61,6 +62,7 @@ class WorkbookTable:
 
     def batches(self) -> Iterator[pl.DataFrame]:
         self.notes = ReadNotes()
+        bounds = TableBounds(self.header, self._contract, "\t", self.notes) if self._contract else None
         held: list[ParsedRow] = []
         after = self._found_header.after
         for line, cells in enumerate(islice(self._sheet.rows(), after - 1, None), after):
@@ -68,18 +70,18 @@ class WorkbookTable:
                 self.notes.blank_lines += 1
                 continue
             if len(held) == _BATCH_ROWS + FOOTER_ROWS:
-                yield self._frame(held[:_BATCH_ROWS])
+                yield self._frame(held[:_BATCH_ROWS], bounds)
                 held = held[_BATCH_ROWS:]
             held.append(ParsedRow(cells, line))
         while held and is_footer([cell for cell in held[-1].cells if cell.strip()], len(self.header), short=False):
             row = held.pop()
             self.notes.dropped.append(DroppedLine(row.line, "footer", "\t".join(filter(None, row.cells))))
         for start in range(0, len(held), _BATCH_ROWS):
-            yield self._frame(held[start : start + _BATCH_ROWS])
+            yield self._frame(held[start : start + _BATCH_ROWS], bounds)
 
-    def _frame(self, rows: Sequence[ParsedRow]) -> pl.DataFrame:
+    def _frame(self, rows: Sequence[ParsedRow], bounds: TableBounds | None) -> pl.DataFrame:
         frame = rows_frame(rows, len(self.header))
-        return drop_repeated_headers(frame, self.header, "\t", self.notes) if self._has_contract else frame
+        return bounds.apply(frame) if bounds else frame
 
     def some_columns(self, positions: Sequence[int]) -> Iterator[pl.DataFrame]:
         return self.batches()

@@ -6,7 +6,7 @@ Imports no Polars, because every load of the code location declares asset checks
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from etl_platform.engine.columns import BAD_QUOTE, DUPLICATES_DIFFER, TOO_FEW, TOO_MANY
+from etl_platform.engine.columns import BAD_QUOTE, DUPLICATES_DIFFER, NO_KNOWN_CELL, OUTSIDE, TOO_FEW, TOO_MANY
 from etl_platform.engine.contract.model import Contract
 from etl_platform.engine.rules.kinds import COLUMN_KINDS
 
@@ -15,6 +15,8 @@ ROW_DAMAGES = {
     TOO_MANY: "The row has more cells than the header.",
     BAD_QUOTE: "A quote inside a quoted text is not doubled.",
     DUPLICATES_DIFFER: "Two columns with the same name have different texts.",
+    OUTSIDE: "The row belongs to another table, or is a title, below the rows of the file.",
+    NO_KNOWN_CELL: "The row has text only in columns that the contract does not have.",
 }
 """Reasons of rows whose cells cannot be assigned to columns, with their sentences. They apply to every contract."""
 
