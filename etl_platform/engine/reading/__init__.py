@@ -6,5 +6,6 @@ open_table                     chooses the reader by the first bytes: text, work
 → text_table                   chunks of whole rows; ``quote_scan`` counts what proves a fast parser's result
 → parse_chunk                  Polars where proven, else ``parse_rows``, row by row with the damage of each
 → preamble_and_footer          lines around the table, which are left out and noted
+→ table_bounds, header_words   repeated headers and further tables below the header
 → workbook, sheets             sheets with calamine, and the cell details that it does not expose
 """
