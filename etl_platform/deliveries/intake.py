@@ -4,10 +4,12 @@ Bronze is written first, under a key of its own per delivery, so that a retry ch
 ``process_delivery``.
 """
 
+import tempfile
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cmp_to_key
+from pathlib import Path
 from types import MappingProxyType
 
 from etl_platform import object_keys
@@ -16,13 +18,13 @@ from etl_platform.deliveries.ledger import Ledger
 from etl_platform.deliveries.process_delivery import Clock, DeliveryProcessor, DeliveryResult, DeliveryTask
 from etl_platform.deliveries.replay.correction_log import CorrectionLog
 from etl_platform.deliveries.report import Attempt, Report, Trigger
-from etl_platform.deliveries.routing import WHY_IGNORED, RoutedObject, route
+from etl_platform.deliveries.routing import NO_CONTRACT, RoutedObject, route
 from etl_platform.deliveries.silver import CurrentObject, Silver
 from etl_platform.engine.contract.model import Contract
 from etl_platform.engine.corrections import Corrections
 from etl_platform.engine.errors import UsageError
 from etl_platform.engine.result import CheckResult, FileError
-from etl_platform.errors import ObjectMissingError, UnsafeKeyError
+from etl_platform.errors import ObjectMissingError, PreconditionFailedError, UnsafeKeyError
 from etl_platform.settings import code_version
 from etl_platform.storage.object_store import ObjectStore
 
@@ -167,16 +169,35 @@ class Intake:
 
     def _ignored(self, arrived: RoutedObject, attempt: Attempt) -> Report:
         """The report of an ignored object. It is not final, because a contract may be added later."""
-        why = arrived.route.ignored or ""
+        why = arrived.route.ignored
+        if why and why.code == NO_CONTRACT:
+            why = self._with_hint(why, arrived.version)
         return Report(
             delivery_id=arrived.version.delivery_id,
             outcome=Outcome.IGNORED,
             agency=arrived.route.agency,
             source=arrived.version,
             code_version=code_version(),
-            check=CheckResult(errors=(FileError(why, WHY_IGNORED[why]),)),
+            check=CheckResult(errors=(why,) if why else ()),
             attempt=attempt,
         )
+
+    def _with_hint(self, why: FileError, version: ObjectVersion) -> FileError:
+        """The reason, with the contract that the columns of the file fit, if exactly one does."""
+        from etl_platform.engine.header_fit import HEAD_BYTES, fitting_contract, hint, may_have_header
+
+        if not may_have_header(object_keys.base_name(version.key)):
+            return why
+        try:
+            head = self._store.head(version.bucket, version.key, version.version_id, version.etag)
+            start = self._store.read_start(head, HEAD_BYTES)
+        except (ObjectMissingError, PreconditionFailedError, UnsafeKeyError):
+            return why
+        with tempfile.TemporaryDirectory(prefix="etl-platform-") as folder:
+            path = Path(folder) / "start"
+            path.write_bytes(start)
+            contract = fitting_contract(path, self._contracts.values())
+        return why if contract is None else replace(why, message=f"{why.message}; {hint(contract)}")
 
     def arrival(self, dataset: str, agency: str, delivery_id: str) -> Report:
         """The report of a delivery whose bytes are in bronze.

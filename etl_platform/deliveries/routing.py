@@ -6,15 +6,17 @@ from dataclasses import dataclass
 from etl_platform import object_keys
 from etl_platform.deliveries.delivery import ObjectVersion
 from etl_platform.engine.contract.model import Contract, choose_contract
+from etl_platform.engine.ignored_names import ignored_name
+from etl_platform.engine.result import FileError
 
 
 @dataclass(frozen=True)
 class Route:
-    """Where an object belongs. ``ignored`` is a key of WHY_IGNORED where agency or contract is missing."""
+    """Where an object belongs. ``ignored`` says why agency or contract is missing."""
 
     agency: str | None
     contract: Contract | None
-    ignored: str | None = None
+    ignored: FileError | None = None
 
     @property
     def dataset(self) -> str | None:
@@ -33,20 +35,27 @@ class RoutedObject:
         return self.version.key
 
 
-WHY_IGNORED = {
+NO_CONTRACT = "no_contract"
+_WHY_IGNORED = {
     "folder_marker": "the object is a folder marker, not a file",
     "no_file_name": "the key ends with /, so it has no file name",
     "no_agency": "the key is not in a folder <source prefix>/<agency>/",
-    "no_contract": "no contract matches this file name; add one, then run `etl-platform reconcile --repair`",
+    NO_CONTRACT: "no contract matches this file name; add one, then run `etl-platform reconcile --repair`",
 }
 
 
 def route(version: ObjectVersion, contracts: Mapping[str, Contract], source_prefix: str) -> Route:
     """Find agency and contract by the key. The size only distinguishes a folder marker from a file without a name."""
     if version.key.endswith("/"):
-        return Route(None, None, "no_file_name" if version.size_bytes else "folder_marker")
+        return Route(None, None, _ignored("no_file_name" if version.size_bytes else "folder_marker"))
     source = object_keys.parse_source_key(version.key, source_prefix)
     if source is None:
-        return Route(None, None, "no_agency")
+        return Route(None, None, _ignored("no_agency"))
+    if name := ignored_name(version.key.removeprefix(source_prefix)):
+        return Route(source.agency, None, FileError(name.code, name.message))
     contract = choose_contract(contracts.values(), source.file_name)
-    return Route(source.agency, contract, None if contract else "no_contract")
+    return Route(source.agency, contract, None if contract else _ignored(NO_CONTRACT))
+
+
+def _ignored(code: str) -> FileError:
+    return FileError(code, _WHY_IGNORED[code])

@@ -13,6 +13,7 @@ from etl_platform.engine.contract.contract_folder import load_contract, load_con
 from etl_platform.engine.contract.model import Contract, choose_contract
 from etl_platform.engine.errors import ContractError, EtlPlatformError, UsageError
 from etl_platform.engine.exit_codes import BAD, GOOD, USAGE
+from etl_platform.engine.header_fit import fitting_contract, hint
 from etl_platform.engine.ignored_names import ignored_name
 from etl_platform.engine.named_files import NamedFile, NamedFiles, find_files
 from etl_platform.engine.result import CheckResult, FileError
@@ -103,11 +104,10 @@ class _Contracts:
             raise NotADeliveryError(ignored.code, f"{name} would be ignored on arrival: {ignored.message}")
         contract = choose_contract(self._all.values(), name)
         if contract is None:
-            raise NotADeliveryError(
-                "no_contract",
-                f"no contract matches the file name {name}; name one with --contract "
-                f"({', '.join(self._all)}) or look at the file with --profile-only",
-            )
+            fits = fitting_contract(file.path, self._all.values())
+            problem = f"no contract matches the file name {name}; " + (f"{hint(fits)}; " if fits else "")
+            advice = f"name one with --contract ({', '.join(self._all)}) or look at the file with --profile-only"
+            raise NotADeliveryError("no_contract", problem + advice)
         return contract
 
 

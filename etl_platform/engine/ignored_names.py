@@ -100,6 +100,8 @@ _COMPANIONS = dict.fromkeys(("md5sums", "sha1sums", "sha256sums", "sha512sums"),
     ("_success", "_started", "_committed"), "a marker of a finished job"
 )
 _SEPARATOR = re.compile(r"[/\\]")
+# ``..`` is a path, which others refuse.
+_HIDDEN_FOLDER = re.compile(r"\.\w")
 
 
 def ignored_name(path: str) -> IgnoredName | None:
@@ -108,7 +110,7 @@ def ignored_name(path: str) -> IgnoredName | None:
     for folder in folders:
         if what := _FOLDERS.get(folder):
             return _ignored(SYSTEM, what)
-        if folder.startswith(".") and folder.strip("."):
+        if _HIDDEN_FOLDER.match(folder):
             return _ignored(SYSTEM, "in a hidden folder")
     return _by_name(name)
 

@@ -76,6 +76,18 @@ class LocalStore:
             finally:
                 part.unlink(missing_ok=True)
 
+    def read_start(self, head: ObjectHead, size_bytes: int) -> bytes:
+        path = self._path(head.key)
+        with _disk(f"read {path}"):
+            try:
+                with path.open("rb") as file:
+                    start = file.read(size_bytes)
+            except FileNotFoundError:
+                raise ObjectMissingError(f"{path} does not exist") from None
+        if self.head(head.bucket, head.key).etag != head.etag:
+            raise PreconditionFailedError(f"{head.key} changed while it was read")
+        return start
+
     def copy(self, head: ObjectHead, bucket: str, key: str) -> None:
         self._copy(head, self._path(key))
 

@@ -34,6 +34,10 @@ class ObjectStore(Protocol):
         """Write exactly this version to ``path``; returns its SHA-256 in hex."""
         ...
 
+    def read_start(self, head: ObjectHead, size_bytes: int) -> bytes:
+        """The first bytes of exactly this version: all of them, if it is not larger."""
+        ...
+
     def copy(self, head: ObjectHead, bucket: str, key: str) -> None:
         """Copy exactly this version; S3 copies on the server side."""
         ...

@@ -65,6 +65,23 @@ def test_a_written_object_can_be_read_described_and_downloaded(store: ObjectStor
     assert (tmp_path / "copy").read_bytes() == BODY
 
 
+def test_the_start_of_an_object_can_be_read(store: ObjectStore, bucket: str) -> None:
+    store.write(bucket, "silver/start", BODY)
+    store.write(bucket, "silver/nothing", b"")
+
+    head = store.head(bucket, "silver/start")
+
+    assert store.read_start(head, 10) == BODY[:10]
+    assert store.read_start(head, 1_000) == BODY
+    assert store.read_start(store.head(bucket, "silver/nothing"), 10) == b""
+    store.write(bucket, "silver/start", BODY * 2)
+    with pytest.raises((ObjectMissingError, PreconditionFailedError)):
+        store.read_start(replace(head, version_id=None), 10)
+    store.delete(bucket, "silver/nothing")
+    with pytest.raises(ObjectMissingError):
+        store.read_start(replace(head, key="silver/nothing", version_id=None), 10)
+
+
 def test_a_file_can_be_written_like_bytes(store: ObjectStore, bucket: str, tmp_path: Path) -> None:
     big = bytes(range(256)) * 12_000
     (tmp_path / "big").write_bytes(big)

@@ -109,6 +109,9 @@ class SteppedStore:
             self._faults.die(process, "in a poison file")
         return sha256
 
+    def read_start(self, head: ObjectHead, size_bytes: int) -> bytes:
+        return self._step("read_start", head.key, lambda: self._store.read_start(head, size_bytes))
+
     def copy(self, head: ObjectHead, bucket: str, key: str) -> None:
         self._step("copy", key, lambda: self._store.copy(head, bucket, key))
 

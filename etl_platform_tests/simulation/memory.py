@@ -48,6 +48,9 @@ class MemoryStore:
         path.write_bytes(body)
         return hashlib.sha256(body).hexdigest()
 
+    def read_start(self, head: ObjectHead, size_bytes: int) -> bytes:
+        return self._exactly(head)[:size_bytes]
+
     def copy(self, head: ObjectHead, bucket: str, key: str) -> None:
         self._put(bucket, key, self._exactly(head), head.metadata)
 

@@ -7,9 +7,9 @@ from pathlib import PurePosixPath
 
 from etl_platform.engine.contract.model import Contract
 from etl_platform.engine.errors import UnreadableFileError
+from etl_platform.engine.ignored_names import ignored_name
 
 MAX_MEMBERS = 1_000
-_JUNK = re.compile(r"(?:^|/)(?:__MACOSX/|\.|thumbs\.db$|desktop\.ini$)", re.IGNORECASE)
 _OUTSIDE = re.compile(r"^[/\\]|^[A-Za-z]:|(?:^|[/\\])\.\.(?:[/\\]|$)")
 _TABLES = {".csv", ".tsv", ".xlsx", ".xls"}
 _MAX_NAMED = 5
@@ -17,7 +17,7 @@ _MAX_NAMED = 5
 
 @dataclass(frozen=True)
 class ChosenMembers:
-    """Members to read, in the archive's order, and ignored ones; without files that operating systems add."""
+    """Members to read, in the archive's order, and ignored ones; without those whose names are never a delivery."""
 
     read: tuple[str, ...]
     ignored: tuple[str, ...]
@@ -36,7 +36,7 @@ def choose_members(names: Sequence[str], contract: Contract | None) -> ChosenMem
         )
     if outside := next((name for name in names if _OUTSIDE.search(name)), None):
         raise UnreadableFileError("zip_unsafe", f"the path {outside!r} leads out of the archive; pack the files again")
-    files = [name for name in names if not _JUNK.search(name)]
+    files = [name for name in names if not ignored_name(name)]
     chosen = files
     if len(files) > 1:
         chosen = [name for name in files if contract is not None and contract.match(_base_name(name))]

@@ -121,6 +121,12 @@ def test_a_newer_rejected_version_does_not_supersede_an_older_good_one(place: Pl
         ("from_client/agency_a/", "folder_marker"),
         ("from_client/Things.csv", "no_agency"),
         ("elsewhere/agency_a/Things.csv", "no_agency"),
+        ("from_client/agency_a/Things.csv.filepart", "half_sent"),
+        ("from_client/agency_a/.Things.csv", "half_sent"),
+        ("from_client/agency_a/Things.csv.md5", "companion_file"),
+        ("from_client/agency_a/._Things.csv", "system_file"),
+        ("from_client/agency_a/~$Things.xlsx", "system_file"),
+        ("from_client/agency_a/__MACOSX/Things.csv", "system_file"),
     ],
 )
 def test_an_object_without_agency_or_contract_is_ignored(place: Place, key: str, code: str) -> None:
@@ -137,6 +143,36 @@ def test_an_ignored_file_is_ingested_once_a_contract_matches_it(place: Place) ->
     assert place.ingest(event).outcome is Outcome.IGNORED
     place.use(dataclasses.replace(things(), physical_name="gadgets.csv"))
     assert place.ingest(event).outcome is Outcome.ACCEPTED
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "fits"),
+    [
+        ("Gadgets.csv", GOOD, True),
+        ("Gadgets.csv", b"Ident;SIZE;other\na;1;x\n", True),
+        ("Gadgets.csv", GOOD + b"c,3\n" * 500_000, True),
+        ("Gadgets", GOOD, True),
+        ("Gadgets.csv", b"size,note\n1,x\n", False),
+        ("Gadgets.csv", b"ident\na\n", False),
+        ("Gadgets.csv", b"ident,size,b,c,d\na,1,2,3,4\n", False),
+        ("Gadgets.csv", b"", False),
+        ("Gadgets.zip", b"PK\x03\x04 cut off", False),
+        ("Gadgets.pdf", GOOD, False),
+    ],
+)
+def test_a_file_that_only_its_columns_show_is_reported_with_the_contract_that_they_fit(
+    place: Place, name: str, content: bytes, fits: bool
+) -> None:
+    done = place.ingest(place.drop(content, f"from_client/agency_a/{name}"))
+    (error,) = done.report.check.errors
+    assert (done.outcome, error.code) == (Outcome.IGNORED, "no_contract")
+    assert ("its columns fit things: rename it, such as to things.csv" in error.message) == fits
+
+
+def test_a_half_sent_file_is_ingested_under_its_final_name(place: Place) -> None:
+    assert place.ingest(place.drop(GOOD[:12], f"{KEY}.filepart")).outcome is Outcome.IGNORED
+    assert place.ingest(place.drop(GOOD)).outcome is Outcome.ACCEPTED
+    assert len(place.silver()) == 2
 
 
 @pytest.mark.parametrize(
