@@ -85,7 +85,7 @@ def _cells_agree(path: Path, contract: Any, result: Any) -> bool:
     from etl_platform.engine.reading.open_table import open_table
 
     dialect, codes = result.dialect, {error.code for error in result.errors}
-    if not dialect or codes - {"no_good_rows", "unclosed_quote"}:
+    if not dialect or dialect.cleaned or codes - {"no_good_rows", "unclosed_quote"}:
         return False
     try:
         text = re.sub(r"(?<=[\r\n])\ufeff+", "", _decoded(path.read_bytes(), dialect.encoding))

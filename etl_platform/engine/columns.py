@@ -10,4 +10,5 @@ RESERVED = (LINE, OVERFLOW, REASONS, MEMBER, DELIVERY)
 TOO_FEW, TOO_MANY, BAD_QUOTE = "row.too_few_fields", "row.too_many_fields", "row.stray_quote"
 DUPLICATES_DIFFER = "row.duplicate_columns_differ"
 OUTSIDE, NO_KNOWN_CELL = "row.outside_table", "row.no_known_cell"
+BROKEN_CHARACTER, CONTROL_CHARACTER = "row.broken_character", "row.control_character"
 """Reasons in DAMAGE."""

@@ -5,10 +5,11 @@ from dataclasses import replace
 
 import polars as pl
 
-from etl_platform.engine.columns import DAMAGE, LINE, MEMBER, OVERFLOW
+from etl_platform.engine.columns import BROKEN_CHARACTER, CONTROL_CHARACTER, DAMAGE, LINE, MEMBER, OVERFLOW
 from etl_platform.engine.corrections import Corrections
 from etl_platform.engine.errors import UnreadableFileError
 from etl_platform.engine.file_dialect import FileDialect
+from etl_platform.engine.reading.cell_characters import lost_characters
 from etl_platform.engine.reading.table import Table
 
 _SET = "_set:"
@@ -16,7 +17,7 @@ _SET = "_set:"
 
 
 class CorrectedTable:
-    """The same table, in which corrected cells replace the sent ones; a corrected row is no longer damaged.
+    """The same table, in which corrected cells replace the sent ones; a corrected row is damaged only by lost letters.
 
     Raises:
         UnreadableFileError: ``corrections_misplaced`` where a corrected line or column does not occur exactly once in
@@ -73,8 +74,15 @@ class CorrectedTable:
             for name in self._cells.columns
             if name.startswith(_SET) and name.removeprefix(_SET).isdigit()
         ]
-        without_damage = [pl.when(~row).then(pl.col(name)).alias(name) for name in (DAMAGE, OVERFLOW)]
-        return joined.with_columns(*cells, *without_damage)
+        still_lost = lost_characters([name for name in frame.columns if name.isdigit()])
+        return joined.with_columns(*cells).with_columns(
+            pl.when(~row).then(pl.col(OVERFLOW)).alias(OVERFLOW),
+            pl.when(~row)
+            .then(pl.col(DAMAGE))
+            .when(pl.col(DAMAGE).is_in((BROKEN_CHARACTER, CONTROL_CHARACTER)))
+            .then(still_lost)
+            .alias(DAMAGE),
+        )
 
     def some_columns(self, positions: Sequence[int]) -> Iterator[pl.DataFrame]:
         # The cheap reader has no line numbers, which the corrections need.

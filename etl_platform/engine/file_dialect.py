@@ -30,6 +30,33 @@ class DroppedLine:
 
 
 @dataclass(frozen=True)
+class CleanedCells:
+    """Cells of which characters were changed that nobody sees.
+
+    Attributes:
+        what: ``invisible`` characters removed, another ``blank`` replaced by a plain one, an ``accent`` composed with
+            its letter, or ``double_encoded`` text decoded once more.
+        columns: the names of their columns.
+        line: of the first one.
+        member: the archive member that they are in, where several were read.
+    """
+
+    what: str
+    cells: int
+    columns: tuple[str, ...]
+    line: int
+    member: str | None = None
+
+    @classmethod
+    def from_json(cls, data: Json) -> "CleanedCells":
+        return cls(**known_fields(cls, data) | {"columns": tuple(data["columns"])})
+
+    def to_json(self) -> dict[str, Any]:
+        found = {known.name: getattr(self, known.name) for known in fields(self)} | {"columns": list(self.columns)}
+        return without_null(found, "member")
+
+
+@dataclass(frozen=True)
 class FileDialect:
     """How a file was read.
 
@@ -40,6 +67,7 @@ class FileDialect:
         member: of an archive, the only member that was read; ``ignored_members`` those that were not.
         members: of an archive, the members that were read as one table.
         corrected_rows: rows in which corrections replaced cells.
+        cleaned: cells of which characters were changed.
     """
 
     format: str = ""
@@ -62,12 +90,14 @@ class FileDialect:
     member: str | None = None
     members: tuple["MemberDialect", ...] | None = None
     corrected_rows: int | None = None
+    cleaned: tuple[CleanedCells, ...] = ()
 
     @classmethod
     def from_json(cls, data: Json) -> "FileDialect":
         found = known_fields(cls, data)
         found |= {name: tuple(data[name]) for name in _LISTS if data.get(name) is not None}
         found["dropped"] = tuple(DroppedLine(**known_fields(DroppedLine, line)) for line in data.get("dropped", ()))
+        found["cleaned"] = tuple(map(CleanedCells.from_json, data.get("cleaned", ())))
         if found.get("members") is not None:
             found["members"] = tuple(map(MemberDialect.from_json, data["members"]))
         return cls(**found)
@@ -77,6 +107,7 @@ class FileDialect:
         found |= {name: list(found[name]) for name in _LISTS if found[name] is not None}
         found["confidence"] = dict(self.confidence)
         found["dropped"] = [line.to_json() for line in self.dropped]
+        found["cleaned"] = [cells.to_json() for cells in self.cleaned]
         if self.members is not None:
             found["members"] = [member.to_json() for member in self.members]
         return without_null(found, *_OMITTED_IF_NULL)

@@ -4,12 +4,21 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from etl_platform.engine.file_dialect import FileDialect
+from etl_platform.engine.file_dialect import CleanedCells, FileDialect
 from etl_platform.engine.named_files import LeftOut
 from etl_platform.engine.output.plain_text import escape_control_characters, printable, table
 from etl_platform.engine.result import CheckResult, ColumnProfile, DatasetVerdict, Example, FileColumns, FileError
 
 _MOST_NAMED, _MAX_LABEL = 5, 300
+
+
+_CLEANED = {
+    "invisible": "removed invisible characters",
+    "blank": "replaced no-break and other blanks by plain ones",
+    "accent": "composed letters and accents",
+    "double_encoded": "decoded text that was encoded twice (Ã± is ñ)",
+}
+"""Changes of characters that nobody sees, by ``CleanedCells.what``."""
 
 
 def verdict(file_name: str, dataset: str | None, result: CheckResult) -> str:
@@ -38,6 +47,7 @@ def _dialect_lines(dialect: FileDialect) -> list[str]:
     delimiter = repr(dialect.delimiter) if dialect.delimiter else dialect.sheet or ""
     lines = [f"read as {dialect.encoding}, {delimiter}, header on line {dialect.header_line}"]
     lines += [f"  left out line {_place(line.line, line.member)}: {line.text}" for line in dialect.dropped]
+    lines += [f"  {_CLEANED.get(cells.what, cells.what)} in {_cells(cells)}" for cells in dialect.cleaned]
     members = [member.name for member in dialect.members or ()]
     not_read = [*(dialect.ignored_members or ()), *(dialect.ignored_sheets or ())]
     if members:
@@ -45,6 +55,11 @@ def _dialect_lines(dialect: FileDialect) -> list[str]:
     if not_read:
         lines.append(f"not read: {', '.join(not_read)}")
     return lines
+
+
+def _cells(cleaned: CleanedCells) -> str:
+    place = _place(cleaned.line, cleaned.member)
+    return f"{cleaned.cells:,} cells of {', '.join(cleaned.columns)}, first on line {place}"
 
 
 def _column_lines(columns: FileColumns, *, accepted: bool) -> list[str]:

@@ -191,12 +191,46 @@ def utf8_blocks(blocks: Iterator[bytes], encoding: Encoding) -> Iterator[bytes]:
         yield from blocks
         return
     decoder = codecs.getincrementaldecoder(encoding.name)()
+    unicode = _Utf8Check()
     try:
         for block in blocks:
+            unicode.add(block)
             yield decoder.decode(block).encode()
         yield decoder.decode(b"", final=True).encode()
     except UnicodeError as error:
         raise encoding.mismatch(error) from None
+    if _is_single_byte(encoding.name) and unicode.finish():
+        raise encoding.mismatch("all of its letters beyond ASCII are UTF-8")
+
+
+class _Utf8Check:
+    """Whether bytes are UTF-8 with at least one character beyond ASCII."""
+
+    def __init__(self) -> None:
+        self._decoder = codecs.getincrementaldecoder("utf-8")()
+        self._beyond_ascii, self._valid = False, True
+
+    def add(self, block: bytes, *, final: bool = False) -> None:
+        if self._valid and not (block.isascii() and not self._decoder.getstate()[0] and not final):
+            self._beyond_ascii = True
+            try:
+                self._decoder.decode(block, final)
+            except UnicodeDecodeError:
+                self._valid = False
+
+    def finish(self) -> bool:
+        if self._beyond_ascii:
+            self.add(b"", final=True)
+        return self._beyond_ascii and self._valid
+
+
+def _is_single_byte(encoding: str) -> bool:
+    """Whether the encoding has one character for each byte; in others UTF-8 may be valid by chance."""
+    try:
+        text = bytes(range(256)).decode(encoding, "replace")
+    except UnicodeError:
+        return False
+    return len(text) == 256 and text.count("\ufffd") < 64
 
 
 def without_inner_boms(rows: bytes) -> bytes:

@@ -6,6 +6,11 @@ from etl_platform.engine.errors import UnreadableFileError
 from etl_platform.engine.reading.encodings import western_text
 from etl_platform.engine.reading.read_notes import ReadNotes
 
+_WHOLE_LETTER = re.compile(rb"[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}")
+_CUT_LETTER = re.compile(
+    rb"(?<=[a-z])[\xc2-\xc5](?![\x80-\xff])|[\xe2-\xef][\x80-\xbf](?![\x80-\xff])|(?<![A-Za-z\x80-\xff])[\x80-\xbf](?=[a-z])"
+)
+
 
 def decode_mixed(chunk: bytes, first_line: int, notes: ReadNotes) -> bytes | None:
     """A chunk that is not valid UTF-8 as UTF-8, where each line is UTF-8 or else cp1252; None if it is valid.
@@ -29,6 +34,14 @@ def decode_mixed(chunk: bytes, first_line: int, notes: ReadNotes) -> bytes | Non
     return b"".join(lines)
 
 
+def without_cut_letters(line: bytes) -> bytes | None:
+    """The line with U+FFFD for each cut letter of UTF-8; None where its letters may be Windows-1252."""
+    rest = _WHOLE_LETTER.sub(b"", line)
+    if _CUT_LETTER.sub(b"", rest).isascii():
+        return line.decode("utf-8", "replace").encode()
+    return None
+
+
 def _decode_line(line: bytes, number: int, notes: ReadNotes) -> bytes:
     try:
         line.decode()
@@ -37,6 +50,9 @@ def _decode_line(line: bytes, number: int, notes: ReadNotes) -> bytes:
     else:
         notes.utf8_lines += 1
         return line
+    if (cut := without_cut_letters(line)) is not None:
+        notes.utf8_lines += 1
+        return cut
     try:
         text, has_utf8 = western_text(line)
     except UnicodeDecodeError as error:

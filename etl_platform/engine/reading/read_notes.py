@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from etl_platform.engine.file_dialect import DroppedLine
+from etl_platform.engine.file_dialect import CleanedCells, DroppedLine
 from etl_platform.engine.reading.encodings import count_non_ascii
 
 
@@ -29,9 +29,15 @@ class ReadNotes:
     lf: bool = False
     cr: bool = False
     dropped: list[DroppedLine] = field(default_factory=list)
+    cleaned: dict[str, CleanedCells] = field(default_factory=dict)
 
     def add_line_ends(self, *, crlf: bool, lf: bool, cr: bool = False) -> None:
         self.crlf, self.lf, self.cr = self.crlf or crlf, self.lf or lf, self.cr or cr
+
+    def add_cleaned(self, what: str, column: str, cells: int, line: int) -> None:
+        known = self.cleaned.get(what, CleanedCells(what, 0, (), line))
+        columns = known.columns if column in known.columns else (*known.columns, column)
+        self.cleaned[what] = CleanedCells(what, known.cells + cells, columns, min(known.line, line))
 
     def add_cp1252_line(self, text: str, line: int) -> None:
         self.cp1252_lines += 1

@@ -10,6 +10,7 @@ from etl_platform.engine.contract.model import Contract
 from etl_platform.engine.errors import UnreadableFileError
 from etl_platform.engine.file_dialect import DroppedLine, FileDialect
 from etl_platform.engine.reading.archives import ByteStream, unpacking
+from etl_platform.engine.reading.cell_characters import clean_cells, has_unusual, read_columns
 from etl_platform.engine.reading.encodings import utf8_blocks, without_inner_boms
 from etl_platform.engine.reading.headers import unique_names
 from etl_platform.engine.reading.parse_chunk import (
@@ -62,6 +63,7 @@ class TextTable:
                 self.dialect.header_line,
             )
         self.header, self.names = self.dialect.header, unique_names(self.dialect.header, RESERVED)
+        self._read_columns = read_columns(self.header, contract)
         self._chunk_bytes = self._chunk_size(sample)
         self.notes = ReadNotes()
 
@@ -158,6 +160,8 @@ class TextTable:
             )
         if not lines:
             raise unclosed_quote(line)
+        if positions is None and has_unusual(buffer[:end]):
+            frame = clean_cells(frame, self.names, self._read_columns, self.notes)
         return frame, lines, rest + buffer[end:]
 
     def _scanned_blocks(
@@ -235,6 +239,7 @@ class TextTable:
             blank_lines=notes.blank_lines,
             ragged_rows=notes.ragged_rows,
             repeated_headers=notes.repeated_headers,
+            cleaned=tuple(notes.cleaned.values()),
             dropped=tuple(shorten(item, mask=self._mask) for item in dropped),
         )
 

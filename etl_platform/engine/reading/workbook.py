@@ -14,6 +14,7 @@ from etl_platform.engine.contract.model import Contract, fold
 from etl_platform.engine.contract.reading_overrides import ReadingOverrides, contradicts_override
 from etl_platform.engine.errors import UnreadableFileError
 from etl_platform.engine.file_dialect import DroppedLine, FileDialect
+from etl_platform.engine.reading.cell_characters import clean_cells, read_columns
 from etl_platform.engine.reading.headers import HEADER_ROWS, FoundHeader, find_header, unique_names
 from etl_platform.engine.reading.parse_rows import ParsedRow, rows_frame
 from etl_platform.engine.reading.preamble_and_footer import FOOTER_ROWS, is_footer, shorten
@@ -58,6 +59,7 @@ class WorkbookTable:
         _refuse_uncalculated(self._sheet, self._found_header)
         self.header = tuple(self._found_header.cells)
         self.names = unique_names(self.header, RESERVED)
+        self._read_columns = read_columns(self.header, contract)
         self.notes = ReadNotes()
 
     def batches(self) -> Iterator[pl.DataFrame]:
@@ -81,6 +83,7 @@ class WorkbookTable:
 
     def _frame(self, rows: Sequence[ParsedRow], bounds: TableBounds | None) -> pl.DataFrame:
         frame = rows_frame(rows, len(self.header))
+        frame = clean_cells(frame, self.names, self._read_columns, self.notes)
         return bounds.apply(frame) if bounds else frame
 
     def some_columns(self, positions: Sequence[int]) -> Iterator[pl.DataFrame]:
@@ -109,6 +112,7 @@ class WorkbookTable:
             },
             pinned=tuple(name for name in self._overrides.names() if name in {"sheet", "header_line"}),
             blank_lines=self.notes.blank_lines,
+            cleaned=tuple(self.notes.cleaned.values()),
             ragged_rows=0,
             repeated_headers=self.notes.repeated_headers,
             dropped=tuple(shorten(item, mask=self._mask) for item in dropped),

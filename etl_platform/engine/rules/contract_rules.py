@@ -6,7 +6,16 @@ Imports no Polars, because every load of the code location declares asset checks
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from etl_platform.engine.columns import BAD_QUOTE, DUPLICATES_DIFFER, NO_KNOWN_CELL, OUTSIDE, TOO_FEW, TOO_MANY
+from etl_platform.engine.columns import (
+    BAD_QUOTE,
+    BROKEN_CHARACTER,
+    CONTROL_CHARACTER,
+    DUPLICATES_DIFFER,
+    NO_KNOWN_CELL,
+    OUTSIDE,
+    TOO_FEW,
+    TOO_MANY,
+)
 from etl_platform.engine.contract.model import Contract
 from etl_platform.engine.rules.kinds import COLUMN_KINDS
 
@@ -14,11 +23,13 @@ ROW_DAMAGES = {
     TOO_FEW: "The row ends before the last column.",
     TOO_MANY: "The row has more cells than the header.",
     BAD_QUOTE: "A quote inside a quoted text is not doubled.",
+    BROKEN_CHARACTER: "A letter is lost: its bytes are cut or of another encoding, or � stands for it.",
+    CONTROL_CHARACTER: "A cell has a control character; the letter or sign that it stands for is lost.",
     DUPLICATES_DIFFER: "Two columns with the same name have different texts.",
     OUTSIDE: "The row belongs to another table, or is a title, below the rows of the file.",
     NO_KNOWN_CELL: "The row has text only in columns that the contract does not have.",
 }
-"""Reasons of rows whose cells cannot be assigned to columns, with their sentences. They apply to every contract."""
+"""Reasons of rows whose cells or letters cannot be read, with their sentences. They apply to every contract."""
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from etl_platform.engine.columns import LINE
+from etl_platform.engine.columns import DAMAGE, LINE
 from etl_platform.engine.errors import UnreadableFileError
 from etl_platform_tests.unit.making import cells_of, contract_of, read_back, text
 
@@ -52,6 +52,7 @@ def test_nul_in_a_few_cells_is_not_taken_for_utf_16(path: Path, cells: str, enco
     path.write_bytes((HEAD + "1,a,b\n" * 3 + f"2,{cells}\n").encode(encoding))
     _, frame = read_back(path, CONTRACT)
     assert cells_of(frame)[3] == ("2", *cells.split(","))
+    assert frame[DAMAGE].to_list() == [None, None, None, "row.control_character"]
 
 
 @pytest.mark.parametrize("mark", [codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE])
@@ -180,6 +181,9 @@ PINS = [
     ("utf-16", HEAD.encode() + b"1,a,b\n"),
     ("utf-16-be", (HEAD + "1,a,b\n").encode("utf-16")),
     ("ascii", (HEAD + "1,é,b\n").encode()),
+    ("cp1252", (HEAD + "1,é,b\n").encode()),
+    ("latin-1", (HEAD + "1,a,b\n" * 200_000 + "2,Nguyễn,b\n").encode()),
+    ("mac_roman", (HEAD + "1,Peña,b\n2,López,c\n").encode()),
 ]
 
 
@@ -207,6 +211,28 @@ def test_the_encoding_of_the_contract_is_used(path: Path, encoding: str, content
     assert cells_of(frame) == [("1", "Peña", "b")]
     described = table.describe()
     assert (described.pinned, described.confidence["encoding"]) == (("encoding",), 1.0)
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "latin-1", "mac_roman", "cp850", "cp1251"])
+@pytest.mark.parametrize("more", [b"", b"3,\xe9,d\n", b"3,\xc3"])
+def test_a_few_bytes_that_could_be_utf_8_do_not_contradict_a_single_byte_encoding(
+    path: Path, encoding: str, more: bytes
+) -> None:
+    content = (HEAD + "1,a,b\n").encode(encoding) + (b"2,\xc2\xbf,c\n" + more if more else b"")
+    path.write_bytes(content)
+    _, frame = read_back(path, pinned(encoding=encoding))
+    assert len(frame) == content.count(b"\n") - 1 + (not content.endswith(b"\n"))
+
+
+CUT = [b"Pe\xc3", b"Mu\xc3oz", b"\xb1oz", b"don\xe2\x80", b"M\xc3\xbcnch\xc3"]
+
+
+@pytest.mark.parametrize("cut", CUT)
+def test_half_a_letter_of_utf_8_damages_its_row(path: Path, cut: bytes) -> None:
+    path.write_bytes((HEAD + "1,Peña,b\n").encode() + b"2," + cut + b",c\n3,Ana,d\n")
+    table, frame = read_back(path, CONTRACT)
+    assert frame[DAMAGE].to_list() == [None, "row.broken_character", None]
+    assert table.describe().encoding == "utf-8"
 
 
 def test_the_delimiter_of_the_contract_is_used_or_the_file_refused(path: Path) -> None:
