@@ -2,15 +2,15 @@
 
 from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise, zip_longest
+from itertools import zip_longest
 
 from etl_platform.engine.contract.model import Contract, fold
+from etl_platform.engine.reading.below_header import NumberedRow, RowBelow, rows_below
 
 HEADER_ROWS = 40
 """Rows from the top in which the header is searched."""
 
-NumberedRow = tuple[int, int, list[str]]
-"""First line, line after, cells. Lines are 1-based."""
+_JOINED_ROWS = 3
 
 
 @dataclass(frozen=True)
@@ -19,9 +19,10 @@ class FoundHeader:
 
     Attributes:
         first, after: the lines on which it and the row below it begin.
-        rows: 1, or 2 where names span two rows; ``cells`` then holds the joined names.
+        rows: 1, or 2 or 3 where names span so many rows; ``cells`` then holds the joined names.
         hits: columns of the contract that it names.
         certainty: from 0 to 1.
+        below: rows between it and the data, which explain the columns.
     """
 
     first: int
@@ -30,13 +31,14 @@ class FoundHeader:
     cells: list[str]
     hits: int
     certainty: float
+    below: tuple[RowBelow, ...] = ()
 
 
 def named_header(rows: list[NumberedRow], contract: Contract) -> FoundHeader | None:
     """The row that names most of the contract's columns.
 
-    Its names cover at least 30 % of the contract's columns, of the required ones, or of its own cells. Two rows are
-    one header only if together they name more columns than any single row.
+    Its names cover at least 30 % of the contract's columns, of the required ones, or of its own cells. Two or three
+    rows are one header only if together they name more columns than any fewer rows. Blank lines may be between them.
     """
     known = {fold(alias): column.name for column in contract.file_columns for alias in (column.name, *column.synonyms)}
     required = {column.name for column in contract.file_columns if column.required}
@@ -58,21 +60,31 @@ def named_header(rows: list[NumberedRow], contract: Contract) -> FoundHeader | N
     head = rows[:HEADER_ROWS]
     for first, after, cells in head:
         consider(first, after, 1, cells)
-    for (first, middle, upper), (second, after, lower) in pairwise(head):
-        if middle == second and not any(cell.strip().isdigit() for cell in lower):
-            consider(first, after, 2, join_rows(upper, lower, known))
+    for count in range(2, _JOINED_ROWS + 1):
+        for start in range(len(head) - count + 1):
+            joined = head[start : start + count]
+            if not any(cell.strip().isdigit() for _, _, lower in joined[1:] for cell in lower):
+                consider(joined[0][0], joined[-1][1], count, join_rows([cells for _, _, cells in joined], known))
     return best
 
 
-def join_rows(upper: Sequence[str], lower: Sequence[str], known: Container[str]) -> list[str]:
-    """One header from two rows. A name is a group name above plus the cell below it, or one of the two cells."""
+def join_rows(rows: Sequence[Sequence[str]], known: Container[str]) -> list[str]:
+    """One header from several rows, of which the last holds the names.
+
+    A name is the cells of its column from top to bottom, where a group name counts for the columns right of it, or a
+    part of that.
+    """
+    columns = list(zip_longest(*[[cell.strip() for cell in row] for row in rows], fillvalue=""))
+    groups: list[Sequence[str]] = [[""] * len(rows), *columns]
     joined: list[str] = []
-    group = ""
-    for above, below in zip_longest(map(str.strip, upper), map(str.strip, lower), fillvalue=""):
-        group = above or group
-        spread = f"{group} {below}".strip() if below else above
-        names = (spread, below, above)
-        joined.append(next((name for name in names if name and fold(name) in known), spread))
+    for place, (*own, below) in enumerate(columns, start=1):
+        groups[place] = tuple(cell or left for cell, left in zip(columns[place - 1], groups[place - 1], strict=True))
+        spread = groups[place][:-1] if below else own
+        parts = list(filter(None, (*spread, below)))
+        names = [" ".join(parts[start:]) for start in range(len(parts))]
+        names += [" ".join(parts[:end]) for end in range(len(parts) - 1, 0, -1)]
+        names += [cell for cell in reversed(own) if cell]
+        joined.append(next((name for name in names if fold(name) in known), names[0] if names else ""))
     return joined
 
 
@@ -94,12 +106,26 @@ def find_header(rows: list[NumberedRow], contract: Contract | None, width: int, 
         width: cells of most rows.
         line: the line that the contract sets; the header is then searched nowhere else.
     """
+    below = rows
     if line is not None:
-        rows = [row for row in rows if row[0] >= line][:2]
+        below = [row for row in rows if row[0] >= line]
+        rows = below[:_JOINED_ROWS]
     found = widest_row(rows, width) if contract is None else named_header(rows, contract)
-    if found is None or line is None:
+    if found is None:
+        return None
+    explaining = rows_below([row for row in below if row[0] >= found.after], _known_places(found.cells, contract))
+    if explaining:
+        found = replace(found, after=explaining[-1].after, below=tuple(explaining))
+    if line is None:
         return found
     return replace(found, certainty=1.0) if found.first == line else None
+
+
+def _known_places(header: Sequence[str], contract: Contract | None) -> set[int]:
+    """Positions of the columns that mean something: all with a name, or those that the contract has."""
+    if contract is None:
+        return {place for place, cell in enumerate(header) if cell.strip()}
+    return set(match_header(header, contract).positions.values())
 
 
 @dataclass(frozen=True)

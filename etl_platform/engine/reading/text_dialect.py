@@ -15,9 +15,9 @@ from etl_platform.engine.contract.model import Contract
 from etl_platform.engine.contract.reading_overrides import ReadingOverrides, contradicts_override
 from etl_platform.engine.errors import UnreadableFileError
 from etl_platform.engine.file_dialect import DroppedLine
+from etl_platform.engine.reading.below_header import NumberedRow
 from etl_platform.engine.reading.encodings import Encoding, decode_sample, detect_encoding, lines_bytes
-from etl_platform.engine.reading.headers import HEADER_ROWS, FoundHeader, NumberedRow, find_header
-from etl_platform.engine.reading.preamble_and_footer import is_ruler
+from etl_platform.engine.reading.headers import HEADER_ROWS, FoundHeader, find_header
 
 SAMPLE_BYTES = 256 << 10
 DELIMITERS = (",", ";", "\t", "|")
@@ -78,7 +78,7 @@ def detect_text_dialect(sample: bytes, *, whole: bool, contract: Contract | None
     layout, delimiter_confidence = _best_layout(text, stated, whole=whole, contract=contract)
     header = layout.header
     line_end, uniform = _line_end(text)
-    data_offset, in_sample = lines_bytes(sample, text, encoding, layout.data_line - 1)
+    data_offset, in_sample = lines_bytes(sample, text, encoding, header.after - 1)
     if not in_sample and not whole:
         message = f"the header does not end within the first {SAMPLE_BYTES:,} bytes; send fewer columns"
         raise UnreadableFileError("no_header_match", message, header.first)
@@ -88,7 +88,7 @@ def detect_text_dialect(sample: bytes, *, whole: bool, contract: Contract | None
         line_end=line_end,
         header_line=header.first,
         header_rows=header.rows,
-        data_line=layout.data_line,
+        data_line=header.after,
         data_offset=data_offset,
         header=layout.cells,
         declared=len(header.cells),
@@ -124,10 +124,10 @@ def _line_end(text: str) -> tuple[bytes, float]:
 
 def _dropped(text: str, header: FoundHeader, layout: "_Layout") -> tuple[DroppedLine, ...]:
     """Lines above the header that are not blank, at most HEADER_ROWS, and a ruler below it."""
-    lines = [line.strip() for line in islice(io.StringIO(text, newline=""), layout.data_line - 1)]
+    lines = [line.strip() for line in islice(io.StringIO(text, newline=""), header.after - 1)]
     numbered = [(number, line) for number, line in enumerate(lines, start=1) if line]
     above = [DroppedLine(number, "preamble", line) for number, line in numbered if number < header.first]
-    below = [DroppedLine(number, "ruler", line) for number, line in numbered if number >= header.after]
+    below = [DroppedLine(row.line, row.why, layout.delimiter.join(row.cells)) for row in header.below]
     return (*above[:HEADER_ROWS], *below)
 
 
@@ -144,7 +144,6 @@ class _Layout:
 
     delimiter: str
     header: FoundHeader
-    data_line: int
     cells: tuple[str, ...]
     width: int
     width_share: float
@@ -177,11 +176,7 @@ def _layout(text: str, delimiter: str, *, whole: bool, contract: Contract | None
     header = find_header(rows, contract, row_width, header_line)
     if header is None:
         return None
-    data_line = header.after
-    below = [row for row in rows if row[0] >= header.after]
-    if below and is_ruler(below[0][2]):
-        data_line = below.pop(0)[1]
-    body = [cells for _, _, cells in below]
+    body = [cells for line, _, cells in rows if line >= header.after]
     body_width, body_share = _most_frequent_width(body)
     declared = len(header.cells)
     # Rows may all end in one delimiter too many; longer rows with text there are damage.
@@ -189,7 +184,7 @@ def _layout(text: str, delimiter: str, *, whole: bool, contract: Contract | None
     width = max(declared, body_width) if trailing else declared
     score = (header.certainty if contract else 0.0) * 10 + width_share * min(row_width, 40) ** 0.5
     cells = (*header.cells, *[""] * (width - declared))
-    return _Layout(delimiter, header, data_line, cells, row_width, width_share, score)
+    return _Layout(delimiter, header, cells, row_width, width_share, score)
 
 
 def _rows(text: str, delimiter: str, *, whole: bool, first_line: int) -> list[NumberedRow]:

@@ -92,7 +92,8 @@ class WorkbookTable:
     def describe(self) -> FileDialect:
         above = enumerate(self._rows_above, start=1)
         preamble = [DroppedLine(n, "preamble", "\t".join(filter(None, cells))) for n, cells in above if any(cells)]
-        dropped = sorted((*preamble, *self.notes.dropped), key=lambda item: item.line)
+        below = [DroppedLine(r.line, r.why, "\t".join(filter(None, r.cells))) for r in self._found_header.below]
+        dropped = sorted((*preamble, *below, *self.notes.dropped), key=lambda item: item.line)
         return FileDialect(
             format="excel",
             compression=self._packed,

@@ -103,11 +103,11 @@ def test_a_title_with_two_known_words_is_not_the_header(path: Path) -> None:
 
 
 def test_two_rows_join_where_they_differ_in_length() -> None:
-    assert join_rows(["Officer", "", "Left"], ["ID"], {"officerid"}) == ["Officer ID", "", "Left"]
+    assert join_rows([["Officer", "", "Left"], ["ID"]], {"officerid"}) == ["Officer ID", "", "Left"]
 
 
 def test_a_unit_below_a_known_name_does_not_hide_it() -> None:
-    assert join_rows(["Salary", "Hire"], ["USD", "Date"], {"salary", "hiredate"}) == ["Salary", "Hire Date"]
+    assert join_rows([["Salary", "Hire"], ["USD", "Date"]], {"salary", "hiredate"}) == ["Salary", "Hire Date"]
 
 
 def test_a_line_that_underlines_the_header_is_not_a_row(path: Path) -> None:
