@@ -83,7 +83,7 @@ def join_rows(rows: Sequence[Sequence[str]], known: Container[str]) -> list[str]
         parts = list(filter(None, (*spread, below)))
         names = [" ".join(parts[start:]) for start in range(len(parts))]
         names += [" ".join(parts[:end]) for end in range(len(parts) - 1, 0, -1)]
-        names += [cell for cell in reversed(own) if cell]
+        names += [" ".join(filter(None, (*own, below))), *filter(None, reversed(own))]
         joined.append(next((name for name in names if fold(name) in known), names[0] if names else ""))
     return joined
 

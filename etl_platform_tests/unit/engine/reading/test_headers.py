@@ -252,3 +252,58 @@ def test_the_delimiter_of_a_sep_line_has_full_confidence(path: Path, delimiter: 
         described = table.describe()
         assert (described.delimiter, described.confidence["delimiter"]) == (delimiter, 1.0)
         assert (cells_of(frame), described.dropped[0].line) == ([("1", "2,3")], 1)
+
+
+@pytest.mark.parametrize(
+    ("rows", "excel"),
+    [
+        pytest.param(["Officer,,Hire,Leave", ",,,", "ID,Name,Date,Date"], False, id="a row of blanks between"),
+        pytest.param(["Officer,,Hire,Leave", "ID,Name,,", ",,Date,Date"], False, id="three rows"),
+        pytest.param(["Officer,,Hire,Leave", "ID,Name,,", ",,Date,Date"], True, id="three rows of a workbook"),
+        pytest.param(["Off-,Na-,Hi-,Leave", "ic-,me,re,_", "er id,,date,date"], False, id="names cut into three parts"),
+    ],
+)
+def test_a_header_of_several_rows_is_one_header(path: Path, rows: list[str], excel: bool) -> None:
+    lines = [*rows, ",".join(ROW)]
+    path.write_text("\n".join(lines) + "\n")
+    if excel:
+        path.write_bytes(workbook({"S": [[cell or None for cell in line.split(",")] for line in lines]}))
+    table, frame = read_back(path, CONTRACT)
+    assert (cells_of(frame), frame[LINE].to_list()) == ([ROW], [4])
+    assert table.describe().dropped == ()
+
+
+@pytest.mark.parametrize(
+    ("below", "why"),
+    [
+        pytest.param(["----------,----,---------,----------"], ["ruler"], id="a ruler"),
+        pytest.param([",,(yyyy-mm-dd),yyyy-mm-dd"], ["units"], id="units"),
+        pytest.param(["(no.),[text],mm/dd/yyyy,(mm/dd/yyyy)"], ["units"], id="units in brackets"),
+        pytest.param(["varchar(20),text,date,date"], ["types"], id="types"),
+        pytest.param(["1,2,3,4"], ["column numbers"], id="numbers of columns"),
+        pytest.param(["(1),(2),(3),(4)", "-----,---,---,---"], ["column numbers", "ruler"], id="numbers and a ruler"),
+    ],
+)
+@pytest.mark.parametrize("excel", [False, True], ids=["csv", "workbook"])
+def test_rows_that_explain_the_header_are_no_data(path: Path, below: list[str], why: list[str], excel: bool) -> None:
+    lines = [",".join(KNOWN), *below, "A1,Ana,b,c", "A2,Bo,b,c"]
+    path.write_text("\n".join(lines) + "\n")
+    if excel:
+        path.write_bytes(workbook({"S": [[cell or None for cell in line.split(",")] for line in lines]}))
+    for contract in (CONTRACT, None):
+        table, frame = read_back(path, contract)
+        assert cells_of(frame) == [("A1", "Ana", "b", "c"), ("A2", "Bo", "b", "c")]
+        assert [(item.line, item.why) for item in table.describe().dropped] == list(enumerate(why, start=2))
+
+
+def test_a_second_header_row_that_names_only_unknown_columns_is_no_data(path: Path) -> None:
+    path.write_text("officer_id,name,address,\n,,Street,City\n1,a,x,y\n")
+    table, frame = read_back(path, CONTRACT)
+    assert cells_of(frame) == [("1", "a", "x", "y")]
+    assert [item.why for item in table.describe().dropped] == ["second header row"]
+
+
+@pytest.mark.parametrize("row", ["1,2,3,4", "(a),b,c,d", "1,-,-,-", "days,b,c,d", ",(none),,", "text,,,"])
+def test_a_row_below_the_header_that_may_be_data_is_data(path: Path, row: str) -> None:
+    path.write_text(f"{','.join(KNOWN)}\n{row}\n5,6,7,8\n")
+    assert cells_of(read_back(path, CONTRACT)[1])[0] == tuple(row.split(","))
