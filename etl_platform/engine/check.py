@@ -76,7 +76,7 @@ def check_file(
             footer = {"delivery_id": delivery_id} if delivery_id else {}
             rows = split(table, compiled, match.duplicate_pairs(), out_dir, progress, footer=footer)
             result = rows.add_to(result, as_of)
-            result = replace(result, errors=tuple(_row_errors(result, contract)))
+            result = replace(result, errors=(*rows.contrary.errors(table), *_row_errors(result, contract)))
     except UnreadableFileError as error:
         result = _rejected(result, error)
     except pl.exceptions.PanicException:

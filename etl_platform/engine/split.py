@@ -10,6 +10,7 @@ from typing import Any
 
 import polars as pl
 
+from etl_platform.engine.ambiguity import ContraryTexts
 from etl_platform.engine.columns import BAD, DAMAGE, DUPLICATES_DIFFER, LINE, MEMBER, OVERFLOW, REASONS
 from etl_platform.engine.contract.model import Contract
 from etl_platform.engine.output.parquet import ParquetSink
@@ -103,6 +104,7 @@ class SplitRows:
         self._unnamed = {place: False for place, cell in enumerate(table.header) if not cell.strip()}
         """By position of a column without a name: whether any of its cells has text."""
         self.checksums = dict.fromkeys(compiled.keys, 0)
+        self.contrary = ContraryTexts(compiled)
 
     def run(self, table: Table, repeated: Mapping[str, pl.Series], out_dir: Path, progress: Progress) -> None:
         with (
@@ -122,6 +124,7 @@ class SplitRows:
         """The good rows of a checked batch, typed, and its bad rows as sent."""
         self._profiler.update(batch)
         self._note_unnamed_columns(batch)
+        self.contrary.update(batch)
         if self._transform is not None:
             batch, computed = self._compiled.add_computed(batch, self._transform)
             self._computed.update(computed)

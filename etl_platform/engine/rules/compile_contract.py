@@ -20,6 +20,7 @@ from etl_platform.engine.rules.derived_columns import Derivation, derive, file_v
 from etl_platform.engine.rules.kinds import COLUMN_KINDS
 from etl_platform.engine.rules.row_sql import first_line, row_expression, used_columns
 from etl_platform.engine.values.cell_values import cell_text, read_texts, typed_value
+from etl_platform.engine.values.other_readings import other_readings
 from etl_platform.engine.values.silver_types import dtype
 
 
@@ -90,6 +91,7 @@ def _compile(
         schema=schema,
         derivation=derivation,
         lineage=lineage(contract),
+        other_readings=tuple(r for r in other_readings(contract, serial_origin) if r.column in positions),
     )
     _dry_run(compiled)
     return compiled

@@ -16,6 +16,7 @@ from etl_platform.engine.errors import ContractError
 from etl_platform.engine.rules.contract_rules import contract_rules
 from etl_platform.engine.rules.derived_columns import Derivation
 from etl_platform.engine.rules.hook_result import Transform, given_columns, spread
+from etl_platform.engine.values.other_readings import OtherReading
 
 KEY_SEED = 7
 """Seed of every hash of a key or text, because the profile reuses the hashes of keys."""
@@ -34,6 +35,7 @@ class CompiledContract:
         inputs: the columns that each rule uses, by reason.
         reasons: every reason that the rules can give, in report order.
         lineage: per column of silver, the contract's columns in the file that it comes from.
+        other_readings: of columns that the file has, the readings that the contract excludes.
     """
 
     contract: Contract
@@ -48,6 +50,7 @@ class CompiledContract:
     schema: pl.Schema
     derivation: Derivation
     lineage: Mapping[str, tuple[str, ...]]
+    other_readings: tuple[OtherReading, ...] = ()
 
     def sources(self, column: str) -> tuple[str, ...]:
         """The contract's columns in the file that a column of silver comes from."""
