@@ -150,8 +150,12 @@ def _damage() -> list[Awkward]:
         Awkward("a short row after 30,000", _raw(head, *many, "B1,Bo", last), [*good, ROWS[2]]),
         Awkward("a long row after 30,000", _raw(head, *many, "B1,Bo,y,w", last), [*good, ROWS[2]]),
         Awkward("a stray quote after a quoted text", _raw(head, first, 'A2,"Bo"b,y', last), outer),
-        Awkward("a quote that never closes", _raw(head, first, 'A2,"Bo,y', last), [ROWS[0]]),
-        Awkward("a quote that closes rows later", _raw(head, first, 'A2,"Bo,y', 'A3,"Cy",z', last), [ROWS[0]]),
+        Awkward("a quote that never closes", _raw(head, first, 'A2,"Bo,y', last), outer),
+        Awkward(
+            "a quote that closes rows later",
+            _raw(head, first, 'A2,"Bo,y', last, 'A4,"Cy",z'),
+            [*outer, ("A4", "Cy", "z")],
+        ),
         Awkward("a NUL inside a text", b"ident,name,note\nA1,A\0na,x\nA2,Bo,y\n", [ROWS[1]]),
     ]
 

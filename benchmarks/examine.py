@@ -14,7 +14,15 @@ from benchmarks.mutate import CONTRACT, Case
 
 CODES = frozenset(
     {"empty_file", "no_rows", "no_header_match", "missing_column", "ambiguous_column", "no_good_rows", "zip_members"}
-    | {"too_many_bad_rows", "too_many_columns", "unclosed_quote", "row_too_long", "encoding_undecidable", "zip_bomb"}
+    | {
+        "too_many_bad_rows",
+        "too_many_columns",
+        "header_too_short",
+        "unclosed_quote",
+        "row_too_long",
+        "encoding_undecidable",
+        "zip_bomb",
+    }
     | {"not_tabular", "workbook_damaged", "workbook_too_large", "workbook_uncalculated", "ambiguous_sheet"}
     | {"archive_damaged", "archive_nested", "encrypted", "zip_unsafe"}
 )

@@ -12,10 +12,20 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
-from etl_platform.engine.columns import BAD_QUOTE, DELIVERY, LINE, MEMBER, OUTSIDE, RESERVED, TOO_FEW, TOO_MANY
+from etl_platform.engine.columns import (
+    BAD_QUOTE,
+    DELIVERY,
+    LINE,
+    MEMBER,
+    OUTSIDE,
+    RESERVED,
+    SPANS_ROWS,
+    TOO_FEW,
+    TOO_MANY,
+)
 from etl_platform.engine.errors import UsageError
 
-_DAMAGES = frozenset({TOO_FEW, TOO_MANY, BAD_QUOTE, OUTSIDE})
+_DAMAGES = frozenset({TOO_FEW, TOO_MANY, BAD_QUOTE, SPANS_ROWS, OUTSIDE})
 _MAX_NAMED = 10
 
 Place: TypeAlias = tuple[str | None, int]

@@ -6,7 +6,7 @@ from typing import Any
 
 from etl_platform.engine.json_fields import Json, known_fields, without_null
 
-_LISTS = ("ignored_sheets", "pinned", "ignored_members")
+_LISTS = ("ignored_sheets", "pinned", "ignored_members", "rows_in_cells")
 _OMITTED_IF_NULL = ("sheet", "ignored_sheets", "member", "ignored_members", "members", "corrected_rows")
 
 
@@ -68,6 +68,8 @@ class FileDialect:
         members: of an archive, the members that were read as one table.
         corrected_rows: rows in which corrections replaced cells.
         cleaned: cells of which characters were changed.
+        spanning_rows: rows with a line break in a quoted cell.
+        rows_in_cells: the first lines within quoted cells that look like rows of their own.
     """
 
     format: str = ""
@@ -91,6 +93,8 @@ class FileDialect:
     members: tuple["MemberDialect", ...] | None = None
     corrected_rows: int | None = None
     cleaned: tuple[CleanedCells, ...] = ()
+    spanning_rows: int = 0
+    rows_in_cells: tuple[int, ...] = ()
 
     @classmethod
     def from_json(cls, data: Json) -> "FileDialect":

@@ -48,6 +48,12 @@ def _dialect_lines(dialect: FileDialect) -> list[str]:
     lines = [f"read as {dialect.encoding}, {delimiter}, header on line {dialect.header_line}"]
     lines += [f"  left out line {_place(line.line, line.member)}: {line.text}" for line in dialect.dropped]
     lines += [f"  {_CLEANED.get(cells.what, cells.what)} in {_cells(cells)}" for cells in dialect.cleaned]
+    if dialect.spanning_rows:
+        lines.append(f"  {dialect.spanning_rows:,} rows span lines: they have a line break in quotes")
+    for part in (dialect, *(member.dialect for member in dialect.members or ())):
+        lines += [
+            f"  line {line} is inside a quoted cell that spans lines; is it a row?" for line in part.rows_in_cells
+        ]
     members = [member.name for member in dialect.members or ()]
     not_read = [*(dialect.ignored_members or ()), *(dialect.ignored_sheets or ())]
     if members:

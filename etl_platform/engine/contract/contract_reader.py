@@ -49,6 +49,7 @@ from etl_platform.engine.contract.rule_reader import (
 from etl_platform.engine.contract.two_digit_years import PIVOT
 from etl_platform.engine.contract.unquoted_values import is_misread, misread, refuse_misread
 
+SHORT_ROWS = ("pad", "quarantine")
 API_VERSIONS = ("v3.1.0", "v3.2.0")
 
 
@@ -105,11 +106,11 @@ _COLUMN_CUSTOM = {
 }
 _SCHEMA_CUSTOM = {
     *("filePatterns", "trim", "nullTokens", "maxRejectedPercent", "case", "sheet", "headerLine"),
-    *("transform", "transformFrame", PIVOT),
+    *("transform", "transformFrame", "shortRows", PIVOT),
 }
 _EXPECTED_TYPES: dict[str, tuple[type | tuple[type, ...], str]] = {
     **dict.fromkeys(("trim", "useLabels", "computed", "notFuture"), (bool, "true or false")),
-    **dict.fromkeys(("case", "transform", "transformFrame", "sheet"), (str, "a text")),
+    **dict.fromkeys(("case", "transform", "transformFrame", "sheet", "shortRows"), (str, "a text")),
     **dict.fromkeys(("headerLine", PIVOT), (int, "a number")),
     "maxRejectedPercent": ((int, float), "a number"),
     "lookup": (dict, "a mapping with table, key, take and optionally from"),
@@ -166,6 +167,7 @@ class _Reader:
             reading_overrides=read_overrides(self.document, server, self.custom),
             cadence=read_cadence(self.document),
             notes=tuple(self.notes),
+            pads_short_rows=self.custom.get("shortRows") == "pad",
             hook=read_hook(self.document, self.custom, columns, "schema", 0),
         )
 
@@ -262,6 +264,8 @@ class _Reader:
                 raise self.document.error(f"maxRejectedPercent takes a number from 0 to 100, not {value}", *where)
             if isinstance(value, list) and not all(isinstance(item, str) for item in value):
                 raise self.document.error(f"{name} takes a list of texts; put its items in quotes", *where)
+            if name == "shortRows" and value not in SHORT_ROWS:
+                raise self.document.error(f"shortRows takes {' or '.join(SHORT_ROWS)}, not {value!r}", *where)
             values[name] = value
         return values
 

@@ -174,6 +174,8 @@ class Contract:
     cadence: Cadence | None = None
     notes: tuple[str, ...] = ()
     hook: TransformHook | None = None
+    pads_short_rows: bool = False
+    """Whether a row with fewer cells than the header is complete, and its last cells are empty."""
 
     @property
     def file_columns(self) -> tuple[Column, ...]:

@@ -178,7 +178,8 @@ def lines_bytes(sample: bytes, text: str, encoding: Encoding, lines: int) -> tup
     """
     raw = sample[encoding.bom_bytes :] if encoding.by_line else text.encode()
     ends = [0, *(match.end() for _, match in zip(range(lines), _LINE_END.finditer(raw), strict=False))]
-    return (ends[-1], True) if len(ends) > lines else (len(raw), False)
+    # A row that ends where the sample ends may continue beyond it, within quotes.
+    return (ends[-1], ends[-1] < len(raw)) if len(ends) > lines else (len(raw), False)
 
 
 def utf8_blocks(blocks: Iterator[bytes], encoding: Encoding) -> Iterator[bytes]:

@@ -11,11 +11,13 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from etl_platform.engine.reading.row_format import RowFormat
+
 Words = npt.NDArray[np.uint64]
 Bytes = npt.NDArray[np.uint8]
 _ONE = np.uint64(1)
 _ABSENT = np.zeros(1, np.uint64)
-_QUOTE, _RETURN, _FEED = map(ord, '"\r\n')
+_RETURN, _FEED = map(ord, "\r\n")
 _BLOCK = 1 << 19
 """Bytes that are scanned together: they fit the processor's cache, and are whole words."""
 
@@ -31,7 +33,8 @@ class QuoteScan:
         line_ends: line ends, also inside quotes.
         returns: carriage returns, also inside quotes.
         crlf: carriage returns before a line feed.
-        well_quoted: every closing quote is followed by a delimiter, a line end or another quote.
+        well_quoted: every quote that opens a cell follows a delimiter, a line end or another quote, and every one that
+            closes a cell is followed by one.
         quotes: all quotes.
         doubled: quotes directly before another one: an empty quoted cell, or an escaped quote.
     """
@@ -47,13 +50,14 @@ class QuoteScan:
     doubled: int
 
 
-def scan(buffer: bytes, delimiter: str, line_end: bytes, *, final: bool = False) -> QuoteScan:
-    """Scan a buffer that begins with a row.
+def scan(buffer: bytes, row_format: RowFormat, *, final: bool = False) -> QuoteScan:
+    """Scan a buffer that begins with a row of a simple format.
 
     Args:
         final: the buffer is the end of the file, so its last row needs no line end.
     """
-    codes = np.frombuffer(buffer, np.uint8)
+    codes, line_end = np.frombuffer(buffer, np.uint8), row_format.line_end
+    marks = _Marks(ord(row_format.delimiter), line_end[0], ord(row_format.quote) if row_format.quote else None)
     total = before = _Counts()
     last: _Bits | None = None
     end = in_block = 0
@@ -62,7 +66,7 @@ def scan(buffer: bytes, delimiter: str, line_end: bytes, *, final: bool = False)
     for start in range(0, len(codes), _BLOCK):
         block, follower = codes[start : start + _BLOCK], codes[start + _BLOCK : start + _BLOCK + 1]
         returns = buffer.find(b"\r", start, start + _BLOCK) >= 0
-        bits = _Bits.of(block, follower, ord(delimiter), line_end[0], carry, returns=returns)
+        bits = _Bits.of(block, codes[max(0, start - 1) : start], follower, marks, carry, returns=returns)
         carry = bits.carry
         row_end = _last_bit(bits.row_ends) + 1
         if row_end:
@@ -85,19 +89,28 @@ def scan(buffer: bytes, delimiter: str, line_end: bytes, *, final: bool = False)
     )
 
 
-def cut_rows(buffer: bytes, line_end: bytes) -> tuple[int, int]:
+def cut_rows(buffer: bytes, row_format: RowFormat) -> tuple[int, int]:
     """The probable end of the last row, and the line ends up to it; far cheaper than ``scan``, but not a proof.
 
     It assumes that quotes are in pairs within each row. The end is 0 if no row seems to end.
     """
-    end = buffer.rfind(line_end) + 1
+    end = buffer.rfind(row_format.line_end) + 1
     codes = np.frombuffer(buffer, np.uint8, end)
     quotes = line_ends = 0
+    quote = ord(row_format.quote) if row_format.quote else None
     for start in range(0, end, _BLOCK):
         block = codes[start : start + _BLOCK]
-        quotes += int(np.count_nonzero(block == _QUOTE))
-        line_ends += int(np.count_nonzero(block == line_end[0]))
+        quotes += int(np.count_nonzero(block == quote)) if quote else 0
+        line_ends += int(np.count_nonzero(block == row_format.line_end[0]))
     return (0, 0) if quotes % 2 else (end, line_ends)
+
+
+class _Marks(NamedTuple):
+    """Codes of the characters that have a meaning; without a ``quote`` nothing is quoted."""
+
+    delimiter: int
+    line_end: int
+    quote: int | None
 
 
 class _Counts(NamedTuple):
@@ -122,7 +135,8 @@ class _Bits:
         crlf: carriage returns before a line feed.
         delimiters: delimiters outside quotes.
         doubled: quotes before another quote.
-        misplaced: closing quotes before anything but a delimiter, a line end or another quote.
+        misplaced: closing quotes before anything but a delimiter, a line end or another quote, and opening quotes after
+            anything else.
         row_ends: line ends outside quotes.
         carry: 1 if the block ends inside quotes.
     """
@@ -139,29 +153,31 @@ class _Bits:
 
     @classmethod
     def of(
-        cls, block: Bytes, follower: Bytes, delimiter: int, line_end: int, carry: np.uint64, *, returns: bool
+        cls, block: Bytes, preceding: Bytes, follower: Bytes, marks: _Marks, carry: np.uint64, *, returns: bool
     ) -> "_Bits":
         """Bits of a block.
 
         Args:
-            follower: the byte after the block, if there is one.
+            preceding, follower: the byte before and after the block, if there is one.
             carry: 1 if the block starts inside quotes.
             returns: whether the block may contain a carriage return.
         """
-        line_ends, delimiters, quotes = _pack(block == line_end), _pack(block == delimiter), _pack(block == _QUOTE)
-        carriage = crlf = _ABSENT
+        line_ends, delimiters = _pack(block == marks.line_end), _pack(block == marks.delimiter)
+        carriage = crlf = doubled = misplaced = _ABSENT
         if returns:
             carriage = _pack(block == _RETURN)
-            feeds = line_ends if line_end == _FEED else _pack(block == _FEED)
+            feeds = line_ends if marks.line_end == _FEED else _pack(block == _FEED)
             crlf = carriage & _following(feeds, block, _FEED in follower)
+        quotes = _ABSENT if marks.quote is None else _pack(block == marks.quote)
+        if not carry and not quotes.any():
+            return cls(line_ends, carriage, crlf, delimiters, _ABSENT, doubled, misplaced, line_ends, carry)
         inside = _inside(quotes, carry)
-        closing = quotes & ~inside
-        doubled = misplaced = _ABSENT
-        if closing.any():
-            borders = line_ends | delimiters | quotes | carriage
-            doubled = quotes & _following(quotes, block, _QUOTE in follower)
-            ends_well = not len(follower) or follower[0] in {delimiter, line_end, _RETURN, _QUOTE}
-            misplaced = closing & ~_following(borders, block, ends_well)
+        borders, border = line_ends | delimiters | quotes | carriage, {*marks, _RETURN}
+        doubled = quotes & _following(quotes, block, marks.quote in follower)
+        after = _following(borders, block, not len(follower) or int(follower[0]) in border)
+        before = _preceding(borders, not len(preceding) or int(preceding[0]) in border)
+        # A quote opens a cell where it is inside its own quotes.
+        misplaced = quotes & ~((inside & before) | (~inside & after))
         return cls(
             line_ends,
             carriage,
@@ -198,6 +214,15 @@ def _following(words: Words, block: Bytes, last: bool) -> Words:
         place, bit = divmod(len(block) - 1, 64)
         following[place] |= _ONE << np.uint64(bit)
     return following
+
+
+def _preceding(words: Words, first: bool) -> Words:
+    """Shifted by one: bit n is the bit of byte n - 1; ``first`` is that of the byte before the block."""
+    preceding = words << _ONE
+    preceding[1:] |= words[:-1] >> np.uint64(63)
+    if first:
+        preceding[0] |= _ONE
+    return preceding
 
 
 def _pack(flags: npt.NDArray[np.bool_]) -> Words:

@@ -4,6 +4,9 @@ from dataclasses import dataclass, field
 
 from etl_platform.engine.file_dialect import CleanedCells, DroppedLine
 from etl_platform.engine.reading.encodings import count_non_ascii
+from etl_platform.engine.reading.split_rows import SplitRow
+
+_NOTED_LINES = 20
 
 
 @dataclass
@@ -11,6 +14,8 @@ class ReadNotes:
     """Counts over a whole file.
 
     Attributes:
+        spanning_rows: rows with a line break in a quoted cell.
+        inner_rows: the first lines within quoted cells that look like rows of their own.
         cp1252_lines: lines that are not UTF-8 and were read as cp1252.
         utf8_lines: lines with non-ASCII UTF-8 in chunks that also have cp1252 lines.
         western, foreign: non-ASCII characters in the cp1252 lines: plausible ones, and signs of another code page.
@@ -20,6 +25,8 @@ class ReadNotes:
     blank_lines: int = 0
     ragged_rows: int = 0
     repeated_headers: int = 0
+    spanning_rows: int = 0
+    inner_rows: list[int] = field(default_factory=list)
     cp1252_lines: int = 0
     utf8_lines: int = 0
     western: int = 0
@@ -38,6 +45,11 @@ class ReadNotes:
         known = self.cleaned.get(what, CleanedCells(what, 0, (), line))
         columns = known.columns if column in known.columns else (*known.columns, column)
         self.cleaned[what] = CleanedCells(what, known.cells + cells, columns, min(known.line, line))
+
+    def add_spanning_row(self, row: SplitRow) -> None:
+        self.spanning_rows += row.after - row.line > 1
+        if row.inner_row is not None and row.damage is None and len(self.inner_rows) < _NOTED_LINES:
+            self.inner_rows.append(row.inner_row)
 
     def add_cp1252_line(self, text: str, line: int) -> None:
         self.cp1252_lines += 1

@@ -17,6 +17,12 @@ from etl_platform.engine.errors import UnreadableFileError
 from etl_platform.engine.file_dialect import DroppedLine
 from etl_platform.engine.reading.below_header import NumberedRow
 from etl_platform.engine.reading.encodings import Encoding, decode_sample, detect_encoding, lines_bytes
+from etl_platform.engine.reading.header_width import (
+    most_frequent_width,
+    named_width,
+    refuse_short_header,
+    usual_width,
+)
 from etl_platform.engine.reading.headers import HEADER_ROWS, FoundHeader, find_header
 
 SAMPLE_BYTES = 256 << 10
@@ -40,6 +46,7 @@ class TextDialect:
         header: the header's cells as sent, padded with blanks to the width of the rows.
         declared: cells of the header itself.
         named: cells up to the last one with a name; a row with fewer is short.
+        usual: cells of most rows.
         confidence: from 0 to 1 per guess; 1 for what the contract sets.
         dropped: lines above the data that are not the header.
     """
@@ -54,6 +61,7 @@ class TextDialect:
     header: tuple[str, ...]
     declared: int
     named: int
+    usual: int
     confidence: dict[str, float]
     dropped: tuple[DroppedLine, ...]
 
@@ -77,6 +85,7 @@ def detect_text_dialect(sample: bytes, *, whole: bool, contract: Contract | None
     stated = [overrides.delimiter] if overrides.delimiter else _SEP_LINE.findall(text)
     layout, delimiter_confidence = _best_layout(text, stated, whole=whole, contract=contract)
     header = layout.header
+    refuse_short_header(header, layout.body, contract)
     line_end, uniform = _line_end(text)
     data_offset, in_sample = lines_bytes(sample, text, encoding, header.after - 1)
     if not in_sample and not whole:
@@ -92,7 +101,8 @@ def detect_text_dialect(sample: bytes, *, whole: bool, contract: Contract | None
         data_offset=data_offset,
         header=layout.cells,
         declared=len(header.cells),
-        named=max(i for i, cell in enumerate(header.cells, start=1) if cell.strip()),
+        named=named_width(header.cells),
+        usual=layout.usual,
         confidence={
             "encoding": round(encoding.confidence, 3),
             "delimiter": delimiter_confidence,
@@ -137,6 +147,8 @@ class _Layout:
 
     Attributes:
         cells: the header's cells, padded to the width of the rows.
+        usual: cells that the rows below it have.
+        body: the cells of those rows.
         width: the most frequent number of cells in a row.
         width_share: share of the rows that have it.
         score: how well the delimiter explains the sample, to compare with other delimiters.
@@ -145,6 +157,8 @@ class _Layout:
     delimiter: str
     header: FoundHeader
     cells: tuple[str, ...]
+    usual: int
+    body: list[list[str]]
     width: int
     width_share: float
     score: float
@@ -172,19 +186,15 @@ def _layout(text: str, delimiter: str, *, whole: bool, contract: Contract | None
     """The sample split by one delimiter; None where no header is found."""
     header_line = contract.reading_overrides.header_line if contract else None
     rows = _rows(text, delimiter, whole=whole, first_line=header_line or 1)
-    row_width, width_share = _most_frequent_width([cells for _, _, cells in rows])
+    row_width, width_share = most_frequent_width([cells for _, _, cells in rows])
     header = find_header(rows, contract, row_width, header_line)
     if header is None:
         return None
     body = [cells for line, _, cells in rows if line >= header.after]
-    body_width, body_share = _most_frequent_width(body)
-    declared = len(header.cells)
-    # Rows may all end in one delimiter too many; longer rows with text there are damage.
-    trailing = body_share > 0.5 and sum(not any(c[declared:]) for c in body) > 0.5 * len(body)
-    width = max(declared, body_width) if trailing else declared
+    usual = usual_width(header.cells, body)
     score = (header.certainty if contract else 0.0) * 10 + width_share * min(row_width, 40) ** 0.5
-    cells = (*header.cells, *[""] * (width - declared))
-    return _Layout(delimiter, header, cells, row_width, width_share, score)
+    cells = (*header.cells, *[""] * (usual - len(header.cells)))
+    return _Layout(delimiter, header, cells, usual, body, row_width, width_share, score)
 
 
 def _rows(text: str, delimiter: str, *, whole: bool, first_line: int) -> list[NumberedRow]:
@@ -205,11 +215,3 @@ def _rows(text: str, delimiter: str, *, whole: bool, first_line: int) -> list[Nu
     except csv.Error:
         return rows
     return rows if whole or len(rows) < 2 else rows[:-1]
-
-
-def _most_frequent_width(rows: Sequence[Sequence[str]]) -> tuple[int, float]:
-    counts = Counter(map(len, rows))
-    if not counts:
-        return 0, 0.0
-    width, times = max(counts.items(), key=lambda pair: (pair[1], pair[0]))
-    return width, times / len(rows)

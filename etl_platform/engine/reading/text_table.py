@@ -13,16 +13,13 @@ from etl_platform.engine.reading.archives import ByteStream, unpacking
 from etl_platform.engine.reading.cell_characters import clean_cells, has_unusual, read_columns
 from etl_platform.engine.reading.encodings import utf8_blocks, without_inner_boms
 from etl_platform.engine.reading.headers import unique_names
-from etl_platform.engine.reading.parse_chunk import (
-    MAX_ROW_BYTES,
-    parse_chunk,
-    parse_columns,
-)
-from etl_platform.engine.reading.parse_rows import RowFormat, unclosed_quote
+from etl_platform.engine.reading.parse_chunk import parse_chunk, parse_columns
 from etl_platform.engine.reading.preamble_and_footer import FOOTER_ROWS, is_footer, shorten
 from etl_platform.engine.reading.prefetch import prefetch
 from etl_platform.engine.reading.quote_scan import QuoteScan, cut_rows, scan
 from etl_platform.engine.reading.read_notes import ReadNotes
+from etl_platform.engine.reading.row_format import RowFormat
+from etl_platform.engine.reading.split_rows import MAX_ROW_BYTES
 from etl_platform.engine.reading.table import MAX_COLUMNS
 from etl_platform.engine.reading.table_bounds import TableBounds
 from etl_platform.engine.reading.text_dialect import SAMPLE_BYTES, TextDialect, detect_text_dialect
@@ -48,6 +45,7 @@ class TextTable:
         self._open, self._packed = open_file, packed
         self._mask = contract is not None and any(column.sensitive for column in contract.columns)
         self._contract = contract
+        self._pads_short_rows = contract is not None and contract.pads_short_rows
         self._overrides = [name for name in contract.reading_overrides.names() if name != "sheet"] if contract else []
         with _readable(open_file, packed) as file:
             sample = _read_up_to(file, SAMPLE_BYTES)
@@ -93,7 +91,7 @@ class TextTable:
         With ``positions`` only those columns are read, without the quote scan; the last rows have all columns.
         """
         dialect = self.dialect
-        row_format = RowFormat(dialect.delimiter, dialect.line_end, len(self.header), dialect.declared, dialect.named)
+        row_format = self._row_format()
         buffer, line = b"", dialect.data_line
         with (
             _readable(self._open, self._packed) as file,
@@ -120,6 +118,18 @@ class TextTable:
                 # Free the block before waiting for the next one.
                 del block
 
+    def _row_format(self) -> RowFormat:
+        dialect = self.dialect
+        return RowFormat(
+            dialect.delimiter,
+            dialect.line_end,
+            width=len(self.header),
+            declared=dialect.declared,
+            named=dialect.named,
+            usual=dialect.usual,
+            pads_short_rows=self._pads_short_rows,
+        )
+
     def _take_rows(
         self,
         buffer: bytes,
@@ -137,32 +147,40 @@ class TextTable:
             scanned: the quote scan of exactly this buffer, if there is one.
             final: no bytes follow the buffer.
         """
-        delimiter, line_end = row_format.delimiter, row_format.line_end
-        if positions is not None and not final:
-            end, lines = cut_rows(buffer, line_end)
+        line_end = row_format.line_end
+        if positions is not None and not final and row_format.is_simple:
+            end, lines = cut_rows(buffer, row_format)
             frame = parse_columns(buffer[:end], row_format, positions) if end else None
             if frame is not None:
                 return frame, lines, buffer[end:]
-        scanned = scanned or scan(buffer, delimiter, line_end, final=final)
-        if scanned.end:
-            end, proof = scanned.end, scanned
-        elif len(buffer) <= MAX_ROW_BYTES:
+        proof = None
+        end = len(buffer) if final else buffer.rfind(line_end) + 1
+        if row_format.is_simple:
+            proof = scanned or scan(buffer, row_format, final=final)
+            if proof.end:
+                end = proof.end
+            elif len(buffer) <= MAX_ROW_BYTES:
+                return None
+            else:
+                # No row ends outside quotes: a quote never closes, or a stray quote swapped inside and outside.
+                proof = None
+        chunk = buffer[:end]
+        frame, lines, rest = parse_chunk(
+            chunk, line, row_format, self.notes, proof, final=final, max_row_bytes=MAX_ROW_BYTES
+        )
+        if lines:
+            if positions is None and has_unusual(chunk):
+                frame = clean_cells(frame, self.names, self._read_columns, self.notes)
+            return frame, lines, rest + buffer[end:]
+        if len(buffer) <= MAX_ROW_BYTES:
             return None
-        else:
-            # No row ends outside quotes: a quote is never closed, or a stray quote swapped inside and outside.
-            end, proof = buffer.rfind(line_end) + 1, None
-        frame, lines, rest = parse_chunk(buffer[:end], line, row_format, self.notes, proof)
-        if not lines and b'"' not in buffer:
-            raise UnreadableFileError(
-                "row_too_long",
-                f"line {line} has more than {MAX_ROW_BYTES:,} bytes; break it into rows",
-                line,
-            )
-        if not lines:
-            raise unclosed_quote(line)
-        if positions is None and has_unusual(buffer[:end]):
-            frame = clean_cells(frame, self.names, self._read_columns, self.notes)
-        return frame, lines, rest + buffer[end:]
+        if row_format.quote and row_format.quote.encode() in buffer:
+            raise _unclosed_quote(line)
+        raise UnreadableFileError(
+            "row_too_long",
+            f"line {line} has more than {MAX_ROW_BYTES:,} bytes; break it into rows",
+            line,
+        )
 
     def _scanned_blocks(
         self, file: ByteStream, row_format: RowFormat, *, proven: bool
@@ -175,7 +193,7 @@ class TextTable:
         held = b""
         for block in filter(None, _skip_bytes(blocks, self.dialect.data_offset)):
             if held:
-                yield held, scan(held, row_format.delimiter, row_format.line_end) if proven else None, False
+                yield held, scan(held, row_format) if proven and row_format.is_simple else None, False
             held = block
             del block
         yield held, None, True
@@ -238,10 +256,20 @@ class TextTable:
             pinned=tuple(self._overrides),
             blank_lines=notes.blank_lines,
             ragged_rows=notes.ragged_rows,
+            spanning_rows=notes.spanning_rows,
+            rows_in_cells=tuple(notes.inner_rows),
             repeated_headers=notes.repeated_headers,
             cleaned=tuple(notes.cleaned.values()),
             dropped=tuple(shorten(item, mask=self._mask) for item in dropped),
         )
+
+
+def _unclosed_quote(line: int) -> UnreadableFileError:
+    return UnreadableFileError(
+        "unclosed_quote",
+        f"the quote that opens on line {line} never closes; close it, or double it if it belongs to the text",
+        line,
+    )
 
 
 @contextmanager

@@ -64,6 +64,7 @@ class MemberTables:
             members=tuple(MemberDialect(name, self._rows[name], part) for name, part in parts.items()),
             blank_lines=sum(part.blank_lines for part in parts.values()),
             ragged_rows=sum(part.ragged_rows for part in parts.values()),
+            spanning_rows=sum(part.spanning_rows for part in parts.values()),
             repeated_headers=sum(part.repeated_headers for part in parts.values()),
             cleaned=tuple(replace(cells, member=name) for name, part in parts.items() for cells in part.cleaned),
             dropped=tuple(replace(line, member=name) for name, part in parts.items() for line in part.dropped),

@@ -13,6 +13,7 @@ from etl_platform.engine.columns import (
     DUPLICATES_DIFFER,
     NO_KNOWN_CELL,
     OUTSIDE,
+    SPANS_ROWS,
     TOO_FEW,
     TOO_MANY,
 )
@@ -22,9 +23,10 @@ from etl_platform.engine.rules.kinds import COLUMN_KINDS
 ROW_DAMAGES = {
     TOO_FEW: "The row ends before the last column.",
     TOO_MANY: "The row has more cells than the header.",
-    BAD_QUOTE: "A quote inside a quoted text is not doubled.",
     BROKEN_CHARACTER: "A letter is lost: its bytes are cut or of another encoding, or � stands for it.",
     CONTROL_CHARACTER: "A cell has a control character; the letter or sign that it stands for is lost.",
+    BAD_QUOTE: "A quote is out of place: it is not doubled, never closes, or the delimiter before it is missing.",
+    SPANS_ROWS: "A quoted text spans lines that could each be a row.",
     DUPLICATES_DIFFER: "Two columns with the same name have different texts.",
     OUTSIDE: "The row belongs to another table, or is a title, below the rows of the file.",
     NO_KNOWN_CELL: "The row has text only in columns that the contract does not have.",

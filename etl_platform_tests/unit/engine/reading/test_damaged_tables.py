@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from etl_platform.engine.columns import BAD_QUOTE, DAMAGE, LINE, OVERFLOW, TOO_FEW, TOO_MANY
@@ -63,11 +64,24 @@ def test_the_end_of_file_mark_of_dos_is_not_a_row(path: Path) -> None:
     assert cells_of(frame) == [("1", "a", "b")]
 
 
-def test_trailing_delimiters_are_not_damage(path: Path) -> None:
-    path.write_bytes(HEAD + b"1,a,b,,\n2,c,d\n3,e,f\n")
+def test_a_blank_surplus_cell_is_damage_unless_most_rows_have_it(path: Path) -> None:
+    """A delimiter too many shifts the row, and its last cell may be empty."""
+    path.write_bytes(HEAD + b"1,,a,\n2,c,d\n3,e,f\n")
     _, frame = read_back(path, CONTRACT)
-    assert frame[DAMAGE].to_list() == [None, None, None]
-    assert [row[:3] for row in cells_of(frame)] == [("1", "a", "b"), ("2", "c", "d"), ("3", "e", "f")]
+    assert frame[DAMAGE].to_list() == [TOO_MANY, None, None]
+
+
+def test_where_rows_end_in_a_delimiter_a_row_without_it_is_whole_only_if_its_last_cell_has_text(path: Path) -> None:
+    path.write_bytes(HEAD + b"1,a,b,\n2,c,d\n3,ef,\n4,g,h,\n5,i,j,\n6,k,l,\n")
+    _, frame = read_back(path, CONTRACT)
+    assert frame[DAMAGE].to_list() == [None, None, TOO_FEW, None, None, None]
+
+
+def test_rows_that_leave_out_columns_without_a_name_are_whole(path: Path) -> None:
+    path.write_bytes(b"ident,label,remark,,\n1,a,b\n2,c,d\n3,e,\n")
+    _, frame = read_back(path, CONTRACT)
+    assert frame[DAMAGE].null_count() == 3
+    assert cells_of(frame) == [("1", "a", "b", "", ""), ("2", "c", "d", "", ""), ("3", "e", "", "", "")]
 
 
 def test_a_short_and_a_long_row_in_one_chunk_are_both_damaged(path: Path) -> None:
@@ -122,22 +136,23 @@ def test_one_inch_sign_in_a_long_file_shifts_and_damages_no_row(path: Path, monk
 
 
 @pytest.mark.parametrize("row_bytes", [32 << 20, 400], ids=["at the end of the file", "past the longest row"])
-def test_an_unclosed_quote_after_many_chunks_is_refused_with_its_line(
-    path: Path, monkeypatch: pytest.MonkeyPatch, row_bytes: int
-) -> None:
+def test_a_quote_that_never_closes_costs_its_row(path: Path, monkeypatch: pytest.MonkeyPatch, row_bytes: int) -> None:
     small_chunks(monkeypatch, row_bytes=row_bytes)
     rows = [f"{i},plain,text\n" for i in range(300)]
     rows[150] = '150,"opens here,text\n'
     path.write_bytes(HEAD + "".join(rows).encode())
-    error = refusal(path)
-    assert (error.code, error.line) == ("unclosed_quote", 152)
-    assert "152" in error.message
+    _, frame = read_back(path, CONTRACT)
+    assert frame.height == 300
+    assert frame.filter(pl.col(DAMAGE).is_not_null()).select(LINE, DAMAGE, "1").rows() == [
+        (152, BAD_QUOTE, '"opens here')
+    ]
 
 
-def test_a_quote_closed_by_one_of_a_later_row_is_refused_with_the_line_where_it_opens(path: Path) -> None:
+def test_a_quote_that_meets_one_of_a_later_row_costs_its_row(path: Path) -> None:
     path.write_bytes(HEAD + b'1,a,b\n2,"opens,b\n3,"c",d\n4,e,f\n')
-    error = refusal(path)
-    assert (error.code, error.line) == ("unclosed_quote", 3)
+    _, frame = read_back(path, CONTRACT)
+    assert frame[DAMAGE].to_list() == [None, BAD_QUOTE, None, None]
+    assert cells_of(frame)[2:] == [("3", "c", "d"), ("4", "e", "f")]
 
 
 def test_a_nul_byte_stays_in_its_cell(path: Path) -> None:
