@@ -100,7 +100,8 @@ def problems(page: Page, jobs: set[str]) -> Iterator[str]:
 
 def check_length(page: Page) -> Iterator[str]:
     words = len(page.text.split())
-    if words >= MAX_WORDS:
+    # A changelog only grows.
+    if words >= MAX_WORDS and page.name != "CHANGELOG.md":
         yield f"it has {words:,} words; split it, a page has fewer than {MAX_WORDS:,}"
 
 
