@@ -8,7 +8,6 @@ from typing import Any
 from etl_platform.deliveries.history import DeliveryHistory
 from etl_platform.deliveries.report import Report
 from etl_platform.engine.output.plain_text import table
-from etl_platform.engine.result import CheckResult
 from etl_platform.object_keys import base_name
 
 _MESSAGES_SHOWN = 300
@@ -25,7 +24,7 @@ def deliveries_table(reports: Sequence[Report]) -> str:
             f"{report.outcome}{' again' if report.is_replay else ''}",
             report.check.rows,
             report.check.quarantined_rows,
-            _why(report.check),
+            _why(report),
         )
         for report in reports
     ]
@@ -89,8 +88,11 @@ def _arrived_at(report: Report) -> datetime:
     return report.source.last_modified or report.attempt.began_at
 
 
-def _why(check: CheckResult) -> str:
+def _why(report: Report) -> str:
+    check = report.check
     if check.errors:
         return "; ".join(map(str, check.errors))
     reasons = sorted(check.reasons.items(), key=lambda pair: -pair[1])
-    return ", ".join(f"{reason} {rows:,}" for reason, rows in reasons[:3]) + (" …" if len(reasons) > 3 else "")
+    broken = ", ".join(f"{reason} {rows:,}" for reason, rows in reasons[:3]) + (" …" if len(reasons) > 3 else "")
+    shared = report.shared_keys.shared if report.shared_keys else ()
+    return "; ".join(text for text in (broken, *map(str, shared)) if text)

@@ -16,8 +16,10 @@ from etl_platform.engine.contract.model import Contract
 from etl_platform.engine.privacy.masking import HIDDEN
 from etl_platform.engine.result import CheckResult, ColumnProfile, DatasetVerdict, Example, FileColumns, FileError
 from etl_platform.engine.rules.contract_rules import contract_rules
+from etl_platform.object_keys import base_name
 
 FILE_CHECK = "file_is_readable_and_complete"
+KEYS_CHECK = "keys_are_in_one_file"
 _EXAMPLES = 5
 
 Metadata = dict[str, Any]
@@ -111,6 +113,7 @@ def check_outcomes(reports: Sequence[Report], contract: Contract) -> Iterator[Ch
         {"delivery_id": last.delivery_id, **_errors(totals.errors)},
         "; ".join(map(str, totals.errors)) or None,
     )
+    yield from _shared_keys(reports)
     if not totals.rows:
         return
     severity = dg.AssetCheckSeverity.ERROR if totals.errors else dg.AssetCheckSeverity.WARN
@@ -121,6 +124,32 @@ def check_outcomes(reports: Sequence[Report], contract: Contract) -> Iterator[Ch
             metadata["first_lines"] = table([example.to_json() for example in examples])
         yield CheckEvaluation(check_name(rule.reason), broken == 0, severity, metadata)
     yield from _dataset_outcomes(reports, contract)
+
+
+def _shared_keys(reports: Sequence[Report]) -> Iterator[CheckEvaluation]:
+    """A warning if rows of one file are in silver a second time, from another file of the partition."""
+    compared = [(report, report.shared_keys) for report in reports if report.shared_keys is not None]
+    if not compared:
+        return
+    found = [(report, shared) for report, comparison in compared for shared in comparison.shared]
+    metadata: Metadata = {
+        "delivery_id": compared[-1][0].delivery_id,
+        "other_files": max(comparison.files for _, comparison in compared),
+        "compared_files": max(comparison.compared for _, comparison in compared),
+    }
+    if found:
+        rows = [
+            {
+                "file": report.source.key,
+                "other_file": shared.source_key,
+                "keys": shared.keys,
+                "silver": shared.silver_key,
+            }
+            for report, shared in found
+        ]
+        metadata["shared_keys"] = table(rows)
+    said = [f"{base_name(report.source.key)}: {shared}, so silver holds those rows twice" for report, shared in found]
+    yield CheckEvaluation(KEYS_CHECK, not found, dg.AssetCheckSeverity.WARN, metadata, "; ".join(said) or None)
 
 
 def _dataset_outcomes(reports: Sequence[Report], contract: Contract) -> Iterator[CheckEvaluation]:

@@ -9,6 +9,7 @@ import dagster as dg
 from etl_platform.defs.dagster_event_log import DagsterEventLog
 from etl_platform.defs.delivery_events import (
     FILE_CHECK,
+    KEYS_CHECK,
     bronze_metadata,
     check_name,
     check_outcomes,
@@ -113,6 +114,8 @@ def _check_specs(contracts: Iterable[Contract]) -> list[dg.AssetCheckSpec]:
     for contract in contracts:
         silver = dg.AssetKey(["silver", contract.dataset])
         about = [(FILE_CHECK, "The file can be read and its header has every required column.")]
+        if contract.primary_key:
+            about.append((KEYS_CHECK, "No other file of the agency has rows with the same primary keys."))
         about += [(check_name(rule.reason), rule.description) for rule in contract_rules(contract)]
         about += [(check_name(rule.name), rule.description or rule.text) for rule in contract.dataset_rules]
         specs += [partitioned_check(name, silver, text) for name, text in about]

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from etl_platform import object_keys
+from etl_platform.deliveries.compare_keys import KeyComparer
 from etl_platform.deliveries.delivery import ObjectVersion, Outcome, Reprocessing
 from etl_platform.deliveries.ledger import Ledger
 from etl_platform.deliveries.report import (
@@ -114,6 +115,7 @@ class DeliveryProcessor:
     def __init__(self, store: ObjectStore, bucket: str, clock: Clock) -> None:
         self._store, self._bucket, self._clock = store, bucket, clock
         self._ledger, self._silver = Ledger(store, bucket), Silver(store, bucket)
+        self._keys = KeyComparer(store, bucket)
 
     def process(self, task: DeliveryTask, bronze: ObjectHead) -> DeliveryResult:
         """Read the delivered bytes, check them, write silver and quarantine, and report."""
@@ -140,15 +142,22 @@ class DeliveryProcessor:
             if task.reprocessing and report.outcome is Outcome.ACCEPTED:
                 report = replace(report, changes=self._replay_changes(task, current, work))
             if task.dry_run:
-                return DeliveryResult(report.outcome, report)
+                return DeliveryResult(report.outcome, self._with_shared_keys(report, task, work / SILVER))
             written = report.written
             if report.outcome is Outcome.ACCEPTED:
                 swapped = self._swap_silver(task, work / SILVER, written)
                 if isinstance(swapped, Superseded):
                     return self._superseded(task, swapped.by)
                 written = swapped
+                # After the swap: of two files that arrive at once, the later one sees the other.
+                report = self._with_shared_keys(report, task, work / SILVER)
             written = self._write_quarantine(task, report.outcome, work / QUARANTINE, written)
         return self.finish(task, replace(report, written=written))
+
+    def _with_shared_keys(self, report: Report, task: DeliveryTask, silver: Path) -> Report:
+        if report.outcome is not Outcome.ACCEPTED:
+            return report
+        return replace(report, shared_keys=self._keys.compare(silver, task.silver, task.contract, task.agency))
 
     def _replay_changes(self, task: DeliveryTask, current: CurrentObject | None, work: Path) -> ReplayChanges:
         """Which rows changed outcome, compared with the quarantine that this attempt is about to replace."""

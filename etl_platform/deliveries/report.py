@@ -8,7 +8,7 @@ A new field does not change SCHEMA_VERSION: if JSON lacks a field, its default i
 SCHEMA_VERSION is raised if an older release would misread a report. So a higher version is an error.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
@@ -16,6 +16,7 @@ from enum import StrEnum
 from typing import Any, TypeVar
 
 from etl_platform.deliveries.delivery import Cause, ObjectVersion, Outcome, parse_time
+from etl_platform.deliveries.key_comparison import KeyComparison
 from etl_platform.engine.contract.model import Contract
 from etl_platform.engine.corrections import ChangedRow, RowChanges
 from etl_platform.engine.json_fields import Json, known_fields
@@ -140,6 +141,7 @@ class Report:
         agency, dataset, contract: None where the object is ignored, because it has no agency or no contract.
         sha256: of the delivered bytes; None where they were not read.
         check: the result of the check; if there was no check, only the errors that explain why.
+        shared_keys: of an accepted file with a primary key: the keys that other files of the partition have, too.
         superseded_by: the newer delivery that silver holds.
     """
 
@@ -154,6 +156,7 @@ class Report:
     code_version: str = ""
     sha256: str | None = None
     check: CheckResult = field(default_factory=CheckResult)
+    shared_keys: KeyComparison | None = None
     corrections: AppliedCorrections | None = None
     changes: ReplayChanges | None = None
     superseded_by: str | None = None
@@ -190,8 +193,9 @@ class Report:
                     "attempt": Attempt.from_json(data["attempt"]),
                     "contract": _optional(ContractReference, data.get("contract")),
                     "check": CheckResult.from_json(data),
+                    "shared_keys": _read(KeyComparison.from_json, data.get("shared_keys")),
                     "corrections": _optional(AppliedCorrections, data.get("corrections")),
-                    "changes": _changes(data),
+                    "changes": _read(ReplayChanges.from_json, data.get("changes")),
                     "written": WrittenObjects(**known_fields(WrittenObjects, data.get("written", {}))),
                 }
             )
@@ -210,6 +214,7 @@ class Report:
             "sha256": self.sha256,
             # "outcome" above is the delivery's; the check only knows accepted and rejected.
             **{name: value for name, value in self.check.to_json().items() if name != "outcome"},
+            "shared_keys": self.shared_keys.to_json() if self.shared_keys else None,
             "corrections": asdict(self.corrections) if self.corrections else None,
             "changes": self.changes.to_json() if self.changes else None,
             "superseded_by": self.superseded_by,
@@ -258,7 +263,7 @@ class Amendment:
                 | {
                     "kind": AmendmentKind(data["fact"]),
                     "attempt": Attempt.from_json(data["attempt"]),
-                    "changes": _changes(data),
+                    "changes": _read(ReplayChanges.from_json, data.get("changes")),
                 }
             )
 
@@ -296,5 +301,5 @@ def _optional(kind: type[T], data: Json | None) -> T | None:
     return None if data is None else kind(**known_fields(kind, data))
 
 
-def _changes(data: Json) -> ReplayChanges | None:
-    return None if data.get("changes") is None else ReplayChanges.from_json(data["changes"])
+def _read(from_json: Callable[[Json], T], data: Json | None) -> T | None:
+    return None if data is None else from_json(data)
