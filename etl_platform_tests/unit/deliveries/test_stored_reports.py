@@ -24,7 +24,15 @@ REPORTS = {key: data for key, data in OBJECTS.items() if not key.startswith(obje
 AMENDMENTS = {key: data for key, data in OBJECTS.items() if key.startswith(object_keys.AMENDMENTS)}
 LEDGER = Ledger(LocalStore(STORED), "bucket")
 TIMES = ("last_modified", "event_time")
-ADDED_LATER = {"schema_version": 1, "shared_keys": None}
+
+
+def has(written: Any, stored: Any) -> bool:
+    """Whether everything that is stored is written again; fields that were added later do not count."""
+    if isinstance(stored, dict):
+        return all(name in written and has(written[name], value) for name, value in stored.items())
+    if isinstance(stored, list):
+        return len(written) == len(stored) and all(map(has, written, stored))
+    return bool(written == stored)
 
 
 def plain(data: Any) -> Any:
@@ -54,8 +62,8 @@ def test_the_stored_reports_cover_every_outcome_and_every_kind_of_amendment() ->
 def test_a_report_of_0_1_is_written_again_with_the_same_values_and_a_schema_version(key: str) -> None:
     report = Report.from_json(REPORTS[key])
     written = report.to_json()
-    assert plain(written) == plain(ADDED_LATER | REPORTS[key])
-    assert [name for name in written if name not in ADDED_LATER] == list(REPORTS[key])
+    assert has(plain(written), plain({"schema_version": 1} | REPORTS[key]))
+    assert [name for name in written if name in REPORTS[key]] == list(REPORTS[key])
     assert Report.from_json(json.loads(json.dumps(written))) == report
 
 
