@@ -18,6 +18,8 @@ XF: Final = 0xE0
 SHARED_STRINGS: Final = 0xFC
 FORMAT: Final = 0x41E
 BOF: Final = 0x809
+BEGINNINGS = frozenset({0x09, 0x209, 0x409, BOF})
+"""Of a workbook or a sheet: Excel 2, 3, 4, and 5 or later."""
 
 FORMULA: Final = 0x06
 MUL_RK: Final = 0xBD
@@ -33,13 +35,16 @@ ERRORS = {0: "#NULL!", 7: "#DIV/0!", 15: "#VALUE!", 23: "#REF!", 29: "#NAME?", 3
 UNKNOWN_ERROR = "#ERROR!"
 
 
-def records(stream: bytes, place: int, end: int) -> Iterator[tuple[int, bytes]]:
+def records(stream: bytes, place: int, end: int, *, must_end: bool = False) -> Iterator[tuple[int, bytes]]:
     """Kind and body of each record of the substream at ``place``; substreams within it, such as charts, are left out.
 
-    It ends at ``end`` or before. One that ends without the record EOF is taken as complete.
+    It ends at ``end`` or before.
+
+    Args:
+        must_end: whether a substream without the record EOF at its end is cut off.
 
     Raises:
-        ValueError: the last record is cut off.
+        ValueError: it is cut off.
     """
     filled = place + len(stream[place:end].rstrip(b"\0"))
     depth = 0
@@ -52,10 +57,12 @@ def records(stream: bytes, place: int, end: int) -> Iterator[tuple[int, bytes]]:
             depth -= 1
             if depth <= 0:
                 return
-        elif kind == BOF:
+        elif kind in BEGINNINGS:
             depth += 1
             if depth == 1:
                 yield kind, stream[place + 4 : place + 4 + size]
         elif depth == 1:
             yield kind, stream[place + 4 : place + 4 + size]
         place += 4 + size
+    if must_end:
+        raise ValueError("its records have no end; the file may be cut off")

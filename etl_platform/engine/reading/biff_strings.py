@@ -106,6 +106,8 @@ class _Pieces:
         while size:
             if self._place >= len(self._parts[self._number]):
                 self._number, self._place = self._number + 1, 1
+                if self._number >= len(self._parts) or not self._parts[self._number]:
+                    raise ValueError("a text is cut off")
                 wide = bool(self._parts[self._number][0] & _WIDE)
             part = self._parts[self._number]
             step = 1 + wide

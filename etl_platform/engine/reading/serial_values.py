@@ -5,6 +5,8 @@ from datetime import date, datetime, time, timedelta
 _FIRST_1900, _FIRST_1904 = date(1899, 12, 31), date(1904, 1, 1)
 _LEAP_DAY = 60
 """Excel counts 1900-02-29, a day that does not exist."""
+_TOO_LATE = 2_958_466
+"""10000-01-01"""
 _DAY_MS = 86_400_000
 _MIDNIGHT = time(0)
 
@@ -17,7 +19,7 @@ def calendar_value(number: float, *, since_1904: bool, is_elapsed: bool) -> Cale
     Args:
         is_elapsed: the cell shows hours, minutes or seconds that have passed, such as ``[h]:mm``.
     """
-    if not 0 <= number < 1e7 or (not since_1904 and int(number) == _LEAP_DAY):
+    if not 0 <= number < _TOO_LATE or (not since_1904 and int(number) == _LEAP_DAY):
         return number
     passed = timedelta(milliseconds=round(number * _DAY_MS))
     if is_elapsed:

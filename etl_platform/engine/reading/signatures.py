@@ -26,8 +26,17 @@ _ARCHIVES = {
 }
 _MARKUP = (
     (re.compile(rb"<(?:!doctype html|html|head|body|table|meta|div)\b", re.IGNORECASE), "a web page (HTML)"),
+    (
+        re.compile(rb"<\?xml[^>]*>\s*(?:<\?mso-application[^>]*>\s*)?<(?:\w+:)?Workbook\b"),
+        "an XML workbook of Excel 2003, which Excel can save as .xlsx",
+    ),
     (re.compile(rb"<\?xml\b|<!--|<[a-z]+:?[a-z]*\s+xmlns", re.IGNORECASE), "an XML document"),
     (re.compile(rb'\[\s*(?:[\[{]|"[^"\]]*"\s*[,\]])|\{\s*(?:"|\}\s*$)'), "JSON"),
+)
+_SPREADSHEETS = (
+    (re.compile(rb"ID;P[^\r\n]*\r?\n(?:[A-Z]{1,2};|E\r?\n)"), "a SYLK spreadsheet (.slk)"),
+    (re.compile(rb'TABLE\r?\n0,1\r?\n"'), "a DIF spreadsheet (.dif)"),
+    (re.compile(rb"\0\0[\x02\x1a]\0(?:[\x04-\x06]\x04|[\0-\x05]\x10)"), "a Lotus 1-2-3 spreadsheet"),
 )
 _OFFICE = {"word/document.xml": "a Word document", "ppt/presentation.xml": "a PowerPoint file"}
 _OPEN_DOCUMENT = b"application/vnd.oasis.opendocument"
@@ -47,7 +56,7 @@ def other_format(sample: bytes) -> str | None:
     if sample[257:262] == b"ustar":
         return "a tar archive"
     text = sample.removeprefix(b"\xef\xbb\xbf").lstrip()
-    return next((format_ for pattern, format_ in _MARKUP if pattern.match(text)), None)
+    return next((format_ for pattern, format_ in (*_MARKUP, *_SPREADSHEETS) if pattern.match(text)), None)
 
 
 def office_format(members: set[str], mimetype: bytes) -> str | None:

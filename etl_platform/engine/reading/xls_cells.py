@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from etl_platform.engine.reading import biff_records as biff
 from etl_platform.engine.reading.biff_strings import unicode_text, without_nul
+from etl_platform.engine.reading.code_pages import text_in_font
 from etl_platform.engine.reading.number_formats import fill_template, number_text
 from etl_platform.engine.reading.serial_values import CalendarValue, calendar_value
 
@@ -29,11 +30,15 @@ Value = str | bytes | bool | CalendarValue
 
 
 class CellStyle(NamedTuple):
-    """How a style shows a number."""
+    """How a style shows a number, and the encoding that its font stands for."""
 
-    template: str | None
-    is_date: bool
-    is_elapsed: bool
+    template: str | None = None
+    is_date: bool = False
+    is_elapsed: bool = False
+    encoding: str | None = None
+
+
+_PLAIN = CellStyle()
 
 
 @dataclass
@@ -75,6 +80,18 @@ class SheetCells:
         return sum(len(value) for row in self.rows for value in row if isinstance(value, str | bytes))
 
     @property
+    def coded_texts(self) -> set[bytes]:
+        """Texts in a code page that is not known yet."""
+        return {value for row in self.rows for value in row if isinstance(value, bytes)}
+
+    def decode(self, encoding: str) -> None:
+        """Put texts in place of bytes."""
+        for cells in self.rows:
+            for place, value in enumerate(cells):
+                if isinstance(value, bytes):
+                    cells[place] = value.decode(encoding)
+
+    @property
     def start(self) -> tuple[int, int]:
         """Row and column of the first value in ``iter_rows``."""
         return 0, 0
@@ -91,23 +108,24 @@ class SheetReader:
         self._old = version < biff.BIFF8
         self._styles, self._texts, self._since_1904 = styles, texts, since_1904
 
-    def read(self, stream: bytes, start: int, end: int) -> SheetCells:
-        """The cells of the sheet whose records are between ``start`` and ``end``.
+    def read(self, records: Iterable[tuple[int, bytes]]) -> SheetCells:
+        """The cells of the sheet with these records.
 
         Raises:
             ValueError, LookupError, struct.error: the sheet is damaged; the message names the cell.
         """
         found = SheetCells()
         awaited: tuple[int, int] | None = None
-        for kind, body in with_continued_strings(biff.records(stream, start, end)):
+        style = 0
+        for kind, body in with_continued_strings(records):
             if kind == biff.STRING and awaited:
-                found.put(*awaited, self._text(*body))
+                found.put(*awaited, self._text(style, *body))
                 found.has_results, awaited = True, None
             if kind not in _CELLS:
                 continue
             if awaited:
                 found.uncalculated.append(awaited)
-            row, column, _ = _ROW_COLUMN_STYLE.unpack_from(body)
+            row, column, style = _ROW_COLUMN_STYLE.unpack_from(body)
             if column >= MAX_COLUMNS:
                 raise ValueError(
                     f"row {row + 1:,} has a cell in column {column + 1:,}, but .xls has {MAX_COLUMNS} columns"
@@ -127,6 +145,8 @@ class SheetReader:
         if kind == biff.MUL_RK:
             for place, value in enumerate(self._packed_numbers(body), column):
                 found.put(row, place, value)
+            if column + len(body) // 6 > MAX_COLUMNS + 1:
+                raise ValueError(f"its numbers go on beyond column {MAX_COLUMNS}")
         else:
             found.put(row, column, self._value(kind, body))
         return None
@@ -143,17 +163,22 @@ class SheetReader:
             return self._shown(number, style)
         if kind == biff.BOOL_ERROR:
             return biff.ERRORS.get(body[6], biff.UNKNOWN_ERROR) if body[7] else bool(body[6])
-        return self._text(body[6:])
+        return self._text(struct.unpack_from("<H", body, 4)[0], body[6:])
 
-    def _text(self, body: bytes, *more: bytes) -> str | bytes:
+    def _text(self, style: int, body: bytes, *more: bytes) -> str | bytes:
         size = struct.unpack_from("<H", body)[0]
         if self._old:
             text = (body[2:] + b"".join(more))[:size]
             if len(text) < size:
-                raise ValueError(f"its text has {len(text):,} of {size:,} characters")
-            return text
+                raise ValueError("a text is cut off")
+            if b"\0" in text:
+                text = without_nul(text.decode("latin-1")).encode("latin-1")
+            return text_in_font(text, self._style(style).encoding)
         found = unicode_text(size, [body[2:], *more])
         return without_nul(found) if "\0" in found else found
+
+    def _style(self, number: int) -> CellStyle:
+        return self._styles[number] if number < len(self._styles) else _PLAIN
 
     def _packed_numbers(self, body: bytes) -> Iterator[Value]:
         for place in range((len(body) - 6) // 6):
@@ -162,9 +187,7 @@ class SheetReader:
 
     def _shown(self, number: float, style: int) -> Value:
         """The number as its style shows it."""
-        template, is_date, is_elapsed = (
-            self._styles[style] if style < len(self._styles) else CellStyle(None, False, False)
-        )
+        template, is_date, is_elapsed, _ = self._style(style)
         if not math.isfinite(number):
             return biff.ERRORS[36]
         if is_date:
@@ -178,8 +201,12 @@ class SheetReader:
         kind = _NUMBER_RESULT if result[6:] != b"\xff\xff" else result[0]
         if kind == _TEXT_RESULT:
             return row, column
-        if not cache:
-            self._note_other_program(found, (row, column), kind, result, is_to_calculate=bool(flags & _TO_CALCULATE))
+        if flags & _TO_CALCULATE and result == _PLACEHOLDER:
+            found.uncalculated.append((row, column))
+        elif not cache:
+            is_empty = kind == _EMPTY_RESULT or (flags & _TO_CALCULATE and not any(result))
+            found.doubtful += [(row, column)] if is_empty else []
+            found.has_results |= not is_empty
         if kind == _NUMBER_RESULT:
             found.put(row, column, self._shown(struct.unpack("<d", result)[0], style))
         elif kind == _TRUTH_RESULT:
@@ -187,17 +214,6 @@ class SheetReader:
         elif kind == _ERROR_RESULT:
             found.put(row, column, biff.ERRORS.get(result[2], biff.UNKNOWN_ERROR))
         return None
-
-    def _note_other_program(
-        self, found: SheetCells, cell: tuple[int, int], kind: int, result: bytes, *, is_to_calculate: bool
-    ) -> None:
-        """Whether a program that is not Excel has calculated this formula, has not, or may not have."""
-        if is_to_calculate and result == _PLACEHOLDER:
-            found.uncalculated.append(cell)
-        elif kind == _EMPTY_RESULT or (is_to_calculate and not any(result)):
-            found.doubtful.append(cell)
-        else:
-            found.has_results = True
 
 
 def with_continued_strings(records: Iterable[tuple[int, bytes]]) -> Iterator[tuple[int, Any]]:

@@ -2,26 +2,27 @@
 
 import struct
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from etl_platform.engine.errors import UnreadableFileError
 from etl_platform.engine.reading import biff_records as biff
+from etl_platform.engine.reading import older_biff
 from etl_platform.engine.reading.biff_strings import shared_strings, unicode_text, without_nul
+from etl_platform.engine.reading.code_pages import font_encoding, text_encoding
 from etl_platform.engine.reading.number_formats import is_date_format, is_elapsed_format, zero_template
 from etl_platform.engine.reading.ole_file import OLE_SIGNATURE, OleFile
 from etl_platform.engine.reading.signatures import ole_format
 from etl_platform.engine.reading.xls_cells import CellStyle, SheetCells, SheetReader
-from etl_platform.engine.reading.xls_code_pages import decode_cells, decode_name, text_encoding
 from etl_platform.engine.reading.xlsx_details import MAX_SHEET_CELLS, workbook_too_large
 
 MAX_CHARACTERS = 1 << 28
 """Of all cells: a text that many cells share counts for each."""
 _WORKSHEET_TYPE = 0x10
+_MISSING_FONT = 4
 _STREAM_NAMES = ("Workbook", "Book")
 """A file for both Excel 97 and Excel 95 has both."""
 _BARE = (b"\x09\x08\x08\x00", b"\x09\x08\x10\x00", b"\x09\x08\x06\x00")
-_BARE_AND_OLDER = (b"\x09\x00\x04\x00", b"\x09\x02\x06\x00", b"\x09\x04\x06\x00")
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,16 @@ class XlsWorkbook:
 
 @dataclass
 class _Globals:
-    """What the sheets of a workbook share. Names and format codes of Excel 95 are bytes of its code page."""
+    """What the sheets of a workbook share.
+
+    Attributes:
+        sheets: name, whether Excel shows it, and place. Names of Excel 95 are bytes of its code page.
+        places: of all sheets, charts and macros too.
+        codes: number formats by their number.
+        styles: font and number format of each style.
+        fonts: the encoding that each font of Excel 95 stands for.
+        shared: the records with the shared texts of Excel 97.
+    """
 
     version: int
     code_page: int | None = None
@@ -49,20 +59,32 @@ class _Globals:
     sheets: list[tuple[bytes | str, bool, int]] = field(default_factory=list)
     places: set[int] = field(default_factory=set)
     codes: dict[int, str] = field(default_factory=dict)
-    formats: list[int] = field(default_factory=list)
+    styles: list[tuple[int, int]] = field(default_factory=list)
+    fonts: list[str | None] = field(default_factory=list)
     shared: list[bytes] = field(default_factory=list)
 
-    def styles(self) -> list[CellStyle]:
-        codes = [self.codes.get(number, str(number)) for number in self.formats]
-        return [CellStyle(zero_template(code), is_date_format(code), is_elapsed_format(code)) for code in codes]
+    def cell_styles(self) -> list[CellStyle]:
+        found: list[CellStyle] = []
+        for font, number in self.styles:
+            code = self.codes.get(number, str(number))
+            # The fifth font has number 5.
+            place = font - (font > _MISSING_FONT)
+            encoding = self.fonts[place] if place < len(self.fonts) else None
+            found.append(CellStyle(zero_template(code), is_date_format(code), is_elapsed_format(code), encoding))
+        return found
 
-    def texts(self) -> list[str]:
-        return shared_strings(self.shared) if self.shared else []
+    def reader(self) -> SheetReader:
+        texts = shared_strings(self.shared) if self.shared else []
+        return SheetReader(self.version, self.cell_styles(), texts, since_1904=self.since_1904)
+
+
+_FoundSheet = tuple[bytes | str, bool, SheetCells]
+"""Name, whether Excel shows the sheet, and its cells."""
 
 
 def is_xls(head: bytes) -> bool:
     """Whether a file with these first bytes is an OLE file or has the records of a workbook."""
-    return head.startswith((OLE_SIGNATURE, *_BARE, *_BARE_AND_OLDER))
+    return head.startswith((OLE_SIGNATURE, *_BARE, *older_biff.SIGNATURES))
 
 
 def read_xls(content: bytes) -> XlsWorkbook:
@@ -74,30 +96,52 @@ def read_xls(content: bytes) -> XlsWorkbook:
     """
     stream = _workbook_stream(content)
     kind, _, version, type_ = struct.unpack_from("<HHHH", stream)
-    if stream.startswith(_BARE_AND_OLDER):
-        raise _not_tabular("a workbook of Excel 4 or older")
-    if kind != biff.BOF:
+    if kind not in biff.BEGINNINGS:
         raise ValueError("its first record is not the beginning of a workbook")
-    shared = _read_globals(stream, biff.BIFF8 if version == biff.BIFF8 else biff.BIFF5)
-    if type_ == _WORKSHEET_TYPE and not shared.sheets:
-        shared.sheets.append(("Sheet1", True, 0))
-    reader = SheetReader(shared.version, shared.styles(), shared.texts(), since_1904=shared.since_1904)
+    if kind == biff.BOF and type_ != _WORKSHEET_TYPE:
+        shared, found = _read_sheets(stream, biff.BIFF8 if version == biff.BIFF8 else biff.BIFF5)
+    else:
+        shared, found = _read_only_sheet(stream, type_)
+    _settle_doubtful([cells for _, _, cells in found])
+    texts = {text for _, _, cells in found for text in cells.coded_texts}
+    encoding = text_encoding(shared.code_page, texts)
+    return XlsWorkbook([_decoded(sheet, encoding) for sheet in found], shared.since_1904)
+
+
+def _decoded(sheet: _FoundSheet, encoding: str) -> XlsSheet:
+    name, visible, cells = sheet
+    cells.decode(encoding)
+    return XlsSheet(name if isinstance(name, str) else name.decode(encoding, "replace"), visible, cells)
+
+
+def _read_sheets(stream: bytes, version: int) -> tuple[_Globals, list[_FoundSheet]]:
+    shared = _read_globals(biff.records(stream, 0, len(stream)), version)
+    reader = shared.reader()
     places = sorted({*shared.places, len(stream)})
-    found: list[tuple[bytes | str, bool, SheetCells]] = []
+    found: list[_FoundSheet] = []
     cells = characters = 0
     for name, visible, place in shared.sheets:
         if not _is_worksheet(stream, place):
             continue
-        sheet = reader.read(stream, place, places[bisect_right(places, place)])
+        sheet = reader.read(biff.records(stream, place, places[bisect_right(places, place)]))
         found.append((name, visible, sheet))
         cells, characters = cells + sheet.size, characters + sheet.characters
         _refuse_size(cells, characters)
-    encoding = text_encoding(shared.code_page, (cells for _, _, cells in found))
-    _settle_doubtful([cells for _, _, cells in found])
-    sheets = [
-        XlsSheet(decode_name(name, encoding), visible, decode_cells(cells, encoding)) for name, visible, cells in found
-    ]
-    return XlsWorkbook(sheets, shared.since_1904)
+    return shared, found
+
+
+def _read_only_sheet(stream: bytes, type_: int) -> tuple[_Globals, list[_FoundSheet]]:
+    """The sheet of a file without a workbook, as Excel 2 to 4 and some programs of today write it."""
+    if type_ != _WORKSHEET_TYPE:
+        raise _not_tabular("a workbook, chart or macro of Excel 4 or older")
+    is_older = stream.startswith(older_biff.SIGNATURES)
+    newer = older_biff.newer_records(stream) if is_older else biff.records(stream, 0, len(stream), must_end=True)
+    records = list(newer)
+    version = struct.unpack_from("<H", stream, 4)[0]
+    shared = _read_globals(records, biff.BIFF8 if version == biff.BIFF8 and not is_older else biff.BIFF5)
+    sheet = shared.reader().read(records)
+    _refuse_size(sheet.size, sheet.characters)
+    return shared, [("Sheet1", True, sheet)]
 
 
 def _refuse_size(cells: int, characters: int) -> None:
@@ -161,11 +205,11 @@ def _not_tabular(format_: str) -> UnreadableFileError:
     return UnreadableFileError("not_tabular", f"the file is {format_}, not a table; send .xlsx or CSV")
 
 
-def _read_globals(stream: bytes, version: int) -> _Globals:
+def _read_globals(records: Iterable[tuple[int, bytes]], version: int) -> _Globals:
     found = _Globals(version)
     is_old = version < biff.BIFF8
     is_shared = False
-    for kind, body in biff.records(stream, 0, len(stream)):
+    for kind, body in records:
         is_shared = kind == biff.SHARED_STRINGS or (is_shared and kind == biff.CONTINUE)
         if kind == biff.FILE_PASS:
             raise encrypted()
@@ -179,7 +223,9 @@ def _read_globals(stream: bytes, version: int) -> _Globals:
             number, code = _format(body, is_old=is_old)
             found.codes[number] = code
         elif kind == biff.XF:
-            found.formats.append(struct.unpack_from("<H", body, 2)[0])
+            found.styles.append(struct.unpack_from("<HH", body))
+        elif kind == biff.FONT and is_old:
+            found.fonts.append(font_encoding(body[12]))
         elif is_shared:
             found.shared.append(body)
     return found
