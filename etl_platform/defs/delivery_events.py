@@ -122,6 +122,8 @@ def check_outcomes(reports: Sequence[Report], contract: Contract) -> Iterator[Ch
         metadata: Metadata = {"delivery_id": last.delivery_id, "rows_broken": broken, "rows": totals.rows}
         if examples := totals.examples.get(rule.reason):
             metadata["first_lines"] = table([example.to_json() for example in examples])
+        if unevaluated := totals.unevaluated.get(rule.reason):
+            metadata["rows_not_evaluated"] = unevaluated
         yield CheckEvaluation(check_name(rule.reason), broken == 0, severity, metadata)
     yield from _dataset_outcomes(reports, contract)
 
@@ -231,9 +233,11 @@ def merge_checks(reports: Sequence[Report]) -> CheckResult:
     """The counts, reasons and errors of several files together, and the first five examples of each rule."""
     checks = [report.check for report in reports]
     reasons: Counter[str] = Counter()
+    unevaluated: Counter[str] = Counter()
     examples: dict[str, tuple[Example, ...]] = {}
     for check in checks:
         reasons.update(check.reasons)
+        unevaluated.update(check.unevaluated)
         for reason, rows in check.examples.items():
             examples[reason] = (examples.get(reason, ()) + rows)[:_EXAMPLES]
     return CheckResult(
@@ -242,6 +246,7 @@ def merge_checks(reports: Sequence[Report]) -> CheckResult:
         quarantined_rows=sum(check.quarantined_rows or 0 for check in checks),
         reasons=reasons,
         examples=examples,
+        unevaluated=unevaluated,
         errors=tuple(error for check in checks for error in check.errors),
     )
 

@@ -3,6 +3,9 @@
 DAMAGE, BAD = "_damage", "_bad"
 """Only in batches: what is wrong with the shape of a row, and whether it breaks any rule."""
 
+FAILED = "failed:"
+"""Only in batches: prefix of the flags of rows on which a rule could not be evaluated."""
+
 DELIVERY, MEMBER, LINE, OVERFLOW, REASONS = "_delivery_id", "_member", "_line", "_overflow", "reasons"
 RESERVED = (LINE, OVERFLOW, REASONS, MEMBER, DELIVERY)
 """Columns of a quarantine file, or of its export, that are not the sender's."""

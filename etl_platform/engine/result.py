@@ -203,6 +203,7 @@ class CheckResult:
         rows, accepted_rows, quarantined_rows: None without a check, because there was no file to read.
         reasons: rows per broken rule; a row counts once for each rule that it breaks.
         examples: per rule, the first five rows.
+        unevaluated: rows per row rule that failed on them; ``reasons`` has them, too.
         dialect, columns: None where reading failed before they were known.
         dataset_rules: the verdict of each dataset rule of the contract.
         errors: why the file is rejected; empty where it is accepted.
@@ -214,6 +215,7 @@ class CheckResult:
     quarantined_rows: int | None = None
     reasons: Mapping[str, int] = field(default_factory=dict)
     examples: Mapping[str, tuple[Example, ...]] = field(default_factory=dict)
+    unevaluated: Mapping[str, int] = field(default_factory=dict)
     dialect: FileDialect | None = None
     columns: FileColumns | None = None
     profile: Mapping[str, ColumnProfile] = field(default_factory=dict)
@@ -238,6 +240,7 @@ class CheckResult:
             quarantined_rows=data.get("quarantined_rows"),
             reasons=data.get("reasons", {}),
             examples=examples,
+            unevaluated=data.get("unevaluated", {}),
             dialect=FileDialect.from_json(data["dialect"]) if data.get("dialect") else None,
             columns=FileColumns.from_json(data["columns"]) if data.get("columns") else None,
             profile={name: ColumnProfile.from_json(column) for name, column in profile.items()},
@@ -254,6 +257,7 @@ class CheckResult:
             "quarantined_rows": self.quarantined_rows,
             "reasons": dict(self.reasons),
             "examples": {rule: [row.to_json() for row in rows] for rule, rows in self.examples.items()},
+            "unevaluated": dict(self.unevaluated),
             "dialect": self.dialect.to_json() if self.dialect else {},
             "columns": self.columns.to_json() if self.columns else {},
             "profile": {name: column.to_json() for name, column in self.profile.items()},

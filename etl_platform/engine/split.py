@@ -11,7 +11,7 @@ from typing import Any
 import polars as pl
 
 from etl_platform.engine.ambiguity import ContraryTexts
-from etl_platform.engine.columns import BAD, DAMAGE, DUPLICATES_DIFFER, LINE, MEMBER, OVERFLOW, REASONS
+from etl_platform.engine.columns import BAD, DAMAGE, DUPLICATES_DIFFER, FAILED, LINE, MEMBER, OVERFLOW, REASONS
 from etl_platform.engine.contract.model import Contract
 from etl_platform.engine.output.parquet import ParquetSink
 from etl_platform.engine.privacy.masking import HIDDEN, shape, shown
@@ -98,6 +98,7 @@ class SplitRows:
         self._transform = load_transform(contract, compiled.schema)
         self._computed = Profiler({name: types[name] for name in computed}, self._sensitive)
         self._counts: Counter[str] = Counter()
+        self._unevaluated: Counter[str] = Counter()
         self._examples: dict[str, list[Example]] = {}
         self._preview: list[dict[str, Any]] = []
         self._accepted = self._quarantined = 0
@@ -137,6 +138,7 @@ class SplitRows:
             good = good.filter(~batch[BAD])
             broken = _rows_per_reason(bad, self._compiled)
             self._counts.update(broken)
+            self._unevaluated.update(_rows_per_failure(bad))
             _collect_rule_examples(bad, self._compiled, broken, self._examples)
             _collect_damage_examples(bad, self._examples)
         if len(self._preview) < _PREVIEW_ROWS:
@@ -165,6 +167,7 @@ class SplitRows:
             quarantined_rows=self._quarantined,
             reasons={reason: self._counts[reason] for reason in sorted(self._counts)},
             examples={reason: tuple(found) for reason, found in self._examples.items()},
+            unevaluated={reason: self._unevaluated[reason] for reason in sorted(self._unevaluated)},
             columns=replace(result.columns, extra=result.columns.extra + unnamed),
             profile={name: profile[name] for name in self._columns},
             dataset_rules=tuple(verdicts),
@@ -189,6 +192,11 @@ def _rows_per_reason(bad: pl.DataFrame, compiled: CompiledContract) -> Counter[s
     broken = Counter({found.name: found.item() for found in sums if found.item()})
     broken.update(dict(bad[DAMAGE].drop_nulls().value_counts().rows()))
     return broken
+
+
+def _rows_per_failure(bad: pl.DataFrame) -> dict[str, int]:
+    """How many of the bad rows each rule could not be evaluated on."""
+    return {name.removeprefix(FAILED): int(bad[name].sum()) for name in bad.columns if name.startswith(FAILED)}
 
 
 def _collect_rule_examples(

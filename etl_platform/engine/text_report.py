@@ -33,7 +33,7 @@ def verdict(file_name: str, dataset: str | None, result: CheckResult) -> str:
     lines = [escape_control_characters(line) for line in lines]
     if result.reasons:
         rows = [
-            (reason, rows, ", ".join(map(_example, result.examples.get(reason, ()))))
+            (reason, rows, _unevaluated(result, reason) + ", ".join(map(_example, result.examples.get(reason, ()))))
             for reason, rows in sorted(result.reasons.items(), key=lambda pair: -pair[1])
         ]
         lines += ["", _rules_table(rows)]
@@ -90,6 +90,11 @@ def _dataset_rules_table(verdicts: Sequence[DatasetVerdict]) -> str:
         for verdict in verdicts
     ]
     return table(("dataset rule", "found", "allowed", "verdict"), rows)
+
+
+def _unevaluated(result: CheckResult, reason: str) -> str:
+    rows = result.unevaluated.get(reason, 0)
+    return f"({rows:,} could not be evaluated) " if rows else ""
 
 
 def _example(example: Example) -> str:

@@ -17,6 +17,8 @@ from etl_platform.engine.rules.compiled_contract import CompiledContract, declar
 from etl_platform.engine.rules.contract_rules import contract_rules, unique_keys
 from etl_platform.engine.rules.contradictions import refuse_contradictions
 from etl_platform.engine.rules.derived_columns import Derivation, derive, file_value, lineage, rule_inputs
+from etl_platform.engine.rules.dry_run import type_of
+from etl_platform.engine.rules.failing_rows import FAILURES
 from etl_platform.engine.rules.kinds import COLUMN_KINDS
 from etl_platform.engine.rules.row_sql import first_line, row_expression, used_columns
 from etl_platform.engine.values.cell_values import cell_text, read_texts, typed_value
@@ -136,16 +138,14 @@ def _refuse_inconsistent_kinds(path: str, reasons: Iterable[str], checked: Itera
 
 
 def _dry_run(compiled: CompiledContract) -> None:
-    """Evaluate every flag on one row, so that a broken rule is reported with its line before a file is read."""
+    """Evaluate every flag on sample rows, so that a broken rule is reported with its line before a file is read."""
     contract = compiled.contract
-    texts = [pl.lit("x").alias(f"text:{name}") for name in compiled.schema]
-    values = [pl.Series(name, [1], pl.Int8).cast(dtype, strict=False) for name, dtype in compiled.schema.items()]
-    frame = pl.select(texts).with_columns(compiled.typed).with_columns(values)
+    schema = {f"text:{name}": pl.String() for name in compiled.schema} | dict(compiled.schema)
     for flag in (*compiled.flags, *compiled.late_flags):
         name = flag.meta.output_name().removeprefix("rule:")
         try:
-            found = frame.select(flag).dtypes[0]
-        except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
+            found = type_of(flag, schema)
+        except FAILURES as error:
             line = declared_lines(contract).get(name)
             raise ContractError(f"{name}: {first_line(error)}", path=contract.path, line=line) from None
         if found != pl.Boolean:

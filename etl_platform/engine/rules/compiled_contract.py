@@ -2,10 +2,11 @@
 
 A batch holds the file's cells as text in columns named by position (``"0"``, ``"1"``, …). ``CompiledContract``
 adds three families of columns: ``text:<column>`` (trimmed, null tokens and blanks as null), ``<column>``
-(typed) and ``rule:<reason>`` (true where the row breaks the rule).
+(typed) and ``rule:<reason>`` (true where the row breaks the rule). Where a rule cannot be evaluated on some rows,
+``failed:<reason>`` tells which.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import polars as pl
@@ -15,6 +16,8 @@ from etl_platform.engine.contract.model import ColumnType, Contract
 from etl_platform.engine.errors import ContractError
 from etl_platform.engine.rules.contract_rules import contract_rules
 from etl_platform.engine.rules.derived_columns import Derivation
+from etl_platform.engine.rules.failing_rows import FAILURES
+from etl_platform.engine.rules.failing_values import derive_values, flag_rows
 from etl_platform.engine.rules.hook_result import Transform, given_columns, spread
 from etl_platform.engine.values.other_readings import OtherReading
 
@@ -70,10 +73,13 @@ class CompiledContract:
     def key_hashes(self, cells: pl.DataFrame) -> dict[str, pl.Series]:
         """Per uniqueness rule, the 64-bit hashes of the rows' keys; rows with an incomplete key are left out."""
         used = {part for columns in self.keys.values() for name in columns for part in self.derivation.inputs[name]}
-        plan = cells.lazy().select_seq(_only(self.texts, used)).with_columns_seq(_only(self.typed, used))
-        for stage in self.derivation.stages:
-            plan = plan.with_columns_seq(_only(stage, used))
-        keys = self._collect(plan.select_seq(self._key_columns()), cells)
+        stages = [_only(stage, used) for stage in self.derivation.stages]
+        read = cells.lazy().select_seq(_only(self.texts, used)).with_columns_seq(_only(self.typed, used))
+        try:
+            keys = _collect(_with_stages(read, stages).select_seq(self._key_columns()))
+        except FAILURES:
+            derived, _ = derive_values(self._read(read), stages, self.derivation.inputs)
+            keys = derived.select(self._key_columns())
         return {reason: keys[f"key:{reason}"].drop_nulls() for reason in self.keys}
 
     def _key_columns(self) -> list[pl.Expr]:
@@ -89,53 +95,40 @@ class CompiledContract:
         Returns:
             The batch with all families of columns, ``key:<reason>`` hashes and ``_bad``.
         """
+        read = cells.lazy().with_columns_seq(self.texts).with_columns_seq(self.typed)
+        stages = self.derivation.stages
+        try:
+            plan = _with_stages(read, stages).with_columns_seq(*self.flags, *self._key_columns())
+            return _collect(self._with_bad(plan, repeated))
+        except FAILURES:
+            derived, failed = derive_values(self._read(read), stages, self.derivation.inputs)
+            flagged = flag_rows(derived, self.flags, self._uses, failed)
+            return _collect(self._with_bad(flagged.lazy().with_columns(self._key_columns()), repeated))
+
+    def _with_bad(self, plan: pl.LazyFrame, repeated: Mapping[str, pl.Series]) -> pl.LazyFrame:
+        """Add the flags of repeated keys, and ``_bad``."""
         unique = [
             pl.col(f"key:{reason}").is_in(repeated[reason].implode()).fill_null(value=False).alias(f"rule:{reason}")
             for reason in self.keys
         ]
         flags = [flag.meta.output_name() for flag in (*self.flags, *unique)]
-        plan = (
-            cells.lazy()
-            .with_columns_seq(self.texts)
-            .with_columns_seq(self.typed)
-            .pipe(self._derived)
-            .with_columns_seq(*self.flags, *self._key_columns())
-            .with_columns_seq(unique)
-            .with_columns_seq(pl.any_horizontal(*flags, pl.col(DAMAGE).is_not_null()).alias(BAD))
-        )
-        return self._collect(plan, cells)
+        bad = pl.any_horizontal(*flags, pl.col(DAMAGE).is_not_null())
+        return plan.with_columns_seq(unique).with_columns_seq(bad.alias(BAD))
 
-    def _collect(self, plan: pl.LazyFrame, cells: pl.DataFrame) -> pl.DataFrame:
+    def _read(self, plan: pl.LazyFrame) -> pl.DataFrame:
+        """The cells as text and typed. Only the engine's own expressions are in the plan."""
         try:
-            # Every batch runs the same plan and needs every column; skip the optimizer.
-            return plan.collect(engine="in-memory", optimizations=pl.QueryOptFlags.none())
-        except pl.exceptions.PolarsError as error:
+            return _collect(plan)
+        except FAILURES as error:
             # Polars' own message quotes values, which may be classified.
-            name, line = self._failing(cells)
-            message = (
-                f"{name} fails on a value of this file ({type(error).__name__}); let it return NULL for such values"
-            )
-            raise ContractError(message, path=self.contract.path, line=line) from None
+            message = f"the columns cannot be read ({type(error).__name__})"
+            raise ContractError(message, path=self.contract.path) from None
 
-    def _failing(self, cells: pl.DataFrame) -> tuple[str, int | None]:
-        """The first rule or derived column that cannot be evaluated, and its line."""
-        lines = declared_lines(self.contract)
-        for step in (self.texts, self.typed, *self.derivation.stages, self.flags, self.late_flags):
-            for expression in step:
-                name = expression.meta.output_name()
-                try:
-                    cells = cells.with_columns(expression)
-                except pl.exceptions.ColumnNotFoundError:
-                    continue
-                except pl.exceptions.PolarsError:
-                    name = name.removeprefix("rule:").removeprefix("text:")
-                    return name, lines.get(name)
-        return "a rule", None
-
-    def _derived(self, plan: pl.LazyFrame) -> pl.LazyFrame:
-        for stage in self.derivation.stages:
-            plan = plan.with_columns_seq(stage)
-        return plan
+    @property
+    def _uses(self) -> Mapping[str, frozenset[str]]:
+        """The columns that each rule uses, directly or by derivation."""
+        found = self.derivation.inputs
+        return {reason: frozenset().union(*(found[n] for n in names)) for reason, names in self.inputs.items()}
 
     def add_computed(self, batch: pl.DataFrame, transform: Transform) -> tuple[pl.DataFrame, pl.DataFrame]:
         """Run the transform hook on the rows that are good so far, and check its computed columns.
@@ -145,10 +138,13 @@ class CompiledContract:
         """
         good = ~batch[BAD]
         computed = transform(batch.filter(good).select(given_columns(self.contract)))
-        late = {flag.meta.output_name(): pl.lit(good) & flag for flag in self.late_flags}
         whole = batch.hstack(spread(computed, good))
-        plan = whole.lazy().with_columns(**late).with_columns(pl.any_horizontal(BAD, *late).alias(BAD))
-        return self._collect(plan, whole), computed
+        late = {flag.meta.output_name(): pl.lit(good) & flag for flag in self.late_flags}
+        try:
+            flagged = _collect(whole.lazy().with_columns(**late))
+        except FAILURES:
+            flagged = flag_rows(whole, self.late_flags, self._uses, {}, among=good)
+        return flagged.with_columns(pl.any_horizontal(BAD, *late).alias(BAD)), computed
 
     def explain(self, bad: pl.DataFrame) -> pl.DataFrame:
         """Bad rows with their ``reasons``: rule names joined by ``;`` in report order."""
@@ -163,6 +159,17 @@ def declared_lines(contract: Contract) -> dict[str, int]:
     lines = {column.name: column.line for column in contract.columns}
     lines |= {rule.reason: lines[rule.column] for rule in contract_rules(contract) if rule.column}
     return lines | {rule.name: rule.line for rule in contract.row_rules}
+
+
+def _collect(plan: pl.LazyFrame) -> pl.DataFrame:
+    # Every batch runs the same plan and needs every column; skip the optimizer.
+    return plan.collect(engine="in-memory", optimizations=pl.QueryOptFlags.none())
+
+
+def _with_stages(plan: pl.LazyFrame, stages: Iterable[Sequence[pl.Expr]]) -> pl.LazyFrame:
+    for stage in stages:
+        plan = plan.with_columns_seq(stage)
+    return plan
 
 
 def _only(expressions: Sequence[pl.Expr], names: set[str]) -> list[pl.Expr]:

@@ -15,6 +15,9 @@ import polars as pl
 from etl_platform.engine.contract.model import Column, ColumnType, Contract
 from etl_platform.engine.errors import ContractError
 from etl_platform.engine.rules.contract_rules import contract_rules
+from etl_platform.engine.rules.dry_run import type_of
+from etl_platform.engine.rules.failing_rows import FAILURES
+from etl_platform.engine.rules.kinds import DERIVE
 from etl_platform.engine.rules.row_sql import first_line, row_expression, used_columns
 from etl_platform.engine.values.silver_types import fits, settled
 
@@ -46,11 +49,13 @@ def direct_inputs(column: Column) -> tuple[str, ...]:
 
 
 def rule_inputs(contract: Contract) -> dict[str, tuple[str, ...]]:
-    """The columns that each rule uses, by reason; for a lookup with ``from``, the column that is looked up."""
+    """The columns that each rule uses, by reason; for a lookup or SQL, those that the value comes from."""
     inputs: dict[str, tuple[str, ...]] = {r.reason: (r.column,) for r in contract_rules(contract) if r.column}
     for column in contract.columns:
         if column.lookup is not None and column.lookup.source is not None:
             inputs[f"{column.name}.lookup"] = (column.lookup.source,)
+        if column.expression is not None:
+            inputs[f"{column.name}.{DERIVE}"] = direct_inputs(column)
     return inputs | {rule.name: used_columns(rule.sql) for rule in contract.row_rules}
 
 
@@ -176,15 +181,13 @@ def _failure(column: Column, contract: Contract, read: Read) -> dict[str, pl.Exp
 def _sql_value(
     column: Column, contract: Contract, schema: pl.Schema, known: Sequence[str], delivery_day: date | None
 ) -> pl.Expr:
-    """The value of ``transformLogic``, tried on rows of ones, zeros and nulls."""
+    """The value of ``transformLogic``."""
     name, sql, path, line = column.name, column.expression or "", contract.path, column.line
     types = {column_name: schema[column_name] for column_name in known}
     value = row_expression(sql, name, types, path=path, line=line, delivery_day=delivery_day)
-    numbers = pl.Series([1, 0, None], dtype=pl.Int8)
-    frame = pl.DataFrame({used: numbers.cast(dtype, strict=False) for used, dtype in schema.items()})
     try:
-        found = frame.with_columns(value.alias("found"))["found"].dtype
-    except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
+        found = type_of(value, schema)
+    except FAILURES as error:
         raise ContractError(f"{name}: {sql!r} fails: {first_line(error)}", path=path, line=line) from None
     if not fits(column, found):
         message = f"{name}: {sql!r} gives {found}, not {column.type_name}; write TRY_CAST"

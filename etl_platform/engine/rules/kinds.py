@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     import polars as pl
 
 _VALUES_SHOWN = 50
+DERIVE = "derive"
+"""Suffix of the reason of rows on which the SQL of a derived column fails."""
 _FEW_VALUES = 8
 """Up to this many values, comparing with each one costs a third of ``is_in``."""
 
@@ -144,6 +146,12 @@ def _allowed_sentence(column: Column) -> str:
     return f"must be one of {shown}" + (f" or {more:,} more values of the contract" if more > 0 else "")
 
 
+def _is_never(_: ColumnValues) -> "pl.Expr":
+    import polars as pl
+
+    return pl.lit(value=False)
+
+
 def _is_empty(values: ColumnValues) -> "pl.Expr":
     failed = values.failed_input()
     return values.text.is_null() if failed is None else values.value.is_null() & ~failed
@@ -213,6 +221,14 @@ COLUMN_KINDS: tuple[RuleKind, ...] = (
         applies=lambda column: column.lookup is not None,
         sentence=_lookup_sentence,
         flag=lambda values: values.unknown_key(),
+    ),
+    RuleKind(
+        suffix=DERIVE,
+        fields=("transformLogic",),
+        applies=lambda column: column.expression is not None,
+        sentence=lambda column: f"must be calculated from {column.expression} without an error",
+        # Where Polars fails, ``failing_values`` sets the flag.
+        flag=_is_never,
     ),
     RuleKind(
         suffix="type",

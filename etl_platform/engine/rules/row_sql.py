@@ -8,6 +8,7 @@ import polars as pl
 
 from etl_platform.engine.contract.model import DELIVERY_DAY
 from etl_platform.engine.errors import ContractError
+from etl_platform.engine.rules.sql_meaning import SqlMeaningError, is_own, meaning
 from etl_platform.engine.values.exact_integers import exact_integers, from_tree, operand_types, to_tree
 
 
@@ -29,15 +30,16 @@ def row_expression(
             number.
     """
     # sqlglot is slow to import, and loading the code location does not need it.
-    from etl_platform.engine.rules.sql_guard import RefusedSqlError, guard
+    from etl_platform.engine.rules.sql_guard import guard
+    from etl_platform.engine.rules.sql_spelling import RefusedSqlError, for_polars
 
     def refusal(problem: str) -> ContractError:
         return ContractError(f"{name}: {problem}", path=path, line=line)
 
     try:
         guarded = guard(sql)
-        expression = pl.sql_expr(sql)
-        used = [name for name in expression.meta.root_names() if name != DELIVERY_DAY]
+        expression = pl.sql_expr(for_polars(sql))
+        used = _columns(expression)
     except RefusedSqlError as error:
         raise refusal(str(error)) from None
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
@@ -51,22 +53,34 @@ def row_expression(
     if unknown := [column for column in used if column not in known]:
         raise refusal(f"there is no column {unknown[0]!r}; use one of {', '.join(known)}")
     types = {column: known[column] for column in used}
-    if _mixes_time_and_number(tree, types | {DELIVERY_DAY: pl.Date()} if guarded.delivery_day_spans else types):
+    dated = types | {DELIVERY_DAY: pl.Date()} if guarded.delivery_day_spans else types
+    try:
+        meant = meaning(tree, dated)
+    except SqlMeaningError as error:
+        raise refusal(str(error)) from None
+    if _mixes_time_and_number(meant, dated):
         raise refusal(f"{sql!r} combines a date or an interval with a number; write INTERVAL '3 days' for 3 days")
     if guarded.delivery_day_spans:
         # After the check: Polars folds literals while it parses, so a date plus a number would no longer be found.
         try:
-            expression = pl.sql_expr(guarded.with_delivery_day(delivery_day))
+            expression = pl.sql_expr(for_polars(guarded.with_delivery_day(delivery_day)))
         except pl.exceptions.PolarsError as error:
             raise refusal(f"{sql!r} cannot be calculated for {delivery_day}: {first_line(error)}") from None
         tree = to_tree(expression)
-    exact = exact_integers(tree, types)
+        meant = meaning(tree, types)
+    exact = exact_integers(meant, types)
     return expression if exact == tree else from_tree(exact)
 
 
 def used_columns(sql: str) -> tuple[str, ...]:
     """The columns of an expression that parses, each once, in order of appearance."""
-    return tuple(name for name in dict.fromkeys(pl.sql_expr(sql).meta.root_names()) if name != DELIVERY_DAY)
+    from etl_platform.engine.rules.sql_spelling import for_polars
+
+    return tuple(dict.fromkeys(_columns(pl.sql_expr(for_polars(sql)))))
+
+
+def _columns(expression: pl.Expr) -> list[str]:
+    return [name for name in expression.meta.root_names() if name != DELIVERY_DAY and not is_own(name)]
 
 
 def first_line(error: BaseException) -> str:
@@ -80,7 +94,8 @@ def _mixes_time_and_number(node: Any, known: Mapping[str, pl.DataType]) -> bool:
     if not isinstance(node, dict):
         return False
     binary, called = node.get("BinaryExpr"), node.get("Function")
-    pair = [binary["left"], binary["right"]] if binary else []
+    # Polars names its functions of bytes BinaryExpr, too.
+    pair = [binary["left"], binary["right"]] if isinstance(binary, dict) else []
     if called and isinstance(called["function"], dict) and "Binary" in called["function"].get("Sql", ()):
         pair = called["input"]
     types = operand_types(pair, known) or []

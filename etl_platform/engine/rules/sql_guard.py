@@ -8,25 +8,23 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from functools import lru_cache
-from typing import ClassVar
 
 import sqlglot
-from sqlglot import TokenType, exp
-from sqlglot.dialects.postgres import Postgres
+from sqlglot import exp
 from sqlglot.errors import SqlglotError
-from sqlglot.parsers.postgres import PostgresParser
 
 from etl_platform.engine.contract.model import DELIVERY_DAY
+from etl_platform.engine.rules.sql_spelling import PolarsSql, RefusedSqlError, has_semicolon, refuse_open_distinct
 
 FUNCTIONS: Mapping[str, str] = {
     "numbers": "ABS ACOS ACOSD ASIN ASIND ATAN ATAN2 ATAN2D ATAND BIT_AND BIT_COUNT BIT_NOT BIT_OR BIT_XOR CBRT CEIL "
     "CEILING COS COSD COT COTD DEGREES DIV ERF ERFC EXP FLOOR LN LOG LOG10 LOG1P LOG2 MOD PI POW POWER RADIANS ROUND "
     "SIGN SIN SIND SQRT TAN TAND TRUNC TRUNCATE",
-    "texts": "BIT_LENGTH CHAR_LENGTH CHARACTER_LENGTH CONCAT CONCAT_WS ENDS_WITH INITCAP LEFT LENGTH LOWER LPAD LTRIM "
-    "NORMALIZE OCTET_LENGTH POSITION REGEXP_LIKE REGEXP_REPLACE REPLACE REVERSE RIGHT RPAD RTRIM SPLIT_PART "
+    "texts": "BIT_LENGTH CHAR_LENGTH CHARACTER_LENGTH CONCAT CONCAT_WS ENDS_WITH INITCAP LEFT LEN LENGTH LOWER LPAD "
+    "LTRIM NORMALIZE OCTET_LENGTH POSITION REGEXP_LIKE REGEXP_REPLACE REPLACE REVERSE RIGHT RPAD RTRIM SPLIT_PART "
     "STARTS_WITH STRPOS SUBSTR SUBSTRING TRIM UPPER",
-    "dates and times": "DATE DATE_PART DAY DAYOFMONTH DAYOFWEEK DAYOFYEAR EXTRACT HOUR MINUTE MONTH QUARTER SECOND "
-    "STRFTIME STRPTIME TIME TIMESTAMP WEEK YEAR",
+    "dates and times": "DATE DATE_DIFF DATE_PART DATE_TRUNC DAY DAYOFMONTH DAYOFWEEK DAYOFYEAR EXTRACT HOUR MINUTE "
+    "MONTH QUARTER SECOND STRFTIME STRPTIME TIME TIMESTAMP TRY_STRPTIME WEEK YEAR",
     "any type": "COALESCE GREATEST IF IFNULL LEAST NULLIF TRY_CAST",
 }
 """Polars' functions that use one row and always give the same result for the same values, by what they are for."""
@@ -42,6 +40,20 @@ _NODES: frozenset[type[exp.Expr]] = frozenset(
         *[exp.StrPosition, exp.Ceil, exp.Floor, exp.Initcap, exp.Normalize],
     ]
 )
+_INSTEAD: Mapping[type[exp.Expr], str] = {
+    exp.Pow: "databases disagree about ^; write POW(a, b), or BIT_XOR(a, b)",
+    exp.RawString: "write a text between single quotes, and a quote inside it twice",
+    exp.Escape: "LIKE has no ESCAPE here; write STARTS_WITH, STRPOS, or ~ with a regular expression",
+}
+_BITS = frozenset({exp.BitwiseAnd, exp.BitwiseOr})
+_TYPES = frozenset(
+    exp.DataType.build(name, dialect="postgres").this
+    for name in (
+        *("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "REAL", "DOUBLE", "DECIMAL"),
+        *("VARCHAR", "TEXT", "BOOLEAN", "DATE", "TIMESTAMP", "TIME"),
+    )
+)
+_TYPE_NAMES = "INTEGER, BIGINT, DOUBLE, DECIMAL(p, s), VARCHAR, BOOLEAN, DATE, TIMESTAMP, TIME"
 _CLOCKS = (exp.CurrentDate, exp.CurrentTime, exp.CurrentTimestamp, exp.Localtime, exp.Localtimestamp)
 _CLOCK_NAMES = frozenset(
     [
@@ -64,26 +76,6 @@ _CLOCK_NAMES = frozenset(
 _PADDING = frozenset({"LPAD", "RPAD"})
 _LONGEST_PADDING = 1_000
 """A length out of a cell could ask for more memory than there is, which ends the process."""
-
-
-class _Parser(PostgresParser):
-    # Without function signatures, sqlglot keeps the name of every call as written.
-    FUNCTIONS: ClassVar = {}
-
-
-class _Tokenizer(Postgres.Tokenizer):
-    KEYWORDS: ClassVar = {**Postgres.Tokenizer.KEYWORDS, "//": TokenType.DIV}
-
-
-class _PolarsSql(Postgres):
-    """Polars' SQL is PostgreSQL's, with ``//`` for whole-number division."""
-
-    Parser = _Parser
-    Tokenizer = _Tokenizer
-
-
-class RefusedSqlError(ValueError):
-    """An expression that is not allowed; the message says what to write instead."""
 
 
 @dataclass(frozen=True)
@@ -116,6 +108,7 @@ def guard(sql: str) -> GuardedSql:
         RefusedSqlError: it cannot be parsed, or uses what is not allowed.
     """
     tree = _parse(sql)
+    refuse_open_distinct(sql)
     for node in tree.walk():
         _check(node)
     names = [column.this for column in tree.find_all(exp.Column)]
@@ -126,8 +119,10 @@ def guard(sql: str) -> GuardedSql:
 
 
 def _parse(sql: str) -> exp.Expr:
+    if has_semicolon(sql):
+        raise RefusedSqlError(f"{sql!r} has a semicolon; an expression is one condition or value, without statements")
     try:
-        return sqlglot.parse_one(sql, into=exp.Condition, dialect=_PolarsSql)
+        return sqlglot.parse_one(sql, into=exp.Condition, dialect=PolarsSql)
     except RecursionError:
         raise RefusedSqlError(f"{sql[:60]!r}… is nested too deeply; split it into several rules") from None
     except (SqlglotError, ValueError) as error:
@@ -139,6 +134,12 @@ def _parse(sql: str) -> exp.Expr:
 
 def _check(node: exp.Expr) -> None:
     kind = type(node)
+    if kind in _INSTEAD:
+        raise RefusedSqlError(f"{node.sql(dialect=PolarsSql)} is not allowed: {_INSTEAD[kind]}")
+    if kind is exp.DataType and node.this not in _TYPES:
+        raise RefusedSqlError(f"the type {node.sql(dialect=PolarsSql)} is not allowed; use one of {_TYPE_NAMES}")
+    if kind in _BITS and any(type(side) in _BITS - {kind} for side in (node.this, node.expression)):
+        raise RefusedSqlError("& and | have another order in other databases; put one of them in parentheses")
     if kind is exp.Cast:
         if not isinstance(node.this, exp.Literal):
             raise RefusedSqlError("CAST would fail the whole file at the first invalid value; write TRY_CAST")
@@ -149,7 +150,7 @@ def _check(node: exp.Expr) -> None:
         if name in _PADDING and not _is_short(node.expressions[1:2]):
             raise RefusedSqlError(f"{name} takes a length of 0 to {_LONGEST_PADDING:,}, written as a number")
     elif kind not in _NODES or (isinstance(node, exp.Column) and len(node.parts) > 1):
-        raise _refusal(node.sql(dialect=_PolarsSql), clock=isinstance(node, _CLOCKS))
+        raise _refusal(node.sql(dialect=PolarsSql), clock=isinstance(node, _CLOCKS))
 
 
 def _is_short(length: list[exp.Expr]) -> bool:

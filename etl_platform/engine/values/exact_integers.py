@@ -24,7 +24,7 @@ def exact_integers(tree: Any, schema: Mapping[str, pl.DataType]) -> Any:
         return tree
     tree = {key: exact_integers(part, schema) for key, part in tree.items()}
     binary, called = tree.get("BinaryExpr"), tree.get("Function")
-    if binary and binary["op"] in _SUM and _are_whole([binary["left"], binary["right"]], schema):
+    if isinstance(binary, dict) and binary["op"] in _SUM and _are_whole([binary["left"], binary["right"]], schema):
         sides = {side: _decimal(binary[side]) for side in ("left", "right")}
         return _wide({"BinaryExpr": binary | sides})
     if called and called["function"] in (_PRODUCT, _POWER, "Abs") and _are_whole(called["input"], schema):
@@ -65,7 +65,7 @@ def _exact_call(called: Any) -> Any:
 def _power(base: Any, exponent: Any) -> Any:
     """A power of at most 38 digits; a larger one fails in the cast."""
     about = from_tree(base).cast(pl.Float64).pow(from_tree(exponent).cast(pl.Float64))
-    exact = from_tree(_wide(base)).pow(from_tree(exponent))
+    exact = from_tree(_wide(base)).pow(from_tree(_cast(exponent, "UInt32")))
     return to_tree(pl.when(about.cast(pl.Decimal(38, 0)).is_not_null()).then(exact))
 
 

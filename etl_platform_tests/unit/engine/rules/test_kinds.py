@@ -57,6 +57,7 @@ def test_every_rule_has_a_sentence_with_its_limits_and_values() -> None:
         "bail.range": "bail must be at least 0.",
         "felony.type": "felony must be a boolean (true or Y or false or N).",
         "court.lookup": "court must be in the column code of the reference table courts.",
+        "weekly.derive": "weekly must be calculated from stops / 7 without an error.",
         "weekly.type": "weekly must be a number.",
         "ident+status.unique": "ident and status together must not occur twice in a file.",
         "left_has_day": "Must not be false: status <> 'LEFT' OR day IS NOT NULL",
