@@ -3,6 +3,7 @@
 import re
 from collections import Counter
 from datetime import date, datetime
+from decimal import Decimal
 from typing import Any
 
 from etl_platform.engine.contract.model import Column, ColumnType, Contract
@@ -27,6 +28,12 @@ def read_date(value: str, formats: tuple[str, ...]) -> date | None:
     return None
 
 
+def unchanged(value: str) -> float | None:
+    """The number, unless a float would have other digits."""
+    number = float(value)
+    return number if abs(number) < 2**53 or Decimal(value) == Decimal(repr(number)) else None
+
+
 def read_value(column: Column, value: str) -> Any:
     """The typed value, or None where the text is none of its type."""
     match column.type:
@@ -46,14 +53,15 @@ def read_value(column: Column, value: str) -> Any:
             return number if number is not None and -(2**63) <= number < 2**63 else None
         case ColumnType.NUMBER:
             if NUMBER.fullmatch(value):
-                return float(value)
+                return unchanged(value)
             if column.money:
                 stripped = value.strip()
                 negative = stripped.startswith("(") and stripped.endswith(")")
                 match = MONEY.fullmatch(stripped[1:-1].strip() if negative else stripped)
                 if match and not (negative and match[1]):
                     amount = float(match[2].replace(",", ""))
-                    return -amount if negative or match[1] else amount
+                    signed = -amount if negative or match[1] else amount
+                    return signed if amount < 2**53 else None
             return None
         case ColumnType.BOOLEAN:
             folded = value.strip().lower()

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date
+from decimal import Decimal
 from functools import partial
 
 import polars as pl
@@ -26,6 +27,8 @@ _ISO = {
     ColumnType.TIMESTAMP: DEFAULT_TIMESTAMP,
     ColumnType.TIME: DEFAULT_TIME,
 }
+_EXACT_FLOATS = 1 << 53
+"""From here on a float skips whole numbers."""
 _AMOUNT = r"(?:[0-9]{1,3}(?:,[0-9]{3})+|[0-9]+)(?:\.[0-9]*)?"
 _MONEY = rf"^(?:-?\s*\$?\s*{_AMOUNT}|\(\s*\$?\s*{_AMOUNT}\s*\))$"
 
@@ -94,14 +97,27 @@ def _number(column: Column, text: pl.Expr) -> pl.Expr:
 
 
 def _read_numbers(texts: pl.Series) -> pl.Series:
-    """Digits, sign and point. Polars alone would also accept 1e5, inf and nan."""
+    """Digits, sign and point. Polars alone would also accept 1e5, inf, nan and whole numbers that a float changes."""
     numbers = texts.cast(pl.Float64, strict=False)
     plain = numbers.is_finite()
     # Searching the joined text costs a quarter of searching each text, and most columns have no e.
     joined = texts.str.join("").item() or ""
     if "e" in joined or "E" in joined:
         plain &= ~texts.str.contains("[eE]")
+    large = numbers.abs() >= _EXACT_FLOATS
+    if large.any():
+        plain &= ~large | _are_exact(texts, numbers)
     return numbers if plain.all() else numbers.set(~plain, None)
+
+
+def _are_exact(texts: pl.Series, numbers: pl.Series) -> pl.Series:
+    """Where a float is shown with the digits of its text; false where it is not large."""
+    is_large = numbers.is_finite() & (numbers.abs() >= _EXACT_FLOATS)
+    exact = [
+        large is True and Decimal(text) == Decimal(repr(number))
+        for text, number, large in zip(texts, numbers, is_large, strict=True)
+    ]
+    return pl.Series(exact, dtype=pl.Boolean)
 
 
 def _money(text: pl.Expr) -> pl.Expr:
@@ -109,8 +125,7 @@ def _money(text: pl.Expr) -> pl.Expr:
     stripped = text.str.strip_chars()
     amount = stripped.str.replace_all(MONEY_SIGNS, "").cast(pl.Float64, strict=False)
     signed = pl.when(stripped.str.starts_with("(")).then(-amount).otherwise(amount)
-    # Hundreds of digits overflow a float to infinity.
-    return pl.when(stripped.str.contains(_MONEY) & amount.is_finite()).then(signed)
+    return pl.when(stripped.str.contains(_MONEY) & (amount.abs() < _EXACT_FLOATS)).then(signed)
 
 
 def _date_or_timestamp(column: Column, contract: Contract, text: pl.Expr, serial_origin: date | None) -> pl.Expr:
