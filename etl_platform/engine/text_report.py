@@ -16,6 +16,7 @@ _CLEANED = {
     "invisible": "removed invisible characters",
     "blank": "replaced no-break and other blanks by plain ones",
     "accent": "composed letters and accents",
+    "formula_text": 'read the texts of formulas such as ="00123"',
     "double_encoded": "decoded text that was encoded twice (Ã± is ñ)",
 }
 """Changes of characters that nobody sees, by ``CleanedCells.what``."""

@@ -8,6 +8,8 @@ from etl_platform.engine.reading.row_format import RowFormat
 
 NULL = "N"
 """After an escape, alone in a cell: no value, as MySQL writes it."""
+FORMULA_TEXT = re.compile(r'\s*="((?:[^"]|"")*+)"\s*')
+"""A text that is written as a formula, so that Excel keeps its zeros."""
 _INCH = re.compile(r"(?<=[0-9½¼¾⅛⅜⅝⅞'\u2019\u2032])\"")
 _PAIRS = re.compile(r'[^"]*+(?:(?<!\w)"[^"\s](?:[^"]*[^"\s])?"(?!\w)[^"]*+)++')
 """Text with words in quotes, such as a nickname."""
@@ -100,7 +102,8 @@ class CellGrammar:
         """Whether quotes in unquoted cells of this row are more likely damage than text such as ``6" knife``."""
         if not run.literal:
             return False
-        cells = [text[start:end] for start, end in run.literal]
+        spans = [span for span in run.literal if not FORMULA_TEXT.fullmatch(text, *span)]
+        cells = [text[start:end] for start, end in spans]
         assert self.quote
         if any(cell.lstrip().startswith(self.quote) for cell in cells):
             return True
@@ -109,7 +112,7 @@ class CellGrammar:
             return True
         if self.quote == '"' and not all(map(_is_text, cells)):
             return True
-        return any(self._has_second_reading(text, *span, run.end) for span in run.literal)
+        return any(self._has_second_reading(text, *span, run.end) for span in spans)
 
     def _has_second_reading(self, text: str, start: int, end: int, stop: int) -> bool:
         """Whether a quote in this cell may open a quoted cell, before which the delimiter is lost."""

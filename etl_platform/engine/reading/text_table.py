@@ -12,6 +12,7 @@ from etl_platform.engine.file_dialect import DroppedLine, FileDialect
 from etl_platform.engine.reading.archives import ByteStream, unpacking
 from etl_platform.engine.reading.cell_characters import clean_cells, has_unusual, read_columns
 from etl_platform.engine.reading.encodings import utf8_blocks, without_inner_boms
+from etl_platform.engine.reading.formula_texts import has_formula_texts, read_formula_texts
 from etl_platform.engine.reading.headers import unique_names
 from etl_platform.engine.reading.parse_chunk import parse_chunk, parse_columns
 from etl_platform.engine.reading.preamble_and_footer import FOOTER_ROWS, is_footer, shorten
@@ -171,6 +172,8 @@ class TextTable:
         if lines:
             if positions is None and has_unusual(chunk):
                 frame = clean_cells(frame, self.names, self._read_columns, self.notes)
+            if positions is None and has_formula_texts(chunk):
+                frame = read_formula_texts(frame, self.names, self.notes)
             return frame, lines, rest + buffer[end:]
         if len(buffer) <= MAX_ROW_BYTES:
             return None
