@@ -19,6 +19,24 @@ _ALLOWED_AT_ANY_RATIO_BYTES = 256 << 20
 ByteStream = IO[bytes] | io.BufferedIOBase
 
 
+_METHODS = {
+    1: "Shrink",
+    6: "Implode",
+    9: "Deflate64",
+    10: "PKWARE Implode",
+    93: "Zstandard",
+    95: "xz",
+    96: "JPEG",
+    97: "WavPack",
+    98: "PPMd",
+}
+_READ_METHODS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA}
+_AES = 99
+_HEAD_BYTES = 1 << 16
+_SPLIT_MARK = b"PK\x07\x08"
+_OFFICE_NAMES = (b"[Content_Types].xml", b"_rels/.rels", b"xl/")
+
+
 @contextmanager
 def unpacking() -> Iterator[None]:
     """Errors of the decompressors become the rejection ``archive_damaged``."""
@@ -26,9 +44,12 @@ def unpacking() -> Iterator[None]:
 
     try:
         yield
+    except EOFError:
+        raise UnreadableFileError(
+            "archive_damaged", "the file cannot be unpacked, because it was cut off before its end; send it again"
+        ) from None
     except (
         OSError,
-        EOFError,
         ValueError,
         LookupError,
         RuntimeError,
@@ -40,8 +61,40 @@ def unpacking() -> Iterator[None]:
         raise UnreadableFileError("archive_damaged", f"the file cannot be unpacked: {error}; send it again") from None
 
 
+def refuse_incomplete_zip(file: Path | io.BytesIO) -> None:
+    """Raise UnreadableFileError if a zip lacks the list of its files, which is written last."""
+    if zipfile.is_zipfile(file):
+        return
+    start = file.getbuffer()[:_HEAD_BYTES].tobytes() if isinstance(file, io.BytesIO) else _first_bytes(file)
+    if start.startswith(_SPLIT_MARK):
+        raise UnreadableFileError("archive_damaged", "the file is one part of a split archive; send one whole archive")
+    what, code = ("archive", "archive_damaged")
+    if any(name in start for name in _OFFICE_NAMES):
+        what, code = ("workbook", "workbook_damaged")
+    raise UnreadableFileError(
+        code, f"the {what} was cut off: its end is missing, as after a transfer that broke off; send it again"
+    )
+
+
+def _first_bytes(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(_HEAD_BYTES)
+
+
+def refuse_method(member: zipfile.ZipInfo) -> None:
+    """Raise UnreadableFileError ``zip_method`` if a file in a zip is packed in a way that cannot be read."""
+    method = member.compress_type
+    if method not in _READ_METHODS:
+        name = _METHODS.get(method, f"the method {method}")
+        raise UnreadableFileError(
+            "zip_method",
+            f"the archive is packed with {name}, which cannot be read; pack it with the method Deflate, "
+            "or as .gz, or send the file unpacked",
+        )
+
+
 def refuse_encrypted(members: Sequence[zipfile.ZipInfo]) -> None:
-    if any(member.flag_bits & 0x1 for member in members):
+    if any(member.flag_bits & 0x1 or member.compress_type == _AES for member in members):
         raise UnreadableFileError("encrypted", "the archive is protected by a password; send it without a password")
 
 

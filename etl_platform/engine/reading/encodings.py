@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from etl_platform.engine.contract.reading_overrides import contradicts_override
 from etl_platform.engine.errors import UnreadableFileError
-from etl_platform.engine.reading.signatures import other_format
+from etl_platform.engine.reading.other_formats import refuse_other_format
 
 _BOMS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
@@ -73,8 +73,7 @@ def detect_encoding(sample: bytes, override: str | None) -> Encoding:
         UnreadableFileError: ``not_tabular`` for a known other format, ``not_as_pinned`` where the bytes contradict
             the contract, ``encoding_undecidable`` for bytes of an unknown encoding.
     """
-    if format_ := other_format(sample):
-        raise UnreadableFileError("not_tabular", f"the file is {format_}, not a table; send CSV or Excel")
+    refuse_other_format(sample)
     found = _with_bom(sample) or _utf16_without_bom(sample)
     if override is not None:
         return _overridden(override, found)

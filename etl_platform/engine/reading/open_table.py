@@ -16,6 +16,8 @@ from etl_platform.engine.reading.archives import (
     open_zip_member,
     refuse_bomb,
     refuse_encrypted,
+    refuse_incomplete_zip,
+    refuse_method,
     unpacking,
 )
 from etl_platform.engine.reading.signatures import office_format
@@ -42,14 +44,13 @@ def open_table(path: Path, contract: Contract | None) -> Table:
     with path.open("rb") as file:
         magic = file.read(8)
     if magic.startswith(_ZIP_MARKS):
+        refuse_incomplete_zip(path)
         with unpacking(), zipfile.ZipFile(path) as archive:
             members = _members(archive, path.stat().st_size)
             names = {member.filename for member in members}
             if WORKBOOK_MEMBER in names:
                 return WorkbookTable(path, contract)
-            mimetype = archive.read("mimetype")[:100] if "mimetype" in names else b""
-            if format_ := office_format(names, mimetype):
-                raise UnreadableFileError("not_tabular", f"the file is {format_}, not a table; send .xlsx or CSV")
+            _refuse_office_format(archive, names)
         return _open_zip(path, members, contract)
     if is_xls(magic):
         return WorkbookTable(path, contract)
@@ -60,10 +61,16 @@ def open_table(path: Path, contract: Contract | None) -> Table:
 
 def _members(archive: zipfile.ZipFile, packed_bytes: int) -> list[zipfile.ZipInfo]:
     # Not by is_dir, which fails for a damaged member without a name.
-    members = [member for member in archive.infolist() if not member.filename.endswith("/")]
+    members = [member for member in archive.infolist() if not member.filename.endswith(("/", "\\"))]
     refuse_bomb(sum(member.file_size for member in members), packed_bytes)
     refuse_encrypted(members)
     return members
+
+
+def _refuse_office_format(archive: zipfile.ZipFile, names: set[str]) -> None:
+    mimetype = archive.read("mimetype")[:100] if "mimetype" in names else b""
+    if format_ := office_format(names, mimetype):
+        raise UnreadableFileError("not_tabular", f"the file is {format_}, not a table; send .xlsx or CSV")
 
 
 def _open_zip(path: Path, members: Sequence[zipfile.ZipInfo], contract: Contract | None) -> Table:
@@ -72,6 +79,7 @@ def _open_zip(path: Path, members: Sequence[zipfile.ZipInfo], contract: Contract
 
     def open_member(name: str) -> Table:
         with naming_member(name):
+            refuse_method(by_name[name])
             return _open_packed(lambda: open_zip_member(path, by_name[name]), contract, "zip")
 
     if len(chosen.read) == 1 and not chosen.ignored:
@@ -87,9 +95,12 @@ def _open_packed(open_file: Callable[[], ByteStream], contract: Contract | None,
     if is_xls(magic):
         return WorkbookTable(io.BytesIO(content), contract, packed)
     if magic.startswith(_ZIP_MARKS):
+        refuse_incomplete_zip(io.BytesIO(content))
         with unpacking(), zipfile.ZipFile(io.BytesIO(content)) as archive:
-            if WORKBOOK_MEMBER in {member.filename for member in _members(archive, len(content))}:
+            names = {member.filename for member in _members(archive, len(content))}
+            if WORKBOOK_MEMBER in names:
                 return WorkbookTable(io.BytesIO(content), contract, packed)
+            _refuse_office_format(archive, names)
     if magic.startswith((*_ZIP_MARKS, _GZIP)):
         raise UnreadableFileError("archive_nested", "the archive contains another archive; send the inner one")
     return TextTable(open_file, contract, packed)

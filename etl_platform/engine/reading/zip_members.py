@@ -43,13 +43,16 @@ def choose_members(names: Sequence[str], contract: Contract | None) -> ChosenMem
         chosen = chosen or [name for name in files if PurePosixPath(name.lower()).suffix in _TABLES]
         if len(chosen) > 1 and (contract is None or not contract.match(_base_name(chosen[0]))):
             chosen = []
+    if names and not files:
+        raise members_error(names, "whose names are never those of a delivery")
     if not chosen or len(set(chosen)) < len(chosen):
         raise members_error(files, "and their names do not show which one is the delivery" if files else "")
     return ChosenMembers(tuple(chosen), tuple(name for name in files if name not in chosen))
 
 
 def _base_name(name: str) -> str:
-    return name.rpartition("/")[2]
+    """The file name; Windows programs may write ``\\`` between folders."""
+    return re.split(r"[/\\]", name)[-1]
 
 
 def members_error(names: Sequence[str], why: str) -> UnreadableFileError:
