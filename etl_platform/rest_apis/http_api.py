@@ -1,15 +1,14 @@
 """Reads the pages of a resource over HTTP, with dlt's REST client. No files, no state.
 
 dlt provides pagination, authentication and retries that respect Retry-After. This module adds limits: a single origin,
-a request rate, a page size, an end of pagination, and a check that responses match the declaration.
+a request rate, a page size, and checks that responses match the declaration and that pages are complete.
 
 https://dlthub.com/docs/general-usage/http/rest-client
 """
 
-import hashlib
 import threading
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Hashable, Iterator
 from contextlib import closing, contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -17,6 +16,7 @@ from urllib.parse import urlsplit
 
 from etl_platform.engine.errors import EtlPlatformError
 from etl_platform.errors import ApiResponseError, TransientError
+from etl_platform.rest_apis.page_checks import PageChecks
 from etl_platform.rest_apis.records import Record, load_json
 from etl_platform.rest_apis.responses import records_of
 from etl_platform.rest_apis.source import ApiResource, ApiSource, Auth, AuthType, Pagination, PagingType
@@ -57,7 +57,8 @@ class HttpApi:
             cursor: value for the parameter of the incremental field; without it the parameter is not sent.
 
         Raises:
-            ApiResponseError: the API refuses a request, or a response does not match the declaration.
+            ApiResponseError: the API refuses a request, a response does not match the declaration, or the pages are not
+                all records.
             SettingsError: the secret is not set.
             TransientError: the API cannot be reached, or every attempt failed.
         """
@@ -75,42 +76,18 @@ class HttpApi:
                 allow_redirects=False,
                 stream=True,
             )
-            guard = _PaginationGuard(where, source.max_pages)
+            checks = PageChecks(where, resource, source.max_pages)
             for page in pages:
-                guard.check(page)
+                checks.check(page, page.response.json(), _next_request(page))
                 yield list(page)
+            checks.finish()
 
 
-class _PaginationGuard:
-    """Detects a pagination that does not end."""
-
-    def __init__(self, where: str, max_pages: int) -> None:
-        self._where, self._max_pages = where, max_pages
-        self._requested: set[bytes] = set()
-        self._last_page = b""
-        self._pages = 0
-
-    def check(self, page: Any) -> None:
-        """Raise ApiResponseError if a page repeats the previous one or its next page was already requested."""
-        self._pages += 1
-        content = _digest(list(page)) if page else b""
-        if content and content == self._last_page:
-            raise ApiResponseError(f"{self._where}: page {self._pages} repeats the previous page; see pagination")
-        self._last_page = content
-        if not page.paginator.has_next_page:
-            return
-        following = _digest((page.request.url, sorted((page.request.params or {}).items())))
-        if following in self._requested:
-            raise ApiResponseError(f"{self._where}: page {self._pages} links to a page that was already read")
-        self._requested.add(following)
-        if self._pages >= self._max_pages:
-            raise ApiResponseError(
-                f"{self._where}: more than {self._max_pages:,} pages; raise max_pages if this is right"
-            )
-
-
-def _digest(value: Any) -> bytes:
-    return hashlib.sha256(repr(value).encode("utf-8", "surrogatepass")).digest()
+def _next_request(page: Any) -> Hashable:
+    """The request of the next page; None after the last one."""
+    if not page.paginator.has_next_page:
+        return None
+    return page.request.url, tuple(sorted((name, str(value)) for name, value in (page.request.params or {}).items()))
 
 
 def _client(source: ApiSource, resource: ApiResource, where: str, secret: str, max_wait_s: float) -> Any:
@@ -203,15 +180,31 @@ def _paginator(pagination: Pagination) -> "BasePaginator":
     if pagination.type is PagingType.PAGE:
         return dlt_paginators.PageNumberPaginator(pagination.first, page_param=pagination.param, total_path=None)
     if pagination.type is PagingType.OFFSET:
-        return dlt_paginators.OffsetPaginator(
-            pagination.limit, offset_param=pagination.param, limit_param=pagination.limit_param, total_path=None
-        )
+        return _offsets(pagination)
     path = "$" + "".join(f"['{key}']" for key in pagination.next)
     if pagination.type is PagingType.CURSOR:
         return dlt_paginators.JSONResponseCursorPaginator(path, cursor_param=pagination.param)
     if pagination.type is PagingType.LINK:
         return dlt_paginators.JSONLinkPaginator(path) if pagination.next else dlt_paginators.HeaderLinkPaginator()
     return dlt_paginators.SinglePagePaginator()
+
+
+def _offsets(pagination: Pagination) -> "BasePaginator":
+    from dlt.sources.helpers.rest_client.paginators import OffsetPaginator
+
+    class ReceivedOffsets(OffsetPaginator):
+        """Moves on by the records that came: an API may return fewer than the limit and have more.
+
+        ArcGIS, for one, cuts pages off at its maxRecordCount.
+        """
+
+        def update_state(self, response: "Response", data: list[Any] | None = None) -> None:
+            self.value_step = len(data or ())
+            super().update_state(response, data)
+
+    return ReceivedOffsets(
+        pagination.limit, offset_param=pagination.param, limit_param=pagination.limit_param, total_path=None
+    )
 
 
 def _read(where: str, secret: str | None, response: "Response", *_args: Any, **_kwargs: Any) -> None:

@@ -25,7 +25,7 @@ def records_of(where: str, resource: ApiResource, document: Any) -> list[Record]
             raise ApiResponseError(f"{where}: record {number} of a page is {_kind(record)}, not an object")
     pagination = resource.pagination
     if pagination.next and isinstance(document, dict):
-        following = _value(document, pagination.next)
+        following = value_at(document, pagination.next)
         if following is not None and not isinstance(following, str):
             raise ApiResponseError(f"{where}: {'.'.join(pagination.next)} is {_kind(following)}, not a string")
     return records
@@ -39,7 +39,8 @@ def _at_data_path(where: str, document: Any, keys: Keys) -> Any:
     return document
 
 
-def _value(document: Any, keys: Keys) -> Any:
+def value_at(document: Any, keys: Keys) -> Any:
+    """The value at a path of a response; None if there is none."""
     for key in keys:
         if not isinstance(document, dict):
             return None

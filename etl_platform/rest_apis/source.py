@@ -57,7 +57,9 @@ class Pagination:
         param: the query parameter for page number, offset or cursor.
         first: number of the first page.
         limit: records per page, for offsets; sent as ``limit_param``.
+        size: records of a full page, for page numbers; None if it shows in the parameters or the first page.
         next: path of the next cursor or URL in a response; empty for the Link header.
+        total: path of the number of all records in a response; empty if it is not compared.
     """
 
     type: PagingType = PagingType.NONE
@@ -65,7 +67,9 @@ class Pagination:
     first: int = 1
     limit: int = 100
     limit_param: str = "limit"
+    size: int | None = None
     next: Keys = ()
+    total: Keys = ()
 
 
 @dataclass(frozen=True)

@@ -37,11 +37,11 @@ _AUTH: dict[AuthType, tuple[set[str], set[str]]] = {
     AuthType.BASIC: ({"secret", "username"}, set()),
 }
 _PAGING: dict[PagingType, tuple[set[str], set[str]]] = {
-    PagingType.NONE: (set(), set()),
-    PagingType.PAGE: (set(), {"param", "first"}),
-    PagingType.OFFSET: (set(), {"param", "limit", "limit_param"}),
-    PagingType.CURSOR: ({"next"}, {"param"}),
-    PagingType.LINK: (set(), {"next"}),
+    PagingType.NONE: (set(), {"total"}),
+    PagingType.PAGE: (set(), {"param", "first", "size", "total"}),
+    PagingType.OFFSET: (set(), {"param", "limit", "limit_param", "total"}),
+    PagingType.CURSOR: ({"next"}, {"param", "total"}),
+    PagingType.LINK: (set(), {"next", "total"}),
 }
 """By type: the required fields, and the optional ones besides ``type``."""
 
@@ -191,7 +191,9 @@ class _Reader:
             self._whole(here, "first", 0, 1, default=1),
             self._whole(here, "limit", 1, 1_000_000, default=100),
             self._text(here, "limit_param", _TOKEN, "the name of a parameter", default="limit"),
+            self._whole(here, "size", 1, 1_000_000, default=0) if "size" in self._at(here) else None,
             self._keys(here, "next"),
+            self._keys(here, "total"),
         )
 
     def _incremental(self, resource: Where, contract: Contract) -> Incremental | None:

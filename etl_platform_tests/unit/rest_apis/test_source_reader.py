@@ -83,6 +83,11 @@ def test_optional_fields_have_defaults() -> None:
     [
         ("{type: page}", Pagination(PagingType.PAGE, "page")),
         ("{type: page, param: p, first: 0}", Pagination(PagingType.PAGE, "p", first=0)),
+        (
+            "{type: page, size: 50, total: meta.total}",
+            Pagination(PagingType.PAGE, "page", size=50, total=("meta", "total")),
+        ),
+        ("{type: none, total: count}", Pagination(total=("count",))),
         ("{type: offset}", Pagination(PagingType.OFFSET, "offset")),
         ("{type: cursor, next: next}", Pagination(PagingType.CURSOR, "cursor", next=("next",))),
         ("{type: link}", Pagination(PagingType.LINK)),
