@@ -6,8 +6,19 @@ from typing import Any
 
 from etl_platform.engine.json_fields import Json, known_fields, without_null
 
-_LISTS = ("ignored_sheets", "pinned", "ignored_members", "rows_in_cells")
-_OMITTED_IF_NULL = ("sheet", "ignored_sheets", "member", "ignored_members", "members", "corrected_rows")
+_LISTS = (
+    "ignored_sheets",
+    "pinned",
+    "ignored_members",
+    "rows_in_cells",
+    "merged_cells",
+    "hidden_rows",
+    "hidden_columns",
+)
+_OMITTED_IF_NULL = (
+    *("sheet", "sheet_is_hidden", "ignored_sheets", "merged_cells", "hidden_rows", "hidden_columns"),
+    *("member", "ignored_members", "members", "corrected_rows"),
+)
 
 
 @dataclass(frozen=True)
@@ -62,6 +73,10 @@ class FileDialect:
 
     Attributes:
         sheet, ignored_sheets: of a workbook.
+        sheet_is_hidden: whether Excel does not show the sheet that was read.
+        merged_cells: ranges below the header, such as ``B2:B4``. Only the first cell of each has a value; the others
+            are empty.
+        hidden_rows, hidden_columns: lines and columns that Excel does not show, by a filter or by hand; they are read.
         confidence: from 0 to 1, for each thing that was detected.
         pinned: names of what the contract sets instead of detection.
         member: of an archive, the only member that was read; ``ignored_members`` those that were not.
@@ -95,6 +110,10 @@ class FileDialect:
     cleaned: tuple[CleanedCells, ...] = ()
     spanning_rows: int = 0
     rows_in_cells: tuple[int, ...] = ()
+    sheet_is_hidden: bool | None = None
+    merged_cells: tuple[str, ...] | None = None
+    hidden_rows: tuple[str, ...] | None = None
+    hidden_columns: tuple[str, ...] | None = None
 
     @classmethod
     def from_json(cls, data: Json) -> "FileDialect":

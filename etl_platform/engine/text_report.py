@@ -61,6 +61,23 @@ def _dialect_lines(dialect: FileDialect) -> list[str]:
         lines.append(f"read as one table: {', '.join(members)}")
     if not_read:
         lines.append(f"not read: {', '.join(not_read)}")
+    return lines + _sheet_lines(dialect)
+
+
+def _sheet_lines(dialect: FileDialect) -> list[str]:
+    """What Excel shows of the sheet differently from what was read."""
+    lines = []
+    if dialect.sheet_is_hidden:
+        lines.append(f"the sheet {dialect.sheet} is hidden in Excel; it was read")
+    if dialect.merged_cells:
+        lines.append(
+            f"merged cells: {', '.join(dialect.merged_cells)}; only the first cell of each has a value, the others are "
+            "empty"
+        )
+    if dialect.hidden_rows:
+        lines.append(f"hidden in Excel and read: lines {', '.join(dialect.hidden_rows)}")
+    if dialect.hidden_columns:
+        lines.append(f"hidden in Excel and read: columns {', '.join(dialect.hidden_columns)}")
     return lines
 
 

@@ -7,5 +7,9 @@ open_table                     chooses the reader by the first bytes: text, work
 → parse_chunk                  Polars where proven, else ``parse_rows``, row by row with the damage of each
 → preamble_and_footer          lines around the table, which are left out and noted
 → table_bounds, header_words   repeated headers and further tables below the header
-→ workbook, sheets             sheets with calamine, and the cell details that it does not expose
+→ workbook, sheets             which sheet of a workbook, its header, and the interface of all sheets
+→ xlsx_sheet, office_package   .xlsx: parts by their relationships, the XML of a sheet block by block
+→ xls_sheets, xls_workbook     .xls: records of an OLE file
+→ cell_texts, number_formats   numbers as Excel shows them
+→ sheet_rows, serial_columns   rows below the header, and bare numbers of date columns
 """

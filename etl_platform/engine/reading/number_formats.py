@@ -1,18 +1,89 @@
 """Excel's number formats: which ones add leading zeros to a number, and which ones show a date or time. No files."""
 
 import re
-from decimal import Decimal
+from enum import StrEnum
+from typing import NamedTuple
 
 _LITERALS = r'\\.|"[^"]*"|\[[^\]<>=]*\]|[_*].'
 """Escaped and quoted text, colours and locales, blanks and fill characters."""
-_NOT_DATES = re.compile(r'\\.|"[^"]*"|\[(?!(?:h+|m+|s+)\])[^\]]*\]|[_*].', re.IGNORECASE)
-"""The same, and conditions, but not elapsed hours, minutes or seconds."""
-_ELAPSED = re.compile(r"\[(?:h+|m+|s+)\]", re.IGNORECASE)
 _PADDING = re.compile(rf"(?:{_LITERALS}|[-0/:() ])+(?=;|$)")
 _PIECE = re.compile(rf"{_LITERALS}|0")
 _SLOT = "\0"
-_BUILT_IN_DATES = frozenset(map(str, (*range(14, 23), *range(27, 37), *range(45, 48), *range(50, 59))))
-"""Numbers of the built-in date and time formats, which have no code."""
+_ELAPSED = re.compile(r"\[(?:h+|m+|s+)\]", re.IGNORECASE)
+_QUOTED = re.compile(r'\\.|"[^"]*"')
+_TIME_TOKENS = re.compile(r"am/pm|a/p|y+|m+|d+|h+|s+", re.IGNORECASE)
+_NO_CODES = {"general", "standard", "estándar", "standaard", "@"}
+"""Words for the default format; in some languages they have letters of dates."""
+
+
+class Shows(StrEnum):
+    """What a number format shows of a number."""
+
+    NUMBER = "number"
+    DATE = "date"
+    TIME = "time"
+    MOMENT = "moment"
+    ELAPSED = "elapsed"
+
+
+class NumberFormat(NamedTuple):
+    """What a format shows; the ``zero_template`` of numbers; whether a time has fractions of seconds."""
+
+    shows: Shows = Shows.NUMBER
+    template: str | None = None
+    fractions: bool = False
+
+
+GENERAL = NumberFormat()
+_BUILT_IN = {
+    **dict.fromkeys((*range(14, 18), *range(27, 32), 36, *range(50, 55), 57, 58), NumberFormat(Shows.DATE)),
+    **dict.fromkeys((*range(18, 22), *range(32, 36), 45, 55, 56), NumberFormat(Shows.TIME)),
+    22: NumberFormat(Shows.MOMENT),
+    46: NumberFormat(Shows.ELAPSED),
+    47: NumberFormat(Shows.TIME, fractions=True),
+}
+"""Date and time formats by their number, because they have no code: ISO/IEC 29500-1, 18.8.30."""
+
+
+def number_format(code: str) -> NumberFormat:
+    """The format of a code, or of the number of a built-in format."""
+    if code.isdecimal() and len(code) < 4:
+        # The code "0" is a format of its own, and so is its number 0, "General".
+        return _BUILT_IN.get(int(code), GENERAL)
+    first = _sections(code)[0]
+    shows = _shown(first)
+    if shows is Shows.NUMBER:
+        return NumberFormat(shows, zero_template(code))
+    return NumberFormat(shows, fractions=re.search(r"s\]?[.,]0", first, re.IGNORECASE) is not None)
+
+
+def _sections(code: str) -> list[str]:
+    """The parts for positive and negative numbers, zero and text."""
+    return re.findall(r'(?:\\.|"[^"]*"|\[[^\]]*\]|[^;])+', code) or [""]
+
+
+def _shown(section: str) -> Shows:
+    if section.strip().casefold() in _NO_CODES:
+        return Shows.NUMBER
+    if _ELAPSED.search(_QUOTED.sub("", section)):
+        return Shows.ELAPSED
+    tokens = [token.casefold() for token in _TIME_TOKENS.findall(re.sub(_LITERALS, "", section))]
+    kinds = {_kind(tokens, place) for place in range(len(tokens))}
+    if {Shows.DATE, Shows.TIME} <= kinds:
+        return Shows.MOMENT
+    return next(iter(kinds), Shows.NUMBER)
+
+
+def _kind(tokens: list[str], place: int) -> Shows:
+    """Whether a token belongs to a date or a time; ``m`` next to hours or seconds stands for minutes."""
+    token = tokens[place]
+    if token[0] in "yd":
+        return Shows.DATE
+    if token[0] != "m":
+        return Shows.TIME
+    after_hours = place > 0 and tokens[place - 1][0] == "h"
+    before_seconds = place + 1 < len(tokens) and tokens[place + 1][0] == "s"
+    return Shows.TIME if after_hours or before_seconds else Shows.DATE
 
 
 def zero_template(code: str) -> str | None:
@@ -38,25 +109,3 @@ def fill_template(template: str, digits: str) -> str:
     digits = digits.zfill(len(behind))
     extra = len(digits) - len(behind)
     return before + digits[:extra] + "".join(map("".join, zip(digits[extra:], behind, strict=True)))
-
-
-def is_date_format(code: str) -> bool:
-    """Whether a number is shown as a date, a time of day or elapsed time; Excel cannot show a negative one so."""
-    if code in _BUILT_IN_DATES or is_elapsed_format(code):
-        return True
-    return re.search("[ymdhs]", _for_positive_numbers(code), re.IGNORECASE) is not None
-
-
-def is_elapsed_format(code: str) -> bool:
-    """Whether a number is shown as hours, minutes or seconds that have passed, such as ``[h]:mm``."""
-    return code == "46" or _ELAPSED.search(_for_positive_numbers(code)) is not None
-
-
-def _for_positive_numbers(code: str) -> str:
-    """The first section of a format, without its literal text, colours, locales and conditions."""
-    return _NOT_DATES.sub("", code).split(";")[0]
-
-
-def number_text(number: float) -> str:
-    """All digits of a number, without an exponent; a whole number without ``.0``."""
-    return f"{Decimal(repr(number)):f}".removesuffix(".0")

@@ -20,12 +20,13 @@ from etl_platform.engine.reading.archives import (
     refuse_method,
     unpacking,
 )
+from etl_platform.engine.reading.office_package import workbook_part
+from etl_platform.engine.reading.sheets import workbook_too_large
 from etl_platform.engine.reading.signatures import office_format
 from etl_platform.engine.reading.table import Table
 from etl_platform.engine.reading.text_table import TextTable
 from etl_platform.engine.reading.workbook import WorkbookTable
 from etl_platform.engine.reading.xls_workbook import is_xls
-from etl_platform.engine.reading.xlsx_details import WORKBOOK_MEMBER, workbook_too_large
 from etl_platform.engine.reading.zip_members import choose_members
 from etl_platform.engine.reading.zip_tables import MemberTables, naming_member
 
@@ -48,7 +49,7 @@ def open_table(path: Path, contract: Contract | None) -> Table:
         with unpacking(), zipfile.ZipFile(path) as archive:
             members = _members(archive, path.stat().st_size)
             names = {member.filename for member in members}
-            if WORKBOOK_MEMBER in names:
+            if workbook_part(archive):
                 return WorkbookTable(path, contract)
             _refuse_office_format(archive, names)
         return _open_zip(path, members, contract)
@@ -98,7 +99,7 @@ def _open_packed(open_file: Callable[[], ByteStream], contract: Contract | None,
         refuse_incomplete_zip(io.BytesIO(content))
         with unpacking(), zipfile.ZipFile(io.BytesIO(content)) as archive:
             names = {member.filename for member in _members(archive, len(content))}
-            if WORKBOOK_MEMBER in names:
+            if workbook_part(archive):
                 return WorkbookTable(io.BytesIO(content), contract, packed)
             _refuse_office_format(archive, names)
     if magic.startswith((*_ZIP_MARKS, _GZIP)):

@@ -4,14 +4,14 @@ import math
 import struct
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import Any, NamedTuple
 
 from etl_platform.engine.reading import biff_records as biff
 from etl_platform.engine.reading.biff_strings import unicode_text, without_nul
+from etl_platform.engine.reading.cell_texts import number_text
 from etl_platform.engine.reading.code_pages import text_in_font
-from etl_platform.engine.reading.number_formats import fill_template, number_text
-from etl_platform.engine.reading.serial_values import CalendarValue, calendar_value
+from etl_platform.engine.reading.number_formats import GENERAL, NumberFormat
+from etl_platform.engine.values.excel_dates import EXCEL_ORIGIN, MAC_ORIGIN
 
 MAX_COLUMNS = 256
 _CELLS = frozenset(
@@ -26,15 +26,13 @@ _PLACEHOLDER = b"\0\0\0\0\0\0\x10\x40"
 """The result that JExcelApi gives every formula."""
 _TEXT_RESULT, _TRUTH_RESULT, _ERROR_RESULT, _EMPTY_RESULT, _NUMBER_RESULT = 0, 1, 2, 3, 4
 
-Value = str | bytes | bool | CalendarValue
+Value = str | bytes
 
 
 class CellStyle(NamedTuple):
     """How a style shows a number, and the encoding that its font stands for."""
 
-    template: str | None = None
-    is_date: bool = False
-    is_elapsed: bool = False
+    form: NumberFormat = GENERAL
     encoding: str | None = None
 
 
@@ -66,10 +64,6 @@ class SheetCells:
         cells.extend([""] * (column - len(cells)))
         cells.append(value)
 
-    @cached_property
-    def total_width(self) -> int:
-        return max(map(len, self.rows), default=0)
-
     @property
     def size(self) -> int:
         """Number of cells, with the blank ones before others."""
@@ -77,7 +71,7 @@ class SheetCells:
 
     @property
     def characters(self) -> int:
-        return sum(len(value) for row in self.rows for value in row if isinstance(value, str | bytes))
+        return sum(len(value) for row in self.rows for value in row)
 
     @property
     def coded_texts(self) -> set[bytes]:
@@ -91,22 +85,14 @@ class SheetCells:
                 if isinstance(value, bytes):
                     cells[place] = value.decode(encoding)
 
-    @property
-    def start(self) -> tuple[int, int]:
-        """Row and column of the first value in ``iter_rows``."""
-        return 0, 0
-
-    def iter_rows(self) -> Iterator[list[Value]]:
-        width = self.total_width
-        return (row + [""] * (width - len(row)) for row in self.rows)
-
 
 class SheetReader:
     """Reads the cells of sheets with the styles and shared texts of their workbook."""
 
     def __init__(self, version: int, styles: Sequence[CellStyle], texts: Sequence[str], *, since_1904: bool) -> None:
         self._old = version < biff.BIFF8
-        self._styles, self._texts, self._since_1904 = styles, texts, since_1904
+        self._styles, self._texts = styles, texts
+        self._origin = MAC_ORIGIN if since_1904 else EXCEL_ORIGIN
 
     def read(self, records: Iterable[tuple[int, bytes]]) -> SheetCells:
         """The cells of the sheet with these records.
@@ -162,7 +148,7 @@ class SheetReader:
             style, number = struct.unpack_from("<Hd", body, 4)
             return self._shown(number, style)
         if kind == biff.BOOL_ERROR:
-            return biff.ERRORS.get(body[6], biff.UNKNOWN_ERROR) if body[7] else bool(body[6])
+            return biff.ERRORS.get(body[6], biff.UNKNOWN_ERROR) if body[7] else _truth(body[6])
         return self._text(struct.unpack_from("<H", body, 4)[0], body[6:])
 
     def _text(self, style: int, body: bytes, *more: bytes) -> str | bytes:
@@ -187,14 +173,9 @@ class SheetReader:
 
     def _shown(self, number: float, style: int) -> Value:
         """The number as its style shows it."""
-        template, is_date, is_elapsed, _ = self._style(style)
         if not math.isfinite(number):
             return biff.ERRORS[36]
-        if is_date:
-            return calendar_value(number, since_1904=self._since_1904, is_elapsed=is_elapsed)
-        if template and number >= 0 and number == int(number):
-            return fill_template(template, number_text(number))
-        return number
+        return number_text(number, self._style(style).form, self._origin)
 
     def _put_formula(self, found: SheetCells, row: int, column: int, body: bytes) -> tuple[int, int] | None:
         result, (style, flags, cache) = body[6:14], (*struct.unpack_from("<H", body, 4), *_FLAGS.unpack_from(body, 14))
@@ -210,7 +191,7 @@ class SheetReader:
         if kind == _NUMBER_RESULT:
             found.put(row, column, self._shown(struct.unpack("<d", result)[0], style))
         elif kind == _TRUTH_RESULT:
-            found.put(row, column, bool(result[2]))
+            found.put(row, column, _truth(result[2]))
         elif kind == _ERROR_RESULT:
             found.put(row, column, biff.ERRORS.get(result[2], biff.UNKNOWN_ERROR))
         return None
@@ -232,6 +213,10 @@ def with_continued_strings(records: Iterable[tuple[int, bytes]]) -> Iterator[tup
             yield kind, body
     if parts:
         yield biff.STRING, parts
+
+
+def _truth(value: int) -> str:
+    return "true" if value else "false"
 
 
 def _unpacked(packed: int) -> float:

@@ -10,12 +10,14 @@ from etl_platform.engine.reading import biff_records as biff
 from etl_platform.engine.reading import older_biff
 from etl_platform.engine.reading.biff_strings import shared_strings, unicode_text, without_nul
 from etl_platform.engine.reading.code_pages import font_encoding, text_encoding
-from etl_platform.engine.reading.number_formats import is_date_format, is_elapsed_format, zero_template
+from etl_platform.engine.reading.number_formats import number_format
 from etl_platform.engine.reading.ole_file import OLE_SIGNATURE, OleFile
+from etl_platform.engine.reading.sheets import workbook_too_large
 from etl_platform.engine.reading.signatures import ole_format
 from etl_platform.engine.reading.xls_cells import CellStyle, SheetCells, SheetReader
-from etl_platform.engine.reading.xlsx_details import MAX_SHEET_CELLS, workbook_too_large
 
+MAX_SHEET_CELLS = 8_000_000
+"""Of all sheets, which are in memory as Python objects."""
 MAX_CHARACTERS = 1 << 28
 """Of all cells: a text that many cells share counts for each."""
 _WORKSHEET_TYPE = 0x10
@@ -70,7 +72,7 @@ class _Globals:
             # The fifth font has number 5.
             place = font - (font > _MISSING_FONT)
             encoding = self.fonts[place] if place < len(self.fonts) else None
-            found.append(CellStyle(zero_template(code), is_date_format(code), is_elapsed_format(code), encoding))
+            found.append(CellStyle(number_format(code), encoding))
         return found
 
     def reader(self) -> SheetReader:

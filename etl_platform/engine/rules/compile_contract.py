@@ -38,7 +38,7 @@ def compile_contract(
     Args:
         positions: of each contract column in the file; a missing column reads as null.
         delivery_day: UTC; required if ``needs_delivery_day``.
-        serial_origin: day 0 of a workbook; its dates may also be ISO, as date cells are rendered, or serial numbers.
+        serial_origin: day 0 of a workbook; its dates may also be ISO, as date cells are rendered.
 
     Raises:
         ContractError: a pattern, format, bound or SQL expression that does not compile, or names an unknown column.

@@ -30,6 +30,7 @@ _ISO = {
 _EXACT_FLOATS = 1 << 53
 """From here on a float skips whole numbers."""
 _AMOUNT = r"(?:[0-9]{1,3}(?:,[0-9]{3})+|[0-9]+)(?:\.[0-9]*)?"
+_WITH_MILLISECONDS = "yyyy-MM-dd'T'HH:mm:ss.SSS"
 _MONEY = rf"^(?:-?\s*\$?\s*{_AMOUNT}|\(\s*\$?\s*{_AMOUNT}\s*\))$"
 
 
@@ -61,7 +62,7 @@ def typed_value(column: Column, contract: Contract, *, serial_origin: date | Non
     """The text as the column's type; null where it is not of that type.
 
     Args:
-        serial_origin: day 0 of a workbook; its date columns may also hold ISO dates and serial numbers.
+        serial_origin: day 0 of a workbook; its date columns may also hold ISO dates.
 
     Raises:
         ContractError: a format that is not supported.
@@ -133,7 +134,7 @@ def _date_or_timestamp(column: Column, contract: Contract, text: pl.Expr, serial
     readings: list[pl.Expr] = []
     patterns = column.formats or (DEFAULT_DATE if is_date else DEFAULT_TIMESTAMP)
     if serial_origin:
-        patterns += DEFAULT_DATE if is_date else (*DEFAULT_TIMESTAMP, *DEFAULT_DATE)
+        patterns += DEFAULT_DATE if is_date else (*DEFAULT_TIMESTAMP, *DEFAULT_DATE, _WITH_MILLISECONDS)
     for pattern in dict.fromkeys(patterns):
         if pattern == EXCEL_SERIAL:
             continue
@@ -148,7 +149,7 @@ def _date_or_timestamp(column: Column, contract: Contract, text: pl.Expr, serial
         value = _parsed(text, form, pl.Date() if is_date else pl.Datetime("us"))
         # 0020-01-05 is a typing error, not a date.
         readings.append(pl.when(text.str.contains(form.guard) & (value.dt.year() >= 1000)).then(value))
-    if serial_origin or EXCEL_SERIAL in patterns:
+    if EXCEL_SERIAL in patterns:
         readings.append(read_serial(text, serial_origin or EXCEL_ORIGIN, is_date=is_date))
     return pl.coalesce(readings) if len(readings) > 1 else readings[0]
 

@@ -9,6 +9,8 @@ import polars as pl
 
 EXCEL_SERIAL = "excelSerial"
 EXCEL_ORIGIN = date(1899, 12, 30)
+MAC_ORIGIN = date(1904, 1, 1)
+"""Day 0 of workbooks that old Macintoshes wrote."""
 _FIRST = 61
 _DAY_MS = 86_400_000
 

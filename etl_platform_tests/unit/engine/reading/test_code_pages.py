@@ -5,15 +5,15 @@ import io
 import pytest
 
 from etl_platform.engine.errors import UnreadableFileError
-from etl_platform.engine.reading.sheets import read_sheets
+from etl_platform.engine.reading.xls_sheets import open_xls
 from etl_platform_tests.unit.engine.reading.xls_writer import Book, SheetOf, record, workbook
 
 RUSSIAN, CZECH, GREEK = "Сорокин", "Dvořáček", "Ελένη"
 
 
 def names_in(book: Book) -> list[str]:
-    (sheet,), _ = read_sheets(io.BytesIO(workbook(book)))
-    return [row[0] for row in sheet.rows()]
+    (sheet,) = open_xls(io.BytesIO(workbook(book))).sheets
+    return [row.cells[0] for row in sheet.rows()]
 
 
 def book(*names: str, encoding: str, code_page: int | None, charset: int = 0) -> Book:

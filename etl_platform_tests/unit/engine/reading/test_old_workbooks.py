@@ -14,7 +14,7 @@ from etl_platform.engine.columns import LINE
 from etl_platform.engine.errors import UnreadableFileError
 from etl_platform.engine.reading import xls_workbook
 from etl_platform.engine.split import SILVER
-from etl_platform_tests.unit.making import cells_of, contract_of, read_back, text, typed
+from etl_platform_tests.unit.making import cells_of, contract_of, custom, read_back, text, typed
 
 CONTRACT = contract_of([text("ident"), text("label"), text("remark")])
 ERRORS = {"#N/A": 42, "#REF!": 23}
@@ -127,7 +127,8 @@ def test_an_old_workbook_reads_as_excel_shows_it(path: Path) -> None:
 
 
 def test_dates_of_an_old_workbook_count_from_1900_or_1904(path: Path) -> None:
-    contract = contract_of([text("ident"), typed("label", "date"), typed("remark", "date")])
+    serial = custom(formats=["excelSerial"])
+    contract = contract_of([text("ident"), typed("label", "date", customProperties=serial), typed("remark", "date")])
     for since_1904, days in ((False, 45_000.0), (True, 43_538.0)):
         path.write_bytes(xls([["ident", "label", "remark"], ["a", days, None]], since_1904=since_1904))
         assert not check_file(path, contract, path.parent).errors
@@ -193,8 +194,9 @@ def test_an_old_workbook_with_bytes_changed_or_cut_is_read_or_refused(path: Path
 def test_a_stray_cell_far_below_does_not_hide_the_table(path: Path) -> None:
     stray: list[Cell] = [None] * 200 + ["x"]
     path.write_bytes(xls([["ident", "label", "remark"], ["1", "a", "b"], *[[]] * 60_000, stray]))
-    frame = read_back(path, CONTRACT)[1]
-    assert (frame[LINE].to_list(), frame["0"].to_list()) == ([2, 60_003], ["1", None])
+    table, frame = read_back(path, CONTRACT)
+    assert (frame[LINE].to_list(), frame["0"].to_list()) == ([2], ["1"])
+    assert [line.line for line in table.describe().dropped] == [60_003]
 
 
 def test_an_old_workbook_with_too_many_cells_is_refused(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

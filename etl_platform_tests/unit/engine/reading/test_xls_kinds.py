@@ -8,7 +8,8 @@ import pytest
 
 from etl_platform.engine.errors import UnreadableFileError
 from etl_platform.engine.reading.open_table import open_table
-from etl_platform.engine.reading.sheets import Sheet, read_sheets
+from etl_platform.engine.reading.sheets import Sheet
+from etl_platform.engine.reading.xls_sheets import open_xls
 from etl_platform_tests.unit.engine.reading.xls_writer import (
     EMPTY_RESULT,
     TEXT_RESULT,
@@ -28,12 +29,12 @@ TO_CALCULATE = 2
 
 
 def read(content: bytes) -> list[Sheet]:
-    return read_sheets(io.BytesIO(content))[0]
+    return open_xls(io.BytesIO(content)).sheets
 
 
 def rows_of(content: bytes) -> list[list[str]]:
     (sheet,) = read(content)
-    return list(sheet.rows())
+    return [row.cells for row in sheet.rows()]
 
 
 def refusal(content: bytes) -> UnreadableFileError:
@@ -48,7 +49,7 @@ def book_of(*rows: list[Cell], version: int = 8) -> Book:
 
 def uncalculated(*formulas: Formula) -> list[tuple[int, int]]:
     (sheet,) = read(workbook(book_of(*([f"A{place}", formula] for place, formula in enumerate(formulas)))))
-    return sheet.details.uncalculated
+    return [(row.number - 1, row.uncalculated) for row in sheet.rows() if row.uncalculated is not None]
 
 
 def test_a_formula_whose_text_is_missing_is_uncalculated() -> None:
@@ -135,14 +136,17 @@ def test_false_dimensions_and_a_missing_end_lose_no_rows() -> None:
     dimensions = record(0x200, struct.pack("<IIHHH", 0, 1, 0, 1, 0))
     book = Book([SheetOf([HEAD, ["A1", "x"]], before=dimensions, end=b""), SheetOf([HEAD, ["B1", "y"]], "Two")])
     for small in (True, False):
-        assert [list(sheet.rows())[1] for sheet in read(workbook(book, small=small))] == [["A1", "x"], ["B1", "y"]]
+        assert [list(sheet.rows())[1].cells for sheet in read(workbook(book, small=small))] == [
+            ["A1", "x"],
+            ["B1", "y"],
+        ]
 
 
 def test_dates_from_1904_in_both_versions() -> None:
     for version in (5, 8):
         book = Book([SheetOf([HEAD, ["A1", Number(43_538, 1)]])], version=version, since_1904=True, formats=(14,))
         assert rows_of(workbook(book))[1] == ["A1", "2023-03-15"]
-        assert read_sheets(io.BytesIO(workbook(book)))[1]
+        assert open_xls(io.BytesIO(workbook(book))).since_1904
 
 
 def test_a_workbook_for_two_versions_of_excel_is_read_in_the_newer_one() -> None:
@@ -209,7 +213,7 @@ def test_a_bare_sheet_of_excel_5_is_read() -> None:
         record(0x204, struct.pack("<HHHH", 1, 0, 0, 3) + b"007"),
         record(0x203, struct.pack("<HHHd", 1, 1, 0, 7.5)),
     ]
-    assert rows_of(bare(record(0x809, struct.pack("<HHHH", 0, 0x10, 0, 0)), *cells)) == [["ident", ""], ["007", "7.5"]]
+    assert rows_of(bare(record(0x809, struct.pack("<HHHH", 0, 0x10, 0, 0)), *cells)) == [["ident"], ["007", "7.5"]]
 
 
 def test_a_bare_sheet_without_its_end_is_damage() -> None:
@@ -228,7 +232,7 @@ def test_a_sheet_of_excel_2_is_read() -> None:
         record(0x07, b"\1x"),
     ]
     content = bare(record(0x09, struct.pack("<HH", 2, 0x10)), *cells)
-    assert rows_of(content) == [["ident", ""], ["42", "2023-03-15"], ["#N/A", "x"]]
+    assert rows_of(content) == [["ident"], ["42", "2023-03-15"], ["#N/A", "x"]]
 
 
 @pytest.mark.parametrize("version", [3, 4])
@@ -243,7 +247,7 @@ def test_a_sheet_of_excel_3_or_4_is_read(version: int) -> None:
         record(0x206 if version == 3 else 0x406, struct.pack("<HHH", 1, 1, 0) + TEXT_RESULT + bytes(5)),
         record(0x207, struct.pack("<H", 3) + b"yes"),
     ]
-    assert rows_of(bare(beginning, *formats, *styles, *cells)) == [["ident", ""], ["2023-03-15", "yes"]]
+    assert rows_of(bare(beginning, *formats, *styles, *cells)) == [["ident"], ["2023-03-15", "yes"]]
 
 
 def test_a_workbook_of_several_sheets_of_excel_4_is_refused() -> None:
