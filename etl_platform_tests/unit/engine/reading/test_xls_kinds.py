@@ -178,6 +178,13 @@ def test_a_chain_of_sectors_that_is_a_loop_or_leads_nowhere_is_damage() -> None:
     assert "leads to sector 70,000" in refusal(ole({"Workbook": stream}, change=nowhere)).message
 
 
+def test_a_file_whose_table_of_sectors_goes_on_beyond_its_head_is_read() -> None:
+    stream = book_of(*[[f"A{row}", "x"] for row in range(500)]).stream()
+    content = ole({"Other": bytes(16 << 20), "Workbook": stream})
+    assert struct.unpack_from("<I", content, 72)[0] == 2
+    assert rows_of(content)[500] == ["A499", "x"]
+
+
 def test_a_workbook_that_is_cut_off_is_damage() -> None:
     content = workbook(book_of(*[[f"A{row}", "x"] for row in range(500)]))
     for size in range(600, len(content) - 512, 512):

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 ERRORS = {"#NULL!": 0, "#DIV/0!": 7, "#VALUE!": 15, "#REF!": 23, "#NAME?": 29, "#NUM!": 36, "#N/A": 42}
-_NO_SECTOR, _END, _TABLE = 0xFFFFFFFF, 0xFFFFFFFE, 0xFFFFFFFD
+_NO_SECTOR, _END, _TABLE, _LIST = 0xFFFFFFFF, 0xFFFFFFFE, 0xFFFFFFFD, 0xFFFFFFFC
 _MINI_CUTOFF = 4_096
 
 
@@ -250,18 +250,26 @@ def ole(streams: dict[str, bytes], *, change: Callable[[list[int]], None] = lamb
         entries.append(_entry(name, 2, _NO_SECTOR, right, places[name], len(streams[name])))
     directory = add(b"".join(entries))
     change(links)
-    table_sectors = 0
-    while table_sectors * 128 < len(links) + table_sectors:
+    table_sectors = more = 0
+    while table_sectors * 128 < len(links) + table_sectors + more:
         table_sectors += 1
+        more = max(0, -(-(table_sectors - 109) // 127))
     first_table = len(links)
-    links += [_TABLE] * table_sectors
+    links += [_TABLE] * table_sectors + [_LIST] * more
     links += [_NO_SECTOR] * (table_sectors * 128 - len(links))
-    head = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(16) + struct.pack("<HHHHH", 0x3E, 3, 0xFFFE, 9, 6) + bytes(6)
-    head += struct.pack("<IIIIIIIII", 0, table_sectors, directory, 0, _MINI_CUTOFF, mini_table, 1, _END, 0)
     listed = list(range(first_table, first_table + table_sectors))
-    assert len(listed) <= 109
-    head += struct.pack("<109I", *listed, *[_NO_SECTOR] * (109 - len(listed)))
-    return head + b"".join(sectors) + struct.pack(f"<{len(links)}I", *links)
+    next_list = first_table + table_sectors
+    head = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(16) + struct.pack("<HHHHH", 0x3E, 3, 0xFFFE, 9, 6) + bytes(6)
+    head += struct.pack("<IIIIIII", 0, table_sectors, directory, 0, _MINI_CUTOFF, mini_table, 1)
+    head += struct.pack("<II", next_list if more else _END, more) + _padded(listed[:109], 109)
+    lists = [listed[place : place + 127] for place in range(109, len(listed), 127)]
+    ends = [*range(next_list + 1, next_list + len(lists)), _END]
+    written = b"".join(_padded(part, 127) + struct.pack("<I", end) for part, end in zip(lists, ends, strict=False))
+    return head + b"".join(sectors) + struct.pack(f"<{len(links)}I", *links) + written
+
+
+def _padded(numbers: Sequence[int], size: int) -> bytes:
+    return struct.pack(f"<{size}I", *numbers, *[_NO_SECTOR] * (size - len(numbers)))
 
 
 def _entry(name: str, kind: int, child: int, right: int, first: int, size: int) -> bytes:
