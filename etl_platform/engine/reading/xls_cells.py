@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 from etl_platform.engine.reading import biff_records as biff
 from etl_platform.engine.reading.biff_strings import unicode_text, without_nul
 from etl_platform.engine.reading.cell_texts import number_text
-from etl_platform.engine.reading.code_pages import text_in_font
 from etl_platform.engine.reading.number_formats import GENERAL, NumberFormat
+from etl_platform.engine.reading.xls_code_pages import text_in_font
 from etl_platform.engine.values.excel_dates import EXCEL_ORIGIN, MAC_ORIGIN
 
 MAX_COLUMNS = 256

@@ -9,12 +9,12 @@ from etl_platform.engine.errors import UnreadableFileError
 from etl_platform.engine.reading import biff_records as biff
 from etl_platform.engine.reading import older_biff
 from etl_platform.engine.reading.biff_strings import shared_strings, unicode_text, without_nul
-from etl_platform.engine.reading.code_pages import font_encoding, text_encoding
 from etl_platform.engine.reading.number_formats import number_format
 from etl_platform.engine.reading.ole_file import OLE_SIGNATURE, OleFile
 from etl_platform.engine.reading.sheets import workbook_too_large
 from etl_platform.engine.reading.signatures import ole_format
 from etl_platform.engine.reading.xls_cells import CellStyle, SheetCells, SheetReader
+from etl_platform.engine.reading.xls_code_pages import font_encoding, text_encoding
 
 MAX_SHEET_CELLS = 8_000_000
 """Of all sheets, which are in memory as Python objects."""
