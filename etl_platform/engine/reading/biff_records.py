@@ -21,7 +21,13 @@ BOF: Final = 0x809
 BEGINNINGS = frozenset({0x09, 0x209, 0x409, BOF})
 """Of a workbook or a sheet: Excel 2, 3, 4, and 5 or later."""
 
+COLUMNS: Final = 0x7D
+MERGED: Final = 0xE5
+ROW: Final = 0x208
+
 FORMULA: Final = 0x06
+FORMULA_3: Final = 0x206
+FORMULA_4: Final = 0x406
 MUL_RK: Final = 0xBD
 RICH_STRING: Final = 0xD6
 LABEL_SHARED: Final = 0xFD

@@ -47,8 +47,7 @@ _BUILT_IN = {
 
 def number_format(code: str) -> NumberFormat:
     """The format of a code, or of the number of a built-in format."""
-    if code.isdecimal() and len(code) < 4:
-        # The code "0" is a format of its own, and so is its number 0, "General".
+    if code.isdecimal() and len(code) < 4 and code.strip("0"):
         return _BUILT_IN.get(int(code), GENERAL)
     first = _sections(code)[0]
     shows = _shown(first)

@@ -10,7 +10,6 @@ SIGNATURES = (b"\x09\x00\x04\x00", b"\x09\x02\x06\x00", b"\x09\x04\x06\x00")
 _BIFF2, _BIFF3, _BIFF4 = 0, 2, 4
 _INTEGER_2, _NUMBER_2, _LABEL_2, _BOOL_ERROR_2, _FORMULA_2, _STRING_2 = range(0x02, 0x08)
 _CELLS_2 = {_INTEGER_2, _NUMBER_2, _LABEL_2, _BOOL_ERROR_2, _FORMULA_2}
-_FORMULA_3, _FORMULA_4 = 0x206, 0x406
 _FORMAT_2, _XF_3, _XF_4 = 0x1E, 0x243, 0x443
 _FORMATS_2 = 64
 _FIRST_DATE_2 = 12
@@ -33,7 +32,7 @@ def newer_records(stream: bytes) -> Iterator[tuple[int, bytes]]:
             formats += 1
         elif kind in {_XF_3, _XF_4}:
             yield biff.XF, struct.pack("<HH", body[0], body[1])
-        elif kind in {_FORMULA_3, _FORMULA_4}:
+        elif kind in {biff.FORMULA_3, biff.FORMULA_4}:
             yield biff.FORMULA, _formula(body[:6], body[6:14])
         elif version == _BIFF2 and kind in _CELLS_2:
             yield _cell_of_excel_2(kind, body)

@@ -10,12 +10,16 @@ from etl_platform.engine.reading import biff_records as biff
 from etl_platform.engine.reading.biff_strings import unicode_text, without_nul
 from etl_platform.engine.reading.cell_texts import number_text
 from etl_platform.engine.reading.number_formats import GENERAL, NumberFormat
+from etl_platform.engine.reading.sheets import CellRange, SheetFacts
 from etl_platform.engine.reading.xls_code_pages import text_in_font
 from etl_platform.engine.values.excel_dates import EXCEL_ORIGIN, MAC_ORIGIN
 
 MAX_COLUMNS = 256
-_CELLS = frozenset(
-    {biff.FORMULA, biff.MUL_RK, biff.NUMBER, biff.BOOL_ERROR, biff.RK, biff.RICH_STRING, biff.LABEL_SHARED, biff.LABEL}
+_FORMULAS = frozenset({biff.FORMULA, biff.FORMULA_3, biff.FORMULA_4})
+"""Some programs write formulas of Excel 97 in records of Excel 3 or 4."""
+_LAYOUT = frozenset({biff.ROW, biff.COLUMNS, biff.MERGED})
+_CELLS = _FORMULAS | frozenset(
+    {biff.MUL_RK, biff.NUMBER, biff.BOOL_ERROR, biff.RK, biff.RICH_STRING, biff.LABEL_SHARED, biff.LABEL}
 )
 _ROW_COLUMN_STYLE = struct.Struct("<HHH")
 _FLAGS = struct.Struct("<HI")
@@ -24,6 +28,7 @@ _TO_CALCULATE = 2
 """A flag by which other programs ask Excel to calculate the formula; they may have left it without a result."""
 _PLACEHOLDER = b"\0\0\0\0\0\0\x10\x40"
 """The result that JExcelApi gives every formula."""
+_ROW_IS_HIDDEN, _COLUMNS_ARE_HIDDEN = 0x20, 1
 _TEXT_RESULT, _TRUTH_RESULT, _ERROR_RESULT, _EMPTY_RESULT, _NUMBER_RESULT = 0, 1, 2, 3, 4
 
 Value = str | bytes
@@ -44,12 +49,15 @@ class SheetCells:
     """Values by row and column, without blank cells at the end of a row.
 
     Attributes:
+        hidden_rows: 0-based.
         uncalculated: formulas without a result.
         doubtful: formulas with a result of 0 or nothing that another program than Excel may not have calculated.
         has_results: whether a formula has a result that shows that the program calculates.
     """
 
     rows: list[list[Value]] = field(default_factory=list)
+    facts: SheetFacts = field(default_factory=SheetFacts)
+    hidden_rows: set[int] = field(default_factory=set)
     uncalculated: list[tuple[int, int]] = field(default_factory=list)
     doubtful: list[tuple[int, int]] = field(default_factory=list)
     has_results: bool = False
@@ -108,6 +116,8 @@ class SheetReader:
                 found.put(*awaited, self._text(style, *body))
                 found.has_results, awaited = True, None
             if kind not in _CELLS:
+                if kind in _LAYOUT:
+                    _note_layout(found, kind, body)
                 continue
             if awaited:
                 found.uncalculated.append(awaited)
@@ -126,7 +136,7 @@ class SheetReader:
 
     def _put(self, found: SheetCells, row: int, column: int, kind: int, body: bytes) -> tuple[int, int] | None:
         """Put the values of a record. Returns the cell of a formula whose text follows in a record of its own."""
-        if kind == biff.FORMULA:
+        if kind in _FORMULAS:
             return self._put_formula(found, row, column, body)
         if kind == biff.MUL_RK:
             for place, value in enumerate(self._packed_numbers(body), column):
@@ -195,6 +205,21 @@ class SheetReader:
         elif kind == _ERROR_RESULT:
             found.put(row, column, biff.ERRORS.get(result[2], biff.UNKNOWN_ERROR))
         return None
+
+
+def _note_layout(found: SheetCells, kind: int, body: bytes) -> None:
+    """Note hidden rows and columns, and merged cells."""
+    if kind == biff.ROW:
+        row, flags = struct.unpack_from("<H10xH", body)
+        if flags & _ROW_IS_HIDDEN:
+            found.hidden_rows.add(row)
+    elif kind == biff.COLUMNS:
+        first, last, flags = struct.unpack_from("<HH4xH", body)
+        if flags & _COLUMNS_ARE_HIDDEN:
+            found.facts.hidden_columns.append((first + 1, min(last + 1, MAX_COLUMNS)))
+    else:
+        for top, bottom, left, right in struct.iter_unpack("<4H", body[2 : 2 + (len(body) - 2) // 8 * 8]):
+            found.facts.merged.append(CellRange(top + 1, left + 1, bottom + 1, right + 1))
 
 
 def with_continued_strings(records: Iterable[tuple[int, bytes]]) -> Iterator[tuple[int, Any]]:

@@ -5,7 +5,7 @@ import struct
 from collections.abc import Iterator
 from pathlib import Path
 
-from etl_platform.engine.reading.sheets import Sheet, SheetFacts, SheetRow, Workbook, refuse_size, workbook_damaged
+from etl_platform.engine.reading.sheets import Sheet, SheetRow, Workbook, refuse_size, workbook_damaged
 from etl_platform.engine.reading.xls_cells import SheetCells
 from etl_platform.engine.reading.xls_workbook import read_xls
 
@@ -14,8 +14,7 @@ class XlsSheet:
     """A Sheet of an .xls, which has been read as a whole."""
 
     def __init__(self, name: str, cells: SheetCells, *, visible: bool) -> None:
-        self.name, self.visible = name, visible
-        self.facts = SheetFacts()
+        self.name, self.visible, self.facts = name, visible, cells.facts
         self._cells = cells
 
     def rows(self) -> Iterator[SheetRow]:
@@ -27,7 +26,7 @@ class XlsSheet:
             while texts and (not texts[-1] or texts[-1].isspace()):
                 texts.pop()
             if texts or index in uncalculated:
-                yield SheetRow(index + 1, texts, uncalculated=uncalculated.get(index))
+                yield SheetRow(index + 1, texts, index in self._cells.hidden_rows, uncalculated.get(index))
 
 
 def open_xls(source: Path | io.BytesIO) -> Workbook:

@@ -22,13 +22,14 @@ MAX_CHARACTERS = 1 << 28
 """Of all cells: a text that many cells share counts for each."""
 _WORKSHEET_TYPE = 0x10
 _MISSING_FONT = 4
+_LONGEST_CODE = 255
 _STREAM_NAMES = ("Workbook", "Book")
 """A file for both Excel 97 and Excel 95 has both."""
 _BARE = (b"\x09\x08\x08\x00", b"\x09\x08\x10\x00", b"\x09\x08\x06\x00")
 
 
 @dataclass(frozen=True)
-class XlsSheet:
+class FoundSheet:
     name: str
     visible: bool
     cells: SheetCells
@@ -38,7 +39,7 @@ class XlsSheet:
 class XlsWorkbook:
     """The worksheets in their order, and whether dates count from 1904."""
 
-    sheets: Sequence[XlsSheet]
+    sheets: Sequence[FoundSheet]
     since_1904: bool
 
 
@@ -66,21 +67,20 @@ class _Globals:
     shared: list[bytes] = field(default_factory=list)
 
     def cell_styles(self) -> list[CellStyle]:
-        found: list[CellStyle] = []
-        for font, number in self.styles:
-            code = self.codes.get(number, str(number))
-            # The fifth font has number 5.
-            place = font - (font > _MISSING_FONT)
-            encoding = self.fonts[place] if place < len(self.fonts) else None
-            found.append(CellStyle(number_format(code), encoding))
-        return found
+        forms = {number: number_format(self.codes.get(number, str(number))) for _, number in self.styles}
+        return [CellStyle(forms[number], self._font_encoding(font)) for font, number in self.styles]
+
+    def _font_encoding(self, font: int) -> str | None:
+        # The fifth font has number 5.
+        place = font - (font > _MISSING_FONT)
+        return self.fonts[place] if place < len(self.fonts) else None
 
     def reader(self) -> SheetReader:
         texts = shared_strings(self.shared) if self.shared else []
         return SheetReader(self.version, self.cell_styles(), texts, since_1904=self.since_1904)
 
 
-_FoundSheet = tuple[bytes | str, bool, SheetCells]
+_RawSheet = tuple[bytes | str, bool, SheetCells]
 """Name, whether Excel shows the sheet, and its cells."""
 
 
@@ -110,17 +110,17 @@ def read_xls(content: bytes) -> XlsWorkbook:
     return XlsWorkbook([_decoded(sheet, encoding) for sheet in found], shared.since_1904)
 
 
-def _decoded(sheet: _FoundSheet, encoding: str) -> XlsSheet:
+def _decoded(sheet: _RawSheet, encoding: str) -> FoundSheet:
     name, visible, cells = sheet
     cells.decode(encoding)
-    return XlsSheet(name if isinstance(name, str) else name.decode(encoding, "replace"), visible, cells)
+    return FoundSheet(name if isinstance(name, str) else name.decode(encoding, "replace"), visible, cells)
 
 
-def _read_sheets(stream: bytes, version: int) -> tuple[_Globals, list[_FoundSheet]]:
+def _read_sheets(stream: bytes, version: int) -> tuple[_Globals, list[_RawSheet]]:
     shared = _read_globals(biff.records(stream, 0, len(stream)), version)
     reader = shared.reader()
     places = sorted({*shared.places, len(stream)})
-    found: list[_FoundSheet] = []
+    found: list[_RawSheet] = []
     cells = characters = 0
     for name, visible, place in shared.sheets:
         if not _is_worksheet(stream, place):
@@ -132,7 +132,7 @@ def _read_sheets(stream: bytes, version: int) -> tuple[_Globals, list[_FoundShee
     return shared, found
 
 
-def _read_only_sheet(stream: bytes, type_: int) -> tuple[_Globals, list[_FoundSheet]]:
+def _read_only_sheet(stream: bytes, type_: int) -> tuple[_Globals, list[_RawSheet]]:
     """The sheet of a file without a workbook, as Excel 2 to 4 and some programs of today write it."""
     if type_ != _WORKSHEET_TYPE:
         raise _not_tabular("a workbook, chart or macro of Excel 4 or older")
@@ -249,7 +249,7 @@ def _format(body: bytes, *, is_old: bool) -> tuple[int, str]:
     if is_old:
         return number, body[3 : 3 + size].decode("latin-1")
     try:
-        return number, unicode_text(size, [body[4:]])
+        return number, unicode_text(min(size, _LONGEST_CODE), [body[4:]])
     except (ValueError, LookupError):
         # Some programs cut long codes off.
-        return number, body[5:].decode("latin-1")
+        return number, body[5 : 5 + _LONGEST_CODE].decode("latin-1")

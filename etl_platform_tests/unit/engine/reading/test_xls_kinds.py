@@ -136,10 +136,60 @@ def test_false_dimensions_and_a_missing_end_lose_no_rows() -> None:
     dimensions = record(0x200, struct.pack("<IIHHH", 0, 1, 0, 1, 0))
     book = Book([SheetOf([HEAD, ["A1", "x"]], before=dimensions, end=b""), SheetOf([HEAD, ["B1", "y"]], "Two")])
     for small in (True, False):
-        assert [list(sheet.rows())[1].cells for sheet in read(workbook(book, small=small))] == [
+        assert [[row.cells for row in sheet.rows()][1] for sheet in read(workbook(book, small=small))] == [
             ["A1", "x"],
             ["B1", "y"],
         ]
+
+
+def test_hidden_rows_and_columns_and_merged_cells_are_known() -> None:
+    row = record(0x208, struct.pack("<HHHHHHHH", 1, 0, 2, 255, 0, 0, 0x20, 15))
+    column = record(0x7D, struct.pack("<HHHHHH", 1, 1, 0, 0, 1, 0))
+    merged = record(0xE5, struct.pack("<H8H", 2, 1, 2, 0, 0, 3, 3, 0, 1))
+    (sheet,) = read(workbook(Book([SheetOf([HEAD, ["A1", "x"], ["B1"]], before=row + column, after=merged)])))
+    assert [line.hidden for line in sheet.rows()] == [False, True, False]
+    assert sheet.facts.hidden_columns == [(2, 2)]
+    assert list(map(str, sheet.facts.merged)) == ["A2:A3", "A4:B4"]
+
+
+def test_formulas_in_the_records_of_excel_3_are_cells_of_a_newer_workbook() -> None:
+    body = struct.pack("<HHH", 1, 0, 0) + struct.pack("<d", 7) + struct.pack("<HIH", 0, 1, 3) + b"\x1e\1\0"
+    for kind in (0x06, 0x206, 0x406):
+        assert rows_of(workbook(Book([SheetOf([HEAD], after=record(kind, body))])))[1] == ["7"]
+
+
+@pytest.mark.parametrize(
+    ("code", "number", "shown"),
+    [
+        ("00", 7, "07"),
+        ("000", 7, "007"),
+        ("0", 7, "7"),
+        ("[Red]0.00", 26.5, "26.5"),
+        ("[Magenta][>=100]0;0", 45_000, "45000"),
+        ("[$-409]d-mmm-yy;@", 45_000, "2023-03-15"),
+        ('0" hours"', 26, "26"),
+        ("0\\ \\d", 26, "26"),
+        ("_(* #,##0_);_(* \\(#,##0\\)", 45_000, "45000"),
+        ("[h]:mm:ss", 1.5, "36:00:00"),
+        ("Standard", 45_000, "45000"),
+        (27, 45_000, "2023-03-15"),
+        (46, 1.5, "36:00:00"),
+        (58, 45_000, "2023-03-15"),
+        (49, 45_000, "45000"),
+    ],
+)
+@pytest.mark.parametrize("version", [5, 8])
+def test_the_format_of_a_cell_decides_what_its_number_is(
+    version: int, code: str | int, number: float, shown: str
+) -> None:
+    book = Book([SheetOf([HEAD, [Number(number, 1)]])], version=version, formats=(code,))
+    assert rows_of(workbook(book))[1] == [shown]
+
+
+def test_a_format_that_is_cut_off_or_endless_is_no_damage() -> None:
+    for body in (struct.pack("<HHB", 164, 40, 0) + b"0.00", struct.pack("<HHB", 164, 8_000, 0) + b"[" * 8_000):
+        book = Book([SheetOf([HEAD, [Number(7, 1)]])], formats=("0.0",), last=record(0x41E, body))
+        assert rows_of(workbook(book))[1] == ["7"]
 
 
 def test_dates_from_1904_in_both_versions() -> None:

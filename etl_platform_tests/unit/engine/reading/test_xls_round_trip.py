@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from etl_platform.engine.reading.sheets import Sheet
 from etl_platform.engine.reading.xls_sheets import open_xls
 from etl_platform_tests.unit.engine.reading.xls_writer import (
     EMPTY_RESULT,
@@ -59,13 +58,7 @@ def sheets(texts: st.SearchStrategy[str]) -> st.SearchStrategy[list[list[tuple[C
 
 
 def read(content: bytes) -> dict[str, list[list[str]]]:
-    return {sheet.name: all_rows(sheet) for sheet in open_xls(io.BytesIO(content)).sheets}
-
-
-def all_rows(sheet: Sheet) -> list[list[str]]:
-    """The rows of a sheet with the blank ones between them."""
-    found = {row.number: row.cells for row in sheet.rows()}
-    return [found.get(number, []) for number in range(1, max(found, default=0) + 1)]
+    return {sheet.name: [row.cells for row in sheet.rows()] for sheet in open_xls(io.BytesIO(content)).sheets}
 
 
 def without_blank_end(cells: Sequence[str]) -> list[str]:
@@ -76,10 +69,7 @@ def without_blank_end(cells: Sequence[str]) -> list[str]:
 
 
 def expected(rows: Sequence[Sequence[tuple[Cell, str]]]) -> list[list[str]]:
-    shown = [without_blank_end([text for _, text in row]) for row in rows]
-    while shown and not shown[-1]:
-        shown.pop()
-    return shown
+    return [shown for row in rows if (shown := without_blank_end([text for _, text in row]))]
 
 
 @settings(max_examples=150)
