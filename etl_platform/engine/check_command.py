@@ -3,10 +3,11 @@
 import argparse
 import json
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from etl_platform.engine.check_progress import CheckProgress
 from etl_platform.engine.contract.contract_folder import load_contract, load_contracts
@@ -17,6 +18,9 @@ from etl_platform.engine.header_fit import fitting_contract, hint
 from etl_platform.engine.ignored_names import ignored_name
 from etl_platform.engine.named_files import NamedFile, NamedFiles, find_files
 from etl_platform.engine.result import CheckResult, FileError
+
+if TYPE_CHECKING:
+    from etl_platform.engine.isolated import Isolated
 
 
 def add_file_arguments(parser: argparse.ArgumentParser) -> None:
@@ -46,7 +50,7 @@ def check_files(arguments: argparse.Namespace, contracts_folder: Callable[[], Pa
     if arguments.profile_only and arguments.contract:
         raise UsageError("--profile-only reads without a contract; leave --contract out")
     found = find_files(arguments.files, arguments.out)
-    contracts = _Contracts(arguments.contract, contracts_folder, profile_only=arguments.profile_only)
+    contracts = _Contracts.read(arguments, contracts_folder)
     if len(arguments.files) > 1 or arguments.files[0].is_dir():
         return _check_many(found, contracts, arguments)
     file = found.files[0]
@@ -67,96 +71,131 @@ class NotADeliveryError(UsageError):
         super().__init__(message)
 
 
+@dataclass(frozen=True)
 class _Contracts:
-    """The contract of each file; contracts are read once."""
+    """The contract of each file: ``named`` for all of them, or the one of ``all`` that matches the file's name."""
 
-    def __init__(self, name: str | None, folder: Callable[[], Path], *, profile_only: bool) -> None:
-        self._name, self._folder, self._profile_only = name, folder, profile_only
+    named: Contract | None = None
+    all: Mapping[str, Contract] = field(default_factory=dict)
+    profile_only: bool = False
 
-    @cached_property
-    def _named(self) -> Contract | None:
-        """The contract that the arguments name."""
-        if not self._name:
-            return None
-        if Path(self._name).is_file():
-            return load_contract(Path(self._name))
-        if self._name not in self._all:
-            raise UsageError(f"--contract {self._name}: neither a file nor one of {', '.join(self._all)}")
-        return self._all[self._name]
-
-    @cached_property
-    def _all(self) -> dict[str, Contract]:
-        return load_contracts(self._folder())
-
-    def read(self) -> None:
-        """Raise now what concerns all files, such as a broken contract."""
-        if not self._profile_only and self._named is None:
-            self._all  # noqa: B018
+    @classmethod
+    def read(cls, arguments: argparse.Namespace, folder: Callable[[], Path]) -> "_Contracts":
+        """Read contracts once for all files; raise what concerns all files, such as a broken contract."""
+        name = arguments.contract
+        if arguments.profile_only:
+            return cls(profile_only=True)
+        if name and Path(name).is_file():
+            return cls(load_contract(Path(name)))
+        contracts = load_contracts(folder())
+        if name and name not in contracts:
+            raise UsageError(f"--contract {name}: neither a file nor one of {', '.join(contracts)}")
+        return cls(contracts[name] if name else None, contracts)
 
     def choose(self, file: NamedFile) -> Contract | None:
         """None if files are only profiled; NotADeliveryError if the name decides and no contract matches it."""
-        if self._profile_only:
-            return None
-        if self._named:
-            return self._named
+        if self.profile_only or self.named:
+            return self.named
         name = file.path.name
         if ignored := ignored_name(name):
             raise NotADeliveryError(ignored.code, f"{name} would be ignored on arrival: {ignored.message}")
-        contract = choose_contract(self._all.values(), name)
+        contract = choose_contract(self.all.values(), name)
         if contract is None:
-            fits = fitting_contract(file.path, self._all.values())
+            fits = fitting_contract(file.path, self.all.values())
             problem = f"no contract matches the file name {name}; " + (f"{hint(fits)}; " if fits else "")
-            advice = f"name one with --contract ({', '.join(self._all)}) or look at the file with --profile-only"
+            advice = f"name one with --contract ({', '.join(self.all)}) or look at the file with --profile-only"
             raise NotADeliveryError("no_contract", problem + advice)
         return contract
 
+    def of(self, dataset: str | None) -> Contract | None:
+        return self.named or (self.all[dataset] if dataset else None)
+
+
+@dataclass(frozen=True)
+class _Checked:
+    """One file of several. ``code`` is the exit code if there is no verdict; the result then has the reason alone."""
+
+    dataset: str | None
+    result: CheckResult
+    code: int | None = None
+
+    @property
+    def outcome(self) -> str:
+        return str(self.result.outcome) if self.code is None else "not_checked"
+
+    @property
+    def exit_code(self) -> int:
+        return (BAD if self.result.errors else GOOD) if self.code is None else self.code
+
 
 def _check_many(found: NamedFiles, contracts: _Contracts, arguments: argparse.Namespace) -> int:
-    """Check each file; one that cannot be checked does not stop the others."""
+    """Check each file; one that cannot be checked, or ends the process, does not stop the others."""
+    from etl_platform.engine.isolated import Isolated
     from etl_platform.engine.text_report import FileLine, not_checked, summary
 
-    contracts.read()
     if arguments.out is not None:
         _make_folder(arguments.out)
     lines: list[FileLine] = []
     worst = GOOD
-    for number, file in enumerate(found.files, 1):
-        progress = CheckProgress(f"{number:,} of {len(found.files):,} files, ")
-        contract, result, code = _check_one_of_many(file, contracts, arguments.out, progress)
-        outcome = str(result.outcome) if code is None else "not_checked"
-        if arguments.json:
-            dataset = contract.dataset if contract else None
-            document = {"file": str(file.path), "dataset": dataset} | result.to_json() | {"outcome": outcome}
-            print(json.dumps(document, ensure_ascii=False))
-        elif code is None:
-            _print_verdict(file.label, contract, result)
-            print()
-        else:
-            print(f"{not_checked(file.label, result.errors[0])}\n")
-        worst = max(worst, (BAD if result.errors else GOOD) if code is None else code)
-        lines.append(FileLine(file.label, outcome, result.rows or 0, result.accepted_rows or 0, result.errors[:1]))
+    with Isolated(_use_contracts, contracts) as isolated:
+        for number, file in enumerate(found.files, 1):
+            out = None if arguments.out is None else arguments.out / file.label
+            checked = _isolated_check(isolated, file, out, f"{number:,} of {len(found.files):,} files, ")
+            result = checked.result
+            if arguments.json:
+                about = {"file": str(file.path), "dataset": checked.dataset}
+                document = about | result.to_json() | {"outcome": checked.outcome}
+                print(json.dumps(document, ensure_ascii=False))
+            elif checked.code is None:
+                _print_verdict(file.label, contracts.of(checked.dataset), result)
+                print()
+            else:
+                print(f"{not_checked(file.label, result.errors[0])}\n")
+            worst = max(worst, checked.exit_code)
+            rows, accepted = result.rows or 0, result.accepted_rows or 0
+            lines.append(FileLine(file.label, checked.outcome, rows, accepted, result.errors[:1]))
     if not arguments.json:
         print(summary(lines, found.left_out))
     return worst
 
 
-def _check_one_of_many(
-    file: NamedFile, contracts: _Contracts, out: Path | None, progress: CheckProgress
-) -> tuple[Contract | None, CheckResult, int | None]:
-    """Contract and result; if the file cannot be checked, the exit code and a result with the reason alone."""
+def _isolated_check(isolated: "Isolated", file: NamedFile, out: Path | None, before: str) -> _Checked:
+    from etl_platform.engine.isolated import ProcessEndedError
+
+    try:
+        return isolated.call(_check_one_of_many, file, out, before)
+    except ProcessEndedError:
+        message = "the check of this file ended the process without a result; report it, with the file if you may"
+        return _failed(None, BAD, "failed", message)
+
+
+_contracts = _Contracts()
+"""In the other process: the contracts of all files."""
+
+
+def _use_contracts(contracts: _Contracts) -> None:
+    global _contracts  # noqa: PLW0603 - a process that checks files has one set of contracts
+    _contracts = contracts
+
+
+def _check_one_of_many(file: NamedFile, out: Path | None, before: str) -> _Checked:
     contract = None
     try:
-        contract = contracts.choose(file)
-        return contract, _check(file.path, contract, None if out is None else out / file.label, progress), None
+        contract = _contracts.choose(file)
+        result = _check(file.path, contract, out, CheckProgress(before))
+        return _Checked(contract.dataset if contract else None, result)
     except NotADeliveryError as error:
-        code, reason, message = USAGE, error.code, str(error)
+        return _failed(contract, USAGE, error.code, str(error))
     except (ContractError, UsageError) as error:
-        code, reason, message = USAGE, "failed", str(error)
+        return _failed(contract, USAGE, "failed", str(error))
     except (EtlPlatformError, OSError, MemoryError) as error:
-        code, reason, message = BAD, "failed", str(error) or type(error).__name__
+        return _failed(contract, BAD, "failed", str(error) or type(error).__name__)
     except Exception as error:  # noqa: BLE001 - a file with a fault of the program must not stop the others
-        code, reason, message = BAD, "failed", f"unexpected error: {type(error).__name__}: {error}"
-    return contract, CheckResult(errors=(FileError(reason, message),)), code
+        return _failed(contract, BAD, "failed", f"unexpected error: {type(error).__name__}: {error}")
+
+
+def _failed(contract: Contract | None, code: int, reason: str, message: str) -> _Checked:
+    return _Checked(contract.dataset if contract else None, CheckResult(errors=(FileError(reason, message),)), code)
 
 
 def _make_folder(folder: Path) -> None:

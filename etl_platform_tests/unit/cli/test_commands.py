@@ -15,7 +15,7 @@ import pytest
 from etl_platform.cli.jobs import JOBS
 from etl_platform.cli.main import build_parser, main
 from etl_platform.settings import Settings
-from etl_platform_tests.unit.making import CONTRACTS, PROJECT, contract_text, listing
+from etl_platform_tests.unit.making import CONTRACTS, PROJECT, contract_data, contract_text, custom, listing, text
 
 KEYS = {"outcome", "rows", "accepted_rows", "quarantined_rows", "reasons", "dialect", "columns", "profile", "errors"}
 SAMPLE = (CONTRACTS / "event.json").read_text("utf-8")
@@ -252,6 +252,33 @@ def test_a_fault_with_one_file_of_several_is_one_line(capsys: pytest.CaptureFixt
     assert (code, err) == (2, "")
     assert "NOT CHECKED  a.csv\n  failed: --out made/a.csv: " in out
     assert "ACCEPTED  b.csv as officer_detail" in out
+
+
+def test_a_file_that_ends_the_process_does_not_stop_the_others(
+    capsys: pytest.CaptureFixture[str], folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A decoder that aborts, or the system for want of memory, ends a process without an exception."""
+    write(
+        "hook_that_aborts.py",
+        "import os\n\ndef run(frame):\n    if 'abort' in frame['ident']:\n        os.abort()\n"
+        "    return frame.with_columns(made=frame['ident'])\n",
+    )
+    monkeypatch.syspath_prepend(folder)
+    data = contract_data(
+        [text("ident"), text("made", customProperties=custom(computed=True))],
+        customs=custom(transform="hook_that_aborts:run"),
+    )
+    write("things.odcs.yaml", json.dumps(data))
+    names = [write(f"{name}.csv", f"ident,size\n{name},1\n") for name in ("a", "abort", "b")]
+    code, out, _ = call(capsys, "check", *names, "--contract", "things.odcs.yaml", "--json", "--out", "made")
+    found = [json.loads(line) for line in out.splitlines()]
+    assert [line["outcome"] for line in found] == ["accepted", "not_checked", "accepted"]
+    assert "ended the process" in found[1]["errors"][0]["message"]
+    assert code == 1
+    assert sorted(path.name for path in Path("made").iterdir() if (path / "silver.parquet").exists()) == [
+        "a.csv",
+        "b.csv",
+    ]
 
 
 def test_a_folder_is_profiled_without_contracts(capsys: pytest.CaptureFixture[str]) -> None:
