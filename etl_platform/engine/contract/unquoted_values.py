@@ -19,13 +19,14 @@ _NUMBERS = frozenset(
         *("mustBeLessOrEqualTo", "mustBeBetween", "mustNotBeBetween"),
     ]
 )
+_SERVICE_LEVELS = ("frequency", "latency", "freshness")
 _BOOLEANS = frozenset({"true", "false"})
 
 
 def refuse_misread(document: Located) -> None:
     """Raise ContractError for the first text or number in the schema that YAML reads as another value."""
     for where, (written, value) in document.unquoted.items():
-        if where[:1] != ("schema",) or "examples" in where:
+        if not _is_read(document, where):
             continue
         if _is_text(where):
             fits = _is_same_text(written, value) or (
@@ -46,9 +47,16 @@ def misread(document: Located, where: Where) -> ContractError:
     """The error about an unquoted value, with its line."""
     written, value = document.unquoted[where]
     if value is None:
-        return document.error("this value is empty; write the text in quotes", *where)
+        return document.error("this value is empty; fill it, or write the text in quotes", *where)
     shown = str(value).lower() if isinstance(value, bool) else str(value)
     return document.error(f"YAML reads {written} as {shown}; write it in quotes, '{written}'", *where)
+
+
+def _is_read(document: Located, where: Where) -> bool:
+    """Whether a value is in a part of the document that the reader uses."""
+    if where[:1] == ("slaProperties",) and len(where) > 1:
+        return _entry(document, where[:2]).get("property") in _SERVICE_LEVELS
+    return where[:1] == ("schema",) and "examples" not in where
 
 
 def _is_text(where: Where) -> bool:
@@ -61,7 +69,9 @@ def _is_text(where: Where) -> bool:
 
 def _is_number_field(where: Where) -> bool:
     names = [part for part in where if isinstance(part, str)]
-    return bool(names) and (names[-1] in _NUMBERS or names[-2:] == ["customProperties", "value"])
+    return bool(names) and (
+        names[-1] in _NUMBERS or names[-2:] in (["customProperties", "value"], ["slaProperties", "value"])
+    )
 
 
 def _is_same_text(written: str, value: Any) -> bool:
@@ -80,10 +90,16 @@ def _is_same_number(written: str, value: Any) -> bool:
 
 def _fits_the_type(document: Located, where: Where, written: str, value: Any) -> bool:
     """Whether a column of another type than string reads the value as it is written: ``true``, or 1.50 as a number."""
-    entry: Any = document.data
-    for part in where[: where.index("properties") + 2] if "properties" in where else ():
-        entry = entry[part]
-    kind = entry.get("logicalType", "string") if "properties" in where else "string"
+    is_of_column = where[2:3] == ("properties",) and len(where) > 4
+    kind = _entry(document, where[:4]).get("logicalType", "string") if is_of_column else "string"
     if isinstance(value, bool):
         return kind == "boolean" and written.lower() in _BOOLEANS
-    return kind in {"number", "integer"} and is_number(value) and _is_same_number(written, value)
+    return kind in ("number", "integer") and is_number(value) and _is_same_number(written, value)
+
+
+def _entry(document: Located, where: Where) -> dict[str, Any]:
+    """The mapping at a path; empty if there is another value, because the document's structure is not checked yet."""
+    entry: Any = document.data
+    for part in where:
+        entry = entry[part]
+    return entry if isinstance(entry, dict) else {}

@@ -13,6 +13,7 @@ from etl_platform.engine.errors import ContractError
 from etl_platform.engine.values.decimals import MONEY_SIGNS, read_amount, read_decimal
 from etl_platform.engine.values.excel_dates import EXCEL_ORIGIN, EXCEL_SERIAL, read_day_fraction, read_serial
 from etl_platform.engine.values.fixed_dates import is_fixed, read_fixed
+from etl_platform.engine.values.format_conflicts import contradiction
 from etl_platform.engine.values.formats import (
     DEFAULT_DATE,
     DEFAULT_TIME,
@@ -151,7 +152,11 @@ def _date_or_timestamp(column: Column, contract: Contract, text: pl.Expr, serial
         readings.append(pl.when(text.str.contains(form.guard) & (value.dt.year() >= 1000)).then(value))
     if EXCEL_SERIAL in patterns:
         readings.append(read_serial(text, serial_origin or EXCEL_ORIGIN, is_date=is_date))
-    return pl.coalesce(readings) if len(readings) > 1 else readings[0]
+    value = pl.coalesce(readings) if len(readings) > 1 else readings[0]
+    if serial_origin and contradiction(patterns):
+        # A date cell reads as ISO, and the same text in the contract's format may be another day.
+        return pl.when(pl.min_horizontal(readings) == pl.max_horizontal(readings)).then(value)
+    return value
 
 
 def _parsed(text: pl.Expr, form: TextFormat, dtype: pl.Date | pl.Datetime | pl.Time) -> pl.Expr:

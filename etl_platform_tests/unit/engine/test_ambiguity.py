@@ -189,3 +189,16 @@ def test_damaged_rows_are_no_evidence(tmp_path: Path) -> None:
     path = tmp_path / "things.csv"
     path.write_text("ident,value\na,3/4/2020\nb,13/1/2020,x\n")
     assert codes(check_file(path, column_of("date", "M/d/yyyy"), tmp_path)) == []
+
+
+def test_a_date_cell_is_no_text_of_a_format_with_the_day_before_the_month(tmp_path: Path) -> None:
+    book = openpyxl.Workbook()
+    sheet = book.active
+    assert sheet is not None
+    for row in (["ident", "value"], [1, date(2020, 5, 6)], [2, "2020-31-01"], [3, date(2020, 5, 5)]):
+        sheet.append(row)
+    path = tmp_path / "things.xlsx"
+    book.save(path)
+    result = check_file(path, column_of("date", "yyyy-dd-MM"), tmp_path)
+    assert result.reasons == {"value.type": 1}
+    assert pl.read_parquet(tmp_path / SILVER)["value"].to_list() == [date(2020, 1, 31), date(2020, 5, 5)]

@@ -93,3 +93,10 @@ def test_an_example_may_be_anything() -> None:
 def test_a_text_field_of_the_standard_names_what_yaml_read() -> None:
     with pytest.raises(ContractError, match="3: YAML reads no as false; write it in quotes, 'no'"):
         parse_contract(SOURCE.replace("id: things", "id: no"), "c.odcs.yaml")
+
+
+@pytest.mark.parametrize("written", ["010", "1:30"])
+def test_a_service_level_that_yaml_reads_as_another_number_is_refused(written: str) -> None:
+    levels = f"slaProperties: [{{property: frequency, value: {written}, unit: d}}]\n"
+    with pytest.raises(ContractError, match=rf"13: YAML reads {written} as"):
+        parse_contract(SOURCE.replace("KIND", "string") + levels, "c.odcs.yaml")

@@ -1,8 +1,9 @@
 """Times of day: texts in, silver, profile and rules out."""
 
-from datetime import date, time
+from datetime import date, time, timedelta
 from pathlib import Path
 
+import openpyxl
 import polars as pl
 import pytest
 from hypothesis import given, settings
@@ -116,3 +117,17 @@ def test_a_pattern_that_is_no_time_is_refused(pattern: str, says: str) -> None:
     contract = contract_of([typed("at", "time", logicalTypeOptions={"format": pattern})])
     with pytest.raises(ContractError, match=says):
         compile_contract(contract, {})
+
+
+def test_time_cells_of_a_workbook_are_times(tmp_path: Path) -> None:
+    book = openpyxl.Workbook()
+    sheet = book.active
+    assert sheet is not None
+    cells = [time(7, 5), time(23, 59, 59), "07:05", 0.5, timedelta(hours=25), "24:00", 7]
+    for row in (["at"], *([cell] for cell in cells)):
+        sheet.append(row)
+    path = tmp_path / "things.xlsx"
+    book.save(path)
+    assert check_file(path, PLAIN, tmp_path).reasons == {"at.type": 3}
+    silver = pl.read_parquet(tmp_path / SILVER)["at"].to_list()
+    assert silver == [time(7, 5), time(23, 59, 59), time(7, 5), time(12)]
