@@ -26,10 +26,11 @@ _MONTHS, _DAYS = frozenset({"MM", "M"}), frozenset({"dd", "d"})
 _ORDER_WORDS = {"MDY": "month first", "DMY": "day first", "YMD": "year first"}
 _MOMENTS = frozenset({ColumnType.DATE, ColumnType.TIMESTAMP})
 _OUR_AMOUNT = r"^[-+(]?\s*\$?\s*[-+]?(?:[0-9]{1,3}(?:,[0-9]{3})+|[0-9]+)(?:\.[0-9]*)?\s*\)?$"
+_CURRENCY, _UNIT = r"(?:[A-Z]{2,3}|[A-Z]{0,2}\p{Sc})?", r"(?:[\p{L}\p{Sc}%]{1,4}\.?)?"
 _COMMA_AMOUNT = (
-    r"^[-+(]?\s*[$€£]?\s*[-+]?"
+    rf"^[-+(]?\s*{_CURRENCY}\s*[-+]?"
     r"(?:[1-9][0-9]{0,2}(?:\.[0-9]{3})+|[1-9][0-9]{0,2}(?:[ '\u2019\u00A0\u202F][0-9]{3})+|[0-9]+)(?:,[0-9]+)?"
-    r"\s*[$€£]?\s*\)?$"
+    rf"\s*{_UNIT}\s*\)?$"
 )
 _GROUP_SIGNS = r"[^0-9,]"
 
