@@ -46,9 +46,9 @@ def is_misread(document: Located, where: Where) -> bool:
 def misread(document: Located, where: Where) -> ContractError:
     """The error about an unquoted value, with its line."""
     written, value = document.unquoted[where]
-    if value is None:
+    if not written:
         return document.error("this value is empty; fill it, or write the text in quotes", *where)
-    shown = str(value).lower() if isinstance(value, bool) else str(value)
+    shown = "no value" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
     return document.error(f"YAML reads {written} as {shown}; write it in quotes, '{written}'", *where)
 
 

@@ -65,12 +65,15 @@ _PANDAS = {pl.String: "string", pl.Int64: "Int64", pl.Float64: "Float64", pl.Boo
 
 
 def _to_pandas(frame: pl.DataFrame) -> "pd.DataFrame":
-    """Nullable dtypes, dates and timestamps as datetime64, decimals as objects. Polars' ``to_pandas`` needs pyarrow."""
+    """Nullable dtypes, dates and timestamps as datetime64, decimals and times as objects.
+
+    Polars' own ``to_pandas`` needs pyarrow.
+    """
     import pandas as pd
 
     columns: dict[str, pd.Series[Any]] = {}
     for series in frame:
-        if series.dtype.is_temporal():
+        if series.dtype.is_temporal() and series.dtype != pl.Time:
             unit = "s" if series.dtype == pl.Date else "us"
             columns[series.name] = pd.Series(series.to_numpy(), dtype=f"datetime64[{unit}]")
         else:

@@ -253,9 +253,11 @@ EVERY = contract_of(
         typed("b", "boolean"),
         typed("d", "date"),
         typed("m", "timestamp"),
+        typed("w", "time"),
         *[typed(f"{name}2", kind, **COMPUTED) for name, kind in (("n", "integer"), ("f", "number"), ("b", "boolean"))],
         *[typed(f"{name}2", kind, **COMPUTED) for name, kind in (("d", "date"), ("m", "timestamp"), ("t", "string"))],
         typed("e2", "number", physicalType="decimal(6,2)", **COMPUTED),
+        typed("w2", "time", **COMPUTED),
     ],
     customs=custom(transform=f"{HERE}:copies", transformFrame="pandas"),
 )
@@ -266,13 +268,15 @@ def copies(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def test_every_type_survives_the_way_through_pandas(tmp_path: Path) -> None:
-    content = "t,n,f,e,b,d,m\nx,9007199254740993,1.5,0.10,true,2020-01-05,2020-01-05 10:20:30\n,,,,,,y\nz,,,,,,\n"
+    content = (
+        "t,n,f,e,b,d,m,w\nx,9007199254740993,1.5,0.10,true,2020-01-05,2020-01-05 10:20:30,10:20\n,,,,,,y,\nz,,,,,,,\n"
+    )
     check(tmp_path, EVERY, content)
     silver = pl.read_parquet(tmp_path / "silver.parquet")
     assert silver["n"].to_list() == [9007199254740993, None]
     assert silver["e2"].to_list() == [Decimal("0.10"), None]
     assert silver["d2"].to_list() == [date(2020, 1, 5), None]
-    for name in "tnfebdm":
+    for name in "tnfebdmw":
         assert silver[f"{name}2"].rename(name).equals(silver[name])
         assert silver[f"{name}2"].dtype == silver[name].dtype
     check_contract(EVERY)
