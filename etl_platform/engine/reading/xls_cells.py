@@ -4,7 +4,7 @@ import math
 import struct
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from etl_platform.engine.reading import biff_records as biff
 from etl_platform.engine.reading.biff_strings import unicode_text, without_nul
@@ -21,7 +21,7 @@ _LAYOUT = frozenset({biff.ROW, biff.COLUMNS, biff.MERGED})
 _CELLS = _FORMULAS | frozenset(
     {biff.MUL_RK, biff.NUMBER, biff.BOOL_ERROR, biff.RK, biff.RICH_STRING, biff.LABEL_SHARED, biff.LABEL}
 )
-_ROW_COLUMN_STYLE = struct.Struct("<HHH")
+_ROW_COLUMN_STYLE, _SHARED_NUMBER, _DOUBLE = struct.Struct("<HHH"), struct.Struct("<I"), struct.Struct("<d")
 _FLAGS = struct.Struct("<HI")
 """Flags of a formula, and a number by which Excel finds it again; other programs write 0."""
 _TO_CALCULATE = 2
@@ -42,6 +42,15 @@ class CellStyle(NamedTuple):
 
 
 _PLAIN = CellStyle()
+
+
+class _Awaited(NamedTuple):
+    """A formula whose text follows, in one record or several."""
+
+    row: int
+    column: int
+    style: int
+    parts: list[bytes]
 
 
 @dataclass
@@ -79,7 +88,7 @@ class SheetCells:
 
     @property
     def characters(self) -> int:
-        return sum(len(value) for row in self.rows for value in row)
+        return sum(sum(map(len, row)) for row in self.rows)
 
     @property
     def coded_texts(self) -> set[bytes]:
@@ -109,57 +118,59 @@ class SheetReader:
             ValueError, LookupError, struct.error: the sheet is damaged; the message names the cell.
         """
         found = SheetCells()
-        awaited: tuple[int, int] | None = None
-        style = 0
-        for kind, body in with_continued_strings(records):
-            if kind == biff.STRING and awaited:
-                found.put(*awaited, self._text(style, *body))
-                found.has_results, awaited = True, None
-            if kind not in _CELLS:
-                if kind in _LAYOUT:
-                    _note_layout(found, kind, body)
-                continue
-            if awaited:
-                found.uncalculated.append(awaited)
-            row, column, style = _ROW_COLUMN_STYLE.unpack_from(body)
-            if column >= MAX_COLUMNS:
-                raise ValueError(
-                    f"row {row + 1:,} has a cell in column {column + 1:,}, but .xls has {MAX_COLUMNS} columns"
-                )
-            try:
-                awaited = self._put(found, row, column, kind, body)
-            except (ValueError, LookupError, struct.error) as error:
-                raise ValueError(f"row {row + 1:,}, column {column + 1:,}: {error}") from None
+        awaited: _Awaited | None = None
+        for kind, body in records:
+            if kind in _CELLS:
+                if awaited:
+                    self._put_text(found, awaited)
+                place = _ROW_COLUMN_STYLE.unpack_from(body)
+                try:
+                    awaited = self._put(found, place, kind, body)
+                except (ValueError, LookupError, struct.error) as error:
+                    raise ValueError(f"row {place[0] + 1:,}, column {place[1] + 1:,}: {error}") from None
+            elif kind in _LAYOUT:
+                _note_layout(found, kind, body)
+            elif awaited and (kind == biff.STRING or (kind == biff.CONTINUE and awaited.parts)):
+                awaited.parts.append(body)
         if awaited:
-            found.uncalculated.append(awaited)
+            self._put_text(found, awaited)
         return found
 
-    def _put(self, found: SheetCells, row: int, column: int, kind: int, body: bytes) -> tuple[int, int] | None:
+    def _put(self, found: SheetCells, place: tuple[int, int, int], kind: int, body: bytes) -> _Awaited | None:
         """Put the values of a record. Returns the cell of a formula whose text follows in a record of its own."""
+        row, column, style = place
+        if column >= MAX_COLUMNS:
+            raise ValueError(f".xls has only {MAX_COLUMNS} columns")
         if kind in _FORMULAS:
-            return self._put_formula(found, row, column, body)
+            return self._put_formula(found, place, body)
         if kind == biff.MUL_RK:
-            for place, value in enumerate(self._packed_numbers(body), column):
-                found.put(row, place, value)
             if column + len(body) // 6 > MAX_COLUMNS + 1:
                 raise ValueError(f"its numbers go on beyond column {MAX_COLUMNS}")
+            for number, value in enumerate(self._packed_numbers(body), column):
+                found.put(row, number, value)
         else:
-            found.put(row, column, self._value(kind, body))
+            found.put(row, column, self._value(kind, style, body))
         return None
 
-    def _value(self, kind: int, body: bytes) -> Value:
+    def _put_text(self, found: SheetCells, cell: _Awaited) -> None:
+        """Put the text of a formula, which is not calculated if it has none."""
+        if cell.parts:
+            found.put(cell.row, cell.column, self._text(cell.style, *cell.parts))
+            found.has_results = True
+        else:
+            found.uncalculated.append((cell.row, cell.column))
+
+    def _value(self, kind: int, style: int, body: bytes) -> Value:
         if kind == biff.LABEL_SHARED:
-            text = self._texts[struct.unpack_from("<I", body, 6)[0]]
+            text = self._texts[_SHARED_NUMBER.unpack_from(body, 6)[0]]
             return without_nul(text) if "\0" in text else text
         if kind == biff.RK:
-            style, packed = struct.unpack_from("<HI", body, 4)
-            return self._shown(_unpacked(packed), style)
+            return self._shown(_unpacked(_SHARED_NUMBER.unpack_from(body, 6)[0]), style)
         if kind == biff.NUMBER:
-            style, number = struct.unpack_from("<Hd", body, 4)
-            return self._shown(number, style)
+            return self._shown(_DOUBLE.unpack_from(body, 6)[0], style)
         if kind == biff.BOOL_ERROR:
             return biff.ERRORS.get(body[6], biff.UNKNOWN_ERROR) if body[7] else _truth(body[6])
-        return self._text(struct.unpack_from("<H", body, 4)[0], body[6:])
+        return self._text(style, body[6:])
 
     def _text(self, style: int, body: bytes, *more: bytes) -> str | bytes:
         size = struct.unpack_from("<H", body)[0]
@@ -187,11 +198,12 @@ class SheetReader:
             return biff.ERRORS[36]
         return number_text(number, self._style(style).form, self._origin)
 
-    def _put_formula(self, found: SheetCells, row: int, column: int, body: bytes) -> tuple[int, int] | None:
-        result, (style, flags, cache) = body[6:14], (*struct.unpack_from("<H", body, 4), *_FLAGS.unpack_from(body, 14))
+    def _put_formula(self, found: SheetCells, place: tuple[int, int, int], body: bytes) -> _Awaited | None:
+        row, column, style = place
+        result, (flags, cache) = body[6:14], _FLAGS.unpack_from(body, 14)
         kind = _NUMBER_RESULT if result[6:] != b"\xff\xff" else result[0]
         if kind == _TEXT_RESULT:
-            return row, column
+            return _Awaited(row, column, style, [])
         if flags & _TO_CALCULATE and result == _PLACEHOLDER:
             found.uncalculated.append((row, column))
         elif not cache:
@@ -199,7 +211,7 @@ class SheetReader:
             found.doubtful += [(row, column)] if is_empty else []
             found.has_results |= not is_empty
         if kind == _NUMBER_RESULT:
-            found.put(row, column, self._shown(struct.unpack("<d", result)[0], style))
+            found.put(row, column, self._shown(_DOUBLE.unpack(result)[0], style))
         elif kind == _TRUTH_RESULT:
             found.put(row, column, _truth(result[2]))
         elif kind == _ERROR_RESULT:
@@ -220,24 +232,6 @@ def _note_layout(found: SheetCells, kind: int, body: bytes) -> None:
     else:
         for top, bottom, left, right in struct.iter_unpack("<4H", body[2 : 2 + (len(body) - 2) // 8 * 8]):
             found.facts.merged.append(CellRange(top + 1, left + 1, bottom + 1, right + 1))
-
-
-def with_continued_strings(records: Iterable[tuple[int, bytes]]) -> Iterator[tuple[int, Any]]:
-    """The records, with each text of a formula as the list of its parts."""
-    parts: list[bytes] = []
-    for kind, body in records:
-        if kind == biff.CONTINUE and parts:
-            parts.append(body)
-            continue
-        if parts:
-            yield biff.STRING, parts
-            parts = []
-        if kind == biff.STRING:
-            parts = [body]
-        else:
-            yield kind, body
-    if parts:
-        yield biff.STRING, parts
 
 
 def _truth(value: int) -> str:

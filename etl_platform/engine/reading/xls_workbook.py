@@ -105,15 +105,20 @@ def read_xls(content: bytes) -> XlsWorkbook:
     else:
         shared, found = _read_only_sheet(stream, type_)
     _settle_doubtful([cells for _, _, cells in found])
-    texts = {text for _, _, cells in found for text in cells.coded_texts}
+    return XlsWorkbook(_decoded(found, shared), shared.since_1904)
+
+
+def _decoded(sheets: Sequence[_RawSheet], shared: _Globals) -> list[FoundSheet]:
+    """The sheets with text in place of bytes."""
+    if shared.version == biff.BIFF8:
+        return [FoundSheet(str(name), visible, cells) for name, visible, cells in sheets]
+    texts = {text for _, _, cells in sheets for text in cells.coded_texts}
     encoding = text_encoding(shared.code_page, texts)
-    return XlsWorkbook([_decoded(sheet, encoding) for sheet in found], shared.since_1904)
-
-
-def _decoded(sheet: _RawSheet, encoding: str) -> FoundSheet:
-    name, visible, cells = sheet
-    cells.decode(encoding)
-    return FoundSheet(name if isinstance(name, str) else name.decode(encoding, "replace"), visible, cells)
+    found: list[FoundSheet] = []
+    for name, visible, cells in sheets:
+        cells.decode(encoding)
+        found.append(FoundSheet(name if isinstance(name, str) else name.decode(encoding, "replace"), visible, cells))
+    return found
 
 
 def _read_sheets(stream: bytes, version: int) -> tuple[_Globals, list[_RawSheet]]:

@@ -209,7 +209,7 @@ def test_an_old_workbook_with_too_many_cells_is_refused(path: Path, monkeypatch:
 
 def test_an_xls_cell_beyond_column_256_is_damage(path: Path) -> None:
     path.write_bytes(xls([["ident", "label", "remark"], ["1", "a", "b", *[None] * 253, "x"]]))
-    with pytest.raises(UnreadableFileError, match=r"row 2 has a cell in column 257, but \.xls has 256") as caught:
+    with pytest.raises(UnreadableFileError, match=r"row 2, column 257: \.xls has only 256 columns") as caught:
         read_back(path, CONTRACT)
     assert caught.value.code == "workbook_damaged"
 
