@@ -17,7 +17,7 @@ from etl_platform.engine.rules.compiled_contract import CompiledContract, declar
 from etl_platform.engine.rules.contract_rules import contract_rules, unique_keys
 from etl_platform.engine.rules.contradictions import refuse_contradictions
 from etl_platform.engine.rules.derived_columns import Derivation, derive, file_value, lineage, rule_inputs
-from etl_platform.engine.rules.dry_run import type_of
+from etl_platform.engine.rules.dry_run import DryRun
 from etl_platform.engine.rules.failing_rows import FAILURES
 from etl_platform.engine.rules.kinds import COLUMN_KINDS
 from etl_platform.engine.rules.row_sql import first_line, row_expression, used_columns
@@ -141,10 +141,12 @@ def _dry_run(compiled: CompiledContract) -> None:
     """Evaluate every flag on sample rows, so that a broken rule is reported with its line before a file is read."""
     contract = compiled.contract
     schema = {f"text:{name}": pl.String() for name in compiled.schema} | dict(compiled.schema)
-    for flag in (*compiled.flags, *compiled.late_flags):
+    samples, flags = DryRun(schema), (*compiled.flags, *compiled.late_flags)
+    types = samples.types_of(flags)
+    for place, flag in enumerate(flags):
         name = flag.meta.output_name().removeprefix("rule:")
         try:
-            found = type_of(flag, schema)
+            found = types[place] if types is not None else samples.type_of(flag)
         except FAILURES as error:
             line = declared_lines(contract).get(name)
             raise ContractError(f"{name}: {first_line(error)}", path=contract.path, line=line) from None

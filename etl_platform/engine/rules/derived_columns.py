@@ -15,7 +15,7 @@ import polars as pl
 from etl_platform.engine.contract.model import Column, ColumnType, Contract
 from etl_platform.engine.errors import ContractError
 from etl_platform.engine.rules.contract_rules import contract_rules
-from etl_platform.engine.rules.dry_run import type_of
+from etl_platform.engine.rules.dry_run import DryRun
 from etl_platform.engine.rules.failing_rows import FAILURES
 from etl_platform.engine.rules.kinds import DERIVE
 from etl_platform.engine.rules.row_sql import first_line, row_expression, used_columns
@@ -186,7 +186,7 @@ def _sql_value(
     types = {column_name: schema[column_name] for column_name in known}
     value = row_expression(sql, name, types, path=path, line=line, delivery_day=delivery_day)
     try:
-        found = type_of(value, schema)
+        found = DryRun(schema).type_of(value)
     except FAILURES as error:
         raise ContractError(f"{name}: {sql!r} fails: {first_line(error)}", path=path, line=line) from None
     if not fits(column, found):

@@ -26,8 +26,8 @@ def row_expression(
         delivery_day: replaces ``delivery_day`` in the text.
 
     Raises:
-        ContractError: not an SQL expression, one that ``sql_guard`` refuses, an unknown column, a time combined with a
-            number.
+        ContractError: not an SQL expression, one that ``sql_guard`` refuses, an unknown column, values of
+            different kinds in one operation.
     """
     # sqlglot is slow to import, and loading the code location does not need it.
     from etl_platform.engine.rules.sql_guard import guard
@@ -58,8 +58,8 @@ def row_expression(
         meant = meaning(tree, dated)
     except SqlMeaningError as error:
         raise refusal(str(error)) from None
-    if _mixes_time_and_number(meant, dated):
-        raise refusal(f"{sql!r} combines a date or an interval with a number; write INTERVAL '3 days' for 3 days")
+    if mixture := _mixture(meant, dated):
+        raise refusal(f"{sql!r} {mixture}")
     if guarded.delivery_day_spans:
         # After the check: Polars folds literals while it parses, so a date plus a number would no longer be found.
         try:
@@ -87,17 +87,26 @@ def first_line(error: BaseException) -> str:
     return str(error).strip().partition("\n")[0]
 
 
-def _mixes_time_and_number(node: Any, known: Mapping[str, pl.DataType]) -> bool:
-    """Whether an expression combines a time with a number, which Polars would read as microseconds or days."""
+def _mixture(node: Any, known: Mapping[str, pl.DataType]) -> str | None:
+    """What is wrong with the first operation on values of different kinds; None if there is none."""
     if isinstance(node, list):
-        return any(_mixes_time_and_number(part, known) for part in node)
+        return next((found for part in node if (found := _mixture(part, known))), None)
     if not isinstance(node, dict):
-        return False
+        return None
     binary, called = node.get("BinaryExpr"), node.get("Function")
+    pair: list[Any] = []
     # Polars names its functions of bytes BinaryExpr, too.
-    pair = [binary["left"], binary["right"]] if isinstance(binary, dict) else []
-    if called and isinstance(called["function"], dict) and "Binary" in called["function"].get("Sql", ()):
+    if isinstance(binary, dict):
+        pair = [binary["left"], binary["right"]]
+    elif called and isinstance(called["function"], dict) and {"Binary", "IsIn"} & {*called["function"].get("Sql", ())}:
         pair = called["input"]
-    types = operand_types(pair, known) or []
-    mixed = any(type_.is_temporal() for type_ in types) and any(type_.is_numeric() for type_ in types)
-    return mixed or any(_mixes_time_and_number(part, known) for part in node.values())
+    types = [type_.inner if isinstance(type_, pl.List) else type_ for type_ in operand_types(pair, known) or []]
+    if any(type_.is_temporal() for type_ in types) and any(type_.is_numeric() for type_ in types):
+        # Polars would read the number as microseconds or days.
+        return "combines a date or an interval with a number; write INTERVAL '3 days' for 3 days"
+    others = [type_ for type_ in types if type_ != pl.String and (type_.is_temporal() or type_.is_numeric())]
+    if others and pl.String in types:
+        if others[0].is_temporal():
+            return "compares a text with a date or time; write TRY_CAST(… AS DATE), or DATE '2026-01-31'"
+        return "compares a text with a number; write TRY_CAST(… AS INTEGER), or the number without quotes"
+    return next((found for part in node.values() if (found := _mixture(part, known))), None)

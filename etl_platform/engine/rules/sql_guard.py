@@ -142,7 +142,7 @@ def _check(node: exp.Expr) -> None:
         raise RefusedSqlError("& and | have another order in other databases; put one of them in parentheses")
     if kind is exp.Cast:
         if not isinstance(node.this, exp.Literal):
-            raise RefusedSqlError("CAST would fail the whole file at the first invalid value; write TRY_CAST")
+            raise RefusedSqlError("CAST has no result for an invalid value; write TRY_CAST, which gives NULL")
     elif kind is exp.Anonymous:
         name = node.name.upper()
         if name not in _ALLOWED:
