@@ -16,6 +16,7 @@ _LISTS = (
     "hidden_columns",
 )
 _OMITTED_IF_NULL = (
+    *("quote", "escape", "header_remark"),
     *("sheet", "sheet_is_hidden", "ignored_sheets", "merged_cells", "hidden_rows", "hidden_columns"),
     *("member", "ignored_members", "members", "corrected_rows"),
 )
@@ -72,11 +73,16 @@ class FileDialect:
     """How a file was read.
 
     Attributes:
+        quote: the character around quoted cells, or ``none``; null for workbooks and in older reports.
+        escape: takes its meaning from the character after it.
+        blank_after_delimiter: blanks before a cell are not part of it.
         sheet, ignored_sheets: of a workbook.
         sheet_is_hidden: whether Excel does not show the sheet that was read.
         merged_cells: ranges below the header, such as ``B2:B4``. Only the first cell of each has a value; the others
             are empty.
         hidden_rows, hidden_columns: lines and columns that Excel does not show, by a filter or by hand; they are read.
+        header_line: 0 where the contract says that there is no header.
+        header_remark: why the header may be missing, in a profile without a contract.
         confidence: from 0 to 1, for each thing that was detected.
         pinned: names of what the contract sets instead of detection.
         member: of an archive, the only member that was read; ``ignored_members`` those that were not.
@@ -91,11 +97,15 @@ class FileDialect:
     compression: str | None = None
     encoding: str = ""
     delimiter: str | None = None
+    quote: str | None = None
+    escape: str | None = None
+    blank_after_delimiter: bool = False
     line_end: str | None = None
     sheet: str | None = None
     ignored_sheets: tuple[str, ...] | None = None
     header_line: int = 0
     header_lines: int = 0
+    header_remark: str | None = None
     preamble_lines: int = 0
     confidence: Mapping[str, float] = field(default_factory=dict)
     pinned: tuple[str, ...] = ()

@@ -46,7 +46,12 @@ def verdict(file_name: str, dataset: str | None, result: CheckResult) -> str:
 def _dialect_lines(dialect: FileDialect) -> list[str]:
     """How the file was read, and which lines, members of an archive and sheets of a workbook were left out."""
     delimiter = repr(dialect.delimiter) if dialect.delimiter else dialect.sheet or ""
-    lines = [f"read as {dialect.encoding}, {delimiter}, header on line {dialect.header_line}"]
+    header = f"header on line {dialect.header_line}" if dialect.header_line else "no header"
+    lines = [", ".join((f"read as {dialect.encoding}", delimiter, *_marks(dialect), header))]
+    if dialect.header_remark:
+        lines.append(f"  {dialect.header_remark}")
+    if dialect.ragged_rows:
+        lines.append(f"  {dialect.ragged_rows:,} rows do not have the cells of the header, or have a stray quote")
     lines += [f"  left out line {_place(line.line, line.member)}: {line.text}" for line in dialect.dropped]
     lines += [f"  {_CLEANED.get(cells.what, cells.what)} in {_cells(cells)}" for cells in dialect.cleaned]
     if dialect.spanning_rows:
@@ -84,6 +89,14 @@ def _sheet_lines(dialect: FileDialect) -> list[str]:
 def _cells(cleaned: CleanedCells) -> str:
     place = _place(cleaned.line, cleaned.member)
     return f"{cleaned.cells:,} cells of {', '.join(cleaned.columns)}, first on line {place}"
+
+
+def _marks(dialect: FileDialect) -> list[str]:
+    """What is unusual about the quotes and blanks of a text."""
+    quote = {'"': "", "none": "without quotes"}.get(dialect.quote or '"', f"quote {dialect.quote}")
+    escape = f"escape {dialect.escape}" if dialect.escape else ""
+    blanks = "blanks after delimiters" if dialect.blank_after_delimiter else ""
+    return [mark for mark in (quote, escape, blanks) if mark]
 
 
 def _column_lines(columns: FileColumns, *, accepted: bool) -> list[str]:

@@ -106,11 +106,14 @@ _COLUMN_CUSTOM = {
 }
 _SCHEMA_CUSTOM = {
     *("filePatterns", "trim", "nullTokens", "maxRejectedPercent", "case", "sheet", "headerLine"),
+    *("quote", "escape", "header"),
     *("transform", "transformFrame", "shortRows", PIVOT),
 }
 _EXPECTED_TYPES: dict[str, tuple[type | tuple[type, ...], str]] = {
     **dict.fromkeys(("trim", "useLabels", "computed", "notFuture"), (bool, "true or false")),
-    **dict.fromkeys(("case", "transform", "transformFrame", "sheet", "shortRows"), (str, "a text")),
+    **dict.fromkeys(
+        ("case", "transform", "transformFrame", "sheet", "shortRows", "quote", "escape", "header"), (str, "a text")
+    ),
     **dict.fromkeys(("headerLine", PIVOT), (int, "a number")),
     "maxRejectedPercent": ((int, float), "a number"),
     "lookup": (dict, "a mapping with table, key, take and optionally from"),

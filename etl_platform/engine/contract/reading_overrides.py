@@ -1,12 +1,18 @@
 """How a contract fixes the way its files are written, instead of detection. No files."""
 
 import codecs
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from etl_platform.engine.contract.located_yaml import Located
 from etl_platform.engine.errors import UnreadableFileError
+
+NONE = "none"
+_DELIMITER = re.compile(r"[^a-zA-Z0-9\"'\\\r\n\0\u00c0-\uffff]{1,8}")
+_CUSTOM = ("schema", 0, "customProperties")
+_QUOTES, _ESCAPES = ('"', "'", NONE), ("\\", NONE)
 
 
 @dataclass(frozen=True)
@@ -17,12 +23,22 @@ class ReadingOverrides:
         encoding: Python codec name.
         sheet: of a workbook; case, spaces and punctuation are ignored.
         header_line: 1-based line or sheet row where the header begins.
+        quote: around cells; NONE where quotes are text.
+        escape: takes its meaning from the character after it; NONE where quotes are doubled instead.
+        header: NONE where a file has no header, and its columns come in the order of the contract.
     """
 
     encoding: str | None = None
     delimiter: str | None = None
     sheet: str | None = None
     header_line: int | None = None
+    quote: str | None = None
+    escape: str | None = None
+    header: str | None = None
+
+    @property
+    def no_header(self) -> bool:
+        return self.header == NONE
 
     def names(self) -> list[str]:
         return [name for name, value in vars(self).items() if value is not None]
@@ -32,7 +48,7 @@ def read_overrides(document: Located, server: Mapping[str, Any], custom: Mapping
     """The overrides in ``servers[0]`` and in the schema's custom properties.
 
     Raises:
-        ContractError: a codec that does not exist, or a delimiter that is not one character.
+        ContractError: a codec that does not exist, or a delimiter, quote, escape or header that cannot be read.
     """
     encoding, delimiter, line = server.get("encoding"), server.get("delimiter"), custom.get("headerLine")
     if encoding is not None and not _is_text_codec(encoding):
@@ -42,13 +58,23 @@ def read_overrides(document: Located, server: Mapping[str, Any], custom: Mapping
             0,
             "encoding",
         )
-    if delimiter is not None and (len(delimiter) != 1 or not delimiter.isascii() or delimiter in '"\r\n\0'):
+    if delimiter is not None and not _DELIMITER.fullmatch(delimiter):
         raise document.error(
-            f'delimiter {delimiter!r} is not one ASCII character; write a tab as "\\t"', "servers", 0, "delimiter"
+            f"delimiter {delimiter!r} is not 1 to 8 characters without letters, digits, quotes and line ends; "
+            'write a tab as "\\t"',
+            "servers",
+            0,
+            "delimiter",
         )
+    for name, allowed in (("quote", _QUOTES), ("escape", _ESCAPES), ("header", (NONE,))):
+        if custom.get(name, NONE) not in allowed:
+            raise document.error(f"{name} takes {' or '.join(allowed)}, not {custom[name]!r}", *_CUSTOM)
+    if line is not None and "header" in custom:
+        raise document.error("headerLine needs a header, and header says that there is none; remove one", *_CUSTOM)
     if line is not None and line < 1:
-        raise document.error("headerLine counts lines from 1", "schema", 0, "customProperties")
-    return ReadingOverrides(encoding, delimiter, custom.get("sheet"), line)
+        raise document.error("headerLine counts lines from 1", *_CUSTOM)
+    marks = (custom.get(name) for name in ("quote", "escape", "header"))
+    return ReadingOverrides(encoding, delimiter, custom.get("sheet"), line, *marks)
 
 
 def _is_text_codec(name: str) -> bool:

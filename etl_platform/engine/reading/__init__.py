@@ -2,7 +2,8 @@
 
 open_table                     chooses the reader by the first bytes: text, workbook or archive
 → archives, zip_members        decompression within limits; the members to read, which ``zip_tables`` joins
-→ text_dialect, headers        encoding, delimiter, line end and header of a text, from its first 256 KiB
+→ text_dialect, headers        encoding, dialect, line end and header of a text, from its first 256 KiB
+→ sample_layout, split_sample  that text as each of the ``row_formats`` splits it, and which one explains it best
 → text_table                   chunks of whole rows; ``quote_scan`` counts what proves a fast parser's result
 → parse_chunk                  Polars where proven, else ``parse_rows``, row by row with the damage of each
 → preamble_and_footer          lines around the table, which are left out and noted

@@ -41,6 +41,7 @@ class CellGrammar:
         end, self._blanks = re.escape(delimiter), "".join(sorted(set(" \t") - set(delimiter))) if blanks else ""
         blank = f"[{self._blanks}]*+" if self._blanks else ""
         mark, slash = re.escape(quote or ""), re.escape(self.escape or "")
+        self._escapes = re.compile(f"{slash}(.)")
         plain = rf"[^{end}{slash}\r\n]" if len(delimiter) == 1 else rf"(?:(?!{end})[^{slash}\r\n])"
         bare = rf"(?:{plain}|{slash}[^\r\n])*+" if slash else f"{plain}*+"
         finish = rf"({end}|\r\n|[\r\n]|\Z)"
@@ -68,9 +69,10 @@ class CellGrammar:
                 quoted += 1
                 cells.append(self._unquoted(inner))
             else:
-                if quote and quote in bare:
+                escaped = bool(escape) and escape in bare
+                if quote and quote in (self._escapes.sub("", bare) if escaped else bare):
                     literal.append(match.span(2))
-                cells.append(self._unescaped(bare) if escape and escape in bare else bare)
+                cells.append(self._unescaped(bare) if escaped else bare)
             place = match.end()
             if finish != self.delimiter:
                 return CellRun(cells, quoted, literal, place, None)
@@ -137,7 +139,7 @@ class CellGrammar:
         assert self.escape is not None
         if bare == self.escape + NULL:
             return ""
-        return re.sub(f"{re.escape(self.escape)}(.)", r"\1", bare)
+        return self._escapes.sub(r"\1", bare)
 
 
 def _is_text(cell: str) -> bool:

@@ -5,7 +5,10 @@ from dataclasses import dataclass, replace
 from itertools import zip_longest
 
 from etl_platform.engine.contract.model import Contract, fold
+from etl_platform.engine.contract.reading_overrides import ReadingOverrides, contradicts_override
+from etl_platform.engine.privacy.masking import shape
 from etl_platform.engine.reading.below_header import NumberedRow, RowBelow, rows_below
+from etl_platform.engine.reading.header_words import are_names, has_header_word, is_value
 
 HEADER_ROWS = 40
 """Rows from the top in which the header is searched."""
@@ -23,6 +26,7 @@ class FoundHeader:
         hits: columns of the contract that it names.
         certainty: from 0 to 1.
         below: rows between it and the data, which explain the columns.
+        remark: why it may be no header at all.
     """
 
     first: int
@@ -32,6 +36,7 @@ class FoundHeader:
     hits: int
     certainty: float
     below: tuple[RowBelow, ...] = ()
+    remark: str | None = None
 
 
 def named_header(rows: list[NumberedRow], contract: Contract) -> FoundHeader | None:
@@ -88,29 +93,86 @@ def join_rows(rows: Sequence[Sequence[str]], known: Container[str]) -> list[str]
     return joined
 
 
-def widest_row(rows: list[NumberedRow], width: int) -> FoundHeader | None:
-    """Without a contract: the first row of the usual width that is mostly filled, else the first row."""
-    fits = (
-        row
-        for row in rows[:HEADER_ROWS]
-        if len(row[2]) == width and sum(bool(cell.strip()) for cell in row[2]) * 2 > width
-    )
-    first, after, cells = next(fits, rows[0] if rows else (0, 0, []))
-    return FoundHeader(first, after, 1, cells, 0, 0.5) if rows else None
+def likely_header(rows: list[NumberedRow], width: int) -> FoundHeader | None:
+    """Without a contract: the first row of the usual width that is mostly filled, else the first row.
+
+    A row above it that holds only names is the header, whatever its width, if that row looks more like data.
+    """
+    head = [(row, [cell.strip() for cell in row[2] if cell.strip()]) for row in rows[:HEADER_ROWS]]
+    if not head:
+        return None
+    fits = (place for place, (row, texts) in enumerate(head) if len(row[2]) == width and len(texts) * 2 > width)
+    place = next(fits, 0)
+    remark = _looks_like_data(head[place][0][2], [cells for _, _, cells in rows[place + 1 :]])
+    above = [row for row, texts in head[:place] if len(texts) > 1 and len(texts) * 2 >= width and are_names(texts)]
+    if above and (remark or _header_words(above[-1][2]) > _header_words(head[place][0][2])):
+        first, after, cells = above[-1]
+        return FoundHeader(first, after, 1, cells, 0, 0.5)
+    first, after, cells = head[place][0]
+    if remark:
+        remark = f"header may be missing: line {first} {remark}"
+    return FoundHeader(first, after, 1, cells, 0, 0.5, remark=remark)
 
 
-def find_header(rows: list[NumberedRow], contract: Contract | None, width: int, line: int | None) -> FoundHeader | None:
+def _header_words(cells: Sequence[str]) -> int:
+    return sum(map(has_header_word, cells))
+
+
+def _looks_like_data(cells: Sequence[str], below: Sequence[Sequence[str]]) -> str | None:
+    """Why a row may be data and no header; None for a row of names."""
+    for place, cell in enumerate(cells):
+        if is_value(cell):
+            return f"has the value {cell.strip()!r}"
+        column = [row[place] for row in below if place < len(row)]
+        if len(column) > 1 and cell.strip() and cell in column:
+            return f"has {cell.strip()!r}, which is also a value of the column"
+        if any(map(str.isdigit, cell)) and len(column) > 1 and {shape(text) for text in column} == {shape(cell)}:
+            return f"has {cell.strip()!r}, which looks like the values of the column"
+    return None
+
+
+def by_position(rows: list[NumberedRow], contract: Contract, width: int) -> FoundHeader:
+    """The contract's columns in their order, for a file without a header. A header that it has is left out.
+
+    Raises:
+        UnreadableFileError: ``not_as_pinned`` where most rows have another number of cells, or the first row names
+            the columns in another order.
+    """
+    names = [column.name for column in contract.file_columns]
+    surplus = sum(any(cell.strip() for cell in cells[len(names) :]) for _, _, cells in rows)
+    if rows and (width < len(names) or (width > len(names) and surplus * 2 > len(rows))):
+        raise contradicts_override(f"no header and {len(names)} columns, but most rows have {width} cells")
+    nameless = FoundHeader(1, 1, 0, names, len(names), 1.0)
+    first = named_header(rows[:1], contract)
+    if first is None or first.hits * 2 < len(names):
+        return nameless
+    positions = match_header(first.cells, contract).positions
+    if any(place != names.index(name) for name, place in positions.items()):
+        raise contradicts_override(
+            f"no header, but line {first.first} names the columns, in another order than the contract"
+        )
+    return replace(nameless, after=first.after, below=(RowBelow(first.first, first.after, first.cells, "header"),))
+
+
+def find_header(
+    rows: list[NumberedRow], contract: Contract | None, width: int, overrides: ReadingOverrides
+) -> FoundHeader | None:
     """The header of a file, or None.
 
     Args:
         width: cells of most rows.
-        line: the line that the contract sets; the header is then searched nowhere else.
+        overrides: those of the contract. With a header line, the header is searched nowhere else.
+
+    Raises:
+        UnreadableFileError: ``not_as_pinned`` where a file without a header does not fit the contract.
     """
-    below = rows
+    line, below = overrides.header_line, rows
+    if contract is not None and overrides.no_header:
+        return by_position(rows, contract, width)
     if line is not None:
         below = [row for row in rows if row[0] >= line]
         rows = below[:_JOINED_ROWS]
-    found = widest_row(rows, width) if contract is None else named_header(rows, contract)
+    found = likely_header(rows, width) if contract is None else named_header(rows, contract)
     if found is None:
         return None
     explaining = rows_below([row for row in below if row[0] >= found.after], _known_places(found.cells, contract))

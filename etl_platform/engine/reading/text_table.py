@@ -7,6 +7,7 @@ import polars as pl
 
 from etl_platform.engine.columns import DAMAGE, LINE, RESERVED
 from etl_platform.engine.contract.model import Contract
+from etl_platform.engine.contract.reading_overrides import NONE
 from etl_platform.engine.errors import UnreadableFileError
 from etl_platform.engine.file_dialect import DroppedLine, FileDialect
 from etl_platform.engine.reading.archives import ByteStream, unpacking
@@ -128,6 +129,9 @@ class TextTable:
             declared=dialect.declared,
             named=dialect.named,
             usual=dialect.usual,
+            quote=dialect.quote,
+            escape=dialect.escape,
+            blank_after_delimiter=dialect.blank_after_delimiter,
             pads_short_rows=self._pads_short_rows,
         )
 
@@ -251,10 +255,14 @@ class TextTable:
             compression=self._packed,
             encoding=encoding,
             delimiter=dialect.delimiter,
+            quote=dialect.quote or NONE,
+            escape=dialect.escape,
+            blank_after_delimiter=dialect.blank_after_delimiter,
+            header_remark=dialect.header_remark,
             line_end="mixed" if len(seen) > 1 else (*seen, "CR" if dialect.line_end == b"\r" else "LF")[0],
             header_line=dialect.header_line,
             header_lines=dialect.header_rows,
-            preamble_lines=dialect.header_line - 1,
+            preamble_lines=max(0, dialect.header_line - 1),
             confidence=confidence,
             pinned=tuple(self._overrides),
             blank_lines=notes.blank_lines,

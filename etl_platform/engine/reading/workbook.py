@@ -97,7 +97,8 @@ class WorkbookTable:
             sheet=self._sheet.name,
             sheet_is_hidden=None if self._sheet.visible else True,
             ignored_sheets=tuple(self._other_sheets),
-            header_line=header.first,
+            header_line=header.first if header.rows else 0,
+            header_remark=header.remark,
             header_lines=header.rows,
             preamble_lines=header.first - 1,
             confidence={
@@ -106,7 +107,7 @@ class WorkbookTable:
                 "header": round(header.certainty, 3),
                 "sheet": self._sheet_confidence,
             },
-            pinned=tuple(name for name in self._overrides.names() if name in {"sheet", "header_line"}),
+            pinned=tuple(name for name in self._overrides.names() if name in {"sheet", "header_line", "header"}),
             blank_lines=notes.blank_lines,
             cleaned=tuple(notes.cleaned.values()),
             ragged_rows=0,
@@ -128,7 +129,7 @@ def _choose_sheet(
     if not wanted:
         names = ", ".join(sheet.name for sheet in sheets)
         raise contradicts_override(f"the sheet {overrides.sheet!r}, but the workbook has {names}")
-    candidates = _candidates(wanted, contract, overrides.header_line)
+    candidates = _candidates(wanted, contract, overrides)
     best, *others = sorted(candidates, key=lambda candidate: candidate.rank, reverse=True)
     if contract is not None and others and others[0].rank == best.rank:
         raise UnreadableFileError(
@@ -141,18 +142,19 @@ def _choose_sheet(
     return best, 1.0 if overrides.sheet else round(confidence, 3)
 
 
-def _candidates(sheets: Sequence[Sheet], contract: Contract | None, header_line: int | None) -> list[_Candidate]:
-    """The sheets that have a header; ``header_line`` is the contract's reading override.
+def _candidates(sheets: Sequence[Sheet], contract: Contract | None, overrides: ReadingOverrides) -> list[_Candidate]:
+    """The sheets that have a header.
 
     Raises:
         UnreadableFileError: no sheet has one.
     """
+    header_line = overrides.header_line
     tops = [(sheet, _top_rows(sheet, header_line)) for sheet in sheets]
     found: list[_Candidate] = []
     for sheet, top in tops:
         width = max((len(row.cells) for row in top), default=0)
         numbered = [(row.number, row.number + 1, row.cells + [""] * (width - len(row.cells))) for row in top]
-        header = find_header(numbered, contract, width, header_line)
+        header = find_header(numbered, contract, width, overrides)
         if header is not None:
             found.append(_Candidate(sheet, top, replace(header, cells=_without_blank_end(header.cells))))
     if found:
