@@ -38,13 +38,19 @@ class CellGrammar:
     def __init__(self, delimiter: str, quote: str | None, escape: str | None, *, blanks: bool) -> None:
         self.delimiter, self.quote = delimiter, quote
         self.escape = None if escape == quote else escape
-        end, self._blanks = re.escape(delimiter), "".join(sorted(set(" \t") - set(delimiter))) if blanks else ""
+        self._runs = blanks and not delimiter.strip(" ")
+        end = f" {{{len(delimiter)},}}" if self._runs else re.escape(delimiter)
+        self._blanks = "".join(sorted(set(" \t") - set("" if self._runs else delimiter))) if blanks else ""
         blank = f"[{self._blanks}]*+" if self._blanks else ""
         mark, slash = re.escape(quote or ""), re.escape(self.escape or "")
+        self._run = re.compile(end)
         self._escapes = re.compile(f"{slash}(.)")
-        plain = rf"[^{end}{slash}\r\n]" if len(delimiter) == 1 else rf"(?:(?!{end})[^{slash}\r\n])"
+        plain = rf"(?:(?!{end})[^{slash}\r\n])"
+        if len(delimiter) == 1:
+            plain = rf"[^{re.escape(delimiter)}{slash}\r\n]"
         bare = rf"(?:{plain}|{slash}[^\r\n])*+" if slash else f"{plain}*+"
-        finish = rf"({end}|\r\n|[\r\n]|\Z)"
+        # Blanks at the end of a line are no delimiter where a run of them is one.
+        finish = rf"(?: *(\r\n|[\r\n]|\Z)|{end})" if self._runs else rf"(?:{end}|(\r\n|[\r\n]|\Z))"
         if not mark:
             self._cell = re.compile(rf"{blank}()({bare}){finish}")
             self._opened = self._reopened = None
@@ -74,7 +80,7 @@ class CellGrammar:
                     literal.append(match.span(2))
                 cells.append(self._unescaped(bare) if escaped else bare)
             place = match.end()
-            if finish != self.delimiter:
+            if finish is not None:
                 return CellRun(cells, quoted, literal, place, None)
         opened = self._opened.match(text, place, stop) if self._opened else None
         return CellRun(cells, quoted, literal, place, place if opened is None else opened.end())
@@ -82,18 +88,20 @@ class CellGrammar:
     def loose_cells(self, line: str) -> list[str]:
         """The cells of one line whose quotes are wrong; a badly quoted cell keeps all its quotes."""
         if not self.quote:
-            return line.split(self.delimiter)
+            return self.split(line)
         cells: list[str] = []
         place = 0
         while match := self._loose.match(line, place):
             cells.append(self._unquoted(match[1]) if match[2] is None else match[2])
             place = match.end()
-            if match[3] != self.delimiter:
+            if match[3] is not None:
                 return cells
-        return [*cells, *line[place:].split(self.delimiter)]
+        return [*cells, *self.split(line[place:])]
 
     def split(self, line: str) -> list[str]:
         """The cells of a line without quotes and escapes."""
+        if self._runs:
+            return self._run.split(line.strip(" "))
         cells = line.split(self.delimiter)
         return [cell.lstrip(self._blanks) for cell in cells] if self._blanks else cells
 

@@ -48,6 +48,15 @@ def row_formats(text: str, delimiter: str, overrides: ReadingOverrides) -> Itera
                 )
 
 
+def blank_formats(overrides: ReadingOverrides) -> list[RowFormat]:
+    """The formats with one blank, or a run of at least one or two of them, as delimiter."""
+    quote = None if overrides.quote == NONE else overrides.quote or '"'
+    return [
+        RowFormat.of_sample(delimiter, quote=quote, blank_after_delimiter=run)
+        for delimiter, run in ((" ", False), (" ", True), ("  ", True))
+    ]
+
+
 def _blanks(text: str, delimiter: str, overrides: ReadingOverrides) -> Sequence[bool]:
     if overrides.delimiter and overrides.delimiter.rstrip(" ") not in {"", overrides.delimiter}:
         return (True,)

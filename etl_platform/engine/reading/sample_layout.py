@@ -8,7 +8,7 @@ from etl_platform.engine.contract.reading_overrides import ReadingOverrides
 from etl_platform.engine.reading.header_width import usual_width
 from etl_platform.engine.reading.headers import FoundHeader, find_header
 from etl_platform.engine.reading.row_format import RowFormat
-from etl_platform.engine.reading.row_formats import delimiters, row_formats
+from etl_platform.engine.reading.row_formats import blank_formats, delimiters, row_formats
 from etl_platform.engine.reading.split_sample import SplitSample, best_format
 
 _MOST_COLUMNS = 40
@@ -16,8 +16,8 @@ _NAMED = 10
 """Weight of a header that names all columns of the contract, beside the square root of the number of columns."""
 _DOUBTFUL = 0.5
 """Weight of a layout whose header looks like data."""
-_LEAST_SPACED = 0.8
-"""Share of the lines that must have the usual number of cells if a blank is to be the delimiter."""
+_LEAST_SPACED, _LEAST_ALIGNED = 0.8, 1.0
+"""Share of the lines that must have the cells of the header if one blank, or a run of them, is the delimiter."""
 
 
 @dataclass(frozen=True)
@@ -66,13 +66,13 @@ class Sample:
         first_line = self.overrides.header_line or 1
         usual = next(row_formats(self.text, delimiter, self.overrides))
         split = SplitSample.of(self.text, usual, whole=self.whole, first_line=first_line)
-        found = self._layout_of(split)
+        found = self.layout_of(split)
         # The quotes may hide the header, so that it is found in the better format only.
         header = found.header.cells if found else ()
         best = best_format(self.text, split, self.overrides, header, delimiter, whole=self.whole, first_line=first_line)
-        return found if best is split else self._layout_of(best)
+        return found if best is split else self.layout_of(best)
 
-    def _layout_of(self, sample: SplitSample) -> Layout | None:
+    def layout_of(self, sample: SplitSample) -> Layout | None:
         header = find_header(sample.rows, self.contract, sample.width, self.overrides)
         if header is None:
             return None
@@ -92,7 +92,8 @@ def best_layout(sample: Sample, stated: Sequence[str]) -> tuple[Layout, float] |
         stated: the delimiter that the contract or the file states, if any; without it, those that occur are tried.
     """
     if stated:
-        layout = sample.layout(stated[0])
+        spaced = _spaced(sample, stated=True) if not stated[0].strip(" ") else []
+        layout = spaced[0] if spaced else sample.layout(stated[0])
         return (layout, 1.0) if layout else None
     tried = [layout for delimiter in delimiters(sample.text) if (layout := sample.layout(delimiter))]
     layouts = [layout for layout in tried if layout.has_columns] or _spaced(sample) or tried or _one_column(sample)
@@ -104,13 +105,29 @@ def best_layout(sample: Sample, stated: Sequence[str]) -> tuple[Layout, float] |
     return best, round(confidence, 3)
 
 
-def _spaced(sample: Sample) -> list[Layout]:
-    """The layout with blanks as delimiter, if nearly all lines have the same number of cells, at least two."""
-    layout = sample.layout(" ") if " " in sample.text else None
-    if layout is None or not layout.has_columns or len(layout.header.cells) != layout.usual:
-        return []
-    named = layout.header.hits == len(layout.header.cells) if sample.contract else layout.usual > 2
-    return [layout] if named and layout.sample.width_share >= _LEAST_SPACED else []
+def _spaced(sample: Sample, *, stated: bool = False) -> list[Layout]:
+    """The layout with one blank, or one or two and more, as delimiter that gives nearly all lines as many cells.
+
+    A run of blanks hides empty cells, so that there all lines need the cells of the header.
+    """
+    found: list[Layout] = []
+    for row_format in blank_formats(sample.overrides) if " " in sample.text else ():
+        split = SplitSample.of(
+            sample.text, row_format, whole=sample.whole, first_line=sample.overrides.header_line or 1
+        )
+        layout = sample.layout_of(split)
+        if layout is None or not layout.has_columns or len(layout.header.cells) != layout.usual:
+            continue
+        named = layout.header.hits == len(layout.header.cells) if sample.contract else layout.usual > 2
+        least = _LEAST_ALIGNED if row_format.blank_after_delimiter else _LEAST_SPACED
+        if stated or (named and _share(layout) >= least):
+            found.append(layout)
+    return sorted(found, key=_share, reverse=True)[:1]
+
+
+def _share(layout: Layout) -> float:
+    """Share of the rows below the header that have its number of cells."""
+    return sum(len(cells) == layout.usual for cells in layout.body) / max(1, len(layout.body))
 
 
 def _one_column(sample: Sample) -> list[Layout]:

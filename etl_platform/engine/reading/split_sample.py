@@ -97,7 +97,7 @@ def best_format(
     blanks = _has_blanks_everywhere(usual, header)
     best, best_rank = usual, (0, usual.sound, 0)
     for row_format in row_formats(text, delimiter, overrides):
-        if row_format == usual.format:
+        if row_format == usual.format or not _may_be(row_format, usual, text, apostrophes=apostrophes, blanks=blanks):
             continue
         sample = SplitSample.of(text, row_format, whole=whole, first_line=first_line)
         changes = (row_format.quote != usual.format.quote) + (row_format.escape is not None)
@@ -114,6 +114,17 @@ def best_format(
             'write quotes as " or have the quote set in the contract',
         )
     return best
+
+
+def _may_be(row_format: RowFormat, usual: SplitSample, text: str, *, apostrophes: bool, blanks: bool) -> bool:
+    """Whether a format is worth a try, which takes far longer than to look for its reasons."""
+    broken = usual.lines > usual.sound
+    quote_may_be = {usual.format.quote: True, None: broken and not usual.quoted, "'": broken or apostrophes}
+    return (
+        quote_may_be.get(row_format.quote, True)
+        and (broken or blanks or not row_format.blank_after_delimiter)
+        and (broken or row_format.escape is None or _is_escaped(text, row_format))
+    )
 
 
 def _is_proven(sample: SplitSample, usual: SplitSample, *, apostrophes: bool, blanks: bool, escaped: bool) -> bool:

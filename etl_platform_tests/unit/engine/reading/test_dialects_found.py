@@ -124,6 +124,30 @@ def test_cells_between_blanks_are_found_with_their_quotes(path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("lines", "expected"),
+    [
+        pytest.param(
+            ["ident  name    note", "A1     Ana     x", 'A2     "B C"   y', "A3     Cy      z "],
+            [("A1", "Ana", "x"), ("A2", "B C", "y"), ("A3", "Cy", "z")],
+            id="quotes around blanks",
+        ),
+        pytest.param(
+            ["  ident  name     note", "     A1  Ana Doe  x y", "     A2  Bo       z"],
+            [("A1", "Ana Doe", "x y"), ("A2", "Bo", "z")],
+            id="single blanks within cells",
+        ),
+    ],
+)
+def test_columns_that_blanks_align_are_found(path: Path, lines: list[str], expected: list[Row]) -> None:
+    assert good_rows(path, "\n".join(lines) + "\n")[0] == expected
+
+
+def test_aligned_columns_with_an_empty_cell_are_refused(path: Path) -> None:
+    content = "ident  name    note\nA1     Ana     x\nA2             y\nA3     Cy      z w\n"
+    assert refusal(path, content) == "no_header_match"
+
+
+@pytest.mark.parametrize(
     "rows",
     [
         pytest.param([("A1", "O'Neil", "'"), ("A2", "'x'", "y"), ("A3", "'til", "a 'n' b")], id="few apostrophes"),
