@@ -104,6 +104,9 @@ def likely_header(rows: list[NumberedRow], width: int) -> FoundHeader | None:
     fits = (place for place, (row, texts) in enumerate(head) if len(row[2]) == width and len(texts) * 2 > width)
     place = next(fits, 0)
     remark = _looks_like_data(head[place][0][2], [cells for _, _, cells in rows[place + 1 :]])
+    if remark and sum(len(cells) == width for _, _, cells in rows) == 1:
+        # A single row of values has no width that is usual.
+        place, remark = 0, _looks_like_data(head[0][0][2], [])
     above = [row for row, texts in head[:place] if len(texts) > 1 and len(texts) * 2 >= width and are_names(texts)]
     if above and (remark or _header_words(above[-1][2]) > _header_words(head[place][0][2])):
         first, after, cells = above[-1]
@@ -124,7 +127,7 @@ def _looks_like_data(cells: Sequence[str], below: Sequence[Sequence[str]]) -> st
         if is_value(cell):
             return f"has the value {cell.strip()!r}"
         column = [row[place] for row in below if place < len(row)]
-        if len(column) > 1 and cell.strip() and cell in column:
+        if len(column) > 1 and len(cell.strip()) > 1 and cell in column:
             return f"has {cell.strip()!r}, which is also a value of the column"
         if any(map(str.isdigit, cell)) and len(column) > 1 and {shape(text) for text in column} == {shape(cell)}:
             return f"has {cell.strip()!r}, which looks like the values of the column"

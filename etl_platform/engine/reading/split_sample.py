@@ -137,7 +137,9 @@ def _is_proven(sample: SplitSample, usual: SplitSample, *, apostrophes: bool, bl
     if changed.quote == usual.format.quote:
         return True
     if changed.quote is None:
-        return usual.quoted == 0 and gain >= _MIN_STRAY
+        # Where a quoted cell is longer than the sample, its lines are none of the usual format.
+        complete = usual.lines >= _LEAST_SOUND * sample.lines
+        return complete and usual.quoted == 0 and gain >= _MIN_STRAY
     return usual.quoted * 4 <= sample.quoted and (apostrophes or gain > 0)
 
 

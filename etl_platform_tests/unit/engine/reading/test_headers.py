@@ -307,3 +307,27 @@ def test_a_second_header_row_that_names_only_unknown_columns_is_no_data(path: Pa
 def test_a_row_below_the_header_that_may_be_data_is_data(path: Path, row: str) -> None:
     path.write_text(f"{','.join(KNOWN)}\n{row}\n5,6,7,8\n")
     assert cells_of(read_back(path, CONTRACT)[1])[0] == tuple(row.split(","))
+
+
+@pytest.mark.parametrize(
+    ("lines", "line", "remark"),
+    [
+        pytest.param(["101,Sampleb,SGT", "102,Sampled,OFC"], 1, "the value '101'", id="a number"),
+        pytest.param(["Sampleb,OFC", "Sampled,OFC", "Samplef,SGT"], 1, "'OFC', which is also", id="a value"),
+        pytest.param(["A1,Sampleb", "A2,Sampled", "A3,Samplef"], 1, "'A1', which looks like", id="a code"),
+        pytest.param(["Springfield PD", "1,a,b", "2,c,d"], 2, "the value '1'", id="data below a title"),
+        pytest.param(["badge,last_name,rank", "101,a,SGT,", "102,b,OFC,"], 1, None, id="rows that are wider"),
+        pytest.param(["badge,last_name,rank", "101,a", "102,b,OFC,x"], 1, None, id="ragged rows"),
+        pytest.param(["Springfield PD", "badge,last_name"], 2, None, id="a header without rows"),
+        pytest.param(["ident,name,note", "A1,Doe, Ana,x", "A2,Roe, Bo,y"], 1, None, id="a comma too many in all rows"),
+        pytest.param(["a,b,c", "1,b", "2", "3,b,c"], 1, None, id="short rows"),
+        pytest.param(["year,2019,2020", "x,a,b"], 1, "the value '2019'", id="years as names"),
+    ],
+)  # fmt: skip
+def test_a_profile_says_where_the_header_may_be_missing(
+    path: Path, lines: list[str], line: int, remark: str | None
+) -> None:
+    path.write_text("\n".join(lines) + "\n")
+    dialect = read_back(path)[0].describe()
+    assert (dialect.delimiter, dialect.header_line) == (",", line)
+    assert remark in (dialect.header_remark or "") if remark else dialect.header_remark is None
