@@ -24,8 +24,8 @@ _CELLS = _FORMULAS | frozenset(
 _ROW_COLUMN_STYLE, _SHARED_NUMBER, _DOUBLE = struct.Struct("<HHH"), struct.Struct("<I"), struct.Struct("<d")
 _FLAGS = struct.Struct("<HI")
 """Flags of a formula, and a number by which Excel finds it again; other programs write 0."""
-_TO_CALCULATE = 2
-"""A flag by which other programs ask Excel to calculate the formula; they may have left it without a result."""
+_ALWAYS, _TO_CALCULATE = 1, 2
+"""Flags by which other programs ask Excel to calculate the formula; they may have left it without a result."""
 _PLACEHOLDER = b"\0\0\0\0\0\0\x10\x40"
 """The result that JExcelApi gives every formula."""
 _ROW_IS_HIDDEN, _COLUMNS_ARE_HIDDEN = 0x20, 1
@@ -207,7 +207,7 @@ class SheetReader:
         if flags & _TO_CALCULATE and result == _PLACEHOLDER:
             found.uncalculated.append((row, column))
         elif not cache:
-            is_empty = kind == _EMPTY_RESULT or (flags & _TO_CALCULATE and not any(result))
+            is_empty = kind == _EMPTY_RESULT or (flags & (_ALWAYS | _TO_CALCULATE) and not any(result))
             found.doubtful += [(row, column)] if is_empty else []
             found.has_results |= not is_empty
         if kind == _NUMBER_RESULT:

@@ -1,13 +1,13 @@
-"""Writes .xls workbooks record by record, as Excel 5 to 2003 and other programs do: [MS-CFB], [MS-XLS]. No tests."""
+"""Writes .xls workbooks record by record, as Excel 5 to 2003 and other programs do: [MS-XLS]. No tests."""
 
 import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from etl_platform_tests.unit.engine.reading.ole_writer import MINI_CUTOFF, ole
+
 ERRORS = {"#NULL!": 0, "#DIV/0!": 7, "#VALUE!": 15, "#REF!": 23, "#NAME?": 29, "#NUM!": 36, "#N/A": 42}
-_NO_SECTOR, _END, _TABLE, _LIST = 0xFFFFFFFF, 0xFFFFFFFE, 0xFFFFFFFD, 0xFFFFFFFC
-_MINI_CUTOFF = 4_096
 
 
 class Number(NamedTuple):
@@ -214,72 +214,8 @@ def shared_texts(texts: Sequence[str], piece: int) -> bytes:
     return record(0xFC, first) + b"".join(record(0x3C, part) for part in others)
 
 
-def ole(streams: dict[str, bytes], *, change: Callable[[list[int]], None] = lambda links: None) -> bytes:
-    """An OLE file. A stream of fewer than 4,096 bytes is in the mini stream.
-
-    Args:
-        change: alters the links between sectors before they are written.
-    """
-    sectors: list[bytes] = []
-    links: list[int] = []
-
-    def add(content: bytes) -> int:
-        pieces = [content[place : place + 512].ljust(512, b"\0") for place in range(0, len(content), 512)]
-        if not pieces:
-            return _END
-        first = len(sectors)
-        sectors.extend(pieces)
-        links.extend([*range(first + 1, first + len(pieces)), _END])
-        return first
-
-    mini, mini_links, places = b"", list[int](), dict[str, int]()
-    for name, content in streams.items():
-        if len(content) >= _MINI_CUTOFF:
-            places[name] = add(content)
-            continue
-        first, count = len(mini_links), -(-len(content) // 64)
-        places[name] = first if count else _END
-        mini += content.ljust(64 * count, b"\0")
-        mini_links += [*range(first + 1, first + count), _END] if count else []
-    mini_place = add(mini)
-    mini_table = add(b"".join(struct.pack("<I", link) for link in mini_links))
-    names = list(streams)
-    entries = [_entry("Root Entry", 5, 1 if names else _NO_SECTOR, _NO_SECTOR, mini_place, len(mini))]
-    for place, name in enumerate(names, start=1):
-        right = place + 1 if place < len(names) else _NO_SECTOR
-        entries.append(_entry(name, 2, _NO_SECTOR, right, places[name], len(streams[name])))
-    directory = add(b"".join(entries))
-    change(links)
-    table_sectors = more = 0
-    while table_sectors * 128 < len(links) + table_sectors + more:
-        table_sectors += 1
-        more = max(0, -(-(table_sectors - 109) // 127))
-    first_table = len(links)
-    links += [_TABLE] * table_sectors + [_LIST] * more
-    links += [_NO_SECTOR] * (table_sectors * 128 - len(links))
-    listed = list(range(first_table, first_table + table_sectors))
-    next_list = first_table + table_sectors
-    head = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(16) + struct.pack("<HHHHH", 0x3E, 3, 0xFFFE, 9, 6) + bytes(6)
-    head += struct.pack("<IIIIIII", 0, table_sectors, directory, 0, _MINI_CUTOFF, mini_table, 1)
-    head += struct.pack("<II", next_list if more else _END, more) + _padded(listed[:109], 109)
-    lists = [listed[place : place + 127] for place in range(109, len(listed), 127)]
-    ends = [*range(next_list + 1, next_list + len(lists)), _END]
-    written = b"".join(_padded(part, 127) + struct.pack("<I", end) for part, end in zip(lists, ends, strict=False))
-    return head + b"".join(sectors) + struct.pack(f"<{len(links)}I", *links) + written
-
-
-def _padded(numbers: Sequence[int], size: int) -> bytes:
-    return struct.pack(f"<{size}I", *numbers, *[_NO_SECTOR] * (size - len(numbers)))
-
-
-def _entry(name: str, kind: int, child: int, right: int, first: int, size: int) -> bytes:
-    text = name.encode("utf-16-le").ljust(64, b"\0")
-    links = struct.pack("<HBBIII", 2 * len(name) + 2, kind, 1, _NO_SECTOR, right, child)
-    return text + links + bytes(36) + struct.pack("<IQ", first, size)
-
-
 def workbook(book: Book, *, small: bool = False) -> bytes:
     """An .xls file; ``small`` leaves a short stream in the mini stream, as LibreOffice does."""
     stream = book.stream()
     name = "Workbook" if book.version == 8 else "Book"
-    return ole({name: stream if small else stream.ljust(_MINI_CUTOFF, b"\0")})
+    return ole({name: stream if small else stream.ljust(MINI_CUTOFF, b"\0")})
