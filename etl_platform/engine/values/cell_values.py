@@ -152,11 +152,27 @@ def _date_or_timestamp(column: Column, contract: Contract, text: pl.Expr, serial
         readings.append(pl.when(text.str.contains(form.guard) & (value.dt.year() >= 1000)).then(value))
     if EXCEL_SERIAL in patterns:
         readings.append(read_serial(text, serial_origin or EXCEL_ORIGIN, is_date=is_date))
-    value = pl.coalesce(readings) if len(readings) > 1 else readings[0]
     if serial_origin and contradiction(patterns):
         # A date cell reads as ISO, and the same text in the contract's format may be another day.
-        return pl.when(pl.min_horizontal(readings) == pl.max_horizontal(readings)).then(value)
-    return value
+        agree = pl.min_horizontal(readings) == pl.max_horizontal(readings)
+        return pl.when(agree).then(pl.coalesce(readings))
+    if is_date and is_fixed(patterns[0]) and len(readings) > 1:
+        return _fixed_or(patterns[0], text, pl.coalesce(readings[1:]))
+    return pl.coalesce(readings) if len(readings) > 1 else readings[0]
+
+
+def _fixed_or(pattern: str, text: pl.Expr, other: pl.Expr) -> pl.Expr:
+    """Dates of fixed width, which most texts are; only the rest is read with the slower ``other``."""
+
+    def read(texts: pl.Series) -> pl.Series:
+        found = read_fixed(texts, pattern)
+        if found.null_count() == texts.null_count():
+            return found
+        places = (found.is_null() & texts.is_not_null()).arg_true()
+        rest = texts.gather(places).alias(text.meta.output_name()).to_frame().select(other)
+        return found.scatter(places, rest.to_series())
+
+    return text.map_batches(read, return_dtype=pl.Date, is_elementwise=True)
 
 
 def _parsed(text: pl.Expr, form: TextFormat, dtype: pl.Date | pl.Datetime | pl.Time) -> pl.Expr:
