@@ -26,9 +26,9 @@ _BINARY = (
     (rb"BZh[1-9](?:1AY&SY|\x17rE8P\x90)", "a bzip2 archive", _UNPACK),
     (rb"\xfd7zXZ\0", "an xz archive", _UNPACK),
     (rb"\x28\xb5\x2f\xfd", "a Zstandard archive", _UNPACK),
-    (rb".{257}ustar", "a tar archive", _UNPACK),
+    (rb".{257}ustar|.{100}[0-7]{6,7}\0", "a tar archive", _UNPACK),
     (rb"\0\0[\x02\x1a]\0(?:[\x04-\x06]\x04|[\0-\x05]\x10)", "a Lotus 1-2-3 spreadsheet", _SAVE),
-    (rb"ORC[\0-\x08\x0e-\x1f\x80-\xff]|ORC\n[\0-\x08]", "ORC", _EXPORT),
+    (rb"ORC[^,;|\t ].{0,9}[\0-\x08]", "ORC", _EXPORT),
     (rb"Obj\x01", "Avro", _EXPORT),
     (rb"ARROW1\0\0|FEA1[\0-\x08]", "Arrow or Feather", _EXPORT),
     (rb"\x89HDF\r\n\x1a\n", "HDF5", _EXPORT),
@@ -66,8 +66,9 @@ _TEXTS = (
     (rb"-----BEGIN [A-Z0-9 ]+-----", "a key, a certificate or a signature", _EXPORT),
     (rb"BEGIN:V(?:CARD|CALENDAR)\b", "contacts or a calendar", _EXPORT),
     (
-        rb"(?:\s|--[^\n]*\n|/\*.*?\*/;?)*(?:CREATE\s+(?:TABLE|DATABASE|SCHEMA)\s|INSERT\s+INTO\s|DROP\s+TABLE\s"
-        rb"|SET\s+\w+\s*=[^;\n]*;|COPY\s+\S+\s*\([^)]*\)\s+FROM\s+stdin)",
+        rb"(?:\s|--[^\n]*\n|/\*.*?\*/;?|\\[a-z]+[^\n]*\n)*(?:(?:CREATE|DROP|ALTER)\s+(?:OR\s+REPLACE\s+)?(?:\w+\s+)?"
+        rb"(?:TABLE|DATABASE|SCHEMA|VIEW|INDEX|FUNCTION|EXTENSION|TYPE|TRIGGER|PROCEDURE|ROLE)\s|INSERT\s+INTO\s"
+        rb"|SET\s+\w+\s*=[^;\n]*;|SELECT\s[^;]{1,2000};|COPY\s+\S+\s*\([^)]*\)\s+FROM\s+stdin|BEGIN(?:\s+\w+)?;)",
         "an SQL script",
         _EXPORT,
     ),
@@ -88,7 +89,9 @@ _HTML = re.compile(
     _FLAGS,
 )
 _EXCEL_XML = re.compile(rb"(?:\w+:)?Workbook\b", _FLAGS)
-_XML = re.compile(rb"<\?xml\b|<!doctype\b|<[a-z_][\w.:-]*(?:\s[^<>]*)?>\s*<|<[a-z_][\w.:-]*\s+xmlns", _FLAGS)
+_XML = re.compile(
+    rb"<\?[a-z]|<!doctype\b|<[a-z_][\w.:-]*(?:\s[^<>]*)?>\s*<|<[a-z_][\w.:-]*\s+[\w.:-]+\s*=\s*[\"']", _FLAGS
+)
 _TITLE = re.compile(rb"<title[^>]*>([^<]{1,200})", _FLAGS)
 _MOST_OF_A_TITLE = 60
 _PATTERNS = [(re.compile(pattern, re.DOTALL), name, advice) for pattern, name, advice in _BINARY]
