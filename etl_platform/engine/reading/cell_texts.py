@@ -48,7 +48,7 @@ def plain_text(number: float) -> str:
 
 
 def _moment_text(number: float, form: NumberFormat, origin: date) -> str | None:
-    if not 0 <= number <= (_LAST_DAY - origin).days + 1:
+    if not 0 <= number < (_LAST_DAY - origin).days + 1:
         return None
     step_ms = 1 if form.fractions else 1000
     milliseconds = round(number * 86_400_000 / step_ms) * step_ms
@@ -66,13 +66,11 @@ def _moment_text(number: float, form: NumberFormat, origin: date) -> str | None:
     return _iso(milliseconds, origin)
 
 
-def _iso(milliseconds: int, origin: date) -> str | None:
+def _iso(milliseconds: int, origin: date) -> str:
     days, rest = divmod(milliseconds, 86_400_000)
     if days > (_LAST_DAY - origin).days:
         # The last second of 9999 has no next one.
         days, rest = days - 1, 86_399_000
-        if days > (_LAST_DAY - origin).days:
-            return None
     day = origin + timedelta(days=days)
     if not rest:
         return day.isoformat()

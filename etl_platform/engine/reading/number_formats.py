@@ -1,6 +1,7 @@
 """Excel's number formats: which ones add leading zeros to a number, and which ones show a date or time. No files."""
 
 import re
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -45,10 +46,11 @@ _BUILT_IN = {
 """Date and time formats by their number, because they have no code: ISO/IEC 29500-1, 18.8.30."""
 
 
-def number_format(code: str) -> NumberFormat:
-    """The format of a code, or of the number of a built-in format."""
-    if code.isdecimal() and len(code) < 4 and code.strip("0"):
-        return _BUILT_IN.get(int(code), GENERAL)
+def number_format(number: int, codes: Mapping[int, str]) -> NumberFormat:
+    """The format with a number: by the code that the workbook gives it, else a built-in one."""
+    code = codes.get(number)
+    if code is None:
+        return _BUILT_IN.get(number, GENERAL)
     first = _sections(code)[0]
     shows = _shown(first)
     if shows is Shows.NUMBER:

@@ -67,7 +67,7 @@ class _Globals:
     shared: list[bytes] = field(default_factory=list)
 
     def cell_styles(self) -> list[CellStyle]:
-        forms = {number: number_format(self.codes.get(number, str(number))) for _, number in self.styles}
+        forms = {number: number_format(number, self.codes) for _, number in self.styles}
         return [CellStyle(forms[number], self._font_encoding(font)) for font, number in self.styles]
 
     def _font_encoding(self, font: int) -> str | None:

@@ -1,11 +1,11 @@
 """What the sheets of an .xlsx share: their names and parts, the number formats of styles, and the shared texts."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import IO
 
-from etl_platform.engine.reading.number_formats import GENERAL, NumberFormat, number_format
+from etl_platform.engine.reading.number_formats import NumberFormat, number_format
 from etl_platform.engine.reading.office_package import Package
 from etl_platform.engine.reading.office_xml import MAX_DEPTH, elements, feed, too_deep, xml_parser
 from etl_platform.engine.reading.sheets import workbook_damaged, workbook_too_large
@@ -88,16 +88,22 @@ def _formats(package: Package, part: str | None) -> list[NumberFormat]:
     """The number format of each style."""
     if part is None or not package.has(part):
         return []
-    codes: dict[str, str] = {}
-    numbers: list[str] = []
+    codes: dict[int, str] = {}
+    numbers: list[int] = []
     with package.open(part) as file:
         for parent, name, attributes in elements(file, part):
             if name == "numFmt" and parent == "numFmts":
-                codes[attributes.get("numFmtId", "")] = attributes.get("formatCode", "")
+                codes[_number(attributes)] = attributes.get("formatCode", "")
             elif name == "xf" and parent == "cellXfs":
-                numbers.append(attributes.get("numFmtId", "0"))
-    known = {number: number_format(codes.get(number, number)) for number in set(numbers)}
-    return [known.get(number, GENERAL) for number in numbers]
+                numbers.append(_number(attributes))
+    known = {number: number_format(number, codes) for number in set(numbers)}
+    return [known[number] for number in numbers]
+
+
+def _number(attributes: Mapping[str, str]) -> int:
+    """The number of a format; 0, the default, where it is missing."""
+    number = attributes.get("numFmtId", "").strip()
+    return int(number) if number.isdecimal() and len(number) < 10 else 0
 
 
 def _shared_texts(package: Package, part: str | None) -> list[str]:
