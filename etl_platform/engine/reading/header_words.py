@@ -28,6 +28,8 @@ _VALUE = re.compile(
     r"|\S+@\S+\.\S+|https?://.*"
 )
 
+_NO_VALUE = re.compile(r"\s*(?:n/?a|null|none|nil|unknown|unk|tbd|missing|-+|\?+)\s*", re.IGNORECASE)
+
 
 def is_value(text: str) -> bool:
     """Whether a cell is a number, an amount, a date, a time or an address of the web: no name of a column."""
@@ -47,7 +49,11 @@ def has_header_word(text: str) -> bool:
 
 def are_names(texts: Sequence[str]) -> bool:
     """Whether all texts may be column names, each of them once."""
-    return all(map(is_name, texts)) and len(set(map(fold, texts))) == len(texts)
+    return (
+        not any(_NO_VALUE.fullmatch(text) for text in texts)
+        and all(map(is_name, texts))
+        and len(set(map(fold, texts))) == len(texts)
+    )
 
 
 def written_forms(names: Iterable[str]) -> list[str]:

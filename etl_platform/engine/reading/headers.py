@@ -107,7 +107,7 @@ def likely_header(rows: list[NumberedRow], width: int) -> FoundHeader | None:
     if remark and sum(len(cells) == width for _, _, cells in rows) == 1:
         # A single row of values has no width that is usual.
         place, remark = 0, _looks_like_data(head[0][0][2], [])
-    above = [row for row, texts in head[:place] if len(texts) > 1 and len(texts) * 2 >= width and are_names(texts)]
+    above = [row for row, texts in head[:place] if _may_name(texts, width)]
     if above and (remark or _header_words(above[-1][2]) > _header_words(head[place][0][2])):
         first, after, cells = above[-1]
         return FoundHeader(first, after, 1, cells, 0, 0.5)
@@ -115,6 +115,13 @@ def likely_header(rows: list[NumberedRow], width: int) -> FoundHeader | None:
     if remark:
         remark = f"header may be missing: line {first} {remark}"
     return FoundHeader(first, after, 1, cells, 0, 0.5, remark=remark)
+
+
+def _may_name(texts: Sequence[str], width: int) -> bool:
+    """Whether a row above names columns, rather than being a title: a single name must be a header word alone."""
+    if len(texts) == 1:
+        return has_header_word(texts[0]) and len(texts[0].split()) == 1
+    return len(texts) * 2 >= width and are_names(texts)
 
 
 def _header_words(cells: Sequence[str]) -> int:

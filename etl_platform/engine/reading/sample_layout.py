@@ -8,7 +8,7 @@ from etl_platform.engine.contract.reading_overrides import ReadingOverrides
 from etl_platform.engine.reading.header_width import usual_width
 from etl_platform.engine.reading.headers import FoundHeader, find_header
 from etl_platform.engine.reading.row_format import RowFormat
-from etl_platform.engine.reading.row_formats import blank_formats, delimiters, row_formats
+from etl_platform.engine.reading.row_formats import DELIMITERS, blank_formats, delimiters, row_formats
 from etl_platform.engine.reading.split_sample import SplitSample, best_format
 
 _MOST_COLUMNS = 40
@@ -96,7 +96,7 @@ def best_layout(sample: Sample, stated: Sequence[str]) -> tuple[Layout, float] |
         layout = spaced[0] if spaced else sample.layout(stated[0])
         return (layout, 1.0) if layout else None
     tried = [layout for delimiter in delimiters(sample.text) if (layout := sample.layout(delimiter))]
-    layouts = [layout for layout in tried if layout.has_columns] or _spaced(sample) or tried or _one_column(sample)
+    layouts = [layout for layout in tried if layout.has_columns] or _spaced(sample) or [*tried, *_one_column(sample)]
     if not layouts:
         return None
     best, *others = sorted(layouts, key=lambda layout: -layout.score)
@@ -131,5 +131,7 @@ def _share(layout: Layout) -> float:
 
 
 def _one_column(sample: Sample) -> list[Layout]:
-    layout = sample.layout(",")
+    """The layout without a delimiter: one that does not occur, if there is any."""
+    absent = next((delimiter for delimiter in DELIMITERS if delimiter not in sample.text), DELIMITERS[0])
+    layout = sample.layout(absent)
     return [layout] if layout else []

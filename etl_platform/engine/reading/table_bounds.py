@@ -24,6 +24,9 @@ _NAMED_COLUMNS = 100
 """Columns in which the names of another table are searched."""
 _ROWS_BEFORE = 20
 """Rows above a blank line that show what the cells of a column look like."""
+_TESTED_GAPS = 1_000
+"""Rows below blank lines that are looked at in one batch."""
+_DIGIT = re.compile(r"\d")
 _SPELT_LETTERS = 16
 _AGAIN, _OTHER, _TITLE = "header again", "other header", "title"
 Row = tuple[Any, ...]
@@ -112,18 +115,21 @@ class TableBounds:
         if blank_lines == self._blank_lines:
             return
         self._blank_lines = blank_lines
-        gaps = [*([0] if expected and lines[0] > expected else []), *(lines.diff() > 1).arg_true()]
+        gaps = pl.concat([pl.Series([0] * (0 < expected < lines[0]), dtype=pl.UInt32), (lines.diff() > 1).arg_true()])
         if len(gaps) > 2 and len(gaps) * 2 >= frame.height:
             # Such a file has blank lines between its rows.
             return
-        yield from self._titles(frame, gaps)
+        filled = pl.sum_horizontal(pl.col(name).is_not_null() for name in self._cells) + pl.col(OVERFLOW).is_not_null()
+        digits = pl.any_horizontal(pl.col(name).str.contains("[0-9]") for name in self._cells[:_NAMED_COLUMNS])
+        found = frame[gaps].select((filled == 1) | ~digits.fill_null(value=False)).to_series().arg_true()
+        yield from self._titles(frame, gaps[found[:_TESTED_GAPS]].to_list())
 
     def _titles(self, frame: pl.DataFrame, gaps: Sequence[int]) -> Iterator[tuple[int, str]]:
         for gap in gaps:
             around = frame[max(0, gap - _ROWS_BEFORE) : gap + 2].select(*self._cells, OVERFLOW).rows()
             at = min(gap, _ROWS_BEFORE)
             before = [row[:-1] for row in around[:at]] or self._before
-            if not before:
+            if not before or (gap and frame[LINE][gap] - frame[LINE][gap - 1] == 1 + _line_breaks(before[-1])):
                 continue
             below = [_texts(row, self._delimiter) for row in around[at:]]
             titled = len(below[0]) == 1 and all(len(_texts(row)) > 1 for row in before)
@@ -190,6 +196,10 @@ def _texts(row: Row, delimiter: str | None = None) -> list[str]:
     return [cell for cell in cells if cell and cell.strip()]
 
 
+def _line_breaks(row: Row) -> int:
+    return sum(max(cell.count("\n"), cell.count("\r")) for cell in row if cell)
+
+
 def _is_other_header(
     row: Row, texts: Sequence[str], before: Sequence[Row], names: dict[str, str], *, titled: bool
 ) -> bool:
@@ -197,18 +207,17 @@ def _is_other_header(
     if len(texts) < 2 or not are_names(texts):
         return False
     words = sum(fold(text) in names or has_header_word(text) for text in texts)
-    unlike = sum(_breaks_habit(row[place], [above[place] for above in before]) for place in range(len(before[0])))
-    if titled:
-        return unlike > 0 or words > 1
-    return (words * 2 >= len(texts) and unlike > 0) or words * 4 >= len(texts) * 3 or (unlike > 1 and words > 0)
+    numbered = [place for place in range(len(before[0])) if _has_numbers([above[place] for above in before])]
+    cells = [row[place] for place in numbered if row[place]]
+    unlike = sum(not _DIGIT.search(cell) for cell in cells)
+    if unlike < len(cells):
+        return False
+    if not unlike:
+        return words > 1 and words * 4 >= len(texts) * (2 if titled else 3)
+    return titled or words * 2 >= len(texts) or (unlike > 1 and words > 0)
 
 
-def _breaks_habit(cell: str | None, above: Sequence[str | None]) -> bool:
-    """Whether a text without digits stands in a column in which every cell above has digits."""
-    filled = [text for text in above if text]
-    return (
-        bool(cell)
-        and not re.search(r"\d", cell or "")
-        and len(filled) * 2 > len(above)
-        and all(re.search(r"\d", text) for text in filled)
-    )
+def _has_numbers(column: Sequence[str | None]) -> bool:
+    """Whether all cells of a column have digits, and most are filled."""
+    filled = [text for text in column if text]
+    return len(filled) * 2 > len(column) and all(map(_DIGIT.search, filled))

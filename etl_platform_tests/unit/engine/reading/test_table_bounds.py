@@ -123,6 +123,17 @@ def test_a_row_of_data_below_a_blank_line_is_data(path: Path, row: str) -> None:
     assert good_rows(path, HEADER, *lines) == as_rows([line for line in lines if line])
 
 
+@pytest.mark.parametrize("title", ["District 2", "North,,,,"])
+def test_rows_below_a_title_are_rows(path: Path, title: str) -> None:
+    rows = [f"S{n},Officer,Active,Report,n" for n in range(1, 5)]
+    assert good_rows(path, HEADER, *rows[:2], "", title, *rows[2:]) == as_rows(rows)
+
+
+def test_a_row_after_a_cell_with_line_breaks_is_no_title(path: Path) -> None:
+    rows = ['S1,a,b,c,"two', 'lines"', "S2,,,,"]
+    assert [row[0] for row in good_rows(path, HEADER, "S0,a,b,c,d", "", *rows)] == ["S0", "S1", "S2"]
+
+
 def test_blank_lines_between_all_rows_end_no_table(path: Path) -> None:
     rows = [f"S{n},,,," for n in range(9)]
     assert good_rows(path, HEADER, *(line for row in rows for line in ("", row))) == as_rows(rows)
