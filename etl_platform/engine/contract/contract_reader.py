@@ -6,15 +6,9 @@ property that would change which rows are accepted is an error, so that no rule 
 """
 
 import hashlib
-import json
 from collections.abc import Mapping
 from difflib import get_close_matches
-from functools import cache
-from importlib.util import find_spec
-from pathlib import Path
 from typing import Any
-
-import jsonschema_rs
 
 from etl_platform.engine.contract.cadence import read_cadence
 from etl_platform.engine.contract.dataset_rule_reader import read_dataset_rules
@@ -37,6 +31,7 @@ from etl_platform.engine.contract.model import (
     ReferenceTable,
     fold,
 )
+from etl_platform.engine.contract.odcs_structure import check_structure
 from etl_platform.engine.contract.reading_overrides import read_overrides
 from etl_platform.engine.contract.rule_reader import (
     COLUMN_FIELDS,
@@ -47,10 +42,8 @@ from etl_platform.engine.contract.rule_reader import (
     read_row_rules,
 )
 from etl_platform.engine.contract.two_digit_years import PIVOT
-from etl_platform.engine.contract.unquoted_values import is_misread, misread, refuse_misread
 
 SHORT_ROWS = ("pad", "quarantine")
-API_VERSIONS = ("v3.1.0", "v3.2.0")
 
 
 def parse_contract(text: str, path: str, references: Mapping[str, ReferenceTable] | None = None) -> Contract:
@@ -65,39 +58,11 @@ def parse_contract(text: str, path: str, references: Mapping[str, ReferenceTable
         ContractError: with file and line of the first problem.
     """
     document = load_located(text, path)
-    _check_structure(document)
+    check_structure(document)
     schemas = document.data.get("schema") or []
     if len(schemas) != 1:
         raise document.error(f"a contract describes one file, so schema needs one entry, not {len(schemas)}", "schema")
     return _Reader(document, schemas[0], references or {}).contract(text)
-
-
-def _check_structure(document: Located) -> None:
-    version = document.data.get("apiVersion")
-    if version not in API_VERSIONS:
-        raise document.error(f"apiVersion {version!r} is not supported; use {' or '.join(API_VERSIONS)}", "apiVersion")
-    if document.data.get("kind") != "DataContract":
-        raise document.error("kind must be DataContract", "kind")
-    refuse_misread(document)
-    error = next(iter(_validator().iter_errors(document.data)), None)
-    if error is not None:
-        if is_misread(document, tuple(error.instance_path)):
-            raise misread(document, tuple(error.instance_path))
-        where = ".".join(map(str, error.instance_path)) or "the document"
-        # The library's own message names two of the allowed values and counts the others.
-        allowed = getattr(error.kind, "options", None)
-        message = f"{error.instance!r} is not one of {', '.join(map(str, allowed))}" if allowed else error.message
-        raise document.error(f"{where}: {message[:300]}", *error.instance_path)
-
-
-@cache
-def _validator() -> Any:
-    # Only the package's schema file: importing its pydantic model takes 0.2 s in every run.
-    spec = find_spec("open_data_contract_standard")
-    assert spec is not None
-    assert spec.submodule_search_locations
-    schema = Path(spec.submodule_search_locations[0]) / "schema.json"
-    return jsonschema_rs.validator_for(json.loads(schema.read_text("utf-8")))
 
 
 _COLUMN_CUSTOM = {
