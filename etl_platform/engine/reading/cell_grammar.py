@@ -51,6 +51,7 @@ class CellGrammar:
         bare = rf"(?:{plain}|{slash}[^\r\n])*+" if slash else f"{plain}*+"
         # Blanks at the end of a line are no delimiter where a run of them is one.
         finish = rf"(?: *(\r\n|[\r\n]|\Z)|{end})" if self._runs else rf"(?:{end}|(\r\n|[\r\n]|\Z))"
+        self._bare = re.compile(rf"((?:(?!{end})[^\r\n])*+){finish}")
         if not mark:
             self._cell = re.compile(rf"{blank}()({bare}){finish}")
             self._opened = self._reopened = None
@@ -97,6 +98,22 @@ class CellGrammar:
             if match[3] is not None:
                 return cells
         return [*cells, *self.split(line[place:])]
+
+    def cells_with_stray_quotes(self, line: str) -> list[str]:
+        """The cells of one line if a quote that opens a cell and closes nowhere belongs to the text."""
+        cells: list[str] = []
+        place = 0
+        while True:
+            run = self.read(line, place, len(line))
+            cells += run.cells
+            if run.broken is None:
+                return cells
+            match = self._bare.match(line, run.end)
+            assert match
+            cells.append(match[1])
+            place = match.end()
+            if match[2] is not None:
+                return cells
 
     def split(self, line: str) -> list[str]:
         """The cells of a line without quotes and escapes."""

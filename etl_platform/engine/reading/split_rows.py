@@ -86,13 +86,14 @@ class _Splitter:
     Attributes:
         failed: offset up to which a quote that opens is known not to close.
         recovering: the row above broke off within a quoted cell, so lines that are not clean rows may belong to it.
+        doubtful: that row is short, so even a clean line below it may be the end of its cell.
     """
 
     def __init__(self, text: str, row_format: RowFormat, *, final: bool, max_row: int) -> None:
         self.text, self.format, self.final, self.max_row = text, row_format, final, max_row
         self.grammar = cell_grammar(row_format)
         self.failed = 0
-        self.recovering = False
+        self.recovering = self.doubtful = False
         self._blank = _EMPTY_LINES if row_format.usual_width == 1 else _BLANK_LINES
 
     def rows(self, line: int) -> Iterator[SplitRow]:
@@ -118,10 +119,7 @@ class _Splitter:
             place, line = row.end, row.after
 
     def _plain_row(self, cells: list[str], line: int, end: int) -> SplitRow:
-        damage = self._width_damage(cells)
-        if self.recovering:
-            damage = damage and BAD_QUOTE
-            self.recovering = damage is not None
+        damage = self._recovered(self._width_damage(cells), clean=True)
         return SplitRow(line, line + 1, end, cells, damage)
 
     def _quoted_row(self, start: int, stop: int, end: int, line: int) -> SplitRow | None:
@@ -130,9 +128,7 @@ class _Splitter:
         run = grammar.read(text, start, stop)
         if run.broken is None:
             damage = BAD_QUOTE if grammar.is_stray(run, text) else self._width_damage(run.cells)
-            if self.recovering:
-                damage = BAD_QUOTE if damage or run.literal else None
-                self.recovering = damage is not None
+            damage = self._recovered(damage, clean=not run.literal)
             odd = sum(text.count(grammar.quote or "", *span) for span in run.literal) % 2 == 1
             return SplitRow(line, line + 1, end, run.cells, damage, run.quoted, odd=odd)
         opens = run.broken == stop
@@ -149,7 +145,19 @@ class _Splitter:
         elif not opens and grammar.quote:
             opens = text.count(grammar.quote, start, stop) % 2 == 1
         self.recovering = self.recovering or opens
-        return SplitRow(line, line + 1, end, grammar.loose_cells(text[start:stop]), BAD_QUOTE, opens=opens)
+        cells = grammar.cells_with_stray_quotes(text[start:stop])
+        self.doubtful = opens and len(cells) < self.format.usual_width
+        if len(cells) != self.format.usual_width:
+            cells = grammar.loose_cells(text[start:stop])
+        return SplitRow(line, line + 1, end, cells, BAD_QUOTE, opens=opens)
+
+    def _recovered(self, damage: str | None, *, clean: bool) -> str | None:
+        """The damage of a row, considering the row above. A row without damage and without stray quotes is clean."""
+        if not self.recovering:
+            return damage
+        self.recovering = damage is not None or not clean
+        doubtful, self.doubtful = self.doubtful, False
+        return BAD_QUOTE if self.recovering or doubtful else None
 
     def _may_continue(self, run: CellRun) -> bool:
         """Whether more text could change this row, which was read up to the end of the text."""
@@ -179,9 +187,7 @@ class _Splitter:
             inner = next((line + place for place, found in enumerate(alike[1:-1], start=1) if found), None)
         else:
             inner = None
-        if self.recovering:
-            damage = damage and BAD_QUOTE
-            self.recovering = damage is not None
+        damage = self._recovered(damage, clean=True)
         return SplitRow(line, after, rest.end, cells, damage, quoted, inner)
 
     def _is_clean(self, line: str) -> bool:
