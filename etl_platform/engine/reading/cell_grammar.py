@@ -38,6 +38,7 @@ class CellGrammar:
     def __init__(self, delimiter: str, quote: str | None, escape: str | None, *, blanks: bool) -> None:
         self.delimiter, self.quote = delimiter, quote
         self.escape = None if escape == quote else escape
+        self.is_standard = quote is not None and len(delimiter) == 1 and not self.escape and not blanks
         self._runs = blanks and not delimiter.strip(" ")
         end = f" {{{len(delimiter)},}}" if self._runs else re.escape(delimiter)
         self._blanks = "".join(sorted(set(" \t") - set("" if self._runs else delimiter))) if blanks else ""
@@ -129,17 +130,19 @@ class CellGrammar:
         """Whether quotes in unquoted cells of this row are more likely damage than text such as ``6" knife``."""
         if not run.literal:
             return False
-        spans = [span for span in run.literal if not FORMULA_TEXT.fullmatch(text, *span)]
-        cells = [text[start:end] for start, end in spans]
-        assert self.quote
-        if any(cell.lstrip().startswith(self.quote) for cell in cells):
-            return True
         # One unquoted cell among quoted ones has lost its quote.
-        if len(cells) == 1 and run.quoted == len(run.cells) - 1 > 1:
+        if len(run.literal) == 1 and run.quoted == len(run.cells) - 1 > 1:
             return True
-        if self.quote == '"' and not all(map(_is_text, cells)):
-            return True
-        return any(self._has_second_reading(text, *span, run.end) for span in spans)
+        assert self.quote
+        for start, end in run.literal:
+            if FORMULA_TEXT.fullmatch(text, start, end):
+                continue
+            cell = text[start:end]
+            if cell.lstrip().startswith(self.quote) or (self.quote == '"' and not _is_text(cell)):
+                return True
+            if self._has_second_reading(text, start, end, run.end):
+                return True
+        return False
 
     def _has_second_reading(self, text: str, start: int, end: int, stop: int) -> bool:
         """Whether a quote in this cell may open a quoted cell, before which the delimiter is lost."""

@@ -1,5 +1,6 @@
 """The slow, exact parser: rows one by one with their damage → a frame. No files."""
 
+import csv
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -10,6 +11,7 @@ from etl_platform.engine.reading.read_notes import ReadNotes
 from etl_platform.engine.reading.row_format import RowFormat
 from etl_platform.engine.reading.split_rows import MAX_ROW_BYTES, SplitRow, split_rows
 
+_NO_FIELD_LIMIT = 2**31 - 1
 MAX_SLOW_ROWS = 250_000
 """Limit of one call, because rows take much memory as Python objects."""
 CALM_ROWS = 2_000
@@ -43,6 +45,8 @@ def parse_rows(
     Returns:
         The frame of ``rows_frame``, and the bytes and lines of the rows that were read.
     """
+    # Its limit is shared by all threads; the size of a chunk is bounded already.
+    csv.field_size_limit(_NO_FIELD_LIMIT)
     text = chunk.decode("utf-8", "surrogateescape")
     # Letters of several bytes make the text shorter than the chunk.
     max_row = max_row_bytes * len(text) // max(1, len(chunk))
@@ -53,7 +57,8 @@ def parse_rows(
         if _is_blank(row.cells, row_format):
             notes.blank_lines += row.after - row.line
             continue
-        notes.add_spanning_row(row)
+        if row.after - row.line > 1:
+            notes.add_spanning_row(row)
         rows.append(_with_overflow(row, row_format))
         opened = opened or row.opens
         calm = 0 if row.damage else calm + 1
@@ -72,6 +77,8 @@ def _is_blank(cells: Sequence[str], row_format: RowFormat) -> bool:
 
 
 def _with_overflow(row: SplitRow, row_format: RowFormat) -> ParsedRow:
+    if len(row.cells) <= row_format.declared:
+        return ParsedRow(row.cells, row.line, row.damage)
     rest = row.cells[row_format.declared :]
     overflow = row_format.delimiter.join(rest) if row.damage or any(cell.strip() for cell in rest) else None
     return ParsedRow(row.cells, row.line, row.damage, overflow or None)

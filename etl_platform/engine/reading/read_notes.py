@@ -47,7 +47,7 @@ class ReadNotes:
         self.cleaned[what] = CleanedCells(what, known.cells + cells, columns, min(known.line, line))
 
     def add_spanning_row(self, row: SplitRow) -> None:
-        self.spanning_rows += row.after - row.line > 1
+        self.spanning_rows += 1
         if row.inner_row is not None and row.damage is None and len(self.inner_rows) < _NOTED_LINES:
             self.inner_rows.append(row.inner_row)
 

@@ -60,9 +60,11 @@ class RowFormat:
 
         A row may end before the columns without a name, but not with an empty cell: a delimiter may be lost there.
         """
-        count, usual = len(cells), self.usual_width
-        if not usual or count == usual:
-            return not any(cell.strip() for cell in cells[self.declared :]) if self.width else True
+        count, usual = len(cells), self.usual or self.width
+        if count == usual:
+            return count <= self.declared or not any(cell.strip() for cell in cells[self.declared :])
+        if not usual:
+            return True
         if count < usual and self.pads_short_rows:
             return True
         return count < usual and count in {self.declared, self.named} and bool(cells[-1].strip())

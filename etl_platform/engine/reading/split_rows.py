@@ -12,6 +12,7 @@ from typing import NamedTuple
 from etl_platform.engine.columns import BAD_QUOTE, SPANS_ROWS, TOO_FEW, TOO_MANY
 from etl_platform.engine.reading.cell_grammar import CellRun, cell_grammar
 from etl_platform.engine.reading.row_format import RowFormat
+from etl_platform.engine.reading.standard_lines import StandardLines
 
 MAX_ROW_BYTES = 32 << 20
 """A quoted cell that is open for longer never closes."""
@@ -20,7 +21,6 @@ LOOK_BACK_ROWS = 20
 _LINE = re.compile(r"[^\r\n]*+(\r\n|[\r\n]|\Z)")
 _BLANK_LINES = re.compile(r"(?:[ \t]*+(?:\r\n|[\r\n]))++")
 _EMPTY_LINES = re.compile(r"(?:\r\n|[\r\n])++")
-_LINE_END = re.compile(r"\r\n|[\r\n]")
 
 
 class SplitRow(NamedTuple):
@@ -31,7 +31,7 @@ class SplitRow(NamedTuple):
         end: offset in the text after the row.
         cells: without quotes and escapes; as written where the quotes are wrong.
         damage: a reason of ``engine.columns``.
-        quoted: how many cells were well quoted.
+        quoted: how many cells were well quoted; at least 1 if any.
         inner_row: the first line within a quoted cell that looks like a row of its own.
         opens: its last quote opens a cell that does not close as it should.
         odd: its unquoted cells have an odd number of quotes, so one of them may close a cell from above.
@@ -58,8 +58,10 @@ def split_rows(
         max_row: characters of the longest row.
     """
     above: deque[SplitRow] = deque()
+    rows_since_opened = LOOK_BACK_ROWS
     for row in _Splitter(text, row_format, final=final, max_row=max_row).rows(first_line):
-        closes = row.odd and any(known.opens for known in above)
+        closes = row.odd and rows_since_opened < LOOK_BACK_ROWS
+        rows_since_opened = 0 if row.opens else rows_since_opened + 1
         if closes:
             _mark_up_to(above, lambda known: known.opens)
         elif row.odd and row.damage == BAD_QUOTE and len(row.cells) < row_format.usual_width:
@@ -80,6 +82,10 @@ def _mark_up_to(above: deque[SplitRow], is_first: Callable[[SplitRow], bool]) ->
             return
 
 
+def _count_lines(text: str, start: int, end: int) -> int:
+    return text.count("\n", start, end) + text.count("\r", start, end) - text.count("\r\n", start, end)
+
+
 class _Splitter:
     """Reads rows of one text.
 
@@ -92,6 +98,7 @@ class _Splitter:
     def __init__(self, text: str, row_format: RowFormat, *, final: bool, max_row: int) -> None:
         self.text, self.format, self.final, self.max_row = text, row_format, final, max_row
         self.grammar = cell_grammar(row_format)
+        self.standard = StandardLines(self.grammar)
         self.failed = 0
         self.recovering = self.doubtful = False
         self._blank = _EMPTY_LINES if row_format.usual_width == 1 else _BLANK_LINES
@@ -100,7 +107,7 @@ class _Splitter:
         text, grammar, place = self.text, self.grammar, 0
         while place < len(text):
             if text[place] in " \t\r\n" and (blank := self._blank.match(text, place)):
-                after = line + len(_LINE_END.findall(blank[0]))
+                after = line + _count_lines(text, place, blank.end())
                 yield SplitRow(line, after, blank.end(), [])
                 place, line = blank.end(), after
                 continue
@@ -125,6 +132,10 @@ class _Splitter:
     def _quoted_row(self, start: int, stop: int, end: int, line: int) -> SplitRow | None:
         """The row on a line with quotes; None if it continues beyond the text."""
         text, grammar = self.text, self.grammar
+        known = self.standard.cells(text[start:stop])
+        if known is not None:
+            damage = self._recovered(self._width_damage(known), clean=True)
+            return SplitRow(line, line + 1, end, known, damage, quoted=1)
         run = grammar.read(text, start, stop)
         if run.broken is None:
             damage = BAD_QUOTE if grammar.is_stray(run, text) else self._width_damage(run.cells)
