@@ -18,6 +18,7 @@ CODES = frozenset(
         "too_many_bad_rows",
         "too_many_columns",
         "header_too_short",
+        "too_many_blank_lines",
         "unclosed_quote",
         "row_too_long",
         "encoding_undecidable",

@@ -1,4 +1,4 @@
-"""Skips runs of blank lines before rows are parsed: packed, gigabytes of them fit into megabytes. Bytes in, bytes out."""
+"""Skips runs of blank lines before rows are parsed, because gigabytes of them pack into megabytes. No files."""
 
 from etl_platform.engine.errors import UnreadableFileError
 from etl_platform.engine.reading.row_format import RowFormat

@@ -11,6 +11,7 @@ from etl_platform.engine.contract.reading_overrides import NONE
 from etl_platform.engine.errors import UnreadableFileError
 from etl_platform.engine.file_dialect import DroppedLine, FileDialect
 from etl_platform.engine.reading.archives import ByteStream, unpacking
+from etl_platform.engine.reading.blank_lines import BlankLines
 from etl_platform.engine.reading.cell_characters import clean_cells, has_unusual, read_columns
 from etl_platform.engine.reading.encodings import utf8_blocks, without_inner_boms
 from etl_platform.engine.reading.formula_texts import has_formula_texts, read_formula_texts
@@ -95,6 +96,7 @@ class TextTable:
         dialect = self.dialect
         row_format = self._row_format()
         buffer, line = b"", dialect.data_line
+        blank_lines = BlankLines(row_format)
         with (
             _readable(self._open, self._packed) as file,
             closing(prefetch(self._scanned_blocks(file, row_format, proven=positions is None))) as blocks,
@@ -108,6 +110,11 @@ class TextTable:
                     buffer = buffer.rstrip(b"\x1a")
                 buffer = buffer if positions else without_inner_boms(buffer)
                 while buffer and (final or 2 * len(buffer) >= len(block)):
+                    buffer, skipped = blank_lines.skip(buffer, line)
+                    line += skipped
+                    self.notes.blank_lines += skipped
+                    if not buffer:
+                        break
                     known = scanned if buffer is block else None
                     taken = self._take_rows(buffer, line, row_format, positions, known, final=final)
                     if taken is None:

@@ -1,14 +1,15 @@
 """Ragged rows, stray quotes, totals and mixed encodings: no cell shifts and no row is lost."""
 
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
 
 from etl_platform.engine.columns import BAD_QUOTE, DAMAGE, LINE, OVERFLOW, TOO_FEW, TOO_MANY
 from etl_platform.engine.errors import UnreadableFileError
-from etl_platform.engine.reading import text_table
-from etl_platform_tests.unit.making import cells_of, contract_of, read_back, text
+from etl_platform.engine.reading import blank_lines, parse_chunk, text_table
+from etl_platform_tests.unit.making import cells_of, contract_of, custom, read_back, text
 
 CONTRACT = contract_of([text("ident"), text("label"), text("remark")])
 HEAD = b"ident,label,remark\n"
@@ -257,3 +258,94 @@ def test_a_file_not_in_the_encoding_of_the_contract_is_refused_while_it_is_read(
     )
     with pytest.raises(UnreadableFileError):
         read_back(path, pinned)
+
+
+@pytest.mark.parametrize("line_end", ["\n", "\r\n", "\r"], ids=["LF", "CRLF", "CR"])
+@pytest.mark.parametrize("blank", ["", " \t "])
+def test_runs_of_blank_lines_keep_line_numbers(path: Path, line_end: str, blank: str) -> None:
+    lines = ["ident,label,remark", *[blank] * 5_000, "1,a,b", *[blank] * 90_000, "2,c,d", *[blank] * 3]
+    path.write_text(line_end.join(lines), "utf-8", newline="")
+    table, frame = read_back(path, CONTRACT)
+    assert (cells_of(frame), frame[LINE].to_list()) == ([("1", "a", "b"), ("2", "c", "d")], [5_002, 95_003])
+    assert table.describe().blank_lines >= 95_000
+
+
+def test_too_many_blank_lines_are_refused_with_their_line(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(text_table, "CHUNK_BYTES", 1_000)
+    monkeypatch.setattr(text_table, "_MIN_CHUNK_BYTES", 1_000)
+    monkeypatch.setattr(blank_lines, "MAX_BLANK_BYTES", 5_000)
+    path.write_bytes(HEAD + b"1,a,b\n" + b"\n" * 4_000 + b"2,c,d\n")
+    assert read_back(path, CONTRACT)[1].height == 2
+    path.write_bytes(HEAD + b"1,a,b\n" + b"\n" * 20_000 + b"2,c,d\n")
+    error = refusal(path)
+    assert error.code == "too_many_blank_lines"
+    assert error.line is not None
+
+
+@pytest.mark.parametrize(
+    ("header", "row"),
+    [
+        pytest.param("ident,label,day remark", "1,a,2,b", id="the names are one"),
+        pytest.param("ident,label,dayremark", "1,a,2,", id="the last cells are empty"),
+        pytest.param("identlabel,day,remark", "1,a,2,", id="at the start"),
+        pytest.param("ident,label,other", "1,a,b,c", id="a name is missing"),
+    ],
+)
+def test_a_header_shorter_than_its_rows_is_refused(path: Path, header: str, row: str) -> None:
+    path.write_text(f"{header}\n{row}\n{row}\n{row}\n", "utf-8")
+    with pytest.raises(UnreadableFileError) as caught:
+        read_back(path, contract_of([text("ident"), text("label"), text("day"), text("remark")]))
+    assert (caught.value.code, caught.value.line) == ("header_too_short", 1)
+
+
+def test_a_surplus_delimiter_in_every_row_below_known_names_is_no_lost_header(path: Path) -> None:
+    path.write_bytes(b"ident,label,remark,else\n1,a,b,c,\n2,d,e,f,\n")
+    _, frame = read_back(path, CONTRACT)
+    assert frame[DAMAGE].null_count() == 2
+
+
+def test_short_rows_are_filled_up_where_the_contract_says_so(path: Path) -> None:
+    path.write_bytes(HEAD + b"1,a\n2\n3,b,c\n4,d,e,\n")
+    padded = contract_of([text("ident"), text("label"), text("remark")], customs=custom(shortRows="pad"))
+    _, frame = read_back(path, padded)
+    assert frame[DAMAGE].to_list() == [None, None, None, TOO_MANY]
+    assert cells_of(frame)[:3] == [("1", "a", ""), ("2", "", ""), ("3", "b", "c")]
+
+
+def test_rows_that_span_lines_are_counted_by_both_parsers(path: Path) -> None:
+    body = b'1,"a\nb",c\n2,d,e\n3,"f\ng, h",i\n'
+    for stray in (b"", b'9,"x"y,z\n'):
+        path.write_bytes(HEAD + body + stray)
+        table, _ = read_back(path, CONTRACT)
+        assert table.describe().spanning_rows == 2
+
+
+def test_a_line_in_a_quoted_cell_that_looks_like_a_row_is_in_the_report(path: Path) -> None:
+    path.write_bytes(HEAD + b'1,"a, b\n2,c,d\nend",e\n3,f,g\n')
+    table, frame = read_back(path, CONTRACT)
+    assert frame[DAMAGE].null_count() == 2
+    assert table.describe().rows_in_cells == (3,)
+
+
+def test_one_stray_quote_in_a_long_file_leaves_the_other_chunks_to_the_fast_parser(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slow: list[int] = []
+    read = parse_chunk.parse_rows
+
+    def counted(chunk: bytes, *args: Any, **options: Any) -> Any:
+        found = read(chunk, *args, **options)
+        slow.append(found[0].height)
+        return found
+
+    monkeypatch.setattr(parse_chunk, "parse_rows", counted)
+    monkeypatch.setattr(text_table, "CHUNK_BYTES", 1 << 16)
+    monkeypatch.setattr(text_table, "_MIN_CHUNK_BYTES", 1 << 16)
+    monkeypatch.setattr(text_table, "MAX_ROW_BYTES", 1 << 18)
+    rows = [f"{number},plain,text\n" for number in range(60_000)]
+    rows[20_000] = '20000,"opens,text\n'
+    path.write_bytes(HEAD + "".join(rows).encode())
+    _, frame = read_back(path, CONTRACT)
+    assert frame.height == 60_000
+    assert frame.filter(frame[DAMAGE].is_not_null())[LINE].to_list() == [20_002]
+    assert sum(slow) < 10_000
