@@ -6,6 +6,7 @@ open_table                     chooses the reader by the first bytes: text, work
 → sample_layout, split_sample  that text as each of the ``row_formats`` splits it, and which one explains it best
 → text_table                   chunks of whole rows; ``quote_scan`` counts what proves a fast parser's result
 → parse_chunk                  Polars where proven, else ``parse_rows``, row by row with the damage of each
+→ split_rows, cell_grammar     the exact parser: rows, their damage, and where reading goes on after a broken one
 → cell_characters              invisible and lost characters; ``formula_texts``: ="00123"
 → preamble_and_footer          lines around the table, which are left out and noted
 → table_bounds, header_words   repeated headers and further tables below the header
