@@ -150,8 +150,10 @@ def _shared_keys(reports: Sequence[Report]) -> Iterator[CheckEvaluation]:
             for report, shared in found
         ]
         metadata["shared_keys"] = table(rows)
-    said = [f"{base_name(report.source.key)}: {shared}, so silver holds those rows twice" for report, shared in found]
-    yield CheckEvaluation(KEYS_CHECK, not found, dg.AssetCheckSeverity.WARN, metadata, "; ".join(said) or None)
+    sentences = [
+        f"{base_name(report.source.key)}: {shared}, so silver holds those rows twice" for report, shared in found
+    ]
+    yield CheckEvaluation(KEYS_CHECK, not found, dg.AssetCheckSeverity.WARN, metadata, "; ".join(sentences) or None)
 
 
 def _dataset_outcomes(reports: Sequence[Report], contract: Contract) -> Iterator[CheckEvaluation]:

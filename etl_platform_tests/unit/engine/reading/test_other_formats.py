@@ -133,7 +133,7 @@ def path(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("content", HTML.values(), ids=HTML)
-def test_a_web_page_is_told_whatever_it_begins_with(path: Path, content: bytes) -> None:
+def test_a_web_page_is_recognised_whatever_it_begins_with(path: Path, content: bytes) -> None:
     error = refusal(path, content)
     assert (error.code, "a web page (HTML)" in error.message) == ("not_tabular", True)
     assert ("open it in Excel" if b"<table" in content.lower() else "export the table") in error.message
@@ -145,7 +145,7 @@ def test_the_title_of_a_web_page_is_named(path: Path) -> None:
 
 
 @pytest.mark.parametrize(("content", "name", "advice"), FORMATS.values(), ids=FORMATS)
-def test_another_format_is_told_with_what_to_do(path: Path, content: bytes, name: str, advice: str) -> None:
+def test_another_format_is_named_with_what_to_do(path: Path, content: bytes, name: str, advice: str) -> None:
     error = refusal(path, content)
     assert (error.code, name in error.message, advice in error.message) == ("not_tabular", True, True), error.message
     packed = refusal(path, gzip.compress(content))
@@ -153,7 +153,7 @@ def test_another_format_is_told_with_what_to_do(path: Path, content: bytes, name
 
 
 @pytest.mark.parametrize("content", ENCRYPTED.values(), ids=ENCRYPTED)
-def test_an_encrypted_file_is_told(path: Path, content: bytes) -> None:
+def test_an_encrypted_file_is_refused(path: Path, content: bytes) -> None:
     assert refusal(path, content).code == "encrypted"
 
 
@@ -208,7 +208,7 @@ def with_method(content: bytes, method: int) -> bytes:
 
 
 @pytest.mark.parametrize("share", [0.2, 0.5, 0.9, 0.99])
-def test_an_archive_or_a_workbook_that_was_cut_off_is_told_as_such(path: Path, share: float) -> None:
+def test_an_archive_or_a_workbook_that_was_cut_off_is_reported_as_such(path: Path, share: float) -> None:
     book = workbook({"S": [["ident", "label"], *([str(n), "x" * 30] for n in range(500))]})
     archive = zipped({"things.csv": BODY * 500}, zipfile.ZIP_STORED)
     for content, code, what in (
@@ -222,14 +222,14 @@ def test_an_archive_or_a_workbook_that_was_cut_off_is_told_as_such(path: Path, s
         assert "send it again" in error.message
 
 
-def test_a_workbook_that_was_cut_off_before_it_was_packed_is_told_as_such(path: Path) -> None:
+def test_a_workbook_that_was_cut_off_before_it_was_packed_is_reported_as_such(path: Path) -> None:
     book = workbook({"S": [["ident", "label"], ["1", "a"]]})
     for content in (gzip.compress(book[:-40]), zipped({"things.xlsx": book[:-40]})):
         error = refusal(path, content)
         assert (error.code, "the workbook was cut off" in error.message) == ("workbook_damaged", True)
 
 
-def test_a_part_of_a_split_archive_is_told_as_such(path: Path) -> None:
+def test_a_part_of_a_split_archive_is_reported_as_such(path: Path) -> None:
     error = refusal(path, b"PK\x07\x08" + zipped({"things.csv": BODY})[:60])
     assert (error.code, "one part of a split archive" in error.message) == ("archive_damaged", True)
 
@@ -256,7 +256,7 @@ def test_half_sent_files_and_companions_in_a_zip_are_not_read(path: Path) -> Non
     assert "whose names are never those of a delivery" in error.message
 
 
-def test_a_document_in_an_archive_is_told_by_its_name(path: Path) -> None:
+def test_a_document_in_an_archive_is_named(path: Path) -> None:
     document = zipped({"[Content_Types].xml": b"<x/>", "word/document.xml": b"<x/>"})
     for content in (zipped({"things.docx": document}), gzip.compress(document)):
         error = refusal(path, content)
@@ -264,7 +264,7 @@ def test_a_document_in_an_archive_is_told_by_its_name(path: Path) -> None:
     assert refusal(path, gzip.compress(zipped({"things.csv": BODY}))).code == "archive_nested"
 
 
-def test_a_gzip_that_was_cut_off_is_told_as_such(path: Path) -> None:
+def test_a_gzip_that_was_cut_off_is_reported_as_such(path: Path) -> None:
     path.write_bytes(gzip.compress(BODY * 100_000)[:-30])
     (error,) = check_file(path, CONTRACT, path.parent).errors
     assert (error.code, "cut off before its end" in error.message) == ("archive_damaged", True)
