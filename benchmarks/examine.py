@@ -16,6 +16,8 @@ CODES = frozenset(
     {"empty_file", "no_rows", "no_header_match", "missing_column", "ambiguous_column", "no_good_rows", "zip_members"}
     | {
         "too_many_bad_rows",
+        "ambiguous_dates",
+        "ambiguous_numbers",
         "too_many_columns",
         "header_too_short",
         "too_many_blank_lines",
