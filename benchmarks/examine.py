@@ -96,7 +96,12 @@ def _cells_agree(path: Path, contract: Any, result: Any) -> bool:
     from etl_platform.engine.reading.open_table import open_table
 
     dialect, codes = result.dialect, {error.code for error in result.errors}
-    if not dialect or dialect.cleaned or codes - {"no_good_rows", "unclosed_quote"}:
+    if (
+        not dialect
+        or dialect.cleaned
+        or "row.broken_character" in result.reasons
+        or codes - {"no_good_rows", "unclosed_quote"}
+    ):
         return False
     try:
         text = re.sub(r"(?<=[\r\n])\ufeff+", "", _decoded(path.read_bytes(), dialect.encoding))
@@ -134,7 +139,7 @@ def _decoded(content: bytes, encoding: str) -> str:
         try:
             text += line.decode()
         except UnicodeDecodeError:
-            text += western_text(line)[0]
+            text += western_text(line)
     return text.rstrip("\x1a")
 
 

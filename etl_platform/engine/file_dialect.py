@@ -1,7 +1,7 @@
 """How a file was read: format, encoding, header, and the lines that are not data. Values and their JSON form only."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 from etl_platform.engine.json_fields import Json, known_fields, without_null
@@ -69,6 +69,19 @@ class CleanedCells:
 
 
 @dataclass(frozen=True)
+class EncodingEvidence:
+    """A word of a file that was read as Windows-1252, because it is not UTF-8.
+
+    Attributes:
+        word: masked where the contract classifies columns.
+        line: of its first occurrence.
+    """
+
+    word: str
+    line: int
+
+
+@dataclass(frozen=True)
 class FileDialect:
     """How a file was read.
 
@@ -91,6 +104,7 @@ class FileDialect:
         cleaned: cells of which characters were changed.
         spanning_rows: rows with a line break in a quoted cell.
         rows_in_cells: the first lines within quoted cells that look like rows of their own.
+        encoding_evidence: some words on which the guess of Windows-1252 rests, the odd ones first.
     """
 
     format: str = ""
@@ -124,6 +138,7 @@ class FileDialect:
     merged_cells: tuple[str, ...] | None = None
     hidden_rows: tuple[str, ...] | None = None
     hidden_columns: tuple[str, ...] | None = None
+    encoding_evidence: tuple[EncodingEvidence, ...] = ()
 
     @classmethod
     def from_json(cls, data: Json) -> "FileDialect":
@@ -131,6 +146,8 @@ class FileDialect:
         found |= {name: tuple(data[name]) for name in _LISTS if data.get(name) is not None}
         found["dropped"] = tuple(DroppedLine(**known_fields(DroppedLine, line)) for line in data.get("dropped", ()))
         found["cleaned"] = tuple(map(CleanedCells.from_json, data.get("cleaned", ())))
+        words = data.get("encoding_evidence", ())
+        found["encoding_evidence"] = tuple(EncodingEvidence(**known_fields(EncodingEvidence, word)) for word in words)
         if found.get("members") is not None:
             found["members"] = tuple(map(MemberDialect.from_json, data["members"]))
         return cls(**found)
@@ -140,6 +157,7 @@ class FileDialect:
         found |= {name: list(found[name]) for name in _LISTS if found[name] is not None}
         found["confidence"] = dict(self.confidence)
         found["dropped"] = [line.to_json() for line in self.dropped]
+        found["encoding_evidence"] = list(map(asdict, self.encoding_evidence))
         found["cleaned"] = [cells.to_json() for cells in self.cleaned]
         if self.members is not None:
             found["members"] = [member.to_json() for member in self.members]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from etl_platform.engine.contract.reading_overrides import contradicts_override
 from etl_platform.engine.errors import UnreadableFileError
+from etl_platform.engine.reading.code_pages import as_cp1252
 from etl_platform.engine.reading.other_formats import refuse_other_format
 
 _BOMS = (
@@ -20,16 +21,8 @@ _INNER_BOMS = re.compile(rb"(?:\A|(?<=[\r\n]))(?:\xef\xbb\xbf)+")
 _MIN_ASCII_SHARE_IN_UTF16 = 0.1
 """Minimum share of ASCII in UTF-16 text, because delimiters and line ends are ASCII in every script."""
 _LINE_END = re.compile(rb"\r\n?|\n")
-_NON_ASCII_RUN = re.compile(r"[^\0-\x7f\xa0\u2013-\u201d\u2022\u2026]{3,}")
-"""Consecutive non-ASCII characters, except blanks, dashes, quotation marks and dots."""
-_UTF8_CHARACTER = re.compile(rb"((?:[\xc2-\xc5]|\xe2[\x80\x82\x84])[\x80-\xbf])")
+UTF8_CHARACTER = re.compile(rb"((?:[\xc2-\xc5]|\xe2[\x80\x82\x84])[\x80-\xbf])")
 """Western letters and signs as UTF-8. Read as cp1252 the same bytes are ``Ã©`` or ``â€™``, which no word contains."""
-_COMMON_LETTERS = frozenset("áéíóúñüçèêàâôîûëïöäßÁÉÍÓÚÑÜÇÈÊÀÂÔÎÛËÏÖÄ")
-_SIGN_IN_WORD = re.compile(
-    r"(?<=[A-Za-z])[¡¢£¤¥¦§©¬¯±µ¶¿\u201a„…†‡‰\u2039\u203a¼½¾ƒ](?=[a-z\u2013\u2014])|(?<=[a-z])[ŽŸŠŒ]"
-    r"|(?<=[^\W\d_])(?:[¡¢£¤¥](?=[A-Z])|[\u201a„¤])"
-)
-"""Signs within a word or directly after it: so letters of DOS and old Mac encodings look as cp1252."""
 
 
 @dataclass(frozen=True)
@@ -152,21 +145,14 @@ def _utf8_or_cp1252(line: bytes) -> str:
     try:
         return line.decode()
     except UnicodeDecodeError:
-        return western_text(line, errors="replace")[0]
+        return western_text(line)
 
 
-def western_text(line: bytes, *, errors: str = "strict") -> tuple[str, bool]:
-    """A line that is not valid UTF-8, decoded as cp1252 except for its Western characters in UTF-8.
-
-    Returns:
-        The text, and whether it has such characters.
-
-    Raises:
-        UnicodeDecodeError: a byte that exists in neither encoding.
-    """
-    first, *rest = _UTF8_CHARACTER.split(line)
-    parts = [part.decode("cp1252" if place % 2 else "utf-8", errors) for place, part in enumerate(rest)]
-    return first.decode("cp1252", errors) + "".join(parts), bool(rest)
+def western_text(line: bytes) -> str:
+    """A line that is not valid UTF-8, decoded as cp1252 except for its Western characters in UTF-8."""
+    first, *rest = UTF8_CHARACTER.split(line)
+    parts = [part.decode("utf-8") if place % 2 == 0 else as_cp1252(part) for place, part in enumerate(rest)]
+    return as_cp1252(first) + "".join(parts)
 
 
 def lines_bytes(sample: bytes, text: str, encoding: Encoding, lines: int) -> tuple[int, bool]:
@@ -237,10 +223,3 @@ def without_inner_boms(rows: bytes) -> bytes:
     """Whole rows as UTF-8, without the byte order marks at the start of lines that concatenated files leave."""
     # Searching for one byte is many times faster than for three.
     return _INNER_BOMS.sub(b"", rows) if codecs.BOM_UTF8[:1] in rows else rows
-
-
-def count_non_ascii(text: str) -> tuple[int, int]:
-    """Non-ASCII characters of a text read as cp1252: plausible ones, and signs of another code page."""
-    runs = [run for run in _NON_ASCII_RUN.findall(text) if len(set(run)) > 1 and not _COMMON_LETTERS.issuperset(run)]
-    foreign = sum(map(len, runs)) + len(_SIGN_IN_WORD.findall(text))
-    return max(0, sum(not character.isascii() for character in text) - foreign), foreign

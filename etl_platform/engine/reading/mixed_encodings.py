@@ -1,67 +1,95 @@
-"""Rows of a file in which each line is UTF-8 or else Windows-1252 → the same rows as UTF-8. No files."""
+"""Rows of a file in which each line is UTF-8 or else Windows-1252 → the same rows as UTF-8. No files.
+
+Half a letter of UTF-8, and a sign within a word that is a letter in another code page, become U+FFFD, which damages
+the row.
+"""
 
 import re
 
-from etl_platform.engine.errors import UnreadableFileError
-from etl_platform.engine.reading.encodings import western_text
+from etl_platform.engine.reading.code_pages import WORD, JudgedWord, as_cp1252
+from etl_platform.engine.reading.encodings import UTF8_CHARACTER
 from etl_platform.engine.reading.read_notes import ReadNotes
 
-_WHOLE_LETTER = re.compile(rb"[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}")
-_CUT_LETTER = re.compile(
-    rb"(?<=[a-z])[\xc2-\xc5](?![\x80-\xff])|[\xe2-\xef][\x80-\xbf](?![\x80-\xff])|(?<![A-Za-z\x80-\xff])[\x80-\xbf](?=[a-z])"
+_LOST = "\ufffd"
+_HALF_LETTER = re.compile(
+    rb"(?<=[a-z])[\xc2-\xc5](?![\x80-\xff])|[\xe2-\xef][\x80-\xbf](?![\x80-\xff])|\A[\x80-\xbf](?=[a-z])"
 )
+"""Western letters and signs of UTF-8 that end too early or begin too late."""
+_FIRST_HALF = re.compile(rb"[\xc2-\xc5]\Z")
+"""At the end of a word, where a text in UTF-8 was cut after so many bytes."""
 
 
 def decode_mixed(chunk: bytes, first_line: int, notes: ReadNotes) -> bytes | None:
-    """A chunk that is not valid UTF-8 as UTF-8, where each line is UTF-8 or else cp1252; None if it is valid.
-
-    Raises:
-        UnreadableFileError: ``encoding_undecidable`` at a byte that exists in neither encoding.
-    """
+    """A chunk that is not valid UTF-8 as UTF-8; None if it is valid."""
     try:
         chunk.decode()
     except UnicodeDecodeError:
         pass
     else:
+        notes.add_utf8(chunk)
         return None
-    lines: list[bytes] = []
-    number, before = first_line, b""
     # Split at every CR and LF, so that a cp1252 line never changes how a UTF-8 line is decoded.
-    for line in re.split(rb"(?<=[\r\n])", chunk):
-        lines.append(line if line.isascii() else _decode_line(line, number, notes))
+    lines = re.split(rb"(?<=[\r\n])", chunk)
+    valid = [line.isascii() or _is_utf8(line) for line in lines]
+    notes.utf8_lines += sum(ok and not line.isascii() for ok, line in zip(valid, lines, strict=True))
+    notes.other_lines += valid.count(False)
+    number, before = first_line, b""
+    for place, (ok, line) in enumerate(zip(valid, lines, strict=True)):
+        if not ok:
+            lines[place] = _decode_line(line, number, notes)
         number += line.endswith((b"\r", b"\n")) and not (line == b"\n" and before.endswith(b"\r"))
         before = line
     return b"".join(lines)
 
 
-def without_cut_letters(line: bytes) -> bytes | None:
-    """The line with U+FFFD for each cut letter of UTF-8; None where its letters may be Windows-1252."""
-    rest = _WHOLE_LETTER.sub(b"", line)
-    if _CUT_LETTER.sub(b"", rest).isascii():
-        return line.decode("utf-8", "replace").encode()
-    return None
-
-
-def _decode_line(line: bytes, number: int, notes: ReadNotes) -> bytes:
+def _is_utf8(line: bytes) -> bool:
     try:
         line.decode()
     except UnicodeDecodeError:
-        pass
-    else:
-        notes.utf8_lines += 1
-        return line
-    if (cut := without_cut_letters(line)) is not None:
-        notes.utf8_lines += 1
-        return cut
-    try:
-        text, has_utf8 = western_text(line)
-    except UnicodeDecodeError as error:
-        raise UnreadableFileError(
-            "encoding_undecidable",
-            f"line {number} has the byte 0x{error.object[error.start]:02X}, which is neither UTF-8 nor Windows-1252; "
-            "save the file as UTF-8",
-            number,
-        ) from None
-    notes.utf8_lines += has_utf8
-    notes.add_cp1252_line(text, number)
-    return text.encode()
+        return False
+    return True
+
+
+def _decode_line(line: bytes, number: int, notes: ReadNotes) -> bytes:
+    first, *rest = UTF8_CHARACTER.split(line)
+    decoder = _WordDecoder(number, notes)
+    parts = [part if place % 2 == 0 else decoder.decode(part) for place, part in enumerate(rest)]
+    decoded = b"".join((decoder.decode(first), *parts))
+    notes.cp1252_lines += decoder.cp1252
+    notes.utf8_lines += bool(rest)
+    return decoded
+
+
+class _WordDecoder:
+    """Decodes the words of a line that is not valid UTF-8; ``cp1252`` tells whether one was Windows-1252."""
+
+    def __init__(self, line: int, notes: ReadNotes) -> None:
+        self._line, self._notes = line, notes
+        self.cp1252 = False
+
+    def decode(self, part: bytes) -> bytes:
+        """Text without characters of UTF-8, as UTF-8."""
+        return part if part.isascii() else WORD.sub(self._decode_word, part)
+
+    def _decode_word(self, match: re.Match[bytes]) -> bytes:
+        raw = match[0]
+        word = self._notes.code_pages.judge(raw, self._line)
+        if word is not None and (_is_utf8(raw) or self._has_half_letters(raw, word)):
+            return raw.decode("utf-8", "replace").encode()
+        self.cp1252 = True
+        if word is not None:
+            self._notes.code_pages.count(raw, word)
+        return _without_lost(as_cp1252(raw), word).encode()
+
+    def _has_half_letters(self, raw: bytes, word: JudgedWord) -> bool:
+        # A word of another code page may be valid UTF-8 by chance, so one line does not outweigh many.
+        if self._notes.utf8_lines >= self._notes.other_lines:
+            return not word.western or _FIRST_HALF.search(raw) is not None
+        return not word.western and not word.for_pages and _HALF_LETTER.search(raw) is not None
+
+
+def _without_lost(text: str, word: JudgedWord | None) -> str:
+    if word is not None:
+        for place in word.lost:
+            text = text.replace(word.text[place], _LOST)
+    return re.sub("[\x81\x8d\x8f\x90\x9d]", _LOST, text)

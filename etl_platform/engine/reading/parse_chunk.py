@@ -48,7 +48,9 @@ def parse_chunk(
     if row_format.is_simple:
         scanned = scanned or scan(chunk, row_format, final=True)
     frame = _parse_fast(chunk, first_line, row_format, notes, scanned)
-    if frame is None:
+    if frame is not None:
+        notes.add_utf8(chunk)
+    else:
         repaired = decode_mixed(chunk, first_line, notes)
         if repaired is not None:
             chunk = repaired

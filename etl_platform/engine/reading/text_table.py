@@ -241,20 +241,16 @@ class TextTable:
         return frame.head(keep)
 
     def _refuse_other_code_page(self) -> None:
-        notes = self.notes
-        if notes.foreign > notes.western and not self.dialect.encoding.overridden:
-            raise UnreadableFileError(
-                "encoding_undecidable",
-                f"line {notes.first_foreign_line} is neither UTF-8 nor plausible Windows-1252; save the file as UTF-8",
-                notes.first_foreign_line,
-            )
+        refusal = self.notes.code_pages.refusal(mask=self._mask)
+        if refusal is not None:
+            raise refusal
 
     def describe(self) -> FileDialect:
         notes, dialect = self.notes, self.dialect
         encoding, confidence = dialect.encoding.name, dict(dialect.confidence)
         if notes.cp1252_lines:
             encoding = "utf-8+cp1252" if notes.utf8_lines else "cp1252"
-            confidence["encoding"] = round(0.95 * notes.western / (notes.western + notes.foreign), 3)
+            confidence["encoding"] = round(0.95 * notes.code_pages.western_share, 3)
         seen = [name for name, found in (("CRLF", notes.crlf), ("LF", notes.lf), ("CR", notes.cr)) if found]
         dropped = sorted((*dialect.dropped, *notes.dropped), key=lambda item: item.line)
         return FileDialect(
@@ -278,6 +274,7 @@ class TextTable:
             rows_in_cells=tuple(notes.inner_rows),
             repeated_headers=notes.repeated_headers,
             cleaned=tuple(notes.cleaned.values()),
+            encoding_evidence=notes.code_pages.evidence(mask=self._mask),
             dropped=tuple(shorten(item, mask=self._mask) for item in dropped),
         )
 

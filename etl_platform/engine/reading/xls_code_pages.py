@@ -5,7 +5,7 @@ import re
 from collections.abc import Collection
 
 from etl_platform.engine.errors import UnreadableFileError
-from etl_platform.engine.reading.encodings import count_non_ascii
+from etl_platform.engine.reading.code_pages import has_foreign_words
 
 _CODE_PAGES = {
     367: "ascii",
@@ -76,7 +76,7 @@ def text_encoding(code_page: int | None, texts: Collection[bytes]) -> str:
     if not _all_decode(texts, encoding):
         raise _undecidable(f"some of its letters do not exist in {encoding}")
     decoded = [text.decode(encoding) for text in sorted(texts)]
-    doubt = code_page is None or (encoding == _WESTERN and count_non_ascii("\n".join(decoded))[1])
+    doubt = code_page is None or (encoding == _WESTERN and has_foreign_words(texts))
     if (texts and doubt) or any(map(_TWO_ALPHABETS.search, decoded)):
         raise _undecidable(f"read as {encoding}, its texts are {', '.join(decoded[:3])}")
     return encoding

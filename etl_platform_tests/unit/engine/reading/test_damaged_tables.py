@@ -227,8 +227,16 @@ def test_a_utf_8_header_over_cp1252_rows_keeps_its_letters(path: Path) -> None:
 
 
 @pytest.mark.parametrize("line_end", [b"\n", b"\r", b"\r\n"], ids=["LF", "CR", "CRLF"])
-def test_a_byte_of_neither_encoding_is_refused_with_its_line(path: Path, line_end: bytes) -> None:
+def test_a_byte_of_neither_encoding_damages_its_row(path: Path, line_end: bytes) -> None:
     path.write_bytes((HEAD + b"1,a,b\n\n2,\xe9,c\n3,\x81,d\n4,e,f\n").replace(b"\n", line_end))
+    _, frame = read_back(path, CONTRACT)
+    assert frame.filter(pl.col(DAMAGE) == "row.broken_character")[LINE].to_list() == [5]
+    assert frame[DAMAGE].null_count() == 3
+
+
+@pytest.mark.parametrize("line_end", [b"\n", b"\r", b"\r\n"], ids=["LF", "CR", "CRLF"])
+def test_a_word_of_another_code_page_is_refused_with_its_line(path: Path, line_end: bytes) -> None:
+    path.write_bytes((HEAD + b"1,a,b\n\n2,b,c\n3,Jos\x82,d\n4,e,f\n").replace(b"\n", line_end))
     error = refusal(path)
     assert (error.code, error.line) == ("encoding_undecidable", 5)
 

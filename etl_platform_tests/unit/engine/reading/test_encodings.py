@@ -224,7 +224,16 @@ def test_a_few_bytes_that_could_be_utf_8_do_not_contradict_a_single_byte_encodin
     assert len(frame) == content.count(b"\n") - 1 + (not content.endswith(b"\n"))
 
 
-CUT = [b"Pe\xc3", b"Mu\xc3oz", b"\xb1oz", b"don\xe2\x80", b"M\xc3\xbcnch\xc3"]
+CUT = [
+    b"Pe\xc3",
+    b"Mu\xc3oz",
+    b"\xb1oz",
+    b"don\xe2\x80",
+    b"M\xc3\xbcnch\xc3",
+    b"Nguy\xe1\xbbn",
+    b"x\xf0\x9f\x98",
+    b"MU\xc3",
+]
 
 
 @pytest.mark.parametrize("cut", CUT)
