@@ -3,6 +3,7 @@
 import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from string import ascii_uppercase
 
 from etl_platform.engine.reading.header_words import are_names, is_value
 from etl_platform.engine.reading.preamble_and_footer import is_ruler
@@ -62,7 +63,7 @@ def _why(cells: Sequence[str], data: Sequence[Sequence[str]], known: Collection[
         return "ruler"
     if _are_units(texts, starts_blank=not cells[0].strip()):
         return "units"
-    if len(texts) > 1 and all(map(_TYPE.fullmatch, texts)):
+    if len(texts) > 1 and all(_TYPE.fullmatch(_without_brackets(text)) for text in texts):
         return "types"
     if _are_column_numbers(cells, data):
         return "column numbers"
@@ -72,17 +73,24 @@ def _why(cells: Sequence[str], data: Sequence[Sequence[str]], known: Collection[
 
 def _are_units(texts: Sequence[str], *, starts_blank: bool) -> bool:
     """Whether all texts are units, or stand in brackets; one alone only where the first cell is blank."""
-    inner = ["".join(filter(None, found.groups())) if (found := _BRACKETED.fullmatch(text)) else text for text in texts]
-    units = sum(_UNIT.fullmatch(text.strip()) is not None for text in inner)
+    units = sum(_UNIT.fullmatch(_without_brackets(text)) is not None for text in texts)
     bracketed = all(_UNIT.fullmatch(text) or _BRACKETED.fullmatch(text) for text in texts)
     return units > 0 and bracketed and (len(texts) > 1 or starts_blank)
+
+
+def _without_brackets(text: str) -> str:
+    found = _BRACKETED.fullmatch(text)
+    return ("".join(filter(None, found.groups())) if found else text).strip()
 
 
 def _are_column_numbers(cells: Sequence[str], data: Sequence[Sequence[str]]) -> bool:
     """Whether the cells count the columns, unlike the cells below them."""
     numbers = [cell.strip().strip("()[]") for cell in cells]
-    if len(numbers) < _MIN_NUMBERS or numbers != [str(number) for number in range(1, len(numbers) + 1)]:
+    letters = numbers == list(ascii_uppercase[: len(numbers)])
+    if len(numbers) < _MIN_NUMBERS or not (letters or numbers == [str(n) for n in range(1, len(numbers) + 1)]):
         return False
+    if letters:
+        return not any(len(cell.strip()) == 1 for row in data for cell in row[:1])
     if len(numbers) >= _CERTAIN_NUMBERS:
         return True
     texts = [

@@ -17,7 +17,7 @@ _FOOTER = re.compile(
 _TOTAL = re.compile(r"\s*(?:grand |sub)?totals?\s*:?\s*", re.IGNORECASE)
 _AMOUNT = re.compile(r"\s*[-+(]?[$€£]?[0-9][0-9,.]*\s*[)%]?\s*")
 _SHOWN_CHARACTERS = 80
-_RULER = re.compile(r"\s*[-=_]{2,}\s*")
+_RULER = re.compile(r"\s*[-=_]{2,}[-=_+| ]*")
 
 
 def shorten(line: DroppedLine, *, mask: bool) -> DroppedLine:

@@ -13,7 +13,8 @@ import polars as pl
 from etl_platform.engine.columns import DAMAGE, LINE, NO_KNOWN_CELL, OUTSIDE, OVERFLOW
 from etl_platform.engine.contract.model import Contract, fold
 from etl_platform.engine.file_dialect import DroppedLine
-from etl_platform.engine.reading.header_words import are_names, has_header_word, written_forms
+from etl_platform.engine.privacy.masking import shape
+from etl_platform.engine.reading.header_words import HEADER_WORDS, are_names, has_header_word, written_forms
 from etl_platform.engine.reading.headers import match_header
 from etl_platform.engine.reading.read_notes import ReadNotes
 
@@ -26,6 +27,8 @@ _ROWS_BEFORE = 20
 """Rows above a blank line that show what the cells of a column look like."""
 _TESTED_GAPS = 1_000
 """Rows below blank lines that are looked at in one batch."""
+_TESTED_WORDS = 200
+_LOWER_WORDS = pl.Series(sorted(HEADER_WORDS), dtype=pl.String).implode()
 _DIGIT = re.compile(r"\d")
 _SPELT_LETTERS = 16
 _AGAIN, _OTHER, _TITLE = "header again", "other header", "title"
@@ -77,7 +80,9 @@ class TableBounds:
         """The batch without repeated headers; rows of other tables are damaged."""
         if not frame.height:
             return frame
-        marks = dict(self._after_blank_lines(frame)) | dict(self._rows_of_names(frame))
+        marks = (
+            dict(self._rows_of_words(frame)) | dict(self._after_blank_lines(frame)) | dict(self._rows_of_names(frame))
+        )
         self._before = [*self._before, *frame.tail(_ROWS_BEFORE).select(self._cells).rows()][-_ROWS_BEFORE:]
         if marks or self._outside:
             frame = self._with_marks(frame, marks)
@@ -94,6 +99,20 @@ class TableBounds:
             overflow, damage, *cells = row
             if kind := self._kind(cells, overflow, damaged=damage is not None):
                 yield place, kind
+
+    def _rows_of_words(self, frame: pl.DataFrame) -> Iterator[tuple[int, str]]:
+        """Headers of other tables without a name of this one: rows of header words, unlike the rows above."""
+        first = next(str(place) for place, name in enumerate(self._own) if name is not None)
+        found = frame.select(pl.col(first).is_in(_LOWER_WORDS)).to_series().fill_null(value=False).arg_true()
+        for place in found[:_TESTED_WORDS]:
+            around = frame[max(0, place - _ROWS_BEFORE) : place + 2].select(*self._cells, OVERFLOW).rows()
+            at = min(place, _ROWS_BEFORE)
+            before = [row[:-1] for row in around[:at]] or self._before
+            texts = _texts(around[at], self._delimiter)
+            titled = at > 0 and len(_texts(before[-1])) == 1 and len(before) > 1 and len(_texts(before[-2])) > 1
+            before = before[:-1] if titled else before
+            if len(before) > 1 and _is_other_header(around[at], texts, before, self._names, around[at + 1 :]):
+                yield place - titled, _OTHER
 
     def _kind(self, cells: Sequence[str | None], overflow: str | None, *, damaged: bool) -> str | None:
         """Whether a row repeats the header or is that of another table; None for other rows."""
@@ -126,7 +145,7 @@ class TableBounds:
 
     def _titles(self, frame: pl.DataFrame, gaps: Sequence[int]) -> Iterator[tuple[int, str]]:
         for gap in gaps:
-            around = frame[max(0, gap - _ROWS_BEFORE) : gap + 2].select(*self._cells, OVERFLOW).rows()
+            around = frame[max(0, gap - _ROWS_BEFORE) : gap + 3].select(*self._cells, OVERFLOW).rows()
             at = min(gap, _ROWS_BEFORE)
             before = [row[:-1] for row in around[:at]] or self._before
             if not before or (gap and frame[LINE][gap] - frame[LINE][gap - 1] == 1 + _line_breaks(before[-1])):
@@ -136,7 +155,8 @@ class TableBounds:
             if titled:
                 yield gap, _TITLE
             row, texts = around[at + titled : at + titled + 1], below[titled : titled + 1]
-            if row and _is_other_header(row[0], texts[0], before, self._names, titled=titled):
+            after = around[at + titled + 1 : at + titled + 2]
+            if row and _is_other_header(row[0], texts[0], before, self._names, after, titled=titled, apart=True):
                 yield gap, _OTHER
 
     def _with_marks(self, frame: pl.DataFrame, marks: dict[int, str]) -> pl.DataFrame:
@@ -201,9 +221,21 @@ def _line_breaks(row: Row) -> int:
 
 
 def _is_other_header(
-    row: Row, texts: Sequence[str], before: Sequence[Row], names: dict[str, str], *, titled: bool
+    row: Row,
+    texts: Sequence[str],
+    before: Sequence[Row],
+    names: dict[str, str],
+    after: Sequence[Row],
+    *,
+    titled: bool = False,
+    apart: bool = False,
 ) -> bool:
-    """Whether a row below a blank line, or below a title, names columns: its cells are names and unlike those above."""
+    """Whether a row names other columns: its cells are names, and unlike the cells above.
+
+    Args:
+        before, after: rows above it, and the one below it.
+        titled, apart: a title, or a blank line, is above it.
+    """
     if len(texts) < 2 or not are_names(texts):
         return False
     words = sum(fold(text) in names or has_header_word(text) for text in texts)
@@ -214,7 +246,17 @@ def _is_other_header(
         return False
     if not unlike:
         return words > 1 and words * 4 >= len(texts) * (2 if titled else 3)
-    return titled or words * 2 >= len(texts) or (unlike > 1 and words > 0)
+    foreign = apart and bool(after) and all(_is_foreign(place, before, after[0]) for place in numbered)
+    return titled or foreign or words * 2 >= len(texts) or (unlike > 1 and words > 0)
+
+
+def _is_foreign(place: int, before: Sequence[Row], row: Row) -> bool:
+    """Whether the cell of a row has another pattern of letters and digits than all cells above."""
+    return _pattern(row[place]) not in {_pattern(above[place]) for above in before}
+
+
+def _pattern(cell: str | None) -> str:
+    return re.sub(r"(.)\1+", r"\1", shape(cell or ""))
 
 
 def _has_numbers(column: Sequence[str | None]) -> bool:

@@ -281,6 +281,8 @@ def test_a_header_of_several_rows_is_one_header(path: Path, rows: list[str], exc
         pytest.param(["(no.),[text],mm/dd/yyyy,(mm/dd/yyyy)"], ["units"], id="units in brackets"),
         pytest.param(["varchar(20),text,date,date"], ["types"], id="types"),
         pytest.param(["1,2,3,4"], ["column numbers"], id="numbers of columns"),
+        pytest.param(["A,B,C,D"], ["column numbers"], id="letters of columns"),
+        pytest.param(["(text),[text],,"], ["types"], id="types in brackets"),
         pytest.param(["(1),(2),(3),(4)", "-----,---,---,---"], ["column numbers", "ruler"], id="numbers and a ruler"),
     ],
 )

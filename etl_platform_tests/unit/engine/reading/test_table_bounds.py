@@ -76,6 +76,11 @@ def test_the_header_written_in_another_way_is_left_out_and_reported(path: Path, 
         pytest.param([""], "badge,last_name,prénom,rank,unit", "11,Sampleb,Ann,SGT,K9", id="a blank line"),
         pytest.param([], "badge,last_name,prénom,rank,unit", "11,Sampleb,Ann,SGT,K9", id="no line between"),
         pytest.param([""], "badge,rank,unit,status,division", "11,SGT,K9,active,north", id="no name in common"),
+        pytest.param([], "badge,rank,unit,status,division", "11,SGT,K9,active,north", id="no blank line, no name"),
+        pytest.param(
+            ["Officers"], "badge,rank,unit,status,zone", "11,SGT,K9,active,north", id="a title, no blank line"
+        ),
+        pytest.param([""], "alpha,beta,gamma,delta,eps", "11,x,y,z,w", id="a blank line and unknown words"),
         pytest.param([",,,,", "Officers,,,,"], "badge,rank,,,", "11,SGT,,,", id="padded to the same width"),
         pytest.param(["", "Roster,,,,"], "alpha,beta,gamma,,", "11,SGT,K9,,", id="unknown words below a title"),
         pytest.param([], "last_name,stop_id,reason", "Sampleb,S7,light", id="fewer columns in another order"),
@@ -116,6 +121,7 @@ def test_a_second_table_goes_on_in_the_next_chunk(path: Path, monkeypatch: pytes
         pytest.param("S7,Stop,Ann,reason,n", id="one name of a column"),
         pytest.param("N/A,Sampled,Bob,light,n", id="no digit where the others have one"),
         pytest.param("Unknown,Officer,Ann,Consent,n", id="words"),
+        pytest.param("Pending,Sampled,Bob,light,n", id="one word"),
     ],
 )
 def test_a_row_of_data_below_a_blank_line_is_data(path: Path, row: str) -> None:
