@@ -24,6 +24,9 @@ _MAX_ROW_BLOCKS = 512
 _MAX_RANGES = 100_000
 _MAX_NAMES = 1_000
 _MAX_NUMBERS = 50_000
+_MAX_DIGITS = 18
+"""Digits that are read of a row, style or shared text: more are out of bounds anyway, and take long to read."""
+_MAX_LETTERS = 4
 _TRUE = frozenset({"1", "true", "on"})
 _DIGITS = "0123456789"
 _MIDNIGHT = ("T00:00:00", "T00:00:00.000", "T00:00:00Z", "T00:00:00.000Z")
@@ -42,16 +45,6 @@ _KINDS = {
 }
 
 
-class _Kinds(dict[str, int]):
-    """The kinds of tags by their names; each name may have a prefix of its own."""
-
-    def __missing__(self, name: str) -> int:
-        kind = self[name] = _KINDS.get(name.rpartition(":")[2], _OTHER)
-        if len(self) > _MAX_NAMES:
-            raise workbook_damaged("a sheet has too many kinds of tags")
-        return kind
-
-
 class SheetParser:
     """Handlers for a parser of one sheet; ``taken`` gives the rows that have become complete."""
 
@@ -62,7 +55,7 @@ class SheetParser:
         self._trusted = book.calculated and not book.recalculates
         self._rows: list[SheetRow] = []
         self._characters: list[str] = []
-        self._kinds = _Kinds()
+        self._kinds = dict(_KINDS)
         self._numbers: dict[tuple[str | None, str], str] = {}
         self._columns: dict[str, int] = {}
         self._depth = self._spoken = self._blocks = self._widest = 0
@@ -80,10 +73,12 @@ class SheetParser:
         """The rows since the last call.
 
         Raises:
-            UnreadableFileError: ``workbook_too_large`` where one row is longer than many blocks.
+            UnreadableFileError: ``workbook_too_large`` for a very long row, ``workbook_damaged`` for a very deep one.
         """
         rows, self._rows = self._rows, []
         self._blocks = 0 if rows or not self._in_row else self._blocks + 1
+        if self._depth > MAX_DEPTH:
+            raise too_deep(f"sheet {self._name}")
         if self._blocks > _MAX_ROW_BLOCKS:
             raise workbook_too_large(f"sheet {self._name}, row {self._number:,} has more than 32 MiB")
         if not self._in_cell:
@@ -92,7 +87,10 @@ class SheetParser:
 
     def _start(self, name: str, attributes: dict[str, str]) -> None:
         self._depth += 1
-        kind = self._kinds[name]
+        try:
+            kind = self._kinds[name]
+        except KeyError:
+            kind = self._learned(name)
         if kind == _CELL and self._in_row:
             self._attributes = attributes
             self._value = self._text = None
@@ -112,8 +110,13 @@ class SheetParser:
             self._add_merged(attributes.get("ref", ""))
         elif kind == _COLUMN:
             self._add_columns(attributes)
-        elif self._depth > MAX_DEPTH:
-            raise too_deep(f"sheet {self._name}")
+
+    def _learned(self, name: str) -> int:
+        """The kind of a new tag; each name may have a prefix of its own."""
+        kind = self._kinds[name] = _KINDS.get(name.rpartition(":")[2], _OTHER)
+        if len(self._kinds) > _MAX_NAMES:
+            raise workbook_damaged(f"sheet {self._name} has too many kinds of tags")
+        return kind
 
     def _end(self, name: str) -> None:
         self._depth -= 1
@@ -145,7 +148,7 @@ class SheetParser:
             raise workbook_damaged(f"sheet {self._name}, row {self._number:,} has a row in it")
         self._in_row = True
         digits = attributes.get("r", "").strip()
-        number = int(digits) if digits.isdecimal() else self._number + 1
+        number = int(digits[:_MAX_DIGITS]) if digits.isdecimal() else self._number + 1
         if number <= self._number:
             raise workbook_damaged(f"sheet {self._name} has row {number:,} below row {self._number:,}")
         self._number, self._digits = number, str(number)
@@ -201,7 +204,9 @@ class SheetParser:
             name = letters.strip().replace("$", "").upper()
             if not (name.isascii() and name.isalpha() and len(name) <= 7):
                 raise workbook_damaged(f"sheet {self._name}, row {self._number:,} has a cell {reference[:20]!r}")
-            column = self._columns[letters] = column_number(name) - 1
+            column = min(column_number(name) - 1, _MAX_COLUMNS)
+            if len(letters) <= _MAX_LETTERS:
+                self._columns[letters] = column
         digits = reference[len(letters) :]
         if digits != self._digits and (not digits or digits.lstrip("0") != self._digits):
             raise workbook_damaged(f"sheet {self._name} has the cell {reference[:20]!r} in row {self._number:,}")
@@ -210,7 +215,8 @@ class SheetParser:
     def _number_text(self, key: tuple[str | None, str]) -> str:
         """The text of a number by its style and value, which many cells of a sheet share."""
         style, value = key
-        form = self._formats[int(style)] if style and style.isdecimal() and int(style) < len(self._formats) else GENERAL
+        index = int(style[:_MAX_DIGITS]) if style and style.isdecimal() else 0
+        form = self._formats[index] if index < len(self._formats) else GENERAL
         text = stored_number(value.strip(), form, self._origin)
         if len(self._numbers) < _MAX_NUMBERS:
             self._numbers[key] = text
@@ -237,7 +243,7 @@ class SheetParser:
         index = value.strip()
         if not index:
             return ""
-        if not index.isdecimal() or int(index) >= len(self._texts):
+        if not index.isdecimal() or int(index[:_MAX_DIGITS]) >= len(self._texts):
             raise workbook_damaged(f"sheet {self._name}, row {self._number:,} has a cell with the text {index[:20]}")
         return self._texts[int(index)]
 
@@ -259,9 +265,12 @@ class SheetParser:
             a.isalpha() and a.isascii() and n.isdecimal() for a, n in corners
         ):
             (left, top), (right, bottom) = corners
-            self.facts.merged.append(CellRange(int(top), column_number(left), int(bottom), column_number(right)))
+            self.facts.merged.append(
+                CellRange(int(top[:8]), column_number(left[:4]), int(bottom[:8]), column_number(right[:4]))
+            )
 
     def _add_columns(self, attributes: Mapping[str, Any]) -> None:
         first, last = attributes.get("min", ""), attributes.get("max", "")
-        if attributes.get("hidden") in _TRUE and first.isdecimal() and last.isdecimal():
-            self.facts.hidden_columns.append((int(first), min(int(last), _MAX_COLUMNS)))
+        hidden = attributes.get("hidden") in _TRUE and len(self.facts.hidden_columns) < _MAX_RANGES
+        if hidden and first.isdecimal() and last.isdecimal():
+            self.facts.hidden_columns.append((int(first[:8]), min(int(last[:8]), _MAX_COLUMNS)))
