@@ -24,7 +24,12 @@ def test_a_workbook_for_two_versions_of_excel_is_read_in_the_newer_one() -> None
 
 
 def test_a_workbook_within_a_word_document_is_not_read() -> None:
-    assert refusal(ole({"WordDocument": bytes(5_000)})).code == "not_tabular"
+    content = bytearray(ole({"WordDocument": bytes(5_000), "Workbook": book_of(["A1", "x"]).stream()}))
+    # The next entry of the directory is no longer beside the document's, but somewhere below it.
+    beside = content.index("WordDocument".encode("utf-16-le")) + 72
+    content[beside : beside + 4] = b"\xff\xff\xff\xff"
+    error = refusal(bytes(content))
+    assert (error.code, "Word document" in error.message) == ("not_tabular", True)
 
 
 @pytest.mark.parametrize("version", [5, 8])
