@@ -37,14 +37,17 @@ class _Candidate:
         return self.header.hits, self.sheet.visible, self.header.certainty, has_rows
 
 
-def read_workbook(source: Path | io.BytesIO) -> Workbook:
+def read_workbook(source: Path | io.BytesIO, *, mask: bool) -> Workbook:
     """The sheets of a workbook of either format.
+
+    Args:
+        mask: texts must not be shown in messages.
 
     Raises:
         UnreadableFileError: ``workbook_too_large``, ``workbook_damaged``, ``archive_damaged``, ``encrypted``, or
             ``not_tabular`` for another Office document.
     """
-    return open_xls(source) if is_xls(_head(source)) else read_xlsx(source)
+    return open_xls(source, mask=mask) if is_xls(_head(source)) else read_xlsx(source)
 
 
 def _head(source: Path | io.BytesIO) -> bytes:
@@ -63,7 +66,7 @@ class WorkbookTable:
         self._packed = packed
         self._mask = contract is not None and any(column.sensitive for column in contract.columns)
         self._overrides = contract.reading_overrides if contract else ReadingOverrides()
-        workbook = read_workbook(source)
+        workbook = read_workbook(source, mask=self._mask)
         self.serial_origin = MAC_ORIGIN if workbook.since_1904 else EXCEL_ORIGIN
         best, self._sheet_confidence = _choose_sheet(workbook.sheets, contract, self._overrides)
         self._sheet, self._found_header = best.sheet, best.header

@@ -90,10 +90,14 @@ class SheetCells:
     def characters(self) -> int:
         return sum(sum(map(len, row)) for row in self.rows)
 
-    @property
-    def coded_texts(self) -> set[bytes]:
-        """Texts in a code page that is not known yet."""
-        return {value for row in self.rows for value in row if isinstance(value, bytes)}
+    def coded_texts(self) -> dict[bytes, tuple[int, int]]:
+        """Texts in a code page that is not known yet, with the row and column of the first cell of each."""
+        found: dict[bytes, tuple[int, int]] = {}
+        for row, cells in enumerate(self.rows):
+            for column, value in enumerate(cells):
+                if isinstance(value, bytes):
+                    found.setdefault(value, (row, column))
+        return found
 
     def decode(self, encoding: str) -> None:
         """Put texts in place of bytes."""

@@ -2,10 +2,10 @@
 
 import codecs
 import re
-from collections.abc import Collection
+from collections.abc import Iterable, Mapping
 
 from etl_platform.engine.errors import UnreadableFileError
-from etl_platform.engine.reading.code_pages import has_foreign_words
+from etl_platform.engine.reading.code_pages import WORD, CodePageEvidence, has_foreign_words
 
 _CODE_PAGES = {
     367: "ascii",
@@ -40,6 +40,7 @@ _CHARACTER_SETS = {
 }
 """Of fonts: [MS-XLS] 2.4.122. Others say nothing of a language."""
 _WESTERN = "cp1252"
+_SHOWN = 40
 _TWO_ALPHABETS = re.compile(r"[A-Za-z][\u0370-\u1fff]|[\u0370-\u1fff][A-Za-z]")
 
 
@@ -54,18 +55,17 @@ def text_in_font(text: bytes, encoding: str | None) -> str | bytes:
         return text.decode()
     if encoding is None:
         return text
-    try:
-        decoded = text.decode(encoding)
-    except UnicodeDecodeError:
-        return text
-    return text if _TWO_ALPHABETS.search(decoded) else decoded
+    decoded = _decoded(text, encoding)
+    return text if decoded is None or _TWO_ALPHABETS.search(decoded) else decoded
 
 
-def text_encoding(code_page: int | None, texts: Collection[bytes]) -> str:
+def text_encoding(code_page: int | None, texts: Mapping[bytes, str], *, mask: bool) -> str:
     """The encoding of the texts that are not ASCII.
 
     Args:
         code_page: its number as the workbook names it.
+        texts: with the place of each.
+        mask: texts must not be shown.
 
     Raises:
         UnreadableFileError: ``encoding_undecidable``.
@@ -73,29 +73,65 @@ def text_encoding(code_page: int | None, texts: Collection[bytes]) -> str:
     if texts and _all_decode(texts, "utf-8"):
         return "utf-8"
     encoding = _codec(code_page)
-    if not _all_decode(texts, encoding):
-        raise _undecidable(f"some of its letters do not exist in {encoding}")
-    decoded = [text.decode(encoding) for text in sorted(texts)]
-    doubt = code_page is None or (encoding == _WESTERN and has_foreign_words(texts))
-    if (texts and doubt) or any(map(_TWO_ALPHABETS.search, decoded)):
-        raise _undecidable(f"read as {encoding}, its texts are {', '.join(decoded[:3])}")
+    for text, place in texts.items():
+        decoded = _decoded(text, encoding)
+        if decoded is None or _TWO_ALPHABETS.search(decoded):
+            raise _undecidable(f"{place} is not written in {encoding}{_shown(decoded, mask=mask)}")
+    doubtful = _doubtful_text(encoding, texts, is_named=code_page is not None)
+    if doubtful is not None:
+        shown = _shown(_decoded(doubtful, encoding), mask=mask)
+        raise _undecidable(f"{texts[doubtful]} seems not to be written in {encoding}{shown}")
     return encoding
 
 
-def _all_decode(texts: Collection[bytes], encoding: str) -> bool:
+def _doubtful_text(encoding: str, texts: Iterable[bytes], *, is_named: bool) -> bytes | None:
+    """A text with words that speak against the encoding, or, where the workbook names none, not for it.
+
+    None where most words are plausible.
+    """
+    evidence = CodePageEvidence()
+    doubtful: list[bytes] = []
+    for text in texts:
+        for raw in WORD.findall(text):
+            if word := evidence.judge(raw, 0):
+                evidence.count(raw, word)
+                if encoding in word.against_pages or (not word.western and encoding not in word.for_pages):
+                    doubtful.append(text)
+    words = evidence.words.values()
+    if not is_named:
+        is_doubtful = bool(evidence.odd) or not any(_is_mostly_ascii(word.text) for word in words)
+    elif encoding == _WESTERN:
+        is_doubtful = evidence.odd > evidence.western or has_foreign_words(texts)
+    else:
+        against = sum(word.times for word in words if encoding in word.against_pages)
+        is_doubtful = against > sum(word.times for word in words if encoding in word.for_pages)
+    return next(iter((*doubtful, *texts)), None) if is_doubtful else None
+
+
+def _is_mostly_ascii(word: str) -> bool:
+    return 2 * sum(map(str.isascii, word)) > len(word)
+
+
+def _shown(text: str | None, *, mask: bool) -> str:
+    return f" (it reads {text[:_SHOWN]!r})" if text and not mask else ""
+
+
+def _decoded(text: bytes, encoding: str) -> str | None:
     try:
-        for text in texts:
-            text.decode(encoding)
+        return text.decode(encoding)
     except UnicodeDecodeError:
-        return False
-    return True
+        return None
+
+
+def _all_decode(texts: Iterable[bytes], encoding: str) -> bool:
+    return all(_decoded(text, encoding) is not None for text in texts)
 
 
 def _codec(code_page: int | None) -> str:
     if code_page is None:
         return _WESTERN
     try:
-        return codecs.lookup(_CODE_PAGES.get(code_page, f"cp{code_page}")).name
+        return codecs.lookup(_CODE_PAGES.get(code_page, f"cp{code_page}")).name.replace("-", "_")
     except LookupError:
         raise _undecidable(f"it names the code page {code_page}, which does not exist") from None
 

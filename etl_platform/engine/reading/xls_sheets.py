@@ -29,8 +29,11 @@ class XlsSheet:
                 yield SheetRow(index + 1, texts, index in self._cells.hidden_rows, uncalculated.get(index))
 
 
-def open_xls(source: Path | io.BytesIO) -> Workbook:
+def open_xls(source: Path | io.BytesIO, *, mask: bool = False) -> Workbook:
     """The sheets of a workbook.
+
+    Args:
+        mask: texts must not be shown in messages.
 
     Raises:
         UnreadableFileError: ``workbook_too_large``, ``workbook_damaged``, ``encrypted``, ``encoding_undecidable``, or
@@ -39,7 +42,7 @@ def open_xls(source: Path | io.BytesIO) -> Workbook:
     refuse_size(source.stat().st_size if isinstance(source, Path) else len(source.getbuffer()))
     content = source.read_bytes() if isinstance(source, Path) else source.getvalue()
     try:
-        workbook = read_xls(content)
+        workbook = read_xls(content, mask=mask)
     except (ValueError, LookupError, struct.error) as error:
         raise workbook_damaged(str(error)) from None
     sheets: list[Sheet] = [XlsSheet(sheet.name, sheet.cells, visible=sheet.visible) for sheet in workbook.sheets]

@@ -89,8 +89,11 @@ def is_xls(head: bytes) -> bool:
     return head.startswith((OLE_SIGNATURE, *_BARE, *older_biff.SIGNATURES))
 
 
-def read_xls(content: bytes) -> XlsWorkbook:
+def read_xls(content: bytes, *, mask: bool = False) -> XlsWorkbook:
     """Every worksheet.
+
+    Args:
+        mask: texts must not be shown in messages.
 
     Raises:
         ValueError, LookupError, struct.error: the file is cut off or damaged.
@@ -105,15 +108,19 @@ def read_xls(content: bytes) -> XlsWorkbook:
     else:
         shared, found = _read_only_sheet(stream, type_)
     _settle_doubtful([cells for _, _, cells in found])
-    return XlsWorkbook(_decoded(found, shared), shared.since_1904)
+    return XlsWorkbook(_decoded(found, shared, mask=mask), shared.since_1904)
 
 
-def _decoded(sheets: Sequence[_RawSheet], shared: _Globals) -> list[FoundSheet]:
+def _decoded(sheets: Sequence[_RawSheet], shared: _Globals, *, mask: bool) -> list[FoundSheet]:
     """The sheets with text in place of bytes."""
     if shared.version == biff.BIFF8:
         return [FoundSheet(str(name), visible, cells) for name, visible, cells in sheets]
-    texts = {text for _, _, cells in sheets for text in cells.coded_texts}
-    encoding = text_encoding(shared.code_page, texts)
+    texts: dict[bytes, str] = {}
+    for name, _, cells in sheets:
+        shown = name if isinstance(name, str) else name.decode("ascii", "replace")
+        for text, (row, column) in cells.coded_texts().items():
+            texts.setdefault(text, f"sheet {shown}, row {row + 1:,}, column {column + 1:,}")
+    encoding = text_encoding(shared.code_page, texts, mask=mask)
     found: list[FoundSheet] = []
     for name, visible, cells in sheets:
         cells.decode(encoding)

@@ -66,9 +66,47 @@ def test_russian_texts_without_their_code_page_are_refused(encoding: str, code_p
 
 
 def test_western_texts_under_a_russian_code_page_are_refused() -> None:
-    with pytest.raises(UnreadableFileError, match=r"read as cp1251, its texts are Pe\wa") as caught:
+    with pytest.raises(
+        UnreadableFileError, match=r"row 2, column 1 is not written in cp1251 \(it reads 'Pe\wa'\)"
+    ) as caught:
         names_in(book("Peña", encoding="cp1252", code_page=1251))
     assert caught.value.code == "encoding_undecidable"
+
+
+@pytest.mark.parametrize(
+    ("names", "encoding", "code_page"),
+    [
+        (["Иванов"], "cp1251", 1252),
+        ([CZECH, "Brown", "Novák"], "cp1250", 1252),
+        (["Wałęsa", "Łódź"], "cp1250", 32_769),
+        (["Peña", "López"], "mac_roman", 1252),
+        (["Peña", "López"], "cp1252", 10_000),
+        (["Peña", "Núñez"], "cp1252", 1250),
+        ([GREEK], "cp1253", 1252),
+    ],
+)
+def test_texts_under_the_code_page_of_another_language_are_refused(
+    names: list[str], encoding: str, code_page: int
+) -> None:
+    with pytest.raises(UnreadableFileError, match="sheet Sheet1, row 2, column 1") as caught:
+        names_in(book(*names, encoding=encoding, code_page=code_page))
+    assert caught.value.code == "encoding_undecidable"
+
+
+def test_western_words_without_a_code_page_are_read() -> None:
+    assert names_in(book("Peña", "Brown", "Müller", encoding="cp1252", code_page=None))[1:] == [
+        "Peña",
+        "Brown",
+        "Müller",
+    ]
+
+
+def test_a_text_is_not_shown_in_a_message_where_it_must_be_masked() -> None:
+    content = io.BytesIO(workbook(book("Иванов", encoding="cp1251", code_page=1252)))
+    for mask, shown in ((True, False), (False, True)):
+        with pytest.raises(UnreadableFileError) as caught:
+            open_xls(content, mask=mask)
+        assert ("Èâàíîâ" in caught.value.message) is shown
 
 
 def test_ascii_needs_no_code_page_and_the_sheet_may_have_any_name() -> None:
