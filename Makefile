@@ -16,7 +16,7 @@ export UV_LINK_MODE := copy
 unexport PYTHONDONTWRITEBYTECODE
 unexport VIRTUAL_ENV
 
-.PHONY: help setup demo dev drop drop-email test test-fast test-all test-pythons simulate check check-wheel fix bench bench-burst bench-copies bench-email bench-export fuzz faults deploy-check helm-deps clean
+.PHONY: help setup demo dev drop drop-email test test-fast test-all test-pythons simulate check check-wheel fix bench bench-burst bench-copies bench-email bench-export bench-pollution bench-pollock fuzz faults deploy-check helm-deps clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -114,6 +114,13 @@ bench-email: setup ## Measure the drain of the email queue beside a bare loop of
 
 bench-export: setup ## Measure the employment-history export of 5 million rows beside a plain COPY
 	@exec $(BIN)/python -m benchmarks.export $(ARGS)
+
+bench-pollution: setup ## Check 20,000 polluted files and compare silver with the clean tables: make bench-pollution ARGS='--files 2000'
+	@exec $(BIN)/python -m benchmarks.pollution $(ARGS)
+
+bench-pollock: setup ## Compare readers on the files of the Pollock benchmark: make bench-pollock ARGS=FOLDER
+	@$(UV) sync --quiet --locked --group bench --python $(PYTHON)
+	exec $(BIN)/python -m benchmarks.pollock $(ARGS)
 
 fuzz: setup ## Run thousands of damaged files through the engine: make fuzz ARGS='--files 2000'
 	@exec $(BIN)/python -m benchmarks.fuzz $(ARGS)
