@@ -23,7 +23,10 @@ class Awkward:
 
 
 def corpus() -> list[Awkward]:
-    groups = (_line_ends, _encodings, _dialects, _values, _quotes, _surroundings, _damage, _packed)
+    groups = (
+        _line_ends, _encodings, _foreign_texts, _dialects, _half_dialects, _values, _quotes, _stray_quotes,
+        _surroundings, _tables, _damage, _packed,
+    )  # fmt: skip
     return [case for group in groups for case in group()]
 
 
@@ -83,6 +86,51 @@ def _dialects() -> list[Awkward]:
     ]
 
 
+def _foreign_texts() -> list[Awkward]:
+    """Code pages that look like Windows-1252, and characters that nobody sees."""
+    spanish: list[Row] = [(f"A{n}", f"{name} {n}", "x") for n in range(20) for name in ("Peña", "López")]
+    czech: list[Row] = [(f"A{n}", f"{name} {n}", "x") for n in range(20) for name in ("Dvořák", "Šťastný")]
+    polish: list[Row] = [(f"A{n}", f"{name} {n}", "x") for n in range(20) for name in ("Wójcik", "Świętosława")]
+    cut = _bytes([("A1", "Peña", "x"), ROWS[1]]).replace("ñ".encode(), b"\xc3")
+    return [
+        Awkward("Mac Roman", _text(spanish).encode("mac_roman"), spanish),
+        Awkward("Windows-1250", _text(polish).encode("cp1250"), polish),
+        Awkward("ISO 8859-2", _text(czech).encode("iso8859_2"), czech),
+        Awkward("code page 437", _text(spanish).encode("cp437"), spanish),
+        Awkward("a letter of UTF-8 cut in two", cut, [ROWS[1]]),
+        Awkward("a control character in a text", _bytes([("A1", "A\x92na", "x"), *ROWS[1:]]), ROWS[1:]),
+        Awkward("a zero-width blank in a key", _bytes([("A1\u200b", "Ana", "x"), *ROWS[1:]]), ROWS),
+        Awkward(
+            "letters and accents apart", _bytes([("A1", "Pen\u0303a", "x"), ROWS[1]]), [("A1", "Peña", "x"), ROWS[1]]
+        ),
+    ]
+
+
+def _half_dialects() -> list[Awkward]:
+    """Dialects that a reader may understand in part."""
+    commas: list[Row] = [("A1", "Ana", "a, b"), ("A2", "Bo", "y"), ("A3", "Cy", "c, d")]
+    said: list[Row] = [("A1", "Ana", 'said "go"'), *ROWS[1:]]
+    return [
+        Awkward("apostrophes as quotes", _raw("ident,name,note", "A1,Ana,'a, b'", "A2,Bo,y", "A3,Cy,'c, d'"), commas),
+        Awkward(
+            "a blank before quotes", _raw("ident, name, note", 'A1, Ana, "a, b"', "A2, Bo, y", 'A3, Cy, "c, d"'), commas
+        ),
+        Awkward(
+            "backslash before quotes", _raw("ident,name,note", r'A1,Ana,"said \"go\""', "A2,Bo,y", "A3,Cy,z"), said
+        ),
+        Awkward(
+            "tabs without quoting",
+            _raw("ident\tname\tnote", 'A1\t"Ana\tx', "A2\tBo\ty"),
+            [("A1", '"Ana', "x"), ROWS[1]],
+        ),
+        Awkward(
+            "two commas between cells", _raw("ident,,name,,note", "A1,,Ana,,x", "A2,,Bo,,y", "A3,,Cy,,z"), ROWS, ()
+        ),
+        Awkward("two pipes between cells", _raw("ident||name||note", "A1||Ana||x", "A2||Bo||y", "A3||Cy||z"), ROWS, ()),
+        Awkward("blanks between cells", _raw("ident name note", "A1 Ana x", "A2 Bo y", "A3 Cy z"), ROWS),
+    ]
+
+
 def _values() -> list[Awkward]:
     def case(name: str, rows: list[Row]) -> Awkward:
         return Awkward(name, _bytes(rows), rows)
@@ -100,6 +148,11 @@ def _values() -> list[Awkward]:
         case("a hash in front", [("#1", "Ana", "x"), ("#2", "Bo", "y")]),
         case("plus and minus in front", [("+5", "-0", "=1+1"), ("+6", "-1", "@x")]),
         case("versions and times", [("1.10", "7:05", "1-2"), ("1.20", "07:06", "3-4")]),
+        Awkward(
+            "texts of Excel",
+            _raw(",".join(HEADER), '="007",Ana,x', '="012",Bo,y'),
+            [("007", "Ana", "x"), ("012", "Bo", "y")],
+        ),
         case("infinity", [("inf", "Ana", "-inf"), ("1", "Bo", "2")]),
     ]
 
@@ -116,6 +169,25 @@ def _quotes() -> list[Awkward]:
         Awkward("the first quotes after 40,000 rows", _bytes(late), late),
         Awkward("backslashes before quotes", _bytes(slashes, quoting=csv.QUOTE_ALL), slashes),
         Awkward("apostrophes", _bytes(single), single),
+    ]
+
+
+def _stray_quotes() -> list[Awkward]:
+    head, first, last = "ident,name,note", "A1,Ana,x", "A3,Cy,z"
+    outer = [ROWS[0], ROWS[2]]
+    inches: list[Row] = [("Roe, Ana", '6" knife', "x"), ("Doe", 'barrel 4"', "y"), ("Poe", "torch", "z")]
+    return [
+        Awkward(
+            "inch marks beside quotes", _raw(head, '"Roe, Ana",6" knife,x', 'Doe,barrel 4",y', "Poe,torch,z"), inches
+        ),
+        Awkward("a delimiter lost before quotes", _raw(head, first, 'Roe"Bo, Al",y', last), outer),
+        Awkward("an inch mark in a quoted text", _raw(head, first, 'A2,"6" tall",y', last), outer),
+        Awkward("one stray quote", _raw(head, first, 'A2,"Bo,y', last, "A4,Di,w"), [*outer, ("A4", "Di", "w")]),
+        Awkward(
+            "a quote of one row closed in another",
+            _raw(head, first, 'A2,Bo,"y', 'A3,Cy,z"', "A4,Di,w"),
+            [ROWS[0], ("A4", "Di", "w")],
+        ),
     ]
 
 
@@ -138,6 +210,24 @@ def _surroundings() -> list[Awkward]:
     ]
 
 
+def _tables() -> list[Awkward]:
+    """Rows that are none of the table's."""
+    head, body = "ident,name,note", ["A1,Ana,x", "A2,Bo,y", "A3,Cy,z"]
+    filled: list[Row] = [("A1", "Ana", ""), ("A2", "Bo", ""), ("A3", "Cy", "z")]
+    return [
+        Awkward("a second table below", _raw(head, *body, "", "plate,car,shift", "P1,C1,S1", "P2,C2,S2"), ROWS),
+        Awkward("the header again in upper case", _raw(head, body[0], head.upper(), *body[1:]), ROWS),
+        Awkward("the header twice", _raw(head, head, *body), ROWS),
+        Awkward("a ruler below the header", _raw(head, "-----,----,----", *body), ROWS),
+        Awkward("column numbers below the header", _raw(head, "1,2,3", *body), ROWS),
+        Awkward("empty last cells left out", _raw(head, "A1,Ana", "A2,Bo", "A3,Cy,z"), [filled[2]]),
+        Awkward("a name too few in the header", _raw("ident,name note", *body), []),
+        Awkward(
+            "an empty cell too many", _raw("ident,name,note", "A1,Ana,x", "A2,,Bo,", "A3,Cy,z"), [ROWS[0], ROWS[2]]
+        ),
+    ]
+
+
 def _damage() -> list[Awkward]:
     head, first, last = "ident,name,note", "A1,Ana,x", "A3,Cy,z"
     many = [f"A{n},Ana,x" for n in range(30_000)]
@@ -153,8 +243,8 @@ def _damage() -> list[Awkward]:
         Awkward("a quote that never closes", _raw(head, first, 'A2,"Bo,y', last), outer),
         Awkward(
             "a quote that closes rows later",
-            _raw(head, first, 'A2,"Bo,y', last, 'A4,"Cy",z'),
-            [*outer, ("A4", "Cy", "z")],
+            _raw(head, first, 'A2,"Bo,y', 'A4,"Di",w', last),
+            [ROWS[0], ("A4", "Di", "w"), ROWS[2]],
         ),
         Awkward("a NUL inside a text", b"ident,name,note\nA1,A\0na,x\nA2,Bo,y\n", [ROWS[1]]),
     ]

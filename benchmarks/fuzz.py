@@ -1,7 +1,7 @@
 """``make fuzz``: checks thousands of damaged files with the engine, in supervised processes.
 
 Every file must end with an outcome or a known rejection code, within seconds and bounded memory, with counts that add
-up. If Python's strict csv reader can read a damaged text, the engine must read the same cells. Failing files are kept.
+up. Rows that the damage did not touch must be in silver as they were, or be named. Failing files are kept.
 """
 
 import argparse
@@ -158,7 +158,7 @@ def table(tally: Tally, seconds: float) -> str:
     lines += [
         "",
         f"{tally.files:,} files, {tally.bytes / 1e6:,.0f} MB, {seconds:,.0f} s ({tally.files / seconds:.0f} a second); "
-        f"{tally.compared:,} compared cell by cell with Python's csv; slowest {slow:.2f} s ({number}: {story}); "
+        f"{tally.compared:,} compared with the rows before the damage; slowest {slow:.2f} s ({number}: {story}); "
         f"peak memory {tally.peak_mib:.0f} MiB; {len(tally.failures)} failed.",
     ]
     return "\n".join(lines)

@@ -9,7 +9,7 @@ import gzip
 import io
 import random
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from benchmarks.workbooks import HEADER, Rng, Rows, xls_bytes, xlsx_bytes, zip_bytes
@@ -55,6 +55,7 @@ _SIGNS = (
     codecs.BOM_UTF8,
     codecs.BOM_UTF16_BE,
 )
+_BOMS = {"utf-8-sig": codecs.BOM_UTF8, "utf-16-le": codecs.BOM_UTF16_LE, "utf-16-be": codecs.BOM_UTF16_BE}
 _HUGE = (b"x", b"9", b",", b"\n", b'"', b'""', b" ", b"\0", b"1,", b'"a"')
 
 
@@ -63,16 +64,19 @@ class Case:
     """A file.
 
     Attributes:
-        text: whether it is neither compressed nor a workbook.
-        rows: number of rows; None if the file was changed.
+        rows: the rows as cells, before any change.
+        changed: whether the file was changed.
+        lines: how each row is written in the unchanged file; empty where rows cannot be found again in a changed one,
+            as in workbooks, archives and UTF-16.
         unpacked: bytes of text in it.
         story: its format and its changes, for people.
     """
 
     content: bytes
     unpacked: int
-    text: bool
-    rows: int | None
+    rows: Rows
+    changed: bool
+    lines: tuple[bytes, ...]
     story: str
 
 
@@ -81,13 +85,13 @@ def make_case(seed: int, number: int) -> Case:
     rows = _rows(rng, rng.choice((1, 3, 12, 40, 400)))
     kind = rng.choices(("text", "gzip", "zip", "xlsx", "xls"), (60, 8, 12, 14, 6))[0]
     changes: list[str] = []
-    unpacked = 0
+    unpacked, lines = 0, ()
     if kind == "xlsx":
         content = xlsx_bytes(rng, rows, changes)
     elif kind == "xls":
         content = xls_bytes(rows)
     else:
-        content = _text(rng, rows)
+        content, lines = _text(rng, rows)
         for _ in range(rng.choice((0, 0, 1, 1, 2, 3))):
             change = rng.choice(_TEXT_CHANGES)
             content = change(rng, content)
@@ -100,7 +104,12 @@ def make_case(seed: int, number: int) -> Case:
         content = change(rng, content)
         changes.append(change.__name__)
     return Case(
-        content, max(unpacked, len(content)), kind == "text", None if changes else len(rows), " ".join([kind, *changes])
+        content=content,
+        unpacked=max(unpacked, len(content)),
+        rows=rows,
+        changed=bool(changes),
+        lines=lines if kind == "text" else (),
+        story=" ".join([kind, *changes]),
     )
 
 
@@ -111,25 +120,30 @@ def _rows(rng: Rng, count: int) -> Rows:
     ]
 
 
-def _text(rng: Rng, rows: Rows) -> bytes:
+def _text(rng: Rng, rows: Rows) -> tuple[bytes, tuple[bytes, ...]]:
+    """A text file, and the bytes of each row in it; none for UTF-16, where one more byte changes all that follows."""
     delimiter, end = rng.choice(",,,;\t|"), rng.choice(("\n", "\n", "\r\n", "\r\n", "\r"))
-    sink = io.StringIO(newline="")
-    quoting = rng.choice((csv.QUOTE_MINIMAL, csv.QUOTE_MINIMAL, csv.QUOTE_ALL))
-    writer = csv.writer(sink, delimiter=delimiter, lineterminator=end, quoting=quoting)
-    sink.write(rng.choice(("", "", "", f"Springfield{end}{end}as of 2026{end}")))
-    extra = rng.choice((0, 0, 0, 2))
-    writer.writerow([*HEADER, *[""] * extra])
-    for row in rows:
-        writer.writerow([*row, *[""] * extra])
-        if rng.random() < 0.03:
-            sink.write(end)
-    text = sink.getvalue() + rng.choice(("", "", f"Total rows: {len(rows)}{end}"))
+    # Python quotes a line feed in a cell only where rows end in one.
+    quoting = csv.QUOTE_ALL if end == "\r" else rng.choice((csv.QUOTE_MINIMAL, csv.QUOTE_MINIMAL, csv.QUOTE_ALL))
     encoding = rng.choice(("utf-8", "utf-8", "utf-8-sig", "cp1252", "mixed", "utf-16-le", "utf-16-be"))
-    if encoding == "mixed":
-        lines = text.splitlines(keepends=True)
-        return b"".join(line.encode(rng.choice(("utf-8", "cp1252"))) for line in lines)
-    bom = {"utf-16-le": codecs.BOM_UTF16_LE, "utf-16-be": codecs.BOM_UTF16_BE}.get(encoding, b"")
-    return bom + text.encode(encoding)
+    above = rng.choice(("", "", "", f"Springfield{end}{end}as of 2026{end}"))
+    extra = [""] * rng.choice((0, 0, 0, 2))
+
+    def line(cells: Sequence[str]) -> str:
+        sink = io.StringIO(newline="")
+        csv.writer(sink, delimiter=delimiter, lineterminator=end, quoting=quoting).writerow([*cells, *extra])
+        return sink.getvalue()
+
+    def encoded(text: str) -> bytes:
+        one = rng.choice(("utf-8", "cp1252")) if encoding == "mixed" else encoding.removesuffix("-sig")
+        return text.encode(one)
+
+    lines = tuple(encoded(line(row)) for row in rows)
+    blank_lines = [encoded(end) if rng.random() < 0.03 else b"" for _ in rows]
+    below = rng.choice(("", "", f"Total rows: {len(rows)}{end}"))
+    top = _BOMS.get(encoding, b"") + encoded(above) + encoded(line(HEADER))
+    body = b"".join(part for pair in zip(lines, blank_lines, strict=True) for part in pair)
+    return top + body + encoded(below), () if encoding.startswith("utf-16") else lines
 
 
 def _packed(rng: Rng, content: bytes, kind: str, changes: list[str]) -> bytes:
@@ -192,7 +206,7 @@ def recode(rng: Rng, content: bytes) -> bytes:
 
 
 def splice(rng: Rng, content: bytes) -> bytes:
-    other = _text(rng, _rows(rng, 5))
+    other, _ = _text(rng, _rows(rng, 5))
     return content[: rng.randrange(len(content) + 1)] + other[rng.randrange(len(other)) :]
 
 

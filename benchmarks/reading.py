@@ -32,21 +32,26 @@ Answer = tuple[Sequence[str], Sequence[Sequence[Any]]]
 
 
 def engine(path: Path, expected: Row) -> Answer:
-    from etl_platform.engine.columns import DAMAGE
-    from etl_platform.engine.contract.contract_reader import parse_contract
-    from etl_platform.engine.reading.open_table import open_table
+    import polars as pl
 
-    names = "".join(f"\n      - {{name: {name}, logicalType: string}}" for name in expected or HEADER)
+    from etl_platform.engine.check import check_file
+    from etl_platform.engine.contract.contract_reader import parse_contract
+    from etl_platform.engine.errors import UnreadableFileError
+    from etl_platform.engine.split import SILVER
+
+    names = expected or HEADER
+    declared = "".join(f"\n      - {{name: {name}, logicalType: string}}" for name in names)
     contract = parse_contract(
         "apiVersion: v3.2.0\nkind: DataContract\nid: x\nversion: 1.0.0\nstatus: active\n"
-        f"schema:\n  - name: x\n    properties:{names}\n",
+        f"schema:\n  - name: x\n    properties:{declared}\n",
         "x.odcs.yaml",
     )
-    table = open_table(path, contract)
-    width = max(i for i, name in enumerate(table.header, start=1) if name.strip())
-    positions = [str(i) for i in range(width)]
-    rows = [row for batch in table.batches() for row in batch.filter(batch[DAMAGE].is_null()).select(positions).rows()]
-    return table.header[:width], rows
+    with tempfile.TemporaryDirectory(prefix="etl-platform-reading-") as folder:
+        result = check_file(path, contract, Path(folder))
+        if result.errors:
+            raise UnreadableFileError(result.errors[0].code, result.errors[0].message)
+        silver = pl.read_parquet(Path(folder) / SILVER)
+    return [name for name in names if name not in result.columns.missing], silver.rows()
 
 
 def duckdb(path: Path, _expected: Row) -> Answer:
