@@ -115,7 +115,7 @@ bench-email: setup ## Measure the drain of the email queue beside a bare loop of
 bench-export: setup ## Measure the employment-history export of 5 million rows beside a plain COPY
 	@exec $(BIN)/python -m benchmarks.export $(ARGS)
 
-bench-pollution: setup ## Check 20,000 polluted files and compare silver with the clean tables: make bench-pollution ARGS='--files 2000'
+bench-pollution: setup ## Check thousands of polluted files: make bench-pollution ARGS='--files 2000'
 	@exec $(BIN)/python -m benchmarks.pollution $(ARGS)
 
 bench-pollock: setup ## Compare readers on the files of the Pollock benchmark: make bench-pollock ARGS=FOLDER

@@ -1,4 +1,4 @@
-"""``make bench``: compares the engine with other libraries on generated files, and writes the tables to RESULTS.md.
+"""``make bench``: compares the engine with other libraries, and writes each section that was run to RESULTS.md.
 
 Each contender runs in its own process, one after the other. Compare the ratios: seconds depend on the machine.
 """
@@ -7,6 +7,7 @@ import argparse
 import json
 import os
 import platform
+import re
 import shutil
 import statistics
 import subprocess
@@ -19,6 +20,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from benchmarks import pollock as pollock_files
+from benchmarks import pollution as polluted
 from benchmarks.contenders import CONTRACT
 from benchmarks.generate import write
 from benchmarks.reading import READERS, WRONG, run, table
@@ -47,25 +50,38 @@ def main() -> int:
         "--huge", type=int, default=47_500_000, help="rows of the file of the memory section [47,500,000, 6.9 GB]"
     )
     parser.add_argument("--only", nargs="*", choices=list(SECTIONS), default=list(SECTIONS), help="sections [all]")
+    parser.add_argument("--files", type=int, default=20_000, help="files of the section pollution [20,000]")
+    parser.add_argument(
+        "--pollock", type=Path, metavar="FOLDER", help="files of the Pollock benchmark; without it that section is kept"
+    )
     arguments = parser.parse_args()
-    texts, good = [_heading()], True
+    good = True
     for name in arguments.only:
+        if name == pollock.__name__ and arguments.pollock is None:
+            continue
         text, fine = SECTIONS[name](arguments)
         print(text, flush=True)
-        texts.append(text)
+        _write_section(text)
         good = good and fine
-    if arguments.only == list(SECTIONS):
-        RESULTS.write_text("\n".join(texts), "utf-8")
     return 0 if good else 1
 
 
-def _heading() -> str:
+def _write_section(text: str) -> None:
+    """Replace one section of RESULTS.md, or add it at the end. Each names its date and versions."""
+    title, body = text.split("\n", 1)
     versions = ", ".join(f"{name} {version(name)}" for name in ("etl-platform", "polars", "duckdb"))
-    return (
-        "# Benchmarks\n\n"
-        f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}; {versions}; "
-        f"{datetime.now(UTC):%Y-%m-%d}. Made by `make bench`; read the ratios.\n"
+    made = (
+        f"{datetime.now(UTC):%Y-%m-%d}, {os.cpu_count()} cores, {platform.machine()}, "
+        f"Python {platform.python_version()}, {versions}."
     )
+    section = f"{title}\n\n{made}\n\n{body.strip()}\n"
+    heading, *sections = re.split(r"(?m)^(?=## )", RESULTS.read_text("utf-8"))
+    places = [place for place, old in enumerate(sections) if old.partition("\n")[0] == title]
+    if places:
+        sections[places[0]] = section
+    else:
+        sections.append(section)
+    RESULTS.write_text(heading + "\n".join(old.strip() + "\n" for old in sections), "utf-8")
 
 
 def engine(arguments: argparse.Namespace) -> tuple[str, bool]:
@@ -142,9 +158,25 @@ def reading(_arguments: argparse.Namespace) -> tuple[str, bool]:
     return f"## Awkward files\n\n{table(found)}", not wrong
 
 
+def pollution(arguments: argparse.Namespace) -> tuple[str, bool]:
+    """Polluted files of the shipped contracts; silver must not hold a row that the clean table does not have."""
+    started = time.monotonic()
+    verdicts = polluted.run(seed=7, files=arguments.files, workers=os.cpu_count() or 1, only=None)
+    text = polluted.report(verdicts, time.monotonic() - started)
+    return f"## Polluted files\n\n{text}\n", not polluted.wrong(verdicts)
+
+
+def pollock(arguments: argparse.Namespace) -> tuple[str, bool]:
+    """The files of the Pollock benchmark beside other readers."""
+    files, tallies = pollock_files.run(arguments.pollock, step=1)
+    return f"## Pollock\n\n{pollock_files.table(files, tallies)}", True
+
+
 OURS = next(iter(READERS))
 Section = Callable[[argparse.Namespace], tuple[str, bool]]
-SECTIONS: dict[str, Section] = {function.__name__: function for function in (engine, memory, small, reading)}
+SECTIONS: dict[str, Section] = {
+    function.__name__: function for function in (engine, memory, small, reading, pollution, pollock)
+}
 
 
 def _generated(folder: Path, rows: int) -> Path:

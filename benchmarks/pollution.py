@@ -118,10 +118,19 @@ def run(seed: int, files: int, workers: int, only: str | None) -> list[Verdict]:
     with ProcessPoolExecutor(workers) as pool:
         for part in pool.map(partial(_judge_range, seed, only), parts):
             verdicts += part
-            wrong = sum(item.verdict == WRONG and item.kind not in UNDECIDABLE for item in verdicts)
-            print(f"\r{len(verdicts):,} of {files:,} files, {wrong} wrong", end="", file=sys.stderr, flush=True)
+            print(
+                f"\r{len(verdicts):,} of {files:,} files, {len(wrong(verdicts))} wrong",
+                end="",
+                file=sys.stderr,
+                flush=True,
+            )
     print(file=sys.stderr)
     return verdicts
+
+
+def wrong(verdicts: list[Verdict]) -> list[Verdict]:
+    """The verdicts that must not be: wrong although a person could tell."""
+    return [item for item in verdicts if item.verdict == WRONG and item.kind not in UNDECIDABLE]
 
 
 def table(verdicts: list[Verdict], names: list[str]) -> str:
@@ -174,15 +183,14 @@ def main() -> int:
     started = time.monotonic()
     verdicts = run(arguments.seed, arguments.files, arguments.workers, arguments.kind)
     print(report(verdicts, time.monotonic() - started))
-    wrong = [item for item in verdicts if item.verdict == WRONG and item.kind not in UNDECIDABLE]
-    if wrong:
+    if found := wrong(verdicts):
         folder = Path(tempfile.mkdtemp(prefix="etl-platform-pollution-wrong-"))
-        for item in wrong[:_EXAMPLES]:
+        for item in found[:_EXAMPLES]:
             case = make_file(arguments.seed, item.number, arguments.kind)
             path = folder / f"{item.number}-{case.table.name}"
             path.write_bytes(case.content)
             print(f"{path}: {item.kind}: {item.why}")
-    return 1 if wrong else 0
+    return 1 if found else 0
 
 
 if __name__ == "__main__":
