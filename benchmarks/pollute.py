@@ -17,6 +17,8 @@ from benchmarks.clean_tables import DATASETS, CleanTable, Rng, clean_table, deli
 BASE_TABLES = 40
 """Clean tables of each dataset; every polluted file is made from one of them."""
 UNDECIDABLE = {
+    "a quote after a digit": "it is an inch mark as often as a stray quote, so the text keeps it",
+    "a line break in a quoted text": "texts of several lines are written so",
     "a delimiter lost and another one added": "the row has its usual width, and only the types of its cells can differ",
     "a text cell overwritten by its neighbour": "nothing in the file shows it",
 }
@@ -144,8 +146,13 @@ def quote_before_cell(rng: Rng, line: str) -> str:
 
 
 def quote_after_cell(rng: Rng, line: str) -> str:
-    ends = [o for o in [*_borders(line), len(line)] if o and line[o - 1] != '"']
-    return _insert(line, rng.choice(ends or [0]), '"')
+    ends = [o for o in [*_borders(line), len(line)] if o and line[o - 1].isalpha()]
+    return _insert(line, rng.choice(ends), '"') if ends else line
+
+
+def quote_after_digit(rng: Rng, line: str) -> str:
+    places = [o for o in range(1, len(line) + 1) if line[o - 1].isdigit() and line[:o].count('"') % 2 == 0]
+    return _insert(line, rng.choice(places), '"') if places else line
 
 
 def quote_in_quoted_cell(rng: Rng, line: str) -> str:
@@ -154,10 +161,8 @@ def quote_in_quoted_cell(rng: Rng, line: str) -> str:
 
 
 def quote_in_unquoted_cell(rng: Rng, line: str) -> str:
-    inner = [
-        o for o in range(1, len(line)) if line[:o].count('"') % 2 == 0 and line[o - 1].isalnum() and line[o].isalnum()
-    ]
-    return _insert(line, rng.choice(inner or [0]), '"')
+    inner = [o for o in range(1, len(line)) if line[:o].count('"') % 2 == 0 and line[o - 1 : o + 1].isalpha()]
+    return _insert(line, rng.choice(inner), '"') if inner else line
 
 
 def lose_quote(rng: Rng, line: str) -> str:
@@ -169,7 +174,12 @@ def lose_quote(rng: Rng, line: str) -> str:
 
 
 def broken_line(rng: Rng, line: str) -> str:
-    return _insert(line, rng.randrange(1, len(line)), "\n")
+    return _insert(line, rng.choice([o for o in range(1, len(line)) if line[:o].count('"') % 2 == 0]), "\n")
+
+
+def broken_quoted_text(rng: Rng, line: str) -> str:
+    inner = [o for o in range(1, len(line)) if line[:o].count('"') % 2]
+    return _insert(line, rng.choice(inner), "\n") if inner else line
 
 
 def cut_line(rng: Rng, line: str) -> str:
@@ -180,7 +190,7 @@ def spilled_cells(rng: Rng, line: str) -> str:
     return rng.choice((",", ",,", "x,", ",x,")) + line
 
 
-def two_inch_marks(rng: Rng, line: str) -> str:
+def two_quotes(rng: Rng, line: str) -> str:
     return quote_in_unquoted_cell(rng, quote_after_cell(rng, line))
 
 
@@ -568,11 +578,13 @@ KINDS: dict[str, Pollution] = {
     "a quote after a cell": _edited_row(quote_after_cell),
     "a quote in a quoted cell": _edited_row(quote_in_quoted_cell),
     "a quote in an unquoted text": _edited_row(quote_in_unquoted_cell),
+    "a quote after a digit": _edited_row(quote_after_digit),
     "a lost quote": _edited_row(lose_quote),
     # rows, as exports damage them
     "a quote before and one after later cells": _edited_lines(stray_pair),
-    "inch marks": _edited_row(two_inch_marks),
+    "two quotes in texts": _edited_row(two_quotes),
     "a line break in a row": _edited_row(broken_line),
+    "a line break in a quoted text": _edited_row(broken_quoted_text),
     "a row cut off": _edited_row(cut_line),
     "cells before a row": _edited_row(spilled_cells),
     "two rows in one line": _edited_lines(joined_rows),
