@@ -92,19 +92,20 @@ def _sums_add_up(result: Any, folder: Path) -> None:
 
 
 def _rows_agree(case: Case, result: Any, folder: Path) -> bool:
-    """Compare with the rows before the damage; False where rows cannot be found again in the changed file.
+    """Compare with the rows before the damage; False where header or rows cannot be found again.
 
     A row whose bytes are as they were must be in silver with its own values, in quarantine, or among the lines that
     the report names. A row of silver that no clean row gives must come from a line that was changed.
     """
-    if not case.lines or result.errors:
+    if not case.lines or result.errors or case.lines[0] not in case.content:
         return False
+    _, *lines = case.lines
     missing = {HEADER.index(name) for name in result.columns.missing}
     silver = Counter(_without(row, missing) for row in _rows(folder / SILVER))
     clean = [_without(typed_row(row), missing) for row in case.rows]
     named = [str(cell) for row in _rows(folder / QUARANTINE) for cell in row]
     named = "\n".join([*named, *(line.text for line in result.dialect.dropped)])
-    for row, cells, line in zip(clean, case.rows, case.lines, strict=True):
+    for row, cells, line in zip(clean, case.rows, lines, strict=True):
         known = row in silver or cells[0] in named or line not in case.content
         assert known, f"nothing tells of the unchanged row {row}"
     foreign = list((silver - Counter({row: silver[row] for row in clean})).elements())

@@ -66,8 +66,8 @@ class Case:
     Attributes:
         rows: the rows as cells, before any change.
         changed: whether the file was changed.
-        lines: how each row is written in the unchanged file; empty where rows cannot be found again in a changed one,
-            as in workbooks, archives and UTF-16.
+        lines: how the header and each row are written in the unchanged file; empty where they cannot be found again in
+            a changed one, as in workbooks, archives and UTF-16.
         unpacked: bytes of text in it.
         story: its format and its changes, for people.
     """
@@ -121,7 +121,7 @@ def _rows(rng: Rng, count: int) -> Rows:
 
 
 def _text(rng: Rng, rows: Rows) -> tuple[bytes, tuple[bytes, ...]]:
-    """A text file, and the bytes of each row in it; none for UTF-16, where one more byte changes all that follows."""
+    """A text file, and the bytes of its header and rows; none for UTF-16, where one byte changes all that follow."""
     delimiter, end = rng.choice(",,,;\t|"), rng.choice(("\n", "\n", "\r\n", "\r\n", "\r"))
     # Python quotes a line feed in a cell only where rows end in one.
     quoting = csv.QUOTE_ALL if end == "\r" else rng.choice((csv.QUOTE_MINIMAL, csv.QUOTE_MINIMAL, csv.QUOTE_ALL))
@@ -138,12 +138,12 @@ def _text(rng: Rng, rows: Rows) -> tuple[bytes, tuple[bytes, ...]]:
         one = rng.choice(("utf-8", "cp1252")) if encoding == "mixed" else encoding.removesuffix("-sig")
         return text.encode(one)
 
-    lines = tuple(encoded(line(row)) for row in rows)
+    header, *lines = (encoded(line(row)) for row in (HEADER, *rows))
     blank_lines = [encoded(end) if rng.random() < 0.03 else b"" for _ in rows]
     below = rng.choice(("", "", f"Total rows: {len(rows)}{end}"))
-    top = _BOMS.get(encoding, b"") + encoded(above) + encoded(line(HEADER))
+    top = _BOMS.get(encoding, b"") + encoded(above) + header
     body = b"".join(part for pair in zip(lines, blank_lines, strict=True) for part in pair)
-    return top + body + encoded(below), () if encoding.startswith("utf-16") else lines
+    return top + body + encoded(below), () if encoding.startswith("utf-16") else (header, *lines)
 
 
 def _packed(rng: Rng, content: bytes, kind: str, changes: list[str]) -> bytes:
