@@ -14,23 +14,14 @@ from benchmarks.workbooks import HEADER
 
 SILVER, QUARANTINE = "silver.parquet", "quarantine.parquet"
 
+_REFUSALS = Path(__file__).parents[1] / "docs" / "send" / "refusals.md"
 CODES = frozenset(
-    {"empty_file", "no_rows", "no_header_match", "missing_column", "ambiguous_column", "no_good_rows", "zip_members"}
-    | {
-        "too_many_bad_rows",
-        "ambiguous_dates",
-        "ambiguous_numbers",
-        "too_many_columns",
-        "header_too_short",
-        "too_many_blank_lines",
-        "unclosed_quote",
-        "row_too_long",
-        "encoding_undecidable",
-        "zip_bomb",
-    }
-    | {"not_tabular", "workbook_damaged", "workbook_too_large", "workbook_uncalculated", "ambiguous_sheet"}
-    | {"archive_damaged", "archive_nested", "encrypted", "zip_unsafe"}
+    code
+    for line in _REFUSALS.read_text("utf-8").splitlines()
+    if line.startswith("| `")
+    for code in re.findall("`([a-z_]+)`", line.split("|")[1])
 )
+"""The codes that are documented."""
 _LINE_END = re.compile(rb"[\r\n]+")
 _CHUNKS = ((1_500, 50), (30_000, 700), (1 << 40, 12 << 20))
 """Pairs of file size and chunk size: the first pair with a larger file size applies."""

@@ -11,7 +11,7 @@ RESERVED = (LINE, OVERFLOW, REASONS, MEMBER, DELIVERY)
 """Columns of a quarantine file, or of its export, that are not the sender's."""
 
 TOO_FEW, TOO_MANY, BAD_QUOTE = "row.too_few_fields", "row.too_many_fields", "row.stray_quote"
-SPANS_ROWS = "row.spans_rows"
+SPANS_ROWS, CUT = "row.spans_rows", "row.cut_in_two"
 DUPLICATES_DIFFER = "row.duplicate_columns_differ"
 OUTSIDE, NO_KNOWN_CELL = "row.outside_table", "row.no_known_cell"
 BROKEN_CHARACTER, CONTROL_CHARACTER = "row.broken_character", "row.control_character"

@@ -14,6 +14,7 @@ from typing import Any, TypeAlias
 
 from etl_platform.engine.columns import (
     BAD_QUOTE,
+    CUT,
     DELIVERY,
     LINE,
     MEMBER,
@@ -25,7 +26,7 @@ from etl_platform.engine.columns import (
 )
 from etl_platform.engine.errors import UsageError
 
-_DAMAGES = frozenset({TOO_FEW, TOO_MANY, BAD_QUOTE, SPANS_ROWS, OUTSIDE})
+_DAMAGES = frozenset({TOO_FEW, TOO_MANY, BAD_QUOTE, SPANS_ROWS, CUT, OUTSIDE})
 _MAX_NAMED = 10
 
 Place: TypeAlias = tuple[str | None, int]

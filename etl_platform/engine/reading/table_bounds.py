@@ -119,7 +119,8 @@ class TableBounds:
         found = [self._names.get(fold(cell)) if cell else None for cell in cells]
         texts = [cell for cell in (*cells, *(overflow or "").split(self._delimiter)) if cell and cell.strip()]
         own = sum(name is not None and name == mine for name, mine in zip(found, self._own, strict=True))
-        if not damaged and own == len(texts) and own >= min(2, self._named):
+        # Blanks around quotes damage a row, but not one in which every name stands in its place.
+        if own == len(texts) and own >= (self._named if damaged else min(2, self._named)):
             return _AGAIN
         known = sum(fold(text) in self._names for text in texts)
         if known >= 2 and known * 2 >= len(texts):

@@ -13,6 +13,7 @@ from etl_platform.engine.contract.model import Contract
 from etl_platform.engine.contract.reading_overrides import ReadingOverrides, contradicts_override
 from etl_platform.engine.errors import UnreadableFileError
 from etl_platform.engine.file_dialect import DroppedLine
+from etl_platform.engine.reading.above_header import refuse_rows_above
 from etl_platform.engine.reading.encodings import Encoding, decode_sample, detect_encoding, lines_bytes
 from etl_platform.engine.reading.header_width import named_width, refuse_short_header
 from etl_platform.engine.reading.headers import HEADER_ROWS
@@ -74,8 +75,8 @@ def detect_text_dialect(sample: bytes, *, whole: bool, contract: Contract | None
         contract: its column names find the header, and its reading overrides replace guesses.
 
     Raises:
-        UnreadableFileError: ``empty_file``, ``no_header_match``, ``dialect_undecidable``, ``not_as_pinned`` or one of
-            ``detect_encoding``.
+        UnreadableFileError: ``empty_file``, ``no_header_match``, ``dialect_undecidable``, ``not_as_pinned``,
+            ``rows_above_header`` or one of ``detect_encoding``.
     """
     overrides = contract.reading_overrides if contract else ReadingOverrides()
     encoding = detect_encoding(sample, overrides.encoding)
@@ -89,6 +90,8 @@ def detect_text_dialect(sample: bytes, *, whole: bool, contract: Contract | None
     layout, delimiter_confidence = found
     header, row_format = layout.header, layout.format
     refuse_short_header(header, layout.body, contract)
+    if contract is not None and not overrides.header_line:
+        refuse_rows_above(layout.sample.rows, header)
     line_end, uniform = _line_end(text)
     data_offset, in_sample = lines_bytes(sample, text, encoding, header.after - 1)
     if not in_sample and not whole:

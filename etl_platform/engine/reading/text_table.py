@@ -13,6 +13,7 @@ from etl_platform.engine.file_dialect import DroppedLine, FileDialect
 from etl_platform.engine.reading.archives import ByteStream, unpacking
 from etl_platform.engine.reading.blank_lines import BlankLines
 from etl_platform.engine.reading.cell_characters import clean_cells, has_unusual, read_columns
+from etl_platform.engine.reading.cut_rows import last_row, mark_cut_rows
 from etl_platform.engine.reading.encodings import utf8_blocks, without_inner_boms
 from etl_platform.engine.reading.formula_texts import has_formula_texts, read_formula_texts
 from etl_platform.engine.reading.headers import unique_names
@@ -72,16 +73,25 @@ class TextTable:
         self.notes = ReadNotes()
         dialect = self.dialect
         bounds = TableBounds(self.header, self._contract, dialect.delimiter, self.notes) if self._contract else None
+        above: pl.DataFrame | None = None
         held: pl.DataFrame | None = None
         for frame, _ in self._frames(None):
             if not frame.height:
                 continue
+            below = bounds.apply(frame) if bounds else frame
             if held is not None:
-                yield held
-            held = bounds.apply(frame) if bounds else frame
+                yield self._without_cut_rows(held, above, below)
+            above, held = (None if held is None else last_row(held)), below
         if held is not None:
-            yield self._without_footer(held)
+            yield self._without_cut_rows(self._without_footer(held), above, None)
         self._refuse_other_code_page()
+
+    def _without_cut_rows(
+        self, frame: pl.DataFrame, above: pl.DataFrame | None, below: pl.DataFrame | None
+    ) -> pl.DataFrame:
+        marked = mark_cut_rows(frame, above, below)
+        self.notes.ragged_rows += frame[DAMAGE].null_count() - marked[DAMAGE].null_count()
+        return marked
 
     def some_columns(self, positions: Sequence[int]) -> Iterator[pl.DataFrame]:
         self.notes = ReadNotes()

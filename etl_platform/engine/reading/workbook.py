@@ -12,6 +12,7 @@ from etl_platform.engine.contract.model import Contract, fold
 from etl_platform.engine.contract.reading_overrides import ReadingOverrides, contradicts_override
 from etl_platform.engine.errors import UnreadableFileError
 from etl_platform.engine.file_dialect import DroppedLine, FileDialect
+from etl_platform.engine.reading.above_header import refuse_rows_above
 from etl_platform.engine.reading.headers import HEADER_ROWS, FoundHeader, find_header, unique_names
 from etl_platform.engine.reading.preamble_and_footer import shorten
 from etl_platform.engine.reading.serial_columns import resolve_serials
@@ -159,6 +160,8 @@ def _candidates(sheets: Sequence[Sheet], contract: Contract | None, overrides: R
         numbered = [(row.number, row.number + 1, row.cells + [""] * (width - len(row.cells))) for row in top]
         header = find_header(numbered, contract, width, overrides)
         if header is not None:
+            if contract is not None and not header_line:
+                refuse_rows_above(numbered, header)
             found.append(_Candidate(sheet, top, replace(header, cells=_without_blank_end(header.cells))))
     if found:
         return found

@@ -1,13 +1,15 @@
-"""A few hundred of the files of ``benchmarks.fuzz`` and all of ``benchmarks.reading``: each has an allowed result."""
+"""Some files of ``benchmarks.fuzz`` and ``pollution``, and all of ``reading``: each has an allowed result."""
 
 import random
 from pathlib import Path
 
 import pytest
 
+from benchmarks import pollution
 from benchmarks.awkward import Awkward, corpus
 from benchmarks.examine import examine
 from benchmarks.mutate import make_case
+from benchmarks.pollute import KINDS, UNDECIDABLE
 from benchmarks.reading import WRONG, engine, judge
 from etl_platform.engine.columns import LINE
 from etl_platform.engine.reading import parse_rows, text_table
@@ -29,6 +31,12 @@ def test_no_awkward_file_is_misread_without_a_reason(tmp_path: Path, case: Awkwa
     path.write_bytes(case.content)
     verdict, why = judge(engine, path, case)
     assert verdict != WRONG, why
+
+
+@pytest.mark.parametrize("kind", sorted(KINDS.keys() - UNDECIDABLE.keys()))
+def test_silver_of_a_polluted_file_has_only_rows_of_the_clean_table(kind: str) -> None:
+    found = [pollution.judge(5, number, kind) for number in range(4)]
+    assert [item for item in found if item.verdict == pollution.WRONG] == []
 
 
 def test_many_damaged_rows_are_read_in_several_calls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
