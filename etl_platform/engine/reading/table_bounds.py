@@ -248,7 +248,8 @@ def _is_other_header(
     if not unlike:
         return words > 1 and words * 4 >= len(texts) * (2 if titled else 3)
     foreign = apart and bool(after) and all(_is_foreign(place, before, after[0]) for place in numbered)
-    return titled or foreign or words * 2 >= len(texts) or (unlike > 1 and words > 0)
+    worded = words > 0 and (unlike > 1 or (apart and len(texts) > 2))
+    return titled or foreign or worded or words * 2 >= len(texts)
 
 
 def _is_foreign(place: int, before: Sequence[Row], row: Row) -> bool:
