@@ -122,7 +122,7 @@ class TableBounds:
         # Blanks around quotes damage a row, but not one in which every name stands in its place.
         if own == len(texts) and own >= (self._named if damaged else min(2, self._named)):
             return _AGAIN
-        known = sum(fold(text) in self._names for text in texts)
+        known = len({self._names[name] for text in texts if (name := fold(text)) in self._names})
         if known >= 2 and known * 2 >= len(texts):
             return _OTHER
         words = sum(fold(text) in self._names or has_header_word(text) for text in texts)

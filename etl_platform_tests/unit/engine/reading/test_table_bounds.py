@@ -186,3 +186,13 @@ def test_a_polluted_header_is_never_a_row_and_takes_no_row_with_it(
     path.write_text("\n".join(",".join(row) for row in (HEADER.split(","), *mixed)) + "\n", "utf-8", newline="")
     _, frame = read_back(path, CONTRACT)
     assert [tuple(row) for row in cells_of(frame)] == rows
+
+
+def test_a_text_that_is_one_column_name_in_several_cells_is_a_row(tmp_path: Path) -> None:
+    contract = contract_of([text("ident"), text("x"), text("n")])
+    path = tmp_path / "delivery"
+    path.write_text("ident,x,n\n1,a,b\nx,x,x\n3,c,d\n")
+
+    _, frame = read_back(path, contract)
+
+    assert frame[DAMAGE].to_list() == [None, None, None]
