@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 
 from etl_platform.engine.errors import UnreadableFileError
+from etl_platform.engine.reading.below_header import NumberedRow
 from etl_platform.engine.reading.header_words import is_value
-from etl_platform.engine.reading.headers import FoundHeader, NumberedRow
+from etl_platform.engine.reading.headers import FoundHeader
 
 _ROWS_BELOW = 50
 _LEAST_COMPARED = 3
