@@ -86,6 +86,7 @@ class FileDialect:
     """How a file was read.
 
     Attributes:
+        delimiter: None for workbooks, and where a profile without a contract finds one column.
         quote: the character around quoted cells, or ``none``; null for workbooks and in older reports.
         escape: takes its meaning from the character after it.
         blank_after_delimiter: blanks before a cell are not part of it.

@@ -47,7 +47,7 @@ def _dialect_lines(dialect: FileDialect) -> list[str]:
     """How the file was read, and which lines, members of an archive and sheets of a workbook were left out."""
     delimiter = repr(dialect.delimiter) if dialect.delimiter else dialect.sheet or ""
     header = f"header on line {dialect.header_line}" if dialect.header_line else "no header"
-    lines = [", ".join((f"read as {dialect.encoding}", delimiter, *_marks(dialect), header))]
+    lines = [", ".join(filter(None, (f"read as {dialect.encoding}", delimiter, *_marks(dialect), header)))]
     if dialect.header_remark:
         lines.append(f"  {dialect.header_remark}")
     if dialect.ragged_rows:

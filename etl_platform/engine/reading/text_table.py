@@ -267,7 +267,7 @@ class TextTable:
             format="csv",
             compression=self._packed,
             encoding=encoding,
-            delimiter=dialect.delimiter,
+            delimiter=dialect.delimiter if len(self.header) > 1 or self._contract else None,
             quote=dialect.quote or NONE,
             escape=dialect.escape,
             blank_after_delimiter=dialect.blank_after_delimiter,

@@ -334,3 +334,9 @@ def test_a_profile_says_where_the_header_may_be_missing(
     dialect = read_back(path)[0].describe()
     assert dialect.header_line == line
     assert remark in (dialect.header_remark or "") if remark else dialect.header_remark is None
+
+
+def test_a_profile_of_one_column_names_no_delimiter(path: Path) -> None:
+    path.write_text("ident\nA1\nB2\n")
+    assert read_back(path)[0].describe().delimiter is None
+    assert read_back(path, contract_of([text("ident")]))[0].describe().delimiter == ","
