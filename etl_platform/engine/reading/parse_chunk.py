@@ -144,7 +144,8 @@ def may_hide_rows(cells: Sequence[str | None], line_end: str, row_format: RowFor
 
 def parse_columns(chunk: bytes, row_format: RowFormat, positions: Sequence[int]) -> pl.DataFrame | None:
     """Some columns of whole rows, by position, without any proof; None where Polars refuses the chunk."""
-    schema = {str(i): pl.String for i in range(row_format.width)}
+    # Polars refuses a row with more cells than the schema has columns.
+    schema = {str(i): pl.String for i in range(row_format.usual_width)}
     try:
         frame = pl.read_csv(
             chunk,

@@ -149,8 +149,22 @@ def test_the_fast_parser_gives_what_the_row_by_row_parser_gives(chunk: bytes) ->
     assert_readers_agree(chunk)
 
 
-def assert_readers_agree(chunk: bytes) -> None:
-    row_format = RowFormat(",", b"\n", 3, 3, 3)
+@settings(max_examples=300)
+@given(chunk=RAW, quote=st.sampled_from(["'", None]))
+def test_both_parsers_agree_with_other_quotes_and_with_none(chunk: bytes, quote: str | None) -> None:
+    assert_readers_agree(chunk.replace(b'"', b"'") if quote else chunk, RowFormat(",", b"\n", 3, 3, 3, quote=quote))
+
+
+@settings(max_examples=300)
+@given(chunk=RAW, declared=st.sampled_from([1, 2, 3, 4]), usual=st.sampled_from([2, 3]))
+def test_both_parsers_agree_where_rows_are_wider_or_narrower_than_the_header(
+    chunk: bytes, declared: int, usual: int
+) -> None:
+    width = max(declared, usual)
+    assert_readers_agree(chunk, RowFormat(",", b"\n", width, declared, min(declared, usual), usual=usual))
+
+
+def assert_readers_agree(chunk: bytes, row_format: RowFormat = RowFormat(",", b"\n", 3, 3, 3)) -> None:  # noqa: B008
     slow, used, lines = parse_rows(chunk, 1, row_format, ReadNotes())
     fast, fast_lines, rest = parse_chunk(chunk, 1, row_format, ReadNotes())
     assert rest == chunk[used:]

@@ -38,7 +38,7 @@ def good_rows(text: str) -> list[tuple[str, ...]]:
     return good
 
 
-@settings(max_examples=2_000)
+@settings(max_examples=500)
 @given(
     rows=st.lists(ROW, min_size=1, max_size=8),
     quoting=st.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_ALL]),
