@@ -37,7 +37,7 @@ def examine(case: Case, number: int, folder: Path) -> tuple[str, bool]:
         AssertionError: the result is inconsistent.
     """
     from etl_platform.engine.check import check_file, profile_file, write_report
-    from etl_platform.engine.reading import text_table
+    from etl_platform.engine.reading.delimited import text_table
 
     contract = _contract()
     # Tiny chunks are slow, so use them only for small files.

@@ -18,9 +18,9 @@ from etl_platform.engine.corrections import Corrections
 from etl_platform.engine.errors import UnreadableFileError
 from etl_platform.engine.output.quarantine_files import export_csv
 from etl_platform.engine.profile import Profiler
-from etl_platform.engine.reading.headers import HeaderMatch, match_header
 from etl_platform.engine.reading.open_table import open_table
 from etl_platform.engine.reading.table import Table
+from etl_platform.engine.reading.tables.headers import HeaderMatch, match_header
 from etl_platform.engine.result import CheckResult, FileColumns, FileError
 from etl_platform.engine.rules.compile_contract import compile_contract
 from etl_platform.engine.rules.compiled_contract import CompiledContract

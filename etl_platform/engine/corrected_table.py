@@ -9,7 +9,7 @@ from etl_platform.engine.columns import BROKEN_CHARACTER, CONTROL_CHARACTER, DAM
 from etl_platform.engine.corrections import Corrections
 from etl_platform.engine.errors import UnreadableFileError
 from etl_platform.engine.file_dialect import FileDialect
-from etl_platform.engine.reading.cell_characters import lost_characters
+from etl_platform.engine.reading.characters.cell_characters import lost_characters
 from etl_platform.engine.reading.table import Table
 
 _SET = "_set:"

@@ -22,8 +22,8 @@ def fitting_contract(path: Path, contracts: Iterable[Contract]) -> Contract | No
     Args:
         path: the file, or its first HEAD_BYTES.
     """
-    from etl_platform.engine.reading.headers import match_header
     from etl_platform.engine.reading.open_table import open_table
+    from etl_platform.engine.reading.tables.headers import match_header
 
     try:
         header = open_table(path, None).header

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from etl_platform.engine.contract.model import Contract
 from etl_platform.engine.errors import UnreadableFileError
-from etl_platform.engine.reading.archives import (
+from etl_platform.engine.reading.delimited.text_table import TextTable
+from etl_platform.engine.reading.packed.archives import (
     ByteStream,
     open_gzip,
     open_zip_member,
@@ -20,15 +21,14 @@ from etl_platform.engine.reading.archives import (
     refuse_method,
     unpacking,
 )
-from etl_platform.engine.reading.office_package import workbook_part
-from etl_platform.engine.reading.sheets import workbook_too_large
+from etl_platform.engine.reading.packed.zip_members import choose_members
+from etl_platform.engine.reading.packed.zip_tables import MemberTables, naming_member
 from etl_platform.engine.reading.signatures import office_format
 from etl_platform.engine.reading.table import Table
-from etl_platform.engine.reading.text_table import TextTable
-from etl_platform.engine.reading.workbook import WorkbookTable
-from etl_platform.engine.reading.xls_workbook import is_xls
-from etl_platform.engine.reading.zip_members import choose_members
-from etl_platform.engine.reading.zip_tables import MemberTables, naming_member
+from etl_platform.engine.reading.workbooks.office_package import workbook_part
+from etl_platform.engine.reading.workbooks.sheets import workbook_too_large
+from etl_platform.engine.reading.workbooks.workbook import WorkbookTable
+from etl_platform.engine.reading.workbooks.xls_workbook import is_xls
 
 MAX_PACKED_WORKBOOK_BYTES = 256 << 20
 _BLOCK = 1 << 20

@@ -10,7 +10,7 @@ import pytest
 from etl_platform.engine.check import check_file, write_report
 from etl_platform.engine.contract.model import Contract
 from etl_platform.engine.privacy.masking import HIDDEN, shape
-from etl_platform.engine.reading import text_table
+from etl_platform.engine.reading.delimited import text_table
 from etl_platform.engine.result import CheckOutcome, CheckResult, Example
 from etl_platform.engine.text_report import verdict
 from etl_platform_tests.unit.making import contract_of, custom, listing, row_rule, text, typed

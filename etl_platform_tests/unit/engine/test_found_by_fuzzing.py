@@ -14,9 +14,10 @@ from etl_platform.engine.check import check_file
 from etl_platform.engine.columns import LINE, TOO_FEW
 from etl_platform.engine.contract.contract_reader import parse_contract
 from etl_platform.engine.errors import ContractError, UnreadableFileError
-from etl_platform.engine.reading import sheet_rows, text_table
-from etl_platform.engine.reading.headers import unique_names
-from etl_platform.engine.reading.split_rows import MAX_ROW_BYTES
+from etl_platform.engine.reading.delimited import text_table
+from etl_platform.engine.reading.delimited.split_rows import MAX_ROW_BYTES
+from etl_platform.engine.reading.tables.headers import unique_names
+from etl_platform.engine.reading.workbooks import sheet_rows
 from etl_platform.engine.rules.compile_contract import compile_contract
 from etl_platform_tests.unit.making import cells_of, contract_of, custom, read_back, text, typed
 

@@ -10,7 +10,7 @@ import pytest
 from etl_platform.engine.check import check_file, profile_file
 from etl_platform.engine.contract.model import Contract
 from etl_platform.engine.profile import SKETCH_SIZE, Profiler
-from etl_platform.engine.reading import text_table
+from etl_platform.engine.reading.delimited import text_table
 from etl_platform.engine.result import CheckOutcome
 from etl_platform.engine.rules.compiled_contract import KEY_SEED
 from etl_platform_tests.unit.making import contract_of, custom, text, typed

@@ -11,7 +11,7 @@ import pytest
 from etl_platform.engine.check import check_file
 from etl_platform.engine.contract.model import Contract
 from etl_platform.engine.profile import DISTINCT_ERROR, SKETCH_SIZE
-from etl_platform.engine.reading import text_table
+from etl_platform.engine.reading.delimited import text_table
 from etl_platform_tests.unit.making import contract_of, custom, text, typed
 
 CELLS = ["x", "", "N/A", "n/a ", "   ", "\t", "y", " z "]

@@ -12,7 +12,7 @@ from benchmarks.mutate import make_case
 from benchmarks.pollute import KINDS, UNDECIDABLE
 from benchmarks.reading import WRONG, engine, judge
 from etl_platform.engine.columns import LINE
-from etl_platform.engine.reading import parse_rows, text_table
+from etl_platform.engine.reading.delimited import parse_rows, text_table
 from etl_platform_tests.unit.making import cells_of, contract_of, read_back, text
 
 

@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from etl_platform.engine.errors import UnreadableFileError
-from etl_platform.engine.reading import text_table
+from etl_platform.engine.reading.delimited import text_table
 from etl_platform_tests.unit.making import PROJECT, contract_of, read_back, text
 
 CONTRACT = contract_of([text("ident"), text("label"), text("remark")])

@@ -14,7 +14,7 @@ from etl_platform.engine.check import check_file, profile_file
 from etl_platform.engine.errors import UnreadableFileError
 from etl_platform.engine.reading.open_table import open_table
 from etl_platform.engine.reading.other_formats import refuse_other_format
-from etl_platform_tests.unit.engine.reading.packed_files import workbook, zipped
+from etl_platform_tests.unit.engine.reading.packed.packed_files import workbook, zipped
 from etl_platform_tests.unit.making import cells_of, contract_of, custom, read_back, text
 
 CONTRACT = contract_of([text("ident"), text("label")], customs=custom(filePatterns=["things*"]))

@@ -15,7 +15,7 @@ from etl_platform.deliveries.delivery import Outcome
 from etl_platform.engine.check import check_file
 from etl_platform.engine.contract.dataset_rules import OPERATORS
 from etl_platform.engine.privacy.masking import HIDDEN
-from etl_platform.engine.reading import text_table
+from etl_platform.engine.reading.delimited import text_table
 from etl_platform.engine.result import CheckOutcome, CheckResult
 from etl_platform.engine.rules.dataset_verdicts import ColumnFacts, evaluate_rules
 from etl_platform.engine.text_report import verdict

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from etl_platform.engine.columns import REASONS
 from etl_platform.engine.contract.model import Contract
 from etl_platform.engine.errors import ContractError
-from etl_platform.engine.reading.headers import match_header
+from etl_platform.engine.reading.tables.headers import match_header
 from etl_platform.engine.rules.compile_contract import compile_contract
 from etl_platform.engine.rules.contract_rules import contract_rules
 from etl_platform.engine.rules.derived_columns import lineage

@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 from etl_platform.engine.check import check_contract, check_file, write_report
-from etl_platform.engine.reading import text_table
+from etl_platform.engine.reading.delimited import text_table
 from etl_platform.engine.rules.contract_rules import contract_rules
 from etl_platform_tests.unit.making import contract_of, custom, reference, row_rule, text, typed
 

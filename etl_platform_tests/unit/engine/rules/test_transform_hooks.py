@@ -12,7 +12,7 @@ import pytest
 from etl_platform.engine.check import check_contract, check_file
 from etl_platform.engine.contract.model import Contract
 from etl_platform.engine.errors import ContractError, TransformError
-from etl_platform.engine.reading import text_table
+from etl_platform.engine.reading.delimited import text_table
 from etl_platform.engine.result import CheckResult, Example
 from etl_platform.engine.rules.contract_rules import contract_rules
 from etl_platform.engine.rules.derived_columns import lineage

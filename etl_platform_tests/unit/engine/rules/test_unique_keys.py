@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from etl_platform.engine.check import check_file
 from etl_platform.engine.errors import UnreadableFileError
-from etl_platform.engine.reading import text_table
+from etl_platform.engine.reading.delimited import text_table
 from etl_platform_tests.unit.making import cells_of, contract_of, listing, read_back, text
 
 ALONE = contract_of([text("ident", unique=True), text("label"), text("remark")])
