@@ -1,7 +1,7 @@
 """Delimited text, plain or decompressed on the fly → batches of text cells, in bounded memory. No contract rules."""
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager, nullcontext
+from contextlib import closing
 
 import polars as pl
 
@@ -13,6 +13,7 @@ from etl_platform.engine.file_dialect import DroppedLine, FileDialect
 from etl_platform.engine.reading.characters.cell_characters import clean_cells, has_unusual
 from etl_platform.engine.reading.characters.encodings import utf8_blocks, without_inner_boms
 from etl_platform.engine.reading.delimited.blank_lines import BlankLines
+from etl_platform.engine.reading.delimited.byte_blocks import read_up_to, readable, skip_bytes, whole_rows_size
 from etl_platform.engine.reading.delimited.cut_rows import last_row, mark_cut_rows
 from etl_platform.engine.reading.delimited.formula_texts import has_formula_texts, read_formula_texts
 from etl_platform.engine.reading.delimited.parse_chunk import parse_chunk, parse_columns
@@ -20,7 +21,7 @@ from etl_platform.engine.reading.delimited.quote_scan import QuoteScan, cut_rows
 from etl_platform.engine.reading.delimited.row_format import RowFormat
 from etl_platform.engine.reading.delimited.split_rows import MAX_ROW_BYTES
 from etl_platform.engine.reading.delimited.text_dialect import SAMPLE_BYTES, TextDialect, detect_text_dialect
-from etl_platform.engine.reading.packed.archives import ByteStream, unpacking
+from etl_platform.engine.reading.packed.archives import ByteStream
 from etl_platform.engine.reading.prefetch import prefetch
 from etl_platform.engine.reading.read_notes import ReadNotes
 from etl_platform.engine.reading.table import MAX_COLUMNS
@@ -51,8 +52,8 @@ class TextTable:
         self._contract = contract
         self._pads_short_rows = contract is not None and contract.pads_short_rows
         self._overrides = [name for name in contract.reading_overrides.names() if name != "sheet"] if contract else []
-        with _readable(open_file, packed) as file:
-            sample = _read_up_to(file, SAMPLE_BYTES)
+        with readable(open_file, packed) as file:
+            sample = read_up_to(file, SAMPLE_BYTES)
             whole = not file.read(1)
         if not sample:
             raise UnreadableFileError("empty_file", "the file has zero bytes; export it again")
@@ -108,7 +109,7 @@ class TextTable:
         buffer, line = b"", dialect.data_line
         blank_lines = BlankLines(row_format)
         with (
-            _readable(self._open, self._packed) as file,
+            readable(self._open, self._packed) as file,
             closing(prefetch(self._scanned_blocks(file, row_format, proven=positions is None))) as blocks,
         ):
             for block, scanned, final in blocks:
@@ -198,13 +199,7 @@ class TextTable:
             return frame, lines, rest + buffer[end:]
         if len(buffer) <= MAX_ROW_BYTES:
             return None
-        if row_format.quote and row_format.quote.encode() in buffer:
-            raise _unclosed_quote(line)
-        raise UnreadableFileError(
-            "row_too_long",
-            f"line {line} has more than {MAX_ROW_BYTES:,} bytes; break it into rows",
-            line,
-        )
+        raise _no_row_end(line, row_format, buffer)
 
     def _scanned_blocks(
         self, file: ByteStream, row_format: RowFormat, *, proven: bool
@@ -215,7 +210,7 @@ class TextTable:
         """
         blocks = utf8_blocks(self._blocks(file), self.dialect.encoding)
         held = b""
-        for block in filter(None, _skip_bytes(blocks, self.dialect.data_offset)):
+        for block in filter(None, skip_bytes(blocks, self.dialect.data_offset)):
             if held:
                 yield held, scan(held, row_format) if proven and row_format.is_simple else None, False
             held = block
@@ -226,7 +221,7 @@ class TextTable:
         """The bytes of the file after its byte order mark."""
         dialect, size = self.dialect, self._chunk_bytes
         file.read(dialect.encoding.bom_bytes)
-        while block := file.read(size if self._packed else _whole_rows_size(file, dialect.line_end, size)):
+        while block := file.read(size if self._packed else whole_rows_size(file, dialect.line_end, size)):
             size = self._chunk_size(block)
             yield block
             del block
@@ -289,42 +284,10 @@ class TextTable:
         )
 
 
-def _unclosed_quote(line: int) -> UnreadableFileError:
-    return UnreadableFileError(
-        "unclosed_quote",
-        f"the quote that opens on line {line} never closes; close it, or double it if it belongs to the text",
-        line,
-    )
-
-
-@contextmanager
-def _readable(open_file: Callable[[], ByteStream], packed: str | None) -> Iterator[ByteStream]:
-    """An open file; errors of its decompression are rejections, not I/O errors."""
-    with unpacking() if packed else nullcontext(), open_file() as file:
-        yield file
-
-
-def _read_up_to(file: ByteStream, size: int) -> bytes:
-    parts: list[bytes] = []
-    while size and (part := file.read(size)):
-        parts.append(part)
-        size -= len(part)
-    return b"".join(parts)
-
-
-def _skip_bytes(blocks: Iterator[bytes], offset: int) -> Iterator[bytes]:
-    """The blocks from this offset on."""
-    while offset and (block := next(blocks, b"")):
-        yield block[offset:]
-        offset = max(0, offset - len(block))
-        del block
-    yield from blocks
-
-
-def _whole_rows_size(file: ByteStream, line_end: bytes, size: int) -> int:
-    """Size of a block that ends at a line end, because joining a partial row to the next block would copy the block."""
-    start, look_back = file.tell(), min(_LOOK_BACK, size // 2)
-    file.seek(start + size - look_back)
-    found = file.read(look_back).rfind(line_end)
-    file.seek(start)
-    return size - look_back + found + 1 if found >= 0 else size
+def _no_row_end(line: int, row_format: RowFormat, buffer: bytes) -> UnreadableFileError:
+    """The rejection of a file in which more than MAX_ROW_BYTES follow one another without an end of a row."""
+    if row_format.quote and row_format.quote.encode() in buffer:
+        message = f"the quote that opens on line {line} never closes; close it, or double it if it belongs to the text"
+        return UnreadableFileError("unclosed_quote", message, line)
+    message = f"line {line} has more than {MAX_ROW_BYTES:,} bytes; break it into rows"
+    return UnreadableFileError("row_too_long", message, line)

@@ -373,7 +373,8 @@ def test_a_pin_that_no_file_could_hold_to_is_blamed_on_its_line(pin: str, said: 
 
 
 @pytest.mark.parametrize(
-    ("name", "value"), [("headerLine", 0), ("headerLine", "3"), ("headerLine", True), ("sheet", 3)]
+    ("name", "value"),
+    [("headerLine", 0), ("headerLine", "3"), ("headerLine", True), ("sheet", 3), ("shortRows", "fill")],
 )
 def test_a_pinned_place_of_the_wrong_kind_is_an_error(name: str, value: Any) -> None:
     with pytest.raises(ContractError, match=name):
