@@ -73,7 +73,7 @@ class _WordDecoder:
 
     def _decode_word(self, match: re.Match[bytes]) -> bytes:
         raw = match[0]
-        word = self._notes.code_pages.judge(raw, self._line)
+        word = None if _is_beside_underscore(match) else self._notes.code_pages.judge(raw, self._line)
         if word is not None and (_is_utf8(raw) or self._has_half_letters(raw, word)):
             return raw.decode("utf-8", "replace").encode()
         self.cp1252 = True
@@ -86,6 +86,11 @@ class _WordDecoder:
         if self._notes.utf8_lines >= self._notes.other_lines:
             return not word.western or _FIRST_HALF.search(raw) is not None
         return not word.western and not word.for_pages and _HALF_LETTER.search(raw) is not None
+
+
+def _is_beside_underscore(match: re.Match[bytes]) -> bool:
+    """Whether a word is a piece of another one, in which a program has replaced letters; it says nothing."""
+    return b"_" in {match.string[match.start() - 1 : match.start()], match.string[match.end() : match.end() + 1]}
 
 
 def _without_lost(text: str, word: JudgedWord | None) -> str:
