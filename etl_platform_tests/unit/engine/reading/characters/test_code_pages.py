@@ -245,6 +245,6 @@ def test_a_western_word_is_western(word: str) -> None:
 def test_words_in_which_a_program_replaced_letters_by_underscores_do_not_refuse_a_file(tmp_path: Path) -> None:
     words = [f"{name}{number}" for number in range(20) for name in ("GarcÌ_a", "ChapeÌ_n", "MuÌ_oz")]
     path = tmp_path / "delivery"
-    path.write_bytes("ident,name,note\n".encode() + "".join(f"1,{word},x\n" for word in words).encode("cp1252"))
+    path.write_bytes(b"ident,name,note\n" + "".join(f"1,{word},x\n" for word in words).encode("cp1252"))
     _, frame = read_back(path, contract_of(COLUMNS))
     assert [name for _, name, _ in cells_of(frame)] == words
