@@ -11,11 +11,23 @@ from typing import Any
 import polars as pl
 
 from etl_platform.engine.ambiguity import ContraryTexts
-from etl_platform.engine.columns import BAD, DAMAGE, DUPLICATES_DIFFER, FAILED, LINE, MEMBER, OVERFLOW, REASONS
+from etl_platform.engine.columns import (
+    BAD,
+    BROKEN_CHARACTER,
+    CONTROL_CHARACTER,
+    DAMAGE,
+    DUPLICATES_DIFFER,
+    FAILED,
+    LINE,
+    MEMBER,
+    OVERFLOW,
+    REASONS,
+)
 from etl_platform.engine.contract.model import Contract
 from etl_platform.engine.output.parquet import ParquetSink
 from etl_platform.engine.privacy.masking import HIDDEN, shape, shown
 from etl_platform.engine.profile import Profiler
+from etl_platform.engine.reading.cell_characters import lost_cell
 from etl_platform.engine.reading.prefetch import prefetch
 from etl_platform.engine.reading.table import Table
 from etl_platform.engine.result import CheckResult, Example
@@ -27,6 +39,7 @@ from etl_platform.engine.rules.key_hashes import KeyHashes, checksum
 
 SILVER, QUARANTINE = "silver.parquet", "quarantine.parquet"
 _EXAMPLES = 5
+_LOST = frozenset({BROKEN_CHARACTER, CONTROL_CHARACTER})
 _PREVIEW_ROWS = 5
 Progress = Callable[[str, int], None]
 """Called with the stage (``keys`` or ``rows``) and the rows done so far."""
@@ -140,7 +153,7 @@ class SplitRows:
             self._counts.update(broken)
             self._unevaluated.update(_rows_per_failure(bad))
             _collect_rule_examples(bad, self._compiled, broken, self._examples)
-            _collect_damage_examples(bad, self._examples)
+            _collect_damage_examples(bad, self._names, self._examples)
         if len(self._preview) < _PREVIEW_ROWS:
             self._preview += _preview(good.head(_PREVIEW_ROWS - len(self._preview)), self._sensitive)
         return good, _quarantined(self._compiled.explain(bad), self._names)
@@ -222,15 +235,16 @@ def _collect_rule_examples(
             examples.setdefault(reason, []).append(_example(row[: len(places)], value))
 
 
-def _collect_damage_examples(bad: pl.DataFrame, examples: dict[str, list[Example]]) -> None:
+def _collect_damage_examples(bad: pl.DataFrame, names: Sequence[str], examples: dict[str, list[Example]]) -> None:
     """Add damaged rows, up to _EXAMPLES for each kind of damage."""
     if bad[DAMAGE].null_count() == bad.height:
         return
     places = [LINE, *_member(bad)]
     damaged = bad.filter(pl.col(DAMAGE).is_not_null()).group_by(DAMAGE, maintain_order=True).head(_EXAMPLES)
-    for *place, reason, overflow in damaged.select(*places, DAMAGE, OVERFLOW).rows():
+    for *place, reason, overflow, name, cell in damaged.select(*places, DAMAGE, OVERFLOW, *lost_cell(names)).rows():
+        value = f"{name}={shape(cell)}" if reason in _LOST and cell else overflow and shape(overflow)
         if len(examples.setdefault(reason, [])) < _EXAMPLES:
-            examples[reason].append(_example(place, overflow and shape(overflow)))
+            examples[reason].append(_example(place, value))
 
 
 def _example(place: Sequence[Any], value: str | None) -> Example:

@@ -60,6 +60,9 @@ def _dialect_lines(dialect: FileDialect) -> list[str]:
         lines += [
             f"  line {line} is inside a quoted cell that spans lines; is it a row?" for line in part.rows_in_cells
         ]
+    if dialect.encoding_evidence:
+        words = ", ".join(f"{item.word} (line {item.line})" for item in dialect.encoding_evidence)
+        lines.append(f"  as Windows-1252 for words such as {words}")
     members = [member.name for member in dialect.members or ()]
     not_read = [*(dialect.ignored_members or ()), *(dialect.ignored_sheets or ())]
     if members:
@@ -88,7 +91,8 @@ def _sheet_lines(dialect: FileDialect) -> list[str]:
 
 def _cells(cleaned: CleanedCells) -> str:
     place = _place(cleaned.line, cleaned.member)
-    return f"{cleaned.cells:,} cells of {', '.join(cleaned.columns)}, first on line {place}"
+    cells = "1 cell" if cleaned.cells == 1 else f"{cleaned.cells:,} cells"
+    return f"{cells} of {', '.join(cleaned.columns)}, first on line {place}"
 
 
 def _marks(dialect: FileDialect) -> list[str]:

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from unicodedata import combining, normalize
 
 from etl_platform.engine.reading.characters.western_words import has_one_case
 
@@ -47,9 +48,17 @@ TURKISH = _latin("çğ\u0131İöşüâîû", f"^ğ|(?<![{_V}])ğ|[ğ\u0131]\u013
 LITHUANIAN = _latin("ąčęėįšųūž", r"w|q|x|ė[aeouįų]|^ų|[ąęėįųū][ąęėįųū]")
 LATVIAN = _latin("āčēģīķļņšūž", r"w|q|x|y|[āēīū][āēīū]|ņ[bdpvg]")
 ESTONIAN = _latin("äöõüšž", r"w|q|x|y|ç")
-VIETNAMESE = Alphabet(
-    frozenset("áàảãạăắằẳẵặâấầẩẫậđéèẻẽẹêếềểễệíìỉĩịóòỏõọôốồổỗộơớờởỡợúùủũụưứừửữựýỳỷỹỵ"), re.compile(".{8}|[fjwz]")
-)
+_SYLLABLE = re.compile(r"(?:ngh?|nh|gh|gi|kh|ph|qu|th|tr|ch|[bcdghklmnprstvx])?[aeiouy]{1,3}(?:ng|nh|ch|[cmnpt])?")
+"""A Vietnamese word is one syllable; the accents have been removed."""
+
+
+class _Vietnamese(Alphabet):
+    def has(self, word: str) -> bool:
+        plain = "".join(part for part in normalize("NFD", word.lower()) if not combining(part)).replace("đ", "d")
+        return super().has(word) and _SYLLABLE.fullmatch(plain) is not None
+
+
+VIETNAMESE = _Vietnamese(frozenset("áàảãạăắằẳẵặâấầẩẫậđéèẻẽẹêếềểễệíìỉĩịóòỏõọôốồổỗộơớờởỡợúùủũụưứừửữựýỳỷỹỵ"))
 CYRILLIC = _script(0x400, 0x45F, "ґғқңүұһәө")
 GREEK = _script(0x386, 0x3CE)
 HEBREW = _script(0x5D0, 0x5EA)

@@ -69,6 +69,14 @@ def lost_characters(columns: Sequence[str]) -> pl.Expr:
     return pl.coalesce(_lost(column) for column in columns)
 
 
+def lost_cell(names: Sequence[str]) -> tuple[pl.Expr, pl.Expr]:
+    """Name and text of a row's first cell with a lost character; null without one."""
+    cells = {name: pl.when(_lost(str(position)).is_not_null()) for position, name in enumerate(names)}
+    found = pl.coalesce(cell.then(pl.lit(name)) for name, cell in cells.items())
+    text = pl.coalesce(cell.then(pl.col(str(position))) for position, cell in enumerate(cells.values()))
+    return found.alias("lost_in"), text.alias("lost_text")
+
+
 def _lost(column: str) -> pl.Expr:
     return pl.coalesce(pl.when(pl.col(column).str.contains(what)).then(pl.lit(why)) for why, what in _DAMAGE.items())
 

@@ -5,7 +5,7 @@ Windows-1252 it is none of a Western language. A few odd words in a file of good
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from functools import cache
 from unicodedata import normalize
@@ -95,14 +95,14 @@ class CodePageEvidence:
 
     def judge(self, raw: bytes, line: int) -> JudgedWord | None:
         """What a word says; None for signs and single letters, which say nothing."""
-        return self.words.get(raw) or _judged(raw, line)
+        return self.words.get(raw) or _judged(raw, line, _PAGES if len(self.words) < _MAX_WORDS else {})
 
     def count(self, raw: bytes, word: JudgedWord) -> None:
         """Count a word that is read as Windows-1252."""
         word.times += 1
         if raw in self.words:
             return
-        if len(self.words) < _MAX_WORDS:
+        if len(self.words) < _MAX_WORDS or (not word.western and len(self.words) < 2 * _MAX_WORDS):
             self.words[raw] = word
         elif word.western:
             self.more_western += 1
@@ -141,7 +141,7 @@ class CodePageEvidence:
         if not odd:
             return None
         fitting = self._fitting(odd)
-        if not fitting and not self._is_scrambled(odd):
+        if not fitting and not self._are_of_other_pages(odd):
             return None
         first = min(odd, key=lambda word: (not fitting.keys() <= word.for_pages, word.line))
         words = f"{sum(word.times for word in odd):,} words, the first of them"
@@ -154,14 +154,19 @@ class CodePageEvidence:
             first.line,
         )
 
-    def _is_scrambled(self, odd: list[JudgedWord]) -> bool:
-        """Whether most words are of no code page."""
-        sure = sum(word.times for word in odd if word.sure)
-        return sure > self.western and (sure >= _HANDFUL or any(word.scrambled for word in odd))
+    def _are_of_other_pages(self, odd: list[JudgedWord]) -> bool:
+        """Whether most words are of several code pages, or of none.
+
+        Odd signs in words that no page explains are not: they may be damage of their row.
+        """
+        explained = sum(word.times for word in odd if word.for_pages)
+        scrambled = sum(word.times for word in odd if word.scrambled)
+        return scrambled > self.western or (explained >= _HANDFUL and explained > self.western)
 
     def _fitting(self, odd: list[JudgedWord]) -> dict[str, int]:
         """Pages for which enough words speak, the best first, with their number."""
         found: dict[str, int] = {}
+        total = sum(word.times for word in odd)
         for page in _PAGES:
             explained = [word for word in odd if page in word.for_pages]
             for_it = sum(word.times for word in explained)
@@ -169,7 +174,7 @@ class CodePageEvidence:
             against = self.more_western + sum(word.times for word in self.words.values() if page in word.against_pages)
             enough = for_it >= (_FEW if len(explained) > 1 else _HANDFUL)
             often = _MIN_RATIO * for_it >= against and _MIN_SHARE * for_it >= self.western
-            if (enough and often) or sure > against:
+            if ((enough and often) or sure > against) and 2 * for_it >= total:
                 found[page] = for_it
         best = max(found.values(), default=0)
         return {page: times for page, times in sorted(found.items(), key=lambda pair: -pair[1]) if 2 * times >= best}
@@ -186,12 +191,13 @@ def has_foreign_words(texts: Iterable[bytes]) -> bool:
     return sure or evidence.refusal(mask=True) is not None
 
 
-def _judged(raw: bytes, line: int) -> JudgedWord | None:
+def _judged(raw: bytes, line: int, pages: Collection[str]) -> JudgedWord | None:
+    """One word; ``pages`` to which a Western word is compared, because that takes most of the time."""
     text = as_cp1252(raw.strip(b"\xa0'"))
     if len(text) < 2 or not any(map(str.isalpha, text)):
         return None
     western = is_western(text)
-    explained = {page for page in _PAGES if not _differing(page).isdisjoint(raw)}
+    explained = {page for page in (pages if western else _PAGES) if not _differing(page).isdisjoint(raw)}
     by_page = {page: _explains(page, raw) for page in explained}
     return JudgedWord(
         text,

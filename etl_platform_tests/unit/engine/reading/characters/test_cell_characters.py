@@ -68,6 +68,9 @@ def test_a_control_character_damages_its_row(path: Path, character: str) -> None
     result = check(path, "A1,Ana,x", f"A2,O{character}Neil,y")
     assert silver(path) == [("A1", "Ana", "x")]
     assert result.reasons == {"row.control_character": 1}
+    assert [(row.line, row.value) for row in result.examples["row.control_character"]] == [
+        (3, f"name=A{character}Aaaa")
+    ]
 
 
 def test_a_replacement_character_damages_its_row(path: Path) -> None:
