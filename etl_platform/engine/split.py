@@ -27,7 +27,7 @@ from etl_platform.engine.contract.model import Contract
 from etl_platform.engine.output.parquet import ParquetSink
 from etl_platform.engine.privacy.masking import HIDDEN, shape, shown
 from etl_platform.engine.profile import Profiler
-from etl_platform.engine.reading.cell_characters import lost_cell
+from etl_platform.engine.reading.characters.cell_characters import lost_cell
 from etl_platform.engine.reading.prefetch import prefetch
 from etl_platform.engine.reading.table import Table
 from etl_platform.engine.result import CheckResult, Example
