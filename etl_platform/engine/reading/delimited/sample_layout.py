@@ -1,11 +1,11 @@
 """The sample of a text as one delimiter splits it: its format, its header, and how well that explains the text."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from etl_platform.engine.contract.model import Contract
 from etl_platform.engine.contract.reading_overrides import ReadingOverrides
-from etl_platform.engine.reading.delimited.header_width import usual_width
+from etl_platform.engine.reading.delimited.header_width import named_width, usual_width
 from etl_platform.engine.reading.delimited.row_format import RowFormat
 from etl_platform.engine.reading.delimited.row_formats import DELIMITERS, blank_formats, delimiters, row_formats
 from etl_platform.engine.reading.delimited.split_sample import SplitSample, best_format
@@ -40,13 +40,21 @@ class Layout:
     score: float
 
     @property
-    def format(self) -> RowFormat:
-        return self.sample.format
-
-    @property
     def has_columns(self) -> bool:
         """Whether the delimiter occurs in the header."""
         return len(self.header.cells) > 1
+
+    def row_format(self, line_end: bytes, *, pads_short_rows: bool) -> RowFormat:
+        """The format of the whole file's rows: that of the sample with the widths of header and rows."""
+        return replace(
+            self.sample.format,
+            line_end=line_end,
+            width=len(self.cells),
+            declared=len(self.header.cells),
+            named=named_width(self.header.cells),
+            usual=self.usual,
+            pads_short_rows=pads_short_rows,
+        )
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,8 @@ from etl_platform.engine.contract.reading_overrides import ReadingOverrides, con
 from etl_platform.engine.errors import UnreadableFileError
 from etl_platform.engine.file_dialect import DroppedLine
 from etl_platform.engine.reading.characters.encodings import Encoding, decode_sample, detect_encoding, lines_bytes
-from etl_platform.engine.reading.delimited.header_width import named_width, refuse_short_header
+from etl_platform.engine.reading.delimited.header_width import refuse_short_header
+from etl_platform.engine.reading.delimited.row_format import RowFormat
 from etl_platform.engine.reading.delimited.sample_layout import Layout, Sample, best_layout
 from etl_platform.engine.reading.tables.above_header import refuse_rows_above
 from etl_platform.engine.reading.tables.headers import HEADER_ROWS
@@ -30,38 +31,25 @@ class TextDialect:
     """How a text file is written.
 
     Attributes:
-        quote: the character around quoted cells; None where quotes are text.
-        escape: takes its meaning from the character after it.
-        blank_after_delimiter: blanks before a cell are not part of it.
-        line_end: the bytes that end a row, LF also for CRLF.
+        format: of its rows; LF is the line end also of CRLF.
         header_line: 1-based line on which the header begins; 0 where the contract says that there is none.
         header_rows: 1, or 2 or 3 where names span so many rows.
         header_remark: why the header may be missing, if the contract does not name the columns.
         data_line: 1-based line on which data begin.
         data_offset: bytes before that line in the text as UTF-8, without the byte order mark.
         header: the header's cells as sent, padded with blanks to the width of the rows.
-        declared: cells of the header itself.
-        named: cells up to the last one with a name; a row with fewer is short.
-        usual: cells of most rows.
         confidence: from 0 to 1 per guess; 1 for what the contract sets.
         dropped: lines above the data that are not the header.
     """
 
     encoding: Encoding
-    delimiter: str
-    quote: str | None
-    escape: str | None
-    blank_after_delimiter: bool
-    line_end: bytes
+    format: RowFormat
     header_line: int
     header_rows: int
     header_remark: str | None
     data_line: int
     data_offset: int
     header: tuple[str, ...]
-    declared: int
-    named: int
-    usual: int
     confidence: dict[str, float]
     dropped: tuple[DroppedLine, ...]
 
@@ -88,7 +76,7 @@ def detect_text_dialect(sample: bytes, *, whole: bool, contract: Contract | None
     if found is None:
         raise _no_header(contract)
     layout, delimiter_confidence = found
-    header, row_format = layout.header, layout.format
+    header = layout.header
     refuse_short_header(header, layout.body, contract)
     if contract is not None and not overrides.header_line:
         refuse_rows_above(layout.sample.rows, header)
@@ -99,20 +87,13 @@ def detect_text_dialect(sample: bytes, *, whole: bool, contract: Contract | None
         raise UnreadableFileError("no_header_match", message, header.first)
     return TextDialect(
         encoding=encoding,
-        delimiter=row_format.delimiter,
-        quote=row_format.quote,
-        escape=row_format.escape,
-        blank_after_delimiter=row_format.blank_after_delimiter,
-        line_end=line_end,
+        format=layout.row_format(line_end, pads_short_rows=contract is not None and contract.pads_short_rows),
         header_line=header.first if header.rows else 0,
         header_rows=header.rows,
         header_remark=header.remark,
         data_line=header.after,
         data_offset=data_offset,
         header=layout.cells,
-        declared=len(header.cells),
-        named=named_width(header.cells),
-        usual=layout.usual,
         confidence={
             "encoding": round(encoding.confidence, 3),
             "delimiter": delimiter_confidence,
@@ -151,5 +132,5 @@ def _dropped(text: str, layout: Layout) -> tuple[DroppedLine, ...]:
     lines = [line.strip() for line in islice(io.StringIO(text, newline=""), header.after - 1)]
     numbered = [(number, line) for number, line in enumerate(lines, start=1) if line]
     above = [DroppedLine(number, "preamble", line) for number, line in numbered if number < header.first]
-    below = [DroppedLine(row.line, row.why, layout.format.delimiter.join(row.cells)) for row in header.below]
+    below = [DroppedLine(row.line, row.why, layout.sample.format.delimiter.join(row.cells)) for row in header.below]
     return (*above[:HEADER_ROWS], *below)

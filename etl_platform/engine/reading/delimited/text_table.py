@@ -50,7 +50,6 @@ class TextTable:
         self._open, self._packed = open_file, packed
         self._mask = contract is not None and any(column.sensitive for column in contract.columns)
         self._contract = contract
-        self._pads_short_rows = contract is not None and contract.pads_short_rows
         self._overrides = [name for name in contract.reading_overrides.names() if name != "sheet"] if contract else []
         with readable(open_file, packed) as file:
             sample = read_up_to(file, SAMPLE_BYTES)
@@ -72,8 +71,8 @@ class TextTable:
 
     def batches(self) -> Iterator[pl.DataFrame]:
         self.notes = ReadNotes()
-        dialect = self.dialect
-        bounds = TableBounds(self.header, self._contract, dialect.delimiter, self.notes) if self._contract else None
+        delimiter = self.dialect.format.delimiter
+        bounds = TableBounds(self.header, self._contract, delimiter, self.notes) if self._contract else None
         above: pl.DataFrame | None = None
         held: pl.DataFrame | None = None
         for frame, _ in self._frames(None):
@@ -104,9 +103,8 @@ class TextTable:
 
         With ``positions`` only those columns are read, without the quote scan; the last rows have all columns.
         """
-        dialect = self.dialect
-        row_format = self._row_format()
-        buffer, line = b"", dialect.data_line
+        row_format = self.dialect.format
+        buffer, line = b"", self.dialect.data_line
         blank_lines = BlankLines(row_format)
         with (
             readable(self._open, self._packed) as file,
@@ -114,7 +112,7 @@ class TextTable:
         ):
             for block, scanned, final in blocks:
                 # Cut at a line end before joining: whole chunks are then never copied again.
-                cut = len(block) if final else block.rfind(dialect.line_end) + 1
+                cut = len(block) if final else block.rfind(row_format.line_end) + 1
                 buffer = b"".join((buffer, memoryview(block)[:cut])) if buffer or cut < len(block) else block
                 if final:
                     # DOS programs end a text with Ctrl-Z.
@@ -137,21 +135,6 @@ class TextTable:
                 buffer += block[cut:]
                 # Free the block before waiting for the next one.
                 del block
-
-    def _row_format(self) -> RowFormat:
-        dialect = self.dialect
-        return RowFormat(
-            dialect.delimiter,
-            dialect.line_end,
-            width=len(self.header),
-            declared=dialect.declared,
-            named=dialect.named,
-            usual=dialect.usual,
-            quote=dialect.quote,
-            escape=dialect.escape,
-            blank_after_delimiter=dialect.blank_after_delimiter,
-            pads_short_rows=self._pads_short_rows,
-        )
 
     def _take_rows(
         self,
@@ -221,7 +204,7 @@ class TextTable:
         """The bytes of the file after its byte order mark."""
         dialect, size = self.dialect, self._chunk_bytes
         file.read(dialect.encoding.bom_bytes)
-        while block := file.read(size if self._packed else whole_rows_size(file, dialect.line_end, size)):
+        while block := file.read(size if self._packed else whole_rows_size(file, dialect.format.line_end, size)):
             size = self._chunk_size(block)
             yield block
             del block
@@ -229,7 +212,7 @@ class TextTable:
     def _chunk_size(self, text: bytes) -> int:
         """Bytes to read at once, estimated from the length of the first rows of this text."""
         start = text[:_LOOK_BACK]
-        rows = start.count(self.dialect.line_end) + 1
+        rows = start.count(self.dialect.format.line_end) + 1
         wanted = _CHUNK_CELLS // (len(self.header) + _ADDED_COLUMNS) * len(start) // rows
         return min(CHUNK_BYTES, max(_MIN_CHUNK_BYTES, wanted))
 
@@ -242,7 +225,7 @@ class TextTable:
                 break
             keep -= 1
             self.notes.ragged_rows -= row[-1] is not None
-            self.notes.dropped.append(DroppedLine(row[-2], "footer", self.dialect.delimiter.join(texts)))
+            self.notes.dropped.append(DroppedLine(row[-2], "footer", self.dialect.format.delimiter.join(texts)))
         return frame.head(keep)
 
     def _refuse_other_code_page(self) -> None:
@@ -251,7 +234,7 @@ class TextTable:
             raise refusal
 
     def describe(self) -> FileDialect:
-        notes, dialect = self.notes, self.dialect
+        notes, dialect, row_format = self.notes, self.dialect, self.dialect.format
         encoding, confidence = dialect.encoding.name, dict(dialect.confidence)
         if notes.cp1252_lines:
             encoding = "utf-8+cp1252" if notes.utf8_lines else "cp1252"
@@ -262,12 +245,12 @@ class TextTable:
             format="csv",
             compression=self._packed,
             encoding=encoding,
-            delimiter=dialect.delimiter if len(self.header) > 1 or self._contract else None,
-            quote=dialect.quote or NONE,
-            escape=dialect.escape,
-            blank_after_delimiter=dialect.blank_after_delimiter,
+            delimiter=row_format.delimiter if len(self.header) > 1 or self._contract else None,
+            quote=row_format.quote or NONE,
+            escape=row_format.escape,
+            blank_after_delimiter=row_format.blank_after_delimiter,
             header_remark=dialect.header_remark,
-            line_end="mixed" if len(seen) > 1 else (*seen, "CR" if dialect.line_end == b"\r" else "LF")[0],
+            line_end="mixed" if len(seen) > 1 else (*seen, "CR" if row_format.line_end == b"\r" else "LF")[0],
             header_line=dialect.header_line,
             header_lines=dialect.header_rows,
             preamble_lines=max(0, dialect.header_line - 1),
