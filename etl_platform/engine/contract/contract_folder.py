@@ -16,7 +16,8 @@ def load_contract(path: Path) -> Contract:
     try:
         text = path.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise ContractError(f"cannot be read: {error}", path=str(path)) from None
+        reason = getattr(error, "strerror", None) or error
+        raise ContractError(f"cannot be read: {reason}", path=str(path)) from None
     return parse_contract(text, str(path), ReferenceFolder(path.parent / _REFERENCES))
 
 

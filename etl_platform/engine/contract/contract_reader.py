@@ -58,7 +58,7 @@ def parse_contract(text: str, path: str, references: Mapping[str, ReferenceTable
         ContractError: with file and line of the first problem.
     """
     document = load_located(text, path)
-    check_structure(document)
+    check_structure(document, _COLUMN_CUSTOM | _SCHEMA_CUSTOM)
     schemas = document.data.get("schema") or []
     if len(schemas) != 1:
         raise document.error(f"a contract describes one file, so schema needs one entry, not {len(schemas)}", "schema")

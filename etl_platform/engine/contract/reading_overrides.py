@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from etl_platform.engine.contract.located_yaml import Located
+from etl_platform.engine.contract.located_yaml import Located, Where
 from etl_platform.engine.errors import UnreadableFileError
 
 NONE = "none"
@@ -68,13 +68,20 @@ def read_overrides(document: Located, server: Mapping[str, Any], custom: Mapping
         )
     for name, allowed in (("quote", _QUOTES), ("escape", _ESCAPES), ("header", (NONE,))):
         if custom.get(name, NONE) not in allowed:
-            raise document.error(f"{name} takes {' or '.join(allowed)}, not {custom[name]!r}", *_CUSTOM)
+            message = f"{name} takes {' or '.join(allowed)}, not {custom[name]!r}"
+            raise document.error(message, *_place(document, name))
+    place = _place(document, "headerLine")
     if line is not None and "header" in custom:
-        raise document.error("headerLine needs a header, and header says that there is none; remove one", *_CUSTOM)
+        raise document.error("headerLine needs a header, and header says that there is none; remove one", *place)
     if line is not None and line < 1:
-        raise document.error("headerLine counts lines from 1", *_CUSTOM)
+        raise document.error("headerLine counts lines from 1", *place)
     marks = (custom.get(name) for name in ("quote", "escape", "header"))
     return ReadingOverrides(encoding, delimiter, custom.get("sheet"), line, *marks)
+
+
+def _place(document: Located, name: str) -> Where:
+    entries = document.data["schema"][0].get("customProperties") or []
+    return *_CUSTOM, next((i for i, entry in enumerate(entries) if entry["property"] == name), 0)
 
 
 def _is_text_codec(name: str) -> bool:

@@ -346,6 +346,45 @@ def test_a_cadence_that_would_be_guessed_at_is_blamed_on_its_line(entries: str, 
     assert said in str(error)
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "at", "says"),
+    [
+        ("physicalName:", "physicalNam:", "physicalNam:", "did you mean physicalName?"),
+        (
+            "description: Things",
+            "headerLine: 3\n    description: Things",
+            "headerLine",
+            "{property: headerLine, value: …}",
+        ),
+        ("classification:", "nullTokens: ['-']\n        classification:", "nullTokens", "under customProperties"),
+        ("status: active", "status: active\nzzz: 1", "zzz", "the standard has no field 'zzz' here"),
+        (
+            "schema:",
+            "servers: [{server: s, type: local, path: x, format: csv, delimiter: ;}]\nschema:",
+            "servers",
+            "type: s3",
+        ),
+    ],
+)
+def test_a_field_that_the_standard_does_not_have_is_named_with_the_way_out(
+    old: str, new: str, at: str, says: str
+) -> None:
+    source = GOOD.replace(old, new, 1)
+    error = blamed(source)
+    assert error.line == line_of(source, at)
+    assert says in str(error)
+
+
+@pytest.mark.parametrize(("name", "value"), [("quote", "`"), ("escape", "^"), ("header", "3"), ("headerLine", 0)])
+def test_a_wrong_override_is_named_with_its_own_line(name: str, value: Any) -> None:
+    entries = (
+        f"customProperties:\n      - {{property: trim, value: true}}\n      - {{property: {name}, value: {value!r}}}"
+    )
+    source = GOOD.replace("properties:", f"{entries}\n    properties:", 1)
+    error = blamed(source)
+    assert error.line == line_of(source, f"property: {name}")
+
+
 @pytest.mark.parametrize("bound", [1e16, 1e-7, 0.5, -3, 10**15])
 def test_a_bound_of_a_number_may_have_any_size(bound: float) -> None:
     compile_contract(contract_of([typed("a", "number", logicalTypeOptions={"maximum": bound})]), {})
