@@ -16,3 +16,6 @@ DUPLICATES_DIFFER = "row.duplicate_columns_differ"
 OUTSIDE, NO_KNOWN_CELL = "row.outside_table", "row.no_known_cell"
 BROKEN_CHARACTER, CONTROL_CHARACTER = "row.broken_character", "row.control_character"
 """Reasons in DAMAGE."""
+
+DAMAGED_ROW = "row."
+"""Prefix of the reasons in DAMAGE."""

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from etl_platform.engine.columns import DAMAGED_ROW
 from etl_platform.engine.file_dialect import CleanedCells, FileDialect
 from etl_platform.engine.named_files import LeftOut
 from etl_platform.engine.output.plain_text import escape_control_characters, printable, table
@@ -34,7 +35,7 @@ def verdict(file_name: str, dataset: str | None, result: CheckResult) -> str:
     lines = [escape_control_characters(line) for line in lines]
     if result.reasons:
         rows = [
-            (reason, rows, _unevaluated(result, reason) + ", ".join(map(_example, result.examples.get(reason, ()))))
+            (reason, rows, _unevaluated(result, reason) + _examples(reason, result.examples.get(reason, ())))
             for reason, rows in sorted(result.reasons.items(), key=lambda pair: -pair[1])
         ]
         lines += ["", _rules_table(rows)]
@@ -132,9 +133,12 @@ def _unevaluated(result: CheckResult, reason: str) -> str:
     return f"({rows:,} could not be evaluated) " if rows else ""
 
 
-def _example(example: Example) -> str:
-    value = "(empty)" if example.value is None else printable(example.value)
-    return f"line {_place(example.line, example.member)}: {value}"
+def _examples(reason: str, examples: Sequence[Example]) -> str:
+    # A damaged row has no one value that is wrong, only cells beyond the header.
+    empty = "" if reason.startswith(DAMAGED_ROW) else ": (empty)"
+    values = (empty if example.value is None else f": {printable(example.value)}" for example in examples)
+    places = (f"line {_place(example.line, example.member)}" for example in examples)
+    return ", ".join(place + value for place, value in zip(places, values, strict=True))
 
 
 def _place(line: int, member: str | None) -> str:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from etl_platform.engine.columns import BAD, DAMAGE, REASONS
+from etl_platform.engine.columns import BAD, DAMAGE, FAILED, OUTSIDE, REASONS
 from etl_platform.engine.contract.model import ColumnType, Contract
 from etl_platform.engine.errors import ContractError
 from etl_platform.engine.rules.contract_rules import contract_rules
@@ -71,7 +71,12 @@ class CompiledContract:
         return found
 
     def key_hashes(self, cells: pl.DataFrame) -> dict[str, pl.Series]:
-        """Per uniqueness rule, the 64-bit hashes of the rows' keys; rows with an incomplete key are left out."""
+        """Per uniqueness rule, the 64-bit hashes of the rows' keys.
+
+        Rows with an incomplete key and rows of another table are left out.
+        """
+        if DAMAGE in cells.columns and (outside := cells[DAMAGE].eq_missing(OUTSIDE)).any():
+            cells = cells.filter(~outside)
         used = {part for columns in self.keys.values() for name in columns for part in self.derivation.inputs[name]}
         stages = [_only(stage, used) for stage in self.derivation.stages]
         read = cells.lazy().select_seq(_only(self.texts, used)).with_columns_seq(_only(self.typed, used))
@@ -93,8 +98,19 @@ class CompiledContract:
             repeated: per uniqueness rule, the key hashes that occur more than once in the file.
 
         Returns:
-            The batch with all families of columns, ``key:<reason>`` hashes and ``_bad``.
+            The batch with all families of columns, ``key:<reason>`` hashes and ``_bad``. Rows of another table break
+            no rule and have no key.
         """
+        checked = self._check(cells, repeated)
+        return self._without_rules_outside(checked) if checked[DAMAGE].eq_missing(OUTSIDE).any() else checked
+
+    def _without_rules_outside(self, batch: pl.DataFrame) -> pl.DataFrame:
+        inside = pl.col(DAMAGE).ne_missing(OUTSIDE)
+        flags = [name for name in batch.columns if name.startswith(("rule:", FAILED))]
+        keys = [pl.when(inside).then(f"key:{reason}").alias(f"key:{reason}") for reason in self.keys]
+        return batch.with_columns(*(pl.col(flag) & inside for flag in flags), *keys)
+
+    def _check(self, cells: pl.DataFrame, repeated: Mapping[str, pl.Series]) -> pl.DataFrame:
         read = cells.lazy().with_columns_seq(self.texts).with_columns_seq(self.typed)
         stages = self.derivation.stages
         try:

@@ -190,11 +190,11 @@ class TableBounds:
         """The frame with a reason in these rows, as far as they are not damaged already."""
         if not rows.any():
             return frame
-        before = frame[DAMAGE].null_count()
-        outside = reason == OUTSIDE
+        before, outside = frame[DAMAGE].null_count(), reason == OUTSIDE
         there = pl.when(rows if outside else rows & frame[DAMAGE].is_null()).then(pl.lit(reason)).otherwise(DAMAGE)
         frame = frame.with_columns(there.alias(DAMAGE))
-        self._notes.ragged_rows += before - frame[DAMAGE].null_count()
+        if not outside:
+            self._notes.ragged_rows += before - frame[DAMAGE].null_count()
         return frame
 
 

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from etl_platform.engine.check import check_file
 from etl_platform.engine.columns import DAMAGE, LINE, NO_KNOWN_CELL, OUTSIDE
 from etl_platform.engine.reading.delimited import text_table
+from etl_platform.engine.text_report import verdict
 from etl_platform_tests.unit.engine.reading.packed.packed_files import workbook
-from etl_platform_tests.unit.making import cells_of, contract_of, read_back, text
+from etl_platform_tests.unit.making import cells_of, contract_of, read_back, text, typed
 
 CONTRACT = contract_of(
     [
@@ -100,6 +101,43 @@ def test_no_row_of_a_second_table_is_good(path: Path, between: list[str], header
     assert [row[:5] for row in cells_of(frame.filter(frame[DAMAGE].is_null()))] == as_rows(mine)
     assert result.accepted_rows == 3
     assert OUTSIDE in result.reasons
+
+
+KEYED = contract_of(
+    [
+        text("stop_id", primaryKey=True),
+        text("last_name", required=True),
+        typed("day", "date"),
+        text("reason", enum=[{"value": "light"}, {"value": "speed"}]),
+    ]
+)
+
+
+@pytest.mark.parametrize("excel", [False, True], ids=["csv", "workbook"])
+@given(rows=st.integers(1, 5), repeats=st.integers(0, 5), second=st.sampled_from(["stop_id,fine,paid,to whom"]))
+@settings(QUIET, max_examples=15)
+def test_rows_of_a_second_table_break_no_rule_of_the_first_and_repeat_no_key_of_it(
+    path: Path, excel: bool, rows: int, repeats: int, second: str
+) -> None:
+    mine = [f"S{n},Sampled,2026-01-0{n},light" for n in range(1, rows + 1)]
+    others = [f"S{n},,soon,x" for n in range(1, repeats + 1)]
+    lines = ["stop_id,last_name,day,reason", *mine, "", "Fines,,,", second, *others]
+    path.write_text("\n".join(lines) + "\n", "utf-8")
+    if excel:
+        path.write_bytes(workbook({"S": [[cell or None for cell in line.split(",")] for line in lines]}))
+    result = check_file(path, KEYED, path.parent)
+    assert result.accepted_rows == rows
+    assert set(result.reasons) == {OUTSIDE}
+    assert result.quarantined_rows == result.reasons[OUTSIDE]
+
+
+def test_the_text_report_shows_no_value_of_a_row_outside(path: Path) -> None:
+    path.write_text(
+        "stop_id,last_name,day,reason\nS1,a,2026-01-01,light\n\nFines,,,\nstop_id,fine,paid,to\nS1,b,c,d\n", "utf-8"
+    )
+    shown = verdict("x.csv", None, check_file(path, KEYED, path.parent))
+    assert "3  line 4, line 5, line 6\n" in shown + "\n"
+    assert "do not have the cells" not in shown
 
 
 def test_the_rows_of_the_first_table_go_on_below_its_own_header(path: Path) -> None:
