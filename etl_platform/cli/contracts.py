@@ -18,7 +18,7 @@ def add(commands: Commands) -> None:
         "Check contracts and their rules",
         "etl-platform contract check\n  etl-platform contract check contracts/training.odcs.yaml",
     )
-    check.add_argument("path", nargs="?", type=Path, metavar="PATH", help="a file or folder [CONTRACTS_DIR]")
+    check.add_argument("paths", nargs="*", type=Path, metavar="PATH", help="files or folders [CONTRACTS_DIR]")
     check.set_defaults(command=_check)
 
     fetch = add_command(
@@ -48,8 +48,8 @@ def _fetch(arguments: argparse.Namespace) -> int:
     if not written:
         raise UsageError(f"s3://{bucket}/{prefix} holds no *.odcs.yaml; name the prefix of the contracts")
     print(f"{len(written)} files copied from s3://{bucket}/{prefix} to {arguments.folder}")
-    return check_contracts(arguments.folder)
+    return check_contracts([arguments.folder])
 
 
 def _check(arguments: argparse.Namespace) -> int:
-    return check_contracts(arguments.path or load_settings().contracts_dir)
+    return check_contracts(arguments.paths or [load_settings().contracts_dir])

@@ -8,7 +8,7 @@ import argparse
 import io
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -85,19 +85,24 @@ def _parser() -> argparse.ArgumentParser:
     add_file_arguments(file)
     file.set_defaults(command=lambda arguments: check_files(arguments, lambda: _SHIPPED_CONTRACTS))
     contract = commands.add_parser("contract", help="check contracts and their rules")
-    contract.add_argument("path", type=Path, metavar="PATH", help="a file or folder")
-    contract.set_defaults(command=lambda arguments: check_contracts(arguments.path))
+    contract.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="files or folders")
+    contract.set_defaults(command=lambda arguments: check_contracts(arguments.paths))
     return parser
 
 
-def check_contracts(path: Path) -> int:
-    """Check one contract or those of a folder; print a line for each, and errors to stderr."""
+def _contracts_of(place: Path) -> list[Path]:
+    paths = contract_paths(place) if place.is_dir() else [place]
+    if not paths:
+        raise UsageError(f"{place} has no *.odcs.yaml; name a contract, or a folder of contracts")
+    return paths
+
+
+def check_contracts(places: Sequence[Path]) -> int:
+    """Check contracts and those of folders; print a line for each, and errors to stderr."""
     from etl_platform.engine.check import check_contract
     from etl_platform.engine.rules.contract_rules import contract_rules
 
-    paths = contract_paths(path) if path.is_dir() else [path]
-    if not paths:
-        raise UsageError(f"{path} has no *.odcs.yaml; name a contract, or a folder of contracts")
+    paths = [path for place in places for path in _contracts_of(place)]
     broken = 0
     seen: dict[str, Contract] = {}
     for item in paths:

@@ -16,9 +16,14 @@ def load_contract(path: Path) -> Contract:
     try:
         text = path.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise ContractError(f"cannot be read: {reason}", path=str(path)) from None
+        raise ContractError(f"cannot be read: {_reason(error)}", path=str(path)) from None
     return parse_contract(text, str(path), ReferenceFolder(path.parent / _REFERENCES))
+
+
+def _reason(error: OSError | UnicodeDecodeError) -> str:
+    if isinstance(error, UnicodeDecodeError):
+        return f"byte {error.start + 1:,} is not UTF-8; save it as UTF-8"
+    return "there is no such file" if isinstance(error, FileNotFoundError) else error.strerror or str(error)
 
 
 def contract_paths(folder: Path) -> list[Path]:

@@ -76,9 +76,8 @@ _SCHEMA_CUSTOM = {
 }
 _EXPECTED_TYPES: dict[str, tuple[type | tuple[type, ...], str]] = {
     **dict.fromkeys(("trim", "useLabels", "computed", "notFuture"), (bool, "true or false")),
-    **dict.fromkeys(
-        ("case", "transform", "transformFrame", "sheet", "shortRows", "quote", "escape", "header"), (str, "a text")
-    ),
+    **dict.fromkeys(("case", "transform", "transformFrame", "sheet", "shortRows", "quote", "escape"), (str, "a text")),
+    "header": (str, "the text none"),
     **dict.fromkeys(("headerLine", PIVOT), (int, "a number")),
     "maxRejectedPercent": ((int, float), "a number"),
     "lookup": (dict, "a mapping with table, key, take and optionally from"),

@@ -149,7 +149,7 @@ def _refuse_markup(text: bytes) -> None:
     body = _without(head, _DECLARATION, _COMMENT)
     if _HTML_DOCTYPE.match(head) or _HTML.match(body):
         if b"<table" in body.lower():
-            raise _not_tabular("a web page (HTML) with a table, as some systems write it under the name .xls", _SAVE)
+            raise _not_tabular("a web page (HTML), which some systems name .xls", _SAVE)
         raise _not_tabular(f"a web page (HTML){_titled(body)}, perhaps of a login or an error", _EXPORT)
     if head.startswith(b"<?xml") and _EXCEL_XML.match(body[1:]):
         raise _not_tabular("an XML workbook of Excel 2003", _SAVE)

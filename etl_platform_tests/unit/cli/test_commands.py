@@ -536,3 +536,18 @@ def test_version_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
     code, out, _ = call(capsys, "--version")
     assert code == 0
     assert re.fullmatch(r"etl-platform \d+\.\d+\.\d+\n", out)
+
+
+def test_several_contracts_are_checked_at_once_and_a_missing_one_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "things.odcs.yaml").write_text(CONTRACT, "utf-8")
+    (tmp_path / "latin.odcs.yaml").write_bytes(b"id: \xe9")
+    paths = [str(tmp_path / name) for name in ("things.odcs.yaml", "nobody.odcs.yaml", "latin.odcs.yaml")]
+    assert main(["contract", "check", *paths]) == 2
+    captured = capsys.readouterr()
+    assert captured.out.startswith(f"{paths[0]}: things, ")
+    assert captured.err.splitlines() == [
+        f"{paths[1]}: cannot be read: there is no such file",
+        f"{paths[2]}: cannot be read: byte 5 is not UTF-8; save it as UTF-8",
+    ]
