@@ -58,9 +58,14 @@ def _fields() -> dict[str, tuple[str, dict[int, frozenset[str]]]]:
 
 
 _FIELDS = _fields()
-_SERIAL = ("serial", {width: _numbers(61, 73_415, width) for width in range(2, 6)})
 Slot = tuple[str, frozenset[str], int]
 """What a field means, its texts and their width; a literal text has the meaning ''."""
+
+
+@cache
+def _serial_field() -> tuple[str, dict[int, frozenset[str]]]:
+    """The same for serial numbers. Made when needed, because so many texts take a tenth of a second."""
+    return "serial", {width: _numbers(61, 73_415, width) for width in range(2, 6)}
 
 
 def contradiction(patterns: Sequence[str]) -> tuple[str, str, str] | None:
@@ -81,7 +86,8 @@ def ambiguous_text(one: str, other: str) -> str | None:
 def _shapes(pattern: str) -> list[list[Slot]]:
     """The pattern with one width for each field."""
     if pattern == EXCEL_SERIAL:
-        return [[(_SERIAL[0], texts, width)] for width, texts in _SERIAL[1].items()]
+        meaning, by_width = _serial_field()
+        return [[(meaning, texts, width)] for width, texts in by_width.items()]
     choices: list[list[Slot]] = []
     for piece in pattern_pieces(pattern):
         if isinstance(piece, Field):
