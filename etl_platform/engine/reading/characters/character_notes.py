@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from etl_platform.engine.file_dialect import CleanedCells
 from etl_platform.engine.reading.characters.code_pages import CodePageEvidence
 
+_MOST_COUNTED = 10_000
+
 
 @dataclass
 class CharacterNotes:
@@ -27,9 +29,17 @@ class CharacterNotes:
     def add_utf8(self, chunk: bytes) -> None:
         """Count lines of a chunk that is valid UTF-8."""
         if not chunk.isascii():
-            self.utf8_lines += max(1, chunk.count(b"\xc3"))
+            self.utf8_lines += max(1, _count_up_to(_MOST_COUNTED, chunk, b"\xc3"))
 
     def add_cleaned(self, what: str, column: str, cells: int, line: int) -> None:
         known = self.cleaned.get(what, CleanedCells(what, 0, (), line))
         columns = known.columns if column in known.columns else (*known.columns, column)
         self.cleaned[what] = CleanedCells(what, known.cells + cells, columns, min(known.line, line))
+
+
+def _count_up_to(limit: int, chunk: bytes, byte: bytes) -> int:
+    """How often a byte occurs, at most ``limit``. Searching for the next one is many times faster than ``count``."""
+    found, place = 0, chunk.find(byte)
+    while place >= 0 and found < limit:
+        found, place = found + 1, chunk.find(byte, place + 1)
+    return found
