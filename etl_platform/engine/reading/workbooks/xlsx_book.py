@@ -61,11 +61,18 @@ def read_book(package: Package, part: str) -> XlsxBook:
         for parent, name, attributes in elements(file, part):
             if name == "sheet" and parent == "sheets":
                 title = attributes.get("name", "")
-                relation = relations.get(_relation_id(attributes))
+                relation_id = _relation_id(attributes)
+                if relation_id == "":
+                    # Excel lists the old Visual Basic modules of a workbook so.
+                    continue
+                relation = relations.get(relation_id) if relation_id else None
                 if relation is None:
                     raise workbook_damaged(f"the sheet {title!r} has no part")
                 if relation.kind == "worksheet":
                     sheets.append(ListedSheet(title, attributes.get("state", "visible") == "visible", relation.target))
+            elif parent != "workbook":
+                # Extensions have tags of the same names: Excel adds an x15:workbookPr that is silent about 1904.
+                continue
             elif name == "workbookPr":
                 since_1904 = attributes.get("date1904", "0") in _TRUE
             elif name == "fileVersion":
@@ -79,9 +86,9 @@ def read_book(package: Package, part: str) -> XlsxBook:
     return XlsxBook(sheets, formats, texts, since_1904, calculated, recalculates)
 
 
-def _relation_id(attributes: dict[str, str]) -> str:
+def _relation_id(attributes: dict[str, str]) -> str | None:
     """The relationship of a sheet; each workbook chooses the prefix of the namespace."""
-    return next((value for name, value in attributes.items() if name.endswith(":id")), "")
+    return next((value for name, value in attributes.items() if name.endswith(":id")), None)
 
 
 def _formats(package: Package, part: str | None) -> list[NumberFormat]:

@@ -1,5 +1,6 @@
 """Parts of an .xlsx are found as the Open Packaging Conventions say, and what is not there is refused."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -113,6 +114,26 @@ def test_a_missing_or_doubled_part_is_damage(path: Path) -> None:
     no_relation = f'<workbook xmlns:r="{OFFICE}"><sheets><sheet name="S" r:id="r9"/></sheets></workbook>'
     assert refusal(path, book(changed={"xl/workbook.xml": no_relation}).content()).code == "workbook_damaged"
     assert refusal(path, book(names={"xl/sharedStrings.xml": "gone"}).content()).code == "workbook_damaged"
+
+
+def test_a_sheet_with_an_empty_relationship_is_a_module_of_old_visual_basic(path: Path) -> None:
+    module = '<sheets><sheet name="Module1" state="veryHidden" r:id=""/>'
+    listed = str(book().parts()["xl/workbook.xml"]).replace("<sheets>", module)
+    assert rows_of(path, book(changed={"xl/workbook.xml": listed}).content()) == SHOWN
+
+
+@pytest.mark.parametrize("value", ["1", "true"])
+def test_dates_count_from_1904_whatever_the_extensions_of_the_workbook_say(path: Path, value: str) -> None:
+    """Excel 2013 and later end the list of sheets so."""
+    extension = (
+        '<extLst><ext uri="{140A7094-0E35-4892-8432-C4D2E57EDEB5}" xmlns:x15="urn:x">'
+        '<x15:workbookPr chartTrackingRefBase="1"/></ext></extLst></workbook>'
+    )
+    setting = f'<workbookPr date1904="{value}"/>'
+    data = rows_xml([["ident", "label"], ["a", number_cell(43_538, style=1)]])
+    written = Xlsx(data, formats=["yyyy\\-mm\\-dd"], book=setting)
+    listed = str(written.parts()["xl/workbook.xml"]).replace("</workbook>", extension)
+    assert rows_of(path, replace(written, changed={"xl/workbook.xml": listed}).content()) == [("a", "2023-03-15")]
 
 
 def test_xml_that_is_not_well_formed_names_its_part_and_line(path: Path) -> None:
