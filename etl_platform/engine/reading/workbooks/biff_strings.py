@@ -106,9 +106,11 @@ class _Pieces:
         while size:
             if self._place >= len(self._parts[self._number]):
                 self._number, self._place = self._number + 1, 1
-                if self._number >= len(self._parts) or not self._parts[self._number]:
+                if self._number >= len(self._parts):
                     raise ValueError("a text is cut off")
-                wide = bool(self._parts[self._number][0] & _WIDE)
+                # Some programs write parts of flags alone, or of nothing.
+                wide = bool((self._parts[self._number][:1] or b"\0")[0] & _WIDE)
+                continue
             part = self._parts[self._number]
             step = 1 + wide
             count = min(size, (len(part) - self._place) // step)

@@ -4,7 +4,10 @@ import io
 import struct
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from etl_platform.engine.reading.workbooks.biff_strings import shared_strings
 from etl_platform.engine.reading.workbooks.xls_sheets import open_xls
 from etl_platform_tests.unit.engine.reading.workbooks.xls_reader import HEAD, book_of, read, refusal, rows_of
 from etl_platform_tests.unit.engine.reading.workbooks.xls_writer import (
@@ -86,6 +89,15 @@ def test_a_long_text_of_a_formula_goes_on_in_the_next_record() -> None:
     parts = record(0x207, struct.pack("<HB", 9, 0) + b"Sample") + record(0x3C, b"\1" + "Żeb".encode("utf-16-le"))
     book = Book([SheetOf([HEAD], after=record(0x06, formula) + parts)])
     assert rows_of(workbook(book))[1][0] == "SampleŻeb"
+
+
+@given(
+    text=st.text("aé€", min_size=3, max_size=30),
+    blank=st.lists(st.sampled_from([b"", b"\0", b"\1"]), max_size=3),
+)
+def test_parts_of_flags_alone_or_of_nothing_do_not_end_a_text(text: str, blank: list[bytes]) -> None:
+    beginning = struct.pack("<IIHB", 1, 1, len(text), 1) + text[:2].encode("utf-16-le")
+    assert shared_strings([beginning, *blank, b"\1" + text[2:].encode("utf-16-le")]) == [text]
 
 
 def test_charts_within_a_sheet_hold_no_cells() -> None:
