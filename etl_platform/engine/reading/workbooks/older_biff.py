@@ -30,6 +30,9 @@ def newer_records(stream: bytes) -> Iterator[tuple[int, bytes]]:
             code = body[1:] if kind == _FORMAT_2 else body[3:]
             yield biff.FORMAT, struct.pack("<HB", formats, min(len(code), 255)) + code
             formats += 1
+        elif kind == biff.FONT:
+            # Fonts of Excel 2 have no character set.
+            continue
         elif kind in {_XF_3, _XF_4}:
             yield biff.XF, struct.pack("<HH", body[0], body[1])
         elif kind in {biff.FORMULA_3, biff.FORMULA_4}:

@@ -4,6 +4,8 @@ import struct
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from etl_platform.engine.errors import UnreadableFileError
 from etl_platform.engine.reading.open_table import open_table
@@ -123,6 +125,16 @@ def test_a_sheet_of_excel_2_is_read() -> None:
     ]
     content = bare(record(0x09, struct.pack("<HH", 2, 0x10)), *cells)
     assert rows_of(content) == [["ident"], ["42", "2023-03-15"], ["#N/A", "x"]]
+
+
+@given(name=st.text("AMabz\u00ff", max_size=20))
+def test_fonts_of_excel_2_say_nothing_about_letters(name: str) -> None:
+    """Their records are short; where those of Excel 5 have a character set, they may have a letter."""
+    font = record(0x31, struct.pack("<HHB", 200, 0, len(name)) + name.encode("latin-1"))
+    label = record(0x04, bytes(7) + b"\5Pe\xf1as")
+    code_page = record(0x42, struct.pack("<H", 0x8001))
+    content = bare(record(0x09, struct.pack("<HH", 2, 0x10)), code_page, *[font] * 6, label)
+    assert rows_of(content) == [["Pe\u00f1as"]]
 
 
 @pytest.mark.parametrize("version", [3, 4])
