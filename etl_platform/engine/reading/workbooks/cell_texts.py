@@ -13,6 +13,8 @@ from etl_platform.engine.values.excel_dates import EXCEL_ORIGIN
 _DIGITS = 15
 _MANY_DIGITS = re.compile(r"-?[0-9]{16,}")
 _NUMBER = re.compile(r"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]{1,3})?")
+_MOMENT = re.compile(r"(?:([0-9]{4}-[0-9]{2}-[0-9]{2})T)?([0-9]{2}):([0-9]{2}):([0-9]{2}(?:\.[0-9]{1,40})?)")
+_DURATION = re.compile(r"()PT(?:([0-9]{1,9})H)?(?:([0-9]{1,9})M)?(?:([0-9]{1,9}(?:\.[0-9]{1,40})?)S)?")
 _NO_LEAP_DAY = 60
 """Excel's 29 February 1900, which did not exist; days before it count from 1899-12-31."""
 _LAST_DAY = date(9999, 12, 31)
@@ -39,6 +41,28 @@ def number_text(number: float, form: NumberFormat, origin: date) -> str:
         return shown
     text = plain_text(number)
     return fill_template(form.template, text) if form.template and text.isdigit() else text
+
+
+def stored_moment(text: str, form: NumberFormat) -> str:
+    """The text of a date, time or duration that a file stores as ISO 8601: ISO/IEC 29500-1, 18.17.4.
+
+    Excel stores digits of noise behind the seconds. A text of another kind stays as it is, and a zone other than
+    that of a date.
+    """
+    match = _MOMENT.fullmatch(text.removesuffix("Z")) or _DURATION.fullmatch(text)
+    if match is None:
+        return text
+    day, *parts = match.groups()
+    hours, minutes, seconds = (Decimal(part or 0) for part in parts)
+    step_ms = 1 if form.fractions or form.shows is Shows.NUMBER else 1000
+    milliseconds = round((hours * 3600 + minutes * 60 + seconds) * 1000 / step_ms) * step_ms
+    if not day:
+        return _elapsed(milliseconds, width=2 if day is None else 1)
+    try:
+        shown = _iso(milliseconds, date.fromisoformat(day))
+    except ValueError:
+        return text
+    return text if text.endswith("Z") and "T" in shown else shown
 
 
 def plain_text(number: float) -> str:

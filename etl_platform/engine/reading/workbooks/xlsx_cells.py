@@ -5,8 +5,8 @@ from datetime import date
 from typing import Any
 from xml.parsers import expat
 
-from etl_platform.engine.reading.workbooks.cell_texts import stored_number
-from etl_platform.engine.reading.workbooks.number_formats import GENERAL
+from etl_platform.engine.reading.workbooks.cell_texts import stored_moment, stored_number
+from etl_platform.engine.reading.workbooks.number_formats import GENERAL, NumberFormat
 from etl_platform.engine.reading.workbooks.office_xml import MAX_DEPTH, too_deep
 from etl_platform.engine.reading.workbooks.sheets import (
     CellRange,
@@ -29,7 +29,6 @@ _MAX_DIGITS = 18
 _MAX_LETTERS = 4
 _TRUE = frozenset({"1", "true", "on"})
 _DIGITS = "0123456789"
-_MIDNIGHT = ("T00:00:00", "T00:00:00.000", "T00:00:00Z", "T00:00:00.000Z")
 _OTHER, _ROW, _CELL, _VALUE, _TEXT, _FORMULA, _SPOKEN, _DATA, _MERGED, _COLUMN = range(10)
 _WITH_TEXT = frozenset({_VALUE, _TEXT})
 _KINDS = {
@@ -215,12 +214,14 @@ class SheetParser:
     def _number_text(self, key: tuple[str | None, str]) -> str:
         """The text of a number by its style and value, which many cells of a sheet share."""
         style, value = key
-        index = int(style[:_MAX_DIGITS]) if style and style.isdecimal() else 0
-        form = self._formats[index] if index < len(self._formats) else GENERAL
-        text = stored_number(value.strip(), form, self._origin)
+        text = stored_number(value.strip(), self._form(style), self._origin)
         if len(self._numbers) < _MAX_NUMBERS:
             self._numbers[key] = text
         return text
+
+    def _form(self, style: str | None) -> NumberFormat:
+        index = int(style[:_MAX_DIGITS]) if style and style.isdecimal() else 0
+        return self._formats[index] if index < len(self._formats) else GENERAL
 
     def _shown(self, kind: str, value: str) -> str:
         """The text of a cell of another kind than numbers as Excel shows it."""
@@ -235,8 +236,7 @@ class SheetParser:
         if kind == "e":
             return value.strip() or "#ERROR!"
         if kind == "d":
-            value = value.strip()
-            return value[:10] if value[10:] in _MIDNIGHT else value
+            return stored_moment(value.strip(), self._form(self._attributes.get("s")))
         raise workbook_damaged(f"sheet {self._name}, row {self._number:,} has a cell of the kind {kind[:20]!r}")
 
     def _shared_text(self, value: str) -> str:

@@ -4,6 +4,7 @@ import resource
 import subprocess
 import sys
 from collections.abc import Callable
+from datetime import datetime, timedelta
 from pathlib import Path
 from xml.sax.saxutils import escape
 
@@ -14,7 +15,17 @@ from hypothesis import strategies as st
 from etl_platform.engine.columns import LINE
 from etl_platform.engine.errors import UnreadableFileError
 from etl_platform.engine.file_dialect import FileDialect
-from etl_platform_tests.unit.engine.reading.workbooks.xlsx_writer import SHEET, Xlsx, number_cell, rows_xml, text_cell
+from etl_platform.engine.reading.workbooks.cell_texts import number_text, stored_moment
+from etl_platform.engine.reading.workbooks.number_formats import NumberFormat, Shows
+from etl_platform.engine.values.excel_dates import EXCEL_ORIGIN
+from etl_platform_tests.unit.engine.reading.workbooks.xlsx_writer import (
+    SHEET,
+    STRICT,
+    Xlsx,
+    number_cell,
+    rows_xml,
+    text_cell,
+)
 from etl_platform_tests.unit.making import PROJECT, cells_of, contract_of, read_back, text
 
 CONTRACT = contract_of([text("ident"), text("label"), text("remark")])
@@ -282,6 +293,38 @@ def test_built_in_formats_have_no_code(path: Path, number: int, shown: str) -> N
 def test_dates_as_texts_and_truths_are_read(path: Path) -> None:
     book = Xlsx(table(['t="d"><v>2023-03-15T00:00:00</v>', 't="d"><v>2023-03-15T18:00:00</v>', 't="b"><v>1</v>']))
     assert rows_of(path, book.content()) == [("2023-03-15", "2023-03-15T18:00:00", "true")]
+
+
+@pytest.mark.parametrize(
+    ("stored", "code", "shown"),
+    [
+        ("2023-03-15T11:01:02.00000024400651375", "m/d/yy h:mm", "2023-03-15T11:01:02"),
+        ("2023-12-31T23:59:59.9999999999984025", "m/d/yy h:mm", "2024-01-01"),
+        ("2023-03-15T11:01:02.2504", "m/d/yy h:mm:ss.000", "2023-03-15T11:01:02.250"),
+        ("10:59:59.9999999999984025", "h:mm AM/PM", "11:00:00"),
+        ("01:34:00.00000000000154875", "h:mm", "01:34:00"),
+        ("PT24H0M0.000S", "[h]:mm", "24:00:00"),
+        ("PT0H3M0.000S", "[h]:mm", "0:03:00"),
+        ("2023-03-15", "m/d/yy", "2023-03-15"),
+        ("2023-03-15T00:00:00.000Z", "m/d/yy", "2023-03-15"),
+        ("2023-03-15T08:27:48.765Z", "m/d/yy", "2023-03-15T08:27:48.765Z"),
+        ("2023-02-30T00:00:00", "m/d/yy", "2023-02-30T00:00:00"),
+        ("P1D", "m/d/yy", "P1D"),
+    ],
+)
+def test_dates_times_and_durations_of_a_strict_workbook_lose_their_noise(
+    path: Path, stored: str, code: str, shown: str
+) -> None:
+    book = Xlsx(table(["1", f's="1" t="d"><v>{stored}</v>', "b"]), formats=[code], namespace=STRICT)
+    assert rows_of(path, book.content()) == [("1", shown, "b")]
+
+
+@given(moment=st.datetimes(datetime(1900, 3, 1), datetime(9998, 1, 1)), noise=st.integers(-400_000, 400_000))  # noqa: DTZ001
+def test_a_strict_and_a_usual_workbook_show_the_same_moment(moment: datetime, noise: int) -> None:
+    form = NumberFormat(Shows.MOMENT)
+    noisy = moment.replace(microsecond=0) + timedelta(microseconds=noise)
+    days = (noisy - datetime(1899, 12, 30)) / timedelta(days=1)  # noqa: DTZ001
+    assert stored_moment(noisy.isoformat(), form) == number_text(days, form, EXCEL_ORIGIN)
 
 
 EXCEL = '<fileVersion appName="xl"/>'
