@@ -211,7 +211,8 @@ def _refuse_other_format(content: bytes) -> None:
 
 def encrypted() -> UnreadableFileError:
     return UnreadableFileError(
-        "encrypted", "the workbook is protected by a password; remove the password in Excel and save it again"
+        "encrypted",
+        "the workbook or its structure is protected by a password; remove the protection in Excel and save it again",
     )
 
 
