@@ -58,7 +58,7 @@ class DryRun:
             text, number = _SAMPLES[len(self._samples)]
             numbers = pl.Series([number, number], dtype=pl.Int8)
             values = {
-                name: [text, text] if dtype == pl.String else numbers.cast(dtype)
+                name: [text, text] if dtype == pl.String else numbers.cast(dtype, strict=False)
                 for name, dtype in self._schema.items()
             }
             self._samples.append(pl.DataFrame(values, schema=self._schema))
