@@ -59,7 +59,9 @@ class CellGrammar:
             self._loose = self._cell
             return
         inner = rf"[^{mark}{slash}]*+(?:(?:{mark}{mark}{f'|{slash}(?s:.)' if slash else ''})[^{mark}{slash}]*+)*+"
-        follows = rf"(?={end}|[\r\n]|\Z)"
+        # Blanks between a closing quote and the delimiter pad the column.
+        pad = "".join(sorted(set(" \t") - set(delimiter)))
+        follows = rf"[{pad}]*+(?={end}|[\r\n]|\Z)"
         self._cell = re.compile(rf"{blank}(?:{mark}({inner}){mark}{follows}|(?!{mark})({bare})){finish}")
         self._opened = re.compile(rf"{blank}({mark}{inner})")
         self._loose = re.compile(rf"{blank}(?:{mark}({inner}){mark}{follows}|((?:{mark}{inner}{mark})?{bare})){finish}")
@@ -173,7 +175,7 @@ class CellGrammar:
 def _is_text(cell: str) -> bool:
     """Whether quotes in an unquoted cell are inch marks, or in pairs around words."""
     rest = _INCH.sub("", cell)
-    return '"' not in rest or _PAIRS.fullmatch(rest) is not None
+    return '"' not in rest or any(map(_PAIRS.fullmatch, (rest, cell)))
 
 
 @lru_cache(64)

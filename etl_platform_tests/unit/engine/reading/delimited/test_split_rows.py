@@ -2,6 +2,8 @@
 
 import csv
 import io
+import itertools
+import json
 from typing import Any
 
 import pytest
@@ -13,6 +15,7 @@ from etl_platform.engine.reading.delimited import cell_grammar
 from etl_platform.engine.reading.delimited.row_format import RowFormat
 from etl_platform.engine.reading.delimited.split_rows import LOOK_BACK_ROWS, SplitRow, split_rows
 
+DOUBLE = '"'
 THREE = RowFormat(",", b"\n", 3, 3, 3)
 ANY = RowFormat.of_sample
 CLEAN = "1,a,b\n"
@@ -77,6 +80,21 @@ def test_what_the_csv_writer_writes_is_read_back(
 @settings(max_examples=300)
 @given(
     rows=st.lists(st.lists(CELL, min_size=2, max_size=4), min_size=1, max_size=8),
+    delimiter=st.sampled_from([",", ";", "|", "\t", "~|~"]),
+    pads=st.lists(st.sampled_from(["", " ", "   "]), min_size=1, max_size=9),
+)
+def test_blanks_between_a_closing_quote_and_the_delimiter_are_no_text(
+    rows: list[list[str]], delimiter: str, pads: list[str]
+) -> None:
+    assume(all(any(cell.strip() for cell in row) for row in rows))
+    pad = itertools.cycle(pads)
+    written = [[f'"{cell.replace(DOUBLE, DOUBLE * 2)}"{next(pad)}' for cell in row] for row in rows]
+    assert cells("".join(delimiter.join(row) + "\n" for row in written), ANY(delimiter)) == rows
+
+
+@settings(max_examples=300)
+@given(
+    rows=st.lists(st.lists(CELL, min_size=2, max_size=4), min_size=1, max_size=8),
     quoting=st.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_ALL]),
 )
 def test_what_the_csv_writer_escapes_is_read_back(rows: list[list[str]], quoting: Any) -> None:
@@ -121,6 +139,13 @@ def test_a_quote_out_of_place_costs_its_row_only(line: str) -> None:
 @pytest.mark.parametrize("cell", ["5'10\" tall", '6" knife', 'Robert "Bob" Roe', 'a 4" and a 6" bat', '12½"'])
 def test_inch_marks_and_words_in_quotes_are_text(cell: str) -> None:
     assert rows_of(f"1,{cell},b\n")[0].damage is None
+
+
+@given(st.dictionaries(st.text("ab1", min_size=1, max_size=3), st.text("ab1", min_size=1, max_size=4), min_size=1))
+def test_json_without_quotes_around_it_is_text(value: dict[str, str]) -> None:
+    written = json.dumps(value)
+    [row] = rows_of(f"1|{written}|b\n", RowFormat("|", b"\n", 3, 3, 3))
+    assert (row.cells, row.damage) == (["1", written, "b"], None)
 
 
 def test_inch_marks_of_two_rows_do_not_merge_them() -> None:
