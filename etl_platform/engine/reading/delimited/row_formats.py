@@ -70,7 +70,9 @@ def _quotes(text: str, delimiter: str, overrides: ReadingOverrides) -> Sequence[
     end = re.escape(delimiter)
     if "'" in text and re.search(rf"(?:^|{end}) *'[^'\r\n]", text, re.MULTILINE):
         quotes.append("'")
-    if '"' in text and re.search(f'(?:^|{end})"', text, re.MULTILINE):
+    # Only where texts rarely hold the delimiter do programs write them without quotes, and quotes in them as they are.
+    bare = delimiter not in {",", ";"}
+    if '"' in text and (bare or re.search(f'(?:^|{end})"', text, re.MULTILINE)):
         quotes.append(None)
     return quotes
 

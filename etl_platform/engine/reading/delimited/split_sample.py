@@ -17,6 +17,8 @@ _ROWS = 1_000
 _MIN_QUOTED, _MIN_STRAY, _MIN_ESCAPED = 3, 3, 2
 """Cells of a column between apostrophes, lines with stray quotes, and escaped quotes that are no accident."""
 _LEAST_SOUND, _EVERYWHERE = 0.9, 0.95
+_OFTEN = 0.1
+"""Share of the lines with stray quotes within cells from which on they are no accidents."""
 _DOUBLED = re.compile(r"'(?=.*\w)(?:[^']|'')*''(?:[^']|'')*'", re.DOTALL)
 _IN_APOSTROPHES = re.compile(r"'(?=.*\w).*'", re.DOTALL)
 
@@ -139,8 +141,21 @@ def _is_proven(sample: SplitSample, usual: SplitSample, *, apostrophes: bool, bl
     if changed.quote is None:
         # Where a quoted cell is longer than the sample, its lines are none of the usual format.
         complete = usual.lines >= _LEAST_SOUND * sample.lines
-        return complete and usual.quoted == 0 and gain >= _MIN_STRAY
+        many = gain >= _MIN_STRAY and (_has_opening_quotes(sample, usual) or gain >= _OFTEN * sample.lines)
+        return complete and usual.quoted == 0 and many and not _has_enclosed_cells(sample, usual)
     return usual.quoted * 4 <= sample.quoted and (apostrophes or gain > 0)
+
+
+def _has_opening_quotes(sample: SplitSample, usual: SplitSample) -> bool:
+    quote = usual.format.quote or ""
+    return any(cell.startswith(quote) for _, _, cells in sample.rows for cell in cells)
+
+
+def _has_enclosed_cells(sample: SplitSample, usual: SplitSample) -> bool:
+    """Whether a cell is between quotes as a whole, such as ``"the "big" one"``: then they may be more than text."""
+    quote = usual.format.quote or ""
+    texts = (cell.strip() for _, _, cells in sample.rows for cell in cells)
+    return any(len(text) > 1 and text.startswith(quote) and text.endswith(quote) for text in texts)
 
 
 def _is_escaped(text: str, row_format: RowFormat) -> bool:

@@ -95,6 +95,12 @@ def pinned(delimiter: str | None = None, **values: Any) -> Any:
             (None, None, False),
             id="no quotes at all",
         ),
+        pytest.param(
+            ["ident|name|note", 'A1|Ana|He said "go', 'A2|Bo|to" me', 'A3|Cy|She "then', "A4|Di|v"],
+            [("A1", "Ana", 'He said "go'), ("A2", "Bo", 'to" me'), ("A3", "Cy", 'She "then'), ("A4", "Di", "v")],
+            (None, None, False),
+            id="quotes within texts only",
+        ),
     ],
 )
 def test_a_dialect_is_found_and_reported(
@@ -162,6 +168,18 @@ def test_text_that_resembles_marks_stays_as_it_is(path: Path, rows: list[Row]) -
     found, dialect = good_rows(path, "\n".join(",".join(row) for row in (HEADER.split(","), *rows)) + "\n")
     assert found == rows
     assert (dialect.quote, dialect.escape, dialect.blank_after_delimiter) == ('"', None, False)
+
+
+@given(
+    names=st.lists(st.tuples(*[st.text("ab ", min_size=1, max_size=4)] * 3), min_size=1, max_size=6),
+    delimiter=st.sampled_from(",;|\t"),
+)
+@QUIET
+def test_quotes_within_quoted_cells_are_never_part_of_a_good_row(
+    path: Path, names: list[tuple[str, str, str]], delimiter: str
+) -> None:
+    rows = [f'A{n}{delimiter}"x{a}"y{b}"z{c}"{delimiter}note' for n, (a, b, c) in enumerate(names)]
+    assert good_rows(path, "\n".join((HEADER.replace(",", delimiter), *rows)) + "\n")[0] == []
 
 
 def test_a_column_in_apostrophes_that_do_not_all_close_is_refused(path: Path) -> None:
