@@ -12,7 +12,7 @@ import polars as pl
 
 from etl_platform.engine.columns import DAMAGE, LINE, OVERFLOW, TOO_MANY
 from etl_platform.engine.reading.characters.mixed_encodings import decode_mixed
-from etl_platform.engine.reading.delimited.parse_rows import parse_rows
+from etl_platform.engine.reading.delimited.parse_rows import BLANKS, parse_rows
 from etl_platform.engine.reading.delimited.quote_scan import QuoteScan, scan
 from etl_platform.engine.reading.delimited.row_format import RowFormat
 from etl_platform.engine.reading.delimited.split_rows import MAX_ROW_BYTES
@@ -125,11 +125,24 @@ def _numbered(
     numbered = frame.with_columns_seq(*missing, line.alias(LINE), damage.alias(DAMAGE), overflow.alias(OVERFLOW))
     notes.ragged_rows += numbered.height - numbered[DAMAGE].null_count()
     notes.spanning_rows += spanning
-    if min(frame.null_count().row(0)) == 0:
-        return numbered
-    filled = numbered.filter(~pl.all_horizontal(pl.col(cells).is_null()))
+    filled = _without_blank_rows(numbered, cells, one_column=row_format.width == 1)
     notes.blank_lines += numbered.height - filled.height
     return filled
+
+
+def _without_blank_rows(numbered: pl.DataFrame, cells: Sequence[str], *, one_column: bool) -> pl.DataFrame:
+    """The frame without rows of cells that are empty or hold blanks only; with one column, without empty cells."""
+    blank = pl.int_range(numbered.height, eager=True)
+    for name in cells:
+        texts = numbered[name] if len(blank) == numbered.height else numbered[name][blank]
+        empty = texts.is_null()
+        # Blanks sort before all that is visible, and the least text costs far less than a look at each.
+        if not one_column and str(texts.min() or "") < "!":
+            empty |= (texts.str.strip_chars(BLANKS) == "").fill_null(value=False)
+        blank = blank.filter(empty)
+        if not len(blank):
+            return numbered
+    return numbered.filter(~pl.int_range(numbered.height).is_in(blank.implode()))
 
 
 def may_hide_rows(cells: Sequence[str | None], line_end: str, row_format: RowFormat) -> bool:

@@ -11,6 +11,8 @@ from etl_platform.engine.reading.delimited.row_format import RowFormat
 from etl_platform.engine.reading.delimited.split_rows import MAX_ROW_BYTES, SplitRow, split_rows
 from etl_platform.engine.reading.read_notes import ReadNotes
 
+BLANKS = " \t"
+"""Cells of these hold nothing."""
 _NO_FIELD_LIMIT = 2**31 - 1
 MAX_SLOW_ROWS = 250_000
 """Limit of one call, because rows take much memory as Python objects."""
@@ -72,8 +74,8 @@ def parse_rows(
 
 
 def _is_blank(cells: Sequence[str], row_format: RowFormat) -> bool:
-    """A row of empty cells, or a line of white space without the delimiters that it should have."""
-    return not any(cells) or (len(cells) == 1 < row_format.width and not cells[0].strip())
+    """A row of cells that are empty or hold blanks only; of a file with one column, an empty line."""
+    return not any(cells) or (row_format.width > 1 and not any(cell.strip(BLANKS) for cell in cells))
 
 
 def _with_overflow(row: SplitRow, row_format: RowFormat) -> ParsedRow:

@@ -143,6 +143,17 @@ def test_both_parsers_agree_on(chunk: bytes) -> None:
     assert_readers_agree(chunk)
 
 
+BLANK = st.sampled_from(["", " ", "  ", "\t"])
+
+
+@given(rows=st.lists(st.tuples(BLANK, BLANK, BLANK) | st.tuples(BLANK, st.just("b"), BLANK), max_size=9))
+def test_a_row_of_blanks_is_no_row(rows: list[tuple[str, ...]]) -> None:
+    chunk = "".join(",".join(row) + "\n" for row in rows).encode()
+    assert_readers_agree(chunk)
+    frame, _, _ = parse_chunk(chunk, 1, RowFormat(",", b"\n", 3, 3, 3), ReadNotes())
+    assert frame[LINE].to_list() == [line for line, row in enumerate(rows, start=1) if row[1] == "b"]
+
+
 @settings(max_examples=600)
 @given(chunk=RAW)
 def test_the_fast_parser_gives_what_the_row_by_row_parser_gives(chunk: bytes) -> None:
