@@ -26,7 +26,7 @@ from etl_platform.engine.reading.prefetch import prefetch
 from etl_platform.engine.reading.read_notes import ReadNotes
 from etl_platform.engine.reading.table import MAX_COLUMNS
 from etl_platform.engine.reading.tables.headers import read_columns, unique_names
-from etl_platform.engine.reading.tables.preamble_and_footer import FOOTER_ROWS, is_footer, shorten
+from etl_platform.engine.reading.tables.preamble_and_footer import FOOTER_ROWS, is_console_line, is_footer, shorten
 from etl_platform.engine.reading.tables.table_bounds import TableBounds
 
 CHUNK_BYTES = 12 << 20
@@ -221,7 +221,9 @@ class TextTable:
         keep = frame.height
         for row in reversed(frame.tail(FOOTER_ROWS).select(*cells, LINE, DAMAGE).rows()):
             texts = [text for text in row[:-2] if text and text.strip()]
-            if not is_footer(texts, len(cells), short=row[-1] is not None):
+            # Where blanks are delimiters, such a line may have the width of a row.
+            printed = self.dialect.format.delimiter.isspace() and is_console_line(" ".join(texts))
+            if not printed and not is_footer(texts, len(cells), short=row[-1] is not None):
                 break
             keep -= 1
             self.notes.ragged_rows -= row[-1] is not None

@@ -14,6 +14,9 @@ _FOOTER = re.compile(
     r"|end of (?:report|file|data)\b|\*{3,})",
     re.IGNORECASE,
 )
+_CONSOLE = re.compile(
+    r"\(?[0-9,]+ (?:rows?|records?)(?: (?:affected|selected|in set)\b.*)?\.?\)?|Completion time: .+", re.IGNORECASE
+)
 _TOTAL = re.compile(r"\s*(?:grand |sub)?totals?\s*:?\s*", re.IGNORECASE)
 _AMOUNT = re.compile(r"\s*[-+(]?[$€£]?[0-9][0-9,.]*\s*[)%]?\s*")
 _SHOWN_CHARACTERS = 80
@@ -30,6 +33,11 @@ def is_ruler(cells: Sequence[str]) -> bool:
     """Whether a row only underlines the header, as the output of database consoles does."""
     texts = [cell for cell in cells if cell.strip()]
     return bool(texts) and all(_RULER.fullmatch(text) for text in texts)
+
+
+def is_console_line(text: str) -> bool:
+    """Whether a line as a whole is what a database console prints below a table."""
+    return _CONSOLE.fullmatch(text.strip()) is not None
 
 
 def is_footer(texts: Sequence[str], width: int, *, short: bool) -> bool:

@@ -148,6 +148,21 @@ def test_columns_that_blanks_align_are_found(path: Path, lines: list[str], expec
     assert good_rows(path, "\n".join(lines) + "\n")[0] == expected
 
 
+@pytest.mark.parametrize(
+    "below",
+    [
+        "(2 rows affected)\n",
+        "\n(2 rows affected)\n\n\nCompletion time: 2026-01-02T10:00:00-05:00\n",
+        "2 rows selected.\n",
+    ],
+)
+def test_what_a_database_console_prints_below_aligned_columns_is_no_row(path: Path, below: str) -> None:
+    content = "ident  name  note\n-----  ----  ----\nA1     Ana   x\nA2     Bo    y\n"
+    found, dialect = good_rows(path, content + below)
+    assert found == [("A1", "Ana", "x"), ("A2", "Bo", "y")]
+    assert {line.why for line in dialect.dropped} == {"ruler", "footer"}
+
+
 def test_aligned_columns_with_an_empty_cell_are_refused(path: Path) -> None:
     content = "ident  name    note\nA1     Ana     x\nA2             y\nA3     Cy      z w\n"
     assert refusal(path, content) == "no_header_match"
