@@ -10,6 +10,9 @@ import polars as pl
 
 from etl_platform.engine.columns import CUT, DAMAGE, LINE, OVERFLOW, TOO_FEW
 
+_REMARK = r"(?i)^\s*(?:#+\s|//|--+\s|[-=*\s]*page [0-9])"
+"""Comments and page numbers: lines of their own, which no cell has lost."""
+
 
 def mark_cut_rows(frame: pl.DataFrame, above: pl.DataFrame | None, below: pl.DataFrame | None) -> pl.DataFrame:
     """The frame with the neighbours of one-cell lines damaged.
@@ -42,9 +45,8 @@ def last_row(frame: pl.DataFrame) -> pl.DataFrame:
 
 
 def _one_cell_lines(rows: pl.DataFrame) -> npt.NDArray[np.bool_]:
-    """Which rows are short and have text in their first cell only."""
+    """Which rows are short and have text in their first cell only, unless it is a remark."""
     first, *others = (name for name in rows.columns if name.isdigit())
     alone = pl.all_horizontal(pl.col(name).is_null() for name in (*others, OVERFLOW))
-    return rows.select((pl.col(DAMAGE) == TOO_FEW) & pl.col(first).is_not_null() & alone).to_series().fill_null(
-        value=False
-    ).to_numpy()  # fmt: skip
+    piece = pl.col(first).is_not_null() & ~pl.col(first).str.contains(_REMARK)
+    return rows.select((pl.col(DAMAGE) == TOO_FEW) & piece & alone).to_series().fill_null(value=False).to_numpy()

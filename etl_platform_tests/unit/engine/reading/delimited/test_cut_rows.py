@@ -50,6 +50,19 @@ def chunks(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> N
 
 
 @pytest.mark.usefixtures("chunks")
+@pytest.mark.parametrize("remark", ["# checked by hand", "// to do", "-- Page 2 --", "Page 2 of 3"])
+@pytest.mark.parametrize("place", [1, 3, len(ROWS) + 1])
+def test_a_remark_between_rows_costs_no_row(tmp_path: Path, remark: str, place: int) -> None:
+    lines = written(ROWS)
+    lines.insert(place, remark)
+
+    silver, reasons, _ = check(tmp_path, lines)
+
+    assert silver == ROWS
+    assert reasons == {"row.too_few_fields": 1}
+
+
+@pytest.mark.usefixtures("chunks")
 def test_a_line_break_in_the_last_cell_costs_the_row_and_its_neighbour(tmp_path: Path) -> None:
     lines = written(ROWS)
     lines[3] = "S-3,North,3,no\nte 3"
