@@ -43,7 +43,9 @@ def open_xls(source: Path | io.BytesIO, *, mask: bool = False) -> Workbook:
     content = source.read_bytes() if isinstance(source, Path) else source.getvalue()
     try:
         workbook = read_xls(content, mask=mask)
-    except (ValueError, LookupError, struct.error) as error:
+    except ValueError as error:
         raise workbook_damaged(str(error)) from None
+    except (LookupError, struct.error):
+        raise workbook_damaged("its records are cut off or damaged") from None
     sheets: list[Sheet] = [XlsSheet(sheet.name, sheet.cells, visible=sheet.visible) for sheet in workbook.sheets]
     return Workbook(sheets, workbook.since_1904)

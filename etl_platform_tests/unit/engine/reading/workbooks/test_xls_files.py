@@ -76,6 +76,11 @@ def test_a_workbook_that_is_cut_off_is_damage() -> None:
         assert refusal(content[:size]).code == "workbook_damaged"
 
 
+def test_a_record_that_is_too_short_is_told_in_words() -> None:
+    error = refusal(bare(record(0x809, struct.pack("<HHHH", 0, 0x10, 0, 0)), record(0x22)))
+    assert (error.code, "its records are cut off or damaged" in error.message) == ("workbook_damaged", True)
+
+
 def test_two_sheets_at_one_place_are_damage() -> None:
     stream = Book([SheetOf([HEAD], "One"), SheetOf([HEAD], "Two")]).stream()
     places = [struct.unpack_from("<I", stream, found)[0] for found in places_of(stream, record(0x85)[:2])]
