@@ -40,7 +40,8 @@ def number_text(number: float, form: NumberFormat, origin: date) -> str:
     if shown is not None:
         return shown
     text = plain_text(number)
-    return fill_template(form.template, text) if form.template and text.isdigit() else text
+    template = form.template_for(number)
+    return fill_template(template, text) if template and text.isdigit() else text
 
 
 def stored_moment(text: str, form: NumberFormat) -> str:

@@ -7,8 +7,10 @@ from typing import NamedTuple
 
 _LITERALS = r'\\.|"[^"]*"|\[[^\]<>=]*\]|[_*].'
 """Escaped and quoted text, colours and locales, blanks and fill characters."""
-_PADDING = re.compile(rf"(?:{_LITERALS}|[-0/:() ])+(?=;|$)")
-_PIECE = re.compile(rf"{_LITERALS}|0")
+_PADDING = re.compile(rf"(?:{_LITERALS})*(?:#+(?=0))?(?:{_LITERALS}|[-0/:() ])+(?=;|$)")
+_PIECE = re.compile(rf"{_LITERALS}|[0#]")
+_UP_TO = re.compile(r"\[<(=?)([0-9]{1,15})\]([^;]*);(.*)", re.DOTALL)
+"""A format for whole numbers up to a limit, and one for those above it."""
 _SLOT = "\0"
 _ELAPSED = re.compile(r"\[(?:h+|m+|s+)\]", re.IGNORECASE)
 _QUOTED = re.compile(r'\\.|"[^"]*"')
@@ -28,11 +30,21 @@ class Shows(StrEnum):
 
 
 class NumberFormat(NamedTuple):
-    """What a format shows; the ``zero_template`` of numbers; whether a time has fractions of seconds."""
+    """What a format shows.
+
+    Attributes:
+        template: the ``zero_template`` of numbers, or of those up to ``up_to``; ``above`` is that of the others.
+        fractions: whether a time has fractions of seconds.
+    """
 
     shows: Shows = Shows.NUMBER
     template: str | None = None
     fractions: bool = False
+    up_to: int | None = None
+    above: str | None = None
+
+    def template_for(self, number: float) -> str | None:
+        return self.template if self.up_to is None or number <= self.up_to else self.above
 
 
 GENERAL = NumberFormat()
@@ -54,8 +66,17 @@ def number_format(number: int, codes: Mapping[int, str]) -> NumberFormat:
     first = _sections(code)[0]
     shows = _shown(first)
     if shows is Shows.NUMBER:
-        return NumberFormat(shows, zero_template(code))
+        return _with_zeros(code)
     return NumberFormat(shows, fractions=re.search(r"s\]?[.,]0", first, re.IGNORECASE) is not None)
+
+
+def _with_zeros(code: str) -> NumberFormat:
+    """The format of a number, which may have more digits above a limit, as ZIP codes and telephone numbers have."""
+    limited = _UP_TO.match(code)
+    if limited is None:
+        return NumberFormat(template=zero_template(code))
+    equal, limit, small, large = limited.groups()
+    return NumberFormat(template=zero_template(small), up_to=int(limit) - (not equal), above=zero_template(large))
 
 
 def _sections(code: str) -> list[str]:
@@ -93,7 +114,10 @@ def zero_template(code: str) -> str | None:
     None for a format that adds no leading zeros.
     """
     match = _PADDING.match(code)
-    template = _PIECE.sub(_template_piece, match.group()) if match else ""
+    if match is None or re.sub(_LITERALS, "", match.group()).count("/") == 1:
+        # One slash makes a fraction: Excel escapes those of other formats.
+        return None
+    template = _PIECE.sub(_template_piece, match.group())
     return template if template.count(_SLOT) > 1 else None
 
 
