@@ -167,7 +167,7 @@ def _header_errors(contract: Contract, match: HeaderMatch) -> Iterator[FileError
     required = {column.name for column in contract.columns if column.required}
     for name in match.missing:
         if name in required:
-            known = ", ".join((name, *contract.column(name).synonyms))
+            known = ", ".join(contract.column(name).header_names)
             yield FileError(
                 "missing_column", f"the header lacks the required column {name}; add it under one of the names {known}"
             )

@@ -241,7 +241,7 @@ class _Reader:
         seen: dict[str, str] = {}
         names: dict[str, str] = {}
         for index, column in enumerate(columns):
-            aliases = dict.fromkeys(fold(a) for a in (column.name, *column.synonyms)) if column.in_file else ()
+            aliases = dict.fromkeys(map(fold, column.header_names)) if column.in_file else ()
             taken = next((alias for alias in aliases if alias in seen), None)
             if taken is not None or fold(column.name) in names:
                 alias = taken or fold(column.name)

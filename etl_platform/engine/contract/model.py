@@ -119,6 +119,11 @@ class Column:
     two_digit_years_from: int | None = None
 
     @property
+    def header_names(self) -> tuple[str, ...]:
+        """The names that a file's header may give the column."""
+        return (self.name, *self.synonyms)
+
+    @property
     def sensitive(self) -> bool:
         return (self.classification or "").lower() in SENSITIVE
 
@@ -181,6 +186,16 @@ class Contract:
     def file_columns(self) -> tuple[Column, ...]:
         """The columns that the header of a file should have."""
         return tuple(column for column in self.columns if column.in_file)
+
+    @property
+    def known_headers(self) -> dict[str, str]:
+        """The column that each name in a header means; names in the form of ``fold``."""
+        return {fold(name): column.name for column in self.file_columns for name in column.header_names}
+
+    @property
+    def is_sensitive(self) -> bool:
+        """Whether a column is, so that the report and messages must not show texts of the file."""
+        return any(column.sensitive for column in self.columns)
 
     def column(self, name: str) -> Column:
         return next(column for column in self.columns if column.name == name)

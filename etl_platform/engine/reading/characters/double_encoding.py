@@ -2,11 +2,10 @@
 
 import re
 
+from etl_platform.engine.reading.characters.code_pages import as_cp1252
+
 MAYBE_DOUBLE_ENCODED = "[\u00c2-\u00c5\u00e2][^\0-\x7f]"
-_SECOND_BYTE = "".join(
-    code.decode("cp1252", "replace").replace("\ufffd", chr(code[0])) for code in map(bytes, zip(range(0x80, 0xC0)))
-)
-"""The bytes 0x80 to 0xBF as Windows-1252; programs keep the five that it lacks as C1 controls."""
+_SECOND_BYTE = as_cp1252(bytes(range(0x80, 0xC0)))
 _QUOTE = "\u2018\u2019\u201c\u201d"
 _PUNCTUATION = f"{_QUOTE}\u2013\u2014\u2026"
 _DOUBLE_ENCODED = re.compile(

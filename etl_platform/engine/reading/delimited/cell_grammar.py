@@ -8,7 +8,7 @@ from etl_platform.engine.reading.delimited.row_format import RowFormat
 
 NULL = "N"
 """After an escape, alone in a cell: no value, as MySQL writes it."""
-FORMULA_TEXT = re.compile(r'\s*="((?:[^"]|"")*+)"\s*')
+_TEXT_FORMULA = re.compile(r'\s*="((?:[^"]|"")*+)"\s*')
 """A text that is written as a formula, so that Excel keeps its zeros."""
 _INCH = re.compile(r"(?<=[0-9½¼¾⅛⅜⅝⅞'\u2019\u2032])\"")
 _PAIRS = re.compile(r'[^"]*+(?:(?<!\w)"[^"\s](?:[^"]*[^"\s])?"(?!\w)[^"]*+)++')
@@ -137,7 +137,7 @@ class CellGrammar:
             return True
         assert self.quote
         for start, end in run.literal:
-            if FORMULA_TEXT.fullmatch(text, start, end):
+            if _TEXT_FORMULA.fullmatch(text, start, end):
                 continue
             cell = text[start:end]
             if cell.lstrip().startswith(self.quote) or (self.quote == '"' and not _is_text(cell)):

@@ -48,7 +48,7 @@ def refuse_short_header(header: FoundHeader, body: Sequence[Sequence[str]], cont
     width, share = most_frequent_width(body)
     if contract is None or width <= declared or share <= _MOST:
         return
-    known = {fold(alias) for column in contract.file_columns for alias in (column.name, *column.synonyms)}
+    known = contract.known_headers.keys()
     folded = {fold(cell): cell.strip() for cell in header.cells if cell.strip()}
     unknown = [cell for name, cell in folded.items() if name not in known]
     filled = sum(any(cell.strip() for cell in cells[declared:]) for cells in body)

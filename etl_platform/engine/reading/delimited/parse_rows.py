@@ -2,14 +2,13 @@
 
 import csv
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import polars as pl
 
-from etl_platform.engine.columns import DAMAGE, LINE, OVERFLOW
 from etl_platform.engine.reading.delimited.row_format import RowFormat
 from etl_platform.engine.reading.delimited.split_rows import MAX_ROW_BYTES, SplitRow, split_rows
 from etl_platform.engine.reading.read_notes import ReadNotes
+from etl_platform.engine.reading.rows_frame import ParsedRow, rows_frame
 
 BLANKS = " \t"
 """Cells of these hold nothing."""
@@ -18,15 +17,6 @@ MAX_SLOW_ROWS = 250_000
 """Limit of one call, because rows take much memory as Python objects."""
 CALM_ROWS = 2_000
 """After a quote that never closes, so many rows without damage show that the fast parser can go on."""
-
-
-class ParsedRow(NamedTuple):
-    """One row with the 1-based line on which it begins; ``damage`` is a reason of ``engine.columns``."""
-
-    cells: list[str]
-    line: int
-    damage: str | None = None
-    overflow: str | None = None
 
 
 def parse_rows(
@@ -84,16 +74,3 @@ def _with_overflow(row: SplitRow, row_format: RowFormat) -> ParsedRow:
     rest = row.cells[row_format.declared :]
     overflow = row_format.delimiter.join(rest) if row.damage or any(cell.strip() for cell in rest) else None
     return ParsedRow(row.cells, row.line, row.damage, overflow or None)
-
-
-def rows_frame(rows: Sequence[ParsedRow], width: int) -> pl.DataFrame:
-    """Text columns by position, null for empty cells, then ``_line``, ``_damage`` and ``_overflow``."""
-    columns: dict[str, pl.Series] = {}
-    cells_of_rows = [row.cells for row in rows]
-    for position in range(width):
-        texts = [(cells[position] or None) if position < len(cells) else None for cells in cells_of_rows]
-        columns[str(position)] = pl.Series(str(position), texts, pl.String)
-    columns[LINE] = pl.Series(LINE, [row.line for row in rows], pl.UInt32)
-    columns[DAMAGE] = pl.Series(DAMAGE, [row.damage for row in rows], pl.String)
-    columns[OVERFLOW] = pl.Series(OVERFLOW, [row.overflow for row in rows], pl.String)
-    return pl.DataFrame(columns)

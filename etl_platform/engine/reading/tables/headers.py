@@ -45,7 +45,7 @@ def named_header(rows: list[NumberedRow], contract: Contract) -> FoundHeader | N
     Its names cover at least 30 % of the contract's columns, of the required ones, or of its own cells. Two or three
     rows are one header only if together they name more columns than any fewer rows. Blank lines may be between them.
     """
-    known = {fold(alias): column.name for column in contract.file_columns for alias in (column.name, *column.synonyms)}
+    known = contract.known_headers
     required = {column.name for column in contract.file_columns if column.required}
     best: FoundHeader | None = None
 

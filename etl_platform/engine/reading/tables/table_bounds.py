@@ -46,8 +46,7 @@ class TableBounds:
     def __init__(self, header: Sequence[str], contract: Contract, delimiter: str, notes: ReadNotes) -> None:
         self._delimiter, self._notes = delimiter, notes
         names = {fold(cell): fold(cell) for cell in header if fold(cell)}
-        for column in contract.file_columns:
-            names |= dict.fromkeys(map(fold, (column.name, *column.synonyms)), column.name)
+        names |= contract.known_headers
         self._names = names
         self._own = [names.get(fold(cell)) for cell in header]
         self._named = sum(name is not None for name in self._own)
@@ -67,7 +66,7 @@ class TableBounds:
         places = [place for place, name in enumerate(self._own) if name is not None]
         longest = sorted(places, key=lambda place: -len(fold(header[place])))[:_MEASURED_COLUMNS]
         fits = pl.all_horizontal(_length_fits(place, header[place]) for place in longest).fill_null(value=True)
-        aliases = [alias for column in contract.file_columns for alias in (column.name, *column.synonyms)]
+        aliases = [alias for column in contract.file_columns for alias in column.header_names]
         forms = pl.Series(written_forms([*header[:_NAMED_COLUMNS], *aliases]), dtype=pl.String).implode()
         known = [pl.col(name).is_in(forms) for name in self._cells[:_NAMED_COLUMNS]]
         starts = pl.any_horizontal(pl.col(str(place)).is_in(forms) for place in places[:_TESTED_COLUMNS])

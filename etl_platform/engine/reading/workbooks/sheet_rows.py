@@ -11,8 +11,8 @@ from etl_platform.engine.contract.model import Contract
 from etl_platform.engine.errors import UnreadableFileError
 from etl_platform.engine.file_dialect import DroppedLine
 from etl_platform.engine.reading.characters.cell_characters import clean_cells
-from etl_platform.engine.reading.delimited.parse_rows import ParsedRow, rows_frame
 from etl_platform.engine.reading.read_notes import ReadNotes
+from etl_platform.engine.reading.rows_frame import ParsedRow, rows_frame
 from etl_platform.engine.reading.tables.headers import FoundHeader, read_columns, unique_names
 from etl_platform.engine.reading.tables.preamble_and_footer import FOOTER_ROWS, is_footer
 from etl_platform.engine.reading.tables.table_bounds import TableBounds

@@ -16,7 +16,7 @@ from etl_platform.engine.reading.workbooks.sheets import workbook_too_large
 from etl_platform.engine.reading.workbooks.xls_cells import CellStyle, SheetCells, SheetReader
 from etl_platform.engine.reading.workbooks.xls_code_pages import font_encoding, text_encoding
 
-MAX_SHEET_CELLS = 8_000_000
+MAX_CELLS = 8_000_000
 """Of all sheets, which are in memory as Python objects."""
 MAX_CHARACTERS = 1 << 28
 """Of all cells: a text that many cells share counts for each."""
@@ -159,7 +159,7 @@ def _read_only_sheet(stream: bytes, type_: int) -> tuple[_Globals, list[_RawShee
 
 
 def _refuse_size(cells: int, characters: int) -> None:
-    if cells > MAX_SHEET_CELLS:
+    if cells > MAX_CELLS:
         raise workbook_too_large(f"the workbook has {cells:,} cells, blank ones between others included")
     if characters > MAX_CHARACTERS:
         raise workbook_too_large(f"the texts of the workbook have {characters:,} characters")

@@ -5,6 +5,7 @@ from datetime import date
 from typing import Any
 from xml.parsers import expat
 
+from etl_platform.engine.reading.table import MAX_COLUMNS
 from etl_platform.engine.reading.workbooks.cell_texts import stored_moment, stored_number
 from etl_platform.engine.reading.workbooks.number_formats import GENERAL, NumberFormat
 from etl_platform.engine.reading.workbooks.office_xml import MAX_DEPTH, too_deep
@@ -19,7 +20,6 @@ from etl_platform.engine.reading.workbooks.sheets import (
 )
 from etl_platform.engine.reading.workbooks.xlsx_book import XlsxBook, unescaped
 
-_MAX_COLUMNS = 16_384
 _MAX_ROW_BLOCKS = 512
 _MAX_RANGES = 100_000
 _MAX_NAMES = 1_000
@@ -185,7 +185,7 @@ class SheetParser:
         cells = self._cells
         missing = column - len(cells)
         if missing >= 0:
-            if column >= _MAX_COLUMNS:
+            if column >= MAX_COLUMNS:
                 raise workbook_too_large(f"sheet {self._name}, row {self._number:,} has text in column {column + 1:,}")
             if missing:
                 cells.extend([""] * missing)
@@ -203,7 +203,7 @@ class SheetParser:
             name = letters.strip().replace("$", "").upper()
             if not (name.isascii() and name.isalpha() and len(name) <= 7):
                 raise workbook_damaged(f"sheet {self._name}, row {self._number:,} has a cell {reference[:20]!r}")
-            column = min(column_number(name) - 1, _MAX_COLUMNS)
+            column = min(column_number(name) - 1, MAX_COLUMNS)
             if len(letters) <= _MAX_LETTERS:
                 self._columns[letters] = column
         digits = reference[len(letters) :]
@@ -273,4 +273,4 @@ class SheetParser:
         first, last = attributes.get("min", ""), attributes.get("max", "")
         hidden = attributes.get("hidden") in _TRUE and len(self.facts.hidden_columns) < _MAX_RANGES
         if hidden and first.isdecimal() and last.isdecimal():
-            self.facts.hidden_columns.append((int(first[:8]), min(int(last[:8]), _MAX_COLUMNS)))
+            self.facts.hidden_columns.append((int(first[:8]), min(int(last[:8]), MAX_COLUMNS)))

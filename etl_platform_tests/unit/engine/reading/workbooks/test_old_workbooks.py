@@ -200,7 +200,7 @@ def test_a_stray_cell_far_below_does_not_hide_the_table(path: Path) -> None:
 
 
 def test_an_old_workbook_with_too_many_cells_is_refused(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(xls_workbook, "MAX_SHEET_CELLS", 14)
+    monkeypatch.setattr(xls_workbook, "MAX_CELLS", 14)
     path.write_bytes(xls(ROWS))
     with pytest.raises(UnreadableFileError, match=r"has 15 cells") as caught:
         read_back(path, CONTRACT)
