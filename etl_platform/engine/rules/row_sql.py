@@ -30,46 +30,50 @@ def row_expression(
             different kinds in one operation.
     """
     # sqlglot is slow to import, and loading the code location does not need it.
-    from etl_platform.engine.rules.sql_guard import guard
-    from etl_platform.engine.rules.sql_spelling import RefusedSqlError, for_polars
-
-    def refusal(problem: str) -> ContractError:
-        return ContractError(f"{name}: {problem}", path=path, line=line)
+    from etl_platform.engine.rules.sql_spelling import RefusedSqlError
 
     try:
-        guarded = guard(sql)
-        expression = pl.sql_expr(for_polars(sql))
-        used = _columns(expression)
-    except RefusedSqlError as error:
-        raise refusal(str(error)) from None
-    except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
-        raise refusal(f"{sql!r} is not an SQL expression: {first_line(error)}") from None
-    tree = to_tree(expression)
+        return _compiled(sql, known, delivery_day)
+    except (RefusedSqlError, SqlMeaningError) as error:
+        raise ContractError(f"{name}: {error}", path=path, line=line) from None
+
+
+def _compiled(sql: str, known: Mapping[str, pl.DataType], delivery_day: date | None) -> pl.Expr:
+    from etl_platform.engine.rules.sql_guard import guard
+
+    guarded = guard(sql)
+    expression = _parsed(sql, f"{sql!r} is not an SQL expression")
+    tree, used = to_tree(expression), _columns(expression)
     # Polars reads a word behind an expression, such as ISNULL, as an alias and leaves it out.
     if set(used) != guarded.columns or "Alias" in tree:
-        raise refusal(
+        raise SqlMeaningError(
             f"{sql!r} can be read in two ways; put the names of columns in double quotes, and write IS NULL for ISNULL"
         )
     if unknown := [column for column in used if column not in known]:
-        raise refusal(f"there is no column {unknown[0]!r}; use one of {', '.join(known)}")
+        raise SqlMeaningError(f"there is no column {unknown[0]!r}; use one of {', '.join(known)}")
     types = {column: known[column] for column in used}
     dated = types | {DELIVERY_DAY: pl.Date()} if guarded.delivery_day_spans else types
-    try:
-        meant = meaning(tree, dated)
-    except SqlMeaningError as error:
-        raise refusal(str(error)) from None
+    meant = meaning(tree, dated)
     if mixture := _mixture(meant, dated):
-        raise refusal(f"{sql!r} {mixture}")
+        raise SqlMeaningError(f"{sql!r} {mixture}")
     if guarded.delivery_day_spans:
         # After the check: Polars folds literals while it parses, so a date plus a number would no longer be found.
-        try:
-            expression = pl.sql_expr(for_polars(guarded.with_delivery_day(delivery_day)))
-        except pl.exceptions.PolarsError as error:
-            raise refusal(f"{sql!r} cannot be calculated for {delivery_day}: {first_line(error)}") from None
+        expression = _parsed(
+            guarded.with_delivery_day(delivery_day), f"{sql!r} cannot be calculated for {delivery_day}"
+        )
         tree = to_tree(expression)
         meant = meaning(tree, types)
     exact = exact_integers(meant, types)
     return expression if exact == tree else from_tree(exact)
+
+
+def _parsed(sql: str, problem: str) -> pl.Expr:
+    from etl_platform.engine.rules.sql_spelling import for_polars
+
+    try:
+        return pl.sql_expr(for_polars(sql))
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
+        raise SqlMeaningError(f"{problem}: {first_line(error)}") from None
 
 
 def used_columns(sql: str) -> tuple[str, ...]:
