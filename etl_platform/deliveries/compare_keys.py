@@ -65,7 +65,7 @@ class KeyComparer:
 
 
 def _choose(others: Iterable[ObjectHead], silver_key: str) -> list[ObjectHead]:
-    """The objects to read: copies by name first, then the newest, as far as the limits allow."""
+    """The objects to read: copies by name first, then the newest, within the limits."""
     name = _without_copy_mark(silver_key)
     newest_first = sorted(others, key=lambda head: head.last_modified, reverse=True)
     chosen: list[ObjectHead] = []

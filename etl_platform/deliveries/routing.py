@@ -12,7 +12,7 @@ from etl_platform.engine.result import FileError
 
 @dataclass(frozen=True)
 class Route:
-    """Where an object belongs. ``ignored`` says why agency or contract is missing."""
+    """Where an object belongs. ``ignored`` is the reason why agency or contract is missing."""
 
     agency: str | None
     contract: Contract | None

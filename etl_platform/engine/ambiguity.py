@@ -37,7 +37,7 @@ class Evidence:
 
     @property
     def disproves(self) -> bool:
-        """Whether the rows that speak for the other reading are more than a few typing errors."""
+        """Whether the rows that only the other reading explains are more than a few typing errors."""
         tolerated = self.ours // (_EVIDENCE_PER_TYPO if self.theirs <= _FEW else _SHARE)
         return self.theirs > tolerated
 
@@ -50,7 +50,7 @@ class ContraryTexts:
         self._found = [(reading, Evidence()) for reading in compiled.other_readings]
 
     def update(self, batch: pl.DataFrame) -> None:
-        """Add a checked batch. Costs next to nothing where no text has the wrong type."""
+        """Add a checked batch. Almost free where no text has the wrong type."""
         for reading, evidence in self._found:
             refused = batch[f"rule:{reading.column}.type"]
             if refused.any():
@@ -66,7 +66,7 @@ class ContraryTexts:
             evidence.place = first[LINE], first.get(MEMBER), first[f"text:{reading.column}"]
 
     def errors(self, table: Table) -> Iterator[FileError]:
-        """Why the file is ambiguous. Reads the table once more if there are contrary texts."""
+        """Why the file is ambiguous. Reads the table again if there are contrary texts."""
         suspect = {reading.code for reading, evidence in self._found if evidence.theirs}
         found = [(reading, evidence) for reading, evidence in self._found if reading.code in suspect]
         if found:
@@ -78,7 +78,7 @@ class ContraryTexts:
             if evidence.theirs and evidence.disproves:
                 yield self._error(reading, evidence)
             elif not evidence.ours and (like := disproved.get((reading.ours, reading.theirs))):
-                # A column without evidence of its own was written by the same hand.
+                # A column without evidence of its own is written as the others of its file.
                 yield self._error(reading, evidence, like)
 
     def _count(self, table: Table, found: list[tuple[OtherReading, Evidence]]) -> None:

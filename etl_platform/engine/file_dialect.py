@@ -43,11 +43,11 @@ class DroppedLine:
 
 @dataclass(frozen=True)
 class CleanedCells:
-    """Cells of which characters were changed that nobody sees.
+    """Cells in which invisible characters were changed.
 
     Attributes:
         what: ``invisible`` characters removed, another ``blank`` replaced by a plain one, an ``accent`` composed with
-            its letter, or ``double_encoded`` text decoded once more.
+            its letter, or ``double_encoded`` text decoded again.
         columns: the names of their columns.
         line: of the first one.
         member: the archive member that they are in, where several were read.
@@ -95,7 +95,7 @@ class FileDialect:
         merged_cells: ranges below the header, such as ``B2:B4``. Only the first cell of each has a value; the others
             are empty.
         hidden_rows, hidden_columns: lines and columns that Excel does not show, by a filter or by hand; they are read.
-        header_line: 0 where the contract says that there is no header.
+        header_line: 0 if the contract has ``header: none``.
         header_remark: why the header may be missing, in a profile without a contract.
         confidence: from 0 to 1, for each thing that was detected.
         pinned: names of what the contract sets instead of detection.

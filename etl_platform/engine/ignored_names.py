@@ -19,7 +19,7 @@ class IgnoredName:
 
     Attributes:
         code: HALF_SENT, COMPANION or SYSTEM.
-        message: what the name shows, and what to do if the file is a delivery all the same.
+        message: what the name shows, and what to do if the file is a delivery.
     """
 
     code: str

@@ -11,7 +11,7 @@ T = TypeVar("T")
 
 
 class ProcessEndedError(Exception):
-    """The process ended during a call: it crashed, or the system stopped it for want of memory."""
+    """The process ended during a call: it crashed, or the system stopped it because memory ran out."""
 
 
 class Isolated:

@@ -20,7 +20,7 @@ _CLEANED = {
     "formula_text": 'read the texts of formulas such as ="00123"',
     "double_encoded": "decoded text that was encoded twice (Ã± is ñ)",
 }
-"""Changes of characters that nobody sees, by ``CleanedCells.what``."""
+"""Changes of cells, by ``CleanedCells.what``."""
 
 
 def verdict(file_name: str, dataset: str | None, result: CheckResult) -> str:

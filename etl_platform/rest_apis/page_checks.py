@@ -1,4 +1,4 @@
-"""Checks that the pages of a resource are all of its records, each once, as far as responses tell. No network.
+"""Checks that the pages of a resource have all of its records once, as far as responses show. No network.
 
 Error messages quote no value of a response, because it may be personal data.
 """
@@ -49,8 +49,8 @@ class PageChecks:
             following: the next request; None after the last page.
 
         Raises:
-            ApiResponseError: the page repeats an earlier one, its next page was requested before, it follows a page
-                that was not full, or there are too many pages.
+            ApiResponseError: the page repeats an earlier one, follows a page that was not full, or links to a page that
+                was already requested; or there are too many pages.
         """
         self._pages, self._records = self._pages + 1, self._records + len(records)
         self._document = document
@@ -66,7 +66,7 @@ class PageChecks:
         """Raise ApiResponseError if the API has more records than it returned, or fewer."""
         if _has_more(self._document):
             raise ApiResponseError(
-                f"{self._where}: the last page says exceededTransferLimit, so there are more records; see pagination"
+                f"{self._where}: the last page has exceededTransferLimit, so there are more records; see pagination"
             )
         if not self._paging.total:
             return

@@ -174,7 +174,7 @@ def test_a_total_that_is_no_number_is_an_error(api: ApiServer, total: Any) -> No
 
 @pytest.mark.parametrize("place", [{"exceededTransferLimit": True}, {"properties": {"exceededTransferLimit": True}}])
 def test_an_api_that_says_it_has_more_is_an_error_without_pagination(api: ApiServer, place: dict[str, Any]) -> None:
-    with pytest.raises(ApiResponseError, match="the last page says exceededTransferLimit"):
+    with pytest.raises(ApiResponseError, match="the last page has exceededTransferLimit"):
         read(api, Pagination(), lambda _: {"features": records(0, 3), **place})
 
 

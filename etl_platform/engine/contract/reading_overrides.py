@@ -72,7 +72,7 @@ def read_overrides(document: Located, server: Mapping[str, Any], custom: Mapping
             raise document.error(message, *_place(document, name))
     place = _place(document, "headerLine")
     if line is not None and "header" in custom:
-        raise document.error("headerLine needs a header, and header says that there is none; remove one", *place)
+        raise document.error("headerLine and header: none contradict each other; remove one", *place)
     if line is not None and line < 1:
         raise document.error("headerLine counts lines from 1", *place)
     marks = (custom.get(name) for name in ("quote", "escape", "header"))

@@ -2,8 +2,8 @@
 
 A batch holds the file's cells as text in columns named by position (``"0"``, ``"1"``, …). ``CompiledContract``
 adds three families of columns: ``text:<column>`` (trimmed, null tokens and blanks as null), ``<column>``
-(typed) and ``rule:<reason>`` (true where the row breaks the rule). Where a rule cannot be evaluated on some rows,
-``failed:<reason>`` tells which.
+(typed) and ``rule:<reason>`` (true where the row breaks the rule). ``failed:<reason>`` is true on rows where a rule
+could not be evaluated.
 """
 
 from collections.abc import Iterable, Mapping, Sequence

@@ -1,7 +1,7 @@
 """Evaluates an expression that fails on some rows of a batch. Those rows have no value, all others have theirs.
 
-Polars fails on the whole batch and names no row. Strict casts and parsers become lenient ones, which tell their rows at
-once. What else fails is found by halves.
+Polars fails on the whole batch and names no row. Strict casts and parsers become lenient ones, whose nulls are the
+rows that fail. Other failures are found by bisection.
 """
 
 from collections.abc import Iterable, Sequence
@@ -33,13 +33,13 @@ def evaluate(frame: pl.DataFrame, expression: pl.Expr, name: str) -> Evaluated:
     """Evaluate an expression over a batch; ``name`` of its rule is for messages.
 
     Raises:
-        UnreadableFileError: ``rule_fails`` where it fails on so many rows that they cannot be told apart.
+        UnreadableFileError: ``rule_fails`` where it fails on too many rows to find them.
     """
     try:
         return Evaluated(_values(frame, expression), _none(frame))
     except FAILURES:
         lenient = Lenient.of(expression)
-    values, casts = _by_halves(frame, lenient.value, name), _by_halves(frame, lenient.failed, name)
+    values, casts = _bisected(frame, lenient.value, name), _bisected(frame, lenient.failed, name)
     failed = values.failed | casts.failed | casts.values.fill_null(value=False)
     return Evaluated(_where(values.values, ~failed), failed)
 
@@ -58,8 +58,8 @@ def _where(values: pl.Series, wanted: pl.Series) -> pl.Series:
     return pl.select(pl.when(wanted).then(values)).to_series()
 
 
-def _by_halves(frame: pl.DataFrame, expression: pl.Expr, name: str) -> Evaluated:
-    """Halve what fails, down to single rows."""
+def _bisected(frame: pl.DataFrame, expression: pl.Expr, name: str) -> Evaluated:
+    """Bisect what fails, down to single rows."""
     used = frame.select(list(dict.fromkeys(expression.meta.root_names())) or frame.columns[:1])
     values: list[pl.Series] = []
     failed: list[pl.Series] = []

@@ -14,7 +14,7 @@ from etl_platform.engine.values.exact_integers import from_tree, operand_types, 
 
 _COMPARISONS = frozenset({"Eq", "NotEq", "Lt", "LtEq", "Gt", "GtEq", "EqValidity", "NotEqValidity"})
 _CALL = "\0"
-"""Starts the separator of a CONCAT_WS that stands for a function of our own."""
+"""Starts the separator of a CONCAT_WS that encodes a function of our own."""
 
 _CONSTANTS = {f"{_CALL}TRUE": True, f"{_CALL}FALSE": False}
 
@@ -34,7 +34,7 @@ def own_constant(name: str) -> str:
 
 
 def is_own(column: str) -> bool:
-    """Whether a column's name stands for a constant."""
+    """Whether a column's name encodes a constant."""
     return column in _CONSTANTS
 
 
@@ -42,7 +42,7 @@ def meaning(tree: Any, types: Mapping[str, pl.DataType]) -> Any:
     """A serialized expression that means what SQL means; equal to ``tree`` where Polars agrees.
 
     Raises:
-        SqlMeaningError: a comparison of a date with a text that is none, wrong arguments of a function.
+        SqlMeaningError: a comparison of a date with a text that is not a date, wrong arguments of a function.
     """
     if isinstance(tree, list):
         return [meaning(part, types) for part in tree]
@@ -169,7 +169,7 @@ def _as_moment(side: Any, other: Any, types: Mapping[str, pl.DataType]) -> Any:
     try:
         moment = date.fromisoformat(text) if len(text) == len("yyyy-mm-dd") else datetime.fromisoformat(text)
     except ValueError:
-        raise SqlMeaningError(f"{text!r} is compared with a date and is none; write DATE '2026-01-31'") from None
+        raise SqlMeaningError(f"{text!r} is compared with a date and is not a date; write DATE '2026-01-31'") from None
     return to_tree(pl.lit(moment))
 
 

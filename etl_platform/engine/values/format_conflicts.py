@@ -30,7 +30,7 @@ def _fields() -> dict[str, tuple[str, dict[int, frozenset[str]]]]:
         width: frozenset(name for name in (*_MONTHS, *short) if len(name) == width)
         for width in sorted({len(name) for name in (*_MONTHS, *short)})
     }
-    # Digits behind a second are never taken for another field; one text stands for all.
+    # Fractions of a second never overlap another field; one text represents all.
     fraction = {3: frozenset({"000"}), 6: frozenset({"000000"})}
     year, two_digits = {4: _numbers(1900, 2099, 4)}, {2: _numbers(0, 99, 2)}
     found = {

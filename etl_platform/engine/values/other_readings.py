@@ -1,4 +1,4 @@
-"""The other way in which people write a column's values: day and month exchanged, or a comma for the decimal point.
+"""The other reading of a column's values: day and month exchanged, or a comma as decimal point.
 
 One text may have a value in both. Expressions only; ``ambiguity`` counts what they read.
 """
@@ -116,7 +116,7 @@ def _exchanged(pattern: str) -> Iterator[tuple[str, str, str]]:
         return
     two_digits = by_letter["Y"] in {Field(letters) for letters in TWO_DIGIT_YEARS}
     for other in _ORDER_WORDS:
-        # Four digits are never taken for a month or a day.
+        # Four digits are never a month or a day.
         if other == order or (not two_digits and other.index("Y") != order.index("Y")):
             continue
         for lenient in (True, False):

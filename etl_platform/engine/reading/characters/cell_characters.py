@@ -1,4 +1,4 @@
-"""Characters of cells that nobody sees or that say a letter is lost. Frames of text in, frames out; no files.
+"""Invisible characters of cells, and signs of a lost letter. Frames of text in, frames out; no files.
 
 Invisible characters are removed, blanks of every kind become plain ones, and accents are composed (NFC), all with a
 note. So one text has one form, and two keys that look alike are one. Control and replacement characters are damage of
@@ -16,7 +16,7 @@ from etl_platform.engine.reading.characters.character_notes import CharacterNote
 from etl_platform.engine.reading.characters.double_encoding import MAYBE_DOUBLE_ENCODED, decode_again
 
 INVISIBLE, BLANK, ACCENT, DOUBLE_ENCODED = "invisible", "blank", "accent", "double_encoded"
-"""What a note says about cells that were changed."""
+"""Kinds of changed cells in a note."""
 
 _INVISIBLES = (
     "\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f"

@@ -1,7 +1,7 @@
-"""Windows-1252 or another code page? The words of a file that is not UTF-8, and what they say. Bytes in, verdict out.
+"""Windows-1252 or another code page, decided by the words of a file that is not UTF-8. Bytes in, verdict out.
 
-A word speaks for a code page against Windows-1252 where it may be a word in one of the page's languages, and in
-Windows-1252 it is none of a Western language. A few odd words in a file of good ones do not decide.
+A word is evidence for another code page if it may be a word of the page's languages, and in Windows-1252 it cannot be
+Western. A few odd words among many plausible ones do not decide.
 """
 
 import re
@@ -21,9 +21,9 @@ WORD = re.compile(rb"[A-Za-z'\x80-\xff]*[\x80-\xff][A-Za-z'\x80-\xff]*")
 _FEW, _HANDFUL = 3, 6
 """Words of another code page that refuse a file: a few different ones, or a handful of one."""
 _MIN_RATIO = 4
-"""For each of them, words that speak for Windows-1252 against that page, at most."""
+"""For each of them, at most so many words that only Windows-1252 explains."""
 _MIN_SHARE = 20
-"""Words that may be Western for each odd one, at most, whether the other page explains them or not."""
+"""For each odd word, at most so many that may be Western, whether the other page explains them or not."""
 _MAX_WORDS = 5_000
 """Different words that are judged; a larger file has the usual ones among them."""
 _EXAMPLES = 5
@@ -81,7 +81,7 @@ class JudgedWord:
 
     @property
     def lost(self) -> list[int]:
-        """Places of signs that stand for a letter in every page that explains the word."""
+        """Places of signs that are a letter in every page that explains the word."""
         return sure_signs(self.text) if self.for_pages else []
 
 
@@ -94,7 +94,7 @@ class CodePageEvidence:
     more_odd: int = 0
 
     def judge(self, raw: bytes, line: int) -> JudgedWord | None:
-        """What a word says; None for signs and single letters, which say nothing."""
+        """The verdict on a word; None for signs and single letters, which are no evidence."""
         return self.words.get(raw) or _judged(raw, line, _PAGES if len(self.words) < _MAX_WORDS else {})
 
     def count(self, raw: bytes, word: JudgedWord) -> None:
@@ -111,7 +111,7 @@ class CodePageEvidence:
 
     @property
     def western_share(self) -> float:
-        """Of the words that may be Western; 1 where no word says anything."""
+        """Of the words that may be Western; 1 without words."""
         return self.western / (self.western + self.odd) if self.western + self.odd else 1.0
 
     @property
@@ -164,7 +164,7 @@ class CodePageEvidence:
         return scrambled > self.western or (explained >= _HANDFUL and explained > self.western)
 
     def _fitting(self, odd: list[JudgedWord]) -> dict[str, int]:
-        """Pages for which enough words speak, the best first, with their number."""
+        """Pages that enough words fit, the best first, with the number of words."""
         found: dict[str, int] = {}
         total = sum(word.times for word in odd)
         for page in _PAGES:

@@ -1,4 +1,4 @@
-"""Text that was UTF-8, was read as Windows-1252 and written as UTF-8 once more: ``Ã±`` for ``ñ``. Text in, text out."""
+"""Text that was encoded twice: UTF-8, read as Windows-1252, written as UTF-8 (``Ã±`` for ``ñ``). Text in, text out."""
 
 import re
 

@@ -61,7 +61,7 @@ def _decode_line(line: bytes, number: int, notes: CharacterNotes) -> bytes:
 
 
 class _WordDecoder:
-    """Decodes the words of a line that is not valid UTF-8; ``cp1252`` tells whether one was Windows-1252."""
+    """Decodes the words of a line that is not valid UTF-8; ``cp1252`` is set if one was Windows-1252."""
 
     def __init__(self, line: int, notes: CharacterNotes) -> None:
         self._line, self._notes = line, notes
@@ -89,7 +89,7 @@ class _WordDecoder:
 
 
 def _is_beside_underscore(match: re.Match[bytes]) -> bool:
-    """Whether a word is a piece of another one, in which a program has replaced letters; it says nothing."""
+    """Whether a word is part of another one in which a program has replaced letters, and so no evidence."""
     return b"_" in {match.string[match.start() - 1 : match.start()], match.string[match.end() : match.end() + 1]}
 
 

@@ -14,7 +14,7 @@ _SHORT_WORDS = frozenset(
         r"\w+", "a i o y an as at be by co de do ex go he if in is it la le me my no of ok on or re so to un up us we"
     )
 )
-"""Words and prefixes of one or two letters that stand before or after a dash."""
+"""Words and prefixes of one or two letters before or after a dash."""
 _AFTER_APOSTROPHE = re.compile(r"(?:s|t|re|ve|ll|d|m|n|em|en|er|all|hui|[A-ZÀ-Þ].*)?\Z")
 
 _MISPLACED = re.compile(
@@ -25,7 +25,7 @@ _MISPLACED = re.compile(
             f"ñ(?![{_V}])",
             "ã(?!o|e|s?$|i$)|[bcdfgjkpxz]ã$|.sã$",
             "(?<!^v)õ(?!e)|(?<=^v)õ(?!$|e)",
-            # A cedilla stands beside a vowel.
+            # A cedilla is beside a vowel.
             f"(?<![{_V}])ç(?![{_V}]|$)",
             # Acute and grave: è ends a syllable, ì ò ù end words or belong to short Vietnamese ones.
             f"è[{_V}jkh]|[aeáíóúý]è|(?<!^n)[iou]è$|ièn(?!e)|^è[^vrs]",
@@ -63,7 +63,7 @@ _NO_BREAK_SPACE = "\u00a0"
 _DASHES = frozenset("\u2013\u2014…")
 _APOSTROPHES = frozenset("\u2018\u2019")
 _BETWEEN_WORDS = frozenset("“”™®©ªº°\u00d7¼½¾")
-"""Signs that may stand between two words: before a capital."""
+"""Signs that may be between two words: before a capital."""
 _NEVER_IN_WORD = frozenset("\u201aƒ„†‡\u02c6‰\u2039\u203a¡¢£¤¥¦§¬¯±²³¶\u00b8¹¼½¾¿\u02dc•¨»«µ÷€")
 _NEVER_AFTER_WORD = frozenset("\u201aƒ„\u02c6‰\u2039¡¢£¤¥¦§¬¯±³¶\u00b8¹º¿\u02dc€")
 _NEVER_AFTER_LETTERS = frozenset("\u201aƒ\u02c6")
@@ -155,7 +155,7 @@ def _is_letter(sign: str) -> bool:
 
 
 def has_one_case(word: str, may_be_small: frozenset[str]) -> bool:
-    """Whether capitals beyond ASCII stand first or among capitals, and small letters not between capitals.
+    """Whether capitals beyond ASCII are first or among capitals, and small letters not between capitals.
 
     Args:
         may_be_small: letters beyond ASCII that may be small between capitals.

@@ -16,7 +16,7 @@ _PAIRS = re.compile(r'[^"]*+(?:(?<!\w)"[^"\s](?:[^"]*[^"\s])?"(?!\w)[^"]*+)++')
 
 
 class CellRun(NamedTuple):
-    """The cells of a row, as far as they could be read.
+    """The cells of a row up to its end, or to the cell that could not be read.
 
     Attributes:
         quoted: how many of them were quoted.

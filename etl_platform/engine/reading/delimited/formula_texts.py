@@ -1,6 +1,6 @@
 """Cells that write a text as a formula, ``="00123"``, so that Excel keeps its zeros. Frames of text in, frames out.
 
-Other formulas stay as they are: only a spreadsheet knows their values.
+Other formulas stay as they are: only a spreadsheet can calculate them.
 """
 
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ from etl_platform.engine.columns import LINE
 from etl_platform.engine.reading.read_notes import ReadNotes
 
 FORMULA_TEXT = "formula_text"
-"""What a note says about cells that were changed."""
+"""The kind of changed cells in a note."""
 _START = '="'
 _WHOLE = r'^\s*="((?:[^"]|"")*)"\s*$'
 

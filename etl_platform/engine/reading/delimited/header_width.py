@@ -38,7 +38,7 @@ def named_width(header: Sequence[str]) -> int:
 
 
 def refuse_short_header(header: FoundHeader, body: Sequence[Sequence[str]], contract: Contract | None) -> None:
-    """Refuse a header that lost a delimiter: its names would stand over the wrong cells.
+    """Refuse a header that lost a delimiter, because its names would belong to the wrong cells.
 
     Raises:
         UnreadableFileError: ``header_too_short`` where most rows have more cells than the header, which has a name that

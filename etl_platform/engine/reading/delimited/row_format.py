@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class RowFormat:
-    """What the parsers need to know about a file's rows.
+    """How the rows of a file are written.
 
     Attributes:
         delimiter: one or more characters between cells.
@@ -50,7 +50,7 @@ class RowFormat:
 
     @property
     def is_simple(self) -> bool:
-        """Whether the fast parser knows this format: one byte each for delimiter and quote, and nothing else."""
+        """Whether the fast parser reads this format: one byte each for delimiter and quote, and nothing else."""
         marks = (self.delimiter, self.quote or "")
         single = len(self.delimiter) == 1 and all(mark.isascii() and len(mark) <= 1 for mark in marks)
         return single and self.escape is None and not self.blank_after_delimiter

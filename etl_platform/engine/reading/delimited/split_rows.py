@@ -1,4 +1,4 @@
-"""Text → rows, each with its damage; after a broken row reading goes on at the next line. No frames, no files.
+"""Text → rows, each with its damage; after a broken row, reading resumes at the next line. No frames, no files.
 
 A quote that is out of place costs the row that it is in, not the rest of the file. The time is linear in the text: a
 quoted cell that never closes is followed once, and no line in between is followed again.

@@ -139,7 +139,7 @@ def _is_proven(sample: SplitSample, usual: SplitSample, *, apostrophes: bool, bl
     if changed.quote == usual.format.quote:
         return True
     if changed.quote is None:
-        # Where a quoted cell is longer than the sample, its lines are none of the usual format.
+        # A quoted cell that is longer than the sample has no rows of the usual format.
         complete = usual.lines >= _LEAST_SOUND * sample.lines
         many = gain >= _MIN_STRAY and (_has_opening_quotes(sample, usual) or gain >= _OFTEN * sample.lines)
         return complete and usual.quoted == 0 and many and not _has_enclosed_cells(sample, usual)

@@ -32,7 +32,7 @@ class TextDialect:
 
     Attributes:
         format: of its rows; LF is the line end also of CRLF.
-        header_line: 1-based line on which the header begins; 0 where the contract says that there is none.
+        header_line: 1-based line on which the header begins; 0 if the contract has ``header: none``.
         header_rows: 1, or 2 or 3 where names span so many rows.
         header_remark: why the header may be missing, if the contract does not name the columns.
         data_line: 1-based line on which data begin.

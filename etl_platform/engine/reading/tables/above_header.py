@@ -15,7 +15,7 @@ texts."""
 
 
 def refuse_rows_above(rows: Sequence[NumberedRow], header: FoundHeader) -> None:
-    """Refuse a file in which the header stands below rows of its table, because they would be dropped as a preamble.
+    """Refuse a file whose header is below rows of its table, because they would be dropped as a preamble.
 
     Args:
         rows: those of the sample, above and below the header.

@@ -33,7 +33,7 @@ _BRACKETED = re.compile(r"\(([^()]*)\)|\[([^\[\]]*)\]|<([^<>]*)>|\{([^{}]*)\}")
 
 @dataclass(frozen=True)
 class RowBelow:
-    """A row that is no data: its first line, the line after it, its cells, and why it is none."""
+    """A row that is not data: its first line, the line after it, its cells, and the reason."""
 
     line: int
     after: int
@@ -46,7 +46,7 @@ def rows_below(rows: Sequence[NumberedRow], known: Collection[int]) -> list[RowB
 
     Args:
         rows: all rows below the header.
-        known: positions of the columns that have a meaning; text in other columns only is no row.
+        known: positions of the columns that have a meaning; text in other columns alone is not a row.
     """
     found: list[RowBelow] = []
     for place, (line, after, cells) in enumerate(rows[:_ROWS]):
@@ -72,7 +72,7 @@ def _why(cells: Sequence[str], data: Sequence[Sequence[str]], known: Collection[
 
 
 def _are_units(texts: Sequence[str], *, starts_blank: bool) -> bool:
-    """Whether all texts are units, or stand in brackets; one alone only where the first cell is blank."""
+    """Whether all texts are units or in brackets; a single one only where the first cell is blank."""
     units = sum(_UNIT.fullmatch(_without_brackets(text)) is not None for text in texts)
     bracketed = all(_UNIT.fullmatch(text) or _BRACKETED.fullmatch(text) for text in texts)
     return units > 0 and bracketed and (len(texts) > 1 or starts_blank)

@@ -32,7 +32,7 @@ _NO_VALUE = re.compile(r"\s*(?:n/?a|null|none|nil|unknown|unk|tbd|missing|-+|\?+
 
 
 def is_value(text: str) -> bool:
-    """Whether a cell is a number, an amount, a date, a time or an address of the web: no name of a column."""
+    """Whether a cell is a number, an amount, a date, a time or a web address, so not a column name."""
     return _VALUE.fullmatch(text) is not None
 
 

@@ -26,7 +26,7 @@ class FoundHeader:
         hits: columns of the contract that it names.
         certainty: from 0 to 1.
         below: rows between it and the data, which explain the columns.
-        remark: why it may be no header at all.
+        remark: why it may be data.
     """
 
     first: int
@@ -76,8 +76,8 @@ def named_header(rows: list[NumberedRow], contract: Contract) -> FoundHeader | N
 def join_rows(rows: Sequence[Sequence[str]], known: Container[str]) -> list[str]:
     """One header from several rows, of which the last holds the names.
 
-    A name is the cells of its column from top to bottom, where a group name counts for the columns right of it, or a
-    part of that.
+    A name is the cells of its column from top to bottom, or some of them. A group name also counts for the columns on
+    its right.
     """
     columns = list(zip_longest(*[[cell.strip() for cell in row] for row in rows], fillvalue=""))
     groups: list[Sequence[str]] = [[""] * len(rows), *columns]
@@ -129,7 +129,7 @@ def _header_words(cells: Sequence[str]) -> int:
 
 
 def _looks_like_data(cells: Sequence[str], below: Sequence[Sequence[str]]) -> str | None:
-    """Why a row may be data and no header; None for a row of names."""
+    """Why a row may be data; None for a row of names."""
     for place, cell in enumerate(cells):
         if is_value(cell):
             return f"has the value {cell.strip()!r}"

@@ -1,6 +1,6 @@
 """Rows below the header that belong to no table or to another one: repeated headers, second tables, titles. No files.
 
-A repeated header is dropped and noted. Rows of another table are damaged, because nobody knows what they mean here.
+A repeated header is dropped and noted. Rows of another table are damaged, because their columns have other meanings.
 """
 
 import re
@@ -118,7 +118,7 @@ class TableBounds:
         found = [self._names.get(fold(cell)) if cell else None for cell in cells]
         texts = [cell for cell in (*cells, *(overflow or "").split(self._delimiter)) if cell and cell.strip()]
         own = sum(name is not None and name == mine for name, mine in zip(found, self._own, strict=True))
-        # Blanks around quotes damage a row, but not one in which every name stands in its place.
+        # Blanks around quotes damage a row; it repeats the header if every name is in its place.
         if own == len(texts) and own >= (self._named if damaged else min(2, self._named)):
             return _AGAIN
         known = len({self._names[name] for text in texts if (name := fold(text)) in self._names})
@@ -186,7 +186,7 @@ class TableBounds:
         return self._mark(frame, nothing, NO_KNOWN_CELL)
 
     def _mark(self, frame: pl.DataFrame, rows: pl.Series, reason: str) -> pl.DataFrame:
-        """The frame with a reason in these rows, as far as they are not damaged already."""
+        """The frame with a reason in these rows, except those that are damaged already."""
         if not rows.any():
             return frame
         before, outside = frame[DAMAGE].null_count(), reason == OUTSIDE

@@ -17,7 +17,7 @@ def shared_strings(parts: Sequence[bytes]) -> list[str]:
 
 
 def _texts(pieces: "_Pieces", declared: int) -> Iterator[str]:
-    """Every text. Some programs declare too few, so what follows is read as far as it can be."""
+    """Every text. Some programs declare too few, so the rest is read until it breaks off."""
     count = 0
     while pieces.more():
         try:

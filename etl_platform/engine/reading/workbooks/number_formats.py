@@ -97,7 +97,7 @@ def _shown(section: str) -> Shows:
 
 
 def _kind(tokens: list[str], place: int) -> Shows:
-    """Whether a token belongs to a date or a time; ``m`` next to hours or seconds stands for minutes."""
+    """Whether a token belongs to a date or a time; ``m`` next to hours or seconds means minutes."""
     token = tokens[place]
     if token[0] in "yd":
         return Shows.DATE

@@ -1,6 +1,6 @@
 """The XML of an Office file in bounded memory, by expat. Names lose their prefixes; a DTD or an entity is refused."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import IO, NamedTuple
 from xml.parsers import expat
 
@@ -9,7 +9,7 @@ from etl_platform.engine.reading.workbooks.sheets import workbook_damaged
 
 _BLOCK = 1 << 16
 _LONGEST_TOKEN = 4 << 20
-"""Bytes of one tag or comment. expat reads an unfinished token anew with each block."""
+"""Bytes of one tag or comment. expat reads an unfinished token again with each block."""
 MAX_DEPTH = 200
 """Elements within each other: expat keeps each open one in memory."""
 
@@ -34,9 +34,7 @@ def _refuse_doctype(*_: object) -> None:
     raise workbook_damaged("its XML has a document type")
 
 
-def feed(
-    parser: expat.XMLParserType, file: IO[bytes], part: str, after_block: Callable[[], None] = lambda: None
-) -> Iterator[None]:
+def feed(parser: expat.XMLParserType, file: IO[bytes], part: str) -> Iterator[None]:
     """Parse a file block by block; the caller takes what its handlers gathered after each.
 
     Raises:
@@ -49,12 +47,10 @@ def feed(
             fed += len(block)
             if fed - parser.CurrentByteIndex > _LONGEST_TOKEN:
                 raise workbook_damaged(f"a tag of {part} has more than {_LONGEST_TOKEN:,} bytes")
-            after_block()
             yield
         parser.Parse(b"", True)
     except expat.ExpatError as error:
         raise _malformed(part, error) from None
-    after_block()
     yield
 
 

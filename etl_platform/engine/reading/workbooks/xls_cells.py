@@ -25,7 +25,7 @@ _ROW_COLUMN_STYLE, _SHARED_NUMBER, _DOUBLE = struct.Struct("<HHH"), struct.Struc
 _FLAGS = struct.Struct("<HI")
 """Flags of a formula, and a number by which Excel finds it again; other programs write 0."""
 _ALWAYS, _TO_CALCULATE = 1, 2
-"""Flags by which other programs ask Excel to calculate the formula; they may have left it without a result."""
+"""Flags by which other programs request a calculation by Excel; they may have left the formula without a result."""
 _PLACEHOLDER = b"\0\0\0\0\0\0\x10\x40"
 """The result that JExcelApi gives every formula."""
 _ROW_IS_HIDDEN, _COLUMNS_ARE_HIDDEN = 0x20, 1
@@ -35,7 +35,7 @@ Value = str | bytes
 
 
 class CellStyle(NamedTuple):
-    """How a style shows a number, and the encoding that its font stands for."""
+    """How a style shows a number, and the encoding of its font."""
 
     form: NumberFormat = GENERAL
     encoding: str | None = None

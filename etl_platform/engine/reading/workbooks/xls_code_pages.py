@@ -1,4 +1,4 @@
-"""Bytes of the code pages that Excel 95 and older name → text. A page may be missing or false. No files."""
+"""Bytes of the code pages that Excel 95 and older name → text. A page may be missing or wrong. No files."""
 
 import codecs
 import re
@@ -38,7 +38,7 @@ _CHARACTER_SETS = {
     222: "cp874",
     238: "cp1250",
 }
-"""Of fonts: [MS-XLS] 2.4.122. Others say nothing of a language."""
+"""Of fonts: [MS-XLS] 2.4.122. Others belong to no language."""
 _WESTERN = "cp1252"
 _SHOWN = 40
 _TWO_ALPHABETS = re.compile(r"[A-Za-z][\u0370-\u1fff]|[\u0370-\u1fff][A-Za-z]")
@@ -85,7 +85,7 @@ def text_encoding(code_page: int | None, texts: Mapping[bytes, str], *, mask: bo
 
 
 def _doubtful_text(encoding: str, texts: Iterable[bytes], *, is_named: bool) -> bytes | None:
-    """A text with words that speak against the encoding, or, where the workbook names none, not for it.
+    """A text with words that are implausible in the encoding; without a named one, the first that is not plausible.
 
     None where most words are plausible.
     """

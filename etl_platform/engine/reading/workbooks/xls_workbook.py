@@ -52,7 +52,7 @@ class _Globals:
         places: of all sheets, charts and macros too.
         codes: number formats by their number.
         styles: font and number format of each style.
-        fonts: the encoding that each font of Excel 95 stands for.
+        fonts: the encoding of each font of Excel 95.
         shared: the records with the shared texts of Excel 97.
     """
 

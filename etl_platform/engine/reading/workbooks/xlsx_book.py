@@ -36,7 +36,7 @@ class XlsxBook:
         formats: by the number of a style.
         texts: by the number that cells name.
         calculated: whether a program that calculates wrote the stored results of formulas.
-        recalculates: whether the file asks Excel to calculate all formulas when it opens it.
+        recalculates: whether Excel calculates all formulas when it opens the file.
     """
 
     sheets: Sequence[ListedSheet]

@@ -210,7 +210,7 @@ def test_what_depends_on_the_day_of_the_run_is_refused_and_says_what_to_write(sq
         ("TRY_CAST(s AS JSON) IS NULL", "the type JSON is not allowed; use one of INTEGER"),
         ("n & 3 | m > 1", "put one of them in parentheses"),
         ("n IS DISTINCT FROM m AND flag", "IS DISTINCT FROM in parentheses"),
-        ("day > 'soon'", "'soon' is compared with a date and is none"),
+        ("day > 'soon'", "'soon' is compared with a date and is not a date"),
         ("day > s", "compares a text with a date or time; write TRY_CAST"),
         ("day IN ('2026-01-05')", "compares a text with a date or time"),
         ("day + INTERVAL '1 day' > s", "compares a text with a date or time"),
