@@ -47,7 +47,7 @@ class CleanedCells:
 
     Attributes:
         what: ``invisible`` characters removed, another ``blank`` replaced by a plain one, an ``accent`` composed with
-            its letter, or ``double_encoded`` text decoded again.
+            its letter, ``double_encoded`` text decoded again, or the text of a ``formula_text`` such as ``="00123"``.
         columns: the names of their columns.
         line: of the first one.
         member: the archive member that they are in, where several were read.
@@ -105,7 +105,7 @@ class FileDialect:
         cleaned: cells of which characters were changed.
         spanning_rows: rows with a line break in a quoted cell.
         rows_in_cells: the first lines within quoted cells that look like rows of their own.
-        encoding_evidence: some words on which the guess of Windows-1252 rests, the odd ones first.
+        encoding_evidence: some words that support the guess of Windows-1252, the odd ones first.
     """
 
     format: str = ""

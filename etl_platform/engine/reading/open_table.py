@@ -11,6 +11,7 @@ from pathlib import Path
 from etl_platform.engine.contract.model import Contract
 from etl_platform.engine.errors import UnreadableFileError
 from etl_platform.engine.reading.delimited.text_table import TextTable
+from etl_platform.engine.reading.other_formats import not_tabular
 from etl_platform.engine.reading.packed.archives import (
     ByteStream,
     open_gzip,
@@ -71,7 +72,7 @@ def _members(archive: zipfile.ZipFile, packed_bytes: int) -> list[zipfile.ZipInf
 def _refuse_office_format(archive: zipfile.ZipFile, names: set[str]) -> None:
     mimetype = archive.read("mimetype")[:100] if "mimetype" in names else b""
     if format_ := office_format(names, mimetype):
-        raise UnreadableFileError("not_tabular", f"the file is {format_}, not a table; send .xlsx or CSV")
+        raise not_tabular(format_)
 
 
 def _open_zip(path: Path, members: Sequence[zipfile.ZipInfo], contract: Contract | None) -> Table:

@@ -113,7 +113,7 @@ def refuse_other_format(sample: bytes) -> None:
     text = _without_blank(_as_utf8(sample))
     for pattern, name, advice in _PATTERNS:
         if pattern.match(sample) or pattern.match(text):
-            raise _not_tabular(name, advice)
+            raise not_tabular(name, advice)
     _refuse_mail(text)
     _refuse_markup(text)
 
@@ -139,8 +139,8 @@ def _refuse_mail(text: bytes) -> None:
     headers = _MAIL.match(text)
     if headers and _MIME.search(headers.group()):
         if b"multipart/related" in headers.group().lower():
-            raise _not_tabular("a web archive (MHT), as some systems write it under the name .xls", _SAVE)
-        raise _not_tabular("an email", "send the attached file itself")
+            raise not_tabular("a web archive (MHT), as some systems write it under the name .xls", _SAVE)
+        raise not_tabular("an email", "send the attached file itself")
 
 
 def _refuse_markup(text: bytes) -> None:
@@ -149,12 +149,12 @@ def _refuse_markup(text: bytes) -> None:
     body = _without(head, _DECLARATION, _COMMENT)
     if _HTML_DOCTYPE.match(head) or _HTML.match(body):
         if b"<table" in body.lower():
-            raise _not_tabular("a web page (HTML), which some systems name .xls", _SAVE)
-        raise _not_tabular(f"a web page (HTML){_titled(body)}, perhaps of a login or an error", _EXPORT)
+            raise not_tabular("a web page (HTML), which some systems name .xls", _SAVE)
+        raise not_tabular(f"a web page (HTML){_titled(body)}, perhaps of a login or an error", _EXPORT)
     if head.startswith(b"<?xml") and _EXCEL_XML.match(body[1:]):
-        raise _not_tabular("an XML workbook of Excel 2003", _SAVE)
+        raise not_tabular("an XML workbook of Excel 2003", _SAVE)
     if _XML.match(head) or head.startswith(b"<!--"):
-        raise _not_tabular("an XML document", _EXPORT)
+        raise not_tabular("an XML document", _EXPORT)
 
 
 def _without(text: bytes, *patterns: re.Pattern[bytes]) -> bytes:
@@ -170,5 +170,6 @@ def _titled(page: bytes) -> str:
     return f" with the title {text[:_MOST_OF_A_TITLE]!r}" if text else ""
 
 
-def _not_tabular(name: str, advice: str) -> UnreadableFileError:
+def not_tabular(name: str, advice: str = "send .xlsx or CSV") -> UnreadableFileError:
+    """The rejection of a file of another format; ``name`` has its article."""
     return UnreadableFileError("not_tabular", f"the file is {name}, not a table; {advice}")

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from etl_platform.engine.errors import UnreadableFileError
+from etl_platform.engine.reading.other_formats import not_tabular
 from etl_platform.engine.reading.signatures import ole_format
 from etl_platform.engine.reading.workbooks import biff_records as biff
 from etl_platform.engine.reading.workbooks import older_biff
@@ -147,7 +148,7 @@ def _read_sheets(stream: bytes, version: int) -> tuple[_Globals, list[_RawSheet]
 def _read_only_sheet(stream: bytes, type_: int) -> tuple[_Globals, list[_RawSheet]]:
     """The sheet of a file without a workbook, as Excel 2 to 4 and some programs of today write it."""
     if type_ != _WORKSHEET_TYPE:
-        raise _not_tabular("a workbook, chart or macro of Excel 4 or older")
+        raise not_tabular("a workbook, chart or macro of Excel 4 or older")
     is_older = stream.startswith(older_biff.SIGNATURES)
     newer = older_biff.newer_records(stream) if is_older else biff.records(stream, 0, len(stream), must_end=True)
     records = list(newer)
@@ -192,7 +193,7 @@ def _workbook_stream(content: bytes) -> bytes:
         _refuse_other_format(content)
         stream = _first_stream(file, anywhere=True)
     if stream is None:
-        raise _not_tabular("an OLE file without a workbook")
+        raise not_tabular("an OLE file without a workbook")
     return stream
 
 
@@ -206,7 +207,7 @@ def _refuse_other_format(content: bytes) -> None:
     if format_ == "encrypted":
         raise encrypted()
     if format_:
-        raise _not_tabular(format_)
+        raise not_tabular(format_)
 
 
 def encrypted() -> UnreadableFileError:
@@ -214,10 +215,6 @@ def encrypted() -> UnreadableFileError:
         "encrypted",
         "the workbook or its structure is protected by a password; remove the protection in Excel and save it again",
     )
-
-
-def _not_tabular(format_: str) -> UnreadableFileError:
-    return UnreadableFileError("not_tabular", f"the file is {format_}, not a table; send .xlsx or CSV")
 
 
 def _read_globals(records: Iterable[tuple[int, bytes]], version: int) -> _Globals:
