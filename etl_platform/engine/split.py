@@ -13,8 +13,6 @@ import polars as pl
 from etl_platform.engine.ambiguity import ContraryTexts
 from etl_platform.engine.columns import (
     BAD,
-    BROKEN_CHARACTER,
-    CONTROL_CHARACTER,
     DAMAGE,
     DUPLICATES_DIFFER,
     FAILED,
@@ -27,7 +25,7 @@ from etl_platform.engine.contract.model import Contract
 from etl_platform.engine.output.parquet import ParquetSink
 from etl_platform.engine.privacy.masking import HIDDEN, shape, shown
 from etl_platform.engine.profile import Profiler
-from etl_platform.engine.reading.characters.cell_characters import lost_cell
+from etl_platform.engine.reading.characters.cell_characters import LOST, lost_cell
 from etl_platform.engine.reading.prefetch import prefetch
 from etl_platform.engine.reading.table import Table
 from etl_platform.engine.result import CheckResult, Example
@@ -39,7 +37,6 @@ from etl_platform.engine.rules.key_hashes import KeyHashes, checksum
 
 SILVER, QUARANTINE = "silver.parquet", "quarantine.parquet"
 _EXAMPLES = 5
-_LOST = frozenset({BROKEN_CHARACTER, CONTROL_CHARACTER})
 _PREVIEW_ROWS = 5
 Progress = Callable[[str, int], None]
 """Called with the stage (``keys`` or ``rows``) and the rows done so far."""
@@ -242,7 +239,7 @@ def _collect_damage_examples(bad: pl.DataFrame, names: Sequence[str], examples: 
     places = [LINE, *_member(bad)]
     damaged = bad.filter(pl.col(DAMAGE).is_not_null()).group_by(DAMAGE, maintain_order=True).head(_EXAMPLES)
     for *place, reason, overflow, name, cell in damaged.select(*places, DAMAGE, OVERFLOW, *lost_cell(names)).rows():
-        value = f"{name}={shape(cell)}" if reason in _LOST and cell else overflow and shape(overflow)
+        value = f"{name}={shape(cell)}" if reason in LOST and cell else overflow and shape(overflow)
         if len(examples.setdefault(reason, [])) < _EXAMPLES:
             examples[reason].append(_example(place, value))
 

@@ -31,6 +31,8 @@ _COMBINING = "[\u0300-\u036f\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f
 _UNUSUAL = re.compile("|".join((_INVISIBLE, _BLANK, _CONTROL, _BROKEN, _COMBINING, MAYBE_DOUBLE_ENCODED)))
 _PLAIN_BYTES = bytes(range(32, 127)) + b"\t\r\n"
 _DAMAGE = {CONTROL_CHARACTER: _CONTROL, BROKEN_CHARACTER: _BROKEN}
+LOST = frozenset(_DAMAGE)
+"""Reasons of rows in which a character is lost."""
 
 
 def has_unusual(text: bytes) -> bool:
