@@ -1,5 +1,6 @@
 """The sample of a text as one delimiter splits it: its format, its header, and how well that explains the text."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -18,6 +19,10 @@ _DOUBTFUL = 0.5
 """Weight of a layout whose header looks like data."""
 _LEAST_SPACED, _LEAST_ALIGNED = 0.8, 1.0
 """Share of the lines that must have the cells of the header if one blank, or a run of them, is the delimiter."""
+
+
+_OTHER_CELLS = re.compile(r"\t|([;|]).*\1")
+"""In a name: it is several cells of another delimiter."""
 
 
 @dataclass(frozen=True)
@@ -89,6 +94,7 @@ class Sample:
         named = header.certainty * _NAMED if self.contract else 0.0
         score = named + sample.width_share * min(sample.width, _MOST_COLUMNS) ** 0.5
         score *= _DOUBTFUL if header.remark else 1
+        score *= _DOUBTFUL if self.contract is None and any(map(_OTHER_CELLS.search, header.cells)) else 1
         cells = (*header.cells, *[""] * (usual - len(header.cells)))
         return Layout(sample, header, cells, usual, body, score)
 

@@ -122,6 +122,20 @@ def test_an_unusual_delimiter_is_found(path: Path, delimiter: str) -> None:
         assert (found, dialect.delimiter, dialect.header_line) == (rows, delimiter, 1)
 
 
+@given(
+    rows=st.lists(st.tuples(st.integers(10, 99), st.integers(1000, 9999), st.booleans()), min_size=3, max_size=9),
+    delimiter=st.sampled_from(";|\t"),
+)
+@QUIET
+def test_a_comma_in_each_text_is_no_delimiter_without_a_contract(
+    path: Path, rows: list[tuple[int, int, bool]], delimiter: str
+) -> None:
+    written = [
+        delimiter.join((f"May {day}, 2026", str(code), "ab", *("x" for _ in range(more)))) for day, code, more in rows
+    ]
+    assert good_rows(path, "\n".join(written) + "\n", None)[1].delimiter == delimiter
+
+
 def test_cells_between_blanks_are_found_with_their_quotes(path: Path) -> None:
     content = 'ident name note\nA1 "Doe, Ana" x\nA2 Bo y\nA3 Cy "z w"\n'
     found, dialect = good_rows(path, content)
