@@ -183,7 +183,8 @@ def _row_errors(result: CheckResult, contract: Contract) -> Iterator[FileError]:
     percent = 100 * (result.quarantined_rows or 0) / result.rows
     limit = contract.max_rejected_percent
     if not result.accepted_rows:
-        yield FileError("no_good_rows", f"all {result.rows:,} rows break a rule; correct them and send the file again")
+        every = "the only row breaks" if result.rows == 1 else f"all {result.rows:,} rows break"
+        yield FileError("no_good_rows", f"{every} a rule; correct this and send the file again")
     elif limit is not None and percent > limit:
         yield FileError(
             "too_many_bad_rows",

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from etl_platform.engine.columns import DAMAGED_ROW
 from etl_platform.engine.file_dialect import CleanedCells, FileDialect
 from etl_platform.engine.named_files import LeftOut
-from etl_platform.engine.output.plain_text import escape_control_characters, printable, table
+from etl_platform.engine.output.plain_text import counted, escape_control_characters, printable, table
 from etl_platform.engine.result import CheckResult, ColumnProfile, DatasetVerdict, Example, FileColumns, FileError
 
 _MOST_NAMED, _MAX_LABEL = 5, 300
@@ -28,9 +28,13 @@ def verdict(file_name: str, dataset: str | None, result: CheckResult) -> str:
     what = f"{file_name} as {dataset}" if dataset else file_name
     lines = [f"{result.outcome.upper()}  {what}"]
     if result.rows:
-        lines.append(f"{result.rows:,} rows: {result.accepted_rows:,} good, {result.quarantined_rows:,} quarantined")
+        lines.append(
+            f"{counted(result.rows, 'row')}: {result.accepted_rows:,} good, {result.quarantined_rows:,} quarantined"
+        )
     lines += [f"  {error}" for error in result.errors]
-    lines += _dialect_lines(result.dialect) if result.dialect else []
+    # Whatever such a file was taken for, it was not read as that.
+    was_read = not any(error.code == "encoding_undecidable" for error in result.errors)
+    lines += _dialect_lines(result.dialect) if result.dialect and was_read else []
     lines += _column_lines(result.columns, accepted=not result.errors) if result.columns else []
     lines = [escape_control_characters(line) for line in lines]
     if result.reasons:
@@ -52,11 +56,12 @@ def _dialect_lines(dialect: FileDialect) -> list[str]:
     if dialect.header_remark:
         lines.append(f"  {dialect.header_remark}")
     if dialect.ragged_rows:
-        lines.append(f"  {dialect.ragged_rows:,} rows do not have the cells of the header, or have a stray quote")
+        rows = counted(dialect.ragged_rows, "row")
+        lines.append(f"  {rows} without the cells of the header, or with a stray quote")
     lines += [f"  left out line {_place(line.line, line.member)}: {line.text}" for line in dialect.dropped]
     lines += [f"  {_CLEANED.get(cells.what, cells.what)} in {_cells(cells)}" for cells in dialect.cleaned]
     if dialect.spanning_rows:
-        lines.append(f"  {dialect.spanning_rows:,} rows span lines: they have a line break in quotes")
+        lines.append(f"  {counted(dialect.spanning_rows, 'row')} over several lines, with a line break in quotes")
     for part in (dialect, *(member.dialect for member in dialect.members or ())):
         lines += [
             f"  line {line} is inside a quoted cell that spans lines; is it a row?" for line in part.rows_in_cells
@@ -92,8 +97,7 @@ def _sheet_lines(dialect: FileDialect) -> list[str]:
 
 def _cells(cleaned: CleanedCells) -> str:
     place = _place(cleaned.line, cleaned.member)
-    cells = "1 cell" if cleaned.cells == 1 else f"{cleaned.cells:,} cells"
-    return f"{cells} of {', '.join(cleaned.columns)}, first on line {place}"
+    return f"{counted(cleaned.cells, 'cell')} of {', '.join(cleaned.columns)}, first on line {place}"
 
 
 def _marks(dialect: FileDialect) -> list[str]:

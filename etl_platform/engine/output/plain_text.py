@@ -32,6 +32,11 @@ def printable(value: Any, limit: int = _MAX_CELL) -> str:
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
+def counted(number: int, what: str) -> str:
+    """A number and what it counts: ``1 row``, ``2,000 rows``."""
+    return f"{number:,} {what}" if number == 1 else f"{number:,} {what}s"
+
+
 def escape_control_characters(text: str) -> str:
     """Control characters as ``\\xNN``: text from a file must not move the cursor or add lines."""
     return "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in text)

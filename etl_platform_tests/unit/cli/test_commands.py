@@ -538,6 +538,23 @@ def test_version_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
     assert re.fullmatch(r"etl-platform \d+\.\d+\.\d+\n", out)
 
 
+def test_a_report_of_one_row_speaks_of_one_row(capsys: pytest.CaptureFixture[str]) -> None:
+    _, out, _ = call(capsys, "check", write("Officer_Detail.csv", ROSTER.splitlines()[0] + "\nA1,Doe\n"))
+    assert "1 row: 0 good, 1 quarantined\n  no_good_rows: the only row breaks a rule; " in out
+    assert "\n  1 row without the cells of the header, or with a stray quote\n" in out
+    assert "line 2\n" in out
+
+
+def test_a_file_whose_encoding_is_unknown_is_not_called_read(capsys: pytest.CaptureFixture[str]) -> None:
+    names = [f"A{n},Mu\x96oz,Jo,2001-02-03,1970-01-01,ACTIVE" for n in range(9)]
+    content = "\n".join((ROSTER.splitlines()[0], *names)).encode("latin-1")
+    Path("Officer_Detail.csv").write_bytes(content)
+    code, out, _ = call(capsys, "check", "Officer_Detail.csv")
+    assert code == 1
+    assert "encoding_undecidable" in out
+    assert "read as" not in out
+
+
 def test_several_contracts_are_checked_at_once_and_a_missing_one_is_named(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -168,12 +168,16 @@ def _has_cells_in_apostrophes(usual: SplitSample) -> bool:
     rows = [cells for _, _, cells in usual.rows if len(cells) == usual.width]
     if any(_DOUBLED.fullmatch(cell) for cells in rows for cell in cells if cell[:1] == "'"):
         return True
+    enclosed = 0
     for header, *column in zip(*rows, strict=True):
         filled = [cell.strip() for cell in column if cell.strip()]
-        least = 1 if _IN_APOSTROPHES.fullmatch(header.strip()) else _MIN_QUOTED
-        if len(filled) >= least and all(map(_IN_APOSTROPHES.fullmatch, filled)):
+        if not all(map(_IN_APOSTROPHES.fullmatch, filled)):
+            continue
+        if len(filled) >= (1 if _IN_APOSTROPHES.fullmatch(header.strip()) else _MIN_QUOTED):
             return True
-    return False
+        enclosed += len(filled)
+    # The few rows of a short file prove it together.
+    return len(rows) <= _MIN_QUOTED and enclosed >= _MIN_QUOTED
 
 
 def _has_blanks_everywhere(usual: SplitSample, header: Sequence[str]) -> bool:

@@ -211,6 +211,16 @@ def test_quotes_within_quoted_cells_are_never_part_of_a_good_row(
     assert good_rows(path, "\n".join((HEADER.replace(",", delimiter), *rows)) + "\n")[0] == []
 
 
+@pytest.mark.parametrize("rows", [1, 2])
+def test_the_few_rows_of_a_short_file_prove_apostrophes_together(path: Path, rows: int) -> None:
+    lines = [f"'A{n}','Ana','x, y'" if n else "'A0','O''Neil','x'" for n in range(rows)]
+    found, dialect = good_rows(path, "\n".join((HEADER, *lines)) + "\n")
+    assert found == [("A0", "O'Neil", "x"), ("A1", "Ana", "x, y")][:rows]
+    assert dialect.quote == "'"
+    plain = [f"'A{n}','Ana','x'" for n in range(rows)]
+    assert good_rows(path, "\n".join((HEADER, *plain)) + "\n")[0] == [(f"A{n}", "Ana", "x") for n in range(rows)]
+
+
 def test_a_column_in_apostrophes_that_do_not_all_close_is_refused(path: Path) -> None:
     rows = [f"A{n},'it isn't {n}','x'" for n in range(9)]
     assert refusal(path, "\n".join((HEADER, *rows)) + "\n") == "dialect_undecidable"

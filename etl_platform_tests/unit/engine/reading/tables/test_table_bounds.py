@@ -137,7 +137,7 @@ def test_the_text_report_shows_no_value_of_a_row_outside(path: Path) -> None:
     )
     shown = verdict("x.csv", None, check_file(path, KEYED, path.parent))
     assert "3  line 4, line 5, line 6\n" in shown + "\n"
-    assert "do not have the cells" not in shown
+    assert "without the cells" not in shown
 
 
 def test_the_rows_of_the_first_table_go_on_below_its_own_header(path: Path) -> None:
