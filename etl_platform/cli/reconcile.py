@@ -96,7 +96,7 @@ def _print(found: "Reconciled", repaired: Counter[str], failed: int) -> None:
         print(table(("", "agency", "dataset", "key", "since (UTC)", "why"), rows))
     print(
         f"{found.versions:,} file versions of {found.agencies:,} agencies: {found.summary}; "
-        f"{found.in_flight:,} in flight, {found.ignored:,} without a contract"
+        f"{found.in_flight:,} in flight, {found.ignored:,} with ignored names"
     )
     if repaired or failed:
         outcomes = ", ".join(f"{times} {outcome}" for outcome, times in sorted(repaired.items()))

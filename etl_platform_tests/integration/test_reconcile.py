@@ -62,7 +62,7 @@ def test_files_that_no_event_announced_are_found_and_taken_in(
     code, out = reconcile(capsys, "--repair")
     assert (code, out.splitlines()[-1]) == (
         0,
-        "4 file versions of 2 agencies: 0 missing, 0 stale, 0 orphaned; 0 in flight, 1 without a contract",
+        "4 file versions of 2 agencies: 0 missing, 0 stale, 0 orphaned; 0 in flight, 1 with ignored names",
     )
     assert {item.key: item.etag for item in platform.store.list(platform.bucket, "")} == before
     with terminal as instance:

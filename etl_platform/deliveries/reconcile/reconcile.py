@@ -44,7 +44,7 @@ def default_grace(visibility_timeout_s: int) -> timedelta:
 
 @dataclass(frozen=True)
 class Reconciled:
-    """The findings, and how much was compared. ``ignored`` are versions that no contract matches."""
+    """The findings, and how much was compared. ``ignored`` are versions whose names are ignored."""
 
     findings: tuple[Finding, ...] = ()
     agencies: int = 0

@@ -220,6 +220,8 @@ class _Reader:
                 raise self.document.error(f"custom property {name!r} belongs to a {level}; move it there", *where)
             if close := get_close_matches(name, known - {name}, 1, 0.8) if name not in known else []:
                 raise self.document.error(f"custom property {name!r} is unknown; did you mean {close[0]}?", *where)
+            if name in values:
+                raise self.document.error(f"custom property {name!r} is repeated; keep one", *where)
             if name not in known:
                 line = self.document.line(*where)
                 self.notes.append(f"{self.document.path}:{line}: custom property {name!r} is unknown and ignored")

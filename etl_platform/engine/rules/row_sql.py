@@ -1,5 +1,6 @@
 """SQL over the columns of one row → a Polars expression. Which SQL is allowed is decided in ``sql_guard``."""
 
+import re
 from collections.abc import Mapping
 from datetime import date
 from typing import Any
@@ -10,6 +11,8 @@ from etl_platform.engine.contract.model import DELIVERY_DAY
 from etl_platform.engine.errors import ContractError
 from etl_platform.engine.rules.sql_meaning import SqlMeaningError, is_own, meaning
 from etl_platform.engine.values.exact_integers import exact_integers, from_tree, operand_types, to_tree
+
+_REGEX_REASON = re.compile(r"^error: (.+)$", re.MULTILINE)
 
 
 def row_expression(
@@ -88,7 +91,10 @@ def _columns(expression: pl.Expr) -> list[str]:
 
 
 def first_line(error: BaseException) -> str:
-    return str(error).strip().partition("\n")[0]
+    """What is wrong, in one line; of a regular expression the reason, which is below the expression."""
+    text = str(error).strip()
+    reason = _REGEX_REASON.search(text) if text.startswith("regex") else None
+    return f"the regular expression cannot be used: {reason[1]}" if reason else text.partition("\n")[0]
 
 
 def _mixture(node: Any, known: Mapping[str, pl.DataType]) -> str | None:

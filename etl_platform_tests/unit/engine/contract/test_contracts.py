@@ -156,7 +156,25 @@ def test_a_good_contract_says_what_stands_in_it() -> None:
         (WHOLE, "implementation: size <= MAX(size)", "- name: small", ""),
         (WHOLE, "implementation: COUNT(*) < 5", "- name: small", ""),
         (WHOLE, "implementation: CAST(ident AS INTEGER) < 5", "- name: small", "TRY_CAST"),
-        ("logicalType: string", "logicalType: string\n        logicalTypeOptions: {pattern: '['}", "- name: ident", ""),
+        (
+            "logicalType: string",
+            "logicalType: string\n        logicalTypeOptions: {pattern: '['}",
+            "- name: ident",
+            "unclosed",
+        ),
+        (
+            "logicalType: string",
+            "logicalType: string\n        logicalTypeOptions: {pattern: '(?=x)'}",
+            "- name: ident",
+            "look-around",
+        ),
+        (
+            "logicalType: string",
+            "logicalType: string\n        customProperties:\n        - {property: case, value: upper}\n"
+            "        - {property: case, value: lower}",
+            "- {property: case, value: lower}",
+            "'case' is repeated; keep one",
+        ),
     ],
 )
 def test_what_is_wrong_is_named_with_its_line(old: str, new: str, at: str, says: str) -> None:
