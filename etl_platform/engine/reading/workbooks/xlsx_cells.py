@@ -249,7 +249,7 @@ class SheetParser:
 
     def _note_formula(self, column: int, text: str) -> None:
         """Note whether the formula has a result, or one that its program may not have calculated."""
-        if not text and (self._value is None or self._attributes.get("t") != "str"):
+        if not text and self._text is None and (self._value is None or self._attributes.get("t") != "str"):
             if self._uncalculated is None:
                 self._uncalculated = column
         elif not text or (text == "0" and self._book.recalculates):

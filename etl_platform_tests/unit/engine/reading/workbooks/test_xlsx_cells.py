@@ -339,6 +339,7 @@ def test_a_strict_and_a_usual_workbook_show_the_same_moment(moment: datetime, no
 EXCEL = '<fileVersion appName="xl"/>'
 TO_CALCULATE = '<calcPr fullCalcOnLoad="1"/>'
 EMPTY, ZERO, RESULT = 't="str"><f>A1</f><v></v>', "><f>A1</f><v>0</v>", 't="str"><f>A1</f><v>x</v>'
+INLINE = 't="inlineStr"><f>A1</f><is><t></t></is>'
 
 
 @pytest.mark.parametrize(
@@ -349,6 +350,8 @@ EMPTY, ZERO, RESULT = 't="str"><f>A1</f><v></v>', "><f>A1</f><v>0</v>", 't="str"
         (EXCEL, ["><f>A1</f><v></v>"], True),
         ("", [EMPTY], True),
         ("", [EMPTY, RESULT], False),
+        ("", [INLINE], True),
+        ("", [INLINE, RESULT], False),
         (EXCEL, [EMPTY], False),
         (EXCEL + TO_CALCULATE, [EMPTY, ZERO], True),
         (TO_CALCULATE, [ZERO], True),
