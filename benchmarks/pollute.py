@@ -83,8 +83,7 @@ def _edited_row(edit: Callable[[Rng, str], str]) -> Pollution:
 
     def pollute(rng: Rng, table: CleanTable) -> bytes:
         lines = _lines(rng, table)
-        for _ in range(rng.choice((1, 1, 1, 2, 3))):
-            row = _row(rng, lines)
+        for row in rng.sample(range(1, len(lines)), rng.choice((1, 1, 1, 2, 3))):
             lines[row] = edit(rng, lines[row])
         return _joined(rng, lines)
 
@@ -366,9 +365,12 @@ def _quoted_for(table: CleanTable, delimiter: str, end: str) -> str:
     return end.join(delimiter.join(row) for row in cells) + end
 
 
-def apostrophes(_rng: Rng, table: CleanTable) -> bytes:
+def apostrophes(rng: Rng, table: CleanTable) -> bytes:
+    """Apostrophes around cells that need quotes; one with a comma shows that they are quotes."""
+    if not any("," in cell for row in table.rows for cell in row):
+        return all_apostrophes(rng, table)
     rows = [table.header, *table.rows]
-    cells = [["'" + c.replace("'", "''") + "'" if "," in c or '"' in c or "'" in c else c for c in row] for row in rows]
+    cells = [["'" + c.replace("'", "''") + "'" if "," in c or "'" in c else c for c in row] for row in rows]
     return "\n".join(",".join(row) for row in cells).encode()
 
 
@@ -407,55 +409,52 @@ def concatenated(rng: Rng, table: CleanTable) -> bytes:
     return b"".join(codecs.BOM_UTF8 + delimited([table.header, *part], ",", "\r\n").encode() for part in parts)
 
 
-_LETTERS = {
-    "spanish": ("áéíóúñü", ("cp1252", "iso8859_15", "mac_roman", "cp437", "cp850", "utf-16")),
-    "french": ("éèêëàâçîïôûü", ("cp1252", "iso8859_15", "mac_roman", "cp850")),
-    "german": ("äöüß", ("cp1252", "mac_roman", "cp850", "cp1250")),
-    "polish": ("ąćęłńóśźż", ("cp1250", "iso8859_2", "cp852")),
-    "czech": ("áčďéěíňóřšťúůýž", ("cp1250", "iso8859_2", "cp852")),
-    "hungarian": ("áéíóöőúüű", ("cp1250", "iso8859_2", "cp852")),
-    "turkish": ("çğıöşü", ("cp1254", "iso8859_9", "cp857")),
-    "lithuanian": ("ąčęėįšųūž", ("cp1257", "iso8859_13")),
-    "russian": ("абвгдежзиклмнопрст", ("cp1251", "koi8_r", "cp866", "iso8859_5")),
-    "greek": ("αβγδεζηθλπρστ", ("cp1253", "iso8859_7")),
+_NAMES = {
+    "Peña Núñez García López Muñoz Pérez Ibáñez Ramírez Sánchez": (
+        "cp1252",
+        "iso8859_15",
+        "mac_roman",
+        "cp437",
+        "utf-16",
+    ),
+    "Hélène Lefèvre François Benoît Noël Gérard Agnès Bélanger": ("cp1252", "iso8859_15", "mac_roman", "cp850"),
+    "Müller Schäfer Jäger Köhler Böhm Krüger Schröder Weiß Groß": ("cp1252", "mac_roman", "cp850", "cp1250"),
+    "Łukasz Gałązka Świątek Michał Kościół Jabłoński Woźniak": ("cp1250", "iso8859_2", "cp852"),
+    "Dvořák Říha Šťastný Žižka Kučera Němec Hruška Růžička Kovář": ("cp1250", "iso8859_2", "cp852"),
+    "Szőke Kőszegi Erdős Hegedűs Győri Szűcs Csörgő Dörnyei": ("cp1250", "iso8859_2", "cp852"),
+    "Şahin Yıldız Öztürk Kılıç Doğan Güneş Işık Çağlar": ("cp1254", "iso8859_9", "cp857"),  # noqa: RUF001
+    "Žukauskas Šimkus Mažeika Čiurlionis Kęstutis Jūratė Šarūnas": ("cp1257", "iso8859_13", "cp775"),
+    "Смирнов Кузнецов Попова Васильев Соколова Морозов": ("cp1251", "koi8_r", "cp866", "iso8859_5"),
+    "Παπαδόπουλος Γεωργίου Νικολάου Δημητρίου Καραγιάννη": ("cp1253", "iso8859_7"),
 }
-_HANDFUL = 6
+"""Usual surnames of a language, and the code pages in which they are written."""
+_HANDFUL = 12
 """Words in a foreign code page that a reader may mistake for Windows-1252."""
 _TEXT_COLUMNS = ("last_name", "stop_location", "employer", "course_name", "allegation", "reason")
-_SYLLABLES = ("ka", "lo", "mi", "ne", "ru", "sta", "vel", "dor", "pan")
 
 
-def _in_language(rng: Rng, table: CleanTable, letters: str) -> CleanTable:
-    """Every text of one column has a word with letters of the language."""
+def _with_names(rng: Rng, table: CleanTable, names: str) -> CleanTable:
+    """Every text of one column begins with one of the names."""
     place = next(p for name in _TEXT_COLUMNS if (p := table.place(name)) is not None)
-    cells = []
-    for row in table.rows:
-        word = (
-            rng.choice(_SYLLABLES)
-            + rng.choice(letters)
-            + rng.choice(_SYLLABLES)
-            + rng.choice(("", rng.choice(letters)))
-        )
-        cells.append(f"{word.capitalize()} {row[place]}")
-    return table.with_column(place, cells)
+    return table.with_column(place, [f"{rng.choice(names.split())} {row[place]}" for row in table.rows])
 
 
 def code_page(rng: Rng, table: CleanTable) -> tuple[CleanTable, bytes]:
-    letters, pages = _LETTERS[rng.choice(list(_LETTERS))]
-    written = _in_language(rng, table, letters)
+    names, pages = rng.choice(list(_NAMES.items()))
+    written = _with_names(rng, table, names)
     page = rng.choice(pages) if len(table.rows) > _HANDFUL else "utf-8"
     return written, written.text(end="\r\n").encode(page)
 
 
 def utf8_letter_cut(rng: Rng, table: CleanTable) -> tuple[CleanTable, bytes]:
-    written = _in_language(rng, table, "áéíóúñü")
+    written = _with_names(rng, table, next(iter(_NAMES)))
     content = written.text().encode()
     offset = rng.choice([o for o, byte in enumerate(content) if byte >= 0xC0])
     return written, content[: offset + 1] + content[offset + 2 :]
 
 
 def encoded_twice(rng: Rng, table: CleanTable) -> tuple[CleanTable, bytes]:
-    written = _in_language(rng, table, "éñüó")
+    written = _with_names(rng, table, next(iter(_NAMES)))
     return written, written.text().encode().decode("latin-1").encode()
 
 

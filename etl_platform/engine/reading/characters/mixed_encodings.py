@@ -51,13 +51,14 @@ def _is_utf8(line: bytes) -> bool:
 
 
 def _decode_line(line: bytes, number: int, notes: CharacterNotes) -> bytes:
-    first, *rest = UTF8_CHARACTER.split(line)
+    # Characters of UTF-8 are at the odd places.
+    parts = [b"", *UTF8_CHARACTER.split(line), b""]
     decoder = _WordDecoder(number, notes)
-    parts = [part if place % 2 == 0 else decoder.decode(part) for place, part in enumerate(rest)]
-    decoded = b"".join((decoder.decode(first), *parts))
+    for place in range(1, len(parts) - 1, 2):
+        parts[place] = decoder.decode(parts[place], parts[place - 1], parts[place + 1])
     notes.cp1252_lines += decoder.cp1252
-    notes.utf8_lines += bool(rest)
-    return decoded
+    notes.utf8_lines += len(parts) > 3
+    return b"".join(parts)
 
 
 class _WordDecoder:
@@ -66,13 +67,21 @@ class _WordDecoder:
     def __init__(self, line: int, notes: CharacterNotes) -> None:
         self._line, self._notes = line, notes
         self.cp1252 = False
+        self._joined = (False, False)
 
-    def decode(self, part: bytes) -> bytes:
-        """Text without characters of UTF-8, as UTF-8."""
-        return part if part.isascii() else WORD.sub(self._decode_word, part)
+    def decode(self, part: bytes, before: bytes, after: bytes) -> bytes:
+        """Text without characters of UTF-8, as UTF-8; ``before`` and ``after`` are such characters around it."""
+        if part.isascii():
+            return part
+        self._joined = _is_letter(before), _is_letter(after)
+        return WORD.sub(self._decode_word, part)
 
     def _decode_word(self, match: re.Match[bytes]) -> bytes:
         raw = match[0]
+        before, after = self._joined
+        if (before and match.start() == 0) or (after and match.end() == len(match.string)):
+            # No program writes one word in two encodings, so its other letters are cut.
+            return raw.decode("utf-8", "replace").encode()
         word = None if _is_beside_underscore(match) else self._notes.code_pages.judge(raw, self._line)
         if word is not None and (_is_utf8(raw) or self._has_half_letters(raw, word)):
             return raw.decode("utf-8", "replace").encode()
@@ -86,6 +95,10 @@ class _WordDecoder:
         if self._notes.utf8_lines >= self._notes.other_lines:
             return not word.western or _FIRST_HALF.search(raw) is not None
         return not word.western and not word.for_pages and _HALF_LETTER.search(raw) is not None
+
+
+def _is_letter(character: bytes) -> bool:
+    return character.decode().isalpha()
 
 
 def _is_beside_underscore(match: re.Match[bytes]) -> bool:

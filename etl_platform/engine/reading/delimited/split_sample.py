@@ -141,14 +141,16 @@ def _is_proven(sample: SplitSample, usual: SplitSample, *, apostrophes: bool, bl
     if changed.quote is None:
         # A quoted cell that is longer than the sample has no rows of the usual format.
         complete = usual.lines >= _LEAST_SOUND * sample.lines
-        many = gain >= _MIN_STRAY and (_has_opening_quotes(sample, usual) or gain >= _OFTEN * sample.lines)
+        many = gain >= _MIN_STRAY and (_has_paired_quotes(sample, usual) or gain >= _OFTEN * sample.lines)
         return complete and usual.quoted == 0 and many and not _has_enclosed_cells(sample, usual)
     return usual.quoted * 4 <= sample.quoted and (apostrophes or gain > 0)
 
 
-def _has_opening_quotes(sample: SplitSample, usual: SplitSample) -> bool:
+def _has_paired_quotes(sample: SplitSample, usual: SplitSample) -> bool:
+    """Whether most cells that begin with a quote have a second one, as nicknames do; a single one is damage."""
     quote = usual.format.quote or ""
-    return any(cell.startswith(quote) for _, _, cells in sample.rows for cell in cells)
+    counts = [cell.count(quote) for _, _, cells in sample.rows for cell in cells if cell.startswith(quote)]
+    return 2 * sum(count % 2 == 0 for count in counts) > len(counts)
 
 
 def _has_enclosed_cells(sample: SplitSample, usual: SplitSample) -> bool:

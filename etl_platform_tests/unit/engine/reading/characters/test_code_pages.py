@@ -248,3 +248,16 @@ def test_words_in_which_a_program_replaced_letters_by_underscores_do_not_refuse_
     path.write_bytes(b"ident,name,note\n" + "".join(f"1,{word},x\n" for word in words).encode("cp1252"))
     _, frame = read_back(path, contract_of(COLUMNS))
     assert [name for _, name, _ in cells_of(frame)] == words
+
+
+@given(name=st.sampled_from(["Ibáñez", "Núñez", "Señorío", "Íñigo"]), cut=st.integers(0, 3))
+def test_a_letter_cut_beside_a_whole_one_damages_its_row(
+    tmp_path_factory: pytest.TempPathFactory, name: str, cut: int
+) -> None:
+    letters = [offset for offset, byte in enumerate(name.encode()) if byte >= 0xC0]
+    offset = letters[cut % len(letters)]
+    broken = name.encode()[: offset + 1] + name.encode()[offset + 2 :]
+    path = tmp_path_factory.mktemp("cut") / "delivery"
+    path.write_bytes("ident,name,note\n1,Peña,x\n2,".encode() + broken + b",x\n")
+    _, frame = read_back(path, contract_of(COLUMNS))
+    assert frame[DAMAGE].to_list() == [None, "row.broken_character"]

@@ -90,8 +90,8 @@ def pinned(delimiter: str | None = None, **values: Any) -> Any:
             id="a blank before each quote",
         ),
         pytest.param(
-            ["ident\tname\tnote", 'A1\tAna\t"x', 'A2\tBo\t"y" z', 'A3\tCy\t"w', "A4\tDi\tv"],
-            [("A1", "Ana", '"x'), ("A2", "Bo", '"y" z'), ("A3", "Cy", '"w'), ("A4", "Di", "v")],
+            ["ident\tname\tnote", 'A1\tAna\t"x" a', 'A2\tBo\t"y" z', 'A3\tCy\t"w" b', "A4\tDi\tv"],
+            [("A1", "Ana", '"x" a'), ("A2", "Bo", '"y" z'), ("A3", "Cy", '"w" b'), ("A4", "Di", "v")],
             (None, None, False),
             id="no quotes at all",
         ),
