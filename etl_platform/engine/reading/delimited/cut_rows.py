@@ -9,6 +9,7 @@ import numpy.typing as npt
 import polars as pl
 
 from etl_platform.engine.columns import CUT, DAMAGE, LINE, OVERFLOW, TOO_FEW
+from etl_platform.engine.reading.tables.preamble_and_footer import is_footer
 
 _REMARK = r"(?i)^\s*(?:#+\s|//|--+\s|[-=*\s]*page [0-9])"
 """Comments and page numbers: lines of their own, which no cell has lost."""
@@ -45,8 +46,12 @@ def last_row(frame: pl.DataFrame) -> pl.DataFrame:
 
 
 def _one_cell_lines(rows: pl.DataFrame) -> npt.NDArray[np.bool_]:
-    """Which rows are short and have text in their first cell only, unless it is a remark."""
+    """Which rows are short and have text in their first cell only, unless it is a remark or a footer."""
     first, *others = (name for name in rows.columns if name.isdigit())
     alone = pl.all_horizontal(pl.col(name).is_null() for name in (*others, OVERFLOW))
     piece = pl.col(first).is_not_null() & ~pl.col(first).str.contains(_REMARK)
-    return rows.select((pl.col(DAMAGE) == TOO_FEW) & piece & alone).to_series().fill_null(value=False).to_numpy()
+    found = rows.select((pl.col(DAMAGE) == TOO_FEW) & piece & alone).to_series().fill_null(value=False)
+    width = len(others) + 1
+    # Footers are left out only at the end of the file, which a batch does not know.
+    footers = [place for place in found.arg_true() if is_footer([rows[first][place]], width, short=True)]
+    return found.scatter(footers, values=False).to_numpy() if footers else found.to_numpy()

@@ -89,6 +89,7 @@ def test_a_line_break_anywhere_never_puts_half_a_row_into_silver(
     assert len(silver) >= len(ROWS) - 3
 
 
+@pytest.mark.usefixtures("chunks")
 def test_a_total_below_the_last_row_cuts_no_row(tmp_path: Path) -> None:
     silver, reasons, _ = check(tmp_path, [*written(ROWS), "Total rows: 8"])
 
