@@ -66,3 +66,18 @@ def test_the_package_is_marked_as_typed() -> None:
 
 def _project_version() -> str:
     return str(tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]["version"])
+
+
+def test_importing_the_engine_starts_no_threads_of_polars() -> None:
+    script = """
+import os, pkgutil
+import etl_platform.engine
+for module in pkgutil.walk_packages(etl_platform.engine.__path__, "etl_platform.engine."):
+    __import__(module.name)
+names = [open(f"/proc/self/task/{thread}/comm").read().strip() for thread in os.listdir("/proc/self/task")]
+print([name for name in names if name.startswith("polars-") and name[7:].isdigit()])
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=PROJECT, capture_output=True, text=True, timeout=60, check=True
+    )
+    assert done.stdout.strip() == "[]"

@@ -5,6 +5,7 @@ A repeated header is dropped and noted. Rows of another table are damaged, becau
 
 import re
 from collections.abc import Iterator, Sequence
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -28,11 +29,16 @@ _ROWS_BEFORE = 20
 _TESTED_GAPS = 1_000
 """Rows below blank lines that are looked at in one batch."""
 _TESTED_WORDS = 200
-_LOWER_WORDS = pl.Series(sorted(HEADER_WORDS), dtype=pl.String).implode()
 _DIGIT = re.compile(r"\d")
 _SPELT_LETTERS = 16
 _AGAIN, _OTHER, _TITLE = "header again", "other header", "title"
 Row = tuple[Any, ...]
+
+
+@cache
+def _lower_words() -> pl.Series:
+    """Not a constant: it would start the threads of Polars at import, and a process that forks must not have them."""
+    return pl.Series(sorted(HEADER_WORDS), dtype=pl.String).implode()
 
 
 class TableBounds:
@@ -102,7 +108,7 @@ class TableBounds:
     def _rows_of_words(self, frame: pl.DataFrame) -> Iterator[tuple[int, str]]:
         """Headers of other tables without a name of this one: rows of header words, unlike the rows above."""
         first = next(str(place) for place, name in enumerate(self._own) if name is not None)
-        found = frame.select(pl.col(first).is_in(_LOWER_WORDS)).to_series().fill_null(value=False).arg_true()
+        found = frame.select(pl.col(first).is_in(_lower_words())).to_series().fill_null(value=False).arg_true()
         for place in found[:_TESTED_WORDS]:
             around = frame[max(0, place - _ROWS_BEFORE) : place + 2].select(*self._cells, OVERFLOW).rows()
             at = min(place, _ROWS_BEFORE)
