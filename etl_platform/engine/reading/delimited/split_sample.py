@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 
 from etl_platform.engine.contract.reading_overrides import ReadingOverrides
@@ -98,13 +98,22 @@ def best_format(
     apostrophes = _has_cells_in_apostrophes(usual)
     blanks = _has_blanks_everywhere(usual, header)
     best, best_rank = usual, (0, usual.sound, 0)
-    for row_format in row_formats(text, delimiter, overrides):
-        if row_format == usual.format or not _may_be(row_format, usual, text, apostrophes=apostrophes, blanks=blanks):
-            continue
-        sample = SplitSample.of(text, row_format, whole=whole, first_line=first_line)
+    samples = [
+        SplitSample.of(text, row_format, whole=whole, first_line=first_line)
+        for row_format in row_formats(text, delimiter, overrides)
+        if row_format != usual.format and _may_be(row_format, usual, text, apostrophes=apostrophes, blanks=blanks)
+    ]
+    for sample in samples:
+        row_format = sample.format
+        # An escape must not break rows that are whole without it.
+        plain = [other.sound for other in (usual, *samples) if other.format == replace(row_format, escape=None)]
         changes = (row_format.quote != usual.format.quote) + (row_format.escape is not None)
         style = (apostrophes and row_format.quote == "'") + (blanks and row_format.blank_after_delimiter)
-        style += row_format.escape is not None and _is_escaped(text, row_format) and sample.sound >= usual.sound
+        style += (
+            row_format.escape is not None
+            and _is_escaped(text, row_format)
+            and sample.sound >= max(usual.sound, *plain, 0)
+        )
         rank = (style, sample.sound, -changes - row_format.blank_after_delimiter)
         proven = _is_proven(sample, usual, apostrophes=apostrophes, blanks=blanks, escaped=style > 0)
         if proven and sample.sound >= _LEAST_SOUND * usual.sound and rank > best_rank:
@@ -141,16 +150,18 @@ def _is_proven(sample: SplitSample, usual: SplitSample, *, apostrophes: bool, bl
     if changed.quote is None:
         # A quoted cell that is longer than the sample has no rows of the usual format.
         complete = usual.lines >= _LEAST_SOUND * sample.lines
-        many = gain >= _MIN_STRAY and (_has_paired_quotes(sample, usual) or gain >= _OFTEN * sample.lines)
+        counts = _quotes_of_opened_cells(sample, usual)
+        # Most cells that begin with a quote have a second one, as nicknames do; a single one is damage.
+        natural = 2 * sum(count % 2 == 0 for count in counts) > len(counts) if counts else gain >= _OFTEN * sample.lines
+        many = gain >= _MIN_STRAY and natural
         return complete and usual.quoted == 0 and many and not _has_enclosed_cells(sample, usual)
     return usual.quoted * 4 <= sample.quoted and (apostrophes or gain > 0)
 
 
-def _has_paired_quotes(sample: SplitSample, usual: SplitSample) -> bool:
-    """Whether most cells that begin with a quote have a second one, as nicknames do; a single one is damage."""
+def _quotes_of_opened_cells(sample: SplitSample, usual: SplitSample) -> list[int]:
+    """How many quotes each cell has that begins with one."""
     quote = usual.format.quote or ""
-    counts = [cell.count(quote) for _, _, cells in sample.rows for cell in cells if cell.startswith(quote)]
-    return 2 * sum(count % 2 == 0 for count in counts) > len(counts)
+    return [cell.count(quote) for _, _, cells in sample.rows for cell in cells if cell.startswith(quote)]
 
 
 def _has_enclosed_cells(sample: SplitSample, usual: SplitSample) -> bool:

@@ -306,3 +306,19 @@ def test_a_table_in_a_dialect_that_shows_has_no_wrong_row_or_is_refused(
     except UnreadableFileError:
         found = []
     assert set(found) <= set(rows)
+
+
+@given(
+    places=st.lists(st.tuples(st.integers(0, 11), st.integers(0, 2)), min_size=1, max_size=6, unique_by=lambda p: p[0])
+)
+def test_stray_quotes_before_cells_do_not_make_a_file_without_quoting(
+    tmp_path_factory: pytest.TempPathFactory, places: list[tuple[int, int]]
+) -> None:
+    rows = [[f"A{n}", f"name {n}", f"note {n}"] for n in range(12)]
+    for row, cell in places:
+        rows[row][cell] = '"' + rows[row][cell]
+    path = tmp_path_factory.mktemp("stray") / "delivery"
+    path.write_text("\n".join(["ident,name,note", *map(",".join, rows)]) + "\n")
+    _, frame = read_back(path, contract_of([text("ident"), text("name"), text("note")]))
+    good = frame.filter(frame[DAMAGE].is_null())
+    assert not any('"' in cell for row in cells_of(good) for cell in row if cell)
