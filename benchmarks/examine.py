@@ -98,7 +98,7 @@ def _rows_agree(case: Case, result: Any, folder: Path) -> bool:
     named = "\n".join([*named, *(line.text for line in result.dialect.dropped)])
     for row, cells, line in zip(clean, case.rows, lines, strict=True):
         known = row in silver or cells[0] in named or line not in case.content
-        assert known, f"nothing tells of the unchanged row {row}"
+        assert known, f"the unchanged row {row} is nowhere in the results"
     foreign = list((silver - Counter({row: silver[row] for row in clean})).elements())
     before, after = (set(_LINE_END.split(text)) for text in (b"".join(case.lines), case.content))
     changed = len(after - before) + sum(line not in case.content for line in case.lines)

@@ -66,7 +66,7 @@ def judge(seed: int, number: int, only: str | None = None) -> Verdict:
         return verdict(WRONG, held_back=0, why=f"silver holds {next(iter(foreign))}")
     missing = expected - silver
     if lost := [row for row in missing if not _is_named(row, elsewhere)]:
-        return verdict(WRONG, held_back=0, why=f"nothing tells of the row {lost[0]}")
+        return verdict(WRONG, held_back=0, why=f"the row {lost[0]} is nowhere in the results")
     return verdict(HELD_BACK if missing else RIGHT, held_back=sum(missing.values()), why="")
 
 

@@ -40,7 +40,7 @@ def _at_data_path(where: str, document: Any, keys: Keys) -> Any:
 
 
 def value_at(document: Any, keys: Keys) -> Any:
-    """The value at a path of a response; None if there is none."""
+    """The value at a path of a response; None if the path does not exist."""
     for key in keys:
         if not isinstance(document, dict):
             return None

@@ -21,7 +21,7 @@ class Located:
     """A document as dicts and lists, dates as ISO text, and the 1-based line of every path into it.
 
     Attributes:
-        unquoted: the values that YAML does not read as texts, with the text that stands in the document.
+        unquoted: the values that YAML does not read as texts, with their text in the document.
     """
 
     path: str

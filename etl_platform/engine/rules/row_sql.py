@@ -98,7 +98,7 @@ def first_line(error: BaseException) -> str:
 
 
 def _mixture(node: Any, known: Mapping[str, pl.DataType]) -> str | None:
-    """What is wrong with the first operation on values of different kinds; None if there is none."""
+    """The error of the first operation on values of different kinds; None without such an operation."""
     if isinstance(node, list):
         return next((found for part in node if (found := _mixture(part, known))), None)
     if not isinstance(node, dict):

@@ -48,7 +48,7 @@ class OleFile:
             raise ValueError("its directory is cut off")
 
     def stream(self, name: str, *, anywhere: bool = False) -> bytes | None:
-        """The bytes of a stream below the root, or in any storage; None if there is none. Case does not matter."""
+        """The bytes of a stream below the root, or in any storage; None if it does not exist. Case does not matter."""
         entries = self._entries if anywhere else self._top_entries()
         for entry in entries:
             if entry.kind == _STREAM and entry.name.casefold() == name.casefold():
