@@ -1,8 +1,5 @@
 """Cells of an .xlsx in every spelling of their XML: the same table, within bounds, and as Excel shows it."""
 
-import resource
-import subprocess
-import sys
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -18,6 +15,7 @@ from etl_platform.engine.file_dialect import FileDialect
 from etl_platform.engine.reading.workbooks.cell_texts import number_text, stored_moment
 from etl_platform.engine.reading.workbooks.number_formats import NumberFormat, Shows
 from etl_platform.engine.values.excel_dates import EXCEL_ORIGIN
+from etl_platform_tests.unit.engine.reading.little_memory import read_in_little_memory
 from etl_platform_tests.unit.engine.reading.workbooks.xlsx_writer import (
     SHEET,
     STRICT,
@@ -26,7 +24,7 @@ from etl_platform_tests.unit.engine.reading.workbooks.xlsx_writer import (
     rows_xml,
     text_cell,
 )
-from etl_platform_tests.unit.making import PROJECT, cells_of, contract_of, read_back, text
+from etl_platform_tests.unit.making import cells_of, contract_of, read_back, text
 
 CONTRACT = contract_of([text("ident"), text("label"), text("remark")])
 HEAD = ["ident", "label", "remark"]
@@ -178,22 +176,7 @@ DEEP = 'xmlns:a="urn:a" ' + " ".join(f'a:b{n}="{n}"' for n in range(500))
 )
 def test_a_sheet_beyond_its_limits_is_refused_in_little_memory(path: Path, sheet: str, code: str) -> None:
     path.write_bytes(Xlsx(sheet).content())
-    script = (
-        "import sys\nfrom pathlib import Path\nfrom etl_platform.engine.reading.open_table import open_table\n"
-        "from etl_platform.engine.errors import UnreadableFileError\n"
-        "try:\n    print(sum(b.height for b in open_table(Path(sys.argv[1]), None).batches()))\n"
-        "except UnreadableFileError as error:\n    print(error.code)\n"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", script, str(path)],
-        cwd=PROJECT,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (3 << 30, 3 << 30)),
-    )
-    assert (done.returncode, done.stdout.strip()) == (0, code), done.stderr[-400:]
+    assert read_in_little_memory(path, gib=3) == code
 
 
 def test_shared_texts_that_only_claim_to_be_many_ask_for_no_memory(path: Path) -> None:
