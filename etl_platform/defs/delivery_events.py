@@ -1,28 +1,33 @@
 """The Dagster events of a delivery, built from its report: materializations, observations and check results."""
 
-from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import dagster as dg
 
-from etl_platform.defs.lineage import column_lineage, header_schema
+from etl_platform.defs.delivery_metadata import (
+    Metadata,
+    bronze_metadata,
+    columns_of,
+    errors_table,
+    merge_checks,
+    silver_metadata,
+)
+from etl_platform.defs.lineage import header_schema
 from etl_platform.defs.table_metadata import table
 from etl_platform.deliveries.delivery import Outcome
 from etl_platform.deliveries.report import Report
 from etl_platform.engine.contract.dataset_rules import Severity
 from etl_platform.engine.contract.model import Contract
-from etl_platform.engine.privacy.masking import HIDDEN
-from etl_platform.engine.result import CheckResult, ColumnProfile, DatasetVerdict, Example, FileColumns, FileError
 from etl_platform.engine.rules.contract_rules import contract_rules
 from etl_platform.object_keys import base_name
 
+if TYPE_CHECKING:
+    from etl_platform.engine.result import DatasetVerdict
+
 FILE_CHECK = "file_is_readable_and_complete"
 KEYS_CHECK = "keys_are_in_one_file"
-_EXAMPLES = 5
-
-Metadata = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -41,65 +46,6 @@ def check_name(reason: str) -> str:
     return reason.replace(".", "__").replace("+", "_and_")
 
 
-def column_schema(contract: Contract) -> dg.TableSchema:
-    return dg.TableSchema(
-        columns=[
-            dg.TableColumn(
-                column.name,
-                column.type_name,
-                description=column.description or None,
-                constraints=dg.TableColumnConstraints(nullable=not column.required, unique=column.unique),
-                tags={"classification": column.classification} if column.classification else None,
-            )
-            for column in contract.columns
-        ]
-    )
-
-
-def bronze_metadata(reports: Sequence[Report]) -> Metadata:
-    """The errors of all files together; delivery, source and bronze key of the last file."""
-    last = reports[-1]
-    return {
-        "delivery_id": last.delivery_id,
-        "outcome": str(last.outcome),
-        "source": f"s3://{last.source.bucket}/{last.source.key}",
-        "version_id": last.source.version_id or "(unversioned)",
-        "size_bytes": last.source.size_bytes or 0,
-        "bronze_key": last.written.bronze_key or "",
-        **({"sha256": last.sha256} if last.sha256 else {}),
-        "seconds": last.attempt.seconds,
-        **_errors([error for report in reports for error in report.check.errors]),
-    }
-
-
-def columns_of(reports: Sequence[Report]) -> list[FileColumns]:
-    return [report.check.columns for report in reports if report.check.columns]
-
-
-def silver_metadata(reports: Sequence[Report], contract: Contract) -> Metadata:
-    """Counts, reasons and lineage of all files together; delivery, keys, profile and preview of the last file."""
-    last, totals = reports[-1], merge_checks(reports)
-    metadata: Metadata = {
-        "delivery_id": last.delivery_id,
-        "outcome": str(last.outcome),
-        "dagster/row_count": totals.accepted_rows or 0,
-        "rows": totals.rows or 0,
-        "quarantined_rows": totals.quarantined_rows or 0,
-        "sha256": last.sha256 or "",
-        "silver_key": last.written.silver_key or "",
-        "quarantine_key": last.written.quarantine_key or "",
-        "contract_version": last.contract.version if last.contract else "",
-    }
-    tables = {
-        "reasons": [{"rule": rule, "rows": rows} for rule, rows in sorted(totals.reasons.items())],
-        "profile": [_profile_row(name, column) for name, column in last.check.profile.items()],
-        "preview": last.check.preview,
-    }
-    metadata |= {name: table(rows) for name, rows in tables.items() if rows}
-    dialect = last.check.dialect.to_json() if last.check.dialect else {}
-    return metadata | {"dialect": dg.MetadataValue.json(dialect)} | column_lineage(columns_of(reports), contract)
-
-
 def check_outcomes(reports: Sequence[Report], contract: Contract) -> Iterator[CheckEvaluation]:
     """The checks of one or several files of a partition together.
 
@@ -110,7 +56,7 @@ def check_outcomes(reports: Sequence[Report], contract: Contract) -> Iterator[Ch
         FILE_CHECK,
         not totals.errors,
         dg.AssetCheckSeverity.ERROR,
-        {"delivery_id": last.delivery_id, **_errors(totals.errors)},
+        {"delivery_id": last.delivery_id, **errors_table(totals.errors)},
         "; ".join(map(str, totals.errors)) or None,
     )
     yield from _shared_keys(reports)
@@ -229,40 +175,3 @@ def logged_outcome(event: dg.AssetMaterialization | dg.AssetObservation) -> Outc
 def is_repeated_event(event: dg.AssetMaterialization | dg.AssetObservation) -> bool:
     """Whether events of the delivery were logged before this one."""
     return "repeated" in event.metadata
-
-
-def merge_checks(reports: Sequence[Report]) -> CheckResult:
-    """The counts, reasons and errors of several files together, and the first five examples of each rule."""
-    checks = [report.check for report in reports]
-    reasons: Counter[str] = Counter()
-    unevaluated: Counter[str] = Counter()
-    examples: dict[str, tuple[Example, ...]] = {}
-    for check in checks:
-        reasons.update(check.reasons)
-        unevaluated.update(check.unevaluated)
-        for reason, rows in check.examples.items():
-            examples[reason] = (examples.get(reason, ()) + rows)[:_EXAMPLES]
-    return CheckResult(
-        rows=sum(check.rows or 0 for check in checks),
-        accepted_rows=sum(check.accepted_rows or 0 for check in checks),
-        quarantined_rows=sum(check.quarantined_rows or 0 for check in checks),
-        reasons=reasons,
-        examples=examples,
-        unevaluated=unevaluated,
-        errors=tuple(error for check in checks for error in check.errors),
-    )
-
-
-def _errors(errors: Sequence[FileError]) -> Metadata:
-    return {"errors": table([asdict(error) for error in errors])} if errors else {}
-
-
-def _profile_row(name: str, column: ColumnProfile) -> Metadata:
-    return {
-        "column": name,
-        "nulls": column.nulls,
-        "distinct": f"{'about ' if column.distinct_error else ''}{column.distinct}",
-        "min": HIDDEN if column.classified else column.min,
-        "max": HIDDEN if column.classified else column.max,
-        "most frequent": ", ".join(f"{top.value} ({top.rows})" for top in (column.top or ())[:3]),
-    }

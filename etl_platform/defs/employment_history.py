@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
-from etl_platform.defs.delivery_events import column_schema
+from etl_platform.defs.dataset_specs import column_schema
 from etl_platform.defs.failures import as_dagster_failures
 from etl_platform.defs.partitions import agencies, partitioned_check, register_agencies
 from etl_platform.defs.run_progress import RunProgress

@@ -7,23 +7,16 @@ from typing import Any
 import dagster as dg
 
 from etl_platform.defs.dagster_event_log import DagsterEventLog
-from etl_platform.defs.delivery_events import (
-    FILE_CHECK,
-    KEYS_CHECK,
-    bronze_metadata,
-    check_name,
-    check_outcomes,
-    column_schema,
-    columns_of,
-    silver_metadata,
-)
+from etl_platform.defs.dataset_specs import dataset_specs
+from etl_platform.defs.delivery_events import FILE_CHECK, KEYS_CHECK, check_name, check_outcomes
+from etl_platform.defs.delivery_metadata import bronze_metadata, columns_of, silver_metadata
 from etl_platform.defs.expected_files import on_time_keys
 from etl_platform.defs.failed_runs import FAILED
 from etl_platform.defs.failures import as_dagster_failures
 from etl_platform.defs.intake_config import IngestConfig, QueuedDelivery, ReplayConfig, messages_of
 from etl_platform.defs.intake_runs import JOB_NAME, is_being_cancelled, is_redundant_probe
 from etl_platform.defs.lineage import header_schema
-from etl_platform.defs.partitions import agencies, partitioned_check
+from etl_platform.defs.partitions import partitioned_check
 from etl_platform.defs.run_counts import CountedQueue, note_counts
 from etl_platform.defs.stop_signal import stop_event
 from etl_platform.deliveries.batch import FailedDelivery
@@ -49,7 +42,7 @@ def build_intake_assets(contracts: Mapping[str, Contract]) -> dg.AssetsDefinitio
     Bronze has no upstream assets, not even the API assets that land in it. Dagster reads the data versions of
     partitioned upstream assets before the body runs, which fails in a run without a partition key.
     """
-    specs = [spec for contract in contracts.values() for spec in _asset_specs(contract)]
+    specs = [spec for contract in contracts.values() for spec in dataset_specs(contract)]
 
     @dg.multi_asset(
         name="ingest", specs=specs, check_specs=_check_specs(contracts.values()), can_subset=True, pool=POOL
@@ -78,35 +71,6 @@ def build_intake_job(contracts: Mapping[str, Contract]) -> Any:
         description="Ingests delivered files: copies them to bronze, checks them against their contract, writes silver "
         "and quarantine, and reports.",
     )
-
-
-def _asset_specs(contract: Contract) -> tuple[dg.AssetSpec, dg.AssetSpec]:
-    owners = [f"team:{contract.owner}"] if contract.owner else None
-    shared: dict[str, Any] = {
-        "group_name": contract.dataset,
-        "owners": owners,
-        "partitions_def": agencies,
-        "skippable": True,
-    }
-    bronze = dg.AssetSpec(
-        ["bronze", contract.dataset],
-        description=f"{contract.physical_name} as the agencies sent it, byte for byte: one object per delivery.",
-        kinds={"bronze", "s3"},
-        **shared,
-    )
-    silver = dg.AssetSpec(
-        ["silver", contract.dataset],
-        deps=[bronze.key],
-        description=f"{contract.description}\n\n{contract.grain}",
-        kinds={"silver", "s3", "parquet"},
-        code_version=contract.version,
-        metadata={
-            "dagster/column_schema": column_schema(contract),
-            "contract": f"{contract.id} {contract.version}",
-        },
-        **shared,
-    )
-    return bronze, silver
 
 
 def _check_specs(contracts: Iterable[Contract]) -> list[dg.AssetCheckSpec]:
