@@ -5,7 +5,8 @@ event_log_lookup, lineage), api_ingestion, attachments, email_archive, employmen
 reconciliation.
 Shared by them: partitions, table_metadata, failures.
 Sensors: file_arrivals_sensor; the one of the emails is in email_archive.
-Run records, read and written: intake_runs, breaker_state (with the reset job), failed_runs, run_counts, daily_counts.
+Run records, read and written: intake_runs, breaker_state (with the reset job), failed_runs, run_counts, run_tags,
+daily_counts.
 Instance and processes: open_instance, run_in_process, run_launcher, run_logs, run_progress, stop_signal.
 Dagster itself: dagster_internals (its private parts), scaffolded (loads what ``dg scaffold defs`` adds to this folder).
 """

@@ -17,10 +17,11 @@ from dagster._core.log_manager import (
     LOG_RECORD_EVENT_BATCH_METADATA_ATTR,
     LOG_RECORD_METADATA_ATTR,
 )
-from dagster._core.storage.tags import GRPC_INFO_TAG
+from dagster._core.storage.tags import GRPC_INFO_TAG, HIDDEN_TAG_PREFIX
 
-# Run monitoring expects these types from a launcher, and the package dagster does not export them.
-__all__ = ["CheckRunHealthResult", "WorkerStatus"]
+# Run monitoring expects these types from a launcher. The UI shows no tag with this prefix. The package dagster exports
+# none of the three.
+__all__ = ["HIDDEN_TAG_PREFIX", "CheckRunHealthResult", "WorkerStatus"]
 
 LOG_RECORD_ATTRIBUTES = frozenset(
     {LOG_RECORD_EVENT_ATTR, LOG_RECORD_EVENT_BATCH_METADATA_ATTR, LOG_RECORD_METADATA_ATTR}

@@ -23,6 +23,7 @@ from etl_platform.defs.intake_runs import (
     probes,
     runs_in_flight,
 )
+from etl_platform.defs.run_tags import subject_tags
 from etl_platform.deliveries.circuit_breaker import only_delivery, status_of
 from etl_platform.deliveries.delivery import Cause
 from etl_platform.deliveries.plan_runs import QueuedFile, fit_runs, plan_runs
@@ -163,13 +164,12 @@ def _routable(platform: Platform, message: Message, parsed: ParsedMessage) -> li
     files: list[QueuedFile] = []
     for version in parsed.created:
         arrived = platform.intake.route(version)
-        if arrived.route.dataset is None:
+        agency, dataset = arrived.route.agency, arrived.route.dataset
+        if agency is None or dataset is None:
             platform.intake.ingest(arrived, Trigger(Cause.EVENT, message_id=message.message_id))
             continue
         files.append(
-            QueuedFile(
-                version, arrived.route.dataset, message.message_id, message.receipt_handle, message.receive_count
-            )
+            QueuedFile(version, agency, dataset, message.message_id, message.receipt_handle, message.receive_count)
         )
     if parsed.malformed:
         # Sent at every receive, because it is unknown whether the previous receive got this far. The body is cut
@@ -191,7 +191,7 @@ def _run_request(files: Sequence[QueuedFile], received_at: float, probe_of: floa
         run_config=config_of_files(files, received_at),
         tags={
             "etl_platform/deliveries": str(len(files)),
-            "etl_platform/datasets": ",".join(datasets),
+            **subject_tags({file.agency for file in files}, datasets),
             **({} if (alone := only_delivery(files)) is None else {ONLY_DELIVERY_TAG: alone}),
             **({} if probe_of is None else {PROBE_TAG: probe_value(probe_of)}),
         },

@@ -1,6 +1,7 @@
 """Bronze and silver assets of every dataset, their checks, and the intake job."""
 
 import time
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -18,11 +19,12 @@ from etl_platform.defs.intake_runs import JOB_NAME, is_being_cancelled, is_redun
 from etl_platform.defs.lineage import header_schema
 from etl_platform.defs.partitions import partitioned_check
 from etl_platform.defs.run_counts import CountedQueue, note_counts
+from etl_platform.defs.run_tags import note_outcomes
 from etl_platform.defs.stop_signal import stop_event
 from etl_platform.deliveries.batch import FailedDelivery
 from etl_platform.deliveries.daily_counts import RunCounts
 from etl_platform.deliveries.delivery import Cause, Outcome
-from etl_platform.deliveries.ingest_batch import ingest_batch
+from etl_platform.deliveries.ingest_batch import deliveries_text, ingest_batch, outcomes_text
 from etl_platform.deliveries.process_delivery import DeliveryResult
 from etl_platform.deliveries.report import Trigger
 from etl_platform.engine.contract.model import Contract
@@ -115,18 +117,21 @@ def _ingest_batch(context: dg.AssetExecutionContext, deliveries: Sequence[Queued
     platform.finished += batch.results
     counts = RunCounts(deleted=queue.deleted if queue else 0, s3_errors=platform.s3_errors)
     note_counts(context.instance, context.run, counts)
-    outcomes = ", ".join(f"{times} {outcome}" for outcome, times in sorted(batch.outcomes.items())) or "nothing to do"
-    context.log.info(f"{len(deliveries)} deliveries: {outcomes}, {len(batch.failures)} failed")
+    routes = [file.route for message in messages for file in message.files]
+    agencies = {route.agency for route in routes if route.agency}
+    datasets = {route.dataset for route in routes if route.dataset}
+    note_outcomes(context.instance, context.run, agencies, datasets, outcomes_text(batch.outcomes))
+    context.log.info(deliveries_text(len(deliveries), batch.outcomes))
     if stop.is_set():
         released = len(deliveries) - len(batch.results) - len(batch.failures)
         context.log.warning(f"the run was stopped: {released} deliveries return to the queue, for another run")
         if is_being_cancelled(context.instance, context.run):
             raise dg.DagsterExecutionInterruptedError
     if batch.failures:
-        _fail(context, batch.failures)
+        _fail(context, batch.failures, len(deliveries))
 
 
-def _fail(context: dg.AssetExecutionContext, failures: Sequence[FailedDelivery]) -> None:
+def _fail(context: dg.AssetExecutionContext, failures: Sequence[FailedDelivery], deliveries: int) -> None:
     for failed in failures:
         context.log.error(
             f"failed {failed.file.key}: {failed.error!r}",
@@ -134,7 +139,7 @@ def _fail(context: dg.AssetExecutionContext, failures: Sequence[FailedDelivery])
             extra={"agency": failed.file.route.agency, "dataset": failed.file.route.dataset},
         )
     raise dg.Failure(
-        f"{len(failures)} deliveries failed and stay in the queue; the first: {failures[0]}",
+        f"{len(failures)} of {deliveries} deliveries failed; the first: {failures[0]}",
         metadata={FAILED: dg.MetadataValue.json([str(failed) for failed in failures[:_MAX_FAILURES_SHOWN]])},
         allow_retries=False,
     )
@@ -145,9 +150,12 @@ def _reprocess_partition(
 ) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]:
     """Read an agency's bronze of every selected dataset again under today's contract."""
     agency, trigger = context.partition_key, Trigger(Cause.REPROCESS, context.run.run_id, by=replay.by)
-    for dataset in sorted({key.path[1] for key in context.selected_asset_keys}):
+    datasets = sorted({key.path[1] for key in context.selected_asset_keys})
+    outcomes: Counter[str] = Counter()
+    for dataset in datasets:
         results = list(platform.intake.reprocess(dataset, agency, trigger, replay.delivery_ids))
         platform.finished += results
+        outcomes.update(str(result.outcome) for result in results)
         if not results:
             context.log.warning(f"{agency} has not delivered any {dataset} yet")
             continue
@@ -157,6 +165,7 @@ def _reprocess_partition(
             about = {"agency": agency, "dataset": dataset, "delivery_id": delivery_id, "outcome": outcome}
             context.log.info(f"delivery {delivery_id} is {outcome}", extra=about)
         yield from _partition_results(context, platform.contracts[dataset], results)
+    note_outcomes(context.instance, context.run, {agency}, datasets, outcomes_text(outcomes))
 
 
 def _partition_results(

@@ -1,4 +1,4 @@
-"""The counts of a run besides its deliveries, which it writes as a tag at its end. No decisions."""
+"""The counts of a run besides its deliveries, which it writes as a hidden tag at its end. No decisions."""
 
 import json
 from collections import Counter
@@ -6,10 +6,13 @@ from collections.abc import Sequence
 
 import dagster as dg
 
+from etl_platform.defs.dagster_internals import HIDDEN_TAG_PREFIX
 from etl_platform.deliveries.daily_counts import RunCounts
 from etl_platform.queue_work.lease import MessageQueue
 
-_TAG = "etl_platform/counts"
+_TAG = f"{HIDDEN_TAG_PREFIX}etl_platform_counts"
+_TAG_OF_0_2 = "etl_platform/counts"
+"""Releases up to 0.2 wrote the counts as a visible tag. Metrics of the day of an upgrade read both."""
 
 
 def note_counts(instance: dg.DagsterInstance, run: dg.DagsterRun, counts: RunCounts) -> None:
@@ -18,7 +21,7 @@ def note_counts(instance: dg.DagsterInstance, run: dg.DagsterRun, counts: RunCou
 
 def counts_of(run: dg.DagsterRun) -> RunCounts:
     """The counts of a run; all zero if the run is unfinished or has no queue."""
-    found = json.loads(run.tags.get(_TAG, "{}"))
+    found = json.loads(run.tags.get(_TAG) or run.tags.get(_TAG_OF_0_2, "{}"))
     # A run that is re-executed in the UI inherits the tags of the original run.
     if found.pop("run_id", None) != run.run_id:
         return RunCounts()

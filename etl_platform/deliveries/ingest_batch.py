@@ -4,7 +4,7 @@ Dagster is behind ``EventLog``, so that a simulation can run the same code on it
 """
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -50,8 +50,21 @@ class BatchResult:
     failures: tuple[FailedDelivery, ...]
 
     @property
-    def outcomes(self) -> Counter[Outcome]:
-        return Counter(result.outcome for result in self.results)
+    def outcomes(self) -> Counter[str]:
+        """Deliveries by outcome; those without a result count as ``failed``."""
+        outcomes = Counter(str(result.outcome) for result in self.results)
+        return outcomes + Counter({str(Outcome.FAILED): len(self.failures)})
+
+
+def outcomes_text(outcomes: Mapping[str, int]) -> str:
+    """The counts for people, such as ``3 accepted, 1 failed``."""
+    return ", ".join(f"{times:,} {outcome}" for outcome, times in sorted(outcomes.items()))
+
+
+def deliveries_text(number: int, outcomes: Mapping[str, int]) -> str:
+    """A batch in one line: how many deliveries it had, and their outcomes."""
+    done = outcomes_text(outcomes) or ("none was processed" if number else "nothing to do")
+    return f"{number:,} {'delivery' if number == 1 else 'deliveries'}: {done}"
 
 
 def ingest_batch(

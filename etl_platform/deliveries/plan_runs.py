@@ -10,12 +10,13 @@ from etl_platform.deliveries.delivery import ObjectVersion
 
 @dataclass(frozen=True)
 class QueuedFile:
-    """A file that a queue message announces, and the dataset that it belongs to.
+    """A file that a queue message announces, and where it belongs.
 
     ``receive_count`` is the message's ApproximateReceiveCount in SQS.
     """
 
     version: ObjectVersion
+    agency: str
     dataset: str
     message_id: str
     receipt_handle: str

@@ -11,6 +11,7 @@ from pathlib import Path
 from etl_platform.cli.jobs.job import Job, run_job
 from etl_platform.deliveries.batch import BatchMessage, process_batch
 from etl_platform.deliveries.delivery import Cause, ObjectVersion, Outcome
+from etl_platform.deliveries.ingest_batch import deliveries_text
 from etl_platform.deliveries.process_delivery import DeliveryResult
 from etl_platform.deliveries.report import Trigger
 from etl_platform.deliveries.s3_events import parse_message
@@ -47,7 +48,7 @@ def _run(arguments: argparse.Namespace, settings: Settings) -> int:
     else:
         finished, error = ingest_in_process(events, settings)
     failures = len(events) - len(finished)
-    done = Counter(str(item.outcome) for item in finished)
+    done = Counter(str(item.outcome) for item in finished) + Counter({str(Outcome.FAILED): failures})
     for item in finished:
         report = item.report
         log.info(
@@ -62,8 +63,7 @@ def _run(arguments: argparse.Namespace, settings: Settings) -> int:
                 "errors": [asdict(error) for error in report.check.errors],
             },
         )
-    summary = ", ".join(f"{times} {outcome}" for outcome, times in sorted(done.items())) or "nothing to do"
-    print(f"{_NAME}: {len(events)} deliveries: {summary}{f', {failures} failed' if failures else ''}")
+    print(f"{_NAME}: {deliveries_text(len(events), done)}")
     if error:
         print(f"{_NAME}: failed: {error}")
     return BAD if error or failures or done[Outcome.REJECTED] else GOOD

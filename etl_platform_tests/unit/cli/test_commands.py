@@ -361,7 +361,7 @@ def test_the_sample_event_runs_dry_against_a_local_root(
     command = ["run", "s3_data_quality_job", *dashes, "--events-file", str(CONTRACTS / "event.json"), "--dry-run"]
     code, out, _ = call(capsys, *command)
     assert [result["outcome"] for result in results()] == ["accepted"]
-    assert (code, out.strip()) == (0, "s3_data_quality_job: 1 deliveries: 1 accepted")
+    assert (code, out.strip()) == (0, "s3_data_quality_job: 1 delivery: 1 accepted")
     after = listing(folder)
     assert after.pop("dry_run_results.jsonl")
     assert after == before

@@ -197,7 +197,7 @@ def test_the_status_has_the_names_that_monitors_know() -> None:
 )
 def test_a_run_travels_alone_when_it_cannot_be_split(files: list[tuple[str, str]], alone: bool) -> None:
     queued = [
-        QueuedFile(ObjectVersion("b", key, version_id="v"), "training", message, f"h-{message}", 1)
+        QueuedFile(ObjectVersion("b", key, version_id="v"), "nc_durham", "training", message, f"h-{message}", 1)
         for message, key in files
     ]
     assert (only_delivery(queued) is not None) == alone

@@ -9,7 +9,7 @@ from etl_platform.deliveries.plan_runs import QueuedFile, fit_runs, plan_runs
 
 
 def queued(message: str, key: str, size: int | None = 1, receives: int = 1) -> QueuedFile:
-    return QueuedFile(ObjectVersion("b", key, size_bytes=size), "things", message, f"r-{message}", receives)
+    return QueuedFile(ObjectVersion("b", key, size_bytes=size), "agency_a", "things", message, f"r-{message}", receives)
 
 
 FILES = st.tuples(st.none() | st.integers(0, 400), st.integers(1, 5))
