@@ -1,8 +1,8 @@
 """Everything that imports Dagster. A file here is thin: it reads, calls the package that does the work, and reports.
 
-Assets, jobs and schedules, by subject: intake_assets (with dataset_specs, delivery_events, delivery_metadata,
-event_log_lookup, lineage), api_ingestion, attachments, email_archive, employment_history, expected_files,
-reconciliation.
+Assets, jobs and schedules, by subject: intake_assets (with check_results, dataset_specs, delivery_events,
+delivery_metadata, event_log_lookup, lineage), api_ingestion, attachments, email_archive, employment_history,
+expected_files, reconciliation.
 Shared by them: partitions, table_metadata, failures.
 Sensors: file_arrivals_sensor; the one of the emails is in email_archive.
 Run records, read and written: intake_runs, breaker_state (with the reset job), failed_runs, run_counts, run_tags,

@@ -7,9 +7,9 @@ from typing import Any
 
 import dagster as dg
 
+from etl_platform.defs.check_results import FILE_CHECK, KEYS_CHECK, check_name, check_outcomes
 from etl_platform.defs.dagster_event_log import DagsterEventLog
 from etl_platform.defs.dataset_specs import dataset_specs
-from etl_platform.defs.delivery_events import FILE_CHECK, KEYS_CHECK, check_name, check_outcomes
 from etl_platform.defs.delivery_metadata import bronze_metadata, columns_of, silver_metadata
 from etl_platform.defs.expected_files import on_time_keys
 from etl_platform.defs.failed_runs import FAILED

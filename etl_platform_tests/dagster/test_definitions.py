@@ -11,7 +11,7 @@ import dagster as dg
 import pytest
 
 from etl_platform.definitions import build_defs
-from etl_platform.defs.delivery_events import check_name
+from etl_platform.defs.check_results import check_name
 from etl_platform.engine.contract.contract_folder import load_contracts
 from etl_platform.engine.contract.model import Contract, choose_contract
 from etl_platform.engine.errors import ContractError
