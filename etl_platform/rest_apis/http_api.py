@@ -1,31 +1,28 @@
-"""Reads the pages of a resource over HTTP, with dlt's REST client. No files, no state.
+"""Reads the pages of a resource over HTTP: authentication, attempts, limits. No files, no state.
 
-dlt provides pagination, authentication and retries that respect Retry-After. This module adds limits: a single origin,
-a request rate, a page size, and checks that responses match the declaration and that pages are complete.
-
-https://dlthub.com/docs/general-usage/http/rest-client
+A single origin, a request rate and a page size are enforced at each attempt. Which page comes next is decided in
+``page_requests``, whether the pages are complete in ``page_checks``.
 """
 
-import threading
 import time
-from collections.abc import Callable, Generator, Hashable, Iterator
-from contextlib import closing, contextmanager
-from functools import partial
-from typing import TYPE_CHECKING, Any
+from base64 import b64encode
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from etl_platform.engine.errors import EtlPlatformError
 from etl_platform.errors import ApiResponseError, TransientError
 from etl_platform.rest_apis.page_checks import PageChecks
+from etl_platform.rest_apis.page_requests import Page, PageRequest, first_request, next_request
 from etl_platform.rest_apis.records import Record, load_json
 from etl_platform.rest_apis.responses import records_of
-from etl_platform.rest_apis.source import ApiResource, ApiSource, Auth, AuthType, Pagination, PagingType
+from etl_platform.rest_apis.retry_waits import wait_before_retry
+from etl_platform.rest_apis.source import ApiResource, ApiSource, AuthType
+from etl_platform.settings import code_version
 
 if TYPE_CHECKING:
-    from dlt.sources.helpers.rest_client.paginators import BasePaginator
-    from requests import PreparedRequest, Response
-    from requests.adapters import HTTPAdapter
-    from requests.auth import AuthBase
+    from requests import PreparedRequest, Response, Session
 
 MAX_PAGE_BYTES = 32 << 20
 """Of JSON text; parsed, a page takes several times as much memory."""
@@ -33,7 +30,6 @@ TRIES = 6
 MAX_WAIT_S = 120
 """The longest wait that Retry-After can request; after longer ones, the next run tries again."""
 
-_FIRST_WAIT_S = 1
 _BLOCK = 1 << 16
 _RETRYABLE_STATUSES = frozenset({408, 425, 429, *range(500, 600)})
 _NO_CONTENT = 204
@@ -62,177 +58,138 @@ class HttpApi:
             SettingsError: the secret is not set.
             TransientError: the API cannot be reached, or every attempt failed.
         """
+        from requests import Session
+
         where = f"{source.name} {resource.path}"
         secret = self._read_secret(source.auth.secret) if source.auth.secret else ""
-        params = dict(resource.params)
-        if resource.incremental and cursor is not None:
-            params[resource.incremental.param] = cursor
-        with _errors(where), closing(_client(source, resource, where, secret, self._max_wait_s)) as client:
-            pages = client.paginate(
-                resource.path,
-                params=params,
-                paginator=_paginator(resource.pagination),
-                hooks={"response": [partial(_read, where, source.auth.secret)]},
-                allow_redirects=False,
-                stream=True,
-            )
-            checks = PageChecks(where, resource, source.max_pages)
-            for page in pages:
-                checks.check(page, page.response.json(), _next_request(page))
-                yield list(page)
+        checks = PageChecks(where, resource, source.max_pages)
+        with Session() as session:
+            client = _Client(session, source, where, secret, self._max_wait_s)
+            request: PageRequest | None = first_request(source, resource, cursor)
+            while request is not None:
+                with _errors(where):
+                    page = client.get(request)
+                records = records_of(where, resource, page.document) if page.has_content else []
+                with _errors(where):
+                    request = next_request(resource.pagination, request, page, len(records))
+                checks.check(records, page.document, request and request.identity)
+                yield records
             checks.finish()
 
 
-def _next_request(page: Any) -> Hashable:
-    """The request of the next page; None after the last one."""
-    if not page.paginator.has_next_page:
-        return None
-    return page.request.url, tuple(sorted((name, str(value)) for name, value in (page.request.params or {}).items()))
+class _AttemptFailedError(Exception):
+    """A failed attempt that is repeated. ``error`` is raised if it was the last one."""
+
+    def __init__(self, error: EtlPlatformError, retry_after: str | None = None) -> None:
+        self.error, self.retry_after = error, retry_after
+        super().__init__(error)
 
 
-def _client(source: ApiSource, resource: ApiResource, where: str, secret: str, max_wait_s: float) -> Any:
-    from dlt.common.configuration.specs import RuntimeConfiguration
-    from dlt.sources.helpers.requests.retry import DEFAULT_RETRY_EXCEPTIONS, Client
-    from dlt.sources.helpers.rest_client.client import RESTClient
-    from requests.exceptions import InvalidJSONError
+class _Client:
+    """Sends the requests of one resource, one after the other."""
 
-    class DeclaredClient(RESTClient):
-        """Raises an error for a response without the declared list; dlt would accept any list in it."""
+    def __init__(self, session: "Session", source: ApiSource, where: str, secret: str, max_wait_s: float) -> None:
+        self._session, self._source, self._where = session, source, where
+        self._secret, self._max_wait_s = secret, max_wait_s
+        self._next_at = time.monotonic()
+        session.headers.update({"Accept": "application/json", "User-Agent": f"etl-platform/{code_version()}"})
 
-        def extract_response(self, response: "Response", data_selector: Any) -> list[Any]:
-            if response.status_code == _NO_CONTENT:
-                return []
-            return records_of(where, resource, response.json())
+    def get(self, request: PageRequest) -> Page:
+        """The page of a request, in up to TRIES attempts.
 
-        def close(self) -> None:
-            self.session.close()
+        The body is part of an attempt: a connection may break in the middle of it. So is its JSON: a gateway may return
+        an HTML page, which is as temporary as a status of 502.
+        """
+        tries = 1
+        while True:
+            try:
+                return self._attempt(request)
+            except _AttemptFailedError as failed:
+                if tries == TRIES:
+                    raise failed.error from None
+                time.sleep(wait_before_retry(tries, failed.retry_after, now=time.time(), max_wait_s=self._max_wait_s))
+            tries += 1
 
-    session = Client(
-        request_timeout=source.timeout_s,
-        raise_for_status=False,
-        # Retry invalid JSON: a gateway may return an HTML page, which is as temporary as a 502.
-        exceptions=(*DEFAULT_RETRY_EXCEPTIONS, InvalidJSONError),
-        status_codes=tuple(_RETRYABLE_STATUSES),
-        request_max_attempts=TRIES,
-        request_backoff_factor=_FIRST_WAIT_S,
-        request_max_retry_delay=max_wait_s,
-    ).session
-    transport = _transport(source)
-    session.mount("https://", transport)
-    session.mount("http://", transport)
-    return DeclaredClient(
-        source.base_url,
-        headers={"Accept": "application/json"},
-        auth=_auth(source.auth, secret),
-        session=session,
-        # Without a configuration dlt would read one from the environment and from files.
-        config=RuntimeConfiguration(),
-        data_selector="$",
-    )
+    def _attempt(self, request: PageRequest) -> Page:
+        from requests import Request, RequestException
+        from urllib3.exceptions import HTTPError
 
+        prepared = self._session.prepare_request(
+            Request("GET", request.url, params=dict(request.params), auth=self._authenticate)
+        )
+        assert prepared.url
+        self._refuse_other_origin(prepared.url)
+        self._wait_for_rate()
+        # The proxies and certificates of the environment.
+        how = self._session.merge_environment_settings(prepared.url, proxies={}, stream=True, verify=None, cert=None)
+        try:
+            with self._session.send(prepared, timeout=self._source.timeout_s, allow_redirects=False, **how) as response:
+                return self._page(response)
+        except ValueError:
+            # A URL or a header that cannot be sent; some of these are RequestExceptions too.
+            raise
+        except (RequestException, HTTPError) as error:
+            raise _AttemptFailedError(
+                TransientError(f"{self._where}: {type(error).__name__}, in {TRIES} attempts")
+            ) from None
 
-def _transport(source: ApiSource) -> "HTTPAdapter":
-    """The adapter of every attempt: refuses other origins, even if a link names one, and limits the request rate."""
-    from requests.adapters import HTTPAdapter
-
-    origin = _origin(source.base_url)
-    pause_s = 1 / source.requests_per_second if source.requests_per_second else 0.0
-    lock = threading.Lock()
-    next_at = time.monotonic()
-
-    class Transport(HTTPAdapter):
-        def send(self, request: "PreparedRequest", *args: Any, **kwargs: Any) -> "Response":
-            nonlocal next_at
-            if _origin(request.url or "") != origin:
+    def _page(self, response: "Response") -> Page:
+        status = response.status_code
+        if status in _RETRYABLE_STATUSES:
+            raise _AttemptFailedError(
+                TransientError(f"{self._where}: status {status}, in {TRIES} attempts"),
+                response.headers.get("Retry-After"),
+            )
+        if not 200 <= status < 300:
+            raise ApiResponseError(f"{self._where}: {_refusal(status, self._source.auth.secret)}")
+        if status == _NO_CONTENT:
+            return Page(None, has_content=False)
+        body = bytearray()
+        for block in response.iter_content(_BLOCK):
+            body += block
+            if len(body) > MAX_PAGE_BYTES:
                 raise ApiResponseError(
-                    f"{source.name}: a link leads to another host; the secret is only for {source.base_url}"
+                    f"{self._where}: a page of more than {MAX_PAGE_BYTES:,} bytes; request fewer records per page"
                 )
-            with lock:
-                wait_s = next_at - time.monotonic()
-                if wait_s > 0:
-                    time.sleep(wait_s)
-                next_at = time.monotonic() + pause_s
-            return super().send(request, *args, **kwargs)
+        try:
+            document = load_json(bytes(body))
+        except ValueError as error:
+            message = f"{self._where}: the response is not valid JSON: {error}, in {TRIES} attempts"
+            raise _AttemptFailedError(ApiResponseError(message)) from None
+        return Page(document, response.links.get("next", {}).get("url"))
 
-    return Transport()
+    def _authenticate(self, prepared: "PreparedRequest") -> "PreparedRequest":
+        """Also without a secret, since requests would otherwise look for one in the user's ~/.netrc."""
+        auth = self._source.auth
+        if auth.type is AuthType.BEARER:
+            prepared.headers["Authorization"] = f"Bearer {self._secret}"
+        elif auth.type is AuthType.BASIC:
+            pair = f"{auth.username or ''}:{self._secret}"
+            prepared.headers["Authorization"] = f"Basic {b64encode(pair.encode()).decode()}"
+        elif auth.type is AuthType.API_KEY and auth.in_query:
+            assert prepared.url
+            prepared.prepare_url(prepared.url, {auth.name: self._secret})
+        elif auth.type is AuthType.API_KEY:
+            prepared.headers[auth.name] = self._secret
+        return prepared
+
+    def _refuse_other_origin(self, url: str) -> None:
+        base_url = self._source.base_url
+        if _origin(url) != _origin(base_url):
+            raise ApiResponseError(
+                f"{self._source.name}: a link leads to another host; the secret is only for {base_url}"
+            )
+
+    def _wait_for_rate(self) -> None:
+        rate = self._source.requests_per_second
+        if rate is not None:
+            time.sleep(max(0.0, self._next_at - time.monotonic()))
+            self._next_at = time.monotonic() + 1 / rate
 
 
 def _origin(url: str) -> tuple[str, str | None, int]:
     parts = urlsplit(url)
     return parts.scheme, parts.hostname, parts.port or (443 if parts.scheme == "https" else 80)
-
-
-def _auth(auth: Auth, secret: str) -> "AuthBase | None":
-    from dlt.sources.helpers.rest_client.auth import APIKeyAuth, BearerTokenAuth, HttpBasicAuth
-
-    if auth.type is AuthType.BEARER:
-        return BearerTokenAuth(token=secret)
-    if auth.type is AuthType.API_KEY:
-        return APIKeyAuth(name=auth.name, api_key=secret, location="query" if auth.in_query else "header")
-    if auth.type is AuthType.BASIC:
-        return HttpBasicAuth(username=auth.username or "", password=secret)
-    return None
-
-
-def _paginator(pagination: Pagination) -> "BasePaginator":
-    from dlt.sources.helpers.rest_client import paginators as dlt_paginators
-
-    if pagination.type is PagingType.PAGE:
-        return dlt_paginators.PageNumberPaginator(pagination.first, page_param=pagination.param, total_path=None)
-    if pagination.type is PagingType.OFFSET:
-        return _offsets(pagination)
-    path = "$" + "".join(f"['{key}']" for key in pagination.next)
-    if pagination.type is PagingType.CURSOR:
-        return dlt_paginators.JSONResponseCursorPaginator(path, cursor_param=pagination.param)
-    if pagination.type is PagingType.LINK:
-        return dlt_paginators.JSONLinkPaginator(path) if pagination.next else dlt_paginators.HeaderLinkPaginator()
-    return dlt_paginators.SinglePagePaginator()
-
-
-def _offsets(pagination: Pagination) -> "BasePaginator":
-    from dlt.sources.helpers.rest_client.paginators import OffsetPaginator
-
-    class ReceivedOffsets(OffsetPaginator):
-        """Moves on by the records that came: an API may return fewer than the limit and have more.
-
-        ArcGIS, for one, cuts pages off at its maxRecordCount.
-        """
-
-        def update_state(self, response: "Response", data: list[Any] | None = None) -> None:
-            self.value_step = len(data or ())
-            super().update_state(response, data)
-
-    return ReceivedOffsets(
-        pagination.limit, offset_param=pagination.param, limit_param=pagination.limit_param, total_path=None
-    )
-
-
-def _read(where: str, secret: str | None, response: "Response", *_args: Any, **_kwargs: Any) -> None:
-    """Read and check one response, up to MAX_PAGE_BYTES. dlt retries some of the errors that this raises."""
-    from requests.exceptions import HTTPError, InvalidJSONError
-
-    status = response.status_code
-    if status in _RETRYABLE_STATUSES:
-        response.close()
-        raise HTTPError(f"status {status}", response=response)
-    if not 200 <= status < 300:
-        response.close()
-        raise ApiResponseError(f"{where}: {_refusal(status, secret)}")
-    body = bytearray()
-    for block in response.iter_content(_BLOCK):
-        body += block
-        if len(body) > MAX_PAGE_BYTES:
-            response.close()
-            raise ApiResponseError(
-                f"{where}: a page of more than {MAX_PAGE_BYTES:,} bytes; request fewer records per page"
-            )
-    try:
-        document = None if status == _NO_CONTENT else load_json(bytes(body))
-    except ValueError as error:
-        raise InvalidJSONError(f"{where}: the response is not valid JSON: {error}", response=response) from None
-    # dlt's client and its paginators call json() again, which would parse the body a second time, without Number.
-    response._content = b""  # noqa: SLF001
-    response.json = lambda **_: document  # type: ignore[method-assign]
 
 
 def _refusal(status: int, secret: str | None) -> str:
@@ -245,21 +202,8 @@ def _refusal(status: int, secret: str | None) -> str:
 
 @contextmanager
 def _errors(where: str) -> Iterator[None]:
-    """Translate errors of requests without their messages: they quote the URL, which may contain an API key."""
-    from requests.exceptions import HTTPError, InvalidJSONError, RequestException
-    from urllib3.exceptions import HTTPError as TransportError
-
+    """Translate errors of URLs and headers without their messages: they quote the URL, which may contain an API key."""
     try:
         yield
-    except EtlPlatformError:
-        raise
-    except InvalidJSONError as error:
-        raise ApiResponseError(f"{error}, in {TRIES} attempts") from None
-    except HTTPError as error:
-        status = error.response.status_code if error.response is not None else "unknown"
-        raise TransientError(f"{where}: status {status}, in {TRIES} attempts") from None
     except ValueError as error:
-        # requests raises ValueError for URLs and headers that it cannot send.
         raise ApiResponseError(f"{where}: {type(error).__name__}: a link or the secret is not valid in HTTP") from None
-    except (RequestException, TransportError) as error:
-        raise TransientError(f"{where}: {type(error).__name__}, in {TRIES} attempts") from None

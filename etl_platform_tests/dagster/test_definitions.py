@@ -30,7 +30,6 @@ HEAVY = (
     "pyarrow",
     "jsonschema",
     "openpyxl",
-    "dlt",
     "requests.sessions",
 )
 

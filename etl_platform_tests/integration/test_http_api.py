@@ -4,6 +4,7 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from email.utils import formatdate
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -144,6 +145,19 @@ def test_the_secret_is_sent_as_declared(
         assert asked.query[query[0]] == query[1]
     sent = f"{asked.headers}{asked.query}"
     assert (SECRET in sent) == bool(header or query) or auth.type is AuthType.BASIC
+
+
+def test_an_api_without_a_secret_gets_none_from_the_users_netrc(
+    api: ApiServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "netrc").write_text(f"machine 127.0.0.1 login joe password {SECRET}\n")
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+
+    read(api)
+
+    (asked,) = api.asked
+    assert "Authorization" not in asked.headers
+    assert asked.headers["User-Agent"].startswith("etl-platform/")
 
 
 def once(fault: Answer, then: Callable[[Asked], Answer], at: int = 2) -> Callable[[Asked], Answer]:

@@ -106,7 +106,7 @@ def test_a_fresh_environment_has_no_aws_no_dagster_and_no_database(scripts: Path
     )
     names = {entry["name"] for entry in json.loads(listed.stdout)}
     assert {"etl-platform-check", "polars"} <= names
-    assert names.isdisjoint({"etl-platform", "boto3", "dagster", "dlt", "obstore", "pandas", "sqlalchemy"})
+    assert names.isdisjoint({"etl-platform", "boto3", "dagster", "obstore", "pandas", "sqlalchemy"})
 
 
 def write_csv(path: Path, rows: Sequence[Sequence[str]]) -> Path:
