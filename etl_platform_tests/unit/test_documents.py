@@ -1,6 +1,7 @@
 """The documents name what exists, and the reference pages list all of it. The checks are in ``documents``."""
 
 import re
+import tomllib
 from collections import Counter
 from pathlib import Path
 
@@ -71,6 +72,15 @@ def test_names_of_the_past_are_not_looked_for() -> None:
     assert "file_processing.cli.sns_main" in page.text
     assert "file_processing.cli.sns_main" not in page.current
     assert "etl-platform jobs" in page.code
+
+
+def test_the_decision_on_libraries_has_a_reason_for_each_runtime_dependency_and_no_other() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    installed = {re.split("[<>=]", dependency)[0] for dependency in project["dependencies"]}
+    text = (DECISIONS / "0006-libraries.md").read_text("utf-8")
+    table = text.partition("| Runtime library |")[2].partition("\n\n")[0]
+    rows = [line.split("|")[1] for line in table.splitlines()[2:]]
+    assert sorted(name.strip() for row in rows for name in row.split(",")) == sorted(installed)
 
 
 def test_every_page_is_in_the_index() -> None:
