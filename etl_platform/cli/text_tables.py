@@ -7,6 +7,7 @@ from typing import Any
 
 from etl_platform.deliveries.history import DeliveryHistory
 from etl_platform.deliveries.report import Report
+from etl_platform.deliveries.verdict import why
 from etl_platform.engine.output.plain_text import table
 from etl_platform.object_keys import base_name
 
@@ -24,7 +25,7 @@ def deliveries_table(reports: Sequence[Report]) -> str:
             f"{report.outcome}{' again' if report.is_replay else ''}",
             report.check.rows,
             report.check.quarantined_rows,
-            _why(report),
+            why(report),
         )
         for report in reports
     ]
@@ -86,13 +87,3 @@ def happened_at(report: Report) -> datetime:
 def _arrived_at(report: Report) -> datetime:
     """When the object was written (UTC); if unknown, when its processing began."""
     return report.source.last_modified or report.attempt.began_at
-
-
-def _why(report: Report) -> str:
-    check = report.check
-    if check.errors:
-        return "; ".join(map(str, check.errors))
-    reasons = sorted(check.reasons.items(), key=lambda pair: -pair[1])
-    broken = ", ".join(f"{reason} {rows:,}" for reason, rows in reasons[:3]) + (" …" if len(reasons) > 3 else "")
-    shared = report.shared_keys.shared if report.shared_keys else ()
-    return "; ".join(text for text in (broken, *map(str, shared)) if text)

@@ -9,29 +9,50 @@ import dagster as dg
 
 from etl_platform.defs.lineage import column_lineage
 from etl_platform.defs.table_metadata import table
+from etl_platform.deliveries.delivery import Outcome
 from etl_platform.deliveries.report import Report
+from etl_platform.deliveries.verdict import verdict, what_to_do
 from etl_platform.engine.contract.model import Contract
 from etl_platform.engine.privacy.masking import HIDDEN
 from etl_platform.engine.result import CheckResult, ColumnProfile, Example, FileColumns, FileError
+from etl_platform.engine.text_report import read_as
+from etl_platform.object_keys import base_name, report_key
 
 Metadata = dict[str, Any]
 _EXAMPLES = 5
+_VERDICTS_SHOWN = 20
 
 
-def bronze_metadata(reports: Sequence[Report]) -> Metadata:
-    """The errors of all files together; delivery, source and bronze key of the last file."""
-    last = reports[-1]
-    return {
-        "delivery_id": last.delivery_id,
-        "outcome": str(last.outcome),
+def bronze_metadata(reports: Sequence[Report], outcome: Outcome | None = None) -> Metadata:
+    """What became of the files: verdicts, row counts and errors of all of them; the other facts are of the last file.
+
+    Args:
+        outcome: of the delivery, where it differs from its report: a duplicate.
+    """
+    last, totals = reports[-1], merge_checks(reports)
+    dialect, written = last.check.dialect, last.written
+    found: Metadata = {
+        "verdict": "\n".join(verdict(report, outcome or report.outcome) for report in reports[-_VERDICTS_SHOWN:]),
+        "to_do": what_to_do(last, outcome or last.outcome),
+        "outcome": str(outcome or last.outcome),
+        "file": base_name(last.source.key),
         "source": f"s3://{last.source.bucket}/{last.source.key}",
-        "version_id": last.source.version_id or "(unversioned)",
+        "arrived_at": dg.MetadataValue.timestamp(last.source.last_modified) if last.source.last_modified else None,
         "size_bytes": last.source.size_bytes or 0,
-        "bronze_key": last.written.bronze_key or "",
-        **({"sha256": last.sha256} if last.sha256 else {}),
+        "read_as": read_as(dialect) if dialect else None,
+        "delivery_id": last.delivery_id,
+        "version_id": last.source.version_id or "(unversioned)",
+        "sha256": last.sha256,
         "seconds": last.attempt.seconds,
-        **errors_table([error for report in reports for error in report.check.errors]),
+        "superseded_by": last.superseded_by,
+        "report_key": report_key(*last.partition, last.delivery_id, last.attempt_id),
+        "bronze_key": written.bronze_key,
+        "silver_key": written.silver_key,
+        "quarantine_key": written.quarantine_key,
     }
+    if any(report.check.rows is not None for report in reports):
+        found |= {"rows": totals.rows, "quarantined_rows": totals.quarantined_rows}
+    return {name: value for name, value in found.items() if value is not None} | errors_table(totals.errors)
 
 
 def columns_of(reports: Sequence[Report]) -> list[FileColumns]:

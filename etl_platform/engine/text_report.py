@@ -50,9 +50,7 @@ def verdict(file_name: str, dataset: str | None, result: CheckResult) -> str:
 
 def _dialect_lines(dialect: FileDialect) -> list[str]:
     """How the file was read, and which lines, members of an archive and sheets of a workbook were left out."""
-    delimiter = repr(dialect.delimiter) if dialect.delimiter else dialect.sheet or ""
-    header = f"header on line {dialect.header_line}" if dialect.header_line else "no header"
-    lines = [", ".join(filter(None, (f"read as {dialect.encoding}", delimiter, *_marks(dialect), header)))]
+    lines = [f"read as {read_as(dialect)}"]
     if dialect.header_remark:
         lines.append(f"  {dialect.header_remark}")
     if dialect.ragged_rows:
@@ -76,6 +74,13 @@ def _dialect_lines(dialect: FileDialect) -> list[str]:
     if not_read:
         lines.append(f"not read: {', '.join(not_read)}")
     return lines + _sheet_lines(dialect)
+
+
+def read_as(dialect: FileDialect) -> str:
+    """Encoding, delimiter or sheet, and header line, in one line."""
+    delimiter = repr(dialect.delimiter) if dialect.delimiter else dialect.sheet or ""
+    header = f"header on line {dialect.header_line}" if dialect.header_line else "no header"
+    return ", ".join(filter(None, (dialect.encoding, delimiter, *_marks(dialect), header)))
 
 
 def _sheet_lines(dialect: FileDialect) -> list[str]:

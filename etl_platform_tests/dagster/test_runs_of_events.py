@@ -77,6 +77,50 @@ def test_a_rejected_file_has_red_checks_and_a_green_run(workshop: Workshop) -> N
     assert workshop.written("silver") == []
 
 
+def test_bronze_shows_what_became_of_the_file_and_what_to_do(workshop: Workshop) -> None:
+    headless = [{k: v for k, v in row.items() if k != "hire_date"} for row in officers("A", 4)]
+    key = workshop.drop("Officer_Detail.csv", as_csv(headless))
+
+    workshop.ingest(key)
+
+    (bronze,) = workshop.materializations("bronze", "officer_detail")
+    shown = {name: value.value for name, value in bronze.metadata.items()}
+    assert bronze.description == shown["verdict"]
+    assert shown["verdict"].startswith("Officer_Detail.csv: rejected: missing_column: ")
+    assert shown["to_do"].startswith("Send the code and the message to the sender.")
+    assert shown["read_as"] == "utf-8, ',', header on line 1"
+    assert {shown["file"], shown["outcome"], shown["source"]} == {"Officer_Detail.csv", "rejected", f"s3://local/{key}"}
+    assert shown["size_bytes"] == len(workshop.objects()[key])
+    assert workshop.objects().keys() >= {shown["bronze_key"], shown["report_key"]}
+    assert workshop.observations("officer_detail") == [], "a delivery has one event in bronze"
+
+
+def test_bronze_of_an_accepted_file_counts_its_quarantined_rows(workshop: Workshop) -> None:
+    workshop.ingest(workshop.drop("Officer_Detail.csv", as_csv(officers("A", 8, bad=3))))
+
+    (bronze,) = workshop.materializations("bronze", "officer_detail")
+    shown = {name: value.value for name, value in bronze.metadata.items()}
+    assert shown["verdict"] == "Officer_Detail.csv: accepted, 3 rows of 8 in quarantine: email.pattern 3"
+    assert f"etl-platform quarantine --agency {AGENCY} --dataset officer_detail" in shown["to_do"]
+    assert (shown["rows"], shown["quarantined_rows"]) == (8, 3)
+    assert workshop.objects().keys() >= {shown["silver_key"], shown["quarantine_key"]}
+
+
+def test_an_older_version_leaves_the_newest_file_as_the_latest_in_bronze(workshop: Workshop) -> None:
+    key = workshop.drop("Officer_Detail.csv", as_csv(officers("A", 9)))
+    workshop.ingest(key, sequencer="02")
+    newest = workshop.platforms[-1].finished[0].report.delivery_id
+    workshop.drop("Officer_Detail.csv", as_csv(officers("A", 4)))
+
+    workshop.ingest(key, sequencer="01")
+
+    assert workshop.outcomes == ["superseded"]
+    (bronze,) = workshop.materializations("bronze", "officer_detail")
+    (older,) = workshop.observations("officer_detail")
+    assert value_of(bronze.metadata, "delivery_id") == newest
+    assert f"superseded, because the newer delivery {newest} was processed first" in (older.description or "")
+
+
 @pytest.mark.parametrize("content", [b"", b"officer_id,last_name,hire_date\n"], ids=["no bytes", "no rows"])
 def test_an_empty_file_is_rejected_by_name(workshop: Workshop, content: bytes) -> None:
     result = workshop.ingest(workshop.drop("Officer_Detail.csv", content))
@@ -93,7 +137,9 @@ def test_an_object_that_is_gone_is_an_outcome_and_no_failure(workshop: Workshop)
     assert workshop.outcomes == ["rejected"]
     (report,) = (item.report for item in workshop.platforms[-1].finished)
     assert [error.code for error in report.check.errors] == ["NoSuchKey"]
-    assert workshop.materializations("bronze", "officer_detail") == []
+    (bronze,) = workshop.materializations("bronze", "officer_detail")
+    assert "rejected: NoSuchKey" in value_of(bronze.metadata, "verdict")
+    assert "bronze_key" not in bronze.metadata
     assert [check.passed for check in workshop.evaluations(result)] == [False]
 
 

@@ -9,6 +9,8 @@ from multiprocessing import get_context
 
 import dagster as dg
 
+from etl_platform.defs.delivery_events import logged_outcome
+from etl_platform.deliveries.delivery import Outcome
 from etl_platform_tests.simulation.plan import draw
 from etl_platform_tests.simulation.truth import arrivals, in_order, judge, silver
 from etl_platform_tests.simulation.world import World, checks_made_once, delivery_id_of
@@ -158,6 +160,7 @@ def _judge_events(world: World) -> None:
         ("/".join(event.asset_key.path), delivery_id_of(event))
         for event in world.events
         if isinstance(event, dg.AssetMaterialization)
+        or (isinstance(event, dg.AssetObservation) and logged_outcome(event) is Outcome.SUPERSEDED)
     ]
     for asset, delivery_id in logged:
         if asset.startswith("silver/"):

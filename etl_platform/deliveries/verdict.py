@@ -1,0 +1,62 @@
+"""What became of a delivery and what to do about it, in sentences for people. No store, no Dagster."""
+
+from etl_platform.deliveries.delivery import Outcome
+from etl_platform.deliveries.report import Report
+from etl_platform.engine.output.plain_text import counted, escape_control_characters
+from etl_platform.object_keys import base_name
+
+_REASONS_SHOWN = 3
+
+
+def why(report: Report) -> str:
+    """The errors of a rejected or ignored file; else the rules with the most quarantined rows; empty if all is good."""
+    check = report.check
+    if check.errors:
+        return "; ".join(map(str, check.errors))
+    reasons = sorted(check.reasons.items(), key=lambda pair: -pair[1])
+    broken = ", ".join(f"{reason} {rows:,}" for reason, rows in reasons[:_REASONS_SHOWN])
+    broken += " …" if len(reasons) > _REASONS_SHOWN else ""
+    shared = report.shared_keys.shared if report.shared_keys else ()
+    return "; ".join(text for text in (broken, *map(str, shared)) if text)
+
+
+def verdict(report: Report, outcome: Outcome) -> str:
+    """File, outcome and reason in one line.
+
+    Args:
+        outcome: of the delivery; ``duplicate`` where the report is about its first arrival.
+    """
+    return escape_control_characters(f"{base_name(report.source.key)}: {_result(report, outcome)}")
+
+
+def _result(report: Report, outcome: Outcome) -> str:
+    reason, held_back = why(report), report.check.quarantined_rows
+    match outcome:
+        case Outcome.ACCEPTED if held_back:
+            return f"accepted, {counted(held_back, 'row')} of {report.check.rows:,} in quarantine: {reason}"
+        case Outcome.ACCEPTED:
+            return "accepted" + (f": {reason}" if reason else "")
+        case Outcome.SUPERSEDED:
+            return f"superseded, because the newer delivery {report.superseded_by} was processed first"
+        case Outcome.DUPLICATE:
+            return f"duplicate of a delivery that was {report.outcome} before"
+        case _:
+            return f"{outcome}: {reason}"
+
+
+def what_to_do(report: Report, outcome: Outcome) -> str:
+    """The next step for the person on call."""
+    match outcome:
+        case Outcome.REJECTED:
+            return (
+                "Send the code and the message to the sender. If the contract is wrong, correct it and materialize the "
+                "partition again."
+            )
+        case Outcome.ACCEPTED if report.check.quarantined_rows:
+            dataset, agency = report.partition
+            return (
+                f"Send the sender the rows to correct: etl-platform quarantine --agency {agency} --dataset {dataset} "
+                "--out fix.csv"
+            )
+        case _:
+            return "Nothing."
