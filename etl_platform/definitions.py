@@ -13,12 +13,12 @@ from etl_platform.defs.employment_history import build_employment_history
 from etl_platform.defs.expected_files import build_expected_files
 from etl_platform.defs.file_arrivals_sensor import build_file_arrivals_sensor
 from etl_platform.defs.intake_assets import build_intake_assets, build_intake_job
+from etl_platform.defs.platform_resource import build_platform_resource
 from etl_platform.defs.reconciliation import build_reconciliation
 from etl_platform.defs.run_logs import run_loggers
 from etl_platform.defs.scaffolded import load_scaffolded
 from etl_platform.engine.contract.contract_folder import load_contracts
 from etl_platform.engine.contract.model import Contract
-from etl_platform.platform import Platform
 from etl_platform.rest_apis.source_folder import load_sources
 from etl_platform.settings import Settings, load_settings
 
@@ -43,7 +43,7 @@ def build_defs(settings: Settings | None = None, **resource_overrides: Any) -> d
         build_email_archive(settings),
         load_scaffolded(),
         dg.Definitions(
-            resources={"platform": Platform(settings, contracts), **resource_overrides},
+            resources={"platform": build_platform_resource(settings, contracts), **resource_overrides},
             # The steps of a run share files on local disk.
             executor=dg.in_process_executor,
             loggers=run_loggers(),

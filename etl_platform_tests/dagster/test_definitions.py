@@ -213,7 +213,8 @@ def test_a_contract_that_came_after_the_definitions_is_unknown_to_the_sensor_too
     (tmp_path / "drills.odcs.yaml").write_text(training.replace("name: training", "name: drills"), "utf-8")
 
     # A run of a dataset that has no assets would fail the whole tick, and hold up the files of the others.
-    assert set((definitions.resources or {})["platform"].contracts) == {"training"}
+    with dg.build_resources(definitions.resources or {}) as resources:
+        assert set(resources.platform.contracts) == {"training"}
 
 
 def test_made_columns_have_their_types_and_checks(tmp_path: Path) -> None:

@@ -1,0 +1,74 @@
+"""The resource ``platform``: its fields are the settings of runs, which the UI shows. It makes a Platform of them."""
+
+from dataclasses import fields, replace
+from typing import Any, get_type_hints
+
+import dagster as dg
+from pydantic import Field, create_model
+
+from etl_platform.engine.contract.model import Contract
+from etl_platform.platform import Platform
+from etl_platform.settings import Settings
+
+# What a run, a sensor or a schedule uses. Never a secret, because Dagster stores the values and shows them. Not the
+# folders of contracts and APIs: the definitions were made from them, so a run must not use others.
+SHOWN = (
+    "aws_endpoint_url",
+    "aws_region",
+    "local_s3_root",
+    "data_bucket_name",
+    "source_prefix",
+    "file_events_queue_url",
+    "file_events_dlq_url",
+    "sns_worker_max",
+    "max_runs_in_flight",
+    "max_messages_per_poll",
+    "visibility_timeout_seconds",
+    "circuit_breaker_max_failures",
+    "circuit_breaker_cooldown_seconds",
+    "shutdown_grace_seconds",
+    "attachments_source_bucket",
+    "attachments_destination_bucket",
+    "copies_at_once",
+    "email_queue_url",
+    "email_dlq_url",
+    "email_bucket_name",
+    "email_kms_key_id",
+    "email_max_messages_per_poll",
+    "email_visibility_timeout_seconds",
+)
+
+
+def build_platform_resource(settings: Settings, contracts: dict[str, Contract]) -> Any:
+    """A ConfigurableResource that has ``settings`` as the defaults of its fields.
+
+    The run config of a run can replace them, for example to read another bucket once. Values are checked like those of
+    environment variables.
+    """
+
+    class Configured(dg.ConfigurableResource[Platform]):
+        def create_resource(self, context: dg.InitResourceContext) -> Platform:
+            return Platform(_replaced(settings, {name: getattr(self, name) for name in SHOWN}), contracts)
+
+    types, about = get_type_hints(Settings), {item.name: item.metadata["about"] for item in fields(Settings)}
+    shown: dict[str, Any] = {
+        name: (int if types[name] is int else str | None, Field(_shown(settings, name), description=about[name]))
+        for name in SHOWN
+    }
+    description = "The platform's outside systems and limits, as the settings name them. Secrets are not shown."
+    make: Any = create_model
+    return make("PlatformResource", __base__=Configured, __module__=__name__, __doc__=description, **shown)()
+
+
+def _shown(settings: Settings, name: str) -> str | int | None:
+    value = getattr(settings, name)
+    return value if value is None or isinstance(value, int) else str(value)
+
+
+def _replaced(settings: Settings, values: dict[str, str | int | None]) -> Settings:
+    """The settings with those of ``values`` that differ; raises SettingsError if one of these is invalid."""
+    changed = {name: value for name, value in values.items() if value != _shown(settings, name)}
+    read = Settings.from_environment(
+        {name.upper(): "" if value is None else str(value) for name, value in changed.items()}
+    )
+    return replace(settings, **{name: getattr(read, name) for name in changed})
