@@ -8,8 +8,9 @@ from typing import Any
 import dagster as dg
 
 from etl_platform.defs.dagster_event_log import DagsterEventLog
+from etl_platform.defs.dagster_internals import define_job_of_several_partition_sets
 from etl_platform.defs.failures import as_dagster_failures
-from etl_platform.defs.partitions import agencies, partitioned_check, register_agencies
+from etl_platform.defs.partitions import agencies_of, partitioned_check, register_agencies
 from etl_platform.defs.run_progress import RunProgress
 from etl_platform.defs.table_metadata import table
 from etl_platform.deliveries.delivery import Cause, Outcome
@@ -52,7 +53,7 @@ def build_api_ingestion(sources: Sequence[ApiSource]) -> dg.Definitions:
         assets = [_build_assets(sources)]
         # A check that is selected without a partition would stay planned forever.
         selection = dg.AssetSelection.assets(*map(_key, api_datasets(sources))).without_checks()
-        job = dg.define_asset_job(JOB_NAME, selection=selection, description=_DESCRIPTION)
+        job = define_job_of_several_partition_sets(JOB_NAME, selection, _DESCRIPTION)
     else:
         assets, job = [], _job_without_sources()
     status = dg.DefaultScheduleStatus.RUNNING if sources else dg.DefaultScheduleStatus.STOPPED
@@ -91,13 +92,13 @@ def _build_assets(sources: Sequence[ApiSource]) -> dg.AssetsDefinition:
             kinds={"api", "s3"},
             group_name=dataset,
             owners=[f"team:{contract.owner}"] if contract.owner else None,
-            partitions_def=agencies,
+            partitions_def=agencies_of(dataset),
             skippable=True,
         )
         for dataset, contract in filled.items()
     ]
     about = "The fields of the records and their JSON types match the previous snapshot and the contract."
-    checks = [partitioned_check(DRIFT_CHECK, spec.key, about) for spec in specs]
+    checks = [partitioned_check(DRIFT_CHECK, _key(dataset), about, agencies_of(dataset)) for dataset in filled]
 
     @dg.multi_asset(name=OP_NAME, specs=specs, check_specs=checks, can_subset=True)
     def ingest_apis(
@@ -147,7 +148,7 @@ class _Run:
         ]
 
     def _ingest_resource(self, source: ApiSource, resource: ApiResource) -> ApiIngestionResult:
-        register_agencies(self._context.instance, {source.agency})
+        register_agencies(self._context.instance, {resource.dataset: {source.agency}})
         trigger = Trigger(Cause.EVENT, self._context.run.run_id)
         name = f"{source.name} {resource.dataset}"
         with RunProgress(self._context, "records") as progress:

@@ -47,7 +47,7 @@ def _build_asset() -> dg.AssetsDefinition:
         partitions_def=agencies,
         group_name="attachments",
         kinds={"s3", "parquet"},
-        check_specs=[partitioned_check(CHECK, ASSET, about)],
+        check_specs=[partitioned_check(CHECK, ASSET, about, agencies)],
         description="The agency's attachment files, copied from the application's document store.\n\n"
         "One object and one row of the metadata table per attachment in the application's database.",
     )

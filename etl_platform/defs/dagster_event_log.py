@@ -1,6 +1,6 @@
 """``EventLog`` on Dagster: what an intake run logs of its deliveries."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import dagster as dg
 
@@ -19,8 +19,8 @@ class DagsterEventLog:
     def __init__(self, context: dg.AssetExecutionContext, contracts: Mapping[str, Contract]) -> None:
         self._context, self._contracts = context, contracts
 
-    def register_agencies(self, agencies: set[str]) -> None:
-        register_agencies(self._context.instance, agencies)
+    def register_agencies(self, senders: Mapping[str, Collection[str]]) -> None:
+        register_agencies(self._context.instance, senders)
 
     def is_logged(self, report: Report) -> bool:
         return is_logged(self._context.instance, report)

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import dagster as dg
+from dagster._core.definitions.assets.job.asset_job import build_asset_job, get_asset_graph_for_job
+from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 from dagster._core.execution import context_creation_job
 from dagster._core.launcher import CheckRunHealthResult, WorkerStatus
 from dagster._core.log_manager import (
@@ -74,6 +76,36 @@ def use_logger_by_default(key: str, definition: dg.LoggerDefinition) -> None:
         return dg.LoggerDefinition(init, default.config_schema, default.description)
 
     context_creation_job.default_system_loggers = default_loggers  # type: ignore[attr-defined]
+
+
+class _JobOfSeveralPartitionSets(UnresolvedAssetJobDefinition):
+    def resolve(
+        self,
+        asset_graph: Any,
+        default_executor_def: dg.ExecutorDefinition | None = None,
+        resource_defs: Mapping[str, dg.ResourceDefinition] | None = None,
+    ) -> dg.JobDefinition:
+        graph = get_asset_graph_for_job(asset_graph, self.selection, allow_different_partitions_defs=True)
+        return build_asset_job(
+            self.name,
+            graph,
+            allow_different_partitions_defs=True,
+            description=self.description,
+            executor_def=default_executor_def,
+            resource_defs=resource_defs,
+        )
+
+
+def define_job_of_several_partition_sets(
+    name: str, selection: dg.AssetSelection, description: str
+) -> UnresolvedAssetJobDefinition:
+    """An asset job whose assets have different partitions.
+
+    ``dg.define_asset_job`` refuses such a selection, though Dagster's own job behind the pages of assets has one, and
+    subsets of a job may have one. A run without a partition can be about all assets of the job. Dagster accepts a run
+    of a partition only if all its assets have that partition.
+    """
+    return _JobOfSeveralPartitionSets(name, selection, description=description)
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from typing import Any
 
 import dagster as dg
 
-from etl_platform.defs.partitions import agencies
+from etl_platform.defs.partitions import agencies_of
 from etl_platform.engine.contract.model import Contract
 
 
@@ -14,7 +14,7 @@ def dataset_specs(contract: Contract) -> tuple[dg.AssetSpec, dg.AssetSpec]:
     shared: dict[str, Any] = {
         "group_name": contract.dataset,
         "owners": owners,
-        "partitions_def": agencies,
+        "partitions_def": agencies_of(contract.dataset),
         "skippable": True,
     }
     bronze = dg.AssetSpec(

@@ -7,7 +7,7 @@ import dagster as dg
 
 from etl_platform.defs.dataset_specs import column_schema
 from etl_platform.defs.failures import as_dagster_failures
-from etl_platform.defs.partitions import agencies, partitioned_check, register_agencies
+from etl_platform.defs.partitions import add_partitions, agencies, partitioned_check
 from etl_platform.defs.run_progress import RunProgress
 from etl_platform.defs.table_metadata import table
 from etl_platform.employment.checks import DESCRIPTIONS, Finding
@@ -53,7 +53,7 @@ def _build_asset() -> dg.AssetsDefinition:
         partitions_def=agencies,
         skippable=True,
     )
-    checks = [partitioned_check(check.value, _ASSET, text) for check, text in DESCRIPTIONS.items()]
+    checks = [partitioned_check(check.value, _ASSET, text, agencies) for check, text in DESCRIPTIONS.items()]
 
     @dg.multi_asset(name="export_employment_history", specs=[asset], check_specs=checks)
     def export_employment_history(
@@ -88,7 +88,7 @@ def _build_schedule(job: Any) -> dg.ScheduleDefinition:
         context: dg.ScheduleEvaluationContext, platform: dg.ResourceParam[Platform]
     ) -> list[dg.RunRequest]:
         partitions = sorted({agency.partition for agency in platform.database.agencies()})
-        register_agencies(context.instance, set(partitions))
+        add_partitions(context.instance, agencies, partitions)
         day = f"{context.scheduled_execution_time:%Y-%m-%d}"
         return [dg.RunRequest(run_key=f"{agency}@{day}", partition_key=agency) for agency in partitions]
 

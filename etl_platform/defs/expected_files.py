@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import dagster as dg
 
 from etl_platform.defs.failures import as_dagster_failures
-from etl_platform.defs.partitions import partitioned_check, register_agencies
+from etl_platform.defs.partitions import agencies_of, partitioned_check, register_agencies
 from etl_platform.defs.table_metadata import table
 from etl_platform.deliveries.reconcile.expected_files import timeliness as find_timeliness
 from etl_platform.engine.contract.cadence import Timeliness
@@ -33,7 +33,7 @@ def _build_checks(contracts: Mapping[str, Contract]) -> list[dg.AssetChecksDefin
     """The checks for a run on one partition; empty if no contract has a cadence."""
     about = "The agency's next file is not overdue according to the contract's slaProperties."
     specs = [
-        partitioned_check(CHECK, dg.AssetKey(["silver", contract.dataset]), about)
+        partitioned_check(CHECK, dg.AssetKey(["silver", contract.dataset]), about, agencies_of(contract.dataset))
         for contract in contracts.values()
         if contract.cadence is not None
     ]
@@ -72,7 +72,7 @@ def _build_job(contracts: Mapping[str, Contract]) -> dg.JobDefinition:
         with as_dagster_failures():
             for dataset in datasets:
                 found = dict(_timeliness(platform, dataset, now))
-                register_agencies(context.instance, set(found))
+                register_agencies(context.instance, {dataset: found})
                 for agency, timeliness in found.items():
                     # Dagster accepts check results here, as in an asset's body; only the signature lacks them.
                     context.log_event(_evaluation(dataset, agency, timeliness))  # type: ignore[arg-type]

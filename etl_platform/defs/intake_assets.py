@@ -9,6 +9,7 @@ import dagster as dg
 
 from etl_platform.defs.check_results import FILE_CHECK, KEYS_CHECK, check_name, check_outcomes
 from etl_platform.defs.dagster_event_log import DagsterEventLog
+from etl_platform.defs.dagster_internals import define_job_of_several_partition_sets
 from etl_platform.defs.dataset_specs import dataset_specs
 from etl_platform.defs.delivery_metadata import bronze_metadata, columns_of, silver_metadata
 from etl_platform.defs.expected_files import on_time_keys
@@ -17,7 +18,7 @@ from etl_platform.defs.failures import as_dagster_failures
 from etl_platform.defs.intake_config import IngestConfig, QueuedDelivery, ReplayConfig, messages_of
 from etl_platform.defs.intake_runs import JOB_NAME, is_being_cancelled, is_redundant_probe
 from etl_platform.defs.lineage import header_schema
-from etl_platform.defs.partitions import partitioned_check
+from etl_platform.defs.partitions import agencies_of, partitioned_check
 from etl_platform.defs.run_counts import CountedQueue, note_counts
 from etl_platform.defs.run_tags import note_outcomes
 from etl_platform.defs.stop_signal import stop_event
@@ -63,28 +64,26 @@ def build_intake_assets(contracts: Mapping[str, Contract]) -> dg.AssetsDefinitio
 
 def build_intake_job(contracts: Mapping[str, Contract]) -> Any:
     """The asset job over every dataset. The sensor or a person starts it, for deliveries or for a partition."""
-    return dg.define_asset_job(
+    return define_job_of_several_partition_sets(
         JOB_NAME,
         # Ingesting a file does not show whether another one is overdue; expected_files_job runs that check.
-        selection=dg.AssetSelection.assets(
-            *(["bronze", name] for name in contracts), *(["silver", name] for name in contracts)
-        )
+        dg.AssetSelection.assets(*(["bronze", name] for name in contracts), *(["silver", name] for name in contracts))
         - dg.AssetSelection.checks(*on_time_keys(contracts)),
-        description="Ingests delivered files: copies them to bronze, checks them against their contract, writes silver "
-        "and quarantine, and reports.",
+        "Ingests delivered files: copies them to bronze, checks them against their contract, writes silver and "
+        "quarantine, and reports.",
     )
 
 
 def _check_specs(contracts: Iterable[Contract]) -> list[dg.AssetCheckSpec]:
     specs: list[dg.AssetCheckSpec] = []
     for contract in contracts:
-        silver = dg.AssetKey(["silver", contract.dataset])
+        silver, senders = dg.AssetKey(["silver", contract.dataset]), agencies_of(contract.dataset)
         about = [(FILE_CHECK, "The file can be read and its header has every required column.")]
         if contract.primary_key:
             about.append((KEYS_CHECK, "No other file of the agency has rows with the same primary keys."))
         about += [(check_name(rule.reason), rule.description) for rule in contract_rules(contract)]
         about += [(check_name(rule.name), rule.description or rule.text) for rule in contract.dataset_rules]
-        specs += [partitioned_check(name, silver, text) for name, text in about]
+        specs += [partitioned_check(name, silver, text, senders) for name, text in about]
     return specs
 
 

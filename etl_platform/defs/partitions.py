@@ -1,21 +1,42 @@
-"""The dynamic partitions: one agency each, added with its first file. And checks with one result per partition."""
+"""The dynamic partitions: one agency each, in one set per dataset. And checks with one result per partition.
+
+A set per dataset holds only the agencies that sent it. With one set for all, most partitions of a dataset would be
+missing for ever: a backfill over them fails, and no automation downstream starts.
+"""
 
 import warnings
+from collections.abc import Collection, Mapping
 
 import dagster as dg
 
 agencies = dg.DynamicPartitionsDefinition(name="agencies")
+"""The agencies of the application database: for attachments and for the export of employment histories."""
 
 
-def register_agencies(instance: dg.DagsterInstance, names: set[str]) -> None:
-    """Add the agencies that Dagster does not know yet. Usually there are none, and nothing is written."""
-    unknown = sorted(names - set(instance.get_dynamic_partitions("agencies")))
+def agencies_of(dataset: str) -> dg.DynamicPartitionsDefinition:
+    """The agencies that sent a dataset, also those whose files were all refused."""
+    return dg.DynamicPartitionsDefinition(name=f"{dataset}_agencies")
+
+
+def register_agencies(instance: dg.DagsterInstance, senders: Mapping[str, Collection[str]]) -> None:
+    """Add the agencies that Dagster does not know yet, by dataset. Usually there are none, and nothing is written."""
+    for dataset, names in senders.items():
+        add_partitions(instance, agencies_of(dataset), names)
+
+
+def add_partitions(
+    instance: dg.DagsterInstance, partitions: dg.DynamicPartitionsDefinition, names: Collection[str]
+) -> list[str]:
+    """Add the names that are not in the set yet; returns those."""
+    assert partitions.name
+    unknown = sorted(set(names) - set(instance.get_dynamic_partitions(partitions.name)))
     if unknown:
-        instance.add_dynamic_partitions("agencies", unknown)
+        instance.add_dynamic_partitions(partitions.name, unknown)
+    return unknown
 
 
 def partitioned_check(
-    name: str, asset: dg.AssetKey, description: str | None, partitions: dg.PartitionsDefinition[str] = agencies
+    name: str, asset: dg.AssetKey, description: str | None, partitions: dg.PartitionsDefinition[str]
 ) -> dg.AssetCheckSpec:
     """A check with one result per partition. Without partitions, each agency would overwrite the others' result."""
     with warnings.catch_warnings():

@@ -10,7 +10,7 @@ import dagster as dg
 
 from etl_platform.defs.failures import failure_reason
 from etl_platform.defs.open_instance import open_instance
-from etl_platform.defs.partitions import agencies, register_agencies
+from etl_platform.defs.partitions import add_partitions
 from etl_platform.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -53,12 +53,15 @@ def run_in_process(
         selection: keys of the assets to materialize; all assets of the job if empty.
     """
     job = definitions.resolve_job_def(name)
+    assets = definitions.resolve_asset_graph()
+    partition_sets = {assets.get(dg.AssetKey(key)).partitions_def for key in selection} or {job.partitions_def}
     # The terminal shows the command's own lines; Dagster's are in its UI.
     quiet = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
     instance = open_instance(settings) if settings.dagster_home else dg.DagsterInstance.ephemeral()
     with instance:
-        if partition is not None and job.partitions_def == agencies:
-            register_agencies(instance, {partition})
+        for partitions in partition_sets:
+            if partition is not None and isinstance(partitions, dg.DynamicPartitionsDefinition):
+                add_partitions(instance, partitions, {partition})
         result = job.execute_in_process(
             run_config={**config, **quiet},
             partition_key=partition,

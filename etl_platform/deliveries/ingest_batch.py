@@ -3,8 +3,8 @@
 Dagster is behind ``EventLog``, so that a simulation can run the same code on its own clock, queue and store.
 """
 
-from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -21,8 +21,14 @@ from etl_platform.queue_work.workers import Workers
 class EventLog(Protocol):
     """Dagster's event log, as one run sees it."""
 
-    def register_agencies(self, agencies: set[str]) -> None:
-        """Add partitions for the agencies that are new. Events can only be logged under a partition that exists."""
+    def register_agencies(self, senders: Mapping[str, Collection[str]]) -> None:
+        """Add partitions for the agencies that send a dataset for the first time.
+
+        Events can only be logged under a partition that exists.
+
+        Args:
+            senders: agencies by dataset.
+        """
         ...
 
     def is_logged(self, report: Report) -> bool:
@@ -87,8 +93,7 @@ def ingest_batch(
         TransientError: the first heartbeat or the event log failed before any file was processed.
     """
     results: list[DeliveryResult] = []
-    routes = [file.route for message in messages for file in message.files]
-    event_log.register_agencies({route.agency for route in routes if route.agency and route.contract})
+    event_log.register_agencies(_senders(messages))
 
     def ingest(message: BatchMessage, file: RoutedObject) -> DeliveryResult:
         return intake.ingest(file, Trigger(Cause.EVENT, run_id, message.message_id, message.receive_count))
@@ -112,6 +117,15 @@ def ingest_batch(
         clock=clock,
     )
     return BatchResult(tuple(results), tuple(failures))
+
+
+def _senders(messages: Sequence[BatchMessage]) -> Mapping[str, Collection[str]]:
+    """By dataset, the agencies that sent the files."""
+    senders: dict[str, set[str]] = defaultdict(set)
+    for route in (file.route for message in messages for file in message.files):
+        if route.agency and route.dataset:
+            senders[route.dataset].add(route.agency)
+    return senders
 
 
 def _log_events(event_log: EventLog, intake: Intake, message: BatchMessage, result: DeliveryResult) -> None:

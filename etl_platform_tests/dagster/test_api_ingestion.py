@@ -93,7 +93,7 @@ def test_a_run_logs_the_snapshot_and_the_delivery_under_the_agency(workshop: Api
     assert workshop.checks(result)[AGENCY].passed
     silver = {item.check_name for item in workshop.evaluations(result) if item.asset_key != ASSET}
     assert "officer_id__pattern" in silver
-    assert set(workshop.instance.get_dynamic_partitions("agencies")) == {AGENCY}
+    assert workshop.agencies_of("training") == {AGENCY}
 
 
 def test_a_second_run_writes_nothing_and_repeats_no_delivery_event(workshop: ApiWorkshop, api: SampleApi) -> None:
@@ -145,7 +145,7 @@ def test_changed_fields_are_a_warning_with_a_table(workshop: ApiWorkshop, api: S
 
 def test_a_partition_run_reads_the_apis_of_that_agency_only(workshop: ApiWorkshop, api: SampleApi) -> None:
     broken(workshop)
-    workshop.instance.add_dynamic_partitions("agencies", [AGENCY, OTHER])
+    workshop.instance.add_dynamic_partitions("training_agencies", [AGENCY, OTHER])
 
     result = workshop.run(partition_key=AGENCY)
 
@@ -156,7 +156,7 @@ def test_a_partition_run_reads_the_apis_of_that_agency_only(workshop: ApiWorksho
 
 
 def test_a_person_may_materialize_the_asset_with_its_check(workshop: ApiWorkshop, api: SampleApi) -> None:
-    workshop.instance.add_dynamic_partitions("agencies", [AGENCY])
+    workshop.instance.add_dynamic_partitions("training_agencies", [AGENCY])
     platform = Platform(workshop.settings)
     definitions = build_defs(workshop.settings, platform=platform)
 

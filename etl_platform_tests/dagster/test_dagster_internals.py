@@ -23,7 +23,13 @@ from dagster._grpc.__generated__.dagster_api_pb2_grpc import (
 from dagster._grpc.types import CanCancelExecutionRequest, CanCancelExecutionResult, StartRunResult
 from dagster._serdes import deserialize_value, serialize_value
 
-from etl_platform.defs.dagster_internals import CodeServer, code_server_of, logged_by, use_logger_by_default
+from etl_platform.defs.dagster_internals import (
+    CodeServer,
+    code_server_of,
+    define_job_of_several_partition_sets,
+    logged_by,
+    use_logger_by_default,
+)
 from etl_platform.defs.run_logs import json_lines, run_loggers
 
 REPOSITORY = Path(__file__).parents[2]
@@ -183,3 +189,58 @@ def test_a_log_record_has_the_run_job_step_and_event_that_it_belongs_to() -> Non
     assert (hello.run_id, hello.job, hello.step, hello.event) == (result.run_id, "__ASSET_JOB", "greeting", None)
     events = [item.event.event_type for item in found if item.event is not None]
     assert dg.DagsterEventType.ASSET_MATERIALIZATION in events
+
+
+class _TwoDatasets:
+    """A job of two datasets, each with its own partitions, which logs an event of each as the intake does."""
+
+    assets = tuple(
+        dg.AssetSpec(name, partitions_def=dg.DynamicPartitionsDefinition(name=f"{name}_agencies"), skippable=True)
+        for name in ("a", "b")
+    )
+
+    def __init__(self) -> None:
+        @dg.multi_asset(specs=self.assets, can_subset=True)
+        def ingest(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult[Any]]:
+            if context.has_partition_key:
+                yield from (dg.MaterializeResult(asset_key=key) for key in context.selected_asset_keys)
+                return
+            for key in context.selected_asset_keys:
+                context.log_event(dg.AssetMaterialization(key, partition=f"sender_of_{key.path[0]}"))
+
+        self.ingest = ingest
+
+    def job(self) -> dg.JobDefinition:
+        job = define_job_of_several_partition_sets("job", dg.AssetSelection.all(), "Both datasets.")
+        return dg.Definitions(assets=[self.ingest], jobs=[job]).resolve_job_def("job")
+
+
+def test_a_job_may_have_assets_with_different_partitions(instance: dg.DagsterInstance) -> None:
+    result = _TwoDatasets().job().execute_in_process(instance=instance)
+
+    found = {
+        event.asset_key.path[0]: event.partition
+        for event in result.get_asset_materialization_events()
+        if event.asset_key
+    }
+    assert found == {"a": "sender_of_a", "b": "sender_of_b"}
+
+
+def test_a_run_of_such_a_job_may_have_a_partition_of_one_dataset(instance: dg.DagsterInstance) -> None:
+    instance.add_dynamic_partitions("a_agencies", ["one"])
+
+    result = (
+        _TwoDatasets()
+        .job()
+        .execute_in_process(partition_key="one", asset_selection=[dg.AssetKey("a")], instance=instance)
+    )
+
+    (event,) = result.get_asset_materialization_events()
+    assert (event.asset_key, event.partition) == (dg.AssetKey("a"), "one")
+
+
+def test_dagster_by_itself_defines_no_job_with_different_partitions() -> None:
+    """The reason for ``define_job_of_several_partition_sets``; it can be deleted as soon as this fails."""
+    job = dg.define_asset_job("job", dg.AssetSelection.all())
+    with pytest.raises(dg.DagsterInvalidDefinitionError, match="Failed to resolve asset job"):
+        dg.Definitions(assets=[_TwoDatasets().ingest], jobs=[job]).resolve_job_def("job")

@@ -64,7 +64,7 @@ def test_an_agency_that_sent_its_file_is_on_time_again(workshop: Workshop) -> No
 
 def test_the_check_of_one_partition_can_be_run_by_hand(workshop: Workshop) -> None:
     assert workshop.ingest(drop(workshop, AGENCY, timedelta(days=40))).success
-    workshop.instance.add_dynamic_partitions("agencies", [OTHER])
+    workshop.instance.add_dynamic_partitions("officer_detail_agencies", [OTHER])
     definitions = build_defs(workshop.settings, platform=Platform(workshop.settings))
     job = definitions.resolve_implicit_global_asset_job_def()
     for agency, passed in ((AGENCY, False), (OTHER, True)):

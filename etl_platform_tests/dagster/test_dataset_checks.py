@@ -94,7 +94,7 @@ def test_one_file_that_breaks_a_rule_turns_its_partition_s_check(place: Workshop
     place.ingest(few, many)
     assert place.outcomes == ["accepted", "rejected"]
 
-    found = checks(place, place.reprocess())
+    found = checks(place, place.reprocess(dataset="things"))
 
     assert not found["enough"].passed
     assert value_of(found["enough"].metadata, "found") == 1
@@ -117,4 +117,4 @@ def test_a_record_that_is_older_than_a_rule_says_nothing_of_it(place: Workshop) 
 
     assert "new_rule" not in again
     assert "enough" in again
-    assert checks(place, place.reprocess())["new_rule"].passed
+    assert checks(place, place.reprocess(dataset="things"))["new_rule"].passed

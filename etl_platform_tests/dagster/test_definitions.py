@@ -110,7 +110,7 @@ def test_silver_is_made_of_bronze_and_both_are_partitioned_by_agency(
     assert bronze.parent_keys == set()
     for node in (bronze, silver):
         assert isinstance(node.partitions_def, dg.DynamicPartitionsDefinition)
-        assert node.partitions_def.name == "agencies"
+        assert node.partitions_def.name == f"{contract.dataset}_agencies"
 
 
 def test_a_dataset_says_whose_it_is_and_what_a_row_is(definitions: dg.Definitions, contract: Contract) -> None:
@@ -151,7 +151,7 @@ def test_there_is_a_check_per_rule_and_one_for_the_file(definitions: dg.Definiti
     assert {spec.name for spec in specs} == {"file_is_readable_and_complete", *rules}
     assert all(spec.description for spec in specs)
     assert all(isinstance(spec.partitions_def, dg.DynamicPartitionsDefinition) for spec in specs)
-    assert {spec.partitions_def.name for spec in specs if spec.partitions_def} == {"agencies"}
+    assert {spec.partitions_def.name for spec in specs if spec.partitions_def} == {f"{contract.dataset}_agencies"}
 
 
 def test_a_run_does_its_work_in_its_own_process(definitions: dg.Definitions) -> None:

@@ -53,11 +53,23 @@ def test_check_results_are_stored_under_the_partition(workshop: Workshop) -> Non
     assert {item.check_name for item in evaluations} == declared - {"file_is_on_time"}, "time alone decides that one"
 
 
-def test_an_agency_is_registered_as_its_first_file_arrives(workshop: Workshop) -> None:
+def test_an_agency_is_registered_for_a_dataset_as_its_first_file_arrives(workshop: Workshop) -> None:
     workshop.ingest(workshop.drop("Officer_Detail.csv", as_csv(officers("A", 2))))
     workshop.ingest(workshop.drop("Training.csv", b"", OTHER))
 
-    assert set(workshop.instance.get_dynamic_partitions("agencies")) == {AGENCY, OTHER}
+    assert workshop.agencies_of("officer_detail") == {AGENCY}
+    assert workshop.agencies_of("training") == {OTHER}, "a refused file counts"
+    assert workshop.agencies_of("complaints") == set()
+
+
+def test_one_run_registers_the_agencies_of_all_its_datasets(workshop: Workshop) -> None:
+    files = [workshop.drop("Officer_Detail.csv", as_csv(officers("A", 2)), agency) for agency in (AGENCY, OTHER)]
+
+    result = workshop.ingest(*files, workshop.drop("Training.csv", b""))
+
+    assert result.success
+    assert workshop.agencies_of("officer_detail") == {AGENCY, OTHER}
+    assert workshop.agencies_of("training") == {AGENCY}
 
 
 def test_a_rejected_file_has_red_checks_and_a_green_run(workshop: Workshop) -> None:
@@ -149,7 +161,7 @@ def test_what_no_contract_knows_leaves_a_trace_and_no_event(workshop: Workshop) 
     assert result.success
     assert workshop.outcomes == ["ignored"]
     assert len(workshop.written("reports/_ignored")) == 1
-    assert workshop.instance.get_dynamic_partitions("agencies") == []
+    assert workshop.agencies_of("officer_detail") == set()
 
 
 def test_a_delivery_that_fails_fails_the_run_after_the_others_are_done(workshop: Workshop) -> None:

@@ -76,7 +76,7 @@ def test_reading_a_partition_again_changes_no_object(stocked: Workshop) -> None:
 
 
 def test_a_partition_without_deliveries_succeeds_and_materializes_nothing(workshop: Workshop) -> None:
-    workshop.instance.add_dynamic_partitions("agencies", ["tx_el_paso"])
+    workshop.instance.add_dynamic_partitions("officer_detail_agencies", ["tx_el_paso"])
 
     result = workshop.reprocess("tx_el_paso")
 

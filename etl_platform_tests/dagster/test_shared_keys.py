@@ -79,7 +79,7 @@ def test_other_agencies_may_have_the_same_keys(place: Workshop) -> None:
 def test_a_reprocessed_partition_is_amber_too(place: Workshop) -> None:
     place.ingest(place.drop("Things.csv", ROWS), place.drop("Things - Copy.csv", ROWS))
 
-    found = [item for item in place.evaluations(place.reprocess()) if item.check_name == CHECK]
+    found = [item for item in place.evaluations(place.reprocess(dataset="things")) if item.check_name == CHECK]
 
     assert [(item.passed, item.severity) for item in found] == [(False, dg.AssetCheckSeverity.WARN)]
     assert "Things.csv: 3 keys are also in Things - Copy.csv" in (found[0].description or "")

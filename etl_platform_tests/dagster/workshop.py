@@ -51,12 +51,20 @@ class Workshop:
         return job.execute_in_process(instance=self.instance, raise_on_error=False, run_config=config)
 
     def reprocess(
-        self, agency: str = AGENCY, selection: Sequence[dg.AssetKey] | None = None
+        self,
+        agency: str = AGENCY,
+        selection: Sequence[dg.AssetKey] | None = None,
+        dataset: str = "officer_detail",
     ) -> dg.ExecuteInProcessResult:
-        """One run as a person asks for it: a partition of the whole job, or of some assets."""
+        """One run as a person asks for it: an agency's partition of a dataset, or of the selected assets."""
+        whole = [dg.AssetKey([layer, dataset]) for layer in ("bronze", "silver")]
         return self._job().execute_in_process(
-            instance=self.instance, raise_on_error=False, partition_key=agency, asset_selection=selection
+            instance=self.instance, raise_on_error=False, partition_key=agency, asset_selection=selection or whole
         )
+
+    def agencies_of(self, dataset: str) -> set[str]:
+        """The agencies that Dagster knows as partitions of the dataset."""
+        return set(self.instance.get_dynamic_partitions(f"{dataset}_agencies"))
 
     def _job(self) -> dg.JobDefinition:
         platform = Platform(self.settings)

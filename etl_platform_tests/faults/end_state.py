@@ -8,11 +8,14 @@ from typing import Any
 
 import dagster as dg
 
+from etl_platform.engine.contract.contract_folder import load_contracts
 from etl_platform.local.provision import Clients, Provisioned
 from etl_platform.object_keys import parse_email_key
+from etl_platform.settings import Settings
 from etl_platform_tests.differences import differences
 
 Facts = Mapping[Any, Any]
+DATASETS = sorted(load_contracts(Settings().contracts_dir))
 
 
 @dataclass(frozen=True)
@@ -49,7 +52,11 @@ def read_end_state(aws: Clients, made: Provisioned, dagster_home: Path, mailed: 
     """``mailed``: ids of the messages in the email queue, in the order in which they were sent."""
     with dg.DagsterInstance.from_config(str(dagster_home)) as instance:
         events = _asset_events(instance)
-        partitions = dict.fromkeys(instance.get_dynamic_partitions("agencies"), True)
+        partitions = {
+            (dataset, agency): True
+            for dataset in DATASETS
+            for agency in instance.get_dynamic_partitions(f"{dataset}_agencies")
+        }
     return EndState(
         objects={**_objects(aws, made), **_emails(aws, made, mailed)},
         partitions=partitions,

@@ -203,7 +203,9 @@ def _compare_silver(scene: _Scene, files: list[File]) -> None:
 
 def _compare_events(instance: dg.DagsterInstance, files: list[File], outcomes: Counter[str]) -> None:
     """Dagster knows each partition, what was written to it and what was not."""
-    assert set(instance.get_dynamic_partitions("agencies")) == {file.agency for file in files}
+    for dataset in {file.dataset for file in files}:
+        senders = {file.agency for file in files if file.dataset == dataset}
+        assert set(instance.get_dynamic_partitions(f"{dataset}_agencies")) == senders
     for layer, wanted in (("bronze", files), ("silver", [f for f in files if f.outcome == "accepted"])):
         for dataset in {file.dataset for file in files}:
             counts = Counter(

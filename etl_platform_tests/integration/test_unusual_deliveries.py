@@ -98,7 +98,7 @@ def test_an_unusual_key_becomes_silver_like_any_other(
     assert silver["officer_id"].to_list() == ["A0002", "A0003", "A0004", "A0005"]
     keys = (written.bronze_key, written.silver_key, written.quarantine_key)
     assert all(f"/agency={report.agency}/" in key for key in keys if key)
-    assert line.instance.get_dynamic_partitions("agencies") == [report.agency]
+    assert line.instance.get_dynamic_partitions("officer_detail_agencies") == [report.agency]
     (materialization,) = line.instance.fetch_materializations(
         dg.AssetKey(["silver", "officer_detail"]), limit=10
     ).records
@@ -124,11 +124,15 @@ def test_an_agency_with_an_unusual_name_can_be_read_again(aws: Clients, provisio
     key = "from_client/cañón + pd/Officers.csv"
     aws.s3.put_object(Bucket=provisioned.bucket, Key=key, Body=as_csv(officers("A", 2)))
     line.work()
-    (agency,) = line.instance.get_dynamic_partitions("agencies")
+    (agency,) = line.instance.get_dynamic_partitions("officer_detail_agencies")
     line.platform.finished.clear()
     job = build_defs(line.platform.settings, platform=line.platform).resolve_job_def("s3_data_quality_job")
 
-    run = job.execute_in_process(partition_key=agency, instance=line.instance)
+    run = job.execute_in_process(
+        partition_key=agency,
+        asset_selection=[dg.AssetKey([layer, "officer_detail"]) for layer in ("bronze", "silver")],
+        instance=line.instance,
+    )
 
     assert run.success
     assert [(report.outcome, report.source.key) for report in line.reports] == [("accepted", key)]

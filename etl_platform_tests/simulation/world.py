@@ -2,6 +2,7 @@
 
 import math
 import tempfile
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -56,7 +57,7 @@ class World:
         self.deployments = [Deployment() for _ in range(plan.sensors)]
         self.platforms = [self._platform() for _ in self.deployments]
         self.events: list[Any] = []
-        self.agencies: set[str] = set()
+        self.partitions: dict[str, set[str]] = defaultdict(set)
         self._owners: dict[Process, tuple[Deployment, RunRecord | None]] = {}
         self._unsent = 0
 
@@ -275,11 +276,11 @@ class Context:
     def add_run_tags(self, _run_id: str, tags: dict[str, str]) -> None:
         self._world.faults.step("log.tag run", lambda: setattr(self._record, "progress", PROGRESS_TAG in tags))
 
-    def get_dynamic_partitions(self, _name: str) -> list[str]:
-        return self._world.faults.step("log.partitions", lambda: sorted(self._world.agencies))
+    def get_dynamic_partitions(self, name: str) -> list[str]:
+        return self._world.faults.step("log.partitions", lambda: sorted(self._world.partitions[name]))
 
-    def add_dynamic_partitions(self, _name: str, keys: list[str]) -> None:
-        self._world.faults.step("log.add partitions", lambda: self._world.agencies.update(keys))
+    def add_dynamic_partitions(self, name: str, keys: list[str]) -> None:
+        self._world.faults.step("log.add partitions", lambda: self._world.partitions[name].update(keys))
 
     def fetch_materializations(self, wanted: dg.AssetRecordsFilter, **_: Any) -> Any:
         return self._page(dg.AssetMaterialization, wanted)
