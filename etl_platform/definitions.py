@@ -17,6 +17,7 @@ from etl_platform.defs.platform_resource import build_platform_resource
 from etl_platform.defs.reconciliation import build_reconciliation
 from etl_platform.defs.run_logs import run_loggers
 from etl_platform.defs.scaffolded import load_scaffolded
+from etl_platform.defs.sources import build_sources
 from etl_platform.engine.contract.contract_folder import load_contracts
 from etl_platform.engine.contract.model import Contract
 from etl_platform.rest_apis.source_folder import load_sources
@@ -41,6 +42,7 @@ def build_defs(settings: Settings | None = None, **resource_overrides: Any) -> d
         build_attachments(),
         build_employment_history(),
         build_email_archive(settings),
+        build_sources(settings, apis),
         load_scaffolded(),
         dg.Definitions(
             resources={"platform": build_platform_resource(settings, contracts), **resource_overrides},
@@ -54,7 +56,7 @@ def build_defs(settings: Settings | None = None, **resource_overrides: Any) -> d
 def _build_intake(contracts: Mapping[str, Contract], settings: Settings) -> dg.Definitions:
     job = build_intake_job(contracts)
     sensor = build_file_arrivals_sensor(job, settings.poll_interval_seconds)
-    return dg.Definitions(assets=[build_intake_assets(contracts)], jobs=[job], sensors=[sensor])
+    return dg.Definitions(assets=[build_intake_assets(contracts, settings)], jobs=[job], sensors=[sensor])
 
 
 defs = build_defs()

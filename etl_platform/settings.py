@@ -133,6 +133,9 @@ class Settings:
         _path,
         "Folder of the data contracts; unset means those in the package",
     )
+    contracts_url: str | None = _setting(
+        None, _url, "Page of that folder in the source repository, to which the catalog links each dataset"
+    )
     sns_worker_max: int = _setting(10, _whole(1, 256), "Deliveries that a run processes at once")
     max_runs_in_flight: int = _setting(10, _whole(1, 1_000), "Maximum of queued and started intake runs")
     circuit_breaker_max_failures: int = _setting(

@@ -12,6 +12,7 @@ from etl_platform.defs.dagster_internals import define_job_of_several_partition_
 from etl_platform.defs.failures import as_dagster_failures
 from etl_platform.defs.partitions import agencies_of, partitioned_check, register_agencies
 from etl_platform.defs.run_progress import RunProgress
+from etl_platform.defs.sources import api_key
 from etl_platform.defs.table_metadata import table
 from etl_platform.deliveries.delivery import Cause, Outcome
 from etl_platform.deliveries.process_delivery import DeliveryResult
@@ -87,6 +88,7 @@ def _build_assets(sources: Sequence[ApiSource]) -> dg.AssetsDefinition:
     specs = [
         dg.AssetSpec(
             _key(dataset),
+            deps=[api_key(source.name) for source in sources if dataset in api_datasets([source])],
             description=f"{contract.physical_name} as REST APIs returned it: one snapshot per agency.\n\n"
             f"One row per {', '.join(contract.primary_key) or 'record'}.",
             kinds={"api", "s3"},

@@ -11,6 +11,7 @@ from etl_platform.attachments.plan import COPIED_STATUSES, Status
 from etl_platform.defs.failures import as_dagster_failures
 from etl_platform.defs.partitions import agencies, partitioned_check
 from etl_platform.defs.run_progress import RunProgress
+from etl_platform.defs.sources import APPLICATION_DATABASE, DOCUMENT_STORE
 from etl_platform.defs.table_metadata import table
 from etl_platform.engine.errors import PermanentError
 from etl_platform.errors import TransientError
@@ -45,6 +46,7 @@ def _build_asset() -> dg.AssetsDefinition:
     @dg.asset(
         key=ASSET,
         partitions_def=agencies,
+        deps=[APPLICATION_DATABASE, DOCUMENT_STORE],
         group_name="attachments",
         kinds={"s3", "parquet"},
         check_specs=[partitioned_check(CHECK, ASSET, about, agencies)],

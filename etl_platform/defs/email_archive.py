@@ -11,6 +11,7 @@ from etl_platform.defs.intake_runs import UNFINISHED, is_being_cancelled
 from etl_platform.defs.partitions import partitioned_check
 from etl_platform.defs.run_counts import note_counts
 from etl_platform.defs.run_progress import RunProgress
+from etl_platform.defs.sources import EMAIL_QUEUE
 from etl_platform.defs.stop_signal import stop_event
 from etl_platform.deliveries.daily_counts import RunCounts
 from etl_platform.emails.archive import DrainResult, EmailCounts, EmailOutcome
@@ -41,6 +42,7 @@ def _build_asset() -> dg.AssetsDefinition:
     check = partitioned_check(CHECK, ASSET, about, DAYS)
     spec = dg.AssetSpec(
         ASSET,
+        deps=[EMAIL_QUEUE],
         description="Validated emails from the email queue.\n\n"
         "One JSON document per message, under the UTC day on which the message was sent.",
         group_name="emails",

@@ -9,6 +9,7 @@ from etl_platform.defs.dataset_specs import column_schema
 from etl_platform.defs.failures import as_dagster_failures
 from etl_platform.defs.partitions import add_partitions, agencies, partitioned_check
 from etl_platform.defs.run_progress import RunProgress
+from etl_platform.defs.sources import APPLICATION_DATABASE
 from etl_platform.defs.table_metadata import table
 from etl_platform.employment.checks import DESCRIPTIONS, Finding
 from etl_platform.engine.contract.model import Contract
@@ -46,6 +47,7 @@ def build_employment_history() -> dg.Definitions:
 def _build_asset() -> dg.AssetsDefinition:
     asset = dg.AssetSpec(
         _ASSET,
+        deps=[APPLICATION_DATABASE],
         description="An agency's periods of service from the application database, as CSV for a spreadsheet and as "
         "Parquet.\n\nOne row per officer, employer and start date.",
         group_name="exports",

@@ -33,19 +33,20 @@ from etl_platform.engine.rules.contract_rules import contract_rules
 from etl_platform.platform import Platform
 from etl_platform.queue_work.queues import FILE_EVENTS
 from etl_platform.queue_work.workers import Threads
+from etl_platform.settings import Settings
 
 POOL = "intake"
 _STATEMENT_TIMEOUT_MS, _POOL_RECYCLE_S, _MAX_OVERFLOW = 60_000, 3_600, 20
 _MAX_FAILURES_SHOWN = 100
 
 
-def build_intake_assets(contracts: Mapping[str, Contract]) -> dg.AssetsDefinition:
+def build_intake_assets(contracts: Mapping[str, Contract], settings: Settings) -> dg.AssetsDefinition:
     """One multi-asset over all datasets, so that one run can ingest many deliveries of many datasets.
 
-    Bronze has no upstream assets, not even the API assets that land in it. Dagster reads the data versions of
-    partitioned upstream assets before the body runs, which fails in a run without a partition key.
+    The API assets that land in bronze are not upstream of it. Dagster reads the data versions of partitioned upstream
+    assets before the body runs, which fails in a run without a partition key.
     """
-    specs = [spec for contract in contracts.values() for spec in dataset_specs(contract)]
+    specs = [spec for contract in contracts.values() for spec in dataset_specs(contract, settings)]
 
     @dg.multi_asset(
         name="ingest", specs=specs, check_specs=_check_specs(contracts.values()), can_subset=True, pool=POOL

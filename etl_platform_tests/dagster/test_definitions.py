@@ -107,10 +107,67 @@ def test_silver_is_made_of_bronze_and_both_are_partitioned_by_agency(
     bronze, silver = (graph.get(dg.AssetKey([layer, contract.dataset])) for layer in ("bronze", "silver"))
 
     assert silver.parent_keys == {bronze.key}
-    assert bronze.parent_keys == set()
+    assert bronze.parent_keys == {dg.AssetKey(["sources", "file_events_queue"])}
     for node in (bronze, silver):
         assert isinstance(node.partitions_def, dg.DynamicPartitionsDefinition)
         assert node.partitions_def.name == f"{contract.dataset}_agencies"
+
+
+def test_lineage_starts_at_external_assets_without_partitions(tmp_path: Path) -> None:
+    """A partition of a source would be looked up in a run of the intake, which has no partition key."""
+    settings = Settings(data_bucket_name="data", api_sources_dir=_declared_api(tmp_path))
+
+    graph = build_defs(settings).resolve_asset_graph()
+
+    starts = {key for key in graph.get_all_asset_keys() if not graph.get(key).parent_keys}
+    assert all(key.path[0] == "sources" for key in starts), "an asset that comes from nowhere"
+    sources = [graph.get(key) for key in graph.get_all_asset_keys() if key.path[0] == "sources"]
+    assert all(node.is_external and node.partitions_def is None and node.description for node in sources)
+    drop_folder = graph.get(dg.AssetKey(["sources", "drop_folder"]))
+    assert drop_folder.metadata["dagster/uri"].value == "s3://data/from_client/"
+    api = graph.get(dg.AssetKey(["sources", "api_roster"]))
+    assert api.metadata["dagster/uri"].value == "https://api.example.org/v1"
+    assert api.child_keys == {dg.AssetKey(["api", "training"])}
+
+
+def test_a_source_shows_no_password() -> None:
+    settings = Settings(database_url="postgresql://reader:geheim@db.internal:5432/app?sslmode=require&password=x")
+
+    graph = build_defs(settings).resolve_asset_graph()
+
+    database = graph.get(dg.AssetKey(["sources", "application_database"]))
+    assert database.metadata["dagster/uri"].value == "postgresql://db.internal:5432/app"
+
+
+def test_a_dataset_links_to_its_contract_and_its_objects(contract: Contract) -> None:
+    name = Path(contract.path).name
+    local = build_defs(Settings(data_bucket_name="data")).resolve_asset_graph()
+    hosted = build_defs(Settings(contracts_url="https://git.example.org/contracts/")).resolve_asset_graph()
+
+    for layer in ("bronze", "silver"):
+        node, linked = (graph.get(dg.AssetKey([layer, contract.dataset])) for graph in (local, hosted))
+        assert node.metadata["dagster/uri"] == f"s3://data/{layer}/{contract.dataset}/"
+        (file,) = node.metadata["dagster/code_references"].code_references
+        assert Path(file.file_path).read_text("utf-8").splitlines()[file.line_number - 1].endswith(contract.dataset)
+        (page,) = linked.metadata["dagster/code_references"].code_references
+        assert page.url == f"https://git.example.org/contracts/{name}#L{contract.line}"
+        assert node.tags["domain"] == contract.domain
+        sensitive = any(column.sensitive for column in contract.columns)
+        assert ("classification" in node.tags) == sensitive
+    assert local.get(dg.AssetKey(["silver", contract.dataset])).metadata["dagster/table_name"] == contract.dataset
+
+
+def test_a_domain_with_blanks_is_a_tag_too(tmp_path: Path) -> None:
+    text = Path(CONTRACTS["training"].path).read_text("utf-8")
+    domain = "Use of force & conduct, " + "x" * 80
+    written = re.sub("^domain: .*$", f"domain: '{domain}'", text, flags=re.MULTILINE)
+    (tmp_path / "training.odcs.yaml").write_text(written, "utf-8")
+
+    graph = build_defs(Settings(contracts_dir=tmp_path)).resolve_asset_graph()
+
+    tag = graph.get(dg.AssetKey(["silver", "training"])).tags["domain"]
+    assert tag.startswith("Use-of-force-conduct-x")
+    assert len(tag) == 63
 
 
 def test_a_dataset_says_whose_it_is_and_what_a_row_is(definitions: dg.Definitions, contract: Contract) -> None:
@@ -236,6 +293,15 @@ def test_made_columns_have_their_types_and_checks(tmp_path: Path) -> None:
     assert checks == {"file_is_readable_and_complete", "court__lookup", "fee__derive", "fee__type", "late__type"}
     types = [column.type for column in graph.get(silver).metadata["dagster/column_schema"].columns]
     assert types == ["string", "decimal(8,2)", "boolean"]
+
+
+def _declared_api(folder: Path) -> Path:
+    (folder / "roster.yaml").write_text(
+        "name: roster\nagency: nm_albuquerque\nbase_url: https://api.example.org/v1\n"
+        "resources:\n  - {dataset: training, path: /courses, data_path: items}\n",
+        "utf-8",
+    )
+    return folder
 
 
 def _broken_contract(folder: Path) -> Path:

@@ -126,6 +126,8 @@ class _Reader:
             description=schema.get("description") or (data.get("description") or {}).get("purpose") or "",
             grain=schema.get("dataGranularityDescription", ""),
             owner=_owner(data.get("team")),
+            domain=data.get("domain"),
+            line=self.document.line("schema", 0),
             columns=columns,
             primary_key=tuple(name for _, _, name in keyed),
             row_rules=row_rules,

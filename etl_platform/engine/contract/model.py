@@ -158,7 +158,12 @@ class RowRule:
 
 @dataclass(frozen=True)
 class Contract:
-    """The rules of one kind of file. ``sha256`` covers the contract's text and the reference tables that it uses."""
+    """The rules of one kind of file.
+
+    Attributes:
+        sha256: over the contract's text and the reference tables that it uses.
+        line: on which the schema of the dataset starts.
+    """
 
     path: str
     id: str
@@ -170,6 +175,8 @@ class Contract:
     description: str
     grain: str
     owner: str | None
+    domain: str | None
+    line: int
     columns: tuple[Column, ...]
     primary_key: tuple[str, ...]
     row_rules: tuple[RowRule, ...]
