@@ -22,6 +22,7 @@ from etl_platform.defs.partitions import agencies_of, partitioned_check
 from etl_platform.defs.run_counts import CountedQueue, note_counts
 from etl_platform.defs.run_tags import note_outcomes
 from etl_platform.defs.stop_signal import stop_event
+from etl_platform.defs.unchanged_partitions import last_materialization, log_unchanged
 from etl_platform.deliveries.batch import FailedDelivery
 from etl_platform.deliveries.daily_counts import RunCounts
 from etl_platform.deliveries.delivery import Cause, Outcome
@@ -157,7 +158,7 @@ def _reprocess_partition(
         platform.finished += results
         outcomes.update(str(result.outcome) for result in results)
         if not results:
-            context.log.warning(f"{agency} has not delivered any {dataset} yet")
+            _log_nothing_to_read(context, dataset)
             continue
         for result in results:
             # The partition has one event for all of its files, so each file has a line in the log.
@@ -166,6 +167,17 @@ def _reprocess_partition(
             context.log.info(f"delivery {delivery_id} is {outcome}", extra=about)
         yield from _partition_results(context, platform.contracts[dataset], results)
     note_outcomes(context.instance, context.run, {agency}, datasets, outcomes_text(outcomes))
+
+
+def _log_nothing_to_read(context: dg.AssetExecutionContext, dataset: str) -> None:
+    """Tell an agency that never sent the dataset from one whose files were gone before they were read."""
+    bronze = dg.AssetKey(["bronze", dataset])
+    if last_materialization(context.instance, bronze, context.partition_key) is None:
+        context.log.warning(f"{context.partition_key} has not delivered any {dataset} yet")
+        return
+    for key in context.selected_asset_keys:
+        if key.path[1] == dataset:
+            log_unchanged(context, key, "Bronze holds no file of this agency, so nothing was read.")
 
 
 def _partition_results(
@@ -178,9 +190,12 @@ def _partition_results(
     if bronze in context.selected_asset_keys:
         metadata = bronze_metadata(reports) | header_schema(columns_of(reports)) | {"files": len(reports)}
         yield dg.MaterializeResult(asset_key=bronze, metadata=metadata)
-    if silver in context.selected_asset_keys and accepted:
-        metadata = silver_metadata(accepted, contract) | {"files": len(accepted)}
-        yield dg.MaterializeResult(asset_key=silver, metadata=metadata)
+    if silver in context.selected_asset_keys:
+        if accepted:
+            metadata = silver_metadata(accepted, contract) | {"files": len(accepted)}
+            yield dg.MaterializeResult(asset_key=silver, metadata=metadata)
+        else:
+            log_unchanged(context, silver, "No file was accepted, so silver is as it was.")
     for check in check_outcomes(reports, contract):
         if dg.AssetCheckKey(silver, check.name) in context.selected_asset_check_keys:
             yield dg.AssetCheckResult(

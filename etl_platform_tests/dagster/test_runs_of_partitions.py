@@ -1,5 +1,8 @@
 """The job as a person starts it: one agency's partition is read again under today's contract."""
 
+import shutil
+from pathlib import Path
+
 import dagster as dg
 import pytest
 
@@ -117,7 +120,37 @@ def test_a_rejected_delivery_is_read_again_and_stays_rejected(workshop: Workshop
     assert result.success
     assert workshop.outcomes == ["rejected"]
     assert [check.passed for check in workshop.evaluations(result)] == [False]
-    assert workshop.materializations("silver", "officer_detail") == []
+    (silver,) = workshop.materializations("silver", "officer_detail")
+    assert value_of(silver.metadata, "dagster/row_count") == 0
+    assert silver.description == "No file was accepted, so silver is as it was."
+    assert workshop.written("silver") == []
+
+
+def test_a_reprocessing_that_accepts_nothing_repeats_the_last_event_of_silver(workshop: Workshop) -> None:
+    """Otherwise Dagster would end a backfill as failed, or would call silver current under the new contract."""
+    workshop.ingest(workshop.drop("Officer_Detail.csv", as_csv(officers("A", 6))))
+    (before,) = workshop.materializations("silver", "officer_detail")
+    workshop.contracts_dir = _contract_that_refuses(workshop)
+
+    result = workshop.reprocess()
+
+    assert result.success
+    assert workshop.outcomes == ["rejected"]
+    after = workshop.materializations("silver", "officer_detail")[-1]
+    assert value_of(after.metadata, "dagster/row_count") == 6
+    assert after.metadata.keys() - before.metadata.keys() == {"unchanged"}
+    assert after.tags == before.tags
+
+
+def test_a_file_that_was_gone_before_it_was_read_leaves_its_partition_as_it_was(workshop: Workshop) -> None:
+    workshop.ingest(f"from_client/{AGENCY}/Officer_Detail.csv")
+    assert workshop.outcomes == ["rejected"]
+
+    assert workshop.reprocess().success
+
+    last = workshop.materializations("bronze", "officer_detail")[-1]
+    assert value_of(last.metadata, "unchanged") == "Bronze holds no file of this agency, so nothing was read."
+    assert len(workshop.materializations("silver", "officer_detail")) == 1
 
 
 def test_a_rejected_newer_file_does_not_hide_the_accepted_older_one(workshop: Workshop) -> None:
@@ -132,3 +165,15 @@ def test_a_rejected_newer_file_does_not_hide_the_accepted_older_one(workshop: Wo
 
     assert result.success
     assert {name: workshop.objects()[name] for name in workshop.written("silver")} == silver
+
+
+def _contract_that_refuses(workshop: Workshop) -> Path:
+    """The contracts, with a column of officer_detail that no file has."""
+    folder = workshop.root.parent / "stricter"
+    shutil.copytree(workshop.contracts_dir, folder)
+    path = folder / "officer_detail.odcs.yaml"
+    text = path.read_text("utf-8")
+    column = "    properties:\n      - {name: shoe_size, logicalType: string, required: true}\n"
+    assert "    properties:\n" in text
+    path.write_text(text.replace("    properties:\n", column, 1), "utf-8")
+    return folder
