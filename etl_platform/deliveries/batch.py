@@ -6,6 +6,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 
+from etl_platform.deliveries.check_errors import describe
 from etl_platform.deliveries.process_delivery import DeliveryResult
 from etl_platform.deliveries.routing import RoutedObject
 from etl_platform.errors import TransientError
@@ -37,7 +38,7 @@ class FailedDelivery:
     error: Exception
 
     def __str__(self) -> str:
-        return f"{self.file.key}: {type(self.error).__name__}: {self.error}"
+        return f"{self.file.key}: {describe(self.error)}"
 
 
 def process_batch(

@@ -57,8 +57,8 @@ class Intake:
             dry_run: find out the outcome and write nothing.
 
         Raises:
-            TransientError: infrastructure; nothing is reported, and the same event may be ingested again.
-            ContractError: the contract's rules do not compile.
+            TransientError: infrastructure; nothing is reported, and the same event may be ingested again. So it is
+                with any other error. One that would come again is a rejection: see ``check_errors``.
         """
         began_at, announced = self._clock(), arrived.version
         contract, agency = arrived.route.contract, arrived.route.agency

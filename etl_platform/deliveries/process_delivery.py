@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from etl_platform import object_keys
+from etl_platform.deliveries.check_errors import verdict_on
 from etl_platform.deliveries.compare_keys import KeyComparer
 from etl_platform.deliveries.delivery import ObjectVersion, Outcome, Reprocessing
 from etl_platform.deliveries.ledger import Ledger
@@ -119,7 +120,6 @@ class DeliveryProcessor:
 
     def process(self, task: DeliveryTask, bronze: ObjectHead) -> DeliveryResult:
         """Read the delivered bytes, check them, write silver and quarantine, and report."""
-        from etl_platform.engine.check import check_file
         from etl_platform.engine.split import QUARANTINE, SILVER
 
         current = self._silver.current(task.silver)
@@ -129,15 +129,7 @@ class DeliveryProcessor:
             work = Path(folder)
             # The reader recognises formats by content, so the sender's file name is not needed.
             sha256 = self._store.download(bronze, work / "delivery")
-            check = check_file(
-                work / "delivery",
-                task.contract,
-                work,
-                # The day of delivery, so that a reprocessing next month gives the same result.
-                as_of=task.source.order.last_modified.astimezone(UTC).date(),
-                delivery_id=task.source.delivery_id,
-                corrections=task.corrections,
-            )
+            check = _check(task, work / "delivery", work)
             report = replace(task.report(Outcome(check.outcome), check, self._clock()), sha256=sha256)
             if task.reprocessing and report.outcome is Outcome.ACCEPTED:
                 report = replace(report, changes=self._replay_changes(task, current, work))
@@ -241,3 +233,31 @@ class DeliveryProcessor:
         """Delete the quarantine of a superseded delivery; an earlier attempt that crashed may have left one."""
         if report.outcome is Outcome.SUPERSEDED:
             self._store.delete(self._bucket, object_keys.quarantine_key(*report.partition, report.delivery_id))
+
+
+def _check(task: DeliveryTask, path: Path, work: Path) -> CheckResult:
+    """Check a delivery. An arrival whose check would fail again in the same way is rejected.
+
+    A reprocessing raises instead: the person who asked for it sees the error, and after the cure it is the same
+    reprocessing, which a report would prevent.
+    """
+    from etl_platform.engine.check import check_file
+    from etl_platform.engine.split import QUARANTINE, SILVER
+
+    try:
+        return check_file(
+            path,
+            task.contract,
+            work,
+            # The day of delivery, so that a reprocessing next month gives the same result.
+            as_of=task.source.order.last_modified.astimezone(UTC).date(),
+            delivery_id=task.source.delivery_id,
+            corrections=task.corrections,
+        )
+    except Exception as error:
+        verdict = None if task.reprocessing else verdict_on(error, task.trigger.receive_count)
+        if verdict is None:
+            raise
+        for half_written in (SILVER, QUARANTINE):
+            (work / half_written).unlink(missing_ok=True)
+        return CheckResult(errors=(verdict,))

@@ -1,0 +1,92 @@
+"""What an error during the check of a delivery means: a verdict that is recorded, or a failure that is retried. Pure.
+
+A verdict is final, so a passing error of the machine must never become one. In doubt a delivery fails and is retried.
+"""
+
+import traceback
+from collections.abc import Iterator
+from concurrent.futures import BrokenExecutor, CancelledError
+
+from etl_platform.engine.errors import ContractError, EtlPlatformError, TransformError
+from etl_platform.engine.result import FileError
+from etl_platform.errors import TransientError
+
+CONTRACT_ERROR, TRANSFORM_FAILED, INTERNAL_ERROR = "contract_error", "transform_failed", "internal_error"
+_TRIES = 3
+"""An error that nobody raised on purpose is a verdict only if the check also failed on two earlier receives."""
+_PASSING = (TransientError, OSError, MemoryError, BrokenExecutor, CancelledError)
+"""OSError includes a full disk, too many open files, and the network errors of most clients."""
+_PASSING_TEXTS = (
+    "os error",
+    "out of memory",
+    "cannot allocate memory",
+    "no space left",
+    "too many open files",
+    "resource temporarily unavailable",
+    "new thread",
+    "spawn thread",
+    "shutdown",
+)
+"""In errors of Polars and of Python's threads, which have no class of their own for these causes."""
+_NO_NEW_FILE = "then run `etl-platform replay`. The sender need not send the file again"
+
+
+def verdict_on(error: Exception, receive_count: int | None) -> FileError | None:
+    """Why a delivery is rejected whose check raised this error; None if the delivery failed and must be retried.
+
+    Args:
+        receive_count: of the queue message; None if a person started the work and sees the error.
+    """
+    if is_passing(error):
+        return None
+    if isinstance(error, TransformError):
+        message = f"{error}. The data team must correct the hook or the contract, {_NO_NEW_FILE}"
+        return FileError(TRANSFORM_FAILED, message)
+    if isinstance(error, ContractError):
+        return FileError(CONTRACT_ERROR, f"{error}. The data team must correct the contract, {_NO_NEW_FILE}")
+    if receive_count is None or receive_count < _TRIES:
+        return None
+    return FileError(
+        INTERNAL_ERROR,
+        f"the platform cannot check this file ({describe(error)}). The data team must have the program corrected, "
+        f"{_NO_NEW_FILE}",
+    )
+
+
+def is_passing(error: BaseException) -> bool:
+    """Whether the machine or another system may be the cause, so that the same input may succeed later.
+
+    The causes of an error count too: a hook that runs out of memory raises a TransformError.
+    """
+    return any(isinstance(cause, _PASSING) or _sounds_passing(cause) for cause in _chain(error))
+
+
+def _sounds_passing(error: BaseException) -> bool:
+    return not isinstance(error, EtlPlatformError) and any(text in str(error).lower() for text in _PASSING_TEXTS)
+
+
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    """An error, and those that were being handled when it was raised, also with ``from None``."""
+    seen: list[BaseException] = []
+    todo: list[BaseException | None] = [error]
+    while todo:
+        found = todo.pop()
+        if found is not None and found not in seen:
+            seen.append(found)
+            yield found
+            todo += [found.__cause__, found.__context__]
+
+
+def describe(error: BaseException) -> str:
+    """An error in one line. The text of a foreign error may quote a value of a row, so its place is given instead."""
+    name = type(error).__name__
+    if isinstance(error, EtlPlatformError):
+        return f"{name}: {' '.join(str(error).split())}"
+    if isinstance(error, OSError) and error.strerror:
+        return f"{name}: {error.strerror}"
+    ours = [
+        f"{frame.filename[frame.filename.rindex('etl_platform/') :]}:{frame.lineno}"
+        for frame in traceback.extract_tb(error.__traceback__)
+        if "etl_platform/" in frame.filename
+    ]
+    return f"{name} at {ours[-1]}" if ours else name
