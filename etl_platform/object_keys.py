@@ -7,6 +7,7 @@
     quarantine/_corrections/<dataset>/agency=<a>/<delivery_id>/<number>.json
     reports/<dataset>/agency=<a>/<delivery_id>[.<attempt_id>].json
     reports/_ignored/<delivery_id>.json
+    reports/_waiting/<delivery_id>.json
     reports/_facts/<dataset>/agency=<a>/<delivery_id>.superseded.json
     reports/_facts/<dataset>/agency=<a>/<delivery_id>.replayed.<attempt_id>.json
     emails/YYYY/MM/DD/<user>/<message-id>_<HHMMSS>.json
@@ -14,7 +15,8 @@
     attachments/agency=<a>/<attachment id>/<file name>
     attachments/agency=<a>/attachments.csv and attachments.parquet
 
-Each delivery has a report; ``_facts`` holds the amendments to reports. Corrections are rows that people
+Each delivery has a report; ``_facts`` holds the amendments to reports, and ``_waiting`` the deliveries that failed and
+have no report yet. Corrections are rows that people
 corrected, numbered from 0001 in order of arrival. Snapshots of APIs have source keys under ``from_api/``, a prefix
 that sends no events to the queue.
 
@@ -41,6 +43,7 @@ EMAILS = "emails/"
 ATTACHMENTS = "attachments/"
 WRITTEN_PREFIXES = ("bronze/", "silver/", "quarantine/", REPORTS, "exports/", EMAILS, ATTACHMENTS, FROM_API)
 IGNORED_REPORTS = f"{REPORTS}_ignored/"
+WAITING_REPORTS = f"{REPORTS}_waiting/"
 AMENDMENTS = f"{REPORTS}_facts/"
 _MAX_SEGMENT = 100
 _MAX_FILE_NAME_BYTES = 200
@@ -150,6 +153,11 @@ def ignored_key(delivery_id: str) -> str:
 def parse_ignored_key(key: str) -> str:
     """The delivery id in a key below IGNORED_REPORTS."""
     return key.removeprefix(IGNORED_REPORTS).removesuffix(".json")
+
+
+def waiting_key(delivery_id: str) -> str:
+    """The key of the record of a delivery that failed and waits for its next try."""
+    return f"{WAITING_REPORTS}{delivery_id}.json"
 
 
 def amendments_prefix(dataset: str, agency: str) -> str:

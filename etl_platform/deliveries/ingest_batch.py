@@ -3,19 +3,26 @@
 Dagster is behind ``EventLog``, so that a simulation can run the same code on its own clock, queue and store.
 """
 
+import logging
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Protocol
 
 from etl_platform.deliveries.batch import BatchMessage, FailedDelivery, process_batch
+from etl_platform.deliveries.check_errors import describe
 from etl_platform.deliveries.delivery import Cause, Outcome
 from etl_platform.deliveries.intake import Intake
 from etl_platform.deliveries.process_delivery import DeliveryResult
 from etl_platform.deliveries.report import Report, Trigger
 from etl_platform.deliveries.routing import RoutedObject
+from etl_platform.deliveries.waiting import WaitingDelivery, WaitingRecords
+from etl_platform.errors import TransientError
 from etl_platform.queue_work.lease import MessageQueue
 from etl_platform.queue_work.workers import Workers
+
+log = logging.getLogger(__name__)
 
 
 class EventLog(Protocol):
@@ -93,10 +100,13 @@ def ingest_batch(
         TransientError: the first heartbeat or the event log failed before any file was processed.
     """
     results: list[DeliveryResult] = []
+    notes = _FailureNotes(intake.waiting, run_id, clock)
     event_log.register_agencies(_senders(messages))
 
     def ingest(message: BatchMessage, file: RoutedObject) -> DeliveryResult:
-        return intake.ingest(file, Trigger(Cause.EVENT, run_id, message.message_id, message.receive_count))
+        result = intake.ingest(file, Trigger(Cause.EVENT, run_id, message.message_id, message.receive_count))
+        notes.clear(message, file)
+        return result
 
     def log_result(message: BatchMessage, result: DeliveryResult) -> None:
         if result.report.dataset is None:
@@ -114,6 +124,7 @@ def ingest_batch(
         workers=workers,
         visibility_timeout_s=visibility_timeout_s,
         on_result=log_result,
+        on_delay=notes.write,
         clock=clock,
     )
     return BatchResult(tuple(results), tuple(failures))
@@ -126,6 +137,50 @@ def _senders(messages: Sequence[BatchMessage]) -> Mapping[str, Collection[str]]:
         if route.agency and route.dataset:
             senders[route.dataset].add(route.agency)
     return senders
+
+
+class _FailureNotes:
+    """Keeps the records of failed deliveries. An error of the store never changes what happens to a message."""
+
+    def __init__(self, records: WaitingRecords, run_id: str, clock: Callable[[], float]) -> None:
+        self._records, self._run_id, self._clock = records, run_id, clock
+        self._is_broken = False
+
+    def write(self, message: BatchMessage, failures: Sequence[FailedDelivery], comes_again_at: float) -> None:
+        """Record the deliveries of a message that comes again."""
+        for failed in failures:
+            route = failed.file.route
+            # In an outage of the store one error is enough; each further one could take minutes.
+            if failed.is_reported or route.agency is None or route.dataset is None or self._is_broken:
+                continue
+            record = WaitingDelivery(
+                delivery_id=failed.file.version.delivery_id,
+                source=failed.file.version,
+                agency=route.agency,
+                dataset=route.dataset,
+                code=type(failed.error).__name__,
+                reason=describe(failed.error),
+                receives=message.receive_count,
+                failed_at=datetime.fromtimestamp(self._clock(), UTC),
+                comes_again_at=datetime.fromtimestamp(comes_again_at, UTC),
+                run_id=self._run_id,
+                message_id=message.message_id,
+            )
+            try:
+                self._records.put(record)
+            except TransientError as error:
+                self._is_broken = True
+                log.warning("failed deliveries are not recorded as waiting", extra={"error": str(error)})
+
+    def clear(self, message: BatchMessage, file: RoutedObject) -> None:
+        """Delete the record of a delivery that is done. A message that comes for the first time has none."""
+        if message.receipt_handle is not None and message.receive_count <= 1:
+            return
+        try:
+            self._records.clear(file.version.delivery_id)
+        except TransientError as error:
+            # Readers pass over it, because there is a report.
+            log.warning("the record of a failed delivery is not deleted", extra={"error": str(error)})
 
 
 def _log_events(event_log: EventLog, intake: Intake, message: BatchMessage, result: DeliveryResult) -> None:

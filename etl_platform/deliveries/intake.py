@@ -20,6 +20,7 @@ from etl_platform.deliveries.replay.correction_log import CorrectionLog
 from etl_platform.deliveries.report import Attempt, Report, Trigger
 from etl_platform.deliveries.routing import NO_CONTRACT, RoutedObject, route
 from etl_platform.deliveries.silver import CurrentObject, Silver
+from etl_platform.deliveries.waiting import WaitingRecords
 from etl_platform.engine.contract.model import Contract
 from etl_platform.engine.corrections import Corrections
 from etl_platform.engine.errors import UsageError
@@ -36,6 +37,9 @@ class Intake:
         store: where sources are read and everything is written.
         contracts: by dataset.
         bucket: where bronze, silver, quarantine and reports are.
+
+    Attributes:
+        waiting: the records of deliveries that failed.
     """
 
     def __init__(
@@ -44,6 +48,7 @@ class Intake:
         self._store, self._contracts = store, contracts
         self._bucket, self._source_prefix, self._clock = bucket, source_prefix, clock
         self._ledger, self._silver = Ledger(store, bucket), Silver(store, bucket)
+        self.waiting = WaitingRecords(store, bucket)
         self._corrections, self._processor = CorrectionLog(store, bucket), DeliveryProcessor(store, bucket, clock)
 
     def route(self, version: ObjectVersion) -> RoutedObject:

@@ -14,6 +14,7 @@ from etl_platform.errors import ObjectMissingError, PreconditionFailedError, Rep
 from etl_platform.storage.object_store import ObjectStore
 
 _READERS = 16
+_NO_REPORTS = (object_keys.AMENDMENTS, object_keys.WAITING_REPORTS)
 T = TypeVar("T", Report, Amendment)
 
 
@@ -53,7 +54,7 @@ class Ledger:
         keys = (
             head.key
             for head in self._store.list(self._bucket, prefix)
-            if not head.key.startswith(object_keys.AMENDMENTS) and (since is None or head.last_modified >= since)
+            if not head.key.startswith(_NO_REPORTS) and (since is None or head.last_modified >= since)
         )
         return self._read_all(keys, Report.from_json)
 

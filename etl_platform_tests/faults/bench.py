@@ -26,8 +26,8 @@ from etl_platform.local.provision import KEY_ID, KEY_SECRET, REGION, open_client
 from etl_platform.local.stack import REPOSITORY
 from etl_platform_tests.faults.end_state import EndState, read_end_state, written_versions
 from etl_platform_tests.faults.processes import Zygote, wait
-from etl_platform_tests.faults.proxy import FaultProxy, Plan
-from etl_platform_tests.faults.scenarios import Arrive, Dropped, Mail, Materialize, Scenario, Step
+from etl_platform_tests.faults.proxy import Call, Fault, FaultProxy, Harm, Plan
+from etl_platform_tests.faults.scenarios import Arrive, Dropped, FailOnce, Mail, Materialize, Scenario, Step
 from etl_platform_tests.isolated_resources import provision_isolated
 
 _ROUNDS = 8
@@ -226,6 +226,10 @@ class Bench:
             harmed = {"tick_plan": plan} if scenario.target == "tick" else {"run_plan": plan}
             self.work_until_empty(**harmed)
             return
+        if isinstance(step, FailOnce):
+            self.announce(*step.files)
+            self.work_until_empty(run_plan=_refusing_one_copy(plan))
+            return
         if isinstance(step, Mail):
             self.mail(*step.bodies)
             self.drain_until_empty(plan)
@@ -281,3 +285,17 @@ class Bench:
 
         wait(arrived, f"the notification of {file.key}", _NOTIFIED_WITHIN_S)
         return found[0]
+
+
+def _refusing_one_copy(plan: Plan | None) -> Plan:
+    """The plan, and a refusal of the first copy that it leaves alone."""
+    refused: list[Call] = []
+
+    def both(call: Call) -> Fault | None:
+        fault = plan(call) if plan is not None else None
+        if fault is None and call.operation == "CopyObject" and not refused:
+            refused.append(call)
+            return Fault(Harm.SLOW_DOWN)
+        return fault
+
+    return both

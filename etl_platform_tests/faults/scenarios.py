@@ -40,6 +40,13 @@ class Arrive:
 
 
 @dataclass(frozen=True)
+class FailOnce:
+    """Files arrive, and S3 refuses the first copy; the delivery comes again and is done."""
+
+    files: tuple[Dropped, ...]
+
+
+@dataclass(frozen=True)
 class Materialize:
     """A person reads an agency's partitions again; if that dies, once more."""
 
@@ -60,7 +67,7 @@ class Mail:
     bodies: tuple[str, ...]
 
 
-Step = Arrive | Materialize | Command | Mail
+Step = Arrive | FailOnce | Materialize | Command | Mail
 
 
 @dataclass(frozen=True)
@@ -117,6 +124,11 @@ def _batch() -> Scenario:
     return Scenario("batch", files, (Arrive(files),))
 
 
+def _retried() -> Scenario:
+    file = Dropped("kk_retried", "Officer_Detail.csv", _roster("K", 5, 1))
+    return Scenario("retried", (file,), (FailOnce((file,)),))
+
+
 def _read_again() -> Scenario:
     file = Dropped("gg_again", "Officer_Detail.csv", _roster("G", 6, 2))
     return Scenario("read again", (file,), (Arrive((file,)), Materialize("gg_again")))
@@ -162,6 +174,7 @@ SCENARIOS = {
         _overwrite(),
         _late(),
         _batch(),
+        _retried(),
         _read_again(),
         _replay(),
         _attachments(),

@@ -9,6 +9,7 @@ from dataclasses import replace
 
 import pytest
 
+from etl_platform.object_keys import WAITING_REPORTS
 from etl_platform_tests.faults.bench import Bench
 from etl_platform_tests.faults.end_state import EndState
 from etl_platform_tests.faults.proxy import TRANSIENT, Harm
@@ -42,6 +43,19 @@ def test_nothing_is_lost_and_nothing_done_twice_whatever_breaks(bench: Bench, na
     assert undisturbed.end.queues["waiting"] == 0
     records = [key for key in undisturbed.end.objects if key.startswith(("reports/", "emails/", "attachments/"))]
     assert len(records) >= max(1, len(scenario.files))
+
+
+def test_a_kill_around_the_record_of_a_failed_delivery_loses_nothing(bench: Bench) -> None:
+    scenario = SCENARIOS["retried"]
+    undisturbed = play_undisturbed(bench, scenario)
+    around = [strike for strike in strikes(undisturbed, [Harm.KILL]) if strike[0].key.startswith(WAITING_REPORTS)]
+    assert {strike[0].operation for strike in around} == {"PutObject", "HeadObject", "DeleteObject"}
+    chosen = [strike for strike in around if strike[0].operation != "HeadObject"]
+
+    trials = [try_harm(bench, scenario, undisturbed, strike) for strike in chosen]
+
+    assert all(trial.survived for trial in trials), "\n".join(map(str, trials))
+    assert not any(key.startswith(WAITING_REPORTS) for key in undisturbed.end.objects)
 
 
 def test_a_loss_is_seen() -> None:

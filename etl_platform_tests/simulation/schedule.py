@@ -11,6 +11,7 @@ import dagster as dg
 
 from etl_platform.defs.delivery_events import logged_outcome
 from etl_platform.deliveries.delivery import Outcome
+from etl_platform.object_keys import WAITING_REPORTS
 from etl_platform_tests.simulation.plan import draw
 from etl_platform_tests.simulation.truth import arrivals, in_order, judge, silver
 from etl_platform_tests.simulation.world import World, checks_made_once, delivery_id_of
@@ -47,6 +48,8 @@ MUST_BE_MET = (
     "ticks with the breaker open",
     "ticks with the breaker half_open",
     "ticks failed",
+    "failed deliveries recorded",
+    "their records deleted",
     "outcome: accepted",
     "outcome: rejected",
     "outcome: superseded",
@@ -116,6 +119,9 @@ def run_schedule(seed: str, tally: Tally) -> World:
     tally.seen.update(world.faults.seen)
     tally.seen["schedules with two sensors"] += plan.sensors > 1
     tally.seen["poison files buried"] += any("reason" not in m.attributes for m in world.dead_letters.messages.values())
+    waiting = [v for (_, key), found in world.store.objects.items() if key.startswith(WAITING_REPORTS) for v in found]
+    tally.seen["failed deliveries recorded"] += sum(version.body is not None for version in waiting)
+    tally.seen["their records deleted"] += sum(version.body is None for version in waiting)
     tally.seen["files"] += len(plan.puts)
     tally.seen["messages"] += len(plan.announcements)
     tally.seen.update(f"outcome: {report.outcome}" for report in arrivals(world.store).values())

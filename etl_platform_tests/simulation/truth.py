@@ -11,6 +11,7 @@ from etl_platform.deliveries.intake import Intake
 from etl_platform.deliveries.report import AmendmentKind, Attempt, Report, Trigger
 from etl_platform.deliveries.routing import RoutedObject, route
 from etl_platform.deliveries.s3_events import parse_message
+from etl_platform.deliveries.waiting import WaitingRecords
 from etl_platform.storage.object_store import ObjectHead
 from etl_platform_tests.simulation.memory import MemoryStore
 from etl_platform_tests.simulation.plan import BUCKET, PREFIX, Plan, contracts
@@ -90,7 +91,7 @@ def arrivals(store: MemoryStore) -> dict[str, Report]:
     """The reports of arrivals, by delivery id; without those of reprocessings and of ignored objects."""
     found: dict[str, Report] = {}
     for key, body in store.contents(BUCKET, object_keys.REPORTS).items():
-        if key.startswith(object_keys.AMENDMENTS):
+        if key.startswith((object_keys.AMENDMENTS, object_keys.WAITING_REPORTS)):
             continue
         report = Report.from_json(json.loads(body))
         if report.attempt_id is None and report.outcome is not Outcome.IGNORED:
@@ -117,6 +118,8 @@ def judge(disturbed: MemoryStore, plain: MemoryStore, poisoned: set[str]) -> Non
         if report.outcome is Outcome.ACCEPTED and ends[str(report.written.silver_key)][0] != delivery_id:
             amendment = object_keys.amendment_key(*report.partition, delivery_id, AmendmentKind.SUPERSEDED)
             assert disturbed.contents(BUCKET, amendment), f"no amendment says that {delivery_id} is superseded"
+    waiting = {record.delivery_id for record in WaitingRecords(disturbed, BUCKET).unfinished()}
+    assert waiting <= poisoned, f"shown as waiting, but done: {waiting - poisoned}"
     named = {report.written.quarantine_key for report in ours.values()} - {None}
     quarantine, expected = disturbed.contents(BUCKET, "quarantine/"), plain.contents(BUCKET, "quarantine/")
     assert quarantine.keys() == named, f"quarantine and the reports that name it: {quarantine.keys() ^ named}"

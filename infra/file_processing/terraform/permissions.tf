@@ -61,6 +61,12 @@ locals {
       Action   = "s3:DeleteObject"
       Resource = "${local.data_bucket_arn}/quarantine/*"
     },
+    {
+      Sid      = "ClearWaiting"
+      Effect   = "Allow"
+      Action   = "s3:DeleteObject"
+      Resource = "${local.data_bucket_arn}/reports/_waiting/*"
+    },
   ]
 
   queue_actions = [
