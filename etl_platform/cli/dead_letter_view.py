@@ -3,12 +3,14 @@
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol
 
 from etl_platform.deliveries.dead_letters.reasons import DeadLetterReason, explain, explain_email
 from etl_platform.deliveries.delivery import ObjectVersion
 from etl_platform.deliveries.s3_events import parse_message
 from etl_platform.emails.document import UnreadableEmail
+from etl_platform.errors import SettingsError, TransientError
 from etl_platform.queue_work.queues import EMAILS, FILE_EVENTS, QUEUES
 from etl_platform.settings import load_settings
 
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
     from etl_platform.aws.queue import Message, Queue
     from etl_platform.defs.failed_runs import FailedRuns
     from etl_platform.deliveries.dead_letters.scan import Scan
+    from etl_platform.deliveries.waiting import WaitingDelivery, WaitingRecords
     from etl_platform.emails.archive import EmailArchive
     from etl_platform.platform import Platform
 
@@ -53,6 +56,10 @@ class DeadLetterView(Protocol):
 
     def objects(self, letter: DeadLetter) -> list[tuple[dict[str, Any], str]]:
         """The report of each object of a message: as a document, and as text for people."""
+        ...
+
+    def forget(self, letter: DeadLetter) -> None:
+        """Delete what is recorded of the failures of a message that was sent back."""
         ...
 
 
@@ -108,8 +115,29 @@ class _FileView:
             parsed = parse_message(message.body)
             has_reason = parsed.malformed or message.reason
             last_run = self.runs.last_of(message.message_id) if self.runs is not None and not has_reason else None
-            reason = explain(message.reason, parsed, last_run, runs_known=self.runs is not None)
+            failures = [self._waiting[v.delivery_id] for v in parsed.created if v.delivery_id in self._waiting]
+            known = self.runs is not None
+            reason = explain(message.reason, parsed, last_run, runs_known=known, failures=failures)
             yield DeadLetter(message, reason, tuple(version.key for version in parsed.created))
+
+    @cached_property
+    def _waiting(self) -> "dict[str, WaitingDelivery]":
+        """The records of failed deliveries; empty where the bucket is not known or does not answer."""
+        try:
+            return {record.delivery_id: record for record in self._records.unfinished()}
+        except (SettingsError, TransientError):
+            return {}
+
+    @property
+    def _records(self) -> "WaitingRecords":
+        from etl_platform.deliveries.waiting import WaitingRecords
+
+        return WaitingRecords(self.platform.store, self.platform.bucket)
+
+    def forget(self, letter: DeadLetter) -> None:
+        for version in parse_message(letter.message.body).created:
+            if version.delivery_id in self._waiting:
+                self._records.try_to_clear(version.delivery_id)
 
     def objects(self, letter: DeadLetter) -> list[tuple[dict[str, Any], str]]:
         return [self._reported(version) for version in parse_message(letter.message.body).created]
@@ -131,7 +159,9 @@ class _FileView:
             "outcome": str(report.outcome) if report else None,
             "ended_at": ended_at,
         }
-        text = f"{report.outcome} at {ended_at}" if report else "no report: it was never processed to its end"
+        failed = self._waiting.get(delivery_id)
+        missing = f"no report: {failed.history}" if failed else "no report: it was never processed to its end"
+        text = f"{report.outcome} at {ended_at}" if report else missing
         return document, f"s3://{version.bucket}/{version.key}\n  {delivery_id}: {text}"
 
 
@@ -160,3 +190,6 @@ class _EmailView:
         outcome = "archived" if self.archive.contains(email) else None
         known = {"bucket": self.archive.bucket, "key": email.key, "outcome": outcome}
         return [(known, f"s3://{self.archive.bucket}/{email.key}\n  {outcome or 'not archived'}")]
+
+    def forget(self, letter: DeadLetter) -> None:
+        """No failure of an email is recorded."""

@@ -19,6 +19,7 @@ _RUN_FILES = 200
 
 _WHAT_TO_DO = {
     Discrepancy.MISSING: "missing: `etl-platform reconcile --repair` ingests these files",
+    Discrepancy.FAILED: "failed: their messages come again by themselves; correct what the error names",
     Discrepancy.STALE: "stale: materialize the agency's partition of silver; that reads the newest file in bronze",
     Discrepancy.ORPHANED: "orphaned: an object without a report, or a report without its object; materializing the "
     "partition restores silver, anything else must be examined",
@@ -29,7 +30,7 @@ def add(commands: Commands) -> None:
     reconcile = add_command(
         commands,
         "reconcile",
-        "Compare source files, reports and stored objects; list what is missing, stale or orphaned",
+        "Compare source files, reports and stored objects; list what is missing, failed, stale or orphaned",
         "etl-platform reconcile --since 7d\n  etl-platform reconcile --agency nm_albuquerque --repair",
     )
     reconcile.add_argument("--agency", metavar="A", help="one agency only")
@@ -52,14 +53,18 @@ def _reconcile(arguments: argparse.Namespace) -> int:
     from etl_platform.platform import Platform
     from etl_platform.progress import ProgressLine
 
-    settings = load_settings()
-    reconciler = make_reconciler(Platform(settings), datetime.now(UTC), arguments.grace, arguments.since)
+    settings, now = load_settings(), datetime.now(UTC)
+    platform = Platform(settings)
+    reconciler = make_reconciler(platform, now, arguments.grace, arguments.since)
     progress = ProgressLine()
     try:
         found = reconciler.reconcile(arguments.agency, progress)
     finally:
         progress.clear()
-    repaired, failed = _repair(found.missing, settings) if arguments.repair else (Counter[str](), 0)
+    repaired, failed = Counter[str](), 0
+    if arguments.repair:
+        repaired, failed = _repair(found.missing, settings)
+        platform.intake.waiting.clear_finished(now)
     if arguments.json:
         print(json.dumps(_document(found, repaired, failed), indent=1, ensure_ascii=False))
     else:

@@ -1,4 +1,4 @@
-"""``etl-platform status``: the recent deliveries and their outcomes."""
+"""``etl-platform status``: the deliveries that failed and wait, and the recent ones with their outcomes."""
 
 import argparse
 import json
@@ -13,36 +13,45 @@ def add(commands: Commands) -> None:
     status = add_command(
         commands,
         "status",
-        "Show recent deliveries and their outcomes, newest first",
+        "Show deliveries that failed and wait, then recent ones with their outcomes, newest first",
         "etl-platform status --since 7d",
     )
     status.add_argument(
         "--since", type=age, default=timedelta(hours=24), metavar="AGE", help="such as 90m, 24h, 7d [24h]"
     )
     status.add_argument("--agency", metavar="A", help="one agency only")
-    status.add_argument("--json", action="store_true", help="print the reports as JSON lines")
+    status.add_argument(
+        "--json", action="store_true", help="print waiting deliveries (outcome failed) and reports as JSON lines"
+    )
     status.set_defaults(command=_status)
 
 
 def _status(arguments: argparse.Namespace) -> int:
-    from etl_platform.cli.text_tables import deliveries_table, happened_at, print_unreadable
+    from etl_platform.cli.text_tables import deliveries_table, happened_at, print_unreadable, waiting_table
     from etl_platform.deliveries.ledger import Ledger
+    from etl_platform.deliveries.waiting import WaitingRecords
     from etl_platform.object_keys import segment
     from etl_platform.platform import Platform
 
     platform = Platform(load_settings())
-    since = datetime.now(UTC) - arguments.since
+    now = datetime.now(UTC)
+    since = now - arguments.since
     unreadable: list[Exception] = []
+    # Before the reports: a delivery that is finished meanwhile is then shown twice rather than not at all.
+    waiting = WaitingRecords(platform.store, platform.bucket).unfinished(unreadable.append)
     reports = Ledger(platform.store, platform.bucket, on_unreadable=unreadable.append).reports(since=since)
     if arguments.agency:
-        reports = [report for report in reports if report.agency == segment(arguments.agency)]
+        agency = segment(arguments.agency)
+        waiting = [record for record in waiting if record.agency == agency]
+        reports = [report for report in reports if report.agency == agency]
     reports.sort(key=happened_at, reverse=True)
     if arguments.json:
-        for report in reports:
-            print(json.dumps(report.to_json(), ensure_ascii=False))
-    elif reports:
-        print(deliveries_table(reports))
+        for document in [*(record.to_json() for record in waiting), *(report.to_json() for report in reports)]:
+            print(json.dumps(document, ensure_ascii=False))
     else:
-        print(f"no report since {since:%Y-%m-%d %H:%M} UTC; `etl-platform doctor` shows waiting messages")
+        if waiting:
+            print(f"failed, and not done yet:\n{waiting_table(waiting, now)}\n")
+        nothing = f"no report since {since:%Y-%m-%d %H:%M} UTC; `etl-platform doctor` shows waiting messages"
+        print(deliveries_table(reports) if reports else nothing)
     print_unreadable(unreadable)
     return BAD if unreadable else GOOD

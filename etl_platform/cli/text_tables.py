@@ -8,6 +8,7 @@ from typing import Any
 from etl_platform.deliveries.history import DeliveryHistory
 from etl_platform.deliveries.report import Report
 from etl_platform.deliveries.verdict import why
+from etl_platform.deliveries.waiting import WaitingDelivery
 from etl_platform.engine.output.plain_text import table
 from etl_platform.object_keys import base_name
 
@@ -30,6 +31,24 @@ def deliveries_table(reports: Sequence[Report]) -> str:
         for report in reports
     ]
     header = ("when (UTC)", "agency", "file", "dataset", "outcome", "rows", "quarantined", "why")
+    return table(header, rows, last=_MESSAGES_SHOWN)
+
+
+def waiting_table(waiting: Sequence[WaitingDelivery], now: datetime) -> str:
+    """One line per delivery that failed and has no report, in the order given."""
+    rows = [
+        (
+            _time(record.since),
+            record.agency,
+            base_name(record.source.key),
+            record.dataset,
+            record.receives,
+            record.next_try(now),
+            record.reason,
+        )
+        for record in waiting
+    ]
+    header = ("since (UTC)", "agency", "file", "dataset", "failed", "next try", "why")
     return table(header, rows, last=_MESSAGES_SHOWN)
 
 

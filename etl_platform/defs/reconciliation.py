@@ -31,6 +31,7 @@ def make_reconciler(
         platform.bucket,
         platform.contracts,
         platform.settings.source_prefix,
+        now,
         now - grace,
         now - since if since else None,
     )
@@ -47,8 +48,10 @@ def build_reconciliation() -> dg.Definitions:
 def _build_job() -> dg.JobDefinition:
     @dg.op(name="reconcile", out=dg.Out(dg.Nothing))
     def reconcile(context: dg.OpExecutionContext, platform: dg.ResourceParam[Platform]) -> Iterator[dg.Output[None]]:
+        now = datetime.now(UTC)
         with as_dagster_failures():
-            found = make_reconciler(platform, datetime.now(UTC)).reconcile()
+            platform.intake.waiting.clear_finished(now)
+            found = make_reconciler(platform, now).reconcile()
         context.log.info(f"{found.versions} file versions of {found.agencies} agencies: {found.summary}")
         if found.findings:
             raise dg.Failure(

@@ -12,6 +12,8 @@ from etl_platform.engine.result import FileError
 from etl_platform.errors import TransientError
 
 CONTRACT_ERROR, TRANSFORM_FAILED, INTERNAL_ERROR = "contract_error", "transform_failed", "internal_error"
+OUR_FAULTS = frozenset({CONTRACT_ERROR, TRANSFORM_FAILED, INTERNAL_ERROR})
+"""Codes of rejections that are no verdict on the file: the sender need not do anything."""
 _TRIES = 3
 """An error that nobody raised on purpose is a verdict only if the check also failed on two earlier receives."""
 _PASSING = (TransientError, OSError, MemoryError, BrokenExecutor, CancelledError)

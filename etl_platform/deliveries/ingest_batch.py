@@ -174,13 +174,8 @@ class _FailureNotes:
 
     def clear(self, message: BatchMessage, file: RoutedObject) -> None:
         """Delete the record of a delivery that is done. A message that comes for the first time has none."""
-        if message.receipt_handle is not None and message.receive_count <= 1:
-            return
-        try:
-            self._records.clear(file.version.delivery_id)
-        except TransientError as error:
-            # Readers pass over it, because there is a report.
-            log.warning("the record of a failed delivery is not deleted", extra={"error": str(error)})
+        if message.receipt_handle is None or message.receive_count > 1:
+            self._records.try_to_clear(file.version.delivery_id)
 
 
 def _log_events(event_log: EventLog, intake: Intake, message: BatchMessage, result: DeliveryResult) -> None:

@@ -1,5 +1,6 @@
 """What became of a delivery and what to do about it, in sentences for people. No store, no Dagster."""
 
+from etl_platform.deliveries.check_errors import OUR_FAULTS
 from etl_platform.deliveries.delivery import Outcome
 from etl_platform.deliveries.report import Report
 from etl_platform.engine.output.plain_text import counted, escape_control_characters
@@ -47,6 +48,8 @@ def _result(report: Report, outcome: Outcome) -> str:
 def what_to_do(report: Report, outcome: Outcome) -> str:
     """The next step for the person on call."""
     match outcome:
+        case Outcome.REJECTED if any(error.code in OUR_FAULTS for error in report.check.errors):
+            return "Nothing for the sender: do what the reason says, then materialize the partition again."
         case Outcome.REJECTED:
             return (
                 "Send the code and the message to the sender. If the contract is wrong, correct it and materialize the "

@@ -15,7 +15,7 @@ from typing import Any
 from etl_platform import object_keys
 from etl_platform.deliveries.delivery import ObjectVersion, Outcome
 from etl_platform.engine.json_fields import Json, known_fields
-from etl_platform.errors import ObjectMissingError, ReportError
+from etl_platform.errors import ObjectMissingError, ReportError, TransientError
 from etl_platform.queue_work.queues import FILE_EVENTS
 from etl_platform.storage.object_store import ObjectStore, find_object
 
@@ -123,6 +123,13 @@ class WaitingRecords:
         if find_object(self._store, self._bucket, key) is not None:
             self._store.delete(self._bucket, key)
 
+    def try_to_clear(self, delivery_id: str) -> None:
+        """As ``clear``, but an error is only logged. Readers pass over a record beside a report, so it can stay."""
+        try:
+            self.clear(delivery_id)
+        except TransientError as error:
+            log.warning("the record of a failed delivery is not deleted", extra={"error": str(error)})
+
     def unfinished(self, on_unreadable: Callable[[ReportError], None] | None = None) -> list[WaitingDelivery]:
         """The deliveries that failed and have no report, those that arrived first before the others.
 
@@ -132,14 +139,17 @@ class WaitingRecords:
         return [record for record, is_done in self._read(on_unreadable or _log_unreadable) if not is_done]
 
     def clear_finished(self, now: datetime) -> int:
-        """Delete the records that a crash left beside a report, and those older than both queues; returns how many."""
+        """Delete the records that a crash left beside a report, and those of which even the dead letter has expired.
+
+        Returns their number.
+        """
         finished = [
             record.delivery_id
             for record, is_done in self._read(_log_unreadable)
             if is_done or now - record.failed_at > 2 * RETENTION
         ]
         for delivery_id in finished:
-            self.clear(delivery_id)
+            self.try_to_clear(delivery_id)
         return len(finished)
 
     def _read(self, on_unreadable: Callable[[ReportError], None]) -> list[tuple[WaitingDelivery, bool]]:

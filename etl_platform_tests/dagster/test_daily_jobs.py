@@ -84,7 +84,7 @@ def test_reconciliation_is_red_with_a_table_while_something_is_missing(workshop:
     (event,) = red.filter_events(lambda item: item.is_step_failure)
     failure = event.step_failure_data.user_failure_data
     assert failure
-    assert "1 missing, 0 stale, 0 orphaned" in (failure.description or "")
+    assert "1 missing, 0 failed, 0 stale, 0 orphaned" in (failure.description or "")
     (row,) = failure.metadata["findings"].records  # type: ignore[union-attr]
     assert key in repr(row)
 

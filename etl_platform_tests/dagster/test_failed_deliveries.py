@@ -4,7 +4,7 @@ import shutil
 from pathlib import Path
 
 from etl_platform.settings import Settings
-from etl_platform_tests.dagster.workshop import AGENCY, Workshop
+from etl_platform_tests.dagster.workshop import AGENCY, Workshop, value_of
 from etl_platform_tests.integration.deliveries import as_csv, officers
 
 TRAINING = b"officer_id,course_code,completed_on,hours\nA1,FA1,2025-01-05,4\n"
@@ -33,6 +33,8 @@ def test_a_contract_that_does_not_compile_rejects_its_files_and_no_others(worksh
     assert "contract_error: " in (check.description or "")
     assert "hired_on" in (check.description or "")
     assert "The data team must correct the contract" in (check.description or "")
+    (bronze,) = workshop.materializations("bronze", "officer_detail")
+    assert value_of(bronze.metadata, "to_do").startswith("Nothing for the sender")
 
     use_contracts(workshop, tmp_path / "contracts", broken=False)
     assert workshop.reprocess().success

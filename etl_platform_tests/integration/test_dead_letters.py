@@ -93,7 +93,7 @@ def test_listing_says_why_each_died_and_leaves_the_queue_as_it_was(
 
         code, told = dlq(capsys, "show", found["failed"]["id"])
         assert code == 0
-        assert "no report: it was never processed to its end" in told
+        assert "no report: failed once, last at" in told
         assert "Records" in told
         assert dlq(capsys, "show", "no-such-id")[0] == 1
         assert platform.dead_letters(FILE_EVENTS).depth() == (2, 0)

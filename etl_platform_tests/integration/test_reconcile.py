@@ -51,7 +51,7 @@ def test_files_that_no_event_announced_are_found_and_taken_in(
     code, out = reconcile(capsys)
     assert code == 1
     assert out.count("missing  ") == 3
-    assert "4 file versions of 2 agencies: 3 missing, 0 stale, 0 orphaned" in out
+    assert "4 file versions of 2 agencies: 3 missing, 0 failed, 0 stale, 0 orphaned" in out
 
     code, out = reconcile(capsys, "--agency", AGENCY, "--repair")
     assert (code, out.splitlines()[-1]) == (0, "repaired: 1 accepted")
@@ -62,7 +62,7 @@ def test_files_that_no_event_announced_are_found_and_taken_in(
     code, out = reconcile(capsys, "--repair")
     assert (code, out.splitlines()[-1]) == (
         0,
-        "4 file versions of 2 agencies: 0 missing, 0 stale, 0 orphaned; 0 in flight, 1 with ignored names",
+        "4 file versions of 2 agencies: 0 missing, 0 failed, 0 stale, 0 orphaned; 0 in flight, 1 with ignored names",
     )
     assert {item.key: item.etag for item in platform.store.list(platform.bucket, "")} == before
     with terminal as instance:
@@ -128,5 +128,5 @@ def test_a_file_that_has_just_come_is_in_flight(
 ) -> None:
     put(aws, platform.bucket, as_csv(officers("A", 4)))
     assert main(["reconcile"]) == 0
-    assert "0 missing, 0 stale, 0 orphaned; 1 in flight" in capsys.readouterr().out
+    assert "0 missing, 0 failed, 0 stale, 0 orphaned; 1 in flight" in capsys.readouterr().out
     assert timedelta(seconds=6 * platform.settings.visibility_timeout_seconds) > timedelta(minutes=10)

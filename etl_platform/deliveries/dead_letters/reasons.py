@@ -4,11 +4,12 @@ A message that the sensor sent there has its reason as an attribute. For a messa
 receive, the reason is how the last run ended that worked on it.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
 from etl_platform.deliveries.s3_events import ParsedMessage
+from etl_platform.deliveries.waiting import WaitingDelivery
 
 _READABLE_NOW = "an earlier release sent it here as malformed, but this release can read it"
 
@@ -60,7 +61,12 @@ class DeadLetterReason:
 
 
 def explain(
-    reason: str | None, parsed: ParsedMessage, last_run: LastRun | None, *, runs_known: bool
+    reason: str | None,
+    parsed: ParsedMessage,
+    last_run: LastRun | None,
+    *,
+    runs_known: bool,
+    failures: Sequence[WaitingDelivery] = (),
 ) -> DeadLetterReason:
     """Why a message is in the dead-letter queue of the S3 events.
 
@@ -68,14 +74,14 @@ def explain(
         reason: the message's attribute ``reason``, which the sensor sets on a malformed message.
         last_run: the newest failed run that worked on the message.
         runs_known: whether Dagster's runs were searched.
+        failures: the records of its deliveries that failed; they are used if no run is known.
     """
     if parsed.malformed:
         return DeadLetterReason(DeadLetterCause.MALFORMED, reason or "; ".join(parsed.malformed))
     if reason:
         return DeadLetterReason(DeadLetterCause.READABLE, f"{_READABLE_NOW}: {reason}")
     if last_run is None:
-        why = "no failed run of it is known" if runs_known else "DAGSTER_HOME is not set, so its runs are not known"
-        return DeadLetterReason(DeadLetterCause.UNKNOWN, why)
+        return _explain_without_run(failures, runs_known=runs_known)
     run = f"run {last_run.run_id[:8]}"
     keys = tuple(f"{event.key}: " for event in parsed.created)
     if errors := [error for error in last_run.errors if error.startswith(keys)]:
@@ -83,6 +89,17 @@ def explain(
     if last_run.errors:
         return DeadLetterReason(DeadLetterCause.UNKNOWN, f"{run} failed, but with errors of other deliveries")
     return DeadLetterReason(DeadLetterCause.KILLED, f"{run} ended without an error: it was killed or cancelled")
+
+
+def _explain_without_run(failures: Sequence[WaitingDelivery], *, runs_known: bool) -> DeadLetterReason:
+    if failures:
+        run = f"run {failures[0].run_id[:8]}: " if failures[0].run_id else ""
+        text = run + "; ".join(
+            f"{failed.source.key}: {failed.reason} (receive {failed.receives})" for failed in failures
+        )
+        return DeadLetterReason(DeadLetterCause.FAILED, text)
+    why = "no failed run of it is known" if runs_known else "DAGSTER_HOME is not set, so its runs are not known"
+    return DeadLetterReason(DeadLetterCause.UNKNOWN, why)
 
 
 def explain_email(reason: str | None, malformed: str | None, *, archived: bool) -> DeadLetterReason:

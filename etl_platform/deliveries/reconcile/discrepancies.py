@@ -12,16 +12,19 @@ from itertools import groupby
 from operator import attrgetter
 
 from etl_platform.deliveries.delivery import ObjectVersion
+from etl_platform.deliveries.waiting import Prospect, WaitingDelivery
 from etl_platform.object_keys import silver_key
 
 
 class Discrepancy(StrEnum):
-    """``missing``: a file arrived and has no report. ``stale``: silver does not hold the newest accepted version.
+    """``missing``: a file arrived and has no report. ``failed``: the same, but its message comes again by itself.
 
-    ``orphaned``: an object without a report, or a report whose object is gone.
+    ``stale``: silver does not hold the newest accepted version. ``orphaned``: an object without a report, or a report
+    whose object is gone.
     """
 
     MISSING = "missing"
+    FAILED = "failed"
     STALE = "stale"
     ORPHANED = "orphaned"
 
@@ -122,18 +125,26 @@ def unreported(
     return missing, in_flight
 
 
-def missing_finding(version: ListedVersion) -> Finding:
+def unreported_finding(version: ListedVersion, waiting: WaitingDelivery | None, now: datetime) -> Finding:
+    """The finding of a version without a report; ``waiting`` is the record of its failure, if it failed.
+
+    A file whose message comes again is not to be ingested: a second copy of the work would start beside the queue's.
+    """
+    kind, why = Discrepancy.MISSING, "arrived, but was never processed"
+    if waiting is not None:
+        kind = Discrepancy.FAILED if waiting.prospect(now) is Prospect.QUEUED else Discrepancy.MISSING
+        why = f"{waiting.history}; {waiting.next_try(now)}"
+    elif version.dataset is None:
+        why = "matches no contract, and was never recorded as ignored"
     return Finding(
-        Discrepancy.MISSING,
+        kind,
         version.agency,
         version.dataset,
         version.key,
-        "arrived, but was never processed"
-        if version.dataset
-        else "matches no contract, and was never recorded as ignored",
+        why,
         version.last_modified,
         version.delivery_id,
-        version.source,
+        version.source if kind is Discrepancy.MISSING else None,
     )
 
 

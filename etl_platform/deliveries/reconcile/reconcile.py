@@ -24,12 +24,13 @@ from etl_platform.deliveries.reconcile.discrepancies import (
     SilverState,
     inspect_key,
     keys_to_inspect,
-    missing_finding,
     orphan,
     orphaned_objects,
     unreported,
+    unreported_finding,
 )
 from etl_platform.deliveries.routing import route
+from etl_platform.deliveries.waiting import WaitingDelivery, WaitingRecords
 from etl_platform.engine.contract.model import Contract
 from etl_platform.storage.object_store import ObjectHead, ObjectStore, find_object
 
@@ -81,11 +82,27 @@ def version_to_ingest(finding: Finding) -> ObjectVersion:
     return replace(finding.missing, last_modified=None)
 
 
+class _Waiting:
+    """The records of failed deliveries. Without versioning, key and eTag identify an object in a listing."""
+
+    def __init__(self, records: Sequence[WaitingDelivery]) -> None:
+        self._by_id = {record.delivery_id: record for record in records}
+        sources = ((record, record.source) for record in records)
+        self._by_etag = {(source.key, source.etag): record for record, source in sources if source.version_id is None}
+
+    def of(self, version: ListedVersion) -> WaitingDelivery | None:
+        found = self._by_id.get(version.delivery_id)
+        if found is None and version.source.version_id is None:
+            found = self._by_etag.get((version.key, version.source.etag))
+        return found
+
+
 @dataclass
 class Reconciler:
     """Reconciles one data bucket.
 
     Attributes:
+        now: UTC.
         settled_before: anything later (UTC) may still be in progress and is not a finding.
         since: leave out older versions and objects (UTC).
     """
@@ -94,9 +111,11 @@ class Reconciler:
     bucket: str
     contracts: Mapping[str, Contract]
     source_prefix: str
+    now: datetime
     settled_before: datetime
     since: datetime | None = None
     _ledger: Ledger = field(init=False)
+    _waiting: "_Waiting" = field(init=False)
 
     def __post_init__(self) -> None:
         self._ledger = Ledger(self.store, self.bucket)
@@ -107,6 +126,7 @@ class Reconciler:
         Raises:
             TransientError: infrastructure.
         """
+        self._waiting = _Waiting(WaitingRecords(self.store, self.bucket).unfinished())
         folders: dict[str, list[str]] = defaultdict(list)
         for folder in self.store.folders(self.bucket, self.source_prefix):
             folders[object_keys.segment(folder[len(self.source_prefix) : -1])].append(folder)
@@ -156,7 +176,7 @@ class Reconciler:
         of_no_contract = [version for version in versions if version.dataset is None]
         reported = {delivery_id for listing in listings.values() for delivery_id in listing.reported}
         missing, _ = unreported(of_no_contract, reported | ignored, self.settled_before)
-        findings += map(missing_finding, missing)
+        findings += map(self._unreported, missing)
         if self.since is not None:
             findings = [finding for finding in findings if finding.since >= self.since]
         return Reconciled(tuple(findings), 1, len(versions), in_flight, len(of_no_contract))
@@ -231,7 +251,7 @@ class Reconciler:
         """The findings of one partition, and how many of its versions are in flight."""
         missing, in_flight = unreported(versions, listing.reported, self.settled_before)
         unreported_ids = {version.delivery_id for version in (*missing, *in_flight)}
-        findings = [missing_finding(version) for version in missing]
+        findings = [self._unreported(version) for version in missing]
         by_key = {key: list(group) for key, group in groupby(versions, key=attrgetter("key"))}
         for key in keys_to_inspect(versions, listing):
             findings += self._inspect(listing, by_key[key])
@@ -242,6 +262,9 @@ class Reconciler:
             if silver and silver.delivery_id not in listing.reported and silver.last_modified <= self.settled_before:
                 findings.append(orphan(listing, key, silver.last_modified))
         return findings, len(in_flight)
+
+    def _unreported(self, version: ListedVersion) -> Finding:
+        return unreported_finding(version, self._waiting.of(version), self.now)
 
     def _inspect(self, listing: PartitionListing, versions: Sequence[ListedVersion]) -> list[Finding]:
         if self.since is not None and versions[0].last_modified < self.since:

@@ -14,7 +14,10 @@ import pytest
 
 from etl_platform.cli.jobs import JOBS
 from etl_platform.cli.main import build_parser, main
+from etl_platform.deliveries.waiting import WaitingRecords
 from etl_platform.settings import Settings
+from etl_platform.storage.local_store import LocalStore
+from etl_platform_tests.unit.deliveries.test_waiting import RECORD
 from etl_platform_tests.unit.making import CONTRACTS, PROJECT, contract_data, contract_text, custom, listing, text
 
 KEYS = {"outcome", "rows", "accepted_rows", "quarantined_rows", "reasons", "dialect", "columns", "profile", "errors"}
@@ -568,3 +571,25 @@ def test_several_contracts_are_checked_at_once_and_a_missing_one_is_named(
         f"{paths[1]}: cannot be read: there is no such file",
         f"{paths[2]}: cannot be read: byte 5 is not UTF-8; save it as UTF-8",
     ]
+
+
+def test_status_shows_deliveries_that_failed_above_the_others(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LOCAL_S3_ROOT", "root")
+    write(f"root/{KEY}", ROSTER)
+    assert call(capsys, "run", "s3_data_quality_job", "--event-json", bare_event(KEY))[0] == 0
+    records = WaitingRecords(LocalStore(Path("root")), "local")
+    records.put(RECORD)
+
+    code, out, _ = call(capsys, "status", "--since", "1d")
+    lines = out.splitlines()
+    assert code == 0
+    assert lines[0] == "failed, and not done yet:"
+    assert lines[1].split() == ["since", "(UTC)", "agency", "file", "dataset", "failed", "next", "try", "why"]
+    assert "its message has expired" in lines[3]
+    assert lines[3].endswith("TransientError: COPY: 503")
+    assert "accepted" in lines[-1]
+    documents = [json.loads(line) for line in call(capsys, "status", "--json")[1].splitlines()]
+    assert [document["outcome"] for document in documents] == ["failed", "accepted"]
+    assert "failed" not in call(capsys, "status", "--agency", "nm_albuquerque")[1]

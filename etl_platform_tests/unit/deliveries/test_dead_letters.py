@@ -1,6 +1,7 @@
 """Why a message is in the dead-letter queue, and which messages a redrive sends back."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -13,6 +14,7 @@ from etl_platform.deliveries.dead_letters.reasons import (
     may_be_redriven,
 )
 from etl_platform.deliveries.s3_events import parse_message
+from etl_platform_tests.unit.deliveries.test_waiting import RECORD
 
 KEY = "from_client/nm_albuquerque/Officer_Detail.csv"
 EVENT = parse_message(json.dumps({"Records": [{"s3": {"bucket": {"name": "b"}, "object": {"key": KEY}}}]}))
@@ -50,6 +52,15 @@ def test_a_message_that_sqs_moved_has_the_error_of_its_last_run(
 
 def test_without_a_dagster_instance_the_reason_names_the_setting() -> None:
     assert "DAGSTER_HOME" in explain(None, EVENT, None, runs_known=False).text
+
+
+@pytest.mark.parametrize("runs_known", [True, False])
+def test_without_a_known_run_the_recorded_failure_is_the_reason(runs_known: bool) -> None:
+    found = explain(None, EVENT, None, runs_known=runs_known, failures=[replace(RECORD, run_id=RUN, receives=20)])
+    assert found.cause is DeadLetterCause.FAILED
+    assert found.text == f"run 0a1b2c3d: {RECORD.source.key}: TransientError: COPY: 503 (receive 20)"
+    run = LastRun("of the last receive", (f"{KEY}: TransientError: HEAD",))
+    assert "HEAD" in explain(None, EVENT, run, runs_known=True, failures=[RECORD]).text
 
 
 @pytest.mark.parametrize(

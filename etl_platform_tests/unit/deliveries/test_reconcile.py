@@ -10,10 +10,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from etl_platform import object_keys
+from etl_platform.deliveries.delivery import ObjectVersion
 from etl_platform.deliveries.ledger import Ledger
 from etl_platform.deliveries.reconcile.discrepancies import Discrepancy, Finding
 from etl_platform.deliveries.reconcile.reconcile import Reconciled, Reconciler, version_to_ingest
 from etl_platform.deliveries.report import Report
+from etl_platform.deliveries.waiting import WaitingDelivery
 from etl_platform.storage.local_store import LocalStore
 from etl_platform_tests.unit.intake_place import EVENT, GOOD, REPROCESS, Place, things
 from etl_platform_tests.unit.making import listing
@@ -35,6 +37,7 @@ def reconcile(root: Path, **more: object) -> Reconciled:
         "bucket",
         {"things": things()},
         "from_client/",
+        more.pop("now", now),  # type: ignore[arg-type]
         more.pop("settled_before", now + HOUR),  # type: ignore[arg-type]
         more.pop("since", None),  # type: ignore[arg-type]
     )
@@ -145,6 +148,55 @@ def test_a_file_that_a_new_contract_matches_is_missing_until_it_is_ingested(tmp_
     (tmp_path / "from_client/agency_a/Gadgets.csv").rename(tmp_path / "from_client/agency_a/Things.csv")
     (finding,) = reconcile(tmp_path).findings
     assert (finding.kind, finding.dataset) == (Discrepancy.MISSING, "things")
+
+
+def failed(root: Path, place: Place, *, receives: int, ago: timedelta) -> ObjectVersion:
+    """A file that has just failed, with its record."""
+    version = place.drop(GOOD, "from_client/agency_a/late/Things.csv")
+    head = place.store.head("bucket", version.key)
+    source = ObjectVersion.of(head, "00AA")
+    at = datetime.now(UTC) - ago
+    place.intake.waiting.put(
+        WaitingDelivery(
+            delivery_id=source.delivery_id,
+            source=source,
+            agency="agency_a",
+            dataset="things",
+            code="TransientError",
+            reason="TransientError: COPY: 503",
+            receives=receives,
+            failed_at=at,
+            comes_again_at=at + HOUR,
+        )
+    )
+    return version
+
+
+def test_a_file_whose_message_comes_again_is_failed_and_not_to_be_ingested(root: Path) -> None:
+    failed(root, Place(root, things()), receives=3, ago=timedelta(minutes=1))
+    found = reconcile(root)
+    (finding,) = found.findings
+    assert (finding.kind, finding.missing, found.missing) == (Discrepancy.FAILED, None, [])
+    assert finding.why.startswith("failed 3 times, last at ")
+    assert "UTC: TransientError: COPY: 503; comes again at " in finding.why
+    assert found.summary == "0 missing, 1 failed, 0 stale, 0 orphaned"
+
+
+@pytest.mark.parametrize(
+    ("receives", "ago", "end"),
+    [(20, timedelta(hours=2), "is a dead letter"), (3, timedelta(days=15), "its message has expired")],
+)
+def test_a_file_whose_message_never_comes_again_is_missing_with_its_last_error(
+    root: Path, receives: int, ago: timedelta, end: str
+) -> None:
+    place = Place(root, things())
+    failed(root, place, receives=receives, ago=ago)
+    (finding,) = reconcile(root).missing
+    assert "TransientError: COPY: 503" in finding.why
+    assert finding.why.endswith(end)
+
+    place.ingest(version_to_ingest(finding))
+    assert reconcile(root).findings == ()
 
 
 def test_since_leaves_out_older_files(root: Path) -> None:
