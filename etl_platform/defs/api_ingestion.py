@@ -12,6 +12,7 @@ from etl_platform.defs.dagster_internals import define_job_of_several_partition_
 from etl_platform.defs.failures import as_dagster_failures
 from etl_platform.defs.partitions import agencies_of, partitioned_check, register_agencies
 from etl_platform.defs.run_progress import RunProgress
+from etl_platform.defs.schedules import build_schedule
 from etl_platform.defs.sources import api_key
 from etl_platform.defs.table_metadata import table
 from etl_platform.deliveries.delivery import Cause, Outcome
@@ -58,12 +59,8 @@ def build_api_ingestion(sources: Sequence[ApiSource]) -> dg.Definitions:
     else:
         assets, job = [], _job_without_sources()
     status = dg.DefaultScheduleStatus.RUNNING if sources else dg.DefaultScheduleStatus.STOPPED
-    schedule = dg.ScheduleDefinition(
-        name="api_ingestion_schedule",
-        job=job,
-        cron_schedule="0 4 * * *",
-        default_status=status,
-    )
+    about = "Reads the declared REST APIs every day at 4:00 UTC."
+    schedule = build_schedule(job, "0 4 * * *", about, name="api_ingestion_schedule", status=status)
     return dg.Definitions(assets=assets, jobs=[job], schedules=[schedule])
 
 
@@ -106,6 +103,7 @@ def _build_assets(sources: Sequence[ApiSource]) -> dg.AssetsDefinition:
     def ingest_apis(
         context: dg.AssetExecutionContext, config: ApiConfig, platform: dg.ResourceParam[Platform]
     ) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]:
+        # Not retried_if_transient: each request was repeated already, and the step would read all other APIs again.
         with as_dagster_failures():
             yield from _Run(context, config, platform).ingest()
 

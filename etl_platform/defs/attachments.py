@@ -8,8 +8,8 @@ import dagster as dg
 from etl_platform.application_db.agencies import Agency, find_agency
 from etl_platform.attachments.copy_agency import CopyResult
 from etl_platform.attachments.plan import COPIED_STATUSES, Status
-from etl_platform.defs.failures import as_dagster_failures
 from etl_platform.defs.partitions import agencies, partitioned_check
+from etl_platform.defs.run_policies import retried_if_transient
 from etl_platform.defs.run_progress import RunProgress
 from etl_platform.defs.sources import APPLICATION_DATABASE, DOCUMENT_STORE
 from etl_platform.defs.table_metadata import table
@@ -56,7 +56,7 @@ def _build_asset() -> dg.AssetsDefinition:
     def attachments(
         context: dg.AssetExecutionContext, config: AttachmentsConfig, platform: dg.ResourceParam[Platform]
     ) -> Iterator[dg.MaterializeResult[Any]]:
-        with as_dagster_failures():
+        with retried_if_transient(context):
             copies = platform.attachment_copies(config.source_bucket, config.destination_bucket)
             agency = find_agency(context.partition_key, platform.database.agencies())
             if agency is None:

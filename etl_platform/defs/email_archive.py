@@ -6,16 +6,16 @@ from typing import Any
 
 import dagster as dg
 
-from etl_platform.defs.failures import as_dagster_failures
+from etl_platform.defs.failures import as_dagster_failures, skip_unless_set
 from etl_platform.defs.intake_runs import UNFINISHED, is_being_cancelled
 from etl_platform.defs.partitions import partitioned_check
 from etl_platform.defs.run_counts import note_counts
+from etl_platform.defs.run_policies import BEFORE_BACKFILLS, NOT_REPEATED
 from etl_platform.defs.run_progress import RunProgress
 from etl_platform.defs.sources import EMAIL_QUEUE
 from etl_platform.defs.stop_signal import stop_event
 from etl_platform.deliveries.daily_counts import RunCounts
 from etl_platform.emails.archive import DrainResult, EmailCounts, EmailOutcome
-from etl_platform.errors import SettingsError
 from etl_platform.platform import Platform
 from etl_platform.queue_work.queues import EMAILS
 from etl_platform.settings import Settings
@@ -91,17 +91,16 @@ def _build_sensor(job: Any, settings: Settings) -> dg.SensorDefinition:
     def email_arrivals_sensor(
         context: dg.SensorEvaluationContext, platform: dg.ResourceParam[Platform]
     ) -> dg.RunRequest | dg.SkipReason:
-        try:
-            queue = platform.email_archive.queue
-        except SettingsError as error:
-            return dg.SkipReason(f"email archiving is not configured: {error}")
+        if skipped := skip_unless_set(EMAILS.job, lambda: platform.email_archive):
+            return skipped
         if context.instance.get_runs(dg.RunsFilter(job_name=EMAILS.job, statuses=UNFINISHED), limit=1):
             return dg.SkipReason(f"a run of {EMAILS.job} is queued or running")
-        waiting, _in_flight = queue.depth()
+        waiting, _in_flight = platform.email_archive.queue.depth()
         if not waiting:
             return dg.SkipReason("the email queue is empty")
         # Each selected check would leave a planned result without a partition.
-        return dg.RunRequest(asset_selection=[ASSET], asset_check_keys=[])
+        tags = {**BEFORE_BACKFILLS, **NOT_REPEATED}
+        return dg.RunRequest(asset_selection=[ASSET], asset_check_keys=[], tags=tags)
 
     return email_arrivals_sensor
 

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 
 from etl_platform.defs.dataset_specs import column_schema
-from etl_platform.defs.failures import as_dagster_failures
+from etl_platform.defs.failures import skip_unless_set
 from etl_platform.defs.partitions import add_partitions, agencies, partitioned_check
+from etl_platform.defs.run_policies import retried_if_transient
 from etl_platform.defs.run_progress import RunProgress
 from etl_platform.defs.sources import APPLICATION_DATABASE
 from etl_platform.defs.table_metadata import table
@@ -61,7 +62,7 @@ def _build_asset() -> dg.AssetsDefinition:
     def export_employment_history(
         context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]
     ) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]:
-        with as_dagster_failures():
+        with retried_if_transient(context):
             with RunProgress(context, "exported") as progress:
                 exported = make_export(platform).export(
                     context.partition_key, lambda rows: progress(rows, f"{rows:,} rows")
@@ -88,7 +89,9 @@ def _build_schedule(job: Any) -> dg.ScheduleDefinition:
     )
     def employment_history_schedule(
         context: dg.ScheduleEvaluationContext, platform: dg.ResourceParam[Platform]
-    ) -> list[dg.RunRequest]:
+    ) -> list[dg.RunRequest] | dg.SkipReason:
+        if skipped := skip_unless_set(JOB_NAME, lambda: (platform.bucket, platform.database)):
+            return skipped
         partitions = sorted({agency.partition for agency in platform.database.agencies()})
         add_partitions(context.instance, agencies, partitions)
         day = f"{context.scheduled_execution_time:%Y-%m-%d}"

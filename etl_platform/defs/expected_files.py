@@ -7,6 +7,8 @@ import dagster as dg
 
 from etl_platform.defs.failures import as_dagster_failures
 from etl_platform.defs.partitions import agencies_of, partitioned_check, register_agencies
+from etl_platform.defs.run_policies import retried_if_transient
+from etl_platform.defs.schedules import build_schedule
 from etl_platform.defs.table_metadata import table
 from etl_platform.deliveries.reconcile.expected_files import timeliness as find_timeliness
 from etl_platform.engine.contract.cadence import Timeliness
@@ -23,9 +25,7 @@ def on_time_keys(contracts: Mapping[str, Contract]) -> list[dg.AssetCheckKey]:
 
 def build_expected_files(contracts: Mapping[str, Contract]) -> dg.Definitions:
     job = _build_job(contracts)
-    schedule = dg.ScheduleDefinition(
-        job=job, cron_schedule="0 6 * * *", default_status=dg.DefaultScheduleStatus.RUNNING
-    )
+    schedule = build_schedule(job, "0 6 * * *", "Looks for overdue files every day at 6:00 UTC.")
     return dg.Definitions(asset_checks=_build_checks(contracts), jobs=[job], schedules=[schedule])
 
 
@@ -69,7 +69,7 @@ def _build_job(contracts: Mapping[str, Contract]) -> dg.JobDefinition:
         context: dg.OpExecutionContext, platform: dg.ResourceParam[Platform]
     ) -> Iterator[dg.Output[None]]:
         now, overdue, checked = datetime.now(UTC), [], 0
-        with as_dagster_failures():
+        with retried_if_transient(context):
             for dataset in datasets:
                 found = dict(_timeliness(platform, dataset, now))
                 register_agencies(context.instance, {dataset: found})

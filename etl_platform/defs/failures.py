@@ -1,12 +1,12 @@
-"""The platform's errors as Dagster failures that may be retried or not, and a failure in one line."""
+"""The platform's errors as Dagster failures that may be retried or not, and as reasons to skip; one-line reasons."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import dagster as dg
 
 from etl_platform.engine.errors import PermanentError
-from etl_platform.errors import TransientError
+from etl_platform.errors import SettingsError, TransientError
 
 
 @contextmanager
@@ -18,6 +18,15 @@ def as_dagster_failures() -> Iterator[None]:
         raise dg.Failure(f"{type(error).__name__}: {error}", allow_retries=False) from error
     except TransientError as error:
         raise dg.Failure(f"{type(error).__name__}: {error}", allow_retries=True) from error
+
+
+def skip_unless_set(job_name: str, use: Callable[[], object]) -> dg.SkipReason | None:
+    """Why a sensor or a schedule skips if ``use`` finds that a setting is missing; otherwise None."""
+    try:
+        use()
+    except SettingsError as error:
+        return dg.SkipReason(f"{job_name} is not configured: {error}")
+    return None
 
 
 def failure_reason(event: dg.DagsterEvent) -> str:

@@ -14,6 +14,7 @@ import dagster as dg
 
 from etl_platform.aws.queue import Message
 from etl_platform.defs.breaker_state import limits_of, read_breaker
+from etl_platform.defs.failures import skip_unless_set
 from etl_platform.defs.intake_config import config_of_files
 from etl_platform.defs.intake_runs import (
     ONLY_DELIVERY_TAG,
@@ -23,6 +24,7 @@ from etl_platform.defs.intake_runs import (
     probes,
     runs_in_flight,
 )
+from etl_platform.defs.run_policies import BEFORE_BACKFILLS, NOT_REPEATED
 from etl_platform.defs.run_tags import subject_tags
 from etl_platform.deliveries.circuit_breaker import only_delivery, status_of
 from etl_platform.deliveries.delivery import Cause
@@ -52,6 +54,9 @@ def build_file_arrivals_sensor(job: Any, interval_seconds: int) -> dg.SensorDefi
     def file_arrivals_sensor(
         context: dg.SensorEvaluationContext, platform: dg.ResourceParam[Platform]
     ) -> Iterator[dg.RunRequest | dg.SkipReason]:
+        if skipped := skip_unless_set(FILE_EVENTS.job, lambda: (platform.queue(FILE_EVENTS), platform.bucket)):
+            yield skipped
+            return
         allowed = _allowance(context.instance, platform.settings)
         if allowed.runs < 1:
             yield dg.SkipReason(allowed.why)
@@ -190,6 +195,8 @@ def _run_request(files: Sequence[QueuedFile], received_at: float, probe_of: floa
         run_key=hashlib.sha256(identity.encode()).hexdigest()[:32],
         run_config=config_of_files(files, received_at),
         tags={
+            **BEFORE_BACKFILLS,
+            **NOT_REPEATED,
             "etl_platform/deliveries": str(len(files)),
             **subject_tags({file.agency for file in files}, datasets),
             **({} if (alone := only_delivery(files)) is None else {ONLY_DELIVERY_TAG: alone}),

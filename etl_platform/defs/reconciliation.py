@@ -6,7 +6,8 @@ from typing import Any
 
 import dagster as dg
 
-from etl_platform.defs.failures import as_dagster_failures
+from etl_platform.defs.run_policies import retried_if_transient
+from etl_platform.defs.schedules import build_schedule
 from etl_platform.defs.table_metadata import table
 from etl_platform.deliveries.reconcile.discrepancies import Discrepancy
 from etl_platform.deliveries.reconcile.reconcile import Reconciled, Reconciler, default_grace
@@ -39,9 +40,7 @@ def make_reconciler(
 
 def build_reconciliation() -> dg.Definitions:
     job = _build_job()
-    schedule = dg.ScheduleDefinition(
-        job=job, cron_schedule="0 5 * * *", default_status=dg.DefaultScheduleStatus.RUNNING
-    )
+    schedule = build_schedule(job, "0 5 * * *", "Looks for missing, stale and orphaned objects every day at 5:00 UTC.")
     return dg.Definitions(jobs=[job], schedules=[schedule])
 
 
@@ -49,7 +48,7 @@ def _build_job() -> dg.JobDefinition:
     @dg.op(name="reconcile", out=dg.Out(dg.Nothing))
     def reconcile(context: dg.OpExecutionContext, platform: dg.ResourceParam[Platform]) -> Iterator[dg.Output[None]]:
         now = datetime.now(UTC)
-        with as_dagster_failures():
+        with retried_if_transient(context):
             platform.intake.waiting.clear_finished(now)
             found = make_reconciler(platform, now).reconcile()
         context.log.info(f"{found.versions} file versions of {found.agencies} agencies: {found.summary}")

@@ -11,6 +11,7 @@ import dagster as dg
 from etl_platform.defs.failures import failure_reason
 from etl_platform.defs.open_instance import open_instance
 from etl_platform.defs.partitions import add_partitions
+from etl_platform.defs.run_policies import NOT_REPEATED
 from etl_platform.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -65,7 +66,8 @@ def run_in_process(
         result = job.execute_in_process(
             run_config={**config, **quiet},
             partition_key=partition,
-            tags=dict(tags),
+            # A person waits for the end, and can run the command again.
+            tags={**tags, **NOT_REPEATED},
             asset_selection=[dg.AssetKey(key) for key in selection] or None,
             instance=instance,
             raise_on_error=False,

@@ -253,7 +253,7 @@ def test_the_schedule_runs_only_if_an_api_is_declared(workshop: ApiWorkshop, api
     assert schedule(workshop.settings).default_status is dg.DefaultScheduleStatus.RUNNING
     assert schedule(Settings()).default_status is dg.DefaultScheduleStatus.STOPPED, "the shipped folder has none"
     tick = schedule(workshop.settings).evaluate_tick(
-        dg.build_schedule_context(repository_def=build_defs(workshop.settings).get_repository_def())
+        dg.build_schedule_context(resources={"platform": Platform(workshop.settings)})
     )
     assert tick.run_requests is not None
     (request,) = tick.run_requests

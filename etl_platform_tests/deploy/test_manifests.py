@@ -320,8 +320,6 @@ def test_contracts_from_the_values_are_mounted_at_contracts_dir(everything: Sequ
 def test_dagster_is_configured_like_the_top_level_dagster_yaml(rendered: Sequence[Rendered]) -> None:
     here = yaml.safe_load((REPOSITORY / "dagster.yaml").read_text())
     there = yaml.safe_load(dagster_yaml(rendered))
-    assert "run_retries" not in there, "retries are off unless they are turned on"
-    assert here.pop("run_retries") == {"enabled": False}
     assert here.pop("run_launcher")["class"] != there["run_launcher"]["class"] == "K8sRunLauncher"
     missing = {name: section for name, section in here.items() if not contains(there.get(name), section)}
     assert missing == {}

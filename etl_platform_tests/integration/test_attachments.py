@@ -18,6 +18,7 @@ from etl_platform.attachments.copy_agency import AttachmentCopies
 from etl_platform.attachments.object_copies import ObjectCopies
 from etl_platform.cli.main import main
 from etl_platform.definitions import build_defs
+from etl_platform.defs.run_policies import NOT_REPEATED
 from etl_platform.engine.errors import PermanentError
 from etl_platform.local.application_database import seeded_rows
 from etl_platform.platform import Platform
@@ -243,7 +244,9 @@ def test_an_infrastructure_failure_fails_the_run_after_the_metadata_is_written(
         with dg.DagsterInstance.ephemeral() as instance:
             instance.add_dynamic_partitions("agencies", [AGENCY.partition])
             job = build_defs(settings, platform=Platform(settings)).resolve_job_def(JOB)
-            result = job.execute_in_process(instance=instance, partition_key=AGENCY.partition, raise_on_error=False)
+            result = job.execute_in_process(
+                instance=instance, partition_key=AGENCY.partition, tags=NOT_REPEATED, raise_on_error=False
+            )
     (event,) = result.filter_events(lambda item: item.is_step_failure)
     failure = event.step_failure_data.user_failure_data
     assert failure

@@ -13,6 +13,7 @@ import pytest
 from etl_platform.application_db.database import ApplicationDatabase
 from etl_platform.cli.main import main
 from etl_platform.definitions import build_defs
+from etl_platform.defs.run_policies import NOT_REPEATED
 from etl_platform.employment.checks import HistoryCheck
 from etl_platform.employment.export import EmploymentHistoryExport
 from etl_platform.employment.periods import SCHEMA
@@ -286,7 +287,7 @@ def test_a_refused_login_is_an_error_without_the_password(
 def run(platform: Platform, partition: str, instance: dg.DagsterInstance) -> Any:
     instance.add_dynamic_partitions("agencies", [partition])
     job = build_defs(platform.settings, platform=platform).resolve_job_def("employment_history_job")
-    return job.execute_in_process(partition_key=partition, instance=instance, raise_on_error=False)
+    return job.execute_in_process(partition_key=partition, instance=instance, tags=NOT_REPEATED, raise_on_error=False)
 
 
 def with_database(platform: Platform, url: str) -> Platform:

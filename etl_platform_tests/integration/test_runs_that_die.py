@@ -3,6 +3,8 @@
 import json
 import os
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -74,6 +76,18 @@ class Scene:
                             ReceiptHandle=delivery["receipt_handle"],
                             VisibilityTimeout=0,
                         )
+
+    def launch(self, *arguments: str) -> None:
+        """Put a run of the intake job into the queue of the daemon, as a person does."""
+        workspace = ["-w", str(REPOSITORY / "workspace.yaml"), "-j", "s3_data_quality_job"]
+        subprocess.run(
+            [Path(sys.executable).with_name("dagster"), "job", "launch", *workspace, *arguments],
+            env=self.stack.environment,
+            cwd=self.stack.work_dir,
+            check=True,
+            capture_output=True,
+            timeout=120,
+        )
 
     def waiting(self, count: int) -> int:
         """The process id of the run in which ``count`` hooks wait."""
@@ -180,6 +194,32 @@ def test_a_run_that_was_killed_together_with_its_server_is_found_and_its_file_do
             # At its hour a schedule's run would stand among them.
             runs = instance.get_runs(dg.RunsFilter(job_name="s3_data_quality_job"))
             assert [run.status for run in runs] == [S.SUCCESS, S.FAILURE]
+
+
+@pytest.mark.slow(reason="two runs are killed, redelivered and repeated")
+def test_a_run_without_a_queue_that_was_killed_is_started_again_by_dagster(tmp_path: Path) -> None:
+    """Of the same job: the queue redelivers the files of its own runs, so those are not started again."""
+    with scene(tmp_path, visibility_timeout_seconds=10, max_runs_in_flight=1) as here, here.instance() as instance:
+        key = here.drop("Badges.csv", "WAIT")
+        here.stack.start_daemon()
+        os.kill(here.waiting(1), signal.SIGKILL)
+        (here.marks / "go").touch()
+        here.wait(lambda: here.outcomes() == {key: "accepted"}, "report of the redelivered file")
+        for mark in here.marks.iterdir():
+            mark.unlink()
+
+        here.launch("--tags", json.dumps({"dagster/partition": "st_sample"}))
+        os.kill(here.waiting(1), signal.SIGKILL)
+        (here.marks / "go").touch()
+        here.wait(lambda: any(run.parent_run_id and run.is_success for run in instance.get_runs()), "repeated run")
+
+        again, killed, *of_the_queue = instance.get_runs(dg.RunsFilter(job_name="s3_data_quality_job"))
+        assert (killed.status, killed.tags["dagster/will_retry"]) == (S.FAILURE, "true")
+        assert (again.status, again.parent_run_id) == (S.SUCCESS, killed.run_id)
+        assert [run.status for run in of_the_queue] == [S.SUCCESS, S.FAILURE]
+        assert [run.parent_run_id for run in of_the_queue] == [None, None], "another receive, not another run"
+        assert of_the_queue[1].tags["dagster/will_retry"] == "false"
+        assert {run.tags.get("dagster/priority") for run in of_the_queue} == {"1"}
 
 
 def test_signals_are_dagsters_again_after_the_work() -> None:
