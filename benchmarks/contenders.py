@@ -22,7 +22,7 @@ BIN, BINS = 25_000, 20
 
 def ours(path: Path, folder: Path) -> tuple[int, int]:
     from etl_platform.engine.check import check_file
-    from etl_platform.engine.contract.contract_folder import load_contract
+    from etl_platform.engine.contract_folder import load_contract
 
     result = check_file(path, load_contract(CONTRACT), folder)
     return result.accepted_rows, result.quarantined_rows

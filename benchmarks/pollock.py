@@ -76,8 +76,8 @@ def engine(path: Path, *, typed: bool) -> Rows:
 
 @cache
 def _contract(*, typed: bool) -> Any:
-    from etl_platform.engine.contract.contract_folder import load_contract
     from etl_platform.engine.contract.contract_reader import parse_contract
+    from etl_platform.engine.contract_folder import load_contract
 
     if typed:
         return load_contract(_TYPED)

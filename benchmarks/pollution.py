@@ -111,7 +111,7 @@ def _is_named(row: tuple[Any, ...], elsewhere: str) -> bool:
 
 @cache
 def _contract(dataset: str) -> Any:
-    from etl_platform.engine.contract.contract_folder import load_contract
+    from etl_platform.engine.contract_folder import load_contract
 
     return load_contract(_CONTRACTS / f"{dataset}.odcs.yaml")
 

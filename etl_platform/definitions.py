@@ -1,6 +1,5 @@
 """The code location: merges the definitions that the modules in defs/ build. Nothing else belongs here."""
 
-from collections.abc import Mapping
 from typing import Any
 
 import dagster as dg
@@ -8,6 +7,7 @@ import dagster as dg
 from etl_platform.defs.api_ingestion import build_api_ingestion
 from etl_platform.defs.attachments import build_attachments
 from etl_platform.defs.breaker_state import build_breaker_reset
+from etl_platform.defs.broken_contracts import warn_of_errors
 from etl_platform.defs.email_archive import build_email_archive
 from etl_platform.defs.employment_history import build_employment_history
 from etl_platform.defs.expected_files import build_expected_files
@@ -18,9 +18,8 @@ from etl_platform.defs.reconciliation import build_reconciliation
 from etl_platform.defs.run_logs import run_loggers
 from etl_platform.defs.scaffolded import load_scaffolded
 from etl_platform.defs.sources import build_sources
-from etl_platform.engine.contract.contract_folder import load_contracts
-from etl_platform.engine.contract.model import Contract
-from etl_platform.rest_apis.source_folder import load_sources
+from etl_platform.engine.contract_folder import ContractFolder, read_folder
+from etl_platform.rest_apis.source_folder import read_sources
 from etl_platform.settings import Settings, load_settings
 
 
@@ -28,24 +27,26 @@ def build_defs(settings: Settings | None = None, **resource_overrides: Any) -> d
     """All definitions. They load without network and credentials.
 
     Raises:
-        SettingsError, ContractError: a setting, a contract or a declared API is invalid.
+        SettingsError: a setting is invalid.
+        ContractError: the folder of contracts, or of declared APIs, cannot be read.
     """
     settings = settings or load_settings()
-    contracts = load_contracts(settings.contracts_dir)
-    apis = load_sources(settings.api_sources_dir, contracts)
+    folder = read_folder(settings.contracts_dir)
+    apis = read_sources(settings.api_sources_dir, folder)
+    warn_of_errors((*(broken.error for broken in folder.broken), *apis.broken))
     return dg.Definitions.merge(
-        _build_intake(contracts, settings),
+        _build_intake(folder, settings),
         build_breaker_reset(),
-        build_expected_files(contracts),
+        build_expected_files(folder.good),
         build_reconciliation(),
-        build_api_ingestion(apis),
+        build_api_ingestion(apis.good),
         build_attachments(),
         build_employment_history(),
         build_email_archive(settings),
-        build_sources(settings, apis),
+        build_sources(settings, apis.good),
         load_scaffolded(),
         dg.Definitions(
-            resources={"platform": build_platform_resource(settings, contracts), **resource_overrides},
+            resources={"platform": build_platform_resource(settings, folder), **resource_overrides},
             # The steps of a run share files on local disk.
             executor=dg.in_process_executor,
             loggers=run_loggers(),
@@ -53,10 +54,11 @@ def build_defs(settings: Settings | None = None, **resource_overrides: Any) -> d
     )
 
 
-def _build_intake(contracts: Mapping[str, Contract], settings: Settings) -> dg.Definitions:
-    job = build_intake_job(contracts)
+def _build_intake(folder: ContractFolder, settings: Settings) -> dg.Definitions:
+    assets = build_intake_assets(folder, settings)
+    job = build_intake_job(assets, folder.good)
     sensor = build_file_arrivals_sensor(job, settings.poll_interval_seconds)
-    return dg.Definitions(assets=[build_intake_assets(contracts, settings)], jobs=[job], sensors=[sensor])
+    return dg.Definitions(assets=[assets], jobs=[job], sensors=[sensor])
 
 
 defs = build_defs()

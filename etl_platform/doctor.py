@@ -14,7 +14,7 @@ from queue import Empty, SimpleQueue
 from etl_platform.application_db.database import ApplicationDatabase
 from etl_platform.aws.clients import error_code, error_type
 from etl_platform.aws.queue import Queue
-from etl_platform.engine.errors import EtlPlatformError
+from etl_platform.engine.errors import ContractError, EtlPlatformError
 from etl_platform.object_keys import ATTACHMENTS
 from etl_platform.queue_work.queues import QUEUES
 from etl_platform.settings import Settings
@@ -175,9 +175,13 @@ class ExternalSystems:
         return Pass(check_storage(self.settings))
 
     def _check_contracts(self, _: object) -> Pass:
-        from etl_platform.engine.contract.contract_folder import load_contracts
+        from etl_platform.engine.contract_folder import read_folder
 
-        return Pass(f"{len(load_contracts(self.settings.contracts_dir))} datasets")
+        folder = read_folder(self.settings.contracts_dir)
+        for broken in folder.broken:
+            problem = f"{len(folder.broken)} of {len(folder.all)} contracts are in error and set aside; the first is"
+            raise ContractError(f"{problem} {broken.error}", path=str(self.settings.contracts_dir))
+        return Pass(f"{len(folder.good)} datasets")
 
 
 def run_checks(checks: Sequence[Check], region: str, timeout_s: float = TIMEOUT_S) -> list[CheckResult]:

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 from etl_platform.aws.queue import Queue
 from etl_platform.deliveries.intake import Intake
 from etl_platform.emails.archive import DrainResult, EmailArchive
-from etl_platform.engine.contract.contract_folder import load_contracts
 from etl_platform.engine.contract.model import Contract
+from etl_platform.engine.contract_folder import ContractFolder, read_folder
 from etl_platform.errors import SettingsError, TransientError
 from etl_platform.queue_work.queues import EMAILS, WorkQueue
 from etl_platform.rest_apis.source import ApiSource
-from etl_platform.rest_apis.source_folder import load_sources
+from etl_platform.rest_apis.source_folder import read_sources
 from etl_platform.settings import Settings, load_settings, read_secret
 from etl_platform.storage.object_store import ObjectStore, versioning_warning
 
@@ -39,12 +39,12 @@ class Platform:
 
     Args:
         settings: read from the environment by default.
-        contracts: pass those of the definitions, so that both know the same datasets. By default they are read from
-            CONTRACTS_DIR on first use.
+        folder: pass the contracts of the definitions, so that both know the same datasets. By default they are read
+            from CONTRACTS_DIR on first use.
     """
 
-    def __init__(self, settings: Settings | None = None, contracts: dict[str, Contract] | None = None) -> None:
-        self._given, self._given_contracts = settings, contracts
+    def __init__(self, settings: Settings | None = None, folder: ContractFolder | None = None) -> None:
+        self._given, self._given_folder = settings, folder
         self.finished: list[DeliveryResult] = []
         self.drained: DrainResult | None = None
         self.api_ingestions: list[ApiIngestionResult] = []
@@ -57,9 +57,13 @@ class Platform:
         return self._given or load_settings()
 
     @cached_property
+    def contract_folder(self) -> ContractFolder:
+        return self._given_folder or read_folder(self.settings.contracts_dir)
+
+    @cached_property
     def contracts(self) -> dict[str, Contract]:
-        given = self._given_contracts
-        return load_contracts(self.settings.contracts_dir) if given is None else given
+        """The contracts without error, by dataset."""
+        return self.contract_folder.good
 
     @cached_property
     def store(self) -> ObjectStore:
@@ -147,11 +151,12 @@ class Platform:
 
     @cached_property
     def intake(self) -> Intake:
-        return Intake(self.store, self.contracts, self.bucket, self.settings.source_prefix, utc_now)
+        folder = self.contract_folder
+        return Intake(self.store, folder.good, self.bucket, self.settings.source_prefix, utc_now, broken=folder.broken)
 
     @cached_property
     def api_sources(self) -> list[ApiSource]:
-        return load_sources(self.settings.api_sources_dir, self.contracts)
+        return read_sources(self.settings.api_sources_dir, self.contract_folder).good
 
     @cached_property
     def api_ingester(self) -> "ApiIngester":

@@ -28,11 +28,11 @@ def add(commands: Commands) -> None:
 
 
 def _check(arguments: argparse.Namespace) -> int:
-    from etl_platform.engine.contract.contract_folder import load_contracts
+    from etl_platform.engine.contract_folder import read_folder
     from etl_platform.rest_apis.source_folder import load_source, refuse_clash, source_paths
 
     settings = load_settings()
-    contracts = load_contracts(settings.contracts_dir)
+    contracts = read_folder(settings.contracts_dir)
     path = arguments.path or settings.api_sources_dir
     paths = [path] if path.is_file() else source_paths(path)
     errors = 0

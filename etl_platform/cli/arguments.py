@@ -4,11 +4,11 @@ import argparse
 import getpass
 import os
 import re
-from collections.abc import Collection
 from datetime import timedelta
 from typing import TypeAlias
 
-from etl_platform.engine.errors import UsageError
+from etl_platform.engine.contract_folder import ContractFolder
+from etl_platform.engine.errors import ContractError, UsageError
 
 EXIT_CODES = "exit codes: 0 success; 1 failure, rejected file or finding; 2 invalid argument, setting or contract"
 
@@ -63,8 +63,17 @@ def user_name() -> str:
         return str(os.getuid())
 
 
-def known_dataset(name: str, contracts: Collection[str]) -> str:
-    """The dataset itself; raises UsageError if no contract describes it."""
-    if name not in contracts:
-        raise UsageError(f"--dataset {name}: unknown dataset; choose one of {', '.join(sorted(contracts))}")
+def known_dataset(name: str, contracts: ContractFolder) -> str:
+    """The dataset itself; raises UsageError if no contract describes it. That contract may be in error."""
+    if name not in contracts.datasets:
+        raise UsageError(f"--dataset {name}: unknown dataset; choose one of {', '.join(contracts.datasets)}")
+    return name
+
+
+def usable_dataset(name: str, contracts: ContractFolder) -> str:
+    """The dataset itself; raises UsageError if no contract describes it, or its contract is in error."""
+    try:
+        contracts.find(known_dataset(name, contracts))
+    except ContractError as error:
+        raise UsageError(f"--dataset {name}: its contract is in error and set aside: {error}") from None
     return name

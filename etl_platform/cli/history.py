@@ -32,7 +32,8 @@ def _history(arguments: argparse.Namespace) -> int:
     unreadable: list[Exception] = []
     ledger = Ledger(platform.store, platform.bucket, on_unreadable=unreadable.append)
     agency = object_keys.segment(arguments.agency)
-    datasets = [known_dataset(arguments.dataset, platform.contracts)] if arguments.dataset else platform.contracts
+    contracts = platform.contract_folder
+    datasets = [known_dataset(arguments.dataset, contracts)] if arguments.dataset else contracts.datasets
     by_key = histories(
         [report for name in datasets for report in ledger.reports(object_keys.report_prefix(name, agency))],
         [one for name in datasets for one in ledger.amendments(object_keys.amendments_prefix(name, agency))],

@@ -36,7 +36,7 @@ def _quarantine(arguments: argparse.Namespace) -> int:
     from etl_platform.platform import Platform
 
     platform = Platform(load_settings())
-    dataset = known_dataset(arguments.dataset, platform.contracts)
+    dataset = known_dataset(arguments.dataset, platform.contract_folder)
     quarantine = Quarantine(platform.store, platform.bucket, dataset, segment(arguments.agency))
     reports = quarantine.replayable(arguments.delivery)
     if not reports:

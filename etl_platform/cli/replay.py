@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from etl_platform.cli.arguments import Commands, add_command, known_dataset, user_name
+from etl_platform.cli.arguments import Commands, add_command, usable_dataset, user_name
 from etl_platform.engine.errors import UsageError
 from etl_platform.engine.exit_codes import BAD, GOOD
 from etl_platform.object_keys import base_name, segment
@@ -53,7 +53,7 @@ def _replay(arguments: argparse.Namespace) -> int:
     settings = load_settings()
     configure_logs(settings.log_level)
     platform = Platform(settings)
-    dataset, agency = known_dataset(arguments.dataset, platform.contracts), segment(arguments.agency)
+    dataset, agency = usable_dataset(arguments.dataset, platform.contract_folder), segment(arguments.agency)
     chosen = [arguments.delivery] if arguments.delivery else []
     for delivery_id in chosen:
         platform.intake.arrival(dataset, agency, delivery_id)

@@ -11,14 +11,12 @@ from etl_platform.defs.table_metadata import table
 from etl_platform.deliveries.report import Report
 from etl_platform.engine.contract.dataset_rules import Severity
 from etl_platform.engine.contract.model import Contract
+from etl_platform.engine.rules.check_names import FILE_CHECK, KEYS_CHECK, check_name
 from etl_platform.engine.rules.contract_rules import contract_rules
 from etl_platform.object_keys import base_name
 
 if TYPE_CHECKING:
     from etl_platform.engine.result import DatasetVerdict
-
-FILE_CHECK = "file_is_readable_and_complete"
-KEYS_CHECK = "keys_are_in_one_file"
 
 
 @dataclass(frozen=True)
@@ -30,11 +28,6 @@ class CheckEvaluation:
     severity: dg.AssetCheckSeverity
     metadata: Metadata
     description: str | None = None
-
-
-def check_name(reason: str) -> str:
-    """A reason as the name of an asset check, which may have letters, digits and _ only."""
-    return reason.replace(".", "__").replace("+", "_and_")
 
 
 def check_outcomes(reports: Sequence[Report], contract: Contract) -> Iterator[CheckEvaluation]:

@@ -101,7 +101,7 @@ def _build_schedule(job: Any) -> dg.ScheduleDefinition:
 
 
 def _contract(platform: Platform) -> Contract:
-    contract = platform.contracts.get(_ASSET.path[-1])
+    contract = platform.contract_folder.find(_ASSET.path[-1])
     if contract is None:
         raise SettingsError(
             "CONTRACTS_DIR has no contract employment_history, which describes the export: add that contract"

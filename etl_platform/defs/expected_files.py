@@ -13,9 +13,9 @@ from etl_platform.defs.table_metadata import table
 from etl_platform.deliveries.reconcile.expected_files import timeliness as find_timeliness
 from etl_platform.engine.contract.cadence import Timeliness
 from etl_platform.engine.contract.model import Contract
+from etl_platform.engine.rules.check_names import ON_TIME_CHECK
 from etl_platform.platform import Platform
 
-CHECK = "file_is_on_time"
 JOB_NAME = "expected_files_job"
 
 
@@ -33,7 +33,9 @@ def _build_checks(contracts: Mapping[str, Contract]) -> list[dg.AssetChecksDefin
     """The checks for a run on one partition; empty if no contract has a cadence."""
     about = "The agency's next file is not overdue according to the contract's slaProperties."
     specs = [
-        partitioned_check(CHECK, dg.AssetKey(["silver", contract.dataset]), about, agencies_of(contract.dataset))
+        partitioned_check(
+            ON_TIME_CHECK, dg.AssetKey(["silver", contract.dataset]), about, agencies_of(contract.dataset)
+        )
         for contract in contracts.values()
         if contract.cadence is not None
     ]
@@ -109,7 +111,7 @@ def _timeliness(
 
 
 def _key(dataset: str) -> dg.AssetCheckKey:
-    return dg.AssetCheckKey(dg.AssetKey(["silver", dataset]), CHECK)
+    return dg.AssetCheckKey(dg.AssetKey(["silver", dataset]), ON_TIME_CHECK)
 
 
 def _evaluation(dataset: str, agency: str, timeliness: Timeliness) -> dg.AssetCheckEvaluation:

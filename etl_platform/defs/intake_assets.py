@@ -7,7 +7,8 @@ from typing import Any
 
 import dagster as dg
 
-from etl_platform.defs.check_results import FILE_CHECK, KEYS_CHECK, check_name, check_outcomes
+from etl_platform.defs.broken_contracts import broken_dataset_specs
+from etl_platform.defs.check_results import check_outcomes
 from etl_platform.defs.dagster_event_log import DagsterEventLog
 from etl_platform.defs.dagster_internals import define_job_of_several_partition_sets
 from etl_platform.defs.dataset_specs import dataset_specs
@@ -30,6 +31,8 @@ from etl_platform.deliveries.ingest_batch import deliveries_text, ingest_batch, 
 from etl_platform.deliveries.process_delivery import DeliveryResult
 from etl_platform.deliveries.report import Trigger
 from etl_platform.engine.contract.model import Contract
+from etl_platform.engine.contract_folder import ContractFolder
+from etl_platform.engine.rules.check_names import FILE_CHECK, KEYS_CHECK, check_name
 from etl_platform.engine.rules.contract_rules import contract_rules
 from etl_platform.platform import Platform
 from etl_platform.queue_work.queues import FILE_EVENTS
@@ -41,16 +44,21 @@ _STATEMENT_TIMEOUT_MS, _POOL_RECYCLE_S, _MAX_OVERFLOW = 60_000, 3_600, 20
 _MAX_FAILURES_SHOWN = 100
 
 
-def build_intake_assets(contracts: Mapping[str, Contract], settings: Settings) -> dg.AssetsDefinition:
+def build_intake_assets(folder: ContractFolder, settings: Settings) -> dg.AssetsDefinition:
     """One multi-asset over all datasets, so that one run can ingest many deliveries of many datasets.
 
     The API assets that land in bronze are not upstream of it. Dagster reads the data versions of partitioned upstream
     assets before the body runs, which fails in a run without a partition key.
     """
-    specs = [spec for contract in contracts.values() for spec in dataset_specs(contract, settings)]
+    contracts = folder.good.values()
+    specs = [spec for contract in contracts for spec in dataset_specs(contract, settings)]
 
     @dg.multi_asset(
-        name="ingest", specs=specs, check_specs=_check_specs(contracts.values()), can_subset=True, pool=POOL
+        name="ingest",
+        specs=specs + broken_dataset_specs(folder),
+        check_specs=_check_specs(contracts),
+        can_subset=True,
+        pool=POOL,
     )
     def ingest(
         context: dg.AssetExecutionContext, config: IngestConfig, platform: dg.ResourceParam[Platform]
@@ -64,13 +72,12 @@ def build_intake_assets(contracts: Mapping[str, Contract], settings: Settings) -
     return ingest
 
 
-def build_intake_job(contracts: Mapping[str, Contract]) -> Any:
+def build_intake_job(assets: dg.AssetsDefinition, contracts: Mapping[str, Contract]) -> Any:
     """The asset job over every dataset. The sensor or a person starts it, for deliveries or for a partition."""
     return define_job_of_several_partition_sets(
         JOB_NAME,
         # Ingesting a file does not show whether another one is overdue; expected_files_job runs that check.
-        dg.AssetSelection.assets(*(["bronze", name] for name in contracts), *(["silver", name] for name in contracts))
-        - dg.AssetSelection.checks(*on_time_keys(contracts)),
+        dg.AssetSelection.assets(*assets.keys) - dg.AssetSelection.checks(*on_time_keys(contracts)),
         "Ingests delivered files: copies them to bronze, checks them against their contract, writes silver and "
         "quarantine, and reports.",
     )
@@ -149,11 +156,16 @@ def _fail(context: dg.AssetExecutionContext, failures: Sequence[FailedDelivery],
 def _reprocess_partition(
     context: dg.AssetExecutionContext, replay: ReplayConfig, platform: Platform
 ) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]:
-    """Read an agency's bronze of every selected dataset again under today's contract."""
+    """Read an agency's bronze of every selected dataset again under today's contract.
+
+    Raises:
+        ContractError: the contract of a dataset is in error.
+    """
     agency, trigger = context.partition_key, Trigger(Cause.REPROCESS, context.run.run_id, by=replay.by)
     datasets = sorted({key.path[1] for key in context.selected_asset_keys})
     outcomes: Counter[str] = Counter()
     for dataset in datasets:
+        platform.contract_folder.find(dataset)
         results = list(platform.intake.reprocess(dataset, agency, trigger, replay.delivery_ids))
         platform.finished += results
         outcomes.update(str(result.outcome) for result in results)

@@ -6,7 +6,7 @@ from typing import Any, get_type_hints
 import dagster as dg
 from pydantic import Field, create_model
 
-from etl_platform.engine.contract.model import Contract
+from etl_platform.engine.contract_folder import ContractFolder
 from etl_platform.platform import Platform
 from etl_platform.settings import Settings
 
@@ -39,7 +39,7 @@ SHOWN = (
 )
 
 
-def build_platform_resource(settings: Settings, contracts: dict[str, Contract]) -> Any:
+def build_platform_resource(settings: Settings, folder: ContractFolder) -> Any:
     """A ConfigurableResource that has ``settings`` as the defaults of its fields.
 
     The run config of a run can replace them, for example to read another bucket once. Values are checked like those of
@@ -48,7 +48,7 @@ def build_platform_resource(settings: Settings, contracts: dict[str, Contract]) 
 
     class Configured(dg.ConfigurableResource[Platform]):
         def create_resource(self, context: dg.InitResourceContext) -> Platform:
-            return Platform(_replaced(settings, {name: getattr(self, name) for name in SHOWN}), contracts)
+            return Platform(_replaced(settings, {name: getattr(self, name) for name in SHOWN}), folder)
 
     types, about = get_type_hints(Settings), {item.name: item.metadata["about"] for item in fields(Settings)}
     shown: dict[str, Any] = {

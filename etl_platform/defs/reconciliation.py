@@ -35,6 +35,7 @@ def make_reconciler(
         now,
         now - grace,
         now - since if since else None,
+        platform.contract_folder.broken,
     )
 
 

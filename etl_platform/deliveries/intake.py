@@ -22,6 +22,7 @@ from etl_platform.deliveries.routing import NO_CONTRACT, RoutedObject, route
 from etl_platform.deliveries.silver import CurrentObject, Silver
 from etl_platform.deliveries.waiting import WaitingRecords
 from etl_platform.engine.contract.model import Contract
+from etl_platform.engine.contract_folder import BrokenContract
 from etl_platform.engine.corrections import Corrections
 from etl_platform.engine.errors import UsageError
 from etl_platform.engine.result import CheckResult, FileError
@@ -37,15 +38,23 @@ class Intake:
         store: where sources are read and everything is written.
         contracts: by dataset.
         bucket: where bronze, silver, quarantine and reports are.
+        broken: contracts that are set aside; their files are ignored until they are correct.
 
     Attributes:
         waiting: the records of deliveries that failed.
     """
 
     def __init__(
-        self, store: ObjectStore, contracts: Mapping[str, Contract], bucket: str, source_prefix: str, clock: Clock
+        self,
+        store: ObjectStore,
+        contracts: Mapping[str, Contract],
+        bucket: str,
+        source_prefix: str,
+        clock: Clock,
+        *,
+        broken: Sequence[BrokenContract] = (),
     ) -> None:
-        self._store, self._contracts = store, contracts
+        self._store, self._contracts, self._broken = store, contracts, broken
         self._bucket, self._source_prefix, self._clock = bucket, source_prefix, clock
         self._ledger, self._silver = Ledger(store, bucket), Silver(store, bucket)
         self.waiting = WaitingRecords(store, bucket)
@@ -53,7 +62,7 @@ class Intake:
 
     def route(self, version: ObjectVersion) -> RoutedObject:
         """Find agency and contract of an object: once for each object, before ``ingest``."""
-        return RoutedObject(version, route(version, self._contracts, self._source_prefix))
+        return RoutedObject(version, route(version, self._contracts, self._source_prefix, self._broken))
 
     def ingest(self, arrived: RoutedObject, trigger: Trigger, *, dry_run: bool = False) -> DeliveryResult:
         """Ingest an object that an event announced.

@@ -1,11 +1,13 @@
 """Which agency and contract a source key belongs to, or why it belongs to none. No network."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import PurePath
 
 from etl_platform import object_keys
 from etl_platform.deliveries.delivery import ObjectVersion
 from etl_platform.engine.contract.model import Contract, choose_contract
+from etl_platform.engine.contract_folder import BrokenContract
 from etl_platform.engine.ignored_names import ignored_name
 from etl_platform.engine.result import FileError
 
@@ -36,6 +38,9 @@ class RoutedObject:
 
 
 NO_CONTRACT = "no_contract"
+CONTRACT_ERROR = "contract_error"
+"""The file's contract is in error and set aside. The file is ingested when the contract is correct again."""
+_MOST_NAMED = 5
 _WHY_IGNORED = {
     "folder_marker": "the object is a folder marker, not a file",
     "no_file_name": "the key ends with /, so it has no file name",
@@ -44,8 +49,17 @@ _WHY_IGNORED = {
 }
 
 
-def route(version: ObjectVersion, contracts: Mapping[str, Contract], source_prefix: str) -> Route:
-    """Find agency and contract by the key. The size only distinguishes a folder marker from a file without a name."""
+def route(
+    version: ObjectVersion,
+    contracts: Mapping[str, Contract],
+    source_prefix: str,
+    broken: Sequence[BrokenContract] = (),
+) -> Route:
+    """Find agency and contract by the key. The size only distinguishes a folder marker from a file without a name.
+
+    Args:
+        broken: contracts that are set aside. A file of one of them must not get to the contract that fits next best.
+    """
     if version.key.endswith("/"):
         return Route(None, None, _ignored("no_file_name" if version.size_bytes else "folder_marker"))
     source = object_keys.parse_source_key(version.key, source_prefix)
@@ -53,8 +67,20 @@ def route(version: ObjectVersion, contracts: Mapping[str, Contract], source_pref
         return Route(None, None, _ignored("no_agency"))
     if name := ignored_name(version.key.removeprefix(source_prefix)):
         return Route(source.agency, None, FileError(name.code, name.message))
-    contract = choose_contract(contracts.values(), source.file_name)
-    return Route(source.agency, contract, None if contract else _ignored(NO_CONTRACT))
+    every: list[Contract | BrokenContract] = [*broken, *contracts.values()]
+    match choose_contract(every, source.file_name):
+        case BrokenContract(error=error):
+            return Route(source.agency, None, FileError(CONTRACT_ERROR, f"the file waits for its contract: {error}"))
+        case found:
+            return Route(source.agency, found, None if found else _no_contract(broken))
+
+
+def _no_contract(broken: Sequence[BrokenContract]) -> FileError:
+    why = _ignored(NO_CONTRACT)
+    if not broken:
+        return why
+    in_error = ", ".join(PurePath(contract.path).name for contract in broken[:_MOST_NAMED])
+    return replace(why, message=f"{why.message}. Contracts in error, which may be about this file: {in_error}")
 
 
 def _ignored(code: str) -> FileError:

@@ -3,15 +3,15 @@
 import argparse
 import json
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from etl_platform.engine.check_progress import CheckProgress
-from etl_platform.engine.contract.contract_folder import load_contract, load_contracts
 from etl_platform.engine.contract.model import Contract, choose_contract
+from etl_platform.engine.contract_folder import BrokenContract, ContractFolder, load_contract, read_folder
 from etl_platform.engine.errors import ContractError, EtlPlatformError, UsageError
 from etl_platform.engine.exit_codes import BAD, GOOD, USAGE
 from etl_platform.engine.header_fit import fitting_contract, hint
@@ -73,24 +73,25 @@ class NotADeliveryError(UsageError):
 
 @dataclass(frozen=True)
 class _Contracts:
-    """The contract of each file: ``named`` for all of them, or the one of ``all`` that matches the file's name."""
+    """The contract of each file: ``named`` for all of them, or the one of ``folder`` that matches the file's name."""
 
     named: Contract | None = None
-    all: Mapping[str, Contract] = field(default_factory=dict)
+    folder: ContractFolder = field(default_factory=ContractFolder)
     profile_only: bool = False
 
     @classmethod
     def read(cls, arguments: argparse.Namespace, folder: Callable[[], Path]) -> "_Contracts":
-        """Read contracts once for all files; raise what concerns all files, such as a broken contract."""
+        """Read contracts once for all files; raise what concerns all files, such as an error of the named contract."""
         name = arguments.contract
         if arguments.profile_only:
             return cls(profile_only=True)
         if name and Path(name).is_file():
             return cls(load_contract(Path(name)))
-        contracts = load_contracts(folder())
-        if name and name not in contracts:
-            raise UsageError(f"--contract {name}: neither a file nor one of {', '.join(contracts)}")
-        return cls(contracts[name] if name else None, contracts)
+        contracts = read_folder(folder())
+        named = contracts.find(name) if name else None
+        if name and named is None:
+            raise UsageError(f"--contract {name}: neither a file nor one of {', '.join(contracts.good)}")
+        return cls(named, contracts)
 
     def choose(self, file: NamedFile) -> Contract | None:
         """None if files are only profiled; NotADeliveryError if the name decides and no contract matches it."""
@@ -99,16 +100,19 @@ class _Contracts:
         name = file.path.name
         if ignored := ignored_name(name):
             raise NotADeliveryError(ignored.code, f"{name} would be ignored on arrival: {ignored.message}")
-        contract = choose_contract(self.all.values(), name)
+        every: list[Contract | BrokenContract] = [*self.folder.broken, *self.folder.good.values()]
+        contract, good = choose_contract(every, name), self.folder.good
+        if isinstance(contract, BrokenContract):
+            raise NotADeliveryError("contract_error", f"{name} would wait for its contract: {contract.error}")
         if contract is None:
-            fits = fitting_contract(file.path, self.all.values())
+            fits = fitting_contract(file.path, good.values())
             problem = f"no contract matches the file name {name}; " + (f"{hint(fits)}; " if fits else "")
-            advice = f"name one with --contract ({', '.join(self.all)}) or look at the file with --profile-only"
+            advice = f"name one with --contract ({', '.join(good)}) or look at the file with --profile-only"
             raise NotADeliveryError("no_contract", problem + advice)
         return contract
 
     def of(self, dataset: str | None) -> Contract | None:
-        return self.named or (self.all[dataset] if dataset else None)
+        return self.named or (self.folder.good[dataset] if dataset else None)
 
 
 @dataclass(frozen=True)

@@ -11,15 +11,12 @@ import sys
 from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from etl_platform.engine.check_command import add_file_arguments, check_files
-from etl_platform.engine.contract.contract_folder import contract_paths, load_contract, refuse_duplicate_dataset
+from etl_platform.engine.contract.model import Contract
+from etl_platform.engine.contract_folder import BrokenContract, contract_paths, read_contracts
 from etl_platform.engine.errors import ContractError, EtlPlatformError, UsageError
 from etl_platform.engine.exit_codes import BAD, GOOD, USAGE
-
-if TYPE_CHECKING:
-    from etl_platform.engine.contract.model import Contract
 
 _PROGRAM = "etl-platform-check"
 _SHIPPED_CONTRACTS = Path(__file__).parents[1] / "shipped" / "contracts"
@@ -100,24 +97,27 @@ def _contracts_of(place: Path) -> list[Path]:
 def check_contracts(places: Sequence[Path]) -> int:
     """Check contracts and those of folders; print a line for each, and errors to stderr."""
     from etl_platform.engine.check import check_contract
-    from etl_platform.engine.rules.contract_rules import contract_rules
 
-    paths = [path for place in places for path in _contracts_of(place)]
     broken = 0
-    seen: dict[str, Contract] = {}
-    for item in paths:
+    for found in read_contracts(path for place in places for path in _contracts_of(place)).all:
         try:
-            contract = load_contract(item)
-            check_contract(contract)
-            refuse_duplicate_dataset(contract, seen.setdefault(contract.dataset, contract))
+            if isinstance(found, BrokenContract):
+                raise found.error
+            check_contract(found)
         except ContractError as error:
             broken += 1
             print(error, file=sys.stderr)
             continue
-        for note in contract.notes:
-            print(note, file=sys.stderr)
-        derived = len(contract.columns) - len(contract.file_columns)
-        columns = f"{len(contract.columns)} columns" + (f" ({derived} of them derived)" if derived else "")
-        rules = len(contract_rules(contract)) + len(contract.dataset_rules)
-        print(f"{item}: {contract.dataset}, {columns}, {rules} rules")
+        _print_contract(found)
     return USAGE if broken else GOOD
+
+
+def _print_contract(contract: Contract) -> None:
+    from etl_platform.engine.rules.contract_rules import contract_rules
+
+    for note in contract.notes:
+        print(note, file=sys.stderr)
+    derived = len(contract.columns) - len(contract.file_columns)
+    columns = f"{len(contract.columns)} columns" + (f" ({derived} of them derived)" if derived else "")
+    rules = len(contract_rules(contract)) + len(contract.dataset_rules)
+    print(f"{contract.path}: {contract.dataset}, {columns}, {rules} rules")

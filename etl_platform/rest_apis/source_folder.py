@@ -1,10 +1,9 @@
 """Loads the declared APIs of a folder. source_reader.py parses each of them."""
 
-from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 
-from etl_platform.engine.contract.model import Contract
+from etl_platform.engine.contract_folder import ContractFolder
 from etl_platform.engine.errors import ContractError
 from etl_platform.rest_apis.source import ApiSource
 from etl_platform.rest_apis.source_reader import parse_source
@@ -14,13 +13,22 @@ _SUFFIXES = (".yaml", ".yml")
 _RESERVED = frozenset(item.name.upper() for item in fields(Settings))
 
 
-def load_source(path: Path, contracts: Mapping[str, Contract]) -> ApiSource:
+@dataclass(frozen=True)
+class SourceFolder:
+    """The declared APIs of a folder, and the errors of those that are set aside."""
+
+    good: list[ApiSource] = field(default_factory=list)
+    broken: tuple[ContractError, ...] = ()
+
+
+def load_source(path: Path, contracts: ContractFolder) -> ApiSource:
     """Read one declaration; raises ContractError if it is invalid or the file cannot be read."""
     try:
         text = path.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise ContractError(f"cannot be read: {error}", path=str(path)) from None
-    return parse_source(text, str(path), contracts, _RESERVED)
+    in_error = {broken.dataset: broken.error for broken in contracts.broken}
+    return parse_source(text, str(path), contracts.good, _RESERVED, in_error)
 
 
 def source_paths(folder: Path) -> list[Path]:
@@ -33,18 +41,30 @@ def source_paths(folder: Path) -> list[Path]:
         ) from None
 
 
-def load_sources(folder: Path, contracts: Mapping[str, Contract]) -> list[ApiSource]:
-    """All declared APIs of a folder, which may be empty.
+def read_sources(folder: Path, contracts: ContractFolder) -> SourceFolder:
+    """The declared APIs of a folder, which may be empty; those in error are set aside.
 
     Raises:
-        ContractError: a declaration is invalid, or two have the same name or fill the same dataset of an agency.
+        ContractError: the folder cannot be read.
     """
     sources: list[ApiSource] = []
+    broken: list[ContractError] = []
     for path in source_paths(folder):
-        source = load_source(path, contracts)
-        refuse_clash(source, sources)
-        sources.append(source)
-    return sources
+        try:
+            sources.append(load_source(path, contracts))
+        except ContractError as error:
+            broken.append(error)
+        except Exception as error:  # noqa: BLE001 - a fault of the reader must not stop the other APIs
+            message = f"cannot be read: {type(error).__name__}: {error}; report this, with the declaration"
+            broken.append(ContractError(message, path=str(path)))
+    good: list[ApiSource] = []
+    for source in sources:
+        try:
+            refuse_clash(source, [other for other in sources if other is not source])
+            good.append(source)
+        except ContractError as error:
+            broken.append(error)
+    return SourceFolder(good, tuple(sorted(broken, key=lambda error: error.path)))
 
 
 def refuse_clash(source: ApiSource, others: list[ApiSource]) -> None:

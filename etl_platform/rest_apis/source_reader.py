@@ -8,12 +8,14 @@ from collections.abc import Collection, Mapping
 from difflib import get_close_matches
 from enum import StrEnum
 from ipaddress import ip_address
+from types import MappingProxyType
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from etl_platform import object_keys
 from etl_platform.engine.contract.located_yaml import Located, Where, is_number, load_located
 from etl_platform.engine.contract.model import Contract, choose_contract
+from etl_platform.engine.errors import ContractError
 from etl_platform.rest_apis.source import (
     ApiResource,
     ApiSource,
@@ -48,25 +50,38 @@ _PAGING: dict[PagingType, tuple[set[str], set[str]]] = {
 _Kind = TypeVar("_Kind", bound=StrEnum)
 
 
-def parse_source(text: str, path: str, contracts: Mapping[str, Contract], reserved: Collection[str] = ()) -> ApiSource:
+def parse_source(
+    text: str,
+    path: str,
+    contracts: Mapping[str, Contract],
+    reserved: Collection[str] = (),
+    in_error: Mapping[str, ContractError] = MappingProxyType({}),
+) -> ApiSource:
     """Read one declaration.
 
     Args:
         path: of the file, for messages.
         contracts: by dataset.
         reserved: environment variables that must not be used as secrets.
+        in_error: by dataset, the error of a contract that is set aside.
 
     Raises:
         ContractError: with file and line of the first error.
     """
-    return _Reader(load_located(text, path), contracts, reserved).source()
+    return _Reader(load_located(text, path), contracts, reserved, in_error).source()
 
 
 class _Reader:
     """Parses one document; ``here`` is the path of a mapping in it."""
 
-    def __init__(self, document: Located, contracts: Mapping[str, Contract], reserved: Collection[str]) -> None:
-        self.document, self.contracts, self.reserved = document, contracts, reserved
+    def __init__(
+        self,
+        document: Located,
+        contracts: Mapping[str, Contract],
+        reserved: Collection[str],
+        in_error: Mapping[str, ContractError],
+    ) -> None:
+        self.document, self.contracts, self.reserved, self.in_error = document, contracts, reserved, in_error
 
     def source(self) -> ApiSource:
         top = self._mapping(
@@ -151,6 +166,8 @@ class _Reader:
     def _contract(self, here: Where) -> Contract:
         name = self._text(here, "dataset")
         contract = self.contracts.get(name)
+        if contract is None and name in self.in_error:
+            raise self.document.error(f"the contract of {name} is in error: {self.in_error[name]}", *here, "dataset")
         if contract is None:
             near = get_close_matches(name, self.contracts, 1)
             hint = f"did you mean {near[0]}?" if near else f"choose one of {', '.join(sorted(self.contracts))}"

@@ -11,10 +11,10 @@ import dagster as dg
 import pytest
 
 from etl_platform.definitions import build_defs
-from etl_platform.defs.check_results import check_name
-from etl_platform.engine.contract.contract_folder import load_contracts
 from etl_platform.engine.contract.model import Contract, choose_contract
+from etl_platform.engine.contract_folder import load_contracts
 from etl_platform.engine.errors import ContractError
+from etl_platform.engine.rules.check_names import check_name
 from etl_platform.engine.rules.contract_rules import contract_rules
 from etl_platform.settings import Settings
 from etl_platform_tests.unit.making import contract_data, custom
@@ -224,30 +224,6 @@ def test_a_declared_pattern_knows_a_file_name_however_its_words_are_joined(contr
         assert found is contract, f"{name} by {pattern}"
 
 
-def test_a_broken_contract_is_named_with_file_and_line(tmp_path: Path) -> None:
-    path = _broken_contract(tmp_path)
-    line = next(number for number, text in enumerate(path.read_text().splitlines(), 1) if "logicalType: colour" in text)
-
-    with pytest.raises(ContractError, match=rf"{re.escape(str(path))}:{line}: "):
-        build_defs(Settings(contracts_dir=tmp_path))
-
-
-def test_the_location_does_not_load_with_a_broken_contract(tmp_path: Path) -> None:
-    path = _broken_contract(tmp_path)
-
-    done = subprocess.run(
-        [sys.executable, "-c", "import etl_platform.definitions"],
-        env={**os.environ, "CONTRACTS_DIR": str(tmp_path)},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-
-    assert done.returncode != 0
-    assert re.search(rf"ContractError: {re.escape(str(path))}:\d+: ", done.stderr)
-
-
 def test_a_folder_without_contracts_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(ContractError, match=re.escape(str(tmp_path))):
         build_defs(Settings(contracts_dir=tmp_path))
@@ -302,11 +278,3 @@ def _declared_api(folder: Path) -> Path:
         "utf-8",
     )
     return folder
-
-
-def _broken_contract(folder: Path) -> Path:
-    text = Path(CONTRACTS["training"].path).read_text("utf-8")
-    path = folder / "training.odcs.yaml"
-    path.write_text(text.replace("logicalType: boolean", "logicalType: colour", 1), "utf-8")
-    assert "colour" in path.read_text("utf-8")
-    return path

@@ -41,12 +41,14 @@ class Workshop:
         path.write_bytes(content)
         return key
 
-    def ingest(self, *keys: str, **facts: Any) -> dg.ExecuteInProcessResult:
+    def ingest(self, *keys: str, datasets: Sequence[str] | None = None, **facts: Any) -> dg.ExecuteInProcessResult:
         """One run as the sensor asks for it: the datasets of its files, no checks. ``facts`` go into every delivery."""
         deliveries = [{"bucket": "local", "key": key, **facts} for key in keys]
         config = {"ops": {"ingest": {"config": {"deliveries": deliveries}}}}
         job = self._job()
-        assets = {dg.AssetKey([layer, name]) for name in self._datasets(keys) for layer in ("bronze", "silver")}
+        assets = {
+            dg.AssetKey([layer, name]) for name in datasets or self._datasets(keys) for layer in ("bronze", "silver")
+        }
         job = job.get_subset(asset_selection=assets, asset_check_selection=set())
         return job.execute_in_process(instance=self.instance, raise_on_error=False, run_config=config)
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import dagster as dg
 
-from etl_platform.engine.contract.contract_folder import load_contracts
+from etl_platform.engine.contract_folder import load_contracts
 from etl_platform.local.provision import Clients, Provisioned
 from etl_platform.object_keys import WAITING_REPORTS, parse_email_key, report_key
 from etl_platform.settings import Settings

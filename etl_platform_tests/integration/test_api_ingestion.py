@@ -22,7 +22,6 @@ from etl_platform.local.provision import Clients, Provisioned
 from etl_platform.local.sample_api import SECRET_NAME, TOKEN, SampleApi, sample_api
 from etl_platform.platform import Platform
 from etl_platform.rest_apis.ingestion import ApiIngestionResult
-from etl_platform.rest_apis.source_folder import load_sources
 from etl_platform.settings import Settings
 from etl_platform_tests.integration.api_server import Answer, ApiServer, Asked, api_server
 
@@ -54,7 +53,7 @@ def settings(settings: Settings, sources_dir: Path) -> Settings:
 
 
 def ingest(platform: Platform, **how: Any) -> ApiIngestionResult:
-    (source,) = load_sources(platform.settings.api_sources_dir, platform.contracts)
+    (source,) = platform.api_sources
     (resource,) = source.resources
     return platform.api_ingester.ingest(
         source, resource, Trigger(Cause.EVENT, "run"), now=datetime(2026, 6, 1, tzinfo=UTC), **how

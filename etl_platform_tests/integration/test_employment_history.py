@@ -18,7 +18,7 @@ from etl_platform.employment.checks import HistoryCheck
 from etl_platform.employment.export import EmploymentHistoryExport
 from etl_platform.employment.periods import SCHEMA
 from etl_platform.engine.check import check_file
-from etl_platform.engine.contract.contract_folder import load_contracts
+from etl_platform.engine.contract_folder import load_contracts
 from etl_platform.errors import PreconditionFailedError, TransientError
 from etl_platform.local.application_database import Rows, create_application_database
 from etl_platform.platform import Platform

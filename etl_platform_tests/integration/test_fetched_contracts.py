@@ -36,12 +36,15 @@ def test_only_contracts_and_reference_tables_are_downloaded(
     assert "training.odcs.yaml: training, " in capsys.readouterr().out
 
 
-def test_a_broken_contract_in_s3_fails_the_command(
+def test_a_contract_in_error_is_named_and_does_not_keep_a_pod_from_starting(
     prefix: str, aws: Clients, provisioned: Provisioned, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     aws.s3.put_object(Bucket=provisioned.bucket, Key="contracts/broken.odcs.yaml", Body=b"kind: DataContract\n")
-    assert main(["contract", "fetch", prefix, str(tmp_path)]) == 2
-    assert "broken.odcs.yaml" in capsys.readouterr().err
+    assert main(["contract", "fetch", prefix, str(tmp_path)]) == 0
+    printed = capsys.readouterr()
+    assert "broken.odcs.yaml" in printed.err
+    assert "training.odcs.yaml: training, " in printed.out
+    assert (tmp_path / "broken.odcs.yaml").exists()
 
 
 @pytest.mark.parametrize(

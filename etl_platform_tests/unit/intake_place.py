@@ -1,6 +1,7 @@
 """A local root with an intake over it, for the tests of ``Intake``. No tests."""
 
 import os
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -13,6 +14,7 @@ from etl_platform.deliveries.intake import Intake
 from etl_platform.deliveries.process_delivery import DeliveryResult
 from etl_platform.deliveries.report import Trigger
 from etl_platform.engine.contract.model import Contract
+from etl_platform.engine.contract_folder import BrokenContract
 from etl_platform.storage.local_store import LocalStore
 from etl_platform_tests.unit.making import contract_of, listing, text, typed
 
@@ -34,8 +36,8 @@ class Place:
         self.store = LocalStore(root)
         self.use(contract)
 
-    def use(self, contract: Contract) -> None:
-        self.intake = Intake(self.store, {contract.dataset: contract}, "bucket", "from_client/", NOW)
+    def use(self, contract: Contract, broken: Sequence[BrokenContract] = ()) -> None:
+        self.intake = Intake(self.store, {contract.dataset: contract}, "bucket", "from_client/", NOW, broken=broken)
 
     def drop(
         self, content: bytes, key: str = KEY, *, seconds: int = 1_000, sequencer: str | None = None

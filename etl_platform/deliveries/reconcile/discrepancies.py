@@ -114,14 +114,22 @@ class ReportedState:
 
 
 def unreported(
-    versions: Iterable[ListedVersion], reported: Collection[str], settled_before: datetime
+    versions: Iterable[ListedVersion],
+    reported: Collection[str],
+    settled_before: datetime,
+    ignored: Collection[str] = frozenset(),
 ) -> tuple[list[ListedVersion], list[ListedVersion]]:
-    """The versions without a report: those that are missing, and those so new that they may still be processed."""
+    """The versions without a report: those that are missing, and those so new that they may still be processed.
+
+    Args:
+        ignored: deliveries that were ignored; they are done in the queue, so they are missing however new they are.
+    """
     missing: list[ListedVersion] = []
     in_flight: list[ListedVersion] = []
     for version in versions:
         if version.delivery_id not in reported:
-            (missing if version.last_modified <= settled_before else in_flight).append(version)
+            is_done = version.delivery_id in ignored or version.last_modified <= settled_before
+            (missing if is_done else in_flight).append(version)
     return missing, in_flight
 
 

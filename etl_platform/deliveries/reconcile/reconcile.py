@@ -32,6 +32,7 @@ from etl_platform.deliveries.reconcile.discrepancies import (
 from etl_platform.deliveries.routing import route
 from etl_platform.deliveries.waiting import WaitingDelivery, WaitingRecords
 from etl_platform.engine.contract.model import Contract
+from etl_platform.engine.contract_folder import BrokenContract
 from etl_platform.storage.object_store import ObjectHead, ObjectStore, find_object
 
 _AGENCIES_AT_ONCE = 16
@@ -105,6 +106,7 @@ class Reconciler:
         now: UTC.
         settled_before: anything later (UTC) may still be in progress and is not a finding.
         since: leave out older versions and objects (UTC).
+        broken: contracts that are set aside.
     """
 
     store: ObjectStore
@@ -114,6 +116,7 @@ class Reconciler:
     now: datetime
     settled_before: datetime
     since: datetime | None = None
+    broken: Sequence[BrokenContract] = ()
     _ledger: Ledger = field(init=False)
     _waiting: "_Waiting" = field(init=False)
 
@@ -170,7 +173,7 @@ class Reconciler:
         findings: list[Finding] = []
         in_flight = 0
         for dataset, listing in listings.items():
-            of_partition, unfinished = self._partition(listing, [v for v in versions if v.dataset == dataset])
+            of_partition, unfinished = self._partition(listing, [v for v in versions if v.dataset == dataset], ignored)
             findings += of_partition
             in_flight += unfinished
         of_no_contract = [version for version in versions if version.dataset is None]
@@ -183,7 +186,7 @@ class Reconciler:
 
     def _version(self, head: ObjectHead, agency: str) -> ListedVersion:
         source = ObjectVersion.of(head)
-        dataset = route(source, self.contracts, self.source_prefix).dataset
+        dataset = route(source, self.contracts, self.source_prefix, self.broken).dataset
         return ListedVersion(source, agency, dataset, source.delivery_id)
 
     def _without_ignored(self, found: Reconciled) -> Reconciled:
@@ -247,9 +250,11 @@ class Reconciler:
             for v in versions
         ]
 
-    def _partition(self, listing: PartitionListing, versions: Sequence[ListedVersion]) -> tuple[list[Finding], int]:
+    def _partition(
+        self, listing: PartitionListing, versions: Sequence[ListedVersion], ignored: frozenset[str]
+    ) -> tuple[list[Finding], int]:
         """The findings of one partition, and how many of its versions are in flight."""
-        missing, in_flight = unreported(versions, listing.reported, self.settled_before)
+        missing, in_flight = unreported(versions, listing.reported, self.settled_before, ignored)
         unreported_ids = {version.delivery_id for version in (*missing, *in_flight)}
         findings = [self._unreported(version) for version in missing]
         by_key = {key: list(group) for key, group in groupby(versions, key=attrgetter("key"))}

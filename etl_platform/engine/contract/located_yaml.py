@@ -13,6 +13,7 @@ from etl_platform.engine.errors import ContractError
 Where = tuple[str | int, ...]
 """The path of a part of a document from the top: names, and positions in lists."""
 MAX_VALUES = 100_000
+_MAX_DEPTH = 50
 _TEXT_TAG = "tag:yaml.org,2002:str"
 
 
@@ -53,6 +54,8 @@ def load_located(text: str, path: str) -> Located:
     """
     loader = yaml.CSafeLoader(text)
     try:
+        for _ in yaml_events(text):
+            pass
         node = loader.get_single_node()
         if node is not None and _size(node, {}) > MAX_VALUES:
             raise ContractError(
@@ -76,6 +79,21 @@ def load_located(text: str, path: str) -> Located:
         return Located(path, _plain(data), lines, unquoted)
     except RecursionError:
         raise ContractError("an alias refers to itself; write the values out", path=path, line=1) from None
+
+
+def yaml_events(text: str) -> Iterator[yaml.Event]:
+    """The events of libyaml's parser, up to the first error.
+
+    Raises:
+        YAMLError: invalid YAML.
+        ValueError: deep nesting; libyaml's composer would overflow the stack, which ends the process.
+    """
+    depth = 0
+    for event in yaml.parse(text, Loader=yaml.CSafeLoader):
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > _MAX_DEPTH:
+            raise ValueError(f"its parts are nested in more than {_MAX_DEPTH} levels; write fewer")
+        yield event
 
 
 def _size(node: yaml.Node, known: dict[int, int]) -> int:

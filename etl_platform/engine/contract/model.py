@@ -10,6 +10,7 @@ from enum import StrEnum
 from fnmatch import fnmatchcase
 from functools import lru_cache
 from pathlib import PurePosixPath
+from typing import Protocol, TypeVar
 from unicodedata import normalize
 
 from etl_platform.engine.contract.cadence import Cadence
@@ -207,19 +208,33 @@ class Contract:
     def column(self, name: str) -> Column:
         return next(column for column in self.columns if column.name == name)
 
-    def match(self, file_name: str) -> int:
-        """How well a file name matches: 0 not at all, more for a longer pattern, most for the exact name."""
-        stem = fold(file_stem(file_name))
-        if stem == fold(file_stem(self.physical_name)):
-            return 10_000
-        return max((len(p) for p in self.file_patterns if fnmatchcase(stem, fold(p, keep="*"))), default=0)
+
+class NamesFiles(Protocol):
+    """What says by their names which files it is about: a contract, also one in error."""
+
+    @property
+    def physical_name(self) -> str: ...
+
+    @property
+    def file_patterns(self) -> tuple[str, ...]: ...
 
 
-def choose_contract(contracts: Iterable[Contract], file_name: str) -> Contract | None:
+Named = TypeVar("Named", bound=NamesFiles)
+
+
+def choose_contract(contracts: Iterable[Named], file_name: str) -> Named | None:
     """The contract whose name or longest pattern matches the file name; None if no contract does."""
-    scored = [(contract.match(file_name), contract) for contract in contracts]
+    scored = [(match_file_name(contract, file_name), contract) for contract in contracts]
     best = max(scored, key=lambda pair: pair[0], default=(0, None))
     return best[1] if best[0] else None
+
+
+def match_file_name(contract: NamesFiles, file_name: str) -> int:
+    """How well a file name matches: 0 not at all, more for a longer pattern, most for the exact name."""
+    stem = fold(file_stem(file_name))
+    if stem == fold(file_stem(contract.physical_name)):
+        return 10_000
+    return max((len(p) for p in contract.file_patterns if fnmatchcase(stem, fold(p, keep="*"))), default=0)
 
 
 @lru_cache(4_096)

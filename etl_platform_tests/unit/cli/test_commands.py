@@ -336,11 +336,46 @@ def test_contract_check_prints_file_and_line_of_an_error(
     capsys: pytest.CaptureFixture[str], old: str, new: str, line: int
 ) -> None:
     write("c/a.odcs.yaml", CONTRACT.replace(old, new))
-    write("c/b.odcs.yaml", CONTRACT.replace("name: things", "name: others"))
+    write("c/b.odcs.yaml", CONTRACT.replace("things", "others"))
     code, out, err = call(capsys, "contract", "check", "c")
     assert code == 2
     assert f"c/a.odcs.yaml:{line}: " in err
     assert "others" in out
+
+
+def test_contract_check_prints_every_error(capsys: pytest.CaptureFixture[str]) -> None:
+    write("c/a.odcs.yaml", CONTRACT.replace("size < 10", "size <"))
+    write("c/b.odcs.yaml", CONTRACT.replace("things", "others").replace("name: small", "name: ident__required"))
+    write("c/c.odcs.yaml", CONTRACT.replace("things", "more"))
+    write("c/d.odcs.yaml", CONTRACT.replace("things", "More"))
+    code, out, err = call(capsys, "contract", "check", "c")
+    assert (code, out) == (2, "")
+    assert [line.partition(": ")[0] for line in err.splitlines()] == [
+        "c/a.odcs.yaml:12",
+        "c/b.odcs.yaml:12",
+        "c/c.odcs.yaml",
+        "c/d.odcs.yaml",
+    ]
+    assert "'ident__required' and 'ident.required' of line 9 would share the check ident__required" in err
+
+
+def test_a_contract_in_error_does_not_stop_the_check_of_other_files(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write("c/a.odcs.yaml", CONTRACT)
+    write("c/b.odcs.yaml", CONTRACT.replace("things", "others").replace("integer", "real"))
+    monkeypatch.setenv("CONTRACTS_DIR", "c")
+    good, bad = write("things.csv", "ident,size\na,1\n"), write("others.csv", "ident,size\na,1\n")
+    assert call(capsys, "check", good)[0] == 0
+    code, _, err = call(capsys, "check", bad)
+    assert code == 2
+    assert err.startswith("etl-platform: others.csv would wait for its contract: c/b.odcs.yaml:10: ")
+    assert call(capsys, "check", good, "--contract", "others")[0] == 2
+    code, _, err = call(capsys, "replay", "--agency", "a", "--dataset", "others")
+    assert code == 2
+    assert "--dataset others: its contract is in error and set aside: c/b.odcs.yaml:10: " in err
+    code, _, err = call(capsys, "replay", "--agency", "a", "--dataset", "unknown")
+    assert "unknown dataset; choose one of others, things" in err
 
 
 def test_jobs_are_listed_one_per_line(capsys: pytest.CaptureFixture[str]) -> None:
@@ -439,7 +474,7 @@ def test_status_shows_deliveries_newest_first(
     from etl_platform.deliveries.delivery import Cause, ObjectVersion
     from etl_platform.deliveries.intake import Intake
     from etl_platform.deliveries.report import Trigger
-    from etl_platform.engine.contract.contract_folder import load_contracts
+    from etl_platform.engine.contract_folder import load_contracts
     from etl_platform.platform import utc_now
     from etl_platform.storage.local_store import LocalStore
 
@@ -568,8 +603,8 @@ def test_several_contracts_are_checked_at_once_and_a_missing_one_is_named(
     captured = capsys.readouterr()
     assert captured.out.startswith(f"{paths[0]}: things, ")
     assert captured.err.splitlines() == [
-        f"{paths[1]}: cannot be read: there is no such file",
         f"{paths[2]}: cannot be read: byte 5 is not UTF-8; save it as UTF-8",
+        f"{paths[1]}: cannot be read: there is no such file",
     ]
 
 

@@ -9,6 +9,8 @@ import pytest
 
 from etl_platform.deliveries.delivery import ObjectVersion, Outcome
 from etl_platform.deliveries.report import WrittenObjects
+from etl_platform.engine.contract_folder import BrokenContract
+from etl_platform.engine.errors import ContractError
 from etl_platform_tests.unit.intake_place import GOOD, KEY, Place, things
 from etl_platform_tests.unit.making import listing
 
@@ -143,6 +145,41 @@ def test_an_ignored_file_is_ingested_once_a_contract_matches_it(place: Place) ->
     assert place.ingest(event).outcome is Outcome.IGNORED
     place.use(dataclasses.replace(things(), physical_name="gadgets.csv"))
     assert place.ingest(event).outcome is Outcome.ACCEPTED
+
+
+def break_contract(place: Place, **names: Any) -> None:
+    """Use a contract in error beside the one of the place."""
+    error = ContractError("x is unknown", path="gadgets.odcs.yaml", line=7)
+    place.use(things(), [BrokenContract("gadgets.odcs.yaml", error, "gadgets", sha256="", **names)])
+
+
+def test_a_file_of_a_contract_in_error_waits_and_is_ingested_when_that_is_correct(place: Place) -> None:
+    break_contract(place, physical_name="Gadgets.csv", file_patterns=("gadget*",))
+    event = place.drop(GOOD, "from_client/agency_a/Gadgets_2026.csv")
+    done = place.ingest(event)
+    (error,) = done.report.check.errors
+    assert (done.outcome, error.code) == (Outcome.IGNORED, "contract_error")
+    assert error.message == "the file waits for its contract: gadgets.odcs.yaml:7: x is unknown"
+    place.use(dataclasses.replace(things(), file_patterns=("gadget*",)))
+    assert place.ingest(event).outcome is Outcome.ACCEPTED
+
+
+def test_a_file_of_a_contract_in_error_never_gets_to_the_contract_that_fits_next_best(place: Place) -> None:
+    contract = dataclasses.replace(things(), file_patterns=("thing*",))
+    place.use(contract)
+    event = place.drop(GOOD, "from_client/agency_a/things_new.csv")
+    assert place.intake.route(event).route.dataset == "things"
+    break_contract(place, physical_name="x.csv", file_patterns=("things_new*",))
+    assert place.ingest(event).outcome is Outcome.IGNORED
+    assert place.ingest(place.drop(GOOD)).outcome is Outcome.ACCEPTED
+
+
+def test_a_file_without_a_contract_is_reported_with_the_contracts_in_error(place: Place) -> None:
+    break_contract(place, physical_name="gadgets.csv", file_patterns=())
+    done = place.ingest(place.drop(b"", "from_client/agency_a/widgets.csv"))
+    (error,) = done.report.check.errors
+    assert error.code == "no_contract"
+    assert "Contracts in error, which may be about this file: gadgets.odcs.yaml" in error.message
 
 
 @pytest.mark.parametrize(

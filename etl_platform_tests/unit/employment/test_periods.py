@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from etl_platform.employment.checks import Finding, HistoryCheck
 from etl_platform.employment.periods import SCHEMA, HistoryChecker, to_csv, to_typed
-from etl_platform.engine.contract.contract_folder import load_contracts
+from etl_platform.engine.contract_folder import load_contracts
 from etl_platform.engine.output.formula_guard import guarded, unguarded
 from etl_platform.engine.values.silver_types import dtype
 from etl_platform.settings import Settings

@@ -5,16 +5,17 @@ from pathlib import Path
 import pytest
 
 from etl_platform.cli.main import main
-from etl_platform.engine.contract.contract_folder import load_contracts
+from etl_platform.engine.contract_folder import read_folder
 from etl_platform.engine.errors import ContractError
 from etl_platform.errors import SettingsError
 from etl_platform.rest_apis.source import ApiSource, Auth, AuthType, Incremental, Pagination, PagingType
-from etl_platform.rest_apis.source_folder import load_source, load_sources
+from etl_platform.rest_apis.source_folder import SourceFolder, load_source, read_sources
 from etl_platform.rest_apis.source_reader import parse_source
 from etl_platform.settings import Settings, read_secret
 from etl_platform_tests.unit.making import CONTRACTS, contract_of, custom, text
 
-SHIPPED = load_contracts(CONTRACTS)
+FOLDER = read_folder(CONTRACTS)
+SHIPPED = FOLDER.good
 
 FULL = """\
 name: academy
@@ -48,6 +49,10 @@ resources:
 
 def parse(source: str) -> ApiSource:
     return parse_source(source, "a.yaml", SHIPPED, {"DATABASE_URL"})
+
+
+def errors_of(folder: Path) -> list[str]:
+    return [str(error) for error in read_sources(folder, FOLDER).broken]
 
 
 def test_every_field_is_read() -> None:
@@ -205,23 +210,52 @@ def test_a_contract_with_the_format_of_snapshots_is_accepted() -> None:
     assert parse_source(SMALL.replace("training", "bag"), "a.yaml", {"bag": contract}).resources[0].dataset == "bag"
 
 
-def test_a_folder_is_read_by_name_and_clashing_declarations_are_refused(tmp_path: Path) -> None:
+def test_a_folder_is_read_by_name(tmp_path: Path) -> None:
     (tmp_path / "b.yaml").write_text(SMALL.replace("academy", "second").replace("nm_", "tx_"))
     (tmp_path / "a.yml").write_text(SMALL)
     (tmp_path / "README.md").write_text("not one")
 
-    assert [source.name for source in load_sources(tmp_path, SHIPPED)] == ["academy", "second"]
+    assert [source.name for source in read_sources(tmp_path, FOLDER).good] == ["academy", "second"]
 
+    assert errors_of(tmp_path) == []
+
+
+def test_declarations_that_clash_are_set_aside_and_the_others_are_read(tmp_path: Path) -> None:
+    (tmp_path / "a.yml").write_text(SMALL)
+    (tmp_path / "b.yaml").write_text(SMALL.replace("academy", "second").replace("nm_", "tx_"))
     (tmp_path / "c.yaml").write_text(SMALL.replace("academy", "third"))
-    with pytest.raises(ContractError, match=r"c\.yaml: training of nm_albuquerque is already filled by .*a\.yml"):
-        load_sources(tmp_path, SHIPPED)
+    assert [source.name for source in read_sources(tmp_path, FOLDER).good] == ["second"]
+    assert errors_of(tmp_path) == [
+        f"{tmp_path}/a.yml: training of nm_albuquerque is already filled by {tmp_path}/c.yaml; remove one of them",
+        f"{tmp_path}/c.yaml: training of nm_albuquerque is already filled by {tmp_path}/a.yml; remove one of them",
+    ]
     (tmp_path / "c.yaml").write_text(SMALL.replace("nm_", "fl_"))
-    with pytest.raises(ContractError, match="the name academy is already used"):
-        load_sources(tmp_path, SHIPPED)
+    assert [error.rpartition(": ")[2] for error in errors_of(tmp_path)] == [
+        f"the name academy is already used by {tmp_path}/c.yaml; choose another name",
+        f"the name academy is already used by {tmp_path}/a.yml; choose another name",
+    ]
     twice = FULL.replace("name: academy", "name: c").replace("agency: nm_", "agency: fl_")
     (tmp_path / "c.yaml").write_text(twice.replace("dataset: complaints", "dataset: training"))
-    with pytest.raises(ContractError, match=r"training of fl_albuquerque is already filled by .*c\.yaml"):
-        load_sources(tmp_path, SHIPPED)
+    assert [error.rpartition(": ")[2] for error in errors_of(tmp_path)] == [
+        f"training of fl_albuquerque is already filled by {tmp_path}/c.yaml; remove one of them"
+    ]
+
+
+def test_an_api_whose_contract_is_in_error_is_set_aside_with_it(tmp_path: Path) -> None:
+    contracts, apis = tmp_path / "contracts", tmp_path / "apis"
+    contracts.mkdir()
+    apis.mkdir()
+    (contracts / "training.odcs.yaml").write_text("kind: [")
+    (contracts / "complaints.odcs.yaml").write_text((CONTRACTS / "complaints.odcs.yaml").read_text("utf-8"), "utf-8")
+    (apis / "a.yaml").write_text(SMALL)
+    (apis / "b.yaml").write_text(SMALL.replace("training", "complaints").replace("academy", "second"))
+    (apis / "c.yaml").write_bytes(b"\xff")
+
+    found = read_sources(apis, read_folder(contracts))
+
+    assert [source.name for source in found.good] == ["second"]
+    assert [(Path(error.path).name, error.line) for error in found.broken] == [("a.yaml", 5), ("c.yaml", None)]
+    assert f"the contract of training is in error: {contracts}/training.odcs.yaml:" in str(found.broken[0])
 
 
 def test_a_setting_of_the_platform_is_refused_as_a_secret(tmp_path: Path) -> None:
@@ -229,16 +263,16 @@ def test_a_setting_of_the_platform_is_refused_as_a_secret(tmp_path: Path) -> Non
     path.write_text(SMALL.replace("resources:", "auth: {type: bearer, secret: DAGSTER_POSTGRES_URL}\nresources:"))
 
     with pytest.raises(ContractError, match="a setting of the platform"):
-        load_source(path, SHIPPED)
+        load_source(path, FOLDER)
 
 
 def test_a_missing_folder_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(ContractError, match="cannot be read"):
-        load_sources(tmp_path / "none", SHIPPED)
+        read_sources(tmp_path / "none", FOLDER)
 
 
 def test_the_shipped_folder_declares_no_api() -> None:
-    assert load_sources(Settings().api_sources_dir, SHIPPED) == []
+    assert read_sources(Settings().api_sources_dir, FOLDER) == SourceFolder()
 
 
 def test_the_identity_depends_on_the_declaration_but_not_on_credentials() -> None:

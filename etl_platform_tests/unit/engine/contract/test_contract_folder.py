@@ -1,16 +1,24 @@
 """Which contract a file name chooses, and that every shipped contract is complete."""
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 
-from etl_platform.engine.contract.contract_folder import contract_paths, load_contract, load_contracts
 from etl_platform.engine.contract.contract_reader import parse_contract
 from etl_platform.engine.contract.model import Contract, choose_contract
+from etl_platform.engine.contract_folder import (
+    ContractFolder,
+    contract_paths,
+    load_contract,
+    load_contracts,
+    read_folder,
+)
 from etl_platform.engine.errors import ContractError
 from etl_platform.engine.rules.compile_contract import compile_contract
-from etl_platform_tests.unit.making import CONTRACTS, contract_data, custom, text
+from etl_platform_tests.unit.making import CONTRACTS, contract_data, custom, row_rule, text, yaml_text
 
 
 def named(dataset: str, *patterns: str, physical: str | None = None) -> Contract:
@@ -105,11 +113,121 @@ def test_the_usual_names_of_files_choose_a_shipped_contract(file_name: str, data
     assert chosen.dataset == dataset
 
 
-def test_two_contracts_of_one_dataset_are_refused(tmp_path: Path) -> None:
-    for name in "ab":
-        (tmp_path / f"{name}.odcs.yaml").write_text(yaml.safe_dump(contract_data([text("a")])), "utf-8")
-    with pytest.raises(ContractError, match="already described"):
+def write(folder: Path, **contracts: Any) -> ContractFolder:
+    """Contracts by the name of their file, as data or as text; the folder read."""
+    for name, content in contracts.items():
+        text = content if isinstance(content, str) else yaml_text(content)
+        (folder / f"{name}.odcs.yaml").write_text(text, "utf-8")
+    return read_folder(folder)
+
+
+def errors(found: ContractFolder) -> dict[str, str]:
+    """By the name of the file, the error without the folder."""
+    return {
+        Path(broken.path).name: str(broken.error).replace(f"{Path(broken.path).parent}/", "") for broken in found.broken
+    }
+
+
+def test_a_contract_in_error_is_set_aside_and_the_others_are_read(tmp_path: Path) -> None:
+    found = write(
+        tmp_path,
+        good=contract_data([text("a")]),
+        bad=contract_data([text("a"), text("A")], dataset="bad", customs=custom(filePatterns=["x*"])),
+    )
+    assert list(found.good) == ["things"]
+    assert errors(found) == {
+        "bad.odcs.yaml": "bad.odcs.yaml:11: A: the header 'a' already belongs to a; remove it from one of them"
+    }
+    with pytest.raises(ContractError, match="already belongs"):
         load_contracts(tmp_path)
+    with pytest.raises(ContractError, match="already belongs"):
+        found.find("bad")
+    assert found.datasets == ["bad", "things"]
+
+
+def test_two_contracts_of_one_dataset_are_both_set_aside(tmp_path: Path) -> None:
+    found = write(
+        tmp_path,
+        a=contract_data([text("a")], id="a"),
+        b=contract_data([text("a")], dataset="Things", id="b"),
+        c=contract_data([text("a")], dataset="other"),
+    )
+    assert list(found.good) == ["other"]
+    assert errors(found) == {
+        "a.odcs.yaml": "a.odcs.yaml: the dataset things is already described by b.odcs.yaml; "
+        "remove or rename one of them",
+        "b.odcs.yaml": "b.odcs.yaml: the dataset Things is already described by a.odcs.yaml; "
+        "remove or rename one of them",
+    }
+
+
+def test_contracts_of_one_id_are_all_set_aside(tmp_path: Path) -> None:
+    found = write(tmp_path, **{name: contract_data([text("a")], dataset=name, id="x") for name in "abc"})
+    assert found.good == {}
+    assert {name: error.rpartition("'x' ")[2] for name, error in errors(found).items()} == {
+        "a.odcs.yaml": "is already used by b.odcs.yaml; give each contract its own",
+        "b.odcs.yaml": "is already used by a.odcs.yaml; give each contract its own",
+        "c.odcs.yaml": "is already used by a.odcs.yaml; give each contract its own",
+    }
+
+
+def test_two_checks_that_dagster_cannot_distinguish_set_both_contracts_aside_and_name_both_lines(
+    tmp_path: Path,
+) -> None:
+    found = write(
+        tmp_path,
+        a=contract_data([text("a")], dataset="stops", quality=[row_rule("search_ok", "TRUE")]),
+        b=contract_data([text("a")], dataset="stops_search", quality=[row_rule("ok", "TRUE")]),
+        c=contract_data([text("a")], dataset="roster", quality=[row_rule("new", "TRUE")]),
+        d=contract_data([text("a")], dataset="roster_new"),
+    )
+    assert found.good == {}
+    assert errors(found) == {
+        "a.odcs.yaml": "a.odcs.yaml:12: Dagster cannot distinguish the check search_ok of stops from "
+        "the check ok of stops_search (b.odcs.yaml:12); rename one of them",
+        "b.odcs.yaml": "b.odcs.yaml:12: Dagster cannot distinguish the check ok of stops_search from "
+        "the check search_ok of stops (a.odcs.yaml:12); rename one of them",
+        "c.odcs.yaml": "c.odcs.yaml:12: Dagster cannot distinguish the check new of roster from "
+        "the dataset roster_new (d.odcs.yaml); rename one of them",
+        "d.odcs.yaml": "d.odcs.yaml: Dagster cannot distinguish the dataset roster_new from "
+        "the check new of roster (c.odcs.yaml:12); rename one of them",
+    }
+
+
+@pytest.mark.parametrize(
+    ("damage", "names"),
+    [
+        (lambda text: text.replace("logicalType: number", "logicalType: colour"), ("Training.csv", "courses*")),
+        (lambda text: text.replace("    quality:", "    quality: [{\n<<<<<<< HEAD"), ("Training.csv", "courses*")),
+        (lambda text: text + "\n\tx", ("Training.csv", "courses*")),
+        (lambda text: "<<<<<<< HEAD\n" + text, ("drills.csv", "drills*")),
+        (lambda _: "", ("drills.csv", "drills*")),
+        (lambda _: "[" * 100_000, ("drills.csv", "drills*")),
+        (lambda text: text.replace("name: training", "name: [training]"), ("drills.csv", "drills*")),
+        (lambda text: text.replace("    physicalName: Training.csv", "    unknown: x"), ("training.csv", "courses*")),
+        (lambda text: text.replace("['training*', ", "[{}, "), ("Training.csv", "courses*")),
+    ],
+)
+def test_the_file_names_of_a_contract_in_error_are_read_as_far_as_possible(
+    tmp_path: Path, damage: Callable[[str], str], names: tuple[str, str]
+) -> None:
+    (broken,) = write(tmp_path, drills=damage((CONTRACTS / "training.odcs.yaml").read_text("utf-8"))).broken
+    assert broken.physical_name == names[0]
+    assert names[1] in broken.file_patterns
+
+
+def test_a_fault_of_the_reader_does_not_stop_the_other_contracts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def parse(text: str, path: str, references: object) -> Contract:
+        if path.endswith("bad.odcs.yaml"):
+            raise ZeroDivisionError("x")
+        return parse_contract(text, path)
+
+    monkeypatch.setattr("etl_platform.engine.contract_folder.parse_contract", parse)
+    found = write(tmp_path, good=contract_data([text("a")]), bad=contract_data([text("a")], dataset="bad"))
+    assert list(found.good) == ["things"]
+    assert errors(found)["bad.odcs.yaml"].endswith("ZeroDivisionError: x; report this, with the contract")
 
 
 def test_a_folder_without_contracts_or_no_folder_is_refused(tmp_path: Path) -> None:

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from etl_platform.engine.contract.contract_folder import contract_paths, load_contract, load_contracts
 from etl_platform.engine.contract.reference_tables import MAX_BYTES, ReferenceFolder, read_table
+from etl_platform.engine.contract_folder import contract_paths, load_contract, load_contracts
 from etl_platform.engine.errors import ContractError
 from etl_platform_tests.unit.making import contract_data, custom, text
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from polars.testing import assert_series_equal
 
 from etl_platform.engine.columns import REASONS
-from etl_platform.engine.contract.contract_folder import load_contracts
+from etl_platform.engine.contract_folder import load_contracts
 from etl_platform.engine.errors import ContractError
 from etl_platform.engine.rules.compile_contract import compile_contract
 from etl_platform.engine.rules.row_sql import row_expression

@@ -1,0 +1,200 @@
+"""The contracts of a folder, read from disk: those that can be used, and those in error.
+
+A contract in error must not stop the others, so ``read_contracts`` sets it aside. ``load_contracts`` is for callers
+that need all of them.
+"""
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Callable, Hashable, Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from etl_platform.engine.contract.contract_reader import parse_contract
+from etl_platform.engine.contract.declared_names import declared_names
+from etl_platform.engine.contract.model import Contract
+from etl_platform.engine.contract.reference_tables import ReferenceFolder
+from etl_platform.engine.errors import ContractError
+from etl_platform.engine.rules.check_names import NamedCheck, refuse_colliding_checks, step_outputs
+
+_SUFFIXES = (".odcs.yaml", ".odcs.yml")
+_REFERENCES = "references"
+
+
+@dataclass(frozen=True)
+class BrokenContract:
+    """A contract that is set aside for an error. Its files wait until it is corrected.
+
+    Attributes:
+        dataset, physical_name, file_patterns: as far as they can be read, else by its file name.
+        sha256: over its text.
+    """
+
+    path: str
+    error: ContractError
+    dataset: str
+    physical_name: str
+    file_patterns: tuple[str, ...]
+    sha256: str
+
+
+@dataclass(frozen=True)
+class ContractFolder:
+    """The contracts of a folder.
+
+    Attributes:
+        good: by dataset.
+        broken: in order of their paths.
+    """
+
+    good: dict[str, Contract] = field(default_factory=dict)
+    broken: tuple[BrokenContract, ...] = ()
+
+    @property
+    def all(self) -> list[Contract | BrokenContract]:
+        """In order of their paths."""
+        return sorted((*self.good.values(), *self.broken), key=lambda contract: contract.path)
+
+    @property
+    def datasets(self) -> list[str]:
+        """Sorted; those of contracts in error too, so that what was delivered before stays visible."""
+        return sorted({contract.dataset for contract in self.all})
+
+    def find(self, dataset: str) -> Contract | None:
+        """The contract of a dataset, if there is one; ContractError if it is set aside."""
+        if dataset in self.good:
+            return self.good[dataset]
+        for broken in self.broken:
+            if broken.dataset == dataset:
+                raise broken.error
+        return None
+
+
+def contract_paths(folder: Path) -> list[Path]:
+    """The contract files of a folder, sorted by name."""
+    try:
+        return sorted(path for path in folder.iterdir() if path.name.endswith(_SUFFIXES))
+    except OSError as error:
+        raise ContractError(f"this folder of contracts cannot be read: {error.strerror}", path=str(folder)) from None
+
+
+def load_contract(path: Path) -> Contract:
+    """Read one contract and the reference tables that it names; ContractError if one is broken or cannot be read."""
+    contract = parse_contract(_read(path), str(path), ReferenceFolder(path.parent / _REFERENCES))
+    refuse_colliding_checks(contract)
+    return contract
+
+
+def load_contracts(folder: Path) -> dict[str, Contract]:
+    """Every contract of a folder by dataset.
+
+    Raises:
+        ContractError: a contract is broken, or the folder has none.
+    """
+    found = read_folder(folder)
+    for broken in found.broken:
+        raise broken.error
+    return found.good
+
+
+def read_folder(folder: Path) -> ContractFolder:
+    """The contracts of a folder; those in error are set aside.
+
+    Raises:
+        ContractError: the folder cannot be read, or has no contract.
+    """
+    paths = contract_paths(folder)
+    if not paths:
+        raise ContractError("this folder has no *.odcs.yaml; name another folder, or add a contract", path=str(folder))
+    return read_contracts(paths)
+
+
+def read_contracts(paths: Iterable[Path]) -> ContractFolder:
+    """The contracts of these files. Where several contradict each other, all of them are set aside."""
+    good: list[Contract] = []
+    broken: list[BrokenContract] = []
+    for path in sorted(set(paths)):
+        try:
+            good.append(load_contract(path))
+        except ContractError as error:
+            broken.append(_set_aside(path, error))
+        except Exception as error:  # noqa: BLE001 - a fault of the reader must not stop the other contracts
+            message = f"cannot be read: {type(error).__name__}: {error}; report this, with the contract"
+            broken.append(_set_aside(path, ContractError(message, path=str(path))))
+    for find_contradictions in (_same_datasets, _same_ids, _same_outputs):
+        errors = dict(find_contradictions(good))
+        broken += [_set_aside(Path(path), error) for path, error in errors.items()]
+        good = [contract for contract in good if contract.path not in errors]
+    by_dataset = {contract.dataset: contract for contract in good}
+    return ContractFolder(by_dataset, tuple(sorted(broken, key=lambda contract: contract.path)))
+
+
+def _set_aside(path: Path, error: ContractError) -> BrokenContract:
+    try:
+        text = _read(path)
+    except ContractError:
+        text = ""
+    stem = next((path.name.removesuffix(end) for end in _SUFFIXES if path.name.endswith(end)), path.stem)
+    names = declared_names(text, stem)
+    sha256 = hashlib.sha256(text.encode()).hexdigest()
+    return BrokenContract(str(path), error, names.dataset, names.physical_name, names.file_patterns, sha256)
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text("utf-8")
+    except UnicodeDecodeError as error:
+        problem = f"byte {error.start + 1:,} is not UTF-8; save it as UTF-8"
+    except FileNotFoundError:
+        problem = "there is no such file"
+    except OSError as error:
+        problem = error.strerror or str(error)
+    raise ContractError(f"cannot be read: {problem}", path=str(path))
+
+
+def _same_datasets(contracts: Iterable[Contract]) -> Iterator[tuple[str, ContractError]]:
+    # Databases that read silver do not distinguish the case of a table's name.
+    for contract, other in _same(contracts, lambda contract: contract.dataset.casefold()):
+        message = f"the dataset {contract.dataset} is already described by {other.path}; remove or rename one of them"
+        yield contract.path, ContractError(message, path=contract.path)
+
+
+def _same_ids(contracts: Iterable[Contract]) -> Iterator[tuple[str, ContractError]]:
+    for contract, other in _same(contracts, lambda contract: contract.id):
+        message = f"the id {contract.id!r} is already used by {other.path}; give each contract its own"
+        yield contract.path, ContractError(message, path=contract.path)
+
+
+def _same(contracts: Iterable[Contract], key: Callable[[Contract], Hashable]) -> Iterator[tuple[Contract, Contract]]:
+    """Each contract that shares the key with another one, and that other."""
+    groups: dict[Hashable, list[Contract]] = defaultdict(list)
+    for contract in contracts:
+        groups[key(contract)].append(contract)
+    for first, *others in groups.values():
+        yield from ((first, other) for other in others[:1])
+        yield from ((other, first) for other in others)
+
+
+def _same_outputs(contracts: Iterable[Contract]) -> Iterator[tuple[str, ContractError]]:
+    """Datasets such as ``a`` and ``a_b``, where a check ``b`` of the first would have the name of the second."""
+    owners: dict[str, list[tuple[Contract, NamedCheck | None]]] = defaultdict(list)
+    for contract in contracts:
+        for output, check in step_outputs(contract).items():
+            owners[output].append((contract, check))
+    for first, *others in owners.values():
+        for other in others:
+            yield _indistinct(*first, *other)
+            yield _indistinct(*other, *first)
+
+
+def _indistinct(
+    contract: Contract, check: NamedCheck | None, other: Contract, other_check: NamedCheck | None
+) -> tuple[str, ContractError]:
+    own, others = _described(contract, check), _described(other, other_check)
+    place = f"{other.path}:{other_check.line}" if other_check else other.path
+    message = f"Dagster cannot distinguish {own} from {others} ({place}); rename one of them"
+    return contract.path, ContractError(message, path=contract.path, line=check.line if check else None)
+
+
+def _described(contract: Contract, check: NamedCheck | None) -> str:
+    return f"the check {check.name} of {contract.dataset}" if check else f"the dataset {contract.dataset}"

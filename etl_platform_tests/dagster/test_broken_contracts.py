@@ -1,0 +1,210 @@
+"""Contracts in error: the code location always loads, other datasets go on, and the files of such contracts wait."""
+
+import json
+import logging
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import dagster as dg
+import pytest
+from hypothesis import HealthCheck, given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+
+from etl_platform.definitions import build_defs
+from etl_platform.engine.contract_folder import read_folder
+from etl_platform.settings import Settings
+from etl_platform_tests.dagster.workshop import JOB, Workshop
+from etl_platform_tests.unit.making import CONTRACTS
+
+TEXTS = {path.name: path.read_text("utf-8") for path in sorted(CONTRACTS.glob("*.odcs.yaml"))}
+TRAINING = b"officer_id,course_code,completed_on,hours\nA1,FA,2026-01-02,2\n"
+STOPS = b"stop_id,stop_date,officer_id\nS1,2026-01-02,A1\n"
+API = """\
+name: academy
+agency: nm_albuquerque
+base_url: https://api.example.gov
+resources:
+  - {dataset: training, path: /courses}
+"""
+
+
+def load(contracts: Path, apis: Path | None = None) -> dg.RepositoryDefinition:
+    """The definitions as a code server loads them: every job, asset and check resolved."""
+    settings = Settings(contracts_dir=contracts, **({"api_sources_dir": apis} if apis else {}))
+    repository = build_defs(settings).get_repository_def()
+    repository.load_all_definitions()
+    assert repository.get_job(JOB)
+    return repository
+
+
+def assets(repository: dg.RepositoryDefinition, layer: str = "silver") -> set[str]:
+    return {key.path[1] for key in repository.asset_graph.get_all_asset_keys() if key.path[0] == layer}
+
+
+def checks(repository: dg.RepositoryDefinition, dataset: str) -> set[str]:
+    return {key.name for key in repository.asset_graph.get_check_keys_for_assets({dg.AssetKey(["silver", dataset])})}
+
+
+@pytest.fixture
+def contracts(tmp_path: Path) -> Path:
+    folder = tmp_path / "contracts"
+    shutil.copytree(CONTRACTS, folder)
+    return folder
+
+
+BROKEN: dict[str, Callable[[str], str]] = {
+    "no YAML": lambda text: text.replace("kind:", "kind: ["),
+    "no mapping": lambda _: "- 1",
+    "empty": lambda _: "",
+    "unknown field": lambda text: text.replace("physicalName", "physicalNam"),
+    "unknown type": lambda text: text.replace("logicalType: number", "logicalType: colour"),
+    "reserved check": lambda text: text.replace("name: expiry_after_completion", "name: file_is_on_time"),
+    "shared check": lambda text: text.replace("name: expiry_after_completion", "name: officer_id__required"),
+    "second dataset": lambda text: text.replace("- name: training", "- name: complaints"),
+    "second id": lambda text: text.replace("id: training", "id: complaints"),
+    "dataset's name": lambda text: text.replace("- name: training", "- name: 7-x"),
+    "missing table": lambda text: text.replace(
+        "customProperties: [{property: formats, value: [money]}]",
+        "customProperties: [{property: lookup, value: {table: none, key: a, take: b}}]",
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", BROKEN)
+def test_the_location_loads_with_a_contract_in_error_and_the_others_keep_their_checks(
+    contracts: Path, kind: str
+) -> None:
+    path = contracts / "training.odcs.yaml"
+    damaged = BROKEN[kind](TEXTS[path.name])
+    assert damaged != TEXTS[path.name]
+    path.write_text(damaged, "utf-8")
+
+    repository = load(contracts)
+
+    assert len(checks(repository, "officer_detail")) > 10
+    assert not checks(repository, "training")
+    others = {name.partition(".")[0] for name in TEXTS} - {"training"}
+    assert others <= assets(repository) <= {*others, "training"}
+
+
+def test_the_location_loads_if_every_contract_is_in_error(contracts: Path) -> None:
+    for path in contracts.glob("*.odcs.yaml"):
+        path.write_text("x: [", "utf-8")
+    assert assets(load(contracts)) == {name.partition(".")[0] for name in TEXTS}
+    for path in contracts.glob("*.odcs.yaml"):
+        path.rename(path.with_name(f"7-{path.name}"))
+    assert assets(load(contracts)) == set()
+
+
+def test_a_contract_in_error_takes_no_name_that_another_one_needs(contracts: Path) -> None:
+    text = TEXTS["training.odcs.yaml"].replace("name: expiry_after_completion", "name: hours_ok")
+    (contracts / "training.odcs.yaml").write_text(text, "utf-8")
+    (contracts / "training_hours_ok.odcs.yaml").write_text("x: [", "utf-8")
+
+    repository = load(contracts)
+
+    assert "hours_ok" in checks(repository, "training")
+    assert "training_hours_ok" not in assets(repository)
+
+
+def test_an_api_in_error_does_not_stop_the_location(contracts: Path, tmp_path: Path) -> None:
+    apis = tmp_path / "apis"
+    apis.mkdir()
+    (apis / "a.yaml").write_text(API)
+    (apis / "b.yaml").write_text(API.replace("training", "complaints").replace("academy", "board"))
+    (apis / "c.yaml").write_text("name: [")
+    (contracts / "training.odcs.yaml").write_text("x: [", "utf-8")
+
+    assert assets(load(contracts, apis), "api") == {"complaints"}
+
+
+def test_one_warning_names_what_is_set_aside(contracts: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (contracts / "training.odcs.yaml").write_text("x: [", "utf-8")
+    with caplog.at_level(logging.WARNING, "etl_platform"):
+        load(contracts)
+    (record,) = caplog.records
+    assert f"set aside: {contracts}/training.odcs.yaml:2: invalid YAML" in record.getMessage()
+
+
+@st.composite
+def mutated(draw: st.DrawFn) -> dict[str, str]:
+    """The shipped contracts, of which some are damaged: lines lost, doubled, exchanged, or other characters in them."""
+    texts = dict(TEXTS)
+    for name in draw(st.sets(st.sampled_from(sorted(texts)), min_size=1, max_size=3)):
+        lines = texts[name].splitlines()
+        for _ in range(draw(st.integers(1, 4))):
+            at, other = (draw(st.integers(0, len(lines) - 1)) for _ in range(2))
+            match draw(st.sampled_from(["drop", "double", "exchange", "text", "cut", "foreign", "indent"])):
+                case "drop":
+                    lines[at] = ""
+                case "double":
+                    lines[at] += f"\n{lines[at]}"
+                case "exchange":
+                    lines[at], lines[other] = lines[other], lines[at]
+                case "text":
+                    place = draw(st.integers(0, len(lines[at])))
+                    lines[at] = lines[at][:place] + draw(st.text(max_size=3)) + lines[at][place:]
+                case "cut":
+                    lines[at] = lines[at][: draw(st.integers(0, len(lines[at])))]
+                case "foreign":
+                    lines[at] = draw(st.sampled_from("\n".join(TEXTS.values()).splitlines()))
+                case _:
+                    lines[at] = f"  {lines[at]}"
+        texts[name] = "\n".join(lines)
+    return texts
+
+
+@hypothesis_settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(mutated())
+def test_the_location_loads_however_contracts_are_damaged(
+    tmp_path_factory: pytest.TempPathFactory, texts: dict[str, str]
+) -> None:
+    folder = tmp_path_factory.mktemp("contracts")
+    for name, text in texts.items():
+        (folder / name).write_text(text, "utf-8", errors="surrogatepass")
+    repository = load(folder)
+    found = read_folder(folder)
+    assert found.good.keys() <= assets(repository)
+    for broken in found.broken:
+        untouched = texts[Path(broken.path).name] == TEXTS[Path(broken.path).name]
+        assert not untouched or "already" in str(broken.error), "only another contract can contradict an untouched one"
+
+
+def test_a_run_that_was_requested_before_the_error_takes_the_other_files_and_lets_those_wait(
+    workshop: Workshop, contracts: Path
+) -> None:
+    workshop.contracts_dir = contracts
+    (contracts / "training.odcs.yaml").write_text("x: [", "utf-8")
+    keys = [workshop.drop("Training.csv", TRAINING), workshop.drop("Stops.csv", STOPS)]
+
+    result = workshop.ingest(*keys, datasets=["training", "traffic_stops"])
+
+    assert result.success
+    assert workshop.outcomes == ["accepted", "ignored"]
+    (report,) = workshop.written("reports/_ignored")
+    document = json.loads(workshop.objects()[report])
+    assert [error["code"] for error in document["errors"]] == ["contract_error"]
+    assert f"the file waits for its contract: {contracts}/training.odcs.yaml:2: " in document["errors"][0]["message"]
+    assert workshop.written("silver")[0].startswith("silver/traffic_stops/")
+
+    (contracts / "training.odcs.yaml").write_text(TEXTS["training.odcs.yaml"], "utf-8")
+    workshop.ingest(keys[0])
+    assert workshop.outcomes == ["accepted"]
+
+
+def test_a_partition_of_a_contract_in_error_is_not_read_again_and_the_run_says_why(
+    workshop: Workshop, contracts: Path
+) -> None:
+    workshop.contracts_dir = contracts
+    workshop.ingest(workshop.drop("Training.csv", TRAINING))
+    (contracts / "training.odcs.yaml").write_text("x: [", "utf-8")
+    before = workshop.objects()
+
+    result = workshop.reprocess(selection=[dg.AssetKey(["silver", "training"])])
+
+    assert not result.success
+    (failure,) = result.get_step_failure_events()
+    assert "training.odcs.yaml:2: invalid YAML" in str(failure.step_failure_data.error)
+    assert workshop.objects() == before
