@@ -30,14 +30,16 @@ LABEL org.opencontainers.image.title="etl-platform" \
       org.opencontainers.image.description="Files that agencies drop into S3 become checked, typed, traceable tables" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${REVISION}"
-# Mount DAGSTER_HOME and /tmp writable; the rest of the root file system may be read-only.
+# Mount DAGSTER_HOME and /tmp writable; the rest of the root file system may be read-only. PYTHONWARNINGS hides that
+# `dagster job execute` is superseded by dg, which is not installed here.
 ENV DAGSTER_HOME=/opt/dagster/dagster_home \
     DAGSTER_DISABLE_TELEMETRY=yes \
     GATEWAY_HOST=0.0.0.0 \
     HOME=/tmp \
     PATH=/opt/etl-platform/bin:${PATH} \
     PYTHONDONTWRITEBYTECODE=1 \
-    PYTHONUNBUFFERED=1
+    PYTHONUNBUFFERED=1 \
+    PYTHONWARNINGS=ignore:Function:FutureWarning
 RUN groupadd --gid 1000 etl \
     && useradd --uid 1000 --gid 1000 --home-dir /tmp --no-create-home --shell /usr/sbin/nologin etl \
     && install --directory --owner 1000 --group 1000 "${DAGSTER_HOME}"

@@ -37,6 +37,8 @@ storage:
     postgres_url:
       env: DAGSTER_POSTGRES_URL
 """
+# Hides that `dagster dev` and `dagster job execute` are superseded by dg, which a deployment does not have.
+QUIET = "ignore:Function:FutureWarning"
 _UI_READY_WITHIN_S = 90.0
 _GATEWAY_READY_WITHIN_S = 30.0
 
@@ -101,6 +103,7 @@ class Stack:
             **self.resources.environment,
             "DAGSTER_HOME": str(self.dagster_home),
             "GATEWAY_DEV_MODE": "true",
+            "PYTHONWARNINGS": QUIET,
             **self._application_settings,
             **({"DAGSTER_POSTGRES_URL": self._postgres_url} if self._postgres_url else {}),
         }

@@ -13,6 +13,7 @@ import dagster as dg
 import pytest
 import yaml
 
+from etl_platform.local.stack import QUIET
 from etl_platform_tests.integration.deliveries import as_csv, officers
 
 # The commands build on what the first of them leaves, so one worker runs them.
@@ -29,6 +30,10 @@ class Desk:
     home: Path
     root: Path
 
+    @property
+    def config(self) -> Path:
+        return self.home.parent / "run.yaml"
+
     def run(self, *command: str | Path) -> subprocess.CompletedProcess[str]:
         kept = {name: os.environ[name] for name in ("HOME", "LANG", "LD_LIBRARY_PATH") if name in os.environ}
         environment = {
@@ -38,6 +43,7 @@ class Desk:
             "LOCAL_S3_ROOT": str(self.root),
             "DAGSTER_DISABLE_TELEMETRY": "yes",
             "COLUMNS": "200",
+            "PYTHONWARNINGS": QUIET,
         }
         program, *arguments = command
         return subprocess.run(
@@ -71,11 +77,10 @@ def executed(desk: Desk) -> subprocess.CompletedProcess[str]:
     key = f"from_client/{AGENCY}/Officer_Detail.csv"
     (desk.root / key).parent.mkdir(parents=True)
     (desk.root / key).write_bytes(as_csv(officers("A", 6, bad=2)))
-    config = desk.home.parent / "run.yaml"
     deliveries = [{"bucket": "local", "key": key}]
-    config.write_text(yaml.safe_dump({"ops": {"ingest": {"config": {"deliveries": deliveries}}}}))
+    desk.config.write_text(yaml.safe_dump({"ops": {"ingest": {"config": {"deliveries": deliveries}}}}))
     return desk.run(
-        "dagster", "job", "execute", "-m", "etl_platform.definitions", "-j", "s3_data_quality_job", "-c", config
+        "dagster", "job", "execute", "-m", "etl_platform.definitions", "-j", "s3_data_quality_job", "-c", desk.config
     )
 
 
@@ -89,18 +94,25 @@ def test_dagster_job_execute_takes_a_delivery_in(desk: Desk, executed: subproces
     assert len(list((desk.root / "quarantine").rglob("*.parquet"))) == 1
 
 
-def test_dagster_asset_materialize_reads_a_partition_again(
-    desk: Desk, executed: subprocess.CompletedProcess[str]
-) -> None:
+def test_dagster_job_execute_prints_only_log_lines(executed: subprocess.CompletedProcess[str]) -> None:
+    """No warning of Dagster that it prefers ``dg``, which a deployment does not have."""
+    assert executed.stdout == ""
+    assert [line for line in executed.stderr.splitlines() if not line.startswith('{"time": ')] == []
+
+
+def test_the_image_hides_dagsters_warnings_as_the_local_stack_does() -> None:
+    assert f"PYTHONWARNINGS={QUIET}" in (PROJECT / "Dockerfile").read_text("utf-8")
+
+
+def test_dg_launch_reads_a_partition_again(desk: Desk, executed: subprocess.CompletedProcess[str]) -> None:
     assert executed.returncode == 0, executed.stderr[-3_000:]
     before = len(desk.materialized("silver", "officer_detail"))
     chosen = "key:bronze/officer_detail or key:silver/officer_detail"
 
-    done = desk.run(
-        "dagster", "asset", "materialize", "--select", chosen, "--partition", AGENCY, "-m", "etl_platform.definitions"
-    )
+    done = desk.run("dg", "launch", "--assets", chosen, "--partition", AGENCY)
 
     assert done.returncode == 0, done.stderr[-3_000:]
+    assert "Warning" not in done.stderr
     newest, *older = desk.materialized("silver", "officer_detail")
     assert len(older) == before
     assert newest.partition_key == AGENCY
@@ -108,10 +120,13 @@ def test_dagster_asset_materialize_reads_a_partition_again(
     assert len(reports) == 2, "the first one and that of the reprocessing"
 
 
-def test_dagster_definitions_validate_accepts_the_workspace(desk: Desk) -> None:
-    done = desk.run("dagster", "definitions", "validate", "-w", "workspace.yaml")
+def test_dg_launch_takes_a_delivery_in_a_second_time(desk: Desk, executed: subprocess.CompletedProcess[str]) -> None:
+    assert executed.returncode == 0, executed.stderr[-3_000:]
+
+    done = desk.run("dg", "launch", "--job", "s3_data_quality_job", "--config", str(desk.config))
 
     assert done.returncode == 0, done.stderr[-3_000:]
+    assert "1 delivery: 1 duplicate" in done.stderr
 
 
 def test_dg_list_defs_lists_every_asset_check_job_and_sensor(desk: Desk) -> None:
