@@ -3,27 +3,32 @@
 from collections.abc import Sequence
 from typing import Any
 
-_MAX_CELL = 60
+MAX_CELL = 60
 
 
-def table(header: Sequence[str], rows: Sequence[Sequence[Any]], *, last: int = _MAX_CELL) -> str:
+def table(
+    header: Sequence[str], rows: Sequence[Sequence[Any]], *, cell: int = MAX_CELL, last: int | None = None
+) -> str:
     """Columns as wide as their longest cell; numbers to the right; control characters made visible.
 
     Args:
-        last: characters that a cell of the last column may have.
+        cell: characters that a cell may have, names included.
+        last: the same for the cells of the last column.
     """
-    cells = [list(header), *[[*(printable(value) for value in row[:-1]), printable(row[-1], last)] for row in rows]]
+    limits = [cell] * (len(header) - 1) + [last or cell]
+    names = [printable(name, cell) for name in header]
+    cells = [names, *[[printable(value, limit) for value, limit in zip(row, limits, strict=True)] for row in rows]]
     widths = [max(len(row[i]) for row in cells) for i in range(len(header))]
     right = [all(isinstance(row[i], int | None) for row in rows) for i in range(len(header))]
     lines = [
         "  ".join(c.rjust(w) if r else c.ljust(w) for c, w, r in zip(row, widths, right, strict=True)).rstrip()
         for row in cells
     ]
-    lines.insert(1, "  ".join("─" * min(width, _MAX_CELL) for width in widths))
+    lines.insert(1, "  ".join("─" * min(width, cell) for width in widths))
     return "\n".join(lines)
 
 
-def printable(value: Any, limit: int = _MAX_CELL) -> str:
+def printable(value: Any, limit: int = MAX_CELL) -> str:
     """A value on one line of at most ``limit`` characters."""
     if value is None:
         return ""

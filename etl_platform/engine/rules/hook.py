@@ -9,6 +9,7 @@ import polars as pl
 
 from etl_platform.engine.contract.model import Column, ColumnType, Contract
 from etl_platform.engine.rules.hook_result import Transform, check_shape, computed_columns, hook_error
+from etl_platform.engine.values.pandas_frames import to_pandas
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -32,7 +33,7 @@ def load_transform(contract: Contract, schema: pl.Schema) -> Transform | None:
     def transform(given: pl.DataFrame) -> pl.DataFrame:
         if not hook.pandas:
             return computed_columns(contract, given, _call(contract, function, given.clone()), schema)
-        sent = _to_pandas(given)
+        sent = to_pandas(given)
         returned = _from_pandas(contract, given, sent, _call(contract, function, sent.copy()))
         return computed_columns(contract, given, returned, schema)
 
@@ -59,27 +60,6 @@ def _call(contract: Contract, function: Callable[[Any], Any], frame: object) -> 
         where = f" in line {hook_frames.tb_lineno} of {hook_frames.tb_frame.f_code.co_filename}" if hook_frames else ""
         # The error's message and the traceback may quote values.
         raise hook_error(contract, f"raised {type(error).__name__}{where}") from None
-
-
-_PANDAS = {pl.String: "string", pl.Int64: "Int64", pl.Float64: "Float64", pl.Boolean: "boolean"}
-
-
-def _to_pandas(frame: pl.DataFrame) -> "pd.DataFrame":
-    """Nullable dtypes, dates and timestamps as datetime64, decimals and times as objects.
-
-    Polars' own ``to_pandas`` needs pyarrow.
-    """
-    import pandas as pd
-
-    columns: dict[str, pd.Series[Any]] = {}
-    for series in frame:
-        if series.dtype.is_temporal() and series.dtype != pl.Time:
-            unit = "s" if series.dtype == pl.Date else "us"
-            columns[series.name] = pd.Series(series.to_numpy(), dtype=f"datetime64[{unit}]")
-        else:
-            kind = _PANDAS.get(series.dtype.base_type(), "object")
-            columns[series.name] = pd.Series(series.to_list(), dtype=kind)
-    return pd.DataFrame(columns, index=pd.RangeIndex(frame.height))
 
 
 def _from_pandas(contract: Contract, given: pl.DataFrame, sent: "pd.DataFrame", returned: object) -> pl.DataFrame:
