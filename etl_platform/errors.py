@@ -12,6 +12,7 @@ EtlPlatformError *
 │   ├── MalformedEventError   a queue message that is not an S3 event
 │   ├── NotificationRefusedError  an HTTP request to the gateway that is refused; has a code
 │   ├── ReportError           an object of the ledger is not a report that this release can read
+│   ├── TableError            silver cannot be read as it was asked for
 │   ├── ObjectMissingError    the object version does not exist (S3's NoSuchKey)
 │   ├── UnsafeKeyError        an object key that points outside the local root
 │   ├── ApiResponseError        a REST API refuses a request, or its response differs from its declaration
@@ -54,6 +55,10 @@ class NotificationRefusedError(PermanentError):
 
 class ReportError(PermanentError):
     """An object of the ledger is not a report that this release can read; the message says why and what to do."""
+
+
+class TableError(PermanentError):
+    """Silver cannot be read as it was asked for; the message names what can be, or what to do. It quotes no value."""
 
 
 class ObjectMissingError(PermanentError):

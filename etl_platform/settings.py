@@ -7,6 +7,7 @@ from dataclasses import Field, dataclass, field, fields
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from etl_platform.errors import SettingsError
@@ -245,9 +246,13 @@ DEV_STACK_ENV = Path(".local/stack.env")
 """Written while ``make dev`` runs, so that commands in other terminals use the running stack."""
 
 
-def load_settings() -> Settings:
-    """Settings of this process. The environment overrides ``.env``, which overrides a running dev stack."""
-    return Settings.from_environment(_environment())
+def load_settings(given: Mapping[str, str] = MappingProxyType({})) -> Settings:
+    """Settings of this process. The environment overrides ``.env``, which overrides a running dev stack.
+
+    Args:
+        given: values by name in capitals; they override all of these.
+    """
+    return Settings.from_environment({**_environment(), **given})
 
 
 def _environment() -> dict[str, str]:

@@ -204,7 +204,7 @@ def _command(text: str) -> list[str] | None:
     match = re.search(r"(?:^|-- )(?:\.venv/bin/)?etl(?:-platform)?(?: (.*))?$", text.split(" | ", maxsplit=1)[0])
     if match is None or not (match[1] or text.strip().endswith("etl-platform")):
         return None
-    words = re.sub(r"'[^']*'", "TEXT", match[1] or "").replace("…", "")
+    words = re.sub(r"\"[^\"]*\"|'[^']*'", "TEXT", match[1] or "").replace("…", "")
     return [_PLACEHOLDERS.get(word, word) for word in re.sub(r"[\[\]]", " ", words).split() if word != "COMMAND"]
 
 

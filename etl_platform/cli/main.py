@@ -18,6 +18,7 @@ from etl_platform.cli import (
     reconcile,
     replay,
     run_job,
+    sql,
     status,
 )
 from etl_platform.cli.arguments import help_epilog, more_help
@@ -32,6 +33,7 @@ _COMMANDS = (
     status,
     history,
     quarantine,
+    sql,
     replay,
     reconcile,
     dlq,

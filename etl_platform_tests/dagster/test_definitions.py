@@ -21,6 +21,7 @@ from etl_platform_tests.unit.making import contract_data, custom
 
 CONTRACTS = load_contracts(Settings().contracts_dir)
 HEAVY = (
+    "duckdb",
     "sqlglot",
     "polars",
     "pandas",

@@ -1,13 +1,14 @@
 """The examples of docs/operate/correct-rows.md and query-reports.md do what the pages say."""
 
+import json
 import os
 import re
 import shlex
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
-import duckdb
 import polars as pl
 import pytest
 
@@ -87,27 +88,31 @@ def test_the_worked_example_moves_rows_from_quarantine_to_silver(
         assert made.metadata["quarantined_rows"].value == 1
 
 
-def test_the_query_of_the_page_reads_the_reports(folder: Path) -> None:
+def test_the_queries_of_the_page_read_the_reports(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     ingest("from_client/la_new_orleans/gone/training.csv")
     ingest("from_client/la_new_orleans/unknown.csv")
     assert do("etl-platform replay --agency la_new_orleans --dataset training --by jane") == 0
+    capsys.readouterr()
 
     page = (OPERATE / "query-reports.md").read_text("utf-8")
-    (query,) = re.findall(r"^```sql\n(SELECT.*?)```$", page, re.MULTILINE | re.DOTALL)
-    with duckdb.connect() as connection:
-        connection.execute(f"SET file_search_path = '{folder / 'root'}'")
-        found = connection.execute("SET TimeZone = 'UTC'").execute(query).fetchall()
+    found: list[list[dict[str, Any]]] = []
+    for query in re.findall(r"^```sql\n(SELECT.*?);\n(?:```|\n)", page, re.MULTILINE | re.DOTALL)[:3]:
+        assert main(["sql", query, "--json"]) == 0
+        found.append([json.loads(line) for line in capsys.readouterr().out.splitlines()])
 
-    ((agency, dataset, deliveries, rejected, quarantined, replays, last_file),) = found
-    assert (agency, dataset, deliveries, rejected, quarantined, replays) == (
+    months, rules, refused = found
+    (month,) = [row for row in months if row["month"].startswith("2025-07")]
+    assert (month["agency"], month["dataset"], month["deliveries"], month["replays"]) == (
         "la_new_orleans",
         "training",
-        3,
-        1,
-        6,
+        2,
         1,
     )
-    assert last_file >= datetime(2025, 7, 1, 8, tzinfo=UTC)
+    assert [row["rows"] for row in rules] == [2, 2, 2]
+    assert {row["key"] for row in refused} == {
+        "from_client/la_new_orleans/gone/training.csv",
+        "from_client/la_new_orleans/unknown.csv",
+    }
 
 
 def test_commands_for_an_agency_without_deliveries_print_one_line(

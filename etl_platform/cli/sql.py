@@ -1,0 +1,128 @@
+"""``etl-platform sql``: one query over silver, quarantine and reports."""
+
+import argparse
+import csv
+import json
+import math
+import shutil
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from etl_platform.cli.arguments import Commands, add_command
+from etl_platform.engine.errors import UsageError
+from etl_platform.engine.exit_codes import GOOD
+from etl_platform.settings import load_settings
+
+if TYPE_CHECKING:
+    from etl_platform.tables.sql_query import QueryResult
+
+_ROWS_SHOWN = 200
+_GAP = 2
+_MIN_WIDTH = 8
+
+
+def add(commands: Commands) -> None:
+    sql = add_command(
+        commands,
+        "sql",
+        "Query silver, quarantine and reports with SQL (DuckDB, read-only)",
+        'etl-platform sql "SELECT agency, count(*) AS officers FROM officer_detail GROUP BY ALL"\n'
+        "  etl-platform sql \"SELECT * FROM officer_detail_quarantine WHERE agency = 'nm_albuquerque'\" --csv\n"
+        '  etl-platform sql "SHOW TABLES"; etl-platform sql "DESCRIBE reports"',
+    )
+    sql.add_argument("query", metavar="SQL", help="one SELECT; it reads only the agencies that it asks for")
+    form = sql.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help="print the rows as JSON lines")
+    form.add_argument("--csv", action="store_true", help="print the rows as CSV")
+    form.add_argument("--out", type=Path, metavar="FILE.parquet", help="write the rows to a new Parquet file")
+    sql.set_defaults(command=_sql)
+
+
+def _sql(arguments: argparse.Namespace) -> int:
+    from etl_platform.platform import Platform
+    from etl_platform.tables.sql_query import run_query
+
+    out: Path | None = arguments.out
+    if out is not None and (out.suffix != ".parquet" or out.exists()):
+        problem = "exists already; name a new file" if out.exists() else "must end with .parquet"
+        raise UsageError(f"--out {out} {problem}")
+    if out is not None and not out.absolute().parent.is_dir():
+        raise UsageError(f"--out {out}: the folder does not exist")
+
+    def use(result: "QueryResult") -> None:
+        if out is not None:
+            result.write_parquet(out.absolute())
+            print(f"{result.height:,} rows written to {out}")
+        elif arguments.csv:
+            _print_csv(result.columns, result.rows())
+        elif arguments.json:
+            for row in result.rows():
+                print(json.dumps(dict(zip(result.columns, map(_json, row), strict=True)), ensure_ascii=False))
+        else:
+            _print_table(result)
+
+    run_query(Platform(load_settings()), arguments.query, use, out.absolute() if out else None)
+    return GOOD
+
+
+def _print_csv(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    writer.writerow(columns)
+    for row in rows:
+        writer.writerow(["" if value is None else _text(value) for value in row])
+
+
+def _print_table(result: "QueryResult") -> None:
+    from etl_platform.engine.output.plain_text import counted, table
+
+    rows = [tuple(v if v is None or type(v) is int else _text(v) for v in row) for row in result.rows(_ROWS_SHOWN)]
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+    shown, cell = _fit(result.columns, rows, width)
+    if rows:
+        print(table(result.columns[:shown], [row[:shown] for row in rows], cell=cell))
+    hidden = len(result.columns) - shown
+    remarks = [counted(result.height, "row")]
+    remarks += [f"{_ROWS_SHOWN} shown; --csv prints all"] if result.height > _ROWS_SHOWN else []
+    remarks += [f"{counted(hidden, 'column')} not shown; name fewer columns, or use --csv"] if hidden else []
+    print("; ".join(remarks))
+
+
+def _fit(columns: Sequence[str], rows: Sequence[Sequence[Any]], width: int | None) -> tuple[int, int]:
+    """How many columns fit into the terminal, and to how many characters their cells are shortened."""
+    from etl_platform.engine.output.plain_text import MAX_CELL, printable
+
+    if width is None:
+        return len(columns), MAX_CELL
+    widths = [max(len(printable(row[i])) for row in [columns, *rows]) for i in range(len(columns))]
+    for cell in range(MAX_CELL, _MIN_WIDTH, -1):
+        if sum(min(each, cell) + _GAP for each in widths) - _GAP <= width:
+            return len(columns), cell
+    shown, used = 0, -_GAP
+    while shown < len(widths) and (used := used + min(widths[shown], _MIN_WIDTH) + _GAP) <= width:
+        shown += 1
+    return max(shown, 1), _MIN_WIDTH
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return json.dumps(_json(value), ensure_ascii=False) if isinstance(value, dict | list) else str(_json(value))
+
+
+def _json(value: Any) -> Any:
+    """A value as JSON has it: what JSON does not know becomes a text, in ISO 8601 or with every digit."""
+    match value:
+        case None | bool() | int() | str():
+            return value
+        case float():
+            return value if math.isfinite(value) else str(value)
+        case dict():
+            return {str(name): _json(inner) for name, inner in value.items()}
+        case list() | tuple():
+            return [_json(inner) for inner in value]
+        case bytes():
+            return value.hex()
+        case _:
+            return value.isoformat() if hasattr(value, "isoformat") else str(value)
