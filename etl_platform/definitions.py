@@ -17,6 +17,7 @@ from etl_platform.defs.platform_resource import build_platform_resource
 from etl_platform.defs.reconciliation import build_reconciliation
 from etl_platform.defs.run_logs import run_loggers
 from etl_platform.defs.scaffolded import load_scaffolded
+from etl_platform.defs.silver_io_manager import SilverIOManager
 from etl_platform.defs.sources import build_sources
 from etl_platform.engine.contract_folder import ContractFolder, read_folder
 from etl_platform.rest_apis.source_folder import read_sources
@@ -46,7 +47,12 @@ def build_defs(settings: Settings | None = None, **resource_overrides: Any) -> d
         build_sources(settings, apis.good),
         load_scaffolded(),
         dg.Definitions(
-            resources={"platform": build_platform_resource(settings, folder), **resource_overrides},
+            resources={
+                "platform": build_platform_resource(settings, folder),
+                # For assets that load silver.
+                "silver_io_manager": SilverIOManager.of(settings),
+                **resource_overrides,
+            },
             # The steps of a run share files on local disk.
             executor=dg.in_process_executor,
             loggers=run_loggers(),

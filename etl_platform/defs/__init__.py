@@ -4,6 +4,7 @@ Assets, jobs and schedules, by subject: intake_assets (with check_results, datas
 delivery_metadata, event_log_lookup, lineage), api_ingestion, attachments, email_archive, employment_history,
 expected_files, reconciliation.
 Shared by them: platform_resource, partitions, schedules, run_policies, table_metadata, failures.
+For assets downstream that load silver: silver_io_manager.
 Sensors: file_arrivals_sensor; the one of the emails is in email_archive.
 Run records, read and written: intake_runs, breaker_state (with the reset job), failed_runs, run_counts, run_tags,
 daily_counts.
