@@ -112,7 +112,6 @@ class _Reader:
             for i, entry in enumerate(schema["properties"])
             if entry.get("primaryKey")
         )
-        server: dict[str, Any] = next(iter(data.get("servers") or []), {})
         row_rules = read_row_rules(self.document, {column.name for column in columns})
         taken = {column.name for column in columns} | {rule.name for rule in row_rules}
         return Contract(
@@ -133,7 +132,7 @@ class _Reader:
             row_rules=row_rules,
             dataset_rules=read_dataset_rules(self.document, {c.name: c.type for c in columns}, taken),
             max_rejected_percent=self.custom.get("maxRejectedPercent"),
-            reading_overrides=read_overrides(self.document, server, self.custom),
+            reading_overrides=read_overrides(self.document, self.custom),
             cadence=read_cadence(self.document),
             notes=tuple(self.notes),
             pads_short_rows=self.custom.get("shortRows") == "pad",

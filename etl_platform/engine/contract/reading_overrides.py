@@ -44,18 +44,19 @@ class ReadingOverrides:
         return [name for name, value in vars(self).items() if value is not None]
 
 
-def read_overrides(document: Located, server: Mapping[str, Any], custom: Mapping[str, Any]) -> ReadingOverrides:
-    """The overrides in ``servers[0]`` and in the schema's custom properties.
+def read_overrides(document: Located, custom: Mapping[str, Any]) -> ReadingOverrides:
+    """The overrides in the server of the delivered files and in the schema's custom properties.
 
     Raises:
         ContractError: a codec that does not exist, or a delimiter, quote, escape or header that cannot be read.
     """
+    position, server = _drop_server(document)
     encoding, delimiter, line = server.get("encoding"), server.get("delimiter"), custom.get("headerLine")
     if encoding is not None and not _is_text_codec(encoding):
         raise document.error(
             f"encoding {encoding!r} is unknown; use a codec of Python, such as utf-8, cp1252 or utf-16",
             "servers",
-            0,
+            position,
             "encoding",
         )
     if delimiter is not None and not _DELIMITER.fullmatch(delimiter):
@@ -63,7 +64,7 @@ def read_overrides(document: Located, server: Mapping[str, Any], custom: Mapping
             f"delimiter {delimiter!r} is not 1 to 8 characters without letters, digits, quotes and line ends; "
             'write a tab as "\\t"',
             "servers",
-            0,
+            position,
             "delimiter",
         )
     for name, allowed in (("quote", _QUOTES), ("escape", _ESCAPES), ("header", (NONE,))):
@@ -77,6 +78,13 @@ def read_overrides(document: Located, server: Mapping[str, Any], custom: Mapping
         raise document.error("headerLine counts lines from 1", *place)
     marks = (custom.get(name) for name in ("quote", "escape", "header"))
     return ReadingOverrides(encoding, delimiter, custom.get("sheet"), line, *marks)
+
+
+def _drop_server(document: Located) -> tuple[int, Mapping[str, Any]]:
+    """The server of the delivered files, with its position: the first one that is not silver's, which is Parquet."""
+    servers: list[dict[str, Any]] = document.data.get("servers") or []
+    found = ((i, server) for i, server in enumerate(servers) if str(server.get("format")).lower() != "parquet")
+    return next(found, (0, {}))
 
 
 def _place(document: Located, name: str) -> Where:

@@ -2,10 +2,14 @@
 
 import copy
 from datetime import timedelta
+from fnmatch import fnmatch
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
+from etl_platform import object_keys
 from etl_platform.engine.contract.cadence import Cadence
 from etl_platform.engine.contract.contract_reader import parse_contract
 from etl_platform.engine.contract.located_yaml import load_located
@@ -14,6 +18,7 @@ from etl_platform.engine.errors import ContractError
 from etl_platform.engine.rules.compile_contract import compile_contract
 from etl_platform.engine.rules.contract_rules import contract_rules
 from etl_platform_tests.unit.making import (
+    CONTRACTS,
     contract_data,
     contract_of,
     contract_text,
@@ -443,6 +448,29 @@ def test_pins_are_read_from_the_server_and_the_schema() -> None:
     assert (contract.reading_overrides.encoding, contract.reading_overrides.delimiter) == ("cp850", "\t")
     placed = contract_of([text("ident")], customs=custom(sheet="Data", headerLine=4))
     assert placed.reading_overrides.names() == ["sheet", "header_line"]
+
+
+def test_the_server_of_silver_says_nothing_about_how_files_are_written() -> None:
+    silver = "servers:\n- {server: silver, type: s3, location: 's3://b/s', format: parquet, encoding: utf-16}\n"
+    drop = "- {server: drop, type: s3, location: 's3://b/k', format: csv, delimiter: %s}\nschema:"
+
+    contract = parse(GOOD.replace("schema:", silver + drop % ";"))
+    assert contract.reading_overrides.names() == ["delimiter"]
+    assert parse(GOOD.replace("schema:", f"{silver}schema:")).reading_overrides.names() == []
+    wrong = GOOD.replace("schema:", silver + drop % "tab")
+    with pytest.raises(ContractError, match="delimiter 'tab'") as error:
+        parse(wrong)
+    assert error.value.line == line_of(wrong, "- {server: drop")
+
+
+@pytest.mark.parametrize("path", sorted(CONTRACTS.glob("*.odcs.yaml")), ids=lambda path: path.name.split(".")[0])
+def test_a_shipped_contract_names_the_place_of_its_silver(path: Path) -> None:
+    document = yaml.safe_load(path.read_text("utf-8"))
+
+    (silver,) = (server for server in document["servers"] if server["server"] == "silver")
+    assert (silver["type"], silver["format"]) == ("s3", "parquet")
+    key = silver["location"].removeprefix("s3://").partition("/")[2]
+    assert fnmatch(object_keys.silver_key(document["schema"][0]["name"], "nm_albuquerque", "from_client/a/b.csv"), key)
 
 
 def test_known_values_are_kept_and_refuse_nothing() -> None:
