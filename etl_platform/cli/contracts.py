@@ -1,4 +1,4 @@
-"""``etl-platform contract``: check contracts, and fetch them from S3."""
+"""``etl-platform contract``: check contracts, fetch them from S3, and make the tables of AWS Glue from them."""
 
 import argparse
 import re
@@ -33,6 +33,15 @@ def add(commands: Commands) -> None:
     fetch.add_argument("folder", type=Path, metavar="DIR", help="created if it does not exist")
     fetch.set_defaults(command=_fetch)
 
+    glue = add_command(
+        group,
+        "glue",
+        "Write the columns of silver and of the reports for AWS Glue and Athena, as Terraform in JSON",
+        "etl-platform contract glue --out infra/file_processing/terraform/glue_tables.tf.json",
+    )
+    glue.add_argument("--out", type=Path, metavar="FILE", help="the file to write; by default it is printed")
+    glue.set_defaults(command=_glue)
+
 
 def _place(text: str) -> tuple[str, str]:
     match = re.fullmatch(r"s3://([A-Za-z0-9._-]{3,255})/((?:.+/)?)", text)
@@ -53,6 +62,20 @@ def _fetch(arguments: argparse.Namespace) -> int:
     if check_contracts([arguments.folder]) != GOOD:
         # A pod that fetches contracts must start: the definitions set those in error aside and show them.
         print("contracts in error are copied too and will be set aside", file=sys.stderr)
+    return GOOD
+
+
+def _glue(arguments: argparse.Namespace) -> int:
+    from etl_platform.engine.contract_folder import load_contracts
+    from etl_platform.tables.glue import terraform_json
+
+    contracts = load_contracts(load_settings().contracts_dir)
+    text = terraform_json(contracts.values())
+    if arguments.out is None:
+        print(text, end="")
+    else:
+        arguments.out.write_text(text, "utf-8")
+        print(f"{len(contracts)} tables written to {arguments.out}")
     return GOOD
 
 

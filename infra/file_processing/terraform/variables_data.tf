@@ -158,3 +158,34 @@ variable "kms_key_arns" {
     error_message = "kms_key_arns takes ARNs of keys, arn:<partition>:kms:<region>:<account>:key/<id>; IAM cannot grant access by alias."
   }
 }
+
+variable "create_glue_tables" {
+  description = "Create a Glue database with tables of silver and of the reports, for Athena."
+  type        = bool
+  default     = false
+  nullable    = false
+}
+
+variable "glue_database_name" {
+  description = "Name of the Glue database."
+  type        = string
+  default     = "etl_platform"
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^[a-z][a-z0-9_]{0,254}$", var.glue_database_name))
+    error_message = "glue_database_name takes lower-case letters, digits and _, and begins with a letter."
+  }
+}
+
+variable "glue_agencies" {
+  description = "Agencies that a query in Athena finds without naming them. Empty: each query names its agencies, WHERE agency = '...'."
+  type        = list(string)
+  default     = []
+  nullable    = false
+
+  validation {
+    condition     = alltrue([for agency in var.glue_agencies : can(regex("^[A-Za-z0-9._~%-]{1,100}$", agency))])
+    error_message = "glue_agencies takes partitions as the UI shows them, such as nm_albuquerque or nm%20albuquerque."
+  }
+}

@@ -30,6 +30,8 @@ run "wrong_values" {
     sns_endpoint_url          = "http://gateway.example/"
     attachments_source_bucket = "documents"
     kms_key_arns              = ["alias/data"]
+    glue_database_name        = "etl-platform"
+    glue_agencies             = ["nm albuquerque"]
     db_name                   = "Dagster"
     db_username               = "postgres"
     db_password               = "short"
@@ -61,6 +63,8 @@ run "wrong_values" {
     var.sns_endpoint_url,
     var.attachments_source_bucket,
     var.kms_key_arns,
+    var.glue_database_name,
+    var.glue_agencies,
     var.db_name,
     var.db_username,
     var.db_password,
