@@ -12,7 +12,10 @@ from etl_platform.defs.email_archive import build_email_archive
 from etl_platform.defs.employment_history import build_employment_history
 from etl_platform.defs.expected_files import build_expected_files
 from etl_platform.defs.file_arrivals_sensor import build_file_arrivals_sensor
+from etl_platform.defs.ignored_files import build_ignored_files
 from etl_platform.defs.intake_assets import build_intake_assets, build_intake_job
+from etl_platform.defs.overdue_files import build_overdue_files
+from etl_platform.defs.overview import build_overview
 from etl_platform.defs.platform_resource import build_platform_resource
 from etl_platform.defs.reconciliation import build_reconciliation
 from etl_platform.defs.run_logs import run_loggers
@@ -45,6 +48,9 @@ def build_defs(settings: Settings | None = None, **resource_overrides: Any) -> d
         build_employment_history(),
         build_email_archive(settings),
         build_sources(settings, apis.good),
+        build_ignored_files(),
+        build_overdue_files(),
+        build_overview(),
         load_scaffolded(),
         dg.Definitions(
             resources={

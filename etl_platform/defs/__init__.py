@@ -2,7 +2,8 @@
 
 Assets, jobs and schedules, by subject: intake_assets (with check_results, dataset_specs, delivery_events,
 delivery_metadata, event_log_lookup, lineage), api_ingestion, attachments, email_archive, employment_history,
-expected_files, reconciliation.
+expected_files, reconciliation. Where their data comes from: sources.
+The first screen: overview (with its sensor, recent_arrivals, ignored_files, overdue_files).
 Shared by them: platform_resource, partitions, schedules, run_policies, table_metadata, failures.
 For assets downstream that load silver: silver_io_manager.
 Sensors: file_arrivals_sensor; the one of the emails is in email_archive.

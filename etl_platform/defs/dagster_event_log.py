@@ -6,6 +6,7 @@ import dagster as dg
 
 from etl_platform.defs.delivery_events import delivery_events
 from etl_platform.defs.event_log_lookup import is_logged
+from etl_platform.defs.ignored_files import ignored_event
 from etl_platform.defs.intake_runs import note_progress
 from etl_platform.defs.partitions import register_agencies
 from etl_platform.deliveries.delivery import Outcome
@@ -32,6 +33,8 @@ class DagsterEventLog:
 
     def log_ignored(self, report: Report) -> None:
         self._context.log.info(f"{report.outcome} {report.source.key} ({report.delivery_id})")
+        if event := ignored_event(report):
+            self._context.log_event(event)
 
     def note_progress(self) -> None:
         note_progress(self._context.instance, self._context.run)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import dagster as dg
+from dagster._core.definitions.asset_checks.asset_check_evaluation import AssetCheckEvaluationTargetMaterializationData
 from dagster._core.definitions.assets.job.asset_job import build_asset_job, get_asset_graph_for_job
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 from dagster._core.execution import context_creation_job
@@ -142,3 +143,25 @@ def code_server_of(run: dg.DagsterRun) -> CodeServer | None:
         return None
     found = json.loads(run.tags[GRPC_INFO_TAG])
     return CodeServer(found.get("socket"), found.get("host"), found.get("port"), bool(found.get("use_ssl")))
+
+
+def with_target(
+    evaluation: dg.AssetCheckEvaluation, materialization: dg.EventLogRecord | None
+) -> dg.AssetCheckEvaluation:
+    """The evaluation, about a materialization. ``AssetCheckResult`` finds it itself, but is not for ``log_event``."""
+    target = None
+    if materialization is not None:
+        entry = materialization.event_log_entry
+        target = AssetCheckEvaluationTargetMaterializationData(
+            storage_id=materialization.storage_id, run_id=entry.run_id, timestamp=entry.timestamp
+        )
+    return dg.AssetCheckEvaluation(
+        asset_key=evaluation.asset_key,
+        check_name=evaluation.check_name,
+        passed=evaluation.passed,
+        metadata=evaluation.metadata,
+        target_materialization_data=target,
+        severity=evaluation.severity,
+        description=evaluation.description,
+        partition=evaluation.partition,
+    )

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 import dagster as dg
 
 from etl_platform.defs.failures import as_dagster_failures
+from etl_platform.defs.overdue_files import overdue_event
 from etl_platform.defs.partitions import agencies_of, partitioned_check, register_agencies
 from etl_platform.defs.run_policies import retried_if_transient
 from etl_platform.defs.schedules import build_schedule
@@ -81,6 +82,7 @@ def _build_job(contracts: Mapping[str, Contract]) -> dg.JobDefinition:
                     if timeliness.overdue:
                         overdue.append({"agency": agency, "dataset": dataset, "why": timeliness.text})
                 checked += len(found)
+            context.log_event(overdue_event(overdue))
         context.log.info(f"{checked} partitions checked, {len(overdue)} overdue")
         yield dg.Output(
             None,

@@ -15,6 +15,7 @@ import dagster as dg
 from etl_platform.aws.queue import Message
 from etl_platform.defs.breaker_state import limits_of, read_breaker
 from etl_platform.defs.failures import skip_unless_set
+from etl_platform.defs.ignored_files import ignored_event
 from etl_platform.defs.intake_config import config_of_files
 from etl_platform.defs.intake_runs import (
     ONLY_DELIVERY_TAG,
@@ -29,7 +30,7 @@ from etl_platform.defs.run_tags import subject_tags
 from etl_platform.deliveries.circuit_breaker import only_delivery, status_of
 from etl_platform.deliveries.delivery import Cause
 from etl_platform.deliveries.plan_runs import QueuedFile, fit_runs, plan_runs
-from etl_platform.deliveries.report import Trigger
+from etl_platform.deliveries.report import Report, Trigger
 from etl_platform.deliveries.s3_events import ParsedMessage, parse_message
 from etl_platform.errors import TransientError
 from etl_platform.platform import Platform
@@ -70,6 +71,7 @@ def build_file_arrivals_sensor(job: Any, interval_seconds: int) -> dg.SensorDefi
                 deadline=time.monotonic() + TICK_DEADLINE_S,
                 room=allowed.runs,
                 probe_of=allowed.probe_of,
+                on_ignored=lambda report: _log_ignored(context.instance, report),
             )
         )
         if not requests:
@@ -112,6 +114,7 @@ def run_requests(
     deadline: float,
     room: int | None = None,
     probe_of: float | None = None,
+    on_ignored: Callable[[Report], None] = lambda _: None,
     clock: Callable[[], float] = time.time,
 ) -> Iterator[dg.RunRequest]:
     """Receive messages until the queue is empty, ``room`` runs are full or the deadline (monotonic seconds) is reached.
@@ -140,7 +143,7 @@ def run_requests(
         received += len(batch)
         for message in batch:
             try:
-                files = _routable(platform, message, parse_message(message.body))
+                files = _routable(platform, message, parse_message(message.body), on_ignored)
             except TransientError as error:
                 # One message must not stop the tick for the others; SQS redelivers it.
                 log.warning(
@@ -160,7 +163,14 @@ def _is_retried(files: Sequence[QueuedFile]) -> bool:
     return files[0].receive_count > 1
 
 
-def _routable(platform: Platform, message: Message, parsed: ParsedMessage) -> list[QueuedFile]:
+def _log_ignored(instance: dg.DagsterInstance, report: Report) -> None:
+    if event := ignored_event(report):
+        instance.report_runless_asset_event(event)
+
+
+def _routable(
+    platform: Platform, message: Message, parsed: ParsedMessage, on_ignored: Callable[[Report], None]
+) -> list[QueuedFile]:
     """The files of the message that a run must ingest.
 
     The rest is handled here: a message with malformed parts is sent to the dead-letter queue with the reason, and an
@@ -171,7 +181,9 @@ def _routable(platform: Platform, message: Message, parsed: ParsedMessage) -> li
         arrived = platform.intake.route(version)
         agency, dataset = arrived.route.agency, arrived.route.dataset
         if agency is None or dataset is None:
-            platform.intake.ingest(arrived, Trigger(Cause.EVENT, message_id=message.message_id))
+            ignored = platform.intake.ingest(arrived, Trigger(Cause.EVENT, message_id=message.message_id))
+            # Before the message is deleted. A tick that is killed in between logs the event once more.
+            on_ignored(ignored.report)
             continue
         files.append(
             QueuedFile(version, agency, dataset, message.message_id, message.receipt_handle, message.receive_count)

@@ -48,6 +48,9 @@ _WHY_IGNORED = {
     NO_CONTRACT: "no contract matches this file name; add one, then run `etl-platform reconcile --repair`",
 }
 
+NEEDS_A_PERSON = frozenset({"no_file_name", "no_agency", NO_CONTRACT, CONTRACT_ERROR})
+"""Why a file is ignored that somebody may have meant as a delivery."""
+
 
 def route(
     version: ObjectVersion,

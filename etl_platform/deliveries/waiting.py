@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from itertools import islice
 from typing import Any
 
 from etl_platform import object_keys
@@ -130,13 +131,16 @@ class WaitingRecords:
         except TransientError as error:
             log.warning("the record of a failed delivery is not deleted", extra={"error": str(error)})
 
-    def unfinished(self, on_unreadable: Callable[[ReportError], None] | None = None) -> list[WaitingDelivery]:
+    def unfinished(
+        self, on_unreadable: Callable[[ReportError], None] | None = None, limit: int | None = None
+    ) -> list[WaitingDelivery]:
         """The deliveries that failed and have no report, those that arrived first before the others.
 
         Args:
             on_unreadable: called for an object that is not a record; by default it is logged.
+            limit: read at most so many records; after an outage there can be thousands.
         """
-        return [record for record, is_done in self._read(on_unreadable or _log_unreadable) if not is_done]
+        return [record for record, is_done in self._read(on_unreadable or _log_unreadable, limit) if not is_done]
 
     def clear_finished(self, now: datetime) -> int:
         """Delete the records that a crash left beside a report, and those of which even the dead letter has expired.
@@ -152,9 +156,11 @@ class WaitingRecords:
             self.try_to_clear(delivery_id)
         return len(finished)
 
-    def _read(self, on_unreadable: Callable[[ReportError], None]) -> list[tuple[WaitingDelivery, bool]]:
+    def _read(
+        self, on_unreadable: Callable[[ReportError], None], limit: int | None = None
+    ) -> list[tuple[WaitingDelivery, bool]]:
         """Every record, and whether its delivery has a report."""
-        keys = [head.key for head in self._store.list(self._bucket, object_keys.WAITING_REPORTS)]
+        keys = [head.key for head in islice(self._store.list(self._bucket, object_keys.WAITING_REPORTS), limit)]
         with ThreadPoolExecutor(_READERS) as pool:
             found = list(pool.map(self._read_one, keys))
         for unreadable in found:

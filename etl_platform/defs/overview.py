@@ -1,0 +1,233 @@
+"""The asset ``operations/overview``: the first screen of the person on call, and the sensor that keeps it current.
+
+The sensor reports the asset without a run, because starting a process takes longer than the work.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any, TypeVar
+
+import dagster as dg
+
+from etl_platform.defs.breaker_state import breaker_status
+from etl_platform.defs.dagster_internals import with_target
+from etl_platform.defs.failures import as_dagster_failures, skip_unless_set
+from etl_platform.defs.ignored_files import GROUP, IGNORED_FILES, ignored_since
+from etl_platform.defs.overdue_files import OVERDUE_FILES, overdue_files
+from etl_platform.defs.recent_arrivals import recent_arrivals
+from etl_platform.defs.table_metadata import table
+from etl_platform.deliveries.ignored_files import IgnoredFile, IgnoredFiles
+from etl_platform.deliveries.overview import Obstacle, Overview
+from etl_platform.deliveries.waiting import Prospect
+from etl_platform.errors import TransientError
+from etl_platform.object_keys import base_name
+from etl_platform.platform import Platform
+from etl_platform.queue_work.queues import FILE_EVENTS, QUEUES
+
+T = TypeVar("T")
+OVERVIEW = dg.AssetKey(["operations", "overview"])
+SENSOR_NAME = "overview_sensor"
+STUCK, LATE, KNOWN = "nothing_is_stuck", "no_file_is_overdue", "every_file_has_a_contract"
+_INTERVAL_S = 60
+_ARRIVALS_FOR = timedelta(hours=24)
+_IGNORED_FOR = timedelta(days=7)
+_REPORT_EVERY = timedelta(hours=1)
+_ROWS_SHOWN, _IGNORED_SHOWN, _FAILED_READ = 25, 50, 100
+_OFTEN = 3
+"""Receives of a delivery after which a failure is no passing one: about two minutes after the first."""
+
+
+def build_overview() -> dg.Definitions:
+    return dg.Definitions(assets=[_build_asset()], sensors=[_build_sensor()])
+
+
+def _build_asset() -> dg.AssetsDefinition:
+    spec = dg.AssetSpec(
+        OVERVIEW,
+        deps=[IGNORED_FILES, OVERDUE_FILES],
+        group_name=GROUP,
+        description="What arrived in the last 24 hours, what was refused and why, who is late, and whether anything is "
+        f"stuck.\n\n{SENSOR_NAME} reports it when something has changed, at most once a minute. *Materialize* "
+        "refreshes it at once.",
+    )
+    abouts = {
+        STUCK: "No delivery fails again and again, no message is a dead letter, and the circuit breaker is closed.",
+        LATE: "No agency's next file is overdue. expected_files_job looks once a day.",
+        KNOWN: "No ignored file of the last seven days waits for a contract or for another name.",
+    }
+    checks = [dg.AssetCheckSpec(name, asset=OVERVIEW, description=about) for name, about in abouts.items()]
+
+    @dg.multi_asset(name="report_overview", specs=[spec], check_specs=checks, can_subset=True)
+    def report_overview(
+        context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]
+    ) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]:
+        with as_dagster_failures():
+            now = datetime.now(UTC)
+            overview = read_overview(context.instance, platform, now)
+        if OVERVIEW in context.selected_asset_keys:
+            yield dg.MaterializeResult(asset_key=OVERVIEW, metadata=_metadata(overview, now))
+        for check in _evaluations(overview):
+            if dg.AssetCheckKey(OVERVIEW, check.check_name) in context.selected_asset_check_keys:
+                yield dg.AssetCheckResult(
+                    asset_key=OVERVIEW,
+                    check_name=check.check_name,
+                    passed=check.passed,
+                    severity=check.severity,
+                    description=check.description,
+                    metadata=check.metadata,
+                )
+
+    return report_overview
+
+
+def _build_sensor() -> dg.SensorDefinition:
+    @dg.sensor(
+        name=SENSOR_NAME,
+        minimum_interval_seconds=_INTERVAL_S,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description="Reports operations/overview when something has changed, and else once an hour. It starts no run.",
+    )
+    def overview_sensor(
+        context: dg.SensorEvaluationContext, platform: dg.ResourceParam[Platform]
+    ) -> dg.SensorResult | dg.SkipReason:
+        if skipped := skip_unless_set(FILE_EVENTS.job, lambda: (platform.queue(FILE_EVENTS), platform.bucket)):
+            return skipped
+        now = datetime.now(UTC)
+        overview = read_overview(context.instance, platform, now)
+        state = hashlib.sha256(repr(overview).encode()).hexdigest()[:16]
+        cursor = json.dumps({"state": state, "reported_at": now.isoformat()})
+        if not _is_due(context.cursor, state, now):
+            return dg.SkipReason("nothing has changed")
+        _report(context.instance, overview, now)
+        return dg.SensorResult(skip_reason=overview.summary, cursor=cursor)
+
+    return overview_sensor
+
+
+def _report(instance: dg.DagsterInstance, overview: Overview, now: datetime) -> None:
+    """Log the asset without a run, then its checks. Dagster shows a check if it is about the latest materialization."""
+    made = dg.AssetMaterialization(OVERVIEW, description=overview.summary, metadata=_metadata(overview, now))
+    instance.report_runless_asset_event(made)
+    target = instance.fetch_materializations(OVERVIEW, limit=1).records[0]
+    for evaluation in _evaluations(overview):
+        instance.report_runless_asset_event(with_target(evaluation, target))
+
+
+def _is_due(cursor: str | None, state: str, now: datetime) -> bool:
+    """Whether the state differs from the one reported last, or that is an hour old."""
+    try:
+        last = json.loads(cursor or "")
+        return bool(last["state"] != state) or now - datetime.fromisoformat(last["reported_at"]) >= _REPORT_EVERY
+    except (KeyError, TypeError, ValueError):
+        return True
+
+
+def read_overview(instance: dg.DagsterInstance, platform: Platform, now: datetime) -> Overview:
+    """Read everything again. A part that cannot be read is an obstacle and hides no other part.
+
+    Raises:
+        SettingsError: a setting is missing.
+    """
+    obstacles = [
+        Obstacle(f"the contract of {broken.dataset} is in error", str(broken.error), "Correct it; its files wait.")
+        for broken in platform.contract_folder.broken
+    ]
+    arrivals = recent_arrivals(instance, now - _ARRIVALS_FOR)
+    queue = _readable("the queues", lambda: _queues(platform, obstacles), obstacles)
+    ignored = _readable("ignored files", lambda: _ignored(instance, platform, now), obstacles)
+    failed = _readable("failed deliveries", lambda: platform.intake.waiting.unfinished(limit=_FAILED_READ), obstacles)
+    if often := sum(it.receives >= _OFTEN or it.prospect(now) is not Prospect.QUEUED for it in failed or ()):
+        to_do = "Run etl-platform status; it names the errors."
+        obstacles.insert(0, Obstacle(f"{often:,} deliveries fail again and again", f"{_OFTEN} times or more", to_do))
+    breaker = breaker_status(instance, platform.settings)
+    if breaker.active:
+        to_do = "Fix what the failed runs of s3_data_quality_job name; see etl-platform breaker status."
+        obstacles.insert(0, Obstacle("the circuit breaker is not closed", f"{breaker.state} after failed runs", to_do))
+    return Overview(arrivals, failed or (), ignored or (), overdue_files(instance, arrivals), obstacles, queue or "")
+
+
+def _readable(what: str, read: Callable[[], T], obstacles: list[Obstacle]) -> T | None:
+    try:
+        return read()
+    except TransientError as error:
+        obstacles.append(Obstacle(f"{what} could not be read", str(error), "Run etl-platform doctor."))
+        return None
+
+
+def _queues(platform: Platform, obstacles: list[Obstacle]) -> str:
+    """The file queue in words. Dead letters of any queue are obstacles."""
+    for queue in QUEUES:
+        if queue.dlq_url(platform.settings):
+            dead, _ = platform.dead_letters(queue).depth()
+            if dead:
+                to_do = f"Run etl-platform dlq list --queue {queue.name}; fix the cause, then redrive."
+                obstacles.append(Obstacle(f"{dead:,} dead letters", f"messages of {queue.messages}", to_do))
+    waiting, in_flight = platform.queue(FILE_EVENTS).depth()
+    return f"{waiting:,} messages waiting, {in_flight:,} in flight"
+
+
+def _ignored(instance: dg.DagsterInstance, platform: Platform, now: datetime) -> list[IgnoredFile]:
+    files = IgnoredFiles(platform.store, platform.bucket, platform.intake.route)
+    return files.still_waiting(ignored_since(instance, now - _IGNORED_FOR, _IGNORED_SHOWN))
+
+
+def _metadata(overview: Overview, now: datetime) -> dict[str, Any]:
+    tables: dict[str, Sequence[dict[str, Any]]] = {
+        "stuck": [{"what": it.what, "why": it.why, "to do": it.to_do} for it in overview.obstacles],
+        "refused": [
+            {"when (UTC)": _time(it.at), "agency": it.agency, "dataset": it.dataset, "verdict": it.verdict}
+            for it in overview.refused[:_ROWS_SHOWN]
+        ],
+        "failed": [
+            {"since (UTC)": _time(it.since), "agency": it.agency, "dataset": it.dataset, "why": it.history}
+            | {"next": it.next_try(now)}
+            for it in overview.failed[:_ROWS_SHOWN]
+        ],
+        "overdue": [vars(it) for it in (overview.overdue or ())[:_ROWS_SHOWN]],
+        "ignored": [
+            {"when (UTC)": _time(it.ignored_at), "agency": it.agency, "file": _file_name(it), "why": it.why}
+            for it in overview.ignored[:_ROWS_SHOWN]
+        ],
+        "arrived": [
+            {"when (UTC)": _time(it.at), "agency": it.agency, "dataset": it.dataset, "file": it.file, "is": it.outcome}
+            for it in overview.arrivals[:_ROWS_SHOWN]
+        ],
+    }
+    return {
+        "summary": overview.summary,
+        "as_of": dg.MetadataValue.timestamp(now),
+        "file_queue": overview.queue,
+        **{name: table(rows) for name, rows in tables.items() if rows},
+    }
+
+
+def _evaluations(overview: Overview) -> list[dg.AssetCheckEvaluation]:
+    stuck = "; ".join(f"{it.what} ({it.why})" for it in overview.obstacles)
+    late = "; ".join(f"{it.agency} {it.dataset}: {it.why}" for it in overview.overdue or ())
+    unknown = "; ".join(f"{_file_name(it)}: {it.why}" for it in overview.ignored)
+    return [
+        _evaluation(STUCK, stuck, dg.AssetCheckSeverity.ERROR),
+        _evaluation(LATE, late, dg.AssetCheckSeverity.WARN),
+        _evaluation(KNOWN, unknown, dg.AssetCheckSeverity.WARN),
+    ]
+
+
+def _evaluation(name: str, problems: str, severity: dg.AssetCheckSeverity) -> dg.AssetCheckEvaluation:
+    return dg.AssetCheckEvaluation(
+        asset_key=OVERVIEW,
+        check_name=name,
+        passed=not problems,
+        severity=severity,
+        description=problems[:1_000] or None,
+        metadata={},
+    )
+
+
+def _file_name(file: IgnoredFile) -> str:
+    return base_name(file.version.key) or file.version.key
+
+
+def _time(at: datetime) -> str:
+    return f"{at:%Y-%m-%d %H:%M}"
