@@ -43,10 +43,17 @@ class State(StrEnum):
 
 @dataclass(frozen=True)
 class Pass:
-    """A check that did not fail; ``detail`` is what the system answered."""
+    """A check that did not fail; ``detail`` is what the system answered.
+
+    Attributes:
+        remedy: of a warning, what to do.
+        is_checked: False if the system answered and its answer does not tell.
+    """
 
     detail: str = ""
     is_warning: bool = False
+    remedy: str = ""
+    is_checked: bool = True
 
 
 @dataclass(frozen=True)
@@ -213,7 +220,8 @@ def _result(check: Check, outcome: Pass | Exception | None, region: str) -> Chec
     if outcome is None:
         return CheckResult(check.name, State.NOT_SET, check.where)
     if isinstance(outcome, Pass):
-        return CheckResult(check.name, State.WARNING if outcome.is_warning else State.OK, check.where, outcome.detail)
+        state = State.WARNING if outcome.is_warning else State.OK if outcome.is_checked else State.NOT_SET
+        return CheckResult(check.name, state, check.where, outcome.detail, outcome.remedy)
     return CheckResult(check.name, State.FAILED, check.where, _detail(outcome), _remedy(check, outcome, region))
 
 

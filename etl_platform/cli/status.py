@@ -1,4 +1,4 @@
-"""``etl-platform status``: the deliveries that failed and wait, and the recent ones with their outcomes."""
+"""``etl-platform status``: the deliveries that failed and wait, and the recent ones; or whether anything is stuck."""
 
 import argparse
 import json
@@ -14,14 +14,23 @@ def add(commands: Commands) -> None:
         commands,
         "status",
         "Show deliveries that failed and wait, then recent ones with their outcomes, newest first",
-        "etl-platform status --since 7d",
+        "etl-platform status --since 7d\n  etl-platform status --stuck",
     )
     status.add_argument(
         "--since", type=age, default=timedelta(hours=24), metavar="AGE", help="such as 90m, 24h, 7d [24h]"
     )
-    status.add_argument("--agency", metavar="A", help="one agency only")
+    which = status.add_mutually_exclusive_group()
+    which.add_argument("--agency", metavar="A", help="one agency only")
+    which.add_argument(
+        "--stuck",
+        action="store_true",
+        help="only whether anything is stuck, and what to do: failed, ignored and overdue files, dead letters, queues, "
+        "breaker; exit code 1 if anything is",
+    )
     status.add_argument(
-        "--json", action="store_true", help="print waiting deliveries (outcome failed) and reports as JSON lines"
+        "--json",
+        action="store_true",
+        help="print waiting deliveries (outcome failed) and reports as JSON lines; with --stuck one document",
     )
     status.set_defaults(command=_status)
 
@@ -33,7 +42,12 @@ def _status(arguments: argparse.Namespace) -> int:
     from etl_platform.object_keys import segment
     from etl_platform.platform import Platform
 
-    platform = Platform(load_settings())
+    settings = load_settings()
+    if arguments.stuck:
+        from etl_platform.cli.stuck import print_stuck
+
+        return print_stuck(settings, as_json=arguments.json)
+    platform = Platform(settings)
     now = datetime.now(UTC)
     since = now - arguments.since
     unreadable: list[Exception] = []

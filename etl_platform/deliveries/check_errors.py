@@ -7,11 +7,12 @@ import traceback
 from collections.abc import Iterator
 from concurrent.futures import BrokenExecutor, CancelledError
 
+from etl_platform.deliveries.routing import CONTRACT_ERROR
 from etl_platform.engine.errors import ContractError, EtlPlatformError, TransformError
 from etl_platform.engine.result import FileError
 from etl_platform.errors import TransientError
 
-CONTRACT_ERROR, TRANSFORM_FAILED, INTERNAL_ERROR = "contract_error", "transform_failed", "internal_error"
+TRANSFORM_FAILED, INTERNAL_ERROR = "transform_failed", "internal_error"
 OUR_FAULTS = frozenset({CONTRACT_ERROR, TRANSFORM_FAILED, INTERNAL_ERROR})
 """Codes of rejections that are no verdict on the file: the sender need not do anything."""
 _TRIES = 3

@@ -104,3 +104,38 @@ def test_a_dead_letter_has_its_recorded_reason_and_a_redrive_starts_anew(
 
     assert printed(capsys, "dlq", "redrive")[0] == 0
     assert waiting(platform) == []
+
+
+def test_stuck_asks_every_place_and_a_place_that_does_not_answer_has_failed(
+    platform: Platform,
+    terminal: dg.DagsterInstance,
+    failed: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    code, out = printed(capsys, "status", "--stuck", "--json")
+    found = {check["name"]: check for check in json.loads(out)["checks"]}
+    assert code == 1
+    assert {name: found[name]["state"] for name in ("failed", "ignored", "overdue", "dead_letters", "breaker")} == {
+        "failed": "stuck",
+        "ignored": "ok",
+        "overdue": "ok",
+        "dead_letters": "ok",
+        "breaker": "ok",
+    }
+    assert "COPY: SlowDown" in found["failed"]["detail"]
+    assert "0 waiting, 1 in flight" in found["queue"]["detail"]
+    assert found["email_queue"]["state"] == "not checked"
+
+    platform.queue(FILE_EVENTS).change_visibility([failed], 0)
+    (request,) = tick(platform)
+    assert execute(terminal, platform, request).success
+    platform.dead_letters(FILE_EVENTS).send("no JSON", {"reason": "the message is not JSON"})
+    monkeypatch.setenv("DATA_BUCKET_NAME", "no-such-bucket-here")
+    code, out = printed(capsys, "status", "--stuck")
+    lines = {line.split()[1]: line for line in out.splitlines()}
+    assert code == 1
+    assert lines["overdue"].startswith("FAILED")
+    assert lines["dead_letters"].startswith("STUCK")
+    assert "`etl-platform dlq list`" in lines["dead_letters"]
+    assert lines["queue"].startswith("ok")

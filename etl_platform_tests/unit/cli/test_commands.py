@@ -628,3 +628,35 @@ def test_status_shows_deliveries_that_failed_above_the_others(
     documents = [json.loads(line) for line in call(capsys, "status", "--json")[1].splitlines()]
     assert [document["outcome"] for document in documents] == ["failed", "accepted"]
     assert "failed" not in call(capsys, "status", "--agency", "nm_albuquerque")[1]
+
+
+def test_stuck_names_what_is_not_checked_and_exits_1_only_if_something_is_stuck(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LOCAL_S3_ROOT", "root")
+    code, out, _ = call(capsys, "status", "--stuck")
+    lines = {line.split("  ")[0]: line for line in out.splitlines()}
+    assert code == 0
+    assert lines.keys() == {"ok", "not checked"}
+    states = {check["name"]: check for check in json.loads(call(capsys, "status", "--stuck", "--json")[1])["checks"]}
+    not_checked = {name for name, check in states.items() if check["state"] == "not checked"}
+    assert not_checked == {"dead_letters", "queue", "email_dead_letters", "email_queue", "breaker"}
+    assert "FILE_EVENTS_QUEUE_URL is not set" in out
+    assert "DAGSTER_HOME is not set" in out
+
+    WaitingRecords(LocalStore(Path("root")), "local").put(RECORD)
+    code, out, _ = call(capsys, "status", "--stuck")
+    assert code == 1
+    (line,) = [line for line in out.splitlines() if line.startswith("STUCK")]
+    assert "Things.csv of agency_a" in line
+    assert "correct what the error names" in line
+    document = json.loads(call(capsys, "status", "--stuck", "--json")[1])
+    assert document["stuck"]
+    assert {"name", "state", "detail", "remedy"} == document["checks"][0].keys()
+
+
+def test_without_a_bucket_stuck_checks_nothing_and_says_so(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = call(capsys, "status", "--stuck")
+    assert code == 0
+    assert {line.split("  ")[0] for line in out.splitlines()} == {"not checked"}
+    assert "DATA_BUCKET_NAME is not set" in out
