@@ -4,6 +4,7 @@ import codecs
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 
 from etl_platform.engine.contract.reading_overrides import contradicts_override
 from etl_platform.engine.errors import UnreadableFileError
@@ -21,6 +22,7 @@ _INNER_BOMS = re.compile(rb"(?:\A|(?<=[\r\n]))(?:\xef\xbb\xbf)+")
 _MIN_ASCII_SHARE_IN_UTF16 = 0.1
 """Minimum share of ASCII in UTF-16 text, because delimiters and line ends are ASCII in every script."""
 _LINE_END = re.compile(rb"\r\n?|\n")
+_TWO_BYTE_ENCODINGS = ("utf-16-le", "utf-16-be")
 UTF8_CHARACTER = re.compile(rb"((?:[\xc2-\xc5]|\xe2[\x80\x82\x84])[\x80-\xbf])")
 """Western letters and signs as UTF-8. Read as cp1252 the same bytes are ``Ã©`` or ``â€™``, which no word contains."""
 
@@ -92,7 +94,7 @@ def _utf16_without_bom(sample: bytes) -> Encoding | None:
     if len(sample) < 4 or 0 not in sample:
         return None
     mostly_ascii = sample.count(0) * 4 >= len(sample)
-    for name in ("utf-16-le", "utf-16-be"):
+    for name in _TWO_BYTE_ENCODINGS:
         try:
             text = codecs.getincrementaldecoder(name)().decode(sample)
         except UnicodeDecodeError:
@@ -181,12 +183,27 @@ def utf8_blocks(blocks: Iterator[bytes], encoding: Encoding) -> Iterator[bytes]:
     try:
         for block in blocks:
             unicode.add(block)
-            yield decoder.decode(block).encode()
+            text = decoder.decode(block)
+            if encoding.name in _TWO_BYTE_ENCODINGS and _ascii_pairs().search(text):
+                raise encoding.mismatch("some lines have one byte for each character")
+            yield text.encode()
         yield decoder.decode(b"", final=True).encode()
     except UnicodeError as error:
         raise encoding.mismatch(error) from None
     if _is_single_byte(encoding.name) and unicode.finish():
         raise encoding.mismatch("all of its letters beyond ASCII are UTF-8")
+
+
+@cache
+def _ascii_pairs() -> re.Pattern[str]:
+    """16 characters of UTF-16 of which each is two of ASCII: that is ASCII text, which no decoder refuses.
+
+    Of the characters of Chinese texts a fifth are such pairs, and fewer in other scripts.
+    """
+    ascii_bytes = (*b"\t\n\r", *range(0x20, 0x7F))
+    pairs = "".join(f"{chr(one << 8 | 0x20)}-{chr(one << 8 | 0x7E)}" for one in ascii_bytes)
+    ends = "".join(chr(one << 8 | end) for one in ascii_bytes for end in b"\t\n\r")
+    return re.compile(f"[{pairs}{ends}]{{16}}")
 
 
 class _Utf8Check:

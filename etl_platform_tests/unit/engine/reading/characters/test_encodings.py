@@ -46,6 +46,18 @@ def test_utf_16_without_a_byte_order_mark_is_detected_in_any_script(
     assert 0.9 <= described.confidence["encoding"] < 1
 
 
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+@given(before=st.integers(0, 40), after=st.integers(0, 40), line=st.integers(17, 40).map(lambda size: "x" * size))
+def test_lines_of_single_bytes_within_utf_16_refuse_the_file(
+    tmp_path_factory: pytest.TempPathFactory, encoding: str, mark: str, before: int, after: int, line: str
+) -> None:
+    path = tmp_path_factory.mktemp("mixed") / "mixed.csv"
+    wide = [(mark + HEAD + "1,日本語,b\n" * before).encode(encoding), ("2,Peña,b\n" * after).encode(encoding)]
+    path.write_bytes(wide[0] + f"3,{line},{line}\n".encode() + wide[1])
+    assert refusal(path).code == "encoding_undecidable"
+
+
 @pytest.mark.parametrize("cells", ["\0a,b\0", "\0,\0", "\0\0a,b", "Pe\xf1a\0,b"])
 @pytest.mark.parametrize("encoding", ["utf-8", "cp1252"])
 def test_nul_in_a_few_cells_is_not_taken_for_utf_16(path: Path, cells: str, encoding: str) -> None:
