@@ -22,9 +22,9 @@ STEP_RETRIES = 3
 
 @contextmanager
 def retried_if_transient(
-    context: dg.OpExecutionContext | dg.AssetExecutionContext, first_wait_s: int = 60
+    context: dg.OpExecutionContext | dg.AssetExecutionContext, first_wait_s: int = 30
 ) -> Iterator[None]:
-    """Errors as Dagster failures; after a transient one the step runs again, after 1, 2 and 4 minutes.
+    """Errors as Dagster failures; after a transient one the step runs again, after 30, 60 and 120 seconds.
 
     A RetryPolicy would also repeat the step after a bug, and after a person terminated the run.
     """
