@@ -47,7 +47,13 @@ def stuck_checks(settings: Settings) -> list[Check]:
     from etl_platform.platform import Platform
 
     platform, now = Platform(with_short_timeouts(settings)), datetime.now(UTC)
-    return [*_bucket_checks(platform, now), *_queue_checks(platform, now), _breaker_check(settings)]
+    contracts = partial(_passed, lambda: stuck.contracts_in_error(platform.contract_folder))
+    return [
+        Check("contracts", "CONTRACTS_DIR", contracts, remedy="`etl-platform contract check` lists every error"),
+        *_bucket_checks(platform, now),
+        *_queue_checks(platform, now),
+        _breaker_check(settings),
+    ]
 
 
 def _bucket_checks(platform: "Platform", now: datetime) -> list[Check]:
@@ -55,8 +61,7 @@ def _bucket_checks(platform: "Platform", now: datetime) -> list[Check]:
         return stuck.failed_deliveries(platform.store, platform.bucket, now)
 
     def ignored() -> stuck.Answer:
-        prefix = platform.settings.source_prefix
-        return stuck.ignored_files(platform.store, platform.bucket, platform.contract_folder, prefix, now)
+        return stuck.ignored_files(platform.store, platform.bucket, platform.intake.route, now)
 
     def overdue() -> stuck.Answer:
         return stuck.overdue_files(platform.store, platform.bucket, platform.contracts, now)

@@ -20,7 +20,7 @@ from etl_platform.defs.recent_arrivals import recent_arrivals
 from etl_platform.defs.table_metadata import table
 from etl_platform.deliveries.ignored_files import IgnoredFile, IgnoredFiles
 from etl_platform.deliveries.overview import Obstacle, Overview
-from etl_platform.deliveries.waiting import Prospect
+from etl_platform.deliveries.waiting import OFTEN
 from etl_platform.errors import TransientError
 from etl_platform.object_keys import base_name
 from etl_platform.platform import Platform
@@ -35,8 +35,6 @@ _ARRIVALS_FOR = timedelta(hours=24)
 _IGNORED_FOR = timedelta(days=7)
 _REPORT_EVERY = timedelta(hours=1)
 _ROWS_SHOWN, _IGNORED_SHOWN, _FAILED_READ = 25, 50, 100
-_OFTEN = 3
-"""Receives of a delivery after which a failure is no passing one: about two minutes after the first."""
 
 
 def build_overview() -> dg.Definitions:
@@ -138,9 +136,9 @@ def read_overview(instance: dg.DagsterInstance, platform: Platform, now: datetim
     queue = _readable("the queues", lambda: _queues(platform, obstacles), obstacles)
     ignored = _readable("ignored files", lambda: _ignored(instance, platform, now), obstacles)
     failed = _readable("failed deliveries", lambda: platform.intake.waiting.unfinished(limit=_FAILED_READ), obstacles)
-    if often := sum(it.receives >= _OFTEN or it.prospect(now) is not Prospect.QUEUED for it in failed or ()):
+    if often := sum(it.keeps_failing(now) for it in failed or ()):
         to_do = "Run etl-platform status; it names the errors."
-        obstacles.insert(0, Obstacle(f"{often:,} deliveries fail again and again", f"{_OFTEN} times or more", to_do))
+        obstacles.insert(0, Obstacle(f"{often:,} deliveries fail again and again", f"{OFTEN} times or more", to_do))
     breaker = breaker_status(instance, platform.settings)
     if breaker.active:
         to_do = "Fix what the failed runs of s3_data_quality_job name; see etl-platform breaker status."

@@ -1,37 +1,28 @@
 """Whether anything waits that does not go on by itself: one answer per place, with what to do. No Dagster, no clock."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from etl_platform import object_keys
 from etl_platform.deliveries.circuit_breaker import BreakerStatus
+from etl_platform.deliveries.delivery import ObjectVersion
+from etl_platform.deliveries.ignored_files import IgnoredFiles, file_to_look_at
 from etl_platform.deliveries.ledger import Ledger
 from etl_platform.deliveries.reconcile.expected_files import timeliness
-from etl_platform.deliveries.report import Report
-from etl_platform.deliveries.routing import CONTRACT_ERROR, NO_CONTRACT, route
-from etl_platform.deliveries.waiting import Prospect, WaitingRecords
+from etl_platform.deliveries.routing import RoutedObject
+from etl_platform.deliveries.waiting import OFTEN, Prospect, WaitingRecords
 from etl_platform.engine.contract.model import Contract
 from etl_platform.engine.contract_folder import ContractFolder
 from etl_platform.object_keys import base_name
 from etl_platform.queue_work.queues import FILE_EVENTS, WorkQueue
-from etl_platform.storage.object_store import ObjectStore, find_object
+from etl_platform.storage.object_store import ObjectStore
 
 IGNORED_WITHIN = timedelta(days=7)
-"""Older files without a contract are noise to which somebody has got used; they are counted, but not stuck."""
+"""Older ignored files are noise to which people are used."""
 MAX_AGE_S = 3_600
 """As in the alert EtlOldestMessageTooOld."""
 _NAMED = 3
-_IGNORED = (
-    (
-        NO_CONTRACT,
-        "without a contract",
-        "add a contract, or have the file renamed; `etl-platform status` has the reasons",
-    ),
-    (CONTRACT_ERROR, "whose contract is in error", "correct it: `etl-platform contract check` names the lines"),
-    ("", "that a contract matches by now", "`etl-platform reconcile --repair` ingests them"),
-)
-"""By the code that ignores a file today, or none: the files in words, and what to do."""
 
 
 @dataclass(frozen=True)
@@ -51,51 +42,41 @@ class Answer:
 def failed_deliveries(store: ObjectStore, bucket: str, now: datetime) -> Answer:
     """Deliveries that failed and have no report. Those whose messages are dead letters count there."""
     found = [record for record in WaitingRecords(store, bucket).unfinished() if record.prospect(now) != Prospect.DEAD]
-    if not found:
-        return Answer(False, "no delivery failed and waits")
-    first = found[0]
-    text = f"{_count(len(found), 'delivery', 'deliveries')} failed; the first, {base_name(first.source.key)} of "
-    text += f"{first.agency}, arrived at {first.since:%Y-%m-%d %H:%M} UTC, {first.history}; {first.next_try(now)}"
-    gone = any(record.prospect(now) is Prospect.GONE for record in found)
+    often = [record for record in found if record.keeps_failing(now)]
+    if not often:
+        return Answer(False, f"{_count(len(found), 'delivery', 'deliveries')} failed fewer than {OFTEN} times")
+    first = often[0]
+    text = f"{_count(len(often), 'delivery keeps', 'deliveries keep')} failing; the first, "
+    text += f"{base_name(first.source.key)} of {first.agency}, arrived at {first.since:%Y-%m-%d %H:%M} UTC, "
+    text += f"{first.history}; {first.next_try(now)}"
+    gone = any(record.prospect(now) is Prospect.GONE for record in often)
     again = "; `etl-platform reconcile --repair` ingests those whose message has expired" if gone else ""
     return Answer(True, text, f"correct what the error names; `etl-platform status` lists them{again}")
 
 
 def ignored_files(
-    store: ObjectStore, bucket: str, contracts: ContractFolder, source_prefix: str, now: datetime
+    store: ObjectStore, bucket: str, route: Callable[[ObjectVersion], RoutedObject], now: datetime
 ) -> Answer:
-    """Files of the last days that had no contract, or one in error, when they arrived, and are not ingested since."""
-    by_state: dict[str, list[Report]] = {NO_CONTRACT: [], CONTRACT_ERROR: [], "": []}
-    for report in Ledger(store, bucket).reports(object_keys.IGNORED_REPORTS, since=now - IGNORED_WITHIN):
-        if not any(error.code in by_state for error in report.check.errors):
-            continue
-        # What the file would be today.
-        found = route(report.source, contracts.good, source_prefix, contracts.broken)
-        if found.ignored is not None and found.ignored.code in by_state:
-            by_state[found.ignored.code].append(report)
-        elif _is_unreported(store, bucket, report, found.dataset):
-            by_state[""].append(report)
-    parts, remedies = [], []
-    for state, what, remedy in _IGNORED:
-        if reports := by_state[state]:
-            number = _count(len(reports), "file", "files")
-            parts.append(f"{number} of the last {IGNORED_WITHIN.days} days {what}: {_names(reports)}")
-            remedies.append(remedy)
-    if not parts:
-        return Answer(False, f"no file of the last {IGNORED_WITHIN.days} days waits for a contract")
-    return Answer(True, "; ".join(parts), "; ".join(remedies))
+    """Files of the last days that were ignored and may be meant as deliveries, and that still wait."""
+    reports = Ledger(store, bucket).reports(object_keys.IGNORED_REPORTS, since=now - IGNORED_WITHIN)
+    files = [file for report in reports if (file := file_to_look_at(report)) is not None]
+    waiting = IgnoredFiles(store, bucket, route).still_waiting(files)
+    within = f"of the last {IGNORED_WITHIN.days} days"
+    if not waiting:
+        return Answer(False, f"no ignored file {within} waits")
+    named = "; ".join(f"{file.version.key}: {file.why}" for file in waiting[:_NAMED])
+    text = f"{_count(len(waiting), 'ignored file', 'ignored files')} {within} still waiting: {named}"
+    text += "; …" if len(waiting) > _NAMED else ""
+    return Answer(True, text, "do what the reasons say; `etl-platform status --since 7d` lists them")
 
 
-def _is_unreported(store: ObjectStore, bucket: str, report: Report, dataset: str | None) -> bool:
-    """Whether a contract matches the file now, and it has not been ingested yet."""
-    if dataset is None or report.agency is None:
-        return False
-    if report.source.version_id is not None:
-        key = object_keys.report_key(dataset, report.agency, report.delivery_id)
-        return find_object(store, bucket, key) is None
-    # Without versioning, the delivery id may differ from that of the event.
-    later = Ledger(store, bucket).reports(object_keys.report_prefix(dataset, report.agency), report.attempt.began_at)
-    return not any(one.source.key == report.source.key for one in later)
+def contracts_in_error(contracts: ContractFolder) -> Answer:
+    """Contracts that are set aside, so that their files wait."""
+    if not contracts.broken:
+        return Answer(False, f"no contract is in error; {_count(len(contracts.good), 'contract', 'contracts')} read")
+    number = _count(len(contracts.broken), "contract is", "contracts are")
+    text = f"{number} in error and set aside; the first: {contracts.broken[0].error}"
+    return Answer(True, text, "correct it; then `etl-platform reconcile --repair` ingests the files that wait")
 
 
 def overdue_files(store: ObjectStore, bucket: str, contracts: Mapping[str, Contract], now: datetime) -> Answer:
@@ -138,11 +119,6 @@ def waiting_messages(depth: tuple[int, int], oldest_s: float | None) -> Answer:
     is_stuck = oldest_s is not None and oldest_s > MAX_AGE_S
     remedy = "see whether the daemon and the sensor run; `etl-platform status` shows what fails"
     return Answer(is_stuck, text, remedy if is_stuck else "")
-
-
-def _names(reports: Sequence[Report]) -> str:
-    names = [report.source.key for report in reports[:_NAMED]]
-    return ", ".join(names) + (" …" if len(reports) > _NAMED else "")
 
 
 def _count(number: int, one: str, several: str) -> str:

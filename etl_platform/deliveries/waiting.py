@@ -22,6 +22,8 @@ from etl_platform.storage.object_store import ObjectStore, find_object
 
 RETENTION = timedelta(days=14)
 """SQS keeps a message at most this long."""
+OFTEN = 3
+"""Receives after which a failure is no passing one: about two minutes after the first."""
 _READERS = 16
 log = logging.getLogger(__name__)
 
@@ -69,6 +71,10 @@ class WaitingDelivery:
             return Prospect.GONE
         is_last = self.receives >= FILE_EVENTS.max_receives
         return Prospect.DEAD if is_last and now >= self.comes_again_at else Prospect.QUEUED
+
+    def keeps_failing(self, now: datetime) -> bool:
+        """Whether a person must look: it failed often, or its message does not come again."""
+        return self.receives >= OFTEN or self.prospect(now) is not Prospect.QUEUED
 
     def next_try(self, now: datetime) -> str:
         """When the delivery is tried again, for people."""

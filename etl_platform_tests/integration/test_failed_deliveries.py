@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import dagster as dg
@@ -113,6 +114,9 @@ def test_stuck_asks_every_place_and_a_place_that_does_not_answer_has_failed(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    (record,) = waiting(platform)
+    assert "1 delivery failed fewer than 3 times" in printed(capsys, "status", "--stuck")[1]
+    platform.intake.waiting.put(replace(record, receives=3))
     code, out = printed(capsys, "status", "--stuck", "--json")
     found = {check["name"]: check for check in json.loads(out)["checks"]}
     assert code == 1

@@ -8,13 +8,12 @@ import pytest
 
 from etl_platform.deliveries import stuck
 from etl_platform.deliveries.circuit_breaker import Breaker, Limits, Phase, status_of
-from etl_platform.deliveries.intake import Intake
 from etl_platform.engine.contract.cadence import Cadence
 from etl_platform.engine.contract_folder import BrokenContract, ContractFolder
 from etl_platform.engine.errors import ContractError
 from etl_platform.queue_work.queues import EMAILS, FILE_EVENTS
 from etl_platform_tests.unit.deliveries.test_waiting import AT, RECORD
-from etl_platform_tests.unit.intake_place import GOOD, NOW, Place, things
+from etl_platform_tests.unit.intake_place import GOOD, Place, things
 
 GADGETS = "from_client/agency_a/Gadgets.csv"
 
@@ -27,12 +26,13 @@ def place(tmp_path: Path) -> Place:
 @pytest.mark.parametrize(
     ("receives", "later", "is_stuck", "said"),
     [
+        (2, timedelta(), False, "1 delivery failed fewer than 3 times"),
         (3, timedelta(), True, "comes again at"),
-        (20, timedelta(hours=2), False, "no delivery failed and waits"),
-        (3, timedelta(days=15), True, "its message has expired"),
+        (20, timedelta(hours=2), False, "0 deliveries failed"),
+        (1, timedelta(days=15), True, "its message has expired"),
     ],
 )
-def test_a_failed_delivery_is_stuck_unless_it_is_a_dead_letter(
+def test_a_delivery_that_keeps_failing_is_stuck_unless_it_is_a_dead_letter(
     place: Place, receives: int, later: timedelta, is_stuck: bool, said: str
 ) -> None:
     assert not stuck.failed_deliveries(place.store, "bucket", AT).is_stuck
@@ -40,12 +40,12 @@ def test_a_failed_delivery_is_stuck_unless_it_is_a_dead_letter(
     found = stuck.failed_deliveries(place.store, "bucket", AT + later)
     assert found.is_stuck == is_stuck
     assert said in found.text
-    assert ("1 delivery failed; the first, Things.csv of agency_a" in found.text) == is_stuck
+    assert ("1 delivery keeps failing; the first, Things.csv of agency_a" in found.text) == is_stuck
     assert bool(found.remedy) == is_stuck
 
 
 def ignored(place: Place, now: datetime) -> stuck.Answer:
-    return stuck.ignored_files(place.store, "bucket", ContractFolder({"things": things()}), "from_client/", now)
+    return stuck.ignored_files(place.store, "bucket", place.intake.route, now)
 
 
 def test_a_recent_file_without_a_contract_is_stuck_and_an_old_one_is_not(place: Place) -> None:
@@ -54,35 +54,30 @@ def test_a_recent_file_without_a_contract_is_stuck_and_an_old_one_is_not(place: 
     now = datetime.now(UTC)
     found = ignored(place, now)
     assert found.is_stuck
-    assert found.text == f"1 file of the last 7 days without a contract: {GADGETS}"
+    assert found.text.startswith(f"1 ignored file of the last 7 days still waiting: {GADGETS}: no_contract: ")
     assert not ignored(place, now + timedelta(days=8)).is_stuck
 
 
 def test_a_file_that_a_contract_matches_by_now_is_stuck_until_it_is_ingested(place: Place) -> None:
     event = place.drop(GOOD, GADGETS)
     place.ingest(event)
-    renamed = dataclasses.replace(things(), physical_name="gadgets.csv")
+    place.use(dataclasses.replace(things(), physical_name="gadgets.csv"))
     now = datetime.now(UTC)
-    found = stuck.ignored_files(place.store, "bucket", ContractFolder({"things": renamed}), "from_client/", now)
-    assert found.is_stuck
-    assert "1 file of the last 7 days that a contract matches by now" in found.text
-    assert "reconcile --repair" in found.remedy
-    place.use(renamed)
+    assert "reconcile --repair" in ignored(place, now).text
     place.ingest(event)
-    assert not stuck.ignored_files(
-        place.store, "bucket", ContractFolder({"things": renamed}), "from_client/", now
-    ).is_stuck
+    assert not ignored(place, now).is_stuck
 
 
-def test_a_file_whose_contract_is_in_error_is_stuck(place: Place) -> None:
+def test_a_contract_in_error_is_stuck() -> None:
     error = ContractError("the line is wrong", path="things.odcs.yaml", line=3)
     broken = BrokenContract("things.odcs.yaml", error, "things", "Things", (), "sha")
-    place.intake = Intake(place.store, {}, "bucket", "from_client/", NOW, broken=[broken])
-    place.ingest(place.drop(GOOD))
-    found = stuck.ignored_files(place.store, "bucket", ContractFolder({}, (broken,)), "from_client/", datetime.now(UTC))
+    found = stuck.contracts_in_error(ContractFolder({}, (broken,)))
     assert found.is_stuck
-    assert "1 file of the last 7 days whose contract is in error" in found.text
-    assert "etl-platform contract check" in found.remedy
+    assert found.text == "1 contract is in error and set aside; the first: things.odcs.yaml:3: the line is wrong"
+    assert (
+        stuck.contracts_in_error(ContractFolder({"things": things()})).text
+        == "no contract is in error; 1 contract read"
+    )
 
 
 def test_an_overdue_file_is_stuck(place: Place) -> None:
