@@ -49,6 +49,7 @@ def scan_silver(
 
     Raises:
         TableError: there is no such dataset or column, or an object does not fit the contract.
+        ContractError: the contract is set aside for an error.
         TransientError: infrastructure, or the objects keep changing.
     """
     contract = _contract_of(source, dataset)
@@ -65,9 +66,10 @@ def scan_silver(
 
 
 def _contract_of(source: TableSource, dataset: str) -> Contract:
-    if dataset not in source.contracts:
-        raise TableError(f"{dataset}: unknown dataset; choose one of {', '.join(sorted(source.contracts))}")
-    return source.contracts[dataset]
+    contract = source.contract_folder.find(dataset)
+    if contract is None:
+        raise TableError(f"{dataset}: unknown dataset; choose one of {', '.join(sorted(source.contract_folder.good))}")
+    return contract
 
 
 def _chosen(schema: pl.Schema, columns: Sequence[str] | None, dataset: str) -> pl.Schema:

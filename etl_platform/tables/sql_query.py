@@ -4,11 +4,12 @@ A query can only read the tables: no other file, no network, no extension, no se
 """
 
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from etl_platform.engine.contract_folder import ContractFolder
 from etl_platform.engine.errors import UsageError
 from etl_platform.errors import ObjectMissingError, PreconditionFailedError, TransientError
 from etl_platform.tables.sql_tables import SqlTables, quarantine_table
@@ -74,7 +75,7 @@ def run_query(source: TableSource, sql: str, use: Callable[[QueryResult], T], ou
             files = TableFiles(Path(folder))
             with _connection(source, files, Path(folder) / "spill", out) as connection:
                 try:
-                    _create_result(connection, sql, sorted(source.contracts))
+                    _create_result(connection, sql, source.contract_folder)
                 except UsageError:
                     if files.error is None:
                         raise
@@ -112,7 +113,7 @@ def _connection(
         yield connection
 
 
-def _create_result(connection: "DuckDBPyConnection", sql: str, datasets: Sequence[str]) -> None:
+def _create_result(connection: "DuckDBPyConnection", sql: str, folder: ContractFolder) -> None:
     """Store the result, so that it is complete before any of it is shown."""
     import duckdb
 
@@ -126,9 +127,16 @@ def _create_result(connection: "DuckDBPyConnection", sql: str, datasets: Sequenc
     except duckdb.Error as error:
         message = " ".join(str(error).partition("\n\nLINE ")[0].split())
         if isinstance(error, duckdb.CatalogException) and "Table with name" in message:
-            tables = ", ".join(["reports", *datasets, *map(quarantine_table, datasets)])
-            message = f"{message.partition(' Did you mean')[0]} The tables are {tables}."
+            message = f"{message.partition(' Did you mean')[0]} {_tables_text(folder)}"
         raise UsageError(message) from error
+
+
+def _tables_text(folder: ContractFolder) -> str:
+    names = sorted(folder.good)
+    text = f"The tables are {', '.join(['reports', *names, *map(quarantine_table, names)])}."
+    if folder.broken:
+        text += f" Contracts in error have none: {', '.join(broken.dataset for broken in folder.broken)}."
+    return text
 
 
 def _literal(path: "Path | str") -> str:

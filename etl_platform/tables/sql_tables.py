@@ -44,9 +44,9 @@ class SqlTables:
         """Create the views. Nothing is listed or downloaded before a query uses them."""
         connection.register_filesystem(self._files)
         views = {REPORTS: self._reports()}
-        for dataset, contract in self._source.contracts.items():
+        for dataset, contract in self._source.contract_folder.good.items():
             views[quarantine_table(dataset)] = self._partitions("quarantine", contract, quarantine_schema(contract))
-        for dataset, contract in self._source.contracts.items():
+        for dataset, contract in self._source.contract_folder.good.items():
             views[dataset] = self._partitions("silver", contract, silver_schema(contract))
         for name, rows in views.items():
             connection.execute(f"CREATE VIEW {quoted(name)} AS FROM {rows}")

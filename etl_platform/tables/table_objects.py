@@ -1,13 +1,13 @@
 """The objects of a table in the data bucket: listed once, then read exactly as they were listed. No columns."""
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, TypeVar
 
 from etl_platform import object_keys
-from etl_platform.engine.contract.model import Contract
+from etl_platform.engine.contract_folder import ContractFolder
 from etl_platform.errors import ObjectMissingError, PreconditionFailedError, TableError, TransientError
 from etl_platform.storage.object_store import ObjectHead, ObjectStore
 
@@ -26,7 +26,7 @@ class TableSource(Protocol):
     def bucket(self) -> str: ...
 
     @property
-    def contracts(self) -> Mapping[str, Contract]: ...
+    def contract_folder(self) -> ContractFolder: ...
 
 
 @dataclass(frozen=True)

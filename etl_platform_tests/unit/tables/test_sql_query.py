@@ -8,7 +8,7 @@ import pytest
 
 from etl_platform.deliveries.delivery import Cause, ObjectVersion
 from etl_platform.deliveries.report import Trigger
-from etl_platform.engine.errors import UsageError
+from etl_platform.engine.errors import ContractError, UsageError
 from etl_platform.errors import TableError, TransientError
 from etl_platform.platform import Platform
 from etl_platform.tables.silver_frames import read_silver
@@ -208,3 +208,14 @@ def test_a_result_beyond_the_memory_limit_is_spilled_to_disk(bucket: Bucket, mon
     height = run_query(bucket.platform, "SELECT hash(range), range FROM range(6_000_000)", lambda r: r.height)
 
     assert height == 6_000_000
+
+
+def test_a_contract_in_error_has_no_table_and_the_others_can_be_queried(bucket: Bucket) -> None:
+    bucket.write("agency_a", ROW)
+    (bucket.contracts_dir / "broken.odcs.yaml").write_text("schema: [{name: broken}]")
+
+    assert rows(bucket.platform, "SELECT ident FROM things") == [("a",)]
+    with pytest.raises(UsageError, match=r"Contracts in error have none: broken\."):
+        rows(bucket.platform, "FROM broken")
+    with pytest.raises(ContractError, match=r"broken\.odcs\.yaml"):
+        read_silver(bucket.platform, "broken")
