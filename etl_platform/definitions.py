@@ -1,5 +1,6 @@
 """The code location: merges the definitions that the modules in defs/ build. Nothing else belongs here."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import dagster as dg
@@ -8,6 +9,8 @@ from etl_platform.defs.api_ingestion import build_api_ingestion
 from etl_platform.defs.attachments import build_attachments
 from etl_platform.defs.breaker_state import build_breaker_reset
 from etl_platform.defs.broken_contracts import warn_of_errors
+from etl_platform.defs.contract_checks import Declaration, build_contract_checks, declarations
+from etl_platform.defs.contracts_sensor import build_contracts_sensor
 from etl_platform.defs.email_archive import build_email_archive
 from etl_platform.defs.employment_history import build_employment_history
 from etl_platform.defs.expected_files import build_expected_files
@@ -37,9 +40,11 @@ def build_defs(settings: Settings | None = None, **resource_overrides: Any) -> d
     settings = settings or load_settings()
     folder = read_folder(settings.contracts_dir)
     apis = read_sources(settings.api_sources_dir, folder)
+    declared = declarations(folder, apis)
     warn_of_errors((*(broken.error for broken in folder.broken), *apis.broken))
     return dg.Definitions.merge(
-        _build_intake(folder, settings),
+        _build_intake(folder, settings, declared),
+        build_contract_checks(declared),
         build_breaker_reset(),
         build_expected_files(folder.good),
         build_reconciliation(),
@@ -66,11 +71,12 @@ def build_defs(settings: Settings | None = None, **resource_overrides: Any) -> d
     )
 
 
-def _build_intake(folder: ContractFolder, settings: Settings) -> dg.Definitions:
+def _build_intake(folder: ContractFolder, settings: Settings, declared: Sequence[Declaration]) -> dg.Definitions:
     assets = build_intake_assets(folder, settings)
     job = build_intake_job(assets, folder.good)
-    sensor = build_file_arrivals_sensor(job, settings.poll_interval_seconds)
-    return dg.Definitions(assets=[assets], jobs=[job], sensors=[sensor])
+    interval_s = settings.poll_interval_seconds
+    sensors = [build_file_arrivals_sensor(job, interval_s), build_contracts_sensor(job, declared, interval_s)]
+    return dg.Definitions(assets=[assets], jobs=[job], sensors=sensors)
 
 
 defs = build_defs()

@@ -3,8 +3,9 @@
 import json
 import logging
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import pytest
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 
 from etl_platform.definitions import build_defs
 from etl_platform.engine.contract_folder import read_folder
+from etl_platform.platform import Platform
 from etl_platform.settings import Settings
 from etl_platform_tests.dagster.workshop import JOB, Workshop
 from etl_platform_tests.unit.making import CONTRACTS
@@ -208,3 +210,135 @@ def test_a_partition_of_a_contract_in_error_is_not_read_again_and_the_run_says_w
     (failure,) = result.get_step_failure_events()
     assert "training.odcs.yaml:2: invalid YAML" in str(failure.step_failure_data.error)
     assert workshop.objects() == before
+
+
+def evaluations(events: Sequence[Any]) -> dict[str, tuple[bool, str | None, Any]]:
+    """By the name of the declaration: whether it passed, its description and the line."""
+    found = {}
+    for event in events:
+        assert event.check_name == "contract_is_valid"
+        line = event.metadata.get("line")
+        found[event.asset_key.to_user_string()] = event.passed, event.description, line.value if line else None
+    return found
+
+
+def tick(workshop: Workshop, cursor: str | None) -> dg.SensorResult | dg.SkipReason:
+    """One tick of the sensor over definitions that were loaded just now."""
+    definitions = build_defs(workshop.settings)
+    platform = Platform(workshop.settings)
+    with dg.build_sensor_context(
+        instance=workshop.instance,
+        cursor=cursor,
+        repository_def=definitions.get_repository_def(),
+        resources={"platform": platform},
+    ) as context:
+        result: Any = definitions.resolve_sensor_def("contracts_sensor")(context)
+        return result  # type: ignore[no-any-return]
+
+
+def test_the_sign_turns_red_with_file_and_line_and_green_after_the_correction(
+    workshop: Workshop, contracts: Path
+) -> None:
+    workshop.contracts_dir = contracts
+    first = tick(workshop, None)
+    assert isinstance(first, dg.SensorResult)
+    names = {f"contracts/{name.partition('.')[0]}" for name in TEXTS}
+    assert evaluations(first.asset_events) == dict.fromkeys(names, (True, None, None))
+    assert isinstance(tick(workshop, first.cursor), dg.SkipReason), "an event only on change"
+
+    path = contracts / "training.odcs.yaml"
+    path.write_text(TEXTS[path.name].replace("logicalType: number", "logicalType: colour", 1), "utf-8")
+    line = next(n for n, text in enumerate(path.read_text("utf-8").splitlines(), 1) if "colour" in text)
+    second = tick(workshop, first.cursor)
+    assert isinstance(second, dg.SensorResult)
+    ((name, (passed, description, shown)),) = evaluations(second.asset_events).items()
+    assert (name, passed, shown) == ("contracts/training", False, line)
+    assert description
+    assert description.startswith(f"{path}:{line}: ")
+    assert isinstance(tick(workshop, second.cursor), dg.SkipReason)
+
+    path.write_text(TEXTS[path.name], "utf-8")
+    third = tick(workshop, second.cursor)
+    assert isinstance(third, dg.SensorResult)
+    assert evaluations(third.asset_events) == {"contracts/training": (True, None, None)}
+    assert third.run_requests == [], "no file waited"
+
+
+def test_the_sign_is_red_for_a_rule_that_does_not_compile_though_the_dataset_stays(
+    workshop: Workshop, contracts: Path
+) -> None:
+    workshop.contracts_dir = contracts
+    path = contracts / "training.odcs.yaml"
+    rule = "expires_on > completed_on"
+    assert rule in TEXTS[path.name]
+    path.write_text(TEXTS[path.name].replace(rule, "expires_onn > completed_on"), "utf-8")
+    result = tick(workshop, None)
+    assert isinstance(result, dg.SensorResult)
+    red = {name: found for name, found in evaluations(result.asset_events).items() if not found[0]}
+    assert list(red) == ["contracts/training"]
+    assert "there is no column 'expires_onn'" in str(red["contracts/training"][1])
+    assert "training" in assets(load(contracts))
+
+
+def test_files_that_waited_are_taken_in_when_their_contract_is_correct_again(
+    workshop: Workshop, contracts: Path
+) -> None:
+    workshop.contracts_dir = contracts
+    cursor = tick(workshop, None).cursor  # type: ignore[union-attr]
+    (contracts / "training.odcs.yaml").write_text("x: [", "utf-8")
+    cursor = tick(workshop, cursor).cursor  # type: ignore[union-attr]
+    for agency in ("nm_albuquerque", "nc_durham"):
+        workshop.ingest(workshop.drop("Training.csv", TRAINING, agency), datasets=["training"])
+    workshop.ingest(workshop.drop("Vehicle_Fleet.csv", b"a\n1\n"), datasets=["training"])
+    (contracts / "training.odcs.yaml").write_text(TEXTS["training.odcs.yaml"], "utf-8")
+
+    result = tick(workshop, cursor)
+
+    assert isinstance(result, dg.SensorResult)
+    (request,) = result.run_requests or []
+    assert request.tags["etl_platform/agency"] == "nc_durham, nm_albuquerque"
+    assert request.asset_selection == [dg.AssetKey(["bronze", "training"]), dg.AssetKey(["silver", "training"])]
+    deliveries = request.run_config["ops"]["ingest"]["config"]["deliveries"]
+    assert [item["key"] for item in deliveries] == [
+        "from_client/nm_albuquerque/Training.csv",
+        "from_client/nc_durham/Training.csv",
+    ]
+    workshop.ingest(*(item["key"] for item in deliveries))
+    assert workshop.outcomes == ["accepted", "accepted"]
+    assert isinstance(tick(workshop, result.cursor), dg.SkipReason)
+
+
+@pytest.mark.parametrize("cursor", ["", "x", "[]", '{"contracts/training": 1}', '{"contracts/training": {"x": 1}}'])
+def test_a_broken_cursor_checks_everything_again(workshop: Workshop, contracts: Path, cursor: str) -> None:
+    workshop.contracts_dir = contracts
+    result = tick(workshop, cursor)
+    assert isinstance(result, dg.SensorResult)
+    assert len(result.asset_events) == len(TEXTS)
+
+
+def test_an_api_in_error_has_a_red_sign_and_names_with_other_characters_do_not_collide(
+    contracts: Path, tmp_path: Path
+) -> None:
+    apis = tmp_path / "apis"
+    apis.mkdir()
+    for name in ("a-b.yaml", "a_b.yaml", "a b.yaml", "a_b.yml"):
+        (apis / name).write_text("name: [")
+    (contracts / "a-b.odcs.yml").write_text("x: [")
+    repository = load(contracts, apis)
+    signs = [key.path for key in repository.asset_graph.get_all_asset_keys() if key.path[0] == "api_declarations"]
+    assert len(signs) == 4
+    assert ["api_declarations", "a_b"] in signs
+
+
+def test_a_person_can_run_the_check_of_one_contract(workshop: Workshop, contracts: Path) -> None:
+    (contracts / "training.odcs.yaml").write_text("x: [", "utf-8")
+    workshop.contracts_dir = contracts
+    definitions = build_defs(workshop.settings)
+    checks = [
+        dg.AssetCheckKey(dg.AssetKey(["contracts", name]), "contract_is_valid") for name in ("training", "complaints")
+    ]
+    job = definitions.resolve_implicit_global_asset_job_def().get_subset(asset_check_selection=set(checks))
+    result = job.execute_in_process(instance=workshop.instance)
+    found = {item.asset_key.path[1]: item for item in workshop.evaluations(result)}
+    assert {name: item.passed for name, item in found.items()} == {"training": False, "complaints": True}
+    assert found["training"].metadata["line"].value == 2

@@ -1,5 +1,6 @@
 """Sensors and schedules without settings, as a bare ``dagster dev`` evaluates them: they skip with a sentence."""
 
+import json
 from collections.abc import Iterator
 
 import dagster as dg
@@ -63,9 +64,25 @@ def test_the_file_sensor_skips_if_only_the_bucket_is_missing(instance: dg.Dagste
     assert (found.skip_message or "").startswith("s3_data_quality_job is not configured: DATA_BUCKET_NAME not set")
 
 
+def test_the_sensor_of_contracts_needs_no_settings(instance: dg.DagsterInstance) -> None:
+    corrected = {"contracts/training": {"identity": "x", "error": "y", "since": "2026-01-01T00:00:00+00:00"}}
+    with dg.build_sensor_context(
+        instance=instance, cursor=json.dumps(corrected), resources={"platform": Platform(SETTINGS)}
+    ) as context:
+        found = DEFINITIONS.resolve_sensor_def("contracts_sensor").evaluate_tick(context)
+
+    assert found.skip_message == "6 results logged; no file waited"
+    assert found.run_requests == []
+
+
 def test_every_sensor_and_schedule_is_among_these() -> None:
     repository = DEFINITIONS.get_repository_def()
-    assert {sensor.name for sensor in repository.sensor_defs} == {"file_arrivals_sensor", "email_arrivals_sensor"}
+    assert {sensor.name for sensor in repository.sensor_defs} == {
+        "file_arrivals_sensor",
+        "contracts_sensor",
+        "email_arrivals_sensor",
+        "overview_sensor",
+    }
     assert {schedule.name for schedule in repository.schedule_defs} == {
         "reconcile_job_schedule",
         "expected_files_job_schedule",

@@ -1,11 +1,9 @@
 """A backfill from Dagster's UI over every agency of several datasets: real webserver, daemon, queue and runs."""
 
-import json
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
-from urllib.request import Request, urlopen
 
 import dagster as dg
 import pytest
@@ -13,6 +11,7 @@ import pytest
 from etl_platform.local.emulator import listen_on_loopback
 from etl_platform.local.provision import open_clients
 from etl_platform.local.stack import Stack
+from etl_platform_tests.integration.dagster_ui import query
 from etl_platform_tests.integration.deliveries import as_csv, officers
 
 # A Dagster daemon, its code server and its runs keep every core busy: one such stack at a time.
@@ -60,11 +59,11 @@ def test_a_backfill_over_all_agencies_is_completed_if_one_never_sent_and_one_was
 
     assets = [[layer, dataset] for layer in ("bronze", "silver") for dataset in ("officer_detail", "training")]
     chosen = {"assetSelection": [{"path": path} for path in assets], "allPartitions": True}
-    launched = _query(url, LAUNCH, params=chosen)["launchPartitionBackfill"]
+    launched = query(url, LAUNCH, params=chosen)["launchPartitionBackfill"]
     assert launched["__typename"] == "LaunchBackfillSuccess", launched
 
     def backfill() -> dict[str, Any]:
-        found: dict[str, Any] = _query(url, BACKFILL, id=launched["backfillId"])["partitionBackfillOrError"]
+        found: dict[str, Any] = query(url, BACKFILL, id=launched["backfillId"])["partitionBackfillOrError"]
         return found
 
     _wait(stack, lambda: backfill()["status"] not in {"REQUESTED", "COMPLETING"}, "end of the backfill")
@@ -101,12 +100,3 @@ def _wait(stack: Stack, condition: Callable[[], bool], what: str) -> None:
         stack.check()
         assert time.monotonic() < deadline, f"no {what} within {DEADLINE_S:.0f} s"
         time.sleep(0.5)
-
-
-def _query(url: str, query: str, **variables: Any) -> dict[str, Any]:
-    body = json.dumps({"query": query, "variables": variables}).encode()
-    with urlopen(Request(f"{url}/graphql", body, {"Content-Type": "application/json"}), timeout=60) as answer:
-        found = json.load(answer)
-    assert "errors" not in found, found
-    data: dict[str, Any] = found["data"]
-    return data

@@ -1,0 +1,134 @@
+"""The sign of each contract and declared API: an external asset whose check is red while the declaration is in error.
+
+``contracts_sensor`` logs the results; people can run the checks too.
+"""
+
+import hashlib
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+
+from etl_platform.engine.contract.model import Contract
+from etl_platform.engine.contract_folder import BrokenContract, ContractFolder
+from etl_platform.engine.errors import ContractError
+from etl_platform.rest_apis.source_folder import SourceFolder
+from etl_platform.settings import code_version
+
+CONTRACT_CHECK = "contract_is_valid"
+_CONTRACTS, _APIS = "contracts", "api_declarations"
+_OTHER = re.compile(r"[^A-Za-z0-9_]")
+
+
+@dataclass(frozen=True)
+class Declaration:
+    """A contract or the declaration of an API, as it was loaded.
+
+    Attributes:
+        contract: None if it is in error, or declares an API.
+        error: why it is set aside.
+        identity: a hash of everything that the result of the check depends on.
+    """
+
+    key: dg.AssetKey
+    path: str
+    contract: Contract | None
+    error: ContractError | None
+    identity: str
+
+    def find_error(self) -> ContractError | None:
+        """The error, also one that only compiling the rules shows. Such a contract is not set aside."""
+        if self.contract is None or self.error is not None:
+            return self.error
+        # Loading the definitions must not import Polars.
+        from etl_platform.engine.check import check_contract
+
+        try:
+            check_contract(self.contract)
+        except ContractError as error:
+            return error
+        except Exception as error:  # noqa: BLE001 - a fault of one check must not hide the results of the others
+            return ContractError(f"cannot be checked: {type(error).__name__}: {error}; report this", path=self.path)
+        return None
+
+
+@dataclass(frozen=True)
+class CheckOutcome:
+    """The result of a declaration's check, in the words of Dagster's results and events."""
+
+    passed: bool
+    description: str | None
+    metadata: dict[str, Any]
+
+    @classmethod
+    def of(cls, declaration: Declaration, error: ContractError | None) -> "CheckOutcome":
+        if error is None:
+            return cls(True, None, {"file": declaration.path})
+        line = {} if error.line is None else {"line": error.line}
+        # The error can be in a reference table beside the contract.
+        return cls(False, str(error), {"file": error.path, **line})
+
+
+def declarations(folder: ContractFolder, apis: SourceFolder) -> list[Declaration]:
+    found = [_of_contract(contract) for contract in folder.all]
+    errors: dict[str, ContractError | None] = {source.file: None for source in apis.good}
+    errors |= {error.path: error for error in apis.broken}
+    return found + [_declaration(_APIS, path, None, error, str(error)) for path, error in sorted(errors.items())]
+
+
+def _of_contract(contract: Contract | BrokenContract) -> Declaration:
+    if isinstance(contract, BrokenContract):
+        return _declaration(_CONTRACTS, contract.path, None, contract.error, f"{contract.sha256} {contract.error}")
+    # A transform hook is code, so its check can change with a release.
+    return _declaration(_CONTRACTS, contract.path, contract, None, f"{contract.sha256} {code_version()}")
+
+
+def _declaration(
+    group: str, path: str, contract: Contract | None, error: ContractError | None, identity: str
+) -> Declaration:
+    name = Path(path).name
+    stem = re.sub(r"(\.odcs)?\.ya?ml$", "", name)
+    if _OTHER.search(stem) or name.endswith(".yml"):
+        # Dagster names the outputs of a step by the key, so other characters must not make two keys alike.
+        stem = f"{_OTHER.sub('_', stem)}_{_short_hash(name)}"
+    return Declaration(dg.AssetKey([group, stem]), path, contract, error, _short_hash(identity))
+
+
+def _short_hash(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:8]
+
+
+def build_contract_checks(found: Sequence[Declaration]) -> dg.Definitions:
+    """The assets and their checks; nothing if nothing is declared."""
+    if not found:
+        return dg.Definitions()
+    by_key = {declaration.key: declaration for declaration in found}
+    about = "The declaration has no error, and its rules compile. Files of a contract in error wait."
+    specs = [dg.AssetCheckSpec(CONTRACT_CHECK, asset=key, description=about) for key in by_key]
+
+    @dg.multi_asset_check(name="check_contracts", specs=specs, can_subset=True)
+    def check_contracts(context: dg.AssetCheckExecutionContext) -> Iterator[dg.AssetCheckResult]:
+        for check in sorted(context.selected_asset_check_keys):
+            declaration = by_key[check.asset_key]
+            outcome = CheckOutcome.of(declaration, declaration.find_error())
+            yield dg.AssetCheckResult(
+                asset_key=check.asset_key,
+                check_name=CONTRACT_CHECK,
+                passed=outcome.passed,
+                description=outcome.description,
+                metadata=outcome.metadata,
+            )
+
+    assets = [
+        dg.AssetSpec(
+            declaration.key,
+            description=f"{declaration.path}, as this code location has loaded it.",
+            group_name=declaration.key.path[0],
+            kinds={"yaml"},
+        )
+        for declaration in found
+    ]
+    return dg.Definitions(assets=assets, asset_checks=[check_contracts])
