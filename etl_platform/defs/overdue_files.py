@@ -9,7 +9,7 @@ import dagster as dg
 from etl_platform.defs.ignored_files import GROUP
 from etl_platform.defs.sources import DROP_FOLDER
 from etl_platform.defs.table_metadata import table
-from etl_platform.deliveries.overview import Arrival, Overdue
+from etl_platform.deliveries.overview import Arrival, Overdue, OverdueList
 
 OVERDUE_FILES = dg.AssetKey(["operations", "overdue_files"])
 
@@ -35,7 +35,7 @@ def overdue_event(rows: Sequence[Mapping[str, str]]) -> dg.AssetMaterialization:
     )
 
 
-def overdue_files(instance: dg.DagsterInstance, arrivals: Sequence[Arrival]) -> list[Overdue] | None:
+def overdue_files(instance: dg.DagsterInstance, arrivals: Sequence[Arrival]) -> OverdueList | None:
     """The latest list without the files that arrived since; None if there is no list yet."""
     records = instance.fetch_materializations(OVERDUE_FILES, limit=1).records
     event = records[0].asset_materialization if records else None
@@ -45,4 +45,4 @@ def overdue_files(instance: dg.DagsterInstance, arrivals: Sequence[Arrival]) -> 
     arrived = {(arrival.agency, arrival.dataset) for arrival in arrivals if arrival.at > listed_at}
     listed: Any = event.metadata["list"].value
     rows = [Overdue(**row) for row in listed]
-    return [row for row in rows if (row.agency, row.dataset) not in arrived]
+    return OverdueList(listed_at, [row for row in rows if (row.agency, row.dataset) not in arrived])

@@ -18,9 +18,9 @@ from etl_platform.defs.ignored_files import GROUP, IGNORED_FILES, ignored_since
 from etl_platform.defs.overdue_files import OVERDUE_FILES, overdue_files
 from etl_platform.defs.recent_arrivals import recent_arrivals
 from etl_platform.defs.table_metadata import table
+from etl_platform.deliveries import stuck
 from etl_platform.deliveries.ignored_files import IgnoredFile, IgnoredFiles
-from etl_platform.deliveries.overview import Obstacle, Overview
-from etl_platform.deliveries.waiting import OFTEN
+from etl_platform.deliveries.overview import Obstacle, Overdue, Overview
 from etl_platform.errors import TransientError
 from etl_platform.object_keys import base_name
 from etl_platform.platform import Platform
@@ -32,8 +32,8 @@ SENSOR_NAME = "overview_sensor"
 STUCK, LATE, KNOWN = "nothing_is_stuck", "no_file_is_overdue", "every_file_has_a_contract"
 _INTERVAL_S = 60
 _ARRIVALS_FOR = timedelta(hours=24)
-_IGNORED_FOR = timedelta(days=7)
 _REPORT_EVERY = timedelta(hours=1)
+_LIST_VALID_FOR = timedelta(hours=26)
 _ROWS_SHOWN, _IGNORED_SHOWN, _FAILED_READ = 25, 50, 100
 
 
@@ -51,7 +51,8 @@ def _build_asset() -> dg.AssetsDefinition:
         "refreshes it at once.",
     )
     abouts = {
-        STUCK: "No delivery fails again and again, no message is a dead letter, and the circuit breaker is closed.",
+        STUCK: "No delivery keeps failing, no message is a dead letter, the circuit breaker is closed, and no "
+        "contract is in error.",
         LATE: "No agency's next file is overdue. expected_files_job looks once a day.",
         KNOWN: "No ignored file of the last seven days waits for a contract or for another name.",
     }
@@ -128,29 +129,31 @@ def read_overview(instance: dg.DagsterInstance, platform: Platform, now: datetim
     Raises:
         SettingsError: a setting is missing.
     """
-    obstacles = [
-        Obstacle(f"the contract of {broken.dataset} is in error", str(broken.error), "Correct it; its files wait.")
-        for broken in platform.contract_folder.broken
-    ]
-    arrivals = recent_arrivals(instance, now - _ARRIVALS_FOR)
+    obstacles: list[Obstacle] = []
+    _add(obstacles, stuck.contracts_in_error(platform.contract_folder))
+    _add(obstacles, stuck.breaker(breaker_status(instance, platform.settings)))
     queue = _readable("the queues", lambda: _queues(platform, obstacles), obstacles)
     ignored = _readable("ignored files", lambda: _ignored(instance, platform, now), obstacles)
     failed = _readable("failed deliveries", lambda: platform.intake.waiting.unfinished(limit=_FAILED_READ), obstacles)
-    if often := sum(it.keeps_failing(now) for it in failed or ()):
-        to_do = "Run etl-platform status; it names the errors."
-        obstacles.insert(0, Obstacle(f"{often:,} deliveries fail again and again", f"{OFTEN} times or more", to_do))
-    breaker = breaker_status(instance, platform.settings)
-    if breaker.active:
-        to_do = "Fix what the failed runs of s3_data_quality_job name; see etl-platform breaker status."
-        obstacles.insert(0, Obstacle("the circuit breaker is not closed", f"{breaker.state} after failed runs", to_do))
-    return Overview(arrivals, failed or (), ignored or (), overdue_files(instance, arrivals), obstacles, queue or "")
+    _add(obstacles, stuck.failed_deliveries(failed or [], now))
+    arrivals = recent_arrivals(instance, now - _ARRIVALS_FOR)
+    overdue = overdue_files(instance, arrivals)
+    if overdue is not None and now - overdue.listed_at > _LIST_VALID_FOR:
+        what = f"overdue files were last looked for at {_time(overdue.listed_at)} UTC"
+        obstacles.append(Obstacle(what, "open the runs of expected_files_job"))
+    return Overview(arrivals, failed or (), ignored or (), overdue, obstacles, queue or "")
+
+
+def _add(obstacles: list[Obstacle], answer: stuck.Answer) -> None:
+    if answer.is_stuck:
+        obstacles.append(Obstacle(answer.text, answer.remedy))
 
 
 def _readable(what: str, read: Callable[[], T], obstacles: list[Obstacle]) -> T | None:
     try:
         return read()
     except TransientError as error:
-        obstacles.append(Obstacle(f"{what} could not be read", str(error), "Run etl-platform doctor."))
+        obstacles.append(Obstacle(f"{what} could not be read: {error}", "run `etl-platform doctor`"))
         return None
 
 
@@ -158,22 +161,18 @@ def _queues(platform: Platform, obstacles: list[Obstacle]) -> str:
     """The file queue in words. Dead letters of any queue are obstacles."""
     for queue in QUEUES:
         if queue.dlq_url(platform.settings):
-            dead, _ = platform.dead_letters(queue).depth()
-            if dead:
-                to_do = f"Run etl-platform dlq list --queue {queue.name}; fix the cause, then redrive."
-                obstacles.append(Obstacle(f"{dead:,} dead letters", f"messages of {queue.messages}", to_do))
-    waiting, in_flight = platform.queue(FILE_EVENTS).depth()
-    return f"{waiting:,} messages waiting, {in_flight:,} in flight"
+            _add(obstacles, stuck.dead_letters(queue, platform.dead_letters(queue).depth()))
+    return stuck.waiting_messages(platform.queue(FILE_EVENTS).depth(), None).text
 
 
 def _ignored(instance: dg.DagsterInstance, platform: Platform, now: datetime) -> list[IgnoredFile]:
     files = IgnoredFiles(platform.store, platform.bucket, platform.intake.route)
-    return files.still_waiting(ignored_since(instance, now - _IGNORED_FOR, _IGNORED_SHOWN))
+    return files.still_waiting(ignored_since(instance, now - stuck.IGNORED_WITHIN, _IGNORED_SHOWN))
 
 
 def _metadata(overview: Overview, now: datetime) -> dict[str, Any]:
     tables: dict[str, Sequence[dict[str, Any]]] = {
-        "stuck": [{"what": it.what, "why": it.why, "to do": it.to_do} for it in overview.obstacles],
+        "stuck": [{"what": it.what, "to do": it.to_do} for it in overview.obstacles],
         "refused": [
             {"when (UTC)": _time(it.at), "agency": it.agency, "dataset": it.dataset, "verdict": it.verdict}
             for it in overview.refused[:_ROWS_SHOWN]
@@ -183,7 +182,7 @@ def _metadata(overview: Overview, now: datetime) -> dict[str, Any]:
             | {"next": it.next_try(now)}
             for it in overview.failed[:_ROWS_SHOWN]
         ],
-        "overdue": [vars(it) for it in (overview.overdue or ())[:_ROWS_SHOWN]],
+        "overdue": [vars(it) for it in _overdue(overview)[:_ROWS_SHOWN]],
         "ignored": [
             {"when (UTC)": _time(it.ignored_at), "agency": it.agency, "file": _file_name(it), "why": it.why}
             for it in overview.ignored[:_ROWS_SHOWN]
@@ -202,25 +201,30 @@ def _metadata(overview: Overview, now: datetime) -> dict[str, Any]:
 
 
 def _evaluations(overview: Overview) -> list[dg.AssetCheckEvaluation]:
-    stuck = "; ".join(f"{it.what} ({it.why})" for it in overview.obstacles)
-    late = "; ".join(f"{it.agency} {it.dataset}: {it.why}" for it in overview.overdue or ())
+    obstacles = "; ".join(it.what for it in overview.obstacles)
+    late = "; ".join(f"{it.agency} {it.dataset}: {it.why}" for it in _overdue(overview))
+    not_yet = "" if overview.overdue else "expected_files_job has not run yet, so no file is known to be overdue."
     unknown = "; ".join(f"{_file_name(it)}: {it.why}" for it in overview.ignored)
     return [
-        _evaluation(STUCK, stuck, dg.AssetCheckSeverity.ERROR),
-        _evaluation(LATE, late, dg.AssetCheckSeverity.WARN),
-        _evaluation(KNOWN, unknown, dg.AssetCheckSeverity.WARN),
+        _evaluation(STUCK, obstacles, dg.AssetCheckSeverity.ERROR, "Nothing is stuck."),
+        _evaluation(LATE, late, dg.AssetCheckSeverity.WARN, not_yet or "No file is overdue."),
+        _evaluation(KNOWN, unknown, dg.AssetCheckSeverity.WARN, "No ignored file waits."),
     ]
 
 
-def _evaluation(name: str, problems: str, severity: dg.AssetCheckSeverity) -> dg.AssetCheckEvaluation:
+def _evaluation(name: str, problems: str, severity: dg.AssetCheckSeverity, all_is_well: str) -> dg.AssetCheckEvaluation:
     return dg.AssetCheckEvaluation(
         asset_key=OVERVIEW,
         check_name=name,
         passed=not problems,
         severity=severity,
-        description=problems[:1_000] or None,
+        description=problems[:1_000] or all_is_well,
         metadata={},
     )
+
+
+def _overdue(overview: Overview) -> Sequence[Overdue]:
+    return overview.overdue.files if overview.overdue else ()
 
 
 def _file_name(file: IgnoredFile) -> str:

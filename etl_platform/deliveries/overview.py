@@ -7,6 +7,7 @@ from datetime import datetime
 
 from etl_platform.deliveries.ignored_files import IgnoredFile
 from etl_platform.deliveries.waiting import WaitingDelivery
+from etl_platform.engine.output.plain_text import counted
 
 
 @dataclass(frozen=True)
@@ -31,11 +32,18 @@ class Overdue:
 
 
 @dataclass(frozen=True)
+class OverdueList:
+    """The files that were overdue at ``listed_at`` (UTC) and have not arrived since."""
+
+    listed_at: datetime
+    files: Sequence[Overdue]
+
+
+@dataclass(frozen=True)
 class Obstacle:
-    """Something that keeps files from being processed, and what to do about it."""
+    """Something that does not go on by itself, and what to do about it."""
 
     what: str
-    why: str
     to_do: str
 
 
@@ -54,7 +62,7 @@ class Overview:
     arrivals: Sequence[Arrival] = ()
     failed: Sequence[WaitingDelivery] = ()
     ignored: Sequence[IgnoredFile] = ()
-    overdue: Sequence[Overdue] | None = None
+    overdue: OverdueList | None = None
     obstacles: Sequence[Obstacle] = ()
     queue: str = ""
 
@@ -66,7 +74,7 @@ class Overview:
     def summary(self) -> str:
         outcomes = Counter(arrival.outcome for arrival in self.arrivals)
         arrived = ", ".join(f"{count:,} {outcome}" for outcome, count in sorted(outcomes.items())) or "nothing arrived"
-        overdue = "overdue files not checked yet" if self.overdue is None else f"{len(self.overdue):,} overdue"
-        stuck = "; ".join(obstacle.what for obstacle in self.obstacles) or "nothing is stuck"
+        overdue = "overdue files not checked yet" if self.overdue is None else f"{len(self.overdue.files):,} overdue"
+        stuck = counted(len(self.obstacles), "obstacle") if self.obstacles else "nothing is stuck"
         waiting = f"{len(self.failed):,} failed, {len(self.ignored):,} ignored, {overdue}"
-        return f"24 hours: {arrived}. {waiting}. {stuck[:1].upper()}{stuck[1:]}."
+        return f"24 hours: {arrived}. {waiting}. {stuck.capitalize()}."

@@ -1,6 +1,6 @@
 """Whether anything waits that does not go on by itself: one answer per place, with what to do. No Dagster, no clock."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -11,7 +11,7 @@ from etl_platform.deliveries.ignored_files import IgnoredFiles, file_to_look_at
 from etl_platform.deliveries.ledger import Ledger
 from etl_platform.deliveries.reconcile.expected_files import timeliness
 from etl_platform.deliveries.routing import RoutedObject
-from etl_platform.deliveries.waiting import OFTEN, Prospect, WaitingRecords
+from etl_platform.deliveries.waiting import OFTEN, Prospect, WaitingDelivery
 from etl_platform.engine.contract.model import Contract
 from etl_platform.engine.contract_folder import ContractFolder
 from etl_platform.object_keys import base_name
@@ -39,9 +39,9 @@ class Answer:
     remedy: str = ""
 
 
-def failed_deliveries(store: ObjectStore, bucket: str, now: datetime) -> Answer:
+def failed_deliveries(records: Sequence[WaitingDelivery], now: datetime) -> Answer:
     """Deliveries that failed and have no report. Those whose messages are dead letters count there."""
-    found = [record for record in WaitingRecords(store, bucket).unfinished() if record.prospect(now) != Prospect.DEAD]
+    found = [record for record in records if record.prospect(now) != Prospect.DEAD]
     often = [record for record in found if record.keeps_failing(now)]
     if not often:
         return Answer(False, f"{_count(len(found), 'delivery', 'deliveries')} failed fewer than {OFTEN} times")

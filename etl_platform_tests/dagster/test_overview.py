@@ -14,6 +14,7 @@ from etl_platform.aws.queue import Message
 from etl_platform.definitions import build_defs
 from etl_platform.defs.file_arrivals_sensor import run_requests
 from etl_platform.defs.overdue_files import overdue_event
+from etl_platform.defs.overview import read_overview
 from etl_platform.deliveries.delivery import ObjectVersion
 from etl_platform.deliveries.waiting import WaitingDelivery
 from etl_platform.errors import TransientError
@@ -97,7 +98,7 @@ def test_one_screen_names_arrivals_and_refused_and_ignored_files(workshop: Works
     (ignored,) = values["ignored"]
     assert (ignored["agency"], ignored["file"]) == (AGENCY, "Vehicle_Fleet.csv")
     assert ignored["why"].startswith("no_contract: ")
-    assert values["file_queue"] == "3 messages waiting, 0 in flight"
+    assert values["file_queue"] == "3 waiting, 0 in flight"
     assert "stuck" not in values
     assert {name: check.passed for name, check in checks.items()} == {
         "nothing_is_stuck": True,
@@ -190,7 +191,7 @@ def test_dead_letters_are_an_obstacle_with_the_next_step(workshop: Workshop) -> 
 
     (stuck,) = values["stuck"]
     assert stuck["what"] == "2 dead letters"
-    assert "etl-platform dlq list --queue files" in stuck["to do"]
+    assert "etl-platform dlq list" in stuck["to do"]
     assert not checks["nothing_is_stuck"].passed
     assert checks["nothing_is_stuck"].severity is dg.AssetCheckSeverity.ERROR
 
@@ -207,8 +208,8 @@ def test_a_contract_in_error_is_an_obstacle_and_its_files_are_listed(workshop: W
 
     values, _ = shown(workshop)
     (stuck,) = values["stuck"]
-    assert stuck["what"] == "the contract of training is in error"
-    assert "colour" in stuck["why"]
+    assert stuck["what"].startswith("1 contract is in error and set aside")
+    assert "colour" in stuck["what"]
     (ignored,) = values["ignored"]
     assert ignored["why"].startswith("contract_error: ")
 
@@ -257,8 +258,7 @@ def test_a_part_that_cannot_be_read_hides_no_other(workshop: Workshop) -> None:
 
     assert len(values["refused"]) == 1
     (stuck,) = values["stuck"]
-    assert stuck["what"] == "the queues could not be read"
-    assert "no route to host" in stuck["why"]
+    assert stuck["what"] == "the queues could not be read: GetQueueAttributes: no route to host"
     assert not checks["nothing_is_stuck"].passed
 
 
@@ -286,6 +286,19 @@ def test_an_overdue_file_is_listed_until_it_arrives(workshop: Workshop) -> None:
     values, checks = shown(workshop)
     assert "overdue" not in values
     assert checks["no_file_is_overdue"].passed
+
+
+def test_a_list_of_overdue_files_that_is_too_old_is_an_obstacle(workshop: Workshop) -> None:
+    platform = platform_of(workshop)
+    _log_overdue(workshop, [])
+
+    soon, late = (
+        read_overview(workshop.instance, platform, datetime.now(UTC) + timedelta(hours=hours)) for hours in (25, 27)
+    )
+
+    assert soon.obstacles == []
+    (obstacle,) = late.obstacles
+    assert obstacle.what.startswith("overdue files were last looked for at ")
 
 
 @pytest.mark.parametrize("checks_only", [False, True])

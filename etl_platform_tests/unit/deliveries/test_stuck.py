@@ -35,9 +35,9 @@ def place(tmp_path: Path) -> Place:
 def test_a_delivery_that_keeps_failing_is_stuck_unless_it_is_a_dead_letter(
     place: Place, receives: int, later: timedelta, is_stuck: bool, said: str
 ) -> None:
-    assert not stuck.failed_deliveries(place.store, "bucket", AT).is_stuck
+    assert not stuck.failed_deliveries(place.intake.waiting.unfinished(), AT).is_stuck
     place.intake.waiting.put(dataclasses.replace(RECORD, receives=receives))
-    found = stuck.failed_deliveries(place.store, "bucket", AT + later)
+    found = stuck.failed_deliveries(place.intake.waiting.unfinished(), AT + later)
     assert found.is_stuck == is_stuck
     assert said in found.text
     assert ("1 delivery keeps failing; the first, Things.csv of agency_a" in found.text) == is_stuck
