@@ -4,6 +4,8 @@ import shutil
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import dagster as dg
 import pytest
@@ -20,6 +22,7 @@ from etl_platform.settings import Settings
 from etl_platform_tests.dagster.ticks import CountedQueue, tick
 
 PROJECT = Path(__file__).parents[2]
+SETTINGS = Settings()
 DAILY = ("reconcile_job_schedule", "expected_files_job_schedule")
 
 
@@ -33,6 +36,15 @@ def instance(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dg.DagsterIns
 
 def of_the_sensor(instance: dg.DagsterInstance) -> Mapping[str, str]:
     (request,) = tick(instance, CountedQueue("nm_albuquerque")).run_requests
+    return dict(request.tags)
+
+
+def of_the_email_sensor(instance: dg.DagsterInstance) -> Mapping[str, str]:
+    platform: Any = Platform(SETTINGS)
+    platform.email_archive = SimpleNamespace(queue=SimpleNamespace(depth=lambda: (3, 0)))
+    sensor = build_defs(SETTINGS).resolve_sensor_def("email_arrivals_sensor")
+    with dg.build_sensor_context(instance=instance, resources={"platform": platform}) as context:
+        (request,) = sensor.evaluate_tick(context).run_requests or []
     return dict(request.tags)
 
 
@@ -56,8 +68,11 @@ def in_the_order_of_the_queue(*runs: dg.DagsterRun) -> list[dg.DagsterRun]:
     return QueuedRunCoordinatorDaemon(interval_seconds=1)._priority_sort(runs)
 
 
-def test_files_that_arrive_go_before_a_backfill_that_was_queued_earlier(instance: dg.DagsterInstance) -> None:
-    backfill, arrival = run_with(of_a_person_or_backfill()), run_with(of_the_sensor(instance))
+@pytest.mark.parametrize("of_a_sensor", [of_the_sensor, of_the_email_sensor])
+def test_what_arrives_goes_before_a_backfill_that_was_queued_earlier(
+    instance: dg.DagsterInstance, of_a_sensor: Callable[[dg.DagsterInstance], Mapping[str, str]]
+) -> None:
+    backfill, arrival = run_with(of_a_person_or_backfill()), run_with(of_a_sensor(instance))
     assert in_the_order_of_the_queue(backfill, arrival) == [arrival, backfill]
 
 
@@ -76,8 +91,11 @@ def is_repeated(instance: dg.DagsterInstance, tags: Mapping[str, str], reason: R
     return auto_reexecution_should_retry_run(instance, run, reason)
 
 
-def test_a_run_of_the_queue_is_never_repeated_by_dagster(instance: dg.DagsterInstance) -> None:
-    tags = of_the_sensor(instance)
+@pytest.mark.parametrize("of_a_sensor", [of_the_sensor, of_the_email_sensor])
+def test_a_run_of_a_queue_is_never_repeated_by_dagster(
+    instance: dg.DagsterInstance, of_a_sensor: Callable[[dg.DagsterInstance], Mapping[str, str]]
+) -> None:
+    tags = of_a_sensor(instance)
     assert not any(is_repeated(instance, tags, reason) for reason in (None, *RunFailureReason))
 
 
