@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -17,6 +18,7 @@ pytestmark = [
 ]
 PROJECT = Path(__file__).parents[2]
 DG = Path(sys.executable).with_name("dg")
+USE_SILVER = (PROJECT / "docs" / "extend" / "use-silver.md").read_text("utf-8")
 GREETER = """import dagster as dg
 
 
@@ -68,6 +70,9 @@ def listed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     (defs / "greetings" / "greeter.py").write_text(GREETER)
     component = defs / "greetings" / "defs.yaml"
     component.write_text(component.read_text().replace("attributes: {}", "attributes: {name: greeting}"))
+    blocks = re.findall(r"^```python\n(.*?)^```$", USE_SILVER, re.MULTILINE | re.DOTALL)
+    (example,) = (block for block in blocks if "def officers_per_rank" in block)
+    (defs / "officers_per_rank.py").write_text(example)
     found: dict[str, Any] = json.loads(output_of(start_dg(project, "list", "defs", "--json")))
     return found
 
@@ -83,8 +88,10 @@ def names(listed: dict[str, Any], kind: str) -> set[str]:
         ("schedules", "scaffolded_schedule"),
         ("sensors", "scaffolded_sensor"),
         ("assets", "greeting"),
+        ("assets", "officers_per_rank"),
+        ("sensors", "default_automation_condition_sensor"),
     ],
-    ids=["asset", "schedule", "sensor", "component"],
+    ids=["asset", "schedule", "sensor", "component", "asset over silver", "sensor of its automation"],
 )
 def test_what_dg_scaffolds_is_in_the_code_location(listed: dict[str, Any], kind: str, name: str) -> None:
     assert name in names(listed, kind)
