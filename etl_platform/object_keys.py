@@ -6,6 +6,7 @@
     quarantine/<dataset>/agency=<a>/<delivery_id>.parquet
     quarantine/_corrections/<dataset>/agency=<a>/<delivery_id>/<number>.json
     reports/<dataset>/agency=<a>/<delivery_id>[.<attempt_id>].json
+    reports/_agencies.json
     reports/_ignored/<delivery_id>.json
     reports/_waiting/<delivery_id>.json
     reports/_facts/<dataset>/agency=<a>/<delivery_id>.superseded.json
@@ -16,9 +17,9 @@
     attachments/agency=<a>/attachments.csv and attachments.parquet
 
 Each delivery has a report; ``_facts`` holds the amendments to reports, and ``_waiting`` the deliveries that failed and
-have no report yet. Corrections are rows that people
-corrected, numbered from 0001 in order of arrival. Snapshots of APIs have source keys under ``from_api/``, a prefix
-that sends no events to the queue.
+have no report yet. ``_agencies.json`` is the register of agencies that were retired or renamed. Corrections are rows
+that people corrected, numbered from 0001 in order of arrival. Snapshots of APIs have source keys under ``from_api/``, a
+prefix that sends no events to the queue.
 
 An agency is a Hive partition value: bytes outside ``[A-Za-z0-9._-]`` are percent-encoded, so two agencies never share
 a partition. Users and message ids of emails are encoded in the same way.
@@ -44,6 +45,7 @@ ATTACHMENTS = "attachments/"
 WRITTEN_PREFIXES = ("bronze/", "silver/", "quarantine/", REPORTS, "exports/", EMAILS, ATTACHMENTS, FROM_API)
 IGNORED_REPORTS = f"{REPORTS}_ignored/"
 WAITING_REPORTS = f"{REPORTS}_waiting/"
+AGENCY_REGISTER = f"{REPORTS}_agencies.json"
 AMENDMENTS = f"{REPORTS}_facts/"
 _MAX_SEGMENT = 100
 _MAX_FILE_NAME_BYTES = 200

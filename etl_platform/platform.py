@@ -6,6 +6,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from etl_platform.aws.queue import Queue
+from etl_platform.deliveries.agency_register import AgencyRegister
 from etl_platform.deliveries.intake import Intake
 from etl_platform.emails.archive import DrainResult, EmailArchive
 from etl_platform.engine.contract.model import Contract
@@ -153,6 +154,10 @@ class Platform:
     def intake(self) -> Intake:
         folder = self.contract_folder
         return Intake(self.store, folder.good, self.bucket, self.settings.source_prefix, utc_now, broken=folder.broken)
+
+    @cached_property
+    def agency_register(self) -> AgencyRegister:
+        return AgencyRegister(self.store, self.bucket)
 
     @cached_property
     def api_sources(self) -> list[ApiSource]:

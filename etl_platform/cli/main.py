@@ -6,6 +6,7 @@ Exit codes: 0 success; 1 failure, rejected file or finding; 2 invalid argument, 
 import argparse
 
 from etl_platform.cli import (
+    agency,
     api,
     breaker,
     check,
@@ -36,6 +37,7 @@ _COMMANDS = (
     sql,
     replay,
     reconcile,
+    agency,
     dlq,
     breaker,
     run_job,

@@ -58,6 +58,8 @@ def _status(arguments: argparse.Namespace) -> int:
         agency = segment(arguments.agency)
         waiting = [record for record in waiting if record.agency == agency]
         reports = [report for report in reports if report.agency == agency]
+    # A report that was copied for a renamed agency is younger than what it is about.
+    reports = [report for report in reports if happened_at(report) >= since]
     reports.sort(key=happened_at, reverse=True)
     if arguments.json:
         for document in [*(record.to_json() for record in waiting), *(report.to_json() for report in reports)]:

@@ -61,7 +61,7 @@ def _bucket_checks(platform: "Platform", now: datetime) -> list[Check]:
         return stuck.failed_deliveries(platform.intake.waiting.unfinished(), now)
 
     def ignored() -> stuck.Answer:
-        return stuck.ignored_files(platform.store, platform.bucket, platform.intake.route, now)
+        return stuck.ignored_files(platform.store, platform.bucket, platform.intake.router().route, now)
 
     def overdue() -> stuck.Answer:
         return stuck.overdue_files(platform.store, platform.bucket, platform.contracts, now)

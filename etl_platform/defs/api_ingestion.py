@@ -116,6 +116,7 @@ class _Run:
     def __init__(self, context: dg.AssetExecutionContext, config: ApiConfig, platform: Platform) -> None:
         self._context, self._config, self._platform = context, config, platform
         self._agency = context.partition_key if context.has_partition_key else None
+        self._agencies = platform.agency_register.read()
         self._failures: list[tuple[str, Exception]] = []
 
     def ingest(self) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]:
@@ -139,16 +140,19 @@ class _Run:
 
     def _requested(self) -> list[tuple[ApiSource, ApiResource]]:
         selected = self._context.selected_asset_keys
-        return [
-            (source, resource)
-            for source in self._platform.api_sources
-            if self._config.source in {"", source.name} and self._agency in {None, source.agency}
-            for resource in source.resources
-            if _key(resource.dataset) in selected
-        ]
+        chosen = [source for source in self._platform.api_sources if self._config.source in {"", source.name}]
+        requested: list[tuple[ApiSource, ApiResource]] = []
+        for source in chosen:
+            agency = self._agencies.current_name(source.agency)
+            if retirement := self._agencies.retirement(agency):
+                self._context.log.warning(f"{source.name} is not read, because {agency} was {retirement}")
+            elif self._agency in {None, agency}:
+                requested += [(source, one) for one in source.resources if _key(one.dataset) in selected]
+        return requested
 
     def _ingest_resource(self, source: ApiSource, resource: ApiResource) -> ApiIngestionResult:
-        register_agencies(self._context.instance, {resource.dataset: {source.agency}})
+        agency = self._agencies.current_name(source.agency)
+        register_agencies(self._context.instance, {resource.dataset: {agency}})
         trigger = Trigger(Cause.EVENT, self._context.run.run_id)
         name = f"{source.name} {resource.dataset}"
         with RunProgress(self._context, "records") as progress:
@@ -163,7 +167,8 @@ class _Run:
 
     def _events(self, done: ApiIngestionResult) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]:
         """The asset's events: yielded in a run of one partition, logged under the agency in a run of all."""
-        key, agency, checked = _key(done.resource.dataset), done.source.agency, done.records > 0
+        key, checked = _key(done.resource.dataset), done.records > 0
+        agency = self._agencies.current_name(done.source.agency)
         verdict = _drift_verdict(done)
         if self._agency is None:
             self._context.log_event(dg.AssetMaterialization(key, metadata=_metadata(done), partition=agency))

@@ -123,7 +123,8 @@ def run_requests(platform: Platform, since: datetime) -> list[dg.RunRequest]:
     except SettingsError:
         return []
     ignored = sorted(ledger.reports(IGNORED_REPORTS, since), key=lambda report: report.attempt.began_at)
-    waiting = [platform.intake.route(report.source) for report in ignored]
+    router = platform.intake.router()
+    waiting = [router.route(report.source) for report in ignored]
     files = [file for file in waiting if file.route.dataset]
     return [_run_request(files[start : start + _RUN_FILES], since) for start in range(0, len(files), _RUN_FILES)]
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from etl_platform.employment.export import EmploymentHistoryExport, ExportResult
 
 JOB_NAME = "employment_history_job"
-_ASSET = dg.AssetKey(["exports", "employment_history"])
+ASSET = dg.AssetKey(["exports", "employment_history"])
 
 
 def make_export(platform: Platform) -> "EmploymentHistoryExport":
@@ -39,7 +39,7 @@ def make_export(platform: Platform) -> "EmploymentHistoryExport":
 def build_employment_history() -> dg.Definitions:
     job = dg.define_asset_job(
         JOB_NAME,
-        selection=dg.AssetSelection.assets(_ASSET),
+        selection=dg.AssetSelection.assets(ASSET),
         description="Exports an agency's employment history from the application database as CSV and Parquet.",
     )
     return dg.Definitions(assets=[_build_asset()], jobs=[job], schedules=[_build_schedule(job)])
@@ -47,7 +47,7 @@ def build_employment_history() -> dg.Definitions:
 
 def _build_asset() -> dg.AssetsDefinition:
     asset = dg.AssetSpec(
-        _ASSET,
+        ASSET,
         deps=[APPLICATION_DATABASE],
         description="An agency's periods of service from the application database, as CSV for a spreadsheet and as "
         "Parquet.\n\nOne row per officer, employer and start date.",
@@ -56,7 +56,7 @@ def _build_asset() -> dg.AssetsDefinition:
         partitions_def=agencies,
         skippable=True,
     )
-    checks = [partitioned_check(check.value, _ASSET, text, agencies) for check, text in DESCRIPTIONS.items()]
+    checks = [partitioned_check(check.value, ASSET, text, agencies) for check, text in DESCRIPTIONS.items()]
 
     @dg.multi_asset(name="export_employment_history", specs=[asset], check_specs=checks)
     def export_employment_history(
@@ -71,10 +71,10 @@ def _build_asset() -> dg.AssetsDefinition:
             if exported.objects:
                 metadata = _metadata(exported, _contract(platform))
                 version = dg.DataVersion(exported.objects[0].sha256)
-                yield dg.MaterializeResult(asset_key=_ASSET, metadata=metadata, data_version=version)
+                yield dg.MaterializeResult(asset_key=ASSET, metadata=metadata, data_version=version)
             else:
                 nothing = {"summary": exported.summary}
-                context.log_event(dg.AssetObservation(_ASSET, metadata=nothing, partition=exported.agency))
+                context.log_event(dg.AssetObservation(ASSET, metadata=nothing, partition=exported.agency))
             yield from (_check_result(finding, _contract(platform)) for finding in exported.findings)
 
     return export_employment_history
@@ -92,7 +92,8 @@ def _build_schedule(job: Any) -> dg.ScheduleDefinition:
     ) -> list[dg.RunRequest] | dg.SkipReason:
         if skipped := skip_unless_set(JOB_NAME, lambda: (platform.bucket, platform.database)):
             return skipped
-        partitions = sorted({agency.partition for agency in platform.database.agencies()})
+        known = platform.agency_register.read()
+        partitions = sorted({a.partition for a in platform.database.agencies() if known.is_active(a.partition)})
         add_partitions(context.instance, agencies, partitions)
         day = f"{context.scheduled_execution_time:%Y-%m-%d}"
         return [dg.RunRequest(run_key=f"{agency}@{day}", partition_key=agency) for agency in partitions]
@@ -101,7 +102,7 @@ def _build_schedule(job: Any) -> dg.ScheduleDefinition:
 
 
 def _contract(platform: Platform) -> Contract:
-    contract = platform.contract_folder.find(_ASSET.path[-1])
+    contract = platform.contract_folder.find(ASSET.path[-1])
     if contract is None:
         raise SettingsError(
             "CONTRACTS_DIR has no contract employment_history, which describes the export: add that contract"
@@ -130,7 +131,7 @@ def _check_result(finding: Finding, contract: Contract) -> dg.AssetCheckResult:
     if finding.values and not contract.column("rank").sensitive:
         metadata["values"] = table([{"value": value[:60], "rows": rows} for value, rows in finding.values.items()])
     return dg.AssetCheckResult(
-        asset_key=_ASSET,
+        asset_key=ASSET,
         check_name=finding.check.value,
         passed=not finding.rows,
         severity=dg.AssetCheckSeverity.WARN,

@@ -7,7 +7,7 @@ import dagster as dg
 
 from etl_platform.defs.failures import as_dagster_failures
 from etl_platform.defs.overdue_files import overdue_event
-from etl_platform.defs.partitions import agencies_of, partitioned_check, register_agencies
+from etl_platform.defs.partitions import agencies_of, partitioned_check, register_agencies, remove_agencies
 from etl_platform.defs.run_policies import retried_if_transient
 from etl_platform.defs.schedules import build_schedule
 from etl_platform.defs.table_metadata import table
@@ -73,6 +73,8 @@ def _build_job(contracts: Mapping[str, Contract]) -> dg.JobDefinition:
     ) -> Iterator[dg.Output[None]]:
         now, overdue, checked = datetime.now(UTC), [], 0
         with retried_if_transient(context):
+            # A run that began before a person retired an agency may have registered it again.
+            remove_agencies(context.instance, contracts, platform.agency_register.read().changes)
             for dataset in datasets:
                 found = dict(_timeliness(platform, dataset, now))
                 register_agencies(context.instance, {dataset: found})

@@ -31,6 +31,7 @@ from etl_platform.deliveries.circuit_breaker import only_delivery, status_of
 from etl_platform.deliveries.delivery import Cause
 from etl_platform.deliveries.plan_runs import QueuedFile, fit_runs, plan_runs
 from etl_platform.deliveries.report import Report, Trigger
+from etl_platform.deliveries.routing import Router
 from etl_platform.deliveries.s3_events import ParsedMessage, parse_message
 from etl_platform.errors import TransientError
 from etl_platform.platform import Platform
@@ -127,6 +128,7 @@ def run_requests(
     queue = platform.queue(FILE_EVENTS)
     room = platform.settings.max_runs_in_flight if room is None else room
     messages: list[list[QueuedFile]] = []
+    router: Router | None = None
     received_at = clock()
     received, per_call = 0, platform.settings.max_messages_per_poll if probe_of is None else 1
     while received < MAX_MESSAGES_PER_TICK and time.monotonic() < deadline:
@@ -143,7 +145,8 @@ def run_requests(
         received += len(batch)
         for message in batch:
             try:
-                files = _routable(platform, message, parse_message(message.body), on_ignored)
+                router = router or platform.intake.router()
+                files = _routable(platform, router, message, parse_message(message.body), on_ignored)
             except TransientError as error:
                 # One message must not stop the tick for the others; SQS redelivers it.
                 log.warning(
@@ -169,7 +172,11 @@ def _log_ignored(instance: dg.DagsterInstance, report: Report) -> None:
 
 
 def _routable(
-    platform: Platform, message: Message, parsed: ParsedMessage, on_ignored: Callable[[Report], None]
+    platform: Platform,
+    router: Router,
+    message: Message,
+    parsed: ParsedMessage,
+    on_ignored: Callable[[Report], None],
 ) -> list[QueuedFile]:
     """The files of the message that a run must ingest.
 
@@ -178,7 +185,7 @@ def _routable(
     """
     files: list[QueuedFile] = []
     for version in parsed.created:
-        arrived = platform.intake.route(version)
+        arrived = router.route(version)
         agency, dataset = arrived.route.agency, arrived.route.dataset
         if agency is None or dataset is None:
             ignored = platform.intake.ingest(arrived, Trigger(Cause.EVENT, message_id=message.message_id))

@@ -62,8 +62,9 @@ class IngestConfig(dg.Config):
 
 def messages_of(deliveries: Sequence[QueuedDelivery], intake: Intake) -> list[BatchMessage]:
     """The messages of a batch, with their files routed. Deliveries of the same message are adjacent in the config."""
+    router = intake.router()
     return [
-        BatchMessage(tuple(intake.route(one.version) for one in group), message_id, handle, receives, received_at)
+        BatchMessage(tuple(router.route(one.version) for one in group), message_id, handle, receives, received_at)
         for (message_id, handle, receives, received_at), group in groupby(
             deliveries, key=lambda one: (one.message_id, one.receipt_handle, one.receive_count, one.received_at)
         )

@@ -166,7 +166,7 @@ def _queues(platform: Platform, obstacles: list[Obstacle]) -> str:
 
 
 def _ignored(instance: dg.DagsterInstance, platform: Platform, now: datetime) -> list[IgnoredFile]:
-    files = IgnoredFiles(platform.store, platform.bucket, platform.intake.route)
+    files = IgnoredFiles(platform.store, platform.bucket, platform.intake.router().route)
     return files.still_waiting(ignored_since(instance, now - stuck.IGNORED_WITHIN, _IGNORED_SHOWN))
 
 

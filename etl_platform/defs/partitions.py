@@ -35,6 +35,19 @@ def add_partitions(
     return unknown
 
 
+def remove_agencies(instance: dg.DagsterInstance, datasets: Collection[str], names: Collection[str]) -> list[str]:
+    """Remove agencies from the sets of all datasets and from ``agencies``; returns the sets that had one of them."""
+    changed: list[str] = []
+    for partitions in (agencies, *map(agencies_of, sorted(datasets))):
+        assert partitions.name
+        known = sorted(set(names) & set(instance.get_dynamic_partitions(partitions.name)))
+        for name in known:
+            instance.delete_dynamic_partition(partitions.name, name)
+        if known:
+            changed.append(partitions.name)
+    return changed
+
+
 def partitioned_check(
     name: str, asset: dg.AssetKey, description: str | None, partitions: dg.PartitionsDefinition[str]
 ) -> dg.AssetCheckSpec:

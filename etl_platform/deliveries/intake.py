@@ -13,12 +13,13 @@ from pathlib import Path
 from types import MappingProxyType
 
 from etl_platform import object_keys
+from etl_platform.deliveries.agency_register import AgencyRegister
 from etl_platform.deliveries.delivery import ObjectVersion, Outcome, Reprocessing
 from etl_platform.deliveries.ledger import Ledger
 from etl_platform.deliveries.process_delivery import Clock, DeliveryProcessor, DeliveryResult, DeliveryTask
 from etl_platform.deliveries.replay.correction_log import CorrectionLog
 from etl_platform.deliveries.report import Attempt, Report, Trigger
-from etl_platform.deliveries.routing import NO_CONTRACT, RoutedObject, route
+from etl_platform.deliveries.routing import NO_CONTRACT, RoutedObject, Router
 from etl_platform.deliveries.silver import CurrentObject, Silver
 from etl_platform.deliveries.waiting import WaitingRecords
 from etl_platform.engine.contract.model import Contract
@@ -60,9 +61,14 @@ class Intake:
         self.waiting = WaitingRecords(store, bucket)
         self._corrections, self._processor = CorrectionLog(store, bucket), DeliveryProcessor(store, bucket, clock)
 
+    def router(self) -> Router:
+        """Finds agency and contract of each object of a batch, before ``ingest``. Reads the register of agencies."""
+        agencies = AgencyRegister(self._store, self._bucket).read()
+        return Router(self._contracts, self._source_prefix, agencies, self._broken)
+
     def route(self, version: ObjectVersion) -> RoutedObject:
-        """Find agency and contract of an object: once for each object, before ``ingest``."""
-        return RoutedObject(version, route(version, self._contracts, self._source_prefix, self._broken))
+        """Find agency and contract of one object."""
+        return self.router().route(version)
 
     def ingest(self, arrived: RoutedObject, trigger: Trigger, *, dry_run: bool = False) -> DeliveryResult:
         """Ingest an object that an event announced.

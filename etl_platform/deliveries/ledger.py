@@ -14,7 +14,7 @@ from etl_platform.errors import ObjectMissingError, PreconditionFailedError, Rep
 from etl_platform.storage.object_store import ObjectStore
 
 _READERS = 16
-_NO_REPORTS = (object_keys.AMENDMENTS, object_keys.WAITING_REPORTS)
+_NO_REPORTS = (object_keys.AMENDMENTS, object_keys.WAITING_REPORTS, object_keys.AGENCY_REGISTER)
 T = TypeVar("T", Report, Amendment)
 
 

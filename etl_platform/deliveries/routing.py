@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import PurePath
 
 from etl_platform import object_keys
+from etl_platform.deliveries.agency_register import Agencies, AgencyChange
 from etl_platform.deliveries.delivery import ObjectVersion
 from etl_platform.engine.contract.model import Contract, choose_contract
 from etl_platform.engine.contract_folder import BrokenContract
@@ -37,10 +38,11 @@ class RoutedObject:
         return self.version.key
 
 
-NO_CONTRACT = "no_contract"
+NO_CONTRACT, AGENCY_RETIRED = "no_contract", "agency_retired"
 CONTRACT_ERROR = "contract_error"
 """The file's contract is in error and set aside. The file is ingested when the contract is correct again."""
 _MOST_NAMED = 5
+_ALL_ACTIVE = Agencies()
 _WHY_IGNORED = {
     "folder_marker": "the object is a folder marker, not a file",
     "no_file_name": "the key ends with /, so it has no file name",
@@ -48,8 +50,21 @@ _WHY_IGNORED = {
     NO_CONTRACT: "no contract matches this file name; add one, then run `etl-platform reconcile --repair`",
 }
 
-NEEDS_A_PERSON = frozenset({"no_file_name", "no_agency", NO_CONTRACT, CONTRACT_ERROR})
+NEEDS_A_PERSON = frozenset({"no_file_name", "no_agency", NO_CONTRACT, CONTRACT_ERROR, AGENCY_RETIRED})
 """Why a file is ignored that somebody may have meant as a delivery."""
+
+
+@dataclass(frozen=True)
+class Router:
+    """Routes objects with the agencies as they were when it was made. Make one for each batch."""
+
+    contracts: Mapping[str, Contract]
+    source_prefix: str
+    agencies: Agencies
+    broken: Sequence[BrokenContract] = ()
+
+    def route(self, version: ObjectVersion) -> RoutedObject:
+        return RoutedObject(version, route(version, self.contracts, self.source_prefix, self.broken, self.agencies))
 
 
 def route(
@@ -57,6 +72,7 @@ def route(
     contracts: Mapping[str, Contract],
     source_prefix: str,
     broken: Sequence[BrokenContract] = (),
+    agencies: Agencies = _ALL_ACTIVE,
 ) -> Route:
     """Find agency and contract by the key. The size only distinguishes a folder marker from a file without a name.
 
@@ -68,14 +84,17 @@ def route(
     source = object_keys.parse_source_key(version.key, source_prefix)
     if source is None:
         return Route(None, None, _ignored("no_agency"))
+    agency = agencies.current_name(source.agency)
     if name := ignored_name(version.key.removeprefix(source_prefix)):
-        return Route(source.agency, None, FileError(name.code, name.message))
+        return Route(agency, None, FileError(name.code, name.message))
+    if retirement := agencies.retirement(agency):
+        return Route(agency, None, FileError(AGENCY_RETIRED, _why_retired(agency, retirement)))
     every: list[Contract | BrokenContract] = [*broken, *contracts.values()]
     match choose_contract(every, source.file_name):
         case BrokenContract(error=error):
-            return Route(source.agency, None, FileError(CONTRACT_ERROR, f"the file waits for its contract: {error}"))
+            return Route(agency, None, FileError(CONTRACT_ERROR, f"the file waits for its contract: {error}"))
         case found:
-            return Route(source.agency, found, None if found else _no_contract(broken))
+            return Route(agency, found, None if found else _no_contract(broken))
 
 
 def _no_contract(broken: Sequence[BrokenContract]) -> FileError:
@@ -88,3 +107,10 @@ def _no_contract(broken: Sequence[BrokenContract]) -> FileError:
 
 def _ignored(code: str) -> FileError:
     return FileError(code, _WHY_IGNORED[code])
+
+
+def _why_retired(agency: str, retirement: AgencyChange) -> str:
+    return (
+        f"agency {agency} was {retirement}; to ingest its files, run `etl-platform agency restore {agency}` and "
+        f"`etl-platform reconcile --agency {agency} --repair`"
+    )

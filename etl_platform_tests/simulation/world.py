@@ -157,14 +157,14 @@ class World:
         self.faults.step("dagster.start run", lambda: setattr(run, "status", "STARTED"))
         platform = self.platforms[self.deployments.index(deployment)]
         config = run.request.run_config["ops"]["ingest"]["config"]["deliveries"]
-        messages = messages_of([QueuedDelivery(**delivery) for delivery in config], platform.intake)
-        self.faults.seen["batches of several messages"] += len(messages) > 1
-        self._check_poison_is_alone(messages)
         context, stop = cast("Any", Context(self, run)), Stop()
         if self.plan.stops and self.timeline.random.random() < 0.1:
             self.timeline.spawn(Process("kubelet"), stop.set, self.timeline.random.expovariate(1))
         status = "FAILURE"
         try:
+            messages = messages_of([QueuedDelivery(**delivery) for delivery in config], platform.intake)
+            self.faults.seen["batches of several messages"] += len(messages) > 1
+            self._check_poison_is_alone(messages)
             batch = ingest_batch(
                 messages,
                 platform.intake,

@@ -98,9 +98,9 @@ def _documents(text: str) -> list[str]:
 def _dry_run(events: Sequence[ObjectVersion], settings: Settings) -> tuple[list[DeliveryResult], str | None]:
     """The results, and the error of the first delivery that failed."""
     intake = Platform(settings).intake
-    finished: list[DeliveryResult] = []
+    router, finished = intake.router(), list[DeliveryResult]()
     failures = process_batch(
-        [BatchMessage((intake.route(event),)) for event in events],
+        [BatchMessage((router.route(event),)) for event in events],
         lambda _message, file: intake.ingest(file, Trigger(Cause.EVENT), dry_run=True),
         queue=None,
         workers=Threads(settings.sns_worker_max),

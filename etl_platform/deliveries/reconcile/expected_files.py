@@ -6,6 +6,7 @@ from itertools import groupby
 from operator import itemgetter
 
 from etl_platform import object_keys
+from etl_platform.deliveries.agency_register import AgencyRegister
 from etl_platform.deliveries.ledger import Ledger
 from etl_platform.engine.contract.cadence import Cadence, LastFile, Timeliness, judge_timeliness
 from etl_platform.storage.object_store import ObjectStore
@@ -14,18 +15,19 @@ from etl_platform.storage.object_store import ObjectStore
 def timeliness(
     store: ObjectStore, bucket: str, dataset: str, cadence: Cadence, now: datetime, *, agency: str | None = None
 ) -> Iterator[tuple[str, Timeliness]]:
-    """The timeliness of every agency that ever delivered the dataset, or of one agency.
+    """The timeliness of every active agency that ever delivered the dataset, or of one agency.
 
     Lists the dataset's reports and usually reads one report per agency.
 
     Raises:
         TransientError: infrastructure.
     """
-    ledger = Ledger(store, bucket)
+    ledger, agencies = Ledger(store, bucket), AgencyRegister(store, bucket).read()
     arrivals = (
         (parsed.agency, head.last_modified, parsed.delivery_id)
         for head in store.list(bucket, object_keys.report_prefix(dataset, agency))
         if (parsed := object_keys.parse_delivery_object(head.key)) and parsed.attempt_id is None
+        if agencies.is_active(parsed.agency)
     )
     for sender, reported in groupby(arrivals, key=itemgetter(0)):
         latest: Timeliness | None = None

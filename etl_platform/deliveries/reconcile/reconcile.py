@@ -13,6 +13,7 @@ from itertools import groupby
 from operator import attrgetter
 
 from etl_platform import object_keys
+from etl_platform.deliveries.agency_register import Agencies, AgencyRegister
 from etl_platform.deliveries.delivery import ObjectVersion, Outcome
 from etl_platform.deliveries.ledger import Ledger
 from etl_platform.deliveries.reconcile.discrepancies import (
@@ -29,7 +30,7 @@ from etl_platform.deliveries.reconcile.discrepancies import (
     unreported,
     unreported_finding,
 )
-from etl_platform.deliveries.routing import route
+from etl_platform.deliveries.routing import Router
 from etl_platform.deliveries.waiting import WaitingDelivery, WaitingRecords
 from etl_platform.engine.contract.model import Contract
 from etl_platform.engine.contract_folder import BrokenContract
@@ -119,6 +120,7 @@ class Reconciler:
     broken: Sequence[BrokenContract] = ()
     _ledger: Ledger = field(init=False)
     _waiting: "_Waiting" = field(init=False)
+    _agencies: Agencies = field(init=False)
 
     def __post_init__(self) -> None:
         self._ledger = Ledger(self.store, self.bucket)
@@ -130,15 +132,18 @@ class Reconciler:
             TransientError: infrastructure.
         """
         self._waiting = _Waiting(WaitingRecords(self.store, self.bucket).unfinished())
+        self._agencies = AgencyRegister(self.store, self.bucket).read()
         folders: dict[str, list[str]] = defaultdict(list)
         for folder in self.store.folders(self.bucket, self.source_prefix):
-            folders[object_keys.segment(folder[len(self.source_prefix) : -1])].append(folder)
+            sender = object_keys.segment(folder[len(self.source_prefix) : -1])
+            folders[self._agencies.current_name(sender)].append(folder)
         layers = self._layers_by_partition()
         heads = self.store.list(self.bucket, object_keys.IGNORED_REPORTS)
         ignored = frozenset(object_keys.parse_ignored_key(head.key) for head in heads)
         agencies = sorted(folders.keys() | layers.keys())
         if agency is not None:
-            agencies = [name for name in agencies if name == object_keys.segment(agency)]
+            chosen = self._agencies.current_name(object_keys.segment(agency))
+            agencies = [name for name in agencies if name == chosen]
         total = Reconciled()
         with ThreadPoolExecutor(_AGENCIES_AT_ONCE) as pool:
             found = pool.map(lambda a: self._agency(a, folders.get(a, ()), layers.get(a, {}), ignored), agencies)
@@ -186,7 +191,8 @@ class Reconciler:
 
     def _version(self, head: ObjectHead, agency: str) -> ListedVersion:
         source = ObjectVersion.of(head)
-        dataset = route(source, self.contracts, self.source_prefix, self.broken).dataset
+        router = Router(self.contracts, self.source_prefix, self._agencies, self.broken)
+        dataset = router.route(source).route.dataset
         return ListedVersion(source, agency, dataset, source.delivery_id)
 
     def _without_ignored(self, found: Reconciled) -> Reconciled:

@@ -56,10 +56,10 @@ locals {
       Resource = "${local.data_bucket_arn}/bronze/*"
     },
     {
-      Sid      = "ClearQuarantine"
+      Sid      = "RemoveRows"
       Effect   = "Allow"
       Action   = "s3:DeleteObject"
-      Resource = "${local.data_bucket_arn}/quarantine/*"
+      Resource = [for prefix in ["quarantine/", "silver/"] : "${local.data_bucket_arn}/${prefix}*"]
     },
     {
       Sid      = "ClearWaiting"

@@ -63,10 +63,11 @@ run "source_files_are_never_written_and_only_quarantine_is_deleted" {
   }
 
   assert {
-    condition = [
+    condition = flatten([
       for statement in jsondecode(aws_iam_policy.file_processing_s3.policy).Statement : statement.Resource if contains(flatten([statement.Action]), "s3:DeleteObject")
-      ] == [
+      ]) == [
       "arn:aws-us-gov:s3:::etl-file-processing-client-etl/quarantine/*",
+      "arn:aws-us-gov:s3:::etl-file-processing-client-etl/silver/*",
       "arn:aws-us-gov:s3:::etl-file-processing-client-etl/reports/_waiting/*",
     ]
     error_message = "something else may be deleted"

@@ -1,0 +1,119 @@
+"""Stores under an agency's new name what it sent under the old one. No Dagster, no register.
+
+First everything is copied, reports last, so that a report always describes objects that are there. Then silver and
+quarantine are removed under the old name, or readers of all agencies would have those rows twice. Bronze and reports
+stay: the platform never deletes them. All of it can be repeated: nothing that is already under the new name is
+replaced, except silver that is older.
+"""
+
+import json
+import tempfile
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from etl_platform import object_keys
+from etl_platform.deliveries.silver import Silver
+from etl_platform.errors import PreconditionFailedError, TransientError
+from etl_platform.storage.object_store import ObjectHead, ObjectStore, find_object
+
+_AT_ONCE = 16
+_COPIED = ("bronze", "quarantine/_corrections", "silver", "quarantine", "reports/_facts", "reports")
+_REMOVED = ("silver", "quarantine")
+
+
+class AgencyRename:
+    """One renaming in one bucket. Old and new name are names of partitions."""
+
+    def __init__(self, store: ObjectStore, bucket: str, old: str, new: str) -> None:
+        self._store, self._bucket, self._old, self._new = store, bucket, old, new
+        self._silver = Silver(store, bucket)
+
+    def move(self) -> int:
+        """Copy every object, then remove old silver and quarantine; returns how many objects were copied.
+
+        Raises:
+            TransientError: infrastructure failed, or others write the same objects; run it again.
+        """
+        heads = {folder: list(self._heads(folder)) for folder in _COPIED}
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
+            copied = sum(sum(pool.map(self._copy, heads[folder])) for folder in _COPIED)
+            for folder in _REMOVED:
+                list(pool.map(self._remove, heads[folder]))
+        return copied
+
+    def datasets(self) -> list[str]:
+        """The datasets of which the new name has reports."""
+        folders = self._store.folders(self._bucket, object_keys.REPORTS)
+        names = [parsed.dataset for folder in folders if (parsed := object_keys.parse_folder(folder))]
+        prefixes = {name: object_keys.report_prefix(name, self._new) for name in names}
+        return [name for name, prefix in prefixes.items() if any(True for _ in self._store.list(self._bucket, prefix))]
+
+    def _heads(self, folder: str) -> Iterator[ObjectHead]:
+        for dataset in self._store.folders(self._bucket, f"{folder}/"):
+            if not dataset.removeprefix(f"{folder}/").startswith("_"):
+                yield from self._store.list(self._bucket, f"{dataset}agency={self._old}/")
+
+    def _copy(self, head: ObjectHead) -> bool:
+        """Returns whether there was anything to copy."""
+        key = self._renamed(head.key)
+        if head.key.startswith("silver/"):
+            return self._copy_silver(head.key, key)
+        if find_object(self._store, self._bucket, key) is not None:
+            return False
+        if head.key.endswith(".json") and not head.key.startswith("bronze/"):
+            document = self._renamed_document(json.loads(self._store.read(self._bucket, head.key)))
+            body = (json.dumps(document, ensure_ascii=False) + "\n").encode("utf-8", "surrogatepass")
+            self._write_if_absent(key, body)
+        else:
+            self._store.copy(self._store.head(self._bucket, head.key), self._bucket, key)
+        return True
+
+    def _copy_silver(self, old_key: str, key: str) -> bool:
+        """Copy silver with its metadata, unless a newer version of the file was processed under the new name."""
+        old, new = self._silver.current(old_key), self._silver.current(key)
+        if old is None or (new is not None and not old.order.is_newer_than(new.order)):
+            return False
+        head = self._store.head(self._bucket, old_key)
+        with tempfile.TemporaryDirectory(prefix="etl-platform-") as folder:
+            path = Path(folder) / "silver"
+            self._store.download(head, path)
+            try:
+                self._store.write(
+                    self._bucket,
+                    key,
+                    path,
+                    if_absent=new is None,
+                    if_match=new.etag if new else None,
+                    metadata=head.metadata,
+                )
+            except PreconditionFailedError:
+                raise TransientError(f"{key} was written by a run meanwhile; run the command again") from None
+        return True
+
+    def _write_if_absent(self, key: str, body: bytes) -> None:
+        try:
+            self._store.write(self._bucket, key, body, if_absent=True)
+        except PreconditionFailedError:
+            # A run processed the same delivery under the new name meanwhile.
+            return
+
+    def _remove(self, head: ObjectHead) -> None:
+        if find_object(self._store, self._bucket, self._renamed(head.key)) is None:
+            raise TransientError(f"{self._renamed(head.key)} is gone, so {head.key} was not removed; run it again")
+        self._store.delete(self._bucket, head.key)
+
+    def _renamed(self, key: str) -> str:
+        return key.replace(f"/agency={self._old}/", f"/agency={self._new}/", 1)
+
+    def _renamed_document(self, value: Any, name: str = "") -> Any:
+        """A report or an amendment with the new name of the agency and of the keys that it lists."""
+        if isinstance(value, dict):
+            return {key: self._renamed_document(one, key) for key, one in value.items()}
+        if isinstance(value, list):
+            return [self._renamed_document(one) for one in value]
+        if name == "agency" and value == self._old:
+            return self._new
+        is_key = isinstance(value, str) and value.startswith(object_keys.WRITTEN_PREFIXES)
+        return self._renamed(value) if is_key else value
