@@ -9,12 +9,8 @@ from typing import Any
 
 import dagster as dg
 import pytest
-from hypothesis import HealthCheck, given
-from hypothesis import settings as hypothesis_settings
-from hypothesis import strategies as st
 
 from etl_platform.definitions import build_defs
-from etl_platform.engine.contract_folder import read_folder
 from etl_platform.platform import Platform
 from etl_platform.settings import Settings
 from etl_platform_tests.dagster.workshop import JOB, Workshop
@@ -128,50 +124,6 @@ def test_one_warning_names_what_is_set_aside(contracts: Path, caplog: pytest.Log
         load(contracts)
     (record,) = caplog.records
     assert f"set aside: {contracts}/training.odcs.yaml:2: invalid YAML" in record.getMessage()
-
-
-@st.composite
-def mutated(draw: st.DrawFn) -> dict[str, str]:
-    """The shipped contracts, of which some are damaged: lines lost, doubled, exchanged, or other characters in them."""
-    texts = dict(TEXTS)
-    for name in draw(st.sets(st.sampled_from(sorted(texts)), min_size=1, max_size=3)):
-        lines = texts[name].splitlines()
-        for _ in range(draw(st.integers(1, 4))):
-            at, other = (draw(st.integers(0, len(lines) - 1)) for _ in range(2))
-            match draw(st.sampled_from(["drop", "double", "exchange", "text", "cut", "foreign", "indent"])):
-                case "drop":
-                    lines[at] = ""
-                case "double":
-                    lines[at] += f"\n{lines[at]}"
-                case "exchange":
-                    lines[at], lines[other] = lines[other], lines[at]
-                case "text":
-                    place = draw(st.integers(0, len(lines[at])))
-                    lines[at] = lines[at][:place] + draw(st.text(max_size=3)) + lines[at][place:]
-                case "cut":
-                    lines[at] = lines[at][: draw(st.integers(0, len(lines[at])))]
-                case "foreign":
-                    lines[at] = draw(st.sampled_from("\n".join(TEXTS.values()).splitlines()))
-                case _:
-                    lines[at] = f"  {lines[at]}"
-        texts[name] = "\n".join(lines)
-    return texts
-
-
-@hypothesis_settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(mutated())
-def test_the_location_loads_however_contracts_are_damaged(
-    tmp_path_factory: pytest.TempPathFactory, texts: dict[str, str]
-) -> None:
-    folder = tmp_path_factory.mktemp("contracts")
-    for name, text in texts.items():
-        (folder / name).write_text(text, "utf-8", errors="surrogatepass")
-    repository = load(folder)
-    found = read_folder(folder)
-    assert found.good.keys() <= assets(repository)
-    for broken in found.broken:
-        untouched = texts[Path(broken.path).name] == TEXTS[Path(broken.path).name]
-        assert not untouched or "already" in str(broken.error), "only another contract can contradict an untouched one"
 
 
 def test_a_run_that_was_requested_before_the_error_takes_the_other_files_and_lets_those_wait(

@@ -143,7 +143,7 @@ def unreported_finding(version: ListedVersion, waiting: WaitingDelivery | None, 
         kind = Discrepancy.FAILED if waiting.prospect(now) is Prospect.QUEUED else Discrepancy.MISSING
         why = f"{waiting.history}; {waiting.next_try(now)}"
     elif version.dataset is None:
-        why = "matches no contract, and was never recorded as ignored"
+        why = "matches no contract that can be used, and was never recorded as ignored"
     return Finding(
         kind,
         version.agency,

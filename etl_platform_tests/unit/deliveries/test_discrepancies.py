@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from etl_platform import object_keys
 from etl_platform.deliveries.delivery import ObjectVersion
-from etl_platform.deliveries.reconcile.discrepancies import ListedVersion, PartitionListing, keys_to_inspect
+from etl_platform.deliveries.reconcile.discrepancies import ListedVersion, PartitionListing, keys_to_inspect, unreported
 
 KEY = "from_client/agency_a/Things.csv"
 SILVER = object_keys.silver_key("things", "agency_a", KEY)
@@ -81,3 +81,10 @@ class _Clock:
     def tick(self) -> datetime:
         self.now += timedelta(seconds=next(self._gaps))
         return self.now.replace(microsecond=0)
+
+
+def test_a_file_that_was_ignored_is_missing_however_new_it_is() -> None:
+    """It is no longer in the queue, so nothing will process it."""
+    ignored, new = version(1), version(2)
+    before = BEGIN - timedelta(seconds=1)
+    assert unreported([ignored, new], set(), before, {ignored.delivery_id}) == ([ignored], [new])

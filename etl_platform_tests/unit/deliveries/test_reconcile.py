@@ -11,11 +11,16 @@ from hypothesis import strategies as st
 
 from etl_platform import object_keys
 from etl_platform.deliveries.delivery import ObjectVersion
+from etl_platform.deliveries.intake import Intake
 from etl_platform.deliveries.ledger import Ledger
 from etl_platform.deliveries.reconcile.discrepancies import Discrepancy, Finding
 from etl_platform.deliveries.reconcile.reconcile import Reconciled, Reconciler, version_to_ingest
 from etl_platform.deliveries.report import Report
 from etl_platform.deliveries.waiting import WaitingDelivery
+from etl_platform.engine.contract.model import Contract
+from etl_platform.engine.contract_folder import BrokenContract
+from etl_platform.engine.errors import ContractError
+from etl_platform.platform import utc_now
 from etl_platform.storage.local_store import LocalStore
 from etl_platform_tests.unit.intake_place import EVENT, GOOD, REPROCESS, Place, things
 from etl_platform_tests.unit.making import listing
@@ -248,3 +253,21 @@ def test_one_agency_can_be_reconciled_alone_by_its_name(root: Path) -> None:
     findings: tuple[Finding, ...] = reconcile(root, agency="agency b+c").findings
     assert {finding.agency for finding in findings} == {object_keys.segment("agency b+c")}
     assert reconcile(root, agency="nobody").agencies == 0
+
+
+def test_a_file_that_waited_for_its_contract_is_missing_when_that_is_correct(tmp_path: Path) -> None:
+    place = Place(tmp_path, things())
+    error = ContractError("x is unknown", path="things.odcs.yaml", line=7)
+    broken = BrokenContract("things.odcs.yaml", error, "things", "Things.csv", (), sha256="")
+    place.ingest(place.drop(GOOD), EVENT)
+    place.intake = Intake(place.store, {}, "bucket", "from_client/", utc_now, broken=[broken])
+    waiting = place.drop(GOOD, "from_client/agency_a/more/Things.csv")
+    assert place.ingest(waiting, EVENT).report.check.errors[0].code == "contract_error"
+
+    def find(contracts: dict[str, Contract], *set_aside: BrokenContract) -> list[tuple[Discrepancy, str]]:
+        now = datetime.now(UTC)
+        reconciler = Reconciler(place.store, "bucket", contracts, "from_client/", now, now + HOUR, broken=set_aside)
+        return [(finding.kind, finding.key) for finding in reconciler.reconcile().findings]
+
+    assert find({}, broken) == []
+    assert find({"things": things()}) == [(Discrepancy.MISSING, waiting.key)]
