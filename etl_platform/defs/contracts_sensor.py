@@ -13,6 +13,7 @@ import dagster as dg
 
 from etl_platform.defs.contract_checks import CONTRACT_CHECK, CheckOutcome, Declaration
 from etl_platform.defs.intake_config import config_of_versions
+from etl_platform.defs.run_policies import BEFORE_BACKFILLS
 from etl_platform.defs.run_tags import subject_tags
 from etl_platform.deliveries.ledger import Ledger
 from etl_platform.deliveries.routing import RoutedObject
@@ -136,7 +137,7 @@ def _run_request(files: Sequence[RoutedObject], since: datetime) -> dg.RunReques
     return dg.RunRequest(
         run_key=f"{SENSOR_NAME}:{hashlib.sha256(identity.encode()).hexdigest()[:32]}",
         run_config=config_of_versions(file.version for file in files),
-        tags={"etl_platform/deliveries": str(len(files)), **subject_tags(agencies, datasets)},
+        tags={**BEFORE_BACKFILLS, "etl_platform/deliveries": str(len(files)), **subject_tags(agencies, datasets)},
         asset_selection=[dg.AssetKey([layer, name]) for name in datasets for layer in ("bronze", "silver")],
         # Each selected check would leave a planned result without a partition.
         asset_check_keys=[],
