@@ -53,7 +53,7 @@ def _replay(arguments: argparse.Namespace) -> int:
     settings = load_settings()
     configure_logs(settings.log_level)
     platform = Platform(settings)
-    dataset, agency = usable_dataset(arguments.dataset, platform.contract_folder), segment(arguments.agency)
+    dataset, agency = usable_dataset(arguments.dataset, platform.contract_folder), _active(platform, arguments.agency)
     chosen = [arguments.delivery] if arguments.delivery else []
     for delivery_id in chosen:
         platform.intake.arrival(dataset, agency, delivery_id)
@@ -65,6 +65,9 @@ def _replay(arguments: argparse.Namespace) -> int:
     succeeded = True
     if arguments.dry_run:
         done = _dry_run(platform, dataset, agency, chosen, corrected)
+    elif not platform.intake.has_sent(dataset, agency):
+        # A run would make the agency a partition of a dataset that it never sent.
+        done = []
     else:
         if corrected:
             quarantine.put_in_effect(corrected, by=arguments.by, at=datetime.now(UTC))
@@ -73,6 +76,15 @@ def _replay(arguments: argparse.Namespace) -> int:
     if succeeded and not done:
         print(f"{arguments.agency} has not delivered any {dataset} yet")
     return GOOD if succeeded and done and all(item.outcome is Outcome.ACCEPTED for item in done) else BAD
+
+
+def _active(platform: "Platform", name: str) -> str:
+    """The agency under its current name; raises UsageError if it is retired."""
+    agencies = platform.agency_register.read()
+    agency = agencies.current_name(segment(name))
+    if retirement := agencies.retirement(agency):
+        raise UsageError(f"--agency {name}: it was {retirement}; run `etl-platform agency restore {agency}` first")
+    return agency
 
 
 def _given(platform: "Platform", source: str) -> "list[GivenRow]":

@@ -230,6 +230,10 @@ class Intake:
             raise UsageError(f"{agency} has no delivery {delivery_id} of {dataset} in bronze; `history` lists them")
         return report
 
+    def has_sent(self, dataset: str, agency: str) -> bool:
+        """Whether any file of the agency was reported, also a refused one."""
+        return any(True for _ in self._store.list(self._bucket, object_keys.report_prefix(dataset, agency)))
+
     def _arrivals_by_key(self, dataset: str, agency: str) -> list[list[Report]]:
         """Per source key, the reports of the deliveries whose bytes are in bronze, the newest first."""
         arrivals: dict[str, list[Report]] = defaultdict(list)

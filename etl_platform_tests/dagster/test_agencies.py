@@ -160,3 +160,29 @@ def test_without_dagster_home_the_register_changes_and_the_partitions_follow_lat
     assert "follow with the next run of expected_files_job" in capsys.readouterr().out
     assert run(place, "expected_files_job").success
     assert place.agencies_of("training") == set()
+
+
+def test_a_replay_names_a_renamed_agency_by_its_new_name_and_adds_no_partition(
+    place: Workshop, capsys: pytest.CaptureFixture[str]
+) -> None:
+    main(["agency", "rename", AGENCY, "nm_abq"])
+    capsys.readouterr()
+
+    assert main(["replay", "--agency", AGENCY, "--dataset", "training"]) == 0
+    assert main(["replay", "--agency", AGENCY, "--dataset", "complaints"]) == 1
+
+    assert "has not delivered any complaints yet" in capsys.readouterr().out
+    assert place.agencies_of("training") == {"nm_abq"}
+    assert place.agencies_of("complaints") == set()
+    assert not [key for key in place.written("silver") if f"agency={AGENCY}/" in key]
+
+
+def test_a_retired_agency_is_restored_before_it_is_replayed(
+    place: Workshop, capsys: pytest.CaptureFixture[str]
+) -> None:
+    main(["agency", "retire", AGENCY])
+
+    assert main(["replay", "--agency", AGENCY, "--dataset", "training"]) == 2
+
+    assert f"etl-platform agency restore {AGENCY}" in capsys.readouterr().err
+    assert place.agencies_of("training") == set()
