@@ -5,6 +5,7 @@ A query can only read the tables: no other file, no network, no extension, no se
 
 import tempfile
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -23,6 +24,7 @@ MEMORY_LIMIT_MB = 1_024
 _THREADS = 8
 """More than a pod has cores: a thread mostly waits for S3."""
 _ATTEMPTS = 5
+_SIGNALS_S = 0.2
 _CHUNK = 10_000
 _RESULT = "results.main.result"
 """In a database of its own, so that SHOW TABLES does not list it."""
@@ -121,7 +123,7 @@ def _create_result(connection: "DuckDBPyConnection", sql: str, folder: ContractF
         statements = connection.extract_statements(sql)
         if len(statements) != 1 or statements[0].type is not duckdb.StatementType.SELECT:
             raise UsageError("only one SELECT can be run: the tables are read-only")
-        connection.execute(f"CREATE TABLE {_RESULT} AS ({statements[0].query.rstrip().removesuffix(';')}\n)")
+        _execute(connection, f"CREATE TABLE {_RESULT} AS ({statements[0].query.rstrip().removesuffix(';')}\n)")
     except duckdb.OutOfMemoryException as error:
         raise UsageError(f"the query needs more than {MEMORY_LIMIT_MB:,} MB of memory; narrow it") from error
     except duckdb.Error as error:
@@ -129,6 +131,20 @@ def _create_result(connection: "DuckDBPyConnection", sql: str, folder: ContractF
         if isinstance(error, duckdb.CatalogException) and "Table with name" in message:
             message = f"{message.partition(' Did you mean')[0]} {_tables_text(folder)}"
         raise UsageError(message) from error
+
+
+def _execute(connection: "DuckDBPyConnection", sql: str) -> None:
+    """Execute in a thread of its own: DuckDB does not notice Ctrl-C while it works."""
+    with ThreadPoolExecutor(1) as pool:
+        work = pool.submit(connection.execute, sql)
+        try:
+            # Python handles a signal only when its main thread runs, which a signal to another thread does not wake.
+            while not work.done():
+                wait([work], timeout=_SIGNALS_S)
+            work.result()
+        except KeyboardInterrupt:
+            connection.interrupt()
+            raise
 
 
 def _tables_text(folder: ContractFolder) -> str:

@@ -1,5 +1,6 @@
 """SQL over the tables: what it reads, what it may not do, and what it says about wrong queries."""
 
+import _thread
 from pathlib import Path
 from typing import Any
 
@@ -219,3 +220,11 @@ def test_a_contract_in_error_has_no_table_and_the_others_can_be_queried(bucket: 
         rows(bucket.platform, "FROM broken")
     with pytest.raises(ContractError, match=r"broken\.odcs\.yaml"):
         read_silver(bucket.platform, "broken")
+
+
+def test_ctrl_c_ends_a_query(bucket: Bucket) -> None:
+    bucket.write("agency_a", ROW)
+    platform = bucket.watched(lambda _: _thread.interrupt_main())
+
+    with pytest.raises(KeyboardInterrupt):
+        rows(platform, "SELECT sum(hash(a.range)) FROM things, range(1_000_000) a, range(1_000_000) b")
