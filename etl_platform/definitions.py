@@ -73,7 +73,7 @@ def build_defs(settings: Settings | None = None, **resource_overrides: Any) -> d
 
 def _build_intake(folder: ContractFolder, settings: Settings, declared: Sequence[Declaration]) -> dg.Definitions:
     assets = build_intake_assets(folder, settings)
-    job = build_intake_job(assets, folder.good)
+    job = build_intake_job(assets)
     interval_s = settings.poll_interval_seconds
     sensors = [build_file_arrivals_sensor(job, interval_s), build_contracts_sensor(job, declared, interval_s)]
     return dg.Definitions(assets=[assets], jobs=[job], sensors=sensors)

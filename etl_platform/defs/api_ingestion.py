@@ -7,6 +7,8 @@ from typing import Any
 
 import dagster as dg
 
+from etl_platform.defs.check_log import CheckLog
+from etl_platform.defs.check_results import CheckEvaluation
 from etl_platform.defs.dagster_event_log import DagsterEventLog
 from etl_platform.defs.dagster_internals import define_job_of_several_partition_sets
 from etl_platform.defs.failures import as_dagster_failures
@@ -105,7 +107,8 @@ def _build_assets(sources: Sequence[ApiSource]) -> dg.AssetsDefinition:
     ) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]:
         # Not retried_if_transient: each request was repeated already, and the step would read all other APIs again.
         with as_dagster_failures():
-            yield from _Run(context, config, platform).ingest()
+            run = _Run(context, config, platform)
+            yield from run.ingest() if context.selected_asset_keys else run.execute_checks()
 
     return ingest_apis
 
@@ -118,6 +121,18 @@ class _Run:
         self._agency = context.partition_key if context.has_partition_key else None
         self._agencies = platform.agency_register.read()
         self._failures: list[tuple[str, Exception]] = []
+        self._planned = context.selected_asset_check_keys if self._agency else frozenset()
+        self._checks = CheckLog(context.op_execution_context, self._planned)
+
+    def execute_checks(self) -> Iterator[dg.AssetCheckResult]:
+        """Only a read of the API can evaluate the check, so the last result of the partition stands."""
+        keys = self._context.selected_asset_check_keys
+        if self._agency is None:
+            self._checks.refuse(keys)
+            return
+        for key in sorted(keys):
+            if (last := self._checks.last(key, self._agency)) is not None:
+                yield last.result(key.asset_key)
 
     def ingest(self) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]:
         for source, resource in self._requested():
@@ -167,25 +182,24 @@ class _Run:
 
     def _events(self, done: ApiIngestionResult) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]:
         """The asset's events: yielded in a run of one partition, logged under the agency in a run of all."""
-        key, checked = _key(done.resource.dataset), done.records > 0
-        agency = self._agencies.current_name(done.source.agency)
-        verdict = _drift_verdict(done)
+        key, agency = _key(done.resource.dataset), self._agencies.current_name(done.source.agency)
         if self._agency is None:
             self._context.log_event(dg.AssetMaterialization(key, metadata=_metadata(done), partition=agency))
-            if checked:
-                self._context.log_event(
-                    dg.AssetCheckEvaluation(asset_key=key, check_name=DRIFT_CHECK, partition=agency, **verdict)
-                )
         else:
             yield dg.MaterializeResult(asset_key=key, metadata=_metadata(done))
-            if checked and any(check.asset_key == key for check in self._context.selected_asset_check_keys):
-                yield dg.AssetCheckResult(asset_key=key, check_name=DRIFT_CHECK, **verdict)
+        # A read without records says nothing about fields, so the last result is about it, too.
+        result = _drift_result(done) if done.records else self._checks.last(_drift_check(key), agency)
+        if result is not None and _drift_check(key) in self._planned:
+            yield result.result(key)
+            self._checks.show(key, agency, [result])
+        elif result is not None:
+            self._checks.log(key, agency, [result])
         if done.ingested is not None:
             self._log_delivery(done.ingested)
 
     def _log_delivery(self, ingested: DeliveryResult) -> None:
         """Log bronze, silver and their checks, as for a file from the queue."""
-        event_log = DagsterEventLog(self._context, self._platform.contracts)
+        event_log = DagsterEventLog(self._context, self._platform)
         if ingested.outcome is not Outcome.DUPLICATE or not event_log.is_logged(ingested.report):
             event_log.log_delivery(ingested.report, ingested.report.outcome)
 
@@ -207,18 +221,23 @@ def _metadata(done: ApiIngestionResult) -> dict[str, Any]:
         "records": done.records,
         "pages": done.pages,
         "landed": done.landed,
-        **({"dagster/row_count": done.rows} if done.rows is not None else {}),
+        **({"dagster/partition_row_count": done.rows} if done.rows is not None else {}),
         **({"new": done.new, "changed": done.changed} if done.new is not None else {}),
         **({"cursor": done.cursor} if done.cursor is not None else {}),
         **({"not_in_the_contract": dg.MetadataValue.json(unknown)} if unknown else {}),
     }
 
 
-def _drift_verdict(done: ApiIngestionResult) -> dict[str, Any]:
+def _drift_result(done: ApiIngestionResult) -> CheckEvaluation:
     rows = [asdict(item) for item in done.field_changes]
-    return {
-        "passed": not rows,
-        "severity": dg.AssetCheckSeverity.WARN,
-        "metadata": {"drift": table(rows)} if rows else {},
-        "description": "; ".join(f"{item.field}: {item.change}" for item in done.field_changes[:10]) or None,
-    }
+    return CheckEvaluation(
+        DRIFT_CHECK,
+        not rows,
+        dg.AssetCheckSeverity.WARN,
+        {"drift": table(rows)} if rows else {},
+        "; ".join(f"{item.field}: {item.change}" for item in done.field_changes[:10]) or None,
+    )
+
+
+def _drift_check(asset: dg.AssetKey) -> dg.AssetCheckKey:
+    return dg.AssetCheckKey(asset, DRIFT_CHECK)

@@ -105,7 +105,7 @@ def _metadata(agency: Agency, copied: CopyResult) -> dict[str, Any]:
     ]
     return {
         "summary": summary(agency, copied),
-        "dagster/row_count": len(copied.rows),
+        "dagster/partition_row_count": len(copied.rows),
         "size_bytes": copied.size_bytes,
         **{str(status): copied.statuses[status] for status in Status},
         **({"metadata_key": attachments_metadata_key(agency.partition, "parquet")} if copied.rows else {}),

@@ -13,6 +13,7 @@ import dagster as dg
 from dagster._core.definitions.asset_checks.asset_check_evaluation import AssetCheckEvaluationTargetMaterializationData
 from dagster._core.definitions.assets.job.asset_job import build_asset_job, get_asset_graph_for_job
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
+from dagster._core.event_api import PartitionKeyFilter
 from dagster._core.execution import context_creation_job
 from dagster._core.launcher import CheckRunHealthResult, WorkerStatus
 from dagster._core.log_manager import (
@@ -20,6 +21,7 @@ from dagster._core.log_manager import (
     LOG_RECORD_EVENT_BATCH_METADATA_ATTR,
     LOG_RECORD_METADATA_ATTR,
 )
+from dagster._core.storage.asset_check_execution_record import COMPLETED_ASSET_CHECK_EXECUTION_RECORD_STATUSES
 from dagster._core.storage.tags import GRPC_INFO_TAG, HIDDEN_TAG_PREFIX
 
 # Run monitoring expects these types from a launcher. The UI shows no tag with this prefix. The package dagster exports
@@ -165,3 +167,56 @@ def with_target(
         description=evaluation.description,
         partition=evaluation.partition,
     )
+
+
+@dataclass(frozen=True)
+class ShownCheck:
+    """The row of a check and partition that Dagster shows.
+
+    Attributes:
+        run_id: empty if no run wrote the row.
+        target_id: storage id of the materialization that the result is about; None if there is no result or no target.
+    """
+
+    run_id: str
+    target_id: int | None
+
+
+def shown_checks(
+    instance: dg.DagsterInstance, keys: Sequence[dg.AssetCheckKey], partition: str
+) -> dict[dg.AssetCheckKey, ShownCheck]:
+    """The latest row of each check in one partition, in one query. Dagster's public function ignores partitions."""
+    storage, wanted = instance.event_log_storage, PartitionKeyFilter(key=partition)
+    found: dict[dg.AssetCheckKey, ShownCheck] = {}
+    for key, record in storage.get_latest_asset_check_execution_by_key(keys, wanted).items():
+        # A planned check has an event without a result.
+        target = getattr(record.evaluation, "target_materialization_data", None)
+        found[key] = ShownCheck(record.run_id, target.storage_id if target else None)
+    return found
+
+
+def last_evaluation(
+    instance: dg.DagsterInstance, key: dg.AssetCheckKey, partition: str | None = None
+) -> dg.AssetCheckEvaluation | None:
+    """The last result of a check, of one partition or of any; planned checks have no result."""
+    records = instance.event_log_storage.get_asset_check_execution_history(
+        key,
+        limit=1,
+        status=COMPLETED_ASSET_CHECK_EXECUTION_RECORD_STATUSES,
+        partition_filter=PartitionKeyFilter(key=partition) if partition else None,
+    )
+    return records[0].evaluation if records else None
+
+
+def log_check_in_run(instance: dg.DagsterInstance, run_id: str, evaluation: dg.AssetCheckEvaluation) -> None:
+    """Log a check result in another run, whose result of the same check and partition it replaces.
+
+    ``report_runless_asset_event`` does not: the database refuses a second result without a run for the partition.
+    """
+    run = instance.get_run_by_id(run_id)
+    event = dg.DagsterEvent(
+        event_type_value=dg.DagsterEventType.ASSET_CHECK_EVALUATION.value,
+        job_name=run.job_name if run else "",
+        event_specific_data=evaluation,
+    )
+    instance.report_dagster_event(event, run_id)

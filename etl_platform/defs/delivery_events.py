@@ -1,13 +1,12 @@
-"""The Dagster events of a delivery, built from its report: materializations, observations and check results."""
-
-from collections.abc import Iterator
+"""The Dagster events of a delivery, built from its report: materializations and observations."""
 
 import dagster as dg
 
-from etl_platform.defs.check_results import check_outcomes
 from etl_platform.defs.delivery_metadata import bronze_metadata, columns_of, silver_metadata
 from etl_platform.defs.lineage import header_schema
+from etl_platform.defs.versions import bronze_tags, silver_tags
 from etl_platform.deliveries.delivery import Outcome
+from etl_platform.deliveries.partition_state import PartitionContent
 from etl_platform.deliveries.report import Report
 from etl_platform.engine.contract.model import Contract
 
@@ -15,42 +14,40 @@ from etl_platform.engine.contract.model import Contract
 _MATERIALIZED = frozenset({Outcome.ACCEPTED, Outcome.REJECTED})
 
 
-def delivery_events(
-    report: Report, outcome: Outcome, contract: Contract, *, repeated: bool = False
-) -> Iterator[dg.AssetMaterialization | dg.AssetObservation | dg.AssetCheckEvaluation]:
-    """All events of one delivery, each under the partition of its agency.
+def bronze_event(
+    report: Report, outcome: Outcome, *, repeated: bool = False
+) -> dg.AssetMaterialization | dg.AssetObservation:
+    """The one event of bronze of a delivery, under the partition of its agency.
 
-    Bronze has exactly one event. It is a materialization of refused files too, even of one that was deleted before it
-    was read: otherwise its sender would look like one that never sent a file.
+    It is a materialization of refused files too, even of one that was deleted before it was read: otherwise its sender
+    would look like one that never sent a file.
 
     Args:
         repeated: whether events of the delivery were logged before; metrics then do not count these.
     """
     dataset, agency = report.partition
-    bronze, silver = dg.AssetKey(["bronze", dataset]), dg.AssetKey(["silver", dataset])
+    bronze = dg.AssetKey(["bronze", dataset])
     about = bronze_metadata([report], outcome) | ({"repeated": True} if repeated else {})
-    if outcome in _MATERIALIZED:
-        yield dg.AssetMaterialization(
-            bronze,
-            description=about["verdict"],
-            metadata=about | header_schema(columns_of([report])),
-            partition=agency,
-        )
-    else:
-        yield dg.AssetObservation(bronze, description=about["verdict"], metadata=about, partition=agency)
-    if outcome is Outcome.ACCEPTED:
-        yield dg.AssetMaterialization(silver, metadata=silver_metadata([report], contract), partition=agency)
-    if outcome in {Outcome.ACCEPTED, Outcome.REJECTED}:
-        for check in check_outcomes([report], contract):
-            yield dg.AssetCheckEvaluation(
-                asset_key=silver,
-                check_name=check.name,
-                passed=check.passed,
-                metadata=check.metadata,
-                severity=check.severity,
-                description=check.description,
-                partition=agency,
-            )
+    if outcome not in _MATERIALIZED:
+        return dg.AssetObservation(bronze, description=about["verdict"], metadata=about, partition=agency)
+    return dg.AssetMaterialization(
+        bronze,
+        description=about["verdict"],
+        metadata=about | header_schema(columns_of([report])),
+        partition=agency,
+        tags=bronze_tags(report),
+    )
+
+
+def silver_event(report: Report, contract: Contract, content: PartitionContent) -> dg.AssetMaterialization:
+    """The materialization of silver by an accepted delivery; ``content`` is that of its partition."""
+    dataset, agency = report.partition
+    return dg.AssetMaterialization(
+        ["silver", dataset],
+        metadata=silver_metadata([report], contract, content),
+        partition=agency,
+        tags=silver_tags(report, content),
+    )
 
 
 def logged_outcome(event: dg.AssetMaterialization | dg.AssetObservation) -> Outcome | None:

@@ -10,6 +10,7 @@ import dagster as dg
 from etl_platform.defs.lineage import column_lineage
 from etl_platform.defs.table_metadata import table
 from etl_platform.deliveries.delivery import Outcome
+from etl_platform.deliveries.partition_state import PartitionContent
 from etl_platform.deliveries.report import Report
 from etl_platform.deliveries.verdict import verdict, what_to_do
 from etl_platform.engine.contract.model import Contract
@@ -59,14 +60,20 @@ def columns_of(reports: Sequence[Report]) -> list[FileColumns]:
     return [report.check.columns for report in reports if report.check.columns]
 
 
-def silver_metadata(reports: Sequence[Report], contract: Contract) -> Metadata:
-    """Counts, reasons and lineage of all files together; delivery, keys, profile and preview of the last file."""
+def silver_metadata(reports: Sequence[Report], contract: Contract, content: PartitionContent) -> Metadata:
+    """Counts, reasons and lineage of all files together; delivery, keys, profile and preview of the last file.
+
+    Args:
+        content: of the partition, which may hold more files.
+    """
     last, totals = reports[-1], merge_checks(reports)
     metadata: Metadata = {
         "delivery_id": last.delivery_id,
         "outcome": str(last.outcome),
-        "dagster/row_count": totals.accepted_rows or 0,
+        # There is no dagster/row_count of the table: a run knows only the partitions that it writes.
+        "dagster/partition_row_count": content.rows,
         "rows": totals.rows or 0,
+        "accepted_rows": totals.accepted_rows or 0,
         "quarantined_rows": totals.quarantined_rows or 0,
         "sha256": last.sha256 or "",
         "silver_key": last.written.silver_key or "",

@@ -117,7 +117,7 @@ def _metadata(exported: "ExportResult", contract: Contract) -> dict[str, Any]:
     ]
     return {
         "summary": exported.summary,
-        "dagster/row_count": exported.rows,
+        "dagster/partition_row_count": exported.rows,
         "dagster/column_schema": column_schema(contract),
         "objects": table(objects),
         **{finding.check.name.lower(): finding.rows for finding in exported.findings},

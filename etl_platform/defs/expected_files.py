@@ -5,73 +5,45 @@ from datetime import UTC, datetime
 
 import dagster as dg
 
-from etl_platform.defs.failures import as_dagster_failures
+from etl_platform.defs.check_log import CheckLog
+from etl_platform.defs.check_results import CheckEvaluation
 from etl_platform.defs.overdue_files import overdue_event
-from etl_platform.defs.partitions import agencies_of, partitioned_check, register_agencies, remove_agencies
+from etl_platform.defs.partitions import register_agencies, remove_agencies
 from etl_platform.defs.run_policies import retried_if_transient
 from etl_platform.defs.schedules import build_schedule
 from etl_platform.defs.table_metadata import table
 from etl_platform.deliveries.reconcile.expected_files import timeliness as find_timeliness
-from etl_platform.engine.contract.cadence import Timeliness
+from etl_platform.deliveries.report import Report
+from etl_platform.engine.contract.cadence import LastFile, Timeliness, judge_timeliness
 from etl_platform.engine.contract.model import Contract
 from etl_platform.engine.rules.check_names import ON_TIME_CHECK
+from etl_platform.object_keys import base_name
 from etl_platform.platform import Platform
 
 JOB_NAME = "expected_files_job"
 
 
-def on_time_keys(contracts: Mapping[str, Contract]) -> list[dg.AssetCheckKey]:
-    return [_key(contract.dataset) for contract in contracts.values() if contract.cadence is not None]
+def on_time_spec(contract: Contract) -> Iterator[tuple[str, str]]:
+    """Name and description of the check, if the dataset has a cadence."""
+    if contract.cadence is not None:
+        yield ON_TIME_CHECK, "The agency's next file is not overdue according to the contract's slaProperties."
 
 
 def build_expected_files(contracts: Mapping[str, Contract]) -> dg.Definitions:
     job = _build_job(contracts)
     schedule = build_schedule(job, "0 6 * * *", "Looks for overdue files every day at 6:00 UTC.")
-    return dg.Definitions(asset_checks=_build_checks(contracts), jobs=[job], schedules=[schedule])
-
-
-def _build_checks(contracts: Mapping[str, Contract]) -> list[dg.AssetChecksDefinition]:
-    """The checks for a run on one partition; empty if no contract has a cadence."""
-    about = "The agency's next file is not overdue according to the contract's slaProperties."
-    specs = [
-        partitioned_check(
-            ON_TIME_CHECK, dg.AssetKey(["silver", contract.dataset]), about, agencies_of(contract.dataset)
-        )
-        for contract in contracts.values()
-        if contract.cadence is not None
-    ]
-    if not specs:
-        return []
-
-    @dg.multi_asset_check(name="expected_files", specs=specs, can_subset=True)
-    def expected_files(
-        context: dg.AssetCheckExecutionContext, platform: dg.ResourceParam[Platform]
-    ) -> Iterator[dg.AssetCheckResult]:
-        with as_dagster_failures():
-            agency, now = context.partition_key, datetime.now(UTC)
-            for key in sorted(context.selected_asset_check_keys):
-                found = dict(_timeliness(platform, key.asset_key.path[-1], now, agency)).get(agency)
-                yield dg.AssetCheckResult(
-                    asset_key=key.asset_key,
-                    check_name=key.name,
-                    passed=found is None or not found.overdue,
-                    severity=dg.AssetCheckSeverity.WARN,
-                    description=found.text if found else "No file was ever delivered, so no file is expected.",
-                    metadata=_metadata(found) if found else {},
-                )
-
-    return [expected_files]
+    return dg.Definitions(jobs=[job], schedules=[schedule])
 
 
 def _build_job(contracts: Mapping[str, Contract]) -> dg.JobDefinition:
     """One run for all agencies, because starting a run takes longer than checking an agency."""
-    datasets = [key.asset_key.path[-1] for key in on_time_keys(contracts)]
+    datasets = [contract.dataset for contract in contracts.values() if contract.cadence is not None]
 
     @dg.op(name="look_for_overdue_files", out=dg.Out(dg.Nothing))
     def find_overdue_files(
         context: dg.OpExecutionContext, platform: dg.ResourceParam[Platform]
     ) -> Iterator[dg.Output[None]]:
-        now, overdue, checked = datetime.now(UTC), [], 0
+        now, overdue, checked, checks = datetime.now(UTC), [], 0, CheckLog(context)
         with retried_if_transient(context):
             # A run that began before a person retired an agency may have registered it again.
             remove_agencies(context.instance, contracts, platform.agency_register.read().changes)
@@ -79,8 +51,7 @@ def _build_job(contracts: Mapping[str, Contract]) -> dg.JobDefinition:
                 found = dict(_timeliness(platform, dataset, now))
                 register_agencies(context.instance, {dataset: found})
                 for agency, timeliness in found.items():
-                    # Dagster accepts check results here, as in an asset's body; only the signature lacks them.
-                    context.log_event(_evaluation(dataset, agency, timeliness))  # type: ignore[arg-type]
+                    checks.log(dg.AssetKey(["silver", dataset]), agency, [_evaluation(timeliness)])
                     if timeliness.overdue:
                         overdue.append({"agency": agency, "dataset": dataset, "why": timeliness.text})
                 checked += len(found)
@@ -106,6 +77,29 @@ def _build_job(contracts: Mapping[str, Contract]) -> dg.JobDefinition:
     return expected_files_job
 
 
+def on_time_evaluations(
+    platform: Platform, contract: Contract, agency: str, now: datetime, delivered: Report | None = None
+) -> list[CheckEvaluation]:
+    """The result of the check for one agency; empty if the dataset has no cadence.
+
+    Args:
+        delivered: the report of a delivery of the agency. If it is on time, no newer one is looked for.
+    """
+    cadence = contract.cadence
+    if cadence is None:
+        return []
+    if delivered is not None:
+        arrived_at = delivered.source.order.last_modified
+        last = LastFile(base_name(delivered.source.key), str(delivered.outcome), arrived_at)
+        found = judge_timeliness(cadence, last, now)
+        if not found.overdue:
+            return [_evaluation(found)]
+    for _, found in _timeliness(platform, contract.dataset, now, agency):
+        return [_evaluation(found)]
+    text = "No file was ever delivered, so no file is expected."
+    return [CheckEvaluation(ON_TIME_CHECK, True, dg.AssetCheckSeverity.WARN, {}, text)]
+
+
 def _timeliness(
     platform: Platform, dataset: str, now: datetime, agency: str | None = None
 ) -> Iterator[tuple[str, Timeliness]]:
@@ -114,20 +108,9 @@ def _timeliness(
     return find_timeliness(platform.store, platform.bucket, dataset, cadence, now, agency=agency)
 
 
-def _key(dataset: str) -> dg.AssetCheckKey:
-    return dg.AssetCheckKey(dg.AssetKey(["silver", dataset]), ON_TIME_CHECK)
-
-
-def _evaluation(dataset: str, agency: str, timeliness: Timeliness) -> dg.AssetCheckEvaluation:
-    key = _key(dataset)
-    return dg.AssetCheckEvaluation(
-        asset_key=key.asset_key,
-        check_name=key.name,
-        passed=not timeliness.overdue,
-        severity=dg.AssetCheckSeverity.WARN,
-        description=timeliness.text,
-        metadata=_metadata(timeliness),
-        partition=agency,
+def _evaluation(timeliness: Timeliness) -> CheckEvaluation:
+    return CheckEvaluation(
+        ON_TIME_CHECK, not timeliness.overdue, dg.AssetCheckSeverity.WARN, _metadata(timeliness), timeliness.text
     )
 
 

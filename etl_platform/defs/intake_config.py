@@ -17,17 +17,23 @@ from etl_platform.deliveries.plan_runs import QueuedFile
 class QueuedDelivery(dg.Config):
     """One object of one queue message. Only bucket and key are required; a HEAD request completes the version."""
 
-    bucket: str
-    key: str
-    version_id: str | None = None
-    etag: str | None = None
-    size_bytes: int | None = None
-    sequencer: str | None = None
-    event_time: str | None = None
-    message_id: str | None = None
-    receipt_handle: str | None = None
-    receive_count: int = 1
-    received_at: float | None = None
+    bucket: str = Field(description="The bucket of the delivered file.")
+    key: str = Field(description="The key of the file: from_client/<agency>/<file name>.")
+    version_id: str | None = Field(default=None, description="The object's version; the latest one by default.")
+    etag: str | None = Field(default=None, description="The eTag that the object must have, if no version is given.")
+    size_bytes: int | None = Field(default=None, description="The object's size, from its event.")
+    sequencer: str | None = Field(
+        default=None, description="The event's sequencer: the order among versions of one key."
+    )
+    event_time: str | None = Field(default=None, description="When the file was uploaded, in ISO 8601. From its event.")
+    message_id: str | None = Field(
+        default=None, description="Set by the sensor: the queue message that announced the file."
+    )
+    receipt_handle: str | None = Field(
+        default=None, description="Set by the sensor: with it the run deletes the message."
+    )
+    receive_count: int = Field(default=1, description="Set by the sensor: how often the message was received.")
+    received_at: float | None = Field(default=None, description="Set by the sensor: when, in seconds since 1970.")
 
     @property
     def version(self) -> ObjectVersion:
@@ -43,20 +49,26 @@ class QueuedDelivery(dg.Config):
 
 
 class ReplayConfig(dg.Config):
-    """For a run of a partition. Without ``delivery_ids``, the newest delivery of every source key is replayed.
+    """For a run of a partition."""
 
-    Attributes:
-        by: the person who asked for the replay.
-    """
+    delivery_ids: list[str] = Field(
+        default_factory=list,
+        description="The deliveries to read again; if empty, the newest of every source key of the partition.",
+    )
+    by: str | None = Field(default=None, description="The person who asked for it, for the report.")
 
-    delivery_ids: list[str] = Field(default_factory=list)
-    by: str | None = None
+
+EXAMPLE_BUCKET = "<bucket>"
+_EXAMPLE: Any = [{"bucket": EXAMPLE_BUCKET, "key": "from_client/<agency>/<File>.csv"}]
+"""The default, because the Launchpad shows defaults. A run of no partition that still has it fails."""
 
 
 class IngestConfig(dg.Config):
-    """The deliveries of a batch; empty when a partition is materialized."""
+    """The deliveries of a batch. The run of a partition has none."""
 
-    deliveries: list[QueuedDelivery] = Field(default_factory=list)
+    deliveries: list[QueuedDelivery] = Field(
+        default=_EXAMPLE, description="The files to take in: bucket and key of each. A run of a partition ignores them."
+    )
     replay: ReplayConfig = ReplayConfig()
 
 

@@ -16,7 +16,7 @@ def log_unchanged(context: dg.AssetExecutionContext, asset: dg.AssetKey, why: st
         why: why nothing was written, for the event's description.
     """
     last = last_materialization(context.instance, asset, context.partition_key)
-    metadata: dict[str, Any] = dict(last.metadata) if last else {"dagster/row_count": 0}
+    metadata: dict[str, Any] = dict(last.metadata) if last else {"dagster/partition_row_count": 0}
     context.log_event(
         dg.AssetMaterialization(
             asset,

@@ -8,7 +8,6 @@ import tempfile
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from functools import cmp_to_key
 from pathlib import Path
 from types import MappingProxyType
 
@@ -18,7 +17,7 @@ from etl_platform.deliveries.delivery import ObjectVersion, Outcome, Reprocessin
 from etl_platform.deliveries.ledger import Ledger
 from etl_platform.deliveries.process_delivery import Clock, DeliveryProcessor, DeliveryResult, DeliveryTask
 from etl_platform.deliveries.replay.correction_log import CorrectionLog
-from etl_platform.deliveries.report import Attempt, Report, Trigger
+from etl_platform.deliveries.report import Attempt, Report, Trigger, newest_versions_first
 from etl_platform.deliveries.routing import NO_CONTRACT, RoutedObject, Router
 from etl_platform.deliveries.silver import CurrentObject, Silver
 from etl_platform.deliveries.waiting import WaitingRecords
@@ -240,15 +239,11 @@ class Intake:
         for report in self._ledger.reports(object_keys.report_prefix(dataset, agency)):
             if not report.is_replay and report.written.bronze_key:
                 arrivals[report.source.key].append(report)
-        return [sorted(arrivals[key], key=cmp_to_key(_compare_newest_first)) for key in sorted(arrivals)]
+        return [newest_versions_first(arrivals[key]) for key in sorted(arrivals)]
 
 
 def _silver_key(report: Report) -> str:
     return object_keys.silver_key(*report.partition, report.source.key)
-
-
-def _compare_newest_first(one: Report, other: Report) -> int:
-    return other.source.order.is_newer_than(one.source.order) - one.source.order.is_newer_than(other.source.order)
 
 
 def _is_result_current(report: Report, current: CurrentObject | None) -> bool:

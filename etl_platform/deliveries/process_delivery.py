@@ -27,7 +27,7 @@ from etl_platform.deliveries.report import (
     Trigger,
     WrittenObjects,
 )
-from etl_platform.deliveries.silver import CurrentObject, Silver, Superseded
+from etl_platform.deliveries.silver import CurrentObject, Silver, SilverContent, Superseded
 from etl_platform.engine.contract.model import Contract
 from etl_platform.engine.corrections import Corrections
 from etl_platform.engine.result import CheckResult
@@ -137,7 +137,7 @@ class DeliveryProcessor:
                 return DeliveryResult(report.outcome, self._with_shared_keys(report, task, work / SILVER))
             written = report.written
             if report.outcome is Outcome.ACCEPTED:
-                swapped = self._swap_silver(task, work / SILVER, written)
+                swapped = self._swap_silver(task, work / SILVER, check.accepted_rows or 0, written)
                 if isinstance(swapped, Superseded):
                     return self._superseded(task, swapped.by)
                 written = swapped
@@ -182,19 +182,24 @@ class DeliveryProcessor:
             attempt=task.attempt(self._clock()),
         )
 
-    def _swap_silver(self, task: DeliveryTask, path: Path, written: WrittenObjects) -> WrittenObjects | Superseded:
+    def _swap_silver(
+        self, task: DeliveryTask, path: Path, rows: int, written: WrittenObjects
+    ) -> WrittenObjects | Superseded:
         """Write silver, and amend the report of the delivery that it replaces."""
 
         def amend_superseded(delivery_id: str, successor: str) -> None:
             amendment = self._amendment(task, AmendmentKind.SUPERSEDED, delivery_id)
             self._ledger.amend(replace(amendment, superseded_by=successor))
 
-        swapped = self._silver.swap(task.silver, path, task.source, task.reprocessing, amend_superseded)
+        content = SilverContent(rows, file_sha256(path))
+        swapped = self._silver.swap(
+            task.silver, path, content, task.source, task.reprocessing, on_superseded=amend_superseded
+        )
         if isinstance(swapped, Superseded):
             return swapped
         if swapped.replaced:
             amend_superseded(swapped.replaced, task.source.delivery_id)
-        return replace(written, silver_key=task.silver, silver_etag=swapped.etag, silver_sha256=file_sha256(path))
+        return replace(written, silver_key=task.silver, silver_etag=swapped.etag, silver_sha256=content.sha256)
 
     def _write_quarantine(
         self, task: DeliveryTask, outcome: Outcome, path: Path, written: WrittenObjects

@@ -1,7 +1,7 @@
 """The silver object of a source key: which delivery it holds, and its compare-and-swap. No reading, no checks.
 
-The object's metadata contain its delivery, the order of that version, the reprocessing that wrote it, and the delivery
-that it replaced. So no second store is needed to decide whether it may be overwritten.
+The object's metadata contain its delivery, the order of that version, the reprocessing that wrote it, the delivery that
+it replaced, and its content. So no second store is needed to decide whether it may be overwritten, or to count rows.
 """
 
 from collections.abc import Callable, Iterator
@@ -9,11 +9,20 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from etl_platform import object_keys
 from etl_platform.deliveries.delivery import ObjectVersion, Reprocessing, SourceOrder
 from etl_platform.errors import PreconditionFailedError, TransientError
 from etl_platform.storage.object_store import ObjectStore, find_object
 
 _MAX_SWAPS = 20
+
+
+@dataclass(frozen=True)
+class SilverContent:
+    """The rows of a silver object, and the SHA-256 of its bytes in hex."""
+
+    rows: int
+    sha256: str
 
 
 @dataclass(frozen=True)
@@ -24,6 +33,7 @@ class CurrentObject:
         attempt_id: the reprocessing that wrote it; None where an arrival did.
         derived_from: of that reprocessing, see ``Reprocessing.derived_from``.
         replaced: the delivery that silver held before.
+        content: None if release 0.2 or an older one wrote the object.
     """
 
     etag: str
@@ -31,6 +41,7 @@ class CurrentObject:
     attempt_id: str | None = None
     derived_from: str | None = None
     replaced: str | None = None
+    content: SilverContent | None = None
 
     @property
     def delivery_id(self) -> str:
@@ -65,7 +76,12 @@ class Silver:
         meta = head.metadata
         modified = datetime.fromisoformat(meta["last-modified"])
         order = SourceOrder(meta["delivery-id"], meta.get("sequencer"), modified)
-        return CurrentObject(head.etag, order, meta.get("attempt"), meta.get("made-of"), meta.get("replaced"))
+        content = SilverContent(int(meta["rows"]), meta["sha256"]) if "rows" in meta else None
+        return CurrentObject(head.etag, order, meta.get("attempt"), meta.get("made-of"), meta.get("replaced"), content)
+
+    def keys(self, dataset: str, agency: str) -> list[str]:
+        """The silver objects of a partition: one of each source key."""
+        return [head.key for head in self._store.list(self._bucket, object_keys.silver_prefix(dataset, agency))]
 
     def is_newer(self, current: CurrentObject, source: ObjectVersion) -> bool:
         """Whether silver holds a newer version than ``source``: by sequencer, else by the store's order of versions.
@@ -100,13 +116,16 @@ class Silver:
         self,
         key: str,
         path: Path,
+        content: SilverContent,
         source: ObjectVersion,
         reprocessing: Reprocessing | None,
+        *,
         on_superseded: Callable[[str, str], None],
     ) -> Written | Superseded:
         """Write silver unless it holds a newer version of the source, or a reprocessing of the same one.
 
         Args:
+            content: of the file at ``path``.
             reprocessing: the one that writes; None for an arrival.
             on_superseded: called with a delivery and its successor before the metadata that link them are overwritten.
 
@@ -133,7 +152,7 @@ class Silver:
                     path,
                     if_absent=current is None,
                     if_match=current.etag if current else None,
-                    metadata=_metadata(source, reprocessing, replaced),
+                    metadata=_metadata(source, reprocessing, replaced, content),
                 )
             except PreconditionFailedError:
                 continue
@@ -148,7 +167,9 @@ def _may_follow(current: CurrentObject, reprocessing: Reprocessing | None) -> bo
     return current.attempt_id in {reprocessing.attempt_id, reprocessing.after}
 
 
-def _metadata(source: ObjectVersion, reprocessing: Reprocessing | None, replaced: str | None) -> dict[str, str]:
+def _metadata(
+    source: ObjectVersion, reprocessing: Reprocessing | None, replaced: str | None, content: SilverContent
+) -> dict[str, str]:
     order = source.order
     metadata = {
         "delivery-id": order.delivery_id,
@@ -157,5 +178,7 @@ def _metadata(source: ObjectVersion, reprocessing: Reprocessing | None, replaced
         "attempt": reprocessing.attempt_id if reprocessing else None,
         "made-of": reprocessing.derived_from if reprocessing else None,
         "replaced": replaced,
+        "rows": str(content.rows),
+        "sha256": content.sha256,
     }
     return {name: text for name, text in metadata.items() if text}

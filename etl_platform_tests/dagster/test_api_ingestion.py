@@ -86,7 +86,7 @@ def test_a_run_logs_the_snapshot_and_the_delivery_under_the_agency(workshop: Api
     assert value_of(metadata, "summary") == (
         "sample_academy training: 100 records in 3 pages; snapshot of 100 rows accepted"
     )
-    assert value_of(metadata, "dagster/row_count") == 100
+    assert value_of(metadata, "dagster/partition_row_count") == 100
     assert value_of(metadata, "snapshot_key") == f"from_api/{AGENCY}/Training.csv"
     assert value_of(metadata, "cursor") == "2025-01-01T09:39:00Z"
     assert value_of(metadata, "not_in_the_contract") == ["instructors", "updated_at"]
@@ -118,7 +118,7 @@ def test_a_change_at_the_api_is_in_silver_after_the_next_run(workshop: ApiWorksh
     assert workshop.run().success
 
     latest = workshop.materializations("silver", "training")[-1].metadata
-    assert value_of(latest, "dagster/row_count") == 101
+    assert value_of(latest, "dagster/partition_row_count") == 101
     api_metadata = workshop.materializations("api", "training")[-1].metadata
     assert (value_of(api_metadata, "new"), value_of(api_metadata, "changed")) == (1, 1)
 
@@ -180,7 +180,7 @@ def test_bronze_and_silver_of_a_snapshot_can_be_reprocessed(workshop: ApiWorksho
 
     assert result.success
     assert workshop.outcomes == ["accepted"]
-    assert value_of(workshop.materializations("silver", "training")[-1].metadata, "dagster/row_count") == 100
+    assert value_of(workshop.materializations("silver", "training")[-1].metadata, "dagster/partition_row_count") == 100
 
 
 def test_an_api_that_fails_does_not_stop_the_others_and_fails_the_run(workshop: ApiWorkshop, api: SampleApi) -> None:

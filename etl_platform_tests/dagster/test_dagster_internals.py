@@ -25,10 +25,15 @@ from dagster._serdes import deserialize_value, serialize_value
 
 from etl_platform.defs.dagster_internals import (
     CodeServer,
+    ShownCheck,
     code_server_of,
     define_job_of_several_partition_sets,
+    last_evaluation,
+    log_check_in_run,
     logged_by,
+    shown_checks,
     use_logger_by_default,
+    with_target,
 )
 from etl_platform.defs.run_logs import json_lines, run_loggers
 
@@ -244,3 +249,26 @@ def test_dagster_by_itself_defines_no_job_with_different_partitions() -> None:
     job = dg.define_asset_job("job", dg.AssetSelection.all())
     with pytest.raises(dg.DagsterInvalidDefinitionError, match="Failed to resolve asset job"):
         dg.Definitions(assets=[_TwoDatasets().ingest], jobs=[job]).resolve_job_def("job")
+
+
+def test_a_check_shows_the_row_that_was_inserted_last_and_a_result_logged_in_its_run_replaces_it(
+    instance: dg.DagsterInstance,
+) -> None:
+    key = dg.AssetCheckKey(dg.AssetKey("checked"), uuid.uuid4().hex)
+    assert shown_checks(instance, [key], "a") == {}
+    assert last_evaluation(instance, key) is None
+    instance.report_runless_asset_event(dg.AssetMaterialization(key.asset_key, partition="a"))
+    wanted = dg.AssetRecordsFilter(key.asset_key, asset_partitions=["a"])
+    (materialization,) = instance.fetch_materializations(wanted, limit=1).records
+    runs = [instance.create_run_for_job(dg.job(name=name)(lambda: None)).run_id for name in ("first", "second")]
+    for run_id, rows in ((runs[0], 1), (runs[1], 2), (runs[0], 3), (runs[1], 4)):
+        evaluation = dg.AssetCheckEvaluation(key.asset_key, key.name, rows > 3, {"rows": rows}, partition="a")
+        log_check_in_run(instance, run_id, with_target(evaluation, materialization))
+
+        shown = shown_checks(instance, [key], "a")[key]
+        assert shown == ShownCheck(runs[rows > 1], materialization.storage_id)
+    last = last_evaluation(instance, key, "a")
+    assert last
+    assert (last.passed, last.metadata["rows"].value) == (True, 4)
+    assert last_evaluation(instance, key) == last
+    assert last_evaluation(instance, key, "b") is None

@@ -84,7 +84,7 @@ def test_the_worked_example_moves_rows_from_quarantine_to_silver(
         assert newest.partition_key == "la_new_orleans"
         made = newest.asset_materialization
         assert made is not None
-        assert made.metadata["dagster/row_count"].value == 4
+        assert made.metadata["dagster/partition_row_count"].value == 4
         assert made.metadata["quarantined_rows"].value == 1
 
 

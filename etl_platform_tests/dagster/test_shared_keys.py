@@ -81,5 +81,5 @@ def test_a_reprocessed_partition_is_amber_too(place: Workshop) -> None:
 
     found = [item for item in place.evaluations(place.reprocess(dataset="things")) if item.check_name == CHECK]
 
-    assert [(item.passed, item.severity) for item in found] == [(False, dg.AssetCheckSeverity.WARN)]
-    assert "Things.csv: 3 keys are also in Things - Copy.csv" in (found[0].description or "")
+    assert {(item.passed, item.severity) for item in found} == {(False, dg.AssetCheckSeverity.WARN)}
+    assert "Things.csv: 3 keys are also in Things - Copy.csv" in (found[-1].description or "")

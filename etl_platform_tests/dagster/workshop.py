@@ -27,11 +27,12 @@ class Workshop:
     instance: dg.DagsterInstance
     wrap_store: Any = None
     contracts_dir: Path = Settings().contracts_dir
+    workers: int = 4
     platforms: list[Platform] = field(default_factory=list)
 
     @property
     def settings(self) -> Settings:
-        return Settings(local_s3_root=self.root, sns_worker_max=4, contracts_dir=self.contracts_dir)
+        return Settings(local_s3_root=self.root, sns_worker_max=self.workers, contracts_dir=self.contracts_dir)
 
     def drop(self, name: str, content: bytes, agency: str = AGENCY) -> str:
         """Put a source file; its key."""
@@ -51,6 +52,11 @@ class Workshop:
         }
         job = job.get_subset(asset_selection=assets, asset_check_selection=set())
         return job.execute_in_process(instance=self.instance, raise_on_error=False, run_config=config)
+
+    def by_hand(self, *keys: str) -> dg.ExecuteInProcessResult:
+        """One run of the whole job as a person starts it in the Launchpad, with deliveries and nothing else."""
+        config = {"ops": {"ingest": {"config": {"deliveries": [{"bucket": "local", "key": key} for key in keys]}}}}
+        return self._job().execute_in_process(instance=self.instance, raise_on_error=False, run_config=config)
 
     def reprocess(
         self,

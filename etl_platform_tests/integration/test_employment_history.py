@@ -310,7 +310,7 @@ def test_failed_checks_are_warnings_in_dagster(platform: Platform, url: str) -> 
         assert record.partition_key == "nm_albuquerque"
         assert record.asset_materialization
         metadata = record.asset_materialization.metadata
-        assert metadata["dagster/row_count"].value == 5
+        assert metadata["dagster/partition_row_count"].value == 5
         checks = {item.check_name: item for item in result.get_asset_check_evaluations()}
         assert {name: item.passed for name, item in checks.items()} == {
             "periods_do_not_overlap": False,

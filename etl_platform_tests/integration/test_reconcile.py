@@ -69,7 +69,7 @@ def test_files_that_no_event_announced_are_found_and_taken_in(
         (record,) = instance.fetch_materializations(dg.AssetKey(["silver", "officer_detail"]), limit=9).records
         assert record.partition_key == AGENCY
         assert record.asset_materialization
-        assert record.asset_materialization.metadata["dagster/row_count"].value == 5
+        assert record.asset_materialization.metadata["dagster/partition_row_count"].value == 5
 
 
 def test_the_event_that_comes_after_a_repair_is_a_duplicate(
