@@ -94,6 +94,21 @@ def test_eager_requests_one_run_for_each_agency_whose_silver_changed(workshop: W
     assert automation.tick() == {"agency_c"}
 
 
+def test_a_condition_on_checks_waits_until_the_checks_of_the_agency_are_green(workshop: Workshop) -> None:
+    asset: dg.AssetsDefinition = example("def officers_per_rank")["officers_per_rank"]
+    condition = example("check_failed()")["condition"]
+    careful = asset.map_asset_specs(lambda spec: spec.replace_attributes(automation_condition=condition))
+    automation = in_this_location(workshop, careful)
+
+    assert deliver(workshop, "agency_a", roster("CHIEF")) == ["accepted"]
+    assert deliver(workshop, "agency_b", DIRTY.encode()) == ["accepted"]
+    assert automation.tick() == {"agency_a"}
+    assert automation.tick() == set()
+
+    assert deliver(workshop, "agency_b", roster("SERGEANT")) == ["accepted"]
+    assert automation.tick() == {"agency_b"}
+
+
 def test_the_asset_of_another_code_location_loads_the_rows_that_sql_has(workshop: Workshop) -> None:
     names = example("def training_hours")
     resources = {"silver_io_manager": SilverIOManager.of(workshop.settings)}
