@@ -128,8 +128,11 @@ def _run(warm: _Warm, command: dict[str, Any]) -> dict[str, Any]:
 
 
 def _materialize(warm: _Warm, command: dict[str, Any]) -> dict[str, Any]:
-    """The job over a partition, as the UI starts it."""
-    return _execute(warm, partition_key=command["partition"])
+    """The job over a partition of the officers, as the UI starts it."""
+    import dagster as dg
+
+    officers = [dg.AssetKey([layer, "officer_detail"]) for layer in ("bronze", "silver")]
+    return _execute(warm, partition_key=command["partition"], asset_selection=officers)
 
 
 def _execute(warm: _Warm, **how: Any) -> dict[str, Any]:
