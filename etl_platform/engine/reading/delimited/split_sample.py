@@ -19,7 +19,7 @@ _MIN_QUOTED, _MIN_STRAY, _MIN_ESCAPED = 3, 3, 2
 _LEAST_SOUND, _EVERYWHERE = 0.9, 0.95
 _OFTEN = 0.1
 """Share of the lines with stray quotes within cells from which on they are no accidents."""
-_DOUBLED = re.compile(r"'(?=.*\w)(?:[^']|'')*''(?:[^']|'')*'", re.DOTALL)
+_DOUBLED = re.compile(r"'(?=.*\w)[^']*+''(?:[^']|'')*+'", re.DOTALL)
 _IN_APOSTROPHES = re.compile(r"'(?=.*\w).*'", re.DOTALL)
 
 

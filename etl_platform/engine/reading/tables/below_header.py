@@ -19,8 +19,7 @@ _UNIT = re.compile(
     r"[$€£%#]|[A-Za-z]{0,2}\$|usd|eur|gbp|cad|mxn|dollars?|cents?|percent|pct|degrees?|deg|mph|km/?h|kmh"
     r"|kg|lbs?|pounds?|oz|cm|mm|km|ft|feet|foot|inch(?:es)?|miles?|yards?"
     r"|years?|yrs?|months?|weeks?|days?|hours?|hrs?|minutes?|sec(?:onds)?"
-    r"|(?:y{2,4}|m{1,4}|d{1,2}|h{1,2}|s{1,2}|a|am/pm|utc|[-/.: t,])*(?:yy|mm|dd|hh)"
-    r"(?:y{2,4}|m{1,4}|d{1,2}|h{1,2}|s{1,2}|a|am/pm|utc|[-/.: t,])*",
+    r"|(?=.*(?:yy|mm|dd|hh))(?:y{2,4}|m{1,4}|d{1,2}|h{1,2}|s{1,2}|am/pm|a|utc|[-/.: t,])++",
     re.IGNORECASE,
 )
 _TYPE = re.compile(

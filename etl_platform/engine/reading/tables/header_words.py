@@ -23,10 +23,11 @@ HEADER_WORDS = frozenset(_WORDS.split())
 _NAME = re.compile(r"[^\W\d][^\r\n\t]{0,59}")
 _WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
 _VALUE = re.compile(
-    r"\s*[-+(]?[$€£]?\s*\.?[0-9][0-9,. ]*\)?\s*%?\s*"
+    r"\s*+[-+(]?[$€£]?\s*+\.?[0-9][0-9,. ]*+\)?\s*+%?\s*+"
     r"|\s*[0-9]{1,4}[-/.][0-9]{1,2}[-/.][0-9]{1,4}(?:[ T].*)?|\s*[0-9]{1,2}:[0-9]{2}(?::[0-9.]+)?(?: ?[AaPp][Mm])?\s*"
-    r"|\S+@\S+\.\S+|https?://.*"
+    r"|[^\s@]++@(?:[^\s@.]++\.)++[^\s@.]++|https?://.*"
 )
+"""A cell may be of any length, so patterns for cells never go back within a run of characters."""
 
 _NO_VALUE = re.compile(r"\s*(?:n/?a|null|none|nil|unknown|unk|tbd|missing|-+|\?+)\s*", re.IGNORECASE)
 

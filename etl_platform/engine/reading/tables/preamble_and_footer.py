@@ -17,10 +17,10 @@ _FOOTER = re.compile(
 _CONSOLE = re.compile(
     r"\(?[0-9,]+ (?:rows?|records?)(?: (?:affected|selected|in set)\b.*)?\.?\)?|Completion time: .+", re.IGNORECASE
 )
-_TOTAL = re.compile(r"\s*(?:grand |sub)?totals?\s*:?\s*", re.IGNORECASE)
-_AMOUNT = re.compile(r"\s*[-+(]?[$€£]?[0-9][0-9,.]*\s*[)%]?\s*")
+_TOTAL = re.compile(r"\s*(?:grand |sub)?totals?\s*+:?\s*+", re.IGNORECASE)
+_AMOUNT = re.compile(r"\s*+[-+(]?[$€£]?[0-9][0-9,.]*+\s*+[)%]?\s*+")
 _SHOWN_CHARACTERS = 80
-_RULER = re.compile(r"\s*[-=_]{2,}[-=_+| ]*")
+_RULER = re.compile(r"\s*+[-=_]{2}[-=_+| ]*+")
 
 
 def shorten(line: DroppedLine, *, mask: bool) -> DroppedLine:
