@@ -16,8 +16,9 @@ from etl_platform.engine.privacy.masking import shape
 from etl_platform.engine.reading.characters import alphabets
 from etl_platform.engine.reading.characters.western_words import is_scrambled, is_surely_foreign, is_western, sure_signs
 
-WORD = re.compile(rb"[A-Za-z'\x80-\xff]*[\x80-\xff][A-Za-z'\x80-\xff]*")
-"""A word with a byte beyond ASCII."""
+WORD = re.compile(rb"(?<![A-Za-z'\x80-\xff])[A-Za-z']*+[\x80-\xff][A-Za-z'\x80-\xff]*+")
+"""A word with a byte beyond ASCII. It is searched from the start of each word only, however long a cell is."""
+_LONGEST_WORD = 100
 _FEW, _HANDFUL = 3, 6
 """Words of another code page that refuse a file: a few different ones, or a handful of one."""
 _MIN_RATIO = 4
@@ -194,7 +195,7 @@ def has_foreign_words(texts: Iterable[bytes]) -> bool:
 def _judged(raw: bytes, line: int, pages: Collection[str]) -> JudgedWord | None:
     """One word; ``pages`` to which a Western word is compared, because that takes most of the time."""
     text = as_cp1252(raw.strip(b"\xa0'"))
-    if len(text) < 2 or not any(map(str.isalpha, text)):
+    if not 2 <= len(text) <= _LONGEST_WORD or not any(map(str.isalpha, text)):
         return None
     western = is_western(text)
     explained = {page for page in (pages if western else _PAGES) if not _differing(page).isdisjoint(raw)}
