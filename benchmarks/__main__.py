@@ -1,5 +1,7 @@
 """``make bench``: compares the engine with other libraries, and writes each section that was run to RESULTS.md.
 
+The long section on polluted files is in POLLUTION.md.
+
 Each contender runs in its own process, one after the other. Compare the ratios: seconds depend on the machine.
 """
 
@@ -27,6 +29,7 @@ from benchmarks.generate import write
 from benchmarks.reading import READERS, WRONG, run, table
 
 RESULTS = Path(__file__).parent / "RESULTS.md"
+POLLUTION = Path(__file__).parent / "POLLUTION.md"
 ABOUT = {
     "duckdb_typed": "DuckDB, CSV to typed Parquet, no check",
     "ours": "etl-platform check",
@@ -61,13 +64,13 @@ def main() -> int:
             continue
         text, fine = SECTIONS[name](arguments)
         print(text, flush=True)
-        _write_section(text)
+        _write_section(text, POLLUTION if name == pollution.__name__ else RESULTS)
         good = good and fine
     return 0 if good else 1
 
 
-def _write_section(text: str) -> None:
-    """Replace one section of RESULTS.md, or add it at the end. Each names its date and versions."""
+def _write_section(text: str, page: Path) -> None:
+    """Replace one section of a page, or add it at the end. Each names its date and versions."""
     title, body = text.split("\n", 1)
     versions = ", ".join(f"{name} {version(name)}" for name in ("etl-platform", "polars", "duckdb"))
     made = (
@@ -75,13 +78,13 @@ def _write_section(text: str) -> None:
         f"Python {platform.python_version()}, {versions}."
     )
     section = f"{title}\n\n{made}\n\n{body.strip()}\n"
-    heading, *sections = re.split(r"(?m)^(?=## )", RESULTS.read_text("utf-8"))
+    heading, *sections = re.split(r"(?m)^(?=## )", page.read_text("utf-8"))
     places = [place for place, old in enumerate(sections) if old.partition("\n")[0] == title]
     if places:
         sections[places[0]] = section
     else:
         sections.append(section)
-    RESULTS.write_text(heading + "\n".join(old.strip() + "\n" for old in sections), "utf-8")
+    page.write_text(heading + "\n".join(old.strip() + "\n" for old in sections), "utf-8")
 
 
 def engine(arguments: argparse.Namespace) -> tuple[str, bool]:
@@ -163,7 +166,7 @@ def pollution(arguments: argparse.Namespace) -> tuple[str, bool]:
     started = time.monotonic()
     verdicts = polluted.run(seed=7, files=arguments.files, workers=os.cpu_count() or 1, only=None)
     text = polluted.report(verdicts, time.monotonic() - started)
-    return f"## Polluted files\n\n{text}\n", not polluted.wrong(verdicts)
+    return f"## Verdicts\n\n{text}\n", not polluted.wrong(verdicts)
 
 
 def pollock(arguments: argparse.Namespace) -> tuple[str, bool]:

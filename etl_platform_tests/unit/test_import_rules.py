@@ -34,9 +34,12 @@ SAME_SUBJECT = {
     "errors": {".", "engine"},
     "expected_files": {"defs", "deliveries/reconcile"},
     "history": {"cli", "deliveries"},
+    "ignored_files": {"defs", "deliveries"},
     "intake": {"cli/jobs", "deliveries"},
+    "overview": {"defs", "deliveries"},
     "quarantine": {"cli", "deliveries/replay"},
     "reconcile": {"cli", "deliveries/reconcile"},
+    "stuck": {"cli", "deliveries"},
 }
 """Names that several modules have, with their folders: each is one subject, once in each layer."""
 
