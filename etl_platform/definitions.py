@@ -7,20 +7,20 @@ import dagster as dg
 
 from etl_platform.defs.api_ingestion import build_api_ingestion
 from etl_platform.defs.attachments import build_attachments
-from etl_platform.defs.breaker_state import build_breaker_reset
-from etl_platform.defs.broken_contracts import warn_of_errors
-from etl_platform.defs.contract_checks import Declaration, build_contract_checks, declarations
-from etl_platform.defs.contracts_sensor import build_contracts_sensor
+from etl_platform.defs.checks.expected_files import build_expected_files
+from etl_platform.defs.checks.overdue_files import build_overdue_files
+from etl_platform.defs.contracts.contract_checks import Declaration, build_contract_checks, declarations
+from etl_platform.defs.contracts.contracts_sensor import build_contracts_sensor
+from etl_platform.defs.datasets.broken_contracts import warn_of_errors
 from etl_platform.defs.email_archive import build_email_archive
 from etl_platform.defs.employment_history import build_employment_history
-from etl_platform.defs.expected_files import build_expected_files
-from etl_platform.defs.file_arrivals_sensor import build_file_arrivals_sensor
-from etl_platform.defs.ignored_files import build_ignored_files
-from etl_platform.defs.intake_assets import build_intake_assets, build_intake_job
-from etl_platform.defs.overdue_files import build_overdue_files
-from etl_platform.defs.overview import build_overview
+from etl_platform.defs.intake.breaker_state import build_breaker_reset
+from etl_platform.defs.intake.file_arrivals_sensor import build_file_arrivals_sensor
+from etl_platform.defs.intake.ignored_files import build_ignored_files
+from etl_platform.defs.intake.intake_assets import build_intake_assets, build_intake_job
+from etl_platform.defs.operations.overview import build_overview
+from etl_platform.defs.operations.reconciliation import build_reconciliation
 from etl_platform.defs.platform_resource import build_platform_resource
-from etl_platform.defs.reconciliation import build_reconciliation
 from etl_platform.defs.run_logs import run_loggers
 from etl_platform.defs.scaffolded import load_scaffolded
 from etl_platform.defs.silver_io_manager import SilverIOManager

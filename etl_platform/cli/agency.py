@@ -111,7 +111,7 @@ def _table(found: "Sequence[AgencyOverview]") -> str:
 
 
 def _retire(arguments: argparse.Namespace) -> int:
-    from etl_platform.defs import agency_partitions
+    from etl_platform.defs.operations import agency_partitions
 
     platform, agency = _platform(), segment(arguments.agency)
     _require_known(platform, agency)
@@ -157,7 +157,7 @@ def _rename(arguments: argparse.Namespace) -> int:
 def _reprocess(platform: "Platform", old: str, new: str, datasets: "Sequence[str]", by: str) -> int:
     """Read the partitions of the new name again, so that Dagster has their events and checks."""
     from etl_platform.cli.jobs.intake import replay_in_process
-    from etl_platform.defs import agency_partitions
+    from etl_platform.defs.operations import agency_partitions
 
     if platform.settings.dagster_home is None:
         print(f"{_LATER}; to see what {new} sent, materialize its partitions")
@@ -173,8 +173,8 @@ def _reprocess(platform: "Platform", old: str, new: str, datasets: "Sequence[str
 
 
 def _migrate(_arguments: argparse.Namespace) -> int:
-    from etl_platform.defs import agency_partitions
     from etl_platform.defs.open_instance import open_instance
+    from etl_platform.defs.operations import agency_partitions
     from etl_platform.deliveries.agency_overview import senders
 
     platform = _platform()
@@ -189,7 +189,7 @@ def _migrate(_arguments: argparse.Namespace) -> int:
 
 
 def _add_partitions(platform: "Platform", senders: "dict[str, set[str]]") -> None:
-    from etl_platform.defs import agency_partitions
+    from etl_platform.defs.operations import agency_partitions
 
     if platform.settings.dagster_home is None:
         print(_LATER)

@@ -34,7 +34,7 @@ def add(commands: Commands) -> None:
 
 
 def _status(arguments: argparse.Namespace) -> int:
-    from etl_platform.defs.breaker_state import breaker_status
+    from etl_platform.defs.intake.breaker_state import breaker_status
     from etl_platform.defs.open_instance import open_instance
 
     settings = load_settings()
@@ -44,7 +44,7 @@ def _status(arguments: argparse.Namespace) -> int:
 
 
 def _reset(arguments: argparse.Namespace) -> int:
-    from etl_platform.defs.breaker_state import breaker_status, reset_breaker
+    from etl_platform.defs.intake.breaker_state import breaker_status, reset_breaker
     from etl_platform.defs.open_instance import open_instance
 
     settings = load_settings()

@@ -16,7 +16,7 @@ from etl_platform.settings import load_settings
 
 if TYPE_CHECKING:
     from etl_platform.aws.queue import Message, Queue
-    from etl_platform.defs.failed_runs import FailedRuns
+    from etl_platform.defs.intake.failed_runs import FailedRuns
     from etl_platform.deliveries.dead_letters.scan import Scan
     from etl_platform.deliveries.waiting import WaitingDelivery, WaitingRecords
     from etl_platform.emails.archive import EmailArchive
@@ -80,7 +80,7 @@ def open_view(name: str) -> Iterator[DeadLetterView]:
 
 
 def _open_file_view(platform: "Platform", scan: "Scan", stack: ExitStack) -> DeadLetterView:
-    from etl_platform.defs.failed_runs import FailedRuns
+    from etl_platform.defs.intake.failed_runs import FailedRuns
     from etl_platform.defs.open_instance import open_instance
 
     settings = platform.settings

@@ -49,7 +49,7 @@ def add(commands: Commands) -> None:
 
 
 def _reconcile(arguments: argparse.Namespace) -> int:
-    from etl_platform.defs.reconciliation import make_reconciler
+    from etl_platform.defs.operations.reconciliation import make_reconciler
     from etl_platform.platform import Platform
     from etl_platform.progress import ProgressLine
 

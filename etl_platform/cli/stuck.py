@@ -116,7 +116,7 @@ def _waiting(settings: Settings, url: str, now: datetime) -> Pass:
 
 def _breaker_check(settings: Settings) -> Check:
     def status() -> stuck.Answer:
-        from etl_platform.defs.breaker_state import breaker_status
+        from etl_platform.defs.intake.breaker_state import breaker_status
         from etl_platform.defs.open_instance import open_instance
 
         with open_instance(settings) as instance:

@@ -7,14 +7,14 @@ from typing import Any
 
 import dagster as dg
 
-from etl_platform.defs.check_log import CheckLog
-from etl_platform.defs.check_results import CheckEvaluation
-from etl_platform.defs.dagster_event_log import DagsterEventLog
+from etl_platform.defs.checks.check_log import CheckLog
+from etl_platform.defs.checks.check_results import CheckEvaluation
 from etl_platform.defs.dagster_internals import define_job_of_several_partition_sets
-from etl_platform.defs.failures import as_dagster_failures
-from etl_platform.defs.partitions import agencies_of, partitioned_check, register_agencies
-from etl_platform.defs.run_progress import RunProgress
-from etl_platform.defs.schedules import build_schedule
+from etl_platform.defs.datasets.partitions import agencies_of, partitioned_check, register_agencies
+from etl_platform.defs.intake.dagster_event_log import DagsterEventLog
+from etl_platform.defs.runs.failures import as_dagster_failures
+from etl_platform.defs.runs.run_progress import RunProgress
+from etl_platform.defs.runs.schedules import build_schedule
 from etl_platform.defs.sources import api_key
 from etl_platform.defs.table_metadata import table
 from etl_platform.deliveries.delivery import Cause, Outcome

@@ -8,9 +8,9 @@ import dagster as dg
 from etl_platform.application_db.agencies import Agency, find_agency
 from etl_platform.attachments.copy_agency import CopyResult
 from etl_platform.attachments.plan import COPIED_STATUSES, Status
-from etl_platform.defs.partitions import agencies, partitioned_check
-from etl_platform.defs.run_policies import retried_if_transient
-from etl_platform.defs.run_progress import RunProgress
+from etl_platform.defs.datasets.partitions import agencies, partitioned_check
+from etl_platform.defs.runs.run_policies import retried_if_transient
+from etl_platform.defs.runs.run_progress import RunProgress
 from etl_platform.defs.sources import APPLICATION_DATABASE, DOCUMENT_STORE
 from etl_platform.defs.table_metadata import table
 from etl_platform.engine.errors import PermanentError

@@ -6,14 +6,14 @@ from typing import Any
 
 import dagster as dg
 
-from etl_platform.defs.failures import as_dagster_failures, skip_unless_set
-from etl_platform.defs.intake_runs import UNFINISHED, is_being_cancelled
-from etl_platform.defs.partitions import partitioned_check
-from etl_platform.defs.run_counts import note_counts
-from etl_platform.defs.run_policies import BEFORE_BACKFILLS, NOT_REPEATED
-from etl_platform.defs.run_progress import RunProgress
+from etl_platform.defs.datasets.partitions import partitioned_check
+from etl_platform.defs.intake.intake_runs import UNFINISHED, is_being_cancelled
+from etl_platform.defs.runs.failures import as_dagster_failures, skip_unless_set
+from etl_platform.defs.runs.run_counts import note_counts
+from etl_platform.defs.runs.run_policies import BEFORE_BACKFILLS, NOT_REPEATED
+from etl_platform.defs.runs.run_progress import RunProgress
+from etl_platform.defs.runs.stop_signal import stop_event
 from etl_platform.defs.sources import EMAIL_QUEUE
-from etl_platform.defs.stop_signal import stop_event
 from etl_platform.deliveries.daily_counts import RunCounts
 from etl_platform.emails.archive import DrainResult, EmailCounts, EmailOutcome
 from etl_platform.platform import Platform

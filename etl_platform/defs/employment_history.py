@@ -5,11 +5,11 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
-from etl_platform.defs.dataset_specs import column_schema
-from etl_platform.defs.failures import skip_unless_set
-from etl_platform.defs.partitions import add_partitions, agencies, partitioned_check
-from etl_platform.defs.run_policies import retried_if_transient
-from etl_platform.defs.run_progress import RunProgress
+from etl_platform.defs.datasets.dataset_specs import column_schema
+from etl_platform.defs.datasets.partitions import add_partitions, agencies, partitioned_check
+from etl_platform.defs.runs.failures import skip_unless_set
+from etl_platform.defs.runs.run_policies import retried_if_transient
+from etl_platform.defs.runs.run_progress import RunProgress
 from etl_platform.defs.sources import APPLICATION_DATABASE
 from etl_platform.defs.table_metadata import table
 from etl_platform.employment.checks import DESCRIPTIONS, Finding

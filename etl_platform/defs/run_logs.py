@@ -7,8 +7,8 @@ from typing import Any
 import dagster as dg
 
 from etl_platform.defs.dagster_internals import LOG_RECORD_ATTRIBUTES, logged_by, use_logger_by_default
-from etl_platform.defs.delivery_events import logged_outcome
-from etl_platform.defs.failures import failure_reason
+from etl_platform.defs.intake.delivery_events import logged_outcome
+from etl_platform.defs.runs.failures import failure_reason
 from etl_platform.logs import JsonLines
 from etl_platform.settings import load_settings
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import dagster as dg
 
-from etl_platform.defs.failures import as_dagster_failures
+from etl_platform.defs.runs.failures import as_dagster_failures
 from etl_platform.errors import TableError
 from etl_platform.platform import Platform
 from etl_platform.settings import Settings, load_settings

@@ -14,7 +14,7 @@ from etl_platform.queue_work.queues import FILE_EVENTS, QUEUES
 from etl_platform.settings import Settings
 
 if TYPE_CHECKING:
-    from etl_platform.defs.daily_counts import DailyCountsReader
+    from etl_platform.defs.operations.daily_counts import DailyCountsReader
     from etl_platform.deliveries.circuit_breaker import BreakerStatus
 
 _CLOUDWATCH_EVERY_S = 60.0
@@ -75,7 +75,7 @@ class GatewaySystems:
 
     @cached_property
     def _today(self) -> "DailyCountsReader":
-        from etl_platform.defs.daily_counts import DailyCountsReader
+        from etl_platform.defs.operations.daily_counts import DailyCountsReader
 
         return DailyCountsReader()
 
@@ -92,12 +92,12 @@ class GatewaySystems:
         return DagsterReading(self.breaker(), today)
 
     def breaker(self) -> "BreakerStatus":
-        from etl_platform.defs.breaker_state import breaker_status
+        from etl_platform.defs.intake.breaker_state import breaker_status
 
         return breaker_status(self._instance, self.settings)
 
     def reset_breaker(self) -> "BreakerStatus | None":
         """The breaker's status after the reset; None if the reset failed."""
-        from etl_platform.defs.breaker_state import reset_breaker
+        from etl_platform.defs.intake.breaker_state import reset_breaker
 
         return self.breaker() if reset_breaker(self._instance, self.settings, by="gateway") else None

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import dagster as dg
 from dagster._core.events import DagsterEvent, DagsterEventType
 
-from etl_platform.defs.breaker_state import read_breaker
+from etl_platform.defs.intake.breaker_state import read_breaker
 from etl_platform.deliveries.circuit_breaker import Limits, Phase
 from etl_platform_tests.dagster.workshop import JOB
 

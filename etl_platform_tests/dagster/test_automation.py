@@ -5,7 +5,7 @@ from typing import Any
 import dagster as dg
 
 from etl_platform.definitions import build_defs
-from etl_platform.defs.partitions import agencies_of
+from etl_platform.defs.datasets.partitions import agencies_of
 from etl_platform_tests.dagster.workshop import AGENCY, Workshop
 from etl_platform_tests.integration.deliveries import as_csv, officers
 

@@ -13,7 +13,7 @@ from dagster._core.events import DagsterEvent, DagsterEventType
 
 from etl_platform.cli.main import main
 from etl_platform.definitions import build_defs
-from etl_platform.defs.breaker_state import reset_breaker
+from etl_platform.defs.intake.breaker_state import reset_breaker
 from etl_platform.deliveries.circuit_breaker import Phase
 from etl_platform.platform import Platform
 from etl_platform.settings import Settings

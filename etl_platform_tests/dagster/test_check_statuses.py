@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from etl_platform.definitions import build_defs
-from etl_platform.defs.check_results import FILE_CHECK
+from etl_platform.defs.checks.check_results import FILE_CHECK
 from etl_platform.platform import Platform
 from etl_platform_tests.dagster.check_statuses import shown_statuses
 from etl_platform_tests.dagster.workshop import AGENCY, Workshop, value_of

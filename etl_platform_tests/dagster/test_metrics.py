@@ -12,8 +12,8 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from etl_platform.defs.daily_counts import DailyCountsReader
-from etl_platform.defs.run_counts import counts_of
+from etl_platform.defs.operations.daily_counts import DailyCountsReader
+from etl_platform.defs.runs.run_counts import counts_of
 from etl_platform.deliveries.daily_counts import SECONDS, DailyCounts, RunCounts
 from etl_platform.deliveries.delivery import Cause, ObjectVersion
 from etl_platform.deliveries.report import Trigger

@@ -12,9 +12,9 @@ import pytest
 
 from etl_platform.aws.queue import Message
 from etl_platform.definitions import build_defs
-from etl_platform.defs.file_arrivals_sensor import run_requests
-from etl_platform.defs.overdue_files import overdue_event
-from etl_platform.defs.overview import read_overview
+from etl_platform.defs.checks.overdue_files import overdue_event
+from etl_platform.defs.intake.file_arrivals_sensor import run_requests
+from etl_platform.defs.operations.overview import read_overview
 from etl_platform.deliveries.delivery import ObjectVersion
 from etl_platform.deliveries.waiting import WaitingDelivery
 from etl_platform.errors import TransientError

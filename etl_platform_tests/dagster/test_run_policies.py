@@ -14,8 +14,8 @@ from dagster._core.execution.retries import auto_reexecution_should_retry_run
 from dagster._daemon.run_coordinator.queued_run_coordinator_daemon import QueuedRunCoordinatorDaemon
 
 from etl_platform.definitions import build_defs
-from etl_platform.defs.failures import failure_reason
-from etl_platform.defs.run_policies import NOT_REPEATED, STEP_RETRIES, retried_if_transient
+from etl_platform.defs.runs.failures import failure_reason
+from etl_platform.defs.runs.run_policies import NOT_REPEATED, STEP_RETRIES, retried_if_transient
 from etl_platform.errors import SettingsError, TransientError
 from etl_platform.platform import Platform
 from etl_platform.settings import Settings

@@ -5,8 +5,8 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from etl_platform.defs.run_counts import counts_of
-from etl_platform.defs.run_tags import subject_tags
+from etl_platform.defs.runs.run_counts import counts_of
+from etl_platform.defs.runs.run_tags import subject_tags
 from etl_platform_tests.dagster.ticks import CountedQueue, tick
 from etl_platform_tests.dagster.workshop import AGENCY, StoreThatFails, Workshop
 from etl_platform_tests.integration.deliveries import as_csv, officers

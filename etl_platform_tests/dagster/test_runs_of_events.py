@@ -5,7 +5,7 @@ import pytest
 from dagster._core.snap import build_config_schema_snapshot
 
 from etl_platform.definitions import build_defs
-from etl_platform.defs.check_results import FILE_CHECK
+from etl_platform.defs.checks.check_results import FILE_CHECK
 from etl_platform_tests.dagster.workshop import AGENCY, JOB, StoreThatFails, Workshop, value_of
 from etl_platform_tests.integration.deliveries import as_csv, officers
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from etl_platform.defs.check_results import FILE_CHECK
+from etl_platform.defs.checks.check_results import FILE_CHECK
 from etl_platform_tests.dagster.workshop import AGENCY, Workshop, value_of
 from etl_platform_tests.integration.deliveries import as_csv, officers
 

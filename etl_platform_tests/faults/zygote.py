@@ -53,7 +53,7 @@ def _warm_up() -> _Warm:
     from etl_platform.attachments import object_copies  # noqa: F401
     from etl_platform.aws import queue  # noqa: F401
     from etl_platform.definitions import build_defs
-    from etl_platform.defs.intake_assets import JOB_NAME
+    from etl_platform.defs.intake.intake_assets import JOB_NAME
     from etl_platform.platform import Platform
     from etl_platform.storage import s3_store  # noqa: F401
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import dagster as dg
 
-from etl_platform.defs.file_arrivals_sensor import run_requests
+from etl_platform.defs.intake.file_arrivals_sensor import run_requests
 from etl_platform.platform import Platform
 
 ROSTER = "from_client/nm_albuquerque/Officer_Detail.csv"

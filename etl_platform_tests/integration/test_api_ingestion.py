@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from etl_platform.defs.reconciliation import make_reconciler
+from etl_platform.defs.operations.reconciliation import make_reconciler
 from etl_platform.deliveries.delivery import Cause, Outcome
 from etl_platform.deliveries.report import Trigger
 from etl_platform.errors import TransientError

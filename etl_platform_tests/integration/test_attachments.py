@@ -18,7 +18,7 @@ from etl_platform.attachments.copy_agency import AttachmentCopies
 from etl_platform.attachments.object_copies import ObjectCopies
 from etl_platform.cli.main import main
 from etl_platform.definitions import build_defs
-from etl_platform.defs.run_policies import NOT_REPEATED
+from etl_platform.defs.runs.run_policies import NOT_REPEATED
 from etl_platform.engine.errors import PermanentError
 from etl_platform.local.application_database import seeded_rows
 from etl_platform.platform import Platform

@@ -13,7 +13,7 @@ import pytest
 from etl_platform.application_db.database import ApplicationDatabase
 from etl_platform.cli.main import main
 from etl_platform.definitions import build_defs
-from etl_platform.defs.run_policies import NOT_REPEATED
+from etl_platform.defs.runs.run_policies import NOT_REPEATED
 from etl_platform.employment.checks import HistoryCheck
 from etl_platform.employment.export import EmploymentHistoryExport
 from etl_platform.employment.periods import SCHEMA

@@ -10,7 +10,7 @@ import dagster as dg
 import pytest
 
 from etl_platform.definitions import build_defs
-from etl_platform.defs.file_arrivals_sensor import run_requests
+from etl_platform.defs.intake.file_arrivals_sensor import run_requests
 from etl_platform.local.provision import Clients, Provisioned
 from etl_platform.platform import Platform
 from etl_platform.queue_work.queues import FILE_EVENTS

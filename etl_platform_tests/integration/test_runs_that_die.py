@@ -15,8 +15,8 @@ import dagster as dg
 import pytest
 from botocore.exceptions import ClientError
 
-from etl_platform.defs.breaker_state import breaker_status
-from etl_platform.defs.stop_signal import stop_event
+from etl_platform.defs.intake.breaker_state import breaker_status
+from etl_platform.defs.runs.stop_signal import stop_event
 from etl_platform.local import subreaper
 from etl_platform.local.provision import Clients, open_clients
 from etl_platform.local.stack import REPOSITORY, Stack

@@ -13,7 +13,7 @@ import polars as pl
 import pytest
 
 from etl_platform.definitions import build_defs
-from etl_platform.defs.file_arrivals_sensor import run_requests
+from etl_platform.defs.intake.file_arrivals_sensor import run_requests
 from etl_platform.deliveries.report import Report
 from etl_platform.local.provision import Clients, Provisioned
 from etl_platform.platform import Platform

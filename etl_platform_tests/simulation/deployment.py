@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 import dagster as dg
 
-from etl_platform.defs.intake_runs import ONLY_DELIVERY_TAG, PROBE_TAG
+from etl_platform.defs.intake.intake_runs import ONLY_DELIVERY_TAG, PROBE_TAG
 from etl_platform.deliveries.circuit_breaker import Breaker, Event, Limits, Phase, Progressed, RunFailed, fold
 from etl_platform_tests.simulation.timeline import Violation
 

@@ -9,7 +9,7 @@ from multiprocessing import get_context
 
 import dagster as dg
 
-from etl_platform.defs.delivery_events import logged_outcome
+from etl_platform.defs.intake.delivery_events import logged_outcome
 from etl_platform.deliveries.delivery import Outcome
 from etl_platform.object_keys import WAITING_REPORTS
 from etl_platform_tests.simulation.plan import draw

@@ -14,10 +14,10 @@ from unittest import mock
 
 import dagster as dg
 
-from etl_platform.defs.dagster_event_log import DagsterEventLog
-from etl_platform.defs.file_arrivals_sensor import run_requests
-from etl_platform.defs.intake_config import QueuedDelivery, messages_of
-from etl_platform.defs.intake_runs import PROBE_TAG, PROGRESS_TAG, probe_value
+from etl_platform.defs.intake.dagster_event_log import DagsterEventLog
+from etl_platform.defs.intake.file_arrivals_sensor import run_requests
+from etl_platform.defs.intake.intake_config import QueuedDelivery, messages_of
+from etl_platform.defs.intake.intake_runs import PROBE_TAG, PROGRESS_TAG, probe_value
 from etl_platform.deliveries.batch import BatchMessage
 from etl_platform.deliveries.circuit_breaker import Phase
 from etl_platform.deliveries.delivery import Cause

@@ -122,7 +122,7 @@ def ingest_in_process(events: Sequence[ObjectVersion], settings: Settings) -> tu
     """Ingest events with the real job in this process; returns the results, and an error if the run failed."""
     if not events:
         return [], None
-    from etl_platform.defs.intake_config import config_of_versions
+    from etl_platform.defs.intake.intake_config import config_of_versions
 
     platform = Platform(settings)
     # Check settings first: a missing one is then reported in one line, not as a failed run.
@@ -135,7 +135,7 @@ def replay_in_process(
     platform: Platform, dataset: str, agency: str, delivery_ids: Sequence[str], by: str
 ) -> tuple[list[DeliveryResult], bool]:
     """Reprocess a partition with the real job in this process; returns the results, and whether the run succeeded."""
-    from etl_platform.defs.intake_config import run_config
+    from etl_platform.defs.intake.intake_config import run_config
 
     config = run_config(replay={"delivery_ids": list(delivery_ids), "by": by})
     _ = platform.intake

@@ -10,7 +10,7 @@ from etl_platform.platform import Platform
 from etl_platform.settings import Settings
 
 if TYPE_CHECKING:
-    from etl_platform.defs.run_in_process import RunResult
+    from etl_platform.defs.runs.run_in_process import RunResult
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ def run_job(
 ) -> "RunResult":
     """Run a job of the code location in this process; see ``run_in_process``."""
     from etl_platform.definitions import build_defs
-    from etl_platform.defs.run_in_process import run_in_process
+    from etl_platform.defs.runs.run_in_process import run_in_process
 
     settings = platform.settings
     definitions = build_defs(settings, platform=platform)

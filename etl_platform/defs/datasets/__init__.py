@@ -1,0 +1,1 @@
+"""What Dagster knows of a dataset: its assets, its partitions, and the metadata of its deliveries."""

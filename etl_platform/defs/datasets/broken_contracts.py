@@ -1,0 +1,47 @@
+"""What is left of a contract in error in the code location: its two assets, so that runs and other assets find them."""
+
+import logging
+from collections.abc import Iterable
+from typing import Any
+
+import dagster as dg
+
+from etl_platform.defs.datasets.partitions import agencies_of
+from etl_platform.engine.contract.model import NAME
+from etl_platform.engine.contract_folder import BrokenContract, ContractFolder
+from etl_platform.engine.errors import ContractError
+from etl_platform.engine.rules.check_names import step_outputs
+
+_MOST_LOGGED = 5
+log = logging.getLogger(__name__)
+
+
+def broken_dataset_specs(folder: ContractFolder) -> list[dg.AssetSpec]:
+    """Bronze and silver of each dataset whose contract is in error, without checks.
+
+    A run that was requested before the error selects them. Without them, Dagster would refuse that run, and with it
+    the files of the other datasets in it.
+    """
+    taken = {output for contract in folder.good.values() for output in step_outputs(contract)}
+    found = {broken.dataset: broken for broken in reversed(folder.broken) if NAME.fullmatch(broken.dataset)}
+    return [spec for dataset in sorted(found.keys() - taken) for spec in _specs(found[dataset])]
+
+
+def _specs(broken: BrokenContract) -> tuple[dg.AssetSpec, dg.AssetSpec]:
+    shared: dict[str, Any] = {
+        "group_name": broken.dataset,
+        "partitions_def": agencies_of(broken.dataset),
+        "skippable": True,
+        "description": f"The contract is in error, so new files wait until it is correct: {broken.error}",
+    }
+    bronze = dg.AssetSpec(["bronze", broken.dataset], kinds={"bronze", "s3"}, **shared)
+    silver = dg.AssetSpec(["silver", broken.dataset], deps=[bronze.key], kinds={"silver", "s3", "parquet"}, **shared)
+    return bronze, silver
+
+
+def warn_of_errors(errors: Iterable[ContractError]) -> None:
+    """One line in the log of every process that loads the definitions; none if nothing is set aside."""
+    found = [str(error) for error in errors]
+    if found:
+        more = f"; and {len(found) - _MOST_LOGGED} more" if len(found) > _MOST_LOGGED else ""
+        log.warning("contracts or declared APIs in error are set aside: %s%s", "; ".join(found[:_MOST_LOGGED]), more)

@@ -1,0 +1,227 @@
+"""``file_arrivals_sensor``: receives SQS messages and requests intake runs for the files in them.
+
+It deletes only messages that need no run. The run deletes its messages once their deliveries are recorded.
+"""
+
+import hashlib
+import logging
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import dagster as dg
+
+from etl_platform.aws.queue import Message
+from etl_platform.defs.intake.breaker_state import limits_of, read_breaker
+from etl_platform.defs.intake.ignored_files import ignored_event
+from etl_platform.defs.intake.intake_config import config_of_files
+from etl_platform.defs.intake.intake_runs import (
+    ONLY_DELIVERY_TAG,
+    PROBE_TAG,
+    SENSOR_NAME,
+    probe_value,
+    probes,
+    runs_in_flight,
+)
+from etl_platform.defs.runs.failures import skip_unless_set
+from etl_platform.defs.runs.run_policies import BEFORE_BACKFILLS, NOT_REPEATED
+from etl_platform.defs.runs.run_tags import subject_tags
+from etl_platform.deliveries.circuit_breaker import only_delivery, status_of
+from etl_platform.deliveries.delivery import Cause
+from etl_platform.deliveries.plan_runs import QueuedFile, fit_runs, plan_runs
+from etl_platform.deliveries.report import Report, Trigger
+from etl_platform.deliveries.routing import Router
+from etl_platform.deliveries.s3_events import ParsedMessage, parse_message
+from etl_platform.errors import TransientError
+from etl_platform.platform import Platform
+from etl_platform.queue_work.queues import FILE_EVENTS
+from etl_platform.settings import Settings
+
+TICK_DEADLINE_S = 20
+MAX_MESSAGES_PER_TICK = 1_000
+_MAX_BODY = 200_000
+log = logging.getLogger(__name__)
+
+
+def build_file_arrivals_sensor(job: Any, interval_seconds: int) -> dg.SensorDefinition:
+    @dg.sensor(
+        name=SENSOR_NAME,
+        job=job,
+        minimum_interval_seconds=interval_seconds,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description="Receives S3 events from SQS and starts intake runs. It waits while the circuit breaker is open or "
+        "MAX_RUNS_IN_FLIGHT runs are unfinished.",
+    )
+    def file_arrivals_sensor(
+        context: dg.SensorEvaluationContext, platform: dg.ResourceParam[Platform]
+    ) -> Iterator[dg.RunRequest | dg.SkipReason]:
+        if skipped := skip_unless_set(FILE_EVENTS.job, lambda: (platform.queue(FILE_EVENTS), platform.bucket)):
+            yield skipped
+            return
+        allowed = _allowance(context.instance, platform.settings)
+        if allowed.runs < 1:
+            yield dg.SkipReason(allowed.why)
+            return
+        # Only after the breaker was checked: while it is open, no outside system is called.
+        if warning := platform.bucket_warning():
+            context.log.warning(warning)
+        requests = list(
+            run_requests(
+                platform,
+                deadline=time.monotonic() + TICK_DEADLINE_S,
+                room=allowed.runs,
+                probe_of=allowed.probe_of,
+                on_ignored=lambda report: _log_ignored(context.instance, report),
+            )
+        )
+        if not requests:
+            yield dg.SkipReason("no message in the queue needs a run")
+        yield from requests
+
+    return file_arrivals_sensor
+
+
+@dataclass(frozen=True)
+class _Allowance:
+    """How many runs a tick may request.
+
+    Attributes:
+        why: why no more runs may start.
+        probe_of: if the one allowed run is a probe, when the breaker opened.
+    """
+
+    runs: int
+    why: str
+    probe_of: float | None = None
+
+
+def _allowance(instance: dg.DagsterInstance, settings: Settings) -> _Allowance:
+    now, limits = time.time(), limits_of(settings)
+    breaker = read_breaker(instance, limits, now)
+    in_flight = runs_in_flight(instance)
+    room = breaker.room(len(probes(in_flight, breaker.opened_at)))
+    if room == 0:
+        return _Allowance(0, str(status_of(breaker, now, limits)))
+    cap = settings.max_runs_in_flight
+    why = f"{len(in_flight)} intake runs are unfinished and MAX_RUNS_IN_FLIGHT is {cap}; messages wait in SQS"
+    free = max(0, cap - len(in_flight))
+    return _Allowance(free, why) if room is None else _Allowance(min(room, free), why, breaker.opened_at)
+
+
+def run_requests(
+    platform: Platform,
+    *,
+    deadline: float,
+    room: int | None = None,
+    probe_of: float | None = None,
+    on_ignored: Callable[[Report], None] = lambda _: None,
+    clock: Callable[[], float] = time.time,
+) -> Iterator[dg.RunRequest]:
+    """Receive messages until the queue is empty, ``room`` runs are full or the deadline (monotonic seconds) is reached.
+
+    Each call receives at most as many messages as runs may still start, because each message may need its own run, and
+    an unused message would return one receive nearer to the dead-letter queue. When no other run may start, the last
+    one is filled with single messages, as long as they fit and are received for the first time. A probe of the breaker
+    that opened at ``probe_of`` receives only one message.
+    """
+    queue = platform.queue(FILE_EVENTS)
+    room = platform.settings.max_runs_in_flight if room is None else room
+    messages: list[list[QueuedFile]] = []
+    router: Router | None = None
+    received_at = clock()
+    received, per_call = 0, platform.settings.max_messages_per_poll if probe_of is None else 1
+    while received < MAX_MESSAGES_PER_TICK and time.monotonic() < deadline:
+        free = room - len(plan_runs(messages))
+        if free < 0 or (free == 0 and (probe_of is not None or any(map(_is_retried, messages)))):
+            break
+        batch = queue.receive(min(per_call, max(free, 1)), platform.settings.visibility_timeout_seconds)
+        if not batch:
+            break
+        if free == 0 and batch[0].receive_count > 1:
+            # It stays hidden until the next tick; otherwise the queue would return it again at once.
+            queue.change_visibility([batch[0].receipt_handle], platform.settings.poll_interval_seconds)
+            break
+        received += len(batch)
+        for message in batch:
+            try:
+                router = router or platform.intake.router()
+                files = _routable(platform, router, message, parse_message(message.body), on_ignored)
+            except TransientError as error:
+                # One message must not stop the tick for the others; SQS redelivers it.
+                log.warning(
+                    "message could not be handled and will be redelivered",
+                    extra={"message_id": message.message_id, "error": str(error)},
+                )
+                continue
+            if files:
+                messages.append(files)
+    runs, waiting = fit_runs(plan_runs(messages), room)
+    queue.change_visibility([files[0].receipt_handle for run in waiting for files in run], 0)
+    for run in runs:
+        yield _run_request([file for files in run for file in files], received_at, probe_of)
+
+
+def _is_retried(files: Sequence[QueuedFile]) -> bool:
+    return files[0].receive_count > 1
+
+
+def _log_ignored(instance: dg.DagsterInstance, report: Report) -> None:
+    if event := ignored_event(report):
+        instance.report_runless_asset_event(event)
+
+
+def _routable(
+    platform: Platform,
+    router: Router,
+    message: Message,
+    parsed: ParsedMessage,
+    on_ignored: Callable[[Report], None],
+) -> list[QueuedFile]:
+    """The files of the message that a run must ingest.
+
+    The rest is handled here: a message with malformed parts is sent to the dead-letter queue with the reason, and an
+    object without a contract is recorded as ignored.
+    """
+    files: list[QueuedFile] = []
+    for version in parsed.created:
+        arrived = router.route(version)
+        agency, dataset = arrived.route.agency, arrived.route.dataset
+        if agency is None or dataset is None:
+            ignored = platform.intake.ingest(arrived, Trigger(Cause.EVENT, message_id=message.message_id))
+            # Before the message is deleted. A tick that is killed in between logs the event once more.
+            on_ignored(ignored.report)
+            continue
+        files.append(
+            QueuedFile(version, agency, dataset, message.message_id, message.receipt_handle, message.receive_count)
+        )
+    if parsed.malformed:
+        # Sent at every receive, because it is unknown whether the previous receive got this far. The body is cut
+        # because a message with its attributes must stay below SQS's limit of 256 KiB.
+        platform.dead_letters(FILE_EVENTS).send(
+            message.body[:_MAX_BODY], {"reason": "; ".join(parsed.malformed)[:1_000]}
+        )
+    if not files:
+        platform.queue(FILE_EVENTS).delete([message.receipt_handle])
+    return files
+
+
+def _run_request(files: Sequence[QueuedFile], received_at: float, probe_of: float | None) -> dg.RunRequest:
+    # Dagster ignores a request whose run key exists, even if that run failed. So the key includes receive counts.
+    identity = ";".join(sorted({f"{file.message_id}:{file.receive_count}" for file in files}))
+    datasets = sorted({file.dataset for file in files})
+    return dg.RunRequest(
+        run_key=hashlib.sha256(identity.encode()).hexdigest()[:32],
+        run_config=config_of_files(files, received_at),
+        tags={
+            **BEFORE_BACKFILLS,
+            **NOT_REPEATED,
+            "etl_platform/deliveries": str(len(files)),
+            **subject_tags({file.agency for file in files}, datasets),
+            **({} if (alone := only_delivery(files)) is None else {ONLY_DELIVERY_TAG: alone}),
+            **({} if probe_of is None else {PROBE_TAG: probe_value(probe_of)}),
+        },
+        asset_selection=[dg.AssetKey([layer, name]) for name in datasets for layer in ("bronze", "silver")],
+        # Each selected check would leave a planned result without a partition.
+        asset_check_keys=[],
+    )

@@ -1,0 +1,132 @@
+"""The body of an intake run of one partition: an agency's files are read again, or only its checks are evaluated."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import dagster as dg
+
+from etl_platform.defs.checks.check_log import CheckLog
+from etl_platform.defs.checks.check_results import CheckEvaluation, check_evaluations
+from etl_platform.defs.checks.expected_files import on_time_evaluations
+from etl_platform.defs.datasets.delivery_metadata import bronze_metadata, columns_of, silver_metadata
+from etl_platform.defs.datasets.lineage import header_schema
+from etl_platform.defs.datasets.versions import bronze_version, input_tags
+from etl_platform.defs.intake.intake_config import ReplayConfig
+from etl_platform.defs.intake.unchanged_partitions import last_materialization, log_unchanged
+from etl_platform.defs.runs.run_tags import note_outcomes
+from etl_platform.deliveries.delivery import Cause, Outcome
+from etl_platform.deliveries.ingest_batch import outcomes_text
+from etl_platform.deliveries.partition_state import PartitionState
+from etl_platform.deliveries.process_delivery import DeliveryResult
+from etl_platform.deliveries.report import Trigger
+from etl_platform.platform import Platform
+
+Results = Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]
+
+
+def run_partition(context: dg.AssetExecutionContext, replay: ReplayConfig, platform: Platform) -> Results:
+    """Read an agency's bronze of every selected dataset again under today's contract, and evaluate its checks.
+
+    Raises:
+        ContractError: the contract of a dataset is in error.
+    """
+    planned = context.selected_asset_check_keys
+    datasets = {key.path[1] for key in context.selected_asset_keys} | {key.asset_key.path[1] for key in planned}
+    checks = CheckLog(context.op_execution_context, planned)
+    outcomes: Counter[str] = Counter()
+    for dataset in sorted(datasets):
+        partition = _Partition(context, platform, checks, dataset)
+        if partition.is_selected:
+            yield from partition.read_again(replay, outcomes)
+        else:
+            yield from partition.execute_checks()
+    note_outcomes(context.instance, context.run, {context.partition_key}, datasets, outcomes_text(outcomes))
+
+
+class _Partition:
+    """One dataset in the run of a partition."""
+
+    def __init__(self, context: dg.AssetExecutionContext, platform: Platform, checks: CheckLog, dataset: str) -> None:
+        self._context, self._platform, self._checks, self._dataset = context, platform, checks, dataset
+        contract = platform.contract_folder.find(dataset)
+        assert contract is not None, "the definitions were made from the same contracts"
+        self._agency, self._contract = context.partition_key, contract
+        self._bronze, self._silver = dg.AssetKey(["bronze", dataset]), dg.AssetKey(["silver", dataset])
+        self._state = PartitionState(platform.store, platform.bucket)
+
+    @property
+    def is_selected(self) -> bool:
+        """Whether assets are to be materialized, not only checks to be evaluated."""
+        return not {self._bronze, self._silver}.isdisjoint(self._context.selected_asset_keys)
+
+    def execute_checks(self) -> Results:
+        """Evaluate the selected checks from the reports. Nothing else is read or written."""
+        yield from self._yielded(self._evaluate())
+
+    def read_again(self, replay: ReplayConfig, outcomes: Counter[str]) -> Results:
+        # Dagster would show the planned checks of a run that dies as "execution failed". They get the current results
+        # before the work begins.
+        self._checks.log(self._silver, self._agency, self._planned(self._evaluate()))
+        trigger = Trigger(Cause.REPROCESS, self._context.run.run_id, by=replay.by)
+        results = list(self._platform.intake.reprocess(self._dataset, self._agency, trigger, replay.delivery_ids))
+        self._platform.finished += results
+        outcomes.update(str(result.outcome) for result in results)
+        if results:
+            self._log_lines(results)
+            yield from self._materializations(results)
+        else:
+            self._log_nothing_to_read()
+        evaluations = self._evaluate()
+        yield from self._yielded(evaluations)
+        self._checks.show(self._silver, self._agency, self._planned(evaluations))
+        if results:
+            planned = self._planned(evaluations)
+            self._checks.log(self._silver, self._agency, [one for one in evaluations if one not in planned])
+
+    def _log_nothing_to_read(self) -> None:
+        """Tell an agency that never sent the dataset from one whose files were gone before they were read."""
+        if last_materialization(self._context.instance, self._bronze, self._agency) is None:
+            self._context.log.warning(f"{self._agency} has not delivered any {self._dataset} yet")
+            return
+        for key in {self._bronze, self._silver} & self._context.selected_asset_keys:
+            log_unchanged(self._context, key, "Bronze holds no file of this agency, so nothing was read.")
+
+    def _log_lines(self, results: Sequence[DeliveryResult]) -> None:
+        """The partition has one event for all of its files, so each file has a line in the log."""
+        for result in results:
+            delivery_id, outcome = result.report.delivery_id, result.outcome
+            about = {"agency": self._agency, "dataset": self._dataset, "delivery_id": delivery_id, "outcome": outcome}
+            self._context.log.info(f"delivery {delivery_id} is {outcome}", extra=about)
+
+    def _materializations(self, results: Sequence[DeliveryResult]) -> Iterator[dg.MaterializeResult[Any]]:
+        reports = [result.report for result in results]
+        accepted = [result.report for result in results if result.outcome is Outcome.ACCEPTED]
+        if self._bronze in self._context.selected_asset_keys:
+            metadata = bronze_metadata(reports) | header_schema(columns_of(reports)) | {"files": len(reports)}
+            yield dg.MaterializeResult(asset_key=self._bronze, metadata=metadata, data_version=bronze_version(reports))
+        if self._silver not in self._context.selected_asset_keys:
+            return
+        if not accepted:
+            log_unchanged(self._context, self._silver, "No file was accepted, so silver is as it was.")
+        else:
+            content = self._state.content(self._dataset, self._agency)
+            yield dg.MaterializeResult(
+                asset_key=self._silver,
+                metadata=silver_metadata(accepted, self._contract, content) | {"files": len(accepted)},
+                data_version=dg.DataVersion(content.version),
+                tags=input_tags(accepted[-1]),
+            )
+
+    def _evaluate(self) -> list[CheckEvaluation]:
+        """The checks of all files of the partition together."""
+        results = check_evaluations(self._state.judged_files(self._dataset, self._agency), self._contract)
+        return results + on_time_evaluations(self._platform, self._contract, self._agency, datetime.now(UTC))
+
+    def _planned(self, evaluations: Sequence[CheckEvaluation]) -> list[CheckEvaluation]:
+        names = {key.name for key in self._context.selected_asset_check_keys if key.asset_key == self._silver}
+        return [one for one in evaluations if one.name in names]
+
+    def _yielded(self, evaluations: Sequence[CheckEvaluation]) -> Iterator[dg.AssetCheckResult]:
+        return (one.result(self._silver) for one in self._planned(evaluations))
