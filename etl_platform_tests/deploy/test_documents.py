@@ -32,6 +32,7 @@ SYMPTOMS = {
     "TLS mismatch",
     "A subscription stays unconfirmed",
     "Module not found",
+    "A contract is in error",
 }
 GONE = {"aws_iam_role_policy_attachment.s3_access"}
 
