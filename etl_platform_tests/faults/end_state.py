@@ -1,7 +1,7 @@
 """All that a scenario leaves behind, as somebody sees it who does not know how it came about."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -46,6 +46,8 @@ class EndState:
 _OF_ITS_RUN = {"email_archive"}
 _OF_ITS_WORK = {"summary", "seconds", "repeated"}
 """Assets whose events say what a run did, and not what there is."""
+_OF_ITS_TIME = {"dagster/partition_row_count"}
+"""The whole partition at the time of the event. If a killed run's event comes late, a newer file may be there."""
 
 
 def read_end_state(aws: Clients, made: Provisioned, dagster_home: Path, mailed: Sequence[str] = ()) -> EndState:
@@ -145,9 +147,9 @@ def _asset_events(instance: dg.DagsterInstance) -> dict[str, Facts]:
             continue
         if event.is_step_materialization:
             made = event.step_materialization_data.materialization
-            where, what = ("asset", str(made.asset_key), made.partition), _metadata(made.metadata)
-            materializations[where, what] = True
-            latest[where] = what
+            where = ("asset", str(made.asset_key), made.partition)
+            materializations[where, _metadata(made.metadata, _OF_ITS_TIME)] = True
+            latest[where] = _metadata(made.metadata)
         elif event.is_asset_observation:
             seen = event.asset_observation_data.asset_observation
             # A duplicate is what a repeat of work leaves; how often there was one is nobody's loss.
@@ -173,6 +175,7 @@ def _records(instance: dg.DagsterInstance, run_id: str) -> list[Any]:
     return list(instance.get_records_for_run(run_id, limit=10_000).records)
 
 
-def _metadata(metadata: Mapping[str, Any]) -> str:
+def _metadata(metadata: Mapping[str, Any], left_out: Set[str] = frozenset()) -> str:
     """Without what tells of the run's own work: another one may have done it before, or told of it."""
-    return repr(sorted((name, repr(value.value)) for name, value in metadata.items() if name not in _OF_ITS_WORK))
+    left_out = left_out | _OF_ITS_WORK
+    return repr(sorted((name, repr(value.value)) for name, value in metadata.items() if name not in left_out))
