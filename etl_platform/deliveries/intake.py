@@ -12,7 +12,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from etl_platform import object_keys
-from etl_platform.deliveries.agency_register import AgencyRegister
+from etl_platform.deliveries.agency_register import Agencies, AgencyRegister
 from etl_platform.deliveries.delivery import ObjectVersion, Outcome, Reprocessing
 from etl_platform.deliveries.ledger import Ledger
 from etl_platform.deliveries.process_delivery import Clock, DeliveryProcessor, DeliveryResult, DeliveryTask
@@ -60,9 +60,14 @@ class Intake:
         self.waiting = WaitingRecords(store, bucket)
         self._corrections, self._processor = CorrectionLog(store, bucket), DeliveryProcessor(store, bucket, clock)
 
-    def router(self) -> Router:
-        """Finds agency and contract of each object of a batch, before ``ingest``. Reads the register of agencies."""
-        agencies = AgencyRegister(self._store, self._bucket).read()
+    def router(self, agencies: Agencies | None = None) -> Router:
+        """Finds agency and contract of each object of a batch, before ``ingest``.
+
+        Args:
+            agencies: instead of those of the register, which is read by default.
+        """
+        if agencies is None:
+            agencies = AgencyRegister(self._store, self._bucket).read()
         return Router(self._contracts, self._source_prefix, agencies, self._broken)
 
     def route(self, version: ObjectVersion) -> RoutedObject:

@@ -27,6 +27,7 @@ from etl_platform.defs.intake.intake_runs import (
 from etl_platform.defs.runs.failures import skip_unless_set
 from etl_platform.defs.runs.run_policies import BEFORE_BACKFILLS, NOT_REPEATED
 from etl_platform.defs.runs.run_tags import subject_tags
+from etl_platform.deliveries.agency_register import Agencies
 from etl_platform.deliveries.circuit_breaker import only_delivery, status_of
 from etl_platform.deliveries.delivery import Cause
 from etl_platform.deliveries.plan_runs import QueuedFile, fit_runs, plan_runs
@@ -145,7 +146,7 @@ def run_requests(
         received += len(batch)
         for message in batch:
             try:
-                router = router or platform.intake.router()
+                router = router or _router(platform)
                 files = _routable(platform, router, message, parse_message(message.body), on_ignored)
             except TransientError as error:
                 # One message must not stop the tick for the others; SQS redelivers it.
@@ -160,6 +161,18 @@ def run_requests(
     queue.change_visibility([files[0].receipt_handle for run in waiting for files in run], 0)
     for run in runs:
         yield _run_request([file for files in run for file in files], received_at, probe_of)
+
+
+def _router(platform: Platform) -> Router:
+    """The router of a tick; if the register of agencies cannot be read, one for which all agencies are active.
+
+    The run reads the register again. If the store is down, the run fails, and only failed runs open the breaker.
+    """
+    try:
+        return platform.intake.router()
+    except TransientError as error:
+        log.warning("the register of agencies could not be read; the runs read it again", extra={"error": str(error)})
+        return platform.intake.router(Agencies())
 
 
 def _is_retried(files: Sequence[QueuedFile]) -> bool:
