@@ -95,9 +95,10 @@ class DagsterUi:
         assert answer["__typename"] == "LaunchRunSuccess", answer
         return str(answer["run"]["runId"])
 
-    def backfill(self, partitions: Sequence[str], assets: Collection[Sequence[str]]) -> str:
-        """Start a backfill of assets; its id."""
-        params = {"partitionNames": list(partitions), "assetSelection": [{"path": list(path)} for path in assets]}
+    def backfill(self, partitions: Sequence[str] | None, assets: Collection[Sequence[str]]) -> str:
+        """Start a backfill of assets; its id. Without ``partitions``, of all partitions of each asset."""
+        chosen = {"allPartitions": True} if partitions is None else {"partitionNames": list(partitions)}
+        params = chosen | {"assetSelection": [{"path": list(path)} for path in assets]}
         answer = query(self._url, _BACKFILL, params=params)["launchPartitionBackfill"]
         assert answer["__typename"] == "LaunchBackfillSuccess", answer
         return str(answer["backfillId"])

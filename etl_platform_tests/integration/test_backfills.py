@@ -11,7 +11,7 @@ import pytest
 from etl_platform.local.emulator import listen_on_loopback
 from etl_platform.local.provision import open_clients
 from etl_platform.local.stack import Stack
-from etl_platform_tests.integration.dagster_ui import query
+from etl_platform_tests.integration.dagster_ui import DagsterUi, query
 from etl_platform_tests.integration.deliveries import as_csv, officers
 
 # A Dagster daemon, its code server and its runs keep every core busy: one such stack at a time.
@@ -19,14 +19,6 @@ pytestmark = pytest.mark.xdist_group("daemon")
 DEADLINE_S = 400.0
 CLEAN, DIRTY, REFUSED, NEVER = "aa_clean", "bb_dirty", "cc_refused", "dd_never"
 TRAINING = b"officer_id,course_code,completed_on,hours\nA1,F,2026-01-02,3\n"
-LAUNCH = """
-mutation ($params: LaunchBackfillParams!) {
-  launchPartitionBackfill(backfillParams: $params) {
-    __typename
-    ... on LaunchBackfillSuccess { backfillId }
-    ... on PythonError { message }
-  }
-}"""
 BACKFILL = """
 query ($id: String!) {
   partitionBackfillOrError(backfillId: $id) {
@@ -58,12 +50,10 @@ def test_a_backfill_over_all_agencies_is_completed_if_one_never_sent_and_one_was
     assert _materialized(instance, "silver", "officer_detail") == {CLEAN, DIRTY}
 
     assets = [[layer, dataset] for layer in ("bronze", "silver") for dataset in ("officer_detail", "training")]
-    chosen = {"assetSelection": [{"path": path} for path in assets], "allPartitions": True}
-    launched = query(url, LAUNCH, params=chosen)["launchPartitionBackfill"]
-    assert launched["__typename"] == "LaunchBackfillSuccess", launched
+    launched = DagsterUi(url).backfill(None, assets)
 
     def backfill() -> dict[str, Any]:
-        found: dict[str, Any] = query(url, BACKFILL, id=launched["backfillId"])["partitionBackfillOrError"]
+        found: dict[str, Any] = query(url, BACKFILL, id=launched)["partitionBackfillOrError"]
         return found
 
     _wait(stack, lambda: backfill()["status"] not in {"REQUESTED", "COMPLETING"}, "end of the backfill")
@@ -74,7 +64,7 @@ def test_a_backfill_over_all_agencies_is_completed_if_one_never_sent_and_one_was
         ("officer_detail", 3),
         ("training", 1),
     }
-    runs = instance.get_runs(dg.RunsFilter(tags={"dagster/backfill": launched["backfillId"]}))
+    runs = instance.get_runs(dg.RunsFilter(tags={"dagster/backfill": launched}))
     assert sorted(run.tags["dagster/partition"] for run in runs) == [CLEAN, DIRTY, REFUSED, NEVER]
 
 

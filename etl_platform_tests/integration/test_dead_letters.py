@@ -91,10 +91,10 @@ def test_listing_says_why_each_died_and_leaves_the_queue_as_it_was(
         assert len(listed(capsys, "--limit", "1")) == 1
         assert [letter["cause"] for letter in listed(capsys, "--reason", "AWAY")] == ["failed"]
 
-        code, told = dlq(capsys, "show", found["failed"]["id"])
+        code, shown = dlq(capsys, "show", found["failed"]["id"])
         assert code == 0
-        assert "no report: failed once, last at" in told
-        assert "Records" in told
+        assert "no report: failed once, last at" in shown
+        assert "Records" in shown
         assert dlq(capsys, "show", "no-such-id")[0] == 1
         assert platform.dead_letters(FILE_EVENTS).depth() == (2, 0)
 

@@ -10,7 +10,7 @@ import dagster as dg
 
 
 def log_unchanged(context: dg.AssetExecutionContext, asset: dg.AssetKey, why: str) -> None:
-    """Log the last materialization of the run's partition again; one of no rows if there is none.
+    """Log the last materialization of the run's partition again, or an empty one if there is none.
 
     Args:
         why: why nothing was written, for the event's description.
