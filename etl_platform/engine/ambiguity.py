@@ -49,14 +49,14 @@ class ContraryTexts:
         self._compiled = compiled
         self._found = [(reading, Evidence()) for reading in compiled.other_readings]
 
-    def update(self, batch: pl.DataFrame) -> None:
-        """Add a checked batch. Almost free where no text has the wrong type."""
+    def update(self, bad: pl.DataFrame) -> None:
+        """Add the bad rows of a checked batch. Almost free where no text has the wrong type."""
         for reading, evidence in self._found:
-            refused = batch[f"rule:{reading.column}.type"]
+            refused = bad[f"rule:{reading.column}.type"]
             if refused.any():
-                places = [name for name in (LINE, MEMBER) if name in batch.columns]
-                texts = batch.select(*places, f"text:{reading.column}")
-                self._add(texts.filter(refused & batch[DAMAGE].is_null()), reading, evidence)
+                places = [name for name in (LINE, MEMBER) if name in bad.columns]
+                texts = bad.select(*places, f"text:{reading.column}")
+                self._add(texts.filter(refused & bad[DAMAGE].is_null()), reading, evidence)
 
     def _add(self, refused: pl.DataFrame, reading: OtherReading, evidence: Evidence) -> None:
         contrary = refused.filter(reading.their_value.is_not_null())

@@ -135,7 +135,6 @@ class SplitRows:
         """The good rows of a checked batch, typed, and its bad rows as sent."""
         self._profiler.update(batch)
         self._note_unnamed_columns(batch)
-        self.contrary.update(batch)
         if self._transform is not None:
             batch, computed = self._compiled.add_computed(batch, self._transform)
             self._computed.update(computed)
@@ -151,6 +150,7 @@ class SplitRows:
             self._unevaluated.update(_rows_per_failure(bad))
             _collect_rule_examples(bad, self._compiled, broken, self._examples)
             _collect_damage_examples(bad, self._names, self._examples)
+            self.contrary.update(bad)
         if len(self._preview) < _PREVIEW_ROWS:
             self._preview += _preview(good.head(_PREVIEW_ROWS - len(self._preview)), self._sensitive)
         return good, _quarantined(self._compiled.explain(bad), self._names)

@@ -17,7 +17,7 @@ Words = npt.NDArray[np.uint64]
 Bytes = npt.NDArray[np.uint8]
 _ONE = np.uint64(1)
 _ABSENT = np.zeros(1, np.uint64)
-_RETURN, _FEED = map(ord, "\r\n")
+_RETURN, _FEED, _TAB, _BLANK = map(ord, "\r\n\t ")
 _BLOCK = 1 << 19
 """Bytes that are scanned together: they fit the processor's cache, and are whole words."""
 
@@ -37,6 +37,7 @@ class QuoteScan:
             closes a cell is followed by one.
         quotes: all quotes.
         doubled: quotes directly before another one: an empty quoted cell, or an escaped quote.
+        is_plain: the whole buffer is ASCII without control characters, except tabs as delimiters and line ends.
     """
 
     end: int
@@ -48,6 +49,7 @@ class QuoteScan:
     well_quoted: bool
     quotes: int
     doubled: int
+    is_plain: bool
 
 
 def scan(buffer: bytes, row_format: RowFormat, *, final: bool = False) -> QuoteScan:
@@ -60,7 +62,7 @@ def scan(buffer: bytes, row_format: RowFormat, *, final: bool = False) -> QuoteS
     marks = _Marks(ord(row_format.delimiter), line_end[0], ord(row_format.quote) if row_format.quote else None)
     total = before = _Counts()
     last: _Bits | None = None
-    end = in_block = 0
+    end = in_block = printable = 0
     carry = np.uint64(0)
     # Scan by blocks, which stay in the processor's cache; page faults of whole arrays would double the cost.
     for start in range(0, len(codes), _BLOCK):
@@ -72,6 +74,7 @@ def scan(buffer: bytes, row_format: RowFormat, *, final: bool = False) -> QuoteS
         if row_end:
             end, in_block, last, before = start + row_end, row_end, bits, total
         total = total.plus(bits.counts())
+        printable += _printable(block, marks)
     if final:
         committed, end = total, len(codes)
     else:
@@ -86,7 +89,13 @@ def scan(buffer: bytes, row_format: RowFormat, *, final: bool = False) -> QuoteS
         well_quoted=not committed.misplaced,
         quotes=committed.quotes,
         doubled=committed.doubled,
+        is_plain=_is_plain(buffer, printable + total.line_ends + total.returns, marks),
     )
+
+
+def _is_plain(buffer: bytes, plain: int, marks: "_Marks") -> bool:
+    # Where rows end with CR, the count holds each of them twice.
+    return plain == len(buffer) and marks.line_end == _FEED and b"\x7f" not in buffer
 
 
 def cut_rows(buffer: bytes, row_format: RowFormat) -> tuple[int, int]:
@@ -204,6 +213,13 @@ class _Bits:
             self.misplaced,
         )
         return _Counts(*(int(np.bitwise_count(item & mask).sum()) for item in words))
+
+
+def _printable(block: Bytes, marks: _Marks) -> int:
+    """ASCII characters that are no control characters except DEL, and tabs if they are delimiters."""
+    # Bytes above 127 are negative.
+    found = int(np.count_nonzero(block.view(np.int8) >= _BLANK))
+    return found + (int(np.count_nonzero(block == _TAB)) if marks.delimiter == _TAB else 0)
 
 
 def _following(words: Words, block: Bytes, last: bool) -> Words:

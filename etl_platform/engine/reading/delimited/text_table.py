@@ -175,7 +175,8 @@ class TextTable:
             chunk, line, row_format, self.notes, proof, final=final, max_row_bytes=MAX_ROW_BYTES
         )
         if lines:
-            if positions is None and has_unusual(chunk):
+            plain = proof is not None and proof.is_plain
+            if positions is None and not plain and has_unusual(chunk):
                 frame = clean_cells(frame, self.names, self._read_columns, self.notes)
             if positions is None and has_formula_texts(chunk):
                 frame = read_formula_texts(frame, self.names, self.notes)

@@ -38,7 +38,7 @@ Row = tuple[Any, ...]
 @cache
 def _lower_words() -> pl.Series:
     """Not a constant: it would start the threads of Polars at import, and a process that forks must not have them."""
-    return pl.Series(sorted(HEADER_WORDS), dtype=pl.String).implode()
+    return pl.Series(sorted(HEADER_WORDS), dtype=pl.String)
 
 
 class TableBounds:
@@ -68,34 +68,42 @@ class TableBounds:
         self._next_line = 0
 
     def _tests(self, header: Sequence[str], contract: Contract) -> list[pl.Expr]:
-        """Tests that every row of names passes, from the cheapest to the strictest, which few rows reach."""
+        """Tests that every row of names passes, from the cheapest to the strictest, which few rows reach.
+
+        The first one lets rows pass that begin with a header word, too.
+        """
         places = [place for place, name in enumerate(self._own) if name is not None]
         longest = sorted(places, key=lambda place: -len(fold(header[place])))[:_MEASURED_COLUMNS]
         fits = pl.all_horizontal(_length_fits(place, header[place]) for place in longest).fill_null(value=True)
         aliases = [alias for column in contract.file_columns for alias in column.header_names]
-        forms = pl.Series(written_forms([*header[:_NAMED_COLUMNS], *aliases]), dtype=pl.String).implode()
+        written = pl.Series(written_forms([*header[:_NAMED_COLUMNS], *aliases]), dtype=pl.String)
+        forms, words = written.implode(), pl.concat([written, _lower_words()]).implode()
         known = [pl.col(name).is_in(forms) for name in self._cells[:_NAMED_COLUMNS]]
-        starts = pl.any_horizontal(pl.col(str(place)).is_in(forms) for place in places[:_TESTED_COLUMNS])
-        named = starts.fill_null(value=False) | pl.col(DAMAGE).is_not_null()
+        damaged = pl.col(DAMAGE).is_not_null()
+        first, *second = (pl.col(str(place)) for place in places[:_TESTED_COLUMNS])
+        likely = pl.any_horizontal(fits, first.is_in(words), *(cell.is_in(forms) for cell in second), damaged)
+        starts = pl.any_horizontal(cell.is_in(forms) for cell in (first, *second))
+        named = starts.fill_null(value=False) | damaged
         spelt = [pl.col(str(place)).str.contains(_spelling(header[place])) for place in longest]
         own = pl.all_horizontal(spelt).fill_null(value=True) & pl.any_horizontal(spelt).fill_null(value=False)
-        return [fits | named, own | named, own | (pl.sum_horizontal(known) >= min(2, len(places)))]
+        return [likely, fits | named, own | named, own | (pl.sum_horizontal(known) >= min(2, len(places)))]
 
     def apply(self, frame: pl.DataFrame) -> pl.DataFrame:
         """The batch without repeated headers; rows of other tables are damaged."""
         if not frame.height:
             return frame
-        marks = (
-            dict(self._rows_of_words(frame)) | dict(self._after_blank_lines(frame)) | dict(self._rows_of_names(frame))
-        )
+        likely = frame.select(self._filters[0]).to_series().arg_true()
+        marks = dict(self._rows_of_words(frame, likely)) if len(likely) else {}
+        marks |= dict(self._after_blank_lines(frame))
+        marks |= dict(self._rows_of_names(frame, likely)) if len(likely) else {}
         self._before = [*self._before, *frame.tail(_ROWS_BEFORE).select(self._cells).rows()][-_ROWS_BEFORE:]
         if marks or self._outside:
             frame = self._with_marks(frame, marks)
         return self._without_known_cell(frame)
 
-    def _rows_of_names(self, frame: pl.DataFrame) -> Iterator[tuple[int, str]]:
-        places = pl.int_range(frame.height, dtype=pl.UInt32, eager=True)
-        for test in self._filters:
+    def _rows_of_names(self, frame: pl.DataFrame, places: pl.Series) -> Iterator[tuple[int, str]]:
+        frame = frame[places]
+        for test in self._filters[1:]:
             found = frame.select(test).to_series().arg_true()
             if not len(found):
                 return
@@ -105,11 +113,11 @@ class TableBounds:
             if kind := self._kind(cells, overflow, damaged=damage is not None):
                 yield place, kind
 
-    def _rows_of_words(self, frame: pl.DataFrame) -> Iterator[tuple[int, str]]:
+    def _rows_of_words(self, frame: pl.DataFrame, places: pl.Series) -> Iterator[tuple[int, str]]:
         """Headers of other tables without a name of this one: rows of header words, unlike the rows above."""
         first = next(str(place) for place, name in enumerate(self._own) if name is not None)
-        found = frame.select(pl.col(first).is_in(_lower_words())).to_series().fill_null(value=False).arg_true()
-        for place in found[:_TESTED_WORDS]:
+        found = frame[first][places].is_in(_lower_words().implode()).fill_null(value=False)
+        for place in places.filter(found)[:_TESTED_WORDS]:
             around = frame[max(0, place - _ROWS_BEFORE) : place + 2].select(*self._cells, OVERFLOW).rows()
             at = min(place, _ROWS_BEFORE)
             before = [row[:-1] for row in around[:at]] or self._before

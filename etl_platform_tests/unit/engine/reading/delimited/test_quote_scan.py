@@ -10,11 +10,12 @@ from etl_platform.engine.reading.delimited.quote_scan import QuoteScan, scan
 from etl_platform.engine.reading.delimited.row_format import RowFormat
 
 COMMAS = RowFormat(",", b"\n", 3, 3, 3)
-LETTERS = st.sampled_from("aé\"',;\n\r")
+LETTERS = st.sampled_from("aé\"',;\n\r\t\v\x7f")
 TEXT = st.one_of(
     st.text(LETTERS, max_size=300),
     st.text(LETTERS, min_size=120, max_size=300),
     st.text(st.sampled_from("aé,;\n\r"), min_size=70, max_size=300),
+    st.text(st.sampled_from("a~ ,;\n\r\t"), max_size=300),
 )
 
 
@@ -40,13 +41,15 @@ def walk(buffer: bytes, delimiter: str, quote: str, *, final: bool) -> QuoteScan
     head = buffer[:end]
     doubled = sum(head[i : i + 2] == 2 * mark for i in range(len(head)))
     returns, crlf = head.count(b"\r"), head.count(b"\r\n")
-    return QuoteScan(end, rows, delimiters, head.count(b"\n"), returns, crlf, well_quoted, head.count(mark), doubled)
+    plain = all(" " <= chr(code) <= "~" or chr(code) in f"\r\n{delimiter}" for code in buffer)
+    line_ends, quotes = head.count(b"\n"), head.count(mark)
+    return QuoteScan(end, rows, delimiters, line_ends, returns, crlf, well_quoted, quotes, doubled, plain)
 
 
 @settings(max_examples=1_000)
 @given(
     text=TEXT,
-    delimiter=st.sampled_from(",;"),
+    delimiter=st.sampled_from(",;\t"),
     quote=st.sampled_from("\"'"),
     final=st.booleans(),
     block=st.sampled_from([64, 128, 1 << 18]),
