@@ -7,8 +7,8 @@ from typing import Any
 
 import dagster as dg
 
+from etl_platform.defs.checks.check_evaluation import CheckEvaluation
 from etl_platform.defs.checks.check_log import CheckLog
-from etl_platform.defs.checks.check_results import CheckEvaluation
 from etl_platform.defs.dagster_internals import define_job_of_several_partition_sets
 from etl_platform.defs.datasets.partitions import agencies_of, partitioned_check, register_agencies
 from etl_platform.defs.intake.dagster_event_log import DagsterEventLog

@@ -1,1 +1,4 @@
-"""Asset checks of datasets: what they state (check_results, expected_files), and how they are logged (check_log)."""
+"""Asset checks: one result (check_evaluation), and how results are logged (check_log).
+
+Of datasets: the results of files (check_results) and of missing files (expected_files, overdue_files).
+"""

@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 import dagster as dg
 
-from etl_platform.defs.checks.check_results import CheckEvaluation
+from etl_platform.defs.checks.check_evaluation import CheckEvaluation
 from etl_platform.defs.dagster_internals import last_evaluation, log_check_in_run, shown_checks, with_target
 
 NO_PARTITION = (
@@ -54,9 +54,7 @@ class CheckLog:
     def last(self, key: dg.AssetCheckKey, partition: str) -> CheckEvaluation | None:
         """The last result of a check in a partition."""
         found = last_evaluation(self._instance, key, partition)
-        if found is None:
-            return None
-        return CheckEvaluation(key.name, found.passed, found.severity, dict(found.metadata), found.description)
+        return None if found is None else CheckEvaluation.of(found)
 
     def refuse(self, keys: Collection[dg.AssetCheckKey]) -> None:
         """Explain why checks are not executed without a partition.

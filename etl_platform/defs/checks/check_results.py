@@ -5,11 +5,11 @@ row of it was checked. Without rows no rule is broken. Only FILE_CHECK tells tha
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import dagster as dg
 
+from etl_platform.defs.checks.check_evaluation import CheckEvaluation
 from etl_platform.defs.datasets.delivery_metadata import Metadata, errors_table, merge_checks
 from etl_platform.defs.table_metadata import table
 from etl_platform.deliveries.partition_state import JudgedFile
@@ -22,39 +22,6 @@ from etl_platform.object_keys import base_name
 
 if TYPE_CHECKING:
     from etl_platform.engine.result import CheckResult, DatasetVerdict
-
-
-@dataclass(frozen=True)
-class CheckEvaluation:
-    """The result of one asset check."""
-
-    name: str
-    passed: bool
-    severity: dg.AssetCheckSeverity
-    metadata: Metadata
-    description: str | None = None
-
-    def event(self, asset: dg.AssetKey, partition: str) -> dg.AssetCheckEvaluation:
-        return dg.AssetCheckEvaluation(
-            asset_key=asset,
-            check_name=self.name,
-            passed=self.passed,
-            metadata=self.metadata,
-            severity=self.severity,
-            description=self.description,
-            partition=partition,
-        )
-
-    def result(self, asset: dg.AssetKey) -> dg.AssetCheckResult:
-        """The same for a run of a partition, which adds the partition."""
-        return dg.AssetCheckResult(
-            asset_key=asset,
-            check_name=self.name,
-            passed=self.passed,
-            metadata=self.metadata,
-            severity=self.severity,
-            description=self.description,
-        )
 
 
 def check_specs(contract: Contract) -> Iterator[tuple[str, str]]:

@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 
 import dagster as dg
 
+from etl_platform.defs.checks.check_evaluation import CheckEvaluation
 from etl_platform.defs.checks.check_log import CheckLog
-from etl_platform.defs.checks.check_results import CheckEvaluation
 from etl_platform.defs.checks.overdue_files import overdue_event
 from etl_platform.defs.datasets.partitions import register_agencies, remove_agencies
 from etl_platform.defs.runs.run_policies import retried_if_transient

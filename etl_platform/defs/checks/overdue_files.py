@@ -10,14 +10,13 @@ from etl_platform.defs.sources import DROP_FOLDER
 from etl_platform.defs.table_metadata import table
 from etl_platform.deliveries.overview import Arrival, Overdue, OverdueList
 
-GROUP = "operations"
 OVERDUE_FILES = dg.AssetKey(["operations", "overdue_files"])
 
 
 def build_overdue_files() -> dg.Definitions:
     spec = dg.AssetSpec(
         OVERDUE_FILES,
-        group_name=GROUP,
+        group_name=OVERDUE_FILES.path[0],
         deps=[DROP_FOLDER],
         description="The agencies whose next file is overdue by their contract's frequency. expected_files_job lists "
         "them once a day.",

@@ -1,4 +1,4 @@
-"""The sign of each contract and declared API: an external asset whose check is red while the declaration is in error.
+"""Each contract and declared API as an external asset, whose check is red while the declaration is in error.
 
 ``contracts_sensor`` logs the results; people can run the checks too.
 """
@@ -8,10 +8,10 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import dagster as dg
 
+from etl_platform.defs.checks.check_evaluation import CheckEvaluation
 from etl_platform.engine.contract.model import Contract
 from etl_platform.engine.contract_folder import BrokenContract, ContractFolder
 from etl_platform.engine.errors import ContractError
@@ -55,21 +55,13 @@ class Declaration:
         return None
 
 
-@dataclass(frozen=True)
-class CheckOutcome:
-    """The result of a declaration's check, in the words of Dagster's results and events."""
-
-    passed: bool
-    description: str | None
-    metadata: dict[str, Any]
-
-    @classmethod
-    def of(cls, declaration: Declaration, error: ContractError | None) -> "CheckOutcome":
-        if error is None:
-            return cls(True, None, {"file": declaration.path})
-        line = {} if error.line is None else {"line": error.line}
-        # The error can be in a reference table beside the contract.
-        return cls(False, str(error), {"file": error.path, **line})
+def contract_evaluation(declaration: Declaration, error: ContractError | None) -> CheckEvaluation:
+    """The result of a declaration's check; ``error`` is the one that ``find_error`` found."""
+    if error is None:
+        return CheckEvaluation(CONTRACT_CHECK, True, metadata={"file": declaration.path})
+    line = {} if error.line is None else {"line": error.line}
+    # The error can be in a reference table beside the contract.
+    return CheckEvaluation(CONTRACT_CHECK, False, metadata={"file": error.path, **line}, description=str(error))
 
 
 def declarations(folder: ContractFolder, apis: SourceFolder) -> list[Declaration]:
@@ -101,11 +93,11 @@ def _short_hash(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:8]
 
 
-def build_contract_checks(found: Sequence[Declaration]) -> dg.Definitions:
+def build_contract_checks(declared: Sequence[Declaration]) -> dg.Definitions:
     """The assets and their checks; nothing if nothing is declared."""
-    if not found:
+    if not declared:
         return dg.Definitions()
-    by_key = {declaration.key: declaration for declaration in found}
+    by_key = {declaration.key: declaration for declaration in declared}
     about = "The declaration has no error, and its rules compile. Files of a contract in error wait."
     specs = [dg.AssetCheckSpec(CONTRACT_CHECK, asset=key, description=about) for key in by_key]
 
@@ -113,14 +105,7 @@ def build_contract_checks(found: Sequence[Declaration]) -> dg.Definitions:
     def check_contracts(context: dg.AssetCheckExecutionContext) -> Iterator[dg.AssetCheckResult]:
         for check in sorted(context.selected_asset_check_keys):
             declaration = by_key[check.asset_key]
-            outcome = CheckOutcome.of(declaration, declaration.find_error())
-            yield dg.AssetCheckResult(
-                asset_key=check.asset_key,
-                check_name=CONTRACT_CHECK,
-                passed=outcome.passed,
-                description=outcome.description,
-                metadata=outcome.metadata,
-            )
+            yield contract_evaluation(declaration, declaration.find_error()).result(declaration.key)
 
     assets = [
         dg.AssetSpec(
@@ -129,6 +114,6 @@ def build_contract_checks(found: Sequence[Declaration]) -> dg.Definitions:
             group_name=declaration.key.path[0],
             kinds={"yaml"},
         )
-        for declaration in found
+        for declaration in declared
     ]
     return dg.Definitions(assets=assets, asset_checks=[check_contracts])

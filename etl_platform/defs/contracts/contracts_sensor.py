@@ -11,7 +11,7 @@ from typing import Any
 
 import dagster as dg
 
-from etl_platform.defs.contracts.contract_checks import CONTRACT_CHECK, CheckOutcome, Declaration
+from etl_platform.defs.contracts.contract_checks import CONTRACT_CHECK, Declaration, contract_evaluation
 from etl_platform.defs.intake.intake_config import config_of_versions
 from etl_platform.defs.runs.run_policies import BEFORE_BACKFILLS
 from etl_platform.defs.runs.run_tags import subject_tags
@@ -93,18 +93,8 @@ def check_changes(
         since = None if text is None else before.since if before and before.since else now.isoformat()
         current[name] = Known(declaration.identity, text, since)
         if before is None or before.error != text:
-            events.append(_evaluation(declaration, CheckOutcome.of(declaration, error)))
+            events.append(contract_evaluation(declaration, error).event(declaration.key))
     return current, events
-
-
-def _evaluation(declaration: Declaration, outcome: CheckOutcome) -> dg.AssetCheckEvaluation:
-    return dg.AssetCheckEvaluation(
-        asset_key=declaration.key,
-        check_name=CONTRACT_CHECK,
-        passed=outcome.passed,
-        description=outcome.description,
-        metadata=outcome.metadata,
-    )
 
 
 def corrected_since(known: Mapping[str, Known], current: Mapping[str, Known]) -> datetime | None:

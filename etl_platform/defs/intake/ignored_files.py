@@ -6,7 +6,6 @@ from typing import Any
 
 import dagster as dg
 
-from etl_platform.defs.checks.overdue_files import GROUP
 from etl_platform.defs.sources import FILE_EVENTS_QUEUE
 from etl_platform.deliveries.delivery import ObjectVersion
 from etl_platform.deliveries.ignored_files import IgnoredFile, file_to_look_at
@@ -20,7 +19,7 @@ def build_ignored_files() -> dg.Definitions:
     spec = dg.AssetSpec(
         IGNORED_FILES,
         deps=[FILE_EVENTS_QUEUE],
-        group_name=GROUP,
+        group_name=IGNORED_FILES.path[0],
         kinds={"s3"},
         description="Files without a contract or without an agency folder. Each has an event with the reason, and with "
         "the contract that its columns fit.\n\nExpected names, such as checksums and folder markers, have no event.",

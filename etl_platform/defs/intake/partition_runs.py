@@ -7,8 +7,9 @@ from typing import Any
 
 import dagster as dg
 
+from etl_platform.defs.checks.check_evaluation import CheckEvaluation
 from etl_platform.defs.checks.check_log import CheckLog
-from etl_platform.defs.checks.check_results import CheckEvaluation, check_evaluations
+from etl_platform.defs.checks.check_results import check_evaluations
 from etl_platform.defs.checks.expected_files import on_time_evaluations
 from etl_platform.defs.datasets.delivery_metadata import bronze_metadata, columns_of, silver_metadata
 from etl_platform.defs.datasets.lineage import header_schema

@@ -11,7 +11,8 @@ from typing import Any, TypeVar
 
 import dagster as dg
 
-from etl_platform.defs.checks.overdue_files import GROUP, OVERDUE_FILES, overdue_files
+from etl_platform.defs.checks.check_evaluation import CheckEvaluation
+from etl_platform.defs.checks.overdue_files import OVERDUE_FILES, overdue_files
 from etl_platform.defs.dagster_internals import with_target
 from etl_platform.defs.intake.breaker_state import breaker_status
 from etl_platform.defs.intake.ignored_files import IGNORED_FILES, ignored_since
@@ -45,7 +46,7 @@ def _build_asset() -> dg.AssetsDefinition:
     spec = dg.AssetSpec(
         OVERVIEW,
         deps=[IGNORED_FILES, OVERDUE_FILES],
-        group_name=GROUP,
+        group_name=OVERVIEW.path[0],
         description="What arrived in the last 24 hours, what was refused and why, who is late, and whether anything is "
         f"stuck.\n\n{SENSOR_NAME} reports it when something has changed, at most once a minute. *Materialize* "
         "refreshes it at once.",
@@ -68,15 +69,8 @@ def _build_asset() -> dg.AssetsDefinition:
         if OVERVIEW in context.selected_asset_keys:
             yield dg.MaterializeResult(asset_key=OVERVIEW, metadata=_metadata(overview, now))
         for check in _evaluations(overview):
-            if dg.AssetCheckKey(OVERVIEW, check.check_name) in context.selected_asset_check_keys:
-                yield dg.AssetCheckResult(
-                    asset_key=OVERVIEW,
-                    check_name=check.check_name,
-                    passed=check.passed,
-                    severity=check.severity,
-                    description=check.description,
-                    metadata=check.metadata,
-                )
+            if dg.AssetCheckKey(OVERVIEW, check.name) in context.selected_asset_check_keys:
+                yield check.result(OVERVIEW)
 
     return report_overview
 
@@ -111,7 +105,7 @@ def _report(instance: dg.DagsterInstance, overview: Overview, now: datetime) -> 
     instance.report_runless_asset_event(made)
     target = instance.fetch_materializations(OVERVIEW, limit=1).records[0]
     for evaluation in _evaluations(overview):
-        instance.report_runless_asset_event(with_target(evaluation, target))
+        instance.report_runless_asset_event(with_target(evaluation.event(OVERVIEW), target))
 
 
 def _is_due(cursor: str | None, state: str, now: datetime) -> bool:
@@ -200,7 +194,7 @@ def _metadata(overview: Overview, now: datetime) -> dict[str, Any]:
     }
 
 
-def _evaluations(overview: Overview) -> list[dg.AssetCheckEvaluation]:
+def _evaluations(overview: Overview) -> list[CheckEvaluation]:
     obstacles = "; ".join(it.what for it in overview.obstacles)
     late = "; ".join(f"{it.agency} {it.dataset}: {it.why}" for it in _overdue(overview))
     not_yet = "" if overview.overdue else "expected_files_job has not run yet, so no file is known to be overdue."
@@ -212,15 +206,8 @@ def _evaluations(overview: Overview) -> list[dg.AssetCheckEvaluation]:
     ]
 
 
-def _evaluation(name: str, problems: str, severity: dg.AssetCheckSeverity, all_is_well: str) -> dg.AssetCheckEvaluation:
-    return dg.AssetCheckEvaluation(
-        asset_key=OVERVIEW,
-        check_name=name,
-        passed=not problems,
-        severity=severity,
-        description=problems[:1_000] or all_is_well,
-        metadata={},
-    )
+def _evaluation(name: str, problems: str, severity: dg.AssetCheckSeverity, all_is_well: str) -> CheckEvaluation:
+    return CheckEvaluation(name, not problems, severity, description=problems[:1_000] or all_is_well)
 
 
 def _overdue(overview: Overview) -> Sequence[Overdue]:
