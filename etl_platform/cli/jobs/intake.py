@@ -136,6 +136,7 @@ def replay_in_process(
 ) -> tuple[list[DeliveryResult], bool]:
     """Reprocess a partition with the real job in this process; returns the results, and whether the run succeeded."""
     from etl_platform.defs.intake.intake_config import run_config
+    from etl_platform.defs.runs.run_tags import BY_TAG
 
     config = run_config(replay={"delivery_ids": list(delivery_ids), "by": by})
     _ = platform.intake
@@ -145,7 +146,7 @@ def replay_in_process(
         config,
         partition=agency,
         selection=[(layer, dataset) for layer in ("bronze", "silver")],
-        tags={"etl_platform/by": by},
+        tags={BY_TAG: by},
     )
     return platform.finished, ran.error is None
 

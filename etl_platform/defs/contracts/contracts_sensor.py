@@ -1,6 +1,5 @@
 """``contracts_sensor``: logs the check of a contract when its result changes, and ingests files that waited for it."""
 
-import hashlib
 import json
 import logging
 import time
@@ -13,8 +12,7 @@ import dagster as dg
 
 from etl_platform.defs.contracts.contract_checks import CONTRACT_CHECK, Declaration, contract_evaluation
 from etl_platform.defs.intake.intake_config import config_of_versions
-from etl_platform.defs.runs.run_policies import BEFORE_BACKFILLS
-from etl_platform.defs.runs.run_tags import subject_tags
+from etl_platform.defs.intake.run_request import intake_run_request
 from etl_platform.deliveries.ledger import Ledger
 from etl_platform.deliveries.routing import RoutedObject
 from etl_platform.errors import SettingsError
@@ -60,8 +58,8 @@ def build_contracts_sensor(job: Any, found: Sequence[Declaration], interval_seco
         current, events = check_changes(found, known, now, time.monotonic() + _DEADLINE_S)
         if current == known:
             return dg.SkipReason("no contract has changed")
-        cured = corrected_since(known, current)
-        requests = [] if cured is None else run_requests(platform, cured)
+        since = corrected_since(known, current)
+        requests = [] if since is None else run_requests(platform, since)
         # Without runs Dagster calls a tick skipped, also if it logs results.
         reason = None if requests else dg.SkipReason(f"{len(events)} results logged; no file waited")
         return dg.SensorResult(requests, reason, cursor=to_cursor(current), asset_events=events)
@@ -121,16 +119,12 @@ def run_requests(platform: Platform, since: datetime) -> list[dg.RunRequest]:
 
 
 def _run_request(files: Sequence[RoutedObject], since: datetime) -> dg.RunRequest:
-    identity = ";".join([since.isoformat(), *(file.version.delivery_id for file in files)])
-    agencies = {file.route.agency for file in files if file.route.agency}
-    datasets = sorted({file.route.contract.dataset for file in files if file.route.contract})
-    return dg.RunRequest(
-        run_key=f"{SENSOR_NAME}:{hashlib.sha256(identity.encode()).hexdigest()[:32]}",
-        run_config=config_of_versions(file.version for file in files),
-        tags={**BEFORE_BACKFILLS, "etl_platform/deliveries": str(len(files)), **subject_tags(agencies, datasets)},
-        asset_selection=[dg.AssetKey([layer, name]) for name in datasets for layer in ("bronze", "silver")],
-        # Each selected check would leave a planned result without a partition.
-        asset_check_keys=[],
+    return intake_run_request(
+        ";".join([SENSOR_NAME, since.isoformat(), *(file.version.delivery_id for file in files)]),
+        config_of_versions(file.version for file in files),
+        deliveries=len(files),
+        agencies={file.route.agency for file in files if file.route.agency},
+        datasets={file.route.dataset for file in files if file.route.dataset},
     )
 
 

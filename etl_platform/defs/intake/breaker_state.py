@@ -17,6 +17,7 @@ from etl_platform.defs.intake.intake_runs import (
     PROGRESS_TAG,
     is_requested_by_sensor,
 )
+from etl_platform.defs.runs.run_tags import BY_TAG
 from etl_platform.deliveries.circuit_breaker import (
     Breaker,
     BreakerStatus,
@@ -144,7 +145,7 @@ def reset_breaker(instance: dg.DagsterInstance, settings: Settings, *, by: str) 
         instance=instance,
         resources={"platform": Platform(settings)},
         run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
-        tags={"etl_platform/by": by},
+        tags={BY_TAG: by},
         raise_on_error=False,
     )
     return result.success

@@ -3,7 +3,6 @@
 It deletes only messages that need no run. The run deletes its messages once their deliveries are recorded.
 """
 
-import hashlib
 import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -24,9 +23,9 @@ from etl_platform.defs.intake.intake_runs import (
     probes,
     runs_in_flight,
 )
+from etl_platform.defs.intake.run_request import intake_run_request
 from etl_platform.defs.runs.failures import skip_unless_set
-from etl_platform.defs.runs.run_policies import BEFORE_BACKFILLS, NOT_REPEATED
-from etl_platform.defs.runs.run_tags import subject_tags
+from etl_platform.defs.runs.run_policies import NOT_REPEATED
 from etl_platform.deliveries.agency_register import Agencies
 from etl_platform.deliveries.circuit_breaker import only_delivery, status_of
 from etl_platform.deliveries.delivery import Cause
@@ -220,21 +219,17 @@ def _routable(
 
 
 def _run_request(files: Sequence[QueuedFile], received_at: float, probe_of: float | None) -> dg.RunRequest:
-    # Dagster ignores a request whose run key exists, even if that run failed. So the key includes receive counts.
-    identity = ";".join(sorted({f"{file.message_id}:{file.receive_count}" for file in files}))
-    datasets = sorted({file.dataset for file in files})
-    return dg.RunRequest(
-        run_key=hashlib.sha256(identity.encode()).hexdigest()[:32],
-        run_config=config_of_files(files, received_at),
+    alone = only_delivery(files)
+    return intake_run_request(
+        # With receive counts, because a redelivered message needs another run.
+        ";".join(sorted({f"{file.message_id}:{file.receive_count}" for file in files})),
+        config_of_files(files, received_at),
+        deliveries=len(files),
+        agencies={file.agency for file in files},
+        datasets={file.dataset for file in files},
         tags={
-            **BEFORE_BACKFILLS,
             **NOT_REPEATED,
-            "etl_platform/deliveries": str(len(files)),
-            **subject_tags({file.agency for file in files}, datasets),
-            **({} if (alone := only_delivery(files)) is None else {ONLY_DELIVERY_TAG: alone}),
+            **({} if alone is None else {ONLY_DELIVERY_TAG: alone}),
             **({} if probe_of is None else {PROBE_TAG: probe_value(probe_of)}),
         },
-        asset_selection=[dg.AssetKey([layer, name]) for name in datasets for layer in ("bronze", "silver")],
-        # Each selected check would leave a planned result without a partition.
-        asset_check_keys=[],
     )

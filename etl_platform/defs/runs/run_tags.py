@@ -5,7 +5,9 @@ from collections.abc import Collection
 import dagster as dg
 
 AGENCY_TAG, DATASET_TAG = "etl_platform/agency", "etl_platform/dataset"
-OUTCOMES_TAG = "etl_platform/outcomes"
+DELIVERIES_TAG, OUTCOMES_TAG = "etl_platform/deliveries", "etl_platform/outcomes"
+BY_TAG = "etl_platform/by"
+"""The person who asked for the run."""
 _MAX_NAMES = 3
 
 
