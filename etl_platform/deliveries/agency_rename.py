@@ -21,6 +21,8 @@ from etl_platform.storage.object_store import ObjectHead, ObjectStore, find_obje
 _AT_ONCE = 16
 _COPIED = ("bronze", "quarantine/_corrections", "silver", "quarantine", "reports/_facts", "reports")
 _REMOVED = ("silver", "quarantine")
+_WITH_KEYS = ("written", "shared_keys")
+"""The fields of a report that list objects of its partition."""
 
 
 class AgencyRename:
@@ -62,8 +64,9 @@ class AgencyRename:
             return self._copy_silver(head.key, key)
         if find_object(self._store, self._bucket, key) is not None:
             return False
-        if head.key.endswith(".json") and not head.key.startswith("bronze/"):
-            document = self._renamed_document(json.loads(self._store.read(self._bucket, head.key)))
+        # Corrections hold rows of people and no name of an agency, so they are copied byte for byte.
+        if head.key.startswith(object_keys.REPORTS):
+            document = self._renamed_report(json.loads(self._store.read(self._bucket, head.key)))
             body = (json.dumps(document, ensure_ascii=False) + "\n").encode("utf-8", "surrogatepass")
             self._write_if_absent(key, body)
         else:
@@ -107,13 +110,18 @@ class AgencyRename:
     def _renamed(self, key: str) -> str:
         return key.replace(f"/agency={self._old}/", f"/agency={self._new}/", 1)
 
-    def _renamed_document(self, value: Any, name: str = "") -> Any:
-        """A report or an amendment with the new name of the agency and of the keys that it lists."""
+    def _renamed_report(self, document: dict[str, Any]) -> dict[str, Any]:
+        """A report or an amendment with the new name of the agency and of the keys that it lists.
+
+        No other field changes: texts such as those of the preview are of the sender.
+        """
+        keys = {name: self._renamed_keys(document[name]) for name in _WITH_KEYS if name in document}
+        return document | {"agency": self._new} | keys
+
+    def _renamed_keys(self, value: Any) -> Any:
         if isinstance(value, dict):
-            return {key: self._renamed_document(one, key) for key, one in value.items()}
+            return {name: self._renamed_keys(one) for name, one in value.items()}
         if isinstance(value, list):
-            return [self._renamed_document(one) for one in value]
-        if name == "agency" and value == self._old:
-            return self._new
+            return [self._renamed_keys(one) for one in value]
         is_key = isinstance(value, str) and value.startswith(object_keys.WRITTEN_PREFIXES)
         return self._renamed(value) if is_key else value

@@ -4,6 +4,7 @@ import shutil
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from etl_platform.deliveries.agency_register import AgencyRegister
@@ -11,8 +12,11 @@ from etl_platform.deliveries.agency_rename import AgencyRename
 from etl_platform.deliveries.delivery import Outcome
 from etl_platform.deliveries.ledger import Ledger
 from etl_platform.deliveries.reconcile.reconcile import Reconciler
+from etl_platform.deliveries.replay.correction_log import CorrectionLog
+from etl_platform.engine.corrections import Corrections
 from etl_platform.storage.local_store import LocalStore
 from etl_platform_tests.unit.intake_place import EVENT, GOOD, REPROCESS, Place, things
+from etl_platform_tests.unit.making import contract_of, text, typed
 
 OLD, NEW = "agency_a", "agency_z"
 AT = datetime(2026, 3, 1, tzinfo=UTC)
@@ -64,6 +68,28 @@ def test_reconciliation_finds_nothing_after_the_move(place: Place) -> None:
     later = datetime.now(UTC) + timedelta(days=1)
     found = Reconciler(place.store, "bucket", {"things": things()}, "from_client/", later, later).reconcile()
     assert found.findings == ()
+
+
+def test_texts_of_the_sender_and_of_corrections_are_not_renamed(tmp_path: Path) -> None:
+    """A column can be called as a field of a report, and its cells can have the name of the agency."""
+    contract = contract_of([text("agency", required=True), typed("size", "integer")])
+    place = Place(tmp_path, contract)
+    content = f"agency,size\n{OLD},1\n{OLD},many\nsilver/things/agency={OLD}/x,3\n".encode()
+    first = place.ingest(place.drop(content), EVENT).report
+    corrections = Corrections({(None, 3): {"agency": OLD, "size": "2"}})
+    log = CorrectionLog(place.store, "bucket")
+    log.append("things", OLD, first.delivery_id, corrections, by="ana", at=AT)
+    silver = {row["agency"] for row in place.silver()}
+
+    move(place)
+
+    assert log.in_effect("things", NEW, first.delivery_id) == corrections
+    moved = Ledger(place.store, "bucket").find("things", NEW, first.delivery_id)
+    assert moved is not None
+    assert (moved.agency, moved.check) == (NEW, first.check)
+    assert list(place.intake.reprocess("things", NEW, REPROCESS))
+    (path,) = place.root.glob(f"silver/things/agency={NEW}/*.parquet")
+    assert set(pl.read_parquet(path)["agency"]) == silver
 
 
 def test_a_delivery_from_before_is_known_under_the_new_name_and_a_newer_file_replaces_it(place: Place) -> None:
