@@ -38,16 +38,26 @@ class SourceOrder:
     last_modified: datetime
 
     def is_newer_than(self, other: "SourceOrder") -> bool:
-        """By sequencer when both have one (right-padded, lexicographic), else by LastModified.
+        """By sequencer when both have one and they differ, else by LastModified; ``VersionOrder`` knows more."""
+        if self.delivery_id == other.delivery_id:
+            return False
+        one, another = self._sequencers(other)
+        return one > another if one != another else self.last_modified > other.last_modified
+
+    def has_other_sequencer(self, other: "SourceOrder") -> bool:
+        """Whether both have a sequencer, and not the same: then it decides."""
+        one, another = self._sequencers(other)
+        return one != another
+
+    def _sequencers(self, other: "SourceOrder") -> tuple[str, str]:
+        """Both sequencers as they compare (right-padded, lexicographic); empty unless both have one.
 
         https://docs.aws.amazon.com/AmazonS3/latest/userguide/notification-content-structure.html
         """
-        if self.delivery_id == other.delivery_id:
-            return False
-        if self.sequencer and other.sequencer:
-            width = max(len(self.sequencer), len(other.sequencer))
-            return self.sequencer.ljust(width, "0").upper() > other.sequencer.ljust(width, "0").upper()
-        return self.last_modified > other.last_modified
+        if not (self.sequencer and other.sequencer):
+            return "", ""
+        width = max(len(self.sequencer), len(other.sequencer))
+        return self.sequencer.ljust(width, "0").upper(), other.sequencer.ljust(width, "0").upper()
 
 
 @dataclass(frozen=True)

@@ -17,9 +17,10 @@ from etl_platform.deliveries.delivery import ObjectVersion, Outcome, Reprocessin
 from etl_platform.deliveries.ledger import Ledger
 from etl_platform.deliveries.process_delivery import Clock, DeliveryProcessor, DeliveryResult, DeliveryTask
 from etl_platform.deliveries.replay.correction_log import CorrectionLog
-from etl_platform.deliveries.report import Attempt, Report, Trigger, newest_versions_first
+from etl_platform.deliveries.report import Attempt, Report, Trigger
 from etl_platform.deliveries.routing import NO_CONTRACT, RoutedObject, Router
 from etl_platform.deliveries.silver import CurrentObject, Silver
+from etl_platform.deliveries.version_order import VersionOrder
 from etl_platform.deliveries.waiting import WaitingRecords
 from etl_platform.engine.contract.model import Contract
 from etl_platform.engine.contract_folder import BrokenContract
@@ -244,7 +245,11 @@ class Intake:
         for report in self._ledger.reports(object_keys.report_prefix(dataset, agency)):
             if not report.is_replay and report.written.bronze_key:
                 arrivals[report.source.key].append(report)
-        return [newest_versions_first(arrivals[key]) for key in sorted(arrivals)]
+        return [self._newest_first(arrivals[key]) for key in sorted(arrivals)]
+
+    def _newest_first(self, arrivals: Sequence[Report]) -> list[Report]:
+        source = arrivals[0].source
+        return VersionOrder(self._store, source.bucket, source.key).newest_first(arrivals)
 
 
 def _silver_key(report: Report) -> str:

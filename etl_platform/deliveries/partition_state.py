@@ -5,15 +5,16 @@ No Dagster, and no decision about rows.
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from etl_platform import object_keys
 from etl_platform.deliveries.delivery import Outcome
 from etl_platform.deliveries.ledger import Ledger
-from etl_platform.deliveries.report import Report, newest_versions_first
+from etl_platform.deliveries.report import Report
 from etl_platform.deliveries.silver import CurrentObject, Silver, SilverContent
+from etl_platform.deliveries.version_order import VersionOrder
 from etl_platform.storage.object_store import ObjectStore
 
 _READERS = 16
@@ -62,7 +63,7 @@ class PartitionState:
     """
 
     def __init__(self, store: ObjectStore, bucket: str) -> None:
-        self._ledger, self._silver = Ledger(store, bucket), Silver(store, bucket)
+        self._store, self._ledger, self._silver = store, Ledger(store, bucket), Silver(store, bucket)
 
     def content(self, dataset: str, agency: str) -> PartitionContent:
         """What silver holds of a partition: one request to list its objects, and one for each of them."""
@@ -88,7 +89,7 @@ class PartitionState:
     def judged_file(self, report: Report) -> JudgedFile:
         """A delivery that was accepted or refused, or the newer one that silver holds by now instead."""
         in_silver = self._in_silver(report)
-        if in_silver is not None and in_silver.source.order.is_newer_than(report.source.order):
+        if in_silver is not None and self._order(report).is_newer(in_silver.source.order, report.source.order):
             return JudgedFile(in_silver, in_silver)
         return JudgedFile(report, in_silver)
 
@@ -103,7 +104,14 @@ class PartitionState:
             if report.outcome in {Outcome.ACCEPTED, Outcome.REJECTED}:
                 by_key[report.source.key][report.delivery_id] = report
         # Of versions of unknown order, the one that was processed last comes first.
-        return [self.judged_file(newest_versions_first(reversed(by_key[key].values()))[0]) for key in sorted(by_key)]
+        newest = [self._newest(list(reversed(by_key[key].values()))) for key in sorted(by_key)]
+        return [self.judged_file(report) for report in newest]
+
+    def _newest(self, reports: Sequence[Report]) -> Report:
+        return self._order(reports[0]).newest_first(reports)[0]
+
+    def _order(self, report: Report) -> VersionOrder:
+        return VersionOrder(self._store, report.source.bucket, report.source.key)
 
     def _in_silver(self, report: Report) -> Report | None:
         if report.outcome is Outcome.ACCEPTED:

@@ -8,12 +8,11 @@ A new field does not change SCHEMA_VERSION: if JSON lacks a field, its default i
 SCHEMA_VERSION is raised if an older release would misread a report. So a higher version is an error.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from functools import cmp_to_key
 from typing import Any, TypeVar
 
 from etl_platform.deliveries.delivery import Cause, ObjectVersion, Outcome, parse_time
@@ -222,15 +221,6 @@ class Report:
             "written": asdict(self.written),
             "attempt": self.attempt.to_json(),
         }
-
-
-def newest_versions_first(reports: Iterable[Report]) -> list[Report]:
-    """Reports of one source key by the order of their versions; versions of unknown order stay as they are."""
-
-    def compare(one: Report, other: Report) -> int:
-        return other.source.order.is_newer_than(one.source.order) - one.source.order.is_newer_than(other.source.order)
-
-    return sorted(reports, key=cmp_to_key(compare))
 
 
 class AmendmentKind(StrEnum):

@@ -4,13 +4,14 @@ The object's metadata contain its delivery, the order of that version, the repro
 it replaced, and its content. So no second store is needed to decide whether it may be overwritten, or to count rows.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
 from etl_platform import object_keys
 from etl_platform.deliveries.delivery import ObjectVersion, Reprocessing, SourceOrder
+from etl_platform.deliveries.version_order import VersionOrder
 from etl_platform.errors import PreconditionFailedError, TransientError
 from etl_platform.storage.object_store import ObjectStore, find_object
 
@@ -84,33 +85,13 @@ class Silver:
         return [head.key for head in self._store.list(self._bucket, object_keys.silver_prefix(dataset, agency))]
 
     def is_newer(self, current: CurrentObject, source: ObjectVersion) -> bool:
-        """Whether silver holds a newer version than ``source``: by sequencer, else by the store's order of versions.
-
-        LastModified is used only if the store does not keep both versions. It has whole seconds. If it decided some
-        pairs and the sequencer others, the order of three versions could be circular.
-        """
-        order = source.order
-        if current.delivery_id == order.delivery_id:
-            return False
-        if not (current.order.sequencer and order.sequencer):
-            both = {current.delivery_id, order.delivery_id}
-            newest_first = [delivery_id for delivery_id in self._stored_versions(source) if delivery_id in both]
-            if len(newest_first) > 1:
-                return newest_first[0] == current.delivery_id
-        return current.order.is_newer_than(order)
+        """Whether silver holds a newer version than ``source``."""
+        return VersionOrder(self._store, source.bucket, source.key).is_newer(current.order, source.order)
 
     def is_superseded(self, key: str, source: ObjectVersion) -> bool:
         """Whether the silver object ``key`` holds a newer version than ``source``."""
         current = self.current(key)
         return current is not None and self.is_newer(current, source)
-
-    def _stored_versions(self, source: ObjectVersion) -> Iterator[str]:
-        """The delivery ids of the versions of a source key that the store keeps, the newest first."""
-        for head in self._store.versions(source.bucket, source.key):
-            # The prefix also matches longer keys, which are listed after this one.
-            if head.key != source.key:
-                return
-            yield ObjectVersion(head.bucket, head.key, head.version_id, head.etag).delivery_id
 
     def swap(
         self,

@@ -7,8 +7,9 @@ import pytest
 
 from etl_platform.deliveries.delivery import ObjectVersion, Outcome
 from etl_platform.deliveries.intake import Intake
+from etl_platform.deliveries.partition_state import PartitionState
 from etl_platform_tests.simulation.memory import MemoryStore
-from etl_platform_tests.unit.intake_place import EVENT, KEY, NOW, things
+from etl_platform_tests.unit.intake_place import EVENT, KEY, NOW, REPROCESS, things
 
 ROWS = [f"ident,size\n{name},1\n".encode() for name in "abc"]
 SECOND = 1_767_600_000.0
@@ -26,8 +27,9 @@ class Versions:
             head = self.store.head("bucket", KEY)
             self.events.append(ObjectVersion("bucket", KEY, head.version_id, head.etag, len(body), f"00A{number}"))
 
-    def ingest(self, number: int, *, sequenced: bool) -> Outcome:
-        event = self.events[number] if sequenced else replace(self.events[number], sequencer=None)
+    def ingest(self, number: int, *, sequenced: bool, sequencer: str | None = None) -> Outcome:
+        event = replace(self.events[number], sequencer=sequencer or self.events[number].sequencer)
+        event = event if sequenced else replace(event, sequencer=None)
         return self.intake.ingest(self.intake.route(event), EVENT).outcome
 
     def silver_is_of(self, number: int) -> bool:
@@ -49,6 +51,34 @@ def test_silver_keeps_the_newest_version_for_any_order_of_events_with_or_without
     for number in order:
         versions.ingest(number, sequenced=sequenced[number])
     assert versions.silver_is_of(2)
+
+
+@pytest.mark.parametrize("order", list(permutations(range(3))))
+@pytest.mark.parametrize("sequencer", [None, "00A"], ids=["no sequencers", "the same sequencer in every event"])
+def test_silver_and_a_reading_again_have_the_newest_version_though_no_sequencer_tells_it(
+    order: tuple[int, ...], sequencer: str | None
+) -> None:
+    versions = Versions(*ROWS)
+    for number in order:
+        versions.ingest(number, sequenced=sequencer is not None, sequencer=sequencer)
+    assert versions.silver_is_of(2)
+
+    versions.intake = Intake(versions.store, {"things": things(size_type="string")}, "bucket", "from_client/", NOW)
+    (again,) = versions.intake.reprocess("things", "agency_a", REPROCESS)
+
+    assert (again.outcome, again.report.source.version_id) == (Outcome.ACCEPTED, versions.events[2].version_id)
+    (judged,) = PartitionState(versions.store, "bucket").judged_files("things", "agency_a")
+    assert judged.report.delivery_id == again.report.delivery_id
+
+
+def test_a_refused_version_is_not_hidden_by_an_older_one_of_the_same_second() -> None:
+    versions = Versions(ROWS[0], b"")
+    versions.ingest(1, sequenced=False)
+    versions.ingest(0, sequenced=False)
+
+    (judged,) = PartitionState(versions.store, "bucket").judged_files("things", "agency_a")
+
+    assert judged.report.source.version_id == versions.events[1].version_id
 
 
 def test_a_rejected_newer_version_of_the_same_second_does_not_supersede_an_accepted_one() -> None:
