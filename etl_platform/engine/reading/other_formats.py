@@ -89,6 +89,7 @@ _HTML = re.compile(
     _FLAGS,
 )
 _EXCEL_XML = re.compile(rb"(?:\w+:)?Workbook\b", _FLAGS)
+_FLAT_OPEN_DOCUMENT = re.compile(rb"<office:document\b", _FLAGS)
 _XML = re.compile(
     rb"<\?[a-z]|<!doctype\b|<[a-z_][\w.:-]*(?:\s[^<>]*)?>\s*<|<[a-z_][\w.:-]*\s+[\w.:-]+\s*=\s*[\"']", _FLAGS
 )
@@ -153,6 +154,8 @@ def _refuse_markup(text: bytes) -> None:
         raise not_tabular(f"a web page (HTML){_titled(body)}, perhaps of a login or an error", _EXPORT)
     if head.startswith(b"<?xml") and _EXCEL_XML.match(body[1:]):
         raise not_tabular("an XML workbook of Excel 2003", _SAVE)
+    if _FLAT_OPEN_DOCUMENT.match(body):
+        raise not_tabular("an OpenDocument file in one XML text (.fods)", _SAVE)
     if _XML.match(head) or head.startswith(b"<!--"):
         raise not_tabular("an XML document", _EXPORT)
 

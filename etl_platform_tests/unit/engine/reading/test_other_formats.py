@@ -51,6 +51,11 @@ FORMATS = {
     "XML without declaration": (b"<rows>\n <row><ident>1</ident></row></rows>", "an XML document", "export"),
     "XML after a comment": (b'<!-- a -->\n<?xml version="1.0"?><rows/>', "an XML document", "export"),
     "XML of Excel": (b'<?xml version="1.0"?>\n<ss:Workbook xmlns:ss="x"/>', "Excel 2003", "save it as .xlsx"),
+    "flat OpenDocument": (
+        b'<?xml version="1.0"?>\n\n<office:document xmlns:office="x" office:mimetype="y">',
+        "an OpenDocument file",
+        "save it as .xlsx",
+    ),
     "XML with attributes": (b"<doc name='x'>\n text\n</doc>\n", "an XML document", "export"),
     "an instruction of XML": (b"<?pi data?>\n<doc>text</doc>\n", "an XML document", "export"),
     "JSON lines": (b'{"ident": 1}\n{"ident": 2}\n', "JSON", "export the table"),
