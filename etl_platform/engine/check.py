@@ -5,7 +5,8 @@ Called by intake runs, by ``etl-platform check`` and by ``etl-platform-check`` o
 
 import json
 from collections.abc import Iterator
-from dataclasses import replace
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 
@@ -58,38 +59,50 @@ def check_file(
         ContractError: the contract's rules do not compile, or its transform hook fails.
         OSError: the file cannot be opened, or the disk is full.
     """
-    result = CheckResult(rows=0, accepted_rows=0, quarantined_rows=0)
     _refuse_broken_contract(contract, as_of)
     _delete(out_dir, *RESULTS)
-    table: Table | None = None
-    try:
-        table = open_table(path, contract)
+    with _reading() as reading:
+        table = reading.table = open_table(path, contract)
         if corrections:
-            table = CorrectedTable(table, corrections)
+            table = reading.table = CorrectedTable(table, corrections)
         match = match_header(table.header, contract)
-        result = replace(result, columns=_columns(table, match), errors=tuple(_header_errors(contract, match)))
-        if not result.errors:
+        reading.result = _with_columns(reading.result, table, match, contract)
+        if not reading.result.errors:
             compiled = compile_contract(
                 contract, match.positions, delivery_day=as_of, serial_origin=table.serial_origin
             )
-            result = _with_lineage(result, compiled)
+            reading.result = _with_lineage(reading.result, compiled)
             footer = {"delivery_id": delivery_id} if delivery_id else {}
             rows = split(table, compiled, match.duplicate_pairs(), out_dir, progress, footer=footer)
-            result = rows.add_to(result, as_of)
-            result = replace(result, errors=(*rows.contrary.errors(table), *_row_errors(result, contract)))
+            result = rows.add_to(reading.result, as_of)
+            reading.result = replace(result, errors=(*rows.contrary.errors(table), *_row_errors(result, contract)))
+    result = reading.result
+    _delete(out_dir, *([SILVER] if result.errors else []), *([] if result.quarantined_rows else [QUARANTINE]))
+    return result
+
+
+@dataclass
+class _Reading:
+    """A file that is being read: the result so far, and the table once it is open."""
+
+    result: CheckResult
+    table: Table | None = None
+
+
+@contextmanager
+def _reading() -> Iterator[_Reading]:
+    """Ends with a result for a file that cannot be read, and with the dialect of any file that was opened."""
+    reading = _Reading(CheckResult(rows=0, accepted_rows=0, quarantined_rows=0))
+    try:
+        yield reading
     except UnreadableFileError as error:
-        result = _rejected(result, error)
+        reading.result = replace(reading.result, errors=(FileError(error.code, error.message, error.line),))
     except pl.exceptions.PanicException:
         # A panic is not a subclass of Exception, and its message may quote values.
         raise RuntimeError("Polars panicked on this file") from None
     finally:
-        if table is not None:
-            result = replace(result, dialect=table.describe())
-    if result.errors:
-        _delete(out_dir, SILVER)
-    if not result.quarantined_rows:
-        _delete(out_dir, QUARANTINE)
-    return result
+        if reading.table is not None:
+            reading.result = replace(reading.result, dialect=reading.table.describe())
 
 
 def _refuse_broken_contract(contract: Contract, as_of: date | None) -> None:
@@ -114,24 +127,17 @@ def check_contract(contract: Contract) -> None:
 
 def profile_file(path: Path, progress: Progress = lambda _stage, _rows: None) -> CheckResult:
     """Read and profile any file without a contract: every column is text."""
-    result = CheckResult(rows=0, accepted_rows=0, quarantined_rows=0)
-    table: Table | None = None
-    try:
-        table = open_table(path, None)
-        result = replace(result, columns=FileColumns(header=tuple(table.names)))
+    with _reading() as reading:
+        table = reading.table = open_table(path, None)
+        reading.result = replace(reading.result, columns=FileColumns(header=tuple(table.names)))
         positions = [str(position) for position in range(len(table.names))]
         profiler = Profiler(dict.fromkeys(positions, pl.String()))
         for batch in table.batches():
             profiler.update(batch.select(*positions, *(pl.col(name).alias(f"text:{name}") for name in positions)))
             progress("rows", profiler.rows)
         profile = dict(zip(table.names, profiler.result().values(), strict=True))
-        result = replace(result, rows=profiler.rows, accepted_rows=profiler.rows, profile=profile)
-    except UnreadableFileError as error:
-        result = _rejected(result, error)
-    finally:
-        if table is not None:
-            result = replace(result, dialect=table.describe())
-    return result
+        reading.result = replace(reading.result, rows=profiler.rows, accepted_rows=profiler.rows, profile=profile)
+    return reading.result
 
 
 def write_report(result: CheckResult, out_dir: Path) -> None:
@@ -141,12 +147,8 @@ def write_report(result: CheckResult, out_dir: Path) -> None:
         export_csv({"": out_dir / QUARANTINE}, out_dir / QUARANTINE_CSV)
 
 
-def _rejected(result: CheckResult, error: UnreadableFileError) -> CheckResult:
-    return replace(result, errors=(FileError(error.code, error.message, error.line),))
-
-
-def _columns(table: Table, match: HeaderMatch) -> FileColumns:
-    return FileColumns(
+def _with_columns(result: CheckResult, table: Table, match: HeaderMatch, contract: Contract) -> CheckResult:
+    columns = FileColumns(
         header=tuple(table.names),
         matched={name: table.names[position] for name, position in match.positions.items()},
         synonyms=match.synonyms,
@@ -154,6 +156,7 @@ def _columns(table: Table, match: HeaderMatch) -> FileColumns:
         extra=tuple(match.extra),
         duplicates={name: tuple(table.names[place] for place in places) for name, places in match.duplicates.items()},
     )
+    return replace(result, columns=columns, errors=tuple(_header_errors(contract, match)))
 
 
 def _with_lineage(result: CheckResult, compiled: CompiledContract) -> CheckResult:

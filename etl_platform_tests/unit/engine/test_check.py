@@ -7,7 +7,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from etl_platform.engine.check import check_file, write_report
+from etl_platform.engine.check import check_file, profile_file, write_report
 from etl_platform.engine.contract.model import Contract
 from etl_platform.engine.privacy.masking import HIDDEN, shape
 from etl_platform.engine.reading.delimited import text_table
@@ -214,3 +214,19 @@ def test_the_quarantine_csv_holds_the_same_rows(out: Path) -> None:
     assert shown.columns[0] == "_line"
     assert shown.select(kept.columns).rows() == kept.cast(pl.String).rows()
     assert json.loads((out / "report.json").read_text("utf-8"))["quarantined_rows"] == 1
+
+
+@pytest.mark.parametrize("profile_only", [False, True])
+def test_a_panic_of_polars_is_an_error_without_its_message(out: Path, profile_only: bool) -> None:
+    path = out.parent / "delivery.csv"
+    path.write_text(HEAD + "a,Ann,2020-01-05,3\n", "utf-8")
+
+    def panics(_stage: str, _rows: int) -> None:
+        raise pl.exceptions.PanicException("cannot compare Ann")
+
+    def read() -> CheckResult:
+        return profile_file(path, panics) if profile_only else check_file(path, CONTRACT, out, panics)
+
+    with pytest.raises(RuntimeError) as caught:
+        read()
+    assert str(caught.value) == "Polars panicked on this file"
