@@ -28,8 +28,8 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Known:
-    """What the sensor has logged about a declaration.
+class LoggedResult:
+    """The result that the sensor logged last of a declaration's check.
 
     Attributes:
         identity: of the declaration that was checked.
@@ -42,7 +42,7 @@ class Known:
     since: str | None = None
 
 
-def build_contracts_sensor(job: Any, found: Sequence[Declaration], interval_seconds: int) -> dg.SensorDefinition:
+def build_contracts_sensor(job: Any, declared: Sequence[Declaration], interval_seconds: int) -> dg.SensorDefinition:
     @dg.sensor(
         name=SENSOR_NAME,
         job=job,
@@ -55,7 +55,7 @@ def build_contracts_sensor(job: Any, found: Sequence[Declaration], interval_seco
         context: dg.SensorEvaluationContext, platform: dg.ResourceParam[Platform]
     ) -> dg.SensorResult | dg.SkipReason:
         known, now = read_cursor(context.cursor), datetime.now(UTC)
-        current, events = check_changes(found, known, now, time.monotonic() + _DEADLINE_S)
+        current, events = check_changes(declared, known, now, time.monotonic() + _DEADLINE_S)
         if current == known:
             return dg.SkipReason("no contract has changed")
         since = corrected_since(known, current)
@@ -68,16 +68,16 @@ def build_contracts_sensor(job: Any, found: Sequence[Declaration], interval_seco
 
 
 def check_changes(
-    found: Sequence[Declaration], known: Mapping[str, Known], now: datetime, deadline: float
-) -> tuple[dict[str, Known], list[dg.AssetCheckEvaluation]]:
+    declared: Sequence[Declaration], known: Mapping[str, LoggedResult], now: datetime, deadline: float
+) -> tuple[dict[str, LoggedResult], list[dg.AssetCheckEvaluation]]:
     """Check the declarations that changed, until the deadline (monotonic seconds); the rest follows in the next tick.
 
     Returns:
         What is known afterwards, without declarations that are gone, and an event for each result that changed.
     """
-    current: dict[str, Known] = {}
+    current: dict[str, LoggedResult] = {}
     events: list[dg.AssetCheckEvaluation] = []
-    for declaration in found:
+    for declaration in declared:
         name = declaration.key.to_user_string()
         before = known.get(name)
         if before is not None and before.identity == declaration.identity:
@@ -89,13 +89,13 @@ def check_changes(
         error = declaration.find_error()
         text = None if error is None else str(error)
         since = None if text is None else before.since if before and before.since else now.isoformat()
-        current[name] = Known(declaration.identity, text, since)
+        current[name] = LoggedResult(declaration.identity, text, since)
         if before is None or before.error != text:
             events.append(contract_evaluation(declaration, error).event(declaration.key))
     return current, events
 
 
-def corrected_since(known: Mapping[str, Known], current: Mapping[str, Known]) -> datetime | None:
+def corrected_since(known: Mapping[str, LoggedResult], current: Mapping[str, LoggedResult]) -> datetime | None:
     """Since when files may have waited for declarations that are correct now, or gone; None if there are none."""
     corrected = [
         datetime.fromisoformat(before.since)
@@ -128,15 +128,15 @@ def _run_request(files: Sequence[RoutedObject], since: datetime) -> dg.RunReques
     )
 
 
-def read_cursor(text: str | None) -> dict[str, Known]:
+def read_cursor(text: str | None) -> dict[str, LoggedResult]:
     """What earlier ticks logged; nothing if the cursor cannot be read, so that everything is checked again."""
     try:
-        return {name: Known(**item) for name, item in json.loads(text or "{}").items()}
+        return {name: LoggedResult(**item) for name, item in json.loads(text or "{}").items()}
     except (AttributeError, TypeError, ValueError):
         return {}
 
 
-def to_cursor(current: Mapping[str, Known]) -> str:
+def to_cursor(current: Mapping[str, LoggedResult]) -> str:
     """The values that are set; Dagster stores the cursor at each tick, and there may be 1,000 contracts."""
     items = {name: {k: v for k, v in asdict(item).items() if v is not None} for name, item in current.items()}
     return json.dumps(items, separators=(",", ":"))
