@@ -18,6 +18,7 @@ from etl_platform.deliveries.process_delivery import DeliveryResult
 from etl_platform.deliveries.report import Report, Trigger
 from etl_platform.deliveries.routing import RoutedObject
 from etl_platform.deliveries.waiting import WaitingDelivery, WaitingRecords
+from etl_platform.engine.output.plain_text import counted
 from etl_platform.errors import TransientError
 from etl_platform.queue_work.lease import MessageQueue
 from etl_platform.queue_work.workers import Workers
@@ -77,7 +78,7 @@ def outcomes_text(outcomes: Mapping[str, int]) -> str:
 def deliveries_text(number: int, outcomes: Mapping[str, int]) -> str:
     """A batch in one line: how many deliveries it had, and their outcomes."""
     done = outcomes_text(outcomes) or ("none was processed" if number else "nothing to do")
-    return f"{number:,} {'delivery' if number == 1 else 'deliveries'}: {done}"
+    return f"{counted(number, 'delivery', 'deliveries')}: {done}"
 
 
 def ingest_batch(

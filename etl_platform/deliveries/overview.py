@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from etl_platform.deliveries.ignored_files import IgnoredFile
+from etl_platform.deliveries.stuck import Answer
 from etl_platform.deliveries.waiting import WaitingDelivery
 from etl_platform.engine.output.plain_text import counted
 
@@ -40,14 +41,6 @@ class OverdueList:
 
 
 @dataclass(frozen=True)
-class Obstacle:
-    """Something that does not go on by itself, and what to do about it."""
-
-    what: str
-    to_do: str
-
-
-@dataclass(frozen=True)
 class Overview:
     """The state of the platform; lists are empty where all is well.
 
@@ -56,6 +49,7 @@ class Overview:
         failed: deliveries that wait for their next try.
         ignored: files that still wait for a contract or another name.
         overdue: None where no check for overdue files has run yet.
+        obstacles: the places where something is stuck.
         queue: the file queue in words.
     """
 
@@ -63,7 +57,7 @@ class Overview:
     failed: Sequence[WaitingDelivery] = ()
     ignored: Sequence[IgnoredFile] = ()
     overdue: OverdueList | None = None
-    obstacles: Sequence[Obstacle] = ()
+    obstacles: Sequence[Answer] = ()
     queue: str = ""
 
     @property

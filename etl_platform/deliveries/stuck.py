@@ -14,6 +14,7 @@ from etl_platform.deliveries.routing import RoutedObject
 from etl_platform.deliveries.waiting import OFTEN, Prospect, WaitingDelivery
 from etl_platform.engine.contract.model import Contract
 from etl_platform.engine.contract_folder import ContractFolder
+from etl_platform.engine.output.plain_text import counted
 from etl_platform.object_keys import base_name
 from etl_platform.queue_work.queues import FILE_EVENTS, WorkQueue
 from etl_platform.storage.object_store import ObjectStore
@@ -44,9 +45,9 @@ def failed_deliveries(records: Sequence[WaitingDelivery], now: datetime) -> Answ
     found = [record for record in records if record.prospect(now) != Prospect.DEAD]
     often = [record for record in found if record.keeps_failing(now)]
     if not often:
-        return Answer(False, f"{_count(len(found), 'delivery', 'deliveries')} failed fewer than {OFTEN} times")
+        return Answer(False, f"{counted(len(found), 'delivery', 'deliveries')} failed fewer than {OFTEN} times")
     first = often[0]
-    text = f"{_count(len(often), 'delivery keeps', 'deliveries keep')} failing; the first, "
+    text = f"{counted(len(often), 'delivery keeps', 'deliveries keep')} failing; the first, "
     text += f"{base_name(first.source.key)} of {first.agency}, arrived at {first.since:%Y-%m-%d %H:%M} UTC, "
     text += f"{first.history}; {first.next_try(now)}"
     gone = any(record.prospect(now) is Prospect.GONE for record in often)
@@ -65,7 +66,7 @@ def ignored_files(
     if not waiting:
         return Answer(False, f"no ignored file {within} waits")
     named = "; ".join(f"{file.version.key}: {file.why}" for file in waiting[:_NAMED])
-    text = f"{_count(len(waiting), 'ignored file', 'ignored files')} {within} still waiting: {named}"
+    text = f"{counted(len(waiting), 'ignored file')} {within} still waiting: {named}"
     text += "; …" if len(waiting) > _NAMED else ""
     return Answer(True, text, "do what the reasons say; `etl-platform status --since 7d` lists them")
 
@@ -73,8 +74,8 @@ def ignored_files(
 def contracts_in_error(contracts: ContractFolder) -> Answer:
     """Contracts that are set aside, so that their files wait."""
     if not contracts.broken:
-        return Answer(False, f"no contract is in error; {_count(len(contracts.good), 'contract', 'contracts')} read")
-    number = _count(len(contracts.broken), "contract is", "contracts are")
+        return Answer(False, f"no contract is in error; {counted(len(contracts.good), 'contract')} read")
+    number = counted(len(contracts.broken), "contract is", "contracts are")
     text = f"{number} in error and set aside; the first: {contracts.broken[0].error}"
     return Answer(True, text, "correct it; then `etl-platform reconcile --repair` ingests the files that wait")
 
@@ -89,9 +90,9 @@ def overdue_files(store: ObjectStore, bucket: str, contracts: Mapping[str, Contr
             checked += len(found)
             overdue += [f"{dataset} of {agency}" for agency, one in found if one.overdue]
     if not overdue:
-        return Answer(False, f"no file is overdue; {_count(checked, 'partition', 'partitions')} checked")
+        return Answer(False, f"no file is overdue; {counted(checked, 'partition')} checked")
     named = ", ".join(overdue[:_NAMED]) + (" …" if len(overdue) > _NAMED else "")
-    text = f"{_count(len(overdue), 'file', 'files')} overdue: {named}"
+    text = f"{counted(len(overdue), 'file')} overdue: {named}"
     return Answer(True, text, "ask the sender; the check file_is_on_time has the dates")
 
 
@@ -102,7 +103,7 @@ def dead_letters(queue: WorkQueue, depth: tuple[int, int]) -> Answer:
         return Answer(False, "no dead letters")
     which = "" if queue is FILE_EVENTS else f" --queue {queue.name}"
     remedy = f"`etl-platform dlq list{which}` has the causes; correct them, then `etl-platform dlq redrive{which}`"
-    return Answer(True, _count(messages, "dead letter", "dead letters"), remedy)
+    return Answer(True, counted(messages, "dead letter"), remedy)
 
 
 def breaker(status: BreakerStatus) -> Answer:
@@ -119,10 +120,6 @@ def waiting_messages(depth: tuple[int, int], oldest_s: float | None) -> Answer:
     is_stuck = oldest_s is not None and oldest_s > MAX_AGE_S
     remedy = "see whether the daemon and the sensor run; `etl-platform status` shows what fails"
     return Answer(is_stuck, text, remedy if is_stuck else "")
-
-
-def _count(number: int, one: str, several: str) -> str:
-    return f"{number:,} {one if number == 1 else several}"
 
 
 def _duration(seconds: float) -> str:

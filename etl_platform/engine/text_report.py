@@ -208,8 +208,7 @@ def summary(lines: Sequence[FileLine], left_out: Sequence[LeftOut]) -> str:
         )
         parts.append(escape_control_characters(f"never deliveries, left out: {counts} ({named})"))
     outcomes = Counter(line.outcome for line in lines)
-    files = "file" if len(lines) == 1 else "files"
-    total = f"{len(lines):,} {files}: {outcomes['accepted']:,} accepted, {outcomes['rejected']:,} rejected"
+    total = f"{counted(len(lines), 'file')}: {outcomes['accepted']:,} accepted, {outcomes['rejected']:,} rejected"
     if outcomes["not_checked"]:
         total += f", {outcomes['not_checked']:,} not checked"
     accepted = [line for line in lines if line.outcome == "accepted"]

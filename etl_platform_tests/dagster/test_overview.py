@@ -298,7 +298,7 @@ def test_a_list_of_overdue_files_that_is_too_old_is_an_obstacle(workshop: Worksh
 
     assert soon.obstacles == []
     (obstacle,) = late.obstacles
-    assert obstacle.what.startswith("overdue files were last looked for at ")
+    assert obstacle.text.startswith("overdue files were last looked for at ")
 
 
 @pytest.mark.parametrize("checks_only", [False, True])

@@ -21,7 +21,8 @@ from etl_platform.defs.runs.failures import as_dagster_failures, skip_unless_set
 from etl_platform.defs.table_metadata import table
 from etl_platform.deliveries import stuck
 from etl_platform.deliveries.ignored_files import IgnoredFile, IgnoredFiles
-from etl_platform.deliveries.overview import Obstacle, Overdue, Overview
+from etl_platform.deliveries.overview import Overdue, Overview
+from etl_platform.deliveries.stuck import Answer
 from etl_platform.errors import TransientError
 from etl_platform.object_keys import base_name
 from etl_platform.platform import Platform
@@ -123,7 +124,7 @@ def read_overview(instance: dg.DagsterInstance, platform: Platform, now: datetim
     Raises:
         SettingsError: a setting is missing.
     """
-    obstacles: list[Obstacle] = []
+    obstacles: list[Answer] = []
     _add(obstacles, stuck.contracts_in_error(platform.contract_folder))
     _add(obstacles, stuck.breaker(breaker_status(instance, platform.settings)))
     queue = _readable("the queues", lambda: _queues(platform, obstacles), obstacles)
@@ -134,24 +135,24 @@ def read_overview(instance: dg.DagsterInstance, platform: Platform, now: datetim
     overdue = overdue_files(instance, arrivals)
     if overdue is not None and now - overdue.listed_at > _LIST_VALID_FOR:
         what = f"overdue files were last looked for at {_time(overdue.listed_at)} UTC"
-        obstacles.append(Obstacle(what, "open the runs of expected_files_job"))
+        obstacles.append(Answer(True, what, "open the runs of expected_files_job"))
     return Overview(arrivals, failed or (), ignored or (), overdue, obstacles, queue or "")
 
 
-def _add(obstacles: list[Obstacle], answer: stuck.Answer) -> None:
+def _add(obstacles: list[Answer], answer: Answer) -> None:
     if answer.is_stuck:
-        obstacles.append(Obstacle(answer.text, answer.remedy))
+        obstacles.append(answer)
 
 
-def _readable(what: str, read: Callable[[], T], obstacles: list[Obstacle]) -> T | None:
+def _readable(what: str, read: Callable[[], T], obstacles: list[Answer]) -> T | None:
     try:
         return read()
     except TransientError as error:
-        obstacles.append(Obstacle(f"{what} could not be read: {error}", "run `etl-platform doctor`"))
+        obstacles.append(Answer(True, f"{what} could not be read: {error}", "run `etl-platform doctor`"))
         return None
 
 
-def _queues(platform: Platform, obstacles: list[Obstacle]) -> str:
+def _queues(platform: Platform, obstacles: list[Answer]) -> str:
     """The file queue in words. Dead letters of any queue are obstacles."""
     for queue in QUEUES:
         if queue.dlq_url(platform.settings):
@@ -166,7 +167,7 @@ def _ignored(instance: dg.DagsterInstance, platform: Platform, now: datetime) ->
 
 def _metadata(overview: Overview, now: datetime) -> dict[str, Any]:
     tables: dict[str, Sequence[dict[str, Any]]] = {
-        "stuck": [{"what": it.what, "to do": it.to_do} for it in overview.obstacles],
+        "stuck": [{"what": it.text, "to do": it.remedy} for it in overview.obstacles],
         "refused": [
             {"when (UTC)": _time(it.at), "agency": it.agency, "dataset": it.dataset, "verdict": it.verdict}
             for it in overview.refused[:_ROWS_SHOWN]
@@ -195,7 +196,7 @@ def _metadata(overview: Overview, now: datetime) -> dict[str, Any]:
 
 
 def _evaluations(overview: Overview) -> list[CheckEvaluation]:
-    obstacles = "; ".join(it.what for it in overview.obstacles)
+    obstacles = "; ".join(it.text for it in overview.obstacles)
     late = "; ".join(f"{it.agency} {it.dataset}: {it.why}" for it in _overdue(overview))
     not_yet = "" if overview.overdue else "expected_files_job has not run yet, so no file is known to be overdue."
     unknown = "; ".join(f"{_file_name(it)}: {it.why}" for it in overview.ignored)

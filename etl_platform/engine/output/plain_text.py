@@ -37,9 +37,9 @@ def printable(value: Any, limit: int = MAX_CELL) -> str:
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
-def counted(number: int, what: str) -> str:
-    """A number and what it counts: ``1 row``, ``2,000 rows``."""
-    return f"{number:,} {what}" if number == 1 else f"{number:,} {what}s"
+def counted(number: int, one: str, several: str | None = None) -> str:
+    """A number and what it counts: ``1 row``, ``2,000 rows``; ``several`` is a plural that is not ``one`` and an s."""
+    return f"{number:,} {one if number == 1 else several or f'{one}s'}"
 
 
 def escape_control_characters(text: str) -> str:
