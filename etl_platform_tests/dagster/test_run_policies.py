@@ -1,6 +1,7 @@
 """Which runs go first, and which runs and steps Dagster repeats, under the dagster.yaml of the project."""
 
 import shutil
+import threading
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -9,8 +10,11 @@ from typing import Any
 
 import dagster as dg
 import pytest
+import yaml
 from dagster._core.events import RunFailureReason
 from dagster._core.execution.retries import auto_reexecution_should_retry_run
+from dagster._core.launcher import LaunchRunContext
+from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteJobOrigin, RemoteRepositoryOrigin
 from dagster._daemon.run_coordinator.queued_run_coordinator_daemon import QueuedRunCoordinatorDaemon
 
 from etl_platform.definitions import build_defs
@@ -202,3 +206,29 @@ def test_a_step_of_a_command_is_not_repeated_because_a_person_waits() -> None:
 
     assert attempts(result) == 1
     assert reason_of(result) == "TransientError: the database is down"
+
+
+class LaunchersThatMeet(dg.DefaultRunLauncher):
+    """Starts of runs that only end when two of them are in progress."""
+
+    meeting = threading.Barrier(2, timeout=20)
+
+    def launch_run(self, context: LaunchRunContext) -> None:
+        self.meeting.wait()
+
+
+def test_the_start_of_a_run_does_not_wait_for_the_start_of_another(tmp_path: Path) -> None:
+    """Starting a run takes seconds, so that an arriving file would wait for each run that was queued before."""
+    config = yaml.safe_load((PROJECT / "dagster.yaml").read_text("utf-8"))
+    config["run_launcher"] = {"module": __name__, "class": LaunchersThatMeet.__name__}
+    (tmp_path / "dagster.yaml").write_text(yaml.safe_dump(config), "utf-8")
+    with dg.DagsterInstance.from_config(str(tmp_path)) as instance:
+        origin = RemoteJobOrigin(RemoteRepositoryOrigin(RegisteredCodeLocationOrigin("here"), "all"), "a_job")
+        runs = [run_with({}).with_job_origin(origin).with_status(dg.DagsterRunStatus.QUEUED) for _ in range(2)]
+        for run in runs:
+            instance.add_run(run)
+        workspace: Any = SimpleNamespace(instance=instance, create_request_context=lambda: None)
+
+        list(QueuedRunCoordinatorDaemon(interval_seconds=1).run_iteration(workspace))
+
+        assert [run.status for run in instance.get_runs()] == [dg.DagsterRunStatus.STARTING] * 2
