@@ -4,11 +4,11 @@ A verdict is final, so a passing error of the machine must never become one. In 
 """
 
 import traceback
-from collections.abc import Iterator
 from concurrent.futures import BrokenExecutor, CancelledError
 
 from etl_platform.deliveries.routing import CONTRACT_ERROR
 from etl_platform.engine.errors import ContractError, EtlPlatformError, TransformError
+from etl_platform.engine.machine_errors import chain, machine_error
 from etl_platform.engine.result import FileError
 from etl_platform.errors import TransientError
 
@@ -19,18 +19,6 @@ _TRIES = 3
 """An error that nobody raised on purpose is a verdict only if the check also failed on two earlier receives."""
 _PASSING = (TransientError, OSError, MemoryError, BrokenExecutor, CancelledError)
 """OSError includes a full disk, too many open files, and the network errors of most clients."""
-_PASSING_TEXTS = (
-    "os error",
-    "out of memory",
-    "cannot allocate memory",
-    "no space left",
-    "too many open files",
-    "resource temporarily unavailable",
-    "new thread",
-    "spawn thread",
-    "shutdown",
-)
-"""In errors of Polars and of Python's threads, which have no class of their own for these causes."""
 _NO_NEW_FILE = "then run `etl-platform replay`. The sender need not send the file again"
 
 
@@ -61,23 +49,7 @@ def is_passing(error: BaseException) -> bool:
 
     The causes of an error count too: a hook that runs out of memory raises a TransformError.
     """
-    return any(isinstance(cause, _PASSING) or _sounds_passing(cause) for cause in _chain(error))
-
-
-def _sounds_passing(error: BaseException) -> bool:
-    return not isinstance(error, EtlPlatformError) and any(text in str(error).lower() for text in _PASSING_TEXTS)
-
-
-def _chain(error: BaseException) -> Iterator[BaseException]:
-    """An error, and those that were being handled when it was raised, also with ``from None``."""
-    seen: list[BaseException] = []
-    todo: list[BaseException | None] = [error]
-    while todo:
-        found = todo.pop()
-        if found is not None and found not in seen:
-            seen.append(found)
-            yield found
-            todo += [found.__cause__, found.__context__]
+    return machine_error(error) is not None or any(isinstance(cause, _PASSING) for cause in chain(error))
 
 
 def describe(error: BaseException) -> str:

@@ -17,6 +17,7 @@ from etl_platform.engine.contract.model import Contract
 from etl_platform.engine.corrected_table import CorrectedTable
 from etl_platform.engine.corrections import Corrections
 from etl_platform.engine.errors import UnreadableFileError
+from etl_platform.engine.machine_errors import machine_error
 from etl_platform.engine.output.quarantine_files import export_csv
 from etl_platform.engine.profile import Profiler
 from etl_platform.engine.reading.open_table import open_table
@@ -57,7 +58,7 @@ def check_file(
     Raises:
         ValueError: the day of delivery is needed and not given.
         ContractError: the contract's rules do not compile, or its transform hook fails.
-        OSError: the file cannot be opened, or the disk is full.
+        OSError, MemoryError, RuntimeError: an error of the machine, which is never a verdict on the file.
     """
     _refuse_broken_contract(contract, as_of)
     _delete(out_dir, *RESULTS)
@@ -96,6 +97,8 @@ def _reading() -> Iterator[_Reading]:
     try:
         yield reading
     except UnreadableFileError as error:
+        if cause := machine_error(error):
+            raise cause from None
         reading.result = replace(reading.result, errors=(FileError(error.code, error.message, error.line),))
     except pl.exceptions.PanicException:
         # A panic is not a subclass of Exception, and its message may quote values.

@@ -15,10 +15,13 @@ from etl_platform.engine.contract.declared_names import declared_names
 from etl_platform.engine.contract.model import Contract
 from etl_platform.engine.contract.reference_tables import ReferenceFolder
 from etl_platform.engine.errors import ContractError
+from etl_platform.engine.machine_errors import machine_error
 from etl_platform.engine.rules.check_names import NamedCheck, refuse_colliding_checks, step_outputs
 
 _SUFFIXES = (".odcs.yaml", ".odcs.yml")
 _REFERENCES = "references"
+_IN_THE_FOLDER = (FileNotFoundError, PermissionError, IsADirectoryError, NotADirectoryError)
+"""Errors of the system that do not pass: the contract, or a table that it names, is not a readable file."""
 
 
 @dataclass(frozen=True)
@@ -110,23 +113,33 @@ def read_folder(folder: Path) -> ContractFolder:
 
 
 def read_contracts(paths: Iterable[Path]) -> ContractFolder:
-    """The contracts of these files. Where several contradict each other, all of them are set aside."""
+    """The contracts of these files. Where several contradict each other, all of them are set aside.
+
+    Raises:
+        OSError, MemoryError: an error of the machine, which says nothing about a contract.
+    """
     good: list[Contract] = []
     broken: list[BrokenContract] = []
     for path in sorted(set(paths)):
         try:
             good.append(load_contract(path))
-        except ContractError as error:
-            broken.append(_set_aside(path, error))
         except Exception as error:  # noqa: BLE001 - a fault of the reader must not stop the other contracts
-            message = f"cannot be read: {type(error).__name__}: {error}; report this, with the contract"
-            broken.append(_set_aside(path, ContractError(message, path=str(path))))
+            # An error of the machine must stop them: it passes, and files of this contract would be ignored for it.
+            cause = machine_error(error)
+            if cause and not isinstance(cause, _IN_THE_FOLDER):
+                raise cause from None
+            broken.append(_set_aside(path, error if isinstance(error, ContractError) else _fault(path, error)))
     for find_contradictions in (_same_datasets, _same_ids, _same_outputs):
         errors = dict(find_contradictions(good))
         broken += [_set_aside(Path(path), error) for path, error in errors.items()]
         good = [contract for contract in good if contract.path not in errors]
     by_dataset = {contract.dataset: contract for contract in good}
     return ContractFolder(by_dataset, tuple(sorted(broken, key=lambda contract: contract.path)))
+
+
+def _fault(path: Path, error: Exception) -> ContractError:
+    message = f"cannot be read: {type(error).__name__}: {error}; report this, with the contract"
+    return ContractError(message, path=str(path))
 
 
 def _set_aside(path: Path, error: ContractError) -> BrokenContract:
@@ -148,7 +161,7 @@ def _read(path: Path) -> str:
     except FileNotFoundError:
         problem = "there is no such file"
     except OSError as error:
-        problem = error.strerror or str(error)
+        raise ContractError(f"cannot be read: {error.strerror or error}", path=str(path)) from None
     raise ContractError(f"cannot be read: {problem}", path=str(path))
 
 

@@ -1,5 +1,6 @@
 """A local folder as an ObjectStore, for development without AWS. Objects are ``<root>/<key>`` in every bucket."""
 
+import errno
 import fcntl
 import json
 import shutil
@@ -7,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from stat import S_ISREG
 
 from etl_platform.errors import (
     ObjectMissingError,
@@ -17,6 +19,7 @@ from etl_platform.errors import (
 from etl_platform.storage.object_store import ObjectHead, file_sha256
 
 _META = ".meta"
+_ABSENT = {errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG, errno.ELOOP}
 
 
 class LocalStore:
@@ -39,11 +42,15 @@ class LocalStore:
     def head(self, bucket: str, key: str, version_id: str | None = None, etag: str | None = None) -> ObjectHead:
         """The current file; ``version_id`` and ``etag`` are ignored, because a folder keeps one version."""
         path = self._path(key)
-        try:
-            stat = path.stat()
-        except OSError as error:
-            raise ObjectMissingError(f"{path}: {error.strerror}") from None
-        if not path.is_file():
+        with _disk(f"read {path}"):
+            try:
+                stat = path.stat()
+            except OSError as error:
+                # Another error of the system does not prove that there is no such file.
+                if error.errno not in _ABSENT:
+                    raise
+                raise ObjectMissingError(f"{path}: {error.strerror}") from None
+        if not S_ISREG(stat.st_mode):
             raise ObjectMissingError(f"{path} is not a file")
         meta = self._meta(key)
         return ObjectHead(

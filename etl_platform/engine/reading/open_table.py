@@ -14,11 +14,11 @@ from etl_platform.engine.reading.delimited.text_table import TextTable
 from etl_platform.engine.reading.other_formats import not_tabular
 from etl_platform.engine.reading.packed.archives import (
     ByteStream,
+    open_archive,
     open_gzip,
     open_zip_member,
     refuse_bomb,
     refuse_encrypted,
-    refuse_incomplete_zip,
     refuse_method,
     unpacking,
 )
@@ -46,8 +46,7 @@ def open_table(path: Path, contract: Contract | None) -> Table:
     with path.open("rb") as file:
         magic = file.read(8)
     if magic.startswith(_ZIP_MARKS):
-        refuse_incomplete_zip(path)
-        with unpacking(), zipfile.ZipFile(path) as archive:
+        with open_archive(path) as archive:
             members = _members(archive, path.stat().st_size)
             names = {member.filename for member in members}
             if workbook_part(archive):
@@ -97,8 +96,7 @@ def _open_packed(open_file: Callable[[], ByteStream], contract: Contract | None,
     if is_xls(magic):
         return WorkbookTable(io.BytesIO(content), contract, packed)
     if magic.startswith(_ZIP_MARKS):
-        refuse_incomplete_zip(io.BytesIO(content))
-        with unpacking(), zipfile.ZipFile(io.BytesIO(content)) as archive:
+        with open_archive(io.BytesIO(content)) as archive:
             names = {member.filename for member in _members(archive, len(content))}
             if workbook_part(archive):
                 return WorkbookTable(io.BytesIO(content), contract, packed)

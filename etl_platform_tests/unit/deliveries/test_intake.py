@@ -1,6 +1,8 @@
 """One delivery through ``Intake`` on a local folder: its outcome, what is written, and that a repeat writes nothing."""
 
 import dataclasses
+import errno
+import os
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,7 @@ from etl_platform.deliveries.delivery import ObjectVersion, Outcome
 from etl_platform.deliveries.report import WrittenObjects
 from etl_platform.engine.contract_folder import BrokenContract
 from etl_platform.engine.errors import ContractError
+from etl_platform.errors import TransientError
 from etl_platform_tests.unit.intake_place import GOOD, KEY, Place, things
 from etl_platform_tests.unit.making import listing
 
@@ -290,3 +293,22 @@ def test_a_newer_delivery_written_meanwhile_is_not_overwritten(place: Place, mon
     monkeypatch.setattr(place.store, "write", write)
     assert place.ingest(older).outcome is Outcome.SUPERSEDED
     assert place.silver() == [{"ident": "new", "size": 2, "note": None}]
+
+
+@pytest.mark.parametrize("number", [errno.EIO, errno.EACCES, errno.ESTALE, errno.ENOMEM])
+def test_a_file_that_the_system_cannot_look_up_is_not_missing(
+    place: Place, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    event, stat = place.drop(GOOD), Path.stat
+
+    def fail(path: Path, **more: Any) -> os.stat_result:
+        if path.name == "Things.csv":
+            raise OSError(number, os.strerror(number))
+        return stat(path, **more)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "stat", fail)
+        with pytest.raises(TransientError):
+            place.ingest(event)
+    assert not list(place.root.glob("reports/**/*.json"))
+    assert place.ingest(event).outcome is Outcome.ACCEPTED

@@ -10,7 +10,7 @@ _LOOK_BACK = 1 << 16
 
 @contextmanager
 def readable(open_file: Callable[[], ByteStream], packed: str | None) -> Iterator[ByteStream]:
-    """An open file; errors of its decompression are rejections, not I/O errors."""
+    """An open file; damaged bytes that cannot be unpacked are a rejection."""
     with unpacking() if packed else nullcontext(), open_file() as file:
         yield file
 

@@ -1,4 +1,4 @@
-"""Decompression of gzip and zip streams, with limits against bombs. Damage rejects the file and is not an I/O error."""
+"""Decompression of gzip and zip streams, with limits against bombs. Only damaged bytes reject the file."""
 
 import gzip
 import io
@@ -6,11 +6,13 @@ import struct
 import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO
 
 from etl_platform.engine.errors import UnreadableFileError
+from etl_platform.engine.machine_errors import machine_error
+from etl_platform.engine.reading.packed.source_file import SourceFile
 
 MAX_UNPACKED_BYTES = 64 << 30
 MAX_RATIO = 200
@@ -35,37 +37,69 @@ _AES = 99
 _HEAD_BYTES = 1 << 16
 _SPLIT_MARK = b"PK\x07\x08"
 _OFFICE_NAMES = (b"[Content_Types].xml", b"_rels/.rels", b"xl/")
+_DAMAGE = (
+    # bz2 raises it for damaged bytes, and gzip a subclass of it. It also comes from a seek to a place that is none.
+    OSError,
+    ValueError,
+    LookupError,
+    OverflowError,
+    NotImplementedError,
+    zipfile.BadZipFile,
+    zlib.error,
+    struct.error,
+)
 
 
 @contextmanager
-def unpacking() -> Iterator[None]:
-    """Errors of the decompressors become the rejection ``archive_damaged``."""
+def unpacking(source: SourceFile | None = None) -> Iterator[None]:
+    """Errors that prove damaged bytes become the rejection ``archive_damaged``; errors of the machine stay errors.
+
+    Args:
+        source: what zipfile reads within; an error of the machine that zipfile hid is raised again.
+    """
     import lzma
 
     try:
         yield
-    except EOFError:
-        raise UnreadableFileError(
-            "archive_damaged", "the file cannot be unpacked, because it was cut off before its end; send it again"
-        ) from None
-    except (
-        OSError,
-        ValueError,
-        LookupError,
-        RuntimeError,
-        zipfile.BadZipFile,
-        zlib.error,
-        lzma.LZMAError,
-        struct.error,
-    ) as error:
-        raise UnreadableFileError("archive_damaged", f"the file cannot be unpacked: {error}; send it again") from None
+    except Exception as error:
+        if source and source.failed:
+            raise source.failed from None
+        if machine_error(error):
+            raise
+        if isinstance(error, EOFError):
+            why = "the file cannot be unpacked, because it was cut off before its end; send it again"
+        elif isinstance(error, (*_DAMAGE, lzma.LZMAError)):
+            why = f"the file cannot be unpacked: {error}; send it again"
+        else:
+            raise
+        raise UnreadableFileError("archive_damaged", why) from None
 
 
-def refuse_incomplete_zip(file: Path | io.BytesIO) -> None:
+@contextmanager
+def open_archive(file: Path | io.BytesIO) -> Iterator[zipfile.ZipFile]:
+    """An open zip; within, damage is a rejection.
+
+    Raises:
+        UnreadableFileError: ``archive_damaged`` or ``workbook_damaged`` where the list of its files is missing.
+    """
+    with SourceFile(file) as source, unpacking(source), _zip(source) as archive:
+        yield archive
+
+
+def _zip(source: SourceFile) -> zipfile.ZipFile:
+    _refuse_incomplete_zip(source)
+    archive = zipfile.ZipFile(source)
+    if source.failed:
+        raise source.failed
+    return archive
+
+
+def _refuse_incomplete_zip(file: SourceFile) -> None:
     """Raise UnreadableFileError if a zip lacks the list of its files, which is written last."""
     if zipfile.is_zipfile(file):
         return
-    start = file.getbuffer()[:_HEAD_BYTES].tobytes() if isinstance(file, io.BytesIO) else _first_bytes(file)
+    file.seek(0)
+    start = file.read(_HEAD_BYTES)
     if start.startswith(_SPLIT_MARK):
         raise UnreadableFileError("archive_damaged", "the file is one part of a split archive; send one whole archive")
     what, code = ("archive", "archive_damaged")
@@ -74,11 +108,6 @@ def refuse_incomplete_zip(file: Path | io.BytesIO) -> None:
     raise UnreadableFileError(
         code, f"the {what} was cut off: its end is missing, as after a transfer that broke off; send it again"
     )
-
-
-def _first_bytes(path: Path) -> bytes:
-    with path.open("rb") as file:
-        return file.read(_HEAD_BYTES)
 
 
 def refuse_method(member: zipfile.ZipInfo) -> None:
@@ -99,20 +128,21 @@ def refuse_encrypted(members: Sequence[zipfile.ZipInfo]) -> None:
 
 
 def open_gzip(path: Path) -> ByteStream:
-    return _BoundedStream(gzip.open(path, "rb"), path.stat().st_size)
+    source = SourceFile(path)
+    return _BoundedStream(gzip.GzipFile(fileobj=source, mode="rb"), path.stat().st_size, [source])
 
 
 def open_zip_member(path: Path, member: zipfile.ZipInfo) -> ByteStream:
-    archive = zipfile.ZipFile(path)
-    try:
-        opened = archive.open(member)
-        # With these two methods zipfile expands its whole input buffer at once, without a limit.
-        unbounded = member.compress_type in {zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA}
-        step = 4096 if unbounded else _ALLOWED_AT_ANY_RATIO_BYTES
-        return _BoundedStream(opened, path.stat().st_size, archive, step)
-    except BaseException:
-        archive.close()
-        raise
+    # With these two methods zipfile expands its whole input buffer at once, without a limit.
+    unbounded = member.compress_type in {zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA}
+    step = 4096 if unbounded else _ALLOWED_AT_ANY_RATIO_BYTES
+    with ExitStack() as opened:
+        source = opened.enter_context(SourceFile(path))
+        with unpacking(source):
+            archive = opened.enter_context(_zip(source))
+            inner = archive.open(member)
+        opened.pop_all()
+    return _BoundedStream(inner, path.stat().st_size, [archive, source], step)
 
 
 def refuse_bomb(unpacked: int, packed: int) -> None:
@@ -128,6 +158,7 @@ class _BoundedStream(io.BufferedIOBase):
     """A decompressing stream that raises ``zip_bomb`` at the limits of size and ratio.
 
     Args:
+        below: what the stream reads from; closed with it.
         step: bytes that are decompressed between two checks.
     """
 
@@ -135,10 +166,10 @@ class _BoundedStream(io.BufferedIOBase):
         self,
         inner: io.BufferedIOBase | IO[bytes],
         packed_bytes: int,
-        archive: zipfile.ZipFile | None = None,
+        below: Sequence[SourceFile | zipfile.ZipFile],
         step: int = _ALLOWED_AT_ANY_RATIO_BYTES,
     ) -> None:
-        self._inner, self._packed_bytes, self._archive, self._step = inner, packed_bytes, archive, step
+        self._inner, self._packed_bytes, self._below, self._step = inner, packed_bytes, below, step
         self._unpacked_bytes = 0
 
     def readable(self) -> bool:
@@ -156,6 +187,6 @@ class _BoundedStream(io.BufferedIOBase):
 
     def close(self) -> None:
         self._inner.close()
-        if self._archive is not None:
-            self._archive.close()
+        for file in self._below:
+            file.close()
         super().close()

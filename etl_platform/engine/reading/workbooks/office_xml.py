@@ -10,6 +10,7 @@ from etl_platform.engine.reading.workbooks.sheets import workbook_damaged
 _BLOCK = 1 << 16
 _LONGEST_TOKEN = 4 << 20
 """Bytes of one tag or comment. expat reads an unfinished token again with each block."""
+_NO_MEMORY = expat.errors.codes[expat.errors.XML_ERROR_NO_MEMORY]
 MAX_DEPTH = 200
 """Elements within each other: expat keeps each open one in memory."""
 
@@ -39,6 +40,7 @@ def feed(parser: expat.XMLParserType, file: IO[bytes], part: str) -> Iterator[No
 
     Raises:
         UnreadableFileError: ``workbook_damaged`` where the text is not well-formed.
+        MemoryError: the parser gets no memory.
     """
     fed = 0
     try:
@@ -50,6 +52,8 @@ def feed(parser: expat.XMLParserType, file: IO[bytes], part: str) -> Iterator[No
             yield
         parser.Parse(b"", True)
     except expat.ExpatError as error:
+        if error.code == _NO_MEMORY:
+            raise MemoryError from None
         raise _malformed(part, error) from None
     yield
 

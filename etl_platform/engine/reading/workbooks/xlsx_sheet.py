@@ -1,12 +1,11 @@
 """The sheets of an .xlsx: opens the file, finds its parts, and reads a sheet's rows block by block."""
 
 import io
-import zipfile
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 
-from etl_platform.engine.reading.packed.archives import unpacking
+from etl_platform.engine.reading.packed.archives import open_archive
 from etl_platform.engine.reading.workbooks.office_package import Package
 from etl_platform.engine.reading.workbooks.office_xml import feed, xml_parser
 from etl_platform.engine.reading.workbooks.sheets import (
@@ -35,7 +34,7 @@ class XlsxSheet:
         return MAC_ORIGIN if self._book.since_1904 else EXCEL_ORIGIN
 
     def rows(self) -> Iterator[SheetRow]:
-        with unpacking(), zipfile.ZipFile(self._source) as archive, Package(archive).open(self._listed.part) as file:
+        with open_archive(self._source) as archive, Package(archive).open(self._listed.part) as file:
             parser = xml_parser()
             sheet = SheetParser(self.name, self._book, self._origin, parser)
             self.facts = sheet.facts
@@ -49,7 +48,7 @@ def read_xlsx(source: Path | io.BytesIO) -> Workbook:
     Raises:
         UnreadableFileError: ``workbook_too_large``, ``workbook_damaged`` or ``archive_damaged``.
     """
-    with unpacking(), zipfile.ZipFile(source) as archive:
+    with open_archive(source) as archive:
         refuse_size(sum(member.file_size for member in archive.infolist()))
         package = Package(archive)
         part = package.main_part()

@@ -1,5 +1,6 @@
 """Which contract a file name chooses, and that every shipped contract is complete."""
 
+import errno
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -228,6 +229,31 @@ def test_a_fault_of_the_reader_does_not_stop_the_other_contracts(
     found = write(tmp_path, good=contract_data([text("a")]), bad=contract_data([text("a")], dataset="bad"))
     assert list(found.good) == ["things"]
     assert errors(found)["bad.odcs.yaml"].endswith("ZeroDivisionError: x; report this, with the contract")
+
+
+@pytest.mark.parametrize("error", [OSError(errno.EMFILE, "Too many open files"), MemoryError()], ids=repr)
+@pytest.mark.parametrize("name", ["b.odcs.yaml", "places.csv"])
+def test_an_error_of_the_machine_sets_no_contract_aside(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, error: Exception
+) -> None:
+    (tmp_path / "references").mkdir()
+    (tmp_path / "references" / "places.csv").write_text("code,name\nx,y\n", "utf-8")
+    column = text("a", customProperties=custom(lookup={"table": "places", "key": "code", "take": "name"}))
+    (tmp_path / "a.odcs.yaml").write_text(yaml_text(contract_data([text("a")], dataset="a")), "utf-8")
+    data = contract_data([column], dataset="b")
+    (tmp_path / "b.odcs.yaml").write_text(yaml_text(data), "utf-8")
+    really_open = Path.open
+
+    def fail(path: Path, *arguments: Any, **more: Any) -> Any:
+        if path.name == name:
+            raise error
+        return really_open(path, *arguments, **more)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "open", fail)
+        with pytest.raises(type(error)):
+            read_folder(tmp_path)
+    assert set(read_folder(tmp_path).good) == {"a", "b"}
 
 
 def test_a_folder_without_contracts_or_no_folder_is_refused(tmp_path: Path) -> None:
