@@ -188,7 +188,7 @@ def tick(workshop: Workshop, cursor: str | None) -> dg.SensorResult | dg.SkipRea
         return result  # type: ignore[no-any-return]
 
 
-def test_the_sign_turns_red_with_file_and_line_and_green_after_the_correction(
+def test_the_check_turns_red_with_file_and_line_and_green_after_the_correction(
     workshop: Workshop, contracts: Path
 ) -> None:
     workshop.contracts_dir = contracts
@@ -216,7 +216,7 @@ def test_the_sign_turns_red_with_file_and_line_and_green_after_the_correction(
     assert third.run_requests == [], "no file waited"
 
 
-def test_the_sign_is_red_for_a_rule_that_does_not_compile_though_the_dataset_stays(
+def test_the_check_is_red_for_a_rule_that_does_not_compile_though_the_dataset_stays(
     workshop: Workshop, contracts: Path
 ) -> None:
     workshop.contracts_dir = contracts
@@ -268,7 +268,7 @@ def test_a_broken_cursor_checks_everything_again(workshop: Workshop, contracts: 
     assert len(result.asset_events) == len(TEXTS)
 
 
-def test_an_api_in_error_has_a_red_sign_and_names_with_other_characters_do_not_collide(
+def test_an_api_in_error_has_a_red_check_and_names_with_other_characters_do_not_collide(
     contracts: Path, tmp_path: Path
 ) -> None:
     apis = tmp_path / "apis"

@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
+import pytest
 import yaml
 
 from etl_platform.engine.columns import DAMAGE, LINE, OVERFLOW
 from etl_platform.engine.contract.contract_reader import parse_contract
 from etl_platform.engine.contract.model import Contract, ReferenceTable
+from etl_platform.engine.errors import UnreadableFileError
 from etl_platform.engine.reading.open_table import open_table
 from etl_platform.engine.reading.table import Table
 from etl_platform.engine.rules.compile_contract import compile_contract
@@ -120,6 +122,21 @@ def cells_of(frame: pl.DataFrame) -> list[tuple[str, ...]]:
     """Text cells by position, nulls as empty texts."""
     names = [name for name in frame.columns if name.isdigit()]
     return [tuple(cell or "" for cell in row) for row in frame.select(names).rows()]
+
+
+def cells_read(path: Path, contract: Contract, content: bytes) -> list[tuple[str, ...]]:
+    """The text cells of a file with this content."""
+    path.write_bytes(content)
+    return cells_of(read_back(path, contract)[1])
+
+
+def refusal(path: Path, contract: Contract, content: bytes | None = None) -> UnreadableFileError:
+    """The error with which a file is refused; ``content`` is written to it before."""
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(UnreadableFileError) as caught:
+        read_back(path, contract)
+    return caught.value
 
 
 def listing(folder: Path) -> dict[str, bytes]:

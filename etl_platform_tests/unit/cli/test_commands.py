@@ -17,7 +17,7 @@ from etl_platform.cli.main import build_parser, main
 from etl_platform.deliveries.waiting import WaitingRecords
 from etl_platform.settings import Settings
 from etl_platform.storage.local_store import LocalStore
-from etl_platform_tests.unit.deliveries.test_waiting import RECORD
+from etl_platform_tests.unit.deliveries.failed_delivery import RECORD
 from etl_platform_tests.unit.making import CONTRACTS, PROJECT, contract_data, contract_text, custom, listing, text
 
 KEYS = {"outcome", "rows", "accepted_rows", "quarantined_rows", "reasons", "dialect", "columns", "profile", "errors"}

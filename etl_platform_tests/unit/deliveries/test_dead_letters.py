@@ -14,7 +14,7 @@ from etl_platform.deliveries.dead_letters.reasons import (
     may_be_redriven,
 )
 from etl_platform.deliveries.s3_events import parse_message
-from etl_platform_tests.unit.deliveries.test_waiting import RECORD
+from etl_platform_tests.unit.deliveries.failed_delivery import RECORD
 
 KEY = "from_client/nm_albuquerque/Officer_Detail.csv"
 EVENT = parse_message(json.dumps({"Records": [{"s3": {"bucket": {"name": "b"}, "object": {"key": KEY}}}]}))

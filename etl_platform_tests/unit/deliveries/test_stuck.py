@@ -12,7 +12,7 @@ from etl_platform.engine.contract.cadence import Cadence
 from etl_platform.engine.contract_folder import BrokenContract, ContractFolder
 from etl_platform.engine.errors import ContractError
 from etl_platform.queue_work.queues import EMAILS, FILE_EVENTS
-from etl_platform_tests.unit.deliveries.test_waiting import AT, RECORD
+from etl_platform_tests.unit.deliveries.failed_delivery import AT, RECORD
 from etl_platform_tests.unit.intake_place import GOOD, Place, things
 
 GADGETS = "from_client/agency_a/Gadgets.csv"

@@ -4,7 +4,7 @@ import json
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -21,23 +21,8 @@ from etl_platform.errors import ReportError, TransientError
 from etl_platform.queue_work.lease import RETRY_DELAY_S
 from etl_platform.queue_work.workers import Threads
 from etl_platform_tests.simulation.memory import MemoryStore
+from etl_platform_tests.unit.deliveries.failed_delivery import AT, NOW, RECORD
 from etl_platform_tests.unit.intake_place import GOOD, KEY, things
-
-NOW = 1_767_600_000.0
-AT = datetime.fromtimestamp(NOW, UTC)
-RECORD = WaitingDelivery(
-    delivery_id="0" * 20,
-    source=ObjectVersion("bucket", KEY, "v1", last_modified=AT - timedelta(hours=1)),
-    agency="agency_a",
-    dataset="things",
-    code="TransientError",
-    reason="TransientError: COPY: 503",
-    receives=3,
-    failed_at=AT,
-    comes_again_at=AT + timedelta(seconds=120),
-    run_id="run",
-    message_id="m",
-)
 
 
 class Store:

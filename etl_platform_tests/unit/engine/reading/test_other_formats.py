@@ -132,11 +132,6 @@ def refusal(path: Path, content: bytes) -> UnreadableFileError:
     return caught.value
 
 
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "delivery"
-
-
 @pytest.mark.parametrize("content", HTML.values(), ids=HTML)
 def test_a_web_page_is_recognised_whatever_it_begins_with(path: Path, content: bytes) -> None:
     error = refusal(path, content)

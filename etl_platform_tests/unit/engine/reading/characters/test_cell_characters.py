@@ -28,11 +28,6 @@ BLANK = "\u00a0\u1680\u2003\u2007\u2009\u202f\u205f\u3000\v\f"
 CONTROL = "\0\x01\x08\x0e\x1b\x1f\x7f\x80\x85\x92\x9f\uffff"
 
 
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "delivery"
-
-
 def check(path: Path, *rows: str, contract: Any = CONTRACT, **more: Any) -> CheckResult:
     path.write_text("\n".join(("ident,name,note", *rows)) + "\n", "utf-8", newline="")
     return check_file(path, contract, path.parent, **more)

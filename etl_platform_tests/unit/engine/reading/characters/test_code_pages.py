@@ -11,10 +11,9 @@ from hypothesis import strategies as st
 
 from etl_platform.engine.columns import DAMAGE
 from etl_platform.engine.contract.model import Contract
-from etl_platform.engine.errors import UnreadableFileError
 from etl_platform.engine.file_dialect import FileDialect
 from etl_platform.engine.reading.characters.western_words import is_western
-from etl_platform_tests.unit.making import cells_of, contract_of, read_back, text
+from etl_platform_tests.unit.making import cells_of, contract_of, read_back, refusal, text
 
 COLUMNS = [text("ident"), text("name"), text("note")]
 CONTRACT = contract_of(COLUMNS)
@@ -70,11 +69,6 @@ PAGES = [
 ]
 
 
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "delivery"
-
-
 def encoded(word: str, page: str) -> bytes | None:
     """None for a word that the page cannot write. cp1258 writes some accents after their letter."""
     if page == "cp1258":
@@ -106,12 +100,6 @@ def write(path: Path, names: list[bytes], filler: int = 0) -> None:
     path.write_bytes(b"ident,name,note\n" + b"".join(rows))
 
 
-def refusal(path: Path, contract: Contract = CONTRACT) -> UnreadableFileError:
-    with pytest.raises(UnreadableFileError) as caught:
-        read_back(path, contract)
-    return caught.value
-
-
 def described(path: Path, contract: Contract = CONTRACT) -> FileDialect:
     table, _ = read_back(path, contract)
     return table.describe()
@@ -125,7 +113,7 @@ def test_a_file_of_another_code_page_is_refused(
     names = foreign_words(page, [case(word).replace("ẞ", "ß") for word in words])
     assert len(names) > 2
     write(path, names * 20, 500)
-    error = refusal(path)
+    error = refusal(path, CONTRACT)
     assert error.code == "encoding_undecidable"
     assert page in error.message or page in {"iso8859_9", "cp437", "iso8859_13", "iso8859_2", "mac_latin2"}
 
@@ -140,7 +128,7 @@ def test_six_different_words_of_another_code_page_are_enough(tmp_path: Path, dat
     )
     path = tmp_path / "delivery"
     write(path, chosen, 300)
-    assert refusal(path).code == "encoding_undecidable"
+    assert refusal(path, CONTRACT).code == "encoding_undecidable"
 
 
 @settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -193,13 +181,13 @@ def test_a_sign_in_place_of_a_letter_damages_its_row_where_the_file_is_western(p
 
 def test_a_mixed_file_of_two_code_pages_is_refused(path: Path) -> None:
     write(path, [word.encode("cp1252") for word in SPANISH] + [word.encode("mac_roman") for word in SPANISH])
-    assert "mac_roman" in refusal(path).message
+    assert "mac_roman" in refusal(path, CONTRACT).message
 
 
 def test_foreign_words_far_below_the_sample_refuse_the_file(path: Path) -> None:
     rows = b"1,Smith,b\n" * 400_000
     path.write_bytes(b"ident,name,note\n" + rows + b"".join(b"2,%s,c\n" % w.encode("cp1250") for w in POLISH[:6]))
-    assert refusal(path).line is not None
+    assert refusal(path, CONTRACT).line is not None
 
 
 @pytest.mark.parametrize("contract", [CONTRACT, CLASSIFIED], ids=["open", "classified"])

@@ -9,27 +9,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from etl_platform.engine.columns import DAMAGE, LINE
-from etl_platform.engine.errors import UnreadableFileError
-from etl_platform_tests.unit.making import cells_of, contract_of, read_back, text
+from etl_platform_tests.unit.making import cells_of, contract_of, read_back, refusal, text
 
 COLUMNS = [text("ident"), text("label"), text("remark")]
 CONTRACT = contract_of(COLUMNS)
 HEAD = "ident,label,remark\n"
 
 
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "delivery"
-
-
 def pinned(**server: Any) -> Any:
     return contract_of(COLUMNS, servers=[{"server": "drop", "type": "s3", "location": "s3://b/k", **server}])
-
-
-def refusal(path: Path, contract: Any = CONTRACT) -> UnreadableFileError:
-    with pytest.raises(UnreadableFileError) as caught:
-        read_back(path, contract)
-    return caught.value
 
 
 @pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
@@ -55,7 +43,7 @@ def test_lines_of_single_bytes_within_utf_16_refuse_the_file(
     path = tmp_path_factory.mktemp("mixed") / "mixed.csv"
     wide = [(mark + HEAD + "1,日本語,b\n" * before).encode(encoding), ("2,Peña,b\n" * after).encode(encoding)]
     path.write_bytes(wide[0] + f"3,{line},{line}\n".encode() + wide[1])
-    assert refusal(path).code == "encoding_undecidable"
+    assert refusal(path, CONTRACT).code == "encoding_undecidable"
 
 
 @pytest.mark.parametrize("cells", ["\0a,b\0", "\0,\0", "\0\0a,b", "Pe\xf1a\0,b"])
@@ -91,7 +79,7 @@ def test_utf_32_is_detected_by_its_byte_order_mark(path: Path, mark: bytes) -> N
 )
 def test_bytes_that_are_neither_unicode_nor_western_are_undecidable(path: Path, content: bytes) -> None:
     path.write_bytes(content)
-    assert refusal(path).code == "encoding_undecidable"
+    assert refusal(path, CONTRACT).code == "encoding_undecidable"
 
 
 WESTERN = [

@@ -9,7 +9,7 @@ import pytest
 from etl_platform.engine.columns import BAD_QUOTE, DAMAGE, LINE, OVERFLOW, TOO_FEW, TOO_MANY
 from etl_platform.engine.errors import UnreadableFileError
 from etl_platform.engine.reading.delimited import blank_lines, parse_chunk, text_table
-from etl_platform_tests.unit.making import cells_of, contract_of, custom, read_back, text
+from etl_platform_tests.unit.making import cells_of, contract_of, custom, read_back, refusal, text
 
 CONTRACT = contract_of([text("ident"), text("label"), text("remark")])
 HEAD = b"ident,label,remark\n"
@@ -18,17 +18,6 @@ HEAD = b"ident,label,remark\n"
 def small_chunks(monkeypatch: pytest.MonkeyPatch, row_bytes: int = 32 << 20) -> None:
     monkeypatch.setattr(text_table, "CHUNK_BYTES", 50)
     monkeypatch.setattr(text_table, "MAX_ROW_BYTES", row_bytes)
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "delivery"
-
-
-def refusal(path: Path) -> UnreadableFileError:
-    with pytest.raises(UnreadableFileError) as caught:
-        read_back(path, CONTRACT)
-    return caught.value
 
 
 def test_a_short_row_keeps_its_line_and_has_a_reason(path: Path) -> None:
@@ -236,25 +225,25 @@ def test_a_byte_of_neither_encoding_damages_its_row(path: Path, line_end: bytes)
 @pytest.mark.parametrize("line_end", [b"\n", b"\r", b"\r\n"], ids=["LF", "CR", "CRLF"])
 def test_a_word_of_another_code_page_is_refused_with_its_line(path: Path, line_end: bytes) -> None:
     path.write_bytes((HEAD + b"1,a,b\n\n2,b,c\n3,Jos\x82,d\n4,e,f\n").replace(b"\n", line_end))
-    error = refusal(path)
+    error = refusal(path, CONTRACT)
     assert (error.code, error.line) == ("encoding_undecidable", 5)
 
 
 @pytest.mark.parametrize("content", [b"", b"\n\n", b"   \n", b"\xef\xbb\xbf", b",,,\n,,,\n", b"\xff\xfe"])
 def test_a_file_without_text_is_empty(path: Path, content: bytes) -> None:
     path.write_bytes(content)
-    assert refusal(path).code == "empty_file"
+    assert refusal(path, CONTRACT).code == "empty_file"
 
 
 @pytest.mark.parametrize("content", [b"%PDF-1.7\n%\xe2\xe3\n", b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", b"PAR1\x15\0"])
 def test_a_picture_or_a_pdf_is_refused_as_not_tabular(path: Path, content: bytes) -> None:
     path.write_bytes(content * 20)
-    assert refusal(path).code == "not_tabular"
+    assert refusal(path, CONTRACT).code == "not_tabular"
 
 
 def test_prose_is_refused_because_it_has_no_header(path: Path) -> None:
     path.write_bytes(b"Dear colleagues,\nplease find the data attached.\n")
-    assert refusal(path).code == "no_header_match"
+    assert refusal(path, CONTRACT).code == "no_header_match"
 
 
 def test_a_file_not_in_the_encoding_of_the_contract_is_refused_while_it_is_read(path: Path) -> None:
@@ -284,7 +273,7 @@ def test_too_many_blank_lines_are_refused_with_their_line(path: Path, monkeypatc
     path.write_bytes(HEAD + b"1,a,b\n" + b"\n" * 4_000 + b"2,c,d\n")
     assert read_back(path, CONTRACT)[1].height == 2
     path.write_bytes(HEAD + b"1,a,b\n" + b"\n" * 20_000 + b"2,c,d\n")
-    error = refusal(path)
+    error = refusal(path, CONTRACT)
     assert error.code == "too_many_blank_lines"
     assert error.line is not None
 

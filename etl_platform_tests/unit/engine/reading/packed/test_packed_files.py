@@ -20,11 +20,6 @@ BODY = b"ident,label,remark\n001,a,b\n2,c,d\n"
 CELLS = [("001", "a", "b"), ("2", "c", "d")]
 
 
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "delivery"
-
-
 def code_of(path: Path, content: bytes) -> str:
     path.write_bytes(content)
     with pytest.raises(UnreadableFileError) as caught:

@@ -19,7 +19,7 @@ from etl_platform.engine.result import CheckResult, Example
 from etl_platform.engine.split import QUARANTINE, SILVER
 from etl_platform.engine.text_report import verdict
 from etl_platform_tests.unit.engine.reading.packed.packed_files import workbook, zipped
-from etl_platform_tests.unit.making import cells_of, contract_of, custom, read_back, text, typed
+from etl_platform_tests.unit.making import cells_of, contract_of, custom, read_back, refusal, text, typed
 
 CONTRACT = contract_of(
     [text("ident", primaryKey=True), typed("day", "date"), text("remark")],
@@ -32,13 +32,6 @@ MAY, JUNE = HEAD + b"1,2026-05-01,a\n2,2026-05-32,b\n", b"\n" + HEAD + b"3,2026-
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     return tmp_path / "delivery.zip"
-
-
-def refusal(path: Path, content: bytes) -> UnreadableFileError:
-    path.write_bytes(content)
-    with pytest.raises(UnreadableFileError) as caught:
-        read_back(path, CONTRACT)
-    return caught.value
 
 
 def checked(path: Path, content: bytes) -> CheckResult:
@@ -89,13 +82,13 @@ def test_members_of_different_dialects_are_read_as_one_table(path: Path) -> None
     book = workbook({"S": [["ident", "day", "remark"], ["9", "2026-01-01", "z"]]})
     path.write_bytes(zipped({"things1.csv": MAY, "things2.txt": semicolons}))
     assert [row[0] for row in cells_of(read_back(path, CONTRACT)[1])] == ["1", "2", "3", "1"]
-    assert refusal(path, zipped({"things1.csv": MAY, "things2.xlsx": book})).code == "zip_members"
+    assert refusal(path, CONTRACT, zipped({"things1.csv": MAY, "things2.xlsx": book})).code == "zip_members"
 
 
 def test_a_damaged_member_is_refused_with_its_name_and_line(path: Path) -> None:
-    error = refusal(path, zipped({"things1.csv": MAY, "things2.csv": HEAD + b"1,Jos\x82,y\n"}))
+    error = refusal(path, CONTRACT, zipped({"things1.csv": MAY, "things2.csv": HEAD + b"1,Jos\x82,y\n"}))
     assert (error.code, error.line, error.message.startswith("things2.csv: ")) == ("encoding_undecidable", 2, True)
-    error = refusal(path, zipped({"things1.csv": MAY, "things_readme.txt": b"Dear all,\nsee the file.\n"}))
+    error = refusal(path, CONTRACT, zipped({"things1.csv": MAY, "things_readme.txt": b"Dear all,\nsee the file.\n"}))
     assert (error.code, error.message.startswith("things_readme.txt: ")) == ("no_header_match", True)
 
 
@@ -110,7 +103,7 @@ def test_a_damaged_member_is_refused_with_its_name_and_line(path: Path) -> None:
     ],
 )
 def test_ambiguous_members_are_refused_with_their_names(path: Path, members: dict[str, bytes]) -> None:
-    error = refusal(path, zipped(members))
+    error = refusal(path, CONTRACT, zipped(members))
     assert error.code == "zip_members"
     assert all(name in error.message for name in members if not name.startswith("."))
 
@@ -121,19 +114,19 @@ def test_two_members_with_the_same_name_are_refused(path: Path) -> None:
         archive.writestr("things.csv", MAY)
         with pytest.warns(UserWarning, match="Duplicate"):
             archive.writestr("things.csv", JUNE)
-    assert refusal(path, sink.getvalue()).code == "zip_members"
+    assert refusal(path, CONTRACT, sink.getvalue()).code == "zip_members"
 
 
 @pytest.mark.parametrize(
     "name", ["../things.csv", "/etc/things.csv", "a/../../things.csv", "..\\things.csv", "C:/x.csv"]
 )
 def test_a_path_that_leads_out_of_the_archive_is_refused(path: Path, name: str) -> None:
-    assert refusal(path, zipped({name: MAY})).code == "zip_unsafe"
+    assert refusal(path, CONTRACT, zipped({name: MAY})).code == "zip_unsafe"
 
 
 def test_an_archive_of_too_many_members_is_refused(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(choosing, "MAX_MEMBERS", 3)
-    assert refusal(path, zipped({f"things{i}.csv": MAY for i in range(4)})).code == "zip_members"
+    assert refusal(path, CONTRACT, zipped({f"things{i}.csv": MAY for i in range(4)})).code == "zip_members"
 
 
 @pytest.mark.parametrize(
@@ -147,7 +140,7 @@ def test_an_archive_of_too_many_members_is_refused(path: Path, monkeypatch: pyte
     ids=["zip in zip", "gzip in zip", "zip in gzip", "gzip in gzip"],
 )
 def test_an_archive_in_an_archive_is_refused(path: Path, content: bytes) -> None:
-    assert refusal(path, content).code == "archive_nested"
+    assert refusal(path, CONTRACT, content).code == "archive_nested"
 
 
 @pytest.mark.parametrize("pack", [gzip.compress, lambda body: zipped({"things.xlsx": body})], ids=["gzip", "zip"])
@@ -173,7 +166,7 @@ def test_a_packed_workbook_is_read(path: Path, pack: Any) -> None:
 def test_an_office_file_that_is_not_a_workbook_is_refused_with_its_format(
     path: Path, members: dict[str, bytes], what: str
 ) -> None:
-    error = refusal(path, zipped(members))
+    error = refusal(path, CONTRACT, zipped(members))
     assert (error.code, what in error.message) == ("not_tabular", True)
 
 
@@ -183,12 +176,12 @@ def test_all_members_count_for_the_size_limit_and_one_file_can_break_the_ratio(
     body = HEAD + b"1,2026-01-01,a\n" * 5_000
     packed = zipped({f"things{i}.csv": body for i in range(4)})
     monkeypatch.setattr(archives, "MAX_UNPACKED_BYTES", 2 * len(body))
-    assert refusal(path, packed).code == "zip_bomb"
+    assert refusal(path, CONTRACT, packed).code == "zip_bomb"
     monkeypatch.setattr(archives, "MAX_UNPACKED_BYTES", 1 << 40)
     monkeypatch.setattr(archives, "_ALLOWED_AT_ANY_RATIO_BYTES", 1_000)
     monkeypatch.setattr(archives, "MAX_RATIO", 20)
-    assert refusal(path, packed).code == "zip_bomb"
-    assert refusal(path, gzip.compress(body)).code == "zip_bomb"
+    assert refusal(path, CONTRACT, packed).code == "zip_bomb"
+    assert refusal(path, CONTRACT, gzip.compress(body)).code == "zip_bomb"
 
 
 def test_a_member_without_a_name_is_read_or_refused(path: Path) -> None:

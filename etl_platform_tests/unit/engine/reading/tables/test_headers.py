@@ -10,32 +10,20 @@ from hypothesis import strategies as st
 
 from etl_platform.engine.check import check_file
 from etl_platform.engine.columns import DAMAGE, LINE
-from etl_platform.engine.errors import UnreadableFileError
 from etl_platform.engine.file_dialect import DroppedLine
 from etl_platform.engine.reading.delimited import text_table
 from etl_platform.engine.reading.tables.headers import join_rows, named_header
 from etl_platform.engine.split import SILVER
 from etl_platform_tests.unit.engine.reading.packed.packed_files import workbook
-from etl_platform_tests.unit.making import cells_of, contract_of, custom, read_back, text
+from etl_platform_tests.unit.making import cells_of, contract_of, custom, read_back, refusal, text
 
 COLUMNS = [text("officer_id", required=True), text("name"), text("hire_date"), text("leave_date")]
 CONTRACT = contract_of(COLUMNS)
 ROW = ("1", "a", "b", "c")
 
 
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "delivery"
-
-
 def pinned(**values: Any) -> Any:
     return contract_of(COLUMNS, customs=custom(**values))
-
-
-def refusal(path: Path, contract: Any = CONTRACT) -> UnreadableFileError:
-    with pytest.raises(UnreadableFileError) as caught:
-        read_back(path, contract)
-    return caught.value
 
 
 @pytest.mark.parametrize(
@@ -168,7 +156,7 @@ def test_a_header_line_of_the_contract_without_a_header_is_refused(path: Path, l
 
 def test_sheet_and_header_line_of_the_contract_are_used_or_the_workbook_refused(path: Path) -> None:
     path.write_bytes(workbook({"Old data": [KNOWN, ["9", "a", "b", "c"]], "New Data": [["x"], KNOWN, [*ROW]]}))
-    assert refusal(path).code == "ambiguous_sheet"
+    assert refusal(path, CONTRACT).code == "ambiguous_sheet"
     table, frame = read_back(path, pinned(sheet="new_data"))
     assert (table.describe().ignored_sheets, cells_of(frame)) == (("Old data",), [ROW])
     assert read_back(path, pinned(headerLine=2))[0].describe().sheet == "New Data"

@@ -15,19 +15,13 @@ from openpyxl.utils.datetime import CALENDAR_MAC_1904
 
 from etl_platform.engine.check import check_file
 from etl_platform.engine.columns import LINE
-from etl_platform.engine.errors import UnreadableFileError
 from etl_platform.engine.file_dialect import DroppedLine
 from etl_platform.engine.reading.workbooks import office_xml, sheets
 from etl_platform.engine.split import SILVER
-from etl_platform_tests.unit.making import cells_of, contract_of, custom, read_back, text, typed
+from etl_platform_tests.unit.making import cells_of, contract_of, custom, read_back, refusal, text, typed
 
 CONTRACT = contract_of([text("ident"), text("label"), text("remark")])
 HEAD = ["ident", "label", "remark"]
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "delivery.xlsx"
 
 
 def write(path: Path, *rows: list[Any], change: Callable[[Any], None] = lambda book: None) -> None:
@@ -36,12 +30,6 @@ def write(path: Path, *rows: list[Any], change: Callable[[Any], None] = lambda b
         book.active.append(row)
     change(book)
     book.save(path)
-
-
-def refusal(path: Path, contract: Any = CONTRACT) -> UnreadableFileError:
-    with pytest.raises(UnreadableFileError) as caught:
-        read_back(path, contract)
-    return caught.value
 
 
 def rewritten(path: Path, member: str, old: bytes, new: bytes) -> None:
@@ -72,7 +60,7 @@ def test_error_values_are_found_after_many_blocks_of_a_sheet(path: Path, monkeyp
 
 def test_a_formula_without_its_result_is_refused_with_its_cell(path: Path) -> None:
     write(path, ["1", "a", "b"], ["2", '=A3&"x"', "b"])
-    error = refusal(path)
+    error = refusal(path, CONTRACT)
     assert (error.code, error.line) == ("workbook_uncalculated", 3)
     assert "column 2" in error.message
 
@@ -158,7 +146,7 @@ def test_cells_far_out_are_refused_also_where_rows_have_no_number(path: Path, mo
     with zipfile.ZipFile(path) as archive:
         sheet = archive.read(SHEET)
     rewritten(path, SHEET, sheet, re.sub(rb' r="[A-Z]*[0-9]+"', b"", sheet))
-    assert refusal(path).code == "workbook_too_large"
+    assert refusal(path, CONTRACT).code == "workbook_too_large"
 
 
 def test_a_sheet_is_found_with_every_namespace_prefix_of_its_relation(path: Path) -> None:
@@ -267,7 +255,7 @@ def test_two_sheets_that_fit_equally_are_refused_but_a_sheet_without_rows_does_n
         return add
 
     write(path, ["1", "b", "c"], change=second(["2", "b", "c"]))
-    error = refusal(path)
+    error = refusal(path, CONTRACT)
     assert (error.code, "Second" in error.message) == ("ambiguous_sheet", True)
     write(path, ["1", "b", "c"], change=second())
     assert cells_of(read_back(path, CONTRACT)[1]) == [("1", "b", "c")]
@@ -301,7 +289,7 @@ def test_merged_titles_charts_and_offsets_leave_rows_on_their_numbers(path: Path
 )
 def test_an_ole_file_that_is_not_a_workbook_is_refused_with_its_format(path: Path, stream: str, code: str) -> None:
     path.write_bytes(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(600) + stream.encode("utf-16-le") + bytes(600))
-    assert refusal(path).code == code
+    assert refusal(path, CONTRACT).code == code
 
 
 def test_a_part_that_unpacks_to_more_than_declared_is_refused(path: Path) -> None:
@@ -310,4 +298,4 @@ def test_a_part_that_unpacks_to_more_than_declared_is_refused(path: Path) -> Non
     with zipfile.ZipFile(path) as archive:
         size = archive.getinfo("xl/worksheets/sheet1.xml").file_size.to_bytes(4, "little")
     path.write_bytes(content.replace(size, (500).to_bytes(4, "little")))
-    assert refusal(path).code == "archive_damaged"
+    assert refusal(path, CONTRACT).code == "archive_damaged"

@@ -10,7 +10,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from etl_platform.engine.columns import LINE
-from etl_platform.engine.errors import UnreadableFileError
 from etl_platform.engine.file_dialect import FileDialect
 from etl_platform.engine.reading.workbooks.cell_texts import number_text, stored_moment
 from etl_platform.engine.reading.workbooks.number_formats import NumberFormat, Shows
@@ -24,33 +23,16 @@ from etl_platform_tests.unit.engine.reading.workbooks.xlsx_writer import (
     rows_xml,
     text_cell,
 )
-from etl_platform_tests.unit.making import cells_of, contract_of, read_back, text
+from etl_platform_tests.unit.making import cells_of, cells_read, contract_of, read_back, refusal, text
 
 CONTRACT = contract_of([text("ident"), text("label"), text("remark")])
 HEAD = ["ident", "label", "remark"]
 QUIET = settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "delivery.xlsx"
-
-
-def rows_of(path: Path, content: bytes) -> list[tuple[str, ...]]:
-    path.write_bytes(content)
-    return cells_of(read_back(path, CONTRACT)[1])
-
-
 def dialect_of(path: Path, book: Xlsx) -> FileDialect:
     path.write_bytes(book.content())
     return read_back(path, CONTRACT)[0].describe()
-
-
-def refusal(path: Path, content: bytes) -> UnreadableFileError:
-    path.write_bytes(content)
-    with pytest.raises(UnreadableFileError) as caught:
-        read_back(path, CONTRACT)
-    return caught.value
 
 
 def table(*rows: list[str | None]) -> str:
@@ -182,7 +164,7 @@ def test_a_sheet_beyond_its_limits_is_refused_in_little_memory(path: Path, sheet
 def test_shared_texts_that_only_claim_to_be_many_ask_for_no_memory(path: Path) -> None:
     texts = '<sst count="99999999999999" uniqueCount="99999999999999"><si><t>shared</t></si></sst>'
     book = Xlsx(table(["1", 't="s"><v>0</v>', "b"]), changed={"xl/sharedStrings.xml": texts})
-    assert rows_of(path, book.content()) == [("1", "shared", "b")]
+    assert cells_read(path, CONTRACT, book.content()) == [("1", "shared", "b")]
 
 
 def test_cells_and_rows_that_hold_nothing_are_no_rows(path: Path) -> None:
@@ -192,7 +174,7 @@ def test_cells_and_rows_that_hold_nothing_are_no_rows(path: Path) -> None:
         f'<row r="1048576" hidden="1"><c r="{FAR}" s="1"><f></f></c></row>'
     )
     book = Xlsx(table(["1", "a", "b"]) + empty.replace("<f></f>", ""), before='<dimension ref="A1:XFD1048576"/>')
-    assert rows_of(path, book.content()) == [("1", "a", "b")]
+    assert cells_read(path, CONTRACT, book.content()) == [("1", "a", "b")]
 
 
 def test_text_beside_the_table_is_no_row_and_is_in_the_report(path: Path) -> None:
@@ -207,20 +189,22 @@ def test_cells_out_of_order_stand_where_their_references_say(path: Path) -> None
     row = (
         f'<row r="2"><c r="C2" {text_cell("b")}</c><c r="A2" {text_cell("1")}</c><c r="$b$2" {text_cell("a")}</c></row>'
     )
-    assert rows_of(path, Xlsx(rows_xml([HEAD]) + row).content()) == [("1", "a", "b")]
+    assert cells_read(path, CONTRACT, Xlsx(rows_xml([HEAD]) + row).content()) == [("1", "a", "b")]
 
 
 @pytest.mark.parametrize("kind", ["#SPILL!", "#BLOCKED!", "#CALC!", "#N/A", "#nonsense"])
 def test_an_error_of_any_kind_costs_its_cell_only(path: Path, kind: str) -> None:
     book = Xlsx(table(["1", f't="e"><v>{kind}</v>', "b"], ["2", 't="e"><f>A1</f>', "c"]))
-    assert rows_of(path, book.content()) == [("1", kind, "b"), ("2", "#ERROR!", "c")]
+    assert cells_read(path, CONTRACT, book.content()) == [("1", kind, "b"), ("2", "#ERROR!", "c")]
 
 
 def test_texts_of_runs_are_joined_without_their_pronunciation_and_escapes_are_characters(path: Path) -> None:
     plain, bold = "<r><t>Sam</t></r>", "<r><rPr><b/></rPr><t xml:space='preserve'>ple </t></r>"
     runs = f"<is>{plain}{bold}<rPh sb='0' eb='1'><t>x</t></rPh></is>"
     book = Xlsx(table([f't="inlineStr">{runs}', "line_x000D__x000A_two", "_x005F_x0041_ _xD83D__xDE00_ _xD83D_"]))
-    assert rows_of(path, book.content()) == [("Sample ", "line\r\ntwo", "_x0041_ \N{GRINNING FACE} _xD83D_")]
+    assert cells_read(path, CONTRACT, book.content()) == [
+        ("Sample ", "line\r\ntwo", "_x0041_ \N{GRINNING FACE} _xD83D_")
+    ]
 
 
 @pytest.mark.parametrize(
@@ -272,19 +256,19 @@ def test_texts_of_runs_are_joined_without_their_pronunciation_and_escapes_are_ch
 )
 def test_a_number_reads_as_excel_shows_it(path: Path, stored: str, code: str, shown: str) -> None:
     book = Xlsx(table(["1", number_cell(stored, 1), "b"]), formats=[code])
-    assert rows_of(path, book.content()) == [("1", shown, "b")]
+    assert cells_read(path, CONTRACT, book.content()) == [("1", shown, "b")]
 
 
 @pytest.mark.parametrize(("number", "shown"), [(14, "2023-03-15"), (22, "2023-03-15"), (0, "45000"), (49, "45000")])
 def test_built_in_formats_have_no_code(path: Path, number: int, shown: str) -> None:
     styles = f'<styleSheet><cellXfs><xf/><xf numFmtId="{number}"/></cellXfs></styleSheet>'
     book = Xlsx(table(["1", number_cell(45_000, 1), "b"]), changed={"xl/styles.xml": styles})
-    assert rows_of(path, book.content()) == [("1", shown, "b")]
+    assert cells_read(path, CONTRACT, book.content()) == [("1", shown, "b")]
 
 
 def test_dates_as_texts_and_truths_are_read(path: Path) -> None:
     book = Xlsx(table(['t="d"><v>2023-03-15T00:00:00</v>', 't="d"><v>2023-03-15T18:00:00</v>', 't="b"><v>1</v>']))
-    assert rows_of(path, book.content()) == [("2023-03-15", "2023-03-15T18:00:00", "true")]
+    assert cells_read(path, CONTRACT, book.content()) == [("2023-03-15", "2023-03-15T18:00:00", "true")]
 
 
 @pytest.mark.parametrize(
@@ -308,7 +292,7 @@ def test_dates_times_and_durations_of_a_strict_workbook_lose_their_noise(
     path: Path, stored: str, code: str, shown: str
 ) -> None:
     book = Xlsx(table(["1", f's="1" t="d"><v>{stored}</v>', "b"]), formats=[code], namespace=STRICT)
-    assert rows_of(path, book.content()) == [("1", shown, "b")]
+    assert cells_read(path, CONTRACT, book.content()) == [("1", shown, "b")]
 
 
 @given(moment=st.datetimes(datetime(1900, 3, 1), datetime(9998, 1, 1)), noise=st.integers(-400_000, 400_000))  # noqa: DTZ001
@@ -345,9 +329,9 @@ INLINE = 't="inlineStr"><f>A1</f><is><t></t></is>'
 def test_a_formula_that_was_never_calculated_is_refused(path: Path, book: str, cells: list[str], refused: bool) -> None:
     content = Xlsx(table(*(["1", cell, "b"] for cell in cells)), book=book).content()
     if refused:
-        assert refusal(path, content).code == "workbook_uncalculated"
+        assert refusal(path, CONTRACT, content).code == "workbook_uncalculated"
     else:
-        assert len(rows_of(path, content)) == len(cells)
+        assert len(cells_read(path, CONTRACT, content)) == len(cells)
 
 
 def test_merged_cells_and_what_excel_hides_are_in_the_report(path: Path) -> None:

@@ -7,7 +7,6 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from etl_platform.engine.errors import UnreadableFileError
 from etl_platform_tests.unit.engine.reading.workbooks.xlsx_writer import (
     OFFICE,
     SHEET,
@@ -16,7 +15,7 @@ from etl_platform_tests.unit.engine.reading.workbooks.xlsx_writer import (
     number_cell,
     rows_xml,
 )
-from etl_platform_tests.unit.making import cells_of, contract_of, read_back, text
+from etl_platform_tests.unit.making import cells_read, contract_of, refusal, text
 
 CONTRACT = contract_of([text("ident"), text("label")])
 SHARED = ("ident", "label", "x")
@@ -33,23 +32,6 @@ PARTS = ("xl/workbook.xml", "xl/styles.xml", "xl/sharedStrings.xml", SHEET)
 
 def book(**changes: object) -> Xlsx:
     return Xlsx(DATA, formats=["000"], shared=SHARED, **changes)  # type: ignore[arg-type]
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "delivery.xlsx"
-
-
-def rows_of(path: Path, content: bytes) -> list[tuple[str, ...]]:
-    path.write_bytes(content)
-    return cells_of(read_back(path, CONTRACT)[1])
-
-
-def refusal(path: Path, content: bytes) -> UnreadableFileError:
-    path.write_bytes(content)
-    with pytest.raises(UnreadableFileError) as caught:
-        read_back(path, CONTRACT)
-    return caught.value
 
 
 FOLDERS = st.sampled_from(["", "xl/", "XL/", "data/a b/", "x/y/z/"])
@@ -78,48 +60,50 @@ def test_parts_are_found_wherever_they_are(path: Path, data: st.DataObject) -> N
     flags = data.draw(st.lists(st.booleans(), max_size=20))
     swapped = {usual: _swapped(name, flags) for usual, name in names.items()}
     swapped["_rels/.rels"] = _swapped("_rels/.rels", flags)
-    assert rows_of(path, book(names=swapped, targets=targets).content()) == SHOWN
+    assert cells_read(path, CONTRACT, book(names=swapped, targets=targets).content()) == SHOWN
 
 
 def test_a_strict_workbook_and_every_prefix_of_names_are_read(path: Path) -> None:
-    assert rows_of(path, book(namespace=STRICT).content()) == SHOWN
+    assert cells_read(path, CONTRACT, book(namespace=STRICT).content()) == SHOWN
     sheet = str(book().parts()[SHEET])
     for tag in ("worksheet", "sheetData", "row", "c", "v"):
         sheet = sheet.replace(f"<{tag} ", f"<x:{tag} ").replace(f"<{tag}>", f"<x:{tag}>")
         sheet = sheet.replace(f"</{tag}>", f"</x:{tag}>")
-    assert rows_of(path, book(changed={SHEET: sheet.replace("xmlns=", "xmlns:x=")}).content()) == SHOWN
+    assert cells_read(path, CONTRACT, book(changed={SHEET: sheet.replace("xmlns=", "xmlns:x=")}).content()) == SHOWN
 
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-8-sig"])
 def test_parts_in_other_encodings_are_read(path: Path, encoding: str) -> None:
     changed = {name: str(body).encode(encoding) for name, body in book().parts().items() if name in PARTS}
-    assert rows_of(path, book(changed=changed).content()) == SHOWN
+    assert cells_read(path, CONTRACT, book(changed=changed).content()) == SHOWN
 
 
 def test_targets_from_the_root_without_a_slash_and_backslashes_are_understood(path: Path) -> None:
-    assert rows_of(path, book(targets={"worksheets/sheet1.xml": SHEET}).content()) == SHOWN
-    assert rows_of(path, book(targets={"worksheets/sheet1.xml": "worksheets\\sheet1.xml"}).content()) == SHOWN
-    assert rows_of(path, book(names={SHEET: SHEET.replace("/", "\\")}).content()) == SHOWN
+    assert cells_read(path, CONTRACT, book(targets={"worksheets/sheet1.xml": SHEET}).content()) == SHOWN
+    assert (
+        cells_read(path, CONTRACT, book(targets={"worksheets/sheet1.xml": "worksheets\\sheet1.xml"}).content()) == SHOWN
+    )
+    assert cells_read(path, CONTRACT, book(names={SHEET: SHEET.replace("/", "\\")}).content()) == SHOWN
 
 
 def test_a_workbook_without_package_relationships_is_found_by_its_usual_name(path: Path) -> None:
-    assert rows_of(path, book(names={"_rels/.rels": "unused.xml"}).content()) == SHOWN
+    assert cells_read(path, CONTRACT, book(names={"_rels/.rels": "unused.xml"}).content()) == SHOWN
 
 
 def test_a_missing_or_doubled_part_is_damage(path: Path) -> None:
-    missing = refusal(path, book(names={SHEET: "elsewhere.xml"}).content())
+    missing = refusal(path, CONTRACT, book(names={SHEET: "elsewhere.xml"}).content())
     assert (missing.code, "sheet1.xml is missing" in missing.message) == ("workbook_damaged", True)
-    doubled = refusal(path, book(changed={SHEET.upper(): "<worksheet/>"}).content())
+    doubled = refusal(path, CONTRACT, book(changed={SHEET.upper(): "<worksheet/>"}).content())
     assert (doubled.code, "two parts" in doubled.message) == ("workbook_damaged", True)
     no_relation = f'<workbook xmlns:r="{OFFICE}"><sheets><sheet name="S" r:id="r9"/></sheets></workbook>'
-    assert refusal(path, book(changed={"xl/workbook.xml": no_relation}).content()).code == "workbook_damaged"
-    assert refusal(path, book(names={"xl/sharedStrings.xml": "gone"}).content()).code == "workbook_damaged"
+    assert refusal(path, CONTRACT, book(changed={"xl/workbook.xml": no_relation}).content()).code == "workbook_damaged"
+    assert refusal(path, CONTRACT, book(names={"xl/sharedStrings.xml": "gone"}).content()).code == "workbook_damaged"
 
 
 def test_a_sheet_with_an_empty_relationship_is_a_module_of_old_visual_basic(path: Path) -> None:
     module = '<sheets><sheet name="Module1" state="veryHidden" r:id=""/>'
     listed = str(book().parts()["xl/workbook.xml"]).replace("<sheets>", module)
-    assert rows_of(path, book(changed={"xl/workbook.xml": listed}).content()) == SHOWN
+    assert cells_read(path, CONTRACT, book(changed={"xl/workbook.xml": listed}).content()) == SHOWN
 
 
 @pytest.mark.parametrize("value", ["1", "true"])
@@ -133,23 +117,25 @@ def test_dates_count_from_1904_whatever_the_extensions_of_the_workbook_say(path:
     data = rows_xml([["ident", "label"], ["a", number_cell(43_538, style=1)]])
     written = Xlsx(data, formats=["yyyy\\-mm\\-dd"], book=setting)
     listed = str(written.parts()["xl/workbook.xml"]).replace("</workbook>", extension)
-    assert rows_of(path, replace(written, changed={"xl/workbook.xml": listed}).content()) == [("a", "2023-03-15")]
+    assert cells_read(path, CONTRACT, replace(written, changed={"xl/workbook.xml": listed}).content()) == [
+        ("a", "2023-03-15")
+    ]
 
 
 def test_xml_that_is_not_well_formed_names_its_part_and_line(path: Path) -> None:
     for part in PARTS:
         broken = str(book().parts()[part])[:-3]
-        error = refusal(path, book(changed={part: broken}).content())
+        error = refusal(path, CONTRACT, book(changed={part: broken}).content())
         assert (error.code, part in error.message) == ("workbook_damaged", True)
 
 
 def test_a_document_type_is_refused(path: Path) -> None:
     entity = '<!DOCTYPE worksheet [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;">]>'
     for part in PARTS[1:]:
-        error = refusal(path, book(changed={part: entity + str(book().parts()[part])}).content())
+        error = refusal(path, CONTRACT, book(changed={part: entity + str(book().parts()[part])}).content())
         assert (error.code, "document type" in error.message) == ("workbook_damaged", True)
 
 
 def test_a_word_document_is_not_a_workbook(path: Path) -> None:
     content = book(changed={"xl/workbook.xml": "<document/>", "word/document.xml": "<document/>"}).content()
-    assert refusal(path, content).code == "not_tabular"
+    assert refusal(path, CONTRACT, content).code == "not_tabular"
