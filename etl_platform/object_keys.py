@@ -49,6 +49,9 @@ AGENCY_REGISTER = f"{REPORTS}_agencies.json"
 AMENDMENTS = f"{REPORTS}_facts/"
 _MAX_SEGMENT = 100
 _MAX_FILE_NAME_BYTES = 200
+_MAX_METADATA = 1_000
+_SILVER_DIGITS = 24
+"""96 bits: two of a billion source keys of an agency share them with a probability below 1e-11."""
 
 
 @dataclass(frozen=True)
@@ -113,9 +116,29 @@ def silver_prefix(dataset: str, agency: str) -> str:
 
 def silver_key(dataset: str, agency: str, source_key: str) -> str:
     """One object per source key, so that a newer version of a file replaces the older one."""
-    stem = re.sub(r"[^a-z0-9]+", "-", PurePosixPath(source_key).stem.lower()).strip("-")[:60]
-    slug = f"{stem}-{_digest(source_key)[:8]}" if stem else _digest(source_key)
-    return f"{silver_prefix(dataset, agency)}{slug}.parquet"
+    return _silver_key(dataset, agency, f"{_stem(source_key)}-{_digest(source_key, _SILVER_DIGITS)}")
+
+
+def short_silver_key(dataset: str, agency: str, source_key: str) -> str:
+    """The key in releases up to 0.2. It has 32 bits of the digest, so two source keys can share it."""
+    stem, digest = _stem(source_key), _digest(source_key)
+    return _silver_key(dataset, agency, f"{stem}-{digest[:8]}" if stem else digest)
+
+
+def _silver_key(dataset: str, agency: str, slug: str) -> str:
+    return f"{silver_prefix(dataset, agency)}{slug.removeprefix('-')}.parquet"
+
+
+def _stem(source_key: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", PurePosixPath(source_key).stem.lower()).strip("-")[:60]
+
+
+def metadata_text(source_key: str) -> str:
+    """A source key as S3 accepts it in the metadata of an object: ASCII, and at most 1,000 of its 2,048 bytes."""
+    encoded = quote(source_key, safe="/-_.", errors="surrogatepass")
+    if len(encoded) > _MAX_METADATA:
+        encoded = f"{encoded[: _MAX_METADATA - 65]}~{_digest(source_key, 64)}"
+    return encoded
 
 
 def quarantine_prefix(dataset: str, agency: str) -> str:
@@ -300,5 +323,5 @@ def _truncate(name: str, max_bytes: int) -> str:
     return name.encode()[: max_bytes - len(suffix.encode())].decode(errors="ignore") + suffix
 
 
-def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+def _digest(text: str, digits: int = 16) -> str:
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:digits]

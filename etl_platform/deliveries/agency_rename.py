@@ -10,11 +10,14 @@ import json
 import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from etl_platform import object_keys
-from etl_platform.deliveries.silver import Silver
+from etl_platform.deliveries.ledger import Ledger
+from etl_platform.deliveries.silver import CurrentObject, Silver
+from etl_platform.deliveries.version_order import VersionOrder
 from etl_platform.errors import PreconditionFailedError, TransientError
 from etl_platform.storage.object_store import ObjectHead, ObjectStore, find_object
 
@@ -30,7 +33,7 @@ class AgencyRename:
 
     def __init__(self, store: ObjectStore, bucket: str, old: str, new: str) -> None:
         self._store, self._bucket, self._old, self._new = store, bucket, old, new
-        self._silver = Silver(store, bucket)
+        self._silver, self._ledger = Silver(store, bucket), Ledger(store, bucket)
 
     def move(self) -> int:
         """Copy every object, then remove old silver and quarantine; returns how many objects were copied.
@@ -61,7 +64,7 @@ class AgencyRename:
         """Returns whether there was anything to copy."""
         key = self._renamed(head.key)
         if head.key.startswith("silver/"):
-            return self._copy_silver(head.key, key)
+            return self._copy_silver(head.key)
         if find_object(self._store, self._bucket, key) is not None:
             return False
         # Corrections hold rows of people and no name of an agency, so they are copied byte for byte.
@@ -73,11 +76,17 @@ class AgencyRename:
             self._store.copy(self._store.head(self._bucket, head.key), self._bucket, key)
         return True
 
-    def _copy_silver(self, old_key: str, key: str) -> bool:
+    def _copy_silver(self, old_key: str) -> bool:
         """Copy silver with its metadata, unless a newer version of the file was processed under the new name."""
-        old, new = self._silver.current(old_key), self._silver.current(key)
-        if old is None or (new is not None and not old.order.is_newer_than(new.order)):
+        old = self._silver.at(old_key)
+        if old is None:
             return False
+        source, new = self._under_new_name(old)
+        if new is not None:
+            is_newer = old.order.is_newer_than if source is None else partial(source.is_newer, old.order)
+            if not is_newer(new.order):
+                return False
+        key = new.key if new else self._renamed(old_key)
         head = self._store.head(self._bucket, old_key)
         with tempfile.TemporaryDirectory(prefix="etl-platform-") as folder:
             path = Path(folder) / "silver"
@@ -89,11 +98,26 @@ class AgencyRename:
                     path,
                     if_absent=new is None,
                     if_match=new.etag if new else None,
-                    metadata=head.metadata,
+                    metadata=dict(head.metadata)
+                    | ({"source": object_keys.metadata_text(source.key)} if source else {}),
                 )
             except PreconditionFailedError:
                 raise TransientError(f"{key} was written by a run meanwhile; run the command again") from None
         return True
+
+    def _under_new_name(self, old: CurrentObject) -> tuple[VersionOrder | None, CurrentObject | None]:
+        """The order of the versions of the object's source key, if it is reported, and its silver under the new name.
+
+        That can have another key than the old one, if release 0.2 wrote one of them.
+        """
+        folder = object_keys.parse_folder(old.key.removesuffix(object_keys.base_name(old.key)))
+        assert folder is not None
+        report = self._ledger.find(folder.dataset, self._old, old.delivery_id)
+        if report is None:
+            return None, self._silver.at(self._renamed(old.key))
+        source = report.source
+        new = self._silver.current(folder.dataset, self._new, source.key)
+        return VersionOrder(self._store, source.bucket, source.key), new
 
     def _write_if_absent(self, key: str, body: bytes) -> None:
         try:
@@ -103,7 +127,13 @@ class AgencyRename:
             return
 
     def _remove(self, head: ObjectHead) -> None:
-        if find_object(self._store, self._bucket, self._renamed(head.key)) is None:
+        old = self._silver.at(head.key) if head.key.startswith("silver/") else None
+        is_there = (
+            find_object(self._store, self._bucket, self._renamed(head.key))
+            if old is None
+            else self._under_new_name(old)[1]
+        )
+        if is_there is None:
             raise TransientError(f"{self._renamed(head.key)} is gone, so {head.key} was not removed; run it again")
         self._store.delete(self._bucket, head.key)
 

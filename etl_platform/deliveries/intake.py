@@ -132,7 +132,7 @@ class Intake:
         named = [[self.arrival(dataset, agency, delivery_id)] for delivery_id in delivery_ids]
         for newest_first in named or self._arrivals_by_key(dataset, agency):
             for arrival in newest_first:
-                if arrival is not newest_first[0] and self._silver.is_superseded(_silver_key(arrival), arrival.source):
+                if arrival is not newest_first[0] and self._silver.is_superseded(dataset, agency, arrival.source):
                     break
                 corrections = self._corrections.in_effect(dataset, agency, arrival.delivery_id)
                 corrections = corrections.merged(trial.get(arrival.delivery_id, Corrections()))
@@ -158,7 +158,7 @@ class Intake:
             corrections=corrections,
             dry_run=dry_run,
         )
-        current = self._silver.current(task.silver)
+        current = self._silver.current(dataset, agency, arrival.source.key)
         is_own = current is not None and current.delivery_id == arrival.delivery_id
         inputs = [arrival.delivery_id, contract.sha256, code_version(), *([corrections.sha256] if corrections else [])]
         reprocessing = Reprocessing.of(
@@ -178,7 +178,7 @@ class Intake:
 
     def successor(self, report: Report) -> Report | None:
         """The report of the accepted delivery that silver holds instead of this one; None until it is written."""
-        current = self._silver.current(_silver_key(report)) if report.written.silver_key else None
+        current = self._silver.at(report.written.silver_key) if report.written.silver_key else None
         if current is None or current.delivery_id == report.delivery_id:
             return None
         found = self._ledger.find(*report.partition, current.delivery_id)
@@ -250,10 +250,6 @@ class Intake:
     def _newest_first(self, arrivals: Sequence[Report]) -> list[Report]:
         source = arrivals[0].source
         return VersionOrder(self._store, source.bucket, source.key).newest_first(arrivals)
-
-
-def _silver_key(report: Report) -> str:
-    return object_keys.silver_key(*report.partition, report.source.key)
 
 
 def _is_result_current(report: Report, current: CurrentObject | None) -> bool:

@@ -69,7 +69,7 @@ class PartitionState:
         """What silver holds of a partition: one request to list its objects, and one for each of them."""
 
         def content_of(key: str) -> SilverContent | None:
-            current = self._silver.current(key)
+            current = self._silver.at(key)
             return None if current is None else current.content or self._reported_content(dataset, agency, current)
 
         keys = self._silver.keys(dataset, agency)
@@ -117,5 +117,5 @@ class PartitionState:
         if report.outcome is Outcome.ACCEPTED:
             return report
         dataset, agency = report.partition
-        current = self._silver.current(object_keys.silver_key(dataset, agency, report.source.key))
+        current = self._silver.current(dataset, agency, report.source.key)
         return None if current is None else self._report_of(dataset, agency, current)

@@ -77,8 +77,9 @@ class DeliveryTask:
     dry_run: bool = False
 
     @property
-    def silver(self) -> str:
-        return object_keys.silver_key(self.contract.dataset, self.agency, self.source.key)
+    def partition(self) -> tuple[str, str]:
+        """Dataset and agency."""
+        return self.contract.dataset, self.agency
 
     @property
     def quarantine(self) -> str:
@@ -122,7 +123,7 @@ class DeliveryProcessor:
         """Read the delivered bytes, check them, write silver and quarantine, and report."""
         from etl_platform.engine.split import QUARANTINE, SILVER
 
-        current = self._silver.current(task.silver)
+        current = self._silver.current(*task.partition, task.source.key)
         if current is not None and self._silver.is_newer(current, task.source):
             return self._superseded(task, current.delivery_id)
         with tempfile.TemporaryDirectory(prefix="etl-platform-") as folder:
@@ -134,22 +135,25 @@ class DeliveryProcessor:
             if task.reprocessing and report.outcome is Outcome.ACCEPTED:
                 report = replace(report, changes=self._replay_changes(task, current, work))
             if task.dry_run:
-                return DeliveryResult(report.outcome, self._with_shared_keys(report, task, work / SILVER))
+                return DeliveryResult(report.outcome, self._with_shared_keys(report, task, work / SILVER, current))
             written = report.written
             if report.outcome is Outcome.ACCEPTED:
-                swapped = self._swap_silver(task, work / SILVER, check.accepted_rows or 0, written)
+                swapped = self._swap_silver(task, current, work / SILVER, check.accepted_rows or 0, written)
                 if isinstance(swapped, Superseded):
                     return self._superseded(task, swapped.by)
                 written = swapped
                 # After the swap: of two files that arrive at once, the later one sees the other.
-                report = self._with_shared_keys(report, task, work / SILVER)
+                report = self._with_shared_keys(report, task, work / SILVER, current)
             written = self._write_quarantine(task, report.outcome, work / QUARANTINE, written)
         return self.finish(task, replace(report, written=written))
 
-    def _with_shared_keys(self, report: Report, task: DeliveryTask, silver: Path) -> Report:
+    def _with_shared_keys(
+        self, report: Report, task: DeliveryTask, silver: Path, current: CurrentObject | None
+    ) -> Report:
         if report.outcome is not Outcome.ACCEPTED:
             return report
-        return replace(report, shared_keys=self._keys.compare(silver, task.silver, task.contract, task.agency))
+        key = current.key if current else object_keys.silver_key(*task.partition, task.source.key)
+        return replace(report, shared_keys=self._keys.compare(silver, key, task.contract, task.agency))
 
     def _replay_changes(self, task: DeliveryTask, current: CurrentObject | None, work: Path) -> ReplayChanges:
         """Which rows changed outcome, compared with the quarantine that this attempt is about to replace."""
@@ -183,7 +187,7 @@ class DeliveryProcessor:
         )
 
     def _swap_silver(
-        self, task: DeliveryTask, path: Path, rows: int, written: WrittenObjects
+        self, task: DeliveryTask, current: CurrentObject | None, path: Path, rows: int, written: WrittenObjects
     ) -> WrittenObjects | Superseded:
         """Write silver, and amend the report of the delivery that it replaces."""
 
@@ -193,13 +197,19 @@ class DeliveryProcessor:
 
         content = SilverContent(rows, file_sha256(path))
         swapped = self._silver.swap(
-            task.silver, path, content, task.source, task.reprocessing, on_superseded=amend_superseded
+            task.partition,
+            task.source,
+            path,
+            content,
+            found=current,
+            reprocessing=task.reprocessing,
+            on_superseded=amend_superseded,
         )
         if isinstance(swapped, Superseded):
             return swapped
         if swapped.replaced:
             amend_superseded(swapped.replaced, task.source.delivery_id)
-        return replace(written, silver_key=task.silver, silver_etag=swapped.etag, silver_sha256=content.sha256)
+        return replace(written, silver_key=swapped.key, silver_etag=swapped.etag, silver_sha256=content.sha256)
 
     def _write_quarantine(
         self, task: DeliveryTask, outcome: Outcome, path: Path, written: WrittenObjects

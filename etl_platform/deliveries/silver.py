@@ -1,7 +1,8 @@
 """The silver object of a source key: which delivery it holds, and its compare-and-swap. No reading, no checks.
 
-The object's metadata contain its delivery, the order of that version, the reprocessing that wrote it, the delivery that
-it replaced, and its content. So no second store is needed to decide whether it may be overwritten, or to count rows.
+The object's metadata contain its source key, its delivery, the order of that version, the reprocessing that wrote it,
+the delivery that it replaced, and its content. So no second store is needed to decide whether it may be overwritten, or
+to count rows. An object that a release up to 0.2 wrote stays at its shorter key; a file has one object at any time.
 """
 
 from collections.abc import Callable
@@ -11,6 +12,7 @@ from pathlib import Path
 
 from etl_platform import object_keys
 from etl_platform.deliveries.delivery import ObjectVersion, Reprocessing, SourceOrder
+from etl_platform.deliveries.ledger import Ledger
 from etl_platform.deliveries.version_order import VersionOrder
 from etl_platform.errors import PreconditionFailedError, TransientError
 from etl_platform.storage.object_store import ObjectStore, find_object
@@ -31,14 +33,17 @@ class CurrentObject:
     """A silver object as it is now, from its metadata.
 
     Attributes:
+        source: the source key as metadata; None if release 0.2 or an older one wrote the object.
         attempt_id: the reprocessing that wrote it; None where an arrival did.
         derived_from: of that reprocessing, see ``Reprocessing.derived_from``.
         replaced: the delivery that silver held before.
         content: None if release 0.2 or an older one wrote the object.
     """
 
+    key: str
     etag: str
     order: SourceOrder
+    source: str | None = None
     attempt_id: str | None = None
     derived_from: str | None = None
     replaced: str | None = None
@@ -53,6 +58,7 @@ class CurrentObject:
 class Written:
     """Silver was written. ``replaced`` is the delivery that it held before."""
 
+    key: str
     etag: str
     replaced: str | None
 
@@ -68,9 +74,32 @@ class Silver:
     """The silver objects of one bucket."""
 
     def __init__(self, store: ObjectStore, bucket: str) -> None:
-        self._store, self._bucket = store, bucket
+        self._store, self._bucket, self._ledger = store, bucket, Ledger(store, bucket)
 
-    def current(self, key: str) -> CurrentObject | None:
+    def current(self, dataset: str, agency: str, source_key: str) -> CurrentObject | None:
+        """The silver object of a source key.
+
+        Raises:
+            TransientError: infrastructure, or its key is taken by another source key.
+        """
+        key = object_keys.silver_key(dataset, agency, source_key)
+        found = self.at(key)
+        if found is not None:
+            if found.source != object_keys.metadata_text(source_key):
+                raise TransientError(f"{key} is not of {source_key}, but of {found.source}; move it away")
+            return found
+        short = self.at(object_keys.short_silver_key(dataset, agency, source_key))
+        return short if short is not None and self._is_of(short, dataset, agency, source_key) else None
+
+    def _is_of(self, found: CurrentObject, dataset: str, agency: str, source_key: str) -> bool:
+        """Whether an object at a short key is of this source key."""
+        if found.source is not None:
+            return found.source == object_keys.metadata_text(source_key)
+        report = self._ledger.find(dataset, agency, found.delivery_id)
+        return report is None or report.source.key == source_key
+
+    def at(self, key: str) -> CurrentObject | None:
+        """The silver object at a key."""
         head = find_object(self._store, self._bucket, key)
         if head is None:
             return None
@@ -78,7 +107,16 @@ class Silver:
         modified = datetime.fromisoformat(meta["last-modified"])
         order = SourceOrder(meta["delivery-id"], meta.get("sequencer"), modified)
         content = SilverContent(int(meta["rows"]), meta["sha256"]) if "rows" in meta else None
-        return CurrentObject(head.etag, order, meta.get("attempt"), meta.get("made-of"), meta.get("replaced"), content)
+        return CurrentObject(
+            key,
+            head.etag,
+            order,
+            meta.get("source"),
+            meta.get("attempt"),
+            meta.get("made-of"),
+            meta.get("replaced"),
+            content,
+        )
 
     def keys(self, dataset: str, agency: str) -> list[str]:
         """The silver objects of a partition: one of each source key."""
@@ -88,33 +126,37 @@ class Silver:
         """Whether silver holds a newer version than ``source``."""
         return VersionOrder(self._store, source.bucket, source.key).is_newer(current.order, source.order)
 
-    def is_superseded(self, key: str, source: ObjectVersion) -> bool:
-        """Whether the silver object ``key`` holds a newer version than ``source``."""
-        current = self.current(key)
+    def is_superseded(self, dataset: str, agency: str, source: ObjectVersion) -> bool:
+        """Whether silver holds a newer version than ``source``."""
+        current = self.current(dataset, agency, source.key)
         return current is not None and self.is_newer(current, source)
 
     def swap(
         self,
-        key: str,
+        partition: tuple[str, str],
+        source: ObjectVersion,
         path: Path,
         content: SilverContent,
-        source: ObjectVersion,
-        reprocessing: Reprocessing | None,
         *,
+        found: CurrentObject | None,
+        reprocessing: Reprocessing | None,
         on_superseded: Callable[[str, str], None],
     ) -> Written | Superseded:
         """Write silver unless it holds a newer version of the source, or a reprocessing of the same one.
 
         Args:
+            partition: dataset and agency.
             content: of the file at ``path``.
+            found: the object as it was when the work began. If it has changed since, it is looked up again.
             reprocessing: the one that writes; None for an arrival.
             on_superseded: called with a delivery and its successor before the metadata that link them are overwritten.
 
         Raises:
             TransientError: another process reprocesses the same delivery, or the object keeps changing.
         """
-        for _ in range(_MAX_SWAPS):
-            current = self.current(key)
+        for swaps in range(_MAX_SWAPS):
+            current = self.current(*partition, source.key) if swaps else found
+            key = current.key if current else object_keys.silver_key(*partition, source.key)
             if current is not None and self.is_newer(current, source):
                 return Superseded(current.delivery_id)
             is_same_delivery = current is not None and current.delivery_id == source.delivery_id
@@ -137,8 +179,10 @@ class Silver:
                 )
             except PreconditionFailedError:
                 continue
-            return Written(etag, replaced)
-        raise TransientError(f"{key} changed {_MAX_SWAPS} times while it was being written; it will be retried")
+            return Written(key, etag, replaced)
+        raise TransientError(
+            f"silver of {source.key} changed {_MAX_SWAPS} times while it was being written; it will be retried"
+        )
 
 
 def _may_follow(current: CurrentObject, reprocessing: Reprocessing | None) -> bool:
@@ -153,6 +197,7 @@ def _metadata(
 ) -> dict[str, str]:
     order = source.order
     metadata = {
+        "source": object_keys.metadata_text(source.key),
         "delivery-id": order.delivery_id,
         "last-modified": order.last_modified.isoformat(),
         "sequencer": order.sequencer,

@@ -4,6 +4,7 @@ A listing has key, eTag and time of an object, but not the delivery that it was 
 missing or orphaned, and which few source keys must be inspected by reading their reports and their silver object.
 """
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -13,7 +14,7 @@ from operator import attrgetter
 
 from etl_platform.deliveries.delivery import ObjectVersion
 from etl_platform.deliveries.waiting import Prospect, WaitingDelivery
-from etl_platform.object_keys import silver_key
+from etl_platform.object_keys import short_silver_key, silver_key
 
 
 class Discrepancy(StrEnum):
@@ -72,6 +73,11 @@ class PartitionListing:
     quarantine: Mapping[str, tuple[str, datetime]] = field(default_factory=dict)
     silver: Mapping[str, datetime] = field(default_factory=dict)
 
+    def silver_keys(self, source_key: str) -> list[str]:
+        """The listed silver objects that can be of a source key; the short key of release 0.2 comes last."""
+        keys = (make(self.dataset, self.agency, source_key) for make in (silver_key, short_silver_key))
+        return [key for key in keys if key in self.silver]
+
     def last_reported_at(self, delivery_id: str) -> datetime:
         first = self.reported[delivery_id]
         return max(first, self.replayed.get(delivery_id, first))
@@ -93,11 +99,13 @@ class Finding:
 
 @dataclass(frozen=True)
 class SilverState:
-    """A silver object that was read; ``delivery_id`` is the one in its metadata."""
+    """A silver object that was read; ``delivery_id`` and ``source`` are those in its metadata."""
 
+    key: str
     etag: str
     last_modified: datetime
     delivery_id: str | None
+    source: str | None = None
 
 
 @dataclass(frozen=True)
@@ -159,14 +167,16 @@ def unreported_finding(version: ListedVersion, waiting: WaitingDelivery | None, 
 def keys_to_inspect(versions: Sequence[ListedVersion], listing: PartitionListing) -> list[str]:
     """The source keys of a partition for which the listings do not prove that silver holds the right version.
 
-    Silver is written before its report. If silver is not younger than the report of the newest version, and younger
-    than every other report of the key, only that version can have written it. A key must also be inspected if a version
-    has no report, or if two times are equal.
+    Each must have one silver object of its own. Silver is written before its report. If silver is not younger than the
+    report of the newest version, and younger than every other report of the key, only that version can have written it.
+    A key must also be inspected if a version has no report, or if two times are equal.
     """
     keys: list[str] = []
+    owners = Counter(silver for key in {version.key for version in versions} for silver in listing.silver_keys(key))
     for key, group in groupby(versions, key=attrgetter("key")):
         delivery_ids = [version.delivery_id for version in group]
-        silver_at = listing.silver.get(silver_key(listing.dataset, listing.agency, key))
+        silver = listing.silver_keys(key)
+        silver_at = listing.silver[silver[0]] if silver else None
         if not any(delivery_id in listing.reported for delivery_id in delivery_ids):
             if silver_at is not None:
                 keys.append(key)
@@ -174,6 +184,8 @@ def keys_to_inspect(versions: Sequence[ListedVersion], listing: PartitionListing
         newest, *older = delivery_ids
         if (
             silver_at is None
+            or len(silver) > 1
+            or owners[silver[0]] > 1
             or newest not in listing.bronze
             or any(delivery_id not in listing.reported for delivery_id in delivery_ids)
             or silver_at > listing.last_reported_at(newest)
@@ -207,8 +219,7 @@ def inspect_key(
         return findings
     if accepted is None:
         if silver is not None and silver.delivery_id not in listing.reported:
-            key = silver_key(listing.dataset, listing.agency, versions[0].key)
-            findings.append(orphan(listing, key, silver.last_modified))
+            findings.append(orphan(listing, silver.key, silver.last_modified))
     elif silver is None:
         findings.append(_finding(Discrepancy.ORPHANED, accepted, "silver of the accepted delivery is gone"))
     elif silver.etag not in reports[accepted.delivery_id].silver_etags and silver.delivery_id != accepted.delivery_id:
@@ -250,5 +261,5 @@ def orphaned_objects(
         for delivery_id, (key, written_at) in sorted(layer.items())
         if delivery_id not in listing.reported and delivery_id not in unreported_ids and written_at <= settled_before
     ]
-    known = {silver_key(listing.dataset, listing.agency, key) for key in source_keys}
+    known = {silver for key in source_keys for silver in listing.silver_keys(key)}
     return findings, sorted(listing.silver.keys() - known)

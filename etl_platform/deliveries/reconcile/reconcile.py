@@ -280,14 +280,35 @@ class Reconciler:
     def _inspect(self, listing: PartitionListing, versions: Sequence[ListedVersion]) -> list[Finding]:
         if self.since is not None and versions[0].last_modified < self.since:
             return []
-        silver = self._silver(object_keys.silver_key(listing.dataset, listing.agency, versions[0].key))
+        silver, findings = self._silver_of(listing, versions[0].key)
         reports: dict[str, ReportedState] = {}
         for version in versions:
             if version.delivery_id in listing.reported:
                 state = reports[version.delivery_id] = self._reported_state(listing, version.delivery_id)
                 if state.silver_etags:
                     break
-        return inspect_key(listing, versions, reports, silver, self.settled_before)
+        return [*findings, *inspect_key(listing, versions, reports, silver, self.settled_before)]
+
+    def _silver_of(self, listing: PartitionListing, source_key: str) -> tuple[SilverState | None, list[Finding]]:
+        """The silver object of a source key, and a finding for each further one."""
+        states = [self._silver(key) for key in listing.silver_keys(source_key)]
+        text = object_keys.metadata_text(source_key)
+        own = [state for state in states if state and self._source_text(listing, state) in {None, text}]
+        findings = [
+            replace(
+                orphan(listing, state.key, state.last_modified, state.delivery_id),
+                why=f"has rows of a file whose silver is {own[0].key}; delete it",
+            )
+            for state in own[1:]
+        ]
+        return (own[0] if own else None), findings
+
+    def _source_text(self, listing: PartitionListing, state: SilverState) -> str | None:
+        """The source key of a silver object as metadata; None if nothing names it."""
+        if state.source is not None or state.delivery_id is None:
+            return state.source
+        report = self._ledger.find(listing.dataset, listing.agency, state.delivery_id)
+        return None if report is None else object_keys.metadata_text(report.source.key)
 
     def _reported_state(self, listing: PartitionListing, delivery_id: str) -> ReportedState:
         if delivery_id in listing.replayed:
@@ -303,4 +324,8 @@ class Reconciler:
 
     def _silver(self, key: str) -> SilverState | None:
         head = find_object(self.store, self.bucket, key)
-        return None if head is None else SilverState(head.etag, head.last_modified, head.metadata.get("delivery-id"))
+        if head is None:
+            return None
+        return SilverState(
+            key, head.etag, head.last_modified, head.metadata.get("delivery-id"), head.metadata.get("source")
+        )

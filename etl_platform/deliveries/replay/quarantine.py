@@ -81,11 +81,11 @@ class Quarantine:
         return sorted(arrivals, key=lambda arrival: arrival.source.order.last_modified, reverse=True)
 
     def _is_superseded(self, report: Report) -> bool:
-        return self._silver.is_superseded(self._silver_key(report), report.source)
+        return self._silver.is_superseded(self._dataset, self._agency, report.source)
 
     def _latest_report(self, arrival: Report) -> Report:
         """The report of the reprocessing that wrote silver, or else of the arrival."""
-        current = self._silver.current(self._silver_key(arrival))
+        current = self._silver.current(self._dataset, self._agency, arrival.source.key)
         if current is None or current.attempt_id is None or current.delivery_id != arrival.delivery_id:
             return arrival
         return self._ledger.find(self._dataset, self._agency, arrival.delivery_id, current.attempt_id) or arrival
@@ -150,9 +150,6 @@ class Quarantine:
         for delivery_id, resolved in corrected.deliveries.items():
             if resolved.corrections:
                 self._corrections.append(self._dataset, self._agency, delivery_id, resolved.corrections, by=by, at=at)
-
-    def _silver_key(self, report: Report) -> str:
-        return object_keys.silver_key(self._dataset, self._agency, report.source.key)
 
     def _key(self, delivery_id: str) -> str:
         return object_keys.quarantine_key(self._dataset, self._agency, delivery_id)
