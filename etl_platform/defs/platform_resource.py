@@ -1,4 +1,4 @@
-"""The resource ``platform``: its fields are the settings of runs, which the UI shows. It makes a Platform of them."""
+"""The resource ``platform``: a Platform whose settings the UI shows, and which run config can replace."""
 
 from dataclasses import fields, replace
 from typing import Any, get_type_hints
@@ -12,7 +12,7 @@ from etl_platform.settings import Settings
 
 # What a run, a sensor or a schedule uses. Never a secret, because Dagster stores the values and shows them. Not the
 # folders of contracts and APIs: the definitions were made from them, so a run must not use others.
-SHOWN = (
+RUN_SETTINGS = (
     "aws_endpoint_url",
     "aws_region",
     "local_s3_root",
@@ -48,26 +48,27 @@ def build_platform_resource(settings: Settings, folder: ContractFolder) -> Any:
 
     class Configured(dg.ConfigurableResource[Platform]):
         def create_resource(self, context: dg.InitResourceContext) -> Platform:
-            return Platform(_replaced(settings, {name: getattr(self, name) for name in SHOWN}), folder)
+            return Platform(_replaced(settings, {name: getattr(self, name) for name in RUN_SETTINGS}), folder)
 
     types, about = get_type_hints(Settings), {item.name: item.metadata["about"] for item in fields(Settings)}
-    shown: dict[str, Any] = {
-        name: (int if types[name] is int else str | None, Field(_shown(settings, name), description=about[name]))
-        for name in SHOWN
+    config_fields: dict[str, Any] = {
+        name: (int if types[name] is int else str | None, Field(_plain(settings, name), description=about[name]))
+        for name in RUN_SETTINGS
     }
     description = "The platform's outside systems and limits, as the settings name them. Secrets are not shown."
     make: Any = create_model
-    return make("PlatformResource", __base__=Configured, __module__=__name__, __doc__=description, **shown)()
+    return make("PlatformResource", __base__=Configured, __module__=__name__, __doc__=description, **config_fields)()
 
 
-def _shown(settings: Settings, name: str) -> str | int | None:
+def _plain(settings: Settings, name: str) -> str | int | None:
+    """The value of a setting as a value of run config."""
     value = getattr(settings, name)
     return value if value is None or isinstance(value, int) else str(value)
 
 
 def _replaced(settings: Settings, values: dict[str, str | int | None]) -> Settings:
     """The settings with those of ``values`` that differ; raises SettingsError if one of these is invalid."""
-    changed = {name: value for name, value in values.items() if value != _shown(settings, name)}
+    changed = {name: value for name, value in values.items() if value != _plain(settings, name)}
     read = Settings.from_environment(
         {name.upper(): "" if value is None else str(value) for name, value in changed.items()}
     )

@@ -10,7 +10,7 @@ import pytest
 from dagster._core.remote_representation.external_data import RepositorySnap, ResourceSnap
 
 from etl_platform.definitions import build_defs
-from etl_platform.defs.platform_resource import SHOWN, build_platform_resource
+from etl_platform.defs.platform_resource import RUN_SETTINGS, build_platform_resource
 from etl_platform.errors import SettingsError
 from etl_platform.platform import Platform
 from etl_platform.settings import Settings
@@ -43,14 +43,14 @@ def test_the_ui_shows_the_resource_with_its_type_and_each_value(shown: ResourceS
     assert shown.configured_values["sns_worker_max"] == "7"
     about = {item.name: item.metadata["about"] for item in fields(Settings)}
     assert {field.name: field.description for field in shown.config_field_snaps} == {
-        name: about[name] for name in SHOWN
+        name: about[name] for name in RUN_SETTINGS
     }
 
 
 def test_the_ui_shows_no_secret(shown: ResourceSnap) -> None:
     assert SECRET not in json.dumps(dict(shown.configured_values))
     assert SECRET not in repr(shown)
-    assert not set(SHOWN) & {item.name for item in fields(Settings) if item.metadata["secret"]}
+    assert not set(RUN_SETTINGS) & {item.name for item in fields(Settings) if item.metadata["secret"]}
 
 
 def _settings_of_a_run(config: dict[str, Any]) -> Settings:
