@@ -1,4 +1,4 @@
-"""The first screen of the person on call: what the sensor reports, and the events that it is read from."""
+"""The overview of the person on call: what the sensor reports, and the events that it is read from."""
 
 import json
 import shutil
@@ -76,7 +76,7 @@ def shown(workshop: Workshop) -> tuple[dict[str, Any], dict[str, dg.AssetCheckEv
     return values, {item.check_name: item for item in current}
 
 
-def test_one_screen_names_arrivals_and_refused_and_ignored_files(workshop: Workshop) -> None:
+def test_the_overview_names_arrivals_and_refused_and_ignored_files(workshop: Workshop) -> None:
     headless = [{k: v for k, v in row.items() if k != "hire_date"} for row in officers("A", 4)]
     workshop.ingest(
         workshop.drop("Officer_Detail.csv", as_csv(officers("A", 8, bad=3))),
@@ -262,7 +262,7 @@ def test_a_part_that_cannot_be_read_hides_no_other(workshop: Workshop) -> None:
     assert not checks["nothing_is_stuck"].passed
 
 
-def test_without_a_queue_the_sensor_skips_with_a_sentence(workshop: Workshop) -> None:
+def test_without_a_queue_the_sensor_skips_and_names_the_setting(workshop: Workshop) -> None:
     reported = tick(workshop, Platform(workshop.settings))
 
     assert _reports(workshop) == 0
@@ -302,7 +302,7 @@ def test_a_list_of_overdue_files_that_is_too_old_is_an_obstacle(workshop: Worksh
 
 
 @pytest.mark.parametrize("checks_only", [False, True])
-def test_a_person_refreshes_the_screen_or_one_check(workshop: Workshop, checks_only: bool) -> None:
+def test_a_person_refreshes_the_overview_or_one_check(workshop: Workshop, checks_only: bool) -> None:
     platform = platform_of(workshop, dead=1)
     definitions = build_defs(platform.settings, platform=platform)
     check = dg.AssetCheckKey(OVERVIEW, "nothing_is_stuck")

@@ -1,1 +1,1 @@
-"""For the person on call: the first screen (overview), reconciliation, agencies, and the counts of the day."""
+"""For the person on call: the overview, reconciliation, agencies, and the counts of the day."""

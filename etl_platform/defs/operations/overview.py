@@ -1,4 +1,4 @@
-"""The asset ``operations/overview``: the first screen of the person on call, and the sensor that keeps it current.
+"""The asset ``operations/overview``: the page of the person on call, and the sensor that keeps it current.
 
 The sensor reports the asset without a run, because starting a process takes longer than the work.
 """
