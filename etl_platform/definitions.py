@@ -9,9 +9,8 @@ from etl_platform.defs.api_ingestion import build_api_ingestion
 from etl_platform.defs.attachments import build_attachments
 from etl_platform.defs.checks.expected_files import build_expected_files
 from etl_platform.defs.checks.overdue_files import build_overdue_files
-from etl_platform.defs.contracts.contract_checks import Declaration, build_contract_checks, declarations
+from etl_platform.defs.contracts.contract_checks import Declaration, build_contract_checks, declarations, warn_of_errors
 from etl_platform.defs.contracts.contracts_sensor import build_contracts_sensor
-from etl_platform.defs.datasets.broken_contracts import warn_of_errors
 from etl_platform.defs.email_archive import build_email_archive
 from etl_platform.defs.employment_history import build_employment_history
 from etl_platform.defs.intake.breaker_state import build_breaker_reset
@@ -41,7 +40,7 @@ def build_defs(settings: Settings | None = None, **resource_overrides: Any) -> d
     folder = read_folder(settings.contracts_dir)
     apis = read_sources(settings.api_sources_dir, folder)
     declared = declarations(folder, apis)
-    warn_of_errors((*(broken.error for broken in folder.broken), *apis.broken))
+    warn_of_errors(declared)
     return dg.Definitions.merge(
         _build_intake(folder, settings, declared),
         build_contract_checks(declared),

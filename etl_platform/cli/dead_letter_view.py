@@ -58,7 +58,7 @@ class DeadLetterView(Protocol):
         """The report of each object of a message: as a document, and as text for people."""
         ...
 
-    def forget(self, letter: DeadLetter) -> None:
+    def clear_failures(self, letter: DeadLetter) -> None:
         """Delete what is recorded of the failures of a message that was sent back."""
         ...
 
@@ -134,7 +134,7 @@ class _FileView:
 
         return WaitingRecords(self.platform.store, self.platform.bucket)
 
-    def forget(self, letter: DeadLetter) -> None:
+    def clear_failures(self, letter: DeadLetter) -> None:
         for version in parse_message(letter.message.body).created:
             if version.delivery_id in self._waiting:
                 self._records.try_to_clear(version.delivery_id)
@@ -191,5 +191,5 @@ class _EmailView:
         known = {"bucket": self.archive.bucket, "key": email.key, "outcome": outcome}
         return [(known, f"s3://{self.archive.bucket}/{email.key}\n  {outcome or 'not archived'}")]
 
-    def forget(self, letter: DeadLetter) -> None:
+    def clear_failures(self, letter: DeadLetter) -> None:
         """No failure of an email is recorded."""

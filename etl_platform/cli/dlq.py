@@ -132,7 +132,7 @@ def _redrive(arguments: argparse.Namespace) -> int:
                 result.removed += 1
             else:
                 view.scan.send_back(letter.message, view.queue)
-                view.forget(letter)
+                view.clear_failures(letter)
                 result.sent.append(letter.message.message_id)
             not_found.discard(letter.message.message_id)
             if len(result.sent) + result.removed == arguments.limit or (arguments.ids and not not_found):

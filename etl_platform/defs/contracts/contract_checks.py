@@ -4,6 +4,7 @@
 """
 
 import hashlib
+import logging
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -21,6 +22,8 @@ from etl_platform.settings import code_version
 CONTRACT_CHECK = "contract_is_valid"
 _CONTRACTS, _APIS = "contracts", "api_declarations"
 _OTHER = re.compile(r"[^A-Za-z0-9_]")
+_MOST_LOGGED = 5
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -69,6 +72,14 @@ def declarations(folder: ContractFolder, apis: SourceFolder) -> list[Declaration
     errors: dict[str, ContractError | None] = {source.file: None for source in apis.good}
     errors |= {error.path: error for error in apis.broken}
     return found + [_declaration(_APIS, path, None, error, str(error)) for path, error in sorted(errors.items())]
+
+
+def warn_of_errors(declared: Sequence[Declaration]) -> None:
+    """One line in the log of every process that loads the definitions; none if nothing is set aside."""
+    errors = [str(declaration.error) for declaration in declared if declaration.error]
+    if errors:
+        more = f"; and {len(errors) - _MOST_LOGGED} more" if len(errors) > _MOST_LOGGED else ""
+        log.warning("contracts or declared APIs in error are set aside: %s%s", "; ".join(errors[:_MOST_LOGGED]), more)
 
 
 def _of_contract(contract: Contract | BrokenContract) -> Declaration:

@@ -1,7 +1,5 @@
 """What is left of a contract in error in the code location: its two assets, so that runs and other assets find them."""
 
-import logging
-from collections.abc import Iterable
 from typing import Any
 
 import dagster as dg
@@ -9,11 +7,7 @@ import dagster as dg
 from etl_platform.defs.datasets.partitions import agencies_of
 from etl_platform.engine.contract.model import NAME
 from etl_platform.engine.contract_folder import BrokenContract, ContractFolder
-from etl_platform.engine.errors import ContractError
 from etl_platform.engine.rules.check_names import step_outputs
-
-_MOST_LOGGED = 5
-log = logging.getLogger(__name__)
 
 
 def broken_dataset_specs(folder: ContractFolder) -> list[dg.AssetSpec]:
@@ -37,11 +31,3 @@ def _specs(broken: BrokenContract) -> tuple[dg.AssetSpec, dg.AssetSpec]:
     bronze = dg.AssetSpec(["bronze", broken.dataset], kinds={"bronze", "s3"}, **shared)
     silver = dg.AssetSpec(["silver", broken.dataset], deps=[bronze.key], kinds={"silver", "s3", "parquet"}, **shared)
     return bronze, silver
-
-
-def warn_of_errors(errors: Iterable[ContractError]) -> None:
-    """One line in the log of every process that loads the definitions; none if nothing is set aside."""
-    found = [str(error) for error in errors]
-    if found:
-        more = f"; and {len(found) - _MOST_LOGGED} more" if len(found) > _MOST_LOGGED else ""
-        log.warning("contracts or declared APIs in error are set aside: %s%s", "; ".join(found[:_MOST_LOGGED]), more)
