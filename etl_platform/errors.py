@@ -18,8 +18,11 @@ EtlPlatformError *
 │   ├── ApiResponseError        a REST API refuses a request, or its response differs from its declaration
 │   └── UnreadableFileError * a file cannot be read reliably; has a code and a line
 └── TransientError            infrastructure failed: the same input may succeed later
+    ├── EntriesFailedError        a batch call failed for some of its entries; has the messages that others received
     └── PreconditionFailedError   another writer wrote the object first
 """
+
+from collections.abc import Sequence
 
 from etl_platform.engine.errors import EtlPlatformError, PermanentError
 
@@ -79,3 +82,15 @@ class ApiResponseError(PermanentError):
 
 class PreconditionFailedError(TransientError):
     """A conditional write failed: the object appeared or changed since it was read."""
+
+
+class EntriesFailedError(TransientError):
+    """A batch call failed for some of its entries and succeeded for the others.
+
+    Args:
+        lost: the receipt handles of messages that others received since.
+    """
+
+    def __init__(self, message: str, lost: Sequence[str]) -> None:
+        self.lost = tuple(lost)
+        super().__init__(message)

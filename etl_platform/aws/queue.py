@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from etl_platform.aws.clients import SPARE_CONNECTIONS, make_client, transient_error
+from etl_platform.errors import EntriesFailedError
 from etl_platform.settings import Settings
 
 _BATCH = 10
@@ -55,9 +56,17 @@ class Queue:
         return list(self._each(receipt_handles, "DeleteMessageBatch", {}))
 
     def change_visibility(self, receipt_handles: Sequence[str], timeout_s: int) -> list[str]:
-        """Set the visibility timeout, counted from now; returns the handles of messages that others received since."""
+        """Set the visibility timeout, counted from now; returns the handles of messages that others received since.
+
+        Raises:
+            EntriesFailedError: SQS refused some entries for another reason; their timeouts are unchanged.
+        """
         failed = self._each(receipt_handles, "ChangeMessageVisibilityBatch", {"VisibilityTimeout": timeout_s})
-        return [handle for handle, code in failed.items() if code in _LOST]
+        lost = [handle for handle, code in failed.items() if code in _LOST]
+        if unchanged := {code for code in failed.values() if code not in _LOST}:
+            number = f"{len(failed) - len(lost)} of {len(receipt_handles)} messages"
+            raise EntriesFailedError(f"ChangeMessageVisibilityBatch: {number}: {', '.join(sorted(unchanged))}", lost)
+        return lost
 
     def _each(self, receipt_handles: Sequence[str], action: str, extra: Mapping[str, int]) -> dict[str, str]:
         """The handles that failed, each with SQS's error code."""
@@ -75,11 +84,18 @@ class Queue:
         batches = [receipt_handles[start : start + _BATCH] for start in range(0, len(receipt_handles), _BATCH)]
         if len(batches) < 2:
             return send_batch(batches[0]) if batches else {}
-        # Heartbeats of thousands of messages must fit into half a timeout. All batches are sent before the error of one
-        # is raised, so that the others keep their messages.
+        # Heartbeats of thousands of messages must fit into half a timeout.
         with ThreadPoolExecutor(min(SPARE_CONNECTIONS, len(batches))) as pool:
             answers = [pool.submit(send_batch, handles) for handles in batches]
-        return dict(pair for answer in answers for pair in answer.result().items())
+        errors = [error for answer in answers if (error := answer.exception()) is not None]
+        if len(errors) == len(batches):
+            raise errors[0]
+        failed: dict[str, str] = {}
+        for handles, answer in zip(batches, answers, strict=True):
+            error = answer.exception()
+            # The messages of the other batches are done, so one failed call is a failure of its entries only.
+            failed |= answer.result() if error is None else dict.fromkeys(handles, str(error))
+        return failed
 
     def send(self, body: str, attributes: Mapping[str, str]) -> None:
         with _errors("SendMessage"):

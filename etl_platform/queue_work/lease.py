@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Protocol
 
-from etl_platform.errors import TransientError
+from etl_platform.errors import EntriesFailedError, TransientError
 from etl_platform.queue_work.workers import Workers
 
 log = logging.getLogger(__name__)
@@ -27,7 +27,10 @@ class Receipt:
 
 
 class MessageQueue(Protocol):
-    """The calls of a queue's consumer; both return the receipt handles that the queue refused."""
+    """The calls of a queue's consumer; both return the receipt handles that the queue refused.
+
+    ``change_visibility`` raises EntriesFailedError if it failed for some messages and others have the new timeout.
+    """
 
     def change_visibility(self, receipt_handles: Sequence[str], timeout_s: int) -> list[str]: ...
 
@@ -58,28 +61,34 @@ class Lease:
         self._heartbeats = workers.repeat(self._try_heartbeat, timeout_s / 2)
         self.lost: set[str] = set()
 
-    def _heartbeat(self) -> None:
+    def _heartbeat(self) -> bool:
+        """Extend every message; returns whether all were extended, except those that others received."""
         next_end = self._clock() + self._timeout_s
         with self._lock:
             self._hidden_until = {handle: end for handle, end in self._hidden_until.items() if next_end <= end}
             handles = sorted(self._hidden_until)
         if self._queue is None or not handles:
-            return
-        refused = set(self._queue.change_visibility(handles, self._timeout_s))
+            return True
+        is_complete = True
+        try:
+            lost = set(self._queue.change_visibility(handles, self._timeout_s))
+        except EntriesFailedError as error:
+            log.warning("heartbeat failed for some messages", extra={"error": str(error)})
+            lost, is_complete = set(error.lost), False
         with self._lock:
-            self.lost |= refused
-            for handle in refused:
+            self.lost |= lost
+            for handle in lost:
                 self._hidden_until.pop(handle, None)
+        return is_complete
 
     def _try_heartbeat(self) -> bool:
         try:
-            self._heartbeat()
+            return self._heartbeat()
         except TransientError as error:
             # The next heartbeat comes before the timeout ends. If the lease is lost, another consumer repeats the
             # work; the result is the same.
             log.warning("heartbeat failed", extra={"error": str(error)})
             return False
-        return True
 
     def add(self, receipts: Sequence[Receipt]) -> None:
         with self._lock:
@@ -103,7 +112,9 @@ class Lease:
         return len(handles)
 
     def __enter__(self) -> "Lease":
-        self._heartbeat()
+        if not self._heartbeat():
+            # The next heartbeat would be too late for a message that has waited for its run.
+            self._try_heartbeat()
         self._heartbeats.__enter__()
         return self
 
