@@ -41,7 +41,7 @@ class FailedDelivery:
     """
 
     file: RoutedObject
-    error: Exception
+    error: BaseException
     is_reported: bool = False
 
     def __str__(self) -> str:
@@ -111,13 +111,13 @@ def _log_or_fail(
     future: Future[DeliveryResult],
     on_result: Callable[[BatchMessage, DeliveryResult], None],
 ) -> FailedDelivery | None:
+    # SystemExit too: a library that ends the program must not take the results of the other files with it.
+    failed = future.exception()
+    if failed is not None:
+        return FailedDelivery(file, failed)
     try:
-        result = future.result()
+        on_result(message, future.result())
     except Exception as error:  # noqa: BLE001 - edge of one delivery: logged, and retried by the queue
-        return FailedDelivery(file, error)
-    try:
-        on_result(message, result)
-    except Exception as error:  # noqa: BLE001 - the same
         return FailedDelivery(file, error, is_reported=True)
     return None
 

@@ -44,7 +44,7 @@ def _import(contract: Contract, path: str) -> Callable[[Any], Any]:
     module, _, name = path.partition(":")
     try:
         function = getattr(importlib.import_module(module), name, None)
-    except Exception as error:  # noqa: BLE001 - foreign code may raise anything
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - foreign code may raise anything
         raise hook_error(contract, f"cannot be imported: {type(error).__name__}: {error}") from None
     if not callable(function):
         raise hook_error(contract, f"does not exist: {module} has no function {name}")
@@ -55,7 +55,7 @@ def _import(contract: Contract, path: str) -> Callable[[Any], Any]:
 def _call(contract: Contract, function: Callable[[Any], Any], frame: object) -> object:
     try:
         return function(frame)
-    except Exception as error:  # noqa: BLE001 - foreign code may raise anything
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - foreign code may raise anything
         hook_frames = error.__traceback__.tb_next if error.__traceback__ else None
         where = f" in line {hook_frames.tb_lineno} of {hook_frames.tb_frame.f_code.co_filename}" if hook_frames else ""
         # The error's message and the traceback may quote values.

@@ -10,7 +10,7 @@ from etl_platform.deliveries.batch import BatchMessage, FailedDelivery, process_
 from etl_platform.deliveries.delivery import ObjectVersion, Outcome
 from etl_platform.deliveries.process_delivery import DeliveryResult
 from etl_platform.deliveries.routing import RoutedObject, route
-from etl_platform.errors import TransientError
+from etl_platform.errors import EntriesFailedError, TransientError
 from etl_platform.queue_work.lease import MAX_HIDDEN_S, MAX_RETRY_DELAY_S, RETRY_DELAY_S, Lease, Receipt
 from etl_platform.queue_work.workers import Threads
 from etl_platform_tests.unit.making_reports import report_of
@@ -191,6 +191,43 @@ def test_heartbeats_continue_after_one_that_failed() -> None:
         assert queue.second_heartbeat.wait(10)
         lease.remove("a")
     assert queue.log[:3] == ["hide a,b 0"] * 3
+
+
+def test_a_message_whose_heartbeat_failed_gets_another_at_once_and_keeps_its_place() -> None:
+    class Partly(FakeQueue):
+        def change_visibility(self, receipt_handles: Sequence[str], timeout_s: int) -> list[str]:
+            super().change_visibility(receipt_handles, timeout_s)
+            if len(self.log) == 1:
+                raise EntriesFailedError("1 of 3 messages: InternalError", lost=["b"])
+            return []
+
+    log: list[str] = []
+    receipts = [Receipt(handle, 0) for handle in "abc"]
+    with Lease(Partly(log), receipts, TIMEOUT_S, Threads(1), lambda: 0.0) as lease:
+        assert lease.lost == {"b"}
+    assert log == [f"hide a,b,c {TIMEOUT_S}", f"hide a,c {TIMEOUT_S}"]
+
+
+def test_a_heartbeat_that_failed_for_one_message_is_repeated_sooner() -> None:
+    class Partly(FakeQueue):
+        def change_visibility(self, receipt_handles: Sequence[str], timeout_s: int) -> list[str]:
+            raise EntriesFailedError("1 of 2 messages: InternalError", lost=[])
+
+    lease = Lease(Partly([]), [Receipt("a", 0), Receipt("b", 0)], TIMEOUT_S, Threads(1), lambda: 0.0)
+    assert not lease._try_heartbeat()
+    assert lease.lost == set()
+
+
+def test_a_worker_that_ends_the_program_fails_only_its_own_file() -> None:
+    def leave(held: BatchMessage, arrived: RoutedObject) -> DeliveryResult:
+        if arrived.key == "b":
+            raise SystemExit(3)
+        return ingest(held, arrived)
+
+    log: list[str] = []
+    (failed,) = process([message(name) for name in "abc"], FakeQueue(log), log, ingest=leave)
+    assert failed.file.key == "b"
+    assert {"result a", "delete a", "result c", "delete c", "hide b 30"} <= set(log)
 
 
 def test_a_removed_message_gets_no_heartbeat() -> None:

@@ -1,5 +1,6 @@
 """A dataset's own function: what it is given, what it may hand back in Polars and pandas, and how it is refused."""
 
+import sys
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -148,6 +149,10 @@ def nothing(frame: pl.DataFrame) -> None:
     frame.clear()
 
 
+def leaves(_frame: pl.DataFrame) -> pl.DataFrame:
+    sys.exit("secret")
+
+
 def lazy(frame: pl.DataFrame) -> pl.LazyFrame:
     return polars_hook(frame).lazy()
 
@@ -174,6 +179,7 @@ TWO_ROWS = "ident,part,whole\na,1,2\nb,1,2\n"
     ("function", "says"),
     [
         ("raises", "raised KeyError in line"),
+        ("leaves", "raised SystemExit in line"),
         ("fewer", "returned 1 rows for 2"),
         ("lacks", "did not return kind"),
         ("drops", "did not return part"),
