@@ -1,4 +1,4 @@
-"""How routed files of queue messages are grouped into runs, and which runs may start now. Pure."""
+"""How routed files of queue messages are grouped into runs, and how the groups fit into the free slots. Pure."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -12,14 +12,15 @@ from etl_platform.deliveries.delivery import ObjectVersion
 class QueuedFile:
     """A file that a queue message announces, and where it belongs.
 
-    ``receive_count`` is the message's ApproximateReceiveCount in SQS.
+    ``receive_count`` is the message's ApproximateReceiveCount in SQS. Without a receipt handle the message stays in
+    the queue after the run, because a part of it is not handled yet.
     """
 
     version: ObjectVersion
     agency: str
     dataset: str
     message_id: str
-    receipt_handle: str
+    receipt_handle: str | None
     receive_count: int
 
     @property
@@ -62,20 +63,17 @@ def plan_runs(
     return runs
 
 
-def fit_runs(runs: Sequence[PlannedRun], free_slots: int) -> tuple[list[PlannedRun], list[PlannedRun]]:
-    """The runs that start now, at most ``free_slots``, and the runs that must wait.
+def fit_runs(runs: Sequence[PlannedRun], free_slots: int) -> list[PlannedRun]:
+    """The runs to start: runs of new files are merged, the smallest first, until all runs fit into ``free_slots``.
 
-    Retried files start first, those with the most receives before the others, because they are closest to the
-    dead-letter queue. Their runs are never merged: one file may have killed its run. Runs of new files are merged, the
-    smallest first, until they fit into the remaining slots. Of two or more slots, one is always left for new files.
+    Runs of retried files are never merged: one file may have killed its run. None is left out, because its files would
+    be one receive nearer to the dead-letter queue without a try. So there may be more runs than slots.
     """
     new = sorted((run for run in runs if _receives(run) <= 1), key=len)
     retried = sorted((run for run in runs if _receives(run) > 1), key=_receives, reverse=True)
-    started = retried[: free_slots - 1 if new and free_slots > 1 else free_slots]
-    left_for_new = free_slots - len(started)
-    while len(new) > max(1, left_for_new):
+    while len(new) > max(1, free_slots - len(retried)):
         new = sorted([new[0] + new[1], *new[2:]], key=len)
-    return started + new[:left_for_new], retried[len(started) :] + new[left_for_new:]
+    return retried + new
 
 
 def _receives(run: PlannedRun) -> int:

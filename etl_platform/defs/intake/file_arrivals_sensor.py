@@ -6,7 +6,7 @@ It deletes only messages that need no run. The run deletes its messages once the
 import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import dagster as dg
@@ -27,14 +27,16 @@ from etl_platform.defs.intake.run_request import intake_run_request
 from etl_platform.defs.runs.failures import skip_unless_set
 from etl_platform.defs.runs.run_policies import NOT_REPEATED
 from etl_platform.deliveries.agency_register import Agencies
+from etl_platform.deliveries.check_errors import describe
 from etl_platform.deliveries.circuit_breaker import only_delivery, status_of
 from etl_platform.deliveries.delivery import Cause
 from etl_platform.deliveries.plan_runs import QueuedFile, fit_runs, plan_runs
 from etl_platform.deliveries.report import Report, Trigger
 from etl_platform.deliveries.routing import Router
 from etl_platform.deliveries.s3_events import ParsedMessage, parse_message
-from etl_platform.errors import TransientError
+from etl_platform.errors import ReportError, TransientError
 from etl_platform.platform import Platform
+from etl_platform.queue_work.lease import retry_delay_s
 from etl_platform.queue_work.queues import FILE_EVENTS
 from etl_platform.settings import Settings
 
@@ -122,8 +124,9 @@ def run_requests(
 
     Each call receives at most as many messages as runs may still start, because each message may need its own run, and
     an unused message would return one receive nearer to the dead-letter queue. When no other run may start, the last
-    one is filled with single messages, as long as they fit and are received for the first time. A probe of the breaker
-    that opened at ``probe_of`` receives only one message.
+    one is filled with single messages, as long as they are received for the first time. A message that does not fit
+    starts in a run of its own, the only one beyond ``room``. A probe of the breaker that opened at ``probe_of``
+    receives only one message.
     """
     queue = platform.queue(FILE_EVENTS)
     room = platform.settings.max_runs_in_flight if room is None else room
@@ -135,31 +138,39 @@ def run_requests(
         free = room - len(plan_runs(messages))
         if free < 0 or (free == 0 and (probe_of is not None or any(map(_is_retried, messages)))):
             break
-        batch = queue.receive(min(per_call, max(free, 1)), platform.settings.visibility_timeout_seconds)
-        if not batch:
+        try:
+            batch = queue.receive(min(per_call, max(free, 1)), platform.settings.visibility_timeout_seconds)
+        except TransientError as error:
+            if not received:
+                raise
+            # The messages received before must start, or they would stay hidden until their timeout ends.
+            log.warning("the queue does not answer", extra={"error": str(error)})
             break
-        if free == 0 and batch[0].receive_count > 1:
-            # It stays hidden until the next tick; otherwise the queue would return it again at once.
-            queue.change_visibility([batch[0].receipt_handle], platform.settings.poll_interval_seconds)
+        if not batch:
             break
         received += len(batch)
         for message in batch:
             try:
                 router = router or _router(platform)
                 files = _routable(platform, router, message, parse_message(message.body), on_ignored)
-            except TransientError as error:
-                # One message must not stop the tick for the others; SQS redelivers it.
-                log.warning(
-                    "message could not be handled and will be redelivered",
-                    extra={"message_id": message.message_id, "error": str(error)},
-                )
+            except Exception as error:  # noqa: BLE001 - the edge of one message: logged, and retried by the queue
+                _retry_later(platform, message, error)
                 continue
             if files:
                 messages.append(files)
-    runs, waiting = fit_runs(plan_runs(messages), room)
-    queue.change_visibility([files[0].receipt_handle for run in waiting for files in run], 0)
-    for run in runs:
+    for run in fit_runs(plan_runs(messages), room):
         yield _run_request([file for files in run for file in files], received_at, probe_of)
+
+
+def _retry_later(platform: Platform, message: Message, error: Exception) -> None:
+    """Leave a message that could not be handled to a later tick, each time after a longer delay."""
+    about = {"message_id": message.message_id, "error": describe(error)}
+    log.warning("message could not be handled and will be redelivered", extra=about, exc_info=error)
+    try:
+        delay_s = retry_delay_s(message.receive_count)
+        platform.queue(FILE_EVENTS).change_visibility([message.receipt_handle], delay_s)
+    except TransientError as failed:
+        log.warning("message was not delayed", extra={"message_id": message.message_id, "error": str(failed)})
 
 
 def _router(platform: Platform) -> Router:
@@ -169,7 +180,7 @@ def _router(platform: Platform) -> Router:
     """
     try:
         return platform.intake.router()
-    except TransientError as error:
+    except (ReportError, TransientError) as error:
         log.warning("the register of agencies could not be read; the runs read it again", extra={"error": str(error)})
         return platform.intake.router(Agencies())
 
@@ -207,15 +218,24 @@ def _routable(
         files.append(
             QueuedFile(version, agency, dataset, message.message_id, message.receipt_handle, message.receive_count)
         )
-    if parsed.malformed:
-        # Sent at every receive, because it is unknown whether the previous receive got this far. The body is cut
-        # because a message with its attributes must stay below SQS's limit of 256 KiB.
-        platform.dead_letters(FILE_EVENTS).send(
-            message.body[:_MAX_BODY], {"reason": "; ".join(parsed.malformed)[:1_000]}
-        )
+    if parsed.malformed and not _is_buried(platform, message, parsed.malformed):
+        # The run must not delete the message: its malformed part would be lost.
+        return [replace(file, receipt_handle=None) for file in files]
     if not files:
         platform.queue(FILE_EVENTS).delete([message.receipt_handle])
     return files
+
+
+def _is_buried(platform: Platform, message: Message, malformed: Sequence[str]) -> bool:
+    """Send a message with malformed parts to the dead-letter queue; returns whether it accepted the message."""
+    try:
+        # Sent at every receive, because it is unknown whether the previous receive got this far. The body is cut
+        # because a message with its attributes must stay below SQS's limit of 256 KiB.
+        platform.dead_letters(FILE_EVENTS).send(message.body[:_MAX_BODY], {"reason": "; ".join(malformed)[:1_000]})
+    except TransientError as error:
+        _retry_later(platform, message, error)
+        return False
+    return True
 
 
 def _run_request(files: Sequence[QueuedFile], received_at: float, probe_of: float | None) -> dg.RunRequest:

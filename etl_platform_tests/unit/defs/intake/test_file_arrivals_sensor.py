@@ -1,13 +1,21 @@
 """What the sensor receives and what it does with it, on a queue in memory."""
 
+import itertools
 import json
 import math
+from collections import Counter
 from collections.abc import Callable, Mapping
+from random import Random
 
+import dagster as dg
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from etl_platform.aws.queue import Message
 from etl_platform.defs.intake.file_arrivals_sensor import run_requests
-from etl_platform.errors import TransientError
+from etl_platform.errors import ReportError, TransientError
+from etl_platform.queue_work.queues import FILE_EVENTS
 from etl_platform.settings import Settings
 from etl_platform_tests.simulation.memory import MemoryQueue, MemoryStore
 from etl_platform_tests.simulation.world import MemoryPlatform
@@ -27,8 +35,15 @@ def dead_letters() -> MemoryQueue:
 
 @pytest.fixture
 def platform(queue: MemoryQueue, dead_letters: MemoryQueue) -> MemoryPlatform:
-    settings = Settings(data_bucket_name="bucket")
-    return MemoryPlatform(settings, MemoryStore(lambda: NOW), queue, dead_letters, lambda: NOW)
+    return platform_of(queue, dead_letters, lambda: NOW)
+
+
+def platform_of(queue: MemoryQueue, dead_letters: MemoryQueue, clock: Callable[[], float]) -> MemoryPlatform:
+    return MemoryPlatform(Settings(data_bucket_name="bucket"), MemoryStore(clock), queue, dead_letters, clock)
+
+
+def keys_of(request: dg.RunRequest) -> list[str]:
+    return [delivery["key"] for delivery in request.run_config["ops"]["ingest"]["config"]["deliveries"]]
 
 
 def event(key: str, *more: Mapping[str, object]) -> str:
@@ -62,33 +77,113 @@ def test_however_little_room_there_is_new_files_travel_together(
     assert len(request.run_config["ops"]["ingest"]["config"]["deliveries"]) == 40
 
 
-def test_a_file_that_came_back_and_does_not_fit_costs_no_other_a_receive(
+def test_a_retried_message_that_does_not_fit_starts_in_the_one_run_beyond_the_limit(
     platform: MemoryPlatform, queue: MemoryQueue
 ) -> None:
     for number in range(5):
         queue.send(event(f"from_client/agency_{number}/Things.csv"), {})
-    came_back = list(queue.messages.values())[2]
-    came_back.receive_count = 3
-    (request,) = run_requests(platform, deadline=math.inf, room=1)
-    assert len(request.run_config["ops"]["ingest"]["config"]["deliveries"]) == 2
+    list(queue.messages.values())[2].receive_count = 3
+    requests = list(run_requests(platform, deadline=math.inf, room=1))
+    assert [keys_of(request) for request in requests] == [
+        ["from_client/agency_2/Things.csv"],
+        ["from_client/agency_0/Things.csv", "from_client/agency_1/Things.csv"],
+    ]
     assert [stored.receive_count for stored in queue.messages.values()] == [1, 1, 4, 0, 0]
-    assert NOW < came_back.visible_at < NOW + platform.settings.visibility_timeout_seconds
 
 
-def test_a_malformed_record_is_a_dead_letter_though_the_first_attempt_to_bury_it_failed(
+@given(st.lists(st.sampled_from([0, 15, 17, 19]), min_size=1, max_size=12), st.integers(1, 3), st.randoms())
+@settings(max_examples=20, deadline=None)
+def test_no_message_becomes_a_dead_letter_without_a_try_at_each_receive(
+    receives: list[int], room: int, random: Random
+) -> None:
+    """Each file fails as often as it is tried; SQS gives messages in any order."""
+    now = [NOW]
+    dead = MemoryQueue(lambda: now[0])
+    queue = MemoryQueue(lambda: now[0], dead, order=lambda found: random.sample(found, len(found)))
+    platform = platform_of(queue, dead, lambda: now[0])
+    for number, count in enumerate(receives):
+        queue.send(event(f"from_client/agency_{number}/Things.csv"), {})
+        list(queue.messages.values())[-1].receive_count = count
+    tries: Counter[str] = Counter()
+    while queue.messages:
+        requests = list(run_requests(platform, deadline=math.inf, room=room, clock=lambda: now[0]))
+        assert len(requests) <= room + 1
+        for request in requests:
+            tries.update(keys_of(request))
+        now[0] += 3_600
+    for number, count in enumerate(receives):
+        assert tries[f"from_client/agency_{number}/Things.csv"] == FILE_EVENTS.max_receives - count
+
+
+def test_an_unreachable_dead_letter_queue_holds_back_only_the_malformed_part(
     platform: MemoryPlatform, queue: MemoryQueue, dead_letters: MemoryQueue
 ) -> None:
     queue.send(event("from_client/agency_a/Things.csv", {"s3": {"bucket": {"name": "bucket"}}}), {})
     refusing = Refusing(dead_letters.send)
     platform.dead_letters = lambda _work_queue: refusing  # type: ignore[assignment]
-    assert list(run_requests(platform, deadline=math.inf)) == []
-    for stored in queue.messages.values():
-        stored.visible_at = NOW
+    (request,) = run_requests(platform, deadline=math.inf)
+    (delivery,) = request.run_config["ops"]["ingest"]["config"]["deliveries"]
+    assert delivery["key"] == "from_client/agency_a/Things.csv"
+    assert delivery["receipt_handle"] is None, "the run would delete the malformed part"
+    (stored,) = queue.messages.values()
+    assert stored.visible_at == NOW + 30
+
+    stored.visible_at = NOW
     (request,) = run_requests(platform, deadline=math.inf)
     assert [dead.attributes["reason"] for dead in dead_letters.messages.values()] == [
         "record 1: object is missing, not an object"
     ]
-    assert len(request.run_config["ops"]["ingest"]["config"]["deliveries"]) == 1
+    (delivery,) = request.run_config["ops"]["ingest"]["config"]["deliveries"]
+    assert delivery["receipt_handle"] == stored.handle
+
+
+@pytest.mark.parametrize("error", [TransientError("503"), ReportError("not a report"), KeyError("key"), OSError(28)])
+def test_a_message_that_cannot_be_handled_does_not_stop_the_tick(
+    platform: MemoryPlatform, queue: MemoryQueue, error: Exception
+) -> None:
+    for key in ("from_client/agency_a/Things.csv", "from_client/agency_b/no contract.csv", "from_client/c/Things.csv"):
+        queue.send(event(key), {})
+
+    def refuse(*_: object) -> None:
+        raise error
+
+    platform.intake.ingest = refuse  # type: ignore[method-assign,assignment]
+    (request,) = run_requests(platform, deadline=math.inf)
+    assert keys_of(request) == ["from_client/agency_a/Things.csv", "from_client/c/Things.csv"]
+    assert list(queue.messages.values())[1].visible_at == NOW + 30
+
+
+@pytest.mark.parametrize("error", [TransientError("503"), ReportError("not a register")])
+def test_a_register_of_agencies_that_cannot_be_read_does_not_stop_the_tick(
+    platform: MemoryPlatform, queue: MemoryQueue, error: Exception
+) -> None:
+    queue.send(event("from_client/agency_a/Things.csv"), {})
+
+    def refuse(*_: object) -> None:
+        raise error
+
+    platform.store.read = refuse  # type: ignore[method-assign,assignment]
+    (request,) = run_requests(platform, deadline=math.inf)
+    assert keys_of(request) == ["from_client/agency_a/Things.csv"]
+
+
+def test_messages_received_before_the_queue_stopped_answering_start(
+    platform: MemoryPlatform, queue: MemoryQueue
+) -> None:
+    for number in range(30):
+        queue.send(event(f"from_client/agency_{number}/Things.csv"), {})
+    receive, calls = queue.receive, itertools.count()
+
+    def once(limit: int, visibility_timeout_s: int) -> list[Message]:
+        if next(calls):
+            raise TransientError("the queue does not answer")
+        return receive(limit, visibility_timeout_s)
+
+    queue.receive = once  # type: ignore[method-assign,assignment]
+    (request,) = run_requests(platform, deadline=math.inf)
+    assert len(keys_of(request)) == 10
+    with pytest.raises(TransientError):
+        list(run_requests(platform, deadline=math.inf))
 
 
 class Refusing:
