@@ -8,15 +8,14 @@ import dagster as dg
 import pytest
 
 from etl_platform.cli.main import main
-from etl_platform.definitions import build_defs
 from etl_platform.local.provision import Clients, Provisioned
 from etl_platform.platform import Platform
 from etl_platform.queue_work.queues import FILE_EVENTS
+from etl_platform_tests.dagster.workshop import StoreThatFails
 from etl_platform_tests.integration.deliveries import as_csv, officers
-from etl_platform_tests.integration.file_events import ROSTER, deliveries_of, tick
+from etl_platform_tests.integration.file_events import ROSTER, deliveries_of, execute, tick
 
 WaitUntil = Callable[..., None]
-JOB = "s3_data_quality_job"
 
 
 @pytest.fixture
@@ -52,11 +51,6 @@ def die(aws: Clients, provisioned: Provisioned, platform: Platform, wait_until: 
     )
 
 
-def execute(instance: dg.DagsterInstance, platform: Platform, request: dg.RunRequest) -> dg.ExecuteInProcessResult:
-    job = build_defs(platform.settings, platform=platform).resolve_job_def(JOB)
-    return job.execute_in_process(instance=instance, run_config=request.run_config, raise_on_error=False)
-
-
 @pytest.mark.usefixtures("quiet")
 def test_listing_says_why_each_died_and_leaves_the_queue_as_it_was(
     aws: Clients,
@@ -73,7 +67,7 @@ def test_listing_says_why_each_died_and_leaves_the_queue_as_it_was(
     (request,) = tick(platform)
     with terminal as instance:
         broken = Platform(platform.settings)
-        broken.store = _StoreThatFails(broken.store)  # type: ignore[assignment]
+        broken.store = StoreThatFails(broken.store, "bronze/")  # type: ignore[assignment]
         assert not execute(instance, broken, request).success
         handle = deliveries_of(request)[0]["receipt_handle"]
         platform.queue(FILE_EVENTS).change_visibility([handle], 0)
@@ -82,14 +76,14 @@ def test_listing_says_why_each_died_and_leaves_the_queue_as_it_was(
         found = {letter["cause"]: letter for letter in listed(capsys)}
         assert found.keys() == {"malformed", "failed"}
         assert "not JSON" in found["malformed"]["reason"]
-        assert "TransientError: the store is away" in found["failed"]["reason"]
+        assert "TransientError: COPY: SlowDown" in found["failed"]["reason"]
         assert found["failed"]["keys"] == [ROSTER]
         assert platform.dead_letters(FILE_EVENTS).depth() == (2, 0)
 
         _, table = dlq(capsys, "list")
         assert [line.split()[2] for line in table.splitlines()[2:]] == ["malformed", "failed"]
         assert len(listed(capsys, "--limit", "1")) == 1
-        assert [letter["cause"] for letter in listed(capsys, "--reason", "AWAY")] == ["failed"]
+        assert [letter["cause"] for letter in listed(capsys, "--reason", "slowdown")] == ["failed"]
 
         code, shown = dlq(capsys, "show", found["failed"]["id"])
         assert code == 0
@@ -172,18 +166,3 @@ def test_a_queue_of_many_pages_is_gone_through_once(
     assert platform.dead_letters(FILE_EVENTS).depth() == (57, 0)
     assert dlq(capsys, "redrive", "--reason", "malformed", "--limit", "20")[0] == 0
     assert (platform.queue(FILE_EVENTS).depth(), platform.dead_letters(FILE_EVENTS).depth()) == ((20, 0), (37, 0))
-
-
-class _StoreThatFails:
-    """A store that is there, but for its heads."""
-
-    def __init__(self, store: Any) -> None:
-        self._store = store
-
-    def head(self, *place: Any) -> Any:
-        from etl_platform.errors import TransientError
-
-        raise TransientError("the store is away")
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._store, name)

@@ -9,15 +9,12 @@ import dagster as dg
 import pytest
 
 from etl_platform.cli.main import main
-from etl_platform.definitions import build_defs
 from etl_platform.local.provision import Clients, Provisioned
 from etl_platform.platform import Platform
 from etl_platform.queue_work.queues import FILE_EVENTS
 from etl_platform_tests.dagster.workshop import StoreThatFails
 from etl_platform_tests.integration.deliveries import as_csv, officers
-from etl_platform_tests.integration.file_events import ROSTER, deliveries_of, tick
-
-JOB = "s3_data_quality_job"
+from etl_platform_tests.integration.file_events import ROSTER, deliveries_of, execute, tick
 
 
 @pytest.fixture
@@ -39,11 +36,6 @@ def failed(
     (request,) = tick(platform)
     assert not execute(terminal, broken, request).success
     return str(deliveries_of(request)[0]["receipt_handle"])
-
-
-def execute(instance: dg.DagsterInstance, platform: Platform, request: dg.RunRequest) -> dg.ExecuteInProcessResult:
-    job = build_defs(platform.settings, platform=platform).resolve_job_def(JOB)
-    return job.execute_in_process(instance=instance, run_config=request.run_config, raise_on_error=False)
 
 
 def printed(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str]:

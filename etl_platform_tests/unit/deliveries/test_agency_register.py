@@ -21,11 +21,6 @@ AT = datetime(2026, 3, 1, tzinfo=UTC)
 DAY = timedelta(days=1)
 
 
-@pytest.fixture
-def place(tmp_path: Path) -> Place:
-    return Place(tmp_path, things())
-
-
 def register(place: Place) -> AgencyRegister:
     return AgencyRegister(place.store, "bucket")
 

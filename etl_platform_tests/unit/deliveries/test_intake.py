@@ -18,11 +18,6 @@ from etl_platform_tests.unit.intake_place import GOOD, KEY, Place, things
 from etl_platform_tests.unit.making import listing
 
 
-@pytest.fixture
-def place(tmp_path: Path) -> Place:
-    return Place(tmp_path, things())
-
-
 def test_an_accepted_delivery_has_bronze_silver_and_a_report(place: Place) -> None:
     done = place.ingest(place.drop(GOOD))
     assert done.outcome is Outcome.ACCEPTED

@@ -1,20 +1,12 @@
 """What a partition holds: rows and version of its silver objects, and the newest delivery of each source key."""
 
 import json
-from pathlib import Path
-
-import pytest
 
 from etl_platform.deliveries.delivery import Outcome
 from etl_platform.deliveries.partition_state import PartitionState
-from etl_platform_tests.unit.intake_place import GOOD, Place, things
+from etl_platform_tests.unit.intake_place import GOOD, Place
 
 BAD_HEADER, MORE = b"size\n1\n", b"ident,size\na,1\nb,2\nc,3\n"
-
-
-@pytest.fixture
-def place(tmp_path: Path) -> Place:
-    return Place(tmp_path, things())
 
 
 def state(place: Place) -> PartitionState:

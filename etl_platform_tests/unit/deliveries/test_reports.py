@@ -3,7 +3,6 @@
 import json
 from dataclasses import replace
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,11 +17,6 @@ from etl_platform_tests.unit.making import listing
 
 class _PowerCutError(BaseException):
     """The process is gone."""
-
-
-@pytest.fixture
-def place(tmp_path: Path) -> Place:
-    return Place(tmp_path, things())
 
 
 def reprocess(place: Place) -> list[Outcome]:

@@ -11,11 +11,6 @@ from etl_platform_tests.unit.intake_place import GOOD, KEY, REPROCESS, Place, th
 from etl_platform_tests.unit.making import contract_of, custom, listing, text, typed
 
 
-@pytest.fixture
-def place(tmp_path: Path) -> Place:
-    return Place(tmp_path, things())
-
-
 def reprocess(place: Place) -> list[DeliveryResult]:
     return list(place.intake.reprocess("things", "agency_a", REPROCESS))
 

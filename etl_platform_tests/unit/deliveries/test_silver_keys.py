@@ -3,7 +3,6 @@
 import json
 from datetime import UTC, datetime, timedelta
 from functools import cache
-from pathlib import Path
 
 import pytest
 
@@ -18,11 +17,6 @@ from etl_platform.errors import TransientError
 from etl_platform_tests.unit.intake_place import KEY, REPROCESS, Place, things
 
 PARTITION = "things", "agency_a"
-
-
-@pytest.fixture
-def place(tmp_path: Path) -> Place:
-    return Place(tmp_path, things())
 
 
 def rows(*names: str) -> bytes:

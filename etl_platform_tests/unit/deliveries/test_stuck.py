@@ -2,7 +2,6 @@
 
 import dataclasses
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 
@@ -16,11 +15,6 @@ from etl_platform_tests.unit.deliveries.failed_delivery import AT, RECORD
 from etl_platform_tests.unit.intake_place import GOOD, Place, things
 
 GADGETS = "from_client/agency_a/Gadgets.csv"
-
-
-@pytest.fixture
-def place(tmp_path: Path) -> Place:
-    return Place(tmp_path, things())
 
 
 @pytest.mark.parametrize(

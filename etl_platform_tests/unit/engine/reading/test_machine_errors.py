@@ -54,11 +54,6 @@ ERRORS: Sequence[Callable[[], BaseException]] = [
 ]
 
 
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "delivery"
-
-
 def counts(path: Path, out: Path) -> tuple[int | None, tuple[object, ...]]:
     result = check_file(path, CONTRACT, out)
     return result.accepted_rows, result.errors

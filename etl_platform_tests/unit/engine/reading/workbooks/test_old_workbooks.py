@@ -14,16 +14,13 @@ from etl_platform.engine.columns import LINE
 from etl_platform.engine.errors import UnreadableFileError
 from etl_platform.engine.reading.workbooks import xls_workbook
 from etl_platform.engine.split import SILVER
+from etl_platform_tests.unit.engine.reading.workbooks.xls_writer import record
 from etl_platform_tests.unit.making import cells_of, contract_of, custom, read_back, text, typed
 
 CONTRACT = contract_of([text("ident"), text("label"), text("remark")])
 ERRORS = {"#N/A": 42, "#REF!": 23}
 PLAIN, PADDED, DAY = 0, 1, 2
 Cell = str | float | bool | tuple[float, int] | None
-
-
-def record(kind: int, body: bytes) -> bytes:
-    return struct.pack("<HH", kind, len(body)) + body
 
 
 def cell(row: int, column: int, value: Cell) -> bytes:
