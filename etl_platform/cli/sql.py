@@ -41,6 +41,7 @@ def add(commands: Commands) -> None:
 
 
 def _sql(arguments: argparse.Namespace) -> int:
+    from etl_platform.engine.output.plain_text import counted
     from etl_platform.platform import Platform
     from etl_platform.tables.sql_query import run_query
 
@@ -54,7 +55,7 @@ def _sql(arguments: argparse.Namespace) -> int:
     def use(result: "QueryResult") -> None:
         if out is not None:
             result.write_parquet(out.absolute())
-            print(f"{result.height:,} rows written to {out}")
+            print(f"{counted(result.height, 'row')} written to {out}")
         elif arguments.csv:
             _print_csv(result.columns, result.rows())
         elif arguments.json:

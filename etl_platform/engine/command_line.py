@@ -7,10 +7,14 @@ small distribution, without AWS and Dagster (docs/decisions/0023).
 import argparse
 import io
 import os
+import signal
 import sys
-from collections.abc import Callable, Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
+from types import FrameType
 
 from etl_platform.engine.check_command import add_file_arguments, check_files
 from etl_platform.engine.contract.model import Contract
@@ -20,6 +24,8 @@ from etl_platform.engine.exit_codes import BAD, GOOD, USAGE
 
 _PROGRAM = "etl-platform-check"
 _SHIPPED_CONTRACTS = Path(__file__).parents[1] / "shipped" / "contracts"
+# Windows has no SIGHUP.
+_STOP = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -48,7 +54,8 @@ def run_command(
             # Consoles that are not UTF-8 cannot print →, and file names may contain bytes that are not UTF-8.
             stream.reconfigure(errors="replace")
     try:
-        code = command()
+        with _stopped_by_signals():
+            code = command()
         # Here, so that the handlers below see a closed pipe or a full disk.
         sys.stdout.flush()
     except usage_errors as error:
@@ -61,9 +68,34 @@ def run_command(
     except (EtlPlatformError, OSError) as error:
         print(f"{program}: {error}", file=sys.stderr)
         return BAD
-    except KeyboardInterrupt:
-        return 130
+    except KeyboardInterrupt as stopped:
+        return 128 + (stopped.args[0] if stopped.args else signal.SIGINT)
     return code
+
+
+@contextmanager
+def _stopped_by_signals() -> Iterator[None]:
+    """SIGTERM and SIGHUP raise KeyboardInterrupt with their number, so that temporary files are removed.
+
+    They hold values of the files that are read.
+    """
+
+    def stop(number: int, _frame: FrameType | None) -> None:
+        for each in before:
+            # A second signal must not interrupt the clean-up.
+            signal.signal(each, signal.SIG_IGN)
+        raise KeyboardInterrupt(number)
+
+    here = threading.current_thread() is threading.main_thread()
+    # nohup ignores SIGHUP; keep that.
+    before = [each for each in _STOP if here and signal.getsignal(each) is signal.SIG_DFL]
+    for each in before:
+        signal.signal(each, stop)
+    try:
+        yield
+    finally:
+        for each in before:
+            signal.signal(each, signal.SIG_DFL)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -2,6 +2,10 @@
 
 import json
 import os
+import signal
+import subprocess
+import sys
+import time
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -106,6 +110,7 @@ def test_out_writes_parquet_with_the_types(capsys: pytest.CaptureFixture[str], t
     code, out, _ = call(capsys, "SELECT fee, day FROM things", "--out", "fees.parquet")
 
     assert (code, out) == (0, "2 rows written to fees.parquet\n")
+    assert call(capsys, "SELECT 1", "--out", "one.parquet")[1] == "1 row written to one.parquet\n"
     assert pl.read_parquet(tmp_path / "fees.parquet").rows() == [(Decimal("1.50"), date(2026, 1, 31))] * 2
 
 
@@ -135,3 +140,22 @@ def test_an_existing_file_is_not_overwritten(capsys: pytest.CaptureFixture[str],
 
     assert (code, (tmp_path / "x.parquet").read_text()) == (2, "precious")
     assert "exists already" in err
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_query_that_is_ended_by_a_signal_leaves_no_file(tmp_path: Path, number: signal.Signals) -> None:
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    # The object of each row is downloaded before the endless part of the query begins.
+    query = "SELECT count(*) FROM things, range(1_000_000_000_000)"
+    command = [sys.executable, "-m", "etl_platform", "sql", query]
+    with subprocess.Popen(command, env={**os.environ, "TMPDIR": str(scratch)}, stderr=subprocess.PIPE) as process:
+        deadline = time.monotonic() + 60
+        while not any(path.is_file() for path in scratch.rglob("*")) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert any(scratch.iterdir()), "the query did not begin"
+        process.send_signal(number)
+        errors = process.communicate(timeout=60)[1]
+
+    assert (process.returncode, errors) == (128 + number, b"")
+    assert list(scratch.iterdir()) == []
