@@ -16,7 +16,7 @@ from etl_platform.engine.errors import ContractError, EtlPlatformError, UsageErr
 from etl_platform.engine.exit_codes import BAD, GOOD, USAGE
 from etl_platform.engine.header_fit import fitting_contract, hint
 from etl_platform.engine.ignored_names import ignored_name
-from etl_platform.engine.named_files import NamedFile, NamedFiles, find_files
+from etl_platform.engine.named_files import NamedFile, NamedFiles, find_files, require_file
 from etl_platform.engine.result import CheckResult, FileError
 
 if TYPE_CHECKING:
@@ -185,6 +185,7 @@ def _use_contracts(contracts: _Contracts) -> None:
 def _check_one_of_many(file: NamedFile, out: Path | None, before: str) -> _Checked:
     contract = None
     try:
+        require_file(file.path)
         contract = _contracts.choose(file)
         result = _check(file.path, contract, out, CheckProgress(before))
         return _Checked(contract.dataset if contract else None, result)

@@ -44,7 +44,8 @@ def find_files(arguments: Sequence[Path], out: Path | None) -> NamedFiles:
         out: the folder for results. Results of an earlier run in it are not checked.
 
     Raises:
-        UsageError: an argument does not exist, or no file is found.
+        UsageError: the only argument does not exist, or no file is found. One of several that does not exist is among
+            the files, so that it does not keep the others from being checked.
     """
     results = None if out is None else _place(out)
     paths: dict[Path, Path] = {}
@@ -58,16 +59,22 @@ def find_files(arguments: Sequence[Path], out: Path | None) -> NamedFiles:
                     left_out.setdefault(_place(path), LeftOut(path, found.code))
                 else:
                     paths.setdefault(_place(path), path)
-        elif argument.is_file():
+        elif argument.is_file() or len(arguments) > 1:
             paths.setdefault(_place(argument), argument)
         else:
-            problem = "is not a file" if argument.exists() else "does not exist"
-            raise UsageError(f"{argument} {problem}; name files or folders to check")
+            require_file(argument)
     if not paths:
         raise UsageError(f"{', '.join(map(str, arguments))}: no file to check; name files or other folders")
     labels = _labels(paths)
     files = tuple(NamedFile(path, labels[place]) for place, path in paths.items())
     return NamedFiles(files, tuple(found for place, found in left_out.items() if place not in paths))
+
+
+def require_file(path: Path) -> None:
+    """Raise UsageError unless the path is that of a file."""
+    if not path.is_file():
+        problem = "is not a file" if path.exists() else "does not exist"
+        raise UsageError(f"{path} {problem}; name files or folders to check")
 
 
 def _place(path: Path) -> Path:

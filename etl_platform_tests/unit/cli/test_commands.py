@@ -88,7 +88,6 @@ def test_a_good_file_is_accepted_and_a_bad_one_rejected(capsys: pytest.CaptureFi
     [
         ["check", "missing.csv"],
         ["check", "empty"],
-        ["check", "Officer_Detail.csv", "missing.csv"],
         ["check", "Officer_Detail.csv", "unknown.csv", "--contract", "nobody"],
         ["check", "Officer_Detail.csv", "unknown.csv", "--contract", "broken.odcs.yaml"],
         ["check", "Officer_Detail.csv", "unknown.csv", "--out", "unknown.csv"],
@@ -246,6 +245,18 @@ def test_a_file_that_cannot_be_checked_does_not_stop_the_others(capsys: pytest.C
     assert "NOT CHECKED  unknown.csv" in out
     assert "never deliveries, left out: 1 half_sent (x.tmp)" in out
     assert out.splitlines()[-1].startswith("2 files: 1 accepted, 0 rejected, 1 not checked; 2 good rows")
+
+
+def test_a_name_that_does_not_exist_does_not_stop_the_check_of_the_others(capsys: pytest.CaptureFixture[str]) -> None:
+    write("Officer_Detail.csv", ROSTER)
+    code, out, _ = call(capsys, "check", "nope.csv", "Officer_Detail.csv")
+    assert code == 2
+    assert "NOT CHECKED  nope.csv" in out
+    assert "nope.csv does not exist; name files or folders to check" in " ".join(out.split())
+    assert out.splitlines()[-1].startswith("2 files: 1 accepted, 0 rejected, 1 not checked")
+    code, out, err = call(capsys, "check", "nope.csv")
+    assert (code, out) == (2, "")
+    assert "nope.csv does not exist" in err
 
 
 def test_a_fault_with_one_file_of_several_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
