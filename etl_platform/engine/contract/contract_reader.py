@@ -6,6 +6,7 @@ property that would change which rows are accepted is an error, so that no rule 
 """
 
 import hashlib
+import re
 from collections.abc import Mapping
 from difflib import get_close_matches
 from typing import Any
@@ -30,6 +31,7 @@ from etl_platform.engine.contract.model import (
     Contract,
     ReferenceTable,
     fold,
+    usual_file_name,
 )
 from etl_platform.engine.contract.odcs_structure import check_structure
 from etl_platform.engine.contract.reading_overrides import read_overrides
@@ -44,6 +46,8 @@ from etl_platform.engine.contract.rule_reader import (
 from etl_platform.engine.contract.two_digit_years import PIVOT
 
 SHORT_ROWS = ("pad", "quarantine")
+_RESERVED_DATASET = re.compile("reports|.*_quarantine", re.IGNORECASE)
+"""SQL and Athena have tables of these names beside those of the datasets."""
 
 
 def parse_contract(text: str, path: str, references: Mapping[str, ReferenceTable] | None = None) -> Contract:
@@ -103,6 +107,9 @@ class _Reader:
                 0,
                 "name",
             )
+        if _RESERVED_DATASET.fullmatch(schema["name"]):
+            message = f"schema name {schema['name']!r} is that of a table of the platform; choose another name"
+            raise self.document.error(message, "schema", 0, "name")
         columns = tuple(self._column(i, entry) for i, entry in enumerate(schema.get("properties") or []))
         if not any(column.in_file for column in columns):
             raise self.document.error("a contract needs at least one property that the file has", "schema", 0)
@@ -120,7 +127,7 @@ class _Reader:
             version=str(data["version"]),
             sha256=_contract_sha256(text, columns),
             dataset=schema["name"],
-            physical_name=schema.get("physicalName") or f"{schema['name']}.csv",
+            physical_name=usual_file_name(schema.get("physicalName") or schema["name"]),
             file_patterns=tuple(self.custom.get("filePatterns", ())),
             description=schema.get("description") or (data.get("description") or {}).get("purpose") or "",
             grain=schema.get("dataGranularityDescription", ""),

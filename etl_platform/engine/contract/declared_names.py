@@ -6,7 +6,7 @@ from typing import Any
 import yaml
 
 from etl_platform.engine.contract.located_yaml import yaml_events
-from etl_platform.engine.contract.model import NAME
+from etl_platform.engine.contract.model import NAME, usual_file_name
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ def declared_names(text: str, stem: str) -> DeclaredNames:
     customs = _member(schema, "customProperties")
     declared = (_member(entry, "value") for entry in _items(customs) if _member(entry, "property") == "filePatterns")
     patterns = tuple(item for item in _items(next(declared, None)) if isinstance(item, str))
-    return DeclaredNames(name, physical_name if isinstance(physical_name, str) else f"{name}.csv", patterns)
+    return DeclaredNames(name, usual_file_name(physical_name if isinstance(physical_name, str) else name), patterns)
 
 
 def _readable_part(text: str) -> Any:

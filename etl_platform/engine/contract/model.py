@@ -246,6 +246,11 @@ def file_stem(file_name: str) -> str:
     return name
 
 
+def usual_file_name(physical_name: str) -> str:
+    """``physicalName`` as a file name: without an extension it is that of a CSV file."""
+    return physical_name if PurePosixPath(physical_name).suffix else f"{physical_name}.csv"
+
+
 @lru_cache(4_096)
 def fold(text: str, keep: str = "") -> str:
     """A header or name in one normal form: without case, spaces, invisible characters and punctuation.

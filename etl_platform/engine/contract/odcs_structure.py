@@ -14,6 +14,8 @@ from etl_platform.engine.contract.located_yaml import Located
 from etl_platform.engine.contract.unquoted_values import is_misread, misread, refuse_misread
 
 API_VERSIONS = ("v3.1.0", "v3.2.0")
+_ENTRY_FIELDS = {"synonyms": "synonym", "enum": "value"}
+"""Lists whose entries are objects, in which people write texts; with the field that the text belongs to."""
 
 
 def check_structure(document: Located, custom: Collection[str]) -> None:
@@ -28,7 +30,7 @@ def check_structure(document: Located, custom: Collection[str]) -> None:
     if document.data.get("kind") != "DataContract":
         raise document.error("kind must be DataContract", "kind")
     refuse_misread(document)
-    error = next(iter(_validator().iter_errors(document.data)), None)
+    error = _first_error(document.data)
     if error is not None:
         if is_misread(document, tuple(error.instance_path)):
             raise misread(document, tuple(error.instance_path))
@@ -40,7 +42,29 @@ def check_structure(document: Located, custom: Collection[str]) -> None:
         # The library's own message names two of the allowed values and counts the others.
         allowed = getattr(error.kind, "options", None)
         message = f"{error.instance!r} is not one of {', '.join(map(str, allowed))}" if allowed else error.message
-        raise document.error(f"{where}: {message[:300]}", *error.instance_path)
+        hint = _entry_instead_of_text(error.instance_path, error.instance)
+        raise document.error(f"{where}: {message[:300]}{hint}", *error.instance_path)
+
+
+def _first_error(data: Any) -> Any:
+    """The first error that does not follow from another one, or None.
+
+    A wrong value makes all fields around it unknown to the schema's keyword ``unevaluatedProperties``.
+    """
+    errors = list(_validator().iter_errors(data))
+    paths = [tuple(error.instance_path) for error in errors]
+    for error, path in zip(errors, paths, strict=True):
+        unknown = error.kind.name == "unevaluatedProperties"
+        if not (unknown and any(len(other) > len(path) and other[: len(path)] == path for other in paths)):
+            return error
+    return None
+
+
+def _entry_instead_of_text(where: Sequence[str | int], value: Any) -> str:
+    """What to write instead of a text in a list of objects."""
+    if len(where) < 2 or not isinstance(value, str) or where[-2] not in _ENTRY_FIELDS:
+        return ""
+    return f"; write {{{_ENTRY_FIELDS[where[-2]]}: {value}}}"
 
 
 def _way_out(where: Sequence[str | int], field: str, custom: Collection[str]) -> str:

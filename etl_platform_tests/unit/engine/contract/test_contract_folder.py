@@ -205,7 +205,7 @@ def test_two_checks_that_dagster_cannot_distinguish_set_both_contracts_aside_and
         (lambda _: "", ("drills.csv", "drills*")),
         (lambda _: "[" * 100_000, ("drills.csv", "drills*")),
         (lambda text: text.replace("name: training", "name: [training]"), ("drills.csv", "drills*")),
-        (lambda text: text.replace("    physicalName: Training.csv", "    unknown: x"), ("training.csv", "courses*")),
+        (lambda text: text.replace("    physicalName: Training", "    unknown: x"), ("training.csv", "courses*")),
         (lambda text: text.replace("['training*', ", "[{}, "), ("Training.csv", "courses*")),
     ],
 )

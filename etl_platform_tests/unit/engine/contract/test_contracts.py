@@ -369,6 +369,31 @@ def test_a_cadence_that_would_be_guessed_at_is_blamed_on_its_line(entries: str, 
     assert said in str(error)
 
 
+def test_a_text_in_a_list_of_objects_is_named_with_the_entry_to_write() -> None:
+    for old, new, says in (
+        ("synonyms: [{synonym: thing_no}]", "synonyms: [Thing No]", 'synonyms.0: "Thing No" is not of type'),
+        ("classification: restricted", "enum: [{value: 1}, AB]", 'enum.1: "AB" is not of type'),
+    ):
+        source = GOOD.replace(old, new, 1)
+        error = blamed(source)
+        assert error.line == line_of(source, new)
+        assert says in str(error)
+    assert str(error).endswith("; write {value: AB}")
+
+
+@pytest.mark.parametrize("name", ["reports", "Reports", "stops_quarantine"])
+def test_a_dataset_is_not_named_like_another_table_of_the_platform(name: str) -> None:
+    source = GOOD.replace("- name: things", f"- name: {name}", 1)
+    error = blamed(source)
+    assert error.line == line_of(source, f"- name: {name}")
+    assert f"'{name}' is that of a table of the platform" in str(error)
+
+
+def test_a_physical_name_without_an_extension_is_that_of_a_csv_file() -> None:
+    named = [parse_contract(GOOD.replace("Things.csv", name), "x").physical_name for name in ("Things", "Things.xlsx")]
+    assert named == ["Things.csv", "Things.xlsx"]
+
+
 @pytest.mark.parametrize(
     ("old", "new", "at", "says"),
     [
@@ -466,11 +491,14 @@ def test_the_server_of_silver_says_nothing_about_how_files_are_written() -> None
 @pytest.mark.parametrize("path", sorted(CONTRACTS.glob("*.odcs.yaml")), ids=lambda path: path.name.split(".")[0])
 def test_a_shipped_contract_names_the_place_of_its_silver(path: Path) -> None:
     document = yaml.safe_load(path.read_text("utf-8"))
+    schema = document["schema"][0]
 
+    # datacontract-cli makes a table of one name and queries the other; DuckDB does not distinguish case.
+    assert schema["physicalName"].casefold() == schema["name"].casefold()
     (silver,) = (server for server in document["servers"] if server["server"] == "silver")
     assert (silver["type"], silver["format"]) == ("s3", "parquet")
     key = silver["location"].removeprefix("s3://").partition("/")[2]
-    assert fnmatch(object_keys.silver_key(document["schema"][0]["name"], "nm_albuquerque", "from_client/a/b.csv"), key)
+    assert fnmatch(object_keys.silver_key(schema["name"], "nm_albuquerque", "from_client/a/b.csv"), key)
 
 
 def test_known_values_are_kept_and_refuse_nothing() -> None:
