@@ -9,6 +9,8 @@
     reports/_agencies.json
     reports/_ignored/<delivery_id>.json
     reports/_waiting/<delivery_id>.json
+    reports/_index/days/YYYY-MM-DD/<dataset>/agency=<a>/<delivery_id>[.<attempt_id>]
+    reports/_index/days.json
     reports/_facts/<dataset>/agency=<a>/<delivery_id>.superseded.json
     reports/_facts/<dataset>/agency=<a>/<delivery_id>.replayed.<attempt_id>.json
     emails/YYYY/MM/DD/<user>/<message-id>_<HHMMSS>.json
@@ -17,9 +19,9 @@
     attachments/agency=<a>/attachments.csv and attachments.parquet
 
 Each delivery has a report; ``_facts`` holds the amendments to reports, and ``_waiting`` the deliveries that failed and
-have no report yet. ``_agencies.json`` is the register of agencies that were retired or renamed. Corrections are rows
-that people corrected, numbered from 0001 in order of arrival. Snapshots of APIs have source keys under ``from_api/``, a
-prefix that sends no events to the queue.
+have no report yet. ``_index`` is made from the reports, and may be deleted. ``_agencies.json`` is the register of
+agencies that were retired or renamed. Corrections are rows that people corrected, numbered from 0001 in order of
+arrival. Snapshots of APIs have source keys under ``from_api/``, a prefix that sends no events to the queue.
 
 An agency is a Hive partition value: bytes outside ``[A-Za-z0-9._-]`` are percent-encoded, so two agencies never share
 a partition. Users and message ids of emails are encoded in the same way.
@@ -47,6 +49,10 @@ IGNORED_REPORTS = f"{REPORTS}_ignored/"
 WAITING_REPORTS = f"{REPORTS}_waiting/"
 AGENCY_REGISTER = f"{REPORTS}_agencies.json"
 AMENDMENTS = f"{REPORTS}_facts/"
+INDEX = f"{REPORTS}_index/"
+REPORT_DAYS = f"{INDEX}days/"
+REPORT_DAYS_COMPLETE = f"{INDEX}days.json"
+_NO_REPORTS = (AMENDMENTS, INDEX, WAITING_REPORTS, AGENCY_REGISTER)
 _MAX_SEGMENT = 100
 _MAX_FILE_NAME_BYTES = 200
 _MAX_METADATA = 1_000
@@ -171,6 +177,11 @@ def report_key(dataset: str, agency: str, delivery_id: str, attempt_id: str | No
     return f"{report_prefix(dataset, agency)}{name}.json"
 
 
+def is_report(key: str) -> bool:
+    """Whether a key below REPORTS is that of a report, or a folder contains reports; those of ignored objects too."""
+    return key.startswith(REPORTS) and not key.startswith(_NO_REPORTS)
+
+
 def ignored_key(delivery_id: str) -> str:
     return f"{IGNORED_REPORTS}{delivery_id}.json"
 
@@ -178,6 +189,29 @@ def ignored_key(delivery_id: str) -> str:
 def parse_ignored_key(key: str) -> str:
     """The delivery id in a key below IGNORED_REPORTS."""
     return key.removeprefix(IGNORED_REPORTS).removesuffix(".json")
+
+
+def report_day_prefix(day: date, prefix: str = REPORTS) -> str:
+    """The prefix of a day's entries for the reports under a prefix."""
+    return f"{REPORT_DAYS}{day.isoformat()}/{prefix.removeprefix(REPORTS)}"
+
+
+def report_day_key(day: date, report_key: str) -> str:
+    """The key of a day's entry for a report, also for one of an ignored object."""
+    return report_day_prefix(day, report_key).removesuffix(".json")
+
+
+def parse_report_day(folder: str) -> date | None:
+    """The day of a folder below REPORT_DAYS."""
+    try:
+        return date.fromisoformat(folder.removeprefix(REPORT_DAYS).removesuffix("/"))
+    except ValueError:
+        return None
+
+
+def report_of_day_key(key: str) -> str:
+    """The key of the report that an entry below REPORT_DAYS is about."""
+    return f"{REPORTS}{key.removeprefix(REPORT_DAYS).partition('/')[2]}.json"
 
 
 def waiting_key(delivery_id: str) -> str:

@@ -10,12 +10,14 @@ import json
 import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from etl_platform import object_keys
 from etl_platform.deliveries.ledger import Ledger
+from etl_platform.deliveries.report_days import ReportDays
 from etl_platform.deliveries.silver import CurrentObject, Silver
 from etl_platform.deliveries.version_order import VersionOrder
 from etl_platform.errors import PreconditionFailedError, TransientError
@@ -33,7 +35,7 @@ class AgencyRename:
 
     def __init__(self, store: ObjectStore, bucket: str, old: str, new: str) -> None:
         self._store, self._bucket, self._old, self._new = store, bucket, old, new
-        self._silver, self._ledger = Silver(store, bucket), Ledger(store, bucket)
+        self._silver, self._ledger, self._days = Silver(store, bucket), Ledger(store, bucket), ReportDays(store, bucket)
 
     def move(self) -> int:
         """Copy every object, then remove old silver and quarantine; returns how many objects were copied.
@@ -70,6 +72,8 @@ class AgencyRename:
         # Corrections hold rows of people and no name of an agency, so they are copied byte for byte.
         if head.key.startswith(object_keys.REPORTS):
             document = self._renamed_report(json.loads(self._store.read(self._bucket, head.key)))
+            if object_keys.is_report(key):
+                self._days.add(key, datetime.fromisoformat(document["attempt"]["ended_at"]))
             body = (json.dumps(document, ensure_ascii=False) + "\n").encode("utf-8", "surrogatepass")
             self._write_if_absent(key, body)
         else:

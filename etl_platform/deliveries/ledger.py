@@ -9,12 +9,12 @@ from typing import TypeVar
 from etl_platform import object_keys
 from etl_platform.deliveries.delivery import Outcome
 from etl_platform.deliveries.report import Amendment, Report
+from etl_platform.deliveries.report_days import ReportDays, list_reports
 from etl_platform.engine.json_fields import Json
 from etl_platform.errors import ObjectMissingError, PreconditionFailedError, ReportError
 from etl_platform.storage.object_store import ObjectStore
 
 _READERS = 16
-_NO_REPORTS = (object_keys.AMENDMENTS, object_keys.WAITING_REPORTS, object_keys.AGENCY_REGISTER)
 T = TypeVar("T", Report, Amendment)
 
 
@@ -30,6 +30,7 @@ class Ledger:
         self, store: ObjectStore, bucket: str, *, on_unreadable: Callable[[ReportError], None] | None = None
     ) -> None:
         self._store, self._bucket, self._on_unreadable = store, bucket, on_unreadable
+        self._days = ReportDays(store, bucket)
 
     def find(self, dataset: str, agency: str, delivery_id: str, attempt_id: str | None = None) -> Report | None:
         """The report of a delivery, or of one reprocessing of it, if there is one. Ignored objects are not found."""
@@ -40,7 +41,9 @@ class Ledger:
 
     def put(self, report: Report) -> Report:
         """Write a report if it is absent; returns the stored report."""
-        return self._put(_key(report), report, Report.from_json)
+        key = _key(report)
+        self._days.add(key, report.attempt.ended_at)
+        return self._put(key, report, Report.from_json)
 
     def amend(self, amendment: Amendment) -> Amendment:
         """Write an amendment if it is absent; returns the stored amendment."""
@@ -50,17 +53,22 @@ class Ledger:
         return self._put(key, amendment, Amendment.from_json)
 
     def reports(self, prefix: str = object_keys.REPORTS, since: datetime | None = None) -> list[Report]:
-        """The reports under a prefix that were written since then (UTC), in key order."""
-        keys = (
-            head.key
-            for head in self._store.list(self._bucket, prefix)
-            if not head.key.startswith(_NO_REPORTS) and (since is None or head.last_modified >= since)
-        )
-        return self._read_all(keys, Report.from_json)
+        """The reports under a prefix whose attempts ended since then (UTC), in key order.
+
+        With ``since``, the cost depends on the days since then and on their reports, if the index of reports by day is
+        complete. Otherwise all reports are listed.
+        """
+        if since is None:
+            return self._read_all((head.key for head in list_reports(self._store, self._bucket, prefix)), Report)
+        keys = self._days.keys_since(since, prefix)
+        if keys is None:
+            listed = list_reports(self._store, self._bucket, prefix)
+            keys = [head.key for head in listed if head.last_modified >= since]
+        return [report for report in self._read_all(keys, Report) if report.attempt.ended_at >= since]
 
     def amendments(self, prefix: str = object_keys.AMENDMENTS) -> list[Amendment]:
         """The amendments under a prefix, in key order."""
-        return self._read_all((head.key for head in self._store.list(self._bucket, prefix)), Amendment.from_json)
+        return self._read_all((head.key for head in self._store.list(self._bucket, prefix)), Amendment)
 
     def _put(self, key: str, value: T, read: Callable[[Json], T]) -> T:
         body = (json.dumps(value.to_json(), ensure_ascii=False) + "\n").encode("utf-8", "surrogatepass")
@@ -71,20 +79,23 @@ class Ledger:
             return self._read(key, read)
         return value
 
-    def _read_all(self, keys: Iterable[str], read: Callable[[Json], T]) -> list[T]:
+    def _read_all(self, keys: Iterable[str], kind: type[T]) -> list[T]:
+        """The objects that exist; the index has keys of reports that a crash prevented."""
         wanted = [key for key in keys if key.endswith(".json")]
         with ThreadPoolExecutor(_READERS) as pool:
-            found = list(pool.map(lambda key: self._read_or_error(key, read), wanted))
+            found = list(pool.map(lambda key: self._read_or_error(key, kind.from_json), wanted))
         for unreadable in found:
             if isinstance(unreadable, ReportError):
                 if self._on_unreadable is None:
                     raise unreadable
                 self._on_unreadable(unreadable)
-        return [one for one in found if not isinstance(one, ReportError)]
+        return [one for one in found if isinstance(one, kind)]
 
-    def _read_or_error(self, key: str, read: Callable[[Json], T]) -> T | ReportError:
+    def _read_or_error(self, key: str, read: Callable[[Json], T]) -> T | ReportError | None:
         try:
             return self._read(key, read)
+        except ObjectMissingError:
+            return None
         except ReportError as error:
             return error
 

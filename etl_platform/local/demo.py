@@ -24,7 +24,7 @@ from etl_platform.local.provision import Clients, Provisioned, open_clients
 from etl_platform.local.sample_emails import sample_emails
 from etl_platform.local.samples import SAMPLES, Sample, build_samples, write_samples
 from etl_platform.local.stack import REPOSITORY, Stack
-from etl_platform.object_keys import AMENDMENTS, REPORTS, WRITTEN_PREFIXES, base_name
+from etl_platform.object_keys import WRITTEN_PREFIXES, base_name, is_report
 from etl_platform.queue_work.queues import QUEUES
 
 DEADLINE_S = 300.0  # less than a minute on an idle machine
@@ -255,8 +255,7 @@ class _Demo:
         self.listing = set(self._written_keys())
         for key in self.listing:
             identity = base_name(key).removesuffix(".json")
-            is_report = key.startswith(REPORTS) and not key.startswith(AMENDMENTS)
-            if is_report and identity not in self._reports:
+            if is_report(key) and identity not in self._reports:
                 body = self.aws.s3.get_object(Bucket=self.resources.bucket, Key=key)["Body"]
                 self._reports[identity] = Report.from_json(json.loads(body.read()))
 

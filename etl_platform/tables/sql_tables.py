@@ -8,7 +8,6 @@ from urllib.parse import quote
 
 import polars as pl
 
-from etl_platform import object_keys
 from etl_platform.engine.contract.model import Contract
 from etl_platform.errors import ObjectMissingError
 from etl_platform.tables.report_columns import REPORT_COLUMNS, duckdb_type, quoted
@@ -20,7 +19,7 @@ from etl_platform.tables.table_columns import (
     silver_schema,
 )
 from etl_platform.tables.table_files import Make, TableFiles
-from etl_platform.tables.table_objects import TableObject, TableSource, list_heads, list_objects
+from etl_platform.tables.table_objects import TableObject, TableSource, list_objects, list_report_heads
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -96,8 +95,7 @@ class SqlTables:
 
     def _write_reports(self, path: Path) -> None:
         """All reports as lines of one file: an object each would be opened one after the other."""
-        listed = list_heads(self._source, object_keys.REPORTS)
-        keys = [head.key for head in listed if not head.key.startswith(object_keys.AMENDMENTS)]
+        keys = [head.key for head in list_report_heads(self._source)]
         with ThreadPoolExecutor(_READERS) as pool, path.with_suffix(".part").open("wb") as file:
             file.writelines(line + b"\n" for line in pool.map(self._read_report, keys) if line)
         path.with_suffix(".part").rename(path)

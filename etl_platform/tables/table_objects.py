@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Protocol, TypeVar
 
 from etl_platform import object_keys
+from etl_platform.deliveries.report_days import list_reports
 from etl_platform.engine.contract_folder import ContractFolder
 from etl_platform.errors import ObjectMissingError, PreconditionFailedError, TableError, TransientError
 from etl_platform.storage.object_store import ObjectHead, ObjectStore
@@ -61,8 +62,17 @@ def _parquet_objects(source: TableSource, prefix: str) -> Iterator[TableObject]:
 
 def list_heads(source: TableSource, prefix: str) -> Iterator[ObjectHead]:
     """All objects under a prefix; the errors of ``list_objects``."""
+    return _of_bucket(source.store.list(source.bucket, prefix))
+
+
+def list_report_heads(source: TableSource) -> Iterator[ObjectHead]:
+    """The objects of all reports; the errors of ``list_objects``."""
+    return _of_bucket(list_reports(source.store, source.bucket))
+
+
+def _of_bucket(listed: Iterator[ObjectHead]) -> Iterator[ObjectHead]:
     try:
-        yield from source.store.list(source.bucket, prefix)
+        yield from listed
     except ObjectMissingError as error:
         # Only the bucket can be missing. The error of an object that was replaced means another attempt.
         raise TableError(str(error)) from None

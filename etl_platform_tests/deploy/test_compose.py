@@ -22,6 +22,7 @@ from etl_platform.local.processes import ProcessTree, last_lines
 from etl_platform.local.provision import open_clients
 from etl_platform.local.samples import build_samples
 from etl_platform.local.stack import REPOSITORY, inherited_environment
+from etl_platform.object_keys import is_report
 from etl_platform.settings import Settings
 from etl_platform_tests.deploy.ports import free_port
 from etl_platform_tests.deploy.tools import tool
@@ -233,4 +234,4 @@ def test_the_commands_start_become_healthy_and_take_in_a_file(processes: Process
 
 def _reports(aws: Any, bucket: str) -> list[dict[str, Any]]:
     keys = [item["Key"] for item in aws.s3.list_objects_v2(Bucket=bucket, Prefix="reports/").get("Contents", [])]
-    return [json.loads(aws.s3.get_object(Bucket=bucket, Key=key)["Body"].read()) for key in keys]
+    return [json.loads(aws.s3.get_object(Bucket=bucket, Key=key)["Body"].read()) for key in filter(is_report, keys)]

@@ -8,6 +8,7 @@ from typing import Any
 import polars as pl
 import pytest
 
+from etl_platform.object_keys import is_report
 from etl_platform_tests.faults.bench import Bench
 from etl_platform_tests.faults.end_state import written_versions
 from etl_platform_tests.faults.processes import Zygote, wait
@@ -115,7 +116,7 @@ def test_the_same_bytes_under_a_new_version_are_a_delivery_of_their_own(bench: B
 
     (silver,) = [key for key in twice.objects if key.startswith("silver/")]
     assert _rows(twice.objects[silver][0]).equals(_rows(once.objects[silver][0]))
-    reports = [value for key, value in twice.objects.items() if key.startswith("reports/") and "outcome" in value]
+    reports = [value for key, value in twice.objects.items() if is_report(key)]
     assert [report["outcome"] for report in reports] == ["accepted", "accepted"]
     assert len({report["delivery_id"] for report in reports}) == 2
     assert len({report["sha256"] for report in reports}) == 1

@@ -12,6 +12,7 @@ import pytest
 from etl_platform.definitions import build_defs
 from etl_platform.defs.intake.file_arrivals_sensor import run_requests
 from etl_platform.local.provision import Clients, Provisioned
+from etl_platform.object_keys import is_report
 from etl_platform.platform import Platform
 from etl_platform.queue_work.queues import FILE_EVENTS
 from etl_platform.settings import Settings
@@ -262,6 +263,4 @@ def objects(platform: Platform) -> list[str]:
 
 
 def reports(platform: Platform) -> list[dict[str, Any]]:
-    return [
-        json.loads(platform.store.read(platform.bucket, key)) for key in objects(platform) if key.startswith("reports/")
-    ]
+    return [json.loads(platform.store.read(platform.bucket, key)) for key in objects(platform) if is_report(key)]

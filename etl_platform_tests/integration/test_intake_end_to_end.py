@@ -17,6 +17,7 @@ import pytest
 from etl_platform.deliveries.delivery import ObjectVersion
 from etl_platform.local.provision import Clients, open_clients
 from etl_platform.local.stack import Stack
+from etl_platform.object_keys import is_report
 from etl_platform_tests.integration.deliveries import File, two_hundred_files
 
 # A Dagster daemon, its code server and its runs keep every core busy: one such stack at a time.
@@ -125,7 +126,7 @@ class _Scene:
 
     def reports(self) -> dict[str, dict[str, Any]]:
         """Records of the ledger by delivery id."""
-        for key in self._keys("reports/"):
+        for key in filter(is_report, self._keys("reports/")):
             identity = key.rpartition("/")[2].removesuffix(".json")
             if identity not in self._read:
                 self._read[identity] = json.loads(self._get(key))

@@ -20,6 +20,7 @@ from etl_platform.defs.runs.stop_signal import stop_event
 from etl_platform.local import subreaper
 from etl_platform.local.provision import Clients, open_clients
 from etl_platform.local.stack import REPOSITORY, Stack
+from etl_platform.object_keys import is_report
 from etl_platform.settings import Settings
 from etl_platform_tests.integration.runs_that_die import CONTRACT
 
@@ -45,7 +46,8 @@ class Scene:
         """Outcome by source key."""
         bucket = self.stack.resources.bucket
         found = self.aws.s3.list_objects_v2(Bucket=bucket, Prefix="reports/").get("Contents", [])
-        records = [json.loads(self.aws.s3.get_object(Bucket=bucket, Key=item["Key"])["Body"].read()) for item in found]
+        keys = filter(is_report, (item["Key"] for item in found))
+        records = [json.loads(self.aws.s3.get_object(Bucket=bucket, Key=key)["Body"].read()) for key in keys]
         return {record["source"]["key"]: record["outcome"] for record in records}
 
     def depth(self, url: str) -> int:

@@ -91,7 +91,7 @@ def arrivals(store: MemoryStore) -> dict[str, Report]:
     """The reports of arrivals, by delivery id; without those of reprocessings and of ignored objects."""
     found: dict[str, Report] = {}
     for key, body in store.contents(BUCKET, object_keys.REPORTS).items():
-        if key.startswith((object_keys.AMENDMENTS, object_keys.WAITING_REPORTS)):
+        if not object_keys.is_report(key):
             continue
         report = Report.from_json(json.loads(body))
         if report.attempt_id is None and report.outcome is not Outcome.IGNORED:

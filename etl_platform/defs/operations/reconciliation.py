@@ -11,6 +11,7 @@ from etl_platform.defs.runs.schedules import build_schedule
 from etl_platform.defs.table_metadata import table
 from etl_platform.deliveries.reconcile.discrepancies import Discrepancy
 from etl_platform.deliveries.reconcile.reconcile import Reconciled, Reconciler, default_grace
+from etl_platform.deliveries.report_days import ReportDays
 from etl_platform.platform import Platform
 
 JOB_NAME = "reconcile_job"
@@ -51,7 +52,10 @@ def _build_job() -> dg.JobDefinition:
         now = datetime.now(UTC)
         with retried_if_transient(context):
             platform.intake.waiting.clear_finished(now)
+            indexed = ReportDays(platform.store, platform.bucket).complete()
             found = make_reconciler(platform, now).reconcile()
+        if indexed:
+            context.log.warning(f"{indexed} reports were not in the index of reports by day; they are now")
         context.log.info(f"{found.versions} file versions of {found.agencies} agencies: {found.summary}")
         if found.findings:
             raise dg.Failure(

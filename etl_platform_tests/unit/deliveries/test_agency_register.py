@@ -13,7 +13,7 @@ from etl_platform.deliveries.reconcile.reconcile import Reconciled, Reconciler, 
 from etl_platform.engine.contract.cadence import Cadence
 from etl_platform.engine.errors import UsageError
 from etl_platform.errors import ReportError
-from etl_platform.object_keys import AGENCY_REGISTER
+from etl_platform.object_keys import AGENCY_REGISTER, INDEX
 from etl_platform.storage.local_store import LocalStore
 from etl_platform_tests.unit.intake_place import EVENT, GOOD, Place, things
 
@@ -49,7 +49,7 @@ def test_a_late_file_of_a_retired_agency_is_ignored_with_a_code_and_what_to_do(p
     assert error.code == "agency_retired"
     assert "retired on 2026-03-01 by ana" in error.message
     assert "etl-platform agency restore agency_a" in error.message
-    assert {key for key in place.written() if not key.startswith(".meta/")} == {
+    assert {key for key in place.written() if not key.startswith((".meta/", INDEX))} == {
         AGENCY_REGISTER,
         f"reports/_ignored/{done.report.delivery_id}.json",
     }

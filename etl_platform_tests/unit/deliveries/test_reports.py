@@ -10,7 +10,7 @@ import pytest
 from etl_platform.deliveries.delivery import Cause, ObjectVersion, Outcome
 from etl_platform.deliveries.ledger import Ledger
 from etl_platform.deliveries.report import Amendment, AmendmentKind, Report, Trigger
-from etl_platform.object_keys import AMENDMENTS
+from etl_platform.object_keys import is_report
 from etl_platform_tests.unit.intake_place import GOOD, REPROCESS, Place, things
 from etl_platform_tests.unit.making import listing
 
@@ -41,7 +41,7 @@ def test_every_report_has_the_same_fields_for_every_outcome(place: Place) -> Non
     ]
     assert [str(result.outcome) for result in results] == ["accepted", "superseded", "rejected", "rejected", "ignored"]
     assert reprocess(place) == [Outcome.REJECTED, Outcome.ACCEPTED], "the newest is rejected, so the one before is read"
-    keys = (key for key in place.written() if key.startswith("reports/") and not key.startswith(AMENDMENTS))
+    keys = (key for key in place.written() if is_report(key))
     stored = [json.loads((place.root / key).read_bytes()) for key in keys]
     assert len(stored) == 7
     shapes = {

@@ -1,0 +1,27 @@
+"""``etl-platform index``: completes the index of reports by day from the reports."""
+
+import argparse
+
+from etl_platform.cli.arguments import Commands, add_command
+from etl_platform.engine.exit_codes import GOOD
+from etl_platform.settings import load_settings
+
+
+def add(commands: Commands) -> None:
+    index = add_command(
+        commands,
+        "index",
+        "Add the reports that are missing in the index of reports by day; reconcile_job does the same every day",
+        "etl-platform index",
+    )
+    index.set_defaults(command=_index)
+
+
+def _index(_: argparse.Namespace) -> int:
+    from etl_platform.deliveries.report_days import ReportDays
+    from etl_platform.platform import Platform
+
+    platform = Platform(load_settings())
+    added = ReportDays(platform.store, platform.bucket).complete()
+    print(f"the index of reports by day is complete; {added:,} reports were added")
+    return GOOD
