@@ -35,7 +35,10 @@ def add(commands: Commands) -> None:
     )
     reconcile.add_argument("--agency", metavar="A", help="one agency only")
     reconcile.add_argument(
-        "--since", type=age, metavar="AGE", help="only files that arrived since, such as 24h or 7d [all]"
+        "--since",
+        type=age,
+        metavar="AGE",
+        help="only files that arrived since, such as 24h or 7d; objects without a report are not looked for [all]",
     )
     reconcile.add_argument(
         "--grace",
@@ -69,6 +72,8 @@ def _reconcile(arguments: argparse.Namespace) -> int:
         print(json.dumps(_document(found, repaired, failed), indent=1, ensure_ascii=False))
     else:
         _print(found, repaired, failed)
+        if arguments.since:
+            print("objects without a report are looked for only without --since")
     return BAD if len(found.findings) > repaired.total() else GOOD
 
 

@@ -12,7 +12,8 @@ from enum import StrEnum
 from itertools import groupby
 from operator import attrgetter
 
-from etl_platform.deliveries.delivery import ObjectVersion
+from etl_platform.deliveries.delivery import ObjectVersion, Outcome
+from etl_platform.deliveries.report import Report
 from etl_platform.deliveries.waiting import Prospect, WaitingDelivery
 from etl_platform.object_keys import short_silver_key, silver_key
 
@@ -119,6 +120,12 @@ class ReportedState:
 
     silver_etags: frozenset[str]
     has_bronze: bool
+
+    @classmethod
+    def of(cls, reports: Sequence[Report]) -> "ReportedState":
+        etags = {report.written.silver_etag for report in reports if report.outcome is Outcome.ACCEPTED}
+        has_bronze = any(report.written.bronze_key for report in reports)
+        return cls(frozenset(etag for etag in etags if etag), has_bronze)
 
 
 def unreported(

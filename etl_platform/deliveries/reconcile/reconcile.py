@@ -5,7 +5,7 @@ missing.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -14,7 +14,7 @@ from operator import attrgetter
 
 from etl_platform import object_keys
 from etl_platform.deliveries.agency_register import Agencies, AgencyRegister
-from etl_platform.deliveries.delivery import ObjectVersion, Outcome
+from etl_platform.deliveries.delivery import ObjectVersion
 from etl_platform.deliveries.ledger import Ledger
 from etl_platform.deliveries.reconcile.discrepancies import (
     Discrepancy,
@@ -22,7 +22,6 @@ from etl_platform.deliveries.reconcile.discrepancies import (
     ListedVersion,
     PartitionListing,
     ReportedState,
-    SilverState,
     inspect_key,
     keys_to_inspect,
     orphan,
@@ -30,13 +29,16 @@ from etl_platform.deliveries.reconcile.discrepancies import (
     unreported,
     unreported_finding,
 )
+from etl_platform.deliveries.reconcile.recent_files import RecentFiles
+from etl_platform.deliveries.reconcile.silver_states import SilverStates
 from etl_platform.deliveries.routing import Router
 from etl_platform.deliveries.waiting import WaitingDelivery, WaitingRecords
 from etl_platform.engine.contract.model import Contract
 from etl_platform.engine.contract_folder import BrokenContract
-from etl_platform.storage.object_store import ObjectHead, ObjectStore, find_object
+from etl_platform.storage.object_store import ObjectHead, ObjectStore
 
-_AGENCIES_AT_ONCE = 16
+_AT_ONCE = 16
+Progress = Callable[[str, int], None]
 _GRACE_TIMEOUTS = 6
 
 
@@ -106,7 +108,7 @@ class Reconciler:
     Attributes:
         now: UTC.
         settled_before: anything later (UTC) may still be in progress and is not a finding.
-        since: leave out older versions and objects (UTC).
+        since: only files that arrived since then (UTC), and no search for objects without a report.
         broken: contracts that are set aside.
     """
 
@@ -119,13 +121,14 @@ class Reconciler:
     since: datetime | None = None
     broken: Sequence[BrokenContract] = ()
     _ledger: Ledger = field(init=False)
+    _silver: SilverStates = field(init=False)
     _waiting: "_Waiting" = field(init=False)
     _agencies: Agencies = field(init=False)
 
     def __post_init__(self) -> None:
-        self._ledger = Ledger(self.store, self.bucket)
+        self._ledger, self._silver = Ledger(self.store, self.bucket), SilverStates(self.store, self.bucket)
 
-    def reconcile(self, agency: str | None = None, progress: Callable[[str, int], None] | None = None) -> Reconciled:
+    def reconcile(self, agency: str | None = None, progress: Progress | None = None) -> Reconciled:
         """Compare the objects of every agency, or of one.
 
         Raises:
@@ -137,21 +140,40 @@ class Reconciler:
         for folder in self.store.folders(self.bucket, self.source_prefix):
             sender = object_keys.segment(folder[len(self.source_prefix) : -1])
             folders[self._agencies.current_name(sender)].append(folder)
+        chosen = None if agency is None else self._agencies.current_name(object_keys.segment(agency))
+        report_progress = progress or (lambda _what, _done: None)
+        if self.since is not None:
+            agencies = _chosen(folders.keys(), chosen)
+            found = self._recent(self.since, {name: folders[name] for name in agencies}, report_progress)
+        else:
+            found = self._all(chosen, folders, report_progress)
+        return self._without_ignored(found)
+
+    def _all(self, chosen: str | None, folders: Mapping[str, Sequence[str]], progress: Progress) -> Reconciled:
         layers = self._layers_by_partition()
         heads = self.store.list(self.bucket, object_keys.IGNORED_REPORTS)
         ignored = frozenset(object_keys.parse_ignored_key(head.key) for head in heads)
-        agencies = sorted(folders.keys() | layers.keys())
-        if agency is not None:
-            chosen = self._agencies.current_name(object_keys.segment(agency))
-            agencies = [name for name in agencies if name == chosen]
+        agencies = _chosen(folders.keys() | layers.keys(), chosen)
         total = Reconciled()
-        with ThreadPoolExecutor(_AGENCIES_AT_ONCE) as pool:
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
             found = pool.map(lambda a: self._agency(a, folders.get(a, ()), layers.get(a, {}), ignored), agencies)
             for done, one in enumerate(found, start=1):
                 total += one
-                if progress:
-                    progress("agencies", done)
-        return self._without_ignored(total)
+                progress("agencies", done)
+        return total
+
+    def _recent(self, since: datetime, folders: Mapping[str, Sequence[str]], progress: Progress) -> Reconciled:
+        """The files that arrived since then. Objects without a report are not looked for."""
+        files = RecentFiles(self.store, self.bucket, since, self.settled_before, self._version)
+        found = files.find(folders, progress)
+        findings = (*map(self._unreported, found.unreported), *found.findings)
+        return Reconciled(
+            tuple(one for one in findings if one.since >= since),
+            len(folders),
+            found.versions,
+            found.in_flight,
+            found.without_contract,
+        )
 
     def _layers_by_partition(self) -> Mapping[str, Mapping[str, set[str]]]:
         """By agency and dataset, the layers that have objects."""
@@ -185,8 +207,6 @@ class Reconciler:
         reported = {delivery_id for listing in listings.values() for delivery_id in listing.reported}
         missing, _ = unreported(of_no_contract, reported | ignored, self.settled_before)
         findings += map(self._unreported, missing)
-        if self.since is not None:
-            findings = [finding for finding in findings if finding.since >= self.since]
         return Reconciled(tuple(findings), 1, len(versions), in_flight, len(of_no_contract))
 
     def _version(self, head: ObjectHead, agency: str) -> ListedVersion:
@@ -199,7 +219,8 @@ class Reconciler:
         """Leave out ignored files whose event had no version id; key and eTag identify their reports."""
         if all(finding.dataset for finding in found.missing):
             return found
-        sources = [report.source for report in self._ledger.reports(object_keys.IGNORED_REPORTS)]
+        reports = self._ledger.reports(object_keys.IGNORED_REPORTS, self.since)
+        sources = [report.source for report in reports]
         ignored = {(source.key, source.etag) for source in sources if source.version_id is None}
 
         def is_ignored(finding: Finding) -> bool:
@@ -269,7 +290,7 @@ class Reconciler:
         orphans, silver_keys = orphaned_objects(listing, unreported_ids, by_key, self.settled_before)
         findings += orphans
         for key in silver_keys:
-            silver = self._silver(key)
+            silver = self._silver.read(key)
             if silver and silver.delivery_id not in listing.reported and silver.last_modified <= self.settled_before:
                 findings.append(orphan(listing, key, silver.last_modified))
         return findings, len(in_flight)
@@ -278,9 +299,8 @@ class Reconciler:
         return unreported_finding(version, self._waiting.of(version), self.now)
 
     def _inspect(self, listing: PartitionListing, versions: Sequence[ListedVersion]) -> list[Finding]:
-        if self.since is not None and versions[0].last_modified < self.since:
-            return []
-        silver, findings = self._silver_of(listing, versions[0].key)
+        source_key = versions[0].key
+        silver, findings = self._silver.of(listing, source_key, listing.silver_keys(source_key))
         reports: dict[str, ReportedState] = {}
         for version in versions:
             if version.delivery_id in listing.reported:
@@ -289,27 +309,6 @@ class Reconciler:
                     break
         return [*findings, *inspect_key(listing, versions, reports, silver, self.settled_before)]
 
-    def _silver_of(self, listing: PartitionListing, source_key: str) -> tuple[SilverState | None, list[Finding]]:
-        """The silver object of a source key, and a finding for each further one."""
-        states = [self._silver(key) for key in listing.silver_keys(source_key)]
-        text = object_keys.metadata_text(source_key)
-        own = [state for state in states if state and self._source_text(listing, state) in {None, text}]
-        findings = [
-            replace(
-                orphan(listing, state.key, state.last_modified, state.delivery_id),
-                why=f"has rows of a file whose silver is {own[0].key}; delete it",
-            )
-            for state in own[1:]
-        ]
-        return (own[0] if own else None), findings
-
-    def _source_text(self, listing: PartitionListing, state: SilverState) -> str | None:
-        """The source key of a silver object as metadata; None if nothing names it."""
-        if state.source is not None or state.delivery_id is None:
-            return state.source
-        report = self._ledger.find(listing.dataset, listing.agency, state.delivery_id)
-        return None if report is None else object_keys.metadata_text(report.source.key)
-
     def _reported_state(self, listing: PartitionListing, delivery_id: str) -> ReportedState:
         if delivery_id in listing.replayed:
             prefix = object_keys.report_prefix(listing.dataset, listing.agency, delivery_id)
@@ -317,15 +316,8 @@ class Reconciler:
         else:
             report = self._ledger.find(listing.dataset, listing.agency, delivery_id)
             reports = [] if report is None else [report]
-        etags = {report.written.silver_etag for report in reports if report.outcome is Outcome.ACCEPTED}
-        return ReportedState(
-            frozenset(etag for etag in etags if etag), any(report.written.bronze_key for report in reports)
-        )
+        return ReportedState.of(reports)
 
-    def _silver(self, key: str) -> SilverState | None:
-        head = find_object(self.store, self.bucket, key)
-        if head is None:
-            return None
-        return SilverState(
-            key, head.etag, head.last_modified, head.metadata.get("delivery-id"), head.metadata.get("source")
-        )
+
+def _chosen(agencies: Iterable[str], chosen: str | None) -> list[str]:
+    return sorted(name for name in agencies if chosen in {None, name})

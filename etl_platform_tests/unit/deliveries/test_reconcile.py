@@ -3,6 +3,7 @@
 import shutil
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from operator import attrgetter
 from pathlib import Path
 
 import pytest
@@ -271,3 +272,46 @@ def test_a_file_that_waited_for_its_contract_is_missing_when_that_is_correct(tmp
 
     assert find({}, broken) == []
     assert find({"things": things()}) == [(Discrepancy.MISSING, waiting.key)]
+
+
+def removable(root: Path) -> list[str]:
+    folders = ("bronze", "silver", "quarantine", "reports/things", "reports/_ignored")
+    return sorted(
+        path.relative_to(root).as_posix() for folder in folders for path in (root / folder).rglob("*") if path.is_file()
+    )
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_since_finds_the_same_as_everything_except_objects_without_a_report(
+    history: tuple[Path, list[Report]], tmp_path: Path, data: st.DataObject
+) -> None:
+    shutil.rmtree(tmp_path / "cut", ignore_errors=True)
+    shutil.copytree(history[0], tmp_path / "cut")
+    for key in data.draw(st.lists(st.sampled_from(removable(history[0])), max_size=3, unique=True)):
+        (tmp_path / "cut" / key).unlink()
+    all_of_it = reconcile(tmp_path / "cut")
+    recent = reconcile(tmp_path / "cut", since=datetime.fromtimestamp(0, UTC))
+    known = [finding for finding in all_of_it.findings if finding.why != "no report names this object"]
+    order = attrgetter("key", "why")
+    assert sorted(recent.findings, key=order) == sorted(known, key=order)
+    assert (recent.versions, recent.ignored, recent.in_flight) == (12, 3, all_of_it.in_flight)
+
+
+def test_since_lists_only_sources_and_what_belongs_to_recent_files(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    place = Place(root, things())
+    place.ingest(place.drop(GOOD, "from_client/agency_a/new/Things.csv", seconds=9_000), EVENT)
+    listed: list[str] = []
+    original = LocalStore.list
+    monkeypatch.setattr(LocalStore, "list", lambda self, b, prefix: listed.append(prefix) or original(self, b, prefix))
+    assert reconcile(root, since=datetime.fromtimestamp(8_000, UTC)).findings == ()
+    assert sorted(prefix.split("/")[0] for prefix in listed) == ["bronze", *["from_client"] * 3, "reports", "reports"]
+
+
+def test_since_has_no_finding_if_silver_holds_an_older_version_that_the_source_no_longer_has(root: Path) -> None:
+    """The newest version was refused; a folder keeps one version, as a bucket without versioning does."""
+    place = Place(root, things())
+    key = "from_client/agency_a/Things.csv"
+    place.ingest(place.drop(b"", key, seconds=9_000), EVENT)
+    since = datetime.fromtimestamp(8_000, UTC)
+    assert reconcile(root, since=since).findings == ()
