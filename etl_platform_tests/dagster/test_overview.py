@@ -142,7 +142,9 @@ def test_an_ignored_file_waits_for_repair_when_a_contract_was_added(workshop: Wo
     contracts = tmp_path / "contracts"
     contracts.mkdir()
     training = Path(workshop.settings.contracts_dir / "training.odcs.yaml").read_text("utf-8")
-    renamed = training.replace("name: training", "name: drills").replace("Training.csv", "Drills.csv")
+    renamed = training.replace("name: training", "name: drills").replace(
+        "physicalName: Training", "physicalName: Drills"
+    )
     (contracts / "drills.odcs.yaml").write_text(renamed, "utf-8")
     workshop.contracts_dir = contracts
 
