@@ -14,10 +14,12 @@ EtlPlatformError *
 │   ├── ReportError           an object of the ledger is not a report that this release can read
 │   ├── TableError            silver cannot be read as it was asked for
 │   ├── ObjectMissingError    the object version does not exist (S3's NoSuchKey)
+│   ├── ObjectRefusedError    S3 does not give out this object version, whenever it is asked; has a code
 │   ├── UnsafeKeyError        an object key that points outside the local root
 │   ├── ApiResponseError        a REST API refuses a request, or its response differs from its declaration
 │   └── UnreadableFileError * a file cannot be read reliably; has a code and a line
 └── TransientError            infrastructure failed: the same input may succeed later
+    ├── AccessDeniedError     S3 refuses the platform an object: the object or a permission of the platform is wrong
     ├── EntriesFailedError        a batch call failed for some of its entries; has the messages that others received
     └── PreconditionFailedError   another writer wrote the object first
 """
@@ -70,6 +72,19 @@ class ObjectMissingError(PermanentError):
     code = "NoSuchKey"
 
 
+class ObjectRefusedError(PermanentError):
+    """S3 does not give out this object version, whenever it is asked.
+
+    Args:
+        code: stable name of the reason, such as ``archived``.
+        message: the call, and what the sender can do.
+    """
+
+    def __init__(self, code: str, message: str) -> None:
+        self.code = code
+        super().__init__(message)
+
+
 class UnsafeKeyError(PermanentError):
     """An object key that points outside the local root."""
 
@@ -78,6 +93,10 @@ class UnsafeKeyError(PermanentError):
 
 class ApiResponseError(PermanentError):
     """A REST API refuses a request, or its response differs from its declaration. The message quotes no value of it."""
+
+
+class AccessDeniedError(TransientError):
+    """S3 refuses the platform an object. The cause is the object, or a permission that the platform lacks."""
 
 
 class PreconditionFailedError(TransientError):

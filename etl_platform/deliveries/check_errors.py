@@ -15,7 +15,7 @@ from etl_platform.errors import TransientError
 TRANSFORM_FAILED, INTERNAL_ERROR = "transform_failed", "internal_error"
 OUR_FAULTS = frozenset({CONTRACT_ERROR, TRANSFORM_FAILED, INTERNAL_ERROR})
 """Codes of rejections that are no verdict on the file: the sender need not do anything."""
-_TRIES = 3
+TRIES = 3
 """An error that nobody raised on purpose is a verdict only if the check also failed on two earlier receives."""
 _PASSING = (TransientError, OSError, MemoryError, BrokenExecutor, CancelledError)
 """OSError includes a full disk, too many open files, and the network errors of most clients."""
@@ -35,7 +35,7 @@ def verdict_on(error: Exception, receive_count: int | None) -> FileError | None:
         return FileError(TRANSFORM_FAILED, message)
     if isinstance(error, ContractError):
         return FileError(CONTRACT_ERROR, f"{error}. The data team must correct the contract, {_NO_NEW_FILE}")
-    if receive_count is None or receive_count < _TRIES:
+    if receive_count is None or receive_count < TRIES:
         return None
     return FileError(
         INTERNAL_ERROR,

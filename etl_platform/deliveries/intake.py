@@ -16,6 +16,7 @@ from etl_platform.deliveries.agency_register import Agencies, AgencyRegister
 from etl_platform.deliveries.delivery import ObjectVersion, Outcome, Reprocessing
 from etl_platform.deliveries.ledger import Ledger
 from etl_platform.deliveries.process_delivery import Clock, DeliveryProcessor, DeliveryResult, DeliveryTask
+from etl_platform.deliveries.refusals import Refusals
 from etl_platform.deliveries.replay.correction_log import CorrectionLog
 from etl_platform.deliveries.report import Attempt, Report, Trigger
 from etl_platform.deliveries.routing import NO_CONTRACT, RoutedObject, Router
@@ -27,7 +28,13 @@ from etl_platform.engine.contract_folder import BrokenContract
 from etl_platform.engine.corrections import Corrections
 from etl_platform.engine.errors import UsageError
 from etl_platform.engine.result import CheckResult, FileError
-from etl_platform.errors import ObjectMissingError, PreconditionFailedError, UnsafeKeyError
+from etl_platform.errors import (
+    AccessDeniedError,
+    ObjectMissingError,
+    ObjectRefusedError,
+    PreconditionFailedError,
+    UnsafeKeyError,
+)
 from etl_platform.settings import code_version
 from etl_platform.storage.object_store import ObjectStore
 
@@ -93,10 +100,12 @@ class Intake:
         # LastModified of a deleted object is not known; its report has the start of this attempt instead.
         source = replace(announced, last_modified=began_at)
         task = DeliveryTask(source, agency, contract, "", trigger, began_at, announced.last_modified, dry_run=dry_run)
+        refusals = Refusals(self._store, self._source_prefix, announced, trigger.receive_count)
         try:
-            head = self._store.head(announced.bucket, announced.key, announced.version_id, announced.etag)
-        except (ObjectMissingError, UnsafeKeyError) as error:
-            return self._missing(task, error)
+            with refusals.of_one_object():
+                head = self._store.head(announced.bucket, announced.key, announced.version_id, announced.etag)
+        except (ObjectMissingError, ObjectRefusedError, UnsafeKeyError) as error:
+            return self._unreadable(task, error)
         task = replace(task, source=ObjectVersion.of(head, announced.sequencer))
         known = self._report_of(task)
         if known is not None:
@@ -106,7 +115,11 @@ class Intake:
         file_name = object_keys.base_name(announced.key)
         bronze = object_keys.bronze_key(contract.dataset, agency, task.source.delivery_id, file_name)
         if not dry_run:
-            self._store.copy(head, self._bucket, bronze)
+            try:
+                with refusals.of_one_object():
+                    self._store.copy(head, self._bucket, bronze)
+            except ObjectRefusedError as error:
+                return self._unreadable(task, error)
         return self._processor.process(replace(task, bronze=bronze), head)
 
     def reprocess(
@@ -184,8 +197,10 @@ class Intake:
         found = self._ledger.find(*report.partition, current.delivery_id)
         return found if found is not None and found.outcome is Outcome.ACCEPTED else None
 
-    def _missing(self, task: DeliveryTask, error: ObjectMissingError | UnsafeKeyError) -> DeliveryResult:
-        """Reject a delivery whose object version is gone: sender and operator must see it."""
+    def _unreadable(
+        self, task: DeliveryTask, error: ObjectMissingError | ObjectRefusedError | UnsafeKeyError
+    ) -> DeliveryResult:
+        """Reject a delivery whose object version is gone or refused: sender and operator must see it."""
         known = self._report_of(task)
         if known is not None:
             return DeliveryResult(Outcome.DUPLICATE, known)
@@ -216,7 +231,7 @@ class Intake:
         try:
             head = self._store.head(version.bucket, version.key, version.version_id, version.etag)
             start = self._store.read_start(head, HEAD_BYTES)
-        except (ObjectMissingError, PreconditionFailedError, UnsafeKeyError):
+        except (AccessDeniedError, ObjectMissingError, ObjectRefusedError, PreconditionFailedError, UnsafeKeyError):
             return why
         with tempfile.TemporaryDirectory(prefix="etl-platform-") as folder:
             path = Path(folder) / "start"

@@ -17,11 +17,13 @@ from etl_platform.aws.clients import error_code, make_client, transient_error
 from etl_platform.errors import ObjectMissingError, PreconditionFailedError
 from etl_platform.settings import Settings
 from etl_platform.storage.object_store import ObjectHead
+from etl_platform.storage.refused_reads import DENIED, UNEXPLAINED, refusal
 
 _MISSING = {"NoSuchKey", "NoSuchVersion", "NoSuchBucket", "404", "NotFound"}
 # S3 returns 405 for a delete marker and InvalidArgument for a malformed version id.
 _MISSING_VERSION = {"405", "MethodNotAllowed", "InvalidArgument"}
 _REFUSED = {"AccessDenied", "403", "NotImplemented"}
+_COPY_REFUSED = DENIED | {"InvalidObjectState", "InvalidRequest"}
 _REDIRECTS = 300
 _PRECONDITION_FAILED = frozenset({"PreconditionFailed", "412", "ConditionalRequestConflict", "409"})
 _BLOCK = 1 << 20
@@ -43,7 +45,8 @@ class S3Store:
         self._encryption = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": kms_key_id} if kms_key_id else {}
 
     def head(self, bucket: str, key: str, version_id: str | None = None, etag: str | None = None) -> ObjectHead:
-        with _errors(f"HEAD s3://{bucket}/{key}", _MISSING | (_MISSING_VERSION if version_id else set())):
+        missing = _MISSING | (_MISSING_VERSION if version_id else set())
+        with _errors(f"HEAD s3://{bucket}/{key}", missing, may_be_refused=True):
             answer = self._head(bucket, key, version_id)
         current = answer["ETag"].strip('"')
         if version_id is None and etag not in {None, current}:
@@ -65,11 +68,13 @@ class S3Store:
         try:
             answer: dict[str, Any] = self._s3.head_object(**target)
         except ClientError as error:
-            if error_code(error) == "400":
-                # The response to a HEAD has no body. Repeat it as a GET, whose response has the reason.
-                self._s3.get_object(**target, Range="bytes=0-0")["Body"].close()
+            if error_code(error) in UNEXPLAINED:
+                self._read_first_byte(target)
             raise
         return answer
+
+    def _read_first_byte(self, target: Mapping[str, str]) -> None:
+        self._s3.get_object(**target, Range="bytes=0-0")["Body"].close()
 
     def download(self, head: ObjectHead, path: Path) -> str:
         digest = hashlib.sha256()
@@ -86,7 +91,8 @@ class S3Store:
         if not head.size_bytes:
             # No range of an empty object can be read.
             return b""
-        with _errors(f"GET s3://{head.bucket}/{head.key}", _MISSING | _PRECONDITION_FAILED):
+        missing = _MISSING | _PRECONDITION_FAILED
+        with _errors(f"GET s3://{head.bucket}/{head.key}", missing, may_be_refused=True):
             answer = self._s3.get_object(
                 Bucket=head.bucket,
                 Key=head.key,
@@ -101,11 +107,25 @@ class S3Store:
 
     def copy(self, head: ObjectHead, bucket: str, key: str) -> None:
         source = {"Bucket": head.bucket, "Key": head.key, **_version(head.version_id)}
-        with _errors(f"COPY s3://{head.bucket}/{head.key} to {key}", _MISSING | _PRECONDITION_FAILED):
+        what = f"COPY s3://{head.bucket}/{head.key} to {key}"
+        with _errors(what, _MISSING | _PRECONDITION_FAILED), self._blame_source(source, what):
             if head.size_bytes > _MAX_SINGLE_COPY_BYTES:
                 self._s3.copy(source, bucket, key)
             else:
                 self._s3.copy_object(CopySource=source, CopySourceIfMatch=f'"{head.etag}"', Bucket=bucket, Key=key)
+
+    @contextmanager
+    def _blame_source(self, source: Mapping[str, str], what: str) -> Iterator[None]:
+        """A copy can be refused because of its source or its destination: read the source, to find out."""
+        from botocore.exceptions import ClientError
+
+        try:
+            yield
+        except ClientError as error:
+            if error_code(error) in _COPY_REFUSED:
+                with _errors(what, _MISSING, may_be_refused=True):
+                    self._read_first_byte(source)
+            raise
 
     def read(self, bucket: str, key: str) -> bytes:
         with _errors(f"GET s3://{bucket}/{key}", _MISSING):
@@ -247,8 +267,18 @@ def _real_version(version_id: Any) -> str | None:
 
 
 @contextmanager
-def _errors(what: str, missing: Set[str], precondition_failed: Set[str] = _PRECONDITION_FAILED) -> Iterator[None]:
-    """Translate botocore's errors to those of the platform."""
+def _errors(
+    what: str,
+    missing: Set[str],
+    precondition_failed: Set[str] = _PRECONDITION_FAILED,
+    *,
+    may_be_refused: bool = False,
+) -> Iterator[None]:
+    """Translate botocore's errors to those of the platform.
+
+    Args:
+        may_be_refused: the call reads one object, so that S3 may refuse it because of that object.
+    """
     from botocore.exceptions import BotoCoreError, ClientError
     from urllib3.exceptions import HTTPError
 
@@ -260,6 +290,9 @@ def _errors(what: str, missing: Set[str], precondition_failed: Set[str] = _PRECO
             raise ObjectMissingError(f"{what}: {code}") from None
         if code in precondition_failed:
             raise PreconditionFailedError(f"{what}: {code}") from None
+        message = str(error.response.get("Error", {}).get("Message", ""))
+        if may_be_refused and (refused := refusal(what, code, message)):
+            raise refused from None
         raise transient_error(what, error) from error
     except (BotoCoreError, HTTPError) as error:
         raise transient_error(what, error) from error

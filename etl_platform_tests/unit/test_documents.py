@@ -182,7 +182,8 @@ def test_the_refusals_page_explains_every_code_of_the_reader() -> None:
     assert len(raised) > 15
     # Of a replay only, which a sender does not start.
     assert raised - explained == {"corrections_misplaced"}
-    source += (ROOT / "etl_platform" / "deliveries" / "check_errors.py").read_text("utf-8")
+    for module in ("deliveries/check_errors.py", "deliveries/refusals.py", "storage/refused_reads.py"):
+        source += (ROOT / "etl_platform" / module).read_text("utf-8")
     assert [code for code in sorted(explained - {"NoSuchKey"}) if f'"{code}"' not in source] == []
 
 
