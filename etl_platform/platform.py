@@ -12,6 +12,7 @@ from etl_platform.emails.archive import DrainResult, EmailArchive
 from etl_platform.engine.contract.model import Contract
 from etl_platform.engine.contract_folder import ContractFolder, read_folder
 from etl_platform.errors import SettingsError, TransientError
+from etl_platform.queue_work.memory import budget_of_run
 from etl_platform.queue_work.queues import EMAILS, WorkQueue
 from etl_platform.rest_apis.source import ApiSource
 from etl_platform.rest_apis.source_folder import read_sources
@@ -152,8 +153,17 @@ class Platform:
 
     @cached_property
     def intake(self) -> Intake:
-        folder = self.contract_folder
-        return Intake(self.store, folder.good, self.bucket, self.settings.source_prefix, utc_now, broken=folder.broken)
+        folder, settings = self.contract_folder, self.settings
+        memory = budget_of_run(settings.run_memory_mib and settings.run_memory_mib << 20)
+        return Intake(
+            self.store,
+            folder.good,
+            self.bucket,
+            settings.source_prefix,
+            utc_now,
+            broken=folder.broken,
+            memory=memory,
+        )
 
     @cached_property
     def agency_register(self) -> AgencyRegister:

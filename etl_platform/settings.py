@@ -138,6 +138,11 @@ class Settings:
         None, _url, "Page of that folder in the source repository, to which the catalog links each dataset"
     )
     sns_worker_max: int = _setting(10, _whole(1, 256), "Deliveries that a run processes at once")
+    run_memory_mib: int | None = _setting(
+        None,
+        _whole(512, 1 << 20),
+        "MiB of memory of a run, which bound what it checks at once; unset means the limit of the container",
+    )
     max_runs_in_flight: int = _setting(10, _whole(1, 1_000), "Maximum of queued and started intake runs")
     circuit_breaker_max_failures: int = _setting(
         5, _whole(1, 100), "Consecutive failed intake runs that open the circuit breaker"

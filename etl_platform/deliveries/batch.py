@@ -83,7 +83,11 @@ def process_batch(
     ]
     with Lease(queue, receipts, visibility_timeout_s, workers, clock) as lease:
         leased = [message for message in messages if message.receipt_handle not in lease.lost]
-        tasks = [(message, file) for message in leased for file in message.files]
+        # Small files first, so that none waits behind large ones that wait for memory.
+        tasks = sorted(
+            ((message, file) for message in leased for file in message.files),
+            key=lambda task: task[1].version.size_bytes or 0,
+        )
         calls = [partial(ingest, message, file) for message, file in tasks]
         files_left = {id(message): len(message.files) for message in leased}
         failed: dict[int, list[FailedDelivery]] = defaultdict(list)

@@ -35,6 +35,7 @@ from etl_platform.errors import (
     PreconditionFailedError,
     UnsafeKeyError,
 )
+from etl_platform.queue_work.memory import MemoryBudget
 from etl_platform.settings import code_version
 from etl_platform.storage.object_store import ObjectStore
 
@@ -47,6 +48,7 @@ class Intake:
         contracts: by dataset.
         bucket: where bronze, silver, quarantine and reports are.
         broken: contracts that are set aside; their files are ignored until they are correct.
+        memory: what deliveries that are checked at the same time share; unlimited by default.
 
     Attributes:
         waiting: the records of deliveries that failed.
@@ -61,12 +63,14 @@ class Intake:
         clock: Clock,
         *,
         broken: Sequence[BrokenContract] = (),
+        memory: MemoryBudget | None = None,
     ) -> None:
         self._store, self._contracts, self._broken = store, contracts, broken
         self._bucket, self._source_prefix, self._clock = bucket, source_prefix, clock
         self._ledger, self._silver = Ledger(store, bucket), Silver(store, bucket)
         self.waiting = WaitingRecords(store, bucket)
-        self._corrections, self._processor = CorrectionLog(store, bucket), DeliveryProcessor(store, bucket, clock)
+        self._corrections = CorrectionLog(store, bucket)
+        self._processor = DeliveryProcessor(store, bucket, clock, memory or MemoryBudget())
 
     def router(self, agencies: Agencies | None = None) -> Router:
         """Finds agency and contract of each object of a batch, before ``ingest``.

@@ -32,6 +32,7 @@ from etl_platform.engine.contract.model import Contract
 from etl_platform.engine.corrections import Corrections
 from etl_platform.engine.result import CheckResult
 from etl_platform.errors import ObjectMissingError
+from etl_platform.queue_work.memory import MemoryBudget
 from etl_platform.settings import code_version
 from etl_platform.storage.object_store import ObjectHead, ObjectStore, file_sha256
 
@@ -112,10 +113,11 @@ class DeliveryProcessor:
     Args:
         store: where the delivered bytes are read and everything is written.
         bucket: where bronze, silver, quarantine and reports are.
+        memory: what deliveries that are checked at the same time share.
     """
 
-    def __init__(self, store: ObjectStore, bucket: str, clock: Clock) -> None:
-        self._store, self._bucket, self._clock = store, bucket, clock
+    def __init__(self, store: ObjectStore, bucket: str, clock: Clock, memory: MemoryBudget) -> None:
+        self._store, self._bucket, self._clock, self._memory = store, bucket, clock, memory
         self._ledger, self._silver = Ledger(store, bucket), Silver(store, bucket)
         self._keys = KeyComparer(store, bucket)
 
@@ -130,7 +132,7 @@ class DeliveryProcessor:
             work = Path(folder)
             # The reader recognises formats by content, so the sender's file name is not needed.
             sha256 = self._store.download(bronze, work / "delivery")
-            check = _check(task, work / "delivery", work)
+            check = _check(task, work / "delivery", work, self._memory)
             report = replace(task.report(Outcome(check.outcome), check, self._clock()), sha256=sha256)
             if task.reprocessing and report.outcome is Outcome.ACCEPTED:
                 report = replace(report, changes=self._replay_changes(task, current, work))
@@ -250,25 +252,27 @@ class DeliveryProcessor:
             self._store.delete(self._bucket, object_keys.quarantine_key(*report.partition, report.delivery_id))
 
 
-def _check(task: DeliveryTask, path: Path, work: Path) -> CheckResult:
+def _check(task: DeliveryTask, path: Path, work: Path, memory: MemoryBudget) -> CheckResult:
     """Check a delivery. An arrival whose check would fail again in the same way is rejected.
 
     A reprocessing raises instead: the person who asked for it sees the error, and after the cure it is the same
     reprocessing, which a report would prevent.
     """
     from etl_platform.engine.check import check_file
+    from etl_platform.engine.reading.expected_memory import expected_memory_bytes
     from etl_platform.engine.split import QUARANTINE, SILVER
 
     try:
-        return check_file(
-            path,
-            task.contract,
-            work,
-            # The day of delivery, so that a reprocessing next month gives the same result.
-            as_of=task.source.order.last_modified.astimezone(UTC).date(),
-            delivery_id=task.source.delivery_id,
-            corrections=task.corrections,
-        )
+        with memory.reserve(expected_memory_bytes(path)):
+            return check_file(
+                path,
+                task.contract,
+                work,
+                # The day of delivery, so that a reprocessing next month gives the same result.
+                as_of=task.source.order.last_modified.astimezone(UTC).date(),
+                delivery_id=task.source.delivery_id,
+                corrections=task.corrections,
+            )
     except Exception as error:
         verdict = None if task.reprocessing else verdict_on(error, task.trigger.receive_count)
         if verdict is None:

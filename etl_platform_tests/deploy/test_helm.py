@@ -17,7 +17,8 @@ from etl_platform.settings import Settings
 from etl_platform_tests.deploy.helm_chart import CHART, NAMESPACE, RELEASE, copy_chart, helm, objects, one, template
 
 ENVIRONMENTS = ("dev", "staging", "prod")
-_MADE_BY_THE_CHART = {"CONTRACTS_DIR", "DAGSTER_HOME", "GATEWAY_HOST", "API_SOURCES_DIR"}
+_MADE_BY_THE_CHART = {"CONTRACTS_DIR", "DAGSTER_HOME", "GATEWAY_HOST", "API_SOURCES_DIR", "RUN_MEMORY_MIB"}
+"""The memory of a run is the limit of its container."""
 _OF_A_LAPTOP = {"LOCAL_S3_ROOT", "DAGSTER_POSTGRES_URL"}
 
 

@@ -24,7 +24,7 @@ from etl_platform.engine.reading.packed.archives import (
 )
 from etl_platform.engine.reading.packed.zip_members import choose_members
 from etl_platform.engine.reading.packed.zip_tables import MemberTables, naming_member
-from etl_platform.engine.reading.signatures import office_format
+from etl_platform.engine.reading.signatures import GZIP, ZIP_MARKS, office_format
 from etl_platform.engine.reading.table import Table
 from etl_platform.engine.reading.workbooks.office_package import workbook_part
 from etl_platform.engine.reading.workbooks.sheets import workbook_too_large
@@ -33,8 +33,6 @@ from etl_platform.engine.reading.workbooks.xls_workbook import is_xls
 
 MAX_PACKED_WORKBOOK_BYTES = 256 << 20
 _BLOCK = 1 << 20
-_GZIP = b"\x1f\x8b"
-_ZIP_MARKS = (b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08")
 
 
 def open_table(path: Path, contract: Contract | None) -> Table:
@@ -45,7 +43,7 @@ def open_table(path: Path, contract: Contract | None) -> Table:
     """
     with path.open("rb") as file:
         magic = file.read(8)
-    if magic.startswith(_ZIP_MARKS):
+    if magic.startswith(ZIP_MARKS):
         with open_archive(path) as archive:
             members = _members(archive, path.stat().st_size)
             names = {member.filename for member in members}
@@ -55,7 +53,7 @@ def open_table(path: Path, contract: Contract | None) -> Table:
         return _open_zip(path, members, contract)
     if is_xls(magic):
         return WorkbookTable(path, contract)
-    if magic.startswith(_GZIP):
+    if magic.startswith(GZIP):
         return _open_packed(lambda: open_gzip(path), contract, "gzip")
     return TextTable(lambda: path.open("rb"), contract, None)
 
@@ -92,16 +90,16 @@ def _open_packed(open_file: Callable[[], ByteStream], contract: Contract | None,
     """A packed file: text is decompressed on the fly, a workbook in memory. Archives in archives are refused."""
     with unpacking(), open_file() as file:
         magic = file.read(8)
-        content = _read_all(file, magic) if magic.startswith(_ZIP_MARKS) or is_xls(magic) else b""
+        content = _read_all(file, magic) if magic.startswith(ZIP_MARKS) or is_xls(magic) else b""
     if is_xls(magic):
         return WorkbookTable(io.BytesIO(content), contract, packed)
-    if magic.startswith(_ZIP_MARKS):
+    if magic.startswith(ZIP_MARKS):
         with open_archive(io.BytesIO(content)) as archive:
             names = {member.filename for member in _members(archive, len(content))}
             if workbook_part(archive):
                 return WorkbookTable(io.BytesIO(content), contract, packed)
             _refuse_office_format(archive, names)
-    if magic.startswith((*_ZIP_MARKS, _GZIP)):
+    if magic.startswith((*ZIP_MARKS, GZIP)):
         raise UnreadableFileError("archive_nested", "the archive contains another archive; send the inner one")
     return TextTable(open_file, contract, packed)
 

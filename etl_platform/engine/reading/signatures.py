@@ -1,5 +1,7 @@
-"""The parts of a zip or an OLE file that is not a workbook → the name of its format, for the sender. No files."""
+"""First bytes of packed files, and the parts of a zip or an OLE file that name its format. No files."""
 
+GZIP = b"\x1f\x8b"
+ZIP_MARKS = (b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08")
 _OFFICE = {"word/document.xml": "a Word document", "ppt/presentation.xml": "a PowerPoint file"}
 _OPEN_DOCUMENT = b"application/vnd.oasis.opendocument"
 _OLE = (

@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import pytest
 
@@ -280,3 +281,17 @@ def test_a_stopped_batch_does_not_wait_for_a_file_that_exceeds_the_grace_period(
     assert log[-1] == "hide a,b 0"
     assert not ended.is_set()
     go_on.set()
+
+
+def test_small_files_start_before_large_ones() -> None:
+    started: list[str] = []
+
+    def note(message: BatchMessage, arrived: RoutedObject) -> DeliveryResult:
+        started.append(arrived.key)
+        return ingest(message, arrived)
+
+    sizes = {"large": 50 << 20, "small": 10, "unknown": None, "middle": 1 << 20}
+    files = [replace(file(key), version=ObjectVersion("bucket", key, size_bytes=size)) for key, size in sizes.items()]
+    messages = [BatchMessage((one,), f"m-{one.key}", one.key) for one in files]
+    assert process(messages, FakeQueue([]), [], ingest=note, workers=Threads(1)) == []
+    assert started == ["unknown", "small", "middle", "large"]
