@@ -11,6 +11,8 @@
     reports/_waiting/<delivery_id>.json
     reports/_index/days/YYYY-MM-DD/<dataset>/agency=<a>/<delivery_id>[.<attempt_id>]
     reports/_index/days.json
+    reports/_index/silver/<dataset>/agency=<a>.gz
+    reports/_index/reports/<dataset>/agency=<a>.gz
     reports/_facts/<dataset>/agency=<a>/<delivery_id>.superseded.json
     reports/_facts/<dataset>/agency=<a>/<delivery_id>.replayed.<attempt_id>.json
     emails/YYYY/MM/DD/<user>/<message-id>_<HHMMSS>.json
@@ -212,6 +214,16 @@ def parse_report_day(folder: str) -> date | None:
 def report_of_day_key(key: str) -> str:
     """The key of the report that an entry below REPORT_DAYS is about."""
     return f"{REPORTS}{key.removeprefix(REPORT_DAYS).partition('/')[2]}.json"
+
+
+def silver_cache_key(dataset: str, agency: str) -> str:
+    """The key of the cache of what the silver objects of a partition hold."""
+    return f"{INDEX}silver/{dataset}/agency={agency}.gz"
+
+
+def report_cache_key(dataset: str, agency: str) -> str:
+    """The key of the cache of the reports of a partition."""
+    return f"{INDEX}reports/{dataset}/agency={agency}.gz"
 
 
 def waiting_key(delivery_id: str) -> str:

@@ -6,10 +6,12 @@ Bronze is written first, under a key of its own per delivery, so that a retry ch
 
 import tempfile
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
+from typing import TypeVar
 
 from etl_platform import object_keys
 from etl_platform.deliveries.agency_register import Agencies, AgencyRegister
@@ -38,6 +40,11 @@ from etl_platform.errors import (
 from etl_platform.queue_work.memory import MemoryBudget
 from etl_platform.settings import code_version
 from etl_platform.storage.object_store import ObjectStore
+
+_READERS = 16
+_READ_AHEAD = 64
+T = TypeVar("T")
+R = TypeVar("R")
 
 
 class Intake:
@@ -146,22 +153,51 @@ class Intake:
         Raises:
             UsageError: there is no such delivery in bronze.
         """
-        named = [[self.arrival(dataset, agency, delivery_id)] for delivery_id in delivery_ids]
-        for newest_first in named or self._arrivals_by_key(dataset, agency):
+        by_key = [[self.arrival(dataset, agency, delivery_id)] for delivery_id in delivery_ids]
+        known: Mapping[tuple[str, str], Report] = {}
+        if not delivery_ids:
+            by_key, known = self._arrivals_by_key(dataset, agency)
+        corrected = self._corrections.deliveries(dataset, agency)
+
+        def plan(arrival: Report, *, may_be_corrected: bool = True) -> DeliveryResult | DeliveryTask:
+            corrections = trial.get(arrival.delivery_id, Corrections())
+            if may_be_corrected:
+                in_effect = self._corrections.in_effect(dataset, agency, arrival.delivery_id)
+                corrections = in_effect.merged(corrections)
+            return self._plan(arrival, trigger, corrections, known, dry_run=dry_run)
+
+        def plan_ahead(newest_first: Sequence[Report]) -> DeliveryResult | DeliveryTask:
+            return plan(newest_first[0], may_be_corrected=newest_first[0].delivery_id in corrected)
+
+        for newest_first, ahead in _ahead(plan_ahead, by_key):
             for arrival in newest_first:
-                if arrival is not newest_first[0] and self._silver.is_superseded(dataset, agency, arrival.source):
+                is_first = arrival is newest_first[0]
+                if not is_first and self._silver.is_superseded(dataset, agency, arrival.source):
                     break
-                corrections = self._corrections.in_effect(dataset, agency, arrival.delivery_id)
-                corrections = corrections.merged(trial.get(arrival.delivery_id, Corrections()))
-                result = self._reprocess(arrival, trigger, corrections, dry_run=dry_run)
+                # Only a result is used: until the work begins, silver and corrections may have changed.
+                planned = ahead if is_first and isinstance(ahead, DeliveryResult) else plan(arrival)
+                result = planned if isinstance(planned, DeliveryResult) else self._carry_out(planned)
                 yield result
                 if result.outcome is not Outcome.REJECTED:
                     break
 
-    def _reprocess(
-        self, arrival: Report, trigger: Trigger, corrections: Corrections, *, dry_run: bool
-    ) -> DeliveryResult:
-        """Process a delivery again, unless silver already holds the result."""
+    def _carry_out(self, task: DeliveryTask) -> DeliveryResult:
+        return self._processor.process(task, self._store.head(self._bucket, task.bronze))
+
+    def _plan(
+        self,
+        arrival: Report,
+        trigger: Trigger,
+        corrections: Corrections,
+        known_reports: Mapping[tuple[str, str], Report],
+        *,
+        dry_run: bool,
+    ) -> DeliveryResult | DeliveryTask:
+        """The work to process a delivery again, or the result if silver already holds it.
+
+        Args:
+            known_reports: reports of reprocessings that were read before, by delivery and attempt.
+        """
         dataset, agency = arrival.partition
         contract, bronze = self._contracts[dataset], arrival.written.bronze_key
         assert bronze is not None
@@ -183,12 +219,11 @@ class Intake:
             current.attempt_id if current and is_own else None,
             current.derived_from if current and is_own else None,
         )
-        known = self._report_of(task, reprocessing.attempt_id)
+        known = known_reports.get((arrival.delivery_id, reprocessing.attempt_id))
+        known = known or self._report_of(task, reprocessing.attempt_id)
         if known is not None and _is_result_current(known, current):
             return DeliveryResult(known.outcome, known, repeated=True)
-        return self._processor.process(
-            replace(task, reprocessing=reprocessing), self._store.head(self._bucket, task.bronze)
-        )
+        return replace(task, reprocessing=reprocessing)
 
     def _report_of(self, task: DeliveryTask, attempt_id: str | None = None) -> Report | None:
         return self._ledger.find(task.contract.dataset, task.agency, task.source.delivery_id, attempt_id)
@@ -258,17 +293,32 @@ class Intake:
         """Whether any file of the agency was reported, also a refused one."""
         return any(True for _ in self._store.list(self._bucket, object_keys.report_prefix(dataset, agency)))
 
-    def _arrivals_by_key(self, dataset: str, agency: str) -> list[list[Report]]:
-        """Per source key, the reports of the deliveries whose bytes are in bronze, the newest first."""
+    def _arrivals_by_key(self, dataset: str, agency: str) -> tuple[list[list[Report]], dict[tuple[str, str], Report]]:
+        """Per source key, the reports of the deliveries whose bytes are in bronze, the newest first.
+
+        And the reports of reprocessings, by delivery and attempt.
+        """
         arrivals: dict[str, list[Report]] = defaultdict(list)
+        known: dict[tuple[str, str], Report] = {}
         for report in self._ledger.reports(object_keys.report_prefix(dataset, agency)):
-            if not report.is_replay and report.written.bronze_key:
+            if report.attempt_id is not None:
+                known[report.delivery_id, report.attempt_id] = report
+            elif not report.is_replay and report.written.bronze_key:
                 arrivals[report.source.key].append(report)
-        return [self._newest_first(arrivals[key]) for key in sorted(arrivals)]
+        return [self._newest_first(arrivals[key]) for key in sorted(arrivals)], known
 
     def _newest_first(self, arrivals: Sequence[Report]) -> list[Report]:
         source = arrivals[0].source
         return VersionOrder(self._store, source.bucket, source.key).newest_first(arrivals)
+
+
+def _ahead(read: Callable[[T], R], items: Sequence[T]) -> Iterator[tuple[T, R]]:
+    """Each item with what is read for it; the next items are read at the same time."""
+    for start in range(0, len(items), _READ_AHEAD):
+        chunk = items[start : start + _READ_AHEAD]
+        with ThreadPoolExecutor(_READERS) as pool:
+            found = list(pool.map(read, chunk))
+        yield from zip(chunk, found, strict=True)
 
 
 def _is_result_current(report: Report, current: CurrentObject | None) -> bool:

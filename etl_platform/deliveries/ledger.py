@@ -8,9 +8,9 @@ from typing import TypeVar
 
 from etl_platform import object_keys
 from etl_platform.deliveries.delivery import Outcome
+from etl_platform.deliveries.read_cache import ReadCache
 from etl_platform.deliveries.report import Amendment, Report
 from etl_platform.deliveries.report_days import ReportDays, list_reports
-from etl_platform.engine.json_fields import Json
 from etl_platform.errors import ObjectMissingError, PreconditionFailedError, ReportError
 from etl_platform.storage.object_store import ObjectStore
 
@@ -35,7 +35,7 @@ class Ledger:
     def find(self, dataset: str, agency: str, delivery_id: str, attempt_id: str | None = None) -> Report | None:
         """The report of a delivery, or of one reprocessing of it, if there is one. Ignored objects are not found."""
         try:
-            return self._read(object_keys.report_key(dataset, agency, delivery_id, attempt_id), Report.from_json)
+            return self._read(object_keys.report_key(dataset, agency, delivery_id, attempt_id), Report)
         except ObjectMissingError:
             return None
 
@@ -43,14 +43,14 @@ class Ledger:
         """Write a report if it is absent; returns the stored report."""
         key = _key(report)
         self._days.add(key, report.attempt.ended_at)
-        return self._put(key, report, Report.from_json)
+        return self._put(key, report)
 
     def amend(self, amendment: Amendment) -> Amendment:
         """Write an amendment if it is absent; returns the stored amendment."""
         key = object_keys.amendment_key(
             amendment.dataset, amendment.agency, amendment.delivery_id, amendment.kind, amendment.attempt_id
         )
-        return self._put(key, amendment, Amendment.from_json)
+        return self._put(key, amendment)
 
     def reports(self, prefix: str = object_keys.REPORTS, since: datetime | None = None) -> list[Report]:
         """The reports under a prefix whose attempts ended since then (UTC), in key order.
@@ -59,49 +59,73 @@ class Ledger:
         complete. Otherwise all reports are listed.
         """
         if since is None:
-            return self._read_all((head.key for head in list_reports(self._store, self._bucket, prefix)), Report)
+            return self._all_reports(prefix)
         keys = self._days.keys_since(since, prefix)
         if keys is None:
             listed = list_reports(self._store, self._bucket, prefix)
             keys = [head.key for head in listed if head.last_modified >= since]
         return [report for report in self._read_all(keys, Report) if report.attempt.ended_at >= since]
 
+    def _all_reports(self, prefix: str) -> list[Report]:
+        heads = list_reports(self._store, self._bucket, prefix)
+        folder = object_keys.parse_folder(prefix)
+        if folder is None or folder.agency is None:
+            return self._read_all((head.key for head in heads), Report)
+        cache = ReadCache(self._store, self._bucket, object_keys.report_cache_key(folder.dataset, folder.agency))
+        listed = [head for head in heads if head.key.endswith(".json")]
+        bodies = cache.read_all(listed, self._body)
+        found = [self._parse_or_error(head.key, body, Report) for head, body in zip(listed, bodies, strict=True)]
+        return self._readable(found, Report)
+
     def amendments(self, prefix: str = object_keys.AMENDMENTS) -> list[Amendment]:
         """The amendments under a prefix, in key order."""
         return self._read_all((head.key for head in self._store.list(self._bucket, prefix)), Amendment)
 
-    def _put(self, key: str, value: T, read: Callable[[Json], T]) -> T:
+    def _put(self, key: str, value: T) -> T:
         body = (json.dumps(value.to_json(), ensure_ascii=False) + "\n").encode("utf-8", "surrogatepass")
         try:
             self._store.write(self._bucket, key, body, if_absent=True)
         except PreconditionFailedError:
             # Another process did the same work at the same time; its report has the same result.
-            return self._read(key, read)
+            return self._read(key, type(value))
         return value
 
     def _read_all(self, keys: Iterable[str], kind: type[T]) -> list[T]:
-        """The objects that exist; the index has keys of reports that a crash prevented."""
         wanted = [key for key in keys if key.endswith(".json")]
         with ThreadPoolExecutor(_READERS) as pool:
-            found = list(pool.map(lambda key: self._read_or_error(key, kind.from_json), wanted))
-        for unreadable in found:
-            if isinstance(unreadable, ReportError):
-                if self._on_unreadable is None:
-                    raise unreadable
-                self._on_unreadable(unreadable)
-        return [one for one in found if isinstance(one, kind)]
+            found = list(pool.map(lambda key: self._parse_or_error(key, self._body(key), kind), wanted))
+        return self._readable(found, kind)
 
-    def _read_or_error(self, key: str, read: Callable[[Json], T]) -> T | ReportError | None:
+    def _readable(self, found: Iterable[T | ReportError | None], kind: type[T]) -> list[T]:
+        readable: list[T] = []
+        for one in found:
+            if isinstance(one, kind):
+                readable.append(one)
+            elif isinstance(one, ReportError):
+                if self._on_unreadable is None:
+                    raise one
+                self._on_unreadable(one)
+        return readable
+
+    def _body(self, key: str) -> bytes | None:
+        """The object; None if it does not exist: the index has keys of reports that a crash prevented."""
         try:
-            return self._read(key, read)
+            return self._store.read(self._bucket, key)
         except ObjectMissingError:
             return None
+
+    def _parse_or_error(self, key: str, body: bytes | None, kind: type[T]) -> T | ReportError | None:
+        try:
+            return None if body is None else self._parse(key, body, kind)
         except ReportError as error:
             return error
 
-    def _read(self, key: str, read: Callable[[Json], T]) -> T:
+    def _read(self, key: str, kind: type[T]) -> T:
+        return self._parse(key, self._store.read(self._bucket, key), kind)
+
+    def _parse(self, key: str, body: bytes, kind: type[T]) -> T:
         try:
-            return read(json.loads(self._store.read(self._bucket, key)))
+            return kind.from_json(json.loads(body))
         except ReportError as error:
             raise ReportError(f"s3://{self._bucket}/{key}: {error}") from None
         except (RecursionError, ValueError) as error:

@@ -4,6 +4,7 @@ No Dagster, and no decision about rows.
 """
 
 import hashlib
+import json
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -12,6 +13,7 @@ from dataclasses import dataclass
 from etl_platform import object_keys
 from etl_platform.deliveries.delivery import Outcome
 from etl_platform.deliveries.ledger import Ledger
+from etl_platform.deliveries.read_cache import ReadCache
 from etl_platform.deliveries.report import Report
 from etl_platform.deliveries.silver import CurrentObject, Silver, SilverContent
 from etl_platform.deliveries.version_order import VersionOrder
@@ -63,19 +65,22 @@ class PartitionState:
     """
 
     def __init__(self, store: ObjectStore, bucket: str) -> None:
-        self._store, self._ledger, self._silver = store, Ledger(store, bucket), Silver(store, bucket)
+        self._store, self._bucket = store, bucket
+        self._ledger, self._silver = Ledger(store, bucket), Silver(store, bucket)
 
     def content(self, dataset: str, agency: str) -> PartitionContent:
-        """What silver holds of a partition: one request to list its objects, and one for each of them."""
+        """What silver holds of a partition: one request to list 1,000 objects, and a few for those that changed."""
 
-        def content_of(key: str) -> SilverContent | None:
+        def content_of(key: str) -> bytes | None:
             current = self._silver.at(key)
-            return None if current is None else current.content or self._reported_content(dataset, agency, current)
+            found = None if current is None else current.content or self._reported_content(dataset, agency, current)
+            return None if found is None else json.dumps([found.rows, found.sha256]).encode()
 
-        keys = self._silver.keys(dataset, agency)
-        with ThreadPoolExecutor(_READERS) as pool:
-            contents = list(pool.map(content_of, keys))
-        return PartitionContent.of((key, content) for key, content in zip(keys, contents, strict=True) if content)
+        heads = self._silver.objects(dataset, agency)
+        cache = ReadCache(self._store, self._bucket, object_keys.silver_cache_key(dataset, agency))
+        contents = cache.read_all(heads, content_of)
+        held = ((head.key, content) for head, content in zip(heads, contents, strict=True) if content)
+        return PartitionContent.of((key, SilverContent(*json.loads(content))) for key, content in held)
 
     def _reported_content(self, dataset: str, agency: str, current: CurrentObject) -> SilverContent | None:
         report = self._report_of(dataset, agency, current)
@@ -104,8 +109,10 @@ class PartitionState:
             if report.outcome in {Outcome.ACCEPTED, Outcome.REJECTED}:
                 by_key[report.source.key][report.delivery_id] = report
         # Of versions of unknown order, the one that was processed last comes first.
-        newest = [self._newest(list(reversed(by_key[key].values()))) for key in sorted(by_key)]
-        return [self.judged_file(report) for report in newest]
+        reports_of = [list(reversed(by_key[key].values())) for key in sorted(by_key)]
+        with ThreadPoolExecutor(_READERS) as pool:
+            newest = list(pool.map(self._newest, reports_of))
+            return list(pool.map(self.judged_file, newest))
 
     def _newest(self, reports: Sequence[Report]) -> Report:
         return self._order(reports[0]).newest_first(reports)[0]

@@ -15,7 +15,7 @@ from etl_platform.deliveries.delivery import ObjectVersion, Reprocessing, Source
 from etl_platform.deliveries.ledger import Ledger
 from etl_platform.deliveries.version_order import VersionOrder
 from etl_platform.errors import PreconditionFailedError, TransientError
-from etl_platform.storage.object_store import ObjectStore, find_object
+from etl_platform.storage.object_store import ObjectHead, ObjectStore, find_object
 
 _MAX_SWAPS = 20
 
@@ -118,9 +118,9 @@ class Silver:
             content,
         )
 
-    def keys(self, dataset: str, agency: str) -> list[str]:
+    def objects(self, dataset: str, agency: str) -> list[ObjectHead]:
         """The silver objects of a partition: one of each source key."""
-        return [head.key for head in self._store.list(self._bucket, object_keys.silver_prefix(dataset, agency))]
+        return list(self._store.list(self._bucket, object_keys.silver_prefix(dataset, agency)))
 
     def is_newer(self, current: CurrentObject, source: ObjectVersion) -> bool:
         """Whether silver holds a newer version than ``source``."""
