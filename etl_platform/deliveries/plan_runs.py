@@ -1,7 +1,7 @@
 """How routed files of queue messages are grouped into runs, and how the groups fit into the free slots. Pure."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -33,21 +33,41 @@ MessageFiles: TypeAlias = Sequence[QueuedFile]
 PlannedRun: TypeAlias = list[MessageFiles]
 
 
+@dataclass(frozen=True)
+class Suspects:
+    """Messages whose run died while it held several of them, and how many of them a run may take."""
+
+    message_ids: Set[str] = frozenset()
+    per_run: int = 1
+
+    @classmethod
+    def spread(cls, message_ids: Set[str], slots: int) -> "Suspects":
+        """Suspects that are spread over all slots, so that the one that kills its run takes few others with it."""
+        return cls(message_ids, max(1, -(-len(message_ids) // max(1, slots))))
+
+
 def plan_runs(
-    messages: Iterable[MessageFiles], *, max_files: int = 200, max_bytes: int = 256 << 20
+    messages: Iterable[MessageFiles],
+    suspects: Suspects = Suspects(),
+    *,
+    max_files: int = 200,
+    max_bytes: int = 256 << 20,
 ) -> list[PlannedRun]:
     """Group messages into runs.
 
     A run takes up to ``max_files`` files and ``max_bytes`` bytes, so a big file gets its own run and many small ones
     are spread over several. Messages are grouped by their receive count, in batches that are ten times smaller with
-    each receive: a file that kills its run is soon alone in it.
+    each receive: a file that kills its run is soon alone in it. Messages of a run that died are apart from the others.
     """
-    by_receives: dict[int, list[MessageFiles]] = defaultdict(list)
+    groups: dict[tuple[int, bool], list[MessageFiles]] = defaultdict(list)
     for files in messages:
-        by_receives[max(file.receive_count for file in files)].append(files)
+        is_suspect = files[0].message_id in suspects.message_ids
+        groups[max(file.receive_count for file in files), is_suspect].append(files)
     runs: list[PlannedRun] = []
-    for receives, group in sorted(by_receives.items()):
+    for (receives, is_suspect), group in sorted(groups.items()):
         limit = max(1, max_files // 10 ** (receives - 1)) if receives > 0 else max_files
+        if is_suspect:
+            limit = min(limit, suspects.per_run)
         batch: PlannedRun = []
         count = size = 0
         for files in group:

@@ -2,6 +2,8 @@
 
 import uuid
 from datetime import UTC, datetime
+from types import MappingProxyType
+from typing import Any
 
 import dagster as dg
 from dagster._core.events import DagsterEvent, DagsterEventType
@@ -35,6 +37,7 @@ class History:
         job: str = JOB,
         tags: dict[str, str] = SENSOR,
         parent: str | None = None,
+        config: dict[str, Any] = MappingProxyType({}),  # type: ignore[assignment]
     ) -> str:
         """Add a run that ended so; with ``end`` None, one that is under way."""
         run_id = str(uuid.uuid4())
@@ -43,6 +46,7 @@ class History:
             run_id=run_id,
             status=dg.DagsterRunStatus.STARTED,
             tags=tags,
+            run_config=dict(config),
             parent_run_id=parent,
             root_run_id=parent,
         )

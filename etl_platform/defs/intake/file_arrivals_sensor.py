@@ -13,6 +13,7 @@ import dagster as dg
 
 from etl_platform.aws.queue import Message
 from etl_platform.defs.intake.breaker_state import limits_of, read_breaker
+from etl_platform.defs.intake.dead_runs import release_messages_of_dead_runs
 from etl_platform.defs.intake.ignored_files import ignored_event
 from etl_platform.defs.intake.intake_config import config_of_files
 from etl_platform.defs.intake.intake_runs import (
@@ -30,7 +31,7 @@ from etl_platform.deliveries.agency_register import Agencies
 from etl_platform.deliveries.check_errors import describe
 from etl_platform.deliveries.circuit_breaker import only_delivery, status_of
 from etl_platform.deliveries.delivery import Cause
-from etl_platform.deliveries.plan_runs import QueuedFile, fit_runs, plan_runs
+from etl_platform.deliveries.plan_runs import QueuedFile, Suspects, fit_runs, plan_runs
 from etl_platform.deliveries.report import Report, Trigger
 from etl_platform.deliveries.routing import Router
 from etl_platform.deliveries.s3_events import ParsedMessage, parse_message
@@ -68,12 +69,17 @@ def build_file_arrivals_sensor(job: Any, interval_seconds: int) -> dg.SensorDefi
         # Only after the breaker was checked: while it is open, no outside system is called.
         if warning := platform.bucket_warning():
             context.log.warning(warning)
+        settings, queue = platform.settings, platform.queue(FILE_EVENTS)
+        released = release_messages_of_dead_runs(
+            context.instance, queue, settings.visibility_timeout_seconds, time.time()
+        )
         requests = list(
             run_requests(
                 platform,
                 deadline=time.monotonic() + TICK_DEADLINE_S,
                 room=allowed.runs,
                 probe_of=allowed.probe_of,
+                suspects=Suspects.spread(released, allowed.runs),
                 on_ignored=lambda report: _log_ignored(context.instance, report),
             )
         )
@@ -117,6 +123,7 @@ def run_requests(
     deadline: float,
     room: int | None = None,
     probe_of: float | None = None,
+    suspects: Suspects = Suspects(),  # noqa: B008 - it is immutable
     on_ignored: Callable[[Report], None] = lambda _: None,
     clock: Callable[[], float] = time.time,
 ) -> Iterator[dg.RunRequest]:
@@ -135,7 +142,7 @@ def run_requests(
     received_at = clock()
     received, per_call = 0, platform.settings.max_messages_per_poll if probe_of is None else 1
     while received < MAX_MESSAGES_PER_TICK and time.monotonic() < deadline:
-        free = room - len(plan_runs(messages))
+        free = room - len(plan_runs(messages, suspects))
         if free < 0 or (free == 0 and (probe_of is not None or any(map(_is_retried, messages)))):
             break
         try:
@@ -158,7 +165,7 @@ def run_requests(
                 continue
             if files:
                 messages.append(files)
-    for run in fit_runs(plan_runs(messages), room):
+    for run in fit_runs(plan_runs(messages, suspects), room):
         yield _run_request([file for files in run for file in files], received_at, probe_of)
 
 

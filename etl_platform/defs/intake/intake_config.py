@@ -108,11 +108,15 @@ def run_config(**config: Any) -> dict[str, Any]:
     return {"ops": {"ingest": {"config": config}}}
 
 
+def deliveries_of(run: dg.DagsterRun) -> list[dict[str, Any]]:
+    """The deliveries in a run's config, with the fields of ``QueuedDelivery``; none for another job."""
+    ops: Any = run.run_config.get("ops", {})
+    return list(ops.get("ingest", {}).get("config", {}).get("deliveries", ()))
+
+
 def message_ids_of(run: dg.DagsterRun) -> set[str]:
     """The ids of the queue messages in a run's config; empty for another job."""
-    ops: Any = run.run_config.get("ops", {})
-    config = ops.get("ingest", {}).get("config", {})
-    return {item["message_id"] for item in config.get("deliveries", ()) if item.get("message_id")}
+    return {item["message_id"] for item in deliveries_of(run) if item.get("message_id")}
 
 
 def _described(version: ObjectVersion) -> dict[str, Any]:

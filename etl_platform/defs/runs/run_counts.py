@@ -3,6 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import Sequence
+from typing import Any
 
 import dagster as dg
 
@@ -19,13 +20,23 @@ def note_counts(instance: dg.DagsterInstance, run: dg.DagsterRun, counts: RunCou
     instance.add_run_tags(run.run_id, {_TAG: json.dumps({"run_id": run.run_id, **vars(counts)})})
 
 
+def has_counts(run: dg.DagsterRun) -> bool:
+    """Whether the run reached the end of its work."""
+    # A run that is re-executed in the UI inherits the tags of the original run.
+    return bool(_read(run).get("run_id") == run.run_id)
+
+
 def counts_of(run: dg.DagsterRun) -> RunCounts:
     """The counts of a run; all zero if the run is unfinished or has no queue."""
-    found = json.loads(run.tags.get(_TAG) or run.tags.get(_TAG_OF_0_2, "{}"))
-    # A run that is re-executed in the UI inherits the tags of the original run.
-    if found.pop("run_id", None) != run.run_id:
+    if not has_counts(run):
         return RunCounts()
+    found = {name: value for name, value in _read(run).items() if name != "run_id"}
     return RunCounts(**{**found, "s3_errors": Counter(found["s3_errors"])})
+
+
+def _read(run: dg.DagsterRun) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(run.tags.get(_TAG) or run.tags.get(_TAG_OF_0_2, "{}"))
+    return found
 
 
 class CountedQueue:

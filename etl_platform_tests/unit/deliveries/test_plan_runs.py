@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from etl_platform.deliveries.delivery import ObjectVersion
-from etl_platform.deliveries.plan_runs import QueuedFile, fit_runs, plan_runs
+from etl_platform.deliveries.plan_runs import QueuedFile, Suspects, fit_runs, plan_runs
 
 
 def queued(message: str, key: str, size: int | None = 1, receives: int = 1) -> QueuedFile:
@@ -77,3 +77,16 @@ def test_runs_of_new_files_are_merged_into_the_remaining_slots() -> None:
     assert len(started) == 3
     assert [file.message_id for run in started for files in run for file in files].count("old") == 1
     assert sum(len(run) for run in started) == 7
+
+
+@pytest.mark.parametrize(("mates", "slots", "together"), [(10, 10, 1), (10, 20, 1), (200, 10, 20), (30, 10, 3)])
+def test_messages_of_a_run_that_died_are_spread_over_all_slots(mates: int, slots: int, together: int) -> None:
+    dead = [[queued(str(n), str(n), receives=2)] for n in range(mates)]
+    others = [[queued(f"other {n}", str(n), receives=2)] for n in range(5)]
+    suspects = Suspects.spread({files[0].message_id for files in dead}, slots)
+    runs = plan_runs([*others, *dead], suspects)
+    sizes = {len(run) for run in runs if run[0][0].message_id in suspects.message_ids}
+    assert sizes == {together}
+    assert [[files[0].message_id for files in run] for run in runs if run[0] in others] == [
+        [f"other {n}" for n in range(5)]
+    ]
