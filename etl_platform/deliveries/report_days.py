@@ -7,7 +7,8 @@ was deleted, are made by ``complete``. Until that ran once, there is no answer, 
 
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, date, datetime, timedelta
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
 
 from etl_platform import object_keys
 from etl_platform.errors import PreconditionFailedError
@@ -27,6 +28,31 @@ def list_reports(store: ObjectStore, bucket: str, prefix: str = object_keys.REPO
     return store.list(bucket, prefix)
 
 
+@dataclass(frozen=True)
+class ReportEntry:
+    """An entry of the index; its report may not exist.
+
+    Attributes:
+        day: on which the attempt ended (UTC).
+        written_at: when the entry was written; on the same day, unless ``complete`` or a renaming wrote it later.
+    """
+
+    report_key: str
+    day: date
+    written_at: datetime
+
+    @property
+    def latest(self) -> datetime:
+        """The latest time at which the attempt can have ended (UTC), but for seconds."""
+        end_of_day = datetime.combine(self.day, time.max, UTC)
+        return self.written_at if self.is_exact else end_of_day
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether the entry was written together with its report."""
+        return self.written_at.date() == self.day
+
+
 class ReportDays:
     """The index of one bucket. Every method raises TransientError if infrastructure fails."""
 
@@ -43,17 +69,21 @@ class ReportDays:
             return
 
     def keys_since(self, since: datetime, prefix: str = object_keys.REPORTS) -> list[str] | None:
-        """The keys of all reports under a prefix whose attempts ended since then, in order; and some older ones.
+        """The keys of ``entries_since`` in order, each once."""
+        entries = self.entries_since(since, prefix)
+        return None if entries is None else sorted({entry.report_key for entry in entries})
 
-        A key may have no report. None if the index is not complete.
+    def entries_since(self, since: datetime, prefix: str = object_keys.REPORTS) -> list[ReportEntry] | None:
+        """The entries of all reports under a prefix whose attempts ended since then, and some older ones.
+
+        None if the index is not complete.
         """
         if find_object(self._store, self._bucket, object_keys.REPORT_DAYS_COMPLETE) is None:
             return None
         first = (since - _CLOCK_DIFFERENCE).date()
         days = [day for day in self._days() if day >= first]
-        prefixes = [object_keys.report_day_prefix(day, prefix) for day in days]
         with ThreadPoolExecutor(_AT_ONCE) as pool:
-            return sorted({key for keys in pool.map(self._keys, prefixes) for key in keys})
+            return [entry for entries in pool.map(lambda day: self._entries(day, prefix), days) for entry in entries]
 
     def complete(self) -> int:
         """Add every report that has no entry, and mark the index as complete; returns how many were added.
@@ -62,7 +92,8 @@ class ReportDays:
         """
         # Reports first: a report that is written meanwhile has its entry already.
         reports = {head.key: head.last_modified.date() for head in list_reports(self._store, self._bucket)}
-        indexed = set(self._keys(object_keys.REPORT_DAYS))
+        entries = self._store.list(self._bucket, object_keys.REPORT_DAYS)
+        indexed = {object_keys.report_of_day_key(head.key) for head in entries}
         missing = [(key, day) for key, day in reports.items() if key not in indexed]
         self._write_all(object_keys.report_day_key(day, key) for key, day in missing)
         if find_object(self._store, self._bucket, object_keys.REPORT_DAYS_COMPLETE) is None:
@@ -73,8 +104,9 @@ class ReportDays:
         folders = self._store.folders(self._bucket, object_keys.REPORT_DAYS)
         return (day for day in map(object_keys.parse_report_day, folders) if day is not None)
 
-    def _keys(self, prefix: str) -> list[str]:
-        return [object_keys.report_of_day_key(head.key) for head in self._store.list(self._bucket, prefix)]
+    def _entries(self, day: date, prefix: str) -> list[ReportEntry]:
+        heads = self._store.list(self._bucket, object_keys.report_day_prefix(day, prefix))
+        return [ReportEntry(object_keys.report_of_day_key(head.key), day, head.last_modified) for head in heads]
 
     def _write_all(self, entries: Iterable[str]) -> None:
         with ThreadPoolExecutor(_AT_ONCE) as pool:

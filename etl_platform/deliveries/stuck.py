@@ -9,7 +9,7 @@ from etl_platform.deliveries.circuit_breaker import BreakerStatus
 from etl_platform.deliveries.delivery import ObjectVersion
 from etl_platform.deliveries.ignored_files import IgnoredFiles, file_to_look_at
 from etl_platform.deliveries.ledger import Ledger
-from etl_platform.deliveries.reconcile.expected_files import timeliness
+from etl_platform.deliveries.reconcile.expected_files import ExpectedFiles
 from etl_platform.deliveries.routing import RoutedObject
 from etl_platform.deliveries.waiting import OFTEN, Prospect, WaitingDelivery
 from etl_platform.engine.contract.model import Contract
@@ -82,11 +82,11 @@ def contracts_in_error(contracts: ContractFolder) -> Answer:
 
 def overdue_files(store: ObjectStore, bucket: str, contracts: Mapping[str, Contract], now: datetime) -> Answer:
     """The agencies whose next file is overdue by the frequency of its contract."""
-    overdue: list[str] = []
+    expected, overdue = ExpectedFiles(store, bucket, now), list[str]()
     checked = 0
     for dataset, contract in sorted(contracts.items()):
         if contract.cadence is not None:
-            found = list(timeliness(store, bucket, dataset, contract.cadence, now))
+            found = list(expected.timeliness(dataset, contract.cadence))
             checked += len(found)
             overdue += [f"{dataset} of {agency}" for agency, one in found if one.overdue]
     if not overdue:

@@ -12,7 +12,7 @@ from etl_platform.defs.datasets.partitions import register_agencies, remove_agen
 from etl_platform.defs.runs.run_policies import retried_if_transient
 from etl_platform.defs.runs.schedules import build_schedule
 from etl_platform.defs.table_metadata import table
-from etl_platform.deliveries.reconcile.expected_files import timeliness as find_timeliness
+from etl_platform.deliveries.reconcile.expected_files import ExpectedFiles
 from etl_platform.deliveries.report import Report
 from etl_platform.engine.contract.cadence import LastFile, Timeliness, judge_timeliness
 from etl_platform.engine.contract.model import Contract
@@ -37,7 +37,7 @@ def build_expected_files(contracts: Mapping[str, Contract]) -> dg.Definitions:
 
 def _build_job(contracts: Mapping[str, Contract]) -> dg.JobDefinition:
     """One run for all agencies, because starting a run takes longer than checking an agency."""
-    datasets = [contract.dataset for contract in contracts.values() if contract.cadence is not None]
+    cadences = {one.dataset: one.cadence for one in contracts.values() if one.cadence is not None}
 
     @dg.op(name="look_for_overdue_files", out=dg.Out(dg.Nothing))
     def find_overdue_files(
@@ -47,8 +47,9 @@ def _build_job(contracts: Mapping[str, Contract]) -> dg.JobDefinition:
         with retried_if_transient(context):
             # A run that began before a person retired an agency may have registered it again.
             remove_agencies(context.instance, contracts, platform.agency_register.read().changes)
-            for dataset in datasets:
-                found = dict(_timeliness(platform, dataset, now))
+            expected = ExpectedFiles(platform.store, platform.bucket, now)
+            for dataset, cadence in cadences.items():
+                found = dict(expected.timeliness(dataset, cadence))
                 register_agencies(context.instance, {dataset: found})
                 for agency, timeliness in found.items():
                     checks.log(dg.AssetKey(["silver", dataset]), agency, [_evaluation(timeliness)])
@@ -91,21 +92,14 @@ def on_time_evaluations(
     if delivered is not None:
         arrived_at = delivered.source.order.last_modified
         last = LastFile(base_name(delivered.source.key), str(delivered.outcome), arrived_at)
-        found = judge_timeliness(cadence, last, now)
-        if not found.overdue:
-            return [_evaluation(found)]
-    for _, found in _timeliness(platform, contract.dataset, now, agency):
+        timeliness = judge_timeliness(cadence, last, now)
+        if not timeliness.overdue:
+            return [_evaluation(timeliness)]
+    found = ExpectedFiles(platform.store, platform.bucket, now).timeliness_of(contract.dataset, cadence, agency)
+    if found is not None:
         return [_evaluation(found)]
     text = "No file was ever delivered, so no file is expected."
     return [CheckEvaluation(ON_TIME_CHECK, True, dg.AssetCheckSeverity.WARN, {}, text)]
-
-
-def _timeliness(
-    platform: Platform, dataset: str, now: datetime, agency: str | None = None
-) -> Iterator[tuple[str, Timeliness]]:
-    cadence = platform.contracts[dataset].cadence
-    assert cadence is not None
-    return find_timeliness(platform.store, platform.bucket, dataset, cadence, now, agency=agency)
 
 
 def _evaluation(timeliness: Timeliness) -> CheckEvaluation:

@@ -4,8 +4,9 @@ The replay itself is ``Intake.reprocess``, which applies all corrections that ar
 """
 
 import tempfile
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence, Set
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -14,11 +15,14 @@ from etl_platform import object_keys
 from etl_platform.deliveries.ledger import Ledger
 from etl_platform.deliveries.replay.correction_log import CorrectionLog
 from etl_platform.deliveries.report import Report
-from etl_platform.deliveries.silver import Silver
+from etl_platform.deliveries.silver import CurrentObject, Silver
+from etl_platform.deliveries.version_order import VersionOrder
 from etl_platform.engine.corrections import GivenRow, Quarantined, Resolved, by_delivery, resolve
 from etl_platform.engine.errors import UsageError
 from etl_platform.errors import ObjectMissingError
 from etl_platform.storage.object_store import ObjectStore
+
+_READERS = 16
 
 
 @dataclass(frozen=True)
@@ -59,33 +63,42 @@ class Quarantine:
         """
         arrivals = self._not_superseded(self._quarantined_deliveries())
         if delivery_id is not None:
-            arrivals = [arrival for arrival in arrivals if arrival.delivery_id == delivery_id]
+            arrivals = [one for one in arrivals if one[0].delivery_id == delivery_id]
             if not arrivals:
                 raise UsageError(
                     f"{self._agency} has no delivery {delivery_id} of {self._dataset} with quarantined rows to replay; "
                     "`quarantine` without --delivery lists them"
                 )
-        return [self._latest_report(arrival) for arrival in arrivals]
+        with ThreadPoolExecutor(_READERS) as pool:
+            return list(pool.map(lambda one: self._latest_report(*one), arrivals))
 
     def _quarantined_deliveries(self) -> set[str]:
         heads = self._store.list(self._bucket, object_keys.quarantine_prefix(self._dataset, self._agency))
         return {parsed.delivery_id for head in heads if (parsed := object_keys.parse_delivery_object(head.key))}
 
-    def _not_superseded(self, delivery_ids: Set[str]) -> list[Report]:
-        """The arrivals of these deliveries that no newer file has replaced in silver, newest first."""
-        arrivals = [
-            report
-            for report in self._ledger.reports(object_keys.report_prefix(self._dataset, self._agency))
-            if not report.is_replay and report.delivery_id in delivery_ids and not self._is_superseded(report)
-        ]
-        return sorted(arrivals, key=lambda arrival: arrival.source.order.last_modified, reverse=True)
+    def _not_superseded(self, delivery_ids: Set[str]) -> list[tuple[Report, CurrentObject | None]]:
+        """The arrivals of these deliveries that no newer file has replaced, newest first, with their silver."""
+        by_key: dict[str, list[Report]] = defaultdict(list)
+        for report in self._ledger.reports(object_keys.report_prefix(self._dataset, self._agency)):
+            if not report.is_replay and report.delivery_id in delivery_ids:
+                by_key[report.source.key].append(report)
+        with ThreadPoolExecutor(_READERS) as pool:
+            found = [one for of_key in pool.map(self._not_superseded_of, by_key.values()) for one in of_key]
+        return sorted(found, key=lambda one: one[0].source.order.last_modified, reverse=True)
+
+    def _not_superseded_of(self, arrivals: Sequence[Report]) -> list[tuple[Report, CurrentObject | None]]:
+        """The same for the arrivals of one source key."""
+        source = arrivals[0].source
+        current = self._silver.current(self._dataset, self._agency, source.key)
+        order = VersionOrder(self._store, source.bucket, source.key)
+        kept = (one for one in arrivals if current is None or not order.is_newer(current.order, one.source.order))
+        return [(one, current) for one in kept]
 
     def _is_superseded(self, report: Report) -> bool:
         return self._silver.is_superseded(self._dataset, self._agency, report.source)
 
-    def _latest_report(self, arrival: Report) -> Report:
+    def _latest_report(self, arrival: Report, current: CurrentObject | None) -> Report:
         """The report of the reprocessing that wrote silver, or else of the arrival."""
-        current = self._silver.current(self._dataset, self._agency, arrival.source.key)
         if current is None or current.attempt_id is None or current.delivery_id != arrival.delivery_id:
             return arrival
         return self._ledger.find(self._dataset, self._agency, arrival.delivery_id, current.attempt_id) or arrival
@@ -116,7 +129,7 @@ class Quarantine:
         candidates: list[str] = []
         if delivery_id is None and not all(row.delivery_id for row in given):
             correctable = self._quarantined_deliveries() | self._corrections.deliveries(self._dataset, self._agency)
-            candidates = [arrival.delivery_id for arrival in self._not_superseded(correctable)]
+            candidates = [arrival.delivery_id for arrival, _ in self._not_superseded(correctable)]
         rows = by_delivery(given, delivery_id, candidates)
         return Corrected({owner: resolve(of_it, self._quarantined(owner, of_it)) for owner, of_it in rows.items()})
 

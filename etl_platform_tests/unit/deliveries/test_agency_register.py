@@ -8,7 +8,7 @@ import pytest
 from etl_platform.deliveries.agency_overview import overview, senders
 from etl_platform.deliveries.agency_register import Agencies, AgencyRegister
 from etl_platform.deliveries.delivery import Outcome
-from etl_platform.deliveries.reconcile.expected_files import timeliness
+from etl_platform.deliveries.reconcile.expected_files import ExpectedFiles
 from etl_platform.deliveries.reconcile.reconcile import Reconciled, Reconciler, version_to_ingest
 from etl_platform.engine.contract.cadence import Cadence
 from etl_platform.engine.errors import UsageError
@@ -36,7 +36,8 @@ def reconcile(place: Place) -> Reconciled:
 
 def late(place: Place) -> list[str]:
     cadence = Cadence(timedelta(hours=1), timedelta())
-    return [agency for agency, _ in timeliness(place.store, "bucket", "things", cadence, datetime.now(UTC) + DAY)]
+    expected = ExpectedFiles(place.store, "bucket", datetime.now(UTC) + DAY)
+    return [agency for agency, _ in expected.timeliness("things", cadence)]
 
 
 def test_a_late_file_of_a_retired_agency_is_ignored_with_a_code_and_what_to_do(place: Place) -> None:

@@ -1,6 +1,8 @@
 """Which agencies have an overdue file, by the contract's cadence and the ledger."""
 
 import os
+import shutil
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -10,15 +12,17 @@ from hypothesis import strategies as st
 
 from etl_platform import object_keys
 from etl_platform.deliveries.ledger import Ledger
-from etl_platform.deliveries.reconcile.expected_files import timeliness
+from etl_platform.deliveries.reconcile.expected_files import ExpectedFiles
+from etl_platform.deliveries.report_days import ReportDays
 from etl_platform.engine.contract.cadence import Cadence, LastFile, Timeliness, judge_timeliness
 from etl_platform.storage.local_store import LocalStore
+from etl_platform.storage.object_store import ObjectHead
 from etl_platform_tests.unit.making_reports import report_of
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 DAY = timedelta(days=1)
 WEEKLY = Cadence(7 * DAY, DAY)
-MOMENTS = st.integers(0, 400).map(lambda hours: NOW - timedelta(hours=hours))
+MOMENTS = st.integers(0, 2_000).map(lambda hours: NOW - timedelta(hours=hours))
 
 
 @given(arrived_at=MOMENTS, every=st.integers(1, 300), grace=st.integers(0, 100))
@@ -44,42 +48,58 @@ def test_the_text_names_the_last_file_and_when_the_next_one_is_expected() -> Non
     )
 
 
-class History:
-    """A ledger of made-up reports that counts how many of them are read."""
+INDEXES = ("none", "written with the reports", "completed later")
 
-    def __init__(self, root: Path) -> None:
-        self.root, self.store, self.reads = root, _CountingStore(root), 0
+
+class History:
+    """A ledger of made-up reports that counts how many of them are read; ``index`` is one of INDEXES."""
+
+    def __init__(self, root: Path, index: str) -> None:
+        self.root, self.store, self.index = root, _CountingStore(root), index
 
     def add(self, agency: str, number: int, arrived_at: datetime, reported_at: datetime, attempt: str = "") -> None:
         report = report_of(
             f"{number:020x}",
             key=f"from_client/{agency}/{number}.csv",
             last_modified=arrived_at,
+            ended_at=reported_at,
             agency=agency,
             dataset="things",
             attempt_id=attempt or None,
         )
         Ledger(self.store, "b").put(report)
-        seconds = reported_at.timestamp()
         key = object_keys.report_key("things", agency, report.delivery_id, report.attempt_id)
-        os.utime(self.root / key, (seconds, seconds))
+        for written in (key, object_keys.report_day_key(reported_at.date(), key)):
+            os.utime(self.root / written, (reported_at.timestamp(), reported_at.timestamp()))
 
-    def timeliness(self, **more: str) -> dict[str, Timeliness]:
-        self.store.reads = 0
-        return dict(timeliness(self.store, "b", "things", WEEKLY, NOW, **more))
+    def expected(self) -> ExpectedFiles:
+        if self.index == "completed later":
+            shutil.rmtree(self.root / object_keys.REPORT_DAYS)
+        if self.index != "none":
+            ReportDays(self.store, "b").complete()
+        self.store.reads, self.store.listed = 0, []
+        return ExpectedFiles(self.store, "b", NOW)
+
+    def timeliness(self) -> dict[str, Timeliness]:
+        return dict(self.expected().timeliness("things", WEEKLY))
 
 
 class _CountingStore(LocalStore):
     reads = 0
+    listed: list[str]
+
+    def list(self, bucket: str, prefix: str) -> Iterator[ObjectHead]:
+        self.listed = [*getattr(self, "listed", []), prefix]
+        return super().list(bucket, prefix)
 
     def read(self, bucket: str, key: str) -> bytes:
         self.reads += key != object_keys.AGENCY_REGISTER
         return super().read(bucket, key)
 
 
-@pytest.fixture
-def history(tmp_path: Path) -> History:
-    return History(tmp_path)
+@pytest.fixture(params=INDEXES)
+def history(tmp_path: Path, request: pytest.FixtureRequest) -> History:
+    return History(tmp_path, request.param)
 
 
 def test_each_agency_is_judged_by_its_own_last_file_and_one_report_is_read_for_it(history: History) -> None:
@@ -92,8 +112,27 @@ def test_each_agency_is_judged_by_its_own_last_file_and_one_report_is_read_for_i
     assert {agency: one.overdue for agency, one in found.items()} == {"prompt": False, "prompt-2": True}
     assert found["prompt"].last == LastFile("0.csv", "accepted", NOW)
     assert history.store.reads == 2
-    assert history.timeliness(agency="prompt").keys() == {"prompt"}
-    assert history.timeliness(agency="unknown") == {}
+    assert history.expected().timeliness_of("things", WEEKLY, "prompt") == found["prompt"]
+    assert history.expected().timeliness_of("things", WEEKLY, "unknown") is None
+
+
+def test_old_deliveries_are_not_listed_except_of_quiet_agencies(tmp_path: Path) -> None:
+    history = History(tmp_path, "written with the reports")
+    for week in range(100):
+        history.add("prompt", week, NOW - week * 7 * DAY, NOW - week * 7 * DAY)
+    history.add("quiet", 1, NOW - 90 * DAY, NOW - 90 * DAY)
+    assert {agency: one.overdue for agency, one in history.timeliness().items()} == {"prompt": False, "quiet": True}
+    days = [prefix for prefix in history.store.listed if prefix.startswith(object_keys.REPORT_DAYS)]
+    assert len(days) == 6
+    assert [prefix for prefix in history.store.listed if prefix not in days] == ["reports/things/agency=quiet/"]
+
+
+def test_an_old_file_that_was_reported_late_does_not_hide_one_that_was_reported_before_the_window(
+    history: History,
+) -> None:
+    history.add("a", 1, NOW - 50 * DAY, NOW - 50 * DAY)
+    history.add("a", 2, NOW - 90 * DAY, NOW - DAY)
+    assert history.timeliness()["a"].last.name == "1.csv"
 
 
 def test_a_reprocessing_does_not_count_as_a_new_file(history: History) -> None:
@@ -110,13 +149,15 @@ def test_an_old_file_with_a_late_report_does_not_hide_a_newer_file(history: Hist
     assert found.last.name == "1.csv"
 
 
-@given(arrivals=st.lists(st.tuples(MOMENTS, st.integers(0, 200)), min_size=1, max_size=8))
+@given(
+    arrivals=st.lists(st.tuples(MOMENTS, st.integers(0, 1_500)), min_size=1, max_size=8), index=st.sampled_from(INDEXES)
+)
 def test_the_newest_arrival_decides_whether_a_file_is_overdue(
-    tmp_path_factory: pytest.TempPathFactory, arrivals: list[tuple[datetime, int]]
+    tmp_path_factory: pytest.TempPathFactory, arrivals: list[tuple[datetime, int]], index: str
 ) -> None:
-    history = History(tmp_path_factory.mktemp("history"))
+    history = History(tmp_path_factory.mktemp("history"), index)
     for number, (arrived_at, hours) in enumerate(arrivals):
-        history.add("a", number, arrived_at, arrived_at + timedelta(hours=hours))
+        history.add("a", number, arrived_at, min(arrived_at + timedelta(hours=hours), NOW))
     found = history.timeliness()["a"]
     newest = max(at for at, _ in arrivals)
     assert found.overdue == (NOW - newest > 8 * DAY)
