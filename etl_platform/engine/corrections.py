@@ -28,6 +28,8 @@ from etl_platform.engine.errors import UsageError
 
 _DAMAGES = frozenset({TOO_FEW, TOO_MANY, BAD_QUOTE, SPANS_ROWS, CUT, OUTSIDE})
 _MAX_NAMED = 10
+MAX_ROWS, MAX_CELLS = 200_000, 3_200_000
+"""Of a corrections file, and in effect for one delivery: all of them are in memory. Decision 0036 has the figures."""
 
 Place: TypeAlias = tuple[str | None, int]
 """Member and line."""
@@ -63,7 +65,7 @@ class Corrections:
         return cls({(row["member"], row["line"]): row["cells"] for row in rows})
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class GivenRow:
     """One row of a corrections file; ``at`` is its line in that file, ``place`` the row that it corrects."""
 
@@ -81,7 +83,8 @@ def read_given(header: Sequence[str], rows: Iterable[tuple[int, Sequence[str | N
         rows: line in the corrections file, and texts in the header's order.
 
     Raises:
-        UsageError: the column ``_line`` is missing, a column occurs twice, or a ``_line`` is not a line number.
+        UsageError: the column ``_line`` is missing, a column occurs twice, a ``_line`` is not a line number, or there
+            are too many rows or cells.
     """
     names = [cell.strip() for cell in header]
     if LINE not in names:
@@ -92,8 +95,9 @@ def read_given(header: Sequence[str], rows: Iterable[tuple[int, Sequence[str | N
     twice = sorted(name for name, times in Counter(names).items() if times > 1)
     if twice:
         raise UsageError(f"the corrections have the column {twice[0]!r} twice; keep one of them")
-    given = []
+    given: list[GivenRow] = []
     for at, texts in rows:
+        _refuse_too_many(len(given) + 1, (len(given) + 1) * len(names), "the file has")
         row = {name: text or None for name, text in zip(names, texts, strict=True)}
         line = (row[LINE] or "").strip()
         if not (line.isascii() and line.isdigit()):
@@ -142,7 +146,7 @@ def resolve(given: Sequence[GivenRow], quarantined: Quarantined) -> Resolved:
     Unchanged rows are stored too, so that the same file can be replayed after its other rows have left quarantine.
 
     Raises:
-        UsageError: naming columns or lines that do not match.
+        UsageError: naming columns or lines that do not match, or because there are too many corrections.
     """
     _refuse_mismatches(given, quarantined)
     kept: dict[Place, Cells] = {}
@@ -164,7 +168,23 @@ def resolve(given: Sequence[GivenRow], quarantined: Quarantined) -> Resolved:
             )
         # An unchanged empty cell stays what it was, null or an empty text.
         kept[row.place] = {name: text if name in differs else before.get(name) for name, text in row.cells.items()}
+    if changed:
+        _refuse_total(quarantined.in_effect, kept)
     return Resolved(Corrections(kept if changed else {}), changed, untouched)
+
+
+def _refuse_total(in_effect: Corrections, kept: Mapping[Place, Cells]) -> None:
+    places = in_effect.rows.keys() | kept.keys()
+    cells = sum(len(in_effect.rows.get(place, {}).keys() | kept.get(place, {}).keys()) for place in places)
+    _refuse_too_many(len(places), cells, "with those in effect there are")
+
+
+def _refuse_too_many(rows: int, cells: int, what: str) -> None:
+    if rows > MAX_ROWS or cells > MAX_CELLS:
+        raise UsageError(
+            f"the corrections are too many: {what} more than {MAX_ROWS:,} rows or {MAX_CELLS:,} cells; keep only the "
+            "columns and rows that you corrected, or have the corrected file sent"
+        )
 
 
 def _refuse_mismatches(given: Sequence[GivenRow], quarantined: Quarantined) -> None:

@@ -65,16 +65,15 @@ def read_corrections(path: Path) -> list[GivenRow]:
     try:
         table = open_table(path, None)
         header = _map_names(table.header, unguarded)
-        rows = [row for frame in table.batches() for row in _texts(frame, len(header))]
+        return read_given(header, (row for frame in table.batches() for row in _texts(frame, len(header))))
     except UnreadableFileError as error:
         raise UsageError(f"the corrections cannot be read: {error}") from None
-    return read_given(header, rows)
 
 
 def _texts(frame: pl.DataFrame, width: int) -> Iterator[tuple[int, Sequence[str | None]]]:
     cells = [str(position) for position in range(width)]
     frame = frame.with_columns(unguarded(pl.col(name)) for name in cells)
-    for line, damage, *texts in frame.select(LINE, DAMAGE, *cells).rows():
+    for line, damage, *texts in frame.select(LINE, DAMAGE, *cells).iter_rows():
         if damage is not None:
             raise UsageError(
                 f"line {line} of the corrections cannot be split into cells ({damage}); correct its cells and quotes"
@@ -92,7 +91,7 @@ def quarantined_rows(path: Path, places: Sequence[Place]) -> dict[Place, tuple[C
     lines = pl.Series([line for _, line in places], dtype=pl.UInt32)
     found = pl.scan_parquet(path).filter(pl.col(LINE).is_in(lines.implode())).collect()
     rows: dict[Place, tuple[Cells, str]] = {}
-    for row in found.rows(named=True):
+    for row in found.iter_rows(named=True):
         place = row.get(MEMBER), row[LINE]
         if place in wanted:
             rows[place] = {name: text for name, text in row.items() if name not in RESERVED}, row[REASONS]

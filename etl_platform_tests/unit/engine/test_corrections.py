@@ -3,6 +3,8 @@
 import csv
 import io
 import zipfile
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from etl_platform.engine import corrections
 from etl_platform.engine.check import check_file
 from etl_platform.engine.contract.model import Contract
 from etl_platform.engine.corrections import (
@@ -181,6 +184,34 @@ def test_a_damaged_row_needs_every_column_and_stays_damaged_without_a_change() -
     with pytest.raises(UsageError, match=r"line 4 is damaged .* needs every column; add size"):
         resolve([row(4, ident="b")], of)
     assert resolve([row(4, ident="a", size="1")], of).corrections
+
+
+def test_a_file_with_too_many_corrections_is_read_no_further_than_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[int] = []
+
+    def rows() -> Iterator[tuple[int, list[str | None]]]:
+        for at in range(2, 1_000):
+            read.append(at)
+            yield at, [str(at), "a"]
+
+    for name, limit, last in (("MAX_ROWS", 10, 12), ("MAX_CELLS", 40, 22)):
+        read.clear()
+        with monkeypatch.context() as patched:
+            patched.setattr(corrections, name, limit)
+            with pytest.raises(UsageError, match=f"the file has more than .*{limit}.* keep only the columns and rows"):
+                read_given(["_line", "ident"], rows())
+        assert read[-1] == last
+
+
+def test_corrections_in_effect_count_against_the_limit_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(corrections, "MAX_ROWS", 2)
+    before = quarantined(line_2="a,x", line_3="b,y", line_4="c,z")
+    found = replace(before, in_effect=Corrections({(None, 2): {"size": "1"}, (None, 3): {"size": "2"}}))
+    assert resolve([row(2, size="7"), row(3, size="8")], found).changed == {"size": 2}
+    with pytest.raises(UsageError, match="with those in effect there are more than 2 rows"):
+        resolve([row(4, size="9")], found)
+    more = replace(found, in_effect=Corrections({(None, line): {"size": "1"} for line in (2, 3, 4)}))
+    assert not resolve([row(2, size="1")], more).corrections
 
 
 def test_a_later_correction_wins_cell_by_cell() -> None:
