@@ -2,10 +2,12 @@
 
 While it is closed, every run may start. Enough failed runs in a row open it, and no run starts for a cooldown. Then it
 is half-open, and one run starts, the probe: if it finishes a delivery the breaker closes, if it fails the cooldown
-begins again. The state is computed from how past runs ended, so it is not stored.
+begins again. The state is computed from how past runs ended, so it is not stored. An agency of which only failures are
+known is held back alone, in the same way.
 """
 
 import math
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -31,7 +33,13 @@ class Limits:
 
 @dataclass(frozen=True)
 class Progressed:
-    """A run finished at least one delivery, so the systems that runs need are available."""
+    """A run finished at least one delivery, so the systems that runs need are available.
+
+    Args:
+        agency: as of ``RunFailed``.
+    """
+
+    agency: str | None = None
 
 
 @dataclass(frozen=True)
@@ -42,11 +50,25 @@ class RunFailed:
         only_delivery: the delivery of the run, if it had only one. All failures of such runs count as one: the file may
             be the cause, and it is retried many times.
         probe_of: ``opened_at`` of the opening that this run probed.
+        agency: the agency of the run, if it had files of only one.
     """
 
     run_id: str
     only_delivery: str | None = None
     probe_of: float | None = None
+    agency: str | None = None
+
+    @property
+    def failure(self) -> "Failure":
+        return Failure(self.only_delivery or self.run_id, self.agency)
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A failure that counts once: the id of a run, or of the only delivery of several runs; and its only agency."""
+
+    id: str
+    agency: str | None
 
 
 @dataclass(frozen=True)
@@ -59,13 +81,25 @@ Event: TypeAlias = Progressed | RunFailed | Reset
 
 @dataclass(frozen=True)
 class Breaker:
-    """The state. ``failures`` holds the consecutive failures: ids of runs, or of the only delivery of several runs."""
+    """The state; ``failures`` are those since the last run that finished a delivery."""
 
     phase: Phase = Phase.CLOSED
-    failures: frozenset[str] = frozenset()
+    failures: frozenset[Failure] = frozenset()
     last_failure_at: float | None = None
     opened_at: float | None = None
     closed_at: float | None = None
+
+    @property
+    def failing_agencies(self) -> frozenset[str]:
+        """The agencies of which runs of their own failed."""
+        return frozenset(failure.agency for failure in self.failures if failure.agency is not None)
+
+    def has_too_many_failures(self, limits: Limits) -> bool:
+        """Whether the failures open it. No agency counts for more than half of the limit: it may be the cause."""
+        by_agency = Counter(failure.agency for failure in self.failures)
+        of_several = by_agency.pop(None, 0)
+        most = math.ceil(limits.max_failures / 2)
+        return of_several + sum(min(count, most) for count in by_agency.values()) >= limits.max_failures
 
     def room(self, probes_in_flight: int) -> int | None:
         """How many runs may start; None where the breaker does not limit them."""
@@ -88,11 +122,11 @@ def step(state: Breaker, event: Event | None, now: float, limits: Limits) -> Bre
         return state
     if not isinstance(event, RunFailed):
         return Breaker(closed_at=now)
-    state = replace(state, failures=state.failures | {event.only_delivery or event.run_id}, last_failure_at=now)
+    state = replace(state, failures=state.failures | {event.failure}, last_failure_at=now)
     # If the breaker was closed after the probe had started, the probe counts as an ordinary run.
     probed = event.probe_of is not None and (state.closed_at is None or event.probe_of >= state.closed_at)
     # Failures of runs that started before it opened do not extend the cooldown, and do not count as the probe's.
-    opens = state.phase is Phase.CLOSED and len(state.failures) >= limits.max_failures
+    opens = state.phase is Phase.CLOSED and state.has_too_many_failures(limits)
     return replace(state, phase=Phase.OPEN, opened_at=now) if probed or opens else state
 
 
@@ -105,6 +139,26 @@ def fold(events: Iterable[tuple[float, Event]], now: float, limits: Limits) -> B
     for at, event in sorted(events, key=lambda item: item[0]):
         state = step(state, event, at, limits)
     return step(state, None, now, limits)
+
+
+def only_failing_agencies(events: Iterable[tuple[float, Event]], limits: Limits) -> dict[str, float]:
+    """The agencies whose own runs failed ``max_failures`` times without progress, each with the time of the last one.
+
+    Args:
+        events: each with its time, in any order. Those of runs with several agencies are passed over.
+    """
+    failures: dict[str, set[Failure]] = defaultdict(set)
+    last: dict[str, float] = {}
+    for at, event in sorted(events, key=lambda item: item[0]):
+        match event:
+            case Reset():
+                failures.clear()
+            case Progressed(agency=str(agency)):
+                failures.pop(agency, None)
+            case RunFailed(agency=str(agency)):
+                failures[agency].add(event.failure)
+                last[agency] = at
+    return {agency: last[agency] for agency, found in failures.items() if len(found) >= limits.max_failures}
 
 
 @dataclass(frozen=True)

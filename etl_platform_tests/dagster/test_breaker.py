@@ -13,11 +13,12 @@ from dagster._core.events import DagsterEvent, DagsterEventType
 
 from etl_platform.cli.main import main
 from etl_platform.definitions import build_defs
-from etl_platform.defs.intake.breaker_state import reset_breaker
+from etl_platform.defs.intake.breaker_state import held_agencies, reset_breaker
+from etl_platform.defs.intake.intake_runs import runs_in_flight
 from etl_platform.deliveries.circuit_breaker import Phase
 from etl_platform.platform import Platform
 from etl_platform.settings import Settings
-from etl_platform_tests.dagster.run_history import CANCELED, FAILURE, PROGRESS, SENSOR, SUCCESS, History
+from etl_platform_tests.dagster.run_history import CANCELED, FAILURE, LIMITS, PROGRESS, SENSOR, SUCCESS, History
 from etl_platform_tests.dagster.ticks import CountedQueue, tick
 from etl_platform_tests.dagster.workshop import JOB, Workshop
 from etl_platform_tests.integration.deliveries import as_csv, officers
@@ -154,6 +155,48 @@ def test_the_reset_job_closes_it_and_its_run_says_who_did(history: History) -> N
     assert any("open after 5 failed runs in a row" in message for message in logged)
     history.run(time.time() + 1)
     assert history.failures(now=time.time() + 2) == 1, "failures after the reset count"
+
+
+def of_agency(agency: str, number: int) -> dict[str, str]:
+    return SENSOR | {"etl_platform/only_agency": agency, "etl_platform/only_delivery": f"{agency}-{number}"}
+
+
+def test_an_agency_that_only_fails_is_held_back_alone(history: History) -> None:
+    now = time.time()
+    for number in range(20):
+        history.run(now - 30 + number, tags=of_agency("aa", number))
+    assert history.phase(now) is Phase.CLOSED
+    queue = CountedQueue("aa", "bb", "cc", receives=2)
+    hidden: dict[str, int] = {}
+    queue.change_visibility = lambda handles, delay_s: [hidden.update(dict.fromkeys(handles, delay_s))][1:]  # type: ignore[method-assign,func-returns-value]
+
+    (request,) = tick(history.instance, queue).run_requests
+
+    deliveries = request.run_config["ops"]["ingest"]["config"]["deliveries"]
+    assert [delivery["message_id"] for delivery in deliveries] == ["m-bb", "m-cc"]
+    assert hidden == {"h-aa": 60}
+
+
+@pytest.mark.parametrize(("in_flight", "may_start"), [(False, 1), (True, 0)])
+def test_after_the_cooldown_one_of_its_messages_may_start(history: History, in_flight: bool, may_start: int) -> None:
+    now = time.time()
+    for number in range(20):
+        history.run(now - 90 + number, tags=of_agency("aa", number))
+    if in_flight:
+        history.run(None, tags=of_agency("aa", 0))
+    runs = runs_in_flight(history.instance)
+    assert held_agencies(history.instance, LIMITS, now, runs) == {"aa": may_start}
+    assert held_agencies(history.instance, LIMITS, now - 30, runs) == {"aa": 0}
+
+
+def test_an_agency_is_free_again_as_soon_as_a_run_of_its_own_finished_a_delivery(history: History) -> None:
+    now = time.time()
+    for number in range(20):
+        history.run(now - 90 + number, tags=of_agency("aa", number))
+    history.run(now - 20, SUCCESS, tags=of_agency("bb", 0) | PROGRESS)
+    assert held_agencies(history.instance, LIMITS, now, []) == {"aa": 1}
+    history.run(now - 10, SUCCESS, tags=of_agency("aa", 0) | PROGRESS)
+    assert held_agencies(history.instance, LIMITS, now, []) == {}
 
 
 def test_while_it_is_open_a_tick_receives_nothing_and_says_why_and_for_how_long(history: History) -> None:

@@ -12,6 +12,7 @@ import dagster as dg
 
 from etl_platform.defs.intake.intake_runs import (
     JOB_NAME,
+    ONLY_AGENCY_TAG,
     ONLY_DELIVERY_TAG,
     PROBE_TAG,
     PROGRESS_TAG,
@@ -27,9 +28,11 @@ from etl_platform.deliveries.circuit_breaker import (
     Reset,
     RunFailed,
     fold,
+    only_failing_agencies,
     status_of,
 )
 from etl_platform.platform import Platform
+from etl_platform.queue_work.lease import MAX_RETRY_DELAY_S
 from etl_platform.queue_work.queues import FILE_EVENTS
 from etl_platform.settings import Settings
 
@@ -53,6 +56,36 @@ def read_breaker(instance: dg.DagsterInstance, limits: Limits, now: float) -> Br
     closing = [*resets, *_latest_progress(instance)]
     since = max((at for at, _ in closing), default=0.0)
     return fold([*closing, *_failures(instance, since, limits)], now, limits)
+
+
+def held_agencies(
+    instance: dg.DagsterInstance, limits: Limits, now: float, in_flight: Sequence[dg.DagsterRun]
+) -> dict[str, int]:
+    """The agencies of which only failures are known, each with the number of retried messages that may start.
+
+    That is none during a cooldown or while a run of the agency is in flight, and one otherwise.
+    """
+    since = now - MAX_RETRY_DELAY_S
+    events = [(_ended_at(record), Reset()) for record in _resets(instance)] + list(_failures(instance, since, limits))
+    suspects = only_failing_agencies(events, limits)
+    if not suspects:
+        return {}
+    events += [done for agency in suspects for done in _progress_of(instance, agency, since)]
+    busy = {run.tags.get(ONLY_AGENCY_TAG) for run in in_flight}
+    held = only_failing_agencies(events, limits)
+    return {agency: int(agency not in busy and now >= at + limits.cooldown_s) for agency, at in held.items()}
+
+
+def _progress_of(instance: dg.DagsterInstance, agency: str, since: float) -> Iterator[tuple[float, Event]]:
+    filters = dg.RunsFilter(
+        job_name=JOB_NAME,
+        statuses=[dg.DagsterRunStatus.SUCCESS],
+        updated_after=datetime.fromtimestamp(since, UTC),
+        tags={ONLY_AGENCY_TAG: agency},
+    )
+    for record in instance.get_run_records(filters, limit=_PAGES[0], order_by="update_timestamp"):
+        if PROGRESS_TAG in record.dagster_run.tags and is_requested_by_sensor(record.dagster_run):
+            yield _ended_at(record), Progressed(agency)
 
 
 def _resets(instance: dg.DagsterInstance) -> Iterator[dg.RunRecord]:
@@ -89,8 +122,11 @@ def _failures(instance: dg.DagsterInstance, since: float, limits: Limits) -> Ite
         if not is_requested_by_sensor(run) or run.tags.get("dagster/failure_reason") == "UNEXPECTED_TERMINATION":
             continue
         probe_of = run.tags.get(PROBE_TAG)
-        failed = RunFailed(run.run_id, run.tags.get(ONLY_DELIVERY_TAG), None if probe_of is None else float(probe_of))
-        yield _ended_at(record), Progressed() if PROGRESS_TAG in run.tags else failed
+        agency = run.tags.get(ONLY_AGENCY_TAG)
+        failed = RunFailed(
+            run.run_id, run.tags.get(ONLY_DELIVERY_TAG), None if probe_of is None else float(probe_of), agency
+        )
+        yield _ended_at(record), Progressed(agency) if PROGRESS_TAG in run.tags else failed
 
 
 def _ended(

@@ -6,17 +6,19 @@ It deletes only messages that need no run. The run deletes its messages once the
 import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import dagster as dg
 
 from etl_platform.aws.queue import Message
-from etl_platform.defs.intake.breaker_state import limits_of, read_breaker
+from etl_platform.defs.intake.agency_turns import AgencyTurns
+from etl_platform.defs.intake.breaker_state import held_agencies, limits_of, read_breaker
 from etl_platform.defs.intake.dead_runs import release_messages_of_dead_runs
 from etl_platform.defs.intake.ignored_files import ignored_event
 from etl_platform.defs.intake.intake_config import config_of_files
 from etl_platform.defs.intake.intake_runs import (
+    ONLY_AGENCY_TAG,
     ONLY_DELIVERY_TAG,
     PROBE_TAG,
     SENSOR_NAME,
@@ -69,6 +71,8 @@ def build_file_arrivals_sensor(job: Any, interval_seconds: int) -> dg.SensorDefi
         # Only after the breaker was checked: while it is open, no outside system is called.
         if warning := platform.bucket_warning():
             context.log.warning(warning)
+        if held := ", ".join(sorted(allowed.turns.held)):
+            context.log.warning(f"retried messages are held back of agencies of which only failures are known: {held}")
         settings, queue = platform.settings, platform.queue(FILE_EVENTS)
         released = release_messages_of_dead_runs(
             context.instance, queue, settings.visibility_timeout_seconds, time.time()
@@ -80,6 +84,7 @@ def build_file_arrivals_sensor(job: Any, interval_seconds: int) -> dg.SensorDefi
                 room=allowed.runs,
                 probe_of=allowed.probe_of,
                 suspects=Suspects.spread(released, allowed.runs),
+                turns=allowed.turns,
                 on_ignored=lambda report: _log_ignored(context.instance, report),
             )
         )
@@ -97,11 +102,13 @@ class _Allowance:
     Attributes:
         why: why no more runs may start.
         probe_of: if the one allowed run is a probe, when the breaker opened.
+        turns: whose messages they may start.
     """
 
     runs: int
     why: str
     probe_of: float | None = None
+    turns: AgencyTurns = field(default_factory=AgencyTurns)
 
 
 def _allowance(instance: dg.DagsterInstance, settings: Settings) -> _Allowance:
@@ -114,7 +121,9 @@ def _allowance(instance: dg.DagsterInstance, settings: Settings) -> _Allowance:
     cap = settings.max_runs_in_flight
     why = f"{len(in_flight)} intake runs are unfinished and MAX_RUNS_IN_FLIGHT is {cap}; messages wait in SQS"
     free = max(0, cap - len(in_flight))
-    return _Allowance(free, why) if room is None else _Allowance(min(room, free), why, breaker.opened_at)
+    if room is not None:
+        return _Allowance(min(room, free), why, breaker.opened_at, AgencyTurns(failing=breaker.failing_agencies))
+    return _Allowance(free, why, turns=AgencyTurns(held_agencies(instance, limits, now, in_flight)))
 
 
 def run_requests(
@@ -124,6 +133,7 @@ def run_requests(
     room: int | None = None,
     probe_of: float | None = None,
     suspects: Suspects = Suspects(),  # noqa: B008 - it is immutable
+    turns: AgencyTurns = AgencyTurns(),  # noqa: B008 - the same
     on_ignored: Callable[[Report], None] = lambda _: None,
     clock: Callable[[], float] = time.time,
 ) -> Iterator[dg.RunRequest]:
@@ -133,7 +143,7 @@ def run_requests(
     an unused message would return one receive nearer to the dead-letter queue. When no other run may start, the last
     one is filled with single messages, as long as they are received for the first time. A message that does not fit
     starts in a run of its own, the only one beyond ``room``. A probe of the breaker that opened at ``probe_of``
-    receives only one message.
+    starts only one message.
     """
     queue = platform.queue(FILE_EVENTS)
     room = platform.settings.max_runs_in_flight if room is None else room
@@ -143,7 +153,9 @@ def run_requests(
     received, per_call = 0, platform.settings.max_messages_per_poll if probe_of is None else 1
     while received < MAX_MESSAGES_PER_TICK and time.monotonic() < deadline:
         free = room - len(plan_runs(messages, suspects))
-        if free < 0 or (free == 0 and (probe_of is not None or any(map(_is_retried, messages)))):
+        if probe_of is not None and not turns.needs_another(messages):
+            break
+        if probe_of is None and (free < 0 or (free == 0 and any(map(_is_retried, messages)))):
             break
         try:
             batch = queue.receive(min(per_call, max(free, 1)), platform.settings.visibility_timeout_seconds)
@@ -163,8 +175,10 @@ def run_requests(
             except Exception as error:  # noqa: BLE001 - the edge of one message: logged, and retried by the queue
                 _retry_later(platform, message, error)
                 continue
-            if files:
+            if files and turns.admit(files, queue, messages):
                 messages.append(files)
+    if probe_of is not None:
+        messages = turns.choose_probe(messages, queue)
     for run in fit_runs(plan_runs(messages, suspects), room):
         yield _run_request([file for files in run for file in files], received_at, probe_of)
 
@@ -257,6 +271,7 @@ def _run_request(files: Sequence[QueuedFile], received_at: float, probe_of: floa
         tags={
             **NOT_REPEATED,
             **({} if alone is None else {ONLY_DELIVERY_TAG: alone}),
+            **({} if len({file.agency for file in files}) > 1 else {ONLY_AGENCY_TAG: files[0].agency}),
             **({} if probe_of is None else {PROBE_TAG: probe_value(probe_of)}),
         },
     )

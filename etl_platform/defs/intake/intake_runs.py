@@ -11,6 +11,8 @@ PROGRESS_TAG = "etl_platform/progress"
 """Set by a run as soon as it has finished a delivery."""
 ONLY_DELIVERY_TAG = "etl_platform/only_delivery"
 """Set by the sensor on a run that cannot be split: see ``only_delivery``."""
+ONLY_AGENCY_TAG = "etl_platform/only_agency"
+"""Set by the sensor on a run whose files are all of one agency."""
 PROBE_TAG = "etl_platform/probe_of"
 """Set by the sensor on a run that probes a half-open breaker: the time at which that breaker opened."""
 UNFINISHED = [

@@ -16,6 +16,7 @@ from etl_platform.deliveries.circuit_breaker import (
     RunFailed,
     fold,
     only_delivery,
+    only_failing_agencies,
     status_of,
     step,
 )
@@ -42,7 +43,8 @@ def histories(draw: st.DrawFn) -> History:
             single = f"d{draw(st.integers(0, 2))}" if kind == "single" or draw(st.booleans()) else None
             earlier = [time for time, _ in history]
             probe_of = draw(st.sampled_from(earlier)) if kind == "probe" and earlier else None
-            history.append((at, RunFailed(f"run-{number}", single, probe_of)))
+            agency = draw(st.sampled_from([None, None, "a", "b"]))
+            history.append((at, RunFailed(f"run-{number}", single, probe_of, agency)))
     return history
 
 
@@ -51,20 +53,23 @@ limits = st.builds(Limits, st.integers(1, 6), st.sampled_from([1.0, 60.0, 300.0]
 
 def model(history: History, now: float, limits: Limits) -> tuple[Phase, int]:
     """Phase and failures in a row, worked out from the whole history by the words of the specification."""
+    half = (limits.max_failures + 1) // 2
     closings = [index for index, (_, event) in enumerate(history) if not isinstance(event, RunFailed)]
     since = closings[-1] + 1 if closings else 0
     closed_at = history[since - 1][0] if since else 0.0
     opened_at = None
-    counted: list[str] = []
+    counted: set[tuple[str, str | None]] = set()
     for at, event in history[since:]:
         assert isinstance(event, RunFailed)
-        counted.append(event.only_delivery or event.run_id)
+        counted.add((event.only_delivery or event.run_id, event.agency))
+        weight = sum(agency is None for _, agency in counted)
+        weight += sum(min(half, sum(agency == one for _, agency in counted)) for one in ("a", "b"))
         failed_probe = event.probe_of is not None and event.probe_of >= closed_at
-        if failed_probe or (opened_at is None and len(set(counted)) >= limits.max_failures):
+        if failed_probe or (opened_at is None and weight >= limits.max_failures):
             opened_at = at
     if opened_at is None:
-        return Phase.CLOSED, len(set(counted))
-    return Phase.HALF_OPEN if now - opened_at >= limits.cooldown_s else Phase.OPEN, len(set(counted))
+        return Phase.CLOSED, len(counted)
+    return Phase.HALF_OPEN if now - opened_at >= limits.cooldown_s else Phase.OPEN, len(counted)
 
 
 @given(histories(), limits, st.floats(0, 500))
@@ -126,6 +131,28 @@ def test_driven_by_a_sensor_nothing_starts_in_the_cooldown_and_one_run_at_a_time
         elif in_flight and move != "start":
             run = in_flight.pop(0)
             state = step(state, run if move == "fail" else Progressed(), at, LIMITS)
+
+
+@given(st.integers(1, 60), st.integers(2, 9))
+def test_one_agency_alone_never_opens_it(failures: int, max_failures: int) -> None:
+    limits = Limits(max_failures, 60)
+    events = [(float(n), RunFailed(f"run-{n}", f"d{n}", agency="a")) for n in range(failures)]
+    assert fold(events, 100, limits).phase is Phase.CLOSED
+    held = only_failing_agencies(events, limits)
+    assert held == ({"a": failures - 1.0} if failures >= max_failures else {})
+
+
+def test_an_outage_opens_it_though_only_two_agencies_send() -> None:
+    events = [(float(n), RunFailed(f"run-{n}", f"d{n}", agency="ab"[n % 2])) for n in range(5)]
+    assert fold(events, 10, LIMITS).phase is Phase.OPEN
+
+
+def test_an_agency_that_finished_a_delivery_or_was_reset_is_not_held_back() -> None:
+    failed = [(float(n), RunFailed(f"run-{n}", f"d{n}", agency="ab"[n % 2])) for n in range(12)]
+    assert only_failing_agencies(failed, LIMITS) == {"a": 10.0, "b": 11.0}
+    assert only_failing_agencies([*failed, (12.0, Progressed("a"))], LIMITS) == {"b": 11.0}
+    assert only_failing_agencies([*failed, (12.0, Progressed())], LIMITS) == {"a": 10.0, "b": 11.0}
+    assert only_failing_agencies([*failed, (12.0, Reset())], LIMITS) == {}
 
 
 def failed_runs(count: int, state: Breaker | None = None) -> Breaker:

@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from etl_platform.aws.queue import Message
+from etl_platform.defs.intake.agency_turns import AgencyTurns
 from etl_platform.defs.intake.file_arrivals_sensor import run_requests
 from etl_platform.errors import ReportError, TransientError
 from etl_platform.queue_work.queues import FILE_EVENTS
@@ -113,6 +114,41 @@ def test_no_message_becomes_a_dead_letter_without_a_try_at_each_receive(
         now[0] += 3_600
     for number, count in enumerate(receives):
         assert tries[f"from_client/agency_{number}/Things.csv"] == FILE_EVENTS.max_receives - count
+
+
+@pytest.mark.parametrize(("may_start", "started"), [(0, 0), (1, 1)])
+def test_of_an_agency_that_is_held_back_only_so_many_retried_messages_start(
+    platform: MemoryPlatform, queue: MemoryQueue, may_start: int, started: int
+) -> None:
+    for _ in range(6):
+        queue.send(event("from_client/held/Things.csv"), {})
+    messages = list(queue.messages.values())
+    for stored in messages[:4]:
+        stored.receive_count = 2
+    messages[4].receive_count = FILE_EVENTS.max_receives - 1
+    for number in range(3):
+        queue.send(event(f"from_client/other_{number}/Things.csv"), {})
+    requests = list(run_requests(platform, deadline=math.inf, turns=AgencyTurns({"held": may_start})))
+    tried = Counter(key.split("/")[1] for request in requests for key in keys_of(request))
+    first_and_last_receive = 2
+    assert tried.pop("held") == started + first_and_last_receive
+    assert tried.total() == 3
+    assert sum(stored.visible_at == NOW + 120 for stored in messages) == 4 - started
+    assert {stored.visible_at for stored in messages[4:]} == {NOW + platform.settings.visibility_timeout_seconds}
+
+
+@pytest.mark.parametrize("failing", [("failing",), ("failing", "other"), ()], ids=str)
+def test_a_probe_prefers_a_message_of_another_agency(
+    platform: MemoryPlatform, queue: MemoryQueue, failing: tuple[str, ...]
+) -> None:
+    for folder in ("failing", "failing", "other", "other"):
+        queue.send(event(f"from_client/{folder}/Things.csv"), {})
+    turns = AgencyTurns(failing=failing)
+    (request,) = run_requests(platform, deadline=math.inf, room=1, probe_of=5.0, turns=turns)
+    (key,) = keys_of(request)
+    assert key.split("/")[1] == ("other" if failing == ("failing",) else "failing")
+    assert sum(stored.visible_at > NOW for stored in queue.messages.values()) == 1, "the others are visible"
+    assert sum(stored.receive_count for stored in queue.messages.values()) == (3 if failing else 1)
 
 
 def test_an_unreachable_dead_letter_queue_holds_back_only_the_malformed_part(
