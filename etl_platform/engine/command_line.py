@@ -79,8 +79,10 @@ def _stopped_by_signals() -> Iterator[None]:
 
     They hold values of the files that are read.
     """
+    received: list[int] = []
 
     def stop(number: int, _frame: FrameType | None) -> None:
+        received.append(number)
         for each in before:
             # A second signal must not interrupt the clean-up.
             signal.signal(each, signal.SIG_IGN)
@@ -93,6 +95,11 @@ def _stopped_by_signals() -> Iterator[None]:
         signal.signal(each, stop)
     try:
         yield
+    except Exception as error:
+        if received:
+            # A library wraps what its callbacks raise, as DuckDB does.
+            raise KeyboardInterrupt(received[0]) from error
+        raise
     finally:
         for each in before:
             signal.signal(each, signal.SIG_DFL)

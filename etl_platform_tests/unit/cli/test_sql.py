@@ -148,14 +148,22 @@ def test_a_query_that_is_ended_by_a_signal_leaves_no_file(tmp_path: Path, number
     scratch.mkdir()
     # The object of each row is downloaded before the endless part of the query begins.
     query = "SELECT count(*) FROM things, range(1_000_000_000_000)"
-    command = [sys.executable, "-m", "etl_platform", "sql", query]
+    # The tests themselves may run where a signal is ignored, such as under nohup.
+    program = (
+        f"import signal, sys; signal.signal({number}, signal.SIG_DFL); "
+        "from etl_platform.cli.main import main; sys.exit(main(sys.argv[1:]))"
+    )
+    command = [sys.executable, "-c", program, "sql", query]
     with subprocess.Popen(command, env={**os.environ, "TMPDIR": str(scratch)}, stderr=subprocess.PIPE) as process:
-        deadline = time.monotonic() + 60
-        while not any(path.is_file() for path in scratch.rglob("*")) and time.monotonic() < deadline:
-            time.sleep(0.05)
-        assert any(scratch.iterdir()), "the query did not begin"
-        process.send_signal(number)
-        errors = process.communicate(timeout=60)[1]
+        try:
+            deadline = time.monotonic() + 60
+            while not any(path.is_file() for path in scratch.rglob("*")) and time.monotonic() < deadline:
+                time.sleep(0.05)
+            assert any(scratch.iterdir()), "the query did not begin"
+            process.send_signal(number)
+            errors = process.communicate(timeout=60)[1]
+        finally:
+            process.kill()
 
     assert (process.returncode, errors) == (128 + number, b"")
     assert list(scratch.iterdir()) == []
