@@ -49,7 +49,7 @@ dev: setup ## The same stack with the Dagster UI on http://127.0.0.1:3000, until
 	@exec $(BIN)/python -m etl_platform.local dev
 
 drop: setup ## Drop one file into the running dev stack: make drop FILE=path AGENCY=nm_albuquerque
-	@exec $(BIN)/python -m etl_platform.local drop "$(FILE)" --agency "$(AGENCY)"
+	@exec $(BIN)/python -m etl_platform.local drop "$$FILE" --agency "$$AGENCY"
 
 drop-email: setup ## Send sample emails into the running dev stack: make drop-email ARGS='--count 20 --poison'
 	@exec $(BIN)/python -m etl_platform.local drop-email $(ARGS)

@@ -36,7 +36,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import PurePosixPath
 from typing import Literal
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 MAX_KEY_BYTES = 1024
 """S3's limit: https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html"""
@@ -56,6 +56,8 @@ REPORT_DAYS = f"{INDEX}days/"
 REPORT_DAYS_COMPLETE = f"{INDEX}days.json"
 _NO_REPORTS = (AMENDMENTS, INDEX, WAITING_REPORTS, AGENCY_REGISTER)
 _MAX_SEGMENT = 100
+_SHORTENED = re.compile(r"[A-Za-z0-9._%-]{83}~[0-9a-f]{16}")
+"""What ``segment`` makes of a text that is too long."""
 _MAX_FILE_NAME_BYTES = 200
 _MAX_METADATA = 1_000
 _SILVER_DIGITS = 24
@@ -94,6 +96,15 @@ def segment(text: str) -> str:
     if len(encoded) > _MAX_SEGMENT:
         encoded = f"{encoded[: _MAX_SEGMENT - 17]}~{_digest(text)}"
     return encoded
+
+
+def partition_of(agency: str) -> str:
+    """The partition of an agency that a person names: by its folder, or by the partition, as all output shows it.
+
+    A folder whose own name looks encoded, such as ``a%20b``, can be named by its partition only: ``a%2520b``.
+    """
+    is_partition = _SHORTENED.fullmatch(agency) or segment(unquote(agency, errors="surrogatepass")) == agency
+    return agency if is_partition else segment(agency)
 
 
 def api_snapshot_key(agency: str, file_name: str) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from etl_platform.cli.arguments import Commands, add_command, add_group, user_name
 from etl_platform.engine.errors import UsageError
 from etl_platform.engine.exit_codes import BAD, GOOD
-from etl_platform.object_keys import segment
+from etl_platform.object_keys import partition_of
 from etl_platform.settings import load_settings
 
 if TYPE_CHECKING:
@@ -113,7 +113,7 @@ def _table(found: "Sequence[AgencyOverview]") -> str:
 def _retire(arguments: argparse.Namespace) -> int:
     from etl_platform.defs.operations import agency_partitions
 
-    platform, agency = _platform(), segment(arguments.agency)
+    platform, agency = _platform(), partition_of(arguments.agency)
     _require_known(platform, agency)
     agencies = platform.agency_register.change(lambda now: now.with_retired(agency, arguments.by, datetime.now(UTC)))
     print(f"{agency} is {agencies.changes[agency]}: no file of it is expected, and files that arrive are ignored")
@@ -129,8 +129,10 @@ def _retire(arguments: argparse.Namespace) -> int:
 def _restore(arguments: argparse.Namespace) -> int:
     from etl_platform.deliveries.agency_overview import senders
 
-    platform, agency = _platform(), segment(arguments.agency)
+    platform, agency = _platform(), partition_of(arguments.agency)
     was_retired = platform.agency_register.read().retirement(agency) is not None
+    if not was_retired:
+        _require_known(platform, agency)
     agencies = platform.agency_register.change(lambda now: now.with_restored(agency))
     print(f"{agency} is active{' again' if was_retired else ' and was not retired'}")
     sent = senders(platform.store, platform.bucket, agencies)
@@ -142,7 +144,7 @@ def _restore(arguments: argparse.Namespace) -> int:
 def _rename(arguments: argparse.Namespace) -> int:
     from etl_platform.deliveries.agency_rename import AgencyRename
 
-    platform, old, new = _platform(), segment(arguments.old), segment(arguments.new)
+    platform, old, new = _platform(), partition_of(arguments.old), partition_of(arguments.new)
     register = platform.agency_register
     if register.read().current_name(old) != new:
         _require_known(platform, old)
@@ -158,6 +160,7 @@ def _reprocess(platform: "Platform", old: str, new: str, datasets: "Sequence[str
     """Read the partitions of the new name again, so that Dagster has their events and checks."""
     from etl_platform.cli.jobs.intake import replay_in_process
     from etl_platform.defs.operations import agency_partitions
+    from etl_platform.engine.output.plain_text import counted
 
     if platform.settings.dagster_home is None:
         print(f"{_LATER}; to see what {new} sent, materialize its partitions")
@@ -168,7 +171,7 @@ def _reprocess(platform: "Platform", old: str, new: str, datasets: "Sequence[str
         platform.finished.clear()
         done, succeeded = replay_in_process(platform, dataset, new, (), by)
         failed |= not succeeded
-        print(f"{dataset}: {len(done):,} files read again{'' if succeeded else '; the run failed'}")
+        print(f"{dataset}: {counted(len(done), 'file')} read again{'' if succeeded else '; the run failed'}")
     return BAD if failed else GOOD
 
 

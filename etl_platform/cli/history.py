@@ -31,7 +31,7 @@ def _history(arguments: argparse.Namespace) -> int:
     platform = Platform(load_settings())
     unreadable: list[Exception] = []
     ledger = Ledger(platform.store, platform.bucket, on_unreadable=unreadable.append)
-    agency = object_keys.segment(arguments.agency)
+    agency = object_keys.partition_of(arguments.agency)
     contracts = platform.contract_folder
     datasets = [known_dataset(arguments.dataset, contracts)] if arguments.dataset else contracts.datasets
     by_key = histories(

@@ -2,12 +2,13 @@
 
 import argparse
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 from etl_platform.cli.arguments import Commands, add_command, known_dataset
 from etl_platform.engine.errors import UsageError
 from etl_platform.engine.exit_codes import GOOD
-from etl_platform.object_keys import base_name, segment
+from etl_platform.object_keys import base_name, partition_of
 from etl_platform.settings import load_settings
 
 if TYPE_CHECKING:
@@ -32,15 +33,16 @@ def add(commands: Commands) -> None:
 
 def _quarantine(arguments: argparse.Namespace) -> int:
     from etl_platform.deliveries.replay.quarantine import Quarantine
-    from etl_platform.engine.output.plain_text import table
+    from etl_platform.engine.output.plain_text import counted, table
     from etl_platform.platform import Platform
 
     platform = Platform(load_settings())
     dataset = known_dataset(arguments.dataset, platform.contract_folder)
-    quarantine = Quarantine(platform.store, platform.bucket, dataset, segment(arguments.agency))
+    agency = partition_of(arguments.agency)
+    quarantine = Quarantine(platform.store, platform.bucket, dataset, agency)
     reports = quarantine.replayable(arguments.delivery)
     if not reports:
-        print(f"{arguments.agency} has no quarantined rows of {dataset} that a replay could accept")
+        print(f"{agency} has no quarantined rows of {dataset} that a replay could accept")
         return GOOD
     if arguments.out is None:
         print(
@@ -50,9 +52,10 @@ def _quarantine(arguments: argparse.Namespace) -> int:
     if arguments.out.exists():
         raise UsageError(f"--out {arguments.out} exists already; name a new file")
     rows = quarantine.export(reports, arguments.out)
+    written = f"{counted(rows, 'row')} of {counted(len(reports), 'delivery', 'deliveries')} written to {arguments.out}"
     print(
-        f"{rows:,} rows of {len(reports)} deliveries written to {arguments.out}. Correct them, keep _line, then run:\n"
-        f"etl-platform replay --agency {arguments.agency} --dataset {dataset} --corrections {arguments.out} --dry-run"
+        f"{written}. Correct them, keep _line, then run:\n"
+        f"etl-platform replay --agency {agency} --dataset {dataset} --corrections {quote(str(arguments.out))} --dry-run"
     )
     return GOOD
 

@@ -96,7 +96,7 @@ def _repair(missing: Sequence[Finding], settings: Settings) -> tuple[Counter[str
 
 
 def _print(found: "Reconciled", repaired: Counter[str], failed: int) -> None:
-    from etl_platform.engine.output.plain_text import table
+    from etl_platform.engine.output.plain_text import counted, table
 
     if found.findings:
         rows = [
@@ -104,10 +104,8 @@ def _print(found: "Reconciled", repaired: Counter[str], failed: int) -> None:
             for f in sorted(found.findings, key=lambda f: (f.kind, f.agency, f.key))
         ]
         print(table(("", "agency", "dataset", "key", "since (UTC)", "why"), rows))
-    print(
-        f"{found.versions:,} file versions of {found.agencies:,} agencies: {found.summary}; "
-        f"{found.in_flight:,} in flight, {found.ignored:,} with ignored names"
-    )
+    compared = f"{counted(found.versions, 'file version')} of {counted(found.agencies, 'agency', 'agencies')}"
+    print(f"{compared}: {found.summary}; {found.in_flight:,} in flight, {found.ignored:,} with ignored names")
     if repaired or failed:
         outcomes = ", ".join(f"{times} {outcome}" for outcome, times in sorted(repaired.items()))
         print(f"repaired: {outcomes or 'nothing'}" + (f"; {failed} failed" if failed else ""))

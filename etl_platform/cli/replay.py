@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from etl_platform.cli.arguments import Commands, add_command, usable_dataset, user_name
 from etl_platform.engine.errors import UsageError
 from etl_platform.engine.exit_codes import BAD, GOOD
-from etl_platform.object_keys import base_name, segment
+from etl_platform.object_keys import base_name, partition_of
 from etl_platform.settings import load_settings
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ def _replay(arguments: argparse.Namespace) -> int:
 def _active(platform: "Platform", name: str) -> str:
     """The agency under its current name; raises UsageError if it is retired."""
     agencies = platform.agency_register.read()
-    agency = agencies.current_name(segment(name))
+    agency = agencies.current_name(partition_of(name))
     if retirement := agencies.retirement(agency):
         raise UsageError(f"--agency {name}: it was {retirement}; run `etl-platform agency restore {agency}` first")
     return agency

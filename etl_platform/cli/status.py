@@ -3,10 +3,14 @@
 import argparse
 import json
 from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
 
 from etl_platform.cli.arguments import Commands, add_command, age
 from etl_platform.engine.exit_codes import BAD, GOOD
 from etl_platform.settings import load_settings
+
+if TYPE_CHECKING:
+    from etl_platform.deliveries.report import Report
 
 
 def add(commands: Commands) -> None:
@@ -39,7 +43,7 @@ def _status(arguments: argparse.Namespace) -> int:
     from etl_platform.cli.text_tables import deliveries_table, happened_at, print_unreadable, waiting_table
     from etl_platform.deliveries.ledger import Ledger
     from etl_platform.deliveries.waiting import WaitingRecords
-    from etl_platform.object_keys import segment
+    from etl_platform.object_keys import partition_of
     from etl_platform.platform import Platform
 
     settings = load_settings()
@@ -50,12 +54,12 @@ def _status(arguments: argparse.Namespace) -> int:
     platform = Platform(settings)
     now = datetime.now(UTC)
     since = now - arguments.since
+    agency = partition_of(arguments.agency) if arguments.agency else None
     unreadable: list[Exception] = []
     # Before the reports: a delivery that is finished meanwhile is then shown twice rather than not at all.
     waiting = WaitingRecords(platform.store, platform.bucket).unfinished(unreadable.append)
     reports = Ledger(platform.store, platform.bucket, on_unreadable=unreadable.append).reports(since=since)
-    if arguments.agency:
-        agency = segment(arguments.agency)
+    if agency:
         waiting = [record for record in waiting if record.agency == agency]
         reports = [report for report in reports if report.agency == agency]
     # A report that was copied for a renamed agency is younger than what it is about.
@@ -67,7 +71,28 @@ def _status(arguments: argparse.Namespace) -> int:
     else:
         if waiting:
             print(f"failed, and not done yet:\n{waiting_table(waiting, now)}\n")
-        nothing = f"no report since {since:%Y-%m-%d %H:%M} UTC; `etl-platform doctor` shows waiting messages"
-        print(deliveries_table(reports) if reports else nothing)
+        print(deliveries_table(_without_finished(reports)) if reports else _nothing(agency, since))
     print_unreadable(unreadable)
     return BAD if unreadable else GOOD
+
+
+def _without_finished(reports: "list[Report]") -> "list[Report]":
+    """Without the reports of ignored files that were ingested since: they name what is no longer to be done."""
+    from etl_platform.deliveries.delivery import Outcome
+
+    ingested = [report for report in reports if report.outcome is not Outcome.IGNORED]
+    deliveries = {report.delivery_id for report in ingested}
+    # A bucket without versions gives an ignored file another identity than the ingested one.
+    done = {report.source.key: report.attempt.ended_at for report in sorted(ingested, key=lambda r: r.attempt.ended_at)}
+
+    def is_finished(ignored: "Report") -> bool:
+        at = done.get(ignored.source.key)
+        return ignored.delivery_id in deliveries or (at is not None and at > ignored.attempt.ended_at)
+
+    return [report for report in reports if report.outcome is not Outcome.IGNORED or not is_finished(report)]
+
+
+def _nothing(agency: str | None, since: datetime) -> str:
+    if agency:
+        return f"no report of {agency} since {since:%Y-%m-%d %H:%M} UTC; `etl-platform agency list` shows all agencies"
+    return f"no report since {since:%Y-%m-%d %H:%M} UTC; `etl-platform doctor` shows waiting messages"

@@ -102,7 +102,7 @@ def test_a_renamed_agency_has_its_history_and_its_late_files_under_the_new_name(
 
     shown = capsys.readouterr().out
     assert f"files in the folder {AGENCY} belong to nm_abq from now on" in shown
-    assert "officer_detail: 1 files read again" in shown
+    assert "officer_detail: 1 file read again" in shown
     assert place.agencies_of("officer_detail") == {"nm_abq", OTHER}
     assert place.agencies_of("training") == {"nm_abq"}
     for layer in ("bronze", "silver"):
@@ -138,7 +138,7 @@ def test_migrate_fills_the_partitions_of_an_instance_that_had_one_set_for_all(
     assert capsys.readouterr().out.splitlines() == ["the partitions of every dataset are complete"]
 
 
-@pytest.mark.parametrize("command", ["retire", "rename"])
+@pytest.mark.parametrize("command", ["retire", "restore", "rename"])
 def test_an_agency_that_never_sent_anything_is_probably_misspelt(
     place: Workshop, capsys: pytest.CaptureFixture[str], command: str
 ) -> None:

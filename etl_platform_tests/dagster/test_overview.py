@@ -91,7 +91,7 @@ def test_the_overview_names_arrivals_and_refused_and_ignored_files(workshop: Wor
     assert values["summary"] == (
         "24 hours: 1 accepted, 1 rejected. 0 failed, 1 ignored, overdue files not checked yet. Nothing is stuck."
     )
-    assert {(row["agency"], row["is"]) for row in values["arrived"]} == {(AGENCY, "accepted"), (OTHER, "rejected")}
+    assert {(row["agency"], row["outcome"]) for row in values["arrived"]} == {(AGENCY, "accepted"), (OTHER, "rejected")}
     (refused,) = values["refused"]
     assert refused["agency"] == OTHER
     assert refused["verdict"].startswith("Officer_Detail.csv: rejected: missing_column: ")

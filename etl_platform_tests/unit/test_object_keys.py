@@ -37,6 +37,15 @@ SAFE = re.compile(r"[A-Za-z0-9._%~-]+")
 
 
 @given(NAMES)
+def test_an_agency_may_be_named_by_its_folder_or_by_its_partition(folder: str) -> None:
+    partition = object_keys.segment(folder)
+    assert object_keys.partition_of(partition) == partition
+    if object_keys.segment(unquote(folder)) != folder:
+        # Not a text that is itself a partition, such as "%2F".
+        assert object_keys.partition_of(folder) == partition
+
+
+@given(NAMES)
 def test_a_segment_is_safe_and_short(name: str) -> None:
     segment = object_keys.segment(name)
     assert SAFE.fullmatch(segment)

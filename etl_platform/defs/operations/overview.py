@@ -166,24 +166,26 @@ def _ignored(instance: dg.DagsterInstance, platform: Platform, now: datetime) ->
 
 
 def _metadata(overview: Overview, now: datetime) -> dict[str, Any]:
+    # What decides comes first: the page cuts tables off on the right unless the window is very wide.
     tables: dict[str, Sequence[dict[str, Any]]] = {
         "stuck": [{"what": it.text, "to do": it.remedy} for it in overview.obstacles],
         "refused": [
-            {"when (UTC)": _time(it.at), "agency": it.agency, "dataset": it.dataset, "verdict": it.verdict}
+            {"agency": it.agency, "dataset": it.dataset, "verdict": it.verdict, "processed (UTC)": _time(it.at)}
             for it in overview.refused[:_ROWS_SHOWN]
         ],
         "failed": [
-            {"since (UTC)": _time(it.since), "agency": it.agency, "dataset": it.dataset, "why": it.history}
-            | {"next": it.next_try(now)}
+            {"agency": it.agency, "dataset": it.dataset, "next": it.next_try(now), "why": it.history}
+            | {"since (UTC)": _time(it.since)}
             for it in overview.failed[:_ROWS_SHOWN]
         ],
         "overdue": [vars(it) for it in _overdue(overview)[:_ROWS_SHOWN]],
         "ignored": [
-            {"when (UTC)": _time(it.ignored_at), "agency": it.agency, "file": _file_name(it), "why": it.why}
+            {"agency": it.agency, "file": _file_name(it), "why": it.why, "ignored (UTC)": _time(it.ignored_at)}
             for it in overview.ignored[:_ROWS_SHOWN]
         ],
         "arrived": [
-            {"when (UTC)": _time(it.at), "agency": it.agency, "dataset": it.dataset, "file": it.file, "is": it.outcome}
+            {"outcome": it.outcome, "agency": it.agency, "dataset": it.dataset, "file": it.file}
+            | {"processed (UTC)": _time(it.at)}
             for it in overview.arrivals[:_ROWS_SHOWN]
         ],
     }

@@ -140,7 +140,7 @@ class Reconciler:
         for folder in self.store.folders(self.bucket, self.source_prefix):
             sender = object_keys.segment(folder[len(self.source_prefix) : -1])
             folders[self._agencies.current_name(sender)].append(folder)
-        chosen = None if agency is None else self._agencies.current_name(object_keys.segment(agency))
+        chosen = None if agency is None else self._agencies.current_name(object_keys.partition_of(agency))
         report_progress = progress or (lambda _what, _done: None)
         if self.since is not None:
             agencies = _chosen(folders.keys(), chosen)

@@ -619,6 +619,51 @@ def test_several_contracts_are_checked_at_once_and_a_missing_one_is_named(
     ]
 
 
+def test_status_and_history_take_the_agency_as_they_show_it(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LOCAL_S3_ROOT", "root")
+    key = "from_client/St. Paul's (west)/Officer_Detail.csv"
+    write(f"root/{key}", ROSTER)
+    assert call(capsys, "run", "s3_data_quality_job", "--event-json", bare_event(key))[0] == 0
+    shown = call(capsys, "status")[1].splitlines()[-1].split("  ")[1]
+    assert shown == "St.%20Paul%27s%20%28west%29"
+
+    for name in (shown, "St. Paul's (west)"):
+        assert "accepted" in call(capsys, "status", "--agency", name)[1]
+        assert "accepted" in call(capsys, "history", "--agency", name)[1]
+        quarantine = call(capsys, "quarantine", "--agency", name, "--dataset", "officer_detail")[1]
+        assert "Officer_Detail.csv" in quarantine
+        assert call(capsys, "replay", "--agency", name, "--dataset", "officer_detail", "--dry-run")[0] == 0
+    out = "mended rows.csv"
+    exported = call(capsys, "quarantine", "--agency", name, "--dataset", "officer_detail", "--out", out)[1]
+    assert exported.startswith("1 row of 1 delivery written")
+    assert f"replay --agency {shown} --dataset officer_detail --corrections 'mended rows.csv' --dry-run" in exported
+    nothing = call(capsys, "status", "--agency", "st paul")[1]
+    assert nothing.startswith("no report of st%20paul since")
+    assert "`etl-platform agency list` shows all agencies" in nothing
+
+
+def test_status_leaves_out_that_a_file_was_ignored_once_it_is_ingested(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LOCAL_S3_ROOT", "root")
+    monkeypatch.setenv("CONTRACTS_DIR", "contracts")
+    write("contracts/things.odcs.yaml", CONTRACT)
+    key = "from_client/nm_albuquerque/Officer_Detail.csv"
+    write(f"root/{key}", ROSTER)
+    assert call(capsys, "run", "s3_data_quality_job", "--event-json", bare_event(key))[0] == 0
+    assert "no_contract" in call(capsys, "status")[1]
+    write("contracts/officer_detail.odcs.yaml", (CONTRACTS / "officer_detail.odcs.yaml").read_text("utf-8"))
+    assert call(capsys, "run", "s3_data_quality_job", "--event-json", bare_event(key))[0] == 0
+
+    out = call(capsys, "status")[1]
+    assert "accepted" in out
+    assert "ignored" not in out
+    documents = [json.loads(line) for line in call(capsys, "status", "--json")[1].splitlines()]
+    assert sorted(document["outcome"] for document in documents) == ["accepted", "ignored"]
+
+
 def test_status_shows_deliveries_that_failed_above_the_others(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
