@@ -17,7 +17,10 @@ _ANY_FILE = 16 * _MIB
 _PER_TEXT_BYTE, _MOST_OF_TEXT = 5, 256 * _MIB
 """Texts are read in chunks, several of which are in memory at once."""
 _TEXT_BYTES_PER_KEY_BYTE, _MOST_OF_KEYS = 8, 160 * _MIB
-_PER_XML_BYTE, _PER_XLS_BYTE = 2.5, 10
+_PER_XML_BYTE, _MOST_OF_A_CHECK, _PER_SHARED_BYTE = 1.5, 384 * _MIB, 2
+"""All cells of a workbook are in memory; a check reads them in frames of limited size."""
+_PER_XLS_BYTE = 10
+_SHARED_TEXTS = "sharedstrings"
 _USUAL_XLSX_RATIO = 10
 """Unpacked bytes per byte of an .xlsx."""
 
@@ -47,8 +50,12 @@ def _of_content(magic: bytes, size: int) -> int:
     if is_xls(magic):
         return _PER_XLS_BYTE * size
     if magic.startswith(ZIP_MARKS):
-        return size + int(_PER_XML_BYTE * _USUAL_XLSX_RATIO * size)
+        return size + _of_xml(_USUAL_XLSX_RATIO * size)
     return min(_PER_TEXT_BYTE * size, _MOST_OF_TEXT) + min(size // _TEXT_BYTES_PER_KEY_BYTE, _MOST_OF_KEYS)
+
+
+def _of_xml(size: int) -> int:
+    return size + min(int(_PER_XML_BYTE * size), _MOST_OF_A_CHECK)
 
 
 def _of_zip(path: Path) -> int:
@@ -56,11 +63,12 @@ def _of_zip(path: Path) -> int:
         members = archive.infolist()
         refuse_encrypted(members)
         if workbook_part(archive):
-            return int(_PER_XML_BYTE * sum(member.file_size for member in members))
+            texts = sum(member.file_size for member in members if _SHARED_TEXTS in member.filename.casefold())
+            return _of_xml(sum(member.file_size for member in members)) + _PER_SHARED_BYTE * texts
         # Workbooks of an archive are all opened before the first is read; texts are read one after another.
         needs = [(_of_content(magic, size), magic) for magic, size in (_start(archive, member) for member in members)]
-    texts = [need for need, magic in needs if not _is_workbook(magic)]
-    return sum(need for need, magic in needs if _is_workbook(magic)) + max(texts, default=0)
+    of_texts = [need for need, magic in needs if not _is_workbook(magic)]
+    return sum(need for need, magic in needs if _is_workbook(magic)) + max(of_texts, default=0)
 
 
 def _is_workbook(magic: bytes) -> bool:

@@ -18,7 +18,8 @@ from etl_platform.engine.reading.tables.preamble_and_footer import FOOTER_ROWS, 
 from etl_platform.engine.reading.tables.table_bounds import TableBounds
 from etl_platform.engine.reading.workbooks.sheets import Sheet, SheetRow, column_letters
 
-_BATCH_CELLS = 1_000_000
+_BATCH_CELLS, _BATCH_CHARACTERS = 1_000_000, 12 << 20
+"""Of a frame, about. A check has several copies of a frame in memory at once."""
 _MAX_NAMED = 20
 
 
@@ -59,7 +60,7 @@ class SheetLoader:
         frames: list[tuple[pl.DataFrame, int]] = []
         batch: list[ParsedRow] = []
         tail: deque[ParsedRow] = deque()
-        cells = 0
+        cells = characters = 0
         for row in self._sheet.rows():
             if row.number < self._header.first or not self._belongs(row):
                 continue
@@ -67,9 +68,10 @@ class SheetLoader:
             if len(tail) > FOOTER_ROWS:
                 batch.append(tail.popleft())
                 cells += len(batch[-1].cells)
-            if cells > _BATCH_CELLS:
+                characters += sum(map(len, batch[-1].cells))
+            if cells > _BATCH_CELLS or characters > _BATCH_CHARACTERS:
                 frames.append((rows_frame(batch, self._width), self._blank_lines))
-                batch, cells = [], 0
+                batch, cells, characters = [], 0, 0
         self._refuse_doubtful()
         self._drop_footer(tail)
         batch += tail

@@ -16,7 +16,8 @@ from openpyxl.utils.datetime import CALENDAR_MAC_1904
 from etl_platform.engine.check import check_file
 from etl_platform.engine.columns import LINE
 from etl_platform.engine.file_dialect import DroppedLine
-from etl_platform.engine.reading.workbooks import office_xml, sheets
+from etl_platform.engine.reading.open_table import open_table
+from etl_platform.engine.reading.workbooks import office_xml, sheet_rows, sheets
 from etl_platform.engine.split import SILVER
 from etl_platform_tests.unit.making import cells_of, contract_of, custom, read_back, refusal, text, typed
 
@@ -299,3 +300,12 @@ def test_a_part_that_unpacks_to_more_than_declared_is_refused(path: Path) -> Non
         size = archive.getinfo("xl/worksheets/sheet1.xml").file_size.to_bytes(4, "little")
     path.write_bytes(content.replace(size, (500).to_bytes(4, "little")))
     assert refusal(path, CONTRACT).code == "archive_damaged"
+
+
+def test_frames_of_a_sheet_with_long_texts_are_small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sheet_rows, "_BATCH_CHARACTERS", 10_000)
+    path = tmp_path / "delivery"
+    write(path, *([f"A{row}", "x" * 1_000] for row in range(100)))
+    frames = list(open_table(path, CONTRACT).batches())
+    assert [frame.height for frame in frames[:-1]] == [10] * (len(frames) - 1)
+    assert pl.concat(frames)["0"].to_list() == [f"A{row}" for row in range(100)]
