@@ -16,7 +16,7 @@ export UV_LINK_MODE := copy
 unexport PYTHONDONTWRITEBYTECODE
 unexport VIRTUAL_ENV
 
-.PHONY: help setup demo dev drop drop-email test test-fast test-all test-pythons simulate check check-wheel fix bench bench-burst bench-copies bench-email bench-export bench-pollution bench-pollock fuzz faults deploy-check helm-deps clean
+.PHONY: help setup demo dev drop drop-email test test-fast test-all test-pythons simulate check check-wheel fix bench bench-burst bench-copies bench-email bench-export bench-growth bench-pollution bench-pollock fuzz faults deploy-check helm-deps clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -114,6 +114,9 @@ bench-email: setup ## Measure the drain of the email queue beside a bare loop of
 
 bench-export: setup ## Measure the employment-history export of 5 million rows beside a plain COPY
 	@exec $(BIN)/python -m benchmarks.export $(ARGS)
+
+bench-growth: setup ## Measure what commands and jobs cost as history, agencies and partitions grow
+	@exec $(BIN)/python -m benchmarks.growth $(ARGS)
 
 bench-pollution: setup ## Check thousands of polluted files: make bench-pollution ARGS='--files 2000'
 	@exec $(BIN)/python -m benchmarks.pollution $(ARGS)

@@ -58,10 +58,9 @@ def _status(arguments: argparse.Namespace) -> int:
     unreadable: list[Exception] = []
     # Before the reports: a delivery that is finished meanwhile is then shown twice rather than not at all.
     waiting = WaitingRecords(platform.store, platform.bucket).unfinished(unreadable.append)
-    reports = Ledger(platform.store, platform.bucket, on_unreadable=unreadable.append).reports(since=since)
-    if agency:
-        waiting = [record for record in waiting if record.agency == agency]
-        reports = [report for report in reports if report.agency == agency]
+    ledger = Ledger(platform.store, platform.bucket, on_unreadable=unreadable.append)
+    reports = ledger.reports(since=since, agency=agency)
+    waiting = [record for record in waiting if agency in {None, record.agency}]
     # A report that was copied for a renamed agency is younger than what it is about.
     reports = [report for report in reports if happened_at(report) >= since]
     reports.sort(key=happened_at, reverse=True)

@@ -52,19 +52,25 @@ class Ledger:
         )
         return self._put(key, amendment)
 
-    def reports(self, prefix: str = object_keys.REPORTS, since: datetime | None = None) -> list[Report]:
+    def reports(
+        self, prefix: str = object_keys.REPORTS, since: datetime | None = None, agency: str | None = None
+    ) -> list[Report]:
         """The reports under a prefix whose attempts ended since then (UTC), in key order.
 
         With ``since``, the cost depends on the days since then and on their reports, if the index of reports by day is
         complete. Otherwise all reports are listed.
+
+        Args:
+            agency: leave out reports of other agencies.
         """
         if since is None:
-            return self._all_reports(prefix)
+            return [one for one in self._all_reports(prefix) if agency in {None, one.agency}]
         keys = self._days.keys_since(since, prefix)
         if keys is None:
             listed = list_reports(self._store, self._bucket, prefix)
             keys = [head.key for head in listed if head.last_modified >= since]
-        return [report for report in self._read_all(keys, Report) if report.attempt.ended_at >= since]
+        found = self._read_all((key for key in keys if agency is None or _may_be_of(key, agency)), Report)
+        return [one for one in found if one.attempt.ended_at >= since and agency in {None, one.agency}]
 
     def _all_reports(self, prefix: str) -> list[Report]:
         heads = list_reports(self._store, self._bucket, prefix)
@@ -131,6 +137,12 @@ class Ledger:
         except (RecursionError, ValueError) as error:
             problem = f"not JSON: {error}; restore an earlier version of the object"
             raise ReportError(f"s3://{self._bucket}/{key}: {problem}") from None
+
+
+def _may_be_of(key: str, agency: str) -> bool:
+    """Whether a report can be about an agency; the key of an ignored object does not name one."""
+    parsed = object_keys.parse_delivery_object(key)
+    return parsed is None or parsed.agency == agency
 
 
 def _key(report: Report) -> str:

@@ -13,6 +13,7 @@ from etl_platform.deliveries.delivery import Outcome
 from etl_platform.deliveries.ledger import Ledger
 from etl_platform.deliveries.reconcile.reconcile import Reconciler
 from etl_platform.deliveries.replay.correction_log import CorrectionLog
+from etl_platform.deliveries.report_days import ReportDays
 from etl_platform.engine.corrections import Corrections
 from etl_platform.storage.local_store import LocalStore
 from etl_platform_tests.unit.intake_place import EVENT, GOOD, REPROCESS, Place, things
@@ -177,3 +178,10 @@ class _DyingStore(LocalStore):
     def delete(self, *arguments: object) -> None:
         self._step()
         super().delete(*arguments)  # type: ignore[arg-type]
+
+
+def test_reports_under_the_new_name_are_in_the_index_of_reports_by_day(place: Place) -> None:
+    days = ReportDays(place.store, "bucket")
+    days.complete()
+    move(place)
+    assert days.complete() == 0

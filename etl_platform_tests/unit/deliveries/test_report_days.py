@@ -141,3 +141,16 @@ def test_the_index_gives_the_same_reports_as_reading_all(written: list[datetime]
     ReportDays(store, "b").complete()
     ledger = Ledger(store, "b")
     assert ledger.reports(since=since) == [one for one in ledger.reports() if one.attempt.ended_at >= since]
+
+
+def test_only_reports_that_can_be_of_the_agency_are_read(store: CountedStore) -> None:
+    ledger = Ledger(store, "b")
+    for number in range(5):
+        ledger.put(ended(number, NOW, agency=f"agency_{number}"))
+    ledger.put(ended(7, NOW, outcome=Outcome.IGNORED, dataset=None, agency="agency_1"))
+    ledger.put(ended(8, NOW, outcome=Outcome.IGNORED, dataset=None, agency="agency_2"))
+    ReportDays(store, "b").complete()
+    store.calls.clear()
+    reports = ledger.reports(since=NOW, agency="agency_1")
+    assert sorted(int(report.delivery_id, 16) for report in reports) == [1, 7]
+    assert len([call for call in store.calls if call.startswith("GET")]) == 3
