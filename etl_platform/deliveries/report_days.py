@@ -2,17 +2,19 @@
 
 The reports are the truth. An entry is written before its report, so a crash leaves an entry without a report, which
 readers pass over, and never a report without an entry. Entries of reports that are older than the index, or whose entry
-was deleted, are made by ``complete``. Until that ran once, there is no answer, and readers list all reports.
+was deleted, are made by ``complete``. Until it ran in this release, there is no answer, and readers list all reports.
 """
 
+import json
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 
 from etl_platform import object_keys
-from etl_platform.errors import PreconditionFailedError
-from etl_platform.storage.object_store import ObjectHead, ObjectStore, find_object
+from etl_platform.errors import ObjectMissingError, PreconditionFailedError
+from etl_platform.settings import code_version
+from etl_platform.storage.object_store import ObjectHead, ObjectStore
 
 _AT_ONCE = 16
 _CLOCK_DIFFERENCE = timedelta(hours=1)
@@ -78,7 +80,7 @@ class ReportDays:
 
         None if the index is not complete.
         """
-        if find_object(self._store, self._bucket, object_keys.REPORT_DAYS_COMPLETE) is None:
+        if not self._is_complete():
             return None
         first = (since - _CLOCK_DIFFERENCE).date()
         days = [day for day in self._days() if day >= first]
@@ -96,9 +98,16 @@ class ReportDays:
         indexed = {object_keys.report_of_day_key(head.key) for head in entries}
         missing = [(key, day) for key, day in reports.items() if key not in indexed]
         self._write_all(object_keys.report_day_key(day, key) for key, day in missing)
-        if find_object(self._store, self._bucket, object_keys.REPORT_DAYS_COMPLETE) is None:
-            self._store.write(self._bucket, object_keys.REPORT_DAYS_COMPLETE, b"{}\n")
+        if not self._is_complete():
+            self._store.write(self._bucket, object_keys.REPORT_DAYS_COMPLETE, _mark())
         return len(missing)
+
+    def _is_complete(self) -> bool:
+        """Whether ``complete`` ran in this release: pods of an older one may have written reports without entries."""
+        try:
+            return self._store.read(self._bucket, object_keys.REPORT_DAYS_COMPLETE) == _mark()
+        except ObjectMissingError:
+            return False
 
     def _days(self) -> Iterator[date]:
         folders = self._store.folders(self._bucket, object_keys.REPORT_DAYS)
@@ -112,3 +121,7 @@ class ReportDays:
         with ThreadPoolExecutor(_AT_ONCE) as pool:
             for _ in pool.map(lambda entry: self._store.write(self._bucket, entry, b""), entries):
                 continue
+
+
+def _mark() -> bytes:
+    return json.dumps({"completed_by": code_version()}).encode() + b"\n"

@@ -27,7 +27,7 @@ DAY = timedelta(days=1)
 
 
 class CountedStore(LocalStore):
-    """Counts the calls, and refuses writes under a prefix."""
+    """Has the calls, except reading the mark, and refuses writes under a prefix."""
 
     def __init__(self, root: Path) -> None:
         super().__init__(root)
@@ -39,7 +39,8 @@ class CountedStore(LocalStore):
         return super().list(bucket, prefix)
 
     def read(self, bucket: str, key: str) -> bytes:
-        self.calls.append(f"GET {key}")
+        if key != object_keys.REPORT_DAYS_COMPLETE:
+            self.calls.append(f"GET {key}")
         return super().read(bucket, key)
 
     def write(self, bucket: str, key: str, body: bytes | Path, **conditions: object) -> str:  # type: ignore[override]
@@ -109,6 +110,20 @@ def test_reports_without_entries_are_found_before_and_after_the_index_is_complet
     assert days.complete() == 3
     assert days.complete() == 0
     assert found(store, NOW - DAY) == [0, 1]
+
+
+def test_an_index_that_another_release_completed_gives_no_answer(store: CountedStore, tmp_path: Path) -> None:
+    ReportDays(store, "b").complete()
+    store.write("b", object_keys.REPORT_DAYS_COMPLETE, b'{"completed_by": "0.0.1"}\n')
+    old = ended(1, NOW)
+    key = object_keys.report_key(*old.partition, old.delivery_id)
+    store.write("b", key, json.dumps(old.to_json()).encode())
+    os.utime(tmp_path / key, (NOW.timestamp(), NOW.timestamp()))
+    assert found(store, NOW) == [1], "a report of an older release has no entry"
+    assert ReportDays(store, "b").complete() == 1
+    store.calls.clear()
+    assert found(store, NOW) == [1]
+    assert len(store.calls) == 2
 
 
 def test_ignored_objects_and_partitions_are_found_by_their_prefix(store: CountedStore) -> None:
