@@ -128,7 +128,7 @@ class Reprocessing:
     """One reprocessing of a delivery. The same reprocessing twice has the same id and changes nothing.
 
     Attributes:
-        derived_from: hash of everything that the result depends on: delivery, contract, code, corrections.
+        derived_from: see the function of the same name.
         after: the reprocessing that wrote the current silver object. Because of it, a return to an older contract is a
             new reprocessing.
         attempt_id: hash of ``derived_from`` and ``after``.
@@ -139,12 +139,21 @@ class Reprocessing:
     after: str | None
 
     @classmethod
-    def of(cls, derived_from: Sequence[str], after: str | None, after_derived_from: str | None) -> "Reprocessing":
-        """``after`` and ``after_derived_from`` describe the silver object; both are None if an arrival wrote it."""
-        inputs = _short_hash(derived_from)
-        if after is not None and after_derived_from == inputs:
-            return cls(after, inputs, after)
-        return cls(_short_hash([inputs, after]) if after else inputs, inputs, after)
+    def of(cls, derived_from: str, after: str | None, after_derived_from: str | None) -> "Reprocessing":
+        """``after`` and ``after_derived_from`` describe the silver object; ``after`` is None if an arrival wrote it."""
+        if after is not None and after_derived_from == derived_from:
+            return cls(after, derived_from, after)
+        return cls(_short_hash([derived_from, after]) if after else derived_from, derived_from, after)
+
+
+def derived_from(delivery_id: str, contract: str, code: str, corrections: str | None = None) -> str:
+    """Hash of everything that the result of a check depends on: delivery, contract, code and corrections.
+
+    Args:
+        contract, corrections: their SHA-256; None without corrections.
+        code: the version of this package.
+    """
+    return _short_hash([delivery_id, contract, code, *([corrections] if corrections else [])])
 
 
 def _short_hash(parts: Sequence[str]) -> str:

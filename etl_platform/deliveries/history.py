@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from etl_platform.deliveries.delivery import Outcome
 from etl_platform.deliveries.report import Amendment, Report
 
 _BEGINNING = datetime.min.replace(tzinfo=UTC)
@@ -33,6 +34,7 @@ def histories(
         reports: of arrivals and reprocessings.
         amendments: only successors are taken from them, because a replay has a report.
     """
+    reports = list(reports)
     arrivals: list[Report] = []
     replays: dict[str, list[Report]] = defaultdict(list)
     for report in reports:
@@ -41,7 +43,11 @@ def histories(
         else:
             arrivals.append(report)
     successors = {arrival.delivery_id: arrival.superseded_by for arrival in arrivals if arrival.superseded_by}
-    successors |= {amended.delivery_id: amended.superseded_by for amended in amendments if amended.superseded_by}
+    accepted = {report.delivery_id for report in reports if report.outcome is Outcome.ACCEPTED}
+    # An attempt without a report can have replaced a delivery, and been undone because the file is refused.
+    undone = {arrival.delivery_id for arrival in arrivals if arrival.outcome is Outcome.REJECTED} - accepted
+    by_amendment = {amended.delivery_id: amended.superseded_by for amended in amendments}
+    successors |= {one: newer for one, newer in by_amendment.items() if newer and newer not in undone}
 
     def age(report: Report) -> tuple[datetime, str, int]:
         # LastModified has whole seconds, and the events of some stores have no sequencer.

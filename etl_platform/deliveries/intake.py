@@ -15,9 +15,11 @@ from typing import TypeVar
 
 from etl_platform import object_keys
 from etl_platform.deliveries.agency_register import Agencies, AgencyRegister
+from etl_platform.deliveries.agreement import Agreement
 from etl_platform.deliveries.delivery import ObjectVersion, Outcome, Reprocessing
+from etl_platform.deliveries.delivery_task import DeliveryTask
 from etl_platform.deliveries.ledger import Ledger
-from etl_platform.deliveries.process_delivery import Clock, DeliveryProcessor, DeliveryResult, DeliveryTask
+from etl_platform.deliveries.process_delivery import Clock, DeliveryProcessor, DeliveryResult
 from etl_platform.deliveries.refusals import Refusals
 from etl_platform.deliveries.replay.correction_log import CorrectionLog
 from etl_platform.deliveries.report import Attempt, Report, Trigger
@@ -78,6 +80,7 @@ class Intake:
         self.waiting = WaitingRecords(store, bucket)
         self._corrections = CorrectionLog(store, bucket)
         self._processor = DeliveryProcessor(store, bucket, clock, memory or MemoryBudget())
+        self._agreement = Agreement(store, bucket, self._reprocess)
 
     def router(self, agencies: Agencies | None = None) -> Router:
         """Finds agency and contract of each object of a batch, before ``ingest``.
@@ -122,6 +125,7 @@ class Intake:
         if known is not None:
             if not dry_run:
                 self._processor.clear_quarantine(known)
+                self._agreement.settle(task, known)
             return DeliveryResult(Outcome.DUPLICATE, known)
         file_name = object_keys.base_name(announced.key)
         bronze = object_keys.bronze_key(contract.dataset, agency, task.source.delivery_id, file_name)
@@ -131,7 +135,10 @@ class Intake:
                     self._store.copy(head, self._bucket, bronze)
             except ObjectRefusedError as error:
                 return self._unreadable(task, error)
-        return self._processor.process(replace(task, bronze=bronze), head)
+        result = self._processor.process(replace(task, bronze=bronze), head)
+        if not dry_run:
+            self._agreement.settle(task, result.report, is_late=result.outcome is Outcome.DUPLICATE)
+        return result
 
     def reprocess(
         self,
@@ -181,6 +188,11 @@ class Intake:
                 if result.outcome is not Outcome.REJECTED:
                     break
 
+    def _reprocess(self, arrival: Report, trigger: Trigger) -> DeliveryResult:
+        corrections = self._corrections.in_effect(*arrival.partition, arrival.delivery_id)
+        planned = self._plan(arrival, trigger, corrections, {}, dry_run=False)
+        return planned if isinstance(planned, DeliveryResult) else self._carry_out(planned)
+
     def _carry_out(self, task: DeliveryTask) -> DeliveryResult:
         return self._processor.process(task, self._store.head(self._bucket, task.bronze))
 
@@ -213,9 +225,8 @@ class Intake:
         )
         current = self._silver.current(dataset, agency, arrival.source.key)
         is_own = current is not None and current.delivery_id == arrival.delivery_id
-        inputs = [arrival.delivery_id, contract.sha256, code_version(), *([corrections.sha256] if corrections else [])]
         reprocessing = Reprocessing.of(
-            inputs,
+            task.derived_from,
             current.attempt_id if current and is_own else None,
             current.derived_from if current and is_own else None,
         )

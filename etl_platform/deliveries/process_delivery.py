@@ -7,33 +7,29 @@ before the report, because a retry after a crash could not compute them again.
 
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 from etl_platform import object_keys
+from etl_platform.deliveries.attempts import Author, ContestedError
 from etl_platform.deliveries.check_errors import verdict_on
 from etl_platform.deliveries.compare_keys import KeyComparer
-from etl_platform.deliveries.delivery import ObjectVersion, Outcome, Reprocessing
+from etl_platform.deliveries.delivery import Outcome
+from etl_platform.deliveries.delivery_task import DeliveryTask
 from etl_platform.deliveries.ledger import Ledger
+from etl_platform.deliveries.quarantine_object import QuarantineObject
 from etl_platform.deliveries.report import (
     Amendment,
     AmendmentKind,
-    AppliedCorrections,
-    Attempt,
-    ContractReference,
     ReplayChanges,
     Report,
-    Trigger,
     WrittenObjects,
 )
-from etl_platform.deliveries.silver import CurrentObject, Silver, SilverContent, Superseded
-from etl_platform.engine.contract.model import Contract
-from etl_platform.engine.corrections import Corrections
+from etl_platform.deliveries.silver import CurrentObject, Silver, SilverContent, Superseded, Written
 from etl_platform.engine.result import CheckResult
-from etl_platform.errors import ObjectMissingError
+from etl_platform.errors import TransientError
 from etl_platform.queue_work.memory import MemoryBudget
-from etl_platform.settings import code_version
 from etl_platform.storage.object_store import ObjectHead, ObjectStore, file_sha256
 
 Clock = Callable[[], datetime]
@@ -56,55 +52,11 @@ class DeliveryResult:
 
 
 @dataclass(frozen=True)
-class DeliveryTask:
-    """The work to do on one delivery.
+class Found:
+    """The objects of a delivery's source key and of the delivery, as they were before this attempt wrote."""
 
-    Attributes:
-        bronze: key of the delivered bytes; empty where there are none.
-        event_time: of the S3 event that announced the delivery.
-        reprocessing: which reprocessing this is; None for an arrival.
-        dry_run: find out the outcome and write nothing.
-    """
-
-    source: ObjectVersion
-    agency: str
-    contract: Contract
-    bronze: str
-    trigger: Trigger
-    began_at: datetime
-    event_time: datetime | None = None
-    reprocessing: Reprocessing | None = None
-    corrections: Corrections = field(default_factory=Corrections)
-    dry_run: bool = False
-
-    @property
-    def partition(self) -> tuple[str, str]:
-        """Dataset and agency."""
-        return self.contract.dataset, self.agency
-
-    @property
-    def quarantine(self) -> str:
-        return object_keys.quarantine_key(self.contract.dataset, self.agency, self.source.delivery_id)
-
-    def attempt(self, ended_at: datetime) -> Attempt:
-        return Attempt(self.trigger, self.began_at, ended_at, self.event_time)
-
-    def report(self, outcome: Outcome, check: CheckResult, ended_at: datetime) -> Report:
-        corrections = self.corrections
-        return Report(
-            delivery_id=self.source.delivery_id,
-            attempt_id=self.reprocessing.attempt_id if self.reprocessing else None,
-            outcome=outcome,
-            agency=self.agency,
-            dataset=self.contract.dataset,
-            source=self.source,
-            contract=ContractReference.of(self.contract),
-            code_version=code_version(),
-            check=check,
-            corrections=AppliedCorrections(len(corrections.rows), corrections.sha256) if corrections else None,
-            written=WrittenObjects(bronze_key=self.bronze or None),
-            attempt=self.attempt(ended_at),
-        )
+    silver: CurrentObject | None = None
+    quarantine: ObjectHead | None = None
 
 
 class DeliveryProcessor:
@@ -123,7 +75,7 @@ class DeliveryProcessor:
 
     def process(self, task: DeliveryTask, bronze: ObjectHead) -> DeliveryResult:
         """Read the delivered bytes, check them, write silver and quarantine, and report."""
-        from etl_platform.engine.split import QUARANTINE, SILVER
+        from etl_platform.engine.split import SILVER
 
         current = self._silver.current(*task.partition, task.source.key)
         if current is not None and self._silver.is_newer(current, task.source):
@@ -134,20 +86,98 @@ class DeliveryProcessor:
             sha256 = self._store.download(bronze, work / "delivery")
             check = _check(task, work / "delivery", work, self._memory)
             report = replace(task.report(Outcome(check.outcome), check, self._clock()), sha256=sha256)
+            found = Found(current, self._quarantine(task).current() if task.reprocessing else None)
             if task.reprocessing and report.outcome is Outcome.ACCEPTED:
-                report = replace(report, changes=self._replay_changes(task, current, work))
+                report = replace(report, changes=self._replay_changes(task, found, work))
             if task.dry_run:
                 return DeliveryResult(report.outcome, self._with_shared_keys(report, task, work / SILVER, current))
-            written = report.written
-            if report.outcome is Outcome.ACCEPTED:
-                swapped = self._swap_silver(task, current, work / SILVER, check.accepted_rows or 0, written)
-                if isinstance(swapped, Superseded):
-                    return self._superseded(task, swapped.by)
-                written = swapped
-                # After the swap: of two files that arrive at once, the later one sees the other.
-                report = self._with_shared_keys(report, task, work / SILVER, current)
-            written = self._write_quarantine(task, report.outcome, work / QUARANTINE, written)
+            try:
+                written = self._write(task, report, found, work)
+            except ContestedError:
+                return self._report_first(task, report, work)
+            if isinstance(written, Superseded):
+                return self._superseded(task, written.by)
+            # After the swap: of two files that arrive at once, the later one sees the other.
+            report = self._with_shared_keys(report, task, work / SILVER, current)
         return self.finish(task, replace(report, written=written))
+
+    def _write(
+        self, task: DeliveryTask, report: Report, found: Found, work: Path, *, has_reported: bool = False
+    ) -> WrittenObjects | Superseded:
+        """Write silver, then quarantine."""
+        from etl_platform.engine.split import QUARANTINE, SILVER
+
+        author = Author(task.derived_from, task.reprocessing, has_reported)
+        written = WrittenObjects(bronze_key=report.written.bronze_key)
+        if report.outcome is Outcome.ACCEPTED:
+            swapped = self._swap_silver(task, author, found.silver, work / SILVER, report.check.accepted_rows or 0)
+            if isinstance(swapped, Written):
+                sha256 = file_sha256(work / SILVER)
+                written = replace(written, silver_key=swapped.key, silver_etag=swapped.etag, silver_sha256=sha256)
+            elif not has_reported or swapped.by == task.source.delivery_id:
+                return swapped
+        path = work / QUARANTINE if (work / QUARANTINE).exists() else None
+        if task.reprocessing:
+            # A rejected reprocessing changes neither silver nor quarantine.
+            if report.outcome is Outcome.REJECTED:
+                return written
+            etag = self._quarantine(task).replace(path, author, found.quarantine)
+            self._check_not_followed(task, is_new=path is not None and found.quarantine is None)
+        elif path is not None:
+            etag = self._quarantine(task).put(path, author)
+        else:
+            etag = None
+            if has_reported:
+                self._quarantine(task).remove()
+        if path is None or etag is None:
+            return written
+        return replace(
+            written, quarantine_key=task.quarantine, quarantine_etag=etag, quarantine_sha256=file_sha256(path)
+        )
+
+    def _report_first(self, task: DeliveryTask, report: Report, work: Path) -> DeliveryResult:
+        """Report before writing, because another attempt has written under another contract or release.
+
+        The report decides which attempt counts. If it is of this one, what the other has written is overwritten. The
+        other one will find the report and write no more. If this one dies before it has written, its message comes
+        again, and ``Intake`` repairs what does not agree with the report.
+        """
+        from etl_platform.engine.split import QUARANTINE, SILVER
+
+        current = self._silver.current(*task.partition, task.source.key)
+        written = report.written
+        if report.outcome is Outcome.ACCEPTED:
+            key = current.key if current else object_keys.silver_key(*task.partition, task.source.key)
+            written = replace(written, silver_key=key, silver_sha256=file_sha256(work / SILVER))
+        if (work / QUARANTINE).exists():
+            sha256 = file_sha256(work / QUARANTINE)
+            written = replace(written, quarantine_key=task.quarantine, quarantine_sha256=sha256)
+        report = self._with_shared_keys(replace(report, written=written), task, work / SILVER, current)
+        result = self.finish(task, report)
+        if result.outcome is not Outcome.DUPLICATE:
+            self._write(task, report, Found(current), work, has_reported=True)
+        return result
+
+    def _quarantine(self, task: DeliveryTask) -> QuarantineObject:
+        return QuarantineObject(self._store, self._bucket, task.quarantine)
+
+    def _check_not_followed(self, task: DeliveryTask, *, is_new: bool) -> None:
+        """Raise TransientError if another reprocessing has replaced silver meanwhile.
+
+        Args:
+            is_new: whether there was no quarantine before. The other reprocessing has left none then.
+        """
+        assert task.reprocessing is not None
+        current = self._silver.current(*task.partition, task.source.key)
+        if current is not None:
+            is_own = current.delivery_id == task.source.delivery_id
+            if self._silver.is_newer(current, task.source) or (
+                is_own and current.attempt_id == task.reprocessing.attempt_id
+            ):
+                return
+        if is_new:
+            self._quarantine(task).delete()
+        raise TransientError(f"{task.source.key} was replayed by another process meanwhile; run the replay again")
 
     def _with_shared_keys(
         self, report: Report, task: DeliveryTask, silver: Path, current: CurrentObject | None
@@ -157,18 +187,16 @@ class DeliveryProcessor:
         key = current.key if current else object_keys.silver_key(*task.partition, task.source.key)
         return replace(report, shared_keys=self._keys.compare(silver, key, task.contract, task.agency))
 
-    def _replay_changes(self, task: DeliveryTask, current: CurrentObject | None, work: Path) -> ReplayChanges:
+    def _replay_changes(self, task: DeliveryTask, found: Found, work: Path) -> ReplayChanges:
         """Which rows changed outcome, compared with the quarantine that this attempt is about to replace."""
         from etl_platform.engine.output.quarantine_files import row_changes
         from etl_platform.engine.split import QUARANTINE
 
         before, after = work / "before.parquet", work / QUARANTINE
-        try:
-            self._store.download(self._store.head(self._bucket, task.quarantine), before)
-        except ObjectMissingError:
-            before.unlink(missing_ok=True)
+        if found.quarantine is not None:
+            self._store.download(found.quarantine, before)
         changes = ReplayChanges(
-            in_silver_before=current is not None and current.delivery_id == task.source.delivery_id,
+            in_silver_before=found.silver is not None and found.silver.delivery_id == task.source.delivery_id,
             rows=row_changes(before if before.exists() else None, after if after.exists() else None),
         )
         if task.dry_run:
@@ -189,45 +217,26 @@ class DeliveryProcessor:
         )
 
     def _swap_silver(
-        self, task: DeliveryTask, current: CurrentObject | None, path: Path, rows: int, written: WrittenObjects
-    ) -> WrittenObjects | Superseded:
+        self, task: DeliveryTask, author: Author, found: CurrentObject | None, path: Path, rows: int
+    ) -> Written | Superseded:
         """Write silver, and amend the report of the delivery that it replaces."""
 
         def amend_superseded(delivery_id: str, successor: str) -> None:
             amendment = self._amendment(task, AmendmentKind.SUPERSEDED, delivery_id)
             self._ledger.amend(replace(amendment, superseded_by=successor))
 
-        content = SilverContent(rows, file_sha256(path))
         swapped = self._silver.swap(
             task.partition,
             task.source,
             path,
-            content,
-            found=current,
-            reprocessing=task.reprocessing,
+            SilverContent(rows, file_sha256(path)),
+            found=found,
+            author=author,
             on_superseded=amend_superseded,
         )
-        if isinstance(swapped, Superseded):
-            return swapped
-        if swapped.replaced:
+        if isinstance(swapped, Written) and swapped.replaced:
             amend_superseded(swapped.replaced, task.source.delivery_id)
-        return replace(written, silver_key=swapped.key, silver_etag=swapped.etag, silver_sha256=content.sha256)
-
-    def _write_quarantine(
-        self, task: DeliveryTask, outcome: Outcome, path: Path, written: WrittenObjects
-    ) -> WrittenObjects:
-        """Write the bad rows. A rejected reprocessing changes neither silver nor quarantine."""
-        if task.reprocessing and outcome is Outcome.REJECTED:
-            return written
-        if not path.exists():
-            if task.reprocessing:
-                # All rows that were quarantined before are good now.
-                self._store.delete(self._bucket, task.quarantine)
-            return written
-        etag = self._store.write(self._bucket, task.quarantine, path)
-        return replace(
-            written, quarantine_key=task.quarantine, quarantine_etag=etag, quarantine_sha256=file_sha256(path)
-        )
+        return swapped
 
     def _superseded(self, task: DeliveryTask, by: str) -> DeliveryResult:
         report = task.report(Outcome.SUPERSEDED, CheckResult(), self._clock())

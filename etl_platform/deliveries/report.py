@@ -15,7 +15,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, TypeVar
 
-from etl_platform.deliveries.delivery import Cause, ObjectVersion, Outcome, parse_time
+from etl_platform.deliveries.delivery import Cause, ObjectVersion, Outcome, derived_from, parse_time
 from etl_platform.deliveries.key_comparison import KeyComparison
 from etl_platform.engine.contract.model import Contract
 from etl_platform.engine.corrections import ChangedRow, RowChanges
@@ -176,6 +176,14 @@ class Report:
         if self.dataset is None or self.agency is None:
             raise ValueError(f"{self.source.key} belongs to no dataset")
         return self.dataset, self.agency
+
+    @property
+    def derived_from(self) -> str | None:
+        """Hash of everything that the result depends on, as metadata of silver and quarantine have it."""
+        if self.contract is None:
+            return None
+        corrections = self.corrections.sha256 if self.corrections else None
+        return derived_from(self.delivery_id, self.contract.sha256, self.code_version, corrections)
 
     @classmethod
     def from_json(cls, data: Json) -> "Report":

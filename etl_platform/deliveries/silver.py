@@ -5,13 +5,15 @@ the delivery that it replaced, and its content. So no second store is needed to 
 to count rows. An object that a release up to 0.2 wrote stays at its shorter key; a file has one object at any time.
 """
 
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
 from etl_platform import object_keys
-from etl_platform.deliveries.delivery import ObjectVersion, Reprocessing, SourceOrder
+from etl_platform.deliveries.attempts import Author
+from etl_platform.deliveries.delivery import ObjectVersion, SourceOrder
 from etl_platform.deliveries.ledger import Ledger
 from etl_platform.deliveries.version_order import VersionOrder
 from etl_platform.errors import PreconditionFailedError, TransientError
@@ -35,7 +37,7 @@ class CurrentObject:
     Attributes:
         source: the source key as metadata; None if release 0.2 or an older one wrote the object.
         attempt_id: the reprocessing that wrote it; None where an arrival did.
-        derived_from: of that reprocessing, see ``Reprocessing.derived_from``.
+        derived_from: of the attempt that wrote it; None for an arrival of release 0.2 or an older one.
         replaced: the delivery that silver held before.
         content: None if release 0.2 or an older one wrote the object.
     """
@@ -131,6 +133,37 @@ class Silver:
         current = self.current(dataset, agency, source.key)
         return current is not None and self.is_newer(current, source)
 
+    def undo(self, current: CurrentObject) -> bool:
+        """Put back what an object without a report has replaced; returns whether there was something.
+
+        If nothing was, or if the bucket keeps no versions, the object is removed.
+
+        Raises:
+            TransientError: infrastructure, or the object has changed meanwhile.
+        """
+        before = self._version_before(current)
+        if before is None:
+            self._store.delete(self._bucket, current.key)
+            return False
+        with tempfile.TemporaryDirectory(prefix="etl-platform-") as folder:
+            path = Path(folder) / "silver"
+            self._store.download(before, path)
+            try:
+                self._store.write(self._bucket, current.key, path, if_match=current.etag, metadata=before.metadata)
+            except PreconditionFailedError:
+                raise TransientError(f"{current.key} was changed by another process; it will be retried") from None
+        return True
+
+    def _version_before(self, current: CurrentObject) -> ObjectHead | None:
+        """The latest stored version of the object that holds another delivery."""
+        for listed in self._store.versions(self._bucket, current.key):
+            if listed.key != current.key or listed.version_id is None:
+                return None
+            head = self._store.head(self._bucket, current.key, listed.version_id)
+            if head.metadata.get("delivery-id", current.delivery_id) != current.delivery_id:
+                return head
+        return None
+
     def swap(
         self,
         partition: tuple[str, str],
@@ -139,7 +172,7 @@ class Silver:
         content: SilverContent,
         *,
         found: CurrentObject | None,
-        reprocessing: Reprocessing | None,
+        author: Author,
         on_superseded: Callable[[str, str], None],
     ) -> Written | Superseded:
         """Write silver unless it holds a newer version of the source, or a reprocessing of the same one.
@@ -148,10 +181,11 @@ class Silver:
             partition: dataset and agency.
             content: of the file at ``path``.
             found: the object as it was when the work began. If it has changed since, it is looked up again.
-            reprocessing: the one that writes; None for an arrival.
+            author: the attempt that writes.
             on_superseded: called with a delivery and its successor before the metadata that link them are overwritten.
 
         Raises:
+            ContestedError: see ``Author.may_overwrite``.
             TransientError: another process reprocesses the same delivery, or the object keeps changing.
         """
         for swaps in range(_MAX_SWAPS):
@@ -160,8 +194,8 @@ class Silver:
             if current is not None and self.is_newer(current, source):
                 return Superseded(current.delivery_id)
             is_same_delivery = current is not None and current.delivery_id == source.delivery_id
-            if current is not None and is_same_delivery and not _may_follow(current, reprocessing):
-                if reprocessing is None:
+            if current and is_same_delivery and not author.may_overwrite(current.attempt_id, current.derived_from):
+                if author.reprocessing is None:
                     # A second attempt at the same delivery, too late: it is recorded and may have been replayed since.
                     return Superseded(current.delivery_id)
                 raise TransientError(f"{key} was replayed by another process meanwhile; run the replay again")
@@ -175,7 +209,7 @@ class Silver:
                     path,
                     if_absent=current is None,
                     if_match=current.etag if current else None,
-                    metadata=_metadata(source, reprocessing, replaced, content),
+                    metadata=_metadata(source, author, replaced, content),
                 )
             except PreconditionFailedError:
                 continue
@@ -185,24 +219,14 @@ class Silver:
         )
 
 
-def _may_follow(current: CurrentObject, reprocessing: Reprocessing | None) -> bool:
-    """Whether an attempt at the same delivery may overwrite what is there: its own object, or the one it found."""
-    if reprocessing is None:
-        return current.attempt_id is None
-    return current.attempt_id in {reprocessing.attempt_id, reprocessing.after}
-
-
-def _metadata(
-    source: ObjectVersion, reprocessing: Reprocessing | None, replaced: str | None, content: SilverContent
-) -> dict[str, str]:
+def _metadata(source: ObjectVersion, author: Author, replaced: str | None, content: SilverContent) -> dict[str, str]:
     order = source.order
     metadata = {
         "source": object_keys.metadata_text(source.key),
         "delivery-id": order.delivery_id,
         "last-modified": order.last_modified.isoformat(),
         "sequencer": order.sequencer,
-        "attempt": reprocessing.attempt_id if reprocessing else None,
-        "made-of": reprocessing.derived_from if reprocessing else None,
+        **author.metadata,
         "replaced": replaced,
         "rows": str(content.rows),
         "sha256": content.sha256,

@@ -100,13 +100,15 @@ class Finding:
 
 @dataclass(frozen=True)
 class SilverState:
-    """A silver object that was read; ``delivery_id`` and ``source`` are those in its metadata."""
+    """A silver object that was looked up; the last four are from its metadata."""
 
     key: str
     etag: str
     last_modified: datetime
     delivery_id: str | None
     source: str | None = None
+    attempt_id: str | None = None
+    derived_from: str | None = None
 
 
 @dataclass(frozen=True)
@@ -114,18 +116,34 @@ class ReportedState:
     """The content of all reports of one delivery, its reprocessings included.
 
     Attributes:
-        silver_etags: of the silver objects that were written; empty where no attempt was accepted.
+        accepted: of each accepted attempt, its id, and the hash of what its result depends on.
+        silver_etags: of the silver objects that were written.
+        quarantine: as ``accepted``, of each attempt that names a quarantine.
         has_bronze: whether its bytes were copied to bronze.
     """
 
+    accepted: frozenset[tuple[str | None, str | None]]
     silver_etags: frozenset[str]
+    quarantine: frozenset[tuple[str | None, str | None]]
     has_bronze: bool
 
     @classmethod
     def of(cls, reports: Sequence[Report]) -> "ReportedState":
-        etags = {report.written.silver_etag for report in reports if report.outcome is Outcome.ACCEPTED}
-        has_bronze = any(report.written.bronze_key for report in reports)
-        return cls(frozenset(etag for etag in etags if etag), has_bronze)
+        accepted = [report for report in reports if report.outcome is Outcome.ACCEPTED]
+        etags = {report.written.silver_etag for report in accepted}
+        return cls(
+            accepted=frozenset((report.attempt_id, report.derived_from) for report in accepted),
+            silver_etags=frozenset(etag for etag in etags if etag),
+            quarantine=frozenset((r.attempt_id, r.derived_from) for r in reports if r.written.quarantine_key),
+            has_bronze=any(report.written.bronze_key for report in reports),
+        )
+
+    def made(self, silver: SilverState) -> bool:
+        """Whether one of its accepted attempts made a silver object of the delivery."""
+        if silver.derived_from is None:
+            # Release 0.2 and older ones name a reprocessing only.
+            return silver.attempt_id in {attempt_id for attempt_id, _ in self.accepted}
+        return (silver.attempt_id, silver.derived_from) in self.accepted
 
 
 def unreported(
@@ -220,7 +238,7 @@ def inspect_key(
     reported = [version for version in versions if version.delivery_id in reports]
     if reported and reports[reported[0].delivery_id].has_bronze and reported[0].delivery_id not in listing.bronze:
         findings.append(_finding(Discrepancy.ORPHANED, reported[0], "bronze of the delivery is gone"))
-    accepted = next((version for version in reported if reports[version.delivery_id].silver_etags), None)
+    accepted = next((version for version in reported if reports[version.delivery_id].accepted), None)
     unfinished = {version.delivery_id for version in versions if version.delivery_id not in listing.reported}
     if silver is not None and (silver.last_modified > settled_before or silver.delivery_id in unfinished):
         return findings
@@ -234,6 +252,9 @@ def inspect_key(
             f"delivery {silver.delivery_id}" if silver.delivery_id else "something that the platform did not write"
         )
         findings.append(_finding(Discrepancy.STALE, accepted, f"silver holds {content}"))
+    elif silver.delivery_id == accepted.delivery_id and not reports[accepted.delivery_id].made(silver):
+        why = "silver is of an attempt without a report, under another contract or release; materialize the partition"
+        findings.append(_finding(Discrepancy.STALE, accepted, why))
     return findings
 
 

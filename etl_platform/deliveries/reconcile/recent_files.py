@@ -137,7 +137,7 @@ class RecentFiles:
         states: dict[str, ReportedState] = {}
         visited: list[ListedVersion] = []
         for version in versions:
-            if not self._is_recent(version) and any(state.silver_etags for state in states.values()):
+            if not self._is_recent(version) and any(state.accepted for state in states.values()):
                 break
             visited.append(version)
             reports = self._ledger.reports(object_keys.report_prefix(dataset, agency, version.delivery_id))

@@ -35,7 +35,7 @@ from etl_platform.deliveries.routing import Router
 from etl_platform.deliveries.waiting import WaitingDelivery, WaitingRecords
 from etl_platform.engine.contract.model import Contract
 from etl_platform.engine.contract_folder import BrokenContract
-from etl_platform.storage.object_store import ObjectHead, ObjectStore
+from etl_platform.storage.object_store import ObjectHead, ObjectStore, find_object
 
 _AT_ONCE = 16
 Progress = Callable[[str, int], None]
@@ -287,6 +287,7 @@ class Reconciler:
         by_key = {key: list(group) for key, group in groupby(versions, key=attrgetter("key"))}
         for key in keys_to_inspect(versions, listing):
             findings += self._inspect(listing, by_key[key])
+        findings += self._quarantine_findings(listing)
         orphans, silver_keys = orphaned_objects(listing, unreported_ids, by_key, self.settled_before)
         findings += orphans
         for key in silver_keys:
@@ -294,6 +295,23 @@ class Reconciler:
             if silver and silver.delivery_id not in listing.reported and silver.last_modified <= self.settled_before:
                 findings.append(orphan(listing, key, silver.last_modified))
         return findings, len(in_flight)
+
+    def _quarantine_findings(self, listing: PartitionListing) -> list[Finding]:
+        """Quarantine of attempts without a report. Quarantine is written before its report, so few are looked up."""
+        findings: list[Finding] = []
+        for delivery_id, (key, written_at) in sorted(listing.quarantine.items()):
+            if delivery_id not in listing.reported or written_at > self.settled_before:
+                continue
+            if written_at <= listing.last_reported_at(delivery_id):
+                continue
+            head = find_object(self.store, self.bucket, key)
+            if head is None or "made-of" not in head.metadata:
+                continue
+            made = head.metadata.get("attempt"), head.metadata["made-of"]
+            if made not in self._reported_state(listing, delivery_id).quarantine:
+                why = "quarantine is of an attempt without a report; materialize the partition"
+                findings.append(replace(orphan(listing, key, written_at, delivery_id), why=why))
+        return findings
 
     def _unreported(self, version: ListedVersion) -> Finding:
         return unreported_finding(version, self._waiting.of(version), self.now)
@@ -305,7 +323,7 @@ class Reconciler:
         for version in versions:
             if version.delivery_id in listing.reported:
                 state = reports[version.delivery_id] = self._reported_state(listing, version.delivery_id)
-                if state.silver_etags:
+                if state.accepted:
                     break
         return [*findings, *inspect_key(listing, versions, reports, silver, self.settled_before)]
 

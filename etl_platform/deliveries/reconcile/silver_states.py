@@ -20,9 +20,8 @@ class SilverStates:
         head = find_object(self._store, self._bucket, key)
         if head is None:
             return None
-        return SilverState(
-            key, head.etag, head.last_modified, head.metadata.get("delivery-id"), head.metadata.get("source")
-        )
+        names = ("delivery-id", "source", "attempt", "made-of")
+        return SilverState(key, head.etag, head.last_modified, *map(head.metadata.get, names))
 
     def of(
         self, listing: PartitionListing, source_key: str, keys: Iterable[str]

@@ -18,11 +18,12 @@ locals {
       Condition = { StringLikeIfExists = { "s3:prefix" = [for prefix in local.data_prefixes : "${prefix}*"] } }
     },
     {
+      # What a run replaced in silver returns if its file is refused under another contract.
       Sid       = "ListVersions"
       Effect    = "Allow"
       Action    = "s3:ListBucketVersions"
       Resource  = local.data_bucket_arn
-      Condition = { StringLike = { "s3:prefix" = [for prefix in local.arrival_prefixes : "${prefix}*"] } }
+      Condition = { StringLike = { "s3:prefix" = [for prefix in concat(local.arrival_prefixes, ["silver/"]) : "${prefix}*"] } }
     },
     {
       Sid      = "AskVersioning"
