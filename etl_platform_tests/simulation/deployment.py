@@ -18,6 +18,9 @@ class RunRecord:
     request: dg.RunRequest
     status: str = "QUEUED"
     ended_at: float = 0.0
+    """By the clock of Dagster's machines, which may be wrong."""
+    place: int = 0
+    """Among the runs that have ended, from 1."""
     progress: bool = False
 
     def event(self) -> Event | None:
@@ -40,15 +43,20 @@ class Deployment:
     """By run key."""
     unsubmitted: list[dg.RunRequest] = field(default_factory=list)
 
+    def end(self, run: RunRecord, status: str, now: float) -> None:
+        run.status, run.ended_at = status, now
+        run.place = 1 + max(other.place for other in self.runs.values())
+
     def in_flight(self) -> list[RunRecord]:
         return [run for run in self.runs.values() if run.status in {"QUEUED", "STARTED"}]
 
     def breaker(self, now: float) -> Breaker:
         """As ``pipelines.breaker`` reads it from Dagster's run records; it must stand as a plain count says."""
-        ended = [(run.ended_at, run.event()) for run in self.runs.values() if run.ended_at]
-        events = [(at, event) for at, event in ended if event is not None]
-        since = max((at for at, event in events if isinstance(event, Progressed)), default=0.0)
-        failed = [event for at, event in events if isinstance(event, RunFailed) and at > since]
+        ended = sorted((run for run in self.runs.values() if run.place), key=lambda run: run.place)
+        events = [(run.ended_at, event) for run in ended if (event := run.event()) is not None]
+        failed: list[RunFailed] = []
+        for _, event in events:
+            failed = [*failed, event] if isinstance(event, RunFailed) else []
         open_by_count = len({event.only_delivery or event.run_id for event in failed}) >= LIMITS.max_failures
         breaker = fold(events, now, LIMITS)
         if open_by_count is (breaker.phase is Phase.CLOSED):

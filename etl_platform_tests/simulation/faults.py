@@ -8,8 +8,9 @@ from typing import TypeVar
 from etl_platform.aws.queue import Message
 from etl_platform.errors import TransientError
 from etl_platform.storage.object_store import ObjectHead
+from etl_platform_tests.simulation.files import POISON
 from etl_platform_tests.simulation.memory import MemoryQueue, MemoryStore
-from etl_platform_tests.simulation.plan import POISON, Plan
+from etl_platform_tests.simulation.plan import Plan
 from etl_platform_tests.simulation.timeline import EPOCH, Process, Timeline
 
 T = TypeVar("T")

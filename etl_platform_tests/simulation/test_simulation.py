@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from etl_platform.engine import check
-from etl_platform_tests.simulation.plan import contents, contracts
+from etl_platform_tests.simulation.checks import checks_made_once
+from etl_platform_tests.simulation.files import contents, contracts
 from etl_platform_tests.simulation.schedule import Tally, simulate, trace
-from etl_platform_tests.simulation.world import checks_made_once
 
 
 def test_a_thousand_schedules_end_as_the_plain_one_and_meet_every_fault() -> None:

@@ -1,41 +1,37 @@
 """One schedule in virtual time: the product's own sensor and intake run, with a simulated Dagster around. No tests."""
 
 import math
-import tempfile
-from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from datetime import UTC, datetime
+from collections.abc import Callable, Sequence
 from functools import partial
-from pathlib import Path
-from types import SimpleNamespace
 from typing import Any, cast
-from unittest import mock
 
 import dagster as dg
 
-from etl_platform.defs.intake.dagster_event_log import DagsterEventLog
-from etl_platform.defs.intake.delivery_events import silver_event
 from etl_platform.defs.intake.file_arrivals_sensor import run_requests
 from etl_platform.defs.intake.intake_config import QueuedDelivery, messages_of
-from etl_platform.defs.intake.intake_runs import PROBE_TAG, PROGRESS_TAG, probe_value
+from etl_platform.defs.intake.intake_runs import PROBE_TAG, probe_value
 from etl_platform.deliveries.batch import BatchMessage
 from etl_platform.deliveries.circuit_breaker import Phase
 from etl_platform.deliveries.delivery import Cause
 from etl_platform.deliveries.ingest_batch import ingest_batch
-from etl_platform.deliveries.intake import Intake
-from etl_platform.deliveries.partition_state import PartitionContent
-from etl_platform.deliveries.report import Report, Trigger
-from etl_platform.engine import check
-from etl_platform.engine.split import QUARANTINE, SILVER
+from etl_platform.deliveries.report import Trigger
 from etl_platform.errors import TransientError
 from etl_platform.platform import Platform
-from etl_platform.queue_work.queues import FILE_EVENTS, WorkQueue
+from etl_platform.queue_work.queues import FILE_EVENTS
 from etl_platform.settings import Settings
+from etl_platform_tests.simulation.announcements import DAY, Announcement, body_of
 from etl_platform_tests.simulation.deployment import Deployment, RunRecord
 from etl_platform_tests.simulation.faults import Faults, SteppedQueue, SteppedStore
+from etl_platform_tests.simulation.files import BUCKET
 from etl_platform_tests.simulation.memory import MemoryQueue, MemoryStore, Stored
-from etl_platform_tests.simulation.plan import BUCKET, DAY, PREFIX, Announcement, Plan, body_of, contracts
+from etl_platform_tests.simulation.plan import Plan
+from etl_platform_tests.simulation.simulated_dagster import (
+    Context,
+    MemoryPlatform,
+    SharedRecords,
+    SimulatedEventLog,
+    delivery_id_of,
+)
 from etl_platform_tests.simulation.timeline import EPOCH, Process, Steps, Stop, Timeline, Violation
 from etl_platform_tests.simulation.truth import Truth
 
@@ -57,9 +53,9 @@ class World:
         )
         self.faults = Faults(self.timeline, plan, self._died, on_step)
         self.deployments = [Deployment() for _ in range(plan.sensors)]
-        self.platforms = [self._platform() for _ in self.deployments]
-        self.events: list[Any] = []
-        self.partitions: dict[str, set[str]] = defaultdict(set)
+        versions = plan.contract_versions
+        self.platforms = [self._platform(versions[n % len(versions)]) for n in range(plan.sensors)]
+        self.records = SharedRecords()
         self._owners: dict[Process, tuple[Deployment, RunRecord | None]] = {}
         self._unsent = 0
 
@@ -81,6 +77,10 @@ class World:
             self.timeline.close()
         return self
 
+    def clock(self) -> float:
+        """The time on Dagster's machines; S3 and SQS have their own."""
+        return self.timeline.now + self.plan.wrong_by(self.timeline.now)
+
     # What senders do.
 
     def _drop(self, number: int) -> None:
@@ -90,7 +90,7 @@ class World:
         self.truth.saw_put(number, head)
 
     def _send(self, announcement: Announcement) -> None:
-        self.queue.send(body_of(announcement, self.plan, self.truth.versions), {})
+        self.queue.send(body_of(announcement, self.plan.puts, self.truth.versions), {})
         self._unsent -= 1
 
     def _shuffled(self, messages: list[Stored]) -> list[Stored]:
@@ -120,7 +120,7 @@ class World:
         return min(due, default=0.0)
 
     def _tick(self, deployment: Deployment) -> None:
-        in_flight, breaker = deployment.in_flight(), deployment.breaker(self.timeline.now)
+        in_flight, breaker = deployment.in_flight(), deployment.breaker(self.clock())
         self.faults.seen[f"ticks with the breaker {breaker.phase}"] += 1
         probing = breaker.phase is not Phase.CLOSED
         probes = [run for run in in_flight if run.request.tags.get(PROBE_TAG) == probe_value(breaker.opened_at or 0.0)]
@@ -130,8 +130,7 @@ class World:
         platform = self.platforms[self.deployments.index(deployment)]
         try:
             probe_of = breaker.opened_at if probing else None
-            clock = self.timeline.clock
-            requests = list(run_requests(platform, deadline=math.inf, room=room, probe_of=probe_of, clock=clock))
+            requests = list(run_requests(platform, deadline=math.inf, room=room, probe_of=probe_of, clock=self.clock))
         except TransientError:
             self.faults.seen["ticks failed"] += 1
             return
@@ -159,7 +158,7 @@ class World:
         self.faults.step("dagster.start run", lambda: setattr(run, "status", "STARTED"))
         platform = self.platforms[self.deployments.index(deployment)]
         config = run.request.run_config["ops"]["ingest"]["config"]["deliveries"]
-        context, stop = cast("Any", Context(self, run)), Stop()
+        context, stop = cast("Any", Context(self.faults, run, self.records)), Stop()
         if self.plan.stops and self.timeline.random.random() < 0.1:
             self.timeline.spawn(Process("kubelet"), stop.set, self.timeline.random.expovariate(1))
         status = "FAILURE"
@@ -175,21 +174,21 @@ class World:
                 queue=platform.queue(FILE_EVENTS),
                 workers=Steps(self.timeline, self.plan.workers, stop, GRACE_S),
                 visibility_timeout_s=platform.settings.visibility_timeout_seconds,
-                clock=self.timeline.clock,
+                clock=self.clock,
             )
             status = "FAILURE" if batch.failures else "SUCCESS"
         except TransientError:
             self.faults.seen["runs failed at their start"] += 1
         self.faults.seen["runs stopped"] += stop.is_set
-        self.faults.step("dagster.end run", lambda: self._end(run, status))
+        self.faults.step("dagster.end run", lambda: self._end(deployment, run, status))
         process = self.timeline.process
         assert process is not None
         # Calls that exceed their grace period end with the process.
         self.timeline.kill(process)
 
-    def _end(self, run: RunRecord, status: str) -> None:
+    def _end(self, deployment: Deployment, run: RunRecord, status: str) -> None:
         self.faults.seen[f"runs ended: {status}"] += run.status != status
-        run.status, run.ended_at = status, self.timeline.now
+        deployment.end(run, status, self.clock())
 
     def _died(self, process: Process) -> None:
         deployment, run = self._owners.get(process, (None, None))
@@ -199,7 +198,7 @@ class World:
             self._start_daemon(deployment, self.timeline.random.uniform(5, 120))
         else:
             # Run monitoring sees later that the process is gone.
-            monitor = partial(self._end, run, "FAILURE")
+            monitor = partial(self._end, deployment, run, "FAILURE")
             self.timeline.spawn(Process("monitor"), monitor, self.timeline.random.uniform(30, 300))
 
     def _reprocess(self, dataset: str, agency: str) -> None:
@@ -209,7 +208,7 @@ class World:
         except TransientError:
             self.faults.seen["reprocesses failed"] += 1
 
-    def _platform(self) -> Platform:
+    def _platform(self, contract_version: int) -> Platform:
         settings = Settings(
             max_runs_in_flight=self.plan.runs_at_once, sns_worker_max=self.plan.workers, data_bucket_name=BUCKET
         )
@@ -218,7 +217,8 @@ class World:
             SteppedStore(self.store, self.faults, self.timeline),
             SteppedQueue("events", self.queue, self.faults),
             SteppedQueue("dead letters", self.dead_letters, self.faults),
-            self.timeline.clock,
+            self.clock,
+            contract_version,
         )
 
     # What must hold on the way.
@@ -234,122 +234,10 @@ class World:
         for file in self.truth.routed(stored.body):
             if not self.truth.is_reported(self.store, file):
                 raise Violation(f"{file.version} deleted without a report")
-            logged = {delivery_id_of(event) for event in self.events}
+            logged = {delivery_id_of(event) for event in self.records.events}
             if file.route.dataset is not None and file.version.delivery_id not in logged:
                 raise Violation(f"{file.version} deleted without its events")
         if self.truth.is_malformed(stored.body):
             bodies = {dead.body for dead in self.dead_letters.messages.values()}
             if stored.body not in bodies:
                 raise Violation(f"malformed and deleted, but no dead letter: {stored.body}")
-
-
-class MemoryPlatform(Platform):
-    """The platform's outside systems in memory."""
-
-    def __init__(
-        self, settings: Settings, store: Any, queue: Any, dead_letters: Any, clock: Callable[[], float]
-    ) -> None:
-        super().__init__(settings)
-        self.store, self._queue, self._dead_letters = store, queue, dead_letters
-        self.contracts = contracts()
-        self.intake = Intake(store, contracts(), BUCKET, PREFIX, lambda: datetime.fromtimestamp(clock(), UTC))
-
-    def queue(self, queue: WorkQueue) -> Any:
-        assert queue is FILE_EVENTS
-        return self._queue
-
-    def dead_letters(self, queue: WorkQueue) -> Any:
-        assert queue is FILE_EVENTS
-        return self._dead_letters
-
-
-class SimulatedEventLog(DagsterEventLog):
-    """Without check results and the content of partitions, which need rows of Dagster's database."""
-
-    def __init__(self, context: Any, platform: Platform) -> None:
-        self._context, self._platform = context, platform
-
-    def _log_silver(self, report: Report) -> None:
-        contract = self._platform.contracts[report.partition[0]]
-        self._context.log_event(silver_event(report, contract, PartitionContent(0, "")))
-
-    def _log_checks(self, report: Report) -> None:
-        pass
-
-
-class Context:
-    """What ``DagsterEventLog`` uses of a run: its log, its tags, partitions and events. Each call is a step."""
-
-    run_id = "run"
-
-    def __init__(self, world: World, record: RunRecord) -> None:
-        self._world, self._record = world, record
-        self.log = self.instance = self.run = self
-
-    def info(self, _text: str) -> None:
-        pass
-
-    def add_run_tags(self, _run_id: str, tags: dict[str, str]) -> None:
-        self._world.faults.step("log.tag run", lambda: setattr(self._record, "progress", PROGRESS_TAG in tags))
-
-    def get_dynamic_partitions(self, name: str) -> list[str]:
-        return self._world.faults.step("log.partitions", lambda: sorted(self._world.partitions[name]))
-
-    def add_dynamic_partitions(self, name: str, keys: list[str]) -> None:
-        self._world.faults.step("log.add partitions", lambda: self._world.partitions[name].update(keys))
-
-    def fetch_materializations(self, wanted: dg.AssetRecordsFilter, **_: Any) -> Any:
-        return self._page(dg.AssetMaterialization, wanted)
-
-    def fetch_observations(self, wanted: dg.AssetRecordsFilter, **_: Any) -> Any:
-        return self._page(dg.AssetObservation, wanted)
-
-    def _page(self, kind: type[Any], wanted: dg.AssetRecordsFilter) -> Any:
-        events = self._world.faults.step("log.events", lambda: list(self._world.events))
-        wanted_events = [one for one in events if isinstance(one, kind) and one.asset_key == wanted.asset_key]
-        records = [SimpleNamespace(asset_materialization=event, asset_observation=None) for event in wanted_events]
-        return SimpleNamespace(records=records, has_more=False, cursor="")
-
-    def log_event(self, event: Any) -> None:
-        self._world.faults.step("log.event", lambda: self._world.events.append(event))
-        if isinstance(event, dg.AssetObservation):
-            self._world.faults.seen[f"observed: {event.metadata['outcome'].value}"] += 1
-
-
-def delivery_id_of(event: Any) -> str:
-    """The delivery that an event of the log is about."""
-    return str(event.metadata["delivery_id"].value)
-
-
-_NO_DELIVERY = "0" * 20
-_checked: dict[Any, tuple[Any, dict[str, bytes]]] = {}
-
-
-@contextmanager
-def checks_made_once() -> Iterator[None]:
-    """Check the same bytes under the same contract on the same day only once, with the real engine.
-
-    The result depends on nothing else but the delivery id in the footer, which is replaced. Checks would otherwise
-    take longer than the rest of a schedule.
-    """
-    real = check.check_file
-
-    def check_once(
-        path: Path, contract: Any, out_dir: Path, *, as_of: Any, delivery_id: str, corrections: Any = None
-    ) -> Any:
-        assert not corrections, "a result that depends on corrections is not kept"
-        key = path.read_bytes(), contract.sha256, as_of
-        if key not in _checked:
-            with tempfile.TemporaryDirectory() as folder:
-                (Path(folder) / "delivery").write_bytes(key[0])
-                result = real(Path(folder) / "delivery", contract, Path(folder), as_of=as_of, delivery_id=_NO_DELIVERY)
-                names = (SILVER, QUARANTINE)
-                made = {n: (Path(folder) / n).read_bytes() for n in names if (Path(folder) / n).exists()}
-            _checked[key] = result, made
-        result, made = _checked[key]
-        for name, content in made.items():
-            (out_dir / name).write_bytes(content.replace(_NO_DELIVERY.encode(), delivery_id.encode()))
-        return result
-
-    with mock.patch.object(check, "check_file", check_once):
-        yield

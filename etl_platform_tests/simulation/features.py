@@ -1,0 +1,40 @@
+"""What schedules can contain beside faults of calls, how often, and what main does not withstand yet. No tests.
+
+A feature is drawn from the seed alone, so that switching one on or off changes no schedule without it.
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from random import Random
+
+EQUAL_SEQUENCERS = "equal sequencers"
+SHARED_SHORT_KEYS = "files that shared a silver key in release 0.2"
+TWO_CONTRACT_VERSIONS = "contracts of two versions"
+CLOCK_JUMPS = "clock jumps"
+
+
+@dataclass(frozen=True)
+class Feature:
+    """How many schedules have it (0 to 1), and why none has, as long as main does not withstand it."""
+
+    share: float
+    off_because: str | None = None
+
+
+FEATURES = {
+    EQUAL_SEQUENCERS: Feature(0.15),
+    SHARED_SHORT_KEYS: Feature(0.1),
+    TWO_CONTRACT_VERSIONS: Feature(
+        0.15, "record, silver and quarantine of one file can be of two attempts, and so of two contracts"
+    ),
+    CLOCK_JUMPS: Feature(0.1, "a clock that is set back keeps the breaker open"),
+}
+
+
+def drawn_features(seed: str, always: Collection[str] = ()) -> frozenset[str]:
+    """The features of a schedule; those in ``always`` even if they are switched off."""
+    random = Random(f"{seed} features")
+    drawn = {name: random.random() < feature.share for name, feature in FEATURES.items()}
+    return frozenset(
+        name for name, feature in FEATURES.items() if name in always or (drawn[name] and feature.off_because is None)
+    )
