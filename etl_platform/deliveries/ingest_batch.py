@@ -134,7 +134,8 @@ def ingest_batch(
 def _senders(messages: Sequence[BatchMessage]) -> Mapping[str, Collection[str]]:
     """By dataset, the agencies that sent the files."""
     senders: dict[str, set[str]] = defaultdict(set)
-    for route in (file.route for message in messages for file in message.files):
+    # The agency of a file that waits may have another name.
+    for route in (file.route for message in messages for file in message.files if file.waits_for is None):
         if route.agency and route.dataset:
             senders[route.dataset].add(route.agency)
     return senders

@@ -37,6 +37,8 @@ from etl_platform.errors import (
     ObjectMissingError,
     ObjectRefusedError,
     PreconditionFailedError,
+    ReportError,
+    TransientError,
     UnsafeKeyError,
 )
 from etl_platform.queue_work.memory import MemoryBudget
@@ -92,6 +94,13 @@ class Intake:
             agencies = AgencyRegister(self._store, self._bucket).read()
         return Router(self._contracts, self._source_prefix, agencies, self._broken)
 
+    def waiting_router(self) -> Router:
+        """As ``router``; if the register cannot be read, only the objects that need it wait, each for itself."""
+        try:
+            return self.router()
+        except (ReportError, TransientError) as error:
+            return replace(self.router(Agencies()), unread=str(error))
+
     def route(self, version: ObjectVersion) -> RoutedObject:
         """Find agency and contract of one object."""
         return self.router().route(version)
@@ -106,6 +115,8 @@ class Intake:
             TransientError: infrastructure; nothing is reported, and the same event may be ingested again. So it is
                 with any other error. One that would come again is a rejection: see ``check_errors``.
         """
+        if arrived.waits_for is not None:
+            raise TransientError(arrived.waits_for)
         began_at, announced = self._clock(), arrived.version
         contract, agency = arrived.route.contract, arrived.route.agency
         if contract is None or agency is None:

@@ -28,10 +28,15 @@ class Route:
 
 @dataclass(frozen=True)
 class RoutedObject:
-    """An object version and where it belongs. It is routed once and then passed on."""
+    """An object version and where it belongs. It is routed once and then passed on.
+
+    Attributes:
+        waits_for: why it is not known whether its agency was retired or renamed; ``Intake.ingest`` raises it.
+    """
 
     version: ObjectVersion
     route: Route
+    waits_for: str | None = None
 
     @property
     def key(self) -> str:
@@ -56,15 +61,21 @@ NEEDS_A_PERSON = frozenset({"no_file_name", "no_agency", NO_CONTRACT, CONTRACT_E
 
 @dataclass(frozen=True)
 class Router:
-    """Routes objects with the agencies as they were when it was made. Make one for each batch."""
+    """Routes objects with the agencies as they were when it was made. Make one for each batch.
+
+    Attributes:
+        unread: why the register of agencies could not be read. Objects with an agency wait for it.
+    """
 
     contracts: Mapping[str, Contract]
     source_prefix: str
     agencies: Agencies
     broken: Sequence[BrokenContract] = ()
+    unread: str | None = None
 
     def route(self, version: ObjectVersion) -> RoutedObject:
-        return RoutedObject(version, route(version, self.contracts, self.source_prefix, self.broken, self.agencies))
+        found = route(version, self.contracts, self.source_prefix, self.broken, self.agencies)
+        return RoutedObject(version, found, None if found.agency is None else self.unread)
 
 
 def route(

@@ -1,11 +1,15 @@
 """The job as the sensor starts it: deliveries in the config, events under each agency's partition."""
 
+from typing import Any
+
 import dagster as dg
 import pytest
 from dagster._core.snap import build_config_schema_snapshot
 
 from etl_platform.definitions import build_defs
 from etl_platform.defs.checks.check_results import FILE_CHECK
+from etl_platform.errors import ReportError, TransientError
+from etl_platform.object_keys import AGENCY_REGISTER
 from etl_platform_tests.dagster.workshop import AGENCY, JOB, StoreThatFails, Workshop, value_of
 from etl_platform_tests.integration.deliveries import as_csv, officers
 
@@ -295,3 +299,31 @@ def test_the_launchpad_shows_an_example_and_a_run_of_it_explains_what_to_do(work
     assert not result.success
     (event,) = result.filter_events(lambda item: item.is_step_failure)
     assert "Replace bucket and key" in (event.step_failure_data.user_failure_data.description or "")
+
+
+@pytest.mark.parametrize("error", [TransientError("GET: SlowDown"), ReportError("not a register of agencies")])
+def test_while_the_register_of_agencies_cannot_be_read_only_what_needs_it_waits(
+    workshop: Workshop, error: Exception
+) -> None:
+    class NoRegister:
+        def __init__(self, store: Any) -> None:
+            self._store = store
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self._store, name)
+
+        def read(self, bucket: str, key: str) -> bytes:
+            if key == AGENCY_REGISTER:
+                raise error
+            found: bytes = self._store.read(bucket, key)
+            return found
+
+    key = workshop.drop("Officer_Detail.csv", as_csv(officers("A", 4)))
+    (workshop.root / "from_client" / "stray.csv").write_bytes(b"x")
+    workshop.wrap_store = NoRegister
+    assert not workshop.ingest(key, "from_client/stray.csv").success
+    assert workshop.outcomes == ["ignored"]
+    assert workshop.agencies_of("officer_detail") == set(), "it may have another name"
+    workshop.wrap_store = None
+    assert workshop.ingest(key).success
+    assert workshop.outcomes == ["accepted"]

@@ -74,7 +74,7 @@ class IngestConfig(dg.Config):
 
 def messages_of(deliveries: Sequence[QueuedDelivery], intake: Intake) -> list[BatchMessage]:
     """The messages of a batch, with their files routed. Deliveries of the same message are adjacent in the config."""
-    router = intake.router()
+    router = intake.waiting_router()
     return [
         BatchMessage(tuple(router.route(one.version) for one in group), message_id, handle, receives, received_at)
         for (message_id, handle, receives, received_at), group in groupby(
