@@ -201,6 +201,8 @@ def _delivery(number: int, agency: str, dataset: str, at: datetime) -> dict[str,
         bronze: Stored(etag, later, bytes, {}),
         object_keys.report_key(dataset, agency, source.delivery_id): Stored(etag, later, body, {}),
     }
+    entry = object_keys.report_day_key(later.date(), object_keys.report_key(dataset, agency, source.delivery_id))
+    found[entry] = Stored(etag, later, bytes, {})
     if is_good:
         metadata = {"source": object_keys.metadata_text(source.key), "delivery-id": source.delivery_id}
         metadata |= {"last-modified": at.isoformat(), "sequencer": str(source.sequencer), "rows": "10", "sha256": etag}

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 
 from etl_platform import object_keys
-from etl_platform.errors import ObjectMissingError, PreconditionFailedError
+from etl_platform.errors import ObjectMissingError
 from etl_platform.settings import code_version
 from etl_platform.storage.object_store import ObjectHead, ObjectStore
 
@@ -64,11 +64,8 @@ class ReportDays:
     def add(self, report_key: str, ended_at: datetime) -> None:
         """Add a report that is about to be written; ``ended_at`` is when its attempt ended (UTC)."""
         entry = object_keys.report_day_key(ended_at.astimezone(UTC).date(), report_key)
-        try:
-            self._store.write(self._bucket, entry, b"", if_absent=True)
-        except PreconditionFailedError:
-            # An earlier attempt of the same day added it.
-            return
+        # Also over the entry of an attempt that crashed before: readers pass over entries that are too old.
+        self._store.write(self._bucket, entry, b"")
 
     def keys_since(self, since: datetime, prefix: str = object_keys.REPORTS) -> list[str] | None:
         """The keys of ``entries_since`` in order, each once."""
@@ -82,10 +79,11 @@ class ReportDays:
         """
         if not self._is_complete():
             return None
-        first = (since - _CLOCK_DIFFERENCE).date()
-        days = [day for day in self._days() if day >= first]
+        earliest = since - _CLOCK_DIFFERENCE
+        days = [day for day in self._days() if day >= earliest.date()]
         with ThreadPoolExecutor(_AT_ONCE) as pool:
-            return [entry for entries in pool.map(lambda day: self._entries(day, prefix), days) for entry in entries]
+            found = [entry for entries in pool.map(lambda day: self._entries(day, prefix), days) for entry in entries]
+        return [entry for entry in found if entry.latest >= earliest]
 
     def complete(self) -> int:
         """Add every report that has no entry, and mark the index as complete; returns how many were added.

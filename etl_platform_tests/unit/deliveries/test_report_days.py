@@ -73,6 +73,33 @@ def test_recent_reports_are_found_without_listing_or_reading_old_ones(store: Cou
     assert all("2026-11-2" in call for call in store.calls if call.startswith("LIST"))
 
 
+def test_reports_of_the_same_day_that_ended_before_are_not_read(store: CountedStore, tmp_path: Path) -> None:
+    for hours in range(6):
+        report = ended(hours, NOW - timedelta(hours=hours))
+        Ledger(store, "b").put(report)
+        entry = object_keys.report_day_key(NOW.date(), object_keys.report_key(*report.partition, report.delivery_id))
+        at = report.attempt.ended_at.timestamp()
+        os.utime(tmp_path / entry, (at, at))
+    ReportDays(store, "b").complete()
+    store.calls.clear()
+    assert found(store, NOW - timedelta(hours=1)) == [0, 1]
+    assert len([call for call in store.calls if call.startswith("GET")]) == 3
+
+
+def test_a_report_is_found_though_an_attempt_of_the_same_morning_crashed_after_its_entry(
+    store: CountedStore, tmp_path: Path
+) -> None:
+    ReportDays(store, "b").complete()
+    store.refused, early = "reports/officer_detail/", NOW - timedelta(hours=6)
+    with pytest.raises(TransientError):
+        Ledger(store, "b").put(ended(1, early))
+    (entry,) = (tmp_path / object_keys.REPORT_DAYS).rglob("0*1")
+    os.utime(entry, (early.timestamp(), early.timestamp()))
+    store.refused = "never/"
+    Ledger(store, "b").put(ended(1, NOW))
+    assert found(store, NOW - timedelta(hours=1)) == [1]
+
+
 def test_a_crash_between_entry_and_report_leaves_an_entry_that_is_passed_over(store: CountedStore) -> None:
     ReportDays(store, "b").complete()
     store.refused = "reports/officer_detail/"
