@@ -16,6 +16,7 @@ from etl_platform.defs.employment_history import build_employment_history
 from etl_platform.defs.intake.breaker_state import build_breaker_reset
 from etl_platform.defs.intake.file_arrivals_sensor import build_file_arrivals_sensor
 from etl_platform.defs.intake.ignored_files import build_ignored_files
+from etl_platform.defs.intake.ignored_files_job import build_ignored_files_job
 from etl_platform.defs.intake.intake_assets import build_intake_assets, build_intake_job
 from etl_platform.defs.operations.overview import build_overview
 from etl_platform.defs.operations.reconciliation import build_reconciliation
@@ -41,8 +42,14 @@ def build_defs(settings: Settings | None = None, **resource_overrides: Any) -> d
     apis = read_sources(settings.api_sources_dir, folder)
     declared = declarations(folder, apis)
     warn_of_errors(declared)
+    resources = {
+        "platform": build_platform_resource(settings, folder),
+        # For assets that load silver.
+        "silver_io_manager": SilverIOManager.of(settings),
+        **resource_overrides,
+    }
     return dg.Definitions.merge(
-        _build_intake(folder, settings, declared),
+        _build_intake(folder, settings, declared, resources["platform"]),
         build_contract_checks(declared),
         build_breaker_reset(),
         build_expected_files(folder.good),
@@ -57,12 +64,7 @@ def build_defs(settings: Settings | None = None, **resource_overrides: Any) -> d
         build_overview(),
         load_scaffolded(),
         dg.Definitions(
-            resources={
-                "platform": build_platform_resource(settings, folder),
-                # For assets that load silver.
-                "silver_io_manager": SilverIOManager.of(settings),
-                **resource_overrides,
-            },
+            resources=resources,
             # The steps of a run share files on local disk.
             executor=dg.in_process_executor,
             loggers=run_loggers(),
@@ -70,12 +72,17 @@ def build_defs(settings: Settings | None = None, **resource_overrides: Any) -> d
     )
 
 
-def _build_intake(folder: ContractFolder, settings: Settings, declared: Sequence[Declaration]) -> dg.Definitions:
+def _build_intake(
+    folder: ContractFolder, settings: Settings, declared: Sequence[Declaration], platform: Any
+) -> dg.Definitions:
     assets = build_intake_assets(folder, settings)
     job = build_intake_job(assets)
-    interval_s = settings.poll_interval_seconds
-    sensors = [build_file_arrivals_sensor(job, interval_s), build_contracts_sensor(job, declared, interval_s)]
-    return dg.Definitions(assets=[assets], jobs=[job], sensors=sensors)
+    ignored_job = build_ignored_files_job(platform)
+    sensors = [
+        build_file_arrivals_sensor([job, ignored_job]),
+        build_contracts_sensor(job, declared, settings.poll_interval_seconds),
+    ]
+    return dg.Definitions(assets=[assets], jobs=[job, ignored_job], sensors=sensors)
 
 
 defs = build_defs()

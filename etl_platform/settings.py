@@ -150,7 +150,9 @@ class Settings:
     circuit_breaker_cooldown_seconds: int = _setting(
         60, _whole(1, 86_400), "Seconds from opening the breaker until one run may probe"
     )
-    poll_interval_seconds: int = _setting(30, _whole(1, 3_600), "Seconds between two ticks of the file sensor")
+    poll_interval_seconds: int = _setting(
+        30, _whole(1, 3_600), "Seconds that a few files wait for others while an intake run is unfinished"
+    )
     max_messages_per_poll: int = _setting(10, _whole(1, 10), "Messages per receive call")
     visibility_timeout_seconds: int = _setting(
         300, _whole(10, 43_200), "Visibility timeout of a received message in seconds; heartbeats extend it"

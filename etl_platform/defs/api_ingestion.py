@@ -199,7 +199,7 @@ class _Run:
 
     def _log_delivery(self, ingested: DeliveryResult) -> None:
         """Log bronze, silver and their checks, as for a file from the queue."""
-        event_log = DagsterEventLog(self._context, self._platform)
+        event_log = DagsterEventLog(self._context.op_execution_context, self._platform)
         if ingested.outcome is not Outcome.DUPLICATE or not event_log.is_logged(ingested.report):
             event_log.log_delivery(ingested.report, ingested.report.outcome)
 

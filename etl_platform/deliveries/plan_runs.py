@@ -12,13 +12,16 @@ from etl_platform.deliveries.delivery import ObjectVersion
 class QueuedFile:
     """A file that a queue message announces, and where it belongs.
 
-    ``receive_count`` is the message's ApproximateReceiveCount in SQS. Without a receipt handle the message stays in
-    the queue after the run, because a part of it is not handled yet.
+    Attributes:
+        agency: None if the key is in no agency's folder.
+        dataset: None if no contract knows the file; it is then only recorded as ignored.
+        receipt_handle: without it the message stays in the queue after the run: a part of it is not handled.
+        receive_count: the message's ApproximateReceiveCount in SQS.
     """
 
     version: ObjectVersion
-    agency: str
-    dataset: str
+    agency: str | None
+    dataset: str | None
     message_id: str
     receipt_handle: str | None
     receive_count: int
@@ -27,10 +30,16 @@ class QueuedFile:
     def size_bytes(self) -> int:
         return self.version.size_bytes or 0
 
+    @property
+    def is_ignored(self) -> bool:
+        return self.agency is None or self.dataset is None
+
 
 MessageFiles: TypeAlias = Sequence[QueuedFile]
 """The files of one message; they stay in one run, because the message is deleted when all of them are done."""
 PlannedRun: TypeAlias = list[MessageFiles]
+MAX_FILES, MAX_IGNORED = 200, 1_000
+"""Files of a run. An ignored file is only recorded, so a run can have more of them."""
 
 
 @dataclass(frozen=True)
@@ -46,41 +55,65 @@ class Suspects:
         return cls(message_ids, max(1, -(-len(message_ids) // max(1, slots))))
 
 
-def plan_runs(
-    messages: Iterable[MessageFiles],
-    suspects: Suspects = Suspects(),
-    *,
-    max_files: int = 200,
-    max_bytes: int = 256 << 20,
-) -> list[PlannedRun]:
-    """Group messages into runs.
+class RunPlan:
+    """Groups messages into runs, one message after another.
 
     A run takes up to ``max_files`` files and ``max_bytes`` bytes, so a big file gets its own run and many small ones
     are spread over several. Messages are grouped by their receive count, in batches that are ten times smaller with
     each receive: a file that kills its run is soon alone in it. Messages of a run that died are apart from the others.
     """
-    groups: dict[tuple[int, bool], list[MessageFiles]] = defaultdict(list)
+
+    def __init__(
+        self,
+        suspects: Suspects = Suspects(),
+        *,
+        max_files: int = MAX_FILES,
+        max_bytes: int = 256 << 20,
+    ) -> None:
+        self._suspects, self._max_files, self._max_bytes = suspects, max_files, max_bytes
+        self._runs: dict[tuple[int, bool], list[PlannedRun]] = defaultdict(list)
+        self._last: dict[tuple[int, bool], tuple[int, int]] = {}
+        self.count = self.messages = 0
+
+    @property
+    def has_retried(self) -> bool:
+        return any(receives > 1 for receives, _ in self._runs)
+
+    @property
+    def runs(self) -> list[PlannedRun]:
+        """The runs, those with the fewest receives first."""
+        return [run for _, runs in sorted(self._runs.items()) for run in runs]
+
+    def add(self, files: MessageFiles) -> None:
+        group = max(file.receive_count for file in files), files[0].message_id in self._suspects.message_ids
+        limit = self._limit(*group)
+        count, size = len(files), sum(file.size_bytes for file in files)
+        last_count, last_size = self._last.get(group, (limit, 0))
+        if last_count + count > limit or last_size + size > self._max_bytes:
+            self._runs[group].append([])
+            self.count += 1
+            last_count = last_size = 0
+        self._runs[group][-1].append(files)
+        self._last[group] = last_count + count, last_size + size
+        self.messages += 1
+
+    def _limit(self, receives: int, is_suspect: bool) -> int:
+        limit = max(1, self._max_files // 10 ** (receives - 1)) if receives > 0 else self._max_files
+        return min(limit, self._suspects.per_run) if is_suspect else limit
+
+
+def plan_runs(
+    messages: Iterable[MessageFiles],
+    suspects: Suspects = Suspects(),
+    *,
+    max_files: int = MAX_FILES,
+    max_bytes: int = 256 << 20,
+) -> list[PlannedRun]:
+    """The runs of a ``RunPlan`` for these messages."""
+    plan = RunPlan(suspects, max_files=max_files, max_bytes=max_bytes)
     for files in messages:
-        is_suspect = files[0].message_id in suspects.message_ids
-        groups[max(file.receive_count for file in files), is_suspect].append(files)
-    runs: list[PlannedRun] = []
-    for (receives, is_suspect), group in sorted(groups.items()):
-        limit = max(1, max_files // 10 ** (receives - 1)) if receives > 0 else max_files
-        if is_suspect:
-            limit = min(limit, suspects.per_run)
-        batch: PlannedRun = []
-        count = size = 0
-        for files in group:
-            files_bytes = sum(file.size_bytes for file in files)
-            if batch and (count + len(files) > limit or size + files_bytes > max_bytes):
-                runs.append(batch)
-                batch, count, size = [], 0, 0
-            batch.append(files)
-            count += len(files)
-            size += files_bytes
-        if batch:
-            runs.append(batch)
-    return runs
+        plan.add(files)
+    return plan.runs
 
 
 def fit_runs(runs: Sequence[PlannedRun], free_slots: int) -> list[PlannedRun]:

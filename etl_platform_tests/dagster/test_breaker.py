@@ -14,7 +14,7 @@ from dagster._core.events import DagsterEvent, DagsterEventType
 from etl_platform.cli.main import main
 from etl_platform.definitions import build_defs
 from etl_platform.defs.intake.breaker_state import held_agencies, reset_breaker
-from etl_platform.defs.intake.intake_runs import runs_in_flight
+from etl_platform.defs.intake.intake_runs import unfinished_runs
 from etl_platform.deliveries.circuit_breaker import Phase
 from etl_platform.platform import Platform
 from etl_platform.settings import Settings
@@ -184,7 +184,7 @@ def test_after_the_cooldown_one_of_its_messages_may_start(history: History, in_f
         history.run(now - 90 + number, tags=of_agency("aa", number))
     if in_flight:
         history.run(None, tags=of_agency("aa", 0))
-    runs = runs_in_flight(history.instance)
+    runs = [record.dagster_run for record in unfinished_runs(history.instance)]
     assert held_agencies(history.instance, LIMITS, now, runs) == {"aa": may_start}
     assert held_agencies(history.instance, LIMITS, now - 30, runs) == {"aa": 0}
 

@@ -76,9 +76,8 @@ def test_definitions_load_without_environment_network_and_heavy_libraries(tmp_pa
 def test_the_names_are_those_that_others_depend_on(definitions: dg.Definitions) -> None:
     assert definitions.resolve_job_def("s3_data_quality_job")
     sensor = definitions.resolve_sensor_def("file_arrivals_sensor")
-    assert sensor.job.name == "s3_data_quality_job"
+    assert [job.name for job in sensor.jobs] == ["s3_data_quality_job", "ignored_files_job"]
     assert sensor.default_status is dg.DefaultSensorStatus.RUNNING
-    assert sensor.minimum_interval_seconds == Settings().poll_interval_seconds
     for name in ("reconcile", "expected_files"):
         assert definitions.resolve_job_def(f"{name}_job")
         schedule = definitions.resolve_schedule_def(f"{name}_job_schedule")

@@ -173,17 +173,19 @@ def test_expected_names_have_no_event(workshop: Workshop) -> None:
     assert workshop.instance.fetch_observations(IGNORED, limit=9).records == []
 
 
-def test_the_sensor_logs_an_ignored_file_before_it_deletes_the_message(workshop: Workshop) -> None:
+def test_a_run_records_an_ignored_file_and_logs_it_before_it_deletes_the_message(workshop: Workshop) -> None:
     key = workshop.drop("Vehicle_Fleet.csv", b"plate\n1\n")
-    queue, platform = _OneMessage(key), platform_of(workshop)
+    queue, platform = _OneMessage(key, workshop.instance), platform_of(workshop)
     platform.queue = lambda _: queue  # type: ignore[assignment,return-value]
-    logged: list[str] = []
 
-    requests = list(run_requests(platform, deadline=float("inf"), on_ignored=lambda report: logged.append(queue.state)))
+    (request,) = run_requests(platform, deadline=float("inf"))
+    assert queue.state == "waiting"
+    assert request.job_name == "ignored_files_job"
+    job = build_defs(platform.settings, platform=platform).resolve_job_def(request.job_name)
+    result = job.execute_in_process(request.run_config, instance=workshop.instance, tags=dict(request.tags))
 
-    assert requests == []
-    assert logged == ["waiting"]
-    assert queue.state == "deleted"
+    assert result.success
+    assert queue.state == "deleted after 1 event"
 
 
 def test_dead_letters_are_an_obstacle_with_the_next_step(workshop: Workshop) -> None:
@@ -332,18 +334,21 @@ def _log_overdue(workshop: Workshop, rows: list[Mapping[str, str]]) -> None:
 class _OneMessage:
     """A queue with the event of one object, which records whether the message was deleted."""
 
-    def __init__(self, key: str) -> None:
+    def __init__(self, key: str, instance: dg.DagsterInstance) -> None:
         self.state = "waiting"
+        self._instance = instance
         place = {"bucket": {"name": "local"}, "object": {"key": key, "size": 8}}
         self._body = json.dumps({"Records": [{"eventVersion": "2.1", "eventName": "ObjectCreated:Put", "s3": place}]})
         self._left = 1
 
-    def receive(self, _limit: int, _timeout_s: int) -> list[Any]:
+    def receive(self, _limit: int, _timeout_s: int, _wait_s: int = 0) -> list[Any]:
         taken, self._left = self._left, 0
         return [Message("m", "h", self._body, 1)] * taken
 
-    def delete(self, _handles: list[str]) -> list[str]:
-        self.state = "deleted"
+    def delete(self, handles: list[str]) -> list[str]:
+        if handles:
+            events = len(self._instance.fetch_observations(IGNORED, limit=9).records)
+            self.state = f"deleted after {events} event"
         return []
 
     def change_visibility(self, _handles: list[str], _timeout_s: int) -> list[str]:

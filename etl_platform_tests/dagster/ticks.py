@@ -26,10 +26,16 @@ class CountedQueue:
         self.receives = 0
         self.given_back: list[str] = []
 
-    def receive(self, limit: int, visibility_timeout_s: int) -> list[Message]:
+    def receive(self, limit: int, visibility_timeout_s: int, wait_s: int = 0) -> list[Message]:
         self.receives += 1
         taken, self.waiting = self.waiting[:limit], self.waiting[limit:]
         return taken
+
+    def delete(self, receipt_handles: Sequence[str]) -> list[str]:
+        return []
+
+    def depth(self) -> tuple[int, int]:
+        return len(self.waiting), 0
 
     def change_visibility(self, receipt_handles: Sequence[str], timeout_s: int) -> list[str]:
         if timeout_s == 0:

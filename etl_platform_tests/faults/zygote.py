@@ -105,6 +105,7 @@ def _tick(warm: _Warm, command: dict[str, Any]) -> dict[str, Any]:
     requests = [
         {
             "run_key": request.run_key,
+            "job": request.job_name,
             "run_config": request.run_config,
             "tags": {**request.tags, "dagster/sensor_name": sensor.name},
             "selection": [key.path for key in request.asset_selection or []],
@@ -119,11 +120,14 @@ def _run(warm: _Warm, command: dict[str, Any]) -> dict[str, Any]:
     import dagster as dg
 
     request = command["request"]
+    selection = [dg.AssetKey(path) for path in request["selection"]]
     return _execute(
         warm,
+        request["job"],
         run_config=request["run_config"],
         tags=request["tags"],
-        asset_selection=[dg.AssetKey(path) for path in request["selection"]],
+        # The job of ignored files has no assets.
+        **({"asset_selection": selection} if selection else {}),
     )
 
 
@@ -132,11 +136,11 @@ def _materialize(warm: _Warm, command: dict[str, Any]) -> dict[str, Any]:
     import dagster as dg
 
     officers = [dg.AssetKey([layer, "officer_detail"]) for layer in ("bronze", "silver")]
-    return _execute(warm, partition_key=command["partition"], asset_selection=officers)
+    return _execute(warm, "s3_data_quality_job", partition_key=command["partition"], asset_selection=officers)
 
 
-def _execute(warm: _Warm, **how: Any) -> dict[str, Any]:
-    job = warm.definitions.resolve_job_def("s3_data_quality_job")
+def _execute(warm: _Warm, job_name: str, **how: Any) -> dict[str, Any]:
+    job = warm.definitions.resolve_job_def(job_name)
     with _instance() as instance:
         result = job.execute_in_process(instance=instance, raise_on_error=False, **how)
     return {"success": result.success, "outcomes": [str(item.outcome) for item in warm.platform.finished]}

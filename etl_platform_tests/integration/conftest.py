@@ -81,6 +81,7 @@ def settings(endpoint_url: str, provisioned: Provisioned, monkeypatch: pytest.Mo
         aws_endpoint_url=endpoint_url,
         data_bucket_name=provisioned.bucket,
         file_events_queue_url=provisioned.queue_url,
+        poll_interval_seconds=1,
         file_events_dlq_url=provisioned.dlq_url,
         email_queue_url=provisioned.email_queue_url,
         email_dlq_url=provisioned.email_dlq_url,

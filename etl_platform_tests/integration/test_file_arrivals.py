@@ -1,9 +1,11 @@
 """The sensor against a real queue: what becomes of each kind of message before any run starts."""
 
 import json
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Any
 
 import dagster as dg
@@ -90,7 +92,9 @@ def test_a_malformed_message_goes_to_the_dead_letters_with_its_reason(
 def test_a_key_that_no_contract_knows_is_reported_as_ignored(platform: Platform, send: Callable[[str], None]) -> None:
     send(event("from_client/nm_albuquerque/Vehicle_Fleet.csv"))
 
-    assert tick(platform) == []
+    (request,) = tick(platform)
+    assert platform.queue(FILE_EVENTS).depth() == (0, 1), "the run deletes it, not the sensor"
+    run(platform, request)
 
     assert platform.queue(FILE_EVENTS).depth() == (0, 0)
     assert platform.dead_letters(FILE_EVENTS).depth() == (0, 0)
@@ -103,7 +107,8 @@ def test_a_key_that_no_contract_knows_is_reported_as_ignored(platform: Platform,
 def test_a_folder_marker_is_ignored(platform: Platform, send: Callable[[str], None]) -> None:
     send(event("from_client/nm_albuquerque/", size=0))
 
-    assert tick(platform) == []
+    (request,) = tick(platform)
+    run(platform, request)
 
     assert platform.queue(FILE_EVENTS).depth() == (0, 0)
     assert [error["code"] for error in reports(platform)[0]["errors"]] == ["folder_marker"]
@@ -199,7 +204,7 @@ def test_at_the_cap_of_runs_nothing_is_received(settings: Settings, send: Callab
 def test_a_tick_never_asks_for_more_runs_than_the_cap_leaves(settings: Settings, send: Callable[[str], None]) -> None:
     """Messages that come back travel in ever smaller batches: without a limit, a tick could ask for a thousand runs."""
     platform = Platform(replace(settings, max_runs_in_flight=3))
-    for number in range(6):
+    for number in range(10):
         send(event(f"from_client/agency_{number}/Officer_Detail.csv", size=1 << 29))
 
     with dg.DagsterInstance.ephemeral() as instance:
@@ -208,7 +213,7 @@ def test_a_tick_never_asks_for_more_runs_than_the_cap_leaves(settings: Settings,
 
     assert 1 <= len(found.run_requests or []) <= 2
     held = {item["message_id"] for request in found.run_requests or [] for item in deliveries_of(request)}
-    assert platform.queue(FILE_EVENTS).depth() == (6 - len(held), len(held)), "what no run takes must not stay hidden"
+    assert platform.queue(FILE_EVENTS).depth() == (10 - len(held), len(held)), "what no run takes must not stay hidden"
 
 
 def test_below_the_cap_the_sensor_asks_for_its_runs(settings: Settings, send: Callable[[str], None]) -> None:
@@ -224,6 +229,57 @@ def test_below_the_cap_the_sensor_asks_for_its_runs(settings: Settings, send: Ca
     assert nothing.skip_message
 
 
+def test_a_file_that_arrives_during_a_tick_starts_its_run_in_this_tick(
+    platform: Platform, send: Callable[[str], None]
+) -> None:
+    arrival = threading.Timer(1, send, [event(ROSTER)])
+    arrival.start()
+
+    requests = list(run_requests(platform, deadline=time.monotonic() + 30, wait_s=20))
+
+    arrival.join()
+    assert len(requests) == 1
+
+
+def test_while_a_run_is_unfinished_few_files_wait_for_others(settings: Settings, send: Callable[[str], None]) -> None:
+    send(event(ROSTER))
+    platform = Platform(replace(settings, poll_interval_seconds=600))
+
+    with dg.DagsterInstance.ephemeral() as instance:
+        in_flight(instance, "1")
+        few = evaluate(platform, instance)
+        for number in range(9):
+            send(event(f"from_client/agency_{number}/Officer_Detail.csv"))
+        worth_a_run = evaluate(platform, instance)
+
+    assert (few.skip_message or "").startswith("1 messages wait for others")
+    assert [len(deliveries_of(request)) for request in worth_a_run.run_requests or []] == [10]
+
+
+def test_a_message_stays_hidden_while_its_run_is_queued(settings: Settings, send: Callable[[str], None]) -> None:
+    send(event(ROSTER))
+    platform = Platform(replace(settings, visibility_timeout_seconds=10, max_runs_in_flight=1))
+
+    with dg.DagsterInstance.ephemeral() as instance:
+        (request,) = evaluate(platform, instance).run_requests or []
+        in_flight(instance, "1", dg.DagsterRunStatus.STARTING, request.run_config)
+        until = time.monotonic() + 25
+        while time.monotonic() < until:
+            assert platform.queue(FILE_EVENTS).depth() == (0, 1)
+            assert evaluate(platform, instance).run_requests == []
+
+    (message,) = deliveries_of(request)
+    assert platform.queue(FILE_EVENTS).delete([message["receipt_handle"]]) == [], "no other receive has replaced it"
+
+
+def run(platform: Platform, request: dg.RunRequest) -> None:
+    """Run the job that records ignored files."""
+    job = build_defs(platform.settings, platform=platform).resolve_job_def("ignored_files_job")
+    assert request.job_name == job.name
+    with dg.DagsterInstance.ephemeral() as instance:
+        assert job.execute_in_process(request.run_config, instance=instance).success
+
+
 def evaluate(platform: Platform, instance: dg.DagsterInstance) -> Any:
     """The sensor itself, as the daemon calls it."""
     definitions = build_defs(platform.settings, platform=platform)
@@ -234,13 +290,19 @@ def evaluate(platform: Platform, instance: dg.DagsterInstance) -> Any:
         return sensor.evaluate_tick(context)
 
 
-def in_flight(instance: dg.DagsterInstance, run_id: str) -> None:
+def in_flight(
+    instance: dg.DagsterInstance,
+    run_id: str,
+    status: dg.DagsterRunStatus = dg.DagsterRunStatus.STARTED,
+    config: Mapping[str, Any] = MappingProxyType({}),
+) -> None:
     """A run of the sensor's job that has not ended."""
     instance.add_run(
         dg.DagsterRun(
             job_name="s3_data_quality_job",
             run_id=f"00000000-0000-0000-0000-{run_id:>012}",
-            status=dg.DagsterRunStatus.STARTED,
+            status=status,
+            run_config=config,
             tags={"dagster/sensor_name": "file_arrivals_sensor"},
         )
     )

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 import dagster as dg
 
-from etl_platform.defs.intake.intake_runs import ONLY_DELIVERY_TAG, PROBE_TAG
+from etl_platform.defs.intake.intake_runs import JOB_NAME, ONLY_DELIVERY_TAG, PROBE_TAG
 from etl_platform.deliveries.circuit_breaker import Breaker, Event, Limits, Phase, Progressed, RunFailed, fold
 from etl_platform_tests.simulation.timeline import Violation
 
@@ -24,7 +24,9 @@ class RunRecord:
     progress: bool = False
 
     def event(self) -> Event | None:
-        """What the end of this run tells the breaker."""
+        """What the end of this run tells the breaker, which knows only the runs of the intake."""
+        if self.request.job_name != JOB_NAME:
+            return None
         if self.progress:
             return Progressed()
         if self.status != "FAILURE":

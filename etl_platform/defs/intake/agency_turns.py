@@ -31,7 +31,7 @@ class AgencyTurns:
 
         Each message is tried at its first receive, and at its last.
         """
-        agencies = {file.agency for file in files}
+        agencies = {file.agency for file in files if file.agency}
         if not agencies <= self.held.keys() or not 1 < files[0].receive_count < FILE_EVENTS.max_receives:
             return True
         agency = min(agencies)

@@ -25,10 +25,10 @@ _MAX_ROUNDS = 5
 class DagsterEventLog:
     """The event log of one run."""
 
-    def __init__(self, context: dg.AssetExecutionContext, platform: Platform) -> None:
+    def __init__(self, context: dg.OpExecutionContext, platform: Platform) -> None:
         self._context, self._platform = context, platform
         self._state = PartitionState(platform.store, platform.bucket)
-        self._checks = CheckLog(context.op_execution_context)
+        self._checks = CheckLog(context)
 
     def register_agencies(self, senders: Mapping[str, Collection[str]]) -> None:
         register_agencies(self._context.instance, senders)

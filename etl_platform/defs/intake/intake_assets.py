@@ -1,7 +1,6 @@
 """Bronze and silver assets of every dataset, their checks, and the intake job."""
 
-import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import dagster as dg
@@ -13,28 +12,17 @@ from etl_platform.defs.dagster_internals import define_job_of_several_partition_
 from etl_platform.defs.datasets.broken_contracts import broken_dataset_specs
 from etl_platform.defs.datasets.dataset_specs import dataset_specs
 from etl_platform.defs.datasets.partitions import agencies_of, partitioned_check
-from etl_platform.defs.intake.dagster_event_log import DagsterEventLog
-from etl_platform.defs.intake.failed_runs import FAILED
-from etl_platform.defs.intake.intake_config import EXAMPLE_BUCKET, IngestConfig, QueuedDelivery, messages_of
-from etl_platform.defs.intake.intake_runs import JOB_NAME, is_being_cancelled, is_redundant_probe
+from etl_platform.defs.intake.batch_run import ingest_deliveries
+from etl_platform.defs.intake.intake_config import IngestConfig
+from etl_platform.defs.intake.intake_runs import JOB_NAME
 from etl_platform.defs.intake.partition_runs import run_partition
 from etl_platform.defs.runs.failures import as_dagster_failures
-from etl_platform.defs.runs.run_counts import CountedQueue, note_counts
-from etl_platform.defs.runs.run_tags import note_outcomes
-from etl_platform.defs.runs.stop_signal import stop_event
-from etl_platform.deliveries.batch import FailedDelivery
-from etl_platform.deliveries.daily_counts import RunCounts
-from etl_platform.deliveries.ingest_batch import deliveries_text, ingest_batch, outcomes_text
 from etl_platform.engine.contract.model import Contract
 from etl_platform.engine.contract_folder import ContractFolder
 from etl_platform.platform import Platform
-from etl_platform.queue_work.queues import FILE_EVENTS
-from etl_platform.queue_work.workers import Threads
 from etl_platform.settings import Settings
 
 POOL = "intake"
-_STATEMENT_TIMEOUT_MS, _POOL_RECYCLE_S, _MAX_OVERFLOW = 60_000, 3_600, 20
-_MAX_FAILURES_SHOWN = 100
 
 
 def build_intake_assets(folder: ContractFolder, settings: Settings) -> dg.AssetsDefinition:
@@ -63,7 +51,7 @@ def build_intake_assets(folder: ContractFolder, settings: Settings) -> dg.Assets
             if checks := context.selected_asset_check_keys:
                 CheckLog(context.op_execution_context).refuse(checks)
             if context.selected_asset_keys:
-                _ingest_batch(context, config.deliveries, platform)
+                ingest_deliveries(context.op_execution_context, config.deliveries, platform)
 
     return ingest
 
@@ -86,66 +74,3 @@ def _check_specs(contracts: Iterable[Contract]) -> list[dg.AssetCheckSpec]:
         for contract in contracts
         for name, text in (*check_specs(contract), *on_time_spec(contract))
     ]
-
-
-def _ingest_batch(context: dg.AssetExecutionContext, deliveries: Sequence[QueuedDelivery], platform: Platform) -> None:
-    """Ingest deliveries from the queue or from the command line, and log their events under their agencies."""
-    if any(delivery.bucket == EXAMPLE_BUCKET for delivery in deliveries):
-        raise dg.Failure(
-            "The run config is still the example. Replace bucket and key by those of a delivered file. To read an "
-            "agency's files again, materialize its partition instead",
-            allow_retries=False,
-        )
-    # By default Dagster opens a connection for each statement. A run that logs many events needs a connection pool.
-    context.instance.optimize_for_webserver(
-        statement_timeout=_STATEMENT_TIMEOUT_MS, pool_recycle=_POOL_RECYCLE_S, max_overflow=_MAX_OVERFLOW
-    )
-    settings, messages = platform.settings, messages_of(deliveries, platform.intake)
-    handles = [message.receipt_handle for message in messages if message.receipt_handle]
-    if is_redundant_probe(context.instance, context.run):
-        context.log.info("another run already probes the circuit breaker; the messages return to the queue")
-        platform.queue(FILE_EVENTS).change_visibility(handles, 0)
-        return
-    if warning := platform.bucket_warning():
-        context.log.warning(warning)
-    queue = CountedQueue(platform.queue(FILE_EVENTS)) if handles else None
-    with stop_event() as stop:
-        batch = ingest_batch(
-            messages,
-            platform.intake,
-            DagsterEventLog(context, platform),
-            run_id=context.run.run_id,
-            queue=queue,
-            workers=Threads(settings.sns_worker_max, stop, settings.shutdown_grace_seconds),
-            visibility_timeout_s=settings.visibility_timeout_seconds,
-            clock=time.time,
-        )
-    platform.finished += batch.results
-    counts = RunCounts(deleted=queue.deleted if queue else 0, s3_errors=platform.s3_errors)
-    note_counts(context.instance, context.run, counts)
-    routes = [file.route for message in messages for file in message.files]
-    agencies = {route.agency for route in routes if route.agency}
-    datasets = {route.dataset for route in routes if route.dataset}
-    note_outcomes(context.instance, context.run, agencies, datasets, outcomes_text(batch.outcomes))
-    context.log.info(deliveries_text(len(deliveries), batch.outcomes))
-    if stop.is_set():
-        released = len(deliveries) - len(batch.results) - len(batch.failures)
-        context.log.warning(f"the run was stopped: {released} deliveries return to the queue, for another run")
-        if is_being_cancelled(context.instance, context.run):
-            raise dg.DagsterExecutionInterruptedError
-    if batch.failures:
-        _fail(context, batch.failures, len(deliveries))
-
-
-def _fail(context: dg.AssetExecutionContext, failures: Sequence[FailedDelivery], deliveries: int) -> None:
-    for failed in failures:
-        context.log.error(
-            f"failed {failed.file.key}: {failed.error!r}",
-            exc_info=failed.error,
-            extra={"agency": failed.file.route.agency, "dataset": failed.file.route.dataset},
-        )
-    raise dg.Failure(
-        f"{len(failures)} of {deliveries} deliveries failed; the first: {failures[0]}",
-        metadata={FAILED: dg.MetadataValue.json([str(failed) for failed in failures[:_MAX_FAILURES_SHOWN]])},
-        allow_retries=False,
-    )

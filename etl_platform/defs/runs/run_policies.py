@@ -10,6 +10,9 @@ from etl_platform.defs.runs.failures import as_dagster_failures
 BEFORE_BACKFILLS = {"dagster/priority": "1"}
 """Tag of runs that sensors and daily schedules start. Runs that people and backfills start have priority 0."""
 
+AFTER_EVERYTHING = {"dagster/priority": "-1"}
+"""Tag of runs that nobody waits for."""
+
 _MAX_RETRIES = "dagster/max_retries"
 NOT_REPEATED = {_MAX_RETRIES: "0"}
 """Tag of runs that must not be repeated: a queue redelivers their messages, or a person waits for their end.

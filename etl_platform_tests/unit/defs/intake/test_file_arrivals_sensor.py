@@ -5,7 +5,10 @@ import json
 import math
 from collections import Counter
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from random import Random
+from types import SimpleNamespace
+from typing import Any
 
 import dagster as dg
 import pytest
@@ -15,9 +18,13 @@ from hypothesis import strategies as st
 from etl_platform.aws.queue import Message
 from etl_platform.defs.intake.agency_turns import AgencyTurns
 from etl_platform.defs.intake.file_arrivals_sensor import run_requests
+from etl_platform.deliveries.delivery import ObjectVersion
+from etl_platform.deliveries.intake import Intake
+from etl_platform.deliveries.routing import RoutedObject, Router
 from etl_platform.errors import ReportError, TransientError
 from etl_platform.queue_work.queues import FILE_EVENTS
 from etl_platform.settings import Settings
+from etl_platform_tests.simulation.files import BUCKET, PREFIX, contracts
 from etl_platform_tests.simulation.memory import MemoryQueue, MemoryStore
 from etl_platform_tests.simulation.world import MemoryPlatform
 
@@ -180,10 +187,14 @@ def test_a_message_that_cannot_be_handled_does_not_stop_the_tick(
     for key in ("from_client/agency_a/Things.csv", "from_client/agency_b/no contract.csv", "from_client/c/Things.csv"):
         queue.send(event(key), {})
 
-    def refuse(*_: object) -> None:
-        raise error
+    router = platform.intake.router()
 
-    platform.intake.ingest = refuse  # type: ignore[method-assign,assignment]
+    def refuse_one(version: ObjectVersion) -> RoutedObject:
+        if "no contract" in version.key:
+            raise error
+        return router.route(version)
+
+    platform.intake.router = lambda *_: SimpleNamespace(route=refuse_one)  # type: ignore[method-assign,assignment]
     (request,) = run_requests(platform, deadline=math.inf)
     assert keys_of(request) == ["from_client/agency_a/Things.csv", "from_client/c/Things.csv"]
     assert list(queue.messages.values())[1].visible_at == NOW + 30
@@ -210,7 +221,7 @@ def test_messages_received_before_the_queue_stopped_answering_start(
         queue.send(event(f"from_client/agency_{number}/Things.csv"), {})
     receive, calls = queue.receive, itertools.count()
 
-    def once(limit: int, visibility_timeout_s: int) -> list[Message]:
+    def once(limit: int, visibility_timeout_s: int, _wait_s: int) -> list[Message]:
         if next(calls):
             raise TransientError("the queue does not answer")
         return receive(limit, visibility_timeout_s)
@@ -220,6 +231,83 @@ def test_messages_received_before_the_queue_stopped_answering_start(
     assert len(keys_of(request)) == 10
     with pytest.raises(TransientError):
         list(run_requests(platform, deadline=math.inf))
+
+
+def test_a_flood_of_ignored_files_is_left_to_runs_of_its_own(platform: MemoryPlatform, queue: MemoryQueue) -> None:
+    """The tick neither reads nor records an ignored file, or a file behind them would wait for each."""
+    store, looked_at = platform.store, list[str]()
+    intake: Any = Routers(Intake(store, contracts(), BUCKET, PREFIX, lambda: datetime.now(UTC)), looked_at)
+    platform.intake = intake
+    for number in range(1_500):
+        queue.send(event(f"from_client/agency_a/IMG_{number}.jpg"), {})
+    for number in range(3):
+        queue.send(event(f"from_client/agency_{number}/Things.csv"), {})
+
+    requests = list(run_requests(platform, deadline=math.inf))
+
+    sizes = [len(request.run_config["ops"]["ingest"]["config"]["deliveries"]) for request in requests]
+    assert [(request.job_name, size) for request, size in zip(requests, sizes, strict=True)] == [
+        ("s3_data_quality_job", 3),
+        ("ignored_files_job", 500),
+        ("ignored_files_job", 1_000),
+    ]
+    assert looked_at == ["router"]
+    assert [stored.receive_count for stored in queue.messages.values()] == [1] * 1_503
+
+
+def test_a_message_with_an_ignored_and_a_known_file_is_one_run_of_the_intake(
+    platform: MemoryPlatform, queue: MemoryQueue
+) -> None:
+    other = json.loads(event("from_client/agency_a/IMG_1.jpg"))["Records"][0]
+    queue.send(event("from_client/agency_a/Things.csv", other), {})
+
+    (request,) = run_requests(platform, deadline=math.inf)
+
+    assert request.job_name == "s3_data_quality_job"
+    assert len(request.run_config["ops"]["ingest"]["config"]["deliveries"]) == 2
+    assert request.asset_selection == [dg.AssetKey(["bronze", "things"]), dg.AssetKey(["silver", "things"])]
+
+
+def test_a_probe_is_a_file_that_a_contract_knows(platform: MemoryPlatform, queue: MemoryQueue) -> None:
+    for name in ("IMG_1.jpg", "Things.csv", "Things.csv"):
+        queue.send(event(f"from_client/agency_a/{name}"), {})
+
+    probe, ignored = run_requests(platform, deadline=math.inf, room=1, probe_of=NOW)
+
+    assert (probe.job_name, ignored.job_name) == ("s3_data_quality_job", "ignored_files_job")
+    assert [stored.receive_count for stored in queue.messages.values()] == [1, 1, 0]
+
+
+@pytest.mark.parametrize(("arrive_together", "waits"), [([], [20]), ([1], [20, 0]), ([1, 1, 3], [20, 0, 1, 1])])
+def test_a_tick_waits_for_the_first_message_and_briefly_for_more_of_a_burst(
+    platform: MemoryPlatform, queue: MemoryQueue, arrive_together: list[int], waits: list[int]
+) -> None:
+    waited: list[int] = []
+    receive, coming = queue.receive, iter(arrive_together)
+
+    def wait(limit: int, visibility_timeout_s: int, wait_s: int = 0) -> list[Message]:
+        waited.append(wait_s)
+        for number in range(next(coming, 0)):
+            queue.send(event(f"from_client/agency_{number}/Things.csv"), {})
+        return receive(limit, visibility_timeout_s, wait_s)
+
+    queue.receive = wait  # type: ignore[method-assign]
+
+    requests = list(run_requests(platform, deadline=math.inf, wait_s=20))
+
+    assert waited == waits
+    assert len(requests) == (1 if arrive_together else 0)
+
+
+class Routers:
+    """An intake of which a tick may only use the router."""
+
+    def __init__(self, intake: Intake, asked: list[str]) -> None:
+        self._intake, self._asked = intake, asked
+
+    def router(self) -> Router:
+        self._asked.append("router")
+        return self._intake.router()
 
 
 class Refusing:
