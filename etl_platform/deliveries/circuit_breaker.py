@@ -141,6 +141,32 @@ def fold(events: Iterable[tuple[float, Event]], now: float, limits: Limits) -> B
     return step(state, None, now, limits)
 
 
+def in_order(events: Iterable[tuple[int, float, Event]], now: float, limits: Limits) -> list[tuple[float, Event]]:
+    """Events with their times, of which none is in the future.
+
+    If one was, a clock was set back, and times do not tell the order. Then the numbers of the run records do, and a
+    time that cannot be right becomes that of the event before.
+
+    Args:
+        events: each with the number of its run record and its time.
+    """
+    events = list(events)
+    latest = latest_time(now, limits)
+    if all(at <= latest for _, at, _ in events):
+        return [(at, event) for _, at, event in events]
+    ordered: list[tuple[float, Event]] = []
+    last = 0.0
+    for _, at, event in sorted(events, key=lambda item: item[0]):
+        last = max(last, at) if at <= latest else last
+        ordered.append((last, event))
+    return ordered
+
+
+def latest_time(now: float, limits: Limits) -> float:
+    """The latest time that an event can have; clocks of machines may differ by less than a cooldown."""
+    return now + limits.cooldown_s
+
+
 def only_failing_agencies(events: Iterable[tuple[float, Event]], limits: Limits) -> dict[str, float]:
     """The agencies whose own runs failed ``max_failures`` times without progress, each with the time of the last one.
 

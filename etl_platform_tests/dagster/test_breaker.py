@@ -68,6 +68,37 @@ def test_what_says_nothing_about_the_intakes_systems_does_not_count(history: His
     assert history.failures(now=120) == 4
 
 
+TOMORROW = 90_000
+
+
+def test_failures_of_a_clock_that_was_ahead_do_not_hold_it_open(history: History) -> None:
+    for second in range(5):
+        history.run(TOMORROW + second)
+    assert history.phase(now=200) is Phase.HALF_OPEN
+    history.run(201, SUCCESS, tags=SENSOR | PROGRESS)
+    assert history.phase(now=202) is Phase.CLOSED
+
+
+@pytest.mark.parametrize("ahead", [TOMORROW, 230], ids=["a day", "seconds"])
+def test_a_reset_ends_failures_of_a_clock_that_was_ahead(history: History, ahead: int) -> None:
+    for second in range(5):
+        history.run(ahead + second)
+    history.run(210, SUCCESS, job="breaker_reset_job", tags={})
+    assert history.phase(now=235) is Phase.CLOSED
+
+
+@pytest.mark.parametrize("closed_by", [{"job": "breaker_reset_job", "tags": {}}, {"tags": SENSOR | PROGRESS}])
+def test_a_closing_of_a_clock_that_was_ahead_does_not_keep_it_closed(
+    history: History, closed_by: dict[str, Any]
+) -> None:
+    history.run(TOMORROW, SUCCESS, **closed_by)
+    for second in range(5):
+        history.run(200 + second)
+    assert history.phase(now=210) is Phase.OPEN
+    history.run(300, SUCCESS, tags=SENSOR | PROGRESS)
+    assert history.phase(now=301) is Phase.CLOSED
+
+
 def test_failures_count_in_the_order_of_their_ends(history: History) -> None:
     """A run that began first and ended last, as one does whose death is noticed late."""
     late = history.run(None)

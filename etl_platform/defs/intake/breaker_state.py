@@ -28,6 +28,8 @@ from etl_platform.deliveries.circuit_breaker import (
     Reset,
     RunFailed,
     fold,
+    in_order,
+    latest_time,
     only_failing_agencies,
     status_of,
 )
@@ -52,10 +54,15 @@ def limits_of(settings: Settings) -> Limits:
 
 def read_breaker(instance: dg.DagsterInstance, limits: Limits, now: float) -> Breaker:
     """The breaker at ``now`` (epoch seconds). The cost does not grow with the number of runs in history."""
-    resets = [(_ended_at(record), Reset()) for record in _resets(instance)]
-    closing = [*resets, *_latest_progress(instance)]
-    since = max((at for at, _ in closing), default=0.0)
-    return fold([*closing, *_failures(instance, since, limits)], now, limits)
+    latest = latest_time(now, limits)
+    resets = [(record.storage_id, _ended_at(record), Reset()) for record in _resets(instance)]
+    closing: list[tuple[int, float, Event]] = [*resets, *_latest_progress(instance, latest)]
+    is_jump = any(at > latest for _, at, _ in closing)
+    since = 0.0 if is_jump else max((at for _, at, _ in closing), default=0.0)
+    # A reset also ends what has a later time because a clock was ahead.
+    last_reset = max((number for number, _, _ in resets), default=0)
+    failures = [failed for failed in _failures(instance, since, limits) if failed[0] > last_reset]
+    return fold(in_order([*closing, *failures], now, limits), now, limits)
 
 
 def held_agencies(
@@ -66,7 +73,8 @@ def held_agencies(
     That is none during a cooldown or while a run of the agency is in flight, and one otherwise.
     """
     since = now - MAX_RETRY_DELAY_S
-    events = [(_ended_at(record), Reset()) for record in _resets(instance)] + list(_failures(instance, since, limits))
+    resets = [(_ended_at(record), Reset()) for record in _resets(instance)]
+    events = [*resets, *((at, event) for _, at, event in _failures(instance, since, limits))]
     suspects = only_failing_agencies(events, limits)
     if not suspects:
         return {}
@@ -94,25 +102,29 @@ def _resets(instance: dg.DagsterInstance) -> Iterator[dg.RunRecord]:
     return (record for record in records if record.dagster_run.status is dg.DagsterRunStatus.SUCCESS)
 
 
-def _latest_progress(instance: dg.DagsterInstance) -> list[tuple[float, Event]]:
+def _latest_progress(instance: dg.DagsterInstance, latest: float) -> list[tuple[int, float, Event]]:
     """The end of the latest successful run that finished a delivery.
 
     Success alone is not enough: a run whose messages were all taken over by another run has used no outside system. If
-    none of the latest hundred successful runs qualifies, older ones are not read.
+    none of the latest hundred successful runs qualifies, older ones are not read. Of runs that ended after ``latest``,
+    because a clock was ahead, the one with the highest number counts as well.
     """
+    found: list[tuple[int, float, Event]] = []
     before: datetime | None = None
     for limit in _PAGES:
         page = _ended(instance, dg.DagsterRunStatus.SUCCESS, limit, before=before)
         for record in page:
             if PROGRESS_TAG in record.dagster_run.tags and is_requested_by_sensor(record.dagster_run):
-                return [(_ended_at(record), Progressed())]
+                found.append((record.storage_id, _ended_at(record), Progressed()))
+                if _ended_at(record) <= latest:
+                    return found
         if len(page) < limit:
-            return []
+            return found
         before = page[-1].update_timestamp
-    return [(_ended_at(page[-1]), Progressed())]
+    return [*found, (page[-1].storage_id, _ended_at(page[-1]), Progressed())]
 
 
-def _failures(instance: dg.DagsterInstance, since: float, limits: Limits) -> Iterator[tuple[float, Event]]:
+def _failures(instance: dg.DagsterInstance, since: float, limits: Limits) -> Iterator[tuple[int, float, Event]]:
     # A delivery fails at most max_receives times, so this many runs are enough to find max_failures deliveries.
     window = FILE_EVENTS.max_receives * limits.max_failures
     after = datetime.fromtimestamp(since, UTC)
@@ -126,7 +138,7 @@ def _failures(instance: dg.DagsterInstance, since: float, limits: Limits) -> Ite
         failed = RunFailed(
             run.run_id, run.tags.get(ONLY_DELIVERY_TAG), None if probe_of is None else float(probe_of), agency
         )
-        yield _ended_at(record), Progressed(agency) if PROGRESS_TAG in run.tags else failed
+        yield record.storage_id, _ended_at(record), Progressed(agency) if PROGRESS_TAG in run.tags else failed
 
 
 def _ended(
