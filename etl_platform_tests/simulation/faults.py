@@ -8,7 +8,7 @@ from typing import TypeVar
 from etl_platform.aws.queue import Message
 from etl_platform.errors import TransientError
 from etl_platform.storage.object_store import ObjectHead
-from etl_platform_tests.simulation.files import POISON
+from etl_platform_tests.simulation.files import FAILING_AGENCY, POISON, PREFIX
 from etl_platform_tests.simulation.memory import MemoryQueue, MemoryStore
 from etl_platform_tests.simulation.plan import Plan
 from etl_platform_tests.simulation.timeline import EPOCH, Process, Timeline
@@ -97,11 +97,17 @@ class Faults:
 class SteppedStore:
     """An ObjectStore whose every call is a step."""
 
-    def __init__(self, store: MemoryStore, faults: Faults, timeline: Timeline) -> None:
-        self._store, self._faults, self._timeline = store, faults, timeline
+    def __init__(self, store: MemoryStore, faults: Faults, timeline: Timeline, plan: Plan) -> None:
+        self._store, self._faults, self._timeline, self._plan = store, faults, timeline, plan
 
     def head(self, bucket: str, key: str, version_id: str | None = None, etag: str | None = None) -> ObjectHead:
-        return self._step("head", key, lambda: self._store.head(bucket, key, version_id, etag))
+        def head() -> ObjectHead:
+            if key.startswith(f"{PREFIX}{FAILING_AGENCY}/") and self._timeline.now < self._plan.calm_at:
+                self._faults.seen["calls for an agency that only fails"] += 1
+                raise TransientError(f"{key}: refused for now")
+            return self._store.head(bucket, key, version_id, etag)
+
+        return self._step("head", key, head)
 
     def download(self, head: ObjectHead, path: Path) -> str:
         sha256 = self._step("download", head.key, lambda: self._store.download(head, path))

@@ -11,6 +11,7 @@ EQUAL_SEQUENCERS = "equal sequencers"
 SHARED_SHORT_KEYS = "files that shared a silver key in release 0.2"
 TWO_CONTRACT_VERSIONS = "contracts of two versions"
 CLOCK_JUMPS = "clock jumps"
+FAILING_SENDER = "an agency that only fails"
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,7 @@ FEATURES = {
         0.15, "record, silver and quarantine of one file can be of two attempts, and so of two contracts"
     ),
     CLOCK_JUMPS: Feature(0.1, "a clock that is set back keeps the breaker open"),
+    FAILING_SENDER: Feature(0.05),
 }
 
 

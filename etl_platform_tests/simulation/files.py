@@ -6,13 +6,15 @@ from functools import cache
 from random import Random
 
 from etl_platform.engine.contract.model import Contract
-from etl_platform_tests.simulation.features import EQUAL_SEQUENCERS, SHARED_SHORT_KEYS
+from etl_platform_tests.simulation.features import EQUAL_SEQUENCERS, FAILING_SENDER, SHARED_SHORT_KEYS
 from etl_platform_tests.simulation.timeline import EPOCH
 from etl_platform_tests.unit.making import contract_of, text, typed
 
 BUCKET, PREFIX = "bucket", "from_client/"
 POISON = b"ident,size\nthis file kills who reads it,1\n"
 AGENCIES = ("agency_a", "agency_b", "agency_c", "agency_d")
+FAILING_AGENCY = "agency_that_only_fails"
+"""S3 answers for its files only when the schedule is calm."""
 # Silver keys of release 0.2 had 32 bits of a digest, which these two share.
 _SHARED_SHORT_KEYS = tuple(f"{PREFIX}agency_a/{folder}/Things.csv" for folder in ("45399", "54746"))
 
@@ -60,7 +62,11 @@ def draw_puts(random: Random, features: Collection[str]) -> Iterator[Put]:
     # Few different bodies, so that a sender goes back to what silver held before.
     bodies = random.sample(contents(), random.randint(2, 8))
     at, counter, sequencer = EPOCH, random.randrange(1 << 40), ""
-    poison = random.randrange(12) if random.random() < 0.08 else None
+    poison = random.randrange(12) if random.random() < 0.08 and FAILING_SENDER not in features else None
+    if FAILING_SENDER in features:
+        for number in range(random.randint(6, 20)):
+            at += random.expovariate(0.5)
+            yield Put(at, f"{PREFIX}{FAILING_AGENCY}/{number}/Things.csv", random.choice(bodies), f"0054{number:012X}")
     # An emulator may give all versions the same sequencer.
     equal = random.choice((0.5, 1.0)) if EQUAL_SEQUENCERS in features else 0.0
     for number in range(random.randint(3, 12)):

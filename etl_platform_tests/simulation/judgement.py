@@ -4,6 +4,7 @@ Results are compared with those of the same files in order, each announced once,
 contract were at work, each result is that of one of them, and everything about the file is of the same one.
 """
 
+import hashlib
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -14,11 +15,12 @@ from etl_platform.deliveries.delivery import Cause, Outcome
 from etl_platform.deliveries.report import AmendmentKind, Attempt, Report, Trigger
 from etl_platform.deliveries.waiting import WaitingRecords
 from etl_platform.storage.object_store import ObjectHead
-from etl_platform_tests.simulation.files import BUCKET, contracts
+from etl_platform_tests.simulation.files import BUCKET, FAILING_AGENCY, contracts
 from etl_platform_tests.simulation.memory import MemoryStore
 from etl_platform_tests.simulation.plan import Plan
 from etl_platform_tests.simulation.truth import Truth, arrivals, in_order, read_reports
 
+LONGEST_WAIT_S = 600.0
 _NEVER = datetime.min.replace(tzinfo=UTC)
 
 
@@ -34,18 +36,20 @@ class Judgement:
     """Raises AssertionError where a store does not end as it must."""
 
     def __init__(self, store: MemoryStore, plan: Plan, truth: Truth) -> None:
-        self._store, self._truth = store, truth
+        self._store, self._plan, self._truth = store, plan, truth
         self._arrivals = arrivals(store)
         self._reports: dict[str, list[Report]] = defaultdict(list)
         for report in read_reports(store):
             self._reports[report.delivery_id].append(report)
         self._silver = {head.key: store.head(BUCKET, head.key) for head in store.list(BUCKET, "silver/")}
-        self._plain = {sha256: _Plain(end, arrivals(end)) for sha256, end in _plain_ends(plan)}
+        self._plain_ends = {sha256: _Plain(end, arrivals(end)) for sha256, end in _plain_ends(plan)}
 
     def judge(self) -> None:
         self._judge_arrivals()
         self._judge_silver()
         self._judge_quarantine()
+        if self._plan.is_bounded:
+            self._judge_waiting()
         waiting = {record.delivery_id for record in WaitingRecords(self._store, BUCKET).unfinished()}
         assert waiting <= self._truth.poisoned, f"shown as waiting, but done: {waiting - self._truth.poisoned}"
 
@@ -53,7 +57,7 @@ class Judgement:
         """Each file has one report; a poisoned one is never read, so it has none or was superseded before."""
         ours, poisoned = dict(self._arrivals), self._truth.poisoned
         assert all(ours.pop(delivery_id).outcome is Outcome.SUPERSEDED for delivery_id in poisoned & ours.keys())
-        for plain in self._plain.values():
+        for plain in self._plain_ends.values():
             assert ours.keys() == plain.reports.keys(), f"deliveries differ: {ours.keys() ^ plain.reports.keys()}"
         for delivery_id, report in ours.items():
             plain = self._plain_of(report)
@@ -84,14 +88,23 @@ class Judgement:
 
     def _judge_quarantine(self) -> None:
         """The quarantine of a file is that of the attempt in silver, else that of one of its reports."""
-        found = {head.key: head.etag for head in self._store.list(BUCKET, "quarantine/")}
+        objects = self._store.contents(BUCKET, "quarantine/").items()
+        found = {key: hashlib.sha256(body).hexdigest() for key, body in objects}
         authors = {report.delivery_id: report for report in map(self._author, self._silver.values())}
         for delivery_id, arrival in self._arrivals.items():
             key = object_keys.quarantine_key(*arrival.partition, delivery_id)
             reports = [authors[delivery_id]] if delivery_id in authors else self._reports[delivery_id]
-            etag, named = found.pop(key, None), {report.written.quarantine_etag for report in reports}
-            assert etag in named, f"quarantine of {delivery_id}: {etag}, in reports {named}"
+            content, named = found.pop(key, None), {report.written.quarantine_sha256 for report in reports}
+            assert content in named, f"quarantine of {delivery_id}: {content}, in reports {named}"
         assert not found, f"quarantine without a report: {sorted(found)}"
+
+    def _judge_waiting(self) -> None:
+        """A file is reported soon after its first message, unless its agency only fails."""
+        for delivery_id, number in self._truth.rank.items():
+            if self._plan.puts[number].agency != FAILING_AGENCY:
+                announced_at = min(one.at for one in self._plan.announcements if number in one.puts)
+                waited_s = self._truth.reported_at[delivery_id] - announced_at
+                assert waited_s <= LONGEST_WAIT_S, f"put {number} waited {waited_s:.0f} s"
 
     def _author(self, head: ObjectHead) -> Report:
         """The report of the attempt that wrote a silver object."""
@@ -101,7 +114,8 @@ class Judgement:
         (report,) = found
         assert report.outcome is Outcome.ACCEPTED, f"{head.key} holds {delivery_id}, which is {report.outcome}"
         assert report.written.silver_key == head.key, f"{head.key}: its report names {report.written.silver_key}"
-        assert report.written.silver_etag == head.etag, f"{head.key} is not what the report of {delivery_id} names"
+        content = hashlib.sha256(self._store.read(BUCKET, head.key)).hexdigest()
+        assert report.written.silver_sha256 == content, f"{head.key} is not what the report of {delivery_id} names"
         return report
 
     def _has_good_rows(self, delivery_id: str) -> bool:
@@ -111,11 +125,11 @@ class Judgement:
             return True
         if self._arrivals[delivery_id].outcome is not Outcome.SUPERSEDED or delivery_id in self._truth.poisoned:
             return False
-        return all(plain.reports[delivery_id].outcome is Outcome.ACCEPTED for plain in self._plain.values())
+        return all(plain.reports[delivery_id].outcome is Outcome.ACCEPTED for plain in self._plain_ends.values())
 
     def _plain_of(self, report: Report) -> _Plain:
         assert report.contract is not None
-        return self._plain[report.contract.sha256]
+        return self._plain_ends[report.contract.sha256]
 
 
 def _plain_ends(plan: Plan) -> Iterator[tuple[str, MemoryStore]]:
@@ -126,6 +140,7 @@ def _plain_ends(plan: Plan) -> Iterator[tuple[str, MemoryStore]]:
 
 
 def _comparable(report: Report) -> Report:
-    """A report with the same attempt, and without the sequencer, which some events of a put may not have."""
-    source = replace(report.source, sequencer=None)
-    return replace(report, attempt=Attempt(Trigger(Cause.EVENT), _NEVER, _NEVER), source=source)
+    """A report with the same attempt, without the sequencer and eTags, which some of a put may not have."""
+    source, written = replace(report.source, sequencer=None), replace(report.written, silver_etag=None)
+    written = replace(written, quarantine_etag=None)
+    return replace(report, attempt=Attempt(Trigger(Cause.EVENT), _NEVER, _NEVER), source=source, written=written)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from random import Random
 
 from etl_platform_tests.simulation.announcements import DAY, HOUR, MINUTE, Announcement, announce, make_noise
-from etl_platform_tests.simulation.features import CLOCK_JUMPS, TWO_CONTRACT_VERSIONS, drawn_features
+from etl_platform_tests.simulation.features import CLOCK_JUMPS, FAILING_SENDER, TWO_CONTRACT_VERSIONS, drawn_features
 from etl_platform_tests.simulation.files import POISON, Put, draw_puts
 from etl_platform_tests.simulation.timeline import EPOCH
 
@@ -46,6 +46,7 @@ class Plan:
     slow_runs: float
     reprocesses: tuple[tuple[float, str, str], ...]
     features: frozenset[str]
+    is_bounded: bool
     clock_jumps: tuple[ClockJump, ...]
     drawn: dict[str, int] = field(default_factory=dict)
 
@@ -76,8 +77,11 @@ def draw(seed: str, always: Collection[str] = ()) -> Plan:
     announce(random, puts, add, at_once=TWO_CONTRACT_VERSIONS in features)
     make_noise(random, puts, add)
     last = max(put.at for put in puts)
-    stormy = random.random() < 0.85
-    outages = tuple(_outages(random, last)) if random.random() < (0.8 if CLOCK_JUMPS in features else 0.25) else ()
+    # How long the others wait is only bounded where nothing else goes wrong.
+    is_bounded = FAILING_SENDER in features
+    stormy = random.random() < 0.85 and not is_bounded
+    outage_share = 0.0 if is_bounded else 0.8 if CLOCK_JUMPS in features else 0.25
+    outages = tuple(_outages(random, last)) if random.random() < outage_share else ()
     later_keys = [put.key for n, put in enumerate(puts) if put.key in {other.key for other in puts[:n]}]
     drawn["overwrites"] = len(later_keys)
     drawn["outages"] = len(outages)
@@ -102,9 +106,10 @@ def draw(seed: str, always: Collection[str] = ()) -> Plan:
         errors=random.choice((0, 2, 5, 10)) if stormy else 0,
         freezes=random.choice((0, 0, 1, 2)) if stormy else 0,
         stops=stormy and random.random() < 0.3,
-        slow_runs=random.choice((0.0, 0.1, 0.3)),
+        slow_runs=0.0 if is_bounded else random.choice((0.0, 0.1, 0.3)),
         reprocesses=reprocesses,
         features=features,
+        is_bounded=is_bounded,
         clock_jumps=jumps,
         drawn=drawn,
     )

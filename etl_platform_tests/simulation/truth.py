@@ -1,7 +1,7 @@
 """The order in which the files of a schedule arrived, and the end of the same files in order. No tests."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 
 from etl_platform import object_keys
@@ -20,8 +20,9 @@ from etl_platform_tests.simulation.timeline import Violation
 class Truth:
     """Knows the order in which the files arrived, and watches that silver never returns to an older one."""
 
-    def __init__(self, plan: Plan) -> None:
-        self._plan = plan
+    def __init__(self, plan: Plan, clock: Callable[[], float]) -> None:
+        self._plan, self._clock = plan, clock
+        self.reported_at: dict[str, float] = {}
         self.versions: dict[int, tuple[str, str]] = {}
         self.rank: dict[str, int] = {}
         self._silver: dict[str, str] = {}
@@ -36,6 +37,7 @@ class Truth:
     def saw_write(self, head: ObjectHead, body: bytes) -> None:
         if object_keys.is_report(head.key):
             report = Report.from_json(json.loads(body))
+            self.reported_at.setdefault(report.delivery_id, self._clock())
             self._rejected |= {report.delivery_id} if report.outcome is Outcome.REJECTED else set()
         elif head.key.startswith("silver/"):
             self._saw_silver(head, body)

@@ -7,20 +7,24 @@ from typing import Any, cast
 
 import dagster as dg
 
+from etl_platform.defs.intake.dead_runs import release_messages_of_dead_runs
 from etl_platform.defs.intake.file_arrivals_sensor import run_requests
 from etl_platform.defs.intake.intake_config import QueuedDelivery, messages_of
 from etl_platform.defs.intake.intake_runs import PROBE_TAG, probe_value
+from etl_platform.defs.runs.run_counts import note_counts
 from etl_platform.deliveries.batch import BatchMessage
-from etl_platform.deliveries.circuit_breaker import Phase
+from etl_platform.deliveries.circuit_breaker import Breaker, Phase
+from etl_platform.deliveries.daily_counts import RunCounts
 from etl_platform.deliveries.delivery import Cause
 from etl_platform.deliveries.ingest_batch import ingest_batch
+from etl_platform.deliveries.plan_runs import Suspects
 from etl_platform.deliveries.report import Trigger
 from etl_platform.errors import TransientError
 from etl_platform.platform import Platform
 from etl_platform.queue_work.queues import FILE_EVENTS
 from etl_platform.settings import Settings
 from etl_platform_tests.simulation.announcements import DAY, Announcement, body_of
-from etl_platform_tests.simulation.deployment import Deployment, RunRecord
+from etl_platform_tests.simulation.deployment import Deployment, RunRecord, RunRecords
 from etl_platform_tests.simulation.faults import Faults, SteppedQueue, SteppedStore
 from etl_platform_tests.simulation.files import BUCKET
 from etl_platform_tests.simulation.memory import MemoryQueue, MemoryStore, Stored
@@ -45,7 +49,7 @@ class World:
 
     def __init__(self, plan: Plan, on_step: Callable[[str], None] = lambda _step: None) -> None:
         self.plan, self.timeline = plan, Timeline(plan.seed)
-        self.truth = Truth(plan)
+        self.truth = Truth(plan, self.timeline.clock)
         self.store = MemoryStore(self.timeline.clock, self.truth.saw_write)
         self.dead_letters = MemoryQueue(self.timeline.clock)
         self.queue = MemoryQueue(
@@ -127,15 +131,35 @@ class World:
         room = min(self.plan.runs_at_once - len(in_flight), 99 if (most := breaker.room(len(probes))) is None else most)
         if room <= 0:
             return
-        platform = self.platforms[self.deployments.index(deployment)]
         try:
-            probe_of = breaker.opened_at if probing else None
-            requests = list(run_requests(platform, deadline=math.inf, room=room, probe_of=probe_of, clock=self.clock))
+            requests = self._requests(deployment, room, breaker.opened_at if probing else None, breaker)
         except TransientError:
             self.faults.seen["ticks failed"] += 1
             return
         self.faults.step("dagster.keep tick", lambda: deployment.unsubmitted.extend(requests))
         self._submit(deployment)
+
+    def _requests(
+        self, deployment: Deployment, room: int, probe_of: float | None, breaker: Breaker
+    ) -> list[dg.RunRequest]:
+        platform = self.platforms[self.deployments.index(deployment)]
+        now, timeout_s = self.clock(), platform.settings.visibility_timeout_seconds
+        instance = cast("Any", RunRecords(deployment, self.faults.step))
+        released = release_messages_of_dead_runs(instance, platform.queue(FILE_EVENTS), timeout_s, now)
+        self.faults.seen["ticks that suspect messages"] += bool(released)
+        turns = deployment.turns(breaker, now)
+        self.faults.seen["ticks that hold back an agency"] += bool(turns.held)
+        return list(
+            run_requests(
+                platform,
+                deadline=math.inf,
+                room=room,
+                probe_of=probe_of,
+                suspects=Suspects.spread(released, room),
+                turns=turns,
+                clock=self.clock,
+            )
+        )
 
     def _submit(self, deployment: Deployment) -> None:
         while deployment.unsubmitted:
@@ -177,8 +201,10 @@ class World:
                 clock=self.clock,
             )
             status = "FAILURE" if batch.failures else "SUCCESS"
+            note_counts(cast("Any", RunRecords(deployment, self.faults.step)), run.as_dagster_run(), RunCounts())
         except TransientError:
             self.faults.seen["runs failed at their start"] += 1
+            run.tags["dagster/failure_reason"] = "STEP_FAILURE"
         self.faults.seen["runs stopped"] += stop.is_set
         self.faults.step("dagster.end run", lambda: self._end(deployment, run, status))
         process = self.timeline.process
@@ -214,7 +240,7 @@ class World:
         )
         return MemoryPlatform(
             settings,
-            SteppedStore(self.store, self.faults, self.timeline),
+            SteppedStore(self.store, self.faults, self.timeline, self.plan),
             SteppedQueue("events", self.queue, self.faults),
             SteppedQueue("dead letters", self.dead_letters, self.faults),
             self.clock,
