@@ -29,6 +29,7 @@ from etl_platform.deliveries.reconcile.expected_files import ExpectedFiles
 from etl_platform.deliveries.report import Attempt, Report, Trigger, WrittenObjects
 from etl_platform.deliveries.report_days import ReportDays
 from etl_platform.engine.contract.contract_reader import parse_contract
+from etl_platform.engine.exit_codes import BAD, GOOD
 from etl_platform.platform import Platform
 from etl_platform.settings import Settings
 
@@ -156,7 +157,10 @@ def _run(platform: Platform, *words: str) -> None:
     from etl_platform.cli.main import main as run
 
     with patch("etl_platform.platform.Platform", lambda _settings: platform), contextlib.redirect_stdout(io.StringIO()):
-        run(list(words))
+        code = run(list(words))
+    if code not in {GOOD, BAD}:
+        # Interrupted, or an error: what it cost until then is no measurement.
+        raise SystemExit(f"{' '.join(words)} ended with exit code {code}")
 
 
 def _cost(store: GrowthStore, call: Callable[[], Any]) -> Cost:
