@@ -24,5 +24,5 @@ def deliveries_of(request: dg.RunRequest) -> list[dict[str, Any]]:
 
 def execute(instance: dg.DagsterInstance, platform: Platform, request: dg.RunRequest) -> dg.ExecuteInProcessResult:
     """The run of a request, in this process and over this platform."""
-    job = build_defs(platform.settings, platform=platform).resolve_job_def(FILE_EVENTS.job)
+    job = build_defs(platform.settings, platform=platform).resolve_job_def(request.job_name or FILE_EVENTS.job)
     return job.execute_in_process(instance=instance, run_config=request.run_config, raise_on_error=False)

@@ -52,9 +52,9 @@ class Line:
             lambda: self.platform.queue(FILE_EVENTS).depth()[0] >= messages + 1, what="the messages in the queue"
         )
         self.platform.finished.clear()
-        job = build_defs(self.platform.settings, platform=self.platform).resolve_job_def("s3_data_quality_job")
+        definitions = build_defs(self.platform.settings, platform=self.platform)
         return [
-            job.execute_in_process(
+            definitions.resolve_job_def(str(request.job_name)).execute_in_process(
                 run_config=request.run_config,
                 asset_selection=request.asset_selection,
                 instance=self.instance,
