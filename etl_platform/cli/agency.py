@@ -120,7 +120,7 @@ def _retire(arguments: argparse.Namespace) -> int:
     if platform.settings.dagster_home is None:
         print(_LATER)
     else:
-        removed = agency_partitions.remove(platform.settings, platform.contracts, agency)
+        removed = agency_partitions.remove(platform.settings, platform.contract_folder.datasets, agency)
         print(f"removed from the partitions {', '.join(removed) or '(it was in none)'}")
     print(f"`etl-platform agency restore {agency}` undoes this")
     return GOOD
@@ -165,7 +165,7 @@ def _reprocess(platform: "Platform", old: str, new: str, datasets: "Sequence[str
     if platform.settings.dagster_home is None:
         print(f"{_LATER}; to see what {new} sent, materialize its partitions")
         return GOOD
-    agency_partitions.remove(platform.settings, platform.contracts, old)
+    agency_partitions.remove(platform.settings, platform.contract_folder.datasets, old)
     failed = False
     for dataset in datasets:
         platform.finished.clear()

@@ -5,10 +5,14 @@ import getpass
 import os
 import re
 from datetime import timedelta
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from etl_platform.engine.contract_folder import ContractFolder
 from etl_platform.engine.errors import ContractError, UsageError
+from etl_platform.object_keys import partition_of
+
+if TYPE_CHECKING:
+    from etl_platform.platform import Platform
 
 EXIT_CODES = "exit codes: 0 success; 1 failure, rejected file or finding; 2 invalid argument, setting or contract"
 
@@ -61,6 +65,11 @@ def user_name() -> str:
         return getpass.getuser()
     except (KeyError, OSError):
         return str(os.getuid())
+
+
+def current_agency(name: str, platform: "Platform") -> str:
+    """The partition of an agency that a person names; of a renamed agency that of its new name."""
+    return platform.agency_register.read().current_name(partition_of(name))
 
 
 def known_dataset(name: str, contracts: ContractFolder) -> str:

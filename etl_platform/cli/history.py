@@ -3,7 +3,7 @@
 import argparse
 import json
 
-from etl_platform.cli.arguments import Commands, add_command, known_dataset
+from etl_platform.cli.arguments import Commands, add_command, current_agency, known_dataset
 from etl_platform.engine.exit_codes import BAD, GOOD
 from etl_platform.settings import load_settings
 
@@ -31,7 +31,7 @@ def _history(arguments: argparse.Namespace) -> int:
     platform = Platform(load_settings())
     unreadable: list[Exception] = []
     ledger = Ledger(platform.store, platform.bucket, on_unreadable=unreadable.append)
-    agency = object_keys.partition_of(arguments.agency)
+    agency = current_agency(arguments.agency, platform)
     contracts = platform.contract_folder
     datasets = [known_dataset(arguments.dataset, contracts)] if arguments.dataset else contracts.datasets
     by_key = histories(

@@ -5,10 +5,10 @@ from pathlib import Path
 from shlex import quote
 from typing import TYPE_CHECKING, Any
 
-from etl_platform.cli.arguments import Commands, add_command, known_dataset
+from etl_platform.cli.arguments import Commands, add_command, current_agency, known_dataset
 from etl_platform.engine.errors import UsageError
 from etl_platform.engine.exit_codes import GOOD
-from etl_platform.object_keys import base_name, partition_of
+from etl_platform.object_keys import base_name
 from etl_platform.settings import load_settings
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def _quarantine(arguments: argparse.Namespace) -> int:
 
     platform = Platform(load_settings())
     dataset = known_dataset(arguments.dataset, platform.contract_folder)
-    agency = partition_of(arguments.agency)
+    agency = current_agency(arguments.agency, platform)
     quarantine = Quarantine(platform.store, platform.bucket, dataset, agency)
     reports = quarantine.replayable(arguments.delivery)
     if not reports:

@@ -5,7 +5,7 @@ import json
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from etl_platform.cli.arguments import Commands, add_command, age
+from etl_platform.cli.arguments import Commands, add_command, age, current_agency
 from etl_platform.engine.exit_codes import BAD, GOOD
 from etl_platform.settings import load_settings
 
@@ -43,7 +43,6 @@ def _status(arguments: argparse.Namespace) -> int:
     from etl_platform.cli.text_tables import deliveries_table, happened_at, print_unreadable, waiting_table
     from etl_platform.deliveries.ledger import Ledger
     from etl_platform.deliveries.waiting import WaitingRecords
-    from etl_platform.object_keys import partition_of
     from etl_platform.platform import Platform
 
     settings = load_settings()
@@ -54,7 +53,7 @@ def _status(arguments: argparse.Namespace) -> int:
     platform = Platform(settings)
     now = datetime.now(UTC)
     since = now - arguments.since
-    agency = partition_of(arguments.agency) if arguments.agency else None
+    agency = current_agency(arguments.agency, platform) if arguments.agency else None
     unreadable: list[Exception] = []
     # Before the reports: a delivery that is finished meanwhile is then shown twice rather than not at all.
     waiting = WaitingRecords(platform.store, platform.bucket).unfinished(unreadable.append)

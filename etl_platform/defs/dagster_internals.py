@@ -175,10 +175,12 @@ class ShownCheck:
 
     Attributes:
         run_id: empty if no run wrote the row.
+        has_result: False if the check is only planned.
         target_id: storage id of the materialization that the result is about; None if there is no result or no target.
     """
 
     run_id: str
+    has_result: bool
     target_id: int | None
 
 
@@ -190,8 +192,9 @@ def shown_checks(
     found: dict[dg.AssetCheckKey, ShownCheck] = {}
     for key, record in storage.get_latest_asset_check_execution_by_key(keys, wanted).items():
         # A planned check has an event without a result.
+        has_result = isinstance(record.evaluation, dg.AssetCheckEvaluation)
         target = getattr(record.evaluation, "target_materialization_data", None)
-        found[key] = ShownCheck(record.run_id, target.storage_id if target else None)
+        found[key] = ShownCheck(record.run_id, has_result, target.storage_id if target else None)
     return found
 
 

@@ -16,6 +16,7 @@ from etl_platform.deliveries.report import (
 from etl_platform.engine.contract.model import Contract
 from etl_platform.engine.corrections import Corrections
 from etl_platform.engine.result import CheckResult
+from etl_platform.engine.rules.contract_rules import contract_rules
 from etl_platform.settings import code_version
 
 
@@ -70,6 +71,7 @@ class DeliveryTask:
             contract=ContractReference.of(self.contract),
             code_version=code_version(),
             check=check,
+            rules=tuple(rule.reason for rule in contract_rules(self.contract)),
             corrections=AppliedCorrections(len(corrections.rows), corrections.sha256) if corrections else None,
             written=WrittenObjects(bronze_key=self.bronze or None),
             attempt=self.attempt(ended_at),

@@ -141,6 +141,7 @@ class Report:
         agency, dataset, contract: None where the object is ignored, because it has no agency or no contract.
         sha256: of the delivered bytes; None where they were not read.
         check: the result of the check; if there was no check, only the errors that explain why.
+        rules: the reasons of all rules of the contract; None in a report of release 0.2.
         shared_keys: of an accepted file with a primary key: the keys that other files of the partition have, too.
         superseded_by: the newer delivery that silver holds.
     """
@@ -156,6 +157,7 @@ class Report:
     code_version: str = ""
     sha256: str | None = None
     check: CheckResult = field(default_factory=CheckResult)
+    rules: tuple[str, ...] | None = None
     shared_keys: KeyComparison | None = None
     corrections: AppliedCorrections | None = None
     changes: ReplayChanges | None = None
@@ -201,6 +203,7 @@ class Report:
                     "attempt": Attempt.from_json(data["attempt"]),
                     "contract": _optional(ContractReference, data.get("contract")),
                     "check": CheckResult.from_json(data),
+                    "rules": _read(tuple, data.get("rules")),
                     "shared_keys": _read(KeyComparison.from_json, data.get("shared_keys")),
                     "corrections": _optional(AppliedCorrections, data.get("corrections")),
                     "changes": _read(ReplayChanges.from_json, data.get("changes")),
@@ -222,6 +225,7 @@ class Report:
             "sha256": self.sha256,
             # "outcome" above is the delivery's; the check only knows accepted and rejected.
             **{name: value for name, value in self.check.to_json().items() if name != "outcome"},
+            "rules": None if self.rules is None else list(self.rules),
             "shared_keys": self.shared_keys.to_json() if self.shared_keys else None,
             "corrections": asdict(self.corrections) if self.corrections else None,
             "changes": self.changes.to_json() if self.changes else None,

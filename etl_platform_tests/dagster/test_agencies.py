@@ -1,5 +1,6 @@
 """``etl-platform agency`` on a bucket and a Dagster instance: partitions, events and what later runs make of them."""
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -185,4 +186,29 @@ def test_a_retired_agency_is_restored_before_it_is_replayed(
     assert main(["replay", "--agency", AGENCY, "--dataset", "training"]) == 2
 
     assert f"etl-platform agency restore {AGENCY}" in capsys.readouterr().err
+    assert place.agencies_of("training") == set()
+
+
+def test_commands_follow_a_renamed_agency(place: Workshop, capsys: pytest.CaptureFixture[str]) -> None:
+    assert place.ingest(place.drop("Training.csv", TRAINING + b"A2,F,never,3\n")).success
+    main(["agency", "rename", AGENCY, "nm_abq"])
+    capsys.readouterr()
+
+    for name in (AGENCY, "nm_abq"):
+        assert main(["quarantine", "--agency", name, "--dataset", "training"]) == 0
+        assert "completed_on.type 1" in capsys.readouterr().out
+        assert main(["status", "--agency", name, "--json"]) == 0
+        assert '"agency": "nm_abq"' in capsys.readouterr().out
+
+
+def test_a_retired_agency_leaves_the_sets_of_contracts_in_error_too(
+    place: Workshop, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    contracts = tmp_path / "contracts"
+    shutil.copytree(place.contracts_dir, contracts)
+    (contracts / "training.odcs.yaml").write_text("id: [", "utf-8")
+    monkeypatch.setenv("CONTRACTS_DIR", str(contracts))
+
+    assert main(["agency", "retire", AGENCY]) == 0
+
     assert place.agencies_of("training") == set()

@@ -72,7 +72,7 @@ def launch(place: Workshop, agency: str | None, *, assets: bool, checks: set[str
         platform.store = place.wrap_store(platform.store)
     job = build_defs(place.settings, platform=platform).resolve_implicit_global_asset_job_def()
     layers = {SILVER, dg.AssetKey(["bronze", "things"])} if assets else set()
-    keys = {dg.AssetCheckKey(SILVER, name) for name in CHECKS if checks is None or name in checks}
+    keys = {dg.AssetCheckKey(SILVER, name) for name in checks or CHECKS}
     return job.get_subset(asset_selection=layers, asset_check_selection=keys).execute_in_process(
         instance=place.instance,
         raise_on_error=False,
@@ -113,8 +113,43 @@ def test_a_result_names_the_file_whose_rows_it_is_about(place: Workshop) -> None
     assert "no_header_match" in _described(place, FILE_CHECK)
     send(place, "refused", "nc_durham")
     assert _described(place, "size__type") == (
-        "Things.csv was refused before this rule was evaluated, and silver holds no row of the agency."
+        "Things.csv was refused before this rule was evaluated, and silver holds no earlier version of it."
     )
+
+
+def test_a_refused_file_leaves_the_results_about_another_file_of_the_agency(place: Workshop) -> None:
+    send(place, "dirty", name="Things_1.csv")
+    send(place, "refused", name="Things_2.csv")
+    assert failures(place) == {FILE_CHECK, "size__type"}
+    assert _described(place, "size__type") == "Things_1.csv: 1 of 2 rows break this rule."
+
+    assert launch(place, AGENCY, assets=False).success
+    assert failures(place) == {FILE_CHECK, "size__type"}
+
+
+def test_a_refused_file_gives_results_to_checks_that_have_none(place: Workshop) -> None:
+    send(place, "dirty", name="Things_1.csv")
+    with dg.DagsterInstance.ephemeral() as empty:
+        place.instance = empty
+        send(place, "refused", name="Things_2.csv")
+        assert failures(place) == {FILE_CHECK, "size__type"}
+
+
+def test_a_rule_that_is_younger_than_the_file_is_not_shown_as_kept(place: Workshop) -> None:
+    send(place, "dirty")
+    path = place.contracts_dir / "things.odcs.yaml"
+    contract = yaml.safe_load(path.read_text("utf-8"))
+    (size,) = (column for column in contract["schema"][0]["properties"] if column["name"] == "size")
+    size["logicalTypeOptions"] = {"maximum": 9}
+    path.write_text(yaml.safe_dump(contract, sort_keys=False), "utf-8")
+
+    for step in (lambda: launch(place, AGENCY, assets=False, checks={"size__range"}), lambda: send(place, "refused")):
+        step()
+        assert "younger than the report" in _described(place, "size__range")
+        assert statuses(place)["size__range"] == "FAILED"
+        assert statuses(place)["size__type"] == "FAILED"
+    send(place, "dirty")
+    assert statuses(place)["size__range"] == "SUCCEEDED"
 
 
 def _described(place: Workshop, check: str) -> str:
@@ -242,6 +277,41 @@ def test_a_file_that_arrives_while_its_partition_is_read_again_leaves_every_resu
     assert launch(place, AGENCY, assets=True).success
 
     assert failures(place) == FAILURES["dirty"] | {"keys_are_in_one_file"}
+
+
+def test_a_re_read_does_not_hide_a_file_that_was_judged_after_it_had_evaluated(place: Workshop) -> None:
+    """The rival has rows of its own before and after those that were planned for the outer run."""
+    send(place, "clean")
+    rival = place.drop("Things_2.csv", DIRTY)
+
+    class StoreWithARival(WrappedStore):
+        def list(self, bucket: str, prefix: str) -> Any:
+            found = list(self._store.list(bucket, prefix))
+            if (
+                place.wrap_store is not None
+                and prefix.startswith("reports/things/")
+                and place.materializations("silver", "things")[1:]
+            ):
+                # The files were read again, and their reports are listed to evaluate the checks.
+                place.wrap_store = None
+                assert place.ingest(rival).success
+            return found
+
+    place.wrap_store = StoreWithARival
+    assert launch(place, AGENCY, assets=True).success
+
+    assert failures(place) == FAILURES["dirty"] | {"keys_are_in_one_file"}
+
+
+def test_bronze_alone_read_again_shows_what_it_wrote_to_silver(place: Workshop) -> None:
+    send(place, "clean")
+    write_contract(place, "things", "1.1.0")
+
+    assert place.reprocess(AGENCY, [dg.AssetKey(["bronze", "things"])], "things").success
+
+    events = place.materializations("silver", "things")
+    assert [event.tags["dagster/code_version"] for event in events] == ["1.0.0", "1.1.0"]
+    assert failures(place) == set()
 
 
 def _rival_on_download(place: Workshop, key: str, when: str = "Things") -> Any:

@@ -266,7 +266,7 @@ def test_a_check_shows_the_row_that_was_inserted_last_and_a_result_logged_in_its
         log_check_in_run(instance, run_id, with_target(evaluation, materialization))
 
         shown = shown_checks(instance, [key], "a")[key]
-        assert shown == ShownCheck(runs[rows > 1], materialization.storage_id)
+        assert shown == ShownCheck(runs[rows > 1], True, materialization.storage_id)
     last = last_evaluation(instance, key, "a")
     assert last
     assert (last.passed, last.metadata["rows"].value) == (True, 4)

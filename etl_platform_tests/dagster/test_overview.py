@@ -13,6 +13,7 @@ import pytest
 from etl_platform.aws.queue import Message
 from etl_platform.definitions import build_defs
 from etl_platform.defs.checks.overdue_files import overdue_event
+from etl_platform.defs.datasets.partitions import register_agencies
 from etl_platform.defs.intake.file_arrivals_sensor import run_requests
 from etl_platform.defs.operations.overview import read_overview
 from etl_platform.deliveries.delivery import ObjectVersion
@@ -274,7 +275,10 @@ def test_without_a_queue_the_sensor_skips_and_names_the_setting(workshop: Worksh
 
 
 def test_an_overdue_file_is_listed_until_it_arrives(workshop: Workshop) -> None:
-    _log_overdue(workshop, [{"agency": AGENCY, "dataset": "officer_detail", "why": "expected by 2026-11-01"}])
+    retired = {"agency": "tx_el_paso", "dataset": "officer_detail", "why": "expected by 2026-11-02"}
+    late = {"agency": AGENCY, "dataset": "officer_detail", "why": "expected by 2026-11-01"}
+    register_agencies(workshop.instance, {"officer_detail": {AGENCY}})
+    _log_overdue(workshop, [late, retired])
 
     tick(workshop, platform_of(workshop))
 

@@ -57,7 +57,7 @@ class SimulatedEventLog(DagsterEventLog):
 
     def _log_silver(self, report: Report) -> None:
         contract = self._platform.contracts[report.partition[0]]
-        self._context.log_event(silver_event(report, contract, PartitionContent(0, "")))
+        self._context.log_event(silver_event([report], contract, PartitionContent(0, "")))
 
     def _log_checks(self, report: Report) -> None:
         pass

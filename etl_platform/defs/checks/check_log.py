@@ -51,6 +51,16 @@ class CheckLog:
         settled = self._settled(partition, dict.fromkeys(keys, self._run_id), strict=True)
         self.log(asset, partition, [one for one, key in zip(results, keys, strict=True) if key not in settled])
 
+    def without_result(self, keys: Collection[dg.AssetCheckKey], partition: str) -> set[dg.AssetCheckKey]:
+        """The checks of one asset of which Dagster shows no result in a partition."""
+        if not keys:
+            return set()
+        latest = self._latest_materialization(next(iter(keys)).asset_key, partition)
+        latest_id = latest.storage_id if latest else None
+        shown = shown_checks(self._instance, list(keys), partition)
+        current = {key for key, row in shown.items() if row.has_result and row.target_id == latest_id}
+        return set(keys) - current
+
     def last(self, key: dg.AssetCheckKey, partition: str) -> CheckEvaluation | None:
         """The last result of a check in a partition."""
         found = last_evaluation(self._instance, key, partition)

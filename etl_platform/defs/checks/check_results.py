@@ -23,6 +23,8 @@ from etl_platform.object_keys import base_name
 if TYPE_CHECKING:
     from etl_platform.engine.result import CheckResult, DatasetVerdict
 
+_YOUNGER = "The rule is younger than the report of the file."
+
 
 def check_specs(contract: Contract) -> Iterator[tuple[str, str]]:
     """Name and description of every check that ``check_evaluations`` gives a result."""
@@ -39,14 +41,15 @@ def check_evaluations(files: Sequence[JudgedFile], contract: Contract) -> list[C
         text = "The agency has not delivered a file of this dataset."
         return [CheckEvaluation(name, True, dg.AssetCheckSeverity.WARN, {}, text) for name, _ in check_specs(contract)]
     return [
-        _file_evaluation([file.report for file in files]),
+        file_evaluation([file.report for file in files]),
         *([_keys_evaluation(files)] if contract.primary_key else []),
         *_rule_evaluations(files, contract),
         *_dataset_evaluations(files, contract),
     ]
 
 
-def _file_evaluation(reports: Sequence[Report]) -> CheckEvaluation:
+def file_evaluation(reports: Sequence[Report]) -> CheckEvaluation:
+    """The result of FILE_CHECK, about all given deliveries together."""
     errors = merge_checks(reports).errors
     names = len(reports) > 1
     texts = [
@@ -104,7 +107,19 @@ def _rule_evaluations(files: Sequence[JudgedFile], contract: Contract) -> Iterat
     # Rows that broke a rule are in quarantine, which is a warning. Of a refused file, no row is anywhere but in bronze.
     severity = dg.AssetCheckSeverity.ERROR if totals.errors else dg.AssetCheckSeverity.WARN
     for rule in contract_rules(contract):
-        yield _rule_evaluation(rule.reason, totals, subject, severity, checked[-1].delivery_id)
+        if rule.reason not in totals.reasons and not all(
+            _has_rule(report, rule.reason, contract) for report in checked
+        ):
+            yield _not_evaluated(check_name(rule.reason), files, _YOUNGER)
+        else:
+            yield _rule_evaluation(rule.reason, totals, subject, severity, checked[-1].delivery_id)
+
+
+def _has_rule(report: Report, reason: str, contract: Contract) -> bool:
+    """Whether the rows were checked by a rule. A report of release 0.2 does not list rules, so its contract decides."""
+    if report.rules is not None:
+        return reason in report.rules
+    return report.contract is not None and report.contract.sha256 == contract.sha256
 
 
 def _rule_evaluation(
@@ -133,7 +148,7 @@ def _dataset_evaluations(files: Sequence[JudgedFile], contract: Contract) -> Ite
             yield _without_rows(name, files)
             continue
         if rule.name not in verdicts:
-            yield _not_evaluated(name, files, "The rule is younger than the report of the file.")
+            yield _not_evaluated(name, files, _YOUNGER)
             continue
         delivery_id, verdict = verdicts[rule.name]
         is_error = verdict.severity is Severity.ERROR
@@ -152,7 +167,8 @@ def _dataset_evaluations(files: Sequence[JudgedFile], contract: Contract) -> Ite
 
 def _without_rows(name: str, files: Sequence[JudgedFile]) -> CheckEvaluation:
     refused = f"{_names([file.report for file in files])} was refused"
-    text = f"{refused} before this rule was evaluated, and silver holds no row of the agency."
+    earlier = "it" if len(files) == 1 else "them"
+    text = f"{refused} before this rule was evaluated, and silver holds no earlier version of {earlier}."
     return CheckEvaluation(name, True, dg.AssetCheckSeverity.WARN, _about(files), text)
 
 

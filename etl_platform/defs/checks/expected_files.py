@@ -46,7 +46,8 @@ def _build_job(contracts: Mapping[str, Contract]) -> dg.JobDefinition:
         now, overdue, checked, checks = datetime.now(UTC), [], 0, CheckLog(context)
         with retried_if_transient(context):
             # A run that began before a person retired an agency may have registered it again.
-            remove_agencies(context.instance, contracts, platform.agency_register.read().changes)
+            retired = platform.agency_register.read().changes
+            remove_agencies(context.instance, platform.contract_folder.datasets, retired)
             expected = ExpectedFiles(platform.store, platform.bucket, now)
             for dataset, cadence in cadences.items():
                 found = dict(expected.timeliness(dataset, cadence))

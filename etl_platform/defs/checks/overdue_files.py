@@ -6,6 +6,7 @@ from typing import Any
 
 import dagster as dg
 
+from etl_platform.defs.datasets.partitions import known_agencies
 from etl_platform.defs.sources import DROP_FOLDER
 from etl_platform.defs.table_metadata import table
 from etl_platform.deliveries.overview import Arrival, Overdue, OverdueList
@@ -35,7 +36,10 @@ def overdue_event(rows: Sequence[Mapping[str, str]]) -> dg.AssetMaterialization:
 
 
 def overdue_files(instance: dg.DagsterInstance, arrivals: Sequence[Arrival]) -> OverdueList | None:
-    """The latest list without the files that arrived since; None if there is no list yet."""
+    """The latest list without the files that arrived since; None if there is no list yet.
+
+    An agency that is no partition any more was retired or renamed since, so nothing is expected of it.
+    """
     records = instance.fetch_materializations(OVERDUE_FILES, limit=1).records
     event = records[0].asset_materialization if records else None
     if event is None or "list" not in event.metadata:
@@ -44,4 +48,6 @@ def overdue_files(instance: dg.DagsterInstance, arrivals: Sequence[Arrival]) -> 
     arrived = {(arrival.agency, arrival.dataset) for arrival in arrivals if arrival.at > listed_at}
     listed: Any = event.metadata["list"].value
     rows = [Overdue(**row) for row in listed]
-    return OverdueList(listed_at, [row for row in rows if (row.agency, row.dataset) not in arrived])
+    senders = {dataset: known_agencies(instance, dataset) for dataset in {row.dataset for row in rows}}
+    late = [row for row in rows if row.agency in senders[row.dataset] and (row.agency, row.dataset) not in arrived]
+    return OverdueList(listed_at, late)

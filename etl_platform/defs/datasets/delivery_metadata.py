@@ -70,6 +70,7 @@ def silver_metadata(reports: Sequence[Report], contract: Contract, content: Part
     metadata: Metadata = {
         "delivery_id": last.delivery_id,
         "outcome": str(last.outcome),
+        "files": len(reports),
         # There is no dagster/row_count of the table: a run knows only the partitions that it writes.
         "dagster/partition_row_count": content.rows,
         "rows": totals.rows or 0,

@@ -18,6 +18,13 @@ def agencies_of(dataset: str) -> dg.DynamicPartitionsDefinition:
     return dg.DynamicPartitionsDefinition(name=f"{dataset}_agencies")
 
 
+def known_agencies(instance: dg.DagsterInstance, dataset: str) -> set[str]:
+    """The agencies that are partitions of a dataset now."""
+    name = agencies_of(dataset).name
+    assert name
+    return set(instance.get_dynamic_partitions(name))
+
+
 def register_agencies(instance: dg.DagsterInstance, senders: Mapping[str, Collection[str]]) -> None:
     """Add the agencies that Dagster does not know yet, by dataset. Usually there are none, and nothing is written."""
     for dataset, names in senders.items():

@@ -1,25 +1,26 @@
 """``EventLog`` on Dagster: what an intake run logs of its deliveries."""
 
-import time
 from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 
 import dagster as dg
 
+from etl_platform.defs.checks.check_evaluation import CheckEvaluation
 from etl_platform.defs.checks.check_log import CheckLog
-from etl_platform.defs.checks.check_results import check_evaluations
+from etl_platform.defs.checks.check_results import check_evaluations, check_specs, file_evaluation
 from etl_platform.defs.checks.expected_files import on_time_evaluations
 from etl_platform.defs.datasets.partitions import register_agencies
 from etl_platform.defs.intake.delivery_events import bronze_event, silver_event
 from etl_platform.defs.intake.event_log_lookup import is_logged
 from etl_platform.defs.intake.ignored_files import ignored_event
 from etl_platform.defs.intake.intake_runs import note_progress
+from etl_platform.defs.intake.silver_log import log_silver
 from etl_platform.deliveries.delivery import Outcome
 from etl_platform.deliveries.partition_state import PartitionState
 from etl_platform.deliveries.report import Report
+from etl_platform.engine.contract.model import Contract
+from etl_platform.engine.rules.check_names import FILE_CHECK
 from etl_platform.platform import Platform
-
-_MAX_ROUNDS = 5
 
 
 class DagsterEventLog:
@@ -44,27 +45,38 @@ class DagsterEventLog:
             self._log_checks(report)
 
     def _log_silver(self, report: Report) -> None:
-        """Log the materialization of silver, again if another run did so while the content was read.
-
-        Otherwise the latest materialization would be about what the partition held before the other run wrote to it.
-        """
         dataset, agency = report.partition
-        for _ in range(_MAX_ROUNDS):
-            read_at = time.time()
-            content = self._state.content(dataset, agency)
-            event = silver_event(report, self._platform.contracts[dataset], content)
-            self._context.log_event(event)
-            wanted = dg.AssetRecordsFilter(event.asset_key, asset_partitions=[agency])
-            latest = self._context.instance.fetch_materializations(wanted, limit=2).records
-            if not any(one.run_id != self._context.run.run_id and one.timestamp >= read_at for one in latest):
-                return
+        contract = self._platform.contracts[dataset]
+        log_silver(
+            self._context,
+            lambda: self._state.content(dataset, agency),
+            lambda content: silver_event([report], contract, content),
+        )
 
     def _log_checks(self, report: Report) -> None:
         dataset, agency = report.partition
         contract = self._platform.contracts[dataset]
-        results = check_evaluations([self._state.judged_file(report)], contract)
+        asset = dg.AssetKey(["silver", dataset])
+        judged = self._state.judged_file(report)
+        if judged.checked is not None:
+            results = check_evaluations([judged], contract)
+        else:
+            results = [file_evaluation([judged.report]), *self._missing_results(asset, agency, contract)]
         results += on_time_evaluations(self._platform, contract, agency, datetime.now(UTC), report)
-        self._checks.log(dg.AssetKey(["silver", dataset]), agency, results)
+        self._checks.log(asset, agency, results)
+
+    def _missing_results(self, asset: dg.AssetKey, agency: str, contract: Contract) -> list[CheckEvaluation]:
+        """Results of the checks of rows that have none, for a file without any row.
+
+        Such a file says nothing about rows. So the results that are shown stay: they are about other files of the
+        agency. The partition is evaluated only where there are none, because that reads all of its reports.
+        """
+        keys = {dg.AssetCheckKey(asset, name) for name, _ in check_specs(contract) if name != FILE_CHECK}
+        missing = {key.name for key in self._checks.without_result(keys, agency)}
+        if not missing:
+            return []
+        files = self._state.judged_files(contract.dataset, agency)
+        return [one for one in check_evaluations(files, contract) if one.name in missing]
 
     def log_ignored(self, report: Report) -> None:
         self._context.log.info(f"{report.outcome} {report.source.key} ({report.delivery_id})")

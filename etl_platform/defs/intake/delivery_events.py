@@ -1,5 +1,7 @@
 """The Dagster events of a delivery, built from its report: materializations and observations."""
 
+from collections.abc import Sequence
+
 import dagster as dg
 
 from etl_platform.defs.datasets.delivery_metadata import bronze_metadata, columns_of, silver_metadata
@@ -39,14 +41,14 @@ def bronze_event(
     )
 
 
-def silver_event(report: Report, contract: Contract, content: PartitionContent) -> dg.AssetMaterialization:
-    """The materialization of silver by an accepted delivery; ``content`` is that of its partition."""
-    dataset, agency = report.partition
+def silver_event(reports: Sequence[Report], contract: Contract, content: PartitionContent) -> dg.AssetMaterialization:
+    """The materialization of silver by accepted deliveries of a partition; ``content`` is that of the partition."""
+    dataset, agency = reports[-1].partition
     return dg.AssetMaterialization(
         ["silver", dataset],
-        metadata=silver_metadata([report], contract, content),
+        metadata=silver_metadata(reports, contract, content),
         partition=agency,
-        tags=silver_tags(report, content),
+        tags=silver_tags(reports[-1], content),
     )
 
 

@@ -11,10 +11,12 @@ from etl_platform.defs.checks.check_evaluation import CheckEvaluation
 from etl_platform.defs.checks.check_log import CheckLog
 from etl_platform.defs.checks.check_results import check_evaluations
 from etl_platform.defs.checks.expected_files import on_time_evaluations
-from etl_platform.defs.datasets.delivery_metadata import bronze_metadata, columns_of, silver_metadata
+from etl_platform.defs.datasets.delivery_metadata import bronze_metadata, columns_of
 from etl_platform.defs.datasets.lineage import header_schema
-from etl_platform.defs.datasets.versions import bronze_version, input_tags
+from etl_platform.defs.datasets.versions import bronze_version
+from etl_platform.defs.intake.delivery_events import silver_event
 from etl_platform.defs.intake.intake_config import ReplayConfig
+from etl_platform.defs.intake.silver_log import log_silver
 from etl_platform.defs.intake.unchanged_partitions import last_materialization, log_unchanged
 from etl_platform.defs.runs.run_tags import note_outcomes
 from etl_platform.deliveries.delivery import Cause, Outcome
@@ -24,6 +26,7 @@ from etl_platform.deliveries.process_delivery import DeliveryResult
 from etl_platform.deliveries.report import Trigger
 from etl_platform.platform import Platform
 
+_MAX_ROUNDS = 5
 Results = Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]
 
 
@@ -64,7 +67,9 @@ class _Partition:
 
     def execute_checks(self) -> Results:
         """Evaluate the selected checks from the reports. Nothing else is read or written."""
-        yield from self._yielded(self._evaluate())
+        evaluations = self._planned(self._evaluate())
+        yield from self._yielded(evaluations)
+        self._correct(evaluations)
 
     def read_again(self, replay: ReplayConfig, outcomes: Counter[str]) -> Results:
         # Dagster would show the planned checks of a run that dies as "execution failed". They get the current results
@@ -81,10 +86,25 @@ class _Partition:
             self._log_nothing_to_read()
         evaluations = self._evaluate()
         yield from self._yielded(evaluations)
-        self._checks.show(self._silver, self._agency, self._planned(evaluations))
+        planned = self._planned(evaluations)
+        self._checks.show(self._silver, self._agency, planned)
         if results:
-            planned = self._planned(evaluations)
             self._checks.log(self._silver, self._agency, [one for one in evaluations if one not in planned])
+        self._correct(evaluations if results else planned)
+
+    def _correct(self, logged: Sequence[CheckEvaluation]) -> None:
+        """Evaluate again what was logged, and log it again while it differs.
+
+        A delivery may write its report after the evaluation, and log its results before this run does. A delivery that
+        writes its report later logs its results later, too.
+        """
+        names = {one.name for one in logged}
+        for _ in range(_MAX_ROUNDS):
+            latest = [one for one in self._evaluate() if one.name in names]
+            if latest == logged:
+                return
+            self._checks.log(self._silver, self._agency, latest)
+            logged = latest
 
     def _log_nothing_to_read(self) -> None:
         """Tell an agency that never sent the dataset from one whose files were gone before they were read."""
@@ -107,18 +127,16 @@ class _Partition:
         if self._bronze in self._context.selected_asset_keys:
             metadata = bronze_metadata(reports) | header_schema(columns_of(reports)) | {"files": len(reports)}
             yield dg.MaterializeResult(asset_key=self._bronze, metadata=metadata, data_version=bronze_version(reports))
-        if self._silver not in self._context.selected_asset_keys:
-            return
-        if not accepted:
-            log_unchanged(self._context, self._silver, "No file was accepted, so silver is as it was.")
-        else:
-            content = self._state.content(self._dataset, self._agency)
-            yield dg.MaterializeResult(
-                asset_key=self._silver,
-                metadata=silver_metadata(accepted, self._contract, content) | {"files": len(accepted)},
-                data_version=dg.DataVersion(content.version),
-                tags=input_tags(accepted[-1]),
+        is_selected = self._silver in self._context.selected_asset_keys
+        # Reading bronze again writes silver, whichever of the two was selected.
+        if accepted and (is_selected or not all(result.repeated for result in results)):
+            log_silver(
+                self._context,
+                lambda: self._state.content(self._dataset, self._agency),
+                lambda content: silver_event(accepted, self._contract, content),
             )
+        elif is_selected:
+            log_unchanged(self._context, self._silver, "No file was accepted, so silver is as it was.")
 
     def _evaluate(self) -> list[CheckEvaluation]:
         """The checks of all files of the partition together."""
