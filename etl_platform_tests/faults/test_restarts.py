@@ -11,6 +11,7 @@ from typing import Any
 import dagster as dg
 import pytest
 
+from etl_platform import object_keys
 from etl_platform.local import subreaper
 from etl_platform.local.postgres import postgres_server
 from etl_platform.local.provision import Clients, open_clients
@@ -97,7 +98,7 @@ class _Scene:
         assert end.queues == {"waiting": 0}
         assert {agency for _dataset, agency in end.partitions} == set(self.agencies)
         for layer in ("bronze", "silver", "quarantine", "reports"):
-            keys = [key for key in end.objects if key.startswith(f"{layer}/")]
+            keys = [key for key in end.objects if key.startswith(f"{layer}/") and not key.startswith(object_keys.INDEX)]
             assert len(keys) == len(self.agencies), keys
         silver = [where for where in end.latest if where[:2] == ("asset", _asset("silver"))]
         assert {where[2] for where in silver} == set(self.agencies)
