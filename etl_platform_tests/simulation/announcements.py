@@ -66,6 +66,14 @@ def announce(random: Random, puts: Sequence[Put], add: Add, *, at_once: bool) ->
         add(what, Announcement(puts[packed[-1]].at + 5, tuple(packed), broken_record=broken))
 
 
+def make_flood(random: Random, puts: Sequence[Put], add: Add) -> None:
+    """Hundreds of files at once, before and among those of the others."""
+    at = puts[0].at
+    for number in range(random.randint(300, 600)):
+        record = _record(f"{PREFIX}agency_a/photos/{number}.jpg", f"v{number}", 3, "00A", at)
+        add("files of a flood", Announcement(at + random.uniform(0, MINUTE), body=_records([record])))
+
+
 def make_noise(random: Random, puts: Sequence[Put], add: Add) -> None:
     for _ in range(random.choice((0, 0, 1, 2))):
         at = random.choice(puts).at

@@ -19,6 +19,7 @@ from etl_platform.deliveries.circuit_breaker import (
     Progressed,
     RunFailed,
     fold,
+    in_order,
     only_failing_agencies,
 )
 from etl_platform.queue_work.lease import MAX_RETRY_DELAY_S
@@ -60,7 +61,8 @@ class RunRecord:
         return dg.DagsterRun(
             job_name=self.request.job_name or JOB_NAME,
             run_id=str(self.request.run_key),
-            status=dg.DagsterRunStatus(self.status),
+            # Dagster's object of a queued run needs to know its code location.
+            status=dg.DagsterRunStatus("NOT_STARTED" if self.status == "QUEUED" else self.status),
             tags={"dagster/sensor_name": SENSOR_NAME, **self.request.tags, **self.tags},
             run_config=self.request.run_config,
         )
@@ -73,6 +75,7 @@ class Deployment:
     runs: dict[str, RunRecord] = field(default_factory=dict)
     """By run key."""
     unsubmitted: list[dg.RunRequest] = field(default_factory=list)
+    last_tick_at: float = 0.0
 
     def end(self, run: RunRecord, status: str, now: float) -> None:
         run.status, run.ended_at = status, now
@@ -80,6 +83,11 @@ class Deployment:
 
     def in_flight(self) -> list[RunRecord]:
         return [run for run in self.runs.values() if run.status in {"QUEUED", "STARTED"}]
+
+    def free(self, at_once: int) -> tuple[int, int]:
+        """How many more runs of files and of ignored files may start; at most ``at_once`` of each."""
+        ignored = sum(run.request.job_name not in {None, JOB_NAME} for run in self.in_flight())
+        return at_once - len(self.in_flight()) + ignored, at_once - ignored
 
     def breaker(self, now: float) -> Breaker:
         """As ``breaker_state`` reads it from Dagster's run records; it must stand as a plain count says."""
@@ -91,7 +99,7 @@ class Deployment:
         # No agency counts for more than half of the limit.
         most = math.ceil(LIMITS.max_failures / 2)
         counted = sum(count if agency is None else min(count, most) for agency, count in by_agency.items())
-        breaker = fold(events, now, LIMITS)
+        breaker = fold(in_order(self._numbered_events(), now, LIMITS), now, LIMITS)
         if (counted >= LIMITS.max_failures) is (breaker.phase is Phase.CLOSED):
             raise Violation(f"the breaker is {breaker.phase} after {failed}")
         return breaker
@@ -104,6 +112,11 @@ class Deployment:
         busy = {run.request.tags.get(ONLY_AGENCY_TAG) for run in self.in_flight()}
         held = only_failing_agencies(recent, LIMITS)
         return AgencyTurns({a: int(a not in busy and now >= at + LIMITS.cooldown_s) for a, at in held.items()})
+
+    def _numbered_events(self) -> list[tuple[int, float, Event]]:
+        """With the number of each run's record, in the order of their requests."""
+        numbered = enumerate(self.runs.values())
+        return [(n, run.ended_at, event) for n, run in numbered if run.place and (event := run.event()) is not None]
 
     def _events(self) -> list[tuple[float, Event]]:
         ended = sorted((run for run in self.runs.values() if run.place), key=lambda run: run.place)

@@ -12,6 +12,8 @@ SHARED_SHORT_KEYS = "files that shared a silver key in release 0.2"
 TWO_CONTRACT_VERSIONS = "contracts of two versions"
 CLOCK_JUMPS = "clock jumps"
 FAILING_SENDER = "an agency that only fails"
+FLOOD = "a flood of files without a contract"
+BACKFILL = "runs that queue behind a backfill"
 
 
 @dataclass(frozen=True)
@@ -25,11 +27,14 @@ class Feature:
 FEATURES = {
     EQUAL_SEQUENCERS: Feature(0.15),
     SHARED_SHORT_KEYS: Feature(0.1),
-    TWO_CONTRACT_VERSIONS: Feature(
-        0.15, "record, silver and quarantine of one file can be of two attempts, and so of two contracts"
+    TWO_CONTRACT_VERSIONS: Feature(0.15),
+    CLOCK_JUMPS: Feature(
+        0.1,
+        "failures that a fast clock dated open the breaker once more when their time has come, despite later successes",
     ),
-    CLOCK_JUMPS: Feature(0.1, "a clock that is set back keeps the breaker open"),
     FAILING_SENDER: Feature(0.05),
+    FLOOD: Feature(0.03, "ticks have no deadline in virtual time yet, so a flood makes them longer than real ones"),
+    BACKFILL: Feature(0.1),
 }
 
 

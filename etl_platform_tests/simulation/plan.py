@@ -4,8 +4,23 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from random import Random
 
-from etl_platform_tests.simulation.announcements import DAY, HOUR, MINUTE, Announcement, announce, make_noise
-from etl_platform_tests.simulation.features import CLOCK_JUMPS, FAILING_SENDER, TWO_CONTRACT_VERSIONS, drawn_features
+from etl_platform_tests.simulation.announcements import (
+    DAY,
+    HOUR,
+    MINUTE,
+    Announcement,
+    announce,
+    make_flood,
+    make_noise,
+)
+from etl_platform_tests.simulation.features import (
+    BACKFILL,
+    CLOCK_JUMPS,
+    FAILING_SENDER,
+    FLOOD,
+    TWO_CONTRACT_VERSIONS,
+    drawn_features,
+)
 from etl_platform_tests.simulation.files import POISON, Put, draw_puts
 from etl_platform_tests.simulation.timeline import EPOCH
 
@@ -76,9 +91,11 @@ def draw(seed: str, always: Collection[str] = ()) -> Plan:
 
     announce(random, puts, add, at_once=TWO_CONTRACT_VERSIONS in features)
     make_noise(random, puts, add)
+    if FLOOD in features:
+        make_flood(random, puts, add)
     last = max(put.at for put in puts)
     # How long the others wait is only bounded where nothing else goes wrong.
-    is_bounded = FAILING_SENDER in features
+    is_bounded = bool({FAILING_SENDER, FLOOD} & features)
     stormy = random.random() < 0.85 and not is_bounded
     outage_share = 0.0 if is_bounded else 0.8 if CLOCK_JUMPS in features else 0.25
     outages = tuple(_outages(random, last)) if random.random() < outage_share else ()
@@ -106,13 +123,19 @@ def draw(seed: str, always: Collection[str] = ()) -> Plan:
         errors=random.choice((0, 2, 5, 10)) if stormy else 0,
         freezes=random.choice((0, 0, 1, 2)) if stormy else 0,
         stops=stormy and random.random() < 0.3,
-        slow_runs=0.0 if is_bounded else random.choice((0.0, 0.1, 0.3)),
+        slow_runs=_slow_runs(random, features, is_bounded=is_bounded),
         reprocesses=reprocesses,
         features=features,
         is_bounded=is_bounded,
         clock_jumps=jumps,
         drawn=drawn,
     )
+
+
+def _slow_runs(random: Random, features: Collection[str], *, is_bounded: bool) -> float:
+    if is_bounded:
+        return 0.0
+    return 1.0 if BACKFILL in features else random.choice((0.0, 0.1, 0.3))
 
 
 def _outages(random: Random, last: float) -> Iterator[Outage]:

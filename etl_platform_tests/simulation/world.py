@@ -11,6 +11,7 @@ from etl_platform.defs.intake.dead_runs import release_messages_of_dead_runs
 from etl_platform.defs.intake.file_arrivals_sensor import run_requests
 from etl_platform.defs.intake.intake_config import QueuedDelivery, messages_of
 from etl_platform.defs.intake.intake_runs import PROBE_TAG, probe_value
+from etl_platform.defs.intake.queued_runs import keep_hidden
 from etl_platform.defs.runs.run_counts import note_counts
 from etl_platform.deliveries.batch import BatchMessage
 from etl_platform.deliveries.circuit_breaker import Breaker, Phase
@@ -26,6 +27,7 @@ from etl_platform.settings import Settings
 from etl_platform_tests.simulation.announcements import DAY, Announcement, body_of
 from etl_platform_tests.simulation.deployment import Deployment, RunRecord, RunRecords
 from etl_platform_tests.simulation.faults import Faults, SteppedQueue, SteppedStore
+from etl_platform_tests.simulation.features import BACKFILL
 from etl_platform_tests.simulation.files import BUCKET
 from etl_platform_tests.simulation.memory import MemoryQueue, MemoryStore, Stored
 from etl_platform_tests.simulation.plan import Plan
@@ -112,35 +114,47 @@ class World:
         self._submit(deployment)
         while not self._over(deployment):
             self._tick(deployment)
-            self.timeline.sleep(max(TICK_S, self._idle_until() - self.timeline.now))
+            self.timeline.sleep(max(TICK_S, self._idle_until(deployment) - self.timeline.now))
 
     def _over(self, deployment: Deployment) -> bool:
         return not (self._unsent or self.queue.messages or deployment.in_flight())
 
-    def _idle_until(self) -> float:
-        """Ticks that could only find an empty queue are left out."""
+    def _idle_until(self, deployment: Deployment) -> float:
+        """Ticks that could only find an empty queue are left out; while runs are queued, ticks hide their messages."""
+        if any(run.status == "QUEUED" for run in deployment.in_flight()):
+            return 0.0
         due = [stored.visible_at for stored in self.queue.messages.values()]
         due += [one.at for one in self.plan.announcements if one.at > self.timeline.now][:1]
         return min(due, default=0.0)
 
     def _tick(self, deployment: Deployment) -> None:
         in_flight, breaker = deployment.in_flight(), deployment.breaker(self.clock())
+        self._keep_hidden(deployment)
         self.faults.seen[f"ticks with the breaker {breaker.phase}"] += 1
         probing = breaker.phase is not Phase.CLOSED
         probes = [run for run in in_flight if run.request.tags.get(PROBE_TAG) == probe_value(breaker.opened_at or 0.0)]
-        room = min(self.plan.runs_at_once - len(in_flight), 99 if (most := breaker.room(len(probes))) is None else most)
-        if room <= 0:
+        free, ignored_room = deployment.free(self.plan.runs_at_once)
+        room = min(free, 99 if (most := breaker.room(len(probes))) is None else most)
+        if min(room, ignored_room) <= 0:
             return
         try:
-            requests = self._requests(deployment, room, breaker.opened_at if probing else None, breaker)
+            requests = self._requests(deployment, room, ignored_room, breaker.opened_at if probing else None, breaker)
         except TransientError:
             self.faults.seen["ticks failed"] += 1
             return
         self.faults.step("dagster.keep tick", lambda: deployment.unsubmitted.extend(requests))
         self._submit(deployment)
 
+    def _keep_hidden(self, deployment: Deployment) -> None:
+        platform = self.platforms[self.deployments.index(deployment)]
+        timeout_s = platform.settings.visibility_timeout_seconds
+        runs = [run.as_dagster_run() for run in deployment.in_flight()]
+        last_tick_at, now = deployment.last_tick_at, self.clock()
+        keep_hidden(runs, platform.queue(FILE_EVENTS), timeout_s, last_tick_at=last_tick_at, now=now)
+        deployment.last_tick_at = self.clock()
+
     def _requests(
-        self, deployment: Deployment, room: int, probe_of: float | None, breaker: Breaker
+        self, deployment: Deployment, room: int, ignored_room: int, probe_of: float | None, breaker: Breaker
     ) -> list[dg.RunRequest]:
         platform = self.platforms[self.deployments.index(deployment)]
         now, timeout_s = self.clock(), platform.settings.visibility_timeout_seconds
@@ -154,6 +168,7 @@ class World:
                 platform,
                 deadline=math.inf,
                 room=room,
+                ignored_room=ignored_room,
                 probe_of=probe_of,
                 suspects=Suspects.spread(released, room),
                 turns=turns,
@@ -175,7 +190,8 @@ class World:
         run = deployment.runs[str(request.run_key)] = RunRecord(request)
         process, random = Process("run"), self.timeline.random
         self._owners[process] = deployment, run
-        waits = random.uniform(200, 900) if random.random() < self.plan.slow_runs else random.uniform(2, 20)
+        longest = 2_400 if BACKFILL in self.plan.features else 900
+        waits = random.uniform(200, longest) if random.random() < self.plan.slow_runs else random.uniform(2, 20)
         self.timeline.spawn(process, partial(self._run, deployment, run), waits)
 
     def _run(self, deployment: Deployment, run: RunRecord) -> None:
