@@ -44,6 +44,7 @@ from etl_platform_tests.simulation.truth import Truth
 TICK_S = 30.0
 ALONE_AFTER = 3
 GRACE_S = 20.0
+AGAIN_S = 600.0
 
 
 class World:
@@ -63,6 +64,7 @@ class World:
         self.platforms = [self._platform(versions[n % len(versions)]) for n in range(plan.sensors)]
         self.records = SharedRecords()
         self._owners: dict[Process, tuple[Deployment, RunRecord | None]] = {}
+        self._reprocessed: dict[Process, tuple[str, str]] = {}
         self._unsent = 0
 
     def run(self) -> "World":
@@ -75,7 +77,7 @@ class World:
         for deployment in self.deployments:
             self._start_daemon(deployment)
         for at, dataset, agency in self.plan.reprocesses:
-            self.timeline.spawn(Process("reprocess run"), partial(self._reprocess, dataset, agency), at - EPOCH)
+            self._start_reprocessing(dataset, agency, at - EPOCH)
         try:
             limit = max(self.plan.calm_at, self.plan.announcements[-1].at) + DAY
             assert self.timeline.run(limit), f"not drained a day after the last message: {self.queue.messages}"
@@ -233,6 +235,8 @@ class World:
         deployment.end(run, status, self.clock())
 
     def _died(self, process: Process) -> None:
+        if partition := self._reprocessed.pop(process, None):
+            self._start_reprocessing(*partition, AGAIN_S)
         deployment, run = self._owners.get(process, (None, None))
         if deployment is None:
             return
@@ -243,12 +247,19 @@ class World:
             monitor = partial(self._end, deployment, run, "FAILURE")
             self.timeline.spawn(Process("monitor"), monitor, self.timeline.random.uniform(30, 300))
 
+    def _start_reprocessing(self, dataset: str, agency: str, after: float) -> None:
+        """A person sees that a reprocessing failed, and repeats it."""
+        process = Process("reprocess run")
+        self._reprocessed[process] = dataset, agency
+        self.timeline.spawn(process, partial(self._reprocess, dataset, agency), after)
+
     def _reprocess(self, dataset: str, agency: str) -> None:
         try:
             for _ in self.platforms[0].intake.reprocess(dataset, agency, Trigger(Cause.REPROCESS, "reprocess")):
                 self.faults.seen["files reprocessed"] += 1
         except TransientError:
             self.faults.seen["reprocesses failed"] += 1
+            self._start_reprocessing(dataset, agency, AGAIN_S)
 
     def _platform(self, contract_version: int) -> Platform:
         settings = Settings(
