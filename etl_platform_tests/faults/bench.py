@@ -258,6 +258,8 @@ class Bench:
             # A fault must reach the platform: boto3 would hide it by a second try.
             "AWS_MAX_ATTEMPTS": "1",
             "AWS_READ_TIMEOUT_SECONDS": str(self._read_timeout_s),
+            # No file waits for others: a run that was killed is unfinished for ever, because no daemon watches it.
+            "POLL_INTERVAL_SECONDS": "1",
             "DATA_BUCKET_NAME": self.made.bucket,
             "FILE_EVENTS_QUEUE_URL": self.made.queue_url,
             "FILE_EVENTS_DLQ_URL": self.made.dlq_url,

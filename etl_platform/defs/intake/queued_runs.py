@@ -9,21 +9,21 @@ import dagster as dg
 from etl_platform.errors import TransientError
 from etl_platform.queue_work.lease import MAX_HIDDEN_S, MessageQueue
 
-_NOT_BEGUN = {dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.NOT_STARTED, dg.DagsterRunStatus.STARTING}
 log = logging.getLogger(__name__)
 
 
 def keep_hidden(
     runs: Iterable[dg.DagsterRun], queue: MessageQueue, timeout_s: int, *, last_tick_at: float, now: float
 ) -> None:
-    """Extend the visibility timeout of the messages of runs that have not begun; otherwise each would be a receive.
+    """Extend the visibility timeout of the messages of queued runs; otherwise each would be a receive.
 
     It is extended in thirds of the timeout, counted from the receipt, so one tick may fail. Times are epoch seconds.
 
     Args:
         last_tick_at: the end of the tick before this one; 0 if there was none.
     """
-    waiting = [run for run in runs if run.status in _NOT_BEGUN]
+    # Not those that are starting: their process may have died, which is known only after minutes.
+    waiting = [run for run in runs if run.status is dg.DagsterRunStatus.QUEUED]
     handles = [handle for run in waiting for handle in _due(run, timeout_s, last_tick_at, now)]
     try:
         queue.change_visibility(handles, timeout_s)

@@ -19,7 +19,7 @@ NOW, TIMEOUT_S = 1_767_600_000.0, 300
 class Ticks:
     """A queue with one message, received at ``NOW``, and the run that holds it."""
 
-    def __init__(self, status: dg.DagsterRunStatus = dg.DagsterRunStatus.STARTING) -> None:
+    def __init__(self, status: dg.DagsterRunStatus = dg.DagsterRunStatus.QUEUED) -> None:
         self.now = self.last_tick_at = NOW
         self.queue = MemoryQueue(lambda: self.now)
         self.queue.send("body", {})
