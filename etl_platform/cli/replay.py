@@ -118,7 +118,7 @@ def _dry_run(
 
 
 def _print(arguments: argparse.Namespace, done: "Sequence[DeliveryResult]", corrected: "Corrected | None") -> None:
-    from etl_platform.engine.output.plain_text import table
+    from etl_platform.engine.output.plain_text import counted, table
 
     if arguments.json:
         for item in done:
@@ -127,7 +127,7 @@ def _print(arguments: argparse.Namespace, done: "Sequence[DeliveryResult]", corr
     if corrected:
         changed = ", ".join(f"{name} {rows:,}" for name, rows in sorted(corrected.changed.items()))
         untouched = sum(found.untouched for found in corrected.deliveries.values())
-        print(f"changed values by column: {changed or 'none'}; {untouched:,} rows unchanged")
+        print(f"changed values by column: {changed or 'none'}; {counted(untouched, 'row')} unchanged")
     if done:
         print(table(("delivery", "file", "outcome", "rows", "quarantined", "changed"), [_line(item) for item in done]))
     if arguments.dry_run:

@@ -262,7 +262,7 @@ def test_a_message_stays_hidden_while_its_run_is_queued(settings: Settings, send
 
     with dg.DagsterInstance.ephemeral() as instance:
         (request,) = evaluate(platform, instance).run_requests or []
-        in_flight(instance, "1", dg.DagsterRunStatus.QUEUED, request.run_config)
+        in_flight(instance, "1", dg.DagsterRunStatus.NOT_STARTED, request.run_config)
         until = time.monotonic() + 25
         while time.monotonic() < until:
             assert platform.queue(FILE_EVENTS).depth() == (0, 1)

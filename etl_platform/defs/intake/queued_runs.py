@@ -9,6 +9,8 @@ import dagster as dg
 from etl_platform.errors import TransientError
 from etl_platform.queue_work.lease import MAX_HIDDEN_S, MessageQueue
 
+_QUEUED = {dg.DagsterRunStatus.NOT_STARTED, dg.DagsterRunStatus.QUEUED}
+"""Without STARTING: the process of such a run may have died, which Dagster notices only after minutes."""
 log = logging.getLogger(__name__)
 
 
@@ -22,8 +24,7 @@ def keep_hidden(
     Args:
         last_tick_at: the end of the tick before this one; 0 if there was none.
     """
-    # Not those that are starting: their process may have died, which is known only after minutes.
-    waiting = [run for run in runs if run.status is dg.DagsterRunStatus.QUEUED]
+    waiting = [run for run in runs if run.status in _QUEUED]
     handles = [handle for run in waiting for handle in _due(run, timeout_s, last_tick_at, now)]
     try:
         queue.change_visibility(handles, timeout_s)

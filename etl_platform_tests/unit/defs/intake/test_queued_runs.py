@@ -19,7 +19,7 @@ NOW, TIMEOUT_S = 1_767_600_000.0, 300
 class Ticks:
     """A queue with one message, received at ``NOW``, and the run that holds it."""
 
-    def __init__(self, status: dg.DagsterRunStatus = dg.DagsterRunStatus.QUEUED) -> None:
+    def __init__(self, status: dg.DagsterRunStatus = dg.DagsterRunStatus.NOT_STARTED) -> None:
         self.now = self.last_tick_at = NOW
         self.queue = MemoryQueue(lambda: self.now)
         self.queue.send("body", {})
@@ -84,12 +84,12 @@ def test_ticks_between_thirds_of_the_timeout_call_nothing() -> None:
     assert sum(calls) == 3
 
 
-@pytest.fixture(params=[dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING])
+@pytest.fixture(params=["STARTING", "STARTED", "CANCELING"])
 def begun(request: pytest.FixtureRequest) -> Ticks:
-    return Ticks(request.param)
+    return Ticks(dg.DagsterRunStatus(request.param))
 
 
-def test_a_run_that_has_begun_keeps_its_messages_itself(begun: Ticks) -> None:
+def test_a_run_that_was_launched_keeps_its_messages_itself(begun: Ticks) -> None:
     begun.now += TIMEOUT_S - 1
     begun.tick()
     begun.now += 2
