@@ -31,7 +31,7 @@ from etl_platform_tests.faults.scenarios import Arrive, Dropped, FailOnce, Mail,
 from etl_platform_tests.isolated_resources import provision_isolated
 
 _ROUNDS = 8
-_NOTIFIED_WITHIN_S = 20.0
+_NOTIFIED_WITHIN_S = _REQUESTED_WITHIN_S = 20.0
 _ONE_DRAINER = {"SNS_WORKER_MAX": "1", "EMAIL_MAX_MESSAGES_PER_POLL": "2"}
 _ONE_START = threading.Lock()
 """Two servers that start in one process get in each other's way."""
@@ -146,6 +146,18 @@ class Bench:
         """One evaluation of the sensor; its run requests, none if it died."""
         answer = self.process({"do": "tick"}, plan, zygote)
         return answer["requests"] if answer else []
+
+    def next_request(self, zygote: Zygote | None = None) -> dict[str, Any]:
+        """The request of the first tick that makes one: while a run is unfinished, a file waits a second for others."""
+        found: list[dict[str, Any]] = []
+
+        def is_requested() -> bool:
+            found.extend(self.tick(zygote=zygote))
+            return bool(found)
+
+        wait(is_requested, "a run request", _REQUESTED_WITHIN_S)
+        (request,) = found
+        return request
 
     def run(self, request: dict[str, Any], plan: Plan | None = None, zygote: Zygote | None = None) -> Answer:
         return self.process({"do": "run", "request": request}, plan, zygote)

@@ -53,12 +53,12 @@ def test_two_runs_with_the_same_delivery_leave_what_one_leaves(bench: Bench, sec
     def plan(call: Call) -> Fault | None:
         return Fault(Harm.PAUSE, Moment.BEFORE, meet) if str(call).startswith(operation) else None
 
-    (request,) = bench.tick()
+    request = bench.next_request()
     with bench.proxy.watch(plan):
         first = _start(lambda: bench.run(request))
         wait(lambda: meeting.n_waiting == 1, f"the first run at {operation}", _MEET_WITHIN_S)
         bench.expire()
-        (again,) = bench.tick(zygote=second)
+        again = bench.next_request(second)
         bench.run(again, zygote=second)
         first.join()
     bench.work_until_empty()
@@ -94,12 +94,12 @@ def test_a_file_that_is_overwritten_while_it_is_read_never_comes_back(
     def plan(call: Call) -> Fault | None:
         return Fault(Harm.PAUSE, Moment.BEFORE, hold) if str(call).startswith(held) else None
 
-    (request,) = bench.tick()
+    request = bench.next_request()
     with bench.proxy.watch(plan):
         slow = _start(lambda: bench.run(request))
         assert reached.wait(_MEET_WITHIN_S)
         bench.announce(new)
-        (newer,) = bench.tick(zygote=second)
+        newer = bench.next_request(second)
         bench.run(newer, zygote=second)
         go.set()
         slow.join()
