@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import redirect_stdout
 from pathlib import Path
 
+from etl_platform import object_keys
 from etl_platform.cli.jobs import JOBS
 from etl_platform.local.application_database import seeded_rows
 from etl_platform.local.provision import Clients, open_clients
@@ -73,6 +74,8 @@ def _versions(aws: Clients) -> Versions:
     for bucket in (str(item.get("Name")) for item in aws.s3.list_buckets()["Buckets"]):
         for page in aws.s3.get_paginator("list_object_versions").paginate(Bucket=bucket):
             latest = (item for item in page.get("Versions", []) if item.get("IsLatest"))
+            # The entry of an ignored file in the index is written again with each attempt, and stays the same.
+            latest = (item for item in latest if not str(item.get("Key")).startswith(object_keys.INDEX))
             found |= {(bucket, str(item.get("Key"))): str(item.get("VersionId")) for item in latest}
     return found
 
