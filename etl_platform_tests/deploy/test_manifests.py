@@ -321,6 +321,10 @@ def test_dagster_is_configured_like_the_top_level_dagster_yaml(rendered: Sequenc
     here = yaml.safe_load((REPOSITORY / "dagster.yaml").read_text())
     there = yaml.safe_load(dagster_yaml(rendered))
     assert here.pop("run_launcher")["class"] != there["run_launcher"]["class"] == "K8sRunLauncher"
+    # One machine starts fewer runs at the same time than a cluster.
+    limited, limited_there = (item["concurrency"]["runs"].pop("tag_concurrency_limits") for item in (here, there))
+    assert [limit["key"] for limit in limited] == [limit["key"] for limit in limited_there]
+    assert here["run_coordinator"]["config"].pop("dequeue_num_workers") > 1
     missing = {name: section for name, section in here.items() if not contains(there.get(name), section)}
     assert missing == {}
 
