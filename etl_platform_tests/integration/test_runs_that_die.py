@@ -65,19 +65,17 @@ class Scene:
             assert time.monotonic() < deadline, f"no {what}: {self.outcomes()}\n{log.read_text()[-4_000:]}"
             time.sleep(0.2)
 
-    def end_leases_of_failed_runs(self, instance: dg.DagsterInstance, ended: set[str]) -> None:
-        """What happens when the visibility timeout of a killed run's messages is over, without the wait for it."""
+    def end_leases_of_failed_runs(self, instance: dg.DagsterInstance) -> None:
+        """What happens when the timeouts and delays of a killed run's messages are over, without the wait for it."""
         for run in instance.get_runs(dg.RunsFilter(statuses=[S.FAILURE])):
-            if run.run_id not in ended:
-                ended.add(run.run_id)
-                for delivery in run.run_config["ops"]["ingest"]["config"]["deliveries"]:
-                    # Those that it had finished are no longer there.
-                    with suppress(ClientError):
-                        self.aws.sqs.change_message_visibility(
-                            QueueUrl=self.stack.resources.queue_url,
-                            ReceiptHandle=delivery["receipt_handle"],
-                            VisibilityTimeout=0,
-                        )
+            for delivery in run.run_config["ops"]["ingest"]["config"]["deliveries"]:
+                # Those that were finished or received again are refused.
+                with suppress(ClientError):
+                    self.aws.sqs.change_message_visibility(
+                        QueueUrl=self.stack.resources.queue_url,
+                        ReceiptHandle=delivery["receipt_handle"],
+                        VisibilityTimeout=0,
+                    )
 
     def launch(self, *arguments: str) -> None:
         """Put a run of the intake job into the queue of the daemon, as a person does."""
@@ -125,13 +123,12 @@ def test_a_file_that_kills_its_run_takes_nobody_with_it(tmp_path: Path) -> None:
         poison = here.drop("Badges_poison.csv", "POISON")
 
         here.wait(lambda: here.depth(made.queue_url) >= 6, "messages")
-        ended: set[str] = set()
         # Opened before the daemon starts: two that make the same tables at once are in each other's way.
         with here.instance() as instance:
             here.stack.start_daemon()
 
             def is_dead() -> bool:
-                here.end_leases_of_failed_runs(instance, ended)
+                here.end_leases_of_failed_runs(instance)
                 return here.depth(made.dlq_url) == 1
 
             here.wait(is_dead, "dead letter")

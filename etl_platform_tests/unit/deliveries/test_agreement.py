@@ -20,8 +20,8 @@ from etl_platform.deliveries.reconcile.reconcile import Reconciler
 from etl_platform.deliveries.report import Report, Trigger
 from etl_platform.engine.contract.model import Contract
 from etl_platform.errors import TransientError
+from etl_platform_tests.simulation.checks import checks_made_once
 from etl_platform_tests.simulation.memory import MemoryStore
-from etl_platform_tests.simulation.world import checks_made_once
 from etl_platform_tests.unit.deliveries.interleaving import Attempt, take_turns
 from etl_platform_tests.unit.intake_place import KEY, NOW
 from etl_platform_tests.unit.making import contract_of, text, typed
