@@ -12,6 +12,7 @@ import dagster as dg
 
 from etl_platform.defs.checks.check_evaluation import CheckEvaluation
 from etl_platform.defs.dagster_internals import last_evaluation, log_check_in_run, shown_checks, with_target
+from etl_platform.defs.datasets.partitions import latest_materialization
 
 NO_PARTITION = (
     "Nothing was evaluated, and all results are as before: each agency has its own results, so asset checks are "
@@ -38,7 +39,10 @@ class CheckLog:
         for _ in range(_MAX_ROUNDS):
             if not left:
                 return
-            target, run_ids = self._latest_materialization(asset, partition), self._run_ids(partition, list(left))
+            target, run_ids = (
+                latest_materialization(self._instance, asset, partition),
+                self._run_ids(partition, list(left)),
+            )
             for key, evaluation in left.items():
                 self._log_event(with_target(evaluation, target), run_ids[key])
                 self._logged.add((key, partition))
@@ -55,7 +59,7 @@ class CheckLog:
         """The checks of one asset of which Dagster shows no result in a partition."""
         if not keys:
             return set()
-        latest = self._latest_materialization(next(iter(keys)).asset_key, partition)
+        latest = latest_materialization(self._instance, next(iter(keys)).asset_key, partition)
         latest_id = latest.storage_id if latest else None
         shown = shown_checks(self._instance, list(keys), partition)
         current = {key for key, row in shown.items() if row.has_result and row.target_id == latest_id}
@@ -96,7 +100,7 @@ class CheckLog:
         """
         if not run_ids:
             return set()
-        latest = self._latest_materialization(next(iter(run_ids)).asset_key, partition)
+        latest = latest_materialization(self._instance, next(iter(run_ids)).asset_key, partition)
         latest_id = latest.storage_id if latest else None
         return {
             key
@@ -110,7 +114,3 @@ class CheckLog:
             self._context.log_event(evaluation)  # type: ignore[arg-type]
         else:
             log_check_in_run(self._instance, run_id, evaluation)
-
-    def _latest_materialization(self, asset: dg.AssetKey, partition: str) -> dg.EventLogRecord | None:
-        wanted = dg.AssetRecordsFilter(asset, asset_partitions=[partition])
-        return next(iter(self._instance.fetch_materializations(wanted, limit=1).records), None)

@@ -25,6 +25,14 @@ def known_agencies(instance: dg.DagsterInstance, dataset: str) -> set[str]:
     return set(instance.get_dynamic_partitions(name))
 
 
+def latest_materialization(
+    instance: dg.DagsterInstance, asset: dg.AssetKey, partition: str
+) -> dg.EventLogRecord | None:
+    """The latest materialization of a partition, if there is one."""
+    wanted = dg.AssetRecordsFilter(asset, asset_partitions=[partition])
+    return next(iter(instance.fetch_materializations(wanted, limit=1).records), None)
+
+
 def register_agencies(instance: dg.DagsterInstance, senders: Mapping[str, Collection[str]]) -> None:
     """Add the agencies that Dagster does not know yet, by dataset. Usually there are none, and nothing is written."""
     for dataset, names in senders.items():

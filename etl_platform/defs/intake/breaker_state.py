@@ -70,7 +70,7 @@ def held_agencies(
 ) -> dict[str, int]:
     """The agencies of which only failures are known, each with the number of retried messages that may start.
 
-    That is none during a cooldown or while a run of the agency is in flight, and one otherwise.
+    The number is 0 during a cooldown and while a run of the agency is in flight, otherwise 1.
     """
     since = now - MAX_RETRY_DELAY_S
     resets = [(_ended_at(record), Reset()) for record in _resets(instance)]

@@ -41,6 +41,8 @@ MAX_WAIT_S = 20
 WORTH_A_RUN = 10
 """So many waiting messages start a run although another one is unfinished."""
 
+_NO_SUSPECTS, _ALL_AGENCIES = Suspects(), AgencyTurns()
+
 
 def build_file_arrivals_sensor(jobs: Sequence[Any]) -> dg.SensorDefinition:
     """The sensor that starts runs of these jobs: the intake, and the one that records ignored files."""
@@ -162,8 +164,8 @@ def run_requests(
     room: int | None = None,
     ignored_room: int | None = None,
     probe_of: float | None = None,
-    suspects: Suspects = Suspects(),  # noqa: B008 - it is immutable
-    turns: AgencyTurns = AgencyTurns(),  # noqa: B008 - the same
+    suspects: Suspects = _NO_SUSPECTS,
+    turns: AgencyTurns = _ALL_AGENCIES,
     wait_s: int = 0,
     clock: Callable[[], float] = time.time,
 ) -> Iterator[dg.RunRequest]:

@@ -13,11 +13,12 @@ from etl_platform.defs.checks.check_results import check_evaluations
 from etl_platform.defs.checks.expected_files import on_time_evaluations
 from etl_platform.defs.datasets.delivery_metadata import bronze_metadata, columns_of
 from etl_platform.defs.datasets.lineage import header_schema
+from etl_platform.defs.datasets.partitions import latest_materialization
 from etl_platform.defs.datasets.versions import bronze_version
 from etl_platform.defs.intake.delivery_events import silver_event
 from etl_platform.defs.intake.intake_config import ReplayConfig
 from etl_platform.defs.intake.silver_log import log_silver
-from etl_platform.defs.intake.unchanged_partitions import last_materialization, log_unchanged
+from etl_platform.defs.intake.unchanged_partitions import log_unchanged
 from etl_platform.defs.runs.run_tags import note_outcomes
 from etl_platform.deliveries.delivery import Cause, Outcome
 from etl_platform.deliveries.ingest_batch import outcomes_text
@@ -108,7 +109,7 @@ class _Partition:
 
     def _log_nothing_to_read(self) -> None:
         """Tell an agency that never sent the dataset from one whose files were gone before they were read."""
-        if last_materialization(self._context.instance, self._bronze, self._agency) is None:
+        if latest_materialization(self._context.instance, self._bronze, self._agency) is None:
             self._context.log.warning(f"{self._agency} has not delivered any {self._dataset} yet")
             return
         for key in {self._bronze, self._silver} & self._context.selected_asset_keys:

@@ -8,14 +8,17 @@ from typing import Any
 
 import dagster as dg
 
+from etl_platform.defs.datasets.partitions import latest_materialization
+
 
 def log_unchanged(context: dg.AssetExecutionContext, asset: dg.AssetKey, why: str) -> None:
-    """Log the last materialization of the run's partition again, or an empty one if there is none.
+    """Log the last materialization of the run's partition again; without one, log one of 0 rows.
 
     Args:
         why: why nothing was written, for the event's description.
     """
-    last = last_materialization(context.instance, asset, context.partition_key)
+    record = latest_materialization(context.instance, asset, context.partition_key)
+    last = record.asset_materialization if record else None
     metadata: dict[str, Any] = dict(last.metadata) if last else {"dagster/partition_row_count": 0}
     context.log_event(
         dg.AssetMaterialization(
@@ -26,11 +29,3 @@ def log_unchanged(context: dg.AssetExecutionContext, asset: dg.AssetKey, why: st
             tags=last.tags if last else None,
         )
     )
-
-
-def last_materialization(
-    instance: dg.DagsterInstance, asset: dg.AssetKey, partition: str
-) -> dg.AssetMaterialization | None:
-    wanted = dg.AssetRecordsFilter(asset, asset_partitions=[partition])
-    found = instance.fetch_materializations(wanted, limit=1).records
-    return found[0].asset_materialization if found else None

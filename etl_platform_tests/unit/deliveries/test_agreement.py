@@ -178,7 +178,7 @@ def test_report_silver_and_quarantine_of_two_attempts_under_two_contracts_agree(
 @settings(max_examples=300)
 @given(data=st.data())
 def test_they_agree_when_a_partition_is_reprocessed_at_the_same_time(data: st.DataObject) -> None:
-    """A reprocessing that dies, or is told to run again, is run again by the person who asked for it."""
+    """A person repeats a reprocessing that dies or asks to be repeated."""
     bucket = Bucket(has_older=True)
     contracts = data.draw(st.lists(st.sampled_from(NAMES), min_size=3, max_size=3))
     turns = data.draw(st.lists(st.integers(0, 2), max_size=3 * CALLS))

@@ -1,4 +1,4 @@
-"""An object that S3 alone refuses is told from a platform that may read nothing. S3 is a fake."""
+"""Tells an object that S3 refuses from a platform that has lost its permissions. S3 is a fake."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime

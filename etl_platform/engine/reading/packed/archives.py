@@ -38,7 +38,7 @@ _HEAD_BYTES = 1 << 16
 _SPLIT_MARK = b"PK\x07\x08"
 _OFFICE_NAMES = (b"[Content_Types].xml", b"_rels/.rels", b"xl/")
 _DAMAGE = (
-    # bz2 raises it for damaged bytes, and gzip a subclass of it. It also comes from a seek to a place that is none.
+    # bz2 raises it for damaged bytes, gzip raises a subclass of it, and a seek to a negative offset raises it, too.
     OSError,
     ValueError,
     LookupError,

@@ -11,7 +11,7 @@ from unittest.mock import patch
 
 
 class FailingMachine:
-    """Counts opens, reads, seeks and tells of a file and starts of threads; call number ``at`` raises ``error``.
+    """Counts opens, reads, seeks and tells of a file, and starts of threads; the call numbered ``at`` raises ``error``.
 
     Attributes:
         calls: so far.
