@@ -195,6 +195,9 @@ def _a_run_each_s(local: _Local, reports: int) -> float:
 def _tick_s(local: _Local, history: int) -> float:
     """Seconds of a sensor tick that receives waiting messages, with this number of runs in the history."""
     local.dagster.stop_sensor()
+    while local.dagster.is_ticking():
+        local.stack.check()
+        time.sleep(_POLL_S)
     _lengthen_history(local.postgres_url, history)
     local.put([f"from_client/agency_{number % AGENCIES:03}/tick_{number}/Hours.csv" for number in range(MESSAGES)])
     before, deadline = local.dagster.last_tick(), time.monotonic() + _DEADLINE_S

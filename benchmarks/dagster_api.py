@@ -22,6 +22,12 @@ query ($sensor: SensorSelector!) {
     ... on Sensor { sensorState { id ticks(limit: 1, statuses: [SUCCESS]) { timestamp endTimestamp runIds } } }
   }
 }"""
+_IN_PROGRESS = """
+query ($sensor: SensorSelector!) {
+  sensorOrError(sensorSelector: $sensor) {
+    ... on Sensor { sensorState { ticks(limit: 1, statuses: [STARTED]) { timestamp } } }
+  }
+}"""
 _STOP = "mutation ($id: String!) { stopSensor(id: $id) { __typename } }"
 _START = "mutation ($sensor: SensorSelector!) { startSensor(sensorSelector: $sensor) { __typename } }"
 _COUNT = "{ runsOrError { ... on Runs { count } } }"
@@ -52,6 +58,10 @@ class DagsterApi:
 
     def stop_sensor(self) -> None:
         self._query(_STOP, id=self._state()["id"])
+
+    def is_ticking(self) -> bool:
+        """Whether a tick is in progress. It waits for messages up to 20 s, also after the sensor was stopped."""
+        return bool(self._query(_IN_PROGRESS, sensor=_SENSOR)["sensorOrError"]["sensorState"]["ticks"])
 
     def start_sensor(self) -> None:
         self._query(_START, sensor=_SENSOR)
