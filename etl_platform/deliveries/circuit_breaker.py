@@ -2,8 +2,11 @@
 
 While it is closed, every run may start. Enough failed runs in a row open it, and no run starts for a cooldown. Then it
 is half-open, and one run starts, the probe: if it finishes a delivery the breaker closes, if it fails the cooldown
-begins again. The state is computed from how past runs ended, so it is not stored. An agency of which only failures are
-known is held back alone, in the same way.
+begins again. The state is computed from past runs, so it is not stored. An agency of which only failures are known is
+held back alone, in the same way.
+
+Runs are in the order of their numbers: Dagster numbers its run records. Clocks may be wrong and may jump, so a time
+only measures the cooldown.
 """
 
 import math
@@ -49,13 +52,13 @@ class RunFailed:
     Args:
         only_delivery: the delivery of the run, if it had only one. All failures of such runs count as one: the file may
             be the cause, and it is retried many times.
-        probe_of: ``opened_at`` of the opening that this run probed.
+        probe_of: ``opened_by`` of the opening that this run probed.
         agency: the agency of the run, if it had files of only one.
     """
 
     run_id: str
     only_delivery: str | None = None
-    probe_of: float | None = None
+    probe_of: int | None = None
     agency: str | None = None
 
     @property
@@ -80,14 +83,34 @@ Event: TypeAlias = Progressed | RunFailed | Reset
 
 
 @dataclass(frozen=True)
+class RunEvent:
+    """What became of a run.
+
+    Args:
+        number: of its record; later runs have higher numbers.
+        at: when it ended.
+    """
+
+    number: int
+    at: float
+    event: Event
+
+
+@dataclass(frozen=True)
 class Breaker:
-    """The state; ``failures`` are those since the last run that finished a delivery."""
+    """The state; ``failures`` are those after the last run that finished a delivery.
+
+    Args:
+        opened_by: the number of the run that opened it; ``opened_at`` is when that ended.
+        closed_by: the number of the run that closed it last.
+    """
 
     phase: Phase = Phase.CLOSED
     failures: frozenset[Failure] = frozenset()
     last_failure_at: float | None = None
+    opened_by: int | None = None
     opened_at: float | None = None
-    closed_at: float | None = None
+    closed_by: int = 0
 
     @property
     def failing_agencies(self) -> frozenset[str]:
@@ -101,6 +124,10 @@ class Breaker:
         most = math.ceil(limits.max_failures / 2)
         return of_several + sum(min(count, most) for count in by_agency.values()) >= limits.max_failures
 
+    def is_probe(self, probe_of: int | None) -> bool:
+        """Whether a run that probes this opening is a probe of the breaker as it is; it may have been closed since."""
+        return probe_of is not None and probe_of > self.closed_by
+
     def room(self, probes_in_flight: int) -> int | None:
         """How many runs may start; None where the breaker does not limit them."""
         if self.phase is Phase.CLOSED:
@@ -108,83 +135,74 @@ class Breaker:
         return 1 if self.phase is Phase.HALF_OPEN and probes_in_flight == 0 else 0
 
     def cooldown_remaining_s(self, now: float, limits: Limits) -> float:
-        """Seconds until a probe may start; never more than a cooldown, even if the clock was set back."""
+        """Seconds until a probe may start."""
         if self.phase is not Phase.OPEN or self.opened_at is None:
             return 0.0
-        return min(max(self.opened_at + limits.cooldown_s - now, 0.0), limits.cooldown_s)
+        return cooldown_remaining_s(self.opened_at, now, limits)
 
 
-def step(state: Breaker, event: Event | None, now: float, limits: Limits) -> Breaker:
-    """The state after ``event`` at ``now``; without an event, only time has passed."""
-    if state.phase is Phase.OPEN and state.opened_at is not None and now >= state.opened_at + limits.cooldown_s:
-        state = replace(state, phase=Phase.HALF_OPEN)
-    if event is None:
-        return state
-    if not isinstance(event, RunFailed):
-        return Breaker(closed_at=now)
-    state = replace(state, failures=state.failures | {event.failure}, last_failure_at=now)
-    # If the breaker was closed after the probe had started, the probe counts as an ordinary run.
-    probed = event.probe_of is not None and (state.closed_at is None or event.probe_of >= state.closed_at)
-    # Failures of runs that started before it opened do not extend the cooldown, and do not count as the probe's.
+def cooldown_remaining_s(since: float, now: float, limits: Limits) -> float:
+    """Seconds of the cooldown that began at ``since``; never more than a cooldown.
+
+    Clocks of two machines may differ by less than a cooldown. A time further in the future was read from a wrong clock,
+    and nobody waits for it.
+    """
+    if since > now + limits.cooldown_s:
+        return 0.0
+    return min(max(since + limits.cooldown_s - now, 0.0), limits.cooldown_s)
+
+
+def step(state: Breaker, run: RunEvent, limits: Limits) -> Breaker:
+    """The state after the next run; whether its cooldown is over is not known yet."""
+    if not isinstance(run.event, RunFailed):
+        return Breaker(closed_by=run.number)
+    state = replace(state, failures=state.failures | {run.event.failure}, last_failure_at=run.at)
+    # Runs that were requested before it opened do not begin the cooldown again.
     opens = state.phase is Phase.CLOSED and state.has_too_many_failures(limits)
-    return replace(state, phase=Phase.OPEN, opened_at=now) if probed or opens else state
+    if opens or state.is_probe(run.event.probe_of):
+        return replace(state, phase=Phase.OPEN, opened_by=run.number, opened_at=run.at)
+    return state
 
 
-def fold(events: Iterable[tuple[float, Event]], now: float, limits: Limits) -> Breaker:
-    """The state at ``now`` after these events, each with its time, in any order.
+def at_time(state: Breaker, now: float, limits: Limits) -> Breaker:
+    """The state at ``now``: half-open if its cooldown is over."""
+    is_over = state.phase is Phase.OPEN and state.cooldown_remaining_s(now, limits) <= 0
+    return replace(state, phase=Phase.HALF_OPEN) if is_over else state
 
-    Events before a success or a reset have no effect, so those since the latest one are enough.
+
+def fold(runs: Iterable[RunEvent], now: float, limits: Limits) -> Breaker:
+    """The state at ``now`` after these runs, in any order.
+
+    Runs before one that closed it have no effect, so those since the latest such run are enough.
     """
     state = Breaker()
-    for at, event in sorted(events, key=lambda item: item[0]):
-        state = step(state, event, at, limits)
-    return step(state, None, now, limits)
+    for run in _in_order(runs):
+        state = step(state, run, limits)
+    return at_time(state, now, limits)
 
 
-def in_order(events: Iterable[tuple[int, float, Event]], now: float, limits: Limits) -> list[tuple[float, Event]]:
-    """Events with their times, of which none is in the future.
-
-    If one was, a clock was set back, and times do not tell the order. Then the numbers of the run records do, and a
-    time that cannot be right becomes that of the event before.
-
-    Args:
-        events: each with the number of its run record and its time.
-    """
-    events = list(events)
-    latest = latest_time(now, limits)
-    if all(at <= latest for _, at, _ in events):
-        return [(at, event) for _, at, event in events]
-    ordered: list[tuple[float, Event]] = []
-    last = 0.0
-    for _, at, event in sorted(events, key=lambda item: item[0]):
-        last = max(last, at) if at <= latest else last
-        ordered.append((last, event))
-    return ordered
-
-
-def latest_time(now: float, limits: Limits) -> float:
-    """The latest time that an event can have; clocks of machines may differ by less than a cooldown."""
-    return now + limits.cooldown_s
-
-
-def only_failing_agencies(events: Iterable[tuple[float, Event]], limits: Limits) -> dict[str, float]:
+def only_failing_agencies(runs: Iterable[RunEvent], limits: Limits) -> dict[str, float]:
     """The agencies whose own runs failed ``max_failures`` times without progress, each with the time of the last one.
 
     Args:
-        events: each with its time, in any order. Those of runs with several agencies are passed over.
+        runs: in any order. Those of several agencies are passed over.
     """
     failures: dict[str, set[Failure]] = defaultdict(set)
     last: dict[str, float] = {}
-    for at, event in sorted(events, key=lambda item: item[0]):
-        match event:
+    for run in _in_order(runs):
+        match run.event:
             case Reset():
                 failures.clear()
             case Progressed(agency=str(agency)):
                 failures.pop(agency, None)
-            case RunFailed(agency=str(agency)):
-                failures[agency].add(event.failure)
-                last[agency] = at
+            case RunFailed(agency=str(agency)) as failed:
+                failures[agency].add(failed.failure)
+                last[agency] = run.at
     return {agency: last[agency] for agency, found in failures.items() if len(found) >= limits.max_failures}
+
+
+def _in_order(runs: Iterable[RunEvent]) -> list[RunEvent]:
+    return sorted(runs, key=lambda run: run.number)
 
 
 @dataclass(frozen=True)

@@ -77,6 +77,7 @@ def test_failures_of_a_clock_that_was_ahead_do_not_hold_it_open(history: History
     assert history.phase(now=200) is Phase.HALF_OPEN
     history.run(201, SUCCESS, tags=SENSOR | PROGRESS)
     assert history.phase(now=202) is Phase.CLOSED
+    assert history.phase(now=TOMORROW + 10) is Phase.CLOSED, "when their time has come"
 
 
 @pytest.mark.parametrize("ahead", [TOMORROW, 230], ids=["a day", "seconds"])
@@ -99,16 +100,21 @@ def test_a_closing_of_a_clock_that_was_ahead_does_not_keep_it_closed(
     assert history.phase(now=301) is Phase.CLOSED
 
 
-def test_failures_count_in_the_order_of_their_ends(history: History) -> None:
-    """A run that began first and ended last, as one does whose death is noticed late."""
+@pytest.mark.parametrize("ends", [(115, 120), (115, 90)], ids=["later", "earlier, by a clock that is behind"])
+def test_a_failure_that_is_noticed_late_does_not_count_after_a_success_that_was_requested_later(
+    history: History, ends: tuple[int, int]
+) -> None:
+    """A run whose process died, which Dagster finds out minutes later."""
     late = history.run(None)
     for second in range(4):
         history.run(100 + second)
-    history.run(90, SUCCESS, tags=SENSOR | PROGRESS)
-    assert history.phase(now=120) is Phase.CLOSED
+    assert history.failures(now=120) == 4
     event = DagsterEvent(DagsterEventType.PIPELINE_FAILURE.value, JOB)
-    history.instance.run_storage.handle_run_event(late, event, datetime.fromtimestamp(115, UTC))
+    history.instance.run_storage.handle_run_event(late, event, datetime.fromtimestamp(ends[0], UTC))
     assert history.phase(now=120) is Phase.OPEN
+    history.run(ends[1], SUCCESS, tags=SENSOR | PROGRESS)
+    assert history.phase(now=120) is Phase.CLOSED
+    assert history.failures(now=120) == 0
 
 
 @pytest.mark.parametrize("status", [SUCCESS, FAILURE])
@@ -136,8 +142,9 @@ def test_one_file_that_kills_every_run_counts_once(history: History) -> None:
     assert history.failures(now=130) == 1
 
 
-def test_a_failed_probe_opens_it_again_however_old_the_failures_before_it_are(history: History) -> None:
-    history.run(100, tags=SENSOR | {"etl_platform/probe_of": "40.0", "etl_platform/only_delivery": "d"})
+@pytest.mark.parametrize("value", ["40", "1767600000.5"], ids=["its number", "its time, as in release 0.2"])
+def test_a_failed_probe_opens_it_again_however_old_the_failures_before_it_are(history: History, value: str) -> None:
+    history.run(100, tags=SENSOR | {"etl_platform/probe_of": value, "etl_platform/only_delivery": "d"})
     assert history.phase(now=110) is Phase.OPEN
 
 
@@ -251,7 +258,7 @@ def test_half_open_lets_one_run_with_one_message_through_and_waits_for_its_end(h
     queue = CountedQueue("aa", "bb", "cc")
 
     (probe,) = tick(history.instance, queue).run_requests
-    assert probe.tags["etl_platform/probe_of"] == "104.0"
+    assert probe.tags["etl_platform/probe_of"] == "5"
     assert len(probe.run_config["ops"]["ingest"]["config"]["deliveries"]) == 1
     assert [message.message_id for message in queue.waiting] == ["m-bb", "m-cc"]
 
@@ -285,7 +292,7 @@ def test_a_closed_breaker_asks_for_all_its_runs_and_marks_the_one_that_travels_a
 def test_of_two_probes_that_were_asked_for_at_once_the_second_gives_its_messages_back(workshop: Workshop) -> None:
     """Two daemons, as in the middle of a deployment."""
     history = History(workshop.instance)
-    probe_of = SENSOR | {"etl_platform/probe_of": "104.0"}
+    probe_of = SENSOR | {"etl_platform/probe_of": "104"}
     history.run(None, tags=probe_of)
     key = workshop.drop("Officer_Detail.csv", as_csv(officers("A", 4)))
     queue = CountedQueue()
@@ -300,7 +307,7 @@ def test_of_two_probes_that_were_asked_for_at_once_the_second_gives_its_messages
 
 def test_a_probe_after_one_that_ended_without_a_verdict_does_its_work(workshop: Workshop) -> None:
     history = History(workshop.instance)
-    probe_of = SENSOR | {"etl_platform/probe_of": "104.0"}
+    probe_of = SENSOR | {"etl_platform/probe_of": "104"}
     history.run(110, CANCELED, tags=probe_of)
     key = workshop.drop("Officer_Detail.csv", as_csv(officers("A", 4)))
 

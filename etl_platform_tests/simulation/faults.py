@@ -181,5 +181,8 @@ class SteppedQueue:
     def send(self, body: str, attributes: Mapping[str, str]) -> None:
         self._step("send", lambda: self._queue.send(body, attributes))
 
+    def depth(self) -> tuple[int, int]:
+        return self._step("depth", self._queue.depth)
+
     def _step(self, verb: str, effect: Callable[[], T]) -> T:
         return self._faults.step(f"queue.{verb} {self._name}", effect)

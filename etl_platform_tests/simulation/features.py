@@ -28,10 +28,7 @@ FEATURES = {
     EQUAL_SEQUENCERS: Feature(0.15),
     SHARED_SHORT_KEYS: Feature(0.1),
     TWO_CONTRACT_VERSIONS: Feature(0.15),
-    CLOCK_JUMPS: Feature(
-        0.1,
-        "failures that a fast clock dated open the breaker once more when their time has come, despite later successes",
-    ),
+    CLOCK_JUMPS: Feature(0.1),
     FAILING_SENDER: Feature(0.05),
     FLOOD: Feature(0.03, "ticks have no deadline in virtual time yet, so a flood makes them longer than real ones"),
     BACKFILL: Feature(0.1),

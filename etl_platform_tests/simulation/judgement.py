@@ -99,9 +99,9 @@ class Judgement:
         assert not found, f"quarantine without a report: {sorted(found)}"
 
     def _judge_waiting(self) -> None:
-        """A file is reported soon after its first message, unless its agency only fails."""
+        """A file is reported soon after its first message, unless its agency only fails or it kills its runs."""
         for delivery_id, number in self._truth.rank.items():
-            if self._plan.puts[number].agency != FAILING_AGENCY:
+            if self._plan.puts[number].agency != FAILING_AGENCY and number not in self._plan.poisoned:
                 announced_at = min(one.at for one in self._plan.announcements if number in one.puts)
                 waited_s = self._truth.reported_at[delivery_id] - announced_at
                 assert waited_s <= LONGEST_WAIT_S, f"put {number} waited {waited_s:.0f} s"

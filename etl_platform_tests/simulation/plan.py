@@ -63,6 +63,8 @@ class Plan:
     features: frozenset[str]
     is_bounded: bool
     clock_jumps: tuple[ClockJump, ...]
+    resets: tuple[float, ...]
+    """When a person resets the breaker."""
     drawn: dict[str, int] = field(default_factory=dict)
 
     @property
@@ -95,7 +97,7 @@ def draw(seed: str, always: Collection[str] = ()) -> Plan:
         make_flood(random, puts, add)
     last = max(put.at for put in puts)
     # How long the others wait is only bounded where nothing else goes wrong.
-    is_bounded = bool({FAILING_SENDER, FLOOD} & features)
+    is_bounded = bool({FAILING_SENDER, FLOOD} & features) or (CLOCK_JUMPS in features and random.random() < 0.3)
     stormy = random.random() < 0.85 and not is_bounded
     outage_share = 0.0 if is_bounded else 0.8 if CLOCK_JUMPS in features else 0.25
     outages = tuple(_outages(random, last)) if random.random() < outage_share else ()
@@ -128,6 +130,7 @@ def draw(seed: str, always: Collection[str] = ()) -> Plan:
         features=features,
         is_bounded=is_bounded,
         clock_jumps=jumps,
+        resets=tuple(jump.at + random.uniform(0, 5 * MINUTE) for jump in jumps if random.random() < 0.3),
         drawn=drawn,
     )
 

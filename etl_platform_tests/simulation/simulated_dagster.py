@@ -11,7 +11,6 @@ import dagster as dg
 
 from etl_platform.defs.intake.dagster_event_log import DagsterEventLog
 from etl_platform.defs.intake.delivery_events import silver_event
-from etl_platform.defs.intake.intake_runs import PROGRESS_TAG
 from etl_platform.deliveries.intake import Intake
 from etl_platform.deliveries.partition_state import PartitionContent
 from etl_platform.deliveries.report import Report
@@ -76,15 +75,15 @@ class Context:
 
     run_id = "run"
 
-    def __init__(self, faults: Faults, record: RunRecord, shared: SharedRecords) -> None:
-        self._faults, self._record, self._shared = faults, record, shared
+    def __init__(self, faults: Faults, record: RunRecord, shared: SharedRecords, clock: Callable[[], float]) -> None:
+        self._faults, self._record, self._shared, self._clock = faults, record, shared, clock
         self.log = self.instance = self.run = self
 
     def info(self, _text: str) -> None:
         pass
 
     def add_run_tags(self, _run_id: str, tags: dict[str, str]) -> None:
-        self._faults.step("log.tag run", lambda: setattr(self._record, "progress", PROGRESS_TAG in tags))
+        self._faults.step("log.tag run", lambda: self._record.tag(tags, self._clock()))
 
     def get_dynamic_partitions(self, name: str) -> list[str]:
         return self._faults.step("log.partitions", lambda: sorted(self._shared.partitions[name]))

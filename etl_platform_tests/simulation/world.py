@@ -7,14 +7,12 @@ from typing import Any, cast
 
 import dagster as dg
 
+from etl_platform.defs.intake.breaker_state import limits_of, read_breaker
 from etl_platform.defs.intake.dead_runs import release_messages_of_dead_runs
-from etl_platform.defs.intake.file_arrivals_sensor import run_requests
+from etl_platform.defs.intake.file_arrivals_sensor import allowance, run_requests
 from etl_platform.defs.intake.intake_config import QueuedDelivery, messages_of
-from etl_platform.defs.intake.intake_runs import PROBE_TAG, probe_value
-from etl_platform.defs.intake.queued_runs import keep_hidden
 from etl_platform.defs.runs.run_counts import note_counts
 from etl_platform.deliveries.batch import BatchMessage
-from etl_platform.deliveries.circuit_breaker import Breaker, Phase
 from etl_platform.deliveries.daily_counts import RunCounts
 from etl_platform.deliveries.delivery import Cause
 from etl_platform.deliveries.ingest_batch import ingest_batch
@@ -76,6 +74,8 @@ class World:
             self.timeline.spawn(sender, partial(self._send, announcement), announcement.at - EPOCH)
         for deployment in self.deployments:
             self._start_daemon(deployment)
+            for at in self.plan.resets:
+                self.timeline.spawn(sender, partial(self._reset_breaker, deployment), at - EPOCH)
         for at, dataset, agency in self.plan.reprocesses:
             self._start_reprocessing(dataset, agency, at - EPOCH)
         try:
@@ -104,6 +104,10 @@ class World:
     def _shuffled(self, messages: list[Stored]) -> list[Stored]:
         return self.timeline.random.sample(messages, len(messages))
 
+    def _reset_breaker(self, deployment: Deployment) -> None:
+        self.faults.seen["resets of the breaker"] += 1
+        deployment.reset_breaker(self.clock())
+
     # What Dagster does.
 
     def _start_daemon(self, deployment: Deployment, after: float = 0.0) -> None:
@@ -130,53 +134,45 @@ class World:
         return min(due, default=0.0)
 
     def _tick(self, deployment: Deployment) -> None:
-        in_flight, breaker = deployment.in_flight(), deployment.breaker(self.clock())
-        self._keep_hidden(deployment)
-        self.faults.seen[f"ticks with the breaker {breaker.phase}"] += 1
-        probing = breaker.phase is not Phase.CLOSED
-        probes = [run for run in in_flight if run.request.tags.get(PROBE_TAG) == probe_value(breaker.opened_at or 0.0)]
-        free, ignored_room = deployment.free(self.plan.runs_at_once)
-        room = min(free, 99 if (most := breaker.room(len(probes))) is None else most)
-        if min(room, ignored_room) <= 0:
-            return
         try:
-            requests = self._requests(deployment, room, ignored_room, breaker.opened_at if probing else None, breaker)
+            requests = self._requests(deployment)
         except TransientError:
             self.faults.seen["ticks failed"] += 1
             return
         self.faults.step("dagster.keep tick", lambda: deployment.unsubmitted.extend(requests))
+        deployment.last_tick_at = self.clock()
         self._submit(deployment)
 
-    def _keep_hidden(self, deployment: Deployment) -> None:
-        platform = self.platforms[self.deployments.index(deployment)]
+    def _requests(self, deployment: Deployment) -> list[dg.RunRequest]:
+        """As the sensor's function does."""
+        platform, seen = self.platforms[self.deployments.index(deployment)], self.faults.seen
+        instance, limits = self._instance(deployment), limits_of(platform.settings)
+        breaker = read_breaker(instance, limits, self.clock())
+        deployment.check_breaker(breaker, limits)
+        seen[f"ticks with the breaker {breaker.phase}"] += 1
+        allowed = allowance(instance, platform, last_tick_at=deployment.last_tick_at, now=self.clock())
+        if min(allowed.runs, allowed.ignored_runs) < 1:
+            seen["ticks in which files wait for others"] += "wait for others" in allowed.why
+            return []
+        seen["ticks that hold back an agency"] += bool(allowed.turns.held)
         timeout_s = platform.settings.visibility_timeout_seconds
-        runs = [run.as_dagster_run() for run in deployment.in_flight()]
-        last_tick_at, now = deployment.last_tick_at, self.clock()
-        keep_hidden(runs, platform.queue(FILE_EVENTS), timeout_s, last_tick_at=last_tick_at, now=now)
-        deployment.last_tick_at = self.clock()
-
-    def _requests(
-        self, deployment: Deployment, room: int, ignored_room: int, probe_of: float | None, breaker: Breaker
-    ) -> list[dg.RunRequest]:
-        platform = self.platforms[self.deployments.index(deployment)]
-        now, timeout_s = self.clock(), platform.settings.visibility_timeout_seconds
-        instance = cast("Any", RunRecords(deployment, self.faults.step))
-        released = release_messages_of_dead_runs(instance, platform.queue(FILE_EVENTS), timeout_s, now)
-        self.faults.seen["ticks that suspect messages"] += bool(released)
-        turns = deployment.turns(breaker, now)
-        self.faults.seen["ticks that hold back an agency"] += bool(turns.held)
+        released = release_messages_of_dead_runs(instance, platform.queue(FILE_EVENTS), timeout_s, self.clock())
+        seen["ticks that suspect messages"] += bool(released)
         return list(
             run_requests(
                 platform,
                 deadline=math.inf,
-                room=room,
-                ignored_room=ignored_room,
-                probe_of=probe_of,
-                suspects=Suspects.spread(released, room),
-                turns=turns,
+                room=allowed.runs,
+                ignored_room=allowed.ignored_runs,
+                probe_of=allowed.probe_of,
+                suspects=Suspects.spread(released, allowed.runs),
+                turns=allowed.turns,
                 clock=self.clock,
             )
         )
+
+    def _instance(self, deployment: Deployment) -> Any:
+        return cast("Any", RunRecords(deployment, self.faults.step, self.clock))
 
     def _submit(self, deployment: Deployment) -> None:
         while deployment.unsubmitted:
@@ -189,7 +185,7 @@ class World:
             # The tick died after it had submitted this one.
             self.faults.seen["runs suppressed by their key"] += 1
             return
-        run = deployment.runs[str(request.run_key)] = RunRecord(request)
+        run = deployment.add(request, self.clock())
         process, random = Process("run"), self.timeline.random
         self._owners[process] = deployment, run
         longest = 2_400 if BACKFILL in self.plan.features else 900
@@ -200,7 +196,7 @@ class World:
         self.faults.step("dagster.start run", lambda: setattr(run, "status", "STARTED"))
         platform = self.platforms[self.deployments.index(deployment)]
         config = run.request.run_config["ops"]["ingest"]["config"]["deliveries"]
-        context, stop = cast("Any", Context(self.faults, run, self.records)), Stop()
+        context, stop = cast("Any", Context(self.faults, run, self.records, self.clock)), Stop()
         if self.plan.stops and self.timeline.random.random() < 0.1:
             self.timeline.spawn(Process("kubelet"), stop.set, self.timeline.random.expovariate(1))
         status = "FAILURE"
@@ -219,10 +215,10 @@ class World:
                 clock=self.clock,
             )
             status = "FAILURE" if batch.failures else "SUCCESS"
-            note_counts(cast("Any", RunRecords(deployment, self.faults.step)), run.as_dagster_run(), RunCounts())
+            note_counts(self._instance(deployment), run.as_dagster_run(), RunCounts())
         except TransientError:
             self.faults.seen["runs failed at their start"] += 1
-            run.tags["dagster/failure_reason"] = "STEP_FAILURE"
+            run.tag({"dagster/failure_reason": "STEP_FAILURE"}, self.clock())
         self.faults.seen["runs stopped"] += stop.is_set
         self.faults.step("dagster.end run", lambda: self._end(deployment, run, status))
         process = self.timeline.process

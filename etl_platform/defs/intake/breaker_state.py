@@ -5,7 +5,7 @@ turns them into events; deliveries/circuit_breaker.py computes the state.
 """
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 
 import dagster as dg
@@ -14,9 +14,9 @@ from etl_platform.defs.intake.intake_runs import (
     JOB_NAME,
     ONLY_AGENCY_TAG,
     ONLY_DELIVERY_TAG,
-    PROBE_TAG,
     PROGRESS_TAG,
     is_requested_by_sensor,
+    probed_opening,
 )
 from etl_platform.defs.runs.run_tags import BY_TAG
 from etl_platform.deliveries.circuit_breaker import (
@@ -26,10 +26,10 @@ from etl_platform.deliveries.circuit_breaker import (
     Limits,
     Progressed,
     Reset,
+    RunEvent,
     RunFailed,
+    cooldown_remaining_s,
     fold,
-    in_order,
-    latest_time,
     only_failing_agencies,
     status_of,
 )
@@ -39,7 +39,7 @@ from etl_platform.queue_work.queues import FILE_EVENTS
 from etl_platform.settings import Settings
 
 RESET_JOB_NAME = "breaker_reset_job"
-_PAGES = (10, 100)
+_FIRST_PAGE = 10
 
 
 def breaker_status(instance: dg.DagsterInstance, settings: Settings) -> BreakerStatus:
@@ -54,15 +54,8 @@ def limits_of(settings: Settings) -> Limits:
 
 def read_breaker(instance: dg.DagsterInstance, limits: Limits, now: float) -> Breaker:
     """The breaker at ``now`` (epoch seconds). The cost does not grow with the number of runs in history."""
-    latest = latest_time(now, limits)
-    resets = [(record.storage_id, _ended_at(record), Reset()) for record in _resets(instance)]
-    closing: list[tuple[int, float, Event]] = [*resets, *_latest_progress(instance, latest)]
-    is_jump = any(at > latest for _, at, _ in closing)
-    since = 0.0 if is_jump else max((at for _, at, _ in closing), default=0.0)
-    # A reset also ends what has a later time because a clock was ahead.
-    last_reset = max((number for number, _, _ in resets), default=0)
-    failures = [failed for failed in _failures(instance, since, limits) if failed[0] > last_reset]
-    return fold(in_order([*closing, *failures], now, limits), now, limits)
+    resets = [RunEvent(record.storage_id, _ended_at(record), Reset()) for record in _resets(instance)]
+    return fold([*resets, *_since_progress(instance, limits)], now, limits)
 
 
 def held_agencies(
@@ -72,28 +65,18 @@ def held_agencies(
 
     The number is 0 during a cooldown and while a run of the agency is in flight, otherwise 1.
     """
-    since = now - MAX_RETRY_DELAY_S
-    resets = [(_ended_at(record), Reset()) for record in _resets(instance)]
-    events = [*resets, *((at, event) for _, at, event in _failures(instance, since, limits))]
-    suspects = only_failing_agencies(events, limits)
+    since = datetime.fromtimestamp(now - MAX_RETRY_DELAY_S, UTC)
+    resets = [RunEvent(record.storage_id, _ended_at(record), Reset()) for record in _resets(instance)]
+    runs = [*resets, *_events(_failures(instance, since, limits))]
+    suspects = only_failing_agencies(runs, limits)
     if not suspects:
         return {}
-    events += [done for agency in suspects for done in _progress_of(instance, agency, since)]
+    runs += [done for agency in suspects for done in _events(_successes_of(instance, agency, since))]
     busy = {run.tags.get(ONLY_AGENCY_TAG) for run in in_flight}
-    held = only_failing_agencies(events, limits)
-    return {agency: int(agency not in busy and now >= at + limits.cooldown_s) for agency, at in held.items()}
-
-
-def _progress_of(instance: dg.DagsterInstance, agency: str, since: float) -> Iterator[tuple[float, Event]]:
-    filters = dg.RunsFilter(
-        job_name=JOB_NAME,
-        statuses=[dg.DagsterRunStatus.SUCCESS],
-        updated_after=datetime.fromtimestamp(since, UTC),
-        tags={ONLY_AGENCY_TAG: agency},
-    )
-    for record in instance.get_run_records(filters, limit=_PAGES[0], order_by="update_timestamp"):
-        if PROGRESS_TAG in record.dagster_run.tags and is_requested_by_sensor(record.dagster_run):
-            yield _ended_at(record), Progressed(agency)
+    held = only_failing_agencies(runs, limits)
+    return {
+        agency: int(agency not in busy and cooldown_remaining_s(at, now, limits) <= 0) for agency, at in held.items()
+    }
 
 
 def _resets(instance: dg.DagsterInstance) -> Iterator[dg.RunRecord]:
@@ -102,61 +85,53 @@ def _resets(instance: dg.DagsterInstance) -> Iterator[dg.RunRecord]:
     return (record for record in records if record.dagster_run.status is dg.DagsterRunStatus.SUCCESS)
 
 
-def _latest_progress(instance: dg.DagsterInstance, latest: float) -> list[tuple[int, float, Event]]:
-    """The end of the latest successful run that finished a delivery.
+def _since_progress(instance: dg.DagsterInstance, limits: Limits) -> Iterator[RunEvent]:
+    """The latest run that finished a delivery, and the failed runs that were requested after it.
 
-    Success alone is not enough: a run whose messages were all taken over by another run has used no outside system. If
-    none of the latest hundred successful runs qualifies, older ones are not read. Of runs that ended after ``latest``,
-    because a clock was ahead, the one with the highest number counts as well.
+    A success alone is not enough: a run whose messages were all taken over by another run has used no outside system.
+    Older runs are not read: a delivery fails at most max_receives times, so max_failures deliveries are among them.
     """
-    found: list[tuple[int, float, Event]] = []
-    before: datetime | None = None
-    for limit in _PAGES:
-        page = _ended(instance, dg.DagsterRunStatus.SUCCESS, limit, before=before)
-        for record in page:
-            if PROGRESS_TAG in record.dagster_run.tags and is_requested_by_sensor(record.dagster_run):
-                found.append((record.storage_id, _ended_at(record), Progressed()))
-                if _ended_at(record) <= latest:
-                    return found
+    filters, cursor = dg.RunsFilter(job_name=JOB_NAME, exclude_subruns=True), None
+    for limit in (_FIRST_PAGE, FILE_EVENTS.max_receives * limits.max_failures):
+        page = instance.get_run_records(filters, limit=limit, cursor=cursor)
+        for run in _events(page):
+            yield run
+            if isinstance(run.event, Progressed):
+                return
         if len(page) < limit:
-            return found
-        before = page[-1].update_timestamp
-    return [*found, (page[-1].storage_id, _ended_at(page[-1]), Progressed())]
+            return
+        cursor = page[-1].dagster_run.run_id
 
 
-def _failures(instance: dg.DagsterInstance, since: float, limits: Limits) -> Iterator[tuple[int, float, Event]]:
-    # A delivery fails at most max_receives times, so this many runs are enough to find max_failures deliveries.
-    window = FILE_EVENTS.max_receives * limits.max_failures
-    after = datetime.fromtimestamp(since, UTC)
-    for record in _ended(instance, dg.DagsterRunStatus.FAILURE, window, after=after):
-        run = record.dagster_run
-        # A run that was stopped before it began, for example with its pod, is no sign that an outside system failed.
-        if not is_requested_by_sensor(run) or run.tags.get("dagster/failure_reason") == "UNEXPECTED_TERMINATION":
-            continue
-        probe_of = run.tags.get(PROBE_TAG)
-        agency = run.tags.get(ONLY_AGENCY_TAG)
-        failed = RunFailed(
-            run.run_id, run.tags.get(ONLY_DELIVERY_TAG), None if probe_of is None else float(probe_of), agency
-        )
-        yield record.storage_id, _ended_at(record), Progressed(agency) if PROGRESS_TAG in run.tags else failed
+def _failures(instance: dg.DagsterInstance, since: datetime, limits: Limits) -> Sequence[dg.RunRecord]:
+    """Failed runs of the intake since then, without backfills."""
+    failure = [dg.DagsterRunStatus.FAILURE]
+    filters = dg.RunsFilter(job_name=JOB_NAME, statuses=failure, updated_after=since, exclude_subruns=True)
+    return instance.get_run_records(filters, limit=FILE_EVENTS.max_receives * limits.max_failures)
 
 
-def _ended(
-    instance: dg.DagsterInstance,
-    status: dg.DagsterRunStatus,
-    limit: int,
-    *,
-    after: datetime | None = None,
-    before: datetime | None = None,
-) -> Sequence[dg.RunRecord]:
-    """Runs of the intake job that ended with this status, without backfills, the latest end first.
+def _successes_of(instance: dg.DagsterInstance, agency: str, since: datetime) -> Sequence[dg.RunRecord]:
+    success, tags = [dg.DagsterRunStatus.SUCCESS], {ONLY_AGENCY_TAG: agency}
+    filters = dg.RunsFilter(job_name=JOB_NAME, statuses=success, updated_after=since, tags=tags)
+    return instance.get_run_records(filters, limit=_FIRST_PAGE)
 
-    One status at a time, so that the query can use Dagster's index over status and time of update.
-    """
-    filters = dg.RunsFilter(
-        job_name=JOB_NAME, statuses=[status], updated_after=after, updated_before=before, exclude_subruns=True
-    )
-    return instance.get_run_records(filters, limit=limit, order_by="update_timestamp")
+
+def _events(records: Iterable[dg.RunRecord]) -> Iterator[RunEvent]:
+    """The runs that say something about the systems that runs need."""
+    for record in records:
+        if is_requested_by_sensor(record.dagster_run) and (event := _event(record.dagster_run)):
+            yield RunEvent(record.storage_id, _ended_at(record), event)
+
+
+def _event(run: dg.DagsterRun) -> Event | None:
+    agency = run.tags.get(ONLY_AGENCY_TAG)
+    if PROGRESS_TAG in run.tags:
+        return Progressed(agency)
+    # A run that was stopped before it began, for example with its pod, is no sign that an outside system failed.
+    was_stopped = run.tags.get("dagster/failure_reason") == "UNEXPECTED_TERMINATION"
+    if run.status is not dg.DagsterRunStatus.FAILURE or was_stopped:
+        return None
+    return RunFailed(run.run_id, run.tags.get(ONLY_DELIVERY_TAG), probed_opening(run), agency)
 
 
 def _ended_at(record: dg.RunRecord) -> float:

@@ -20,8 +20,7 @@ from etl_platform.defs.intake.intake_runs import (
     ONLY_DELIVERY_TAG,
     PROBE_TAG,
     SENSOR_NAME,
-    probe_value,
-    probes,
+    probed_opening,
     unfinished_runs,
 )
 from etl_platform.defs.intake.queued_runs import keep_hidden
@@ -63,7 +62,8 @@ def build_file_arrivals_sensor(jobs: Sequence[Any]) -> dg.SensorDefinition:
         if skipped := skip_unless_set(FILE_EVENTS.job, lambda: (platform.queue(FILE_EVENTS), platform.bucket)):
             yield skipped
             return
-        allowed = _allowance(context, platform)
+        last_tick_at = context.last_tick_completion_time or 0.0
+        allowed = allowance(context.instance, platform, last_tick_at=last_tick_at, now=time.time())
         if min(allowed.runs, allowed.ignored_runs) < 1:
             yield dg.SkipReason(allowed.why)
             return
@@ -101,26 +101,31 @@ def _wait_s(settings: Settings) -> int:
 
 
 @dataclass(frozen=True)
-class _Allowance:
+class Allowance:
     """How many runs a tick may request.
 
     Attributes:
         ignored_runs: of the job that records ignored files.
         why: why no more runs may start.
-        probe_of: if the one allowed run is a probe, when the breaker opened.
+        probe_of: if the one allowed run is a probe, the number of the run that opened the breaker.
         turns: whose messages they may start.
     """
 
     runs: int
     ignored_runs: int
     why: str
-    probe_of: float | None = None
+    probe_of: int | None = None
     turns: AgencyTurns = field(default_factory=AgencyTurns)
 
 
-def _allowance(context: dg.SensorEvaluationContext, platform: Platform) -> _Allowance:
-    instance, settings = context.instance, platform.settings
-    now, limits, cap = time.time(), limits_of(settings), settings.max_runs_in_flight
+def allowance(instance: dg.DagsterInstance, platform: Platform, *, last_tick_at: float, now: float) -> Allowance:
+    """What a tick may start at ``now``, after it has hidden the messages of queued runs. Times are epoch seconds.
+
+    Args:
+        last_tick_at: when the tick before this one ended.
+    """
+    settings = platform.settings
+    limits, cap = limits_of(settings), settings.max_runs_in_flight
     breaker = read_breaker(instance, limits, now)
     records, ignored = unfinished_runs(instance), unfinished_runs(instance, IGNORED_JOB_NAME)
     runs = [record.dagster_run for record in records]
@@ -128,28 +133,30 @@ def _allowance(context: dg.SensorEvaluationContext, platform: Platform) -> _Allo
         [*runs, *(record.dagster_run for record in ignored)],
         platform.queue(FILE_EVENTS),
         settings.visibility_timeout_seconds,
-        last_tick_at=context.last_tick_completion_time or 0.0,
+        last_tick_at=last_tick_at,
         now=now,
     )
-    room = breaker.room(len(probes(runs, breaker.opened_at)))
+    room = breaker.room(sum(breaker.is_probe(probed_opening(run)) for run in runs))
     if room == 0:
-        return _Allowance(0, 0, str(status_of(breaker, now, limits)))
+        return Allowance(0, 0, str(status_of(breaker, now, limits)))
     free, ignored_runs = max(0, cap - len(runs)), max(0, cap - len(ignored))
     unfinished = f"{len(runs)} intake runs and {len(ignored)} runs of ignored files are unfinished"
     why = f"{unfinished} and MAX_RUNS_IN_FLIGHT is {cap}; messages wait in SQS"
     if room is not None:
         turns = AgencyTurns(failing=breaker.failing_agencies)
-        return _Allowance(min(room, free), ignored_runs, why, breaker.opened_at, turns)
+        return Allowance(min(room, free), ignored_runs, why, breaker.opened_by, turns)
     if free and (collecting := _collecting(records, platform, now)):
-        return _Allowance(0, 0, collecting)
-    return _Allowance(free, ignored_runs, why, turns=AgencyTurns(held_agencies(instance, limits, now, runs)))
+        return Allowance(0, 0, collecting)
+    return Allowance(free, ignored_runs, why, turns=AgencyTurns(held_agencies(instance, limits, now, runs)))
 
 
 def _collecting(unfinished: Sequence[dg.RunRecord], platform: Platform, now: float) -> str | None:
     """Why files wait for others, or None. A run costs seconds of CPU, whatever the number of its files."""
     newest = max((record.create_timestamp.timestamp() for record in unfinished), default=0.0)
-    left_s = newest + platform.settings.poll_interval_seconds - now
-    if left_s <= 0:
+    longest_s = platform.settings.poll_interval_seconds
+    left_s = newest + longest_s - now
+    # If a clock was set back, a run was requested in the future: nobody waits for that time.
+    if not 0 < left_s <= longest_s:
         return None
     waiting, _ = platform.queue(FILE_EVENTS).depth()
     if waiting >= WORTH_A_RUN:
@@ -163,7 +170,7 @@ def run_requests(
     deadline: float,
     room: int | None = None,
     ignored_room: int | None = None,
-    probe_of: float | None = None,
+    probe_of: int | None = None,
     suspects: Suspects = _NO_SUSPECTS,
     turns: AgencyTurns = _ALL_AGENCIES,
     wait_s: int = 0,
@@ -174,7 +181,7 @@ def run_requests(
     Args:
         deadline: when to stop receiving, in monotonic seconds.
         room: how many runs of files may start; ``ignored_room`` of ignored files. By default MAX_RUNS_IN_FLIGHT.
-        probe_of: if the run is to probe the breaker, when that opened.
+        probe_of: if the run is to probe the breaker, the number of the run that opened it.
         suspects: messages that may have killed their run.
         turns: whose messages may start.
     """
@@ -191,7 +198,7 @@ def run_requests(
         yield ignored_run_request(_identity(files), config_of_files(files, received_at), deliveries=len(files))
 
 
-def _run_request(run: PlannedRun, received_at: float, probe_of: float | None) -> dg.RunRequest:
+def _run_request(run: PlannedRun, received_at: float, probe_of: int | None) -> dg.RunRequest:
     files = [file for message in run for file in message]
     alone, agencies = only_delivery(files), {file.agency for file in files if file.agency}
     return intake_run_request(
@@ -204,7 +211,7 @@ def _run_request(run: PlannedRun, received_at: float, probe_of: float | None) ->
             **NOT_REPEATED,
             **({} if alone is None else {ONLY_DELIVERY_TAG: alone}),
             **({} if len(agencies) > 1 else {ONLY_AGENCY_TAG: min(agencies)}),
-            **({} if probe_of is None else {PROBE_TAG: probe_value(probe_of)}),
+            **({} if probe_of is None else {PROBE_TAG: str(probe_of)}),
         },
     )
 

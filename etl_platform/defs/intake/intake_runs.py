@@ -1,7 +1,5 @@
 """Names and tags of intake runs, and queries over their records: unfinished runs, probes, progress. No decisions."""
 
-from collections.abc import Sequence
-
 import dagster as dg
 
 from etl_platform.queue_work.queues import FILE_EVENTS
@@ -17,7 +15,7 @@ ONLY_DELIVERY_TAG = "etl_platform/only_delivery"
 ONLY_AGENCY_TAG = "etl_platform/only_agency"
 """Set by the sensor on a run whose files are all of one agency."""
 PROBE_TAG = "etl_platform/probe_of"
-"""Set by the sensor on a run that probes a half-open breaker: the time at which that breaker opened."""
+"""Set by the sensor on a run that probes a half-open breaker: the number of the run that opened it."""
 UNFINISHED = [
     dg.DagsterRunStatus.QUEUED,
     dg.DagsterRunStatus.NOT_STARTED,
@@ -39,13 +37,11 @@ def unfinished_runs(instance: dg.DagsterInstance, job_name: str = JOB_NAME) -> l
     return [record for record in found if is_requested_by_sensor(record.dagster_run)]
 
 
-def probes(runs: Sequence[dg.DagsterRun], opened_at: float | None) -> list[dg.DagsterRun]:
-    """Those of ``runs`` that probe the breaker that opened at ``opened_at`` (epoch seconds)."""
-    return [run for run in runs if opened_at is not None and run.tags.get(PROBE_TAG) == probe_value(opened_at)]
-
-
-def probe_value(opened_at: float) -> str:
-    return repr(opened_at)
+def probed_opening(run: dg.DagsterRun) -> int | None:
+    """The number of the run that opened the breaker, if this run probes it."""
+    value = run.tags.get(PROBE_TAG)
+    # Release 0.2 wrote epoch seconds. They are higher than any number, so such a probe is one of the latest opening.
+    return None if value is None else int(float(value))
 
 
 def is_redundant_probe(instance: dg.DagsterInstance, run: dg.DagsterRun) -> bool:
