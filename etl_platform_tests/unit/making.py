@@ -48,7 +48,8 @@ def contract_data(
     customs: Sequence[Mapping[str, Any]] = (),
     **top: Any,
 ) -> dict[str, Any]:
-    schema: dict[str, Any] = {"name": dataset, "properties": [dict(entry) for entry in properties]}
+    """A contract; its columns may be shown unless their ``classification`` says otherwise, None for no such field."""
+    schema: dict[str, Any] = {"name": dataset, "properties": [_classified(entry) for entry in properties]}
     if quality:
         schema["quality"] = [dict(rule) for rule in quality]
     if customs:
@@ -62,6 +63,11 @@ def contract_data(
         "schema": [schema],
         **top,
     }
+
+
+def _classified(entry: Mapping[str, Any]) -> dict[str, Any]:
+    fields = {"classification": "public", **entry}
+    return fields if fields["classification"] is not None else {k: v for k, v in fields.items() if k != "classification"}
 
 
 def yaml_text(data: Mapping[str, Any]) -> str:

@@ -12,6 +12,7 @@ from difflib import get_close_matches
 from typing import Any
 
 from etl_platform.engine.contract.cadence import read_cadence
+from etl_platform.engine.contract.classifications import classification_notes
 from etl_platform.engine.contract.dataset_rule_reader import read_dataset_rules
 from etl_platform.engine.contract.derived_columns_reader import (
     check_case,
@@ -114,6 +115,7 @@ class _Reader:
         if not any(column.in_file for column in columns):
             raise self.document.error("a contract needs at least one property that the file has", "schema", 0)
         self._refuse_ambiguous(columns)
+        self.notes += classification_notes(self.document.path, columns)
         keyed = sorted(
             (entry.get("primaryKeyPosition", 0), i, entry["name"])
             for i, entry in enumerate(schema["properties"])

@@ -14,6 +14,7 @@ from typing import Protocol, TypeVar
 from unicodedata import normalize
 
 from etl_platform.engine.contract.cadence import Cadence
+from etl_platform.engine.contract.classifications import is_open
 from etl_platform.engine.contract.dataset_rules import DatasetRule
 from etl_platform.engine.contract.reading_overrides import ReadingOverrides
 
@@ -21,7 +22,6 @@ DELIVERY_DAY = "delivery_day"
 """The day of delivery in the SQL of row rules and derived columns. No column has this name."""
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 """Names of datasets, columns and rules."""
-SENSITIVE = frozenset({"restricted", "confidential"})
 DATA_SUFFIXES = (".csv", ".tsv", ".txt", ".xlsx", ".xls", ".gz", ".zip")
 
 
@@ -126,7 +126,8 @@ class Column:
 
     @property
     def sensitive(self) -> bool:
-        return (self.classification or "").lower() in SENSITIVE
+        """Whether its values are masked in results, reports and the UI."""
+        return not is_open(self.classification)
 
     @property
     def derived(self) -> bool:

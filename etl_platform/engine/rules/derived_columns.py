@@ -165,7 +165,6 @@ def derive(contract: Contract, schema: pl.Schema, read: Read, delivery_day: date
             stages.append([])
         stages[depth[column.name] - 1] += settled(column, value, schema)
         known.append(column.name)
-    _refuse_unclassified(contract)
     return Derivation(tuple(map(tuple, stages)), inputs, failures)
 
 
@@ -211,16 +210,3 @@ def _refuse_other_sources(column: Column, contract: Contract, used: Sequence[str
         declared = ", ".join(column.declared_sources)
         message = f"{column.name}: transformSourceObjects has {declared}, but the column uses {', '.join(used)}"
         raise ContractError(message, path=contract.path, line=column.line)
-
-
-def _refuse_unclassified(contract: Contract) -> None:
-    """A column derived from a classified one would show its values, so it needs a classification too."""
-    sources = lineage(contract)
-    for column in contract.columns:
-        secret = next((source for source in sources[column.name] if contract.column(source).sensitive), None)
-        if secret is not None and column.classification is None:
-            message = (
-                f"{column.name} is derived from {secret}, which is classified; give it a classification of its own "
-                "(public, if it may be shown)"
-            )
-            raise ContractError(message, path=contract.path, line=column.line)

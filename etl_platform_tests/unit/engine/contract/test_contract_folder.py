@@ -137,7 +137,7 @@ def test_a_contract_in_error_is_set_aside_and_the_others_are_read(tmp_path: Path
     )
     assert list(found.good) == ["things"]
     assert errors(found) == {
-        "bad.odcs.yaml": "bad.odcs.yaml:11: A: the header 'a' already belongs to a; remove it from one of them"
+        "bad.odcs.yaml": "bad.odcs.yaml:12: A: the header 'a' already belongs to a; remove it from one of them"
     }
     with pytest.raises(ContractError, match="already belongs"):
         load_contracts(tmp_path)
@@ -184,14 +184,14 @@ def test_two_checks_that_dagster_cannot_distinguish_set_both_contracts_aside_and
     )
     assert found.good == {}
     assert errors(found) == {
-        "a.odcs.yaml": "a.odcs.yaml:12: Dagster cannot distinguish the check search_ok of stops from "
-        "the check ok of stops_search (b.odcs.yaml:12); rename one of them",
-        "b.odcs.yaml": "b.odcs.yaml:12: Dagster cannot distinguish the check ok of stops_search from "
-        "the check search_ok of stops (a.odcs.yaml:12); rename one of them",
-        "c.odcs.yaml": "c.odcs.yaml:12: Dagster cannot distinguish the check new of roster from "
+        "a.odcs.yaml": "a.odcs.yaml:13: Dagster cannot distinguish the check search_ok of stops from "
+        "the check ok of stops_search (b.odcs.yaml:13); rename one of them",
+        "b.odcs.yaml": "b.odcs.yaml:13: Dagster cannot distinguish the check ok of stops_search from "
+        "the check search_ok of stops (a.odcs.yaml:13); rename one of them",
+        "c.odcs.yaml": "c.odcs.yaml:13: Dagster cannot distinguish the check new of roster from "
         "the dataset roster_new (d.odcs.yaml); rename one of them",
         "d.odcs.yaml": "d.odcs.yaml: Dagster cannot distinguish the dataset roster_new from "
-        "the check new of roster (c.odcs.yaml:12); rename one of them",
+        "the check new of roster (c.odcs.yaml:13); rename one of them",
     }
 
 

@@ -51,6 +51,7 @@ GOOD = contract_text(
             synonyms: [{synonym: thing_no}]
           - name: day
             logicalType: date
+            classification: internal
             primaryKey: true
             primaryKeyPosition: 1
             logicalTypeOptions: {format: yyyy-MM-dd, minimum: 2000-01-01}
@@ -97,7 +98,7 @@ def test_a_good_contract_says_what_stands_in_it() -> None:
     assert contract.primary_key == ("day", "ident")
     assert contract.cadence == Cadence(timedelta(days=14), timedelta(days=1.4))
     assert [(c.name, c.required, c.unique, c.sensitive) for c in contract.columns] == [
-        ("ident", True, False, False),
+        ("ident", True, False, True),
         ("day", True, False, False),
         ("size", False, False, True),
     ]
@@ -321,9 +322,14 @@ def test_every_path_knows_its_line() -> None:
     assert located.line("a", "b", 1, "missing") == located.line("a", "b", 1)
 
 
-@pytest.mark.parametrize("classification", ["restricted", "Restricted", "CONFIDENTIAL"])
-def test_a_classification_masks_however_it_is_written(classification: str) -> None:
+@pytest.mark.parametrize("classification", [None, "restricted", "Restricted", "CONFIDENTIAL", "secret", "pubic", ""])
+def test_a_column_whose_values_are_not_known_to_be_open_is_masked(classification: str | None) -> None:
     assert contract_of([text("a", classification=classification), text("b")]).column("a").sensitive
+
+
+@pytest.mark.parametrize("classification", ["public", "internal", "Internal", "PUBLIC"])
+def test_only_public_and_internal_values_are_shown(classification: str) -> None:
+    assert not contract_of([text("a", classification=classification)]).is_sensitive
 
 
 @pytest.mark.parametrize(

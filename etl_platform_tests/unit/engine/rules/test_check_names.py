@@ -32,23 +32,23 @@ def collision(*properties: Mapping[str, Any], quality: list[dict[str, Any]] | No
 @pytest.mark.parametrize("name", sorted(RESERVED))
 def test_no_rule_has_the_name_of_a_check_of_the_platform(name: str) -> None:
     row = collision(text("a"), quality=[row_rule(name, "a IS NULL")])
-    assert row == f"made.odcs.yaml:12: '{name}' is the name of a check of the platform; choose another name"
+    assert row == f"made.odcs.yaml:13: '{name}' is the name of a check of the platform; choose another name"
     whole = collision(text("a"), quality=[{"name": name, "metric": "rowCount", "mustBeGreaterThan": 1}])
-    assert "made.odcs.yaml:12: " in whole
+    assert "made.odcs.yaml:13: " in whole
     assert "check of the platform" in collision(text("a", quality=[{**empty("a"), "name": name}]))
 
 
 def test_a_rule_named_as_the_check_of_a_column_names_both_lines() -> None:
     message = collision(text("a", required=True), quality=[row_rule("a__required", "a IS NULL")])
     assert message == (
-        "made.odcs.yaml:13: 'a__required' and 'a.required' of line 9 would share the check a__required; rename one"
+        "made.odcs.yaml:14: 'a__required' and 'a.required' of line 9 would share the check a__required; rename one"
     )
 
 
 def test_a_key_of_two_columns_and_a_column_with_the_joined_name_name_both_lines() -> None:
     message = collision(text("a", primaryKey=True), text("b", primaryKey=True), text("a_and_b", unique=True))
     assert message == (
-        "made.odcs.yaml:15: 'a_and_b.unique' and 'a+b.unique' of line 9 would share the check a_and_b__unique; "
+        "made.odcs.yaml:17: 'a_and_b.unique' and 'a+b.unique' of line 9 would share the check a_and_b__unique; "
         "rename one"
     )
 

@@ -305,7 +305,6 @@ WRONG_COLUMNS: list[tuple[list[dict[str, Any]], str]] = [
     ([text("b"), derived("a", "string", "b", customProperties=custom(trim=True))], "that the file has"),
     ([text("b"), derived("a", "string", "b", customProperties=custom(computed=True))], "exclude each other"),
     ([text("b"), derived("B", "string", "b")], "already belongs to b"),
-    ([text("b", classification="restricted"), derived("a", "string", "b")], "give it a classification"),
     ([text("b"), text("a", customProperties=custom(computed=True))], "transform: package.module:function"),
 ]
 
@@ -332,6 +331,7 @@ def test_a_key_that_is_empty_or_twice_is_blamed_on_the_table_s_line(table: Any, 
     assert (caught.value.path, caught.value.line) == ("references/agencies.csv", at)
 
 
-def test_a_derived_column_of_a_classified_one_may_say_that_it_may_be_shown() -> None:
-    columns = [text("b", classification="restricted"), derived("a", "integer", "LENGTH(b)", classification="public")]
-    assert answers(contract_of(columns), [("xyz",)], "a") == [(3, "")]
+def test_a_derived_column_is_masked_unless_its_own_classification_is_open() -> None:
+    open_to_all = derived("a", "integer", "LENGTH(b)", classification="public")
+    columns = [text("b", classification="public"), open_to_all, derived("c", "string", "b", classification=None)]
+    assert [column.sensitive for column in contract_of(columns).columns] == [False, False, True]
