@@ -67,7 +67,9 @@ def contract_data(
 
 def _classified(entry: Mapping[str, Any]) -> dict[str, Any]:
     fields = {"classification": "public", **entry}
-    return fields if fields["classification"] is not None else {k: v for k, v in fields.items() if k != "classification"}
+    return (
+        fields if fields["classification"] is not None else {k: v for k, v in fields.items() if k != "classification"}
+    )
 
 
 def yaml_text(data: Mapping[str, Any]) -> str:
