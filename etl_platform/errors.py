@@ -19,6 +19,7 @@ EtlPlatformError *
 │   ├── ApiResponseError        a REST API refuses a request, or its response differs from its declaration
 │   └── UnreadableFileError * a file cannot be read reliably; has a code and a line
 └── TransientError            infrastructure failed: the same input may succeed later
+    ├── BucketMissingError    a bucket does not exist, so that nothing can be read or written
     ├── AccessDeniedError     S3 refuses the platform an object: the object or a permission of the platform is wrong
     ├── EntriesFailedError        a batch call failed for some of its entries; has the messages that others received
     └── PreconditionFailedError   another writer wrote the object first
@@ -67,7 +68,7 @@ class TableError(PermanentError):
 
 
 class ObjectMissingError(PermanentError):
-    """The bucket, the key or this version of it does not exist."""
+    """The key, or this version of it, does not exist."""
 
     code = "NoSuchKey"
 
@@ -93,6 +94,10 @@ class UnsafeKeyError(PermanentError):
 
 class ApiResponseError(PermanentError):
     """A REST API refuses a request, or its response differs from its declaration. The message quotes no value of it."""
+
+
+class BucketMissingError(TransientError):
+    """A bucket does not exist: a setting is wrong, or the bucket is not created yet. The message names the setting."""
 
 
 class AccessDeniedError(TransientError):

@@ -85,6 +85,11 @@ class ObjectVersion:
         return cls(head.bucket, head.key, head.version_id, head.etag, head.size_bytes, sequencer, head.last_modified)
 
     @property
+    def is_named_only(self) -> bool:
+        """Whether only bucket, key and version are given: no event, HEAD or listing described it."""
+        return not any((self.etag, self.size_bytes is not None, self.sequencer, self.last_modified))
+
+    @property
     def delivery_id(self) -> str:
         """Identity of the version: 20 hex digits of a SHA-256 over length-prefixed parts."""
         digest = hashlib.sha256()

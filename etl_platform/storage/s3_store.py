@@ -6,26 +6,28 @@ https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-requests.html
 import hashlib
 import threading
 from collections import Counter
-from collections.abc import Iterator, Mapping, Set
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from datetime import UTC
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from etl_platform.aws.clients import error_code, make_client, transient_error
-from etl_platform.errors import ObjectMissingError, PreconditionFailedError
+from etl_platform.aws.clients import error_code, make_client
+from etl_platform.errors import ObjectMissingError
 from etl_platform.settings import Settings
 from etl_platform.storage.object_store import ObjectHead
-from etl_platform.storage.refused_reads import DENIED, UNEXPLAINED, refusal
+from etl_platform.storage.refused_reads import DENIED, UNEXPLAINED
+from etl_platform.storage.s3_errors import (
+    MISSING,
+    MISSING_VERSION,
+    PRECONDITION_FAILED,
+    count_error,
+    translated_errors,
+)
 
-_MISSING = {"NoSuchKey", "NoSuchVersion", "NoSuchBucket", "404", "NotFound"}
-# S3 returns 405 for a delete marker and InvalidArgument for a malformed version id.
-_MISSING_VERSION = {"405", "MethodNotAllowed", "InvalidArgument"}
 _REFUSED = {"AccessDenied", "403", "NotImplemented"}
 _COPY_REFUSED = DENIED | {"InvalidObjectState", "InvalidRequest"}
-_REDIRECTS = 300
-_PRECONDITION_FAILED = frozenset({"PreconditionFailed", "412", "ConditionalRequestConflict", "409"})
 _BLOCK = 1 << 20
 _MAX_SINGLE_COPY_BYTES = 5 << 30
 _PART_BYTES = 64 << 20
@@ -39,14 +41,14 @@ class S3Store:
         ``errors`` counts failed requests by code, including those that botocore retries with success. Missing objects
         and failed preconditions are not counted.
         """
-        self._s3 = make_client(settings, "s3")
+        self._s3, self._errors = make_client(settings, "s3"), partial(translated_errors, settings)
         if errors is not None:
-            self._s3.meta.events.register("response-received.s3", partial(_count_error, errors, threading.Lock()))
+            self._s3.meta.events.register("response-received.s3", partial(count_error, errors, threading.Lock()))
         self._encryption = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": kms_key_id} if kms_key_id else {}
 
     def head(self, bucket: str, key: str, version_id: str | None = None, etag: str | None = None) -> ObjectHead:
-        missing = _MISSING | (_MISSING_VERSION if version_id else set())
-        with _errors(f"HEAD s3://{bucket}/{key}", missing, may_be_refused=True):
+        missing = MISSING | (MISSING_VERSION if version_id else set())
+        with self._errors(f"HEAD s3://{bucket}/{key}", missing, may_be_refused=True):
             answer = self._head(bucket, key, version_id)
         current = answer["ETag"].strip('"')
         if version_id is None and etag not in {None, current}:
@@ -78,7 +80,7 @@ class S3Store:
 
     def download(self, head: ObjectHead, path: Path) -> str:
         digest = hashlib.sha256()
-        with _errors(f"GET s3://{head.bucket}/{head.key}", _MISSING | _PRECONDITION_FAILED), path.open("wb") as file:
+        with self._errors(f"GET s3://{head.bucket}/{head.key}", MISSING | PRECONDITION_FAILED), path.open("wb") as file:
             answer = self._s3.get_object(
                 Bucket=head.bucket, Key=head.key, IfMatch=f'"{head.etag}"', **_version(head.version_id)
             )
@@ -91,8 +93,8 @@ class S3Store:
         if not head.size_bytes:
             # No range of an empty object can be read.
             return b""
-        missing = _MISSING | _PRECONDITION_FAILED
-        with _errors(f"GET s3://{head.bucket}/{head.key}", missing, may_be_refused=True):
+        missing = MISSING | PRECONDITION_FAILED
+        with self._errors(f"GET s3://{head.bucket}/{head.key}", missing, may_be_refused=True):
             answer = self._s3.get_object(
                 Bucket=head.bucket,
                 Key=head.key,
@@ -108,7 +110,7 @@ class S3Store:
     def copy(self, head: ObjectHead, bucket: str, key: str) -> None:
         source = {"Bucket": head.bucket, "Key": head.key, **_version(head.version_id)}
         what = f"COPY s3://{head.bucket}/{head.key} to {key}"
-        with _errors(what, _MISSING | _PRECONDITION_FAILED), self._blame_source(source, what):
+        with self._errors(what, MISSING | PRECONDITION_FAILED), self._blame_source(source, what):
             if head.size_bytes > _MAX_SINGLE_COPY_BYTES:
                 self._s3.copy(source, bucket, key)
             else:
@@ -123,12 +125,12 @@ class S3Store:
             yield
         except ClientError as error:
             if error_code(error) in _COPY_REFUSED:
-                with _errors(what, _MISSING, may_be_refused=True):
+                with self._errors(what, MISSING, may_be_refused=True):
                     self._read_first_byte(source)
             raise
 
     def read(self, bucket: str, key: str) -> bytes:
-        with _errors(f"GET s3://{bucket}/{key}", _MISSING):
+        with self._errors(f"GET s3://{bucket}/{key}", MISSING):
             body: bytes = self._s3.get_object(Bucket=bucket, Key=key)["Body"].read()
         return body
 
@@ -146,8 +148,8 @@ class S3Store:
         if if_match is not None:
             condition["IfMatch"] = f'"{if_match}"'
         # The object that should match may have been deleted.
-        deleted = _MISSING if if_match is not None else set()
-        with _errors(f"PUT s3://{bucket}/{key}", set(), precondition_failed=_PRECONDITION_FAILED | deleted):
+        deleted = MISSING if if_match is not None else set()
+        with self._errors(f"PUT s3://{bucket}/{key}", set(), precondition_failed=PRECONDITION_FAILED | deleted):
             target = {"Bucket": bucket, "Key": key}
             properties = {"Metadata": dict(metadata or {}), **self._encryption}
             if isinstance(body, Path) and body.stat().st_size > _PART_BYTES:
@@ -179,17 +181,17 @@ class S3Store:
             raise
 
     def delete(self, bucket: str, key: str) -> None:
-        with _errors(f"DELETE s3://{bucket}/{key}", set()):
+        with self._errors(f"DELETE s3://{bucket}/{key}", set()):
             self._s3.delete_object(Bucket=bucket, Key=key)
 
     def list(self, bucket: str, prefix: str) -> Iterator[ObjectHead]:
-        with _errors(f"LIST s3://{bucket}/{prefix}", _MISSING):
+        with self._errors(f"LIST s3://{bucket}/{prefix}", MISSING):
             for page in self._s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
                 for entry in page.get("Contents", []):
                     yield _head_of(bucket, entry)
 
     def versions(self, bucket: str, prefix: str) -> Iterator[ObjectHead]:
-        with _errors(f"LIST versions of s3://{bucket}/{prefix}", _MISSING):
+        with self._errors(f"LIST versions of s3://{bucket}/{prefix}", MISSING):
             for page in self._s3.get_paginator("list_object_versions").paginate(Bucket=bucket, Prefix=prefix):
                 for entry in page.get("Versions", []):
                     yield _head_of(bucket, entry)
@@ -197,7 +199,7 @@ class S3Store:
     def is_versioned(self, bucket: str) -> bool | None:
         from botocore.exceptions import ClientError
 
-        with _errors(f"GET versioning of s3://{bucket}", _MISSING):
+        with self._errors(f"GET versioning of s3://{bucket}", MISSING):
             try:
                 return bool(self._s3.get_bucket_versioning(Bucket=bucket).get("Status") == "Enabled")
             except ClientError as error:
@@ -211,39 +213,14 @@ class S3Store:
 
         HeadBucket has no prefix and is refused to a role that may list only certain prefixes.
         """
-        with _errors(f"LIST s3://{bucket}/{prefix}", _MISSING):
+        with self._errors(f"LIST s3://{bucket}/{prefix}", MISSING):
             self._s3.list_objects_v2(Bucket=bucket, Prefix=prefix, MaxKeys=1)
 
     def folders(self, bucket: str, prefix: str) -> Iterator[str]:
-        with _errors(f"LIST s3://{bucket}/{prefix}", _MISSING):
+        with self._errors(f"LIST s3://{bucket}/{prefix}", MISSING):
             pages = self._s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix, Delimiter="/")
             for page in pages:
                 yield from (entry["Prefix"] for entry in page.get("CommonPrefixes", []))
-
-
-def _count_error(
-    errors: Counter[str],
-    lock: threading.Lock,
-    *,
-    response_dict: Mapping[str, Any] | None,
-    parsed_response: Mapping[str, Any] | None,
-    exception: Exception | None,
-    event_name: str,
-    **_: Any,
-) -> None:
-    """The callback that botocore calls after each attempt."""
-    if event_name.endswith(".GetBucketVersioning"):
-        # s3:GetBucketVersioning is optional, so its refusal is not an error.
-        return
-    if exception is not None:
-        code = type(exception).__name__
-    elif response_dict and response_dict["status_code"] >= _REDIRECTS:
-        code = str((parsed_response or {}).get("Error", {}).get("Code") or response_dict["status_code"])
-    else:
-        return
-    if code == "NoSuchBucket" or code not in _MISSING | _MISSING_VERSION | _PRECONDITION_FAILED:
-        with lock:
-            errors[code] += 1
 
 
 def _head_of(bucket: str, entry: Mapping[str, Any]) -> ObjectHead:
@@ -264,35 +241,3 @@ def _version(version_id: str | None) -> dict[str, str]:
 def _real_version(version_id: Any) -> str | None:
     """The version id; None for unversioned objects, whose id is ``null`` or absent."""
     return version_id if version_id and version_id != "null" else None
-
-
-@contextmanager
-def _errors(
-    what: str,
-    missing: Set[str],
-    precondition_failed: Set[str] = _PRECONDITION_FAILED,
-    *,
-    may_be_refused: bool = False,
-) -> Iterator[None]:
-    """Translate botocore's errors to those of the platform.
-
-    Args:
-        may_be_refused: the call reads one object, so that S3 may refuse it because of that object.
-    """
-    from botocore.exceptions import BotoCoreError, ClientError
-    from urllib3.exceptions import HTTPError
-
-    try:
-        yield
-    except ClientError as error:
-        code = error_code(error)
-        if code in missing:
-            raise ObjectMissingError(f"{what}: {code}") from None
-        if code in precondition_failed:
-            raise PreconditionFailedError(f"{what}: {code}") from None
-        message = str(error.response.get("Error", {}).get("Message", ""))
-        if may_be_refused and (refused := refusal(what, code, message)):
-            raise refused from None
-        raise transient_error(what, error) from error
-    except (BotoCoreError, HTTPError) as error:
-        raise transient_error(what, error) from error

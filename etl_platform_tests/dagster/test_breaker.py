@@ -315,6 +315,18 @@ def test_a_probe_after_one_that_ended_without_a_verdict_does_its_work(workshop: 
     assert workshop.outcomes == ["accepted"]
 
 
+def test_a_run_whose_message_another_run_has_received_says_why_it_did_nothing(workshop: Workshop) -> None:
+    key = workshop.drop("Officer_Detail.csv", as_csv(officers("A", 4)))
+    queue = CountedQueue()
+    queue.change_visibility = lambda handles, timeout_s: list(handles)  # type: ignore[method-assign]
+
+    result = execute_held(workshop, queue, key, {})
+
+    assert result.success
+    lines = [entry.user_message for entry in workshop.instance.all_logs(result.run_id)]
+    assert any("1 delivery not processed: another run has received their messages" in line for line in lines)
+
+
 def execute_held(workshop: Workshop, queue: CountedQueue, key: str, tags: dict[str, str]) -> dg.ExecuteInProcessResult:
     """A run over one message that came from ``queue``."""
     platform = Platform(workshop.settings)

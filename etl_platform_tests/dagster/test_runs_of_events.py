@@ -149,7 +149,7 @@ def test_an_empty_file_is_rejected_by_name(workshop: Workshop, content: bytes) -
 
 
 def test_an_object_that_is_gone_is_an_outcome_and_no_failure(workshop: Workshop) -> None:
-    result = workshop.ingest(f"from_client/{AGENCY}/Officer_Detail.csv")
+    result = workshop.ingest(f"from_client/{AGENCY}/Officer_Detail.csv", etag="of-a-deleted-object")
 
     assert result.success
     assert workshop.outcomes == ["rejected"]
@@ -168,6 +168,43 @@ def test_what_no_contract_knows_leaves_a_trace_and_no_event(workshop: Workshop) 
     assert workshop.outcomes == ["ignored"]
     assert len(workshop.written("reports/_ignored")) == 1
     assert workshop.agencies_of("officer_detail") == set()
+    (line,) = (text for text in _lines(workshop, result) if text.startswith("ignored "))
+    assert "Vehicle_Fleet.csv" in line
+    assert "no_contract: no contract matches this file name" in line
+    assert "etl_platform/dataset" not in workshop.instance.get_runs(limit=1)[0].tags, "a tag without a value"
+
+
+@pytest.mark.parametrize(
+    ("delivery", "problem"),
+    [
+        ({"key": "from_client/typo_agency/Officer_Detail.csv"}, "no s3://local/from_client/typo_agency/Officer_Detail"),
+        ({"key": f"from_client/{AGENCY}/Officer_Detail.csv", "version_id": "v1"}, "in version v1"),
+        ({"key": ""}, "the key is empty"),
+        ({"key": "x", "bucket": "s3://local"}, "bucket 's3://local' takes a bucket's name, without s3://"),
+        ({"key": "../../etc/passwd"}, "../../etc/passwd"),
+    ],
+)
+def test_a_file_that_a_person_names_and_that_does_not_exist_fails_the_run_and_leaves_nothing(
+    workshop: Workshop, delivery: dict[str, str], problem: str
+) -> None:
+    there = workshop.drop("Officer_Detail.csv", as_csv(officers("A", 2)), OTHER)
+    before = workshop.objects()
+
+    result = workshop.by_hand(there, **delivery)
+
+    assert not result.success
+    (failure,) = result.filter_events(lambda event: event.is_step_failure)
+    assert failure.step_failure_data.user_failure_data is not None
+    text = failure.step_failure_data.user_failure_data.description or ""
+    assert text.startswith("nothing was ingested: 1 file not found: ")
+    assert problem in text
+    assert workshop.objects() == before
+    assert workshop.agencies_of("officer_detail") == set()
+    assert workshop.evaluations(result) == []
+
+
+def _lines(workshop: Workshop, result: dg.ExecuteInProcessResult) -> list[str]:
+    return [entry.user_message for entry in workshop.instance.all_logs(result.run_id)]
 
 
 def test_a_delivery_that_fails_fails_the_run_after_the_others_are_done(workshop: Workshop) -> None:

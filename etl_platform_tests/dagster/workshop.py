@@ -53,9 +53,14 @@ class Workshop:
         job = job.get_subset(asset_selection=assets, asset_check_selection=set())
         return job.execute_in_process(instance=self.instance, raise_on_error=False, run_config=config)
 
-    def by_hand(self, *keys: str) -> dg.ExecuteInProcessResult:
-        """One run of the whole job as a person starts it in the Launchpad, with deliveries and nothing else."""
-        config = {"ops": {"ingest": {"config": {"deliveries": [{"bucket": "local", "key": key} for key in keys]}}}}
+    def by_hand(self, *keys: str, **last: str) -> dg.ExecuteInProcessResult:
+        """One run of the whole job as a person starts it in the Launchpad, with deliveries and nothing else.
+
+        Args:
+            last: the fields of one more delivery.
+        """
+        deliveries = [{"bucket": "local", "key": key} for key in keys] + ([{"bucket": "local", **last}] if last else [])
+        config = {"ops": {"ingest": {"config": {"deliveries": deliveries}}}}
         return self._job().execute_in_process(instance=self.instance, raise_on_error=False, run_config=config)
 
     def reprocess(

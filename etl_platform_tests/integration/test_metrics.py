@@ -20,7 +20,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from etl_platform.aws.queue_age import QueueAges
 from etl_platform.definitions import build_defs
 from etl_platform.deliveries.ledger import Ledger
-from etl_platform.errors import ObjectMissingError, TransientError
+from etl_platform.errors import BucketMissingError, ObjectMissingError, TransientError
 from etl_platform.gateway.bounded_calls import CachedCall
 from etl_platform.local.http_server import serve_in_thread
 from etl_platform.local.provision import Clients
@@ -147,7 +147,7 @@ def test_refused_s3_requests_are_counted_by_code_and_missing_objects_are_not(set
     with pytest.raises(ObjectMissingError):
         store.read(str(settings.data_bucket_name), "no such key")
     assert errors == {}
-    with pytest.raises(ObjectMissingError):
+    with pytest.raises(BucketMissingError):
         store.read("no-such-bucket", "k")
     assert errors.pop("NoSuchBucket") == 1
 

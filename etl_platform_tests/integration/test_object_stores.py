@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from etl_platform.aws.clients import make_client
-from etl_platform.errors import ObjectMissingError, PreconditionFailedError, TransientError
+from etl_platform.errors import BucketMissingError, ObjectMissingError, PreconditionFailedError, TransientError
 from etl_platform.local.provision import Provisioned
 from etl_platform.settings import Settings
 from etl_platform.storage import s3_store
@@ -380,3 +380,22 @@ def test_a_bucket_is_versioned_only_if_versioning_is_enabled(settings: Settings,
 
 def test_a_versioned_bucket_and_a_folder_give_no_warning(store: ObjectStore, bucket: str) -> None:
     assert versioning_warning(store, bucket) is None
+
+
+def test_a_bucket_that_does_not_exist_is_an_outage_that_names_its_setting(settings: Settings, tmp_path: Path) -> None:
+    """It must not look like an object that is missing: a report that is missing is written again."""
+    store = S3Store(replace(settings, data_bucket_name="no-such-bucket"))
+    calls = [
+        lambda: store.read("no-such-bucket", "reports/x.json"),
+        lambda: list(store.list("no-such-bucket", "silver/")),
+        lambda: list(store.versions("no-such-bucket", "silver/")),
+        lambda: store.write("no-such-bucket", "k", b"", if_match="e"),
+        lambda: store.is_versioned("no-such-bucket"),
+        lambda: store.check_bucket("no-such-bucket", ""),
+    ]
+    for call in calls:
+        with pytest.raises(BucketMissingError, match=r"NoSuchBucket; .* correct DATA_BUCKET_NAME, or create it"):
+            call()
+    with pytest.raises(BucketMissingError, match="NoSuchBucket; there is no such bucket in AWS_REGION=") as raised:
+        store.read("another-bucket", "k")
+    assert "DATA_BUCKET_NAME" not in str(raised.value)

@@ -11,6 +11,7 @@ from pathlib import Path
 from etl_platform.cli.jobs.job import Job, run_job
 from etl_platform.deliveries.batch import BatchMessage, process_batch
 from etl_platform.deliveries.delivery import Cause, ObjectVersion, Outcome
+from etl_platform.deliveries.files_by_hand import require_named_files
 from etl_platform.deliveries.ingest_batch import deliveries_text
 from etl_platform.deliveries.process_delivery import DeliveryResult
 from etl_platform.deliveries.report import Trigger
@@ -97,7 +98,9 @@ def _documents(text: str) -> list[str]:
 
 def _dry_run(events: Sequence[ObjectVersion], settings: Settings) -> tuple[list[DeliveryResult], str | None]:
     """The results, and the error of the first delivery that failed."""
-    intake = Platform(settings).intake
+    platform = Platform(settings)
+    intake = platform.intake
+    require_named_files(platform.store, events)
     router, finished = intake.router(), list[DeliveryResult]()
     failures = process_batch(
         [BatchMessage((router.route(event),)) for event in events],
@@ -125,8 +128,9 @@ def ingest_in_process(events: Sequence[ObjectVersion], settings: Settings) -> tu
     from etl_platform.defs.intake.intake_config import config_of_versions
 
     platform = Platform(settings)
-    # Check settings first: a missing one is then reported in one line, not as a failed run.
+    # Check settings and files first: what is missing is then reported in one line, not as a failed run.
     _ = platform.intake
+    require_named_files(platform.store, events)
     ran = run_job(_NAME, platform, config_of_versions(events))
     return platform.finished, ran.error
 

@@ -14,7 +14,10 @@ from etl_platform.defs.runs.run_tags import note_outcomes
 from etl_platform.defs.runs.stop_signal import stop_event
 from etl_platform.deliveries.batch import FailedDelivery
 from etl_platform.deliveries.daily_counts import RunCounts
+from etl_platform.deliveries.files_by_hand import require_named_files
 from etl_platform.deliveries.ingest_batch import deliveries_text, ingest_batch, outcomes_text
+from etl_platform.engine.errors import UsageError
+from etl_platform.engine.output.plain_text import counted
 from etl_platform.platform import Platform
 from etl_platform.queue_work.queues import FILE_EVENTS
 from etl_platform.queue_work.workers import Threads
@@ -25,12 +28,7 @@ _MAX_FAILURES_SHOWN = 100
 
 def ingest_deliveries(context: dg.OpExecutionContext, deliveries: Sequence[QueuedDelivery], platform: Platform) -> None:
     """Ingest deliveries from the queue or from the command line, and log their events under their agencies."""
-    if any(delivery.bucket == EXAMPLE_BUCKET for delivery in deliveries):
-        raise dg.Failure(
-            "The run config is still the example. Replace bucket and key by those of a delivered file. To read an "
-            "agency's files again, materialize its partition instead",
-            allow_retries=False,
-        )
+    _require_files(deliveries, platform)
     # By default Dagster opens a connection for each statement. A run that logs many events needs a connection pool.
     context.instance.optimize_for_webserver(
         statement_timeout=_STATEMENT_TIMEOUT_MS, pool_recycle=_POOL_RECYCLE_S, max_overflow=_MAX_OVERFLOW
@@ -63,13 +61,37 @@ def ingest_deliveries(context: dg.OpExecutionContext, deliveries: Sequence[Queue
     datasets = {route.dataset for route in routes if route.dataset}
     note_outcomes(context.instance, context.run, agencies, datasets, outcomes_text(batch.outcomes))
     context.log.info(deliveries_text(len(deliveries), batch.outcomes))
-    if stop.is_set():
-        released = len(deliveries) - len(batch.results) - len(batch.failures)
-        context.log.warning(f"the run was stopped: {released} deliveries return to the queue, for another run")
-        if is_being_cancelled(context.instance, context.run):
-            raise dg.DagsterExecutionInterruptedError
+    _warn_of_untouched(context, len(deliveries) - len(batch.results) - len(batch.failures), is_stopped=stop.is_set())
+    if stop.is_set() and is_being_cancelled(context.instance, context.run):
+        raise dg.DagsterExecutionInterruptedError
     if batch.failures:
         _fail(context, batch.failures, len(deliveries))
+
+
+def _require_files(deliveries: Sequence[QueuedDelivery], platform: Platform) -> None:
+    """Fail the run if it is not about delivered files. A queue message is about one, even if it was deleted since."""
+    if any(delivery.bucket == EXAMPLE_BUCKET for delivery in deliveries):
+        raise dg.Failure(
+            "The run config is still the example. Replace bucket and key by those of a delivered file. To read an "
+            "agency's files again, materialize its partition instead",
+            allow_retries=False,
+        )
+    by_hand = [delivery.version for delivery in deliveries if not (delivery.message_id or delivery.receipt_handle)]
+    try:
+        require_named_files(platform.store, by_hand)
+    except UsageError as error:
+        raise dg.Failure(str(error), allow_retries=False) from error
+
+
+def _warn_of_untouched(context: dg.OpExecutionContext, number: int, *, is_stopped: bool) -> None:
+    """Say why the run did nothing for some of its deliveries: it was stopped, or re-executed in the UI later."""
+    if is_stopped:
+        context.log.warning(f"the run was stopped: {number} deliveries return to the queue, for another run")
+    elif number:
+        context.log.warning(
+            f"{counted(number, 'delivery', 'deliveries')} not processed: another run has received their messages, or "
+            "has deleted them when they were done. To read a file again, materialize its agency's partition"
+        )
 
 
 def _fail(context: dg.OpExecutionContext, failures: Sequence[FailedDelivery], deliveries: int) -> None:

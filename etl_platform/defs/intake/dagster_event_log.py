@@ -79,7 +79,8 @@ class DagsterEventLog:
         return [one for one in check_evaluations(files, contract) if one.name in missing]
 
     def log_ignored(self, report: Report) -> None:
-        self._context.log.info(f"{report.outcome} {report.source.key} ({report.delivery_id})")
+        why = "; ".join(f"{error.code}: {error.message}" for error in report.check.errors)
+        self._context.log.info(f"{report.outcome} {report.source.key} ({report.delivery_id}): {why}")
         if event := ignored_event(report):
             self._context.log_event(event)
 

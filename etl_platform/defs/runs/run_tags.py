@@ -12,8 +12,12 @@ _MAX_NAMES = 3
 
 
 def subject_tags(agencies: Collection[str], datasets: Collection[str]) -> dict[str, str]:
-    """Agencies and datasets by name, so that the list of runs can be filtered; more than three by their number."""
-    return {AGENCY_TAG: _named(agencies, "agencies"), DATASET_TAG: _named(datasets, "datasets")}
+    """Agencies and datasets by name, so that the list of runs can be filtered; more than three by their number.
+
+    A run of ignored files only may have neither: a tag without a value would say nothing.
+    """
+    tags = {AGENCY_TAG: _named(agencies, "agencies"), DATASET_TAG: _named(datasets, "datasets")}
+    return {name: value for name, value in tags.items() if value}
 
 
 def note_outcomes(

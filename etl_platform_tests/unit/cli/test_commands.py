@@ -418,8 +418,8 @@ def test_the_sample_event_runs_dry_against_a_local_root(
     assert len(results()) == 2
 
 
-def bare_event(key: str) -> str:
-    return json.dumps({"Records": [{"s3": {"bucket": {"name": "b"}, "object": {"key": key}}}]})
+def bare_event(key: str, **described: str) -> str:
+    return json.dumps({"Records": [{"s3": {"bucket": {"name": "b-1"}, "object": {"key": key, **described}}}]})
 
 
 @pytest.mark.parametrize(
@@ -445,9 +445,24 @@ def test_a_dry_run_records_every_outcome(
     Path("root").mkdir()
     if content is not None:
         write(f"root/{key}", content)
-    found, _, _ = call(capsys, "run", "s3_data_quality_job", "--dry-run", "--event-json", bare_event(key))
+    event = bare_event(key) if content is not None else bare_event(key, eTag="of-a-deleted-object")
+    found, _, _ = call(capsys, "run", "s3_data_quality_job", "--dry-run", "--event-json", event)
     assert [result["outcome"] for result in results()] == [outcome]
     assert found == code
+
+
+@pytest.mark.parametrize("dry_run", [["--dry-run"], []])
+def test_a_file_that_a_person_names_and_that_does_not_exist_is_wrong_usage_and_leaves_nothing(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, dry_run: list[str]
+) -> None:
+    monkeypatch.setenv("LOCAL_S3_ROOT", "root")
+    write(f"root/{KEY}", ROSTER)
+    events = [bare_event(KEY), bare_event("from_client/typo/Officer_Detail.csv"), bare_event("Officer_Detail.csv")]
+    write("events", "\n".join(events))
+    code, out, err = call(capsys, "run", "s3_data_quality_job", "--events-file", "events", *dry_run)
+    assert (code, out) == (2, "")
+    assert "2 files not found: no s3://b-1/from_client/typo/Officer_Detail.csv; no s3://b-1/Officer_Detail.csv" in err
+    assert [path.as_posix() for path in Path("root").rglob("*") if path.is_file()] == [f"root/{KEY}"]
 
 
 def test_events_may_be_a_list_or_one_per_line(
