@@ -40,10 +40,11 @@ RUN_SETTINGS = (
 
 
 def build_platform_resource(settings: Settings, folder: ContractFolder) -> Any:
-    """A ConfigurableResource that has ``settings`` as the defaults of its fields.
+    """A ConfigurableResource with one optional field per setting.
 
-    The run config of a run can replace them, for example to read another bucket once. Values are checked like those of
-    environment variables.
+    The run config of a run can replace settings, for example to read another bucket once. Values are checked like those
+    of environment variables. The fields have no defaults: the Launchpad writes defaults into its tabs, and a saved tab
+    would keep the settings of its day. Their descriptions have the values instead.
     """
 
     class Configured(dg.ConfigurableResource[Platform]):
@@ -52,7 +53,10 @@ def build_platform_resource(settings: Settings, folder: ContractFolder) -> Any:
 
     types, about = get_type_hints(Settings), {item.name: item.metadata["about"] for item in fields(Settings)}
     config_fields: dict[str, Any] = {
-        name: (int if types[name] is int else str | None, Field(_plain(settings, name), description=about[name]))
+        name: (
+            (int if types[name] is int else str) | None,
+            Field(None, description=f"{about[name]}. Here: {_shown(settings, name)}."),
+        )
         for name in RUN_SETTINGS
     }
     description = "The platform's outside systems and limits, as the settings name them. Secrets are not shown."
@@ -60,16 +64,17 @@ def build_platform_resource(settings: Settings, folder: ContractFolder) -> Any:
     return make("PlatformResource", __base__=Configured, __module__=__name__, __doc__=description, **config_fields)()
 
 
-def _plain(settings: Settings, name: str) -> str | int | None:
-    """The value of a setting as a value of run config."""
+def _shown(settings: Settings, name: str) -> str:
     value = getattr(settings, name)
-    return value if value is None or isinstance(value, int) else str(value)
+    return "not set" if value is None else str(value)
 
 
 def _replaced(settings: Settings, values: dict[str, str | int | None]) -> Settings:
-    """The settings with those of ``values`` that differ; raises SettingsError if one of these is invalid."""
-    changed = {name: value for name, value in values.items() if value != _plain(settings, name)}
-    read = Settings.from_environment(
-        {name.upper(): "" if value is None else str(value) for name, value in changed.items()}
-    )
-    return replace(settings, **{name: getattr(read, name) for name in changed})
+    """The settings with those of ``values`` that are given; an empty text unsets one.
+
+    Raises:
+        SettingsError: a value is invalid.
+    """
+    given = {name: str(value) for name, value in values.items() if value is not None}
+    read = Settings.from_environment({name.upper(): text for name, text in given.items()})
+    return replace(settings, **{name: getattr(read, name) for name in given})

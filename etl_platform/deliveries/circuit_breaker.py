@@ -19,6 +19,8 @@ from typing import TypeAlias
 
 from etl_platform.deliveries.plan_runs import QueuedFile
 
+_MOST_NAMED = 5
+
 
 class Phase(StrEnum):
     CLOSED = "closed"
@@ -209,7 +211,8 @@ def _in_order(runs: Iterable[RunEvent]) -> list[RunEvent]:
 class BreakerStatus:
     """The status for people and monitors. The first four names are those of the replaced listener's ``GET /breaker``.
 
-    ``last_failure_time`` is ISO 8601 in UTC, ``cooldown_remaining`` whole seconds.
+    ``last_failure_time`` is ISO 8601 in UTC, ``cooldown_remaining`` whole seconds, ``held_agencies`` those of which
+    only failures are known, so that few of their retried files start at once.
     """
 
     active: bool
@@ -217,8 +220,13 @@ class BreakerStatus:
     last_failure_time: str | None
     cooldown_remaining: int
     state: str
+    held_agencies: tuple[str, ...] = ()
 
     def __str__(self) -> str:
+        held = ", ".join(self.held_agencies[:_MOST_NAMED]) + (", …" if len(self.held_agencies) > _MOST_NAMED else "")
+        return self._of_all_runs() + (f"; held back, because only their own files fail: {held}" if held else "")
+
+    def _of_all_runs(self) -> str:
         runs = "1 failed run" if self.consecutive_failures == 1 else f"{self.consecutive_failures} failed runs"
         last = f", the last at {self.last_failure_time}" if self.last_failure_time else ""
         if self.state == Phase.CLOSED:
@@ -229,7 +237,7 @@ class BreakerStatus:
         return f"the circuit breaker is {state} after {runs} in a row{last}; {waiting}"
 
 
-def status_of(state: Breaker, now: float, limits: Limits) -> BreakerStatus:
+def status_of(state: Breaker, now: float, limits: Limits, held_agencies: Iterable[str] = ()) -> BreakerStatus:
     return BreakerStatus(
         active=state.phase is not Phase.CLOSED,
         consecutive_failures=len(state.failures),
@@ -238,6 +246,7 @@ def status_of(state: Breaker, now: float, limits: Limits) -> BreakerStatus:
         else datetime.fromtimestamp(state.last_failure_at, UTC).isoformat(timespec="seconds"),
         cooldown_remaining=math.ceil(state.cooldown_remaining_s(now, limits)),
         state=str(state.phase),
+        held_agencies=tuple(sorted(held_agencies)),
     )
 
 

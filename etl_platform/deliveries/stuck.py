@@ -44,14 +44,17 @@ def failed_deliveries(records: Sequence[WaitingDelivery], now: datetime) -> Answ
     """Deliveries that failed and have no report. Those whose messages are dead letters count there."""
     found = [record for record in records if record.prospect(now) != Prospect.DEAD]
     often = [record for record in found if record.keeps_failing(now)]
+    if not found:
+        dead = counted(len(records), "delivery failed too often and is", "deliveries failed too often and are")
+        return Answer(False, f"{dead} among the dead letters" if records else "no delivery waits after a failure")
     if not often:
         return Answer(False, f"{counted(len(found), 'delivery', 'deliveries')} failed fewer than {OFTEN} times")
     first = often[0]
     text = f"{counted(len(often), 'delivery keeps', 'deliveries keep')} failing; the first, "
     text += f"{base_name(first.source.key)} of {first.agency}, arrived at {first.since:%Y-%m-%d %H:%M} UTC, "
     text += f"{first.history}; {first.next_try(now)}"
-    gone = any(record.prospect(now) is Prospect.GONE for record in often)
-    again = "; `etl-platform reconcile --repair` ingests those whose message has expired" if gone else ""
+    gone = any(record.prospect(now) in {Prospect.GONE, Prospect.LATE} for record in often)
+    again = "; `etl-platform reconcile --repair` ingests those whose message did not come" if gone else ""
     return Answer(True, text, f"correct what the error names; `etl-platform status` lists them{again}")
 
 
@@ -107,8 +110,10 @@ def dead_letters(queue: WorkQueue, depth: tuple[int, int]) -> Answer:
 
 
 def breaker(status: BreakerStatus) -> Answer:
-    remedy = "fix what the failed runs of s3_data_quality_job show; the next run that works closes it"
-    return Answer(status.active, str(status), remedy if status.active else "")
+    is_stuck = status.active or bool(status.held_agencies)
+    remedy = "fix what the failed runs of s3_data_quality_job show; the next run that works "
+    remedy += "closes it" if status.active else "frees its agency"
+    return Answer(is_stuck, str(status), remedy if is_stuck else "")
 
 
 def waiting_messages(depth: tuple[int, int], oldest_s: float | None) -> Answer:

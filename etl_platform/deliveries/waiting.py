@@ -22,6 +22,8 @@ from etl_platform.storage.object_store import ObjectStore, find_object
 
 RETENTION = timedelta(days=14)
 """SQS keeps a message at most this long."""
+LATE_AFTER = timedelta(hours=1)
+"""A message that is due waits no longer than this while files are processed; as in the alert EtlOldestMessageTooOld."""
 OFTEN = 3
 """Receives after which a failure is no passing one: about two minutes after the first."""
 _READERS = 16
@@ -29,9 +31,13 @@ log = logging.getLogger(__name__)
 
 
 class Prospect(StrEnum):
-    """Where the message of a failed delivery is: in its queue, among the dead letters, or in neither."""
+    """Where the message of a failed delivery is: in its queue, among the dead letters, or in neither.
+
+    A late one may be in neither: somebody purged the queue. Or the sensor is off, or many files are before it.
+    """
 
     QUEUED = "queued"
+    LATE = "late"
     DEAD = "dead letter"
     GONE = "gone"
 
@@ -69,8 +75,9 @@ class WaitingDelivery:
     def prospect(self, now: datetime) -> Prospect:
         if now - self.failed_at > RETENTION:
             return Prospect.GONE
-        is_last = self.receives >= FILE_EVENTS.max_receives
-        return Prospect.DEAD if is_last and now >= self.comes_again_at else Prospect.QUEUED
+        if self.receives >= FILE_EVENTS.max_receives:
+            return Prospect.DEAD if now >= self.comes_again_at else Prospect.QUEUED
+        return Prospect.LATE if now > self.comes_again_at + LATE_AFTER else Prospect.QUEUED
 
     def keeps_failing(self, now: datetime) -> bool:
         """Whether a person must look: it failed often, or its message does not come again."""
@@ -83,6 +90,8 @@ class WaitingDelivery:
             return "is a dead letter"
         if prospect is Prospect.GONE:
             return "its message has expired"
+        if prospect is Prospect.LATE:
+            return f"was due at {self.comes_again_at:%Y-%m-%d %H:%M:%S} UTC; its message did not come"
         if now < self.comes_again_at:
             return f"comes again at {self.comes_again_at:%Y-%m-%d %H:%M:%S} UTC"
         return f"due since {self.comes_again_at:%Y-%m-%d %H:%M:%S} UTC"

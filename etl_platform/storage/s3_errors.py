@@ -12,7 +12,7 @@ from etl_platform.settings import Settings
 from etl_platform.storage.refused_reads import refusal
 
 _NO_BUCKET = "NoSuchBucket"
-MISSING = frozenset({"NoSuchKey", "NoSuchVersion", "404", "NotFound"})
+MISSING = frozenset({"NoSuchKey", "NoSuchVersion", "404", "NotFound", "KeyTooLongError"})
 MISSING_VERSION = frozenset({"405", "MethodNotAllowed", "InvalidArgument"})
 """S3 returns 405 for a delete marker and InvalidArgument for a malformed version id."""
 PRECONDITION_FAILED = frozenset({"PreconditionFailed", "412", "ConditionalRequestConflict", "409"})
@@ -61,7 +61,7 @@ def translated_errors(
         missing: codes that mean that the object does not exist. A bucket that does not exist is no such object.
         may_be_refused: the call reads one object, so that S3 may refuse it because of that object.
     """
-    from botocore.exceptions import BotoCoreError, ClientError
+    from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
     from urllib3.exceptions import HTTPError
 
     try:
@@ -78,6 +78,11 @@ def translated_errors(
         if may_be_refused and (refused := refusal(what, code, message)):
             raise refused from None
         raise transient_error(what, error) from error
+    except ParamValidationError as error:
+        if not missing:
+            raise transient_error(what, error) from error
+        # An empty key, or a name that no bucket can have: a record with it must not look like an outage.
+        raise ObjectMissingError(f"{what}: S3 has no such name") from None
     except (BotoCoreError, HTTPError) as error:
         raise transient_error(what, error) from error
 

@@ -13,7 +13,7 @@ from dagster._core.events import DagsterEvent, DagsterEventType
 
 from etl_platform.cli.main import main
 from etl_platform.definitions import build_defs
-from etl_platform.defs.intake.breaker_state import held_agencies, reset_breaker
+from etl_platform.defs.intake.breaker_state import breaker_status, held_agencies, reset_breaker
 from etl_platform.defs.intake.intake_runs import unfinished_runs
 from etl_platform.deliveries.circuit_breaker import Phase
 from etl_platform.platform import Platform
@@ -233,8 +233,10 @@ def test_an_agency_is_free_again_as_soon_as_a_run_of_its_own_finished_a_delivery
         history.run(now - 90 + number, tags=of_agency("aa", number))
     history.run(now - 20, SUCCESS, tags=of_agency("bb", 0) | PROGRESS)
     assert held_agencies(history.instance, LIMITS, now, []) == {"aa": 1}
+    assert breaker_status(history.instance, Settings()).held_agencies == ("aa",)
     history.run(now - 10, SUCCESS, tags=of_agency("aa", 0) | PROGRESS)
     assert held_agencies(history.instance, LIMITS, now, []) == {}
+    assert breaker_status(history.instance, Settings()).held_agencies == ()
 
 
 def test_while_it_is_open_a_tick_receives_nothing_and_says_why_and_for_how_long(history: History) -> None:
@@ -373,7 +375,9 @@ def test_the_commands_show_and_reset_it(
 
     assert main(["breaker", "status", "--json"]) == 0
     status = json.loads(capsys.readouterr().out)
-    assert status.keys() == {"active", "state", "consecutive_failures", "last_failure_time", "cooldown_remaining"}
+    assert status.keys() == {"active", "state", "consecutive_failures", "last_failure_time", "cooldown_remaining"} | {
+        "held_agencies"
+    }
     assert (status["active"], status["consecutive_failures"]) == (True, 5)
     assert 0 < status["cooldown_remaining"] <= 54
     assert datetime.fromisoformat(status["last_failure_time"]).tzinfo is not None

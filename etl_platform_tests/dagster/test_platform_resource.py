@@ -7,7 +7,10 @@ from typing import Any
 
 import dagster as dg
 import pytest
+import yaml
 from dagster._core.remote_representation.external_data import RepositorySnap, ResourceSnap
+from dagster._core.snap import build_config_schema_snapshot
+from dagster._core.snap.snap_to_yaml import default_values_yaml_from_type_snap
 
 from etl_platform.definitions import build_defs
 from etl_platform.defs.platform_resource import RUN_SETTINGS, build_platform_resource
@@ -39,12 +42,23 @@ def shown() -> ResourceSnap:
 
 def test_the_ui_shows_the_resource_with_its_type_and_each_value(shown: ResourceSnap) -> None:
     assert shown.resource_type == "etl_platform.defs.platform_resource.PlatformResource"
-    assert shown.configured_values["data_bucket_name"] == '"the-bucket"'
-    assert shown.configured_values["sns_worker_max"] == "7"
     about = {item.name: item.metadata["about"] for item in fields(Settings)}
-    assert {field.name: field.description for field in shown.config_field_snaps} == {
-        name: about[name] for name in RUN_SETTINGS
-    }
+    described = {field.name: field.description or "" for field in shown.config_field_snaps}
+    assert described.keys() == set(RUN_SETTINGS)
+    assert all(described[name].startswith(about[name]) for name in RUN_SETTINGS)
+    assert described["data_bucket_name"].endswith(". Here: the-bucket.")
+    assert described["sns_worker_max"].endswith(". Here: 7.")
+    assert described["email_kms_key_id"].endswith(". Here: not set.")
+
+
+def test_the_launchpad_writes_no_setting_into_its_tabs() -> None:
+    """A saved tab would keep the settings of its day, and its runs would use them without a word."""
+    job = build_defs(SETTINGS).resolve_job_def("s3_data_quality_job")
+    snapshot = build_config_schema_snapshot(job)
+    root = snapshot.get_config_snap(job.run_config_schema.run_config_schema_type.key)
+    written = yaml.safe_load(default_values_yaml_from_type_snap(snapshot, root))
+    assert written["ops"]["ingest"]["config"]["deliveries"], "the example"
+    assert written.keys() == {"ops"}
 
 
 def test_the_ui_shows_no_secret(shown: ResourceSnap) -> None:
@@ -82,6 +96,7 @@ def test_run_config_replaces_settings_for_one_run() -> None:
         "drop/",
     )
     assert settings.database_url == SETTINGS.database_url
+    assert _settings_of_a_run({"data_bucket_name": ""}).data_bucket_name is None, "an empty text unsets"
 
 
 @pytest.mark.parametrize(

@@ -399,3 +399,14 @@ def test_a_bucket_that_does_not_exist_is_an_outage_that_names_its_setting(settin
     with pytest.raises(BucketMissingError, match="NoSuchBucket; there is no such bucket in AWS_REGION=") as raised:
         store.read("another-bucket", "k")
     assert "DATA_BUCKET_NAME" not in str(raised.value)
+
+
+@pytest.mark.parametrize(("bucket_name", "key"), [(None, ""), ("s3://a-bucket", "k"), (None, "k" * 1_025)])
+def test_a_name_that_s3_cannot_have_is_a_missing_object_and_no_outage(
+    settings: Settings, bucket_name: str | None, key: str
+) -> None:
+    """An ignored object of that name would otherwise hide all others, because they could not be read."""
+    store = S3Store(settings)
+    for read in (store.head, store.read):
+        with pytest.raises(ObjectMissingError):
+            read(bucket_name or str(settings.data_bucket_name), key)

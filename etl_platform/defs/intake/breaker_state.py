@@ -45,7 +45,7 @@ _FIRST_PAGE = 10
 def breaker_status(instance: dg.DagsterInstance, settings: Settings) -> BreakerStatus:
     """The breaker now, as people and monitors see it."""
     now, limits = time.time(), limits_of(settings)
-    return status_of(read_breaker(instance, limits, now), now, limits)
+    return status_of(read_breaker(instance, limits, now), now, limits, held_agencies(instance, limits, now, []))
 
 
 def limits_of(settings: Settings) -> Limits:

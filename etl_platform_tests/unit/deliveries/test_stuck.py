@@ -22,7 +22,8 @@ GADGETS = "from_client/agency_a/Gadgets.csv"
     [
         (2, timedelta(), False, "1 delivery failed fewer than 3 times"),
         (3, timedelta(), True, "comes again at"),
-        (20, timedelta(hours=2), False, "0 deliveries failed"),
+        (1, timedelta(hours=2), True, "its message did not come"),
+        (20, timedelta(hours=2), False, "1 delivery failed too often"),
         (1, timedelta(days=15), True, "its message has expired"),
     ],
 )
@@ -50,6 +51,16 @@ def test_a_recent_file_without_a_contract_is_stuck_and_an_old_one_is_not(place: 
     assert found.is_stuck
     assert found.text.startswith(f"1 ignored file of the last 7 days still waiting: {GADGETS}: no_contract: ")
     assert not ignored(place, now + timedelta(days=8)).is_stuck
+
+
+def test_the_reason_of_an_ignored_file_is_that_of_today(place: Place) -> None:
+    error = ContractError("is wrong", path="gadgets.odcs.yaml")
+    place.use(things(), [BrokenContract("gadgets.odcs.yaml", error, "gadgets", "gadgets.csv", (), "0" * 64)])
+    place.ingest(place.drop(GOOD, GADGETS))
+    now = datetime.now(UTC)
+    assert f"{GADGETS}: contract_error: " in ignored(place, now).text
+    place.use(things())
+    assert f"{GADGETS}: no_contract: " in ignored(place, now).text
 
 
 def test_a_file_that_a_contract_matches_by_now_is_stuck_until_it_is_ingested(place: Place) -> None:
@@ -113,3 +124,12 @@ def test_a_breaker_that_is_not_closed_is_stuck() -> None:
     found = stuck.breaker(status_of(opened, 1, limits))
     assert found.is_stuck
     assert "open after 5 failed runs" in found.text
+
+
+def test_an_agency_that_is_held_back_is_stuck_beside_a_closed_breaker() -> None:
+    found = stuck.breaker(status_of(Breaker(), 0, Limits(5, 60), ["b", "a"]))
+    assert found.is_stuck
+    assert found.text.endswith("is closed (0 failed runs in a row); held back, because only their own files fail: a, b")
+    assert "frees its agency" in found.remedy
+    many = stuck.breaker(status_of(Breaker(), 0, Limits(5, 60), [f"a{n}" for n in range(18)]))
+    assert many.text.endswith(": a0, a1, a10, a11, a12, …")

@@ -261,6 +261,8 @@ def test_a_record_is_read_as_it_was_written(tmp_path: Path) -> None:
     [
         (3, 0, Prospect.QUEUED, "comes again at 2026-01-05 08:02:00 UTC"),
         (3, 120, Prospect.QUEUED, "due since 2026-01-05 08:02:00 UTC"),
+        (3, 120 + 3_600, Prospect.QUEUED, "due since 2026-01-05 08:02:00 UTC"),
+        (3, 121 + 3_600, Prospect.LATE, "was due at 2026-01-05 08:02:00 UTC; its message did not come"),
         (20, 0, Prospect.QUEUED, "comes again at 2026-01-05 08:02:00 UTC"),
         (20, 121, Prospect.DEAD, "is a dead letter"),
         (3, 15 * 86_400, Prospect.GONE, "its message has expired"),
