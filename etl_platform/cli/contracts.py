@@ -1,12 +1,14 @@
-"""``etl-platform contract``: check contracts, fetch them from S3, and make the tables of AWS Glue from them."""
+"""``etl-platform contract``: check, draft and fetch contracts, and make the tables of AWS Glue from them."""
 
 import argparse
 import re
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 from etl_platform.cli.arguments import Commands, add_command, add_group
 from etl_platform.engine.command_line import check_contracts
+from etl_platform.engine.contract.model import NAME
 from etl_platform.engine.errors import UsageError
 from etl_platform.engine.exit_codes import GOOD
 from etl_platform.settings import load_settings
@@ -22,6 +24,24 @@ def add(commands: Commands) -> None:
     )
     check.add_argument("paths", nargs="*", type=Path, metavar="PATH", help="files or folders [CONTRACTS_DIR]")
     check.set_defaults(command=_check)
+
+    draft = add_command(
+        group,
+        "draft",
+        "Write a first contract for files of one kind: types, keys, allowed values and the evidence for each",
+        "etl-platform contract draft Jail_Bookings.csv --out contracts/jail_bookings.odcs.yaml\n"
+        "  etl-platform contract draft aurora/Training.csv tulsa/Courses.xlsx --dataset training",
+    )
+    draft.add_argument(
+        "files",
+        nargs="+",
+        type=Path,
+        metavar="FILE",
+        help="one or several, such as months, or files of several agencies",
+    )
+    draft.add_argument("--dataset", type=_dataset, metavar="NAME", help="[made from the names of the files]")
+    draft.add_argument("--out", type=Path, metavar="PATH", help="the file to write; by default it is printed")
+    draft.set_defaults(command=_draft)
 
     fetch = add_command(
         group,
@@ -48,6 +68,37 @@ def _place(text: str) -> tuple[str, str]:
     if not match:
         raise argparse.ArgumentTypeError(f"{text!r} is not a prefix of S3; write s3://bucket/prefix/ and end it with /")
     return match[1], match[2]
+
+
+def _dataset(text: str) -> str:
+    if not NAME.fullmatch(text):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a name; use letters, digits and _, a letter first")
+    return text
+
+
+def _draft(arguments: argparse.Namespace) -> int:
+    from etl_platform.engine.check_progress import CheckProgress
+    from etl_platform.engine.drafting.draft import draft_contract
+
+    for path in arguments.files:
+        if not path.is_file():
+            problem = "is not a file" if path.exists() else "does not exist"
+            raise UsageError(f"{path} {problem}; name the files to draft from")
+    if arguments.out is not None and arguments.out.exists():
+        raise UsageError(f"--out {arguments.out}: the file exists and may have been edited; name another one")
+    progress = CheckProgress()
+    try:
+        draft = draft_contract(arguments.files, arguments.dataset, datetime.now(UTC).date(), progress)
+    finally:
+        progress.clear()
+    if arguments.out is None:
+        print(draft.text, end="")
+        return GOOD
+    arguments.out.write_text(draft.text, "utf-8")
+    print(f"{arguments.out}: {draft.dataset}, {draft.columns} columns, drafted from {draft.rows:,} rows")
+    if draft.quarantined:
+        print(f"{draft.quarantined:,} of these rows break it and would be quarantined; its comments say why")
+    return GOOD
 
 
 def _fetch(arguments: argparse.Namespace) -> int:

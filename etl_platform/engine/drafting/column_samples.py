@@ -1,0 +1,138 @@
+"""What the columns of a file hold: texts with their rows up to a limit, and empty cells. One pass, bounded memory."""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import polars as pl
+
+from etl_platform.engine.contract.model import fold
+from etl_platform.engine.drafting.word_lists import ALWAYS_EMPTY, EMPTY_BESIDE_VALUES
+from etl_platform.engine.errors import EtlPlatformError, UnreadableFileError
+from etl_platform.engine.reading.open_table import open_table
+from etl_platform.engine.reading.prefetch import prefetch
+from etl_platform.engine.reading.table import Table
+
+COUNTED_VALUES = 2_000
+"""Up to so many distinct texts of a column are all kept, with their rows."""
+_SAMPLED_VALUES = 10_000
+_PER_BATCH = 500
+_SIGNS = ALWAYS_EMPTY | EMPTY_BESIDE_VALUES
+
+
+class DraftError(EtlPlatformError):
+    """No contract can be drafted from these files; the message names the file and what to do."""
+
+
+@dataclass
+class ColumnSample:
+    """The cells of one column of one file, without blanks around them.
+
+    Attributes:
+        empty: rows whose cell is empty or blank.
+        counts: rows of each text; all texts of the column if ``complete``, else some from each part of the file, and
+            all that may mean empty.
+        differs: whether another column of the same name holds something else.
+    """
+
+    header: str
+    position: int
+    rows: int = 0
+    empty: int = 0
+    counts: Counter[str] = field(default_factory=Counter)
+    complete: bool = True
+    differs: bool = False
+
+    @property
+    def filled(self) -> int:
+        return self.rows - self.empty
+
+    def update(self, cells: pl.Series) -> None:
+        texts = cells.str.strip_chars()
+        texts = texts.filter(texts != "")
+        self.rows += len(cells)
+        self.empty += len(cells) - len(texts)
+        if self.complete:
+            self.counts.update(_counted(texts))
+            if len(self.counts) > COUNTED_VALUES:
+                self.complete = False
+                kept = {text: rows for text, rows in self.counts.items() if may_mean_empty(text)}
+                self.counts = Counter(_spread(self.counts, COUNTED_VALUES) | kept)
+            return
+        empty = _may_mean_empty(texts)
+        self.counts.update(_counted(texts.filter(empty)))
+        if len(self.counts) < _SAMPLED_VALUES:
+            self.counts.update(texts.filter(~empty).gather_every(max(1, len(texts) // _PER_BATCH)).to_list())
+
+
+def may_mean_empty(text: str) -> bool:
+    """Whether a text is a known sign for an empty cell, or has no letter and no digit."""
+    return text.upper() in _SIGNS or not any(map(str.isalnum, text))
+
+
+def _may_mean_empty(texts: pl.Series) -> pl.Series:
+    return texts.str.to_uppercase().is_in(list(_SIGNS)) | ~texts.str.contains(r"[\p{L}\p{N}]")
+
+
+def _counted(texts: pl.Series) -> dict[str, int]:
+    counted = texts.value_counts()
+    return dict(zip(counted[:, 0].to_list(), counted[:, 1].to_list(), strict=True))
+
+
+@dataclass(frozen=True)
+class FileSample:
+    """One file: the name by which comments call it, its rows, and its columns in order."""
+
+    path: Path
+    label: str
+    rows: int
+    columns: tuple[ColumnSample, ...]
+
+
+def sample_file(path: Path, label: str) -> FileSample:
+    """Read a file once.
+
+    Raises:
+        DraftError: it cannot be read, has no header or no rows.
+        OSError: an error of the machine.
+    """
+    try:
+        table = open_table(path, None)
+        columns = [ColumnSample(header, position) for position, header in enumerate(table.header)]
+        pairs = list(_of_one_name(columns))
+        for batch in prefetch(table.batches()):
+            for column in columns:
+                column.update(batch[str(column.position)])
+            for one, other in pairs:
+                if not other.differs and batch[str(one.position)].ne_missing(batch[str(other.position)]).any():
+                    one.differs = other.differs = True
+    except UnreadableFileError as error:
+        raise DraftError(f"{path}: {error}") from error
+    rows = columns[0].rows if columns else 0
+    _refuse_unusable(path, table, rows)
+    return FileSample(path, label, rows, tuple(columns))
+
+
+def _of_one_name(columns: list[ColumnSample]) -> Iterator[tuple[ColumnSample, ColumnSample]]:
+    first: dict[str, ColumnSample] = {}
+    for column in columns:
+        if (other := first.setdefault(column.header, column)) is not column:
+            yield other, column
+
+
+def _refuse_unusable(path: Path, table: Table, rows: int) -> None:
+    dialect = table.describe()
+    if dialect.header_remark:
+        raise DraftError(
+            f"{path}: line {dialect.header_line} looks like data, not like a header; "
+            "add a line with the names of the columns, or write the contract by hand with header: none"
+        )
+    if not any(fold(header) for header in table.header):
+        raise DraftError(f"{path}: the header has no names; name the columns in it")
+    if not rows:
+        raise DraftError(f"{path}: the file has a header and no rows; draft from a file with rows")
+
+
+def _spread(counts: Counter[str], most: int) -> dict[str, int]:
+    return dict(list(counts.items())[:: -(-len(counts) // most)])

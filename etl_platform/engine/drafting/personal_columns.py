@@ -1,0 +1,151 @@
+"""Which columns hold personal data, by their names and by what they hold. A guess for people; never ``public``.
+
+A column is classified only on good evidence. ``looks_personal`` is wider: values of such columns are never written
+into a draft.
+"""
+
+import re
+from collections.abc import Callable, Mapping, Set
+from dataclasses import dataclass
+
+from etl_platform.engine.drafting.column_names import words
+from etl_platform.engine.drafting.word_lists import (
+    ADDRESSES,
+    AMOUNTS,
+    ATTRIBUTES,
+    BADGES,
+    BIRTHS,
+    CONTACTS,
+    GIVEN_NAMES,
+    LICENCES,
+    NAME_PARTS,
+    NAMES,
+    OFFICIAL_NUMBERS,
+    PAY,
+    PEOPLE,
+    PLATES,
+    ROLES,
+    SURNAMES,
+    THINGS,
+    WHOLE_NAMES,
+)
+
+RESTRICTED, CONFIDENTIAL = "restricted", "confidential"
+_MOST, _HALF = 0.9, 0.5
+_MANY_NAMES, _SOME_NAMES = 0.2, 0.05
+_EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[A-Za-z]{2,}")
+_SSN = re.compile(r"(?!000|666|9)\d{3}-(?!00)\d{2}-(?!0000)\d{4}")
+_PHONE = re.compile(r"(?:\+?1[-. ]?)?(?:\([2-9]\d{2}\) ?|[2-9]\d{2}[-. ])[2-9]\d{2}[-. ]\d{4}(?: ?(?:x|ext\.?) ?\d+)?")
+_STREET = re.compile(
+    r"\d+[A-Z]? .*\b(?:ST|STREET|AVE|AVENUE|RD|ROAD|BLVD|DR|DRIVE|LN|LANE|CT|COURT|WAY|PL|PLACE|HWY|PKWY|CIR)\b.*",
+    re.IGNORECASE,
+)
+_FORMS = (
+    (_EMAIL, _MOST, CONFIDENTIAL, "the values look like e-mail addresses"),
+    (_SSN, _MOST, RESTRICTED, "the values look like social security numbers"),
+    (_PHONE, _MOST, CONFIDENTIAL, "the values look like phone numbers"),
+    (_STREET, _HALF, CONFIDENTIAL, "the values look like street addresses"),
+)
+"""A pattern, the share of rows that must match it, the class, and why."""
+_LAST_FIRST = re.compile(r"[^\W\d_][\w'\u2019 -]*, ?[^\W\d_][\w'\u2019. -]*")
+_WORDS_ALONE = re.compile(r"[^\W\d_][\w'\u2019.-]*(?: [^\W\d_][\w'\u2019.-]*){1,4}")
+
+
+@dataclass(frozen=True)
+class Personal:
+    """``classification`` as ODCS has it, and the reason in a few words."""
+
+    classification: str
+    reason: str
+
+
+def classify(name: str, counts: Mapping[str, int]) -> Personal | None:
+    """The class of a column on good evidence, else None.
+
+    Args:
+        name: of the column.
+        counts: rows by text, all or a sample, without texts that mean empty.
+    """
+    found = words(name)
+    if AMOUNTS & set(found):
+        return _by_content(counts)
+    return _by_name(found, counts) or _by_content(counts)
+
+
+def looks_personal(name: str, counts: Mapping[str, int]) -> bool:
+    """Whether values could be those of persons, on little evidence."""
+    found = set(words(name))
+    if classify(name, counts):
+        return True
+    if found & THINGS:
+        return False
+    if found & ROLES and "id" not in found:
+        return True
+    return _share(counts, _is_last_first) > _HALF or _given_names(counts) > _SOME_NAMES
+
+
+def _by_name(found: tuple[str, ...], counts: Mapping[str, int]) -> Personal | None:
+    every = {*found, "".join(found)}
+    return next((Personal(*kind[1:]) for kind in _KINDS if kind[0](every, counts)), None)
+
+
+def _any_of(*lists: frozenset[str]) -> Callable[[Set[str], Mapping[str, int]], bool]:
+    return lambda every, _: any(every & words for words in lists)
+
+
+def _is_name_of_person(every: Set[str], counts: Mapping[str, int]) -> bool:
+    if every & THINGS or not _has_letters(counts):
+        return False
+    return bool(every & (SURNAMES | WHOLE_NAMES) or (every & NAMES and every & (NAME_PARTS | PEOPLE)))
+
+
+def _is_address(every: Set[str], counts: Mapping[str, int]) -> bool:
+    return bool(every & ADDRESSES) and not every & {"ip", "web"} and _has_letters(counts)
+
+
+def _has_letters(counts: Mapping[str, int]) -> bool:
+    return not counts or _share(counts, lambda text: any(map(str.isalpha, text))) >= _MOST
+
+
+_KINDS: tuple[tuple[Callable[[Set[str], Mapping[str, int]], bool], str, str], ...] = (
+    (_any_of(OFFICIAL_NUMBERS, frozenset({"socialsecuritynumber"})), RESTRICTED, "an official number of a person"),
+    (_any_of(BIRTHS), RESTRICTED, "the name says birth"),
+    (_is_name_of_person, RESTRICTED, "the name says the name of a person"),
+    (_any_of(ATTRIBUTES), RESTRICTED, "an attribute of a person"),
+    (lambda every, counts: "age" in every and _share(counts, str.isdigit) >= _HALF, RESTRICTED, "an age"),
+    (_any_of(CONTACTS), CONFIDENTIAL, "the name says how to reach somebody"),
+    (_is_address, CONFIDENTIAL, "the name says an address"),
+    (_any_of(PLATES, LICENCES), CONFIDENTIAL, "the name says a vehicle or a licence"),
+    (_any_of(BADGES), CONFIDENTIAL, "the name says a badge"),
+    (_any_of(PAY), CONFIDENTIAL, "the name says pay"),
+)
+"""By the words of a name and all of them joined: the class, and why. The first that fits."""
+
+
+def _by_content(counts: Mapping[str, int]) -> Personal | None:
+    for form, least, classification, reason in _FORMS:
+        if counts and _share(counts, form.fullmatch) >= least:
+            return Personal(classification, reason)
+    if _given_names(counts) >= _MANY_NAMES:
+        return Personal(RESTRICTED, "the values look like names of persons")
+    return None
+
+
+def _given_names(counts: Mapping[str, int]) -> float:
+    """The share of the texts that are some words, one of them a frequent given name."""
+    return _share(dict.fromkeys(counts, 1), _has_given_name)
+
+
+def _has_given_name(text: str) -> bool:
+    if not (_WORDS_ALONE.fullmatch(text) or _is_last_first(text)):
+        return False
+    return not GIVEN_NAMES.isdisjoint(re.split(r"[\s,.]+", text.lower()))
+
+
+def _is_last_first(text: str) -> bool:
+    return _LAST_FIRST.fullmatch(text) is not None
+
+
+def _share(counts: Mapping[str, int], fits: Callable[[str], object]) -> float:
+    rows = sum(counts.values())
+    return sum(times for text, times in counts.items() if fits(text)) / rows if rows else 0.0

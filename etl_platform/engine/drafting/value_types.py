@@ -1,0 +1,136 @@
+"""The type of a column and how its values are written, from a sample of its texts. No files."""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+
+from etl_platform.engine.contract.model import Column, ColumnType
+from etl_platform.engine.drafting.column_names import is_label, words
+from etl_platform.engine.drafting.moments import guess_moments
+from etl_platform.engine.drafting.typed_texts import candidate, read_by_each
+from etl_platform.engine.drafting.word_lists import (
+    ALWAYS_EMPTY,
+    BIRTHS,
+    DAYS,
+    EMPTY_BESIDE_VALUES,
+    SWITCHES,
+    TIMES,
+)
+
+_YES_NO = (("y", "n"), ("yes", "no"), ("true", "false"), ("t", "f"))
+_ONE_OF_A_PAIR = frozenset({"y", "n", "yes", "no", "true", "false"})
+_LEADING_ZERO = re.compile(r"[-+]?0[0-9]+(?:\.[0-9]+)?")
+_TOLERATED = 0.01
+_NEARLY = 0.8
+_DECIMAL_COMMA = re.compile(r"-?[0-9.]*,[0-9]{1,2}")
+
+
+@dataclass(frozen=True)
+class TypeGuess:
+    """``column`` has the type, its notation and null tokens; ``remarks`` are for people and quote no value."""
+
+    column: Column
+    remarks: tuple[str, ...] = ()
+
+
+def without_tokens(counts: Mapping[str, int], column: Column) -> dict[str, int]:
+    """The rows by text without the texts that mean empty."""
+    tokens = {token.upper() for token in column.null_tokens}
+    return {text: rows for text, rows in counts.items() if text.upper() not in tokens}
+
+
+def guess_type(name: str, counts: Mapping[str, int], this_year: int) -> TypeGuess:
+    """Guess the type of a column.
+
+    Args:
+        counts: rows by text, all or a sample; no blank texts.
+        this_year: decides the century of two-digit years.
+    """
+    always = _tokens(counts, ALWAYS_EMPTY)
+    values = {text: rows for text, rows in counts.items() if text not in always}
+    beside = _tokens(values, EMPTY_BESIDE_VALUES) | {text for text in values if not any(map(str.isalnum, text))}
+    typed = {text: rows for text, rows in values.items() if text not in beside}
+    guess = (_boolean(name, typed) or _moments(name, typed, this_year) or _number(name, typed)) if typed else None
+    text = candidate(ColumnType.STRING)
+    column, remarks = (guess.column, guess.remarks) if guess else (text, tuple(_nearly_typed(name, typed)))
+    tokens = {*always, *(beside if guess else ())}
+    if not values:
+        # All that a column holds cannot mean empty: nothing would be left to check.
+        tokens, remarks = set(), (*remarks, "no values to judge by" if not counts else "always the same sign")
+    return TypeGuess(replace(column, name=name, null_tokens=tuple(sorted(tokens))), remarks)
+
+
+def _tokens(counts: Mapping[str, int], known: frozenset[str]) -> set[str]:
+    return {text for text in counts if text.upper() in known}
+
+
+def _boolean(name: str, counts: Mapping[str, int]) -> TypeGuess | None:
+    folded = {text.lower() for text in counts}
+    for yes, no in _YES_NO:
+        if folded <= {yes, no} and (len(folded) == 2 or folded <= _ONE_OF_A_PAIR):
+            return _switch([yes], [no], counts)
+    if folded <= {"y", "n", "yes", "no"}:
+        return _switch(["y", "yes"], ["n", "no"], counts)
+    found = set(words(name))
+    if folded == {"0", "1"} and found & SWITCHES:
+        return _switch(["1"], ["0"], counts)
+    return None
+
+
+def _switch(yes: list[str], no: list[str], counts: Mapping[str, int]) -> TypeGuess:
+    """A boolean with the texts as the files write them; in one column of Y alone, N is added."""
+
+    def written(texts: list[str]) -> tuple[str, ...]:
+        seen = sorted(text for text in counts if text.lower() in texts)
+        return tuple(
+            text for text in dict.fromkeys(seen or [texts[0].upper()]) if text.lower() not in {"true", "false"}
+        )
+
+    column = replace(candidate(ColumnType.BOOLEAN), true_values=written(yes), false_values=written(no))
+    return TypeGuess(column)
+
+
+def _moments(name: str, counts: Mapping[str, int], this_year: int) -> TypeGuess | None:
+    found = set(words(name))
+    # A birth is never in the future; other dates may be, by a few years.
+    pivot = this_year - 99 if found & BIRTHS else this_year - 79
+    guess = guess_moments(counts, is_day=bool(found & DAYS), is_time=bool(found & TIMES), pivot=pivot)
+    if guess is None:
+        return None
+    remarks = ["written as " + " or ".join(guess.formats)]
+    if guess.assumed_order:
+        remarks.append("the month is assumed to be first: no day above 12 proves it")
+    if guess.pivot is not None:
+        remarks.append(f"years of two digits are taken as {guess.pivot} to {guess.pivot + 99}")
+    return TypeGuess(candidate(guess.kind, *guess.formats, money=False, pivot=guess.pivot), tuple(remarks))
+
+
+def _number(name: str, counts: Mapping[str, int]) -> TypeGuess | None:
+    if is_label(name) or any(map(_LEADING_ZERO.fullmatch, counts)):
+        return None
+    columns = [
+        candidate(ColumnType.INTEGER),
+        candidate(ColumnType.NUMBER),
+        candidate(ColumnType.NUMBER, money=True),
+    ]
+    rows = sum(counts.values())
+    for column, read in zip(columns, read_by_each(counts, columns), strict=True):
+        if sum(counts[text] for text in read) >= rows * (1 - _TOLERATED):
+            return TypeGuess(column, ("written as amounts of money",) if column.money else ())
+    return None
+
+
+def _nearly_typed(name: str, counts: Mapping[str, int]) -> Iterator[str]:
+    """Why a column is text although most of its values look like those of another type."""
+    if not counts or is_label(name) or any(map(_LEADING_ZERO.fullmatch, counts)):
+        return
+    if sum(map(bool, map(_DECIMAL_COMMA.fullmatch, counts))) > len(counts) / 2:
+        yield "looks like numbers with a decimal comma, which are read as text; ask for a decimal point"
+        return
+    rows, columns = (
+        sum(counts.values()),
+        [candidate(ColumnType.NUMBER, money=True), candidate(ColumnType.DATE, "M/d/yyyy")],
+    )
+    for column, read in zip(columns, read_by_each(counts, columns), strict=True):
+        if (share := sum(counts[text] for text in read) / rows) >= _NEARLY:
+            yield f"{share:.0%} of the filled rows are a {column.type}; the others are not, so the column is text"

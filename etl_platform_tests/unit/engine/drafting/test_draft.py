@@ -1,0 +1,186 @@
+"""Drafts of single files: errors, evidence, exceptions that are kept, several months and several agencies."""
+
+from collections.abc import Sequence
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from etl_platform.engine.check import check_contract, check_file
+from etl_platform.engine.contract.contract_reader import parse_contract
+from etl_platform.engine.contract.model import Contract, match_file_name
+from etl_platform.engine.drafting.column_samples import DraftError
+from etl_platform.engine.drafting.draft import Draft, draft_contract
+from etl_platform.engine.errors import UsageError
+
+TODAY = date(2026, 11, 30)
+
+
+def drafted(*paths: Path, dataset: str | None = None) -> tuple[Draft, Contract]:
+    draft = draft_contract(paths, dataset, TODAY)
+    contract = parse_contract(draft.text, "draft")
+    check_contract(contract)
+    for path in paths:
+        assert check_file(path, contract, path.parent, as_of=TODAY).errors == ()
+        assert match_file_name(contract, path.name)
+    return draft, contract
+
+
+def comments(draft: Draft) -> str:
+    """The comments on one line."""
+    return " ".join(
+        " ".join(line.strip(" #") for line in draft.text.splitlines() if line.strip().startswith("#")).split()
+    )
+
+
+def csv_file(path: Path, header: str, rows: Sequence[str]) -> Path:
+    path.parent.mkdir(exist_ok=True)
+    path.write_text("\n".join([header, *rows]) + "\n", "utf-8")
+    return path
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "has zero bytes"),
+        (b"a,b\n", "has a header and no rows; draft from a file with rows"),
+        (b"12,2020-01-01,x\n13,2020-01-02,y\n14,2020-01-03,z\n", "line 1 looks like data, not like a header"),
+        (b"a,a\n1,2\n3,4\n", "several columns named a hold different cells; rename them"),
+        (bytes(range(256)) * 20, "binary data"),
+    ],
+)
+def test_a_file_without_a_usable_table_is_an_error_that_names_it(tmp_path: Path, content: bytes, message: str) -> None:
+    path = tmp_path / "Stops.csv"
+    path.write_bytes(content)
+    with pytest.raises(DraftError, match=message) as raised:
+        draft_contract([path], None, TODAY)
+    assert str(path) in str(raised.value)
+
+
+def test_a_file_name_of_digits_needs_the_name_of_the_dataset(tmp_path: Path) -> None:
+    path = csv_file(tmp_path / "2026-01.csv", "city,beat", ["Reno,4", "Elko,5"])
+    with pytest.raises(UsageError, match="add --dataset NAME"):
+        draft_contract([path], None, TODAY)
+    _, contract = drafted(path, dataset="beats")
+    assert contract.dataset == "beats"
+
+
+def test_a_few_typing_errors_do_not_change_a_type_and_are_counted(tmp_path: Path) -> None:
+    rows = [f"{place},{1 + place % 12}/{1 + place % 28}/2025" for place in range(3_000)]
+    rows[1_500] = "1500,2/30/2025"
+    draft, contract = drafted(csv_file(tmp_path / "Stops.csv", "stop_id,stop_date", rows))
+    assert contract.column("stop_date").type == "date"
+    assert draft.quarantined == 1
+    assert "1 row is not a date and would be quarantined" in comments(draft)
+
+
+def test_many_other_values_make_a_column_text_and_the_comment_says_how_many(tmp_path: Path) -> None:
+    rows = [f"{place},{'n.d.' if place % 10 == 0 else f'1/{1 + place % 28}/2025'}" for place in range(200)]
+    draft, contract = drafted(csv_file(tmp_path / "Stops.csv", "stop_id,stop_date", rows))
+    assert contract.column("stop_date").type == "string"
+    assert "90% of the filled rows are a date; the others are not, so the column is text" in comments(draft)
+    assert draft.quarantined == 0
+
+
+def test_days_that_do_not_prove_their_order_are_read_month_first_and_the_comment_says_so(tmp_path: Path) -> None:
+    rows = [f"{place},{1 + place % 12}/{1 + place % 9}/2025" for place in range(30)]
+    draft, contract = drafted(csv_file(tmp_path / "Stops.csv", "stop_id,stop_date", rows))
+    assert contract.column("stop_date").formats == ("M/d/yyyy",)
+    assert "no day above 12 proves it" in comments(draft)
+
+
+def test_a_date_after_the_day_of_the_draft_allows_future_dates(tmp_path: Path) -> None:
+    rows = [f"{place},2026-11-{1 + place % 30:02},2027-11-{1 + place % 30:02}" for place in range(30)]
+    _, contract = drafted(csv_file(tmp_path / "Permits.csv", "permit_id,issued,valid_to", rows))
+    assert [column.not_future for column in contract.columns] == [False, True, False]
+
+
+def test_two_identifiers_that_are_unique_together_are_the_key(tmp_path: Path) -> None:
+    rows = [f"C{place // 2:05},{place % 2},fine" for place in range(60)]
+    _, contract = drafted(csv_file(tmp_path / "Charges.csv", "case_id,line,outcome", rows))
+    assert contract.primary_key == ("case_id", "line")
+
+
+def test_months_that_the_file_does_not_have_are_allowed(tmp_path: Path) -> None:
+    rows = [f"{place},{['January', 'February'][place % 2]}" for place in range(40)]
+    _, contract = drafted(csv_file(tmp_path / "Counts.csv", "count_id,month", rows))
+    assert len(contract.column("month").allowed or ()) == 12
+
+
+def test_columns_without_a_usable_name_are_left_out_and_told(tmp_path: Path) -> None:
+    rows = [f"{place},x{place},y,z" for place in range(12)]
+    draft, contract = drafted(csv_file(tmp_path / "Things.csv", "thing_id,,Beat,BEAT", rows))
+    assert [column.name for column in contract.columns] == ["thing_id"]
+    assert "column 2 of Things.csv has no name and 12 filled cells" in comments(draft)
+    assert "BEAT and Beat of Things.csv are one name; rename one of them" in " ".join(
+        draft.text.replace("#", "").split()
+    )
+
+
+def test_headers_that_are_no_names_become_synonyms(tmp_path: Path) -> None:
+    rows = [f"{place},a,b" for place in range(12)]
+    _, contract = drafted(csv_file(tmp_path / "Things.csv", "Übung id,2015 total,delivery_day", rows))
+    assert [(column.name, column.synonyms) for column in contract.columns] == [
+        ("ubung_id", ("Übung id",)),
+        ("column_2015_total", ("2015 total",)),
+        ("column_delivery_day", ("delivery_day",)),
+    ]
+
+
+def test_values_that_yaml_reads_otherwise_stay_texts(tmp_path: Path) -> None:
+    rows = [f"{place},{['NO', 'its', '007', '# x'][place % 4]}" for place in range(40)]
+    _, contract = drafted(csv_file(tmp_path / "Things.csv", "y,yes", rows))
+    assert [column.name for column in contract.columns] == ["y", "yes"]
+    assert sorted(contract.column("yes").allowed or ()) == sorted(["NO", "its", "007", "# x"])
+
+
+def test_a_column_that_one_month_lacks_is_optional(tmp_path: Path) -> None:
+    months = [
+        csv_file(tmp_path / "Stops_2026-01.csv", "stop_id,zone,beat", [f"{place},4,North" for place in range(9)]),
+        csv_file(tmp_path / "Stops_2026-02.csv", "stop_id,zone", [f"{place},5" for place in range(9)]),
+    ]
+    draft, contract = drafted(*months)
+    assert [column.required for column in contract.columns] == [True, True, False]
+    assert "absent in Stops_2026-02.csv" in comments(draft)
+    assert contract.file_patterns == ("stops*",)
+
+
+def agency_files(tmp_path: Path, other_dates: str) -> list[Path]:
+    reasons = ["Speeding", "Equipment", "Checkpoint"]
+    aurora = [f"C{place:05},{1 + place % 12}/{13 + place % 9}/2025,{reasons[place % 3]}" for place in range(60)]
+    tulsa = [
+        f"C{place:05};{date(2025, 1 + place % 12, 13 + place % 9):{other_dates}};{reasons[place % 3]}"
+        for place in range(60)
+    ]
+    return [
+        csv_file(tmp_path / "aurora" / "Traffic_Stops.csv", "Case Number,Stop Date,Stop Reason", aurora),
+        csv_file(tmp_path / "tulsa" / "stops.csv", "CASE_NO;DateOfStop;Reason", tulsa),
+    ]
+
+
+def test_other_headers_of_another_agency_with_the_same_content_become_synonyms(tmp_path: Path) -> None:
+    draft, contract = drafted(*agency_files(tmp_path, "%Y-%m-%d"))
+    assert {column.name: column.synonyms for column in contract.columns} == {
+        "case_number": ("CASE_NO",),
+        "stop_date": ("DateOfStop",),
+        "stop_reason": ("Reason",),
+    }
+    assert set(contract.column("stop_date").formats) == {"M/d/yyyy", "yyyy-MM-dd"}
+    assert "M/d/yyyy in aurora/Traffic_Stops.csv, yyyy-MM-dd in tulsa/stops.csv" in comments(draft)
+
+
+def test_agencies_with_the_other_order_of_day_and_month_make_a_text_and_the_comment_says_why(tmp_path: Path) -> None:
+    draft, contract = drafted(*agency_files(tmp_path, "%d/%m/%Y"))
+    assert contract.column("stop_date").type == "string"
+    assert "M/d/yyyy in aurora/Traffic_Stops.csv, d/M/yyyy in tulsa/stops.csv" in comments(draft)
+
+
+def test_a_large_column_is_sampled_and_the_draft_still_accepts_every_row(tmp_path: Path) -> None:
+    rows = [f"R{place},{place % 7_919}.5,{'x' * (place % 3)}" for place in range(30_000)]
+    rows[29_999] = "R29999,n/a,"
+    rows[20_000] = "R20000,seven,x"
+    draft, contract = drafted(csv_file(tmp_path / "Readings.csv", "reading_id,value,note", rows))
+    assert contract.column("value").type == "number"
+    assert contract.column("value").null_tokens == ("n/a",)
+    assert contract.primary_key == ("reading_id",)
+    assert (draft.rows, draft.quarantined) == (30_000, 1)
