@@ -210,7 +210,7 @@ class _Drafting:
         yield f"Drafted from {files}"
         yield (
             "The rules hold for these rows: keep those that are meant for the next files, and remove the others. "
-            "Classify the columns that have no classification; a draft makes no column public"
+            "Values of columns without a classification are masked until you write internal or public"
         )
         if not self._draft.primary_key:
             yield "No key was found: no identifier is unique, alone or with one or two further columns"

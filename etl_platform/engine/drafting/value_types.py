@@ -81,10 +81,9 @@ def _switch(yes: list[str], no: list[str], counts: Mapping[str, int]) -> TypeGue
     """A boolean with the texts as the files write them; in one column of Y alone, N is added."""
 
     def written(texts: list[str]) -> tuple[str, ...]:
-        seen = sorted(text for text in counts if text.lower() in texts)
-        return tuple(
-            text for text in dict.fromkeys(seen or [texts[0].upper()]) if text.lower() not in {"true", "false"}
-        )
+        seen = {text.lower(): text for text in sorted(counts, reverse=True) if text.lower() in texts}
+        found = seen.values() or [texts[0].upper()]
+        return tuple(text for text in found if text.lower() not in {"true", "false"})
 
     column = replace(candidate(ColumnType.BOOLEAN), true_values=written(yes), false_values=written(no))
     return TypeGuess(column)
