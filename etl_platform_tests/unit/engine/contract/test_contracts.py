@@ -511,3 +511,38 @@ def test_known_values_are_kept_and_refuse_nothing() -> None:
     contract = contract_of([text("rank", customProperties=custom(knownValues=["Officer", "Chief"]))])
     assert contract.column("rank").known_values == ("Officer", "Chief")
     assert contract_rules(contract) == contract_rules(contract_of([text("rank")]))
+
+
+def test_merged_mappings_give_way_to_own_keys_and_keep_their_lines_and_unquoted_values() -> None:
+    source = "a: &a\n  x: 007\n  y: no\nb: &b {y: 2, z: 3}\nc:\n  <<: [*a, *b]\n  x: '1'\nd: {<<: *a}\n"
+    located = load_located(source, "f")
+    assert located.data["c"] == {"x": "1", "y": False, "z": 3}
+    assert [located.line("c", name) for name in "xyz"] == [7, 3, 4]
+    within = {where[1:]: value for where, value in located.unquoted.items() if where[0] == "c"}
+    assert within == {("y",): ("no", False), ("z",): ("3", 3)}
+    assert located.unquoted["d", "x"] == ("007", 7)
+
+
+@pytest.mark.parametrize(
+    ("source", "at", "says"),
+    [
+        ("a: 1\nb: *c\n", 2, "no anchor &c"),
+        ("a: &x 1\nb: &x 2\n", 2, "defined twice"),
+        ("a: 1\n<<: [2]\n", 2, "takes a mapping"),
+        ("a: 1\nb: !!set {x}\n", 2, "tag"),
+        ("a: 1\nb: !!binary aGk=\n", 2, "not a text"),
+        ("a: 1\nb: 2020-13-45\n", 2, "month"),
+        ("a: 1\n{x: y}: 2\n", 2, "key"),
+        ("a: 1\n'a': 2\n", 2, "repeated"),
+    ],
+)
+def test_unusual_yaml_is_an_error_with_its_line(source: str, at: int, says: str) -> None:
+    with pytest.raises(ContractError, match=says) as caught:
+        load_located(source, "f")
+    assert caught.value.line == at
+
+
+def test_aliases_that_multiply_are_refused_before_they_take_memory() -> None:
+    tenfold = "\n".join(f"k{n + 1}: &k{n + 1} [{', '.join([f'*k{n}'] * 10)}]" for n in range(20))
+    with pytest.raises(ContractError, match="100,000 values"):
+        load_located(f"k0: &k0 [x]\n{tenfold}\n", "f")
