@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 from etl_platform.cli.arguments import Commands, add_command, age
 from etl_platform.deliveries.reconcile.discrepancies import Discrepancy, Finding
 from etl_platform.engine.exit_codes import BAD, GOOD
-from etl_platform.settings import Settings, load_settings
+from etl_platform.settings import load_settings
 
 if TYPE_CHECKING:
     from etl_platform.deliveries.reconcile.reconcile import Reconciled
+    from etl_platform.platform import Platform
 
 _RUN_FILES = 200
 
@@ -66,7 +67,7 @@ def _reconcile(arguments: argparse.Namespace) -> int:
         progress.clear()
     repaired, failed = Counter[str](), 0
     if arguments.repair:
-        repaired, failed = _repair(found.missing, settings)
+        repaired, failed = _repair(found.missing, platform)
         platform.intake.waiting.clear_finished(now)
     if arguments.json:
         print(json.dumps(_document(found, repaired, failed), indent=1, ensure_ascii=False))
@@ -77,19 +78,19 @@ def _reconcile(arguments: argparse.Namespace) -> int:
     return BAD if len(found.findings) > repaired.total() else GOOD
 
 
-def _repair(missing: Sequence[Finding], settings: Settings) -> tuple[Counter[str], int]:
+def _repair(missing: Sequence[Finding], platform: "Platform") -> tuple[Counter[str], int]:
     """Ingest missing files; returns their outcomes and the number of failures."""
     from etl_platform.cli.jobs.intake import ingest_in_process
     from etl_platform.deliveries.reconcile.reconcile import version_to_ingest
     from etl_platform.logs import configure_logs
 
-    configure_logs(settings.log_level)
+    configure_logs(platform.settings.log_level)
     done: Counter[str] = Counter()
     failed = 0
     versions = [version_to_ingest(finding) for finding in sorted(missing, key=lambda finding: finding.since)]
     for start in range(0, len(versions), _RUN_FILES):
         batch = versions[start : start + _RUN_FILES]
-        finished, _ = ingest_in_process(batch, settings)
+        finished, _ = ingest_in_process(batch, platform.settings, platform.contract_folder)
         done.update(str(item.outcome) for item in finished)
         failed += len(batch) - len(finished)
     return done, failed

@@ -2,12 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import PurePath
 
 from etl_platform import object_keys
 from etl_platform.deliveries.agency_register import Agencies, AgencyChange
 from etl_platform.deliveries.delivery import ObjectVersion
-from etl_platform.engine.contract.model import Contract, choose_contract
+from etl_platform.engine.contract.file_names import FileNames
+from etl_platform.engine.contract.model import Contract
 from etl_platform.engine.contract_folder import BrokenContract
 from etl_platform.engine.ignored_names import ignored_name
 from etl_platform.engine.result import FileError
@@ -73,39 +75,37 @@ class Router:
     broken: Sequence[BrokenContract] = ()
     unread: str | None = None
 
+    @cached_property
+    def _file_names(self) -> FileNames[Contract | BrokenContract]:
+        # With those that are set aside: a file of one of them must not get to the contract that fits next best.
+        return FileNames([*self.broken, *self.contracts.values()])
+
     def route(self, version: ObjectVersion) -> RoutedObject:
-        found = route(version, self.contracts, self.source_prefix, self.broken, self.agencies)
+        """Agency and contract by the key. The size only distinguishes a folder marker from a file without a name."""
+        found = self._route(version)
         return RoutedObject(version, found, None if found.agency is None else self.unread)
 
+    def _route(self, version: ObjectVersion) -> Route:
+        if version.key.endswith("/"):
+            return Route(None, None, _ignored("no_file_name" if version.size_bytes else "folder_marker"))
+        source = object_keys.parse_source_key(version.key, self.source_prefix)
+        if source is None:
+            return Route(None, None, _ignored("no_agency"))
+        agency = self.agencies.current_name(source.agency)
+        if name := ignored_name(version.key.removeprefix(self.source_prefix)):
+            return Route(agency, None, FileError(name.code, name.message))
+        if retirement := self.agencies.retirement(agency):
+            return Route(agency, None, FileError(AGENCY_RETIRED, _why_retired(agency, retirement)))
+        match self._file_names.choose(source.file_name):
+            case BrokenContract(error=error):
+                return Route(agency, None, FileError(CONTRACT_ERROR, f"the file waits for its contract: {error}"))
+            case found:
+                return Route(agency, found, None if found else _no_contract(self.broken))
 
-def route(
-    version: ObjectVersion,
-    contracts: Mapping[str, Contract],
-    source_prefix: str,
-    broken: Sequence[BrokenContract] = (),
-    agencies: Agencies = _ALL_ACTIVE,
-) -> Route:
-    """Find agency and contract by the key. The size only distinguishes a folder marker from a file without a name.
 
-    Args:
-        broken: contracts that are set aside. A file of one of them must not get to the contract that fits next best.
-    """
-    if version.key.endswith("/"):
-        return Route(None, None, _ignored("no_file_name" if version.size_bytes else "folder_marker"))
-    source = object_keys.parse_source_key(version.key, source_prefix)
-    if source is None:
-        return Route(None, None, _ignored("no_agency"))
-    agency = agencies.current_name(source.agency)
-    if name := ignored_name(version.key.removeprefix(source_prefix)):
-        return Route(agency, None, FileError(name.code, name.message))
-    if retirement := agencies.retirement(agency):
-        return Route(agency, None, FileError(AGENCY_RETIRED, _why_retired(agency, retirement)))
-    every: list[Contract | BrokenContract] = [*broken, *contracts.values()]
-    match choose_contract(every, source.file_name):
-        case BrokenContract(error=error):
-            return Route(agency, None, FileError(CONTRACT_ERROR, f"the file waits for its contract: {error}"))
-        case found:
-            return Route(agency, found, None if found else _no_contract(broken))
+def route(version: ObjectVersion, contracts: Mapping[str, Contract], source_prefix: str) -> Route:
+    """As ``Router.route``, while all agencies are active and no contract is in error."""
+    return Router(contracts, source_prefix, _ALL_ACTIVE).route(version).route
 
 
 def _no_contract(broken: Sequence[BrokenContract]) -> FileError:

@@ -6,11 +6,13 @@ import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from etl_platform.engine.check_progress import CheckProgress
-from etl_platform.engine.contract.model import Contract, choose_contract
+from etl_platform.engine.contract.file_names import FileNames
+from etl_platform.engine.contract.model import Contract
 from etl_platform.engine.contract_folder import BrokenContract, ContractFolder, load_contract, read_folder
 from etl_platform.engine.errors import ContractError, EtlPlatformError, UsageError
 from etl_platform.engine.exit_codes import BAD, GOOD, USAGE
@@ -100,8 +102,7 @@ class _Contracts:
         name = file.path.name
         if ignored := ignored_name(name):
             raise NotADeliveryError(ignored.code, f"{name} would be ignored on arrival: {ignored.message}")
-        every: list[Contract | BrokenContract] = [*self.folder.broken, *self.folder.good.values()]
-        contract, good = choose_contract(every, name), self.folder.good
+        contract, good = self._file_names.choose(name), self.folder.good
         if isinstance(contract, BrokenContract):
             raise NotADeliveryError("contract_error", f"{name} would wait for its contract: {contract.error}")
         if contract is None:
@@ -110,6 +111,10 @@ class _Contracts:
             advice = f"name one with --contract ({', '.join(good)}) or look at the file with --profile-only"
             raise NotADeliveryError("no_contract", problem + advice)
         return contract
+
+    @cached_property
+    def _file_names(self) -> FileNames[Contract | BrokenContract]:
+        return FileNames([*self.folder.broken, *self.folder.good.values()])
 
     def of(self, dataset: str | None) -> Contract | None:
         return self.named or (self.folder.good[dataset] if dataset else None)

@@ -6,7 +6,7 @@ that need all of them.
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Callable, Hashable, Iterable, Iterator
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -62,6 +62,11 @@ class ContractFolder:
     def datasets(self) -> list[str]:
         """Sorted; those of contracts in error too, so that what was delivered before stays visible."""
         return sorted({contract.dataset for contract in self.all})
+
+    def only(self, datasets: Collection[str]) -> "ContractFolder":
+        """Those of some datasets."""
+        good = {name: contract for name, contract in self.good.items() if name in datasets}
+        return ContractFolder(good, tuple(broken for broken in self.broken if broken.dataset in datasets))
 
     def find(self, dataset: str) -> Contract | None:
         """The contract of a dataset, if there is one; ContractError if it is set aside."""

@@ -13,8 +13,9 @@ from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from etl_platform import object_keys
+from etl_platform.engine.contract.file_names import choose_contract
 from etl_platform.engine.contract.located_yaml import Located, Where, is_number, load_located
-from etl_platform.engine.contract.model import Contract, choose_contract
+from etl_platform.engine.contract.model import Contract
 from etl_platform.engine.errors import ContractError
 from etl_platform.rest_apis.source import (
     ApiResource,

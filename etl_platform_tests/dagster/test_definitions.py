@@ -11,7 +11,8 @@ import dagster as dg
 import pytest
 
 from etl_platform.definitions import build_defs
-from etl_platform.engine.contract.model import Contract, choose_contract
+from etl_platform.engine.contract.file_names import choose_contract
+from etl_platform.engine.contract.model import Contract
 from etl_platform.engine.contract_folder import load_contracts
 from etl_platform.engine.errors import ContractError
 from etl_platform.engine.rules.check_names import check_name
@@ -52,7 +53,7 @@ def test_definitions_load_without_environment_network_and_heavy_libraries(tmp_pa
         "def refuse(*_): raise AssertionError('the network was asked for')\n"
         "socket.socket.connect = socket.getaddrinfo = refuse\n"
         "import etl_platform.definitions as d\n"
-        "assert d.defs.resolve_job_def('s3_data_quality_job')\n"
+        "assert d.defs().resolve_job_def('s3_data_quality_job')\n"
         f"print(sorted(set({HEAVY!r}) & set(sys.modules)))\n"
     )
     environment = {"PATH": "/nonexistent", "HOME": str(tmp_path)}

@@ -14,7 +14,7 @@ from etl_platform.settings import load_settings
 print(location.__file__)
 print(load_settings().contracts_dir)
 print(load_settings().api_sources_dir)
-keys = location.defs.resolve_asset_graph().get_all_asset_keys()
+keys = location.defs().resolve_asset_graph().get_all_asset_keys()
 print(sorted(key.path[1] for key in keys if key.path[0] == "bronze"))
 """
 

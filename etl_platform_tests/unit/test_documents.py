@@ -30,7 +30,7 @@ def jobs() -> set[str]:
     from etl_platform.cli.jobs import JOBS
     from etl_platform.definitions import defs
 
-    repository = defs.get_repository_def()
+    repository = defs().get_repository_def()
     names = [*repository.job_names, *(sensor.name for sensor in repository.sensor_defs)]
     return {*names, *(schedule.name for schedule in repository.schedule_defs), *JOBS} - {"__ASSET_JOB"}
 

@@ -16,6 +16,7 @@ from etl_platform.deliveries.ingest_batch import deliveries_text
 from etl_platform.deliveries.process_delivery import DeliveryResult
 from etl_platform.deliveries.report import Trigger
 from etl_platform.deliveries.s3_events import parse_message
+from etl_platform.engine.contract_folder import ContractFolder
 from etl_platform.engine.errors import UsageError
 from etl_platform.engine.exit_codes import BAD, GOOD
 from etl_platform.platform import Platform, utc_now
@@ -121,17 +122,30 @@ def _dry_run(events: Sequence[ObjectVersion], settings: Settings) -> tuple[list[
     return finished, next(map(str, failures), None)
 
 
-def ingest_in_process(events: Sequence[ObjectVersion], settings: Settings) -> tuple[list[DeliveryResult], str | None]:
-    """Ingest events with the real job in this process; returns the results, and an error if the run failed."""
+def ingest_in_process(
+    events: Sequence[ObjectVersion], settings: Settings, folder: ContractFolder | None = None
+) -> tuple[list[DeliveryResult], str | None]:
+    """Ingest events with the real job in this process.
+
+    Args:
+        folder: the contracts, if they were read before.
+
+    Returns:
+        The results, and an error if the run failed.
+    """
     if not events:
         return [], None
     from etl_platform.defs.intake.intake_config import config_of_versions
+    from etl_platform.defs.intake.intake_runs import IGNORED_JOB_NAME
 
-    platform = Platform(settings)
+    platform = Platform(settings, folder)
     # Check settings and files first: what is missing is then reported in one line, not as a failed run.
-    _ = platform.intake
+    router = platform.intake.waiting_router()
     require_named_files(platform.store, events)
-    ran = run_job(_NAME, platform, config_of_versions(events))
+    datasets = {dataset for event in events if (dataset := router.route(event).route.dataset)}
+    # A run of no dataset only records that the files are ignored.
+    name = _NAME if datasets else IGNORED_JOB_NAME
+    ran = run_job(name, platform, config_of_versions(events), datasets=datasets)
     return platform.finished, ran.error
 
 
@@ -149,6 +163,7 @@ def replay_in_process(
         platform,
         config,
         partition=agency,
+        datasets=[dataset],
         selection=[(layer, dataset) for layer in ("bronze", "silver")],
         tags={BY_TAG: by},
     )

@@ -1,7 +1,7 @@
 """``Job``: a job as ``etl-platform run`` knows it, and the function that runs one in this process."""
 
 import argparse
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -35,13 +35,19 @@ def run_job(
     config: Mapping[str, Any] = MappingProxyType({}),
     *,
     partition: str | None = None,
+    datasets: Collection[str] = (),
     selection: Sequence[Sequence[str]] = (),
     tags: Mapping[str, str] = MappingProxyType({}),
 ) -> "RunResult":
-    """Run a job of the code location in this process; see ``run_in_process``."""
+    """Run a job of the code location in this process; see ``run_in_process``.
+
+    Args:
+        datasets: those that the run is about. The assets of others are not built: they cost CPU time, and would show a
+            run that is not about them.
+    """
     from etl_platform.definitions import build_defs
     from etl_platform.defs.runs.run_in_process import run_in_process
 
     settings = platform.settings
-    definitions = build_defs(settings, platform=platform)
+    definitions = build_defs(settings, platform.contract_folder, datasets, platform=platform)
     return run_in_process(definitions, name, settings, config, partition=partition, selection=selection, tags=tags)

@@ -1,6 +1,6 @@
 """The check ``file_is_on_time`` of every dataset with a cadence, and the daily job that runs it for all agencies."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import dagster as dg
@@ -29,21 +29,21 @@ def on_time_spec(contract: Contract) -> Iterator[tuple[str, str]]:
         yield ON_TIME_CHECK, "The agency's next file is not overdue according to the contract's slaProperties."
 
 
-def build_expected_files(contracts: Mapping[str, Contract]) -> dg.Definitions:
-    job = _build_job(contracts)
+def build_expected_files() -> dg.Definitions:
+    job = _build_job()
     schedule = build_schedule(job, "0 6 * * *", "Looks for overdue files every day at 6:00 UTC.")
     return dg.Definitions(jobs=[job], schedules=[schedule])
 
 
-def _build_job(contracts: Mapping[str, Contract]) -> dg.JobDefinition:
+def _build_job() -> dg.JobDefinition:
     """One run for all agencies, because starting a run takes longer than checking an agency."""
-    cadences = {one.dataset: one.cadence for one in contracts.values() if one.cadence is not None}
 
     @dg.op(name="look_for_overdue_files", out=dg.Out(dg.Nothing))
     def find_overdue_files(
         context: dg.OpExecutionContext, platform: dg.ResourceParam[Platform]
     ) -> Iterator[dg.Output[None]]:
         now, overdue, checked, checks = datetime.now(UTC), [], 0, CheckLog(context)
+        cadences = {one.dataset: one.cadence for one in platform.contracts.values() if one.cadence is not None}
         with retried_if_transient(context):
             # A run that began before a person retired an agency may have registered it again.
             retired = platform.agency_register.read().changes

@@ -100,7 +100,7 @@ def _too_deep() -> ValueError:
 @lru_cache(10_000)
 def _implicit_tag(text: str) -> str:
     """The type that YAML 1.1 gives a value without quotes."""
-    tag: str = yaml.resolver.Resolver().resolve(yaml.ScalarNode, text, (True, False))
+    tag: str = yaml.resolver.Resolver().resolve(yaml.ScalarNode, text, (True, False))  # type: ignore[no-untyped-call]
     return tag
 
 
@@ -156,10 +156,8 @@ class _Composer:
                 raise self._error(f"the anchor &{anchor} is defined twice; rename one", event)
             self._anchors[anchor] = None
         self._count(1)
-        if isinstance(event, yaml.ScalarEvent):
-            found = self._scalar(event), (event.start_mark.line + 1, {})
-        else:
-            found = self._collection(event)
+        is_scalar = isinstance(event, yaml.ScalarEvent)
+        found = self._scalar(event) if is_scalar else self._collection(event)
         if anchor is not None:
             within = self.unquoted[values:]
             self._anchors[anchor] = _Anchor(*found, len(self._here), within, self._size - size)
@@ -181,14 +179,13 @@ class _Composer:
         self.unquoted += [((*self._here, *where[anchor.depth :]), value) for where, value in anchor.unquoted]
         return anchor.value, anchor.lines
 
-    def _scalar(self, event: Any) -> Any:
+    def _scalar(self, event: Any) -> tuple[Any, Lines]:
         text, tag = event.value, event.tag
+        lines: Lines = event.start_mark.line + 1, {}
         if tag is None or tag == "!":
-            if not event.implicit[0]:
-                return text
-            tag = _implicit_tag(text)
+            tag = _implicit_tag(text) if event.implicit[0] else _TEXT_TAG
         if tag == _TEXT_TAG:
-            return text
+            return text, lines
         try:
             value = self.loader.construct_document(yaml.ScalarNode(tag, text, event.start_mark, event.end_mark))
         except ValueError as error:
@@ -196,7 +193,7 @@ class _Composer:
         if value is not None and not isinstance(value, str | int | float | date):
             raise self._error("this value is not a text, number, date, true or false; write one of them", event)
         self.unquoted.append((tuple(self._here), (text, value)))
-        return value.isoformat() if isinstance(value, date) else value
+        return value.isoformat() if isinstance(value, date) else value, lines
 
     def _collection(self, event: Any) -> tuple[Any, Lines]:
         if event.tag not in _USUAL_TAGS[type(event)]:

@@ -1,16 +1,13 @@
-"""A contract as frozen values, and which contract belongs to a file name.
+"""A contract as frozen values.
 
-``contract_reader`` reads one from its text; ``rules`` evaluates it.
+``contract_reader`` reads one from its text; ``rules`` evaluates it; ``file_names`` finds that of a file.
 """
 
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
-from fnmatch import fnmatchcase
 from functools import lru_cache
 from pathlib import PurePosixPath
-from typing import Protocol, TypeVar
 from unicodedata import normalize
 
 from etl_platform.engine.contract.cadence import Cadence
@@ -208,34 +205,6 @@ class Contract:
 
     def column(self, name: str) -> Column:
         return next(column for column in self.columns if column.name == name)
-
-
-class NamesFiles(Protocol):
-    """What says by their names which files it is about: a contract, also one in error."""
-
-    @property
-    def physical_name(self) -> str: ...
-
-    @property
-    def file_patterns(self) -> tuple[str, ...]: ...
-
-
-Named = TypeVar("Named", bound=NamesFiles)
-
-
-def choose_contract(contracts: Iterable[Named], file_name: str) -> Named | None:
-    """The contract whose name or longest pattern matches the file name; None if no contract does."""
-    scored = [(match_file_name(contract, file_name), contract) for contract in contracts]
-    best = max(scored, key=lambda pair: pair[0], default=(0, None))
-    return best[1] if best[0] else None
-
-
-def match_file_name(contract: NamesFiles, file_name: str) -> int:
-    """How well a file name matches: 0 not at all, more for a longer pattern, most for the exact name."""
-    stem = fold(file_stem(file_name))
-    if stem == fold(file_stem(contract.physical_name)):
-        return 10_000
-    return max((len(p) for p in contract.file_patterns if fnmatchcase(stem, fold(p, keep="*"))), default=0)
 
 
 @lru_cache(4_096)

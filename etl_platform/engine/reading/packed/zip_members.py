@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from etl_platform.engine.contract.model import Contract, match_file_name
+from etl_platform.engine.contract.file_names import FileNames
+from etl_platform.engine.contract.model import Contract
 from etl_platform.engine.errors import UnreadableFileError
 from etl_platform.engine.ignored_names import ignored_name
 
@@ -39,10 +40,11 @@ def choose_members(names: Sequence[str], contract: Contract | None) -> ChosenMem
     files = [name for name in names if not ignored_name(name)]
     chosen = files
     if len(files) > 1:
-        chosen = [name for name in files if contract is not None and match_file_name(contract, _base_name(name))]
-        chosen = chosen or [name for name in files if PurePosixPath(name.lower()).suffix in _TABLES]
-        if len(chosen) > 1 and (contract is None or not match_file_name(contract, _base_name(chosen[0]))):
-            chosen = []
+        known = FileNames([contract] if contract else [])
+        chosen = [name for name in files if known.choose(_base_name(name))]
+        if not chosen:
+            tables = [name for name in files if PurePosixPath(name.lower()).suffix in _TABLES]
+            chosen = tables if len(tables) == 1 else []
     if names and not files:
         raise members_error(names, "whose names are never those of a delivery")
     if not chosen or len(set(chosen)) < len(chosen):

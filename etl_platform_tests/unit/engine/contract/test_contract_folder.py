@@ -2,14 +2,19 @@
 
 import errno
 from collections.abc import Callable
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from hypothesis import given
+from hypothesis import strategies as st
 
 from etl_platform.engine.contract.contract_reader import parse_contract
-from etl_platform.engine.contract.model import Contract, choose_contract
+from etl_platform.engine.contract.file_names import FileNames, choose_contract
+from etl_platform.engine.contract.model import Contract, fold
 from etl_platform.engine.contract_folder import (
     ContractFolder,
     contract_paths,
@@ -60,6 +65,30 @@ def test_the_file_name_chooses_the_contract(file_name: str, dataset: str | None)
     for contracts in (CHOICES, CHOICES[::-1]):
         chosen = choose_contract(contracts, file_name)
         assert (chosen and chosen.dataset) == dataset
+
+
+@dataclass(frozen=True)
+class Names:
+    physical_name: str
+    file_patterns: tuple[str, ...]
+
+
+SHORT = st.text("ab_*", max_size=4)
+
+
+NAMES = st.builds(Names, SHORT, st.lists(SHORT, max_size=3).map(tuple))
+
+
+@given(st.lists(NAMES, max_size=6), st.text("ab_ ", min_size=1, max_size=5))
+def test_the_exact_name_wins_then_the_longest_pattern_then_the_first_contract(known: list[Names], stem: str) -> None:
+    def score(one: Names) -> int:
+        if fold(one.physical_name) == fold(stem):
+            return 100
+        return max((len(p) for p in one.file_patterns if fnmatchcase(fold(stem), fold(p, "*"))), default=0)
+
+    best = max(known, key=score, default=None)
+    expected = best if best and score(best) else None
+    assert FileNames(known).choose(f"{stem}.csv") is expected
 
 
 @pytest.mark.parametrize("path", contract_paths(CONTRACTS), ids=lambda path: path.name.partition(".")[0])
