@@ -16,7 +16,7 @@ from etl_platform.engine.contract.model import Contract
 from etl_platform.engine.contract.reference_tables import ReferenceFolder
 from etl_platform.engine.errors import ContractError
 from etl_platform.engine.machine_errors import machine_error
-from etl_platform.engine.rules.check_names import NamedCheck, refuse_colliding_checks, step_outputs
+from etl_platform.engine.rules.check_names import RuleCheck, refuse_colliding_checks, step_outputs
 
 _SUFFIXES = (".odcs.yaml", ".odcs.yml")
 _REFERENCES = "references"
@@ -195,7 +195,7 @@ def _same(contracts: Iterable[Contract], key: Callable[[Contract], Hashable]) ->
 
 def _same_outputs(contracts: Iterable[Contract]) -> Iterator[tuple[str, ContractError]]:
     """Datasets such as ``a`` and ``a_b``, where a check ``b`` of the first would have the name of the second."""
-    owners: dict[str, list[tuple[Contract, NamedCheck | None]]] = defaultdict(list)
+    owners: dict[str, list[tuple[Contract, RuleCheck | None]]] = defaultdict(list)
     for contract in contracts:
         for output, check in step_outputs(contract).items():
             owners[output].append((contract, check))
@@ -206,7 +206,7 @@ def _same_outputs(contracts: Iterable[Contract]) -> Iterator[tuple[str, Contract
 
 
 def _indistinct(
-    contract: Contract, check: NamedCheck | None, other: Contract, other_check: NamedCheck | None
+    contract: Contract, check: RuleCheck | None, other: Contract, other_check: RuleCheck | None
 ) -> tuple[str, ContractError]:
     own, others = _described(contract, check), _described(other, other_check)
     place = f"{other.path}:{other_check.line}" if other_check else other.path
@@ -214,5 +214,5 @@ def _indistinct(
     return contract.path, ContractError(message, path=contract.path, line=check.line if check else None)
 
 
-def _described(contract: Contract, check: NamedCheck | None) -> str:
+def _described(contract: Contract, check: RuleCheck | None) -> str:
     return f"the check {check.name} of {contract.dataset}" if check else f"the dataset {contract.dataset}"

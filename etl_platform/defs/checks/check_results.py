@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING
 import dagster as dg
 
 from etl_platform.defs.checks.check_evaluation import CheckEvaluation
+from etl_platform.defs.checks.check_groups import group_results
 from etl_platform.defs.datasets.delivery_metadata import Metadata, errors_table, merge_checks
 from etl_platform.defs.table_metadata import table
 from etl_platform.deliveries.partition_state import JudgedFile
 from etl_platform.deliveries.report import Report
 from etl_platform.engine.contract.dataset_rules import Severity
 from etl_platform.engine.contract.model import Contract
-from etl_platform.engine.rules.check_names import FILE_CHECK, KEYS_CHECK, check_name
+from etl_platform.engine.rules.check_names import FILE_CHECK, KEYS_CHECK, check_name, rule_checks
 from etl_platform.engine.rules.contract_rules import contract_rules
 from etl_platform.object_keys import base_name
 
@@ -31,8 +32,7 @@ def check_specs(contract: Contract) -> Iterator[tuple[str, str]]:
     yield FILE_CHECK, "The file can be read and its header has every required column."
     if contract.primary_key:
         yield KEYS_CHECK, "No other file of the agency has rows with the same primary keys."
-    yield from ((check_name(rule.reason), rule.description) for rule in contract_rules(contract))
-    yield from ((check_name(rule.name), rule.description or rule.text) for rule in contract.dataset_rules)
+    yield from ((check.name, check.description) for check in rule_checks(contract))
 
 
 def check_evaluations(files: Sequence[JudgedFile], contract: Contract) -> list[CheckEvaluation]:
@@ -43,8 +43,7 @@ def check_evaluations(files: Sequence[JudgedFile], contract: Contract) -> list[C
     return [
         file_evaluation([file.report for file in files]),
         *([_keys_evaluation(files)] if contract.primary_key else []),
-        *_rule_evaluations(files, contract),
-        *_dataset_evaluations(files, contract),
+        *group_results((*_rule_evaluations(files, contract), *_dataset_evaluations(files, contract)), contract),
     ]
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import dagster as dg
 
 from etl_platform.defs.datasets.lineage import column_lineage
-from etl_platform.defs.table_metadata import table
+from etl_platform.defs.table_metadata import first_columns, first_rows, table
 from etl_platform.deliveries.delivery import Outcome
 from etl_platform.deliveries.partition_state import PartitionContent
 from etl_platform.deliveries.report import Report
@@ -82,9 +82,9 @@ def silver_metadata(reports: Sequence[Report], contract: Contract, content: Part
         "contract_version": last.contract.version if last.contract else "",
     }
     tables = {
-        "reasons": [{"rule": rule, "rows": rows} for rule, rows in sorted(totals.reasons.items())],
-        "profile": [_profile_row(name, column) for name, column in last.check.profile.items()],
-        "preview": last.check.preview,
+        "reasons": first_rows([{"rule": rule, "rows": rows} for rule, rows in sorted(totals.reasons.items())]),
+        "profile": first_rows([_profile_row(name, column) for name, column in last.check.profile.items()]),
+        "preview": first_columns(last.check.preview),
     }
     metadata |= {name: table(rows) for name, rows in tables.items() if rows}
     dialect = last.check.dialect.to_json() if last.check.dialect else {}

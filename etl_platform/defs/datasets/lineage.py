@@ -5,7 +5,7 @@ from typing import Any
 
 import dagster as dg
 
-from etl_platform.defs.table_metadata import table
+from etl_platform.defs.table_metadata import first_rows, table
 from etl_platform.engine.contract.model import Contract
 from etl_platform.engine.result import FileColumns
 
@@ -33,7 +33,7 @@ def column_lineage(files: Sequence[FileColumns], contract: Contract) -> dict[str
     # Dagster draws column lineage in Dagster+ only. The open-source UI hides it but shows this table.
     rows = [{"column": column, SENT_AS: ", ".join(names)} for column, names in sent.items()]
     edges = {column: [dg.TableColumnDep(bronze, name) for name in names] for column, names in sent.items()}
-    return {"dagster/column_lineage": dg.TableColumnLineage(edges), SENT_AS: table(rows)}
+    return {"dagster/column_lineage": dg.TableColumnLineage(edges), SENT_AS: table(first_rows(rows))}
 
 
 def _sent_names(file: FileColumns, column: str) -> list[str]:

@@ -3,6 +3,8 @@
 Imports no Polars, because every load of the code location names asset checks.
 """
 
+from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from etl_platform.engine.contract.model import Contract
@@ -16,13 +18,34 @@ RESERVED = frozenset({FILE_CHECK, KEYS_CHECK, ON_TIME_CHECK})
 """The platform's own checks of silver. No rule has such a name, even if its dataset lacks the check."""
 
 
+MAX_CHECKS = 100
+"""Checks of rules about columns, and of rows, and of whole files. Each file logs a result of 2 KB for each check.
+
+If there are more rules, those of one kind share a check. So a rule that is added changes no other name, except where
+the number of rules passes this limit.
+"""
+
+
 @dataclass(frozen=True)
-class NamedCheck:
-    """The check of one rule. ``rule`` is the name of the rule, ``line`` the one of the contract that declares it."""
+class RuleCheck:
+    """The check of a rule, or of all rules of a kind.
+
+    Attributes:
+        rules: their names, in report order.
+        line: of the contract, that declares the first of them.
+        is_group: whether its results are about several rules, also if there is only one yet.
+    """
 
     name: str
-    rule: str
+    rules: tuple[str, ...]
     line: int
+    description: str = ""
+    is_group: bool = False
+
+    @property
+    def label(self) -> str:
+        """How messages name it."""
+        return self.name if self.is_group else self.rules[0]
 
 
 def check_name(reason: str) -> str:
@@ -30,38 +53,64 @@ def check_name(reason: str) -> str:
     return reason.replace(".", "__").replace("+", "_and_")
 
 
-def rule_checks(contract: Contract) -> list[NamedCheck]:
-    """The check of every rule of a contract, without the platform's own."""
+def rule_checks(contract: Contract) -> list[RuleCheck]:
+    """The checks of all rules of a contract, in report order, without the platform's own."""
     columns = {column.name: column.line for column in contract.columns}
     rows = {rule.name: rule.line for rule in contract.row_rules}
-    rules = [
-        # A rule without a column is a row rule, or the key of several columns.
-        (rule.reason, rows.get(rule.reason) or columns[rule.column or contract.primary_key[0]])
-        for rule in contract_rules(contract)
+    by_level: dict[str, list[tuple[str, RuleCheck]]] = {"columns": [], "rows": [], "files": []}
+    for rule in contract_rules(contract):
+        if rule.kind is None:
+            by_level["rows"].append(("row_rules", _single(rule.reason, rows[rule.reason], rule.description)))
+        else:
+            # A rule of a kind without a column is about the key of several columns.
+            line = columns[rule.column or contract.primary_key[0]]
+            by_level["columns"].append((f"columns_{rule.kind}", _single(rule.reason, line, rule.description)))
+    for one in contract.dataset_rules:
+        by_level["files"].append(("dataset_rules", _single(one.name, one.line, one.description or one.text)))
+    return [check for checks in by_level.values() for check in _grouped(checks)]
+
+
+def _single(reason: str, line: int, description: str) -> RuleCheck:
+    return RuleCheck(check_name(reason), (reason,), line, description)
+
+
+def _grouped(checks: Sequence[tuple[str, RuleCheck]]) -> list[RuleCheck]:
+    """The checks of single rules, or of each kind if there are too many."""
+    if len(checks) <= MAX_CHECKS:
+        return [check for _, check in checks]
+    groups: dict[str, list[RuleCheck]] = defaultdict(list)
+    for kind, check in checks:
+        groups[kind].append(check)
+    return [
+        RuleCheck(
+            kind,
+            tuple(rule for check in group for rule in check.rules),
+            group[0].line,
+            f"{len(group):,} rules, such as {group[0].rules[0]}. A result names those that are broken.",
+            is_group=True,
+        )
+        for kind, group in groups.items()
     ]
-    rules += [(rule.name, rule.line) for rule in contract.dataset_rules]
-    return [NamedCheck(check_name(reason), reason, line) for reason, line in rules]
 
 
 def refuse_colliding_checks(contract: Contract) -> None:
     """Raise ContractError if two rules of a contract would share a check, or one takes a name of the platform."""
-    seen: dict[str, NamedCheck] = {}
+    seen: dict[str, RuleCheck] = {}
     for check in sorted(rule_checks(contract), key=lambda check: check.line):
         if check.name in RESERVED:
-            message = f"{check.rule!r} is the name of a check of the platform; choose another name"
+            message = f"{check.label!r} is the name of a check of the platform; choose another name"
             raise ContractError(message, path=contract.path, line=check.line)
         if (first := seen.setdefault(check.name, check)) is not check:
-            message = (
-                f"{check.rule!r} and {first.rule!r} of line {first.line} would share the check {check.name}; rename one"
-            )
+            both = f"{check.label!r} and {first.label!r} of line {first.line}"
+            message = f"{both} would share the check {check.name}; rename one"
             raise ContractError(message, path=contract.path, line=check.line)
 
 
-def step_outputs(contract: Contract) -> dict[str, NamedCheck | None]:
+def step_outputs(contract: Contract) -> dict[str, RuleCheck | None]:
     """The names under which Dagster knows the dataset and its checks in the step that all datasets share.
 
     They are dataset and check joined by ``_``, so two datasets can need the same one; None for the dataset itself.
     """
-    own = [NamedCheck(name, name, 1) for name in sorted(RESERVED)]
+    own = [RuleCheck(name, (name,), 1) for name in sorted(RESERVED)]
     checks = {f"{contract.dataset}_{check.name}": check for check in (*own, *rule_checks(contract))}
     return {contract.dataset: None, **checks}

@@ -38,24 +38,30 @@ ROW_DAMAGES = {
 
 @dataclass(frozen=True)
 class Rule:
-    """``reason`` is what a quarantined row carries; ``column`` is None for a rule about whole rows."""
+    """``reason`` is what a quarantined row carries; ``column`` is None for a rule about whole rows.
+
+    Attributes:
+        kind: the suffix of its ``RuleKind``; None for a row rule.
+    """
 
     reason: str
     column: str | None
     description: str
+    kind: str | None = None
 
 
 def contract_rules(contract: Contract) -> list[Rule]:
     """Every rule of a contract: column by column, then the key of several columns, then row rules."""
     rules = [
-        Rule(kind.reason(column), column.name, f"{column.name} {kind.sentence(column)}.")
+        Rule(kind.reason(column), column.name, f"{column.name} {kind.sentence(column)}.", kind.suffix)
         for column in contract.columns
         for kind in COLUMN_KINDS
         if kind.applies(column)
     ]
     for reason, columns in unique_keys(contract).items():
         if len(columns) > 1:
-            rules.append(Rule(reason, None, f"{' and '.join(columns)} together must not occur twice in a file."))
+            sentence = f"{' and '.join(columns)} together must not occur twice in a file."
+            rules.append(Rule(reason, None, sentence, "unique"))
     rules += [Rule(r.name, None, r.description or f"Must not be false: {r.sql}") for r in contract.row_rules]
     return rules
 

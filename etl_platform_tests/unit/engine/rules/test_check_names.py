@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from etl_platform.engine.errors import ContractError
-from etl_platform.engine.rules.check_names import RESERVED, refuse_colliding_checks, rule_checks
+from etl_platform.engine.rules.check_names import MAX_CHECKS, RESERVED, refuse_colliding_checks, rule_checks
 from etl_platform_tests.unit.making import contract_of, row_rule, text, typed
 
 NAMES = st.sampled_from([
@@ -93,3 +93,21 @@ def test_the_checks_of_a_contract_that_loads_are_distinct_and_valid(
     names = [*RESERVED, *(check.name for check in rule_checks(contract))]
     assert len(set(names)) == len(names)
     assert all(re.fullmatch(r"[A-Za-z0-9_]+", name) for name in names)
+
+
+def names_of(columns: int, rows: int = 0) -> list[str]:
+    quality = [row_rule(f"r{number}", "c0 IS NULL") for number in range(rows)]
+    contract = contract_of([text(f"c{number}", required=True) for number in range(columns)], quality=quality)
+    return [check.name for check in rule_checks(contract)]
+
+
+def test_up_to_a_hundred_rules_have_a_check_each_and_more_share_one_for_each_kind() -> None:
+    assert names_of(MAX_CHECKS, 2) == [*(f"c{number}__required" for number in range(MAX_CHECKS)), "r0", "r1"]
+    assert names_of(MAX_CHECKS + 1, 2) == names_of(MAX_CHECKS + 2, 2) == ["columns_required", "r0", "r1"]
+    assert names_of(1, MAX_CHECKS + 1) == ["c0__required", "row_rules"]
+
+
+def test_a_row_rule_with_the_name_of_a_shared_check_is_refused_where_there_is_one() -> None:
+    refuse_colliding_checks(contract_of([text("a")], quality=[row_rule("columns_required", "a IS NULL")]))
+    many = [text(f"c{number}", required=True) for number in range(MAX_CHECKS + 1)]
+    assert "columns_required" in collision(*many, quality=[row_rule("columns_required", "c0 IS NULL")])
