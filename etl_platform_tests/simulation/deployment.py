@@ -15,6 +15,7 @@ from etl_platform.defs.intake.intake_runs import (
     JOB_NAME,
     ONLY_AGENCY_TAG,
     ONLY_DELIVERY_TAG,
+    PROBE_TAG,
     PROGRESS_TAG,
     SENSOR_NAME,
 )
@@ -72,6 +73,10 @@ class Deployment:
     """By run key, in the order of their requests."""
     unsubmitted: list[dg.RunRequest] = field(default_factory=list)
     last_tick_at: float = 0.0
+    collecting_since: float | None = None
+    """The first of the ticks in a row that let files wait for others; in seconds of the timeline."""
+    has_news: bool = False
+    """Whether a run has ended since the last tick."""
 
     def add(self, request: dg.RunRequest, now: float) -> RunRecord:
         run = self.runs[str(request.run_key)] = RunRecord(len(self.runs) + 1, request, now, updated_at=now)
@@ -79,6 +84,7 @@ class Deployment:
 
     def end(self, run: RunRecord, status: str, now: float) -> None:
         run.status, run.ended_at, run.updated_at = status, now, now
+        self.has_news = True
 
     def reset_breaker(self, now: float) -> None:
         """As a person does."""
@@ -91,17 +97,19 @@ class Deployment:
     def check_breaker(self, breaker: Breaker, limits: Limits) -> None:
         """The breaker must stand as a plain count over all runs says, whatever the clocks show."""
         failed: set[tuple[str, str | None]] = set()
+        closed_by, has_failed_probe = 0, False
         for run in self.runs.values():
+            tags = run.request.tags
             if run.job_name == RESET_JOB_NAME or (run.job_name == JOB_NAME and PROGRESS_TAG in run.tags):
-                failed = set()
+                failed, closed_by, has_failed_probe = set(), run.number, False
             elif run.job_name == JOB_NAME and run.status == "FAILURE":
-                tags = run.request.tags
+                has_failed_probe |= int(tags.get(PROBE_TAG, 0)) > closed_by
                 failed.add((tags.get(ONLY_DELIVERY_TAG, str(run.number)), tags.get(ONLY_AGENCY_TAG)))
         by_agency = Counter(agency for _, agency in failed)
         # No agency counts for more than half of the limit.
         most = math.ceil(limits.max_failures / 2)
         counted = sum(count if agency is None else min(count, most) for agency, count in by_agency.items())
-        if (counted >= limits.max_failures) is (breaker.phase is Phase.CLOSED):
+        if (counted >= limits.max_failures or has_failed_probe) is (breaker.phase is Phase.CLOSED):
             raise Violation(f"the breaker is {breaker.phase} after {failed}")
 
 

@@ -81,7 +81,8 @@ class Faults:
             # The whole process stands still, heartbeats too: a pod that is throttled, a machine that is moved.
             self.seen["processes frozen"] += 1
             self._frozen[process] = self._timeline.now + random.uniform(100, 900)
-        self._timeline.sleep(random.uniform(5, 60) if random.random() < 0.01 else random.expovariate(20))
+        is_slow = random.random() < 0.01 and not self._plan.is_prompt
+        self._timeline.sleep(random.uniform(5, 60) if is_slow else random.expovariate(20))
         while self._frozen.get(process, 0.0) > self._timeline.now:
             self._timeline.sleep(self._frozen[process] - self._timeline.now)
 

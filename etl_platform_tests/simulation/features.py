@@ -14,6 +14,8 @@ CLOCK_JUMPS = "clock jumps"
 FAILING_SENDER = "an agency that only fails"
 FLOOD = "a flood of files without a contract"
 BACKFILL = "runs that queue behind a backfill"
+MUCH_MEMORY = "files that need much memory"
+KILLER = "a file that kills its run with others"
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,8 @@ FEATURES = {
     FAILING_SENDER: Feature(0.05),
     FLOOD: Feature(0.03, "ticks have no deadline in virtual time yet, so a flood makes them longer than real ones"),
     BACKFILL: Feature(0.1),
+    MUCH_MEMORY: Feature(0.1),
+    KILLER: Feature(0.05),
 }
 
 

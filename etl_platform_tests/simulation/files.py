@@ -6,7 +6,7 @@ from functools import cache
 from random import Random
 
 from etl_platform.engine.contract.model import Contract
-from etl_platform_tests.simulation.features import EQUAL_SEQUENCERS, FAILING_SENDER, SHARED_SHORT_KEYS
+from etl_platform_tests.simulation.features import EQUAL_SEQUENCERS, FAILING_SENDER, KILLER, SHARED_SHORT_KEYS
 from etl_platform_tests.simulation.timeline import EPOCH
 from etl_platform_tests.unit.making import contract_of, text, typed
 
@@ -63,6 +63,8 @@ def draw_puts(random: Random, features: Collection[str]) -> Iterator[Put]:
     bodies = random.sample(contents(), random.randint(2, 8))
     at, counter, sequencer = EPOCH, random.randrange(1 << 40), ""
     poison = random.randrange(12) if random.random() < 0.08 and FAILING_SENDER not in features else None
+    if KILLER in features:
+        poison = random.randrange(3)
     if FAILING_SENDER in features:
         for number in range(random.randint(6, 20)):
             at += random.expovariate(0.5)
@@ -70,7 +72,7 @@ def draw_puts(random: Random, features: Collection[str]) -> Iterator[Put]:
     # An emulator may give all versions the same sequencer.
     equal = random.choice((0.5, 1.0)) if EQUAL_SEQUENCERS in features else 0.0
     for number in range(random.randint(3, 12)):
-        at += random.choice((0.1, 0.3, 2.0, 30.0, random.uniform(60, 900)))
+        at += random.choice((0.1, 0.3, 2.0, 30.0, random.uniform(60, 900)) if KILLER not in features else (0.1, 0.3))
         if not sequencer or not equal or random.random() >= equal:
             # Of various lengths and cases, as S3 may: only right-padded and case-folded do they compare as they came.
             counter += random.choice((1, 16, 256, 4_096))

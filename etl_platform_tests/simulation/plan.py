@@ -18,6 +18,7 @@ from etl_platform_tests.simulation.features import (
     CLOCK_JUMPS,
     FAILING_SENDER,
     FLOOD,
+    KILLER,
     TWO_CONTRACT_VERSIONS,
     drawn_features,
 )
@@ -68,6 +69,11 @@ class Plan:
     drawn: dict[str, int] = field(default_factory=dict)
 
     @property
+    def is_prompt(self) -> bool:
+        """Whether files wait for a file that kills its run, and for nothing else."""
+        return KILLER in self.features and CLOCK_JUMPS not in self.features
+
+    @property
     def contract_versions(self) -> tuple[int, ...]:
         return (0, 1) if TWO_CONTRACT_VERSIONS in self.features else (0,)
 
@@ -97,7 +103,7 @@ def draw(seed: str, always: Collection[str] = ()) -> Plan:
         make_flood(random, puts, add)
     last = max(put.at for put in puts)
     # How long the others wait is only bounded where nothing else goes wrong.
-    is_bounded = bool({FAILING_SENDER, FLOOD} & features) or (CLOCK_JUMPS in features and random.random() < 0.3)
+    is_bounded = bool({FAILING_SENDER, FLOOD, KILLER} & features) or (CLOCK_JUMPS in features and random.random() < 0.3)
     stormy = random.random() < 0.85 and not is_bounded
     outage_share = 0.0 if is_bounded else 0.8 if CLOCK_JUMPS in features else 0.25
     outages = tuple(_outages(random, last)) if random.random() < outage_share else ()
@@ -120,7 +126,7 @@ def draw(seed: str, always: Collection[str] = ()) -> Plan:
         calm_at=max(last + HOUR, *(outage.end for outage in outages), EPOCH),
         sensors=2 if TWO_CONTRACT_VERSIONS in features else random.choice((1, 1, 2)),
         workers=random.choice((1, 2, 3)),
-        runs_at_once=random.choice((1, 2, 3, 5)),
+        runs_at_once=random.choice((1, 2, 3, 5)) if KILLER not in features else random.choice((3, 5)),
         kills=random.choice((0, 1, 2, 4)) if stormy else 0,
         errors=random.choice((0, 2, 5, 10)) if stormy else 0,
         freezes=random.choice((0, 0, 1, 2)) if stormy else 0,

@@ -17,7 +17,7 @@ from etl_platform_tests.simulation.checks import checks_made_once
 from etl_platform_tests.simulation.features import FEATURES, TWO_CONTRACT_VERSIONS
 from etl_platform_tests.simulation.judgement import Judgement
 from etl_platform_tests.simulation.plan import draw
-from etl_platform_tests.simulation.simulated_dagster import delivery_id_of
+from etl_platform_tests.simulation.simulated_dagster import CheckResults, delivery_id_of
 from etl_platform_tests.simulation.truth import arrivals, silver
 from etl_platform_tests.simulation.world import World
 
@@ -119,8 +119,9 @@ def run_schedule(seed: str, tally: Tally, always: Collection[str] = ()) -> World
     tally.schedules += 1
     plan = draw(seed, always)
     world = World(plan)
-    with checks_made_once():
+    with checks_made_once(world.memory):
         world.run()
+    with checks_made_once():
         Judgement(world.store, plan, world.truth).judge()
     _judge_dead_letters(world)
     _judge_events(world)
@@ -142,7 +143,7 @@ def trace(seed: str, always: Collection[str] = ()) -> list[str]:
     """Every step of a schedule with its time, for a person who looks for the cause; fails as the schedule does."""
     steps: list[str] = []
     world = World(draw(seed, always), steps.append)
-    with checks_made_once():
+    with checks_made_once(world.memory):
         try:
             world.run()
         except BaseException as error:  # noqa: BLE001 - the last of the steps
@@ -184,6 +185,8 @@ def _judge_events(world: World) -> None:
             latest[str(reports[delivery_id].written.silver_key)] = delivery_id
     for delivery_id, report in reports.items():
         assert (f"bronze/{report.dataset}", delivery_id) in logged, f"no event of bronze for {delivery_id}"
+        has_results = report.outcome is Outcome.SUPERSEDED or CheckResults(delivery_id) in world.records.events
+        assert has_results, f"no results of checks for {delivery_id}, which is {report.outcome}"
     current = silver(world.store)
     if TWO_CONTRACT_VERSIONS in world.plan.features:
         return

@@ -11,10 +11,12 @@ import dagster as dg
 
 from etl_platform.defs.intake.dagster_event_log import DagsterEventLog
 from etl_platform.defs.intake.delivery_events import silver_event
+from etl_platform.deliveries.delivery import ObjectVersion
 from etl_platform.deliveries.intake import Intake
 from etl_platform.deliveries.partition_state import PartitionContent
 from etl_platform.deliveries.report import Report
 from etl_platform.platform import Platform
+from etl_platform.queue_work.memory import MemoryBudget
 from etl_platform.queue_work.queues import FILE_EVENTS, WorkQueue
 from etl_platform.settings import Settings
 from etl_platform_tests.simulation.deployment import RunRecord
@@ -33,11 +35,14 @@ class MemoryPlatform(Platform):
         dead_letters: Any,
         clock: Callable[[], float],
         contract_version: int = 0,
+        memory: MemoryBudget | None = None,
     ) -> None:
         super().__init__(settings)
         self.store, self._queue, self._dead_letters = store, queue, dead_letters
         self.contracts = contracts(contract_version)
-        self.intake = Intake(store, self.contracts, BUCKET, PREFIX, lambda: datetime.fromtimestamp(clock(), UTC))
+        self.intake = Intake(
+            store, self.contracts, BUCKET, PREFIX, lambda: datetime.fromtimestamp(clock(), UTC), memory=memory
+        )
 
     def queue(self, queue: WorkQueue) -> Any:
         assert queue is FILE_EVENTS
@@ -48,8 +53,15 @@ class MemoryPlatform(Platform):
         return self._dead_letters
 
 
+@dataclass(frozen=True)
+class CheckResults:
+    """The results of all checks of a delivery, as one event."""
+
+    delivery_id: str
+
+
 class SimulatedEventLog(DagsterEventLog):
-    """Without check results and the content of partitions, which need rows of Dagster's database."""
+    """Without the content of partitions and the values of results, which need rows of Dagster's database."""
 
     def __init__(self, context: Any, platform: Platform) -> None:
         self._context, self._platform = context, platform
@@ -59,7 +71,7 @@ class SimulatedEventLog(DagsterEventLog):
         self._context.log_event(silver_event([report], contract, PartitionContent(0, "")))
 
     def _log_checks(self, report: Report) -> None:
-        pass
+        self._context.log_event(CheckResults(report.delivery_id))
 
 
 @dataclass
@@ -111,4 +123,16 @@ class Context:
 
 def delivery_id_of(event: Any) -> str:
     """The delivery that an event of the log is about."""
+    if isinstance(event, CheckResults):
+        return event.delivery_id
     return str(event.metadata["delivery_id"].value)
+
+
+def deliveries_in(request: dg.RunRequest) -> list[dict[str, Any]]:
+    deliveries: list[dict[str, Any]] = request.run_config["ops"]["ingest"]["config"]["deliveries"]
+    return deliveries
+
+
+def delivery_ids_of(request: dg.RunRequest) -> set[str]:
+    found = deliveries_in(request)
+    return {ObjectVersion(BUCKET, one["key"], one["version_id"]).delivery_id for one in found}

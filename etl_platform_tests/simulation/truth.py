@@ -1,7 +1,7 @@
 """The order in which the files of a schedule arrived, and the end of the same files in order. No tests."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from datetime import UTC, datetime
 
 from etl_platform import object_keys
@@ -11,6 +11,7 @@ from etl_platform.deliveries.report import Report, Trigger
 from etl_platform.deliveries.routing import RoutedObject, route
 from etl_platform.deliveries.s3_events import parse_message
 from etl_platform.storage.object_store import ObjectHead
+from etl_platform_tests.simulation.announcements import MINUTE
 from etl_platform_tests.simulation.files import BUCKET, PREFIX, contracts
 from etl_platform_tests.simulation.memory import MemoryStore
 from etl_platform_tests.simulation.plan import Plan
@@ -23,6 +24,8 @@ class Truth:
     def __init__(self, plan: Plan, clock: Callable[[], float]) -> None:
         self._plan, self._clock = plan, clock
         self.reported_at: dict[str, float] = {}
+        self.died_at: dict[str, float] = {}
+        """By delivery, when it was noticed that its last run died with others in it."""
         self.versions: dict[int, tuple[str, str]] = {}
         self.rank: dict[str, int] = {}
         self._silver: dict[str, str] = {}
@@ -51,6 +54,21 @@ class Truth:
         if self._bytes.setdefault(delivery_id, body) != body and is_one_contract:
             raise Violation(f"{delivery_id} accepted twice with different bytes")
         self._silver[head.key] = delivery_id
+
+    def saw_death(self, delivery_ids: Collection[str]) -> None:
+        """It was noticed that a run with these deliveries died."""
+        left = {delivery_id for delivery_id in delivery_ids if delivery_id not in self.reported_at}
+        self.died_at |= dict.fromkeys(left, self._clock())
+
+    def saw_run(self, delivery_ids: Collection[str]) -> None:
+        """A run with these deliveries was requested: after a death within a minute, if nothing else goes wrong.
+
+        If the clock jumps in that minute, the messages return when their timeouts end.
+        """
+        for delivery_id in delivery_ids:
+            waited_s = self._clock() - self.died_at.pop(delivery_id, self._clock())
+            if self._plan.is_prompt and waited_s > MINUTE:
+                raise Violation(f"{delivery_id} waited {waited_s:.0f} s after a file had killed its run")
 
     @property
     def poisoned(self) -> set[str]:

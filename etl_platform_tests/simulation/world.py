@@ -25,16 +25,20 @@ from etl_platform.settings import Settings
 from etl_platform_tests.simulation.announcements import DAY, Announcement, body_of
 from etl_platform_tests.simulation.deployment import Deployment, RunRecord, RunRecords
 from etl_platform_tests.simulation.faults import Faults, SteppedQueue, SteppedStore
-from etl_platform_tests.simulation.features import BACKFILL
+from etl_platform_tests.simulation.features import BACKFILL, MUCH_MEMORY
 from etl_platform_tests.simulation.files import BUCKET
 from etl_platform_tests.simulation.memory import MemoryQueue, MemoryStore, Stored
 from etl_platform_tests.simulation.plan import Plan
+from etl_platform_tests.simulation.run_memory import RunMemory
 from etl_platform_tests.simulation.simulated_dagster import (
+    CheckResults,
     Context,
     MemoryPlatform,
     SharedRecords,
     SimulatedEventLog,
+    deliveries_in,
     delivery_id_of,
+    delivery_ids_of,
 )
 from etl_platform_tests.simulation.timeline import EPOCH, Process, Steps, Stop, Timeline, Violation
 from etl_platform_tests.simulation.truth import Truth
@@ -42,6 +46,8 @@ from etl_platform_tests.simulation.truth import Truth
 TICK_S = 30.0
 ALONE_AFTER = 3
 GRACE_S = 20.0
+LONGEST_COLLECTING_S = 150.0
+"""The poll, a tick, and calls that take long."""
 AGAIN_S = 600.0
 
 
@@ -57,6 +63,7 @@ class World:
             self.timeline.clock, self.dead_letters, FILE_EVENTS.max_receives, self._shuffled, self._check_deletion
         )
         self.faults = Faults(self.timeline, plan, self._died, on_step)
+        self.memory = RunMemory(self.timeline) if MUCH_MEMORY in plan.features else None
         self.deployments = [Deployment() for _ in range(plan.sensors)]
         versions = plan.contract_versions
         self.platforms = [self._platform(versions[n % len(versions)]) for n in range(plan.sensors)]
@@ -126,8 +133,8 @@ class World:
         return not (self._unsent or self.queue.messages or deployment.in_flight())
 
     def _idle_until(self, deployment: Deployment) -> float:
-        """Ticks that could only find an empty queue are left out; while runs are queued, ticks hide their messages."""
-        if any(run.status == "QUEUED" for run in deployment.in_flight()):
+        """Ticks that could only find an empty queue are left out, unless runs are in flight or have just ended."""
+        if deployment.in_flight() or deployment.has_news:
             return 0.0
         due = [stored.visible_at for stored in self.queue.messages.values()]
         due += [one.at for one in self.plan.announcements if one.at > self.timeline.now][:1]
@@ -145,6 +152,7 @@ class World:
 
     def _requests(self, deployment: Deployment) -> list[dg.RunRequest]:
         """As the sensor's function does."""
+        deployment.has_news = False
         platform, seen = self.platforms[self.deployments.index(deployment)], self.faults.seen
         instance, limits = self._instance(deployment), limits_of(platform.settings)
         breaker = read_breaker(instance, limits, self.clock())
@@ -152,8 +160,9 @@ class World:
         seen[f"ticks with the breaker {breaker.phase}"] += 1
         allowed = allowance(instance, platform, last_tick_at=deployment.last_tick_at, now=self.clock())
         if min(allowed.runs, allowed.ignored_runs) < 1:
-            seen["ticks in which files wait for others"] += "wait for others" in allowed.why
+            self._check_collecting(deployment, is_collecting="wait for others" in allowed.why)
             return []
+        deployment.collecting_since = None
         seen["ticks that hold back an agency"] += bool(allowed.turns.held)
         timeout_s = platform.settings.visibility_timeout_seconds
         released = release_messages_of_dead_runs(instance, platform.queue(FILE_EVENTS), timeout_s, self.clock())
@@ -186,6 +195,7 @@ class World:
             self.faults.seen["runs suppressed by their key"] += 1
             return
         run = deployment.add(request, self.clock())
+        self.truth.saw_run(delivery_ids_of(request))
         process, random = Process("run"), self.timeline.random
         self._owners[process] = deployment, run
         longest = 2_400 if BACKFILL in self.plan.features else 900
@@ -195,7 +205,7 @@ class World:
     def _run(self, deployment: Deployment, run: RunRecord) -> None:
         self.faults.step("dagster.start run", lambda: setattr(run, "status", "STARTED"))
         platform = self.platforms[self.deployments.index(deployment)]
-        config = run.request.run_config["ops"]["ingest"]["config"]["deliveries"]
+        config = deliveries_in(run.request)
         context, stop = cast("Any", Context(self.faults, run, self.records, self.clock)), Stop()
         if self.plan.stops and self.timeline.random.random() < 0.1:
             self.timeline.spawn(Process("kubelet"), stop.set, self.timeline.random.expovariate(1))
@@ -239,9 +249,19 @@ class World:
         if run is None:
             self._start_daemon(deployment, self.timeline.random.uniform(5, 120))
         else:
-            # Run monitoring sees later that the process is gone.
-            monitor = partial(self._end, deployment, run, "FAILURE")
-            self.timeline.spawn(Process("monitor"), monitor, self.timeline.random.uniform(30, 300))
+            self._notice_later(deployment, run)
+
+    def _notice_later(self, deployment: Deployment, run: RunRecord) -> None:
+        """Run monitoring sees that the process is gone; later, if the whole machine is gone."""
+        random = self.timeline.random
+
+        def notice() -> None:
+            self._end(deployment, run, "FAILURE")
+            if len({delivery["message_id"] for delivery in deliveries_in(run.request)}) > 1:
+                self.truth.saw_death(delivery_ids_of(run.request))
+
+        after_s = random.choice((random.uniform(1, 30), random.uniform(30, 300)))
+        self.timeline.spawn(Process("monitor"), notice, after_s)
 
     def _start_reprocessing(self, dataset: str, agency: str, after: float) -> None:
         """A person sees that a reprocessing failed, and repeats it."""
@@ -268,9 +288,19 @@ class World:
             SteppedQueue("dead letters", self.dead_letters, self.faults),
             self.clock,
             contract_version,
+            self.memory,
         )
 
     # What must hold on the way.
+
+    def _check_collecting(self, deployment: Deployment, *, is_collecting: bool) -> None:
+        """A few files wait for others only for a while, however long runs take and whatever the clock shows."""
+        now = self.timeline.now
+        since = deployment.collecting_since if deployment.collecting_since is not None else now
+        deployment.collecting_since = since if is_collecting else None
+        self.faults.seen["ticks in which files wait for others"] += is_collecting
+        if is_collecting and now - since > LONGEST_COLLECTING_S:
+            raise Violation(f"files wait for others since {now - since:.0f} s")
 
     def _check_poison_is_alone(self, messages: Sequence[BatchMessage]) -> None:
         poisoned = self.truth.poisoned
@@ -283,7 +313,7 @@ class World:
         for file in self.truth.routed(stored.body):
             if not self.truth.is_reported(self.store, file):
                 raise Violation(f"{file.version} deleted without a report")
-            logged = {delivery_id_of(event) for event in self.records.events}
+            logged = {delivery_id_of(event) for event in self.records.events if not isinstance(event, CheckResults)}
             if file.route.dataset is not None and file.version.delivery_id not in logged:
                 raise Violation(f"{file.version} deleted without its events")
         if self.truth.is_malformed(stored.body):
