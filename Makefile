@@ -16,7 +16,7 @@ export UV_LINK_MODE := copy
 unexport PYTHONDONTWRITEBYTECODE
 unexport VIRTUAL_ENV
 
-.PHONY: help setup demo dev drop drop-email test test-fast test-all test-pythons simulate check check-wheel fix bench bench-burst bench-copies bench-email bench-export bench-growth bench-pollution bench-pollock fuzz faults deploy-check helm-deps clean
+.PHONY: help setup demo dev drop drop-email test test-fast test-all test-pythons simulate check check-wheel fix bench bench-burst bench-copies bench-email bench-export bench-growth bench-pollution bench-pollock fairness fuzz faults deploy-check helm-deps clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -78,6 +78,9 @@ test-pythons: setup ## Run test-fast on Python 3.12 and 3.13, where they are ins
 		UV_PROJECT_ENVIRONMENT=.pythons/$$version $(UV) sync --quiet --locked --python $$python
 		.pythons/$$version/bin/$(FAST) -p no:cacheprovider $(ARGS)
 	done
+
+fairness: setup ## Measure who waits for whom, on the real stack with receives in random order (15 minutes)
+	@exec $(BIN)/python -m etl_platform_tests.fairness $(ARGS)
 
 simulate: setup ## Run random schedules of everything that can go wrong: make simulate ARGS='--seed 7' for one
 	@exec $(BIN)/python -m etl_platform_tests.simulation $(ARGS)

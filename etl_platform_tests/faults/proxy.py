@@ -39,6 +39,8 @@ class Harm(StrEnum):
     ERROR = "500"
     SLOW_DOWN = "503"
     DENIED = "403"
+    ARCHIVED = "archived"
+    CUSTOMER_KEY = "SSE-C"
     RESET = "reset"
     TIMEOUT = "timeout"
     TRUNCATED = "truncated"
@@ -48,6 +50,12 @@ _ERRORS = {
     Harm.ERROR: (500, "InternalError"),
     Harm.SLOW_DOWN: (503, "SlowDown"),
     Harm.DENIED: (403, "AccessDenied"),
+    Harm.ARCHIVED: (403, "InvalidObjectState"),
+    Harm.CUSTOMER_KEY: (400, "InvalidRequest"),
+}
+_MESSAGES = {
+    Harm.CUSTOMER_KEY: "The object was stored using a form of Server Side Encryption. The correct parameters must be "
+    "provided to retrieve the object."
 }
 TRANSIENT = (Harm.ERROR, Harm.SLOW_DOWN, Harm.RESET, Harm.TIMEOUT, Harm.TRUNCATED)
 
@@ -306,5 +314,6 @@ def _error(harm: Harm, *, is_queue: bool) -> _Answer:
     if is_queue:
         body = json.dumps({"__type": f"com.amazonaws.sqs#{code}", "message": "injected"}).encode()
         return _Answer(status, code, [("Content-Type", "application/x-amz-json-1.0")], body)
-    body = f"<?xml version='1.0'?><Error><Code>{code}</Code><Message>injected</Message></Error>".encode()
+    message = _MESSAGES.get(harm, "injected")
+    body = f"<?xml version='1.0'?><Error><Code>{code}</Code><Message>{message}</Message></Error>".encode()
     return _Answer(status, code, [("Content-Type", "application/xml")], body)
