@@ -3,6 +3,7 @@
 https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-visibility-timeout.html
 """
 
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -14,10 +15,11 @@ from etl_platform.aws.clients import SPARE_CONNECTIONS, make_client, transient_e
 from etl_platform.errors import EntriesFailedError
 from etl_platform.settings import Settings
 
-_BATCH = 10
-"""Entries per batch call: SQS's limit."""
+MAX_PER_CALL = 10
+"""Messages that one call receives, and entries of a batch call: SQS's limit."""
 _LOST = {"ReceiptHandleIsInvalid", "MessageNotInflight", "AWS.SimpleQueueService.MessageNotInflight"}
 _LOST |= {"InvalidParameterValue"}  # the handle of a message that no longer exists
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,25 @@ class Queue:
         self._sqs, self.url = make_client(settings, "sqs"), url
 
     def receive(self, limit: int, visibility_timeout_s: int, wait_s: int = 0) -> list[Message]:
-        """Up to ``limit`` (1 to 10) messages, invisible to other consumers for the timeout."""
+        """Up to ``limit`` messages, invisible to other consumers for the timeout; more than ten by calls at once.
+
+        Raises:
+            TransientError: no call was answered. If one was, its messages are returned and the others' errors logged.
+        """
+        calls = -(-limit // MAX_PER_CALL)
+        limits = [limit // calls + (number < limit % calls) for number in range(calls)]
+        if calls == 1:
+            return self._receive(limit, visibility_timeout_s, wait_s)
+        with ThreadPoolExecutor(min(SPARE_CONNECTIONS, calls)) as pool:
+            answers = [pool.submit(self._receive, one, visibility_timeout_s, wait_s) for one in limits]
+        errors = [error for answer in answers if (error := answer.exception()) is not None]
+        if len(errors) == calls:
+            raise errors[0]
+        for error in errors:
+            log.warning("the queue did not answer one of several calls", extra={"error": str(error)})
+        return [message for answer in answers if answer.exception() is None for message in answer.result()]
+
+    def _receive(self, limit: int, visibility_timeout_s: int, wait_s: int) -> list[Message]:
         with _errors("ReceiveMessage"):
             answer = self._sqs.receive_message(
                 QueueUrl=self.url,
@@ -81,7 +101,9 @@ class Queue:
                 answer = call(QueueUrl=self.url, Entries=entries)
             return {handles[int(entry["Id"])]: str(entry.get("Code")) for entry in answer.get("Failed", [])}
 
-        batches = [receipt_handles[start : start + _BATCH] for start in range(0, len(receipt_handles), _BATCH)]
+        batches = [
+            receipt_handles[start : start + MAX_PER_CALL] for start in range(0, len(receipt_handles), MAX_PER_CALL)
+        ]
         if len(batches) < 2:
             return send_batch(batches[0]) if batches else {}
         # Heartbeats of thousands of messages must fit into half a timeout.

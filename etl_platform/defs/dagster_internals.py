@@ -5,8 +5,11 @@ Each part has a test in ``test_dagster_internals.py``, named after what an upgra
 
 import json
 import logging
-from collections.abc import Mapping, Sequence
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import dagster as dg
@@ -27,6 +30,8 @@ from dagster._core.storage.tags import GRPC_INFO_TAG, HIDDEN_TAG_PREFIX
 # Run monitoring expects these types from a launcher. The UI shows no tag with this prefix. The package dagster exports
 # none of the three.
 __all__ = ["HIDDEN_TAG_PREFIX", "CheckRunHealthResult", "WorkerStatus"]
+
+_STATEMENT_TIMEOUT_MS, _POOL_RECYCLE_S, _MAX_OVERFLOW = 60_000, 3_600, 20
 
 LOG_RECORD_ATTRIBUTES = frozenset(
     {LOG_RECORD_EVENT_ATTR, LOG_RECORD_EVENT_BATCH_METADATA_ATTR, LOG_RECORD_METADATA_ATTR}
@@ -211,6 +216,20 @@ def last_evaluation(
     return records[0].evaluation if records else None
 
 
+def newest_materialization_id(
+    instance: dg.DagsterInstance, asset: dg.AssetKey, partition: str, known_id: int | None
+) -> int | None:
+    """The storage id of the latest materialization of a partition, without reading the event.
+
+    Args:
+        known_id: that of an earlier one; then only later events are read.
+    """
+    found = instance.event_log_storage.get_latest_storage_id_by_partition(
+        asset, dg.DagsterEventType.ASSET_MATERIALIZATION, {partition}, after_cursor=known_id
+    )
+    return found.get(partition, known_id)
+
+
 def log_check_in_run(instance: dg.DagsterInstance, run_id: str, evaluation: dg.AssetCheckEvaluation) -> None:
     """Log a check result in another run, whose result of the same check and partition it replaces.
 
@@ -223,3 +242,55 @@ def log_check_in_run(instance: dg.DagsterInstance, run_id: str, evaluation: dg.A
         event_specific_data=evaluation,
     )
     instance.report_dagster_event(event, run_id)
+
+
+@contextmanager
+def open_connections(instance: dg.DagsterInstance) -> Iterator[None]:
+    """Keep connections to Dagster's PostgreSQL open, and look at its schema once; SQLite has no connections to keep.
+
+    By default Dagster opens a connection for each statement, and looks for tables and columns before many of them: 24
+    of 36 statements of a tick. Its public method keeps connections, but only for the life of the process.
+    """
+    storages = [instance.run_storage, instance.event_log_storage, instance.schedule_storage]
+    before = [(storage, getattr(storage, "_engine", None)) for storage in storages]
+    instance.optimize_for_webserver(
+        statement_timeout=_STATEMENT_TIMEOUT_MS, pool_recycle=_POOL_RECYCLE_S, max_overflow=_MAX_OVERFLOW
+    )
+    _ask_once(instance.run_storage, "has_run_stats_index_cols")
+    _ask_once(instance.event_log_storage, "has_table")
+    with ExitStack() as contexts:
+        for storage, engine in before:
+            if getattr(storage, "_engine", None) is not engine:
+                contexts.callback(setattr, storage, "_engine", engine)
+                contexts.callback(storage._engine.dispose)  # type: ignore[union-attr]
+        yield
+
+
+def _ask_once(storage: Any, name: str) -> None:
+    """Keep the answers of a method about the schema, which does not change as long as a process runs."""
+    if hasattr(storage, name) and name not in vars(storage):
+        setattr(storage, name, cache(getattr(storage, name)))
+
+
+@contextmanager
+def one_transaction(instance: dg.DagsterInstance) -> Iterator[None]:
+    """Store what this thread logs inside in one transaction of Dagster's PostgreSQL: all of it, or nothing.
+
+    Dagster stores one event in up to five transactions, and each waits for the disk. Its batches do not take results of
+    checks. Inside, reads see what was logged, but others do not, so read what others logged only after the end.
+    """
+    storage: Any = instance.event_log_storage
+    if type(storage).__name__ != "PostgresEventLogStorage":
+        yield
+        return
+    connect, owner = storage._connect, threading.get_ident()
+    with storage.index_transaction() as connection:
+
+        def join() -> AbstractContextManager[Any]:
+            return nullcontext(connection) if threading.get_ident() == owner else connect()
+
+        storage._connect = join
+        try:
+            yield
+        finally:
+            storage._connect = connect

@@ -12,6 +12,8 @@ from typing import Any
 import dagster as dg
 import grpc
 import pytest
+import sqlalchemy as sa
+from dagster._core.events import StepMaterializationData
 from dagster._core.execution import context_creation_job
 from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteJobOrigin, RemoteRepositoryOrigin
 from dagster._daemon.monitoring.run_monitoring import monitor_started_run
@@ -31,11 +33,15 @@ from etl_platform.defs.dagster_internals import (
     last_evaluation,
     log_check_in_run,
     logged_by,
+    newest_materialization_id,
+    one_transaction,
+    open_connections,
     shown_checks,
     use_logger_by_default,
     with_target,
 )
 from etl_platform.defs.run_logs import json_lines, run_loggers
+from etl_platform.local.postgres import postgres_server
 
 REPOSITORY = Path(__file__).parents[2]
 LOOPBACK = "127.0.0.1"
@@ -272,3 +278,130 @@ def test_a_check_shows_the_row_that_was_inserted_last_and_a_result_logged_in_its
     assert (last.passed, last.metadata["rows"].value) == (True, 4)
     assert last_evaluation(instance, key) == last
     assert last_evaluation(instance, key, "b") is None
+
+
+class Statements:
+    """The statements and new connections of this process since the last ``clear``, by SQLAlchemy's events."""
+
+    def __init__(self) -> None:
+        self.statements: list[str] = []
+        self.connections = 0
+
+    def clear(self) -> None:
+        self.statements.clear()
+        self.connections = 0
+
+
+@pytest.fixture
+def counted() -> Iterator[Statements]:
+    counted = Statements()
+
+    def connect(*_: object) -> None:
+        counted.connections += 1
+
+    def execute(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        counted.statements.append(statement)
+
+    listeners = [(sa.pool.Pool, "connect", connect), (sa.engine.Engine, "before_cursor_execute", execute)]
+    for listener in listeners:
+        sa.event.listen(*listener)
+    yield counted
+    for listener in listeners:
+        sa.event.remove(*listener)
+
+
+@pytest.fixture(scope="module")
+def in_postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dg.DagsterInstance]:
+    home = tmp_path_factory.mktemp("postgres")
+    with postgres_server() as server:
+        storage = {"storage": {"postgres": {"postgres_url": server.get_uri()}}, "telemetry": {"enabled": False}}
+        (home / "dagster.yaml").write_text(json.dumps(storage), "utf-8")
+        with dg.DagsterInstance.from_config(str(home)) as opened:
+            yield opened
+
+
+def a_run(instance: dg.DagsterInstance) -> str:
+    run = dg.DagsterRun(job_name="a_job", run_id=str(uuid.uuid4()), status=dg.DagsterRunStatus.STARTED)
+    instance.add_run(run)
+    return run.run_id
+
+
+def materialize(instance: dg.DagsterInstance, run_id: str, asset: dg.AssetKey, partition: str) -> None:
+    event = dg.DagsterEvent(
+        event_type_value=dg.DagsterEventType.ASSET_MATERIALIZATION.value,
+        job_name="a_job",
+        event_specific_data=StepMaterializationData(
+            dg.AssetMaterialization(asset, partition=partition, tags={"dagster/data_version": "1"})
+        ),
+    )
+    instance.report_dagster_event(event, run_id)
+
+
+def test_connections_to_postgres_stay_open_only_as_long_as_they_are_needed(
+    in_postgres: dg.DagsterInstance, counted: Statements
+) -> None:
+    run_id, asset = a_run(in_postgres), dg.AssetKey("kept")
+    with open_connections(in_postgres):
+        materialize(in_postgres, run_id, asset, "a")
+        in_postgres.get_run_records(limit=1)
+        counted.clear()
+        for _ in range(3):
+            materialize(in_postgres, run_id, asset, "a")
+            assert len(in_postgres.get_run_records(limit=1)) == 1
+        assert counted.connections == 0
+        assert not [statement for statement in counted.statements if "pg_catalog" in statement]
+    counted.clear()
+    materialize(in_postgres, run_id, asset, "a")
+    assert counted.connections > 1, "as before"
+    left = sa.text("SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend'")
+    with in_postgres.run_storage.connect() as connection:
+        assert connection.execute(left).scalar() == 1
+
+
+def test_events_of_one_transaction_are_stored_together_or_not_at_all(in_postgres: dg.DagsterInstance) -> None:
+    run_id, asset = a_run(in_postgres), dg.AssetKey("together")
+
+    def partitions() -> list[str | None]:
+        return [record.partition_key for record in in_postgres.fetch_materializations(asset, limit=10).records]
+
+    report = in_postgres.report_engine_event
+
+    def log_two() -> None:
+        with one_transaction(in_postgres):
+            materialize(in_postgres, run_id, asset, "a")
+            materialize(in_postgres, run_id, asset, "b")
+            with ThreadPoolExecutor(1) as another_thread:
+                assert another_thread.submit(partitions).result() == []
+                another_thread.submit(report, "of another thread", job_name="a_job", run_id=run_id).result()
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        log_two()
+    assert partitions() == []
+    (logged,) = in_postgres.all_logs(run_id)
+    assert "of another thread" in logged.message
+    with one_transaction(in_postgres):
+        materialize(in_postgres, run_id, asset, "a")
+        materialize(in_postgres, run_id, asset, "b")
+    assert partitions() == ["b", "a"]
+
+
+def test_the_latest_materialization_is_found_after_a_known_one(in_postgres: dg.DagsterInstance) -> None:
+    run_id, asset = a_run(in_postgres), dg.AssetKey("latest")
+    assert newest_materialization_id(in_postgres, asset, "a", None) is None
+    materialize(in_postgres, run_id, asset, "a")
+    first = newest_materialization_id(in_postgres, asset, "a", None)
+    materialize(in_postgres, run_id, asset, "b")
+    assert newest_materialization_id(in_postgres, asset, "a", first) == first
+    materialize(in_postgres, run_id, asset, "a")
+    second = newest_materialization_id(in_postgres, asset, "a", first)
+    assert second is not None
+    assert first is not None
+    assert second > first
+
+
+def test_sqlite_stores_events_as_without_transactions_and_open_connections(instance: dg.DagsterInstance) -> None:
+    run_id, asset = a_run(instance), dg.AssetKey("in_sqlite")
+    with open_connections(instance), one_transaction(instance):
+        materialize(instance, run_id, asset, "a")
+    assert newest_materialization_id(instance, asset, "a", None) is not None

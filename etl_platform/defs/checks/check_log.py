@@ -11,7 +11,14 @@ from collections.abc import Collection, Mapping, Sequence
 import dagster as dg
 
 from etl_platform.defs.checks.check_evaluation import CheckEvaluation
-from etl_platform.defs.dagster_internals import last_evaluation, log_check_in_run, shown_checks, with_target
+from etl_platform.defs.dagster_internals import (
+    last_evaluation,
+    log_check_in_run,
+    newest_materialization_id,
+    one_transaction,
+    shown_checks,
+    with_target,
+)
 from etl_platform.defs.datasets.partitions import latest_materialization
 
 NO_PARTITION = (
@@ -33,26 +40,37 @@ class CheckLog:
         self._planned = planned
         self._logged: set[tuple[dg.AssetCheckKey, str]] = set()
 
-    def log(self, asset: dg.AssetKey, partition: str, results: Sequence[CheckEvaluation]) -> None:
-        """Log results under a partition, about its latest materialization."""
+    def log(
+        self,
+        asset: dg.AssetKey,
+        partition: str,
+        results: Sequence[CheckEvaluation],
+        latest: dg.EventLogRecord | None = None,
+    ) -> None:
+        """Log results under a partition, about its latest materialization.
+
+        Args:
+            latest: that materialization, if the caller has just read it.
+        """
         left = {dg.AssetCheckKey(asset, result.name): result.event(asset, partition) for result in results}
         for _ in range(_MAX_ROUNDS):
             if not left:
                 return
-            target, run_ids = (
-                latest_materialization(self._instance, asset, partition),
-                self._run_ids(partition, list(left)),
-            )
-            for key, evaluation in left.items():
-                self._log_event(with_target(evaluation, target), run_ids[key])
-                self._logged.add((key, partition))
-            settled = self._settled(partition, run_ids)
+            target = latest or latest_materialization(self._instance, asset, partition)
+            run_ids = self._run_ids(partition, list(left))
+            with one_transaction(self._instance):
+                for key, evaluation in left.items():
+                    self._log_event(with_target(evaluation, target), run_ids[key])
+            self._logged |= {(key, partition) for key in left}
+            settled = self._settled(partition, run_ids, target)
             left = {key: evaluation for key, evaluation in left.items() if key not in settled}
+            latest = None
 
     def show(self, asset: dg.AssetKey, partition: str, results: Sequence[CheckEvaluation]) -> None:
         """Log the results that the run has yielded, as far as Dagster does not show them."""
         keys = [dg.AssetCheckKey(asset, result.name) for result in results]
-        settled = self._settled(partition, dict.fromkeys(keys, self._run_id), strict=True)
+        latest = latest_materialization(self._instance, asset, partition)
+        settled = self._settled(partition, dict.fromkeys(keys, self._run_id), latest, strict=True)
         self.log(asset, partition, [one for one, key in zip(results, keys, strict=True) if key not in settled])
 
     def without_result(self, keys: Collection[dg.AssetCheckKey], partition: str) -> set[dg.AssetCheckKey]:
@@ -89,19 +107,25 @@ class CheckLog:
         return {key: (shown[key].run_id if key in shown else "") or self._run_id for key in keys}
 
     def _settled(
-        self, partition: str, run_ids: Mapping[dg.AssetCheckKey, str], *, strict: bool = False
+        self,
+        partition: str,
+        run_ids: Mapping[dg.AssetCheckKey, str],
+        target: dg.EventLogRecord | None,
+        *,
+        strict: bool = False,
     ) -> set[dg.AssetCheckKey]:
         """The checks whose logged result Dagster shows, as one about the latest materialization.
 
         If another run has logged a result since, it ensures itself that Dagster shows that one.
 
         Args:
+            target: the latest materialization when the results were logged.
             strict: whether the result of another run is not good enough.
         """
         if not run_ids:
             return set()
-        latest = latest_materialization(self._instance, next(iter(run_ids)).asset_key, partition)
-        latest_id = latest.storage_id if latest else None
+        known_id = target.storage_id if target else None
+        latest_id = newest_materialization_id(self._instance, next(iter(run_ids)).asset_key, partition, known_id)
         return {
             key
             for key, shown in shown_checks(self._instance, list(run_ids), partition).items()

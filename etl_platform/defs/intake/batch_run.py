@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 import dagster as dg
 
+from etl_platform.defs.dagster_internals import open_connections
 from etl_platform.defs.intake.dagster_event_log import DagsterEventLog
 from etl_platform.defs.intake.failed_runs import FAILED
 from etl_platform.defs.intake.intake_config import EXAMPLE_BUCKET, QueuedDelivery, messages_of
@@ -22,17 +23,17 @@ from etl_platform.platform import Platform
 from etl_platform.queue_work.queues import FILE_EVENTS
 from etl_platform.queue_work.workers import Threads
 
-_STATEMENT_TIMEOUT_MS, _POOL_RECYCLE_S, _MAX_OVERFLOW = 60_000, 3_600, 20
 _MAX_FAILURES_SHOWN = 100
 
 
 def ingest_deliveries(context: dg.OpExecutionContext, deliveries: Sequence[QueuedDelivery], platform: Platform) -> None:
     """Ingest deliveries from the queue or from the command line, and log their events under their agencies."""
     _require_files(deliveries, platform)
-    # By default Dagster opens a connection for each statement. A run that logs many events needs a connection pool.
-    context.instance.optimize_for_webserver(
-        statement_timeout=_STATEMENT_TIMEOUT_MS, pool_recycle=_POOL_RECYCLE_S, max_overflow=_MAX_OVERFLOW
-    )
+    with open_connections(context.instance):
+        _ingest(context, deliveries, platform)
+
+
+def _ingest(context: dg.OpExecutionContext, deliveries: Sequence[QueuedDelivery], platform: Platform) -> None:
     settings, messages = platform.settings, messages_of(deliveries, platform.intake)
     handles = [message.receipt_handle for message in messages if message.receipt_handle]
     if is_redundant_probe(context.instance, context.run):

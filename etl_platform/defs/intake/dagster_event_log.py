@@ -9,6 +9,7 @@ from etl_platform.defs.checks.check_evaluation import CheckEvaluation
 from etl_platform.defs.checks.check_log import CheckLog
 from etl_platform.defs.checks.check_results import check_evaluations, check_specs, file_evaluation
 from etl_platform.defs.checks.expected_files import on_time_evaluations
+from etl_platform.defs.dagster_internals import one_transaction
 from etl_platform.defs.datasets.partitions import register_agencies
 from etl_platform.defs.intake.delivery_events import bronze_event, silver_event
 from etl_platform.defs.intake.event_log_lookup import is_logged
@@ -38,22 +39,22 @@ class DagsterEventLog:
         return is_logged(self._context.instance, report)
 
     def log_delivery(self, report: Report, outcome: Outcome, *, repeated: bool = False) -> None:
-        self._context.log_event(bronze_event(report, outcome, repeated=repeated))
-        if outcome is Outcome.ACCEPTED:
-            self._log_silver(report)
+        with one_transaction(self._context.instance):
+            self._context.log_event(bronze_event(report, outcome, repeated=repeated))
+        silver = self._log_silver(report) if outcome is Outcome.ACCEPTED else None
         if outcome in {Outcome.ACCEPTED, Outcome.REJECTED}:
-            self._log_checks(report)
+            self._log_checks(report, silver)
 
-    def _log_silver(self, report: Report) -> None:
+    def _log_silver(self, report: Report) -> dg.EventLogRecord | None:
         dataset, agency = report.partition
         contract = self._platform.contracts[dataset]
-        log_silver(
+        return log_silver(
             self._context,
             lambda: self._state.content(dataset, agency),
             lambda content: silver_event([report], contract, content),
         )
 
-    def _log_checks(self, report: Report) -> None:
+    def _log_checks(self, report: Report, silver: dg.EventLogRecord | None) -> None:
         dataset, agency = report.partition
         contract = self._platform.contracts[dataset]
         asset = dg.AssetKey(["silver", dataset])
@@ -63,7 +64,7 @@ class DagsterEventLog:
         else:
             results = [file_evaluation([judged.report]), *self._missing_results(asset, agency, contract)]
         results += on_time_evaluations(self._platform, contract, agency, datetime.now(UTC), report)
-        self._checks.log(asset, agency, results)
+        self._checks.log(asset, agency, results, silver)
 
     def _missing_results(self, asset: dg.AssetKey, agency: str, contract: Contract) -> list[CheckEvaluation]:
         """Results of the checks of rows that have none, for a file without any row.

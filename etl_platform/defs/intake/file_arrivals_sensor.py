@@ -10,6 +10,7 @@ from typing import Any
 
 import dagster as dg
 
+from etl_platform.defs.dagster_internals import open_connections
 from etl_platform.defs.intake.agency_turns import AgencyTurns
 from etl_platform.defs.intake.breaker_state import held_agencies, limits_of, read_breaker
 from etl_platform.defs.intake.dead_runs import release_messages_of_dead_runs
@@ -63,7 +64,9 @@ def build_file_arrivals_sensor(jobs: Sequence[Any]) -> dg.SensorDefinition:
             yield skipped
             return
         last_tick_at = context.last_tick_completion_time or 0.0
-        allowed = allowance(context.instance, platform, last_tick_at=last_tick_at, now=time.time())
+        with open_connections(context.instance):
+            allowed = allowance(context.instance, platform, last_tick_at=last_tick_at, now=time.time())
+            died = _died(context.instance, platform) if allowed.runs and allowed.ignored_runs else frozenset()
         if min(allowed.runs, allowed.ignored_runs) < 1:
             yield dg.SkipReason(allowed.why)
             return
@@ -72,10 +75,7 @@ def build_file_arrivals_sensor(jobs: Sequence[Any]) -> dg.SensorDefinition:
             context.log.warning(warning)
         if held := ", ".join(sorted(allowed.turns.held)):
             context.log.warning(f"retried messages are held back of agencies of which only failures are known: {held}")
-        settings, wait_s = platform.settings, _wait_s(platform.settings)
-        died = release_messages_of_dead_runs(
-            context.instance, platform.queue(FILE_EVENTS), settings.visibility_timeout_seconds, time.time()
-        )
+        wait_s = _wait_s(platform.settings)
         requests = list(
             run_requests(
                 platform,
@@ -162,6 +162,11 @@ def _collecting(unfinished: Sequence[dg.RunRecord], platform: Platform, now: flo
     if waiting >= WORTH_A_RUN:
         return None
     return f"{waiting} messages wait for others, at most {left_s:.0f} s or until the unfinished run has ended"
+
+
+def _died(instance: dg.DagsterInstance, platform: Platform) -> frozenset[str]:
+    timeout_s = platform.settings.visibility_timeout_seconds
+    return release_messages_of_dead_runs(instance, platform.queue(FILE_EVENTS), timeout_s, time.time())
 
 
 def run_requests(

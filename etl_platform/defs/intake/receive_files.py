@@ -9,7 +9,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from etl_platform.aws.queue import Message, Queue
+from etl_platform.aws.queue import MAX_PER_CALL, Message, Queue
 from etl_platform.defs.intake.agency_turns import AgencyTurns
 from etl_platform.deliveries.agency_register import Agencies
 from etl_platform.deliveries.check_errors import describe
@@ -23,6 +23,7 @@ from etl_platform.queue_work.queues import FILE_EVENTS
 
 MAX_MESSAGES_PER_TICK = 1_000
 _MAX_BODY = 200_000
+_CALLS_AT_ONCE = 4
 _NEXT_WAIT_S, _GATHER_S = 1, 3.0
 log = logging.getLogger(__name__)
 
@@ -44,13 +45,18 @@ class ReceivedFiles:
     messages: list[list[QueuedFile]] = field(default_factory=list)
 
     @property
-    def free(self) -> int:
-        """Runs that may still start, whatever the next message has; below 0 if there is one too many."""
-        return min(self.room - self.files.count, self.ignored_room - self.ignored.count)
+    def may_receive(self) -> int:
+        """How many messages the next call may receive.
 
-    @property
-    def has_retried(self) -> bool:
-        return self.files.has_retried or self.ignored.has_retried
+        A retried message may need a run of its own, so the first call receives at most as many as runs may start. As
+        long as all are received for the first time, calls receive up to ``room`` more. If those were all retried, each
+        would still start, and at most twice as many runs as may.
+        """
+        free = min(self.room - self.files.count, self.ignored_room - self.ignored.count)
+        has_retried = self.files.has_retried or self.ignored.has_retried
+        if free < 0 or has_retried or self.files.messages + self.ignored.messages == 0:
+            return max(0, free)
+        return free + min(self.room, self.ignored_room)
 
     def add(self, files: list[QueuedFile], turns: AgencyTurns, queue: Queue) -> None:
         if all(file.is_ignored for file in files):
@@ -71,27 +77,26 @@ def receive_files(
 ) -> None:
     """Receive messages until the queue is empty, the runs are full or the deadline (monotonic seconds) is reached.
 
-    Each call receives at most as many messages as runs may still start, because each message may need its own run, and
-    an unused message would return one receive nearer to the dead-letter queue. When no other run may start, the last
-    one is filled with single messages, as long as they are received for the first time. A message that does not fit
-    starts in a run of its own, the only one beyond the room. A probe starts only one message with a file that a
-    contract knows.
+    Every message that is received starts: an unused one would return one receive nearer to the dead-letter queue. See
+    ``ReceivedFiles.may_receive`` for how many that may be. A probe starts only one message with a file that a contract
+    knows.
 
     Args:
         wait_s: seconds to wait for the first message. If others follow at once, calls wait a second for more.
     """
     queue, routing = platform.queue(FILE_EVENTS), _Routing(platform)
-    per_call = 1 if is_probe else platform.settings.max_messages_per_poll
+    per_call = platform.settings.max_messages_per_poll
+    most = per_call if per_call < MAX_PER_CALL else _CALLS_AT_ONCE * MAX_PER_CALL
     next_wait_s, gather_until = min(wait_s, _NEXT_WAIT_S), math.inf
     calls = 0
     while received.files.messages < MAX_MESSAGES_PER_TICK and time.monotonic() < deadline:
-        free = received.free
-        if is_probe and not turns.needs_another(received.messages):
-            break
-        if not is_probe and (free < 0 or (free == 0 and received.has_retried)):
+        limit = min(most, received.may_receive)
+        if is_probe:
+            limit = int(turns.needs_another(received.messages))
+        if limit < 1:
             break
         try:
-            batch = queue.receive(min(per_call, max(free, 1)), platform.settings.visibility_timeout_seconds, wait_s)
+            batch = queue.receive(limit, platform.settings.visibility_timeout_seconds, wait_s)
         except TransientError as error:
             if not calls:
                 raise

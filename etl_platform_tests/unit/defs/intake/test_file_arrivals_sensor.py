@@ -99,6 +99,55 @@ def test_a_retried_message_that_does_not_fit_starts_in_the_one_run_beyond_the_li
     assert [stored.receive_count for stored in queue.messages.values()] == [1, 1, 4, 0, 0]
 
 
+@pytest.mark.parametrize("retried", [3, 20, 40])
+@pytest.mark.parametrize("room", [1, 3, 10])
+def test_retried_messages_behind_new_ones_start_in_at_most_twice_as_many_runs_as_may(
+    platform: MemoryPlatform, queue: MemoryQueue, room: int, retried: int
+) -> None:
+    for number in range(10 + retried):
+        queue.send(event(f"from_client/agency_{number}/Things.csv"), {})
+    for stored in list(queue.messages.values())[10:]:
+        stored.receive_count = 7
+    requests = list(run_requests(platform, deadline=math.inf, room=room))
+    started = sum(len(keys_of(request)) for request in requests)
+    received = [stored for stored in queue.messages.values() if stored.receive_count not in {0, 7}]
+    assert started == len(received) >= 10
+    assert len(requests) <= 2 * room
+
+
+@pytest.mark.parametrize(("room", "messages", "calls"), [(10, 1_000, 62), (50, 1_000, 51), (1, 201, 201)])
+def test_of_a_thousand_new_messages_few_calls_receive_what_the_runs_can_take(
+    platform: MemoryPlatform, queue: MemoryQueue, room: int, messages: int, calls: int
+) -> None:
+    limits: list[int] = []
+    receive = queue.receive
+
+    def count(limit: int, visibility_timeout_s: int, wait_s: int = 0) -> list[Message]:
+        limits.append(limit)
+        return receive(limit, visibility_timeout_s, wait_s)
+
+    queue.receive = count  # type: ignore[method-assign]
+    for number in range(1_000):
+        queue.send(event(f"from_client/agency_{number}/Things.csv"), {})
+    requests = list(run_requests(platform, deadline=math.inf, room=room))
+    assert sum(len(keys_of(request)) for request in requests) == messages
+    assert len(requests) <= room
+    assert limits[0] <= room
+    assert max(limits) <= 40
+    assert len(limits) <= calls
+
+
+def test_big_files_leave_the_tick_when_each_run_has_one(platform: MemoryPlatform, queue: MemoryQueue) -> None:
+    """Merged into the runs that may start, a thousand of them would be one run of a day."""
+    for number in range(100):
+        body = json.loads(event(f"from_client/agency_{number}/Things.csv"))
+        body["Records"][0]["s3"]["object"]["size"] = 1 << 30
+        queue.send(json.dumps(body), {})
+    requests = list(run_requests(platform, deadline=math.inf, room=5))
+    assert len(requests) == 5
+    assert max(len(keys_of(request)) for request in requests) <= 2
+
+
 @given(st.lists(st.sampled_from([0, 15, 17, 19]), min_size=1, max_size=12), st.integers(1, 3), st.randoms())
 @settings(max_examples=20, deadline=None)
 def test_no_message_becomes_a_dead_letter_without_a_try_at_each_receive(
@@ -115,7 +164,7 @@ def test_no_message_becomes_a_dead_letter_without_a_try_at_each_receive(
     tries: Counter[str] = Counter()
     while queue.messages:
         requests = list(run_requests(platform, deadline=math.inf, room=room, clock=lambda: now[0]))
-        assert len(requests) <= room + 1
+        assert len(requests) <= 2 * room
         for request in requests:
             tries.update(keys_of(request))
         now[0] += 3_600
