@@ -13,6 +13,7 @@
     reports/_index/days.json
     reports/_index/silver/<dataset>/agency=<a>.gz
     reports/_index/reports/<dataset>/agency=<a>.gz
+    reports/_index/series/<dataset>/agency=<a>/<series>.json
     reports/_facts/<dataset>/agency=<a>/<delivery_id>.superseded.json
     reports/_facts/<dataset>/agency=<a>/<delivery_id>.replayed.<attempt_id>.json
     emails/YYYY/MM/DD/<user>/<message-id>_<HHMMSS>.json
@@ -53,6 +54,7 @@ AGENCY_REGISTER = f"{REPORTS}_agencies.json"
 AMENDMENTS = f"{REPORTS}_facts/"
 INDEX = f"{REPORTS}_index/"
 REPORT_DAYS = f"{INDEX}days/"
+SERIES = f"{INDEX}series/"
 REPORT_DAYS_COMPLETE = f"{INDEX}days.json"
 _NO_REPORTS = (AMENDMENTS, INDEX, WAITING_REPORTS, AGENCY_REGISTER)
 _MAX_SEGMENT = 100
@@ -235,6 +237,18 @@ def silver_cache_key(dataset: str, agency: str) -> str:
 def report_cache_key(dataset: str, agency: str) -> str:
     """The key of the cache of the reports of a partition."""
     return f"{INDEX}reports/{dataset}/agency={agency}.gz"
+
+
+def series_key(dataset: str, agency: str, source_key: str) -> str:
+    """The key of the index of the recent files of a series.
+
+    The source keys of a series differ in digits only, below the agency's folder: ``Stops_2026-10.csv``.
+    """
+    *folders, name = source_key.split("/")
+    below = next((place + 1 for place, folder in enumerate(folders) if segment(folder) == agency), len(folders))
+    series = re.sub(r"[0-9]+", "0", "/".join([*folders[below:], name]))
+    stem = _stem(series)
+    return f"{SERIES}{dataset}/agency={agency}/{f'{stem}-' if stem else ''}{_digest(series, _SILVER_DIGITS)}.json"
 
 
 def waiting_key(delivery_id: str) -> str:

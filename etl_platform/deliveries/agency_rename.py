@@ -24,7 +24,15 @@ from etl_platform.errors import PreconditionFailedError, TransientError
 from etl_platform.storage.object_store import ObjectHead, ObjectStore, find_object
 
 _AT_ONCE = 16
-_COPIED = ("bronze", "quarantine/_corrections", "silver", "quarantine", "reports/_facts", "reports")
+_COPIED = (
+    "bronze",
+    "quarantine/_corrections",
+    "silver",
+    "quarantine",
+    "reports/_index/series",
+    "reports/_facts",
+    "reports",
+)
 _REMOVED = ("silver", "quarantine")
 _WITH_KEYS = ("written", "shared_keys")
 """The fields of a report that list objects of its partition."""

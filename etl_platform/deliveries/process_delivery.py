@@ -26,6 +26,7 @@ from etl_platform.deliveries.report import (
     Report,
     WrittenObjects,
 )
+from etl_platform.deliveries.series import Series
 from etl_platform.deliveries.silver import CurrentObject, Silver, SilverContent, Superseded, Written
 from etl_platform.engine.result import CheckResult
 from etl_platform.errors import TransientError
@@ -71,7 +72,7 @@ class DeliveryProcessor:
     def __init__(self, store: ObjectStore, bucket: str, clock: Clock, memory: MemoryBudget) -> None:
         self._store, self._bucket, self._clock, self._memory = store, bucket, clock, memory
         self._ledger, self._silver = Ledger(store, bucket), Silver(store, bucket)
-        self._keys = KeyComparer(store, bucket)
+        self._keys, self._series = KeyComparer(store, bucket), Series(store, bucket)
 
     def process(self, task: DeliveryTask, bronze: ObjectHead) -> DeliveryResult:
         """Read the delivered bytes, check them, write silver and quarantine, and report."""
@@ -90,7 +91,7 @@ class DeliveryProcessor:
             if task.reprocessing and report.outcome is Outcome.ACCEPTED:
                 report = replace(report, changes=self._replay_changes(task, found, work))
             if task.dry_run:
-                return DeliveryResult(report.outcome, self._with_shared_keys(report, task, work / SILVER, current))
+                return DeliveryResult(report.outcome, self._compared(report, task, work / SILVER, current))
             try:
                 written = self._write(task, report, found, work)
             except ContestedError:
@@ -98,7 +99,7 @@ class DeliveryProcessor:
             if isinstance(written, Superseded):
                 return self._superseded(task, written.by)
             # After the swap: of two files that arrive at once, the later one sees the other.
-            report = self._with_shared_keys(report, task, work / SILVER, current)
+            report = self._compared(report, task, work / SILVER, current)
         return self.finish(task, replace(report, written=written))
 
     def _write(
@@ -152,7 +153,7 @@ class DeliveryProcessor:
         if (work / QUARANTINE).exists():
             sha256 = file_sha256(work / QUARANTINE)
             written = replace(written, quarantine_key=task.quarantine, quarantine_sha256=sha256)
-        report = self._with_shared_keys(replace(report, written=written), task, work / SILVER, current)
+        report = self._compared(replace(report, written=written), task, work / SILVER, current)
         result = self.finish(task, report)
         if result.outcome is not Outcome.DUPLICATE:
             self._write(task, report, Found(current), work, has_reported=True)
@@ -179,13 +180,15 @@ class DeliveryProcessor:
             self._quarantine(task).delete()
         raise TransientError(f"{task.source.key} was replayed by another process meanwhile; run the replay again")
 
-    def _with_shared_keys(
-        self, report: Report, task: DeliveryTask, silver: Path, current: CurrentObject | None
-    ) -> Report:
+    def _compared(self, report: Report, task: DeliveryTask, silver: Path, current: CurrentObject | None) -> Report:
         if report.outcome is not Outcome.ACCEPTED:
             return report
         key = current.key if current else object_keys.silver_key(*task.partition, task.source.key)
-        return replace(report, shared_keys=self._keys.compare(silver, key, task.contract, task.agency))
+        return replace(
+            report,
+            shared_keys=self._keys.compare(silver, key, task.contract, task.agency),
+            drift=self._series.compare(task, report.check),
+        )
 
     def _replay_changes(self, task: DeliveryTask, found: Found, work: Path) -> ReplayChanges:
         """Which rows changed outcome, compared with the quarantine that this attempt is about to replace."""

@@ -19,6 +19,7 @@ from etl_platform.deliveries.delivery import Cause, ObjectVersion, Outcome, deri
 from etl_platform.deliveries.key_comparison import KeyComparison
 from etl_platform.engine.contract.model import Contract
 from etl_platform.engine.corrections import ChangedRow, RowChanges
+from etl_platform.engine.drift.comparison import DriftComparison
 from etl_platform.engine.json_fields import Json, known_fields
 from etl_platform.engine.result import CheckResult
 from etl_platform.errors import ReportError
@@ -143,6 +144,7 @@ class Report:
         check: the result of the check; if there was no check, only the errors that explain why.
         rules: the reasons of all rules of the contract; None in a report of release 0.2.
         shared_keys: of an accepted file with a primary key: the keys that other files of the partition have, too.
+        drift: of an accepted file: how it differs from the previous files of its series.
         superseded_by: the newer delivery that silver holds.
     """
 
@@ -159,6 +161,7 @@ class Report:
     check: CheckResult = field(default_factory=CheckResult)
     rules: tuple[str, ...] | None = None
     shared_keys: KeyComparison | None = None
+    drift: DriftComparison | None = None
     corrections: AppliedCorrections | None = None
     changes: ReplayChanges | None = None
     superseded_by: str | None = None
@@ -205,6 +208,7 @@ class Report:
                     "check": CheckResult.from_json(data),
                     "rules": _read(tuple, data.get("rules")),
                     "shared_keys": _read(KeyComparison.from_json, data.get("shared_keys")),
+                    "drift": _read(DriftComparison.from_json, data.get("drift")),
                     "corrections": _optional(AppliedCorrections, data.get("corrections")),
                     "changes": _read(ReplayChanges.from_json, data.get("changes")),
                     "written": WrittenObjects(**known_fields(WrittenObjects, data.get("written", {}))),
@@ -227,6 +231,7 @@ class Report:
             **{name: value for name, value in self.check.to_json().items() if name != "outcome"},
             "rules": None if self.rules is None else list(self.rules),
             "shared_keys": self.shared_keys.to_json() if self.shared_keys else None,
+            "drift": self.drift.to_json() if self.drift else None,
             "corrections": asdict(self.corrections) if self.corrections else None,
             "changes": self.changes.to_json() if self.changes else None,
             "superseded_by": self.superseded_by,

@@ -24,7 +24,8 @@ SKETCH_SIZE = 1024
 DISTINCT_ERROR = 0.032
 _TABLE_BITS = 14
 _COUNTED_VALUES = 2_000
-_TOP = 10
+_TOP, _CODES, _CODE_ROWS = 10, 50, 4
+"""The most frequent values are kept; of a column of codes, each in several rows on average, all of them."""
 _BINS = 20
 _TAILS = (0.01, 0.99)
 """The bins lie between these quantiles of the first batch, so that one typing error cannot widen them."""
@@ -198,7 +199,8 @@ def _most_frequent(state: _ColumnState) -> tuple[ValueCount, ...] | None:
         return None
     counted = ((state.texts[value], times) for value, times in state.counts.items())
     ordered = sorted(counted, key=lambda pair: (-pair[1], pair[0]))
-    return tuple(ValueCount(shown(value), times) for value, times in ordered[:_TOP])
+    are_codes = len(ordered) <= _CODES and len(ordered) * _CODE_ROWS <= state.counts.total()
+    return tuple(ValueCount(shown(value), times) for value, times in (ordered if are_codes else ordered[:_TOP]))
 
 
 def _histogram(state: _ColumnState, type_: pl.DataType) -> tuple[Bin, ...] | None:

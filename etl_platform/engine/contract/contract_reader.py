@@ -23,6 +23,7 @@ from etl_platform.engine.contract.derived_columns_reader import (
     read_hook,
     read_lookup,
 )
+from etl_platform.engine.contract.drift_limits import LIKE_LAST_TIME, read_drift_limits
 from etl_platform.engine.contract.located_yaml import Located, Where, load_located
 from etl_platform.engine.contract.model import (
     DELIVERY_DAY,
@@ -77,7 +78,7 @@ _COLUMN_CUSTOM = {
 _SCHEMA_CUSTOM = {
     *("filePatterns", "trim", "nullTokens", "maxRejectedPercent", "case", "sheet", "headerLine"),
     *("quote", "escape", "header"),
-    *("transform", "transformFrame", "shortRows", PIVOT),
+    *("transform", "transformFrame", "shortRows", LIKE_LAST_TIME, PIVOT),
 }
 _EXPECTED_TYPES: dict[str, tuple[type | tuple[type, ...], str]] = {
     **dict.fromkeys(("trim", "useLabels", "computed", "notFuture"), (bool, "true or false")),
@@ -85,6 +86,7 @@ _EXPECTED_TYPES: dict[str, tuple[type | tuple[type, ...], str]] = {
     "header": (str, "the text none"),
     **dict.fromkeys(("headerLine", PIVOT), (int, "a number")),
     "maxRejectedPercent": ((int, float), "a number"),
+    LIKE_LAST_TIME: (dict, "a mapping such as {rowsPercent: 60}"),
     "lookup": (dict, "a mapping with table, key, take and optionally from"),
 }
 """Type of each custom property, and how a message names it; all others take a list."""
@@ -143,6 +145,7 @@ class _Reader:
             max_rejected_percent=self.custom.get("maxRejectedPercent"),
             reading_overrides=read_overrides(self.document, self.custom),
             cadence=read_cadence(self.document),
+            drift_limits=read_drift_limits(self.document, self.custom, {column.name for column in columns}),
             notes=tuple(self.notes),
             pads_short_rows=self.custom.get("shortRows") == "pad",
             hook=read_hook(self.document, self.custom, columns, "schema", 0),

@@ -13,6 +13,7 @@ from unicodedata import normalize
 from etl_platform.engine.contract.cadence import Cadence
 from etl_platform.engine.contract.classifications import is_open
 from etl_platform.engine.contract.dataset_rules import DatasetRule
+from etl_platform.engine.contract.drift_limits import DriftLimits
 from etl_platform.engine.contract.reading_overrides import ReadingOverrides
 
 DELIVERY_DAY = "delivery_day"
@@ -183,6 +184,7 @@ class Contract:
     max_rejected_percent: float | None = None
     reading_overrides: ReadingOverrides = field(default_factory=ReadingOverrides)
     cadence: Cadence | None = None
+    drift_limits: DriftLimits = field(default_factory=DriftLimits)
     notes: tuple[str, ...] = ()
     hook: TransformHook | None = None
     pads_short_rows: bool = False

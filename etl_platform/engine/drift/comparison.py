@@ -1,0 +1,37 @@
+"""A file beside the previous files of its series, as its report keeps it: values and their JSON form."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from etl_platform.engine.contract.drift_limits import DriftLimits
+from etl_platform.engine.drift.compare import compare
+from etl_platform.engine.drift.finding import Finding
+from etl_platform.engine.drift.snapshot import FileSnapshot
+from etl_platform.engine.json_fields import Json, known_fields
+
+
+@dataclass(frozen=True)
+class DriftComparison:
+    """What is unusual about an accepted file.
+
+    Attributes:
+        files: the number of previous files that it was compared with.
+        last: the delivery id of the newest of them; None for the first file of a series.
+    """
+
+    files: int
+    last: str | None
+    findings: tuple[Finding, ...] = ()
+
+    @classmethod
+    def of(cls, file: FileSnapshot, previous: Sequence[FileSnapshot], limits: DriftLimits) -> "DriftComparison":
+        last = previous[-1].delivery_id if previous else None
+        return cls(len(previous), last, compare(file, previous, limits))
+
+    @classmethod
+    def from_json(cls, data: Json) -> "DriftComparison":
+        return cls(**known_fields(cls, data) | {"findings": tuple(map(Finding.from_json, data["findings"]))})
+
+    def to_json(self) -> dict[str, Any]:
+        return {"files": self.files, "last": self.last, "findings": [finding.to_json() for finding in self.findings]}

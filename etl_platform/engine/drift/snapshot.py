@@ -1,0 +1,161 @@
+"""The numbers of one file that later files are compared with, and their JSON form. A profile in, small values out."""
+
+from bisect import bisect_left
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, date, datetime
+from itertools import accumulate
+from typing import Any
+
+from etl_platform.engine.json_fields import Json, known_fields, without_null
+from etl_platform.engine.result import CheckResult, ColumnProfile
+
+LEVELS = tuple(level / 10 for level in range(11))
+"""The quantiles that are kept of a column: its deciles, smallest and largest value included."""
+_DIGITS = 6
+_DAY_S = 86_400
+
+
+@dataclass(frozen=True)
+class ColumnSnapshot:
+    """One column of one file.
+
+    Attributes:
+        nulls: share of the rows without a value, 0 to 1.
+        distinct: number of different values.
+        quantiles: one value for each of LEVELS; None for texts and classified columns. Dates are days since 1970.
+        are_days: whether the quantiles are days.
+        values: share of the rows that have a value, for each value; None if not all values are known.
+    """
+
+    nulls: float
+    distinct: int
+    quantiles: tuple[float, ...] | None = None
+    are_days: bool = False
+    values: Mapping[str, float] | None = None
+
+    @classmethod
+    def of(cls, profile: ColumnProfile, rows: int) -> "ColumnSnapshot":
+        """``rows`` of the file are at least 1."""
+        quantiles, are_days = _quantiles(profile)
+        return cls(_rounded(profile.nulls / rows), profile.distinct, quantiles, are_days, _values(profile, rows))
+
+    @classmethod
+    def from_json(cls, data: Json) -> "ColumnSnapshot":
+        quantiles = data.get("quantiles")
+        return cls(**known_fields(cls, data) | {"quantiles": None if quantiles is None else tuple(quantiles)})
+
+    def to_json(self) -> dict[str, Any]:
+        return without_null(asdict(self) | {"are_days": self.are_days or None}, "quantiles", "are_days", "values")
+
+
+@dataclass(frozen=True)
+class FileSnapshot:
+    """One accepted file.
+
+    Attributes:
+        at: when the delivered object was written, UTC.
+        quarantined: share of the rows in quarantine, 0 to 1.
+        reasons: share of the rows that broke a rule, for each rule that a row broke.
+        columns: of the contract, as far as the file has them or they are derived.
+        extra: columns of the file that the contract does not know.
+    """
+
+    delivery_id: str
+    at: datetime
+    rows: int
+    quarantined: float
+    reasons: Mapping[str, float] = field(default_factory=dict)
+    columns: Mapping[str, ColumnSnapshot] = field(default_factory=dict)
+    extra: tuple[str, ...] = ()
+
+    @property
+    def day(self) -> date:
+        return self.at.date()
+
+    @classmethod
+    def of(cls, check: CheckResult, delivery_id: str, at: datetime) -> "FileSnapshot":
+        """``check`` is of an accepted file, so it has rows."""
+        rows = check.rows or 0
+        missing = set(check.columns.missing) if check.columns else set()
+        return cls(
+            delivery_id,
+            at,
+            rows,
+            _rounded((check.quarantined_rows or 0) / rows),
+            {reason: _rounded(times / rows) for reason, times in check.reasons.items()},
+            {name: ColumnSnapshot.of(one, rows) for name, one in check.profile.items() if name not in missing},
+            check.columns.extra if check.columns else (),
+        )
+
+    @classmethod
+    def from_json(cls, data: Json) -> "FileSnapshot":
+        return cls(
+            **known_fields(cls, data)
+            | {
+                "at": datetime.fromisoformat(data["at"]),
+                "columns": {name: ColumnSnapshot.from_json(one) for name, one in data["columns"].items()},
+                "extra": tuple(data["extra"]),
+            }
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "delivery_id": self.delivery_id,
+            "at": self.at.isoformat(),
+            "rows": self.rows,
+            "quarantined": self.quarantined,
+            "reasons": dict(self.reasons),
+            "columns": {name: column.to_json() for name, column in self.columns.items()},
+            "extra": list(self.extra),
+        }
+
+
+def _values(profile: ColumnProfile, rows: int) -> dict[str, float] | None:
+    if profile.top is None or len(profile.top) < profile.distinct:
+        return None
+    return {item.value: _rounded(item.rows / rows) for item in profile.top}
+
+
+def _quantiles(profile: ColumnProfile) -> tuple[tuple[float, ...] | None, bool]:
+    """The deciles, interpolated within the bins of the histogram, and whether they are days."""
+    low, high = _number(profile.min), _number(profile.max)
+    if not profile.histogram or low is None or high is None:
+        return None, False
+    # The edges of the bins come from a part of the file, and the outer bins are open.
+    edges = [(_inside(one.low, low, high, low), _inside(one.high, low, high, high)) for one in profile.histogram]
+    reached = list(accumulate(one.rows for one in profile.histogram))
+    found = tuple(_rounded(_at(level * reached[-1], reached, edges)) for level in LEVELS)
+    return found, isinstance(profile.min, str) and "-" in profile.min[1:]
+
+
+def _inside(edge: Any, low: float, high: float, default: float) -> float:
+    number = _number(edge)
+    return default if number is None else min(max(number, low), high)
+
+
+def _at(rows: float, reached: Sequence[int], edges: Sequence[tuple[float, float]]) -> float:
+    """The value below which so many rows are."""
+    place = bisect_left(reached, rows)
+    before = reached[place - 1] if place else 0
+    low, high = edges[place]
+    return low + (high - low) * (rows - before) / (reached[place] - before)
+
+
+def _number(value: Any) -> float | None:
+    """A value of a profile: numbers as they are or as decimal text, dates and timestamps as days since 1970."""
+    if not isinstance(value, str):
+        return None if value is None else float(value)
+    try:
+        return float(value)
+    except ValueError:
+        pass
+    try:
+        moment = datetime.fromisoformat(value)
+    except ValueError:
+        return None
+    return moment.replace(tzinfo=moment.tzinfo or UTC).timestamp() / _DAY_S
+
+
+def _rounded(number: float) -> float:
+    return float(f"{number:.{_DIGITS}g}")
