@@ -16,7 +16,7 @@ export UV_LINK_MODE := copy
 unexport PYTHONDONTWRITEBYTECODE
 unexport VIRTUAL_ENV
 
-.PHONY: help setup demo dev drop drop-email test test-fast test-all test-pythons simulate check check-wheel fix bench bench-burst bench-copies bench-email bench-export bench-growth bench-pollution bench-pollock fairness fuzz faults deploy-check helm-deps clean
+.PHONY: help setup demo dev drop drop-email test test-fast test-all test-pythons simulate check check-wheel fix bench bench-burst bench-copies bench-drift bench-email bench-export bench-growth bench-pollution bench-pollock fairness fuzz faults deploy-check helm-deps clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -111,6 +111,9 @@ bench-burst: setup ## Measure a burst of small files through the whole local sta
 bench-copies: setup ## Measure 1,000 server-side copies beside obstore, boto3 and rclone
 	@$(UV) sync --quiet --locked --group bench --python $(PYTHON)
 	exec $(BIN)/python -m benchmarks.copies $(ARGS)
+
+bench-drift: setup ## Plant faults in generated months and count those that the comparison with previous files finds
+	@exec $(BIN)/python -m benchmarks.drift $(ARGS)
 
 bench-email: setup ## Measure the drain of the email queue beside a bare loop of receive, put and delete
 	@exec $(BIN)/python -m benchmarks.email_drain $(ARGS)

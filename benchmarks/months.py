@@ -113,10 +113,8 @@ def _two_columns_renamed(month: Month, random: Random) -> Month:
 
 def _column_gone(month: Month, random: Random) -> Month:
     place = random.randrange(1, len(HEADER))
-    return Month(
-        month.day,
-        *(lambda rows: (rows[0], rows[1:]))([r[:place] + r[place + 1 :] for r in (month.header, *month.rows)]),
-    )
+    header, *rows = ([*row[:place], *row[place + 1 :]] for row in (month.header, *month.rows))
+    return Month(month.day, header, rows)
 
 
 def _cells_shifted(month: Month, random: Random) -> Month:
@@ -149,11 +147,11 @@ def _units_changed(month: Month, random: Random) -> Month:
     )
 
 
-def _half(month: Month, random: Random) -> Month:
+def _half(month: Month, _random: Random) -> Month:
     return replace(month, rows=month.rows[: len(month.rows) // 2])
 
 
-def _doubled(month: Month, random: Random) -> Month:
+def _doubled(month: Month, _random: Random) -> Month:
     again = [[str(int(row[0]) + 50_000), *row[1:]] for row in month.rows]
     return replace(month, rows=[*month.rows, *again])
 
@@ -171,7 +169,7 @@ def _precinct_missing(month: Month, random: Random) -> Month:
 
 
 def _column_emptied(month: Month, random: Random) -> Month:
-    return month.with_cells([random.choice(HEADER[2:])], lambda cell: "")
+    return month.with_cells([random.choice(HEADER[2:])], lambda _cell: "")
 
 
 FAULTS: dict[str, Callable[[Month, Random], Month]] = {

@@ -6,11 +6,14 @@ from etl_platform.deliveries.report import Report
 from etl_platform.engine.output.plain_text import counted, escape_control_characters
 from etl_platform.object_keys import base_name
 
-_REASONS_SHOWN = 3
+_REASONS_SHOWN, _DIFFERENCES_SHOWN = 3, 2
 
 
 def why(report: Report) -> str:
-    """The errors of a rejected or ignored file; else the rules with the most quarantined rows; empty if all is good."""
+    """The errors of a rejected or ignored file; else the rules with the most quarantined rows, and what is unusual.
+
+    Empty if all is good.
+    """
     check = report.check
     if check.errors:
         return "; ".join(map(str, check.errors))
@@ -18,7 +21,14 @@ def why(report: Report) -> str:
     broken = ", ".join(f"{reason} {rows:,}" for reason, rows in reasons[:_REASONS_SHOWN])
     broken += " …" if len(reasons) > _REASONS_SHOWN else ""
     shared = report.shared_keys.shared if report.shared_keys else ()
-    return "; ".join(text for text in (broken, *map(str, shared)) if text)
+    return "; ".join(text for text in (broken, *map(str, shared), *_differences(report)) if text)
+
+
+def _differences(report: Report) -> list[str]:
+    """What is unusual beside the previous files."""
+    messages = [finding.message for finding in report.drift.findings] if report.drift else []
+    more = len(messages) - _DIFFERENCES_SHOWN
+    return [*messages[:_DIFFERENCES_SHOWN], *([f"{more} more differences from the previous files"] if more > 0 else [])]
 
 
 def verdict(report: Report, outcome: Outcome) -> str:

@@ -25,7 +25,7 @@ DISTINCT_ERROR = 0.032
 _TABLE_BITS = 14
 _COUNTED_VALUES = 2_000
 _TOP, _CODES, _CODE_ROWS = 10, 50, 4
-"""The most frequent values are kept; of a column of codes, each in several rows on average, all of them."""
+"""The most frequent values are kept; of texts that are codes, each in several rows on average, all of them."""
 _BINS = 20
 _TAILS = (0.01, 0.99)
 """The bins lie between these quantiles of the first batch, so that one typing error cannot widen them."""
@@ -189,17 +189,18 @@ class Profiler:
             described,
             min=shown(state.minimum),
             max=shown(state.maximum),
-            top=_most_frequent(state),
+            top=_most_frequent(state, self._types[name]),
             histogram=_histogram(state, self._types[name]),
         )
 
 
-def _most_frequent(state: _ColumnState) -> tuple[ValueCount, ...] | None:
+def _most_frequent(state: _ColumnState, type_: pl.DataType) -> tuple[ValueCount, ...] | None:
     if not state.counts:
         return None
     counted = ((state.texts[value], times) for value, times in state.counts.items())
     ordered = sorted(counted, key=lambda pair: (-pair[1], pair[0]))
-    are_codes = len(ordered) <= _CODES and len(ordered) * _CODE_ROWS <= state.counts.total()
+    has_histogram = type_.is_numeric() or type_.is_temporal()
+    are_codes = not has_histogram and len(ordered) <= min(_CODES, state.counts.total() // _CODE_ROWS)
     return tuple(ValueCount(shown(value), times) for value, times in (ordered if are_codes else ordered[:_TOP]))
 
 

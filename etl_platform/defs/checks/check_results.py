@@ -11,13 +11,14 @@ import dagster as dg
 
 from etl_platform.defs.checks.check_evaluation import CheckEvaluation
 from etl_platform.defs.checks.check_groups import group_results
+from etl_platform.defs.checks.drift_evaluation import drift_evaluation
 from etl_platform.defs.datasets.delivery_metadata import Metadata, errors_table, merge_checks
 from etl_platform.defs.table_metadata import table
 from etl_platform.deliveries.partition_state import JudgedFile
 from etl_platform.deliveries.report import Report
 from etl_platform.engine.contract.dataset_rules import Severity
 from etl_platform.engine.contract.model import Contract
-from etl_platform.engine.rules.check_names import FILE_CHECK, KEYS_CHECK, check_name, rule_checks
+from etl_platform.engine.rules.check_names import DRIFT_CHECK, FILE_CHECK, KEYS_CHECK, check_name, rule_checks
 from etl_platform.engine.rules.contract_rules import contract_rules
 from etl_platform.object_keys import base_name
 
@@ -32,6 +33,8 @@ def check_specs(contract: Contract) -> Iterator[tuple[str, str]]:
     yield FILE_CHECK, "The file can be read and its header has every required column."
     if contract.primary_key:
         yield KEYS_CHECK, "No other file of the agency has rows with the same primary keys."
+    if contract.drift_limits.severity is not None:
+        yield DRIFT_CHECK, "The file is like the previous ones: columns, rows, empty cells, values, distributions."
     yield from ((check.name, check.description) for check in rule_checks(contract))
 
 
@@ -43,6 +46,7 @@ def check_evaluations(files: Sequence[JudgedFile], contract: Contract) -> list[C
     return [
         file_evaluation([file.report for file in files]),
         *([_keys_evaluation(files)] if contract.primary_key else []),
+        *([_drift_evaluation(files, severity)] if (severity := contract.drift_limits.severity) else []),
         *group_results((*_rule_evaluations(files, contract), *_dataset_evaluations(files, contract)), contract),
     ]
 
@@ -94,6 +98,14 @@ def _keys_evaluation(files: Sequence[JudgedFile]) -> CheckEvaluation:
         f"{base_name(report.source.key)}: {shared}, so silver holds those rows twice" for report, shared in found
     ]
     return CheckEvaluation(KEYS_CHECK, not found, dg.AssetCheckSeverity.WARN, metadata, "; ".join(sentences) or None)
+
+
+def _drift_evaluation(files: Sequence[JudgedFile], severity: Severity) -> CheckEvaluation:
+    held = [file.in_silver for file in files if file.in_silver]
+    if not held:
+        return _without_rows(DRIFT_CHECK, files)
+    why = "The file was not compared with the previous ones."
+    return drift_evaluation(held, severity) or _not_evaluated(DRIFT_CHECK, files, why)
 
 
 def _rule_evaluations(files: Sequence[JudgedFile], contract: Contract) -> Iterator[CheckEvaluation]:

@@ -40,7 +40,7 @@ def _columns(file: FileSnapshot, previous: Sequence[FileSnapshot], limits: Drift
         if name in file.columns or name in limits.ignore or column.nulls == 1:
             continue
         filled = f"filled in {percent(1 - column.nulls)} of the rows of the last file"
-        names = ", ".join(map(repr, new[:3]))
+        names = " or ".join(map(repr, new[:3]))
         hint = f"; if {names} is its new name, add that to the contract as a synonym" if new else ""
         message = f"{name} is not in the file; it was {filled}{hint}"
         yield Finding(Change.COLUMN_GONE, name, "not in the file", filled, message)

@@ -16,7 +16,6 @@ _SURE_SHARE, _NEW_SHARE, _NEW_ROWS = 0.01, 0.02, 10
 _DISTINCT_FACTOR, _MIN_DISTINCT = 2.0, 20
 _KEY_SHARE = 0.9
 _MAX_STRETCH = 3.0
-_MEDIAN = 5
 _SHOWN = 5
 
 
@@ -152,10 +151,8 @@ def _far(
 
 
 def _medians(now: _Column, seen: Sequence[_Column]) -> str:
-    mine, theirs = now.snapshot.quantiles, seen[-1].snapshot.quantiles
-    if not mine or not theirs or now.snapshot.are_days:
-        return ""
-    return f" (median {mine[_MEDIAN]:,.6g}, in the last file {theirs[_MEDIAN]:,.6g})"
+    mine, theirs = now.snapshot.median, seen[-1].snapshot.median
+    return "" if mine is None else f" (median {mine}, in the last file {theirs})"
 
 
 def _distinct(now: _Column, seen: Sequence[_Column]) -> Iterator[Finding]:

@@ -30,8 +30,10 @@ def _reached(known: Numbers, places: Numbers, side: Literal["left", "right"]) ->
     ends = np.searchsorted(known, places, side=side)
     inner = ends.clip(1, len(known) - 1)
     low, high = known[inner - 1], known[inner]
-    within = np.divide(places - low, high - low, out=np.zeros_like(places), where=high > low)
-    reached = _LEVELS[inner - 1] + within * (_LEVELS[inner] - _LEVELS[inner - 1])
+    # Beyond the ends, and between deciles that hardly differ, a quotient may overflow; neither is used.
+    with np.errstate(over="ignore"):
+        within = np.divide(places - low, high - low, out=np.zeros_like(places), where=high > low).clip(0, 1)
+    reached: Numbers = _LEVELS[inner - 1] + within * (_LEVELS[inner] - _LEVELS[inner - 1])
     reached[ends == 0] = 0.0
     reached[ends == len(known)] = 1.0
     return reached

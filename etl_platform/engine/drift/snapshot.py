@@ -13,7 +13,7 @@ from etl_platform.engine.result import CheckResult, ColumnProfile
 LEVELS = tuple(level / 10 for level in range(11))
 """The quantiles that are kept of a column: its deciles, smallest and largest value included."""
 _DIGITS = 6
-_DAY_S = 86_400
+_DAY_S, _EPOCH = 86_400, date(1970, 1, 1)
 
 
 @dataclass(frozen=True)
@@ -33,6 +33,14 @@ class ColumnSnapshot:
     quantiles: tuple[float, ...] | None = None
     are_days: bool = False
     values: Mapping[str, float] | None = None
+
+    @property
+    def median(self) -> str | None:
+        """As text, a day of a date; None for texts and classified columns."""
+        if self.quantiles is None:
+            return None
+        middle = self.quantiles[len(LEVELS) // 2]
+        return _day(middle).isoformat() if self.are_days else f"{middle:,.6g}"
 
     @classmethod
     def of(cls, profile: ColumnProfile, rows: int) -> "ColumnSnapshot":
@@ -109,6 +117,11 @@ class FileSnapshot:
             "columns": {name: column.to_json() for name, column in self.columns.items()},
             "extra": list(self.extra),
         }
+
+
+def _day(days: float) -> date:
+    """The date so many days after 1970; rounding may lead out of the years 1 to 9999."""
+    return date.fromordinal(min(max(1, _EPOCH.toordinal() + round(days)), date.max.toordinal()))
 
 
 def _values(profile: ColumnProfile, rows: int) -> dict[str, float] | None:

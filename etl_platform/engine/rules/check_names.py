@@ -14,7 +14,7 @@ from etl_platform.engine.rules.contract_rules import contract_rules
 FILE_CHECK = "file_is_readable_and_complete"
 KEYS_CHECK = "keys_are_in_one_file"
 ON_TIME_CHECK = "file_is_on_time"
-DRIFT_CHECK = "file_is_like_last_time"
+DRIFT_CHECK = "like_last_time"
 RESERVED = frozenset({FILE_CHECK, KEYS_CHECK, ON_TIME_CHECK, DRIFT_CHECK})
 """The platform's own checks of silver. No rule has such a name, even if its dataset lacks the check."""
 

@@ -1,0 +1,112 @@
+"""``etl-platform diff``: how a delivery differs from another one, or from the last file before it."""
+
+import argparse
+import json
+from typing import TYPE_CHECKING
+
+from etl_platform.cli.arguments import Commands, add_command
+from etl_platform.engine.errors import UsageError
+from etl_platform.engine.exit_codes import BAD, GOOD
+from etl_platform.settings import load_settings
+
+if TYPE_CHECKING:
+    from etl_platform.deliveries.report import Report
+    from etl_platform.engine.drift.finding import Finding
+    from etl_platform.engine.drift.snapshot import FileSnapshot
+    from etl_platform.platform import Platform
+
+
+def add(commands: Commands) -> None:
+    diff = add_command(
+        commands,
+        "diff",
+        "Show how a delivery differs from another one, or from the last file of its kind before it",
+        "etl-platform diff 5f3a0c41d2b7e9806a1c\n  etl-platform diff 5f3a0c41d2b7e9806a1c 90bd1e6d2a41c7f35e08",
+    )
+    diff.add_argument("delivery", metavar="DELIVERY", help="the delivery id, as `etl-platform history --json` shows it")
+    diff.add_argument(
+        "earlier", nargs="?", metavar="EARLIER", help="the delivery to compare with [the last file before it]"
+    )
+    diff.add_argument("--json", action="store_true", help="print one JSON document")
+    diff.set_defaults(command=_diff)
+
+
+def _diff(arguments: argparse.Namespace) -> int:
+    from etl_platform.engine.contract.drift_limits import DriftLimits
+    from etl_platform.engine.drift.compare import compare
+    from etl_platform.engine.drift.snapshot import FileSnapshot
+    from etl_platform.platform import Platform
+
+    platform = Platform(load_settings())
+    report = _report(platform, arguments.delivery)
+    earlier = _report(platform, arguments.earlier or _last(report))
+    after, before = (
+        FileSnapshot.of(one.check, one.delivery_id, one.source.order.last_modified) for one in (report, earlier)
+    )
+    contract = platform.contract_folder.good.get(report.dataset or "")
+    findings = compare(after, [before], contract.drift_limits if contract else DriftLimits())
+    if arguments.json:
+        document = {
+            "before": before.to_json(),
+            "after": after.to_json(),
+            "findings": [one.to_json() for one in findings],
+        }
+        print(json.dumps(document, ensure_ascii=False))
+    else:
+        _print(earlier, before, report, after, findings)
+    return BAD if findings else GOOD
+
+
+def _report(platform: "Platform", delivery_id: str) -> "Report":
+    from etl_platform.deliveries.find_delivery import find_delivery
+
+    report = find_delivery(platform.store, platform.bucket, delivery_id)
+    if report is None:
+        raise UsageError(f"no report of a delivery {delivery_id}; `etl-platform history --agency A --json` lists them")
+    if not report.check.rows:
+        raise UsageError(f"{delivery_id} was {report.outcome} without a row that was checked, so it cannot be compared")
+    return report
+
+
+def _last(report: "Report") -> str:
+    if report.drift is None or report.drift.last is None:
+        raise UsageError(
+            f"{report.delivery_id} was not compared with a file before it; name the delivery to compare with"
+        )
+    return report.drift.last
+
+
+def _print(
+    earlier: "Report", before: "FileSnapshot", report: "Report", after: "FileSnapshot", findings: "tuple[Finding, ...]"
+) -> None:
+    from etl_platform.engine.drift.words import percent
+    from etl_platform.engine.output.plain_text import escape_control_characters, table
+
+    files = [f"{one.source.key}, {one.source.order.last_modified:%Y-%m-%d %H:%M}" for one in (earlier, report)]
+    print(escape_control_characters(f"before: {files[0]}\nafter:  {files[1]}\n"))
+    print(
+        table(
+            ("", "rows", "in quarantine"),
+            [(name, file.rows, percent(file.quarantined)) for name, file in (("before", before), ("after", after))],
+        )
+    )
+    columns = [_column(name, before, after) for name in dict.fromkeys([*before.columns, *after.columns])]
+    print(f"\n{table(('column', 'empty', 'different values', 'median'), columns)}\n")
+    print(escape_control_characters("\n".join(finding.message for finding in findings) or "nothing unusual"))
+
+
+def _column(name: str, before: "FileSnapshot", after: "FileSnapshot") -> tuple[str, ...]:
+    from etl_platform.engine.drift.words import percent
+
+    cells = []
+    for file in (before, after):
+        column = file.columns.get(name)
+        if column is None:
+            cells.append(("no such column", "", ""))
+        else:
+            median = "" if column.median is None else column.median
+            cells.append((percent(column.nulls), f"{column.distinct:,}", median))
+    return (
+        name,
+        *(one if one == other else f"{one or '-'} → {other or '-'}" for one, other in zip(*cells, strict=True)),
+    )

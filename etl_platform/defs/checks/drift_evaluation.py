@@ -1,0 +1,62 @@
+"""The result of DRIFT_CHECK: how the files that silver holds differ from the previous ones of their series."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import dagster as dg
+
+from etl_platform.defs.checks.check_evaluation import CheckEvaluation
+from etl_platform.defs.table_metadata import table
+from etl_platform.deliveries.report import Report
+from etl_platform.engine.contract.dataset_rules import Severity
+from etl_platform.engine.rules.check_names import DRIFT_CHECK
+from etl_platform.object_keys import base_name
+
+if TYPE_CHECKING:
+    from etl_platform.defs.datasets.delivery_metadata import Metadata
+
+
+def drift_evaluation(held: Sequence[Report], severity: Severity) -> CheckEvaluation | None:
+    """One result about all given files of a partition; None if none of them was compared.
+
+    Args:
+        held: the reports of the files in silver.
+        severity: of the contract: only ``error`` is red.
+    """
+    compared = [(report, report.drift) for report in held if report.drift is not None]
+    if not compared:
+        return None
+    found = [(report, finding) for report, drift in compared for finding in drift.findings]
+    metadata: Metadata = {
+        "delivery_id": compared[-1][0].delivery_id,
+        "previous_files": max(drift.files for _, drift in compared),
+    }
+    if found:
+        rows = [
+            {
+                "file": base_name(report.source.key),
+                "column": finding.column or "",
+                "change": str(finding.change),
+                "found": finding.found,
+                "usual": finding.usual,
+            }
+            for report, finding in found
+        ]
+        metadata["differences"] = table(rows)
+    several = len(held) > 1
+    texts = [
+        f"{base_name(one.source.key)}: {finding.message}" if several else finding.message for one, finding in found
+    ]
+    return CheckEvaluation(
+        DRIFT_CHECK,
+        not found,
+        dg.AssetCheckSeverity.ERROR if severity is Severity.ERROR else dg.AssetCheckSeverity.WARN,
+        metadata,
+        "; ".join(texts) or _nothing_unusual([drift.files for _, drift in compared]),
+    )
+
+
+def _nothing_unusual(previous: Sequence[int]) -> str:
+    if not any(previous):
+        return "The first file of its kind: there is none to compare it with."
+    return "Nothing unusual beside the previous files."

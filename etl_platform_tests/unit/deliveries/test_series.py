@@ -1,0 +1,118 @@
+"""Files of a series compared on arrival: which files belong to it, repeats and replays, and what the report says."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from etl_platform.deliveries.delivery import Outcome
+from etl_platform.deliveries.report import Report
+from etl_platform.deliveries.series import KEPT
+from etl_platform.deliveries.verdict import why
+from etl_platform.engine.drift.comparison import DriftComparison
+from etl_platform.engine.drift.finding import Change
+from etl_platform.object_keys import SERIES, series_key
+from etl_platform_tests.unit.intake_place import REPROCESS, Place
+from etl_platform_tests.unit.making import contract_of, custom, text, typed
+
+CONTRACT = contract_of(
+    [text("ident", required=True), typed("size", "integer"), text("shift"), text("unit")],
+    customs=custom(filePatterns=["things*"]),
+)
+FOLDER = "from_client/agency_a"
+DAY_S = 86_400
+
+
+def lines(rows: int = 40, header: str = "ident,size,shift,unit") -> bytes:
+    """Rows whose optional columns ``shift`` and ``unit`` are filled; some rows have a bad size."""
+    made = (f"i{row},{'x' if row % 20 == 0 else row},{'day' if row % 2 else 'night'},u{row % 3}" for row in range(rows))
+    return "\n".join([header, *made, ""]).encode()
+
+
+def ingest(place: Place, content: bytes, day: int, name: str = "Things.csv") -> Report:
+    return place.ingest(place.drop(content, f"{FOLDER}/{name}", seconds=1_700_000_000 + day * DAY_S)).report
+
+
+def drift(report: Report) -> DriftComparison:
+    assert report.drift is not None
+    return report.drift
+
+
+def test_two_renamed_optional_columns_are_told_although_fewer_rows_are_bad(tmp_path: Path) -> None:
+    place = Place(tmp_path, CONTRACT)
+    first = ingest(place, lines(), 0)
+    second = ingest(place, lines(header="ident,length,turn,unit"), 30)
+    assert second.outcome is Outcome.ACCEPTED
+    assert (first.check.quarantined_rows, second.check.quarantined_rows) == (2, 0)
+    gone = {one.column for one in drift(second).findings if one.change is Change.COLUMN_GONE}
+    assert gone == {"size", "shift"}
+    assert drift(second).last == first.delivery_id
+    assert why(second).startswith("size is not in the file; it was filled in 100 % of the rows of the last file")
+    assert Report.from_json(second.to_json()) == second
+
+
+def test_files_whose_names_differ_in_digits_are_compared_and_others_are_not(tmp_path: Path) -> None:
+    place = Place(tmp_path, CONTRACT)
+    ingest(place, lines(), 0, "Things_2025-09.csv")
+    assert drift(ingest(place, lines(), 30, "Things_2025-10.csv")).files == 1
+    assert drift(ingest(place, lines(), 31, "Things_north.csv")).files == 0
+    assert drift(ingest(place, lines(), 32, "north/Things_2025-10.csv")).files == 0
+
+
+def test_a_refused_file_is_not_compared_and_leaves_no_trace(tmp_path: Path) -> None:
+    place = Place(tmp_path, CONTRACT)
+    ingest(place, lines(), 0)
+    assert ingest(place, b"size\n1\n", 10).drift is None
+    assert drift(ingest(place, lines(), 30)).files == 1
+
+
+def test_a_replay_is_compared_with_the_files_before_it_and_counts_once(tmp_path: Path) -> None:
+    place = Place(tmp_path, CONTRACT)
+    ingest(place, lines(), 0, "Things_1.csv")
+    version = place.drop(lines(100), f"{FOLDER}/Things_2.csv", seconds=1_700_000_000 + 30 * DAY_S)
+    first = place.ingest(version).report
+    ingest(place, lines(), 60, "Things_3.csv")
+    again = place.ingest(version, REPROCESS).report
+    assert drift(again) == drift(first)
+    assert drift(again).files == 1
+    assert drift(ingest(place, lines(), 90, "Things_4.csv")).files == 3
+
+
+def test_a_dry_run_compares_and_leaves_no_trace(tmp_path: Path) -> None:
+    place = Place(tmp_path, CONTRACT)
+    ingest(place, lines(), 0)
+    version = place.drop(lines(100), f"{FOLDER}/Things.csv", seconds=1_700_000_000 + DAY_S)
+    before = place.written()
+    assert drift(place.ingest(version, dry_run=True).report).findings
+    assert place.written() == before
+
+
+def test_the_index_keeps_a_year_of_months(tmp_path: Path) -> None:
+    place = Place(tmp_path, CONTRACT)
+    reports = [ingest(place, lines(), day, f"Things_{day}.csv") for day in range(KEPT + 3)]
+    assert [drift(report).files for report in reports] == [*range(KEPT + 1), KEPT, KEPT]
+
+
+def test_an_index_that_is_lost_or_damaged_begins_anew(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    place = Place(tmp_path, CONTRACT)
+    ingest(place, lines(), 0)
+    (index,) = (tmp_path / SERIES).rglob("*.json")
+    index.write_text('{"files": [{"rows": 1}]}', "utf-8")
+    assert drift(ingest(place, lines(), 1)).files == 0
+    assert "the index of a series cannot be read" in caplog.text
+    assert drift(ingest(place, lines(), 2)).files == 1
+
+
+def test_a_contract_can_turn_the_comparison_off(tmp_path: Path) -> None:
+    columns = [text("ident", required=True), typed("size", "integer")]
+    place = Place(tmp_path, contract_of(columns, customs=custom(likeLastTime={"severity": "off"})))
+    assert ingest(place, lines(), 0).drift is None
+    assert not list((tmp_path / SERIES).rglob("*.json"))
+
+
+@given(st.text("ab/_-.", min_size=1), st.integers(0, 10**9), st.integers(0, 10**9))
+def test_digits_do_not_count_in_a_series_and_all_else_does(name: str, one: int, other: int) -> None:
+    keys = [series_key("things", "agency_a", f"{FOLDER}/{name}{number}.csv") for number in (one, other)]
+    assert keys[0] == keys[1]
+    assert series_key("things", "agency_a", f"{FOLDER}/{name}c{one}.csv") != keys[0]

@@ -1,0 +1,205 @@
+"""What is unusual about a file: each kind of fault is found and named, and a month like the last one is not."""
+
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from etl_platform.engine.check import check_file
+from etl_platform.engine.contract.drift_limits import DriftLimits
+from etl_platform.engine.drift.compare import MIN_ROWS, compare
+from etl_platform.engine.drift.comparison import DriftComparison
+from etl_platform.engine.drift.finding import Change
+from etl_platform.engine.drift.snapshot import LEVELS, ColumnSnapshot, FileSnapshot
+from etl_platform_tests.unit.making import contract_of, custom, text, typed
+
+CONTRACT = contract_of(
+    [
+        typed("number", "integer", required=True, unique=True),
+        text("precinct", enum=[{"value": name} for name in ("north", "south", "east")]),
+        text("status"),
+        typed("day", "date"),
+        typed("hours", "number"),
+        text("secret", classification="restricted"),
+    ]
+)
+Row = dict[str, object]
+
+
+def month(number: int, rows: int = 400, *, change: Callable[[Row], Row] = lambda row: row) -> list[Row]:
+    """A month of generated rows; the same number gives the same rows."""
+    draw, first = random.Random(number), datetime(2025, 1, 1, tzinfo=UTC) + timedelta(days=30 * number)
+    return [
+        change(
+            {
+                "number": number * 10_000 + place,
+                "precinct": draw.choice(("north", "south", "east")),
+                "status": draw.choice(("open", "closed", "closed")),
+                "day": (first + timedelta(days=draw.randrange(30))).date().isoformat(),
+                "hours": round(draw.uniform(1, 12), 1),
+                "secret": f"S{draw.randrange(10**6)}",
+            }
+        )
+        for place in range(rows)
+    ]
+
+
+def snapshot(folder: Path, rows: Sequence[Row], number: int) -> FileSnapshot:
+    at = datetime(2025, 2, 5, tzinfo=UTC) + timedelta(days=30 * number)
+    lines = [",".join(rows[0]), *(",".join(str(cell) for cell in row.values()) for row in rows)]
+    (path := folder / "Things.csv").write_text("\n".join(lines) + "\n", "utf-8")
+    result = check_file(path, CONTRACT, folder, as_of=at.date())
+    assert not result.errors
+    return FileSnapshot.of(result, f"delivery {number}", at)
+
+
+def without(*names: str) -> Callable[[Row], Row]:
+    return lambda row: {name: cell for name, cell in row.items() if name not in names}
+
+
+def with_cell(name: str, cell: Callable[[Row], object]) -> Callable[[Row], Row]:
+    return lambda row: row | {name: cell(row)}
+
+
+FAULTS: dict[str, tuple[Callable[[], list[Row]], Change, str | None]] = {
+    "an optional column is gone": (lambda: month(2, change=without("status")), Change.COLUMN_GONE, "status"),
+    "an optional column is empty": (lambda: month(2, change=with_cell("hours", lambda _: "")), Change.NULLS, "hours"),
+    "half of the rows are missing": (lambda: month(2, 200), Change.ROWS, None),
+    "all rows are there twice": (lambda: month(2, 800), Change.ROWS, None),
+    "a precinct is missing": (
+        lambda: [row for row in month(2, 600) if row["precinct"] != "east"],
+        Change.VALUES_GONE,
+        "precinct",
+    ),
+    "codes are written in another way": (
+        lambda: month(2, change=with_cell("status", lambda row: str(row["status"]).title())),
+        Change.VALUES_NEW,
+        "status",
+    ),
+    "hours are minutes": (
+        lambda: month(2, change=with_cell("hours", lambda row: float(str(row["hours"])) * 60)),
+        Change.DISTRIBUTION,
+        "hours",
+    ),
+    "dates are a century ago": (
+        lambda: month(2, change=with_cell("day", lambda row: f"19{str(row['day'])[2:]}")),
+        Change.DISTRIBUTION,
+        "day",
+    ),
+    "a code breaks a rule": (
+        lambda: month(2, change=with_cell("precinct", lambda row: str(row["precinct"]).replace("north", "N"))),
+        Change.BROKEN_RULE,
+        None,
+    ),
+    "the values of a classified column are all the same": (
+        lambda: month(2, change=with_cell("secret", lambda _: "S1")),
+        Change.DISTINCT,
+        "secret",
+    ),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_fault_is_found_beside_a_single_previous_file(tmp_path: Path, fault: str) -> None:
+    make, change, column = FAULTS[fault]
+    findings = compare(snapshot(tmp_path, make(), 2), [snapshot(tmp_path, month(1), 1)], DriftLimits())
+    assert (change, column) in {(one.change, one.column) for one in findings}
+    assert all("S1" not in one.message for one in findings), "the value of a classified column is shown"
+
+
+@pytest.mark.parametrize("previous", [1, 3])
+def test_a_month_like_the_last_ones_is_not_unusual(tmp_path: Path, previous: int) -> None:
+    before = [snapshot(tmp_path, month(number), number) for number in range(previous)]
+    for rows in (300, 400, 500):
+        assert compare(snapshot(tmp_path, month(previous, rows), previous), before, DriftLimits()) == ()
+
+
+def test_the_first_file_is_not_unusual(tmp_path: Path) -> None:
+    assert DriftComparison.of(snapshot(tmp_path, month(1), 1), [], DriftLimits()) == DriftComparison(0, None)
+
+
+def test_a_renamed_column_is_named_beside_its_new_name(tmp_path: Path) -> None:
+    renamed = [{("state" if name == "status" else name): cell for name, cell in row.items()} for row in month(2)]
+    gone, new = compare(snapshot(tmp_path, renamed, 2), [snapshot(tmp_path, month(1), 1)], DriftLimits())
+    assert (gone.change, gone.column, new.change, new.column) == (
+        Change.COLUMN_GONE,
+        "status",
+        Change.COLUMN_NEW,
+        "state",
+    )
+    assert "if 'state' is its new name, add that to the contract as a synonym" in gone.message
+
+
+def test_an_old_file_that_is_sent_again_has_no_newer_dates(tmp_path: Path) -> None:
+    before = [snapshot(tmp_path, month(number), number) for number in (1, 2)]
+    again = snapshot(tmp_path, month(2), 3)
+    assert [(one.change, one.column) for one in compare(again, before, DriftLimits())] == [(Change.NOT_NEWER, "day")]
+
+
+def test_a_season_that_was_seen_once_is_usual(tmp_path: Path) -> None:
+    low, high = snapshot(tmp_path, month(1, 100), 1), snapshot(tmp_path, month(2, 400), 2)
+    again = snapshot(tmp_path, month(3, 100), 3)
+    assert [one.change for one in compare(again, [high], DriftLimits())] == [Change.ROWS]
+    assert compare(again, [low, high], DriftLimits()) == ()
+
+
+def test_of_a_small_file_only_the_columns_are_compared(tmp_path: Path) -> None:
+    before = snapshot(tmp_path, month(1), 1)
+    small = snapshot(tmp_path, month(2, MIN_ROWS - 1, change=without("status")), 2)
+    assert [one.change for one in compare(small, [before], DriftLimits())] == [Change.COLUMN_GONE]
+
+
+def test_limits_of_the_contract_count(tmp_path: Path) -> None:
+    before, half = snapshot(tmp_path, month(1), 1), snapshot(tmp_path, month(2, 200), 2)
+    assert compare(half, [before], DriftLimits(rows_percent=150)) == ()
+    gone = snapshot(tmp_path, month(2, change=without("status")), 2)
+    assert compare(gone, [before], DriftLimits(ignore=frozenset({"status"}))) == ()
+
+
+def test_the_contract_sets_limits_and_turns_the_comparison_off() -> None:
+    columns = [text("ident")]
+    limits = {"rowsPercent": 60, "severity": "error", "ignore": ["ident"]}
+    read = contract_of(columns, customs=custom(likeLastTime=limits)).drift_limits
+    assert (read.rows_percent, read.severity, read.ignore) == (60.0, "error", frozenset({"ident"}))
+    assert contract_of(columns).drift_limits == DriftLimits()
+    for off in ("off", False):
+        assert contract_of(columns, customs=custom(likeLastTime={"severity": off})).drift_limits.severity is None
+
+
+counts = st.integers(0, 10**9)
+columns = st.builds(
+    ColumnSnapshot,
+    st.floats(0, 1),
+    counts,
+    st.none() | st.lists(st.floats(-1e9, 1e9), min_size=len(LEVELS), max_size=len(LEVELS)).map(sorted).map(tuple),
+    st.booleans(),
+    st.none() | st.dictionaries(st.text(), st.floats(0, 1), max_size=4),
+)
+files = st.builds(
+    FileSnapshot,
+    st.text(),
+    st.integers(0, 40_000).map(lambda days: datetime(1990, 1, 1, tzinfo=UTC) + timedelta(days=days)),
+    st.integers(1, 10**9),
+    st.floats(0, 1),
+    st.dictionaries(st.text(), st.floats(0, 1), max_size=3),
+    st.dictionaries(st.sampled_from("abcd"), columns, max_size=4),
+    st.lists(st.text(), max_size=3).map(tuple),
+)
+
+
+@given(files, st.lists(files, max_size=4))
+def test_any_two_files_can_be_compared_and_read_back(file: FileSnapshot, previous: list[FileSnapshot]) -> None:
+    assert FileSnapshot.from_json(file.to_json()) == file
+    compared = DriftComparison.of(file, previous, DriftLimits())
+    assert DriftComparison.from_json(compared.to_json()) == compared
+
+
+@given(files)
+def test_a_file_is_not_unlike_itself(file: FileSnapshot) -> None:
+    earlier = replace(file, at=file.at - timedelta(days=30))
+    assert [one for one in compare(file, [earlier], DriftLimits()) if one.change is not Change.DISTRIBUTION] == []
