@@ -19,7 +19,15 @@ SILVER = dg.AssetKey(["silver", "things"])
 CLEAN, DIRTY, REFUSED = b"ident,size\na,1\nb,2\n", b"ident,size\na,1\nb,many\n", b"size\n1\n"
 FILES = {"clean": CLEAN, "dirty": DIRTY, "refused": REFUSED}
 FAILURES = {"clean": set(), "dirty": {"size__type"}, "refused": {FILE_CHECK}}
-CHECKS = {FILE_CHECK, "keys_are_in_one_file", "ident__required", "ident__unique", "size__type", "file_is_on_time"}
+CHECKS = {
+    FILE_CHECK,
+    "keys_are_in_one_file",
+    "like_last_time",
+    "ident__required",
+    "ident__unique",
+    "size__type",
+    "file_is_on_time",
+}
 
 
 @pytest.fixture

@@ -268,7 +268,14 @@ def test_made_columns_have_their_types_and_checks(tmp_path: Path) -> None:
 
     silver = dg.AssetKey(["silver", "citations"])
     checks = {key.name for key in graph.get_check_keys_for_assets({silver})}
-    assert checks == {"file_is_readable_and_complete", "court__lookup", "fee__derive", "fee__type", "late__type"}
+    assert checks == {
+        "file_is_readable_and_complete",
+        "like_last_time",
+        "court__lookup",
+        "fee__derive",
+        "fee__type",
+        "late__type",
+    }
     types = [column.type for column in graph.get(silver).metadata["dagster/column_schema"].columns]
     assert types == ["string", "decimal(8,2)", "boolean"]
 
