@@ -43,6 +43,19 @@ def add(commands: Commands) -> None:
     draft.add_argument("--out", type=Path, metavar="PATH", help="the file to write; by default it is printed")
     draft.set_defaults(command=_draft)
 
+    suggest = add_command(
+        group,
+        "suggest",
+        "Pair the columns that a file lacks with those that its contract does not know, and print the synonyms to add",
+        "etl-platform contract suggest Officer_Detail.csv\n"
+        "  etl-platform contract suggest roster_2026.xlsx --contract officer_detail",
+    )
+    suggest.add_argument("file", type=Path, metavar="FILE", help="a file whose header has changed")
+    suggest.add_argument(
+        "--contract", metavar="PATH_OR_NAME", help="contract file or dataset name [by the file's name, else its header]"
+    )
+    suggest.set_defaults(command=_suggest)
+
     fetch = add_command(
         group,
         "fetch",
@@ -74,6 +87,14 @@ def _dataset(text: str) -> str:
     if not NAME.fullmatch(text):
         raise argparse.ArgumentTypeError(f"{text!r} is not a name; use letters, digits and _, a letter first")
     return text
+
+
+def _suggest(arguments: argparse.Namespace) -> int:
+    from etl_platform.engine.suggest_command import suggest_synonyms
+
+    lines = suggest_synonyms(arguments.file, arguments.contract, lambda: load_settings().contracts_dir)
+    print("\n".join(lines))
+    return GOOD
 
 
 def _draft(arguments: argparse.Namespace) -> int:

@@ -4,7 +4,7 @@ Called by intake runs, by ``etl-platform check`` and by ``etl-platform-check`` o
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import date
@@ -23,7 +23,8 @@ from etl_platform.engine.profile import Profiler
 from etl_platform.engine.reading.open_table import open_table
 from etl_platform.engine.reading.table import Table
 from etl_platform.engine.reading.tables.headers import HeaderMatch, match_header
-from etl_platform.engine.result import CheckResult, FileColumns, FileError
+from etl_platform.engine.renames.suggest import suggest_renames
+from etl_platform.engine.result import CheckResult, FileColumns, FileError, Rename
 from etl_platform.engine.rules.compile_contract import compile_contract
 from etl_platform.engine.rules.compiled_contract import CompiledContract
 from etl_platform.engine.rules.hook import load_transform
@@ -151,6 +152,7 @@ def write_report(result: CheckResult, out_dir: Path) -> None:
 
 
 def _with_columns(result: CheckResult, table: Table, match: HeaderMatch, contract: Contract) -> CheckResult:
+    renames = suggest_renames(table, match, contract)
     columns = FileColumns(
         header=tuple(table.names),
         matched={name: table.names[position] for name, position in match.positions.items()},
@@ -158,8 +160,9 @@ def _with_columns(result: CheckResult, table: Table, match: HeaderMatch, contrac
         missing=tuple(match.missing),
         extra=tuple(match.extra),
         duplicates={name: tuple(table.names[place] for place in places) for name, places in match.duplicates.items()},
+        renames=renames,
     )
-    return replace(result, columns=columns, errors=tuple(_header_errors(contract, match)))
+    return replace(result, columns=columns, errors=tuple(_header_errors(contract, match, renames)))
 
 
 def _with_lineage(result: CheckResult, compiled: CompiledContract) -> CheckResult:
@@ -169,14 +172,14 @@ def _with_lineage(result: CheckResult, compiled: CompiledContract) -> CheckResul
     return replace(result, columns=replace(result.columns, derived_from=derived_from))
 
 
-def _header_errors(contract: Contract, match: HeaderMatch) -> Iterator[FileError]:
+def _header_errors(contract: Contract, match: HeaderMatch, renames: Sequence[Rename]) -> Iterator[FileError]:
+    candidates = {rename.column: f"; {rename.header} may be it" for rename in renames}
     required = {column.name for column in contract.columns if column.required}
     for name in match.missing:
         if name in required:
             known = ", ".join(contract.column(name).header_names)
-            yield FileError(
-                "missing_column", f"the header lacks the required column {name}; add it under one of the names {known}"
-            )
+            advice = f"add it under one of the names {known}{candidates.get(name, '')}"
+            yield FileError("missing_column", f"the header lacks the required column {name}; {advice}")
     for name in match.ambiguous:
         yield FileError("ambiguous_column", f"two columns of the file match {name}; send only one of them")
 

@@ -1,6 +1,6 @@
 """The contract that a file's header fits, for a file whose name matches none. A hint for people, no decision."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
 
 from etl_platform.engine.contract.model import DATA_SUFFIXES, Contract
@@ -38,6 +38,19 @@ def fitting_contract(path: Path, contracts: Iterable[Contract]) -> Contract | No
 
     found = [contract for contract in contracts if fits(contract)]
     return found[0] if len(found) == 1 else None
+
+
+def nearest_contract(header: Sequence[str], contracts: Iterable[Contract]) -> Contract | None:
+    """The contract of which a header names the largest share of columns, at least two; None if it names no two."""
+    from etl_platform.engine.reading.tables.headers import match_header
+
+    shares = [(_share(len(match_header(header, contract).positions), contract), contract) for contract in contracts]
+    best, contract = max(shares, key=lambda pair: pair[0], default=(0.0, None))
+    return contract if best else None
+
+
+def _share(known: int, contract: Contract) -> float:
+    return known / len(contract.file_columns) if known >= _LEAST_COLUMNS else 0.0
 
 
 def hint(contract: Contract) -> str:

@@ -56,6 +56,16 @@ class Example:
 
 
 @dataclass(frozen=True)
+class Rename:
+    """A new column that probably is a column of the contract. ``score`` is from 0 to 1; ``reason`` quotes no value."""
+
+    header: str
+    column: str
+    score: float
+    reason: str
+
+
+@dataclass(frozen=True)
 class FileColumns:
     """The header of a file, and which columns of the contract it has.
 
@@ -67,6 +77,7 @@ class FileColumns:
         extra: columns of the file that the contract does not have.
         duplicates: by column of the contract, further columns of the file with its name.
         derived_from: by derived column, the columns that it is computed from; None where the header was rejected.
+        renames: which of ``extra`` are probably which of ``missing``.
     """
 
     header: tuple[str, ...] = ()
@@ -76,11 +87,13 @@ class FileColumns:
     extra: tuple[str, ...] = ()
     duplicates: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     derived_from: Mapping[str, tuple[str, ...]] | None = None
+    renames: tuple[Rename, ...] = ()
 
     @classmethod
     def from_json(cls, data: Json) -> "FileColumns":
         found = known_fields(cls, data) | {name: tuple(data.get(name, ())) for name in ("header", "missing", "extra")}
         derived_from = None if data.get("made_of") is None else _tuples(data["made_of"])
+        found["renames"] = tuple(Rename(**known_fields(Rename, rename)) for rename in data.get("renames", ()))
         return cls(**found, duplicates=_tuples(data.get("twins", {})), derived_from=derived_from)
 
     def to_json(self) -> dict[str, Any]:
@@ -92,8 +105,9 @@ class FileColumns:
             "extra": list(self.extra),
             "twins": _lists(self.duplicates),
             "made_of": None if self.derived_from is None else _lists(self.derived_from),
+            "renames": list(map(asdict, self.renames)) or None,
         }
-        return without_null(found, "made_of")
+        return without_null(found, "made_of", "renames")
 
 
 def _tuples(lists: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:

@@ -8,7 +8,15 @@ from etl_platform.engine.columns import DAMAGED_ROW
 from etl_platform.engine.file_dialect import CleanedCells, FileDialect
 from etl_platform.engine.named_files import LeftOut
 from etl_platform.engine.output.plain_text import counted, escape_control_characters, printable, table
-from etl_platform.engine.result import CheckResult, ColumnProfile, DatasetVerdict, Example, FileColumns, FileError
+from etl_platform.engine.result import (
+    CheckResult,
+    ColumnProfile,
+    DatasetVerdict,
+    Example,
+    FileColumns,
+    FileError,
+    Rename,
+)
 
 _MOST_NAMED, _MAX_LABEL = 5, 300
 
@@ -121,7 +129,11 @@ def _column_lines(columns: FileColumns, *, accepted: bool) -> list[str]:
         lines.append("not in the file: " + ", ".join(columns.missing))
     if columns.extra:
         lines.append("not in the contract: " + ", ".join(columns.extra))
-    return lines
+    return [*lines, *map(_rename_line, columns.renames)]
+
+
+def _rename_line(rename: Rename) -> str:
+    return f"  {rename.header} may be {rename.column} (score {rename.score}): {rename.reason}"
 
 
 def _dataset_rules_table(verdicts: Sequence[DatasetVerdict]) -> str:

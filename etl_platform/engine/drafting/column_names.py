@@ -2,22 +2,14 @@
 
 import re
 from collections.abc import Collection, Iterable, Sequence
-from functools import lru_cache
 from unicodedata import normalize
 
 from etl_platform.engine.contract.model import DELIVERY_DAY, NAME, file_stem, fold
 from etl_platform.engine.drafting.word_lists import KEYS, KEYS_AT_END, LABELS, PERIODS
+from etl_platform.engine.renames.name_words import words
 
-_WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
 _LONGEST_NAME = 60
 _RESERVED_DATASET = re.compile("reports|.*_quarantine", re.IGNORECASE)
-
-
-@lru_cache(4_096)
-def words(name: str) -> tuple[str, ...]:
-    """Lower-case words without accents: ``OfficerID`` and ``officer id`` give officer, id."""
-    plain = normalize("NFKD", name).encode("ascii", "ignore").decode()
-    return tuple(word.lower() for word in _WORD.findall(plain))
 
 
 def is_key_name(name: str) -> bool:

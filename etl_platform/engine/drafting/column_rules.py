@@ -6,7 +6,7 @@ from datetime import date
 from typing import Any
 
 from etl_platform.engine.contract.model import Column, ColumnType
-from etl_platform.engine.drafting.column_names import is_key_name, words
+from etl_platform.engine.drafting.column_names import is_key_name
 from etl_platform.engine.drafting.draft_text import DraftColumn
 from etl_platform.engine.drafting.file_columns import SharedColumn
 from etl_platform.engine.drafting.personal_columns import classify, looks_personal
@@ -18,6 +18,7 @@ from etl_platform.engine.drafting.value_rules import (
     number_bounds,
 )
 from etl_platform.engine.drafting.value_types import guess_type, without_tokens
+from etl_platform.engine.renames.name_words import words
 
 _KEY_TYPES = frozenset({ColumnType.STRING, ColumnType.INTEGER})
 _LONGEST_KEY = 60

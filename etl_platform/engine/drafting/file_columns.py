@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from etl_platform.engine.contract.model import ColumnType, fold
 from etl_platform.engine.drafting.column_names import column_name
 from etl_platform.engine.drafting.column_samples import ColumnSample, FileSample
-from etl_platform.engine.drafting.pairing import Content, Pair, pair_columns
+from etl_platform.engine.drafting.like_columns import Content, like_columns
 from etl_platform.engine.drafting.value_types import guess_type, without_tokens
+from etl_platform.engine.renames.pairs import Pair
 
 
 @dataclass
@@ -80,7 +81,7 @@ def _renamed(new: Sequence[ColumnSample], gone: dict[str, SharedColumn], this_ye
     known = {column.headers[0]: column for column in gone.values()}
     ones = {header: _content(column, this_year) for header, column in known.items()}
     others = {sample.header: content_of(sample.header, sample, this_year) for sample in new}
-    return {fold(pair.other): pair for pair in pair_columns(ones, others)}
+    return {fold(pair.other): pair for pair in like_columns(ones, others)}
 
 
 def _content(column: SharedColumn, this_year: int) -> Content:

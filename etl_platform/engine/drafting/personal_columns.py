@@ -8,7 +8,6 @@ import re
 from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass
 
-from etl_platform.engine.drafting.column_names import words
 from etl_platform.engine.drafting.word_lists import (
     ADDRESSES,
     AMOUNTS,
@@ -29,6 +28,7 @@ from etl_platform.engine.drafting.word_lists import (
     THINGS,
     WHOLE_NAMES,
 )
+from etl_platform.engine.renames.name_words import words
 
 RESTRICTED, CONFIDENTIAL = "restricted", "confidential"
 _MOST, _HALF = 0.9, 0.5

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from etl_platform.engine.contract.model import Column, ColumnType
-from etl_platform.engine.drafting.column_names import is_label, words
+from etl_platform.engine.drafting.column_names import is_label
 from etl_platform.engine.drafting.moments import guess_moments
 from etl_platform.engine.drafting.typed_texts import candidate, read_by_each
 from etl_platform.engine.drafting.word_lists import (
@@ -16,6 +16,7 @@ from etl_platform.engine.drafting.word_lists import (
     SWITCHES,
     TIMES,
 )
+from etl_platform.engine.renames.name_words import words
 
 _YES_NO = (("y", "n"), ("yes", "no"), ("true", "false"), ("t", "f"))
 _ONE_OF_A_PAIR = frozenset({"y", "n", "yes", "no", "true", "false"})

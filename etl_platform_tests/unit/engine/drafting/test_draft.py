@@ -8,7 +8,8 @@ import pytest
 
 from etl_platform.engine.check import check_contract, check_file
 from etl_platform.engine.contract.contract_reader import parse_contract
-from etl_platform.engine.contract.model import Contract, match_file_name
+from etl_platform.engine.contract.file_names import choose_contract
+from etl_platform.engine.contract.model import Contract
 from etl_platform.engine.drafting.column_samples import DraftError
 from etl_platform.engine.drafting.draft import Draft, draft_contract
 from etl_platform.engine.errors import UsageError
@@ -22,7 +23,7 @@ def drafted(*paths: Path, dataset: str | None = None) -> tuple[Draft, Contract]:
     check_contract(contract)
     for path in paths:
         assert check_file(path, contract, path.parent, as_of=TODAY).errors == ()
-        assert match_file_name(contract, path.name)
+        assert choose_contract([contract], path.name) is contract
     return draft, contract
 
 

@@ -1,15 +1,13 @@
-"""How well two columns under different names agree: by their names, and by what they hold. Pure."""
+"""How well two columns of different files agree under different names, for a draft that has no contract yet. Pure."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from etl_platform.engine.contract.model import ColumnType
-from etl_platform.engine.drafting.column_names import words
 from etl_platform.engine.privacy.masking import shape
+from etl_platform.engine.renames.name_words import name_score
+from etl_platform.engine.renames.pairs import Pair, decided_pairs
 
-LEAST_SCORE = 0.6
-_LEAST_LEAD = 0.05
-"""A pair whose score is so near to that of another pair of the same column is not decided."""
 _CLOSED_LIST = 50
 _SHAPES = 200
 
@@ -23,47 +21,16 @@ class Content:
     complete: bool
 
 
-@dataclass(frozen=True)
-class Pair:
-    """Two names for one column. ``score`` is from 0 to 1; ``reason`` quotes no value."""
-
-    one: str
-    other: str
-    score: float
-    reason: str
+def like_columns(ones: Mapping[str, Content], others: Mapping[str, Content]) -> list[Pair]:
+    """The decided pairs of a column of ``ones`` and one of ``others``."""
+    return decided_pairs(_pair(one, ones[one], other, others[other]) for one in ones for other in others)
 
 
-def pair_columns(ones: Mapping[str, Content], others: Mapping[str, Content]) -> list[Pair]:
-    """The pairs of which each column is the other's best, by a clear lead; best first."""
-    every = [pair for one in ones for other in others if (pair := _pair(one, ones[one], other, others[other]))]
-    every.sort(key=lambda pair: (-pair.score, pair.one, pair.other))
-    found: list[Pair] = []
-    for pair in every:
-        rivals = [p for p in every if (p.one == pair.one) != (p.other == pair.other)]
-        if all(rival.score <= pair.score - _LEAST_LEAD for rival in rivals):
-            found.append(pair)
-    return found
-
-
-def _pair(one: str, left: Content, other: str, right: Content) -> Pair | None:
+def _pair(one: str, left: Content, other: str, right: Content) -> Pair:
     content, content_reason = _content_score(left, right)
     name = name_score(one, other)
-    score = 0.5 * name + 0.5 * content
-    if content == 0 or score < LEAST_SCORE:
-        return None
+    score = 0.5 * name + 0.5 * content if content else 0.0
     return Pair(one, other, round(score, 2), f"the names agree by {name:.0%}, {content_reason}")
-
-
-def name_score(one: str, other: str) -> float:
-    """From 0 to 1: 1 for the same words in any order."""
-    # Imported here: only commands that people start pay for it.
-    from rapidfuzz import fuzz
-
-    left, right = " ".join(sorted(words(one))), " ".join(sorted(words(other)))
-    if not left or not right:
-        return 0.0
-    plain, parts = fuzz.ratio(left, right), fuzz.token_set_ratio(left, right)
-    return float(max(plain, 0.5 * plain + 0.5 * parts)) / 100
 
 
 def _content_score(left: Content, right: Content) -> tuple[float, str]:

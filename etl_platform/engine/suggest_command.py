@@ -1,0 +1,82 @@
+"""The command that suggests synonyms for a file: its contract, by name or by header, and what is printed."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from etl_platform.engine.contract.file_names import choose_contract
+from etl_platform.engine.contract.model import Contract
+from etl_platform.engine.contract_folder import load_contract, read_folder
+from etl_platform.engine.errors import EtlPlatformError, UnreadableFileError, UsageError
+from etl_platform.engine.header_fit import nearest_contract
+from etl_platform.engine.machine_errors import machine_error
+from etl_platform.engine.named_files import require_file
+from etl_platform.engine.output.plain_text import escape_control_characters
+
+
+class NoSuggestionError(EtlPlatformError):
+    """The file cannot be read, or no contract is like it."""
+
+
+def suggest_synonyms(file: Path, contract: str | None, folder: Callable[[], Path]) -> list[str]:
+    """Lines for people: which new column may be which column of the contract, and the synonym to add for it.
+
+    Args:
+        contract: a contract file or the name of a dataset; None: by the file's name, else by its header.
+        folder: of the contracts; called unless ``contract`` is a file.
+
+    Raises:
+        UsageError, ContractError: there is no such file or contract, or it is in error.
+        NoSuggestionError: the file cannot be read, or its header has no two columns of any contract.
+        OSError: an error of the machine.
+    """
+    require_file(file)
+    try:
+        chosen = _choose(file, contract, folder)
+        return [escape_control_characters(line) for line in _lines(file, chosen)]
+    except UnreadableFileError as error:
+        if cause := machine_error(error):
+            raise cause from None
+        raise NoSuggestionError(f"{file}: {error}") from None
+
+
+def _choose(file: Path, name: str | None, folder: Callable[[], Path]) -> Contract:
+    from etl_platform.engine.reading.open_table import open_table
+
+    if name and Path(name).is_file():
+        return load_contract(Path(name))
+    contracts = read_folder(folder())
+    if name:
+        named = contracts.find(name)
+        if named is None:
+            raise UsageError(f"--contract {name}: neither a file nor one of {', '.join(contracts.good)}")
+        return named
+    by_name = choose_contract(contracts.good.values(), file.name)
+    chosen = by_name or nearest_contract(open_table(file, None).header, contracts.good.values())
+    if chosen is None:
+        raise NoSuggestionError(
+            f"{file}: no contract takes this name, and the header has no two columns of any contract; "
+            f"draft one: etl-platform contract draft {file}"
+        )
+    return chosen
+
+
+def _lines(file: Path, contract: Contract) -> Iterator[str]:
+    from etl_platform.engine.reading.open_table import open_table
+    from etl_platform.engine.reading.tables.headers import match_header
+    from etl_platform.engine.renames.suggest import suggest_renames
+
+    table = open_table(file, contract)
+    match = match_header(table.header, contract)
+    how = "" if choose_contract([contract], file.name) else ", whose columns it has; no contract takes its name"
+    known = f"{len(match.positions)} of {len(contract.file_columns)} columns"
+    yield f"{file.name}: {known} of {contract.dataset}{how}"
+    renames = suggest_renames(table, match, contract)
+    for rename in renames:
+        yield f"{rename.header} may be {rename.column} (score {rename.score}): {rename.reason}"
+        line = contract.column(rename.column).line
+        synonym = rename.header.replace("'", "''")
+        yield f"  add to synonyms of {rename.column} ({contract.path}:{line}): {{synonym: '{synonym}'}}"
+    if rest := [name for name in match.missing if name not in {rename.column for rename in renames}]:
+        yield f"not in the file: {', '.join(rest)}"
+    if rest := [header for header in match.extra if header not in {rename.header for rename in renames}]:
+        yield f"not in the contract: {', '.join(rest)}"
