@@ -30,6 +30,7 @@ from etl_platform.deliveries.reconcile.discrepancies import (
     unreported_finding,
 )
 from etl_platform.deliveries.reconcile.recent_files import RecentFiles
+from etl_platform.deliveries.reconcile.renamed_agencies import rows_under_old_names
 from etl_platform.deliveries.reconcile.silver_states import SilverStates
 from etl_platform.deliveries.routing import Router
 from etl_platform.deliveries.waiting import WaitingDelivery, WaitingRecords
@@ -153,8 +154,11 @@ class Reconciler:
         layers = self._layers_by_partition()
         heads = self.store.list(self.bucket, object_keys.IGNORED_REPORTS)
         ignored = frozenset(object_keys.parse_ignored_key(head.key) for head in heads)
-        agencies = _chosen(folders.keys() | layers.keys(), chosen)
-        total = Reconciled()
+        # Under an old name are copies, and rows that were written too late.
+        current = {name for name in layers if self._agencies.current_name(name) == name}
+        agencies = _chosen(folders.keys() | current, chosen)
+        late = rows_under_old_names(self.store, self.bucket, layers, self._agencies, self.settled_before)
+        total = Reconciled(tuple(one for one in late if chosen in {None, one.agency}))
         with ThreadPoolExecutor(_AT_ONCE) as pool:
             found = pool.map(lambda a: self._agency(a, folders.get(a, ()), layers.get(a, {}), ignored), agencies)
             for done, one in enumerate(found, start=1):

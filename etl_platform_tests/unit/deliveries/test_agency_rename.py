@@ -67,8 +67,32 @@ def test_every_object_is_under_the_new_name_and_no_rows_are_under_the_old(place:
 def test_reconciliation_finds_nothing_after_the_move(place: Place) -> None:
     move(place)
     later = datetime.now(UTC) + timedelta(days=1)
-    found = Reconciler(place.store, "bucket", {"things": things()}, "from_client/", later, later).reconcile()
+    found = _reconciler(place, later).reconcile()
     assert found.findings == ()
+    assert found.agencies == 1, "the old name is no agency"
+
+
+def test_rows_of_a_run_that_began_before_the_move_are_found_until_the_move_is_repeated(tmp_path: Path) -> None:
+    place = Place(tmp_path, things())
+    routed = place.intake.route(place.drop(GOOD + b"c,many\n"))
+    AgencyRegister(place.store, "bucket").change(lambda now: now.with_renamed(OLD, NEW, "ana", AT))
+    move(place)
+    assert place.intake.ingest(routed, EVENT).report.agency == OLD
+
+    later = datetime.now(UTC) + timedelta(days=1)
+    for chosen in (None, NEW, OLD):
+        late = [one for one in _reconciler(place, later).reconcile(chosen).findings if one.missing is None]
+        assert [one.key.split("/")[:3] for one in late] == [row.split("/") for row in ROWS]
+        assert {(one.agency, str(one.kind)) for one in late} == {(NEW, "orphaned")}
+        assert f"`etl-platform agency rename {OLD} {NEW}` again" in late[0].why
+    assert _reconciler(place, later).reconcile("agency_b").findings == ()
+
+    move(place)
+    assert _reconciler(place, later).reconcile().findings == ()
+
+
+def _reconciler(place: Place, later: datetime) -> Reconciler:
+    return Reconciler(place.store, "bucket", {"things": things()}, "from_client/", later, later)
 
 
 def test_texts_of_the_sender_and_of_corrections_are_not_renamed(tmp_path: Path) -> None:
