@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 MEMORY_LIMIT_MB = 1_024
+DISK_LIMIT_MB = 10_240
+"""For what does not fit into the memory. DuckDB alone would take 90 % of what is free."""
 _THREADS = 8
 """More than a pod has cores: a thread mostly waits for S3."""
 _ATTEMPTS = 5
@@ -103,6 +105,7 @@ def _connection(
             "allowed_directories": f"['{SCHEME}://', {_literal(f'{spill}/')}]",
             "allowed_paths": f"[{_literal(out)}]" if out else "[]",
             "temp_directory": _literal(spill),
+            "max_temp_directory_size": f"'{DISK_LIMIT_MB}MB'",
             "memory_limit": f"'{MEMORY_LIMIT_MB}MB'",
             "threads": str(_THREADS),
             "enable_progress_bar": "false",
@@ -125,7 +128,8 @@ def _create_result(connection: "DuckDBPyConnection", sql: str, folder: ContractF
             raise UsageError("only one SELECT can be run: the tables are read-only")
         _execute(connection, f"CREATE TABLE {_RESULT} AS ({statements[0].query.rstrip().removesuffix(';')}\n)")
     except duckdb.OutOfMemoryException as error:
-        raise UsageError(f"the query needs more than {MEMORY_LIMIT_MB:,} MB of memory; narrow it") from error
+        limits = f"{MEMORY_LIMIT_MB:,} MB of memory or {DISK_LIMIT_MB:,} MB of disk"
+        raise UsageError(f"the query needs more than {limits}; narrow it") from error
     except duckdb.Error as error:
         message = " ".join(str(error).partition("\n\nLINE ")[0].split())
         if isinstance(error, duckdb.CatalogException) and "Table with name" in message:

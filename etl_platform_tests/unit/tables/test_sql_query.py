@@ -1,6 +1,7 @@
 """SQL over the tables: what it reads, what it may not do, and what it says about wrong queries."""
 
 import _thread
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -209,6 +210,19 @@ def test_a_result_beyond_the_memory_limit_is_spilled_to_disk(bucket: Bucket, mon
     height = run_query(bucket.platform, "SELECT hash(range), range FROM range(6_000_000)", lambda r: r.height)
 
     assert height == 6_000_000
+
+
+def test_a_result_beyond_the_disk_limit_is_refused_and_leaves_nothing(
+    bucket: Bucket, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("etl_platform.tables.sql_query.MEMORY_LIMIT_MB", 60)
+    monkeypatch.setattr("etl_platform.tables.sql_query.DISK_LIMIT_MB", 20)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+
+    with pytest.raises(UsageError, match=r"needs more than 60 MB of memory or 20 MB of disk; narrow it"):
+        run_query(bucket.platform, "SELECT hash(range), range FROM range(6_000_000)", lambda r: r.height)
+
+    assert list(tmp_path.glob("etl-platform-sql-*")) == []
 
 
 def test_a_contract_in_error_has_no_table_and_the_others_can_be_queried(bucket: Bucket) -> None:
