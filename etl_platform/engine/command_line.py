@@ -145,7 +145,8 @@ def check_contracts(places: Sequence[Path]) -> int:
             check_contract(found)
         except ContractError as error:
             broken += 1
-            print(error, file=sys.stderr)
+            for each in error.errors:
+                print(each, file=sys.stderr)
             continue
         _print_contract(found)
     return USAGE if broken else GOOD
@@ -154,9 +155,9 @@ def check_contracts(places: Sequence[Path]) -> int:
 def _print_contract(contract: Contract) -> None:
     from etl_platform.engine.rules.contract_rules import contract_rules
 
-    for note in contract.notes:
-        print(note, file=sys.stderr)
     derived = len(contract.columns) - len(contract.file_columns)
     columns = f"{len(contract.columns)} columns" + (f" ({derived} of them derived)" if derived else "")
     rules = len(contract_rules(contract)) + len(contract.dataset_rules)
     print(f"{contract.path}: {contract.dataset}, {columns}, {rules} rules")
+    for note in contract.notes:
+        print(f"  {note.removeprefix(contract.path).lstrip(': ')}")

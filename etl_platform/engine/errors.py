@@ -1,5 +1,8 @@
 """Errors of the engine, and the base classes of the exception tree in ``etl_platform.errors``."""
 
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
 
 class EtlPlatformError(Exception):
     """Root of every error that this package raises on purpose."""
@@ -23,8 +26,55 @@ class ContractError(PermanentError):
     """
 
     def __init__(self, message: str, *, path: str, line: int | None = None) -> None:
-        self.path, self.line = path, line
+        self.message, self.path, self.line = message, path, line
         super().__init__(f"{path}:{line}: {message}" if line else f"{path}: {message}")
+
+    @property
+    def errors(self) -> tuple["ContractError", ...]:
+        """Each error by itself, in the order of lines."""
+        return (self,)
+
+
+class JoinedContractError(ContractError):
+    """Several errors of one contract. The message is that of the first, with the number of the others."""
+
+    def __init__(self, errors: Sequence[ContractError]) -> None:
+        first, *others = errors
+        self._errors = tuple(errors)
+        more = f"{len(others)} more error{'s'[: len(others) - 1]}"
+        lines = ", ".join(dict.fromkeys(str(other.line) for other in others if other.line))
+        super().__init__(
+            f"{first.message}; and {more}" + (f" (line {lines})" if lines else ""), path=first.path, line=first.line
+        )
+
+    @property
+    def errors(self) -> tuple[ContractError, ...]:
+        return self._errors
+
+
+class ErrorList:
+    """Collects the errors of the independent parts of a contract, so that all are reported at once."""
+
+    def __init__(self) -> None:
+        self._found: list[ContractError] = []
+
+    def __bool__(self) -> bool:
+        return bool(self._found)
+
+    @contextmanager
+    def collect(self) -> Iterator[None]:
+        """Keeps an error of the block, and goes on behind it."""
+        try:
+            yield
+        except ContractError as error:
+            self._found += error.errors
+
+    def raise_any(self) -> None:
+        """Raise ContractError if an error was collected, with all of them in the order of lines."""
+        distinct = {(error.path, error.line, str(error)): error for error in self._found}
+        errors = sorted(distinct.values(), key=lambda error: error.line or 0)
+        if errors:
+            raise errors[0] if len(errors) == 1 else JoinedContractError(errors)
 
 
 class TransformError(ContractError):

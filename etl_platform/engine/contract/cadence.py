@@ -2,12 +2,14 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from difflib import get_close_matches
 from typing import Any
 
 from etl_platform.engine.contract.located_yaml import Located, is_number
 
 _DAYS = {"h": 1 / 24, "hour": 1 / 24, "d": 1.0, "day": 1.0, "w": 7.0, "week": 7.0, "m": 31.0, "month": 31.0}
 _DAYS |= {"y": 366.0, "yr": 366.0, "year": 366.0}
+_READ = ("frequency", "latency", "freshness")
 _MAX_DAYS = 36_600
 _DEFAULT_GRACE_DIVISOR = 10
 
@@ -57,16 +59,29 @@ def read_cadence(document: Located) -> Cadence | None:
     """``frequency`` and ``latency`` of ``slaProperties``; the default latency is a tenth of the frequency.
 
     Raises:
-        ContractError: a value that is not a number above 0, an unknown unit, or the same property twice.
+        ContractError: a value that is not a number above 0, an unknown unit, a schedule, the same property twice, a
+            name that resembles one of them, or a latency without a frequency.
     """
     found: dict[str, timedelta] = {}
+    places: dict[str, tuple[str, int]] = {}
     for index, entry in enumerate(document.data.get("slaProperties") or []):
-        name = entry["property"]
-        if name in {"frequency", "latency"}:
-            here = ("slaProperties", index)
-            if name in found:
-                raise document.error(f"{name} is declared twice; keep one", *here)
-            found[name] = _duration(document, entry, here)
+        name, here = entry["property"], ("slaProperties", index)
+        if name not in _READ:
+            close = get_close_matches(name.casefold(), _READ, 1, 0.8)
+            if close:
+                raise document.error(f"property {name!r} is unknown; did you mean {close[0]}?", *here)
+            continue
+        if field := next((field for field in ("schedule", "scheduler", "valueExt") if field in entry), None):
+            message = f"{name} takes a value and a unit, and no {field}; remove it"
+            raise document.error(message, *here, field)
+        if name == "freshness":
+            continue
+        if name in found:
+            raise document.error(f"{name} is declared twice; keep one", *here)
+        found[name], places[name] = _duration(document, entry, here), here
+    if "latency" in found and "frequency" not in found:
+        message = "latency is how late a file may be, so it needs a frequency; add one, or remove latency"
+        raise document.error(message, *places["latency"])
     if "frequency" not in found:
         return None
     every = found["frequency"]

@@ -11,6 +11,7 @@ from etl_platform.engine.contract.model import NAME
 from etl_platform.engine.errors import ContractError
 
 NULL_METRICS = frozenset({"nullValues", "missingValues"})
+_OF_OTHER_TYPES = ("engine", "implementation", "query", "rule")
 _DATE_TYPES = frozenset({"date", "timestamp"})
 _DAYS = {"d": 1, "day": 1, "days": 1, "w": 7, "week": 7, "weeks": 7}
 _MAX_DAYS = 36_500
@@ -145,6 +146,8 @@ class _Reader:
         return found
 
     def _rule(self, rule: Mapping[str, Any], measure: Measure, column: str | None, here: Where) -> DatasetRule:
+        if other := next((field for field in _OF_OTHER_TYPES if field in rule), None):
+            raise self._document.error(f"{rule['metric']} takes no {other}; remove it", *here, other)
         if rule.get("arguments"):
             raise self._document.error(
                 f"{rule['metric']} takes no arguments; list texts that mean empty as nullTokens", *here, "arguments"

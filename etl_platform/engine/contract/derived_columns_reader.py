@@ -19,9 +19,9 @@ _READING_OPTIONS = ("trim", "case", "nullTokens", "trueValues", "falseValues", "
 
 
 def decimal_type(document: Located, entry: Mapping[str, Any], kind: ColumnType, here: Where) -> tuple[int, int] | None:
-    """Precision and scale of ``physicalType: decimal(10,2)``; other physical types have no effect."""
+    """Precision and scale of ``physicalType: decimal(10,2)``; other physical types have no effect, nor has it alone."""
     physical = str(entry.get("physicalType", "")).strip()
-    if kind is not ColumnType.NUMBER or not physical.lower().startswith(("decimal", "numeric")):
+    if kind is not ColumnType.NUMBER or not physical.lower().startswith(("decimal", "numeric")) or "(" not in physical:
         return None
     match = _DECIMAL.fullmatch(physical)
     precision, scale = (int(match[1]), int(match[2] or 0)) if match else (0, 0)

@@ -19,7 +19,8 @@ from etl_platform.engine.contract.reading_overrides import ReadingOverrides
 DELIVERY_DAY = "delivery_day"
 """The day of delivery in the SQL of row rules and derived columns. No column has this name."""
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
-"""Names of datasets, columns and rules."""
+"""Names of datasets and rules."""
+COLUMN_NAME = re.compile(r"_*[A-Za-z][A-Za-z0-9_]*")
 DATA_SUFFIXES = (".csv", ".tsv", ".txt", ".xlsx", ".xls", ".gz", ".zip")
 
 
@@ -82,6 +83,7 @@ class Column:
         computed: by the contract's transform hook.
         two_digit_years_from: the first of the hundred years that a format with ``yy`` can mean.
         known_values: the usual values; others are reported, not rejected.
+        named_format: a format that ODCS names, such as ``email`` or ``i16``.
     """
 
     name: str
@@ -102,6 +104,7 @@ class Column:
     not_future: bool = False
     allowed: tuple[str, ...] | None = None
     formats: tuple[str, ...] = ()
+    named_format: str | None = None
     money: bool = False
     null_tokens: tuple[str, ...] = ()
     true_values: tuple[str, ...] = ()
@@ -187,6 +190,8 @@ class Contract:
     drift_limits: DriftLimits = field(default_factory=DriftLimits)
     notes: tuple[str, ...] = ()
     hook: TransformHook | None = None
+    patterns_line: int | None = None
+    """The line of ``file_patterns``; None if there are none."""
     pads_short_rows: bool = False
     """Whether a row with fewer cells than the header is complete, and its last cells are empty."""
 

@@ -1,7 +1,7 @@
 """Whether a document has the structure of an ODCS contract, by the JSON schema of the standard. No meaning."""
 
 import json
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from functools import cache
 from importlib.util import find_spec
@@ -10,54 +10,140 @@ from typing import Any
 
 import jsonschema_rs
 
+from etl_platform.engine.contract.dataset_rules import OPERATORS
 from etl_platform.engine.contract.located_yaml import Located
-from etl_platform.engine.contract.unquoted_values import is_misread, misread, refuse_misread
+from etl_platform.engine.contract.unquoted_values import is_misread, misread, misread_values
+from etl_platform.engine.errors import ContractError, ErrorList
 
-API_VERSIONS = ("v3.1.0", "v3.2.0")
+API_VERSIONS = ("v3.0.0", "v3.0.1", "v3.0.2", "v3.1.0", "v3.2.0")
+"""Those before v3.1.0 are read as v3.1.0, which has other names for some of their fields."""
 _ENTRY_FIELDS = {"synonyms": "synonym", "enum": "value"}
 """Lists whose entries are objects, in which people write texts; with the field that the text belongs to."""
+_METRICS = {
+    **dict.fromkeys(("duplicateCount", "duplicates", "unique", "uniqueCheck"), "duplicateValues"),
+    **dict.fromkeys(("nullCheck", "nullCount", "null_count", "notNull"), "nullValues"),
+    **dict.fromkeys(("validValues", "invalidCount", "valid_values"), "invalidValues"),
+    **dict.fromkeys(("missingCount", "missing_count"), "missingValues"),
+    **dict.fromkeys(("countCheck", "row_count"), "rowCount"),
+}
+"""Metrics of the standard by the names that contracts of v3.0 give them under ``rule``."""
+
+_OLD_FIELDS = {
+    "isNullable": "required, which means the opposite",
+    "isUnique": "unique",
+    "isPrimaryKey": "primaryKey",
+    "column": "name",
+    "columns": "properties",
+    "toolName": "engine",
+    "toolRuleName": "implementation",
+    "mustBeGreaterThanOrEqualTo": "mustBeGreaterOrEqualTo",
+    "mustBeLessThanOrEqualTo": "mustBeLessOrEqualTo",
+}
+"""Fields of earlier versions, with what takes their place since v3.1."""
 
 
 def check_structure(document: Located, custom: Collection[str]) -> None:
-    """Raise ContractError, with its line, for the first part that the standard or YAML's own readings rule out.
+    """Raise ContractError for each part that the standard or YAML's own readings rule out.
 
     Args:
         custom: names of our custom properties, which are no fields of the standard.
     """
     version = document.data.get("apiVersion")
     if version not in API_VERSIONS:
-        raise document.error(f"apiVersion {version!r} is not supported; use {' or '.join(API_VERSIONS)}", "apiVersion")
+        hint = "; another major version has another structure" if not str(version).startswith("v3") else ""
+        message = f"apiVersion {version!r} is not supported; use {', '.join(API_VERSIONS[:-1])} or {API_VERSIONS[-1]}"
+        raise document.error(message + hint, "apiVersion")
     if document.data.get("kind") != "DataContract":
         raise document.error("kind must be DataContract", "kind")
-    refuse_misread(document)
-    error = _first_error(document.data)
-    if error is not None:
-        if is_misread(document, tuple(error.instance_path)):
-            raise misread(document, tuple(error.instance_path))
-        where = ".".join(map(str, error.instance_path)) or "the document"
-        if unexpected := getattr(error.kind, "unexpected", None):
-            field, hint = unexpected[0], _way_out(error.instance_path, unexpected[0], custom)
-            message = f"{where}: the standard has no field {field!r} here{hint}"
-            raise document.error(message, *error.instance_path, field)
-        # The library's own message names two of the allowed values and counts the others.
-        allowed = getattr(error.kind, "options", None)
-        message = f"{error.instance!r} is not one of {', '.join(map(str, allowed))}" if allowed else error.message
-        hint = _entry_instead_of_text(error.instance_path, error.instance)
-        raise document.error(f"{where}: {message[:300]}{hint}", *error.instance_path)
+    errors = ErrorList()
+    for error in (*misread_values(document), *_structure_errors(document, custom)):
+        with errors.collect():
+            raise error
+    errors.raise_any()
 
 
-def _first_error(data: Any) -> Any:
-    """The first error that does not follow from another one, or None.
+def _structure_errors(document: Located, custom: Collection[str]) -> Iterator[ContractError]:
+    misread_paths: set[tuple[str | int, ...]] = set()
+    for error in _independent_errors(_with_types(document.data)):
+        path = tuple(error.instance_path)
+        if is_misread(document, path):
+            if path not in misread_paths:
+                misread_paths.add(path)
+                yield misread(document, path)
+        elif unexpected := getattr(error.kind, "unexpected", None):
+            for field in unexpected:
+                hint = _way_out(document, error.instance_path, field, custom)
+                message = f"{_place(document, path)}: the standard has no field {field!r} here{hint}"
+                yield document.error(message, *path, field)
+        else:
+            yield document.error(f"{_place(document, path)}: {_explained(error)}", *path)
+
+
+def _with_types(data: Mapping[str, Any]) -> dict[str, Any]:
+    """The document with the default type of each property. Without a type, the schema of v3.2 asks for that of maps."""
+    schemas = data.get("schema")
+    if not isinstance(schemas, list):
+        return dict(data)
+    return {**data, "schema": [_typed(schema) for schema in schemas]}
+
+
+def _typed(element: Any) -> Any:
+    properties = element.get("properties") if isinstance(element, dict) else None
+    if not isinstance(properties, list):
+        return element
+    typed = [{"logicalType": "string", **_typed(p)} if isinstance(p, dict) else p for p in properties]
+    return {**element, "properties": typed}
+
+
+def _independent_errors(data: Any) -> Iterator[Any]:
+    """The errors that do not follow from another one.
 
     A wrong value makes all fields around it unknown to the schema's keyword ``unevaluatedProperties``.
     """
     errors = list(_validator().iter_errors(data))
     paths = [tuple(error.instance_path) for error in errors]
-    for error, path in zip(errors, paths, strict=True):
-        unknown = error.kind.name == "unevaluatedProperties"
-        if not (unknown and any(len(other) > len(path) and other[: len(path)] == path for other in paths)):
-            return error
-    return None
+    unknown = [error.kind.name in ("unevaluatedProperties", "additionalProperties") for error in errors]
+    for place, (error, path) in enumerate(zip(errors, paths, strict=True)):
+        follows = unknown[place] and any(
+            other[: len(path)] == path and (len(other) > len(path) or not unknown[at])
+            for at, other in enumerate(paths)
+            if at != place
+        )
+        if not follows:
+            yield error
+
+
+def _place(document: Located, path: Sequence[str | int]) -> str:
+    """A path as people name it: within a column by the column's name."""
+    if list(path[:3]) == ["schema", 0, "properties"] and len(path) > 3:
+        entry = document.data["schema"][0]["properties"][path[3]]
+        name = entry.get("name") if isinstance(entry, dict) else None
+        if isinstance(name, str):
+            return ".".join([name, *map(str, path[4:])])
+    return ".".join(map(str, path)) or "the document"
+
+
+def _explained(error: Any) -> str:
+    """What is wrong with a value, and what to write instead."""
+    value, path = error.instance, error.instance_path
+    if error.kind.name == "required":
+        field = error.kind.property
+        return f"the field {field} is missing; add it{_old_rule(value) if field == 'metric' else ''}"
+    if error.kind.name == "enum":
+        # The library's own message names two of the allowed values and counts the others.
+        return f"{value!r} is not one of {', '.join(map(str, error.kind.options))}"[:600]
+    if len(path) > 1 and path[-2] == "quality" and isinstance(value, dict):
+        given = [name for name in OPERATORS if name in value]
+        if len(given) != 1 and value.get("type", "library") in ("library", "sql"):
+            found = " and ".join(given) or "none"
+            return f"a rule needs exactly one comparison of {', '.join(OPERATORS)}, not {found}{_old_rule(value)}"
+    return f"{error.message[:300]}{_entry_instead_of_text(path, value)}"
+
+
+def _old_rule(rule: Any) -> str:
+    """What v3.1 writes instead of the ``rule`` of v3.0."""
+    old = rule.get("rule") if isinstance(rule, dict) else None
+    return f"; since v3.1, rule: {old} is written metric: {_METRICS.get(old, old)}" if isinstance(old, str) else ""
 
 
 def _entry_instead_of_text(where: Sequence[str | int], value: Any) -> str:
@@ -67,12 +153,19 @@ def _entry_instead_of_text(where: Sequence[str | int], value: Any) -> str:
     return f"; write {{{_ENTRY_FIELDS[where[-2]]}: {value}}}"
 
 
-def _way_out(where: Sequence[str | int], field: str, custom: Collection[str]) -> str:
+def _way_out(document: Located, where: Sequence[str | int], field: str, custom: Collection[str]) -> str:
     """What to write instead of a field that the standard does not have at this place."""
     if field in custom:
         return f"; write it under customProperties: {{property: {field}, value: …}}"
     if where[:1] == ["servers"] and field in ("encoding", "delimiter"):
         return "; write {server: drop, type: s3, location: 's3://…', " + f"{field}: …}}"
+    if field in _OLD_FIELDS:
+        return f"; since v3.1 it is {_OLD_FIELDS[field]}"
+    if where[-2:-1] == ["quality"] and (field in OPERATORS or field in ("rule", "arguments")):
+        entry: Any = document.data
+        for part in where:
+            entry = entry[part]
+        return _old_rule(entry) or "; name a metric"
     close = get_close_matches(field, _field_names() | set(custom), 1, 0.8)
     return f"; did you mean {close[0]}?" if close and close[0] != field else ""
 

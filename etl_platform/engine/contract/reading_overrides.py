@@ -2,15 +2,17 @@
 
 import codecs
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from etl_platform.engine.contract.located_yaml import Located, Where
-from etl_platform.engine.errors import UnreadableFileError
+from etl_platform.engine.errors import ContractError, UnreadableFileError
 
 NONE = "none"
 _DELIMITER = re.compile(r"[^a-zA-Z0-9\"'\\\r\n\0\u00c0-\uffff]{1,8}")
+_FILE_SERVERS = frozenset({"s3", "azure", "sftp", "local", "custom"})
+_FORMATS = ("csv", "tsv", "txt", "delimited", "xlsx", "xls", "excel", "zip", "gz", "gzip")
 _CUSTOM = ("schema", 0, "customProperties")
 _QUOTES, _ESCAPES = ('"', "'", NONE), ("\\", NONE)
 
@@ -81,10 +83,33 @@ def read_overrides(document: Located, custom: Mapping[str, Any]) -> ReadingOverr
 
 
 def _drop_server(document: Located) -> tuple[int, Mapping[str, Any]]:
-    """The server of the delivered files, with its position: the first one that is not silver's, which is Parquet."""
-    servers: list[dict[str, Any]] = document.data.get("servers") or []
-    found = ((i, server) for i, server in enumerate(servers) if str(server.get("format")).lower() != "parquet")
-    return next(found, (0, {}))
+    """The server of the delivered files, with its position; empty if only databases and the like are listed.
+
+    It is the one that is named ``drop``, or the first of files that can be read. ``silver`` is where they end up.
+    """
+    listed = enumerate(document.data.get("servers") or [])
+    servers = [(i, s) for i, s in listed if s.get("type") in _FILE_SERVERS and s.get("server") != "silver"]
+    named = [(i, server) for i, server in servers if server.get("server") == "drop"]
+    found = named or [(i, server) for i, server in servers if _is_read(server)]
+    position, server = (found or servers or [(0, {})])[0]
+    if server and not _is_read(server):
+        message = f"format {server.get('format')!r} is not read; files are {', '.join(_FORMATS)}"
+        raise document.error(f"{message}; add the server of the delivered files", "servers", position, "format")
+    return position, server
+
+
+def other_servers(document: Located) -> Iterator[tuple[int, str]]:
+    """Position and field of each ``encoding`` and ``delimiter`` that says nothing about the delivered files."""
+    try:
+        drop, _ = _drop_server(document)
+    except ContractError:
+        return
+    for position, server in enumerate(document.data.get("servers") or []):
+        yield from ((position, field) for field in ("encoding", "delimiter") if position != drop and field in server)
+
+
+def _is_read(server: Mapping[str, Any]) -> bool:
+    return str(server.get("format", "csv")).lower() in _FORMATS
 
 
 def _place(document: Located, name: str) -> Where:

@@ -7,7 +7,7 @@ ContractError with the line of the first problem.
 from collections.abc import Mapping
 from typing import Any
 
-from etl_platform.engine.contract.dataset_rule_reader import counts_nulls, is_library
+from etl_platform.engine.contract.dataset_rule_reader import NULL_METRICS, counts_nulls, is_library
 from etl_platform.engine.contract.located_yaml import Located, Where, is_number
 from etl_platform.engine.contract.model import NAME, Column, ColumnType, RowRule
 from etl_platform.engine.contract.two_digit_years import PIVOT, has_two_digit_year
@@ -25,50 +25,101 @@ COLUMN_FIELDS = {
 """By name in ``logicalTypeOptions``, the field of ``Column``; ``format`` becomes the first of ``formats``."""
 
 _MAX_LENGTH = 1 << 24
+_ASSUMED = {"timezone": False, "defaultTimezone": None}
+"""Options that silver fulfils: its timestamps have no time zone. None stands for any value."""
+_OF_ROW_RULES = frozenset(
+    [
+        *("id", "name", "description", "type", "engine", "implementation", "severity"),
+        *("tags", "dimension", "businessImpact", "method", "authoritativeDefinitions", "customProperties"),
+        *("schedule", "scheduler"),
+    ]
+)
+_SILENT = _OF_ROW_RULES - {"engine", "implementation", "severity"}
+_OF_LIBRARY_RULES = _OF_ROW_RULES - {"engine", "implementation"} | {"metric", "mustBe", "arguments", "unit"}
 
 
-def read_options(document: Located, entry: Mapping[str, Any], here: Where) -> dict[str, Any]:
+def read_options(document: Located, entry: Mapping[str, Any], kind: ColumnType, here: Where) -> dict[str, Any]:
     """``logicalTypeOptions`` of a property. Checked here, because the standard's schema does not restrict them."""
-    options = dict(entry.get("logicalTypeOptions") or {})
     where = (*here, "logicalTypeOptions")
-    if unknown := sorted(options.keys() - COLUMN_FIELDS.keys()):
-        message = f"logicalTypeOptions {unknown[0]!r} is not supported; use {', '.join(COLUMN_FIELDS)}"
-        raise document.error(f"{entry['name']}: {message}", *where)
-    for option, value in options.items():
-        if option in {"minLength", "maxLength"}:
-            fits = is_number(value) and isinstance(value, int) and 0 <= value <= _MAX_LENGTH
-            takes = "a whole number of characters"
-        elif option in {"pattern", "format"}:
+    options: dict[str, Any] = {}
+    for option, written in (entry.get("logicalTypeOptions") or {}).items():
+        if option in _ASSUMED:
+            if _ASSUMED[option] not in (None, written):
+                message = f"{option} {written!r} is not supported: timestamps have none in silver; remove it"
+                raise document.error(f"{entry['name']}: {message}", *where, option)
+            continue
+        if option not in COLUMN_FIELDS:
+            message = f"logicalTypeOptions {option!r} is not supported; use {', '.join(COLUMN_FIELDS)}"
+            raise document.error(f"{entry['name']}: {message}", *where, option)
+        is_length, is_text = option in {"minLength", "maxLength"}, option in {"pattern", "format"}
+        value = _whole(written) if is_length or kind is ColumnType.INTEGER else written
+        if is_length:
+            fits, takes = isinstance(value, int) and is_number(value), "a whole number of characters"
+            fits = fits and 0 <= value <= _MAX_LENGTH
+        elif is_text:
             fits, takes = isinstance(value, str), "a text"
         else:
             fits, takes = is_number(value) or isinstance(value, str), "a number or a date"
         if not fits:
             raise document.error(f"{entry['name']}: {option} takes {takes}", *where, option)
+        options[option] = value
     return options
 
 
+def _whole(value: Any) -> Any:
+    """16.0 as 16, as some tools write whole numbers."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
 def read_library_rules(document: Located, entry: Mapping[str, Any], here: Where) -> dict[str, Any]:
-    """The library metrics in a property's ``quality`` that mean the same as its own fields.
+    """The ``enum`` of a property, and the library metrics in its ``quality`` that mean the same as its own fields.
 
     Returns:
-        ``allowed`` values, ``required`` and ``unique``, each only if a metric declares it.
+        ``allowed`` values, ``pattern``, ``null_tokens``, ``required`` and ``unique``, each only if it is declared.
     """
     found: dict[str, Any] = {}
+    if allowed := _allowed(entry.get("enum")):
+        found["allowed"] = allowed
+    options = entry.get("logicalTypeOptions") or {}
     for position, rule in enumerate(entry.get("quality") or []):
         if rule.get("type") == "text" or counts_nulls(rule):
             continue
-        refuses_rows = is_library(rule) and rule.get("severity", "error") == "error" and rule.get("mustBe") == 0
-        metric, arguments = rule.get("metric") if refuses_rows else None, rule.get("arguments") or {}
-        if metric == "invalidValues" and arguments.keys() == {"validValues"}:
-            found["allowed"] = tuple(map(str, arguments["validValues"]))
-        elif metric in {"nullValues", "missingValues"} and not arguments:
-            found["required"] = True
-        elif metric == "duplicateValues" and not arguments:
-            found["unique"] = True
-        else:
-            message = "this quality rule is not supported; use enum, required, unique, logicalTypeOptions or a row rule"
-            raise document.error(f"{entry['name']}: {message}", *here, "quality", position)
+        where = (*here, "quality", position)
+        declared = _meaning(document, entry["name"], rule, where)
+        for field, value in declared.items():
+            before = found.get(field, options.get("pattern") if field == "pattern" else None)
+            same = set(before) == set(value) if field == "allowed" and before else before == value
+            if before is not None and not same:
+                words = "values" if field == "allowed" else field
+                message = f"{entry['name']}: this rule has other {words} than enum, its options or another rule"
+                raise document.error(f"{message}; keep one of them", *where)
+        found |= {field: value for field, value in declared.items() if field not in found}
+    if "pattern" in options:
+        found.pop("pattern", None)
     return found
+
+
+def _meaning(document: Located, name: str, rule: Mapping[str, Any], where: Where) -> dict[str, Any]:
+    """The fields of a column that a library metric declares."""
+    refuses_rows = is_library(rule) and rule.get("severity", "error") == "error" and rule.get("mustBe") == 0
+    metric, arguments = rule.get("metric") if refuses_rows else None, rule.get("arguments") or {}
+    given, is_same = frozenset(arguments), rule.keys() <= _OF_LIBRARY_RULES
+    if is_same and metric == "invalidValues" and given == {"validValues"}:
+        return {"allowed": tuple(map(str, arguments["validValues"]))}
+    if is_same and metric == "invalidValues" and given == {"pattern"} and isinstance(arguments["pattern"], str):
+        return {"pattern": arguments["pattern"]}
+    if is_same and metric == "missingValues" and given == {"missingValues"}:
+        tokens = arguments["missingValues"]
+        return {"required": True, "null_tokens": tuple(str(token) for token in tokens if token not in (None, ""))}
+    if is_same and metric == "duplicateValues" and not given:
+        return {"unique": True}
+    if is_same and metric in NULL_METRICS and not given:
+        return {"required": True}
+    kind = rule.get("type", "library")
+    found = {"custom": f"engine {rule.get('engine')}", "sql": "a rule in the SQL of a server"}.get(kind)
+    parts = [f"metric {rule.get('metric')}", *(field for field in rule if field not in ("metric", *_SILENT))]
+    message = f"this quality rule is not supported: {found or ', '.join(parts)}"
+    raise document.error(f"{name}: {message}; use enum, required, unique, logicalTypeOptions or a row rule", *where)
 
 
 def read_row_rules(document: Located, columns: set[str]) -> tuple[RowRule, ...]:
@@ -86,8 +137,11 @@ def read_row_rules(document: Located, columns: set[str]) -> tuple[RowRule, ...]:
             continue
         if rule.get("type") != "custom" or rule.get("engine") != "rowRule":
             raise document.error("a quality rule of the schema needs type: custom and engine: rowRule", *here)
-        if "metric" in rule or rule.get("severity", "error") != "error":
-            raise document.error("a row rule takes no metric and no severity except error", *here)
+        if rule.get("severity", "error") != "error" or not rule.keys() <= _OF_ROW_RULES:
+            other = next((field for field in rule if field not in _OF_ROW_RULES), "severity")
+            raise document.error(
+                f"a row rule takes no metric and no severity except error; remove {other}", *here, other
+            )
         name, sql = rule.get("name"), rule.get("implementation")
         if not isinstance(name, str) or not NAME.fullmatch(name) or name in taken:
             message = f"a row rule needs a name that no column or rule has, of letters, digits and _, not {name!r}"
@@ -112,3 +166,7 @@ def check_two_digit_years(document: Located, column: Column, custom: Mapping[str
         raise document.error(f"{PIVOT} takes a year, such as 1970 for 1970 to 2069, not {first}", *where)
     if PIVOT in custom and not has_two_digit_year(column.formats):
         raise document.error(f"{column.name}: {PIVOT} needs a format with yy; remove it", *where)
+
+
+def _allowed(entries: Any) -> tuple[str, ...] | None:
+    return tuple(str(e["value"]) for e in entries) if entries else None

@@ -4,13 +4,14 @@ YAML 1.1 turns them into other values before a contract is read. Only the fields
 checked, because a misread example or description changes nothing.
 """
 
+from collections.abc import Iterator
 from datetime import date
 from typing import Any
 
 from etl_platform.engine.contract.located_yaml import Located, Where, is_number
 from etl_platform.engine.errors import ContractError
 
-_TEXT_LISTS = frozenset({"enum", "validValues"})
+_TEXT_LISTS = frozenset({"enum", "validValues", "missingValues"})
 _TEXTS = frozenset({"value", "label", "synonym"})
 _NUMBERS = frozenset(
     [
@@ -23,10 +24,12 @@ _SERVICE_LEVELS = ("frequency", "latency", "freshness")
 _BOOLEANS = frozenset({"true", "false"})
 
 
-def refuse_misread(document: Located) -> None:
-    """Raise ContractError for the first text or number in the schema that YAML reads as another value."""
+def misread_values(document: Located) -> Iterator[ContractError]:
+    """An error for each text or number in the schema that YAML reads as another value."""
     for where, (written, value) in document.unquoted.items():
         if not _is_read(document, where):
+            continue
+        if value is None and where[-2:-1] == ("missingValues",):
             continue
         if _is_text(where):
             fits = _is_same_text(written, value) or (
@@ -35,7 +38,7 @@ def refuse_misread(document: Located) -> None:
         else:
             fits = not _is_number_field(where) or _is_same_number(written, value)
         if not fits:
-            raise misread(document, where)
+            yield misread(document, where)
 
 
 def is_misread(document: Located, where: Where) -> bool:

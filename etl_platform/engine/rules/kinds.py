@@ -10,6 +10,7 @@ from datetime import date
 from typing import TYPE_CHECKING, Any, Protocol
 
 from etl_platform.engine.contract.model import Column, ColumnType
+from etl_platform.engine.contract.named_formats import FLOAT_BOUNDS, FORMAT_WORDS, INTEGER_BOUNDS, TEXT_PATTERNS
 from etl_platform.engine.contract.two_digit_years import has_two_digit_year
 from etl_platform.engine.values.formats import DEFAULT_DATE, DEFAULT_TIME, DEFAULT_TIMESTAMP
 
@@ -119,6 +120,16 @@ def _notations(column: Column) -> Sequence[str]:
             return ()
 
 
+def _format_sentence(column: Column) -> str:
+    name = str(column.named_format)
+    if column.type is ColumnType.STRING:
+        return f"must be {FORMAT_WORDS[name]}"
+    if column.type is ColumnType.INTEGER:
+        lowest, highest = INTEGER_BOUNDS[name]
+        return f"must be from {lowest} to {highest} ({name})"
+    return f"must be from -{FLOAT_BOUNDS[name]} to {FLOAT_BOUNDS[name]} ({name})"
+
+
 def _length_sentence(column: Column) -> str:
     limits = [("at least", column.min_length), ("at most", column.max_length)]
     wanted = " and ".join(f"{words} {limit}" for words, limit in limits if limit is not None)
@@ -164,6 +175,15 @@ def _is_of_another_type(values: ColumnValues) -> "pl.Expr":
 def _does_not_match(values: ColumnValues) -> "pl.Expr":
     assert values.column.pattern is not None
     return ~values.text.str.contains(values.column.pattern)
+
+
+def _is_of_another_format(values: ColumnValues) -> "pl.Expr":
+    column = values.column
+    name = str(column.named_format)
+    if column.type is ColumnType.STRING:
+        return ~values.text.str.contains(TEXT_PATTERNS[name])
+    bounds = INTEGER_BOUNDS.get(name) or (-FLOAT_BOUNDS[name], FLOAT_BOUNDS[name])
+    return ~values.value.is_between(*bounds)
 
 
 def _has_another_length(values: ColumnValues) -> "pl.Expr":
@@ -249,10 +269,17 @@ COLUMN_KINDS: tuple[RuleKind, ...] = (
     ),
     RuleKind(
         suffix="pattern",
-        fields=("logicalTypeOptions.pattern",),
+        fields=("logicalTypeOptions.pattern", "quality: invalidValues"),
         applies=lambda column: column.pattern is not None,
         sentence=lambda column: f"must match the regular expression {column.pattern}",
         flag=_does_not_match,
+    ),
+    RuleKind(
+        suffix="format",
+        fields=("logicalTypeOptions.format",),
+        applies=lambda column: column.named_format is not None,
+        sentence=_format_sentence,
+        flag=_is_of_another_format,
     ),
     RuleKind(
         suffix="length",

@@ -151,7 +151,7 @@ def test_a_good_contract_says_what_stands_in_it() -> None:
         ("- name: size", "- name: day", "- name: day\n        logicalType: integer", "day"),
         ("- name: size", "- name: 'the size'", "- name: 'the size'", "the size"),
         ("engine: rowRule", "engine: soda", "- name: small", "rowRule"),
-        ("type: custom", "type: sql\n        query: SELECT 1", "- name: small", "rowRule"),
+        ("type: custom", "type: sql\n        query: SELECT 1\n        mustBe: 0", "engine:", "no field 'engine'"),
         ("- name: small_before_2010", "- name: size", "- name: size\n        type", "no column or rule has"),
         ("implementation: size < 10", "implementation: size <", "- name: small", "small_before_2010"),
         ("implementation: size < 10", "implementation: sise < 10", "- name: small", "sise"),
@@ -354,7 +354,8 @@ def test_a_cadence_is_read_in_every_usual_unit(unit: str, days: float) -> None:
 def test_a_latency_is_the_grace_of_a_cadence() -> None:
     sla = [{"property": "latency", "value": 36, "unit": "h"}, {"property": "frequency", "value": 1, "unit": "w"}]
     assert contract_of([text("a")], slaProperties=sla).cadence == Cadence(timedelta(days=7), timedelta(hours=36))
-    assert contract_of([text("a")], slaProperties=sla[:1]).cadence is None
+    with pytest.raises(ContractError, match=r"latency .* needs a frequency"):
+        contract_of([text("a")], slaProperties=sla[:1])
 
 
 @pytest.mark.parametrize(
@@ -365,6 +366,9 @@ def test_a_latency_is_the_grace_of_a_cadence() -> None:
         ("{property: frequency, value: monthly}", "'monthly'"),
         ("{property: frequency, value: 0}", "above 0"),
         ("{property: latency, value: true}", "True"),
+        ("{property: frequncy, value: 1}", "did you mean frequency?"),
+        ("{property: Frequency, value: 1}", "did you mean frequency?"),
+        ("{property: latncy, value: 1}", "did you mean latency?"),
         ("{property: frequency, value: 1}\n  - {property: frequency, value: 2}", "twice"),
     ],
 )

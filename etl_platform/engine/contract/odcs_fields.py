@@ -1,0 +1,192 @@
+"""What becomes of each field of ODCS 3.0 to 3.2: it is read, refused, or for people only. Names only, no rules.
+
+Every field of the standard's schema is in ``FIELDS``, or below one that is for people or refused; a test compares both.
+A field that is read has its effect in one of the readers, which refuse the values that they do not know.
+"""
+
+from collections.abc import Iterator, Mapping
+from enum import Enum
+from functools import cache
+from typing import Any
+
+from etl_platform.engine.contract.custom_properties import OURS
+from etl_platform.engine.contract.dataset_rules import OPERATORS
+from etl_platform.engine.contract.located_yaml import Located
+from etl_platform.engine.contract.named_formats import PEOPLE_ONLY
+from etl_platform.engine.contract.reading_overrides import other_servers
+from etl_platform.engine.contract.rule_reader import COLUMN_FIELDS
+
+_LINES_SHOWN = 3
+
+
+class Fate(Enum):
+    READ = "has an effect"
+    REFUSED = "an error"
+    PEOPLE = "for people only"
+
+
+_CUSTOM = {"customProperties[].property": Fate.READ, "customProperties[].value": Fate.READ}
+_PEOPLE_EVERYWHERE = ("id", "tags", "authoritativeDefinitions")
+_READ_BY_RULES = ("type", "name", "description", "severity", "metric", "unit", "arguments", "engine", "implementation")
+_COMPARISONS = tuple(OPERATORS)
+_OPTIONS_READ = (*COLUMN_FIELDS, "timezone")
+_OPTIONS_REFUSED = (
+    *("multipleOf", "minItems", "maxItems", "uniqueItems", "minProperties", "maxProperties", "required"),
+    *("dimensions", "distanceMetric", "elementType", "embeddingModel", "embeddingModelVersion", "normalized"),
+)
+
+
+def _under(path: str, fate: Fate, *names: str) -> dict[str, Fate]:
+    return {f"{path}{name}": fate for name in names}
+
+
+def _quality(path: str) -> dict[str, Fate]:
+    here = f"{path}quality[]."
+    return {
+        **_under(here, Fate.READ, *_READ_BY_RULES, *_COMPARISONS),
+        **_under(here, Fate.REFUSED, "query", "rule"),
+        **_under(here, Fate.PEOPLE, *_PEOPLE_EVERYWHERE, "businessImpact", "dimension", "method"),
+        **_under(here, Fate.PEOPLE, "schedule", "scheduler", "customProperties"),
+    }
+
+
+FIELDS: Mapping[str, Fate] = {
+    **_under("", Fate.READ, "apiVersion", "kind", "id", "version", "status", "domain", "description.purpose"),
+    **_under("", Fate.READ, "team.name"),
+    **_under(
+        "", Fate.PEOPLE, "name", "tenant", "tags", "dataProduct", "price", "contractCreatedTs", "support", "roles"
+    ),
+    **_under("", Fate.PEOPLE, "authoritativeDefinitions", "customProperties", "context", "slaDefaultElement"),
+    **_under("description.", Fate.PEOPLE, "usage", "limitations", "authoritativeDefinitions", "customProperties"),
+    **_under("team.", Fate.PEOPLE, *_PEOPLE_EVERYWHERE, "description", "members", "customProperties"),
+    "team[]": Fate.PEOPLE,
+    **_under("servers[].", Fate.READ, "server", "type", "format", "encoding", "delimiter"),
+    **_under("servers[].", Fate.PEOPLE, "id", "description", "environment", "roles", "customProperties", "account"),
+    **_under("servers[].", Fate.PEOPLE, "catalog", "catalogUrl", "database", "dataset", "endpointUrl", "host"),
+    **_under("servers[].", Fate.PEOPLE, "location", "namespace", "path", "port", "project", "region", "regionName"),
+    **_under("servers[].", Fate.PEOPLE, "schema", "serviceName", "stagingDir", "stream", "warehouse", "workgroup"),
+    **_under("schema[].", Fate.READ, "name", "physicalName", "description", "dataGranularityDescription"),
+    **_under("schema[].", Fate.READ, "logicalType"),
+    **{f"schema[].{name}": fate for name, fate in _CUSTOM.items()},
+    **_under("schema[].customProperties[].", Fate.PEOPLE, "id", "description", "vendor"),
+    **_under("schema[].", Fate.PEOPLE, *_PEOPLE_EVERYWHERE, "physicalType", "businessName", "context", "deprecated"),
+    **_under("schema[].", Fate.PEOPLE, "synonyms", "relationships"),
+    **_quality("schema[]."),
+    **_under("schema[].properties[].", Fate.READ, "name", "physicalName", "description", "logicalType", "required"),
+    **_under("schema[].properties[].", Fate.READ, "unique", "primaryKey", "primaryKeyPosition", "classification"),
+    **_under("schema[].properties[].", Fate.READ, "physicalType", "transformLogic", "transformSourceObjects"),
+    **_under("schema[].properties[].logicalTypeOptions.", Fate.READ, *_OPTIONS_READ),
+    **_under("schema[].properties[].logicalTypeOptions.", Fate.REFUSED, *_OPTIONS_REFUSED),
+    "schema[].properties[].logicalTypeOptions.defaultTimezone": Fate.PEOPLE,
+    **_under("schema[].properties[].enum[].", Fate.READ, "value", "label"),
+    **_under("schema[].properties[].enum[].", Fate.PEOPLE, *_PEOPLE_EVERYWHERE, "description", "customProperties"),
+    **_under("schema[].properties[].synonyms[].", Fate.READ, "synonym"),
+    **_under("schema[].properties[].synonyms[].", Fate.PEOPLE, "id", "description", "locale", "source", "status"),
+    "schema[].properties[].synonyms[].customProperties": Fate.PEOPLE,
+    **{f"schema[].properties[].{name}": fate for name, fate in _CUSTOM.items()},
+    **_under("schema[].properties[].customProperties[].", Fate.PEOPLE, "id", "description", "vendor"),
+    **_under("schema[].properties[].", Fate.PEOPLE, *_PEOPLE_EVERYWHERE, "businessName", "criticalDataElement"),
+    **_under("schema[].properties[].", Fate.PEOPLE, "deprecated", "encryptedName", "examples", "semanticType"),
+    **_under("schema[].properties[].", Fate.PEOPLE, "partitioned", "partitionKeyPosition", "transformDescription"),
+    **_under("schema[].properties[].", Fate.PEOPLE, "relationships"),
+    **_under("schema[].properties[].", Fate.REFUSED, "items", "map", "properties"),
+    **_quality("schema[].properties[]."),
+    **_under("slaProperties[].", Fate.READ, "property", "value", "unit", "element", "description"),
+    **_under("slaProperties[].", Fate.READ, "customProperties[].property", "customProperties[].value"),
+    **_under("slaProperties[].customProperties[].", Fate.PEOPLE, "id", "description", "vendor"),
+    **_under("slaProperties[].", Fate.READ, "schedule", "scheduler", "valueExt"),
+    **_under("slaProperties[].", Fate.PEOPLE, "id", "driver", "authoritativeDefinitions"),
+}
+"""Fate by path; ``[]`` stands for each item of a list. What is below a path shares its fate."""
+
+
+def people_note(document: Located) -> Iterator[str]:
+    """One sentence with everything in a document that only people read, and its lines; none if there is nothing."""
+    found: dict[str, list[int]] = {}
+    for label, line in (*_fields_for_people(document.data, (), _tree(), document), *_values_for_people(document)):
+        found.setdefault(label, []).append(line)
+    if found:
+        yield f"{document.path}: for people only: " + ", ".join(
+            f"{label} ({_lines(lines)})" for label, lines in found.items()
+        )
+
+
+def _lines(lines: list[int]) -> str:
+    distinct = sorted(set(lines))
+    shown, more = ", ".join(map(str, distinct[:_LINES_SHOWN])), len(distinct) - _LINES_SHOWN
+    return f"line{'s'[: len(distinct) - 1]} {shown}" + (f" and {more} more" if more > 0 else "")
+
+
+def _fields_for_people(
+    value: Any, where: tuple[str | int, ...], tree: Mapping[str, Any], document: Located
+) -> Iterator[tuple[str, int]]:
+    if isinstance(value, list):
+        for place, item in enumerate(value):
+            yield from _fields_for_people(item, (*where, place), tree.get("[]", {}), document)
+        return
+    if not isinstance(value, dict):
+        return
+    if "" in tree:
+        yield ".".join(str(part) for part in where if isinstance(part, str)), document.line(*where)
+        return
+    for name, item in value.items():
+        below = tree.get(name)
+        if below is None:
+            continue
+        if below is Fate.PEOPLE:
+            if item not in (None, False, "", [], {}):
+                parents = [part for part in where if isinstance(part, str) and part not in ("schema", "properties")]
+                yield ".".join([*parents[-1:], name]), document.line(*where, name)
+        elif isinstance(below, dict):
+            yield from _fields_for_people(item, (*where, name), below, document)
+
+
+@cache
+def _tree() -> dict[str, Any]:
+    """``FIELDS`` as nested mappings, with the fate at the end of each path."""
+    top: dict[str, Any] = {}
+    for path, fate in FIELDS.items():
+        *parents, last = path.replace("[]", ".[]").split(".")
+        level = top
+        for part in parents:
+            level = level.setdefault(part, {})
+        if last == "[]":
+            level.setdefault(last, {})[""] = fate
+        else:
+            level[last] = fate
+    return top
+
+
+def _values_for_people(document: Located) -> Iterator[tuple[str, int]]:
+    """Values that nothing reads, in fields that are read with other values."""
+    for place, field in other_servers(document):
+        yield f"{field} of servers.{place}", document.line("servers", place, field)
+    for place, entry in enumerate(document.data.get("slaProperties") or []):
+        if entry["property"] not in ("frequency", "latency", "freshness"):
+            yield f"slaProperties {entry['property']}", document.line("slaProperties", place)
+    schema = ("schema", 0)
+    yield from _unread_in(document, document.data["schema"][0], schema)
+    for index, entry in enumerate(document.data["schema"][0].get("properties") or []):
+        here = (*schema, "properties", index)
+        yield from _unread_in(document, entry, here)
+        physical = str(entry.get("physicalType", "")).lower()
+        if physical and not (entry.get("logicalType") == "number" and physical.startswith(("decimal(", "numeric("))):
+            yield "physicalType", document.line(*here, "physicalType")
+        if "transformSourceObjects" in entry and not entry.get("transformLogic") and not _has_lookup(entry):
+            yield "transformSourceObjects", document.line(*here, "transformSourceObjects")
+        option = (entry.get("logicalTypeOptions") or {}).get("format")
+        if option in PEOPLE_ONLY:
+            yield f"format {option}", document.line(*here, "logicalTypeOptions", "format")
+
+
+def _has_lookup(entry: Mapping[str, Any]) -> bool:
+    return any(item["property"] == "lookup" for item in entry.get("customProperties") or [])
+
+
+def _unread_in(document: Located, entry: Mapping[str, Any], here: tuple[str | int, ...]) -> Iterator[tuple[str, int]]:
+    for place, item in enumerate(entry.get("customProperties") or []):
+        if item["property"] not in OURS:
+            yield f"custom property {item['property']}", document.line(*here, "customProperties", place)
+    for place, rule in enumerate(entry.get("quality") or []):
+        if rule.get("type") == "text":
+            yield "quality of the type text", document.line(*here, "quality", place)
