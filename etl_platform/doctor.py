@@ -185,8 +185,8 @@ class ExternalSystems:
         from etl_platform.engine.contract_folder import read_folder
 
         folder = read_folder(self.settings.contracts_dir)
-        for broken in folder.broken:
-            problem = f"{len(folder.broken)} of {len(folder.all)} contracts are in error and set aside; the first is"
+        for broken in folder.in_error:
+            problem = f"{len(folder.in_error)} of {len(folder.all)} contracts are in error and set aside; the first is"
             raise ContractError(f"{problem} {broken.error}", path=str(self.settings.contracts_dir))
         return Pass(f"{len(folder.good)} datasets")
 

@@ -110,9 +110,9 @@ def route(version: ObjectVersion, contracts: Mapping[str, Contract], source_pref
 
 def _no_contract(broken: Sequence[BrokenContract]) -> FileError:
     why = _ignored(NO_CONTRACT)
-    if not broken:
+    in_error = ", ".join([PurePath(contract.path).name for contract in broken if contract.in_force][:_MOST_NAMED])
+    if not in_error:
         return why
-    in_error = ", ".join(PurePath(contract.path).name for contract in broken[:_MOST_NAMED])
     return replace(why, message=f"{why.message}. Contracts in error, which may be about this file: {in_error}")
 
 

@@ -76,10 +76,10 @@ def ignored_files(
 
 def contracts_in_error(contracts: ContractFolder) -> Answer:
     """Contracts that are set aside, so that their files wait."""
-    if not contracts.broken:
+    if not contracts.in_error:
         return Answer(False, f"no contract is in error; {counted(len(contracts.good), 'contract')} read")
-    number = counted(len(contracts.broken), "contract is", "contracts are")
-    text = f"{number} in error and set aside; the first: {contracts.broken[0].error}"
+    number = counted(len(contracts.in_error), "contract is", "contracts are")
+    text = f"{number} in error and set aside; the first: {contracts.in_error[0].error}"
     return Answer(True, text, "correct it; then `etl-platform reconcile --repair` ingests the files that wait")
 
 

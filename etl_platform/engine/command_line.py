@@ -18,7 +18,7 @@ from types import FrameType
 
 from etl_platform.engine.check_command import add_file_arguments, check_files
 from etl_platform.engine.contract.model import Contract
-from etl_platform.engine.contract_folder import BrokenContract, contract_paths, read_contracts
+from etl_platform.engine.contract_folder import BrokenContract, contract_paths, load_contract, read_contracts
 from etl_platform.engine.errors import ContractError, EtlPlatformError, UsageError
 from etl_platform.engine.exit_codes import BAD, GOOD, USAGE
 
@@ -140,15 +140,16 @@ def check_contracts(places: Sequence[Path]) -> int:
     broken = 0
     for found in read_contracts(path for place in places for path in _contracts_of(place)).all:
         try:
-            if isinstance(found, BrokenContract):
+            if isinstance(found, BrokenContract) and found.in_force:
                 raise found.error
-            check_contract(found)
+            contract = load_contract(Path(found.path)) if isinstance(found, BrokenContract) else found
+            check_contract(contract)
         except ContractError as error:
             broken += 1
             for each in error.errors:
                 print(each, file=sys.stderr)
             continue
-        _print_contract(found)
+        _print_contract(contract)
     return USAGE if broken else GOOD
 
 

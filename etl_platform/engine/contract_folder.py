@@ -11,10 +11,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from etl_platform.engine.contract.contract_reader import parse_contract
+from etl_platform.engine.contract.contract_status import not_in_force
 from etl_platform.engine.contract.declared_names import declared_names
-from etl_platform.engine.contract.model import Contract
+from etl_platform.engine.contract.model import Contract, file_stem, fold
 from etl_platform.engine.contract.reference_tables import ReferenceFolder
-from etl_platform.engine.errors import ContractError
+from etl_platform.engine.errors import ContractError, NotInForceError
 from etl_platform.engine.machine_errors import machine_error
 from etl_platform.engine.rules.check_names import RuleCheck, refuse_colliding_checks, step_outputs
 
@@ -40,6 +41,10 @@ class BrokenContract:
     file_patterns: tuple[str, ...]
     sha256: str
 
+    @property
+    def in_force(self) -> bool:
+        return not isinstance(self.error, NotInForceError)
+
 
 @dataclass(frozen=True)
 class ContractFolder:
@@ -47,7 +52,7 @@ class ContractFolder:
 
     Attributes:
         good: by dataset.
-        broken: in order of their paths.
+        broken: those in error, and those that are not in force, in order of their paths.
     """
 
     good: dict[str, Contract] = field(default_factory=dict)
@@ -57,6 +62,11 @@ class ContractFolder:
     def all(self) -> list[Contract | BrokenContract]:
         """In order of their paths."""
         return sorted((*self.good.values(), *self.broken), key=lambda contract: contract.path)
+
+    @property
+    def in_error(self) -> list[BrokenContract]:
+        """Those of ``broken`` that somebody has to correct."""
+        return [contract for contract in self.broken if contract.in_force]
 
     @property
     def datasets(self) -> list[str]:
@@ -100,7 +110,7 @@ def load_contracts(folder: Path) -> dict[str, Contract]:
         ContractError: a contract is broken, or the folder has none.
     """
     found = read_folder(folder)
-    for broken in found.broken:
+    for broken in found.in_error:
         raise broken.error
     return found.good
 
@@ -127,14 +137,19 @@ def read_contracts(paths: Iterable[Path]) -> ContractFolder:
     broken: list[BrokenContract] = []
     for path in sorted(set(paths)):
         try:
-            good.append(load_contract(path))
+            contract = load_contract(path)
         except Exception as error:  # noqa: BLE001 - a fault of the reader must not stop the other contracts
             # An error of the machine must stop them: it passes, and files of this contract would be ignored for it.
             cause = machine_error(error)
             if cause and not isinstance(cause, _IN_THE_FOLDER):
                 raise cause from None
             broken.append(_set_aside(path, error if isinstance(error, ContractError) else _fault(path, error)))
-    for find_contradictions in (_same_datasets, _same_ids, _same_outputs):
+            continue
+        if contract.in_force:
+            good.append(contract)
+        else:
+            broken.append(_set_aside(path, NotInForceError(not_in_force(contract.status), path=contract.path)))
+    for find_contradictions in (_same_datasets, _same_ids, _same_outputs, _same_files):
         errors = dict(find_contradictions(good))
         broken += [_set_aside(Path(path), error) for path, error in errors.items()]
         good = [contract for contract in good if contract.path not in errors]
@@ -175,6 +190,21 @@ def _same_datasets(contracts: Iterable[Contract]) -> Iterator[tuple[str, Contrac
     for contract, other in _same(contracts, lambda contract: contract.dataset.casefold()):
         message = f"the dataset {contract.dataset} is already described by {other.path}; remove or rename one of them"
         yield contract.path, ContractError(message, path=contract.path)
+
+
+def _same_files(contracts: Iterable[Contract]) -> Iterator[tuple[str, ContractError]]:
+    """Contracts with the same file name or pattern: the order of their names would decide which of them gets a file."""
+    owners: dict[tuple[str, str], list[tuple[Contract, int | None, str]]] = defaultdict(list)
+    for contract in contracts:
+        name = contract.physical_name
+        owners["name", fold(file_stem(name))].append((contract, contract.line, f"the file name {name!r}"))
+        for pattern in {fold(pattern, keep="*"): pattern for pattern in contract.file_patterns}.items():
+            owners["pattern", pattern[0]].append((contract, contract.patterns_line, f"the file pattern {pattern[1]!r}"))
+    for first, *others in owners.values():
+        for own, (other, line, _) in (*((first, other) for other in others[:1]), *((other, first) for other in others)):
+            contract, own_line, what = own
+            message = f"{what} is also that of {other.path}:{line}; change one of them"
+            yield contract.path, ContractError(message, path=contract.path, line=own_line)
 
 
 def _same_ids(contracts: Iterable[Contract]) -> Iterator[tuple[str, ContractError]]:

@@ -77,6 +77,10 @@ class ErrorList:
             raise errors[0] if len(errors) == 1 else JoinedContractError(errors)
 
 
+class NotInForceError(ContractError):
+    """A contract is a draft or retired. It is set aside like one in error, but nothing is wrong with it."""
+
+
 class TransformError(ContractError):
     """A dataset's transform hook cannot be used; the message names hook and dataset and quotes no value."""
 

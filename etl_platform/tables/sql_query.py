@@ -154,8 +154,8 @@ def _execute(connection: "DuckDBPyConnection", sql: str) -> None:
 def _tables_text(folder: ContractFolder) -> str:
     names = sorted(folder.good)
     text = f"The tables are {', '.join(['reports', *names, *map(quarantine_table, names)])}."
-    if folder.broken:
-        text += f" Contracts in error have none: {', '.join(broken.dataset for broken in folder.broken)}."
+    if folder.in_error:
+        text += f" Contracts in error have none: {', '.join(broken.dataset for broken in folder.in_error)}."
     return text
 
 

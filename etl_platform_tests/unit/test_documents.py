@@ -165,11 +165,11 @@ def test_the_metrics_page_lists_every_metric() -> None:
 
 
 def test_the_contract_page_lists_every_custom_property() -> None:
-    from etl_platform.engine.contract.contract_reader import _COLUMN_CUSTOM, _SCHEMA_CUSTOM
+    from etl_platform.engine.contract.custom_properties import OURS
 
     page = (REFERENCE / "contract.md").read_text("utf-8")
     rows = re.findall(r"^\| custom ([^|]*)\|", page, re.MULTILINE)
-    assert {name for row in rows for name in re.findall(r"`(\w+)`", row)} == _COLUMN_CUSTOM | _SCHEMA_CUSTOM
+    assert {name for row in rows for name in re.findall(r"`(\w+)`", row)} == OURS
 
 
 def test_the_refusals_page_explains_every_code_of_the_reader() -> None:

@@ -15,7 +15,7 @@ import dagster as dg
 from etl_platform.defs.checks.check_evaluation import CheckEvaluation
 from etl_platform.engine.contract.model import Contract
 from etl_platform.engine.contract_folder import BrokenContract, ContractFolder
-from etl_platform.engine.errors import ContractError
+from etl_platform.engine.errors import ContractError, NotInForceError
 from etl_platform.rest_apis.source_folder import SourceFolder
 from etl_platform.settings import code_version
 
@@ -60,11 +60,16 @@ class Declaration:
 
 def contract_evaluation(declaration: Declaration, error: ContractError | None) -> CheckEvaluation:
     """The result of a declaration's check; ``error`` is the one that ``find_error`` found."""
+    notes = declaration.contract.notes if declaration.contract else ()
+    told = {"not_checked": "\n".join(notes)} if notes else {}
     if error is None:
-        return CheckEvaluation(CONTRACT_CHECK, True, metadata={"file": declaration.path})
+        return CheckEvaluation(CONTRACT_CHECK, True, metadata={"file": declaration.path, **told})
+    if isinstance(error, NotInForceError):
+        return CheckEvaluation(CONTRACT_CHECK, True, metadata={"file": declaration.path}, description=str(error))
     line = {} if error.line is None else {"line": error.line}
     # The error can be in a reference table beside the contract.
-    return CheckEvaluation(CONTRACT_CHECK, False, metadata={"file": error.path, **line}, description=str(error))
+    every = "\n".join(map(str, error.errors))
+    return CheckEvaluation(CONTRACT_CHECK, False, metadata={"file": error.path, **line}, description=every)
 
 
 def declarations(folder: ContractFolder, apis: SourceFolder) -> list[Declaration]:
@@ -75,8 +80,11 @@ def declarations(folder: ContractFolder, apis: SourceFolder) -> list[Declaration
 
 
 def warn_of_errors(declared: Sequence[Declaration]) -> None:
-    """One line in the log of every process that loads the definitions; none if nothing is set aside."""
-    errors = [str(declaration.error) for declaration in declared if declaration.error]
+    """A line about errors and one about drafts in the log of every process that loads the definitions."""
+    waiting = [str(each.error) for each in declared if isinstance(each.error, NotInForceError)]
+    errors = [str(each.error) for each in declared if each.error and not isinstance(each.error, NotInForceError)]
+    if waiting:
+        log.warning("contracts that are not in force: %s", "; ".join(waiting[:_MOST_LOGGED]))
     if errors:
         more = f"; and {len(errors) - _MOST_LOGGED} more" if len(errors) > _MOST_LOGGED else ""
         log.warning("contracts or declared APIs in error are set aside: %s%s", "; ".join(errors[:_MOST_LOGGED]), more)

@@ -26,7 +26,11 @@ def _specs(broken: BrokenContract) -> tuple[dg.AssetSpec, dg.AssetSpec]:
         "group_name": broken.dataset,
         "partitions_def": agencies_of(broken.dataset),
         "skippable": True,
-        "description": f"The contract is in error, so new files wait until it is correct: {broken.error}",
+        "description": (
+            f"The contract is in error, so new files wait until it is correct: {broken.error}"
+            if broken.in_force
+            else f"The contract is not in force: {broken.error}"
+        ),
     }
     bronze = dg.AssetSpec(["bronze", broken.dataset], kinds={"bronze", "s3"}, **shared)
     silver = dg.AssetSpec(["silver", broken.dataset], deps=[bronze.key], kinds={"silver", "s3", "parquet"}, **shared)

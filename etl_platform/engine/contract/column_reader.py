@@ -126,7 +126,7 @@ class ColumnReader:
             raise self._document.error(f"{name}: {problem}", *where)
         if others := [item for item in listed if item != "money" or kind is not ColumnType.NUMBER]:
             takes = "money" if kind is ColumnType.NUMBER else "nothing"
-            message = f"{name}: formats takes {takes} for a {kind}, not {others[0]!r}"
+            message = f"{name}: formats takes {takes} for logicalType {kind}, not {others[0]!r}"
             raise self._document.error(message, *here, "customProperties")
         named = None if money or option in PEOPLE_ONLY else option
         return {"named_format": named, "money": money or "money" in listed}

@@ -13,6 +13,7 @@ from typing import Any
 from etl_platform.engine.contract.cadence import read_cadence
 from etl_platform.engine.contract.classifications import classification_notes
 from etl_platform.engine.contract.column_reader import ColumnReader
+from etl_platform.engine.contract.contract_status import read_status, status_notes
 from etl_platform.engine.contract.custom_properties import OURS, SCHEMA_CUSTOM, misplaced, read_custom
 from etl_platform.engine.contract.dataset_rule_reader import read_dataset_rules
 from etl_platform.engine.contract.derived_columns_reader import check_case, read_hook
@@ -85,6 +86,8 @@ class _Reader:
         with collect():
             parts["reading_overrides"] = read_overrides(document, self.custom)
         with collect():
+            parts["status"] = read_status(document)
+        with collect():
             parts["cadence"] = read_cadence(document)
         with collect():
             names = {column.name for column in columns}
@@ -109,7 +112,11 @@ class _Reader:
             columns=columns,
             primary_key=_primary_key(schema),
             max_rejected_percent=self.custom.get("maxRejectedPercent"),
-            notes=(*people_note(document), *classification_notes(document.path, columns)),
+            notes=(
+                *status_notes(document, parts["status"]),
+                *people_note(document),
+                *classification_notes(document.path, columns),
+            ),
             pads_short_rows=self.custom.get("shortRows") == "pad",
             **parts,
         )

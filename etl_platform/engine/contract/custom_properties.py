@@ -63,16 +63,22 @@ def read_custom(document: Located, entry: Mapping[str, Any], known: frozenset[st
 
 def misplaced(document: Located) -> Iterator[ContractError]:
     """An error for each of our custom properties outside a schema and its properties, where it would have no effect."""
-    for where in document.lines:
-        if where[-2:-1] != ("customProperties",) or where[0] == "slaProperties" or _is_read(where):
-            continue
-        entry = _at(document.data, where)
-        name = entry.get("property") if isinstance(entry, dict) else None
-        if isinstance(name, str):
+    for where, entry in _custom_entries(document.data, ()):
+        name = entry.get("property")
+        if isinstance(name, str) and where[0] != "slaProperties" and not _is_read(where):
             try:
                 _refuse_ours(document, name, frozenset(), where)
             except ContractError as error:
                 yield error
+
+
+def _custom_entries(value: Any, where: Where) -> Iterator[tuple[Where, dict[str, Any]]]:
+    """Every custom property of a document, with its path."""
+    for name, below in value.items() if isinstance(value, dict) else enumerate(value):
+        if isinstance(below, dict) and where[-1:] == ("customProperties",):
+            yield (*where, name), below
+        elif isinstance(below, dict | list):
+            yield from _custom_entries(below, (*where, name))
 
 
 def _is_read(where: Where) -> bool:
@@ -101,8 +107,3 @@ def _check_value(document: Located, name: str, value: Any, where: Where) -> None
     if name == "shortRows" and value not in SHORT_ROWS:
         raise document.error(f"shortRows takes {' or '.join(SHORT_ROWS)}, not {value!r}", *where)
 
-
-def _at(data: Any, where: Where) -> Any:
-    for part in where:
-        data = data[part]
-    return data

@@ -17,13 +17,31 @@ class NamesFiles(Protocol):
     @property
     def file_patterns(self) -> tuple[str, ...]: ...
 
+    @property
+    def in_force(self) -> bool: ...
+
 
 Named = TypeVar("Named", bound=NamesFiles)
 
 
 class FileNames(Generic[Named]):
-    """Chooses among contracts by a file name. Made once for many names, because there may be thousands of patterns."""
+    """Chooses among contracts by a file name. Made once for many names, because there may be thousands of patterns.
 
+    A contract that is not in force gets a file only if no other one matches.
+    """
+
+    def __init__(self, contracts: Iterable[Named]) -> None:
+        every = list(contracts)
+        in_force = [contract for contract in every if contract.in_force]
+        self._indexes = [_Index(in_force), _Index([contract for contract in every if not contract.in_force])]
+
+    def choose(self, file_name: str) -> Named | None:
+        """The contract whose name, or else whose longest pattern, matches; None if no contract does."""
+        stem = fold(file_stem(file_name))
+        return next((found for index in self._indexes if (found := index.choose(stem))), None)
+
+
+class _Index(Generic[Named]):
     def __init__(self, contracts: Iterable[Named]) -> None:
         self._exact: dict[str, Named] = {}
         self._patterns: dict[str, list[tuple[int, int, str, Named]]] = defaultdict(list)
@@ -36,9 +54,7 @@ class FileNames(Generic[Named]):
                 self._patterns[start].append((len(declared), -place, pattern, contract))
         self._starts = sorted(set(map(len, self._patterns)))
 
-    def choose(self, file_name: str) -> Named | None:
-        """The contract whose name, or else whose longest pattern, matches; None if no contract does."""
-        stem = fold(file_stem(file_name))
+    def choose(self, stem: str) -> Named | None:
         if stem in self._exact:
             return self._exact[stem]
         near = (one for length in self._starts for one in self._patterns.get(stem[:length], ()))

@@ -12,6 +12,7 @@ from unicodedata import normalize
 
 from etl_platform.engine.contract.cadence import Cadence
 from etl_platform.engine.contract.classifications import is_open
+from etl_platform.engine.contract.contract_status import NOT_IN_FORCE
 from etl_platform.engine.contract.dataset_rules import DatasetRule
 from etl_platform.engine.contract.drift_limits import DriftLimits
 from etl_platform.engine.contract.reading_overrides import ReadingOverrides
@@ -190,10 +191,15 @@ class Contract:
     drift_limits: DriftLimits = field(default_factory=DriftLimits)
     notes: tuple[str, ...] = ()
     hook: TransformHook | None = None
+    status: str = "active"
     patterns_line: int | None = None
     """The line of ``file_patterns``; None if there are none."""
     pads_short_rows: bool = False
     """Whether a row with fewer cells than the header is complete, and its last cells are empty."""
+
+    @property
+    def in_force(self) -> bool:
+        return self.status not in NOT_IN_FORCE
 
     @property
     def file_columns(self) -> tuple[Column, ...]:

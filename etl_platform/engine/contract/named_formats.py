@@ -77,4 +77,4 @@ def format_problem(name: str, kind: ColumnType) -> str | None:
     owner = next((other for other, known in _NAMES.items() if name in known), None)
     close = get_close_matches(name, names, 1, 0.6)
     hint = f"it belongs to logicalType: {owner}" if owner else f"did you mean {close[0]}?" if close else None
-    return f"format {name!r} is not known for a {kind}; {hint or 'use ' + ', '.join(names)}"
+    return f"format {name!r} is not known for logicalType {kind}; {hint or 'use ' + ', '.join(names)}"

@@ -64,14 +64,14 @@ def check_structure(document: Located, custom: Collection[str]) -> None:
 
 def _structure_errors(document: Located, custom: Collection[str]) -> Iterator[ContractError]:
     misread_paths: set[tuple[str | int, ...]] = set()
-    for error in _independent_errors(_with_types(document.data)):
+    for error, follows in _errors_of_schema(_with_types(document.data)):
         path = tuple(error.instance_path)
         if is_misread(document, path):
             if path not in misread_paths:
                 misread_paths.add(path)
                 yield misread(document, path)
         elif unexpected := getattr(error.kind, "unexpected", None):
-            for field in unexpected:
+            for field in sorted(set(unexpected) - (_field_names() if follows else set())):
                 hint = _way_out(document, error.instance_path, field, custom)
                 message = f"{_place(document, path)}: the standard has no field {field!r} here{hint}"
                 yield document.error(message, *path, field)
@@ -95,8 +95,8 @@ def _typed(element: Any) -> Any:
     return {**element, "properties": typed}
 
 
-def _independent_errors(data: Any) -> Iterator[Any]:
-    """The errors that do not follow from another one.
+def _errors_of_schema(data: Any) -> Iterator[tuple[Any, bool]]:
+    """Each error, and whether it may only follow from another one.
 
     A wrong value makes all fields around it unknown to the schema's keyword ``unevaluatedProperties``.
     """
@@ -109,8 +109,7 @@ def _independent_errors(data: Any) -> Iterator[Any]:
             for at, other in enumerate(paths)
             if at != place
         )
-        if not follows:
-            yield error
+        yield error, follows
 
 
 def _place(document: Located, path: Sequence[str | int]) -> str:

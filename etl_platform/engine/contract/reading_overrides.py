@@ -13,6 +13,7 @@ NONE = "none"
 _DELIMITER = re.compile(r"[^a-zA-Z0-9\"'\\\r\n\0\u00c0-\uffff]{1,8}")
 _FILE_SERVERS = frozenset({"s3", "azure", "sftp", "local", "custom"})
 _FORMATS = ("csv", "tsv", "txt", "delimited", "xlsx", "xls", "excel", "zip", "gz", "gzip")
+_PINS = ("format", "encoding", "delimiter")
 _CUSTOM = ("schema", 0, "customProperties")
 _QUOTES, _ESCAPES = ('"', "'", NONE), ("\\", NONE)
 
@@ -91,7 +92,7 @@ def _drop_server(document: Located) -> tuple[int, Mapping[str, Any]]:
     servers = [(i, s) for i, s in listed if s.get("type") in _FILE_SERVERS and s.get("server") != "silver"]
     named = [(i, server) for i, server in servers if server.get("server") == "drop"]
     found = named or [(i, server) for i, server in servers if _is_read(server)]
-    position, server = (found or servers or [(0, {})])[0]
+    position, server = (found or servers or [(-1, {})])[0]
     if server and not _is_read(server):
         message = f"format {server.get('format')!r} is not read; files are {', '.join(_FORMATS)}"
         raise document.error(f"{message}; add the server of the delivered files", "servers", position, "format")
@@ -99,13 +100,13 @@ def _drop_server(document: Located) -> tuple[int, Mapping[str, Any]]:
 
 
 def other_servers(document: Located) -> Iterator[tuple[int, str]]:
-    """Position and field of each ``encoding`` and ``delimiter`` that says nothing about the delivered files."""
+    """Position and field of what says how files are written, on servers that are not the drop folder."""
     try:
         drop, _ = _drop_server(document)
     except ContractError:
         return
     for position, server in enumerate(document.data.get("servers") or []):
-        yield from ((position, field) for field in ("encoding", "delimiter") if position != drop and field in server)
+        yield from ((position, field) for field in _PINS if position != drop and field in server)
 
 
 def _is_read(server: Mapping[str, Any]) -> bool:

@@ -24,7 +24,7 @@ from etl_platform.engine.contract_folder import (
 )
 from etl_platform.engine.errors import ContractError
 from etl_platform.engine.rules.compile_contract import compile_contract
-from etl_platform_tests.unit.making import CONTRACTS, contract_data, custom, row_rule, text, yaml_text
+from etl_platform_tests.unit.making import CONTRACTS, contract_data, custom, row_rule, text, typed, yaml_text
 
 
 def named(dataset: str, *patterns: str, physical: str | None = None) -> Contract:
@@ -296,3 +296,88 @@ def test_a_contract_that_is_no_utf_8_is_refused(tmp_path: Path) -> None:
     path.write_bytes(b"name: \xff")
     with pytest.raises(ContractError, match=r"a\.odcs\.yaml"):
         load_contract(path)
+
+
+@pytest.mark.parametrize("status", ["draft", "proposed", "Retired"])
+def test_a_contract_that_is_not_in_force_waits_and_is_not_in_error(tmp_path: Path, status: str) -> None:
+    found = write(tmp_path, a=contract_data([text("a")], status=status))
+    (waiting,) = found.broken
+    assert (found.good, found.in_error, waiting.in_force) == ({}, [], False)
+    assert f"status {status.lower()} puts the contract out of force" in str(waiting.error)
+    assert load_contracts(tmp_path) == {}
+
+
+@pytest.mark.parametrize("status", ["active", "deprecated", "production", None])
+def test_any_other_status_is_in_force(tmp_path: Path, status: str | None) -> None:
+    data = contract_data([text("a")], status=status)
+    if status is None:
+        del data["status"]
+    assert list(write(tmp_path, a=data).good) == ["things"]
+
+
+@pytest.mark.parametrize("status", ["darft", "actve", "retird"])
+def test_a_misspelt_status_is_an_error(tmp_path: Path, status: str) -> None:
+    (error,) = errors(write(tmp_path, a=contract_data([text("a")], status=status))).values()
+    assert f"a.odcs.yaml:5: status '{status}' is unknown; did you mean" in error
+
+
+def test_a_draft_takes_no_file_from_a_contract_in_force(tmp_path: Path) -> None:
+    next_version = contract_data(
+        [text("a"), text("b")], status="draft", version="2.0.0", customs=custom(filePatterns=["things_2026*"])
+    )
+    found = write(tmp_path, a=next_version, b=contract_data([text("a")], customs=custom(filePatterns=["things*"])))
+    every = [*found.broken, *found.good.values()]
+    assert choose_contract(every, "Things.csv") is found.good["things"]
+    assert choose_contract(every, "Things_2026-01.csv") is found.good["things"]
+    assert choose_contract(found.broken, "Things_2026-01.csv") is found.broken[0]
+
+
+def test_contracts_with_one_file_pattern_are_set_aside_with_both_lines(tmp_path: Path) -> None:
+    found = write(
+        tmp_path,
+        a=contract_data([text("a")], dataset="one", customs=custom(filePatterns=["stop_data*"])),
+        b=contract_data([text("a")], dataset="two", customs=custom(filePatterns=["other*", "Stop Data*"])),
+    )
+    end = "change one of them"
+    assert errors(found) == {
+        "a.odcs.yaml": f"a.odcs.yaml:13: the file pattern 'stop_data*' is also that of b.odcs.yaml:13; {end}",
+        "b.odcs.yaml": f"b.odcs.yaml:13: the file pattern 'Stop Data*' is also that of a.odcs.yaml:13; {end}",
+    }
+
+
+def test_contracts_with_one_file_name_are_set_aside(tmp_path: Path) -> None:
+    both = {name: contract_data([text("a")], dataset=name) for name in ("one", "two")}
+    both["two"]["schema"][0]["physicalName"] = "One.csv"
+    assert all("the file name" in error for error in errors(write(tmp_path, **both)).values())
+
+
+def test_all_errors_of_a_contract_are_reported_at_once_with_the_names_of_columns(tmp_path: Path) -> None:
+    wrong = contract_data(
+        [
+            text("a", customProperties=custom(nulTokens=["x"])),
+            text("b", logicalTypeOptions={"format": "emial"}),
+            text("c", logicalType="array"),
+            typed("d", "integer", customProperties=custom(formats=["money"])),
+        ],
+        customs=custom(trims=True),
+    )
+    (broken,) = write(tmp_path, a=wrong).broken
+    every = [error.message for error in broken.error.errors]
+    assert [message.partition(";")[0] for message in every] == [
+        "custom property 'nulTokens' is unknown",
+        "b: format 'emial' is not known for logicalType string",
+        "c: logicalType 'array' is not supported in a flat file",
+        "d: formats takes nothing for logicalType integer, not 'money'",
+        "custom property 'trims' is unknown",
+    ]
+    assert "and 4 more errors (line" in str(broken.error)
+
+
+def test_every_error_against_the_schema_is_reported_with_its_column(tmp_path: Path) -> None:
+    wrong = contract_data([text("a", requird=True), text("b", enum=["X"]), text("c", unique="yes")], owner="x")
+    (broken,) = write(tmp_path, a=wrong).broken
+    every = [error.message for error in broken.error.errors]
+    assert [message for message in every if "'owner'" in message or "'requird'" in message]
+    assert any(message.startswith("b.enum.0: ") and "write {value: X}" in message for message in every)
+    assert any(message.startswith("c.unique: ") for message in every)
+    assert len(every) == 4
