@@ -106,4 +106,3 @@ def _check_value(document: Located, name: str, value: Any, where: Where) -> None
         raise document.error(f"{name} takes a list of texts; put its items in quotes", *where)
     if name == "shortRows" and value not in SHORT_ROWS:
         raise document.error(f"shortRows takes {' or '.join(SHORT_ROWS)}, not {value!r}", *where)
-

@@ -71,6 +71,7 @@ def test_the_file_name_chooses_the_contract(file_name: str, dataset: str | None)
 class Names:
     physical_name: str
     file_patterns: tuple[str, ...]
+    in_force: bool = True
 
 
 SHORT = st.text("ab_*", max_size=4)
