@@ -91,6 +91,7 @@ check: setup ## Format, lint, types, import direction, contracts, declared APIs
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/etl-platform contract check
+	$(BIN)/etl-platform contract versions contracts
 	$(BIN)/etl-platform api check
 
 check-wheel: setup ## Build the engine alone as a wheel for machines that only check files: dist/etl_platform_check-*.whl

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from etl_platform.cli.arguments import Commands, add_command, add_group
+from etl_platform.cli.contract_versions import compare_versions
 from etl_platform.engine.command_line import check_contracts
 from etl_platform.engine.contract.model import NAME
 from etl_platform.engine.errors import UsageError
@@ -24,6 +25,16 @@ def add(commands: Commands) -> None:
     )
     check.add_argument("paths", nargs="*", type=Path, metavar="PATH", help="files or folders [CONTRACTS_DIR]")
     check.set_defaults(command=_check)
+
+    versions = add_command(
+        group,
+        "versions",
+        "Compare contracts with their earlier versions in git: what was changed needs a new version",
+        "etl-platform contract versions\n  etl-platform contract versions contracts --since origin/main",
+    )
+    versions.add_argument("folder", nargs="?", type=Path, metavar="DIR", help="of contracts [CONTRACTS_DIR]")
+    versions.add_argument("--since", metavar="COMMIT", help="[HEAD, and where the branch left the main one, or HEAD^]")
+    versions.set_defaults(command=compare_versions)
 
     draft = add_command(
         group,
