@@ -11,6 +11,7 @@ from typing import Any
 
 from etl_platform import object_keys
 from etl_platform.deliveries.delivery_task import DeliveryTask
+from etl_platform.engine.contract.model import Contract
 from etl_platform.engine.drift.comparison import DriftComparison
 from etl_platform.engine.drift.snapshot import FileSnapshot
 from etl_platform.engine.result import CheckResult
@@ -47,7 +48,7 @@ class Series:
             others = [file for file in files if file.delivery_id != snapshot.delivery_id]
             before = [file for file in others if file.at < snapshot.at][-KEPT:]
             if task.dry_run or self._added(key, etag, [*others, snapshot]):
-                return DriftComparison.of(snapshot, before, limits)
+                return DriftComparison.of(snapshot, before, limits, _row_rules(task.contract, check))
         raise TransientError(f"{key} changed {_MAX_TRIES} times while it was being written; it will be retried")
 
     def _read(self, key: str) -> tuple[str | None, list[FileSnapshot]]:
@@ -76,3 +77,14 @@ class Series:
         except PreconditionFailedError:
             return False
         return True
+
+
+def _row_rules(contract: Contract, check: CheckResult) -> dict[str, list[str]]:
+    """The row rules that use a column which the file does not have, by column."""
+    missing = check.columns.missing if check.columns else ()
+    if not missing or not contract.row_rules:
+        return {}
+    from etl_platform.engine.rules.derived_columns import rule_inputs
+
+    inputs = rule_inputs(contract)
+    return {name: [rule.name for rule in contract.row_rules if name in inputs[rule.name]] for name in missing}

@@ -5,27 +5,37 @@ a file of that size. So a season that was seen once is usual the next time, and 
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
 
 from etl_platform.engine.contract.drift_limits import DriftLimits
 from etl_platform.engine.drift.compare_columns import compare_column
 from etl_platform.engine.drift.finding import Change, Finding
 from etl_platform.engine.drift.snapshot import FileSnapshot
-from etl_platform.engine.drift.words import chance, files_words, percent, range_words
+from etl_platform.engine.drift.words import chance, files_words, listed, percent, range_words
 
 MIN_ROWS = 20
 """Of smaller files, only the names of the columns are compared."""
 
 
-def compare(file: FileSnapshot, previous: Sequence[FileSnapshot], limits: DriftLimits) -> tuple[Finding, ...]:
+NO_RULES: Mapping[str, Sequence[str]] = MappingProxyType({})
+
+
+def compare(
+    file: FileSnapshot,
+    previous: Sequence[FileSnapshot],
+    limits: DriftLimits,
+    row_rules: Mapping[str, Sequence[str]] = NO_RULES,
+) -> tuple[Finding, ...]:
     """What is unusual about ``file``: columns first, then rows, then values.
 
     Args:
         previous: files of the same series, the oldest first; without one, nothing is unusual.
+        row_rules: the row rules that use a column, by column, at least of those that the file does not have.
     """
     if not previous:
         return ()
-    found = [*_columns(file, previous, limits)]
+    found = [*_columns(file, previous, limits, row_rules)]
     if min(file.rows, *(one.rows for one in previous)) >= MIN_ROWS:
         found += [*_rows(file, previous, limits), *_rules(file, previous, limits)]
         for name in file.columns:
@@ -34,7 +44,12 @@ def compare(file: FileSnapshot, previous: Sequence[FileSnapshot], limits: DriftL
     return tuple(found)
 
 
-def _columns(file: FileSnapshot, previous: Sequence[FileSnapshot], limits: DriftLimits) -> Iterator[Finding]:
+def _columns(
+    file: FileSnapshot,
+    previous: Sequence[FileSnapshot],
+    limits: DriftLimits,
+    row_rules: Mapping[str, Sequence[str]],
+) -> Iterator[Finding]:
     new = [name for name in file.extra if not any(name in one.extra for one in previous)]
     for name, column in previous[-1].columns.items():
         if name in file.columns or name in limits.ignore or column.nulls == 1:
@@ -42,7 +57,8 @@ def _columns(file: FileSnapshot, previous: Sequence[FileSnapshot], limits: Drift
         filled = f"filled in {percent(1 - column.nulls)} of the rows of the last file"
         names = " or ".join(map(repr, new[:3]))
         hint = f"; if {names} is its new name, add that to the contract as a synonym" if new else ""
-        message = f"{name} is not in the file; it was {filled}{hint}"
+        blind = f"; without it, {listed(rules)} cannot find anything" if (rules := row_rules.get(name)) else ""
+        message = f"{name} is not in the file; it was {filled}{blind}{hint}"
         yield Finding(Change.COLUMN_GONE, name, "not in the file", filled, message)
     for name in new:
         message = f"{name!r} is new, and the contract does not know it, so its values are not in silver"

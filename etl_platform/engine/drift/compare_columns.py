@@ -1,7 +1,7 @@
 """Finds what is unusual about one column of a file, beside the same column of the previous files."""
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from etl_platform.engine.contract.drift_limits import DriftLimits
@@ -33,6 +33,9 @@ class _Column:
         quantiles = self.snapshot.quantiles or (0.5,)
         filled = (1 - self.snapshot.nulls) * self.file.rows
         return quantiles[0].is_integer() and quantiles[-1].is_integer() and self.snapshot.distinct > _KEY_SHARE * filled
+
+
+Distance = Callable[[_Column], float]
 
 
 def compare_column(
@@ -95,8 +98,8 @@ def _coded(
         message = f"{now.name} has values that {files_words(len(seen))} did not have: {came}"
         yield Finding(Change.VALUES_NEW, now.name, came, "no row", message)
     if not gone and not new:
-        distances = [share_distance(shares, values) for values in known]
-        yield from _far(now, seen, limits, distances, 0.8 * math.sqrt(len(shares)))
+        by_chance = 0.8 * math.sqrt(len(shares))
+        yield from _far(now, seen, limits, lambda one: share_distance(shares, one.snapshot.values or {}), by_chance)
 
 
 def _is_sure(share: float, rows: int) -> bool:
@@ -114,7 +117,7 @@ def _numbers(now: _Column, seen: Sequence[_Column], limits: DriftLimits) -> Iter
     # A number that is the same in every row, such as a year, is about the file.
     is_about_file = not now.snapshot.are_days and all(one.snapshot.distinct == 1 for one in (now, *alike))
     if alike and not is_about_file:
-        yield from _far(now, alike, limits, [_distance(now, one) for one in alike], 1.5)
+        yield from _far(now, alike, limits, lambda one: _distance(now, one), 1.5)
 
 
 def _distance(now: _Column, one: _Column) -> float:
@@ -129,25 +132,29 @@ def _distance(now: _Column, one: _Column) -> float:
         # More rows take more numbers.
         stretch = min(max((mine[-1] - mine[0]) / (theirs[-1] - theirs[0]), 1 / _MAX_STRETCH), _MAX_STRETCH)
         moves.append(mine[0] - theirs[0] * stretch)
-    return min(quantile_distance(mine, [value * stretch + move for value in theirs]) for move in moves)
+    return min(quantile_distance(mine, [value * stretch + move for value in theirs]) for move in dict.fromkeys(moves))
 
 
 def _far(
-    now: _Column, seen: Sequence[_Column], limits: DriftLimits, distances: Sequence[float], by_chance: float
+    now: _Column, seen: Sequence[_Column], limits: DriftLimits, distance: Distance, by_chance: float
 ) -> Iterator[Finding]:
     """A finding if the nearest of the previous files is too far away.
 
     Args:
-        distances: to each of them.
+        distance: measures how far one of them is away.
         by_chance: what chance does between two files of one row each.
     """
-    nearest = min(one.file.rows for one in seen)
-    limit = limits.distribution_percent / 100 + by_chance * math.sqrt(1 / now.file.rows + 1 / nearest)
-    if (distance := min(distances)) > limit:
-        found = f"{percent(distance)} of the rows lie elsewhere{_medians(now, seen)}"
-        usual = f"at most {percent(limit)}"
-        message = f"{now.name}: {found}, compared with the most similar of {files_words(len(seen))}"
-        yield Finding(Change.DISTRIBUTION, now.name, found, usual, message)
+    smallest, nearest = min(one.file.rows for one in seen), 1.0
+    limit = limits.distribution_percent / 100 + by_chance * math.sqrt(1 / now.file.rows + 1 / smallest)
+    # The last file is the likeliest to be near, and one that is near is enough.
+    for one in reversed(seen):
+        nearest = min(nearest, distance(one))
+        if nearest <= limit:
+            return
+    found = f"{percent(nearest)} of the rows lie elsewhere{_medians(now, seen)}"
+    usual = f"at most {percent(limit)}"
+    message = f"{now.name}: {found}, compared with the most similar of {files_words(len(seen))}"
+    yield Finding(Change.DISTRIBUTION, now.name, found, usual, message)
 
 
 def _medians(now: _Column, seen: Sequence[_Column]) -> str:

@@ -1,11 +1,11 @@
 """A file beside the previous files of its series, as its report keeps it: values and their JSON form."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from etl_platform.engine.contract.drift_limits import DriftLimits
-from etl_platform.engine.drift.compare import compare
+from etl_platform.engine.drift.compare import NO_RULES, compare
 from etl_platform.engine.drift.finding import Finding
 from etl_platform.engine.drift.snapshot import FileSnapshot
 from etl_platform.engine.json_fields import Json, known_fields
@@ -25,9 +25,16 @@ class DriftComparison:
     findings: tuple[Finding, ...] = ()
 
     @classmethod
-    def of(cls, file: FileSnapshot, previous: Sequence[FileSnapshot], limits: DriftLimits) -> "DriftComparison":
+    def of(
+        cls,
+        file: FileSnapshot,
+        previous: Sequence[FileSnapshot],
+        limits: DriftLimits,
+        row_rules: Mapping[str, Sequence[str]] = NO_RULES,
+    ) -> "DriftComparison":
+        """The arguments are those of ``compare``."""
         last = previous[-1].delivery_id if previous else None
-        return cls(len(previous), last, compare(file, previous, limits))
+        return cls(len(previous), last, compare(file, previous, limits, row_rules))
 
     @classmethod
     def from_json(cls, data: Json) -> "DriftComparison":

@@ -2,7 +2,7 @@
 
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from itertools import accumulate
 from typing import Any
@@ -50,11 +50,25 @@ class ColumnSnapshot:
 
     @classmethod
     def from_json(cls, data: Json) -> "ColumnSnapshot":
+        # A year of files of a wide contract has thousands of these, so no field is looked up by reflection.
         quantiles = data.get("quantiles")
-        return cls(**known_fields(cls, data) | {"quantiles": None if quantiles is None else tuple(quantiles)})
+        return cls(
+            data["nulls"],
+            data["distinct"],
+            None if quantiles is None else tuple(quantiles),
+            data.get("are_days", False),
+            data.get("values"),
+        )
 
     def to_json(self) -> dict[str, Any]:
-        return without_null(asdict(self) | {"are_days": self.are_days or None}, "quantiles", "are_days", "values")
+        found = {
+            "nulls": self.nulls,
+            "distinct": self.distinct,
+            "quantiles": None if self.quantiles is None else list(self.quantiles),
+            "are_days": self.are_days or None,
+            "values": None if self.values is None else dict(self.values),
+        }
+        return without_null(found, "quantiles", "are_days", "values")
 
 
 @dataclass(frozen=True)

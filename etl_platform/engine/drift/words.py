@@ -1,6 +1,7 @@
 """The words of findings, and what chance does to a share."""
 
 import math
+from collections.abc import Sequence
 
 _SIGMAS = 3.0
 
@@ -16,6 +17,10 @@ def range_words(low: str, high: str) -> str:
 
 def files_words(number: int) -> str:
     return "the last file" if number == 1 else f"the last {number} files"
+
+
+def listed(names: Sequence[str]) -> str:
+    return f"{', '.join(names[:-1])} and {names[-1]}" if len(names) > 1 else names[0]
 
 
 def percent(share: float) -> str:

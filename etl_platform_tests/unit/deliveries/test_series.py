@@ -14,11 +14,12 @@ from etl_platform.engine.drift.comparison import DriftComparison
 from etl_platform.engine.drift.finding import Change
 from etl_platform.object_keys import SERIES, series_key
 from etl_platform_tests.unit.intake_place import REPROCESS, Place
-from etl_platform_tests.unit.making import contract_of, custom, text, typed
+from etl_platform_tests.unit.making import contract_of, custom, row_rule, text, typed
 
 CONTRACT = contract_of(
     [text("ident", required=True), typed("size", "integer"), text("shift"), text("unit")],
     customs=custom(filePatterns=["things*"]),
+    quality=[row_rule("size_small", "size < 1000"), row_rule("unit_known", "unit <> 'u9' OR size > 3")],
 )
 FOLDER = "from_client/agency_a"
 DAY_S = 86_400
@@ -49,6 +50,7 @@ def test_two_renamed_optional_columns_are_told_although_fewer_rows_are_bad(tmp_p
     assert gone == {"size", "shift"}
     assert drift(second).last == first.delivery_id
     assert why(second).startswith("size is not in the file; it was filled in 100 % of the rows of the last file")
+    assert "; without it, size_small and unit_known cannot find anything; if 'length' or 'turn' is" in why(second)
     assert Report.from_json(second.to_json()) == second
 
 
