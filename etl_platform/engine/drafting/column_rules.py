@@ -50,7 +50,7 @@ class ColumnFacts:
 
 def typed_column(shared: SharedColumn, labels: Sequence[str], this_year: int) -> tuple[Column, ColumnFacts, list[str]]:
     """The column with its type and null tokens but no rules, the facts, and remarks about the type."""
-    guess = guess_type(shared.name, shared.counts, this_year)
+    guess = guess_type(shared.name, shared.counts, shared.filled, this_year)
     column = replace(guess.column, name=shared.name, trim=True, synonyms=shared.synonyms)
     values = without_tokens(shared.counts, column)
     facts = _facts(shared, column, values, labels)
@@ -67,7 +67,7 @@ def _facts(shared: SharedColumn, column: Column, values: Mapping[str, int], labe
         shared=shared,
         values=values,
         rows=sum(sample.rows for sample in samples),
-        filled=sum(sample.filled for sample in samples) - tokens,
+        filled=shared.filled - tokens,
         distinct=len(values) if shared.complete else None,
         may_be_unique=once and bool(values),
         absent=tuple(label for label in labels if label not in shared.samples),
@@ -83,7 +83,7 @@ def _differences(shared: SharedColumn, column: Column, this_year: int) -> list[s
     found: dict[str, list[str]] = {}
     for label, sample in shared.samples.items():
         if sample.counts:
-            own = guess_type(shared.name, sample.counts, this_year).column
+            own = guess_type(shared.name, sample.counts, sample.filled, this_year).column
             found.setdefault(" or ".join(own.formats) or str(own.type), []).append(label)
     if len(found) < 2:
         return []

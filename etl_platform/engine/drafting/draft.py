@@ -195,7 +195,9 @@ class _Drafting:
     def _refuse_rejected(self, results: Sequence[CheckResult]) -> None:
         for file, result in zip(self._files, results, strict=True):
             if result.errors:
-                raise DraftError(f"{file.path}: no contract accepts this file: {result.errors[0]}")
+                reasons = ", ".join(f"{rows:,} rows {reason}" for reason, rows in result.reasons.items())
+                because = f" ({reasons})" if reasons else ""
+                raise DraftError(f"{file.path}: no contract accepts this file: {result.errors[0]}{because}")
 
     def _with_evidence(self, results: Sequence[CheckResult]) -> DraftContract:
         broken = _counted(results)

@@ -32,6 +32,10 @@ class SharedColumn:
         return sum((sample.counts for sample in self.samples.values()), Counter())
 
     @property
+    def filled(self) -> int:
+        return sum(sample.filled for sample in self.samples.values())
+
+    @property
     def complete(self) -> bool:
         return all(sample.complete for sample in self.samples.values())
 
@@ -72,7 +76,7 @@ def share_columns(files: Sequence[FileSample], this_year: int) -> SharedTable:
 
 
 def content_of(name: str, sample: ColumnSample, this_year: int) -> Content:
-    guess = guess_type(name, sample.counts, this_year)
+    guess = guess_type(name, sample.counts, sample.filled, this_year)
     return Content(guess.column.type, without_tokens(sample.counts, guess.column), sample.complete)
 
 
@@ -85,7 +89,7 @@ def _renamed(new: Sequence[ColumnSample], gone: dict[str, SharedColumn], this_ye
 
 
 def _content(column: SharedColumn, this_year: int) -> Content:
-    guess = guess_type(column.name, column.counts, this_year)
+    guess = guess_type(column.name, column.counts, column.filled, this_year)
     kind: ColumnType = guess.column.type
     return Content(kind, without_tokens(column.counts, guess.column), column.complete)
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from etl_platform.engine.contract.model import Column, ColumnType
 from etl_platform.engine.contract.two_digit_years import has_two_digit_year
 from etl_platform.engine.drafting.typed_texts import candidate, read_by_each
+from etl_platform.engine.values.excel_dates import EXCEL_SERIAL
 from etl_platform.engine.values.format_conflicts import contradiction
 
 _DATES = (
@@ -21,6 +22,8 @@ _TIMES = (
     *("HH:mm:ss.SSS", "HH:mm:ss.SSSSSS"),
 )
 _PLAIN_TIME = "HHmm"
+_SERIALS = (20_000, 60_000)
+"""Excel's day numbers of the years 1954 to 2064."""
 _MONTH_FIRST = re.compile("M[-/.]d[-/.]")
 _MOMENT = re.compile(r"(?P<day>.*?\d)(?P<between>T| +|, +)(?P<time>\d{1,2}:\d\d.*?)(?P<utc>Z?)")
 _MOST_FORMATS = 4
@@ -48,6 +51,8 @@ def guess_moments(counts: Mapping[str, int], *, is_day: bool, is_time: bool, piv
     """
     if not any(map(str.isdigit, "".join(counts))):
         return None
+    if is_day and all(text.isdecimal() and _SERIALS[0] <= int(text) <= _SERIALS[1] for text in counts):
+        return MomentGuess(ColumnType.DATE, (EXCEL_SERIAL,), None, assumed_order=False)
     days = (*_DATES, *(_PLAIN_DATES if is_day else ()))
     if found := _explain(counts, ColumnType.DATE, days, pivot):
         return found

@@ -15,6 +15,7 @@ from etl_platform.engine.drafting.word_lists import (
     BADGES,
     BIRTHS,
     CONTACTS,
+    FREE_TEXTS,
     GIVEN_NAMES,
     LICENCES,
     NAME_PARTS,
@@ -79,7 +80,7 @@ def looks_personal(name: str, counts: Mapping[str, int]) -> bool:
         return True
     if found & THINGS:
         return False
-    if found & ROLES and "id" not in found:
+    if found & (NAMES | FREE_TEXTS) or (found & ROLES and "id" not in found):
         return True
     return _share(counts, _is_last_first) > _HALF or _given_names(counts) > _SOME_NAMES
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from etl_platform.engine.contract.model import Column, ColumnType
 from etl_platform.engine.drafting.column_names import is_label
 from etl_platform.engine.drafting.moments import guess_moments
+from etl_platform.engine.drafting.personal_columns import looks_personal
 from etl_platform.engine.drafting.typed_texts import candidate, read_by_each
 from etl_platform.engine.drafting.word_lists import (
     ALWAYS_EMPTY,
@@ -23,6 +24,7 @@ _ONE_OF_A_PAIR = frozenset({"y", "n", "yes", "no", "true", "false"})
 _LEADING_ZERO = re.compile(r"[-+]?0[0-9]+(?:\.[0-9]+)?")
 _TOLERATED = 0.01
 _NEARLY = 0.8
+_SURNAME_SHARE = 0.01
 _DECIMAL_COMMA = re.compile(r"-?[0-9.]*,[0-9]{1,2}")
 
 
@@ -40,11 +42,12 @@ def without_tokens(counts: Mapping[str, int], column: Column) -> dict[str, int]:
     return {text: rows for text, rows in counts.items() if text.upper() not in tokens}
 
 
-def guess_type(name: str, counts: Mapping[str, int], this_year: int) -> TypeGuess:
+def guess_type(name: str, counts: Mapping[str, int], filled: int, this_year: int) -> TypeGuess:
     """Guess the type of a column.
 
     Args:
         counts: rows by text, all or a sample; no blank texts.
+        filled: rows whose cell is not blank.
         this_year: decides the century of two-digit years.
     """
     always = _tokens(counts, ALWAYS_EMPTY)
@@ -55,6 +58,9 @@ def guess_type(name: str, counts: Mapping[str, int], this_year: int) -> TypeGues
     text = candidate(ColumnType.STRING)
     column, remarks = (guess.column, guess.remarks) if guess else (text, tuple(_nearly_typed(name, typed)))
     tokens = {*always, *(beside if guess else ())}
+    if guess is None and looks_personal(name, values):
+        # Na and Null are surnames, but not of many.
+        tokens = {token for token in tokens if not token.isalpha() or counts[token] > filled * _SURNAME_SHARE}
     if not values:
         # All that a column holds cannot mean empty: nothing would be left to check.
         tokens, remarks = set(), (*remarks, "no values to judge by" if not counts else "always the same sign")

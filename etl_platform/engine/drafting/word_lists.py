@@ -23,7 +23,7 @@ COUNTERS = _each("seq sequence line item row version year month day")
 """Words of numbers that tell the rows of one identifier apart."""
 
 SWITCHES = _each("is has was flag ind indicator yn bool")
-DAYS = _each("date day dob on")
+DAYS = _each("date day dob on hired")
 TIMES = _each("time")
 AHEAD = _each("expiration expires expiry expire due until valid end ends expected scheduled next court target")
 """Words of dates that may be in the future."""
@@ -35,7 +35,7 @@ EMPTY_BESIDE_VALUES = _each("UNKNOWN UNK NONE NIL MISSING TBD PENDING BLANK N/K 
 }
 """Texts that mean empty in a column of numbers, dates or booleans; in a column of texts they may be values."""
 
-BIRTHS = _each("dob yob birthdate birthday birth")
+BIRTHS = _each("dob yob birthdate birthday birth born")
 OFFICIAL_NUMBERS = _each("ssn passport")
 SURNAMES = _each("surname forename")
 ATTRIBUTES = _each("race ethnicity ethnic gender sex religion nationality raceethnicity")
@@ -53,6 +53,8 @@ PEOPLE = _each(
     " judge attorney owner passenger employee reviewer trainer captain chief person civilian defendant arrestee citizen"
     " inmate applicant deputy"
 )
+FREE_TEXTS = _each("note notes narrative comment comments remark remarks summary memo details")
+"""Words of columns in which anything may be written, also names."""
 ROLES = PEOPLE | _each("by contact assigned")
 THINGS = _each(
     "agency department dept unit city county state street school course event file company facility station beat"

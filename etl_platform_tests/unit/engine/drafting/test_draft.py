@@ -185,3 +185,24 @@ def test_a_large_column_is_sampled_and_the_draft_still_accepts_every_row(tmp_pat
     assert contract.column("value").null_tokens == ("n/a",)
     assert contract.primary_key == ("reading_id",)
     assert (draft.rows, draft.quarantined) == (30_000, 1)
+
+
+def test_a_surname_that_reads_like_an_empty_cell_stays_a_name(tmp_path: Path) -> None:
+    names = ["NA", "Null", *["Samplebex", "Sampledov", "-"] * 100]
+    rows = [f"{place},{name},{['NA', '4'][place % 2]}" for place, name in enumerate(names)]
+    _, contract = drafted(csv_file(tmp_path / "People.csv", "person_id,last_name,beat", rows))
+    assert [column.null_tokens for column in contract.columns] == [(), ("-",), ("NA",)]
+
+
+def test_day_numbers_of_excel_are_dates_if_the_name_says_so(tmp_path: Path) -> None:
+    rows = [f"{place},{40_000 + place},{40_000 + place}" for place in range(40)]
+    _, contract = drafted(csv_file(tmp_path / "People.csv", "person_id,hire_date,salary_total", rows))
+    assert [column.type for column in contract.columns] == ["string", "date", "integer"]
+
+
+@pytest.mark.parametrize("header", ["name", "notes", "reviewed by", "officer", "Supervisor"])
+def test_a_list_of_a_few_persons_is_never_written(tmp_path: Path, header: str) -> None:
+    rows = [f"{place},{['Baxezov Diqezax', 'Fovuj'][place % 2]}" for place in range(60)]
+    draft, contract = drafted(csv_file(tmp_path / "Reviews.csv", f"review_id,{header}", rows))
+    assert contract.columns[1].allowed is None
+    assert "Baxezov" not in draft.text

@@ -15,7 +15,7 @@ from etl_platform_tests.unit.engine.drafting.generated_tables import generate, w
 TODAY = date(2026, 11, 30)
 
 
-@pytest.mark.parametrize("seed", range(60))
+@pytest.mark.parametrize("seed", range(40))
 def test_a_draft_finds_the_schema_and_accepts_its_file_and_shows_no_personal_value(tmp_path: Path, seed: int) -> None:
     chance = random.Random(seed)
     table = generate(chance, chance.choice([40, 150, 2_500]))
@@ -31,9 +31,10 @@ def test_a_draft_finds_the_schema_and_accepts_its_file_and_shows_no_personal_val
     assert [words(column.name) for column in contract.columns] == [tuple(kind.name.split()) for kind in table.kinds]
     for column, kind in zip(contract.columns, table.kinds, strict=True):
         assert str(column.type) == kind.type, kind.name
-        assert column.required == (kind.name not in table.optional), kind.name
-        assert (column.unique or (column.name,) == contract.primary_key) == kind.unique, kind.name
-        assert set(column.allowed or ()) == (table.cells[kind.name] if kind.closed else set()), kind.name
+        required, closed = kind.name not in table.optional, table.cells[kind.name] if kind.closed else set()
+        assert (kind.name, column.required) == (kind.name, required)
+        assert (kind.name, column.unique) == (kind.name, kind.unique)
+        assert (kind.name, set(column.allowed or ())) == (kind.name, closed)
         if kind.personal:
             assert column.pattern is None
             assert column.minimum is column.maximum is None
@@ -41,7 +42,7 @@ def test_a_draft_finds_the_schema_and_accepts_its_file_and_shows_no_personal_val
             assert shown == [], kind.name
 
 
-@pytest.mark.parametrize("seed", range(60, 90))
+@pytest.mark.parametrize("seed", range(40, 60))
 def test_every_personal_column_of_a_draft_is_masked_and_no_other_is_classified(tmp_path: Path, seed: int) -> None:
     chance = random.Random(seed)
     table = generate(chance, 150)
