@@ -15,6 +15,7 @@ from etl_platform.engine.drafting.value_rules import (
     code_pattern,
     completed_list,
     date_bounds,
+    named_format,
     number_bounds,
 )
 from etl_platform.engine.drafting.value_types import guess_type, without_tokens
@@ -120,7 +121,9 @@ def with_rules(column: Column, facts: ColumnFacts, profile: tuple[Any, Any], tod
         evidence.append("may name persons, so no value is shown here")
     column = _with_bounds(column, facts, profile, today, hidden=hidden)
     rows: dict[str, int] = {}
-    if column.type is ColumnType.STRING and not hidden:
+    if column.type is ColumnType.STRING:
+        column = replace(column, named_format=named_format(facts.values))
+    if column.type is ColumnType.STRING and not hidden and not column.named_format:
         column, rows = _with_texts(column, facts)
     return DraftColumn(column, tuple(evidence), rows)
 

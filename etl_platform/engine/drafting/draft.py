@@ -244,6 +244,7 @@ def _as_text(column: Column) -> Column:
 _FIELDS: dict[str, dict[str, Any]] = {
     "required": {"required": False},
     "unique": {"unique": False},
+    "format": {"named_format": None},
     "pattern": {"pattern": None},
     "allowed": {"allowed": None},
     "range": {"minimum": None, "maximum": None},

@@ -100,8 +100,8 @@ _YAML_WORDS = frozenset({"y", "n", "yes", "no", "on", "off", "true", "false", "n
 def _options(column: Column) -> Iterator[str]:
     if column.pattern is not None:
         yield f"pattern: {quoted(column.pattern)}"
-    if column.formats:
-        yield f"format: {quoted(column.formats[0])}"
+    if written := column.named_format or next(iter(column.formats), None):
+        yield f"format: {quoted(written)}"
     for name, bound in (("minimum", column.minimum), ("maximum", column.maximum)):
         if bound is not None:
             yield f"{name}: {quoted(bound) if isinstance(bound, str) else bound}"

@@ -7,6 +7,7 @@ from datetime import date
 from itertools import groupby
 from typing import Any
 
+from etl_platform.engine.contract.named_formats import TEXT_PATTERNS
 from etl_platform.engine.drafting.word_lists import AHEAD, MONTHS, WEEKDAYS
 
 _MOST_ALLOWED = 50
@@ -15,6 +16,9 @@ _SEEN_ONCE, _FEW_ONCE = 0.01, 0.1
 """Values seen in one row alone: at most these shares of the rows and of the values."""
 _LONGEST_ALLOWED = 60
 _CODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,39}")
+_LEAST_CODES = 10
+"""Distinct texts that show a form."""
+_NAMED = ("email", "uuid", "ipv4", "uri")
 _YEARS = (1900, 2100)
 _DAYS_OF_SLACK = 3_653
 _CALENDAR = (MONTHS, [m[:3] for m in MONTHS], WEEKDAYS, [d[:3] for d in WEEKDAYS])
@@ -59,9 +63,16 @@ def allowed_values(counts: Mapping[str, int]) -> tuple[str, ...] | None:
     return tuple(sorted(counts, key=lambda text: (-counts[text], text)))
 
 
+def named_format(texts: Collection[str]) -> str | None:
+    """The format of ODCS that all texts have, such as ``email``."""
+    if len(texts) < _LEAST_CODES:
+        return None
+    return next((name for name in _NAMED if all(re.search(TEXT_PATTERNS[name], text) for text in texts)), None)
+
+
 def code_pattern(texts: Collection[str]) -> str | None:
     """The regular expression of codes such as ``AB-1234`` that all have the same runs of letters and digits."""
-    if len(texts) < 10 or not all(map(_CODE.fullmatch, texts)):
+    if len(texts) < _LEAST_CODES or not all(map(_CODE.fullmatch, texts)):
         return None
     split = [[(sign, "".join(run)) for sign, run in groupby(text, _sign)] for text in texts]
     forms = {tuple(sign for sign, _ in runs) for runs in split}

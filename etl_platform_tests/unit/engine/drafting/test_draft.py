@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 
@@ -206,3 +207,11 @@ def test_a_list_of_a_few_persons_is_never_written(tmp_path: Path, header: str) -
     draft, contract = drafted(csv_file(tmp_path / "Reviews.csv", f"review_id,{header}", rows))
     assert contract.columns[1].allowed is None
     assert "Baxezov" not in draft.text
+
+
+def test_texts_of_a_form_that_odcs_names_have_that_format_and_no_pattern(tmp_path: Path) -> None:
+    rows = [f"{UUID(int=place)},baxezov{place}@example.org,10.0.0.{place}" for place in range(40)]
+    draft, contract = drafted(csv_file(tmp_path / "Logins.csv", "login_id,contact,host", rows))
+    assert [column.named_format for column in contract.columns] == ["uuid", "email", "ipv4"]
+    assert [column.pattern for column in contract.columns] == [None] * 3
+    assert "baxezov" not in draft.text
