@@ -18,11 +18,17 @@ _HOOK = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*:[A-Za-z_]\w*", re.ASCII)
 _READING_OPTIONS = ("trim", "case", "nullTokens", "trueValues", "falseValues", "formats", "useLabels")
 
 
+def states_decimal(entry: Mapping[str, Any]) -> bool:
+    """Whether ``physicalType`` is a decimal with its digits. Without them it says nothing."""
+    physical = str(entry.get("physicalType", "")).strip().lower()
+    return physical.startswith(("decimal", "numeric")) and "(" in physical
+
+
 def decimal_type(document: Located, entry: Mapping[str, Any], kind: ColumnType, here: Where) -> tuple[int, int] | None:
-    """Precision and scale of ``physicalType: decimal(10,2)``; other physical types have no effect, nor has it alone."""
-    physical = str(entry.get("physicalType", "")).strip()
-    if kind is not ColumnType.NUMBER or not physical.lower().startswith(("decimal", "numeric")) or "(" not in physical:
+    """Precision and scale of ``physicalType: decimal(10,2)``; other physical types have no effect."""
+    if kind is not ColumnType.NUMBER or not states_decimal(entry):
         return None
+    physical = entry["physicalType"].strip()
     match = _DECIMAL.fullmatch(physical)
     precision, scale = (int(match[1]), int(match[2] or 0)) if match else (0, 0)
     if not 1 <= precision <= _PRECISION or scale > precision:

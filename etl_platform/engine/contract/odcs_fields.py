@@ -11,6 +11,7 @@ from typing import Any
 
 from etl_platform.engine.contract.custom_properties import OURS
 from etl_platform.engine.contract.dataset_rules import OPERATORS
+from etl_platform.engine.contract.derived_columns_reader import states_decimal
 from etl_platform.engine.contract.located_yaml import Located
 from etl_platform.engine.contract.named_formats import PEOPLE_ONLY
 from etl_platform.engine.contract.reading_overrides import other_servers
@@ -169,8 +170,7 @@ def _values_for_people(document: Located) -> Iterator[tuple[str, int]]:
     for index, entry in enumerate(document.data["schema"][0].get("properties") or []):
         here = (*schema, "properties", index)
         yield from _unread_in(document, entry, here)
-        physical = str(entry.get("physicalType", "")).lower()
-        if physical and not (entry.get("logicalType") == "number" and physical.startswith(("decimal(", "numeric("))):
+        if entry.get("physicalType") and (entry.get("logicalType") != "number" or not states_decimal(entry)):
             yield "physicalType", document.line(*here, "physicalType")
         if "transformSourceObjects" in entry and not entry.get("transformLogic") and not _has_lookup(entry):
             yield "transformSourceObjects", document.line(*here, "transformSourceObjects")

@@ -130,7 +130,9 @@ def _explained(error: Any) -> str:
         return f"the field {field} is missing; add it{_old_rule(value) if field == 'metric' else ''}"
     if error.kind.name == "enum":
         # The library's own message names two of the allowed values and counts the others.
-        return f"{value!r} is not one of {', '.join(map(str, error.kind.options))}"[:600]
+        close = get_close_matches(str(value), map(str, error.kind.options), 1)
+        hint = f"; did you mean {close[0]}?" if close else ""
+        return f"{value!r} is not one of {', '.join(map(str, error.kind.options))}"[:600] + hint
     if len(path) > 1 and path[-2] == "quality" and isinstance(value, dict):
         given = [name for name in OPERATORS if name in value]
         if len(given) != 1 and value.get("type", "library") in ("library", "sql"):

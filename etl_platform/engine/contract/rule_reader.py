@@ -90,8 +90,8 @@ def read_library_rules(document: Located, entry: Mapping[str, Any], here: Where)
             before = found.get(field, options.get("pattern") if field == "pattern" else None)
             same = set(before) == set(value) if field == "allowed" and before else before == value
             if before is not None and not same:
-                words = "values" if field == "allowed" else field
-                message = f"{entry['name']}: this rule has other {words} than enum, its options or another rule"
+                what = {"allowed": "other values", "pattern": "another pattern"}.get(field, f"another {field}")
+                message = f"{entry['name']}: this rule has {what} than enum, its options or another rule"
                 raise document.error(f"{message}; keep one of them", *where)
         found |= {field: value for field, value in declared.items() if field not in found}
     if "pattern" in options:
