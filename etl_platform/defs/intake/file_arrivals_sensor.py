@@ -6,6 +6,7 @@ The runs delete their messages once their deliveries are recorded.
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import dagster as dg
@@ -26,11 +27,21 @@ from etl_platform.defs.intake.intake_runs import (
 )
 from etl_platform.defs.intake.queued_runs import keep_hidden
 from etl_platform.defs.intake.receive_files import ReceivedFiles, receive_files
+from etl_platform.defs.intake.record_ignored import AT_MOST, record_ignored
 from etl_platform.defs.intake.run_request import ignored_run_request, intake_run_request
 from etl_platform.defs.runs.failures import skip_unless_set
 from etl_platform.defs.runs.run_policies import NOT_REPEATED
 from etl_platform.deliveries.circuit_breaker import only_delivery, status_of
-from etl_platform.deliveries.plan_runs import PlannedRun, QueuedFile, RunPlan, Suspects, fit_runs
+from etl_platform.deliveries.plan_runs import (
+    MAX_IGNORED,
+    MessageFiles,
+    PlannedRun,
+    QueuedFile,
+    RunPlan,
+    Suspects,
+    fit_runs,
+    plan_runs,
+)
 from etl_platform.platform import Platform
 from etl_platform.queue_work.queues import FILE_EVENTS
 from etl_platform.settings import Settings
@@ -66,8 +77,8 @@ def build_file_arrivals_sensor(jobs: Sequence[Any]) -> dg.SensorDefinition:
         last_tick_at = context.last_tick_completion_time or 0.0
         with open_connections(context.instance):
             allowed = allowance(context.instance, platform, last_tick_at=last_tick_at, now=time.time())
-            died = _died(context.instance, platform) if allowed.runs and allowed.ignored_runs else frozenset()
-        if min(allowed.runs, allowed.ignored_runs) < 1:
+            died = _died(context.instance, platform) if allowed.runs else frozenset()
+        if allowed.runs < 1:
             yield dg.SkipReason(allowed.why)
             return
         # Only after the breaker was checked: while it is open, no outside system is called.
@@ -86,6 +97,7 @@ def build_file_arrivals_sensor(jobs: Sequence[Any]) -> dg.SensorDefinition:
                 suspects=Suspects.spread(died, allowed.runs),
                 turns=allowed.turns,
                 wait_s=wait_s,
+                record=partial(record_ignored, context.instance, platform),
             )
         )
         if not requests:
@@ -105,7 +117,7 @@ class Allowance:
     """How many runs a tick may request.
 
     Attributes:
-        ignored_runs: of the job that records ignored files.
+        ignored_runs: of the job that records ignored files. Without one, a tick receives what it can record itself.
         why: why no more runs may start.
         probe_of: if the one allowed run is a probe, the number of the run that opened the breaker.
         turns: whose messages they may start.
@@ -144,7 +156,8 @@ def allowance(instance: dg.DagsterInstance, platform: Platform, *, last_tick_at:
     why = f"{unfinished} and MAX_RUNS_IN_FLIGHT is {cap}; messages wait in SQS"
     if room is not None:
         turns = AgencyTurns(failing=breaker.failing_agencies)
-        return Allowance(min(room, free), ignored_runs, why, breaker.opened_by, turns)
+        # A tick of a probe records no ignored file itself.
+        return Allowance(min(room, free) if ignored_runs else 0, ignored_runs, why, breaker.opened_by, turns)
     if free and (collecting := _collecting(records, platform, now)):
         return Allowance(0, 0, collecting)
     return Allowance(free, ignored_runs, why, turns=AgencyTurns(held_agencies(instance, limits, now, runs)))
@@ -179,6 +192,7 @@ def run_requests(
     suspects: Suspects = _NO_SUSPECTS,
     turns: AgencyTurns = _ALL_AGENCIES,
     wait_s: int = 0,
+    record: Callable[[Sequence[MessageFiles]], Sequence[MessageFiles]] | None = None,
     clock: Callable[[], float] = time.time,
 ) -> Iterator[dg.RunRequest]:
     """Receive messages, see ``receive_files``, and request runs for their files.
@@ -189,16 +203,23 @@ def run_requests(
         probe_of: if the run is to probe the breaker, the number of the run that opened it.
         suspects: messages that may have killed their run.
         turns: whose messages may start.
+        record: records a few ignored files and returns the messages that need a run. A probe has runs for all.
     """
     received_at, cap = clock(), platform.settings.max_runs_in_flight
-    received = ReceivedFiles(
-        cap if room is None else room, cap if ignored_room is None else ignored_room, RunPlan(suspects)
-    )
     is_probe = probe_of is not None
+    received = ReceivedFiles(
+        cap if room is None else room,
+        cap if ignored_room is None else ignored_room,
+        RunPlan(suspects),
+        recordable=0 if record is None or is_probe else AT_MOST,
+    )
     receive_files(platform, received, turns, deadline=deadline, is_probe=is_probe, wait_s=wait_s)
     for run in fit_runs(received.files.runs, received.room):
         yield _run_request(run, received_at, probe_of)
-    for run in fit_runs(received.ignored.runs, received.ignored_room):
+    ignored = received.ignored.runs
+    if record is not None and 0 < received.ignored.messages <= received.recordable:
+        ignored = plan_runs(record([message for run in ignored for message in run]), max_files=MAX_IGNORED)
+    for run in fit_runs(ignored, received.ignored_room):
         files = [file for message in run for file in message]
         yield ignored_run_request(_identity(files), config_of_files(files, received_at), deliveries=len(files))
 

@@ -36,6 +36,7 @@ class ReceivedFiles:
         files: of files that a contract knows; a message with one of them is here.
         ignored: of files that are only recorded. Their runs are apart, so that no file waits for them.
         messages: those planned in ``files``.
+        recordable: so many messages of ignored files need no run: the tick records them.
     """
 
     room: int
@@ -43,6 +44,7 @@ class ReceivedFiles:
     files: RunPlan = field(default_factory=RunPlan)
     ignored: RunPlan = field(default_factory=lambda: RunPlan(max_files=MAX_IGNORED))
     messages: list[list[QueuedFile]] = field(default_factory=list)
+    recordable: int = 0
 
     @property
     def may_receive(self) -> int:
@@ -52,7 +54,8 @@ class ReceivedFiles:
         long as all are received for the first time, calls receive up to ``room`` more. If those were all retried, each
         would still start, and at most twice as many runs as may.
         """
-        free = min(self.room - self.files.count, self.ignored_room - self.ignored.count)
+        ignored_free = max(self.ignored_room - self.ignored.count, self.recordable - self.ignored.messages)
+        free = min(self.room - self.files.count, ignored_free)
         has_retried = self.files.has_retried or self.ignored.has_retried
         if free < 0 or has_retried or self.files.messages + self.ignored.messages == 0:
             return max(0, free)
