@@ -6,9 +6,11 @@ import json
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from stat import S_ISREG
+from uuid import uuid4
 
 from etl_platform.errors import (
     ObjectMissingError,
@@ -23,10 +25,15 @@ _ABSENT = {errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG, errno.ELOOP}
 
 
 class LocalStore:
-    """Version ids are modification times. A lock file makes conditional writes atomic between local processes."""
+    """Version ids are modification times.
+
+    An object and its metadata are two files. A lock file makes writing both of them, and reading both, atomic between
+    local processes.
+    """
 
     def __init__(self, root: Path) -> None:
         self._root = root.resolve()
+        self._lock = self._root / _META / "lock"
 
     def _path(self, key: str) -> Path:
         # The file system resolves these segments, so one agency's key could lead to another agency's file.
@@ -41,6 +48,17 @@ class LocalStore:
 
     def head(self, bucket: str, key: str, version_id: str | None = None, etag: str | None = None) -> ObjectHead:
         """The current file; ``version_id`` and ``etag`` are ignored, because a folder keeps one version."""
+        found = self._listed(bucket, key)
+        if not self._lock.exists():
+            # Nothing was ever written, so nothing has metadata. A folder that is only read stays as it is.
+            return found
+        with _disk(f"read {key}"), self._lock.open() as lock:
+            fcntl.flock(lock, fcntl.LOCK_SH)
+            found, meta = self._listed(bucket, key), self._meta(key)
+            return replace(found, metadata=json.loads(meta.read_text("utf-8"))) if meta.exists() else found
+
+    def _listed(self, bucket: str, key: str) -> ObjectHead:
+        """The current file without its metadata."""
         path = self._path(key)
         with _disk(f"read {path}"):
             try:
@@ -52,7 +70,6 @@ class LocalStore:
                 raise ObjectMissingError(f"{path}: {error.strerror}") from None
         if not S_ISREG(stat.st_mode):
             raise ObjectMissingError(f"{path} is not a file")
-        meta = self._meta(key)
         return ObjectHead(
             bucket,
             key,
@@ -60,7 +77,6 @@ class LocalStore:
             f"{stat.st_mtime_ns:x}-{stat.st_size:x}",
             stat.st_size,
             datetime.fromtimestamp(stat.st_mtime, UTC),
-            json.loads(meta.read_text("utf-8")) if meta.exists() else {},
         )
 
     def download(self, head: ObjectHead, path: Path) -> str:
@@ -72,10 +88,11 @@ class LocalStore:
         """Copy the version that ``head`` describes, or raise and leave ``target`` unchanged."""
         with _disk(f"copy {head.key} to {target}"):
             target.parent.mkdir(parents=True, exist_ok=True)
-            part = target.with_name(f".{target.name[:100]}.part")
+            part = self._part(target)
+            part.parent.mkdir(parents=True, exist_ok=True)
             try:
                 shutil.copyfile(self._path(head.key), part)
-                if self.head(head.bucket, head.key).etag != head.etag:
+                if self._listed(head.bucket, head.key).etag != head.etag:
                     raise PreconditionFailedError(f"{head.key} changed while it was copied")
                 part.replace(target)
             except FileNotFoundError:
@@ -91,7 +108,7 @@ class LocalStore:
                     start = file.read(size_bytes)
             except FileNotFoundError:
                 raise ObjectMissingError(f"{path} does not exist") from None
-        if self.head(head.bucket, head.key).etag != head.etag:
+        if self._listed(head.bucket, head.key).etag != head.etag:
             raise PreconditionFailedError(f"{head.key} changed while it was read")
         return start
 
@@ -115,27 +132,34 @@ class LocalStore:
         metadata: Mapping[str, str] | None = None,
     ) -> str:
         path, meta = self._path(key), self._meta(key)
-        with _disk(f"write {path}"), self._locked():
-            if if_absent and path.exists():
-                raise PreconditionFailedError(f"{path} exists already")
-            if if_match is not None and (not path.exists() or self.head(bucket, key).etag != if_match):
-                raise PreconditionFailedError(f"{path} was changed or deleted since it was read")
-            path.parent.mkdir(parents=True, exist_ok=True)
-            part = path.with_name(f".{path.name}.part")
-            if isinstance(body, Path):
-                shutil.copyfile(body, part)
-            else:
-                part.write_bytes(body)
-            part.replace(path)
-            meta.unlink(missing_ok=True)
-            if metadata:
-                meta.parent.mkdir(parents=True, exist_ok=True)
-                meta.write_text(json.dumps(dict(metadata)), "utf-8")
-        return self.head(bucket, key).etag
+        part = self._part(path)
+        with _disk(f"write {path}"):
+            try:
+                # Written before the lock is taken, so that nobody waits for a large file.
+                part.parent.mkdir(parents=True, exist_ok=True)
+                if isinstance(body, Path):
+                    shutil.copyfile(body, part)
+                else:
+                    part.write_bytes(body)
+                with self._locked():
+                    if if_absent and path.exists():
+                        raise PreconditionFailedError(f"{path} exists already")
+                    if if_match is not None and (not path.exists() or self._listed(bucket, key).etag != if_match):
+                        raise PreconditionFailedError(f"{path} was changed or deleted since it was read")
+                    path.parent.mkdir(parents=True, exist_ok=True)
+                    part.replace(path)
+                    meta.unlink(missing_ok=True)
+                    if metadata:
+                        meta.parent.mkdir(parents=True, exist_ok=True)
+                        meta.write_text(json.dumps(dict(metadata)), "utf-8")
+                    return self._listed(bucket, key).etag
+            finally:
+                part.unlink(missing_ok=True)
 
     def delete(self, bucket: str, key: str) -> None:
-        with _disk(f"delete {key}"):
-            self._path(key).unlink(missing_ok=True)
+        path = self._path(key)
+        with _disk(f"delete {key}"), self._locked():
+            path.unlink(missing_ok=True)
             self._meta(key).unlink(missing_ok=True)
 
     def list(self, bucket: str, prefix: str) -> Iterator[ObjectHead]:
@@ -143,7 +167,11 @@ class LocalStore:
         keys = (path.relative_to(self._root).as_posix() for path in folder.rglob("*") if path.is_file())
         for key in sorted(keys):
             if key.startswith(prefix) and not key.startswith(f"{_META}/"):
-                yield self.head(bucket, key)
+                try:
+                    yield self._listed(bucket, key)
+                except ObjectMissingError:
+                    # Deleted since its folder was read.
+                    continue
 
     def versions(self, bucket: str, prefix: str) -> Iterator[ObjectHead]:
         """The current files: a folder keeps one version of each."""
@@ -160,10 +188,17 @@ class LocalStore:
     def _meta(self, key: str) -> Path:
         return self._path(f"{_META}/{key}.json")
 
+    def _part(self, target: Path) -> Path:
+        """Where a file is written before it is renamed to its target; in the store, no listing shows it."""
+        if target.is_relative_to(self._root):
+            return self._root / _META / f"{uuid4().hex}.part"
+        return target.with_name(f".{target.name[:100]}.part")
+
     @contextmanager
     def _locked(self) -> Iterator[None]:
-        (self._root / _META).mkdir(parents=True, exist_ok=True)
-        with (self._root / _META / "lock").open("w") as lock:
+        """Hold the lock alone. ``head`` shares it, so it must not be called meanwhile."""
+        self._lock.parent.mkdir(parents=True, exist_ok=True)
+        with self._lock.open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
 
