@@ -140,7 +140,7 @@ def _partition(files: int) -> dict[str, Cost]:
     return {
         "rows and version after a delivery": content,
         "a partition read again, nothing changed": _cost(store, read_again),
-        "its checks": _cost(store, lambda: state.judged_files(*partition)),
+        "its checks": _cost(store, lambda: PartitionState(store, BUCKET).judged(*partition)),
     }
 
 

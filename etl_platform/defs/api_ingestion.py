@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import dagster as dg
@@ -189,11 +190,11 @@ class _Run:
             yield dg.MaterializeResult(asset_key=key, metadata=_metadata(done))
         # A read without records says nothing about fields, so the last result is about it, too.
         result = _drift_result(done) if done.records else self._checks.last(_drift_check(key), agency)
-        if result is not None and _drift_check(key) in self._planned:
-            yield result.result(key)
-            self._checks.show(key, agency, [result])
-        elif result is not None:
-            self._checks.log(key, agency, [result])
+        if result is not None:
+            is_planned = _drift_check(key) in self._planned
+            if is_planned:
+                yield result.result(key)
+            self._checks.log(key, agency, partial(list, [result]), yielded=[result] if is_planned else [])
         if done.ingested is not None:
             self._log_delivery(done.ingested)
 
@@ -202,6 +203,7 @@ class _Run:
         event_log = DagsterEventLog(self._context.op_execution_context, self._platform)
         if ingested.outcome is not Outcome.DUPLICATE or not event_log.is_logged(ingested.report):
             event_log.log_delivery(ingested.report, ingested.report.outcome)
+            event_log.finish()
 
     def _raise_failures(self) -> None:
         texts = [f"{name}: {type(error).__name__}: {error}" for name, error in self._failures]

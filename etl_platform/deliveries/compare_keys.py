@@ -13,7 +13,7 @@ from etl_platform import object_keys
 from etl_platform.deliveries.key_comparison import KeyComparison, SharedKeys
 from etl_platform.deliveries.ledger import Ledger
 from etl_platform.engine.contract.model import Contract
-from etl_platform.errors import ObjectMissingError, PreconditionFailedError
+from etl_platform.errors import ObjectMissingError, PreconditionFailedError, ReportError
 from etl_platform.storage.object_store import ObjectHead, ObjectStore
 
 MAX_FILES = 5
@@ -58,10 +58,18 @@ class KeyComparer:
             compared += 1
             if rows := _shared_rows(silver, other, contract.primary_key):
                 delivery_id = _delivery_id(other)
-                report = self._ledger.find(contract.dataset, agency, delivery_id) if delivery_id else None
-                shared.append(SharedKeys(report.source.key if report else head.key, head.key, delivery_id, rows))
+                source_key = self._source_key(contract.dataset, agency, delivery_id) or head.key
+                shared.append(SharedKeys(source_key, head.key, delivery_id, rows))
             other.unlink()
         return KeyComparison(len(others), compared, tuple(shared))
+
+    def _source_key(self, dataset: str, agency: str, delivery_id: str) -> str | None:
+        try:
+            report = self._ledger.find(dataset, agency, delivery_id) if delivery_id else None
+        except ReportError:
+            # It is not the report of this delivery, which it must not stop.
+            return None
+        return report.source.key if report else None
 
 
 def _choose(others: Iterable[ObjectHead], silver_key: str) -> list[ObjectHead]:

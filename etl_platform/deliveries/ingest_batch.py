@@ -51,6 +51,10 @@ class EventLog(Protocol):
         """Log an object that belongs to no dataset."""
         ...
 
+    def finish(self) -> None:
+        """Log what other runs have changed since the last delivery was logged."""
+        ...
+
     def note_progress(self) -> None:
         """Mark the run: it has finished a delivery, so its failure would not be an outage."""
         ...
@@ -128,6 +132,7 @@ def ingest_batch(
         on_delay=notes.write,
         clock=clock,
     )
+    event_log.finish()
     return BatchResult(tuple(results), tuple(failures))
 
 

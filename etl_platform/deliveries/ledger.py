@@ -4,18 +4,20 @@ import json
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
-from typing import TypeVar
+from typing import TypeAlias, TypeVar
 
 from etl_platform import object_keys
 from etl_platform.deliveries.delivery import Outcome
-from etl_platform.deliveries.read_cache import ReadCache
+from etl_platform.deliveries.read_cache import FEW, ReadCache
 from etl_platform.deliveries.report import Amendment, Report
 from etl_platform.deliveries.report_days import ReportDays, list_reports
 from etl_platform.errors import ObjectMissingError, PreconditionFailedError, ReportError
-from etl_platform.storage.object_store import ObjectStore
+from etl_platform.storage.object_store import ObjectHead, ObjectStore
 
 _READERS = 16
 T = TypeVar("T", Report, Amendment)
+PartitionReports: TypeAlias = dict[tuple[str, str], Report | ReportError]
+"""The outlines of a partition's reports, by key and eTag."""
 
 
 class Ledger:
@@ -72,15 +74,37 @@ class Ledger:
         found = self._read_all((key for key in keys if agency is None or _may_be_of(key, agency)), Report)
         return [one for one in found if one.attempt.ended_at >= since and agency in {None, one.agency}]
 
+    def read_partition(self, dataset: str, agency: str, known: PartitionReports) -> None:
+        """Bring ``known`` up to date with the reports of a partition: only those that it lacks are read.
+
+        A report that cannot be read is kept as its error.
+        """
+        heads = self._listed(object_keys.report_prefix(dataset, agency))
+        new = [head for head in heads if (head.key, head.etag) not in known]
+        for gone in known.keys() - {(head.key, head.etag) for head in heads}:
+            del known[gone]
+        if not new:
+            return
+        cache = ReadCache(self._store, self._bucket, object_keys.report_cache_key(dataset, agency))
+        # The cache is of the whole partition.
+        wanted = heads if len(new) > FEW else new
+        for head, body in zip(wanted, cache.read_all(wanted, self._body), strict=True):
+            if (head.key, head.etag) not in known:
+                found = self._parse_or_error(head.key, body, Report)
+                if found is not None:
+                    known[head.key, head.etag] = found.outline if isinstance(found, Report) else found
+
+    def _listed(self, prefix: str) -> list[ObjectHead]:
+        return [head for head in list_reports(self._store, self._bucket, prefix) if head.key.endswith(".json")]
+
     def _all_reports(self, prefix: str) -> list[Report]:
-        heads = list_reports(self._store, self._bucket, prefix)
+        heads = self._listed(prefix)
         folder = object_keys.parse_folder(prefix)
         if folder is None or folder.agency is None:
             return self._read_all((head.key for head in heads), Report)
         cache = ReadCache(self._store, self._bucket, object_keys.report_cache_key(folder.dataset, folder.agency))
-        listed = [head for head in heads if head.key.endswith(".json")]
-        bodies = cache.read_all(listed, self._body)
-        found = [self._parse_or_error(head.key, body, Report) for head, body in zip(listed, bodies, strict=True)]
+        bodies = cache.read_all(heads, self._body)
+        found = [self._parse_or_error(head.key, body, Report) for head, body in zip(heads, bodies, strict=True)]
         return self._readable(found, Report)
 
     def amendments(self, prefix: str = object_keys.AMENDMENTS) -> list[Amendment]:

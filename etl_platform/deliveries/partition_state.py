@@ -6,20 +6,23 @@ No Dagster, and no decision about rows.
 import hashlib
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import datetime
 
 from etl_platform import object_keys
 from etl_platform.deliveries.delivery import Outcome
-from etl_platform.deliveries.ledger import Ledger
+from etl_platform.deliveries.ledger import Ledger, PartitionReports
 from etl_platform.deliveries.read_cache import ReadCache
 from etl_platform.deliveries.report import Report
 from etl_platform.deliveries.silver import CurrentObject, Silver, SilverContent
 from etl_platform.deliveries.version_order import VersionOrder
+from etl_platform.errors import ReportError
 from etl_platform.storage.object_store import ObjectStore
 
 _READERS = 16
+_SILVER_KEYS = (object_keys.silver_key, object_keys.short_silver_key)
 
 
 @dataclass(frozen=True)
@@ -58,15 +61,37 @@ class JudgedFile:
         return self.report if self.report.check.rows else self.in_silver
 
 
-class PartitionState:
-    """Reads the state of partitions of one data bucket.
+@dataclass(frozen=True)
+class JudgedPartition:
+    """All that the asset checks of a partition are about.
 
-    Every method raises TransientError if infrastructure fails, and ReportError for a report that it cannot read.
+    Attributes:
+        files: in order of their source keys. Left out are superseded deliveries, which were not judged, and files whose
+            rows somebody removed from silver.
+        silver_keys: the objects that silver holds.
+        last: the delivery that arrived last, whatever became of it.
+        unreadable: reports that cannot be read, each as a sentence.
+    """
+
+    files: tuple[JudgedFile, ...] = ()
+    silver_keys: frozenset[str] = frozenset()
+    last: Report | None = None
+    unreadable: tuple[str, ...] = ()
+
+
+class PartitionState:
+    """Reads the state of partitions of one data bucket. Every method raises TransientError if infrastructure fails.
+
+    What was read of a partition is kept, so that the next reading costs one listing of its reports, one of its silver,
+    and the reports that were written since.
     """
 
     def __init__(self, store: ObjectStore, bucket: str) -> None:
         self._store, self._bucket = store, bucket
         self._ledger, self._silver = Ledger(store, bucket), Silver(store, bucket)
+        self._reports: dict[tuple[str, str], PartitionReports] = defaultdict(dict)
+        self._judged: dict[tuple[str, str], tuple[object, JudgedPartition]] = {}
+        self._newest_of: dict[tuple[str, ...], str] = {}
 
     def content(self, dataset: str, agency: str) -> PartitionContent:
         """What silver holds of a partition: one request to list 1,000 objects, and a few for those that changed."""
@@ -91,38 +116,71 @@ class PartitionState:
     def _report_of(self, dataset: str, agency: str, current: CurrentObject) -> Report | None:
         return self._ledger.find(dataset, agency, current.delivery_id, current.attempt_id)
 
-    def judged_file(self, report: Report) -> JudgedFile:
-        """A delivery that was accepted or refused, or the newer one that silver holds by now instead."""
-        in_silver = self._in_silver(report)
-        if in_silver is not None and self._order(report).is_newer(in_silver.source.order, report.source.order):
-            return JudgedFile(in_silver, in_silver)
-        return JudgedFile(report, in_silver)
-
-    def judged_files(self, dataset: str, agency: str) -> list[JudgedFile]:
-        """The newest delivery of every source key of a partition, in order of their keys.
-
-        A delivery that a newer one superseded was not judged, and is left out.
-        """
-        by_key: dict[str, dict[str, Report]] = defaultdict(dict)
-        reports = self._ledger.reports(object_keys.report_prefix(dataset, agency))
-        for report in sorted(reports, key=lambda report: report.attempt.ended_at):
+    def judged(self, dataset: str, agency: str) -> JudgedPartition:
+        """The newest delivery of every source key of a partition. The same object if nothing has changed."""
+        partition = dataset, agency
+        known = self._reports[partition]
+        self._ledger.read_partition(dataset, agency, known)
+        silver = {head.key: head.etag for head in self._silver.objects(dataset, agency)}
+        state = (frozenset(known), silver)
+        if partition in self._judged and self._judged[partition][0] == state:
+            return self._judged[partition][1]
+        reports = sorted((one for one in known.values() if isinstance(one, Report)), key=_processed)
+        by_key: dict[str, list[Report]] = defaultdict(list)
+        for report in reports:
             if report.outcome in {Outcome.ACCEPTED, Outcome.REJECTED}:
-                by_key[report.source.key][report.delivery_id] = report
-        # Of versions of unknown order, the one that was processed last comes first.
-        reports_of = [list(reversed(by_key[key].values())) for key in sorted(by_key)]
+                by_key[report.source.key].append(report)
         with ThreadPoolExecutor(_READERS) as pool:
-            newest = list(pool.map(self._newest, reports_of))
-            return list(pool.map(self.judged_file, newest))
+            files = list(pool.map(lambda key: self._judged_file(by_key[key], silver), sorted(by_key)))
+        arrivals = [report for report in reports if report.attempt_id is None]
+        judged = JudgedPartition(
+            tuple(file for file in files if file is not None),
+            frozenset(silver),
+            max(arrivals, key=lambda one: one.source.order.last_modified, default=None),
+            tuple(sorted(str(one) for one in known.values() if isinstance(one, ReportError))),
+        )
+        self._judged[partition] = (state, judged)
+        return judged
+
+    def _judged_file(self, reports: Sequence[Report], silver: Mapping[str, str]) -> JudgedFile | None:
+        """The newest delivery of one source key; None if it was accepted and is in silver no more.
+
+        Args:
+            reports: of all attempts that accepted or refused a version of the key, in the order of processing.
+            silver: the eTags of the partition's objects by key.
+        """
+        newest = self._newest(reports)
+        dataset, agency = newest.partition
+        keys = (shape(dataset, agency, newest.source.key) for shape in _SILVER_KEYS)
+        key = next((key for key in keys if key in silver), None)
+        if newest.outcome is Outcome.ACCEPTED:
+            return JudgedFile(newest, newest) if key else None
+        return JudgedFile(newest, self._held(reports, key, silver[key]) if key else None)
+
+    def _held(self, reports: Sequence[Report], key: str, etag: str) -> Report | None:
+        """The report of what silver holds of a source key."""
+        for report in reversed(reports):
+            if report.outcome is Outcome.ACCEPTED and report.written.silver_etag == etag:
+                return report
+        # Its report does not name the object: an older release wrote it, or the agency was renamed.
+        dataset, agency = reports[0].partition
+        current = self._silver.current(dataset, agency, reports[0].source.key)
+        ids = None if current is None else (current.delivery_id, current.attempt_id)
+        return next((one for one in reports if (one.delivery_id, one.attempt_id) == ids), None)
 
     def _newest(self, reports: Sequence[Report]) -> Report:
-        return self._order(reports[0]).newest_first(reports)[0]
+        # Of versions of unknown order, the one that was processed last comes first.
+        last_of = {report.delivery_id: report for report in reports}
+        if len(last_of) == 1:
+            return reports[-1]
+        ids = tuple(last_of)
+        if ids not in self._newest_of:
+            source = reports[0].source
+            order = VersionOrder(self._store, source.bucket, source.key)
+            self._newest_of[ids] = order.newest_first(reversed(last_of.values()))[0].delivery_id
+        return last_of[self._newest_of[ids]]
 
-    def _order(self, report: Report) -> VersionOrder:
-        return VersionOrder(self._store, report.source.bucket, report.source.key)
 
-    def _in_silver(self, report: Report) -> Report | None:
-        if report.outcome is Outcome.ACCEPTED:
-            return report
-        dataset, agency = report.partition
-        current = self._silver.current(dataset, agency, report.source.key)
-        return None if current is None else self._report_of(dataset, agency, current)
+def _processed(report: Report) -> tuple[datetime, str, str]:
+    """The order of processing; of one moment, always the same."""
+    return report.attempt.ended_at, report.delivery_id, report.attempt_id or ""

@@ -10,7 +10,7 @@ SCHEMA_VERSION is raised if an older release would misread a report. So a higher
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, TypeVar
@@ -166,6 +166,11 @@ class Report:
     changes: ReplayChanges | None = None
     superseded_by: str | None = None
     written: WrittenObjects = field(default_factory=WrittenObjects)
+
+    @property
+    def outline(self) -> "Report":
+        """The report without profile, preview and columns, its largest parts: to keep thousands in memory."""
+        return replace(self, check=replace(self.check, profile={}, preview=(), columns=None), changes=None)
 
     @property
     def is_replay(self) -> bool:

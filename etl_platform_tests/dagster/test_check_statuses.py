@@ -1,5 +1,6 @@
 """What Dagster shows of each check and partition: always what the latest report says, in every order of files."""
 
+import time
 from itertools import permutations
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from etl_platform.defs.checks.check_results import FILE_CHECK
 from etl_platform.platform import Platform
 from etl_platform_tests.dagster.check_statuses import shown_statuses
 from etl_platform_tests.dagster.workshop import AGENCY, Workshop, value_of
+from etl_platform_tests.simulation.memory import MemoryStore
 from etl_platform_tests.unit.making import contract_data, custom, text, typed
 
 SILVER = dg.AssetKey(["silver", "things"])
@@ -129,10 +131,69 @@ def test_a_refused_file_leaves_the_results_about_another_file_of_the_agency(plac
     send(place, "dirty", name="Things_1.csv")
     send(place, "refused", name="Things_2.csv")
     assert failures(place) == {FILE_CHECK, "size__type"}
-    assert _described(place, "size__type") == "Things_1.csv: 1 of 2 rows break this rule."
+    assert _described(place, "size__type") == (
+        "2 files (1 refused without rows): 1 of 2 rows break this rule. All of them are in Things_1.csv."
+    )
 
     assert launch(place, AGENCY, assets=False).success
     assert failures(place) == {FILE_CHECK, "size__type"}
+
+
+def test_a_clean_file_leaves_the_checks_that_another_file_of_the_agency_fails(place: Workshop) -> None:
+    send(place, "dirty", name="Things_1.csv")
+    send(place, "clean", name="Things_2.csv")
+    logged = _result(place, "size__type")
+    assert failures(place) == {"size__type", "keys_are_in_one_file"}
+    assert value_of(logged.metadata, "files") == 2
+    (worst,) = logged.metadata["worst_files"].records
+    assert (worst.data["file"], worst.data["rows_broken"]) == ("Things_1.csv", "1")
+    assert worst.data["delivery_id"] == value_of(logged.metadata, "delivery_id")
+
+    assert launch(place, AGENCY, assets=False).success
+    assert failures(place) == {"size__type", "keys_are_in_one_file"}
+    assert _result(place, "size__type").metadata == logged.metadata
+
+
+def test_an_older_version_that_arrives_late_leaves_the_refusal_of_the_newer_one(place: Workshop) -> None:
+    store, events = MemoryStore(time.time), []
+    place.wrap_store = lambda _store: store
+    for number, kind in enumerate(("clean", "refused")):
+        store.write("local", f"from_client/{AGENCY}/Things.csv", FILES[kind])
+        head = store.head("local", f"from_client/{AGENCY}/Things.csv")
+        events.append({"version_id": head.version_id, "sequencer": f"00A{number}"})
+    for event in reversed(events):
+        assert place.ingest(f"from_client/{AGENCY}/Things.csv", **event).success
+
+    assert place.outcomes == ["accepted"]
+    assert failures(place) == {FILE_CHECK}
+    assert launch(place, AGENCY, assets=False).success
+    assert failures(place) == {FILE_CHECK}
+
+
+def test_a_file_that_was_removed_from_silver_is_not_judged_any_more(place: Workshop) -> None:
+    """As the documents say to end that two files have the same keys."""
+    send(place, "dirty", name="Things_1.csv")
+    send(place, "clean", name="Things_2.csv")
+    (shared,) = _result(place, "keys_are_in_one_file").metadata["shared_keys"].records
+    (place.root / shared.data["silver"]).unlink()
+
+    assert launch(place, AGENCY, assets=False).success
+
+    assert failures(place) == set()
+    assert value_of(_result(place, "size__type").metadata, "files") == 1
+
+
+def test_a_report_that_cannot_be_read_fails_one_check_and_stops_no_delivery(place: Workshop) -> None:
+    """As after a return to an older release."""
+    send(place, "dirty", name="Things_1.csv")
+    (report,) = (place.root / "reports" / "things" / f"agency={AGENCY}").iterdir()
+    report.write_text(report.read_text().replace('"schema_version": 1', '"schema_version": 99'))
+
+    send(place, "clean", name="Things_2.csv")
+
+    assert place.outcomes == ["accepted"]
+    assert failures(place) - {"keys_are_in_one_file"} == {FILE_CHECK}
+    assert "schema_version is 99" in _described(place, FILE_CHECK)
 
 
 def test_a_refused_file_gives_results_to_checks_that_have_none(place: Workshop) -> None:
@@ -160,12 +221,16 @@ def test_a_rule_that_is_younger_than_the_file_is_not_shown_as_kept(place: Worksh
     assert statuses(place)["size__range"] == "SUCCEEDED"
 
 
-def _described(place: Workshop, check: str) -> str:
+def _result(place: Workshop, check: str) -> dg.AssetCheckEvaluation:
     (record,) = place.instance.event_log_storage.get_asset_check_execution_history(
         dg.AssetCheckKey(SILVER, check), limit=1
     )
     assert record.evaluation
-    return record.evaluation.description or ""
+    return record.evaluation
+
+
+def _described(place: Workshop, check: str) -> str:
+    return _result(place, check).description or ""
 
 
 def test_a_partition_that_is_read_again_keeps_the_results_of_its_files(place: Workshop) -> None:
@@ -268,13 +333,16 @@ def test_a_file_taken_in_by_hand_touches_no_other_dataset(place: Workshop) -> No
     assert "did not yield" not in repr([entry.user_message for entry in place.instance.all_logs(result.run_id)])
 
 
-def test_runs_that_work_on_one_partition_at_once_leave_results_of_the_last_file(place: Workshop) -> None:
+def test_runs_that_work_on_one_partition_at_once_leave_results_of_all_files(place: Workshop) -> None:
     """The outer run has rows for the checks when the inner one adds its own; then the outer one logs other files."""
     keys = [place.drop(f"Things_{number}.csv", content) for number, content in ((1, DIRTY), (2, DIRTY), (4, CLEAN))]
     place.wrap_store = _rival_on_download(place, place.drop("Things_3.csv", DIRTY), when="Things_2")
     place.workers = 1
     assert place.ingest(*keys).success
-    assert failures(place) == FAILURES["clean"] | {"keys_are_in_one_file"}
+    assert failures(place) == FAILURES["dirty"] | {"keys_are_in_one_file"}
+    assert _described(place, "size__type") == (
+        "4 files: 3 of 8 rows break this rule. They are in 3 files; the worst is Things_1.csv (1 of 2 rows)."
+    )
 
 
 def test_a_file_that_arrives_while_its_partition_is_read_again_leaves_every_result_current(place: Workshop) -> None:

@@ -70,8 +70,11 @@ class SimulatedEventLog(DagsterEventLog):
         contract = self._platform.contracts[report.partition[0]]
         self._context.log_event(silver_event([report], contract, PartitionContent(0, "")))
 
-    def _log_checks(self, report: Report) -> None:
+    def _log_checks(self, report: Report, silver: Any = None) -> None:
         self._context.log_event(CheckResults(report.delivery_id))
+
+    def finish(self) -> None:
+        pass
 
 
 @dataclass

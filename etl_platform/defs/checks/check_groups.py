@@ -34,6 +34,7 @@ def _of_group(check: RuleCheck, results: Sequence[tuple[str, CheckEvaluation]]) 
     failed.sort(key=lambda pair: (pair[1].severity is not dg.AssetCheckSeverity.ERROR, -_rows_broken(pair[1])))
     _, first = (failed or results)[0]
     metadata: dict[str, Any] = {
+        "files": first.metadata.get("files"),
         "delivery_id": first.metadata.get("delivery_id"),
         "rules": len(results),
         "rules_failed": len(failed),
@@ -43,7 +44,7 @@ def _of_group(check: RuleCheck, results: Sequence[tuple[str, CheckEvaluation]]) 
             {"rule": rule, "rows_broken": _rows_broken(result), "result": result.description}
             for rule, result in failed[:MAX_RULES_SHOWN]
         ]
-        metadata["failed_rules"] = table(shown)
+        metadata |= {"failed_rules": table(shown), "worst_files": first.metadata.get("worst_files")}
     metadata = {name: value for name, value in metadata.items() if value is not None}
     severity = first.severity if failed else dg.AssetCheckSeverity.WARN
     return CheckEvaluation(check.name, not failed, severity, metadata, _description(results, failed))

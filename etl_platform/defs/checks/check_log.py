@@ -1,17 +1,23 @@
-"""Logs results of asset checks, so that Dagster shows for each partition what was evaluated last.
+"""Logs results of asset checks, so that Dagster shows for each partition the results of its present state.
 
 Dagster shows the row of a check and partition that was inserted last, and only if it is about the latest
 materialization of the partition. A run has one row for each check and partition: a second result of the run replaces
 the first one in its place. If another run has inserted a row since, that place is no longer shown. The result is then
 logged in the other run, where it replaces the result that is shown.
+
+Several runs can log at the same time, each about what it read before. So a run evaluates again after it has logged, and
+logs again if the verdict differs. The run that logged last has therefore seen that its verdict holds. Whoever changes
+the partition after that, by a report, evaluates and logs after it, too.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import TypeAlias
 
 import dagster as dg
 
 from etl_platform.defs.checks.check_evaluation import CheckEvaluation
 from etl_platform.defs.dagster_internals import (
+    ShownCheck,
     last_evaluation,
     log_check_in_run,
     newest_materialization_id,
@@ -20,12 +26,14 @@ from etl_platform.defs.dagster_internals import (
     with_target,
 )
 from etl_platform.defs.datasets.partitions import latest_materialization
+from etl_platform.errors import TransientError
 
 NO_PARTITION = (
     "Nothing was evaluated, and all results are as before: each agency has its own results, so asset checks are "
     "executed for a partition only. Materialize the agency's partition, or name the agency as the partition of the run"
 )
-_MAX_ROUNDS = 5
+_MAX_ROUNDS, _MAX_EXACT_ROUNDS = 20, 5
+Results: TypeAlias = Mapping[dg.AssetCheckKey, CheckEvaluation]
 
 
 class CheckLog:
@@ -44,44 +52,61 @@ class CheckLog:
         self,
         asset: dg.AssetKey,
         partition: str,
-        results: Sequence[CheckEvaluation],
+        evaluate: Callable[[], Sequence[CheckEvaluation]],
+        *,
+        yielded: Sequence[CheckEvaluation] = (),
+        exact: bool = False,
         latest: dg.EventLogRecord | None = None,
-    ) -> None:
-        """Log results under a partition, about its latest materialization.
+    ) -> bool:
+        """Log the results of a partition about its latest materialization, until the verdicts logged last hold.
 
         Args:
-            latest: that materialization, if the caller has just read it.
+            evaluate: the results as the partition is now; called again after each round of logging.
+            yielded: results that the step has yielded, which are logged only if Dagster does not show them.
+            exact: log again also if only counts and texts differ, as far as that ends: other runs may deliver without
+                a pause.
+            latest: the latest materialization, if the caller has just read it.
+
+        Returns:
+            Whether counts and texts are current, too.
+
+        Raises:
+            TransientError: infrastructure, or the verdicts changed in each of 20 rounds.
         """
-        left = {dg.AssetCheckKey(asset, result.name): result.event(asset, partition) for result in results}
-        for _ in range(_MAX_ROUNDS):
+        logged: dict[dg.AssetCheckKey, CheckEvaluation] = {}
+        rows: dict[dg.AssetCheckKey, str] = {}
+        for number in range(_MAX_ROUNDS):
+            results = {dg.AssetCheckKey(asset, one.name): one for one in evaluate()}
+            latest = self._latest(asset, partition, latest)
+            shown = self._shown(results, logged, partition)
+            if not number:
+                logged = {
+                    key: one
+                    for one in yielded
+                    if _is_about(shown.get(key := dg.AssetCheckKey(asset, one.name)), self._run_id, latest)
+                }
+                rows = dict.fromkeys(logged, self._run_id)
+            is_exact = exact and number < _MAX_EXACT_ROUNDS
+            left = {
+                key: one
+                for key, one in results.items()
+                if key not in logged
+                or not (one == logged[key] if is_exact else _same_verdict(one, logged[key]))
+                or not _is_settled(shown.get(key), rows[key], latest)
+            }
             if not left:
-                return
-            target = latest or latest_materialization(self._instance, asset, partition)
-            run_ids = self._run_ids(partition, list(left))
+                return all(one == logged[key] for key, one in results.items())
+            # What a person reports by hand has no run, and Dagster never replaces it.
+            rows |= {key: (shown[key].run_id if key in shown else "") or self._run_id for key in left}
             with one_transaction(self._instance):
-                for key, evaluation in left.items():
-                    self._log_event(with_target(evaluation, target), run_ids[key])
+                for key, one in left.items():
+                    self._log_event(with_target(one.event(asset, partition), latest), rows[key])
             self._logged |= {(key, partition) for key in left}
-            settled = self._settled(partition, run_ids, target)
-            left = {key: evaluation for key, evaluation in left.items() if key not in settled}
-            latest = None
-
-    def show(self, asset: dg.AssetKey, partition: str, results: Sequence[CheckEvaluation]) -> None:
-        """Log the results that the run has yielded, as far as Dagster does not show them."""
-        keys = [dg.AssetCheckKey(asset, result.name) for result in results]
-        latest = latest_materialization(self._instance, asset, partition)
-        settled = self._settled(partition, dict.fromkeys(keys, self._run_id), latest, strict=True)
-        self.log(asset, partition, [one for one, key in zip(results, keys, strict=True) if key not in settled])
-
-    def without_result(self, keys: Collection[dg.AssetCheckKey], partition: str) -> set[dg.AssetCheckKey]:
-        """The checks of one asset of which Dagster shows no result in a partition."""
-        if not keys:
-            return set()
-        latest = latest_materialization(self._instance, next(iter(keys)).asset_key, partition)
-        latest_id = latest.storage_id if latest else None
-        shown = shown_checks(self._instance, list(keys), partition)
-        current = {key for key, row in shown.items() if row.has_result and row.target_id == latest_id}
-        return set(keys) - current
+            logged |= left
+        raise TransientError(
+            f"the verdicts of {asset.to_user_string()} of {partition} changed in {_MAX_ROUNDS} rounds of logging; "
+            "it will be retried"
+        )
 
     def last(self, key: dg.AssetCheckKey, partition: str) -> CheckEvaluation | None:
         """The last result of a check in a partition."""
@@ -99,38 +124,20 @@ class CheckLog:
             if last is not None and last.partition is not None:
                 self._log_event(last, self._run_id)
 
-    def _run_ids(self, partition: str, keys: Sequence[dg.AssetCheckKey]) -> dict[dg.AssetCheckKey, str]:
-        """The run to log each check in: this one, or the one whose row is above that of this one."""
-        with_row = [key for key in keys if key in self._planned or (key, partition) in self._logged]
-        shown = shown_checks(self._instance, with_row, partition)
-        # What a person reports by hand has no run, and Dagster never replaces it.
-        return {key: (shown[key].run_id if key in shown else "") or self._run_id for key in keys}
+    def _shown(
+        self, results: Results, logged: Collection[dg.AssetCheckKey], partition: str
+    ) -> dict[dg.AssetCheckKey, ShownCheck]:
+        """What Dagster shows of the checks of which this run has a row. The first row of a run is always shown."""
+        with_row = [key for key in results if key in logged or key in self._planned or (key, partition) in self._logged]
+        return shown_checks(self._instance, with_row, partition) if with_row else {}
 
-    def _settled(
-        self,
-        partition: str,
-        run_ids: Mapping[dg.AssetCheckKey, str],
-        target: dg.EventLogRecord | None,
-        *,
-        strict: bool = False,
-    ) -> set[dg.AssetCheckKey]:
-        """The checks whose logged result Dagster shows, as one about the latest materialization.
-
-        If another run has logged a result since, it ensures itself that Dagster shows that one.
-
-        Args:
-            target: the latest materialization when the results were logged.
-            strict: whether the result of another run is not good enough.
-        """
-        if not run_ids:
-            return set()
-        known_id = target.storage_id if target else None
-        latest_id = newest_materialization_id(self._instance, next(iter(run_ids)).asset_key, partition, known_id)
-        return {
-            key
-            for key, shown in shown_checks(self._instance, list(run_ids), partition).items()
-            if (shown.target_id == latest_id if shown.run_id == run_ids[key] else not strict)
-        }
+    def _latest(self, asset: dg.AssetKey, partition: str, known: dg.EventLogRecord | None) -> dg.EventLogRecord | None:
+        """The latest materialization of a partition; read only if it is not the known one."""
+        if known is not None:
+            newest_id = newest_materialization_id(self._instance, asset, partition, known.storage_id)
+            if newest_id == known.storage_id:
+                return known
+        return latest_materialization(self._instance, asset, partition)
 
     def _log_event(self, evaluation: dg.AssetCheckEvaluation, run_id: str) -> None:
         if run_id == self._run_id:
@@ -138,3 +145,21 @@ class CheckLog:
             self._context.log_event(evaluation)  # type: ignore[arg-type]
         else:
             log_check_in_run(self._instance, run_id, evaluation)
+
+
+def _is_about(shown: ShownCheck | None, run_id: str, target: dg.EventLogRecord | None) -> bool:
+    """Whether Dagster shows the result of a run about a materialization."""
+    target_id = target.storage_id if target else None
+    return shown is not None and shown.has_result and shown.run_id == run_id and shown.target_id == target_id
+
+
+def _is_settled(shown: ShownCheck | None, run_id: str, target: dg.EventLogRecord | None) -> bool:
+    """Whether Dagster shows the result that was logged in a run, as one about the latest materialization.
+
+    If another run has inserted a row since, that run evaluates again after it.
+    """
+    return _is_about(shown, run_id, target) or (shown is not None and shown.run_id != run_id)
+
+
+def _same_verdict(one: CheckEvaluation, other: CheckEvaluation) -> bool:
+    return (one.passed, one.severity) == (other.passed, other.severity)

@@ -1,10 +1,14 @@
-"""The results of a dataset's asset checks, built from the reports of a partition's files. Nothing is logged here.
+"""The results of a dataset's asset checks, from the state of a partition. Nothing is read or logged here.
 
-The checks of rules are about rows: those of the newest file, or those in silver if the newest file was refused before a
-row of it was checked. Without rows no rule is broken. Only FILE_CHECK tells that the file was refused.
+The checks of rules are about rows: those of the newest file of each source key, or those in silver if that file was
+refused before a row of it was checked. Without rows no rule is broken. Only FILE_CHECK tells that a file was refused.
+Each result counts the files of the partition and names those that are worst.
 """
 
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import dagster as dg
@@ -12,25 +16,30 @@ import dagster as dg
 from etl_platform.defs.checks.check_evaluation import CheckEvaluation
 from etl_platform.defs.checks.check_groups import group_results
 from etl_platform.defs.checks.drift_evaluation import drift_evaluation
-from etl_platform.defs.datasets.delivery_metadata import Metadata, errors_table, merge_checks
+from etl_platform.defs.datasets.delivery_metadata import Metadata
 from etl_platform.defs.table_metadata import table
-from etl_platform.deliveries.partition_state import JudgedFile
+from etl_platform.deliveries.delivery import Outcome
+from etl_platform.deliveries.key_comparison import SharedKeys
+from etl_platform.deliveries.partition_state import JudgedFile, JudgedPartition
 from etl_platform.deliveries.report import Report
-from etl_platform.engine.contract.dataset_rules import Severity
+from etl_platform.engine.contract.dataset_rules import DatasetRule, Severity
 from etl_platform.engine.contract.model import Contract
 from etl_platform.engine.rules.check_names import DRIFT_CHECK, FILE_CHECK, KEYS_CHECK, check_name, rule_checks
 from etl_platform.engine.rules.contract_rules import contract_rules
-from etl_platform.object_keys import base_name
+from etl_platform.object_keys import base_name, series_key
 
 if TYPE_CHECKING:
-    from etl_platform.engine.result import CheckResult, DatasetVerdict
+    from etl_platform.engine.result import DatasetVerdict
 
-_YOUNGER = "The rule is younger than the report of the file."
+MAX_WORST = 5
+"""Files that a result names."""
+_YOUNGER = "The rule is younger than the report of"
+_ERROR, _WARN = dg.AssetCheckSeverity.ERROR, dg.AssetCheckSeverity.WARN
 
 
 def check_specs(contract: Contract) -> Iterator[tuple[str, str]]:
     """Name and description of every check that ``check_evaluations`` gives a result."""
-    yield FILE_CHECK, "The file can be read and its header has every required column."
+    yield FILE_CHECK, "The newest version of every file can be read, and its header has every required column."
     if contract.primary_key:
         yield KEYS_CHECK, "No other file of the agency has rows with the same primary keys."
     if contract.drift_limits.severity is not None:
@@ -38,171 +47,284 @@ def check_specs(contract: Contract) -> Iterator[tuple[str, str]]:
     yield from ((check.name, check.description) for check in rule_checks(contract))
 
 
-def check_evaluations(files: Sequence[JudgedFile], contract: Contract) -> list[CheckEvaluation]:
-    """One result for every check of the dataset, about all given files of a partition together."""
-    if not files:
+def check_evaluations(partition: JudgedPartition, contract: Contract) -> list[CheckEvaluation]:
+    """One result for every check of the dataset, about all files of the partition together."""
+    if not partition.files and not partition.unreadable:
         text = "The agency has not delivered a file of this dataset."
-        return [CheckEvaluation(name, True, dg.AssetCheckSeverity.WARN, {}, text) for name, _ in check_specs(contract)]
+        return [CheckEvaluation(name, True, _WARN, {"files": 0}, text) for name, _ in check_specs(contract)]
+    results = _PartitionResults(partition, contract)
     return [
-        file_evaluation([file.report for file in files]),
-        *([_keys_evaluation(files)] if contract.primary_key else []),
-        *([_drift_evaluation(files, severity)] if (severity := contract.drift_limits.severity) else []),
-        *group_results((*_rule_evaluations(files, contract), *_dataset_evaluations(files, contract)), contract),
+        results.of_files(),
+        *([results.of_keys()] if contract.primary_key else []),
+        *([results.of_drift(severity)] if (severity := contract.drift_limits.severity) else []),
+        *group_results(
+            (
+                *(results.of_rule(rule.reason) for rule in contract_rules(contract)),
+                *(results.of_dataset_rule(rule) for rule in contract.dataset_rules),
+            ),
+            contract,
+        ),
     ]
 
 
-def file_evaluation(reports: Sequence[Report]) -> CheckEvaluation:
-    """The result of FILE_CHECK, about all given deliveries together."""
-    errors = merge_checks(reports).errors
-    names = len(reports) > 1
-    texts = [
-        f"{base_name(report.source.key)}: {error}" if names else str(error)
-        for report in reports
-        for error in report.check.errors
-    ]
-    return CheckEvaluation(
-        FILE_CHECK,
-        not errors,
-        dg.AssetCheckSeverity.ERROR,
-        {"delivery_id": reports[-1].delivery_id, **errors_table(errors)},
-        "; ".join(texts) or f"{_names(reports)} was accepted.",
-    )
+class _PartitionResults:
+    """The results of one partition. What several checks need is found once."""
 
+    def __init__(self, partition: JudgedPartition, contract: Contract) -> None:
+        self._partition, self._contract, self._files = partition, contract, partition.files
+        self._checked = [file.checked for file in partition.files if file.checked]
+        self._rows = sum(report.check.rows or 0 for report in self._checked)
 
-def _keys_evaluation(files: Sequence[JudgedFile]) -> CheckEvaluation:
-    """A warning if rows of one file are in silver a second time, from another file of the partition."""
-    held = [file.in_silver for file in files if file.in_silver]
-    if not held:
-        return _without_rows(KEYS_CHECK, files)
-    compared = [(report, report.shared_keys) for report in held if report.shared_keys is not None]
-    if not compared:
-        return _not_evaluated(KEYS_CHECK, files, "The keys were not compared with those of other files.")
-    found = [(report, shared) for report, comparison in compared for shared in comparison.shared]
-    metadata: Metadata = {
-        "delivery_id": compared[-1][0].delivery_id,
-        "other_files": max(comparison.files for _, comparison in compared),
-        "compared_files": max(comparison.compared for _, comparison in compared),
-    }
-    if found:
+    def of_files(self) -> CheckEvaluation:
+        """The result of FILE_CHECK. A report that cannot be read fails it, since nobody knows what it says."""
+        refused = _newest_first([file.report for file in self._files if file.report.outcome is Outcome.REJECTED])
         rows = [
             {
-                "file": report.source.key,
-                "other_file": shared.source_key,
-                "keys": shared.keys,
-                "silver": shared.silver_key,
+                "file": base_name(report.source.key),
+                "delivery_id": report.delivery_id,
+                "code": error.code,
+                "message": error.message,
+                "line": error.line,
             }
-            for report, shared in found
+            for report in refused[:MAX_WORST]
+            for error in report.check.errors
         ]
-        metadata["shared_keys"] = table(rows)
-    sentences = [
-        f"{base_name(report.source.key)}: {shared}, so silver holds those rows twice" for report, shared in found
-    ]
-    return CheckEvaluation(KEYS_CHECK, not found, dg.AssetCheckSeverity.WARN, metadata, "; ".join(sentences) or None)
-
-
-def _drift_evaluation(files: Sequence[JudgedFile], severity: Severity) -> CheckEvaluation:
-    held = [file.in_silver for file in files if file.in_silver]
-    if not held:
-        return _without_rows(DRIFT_CHECK, files)
-    why = "The file was not compared with the previous ones."
-    return drift_evaluation(held, severity) or _not_evaluated(DRIFT_CHECK, files, why)
-
-
-def _rule_evaluations(files: Sequence[JudgedFile], contract: Contract) -> Iterator[CheckEvaluation]:
-    checked = [file.checked for file in files if file.checked]
-    if not checked:
-        for rule in contract_rules(contract):
-            yield _without_rows(check_name(rule.reason), files)
-        return
-    totals, subject = merge_checks(checked), _subject(files)
-    # Rows that broke a rule are in quarantine, which is a warning. Of a refused file, no row is anywhere but in bronze.
-    severity = dg.AssetCheckSeverity.ERROR if totals.errors else dg.AssetCheckSeverity.WARN
-    for rule in contract_rules(contract):
-        if rule.reason not in totals.reasons and not all(
-            _has_rule(report, rule.reason, contract) for report in checked
-        ):
-            yield _not_evaluated(check_name(rule.reason), files, _YOUNGER)
-        else:
-            yield _rule_evaluation(rule.reason, totals, subject, severity, checked[-1].delivery_id)
-
-
-def _has_rule(report: Report, reason: str, contract: Contract) -> bool:
-    """Whether the rows were checked by a rule. A report of release 0.2 does not list rules, so its contract decides."""
-    if report.rules is not None:
-        return reason in report.rules
-    return report.contract is not None and report.contract.sha256 == contract.sha256
-
-
-def _rule_evaluation(
-    reason: str, totals: "CheckResult", subject: str, severity: dg.AssetCheckSeverity, delivery_id: str
-) -> CheckEvaluation:
-    broken, rows = totals.reasons.get(reason, 0), totals.rows or 0
-    metadata: Metadata = {"delivery_id": delivery_id, "rows_broken": broken, "rows": rows}
-    if examples := totals.examples.get(reason):
-        metadata["first_lines"] = table([example.to_json() for example in examples])
-    if unevaluated := totals.unevaluated.get(reason):
-        metadata["rows_not_evaluated"] = unevaluated
-    count = f"{broken:,} of {rows:,} rows break" if broken else "no row breaks"
-    return CheckEvaluation(check_name(reason), broken == 0, severity, metadata, f"{subject}: {count} this rule.")
-
-
-def _dataset_evaluations(files: Sequence[JudgedFile], contract: Contract) -> Iterator[CheckEvaluation]:
-    verdicts: dict[str, tuple[str, DatasetVerdict]] = {}
-    for report in [file.checked for file in files if file.checked]:
-        for verdict in report.check.dataset_rules:
-            # A failed verdict wins over passed ones.
-            if verdict.name not in verdicts or verdicts[verdict.name][1].passed:
-                verdicts[verdict.name] = report.delivery_id, verdict
-    for rule in contract.dataset_rules:
-        name = check_name(rule.name)
-        if not any(file.checked for file in files):
-            yield _without_rows(name, files)
-            continue
-        if rule.name not in verdicts:
-            yield _not_evaluated(name, files, _YOUNGER)
-            continue
-        delivery_id, verdict = verdicts[rule.name]
-        is_error = verdict.severity is Severity.ERROR
-        yield CheckEvaluation(
-            name,
-            verdict.passed,
-            dg.AssetCheckSeverity.ERROR if is_error else dg.AssetCheckSeverity.WARN,
-            {
-                "delivery_id": delivery_id,
-                "found": "(nothing)" if verdict.found is None else verdict.found,
-                "allowed": verdict.allowed,
-            },
-            verdict.message,
+        metadata = self._about(refused) | ({"files_refused": len(refused)} if refused else {})
+        metadata |= {"errors": table(rows)} if rows else {}
+        texts = [self._error_text(report) for report in refused[:MAX_WORST]]
+        if len(refused) > MAX_WORST:
+            texts.append(f"and {len(refused) - MAX_WORST:,} more files were refused")
+        texts += [f"A report cannot be read, so its file is not judged: {one}" for one in self._partition.unreadable]
+        return CheckEvaluation(
+            FILE_CHECK,
+            not texts,
+            _ERROR,
+            metadata,
+            "; ".join(texts) or f"{self._name_all('Each of')} was accepted.",
         )
 
+    def _error_text(self, report: Report) -> str:
+        errors = "; ".join(map(str, report.check.errors))
+        return errors if len(self._files) == 1 else f"{base_name(report.source.key)}: {errors}"
 
-def _without_rows(name: str, files: Sequence[JudgedFile]) -> CheckEvaluation:
-    refused = f"{_names([file.report for file in files])} was refused"
-    earlier = "it" if len(files) == 1 else "them"
-    text = f"{refused} before this rule was evaluated, and silver holds no earlier version of {earlier}."
-    return CheckEvaluation(name, True, dg.AssetCheckSeverity.WARN, _about(files), text)
+    def of_keys(self) -> CheckEvaluation:
+        """A warning if rows of one file are in silver a second time, from another file of the partition."""
+        held = [file.in_silver for file in self._files if file.in_silver]
+        if not held:
+            return self._without_rows(KEYS_CHECK)
+        compared = [(report, report.shared_keys) for report in held if report.shared_keys is not None]
+        if not compared:
+            return self._not_evaluated(KEYS_CHECK, "The keys were not compared with those of other files.", held)
+        found = [
+            (report, shared)
+            for report, comparison in compared
+            for shared in comparison.shared
+            # Somebody may have removed the other file from silver since.
+            if shared.silver_key in self._partition.silver_keys
+        ]
+        found.sort(key=lambda pair: (-pair[1].keys, pair[0].source.key, pair[1].source_key))
+        metadata = self._about([report for report, _ in found]) | {
+            "other_files": max(comparison.files for _, comparison in compared),
+            "compared_files": max(comparison.compared for _, comparison in compared),
+        }
+        if found:
+            metadata["shared_keys"] = table([_shared_row(*pair) for pair in found[:MAX_WORST]])
+        sentences = [
+            f"{base_name(report.source.key)}: {shared}, so silver holds those rows twice"
+            for report, shared in found[:MAX_WORST]
+        ]
+        if len(found) > MAX_WORST:
+            sentences.append(f"and {len(found) - MAX_WORST:,} more pairs of files")
+        return CheckEvaluation(KEYS_CHECK, not found, _WARN, metadata, "; ".join(sentences) or None)
+
+    def of_drift(self, severity: Severity) -> CheckEvaluation:
+        """The result of DRIFT_CHECK. The last file of each series counts; those before it were unlike older ones."""
+        held = [file.in_silver for file in self._files if file.in_silver]
+        if not held:
+            return self._without_rows(DRIFT_CHECK)
+        held.sort(key=lambda report: (report.source.order.last_modified, report.source.key))
+        last = {series_key(*report.partition, report.source.key): report for report in held}
+        found = drift_evaluation(list(last.values()), severity)
+        if found is None:
+            return self._not_evaluated(DRIFT_CHECK, "The file was not compared with the previous ones.", held)
+        return replace(found, metadata={"files": len(self._files)} | found.metadata)
+
+    def of_rule(self, reason: str) -> CheckEvaluation:
+        """The result of a rule about rows."""
+        name = check_name(reason)
+        if not self._checked:
+            return self._without_rows(name)
+        broken = sorted(self._broken.get(reason, ()), key=lambda one: (-one.check.reasons[reason], one.source.key))
+        if not broken and (without := self._without_rule(reason)):
+            return self._not_evaluated(name, f"{_YOUNGER} {_some(without)}.", without)
+        rows = sum(report.check.reasons[reason] for report in broken)
+        metadata = self._about(broken) | {"rows_broken": rows, "rows": self._rows}
+        if unevaluated := sum(report.check.unevaluated.get(reason, 0) for report in broken):
+            metadata["rows_not_evaluated"] = unevaluated
+        count = f"{rows:,} of {self._rows:,} rows break" if broken else "no row breaks"
+        text = f"{self._subject}: {count} this rule."
+        if broken:
+            metadata |= _worst_rows(broken, reason)
+        if broken and len(self._files) > 1:
+            text += f" {_where(broken, reason)}"
+        # Rows that broke a rule are in quarantine, which is a warning. Of a refused file, no row is anywhere but in
+        # bronze.
+        is_refused = any(report.outcome is Outcome.REJECTED for report in broken)
+        return CheckEvaluation(name, not broken, _ERROR if is_refused else _WARN, metadata, text)
+
+    def of_dataset_rule(self, rule: DatasetRule) -> CheckEvaluation:
+        """The result of a rule about whole files. A failed verdict wins over passed ones."""
+        name = check_name(rule.name)
+        if not self._checked:
+            return self._without_rows(name)
+        verdicts = self._verdicts.get(rule.name, [])
+        failed = sorted((pair for pair in verdicts if not pair[1].passed), key=lambda pair: not pair[1].rejects)
+        if not failed and len(verdicts) < len(self._checked):
+            names = ((report, {one.name for one in report.check.dataset_rules}) for report in self._checked)
+            without = [report for report, known in names if rule.name not in known]
+            return self._not_evaluated(name, f"{_YOUNGER} {_some(without)}.", without)
+        report, verdict = (failed or verdicts)[0]
+        metadata = self._about([report for report, _ in failed]) | {
+            "delivery_id": report.delivery_id,
+            "found": "(nothing)" if verdict.found is None else verdict.found,
+            "allowed": verdict.allowed,
+        }
+        text = verdict.message
+        if failed:
+            rows = [
+                {"file": base_name(one.source.key), "delivery_id": one.delivery_id, "found": verdict.found}
+                for one, verdict in failed[:MAX_WORST]
+            ]
+            metadata |= {"files_failed": len(failed), "worst_files": table(rows)}
+            if len(self._files) > 1:
+                text = f"{base_name(report.source.key)}: {text} {self._share(len(failed))} this rule."
+        is_error = verdict.severity is Severity.ERROR
+        return CheckEvaluation(name, not failed, _ERROR if is_error else _WARN, metadata, text)
+
+    @cached_property
+    def _broken(self) -> dict[str, list[Report]]:
+        """By rule, the reports that have rows that broke it."""
+        found: dict[str, list[Report]] = defaultdict(list)
+        for report in self._checked:
+            for reason, rows in report.check.reasons.items():
+                if rows:
+                    found[reason].append(report)
+        return found
+
+    @cached_property
+    def _verdicts(self) -> "dict[str, list[tuple[Report, DatasetVerdict]]]":
+        """By dataset rule, the verdicts on the files, the last one processed first."""
+        found: dict[str, list[tuple[Report, DatasetVerdict]]] = defaultdict(list)
+        for report in _newest_first(self._checked):
+            for verdict in report.check.dataset_rules:
+                found[verdict.name].append((report, verdict))
+        return found
+
+    @cached_property
+    def _last(self) -> list[Report]:
+        """The report that was processed last, if there is a report."""
+        return _newest_first([file.report for file in self._files])[:1]
+
+    @cached_property
+    def _rule_lists(self) -> dict[tuple[str, ...] | bool, frozenset[str]]:
+        """The different lists of rules of the reports. Usually all reports have the same one."""
+        lists = set(map(self._rules_of, self._checked))
+        return {rules: frozenset(rules) if isinstance(rules, tuple) else frozenset() for rules in lists}
+
+    def _rules_of(self, report: Report) -> tuple[str, ...] | bool:
+        """The rules that the rows were checked by; if the report does not list them, whether they are today's.
+
+        A report of release 0.2 has no list.
+        """
+        if report.rules is not None:
+            return report.rules
+        return report.contract is not None and report.contract.sha256 == self._contract.sha256
+
+    def _without_rule(self, reason: str) -> list[Report]:
+        """The reports of files that were checked before the rule existed."""
+        lacking = {rules for rules, names in self._rule_lists.items() if rules is not True and reason not in names}
+        return [report for report in self._checked if self._rules_of(report) in lacking] if lacking else []
+
+    def _without_rows(self, name: str) -> CheckEvaluation:
+        earlier = "it" if len(self._files) == 1 else "them"
+        text = (
+            f"{self._name_all('Each of')} was refused before this rule was evaluated, and silver holds no earlier "
+            f"version of {earlier}."
+        )
+        return CheckEvaluation(name, True, _WARN, self._about([]), text)
+
+    def _not_evaluated(self, name: str, why: str, reports: Sequence[Report]) -> CheckEvaluation:
+        text = f"Not evaluated: {why} Materialize the partition, which checks its files again."
+        return CheckEvaluation(name, False, _WARN, self._about(_newest_first(reports)), text)
+
+    def _about(self, worst: Sequence[Report]) -> Metadata:
+        """How many files were judged, and the delivery to look at first: the worst one, else the last one processed."""
+        found = worst or self._last
+        return {"files": len(self._files)} | ({"delivery_id": found[0].delivery_id} if found else {})
+
+    @cached_property
+    def _subject(self) -> str:
+        """The files whose rows were checked, for the start of a sentence."""
+        if len(self._files) == 1:
+            (file,) = self._files
+            name = base_name(file.report.source.key)
+            if file.checked is file.report:
+                return name
+            return f"{name} was refused before its rows were checked; in the file that silver still holds"
+        from_silver = sum(file.checked is not None and file.checked is not file.report for file in self._files)
+        without = len(self._files) - len(self._checked)
+        notes = [f"{from_silver:,} refused, but still in silver"] if from_silver else []
+        notes += [f"{without:,} refused without rows"] if without else []
+        return f"{len(self._files):,} files" + (f" ({', '.join(notes)})" if notes else "")
+
+    def _share(self, failed: int) -> str:
+        return f"{failed:,} of {len(self._files):,} files break"
+
+    def _name_all(self, each_of: str) -> str:
+        files: Sequence[JudgedFile] = self._files
+        return base_name(files[0].report.source.key) if len(files) == 1 else f"{each_of} {len(files):,} files"
 
 
-def _not_evaluated(name: str, files: Sequence[JudgedFile], why: str) -> CheckEvaluation:
-    text = f"Not evaluated: {why} Materialize the partition, which checks its files again."
-    return CheckEvaluation(name, False, dg.AssetCheckSeverity.WARN, _about(files), text)
+def _newest_first(reports: Sequence[Report]) -> list[Report]:
+    """In order of processing, the last one first."""
+    return sorted(reports, key=lambda report: (report.attempt.ended_at, report.delivery_id), reverse=True)
 
 
-def _about(files: Sequence[JudgedFile]) -> Metadata:
-    return {"delivery_id": files[-1].report.delivery_id}
+def _worst_rows(broken: Sequence[Report], reason: str) -> Metadata:
+    """The files that broke a rule most often, and the first lines of the worst one."""
+    rows = [
+        {
+            "file": base_name(report.source.key),
+            "delivery_id": report.delivery_id,
+            "rows_broken": report.check.reasons[reason],
+            "rows": report.check.rows,
+        }
+        for report in broken[:MAX_WORST]
+    ]
+    found: Metadata = {"files_failed": len(broken), "worst_files": table(rows)}
+    if examples := broken[0].check.examples.get(reason):
+        found["first_lines"] = table([example.to_json() for example in examples])
+    return found
 
 
-def _subject(files: Sequence[JudgedFile]) -> str:
-    """The files whose rows were checked, for the start of a sentence."""
-    checked = [file for file in files if file.checked]
-    if len(checked) > 1:
-        return f"{len(checked)} files"
-    (file,) = checked
-    name = base_name(file.report.source.key)
-    if file.checked is file.report:
-        return name
-    return f"{name} was refused before its rows were checked; in the file that silver still holds"
+def _where(broken: Sequence[Report], reason: str) -> str:
+    """The files whose rows broke a rule, as a sentence."""
+    worst, rows = broken[0], broken[0].check.reasons[reason]
+    name = base_name(worst.source.key)
+    if len(broken) == 1:
+        return f"All of them are in {name}."
+    return f"They are in {len(broken):,} files; the worst is {name} ({rows:,} of {worst.check.rows or 0:,} rows)."
 
 
-def _names(reports: Sequence[Report]) -> str:
-    return base_name(reports[0].source.key) if len(reports) == 1 else f"Each of {len(reports)} files"
+def _shared_row(report: Report, shared: SharedKeys) -> dict[str, object]:
+    return {
+        "file": report.source.key,
+        "delivery_id": report.delivery_id,
+        "other_file": shared.source_key,
+        "keys": shared.keys,
+        "silver": shared.silver_key,
+    }
+
+
+def _some(reports: Sequence[Report]) -> str:
+    return base_name(reports[0].source.key) if len(reports) == 1 else f"{len(reports):,} files"

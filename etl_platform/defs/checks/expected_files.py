@@ -1,7 +1,8 @@
 """The check ``file_is_on_time`` of every dataset with a cadence, and the daily job that runs it for all agencies."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from functools import partial
 
 import dagster as dg
 
@@ -12,12 +13,12 @@ from etl_platform.defs.datasets.partitions import register_agencies, remove_agen
 from etl_platform.defs.runs.run_policies import retried_if_transient
 from etl_platform.defs.runs.schedules import build_schedule
 from etl_platform.defs.table_metadata import table
-from etl_platform.deliveries.reconcile.expected_files import ExpectedFiles
+from etl_platform.deliveries.agency_register import AgencyRegister
+from etl_platform.deliveries.reconcile.expected_files import ExpectedFiles, timeliness_of
 from etl_platform.deliveries.report import Report
-from etl_platform.engine.contract.cadence import LastFile, Timeliness, judge_timeliness
+from etl_platform.engine.contract.cadence import Cadence, Timeliness
 from etl_platform.engine.contract.model import Contract
 from etl_platform.engine.rules.check_names import ON_TIME_CHECK
-from etl_platform.object_keys import base_name
 from etl_platform.platform import Platform
 
 JOB_NAME = "expected_files_job"
@@ -53,7 +54,8 @@ def _build_job() -> dg.JobDefinition:
                 found = dict(expected.timeliness(dataset, cadence))
                 register_agencies(context.instance, {dataset: found})
                 for agency, timeliness in found.items():
-                    checks.log(dg.AssetKey(["silver", dataset]), agency, [_evaluation(timeliness)])
+                    read_again = partial(expected.of_agency, dataset, cadence, agency)
+                    checks.log(dg.AssetKey(["silver", dataset]), agency, _evaluation_of(timeliness, read_again))
                     if timeliness.overdue:
                         overdue.append({"agency": agency, "dataset": dataset, "why": timeliness.text})
                 checked += len(found)
@@ -79,28 +81,43 @@ def _build_job() -> dg.JobDefinition:
     return expected_files_job
 
 
-def on_time_evaluations(
-    platform: Platform, contract: Contract, agency: str, now: datetime, delivered: Report | None = None
-) -> list[CheckEvaluation]:
-    """The result of the check for one agency; empty if the dataset has no cadence.
+def on_time_evaluation(
+    last: Report | None, cadence: Cadence, agencies: AgencyRegister, now: datetime
+) -> CheckEvaluation:
+    """The result of the check for one agency.
 
     Args:
-        delivered: the report of a delivery of the agency. If it is on time, no newer one is looked for.
+        last: the report of the file that arrived last.
+        agencies: read only if the next file is overdue.
+        now: UTC.
     """
-    cadence = contract.cadence
-    if cadence is None:
-        return []
-    if delivered is not None:
-        arrived_at = delivered.source.order.last_modified
-        last = LastFile(base_name(delivered.source.key), str(delivered.outcome), arrived_at)
-        timeliness = judge_timeliness(cadence, last, now)
-        if not timeliness.overdue:
-            return [_evaluation(timeliness)]
-    found = ExpectedFiles(platform.store, platform.bucket, now).timeliness_of(contract.dataset, cadence, agency)
-    if found is not None:
-        return [_evaluation(found)]
-    text = "No file was ever delivered, so no file is expected."
-    return [CheckEvaluation(ON_TIME_CHECK, True, dg.AssetCheckSeverity.WARN, {}, text)]
+    if last is None:
+        return _nothing_expected("No file was ever delivered")
+    timeliness = timeliness_of(last, cadence, now)
+    if timeliness.overdue and last.agency and not agencies.read().is_active(last.agency):
+        return _nothing_expected("The agency was retired or renamed")
+    return _evaluation(timeliness)
+
+
+def _evaluation_of(
+    first: Timeliness, read_again: Callable[[], Timeliness | None]
+) -> Callable[[], list[CheckEvaluation]]:
+    """The evaluation of an agency whose timeliness was just read.
+
+    A file that arrives meanwhile can only end that the next one is overdue. So only then is it read again.
+    """
+    latest: Timeliness | None = None
+
+    def evaluate() -> list[CheckEvaluation]:
+        nonlocal latest
+        latest = first if latest is None or not latest.overdue else read_again() or latest
+        return [_evaluation(latest)]
+
+    return evaluate
+
+
+def _nothing_expected(why: str) -> CheckEvaluation:
+    return CheckEvaluation(ON_TIME_CHECK, True, dg.AssetCheckSeverity.WARN, {}, f"{why}, so no file is expected.")
 
 
 def _evaluation(timeliness: Timeliness) -> CheckEvaluation:

@@ -2,15 +2,13 @@
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
 from typing import Any
 
 import dagster as dg
 
 from etl_platform.defs.checks.check_evaluation import CheckEvaluation
 from etl_platform.defs.checks.check_log import CheckLog
-from etl_platform.defs.checks.check_results import check_evaluations
-from etl_platform.defs.checks.expected_files import on_time_evaluations
+from etl_platform.defs.checks.partition_checks import PartitionChecks
 from etl_platform.defs.datasets.delivery_metadata import bronze_metadata, columns_of
 from etl_platform.defs.datasets.lineage import header_schema
 from etl_platform.defs.datasets.partitions import latest_materialization
@@ -22,12 +20,10 @@ from etl_platform.defs.intake.unchanged_partitions import log_unchanged
 from etl_platform.defs.runs.run_tags import note_outcomes
 from etl_platform.deliveries.delivery import Cause, Outcome
 from etl_platform.deliveries.ingest_batch import outcomes_text
-from etl_platform.deliveries.partition_state import PartitionState
 from etl_platform.deliveries.process_delivery import DeliveryResult
 from etl_platform.deliveries.report import Trigger
 from etl_platform.platform import Platform
 
-_MAX_ROUNDS = 5
 Results = Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]
 
 
@@ -39,10 +35,10 @@ def run_partition(context: dg.AssetExecutionContext, replay: ReplayConfig, platf
     """
     planned = context.selected_asset_check_keys
     datasets = {key.path[1] for key in context.selected_asset_keys} | {key.asset_key.path[1] for key in planned}
-    checks = CheckLog(context.op_execution_context, planned)
+    check_log = CheckLog(context.op_execution_context, planned)
     outcomes: Counter[str] = Counter()
     for dataset in sorted(datasets):
-        partition = _Partition(context, platform, checks, dataset)
+        partition = _Partition(context, platform, check_log, dataset)
         if partition.is_selected:
             yield from partition.read_again(replay, outcomes)
         else:
@@ -53,13 +49,15 @@ def run_partition(context: dg.AssetExecutionContext, replay: ReplayConfig, platf
 class _Partition:
     """One dataset in the run of a partition."""
 
-    def __init__(self, context: dg.AssetExecutionContext, platform: Platform, checks: CheckLog, dataset: str) -> None:
-        self._context, self._platform, self._checks, self._dataset = context, platform, checks, dataset
+    def __init__(
+        self, context: dg.AssetExecutionContext, platform: Platform, check_log: CheckLog, dataset: str
+    ) -> None:
+        self._context, self._platform, self._check_log, self._dataset = context, platform, check_log, dataset
         contract = platform.contract_folder.find(dataset)
         assert contract is not None, "the definitions were made from the same contracts"
         self._agency, self._contract = context.partition_key, contract
         self._bronze, self._silver = dg.AssetKey(["bronze", dataset]), dg.AssetKey(["silver", dataset])
-        self._state = PartitionState(platform.store, platform.bucket)
+        self._checks = PartitionChecks(platform)
 
     @property
     def is_selected(self) -> bool:
@@ -68,14 +66,14 @@ class _Partition:
 
     def execute_checks(self) -> Results:
         """Evaluate the selected checks from the reports. Nothing else is read or written."""
-        evaluations = self._planned(self._evaluate())
-        yield from self._yielded(evaluations)
-        self._correct(evaluations)
+        evaluations = self._planned()
+        yield from (one.result(self._silver) for one in evaluations)
+        self._check_log.log(self._silver, self._agency, self._planned, yielded=evaluations, exact=True)
 
     def read_again(self, replay: ReplayConfig, outcomes: Counter[str]) -> Results:
         # Dagster would show the planned checks of a run that dies as "execution failed". They get the current results
         # before the work begins.
-        self._checks.log(self._silver, self._agency, self._planned(self._evaluate()))
+        self._check_log.log(self._silver, self._agency, self._planned)
         trigger = Trigger(Cause.REPROCESS, self._context.run.run_id, by=replay.by)
         results = list(self._platform.intake.reprocess(self._dataset, self._agency, trigger, replay.delivery_ids))
         self._platform.finished += results
@@ -85,27 +83,10 @@ class _Partition:
             yield from self._materializations(results)
         else:
             self._log_nothing_to_read()
-        evaluations = self._evaluate()
-        yield from self._yielded(evaluations)
-        planned = self._planned(evaluations)
-        self._checks.show(self._silver, self._agency, planned)
-        if results:
-            self._checks.log(self._silver, self._agency, [one for one in evaluations if one not in planned])
-        self._correct(evaluations if results else planned)
-
-    def _correct(self, logged: Sequence[CheckEvaluation]) -> None:
-        """Evaluate again what was logged, and log it again while it differs.
-
-        A delivery may write its report after the evaluation, and log its results before this run does. A delivery that
-        writes its report later logs its results later, too.
-        """
-        names = {one.name for one in logged}
-        for _ in range(_MAX_ROUNDS):
-            latest = [one for one in self._evaluate() if one.name in names]
-            if latest == logged:
-                return
-            self._checks.log(self._silver, self._agency, latest)
-            logged = latest
+        planned = self._planned()
+        yield from (one.result(self._silver) for one in planned)
+        evaluate = self._evaluate if results else self._planned
+        self._check_log.log(self._silver, self._agency, evaluate, yielded=planned, exact=True)
 
     def _log_nothing_to_read(self) -> None:
         """Tell an agency that never sent the dataset from one whose files were gone before they were read."""
@@ -133,20 +114,16 @@ class _Partition:
         if accepted and (is_selected or not all(result.repeated for result in results)):
             log_silver(
                 self._context,
-                lambda: self._state.content(self._dataset, self._agency),
+                lambda: self._checks.content(self._dataset, self._agency),
                 lambda content: silver_event(accepted, self._contract, content),
             )
         elif is_selected:
             log_unchanged(self._context, self._silver, "No file was accepted, so silver is as it was.")
 
     def _evaluate(self) -> list[CheckEvaluation]:
-        """The checks of all files of the partition together."""
-        results = check_evaluations(self._state.judged_files(self._dataset, self._agency), self._contract)
-        return results + on_time_evaluations(self._platform, self._contract, self._agency, datetime.now(UTC))
+        return self._checks.evaluate(self._contract, self._agency)
 
-    def _planned(self, evaluations: Sequence[CheckEvaluation]) -> list[CheckEvaluation]:
+    def _planned(self) -> list[CheckEvaluation]:
+        """The results of the selected checks."""
         names = {key.name for key in self._context.selected_asset_check_keys if key.asset_key == self._silver}
-        return [one for one in evaluations if one.name in names]
-
-    def _yielded(self, evaluations: Sequence[CheckEvaluation]) -> Iterator[dg.AssetCheckResult]:
-        return (one.result(self._silver) for one in self._planned(evaluations))
+        return [one for one in self._evaluate() if one.name in names] if names else []

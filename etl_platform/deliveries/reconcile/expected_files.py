@@ -14,6 +14,7 @@ from functools import cached_property
 from etl_platform import object_keys
 from etl_platform.deliveries.agency_register import Agencies, AgencyRegister
 from etl_platform.deliveries.ledger import Ledger
+from etl_platform.deliveries.report import Report
 from etl_platform.deliveries.report_days import ReportDays
 from etl_platform.engine.contract.cadence import Cadence, LastFile, Timeliness, judge_timeliness
 from etl_platform.storage.object_store import ObjectStore
@@ -52,9 +53,9 @@ class ExpectedFiles:
             found = pool.map(lambda agency: self._last_or_listed(dataset, agency, cadence), agencies)
             yield from ((agency, one) for agency, one in zip(agencies, found, strict=True) if one is not None)
 
-    def timeliness_of(self, dataset: str, cadence: Cadence, agency: str) -> Timeliness | None:
-        """The timeliness of one agency; None if it never delivered the dataset or is not active."""
-        return self._listed(dataset, agency, cadence) if self._agencies.is_active(agency) else None
+    def of_agency(self, dataset: str, cadence: Cadence, agency: str) -> Timeliness | None:
+        """The timeliness of one agency; None if it never delivered the dataset."""
+        return self._listed(dataset, agency, cadence)
 
     @cached_property
     def _agencies(self) -> Agencies:
@@ -94,8 +95,12 @@ class ExpectedFiles:
             report = self._ledger.find(dataset, agency, one.delivery_id)
             if report is None:
                 continue
-            arrived_at = report.source.order.last_modified
-            if latest is None or arrived_at > latest.last.arrived_at:
-                last = LastFile(object_keys.base_name(report.source.key), str(report.outcome), arrived_at)
-                latest = judge_timeliness(cadence, last, self._now)
+            if latest is None or report.source.order.last_modified > latest.last.arrived_at:
+                latest = timeliness_of(report, cadence, self._now)
         return latest
+
+
+def timeliness_of(last: Report, cadence: Cadence, now: datetime) -> Timeliness:
+    """The timeliness of an agency, by the report of the file that arrived last; ``now`` is UTC."""
+    name, arrived_at = object_keys.base_name(last.source.key), last.source.order.last_modified
+    return judge_timeliness(cadence, LastFile(name, str(last.outcome), arrived_at), now)

@@ -112,8 +112,8 @@ def test_each_agency_is_judged_by_its_own_last_file_and_one_report_is_read_for_i
     assert {agency: one.overdue for agency, one in found.items()} == {"prompt": False, "prompt-2": True}
     assert found["prompt"].last == LastFile("0.csv", "accepted", NOW)
     assert history.store.reads == 2
-    assert history.expected().timeliness_of("things", WEEKLY, "prompt") == found["prompt"]
-    assert history.expected().timeliness_of("things", WEEKLY, "unknown") is None
+    assert history.expected().of_agency("things", WEEKLY, "prompt") == found["prompt"]
+    assert history.expected().of_agency("things", WEEKLY, "unknown") is None
 
 
 def test_old_deliveries_are_not_listed_except_of_quiet_agencies(tmp_path: Path) -> None:

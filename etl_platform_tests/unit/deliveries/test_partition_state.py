@@ -51,13 +51,13 @@ def test_the_newest_delivery_of_each_key_is_judged_and_rows_are_those_in_silver_
         place.ingest(place.drop(content, "from_client/agency_a/Things.csv", seconds=seconds))
     place.ingest(place.drop(MORE, "from_client/agency_a/more/Things.csv"))
 
-    first, second = state(place).judged_files("things", "agency_a")
+    first, second = state(place).judged("things", "agency_a").files
 
     assert (first.report.outcome, second.report.outcome) == (Outcome.REJECTED, Outcome.ACCEPTED)
     assert first.checked
     assert first.checked.check.rows == 2
     assert second.checked is second.report
-    assert state(place).judged_files("things", "agency_b") == []
+    assert state(place).judged("things", "agency_b").files == ()
 
 
 def test_a_refused_file_is_not_judged_any_more_once_silver_holds_a_newer_one(place: Place) -> None:
@@ -65,15 +65,17 @@ def test_a_refused_file_is_not_judged_any_more_once_silver_holds_a_newer_one(pla
     refused = place.ingest(place.drop(BAD_HEADER, "from_client/agency_a/Things.csv", seconds=1_000)).report
     accepted = place.ingest(place.drop(GOOD, "from_client/agency_a/Things.csv", seconds=2_000)).report
 
-    judged = state(place).judged_file(refused)
+    (judged,) = state(place).judged("things", "agency_a").files
 
-    assert (judged.report, judged.checked) == (accepted, accepted)
+    assert refused.outcome is Outcome.REJECTED
+    assert judged.report is judged.checked
+    assert judged.report.delivery_id == accepted.delivery_id
 
 
 def test_a_refused_file_without_rows_in_silver_has_no_rows_to_judge(place: Place) -> None:
     place.ingest(place.drop(BAD_HEADER, "from_client/agency_a/Things.csv"))
 
-    (file,) = state(place).judged_files("things", "agency_a")
+    (file,) = state(place).judged("things", "agency_a").files
 
     assert file.report.outcome is Outcome.REJECTED
     assert file.checked is None

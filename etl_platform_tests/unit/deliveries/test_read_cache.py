@@ -99,7 +99,7 @@ def test_reading_a_partition_again_costs_one_request_for_each_file_that_has_not_
 
     assert found == {"LIST": 2, "GET": 1, "HEAD": FILES}
     assert results == [(Outcome.ACCEPTED, True)] * FILES
-    assert partition.requests(lambda: partition.state.judged_files(*PARTITION)) == {"LIST": 1, "GET": 1}
+    assert partition.requests(lambda: partition.state.judged(*PARTITION)) == {"LIST": 2, "GET": 1}
 
 
 def test_a_changed_file_among_unchanged_ones_is_read_again() -> None:

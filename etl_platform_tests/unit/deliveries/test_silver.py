@@ -67,7 +67,7 @@ def test_silver_and_a_reading_again_have_the_newest_version_though_no_sequencer_
     (again,) = versions.intake.reprocess("things", "agency_a", REPROCESS)
 
     assert (again.outcome, again.report.source.version_id) == (Outcome.ACCEPTED, versions.events[2].version_id)
-    (judged,) = PartitionState(versions.store, "bucket").judged_files("things", "agency_a")
+    (judged,) = PartitionState(versions.store, "bucket").judged("things", "agency_a").files
     assert judged.report.delivery_id == again.report.delivery_id
 
 
@@ -76,7 +76,7 @@ def test_a_refused_version_is_not_hidden_by_an_older_one_of_the_same_second() ->
     versions.ingest(1, sequenced=False)
     versions.ingest(0, sequenced=False)
 
-    (judged,) = PartitionState(versions.store, "bucket").judged_files("things", "agency_a")
+    (judged,) = PartitionState(versions.store, "bucket").judged("things", "agency_a").files
 
     assert judged.report.source.version_id == versions.events[1].version_id
 
