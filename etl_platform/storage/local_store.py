@@ -4,13 +4,13 @@ import errno
 import fcntl
 import json
 import shutil
+import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from stat import S_ISREG
-from uuid import uuid4
 
 from etl_platform.errors import (
     ObjectMissingError,
@@ -88,17 +88,14 @@ class LocalStore:
         """Copy the version that ``head`` describes, or raise and leave ``target`` unchanged."""
         with _disk(f"copy {head.key} to {target}"):
             target.parent.mkdir(parents=True, exist_ok=True)
-            part = self._part(target)
-            part.parent.mkdir(parents=True, exist_ok=True)
             try:
-                shutil.copyfile(self._path(head.key), part)
-                if self._listed(head.bucket, head.key).etag != head.etag:
-                    raise PreconditionFailedError(f"{head.key} changed while it was copied")
-                part.replace(target)
+                with self._part(target) as part:
+                    shutil.copyfile(self._path(head.key), part)
+                    if self._listed(head.bucket, head.key).etag != head.etag:
+                        raise PreconditionFailedError(f"{head.key} changed while it was copied")
+                    part.replace(target)
             except FileNotFoundError:
                 raise ObjectMissingError(f"{head.key} no longer exists") from None
-            finally:
-                part.unlink(missing_ok=True)
 
     def read_start(self, head: ObjectHead, size_bytes: int) -> bytes:
         path = self._path(head.key)
@@ -132,29 +129,24 @@ class LocalStore:
         metadata: Mapping[str, str] | None = None,
     ) -> str:
         path, meta = self._path(key), self._meta(key)
-        part = self._part(path)
-        with _disk(f"write {path}"):
-            try:
-                # Written before the lock is taken, so that nobody waits for a large file.
-                part.parent.mkdir(parents=True, exist_ok=True)
-                if isinstance(body, Path):
-                    shutil.copyfile(body, part)
-                else:
-                    part.write_bytes(body)
-                with self._locked():
-                    if if_absent and path.exists():
-                        raise PreconditionFailedError(f"{path} exists already")
-                    if if_match is not None and (not path.exists() or self._listed(bucket, key).etag != if_match):
-                        raise PreconditionFailedError(f"{path} was changed or deleted since it was read")
-                    path.parent.mkdir(parents=True, exist_ok=True)
-                    part.replace(path)
-                    meta.unlink(missing_ok=True)
-                    if metadata:
-                        meta.parent.mkdir(parents=True, exist_ok=True)
-                        meta.write_text(json.dumps(dict(metadata)), "utf-8")
-                    return self._listed(bucket, key).etag
-            finally:
-                part.unlink(missing_ok=True)
+        with _disk(f"write {path}"), self._part(path) as part:
+            # Written before the lock is taken, so that nobody waits for a large file.
+            if isinstance(body, Path):
+                shutil.copyfile(body, part)
+            else:
+                part.write_bytes(body)
+            with self._locked():
+                if if_absent and path.exists():
+                    raise PreconditionFailedError(f"{path} exists already")
+                if if_match is not None and (not path.exists() or self._listed(bucket, key).etag != if_match):
+                    raise PreconditionFailedError(f"{path} was changed or deleted since it was read")
+                path.parent.mkdir(parents=True, exist_ok=True)
+                part.replace(path)
+                meta.unlink(missing_ok=True)
+                if metadata:
+                    meta.parent.mkdir(parents=True, exist_ok=True)
+                    meta.write_text(json.dumps(dict(metadata)), "utf-8")
+                return self._listed(bucket, key).etag
 
     def delete(self, bucket: str, key: str) -> None:
         path = self._path(key)
@@ -188,11 +180,19 @@ class LocalStore:
     def _meta(self, key: str) -> Path:
         return self._path(f"{_META}/{key}.json")
 
-    def _part(self, target: Path) -> Path:
+    @contextmanager
+    def _part(self, target: Path) -> Iterator[Path]:
         """Where a file is written before it is renamed to its target; in the store, no listing shows it."""
-        if target.is_relative_to(self._root):
-            return self._root / _META / f"{uuid4().hex}.part"
-        return target.with_name(f".{target.name[:100]}.part")
+        with ExitStack() as contexts:
+            if target.is_relative_to(self._root):
+                self._lock.parent.mkdir(parents=True, exist_ok=True)
+                # Nobody else has this name.
+                reserved = contexts.enter_context(tempfile.NamedTemporaryFile(dir=self._lock.parent))
+                part = Path(f"{reserved.name}.part")
+            else:
+                part = target.with_name(f".{target.name[:100]}.part")
+            contexts.callback(part.unlink, missing_ok=True)
+            yield part
 
     @contextmanager
     def _locked(self) -> Iterator[None]:

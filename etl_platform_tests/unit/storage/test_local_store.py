@@ -90,4 +90,4 @@ def test_a_write_whose_condition_is_not_met_leaves_nothing_behind(tmp_path: Path
     with pytest.raises(PreconditionFailedError):
         store.write("b", KEY, b"second", if_absent=True)
     assert store.read("b", KEY) == b"first"
-    assert not list(tmp_path.rglob("*.part"))
+    assert not list(tmp_path.rglob("*part"))
