@@ -7,7 +7,7 @@ property that would change which rows are accepted is an error, so that no rule 
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from etl_platform.engine.contract.cadence import read_cadence
@@ -20,7 +20,7 @@ from etl_platform.engine.contract.derived_columns_reader import check_case, read
 from etl_platform.engine.contract.drift_limits import read_drift_limits
 from etl_platform.engine.contract.located_yaml import Located, load_located
 from etl_platform.engine.contract.model import NAME, Column, Contract, ReferenceTable, fold, usual_file_name
-from etl_platform.engine.contract.odcs_fields import people_note
+from etl_platform.engine.contract.odcs_fields import fields_for_people, people_note
 from etl_platform.engine.contract.odcs_structure import check_structure
 from etl_platform.engine.contract.reading_overrides import read_overrides
 from etl_platform.engine.contract.rule_reader import read_row_rules
@@ -60,7 +60,8 @@ class _Reader:
 
     def contract(self, text: str) -> Contract:
         document, schema, collect = self.document, self.schema, self.errors.collect
-        for error in misplaced(document):
+        for_people = fields_for_people(document)
+        for error in misplaced(document, [where for where in for_people if where[-1] == "customProperties"]):
             with collect():
                 raise error
         with collect():
@@ -71,10 +72,10 @@ class _Reader:
         columns = self._columns()
         # What follows is about all columns, so it would report errors that follow from theirs.
         self.errors.raise_any()
-        return self._contract(text, columns, schema)
+        return self._contract(text, columns, people_note(document, for_people))
 
-    def _contract(self, text: str, columns: tuple[Column, ...], schema: dict[str, Any]) -> Contract:
-        document, data, collect = self.document, self.document.data, self.errors.collect
+    def _contract(self, text: str, columns: tuple[Column, ...], for_people: Iterable[str]) -> Contract:
+        document, data, schema, collect = self.document, self.document.data, self.schema, self.errors.collect
         parts: dict[str, Any] = {"row_rules": (), "dataset_rules": ()}
         with collect():
             self._refuse_ambiguous(columns)
@@ -114,7 +115,7 @@ class _Reader:
             max_rejected_percent=self.custom.get("maxRejectedPercent"),
             notes=(
                 *status_notes(document, parts["status"]),
-                *people_note(document),
+                *for_people,
                 *classification_notes(document.path, columns),
             ),
             pads_short_rows=self.custom.get("shortRows") == "pad",

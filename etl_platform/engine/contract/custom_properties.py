@@ -3,7 +3,7 @@
 The standard allows every custom property, so one that is misspelt, misplaced or of the wrong kind must be found here.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from difflib import get_close_matches
 from typing import Any
 
@@ -61,29 +61,21 @@ def read_custom(document: Located, entry: Mapping[str, Any], known: frozenset[st
     return values
 
 
-def misplaced(document: Located) -> Iterator[ContractError]:
-    """An error for each of our custom properties outside a schema and its properties, where it would have no effect."""
-    for where, entry in _custom_entries(document.data, ()):
-        name = entry.get("property")
-        if isinstance(name, str) and where[0] != "slaProperties" and not _is_read(where):
+def misplaced(document: Located, places: Iterable[Where]) -> Iterator[ContractError]:
+    """An error for each of our custom properties where it has no effect.
+
+    Args:
+        places: the lists of custom properties that nothing reads.
+    """
+    for where in places:
+        entries: Any = document.data
+        for part in where:
+            entries = entries[part]
+        for position, entry in enumerate(entries):
             try:
-                _refuse_ours(document, name, frozenset(), where)
+                _refuse_ours(document, entry["property"], frozenset(), (*where, position))
             except ContractError as error:
                 yield error
-
-
-def _custom_entries(value: Any, where: Where) -> Iterator[tuple[Where, dict[str, Any]]]:
-    """Every custom property of a document, with its path."""
-    for name, below in value.items() if isinstance(value, dict) else enumerate(value):
-        if isinstance(below, dict) and where[-1:] == ("customProperties",):
-            yield (*where, name), below
-        elif isinstance(below, dict | list):
-            yield from _custom_entries(below, (*where, name))
-
-
-def _is_read(where: Where) -> bool:
-    """Whether it is a custom property of a schema or of one of its properties."""
-    return where[0] == "schema" and (len(where) == 4 or (len(where) == 6 and where[2] == "properties"))
 
 
 def _refuse_ours(document: Located, name: str, known: frozenset[str], where: Where) -> None:

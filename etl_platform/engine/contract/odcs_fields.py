@@ -4,7 +4,7 @@ Every field of the standard's schema is in ``FIELDS``, or below one that is for 
 A field that is read has its effect in one of the readers, which refuse the values that they do not know.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from enum import Enum
 from functools import cache
 from typing import Any
@@ -12,7 +12,7 @@ from typing import Any
 from etl_platform.engine.contract.custom_properties import OURS
 from etl_platform.engine.contract.dataset_rules import OPERATORS
 from etl_platform.engine.contract.derived_columns_reader import states_decimal
-from etl_platform.engine.contract.located_yaml import Located
+from etl_platform.engine.contract.located_yaml import Located, Where
 from etl_platform.engine.contract.named_formats import PEOPLE_ONLY
 from etl_platform.engine.contract.reading_overrides import other_servers
 from etl_platform.engine.contract.rule_reader import COLUMN_FIELDS
@@ -101,15 +101,46 @@ FIELDS: Mapping[str, Fate] = {
 """Fate by path; ``[]`` stands for each item of a list. What is below a path shares its fate."""
 
 
-def people_note(document: Located) -> Iterator[str]:
-    """One sentence with everything in a document that only people read, and its lines; none if there is nothing."""
+def fields_for_people(document: Located) -> list[Where]:
+    """The path of each field in a document that is for people, in the order of lines."""
+    found: list[Where] = []
+    open_values: list[tuple[Any, Mapping[str, Any], Where]] = [(document.data, _tree(), ())]
+    while open_values:
+        value, tree, where = open_values.pop()
+        if isinstance(value, list):
+            if (below := tree.get("[]")) is Fate.PEOPLE:
+                found += [(*where, place) for place in range(len(value))]
+            elif below is not None:
+                open_values += [(item, below, (*where, place)) for place, item in enumerate(value)]
+        elif isinstance(value, dict):
+            for name in value.keys() & tree.keys():
+                if tree[name] is not Fate.PEOPLE:
+                    open_values.append((value[name], tree[name], (*where, name)))
+                elif value[name] not in (None, False, "", [], {}):
+                    found.append((*where, name))
+    return sorted(found, key=lambda where: document.line(*where))
+
+
+def people_note(document: Located, fields: Iterable[Where]) -> Iterator[str]:
+    """One sentence with everything in a document that only people read, and its lines; none if there is nothing.
+
+    Args:
+        fields: that are for people, of this document.
+    """
     found: dict[str, list[int]] = {}
-    for label, line in (*_fields_for_people(document.data, (), _tree(), document), *_values_for_people(document)):
+    labels = ((_label(where), document.line(*where)) for where in fields)
+    for label, line in (*labels, *_values_for_people(document)):
         found.setdefault(label, []).append(line)
     if found:
         yield f"{document.path}: for people only: " + ", ".join(
             f"{label} ({_lines(lines)})" for label, lines in found.items()
         )
+
+
+def _label(where: Where) -> str:
+    """A field with the one around it, such as ``description.limitations``."""
+    *around, name = (part for part in where if isinstance(part, str))
+    return ".".join([*(part for part in around[-1:] if part not in ("schema", "properties")), name])
 
 
 def _lines(lines: list[int]) -> str:
@@ -118,42 +149,16 @@ def _lines(lines: list[int]) -> str:
     return f"line{'s'[: len(distinct) - 1]} {shown}" + (f" and {more} more" if more > 0 else "")
 
 
-def _fields_for_people(
-    value: Any, where: tuple[str | int, ...], tree: Mapping[str, Any], document: Located
-) -> Iterator[tuple[str, int]]:
-    if isinstance(value, list):
-        for place, item in enumerate(value):
-            yield from _fields_for_people(item, (*where, place), tree.get("[]", {}), document)
-        return
-    if not isinstance(value, dict):
-        return
-    if "" in tree:
-        yield ".".join(str(part) for part in where if isinstance(part, str)), document.line(*where)
-        return
-    for name, item in value.items():
-        below = tree.get(name)
-        if below is None:
-            continue
-        if below is Fate.PEOPLE:
-            if item not in (None, False, "", [], {}):
-                parents = [part for part in where if isinstance(part, str) and part not in ("schema", "properties")]
-                yield ".".join([*parents[-1:], name]), document.line(*where, name)
-        elif isinstance(below, dict):
-            yield from _fields_for_people(item, (*where, name), below, document)
-
-
 @cache
 def _tree() -> dict[str, Any]:
-    """``FIELDS`` as nested mappings, with the fate at the end of each path."""
+    """The fields that are for people as nested mappings, in the form of a document; ``[]`` is each item of a list."""
     top: dict[str, Any] = {}
     for path, fate in FIELDS.items():
-        *parents, last = path.replace("[]", ".[]").split(".")
-        level = top
-        for part in parents:
-            level = level.setdefault(part, {})
-        if last == "[]":
-            level.setdefault(last, {})[""] = fate
-        else:
+        if fate is Fate.PEOPLE:
+            *parents, last = path.replace("[]", ".[]").split(".")
+            level = top
+            for part in parents:
+                level = level.setdefault(part, {})
             level[last] = fate
     return top
 
