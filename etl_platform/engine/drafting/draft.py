@@ -141,6 +141,7 @@ class _Drafting:
         for _ in range(_MOST_ROUNDS):
             results = self._check()
             broken = self._not_kept(_counted(results))
+            self._note_types(_counted(results), broken)
             wrong = {name for result in results for name in _wrong_readings(result)}
             pads = _counted(results)[TOO_FEW] > self._rows * _SHORT_ROWS and not self._draft.pads_short_rows
             if not broken and not wrong and not pads:
@@ -160,6 +161,14 @@ class _Drafting:
             for reason, rows in broken.items()
             if not reason.startswith(DAMAGED_ROW) and not self._is_evident(reason, rows)
         ]
+
+    def _note_types(self, rows: Mapping[str, int], broken: Sequence[str]) -> None:
+        """Say why a column becomes text although most of its values have another type."""
+        for name, suffix in (reason.partition(".")[::2] for reason in broken):
+            if suffix == "type":
+                kind = next(draft.column.type for draft in self._draft.columns if draft.column.name == name)
+                others = f"{rows[f'{name}.type']:,} of {self._facts[name].filled:,}"
+                self._remarks[name] = [f"{others} filled rows are not of type {kind}, so the column is text"]
 
     def _is_evident(self, reason: str, rows: int) -> bool:
         name, _, suffix = reason.partition(".")

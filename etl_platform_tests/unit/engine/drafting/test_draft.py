@@ -84,6 +84,13 @@ def test_many_other_values_make_a_column_text_and_the_comment_says_how_many(tmp_
     assert draft.quarantined == 0
 
 
+def test_a_type_that_too_few_rows_have_is_taken_back_and_the_comment_counts_them(tmp_path: Path) -> None:
+    rows = [f"{place},{'20s' if place % 200 == 0 else 1 + place % 90}" for place in range(2_000)]
+    draft, contract = drafted(csv_file(tmp_path / "Stops.csv", "stop_id,officers", rows))
+    assert contract.column("officers").type == "string"
+    assert "10 of 2,000 filled rows are not of type integer, so the column is text" in comments(draft)
+
+
 def test_days_that_do_not_prove_their_order_are_read_month_first_and_the_comment_says_so(tmp_path: Path) -> None:
     rows = [f"{place},{1 + place % 12}/{1 + place % 9}/2025" for place in range(30)]
     draft, contract = drafted(csv_file(tmp_path / "Stops.csv", "stop_id,stop_date", rows))
