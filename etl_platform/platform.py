@@ -13,7 +13,7 @@ from etl_platform.engine.contract.model import Contract
 from etl_platform.engine.contract_folder import ContractFolder, read_folder
 from etl_platform.errors import SettingsError, TransientError
 from etl_platform.queue_work.memory import budget_of_run
-from etl_platform.queue_work.queues import EMAILS, WorkQueue
+from etl_platform.queue_work.queues import EMAILS, FILE_EVENTS, WorkQueue
 from etl_platform.rest_apis.source import ApiSource
 from etl_platform.rest_apis.source_folder import read_sources
 from etl_platform.settings import Settings, load_settings, read_secret
@@ -103,6 +103,10 @@ class Platform:
     def dead_letters(self, queue: WorkQueue) -> Queue:
         self.settings.require(queue.dlq_url_setting)
         return self._client(queue.dlq_url(self.settings))
+
+    def count_dead_letters(self) -> int | None:
+        """The messages in the dead-letter queue of files; None where the settings name none."""
+        return sum(self.dead_letters(FILE_EVENTS).depth()) if self.settings.file_events_dlq_url else None
 
     def _client(self, url: str | None) -> Queue:
         assert url

@@ -58,7 +58,7 @@ def stuck_checks(settings: Settings) -> list[Check]:
 
 def _bucket_checks(platform: "Platform", now: datetime) -> list[Check]:
     def failed() -> stuck.Answer:
-        return stuck.failed_deliveries(platform.intake.waiting.unfinished(), now)
+        return stuck.failed_deliveries(platform.intake.waiting.unfinished(), now, platform.count_dead_letters)
 
     def ignored() -> stuck.Answer:
         return stuck.ignored_files(platform.store, platform.bucket, platform.intake.router().route, now)

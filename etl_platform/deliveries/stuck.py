@@ -40,20 +40,34 @@ class Answer:
     remedy: str = ""
 
 
-def failed_deliveries(records: Sequence[WaitingDelivery], now: datetime) -> Answer:
-    """Deliveries that failed and have no report. Those whose messages are dead letters count there."""
+def failed_deliveries(
+    records: Sequence[WaitingDelivery], now: datetime, count_dead_letters: Callable[[], int | None]
+) -> Answer:
+    """Deliveries that failed and have no report. Those whose messages are dead letters count there.
+
+    Args:
+        count_dead_letters: how many messages the dead-letter queue has; None if that is not known. If it has none, the
+            message of a delivery was deleted. It is called only if there is such a delivery.
+    """
     found = [record for record in records if record.prospect(now) != Prospect.DEAD]
-    often = [record for record in found if record.keeps_failing(now)]
-    if not found:
-        dead = counted(len(records), "delivery failed too often and is", "deliveries failed too often and are")
-        return Answer(False, f"{dead} among the dead letters" if records else "no delivery waits after a failure")
-    if not often:
+    dead = [record for record in records if record.is_long_dead(now)]
+    lost = dead if dead and count_dead_letters() == 0 else []
+    often = [record for record in found if record.keeps_failing(now)] + lost
+    if often:
+        return _keep_failing(often, now, lost)
+    if found:
         return Answer(False, f"{counted(len(found), 'delivery', 'deliveries')} failed fewer than {OFTEN} times")
+    all_dead = counted(len(records), "delivery failed too often and is", "deliveries failed too often and are")
+    return Answer(False, f"{all_dead} among the dead letters" if records else "no delivery waits after a failure")
+
+
+def _keep_failing(often: Sequence[WaitingDelivery], now: datetime, lost: Sequence[WaitingDelivery]) -> Answer:
+    """``lost``: those whose dead letter is gone, although there is no report."""
     first = often[0]
     text = f"{counted(len(often), 'delivery keeps', 'deliveries keep')} failing; the first, "
     text += f"{base_name(first.source.key)} of {first.agency}, arrived at {first.since:%Y-%m-%d %H:%M} UTC, "
-    text += f"{first.history}; {first.next_try(now)}"
-    gone = any(record.prospect(now) in {Prospect.GONE, Prospect.LATE} for record in often)
+    text += f"{first.history}; {'its dead letter is gone' if first in lost else first.next_try(now)}"
+    gone = lost or any(record.prospect(now) in {Prospect.GONE, Prospect.LATE} for record in often)
     again = "; `etl-platform reconcile --repair` ingests those whose message did not come" if gone else ""
     return Answer(True, text, f"correct what the error names; `etl-platform status` lists them{again}")
 

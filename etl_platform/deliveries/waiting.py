@@ -79,6 +79,10 @@ class WaitingDelivery:
             return Prospect.DEAD if now >= self.comes_again_at else Prospect.QUEUED
         return Prospect.LATE if now > self.comes_again_at + LATE_AFTER else Prospect.QUEUED
 
+    def is_long_dead(self, now: datetime) -> bool:
+        """Whether its message has been a dead letter for so long that SQS shows it there, if it is still there."""
+        return self.prospect(now) is Prospect.DEAD and now > self.comes_again_at + LATE_AFTER
+
     def keeps_failing(self, now: datetime) -> bool:
         """Whether a person must look: it failed often, or its message does not come again."""
         return self.receives >= OFTEN or self.prospect(now) is not Prospect.QUEUED

@@ -130,7 +130,10 @@ def read_overview(instance: dg.DagsterInstance, platform: Platform, now: datetim
     queue = _readable("the queues", lambda: _queues(platform, obstacles), obstacles)
     ignored = _readable("ignored files", lambda: _ignored(instance, platform, now), obstacles)
     failed = _readable("failed deliveries", lambda: platform.intake.waiting.unfinished(limit=_FAILED_READ), obstacles)
-    _add(obstacles, stuck.failed_deliveries(failed or [], now))
+    if keep_failing := _readable(
+        "dead letters", lambda: stuck.failed_deliveries(failed or [], now, platform.count_dead_letters), obstacles
+    ):
+        _add(obstacles, keep_failing)
     arrivals = recent_arrivals(instance, now - _ARRIVALS_FOR)
     overdue = overdue_files(instance, arrivals)
     if overdue is not None and now - overdue.listed_at > _LIST_VALID_FOR:

@@ -30,13 +30,26 @@ GADGETS = "from_client/agency_a/Gadgets.csv"
 def test_a_delivery_that_keeps_failing_is_stuck_unless_it_is_a_dead_letter(
     place: Place, receives: int, later: timedelta, is_stuck: bool, said: str
 ) -> None:
-    assert not stuck.failed_deliveries(place.intake.waiting.unfinished(), AT).is_stuck
+    assert not stuck.failed_deliveries(place.intake.waiting.unfinished(), AT, lambda: 1).is_stuck
     place.intake.waiting.put(dataclasses.replace(RECORD, receives=receives))
-    found = stuck.failed_deliveries(place.intake.waiting.unfinished(), AT + later)
+    found = stuck.failed_deliveries(place.intake.waiting.unfinished(), AT + later, lambda: 1)
     assert found.is_stuck == is_stuck
     assert said in found.text
     assert ("1 delivery keeps failing; the first, Things.csv of agency_a" in found.text) == is_stuck
     assert bool(found.remedy) == is_stuck
+
+
+@pytest.mark.parametrize(
+    ("letters", "hours", "is_stuck"), [(0, 2, True), (0, 1, False), (1, 2, False), (None, 2, False)]
+)
+def test_a_delivery_whose_dead_letter_was_deleted_is_stuck(letters: int | None, hours: int, is_stuck: bool) -> None:
+    found = stuck.failed_deliveries(
+        [dataclasses.replace(RECORD, receives=20)],
+        RECORD.comes_again_at + timedelta(hours=hours, seconds=hours - 1),
+        lambda: letters,
+    )
+    assert found.is_stuck == is_stuck
+    assert ("its dead letter is gone" in found.text) == ("reconcile --repair" in found.remedy) == is_stuck
 
 
 def ignored(place: Place, now: datetime) -> stuck.Answer:
