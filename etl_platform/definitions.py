@@ -89,7 +89,7 @@ def _build_intake(
     if not folder.all:
         return dg.Definitions(jobs=[ignored_job])
     assets = build_intake_assets(folder, settings)
-    job = build_intake_job(assets)
+    job = build_intake_job(assets, folder, settings)
     sensors = [
         build_file_arrivals_sensor([job, ignored_job]),
         build_contracts_sensor(job, declared, settings.poll_interval_seconds),

@@ -16,6 +16,8 @@ def broken_dataset_specs(folder: ContractFolder) -> list[dg.AssetSpec]:
     A run that was requested before the error selects them. Without them, Dagster would refuse that run, and with it
     the files of the other datasets in it.
     """
+    if not folder.broken:
+        return []
     taken = {output for contract in folder.good.values() for output in step_outputs(contract)}
     found = {broken.dataset: broken for broken in reversed(folder.broken) if NAME.fullmatch(broken.dataset)}
     return [spec for dataset in sorted(found.keys() - taken) for spec in _specs(found[dataset])]

@@ -1,6 +1,6 @@
 """Bronze and silver assets of every dataset, their checks, and the intake job."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
 import dagster as dg
@@ -56,8 +56,12 @@ def build_intake_assets(folder: ContractFolder, settings: Settings) -> dg.Assets
     return ingest
 
 
-def build_intake_job(assets: dg.AssetsDefinition) -> Any:
+def build_intake_job(assets: dg.AssetsDefinition, folder: ContractFolder, settings: Settings) -> Any:
     """The asset job over every dataset. The sensor or a person starts it, for deliveries or for a partition."""
+
+    def assets_of(keys: Collection[dg.AssetKey]) -> dg.AssetsDefinition:
+        return build_intake_assets(folder.only({key.path[-1] for key in keys}), settings)
+
     return define_job_of_several_partition_sets(
         JOB_NAME,
         # The run logs the results of the checks of its deliveries. A check that is selected would be planned without a
@@ -65,6 +69,7 @@ def build_intake_job(assets: dg.AssetsDefinition) -> Any:
         dg.AssetSelection.assets(*assets.keys).without_checks(),
         "Ingests delivered files: copies them to bronze, checks them against their contract, writes silver and "
         "quarantine, and reports.",
+        assets_of,
     )
 
 
