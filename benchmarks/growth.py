@@ -1,4 +1,4 @@
-"""``make bench-growth``: requests and CPU time of commands and jobs as history, agencies and partitions grow.
+"""``make bench-growth``: requests and CPU time of commands and jobs as history, agencies, files and contracts grow.
 
 The object store is in memory and counts requests. Every history has the same deliveries in its last days, so what asks
 for recent ones must cost the same. Each request takes about 20 ms in S3, and a page of a listing takes CPU time in the
@@ -20,6 +20,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from benchmarks.growth_contracts import CONTRACTS, cpu_seconds
 from benchmarks.growth_store import PAGE, GrowthStore, Stored
 from etl_platform import object_keys
 from etl_platform.deliveries.delivery import Cause, ObjectVersion, Outcome
@@ -65,6 +66,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="make bench-growth ARGS=", description=__doc__)
     parser.add_argument("--deliveries", nargs="*", type=int, default=DELIVERIES, help="histories to measure")
     parser.add_argument("--agencies", nargs="*", type=int, default=AGENCIES, help="numbers of agencies to measure")
+    parser.add_argument("--contracts", nargs="*", type=int, default=CONTRACTS, help="numbers of contracts to measure")
     arguments = parser.parse_args()
     page_s = _page_seconds()
     parts = [_heading(page_s)]
@@ -75,6 +77,8 @@ def main() -> int:
     parts.append(_section(f"Agencies, with {most:,} deliveries", agencies, page_s))
     partitions = {f"{number:,}": _partition(number) for number in PARTITION_FILES}
     parts.append(_section("Files of one partition", partitions, page_s))
+    contracts = {f"{number:,}": cpu_seconds(number) for number in arguments.contracts}
+    parts.append(_contracts_section(contracts))
     text = "\n".join(parts)
     print(text)
     RESULTS.write_text(text, "utf-8")
@@ -248,6 +252,23 @@ def _section(title: str, columns: Mapping[str, Mapping[str, Cost]], page_s: floa
         slope = costs[-1].requests / max(1, costs[0].requests)
         lines.append(f"| {command} | {' | '.join(cells)} | {slope:.1f} |")
     return "\n".join(lines) + "\n"
+
+
+def _contracts_section(columns: Mapping[str, Mapping[str, float]]) -> str:
+    names = list(columns)
+    head = [
+        "## Contracts",
+        "",
+        "CPU seconds of a process, imports included; of a tick, without what its process has loaded before. *Slope* is "
+        "how many times the last column costs the first.",
+        "",
+        f"| | {' | '.join(names)} | slope |",
+        f"|---|{'---|' * len(names)}---|",
+    ]
+    for step in columns[names[0]]:
+        costs = [columns[name][step] for name in names]
+        head.append(f"| {step} | {' | '.join(f'{cost:.1f}' for cost in costs)} | {costs[-1] / costs[0]:.1f} |")
+    return "\n".join(head) + "\n"
 
 
 if __name__ == "__main__":
