@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping, Set
 from difflib import get_close_matches
+from functools import lru_cache
 from typing import Any
 
 from etl_platform.engine.contract.dataset_rules import OPERATORS, DatasetRule, Measure, Severity
@@ -65,6 +66,7 @@ def read_dataset_rules(document: Located, columns: Mapping[str, str], taken: Set
     return tuple(rules)
 
 
+@lru_cache(1_000)
 def _resembles_freshness(name: str) -> bool:
     return bool(get_close_matches(name.casefold(), ["freshness"], 1, 0.8))
 

@@ -201,6 +201,10 @@ class Contract:
     def in_force(self) -> bool:
         return self.status not in NOT_IN_FORCE
 
+    def __hash__(self) -> int:
+        # A contract has thousands of values, and what is derived from it is kept by it.
+        return hash((self.path, self.sha256))
+
     @property
     def file_columns(self) -> tuple[Column, ...]:
         """The columns that the header of a file should have."""

@@ -6,6 +6,7 @@ Imports no Polars, because every load of the code location names asset checks.
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from etl_platform.engine.contract.model import Contract
 from etl_platform.engine.errors import ContractError
@@ -54,7 +55,8 @@ def check_name(reason: str) -> str:
     return reason.replace(".", "__").replace("+", "_and_")
 
 
-def rule_checks(contract: Contract) -> list[RuleCheck]:
+@lru_cache(4_096)
+def rule_checks(contract: Contract) -> tuple[RuleCheck, ...]:
     """The checks of all rules of a contract, in report order, without the platform's own."""
     columns = {column.name: column.line for column in contract.columns}
     rows = {rule.name: rule.line for rule in contract.row_rules}
@@ -68,7 +70,7 @@ def rule_checks(contract: Contract) -> list[RuleCheck]:
             by_level["columns"].append((f"columns_{rule.kind}", _single(rule.reason, line, rule.description)))
     for one in contract.dataset_rules:
         by_level["files"].append(("dataset_rules", _single(one.name, one.line, one.description or one.text)))
-    return [check for checks in by_level.values() for check in _grouped(checks)]
+    return tuple(check for checks in by_level.values() for check in _grouped(checks))
 
 
 def _single(reason: str, line: int, description: str) -> RuleCheck:
