@@ -122,7 +122,7 @@ bench-email: setup ## Measure the drain of the email queue beside a bare loop of
 bench-export: setup ## Measure the employment-history export of 5 million rows beside a plain COPY
 	@exec $(BIN)/python -m benchmarks.export $(ARGS)
 
-bench-growth: setup ## Measure what commands and jobs cost as history, agencies and partitions grow
+bench-growth: setup ## Measure what commands and jobs cost as history, agencies, partitions and contracts grow
 	@exec $(BIN)/python -m benchmarks.growth $(ARGS)
 
 bench-pollution: setup ## Check thousands of polluted files: make bench-pollution ARGS='--files 2000'

@@ -46,7 +46,8 @@ def checks(place: Workshop, content: bytes) -> Mapping[str, dg.AssetCheckEvaluat
 
 def test_a_good_file_logs_one_result_for_each_kind_of_rule(place: Workshop) -> None:
     found = checks(place, csv())
-    assert found.keys() == KINDS | OTHERS
+    assert found.keys() >= KINDS | OTHERS
+    assert not {name for name in found if name.startswith(("c01", "c59"))}
     assert all(item.passed for item in found.values())
     assert found["columns_required"].metadata["rules"].value == 60
 
