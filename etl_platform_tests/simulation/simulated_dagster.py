@@ -88,7 +88,7 @@ class SharedRecords:
 class Context:
     """What ``DagsterEventLog`` uses of a run: its log, its tags, partitions and events. Each call is a step."""
 
-    run_id = "run"
+    run_id, event_log_storage = "run", None
 
     def __init__(self, faults: Faults, record: RunRecord, shared: SharedRecords, clock: Callable[[], float]) -> None:
         self._faults, self._record, self._shared, self._clock = faults, record, shared, clock
