@@ -53,7 +53,7 @@ def _snapshot(month: Month, contract: Contract) -> FileSnapshot:
         result = check_file(path, contract, Path(folder), as_of=month.day)
     if result.errors:
         raise ValueError(result.errors[0].message)
-    return FileSnapshot.of(result, month.day.isoformat(), datetime.combine(month.day, time(), UTC))
+    return FileSnapshot.of(result, month.day.isoformat(), datetime.combine(month.day, time(), UTC), contract.keys)
 
 
 def _findings(month: Month, contract: Contract, previous: Sequence[FileSnapshot]) -> tuple[Finding, ...] | None:

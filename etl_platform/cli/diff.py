@@ -40,10 +40,11 @@ def _diff(arguments: argparse.Namespace) -> int:
     platform = Platform(load_settings())
     report = _report(platform, arguments.delivery)
     earlier = _report(platform, arguments.earlier or _last(report))
-    after, before = (
-        FileSnapshot.of(one.check, one.delivery_id, one.source.order.last_modified) for one in (report, earlier)
-    )
     contract = platform.contract_folder.good.get(report.dataset or "")
+    keys = contract.keys if contract else frozenset()
+    after, before = (
+        FileSnapshot.of(one.check, one.delivery_id, one.source.order.last_modified, keys) for one in (report, earlier)
+    )
     findings = compare(after, [before], contract.drift_limits if contract else DriftLimits())
     if arguments.json:
         document = {

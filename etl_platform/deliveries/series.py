@@ -41,7 +41,7 @@ class Series:
         limits = task.contract.drift_limits
         if limits.severity is None:
             return None
-        snapshot = FileSnapshot.of(check, task.source.delivery_id, task.source.order.last_modified)
+        snapshot = FileSnapshot.of(check, task.source.delivery_id, task.source.order.last_modified, task.contract.keys)
         key = object_keys.series_key(task.contract.dataset, task.agency, task.source.key)
         for _ in range(_MAX_TRIES):
             etag, files = self._read(key)

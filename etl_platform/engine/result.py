@@ -135,6 +135,10 @@ class Bin:
     rows: int
 
 
+DECILES = tuple(level / 10 for level in range(11))
+"""The shares of the rows below each of ``ColumnProfile.deciles``, smallest and largest value included."""
+
+
 @dataclass(frozen=True)
 class ColumnProfile:
     """The values of one column over all rows.
@@ -144,6 +148,7 @@ class ColumnProfile:
         min, max: as JSON, dates as ISO text; None where there is no value, or the column is classified.
         top: the most frequent values; None where there were too many to count.
         histogram: the bins that have values; None for texts.
+        deciles: one value for each of DECILES, from a sample of a large file; None where ``histogram`` is None.
         classified: whether values of the column must not be shown; then only counts and lengths are kept.
     """
 
@@ -157,6 +162,7 @@ class ColumnProfile:
     max: Any = None
     top: tuple[ValueCount, ...] | None = None
     histogram: tuple[Bin, ...] | None = None
+    deciles: tuple[Any, ...] | None = None
     classified: bool = False
 
     @classmethod
@@ -164,6 +170,8 @@ class ColumnProfile:
         found = known_fields(cls, data) | {"classified": "min" not in data}
         if "top" in data:
             found["top"] = tuple(ValueCount(item["value"], item["rows"]) for item in data["top"])
+        if "deciles" in data:
+            found["deciles"] = tuple(data["deciles"])
         if "histogram" in data:
             found["histogram"] = tuple(Bin(item["from"], item["to"], item["rows"]) for item in data["histogram"])
         return cls(**found)
@@ -176,7 +184,9 @@ class ColumnProfile:
             found["top"] = [asdict(item) for item in self.top]
         if self.histogram is not None:
             found["histogram"] = [{"from": item.low, "to": item.high, "rows": item.rows} for item in self.histogram]
-        return without_null(found, "top", "histogram")
+        if self.deciles is not None:
+            found["deciles"] = list(self.deciles)
+        return without_null(found, "top", "histogram", "deciles")
 
 
 @dataclass(frozen=True)

@@ -216,6 +216,11 @@ class Contract:
         return {fold(name): column.name for column in self.file_columns for name in column.header_names}
 
     @property
+    def keys(self) -> frozenset[str]:
+        """The columns whose values identify rows, alone or together."""
+        return frozenset(self.primary_key) | {column.name for column in self.columns if column.unique}
+
+    @property
     def is_sensitive(self) -> bool:
         """Whether a column is, so that the report and messages must not show texts of the file."""
         return any(column.sensitive for column in self.columns)

@@ -13,6 +13,8 @@ from etl_platform.engine.drift.words import chance, files_words, percent, range_
 _SURE_ROWS = 12
 """A value that is expected in so many rows is absent by chance in one of 160,000 files."""
 _SURE_SHARE, _NEW_SHARE, _NEW_ROWS = 0.01, 0.02, 10
+_ONE_FILE = 1.5
+"""A single previous file may itself be unusual, so that much more is expected of it."""
 _DISTINCT_FACTOR, _MIN_DISTINCT = 2.0, 20
 _KEY_SHARE = 0.9
 _MAX_STRETCH = 3.0
@@ -80,13 +82,14 @@ def _coded(
 ) -> Iterator[Finding]:
     """Of a column with few values: those that came or went, and their shares."""
     shares, rows = now.snapshot.values, now.file.rows
-    if shares is None:
+    if shares is None and now.snapshot.distinct > _DISTINCT_FACTOR * max(map(len, known)):
         found, usual = f"{now.snapshot.distinct:,} different values", f"at most {max(map(len, known))}"
         message = f"{now.name} has {found}; {files_words(len(seen))} had {usual}"
         yield Finding(Change.DISTINCT, now.name, found, usual, message)
+    if shares is None:
         return
     least = {value: min(values.get(value, 0.0) for values in known) for value in known[-1]}
-    gone = [value for value, share in least.items() if value not in shares and _is_sure(share, rows)]
+    gone = [value for value, share in least.items() if value not in shares and _is_sure(share, rows, len(known))]
     if gone:
         lost = _listed(gone, known[-1])
         message = f"{now.name} has no row with values that {files_words(len(seen))} had: {lost}"
@@ -98,12 +101,13 @@ def _coded(
         message = f"{now.name} has values that {files_words(len(seen))} did not have: {came}"
         yield Finding(Change.VALUES_NEW, now.name, came, "no row", message)
     if not gone and not new:
-        by_chance = 0.8 * math.sqrt(len(shares))
+        by_chance = 0.8 * math.sqrt(len({*shares, *known[-1]}))
         yield from _far(now, seen, limits, lambda one: share_distance(shares, one.snapshot.values or {}), by_chance)
 
 
-def _is_sure(share: float, rows: int) -> bool:
-    return share >= _SURE_SHARE and share * rows >= _SURE_ROWS
+def _is_sure(share: float, rows: int, files: int) -> bool:
+    factor = _ONE_FILE if files == 1 else 1
+    return share >= factor * _SURE_SHARE and share * rows >= factor * _SURE_ROWS
 
 
 def _listed(values: Sequence[str], shares: Mapping[str, float]) -> str:
@@ -117,22 +121,23 @@ def _numbers(now: _Column, seen: Sequence[_Column], limits: DriftLimits) -> Iter
     # A number that is the same in every row, such as a year, is about the file.
     is_about_file = not now.snapshot.are_days and all(one.snapshot.distinct == 1 for one in (now, *alike))
     if alike and not is_about_file:
-        yield from _far(now, alike, limits, lambda one: _distance(now, one), 1.5)
+        yield from _far(now, alike, limits, lambda one: _distance(now, one), 1.75)
 
 
 def _distance(now: _Column, one: _Column) -> float:
     """How far the numbers of two files are apart, if those of ``one`` may move as it is usual from file to file."""
     mine, theirs = now.snapshot.quantiles or (), one.snapshot.quantiles or ()
-    moves, stretch = [0.0], 1.0
+    moved: list[Sequence[float]] = [theirs]
     if now.snapshot.are_days:
         # The dates of a file stay, or move with the day of its delivery, or with the period that it is about.
         days, newest = (now.file.day - one.file.day).days, mine[-1] - theirs[-1]
-        moves += [days, *([newest] if 0 <= newest <= 2 * days + 7 else [])]
+        steps = {days, newest} if 0 <= newest <= 2 * days + 7 else {days}
+        moved += [[value + step for value in theirs] for step in steps]
     elif now.is_running and one.is_running and theirs[-1] > theirs[0]:
         # More rows take more numbers.
         stretch = min(max((mine[-1] - mine[0]) / (theirs[-1] - theirs[0]), 1 / _MAX_STRETCH), _MAX_STRETCH)
-        moves.append(mine[0] - theirs[0] * stretch)
-    return min(quantile_distance(mine, [value * stretch + move for value in theirs]) for move in dict.fromkeys(moves))
+        moved.append([mine[0] + (value - theirs[0]) * stretch for value in theirs])
+    return min(quantile_distance(mine, values) for values in moved)
 
 
 def _far(

@@ -6,10 +6,10 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from etl_platform.engine.drift.snapshot import LEVELS
+from etl_platform.engine.result import DECILES
 
 Numbers = npt.NDArray[np.float64]
-_LEVELS = np.array(LEVELS)
+_LEVELS = np.array(DECILES)
 
 
 def quantile_distance(one: Sequence[float], other: Sequence[float]) -> float:

@@ -1,17 +1,13 @@
 """The numbers of one file that later files are compared with, and their JSON form. A profile in, small values out."""
 
-from bisect import bisect_left
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Set
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
-from itertools import accumulate
 from typing import Any
 
 from etl_platform.engine.json_fields import Json, known_fields, without_null
-from etl_platform.engine.result import CheckResult, ColumnProfile
+from etl_platform.engine.result import DECILES, CheckResult, ColumnProfile
 
-LEVELS = tuple(level / 10 for level in range(11))
-"""The quantiles that are kept of a column: its deciles, smallest and largest value included."""
 _DIGITS = 6
 _DAY_S, _EPOCH = 86_400, date(1970, 1, 1)
 
@@ -23,7 +19,7 @@ class ColumnSnapshot:
     Attributes:
         nulls: share of the rows without a value, 0 to 1.
         distinct: number of different values.
-        quantiles: one value for each of LEVELS; None for texts and classified columns. Dates are days since 1970.
+        quantiles: one value for each of DECILES; None for texts and classified columns. Dates are days since 1970.
         are_days: whether the quantiles are days.
         values: share of the rows that have a value, for each value; None if not all values are known.
     """
@@ -39,13 +35,13 @@ class ColumnSnapshot:
         """As text, a day of a date; None for texts and classified columns."""
         if self.quantiles is None:
             return None
-        middle = self.quantiles[len(LEVELS) // 2]
+        middle = self.quantiles[len(DECILES) // 2]
         return _day(middle).isoformat() if self.are_days else f"{middle:,.6g}"
 
     @classmethod
-    def of(cls, profile: ColumnProfile, rows: int) -> "ColumnSnapshot":
-        """``rows`` of the file are at least 1."""
-        quantiles, are_days = _quantiles(profile)
+    def of(cls, profile: ColumnProfile, rows: int, *, is_key: bool = False) -> "ColumnSnapshot":
+        """``rows`` of the file are at least 1. Of a key, no quantiles are kept: other rows have other keys."""
+        quantiles, are_days = (None, False) if is_key else _quantiles(profile)
         return cls(_rounded(profile.nulls / rows), profile.distinct, quantiles, are_days, _values(profile, rows))
 
     @classmethod
@@ -96,8 +92,8 @@ class FileSnapshot:
         return self.at.date()
 
     @classmethod
-    def of(cls, check: CheckResult, delivery_id: str, at: datetime) -> "FileSnapshot":
-        """``check`` is of an accepted file, so it has rows."""
+    def of(cls, check: CheckResult, delivery_id: str, at: datetime, keys: Set[str] = frozenset()) -> "FileSnapshot":
+        """``check`` is of an accepted file, so it has rows; ``keys`` are columns whose values identify rows."""
         rows = check.rows or 0
         missing = set(check.columns.missing) if check.columns else set()
         return cls(
@@ -106,7 +102,11 @@ class FileSnapshot:
             rows,
             _rounded((check.quarantined_rows or 0) / rows),
             {reason: _rounded(times / rows) for reason, times in check.reasons.items()},
-            {name: ColumnSnapshot.of(one, rows) for name, one in check.profile.items() if name not in missing},
+            {
+                name: ColumnSnapshot.of(one, rows, is_key=name in keys)
+                for name, one in check.profile.items()
+                if name not in missing
+            },
             check.columns.extra if check.columns else (),
         )
 
@@ -145,28 +145,12 @@ def _values(profile: ColumnProfile, rows: int) -> dict[str, float] | None:
 
 
 def _quantiles(profile: ColumnProfile) -> tuple[tuple[float, ...] | None, bool]:
-    """The deciles, interpolated within the bins of the histogram, and whether they are days."""
-    low, high = _number(profile.min), _number(profile.max)
-    if not profile.histogram or low is None or high is None:
+    """The deciles as numbers, and whether they are days."""
+    numbers = [number for value in profile.deciles or () if (number := _number(value)) is not None]
+    if len(numbers) < len(DECILES):
         return None, False
-    # The edges of the bins come from a part of the file, and the outer bins are open.
-    edges = [(_inside(one.low, low, high, low), _inside(one.high, low, high, high)) for one in profile.histogram]
-    reached = list(accumulate(one.rows for one in profile.histogram))
-    found = tuple(_rounded(_at(level * reached[-1], reached, edges)) for level in LEVELS)
-    return found, isinstance(profile.min, str) and "-" in profile.min[1:]
-
-
-def _inside(edge: Any, low: float, high: float, default: float) -> float:
-    number = _number(edge)
-    return default if number is None else min(max(number, low), high)
-
-
-def _at(rows: float, reached: Sequence[int], edges: Sequence[tuple[float, float]]) -> float:
-    """The value below which so many rows are."""
-    place = bisect_left(reached, rows)
-    before = reached[place - 1] if place else 0
-    low, high = edges[place]
-    return low + (high - low) * (rows - before) / (reached[place] - before)
+    # A sample and the rounding of a decimal may be out of order with the exact ends.
+    return tuple(sorted(map(_rounded, numbers))), isinstance(profile.min, str) and "-" in profile.min[1:]
 
 
 def _number(value: Any) -> float | None:

@@ -1,5 +1,6 @@
 """The one-pass profile against a naive computation, and the profile of files without a contract."""
 
+import random
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from etl_platform.engine.check import check_file, profile_file
 from etl_platform.engine.contract.model import Contract
 from etl_platform.engine.profile import SKETCH_SIZE, Profiler
 from etl_platform.engine.reading.delimited import text_table
-from etl_platform.engine.result import CheckOutcome
+from etl_platform.engine.result import DECILES, CheckOutcome
 from etl_platform.engine.rules.compiled_contract import KEY_SEED
 from etl_platform_tests.unit.making import contract_of, custom, text, typed
 
@@ -75,6 +76,31 @@ def test_a_histogram_of_dates_has_dates_for_edges(tmp_path: Path) -> None:
         within = sum((part["from"] or "") <= day <= (part["to"] or "9") for day in days)
         # Edges lie within days: a day on either edge may stand on this side or that.
         assert abs(within - part["rows"]) <= 2
+
+
+@pytest.mark.parametrize("rows", [1, 7, 1_000, 40_000])
+def test_deciles_are_those_of_the_values_however_skewed_they_are(rows: int) -> None:
+    draw = random.Random(rows)
+    numbers = [1.0 if draw.random() < 0.7 else round(draw.lognormvariate(3, 2), 2) for _ in range(rows)]
+    profiler = Profiler({"size": pl.Float64()})
+    for start in range(0, rows, 3_000):
+        values = pl.Series("size", numbers[start : start + 3_000])
+        profiler.update(pl.DataFrame([values, values.cast(pl.String).alias("text:size")]))
+    deciles = profiler.result()["size"].deciles
+    assert deciles is not None
+    assert (deciles[0], deciles[-1]) == (min(numbers), max(numbers))
+    for level, decile in zip(DECILES, deciles, strict=True):
+        below, up_to = (sum(map(test, numbers)) / rows for test in (decile.__gt__, decile.__ge__))
+        assert below - 0.03 - 1 / rows <= level <= up_to + 0.03 + 1 / rows
+
+
+def test_deciles_of_dates_are_dates_and_a_classified_column_has_none(tmp_path: Path) -> None:
+    days = [f"2020-01-{day:02}" for day in range(1, 12)]
+    lines = "".join(f"{day},{day}\n" for day in days)
+    contract = contract_of([typed("day", "date"), typed("born", "date", classification="restricted")])
+    profile = profiled(tmp_path, f"day,born\n{lines}", contract)
+    assert profile["day"]["deciles"] == days
+    assert "deciles" not in profile["born"]
 
 
 def test_one_typing_error_does_not_widen_the_histogram(tmp_path: Path) -> None:

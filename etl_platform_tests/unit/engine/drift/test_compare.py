@@ -15,7 +15,8 @@ from etl_platform.engine.contract.drift_limits import DriftLimits
 from etl_platform.engine.drift.compare import MIN_ROWS, compare
 from etl_platform.engine.drift.comparison import DriftComparison
 from etl_platform.engine.drift.finding import Change
-from etl_platform.engine.drift.snapshot import LEVELS, ColumnSnapshot, FileSnapshot
+from etl_platform.engine.drift.snapshot import ColumnSnapshot, FileSnapshot
+from etl_platform.engine.result import DECILES
 from etl_platform_tests.unit.making import contract_of, custom, text, typed
 
 CONTRACT = contract_of(
@@ -176,7 +177,7 @@ columns = st.builds(
     ColumnSnapshot,
     st.floats(0, 1),
     counts,
-    st.none() | st.lists(st.floats(-1e9, 1e9), min_size=len(LEVELS), max_size=len(LEVELS)).map(sorted).map(tuple),
+    st.none() | st.lists(st.floats(-1e9, 1e9), min_size=len(DECILES), max_size=len(DECILES)).map(sorted).map(tuple),
     st.booleans(),
     st.none() | st.dictionaries(st.text(), st.floats(0, 1), max_size=4),
 )
