@@ -59,7 +59,8 @@ def build_platform_resource(settings: Settings, folder: ContractFolder) -> Any:
         )
         for name in RUN_SETTINGS
     }
-    description = "The platform's outside systems and limits, as the settings name them. Secrets are not shown."
+    description = "The platform's outside systems and limits, as the settings name them. Secrets are not shown. "
+    description += "A value that is null means the setting, which the field's description gives."
     make: Any = create_model
     return make("PlatformResource", __base__=Configured, __module__=__name__, __doc__=description, **config_fields)()
 
