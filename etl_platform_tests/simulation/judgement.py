@@ -140,7 +140,11 @@ def _plain_ends(plan: Plan) -> Iterator[tuple[str, MemoryStore]]:
 
 
 def _comparable(report: Report) -> Report:
-    """A report with the same attempt, without the sequencer and eTags, which some of a put may not have."""
+    """A report with the same attempt, without the sequencer and eTags, which some of a put may not have.
+
+    Which previous files it is compared with depends on the order in which they are ingested.
+    """
     source, written = replace(report.source, sequencer=None), replace(report.written, silver_etag=None)
     written = replace(written, quarantine_etag=None)
-    return replace(report, attempt=Attempt(Trigger(Cause.EVENT), _NEVER, _NEVER), source=source, written=written)
+    attempt = Attempt(Trigger(Cause.EVENT), _NEVER, _NEVER)
+    return replace(report, attempt=attempt, source=source, written=written, drift=None)
