@@ -32,7 +32,7 @@ FEATURES = {
     TWO_CONTRACT_VERSIONS: Feature(0.15),
     CLOCK_JUMPS: Feature(0.1),
     FAILING_SENDER: Feature(0.05),
-    FLOOD: Feature(0.03, "ticks have no deadline in virtual time yet, so a flood makes them longer than real ones"),
+    FLOOD: Feature(0.02),
     BACKFILL: Feature(0.1),
     MUCH_MEMORY: Feature(0.1),
     KILLER: Feature(0.05),

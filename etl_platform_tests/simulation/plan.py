@@ -70,8 +70,8 @@ class Plan:
 
     @property
     def is_prompt(self) -> bool:
-        """Whether files wait for a file that kills its run, and for nothing else."""
-        return KILLER in self.features and CLOCK_JUMPS not in self.features
+        """Whether files wait for a flood or a file that kills its run, and for nothing else."""
+        return bool({FLOOD, KILLER} & self.features) and CLOCK_JUMPS not in self.features
 
     @property
     def contract_versions(self) -> tuple[int, ...]:
@@ -126,7 +126,7 @@ def draw(seed: str, always: Collection[str] = ()) -> Plan:
         calm_at=max(last + HOUR, *(outage.end for outage in outages), EPOCH),
         sensors=2 if TWO_CONTRACT_VERSIONS in features else random.choice((1, 1, 2)),
         workers=random.choice((1, 2, 3)),
-        runs_at_once=random.choice((1, 2, 3, 5)) if KILLER not in features else random.choice((3, 5)),
+        runs_at_once=random.choice(_runs_at_once(features)),
         kills=random.choice((0, 1, 2, 4)) if stormy else 0,
         errors=random.choice((0, 2, 5, 10)) if stormy else 0,
         freezes=random.choice((0, 0, 1, 2)) if stormy else 0,
@@ -139,6 +139,13 @@ def draw(seed: str, always: Collection[str] = ()) -> Plan:
         resets=tuple(jump.at + random.uniform(0, 5 * MINUTE) for jump in jumps if random.random() < 0.3),
         drawn=drawn,
     )
+
+
+def _runs_at_once(features: Collection[str]) -> tuple[int, ...]:
+    if FLOOD in features:
+        # With little room, a tick receives few messages, and a flood of hundreds delays others.
+        return 10, 10
+    return (3, 5) if KILLER in features else (1, 2, 3, 5)
 
 
 def _slow_runs(random: Random, features: Collection[str], *, is_bounded: bool) -> float:

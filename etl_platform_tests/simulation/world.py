@@ -1,6 +1,5 @@
 """One schedule in virtual time: the product's own sensor and intake run, with a simulated Dagster around. No tests."""
 
-import math
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, cast
@@ -9,7 +8,7 @@ import dagster as dg
 
 from etl_platform.defs.intake.breaker_state import limits_of, read_breaker
 from etl_platform.defs.intake.dead_runs import release_messages_of_dead_runs
-from etl_platform.defs.intake.file_arrivals_sensor import allowance, run_requests
+from etl_platform.defs.intake.file_arrivals_sensor import TICK_DEADLINE_S, allowance, run_requests
 from etl_platform.defs.intake.intake_config import QueuedDelivery, messages_of
 from etl_platform.defs.runs.run_counts import note_counts
 from etl_platform.deliveries.batch import BatchMessage
@@ -159,7 +158,7 @@ class World:
         deployment.check_breaker(breaker, limits)
         seen[f"ticks with the breaker {breaker.phase}"] += 1
         allowed = allowance(instance, platform, last_tick_at=deployment.last_tick_at, now=self.clock())
-        if min(allowed.runs, allowed.ignored_runs) < 1:
+        if allowed.runs < 1:
             self._check_collecting(deployment, is_collecting="wait for others" in allowed.why)
             return []
         deployment.collecting_since = None
@@ -170,13 +169,14 @@ class World:
         return list(
             run_requests(
                 platform,
-                deadline=math.inf,
+                deadline=self.timeline.now + TICK_DEADLINE_S,
                 room=allowed.runs,
                 ignored_room=allowed.ignored_runs,
                 probe_of=allowed.probe_of,
                 suspects=Suspects.spread(released, allowed.runs),
                 turns=allowed.turns,
                 clock=self.clock,
+                monotonic=self.timeline.clock,
             )
         )
 

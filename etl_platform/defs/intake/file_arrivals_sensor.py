@@ -194,11 +194,12 @@ def run_requests(
     wait_s: int = 0,
     record: Callable[[Sequence[MessageFiles]], Sequence[MessageFiles]] | None = None,
     clock: Callable[[], float] = time.time,
+    monotonic: Callable[[], float] = time.monotonic,
 ) -> Iterator[dg.RunRequest]:
     """Receive messages, see ``receive_files``, and request runs for their files.
 
     Args:
-        deadline: when to stop receiving, in monotonic seconds.
+        deadline: when to stop receiving, in seconds of ``monotonic``.
         room: how many runs of files may start; ``ignored_room`` of ignored files. By default MAX_RUNS_IN_FLIGHT.
         probe_of: if the run is to probe the breaker, the number of the run that opened it.
         suspects: messages that may have killed their run.
@@ -213,7 +214,7 @@ def run_requests(
         RunPlan(suspects),
         recordable=0 if record is None or is_probe else AT_MOST,
     )
-    receive_files(platform, received, turns, deadline=deadline, is_probe=is_probe, wait_s=wait_s)
+    receive_files(platform, received, turns, deadline=deadline, is_probe=is_probe, wait_s=wait_s, monotonic=monotonic)
     for run in fit_runs(received.files.runs, received.room):
         yield _run_request(run, received_at, probe_of)
     ignored = received.ignored.runs

@@ -6,7 +6,7 @@ Messages without a file, and malformed ones, are finished here: they are deleted
 import logging
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from etl_platform.aws.queue import MAX_PER_CALL, Message, Queue
@@ -77,8 +77,9 @@ def receive_files(
     deadline: float,
     is_probe: bool = False,
     wait_s: int = 0,
+    monotonic: Callable[[], float] = time.monotonic,
 ) -> None:
-    """Receive messages until the queue is empty, the runs are full or the deadline (monotonic seconds) is reached.
+    """Receive messages until the queue is empty, the runs are full or the deadline (of ``monotonic``) is reached.
 
     Every message that is received starts: an unused one would return one receive nearer to the dead-letter queue. See
     ``ReceivedFiles.may_receive`` for how many that may be. A probe starts only one message with a file that a contract
@@ -92,7 +93,7 @@ def receive_files(
     most = per_call if per_call < MAX_PER_CALL else _CALLS_AT_ONCE * MAX_PER_CALL
     next_wait_s, gather_until = min(wait_s, _NEXT_WAIT_S), math.inf
     calls = 0
-    while received.files.messages < MAX_MESSAGES_PER_TICK and time.monotonic() < deadline:
+    while received.files.messages < MAX_MESSAGES_PER_TICK and monotonic() < deadline:
         limit = min(most, received.may_receive)
         if is_probe:
             limit = int(turns.needs_another(received.messages))
@@ -112,9 +113,9 @@ def receive_files(
             if files := routing.files_of(message):
                 received.add(files, turns, queue)
         calls += 1
-        gather_until = min(gather_until, time.monotonic() + _GATHER_S)
+        gather_until = min(gather_until, monotonic() + _GATHER_S)
         # One message alone starts its run at once. More of them are the beginning of a burst.
-        is_burst = (calls > 1 or len(batch) > 1) and time.monotonic() < gather_until
+        is_burst = (calls > 1 or len(batch) > 1) and monotonic() < gather_until
         wait_s = next_wait_s if is_burst else 0
     routing.delete_finished(queue)
     if is_probe:
