@@ -4,7 +4,7 @@ import json
 import logging
 import socket
 import uuid
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -248,6 +248,28 @@ def test_a_run_of_such_a_job_may_have_a_partition_of_one_dataset(instance: dg.Da
 
     (event,) = result.get_asset_materialization_events()
     assert (event.asset_key, event.partition) == (dg.AssetKey("a"), "one")
+
+
+@pytest.mark.parametrize("is_small", [True, False], ids=["ours", "Dagster's"])
+def test_a_subset_of_a_job_has_the_outputs_of_its_own_assets_only_if_its_assets_are_made_anew(
+    *, is_small: bool
+) -> None:
+    def assets_of(keys: Collection[dg.AssetKey]) -> dg.AssetsDefinition:
+        @dg.multi_asset(name="fill", specs=[dg.AssetSpec(key) for key in sorted(keys)], can_subset=True)
+        def fill(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult[Any]]:
+            yield from (dg.MaterializeResult(asset_key=key) for key in context.selected_asset_keys)
+
+        return fill
+
+    every = [dg.AssetKey(name) for name in "abc"]
+    job = define_job_of_several_partition_sets("job", dg.AssetSelection.all(), "All.", assets_of if is_small else None)
+    definitions = dg.Definitions(assets=[assets_of(every)], jobs=[job], loggers={"console": dg.colored_console_logger})
+    whole = definitions.get_repository_def().get_job("job")
+    assert set(whole.node_def_named("fill").output_dict) == set("abc")
+    subset = whole.get_subset(asset_selection={dg.AssetKey("b")})
+    assert set(subset.node_def_named("fill").output_dict) == ({"b"} if is_small else set("abc"))
+    ran = subset.execute_in_process()
+    assert [event.asset_key for event in ran.get_asset_materialization_events()] == [dg.AssetKey("b")]
 
 
 def test_dagster_by_itself_defines_no_job_with_different_partitions() -> None:
