@@ -116,18 +116,21 @@ def _draft(arguments: argparse.Namespace) -> int:
         if not path.is_file():
             problem = "is not a file" if path.exists() else "does not exist"
             raise UsageError(f"{path} {problem}; name the files to draft from")
-    if arguments.out is not None and arguments.out.exists():
-        raise UsageError(f"--out {arguments.out}: the file exists and may have been edited; name another one")
+    out = arguments.out
+    if out is not None and out.exists():
+        raise UsageError(f"--out {out}: the file exists and may have been edited; name another one")
+    if out is not None and not out.parent.is_dir():
+        raise UsageError(f"--out {out}: there is no folder {out.parent}; create it")
     progress = CheckProgress()
     try:
         draft = draft_contract(arguments.files, arguments.dataset, datetime.now(UTC).date(), progress)
     finally:
         progress.clear()
-    if arguments.out is None:
+    if out is None:
         print(draft.text, end="")
         return GOOD
-    arguments.out.write_text(draft.text, "utf-8")
-    print(f"{arguments.out}: {draft.dataset}, {draft.columns} columns, drafted from {draft.rows:,} rows")
+    out.write_text(draft.text, "utf-8")
+    print(f"{out}: {draft.dataset}, {draft.columns} columns, drafted from {draft.rows:,} rows")
     if draft.quarantined:
         print(f"{draft.quarantined:,} of these rows break it and would be quarantined; its comments say why")
     return GOOD
