@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from etl_platform.engine.contract.file_names import choose_contract
 from etl_platform.engine.contract.model import Contract
@@ -11,6 +12,9 @@ from etl_platform.engine.header_fit import nearest_contract
 from etl_platform.engine.machine_errors import machine_error
 from etl_platform.engine.named_files import require_file
 from etl_platform.engine.output.plain_text import escape_control_characters
+
+if TYPE_CHECKING:
+    from etl_platform.engine.reading.table import Table
 
 
 class NoSuggestionError(EtlPlatformError):
@@ -61,13 +65,16 @@ def _choose(file: Path, name: str | None, folder: Callable[[], Path]) -> Contrac
 
 
 def _lines(file: Path, contract: Contract) -> Iterator[str]:
-    from etl_platform.engine.reading.open_table import open_table
     from etl_platform.engine.reading.tables.headers import match_header
     from etl_platform.engine.renames.suggest import suggest_renames
 
-    table = open_table(file, contract)
+    table = _open(file, contract)
     match = match_header(table.header, contract)
-    how = "" if choose_contract([contract], file.name) else ", whose columns it has; no contract takes its name"
+    how = (
+        ""
+        if choose_contract([contract], file.name)
+        else "; it does not take files of this name: add a pattern to filePatterns, or rename the file"
+    )
     known = f"{len(match.positions)} of {len(contract.file_columns)} columns"
     yield f"{file.name}: {known} of {contract.dataset}{how}"
     renames = suggest_renames(table, match, contract)
@@ -80,3 +87,15 @@ def _lines(file: Path, contract: Contract) -> Iterator[str]:
         yield f"not in the file: {', '.join(rest)}"
     if rest := [header for header in match.extra if header not in {rename.header for rename in renames}]:
         yield f"not in the contract: {', '.join(rest)}"
+
+
+def _open(file: Path, contract: Contract) -> "Table":
+    from etl_platform.engine.reading.open_table import open_table
+
+    try:
+        return open_table(file, contract)
+    except UnreadableFileError as error:
+        if error.code != "no_header_match":
+            raise
+        # So many columns have other names that the contract does not find the header.
+        return open_table(file, None)

@@ -96,13 +96,22 @@ def test_the_command_prints_the_synonym_to_add(tmp_path: Path, capsys: pytest.Ca
     assert "{synonym: 'CompletionDt'}" in shown
 
 
+def test_a_header_of_other_names_alone_is_paired_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = written(tmp_path / "Training.csv", "OfcrNbr,CrseCd,CompletionDt,Hrs", "1,FA-01,2025-01-05,8")
+    assert main(["contract", "suggest", str(path), "--contract", str(CONTRACTS / "training.odcs.yaml")]) == 0
+    shown = capsys.readouterr().out
+    assert "Training.csv: 0 of 11 columns of training\n" in shown
+    assert "CompletionDt may be completed_on" in shown
+    assert "Hrs may be hours" in shown
+
+
 def test_a_file_whose_name_no_contract_knows_is_matched_by_its_header(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("CONTRACTS_DIR", str(CONTRACTS))
     path = written(tmp_path / "x17.csv", "officer_id,course_code,CompletionDt,hours", "1,FA-01,2025-01-05,8")
     assert main(["contract", "suggest", str(path)]) == 0
-    assert "of training, whose columns it has; no contract takes its name" in capsys.readouterr().out
+    assert "of training; it does not take files of this name" in capsys.readouterr().out
 
     other = written(tmp_path / "x18.csv", "fruit,colour", "apple,red")
     assert main(["contract", "suggest", str(other)]) == 1
