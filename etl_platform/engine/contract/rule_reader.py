@@ -104,6 +104,9 @@ def _meaning(document: Located, name: str, rule: Mapping[str, Any], where: Where
     refuses_rows = is_library(rule) and rule.get("severity", "error") == "error" and rule.get("mustBe") == 0
     metric, arguments = rule.get("metric") if refuses_rows else None, rule.get("arguments") or {}
     given, is_same = frozenset(arguments), rule.keys() <= _OF_LIBRARY_RULES
+    for field in given & {"validValues", "missingValues"}:
+        if not isinstance(arguments[field], list):
+            raise document.error(f"{name}: {field} takes a list of texts", *where, "arguments", field)
     if is_same and metric == "invalidValues" and given == {"validValues"}:
         return {"allowed": tuple(map(str, arguments["validValues"]))}
     if is_same and metric == "invalidValues" and given == {"pattern"} and isinstance(arguments["pattern"], str):

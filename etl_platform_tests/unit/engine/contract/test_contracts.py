@@ -550,3 +550,11 @@ def test_aliases_that_multiply_are_refused_before_they_take_memory() -> None:
     tenfold = "\n".join(f"k{n + 1}: &k{n + 1} [{', '.join([f'*k{n}'] * 10)}]" for n in range(20))
     with pytest.raises(ContractError, match="100,000 values"):
         load_located(f"k0: &k0 [x]\n{tenfold}\n", "f")
+
+
+@pytest.mark.parametrize(("metric", "field"), [("invalidValues", "validValues"), ("missingValues", "missingValues")])
+def test_the_values_of_a_metric_are_a_list(metric: str, field: str) -> None:
+    rule = {"metric": metric, "mustBe": 0, "arguments": {field: 3}}
+    with pytest.raises(ContractError, match=f"a: {field} takes a list of texts") as caught:
+        contract_of([text("a", quality=[rule])])
+    assert caught.value.line
