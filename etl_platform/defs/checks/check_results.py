@@ -16,10 +16,10 @@ import dagster as dg
 from etl_platform.defs.checks.check_evaluation import CheckEvaluation
 from etl_platform.defs.checks.check_groups import group_results
 from etl_platform.defs.checks.drift_evaluation import drift_evaluation
+from etl_platform.defs.checks.worst_files import MAX_WORST, newest_first, shared_row, some, where, worst_rows
 from etl_platform.defs.datasets.delivery_metadata import Metadata
 from etl_platform.defs.table_metadata import table
 from etl_platform.deliveries.delivery import Outcome
-from etl_platform.deliveries.key_comparison import SharedKeys
 from etl_platform.deliveries.partition_state import JudgedFile, JudgedPartition
 from etl_platform.deliveries.report import Report
 from etl_platform.engine.contract.dataset_rules import DatasetRule, Severity
@@ -31,8 +31,6 @@ from etl_platform.object_keys import base_name, series_key
 if TYPE_CHECKING:
     from etl_platform.engine.result import DatasetVerdict
 
-MAX_WORST = 5
-"""Files that a result names."""
 _YOUNGER = "The rule is younger than the report of"
 _ERROR, _WARN = dg.AssetCheckSeverity.ERROR, dg.AssetCheckSeverity.WARN
 
@@ -77,7 +75,7 @@ class _PartitionResults:
 
     def of_files(self) -> CheckEvaluation:
         """The result of FILE_CHECK. A report that cannot be read fails it, since nobody knows what it says."""
-        refused = _newest_first([file.report for file in self._files if file.report.outcome is Outcome.REJECTED])
+        refused = newest_first([file.report for file in self._files if file.report.outcome is Outcome.REJECTED])
         rows = [
             {
                 "file": base_name(report.source.key),
@@ -128,7 +126,7 @@ class _PartitionResults:
             "compared_files": max(comparison.compared for _, comparison in compared),
         }
         if found:
-            metadata["shared_keys"] = table([_shared_row(*pair) for pair in found[:MAX_WORST]])
+            metadata["shared_keys"] = table([shared_row(*pair) for pair in found[:MAX_WORST]])
         sentences = [
             f"{base_name(report.source.key)}: {shared}, so silver holds those rows twice"
             for report, shared in found[:MAX_WORST]
@@ -156,7 +154,7 @@ class _PartitionResults:
             return self._without_rows(name)
         broken = sorted(self._broken.get(reason, ()), key=lambda one: (-one.check.reasons[reason], one.source.key))
         if not broken and (without := self._without_rule(reason)):
-            return self._not_evaluated(name, f"{_YOUNGER} {_some(without)}.", without)
+            return self._not_evaluated(name, f"{_YOUNGER} {some(without)}.", without)
         rows = sum(report.check.reasons[reason] for report in broken)
         metadata = self._about(broken) | {"rows_broken": rows, "rows": self._rows}
         if unevaluated := sum(report.check.unevaluated.get(reason, 0) for report in broken):
@@ -164,9 +162,9 @@ class _PartitionResults:
         count = f"{rows:,} of {self._rows:,} rows break" if broken else "no row breaks"
         text = f"{self._subject}: {count} this rule."
         if broken:
-            metadata |= _worst_rows(broken, reason)
+            metadata |= worst_rows(broken, reason)
         if broken and len(self._files) > 1:
-            text += f" {_where(broken, reason)}"
+            text += f" {where(broken, reason)}"
         # Rows that broke a rule are in quarantine, which is a warning. Of a refused file, no row is anywhere but in
         # bronze.
         is_refused = any(report.outcome is Outcome.REJECTED for report in broken)
@@ -182,7 +180,7 @@ class _PartitionResults:
         if not failed and len(verdicts) < len(self._checked):
             names = ((report, {one.name for one in report.check.dataset_rules}) for report in self._checked)
             without = [report for report, known in names if rule.name not in known]
-            return self._not_evaluated(name, f"{_YOUNGER} {_some(without)}.", without)
+            return self._not_evaluated(name, f"{_YOUNGER} {some(without)}.", without)
         report, verdict = (failed or verdicts)[0]
         metadata = self._about([report for report, _ in failed]) | {
             "delivery_id": report.delivery_id,
@@ -215,7 +213,7 @@ class _PartitionResults:
     def _verdicts(self) -> "dict[str, list[tuple[Report, DatasetVerdict]]]":
         """By dataset rule, the verdicts on the files, the last one processed first."""
         found: dict[str, list[tuple[Report, DatasetVerdict]]] = defaultdict(list)
-        for report in _newest_first(self._checked):
+        for report in newest_first(self._checked):
             for verdict in report.check.dataset_rules:
                 found[verdict.name].append((report, verdict))
         return found
@@ -223,7 +221,7 @@ class _PartitionResults:
     @cached_property
     def _last(self) -> list[Report]:
         """The report that was processed last, if there is a report."""
-        return _newest_first([file.report for file in self._files])[:1]
+        return newest_first([file.report for file in self._files])[:1]
 
     @cached_property
     def _rule_lists(self) -> dict[tuple[str, ...] | bool, frozenset[str]]:
@@ -255,7 +253,7 @@ class _PartitionResults:
 
     def _not_evaluated(self, name: str, why: str, reports: Sequence[Report]) -> CheckEvaluation:
         text = f"Not evaluated: {why} Materialize the partition, which checks its files again."
-        return CheckEvaluation(name, False, _WARN, self._about(_newest_first(reports)), text)
+        return CheckEvaluation(name, False, _WARN, self._about(newest_first(reports)), text)
 
     def _about(self, worst: Sequence[Report]) -> Metadata:
         """How many files were judged, and the delivery to look at first: the worst one, else the last one processed."""
@@ -283,48 +281,3 @@ class _PartitionResults:
     def _name_all(self, each_of: str) -> str:
         files: Sequence[JudgedFile] = self._files
         return base_name(files[0].report.source.key) if len(files) == 1 else f"{each_of} {len(files):,} files"
-
-
-def _newest_first(reports: Sequence[Report]) -> list[Report]:
-    """In order of processing, the last one first."""
-    return sorted(reports, key=lambda report: (report.attempt.ended_at, report.delivery_id), reverse=True)
-
-
-def _worst_rows(broken: Sequence[Report], reason: str) -> Metadata:
-    """The files that broke a rule most often, and the first lines of the worst one."""
-    rows = [
-        {
-            "file": base_name(report.source.key),
-            "delivery_id": report.delivery_id,
-            "rows_broken": report.check.reasons[reason],
-            "rows": report.check.rows,
-        }
-        for report in broken[:MAX_WORST]
-    ]
-    found: Metadata = {"files_failed": len(broken), "worst_files": table(rows)}
-    if examples := broken[0].check.examples.get(reason):
-        found["first_lines"] = table([example.to_json() for example in examples])
-    return found
-
-
-def _where(broken: Sequence[Report], reason: str) -> str:
-    """The files whose rows broke a rule, as a sentence."""
-    worst, rows = broken[0], broken[0].check.reasons[reason]
-    name = base_name(worst.source.key)
-    if len(broken) == 1:
-        return f"All of them are in {name}."
-    return f"They are in {len(broken):,} files; the worst is {name} ({rows:,} of {worst.check.rows or 0:,} rows)."
-
-
-def _shared_row(report: Report, shared: SharedKeys) -> dict[str, object]:
-    return {
-        "file": report.source.key,
-        "delivery_id": report.delivery_id,
-        "other_file": shared.source_key,
-        "keys": shared.keys,
-        "silver": shared.silver_key,
-    }
-
-
-def _some(reports: Sequence[Report]) -> str:
-    return base_name(reports[0].source.key) if len(reports) == 1 else f"{len(reports):,} files"

@@ -11,7 +11,7 @@ from etl_platform import object_keys
 from etl_platform.deliveries.delivery import Cause, ObjectVersion, Outcome
 from etl_platform.deliveries.intake import Intake
 from etl_platform.deliveries.ledger import Ledger
-from etl_platform.deliveries.partition_state import PartitionState
+from etl_platform.deliveries.partition_state import JudgedPartition, PartitionState
 from etl_platform.deliveries.read_cache import FEW, ReadCache
 from etl_platform.deliveries.report import Trigger
 from etl_platform_tests.unit.deliveries.counted_store import CountedStore
@@ -109,6 +109,32 @@ def test_a_changed_file_among_unchanged_ones_is_read_again() -> None:
     results = partition.read_again()
     assert results.count((Outcome.ACCEPTED, True)) == FILES - 1
     assert results.count((Outcome.ACCEPTED, False)) == 1
+
+
+def test_a_run_reads_of_a_partition_that_it_judged_before_only_what_is_new() -> None:
+    partition = Partition()
+    state = partition.state
+    first = state.judged(*PARTITION)
+    assert partition.requests(lambda: state.judged(*PARTITION)) == {"LIST": 2}
+    assert state.judged(*PARTITION) is first
+    partition.deliver(0, GOOD + b"c,3\n")
+    partition.deliver(FILES)
+    assert partition.requests(lambda: state.judged(*PARTITION)) == {"LIST": 2, "GET": 2}
+    assert state.judged(*PARTITION) == partition.state.judged(*PARTITION)
+    assert len(state.judged(*PARTITION).files) == FILES + 1
+
+
+def test_refused_files_cost_no_request_each_to_find_what_silver_holds_of_them() -> None:
+    partition = Partition()
+    for number in range(FILES):
+        partition.deliver(number, b"size\n1\n")
+    judged: list[JudgedPartition] = []
+    partition.state.judged(*PARTITION)
+    found = partition.requests(lambda: judged.append(partition.state.judged(*PARTITION)))
+    assert found == {"LIST": 2, "GET": 1}
+    assert [(one.report.outcome, one.in_silver is not None) for one in judged[0].files] == [
+        (Outcome.REJECTED, True)
+    ] * FILES
 
 
 def test_a_few_objects_have_no_cache() -> None:
