@@ -24,6 +24,7 @@ DEADLINE_S = 400.0
 BRONZE, SILVER = ("bronze", "badges"), ("silver", "badges")
 SIZE = "      - {name: size, description: A number., logicalType: integer}\n      - {name: length,"
 SLA = "slaProperties:\n  - {property: frequency, value: 1, unit: m}\nschema:"
+UNFINISHED = [dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED]
 FILES = {
     "clean": "badge,size\nA,1\nB,2\n",
     "dirty": "badge,size\nA,1\nB,many\n",
@@ -55,8 +56,8 @@ class Scene:
             self.expected[agency] = FAILURES[kind]
         self.wait(lambda: len(self.reports()) >= len(self.expected), "reports")
 
-    def put(self, agency: str, content: str) -> str:
-        key = f"from_client/{agency}/Badges.csv"
+    def put(self, agency: str, content: str, name: str = "Badges.csv") -> str:
+        key = f"from_client/{agency}/{name}"
         self.aws.s3.put_object(Bucket=self.stack.resources.bucket, Key=key, Body=content.encode())
         return key
 
@@ -128,9 +129,27 @@ def test_every_check_shows_what_the_latest_report_of_its_agency_says(scene: Scen
         scene.send({f"st_{number}_{order[turn]}": order[turn] for number, order in enumerate(orders)})
         scene.wait_until_shown()
     with dg.DagsterInstance.from_config(str(scene.stack.dagster_home)) as instance:
-        for step in (_read_all_again, _read_one_again, _take_a_file_in_by_hand, _execute_checks, _kill_a_run):
+        for step in (
+            _send_a_clean_file_beside_a_dirty_one,
+            _read_all_again,
+            _read_one_again,
+            _take_a_file_in_by_hand,
+            _execute_checks,
+            _kill_a_run,
+        ):
             step(scene, instance)
             assert scene.is_as_expected(), step.__name__
+
+
+def _send_a_clean_file_beside_a_dirty_one(scene: Scene, instance: dg.DagsterInstance) -> None:
+    """Both are of one agency, so its check is about both: after the delivery, and when it is executed."""
+    reports = len(scene.reports())
+    scene.put("st_1_dirty", "badge,size\nC,1\n", "Badges_2.csv")
+    scene.wait(lambda: len(scene.reports()) > reports, "report of the second file")
+    scene.wait(lambda: not instance.get_runs_count(dg.RunsFilter(statuses=UNFINISHED)), "end of the runs")
+    assert scene.is_as_expected()
+    run = scene.ui.launch(checks=[(SILVER, name) for name in scene.ui.checks(SILVER)], partition="st_1_dirty")
+    assert scene.finish(run, instance).is_success
 
 
 def _read_all_again(scene: Scene, _instance: dg.DagsterInstance) -> None:
