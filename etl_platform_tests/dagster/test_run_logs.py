@@ -45,7 +45,8 @@ def lines(
     platform = Platform(workshop.settings)
     if workshop.wrap_store is not None:
         platform.store = workshop.wrap_store(platform.store)
-    config = {"ops": {"ingest": {"config": {"deliveries": [{"bucket": "local", "key": key} for key in keys]}}}}
+    deliveries = [{"bucket": "local", "key": key, "message_id": f"message of {key}"} for key in keys]
+    config = {"ops": {"ingest": {"config": {"deliveries": deliveries}}}}
     logs = {} if level is None else {"loggers": {"console": {"config": {"log_level": level}}}}
     job = build_defs(workshop.settings, platform=platform).resolve_job_def(JOB)
     capsys.readouterr()

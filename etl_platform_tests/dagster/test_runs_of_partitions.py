@@ -145,7 +145,7 @@ def test_a_reprocessing_that_accepts_nothing_repeats_the_last_event_of_silver(wo
 
 
 def test_a_file_that_was_gone_before_it_was_read_leaves_its_partition_as_it_was(workshop: Workshop) -> None:
-    workshop.ingest(f"from_client/{AGENCY}/Officer_Detail.csv")
+    workshop.ingest(f"from_client/{AGENCY}/Officer_Detail.csv", etag="of-a-deleted-object")
     assert workshop.outcomes == ["rejected"]
 
     assert workshop.reprocess().success

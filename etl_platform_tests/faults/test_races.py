@@ -72,7 +72,7 @@ def test_two_runs_with_the_same_delivery_leave_what_one_leaves(bench: Bench, sec
     [
         ("GetObject from_client/", "late event"),
         ("PutObject silver/", "late event"),
-        ("PutObject reports/", "overwrite"),
+        ("PutObject reports/officer_detail/", "overwrite"),
     ],
 )
 def test_a_file_that_is_overwritten_while_it_is_read_never_comes_back(
