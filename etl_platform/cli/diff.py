@@ -84,7 +84,9 @@ def _print(
     from etl_platform.engine.output.plain_text import escape_control_characters, table
 
     files = [f"{one.source.key}, {one.source.order.last_modified:%Y-%m-%d %H:%M}" for one in (earlier, report)]
-    print(escape_control_characters(f"before: {files[0]}\nafter:  {files[1]}\n"))
+    for name, file in zip(("before:", "after: "), files, strict=True):
+        print(name, escape_control_characters(file))
+    print()
     print(
         table(
             ("", "rows", "in quarantine"),
@@ -93,7 +95,8 @@ def _print(
     )
     columns = [_column(name, before, after) for name in dict.fromkeys([*before.columns, *after.columns])]
     print(f"\n{table(('column', 'empty', 'different values', 'median'), columns)}\n")
-    print(escape_control_characters("\n".join(finding.message for finding in findings) or "nothing unusual"))
+    for message in [finding.message for finding in findings] or ["nothing unusual"]:
+        print(escape_control_characters(message))
 
 
 def _column(name: str, before: "FileSnapshot", after: "FileSnapshot") -> tuple[str, ...]:

@@ -37,8 +37,10 @@ def test_a_delivery_is_shown_beside_the_last_file(place: Place, capsys: pytest.C
     second = ingest(place, 30, 90, "ident,length,secret")
     assert main(["diff", second.delivery_id]) == 1
     out = capsys.readouterr().out
-    assert "size is not in the file" in out
-    assert "the file has 90 rows; the last file had 40 rows" in out
+    lines = out.splitlines()
+    assert lines[0] == f"before: {second.source.key}, 2023-11-14 22:13"
+    assert "size is not in the file; it was filled in 100 % of the rows of the last file" in out
+    assert lines[-1].startswith("the file has 90 rows"), "each difference has its line"
     assert "0 % → no such column" in out
     assert "S3" not in out, "a value of a classified column is shown"
 
