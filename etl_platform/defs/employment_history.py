@@ -128,7 +128,7 @@ def _check_result(finding: Finding, contract: Contract) -> dg.AssetCheckResult:
     metadata: dict[str, Any] = {"rows": finding.rows}
     if finding.first_rows:
         metadata["first_rows_of_the_csv"] = ", ".join(map(str, finding.first_rows))
-    if finding.values and not contract.column("rank").sensitive:
+    if finding.values and not contract.column("rank").masked:
         metadata["values"] = table([{"value": value[:60], "rows": rows} for value, rows in finding.values.items()])
     return dg.AssetCheckResult(
         asset_key=ASSET,

@@ -110,7 +110,7 @@ class ContraryTexts:
 
     def _place(self, name: str, line: int, member: str | None, text: str) -> str:
         where = f"line {line}" if member is None else f"line {line} of {member}"
-        return where if self._compiled.contract.column(name).sensitive else f"{where}, {shown(text)!r}"
+        return where if self._compiled.contract.column(name).masked else f"{where}, {shown(text)!r}"
 
 
 def _rows(count: int) -> str:

@@ -96,17 +96,17 @@ class Profiler:
     Args:
         types: type of each column. ``text:<name>`` and ``<name>`` (typed) are read from the batches; the hashes of a
             text column come from ``key:<name>.unique`` if the batch has it.
-        sensitive: columns of which only counts and lengths are kept.
+        masked: columns of which only counts and lengths are kept.
         empty: number of empty cells of a column, if that is not its number of nulls.
     """
 
     def __init__(
         self,
         types: Mapping[str, pl.DataType],
-        sensitive: frozenset[str] = frozenset(),
+        masked: frozenset[str] = frozenset(),
         empty: Mapping[str, pl.Expr] = MappingProxyType({}),
     ) -> None:
-        self._types, self._sensitive, self._empty = types, sensitive, empty
+        self._types, self._masked, self._empty = types, masked, empty
         self._states = {name: _ColumnState() for name in types}
         self.rows = 0
 
@@ -122,7 +122,7 @@ class Profiler:
                 state.add_hashes(hashes)
         self._update_ranges(batch)
         for name, state in self._states.items():
-            if name not in self._sensitive and (self._types[name].is_numeric() or self._types[name].is_temporal()):
+            if name not in self._masked and (self._types[name].is_numeric() or self._types[name].is_temporal()):
                 _update_bins(state, batch[name])
 
     def _hashes(self, batch: pl.DataFrame) -> dict[str, Hashes]:
@@ -171,11 +171,11 @@ class Profiler:
             if state.counts is None:
                 lengths = text.str.len_chars()
                 state.add_lengths(lengths.min(), lengths.max())
-            if self._types[name] != pl.String or (state.counts is None and name not in self._sensitive):
+            if self._types[name] != pl.String or (state.counts is None and name not in self._masked):
                 state.add_range(value.min(), value.max())
 
     def facts(self, name: str) -> ColumnFacts:
-        """Nulls and maximum of a column, sensitive ones included: for dataset rules, not for display."""
+        """Nulls and maximum of a column, masked ones included: for dataset rules, not for display."""
         return ColumnFacts(self._states[name].nulls, self._states[name].maximum)
 
     def result(self) -> dict[str, ColumnProfile]:
@@ -194,9 +194,9 @@ class Profiler:
             distinct_error=0.0 if exact else DISTINCT_ERROR,
             min_length=state.shortest,
             max_length=state.longest,
-            classified=name in self._sensitive,
+            masked=name in self._masked,
         )
-        if described.classified:
+        if described.masked:
             return described
         return replace(
             described,

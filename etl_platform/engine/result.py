@@ -43,7 +43,7 @@ class Example:
     """A row that broke a rule.
 
     Attributes:
-        value: the cells that the rule is about; masked if classified.
+        value: the cells that the rule is about; masked if their column is.
         member: the archive member that the row is in, where several were read.
     """
 
@@ -145,11 +145,11 @@ class ColumnProfile:
 
     Attributes:
         distinct: different values, with the relative error ``distinct_error``, which is 0 where they were counted.
-        min, max: as JSON, dates as ISO text; None where there is no value, or the column is classified.
+        min, max: as JSON, dates as ISO text; None where there is no value, or the column is masked.
         top: the most frequent values; None where there were too many to count.
         histogram: the bins that have values; None for texts.
         deciles: one value for each of DECILES, from a sample of a large file; None where ``histogram`` is None.
-        classified: whether values of the column must not be shown; then only counts and lengths are kept.
+        masked: whether values of the column must not be shown; then only counts and lengths are kept.
     """
 
     nulls: int
@@ -163,11 +163,11 @@ class ColumnProfile:
     top: tuple[ValueCount, ...] | None = None
     histogram: tuple[Bin, ...] | None = None
     deciles: tuple[Any, ...] | None = None
-    classified: bool = False
+    masked: bool = False
 
     @classmethod
     def from_json(cls, data: Json) -> "ColumnProfile":
-        found = known_fields(cls, data) | {"classified": "min" not in data}
+        found = known_fields(cls, data) | {"masked": "min" not in data}
         if "top" in data:
             found["top"] = tuple(ValueCount(item["value"], item["rows"]) for item in data["top"])
         if "deciles" in data:
@@ -178,7 +178,7 @@ class ColumnProfile:
 
     def to_json(self) -> dict[str, Any]:
         found = {known.name: getattr(self, known.name) for known in fields(self)}
-        if found.pop("classified"):
+        if found.pop("masked"):
             del found["min"], found["max"]
         if self.top is not None:
             found["top"] = [asdict(item) for item in self.top]
@@ -231,7 +231,7 @@ class CheckResult:
         dialect, columns: None where reading failed before they were known.
         dataset_rules: the verdict of each dataset rule of the contract.
         errors: why the file is rejected; empty where it is accepted.
-        preview: the first accepted rows; classified values are hidden.
+        preview: the first accepted rows; values of masked columns are hidden.
     """
 
     rows: int | None = None

@@ -101,12 +101,12 @@ class SplitRows:
         contract = compiled.contract
         self._compiled, self._names, self._duplicates, self._footer = compiled, table.names, duplicates, footer
         self._columns = [column.name for column in contract.columns]
-        self._sensitive = frozenset(column.name for column in contract.columns if column.sensitive)
+        self._masked = frozenset(column.name for column in contract.columns if column.masked)
         types = dict(compiled.schema)
         computed = [column.name for column in contract.columns if column.computed]
-        self._profiler = Profiler({n: types[n] for n in given_columns(contract)}, self._sensitive, compiled.empty)
+        self._profiler = Profiler({n: types[n] for n in given_columns(contract)}, self._masked, compiled.empty)
         self._transform = load_transform(contract, compiled.schema)
-        self._computed = Profiler({name: types[name] for name in computed}, self._sensitive)
+        self._computed = Profiler({name: types[name] for name in computed}, self._masked)
         self._counts: Counter[str] = Counter()
         self._unevaluated: Counter[str] = Counter()
         self._examples: dict[str, list[Example]] = {}
@@ -152,7 +152,7 @@ class SplitRows:
             _collect_damage_examples(bad, self._names, self._examples)
             self.contrary.update(bad)
         if len(self._preview) < _PREVIEW_ROWS:
-            self._preview += _preview(good.head(_PREVIEW_ROWS - len(self._preview)), self._sensitive)
+            self._preview += _preview(good.head(_PREVIEW_ROWS - len(self._preview)), self._masked)
         return good, _quarantined(self._compiled.explain(bad), self._names)
 
     def _note_unnamed_columns(self, batch: pl.DataFrame) -> None:
@@ -169,7 +169,7 @@ class SplitRows:
         unnamed = tuple(f"column {place + 1} (no name)" for place, filled in self._unnamed.items() if filled)
         profile = self._profiler.result() | self._computed.result()
         rows, rules = self._profiler.rows, self._compiled.contract.dataset_rules
-        verdicts = evaluate_rules(rules if rows else (), rows, self._facts, as_of=as_of, sensitive=self._sensitive)
+        verdicts = evaluate_rules(rules if rows else (), rows, self._facts, as_of=as_of, masked=self._masked)
         return replace(
             result,
             rows=rows,
@@ -253,12 +253,12 @@ def _example(place: Sequence[Any], value: str | None) -> Example:
 def _shown_cell(contract: Contract, name: str, value: str | None) -> str | None:
     if value is None:
         return None
-    return shape(value) if contract.column(name).sensitive else shown(value)
+    return shape(value) if contract.column(name).masked else shown(value)
 
 
-def _preview(good: pl.DataFrame, sensitive: frozenset[str]) -> Iterator[dict[str, Any]]:
+def _preview(good: pl.DataFrame, masked: frozenset[str]) -> Iterator[dict[str, Any]]:
     for row in good.rows(named=True):
-        yield {name: HIDDEN if name in sensitive and value is not None else shown(value) for name, value in row.items()}
+        yield {name: HIDDEN if name in masked and value is not None else shown(value) for name, value in row.items()}
 
 
 def _quarantine_schema(names: Sequence[str], members: Sequence[str]) -> pl.Schema:

@@ -153,8 +153,7 @@ def test_a_dataset_links_to_its_contract_and_its_objects(contract: Contract) -> 
         (page,) = linked.metadata["dagster/code_references"].code_references
         assert page.url == f"https://git.example.org/contracts/{name}#L{contract.line}"
         assert node.tags["domain"] == contract.domain
-        sensitive = any(column.sensitive for column in contract.columns)
-        assert ("classification" in node.tags) == sensitive
+        assert ("classification" in node.tags) == contract.has_masked_columns
     assert local.get(dg.AssetKey(["silver", contract.dataset])).metadata["dagster/table_name"] == contract.dataset
 
 

@@ -122,7 +122,7 @@ def _profile_row(name: str, column: ColumnProfile) -> Metadata:
         "column": name,
         "nulls": column.nulls,
         "distinct": f"{'about ' if column.distinct_error else ''}{column.distinct}",
-        "min": HIDDEN if column.classified else column.min,
-        "max": HIDDEN if column.classified else column.max,
+        "min": HIDDEN if column.masked else column.min,
+        "max": HIDDEN if column.masked else column.max,
         "most frequent": ", ".join(f"{top.value} ({top.rows})" for top in (column.top or ())[:3]),
     }

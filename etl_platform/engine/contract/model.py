@@ -127,7 +127,7 @@ class Column:
         return (self.name, *self.synonyms)
 
     @property
-    def sensitive(self) -> bool:
+    def masked(self) -> bool:
         """Whether its values are masked in results, reports and the UI."""
         return not is_open(self.classification)
 
@@ -221,9 +221,9 @@ class Contract:
         return frozenset(self.primary_key) | {column.name for column in self.columns if column.unique}
 
     @property
-    def is_sensitive(self) -> bool:
-        """Whether a column is, so that the report and messages must not show texts of the file."""
-        return any(column.sensitive for column in self.columns)
+    def has_masked_columns(self) -> bool:
+        """Whether the report and messages must not show texts of the file."""
+        return any(column.masked for column in self.columns)
 
     def column(self, name: str) -> Column:
         return next(column for column in self.columns if column.name == name)

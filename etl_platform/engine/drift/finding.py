@@ -30,7 +30,7 @@ class Finding:
         column: of the contract, or of the file if the contract does not know it; None for the whole file.
         found: what this file has, in words.
         usual: what the previous files have, in words.
-        message: the difference as a sentence. It has no value of a classified column.
+        message: the difference as a sentence. It has no value of a masked column.
     """
 
     change: Change

@@ -19,7 +19,7 @@ class ColumnSnapshot:
     Attributes:
         nulls: share of the rows without a value, 0 to 1.
         distinct: number of different values.
-        quantiles: one value for each of DECILES; None for texts and classified columns. Dates are days since 1970.
+        quantiles: one value for each of DECILES; None for texts and masked columns. Dates are days since 1970.
         are_days: whether the quantiles are days.
         values: share of the rows that have a value, for each value; None if not all values are known.
     """
@@ -32,7 +32,7 @@ class ColumnSnapshot:
 
     @property
     def median(self) -> str | None:
-        """As text, a day of a date; None for texts and classified columns."""
+        """As text, a day of a date; None for texts and masked columns."""
         if self.quantiles is None:
             return None
         middle = self.quantiles[len(DECILES) // 2]

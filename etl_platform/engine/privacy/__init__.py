@@ -1,1 +1,1 @@
-"""Masks of classified values. Which columns are classified is in the contract."""
+"""Masks of values that must not be shown. Which columns are masked is decided by the contract."""

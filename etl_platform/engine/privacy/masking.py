@@ -1,4 +1,4 @@
-"""Values as reports show them, and the masks of classified ones. Pure."""
+"""Values as reports show them, and the masks of those that must not be shown. Pure."""
 
 import re
 from decimal import Decimal
@@ -9,7 +9,7 @@ SHOWN_CHARACTERS = 200
 
 
 def shown(value: Any) -> Any:
-    """An unclassified value for JSON: dates as ISO text, decimals with all digits, long texts cut."""
+    """A value that may be shown, for JSON: dates as ISO text, decimals with all digits, long texts cut."""
     if isinstance(value, str):
         return value[:SHOWN_CHARACTERS]
     if isinstance(value, Decimal):

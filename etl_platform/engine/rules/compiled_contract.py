@@ -136,7 +136,7 @@ class CompiledContract:
         try:
             return _collect(plan)
         except FAILURES as error:
-            # Polars' own message quotes values, which may be classified.
+            # Polars' own message quotes values, which may have to be masked.
             message = f"the columns cannot be read ({type(error).__name__})"
             raise ContractError(message, path=self.contract.path) from None
 

@@ -24,7 +24,7 @@ def evaluate_rules(
     facts: Callable[[str], ColumnFacts],
     *,
     as_of: date | None,
-    sensitive: Set[str] = frozenset(),
+    masked: Set[str] = frozenset(),
 ) -> list[DatasetVerdict]:
     """Evaluate a contract's dataset rules for a file.
 
@@ -32,13 +32,13 @@ def evaluate_rules(
         rows: of the file, at least 1.
         facts: of a column; called only for columns of a rule.
         as_of: the day of delivery (UTC); a freshness rule needs it.
-        sensitive: columns whose values must not be shown.
+        masked: columns whose values must not be shown.
     """
-    return [_evaluate(rule, rows, facts, as_of, sensitive) for rule in rules]
+    return [_evaluate(rule, rows, facts, as_of, masked) for rule in rules]
 
 
 def _evaluate(
-    rule: DatasetRule, rows: int, facts: Callable[[str], ColumnFacts], as_of: date | None, sensitive: Set[str]
+    rule: DatasetRule, rows: int, facts: Callable[[str], ColumnFacts], as_of: date | None, masked: Set[str]
 ) -> DatasetVerdict:
     if rule.column is None:
         message = f"the file has {rows:,} row{'s' if rows > 1 else ''}; the contract allows {rule.limit}"
@@ -46,7 +46,7 @@ def _evaluate(
     known = facts(rule.column)
     if rule.measure is Measure.FRESHNESS:
         assert as_of is not None
-        return _freshness(rule, known.newest, as_of, hidden=rule.column in sensitive)
+        return _freshness(rule, known.newest, as_of, hidden=rule.column in masked)
     share = 100 * known.nulls / rows
     found = share if rule.measure is Measure.NULL_SHARE else known.nulls
     message = (

@@ -42,7 +42,7 @@ def test_a_delivery_is_shown_beside_the_last_file(place: Place, capsys: pytest.C
     assert "size is not in the file; it was filled in 100 % of the rows of the last file" in out
     assert lines[-1].startswith("the file has 90 rows"), "each difference has its line"
     assert "0 % → no such column" in out
-    assert "S3" not in out, "a value of a classified column is shown"
+    assert "S3" not in out, "a value of a masked column is shown"
 
 
 def test_a_delivery_like_another_one_ends_with_success(place: Place, capsys: pytest.CaptureFixture[str]) -> None:

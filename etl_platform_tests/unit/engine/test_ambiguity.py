@@ -109,7 +109,7 @@ def test_two_orders_in_one_file_are_told_with_figures_and_the_first_line(tmp_pat
     )
 
 
-def test_no_value_of_a_classified_column_is_told(tmp_path: Path) -> None:
+def test_no_value_of_a_masked_column_is_reported(tmp_path: Path) -> None:
     contract = column_of("date", "M/d/yyyy", classification="restricted")
     (error,) = check(tmp_path, contract, ["13/1/2020", "3/4/2020"]).errors
     assert "(first: line 2)" in error.message

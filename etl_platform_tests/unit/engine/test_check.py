@@ -77,7 +77,7 @@ def test_quarantine_keeps_texts_and_columns_as_sent(out: Path) -> None:
     assert pl.read_parquet(out / "silver.parquet").rows() == [("ok", "1")]
 
 
-def test_examples_are_the_first_five_lines_masked_where_classified(out: Path) -> None:
+def test_examples_are_the_first_five_lines_without_values_of_masked_columns(out: Path) -> None:
     rows = "".join(f"i{n},peña{n},x{n},{n}\n" for n in range(8))
     result = check(out, HEAD + "a,Ann,2020-01-05,3\n" + rows)
     assert result.examples["day.type"] == tuple(Example(n + 3, f"x{n}") for n in range(5))
@@ -106,7 +106,7 @@ def test_each_kind_of_damage_has_examples_of_its_own(out: Path) -> None:
     assert [example.line for example in result.examples["row.too_many_fields"]] == [203]
 
 
-def test_no_classified_value_is_in_preview_profile_or_report(out: Path) -> None:
+def test_no_value_of_a_masked_column_is_in_preview_profile_or_report(out: Path) -> None:
     rows = "".join(f"i{n},Secret{n},2020-01-05,{n}\n" for n in range(9)) + "z,wrong,2020-01-05,1\n"
     result = check(out, HEAD + rows)
     assert len(result.preview) == 5
@@ -117,7 +117,7 @@ def test_no_classified_value_is_in_preview_profile_or_report(out: Path) -> None:
     assert "wrong" not in said
 
 
-def test_a_classified_value_in_a_row_rule_or_beyond_the_last_column_is_masked(out: Path) -> None:
+def test_a_value_of_a_masked_column_in_a_row_rule_or_beyond_the_last_column_is_masked(out: Path) -> None:
     contract = contract_of(
         [text("ident"), typed("salary", "integer", classification="confidential")],
         quality=[row_rule("modest", "salary < 1000 OR ident = 'boss'")],

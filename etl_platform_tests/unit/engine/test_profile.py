@@ -94,7 +94,7 @@ def test_deciles_are_those_of_the_values_however_skewed_they_are(rows: int) -> N
         assert below - 0.03 - 1 / rows <= level <= up_to + 0.03 + 1 / rows
 
 
-def test_deciles_of_dates_are_dates_and_a_classified_column_has_none(tmp_path: Path) -> None:
+def test_deciles_of_dates_are_dates_and_a_masked_column_has_none(tmp_path: Path) -> None:
     days = [f"2020-01-{day:02}" for day in range(1, 12)]
     lines = "".join(f"{day},{day}\n" for day in days)
     contract = contract_of([typed("day", "date"), typed("born", "date", classification="restricted")])

@@ -71,7 +71,7 @@ def test_a_column_that_the_file_does_not_have_is_empty_in_every_row(tmp_path: Pa
     assert (profile["word"]["nulls"], profile["word"]["empty"]) == (2, 2)
 
 
-def test_the_empty_cells_of_a_classified_column_are_counted_too(tmp_path: Path) -> None:
+def test_the_empty_cells_of_a_masked_column_are_counted_too(tmp_path: Path) -> None:
     """A count gives no value away."""
     column = cells(tmp_path, ["Ann", "", "-"], classification="restricted", customProperties=custom(nullTokens=["-"]))
     assert (column["nulls"], column["empty"]) == (2, 1)
@@ -127,7 +127,7 @@ def test_one_day_alone_is_one_bin(tmp_path: Path) -> None:
     assert [part["rows"] for part in column["histogram"]] == [7]
 
 
-def test_the_dates_of_a_classified_column_are_not_shown(tmp_path: Path) -> None:
+def test_the_dates_of_a_masked_column_are_not_shown(tmp_path: Path) -> None:
     column = dated(tmp_path, [day.isoformat() for day in DAYS], "date", classification="restricted")
     assert not {"min", "max", "histogram", "top"} & column.keys()
 

@@ -48,7 +48,7 @@ class TextTable:
 
     def __init__(self, open_file: Callable[[], ByteStream], contract: Contract | None, packed: str | None) -> None:
         self._open, self._packed = open_file, packed
-        self._mask = contract is not None and contract.is_sensitive
+        self._mask = contract is not None and contract.has_masked_columns
         self._contract = contract
         self._overrides = [name for name in contract.reading_overrides.names() if name != "sheet"] if contract else []
         with readable(open_file, packed) as file:

@@ -65,7 +65,7 @@ class WorkbookTable:
 
     def __init__(self, source: Path | io.BytesIO, contract: Contract | None, packed: str | None = None) -> None:
         self._packed = packed
-        self._mask = contract is not None and contract.is_sensitive
+        self._mask = contract is not None and contract.has_masked_columns
         self._overrides = contract.reading_overrides if contract else ReadingOverrides()
         workbook = read_workbook(source, mask=self._mask)
         self.serial_origin = MAC_ORIGIN if workbook.since_1904 else EXCEL_ORIGIN

@@ -120,7 +120,7 @@ def test_a_shipped_contract_is_complete(path: Path) -> None:
     }
     for column in contract.columns:
         if personal & set(column.name.split("_")):
-            assert column.sensitive, f"{column.name} is personal"
+            assert column.masked, f"{column.name} is personal"
 
 
 @pytest.mark.parametrize(

@@ -97,7 +97,7 @@ def test_a_good_contract_says_what_stands_in_it() -> None:
     assert contract.grain == "One row per thing and day."
     assert contract.primary_key == ("day", "ident")
     assert contract.cadence == Cadence(timedelta(days=14), timedelta(days=1.4))
-    assert [(c.name, c.required, c.unique, c.sensitive) for c in contract.columns] == [
+    assert [(c.name, c.required, c.unique, c.masked) for c in contract.columns] == [
         ("ident", True, False, True),
         ("day", True, False, False),
         ("size", False, False, True),
@@ -324,12 +324,12 @@ def test_every_path_knows_its_line() -> None:
 
 @pytest.mark.parametrize("classification", [None, "restricted", "Restricted", "CONFIDENTIAL", "secret", "pubic", ""])
 def test_a_column_whose_values_are_not_known_to_be_open_is_masked(classification: str | None) -> None:
-    assert contract_of([text("a", classification=classification), text("b")]).column("a").sensitive
+    assert contract_of([text("a", classification=classification), text("b")]).column("a").masked
 
 
 @pytest.mark.parametrize("classification", ["public", "internal", "Internal", "PUBLIC"])
 def test_only_public_and_internal_values_are_shown(classification: str) -> None:
-    assert not contract_of([text("a", classification=classification)]).is_sensitive
+    assert not contract_of([text("a", classification=classification)]).has_masked_columns
 
 
 @pytest.mark.parametrize(

@@ -296,7 +296,7 @@ PROBES: dict[str, Callable[[], None]] = {
     f"{COLUMN}required": holds(text("a", required=True), "x", "", "a.required"),
     f"{COLUMN}unique": twice(text("a", unique=True), "a.unique"),
     f"{COLUMN}primaryKey": twice(text("a", primaryKey=True), "a.unique"),
-    f"{COLUMN}classification": shows(f"{COLUMN}classification", "secret", lambda c: c.columns[0].sensitive, True),
+    f"{COLUMN}classification": shows(f"{COLUMN}classification", "secret", lambda c: c.columns[0].masked, True),
     f"{COLUMN}physicalType": holds(typed("a", "number", physicalType="decimal(4,1)"), "1.5", "1.55", "a.type"),
     f"{OPTIONS}pattern": holds(text("a", logicalTypeOptions={"pattern": "^x"}), "x", "y", "a.pattern"),
     f"{OPTIONS}minLength": holds(text("a", logicalTypeOptions={"minLength": 2.0}), "xx", "x", "a.length"),

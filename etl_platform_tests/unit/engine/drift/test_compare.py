@@ -97,7 +97,7 @@ FAULTS: dict[str, tuple[Callable[[], list[Row]], Change, str | None]] = {
         Change.BROKEN_RULE,
         None,
     ),
-    "the values of a classified column are all the same": (
+    "the values of a masked column are all the same": (
         lambda: month(2, change=with_cell("secret", lambda _: "S1")),
         Change.DISTINCT,
         "secret",
@@ -110,7 +110,7 @@ def test_a_fault_is_found_beside_a_single_previous_file(tmp_path: Path, fault: s
     make, change, column = FAULTS[fault]
     findings = compare(snapshot(tmp_path, make(), 2), [snapshot(tmp_path, month(1), 1)], DriftLimits())
     assert (change, column) in {(one.change, one.column) for one in findings}
-    assert all("S1" not in one.message for one in findings), "the value of a classified column is shown"
+    assert all("S1" not in one.message for one in findings), "the value of a masked column is shown"
 
 
 @pytest.mark.parametrize("previous", [1, 3])

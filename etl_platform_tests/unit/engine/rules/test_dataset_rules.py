@@ -191,7 +191,7 @@ def test_a_refused_row_s_date_still_counts(tmp_path: Path) -> None:
     assert (result.outcome, result.quarantined_rows) == (CheckOutcome.ACCEPTED, 1)
 
 
-def test_a_classified_date_is_judged_and_not_said(tmp_path: Path) -> None:
+def test_a_masked_date_is_judged_and_not_shown(tmp_path: Path) -> None:
     born = typed("born", "timestamp", classification="restricted")
     result = check(tmp_path, "ident,born\na,1987-06-05 04:03:02\n", [text("ident"), born], slaProperties=fresh("born"))
     assert codes(result) == ["stale"]

@@ -334,4 +334,4 @@ def test_a_key_that_is_empty_or_twice_is_blamed_on_the_table_s_line(table: Any, 
 def test_a_derived_column_is_masked_unless_its_own_classification_is_open() -> None:
     open_to_all = derived("a", "integer", "LENGTH(b)", classification="public")
     columns = [text("b", classification="public"), open_to_all, derived("c", "string", "b", classification=None)]
-    assert [column.sensitive for column in contract_of(columns).columns] == [False, False, True]
+    assert [column.masked for column in contract_of(columns).columns] == [False, False, True]
