@@ -69,7 +69,7 @@ class IgnoredFiles:
             return None
         found = self._route(version).route
         if found.dataset is None or found.agency is None:
-            # The reason may be another one by now: a contract in error was removed, or an agency retired.
+            # The reason may have changed since: a contract in error was removed, or an agency retired.
             is_same = found.ignored is None or file.why.startswith(f"{found.ignored.code}: ")
             return file if is_same else replace(file, why=str(found.ignored))
         # An event that lacked the version, or a bucket without versions, gives the same object two identities.

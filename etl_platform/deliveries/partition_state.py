@@ -35,9 +35,9 @@ class PartitionContent:
     @classmethod
     def of(cls, objects: Iterable[tuple[str, SilverContent]]) -> "PartitionContent":
         """``objects`` are silver keys with what they hold."""
-        held = sorted(objects, key=lambda item: item[0])
-        digest = hashlib.sha256("".join(f"{key} {content.sha256}\n" for key, content in held).encode())
-        return cls(sum(content.rows for _, content in held), digest.hexdigest()[:20])
+        ordered = sorted(objects, key=lambda item: item[0])
+        digest = hashlib.sha256("".join(f"{key} {content.sha256}\n" for key, content in ordered).encode())
+        return cls(sum(content.rows for _, content in ordered), digest.hexdigest()[:20])
 
 
 @dataclass(frozen=True)
@@ -104,8 +104,8 @@ class PartitionState:
         heads = self._silver.objects(dataset, agency)
         cache = ReadCache(self._store, self._bucket, object_keys.silver_cache_key(dataset, agency))
         contents = cache.read_all(heads, content_of)
-        held = ((head.key, content) for head, content in zip(heads, contents, strict=True) if content)
-        return PartitionContent.of((key, SilverContent(*json.loads(content))) for key, content in held)
+        known = ((head.key, content) for head, content in zip(heads, contents, strict=True) if content)
+        return PartitionContent.of((key, SilverContent(*json.loads(content))) for key, content in known)
 
     def _reported_content(self, dataset: str, agency: str, current: CurrentObject) -> SilverContent | None:
         report = self._report_of(dataset, agency, current)
@@ -143,7 +143,7 @@ class PartitionState:
         return judged
 
     def _judged_file(self, reports: Sequence[Report], silver: Mapping[str, str]) -> JudgedFile | None:
-        """The newest delivery of one source key; None if it was accepted and is in silver no more.
+        """The newest delivery of one source key; None if it was accepted and is no longer in silver.
 
         Args:
             reports: of all attempts that accepted or refused a version of the key, in the order of processing.
@@ -155,9 +155,9 @@ class PartitionState:
         key = next((key for key in keys if key in silver), None)
         if newest.outcome is Outcome.ACCEPTED:
             return JudgedFile(newest, newest) if key else None
-        return JudgedFile(newest, self._held(reports, key, silver[key]) if key else None)
+        return JudgedFile(newest, self._in_silver(reports, key, silver[key]) if key else None)
 
-    def _held(self, reports: Sequence[Report], key: str, etag: str) -> Report | None:
+    def _in_silver(self, reports: Sequence[Report], key: str, etag: str) -> Report | None:
         """The report of what silver holds of a source key."""
         for report in reversed(reports):
             if report.outcome is Outcome.ACCEPTED and report.written.silver_etag == etag:

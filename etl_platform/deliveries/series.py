@@ -63,7 +63,7 @@ class Series:
             return None, []
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             log.warning(
-                "the index of a series cannot be read, and begins anew", extra={"key": key, "error": str(error)}
+                "the index of a series cannot be read and is written again", extra={"key": key, "error": str(error)}
             )
             return head.etag, []
 

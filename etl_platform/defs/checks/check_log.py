@@ -116,7 +116,7 @@ class CheckLog:
     def refuse(self, keys: Collection[dg.AssetCheckKey]) -> None:
         """Explain why checks are not executed without a partition.
 
-        Each has a row without a result by now. The last result is logged once more, so that Dagster shows that one.
+        Dagster has written a row without a result for each. The last result is logged again, so that it is shown.
         """
         self._context.log.warning(NO_PARTITION)
         for key in sorted(keys):

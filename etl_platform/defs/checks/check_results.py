@@ -1,7 +1,7 @@
 """The results of a dataset's asset checks, from the state of a partition. Nothing is read or logged here.
 
 The checks of rules are about rows: those of the newest file of each source key, or those in silver if that file was
-refused before a row of it was checked. Without rows no rule is broken. Only FILE_CHECK tells that a file was refused.
+refused before a row of it was checked. Without rows no rule is broken. That a file was refused fails FILE_CHECK only.
 Each result counts the files of the partition and names those that are worst.
 """
 
@@ -74,7 +74,7 @@ class _PartitionResults:
         self._rows = sum(report.check.rows or 0 for report in self._checked)
 
     def of_files(self) -> CheckEvaluation:
-        """The result of FILE_CHECK. A report that cannot be read fails it, since nobody knows what it says."""
+        """The result of FILE_CHECK. A report that cannot be read fails it, since its file may have been refused."""
         refused = newest_first([file.report for file in self._files if file.report.outcome is Outcome.REJECTED])
         rows = [
             {
@@ -107,12 +107,12 @@ class _PartitionResults:
 
     def of_keys(self) -> CheckEvaluation:
         """A warning if rows of one file are in silver a second time, from another file of the partition."""
-        held = [file.in_silver for file in self._files if file.in_silver]
-        if not held:
+        in_silver = [file.in_silver for file in self._files if file.in_silver]
+        if not in_silver:
             return self._without_rows(KEYS_CHECK)
-        compared = [(report, report.shared_keys) for report in held if report.shared_keys is not None]
+        compared = [(report, report.shared_keys) for report in in_silver if report.shared_keys is not None]
         if not compared:
-            return self._not_evaluated(KEYS_CHECK, "The keys were not compared with those of other files.", held)
+            return self._not_evaluated(KEYS_CHECK, "The keys were not compared with those of other files.", in_silver)
         found = [
             (report, shared)
             for report, comparison in compared
@@ -137,14 +137,14 @@ class _PartitionResults:
 
     def of_drift(self, severity: Severity) -> CheckEvaluation:
         """The result of DRIFT_CHECK. The last file of each series counts; those before it were unlike older ones."""
-        held = [file.in_silver for file in self._files if file.in_silver]
-        if not held:
+        in_silver = [file.in_silver for file in self._files if file.in_silver]
+        if not in_silver:
             return self._without_rows(DRIFT_CHECK)
-        held.sort(key=lambda report: (report.source.order.last_modified, report.source.key))
-        last = {series_key(*report.partition, report.source.key): report for report in held}
+        in_silver.sort(key=lambda report: (report.source.order.last_modified, report.source.key))
+        last = {series_key(*report.partition, report.source.key): report for report in in_silver}
         found = drift_evaluation(list(last.values()), severity)
         if found is None:
-            return self._not_evaluated(DRIFT_CHECK, "The file was not compared with the previous ones.", held)
+            return self._not_evaluated(DRIFT_CHECK, "The file was not compared with the previous ones.", in_silver)
         return replace(found, metadata={"files": len(self._files)} | found.metadata)
 
     def of_rule(self, reason: str) -> CheckEvaluation:

@@ -16,14 +16,14 @@ if TYPE_CHECKING:
     from etl_platform.defs.datasets.delivery_metadata import Metadata
 
 
-def drift_evaluation(held: Sequence[Report], severity: Severity) -> CheckEvaluation | None:
+def drift_evaluation(in_silver: Sequence[Report], severity: Severity) -> CheckEvaluation | None:
     """One result about all given files of a partition; None if none of them was compared.
 
     Args:
-        held: the reports of the files in silver.
+        in_silver: the reports of the files in silver.
         severity: of the contract: only ``error`` is red.
     """
-    compared = [(report, report.drift) for report in held if report.drift is not None]
+    compared = [(report, report.drift) for report in in_silver if report.drift is not None]
     if not compared:
         return None
     found = [(report, finding) for report, drift in compared for finding in drift.findings]
@@ -43,7 +43,7 @@ def drift_evaluation(held: Sequence[Report], severity: Severity) -> CheckEvaluat
             for report, finding in found
         ]
         metadata["differences"] = table(rows)
-    several = len(held) > 1
+    several = len(in_silver) > 1
     texts = [
         f"{base_name(one.source.key)}: {finding.message}" if several else finding.message for one, finding in found
     ]

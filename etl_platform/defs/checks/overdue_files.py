@@ -38,7 +38,7 @@ def overdue_event(rows: Sequence[Mapping[str, str]]) -> dg.AssetMaterialization:
 def overdue_files(instance: dg.DagsterInstance, arrivals: Sequence[Arrival]) -> OverdueList | None:
     """The latest list without the files that arrived since; None if there is no list yet.
 
-    An agency that is no partition any more was retired or renamed since, so nothing is expected of it.
+    An agency that is no longer a partition was retired or renamed since, so nothing is expected of it.
     """
     records = instance.fetch_materializations(OVERDUE_FILES, limit=1).records
     event = records[0].asset_materialization if records else None

@@ -61,9 +61,9 @@ class Declaration:
 def contract_evaluation(declaration: Declaration, error: ContractError | None) -> CheckEvaluation:
     """The result of a declaration's check; ``error`` is the one that ``find_error`` found."""
     notes = declaration.contract.notes if declaration.contract else ()
-    told = {"not_checked": "\n".join(notes)} if notes else {}
+    not_checked = {"not_checked": "\n".join(notes)} if notes else {}
     if error is None:
-        return CheckEvaluation(CONTRACT_CHECK, True, metadata={"file": declaration.path, **told})
+        return CheckEvaluation(CONTRACT_CHECK, True, metadata={"file": declaration.path, **not_checked})
     if isinstance(error, NotInForceError):
         return CheckEvaluation(CONTRACT_CHECK, True, metadata={"file": declaration.path}, description=str(error))
     line = {} if error.line is None else {"line": error.line}
@@ -84,10 +84,15 @@ def warn_of_errors(declared: Sequence[Declaration]) -> None:
     waiting = [str(each.error) for each in declared if isinstance(each.error, NotInForceError)]
     errors = [str(each.error) for each in declared if each.error and not isinstance(each.error, NotInForceError)]
     if waiting:
-        log.warning("contracts that are not in force: %s", "; ".join(waiting[:_MOST_LOGGED]))
+        log.warning("contracts that are not in force: %s", _first(waiting))
     if errors:
-        more = f"; and {len(errors) - _MOST_LOGGED} more" if len(errors) > _MOST_LOGGED else ""
-        log.warning("contracts or declared APIs in error are set aside: %s%s", "; ".join(errors[:_MOST_LOGGED]), more)
+        log.warning("contracts or declared APIs in error are set aside: %s", _first(errors))
+
+
+def _first(errors: Sequence[str]) -> str:
+    """The first errors, and how many more there are."""
+    more = [f"and {len(errors) - _MOST_LOGGED} more"] if len(errors) > _MOST_LOGGED else []
+    return "; ".join([*errors[:_MOST_LOGGED], *more])
 
 
 def _of_contract(contract: Contract | BrokenContract) -> Declaration:

@@ -27,7 +27,7 @@ from etl_platform.defs.intake.intake_runs import (
 )
 from etl_platform.defs.intake.queued_runs import keep_hidden
 from etl_platform.defs.intake.receive_files import ReceivedFiles, receive_files
-from etl_platform.defs.intake.record_ignored import AT_MOST, record_ignored
+from etl_platform.defs.intake.record_ignored import MAX_RECORDED_PER_TICK, record_ignored
 from etl_platform.defs.intake.run_request import ignored_run_request, intake_run_request
 from etl_platform.defs.runs.failures import skip_unless_set
 from etl_platform.defs.runs.run_policies import NOT_REPEATED
@@ -212,7 +212,7 @@ def run_requests(
         cap if room is None else room,
         cap if ignored_room is None else ignored_room,
         RunPlan(suspects),
-        recordable=0 if record is None or is_probe else AT_MOST,
+        recordable=0 if record is None or is_probe else MAX_RECORDED_PER_TICK,
     )
     receive_files(platform, received, turns, deadline=deadline, is_probe=is_probe, wait_s=wait_s, monotonic=monotonic)
     for run in fit_runs(received.files.runs, received.room):

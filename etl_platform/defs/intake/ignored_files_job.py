@@ -25,7 +25,7 @@ def build_ignored_files_job(platform: Any) -> dg.JobDefinition:
     @dg.job(
         name=IGNORED_JOB_NAME,
         description="Records files without a contract or without an agency folder, with the reason. A file that has a "
-        "contract by now is ingested.",
+        "contract now is ingested.",
         executor_def=dg.in_process_executor,
         resource_defs={"platform": platform},
     )

@@ -17,9 +17,9 @@ from etl_platform.errors import TransientError
 from etl_platform.platform import Platform
 from etl_platform.queue_work.queues import FILE_EVENTS
 
-AT_MOST = 20
+MAX_RECORDED_PER_TICK = 20
 """Messages of ignored files that a tick records itself."""
-_WITHIN_S, _AT_ONCE = 5.0, 8
+_TIMEOUT_S, _AT_ONCE = 5.0, 8
 log = logging.getLogger(__name__)
 
 
@@ -29,12 +29,12 @@ def record_ignored(
     """Record the files of messages, log their events, then delete the messages.
 
     Returns:
-        The messages of which a file could not be recorded within seconds. They are as received.
+        The messages of which a file could not be recorded within 5 s. They are as received.
     """
     pool = ThreadPoolExecutor(min(_AT_ONCE, len(messages)))
     try:
         recording = [pool.submit(_record, platform, files) for files in messages]
-        wait(recording, _WITHIN_S)
+        wait(recording, _TIMEOUT_S)
     finally:
         # A call that hangs ends with its own timeout.
         pool.shutdown(wait=False, cancel_futures=True)
@@ -58,7 +58,7 @@ def _record(platform: Platform, files: Sequence[QueuedFile]) -> list[Report]:
     for file in files:
         arrived = router.route(file.version)
         if arrived.route.contract is not None and arrived.route.agency is not None:
-            raise TransientError(f"{file.version.key} has a contract by now")
+            raise TransientError(f"{file.version.key} has a contract now")
         trigger = Trigger(Cause.EVENT, None, file.message_id, file.receive_count)
         reports.append(platform.intake.ingest(arrived, trigger).report)
     return reports

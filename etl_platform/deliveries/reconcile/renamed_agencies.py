@@ -21,7 +21,7 @@ def rows_under_old_names(
     agencies: Agencies,
     settled_before: datetime,
 ) -> Iterator[Finding]:
-    """Every object of silver and quarantine of an agency that has another name by now.
+    """Every object of silver and quarantine under a name that its agency no longer has.
 
     Args:
         layers: by agency and dataset, the layers that have objects.

@@ -11,7 +11,7 @@ import pytest
 
 from etl_platform.defs.intake.file_arrivals_sensor import run_requests
 from etl_platform.defs.intake.ignored_files import IGNORED_FILES
-from etl_platform.defs.intake.record_ignored import AT_MOST, record_ignored
+from etl_platform.defs.intake.record_ignored import MAX_RECORDED_PER_TICK, record_ignored
 from etl_platform.errors import TransientError
 from etl_platform.object_keys import IGNORED_REPORTS
 from etl_platform_tests.simulation.files import BUCKET
@@ -71,26 +71,26 @@ def test_a_few_ignored_files_are_recorded_without_a_run(
 def test_more_ignored_files_are_left_to_a_run(
     instance: dg.DagsterInstance, platform: MemoryPlatform, queue: MemoryQueue
 ) -> None:
-    send(queue, photos=AT_MOST + 1)
+    send(queue, photos=MAX_RECORDED_PER_TICK + 1)
     (request,) = tick(instance, platform)
     assert request.job_name == "ignored_files_job"
-    assert len(keys_of(request)) == AT_MOST + 1
+    assert len(keys_of(request)) == MAX_RECORDED_PER_TICK + 1
     assert (recorded(platform), events(instance)) == (0, [])
 
 
 def test_ignored_files_of_which_all_runs_are_unfinished_do_not_stop_good_files(
     instance: dg.DagsterInstance, platform: MemoryPlatform, queue: MemoryQueue
 ) -> None:
-    send(queue, photos=2 * AT_MOST, files=5)
+    send(queue, photos=2 * MAX_RECORDED_PER_TICK, files=5)
     started: list[str] = []
     for _ in range(3):
         before = recorded(platform)
         for request in tick(instance, platform, room=10, ignored_room=0):
             assert request.job_name == "s3_data_quality_job"
             started += keys_of(request)
-        assert recorded(platform) - before <= AT_MOST
+        assert recorded(platform) - before <= MAX_RECORDED_PER_TICK
     assert len(started) == 5
-    assert recorded(platform) == 2 * AT_MOST
+    assert recorded(platform) == 2 * MAX_RECORDED_PER_TICK
     assert {stored.receive_count for stored in queue.messages.values()} == {1}
 
 
@@ -118,7 +118,7 @@ def test_ignored_files_that_cannot_be_recorded_get_a_run_and_keep_their_messages
 def test_files_whose_recording_hangs_are_left_to_a_run(
     instance: dg.DagsterInstance, platform: MemoryPlatform, queue: MemoryQueue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("etl_platform.defs.intake.record_ignored._WITHIN_S", 0)
+    monkeypatch.setattr("etl_platform.defs.intake.record_ignored._TIMEOUT_S", 0)
     release = threading.Event()
     platform.intake.ingest = lambda *_: release.wait(30)  # type: ignore[method-assign,assignment,return-value]
     send(queue, photos=12)
