@@ -6,7 +6,6 @@ property that would change which rows are accepted is an error, so that no rule 
 """
 
 import hashlib
-import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -19,15 +18,20 @@ from etl_platform.engine.contract.dataset_rule_reader import read_dataset_rules
 from etl_platform.engine.contract.derived_columns_reader import check_case, read_hook
 from etl_platform.engine.contract.drift_limits import read_drift_limits
 from etl_platform.engine.contract.located_yaml import Located, load_located
-from etl_platform.engine.contract.model import NAME, Column, Contract, ReferenceTable, fold, usual_file_name
+from etl_platform.engine.contract.model import (
+    NAME,
+    RESERVED_DATASET,
+    Column,
+    Contract,
+    ReferenceTable,
+    fold,
+    usual_file_name,
+)
 from etl_platform.engine.contract.odcs_fields import fields_for_people, people_note
 from etl_platform.engine.contract.odcs_structure import check_structure
 from etl_platform.engine.contract.reading_overrides import read_overrides
 from etl_platform.engine.contract.rule_reader import read_row_rules
 from etl_platform.engine.errors import ErrorList
-
-_RESERVED_DATASET = re.compile("reports|.*_quarantine", re.IGNORECASE)
-"""SQL and Athena have tables of these names beside those of the datasets."""
 
 
 def parse_contract(text: str, path: str, references: Mapping[str, ReferenceTable] | None = None) -> Contract:
@@ -127,7 +131,7 @@ class _Reader:
         if not NAME.fullmatch(name):
             message = f"schema name {name!r} is invalid; use a to z, A to Z, digits and _, a letter first"
             raise self.document.error(message, "schema", 0, "name")
-        if _RESERVED_DATASET.fullmatch(name):
+        if RESERVED_DATASET.fullmatch(name):
             message = f"schema name {name!r} is that of a table of the platform; choose another name"
             raise self.document.error(message, "schema", 0, "name")
 

@@ -21,6 +21,8 @@ DELIVERY_DAY = "delivery_day"
 """The day of delivery in the SQL of row rules and derived columns. No column has this name."""
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 """Names of datasets and rules."""
+RESERVED_DATASET = re.compile("reports|.*_quarantine", re.IGNORECASE)
+"""Names that no dataset may have: SQL and Athena have tables of these names beside those of the datasets."""
 COLUMN_NAME = re.compile(r"_*[A-Za-z][A-Za-z0-9_]*")
 DATA_SUFFIXES = (".csv", ".tsv", ".txt", ".xlsx", ".xls", ".gz", ".zip")
 

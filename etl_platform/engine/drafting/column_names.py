@@ -4,12 +4,11 @@ import re
 from collections.abc import Collection, Iterable, Sequence
 from unicodedata import normalize
 
-from etl_platform.engine.contract.model import DELIVERY_DAY, NAME, file_stem, fold
+from etl_platform.engine.contract.model import DELIVERY_DAY, NAME, RESERVED_DATASET, file_stem, fold
 from etl_platform.engine.drafting.word_lists import KEYS, KEYS_AT_END, LABELS, PERIODS
 from etl_platform.engine.renames.name_words import words
 
 _LONGEST_NAME = 60
-_RESERVED_DATASET = re.compile("reports|.*_quarantine", re.IGNORECASE)
 
 
 def is_key_name(name: str) -> bool:
@@ -42,7 +41,7 @@ def common_words(file_names: Sequence[str]) -> list[str]:
 
 def dataset_name(parts: Sequence[str]) -> str:
     name = "_".join(parts).lower()
-    return f"{name}_data" if _RESERVED_DATASET.fullmatch(name) else name
+    return f"{name}_data" if RESERVED_DATASET.fullmatch(name) else name
 
 
 def file_patterns(file_names: Iterable[str], parts: Sequence[str]) -> tuple[str, ...]:
