@@ -13,7 +13,13 @@ from etl_platform.engine.contract.cadence import read_cadence
 from etl_platform.engine.contract.classifications import classification_notes
 from etl_platform.engine.contract.column_reader import ColumnReader
 from etl_platform.engine.contract.contract_status import read_status, status_notes
-from etl_platform.engine.contract.custom_properties import OURS, SCHEMA_CUSTOM, misplaced, read_custom
+from etl_platform.engine.contract.custom_properties import (
+    OURS,
+    SCHEMA_CUSTOM,
+    misplaced,
+    read_custom,
+    schema_custom_place,
+)
 from etl_platform.engine.contract.dataset_rule_reader import read_dataset_rules
 from etl_platform.engine.contract.derived_columns_reader import check_case, read_hook
 from etl_platform.engine.contract.drift_limits import read_drift_limits
@@ -148,13 +154,8 @@ class _Reader:
         return tuple(columns)
 
     def _patterns_line(self) -> int | None:
-        entries = self.schema.get("customProperties") or []
-        lines = (
-            self.document.line("schema", 0, "customProperties", place)
-            for place, entry in enumerate(entries)
-            if entry["property"] == "filePatterns"
-        )
-        return next(lines, None)
+        has_patterns = "filePatterns" in self.custom
+        return self.document.line(*schema_custom_place(self.document, "filePatterns")) if has_patterns else None
 
     def _refuse_ambiguous(self, columns: tuple[Column, ...]) -> None:
         """Raise ContractError if one header could mean two columns, or two columns have the same name."""

@@ -7,12 +7,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from difflib import get_close_matches
 from typing import Any
 
-from etl_platform.engine.contract.drift_limits import LIKE_LAST_TIME
 from etl_platform.engine.contract.located_yaml import Located, Where
 from etl_platform.engine.contract.two_digit_years import PIVOT
 from etl_platform.engine.errors import ContractError
 
 SHORT_ROWS = ("pad", "quarantine")
+LIKE_LAST_TIME = "likeLastTime"
 COLUMN_CUSTOM = frozenset(
     [
         *("formats", "nullTokens", "trueValues", "falseValues", "trim", "case", "useLabels"),
@@ -59,6 +59,12 @@ def read_custom(document: Located, entry: Mapping[str, Any], known: frozenset[st
         _check_value(document, name, item["value"], where)
         values[name] = item["value"]
     return values
+
+
+def schema_custom_place(document: Located, name: str) -> Where:
+    """The path of a custom property of the schema; of the first one if the schema does not have it."""
+    here, entries = ("schema", 0, "customProperties"), document.data["schema"][0].get("customProperties") or []
+    return *here, next((place for place, entry in enumerate(entries) if entry["property"] == name), 0)
 
 
 def misplaced(document: Located, places: Iterable[Where]) -> Iterator[ContractError]:

@@ -4,11 +4,10 @@ from collections.abc import Mapping, Set
 from dataclasses import dataclass
 from typing import Any
 
+from etl_platform.engine.contract.custom_properties import LIKE_LAST_TIME, schema_custom_place
 from etl_platform.engine.contract.dataset_rules import Severity
 from etl_platform.engine.contract.located_yaml import Located, is_number
 
-LIKE_LAST_TIME = "likeLastTime"
-_CUSTOM = ("schema", 0, "customProperties")
 _PERCENTS = {
     "rowsPercent": ("rows_percent", 10_000),
     "nullsPercent": ("nulls_percent", 100),
@@ -46,8 +45,7 @@ def read_drift_limits(document: Located, custom: Mapping[str, Any], columns: Set
         ContractError: an unknown name, column or severity, or a number that is no percentage.
     """
     declared = custom.get(LIKE_LAST_TIME, {})
-    entries = document.data["schema"][0].get("customProperties") or []
-    here = (*_CUSTOM, next((i for i, entry in enumerate(entries) if entry["property"] == LIKE_LAST_TIME), 0))
+    here = schema_custom_place(document, LIKE_LAST_TIME)
     if unknown := declared.keys() - _PERCENTS.keys() - {"severity", "ignore"}:
         known = ", ".join(("severity", *_PERCENTS, "ignore"))
         raise document.error(f"{LIKE_LAST_TIME}: {min(map(str, unknown))!r} is unknown; use {known}", *here)

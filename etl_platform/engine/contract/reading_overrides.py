@@ -6,15 +6,15 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from etl_platform.engine.contract.located_yaml import Located, Where
+from etl_platform.engine.contract.custom_properties import schema_custom_place
+from etl_platform.engine.contract.located_yaml import Located
 from etl_platform.engine.errors import ContractError, UnreadableFileError
 
 NONE = "none"
 _DELIMITER = re.compile(r"[^a-zA-Z0-9\"'\\\r\n\0\u00c0-\uffff]{1,8}")
 _FILE_SERVERS = frozenset({"s3", "azure", "sftp", "local", "custom"})
 _FORMATS = ("csv", "tsv", "txt", "delimited", "xlsx", "xls", "excel", "zip", "gz", "gzip")
-_PINS = ("format", "encoding", "delimiter")
-_CUSTOM = ("schema", 0, "customProperties")
+_SERVER_FIELDS = ("format", "encoding", "delimiter")
 _QUOTES, _ESCAPES = ('"', "'", NONE), ("\\", NONE)
 
 
@@ -73,8 +73,8 @@ def read_overrides(document: Located, custom: Mapping[str, Any]) -> ReadingOverr
     for name, allowed in (("quote", _QUOTES), ("escape", _ESCAPES), ("header", (NONE,))):
         if custom.get(name, NONE) not in allowed:
             message = f"{name} takes {' or '.join(allowed)}, not {custom[name]!r}"
-            raise document.error(message, *_place(document, name))
-    place = _place(document, "headerLine")
+            raise document.error(message, *schema_custom_place(document, name))
+    place = schema_custom_place(document, "headerLine")
     if line is not None and "header" in custom:
         raise document.error("headerLine and header: none contradict each other; remove one", *place)
     if line is not None and line < 1:
@@ -106,16 +106,11 @@ def other_servers(document: Located) -> Iterator[tuple[int, str]]:
     except ContractError:
         return
     for position, server in enumerate(document.data.get("servers") or []):
-        yield from ((position, field) for field in _PINS if position != drop and field in server)
+        yield from ((position, field) for field in _SERVER_FIELDS if position != drop and field in server)
 
 
 def _is_read(server: Mapping[str, Any]) -> bool:
     return str(server.get("format", "csv")).lower() in _FORMATS
-
-
-def _place(document: Located, name: str) -> Where:
-    entries = document.data["schema"][0].get("customProperties") or []
-    return *_CUSTOM, next((i for i, entry in enumerate(entries) if entry["property"] == name), 0)
 
 
 def _is_text_codec(name: str) -> bool:
