@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable, Sequence
 from unicodedata import normalize
 
 from etl_platform.engine.contract.model import DELIVERY_DAY, NAME, RESERVED_DATASET, file_stem, fold
-from etl_platform.engine.drafting.word_lists import KEYS, KEYS_AT_END, LABELS, PERIODS
+from etl_platform.engine.drafting.word_lists import DIGIT_TEXTS, KEYS, KEYS_AT_END, PERIODS
 from etl_platform.engine.renames.name_words import words
 
 _LONGEST_NAME = 60
@@ -14,12 +14,12 @@ _LONGEST_NAME = 60
 def is_key_name(name: str) -> bool:
     """Whether a name says that its values identify rows, or something that rows are about."""
     found = words(name)
-    return bool(found) and LABELS.isdisjoint(found) and (not KEYS.isdisjoint(found) or found[-1] in KEYS_AT_END)
+    return bool(found) and DIGIT_TEXTS.isdisjoint(found) and (not KEYS.isdisjoint(found) or found[-1] in KEYS_AT_END)
 
 
-def is_label(name: str) -> bool:
-    """Whether a name says that its values are labels, also if they are all digits."""
-    return is_key_name(name) or not LABELS.isdisjoint(words(name))
+def is_text_name(name: str) -> bool:
+    """Whether a name says that its values are texts, also if they are all digits, such as a badge."""
+    return is_key_name(name) or not DIGIT_TEXTS.isdisjoint(words(name))
 
 
 def column_name(header: str, taken: Collection[str]) -> str:

@@ -19,6 +19,7 @@ from etl_platform.engine.drafting.value_rules import (
     number_bounds,
 )
 from etl_platform.engine.drafting.value_types import guess_type, without_tokens
+from etl_platform.engine.output.plain_text import counted
 from etl_platform.engine.renames.name_words import words
 
 _KEY_TYPES = frozenset({ColumnType.STRING, ColumnType.INTEGER})
@@ -162,7 +163,7 @@ def _distinct(facts: ColumnFacts, column: Column, *, hidden: bool) -> list[str]:
         return ["no value twice in a file"]
     if facts.distinct is None or hidden or column.type is ColumnType.BOOLEAN:
         return []
-    return [f"{facts.distinct:,} distinct value{'' if facts.distinct == 1 else 's'}"]
+    return [counted(facts.distinct, "distinct value")]
 
 
 def _labels(labels: Sequence[str]) -> str:

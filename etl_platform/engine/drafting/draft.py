@@ -1,6 +1,5 @@
 """Drafts a contract that accepts the files it was drafted from: sample, guess, check, relax what fails."""
 
-import re
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -58,7 +57,7 @@ def draft_contract(
     if not table.columns:
         reason = "; ".join(table.left_out) or "no column has a name"
         raise DraftError(f"{paths[0]}: no column can be named in a contract: {reason}")
-    return _Drafting(files, table, _named(paths, dataset), today, progress).run()
+    return _Drafting(files, table, _without_columns(paths, dataset), today, progress).run()
 
 
 def _labels(paths: Sequence[Path]) -> list[str]:
@@ -71,7 +70,8 @@ def _labels(paths: Sequence[Path]) -> list[str]:
     return [f"{name} ({number})" for number, name in enumerate(names, 1)]
 
 
-def _named(paths: Sequence[Path], dataset: str | None) -> DraftContract:
+def _without_columns(paths: Sequence[Path], dataset: str | None) -> DraftContract:
+    """The names of the contract, and patterns for its files."""
     names = [path.name for path in paths]
     parts = common_words(names)
     if not parts and dataset is None:
@@ -237,7 +237,7 @@ def _counted(results: Iterable[CheckResult]) -> Counter[str]:
 
 def _wrong_readings(result: CheckResult) -> Iterable[str]:
     """Columns that the file writes in two ways; their messages begin with the name of the column."""
-    return (re.split("[:]", error.message)[0] for error in result.errors if error.code in _COLUMN_ERRORS)
+    return (error.message.partition(":")[0] for error in result.errors if error.code in _COLUMN_ERRORS)
 
 
 def _exceptions(column: Column, broken: Mapping[str, int]) -> Iterable[str]:

@@ -6,13 +6,14 @@ from dataclasses import dataclass, field
 
 from etl_platform.engine.contract.model import Column, ColumnType
 from etl_platform.engine.contract.two_digit_years import PIVOT
+from etl_platform.engine.output.plain_text import counted
 
 _WIDTH = 110
 
 
 @dataclass(frozen=True)
 class DraftColumn:
-    """A column with its rules, sentences that tell their evidence, and the rows of each allowed value."""
+    """A column with its rules, sentences with their evidence, and the rows of each allowed value."""
 
     column: Column
     evidence: tuple[str, ...] = ()
@@ -87,7 +88,7 @@ def _column(draft: DraftColumn, primary_key: Sequence[str]) -> Iterator[str]:
         yield "        enum:"
         for value in column.allowed:
             rows = draft.rows.get(value, 0)
-            yield f"          - {{value: {quoted(value)}}} # {_rows(rows) if rows else 'not seen'}"
+            yield f"          - {{value: {quoted(value)}}} # {counted(rows, 'row') if rows else 'not seen'}"
     if customs := list(_customs(column)):
         yield "        customProperties:"
         yield from (f"          - {{property: {name}, value: {value}}}" for name, value in customs)
@@ -124,10 +125,6 @@ def _customs(column: Column) -> Iterator[tuple[str, str]]:
 
 def _list(values: Sequence[str]) -> str:
     return f"[{', '.join(map(quoted, values))}]"
-
-
-def _rows(count: int) -> str:
-    return f"{count:,} row{'' if count == 1 else 's'}"
 
 
 def _comment(text: str, indent: str) -> Iterator[str]:

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from etl_platform.engine.contract.model import ColumnType, fold
+from etl_platform.engine.contract.model import fold
 from etl_platform.engine.drafting.column_names import column_name
 from etl_platform.engine.drafting.column_samples import ColumnSample, FileSample
 from etl_platform.engine.drafting.like_columns import Content, like_columns
@@ -24,7 +24,7 @@ class SharedColumn:
     @property
     def synonyms(self) -> tuple[str, ...]:
         """Headers that the name does not match by itself."""
-        found = {fold(header): printable(header) for header in self.headers if fold(header) != fold(self.name)}
+        found = {fold(header): on_one_line(header) for header in self.headers if fold(header) != fold(self.name)}
         return tuple(found.values())
 
     @property
@@ -48,7 +48,8 @@ class SharedTable:
     left_out: tuple[str, ...]
 
 
-def printable(text: str) -> str:
+def on_one_line(text: str) -> str:
+    """A header without control characters and runs of blanks, for sentences and synonyms."""
     return " ".join("".join(c if c.isprintable() else " " for c in text).split())
 
 
@@ -75,23 +76,18 @@ def share_columns(files: Sequence[FileSample], this_year: int) -> SharedTable:
     return SharedTable(tuple(columns), tuple(dict.fromkeys(left_out)))
 
 
-def content_of(name: str, sample: ColumnSample, this_year: int) -> Content:
-    guess = guess_type(name, sample.counts, sample.filled, this_year)
-    return Content(guess.column.type, without_tokens(sample.counts, guess.column), sample.complete)
-
-
 def _renamed(new: Sequence[ColumnSample], gone: dict[str, SharedColumn], this_year: int) -> dict[str, Pair]:
     """By the new header, the pair that says which column it is."""
     known = {column.headers[0]: column for column in gone.values()}
-    ones = {header: _content(column, this_year) for header, column in known.items()}
-    others = {sample.header: content_of(sample.header, sample, this_year) for sample in new}
+    ones = {header: _content(column.name, column, this_year) for header, column in known.items()}
+    others = {sample.header: _content(sample.header, sample, this_year) for sample in new}
     return {fold(pair.other): pair for pair in like_columns(ones, others)}
 
 
-def _content(column: SharedColumn, this_year: int) -> Content:
-    guess = guess_type(column.name, column.counts, column.filled, this_year)
-    kind: ColumnType = guess.column.type
-    return Content(kind, without_tokens(column.counts, guess.column), column.complete)
+def _content(name: str, column: SharedColumn | ColumnSample, this_year: int) -> Content:
+    counts = column.counts
+    guess = guess_type(name, counts, column.filled, this_year)
+    return Content(guess.column.type, without_tokens(counts, guess.column), column.complete)
 
 
 def _usable(file: FileSample, left_out: list[str]) -> Iterator[ColumnSample]:
@@ -107,10 +103,10 @@ def _usable(file: FileSample, left_out: list[str]) -> Iterator[ColumnSample]:
                 place = f"column {sample.position + 1} of {file.label}"
                 left_out.append(f"{place} has no name and {sample.filled:,} filled cells; name it in the header")
         elif len(forms[key]) > 1:
-            names = " and ".join(sorted(map(printable, forms[key])))
+            names = " and ".join(sorted(map(on_one_line, forms[key])))
             left_out.append(f"{names} of {file.label} are one name; rename one of them")
         elif sample.differs:
-            left_out.append(f"several columns named {printable(sample.header)} hold different cells; rename them")
+            left_out.append(f"several columns named {on_one_line(sample.header)} hold different cells; rename them")
         elif key not in taken:
             taken.add(key)
             yield sample

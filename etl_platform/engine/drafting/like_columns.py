@@ -52,10 +52,11 @@ def _folded(texts: Iterable[str]) -> set[str]:
 
 
 def _shapes(counts: Mapping[str, int]) -> set[str]:
-    return {shape(text) for text in _first(list(counts), _SHAPES)}
+    return {shape(text) for text in _spread(list(counts), _SHAPES)}
 
 
-def _first(texts: Sequence[str], most: int) -> Sequence[str]:
+def _spread(texts: Sequence[str], most: int) -> Sequence[str]:
+    """Up to ``most`` texts from all parts of the list."""
     return texts[:: -(-len(texts) // most) or 1]
 
 

@@ -8,7 +8,7 @@ from itertools import groupby
 from typing import Any
 
 from etl_platform.engine.contract.named_formats import TEXT_PATTERNS
-from etl_platform.engine.drafting.word_lists import AHEAD, MONTHS, WEEKDAYS
+from etl_platform.engine.drafting.word_lists import FUTURE_DATES, MONTHS, WEEKDAYS
 
 _MOST_ALLOWED = 50
 _ROWS_PER_VALUE = 5
@@ -102,7 +102,7 @@ def number_bounds(
 def date_bounds(name_words: Collection[str], low: date, high: date, today: date) -> tuple[str, bool]:
     """A minimum ten years before the first day, and whether days in the future are an error."""
     first = date(max(1000, date.fromordinal(max(1, low.toordinal() - _DAYS_OF_SLACK)).year), 1, 1)
-    return first.isoformat(), high <= today and AHEAD.isdisjoint(name_words)
+    return first.isoformat(), high <= today and FUTURE_DATES.isdisjoint(name_words)
 
 
 def _one_width(texts: Collection[str]) -> bool:

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from etl_platform.engine.contract.model import Column, ColumnType
-from etl_platform.engine.drafting.column_names import is_label
+from etl_platform.engine.drafting.column_names import is_text_name
 from etl_platform.engine.drafting.moments import guess_moments
 from etl_platform.engine.drafting.personal_columns import looks_personal
 from etl_platform.engine.drafting.typed_texts import candidate, read_by_each
@@ -14,7 +14,7 @@ from etl_platform.engine.drafting.word_lists import (
     BIRTHS,
     DAYS,
     EMPTY_BESIDE_VALUES,
-    SWITCHES,
+    FLAGS,
     TIMES,
 )
 from etl_platform.engine.renames.name_words import words
@@ -75,16 +75,16 @@ def _boolean(name: str, counts: Mapping[str, int]) -> TypeGuess | None:
     folded = {text.lower() for text in counts}
     for yes, no in _YES_NO:
         if folded <= {yes, no} and (len(folded) == 2 or folded <= _ONE_OF_A_PAIR):
-            return _switch([yes], [no], counts)
+            return _boolean_of([yes], [no], counts)
     if folded <= {"y", "n", "yes", "no"}:
-        return _switch(["y", "yes"], ["n", "no"], counts)
+        return _boolean_of(["y", "yes"], ["n", "no"], counts)
     found = set(words(name))
-    if folded == {"0", "1"} and found & SWITCHES:
-        return _switch(["1"], ["0"], counts)
+    if folded == {"0", "1"} and found & FLAGS:
+        return _boolean_of(["1"], ["0"], counts)
     return None
 
 
-def _switch(yes: list[str], no: list[str], counts: Mapping[str, int]) -> TypeGuess:
+def _boolean_of(yes: list[str], no: list[str], counts: Mapping[str, int]) -> TypeGuess:
     """A boolean with the texts as the files write them; in one column of Y alone, N is added."""
 
     def written(texts: list[str]) -> tuple[str, ...]:
@@ -112,7 +112,7 @@ def _moments(name: str, counts: Mapping[str, int], this_year: int) -> TypeGuess 
 
 
 def _number(name: str, counts: Mapping[str, int]) -> TypeGuess | None:
-    if is_label(name) or any(map(_LEADING_ZERO.fullmatch, counts)):
+    if is_text_name(name) or any(map(_LEADING_ZERO.fullmatch, counts)):
         return None
     columns = [
         candidate(ColumnType.INTEGER),
@@ -128,7 +128,7 @@ def _number(name: str, counts: Mapping[str, int]) -> TypeGuess | None:
 
 def _nearly_typed(name: str, counts: Mapping[str, int]) -> Iterator[str]:
     """Why a column is text although most of its values look like those of another type."""
-    if not counts or is_label(name) or any(map(_LEADING_ZERO.fullmatch, counts)):
+    if not counts or is_text_name(name) or any(map(_LEADING_ZERO.fullmatch, counts)):
         return
     if sum(map(bool, map(_DECIMAL_COMMA.fullmatch, counts))) > len(counts) / 2:
         yield "looks like numbers with a decimal comma, which are read as text; ask for a decimal point"

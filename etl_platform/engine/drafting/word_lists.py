@@ -17,15 +17,17 @@ PERIODS = _each("sept q1 q2 q3 q4 fy copy final") | {*MONTHS} | {month[:3] for m
 KEYS = _each("id ids uid uuid guid code codes key taxid serial ref account")
 KEYS_AT_END = _each("no nr nbr num number case")
 """Words of identifiers of rows, anywhere in a name or as its last word."""
-LABELS = _each("zip zipcode postal phone ssn badge shield fips geoid plate vin")
-"""Words of other texts that may be all digits and are no numbers."""
+DIGIT_TEXTS = _each("zip zipcode postal phone ssn badge shield fips geoid plate vin")
+"""Words of other texts that may be all digits and are not numbers."""
 COUNTERS = _each("seq sequence line item row version year month day")
 """Words of numbers that tell the rows of one identifier apart."""
 
-SWITCHES = _each("is has was flag ind indicator yn bool")
+FLAGS = _each("is has was flag ind indicator yn bool")
+"""Words of booleans that are written as 0 and 1."""
 DAYS = _each("date day dob on hired")
 TIMES = _each("time")
-AHEAD = _each("expiration expires expiry expire due until valid end ends expected scheduled next court target")
+"""Words of dates and of times of day that may be all digits."""
+FUTURE_DATES = _each("expiration expires expiry expire due until valid end ends expected scheduled next court target")
 """Words of dates that may be in the future."""
 
 ALWAYS_EMPTY = _each(r"N/A NA N.A. #N/A NULL (NULL) <NULL> \N NAN - -- --- ? .")
