@@ -1,4 +1,4 @@
-"""What becomes of each field of ODCS 3.0 to 3.2: it is read, refused, or for people only. Names only, no rules.
+"""How the platform treats each field of ODCS 3.0 to 3.2: read, refused, or for people only. Names only, no rules.
 
 Every field of the standard's schema is in ``FIELDS``, or below one that is for people or refused; a test compares both.
 A field that is read has its effect in one of the readers, which refuse the values that they do not know.
@@ -20,13 +20,15 @@ from etl_platform.engine.contract.rule_reader import COLUMN_FIELDS
 _LINES_SHOWN = 3
 
 
-class Fate(Enum):
+class Treatment(Enum):
+    """What a field does when it stands in a contract."""
+
     READ = "has an effect"
     REFUSED = "an error"
     PEOPLE = "for people only"
 
 
-_CUSTOM = {"customProperties[].property": Fate.READ, "customProperties[].value": Fate.READ}
+_CUSTOM = {"customProperties[].property": Treatment.READ, "customProperties[].value": Treatment.READ}
 _PEOPLE_EVERYWHERE = ("id", "tags", "authoritativeDefinitions")
 _READ_BY_RULES = ("type", "name", "description", "severity", "metric", "unit", "arguments", "engine", "implementation")
 _COMPARISONS = tuple(OPERATORS)
@@ -37,68 +39,76 @@ _OPTIONS_REFUSED = (
 )
 
 
-def _under(path: str, fate: Fate, *names: str) -> dict[str, Fate]:
-    return {f"{path}{name}": fate for name in names}
+def _under(path: str, treatment: Treatment, *names: str) -> dict[str, Treatment]:
+    return {f"{path}{name}": treatment for name in names}
 
 
-def _quality(path: str) -> dict[str, Fate]:
+def _quality(path: str) -> dict[str, Treatment]:
     here = f"{path}quality[]."
     return {
-        **_under(here, Fate.READ, *_READ_BY_RULES, *_COMPARISONS),
-        **_under(here, Fate.REFUSED, "query", "rule"),
-        **_under(here, Fate.PEOPLE, *_PEOPLE_EVERYWHERE, "businessImpact", "dimension", "method"),
-        **_under(here, Fate.PEOPLE, "schedule", "scheduler", "customProperties"),
+        **_under(here, Treatment.READ, *_READ_BY_RULES, *_COMPARISONS),
+        **_under(here, Treatment.REFUSED, "query", "rule"),
+        **_under(here, Treatment.PEOPLE, *_PEOPLE_EVERYWHERE, "businessImpact", "dimension", "method"),
+        **_under(here, Treatment.PEOPLE, "schedule", "scheduler", "customProperties"),
     }
 
 
-FIELDS: Mapping[str, Fate] = {
-    **_under("", Fate.READ, "apiVersion", "kind", "id", "version", "status", "domain", "description.purpose"),
-    **_under("", Fate.READ, "team.name"),
+FIELDS: Mapping[str, Treatment] = {
+    **_under("", Treatment.READ, "apiVersion", "kind", "id", "version", "status", "domain", "description.purpose"),
+    **_under("", Treatment.READ, "team.name"),
     **_under(
-        "", Fate.PEOPLE, "name", "tenant", "tags", "dataProduct", "price", "contractCreatedTs", "support", "roles"
+        "", Treatment.PEOPLE, "name", "tenant", "tags", "dataProduct", "price", "contractCreatedTs", "support", "roles"
     ),
-    **_under("", Fate.PEOPLE, "authoritativeDefinitions", "customProperties", "context", "slaDefaultElement"),
-    **_under("description.", Fate.PEOPLE, "usage", "limitations", "authoritativeDefinitions", "customProperties"),
-    **_under("team.", Fate.PEOPLE, *_PEOPLE_EVERYWHERE, "description", "members", "customProperties"),
-    "team[]": Fate.PEOPLE,
-    **_under("servers[].", Fate.READ, "server", "type", "format", "encoding", "delimiter"),
-    **_under("servers[].", Fate.PEOPLE, "id", "description", "environment", "roles", "customProperties", "account"),
-    **_under("servers[].", Fate.PEOPLE, "catalog", "catalogUrl", "database", "dataset", "endpointUrl", "host"),
-    **_under("servers[].", Fate.PEOPLE, "location", "namespace", "path", "port", "project", "region", "regionName"),
-    **_under("servers[].", Fate.PEOPLE, "schema", "serviceName", "stagingDir", "stream", "warehouse", "workgroup"),
-    **_under("schema[].", Fate.READ, "name", "physicalName", "description", "dataGranularityDescription"),
-    **_under("schema[].", Fate.READ, "logicalType"),
-    **{f"schema[].{name}": fate for name, fate in _CUSTOM.items()},
-    **_under("schema[].customProperties[].", Fate.PEOPLE, "id", "description", "vendor"),
-    **_under("schema[].", Fate.PEOPLE, *_PEOPLE_EVERYWHERE, "physicalType", "businessName", "context", "deprecated"),
-    **_under("schema[].", Fate.PEOPLE, "synonyms", "relationships"),
+    **_under("", Treatment.PEOPLE, "authoritativeDefinitions", "customProperties", "context", "slaDefaultElement"),
+    **_under("description.", Treatment.PEOPLE, "usage", "limitations", "authoritativeDefinitions", "customProperties"),
+    **_under("team.", Treatment.PEOPLE, *_PEOPLE_EVERYWHERE, "description", "members", "customProperties"),
+    "team[]": Treatment.PEOPLE,
+    **_under("servers[].", Treatment.READ, "server", "type", "format", "encoding", "delimiter"),
+    **_under(
+        "servers[].", Treatment.PEOPLE, "id", "description", "environment", "roles", "customProperties", "account"
+    ),
+    **_under("servers[].", Treatment.PEOPLE, "catalog", "catalogUrl", "database", "dataset", "endpointUrl", "host"),
+    **_under(
+        "servers[].", Treatment.PEOPLE, "location", "namespace", "path", "port", "project", "region", "regionName"
+    ),
+    **_under("servers[].", Treatment.PEOPLE, "schema", "serviceName", "stagingDir", "stream", "warehouse", "workgroup"),
+    **_under("schema[].", Treatment.READ, "name", "physicalName", "description", "dataGranularityDescription"),
+    **_under("schema[].", Treatment.READ, "logicalType"),
+    **{f"schema[].{name}": treatment for name, treatment in _CUSTOM.items()},
+    **_under("schema[].customProperties[].", Treatment.PEOPLE, "id", "description", "vendor"),
+    **_under(
+        "schema[].", Treatment.PEOPLE, *_PEOPLE_EVERYWHERE, "physicalType", "businessName", "context", "deprecated"
+    ),
+    **_under("schema[].", Treatment.PEOPLE, "synonyms", "relationships"),
     **_quality("schema[]."),
-    **_under("schema[].properties[].", Fate.READ, "name", "physicalName", "description", "logicalType", "required"),
-    **_under("schema[].properties[].", Fate.READ, "unique", "primaryKey", "primaryKeyPosition", "classification"),
-    **_under("schema[].properties[].", Fate.READ, "physicalType", "transformLogic", "transformSourceObjects"),
-    **_under("schema[].properties[].logicalTypeOptions.", Fate.READ, *_OPTIONS_READ),
-    **_under("schema[].properties[].logicalTypeOptions.", Fate.REFUSED, *_OPTIONS_REFUSED),
-    "schema[].properties[].logicalTypeOptions.defaultTimezone": Fate.PEOPLE,
-    **_under("schema[].properties[].enum[].", Fate.READ, "value", "label"),
-    **_under("schema[].properties[].enum[].", Fate.PEOPLE, *_PEOPLE_EVERYWHERE, "description", "customProperties"),
-    **_under("schema[].properties[].synonyms[].", Fate.READ, "synonym"),
-    **_under("schema[].properties[].synonyms[].", Fate.PEOPLE, "id", "description", "locale", "source", "status"),
-    "schema[].properties[].synonyms[].customProperties": Fate.PEOPLE,
-    **{f"schema[].properties[].{name}": fate for name, fate in _CUSTOM.items()},
-    **_under("schema[].properties[].customProperties[].", Fate.PEOPLE, "id", "description", "vendor"),
-    **_under("schema[].properties[].", Fate.PEOPLE, *_PEOPLE_EVERYWHERE, "businessName", "criticalDataElement"),
-    **_under("schema[].properties[].", Fate.PEOPLE, "deprecated", "encryptedName", "examples", "semanticType"),
-    **_under("schema[].properties[].", Fate.PEOPLE, "partitioned", "partitionKeyPosition", "transformDescription"),
-    **_under("schema[].properties[].", Fate.PEOPLE, "relationships"),
-    **_under("schema[].properties[].", Fate.REFUSED, "items", "map", "properties"),
+    **_under(
+        "schema[].properties[].", Treatment.READ, "name", "physicalName", "description", "logicalType", "required"
+    ),
+    **_under("schema[].properties[].", Treatment.READ, "unique", "primaryKey", "primaryKeyPosition", "classification"),
+    **_under("schema[].properties[].", Treatment.READ, "physicalType", "transformLogic", "transformSourceObjects"),
+    **_under("schema[].properties[].logicalTypeOptions.", Treatment.READ, *_OPTIONS_READ),
+    **_under("schema[].properties[].logicalTypeOptions.", Treatment.REFUSED, *_OPTIONS_REFUSED),
+    "schema[].properties[].logicalTypeOptions.defaultTimezone": Treatment.PEOPLE,
+    **_under("schema[].properties[].enum[].", Treatment.READ, "value", "label"),
+    **_under("schema[].properties[].enum[].", Treatment.PEOPLE, *_PEOPLE_EVERYWHERE, "description", "customProperties"),
+    **_under("schema[].properties[].synonyms[].", Treatment.READ, "synonym"),
+    **_under("schema[].properties[].synonyms[].", Treatment.PEOPLE, "id", "description", "locale", "source", "status"),
+    "schema[].properties[].synonyms[].customProperties": Treatment.PEOPLE,
+    **{f"schema[].properties[].{name}": treatment for name, treatment in _CUSTOM.items()},
+    **_under("schema[].properties[].customProperties[].", Treatment.PEOPLE, "id", "description", "vendor"),
+    **_under("schema[].properties[].", Treatment.PEOPLE, *_PEOPLE_EVERYWHERE, "businessName", "criticalDataElement"),
+    **_under("schema[].properties[].", Treatment.PEOPLE, "deprecated", "encryptedName", "examples", "semanticType"),
+    **_under("schema[].properties[].", Treatment.PEOPLE, "partitioned", "partitionKeyPosition", "transformDescription"),
+    **_under("schema[].properties[].", Treatment.PEOPLE, "relationships"),
+    **_under("schema[].properties[].", Treatment.REFUSED, "items", "map", "properties"),
     **_quality("schema[].properties[]."),
-    **_under("slaProperties[].", Fate.READ, "property", "value", "unit", "element", "description"),
-    **_under("slaProperties[].", Fate.READ, "customProperties[].property", "customProperties[].value"),
-    **_under("slaProperties[].customProperties[].", Fate.PEOPLE, "id", "description", "vendor"),
-    **_under("slaProperties[].", Fate.READ, "schedule", "scheduler", "valueExt"),
-    **_under("slaProperties[].", Fate.PEOPLE, "id", "driver", "authoritativeDefinitions"),
+    **_under("slaProperties[].", Treatment.READ, "property", "value", "unit", "element", "description"),
+    **_under("slaProperties[].", Treatment.READ, "customProperties[].property", "customProperties[].value"),
+    **_under("slaProperties[].customProperties[].", Treatment.PEOPLE, "id", "description", "vendor"),
+    **_under("slaProperties[].", Treatment.READ, "schedule", "scheduler", "valueExt"),
+    **_under("slaProperties[].", Treatment.PEOPLE, "id", "driver", "authoritativeDefinitions"),
 }
-"""Fate by path; ``[]`` stands for each item of a list. What is below a path shares its fate."""
+"""Treatment by path; ``[]`` stands for each item of a list. What is below a path is treated alike."""
 
 
 def fields_for_people(document: Located) -> list[Where]:
@@ -108,13 +118,13 @@ def fields_for_people(document: Located) -> list[Where]:
     while open_values:
         value, tree, where = open_values.pop()
         if isinstance(value, list):
-            if (below := tree.get("[]")) is Fate.PEOPLE:
+            if (below := tree.get("[]")) is Treatment.PEOPLE:
                 found += [(*where, place) for place in range(len(value))]
             elif below is not None:
                 open_values += [(item, below, (*where, place)) for place, item in enumerate(value)]
         elif isinstance(value, dict):
             for name in value.keys() & tree.keys():
-                if tree[name] is not Fate.PEOPLE:
+                if tree[name] is not Treatment.PEOPLE:
                     open_values.append((value[name], tree[name], (*where, name)))
                 elif value[name] not in (None, False, "", [], {}):
                     found.append((*where, name))
@@ -153,13 +163,13 @@ def _lines(lines: list[int]) -> str:
 def _tree() -> dict[str, Any]:
     """The fields that are for people as nested mappings, in the form of a document; ``[]`` is each item of a list."""
     top: dict[str, Any] = {}
-    for path, fate in FIELDS.items():
-        if fate is Fate.PEOPLE:
+    for path, treatment in FIELDS.items():
+        if treatment is Treatment.PEOPLE:
             *parents, last = path.replace("[]", ".[]").split(".")
             level = top
             for part in parents:
                 level = level.setdefault(part, {})
-            level[last] = fate
+            level[last] = treatment
     return top
 
 

@@ -14,7 +14,7 @@ from etl_platform.engine.contract.contract_reader import parse_contract
 from etl_platform.engine.contract.dataset_rules import OPERATORS, DatasetRule
 from etl_platform.engine.contract.located_yaml import load_located
 from etl_platform.engine.contract.model import Contract
-from etl_platform.engine.contract.odcs_fields import FIELDS, Fate
+from etl_platform.engine.contract.odcs_fields import FIELDS, Treatment
 from etl_platform.engine.errors import ContractError
 from etl_platform_tests.unit.engine.contract.odcs_schema import fields, sample, schema
 from etl_platform_tests.unit.making import PROJECT, checked, contract_data, row_rule, text, typed, yaml_text
@@ -26,8 +26,8 @@ NAMES = Path(__file__).with_name("odcs_fields.txt")
 """Each field's path, behind the first version of the standard that has it."""
 
 
-def fate_of(path: str) -> Fate | None:
-    """The fate of a field, or of the nearest one around it that has one."""
+def treatment_of(path: str) -> Treatment | None:
+    """How a field is treated, or the nearest one around it that is listed."""
     parts = path.split(".")
     for length in range(len(parts), 0, -1):
         around = ".".join(parts[:length])
@@ -38,7 +38,7 @@ def fate_of(path: str) -> Fate | None:
 
 
 def containers() -> set[str]:
-    """The paths around those that have a fate of their own."""
+    """The paths around those that have a treatment of their own."""
     around = {".".join(path.split(".")[:length]) for path in FIELDS for length in range(1, path.count(".") + 1)}
     return around | {path.removesuffix("[]") for path in around}
 
@@ -49,11 +49,11 @@ def test_the_list_of_names_is_that_of_the_schema() -> None:
     assert set(listed.values()) == {"v3.0.0", "v3.0.1", "v3.0.2", "v3.1.0", "v3.2.0"}
 
 
-def test_every_field_of_the_standard_has_a_fate() -> None:
-    assert [path for path in NODES if fate_of(path) is None and path not in containers()] == []
+def test_every_field_of_the_standard_has_a_treatment() -> None:
+    assert [path for path in NODES if treatment_of(path) is None and path not in containers()] == []
 
 
-def test_every_fate_is_that_of_a_field() -> None:
+def test_every_treatment_is_that_of_a_field() -> None:
     known = {*NODES, *(f"{path}[]" for path in NODES)}
     assert [path for path in FIELDS if path not in known] == []
 
@@ -120,7 +120,7 @@ COLUMN = "schema[].properties[]."
 
 
 def people() -> list[str]:
-    return [path for path, fate in FIELDS.items() if fate is Fate.PEOPLE]
+    return [path for path, treatment in FIELDS.items() if treatment is Treatment.PEOPLE]
 
 
 SAMPLES: dict[str, Any] = {
@@ -152,7 +152,7 @@ def test_a_field_for_people_is_listed_once_with_its_line(path: str) -> None:
     assert [lines for name, lines in told if name.strip().split(".")[-1] == label and str(line) in lines.split(", ")]
 
 
-@pytest.mark.parametrize("path", [path for path, fate in FIELDS.items() if fate is Fate.REFUSED])
+@pytest.mark.parametrize("path", [path for path, treatment in FIELDS.items() if treatment is Treatment.REFUSED])
 def test_a_field_that_is_refused_is_an_error_at_its_line(path: str) -> None:
     options = ".logicalTypeOptions." in path
     data = with_field(path, value_of(path))
@@ -375,17 +375,17 @@ PROBES: dict[str, Callable[[], None]] = {
 }
 
 
-@pytest.mark.parametrize("path", [path for path, fate in FIELDS.items() if fate is Fate.READ])
+@pytest.mark.parametrize("path", [path for path, treatment in FIELDS.items() if treatment is Treatment.READ])
 def test_a_field_that_is_read_has_its_effect(path: str) -> None:
     PROBES[path]()
 
 
 def test_the_page_of_the_fields_has_each_of_them() -> None:
     page = (PROJECT / "docs" / "reference" / "odcs-fields.md").read_text("utf-8")
-    told: dict[str, Fate] = {}
+    told: dict[str, Treatment] = {}
     for line in page.splitlines():
         if line.startswith("| ") and line.count("|") == 5:
             place, *cells = (cell.strip() for cell in line.strip("|").split("|"))
-            for fate, cell in zip((Fate.READ, Fate.REFUSED, Fate.PEOPLE), cells, strict=True):
-                told |= {f"{place.strip('`')}{name}": fate for name in re.findall("`([^`]+)`", cell)}
+            for treatment, cell in zip((Treatment.READ, Treatment.REFUSED, Treatment.PEOPLE), cells, strict=True):
+                told |= {f"{place.strip('`')}{name}": treatment for name in re.findall("`([^`]+)`", cell)}
     assert told == FIELDS
