@@ -97,7 +97,16 @@ class ApiResponseError(PermanentError):
 
 
 class BucketMissingError(TransientError):
-    """A bucket does not exist: a setting is wrong, or the bucket is not created yet. The message names the setting."""
+    """A bucket does not exist: a setting is wrong, or the bucket is not created yet.
+
+    Args:
+        what: the call; it may name an object, and so a person.
+        cure: the setting to correct. It names neither.
+    """
+
+    def __init__(self, what: str, cure: str) -> None:
+        super().__init__(f"{what}: NoSuchBucket; {cure}")
+        self.cure = cure
 
 
 class AccessDeniedError(TransientError):

@@ -18,7 +18,7 @@ from etl_platform import object_keys
 from etl_platform.aws.clients import error_type
 from etl_platform.aws.queue import Message, Queue
 from etl_platform.emails.document import ArchivedEmail, UnreadableEmail, is_same_email, read_email
-from etl_platform.errors import EmailNotArchivedError, PreconditionFailedError, TransientError
+from etl_platform.errors import BucketMissingError, EmailNotArchivedError, PreconditionFailedError, TransientError
 from etl_platform.queue_work.lease import Lease, Receipt, retry_delay_s
 from etl_platform.queue_work.workers import Threads
 from etl_platform.settings import Settings, code_version
@@ -241,8 +241,7 @@ class _Drain:
                 outcome, size = self._archive.archive(message)
             except Exception as error:  # noqa: BLE001 - the edge of one email: recorded, reported, retried
                 outages += isinstance(error, TransientError)
-                why = str(error) if isinstance(error, EmailNotArchivedError) else error_type(error)
-                errors.append(f"message {message.message_id} for s3://{self._archive.bucket}: {why}")
+                errors.append(f"message {message.message_id} for s3://{self._archive.bucket}: {_why(error)}")
             (failed if outcome is EmailOutcome.FAILED else done).append(message)
             sent_at = message.sent_at or datetime.fromtimestamp(self._clock(), UTC)
             counts = EmailCounts(Counter([outcome]), size, max(0.0, self._clock() - sent_at.timestamp()))
@@ -306,3 +305,10 @@ class _Drain:
     def result(self, *, returned: int) -> DrainResult:
         with self._lock:
             return replace(self._result, returned=returned)
+
+
+def _why(error: Exception) -> str:
+    """What went wrong, without the key of the email, which names its user."""
+    if isinstance(error, EmailNotArchivedError):
+        return str(error)
+    return f"NoSuchBucket; {error.cure}" if isinstance(error, BucketMissingError) else error_type(error)

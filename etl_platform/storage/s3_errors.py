@@ -69,7 +69,7 @@ def translated_errors(
     except ClientError as error:
         code = error_code(error)
         if code == _NO_BUCKET:
-            raise BucketMissingError(f"{what}: {code}; {_which_setting(settings, what)}") from None
+            raise BucketMissingError(what, _which_setting(settings, what)) from None
         if code in missing:
             raise ObjectMissingError(f"{what}: {code}") from None
         if code in precondition_failed:

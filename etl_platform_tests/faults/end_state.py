@@ -8,6 +8,7 @@ from typing import Any
 
 import dagster as dg
 
+from etl_platform.defs.intake.ignored_files import IGNORED_FILES
 from etl_platform.engine.contract_folder import load_contracts
 from etl_platform.local.provision import Clients, Provisioned
 from etl_platform.object_keys import WAITING_REPORTS, parse_email_key, report_key
@@ -141,6 +142,8 @@ def _asset_events(instance: dg.DagsterInstance) -> dict[str, Facts]:
     observations: dict[Any, bool] = {}
     latest: dict[Any, Any] = {}
     records = [record for run in instance.get_run_records() for record in _records(instance, run.dagster_run.run_id)]
+    # A tick logs the files that it records without a run.
+    records += [one for one in instance.fetch_observations(IGNORED_FILES, limit=1_000).records if not one.run_id]
     for record in sorted(records, key=lambda record: (record.timestamp, record.storage_id)):
         event = record.event_log_entry.dagster_event
         if event is None or (event.asset_key and event.asset_key.path[0] in _OF_ITS_RUN):

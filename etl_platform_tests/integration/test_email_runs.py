@@ -187,7 +187,8 @@ def test_the_last_line_has_the_error_of_an_email_that_stayed(
     (line,) = capsys.readouterr().out.splitlines()
     assert line.startswith("email_archive_job: failed: 1 failed; ")
     assert f"the first error: message {message_id} for s3://no-such-bucket: " in line
-    assert "NoSuchBucket" in line
+    assert "NoSuchBucket; there is no such bucket in AWS_REGION=" in line
+    assert "correct EMAIL_BUCKET_NAME, or create it" in line
 
 
 @pytest.mark.usefixtures("terminal")
