@@ -52,7 +52,7 @@ def test_readiness_names_the_system_that_is_unreachable(own: Settings, start: Ca
     status, document = start(broken).get("/readyz")
     assert (status, document["status"]) == (503, "not_ready")
     assert document["checks"].pop("queue") == "ok"
-    assert document["checks"] == {"bucket": "ObjectMissingError", "database": "TransientError"}
+    assert document["checks"] == {"bucket": "BucketMissingError", "database": "TransientError"}
 
 
 def test_a_hanging_system_makes_it_unready_in_time_and_does_not_delay_posts(
