@@ -1,5 +1,6 @@
 """``etl-platform contract versions`` in real git repositories: branches, the main branch, and shallow clones."""
 
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pytest
 from etl_platform.cli.main import main
 from etl_platform_tests.unit.making import contract_data, text, yaml_text
 
+pytestmark = pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed")
 IDENTITY = ["-c", "user.name=T", "-c", "user.email=t@example.org", "-c", "commit.gpgsign=false"]
 
 
