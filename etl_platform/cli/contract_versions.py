@@ -14,7 +14,7 @@ from etl_platform.engine.errors import ContractError, UsageError
 from etl_platform.engine.exit_codes import GOOD, USAGE
 from etl_platform.settings import load_settings
 
-_MAIN = ("origin/HEAD", "origin/main", "origin/master")
+_MAIN_BRANCHES = ("origin/HEAD", "origin/main", "origin/master")
 
 
 def compare_versions(arguments: argparse.Namespace) -> int:
@@ -43,7 +43,7 @@ def _bases(folder: Path) -> Iterator[str]:
     if head is None:
         return
     yield "HEAD"
-    found = (_git(folder, "merge-base", "HEAD", main) for main in _MAIN)
+    found = (_git(folder, "merge-base", "HEAD", main) for main in _MAIN_BRANCHES)
     base = next((found_base for found_base in found if found_base), None)
     if base is not None and base != head:
         yield base.strip()[:12]

@@ -1,4 +1,4 @@
-"""``etl-platform contract``: check, draft and fetch contracts, and make the tables of AWS Glue from them."""
+"""``etl-platform contract``: check, compare, draft and fetch contracts, suggest synonyms, make tables of AWS Glue."""
 
 import argparse
 import re
@@ -17,74 +17,93 @@ from etl_platform.settings import load_settings
 
 def add(commands: Commands) -> None:
     group = add_group(commands, "contract", "Work with contracts")
-    check = add_command(
+    _add_check(group)
+    _add_versions(group)
+    _add_draft(group)
+    _add_suggest(group)
+    _add_fetch(group)
+    _add_glue(group)
+
+
+def _add_check(group: Commands) -> None:
+    command = add_command(
         group,
         "check",
         "Check contracts and their rules",
         "etl-platform contract check\n  etl-platform contract check contracts/training.odcs.yaml",
     )
-    check.add_argument("paths", nargs="*", type=Path, metavar="PATH", help="files or folders [CONTRACTS_DIR]")
-    check.set_defaults(command=_check)
+    command.add_argument("paths", nargs="*", type=Path, metavar="PATH", help="files or folders [CONTRACTS_DIR]")
+    command.set_defaults(command=_check)
 
-    versions = add_command(
+
+def _add_versions(group: Commands) -> None:
+    command = add_command(
         group,
         "versions",
         "Compare contracts with their earlier versions in git: what was changed needs a new version",
         "etl-platform contract versions\n  etl-platform contract versions contracts --since origin/main",
     )
-    versions.add_argument("folder", nargs="?", type=Path, metavar="DIR", help="of contracts [CONTRACTS_DIR]")
-    versions.add_argument("--since", metavar="COMMIT", help="[HEAD, and where the branch left the main one, or HEAD^]")
-    versions.set_defaults(command=compare_versions)
+    command.add_argument("folder", nargs="?", type=Path, metavar="DIR", help="of contracts [CONTRACTS_DIR]")
+    command.add_argument("--since", metavar="COMMIT", help="[HEAD, and where the branch left the main one, or HEAD^]")
+    command.set_defaults(command=compare_versions)
 
-    draft = add_command(
+
+def _add_draft(group: Commands) -> None:
+    command = add_command(
         group,
         "draft",
         "Write a first contract for files of one kind: types, keys, allowed values and the evidence for each",
         "etl-platform contract draft Jail_Bookings.csv --out contracts/jail_bookings.odcs.yaml\n"
         "  etl-platform contract draft aurora/Training.csv tulsa/Courses.xlsx --dataset training",
     )
-    draft.add_argument(
+    command.add_argument(
         "files",
         nargs="+",
         type=Path,
         metavar="FILE",
         help="one or several, such as months, or files of several agencies",
     )
-    draft.add_argument("--dataset", type=_dataset, metavar="NAME", help="[made from the names of the files]")
-    draft.add_argument("--out", type=Path, metavar="PATH", help="the file to write; by default it is printed")
-    draft.set_defaults(command=_draft)
+    command.add_argument("--dataset", type=_dataset, metavar="NAME", help="[made from the names of the files]")
+    command.add_argument("--out", type=Path, metavar="PATH", help="the file to write; by default it is printed")
+    command.set_defaults(command=_draft)
 
-    suggest = add_command(
+
+def _add_suggest(group: Commands) -> None:
+    command = add_command(
         group,
         "suggest",
         "Pair the columns that a file lacks with those that its contract does not know, and print the synonyms to add",
         "etl-platform contract suggest Officer_Detail.csv\n"
         "  etl-platform contract suggest roster_2026.xlsx --contract officer_detail",
     )
-    suggest.add_argument("file", type=Path, metavar="FILE", help="a file whose header has changed")
-    suggest.add_argument(
+    command.add_argument("file", type=Path, metavar="FILE", help="a file whose header has changed")
+    command.add_argument(
         "--contract", metavar="PATH_OR_NAME", help="contract file or dataset name [by the file's name, else its header]"
     )
-    suggest.set_defaults(command=_suggest)
+    command.set_defaults(command=_suggest)
 
-    fetch = add_command(
+
+def _add_fetch(group: Commands) -> None:
+    command = add_command(
         group,
         "fetch",
         "Copy contracts and their reference tables from S3 into a folder, and check them",
         "etl-platform contract fetch s3://etl-file-processing-client-etl/contracts/ /etc/etl-platform/contracts",
     )
-    fetch.add_argument("source", type=_place, metavar="s3://BUCKET/PREFIX/", help="where the *.odcs.yaml are")
-    fetch.add_argument("folder", type=Path, metavar="DIR", help="created if it does not exist")
-    fetch.set_defaults(command=_fetch)
+    command.add_argument("source", type=_place, metavar="s3://BUCKET/PREFIX/", help="where the *.odcs.yaml are")
+    command.add_argument("folder", type=Path, metavar="DIR", help="created if it does not exist")
+    command.set_defaults(command=_fetch)
 
-    glue = add_command(
+
+def _add_glue(group: Commands) -> None:
+    command = add_command(
         group,
         "glue",
         "Write the columns of silver and of the reports for AWS Glue and Athena, as Terraform in JSON",
         "etl-platform contract glue --out infra/file_processing/terraform/glue_tables.tf.json",
     )
-    glue.add_argument("--out", type=Path, metavar="FILE", help="the file to write; by default it is printed")
-    glue.set_defaults(command=_glue)
+    command.add_argument("--out", type=Path, metavar="FILE", help="the file to write; by default it is printed")
+    command.set_defaults(command=_glue)
 
 
 def _place(text: str) -> tuple[str, str]:

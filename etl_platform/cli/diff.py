@@ -1,4 +1,4 @@
-"""``etl-platform diff``: how a delivery differs from another one, or from the last file before it."""
+"""``etl-platform diff``: how a delivery differs from another one, or from the previous file of its series."""
 
 import argparse
 import json
@@ -20,13 +20,11 @@ def add(commands: Commands) -> None:
     diff = add_command(
         commands,
         "diff",
-        "Show how a delivery differs from another one, or from the last file of its kind before it",
+        "Show how a delivery differs from another one, or from the previous file of its series",
         "etl-platform diff 5f3a0c41d2b7e9806a1c\n  etl-platform diff 5f3a0c41d2b7e9806a1c 90bd1e6d2a41c7f35e08",
     )
     diff.add_argument("delivery", metavar="DELIVERY", help="the delivery id, as `etl-platform history --json` shows it")
-    diff.add_argument(
-        "earlier", nargs="?", metavar="EARLIER", help="the delivery to compare with [the last file before it]"
-    )
+    diff.add_argument("earlier", nargs="?", metavar="EARLIER", help="the delivery to compare with [the previous file]")
     diff.add_argument("--json", action="store_true", help="print one JSON document")
     diff.set_defaults(command=_diff)
 
@@ -72,7 +70,7 @@ def _report(platform: "Platform", delivery_id: str) -> "Report":
 def _last(report: "Report") -> str:
     if report.drift is None or report.drift.last is None:
         raise UsageError(
-            f"{report.delivery_id} was not compared with a file before it; name the delivery to compare with"
+            f"{report.delivery_id} was not compared with a previous file; name the delivery to compare with"
         )
     return report.drift.last
 

@@ -9,6 +9,8 @@ The way of a file through ``check.check_file``:
     → split                        one pass: good rows, bad rows with reasons, profile
     → output, result, text_report  Parquet, CSV, ``report.json``, text for people
 
-Beside it: ``corrections`` and ``corrected_table`` replace cells of the file, ``privacy`` masks classified values, and
-``check_command`` and ``command_line`` offer the check as a command.
+Beside it: ``corrections`` and ``corrected_table`` replace cells of the file, and ``privacy`` masks values. ``renames``
+suggests which unknown column is a missing one, ``drift`` compares an accepted file with the previous ones of its
+series, and ``drafting`` writes a first contract from files. ``check_command``, ``suggest_command`` and ``command_line``
+are the commands.
 """

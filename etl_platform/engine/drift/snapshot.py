@@ -69,7 +69,7 @@ class ColumnSnapshot:
 
 @dataclass(frozen=True)
 class FileSnapshot:
-    """One accepted file.
+    """One file whose rows were checked.
 
     Attributes:
         at: when the delivered object was written, UTC.
@@ -93,7 +93,7 @@ class FileSnapshot:
 
     @classmethod
     def of(cls, check: CheckResult, delivery_id: str, at: datetime, keys: Set[str] = frozenset()) -> "FileSnapshot":
-        """``check`` is of an accepted file, so it has rows; ``keys`` are columns whose values identify rows."""
+        """``check`` is of a file with rows that were checked; ``keys`` are columns whose values identify rows."""
         rows = check.rows or 0
         missing = set(check.columns.missing) if check.columns else set()
         return cls(

@@ -59,7 +59,7 @@ def test_what_cannot_be_compared_is_a_usage_error(place: Place, capsys: pytest.C
     first = ingest(place, 0)
     for arguments, message in (
         (["0" * 20], "no report of a delivery"),
-        ([first.delivery_id], "was not compared with a file before it"),
+        ([first.delivery_id], "was not compared with a previous file"),
         ([place.ingest(place.drop(b"nothing\n1\n", seconds=1_800_000_000)).report.delivery_id], "was rejected without"),
     ):
         assert main(["diff", *arguments]) == 2
