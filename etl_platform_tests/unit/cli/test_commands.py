@@ -330,7 +330,7 @@ def test_a_contract_may_be_named_by_path_or_dataset(capsys: pytest.CaptureFixtur
 def test_contract_check_accepts_the_shipped_contracts(capsys: pytest.CaptureFixture[str]) -> None:
     code, out, err = call(capsys, "contract", "check")
     assert (code, err) == (0, "")
-    assert len(out.splitlines()) == 6
+    assert len([line for line in out.splitlines() if not line.startswith("  for people only: ")]) == 6
     assert call(capsys, "contract", "check", str(CONTRACTS / "training.odcs.yaml"))[0] == 0
 
 
