@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -22,13 +22,6 @@ from etl_platform_tests.dagster.run_history import CANCELED, FAILURE, LIMITS, PR
 from etl_platform_tests.dagster.ticks import CountedQueue, tick
 from etl_platform_tests.dagster.workshop import JOB, Workshop
 from etl_platform_tests.integration.deliveries import as_csv, officers
-
-
-@pytest.fixture
-def history(dagster_home: Path) -> Iterator[History]:
-    """In files: SQLite in memory plans its queries otherwise."""
-    with dg.DagsterInstance.from_config(str(dagster_home)) as instance:
-        yield History(instance)
 
 
 def test_five_failed_runs_of_the_sensor_open_it_until_the_cooldown_is_over(history: History) -> None:
@@ -118,7 +111,7 @@ def test_a_failure_that_is_noticed_late_does_not_count_after_a_success_that_was_
 
 
 @pytest.mark.parametrize("status", [SUCCESS, FAILURE])
-def test_a_run_that_finished_a_delivery_starts_the_count_anew(history: History, status: dg.DagsterRunStatus) -> None:
+def test_a_run_that_finished_a_delivery_starts_the_count_again(history: History, status: dg.DagsterRunStatus) -> None:
     for second in range(4):
         history.run(100 + second)
     history.run(110, status, tags=SENSOR | PROGRESS)

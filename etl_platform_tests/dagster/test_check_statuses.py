@@ -170,7 +170,7 @@ def test_an_older_version_that_arrives_late_leaves_the_refusal_of_the_newer_one(
     assert failures(place) == {FILE_CHECK}
 
 
-def test_a_file_that_was_removed_from_silver_is_not_judged_any_more(place: Workshop) -> None:
+def test_a_file_that_was_removed_from_silver_is_no_longer_judged(place: Workshop) -> None:
     """As the documents say to end that two files have the same keys."""
     send(place, "dirty", name="Things_1.csv")
     send(place, "clean", name="Things_2.csv")

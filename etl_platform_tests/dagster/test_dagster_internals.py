@@ -251,7 +251,7 @@ def test_a_run_of_such_a_job_may_have_a_partition_of_one_dataset(instance: dg.Da
 
 
 @pytest.mark.parametrize("is_small", [True, False], ids=["ours", "Dagster's"])
-def test_a_subset_of_a_job_has_the_outputs_of_its_own_assets_only_if_its_assets_are_made_anew(
+def test_a_subset_of_a_job_has_the_outputs_of_its_own_assets_only_if_its_assets_are_made_again(
     *, is_small: bool
 ) -> None:
     def assets_of(keys: Collection[dg.AssetKey]) -> dg.AssetsDefinition:

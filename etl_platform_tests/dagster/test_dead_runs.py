@@ -1,11 +1,9 @@
 """Runs that died: what the next tick does with their messages, over real run records."""
 
 import time
-from collections.abc import Iterator, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any
 
-import dagster as dg
 import pytest
 
 from etl_platform.defs.intake.dead_runs import release_messages_of_dead_runs
@@ -32,12 +30,6 @@ class Visibility(CountedQueue):
 
     def delete(self, receipt_handles: Sequence[str]) -> list[str]:
         raise NotImplementedError
-
-
-@pytest.fixture
-def history(dagster_home: Path) -> Iterator[History]:
-    with dg.DagsterInstance.from_config(str(dagster_home)) as instance:
-        yield History(instance)
 
 
 def holding(*agencies: str, receives: int = 1) -> dict[str, Any]:

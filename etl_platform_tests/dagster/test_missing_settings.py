@@ -1,7 +1,6 @@
 """Sensors and schedules without settings, as a bare ``dagster dev`` evaluates them: they skip with a sentence."""
 
 import json
-from collections.abc import Iterator
 
 import dagster as dg
 import pytest
@@ -12,12 +11,6 @@ from etl_platform.settings import Settings
 
 SETTINGS = Settings()
 DEFINITIONS = build_defs(SETTINGS)
-
-
-@pytest.fixture
-def instance() -> Iterator[dg.DagsterInstance]:
-    with dg.DagsterInstance.ephemeral() as opened:
-        yield opened
 
 
 @pytest.mark.parametrize(

@@ -1,18 +1,11 @@
 """Files that come back: soon alone where one may have killed its run, and still in batches after an outage."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import dagster as dg
 import pytest
 
 from etl_platform_tests.dagster.ticks import CountedQueue, tick
-
-
-@pytest.fixture
-def instance() -> Iterator[dg.DagsterInstance]:
-    with dg.DagsterInstance.ephemeral() as instance:
-        yield instance
 
 
 def sizes(found: Any) -> list[int]:

@@ -1,6 +1,6 @@
 """The IO manager of silver, in runs: annotations, partitions, columns, and what it refuses."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -24,12 +24,6 @@ def bucket(tmp_path: Path) -> Bucket:
     for name in ("agency_a", "agency_b", "agency c"):
         made.write(name, ROW, ROW | {"ident": name, "size": None})
     return made
-
-
-@pytest.fixture
-def instance() -> Iterator[dg.DagsterInstance]:
-    with dg.DagsterInstance.ephemeral() as made:
-        yield made
 
 
 def silver_input(**more: Any) -> dg.AssetIn:

@@ -68,7 +68,7 @@ class _Scene:
             time.sleep(0.2)
 
     def is_done(self) -> bool:
-        """Every file has its report and the queue is empty: nobody will touch anything any more."""
+        """Every file has its report and the queue is empty: nobody will touch anything again."""
         found = self.aws.sqs.get_queue_attributes(QueueUrl=self.stack.resources.queue_url, AttributeNames=["All"])[
             "Attributes"
         ]

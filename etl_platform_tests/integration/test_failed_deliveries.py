@@ -71,7 +71,7 @@ def test_a_file_that_is_being_retried_is_shown_as_such_and_not_ingested_beside_i
     assert printed(capsys, "reconcile", "--grace", "0m")[0] == 0
 
 
-def test_a_dead_letter_has_its_recorded_reason_and_a_redrive_starts_anew(
+def test_a_dead_letter_has_its_recorded_reason_and_a_redrive_clears_its_record(
     aws: Clients,
     provisioned: Provisioned,
     platform: Platform,

@@ -75,7 +75,7 @@ def test_every_reader_has_the_same_rows(platform: Platform) -> None:
     assert loaded[0].rows() == expected
 
 
-def test_a_file_that_is_replaced_while_it_is_read_is_read_anew(platform: Platform) -> None:
+def test_a_file_that_is_replaced_while_it_is_read_is_read_again(platform: Platform) -> None:
     deliver(platform, "agency_a", 7.5, 4)
     for read in (rows, lambda found: read_silver(found, "training")["hours"].to_list()):
         deliver(platform, "agency_a", 7.5, 4)

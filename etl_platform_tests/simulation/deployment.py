@@ -95,7 +95,7 @@ class Deployment:
         return [run for run in self.runs.values() if run.status in {"QUEUED", "STARTED"}]
 
     def check_breaker(self, breaker: Breaker, limits: Limits) -> None:
-        """The breaker must stand as a plain count over all runs says, whatever the clocks show."""
+        """The breaker must be in the state that a plain count over all runs gives, whatever the clocks show."""
         failed: set[tuple[str, str | None]] = set()
         closed_by, has_failed_probe = 0, False
         for run in self.runs.values():

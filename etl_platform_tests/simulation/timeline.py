@@ -91,7 +91,7 @@ class Timeline:
             raise Killed
 
     def kill(self, process: Process) -> None:
-        """End a process where it stands: none of its greenlets takes effect any more."""
+        """End a process where it is: none of its greenlets has an effect from now on."""
         process.alive = False
         for member in list(process.greenlets):
             if member is not getcurrent():

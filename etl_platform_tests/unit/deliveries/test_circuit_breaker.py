@@ -213,7 +213,7 @@ def test_a_probe_that_gets_something_done_closes_it() -> None:
     assert step(failed_runs(5), RunEvent(105, 180, Progressed()), LIMITS) == Breaker(closed_by=105)
 
 
-def test_a_probe_that_fails_begins_the_cooldown_anew() -> None:
+def test_a_probe_that_fails_begins_the_cooldown_again() -> None:
     again = step(failed_runs(5), RunEvent(105, 200, RunFailed("probe", probe_of=104)), LIMITS)
     assert again.phase is Phase.OPEN
     assert again.cooldown_remaining_s(210, LIMITS) == 50
@@ -227,7 +227,7 @@ def test_runs_that_are_no_probes_do_not_prolong_the_cooldown() -> None:
     assert at_time(later, 170, LIMITS).phase is Phase.HALF_OPEN, "nor spoil the probe's turn"
 
 
-def test_a_success_in_between_starts_the_count_anew() -> None:
+def test_a_success_in_between_starts_the_count_again() -> None:
     state = step(failed_runs(4), RunEvent(104, 150, Progressed()), LIMITS)
     assert failed_runs(4, state).phase is Phase.CLOSED
 

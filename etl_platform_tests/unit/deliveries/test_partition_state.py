@@ -60,7 +60,7 @@ def test_the_newest_delivery_of_each_key_is_judged_and_rows_are_those_in_silver_
     assert state(place).judged("things", "agency_b").files == ()
 
 
-def test_a_refused_file_is_not_judged_any_more_once_silver_holds_a_newer_one(place: Place) -> None:
+def test_a_refused_file_is_no_longer_judged_once_silver_holds_a_newer_one(place: Place) -> None:
     """Its message may be redelivered after that, and its events are logged again."""
     refused = place.ingest(place.drop(BAD_HEADER, "from_client/agency_a/Things.csv", seconds=1_000)).report
     accepted = place.ingest(place.drop(GOOD, "from_client/agency_a/Things.csv", seconds=2_000)).report

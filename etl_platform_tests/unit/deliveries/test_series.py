@@ -40,7 +40,7 @@ def drift(report: Report) -> DriftComparison:
     return report.drift
 
 
-def test_two_renamed_optional_columns_are_told_although_fewer_rows_are_bad(tmp_path: Path) -> None:
+def test_two_renamed_optional_columns_are_reported_although_fewer_rows_are_bad(tmp_path: Path) -> None:
     place = Place(tmp_path, CONTRACT)
     first = ingest(place, lines(), 0)
     second = ingest(place, lines(header="ident,length,turn,unit"), 30)
@@ -96,7 +96,7 @@ def test_the_index_keeps_a_year_of_months(tmp_path: Path) -> None:
     assert [drift(report).files for report in reports] == [*range(KEPT + 1), KEPT, KEPT]
 
 
-def test_an_index_that_is_lost_or_damaged_begins_anew(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_an_index_that_is_lost_or_damaged_is_written_again(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     place = Place(tmp_path, CONTRACT)
     ingest(place, lines(), 0)
     (index,) = (tmp_path / SERIES).rglob("*.json")
