@@ -16,7 +16,7 @@ from etl_platform.engine.contract.drift_limits import DriftLimits
 from etl_platform.engine.contract.model import Contract
 from etl_platform.engine.drift.compare import compare
 from etl_platform.engine.drift.finding import Finding
-from etl_platform.engine.drift.snapshot import FileSnapshot
+from etl_platform.engine.drift.summary import FileSummary
 
 _CONTRACT = Path(__file__).with_name("months.odcs.yaml")
 _WITHOUT = "no fault"
@@ -36,7 +36,7 @@ def main() -> int:
         agency, start = Agency.of(random), random.randrange(12)
         months = [agency.month(random, start + place) for place in range(arguments.months + 1)]
         fault = list(FAULTS)[number % len(FAULTS)]
-        previous = [_snapshot(month, contract) for month in months[:-1]]
+        previous = [_summary(month, contract) for month in months[:-1]]
         for name, month in ((_WITHOUT, months[-1]), (fault, FAULTS[fault](months[-1], random))):
             found = _findings(month, contract, previous)
             told[name][found is None or bool(found)] += 1
@@ -47,19 +47,19 @@ def main() -> int:
     return 0
 
 
-def _snapshot(month: Month, contract: Contract) -> FileSnapshot:
+def _summary(month: Month, contract: Contract) -> FileSummary:
     with tempfile.TemporaryDirectory(prefix="drift-") as folder:
         (path := Path(folder) / "Incidents.csv").write_text(month.text(), "utf-8")
         result = check_file(path, contract, Path(folder), as_of=month.day)
     if result.errors:
         raise ValueError(result.errors[0].message)
-    return FileSnapshot.of(result, month.day.isoformat(), datetime.combine(month.day, time(), UTC), contract.keys)
+    return FileSummary.of(result, month.day.isoformat(), datetime.combine(month.day, time(), UTC), contract.keys)
 
 
-def _findings(month: Month, contract: Contract, previous: Sequence[FileSnapshot]) -> tuple[Finding, ...] | None:
+def _findings(month: Month, contract: Contract, previous: Sequence[FileSummary]) -> tuple[Finding, ...] | None:
     """None if the file is refused, which tells it as well."""
     try:
-        return compare(_snapshot(month, contract), previous, DriftLimits())
+        return compare(_summary(month, contract), previous, DriftLimits())
     except ValueError:
         return None
 

@@ -12,7 +12,7 @@ from etl_platform.settings import load_settings
 if TYPE_CHECKING:
     from etl_platform.deliveries.report import Report
     from etl_platform.engine.drift.finding import Finding
-    from etl_platform.engine.drift.snapshot import FileSnapshot
+    from etl_platform.engine.drift.summary import FileSummary
     from etl_platform.platform import Platform
 
 
@@ -32,7 +32,7 @@ def add(commands: Commands) -> None:
 def _diff(arguments: argparse.Namespace) -> int:
     from etl_platform.engine.contract.drift_limits import DriftLimits
     from etl_platform.engine.drift.compare import compare
-    from etl_platform.engine.drift.snapshot import FileSnapshot
+    from etl_platform.engine.drift.summary import FileSummary
     from etl_platform.platform import Platform
 
     platform = Platform(load_settings())
@@ -41,7 +41,7 @@ def _diff(arguments: argparse.Namespace) -> int:
     contract = platform.contract_folder.good.get(report.dataset or "")
     keys = contract.keys if contract else frozenset()
     after, before = (
-        FileSnapshot.of(one.check, one.delivery_id, one.source.order.last_modified, keys) for one in (report, earlier)
+        FileSummary.of(one.check, one.delivery_id, one.source.order.last_modified, keys) for one in (report, earlier)
     )
     findings = compare(after, [before], contract.drift_limits if contract else DriftLimits())
     if arguments.json:
@@ -76,7 +76,7 @@ def _last(report: "Report") -> str:
 
 
 def _print(
-    earlier: "Report", before: "FileSnapshot", report: "Report", after: "FileSnapshot", findings: "tuple[Finding, ...]"
+    earlier: "Report", before: "FileSummary", report: "Report", after: "FileSummary", findings: "tuple[Finding, ...]"
 ) -> None:
     from etl_platform.engine.drift.words import percent
     from etl_platform.engine.output.plain_text import escape_control_characters, table
@@ -97,7 +97,7 @@ def _print(
         print(escape_control_characters(message))
 
 
-def _column(name: str, before: "FileSnapshot", after: "FileSnapshot") -> tuple[str, ...]:
+def _column(name: str, before: "FileSummary", after: "FileSummary") -> tuple[str, ...]:
     from etl_platform.engine.drift.words import percent
 
     cells = []

@@ -13,7 +13,7 @@ from etl_platform import object_keys
 from etl_platform.deliveries.delivery_task import DeliveryTask
 from etl_platform.engine.contract.model import Contract
 from etl_platform.engine.drift.comparison import DriftComparison
-from etl_platform.engine.drift.snapshot import FileSnapshot
+from etl_platform.engine.drift.summary import FileSummary
 from etl_platform.engine.result import CheckResult
 from etl_platform.errors import ObjectMissingError, PreconditionFailedError, TransientError
 from etl_platform.storage.object_store import ObjectStore, find_object
@@ -41,24 +41,24 @@ class Series:
         limits = task.contract.drift_limits
         if limits.severity is None:
             return None
-        snapshot = FileSnapshot.of(check, task.source.delivery_id, task.source.order.last_modified, task.contract.keys)
+        summary = FileSummary.of(check, task.source.delivery_id, task.source.order.last_modified, task.contract.keys)
         key = object_keys.series_key(task.contract.dataset, task.agency, task.source.key)
         for _ in range(_MAX_TRIES):
             etag, files = self._read(key)
-            others = [file for file in files if file.delivery_id != snapshot.delivery_id]
-            before = [file for file in others if file.at < snapshot.at][-KEPT:]
-            if task.dry_run or self._added(key, etag, [*others, snapshot]):
-                return DriftComparison.of(snapshot, before, limits, _row_rules(task.contract, check))
+            others = [file for file in files if file.delivery_id != summary.delivery_id]
+            before = [file for file in others if file.at < summary.at][-KEPT:]
+            if task.dry_run or self._added(key, etag, [*others, summary]):
+                return DriftComparison.of(summary, before, limits, _row_rules(task.contract, check))
         raise TransientError(f"{key} changed {_MAX_TRIES} times while it was being written; it will be retried")
 
-    def _read(self, key: str) -> tuple[str | None, list[FileSnapshot]]:
+    def _read(self, key: str) -> tuple[str | None, list[FileSummary]]:
         """The eTag of the index, and its files, the oldest first."""
         head = find_object(self._store, self._bucket, key)
         if head is None:
             return None, []
         try:
             document = json.loads(self._store.read(self._bucket, key))
-            return head.etag, [FileSnapshot.from_json(file) for file in document["files"]]
+            return head.etag, [FileSummary.from_json(file) for file in document["files"]]
         except ObjectMissingError:
             return None, []
         except (AttributeError, KeyError, TypeError, ValueError) as error:
@@ -67,7 +67,7 @@ class Series:
             )
             return head.etag, []
 
-    def _added(self, key: str, etag: str | None, files: Sequence[FileSnapshot]) -> bool:
+    def _added(self, key: str, etag: str | None, files: Sequence[FileSummary]) -> bool:
         """Write the newest files; returns False if another process has changed the index since it was read."""
         newest = sorted(files, key=lambda file: (file.at, file.delivery_id))[-KEPT - 1 :]
         document: dict[str, Any] = {"files": [file.to_json() for file in newest]}

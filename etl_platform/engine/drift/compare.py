@@ -11,7 +11,7 @@ from types import MappingProxyType
 from etl_platform.engine.contract.drift_limits import DriftLimits
 from etl_platform.engine.drift.compare_columns import compare_column
 from etl_platform.engine.drift.finding import Change, Finding
-from etl_platform.engine.drift.snapshot import FileSnapshot
+from etl_platform.engine.drift.summary import FileSummary
 from etl_platform.engine.drift.words import chance, files_words, listed, percent, range_words
 
 MIN_ROWS = 20
@@ -22,8 +22,8 @@ NO_RULES: Mapping[str, Sequence[str]] = MappingProxyType({})
 
 
 def compare(
-    file: FileSnapshot,
-    previous: Sequence[FileSnapshot],
+    file: FileSummary,
+    previous: Sequence[FileSummary],
     limits: DriftLimits,
     row_rules: Mapping[str, Sequence[str]] = NO_RULES,
 ) -> tuple[Finding, ...]:
@@ -45,8 +45,8 @@ def compare(
 
 
 def _columns(
-    file: FileSnapshot,
-    previous: Sequence[FileSnapshot],
+    file: FileSummary,
+    previous: Sequence[FileSummary],
     limits: DriftLimits,
     row_rules: Mapping[str, Sequence[str]],
 ) -> Iterator[Finding]:
@@ -65,7 +65,7 @@ def _columns(
         yield Finding(Change.COLUMN_NEW, name, "in the file", "in no previous file", message)
 
 
-def _rows(file: FileSnapshot, previous: Sequence[FileSnapshot], limits: DriftLimits) -> Iterator[Finding]:
+def _rows(file: FileSummary, previous: Sequence[FileSummary], limits: DriftLimits) -> Iterator[Finding]:
     low, high = min(one.rows for one in previous), max(one.rows for one in previous)
     # A count varies by its root.
     factor = (1 + limits.rows_percent / 100) * math.exp(1.5 / math.sqrt(low))
@@ -75,7 +75,7 @@ def _rows(file: FileSnapshot, previous: Sequence[FileSnapshot], limits: DriftLim
         yield Finding(Change.ROWS, None, f"{file.rows:,} rows", usual, message)
 
 
-def _rules(file: FileSnapshot, previous: Sequence[FileSnapshot], limits: DriftLimits) -> Iterator[Finding]:
+def _rules(file: FileSummary, previous: Sequence[FileSummary], limits: DriftLimits) -> Iterator[Finding]:
     fewest = min(one.rows for one in previous)
     for reason, share in file.reasons.items():
         shares = [one.reasons.get(reason, 0.0) for one in previous]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from etl_platform.engine.contract.drift_limits import DriftLimits
 from etl_platform.engine.drift.distance import quantile_distance, share_distance
 from etl_platform.engine.drift.finding import Change, Finding
-from etl_platform.engine.drift.snapshot import ColumnSnapshot, FileSnapshot
+from etl_platform.engine.drift.summary import ColumnSummary, FileSummary
 from etl_platform.engine.drift.words import chance, files_words, percent, range_words
 
 _SURE_ROWS = 12
@@ -26,22 +26,22 @@ class _Column:
     """One column of one file."""
 
     name: str
-    file: FileSnapshot
-    snapshot: ColumnSnapshot
+    file: FileSummary
+    summary: ColumnSummary
 
     @property
     def is_running(self) -> bool:
         """Whether it looks like a number that counts on from file to file."""
-        quantiles = self.snapshot.quantiles or (0.5,)
-        filled = (1 - self.snapshot.nulls) * self.file.rows
-        return quantiles[0].is_integer() and quantiles[-1].is_integer() and self.snapshot.distinct > _KEY_SHARE * filled
+        quantiles = self.summary.quantiles or (0.5,)
+        filled = (1 - self.summary.nulls) * self.file.rows
+        return quantiles[0].is_integer() and quantiles[-1].is_integer() and self.summary.distinct > _KEY_SHARE * filled
 
 
 Distance = Callable[[_Column], float]
 
 
 def compare_column(
-    name: str, file: FileSnapshot, previous: Sequence[FileSnapshot], limits: DriftLimits
+    name: str, file: FileSummary, previous: Sequence[FileSummary], limits: DriftLimits
 ) -> Iterator[Finding]:
     """What is unusual about a column that the file has; nothing if no previous file had it."""
     now = _Column(name, file, file.columns[name])
@@ -49,9 +49,9 @@ def compare_column(
     if not seen:
         return
     yield from _nulls(now, seen, limits)
-    if now.snapshot.nulls == 1 or any(one.snapshot.nulls == 1 for one in seen):
+    if now.summary.nulls == 1 or any(one.summary.nulls == 1 for one in seen):
         return
-    if now.snapshot.quantiles is not None:
+    if now.summary.quantiles is not None:
         yield from _numbers(now, seen, limits)
         yield from _not_newer(now, seen)
     elif (known := _values(seen)) is not None:
@@ -61,7 +61,7 @@ def compare_column(
 
 
 def _nulls(now: _Column, seen: Sequence[_Column], limits: DriftLimits) -> Iterator[Finding]:
-    shares, share = [one.snapshot.nulls for one in seen], now.snapshot.nulls
+    shares, share = [one.summary.nulls for one in seen], now.summary.nulls
     is_emptied = share == 1 and (1 - max(shares)) * now.file.rows >= _SURE_ROWS
     by_chance = chance(max(shares), now.file.rows, min(one.file.rows for one in seen))
     if is_emptied or share > max(shares) + limits.nulls_percent / 100 + by_chance:
@@ -73,7 +73,7 @@ def _nulls(now: _Column, seen: Sequence[_Column], limits: DriftLimits) -> Iterat
 
 def _values(seen: Iterable[_Column]) -> list[Mapping[str, float]] | None:
     """The shares of the values in each file, if they are known of all files."""
-    known = [one.snapshot.values for one in seen]
+    known = [one.summary.values for one in seen]
     return None if None in known else [values for values in known if values is not None]
 
 
@@ -81,9 +81,9 @@ def _coded(
     now: _Column, seen: Sequence[_Column], known: Sequence[Mapping[str, float]], limits: DriftLimits
 ) -> Iterator[Finding]:
     """Of a column with few values: those that came or went, and their shares."""
-    shares, rows = now.snapshot.values, now.file.rows
-    if shares is None and now.snapshot.distinct > _DISTINCT_FACTOR * max(map(len, known)):
-        found, usual = f"{now.snapshot.distinct:,} different values", f"at most {max(map(len, known))}"
+    shares, rows = now.summary.values, now.file.rows
+    if shares is None and now.summary.distinct > _DISTINCT_FACTOR * max(map(len, known)):
+        found, usual = f"{now.summary.distinct:,} different values", f"at most {max(map(len, known))}"
         message = f"{now.name} has {found}; {files_words(len(seen))} had {usual}"
         yield Finding(Change.DISTINCT, now.name, found, usual, message)
     if shares is None:
@@ -102,7 +102,7 @@ def _coded(
         yield Finding(Change.VALUES_NEW, now.name, came, "no row", message)
     if not gone and not new:
         by_chance = 0.8 * math.sqrt(len({*shares, *known[-1]}))
-        yield from _far(now, seen, limits, lambda one: share_distance(shares, one.snapshot.values or {}), by_chance)
+        yield from _far(now, seen, limits, lambda one: share_distance(shares, one.summary.values or {}), by_chance)
 
 
 def _is_sure(share: float, rows: int, files: int) -> bool:
@@ -117,18 +117,18 @@ def _listed(values: Sequence[str], shares: Mapping[str, float]) -> str:
 
 def _numbers(now: _Column, seen: Sequence[_Column], limits: DriftLimits) -> Iterator[Finding]:
     """Of numbers and dates: whether they lie elsewhere."""
-    alike = [one for one in seen if one.snapshot.quantiles and one.snapshot.are_days == now.snapshot.are_days]
+    alike = [one for one in seen if one.summary.quantiles and one.summary.are_days == now.summary.are_days]
     # A number that is the same in every row, such as a year, is about the file.
-    is_about_file = not now.snapshot.are_days and all(one.snapshot.distinct == 1 for one in (now, *alike))
+    is_about_file = not now.summary.are_days and all(one.summary.distinct == 1 for one in (now, *alike))
     if alike and not is_about_file:
         yield from _far(now, alike, limits, lambda one: _distance(now, one), 1.75)
 
 
 def _distance(now: _Column, one: _Column) -> float:
     """How far the numbers of two files are apart, if those of ``one`` may move as it is usual from file to file."""
-    mine, theirs = now.snapshot.quantiles or (), one.snapshot.quantiles or ()
+    mine, theirs = now.summary.quantiles or (), one.summary.quantiles or ()
     moved: list[Sequence[float]] = [theirs]
-    if now.snapshot.are_days:
+    if now.summary.are_days:
         # The dates of a file stay, or move with the day of its delivery, or with the period that it is about.
         days, newest = (now.file.day - one.file.day).days, mine[-1] - theirs[-1]
         steps = {days, newest} if 0 <= newest <= 2 * days + 7 else {days}
@@ -163,15 +163,15 @@ def _far(
 
 
 def _medians(now: _Column, seen: Sequence[_Column]) -> str:
-    mine, theirs = now.snapshot.median, seen[-1].snapshot.median
+    mine, theirs = now.summary.median, seen[-1].summary.median
     return "" if mine is None else f" (median {mine}, in the last file {theirs})"
 
 
 def _distinct(now: _Column, seen: Sequence[_Column]) -> Iterator[Finding]:
     """Of texts with many values: whether far fewer or more are different, both in number and for each row."""
-    counts = [one.snapshot.distinct for one in seen]
-    ratios = [one.snapshot.distinct / one.file.rows for one in seen]
-    count, ratio = now.snapshot.distinct, now.snapshot.distinct / now.file.rows
+    counts = [one.summary.distinct for one in seen]
+    ratios = [one.summary.distinct / one.file.rows for one in seen]
+    count, ratio = now.summary.distinct, now.summary.distinct / now.file.rows
     if max(counts) >= _MIN_DISTINCT and _is_outside(count, counts) and _is_outside(ratio, ratios):
         found, usual = f"{count:,} different values", range_words(f"{min(counts):,}", f"{max(counts):,}")
         message = f"{now.name} has {found}; {files_words(len(seen))} had {usual}"
@@ -184,9 +184,9 @@ def _is_outside(number: float, usual: Sequence[float]) -> bool:
 
 def _not_newer(now: _Column, seen: Sequence[_Column]) -> Iterator[Finding]:
     """Of dates that became newer with each file: that they did not this time, as if an old file was sent again."""
-    if not now.snapshot.are_days or len(seen) < 2:
+    if not now.summary.are_days or len(seen) < 2:
         return
-    newest = [one.snapshot.quantiles[-1] if one.snapshot.quantiles else math.inf for one in (*seen, now)]
+    newest = [one.summary.quantiles[-1] if one.summary.quantiles else math.inf for one in (*seen, now)]
     days = [one.file.day for one in (*seen, now)]
     steps = [(days[place] - days[place - 1]).days for place in range(1, len(days))]
     was_newer = all(newest[place] > newest[place - 1] for place in range(1, len(newest) - 1))

@@ -7,7 +7,7 @@ from typing import Any
 from etl_platform.engine.contract.drift_limits import DriftLimits
 from etl_platform.engine.drift.compare import NO_RULES, compare
 from etl_platform.engine.drift.finding import Finding
-from etl_platform.engine.drift.snapshot import FileSnapshot
+from etl_platform.engine.drift.summary import FileSummary
 from etl_platform.engine.json_fields import Json, known_fields
 
 
@@ -27,8 +27,8 @@ class DriftComparison:
     @classmethod
     def of(
         cls,
-        file: FileSnapshot,
-        previous: Sequence[FileSnapshot],
+        file: FileSummary,
+        previous: Sequence[FileSummary],
         limits: DriftLimits,
         row_rules: Mapping[str, Sequence[str]] = NO_RULES,
     ) -> "DriftComparison":

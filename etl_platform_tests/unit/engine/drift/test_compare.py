@@ -15,7 +15,7 @@ from etl_platform.engine.contract.drift_limits import DriftLimits
 from etl_platform.engine.drift.compare import MIN_ROWS, compare
 from etl_platform.engine.drift.comparison import DriftComparison
 from etl_platform.engine.drift.finding import Change
-from etl_platform.engine.drift.snapshot import ColumnSnapshot, FileSnapshot
+from etl_platform.engine.drift.summary import ColumnSummary, FileSummary
 from etl_platform.engine.result import DECILES
 from etl_platform_tests.unit.making import contract_of, custom, text, typed
 
@@ -50,13 +50,13 @@ def month(number: int, rows: int = 400, *, change: Callable[[Row], Row] = lambda
     ]
 
 
-def snapshot(folder: Path, rows: Sequence[Row], number: int) -> FileSnapshot:
+def summary(folder: Path, rows: Sequence[Row], number: int) -> FileSummary:
     at = datetime(2025, 2, 5, tzinfo=UTC) + timedelta(days=30 * number)
     lines = [",".join(rows[0]), *(",".join(str(cell) for cell in row.values()) for row in rows)]
     (path := folder / "Things.csv").write_text("\n".join(lines) + "\n", "utf-8")
     result = check_file(path, CONTRACT, folder, as_of=at.date())
     assert not result.errors
-    return FileSnapshot.of(result, f"delivery {number}", at)
+    return FileSummary.of(result, f"delivery {number}", at)
 
 
 def without(*names: str) -> Callable[[Row], Row]:
@@ -108,25 +108,25 @@ FAULTS: dict[str, tuple[Callable[[], list[Row]], Change, str | None]] = {
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_fault_is_found_beside_a_single_previous_file(tmp_path: Path, fault: str) -> None:
     make, change, column = FAULTS[fault]
-    findings = compare(snapshot(tmp_path, make(), 2), [snapshot(tmp_path, month(1), 1)], DriftLimits())
+    findings = compare(summary(tmp_path, make(), 2), [summary(tmp_path, month(1), 1)], DriftLimits())
     assert (change, column) in {(one.change, one.column) for one in findings}
     assert all("S1" not in one.message for one in findings), "the value of a masked column is shown"
 
 
 @pytest.mark.parametrize("previous", [1, 3])
 def test_a_month_like_the_last_ones_is_not_unusual(tmp_path: Path, previous: int) -> None:
-    before = [snapshot(tmp_path, month(number), number) for number in range(previous)]
+    before = [summary(tmp_path, month(number), number) for number in range(previous)]
     for rows in (300, 400, 500):
-        assert compare(snapshot(tmp_path, month(previous, rows), previous), before, DriftLimits()) == ()
+        assert compare(summary(tmp_path, month(previous, rows), previous), before, DriftLimits()) == ()
 
 
 def test_the_first_file_is_not_unusual(tmp_path: Path) -> None:
-    assert DriftComparison.of(snapshot(tmp_path, month(1), 1), [], DriftLimits()) == DriftComparison(0, None)
+    assert DriftComparison.of(summary(tmp_path, month(1), 1), [], DriftLimits()) == DriftComparison(0, None)
 
 
 def test_a_renamed_column_is_named_beside_its_new_name(tmp_path: Path) -> None:
     renamed = [{("state" if name == "status" else name): cell for name, cell in row.items()} for row in month(2)]
-    gone, new = compare(snapshot(tmp_path, renamed, 2), [snapshot(tmp_path, month(1), 1)], DriftLimits())
+    gone, new = compare(summary(tmp_path, renamed, 2), [summary(tmp_path, month(1), 1)], DriftLimits())
     assert (gone.change, gone.column, new.change, new.column) == (
         Change.COLUMN_GONE,
         "status",
@@ -137,28 +137,28 @@ def test_a_renamed_column_is_named_beside_its_new_name(tmp_path: Path) -> None:
 
 
 def test_an_old_file_that_is_sent_again_has_no_newer_dates(tmp_path: Path) -> None:
-    before = [snapshot(tmp_path, month(number), number) for number in (1, 2)]
-    again = snapshot(tmp_path, month(2), 3)
+    before = [summary(tmp_path, month(number), number) for number in (1, 2)]
+    again = summary(tmp_path, month(2), 3)
     assert [(one.change, one.column) for one in compare(again, before, DriftLimits())] == [(Change.NOT_NEWER, "day")]
 
 
 def test_a_season_that_was_seen_once_is_usual(tmp_path: Path) -> None:
-    low, high = snapshot(tmp_path, month(1, 100), 1), snapshot(tmp_path, month(2, 400), 2)
-    again = snapshot(tmp_path, month(3, 100), 3)
+    low, high = summary(tmp_path, month(1, 100), 1), summary(tmp_path, month(2, 400), 2)
+    again = summary(tmp_path, month(3, 100), 3)
     assert [one.change for one in compare(again, [high], DriftLimits())] == [Change.ROWS]
     assert compare(again, [low, high], DriftLimits()) == ()
 
 
 def test_of_a_small_file_only_the_columns_are_compared(tmp_path: Path) -> None:
-    before = snapshot(tmp_path, month(1), 1)
-    small = snapshot(tmp_path, month(2, MIN_ROWS - 1, change=without("status")), 2)
+    before = summary(tmp_path, month(1), 1)
+    small = summary(tmp_path, month(2, MIN_ROWS - 1, change=without("status")), 2)
     assert [one.change for one in compare(small, [before], DriftLimits())] == [Change.COLUMN_GONE]
 
 
-def test_limits_of_the_contract_count(tmp_path: Path) -> None:
-    before, half = snapshot(tmp_path, month(1), 1), snapshot(tmp_path, month(2, 200), 2)
+def test_limits_of_the_contract_are_applied(tmp_path: Path) -> None:
+    before, half = summary(tmp_path, month(1), 1), summary(tmp_path, month(2, 200), 2)
     assert compare(half, [before], DriftLimits(rows_percent=150)) == ()
-    gone = snapshot(tmp_path, month(2, change=without("status")), 2)
+    gone = summary(tmp_path, month(2, change=without("status")), 2)
     assert compare(gone, [before], DriftLimits(ignore=frozenset({"status"}))) == ()
 
 
@@ -174,7 +174,7 @@ def test_the_contract_sets_limits_and_turns_the_comparison_off() -> None:
 
 counts = st.integers(0, 10**9)
 columns = st.builds(
-    ColumnSnapshot,
+    ColumnSummary,
     st.floats(0, 1),
     counts,
     st.none() | st.lists(st.floats(-1e9, 1e9), min_size=len(DECILES), max_size=len(DECILES)).map(sorted).map(tuple),
@@ -182,7 +182,7 @@ columns = st.builds(
     st.none() | st.dictionaries(st.text(), st.floats(0, 1), max_size=4),
 )
 files = st.builds(
-    FileSnapshot,
+    FileSummary,
     st.text(),
     st.integers(0, 40_000).map(lambda days: datetime(1990, 1, 1, tzinfo=UTC) + timedelta(days=days)),
     st.integers(1, 10**9),
@@ -194,13 +194,13 @@ files = st.builds(
 
 
 @given(files, st.lists(files, max_size=4))
-def test_any_two_files_can_be_compared_and_read_back(file: FileSnapshot, previous: list[FileSnapshot]) -> None:
-    assert FileSnapshot.from_json(file.to_json()) == file
+def test_any_two_files_can_be_compared_and_read_back(file: FileSummary, previous: list[FileSummary]) -> None:
+    assert FileSummary.from_json(file.to_json()) == file
     compared = DriftComparison.of(file, previous, DriftLimits())
     assert DriftComparison.from_json(compared.to_json()) == compared
 
 
 @given(files)
-def test_a_file_is_not_unlike_itself(file: FileSnapshot) -> None:
+def test_a_file_is_not_unlike_itself(file: FileSummary) -> None:
     earlier = replace(file, at=file.at - timedelta(days=30))
     assert [one for one in compare(file, [earlier], DriftLimits()) if one.change is not Change.DISTRIBUTION] == []

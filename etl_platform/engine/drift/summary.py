@@ -13,7 +13,7 @@ _DAY_S, _EPOCH = 86_400, date(1970, 1, 1)
 
 
 @dataclass(frozen=True)
-class ColumnSnapshot:
+class ColumnSummary:
     """One column of one file.
 
     Attributes:
@@ -39,13 +39,13 @@ class ColumnSnapshot:
         return _day(middle).isoformat() if self.are_days else f"{middle:,.6g}"
 
     @classmethod
-    def of(cls, profile: ColumnProfile, rows: int, *, is_key: bool = False) -> "ColumnSnapshot":
+    def of(cls, profile: ColumnProfile, rows: int, *, is_key: bool = False) -> "ColumnSummary":
         """``rows`` of the file are at least 1. Of a key, no quantiles are kept: other rows have other keys."""
         quantiles, are_days = (None, False) if is_key else _quantiles(profile)
         return cls(_rounded(profile.nulls / rows), profile.distinct, quantiles, are_days, _values(profile, rows))
 
     @classmethod
-    def from_json(cls, data: Json) -> "ColumnSnapshot":
+    def from_json(cls, data: Json) -> "ColumnSummary":
         # A year of files of a wide contract has thousands of these, so no field is looked up by reflection.
         quantiles = data.get("quantiles")
         return cls(
@@ -68,7 +68,7 @@ class ColumnSnapshot:
 
 
 @dataclass(frozen=True)
-class FileSnapshot:
+class FileSummary:
     """One file whose rows were checked.
 
     Attributes:
@@ -84,7 +84,7 @@ class FileSnapshot:
     rows: int
     quarantined: float
     reasons: Mapping[str, float] = field(default_factory=dict)
-    columns: Mapping[str, ColumnSnapshot] = field(default_factory=dict)
+    columns: Mapping[str, ColumnSummary] = field(default_factory=dict)
     extra: tuple[str, ...] = ()
 
     @property
@@ -92,7 +92,7 @@ class FileSnapshot:
         return self.at.date()
 
     @classmethod
-    def of(cls, check: CheckResult, delivery_id: str, at: datetime, keys: Set[str] = frozenset()) -> "FileSnapshot":
+    def of(cls, check: CheckResult, delivery_id: str, at: datetime, keys: Set[str] = frozenset()) -> "FileSummary":
         """``check`` is of a file with rows that were checked; ``keys`` are columns whose values identify rows."""
         rows = check.rows or 0
         missing = set(check.columns.missing) if check.columns else set()
@@ -103,7 +103,7 @@ class FileSnapshot:
             _rounded((check.quarantined_rows or 0) / rows),
             {reason: _rounded(times / rows) for reason, times in check.reasons.items()},
             {
-                name: ColumnSnapshot.of(one, rows, is_key=name in keys)
+                name: ColumnSummary.of(one, rows, is_key=name in keys)
                 for name, one in check.profile.items()
                 if name not in missing
             },
@@ -111,12 +111,12 @@ class FileSnapshot:
         )
 
     @classmethod
-    def from_json(cls, data: Json) -> "FileSnapshot":
+    def from_json(cls, data: Json) -> "FileSummary":
         return cls(
             **known_fields(cls, data)
             | {
                 "at": datetime.fromisoformat(data["at"]),
-                "columns": {name: ColumnSnapshot.from_json(one) for name, one in data["columns"].items()},
+                "columns": {name: ColumnSummary.from_json(one) for name, one in data["columns"].items()},
                 "extra": tuple(data["extra"]),
             }
         )
