@@ -30,7 +30,7 @@ def main() -> int:
     parser.add_argument("-v", action="store_true", help="print each fault that is not found, and each false alarm")
     arguments = parser.parse_args()
     contract = parse_contract(_CONTRACT.read_text("utf-8"), _CONTRACT.name)
-    told: dict[str, Counter[bool]] = defaultdict(Counter)
+    unusual: dict[str, Counter[bool]] = defaultdict(Counter)
     for number in range(arguments.pairs):
         random = Random(f"{arguments.seed} {number}")
         agency, start = Agency.of(random), random.randrange(12)
@@ -39,10 +39,10 @@ def main() -> int:
         previous = [_summary(month, contract) for month in months[:-1]]
         for name, month in ((_WITHOUT, months[-1]), (fault, FAULTS[fault](months[-1], random))):
             found = _findings(month, contract, previous)
-            told[name][found is None or bool(found)] += 1
+            unusual[name][found is None or bool(found)] += 1
             if arguments.v and bool(found is None or found) != (name != _WITHOUT):
                 print(number, name, f"{len(month.rows)} rows", *[f"\n    {one.message}" for one in found or ()])
-    for name, counts in sorted(told.items()):
+    for name, counts in sorted(unusual.items()):
         print(f"{name:20} {counts[True]:4} of {counts.total():4}")
     return 0
 
@@ -57,7 +57,7 @@ def _summary(month: Month, contract: Contract) -> FileSummary:
 
 
 def _findings(month: Month, contract: Contract, previous: Sequence[FileSummary]) -> tuple[Finding, ...] | None:
-    """None if the file is refused, which tells it as well."""
+    """None if the file is refused, so that the fault is found without a comparison."""
     try:
         return compare(_summary(month, contract), previous, DriftLimits())
     except ValueError:

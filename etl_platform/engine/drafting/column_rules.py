@@ -28,8 +28,8 @@ _LABELS_SHOWN = 3
 
 
 @dataclass(frozen=True)
-class ColumnFacts:
-    """What all files say about a column.
+class SharedFacts:
+    """What all files say about a shared column.
 
     Attributes:
         rows, filled: over all files; a text that means empty is not filled.
@@ -50,7 +50,7 @@ class ColumnFacts:
         return self.shared.name
 
 
-def typed_column(shared: SharedColumn, labels: Sequence[str], this_year: int) -> tuple[Column, ColumnFacts, list[str]]:
+def typed_column(shared: SharedColumn, labels: Sequence[str], this_year: int) -> tuple[Column, SharedFacts, list[str]]:
     """The column with its type and null tokens but no rules, the facts, and remarks about the type."""
     guess = guess_type(shared.name, shared.counts, shared.filled, this_year)
     column = replace(guess.column, name=shared.name, trim=True, synonyms=shared.synonyms)
@@ -61,11 +61,11 @@ def typed_column(shared: SharedColumn, labels: Sequence[str], this_year: int) ->
     return column, facts, [*guess.remarks, *_differences(shared, column, this_year)]
 
 
-def _facts(shared: SharedColumn, column: Column, values: Mapping[str, int], labels: Sequence[str]) -> ColumnFacts:
+def _facts(shared: SharedColumn, column: Column, values: Mapping[str, int], labels: Sequence[str]) -> SharedFacts:
     samples = shared.samples.values()
     tokens = sum(shared.counts.values()) - sum(values.values())
     once = all(max(without_tokens(s.counts, column).values(), default=0) <= 1 for s in samples)
-    return ColumnFacts(
+    return SharedFacts(
         shared=shared,
         values=values,
         rows=sum(sample.rows for sample in samples),
@@ -76,7 +76,7 @@ def _facts(shared: SharedColumn, column: Column, values: Mapping[str, int], labe
     )
 
 
-def _is_required(facts: ColumnFacts) -> bool:
+def _is_required(facts: SharedFacts) -> bool:
     return not facts.absent and facts.filled == facts.rows
 
 
@@ -95,7 +95,7 @@ def _differences(shared: SharedColumn, column: Column, this_year: int) -> list[s
     return [f"the files differ: {ways}"]
 
 
-def with_rules(column: Column, facts: ColumnFacts, profile: tuple[Any, Any], today: date) -> DraftColumn:
+def with_rules(column: Column, facts: SharedFacts, profile: tuple[Any, Any], today: date) -> DraftColumn:
     """The column with its rules.
 
     Args:
@@ -129,7 +129,7 @@ def with_rules(column: Column, facts: ColumnFacts, profile: tuple[Any, Any], tod
     return DraftColumn(column, tuple(evidence), rows)
 
 
-def _with_texts(column: Column, facts: ColumnFacts) -> tuple[Column, dict[str, int]]:
+def _with_texts(column: Column, facts: SharedFacts) -> tuple[Column, dict[str, int]]:
     printable = all(map(str.isprintable, facts.values))
     allowed = completed_list(facts.values) or allowed_values(facts.values)
     if facts.distinct and printable and not column.unique and allowed:
@@ -137,7 +137,7 @@ def _with_texts(column: Column, facts: ColumnFacts) -> tuple[Column, dict[str, i
     return replace(column, pattern=code_pattern(facts.values)), {}
 
 
-def _with_bounds(column: Column, facts: ColumnFacts, profile: tuple[Any, Any], today: date, *, hidden: bool) -> Column:
+def _with_bounds(column: Column, facts: SharedFacts, profile: tuple[Any, Any], today: date, *, hidden: bool) -> Column:
     low, high = profile
     if low is None or high is None:
         return column
@@ -152,13 +152,13 @@ def _with_bounds(column: Column, facts: ColumnFacts, profile: tuple[Any, Any], t
     return column
 
 
-def _filled(facts: ColumnFacts) -> str:
+def _filled(facts: SharedFacts) -> str:
     if facts.filled == facts.rows:
         return f"filled in all {facts.rows:,} rows" if facts.rows > 1 else "filled in the only row"
     return f"filled in {facts.filled:,} of {facts.rows:,} rows"
 
 
-def _distinct(facts: ColumnFacts, column: Column, *, hidden: bool) -> list[str]:
+def _distinct(facts: SharedFacts, column: Column, *, hidden: bool) -> list[str]:
     if column.unique:
         return ["no value twice in a file"]
     if facts.distinct is None or hidden or column.type is ColumnType.BOOLEAN:

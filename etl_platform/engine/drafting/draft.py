@@ -13,15 +13,15 @@ from etl_platform.engine.columns import DAMAGED_ROW, TOO_FEW
 from etl_platform.engine.contract.contract_reader import parse_contract
 from etl_platform.engine.contract.model import Column, ColumnType
 from etl_platform.engine.drafting.column_names import common_words, dataset_name, file_patterns
-from etl_platform.engine.drafting.column_rules import ColumnFacts, typed_column, with_rules
+from etl_platform.engine.drafting.column_rules import SharedFacts, typed_column, with_rules
 from etl_platform.engine.drafting.column_samples import DraftError, FileSample, sample_file
 from etl_platform.engine.drafting.draft_text import DraftColumn, DraftContract, contract_yaml
 from etl_platform.engine.drafting.file_columns import SharedTable, share_columns
 from etl_platform.engine.drafting.key_candidates import composite_keys, single_key
 from etl_platform.engine.errors import UsageError
 from etl_platform.engine.result import CheckResult
+from etl_platform.engine.split import Progress
 
-Progress = Callable[[str, int], None]
 _EVIDENT = 0.999
 _LEAST_EVIDENCE = 1_000
 """A type that 99.9 % of at least so many values have is kept; the others are typing errors for the quarantine."""
@@ -92,7 +92,7 @@ class _Drafting:
         self._rows = sum(file.rows for file in files)
         labels = [file.label for file in files]
         typed = [typed_column(column, labels, today.year) for column in table.columns]
-        self._facts: dict[str, ColumnFacts] = {facts.name: facts for _, facts, _ in typed}
+        self._facts: dict[str, SharedFacts] = {facts.name: facts for _, facts, _ in typed}
         self._remarks: dict[str, list[str]] = {facts.name: remarks for _, facts, remarks in typed}
         self._draft = replace(named, columns=tuple(DraftColumn(column) for column, _, _ in typed))
 
