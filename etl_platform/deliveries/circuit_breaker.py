@@ -18,6 +18,7 @@ from enum import StrEnum
 from typing import TypeAlias
 
 from etl_platform.deliveries.plan_runs import QueuedFile
+from etl_platform.engine.output.plain_text import first_of
 
 _MOST_NAMED = 5
 
@@ -223,10 +224,10 @@ class BreakerStatus:
     held_agencies: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        held = ", ".join(self.held_agencies[:_MOST_NAMED]) + (", …" if len(self.held_agencies) > _MOST_NAMED else "")
-        return self._of_all_runs() + (f"; held back, because only their own files fail: {held}" if held else "")
+        held = first_of(self.held_agencies, _MOST_NAMED)
+        return self._state_text() + (f"; held back, because only their own files fail: {held}" if held else "")
 
-    def _of_all_runs(self) -> str:
+    def _state_text(self) -> str:
         runs = "1 failed run" if self.consecutive_failures == 1 else f"{self.consecutive_failures} failed runs"
         last = f", the last at {self.last_failure_time}" if self.last_failure_time else ""
         if self.state == Phase.CLOSED:

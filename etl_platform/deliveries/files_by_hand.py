@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from etl_platform.deliveries.delivery import ObjectVersion
 from etl_platform.engine.errors import UsageError
-from etl_platform.engine.output.plain_text import counted
+from etl_platform.engine.output.plain_text import counted, first_of
 from etl_platform.errors import ObjectMissingError, UnsafeKeyError
 from etl_platform.settings import bucket_name
 from etl_platform.storage.object_store import ObjectStore
@@ -25,8 +25,8 @@ def require_named_files(store: ObjectStore, versions: Iterable[ObjectVersion]) -
     problems = [problem for one in versions if one.is_named_only and (problem := _problem(store, one))]
     if not problems:
         return
-    shown = "; ".join(problems[:_MOST_NAMED]) + ("; …" if len(problems) > _MOST_NAMED else "")
-    raise UsageError(f"nothing was ingested: {counted(len(problems), 'file')} not found: {shown}. {_WHAT_TO_GIVE}")
+    named = first_of(problems, _MOST_NAMED, "; ")
+    raise UsageError(f"nothing was ingested: {counted(len(problems), 'file')} not found: {named}. {_WHAT_TO_GIVE}")
 
 
 def _problem(store: ObjectStore, version: ObjectVersion) -> str | None:

@@ -12,6 +12,7 @@ from etl_platform.engine.contract.file_names import FileNames
 from etl_platform.engine.contract.model import Contract
 from etl_platform.engine.contract_folder import BrokenContract
 from etl_platform.engine.ignored_names import ignored_name
+from etl_platform.engine.output.plain_text import first_of
 from etl_platform.engine.result import FileError
 
 
@@ -110,7 +111,7 @@ def route(version: ObjectVersion, contracts: Mapping[str, Contract], source_pref
 
 def _no_contract(broken: Sequence[BrokenContract]) -> FileError:
     why = _ignored(NO_CONTRACT)
-    in_error = ", ".join([PurePath(contract.path).name for contract in broken if contract.in_force][:_MOST_NAMED])
+    in_error = first_of([PurePath(contract.path).name for contract in broken if contract.in_force], _MOST_NAMED)
     if not in_error:
         return why
     return replace(why, message=f"{why.message}. Contracts in error, which may be about this file: {in_error}")

@@ -14,7 +14,7 @@ from etl_platform.deliveries.routing import RoutedObject
 from etl_platform.deliveries.waiting import OFTEN, Prospect, WaitingDelivery
 from etl_platform.engine.contract.model import Contract
 from etl_platform.engine.contract_folder import ContractFolder
-from etl_platform.engine.output.plain_text import counted
+from etl_platform.engine.output.plain_text import counted, first_of
 from etl_platform.object_keys import base_name
 from etl_platform.queue_work.queues import FILE_EVENTS, WorkQueue
 from etl_platform.storage.object_store import ObjectStore
@@ -23,7 +23,7 @@ IGNORED_WITHIN = timedelta(days=7)
 """Older ignored files are noise to which people are used."""
 MAX_AGE_S = 3_600
 """As in the alert EtlOldestMessageTooOld."""
-_NAMED = 3
+_MOST_NAMED = 3
 
 
 @dataclass(frozen=True)
@@ -82,9 +82,8 @@ def ignored_files(
     within = f"of the last {IGNORED_WITHIN.days} days"
     if not waiting:
         return Answer(False, f"no ignored file {within} waits")
-    named = "; ".join(f"{file.version.key}: {file.why}" for file in waiting[:_NAMED])
+    named = first_of([f"{file.version.key}: {file.why}" for file in waiting], _MOST_NAMED, "; ")
     text = f"{counted(len(waiting), 'ignored file')} {within} still waiting: {named}"
-    text += "; …" if len(waiting) > _NAMED else ""
     return Answer(True, text, "do what the reasons say; `etl-platform status --since 7d` lists them")
 
 
@@ -108,8 +107,7 @@ def overdue_files(store: ObjectStore, bucket: str, contracts: Mapping[str, Contr
             overdue += [f"{dataset} of {agency}" for agency, one in found if one.overdue]
     if not overdue:
         return Answer(False, f"no file is overdue; {counted(checked, 'partition')} checked")
-    named = ", ".join(overdue[:_NAMED]) + (" …" if len(overdue) > _NAMED else "")
-    text = f"{counted(len(overdue), 'file')} overdue: {named}"
+    text = f"{counted(len(overdue), 'file')} overdue: {first_of(overdue, _MOST_NAMED)}"
     return Answer(True, text, "ask the sender; the check file_is_on_time has the dates")
 
 

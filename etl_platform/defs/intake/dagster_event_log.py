@@ -72,7 +72,10 @@ class DagsterEventLog:
                 self._log_partition(partition, exact=True)
             except TransientError as error:
                 # The verdicts hold, and every delivery is done.
-                self._context.log.warning(f"the counts of the checks of {partition} are not current: {error}")
+                self._context.log.warning(
+                    f"the counts of the checks of {' of '.join(partition)} are not current until the next file or "
+                    f"until the partition is materialized: {error}"
+                )
 
     def log_ignored(self, report: Report) -> None:
         why = "; ".join(f"{error.code}: {error.message}" for error in report.check.errors)

@@ -42,6 +42,11 @@ def counted(number: int, one: str, several: str | None = None) -> str:
     return f"{number:,} {one if number == 1 else several or f'{one}s'}"
 
 
+def first_of(texts: Sequence[str], most: int, between: str = ", ") -> str:
+    """The first ``most`` texts; ``…`` in the place of the others, if there are more."""
+    return between.join([*texts[:most], *(["…"] if len(texts) > most else [])])
+
+
 def escape_control_characters(text: str) -> str:
     """Control characters as ``\\xNN``: text from a file must not move the cursor or add lines."""
     return "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in text)
