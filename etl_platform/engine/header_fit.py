@@ -1,4 +1,4 @@
-"""The contract that a file's header fits, for a file whose name matches none. A hint for people, no decision."""
+"""The contract that a file's header fits, for a file whose name matches none. A hint for people, not a decision."""
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath

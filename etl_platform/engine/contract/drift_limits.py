@@ -42,7 +42,7 @@ def read_drift_limits(document: Located, custom: Mapping[str, Any], columns: Set
     """The limits of a contract; the defaults where it sets none.
 
     Raises:
-        ContractError: an unknown name, column or severity, or a number that is no percentage.
+        ContractError: an unknown name, column or severity, or a number that is not a percentage.
     """
     declared = custom.get(LIKE_LAST_TIME, {})
     here = schema_custom_place(document, LIKE_LAST_TIME)

@@ -110,7 +110,7 @@ class _Anchor:
 
     Attributes:
         depth: of its path, at which the paths of ``unquoted`` are cut.
-        unquoted: the values in it that are no texts.
+        unquoted: the values in it that are not texts.
         size: values in it; an alias counts each time, because a few lines of aliases can mean billions of values.
     """
 

@@ -39,14 +39,14 @@ _OLD_FIELDS = {
     "mustBeGreaterThanOrEqualTo": "mustBeGreaterOrEqualTo",
     "mustBeLessThanOrEqualTo": "mustBeLessOrEqualTo",
 }
-"""Fields of earlier versions, with what takes their place since v3.1."""
+"""Fields of earlier versions, with those that replace them since v3.1."""
 
 
 def check_structure(document: Located, custom: Collection[str]) -> None:
     """Raise ContractError for each part that the standard or YAML's own readings rule out.
 
     Args:
-        custom: names of our custom properties, which are no fields of the standard.
+        custom: names of our custom properties, which are not fields of the standard.
     """
     version = document.data.get("apiVersion")
     if version not in API_VERSIONS:
@@ -72,7 +72,7 @@ def _structure_errors(document: Located, custom: Collection[str]) -> Iterator[Co
                 yield misread(document, path)
         elif unexpected := getattr(error.kind, "unexpected", None):
             for field in sorted(set(unexpected) - (_field_names() if follows else set())):
-                hint = _way_out(document, error.instance_path, field, custom)
+                hint = _instead_of(document, error.instance_path, field, custom)
                 message = f"{_place(document, path)}: the standard has no field {field!r} here{hint}"
                 yield document.error(message, *path, field)
         else:
@@ -154,7 +154,7 @@ def _entry_instead_of_text(where: Sequence[str | int], value: Any) -> str:
     return f"; write {{{_ENTRY_FIELDS[where[-2]]}: {value}}}"
 
 
-def _way_out(document: Located, where: Sequence[str | int], field: str, custom: Collection[str]) -> str:
+def _instead_of(document: Located, where: Sequence[str | int], field: str, custom: Collection[str]) -> str:
     """What to write instead of a field that the standard does not have at this place."""
     if field in custom:
         return f"; write it under customProperties: {{property: {field}, value: …}}"

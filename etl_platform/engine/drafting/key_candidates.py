@@ -33,7 +33,7 @@ def composite_keys(
         files: by label.
     """
     usable = [
-        column for column in columns if column.required and column.classification is None and _tells_apart(column)
+        column for column in columns if column.required and column.classification is None and _may_be_in_key(column)
     ]
     names = {column.name for column in sorted(usable, key=_rank)[:_MOST_COLUMNS]}
     ordered = [column for column in usable if column.name in names]
@@ -48,7 +48,7 @@ def composite_keys(
                 yield key
 
 
-def _tells_apart(column: Column) -> bool:
+def _may_be_in_key(column: Column) -> bool:
     is_counter = column.type is ColumnType.INTEGER and not COUNTERS.isdisjoint(words(column.name))
     return is_key_name(column.name) or column.type in _MOMENTS or is_counter
 

@@ -20,7 +20,7 @@ KEYS_AT_END = _each("no nr nbr num number case")
 DIGIT_TEXTS = _each("zip zipcode postal phone ssn badge shield fips geoid plate vin")
 """Words of other texts that may be all digits and are not numbers."""
 COUNTERS = _each("seq sequence line item row version year month day")
-"""Words of numbers that tell the rows of one identifier apart."""
+"""Words of numbers that distinguish the rows of one identifier."""
 
 FLAGS = _each("is has was flag ind indicator yn bool")
 """Words of booleans that are written as 0 and 1."""

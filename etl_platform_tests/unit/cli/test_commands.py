@@ -602,7 +602,7 @@ def test_version_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
     assert re.fullmatch(r"etl-platform \d+\.\d+\.\d+\n", out)
 
 
-def test_a_report_of_one_row_speaks_of_one_row(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_report_of_one_row_has_no_plural(capsys: pytest.CaptureFixture[str]) -> None:
     _, out, _ = call(capsys, "check", write("Officer_Detail.csv", ROSTER.splitlines()[0] + "\nA1,Doe\n"))
     assert "1 row: 0 good, 1 quarantined\n  no_good_rows: the only row breaks a rule; " in out
     assert "\n  1 row without the cells of the header, or with a stray quote\n" in out

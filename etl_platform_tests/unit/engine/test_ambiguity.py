@@ -97,7 +97,7 @@ def test_how_many_contrary_rows_are_typing_errors(tmp_path: Path, ours: int, the
     assert codes(result) == (["ambiguous_dates"] if refused else [])
 
 
-def test_two_orders_in_one_file_are_told_with_figures_and_the_first_line(tmp_path: Path) -> None:
+def test_two_orders_in_one_file_are_reported_with_numbers_and_the_first_line(tmp_path: Path) -> None:
     values = ["1/13/2020", "5/6/2020", "2020-01-02", "13/1/2020", "7/8/2020", "25/12/2020"]
     result = check(tmp_path, column_of("date", "yyyy-MM-dd", "M/d/yyyy"), values)
     (error,) = result.errors

@@ -292,7 +292,7 @@ def test_a_folder_without_contracts_or_no_folder_is_refused(tmp_path: Path) -> N
             load_contracts(folder)
 
 
-def test_a_contract_that_is_no_utf_8_is_refused(tmp_path: Path) -> None:
+def test_a_contract_that_is_not_utf_8_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "a.odcs.yaml"
     path.write_bytes(b"name: \xff")
     with pytest.raises(ContractError, match=r"a\.odcs\.yaml"):

@@ -91,7 +91,7 @@ def line_of(source: str, part: str) -> int:
     return source[: source.index(part)].count("\n") + 1
 
 
-def test_a_good_contract_says_what_stands_in_it() -> None:
+def test_a_good_contract_is_read_with_all_its_fields() -> None:
     contract = parse(GOOD)
     assert (contract.dataset, contract.version, contract.owner) == ("things", "1.2.3", "data-engineering")
     assert contract.grain == "One row per thing and day."
@@ -209,12 +209,12 @@ def test_what_is_wrong_is_named_with_its_line(old: str, new: str, at: str, says:
         "apiVersion: v3.2.0\nkind: DataContract\nid: &x {y: *x}\n",
     ],
 )
-def test_what_is_no_contract_at_all_is_a_contract_error(source: str) -> None:
+def test_a_document_that_is_not_a_contract_is_a_contract_error(source: str) -> None:
     with pytest.raises(ContractError, match=r"c\.odcs\.yaml"):
         parse(source)
 
 
-def test_a_bad_indentation_is_blamed_on_its_line() -> None:
+def test_a_bad_indentation_is_an_error_at_its_line() -> None:
     with pytest.raises(ContractError) as caught:
         parse(GOOD.replace("kind: DataContract", "kind: DataContract\n   x: 1"))
     assert caught.value.line in {2, 3}
@@ -316,7 +316,7 @@ def test_any_wrong_value_anywhere_is_a_contract_error_or_harmless(where: tuple[A
             assert contract.columns
 
 
-def test_every_path_knows_its_line() -> None:
+def test_every_path_has_its_line() -> None:
     located = load_located("a:\n  b:\n    - x\n    - y: 1\n", "f")
     assert (located.line("a"), located.line("a", "b", 0), located.line("a", "b", 1, "y")) == (1, 3, 4)
     assert located.line("a", "b", 1, "missing") == located.line("a", "b", 1)
@@ -372,7 +372,7 @@ def test_a_latency_is_the_grace_of_a_cadence() -> None:
         ("{property: frequency, value: 1}\n  - {property: frequency, value: 2}", "twice"),
     ],
 )
-def test_a_cadence_that_would_be_guessed_at_is_blamed_on_its_line(entries: str, said: str) -> None:
+def test_an_ambiguous_cadence_is_an_error_at_its_line(entries: str, said: str) -> None:
     source = GOOD.replace("{property: frequency, value: 2, unit: w}", entries)
     error = blamed(source)
     assert error.line == line_of(source, entries.splitlines()[-1].strip())
@@ -424,7 +424,7 @@ def test_a_physical_name_without_an_extension_is_that_of_a_csv_file() -> None:
         ),
     ],
 )
-def test_a_field_that_the_standard_does_not_have_is_named_with_the_way_out(
+def test_a_field_that_the_standard_does_not_have_is_an_error_with_what_to_write_instead(
     old: str, new: str, at: str, says: str
 ) -> None:
     source = GOOD.replace(old, new, 1)
@@ -462,7 +462,7 @@ SERVER = "servers: [{server: drop, type: s3, location: 's3://b/k', %s}]\nschema:
         ("delimiter: é", "delimiter"),
     ],
 )
-def test_a_pin_that_no_file_could_hold_to_is_blamed_on_its_line(pin: str, said: str) -> None:
+def test_a_reading_override_that_no_file_could_satisfy_is_an_error_at_its_line(pin: str, said: str) -> None:
     source = GOOD.replace("schema:", SERVER % pin)
     error = blamed(source)
     assert error.line == line_of(source, "servers:")
@@ -473,12 +473,12 @@ def test_a_pin_that_no_file_could_hold_to_is_blamed_on_its_line(pin: str, said: 
     ("name", "value"),
     [("headerLine", 0), ("headerLine", "3"), ("headerLine", True), ("sheet", 3), ("shortRows", "fill")],
 )
-def test_a_pinned_place_of_the_wrong_kind_is_an_error(name: str, value: Any) -> None:
+def test_a_custom_property_with_a_wrong_value_is_an_error(name: str, value: Any) -> None:
     with pytest.raises(ContractError, match=name):
         contract_of([text("ident")], customs=custom(**{name: value}))
 
 
-def test_pins_are_read_from_the_server_and_the_schema() -> None:
+def test_reading_overrides_are_read_from_the_server_and_the_schema() -> None:
     contract = parse(GOOD.replace("schema:", SERVER % 'encoding: cp850, delimiter: "\\t"'))
     assert (contract.reading_overrides.encoding, contract.reading_overrides.delimiter) == ("cp850", "\t")
     placed = contract_of([text("ident")], customs=custom(sheet="Data", headerLine=4))

@@ -131,7 +131,7 @@ def test_a_dataset_rule_that_is_not_understood_is_named_with_its_line(old: str, 
     assert says in str(caught.value)
 
 
-def test_two_rules_cannot_share_the_name_of_their_check() -> None:
+def test_two_rules_cannot_have_one_check_name() -> None:
     named = NULLS.replace("}", ", name: day__freshness}")
     with pytest.raises(ContractError, match=r"'day\.freshness' is used by another") as caught:
         parse_contract(GOOD.replace(NULLS, named), "c.odcs.yaml")
@@ -160,7 +160,7 @@ def test_every_share_may_be_the_limit_of_refused_rows(limit: float) -> None:
     assert contract_of([text("a")], customs=custom(maxRejectedPercent=limit)).max_rejected_percent == limit
 
 
-def test_every_rule_says_in_words_what_it_asks() -> None:
+def test_every_rule_has_a_sentence() -> None:
     assert [rule.text for rule in parse_contract(GOOD, "c.odcs.yaml").dataset_rules] == [
         "The file has 10 to 20 rows.",
         "ident is empty in less than 5 % of the rows.",

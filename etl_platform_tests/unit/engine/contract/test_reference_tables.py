@@ -41,12 +41,12 @@ def test_the_table_s_bytes_are_part_of_what_identifies_the_contract(contract: Pa
     assert load_contract(contract).sha256 != first.sha256
 
 
-def test_a_table_that_nobody_names_harms_nobody(contract: Path) -> None:
+def test_a_broken_table_that_no_contract_names_is_not_an_error(contract: Path) -> None:
     (contract.parent / "references" / "broken.csv").write_bytes(b"\xff")
     load_contract(contract)
 
 
-def test_a_table_that_is_missing_is_said_with_those_that_are_there(contract: Path) -> None:
+def test_a_missing_table_is_an_error_that_lists_those_that_exist(contract: Path) -> None:
     table = contract.parent / "references" / "agencies.csv"
     table.rename(table.with_name("agency.csv"))
     with pytest.raises(ContractError, match=r"things\.odcs\.yaml:.*no table 'agencies'; it has agency"):
@@ -81,7 +81,7 @@ def test_a_broken_table_is_named_with_its_line(contract: Path, content: bytes, l
     assert (caught.value.path, caught.value.line) == (str(table), line)
 
 
-def test_spreadsheets_byte_order_mark_and_line_ends_are_no_part_of_a_table(tmp_path: Path) -> None:
+def test_a_byte_order_mark_and_line_ends_of_spreadsheets_are_not_part_of_a_table(tmp_path: Path) -> None:
     path = tmp_path / "t.csv"
     path.write_bytes("﻿code,name\r\nÄ,é\r\n".encode())
     table = read_table("t", path)

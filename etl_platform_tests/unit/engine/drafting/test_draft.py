@@ -116,7 +116,7 @@ def test_months_that_the_file_does_not_have_are_allowed(tmp_path: Path) -> None:
     assert len(contract.column("month").allowed or ()) == 12
 
 
-def test_columns_without_a_usable_name_are_left_out_and_told(tmp_path: Path) -> None:
+def test_columns_without_a_usable_name_are_left_out_and_listed(tmp_path: Path) -> None:
     rows = [f"{place},x{place},y,z" for place in range(12)]
     draft, contract = drafted(csv_file(tmp_path / "Things.csv", "thing_id,,Beat,BEAT", rows))
     assert [column.name for column in contract.columns] == ["thing_id"]
@@ -126,7 +126,7 @@ def test_columns_without_a_usable_name_are_left_out_and_told(tmp_path: Path) -> 
     )
 
 
-def test_headers_that_are_no_names_become_synonyms(tmp_path: Path) -> None:
+def test_headers_that_are_not_names_become_synonyms(tmp_path: Path) -> None:
     rows = [f"{place},a,b" for place in range(12)]
     _, contract = drafted(csv_file(tmp_path / "Things.csv", "Übung id,2015 total,delivery_day", rows))
     assert [(column.name, column.synonyms) for column in contract.columns] == [

@@ -324,7 +324,7 @@ def test_what_could_go_wrong_silently_is_refused(columns: list[dict[str, Any]], 
         (reference("agencies", "code,name", "A,x", ",y"), 3, "empty"),
     ],
 )
-def test_a_key_that_is_empty_or_twice_is_blamed_on_the_table_s_line(table: Any, at: int, says: str) -> None:
+def test_a_key_that_is_empty_or_repeated_is_an_error_at_the_table_s_line(table: Any, at: int, says: str) -> None:
     column = text("a", customProperties=lookup(table="agencies", key="code", take="name"))
     with pytest.raises(ContractError, match=says) as caught:
         contract_of([column], references=[table])

@@ -76,7 +76,7 @@ def test_a_workbook_that_is_cut_off_is_damage() -> None:
         assert refusal(content[:size]).code == "workbook_damaged"
 
 
-def test_a_record_that_is_too_short_is_told_in_words() -> None:
+def test_a_record_that_is_too_short_is_an_error_in_words() -> None:
     error = refusal(bare(record(0x809, struct.pack("<HHHH", 0, 0x10, 0, 0)), record(0x22)))
     assert (error.code, "its records are cut off or damaged" in error.message) == ("workbook_damaged", True)
 
