@@ -14,7 +14,7 @@ _AT_ONCE = 16
 def find_delivery(store: ObjectStore, bucket: str, delivery_id: str) -> Report | None:
     """The report of a delivery; if it was reprocessed, of the last reprocessing. None if no partition has one.
 
-    It costs one request for each partition, because the id does not say which one it is of.
+    It costs one request for each partition, because the id does not name its partition.
 
     Raises:
         ReportError, TransientError: the report cannot be read.

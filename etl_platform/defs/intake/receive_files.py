@@ -52,7 +52,7 @@ class ReceivedFiles:
 
         A retried message may need a run of its own, so the first call receives at most as many as runs may start. As
         long as all are received for the first time, calls receive up to ``room`` more. If those were all retried, each
-        would still start, and at most twice as many runs as may.
+        would still start, in at most twice ``room`` runs.
         """
         ignored_free = max(self.ignored_room - self.ignored.count, self.recordable - self.ignored.messages)
         free = min(self.room - self.files.count, ignored_free)
@@ -82,8 +82,8 @@ def receive_files(
     """Receive messages until the queue is empty, the runs are full or the deadline (of ``monotonic``) is reached.
 
     Every message that is received starts: an unused one would return one receive nearer to the dead-letter queue. See
-    ``ReceivedFiles.may_receive`` for how many that may be. A probe starts only one message with a file that a contract
-    knows.
+    ``ReceivedFiles.may_receive`` for how many messages that can be. A probe starts only one message with a file that a
+    contract knows.
 
     Args:
         wait_s: seconds to wait for the first message. If others follow at once, calls wait a second for more.

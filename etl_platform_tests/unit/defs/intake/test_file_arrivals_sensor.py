@@ -101,7 +101,7 @@ def test_a_retried_message_that_does_not_fit_starts_in_the_one_run_beyond_the_li
 
 @pytest.mark.parametrize("retried", [3, 20, 40])
 @pytest.mark.parametrize("room", [1, 3, 10])
-def test_retried_messages_behind_new_ones_start_in_at_most_twice_as_many_runs_as_may(
+def test_retried_messages_behind_new_ones_start_in_at_most_twice_the_allowed_runs(
     platform: MemoryPlatform, queue: MemoryQueue, room: int, retried: int
 ) -> None:
     for number in range(10 + retried):
