@@ -90,10 +90,7 @@ class _Contracts:
         if name and Path(name).is_file():
             return cls(load_contract(Path(name)))
         contracts = read_folder(folder())
-        named = contracts.find(name) if name else None
-        if name and named is None:
-            raise UsageError(f"--contract {name}: neither a file nor one of {', '.join(contracts.good)}")
-        return cls(named, contracts)
+        return cls(contracts.named(name) if name else None, contracts)
 
     def choose(self, file: NamedFile) -> Contract | None:
         """None if files are only profiled; NotADeliveryError if the name decides and no contract matches it."""

@@ -15,7 +15,7 @@ from etl_platform.engine.contract.contract_status import not_in_force
 from etl_platform.engine.contract.declared_names import declared_names
 from etl_platform.engine.contract.model import Contract, file_stem, fold
 from etl_platform.engine.contract.reference_tables import ReferenceFolder
-from etl_platform.engine.errors import ContractError, NotInForceError
+from etl_platform.engine.errors import ContractError, NotInForceError, UsageError
 from etl_platform.engine.machine_errors import machine_error
 from etl_platform.engine.rules.check_names import RuleCheck, refuse_colliding_checks, step_outputs
 
@@ -86,6 +86,18 @@ class ContractFolder:
             if broken.dataset == dataset:
                 raise broken.error
         return None
+
+    def named(self, dataset: str) -> Contract:
+        """The contract of a dataset that a person names as ``--contract``.
+
+        Raises:
+            UsageError: there is none.
+            ContractError: it is set aside.
+        """
+        contract = self.find(dataset)
+        if contract is None:
+            raise UsageError(f"--contract {dataset}: neither a file nor one of {', '.join(self.good)}")
+        return contract
 
 
 def contract_paths(folder: Path) -> list[Path]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from etl_platform.engine.contract.file_names import choose_contract
 from etl_platform.engine.contract.model import Contract
 from etl_platform.engine.contract_folder import load_contract, read_folder
-from etl_platform.engine.errors import EtlPlatformError, UnreadableFileError, UsageError
+from etl_platform.engine.errors import EtlPlatformError, UnreadableFileError
 from etl_platform.engine.header_fit import nearest_contract
 from etl_platform.engine.machine_errors import machine_error
 from etl_platform.engine.named_files import require_file
@@ -50,10 +50,7 @@ def _choose(file: Path, name: str | None, folder: Callable[[], Path]) -> Contrac
         return load_contract(Path(name))
     contracts = read_folder(folder())
     if name:
-        named = contracts.find(name)
-        if named is None:
-            raise UsageError(f"--contract {name}: neither a file nor one of {', '.join(contracts.good)}")
-        return named
+        return contracts.named(name)
     by_name = choose_contract(contracts.good.values(), file.name)
     chosen = by_name or nearest_contract(open_table(file, None).header, contracts.good.values())
     if chosen is None:
