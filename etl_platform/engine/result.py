@@ -146,7 +146,7 @@ class ColumnProfile:
     Attributes:
         distinct: different values, with the relative error ``distinct_error``, which is 0 where they were counted.
         min, max: as JSON, dates as ISO text; None where there is no value, or the column is masked.
-        top: the most frequent values; None where there were too many to count.
+        top: the most frequent values, all of a column of codes; None where there were too many to count.
         histogram: the bins that have values; None for texts.
         deciles: one value for each of DECILES, from a sample of a large file; None where ``histogram`` is None.
         masked: whether values of the column must not be shown; then only counts and lengths are kept.

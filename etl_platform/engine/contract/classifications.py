@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import Protocol
 
 OPEN = frozenset({"public", "internal"})
-"""Classifications of values that may be shown. Any other masks, also one that is not known, and none at all."""
+"""Classifications of values that may be shown. Any other classification masks the values, and so does none."""
 _KNOWN = OPEN | {"confidential", "restricted"}
 
 

@@ -27,7 +27,6 @@ _METRICS = {
     **dict.fromkeys(("countCheck", "row_count"), "rowCount"),
 }
 """Metrics of the standard by the names that contracts of v3.0 give them under ``rule``."""
-
 _OLD_FIELDS = {
     "isNullable": "required, which means the opposite",
     "isUnique": "unique",

@@ -16,8 +16,6 @@ from etl_platform.engine.drift.words import chance, files_words, listed, percent
 
 MIN_ROWS = 20
 """Of smaller files, only the names of the columns are compared."""
-
-
 NO_RULES: Mapping[str, Sequence[str]] = MappingProxyType({})
 
 

@@ -39,7 +39,7 @@ _MEANINGS = {
     **dict.fromkeys(["received", "recd", "rcvd"], "receive"),
     **dict.fromkeys(["closed", "closing"], "close"),
     **dict.fromkeys(["result", "outcome", "disp", "finding"], "disposition"),
-    **dict.fromkeys(["reason", "purpose"], "reason"),
+    **dict.fromkeys(["purpose"], "reason"),
     **dict.fromkeys(["pay", "wage", "sal"], "salary"),
     **dict.fromkeys(["veh", "car"], "vehicle"),
     **dict.fromkeys(["shield", "star", "bdg"], "badge"),

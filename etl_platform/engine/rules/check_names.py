@@ -18,10 +18,8 @@ ON_TIME_CHECK = "file_is_on_time"
 DRIFT_CHECK = "like_last_time"
 RESERVED = frozenset({FILE_CHECK, KEYS_CHECK, ON_TIME_CHECK, DRIFT_CHECK})
 """The platform's own checks of silver. No rule has such a name, even if its dataset lacks the check."""
-
-
 MAX_CHECKS = 100
-"""Checks of rules about columns, and of rows, and of whole files. Each file logs a result of 2 KB for each check.
+"""Limit for rules about columns, for row rules and for dataset rules. Each file logs a result of 2 KB for each check.
 
 If there are more rules, those of one kind share a check. So a rule that is added changes no other name, except where
 the number of rules passes this limit.
