@@ -25,7 +25,7 @@ FILES = dict(re.findall(r"^`([\w./]+)`:\n\n```csv\n(.*?)```$", PAGE, re.MULTILIN
 SESSIONS = re.findall(r"^```console\n(\$ .*?)```$", PAGE, re.MULTILINE | re.DOTALL)
 SOURCE = "from_client/la_new_orleans/Training.csv"
 # What differs between runs: times, run ids, and the hash of the contract.
-VARIABLE = re.compile(r"20\d\d-\d\d-\d\d \d\d:\d\d(:\d\d)?|run [0-9a-f]{8}|(?<=1\.0\.0 )[0-9a-f]{6}")
+VARIABLE = re.compile(r"20\d\d-\d\d-\d\d \d\d:\d\d(:\d\d)?|run [0-9a-f]{8}|(?<=1\.1\.0 )[0-9a-f]{6}")
 
 
 def without_variable_parts(text: str) -> str:

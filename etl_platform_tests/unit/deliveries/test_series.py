@@ -1,6 +1,7 @@
 """Files of a series compared on arrival: which files belong to it, repeats and replays, and what the report says."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -104,6 +105,26 @@ def test_an_index_that_is_lost_or_damaged_is_written_again(tmp_path: Path, caplo
     assert drift(ingest(place, lines(), 1)).files == 0
     assert "the index of a series cannot be read" in caplog.text
     assert drift(ingest(place, lines(), 2)).files == 1
+
+
+def test_a_file_whose_index_others_keep_changing_is_compared_and_left_out_of_it(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    place = Place(tmp_path, CONTRACT)
+    ingest(place, lines(), 0)
+    (index,) = (tmp_path / SERIES).rglob("*.json")
+    write, kept = place.store.write, index.read_bytes()
+
+    def write_after_another(bucket: str, key: str, *arguments: Any, **how: Any) -> str:
+        if key.startswith(SERIES):
+            write(bucket, key, kept)
+        return write(bucket, key, *arguments, **how)
+
+    place.store.write = write_after_another  # type: ignore[method-assign]
+    report = ingest(place, lines(100), 30)
+    assert [one.change for one in drift(report).findings] == [Change.ROWS]
+    assert index.read_bytes() == kept
+    assert "left out of the index of its series" in caplog.text
 
 
 def test_a_contract_can_turn_the_comparison_off(tmp_path: Path) -> None:
