@@ -20,13 +20,18 @@ _MAIN_BRANCHES = ("origin/HEAD", "origin/main", "origin/master")
 def compare_versions(arguments: argparse.Namespace) -> int:
     """Print an error for each contract whose version does not say what changed. Needs git."""
     folder = arguments.folder or load_settings().contracts_dir
+    if not folder.is_dir():
+        raise UsageError(f"{folder} is not a folder of contracts")
     if _git(folder, "rev-parse", "--git-dir") is None:
         raise UsageError(f"{folder} is not in a git repository; versions are compared with those in git")
     bases = [arguments.since] if arguments.since else list(_bases(folder))
     for base in bases:
         if _git(folder, "rev-parse", "--verify", "--quiet", f"{base}^{{commit}}") is None:
             raise UsageError(f"--since {base}: no such commit here; in a shallow clone, run git fetch --deepen=100")
-    problems = {str(problem): problem for path in contract_paths(folder) for problem in _problems(path, bases)}
+    paths = contract_paths(folder)
+    if not paths:
+        raise UsageError(f"{folder} has no contract, no file *.odcs.yaml")
+    problems = {str(problem): problem for path in paths for problem in _problems(path, bases)}
     for problem in problems:
         print(problem, file=sys.stderr)
     if not problems:
@@ -52,9 +57,16 @@ def _bases(folder: Path) -> Iterator[str]:
 
 
 def _problems(path: Path, bases: Sequence[str]) -> Iterator[ContractError]:
-    text = path.read_text("utf-8")
     references = ReferenceFolder(path.parent / "references")
-    new = parse_contract(text, str(path), references)
+    try:
+        text = path.read_text("utf-8")
+        new = parse_contract(text, str(path), references)
+    except UnicodeDecodeError as error:
+        yield ContractError(f"byte {error.start + 1} is not UTF-8; save it as UTF-8", path=str(path))
+        return
+    except ContractError as error:
+        yield error
+        return
     for base in bases:
         old_text = _git(path.parent, "show", f"{base}:./{path.name}")
         if old_text is None or old_text == text:
@@ -72,7 +84,7 @@ def _git(folder: Path, *arguments: str) -> str | None:
     """The output of a git command; None if it fails."""
     command = ["git", "-C", str(folder), *arguments]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", check=False)
+        done = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", errors="replace", check=False)
     except FileNotFoundError:
         raise UsageError("git is not installed; versions are compared with those in git") from None
     return done.stdout if done.returncode == 0 else None

@@ -40,6 +40,9 @@ def _diff(arguments: argparse.Namespace) -> int:
     earlier = _report(platform, arguments.earlier or _last(report))
     contract = platform.contract_folder.good.get(report.dataset or "")
     keys = contract.keys if contract else frozenset()
+    if report.partition[0] != earlier.partition[0]:
+        datasets = f"{report.delivery_id} is of {report.partition[0]}, {earlier.delivery_id} of {earlier.partition[0]}"
+        raise UsageError(f"two deliveries of one dataset can be compared; {datasets}")
     after, before = (
         FileSummary.of(one.check, one.delivery_id, one.source.order.last_modified, keys) for one in (report, earlier)
     )

@@ -45,7 +45,7 @@ def contract_yaml(draft: DraftContract) -> str:
         "version: 0.1.0",
         "status: draft",
         "schema:",
-        f"  - name: {draft.dataset}",
+        f"  - name: {quoted(draft.dataset)}",
         f"    physicalName: {quoted(draft.physical_name)}",
     ]
     if draft.primary_key:

@@ -94,3 +94,27 @@ def test_a_new_contract_needs_no_earlier_version(origin: Path) -> None:
     data = contract_data([text("a")], dataset="others")
     (origin / "others.odcs.yaml").write_text(yaml_text(data), "utf-8")
     assert main(["contract", "versions", str(origin)]) == 0
+
+
+def test_what_cannot_be_read_is_named_and_the_other_contracts_are_compared(
+    origin: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write(origin, "1.0.0", "a")
+    write(origin, "1.0.0", "a", "b", commit=False)
+    (origin / "latin.odcs.yaml").write_bytes(b"id: \xe9")
+    (origin / "broken.odcs.yaml").write_text("id: [", "utf-8")
+    assert main(["contract", "versions", str(origin)]) == 2
+    lines = capsys.readouterr().err
+    assert "latin.odcs.yaml: byte 5 is not UTF-8" in lines
+    assert "broken.odcs.yaml" in lines
+    assert "things.odcs.yaml" in lines
+
+
+def test_a_folder_that_is_not_there_or_has_no_contract_is_a_usage_error(
+    origin: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["contract", "versions", str(origin / "nowhere")]) == 2
+    assert "is not a folder of contracts" in capsys.readouterr().err
+    (origin / "empty").mkdir()
+    assert main(["contract", "versions", str(origin / "empty")]) == 2
+    assert "has no contract" in capsys.readouterr().err

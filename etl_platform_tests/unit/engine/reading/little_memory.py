@@ -1,6 +1,5 @@
 """Opens a file in a process of its own with little memory, because a reader that asks for too much ends its process."""
 
-import resource
 import subprocess
 import sys
 from pathlib import Path
@@ -8,8 +7,10 @@ from pathlib import Path
 from etl_platform_tests.unit.making import PROJECT
 
 _SCRIPT = """
+import resource
 import sys
 from pathlib import Path
+resource.setrlimit(resource.RLIMIT_AS, (int(sys.argv[2]) << 30,) * 2)
 from etl_platform.engine.errors import UnreadableFileError
 from etl_platform.engine.reading.open_table import open_table
 try:
@@ -22,13 +23,13 @@ except UnreadableFileError as error:
 def read_in_little_memory(path: Path, *, gib: int) -> str:
     """The number of rows of the file, or the code of its refusal."""
     done = subprocess.run(
-        [sys.executable, "-c", _SCRIPT, str(path)],
+        # The script sets its limit itself: code between fork and exec runs handlers of libraries such as gRPC.
+        [sys.executable, "-c", _SCRIPT, str(path), str(gib)],
         cwd=PROJECT,
         capture_output=True,
         text=True,
         timeout=60,
         check=False,
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (gib << 30, gib << 30)),
     )
     assert done.returncode == 0, done.stderr[-400:]
     return done.stdout.strip()
