@@ -113,6 +113,11 @@ class _Local:
                 )
             time.sleep(_POLL_S)
 
+    def waiting_messages(self) -> int:
+        name = "ApproximateNumberOfMessages"
+        found = self.aws.sqs.get_queue_attributes(QueueUrl=self.stack.resources.queue_url, AttributeNames=[name])
+        return int(found["Attributes"][name])
+
     def _reports(self) -> int:
         pages = self.aws.s3.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix="reports/")
         return sum(page["KeyCount"] for page in pages)
@@ -200,6 +205,10 @@ def _tick_s(local: _Local, history: int) -> float:
         time.sleep(_POLL_S)
     _lengthen_history(local.postgres_url, history)
     local.put([f"from_client/agency_{number % AGENCIES:03}/tick_{number}/Hours.csv" for number in range(MESSAGES)])
+    # Events of the last files may still be on their way; a tick that waits for them would be measured.
+    while local.waiting_messages() < MESSAGES:
+        local.stack.check()
+        time.sleep(_POLL_S)
     before, deadline = local.dagster.last_tick(), time.monotonic() + _DEADLINE_S
     local.dagster.start_sensor()
     while (tick := local.dagster.last_tick()) is None or tick == before:

@@ -38,8 +38,8 @@ class QueuedFile:
 MessageFiles: TypeAlias = Sequence[QueuedFile]
 """The files of one message; they stay in one run, because the message is deleted when all of them are done."""
 PlannedRun: TypeAlias = list[MessageFiles]
-MAX_FILES, MAX_IGNORED = 200, 1_000
-"""Files of a run. An ignored file is only recorded, so a run can have more of them."""
+MAX_FILES, MAX_IGNORED = 500, 1_000
+"""Files of a run, whose start costs 5 CPU seconds. An ignored file is only recorded, so a run can have more of them."""
 
 
 @dataclass(frozen=True)
