@@ -42,9 +42,9 @@ def test_a_big_file_gets_its_own_run() -> None:
     assert [[file.message_id for group in run for file in group] for run in runs] == [["a"], ["big"], ["c", "d"]]
 
 
-@pytest.mark.parametrize(("receives", "size"), [(1, 200), (2, 20), (3, 2), (4, 1), (20, 1), (1_000, 1)])
+@pytest.mark.parametrize(("receives", "size"), [(1, 500), (2, 50), (3, 5), (4, 1), (20, 1), (1_000, 1)])
 def test_runs_are_ten_times_smaller_with_each_receive(receives: int, size: int) -> None:
-    messages = [[queued(str(i), str(i), receives=receives)] for i in range(400)]
+    messages = [[queued(str(i), str(i), receives=receives)] for i in range(1_000)]
     assert {len(run) for run in plan_runs(messages)} == {size}
 
 
