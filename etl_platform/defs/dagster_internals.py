@@ -160,7 +160,8 @@ class _JobWithSmallSubsets(dg.JobDefinition):
             executor_def=self.executor_def,
             resource_defs=self.resource_defs,
         )
-        return small.get_subset(asset_selection=asset_selection, asset_check_selection=asset_check_selection)
+        logged = small.with_logger_defs(self.loggers)
+        return logged.get_subset(asset_selection=asset_selection, asset_check_selection=asset_check_selection)
 
 
 def define_job_of_several_partition_sets(

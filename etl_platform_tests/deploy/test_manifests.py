@@ -325,6 +325,9 @@ def test_dagster_is_configured_like_the_top_level_dagster_yaml(rendered: Sequenc
     limited, limited_there = (item["concurrency"]["runs"].pop("tag_concurrency_limits") for item in (here, there))
     assert [limit["key"] for limit in limited] == [limit["key"] for limit in limited_there]
     assert here["run_coordinator"]["config"].pop("dequeue_num_workers") > 1
+    # A look at a run is a call of the cluster there, and a call of the code server here.
+    polls = [item["run_monitoring"].pop("poll_interval_seconds") for item in (here, there)]
+    assert polls == sorted(polls)
     missing = {name: section for name, section in here.items() if not contains(there.get(name), section)}
     assert missing == {}
 
