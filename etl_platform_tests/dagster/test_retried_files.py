@@ -23,7 +23,7 @@ def test_recovery_from_an_outage_stays_batched(instance: dg.DagsterInstance) -> 
     assert queue.given_back == []
 
 
-@pytest.mark.parametrize(("receives", "size"), [(1, 50), (2, 20), (3, 2), (4, 1), (19, 1)])
+@pytest.mark.parametrize(("receives", "size"), [(1, 50), (2, 50), (3, 5), (4, 1), (19, 1)])
 def test_batches_shrink_tenfold_with_each_receive(instance: dg.DagsterInstance, receives: int, size: int) -> None:
     queue = CountedQueue(*(f"agency_{number}" for number in range(50)), receives=receives)
 

@@ -45,7 +45,7 @@ def contract_yaml(draft: DraftContract) -> str:
         "version: 0.1.0",
         "status: draft",
         "schema:",
-        f"  - name: {quoted(draft.dataset)}",
+        f"  - name: {_name(draft.dataset)}",
         f"    physicalName: {quoted(draft.physical_name)}",
     ]
     if draft.primary_key:
@@ -65,10 +65,15 @@ def quoted(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
+def _name(name: str) -> str:
+    """A name as YAML, in quotes only if YAML would read it as another value."""
+    return quoted(name) if name.lower() in _YAML_WORDS else name
+
+
 def _column(draft: DraftColumn, primary_key: Sequence[str]) -> Iterator[str]:
     column = draft.column
     yield from _comment("; ".join(draft.evidence), "      ")
-    yield f"      - name: {quoted(column.name) if column.name.lower() in _YAML_WORDS else column.name}"
+    yield f"      - name: {_name(column.name)}"
     yield f"        logicalType: {column.type}"
     if column.required and column.name not in primary_key:
         yield "        required: true"

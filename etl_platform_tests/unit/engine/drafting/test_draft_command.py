@@ -38,6 +38,8 @@ def test_a_draft_says_how_many_rows_would_be_quarantined(stops: Path, capsys: py
 def test_the_name_of_the_dataset_can_be_given(stops: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["contract", "draft", str(stops), "--dataset", "beats"]) == 0
     assert "  - name: beats\n" in capsys.readouterr().out
+    assert main(["contract", "draft", str(stops), "--dataset", "no"]) == 0
+    assert "  - name: 'no'\n" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
