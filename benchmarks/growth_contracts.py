@@ -89,7 +89,8 @@ def write_contracts(folder: Path, number: int) -> None:
             suffix = ""
         text = re.sub(r"(?m)^(id: \S+)", rf"\1{suffix}", text)
         text = re.sub(r"(?m)^(  - name: \w+)(\n    physicalName: \w+)", rf"\1{suffix}\2{suffix}", text, count=1)
-        text = re.sub(r"(?m)^.*filePatterns.*$", lambda line: line[0].replace("*'", f"{suffix}*'"), text)  # noqa: B023 - called at once
+        lines = text.splitlines(keepends=True)
+        text = "".join(line.replace("*'", f"{suffix}*'") if "filePatterns" in line else line for line in lines)
         (folder / f"c{place:04}.odcs.yaml").write_text(text, "utf-8")
 
 

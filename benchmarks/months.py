@@ -125,8 +125,7 @@ def _cells_shifted(month: Month, random: Random) -> Month:
 
 def _dates_shifted(month: Month, random: Random) -> Month:
     name, days = random.choice(_DATES), random.choice((-36_525, 1_461, 3_652))
-    shift = lambda cell: (date.fromisoformat(cell) + timedelta(days)).isoformat()  # noqa: E731
-    return month.with_cells([name], shift)
+    return month.with_cells([name], lambda cell: (date.fromisoformat(cell) + timedelta(days)).isoformat())
 
 
 def _numbers_shifted(month: Month, random: Random) -> Month:

@@ -91,7 +91,7 @@ class ContractFolder:
         """The contract of a dataset that a person names as ``--contract``.
 
         Raises:
-            UsageError: there is none.
+            UsageError: no contract describes it.
             ContractError: it is set aside.
         """
         contract = self.find(dataset)

@@ -58,5 +58,5 @@ def drift_evaluation(in_silver: Sequence[Report], severity: Severity) -> CheckEv
 
 def _nothing_unusual(previous: Sequence[int]) -> str:
     if not any(previous):
-        return "The first file of its kind: there is none to compare it with."
+        return "This is the first file of its series, so it was not compared with another one."
     return "Nothing unusual beside the previous files."

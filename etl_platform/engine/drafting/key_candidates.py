@@ -19,7 +19,7 @@ _MOMENTS = frozenset({ColumnType.DATE, ColumnType.TIMESTAMP, ColumnType.TIME})
 
 
 def single_key(columns: Sequence[Column]) -> tuple[str, ...]:
-    """The first required column that is unique and named as an identifier; empty if there is none."""
+    """The first required column that is unique and named as an identifier; empty without one."""
     return next(((c.name,) for c in columns if c.unique and c.required and is_key_name(c.name)), ())
 
 
