@@ -50,7 +50,7 @@ def build_defs(
     folder = folder or read_folder(settings.contracts_dir)
     apis = read_sources(settings.api_sources_dir, folder)
     built = folder if datasets is None else folder.only(datasets)
-    declared = declarations(built, apis)
+    declared = declarations(built, apis, folder.datasets)
     warn_of_errors(declared)
     resources = {
         "platform": build_platform_resource(settings, folder),

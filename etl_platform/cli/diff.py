@@ -33,6 +33,7 @@ def _diff(arguments: argparse.Namespace) -> int:
     from etl_platform.engine.contract.drift_limits import DriftLimits
     from etl_platform.engine.drift.compare import compare
     from etl_platform.engine.drift.summary import FileSummary
+    from etl_platform.engine.overlays.overlay_folder import for_agency
     from etl_platform.platform import Platform
 
     platform = Platform(load_settings())
@@ -46,7 +47,8 @@ def _diff(arguments: argparse.Namespace) -> int:
     after, before = (
         FileSummary.of(one.check, one.delivery_id, one.source.order.last_modified, keys) for one in (report, earlier)
     )
-    findings = compare(after, [before], contract.drift_limits if contract else DriftLimits())
+    limits = for_agency(contract, report.partition[1]).drift_limits if contract else DriftLimits()
+    findings = compare(after, [before], limits)
     if arguments.json:
         document = {
             "before": before.to_json(),

@@ -23,7 +23,7 @@ from etl_platform.deliveries.process_delivery import Clock, DeliveryProcessor, D
 from etl_platform.deliveries.refusals import Refusals
 from etl_platform.deliveries.replay.correction_log import CorrectionLog
 from etl_platform.deliveries.report import Attempt, Report, Trigger
-from etl_platform.deliveries.routing import NO_CONTRACT, RoutedObject, Router
+from etl_platform.deliveries.routing import NO_CONTRACT, RoutedObject, Router, agency_contract
 from etl_platform.deliveries.silver import CurrentObject, Silver
 from etl_platform.deliveries.version_order import VersionOrder
 from etl_platform.deliveries.waiting import WaitingRecords
@@ -170,6 +170,7 @@ class Intake:
 
         Raises:
             UsageError: there is no such delivery in bronze.
+            ContractError: the overlay of the agency is in error.
         """
         by_key = [[self.arrival(dataset, agency, delivery_id)] for delivery_id in delivery_ids]
         known: Mapping[tuple[str, str], Report] = {}
@@ -222,7 +223,8 @@ class Intake:
             known_reports: reports of reprocessings that were read before, by delivery and attempt.
         """
         dataset, agency = arrival.partition
-        contract, bronze = self._contracts[dataset], arrival.written.bronze_key
+        contract = agency_contract(self._contracts[dataset], agency, arrival.source.key)
+        bronze = arrival.written.bronze_key
         assert bronze is not None
         task = DeliveryTask(
             arrival.source,

@@ -83,7 +83,8 @@ class Attempt:
 
 @dataclass(frozen=True)
 class ContractReference:
-    """The contract that a delivery was checked against; ``sha256`` is over its text and its reference tables."""
+    """The contract that a delivery was checked against; ``sha256`` is over its text, its reference tables
+    and the overlay of the agency."""
 
     id: str
     version: str

@@ -11,8 +11,10 @@ from etl_platform.deliveries.delivery import ObjectVersion
 from etl_platform.engine.contract.file_names import FileNames
 from etl_platform.engine.contract.model import Contract
 from etl_platform.engine.contract_folder import BrokenContract
+from etl_platform.engine.errors import ContractError
 from etl_platform.engine.ignored_names import ignored_name
 from etl_platform.engine.output.plain_text import first_of
+from etl_platform.engine.overlays.overlay_folder import for_agency
 from etl_platform.engine.result import FileError
 
 
@@ -97,11 +99,29 @@ class Router:
             return Route(agency, None, FileError(name.code, name.message))
         if retirement := self.agencies.retirement(agency):
             return Route(agency, None, FileError(AGENCY_RETIRED, _why_retired(agency, retirement)))
-        match self._file_names.choose(source.file_name):
+        return self._of_name(source.file_name, agency)
+
+    def _of_name(self, file_name: str, agency: str) -> Route:
+        match self._file_names.choose(file_name):
             case BrokenContract(error=error):
                 return Route(agency, None, FileError(CONTRACT_ERROR, f"the file waits for its contract: {error}"))
-            case found:
-                return Route(agency, found, None if found else _no_contract(self.broken))
+            case None:
+                return Route(agency, None, _no_contract(self.broken))
+            case contract:
+                pass
+        try:
+            return Route(agency, agency_contract(contract, agency, self.source_prefix))
+        except ContractError as error:
+            return Route(agency, None, FileError(CONTRACT_ERROR, f"the file waits for the agency's overlay: {error}"))
+
+
+def agency_contract(contract: Contract, agency: str, source_key: str) -> Contract:
+    """The contract as it reads the files of an agency; ContractError if the agency's overlay is in error.
+
+    Args:
+        source_key: or its prefix; the platform itself writes snapshots of APIs, so no overlay applies to them.
+    """
+    return contract if source_key.startswith(object_keys.FROM_API) else for_agency(contract, agency)
 
 
 def route(version: ObjectVersion, contracts: Mapping[str, Contract], source_prefix: str) -> Route:

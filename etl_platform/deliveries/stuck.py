@@ -101,10 +101,9 @@ def overdue_files(store: ObjectStore, bucket: str, contracts: Mapping[str, Contr
     expected, overdue = ExpectedFiles(store, bucket, now), list[str]()
     checked = 0
     for dataset, contract in sorted(contracts.items()):
-        if contract.cadence is not None:
-            found = list(expected.timeliness(dataset, contract.cadence))
-            checked += len(found)
-            overdue += [f"{dataset} of {agency}" for agency, one in found if one.overdue]
+        found = list(expected.timeliness(contract))
+        checked += len(found)
+        overdue += [f"{dataset} of {agency}" for agency, one in found if one.overdue]
     if not overdue:
         return Answer(False, f"no file is overdue; {counted(checked, 'partition')} checked")
     text = f"{counted(len(overdue), 'file')} overdue: {first_of(overdue, _MOST_NAMED)}"

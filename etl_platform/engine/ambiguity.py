@@ -106,11 +106,14 @@ class ContraryTexts:
             message += f" (first: {self._place(name, *evidence.place)})"
         elif like is not None:
             message += f", as is {like}"
-        return FileError(reading.code, f"{message}; {_ADVICE[reading.code]}", evidence.place and evidence.place[0])
+        return FileError(
+            reading.code, f"{message}; {_ADVICE[reading.code].format(ours=ours)}", evidence.place and evidence.place[0]
+        )
 
     def _place(self, name: str, line: int, member: str | None, text: str) -> str:
         where = f"line {line}" if member is None else f"line {line} of {member}"
-        return where if self._compiled.contract.column(name).masked else f"{where}, {shown(text)!r}"
+        column = self._compiled.contract.column(name)
+        return where if column.masked else f"{where}, {shown(column.as_sent(text))!r}"
 
 
 def _rows(count: int) -> str:
@@ -119,5 +122,5 @@ def _rows(count: int) -> str:
 
 _ADVICE = {
     "ambiguous_dates": "send dates as yyyy-MM-dd, or ask the data team to change the contract's formats",
-    "ambiguous_numbers": "send numbers with a decimal point and without signs between thousands",
+    "ambiguous_numbers": "send numbers with {ours} and without signs between thousands",
 }

@@ -14,6 +14,7 @@ import polars as pl
 
 from etl_platform.engine.contract.dataset_rules import Measure
 from etl_platform.engine.contract.model import Contract
+from etl_platform.engine.contract.overlay import AppliedOverlay
 from etl_platform.engine.corrected_table import CorrectedTable
 from etl_platform.engine.corrections import Corrections
 from etl_platform.engine.errors import UnreadableFileError
@@ -64,6 +65,9 @@ def check_file(
     _refuse_broken_contract(contract, as_of)
     _delete(out_dir, *RESULTS)
     with _reading() as reading:
+        if contract.overlay is not None:
+            # Before the file is opened, since the overlay may be why it cannot be read.
+            reading.result = replace(reading.result, overlay=AppliedOverlay.of(contract.overlay))
         table = reading.table = open_table(path, contract)
         if corrections:
             table = reading.table = CorrectedTable(table, corrections)

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import sys
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -19,6 +20,7 @@ from etl_platform.engine.exit_codes import BAD, GOOD, USAGE
 from etl_platform.engine.header_fit import fitting_contract, hint
 from etl_platform.engine.ignored_names import ignored_name
 from etl_platform.engine.named_files import NamedFile, NamedFiles, find_files, require_file
+from etl_platform.engine.overlays.overlay_folder import for_agency, overlay_path, partition_name
 from etl_platform.engine.result import CheckResult, FileError
 
 if TYPE_CHECKING:
@@ -39,6 +41,7 @@ def add_file_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="keep silver, quarantine and report.json there; of several files in DIR/<file name>/",
     )
+    parser.add_argument("--agency", metavar="A", help="the sender, whose overlay beside the contracts applies")
     parser.add_argument("--json", action="store_true", help="print the report as JSON; of several files one a line")
     parser.add_argument("--profile-only", action="store_true", help="read and profile any file, without a contract")
 
@@ -49,15 +52,16 @@ def check_files(arguments: argparse.Namespace, contracts_folder: Callable[[], Pa
     Args:
         contracts_folder: called only where ``--contract`` is not a file.
     """
-    if arguments.profile_only and arguments.contract:
-        raise UsageError("--profile-only reads without a contract; leave --contract out")
+    for name in ("contract", "agency"):
+        if arguments.profile_only and getattr(arguments, name):
+            raise UsageError(f"--profile-only reads without a contract; leave --{name} out")
     found = find_files(arguments.files, arguments.out)
     contracts = _Contracts.read(arguments, contracts_folder)
     if len(arguments.files) > 1 or arguments.files[0].is_dir():
         return _check_many(found, contracts, arguments)
     file = found.files[0]
     contract = contracts.choose(file)
-    result = _check(file.path, contract, arguments.out, CheckProgress())
+    result = _check(file.path, contract, arguments.out, CheckProgress(), contracts.agency)
     if arguments.json:
         print(json.dumps(result.to_json(), indent=2, ensure_ascii=False))
     else:
@@ -75,27 +79,36 @@ class NotADeliveryError(UsageError):
 
 @dataclass(frozen=True)
 class _Contracts:
-    """The contract of each file: ``named`` for all of them, or the one of ``folder`` that matches the file's name."""
+    """The contract of each file: ``named`` for all of them, or the one of ``folder`` that matches the file's name.
+
+    Attributes:
+        agency: the partition whose overlays apply.
+    """
 
     named: Contract | None = None
     folder: ContractFolder = field(default_factory=ContractFolder)
     profile_only: bool = False
+    agency: str | None = None
 
     @classmethod
     def read(cls, arguments: argparse.Namespace, folder: Callable[[], Path]) -> "_Contracts":
         """Read contracts once for all files; raise what concerns all files, such as an error of the named contract."""
-        name = arguments.contract
+        name, agency = arguments.contract, partition_name(arguments.agency) if arguments.agency else None
         if arguments.profile_only:
             return cls(profile_only=True)
         if name and Path(name).is_file():
-            return cls(load_contract(Path(name)))
+            return cls(load_contract(Path(name)), agency=agency)
         contracts = read_folder(folder())
-        return cls(contracts.named(name) if name else None, contracts)
+        return cls(contracts.named(name) if name else None, contracts, agency=agency)
 
     def choose(self, file: NamedFile) -> Contract | None:
-        """None if files are only profiled; NotADeliveryError if the name decides and no contract matches it."""
+        """None if files are only profiled; NotADeliveryError if the name decides and no contract matches it.
+
+        Raises:
+            ContractError: the overlay of the agency is in error.
+        """
         if self.profile_only or self.named:
-            return self.named
+            return self.of_agency(self.named)
         name = file.path.name
         if ignored := ignored_name(name):
             raise NotADeliveryError(ignored.code, f"{name} would be ignored on arrival: {ignored.message}")
@@ -107,14 +120,17 @@ class _Contracts:
             problem = f"no contract matches the file name {name}; " + (f"{hint(fits)}; " if fits else "")
             advice = f"name one with --contract ({', '.join(good)}) or look at the file with --profile-only"
             raise NotADeliveryError("no_contract", problem + advice)
-        return contract
+        return self.of_agency(contract)
 
     @cached_property
     def _file_names(self) -> FileNames[Contract | BrokenContract]:
         return FileNames([*self.folder.broken, *self.folder.good.values()])
 
     def of(self, dataset: str | None) -> Contract | None:
-        return self.named or (self.folder.good[dataset] if dataset else None)
+        return self.of_agency(self.named or (self.folder.good[dataset] if dataset else None))
+
+    def of_agency(self, contract: Contract | None) -> Contract | None:
+        return contract if contract is None or self.agency is None else for_agency(contract, self.agency)
 
 
 @dataclass(frozen=True)
@@ -189,7 +205,7 @@ def _check_one_of_many(file: NamedFile, out: Path | None, before: str) -> _Check
     try:
         require_file(file.path)
         contract = _contracts.choose(file)
-        result = _check(file.path, contract, out, CheckProgress(before))
+        result = _check(file.path, contract, out, CheckProgress(before), _contracts.agency)
         return _Checked(contract.dataset if contract else None, result)
     except NotADeliveryError as error:
         return _failed(contract, USAGE, error.code, str(error))
@@ -212,8 +228,12 @@ def _make_folder(folder: Path) -> None:
         raise UsageError(f"--out {folder}: {error.strerror}") from None
 
 
-def _check(path: Path, contract: Contract | None, out: Path | None, progress: CheckProgress) -> CheckResult:
+def _check(
+    path: Path, contract: Contract | None, out: Path | None, progress: CheckProgress, agency: str | None = None
+) -> CheckResult:
     """Check one file, or profile it; results stay in ``out``."""
+    if agency and contract and contract.overlay is None:
+        print(f"no overlay of {agency}: there is no file {overlay_path(contract, agency)}", file=sys.stderr)
     from etl_platform.engine.check import RESULTS, check_file, profile_file, write_report
 
     with tempfile.TemporaryDirectory(prefix="etl-platform-") as scratch:

@@ -21,6 +21,7 @@ from etl_platform.engine.contract.model import Contract
 from etl_platform.engine.contract_folder import BrokenContract, contract_paths, load_contract, read_contracts
 from etl_platform.engine.errors import ContractError, EtlPlatformError, UsageError
 from etl_platform.engine.exit_codes import BAD, GOOD, USAGE
+from etl_platform.engine.overlays.overlay_folder import agencies_of, for_agency, unused_overlays
 
 _PROGRAM = "etl-platform-check"
 _SHIPPED_CONTRACTS = Path(__file__).parents[1] / "shipped" / "contracts"
@@ -134,23 +135,52 @@ def _contracts_of(place: Path) -> list[Path]:
 
 
 def check_contracts(places: Sequence[Path]) -> int:
-    """Check contracts and those of folders; print a line for each, and errors to stderr."""
+    """Check contracts and those of folders, with the overlays of agencies; print a line for each.
+
+    Errors are printed to stderr.
+    """
     from etl_platform.engine.check import check_contract
 
-    broken = 0
-    for found in read_contracts(path for place in places for path in _contracts_of(place)).all:
+    errors: list[ContractError] = []
+    contracts = read_contracts(path for place in places for path in _contracts_of(place))
+    agencies = {folder: agencies_of(folder) for folder in {Path(found.path).parent for found in contracts.all}}
+    for found in contracts.all:
         try:
             if isinstance(found, BrokenContract) and found.in_force:
                 raise found.error
             contract = load_contract(Path(found.path)) if isinstance(found, BrokenContract) else found
             check_contract(contract)
         except ContractError as error:
-            broken += 1
-            for each in error.errors:
-                print(each, file=sys.stderr)
+            _print_error(error, errors)
             continue
         _print_contract(contract)
-    return USAGE if broken else GOOD
+        _check_overlays(contract, agencies[Path(found.path).parent].get(contract.dataset, ()), errors)
+    for folder in filter(Path.is_dir, places):
+        for unused in unused_overlays(folder, contracts.datasets):
+            _print_error(unused, errors)
+    return USAGE if errors else GOOD
+
+
+def _check_overlays(contract: Contract, agencies: Sequence[str], errors: list[ContractError]) -> None:
+    from etl_platform.engine.overlays.check_overlay import check_overlay
+
+    for agency in agencies:
+        try:
+            adapted = for_agency(contract, agency)
+            check_overlay(adapted)
+        except ContractError as error:
+            _print_error(error, errors)
+            continue
+        if (overlay := adapted.overlay) is not None:
+            print(f"  {overlay.name}")
+            for line in (*overlay.settings, *overlay.meaning_texts):
+                print(f"    {line}")
+
+
+def _print_error(error: ContractError, errors: list[ContractError]) -> None:
+    errors.append(error)
+    for each in error.errors:
+        print(each, file=sys.stderr)
 
 
 def _print_contract(contract: Contract) -> None:

@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import Any
 
 from etl_platform.engine.contract.dataset_rules import Severity
+from etl_platform.engine.contract.overlay import AppliedOverlay
 from etl_platform.engine.file_dialect import FileDialect
 from etl_platform.engine.json_fields import Json, known_fields, without_null
 
@@ -232,6 +233,7 @@ class CheckResult:
         dataset_rules: the verdict of each dataset rule of the contract.
         errors: why the file is rejected; empty where it is accepted.
         preview: the first accepted rows; values of masked columns are hidden.
+        overlay: the agency's overlay with which the file was read; None where it has none.
     """
 
     rows: int | None = None
@@ -246,6 +248,7 @@ class CheckResult:
     dataset_rules: tuple[DatasetVerdict, ...] = ()
     errors: tuple[FileError, ...] = ()
     preview: tuple[Json, ...] = ()
+    overlay: AppliedOverlay | None = None
 
     @property
     def outcome(self) -> CheckOutcome:
@@ -271,6 +274,7 @@ class CheckResult:
             dataset_rules=tuple(map(DatasetVerdict.from_json, data.get("dataset_rules", ()))),
             errors=tuple(FileError(**known_fields(FileError, error)) for error in data.get("errors", ())),
             preview=tuple(data.get("preview", ())),
+            overlay=AppliedOverlay.from_json(data["overlay"]) if data.get("overlay") else None,
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -288,4 +292,5 @@ class CheckResult:
             "dataset_rules": [verdict.to_json() for verdict in self.dataset_rules],
             "errors": [asdict(error) for error in self.errors],
             "preview": [dict(row) for row in self.preview],
+            "overlay": self.overlay.to_json() if self.overlay else None,
         }

@@ -22,6 +22,7 @@ from etl_platform.engine.columns import (
     REASONS,
 )
 from etl_platform.engine.contract.model import Contract
+from etl_platform.engine.contract.overlay import AppliedOverlay
 from etl_platform.engine.output.parquet import ParquetSink
 from etl_platform.engine.privacy.masking import HIDDEN, shape, shown
 from etl_platform.engine.profile import Profiler
@@ -109,6 +110,8 @@ class SplitRows:
         self._computed = Profiler({name: types[name] for name in computed}, self._masked)
         self._counts: Counter[str] = Counter()
         self._unevaluated: Counter[str] = Counter()
+        self._changed: Counter[str] = Counter()
+        self._changes = compiled.changed_cells
         self._examples: dict[str, list[Example]] = {}
         self._preview: list[dict[str, Any]] = []
         self._accepted = self._quarantined = 0
@@ -135,6 +138,9 @@ class SplitRows:
         """The good rows of a checked batch, typed, and its bad rows as sent."""
         self._profiler.update(batch)
         self._note_unnamed_columns(batch)
+        if self._changes:
+            undamaged = batch.filter(pl.col(DAMAGE).is_null())
+            self._changed.update(undamaged.select(**self._changes).row(0, named=True))
         if self._transform is not None:
             batch, computed = self._compiled.add_computed(batch, self._transform)
             self._computed.update(computed)
@@ -182,7 +188,12 @@ class SplitRows:
             profile={name: profile[name] for name in self._columns},
             dataset_rules=tuple(verdicts),
             preview=tuple(self._preview),
+            overlay=self._applied_overlay(),
         )
+
+    def _applied_overlay(self) -> AppliedOverlay | None:
+        overlay = self._compiled.contract.overlay
+        return None if overlay is None else replace(AppliedOverlay.of(overlay), changed_cells=dict(+self._changed))
 
     def _facts(self, name: str) -> ColumnFacts:
         return (self._computed if self._compiled.contract.column(name).computed else self._profiler).facts(name)
@@ -253,7 +264,8 @@ def _example(place: Sequence[Any], value: str | None) -> Example:
 def _shown_cell(contract: Contract, name: str, value: str | None) -> str | None:
     if value is None:
         return None
-    return shape(value) if contract.column(name).masked else shown(value)
+    column = contract.column(name)
+    return shape(value) if column.masked else shown(column.as_sent(value))
 
 
 def _preview(good: pl.DataFrame, masked: frozenset[str]) -> Iterator[dict[str, Any]]:

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from etl_platform.engine.columns import DAMAGED_ROW
+from etl_platform.engine.contract.overlay import AppliedOverlay, meaning_text
 from etl_platform.engine.file_dialect import CleanedCells, FileDialect
 from etl_platform.engine.named_files import LeftOut
 from etl_platform.engine.output.plain_text import counted, escape_control_characters, printable, table
@@ -43,6 +44,7 @@ def verdict(file_name: str, dataset: str | None, result: CheckResult) -> str:
     # Whatever such a file was taken for, it was not read as that.
     was_read = not any(error.code == "encoding_undecidable" for error in result.errors)
     lines += _dialect_lines(result.dialect) if result.dialect and was_read else []
+    lines += overlay_lines(result.overlay) if result.overlay else []
     lines += _column_lines(result.columns, accepted=not result.errors) if result.columns else []
     lines = [escape_control_characters(line) for line in lines]
     if result.reasons:
@@ -54,6 +56,16 @@ def verdict(file_name: str, dataset: str | None, result: CheckResult) -> str:
     if result.dataset_rules:
         lines += ["", _dataset_rules_table(result.dataset_rules)]
     return "\n".join(lines)
+
+
+def overlay_lines(overlay: AppliedOverlay) -> list[str]:
+    """What the agency's overlay sets, and which texts it gives another meaning."""
+    lines = [f"overlay {overlay.file} ({overlay.sha256[:12]})", *(f"  {setting}" for setting in overlay.settings)]
+    lines += [f"  {meaning_text(column, texts)}" for column, texts in overlay.meanings.items()]
+    if overlay.meanings:
+        cells = ", ".join(f"{column} {count:,}" for column, count in sorted(overlay.changed_cells.items()))
+        lines.append(f"  cells with one of these texts: {cells or 'none'}")
+    return lines
 
 
 def _dialect_lines(dialect: FileDialect) -> list[str]:

@@ -1,11 +1,11 @@
-"""Downloads contracts and their reference tables from a prefix of an object store into a folder; does not read them."""
+"""Downloads contracts, reference tables and overlays from a prefix of an object store into a folder. Reads none."""
 
 import re
 from pathlib import Path
 
 from etl_platform.storage.object_store import ObjectStore
 
-_CONTRACT_FILE = re.compile(r"[^/]+\.odcs\.ya?ml|references/[^/]+\.csv")
+_CONTRACT_FILE = re.compile(r"[^/]+\.odcs\.ya?ml|references/[^/]+\.csv|agencies/[^/]+/[^/]+\.yaml")
 
 
 def fetch_contracts(store: ObjectStore, bucket: str, prefix: str, folder: Path) -> list[Path]:

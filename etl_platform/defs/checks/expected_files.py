@@ -44,17 +44,18 @@ def _build_job() -> dg.JobDefinition:
         context: dg.OpExecutionContext, platform: dg.ResourceParam[Platform]
     ) -> Iterator[dg.Output[None]]:
         now, overdue, checked, checks = datetime.now(UTC), [], 0, CheckLog(context)
-        cadences = {one.dataset: one.cadence for one in platform.contracts.values() if one.cadence is not None}
+        contracts = [contract for contract in platform.contracts.values() if contract.cadence is not None]
         with retried_if_transient(context):
             # A run that began before a person retired an agency may have registered it again.
             retired = platform.agency_register.read().changes
             remove_agencies(context.instance, platform.contract_folder.datasets, retired)
             expected = ExpectedFiles(platform.store, platform.bucket, now)
-            for dataset, cadence in cadences.items():
-                found = dict(expected.timeliness(dataset, cadence))
+            for contract in contracts:
+                dataset = contract.dataset
+                found = dict(expected.timeliness(contract))
                 register_agencies(context.instance, {dataset: found})
                 for agency, timeliness in found.items():
-                    read_again = partial(expected.of_agency, dataset, cadence, agency)
+                    read_again = partial(expected.of_agency, contract, agency)
                     checks.log(dg.AssetKey(["silver", dataset]), agency, _evaluation_of(timeliness, read_again))
                     if timeliness.overdue:
                         overdue.append({"agency": agency, "dataset": dataset, "why": timeliness.text})

@@ -6,6 +6,7 @@ from etl_platform.defs.checks.check_evaluation import CheckEvaluation
 from etl_platform.defs.checks.check_results import check_evaluations
 from etl_platform.defs.checks.expected_files import on_time_evaluation
 from etl_platform.deliveries.partition_state import JudgedPartition, PartitionContent, PartitionState
+from etl_platform.deliveries.reconcile.expected_files import agency_cadence
 from etl_platform.engine.contract.model import Contract
 from etl_platform.platform import Platform
 
@@ -36,6 +37,7 @@ class PartitionChecks:
         if partition not in self._kept or self._kept[partition][0] is not judged:
             self._kept[partition] = judged, check_evaluations(judged, contract)
         results = self._kept[partition][1]
-        if contract.cadence is None:
+        cadence = agency_cadence(contract, agency)
+        if cadence is None:
             return results
-        return [*results, on_time_evaluation(judged.last, contract.cadence, self._agencies, datetime.now(UTC))]
+        return [*results, on_time_evaluation(judged.last, cadence, self._agencies, datetime.now(UTC))]

@@ -6,8 +6,9 @@
 import hashlib
 import logging
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 import dagster as dg
@@ -15,7 +16,8 @@ import dagster as dg
 from etl_platform.defs.checks.check_evaluation import CheckEvaluation
 from etl_platform.engine.contract.model import Contract
 from etl_platform.engine.contract_folder import BrokenContract, ContractFolder
-from etl_platform.engine.errors import ContractError, NotInForceError
+from etl_platform.engine.errors import ContractError, ErrorList, NotInForceError
+from etl_platform.engine.overlays.overlay_folder import agencies_of, for_agency, overlay_path, unused_overlays
 from etl_platform.rest_apis.source_folder import SourceFolder
 from etl_platform.settings import code_version
 
@@ -33,24 +35,44 @@ class Declaration:
     Attributes:
         contract: None if it is in error, or declares an API.
         error: why it is set aside.
-        identity: a hash of everything that the result of the check depends on.
+        agencies: those with an overlay.
+        own_identity: a hash of what the result of the check depends on, without the overlays.
     """
 
     key: dg.AssetKey
     path: str
     contract: Contract | None
     error: ContractError | None
-    identity: str
+    own_identity: str
+    agencies: tuple[str, ...] = ()
+
+    @cached_property
+    def identity(self) -> str:
+        """A hash of everything that the result of the check depends on. The overlays are read here, once."""
+        if self.contract is None or not self.agencies:
+            return self.own_identity
+        paths = [overlay_path(self.contract, agency) for agency in self.agencies]
+        texts = [hashlib.sha256(path.read_bytes()).hexdigest() for path in paths if path.is_file()]
+        return _short_hash(" ".join((self.own_identity, *texts)))
 
     def find_error(self) -> ContractError | None:
-        """The error, also one that only compiling the rules shows. Such a contract is not set aside."""
+        """The error, also one that only compiling the rules shows, or one of an overlay.
+
+        Such a contract is not set aside. An overlay in error sets aside the files of its agency.
+        """
         if self.contract is None or self.error is not None:
             return self.error
         # Loading the definitions must not import Polars.
         from etl_platform.engine.check import check_contract
+        from etl_platform.engine.overlays.check_overlay import check_overlay
 
+        errors = ErrorList()
         try:
             check_contract(self.contract)
+            for agency in self.agencies:
+                with errors.collect():
+                    check_overlay(for_agency(self.contract, agency))
+            errors.raise_any()
         except ContractError as error:
             return error
         except Exception as error:  # noqa: BLE001 - a fault of one check must not hide the results of the others
@@ -61,9 +83,10 @@ class Declaration:
 def contract_evaluation(declaration: Declaration, error: ContractError | None) -> CheckEvaluation:
     """The result of a declaration's check; ``error`` is the one that ``find_error`` found."""
     notes = declaration.contract.notes if declaration.contract else ()
-    not_checked = {"not_checked": "\n".join(notes)} if notes else {}
+    more = {"not_checked": "\n".join(notes)} if notes else {}
+    more |= {"overlays": ", ".join(declaration.agencies)} if declaration.agencies else {}
     if error is None:
-        return CheckEvaluation(CONTRACT_CHECK, True, metadata={"file": declaration.path, **not_checked})
+        return CheckEvaluation(CONTRACT_CHECK, True, metadata={"file": declaration.path, **more})
     if isinstance(error, NotInForceError):
         return CheckEvaluation(CONTRACT_CHECK, True, metadata={"file": declaration.path}, description=str(error))
     line = {} if error.line is None else {"line": error.line}
@@ -72,8 +95,17 @@ def contract_evaluation(declaration: Declaration, error: ContractError | None) -
     return CheckEvaluation(CONTRACT_CHECK, False, metadata={"file": error.path, **line}, description=every)
 
 
-def declarations(folder: ContractFolder, apis: SourceFolder) -> list[Declaration]:
-    found = [_of_contract(contract) for contract in folder.all]
+def declarations(folder: ContractFolder, apis: SourceFolder, datasets: Collection[str]) -> list[Declaration]:
+    """Of each contract and API, and of each overlay of no contract.
+
+    Args:
+        datasets: of all contracts; ``folder`` may have only those that a run needs.
+    """
+    places = {Path(contract.path).parent for contract in folder.all}
+    agencies = {place: agencies_of(place) for place in places}
+    found = [_of_contract(contract, agencies[Path(contract.path).parent]) for contract in folder.all]
+    unused = [error for place in sorted(places) for error in unused_overlays(place, datasets)]
+    found += [_of_unused(error) for error in unused]
     errors: dict[str, ContractError | None] = {source.file: None for source in apis.good}
     errors |= {error.path: error for error in apis.broken}
     return found + [_declaration(_APIS, path, None, error, str(error)) for path, error in sorted(errors.items())]
@@ -95,11 +127,20 @@ def _first(errors: Sequence[str]) -> str:
     return "; ".join([*errors[:_MOST_LOGGED], *more])
 
 
-def _of_contract(contract: Contract | BrokenContract) -> Declaration:
+def _of_contract(contract: Contract | BrokenContract, agencies: Mapping[str, Sequence[str]]) -> Declaration:
     if isinstance(contract, BrokenContract):
         return _declaration(_CONTRACTS, contract.path, None, contract.error, f"{contract.sha256} {contract.error}")
     # A transform hook is code, so its check can change with a release.
-    return _declaration(_CONTRACTS, contract.path, contract, None, f"{contract.sha256} {code_version()}")
+    identity = f"{contract.sha256} {code_version()}"
+    declaration = _declaration(_CONTRACTS, contract.path, contract, None, identity)
+    return replace(declaration, agencies=tuple(agencies.get(contract.dataset, ())))
+
+
+def _of_unused(error: ContractError) -> Declaration:
+    """Of an overlay of no contract. Its key has the name of the folder, because many agencies can have such a file."""
+    name = _OTHER.sub("_", "_".join(Path(error.path).parts[-2:]))
+    key = dg.AssetKey([_CONTRACTS, f"{name}_{_short_hash(error.path)}"])
+    return Declaration(key, error.path, None, error, _short_hash(str(error)))
 
 
 def _declaration(

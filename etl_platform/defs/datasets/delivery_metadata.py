@@ -14,9 +14,10 @@ from etl_platform.deliveries.partition_state import PartitionContent
 from etl_platform.deliveries.report import Report
 from etl_platform.deliveries.verdict import verdict, what_to_do
 from etl_platform.engine.contract.model import Contract
+from etl_platform.engine.output.plain_text import escape_control_characters
 from etl_platform.engine.privacy.masking import HIDDEN
 from etl_platform.engine.result import CheckResult, ColumnProfile, Example, FileColumns, FileError
-from etl_platform.engine.text_report import read_as
+from etl_platform.engine.text_report import overlay_lines, read_as
 from etl_platform.object_keys import base_name, report_key
 
 Metadata = dict[str, Any]
@@ -46,6 +47,7 @@ def bronze_metadata(reports: Sequence[Report], outcome: Outcome | None = None) -
         "sha256": last.sha256,
         "seconds": last.attempt.seconds,
         "superseded_by": last.superseded_by,
+        "overlay": _overlay_text(last),
         "report_key": report_key(*last.partition, last.delivery_id, last.attempt_id),
         "bronze_key": written.bronze_key,
         "silver_key": written.silver_key,
@@ -54,6 +56,15 @@ def bronze_metadata(reports: Sequence[Report], outcome: Outcome | None = None) -
     if any(report.check.rows is not None for report in reports):
         found |= {"rows": totals.rows, "quarantined_rows": totals.quarantined_rows}
     return {name: value for name, value in found.items() if value is not None} | errors_table(totals.errors)
+
+
+def _overlay_text(report: Report) -> str | None:
+    """The agency's overlay, what it sets, and the texts to which it gives another meaning."""
+    overlay = report.check.overlay
+    if overlay is None:
+        return None
+    contact = [f"contact: {overlay.contact}"] if overlay.contact else []
+    return "\n".join(map(escape_control_characters, [*overlay_lines(overlay), *contact]))
 
 
 def columns_of(reports: Sequence[Report]) -> list[FileColumns]:
@@ -81,6 +92,7 @@ def silver_metadata(reports: Sequence[Report], contract: Contract, content: Part
         "quarantine_key": last.written.quarantine_key or "",
         "contract_version": last.contract.version if last.contract else "",
     }
+    metadata |= {"overlay": text} if (text := _overlay_text(last)) else {}
     tables = {
         "reasons": first_rows([{"rule": rule, "rows": rows} for rule, rows in sorted(totals.reasons.items())]),
         "profile": first_rows([_profile_row(name, column) for name, column in last.check.profile.items()]),

@@ -17,6 +17,9 @@ from etl_platform.deliveries.ledger import Ledger
 from etl_platform.deliveries.report import Report
 from etl_platform.deliveries.report_days import ReportDays
 from etl_platform.engine.contract.cadence import Cadence, LastFile, Timeliness, judge_timeliness
+from etl_platform.engine.contract.model import Contract
+from etl_platform.engine.errors import ContractError
+from etl_platform.engine.overlays.overlay_folder import for_agency
 from etl_platform.storage.object_store import ObjectStore
 
 _WINDOW = timedelta(days=40)
@@ -44,18 +47,25 @@ class ExpectedFiles:
         self._store, self._bucket, self._now = store, bucket, now
         self._ledger = Ledger(store, bucket)
 
-    def timeliness(self, dataset: str, cadence: Cadence) -> Iterator[tuple[str, Timeliness]]:
-        """The timeliness of every active agency that ever delivered the dataset. Usually reads one report of each."""
+    def timeliness(self, contract: Contract) -> Iterator[tuple[str, Timeliness]]:
+        """The timeliness of every active agency that ever delivered the dataset. Usually reads one report of each.
+
+        Nothing if the contract has no cadence.
+        """
+        if contract.cadence is None:
+            return
+        dataset = contract.dataset
         folders = self._store.folders(self._bucket, object_keys.report_prefix(dataset))
         parsed = (object_keys.parse_folder(folder) for folder in folders)
         agencies = [one.agency for one in parsed if one and one.agency and self._agencies.is_active(one.agency)]
         with ThreadPoolExecutor(_READERS) as pool:
-            found = pool.map(lambda agency: self._last_or_listed(dataset, agency, cadence), agencies)
+            found = pool.map(lambda agency: self._last_or_listed(contract, agency), agencies)
             yield from ((agency, one) for agency, one in zip(agencies, found, strict=True) if one is not None)
 
-    def of_agency(self, dataset: str, cadence: Cadence, agency: str) -> Timeliness | None:
-        """The timeliness of one agency; None if it never delivered the dataset."""
-        return self._listed(dataset, agency, cadence)
+    def of_agency(self, contract: Contract, agency: str) -> Timeliness | None:
+        """The timeliness of one agency; None if it never delivered the dataset, or the contract has no cadence."""
+        cadence = agency_cadence(contract, agency)
+        return None if cadence is None else self._listed(contract.dataset, agency, cadence)
 
     @cached_property
     def _agencies(self) -> Agencies:
@@ -72,7 +82,10 @@ class ExpectedFiles:
                 found[parsed.dataset, parsed.agency].append(reported)
         return found
 
-    def _last_or_listed(self, dataset: str, agency: str, cadence: Cadence) -> Timeliness | None:
+    def _last_or_listed(self, contract: Contract, agency: str) -> Timeliness | None:
+        dataset, cadence = contract.dataset, agency_cadence(contract, agency)
+        if cadence is None:
+            return None
         last = self._last(dataset, agency, cadence, self._recent.get((dataset, agency), ()))
         if last is None or last.last.arrived_at < self._now - _WINDOW:
             # An old file that was reported late can hide a newer one that was reported before the window.
@@ -98,6 +111,15 @@ class ExpectedFiles:
             if latest is None or report.source.order.last_modified > latest.last.arrived_at:
                 latest = timeliness_of(report, cadence, self._now)
         return latest
+
+
+def agency_cadence(contract: Contract, agency: str) -> Cadence | None:
+    """How often a file of an agency is expected: as its overlay has it, else as the contract has it."""
+    try:
+        return for_agency(contract, agency).cadence
+    except ContractError:
+        # The error is shown where files wait for it; they are still expected.
+        return contract.cadence
 
 
 def timeliness_of(last: Report, cadence: Cadence, now: datetime) -> Timeliness:

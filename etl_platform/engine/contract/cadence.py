@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from difflib import get_close_matches
 from typing import Any
 
-from etl_platform.engine.contract.located_yaml import Located, is_number
+from etl_platform.engine.contract.located_yaml import Located, Where, is_number
 
 _DAYS = {"h": 1 / 24, "hour": 1 / 24, "d": 1.0, "day": 1.0, "w": 7.0, "week": 7.0, "m": 31.0, "month": 31.0}
 _DAYS |= {"y": 366.0, "yr": 366.0, "year": 366.0}
@@ -78,17 +78,22 @@ def read_cadence(document: Located) -> Cadence | None:
             continue
         if name in found:
             raise document.error(f"{name} is declared twice; keep one", *here)
-        found[name], places[name] = _duration(document, entry, here), here
+        found[name], places[name] = read_duration(document, entry, here), here
     if "latency" in found and "frequency" not in found:
         message = "latency is how late a file may be, so it needs a frequency; add one, or remove latency"
         raise document.error(message, *places["latency"])
     if "frequency" not in found:
         return None
     every = found["frequency"]
-    return Cadence(every, found.get("latency", every / _DEFAULT_GRACE_DIVISOR))
+    return cadence_of(every, found.get("latency"))
 
 
-def _duration(document: Located, entry: dict[str, Any], here: tuple[str, int]) -> timedelta:
+def cadence_of(every: timedelta, latency: timedelta | None) -> Cadence:
+    return Cadence(every, every / _DEFAULT_GRACE_DIVISOR if latency is None else latency)
+
+
+def read_duration(document: Located, entry: dict[str, Any], here: Where) -> timedelta:
+    """``value`` and ``unit`` of the entry of a ``property``; ContractError as ``read_cadence``."""
     name, value, unit = entry["property"], entry["value"], entry.get("unit", "d")
     folded = str(unit).lower()
     days = _DAYS.get(folded, _DAYS.get(folded.removesuffix("s")))

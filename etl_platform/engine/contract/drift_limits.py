@@ -6,9 +6,9 @@ from typing import Any
 
 from etl_platform.engine.contract.custom_properties import LIKE_LAST_TIME, schema_custom_place
 from etl_platform.engine.contract.dataset_rules import Severity
-from etl_platform.engine.contract.located_yaml import Located, is_number
+from etl_platform.engine.contract.located_yaml import Located, Where, is_number
 
-_PERCENTS = {
+PERCENTS = {
     "rowsPercent": ("rows_percent", 10_000),
     "nullsPercent": ("nulls_percent", 100),
     "brokenPercent": ("broken_percent", 100),
@@ -44,17 +44,24 @@ def read_drift_limits(document: Located, custom: Mapping[str, Any], columns: Set
     Raises:
         ContractError: an unknown name, column or severity, or a number that is not a percentage.
     """
-    declared = custom.get(LIKE_LAST_TIME, {})
     here = schema_custom_place(document, LIKE_LAST_TIME)
-    if unknown := declared.keys() - _PERCENTS.keys() - {"severity", "ignore"}:
-        known = ", ".join(("severity", *_PERCENTS, "ignore"))
+    return DriftLimits(**declared_limits(document, custom.get(LIKE_LAST_TIME, {}), columns, here))
+
+
+def declared_limits(document: Located, declared: Mapping[str, Any], columns: Set[str], here: Where) -> dict[str, Any]:
+    """The fields of ``DriftLimits`` that a mapping sets; ContractError as ``read_drift_limits``."""
+    if unknown := declared.keys() - PERCENTS.keys() - {"severity", "ignore"}:
+        known = ", ".join(("severity", *PERCENTS, "ignore"))
         raise document.error(f"{LIKE_LAST_TIME}: {min(map(str, unknown))!r} is unknown; use {known}", *here)
-    severity = declared.get("severity", Severity.WARNING)
-    # YAML 1.1 reads off as false.
-    if severity not in {*Severity, _OFF, False}:
-        raise document.error(f"{LIKE_LAST_TIME}: severity {severity!r} is unknown; use warning, error or off", *here)
-    found: dict[str, Any] = {"severity": None if severity in {_OFF, False} else Severity(severity)}
-    for name, (field, most) in _PERCENTS.items():
+    found: dict[str, Any] = {}
+    if "severity" in declared:
+        severity = declared["severity"]
+        # YAML 1.1 reads off as false.
+        if severity not in {*Severity, _OFF, False}:
+            message = f"severity {severity!r} is unknown; use warning, error or off"
+            raise document.error(f"{LIKE_LAST_TIME}: {message}", *here)
+        found["severity"] = None if severity in {_OFF, False} else Severity(severity)
+    for name, (field, most) in PERCENTS.items():
         if (value := declared.get(name)) is None:
             continue
         if not is_number(value) or not 0 <= value <= most:
@@ -65,4 +72,4 @@ def read_drift_limits(document: Located, custom: Mapping[str, Any], columns: Set
         raise document.error(
             f"{LIKE_LAST_TIME}: ignore takes a list of columns of the contract, not {ignored!r}", *here
         )
-    return DriftLimits(**found, ignore=frozenset(ignored))
+    return found | ({"ignore": frozenset(ignored)} if "ignore" in declared else {})

@@ -57,8 +57,8 @@ def is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and -largest <= value <= largest
 
 
-def load_located(text: str, path: str) -> Located:
-    """Parse one YAML document.
+def load_located(text: str, path: str, begins: str = "a contract begins with apiVersion:") -> Located:
+    """Parse one YAML document; ``begins`` tells in messages what such a document is.
 
     Raises:
         ContractError: invalid YAML, a repeated key, too many aliases, or a document that is not a mapping.
@@ -74,7 +74,7 @@ def load_located(text: str, path: str) -> Located:
     finally:
         composer.loader.dispose()
     if not isinstance(data, dict):
-        raise ContractError("the document is not a YAML mapping; a contract begins with apiVersion:", path=path, line=1)
+        raise ContractError(f"the document is not a YAML mapping; {begins}", path=path, line=1)
     return Located(path, data, lines, dict(composer.unquoted))
 
 

@@ -4,7 +4,7 @@
 """
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import lru_cache
 from pathlib import PurePosixPath
@@ -15,6 +15,7 @@ from etl_platform.engine.contract.classifications import is_open
 from etl_platform.engine.contract.contract_status import NOT_IN_FORCE
 from etl_platform.engine.contract.dataset_rules import DatasetRule
 from etl_platform.engine.contract.drift_limits import DriftLimits
+from etl_platform.engine.contract.overlay import ColumnOverlay, Overlay
 from etl_platform.engine.contract.reading_overrides import ReadingOverrides
 
 DELIVERY_DAY = "delivery_day"
@@ -87,6 +88,7 @@ class Column:
         two_digit_years_from: the first of the hundred years that a format with ``yy`` can mean.
         known_values: the usual values; others are reported, not rejected.
         named_format: a format that ODCS names, such as ``email`` or ``i16``.
+        overlay: how one agency writes it; ``formats`` are the agency's then.
     """
 
     name: str
@@ -122,6 +124,19 @@ class Column:
     computed: bool = False
     known_values: tuple[str, ...] = ()
     two_digit_years_from: int | None = None
+    overlay: ColumnOverlay | None = None
+
+    @property
+    def of_contract(self) -> "Column":
+        """The column with the contract's own formats: bounds and reference tables are written in these."""
+        if self.overlay is None:
+            return self
+        own = self.overlay
+        return replace(self, formats=own.contract_formats, two_digit_years_from=own.contract_pivot, overlay=None)
+
+    def as_sent(self, text: str) -> str:
+        """A text in the contract's way as its agency wrote it, for messages."""
+        return text if self.overlay is None else self.overlay.as_sent(text)
 
     @property
     def header_names(self) -> tuple[str, ...]:
@@ -167,7 +182,8 @@ class Contract:
     """The rules of one kind of file.
 
     Attributes:
-        sha256: over the contract's text and the reference tables that it uses.
+        sha256: over the contract's text, the reference tables that it uses, and the overlay.
+        overlay: of the agency whose files this contract is for; None where it has none.
         line: on which the schema of the dataset starts.
     """
 
@@ -198,6 +214,7 @@ class Contract:
     """The line of ``file_patterns``; None if there are none."""
     pads_short_rows: bool = False
     """Whether a row with fewer cells than the header is complete, and its last cells are empty."""
+    overlay: Overlay | None = None
 
     @property
     def in_force(self) -> bool:

@@ -55,21 +55,10 @@ def read_overrides(document: Located, custom: Mapping[str, Any]) -> ReadingOverr
     """
     position, server = _drop_server(document)
     encoding, delimiter, line = server.get("encoding"), server.get("delimiter"), custom.get("headerLine")
-    if encoding is not None and not _is_text_codec(encoding):
-        raise document.error(
-            f"encoding {encoding!r} is unknown; use a codec of Python, such as utf-8, cp1252 or utf-16",
-            "servers",
-            position,
-            "encoding",
-        )
-    if delimiter is not None and not _DELIMITER.fullmatch(delimiter):
-        raise document.error(
-            f"delimiter {delimiter!r} is not 1 to 8 characters without letters, digits, quotes and line ends; "
-            'write a tab as "\\t"',
-            "servers",
-            position,
-            "delimiter",
-        )
+    if encoding is not None and (problem := encoding_problem(encoding)):
+        raise document.error(problem, "servers", position, "encoding")
+    if delimiter is not None and (problem := delimiter_problem(delimiter)):
+        raise document.error(problem, "servers", position, "delimiter")
     for name, allowed in (("quote", _QUOTES), ("escape", _ESCAPES), ("header", (NONE,))):
         if custom.get(name, NONE) not in allowed:
             message = f"{name} takes {' or '.join(allowed)}, not {custom[name]!r}"
@@ -81,6 +70,19 @@ def read_overrides(document: Located, custom: Mapping[str, Any]) -> ReadingOverr
         raise document.error("headerLine counts lines from 1", *place)
     marks = (custom.get(name) for name in ("quote", "escape", "header"))
     return ReadingOverrides(encoding, delimiter, custom.get("sheet"), line, *marks)
+
+
+def encoding_problem(encoding: str) -> str | None:
+    if _is_text_codec(encoding):
+        return None
+    return f"encoding {encoding!r} is unknown; use a codec of Python, such as utf-8, cp1252 or utf-16"
+
+
+def delimiter_problem(delimiter: str) -> str | None:
+    if _DELIMITER.fullmatch(delimiter):
+        return None
+    wanted = "1 to 8 characters without letters, digits, quotes and line ends"
+    return f'delimiter {delimiter!r} is not {wanted}; write a tab as "\\t"'
 
 
 def _drop_server(document: Located) -> tuple[int, Mapping[str, Any]]:

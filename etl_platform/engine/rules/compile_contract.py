@@ -70,7 +70,7 @@ def _compile(
     texts: list[pl.Expr] = []
     typed: list[pl.Expr] = []
     for column in contract.file_columns:
-        texts.append(cell_text(column, positions.get(column.name)))
+        texts.append(cell_text(column, positions.get(column.name), in_workbook=serial_origin is not None))
         value = (
             file_value(column, read) if column.is_code else typed_value(column, contract, serial_origin=serial_origin)
         )

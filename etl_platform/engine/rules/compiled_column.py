@@ -47,7 +47,7 @@ class CompiledColumn:
         return has_unknown_key(self.column, self.contract, partial(read_texts, self.contract))
 
     def typed(self, literal: str | float) -> Any:
-        column = self.column
+        column = self.column.of_contract
         if isinstance(literal, int | float) and column.decimal:
             try:
                 return exact_bound(literal, column.decimal[1])

@@ -19,6 +19,7 @@ from etl_platform.engine.rules.derived_columns import Derivation
 from etl_platform.engine.rules.failing_rows import FAILURES
 from etl_platform.engine.rules.failing_values import derive_values, flag_rows
 from etl_platform.engine.rules.hook_result import Transform, given_columns, spread
+from etl_platform.engine.values.agency_texts import changed
 from etl_platform.engine.values.other_readings import OtherReading
 
 KEY_SEED = 7
@@ -69,6 +70,15 @@ class CompiledContract:
                 blank = column.trim or "" in map(str.strip, column.null_tokens)
                 found[column.name] = (cell.is_null() | (cell.str.strip_chars() == "") & blank).sum()
         return found
+
+    @property
+    def changed_cells(self) -> dict[str, pl.Expr]:
+        """Counts of the cells to which the agency's overlay gives another meaning."""
+        return {
+            column.name: changed(pl.col(str(self.positions[column.name])), column.overlay).sum()
+            for column in self.contract.columns
+            if column.overlay is not None and column.overlay.texts and column.name in self.positions
+        }
 
     def key_hashes(self, cells: pl.DataFrame) -> dict[str, pl.Series]:
         """Per uniqueness rule, the 64-bit hashes of the rows' keys.

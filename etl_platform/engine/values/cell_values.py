@@ -10,6 +10,7 @@ import polars as pl
 
 from etl_platform.engine.contract.model import Column, ColumnType, Contract
 from etl_platform.engine.errors import ContractError
+from etl_platform.engine.values.agency_texts import contract_text
 from etl_platform.engine.values.decimals import MONEY_SIGNS, read_amount, read_decimal
 from etl_platform.engine.values.excel_dates import EXCEL_ORIGIN, EXCEL_SERIAL, read_day_fraction, read_serial
 from etl_platform.engine.values.fixed_dates import is_fixed, read_fixed
@@ -37,17 +38,23 @@ _MONEY = rf"^(?:-?\s*\$?\s*{_AMOUNT}|\(\s*\$?\s*{_AMOUNT}\s*\))$"
 
 def read_texts(contract: Contract, column: Column, texts: Sequence[str | None]) -> pl.Series:
     """Texts of a reference table as the type of a column; dates and times may also be ISO."""
+    column = column.of_contract
     column = replace(column, formats=(*column.formats, *_ISO.get(column.type, ())))
     frame = pl.DataFrame({f"text:{column.name}": texts}, schema={f"text:{column.name}": pl.String})
     return frame.select(typed_value(column, contract).alias(column.name)).to_series()
 
 
-def cell_text(column: Column, position: int | None) -> pl.Expr:
-    """A cell's text as ``text:<column>``: trimmed, in the contract's case, null tokens and blanks as null."""
+def cell_text(column: Column, position: int | None, *, in_workbook: bool = False) -> pl.Expr:
+    """A cell's text as ``text:<column>``: trimmed, in the contract's case, null tokens and blanks as null.
+
+    What an agency writes in its own way becomes the contract's way first, so that everything else is the same.
+    """
     name = f"text:{column.name}"
     if position is None:
         return pl.lit(None, pl.String).alias(name)
     text = pl.col(str(position))
+    if column.overlay is not None:
+        text = contract_text(text, column.overlay, in_workbook=in_workbook)
     if column.trim:
         text = text.str.strip_chars()
         text = pl.when(text != "").then(text)

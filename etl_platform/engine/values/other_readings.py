@@ -76,7 +76,11 @@ def _decimal_comma(column: Column, contract: Contract) -> OtherReading:
     ours = typed_value(column, contract).cast(pl.Float64)
     is_contrary = text.str.contains("[.,]") & ~text.str.contains(_OUR_AMOUNT)
     theirs = pl.when(is_other & (ours.is_not_null() | is_contrary)).then(value)
-    return OtherReading(column.name, "ambiguous_numbers", "a decimal point", "a decimal comma", ours, theirs)
+    words = ("a decimal point", "a decimal comma")
+    if column.overlay is not None and column.overlay.decimal_comma:
+        # The texts have a point by now, but their agency writes a comma.
+        words = words[::-1]
+    return OtherReading(column.name, "ambiguous_numbers", *words, ours, theirs)
 
 
 def _other_orders(column: Column, contract: Contract, serial_origin: date | None) -> Iterator[OtherReading]:

@@ -47,7 +47,7 @@ def _is_dated(
     value = typed_value(column, contract, serial_origin=origin).alias("value")
     filled = dated = 0
     for frame in frames:
-        read = frame.select(cell_text(column, position)).with_columns(value)
+        read = frame.select(cell_text(column, position, in_workbook=True)).with_columns(value)
         filled += frame.height - read[f"text:{column.name}"].null_count()
         dated += frame.height - read["value"].null_count()
     return 2 * (dated + bare) > filled

@@ -1,0 +1,89 @@
+"""The overlays beside the contracts of a folder: ``agencies/<agency>/<dataset>.yaml``.
+
+Each is read when a file of its agency needs it, so a thousand contracts load as fast with overlays as without.
+"""
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from difflib import get_close_matches
+from pathlib import Path
+from urllib.parse import quote, unquote
+
+from etl_platform.engine.contract.model import Contract
+from etl_platform.engine.errors import ContractError
+from etl_platform.engine.overlays.overlay_reader import apply_overlay
+
+AGENCIES = "agencies"
+_SUFFIX = ".yaml"
+_AGENCY = re.compile(r"(?!\.{1,2}$)[A-Za-z0-9._%~-]{1,200}")
+"""The name of a partition; anything else could leave the folder."""
+
+
+def overlay_path(contract: Contract, agency: str) -> Path:
+    """Where the overlay of an agency is, or would be."""
+    return Path(contract.path).parent / AGENCIES / agency / f"{contract.dataset}{_SUFFIX}"
+
+
+def for_agency(contract: Contract, agency: str) -> Contract:
+    """The contract as it reads the files of an agency; the contract itself if the agency has no overlay.
+
+    Args:
+        agency: the name of its partition.
+
+    Raises:
+        ContractError: the overlay is in error. Files of other agencies are not concerned.
+        OSError: an error of the machine.
+    """
+    if not _AGENCY.fullmatch(agency):
+        return contract
+    path = overlay_path(contract, agency)
+    try:
+        text = path.read_text("utf-8")
+    except (FileNotFoundError, NotADirectoryError):
+        return contract
+    except UnicodeDecodeError as error:
+        message = f"cannot be read: byte {error.start + 1:,} is not UTF-8; save it as UTF-8"
+        raise ContractError(message, path=str(path)) from None
+    except (PermissionError, IsADirectoryError) as error:
+        raise ContractError(f"cannot be read: {error.strerror}", path=str(path)) from None
+    return apply_overlay(contract, text, str(path), "/".join(path.parts[-3:]))
+
+
+def partition_name(agency: str) -> str:
+    """The partition of an agency that a person names by its folder, or by the partition itself."""
+    return quote(unquote(agency), safe="-_.")
+
+
+def agencies_of(folder: Path) -> dict[str, list[str]]:
+    """By dataset, the agencies with an overlay, sorted. No overlay is read."""
+    found: dict[str, list[str]] = defaultdict(list)
+    for path in _files(folder):
+        if path.name.endswith(_SUFFIX) and path.parent.parent.name == AGENCIES:
+            found[path.name.removesuffix(_SUFFIX)].append(path.parent.name)
+    return {dataset: sorted(agencies) for dataset, agencies in found.items()}
+
+
+def unused_overlays(folder: Path, datasets: Iterable[str]) -> Iterator[ContractError]:
+    """An error for each file below ``agencies`` that no file of an agency would ever be read with."""
+    known = sorted(datasets)
+    for path in _files(folder):
+        if path.parent.parent.name != AGENCIES or not path.name.endswith(_SUFFIX):
+            message = f"is not an overlay; overlays are {AGENCIES}/<agency>/<dataset>{_SUFFIX}"
+        elif not _AGENCY.fullmatch(path.parent.name):
+            message = f"{path.parent.name!r} is not the name of a partition; write {partition_name(path.parent.name)}"
+        elif (name := path.name.removesuffix(_SUFFIX)) not in known:
+            close = get_close_matches(name, known, 1)
+            hint = f"did you mean {close[0]}{_SUFFIX}?" if close else "name the file after its dataset"
+            message = f"there is no contract of the dataset {name!r}; {hint}"
+        else:
+            continue
+        yield ContractError(message, path=str(path))
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    """What looks like YAML below ``agencies``, in order; other files, such as a README, are for people."""
+    top = folder / AGENCIES
+    if top.is_dir():
+        paths = (path for pattern in ("*", "*/*") for path in top.glob(pattern) if not path.name.startswith("."))
+        yield from sorted(path for path in paths if path.name.endswith((".yaml", ".yml")) and path.is_file())
