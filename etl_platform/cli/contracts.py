@@ -74,12 +74,15 @@ def _add_suggest(group: Commands) -> None:
         "suggest",
         "Pair the columns that a file lacks with those that its contract does not know, and print the synonyms to add",
         "etl-platform contract suggest Officer_Detail.csv\n"
-        "  etl-platform contract suggest roster_2026.xlsx --contract officer_detail",
+        "  etl-platform contract suggest roster_2026.xlsx --contract officer_detail\n"
+        "  etl-platform contract suggest Officer_Detail.csv --agency nm_albuquerque --apply",
     )
     command.add_argument("file", type=Path, metavar="FILE", help="a file whose header has changed")
     command.add_argument(
         "--contract", metavar="PATH_OR_NAME", help="contract file or dataset name [by the file's name, else its header]"
     )
+    command.add_argument("--agency", metavar="A", help="the sender; suggest for its overlay instead of the contract")
+    command.add_argument("--apply", action="store_true", help="write the synonyms into the overlay of --agency")
     command.set_defaults(command=_suggest)
 
 
@@ -122,7 +125,15 @@ def _dataset(text: str) -> str:
 def _suggest(arguments: argparse.Namespace) -> int:
     from etl_platform.engine.suggest_command import suggest_synonyms
 
-    lines = suggest_synonyms(arguments.file, arguments.contract, lambda: load_settings().contracts_dir)
+    if arguments.apply and not arguments.agency:
+        raise UsageError("--apply writes the overlay of an agency; name it with --agency")
+    lines = suggest_synonyms(
+        arguments.file,
+        arguments.contract,
+        lambda: load_settings().contracts_dir,
+        arguments.agency,
+        apply=arguments.apply,
+    )
     print("\n".join(lines))
     return GOOD
 

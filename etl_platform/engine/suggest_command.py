@@ -12,6 +12,8 @@ from etl_platform.engine.header_fit import nearest_contract
 from etl_platform.engine.machine_errors import machine_error
 from etl_platform.engine.named_files import require_file
 from etl_platform.engine.output.plain_text import escape_control_characters
+from etl_platform.engine.overlays.overlay_folder import for_agency, overlay_path, partition_name, write_synonyms
+from etl_platform.engine.result import Rename
 
 if TYPE_CHECKING:
     from etl_platform.engine.reading.table import Table
@@ -21,12 +23,16 @@ class NoSuggestionError(EtlPlatformError):
     """The file cannot be read, or no contract is like it."""
 
 
-def suggest_synonyms(file: Path, contract: str | None, folder: Callable[[], Path]) -> list[str]:
+def suggest_synonyms(
+    file: Path, contract: str | None, folder: Callable[[], Path], agency: str | None = None, *, apply: bool = False
+) -> list[str]:
     """Lines for people: which new column may be which column of the contract, and the synonym to add for it.
 
     Args:
         contract: a contract file or the name of a dataset; None: by the file's name, else by its header.
         folder: of the contracts; called unless ``contract`` is a file.
+        agency: whose overlay gets the synonyms; None: the contract.
+        apply: write them into the overlay.
 
     Raises:
         UsageError, ContractError: there is no such file or contract, or it is in error.
@@ -35,8 +41,8 @@ def suggest_synonyms(file: Path, contract: str | None, folder: Callable[[], Path
     """
     require_file(file)
     try:
-        chosen = _choose(file, contract, folder)
-        return [escape_control_characters(line) for line in _lines(file, chosen)]
+        chosen, partition = _choose(file, contract, folder), partition_name(agency) if agency else None
+        return [escape_control_characters(line) for line in _lines(file, chosen, partition, apply=apply)]
     except UnreadableFileError as error:
         if cause := machine_error(error):
             raise cause from None
@@ -61,10 +67,11 @@ def _choose(file: Path, name: str | None, folder: Callable[[], Path]) -> Contrac
     return chosen
 
 
-def _lines(file: Path, contract: Contract) -> Iterator[str]:
+def _lines(file: Path, base: Contract, agency: str | None, *, apply: bool) -> Iterator[str]:
     from etl_platform.engine.reading.tables.headers import match_header
     from etl_platform.engine.renames.suggest import suggest_renames
 
+    contract = base if agency is None else for_agency(base, agency)
     table = _open(file, contract)
     match = match_header(table.header, contract)
     how = (
@@ -77,13 +84,22 @@ def _lines(file: Path, contract: Contract) -> Iterator[str]:
     renames = suggest_renames(table, match, contract)
     for rename in renames:
         yield f"{rename.header} may be {rename.column} (score {rename.score}): {rename.reason}"
-        line = contract.column(rename.column).line
-        synonym = rename.header.replace("'", "''")
-        yield f"  add to synonyms of {rename.column} ({contract.path}:{line}): {{synonym: '{synonym}'}}"
+        if not apply:
+            yield f"  {_advice(rename, base, agency)}"
     if rest := [name for name in match.missing if name not in {rename.column for rename in renames}]:
         yield f"not in the file: {', '.join(rest)}"
     if rest := [header for header in match.extra if header not in {rename.header for rename in renames}]:
         yield f"not in the contract: {', '.join(rest)}"
+    if apply and agency is not None:
+        yield write_synonyms(base, agency, {rename.header: rename.column for rename in renames})
+
+
+def _advice(rename: Rename, contract: Contract, agency: str | None) -> str:
+    synonym = rename.header.replace("'", "''")
+    if agency is not None:
+        return f"add to {overlay_path(contract, agency)}: columns: {{{rename.column}: {{synonyms: ['{synonym}']}}}}"
+    line = contract.column(rename.column).line
+    return f"add to synonyms of {rename.column} ({contract.path}:{line}): {{synonym: '{synonym}'}}"
 
 
 def _open(file: Path, contract: Contract) -> "Table":

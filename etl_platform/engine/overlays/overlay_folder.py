@@ -5,13 +5,14 @@ Each is read when a file of its agency needs it, so a thousand contracts load as
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from difflib import get_close_matches
 from pathlib import Path
 from urllib.parse import quote, unquote
 
 from etl_platform.engine.contract.model import Contract
-from etl_platform.engine.errors import ContractError
+from etl_platform.engine.errors import ContractError, UsageError
+from etl_platform.engine.overlays.add_synonyms import add_synonyms
 from etl_platform.engine.overlays.overlay_reader import apply_overlay
 
 AGENCIES = "agencies"
@@ -38,16 +39,52 @@ def for_agency(contract: Contract, agency: str) -> Contract:
     if not _AGENCY.fullmatch(agency):
         return contract
     path = overlay_path(contract, agency)
+    text = _read(path)
+    return contract if text is None else apply_overlay(contract, text, str(path), _name(path))
+
+
+def _name(path: Path) -> str:
+    """The path below the folder of the contracts."""
+    return "/".join(path.parts[-3:])
+
+
+def _read(path: Path) -> str | None:
+    """The text of an overlay; None if there is none."""
     try:
-        text = path.read_text("utf-8")
+        return path.read_bytes().decode("utf-8")
     except (FileNotFoundError, NotADirectoryError):
-        return contract
+        return None
     except UnicodeDecodeError as error:
         message = f"cannot be read: byte {error.start + 1:,} is not UTF-8; save it as UTF-8"
         raise ContractError(message, path=str(path)) from None
     except (PermissionError, IsADirectoryError) as error:
         raise ContractError(f"cannot be read: {error.strerror}", path=str(path)) from None
-    return apply_overlay(contract, text, str(path), "/".join(path.parts[-3:]))
+
+
+def write_synonyms(contract: Contract, agency: str, synonyms: Mapping[str, str]) -> str:
+    """Add synonyms to the overlay of an agency; what was done, in a line for people.
+
+    Args:
+        synonyms: by header of the file, the column that it means.
+
+    Raises:
+        ContractError: as ``add_synonyms``; the overlay is not changed.
+        UsageError: no partition has such a name.
+        OSError: the folder cannot be written.
+    """
+    if not _AGENCY.fullmatch(agency):
+        raise UsageError(f"--agency {agency}: no partition has such a name; name the agency's folder")
+    path = overlay_path(contract, agency)
+    before = _read(path)
+    after = add_synonyms(contract, before, str(path), _name(path), synonyms)
+    if after == (before or ""):
+        return f"{path}: nothing to add"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # A reader never sees half a file.
+    new = path.with_name(f".{path.name}.new")
+    new.write_text(after, "utf-8", newline="")
+    new.replace(path)
+    return f"{path}: synonyms added for {', '.join(synonyms.values())}"
 
 
 def partition_name(agency: str) -> str:
