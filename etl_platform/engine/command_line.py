@@ -21,7 +21,7 @@ from etl_platform.engine.contract.model import Contract
 from etl_platform.engine.contract_folder import BrokenContract, contract_paths, load_contract, read_contracts
 from etl_platform.engine.errors import ContractError, EtlPlatformError, UsageError
 from etl_platform.engine.exit_codes import BAD, GOOD, USAGE
-from etl_platform.engine.overlays.overlay_folder import agencies_of, for_agency, unused_overlays
+from etl_platform.engine.overlays.overlay_folder import agencies_of, for_agency, list_overlays, unused_overlays
 
 _PROGRAM = "etl-platform-check"
 _SHIPPED_CONTRACTS = Path(__file__).parents[1] / "shipped" / "contracts"
@@ -143,7 +143,8 @@ def check_contracts(places: Sequence[Path]) -> int:
 
     errors: list[ContractError] = []
     contracts = read_contracts(path for place in places for path in _contracts_of(place))
-    agencies = {folder: agencies_of(folder) for folder in {Path(found.path).parent for found in contracts.all}}
+    folders = {Path(found.path).parent for found in contracts.all}
+    agencies = {folder: agencies_of(list_overlays(folder)) for folder in folders}
     for found in contracts.all:
         try:
             if isinstance(found, BrokenContract) and found.in_force:
@@ -156,7 +157,7 @@ def check_contracts(places: Sequence[Path]) -> int:
         _print_contract(contract)
         _check_overlays(contract, agencies[Path(found.path).parent].get(contract.dataset, ()), errors)
     for folder in filter(Path.is_dir, places):
-        for unused in unused_overlays(folder, contracts.datasets):
+        for unused in unused_overlays(list_overlays(folder), contracts.datasets):
             _print_error(unused, errors)
     return USAGE if errors else GOOD
 

@@ -17,7 +17,13 @@ from etl_platform.defs.checks.check_evaluation import CheckEvaluation
 from etl_platform.engine.contract.model import Contract
 from etl_platform.engine.contract_folder import BrokenContract, ContractFolder
 from etl_platform.engine.errors import ContractError, ErrorList, NotInForceError
-from etl_platform.engine.overlays.overlay_folder import agencies_of, for_agency, overlay_path, unused_overlays
+from etl_platform.engine.overlays.overlay_folder import (
+    agencies_of,
+    for_agency,
+    list_overlays,
+    overlay_path,
+    unused_overlays,
+)
 from etl_platform.rest_apis.source_folder import SourceFolder
 from etl_platform.settings import code_version
 
@@ -102,9 +108,10 @@ def declarations(folder: ContractFolder, apis: SourceFolder, datasets: Collectio
         datasets: of all contracts; ``folder`` may have only those that a run needs.
     """
     places = {Path(contract.path).parent for contract in folder.all}
-    agencies = {place: agencies_of(place) for place in places}
+    overlays = {place: list_overlays(place) for place in places}
+    agencies = {place: agencies_of(paths) for place, paths in overlays.items()}
     found = [_of_contract(contract, agencies[Path(contract.path).parent]) for contract in folder.all]
-    unused = [error for place in sorted(places) for error in unused_overlays(place, datasets)]
+    unused = [error for place in sorted(places) for error in unused_overlays(overlays[place], datasets)]
     found += [_of_unused(error) for error in unused]
     errors: dict[str, ContractError | None] = {source.file: None for source in apis.good}
     errors |= {error.path: error for error in apis.broken}

@@ -17,6 +17,7 @@ from etl_platform.engine.overlays.overlay_reader import apply_overlay
 
 AGENCIES = "agencies"
 _SUFFIX = ".yaml"
+_YAML = (_SUFFIX, ".yml")
 _AGENCY = re.compile(r"(?!\.{1,2}$)[A-Za-z0-9._%~-]{1,200}")
 """The name of a partition; anything else could leave the folder."""
 
@@ -92,35 +93,48 @@ def partition_name(agency: str) -> str:
     return quote(unquote(agency), safe="-_.")
 
 
-def agencies_of(folder: Path) -> dict[str, list[str]]:
-    """By dataset, the agencies with an overlay, sorted. No overlay is read."""
+def list_overlays(folder: Path) -> list[Path]:
+    """What looks like YAML below ``agencies``, sorted; other files are for people. Nothing is read."""
+    top = folder / AGENCIES
+    if not top.is_dir():
+        return []
+    found = [path for path in top.iterdir() if not path.name.startswith(".")]
+    below = [path for agency in found if agency.suffix not in _YAML for path in _entries(agency)]
+    return sorted(path for path in (*found, *below) if path.suffix in _YAML and not path.name.startswith("."))
+
+
+def _entries(folder: Path) -> list[Path]:
+    try:
+        return list(folder.iterdir())
+    except NotADirectoryError:
+        return []
+
+
+def agencies_of(overlays: Iterable[Path]) -> dict[str, list[str]]:
+    """By dataset, the agencies with an overlay, sorted."""
     found: dict[str, list[str]] = defaultdict(list)
-    for path in _files(folder):
-        if path.name.endswith(_SUFFIX) and path.parent.parent.name == AGENCIES:
-            found[path.name.removesuffix(_SUFFIX)].append(path.parent.name)
+    for path in overlays:
+        if _is_overlay(path):
+            found[path.stem].append(path.parent.name)
     return {dataset: sorted(agencies) for dataset, agencies in found.items()}
 
 
-def unused_overlays(folder: Path, datasets: Iterable[str]) -> Iterator[ContractError]:
+def unused_overlays(overlays: Iterable[Path], datasets: Iterable[str]) -> Iterator[ContractError]:
     """An error for each file below ``agencies`` that no file of an agency would ever be read with."""
-    known = sorted(datasets)
-    for path in _files(folder):
-        if path.parent.parent.name != AGENCIES or not path.name.endswith(_SUFFIX):
+    known = frozenset(datasets)
+    for path in overlays:
+        if not _is_overlay(path):
             message = f"is not an overlay; overlays are {AGENCIES}/<agency>/<dataset>{_SUFFIX}"
         elif not _AGENCY.fullmatch(path.parent.name):
             message = f"{path.parent.name!r} is not the name of a partition; write {partition_name(path.parent.name)}"
-        elif (name := path.name.removesuffix(_SUFFIX)) not in known:
-            close = get_close_matches(name, known, 1)
+        elif path.stem not in known:
+            close = get_close_matches(path.stem, sorted(known), 1)
             hint = f"did you mean {close[0]}{_SUFFIX}?" if close else "name the file after its dataset"
-            message = f"there is no contract of the dataset {name!r}; {hint}"
+            message = f"there is no contract of the dataset {path.stem!r}; {hint}"
         else:
             continue
         yield ContractError(message, path=str(path))
 
 
-def _files(folder: Path) -> Iterator[Path]:
-    """What looks like YAML below ``agencies``, in order; other files, such as a README, are for people."""
-    top = folder / AGENCIES
-    if top.is_dir():
-        paths = (path for pattern in ("*", "*/*") for path in top.glob(pattern) if not path.name.startswith("."))
-        yield from sorted(path for path in paths if path.name.endswith((".yaml", ".yml")) and path.is_file())
+def _is_overlay(path: Path) -> bool:
+    return path.suffix == _SUFFIX and path.parent.parent.name == AGENCIES

@@ -20,7 +20,7 @@ from etl_platform.engine.contract.model import Column, Contract
 from etl_platform.engine.contract.overlay import EVERY_COLUMN, Overlay
 from etl_platform.engine.contract.reading_overrides import ReadingOverrides, delimiter_problem, encoding_problem
 from etl_platform.engine.errors import ErrorList
-from etl_platform.engine.overlays.column_reader import (
+from etl_platform.engine.overlays.column_habits import (
     ColumnOverlayReader,
     meanings,
     with_contract_formats,

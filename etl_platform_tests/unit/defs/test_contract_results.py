@@ -15,7 +15,8 @@ from etl_platform_tests.unit.making import contract_data, custom, text, yaml_tex
 def declared(folder: Path, **top: Any) -> list[Declaration]:
     columns = top.pop("columns", [text("a")])
     (folder / "things.odcs.yaml").write_text(yaml_text(contract_data(columns, **top)), "utf-8")
-    return declarations(read_folder(folder), SourceFolder())
+    contracts = read_folder(folder)
+    return declarations(contracts, SourceFolder(), contracts.datasets)
 
 
 def test_a_good_contract_lists_what_only_people_read_and_what_is_masked(tmp_path: Path) -> None:
@@ -47,3 +48,39 @@ def test_every_error_of_a_contract_is_in_its_result(tmp_path: Path) -> None:
     assert len(lines) == 2
     assert "nullTokens" in lines[0]
     assert "did you mean email?" in lines[1]
+
+
+def with_overlay(folder: Path, name: str, source: str) -> None:
+    path = folder / "agencies" / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(source)
+
+
+def test_a_contract_is_red_for_an_overlay_in_error_and_names_its_agencies(tmp_path: Path) -> None:
+    before = declared(tmp_path)[0].identity
+    with_overlay(tmp_path, "aurora/things.yaml", "encoding: utf-8\n")
+    with_overlay(tmp_path, "tulsa/things.yaml", "columns: {a: {required: false}}\n")
+    (declaration,) = declared(tmp_path)
+    assert declaration.identity != before
+    assert declaration.contract is not None
+    result = contract_evaluation(declaration, declaration.find_error())
+    assert not result.passed
+    assert "an overlay cannot set required" in str(result.description)
+    with_overlay(tmp_path, "tulsa/things.yaml", "columns: {a: {synonyms: [Number]}}\n")
+    (corrected,) = declared(tmp_path)
+    assert corrected.identity != declaration.identity
+    result = contract_evaluation(corrected, corrected.find_error())
+    assert result.passed
+    assert result.metadata["overlays"] == "aurora, tulsa"
+
+
+def test_an_overlay_of_no_contract_has_a_red_check_of_its_own(tmp_path: Path) -> None:
+    for agency in ("aurora", "tulsa"):
+        with_overlay(tmp_path, f"{agency}/thngs.yaml", "encoding: utf-8\n")
+    good, *unused = declared(tmp_path)
+    assert good.find_error() is None
+    assert len({declaration.key for declaration in unused}) == 2
+    for declaration in unused:
+        result = contract_evaluation(declaration, declaration.find_error())
+        assert not result.passed
+        assert "did you mean things.yaml?" in str(result.description)

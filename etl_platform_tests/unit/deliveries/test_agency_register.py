@@ -1,5 +1,6 @@
 """The register of retired and renamed agencies, and what the intake, reconciliation and cadence make of it."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -37,7 +38,7 @@ def reconcile(place: Place) -> Reconciled:
 def late(place: Place) -> list[str]:
     cadence = Cadence(timedelta(hours=1), timedelta())
     expected = ExpectedFiles(place.store, "bucket", datetime.now(UTC) + DAY)
-    return [agency for agency, _ in expected.timeliness("things", cadence)]
+    return [agency for agency, _ in expected.timeliness(replace(things(), cadence=cadence))]
 
 
 def test_a_late_file_of_a_retired_agency_is_ignored_with_a_code_and_what_to_do(place: Place) -> None:

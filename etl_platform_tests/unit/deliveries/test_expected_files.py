@@ -3,6 +3,7 @@
 import os
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -17,11 +18,13 @@ from etl_platform.deliveries.report_days import ReportDays
 from etl_platform.engine.contract.cadence import Cadence, LastFile, Timeliness, judge_timeliness
 from etl_platform.storage.local_store import LocalStore
 from etl_platform.storage.object_store import ObjectHead
+from etl_platform_tests.unit.intake_place import things
 from etl_platform_tests.unit.making_reports import report_of
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 DAY = timedelta(days=1)
 WEEKLY = Cadence(7 * DAY, DAY)
+CONTRACT = replace(things(), cadence=WEEKLY)
 MOMENTS = st.integers(0, 2_000).map(lambda hours: NOW - timedelta(hours=hours))
 
 
@@ -81,7 +84,7 @@ class History:
         return ExpectedFiles(self.store, "b", NOW)
 
     def timeliness(self) -> dict[str, Timeliness]:
-        return dict(self.expected().timeliness("things", WEEKLY))
+        return dict(self.expected().timeliness(CONTRACT))
 
 
 class _CountingStore(LocalStore):
@@ -112,8 +115,8 @@ def test_each_agency_is_judged_by_its_own_last_file_and_one_report_is_read_for_i
     assert {agency: one.overdue for agency, one in found.items()} == {"prompt": False, "prompt-2": True}
     assert found["prompt"].last == LastFile("0.csv", "accepted", NOW)
     assert history.store.reads == 2
-    assert history.expected().of_agency("things", WEEKLY, "prompt") == found["prompt"]
-    assert history.expected().of_agency("things", WEEKLY, "unknown") is None
+    assert history.expected().of_agency(CONTRACT, "prompt") == found["prompt"]
+    assert history.expected().of_agency(CONTRACT, "unknown") is None
 
 
 def test_old_deliveries_are_not_listed_except_of_quiet_agencies(tmp_path: Path) -> None:

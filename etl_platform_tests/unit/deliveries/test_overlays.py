@@ -1,22 +1,27 @@
 """The overlay of an agency in intake: its own files alone, the hash of silver, replay, and files that wait."""
 
 import json
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from etl_platform.deliveries.delivery import ObjectVersion, Outcome
 from etl_platform.deliveries.process_delivery import DeliveryResult
+from etl_platform.deliveries.reconcile.expected_files import agency_cadence
 from etl_platform.deliveries.report import Report
 from etl_platform.deliveries.routing import CONTRACT_ERROR, Router
+from etl_platform.engine.contract.cadence import Cadence
 from etl_platform.engine.contract_folder import load_contract
 from etl_platform.engine.errors import ContractError
 from etl_platform.object_keys import FROM_API
-from etl_platform_tests.unit.intake_place import EVENT, REPROCESS, Place
+from etl_platform_tests.unit.intake_place import EVENT, REPROCESS, Place, things
 from etl_platform_tests.unit.making import contract_data, text, typed, yaml_text
 
 COLUMNS = [text("ident", required=True), typed("size", "integer"), text("note")]
 OVERLAY = "columns:\n  size: {nullTokens: [none]}\n"
+DAY = timedelta(days=1)
 CONTENT = b"ident,size\na,1\nb,none\n"
 A, B = "from_client/agency_a/Things.csv", "from_client/agency_b/Things.csv"
 
@@ -122,3 +127,13 @@ def test_a_file_is_ingested_with_the_overlay_with_which_it_was_routed(here: Plac
     routed = here.intake.route(here.drop(CONTENT))
     overlay(contracts, "columns:\n  size: {nullTokens: [nothing]}\n")
     assert here.intake.ingest(routed, EVENT).report.check.quarantined_rows == 0
+
+
+def test_an_agency_has_the_cadence_of_its_overlay_and_the_contracts_while_that_is_in_error(
+    here: Place, contracts: Path
+) -> None:
+    contract = replace(here.intake.route(here.drop(CONTENT)).route.contract or things(), cadence=Cadence(DAY, DAY / 10))
+    overlay(contracts, "frequency: {value: 14, unit: d}\n")
+    overlay(contracts, "frequency: {value: 0}\n", "agency_b")
+    found = [agency_cadence(contract, agency) for agency in ("agency_a", "agency_b", "agency_c")]
+    assert [one.every / DAY for one in found if one is not None] == [14, 1, 1]

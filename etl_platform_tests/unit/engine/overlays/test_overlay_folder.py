@@ -10,7 +10,13 @@ from etl_platform.engine.contract_folder import load_contract
 from etl_platform.engine.errors import ContractError
 from etl_platform.engine.exit_codes import GOOD, USAGE
 from etl_platform.engine.overlays import overlay_reader
-from etl_platform.engine.overlays.overlay_folder import agencies_of, for_agency, partition_name, unused_overlays
+from etl_platform.engine.overlays.overlay_folder import (
+    agencies_of,
+    for_agency,
+    list_overlays,
+    partition_name,
+    unused_overlays,
+)
 from etl_platform_tests.unit.making import contract_data, text, typed, yaml_text
 
 COLUMNS = [text("ident", required=True), typed("size", "number"), text("kind", enum=[{"value": "OPEN"}])]
@@ -74,8 +80,8 @@ def test_overlays_are_listed_without_being_read(tmp_path: Path, monkeypatch: pyt
     write(tmp_path, "tulsa/things.yaml")
     write(tmp_path, "tulsa/others.yaml")
     monkeypatch.setattr(overlay_reader, "load_located", None)
-    assert agencies_of(tmp_path) == {"things": ["aurora", "tulsa"], "others": ["tulsa"]}
-    assert agencies_of(tmp_path / "nowhere") == {}
+    assert agencies_of(list_overlays(tmp_path)) == {"things": ["aurora", "tulsa"], "others": ["tulsa"]}
+    assert list_overlays(tmp_path / "nowhere") == []
 
 
 def test_a_file_that_is_no_overlay_of_a_contract_is_an_error(tmp_path: Path) -> None:
@@ -86,7 +92,10 @@ def test_a_file_that_is_no_overlay_of_a_contract_is_an_error(tmp_path: Path) -> 
     write(tmp_path, "nm albuquerque/things.yaml")
     write(tmp_path, "aurora/README.md")
     write(tmp_path, "aurora/.things.yaml")
-    found = [str(error).removeprefix(f"{tmp_path}/agencies/") for error in unused_overlays(tmp_path, ["things"])]
+    found = [
+        str(error).removeprefix(f"{tmp_path}/agencies/")
+        for error in unused_overlays(list_overlays(tmp_path), ["things"])
+    ]
     assert found == [
         "aurora/things.yml: is not an overlay; overlays are agencies/<agency>/<dataset>.yaml",
         "aurora/thngs.yaml: there is no contract of the dataset 'thngs'; did you mean things.yaml?",
