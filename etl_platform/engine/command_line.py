@@ -21,7 +21,13 @@ from etl_platform.engine.contract.model import Contract
 from etl_platform.engine.contract_folder import BrokenContract, contract_paths, load_contract, read_contracts
 from etl_platform.engine.errors import ContractError, EtlPlatformError, UsageError
 from etl_platform.engine.exit_codes import BAD, GOOD, USAGE
-from etl_platform.engine.overlays.overlay_folder import agencies_of, for_agency, list_overlays, unused_overlays
+from etl_platform.engine.overlays.overlay_folder import (
+    agencies_of,
+    for_agency,
+    is_overlay,
+    list_overlays,
+    unused_overlays,
+)
 
 _PROGRAM = "etl-platform-check"
 _SHIPPED_CONTRACTS = Path(__file__).parents[1] / "shipped" / "contracts"
@@ -128,6 +134,8 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _contracts_of(place: Path) -> list[Path]:
+    if is_overlay(place) and place.is_file():
+        raise UsageError(f"{place} is an overlay; check the folder of its contract: {place.parents[2]}")
     paths = contract_paths(place) if place.is_dir() else [place]
     if not paths:
         raise UsageError(f"{place} has no *.odcs.yaml; name a contract, or a folder of contracts")

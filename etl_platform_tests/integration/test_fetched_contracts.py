@@ -17,6 +17,8 @@ def prefix(aws: Clients, provisioned: Provisioned, settings: Settings, monkeypat
     for key, body in {
         "contracts/training.odcs.yaml": (CONTRACTS / "training.odcs.yaml").read_bytes(),
         "contracts/references/codes.csv": b"code\nA\n",
+        "contracts/agencies/aurora/training.yaml": b"encoding: cp1252\n",
+        "contracts/agencies/README.md": b"not for the platform",
         "contracts/README.md": b"not for the platform",
         "contracts/old/complaints.odcs.yaml": b"below another folder",
         "elsewhere/complaints.odcs.yaml": b"beside it",
@@ -25,13 +27,13 @@ def prefix(aws: Clients, provisioned: Provisioned, settings: Settings, monkeypat
     return f"s3://{provisioned.bucket}/contracts/"
 
 
-def test_only_contracts_and_reference_tables_are_downloaded(
+def test_only_contracts_reference_tables_and_overlays_are_downloaded(
     prefix: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder = tmp_path / "fetched"
     assert main(["contract", "fetch", prefix, str(folder)]) == 0
     files = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
-    assert files == {"training.odcs.yaml", "references/codes.csv"}
+    assert files == {"training.odcs.yaml", "references/codes.csv", "agencies/aurora/training.yaml"}
     assert (folder / "training.odcs.yaml").read_bytes() == (CONTRACTS / "training.odcs.yaml").read_bytes()
     assert "training.odcs.yaml: training, " in capsys.readouterr().out
 

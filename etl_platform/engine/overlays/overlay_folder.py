@@ -114,7 +114,7 @@ def agencies_of(overlays: Iterable[Path]) -> dict[str, list[str]]:
     """By dataset, the agencies with an overlay, sorted."""
     found: dict[str, list[str]] = defaultdict(list)
     for path in overlays:
-        if _is_overlay(path):
+        if is_overlay(path):
             found[path.stem].append(path.parent.name)
     return {dataset: sorted(agencies) for dataset, agencies in found.items()}
 
@@ -123,7 +123,7 @@ def unused_overlays(overlays: Iterable[Path], datasets: Iterable[str]) -> Iterat
     """An error for each file below ``agencies`` that no file of an agency would ever be read with."""
     known = frozenset(datasets)
     for path in overlays:
-        if not _is_overlay(path):
+        if not is_overlay(path):
             message = f"is not an overlay; overlays are {AGENCIES}/<agency>/<dataset>{_SUFFIX}"
         elif not _AGENCY.fullmatch(path.parent.name):
             message = f"{path.parent.name!r} is not the name of a partition; write {partition_name(path.parent.name)}"
@@ -136,5 +136,6 @@ def unused_overlays(overlays: Iterable[Path], datasets: Iterable[str]) -> Iterat
         yield ContractError(message, path=str(path))
 
 
-def _is_overlay(path: Path) -> bool:
+def is_overlay(path: Path) -> bool:
+    """Whether a file is where overlays are."""
     return path.suffix == _SUFFIX and path.parent.parent.name == AGENCIES

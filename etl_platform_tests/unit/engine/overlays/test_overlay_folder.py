@@ -7,7 +7,7 @@ import pytest
 from etl_platform.engine.command_line import check_contracts
 from etl_platform.engine.contract.model import Contract
 from etl_platform.engine.contract_folder import load_contract
-from etl_platform.engine.errors import ContractError
+from etl_platform.engine.errors import ContractError, UsageError
 from etl_platform.engine.exit_codes import GOOD, USAGE
 from etl_platform.engine.overlays import overlay_reader
 from etl_platform.engine.overlays.overlay_folder import (
@@ -141,3 +141,9 @@ def test_contract_check_reports_each_error_of_each_overlay(
     unused = "tulsa/thing.yaml: there is no contract of the dataset 'thing'; did you mean things.yaml?"
     lines = capsys.readouterr().err.replace(f"{tmp_path}/agencies/", "").splitlines()
     assert lines == [*once, *once, unused]
+
+
+def test_contract_check_of_an_overlay_alone_names_the_folder_to_check(tmp_path: Path) -> None:
+    path = write(tmp_path, "aurora/things.yaml")
+    with pytest.raises(UsageError, match=f"is an overlay; check the folder of its contract: {tmp_path}$"):
+        check_contracts([path])
