@@ -34,7 +34,7 @@ _DURATION = ("value", "unit")
 _PROPERTIES = {field: name for name, (field, _) in PERCENTS.items()} | {"ignore": "ignore"}
 
 
-@lru_cache(1_024)
+@lru_cache(128)
 def apply_overlay(contract: Contract, text: str, path: str, name: str) -> Contract:
     """The contract with what an overlay sets.
 
