@@ -234,6 +234,11 @@ def silver_cache_key(dataset: str, agency: str) -> str:
     return f"{INDEX}silver/{dataset}/agency={agency}.gz"
 
 
+def foreign_key_cache_key(dataset: str, agency: str, digest: str) -> str:
+    """The key of the cache of what a foreign key of a partition lacks; ``digest`` is of its columns."""
+    return f"{INDEX}foreign_keys/{dataset}/agency={agency}/{digest}.gz"
+
+
 def report_cache_key(dataset: str, agency: str) -> str:
     """The key of the cache of the reports of a partition."""
     return f"{INDEX}reports/{dataset}/agency={agency}.gz"

@@ -150,7 +150,9 @@ def check_contracts(places: Sequence[Path]) -> int:
     from etl_platform.engine.check import check_contract
 
     errors: list[ContractError] = []
-    contracts = read_contracts(path for place in places for path in _contracts_of(place))
+    # A foreign key may refer to the contract beside the one that is named.
+    beside = [path for place in places if place.is_file() for path in contract_paths(place.parent)]
+    contracts = read_contracts([path for place in places for path in _contracts_of(place)], beside)
     folders = {Path(found.path).parent for found in contracts.all}
     agencies = {folder: agencies_of(list_overlays(folder)) for folder in folders}
     for found in contracts.all:

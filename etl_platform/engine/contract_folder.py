@@ -6,13 +6,14 @@ that need all of them.
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Callable, Collection, Hashable, Iterable, Iterator
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from etl_platform.engine.contract.contract_reader import parse_contract
 from etl_platform.engine.contract.contract_status import not_in_force
 from etl_platform.engine.contract.declared_names import declared_names
+from etl_platform.engine.contract.foreign_key_targets import SetAside, with_targets
 from etl_platform.engine.contract.model import Contract, file_stem, fold
 from etl_platform.engine.contract.reference_tables import ReferenceFolder
 from etl_platform.engine.errors import ContractError, NotInForceError, UsageError
@@ -139,15 +140,19 @@ def read_folder(folder: Path) -> ContractFolder:
     return read_contracts(paths)
 
 
-def read_contracts(paths: Iterable[Path]) -> ContractFolder:
+def read_contracts(paths: Iterable[Path], beside: Iterable[Path] = ()) -> ContractFolder:
     """The contracts of these files. Where several contradict each other, all of them are set aside.
+
+    Args:
+        beside: contracts that foreign keys may refer to; nothing else is done with them.
 
     Raises:
         OSError, MemoryError: an error of the machine, which says nothing about a contract.
     """
     good: list[Contract] = []
     broken: list[BrokenContract] = []
-    for path in sorted(set(paths)):
+    paths = sorted(set(paths))
+    for path in paths:
         try:
             contract = load_contract(path)
         except Exception as error:  # noqa: BLE001 - a fault of the reader must not stop the other contracts
@@ -165,8 +170,29 @@ def read_contracts(paths: Iterable[Path]) -> ContractFolder:
         errors = dict(find_contradictions(good))
         broken += [_set_aside(Path(path), error) for path, error in errors.items()]
         good = [contract for contract in good if contract.path not in errors]
+    if beside and any(contract.foreign_keys for contract in good):
+        others = read_contracts(set(beside) - set(paths))
+    else:
+        others = ContractFolder()
+    good, unresolved = _with_foreign_keys(good, broken, others)
     by_dataset = {contract.dataset: contract for contract in good}
-    return ContractFolder(by_dataset, tuple(sorted(broken, key=lambda contract: contract.path)))
+    return ContractFolder(by_dataset, tuple(sorted((*broken, *unresolved), key=lambda contract: contract.path)))
+
+
+def _with_foreign_keys(
+    good: Sequence[Contract], broken: Sequence[BrokenContract], beside: ContractFolder
+) -> tuple[list[Contract], list[BrokenContract]]:
+    """The contracts with what their foreign keys refer to, and those that refer to nothing."""
+    known = (*good, *beside.good.values())
+    aside = [SetAside(one.path, one.dataset, one.in_force) for one in (*broken, *beside.broken)]
+    found: list[Contract] = []
+    unresolved: list[BrokenContract] = []
+    for contract in good:
+        try:
+            found.append(with_targets(contract, known, aside) if contract.foreign_keys else contract)
+        except ContractError as error:
+            unresolved.append(_set_aside(Path(contract.path), error))
+    return found, unresolved
 
 
 def _fault(path: Path, error: Exception) -> ContractError:

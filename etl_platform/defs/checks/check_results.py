@@ -16,22 +16,31 @@ import dagster as dg
 from etl_platform.defs.checks.check_evaluation import CheckEvaluation
 from etl_platform.defs.checks.check_groups import group_results
 from etl_platform.defs.checks.drift_evaluation import drift_evaluation
+from etl_platform.defs.checks.foreign_key_evaluation import foreign_key_evaluation, foreign_keys_description
+from etl_platform.defs.checks.unevaluated_rules import CHECK_AGAIN, YOUNGER, UnevaluatedRules
 from etl_platform.defs.checks.worst_files import MAX_WORST, newest_first, shared_row, some, where, worst_rows
 from etl_platform.defs.datasets.delivery_metadata import Metadata
 from etl_platform.defs.table_metadata import table
 from etl_platform.deliveries.delivery import Outcome
+from etl_platform.deliveries.foreign_key_lookup import ForeignKeyResult
 from etl_platform.deliveries.partition_state import JudgedFile, JudgedPartition
 from etl_platform.deliveries.report import Report
 from etl_platform.engine.contract.dataset_rules import DatasetRule, Severity
 from etl_platform.engine.contract.model import Contract
-from etl_platform.engine.rules.check_names import DRIFT_CHECK, FILE_CHECK, KEYS_CHECK, check_name, rule_checks
+from etl_platform.engine.rules.check_names import (
+    DRIFT_CHECK,
+    FILE_CHECK,
+    FOREIGN_KEYS_CHECK,
+    KEYS_CHECK,
+    check_name,
+    rule_checks,
+)
 from etl_platform.engine.rules.contract_rules import contract_rules
 from etl_platform.object_keys import base_name, series_key
 
 if TYPE_CHECKING:
     from etl_platform.engine.result import DatasetVerdict
 
-_YOUNGER = "The rule is younger than the report of"
 _ERROR, _WARN = dg.AssetCheckSeverity.ERROR, dg.AssetCheckSeverity.WARN
 
 
@@ -42,11 +51,19 @@ def check_specs(contract: Contract) -> Iterator[tuple[str, str]]:
         yield KEYS_CHECK, "No other file of the agency has rows with the same primary keys."
     if contract.drift_limits.severity is not None:
         yield DRIFT_CHECK, "The file is like the previous ones: columns, rows, empty cells, values, distributions."
+    if contract.foreign_keys:
+        yield FOREIGN_KEYS_CHECK, foreign_keys_description(contract.foreign_keys)
     yield from ((check.name, check.description) for check in rule_checks(contract))
 
 
-def check_evaluations(partition: JudgedPartition, contract: Contract) -> list[CheckEvaluation]:
-    """One result for every check of the dataset, about all files of the partition together."""
+def check_evaluations(
+    partition: JudgedPartition, contract: Contract, foreign_keys: Sequence[ForeignKeyResult] = ()
+) -> list[CheckEvaluation]:
+    """One result for every check of the dataset, about all files of the partition together.
+
+    Args:
+        foreign_keys: one result for each of the contract.
+    """
     if not partition.files and not partition.unreadable:
         text = "The agency has not delivered a file of this dataset."
         return [CheckEvaluation(name, True, _WARN, {"files": 0}, text) for name, _ in check_specs(contract)]
@@ -55,6 +72,7 @@ def check_evaluations(partition: JudgedPartition, contract: Contract) -> list[Ch
         results.of_files(),
         *([results.of_keys()] if contract.primary_key else []),
         *([results.of_drift(severity)] if (severity := contract.drift_limits.severity) else []),
+        *([results.of_foreign_keys(foreign_keys)] if contract.foreign_keys else []),
         *group_results(
             (
                 *(results.of_rule(rule.reason) for rule in contract_rules(contract)),
@@ -71,6 +89,7 @@ class _PartitionResults:
     def __init__(self, partition: JudgedPartition, contract: Contract) -> None:
         self._partition, self._contract, self._files = partition, contract, partition.files
         self._checked = [file.checked for file in partition.files if file.checked]
+        self._unevaluated = UnevaluatedRules(self._checked, contract)
         self._rows = sum(report.check.rows or 0 for report in self._checked)
 
     def of_files(self) -> CheckEvaluation:
@@ -112,7 +131,9 @@ class _PartitionResults:
             return self._without_rows(KEYS_CHECK)
         compared = [(report, report.shared_keys) for report in in_silver if report.shared_keys is not None]
         if not compared:
-            return self._not_evaluated(KEYS_CHECK, "The keys were not compared with those of other files.", in_silver)
+            return self._not_evaluated(
+                KEYS_CHECK, f"The keys were not compared with those of other files. {CHECK_AGAIN}", in_silver
+            )
         found = [
             (report, shared)
             for report, comparison in compared
@@ -144,8 +165,17 @@ class _PartitionResults:
         last = {series_key(*report.partition, report.source.key): report for report in in_silver}
         found = drift_evaluation(list(last.values()), severity)
         if found is None:
-            return self._not_evaluated(DRIFT_CHECK, "The file was not compared with the previous ones.", in_silver)
+            return self._not_evaluated(
+                DRIFT_CHECK, f"The file was not compared with the previous ones. {CHECK_AGAIN}", in_silver
+            )
         return replace(found, metadata={"files": len(self._files)} | found.metadata)
+
+    def of_foreign_keys(self, found: Sequence[ForeignKeyResult]) -> CheckEvaluation:
+        """The result of FOREIGN_KEYS_CHECK, about the rows in silver."""
+        if not any(file.in_silver for file in self._files):
+            return self._without_rows(FOREIGN_KEYS_CHECK)
+        result = foreign_key_evaluation(found, self._partition)
+        return replace(result, metadata=self._about([]) | result.metadata)
 
     def of_rule(self, reason: str) -> CheckEvaluation:
         """The result of a rule about rows."""
@@ -153,8 +183,8 @@ class _PartitionResults:
         if not self._checked:
             return self._without_rows(name)
         broken = sorted(self._broken.get(reason, ()), key=lambda one: (-one.check.reasons[reason], one.source.key))
-        if not broken and (without := self._without_rule(reason)):
-            return self._not_evaluated(name, f"{_YOUNGER} {some(without)}.", without)
+        if not broken and (found := self._unevaluated.find(reason)):
+            return self._not_evaluated(name, *found)
         rows = sum(report.check.reasons[reason] for report in broken)
         metadata = self._about(broken) | {"rows_broken": rows, "rows": self._rows}
         if unevaluated := sum(report.check.unevaluated.get(reason, 0) for report in broken):
@@ -180,7 +210,7 @@ class _PartitionResults:
         if not failed and len(verdicts) < len(self._checked):
             names = ((report, {one.name for one in report.check.dataset_rules}) for report in self._checked)
             without = [report for report, known in names if rule.name not in known]
-            return self._not_evaluated(name, f"{_YOUNGER} {some(without)}.", without)
+            return self._not_evaluated(name, f"{YOUNGER} {some(without)}. {CHECK_AGAIN}", without)
         report, verdict = (failed or verdicts)[0]
         metadata = self._about([report for report, _ in failed]) | {
             "delivery_id": report.delivery_id,
@@ -223,26 +253,6 @@ class _PartitionResults:
         """The report that was processed last, if there is a report."""
         return newest_first([file.report for file in self._files])[:1]
 
-    @cached_property
-    def _rule_lists(self) -> dict[tuple[str, ...] | bool, frozenset[str]]:
-        """The different lists of rules of the reports. Usually all reports have the same one."""
-        lists = set(map(self._rules_of, self._checked))
-        return {rules: frozenset(rules) if isinstance(rules, tuple) else frozenset() for rules in lists}
-
-    def _rules_of(self, report: Report) -> tuple[str, ...] | bool:
-        """The rules that the rows were checked by; if the report does not list them, whether they are today's.
-
-        A report of release 0.2 has no list.
-        """
-        if report.rules is not None:
-            return report.rules
-        return report.contract is not None and report.contract.sha256 == self._contract.sha256
-
-    def _without_rule(self, reason: str) -> list[Report]:
-        """The reports of files that were checked before the rule existed."""
-        lacking = {rules for rules, names in self._rule_lists.items() if rules is not True and reason not in names}
-        return [report for report in self._checked if self._rules_of(report) in lacking] if lacking else []
-
     def _without_rows(self, name: str) -> CheckEvaluation:
         earlier = "it" if len(self._files) == 1 else "them"
         text = (
@@ -252,8 +262,7 @@ class _PartitionResults:
         return CheckEvaluation(name, True, _WARN, self._about([]), text)
 
     def _not_evaluated(self, name: str, why: str, reports: Sequence[Report]) -> CheckEvaluation:
-        text = f"Not evaluated: {why} Materialize the partition, which checks its files again."
-        return CheckEvaluation(name, False, _WARN, self._about(newest_first(reports)), text)
+        return CheckEvaluation(name, False, _WARN, self._about(newest_first(reports)), f"Not evaluated: {why}")
 
     def _about(self, worst: Sequence[Report]) -> Metadata:
         """How many files were judged, and the delivery to look at first: the worst one, else the last one processed."""

@@ -7,6 +7,7 @@ import dagster as dg
 
 from etl_platform.defs.checks.check_log import CheckLog
 from etl_platform.defs.checks.partition_checks import PartitionChecks
+from etl_platform.defs.checks.referring_checks import log_referring_checks
 from etl_platform.defs.dagster_internals import one_transaction
 from etl_platform.defs.datasets.partitions import register_agencies
 from etl_platform.defs.intake.delivery_events import bronze_event, silver_event
@@ -28,6 +29,7 @@ class DagsterEventLog:
         self._checks, self._check_log = PartitionChecks(platform), CheckLog(context)
         # Partitions of which other runs delivered files while this one logged: verdicts hold, counts may not.
         self._behind: set[tuple[str, str]] = set()
+        self._written: set[tuple[str, str]] = set()
 
     def register_agencies(self, senders: Mapping[str, Collection[str]]) -> None:
         register_agencies(self._context.instance, senders)
@@ -44,6 +46,7 @@ class DagsterEventLog:
 
     def _log_silver(self, report: Report) -> dg.EventLogRecord | None:
         dataset, agency = report.partition
+        self._written.add(report.partition)
         contract = self._platform.contracts[dataset]
         return log_silver(
             self._context,
@@ -67,6 +70,7 @@ class DagsterEventLog:
             self._behind.add(partition)
 
     def finish(self) -> None:
+        log_referring_checks(self._context, self._check_log, self._checks, self._platform, self._written)
         for partition in sorted(self._behind):
             try:
                 self._log_partition(partition, exact=True)

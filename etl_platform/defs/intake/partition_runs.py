@@ -9,6 +9,7 @@ import dagster as dg
 from etl_platform.defs.checks.check_evaluation import CheckEvaluation
 from etl_platform.defs.checks.check_log import CheckLog
 from etl_platform.defs.checks.partition_checks import PartitionChecks
+from etl_platform.defs.checks.referring_checks import log_referring_checks
 from etl_platform.defs.datasets.delivery_metadata import bronze_metadata, columns_of
 from etl_platform.defs.datasets.lineage import header_schema
 from etl_platform.defs.datasets.partitions import latest_materialization
@@ -37,12 +38,15 @@ def run_partition(context: dg.AssetExecutionContext, replay: ReplayConfig, platf
     datasets = {key.path[1] for key in context.selected_asset_keys} | {key.asset_key.path[1] for key in planned}
     check_log = CheckLog(context.op_execution_context, planned)
     outcomes: Counter[str] = Counter()
+    written: set[tuple[str, str]] = set()
     for dataset in sorted(datasets):
         partition = _Partition(context, platform, check_log, dataset)
         if partition.is_selected:
             yield from partition.read_again(replay, outcomes)
+            written.add((dataset, context.partition_key))
         else:
             yield from partition.execute_checks()
+    log_referring_checks(context.op_execution_context, check_log, PartitionChecks(platform), platform, written)
     note_outcomes(context.instance, context.run, {context.partition_key}, datasets, outcomes_text(outcomes))
 
 

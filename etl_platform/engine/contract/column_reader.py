@@ -74,6 +74,7 @@ class ColumnReader:
             known_values=tuple(custom.get("knownValues", ())),
             trim=bool(custom.get("trim", self._custom.get("trim", False))),
             not_future=custom.get("notFuture", False),
+            id=entry.get("id"),
             two_digit_years_from=custom.get(PIVOT, self._custom.get(PIVOT)),
             **formats,
             **self._derivation(entry, kind, custom, here),

@@ -23,6 +23,7 @@ from etl_platform.engine.contract.custom_properties import (
 from etl_platform.engine.contract.dataset_rule_reader import read_dataset_rules
 from etl_platform.engine.contract.derived_columns_reader import check_case, read_hook
 from etl_platform.engine.contract.drift_limits import read_drift_limits
+from etl_platform.engine.contract.foreign_key_reader import read_foreign_keys
 from etl_platform.engine.contract.located_yaml import Located, load_located
 from etl_platform.engine.contract.model import (
     NAME,
@@ -104,6 +105,8 @@ class _Reader:
             names = {column.name for column in columns}
             parts["drift_limits"] = read_drift_limits(document, self.custom, names)
         with collect():
+            parts["foreign_keys"] = read_foreign_keys(document, columns)
+        with collect():
             parts["hook"] = read_hook(document, self.custom, columns, "schema", 0)
         self.errors.raise_any()
         return Contract(
@@ -121,6 +124,7 @@ class _Reader:
             domain=data.get("domain"),
             line=document.line("schema", 0),
             columns=columns,
+            schema_id=schema.get("id"),
             primary_key=_primary_key(schema),
             max_rejected_percent=self.custom.get("maxRejectedPercent"),
             notes=(

@@ -27,10 +27,13 @@ SCHEMA_CUSTOM = frozenset(
     ]
 )
 OURS = COLUMN_CUSTOM | SCHEMA_CUSTOM
+RELATIONSHIP_CUSTOM = frozenset({"severity"})
+"""Of relationships; elsewhere, ``severity`` is a field of the standard, or a property of other tools."""
 _EXPECTED_TYPES: dict[str, tuple[type | tuple[type, ...], str]] = {
     **dict.fromkeys(("trim", "useLabels", "computed", "notFuture"), (bool, "true or false")),
     **dict.fromkeys(("case", "transform", "transformFrame", "sheet", "shortRows", "quote", "escape"), (str, "a text")),
     "header": (str, "the text none"),
+    "severity": (str, "warning or error"),
     **dict.fromkeys(("headerLine", PIVOT), (int, "a number")),
     "maxRejectedPercent": ((int, float), "a number"),
     LIKE_LAST_TIME: (dict, "a mapping such as {rowsPercent: 60}"),

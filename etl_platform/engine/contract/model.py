@@ -15,6 +15,7 @@ from etl_platform.engine.contract.classifications import is_open
 from etl_platform.engine.contract.contract_status import NOT_IN_FORCE
 from etl_platform.engine.contract.dataset_rules import DatasetRule
 from etl_platform.engine.contract.drift_limits import DriftLimits
+from etl_platform.engine.contract.foreign_keys import ForeignKey
 from etl_platform.engine.contract.overlay import ColumnOverlay, Overlay
 from etl_platform.engine.contract.reading_overrides import ReadingOverrides
 
@@ -89,6 +90,7 @@ class Column:
         known_values: the usual values; others are reported, not rejected.
         named_format: a format that ODCS names, such as ``email`` or ``i16``.
         overlay: how one agency writes it; ``formats`` are the agency's then.
+        id: by which references may name it.
     """
 
     name: str
@@ -125,6 +127,7 @@ class Column:
     known_values: tuple[str, ...] = ()
     two_digit_years_from: int | None = None
     overlay: ColumnOverlay | None = None
+    id: str | None = None
 
     @property
     def of_contract(self) -> "Column":
@@ -185,6 +188,7 @@ class Contract:
         sha256: over the contract's text, the reference tables that it uses, and the overlay.
         overlay: of the agency whose files this contract is for; None where it has none.
         line: on which the schema of the dataset starts.
+        schema_id: by which references may name the dataset.
     """
 
     path: str
@@ -207,6 +211,8 @@ class Contract:
     reading_overrides: ReadingOverrides = field(default_factory=ReadingOverrides)
     cadence: Cadence | None = None
     drift_limits: DriftLimits = field(default_factory=DriftLimits)
+    foreign_keys: tuple[ForeignKey, ...] = ()
+    schema_id: str | None = None
     notes: tuple[str, ...] = ()
     hook: TransformHook | None = None
     status: str = "active"

@@ -4,12 +4,12 @@ Every field of the standard's schema is in ``FIELDS``, or below one that is for 
 A field that is read has its effect in one of the readers, which refuse the values that they do not know.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Set
 from enum import Enum
 from functools import cache
 from typing import Any
 
-from etl_platform.engine.contract.custom_properties import OURS
+from etl_platform.engine.contract.custom_properties import OURS, RELATIONSHIP_CUSTOM
 from etl_platform.engine.contract.dataset_rules import OPERATORS
 from etl_platform.engine.contract.derived_columns_reader import states_decimal
 from etl_platform.engine.contract.located_yaml import Located, Where
@@ -53,6 +53,15 @@ def _quality(path: str) -> dict[str, Treatment]:
     }
 
 
+def _relationship(path: str) -> dict[str, Treatment]:
+    here = f"{path}relationships[]."
+    return {
+        **_under(here, Treatment.READ, "type", "to", *_CUSTOM),
+        f"{here}id": Treatment.PEOPLE,
+        **_under(f"{here}customProperties[].", Treatment.PEOPLE, "id", "description", "vendor"),
+    }
+
+
 FIELDS: Mapping[str, Treatment] = {
     **_under("", Treatment.READ, "apiVersion", "kind", "id", "version", "status", "domain", "description.purpose"),
     **_under("", Treatment.READ, "team.name"),
@@ -79,7 +88,9 @@ FIELDS: Mapping[str, Treatment] = {
     **_under(
         "schema[].", Treatment.PEOPLE, *_PEOPLE_EVERYWHERE, "physicalType", "businessName", "context", "deprecated"
     ),
-    **_under("schema[].", Treatment.PEOPLE, "synonyms", "relationships"),
+    "schema[].synonyms": Treatment.PEOPLE,
+    **_relationship("schema[]."),
+    "schema[].relationships[].from": Treatment.READ,
     **_quality("schema[]."),
     **_under(
         "schema[].properties[].", Treatment.READ, "name", "physicalName", "description", "logicalType", "required"
@@ -99,7 +110,8 @@ FIELDS: Mapping[str, Treatment] = {
     **_under("schema[].properties[].", Treatment.PEOPLE, *_PEOPLE_EVERYWHERE, "businessName", "criticalDataElement"),
     **_under("schema[].properties[].", Treatment.PEOPLE, "deprecated", "encryptedName", "examples", "semanticType"),
     **_under("schema[].properties[].", Treatment.PEOPLE, "partitioned", "partitionKeyPosition", "transformDescription"),
-    **_under("schema[].properties[].", Treatment.PEOPLE, "relationships"),
+    **_relationship("schema[].properties[]."),
+    "schema[].properties[].relationships[].from": Treatment.REFUSED,
     **_under("schema[].properties[].", Treatment.REFUSED, "items", "map", "properties"),
     **_quality("schema[].properties[]."),
     **_under("slaProperties[].", Treatment.READ, "property", "value", "unit", "element", "description"),
@@ -198,10 +210,18 @@ def _has_lookup(entry: Mapping[str, Any]) -> bool:
     return any(item["property"] == "lookup" for item in entry.get("customProperties") or [])
 
 
-def _unread_in(document: Located, entry: Mapping[str, Any], here: tuple[str | int, ...]) -> Iterator[tuple[str, int]]:
-    for place, item in enumerate(entry.get("customProperties") or []):
-        if item["property"] not in OURS:
-            yield f"custom property {item['property']}", document.line(*here, "customProperties", place)
+def _unread_in(document: Located, entry: Mapping[str, Any], here: Where) -> Iterator[tuple[str, int]]:
+    yield from _unread_custom(document, entry, OURS, here)
+    for place, relationship in enumerate(entry.get("relationships") or []):
+        yield from _unread_custom(document, relationship, RELATIONSHIP_CUSTOM, (*here, "relationships", place))
     for place, rule in enumerate(entry.get("quality") or []):
         if rule.get("type") == "text":
             yield "quality of the type text", document.line(*here, "quality", place)
+
+
+def _unread_custom(
+    document: Located, entry: Mapping[str, Any], known: Set[str], here: Where
+) -> Iterator[tuple[str, int]]:
+    for place, item in enumerate(entry.get("customProperties") or []):
+        if item["property"] not in known:
+            yield f"custom property {item['property']}", document.line(*here, "customProperties", place)

@@ -16,7 +16,8 @@ FILE_CHECK = "file_is_readable_and_complete"
 KEYS_CHECK = "keys_are_in_one_file"
 ON_TIME_CHECK = "file_is_on_time"
 DRIFT_CHECK = "like_last_time"
-RESERVED = frozenset({FILE_CHECK, KEYS_CHECK, ON_TIME_CHECK, DRIFT_CHECK})
+FOREIGN_KEYS_CHECK = "foreign_keys_are_in_silver"
+RESERVED = frozenset({FILE_CHECK, KEYS_CHECK, ON_TIME_CHECK, DRIFT_CHECK, FOREIGN_KEYS_CHECK})
 """The platform's own checks of silver. No rule has such a name, even if its dataset lacks the check."""
 MAX_CHECKS = 100
 """Limit for rules about columns, for row rules and for dataset rules. Each file logs a result of 2 KB for each check.

@@ -64,7 +64,8 @@ ITEMS: dict[str, dict[str, Any]] = {
     "synonyms[]": {"synonym": "the a"},
     "customProperties[]": {"property": "probe", "value": "x"},
     "slaProperties[]": {"property": "frequency", "value": 1},
-    "relationships[]": {"to": "things.a"},
+    "properties[].relationships[]": {"to": "things.a"},
+    "schema[].relationships[]": {"from": "things.a", "to": "things.a"},
     "properties[].quality[]": {"metric": "duplicateValues", "mustBe": 0},
     "schema[].quality[]": row_rule("filled", "a IS NOT NULL"),
 }
@@ -126,8 +127,7 @@ def people() -> list[str]:
 SAMPLES: dict[str, Any] = {
     "team[]": {"username": "u"},
     "servers[].path": "x.csv",
-    "schema[].relationships": [{"from": "things.a", "to": "things.a"}],
-    "schema[].properties[].relationships": [{"to": "things.a"}],
+    f"{COLUMN}relationships[].from": "things.a",
     f"{COLUMN}map": {"key": {"logicalType": "string"}, "value": {"logicalType": "string"}},
     f"{COLUMN}items": {"logicalType": "string"},
     f"{COLUMN}properties": [{"name": "x", "logicalType": "string"}],
@@ -358,6 +358,21 @@ PROBES: dict[str, Callable[[], None]] = {
         "a.pattern",
     ),
     f"{COLUMN}quality[].severity": refuses(f"{COLUMN}quality[].severity", "warning", "not supported.*severity"),
+    **{
+        f"{place}relationships[].{field}": probe
+        for place in ("schema[].", COLUMN)
+        for field, probe in {
+            "type": refuses(f"{place}relationships[].type", "lookup", "foreignKey"),
+            "to": shows(f"{place}relationships[].to", "parts.p", lambda c: str(c.foreign_keys[0]), "a → parts.p"),
+            "customProperties[].property": refuses(
+                f"{place}relationships[].customProperties[].property", "severty", "did you mean severity?"
+            ),
+            "customProperties[].value": refuses(
+                f"{place}relationships[].customProperties[].value", "red", "warning or error", property="severity"
+            ),
+        }.items()
+    },
+    "schema[].relationships[].from": refuses("schema[].relationships[].from", "things.b", "no column 'b'"),
     "slaProperties[].property": refuses("slaProperties[].property", "frequncy", "did you mean frequency?"),
     "slaProperties[].value": refuses("slaProperties[].value", "often", "a number above 0"),
     "slaProperties[].unit": refuses("slaProperties[].unit", "fortnight", "unknown"),
