@@ -21,7 +21,7 @@ from etl_platform.engine.contract.model import Contract
 from etl_platform.engine.corrections import ChangedRow, RowChanges
 from etl_platform.engine.drift.comparison import DriftComparison
 from etl_platform.engine.json_fields import Json, known_fields
-from etl_platform.engine.result import CheckResult
+from etl_platform.engine.result import CheckResult, FileColumns
 from etl_platform.errors import ReportError
 
 SCHEMA_VERSION = 1
@@ -170,8 +170,13 @@ class Report:
 
     @property
     def outline(self) -> "Report":
-        """The report without profile, preview and columns, its largest parts: to keep thousands in memory."""
-        return replace(self, check=replace(self.check, profile={}, preview=(), columns=None), changes=None)
+        """The report without profile, preview and columns, its largest parts: to keep thousands in memory.
+
+        Of the columns, those that the file lacks are kept: checks say which rules these leave without a value.
+        """
+        missing = self.check.columns.missing if self.check.columns else ()
+        columns = FileColumns(missing=missing) if missing else None
+        return replace(self, check=replace(self.check, profile={}, preview=(), columns=columns), changes=None)
 
     @property
     def is_replay(self) -> bool:

@@ -150,3 +150,27 @@ def test_keys_of_several_columns_are_looked_up_together(place: Workshop) -> None
     found = evaluation(place, place.ingest(place.drop("Parts.csv", b"part,thing\nA,a\nB,a\n,a\n")))
     assert "1 of 2 rows refers to what things of this agency does not have, such as a, B" in (found.description or "")
     assert value_of(found.metadata, "files") == 1
+
+
+def test_a_row_rule_whose_column_is_missing_is_amber(place: Workshop) -> None:
+    rules = [{"name": "differs", "type": "custom", "engine": "rowRule", "implementation": "thing <> part"}]
+    write_contract(place, "parts", [text("size"), text("part"), text("thing")])
+    path = place.contracts_dir / "parts.odcs.yaml"
+    data = yaml.safe_load(path.read_text())
+    data["schema"][0]["quality"] = rules
+    path.write_text(yaml.safe_dump(data))
+
+    result = place.ingest(place.drop("Parts.csv", b"part,size\n1,2\n"))
+
+    (found,) = [item for item in place.evaluations(result) if item.check_name == "differs"]
+    assert (found.passed, found.severity) == (False, dg.AssetCheckSeverity.WARN)
+    assert found.description == (
+        "Not evaluated: column thing is missing in Parts.csv. Ask the agency for it, or add its new header as a "
+        "synonym."
+    )
+    (found,) = [
+        item
+        for item in place.evaluations(place.ingest(place.drop("Parts.csv", b"part,size,thing\n1,2,3\n")))
+        if item.check_name == "differs"
+    ]
+    assert found.passed
