@@ -49,7 +49,7 @@ def read_options(document: Located, entry: Mapping[str, Any], kind: ColumnType, 
                 raise document.error(f"{entry['name']}: {message}", *where, option)
             continue
         if option not in COLUMN_FIELDS:
-            message = f"logicalTypeOptions {option!r} is not supported; use {', '.join(COLUMN_FIELDS)}"
+            message = f"logicalTypeOptions {option!r} is not supported; {_instead(entry['name'], option, written)}"
             raise document.error(f"{entry['name']}: {message}", *where, option)
         is_length, is_text = option in {"minLength", "maxLength"}, option in {"pattern", "format"}
         value = _whole(written) if is_length or kind is ColumnType.INTEGER else written
@@ -64,6 +64,15 @@ def read_options(document: Located, entry: Mapping[str, Any], kind: ColumnType, 
             raise document.error(f"{entry['name']}: {option} takes {takes}", *where, option)
         options[option] = value
     return options
+
+
+def _instead(name: str, option: str, value: Any) -> str:
+    """What to write instead of an option that is not supported."""
+    if option != "multipleOf":
+        return f"use {', '.join(COLUMN_FIELDS)}"
+    if isinstance(whole := _whole(value), int):
+        return f"write a row rule of the schema: {name} % {whole} = 0"
+    return "write logicalType: number with physicalType: decimal(18,2) for two digits behind the point"
 
 
 def _whole(value: Any) -> Any:

@@ -404,3 +404,11 @@ def test_the_page_of_the_fields_has_each_of_them() -> None:
             for treatment, cell in zip((Treatment.READ, Treatment.REFUSED, Treatment.PEOPLE), cells, strict=True):
                 told |= {f"{place.strip('`')}{name}": treatment for name in re.findall("`([^`]+)`", cell)}
     assert told == FIELDS
+
+
+@pytest.mark.parametrize(
+    ("step", "instead"), [(5, "a row rule of the schema: a % 5 = 0"), (2.0, "a % 2 = 0"), (0.01, "decimal\\(18,2\\)")]
+)
+def test_the_error_about_multiples_says_what_to_write_instead(step: float, instead: str) -> None:
+    with pytest.raises(ContractError, match=instead):
+        parsed(contract_data([{**INTEGER, "logicalTypeOptions": {"multipleOf": step}}]))
