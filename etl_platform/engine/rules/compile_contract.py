@@ -4,14 +4,14 @@ Row rules read typed values. A row rule passes where an input has the wrong type
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from datetime import date
 from functools import lru_cache, partial
 
 import polars as pl
 
 from etl_platform.engine.contract.model import DELIVERY_DAY, Column, Contract, RowRule
-from etl_platform.engine.errors import ContractError
+from etl_platform.engine.errors import ContractError, ErrorList
 from etl_platform.engine.rules.compiled_column import CompiledColumn
 from etl_platform.engine.rules.compiled_contract import CompiledContract, declared_lines
 from etl_platform.engine.rules.contract_rules import contract_rules, unique_keys
@@ -66,16 +66,23 @@ def _compile(
     positions = dict(places)
     read = partial(read_texts, contract)
     schema = pl.Schema({column.name: dtype(column) for column in contract.columns})
-    derivation = derive(contract, schema, read, day)
-    texts: list[pl.Expr] = []
-    typed: list[pl.Expr] = []
+    errors, texts, typed = ErrorList(), list[pl.Expr](), list[pl.Expr]()
+    derivation = Derivation((), {column.name: frozenset({column.name}) for column in contract.columns}, {})
+    with errors.collect():
+        derivation = derive(contract, schema, read, day)
+    unread = {column.name for column in contract.columns if errors and column.derived}
     for column in contract.file_columns:
-        texts.append(cell_text(column, positions.get(column.name), in_workbook=serial_origin is not None))
-        value = (
-            file_value(column, read) if column.is_code else typed_value(column, contract, serial_origin=serial_origin)
-        )
-        typed.append(value.alias(column.name))
-    flags, late_flags = _flags(contract, derivation, day)
+        with errors.collect():
+            texts.append(cell_text(column, positions.get(column.name), in_workbook=serial_origin is not None))
+            value = (
+                file_value(column, read)
+                if column.is_code
+                else typed_value(column, contract, serial_origin=serial_origin)
+            )
+            typed.append(value.alias(column.name))
+    unread |= {column.name for column in contract.file_columns} - {value.meta.output_name() for value in typed}
+    flags, late_flags = _flags(contract, derivation, day, errors, unread)
+    errors.raise_any()
     keys = unique_keys(contract)
     reasons = tuple(rule.reason for rule in contract_rules(contract))
     checked = [flag.meta.output_name().removeprefix("rule:") for flag in (*flags, *late_flags)]
@@ -99,15 +106,26 @@ def _compile(
     return compiled
 
 
-def _flags(contract: Contract, derivation: Derivation, day: date | None) -> tuple[list[pl.Expr], list[pl.Expr]]:
-    """The flags of rules about columns and rows; those that need a computed column separately."""
+def _flags(
+    contract: Contract, derivation: Derivation, day: date | None, errors: ErrorList, unread: Set[str]
+) -> tuple[list[pl.Expr], list[pl.Expr]]:
+    """The flags of rules about columns and rows; those that need a computed column separately.
+
+    Args:
+        errors: collects those of rules that do not compile.
+        unread: columns with an error, such as an unknown format, from which others would follow.
+    """
     flags: list[pl.Expr] = []
     late: list[pl.Expr] = []
     for column in contract.columns:
-        (late if column.computed else flags).extend(_column_flags(column, contract, derivation, day))
+        if column.name in unread:
+            continue
+        with errors.collect():
+            (late if column.computed else flags).extend(_column_flags(column, contract, derivation, day))
     for rule in contract.row_rules:
-        flag = _row_flag(rule, contract, derivation, day)
-        (late if any(contract.column(name).computed for name in used_columns(rule.sql)) else flags).append(flag)
+        with errors.collect():
+            flag = _row_flag(rule, contract, derivation, day)
+            (late if any(contract.column(name).computed for name in used_columns(rule.sql)) else flags).append(flag)
     return flags, late
 
 
@@ -138,18 +156,20 @@ def _refuse_inconsistent_kinds(path: str, reasons: Iterable[str], checked: Itera
 
 
 def _dry_run(compiled: CompiledContract) -> None:
-    """Evaluate every flag on sample rows, so that a broken rule is reported with its line before a file is read."""
-    contract = compiled.contract
+    """Evaluate every flag on sample rows, so that broken rules are reported with their lines before a file is read."""
+    contract, errors = compiled.contract, ErrorList()
     schema = {f"text:{name}": pl.String() for name in compiled.schema} | dict(compiled.schema)
     samples, flags = DryRun(schema), (*compiled.flags, *compiled.late_flags)
     types = samples.types_of(flags)
     for place, flag in enumerate(flags):
         name = flag.meta.output_name().removeprefix("rule:")
-        try:
-            found = types[place] if types is not None else samples.type_of(flag)
-        except FAILURES as error:
-            line = declared_lines(contract).get(name)
-            raise ContractError(f"{name}: {first_line(error)}", path=contract.path, line=line) from None
-        if found != pl.Boolean:
-            line = declared_lines(contract).get(name)
-            raise ContractError(f"{name} gives {found}, not true or false", path=contract.path, line=line)
+        with errors.collect():
+            try:
+                found = types[place] if types is not None else samples.type_of(flag)
+            except FAILURES as error:
+                line = declared_lines(contract).get(name)
+                raise ContractError(f"{name}: {first_line(error)}", path=contract.path, line=line) from None
+            if found != pl.Boolean:
+                line = declared_lines(contract).get(name)
+                raise ContractError(f"{name} gives {found}, not true or false", path=contract.path, line=line)
+    errors.raise_any()
