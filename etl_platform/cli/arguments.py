@@ -52,6 +52,13 @@ def age(text: str) -> timedelta:
     return timedelta(**{{"m": "minutes", "h": "hours", "d": "days"}[match[2]]: int(match[1])})
 
 
+def port(text: str) -> int:
+    """An argument that is a port."""
+    if not re.fullmatch(r"[0-9]{1,5}", text) or int(text) > 65_535:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a port from 0 to 65535")
+    return int(text)
+
+
 def positive_number(text: str) -> int:
     """An argument that is a whole number from 1."""
     if not re.fullmatch(r"[1-9]\d{0,8}", text):

@@ -1,9 +1,8 @@
 """``etl-platform gateway``: run the HTTP server until it is stopped."""
 
 import argparse
-import re
 
-from etl_platform.cli.arguments import Commands, add_command
+from etl_platform.cli.arguments import Commands, add_command, port
 from etl_platform.engine.exit_codes import GOOD
 from etl_platform.settings import load_settings
 
@@ -17,7 +16,7 @@ def add(commands: Commands) -> None:
     )
     gateway.add_argument("--host", help="address to listen on [GATEWAY_HOST, 127.0.0.1]")
     gateway.add_argument(
-        "--port", type=_port, metavar="PORT", help="port to listen on; 0 chooses a free port [PORT, 8080]"
+        "--port", type=port, metavar="PORT", help="port to listen on; 0 chooses a free port [PORT, 8080]"
     )
     gateway.set_defaults(command=_gateway)
 
@@ -28,12 +27,6 @@ def _gateway(arguments: argparse.Namespace) -> int:
 
     settings = load_settings()
     configure_logs(settings.log_level, "uvicorn")
-    port = settings.port if arguments.port is None else arguments.port
-    serve(settings, arguments.host or settings.gateway_host, port)
+    chosen = settings.port if arguments.port is None else arguments.port
+    serve(settings, arguments.host or settings.gateway_host, chosen)
     return GOOD
-
-
-def _port(text: str) -> int:
-    if not re.fullmatch(r"[0-9]{1,5}", text) or int(text) > 65_535:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a port from 0 to 65535")
-    return int(text)

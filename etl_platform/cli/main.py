@@ -23,6 +23,7 @@ from etl_platform.cli import (
     run_job,
     sql,
     status,
+    ui,
 )
 from etl_platform.cli.arguments import help_epilog, more_help
 from etl_platform.engine.command_line import run_command
@@ -46,6 +47,7 @@ _COMMANDS = (
     breaker,
     run_job,
     gateway,
+    ui,
     doctor,
 )
 

@@ -19,7 +19,7 @@ from dagster._core.definitions.assets.job.asset_job import build_asset_job, get_
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 from dagster._core.event_api import PartitionKeyFilter
 from dagster._core.execution import context_creation_job
-from dagster._core.launcher import CheckRunHealthResult, WorkerStatus
+from dagster._core.launcher import CheckRunHealthResult, LaunchRunContext, ResumeRunContext, WorkerStatus
 from dagster._core.log_manager import (
     LOG_RECORD_EVENT_ATTR,
     LOG_RECORD_EVENT_BATCH_METADATA_ATTR,
@@ -27,10 +27,12 @@ from dagster._core.log_manager import (
 )
 from dagster._core.storage.asset_check_execution_record import COMPLETED_ASSET_CHECK_EXECUTION_RECORD_STATUSES
 from dagster._core.storage.tags import GRPC_INFO_TAG, HIDDEN_TAG_PREFIX
+from dagster._core.workspace.context import WorkspaceProcessContext
+from dagster._core.workspace.load_target import WorkspaceFileTarget
 
-# Run monitoring expects these types from a launcher. The UI shows no tag with this prefix. The package dagster exports
-# none of the three.
-__all__ = ["HIDDEN_TAG_PREFIX", "CheckRunHealthResult", "WorkerStatus"]
+# Dagster passes these types to a launcher and expects them from it. The UI shows no tag with this prefix. The package
+# dagster exports none of them.
+__all__ = ["HIDDEN_TAG_PREFIX", "CheckRunHealthResult", "LaunchRunContext", "ResumeRunContext", "WorkerStatus"]
 
 _STATEMENT_TIMEOUT_MS, _POOL_RECYCLE_S, _MAX_OVERFLOW = 60_000, 3_600, 20
 
@@ -335,6 +337,14 @@ def _ask_once(storage: Any, name: str) -> None:
     """Keep the answers of a method about the schema, which does not change as long as a process runs."""
     if hasattr(storage, name) and name not in vars(storage):
         setattr(storage, name, cache(getattr(storage, name)))
+
+
+def open_workspace(instance: dg.DagsterInstance, workspace_yaml: str) -> WorkspaceProcessContext:
+    """What Dagster's webserver serves. Its command accepts no ASGI middleware, so ``writable_ui`` starts it itself."""
+    instance.optimize_for_webserver(
+        statement_timeout=_STATEMENT_TIMEOUT_MS, pool_recycle=_POOL_RECYCLE_S, max_overflow=_MAX_OVERFLOW
+    )
+    return WorkspaceProcessContext(instance, workspace_load_target=WorkspaceFileTarget([workspace_yaml]))
 
 
 @contextmanager

@@ -122,8 +122,9 @@ def test_the_rendered_settings_are_settings_that_the_program_takes(chart: Path, 
     settings = Settings.from_environment(data)
     settings.require("data_bucket_name", "file_events_queue_url", "file_events_dlq_url", "gateway_allowed_topic_arns")
     known = {item.name.upper() for item in fields(Settings)}
-    # boto3 knows the region by no other name, and the container that fetches contracts is told from where.
-    assert set(data) - known == {"AWS_DEFAULT_REGION"}
+    # boto3 knows the region by no other name; the others are for Dagster's run launcher.
+    launcher = {"DAGSTER_K8S_INSTANCE_CONFIG_MAP", "DAGSTER_K8S_PIPELINE_RUN_NAMESPACE"}
+    assert set(data) - known == {"AWS_DEFAULT_REGION", *launcher}
 
 
 MISSING = (
@@ -195,6 +196,18 @@ WRONG: list[tuple[str, dict[str, Any], str]] = [
         "runs have no container that fetches them: add --values values-contracts-s3.yaml",
     ),
     ("staging", {"oneOffJobs.enabled": True}, "oneOffJobs: set eventJson for s3-data-quality-job"),
+    (
+        "staging",
+        {"dagster.runLauncher.config.k8sRunLauncher.resources": {"limits": {"cpu": "1"}}},
+        "dagster.runLauncher.config.k8sRunLauncher is not used; move its values to customRunLauncher.config",
+    ),
+    ("staging", {"imagePullSecrets": [{"name": "registry"}]}, "image_pull_secrets differ; set them to the same list"),
+    ("staging", {"networkPolicies.gatewayFrom": []}, "networkPolicies.gatewayFrom must be set"),
+    ("staging", {"dagster.dagsterWebserver.env": []}, "must contain DAGSTER_WEBSERVER_READ_ONLY"),
+    ("staging", {"ui.enabled": True}, "ui needs host, login.issuerUrl, login.clientId and login.allowedGroups"),
+    ("staging", {"ui.enabled": True}, "networkPolicies.uiFrom must be set"),
+    ("staging", {"ui.enabled": True}, "ui.ingress has no TLS"),
+    ("staging", {"ui.host": "https://etl.example.gov"}, "at '/ui/host'"),
     ("staging", {"doctor.schedule": "often"}, "at '/doctor/schedule'"),
 ]
 

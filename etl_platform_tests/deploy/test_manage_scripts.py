@@ -46,6 +46,15 @@ def test_apply_changes_aws_first_and_then_deploys_its_outputs(checkout: Checkout
     assert "ATTACHMENTS_SOURCE_BUCKET" not in upgrade.values["config"], "null is the chart's own value, not a name"
 
 
+def test_the_namespace_refuses_privileged_pods_before_anything_runs_in_it(checkout: Checkout) -> None:
+    checkout.run("manage.sh", "apply", "--yes")
+
+    lines = checkout.programs.lines("kubectl", "helm")
+    labelled = "kubectl label namespace file-processing pod-security.kubernetes.io/enforce=restricted --overwrite"
+    (upgraded,) = [line for line in lines if line.startswith("helm upgrade")]
+    assert lines.index(labelled) < lines.index(upgraded)
+
+
 def test_without_yes_terraform_asks(checkout: Checkout) -> None:
     checkout.run("manage.sh", "apply", "-var=vpc_id=vpc-1")
 

@@ -25,12 +25,23 @@ EVERYTHING: dict[str, Any] = {
     "contracts.source": "configMap",
     "contracts.files": {"training.odcs.yaml": (REPOSITORY / "contracts" / "training.odcs.yaml").read_text()},
     "imagePullSecrets": [{"name": "registry"}],
+    "dagster.runLauncher.config.customRunLauncher.config.image_pull_secrets": [{"name": "registry"}],
     "gateway.nodeSelector": {"kubernetes.io/arch": "amd64"},
     "gateway.tolerations": [{"key": "dedicated", "operator": "Exists"}],
     "gateway.ingress.tlsSecretName": "sns-tls",
     "gateway.service.annotations": {"any": "thing"},
     "codeServer.nodeSelector": {"kubernetes.io/arch": "arm64"},
     "codeServer.tolerations": [{"key": "dedicated", "operator": "Exists"}],
+    "ui.enabled": True,
+    "ui.host": "etl.example.gov",
+    "ui.login.issuerUrl": "https://login.example.gov",
+    "ui.login.clientId": "etl-platform",
+    "ui.login.allowedGroups": ["etl-operators"],
+    "ui.ingress.tlsSecretName": "ui-tls",
+    "ui.ingress.annotations": {"any": "thing"},
+    "ui.image.repository": "registry.example.com/oauth2-proxy@sha256",
+    "ui.image.tag": "0f1e2d3c4b5a69788796a5b4c3d2e1f00f1e2d3c4b5a69788796a5b4c3d2e1f0",
+    "networkPolicies.uiFrom": [{"ipBlock": {"cidr": "10.40.0.0/16"}}],
     "networkPolicies.webserverFrom": [{"podSelector": {"matchLabels": {"app": "proxy"}}}],
     "networkPolicies.extraEgressPorts": [4566],
     "monitoring.serviceMonitor.labels": {"release": "prometheus"},
@@ -103,9 +114,59 @@ def test_every_container_has_requests_and_limits_and_a_place_for_temporary_files
             assert set(places.values()) <= set(volumes), (pod.name, "a mount without a volume")
 
 
-def test_only_webserver_and_daemon_hold_a_token_for_the_cluster(rendered: Sequence[Rendered]) -> None:
+def test_every_pod_keeps_to_the_restricted_standard_of_its_namespace(rendered: Sequence[Rendered]) -> None:
+    # https://kubernetes.io/docs/concepts/security/pod-security-standards/: what the two tests above do not state.
+    allowed = {
+        "configMap",
+        "csi",
+        "downwardAPI",
+        "emptyDir",
+        "ephemeral",
+        "persistentVolumeClaim",
+        "projected",
+        "secret",
+    }
+    for pod in pods(rendered):
+        assert not {"hostNetwork", "hostPID", "hostIPC"} & set(pod.spec), pod.name
+        assert all(set(volume) - {"name"} <= allowed for volume in pod.spec["volumes"]), pod.name
+        assert not [port for c in pod.containers for port in c.get("ports", []) if "hostPort" in port], pod.name
+
+
+def test_only_webservers_and_daemon_hold_a_token_for_the_cluster(rendered: Sequence[Rendered]) -> None:
     holding = {pod.labels["app"] for pod in pods(rendered) if pod.spec.get("automountServiceAccountToken") is not False}
-    assert holding == {"file-processing-webserver", "file-processing-daemon"}
+    assert holding - {"file-processing-ui"} == {"file-processing-webserver", "file-processing-daemon"}
+
+
+def test_the_webserver_without_a_login_is_read_only(rendered: Sequence[Rendered]) -> None:
+    for pod in pods(rendered):
+        for container in pod.containers:
+            if any("dagster-webserver" in word for word in container.get("command", [])):
+                assert {"name": "DAGSTER_WEBSERVER_READ_ONLY", "value": "true"} in container["env"], pod.name
+
+
+def test_the_writable_ui_is_reached_through_the_login_only(everything: Sequence[Rendered]) -> None:
+    pod = one(everything, "Deployment", "file-processing-ui")["spec"]["template"]["spec"]
+    login, webserver = pod["containers"]
+    assert {"--upstream=http://127.0.0.1:3000", "--allowed-group=etl-operators"} <= set(login["args"])
+    assert webserver["args"][:3] == ["ui", "--origin", "https://etl.example.gov"]
+    (port,) = one(everything, "Service", "file-processing-ui")["spec"]["ports"]
+    assert port["targetPort"] == "login"
+    (rule,) = one(everything, "NetworkPolicy", "file-processing-ui")["spec"]["ingress"]
+    assert [port["port"] for port in rule["ports"]] == [4180]
+    assert "secretRef" not in json.dumps(webserver["envFrom"])
+
+
+def test_the_writable_ui_is_off_unless_it_is_asked_for(variants: dict[str, list[Rendered]]) -> None:
+    for name in ("dev", "staging", "prod"):
+        assert "file-processing-ui" not in {item["metadata"]["name"] for item in variants[name]}
+
+
+def test_no_pod_connects_or_is_connected_to_without_a_policy_that_says_so(rendered: Sequence[Rendered]) -> None:
+    deny = one(rendered, "NetworkPolicy", "file-processing-default-deny")["spec"]
+    assert deny == {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}
+    for policy in (item["spec"] for item in rendered if item["kind"] == "NetworkPolicy"):
+        # A rule without peers would allow everybody; egress goes to AWS, which has no fixed addresses.
+        assert all(rule.get("from") for rule in policy.get("ingress", []))
 
 
 def test_no_aws_key_is_in_a_pod_and_all_have_the_role(rendered: Sequence[Rendered]) -> None:
@@ -121,7 +182,7 @@ def test_the_service_account_is_annotated_with_the_role(everything: Sequence[Ren
 
 
 def test_all_pods_run_one_image(rendered: Sequence[Rendered]) -> None:
-    images = {c["image"] for pod in pods(rendered) if pod.name != "run" for c in pod.containers}
+    images = {c["image"] for pod in pods(rendered) if pod.name != "run" for c in pod.containers if c["name"] != "login"}
     assert len(images) == 1
     code = one(rendered, "Deployment", "file-processing-code")["spec"]["template"]["spec"]["containers"][0]
     assert {"name": "DAGSTER_CURRENT_IMAGE", "value": images.pop()} in code["env"]
@@ -132,7 +193,7 @@ def test_every_config_map_and_secret_that_a_pod_needs_exists(rendered: Sequence[
     for pod in pods(rendered):
         maps, secrets = referred(pod)
         assert maps <= made, pod.name
-        assert secrets <= {"file-processing-secrets", "file-processing-postgresql"}, pod.name
+        assert secrets <= {"file-processing-secrets", "file-processing-postgresql", "file-processing-ui"}, pod.name
 
 
 def referred(pod: Pod) -> tuple[set[str], set[str]]:
@@ -155,7 +216,7 @@ def test_containers_with_our_entry_point_have_valid_arguments(rendered: Sequence
     checked = 0
     for pod in pods(rendered):
         for container in pod.containers:
-            if "command" not in container:
+            if "command" not in container and container["name"] != "login":
                 arguments = [a.replace("$(CONTRACTS_S3_URL)", "s3://bucket/contracts/") for a in container["args"]]
                 parsed = build_parser().parse_args(arguments)
                 if arguments[0] == "run":
@@ -253,15 +314,15 @@ def test_network_policies_allow_every_pod_dns_aws_and_the_database_but_no_node(
     egress = one(rendered, "NetworkPolicy", "file-processing-egress")["spec"]
     (selected,) = egress["podSelector"]["matchExpressions"]
     assert {pod.labels["app"] for pod in pods(rendered)} <= set(selected["values"])
-    assert egress["policyTypes"] == ["Ingress", "Egress"]
+    assert egress["policyTypes"] == ["Egress"]
     assert {port["port"] for rule in egress["egress"] for port in rule["ports"]} == {53, 443, 5432}
 
 
-def test_only_webserver_and_daemon_reach_the_code_server(everything: Sequence[Rendered]) -> None:
+def test_only_webservers_and_daemon_reach_the_code_server(everything: Sequence[Rendered]) -> None:
     (rule,) = one(everything, "NetworkPolicy", "file-processing-code")["spec"]["ingress"]
     (peer,) = rule["from"]
     (expression,) = peer["podSelector"]["matchExpressions"]
-    assert set(expression["values"]) == {"file-processing-webserver", "file-processing-daemon"}
+    assert set(expression["values"]) == {"file-processing-webserver", "file-processing-daemon", "file-processing-ui"}
 
 
 def test_doctor_runs_every_five_minutes_and_never_concurrently(everything: Sequence[Rendered]) -> None:
@@ -305,7 +366,7 @@ def test_contracts_from_s3_are_fetched_before_every_pod_that_reads_them(variants
     rendered = variants["contracts from S3"]
     assert one(rendered, "ConfigMap", "file-processing-config")["data"]["CONTRACTS_S3_URL"].startswith("s3://")
     for pod in pods(rendered):
-        if pod.labels["app"] not in {"file-processing-webserver", "file-processing-daemon"}:
+        if pod.labels["app"] not in {"file-processing-webserver", "file-processing-daemon", "file-processing-ui"}:
             (fetching,) = pod.spec["initContainers"]
             assert fetching["args"][:2] == ["contract", "fetch"], pod.name
 
@@ -320,7 +381,7 @@ def test_contracts_from_the_values_are_mounted_at_contracts_dir(everything: Sequ
 def test_dagster_is_configured_like_the_top_level_dagster_yaml(rendered: Sequence[Rendered]) -> None:
     here = yaml.safe_load((REPOSITORY / "dagster.yaml").read_text())
     there = yaml.safe_load(dagster_yaml(rendered))
-    assert here.pop("run_launcher")["class"] != there["run_launcher"]["class"] == "K8sRunLauncher"
+    assert here.pop("run_launcher")["class"] != there["run_launcher"]["class"] == "ConfinedK8sRunLauncher"
     # One machine starts fewer runs at the same time than a cluster.
     limited, limited_there = (item["concurrency"]["runs"].pop("tag_concurrency_limits") for item in (here, there))
     assert [limit["key"] for limit in limited] == [limit["key"] for limit in limited_there]

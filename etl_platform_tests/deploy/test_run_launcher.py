@@ -99,7 +99,7 @@ class Deployment:
         command = [word.replace("/dagster-workspace", str(self._workspace)) for word in daemon["command"]]
         self._process("daemon", command, daemon)
 
-    def materialize(self, dataset: str, agency: str) -> str:
+    def materialize(self, dataset: str, agency: str, **more_tags: str) -> str:
         """Ask Dagster's GraphQL for a partition of bronze and silver, as its UI does; the run's id."""
         selector = {
             "repositoryLocationName": "etl-platform",
@@ -107,7 +107,8 @@ class Deployment:
             "jobName": "__ASSET_JOB",
             "assetSelection": [{"path": [layer, dataset]} for layer in ("bronze", "silver")],
         }
-        variables = {"selector": selector, "tags": [{"key": "dagster/partition", "value": agency}]}
+        tags = {"dagster/partition": agency} | more_tags
+        variables = {"selector": selector, "tags": [{"key": key, "value": value} for key, value in tags.items()]}
         asked = ["--workspace", self._workspace / "workspace.yaml", "--text", _MATERIALIZE, "--variables"]
         done = subprocess.run(
             [_BIN / "dagster-graphql", *asked, json.dumps(variables)], capture_output=True, text=True, check=True
@@ -162,6 +163,7 @@ class Deployment:
                 "GATEWAY_ALLOWED_TOPIC_ARNS": made.topic_arn,
                 "POLL_INTERVAL_SECONDS": 1,
             },
+            "networkPolicies": {"gatewayFrom": [{"podSelector": {}}]},
             "dagster": {
                 "dagsterWebserver": {"image": image},
                 "dagsterDaemon": {"image": image},
@@ -172,7 +174,11 @@ class Deployment:
                     "postgresqlParams": {"host": socket_folder, "sslmode": "disable"},
                 },
                 "runLauncher": {
-                    "config": {"k8sRunLauncher": {"loadInclusterConfig": False, "kubeconfigFile": str(self.kubeconfig)}}
+                    "config": {
+                        "customRunLauncher": {
+                            "config": {"load_incluster_config": False, "kubeconfig_file": str(self.kubeconfig)}
+                        }
+                    }
                 },
                 "computeLogManager": {"config": {"s3ComputeLogManager": {"endpointUrl": self.endpoint_url}}},
             },
@@ -229,6 +235,22 @@ def test_a_partition_that_a_person_materializes_is_a_job_of_the_cluster_and_logs
     name = f"dagster-run-{run_id}"
     assert _run(instance, run_id).status is dg.DagsterRunStatus.SUCCESS, cluster.logs(name)
     _assert_logged_as_json(cluster.logs(name), run_id)
+
+
+def test_a_run_whose_tag_would_change_its_pod_fails_and_gets_no_pod(deployment: Deployment) -> None:
+    sample, cluster = _sample(), deployment.cluster
+    foreign = {
+        "container_config": {"image": "attacker.example.com/x", "securityContext": {"privileged": True}},
+        "pod_spec_config": {"hostNetwork": True, "serviceAccountName": "default"},
+    }
+    tags = {"dagster-k8s/config": json.dumps(foreign), "dagster/max_retries": "0"}
+    run_id = deployment.materialize(sample.dataset, sample.agency, **tags)
+    instance = deployment.open_instance()
+    deployment.wait(lambda: _run(instance, run_id).is_finished, "the end of the run")
+    assert _run(instance, run_id).status is dg.DagsterRunStatus.FAILURE
+    assert f"dagster-run-{run_id}" not in cluster.jobs
+    said = " ".join(str(record.event_log_entry) for record in instance.get_records_for_run(run_id).records)
+    assert "the run has the tag dagster-k8s/config, which would change its pod; start it again without the tag" in said
 
 
 def test_the_cluster_refuses_a_job_that_a_real_one_would_refuse(deployment: Deployment) -> None:

@@ -20,5 +20,5 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- /* The clients of the code server. */}}
 {{- define "etl-platform.codeServerClients" -}}
 matchExpressions:
-  - {key: app, operator: In, values: [file-processing-webserver, file-processing-daemon]}
+  - {key: app, operator: In, values: [file-processing-webserver, file-processing-daemon, file-processing-ui]}
 {{- end }}

@@ -1,5 +1,19 @@
 {{- /* The common parts of our pods. Pods of the dagster chart get the same from values.yaml. */}}
 
+{{- define "etl-platform.podSecurity" -}}
+runAsNonRoot: true
+runAsUser: 1000
+runAsGroup: 1000
+fsGroup: 1000
+seccompProfile: {type: RuntimeDefault}
+{{- end }}
+
+{{- define "etl-platform.containerSecurity" -}}
+allowPrivilegeEscalation: false
+readOnlyRootFilesystem: true
+capabilities: {drop: [ALL]}
+{{- end }}
+
 {{- define "etl-platform.podSpec" -}}
 serviceAccountName: {{ .Values.global.serviceAccountName }}
 # AWS credentials use a separate token (IRSA), and these pods do not call the cluster's API.
@@ -7,12 +21,7 @@ automountServiceAccountToken: false
 {{- with .Values.imagePullSecrets }}
 imagePullSecrets: {{- toYaml . | nindent 2 }}
 {{- end }}
-securityContext:
-  runAsNonRoot: true
-  runAsUser: 1000
-  runAsGroup: 1000
-  fsGroup: 1000
-  seccompProfile: {type: RuntimeDefault}
+securityContext: {{- include "etl-platform.podSecurity" . | nindent 2 }}
 volumes: {{- include "etl-platform.volumes" . | nindent 2 }}
 {{- if eq .Values.contracts.source "s3" }}
 initContainers: {{- include "etl-platform.contractsInit" . | nindent 2 }}
@@ -22,10 +31,7 @@ initContainers: {{- include "etl-platform.contractsInit" . | nindent 2 }}
 {{- define "etl-platform.container" -}}
 image: {{ include "etl-platform.image" . | quote }}
 imagePullPolicy: {{ .Values.image.pullPolicy }}
-securityContext:
-  allowPrivilegeEscalation: false
-  readOnlyRootFilesystem: true
-  capabilities: {drop: [ALL]}
+securityContext: {{- include "etl-platform.containerSecurity" . | nindent 2 }}
 envFrom:
   - configMapRef: {name: file-processing-config}
   - secretRef: {name: file-processing-secrets}

@@ -67,7 +67,34 @@
 
 {{- define "etl-platform.wrongParts" -}}
 {{- $v := .Values }}
+{{- $launcher := $v.dagster.runLauncher.config.customRunLauncher.config }}
 {{- $wrong := list }}
+{{- $old := $v.dagster.runLauncher.config.k8sRunLauncher | default dict }}
+{{- if or $old.resources $old.runK8sConfig $old.volumes $old.volumeMounts $old.labels $old.envVars $old.envSecrets $old.envConfigMaps }}
+{{- $wrong = append $wrong "dagster.runLauncher.config.k8sRunLauncher is not used; move its values to customRunLauncher.config, in Dagster's spelling (docs/deploy/upgrade.md)" }}
+{{- end }}
+{{- if ne (toJson $v.imagePullSecrets) (toJson $launcher.image_pull_secrets) }}
+{{- $wrong = append $wrong "imagePullSecrets and dagster.runLauncher.config.customRunLauncher.config.image_pull_secrets differ; set them to the same list" }}
+{{- end }}
+{{- with $v.networkPolicies }}
+{{- if and .enabled (not .gatewayFrom) (or $v.gateway.ingress.enabled $v.monitoring.serviceMonitor.enabled (ne $v.gateway.service.type "ClusterIP")) }}
+{{- $wrong = append $wrong "networkPolicies.gatewayFrom must be set: the load balancer's subnets, and the peers that scrape /metrics; no one else may connect" }}
+{{- end }}
+{{- if and .enabled $v.ui.enabled (not .uiFrom) }}
+{{- $wrong = append $wrong "networkPolicies.uiFrom must be set: the subnets of the load balancer in front of the UI" }}
+{{- end }}
+{{- end }}
+{{- with $v.ui }}
+{{- if and .enabled (not (and .host .login.issuerUrl .login.clientId .login.allowedGroups)) }}
+{{- $wrong = append $wrong "ui needs host, login.issuerUrl, login.clientId and login.allowedGroups: without them anyone could start runs" }}
+{{- end }}
+{{- if and .enabled (not .ingress.tlsSecretName) (not (hasKey .ingress.annotations "alb.ingress.kubernetes.io/certificate-arn")) }}
+{{- $wrong = append $wrong "ui.ingress has no TLS: set tlsSecretName, or the annotation alb.ingress.kubernetes.io/certificate-arn" }}
+{{- end }}
+{{- end }}
+{{- if not (has (dict "name" "DAGSTER_WEBSERVER_READ_ONLY" "value" "true") $v.dagster.dagsterWebserver.env) }}
+{{- $wrong = append $wrong "dagster.dagsterWebserver.env must contain DAGSTER_WEBSERVER_READ_ONLY: that webserver has no login; the writable UI is ui.enabled" }}
+{{- end }}
 {{- with $v.gateway.ingress }}
 {{- if and .enabled (not .host) }}
 {{- $wrong = append $wrong "gateway.ingress.host must be set: it is the host that SNS posts to" }}
@@ -83,7 +110,7 @@
 {{- if not $v.contracts.s3Url }}
 {{- $wrong = append $wrong "contracts.source is s3, but contracts.s3Url is empty; set it to s3://bucket/prefix/" }}
 {{- end }}
-{{- $fetching := dig "initContainers" (list dict) $v.dagster.runLauncher.config.k8sRunLauncher.runK8sConfig.podSpecConfig | first }}
+{{- $fetching := dig "initContainers" (list dict) $launcher.run_k8s_config.pod_spec_config | first }}
 {{- if not $fetching }}
 {{- $wrong = append $wrong "contracts.source is s3, but runs have no container that fetches them: add --values values-contracts-s3.yaml" }}
 {{- else if ne $fetching.image (include "etl-platform.image" .) }}

@@ -112,9 +112,11 @@ deploy() {
     options+=(--values "$file")
     # The container of values-contracts-s3.yaml is in a list, which another values file cannot change.
     ! grep -qF CONTRACTS_S3_URL "$file" || options+=(--set-string
-      "dagster.runLauncher.config.k8sRunLauncher.runK8sConfig.podSpecConfig.initContainers[0].image=$image")
+      "dagster.runLauncher.config.customRunLauncher.config.run_k8s_config.pod_spec_config.initContainers[0].image=$image")
   done
   kubectl create namespace "$namespace" --dry-run=client --output=json | kubectl apply --filename=- >/dev/null
+  # No pod of the namespace may be privileged, run as root, or use the node's network or files, whoever starts it.
+  kubectl label namespace "$namespace" pod-security.kubernetes.io/enforce=restricted --overwrite >/dev/null
   copy_database_password "$namespace"
   # Pods read the password when they start. Helm does not notice a rotated one, and would wait for pods that lack it.
   [[ $copied != *configured ]] ||

@@ -1,0 +1,42 @@
+"""The launcher of runs on Kubernetes. The chart alone decides what a run's pod may do; the run's tags do not.
+
+Dagster's own launcher merges a run's tag ``dagster-k8s/config`` into its Job. Everyone who may start a run could then
+choose the image, the privileges and the secrets of a pod in the cluster.
+"""
+
+import dagster as dg
+from dagster_k8s import K8sRunLauncher
+from dagster_k8s.container_context import K8sContainerContext
+
+from etl_platform.defs.dagster_internals import LaunchRunContext, ResumeRunContext
+from etl_platform.engine.errors import PermanentError
+
+_REFUSED_PREFIX = "dagster-k8s/"
+
+
+class ConfinedK8sRunLauncher(K8sRunLauncher):
+    def get_container_context_for_run(self, dagster_run: dg.DagsterRun) -> K8sContainerContext:
+        return K8sContainerContext.create_for_run(dagster_run, self, include_run_tags=False)
+
+    def launch_run(self, context: LaunchRunContext) -> None:
+        """Start the run's Job.
+
+        Raises:
+            PermanentError: the run has a tag that is meant to change its pod.
+        """
+        _refuse_tags_for_the_pod(context.dagster_run)
+        super().launch_run(context)
+
+    def resume_run(self, context: ResumeRunContext) -> None:
+        """Start the Job of an interrupted run again; raises as ``launch_run`` does."""
+        _refuse_tags_for_the_pod(context.dagster_run)
+        super().resume_run(context)
+
+
+def _refuse_tags_for_the_pod(run: dg.DagsterRun) -> None:
+    refused = sorted(tag for tag in run.tags if tag.startswith(_REFUSED_PREFIX))
+    if refused:
+        raise PermanentError(
+            f"the run has the tag {', '.join(refused)}, which would change its pod; start it again without the tag. "
+            "The pods of all runs are described in the chart's values, dagster.runLauncher"
+        )
