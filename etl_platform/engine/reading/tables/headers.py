@@ -68,9 +68,26 @@ def named_header(rows: list[NumberedRow], contract: Contract) -> FoundHeader | N
     for count in range(2, _JOINED_ROWS + 1):
         for start in range(len(head) - count + 1):
             joined = head[start : start + count]
-            if not any(cell.strip().isdigit() for _, _, lower in joined[1:] for cell in lower):
-                consider(joined[0][0], joined[-1][1], count, join_rows([cells for _, _, cells in joined], known))
+            texts = [cells for _, _, cells in joined]
+            cells = join_rows(texts, known)
+            if not _holds_data(texts, cells, known):
+                consider(joined[0][0], joined[-1][1], count, cells)
     return best
+
+
+def _holds_data(rows: Sequence[Sequence[str]], joined: Sequence[str], known: Container[str]) -> bool:
+    """Whether the last of the rows is one of values: it has a number or a date, or cells below names that are complete.
+
+    Units may be below such names, as long as other names are made of cells of both rows.
+    """
+    if any(is_value(cell) for lower in rows[1:] for cell in lower if cell.strip()):
+        return True
+    below_names, made_of_both = False, False
+    for name, own, last in zip(joined, rows[0], rows[-1], strict=False):
+        if fold(name) in known and last.strip():
+            below_names = below_names or fold(name) == fold(own)
+            made_of_both = made_of_both or fold(name) not in {fold(own), fold(last)}
+    return below_names and not made_of_both
 
 
 def join_rows(rows: Sequence[Sequence[str]], known: Container[str]) -> list[str]:

@@ -84,6 +84,18 @@ def test_a_row_of_data_is_not_the_second_row_of_a_header(first: list[str], secon
     assert (found.first, found.rows, found.cells) == (1, 1, KNOWN)
 
 
+def test_a_value_that_is_the_name_of_a_missing_column_does_not_make_its_row_part_of_the_header(path: Path) -> None:
+    path.write_text("officer_id,name,hire_date,place\nA1,x,soon,leave_date\nA2,y,late,leave_date\n")
+    table, frame = read_back(path, CONTRACT)
+    assert (table.describe().header_lines, table.header[3], frame.height) == (1, "place", 2)
+
+
+def test_units_below_complete_names_are_part_of_a_header_with_names_of_two_rows(path: Path) -> None:
+    path.write_text("officer_id,name,Hire,Leave\nno.,text,Date,Date\n1,a,b,c\n")
+    table, frame = read_back(path, CONTRACT)
+    assert (table.describe().header_lines, cells_of(frame)) == (2, [ROW])
+
+
 def test_a_title_with_two_known_words_is_not_the_header(path: Path) -> None:
     path.write_text("name,hire_date\nofficer_id,name,hire_date,leave_date\n1,a,b,c\n")
     table, frame = read_back(path, CONTRACT)
