@@ -4,77 +4,40 @@ import re
 from functools import lru_cache
 from unicodedata import normalize
 
-_WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
-_FILLERS = frozenset(["of", "the", "a", "on", "at", "in", "is", "was", "for", "to", "by", "and"])
-_MEANINGS = {
-    **dict.fromkeys(["no", "nr", "nbr", "num", "nmbr"], "number"),
-    **dict.fromkeys(["ident", "identifier"], "id"),
-    **dict.fromkeys(["dt", "day"], "date"),
-    **dict.fromkeys(["tm"], "time"),
-    **dict.fromkeys(["emp", "empl"], "employee"),
-    **dict.fromkeys(["off", "ofc", "ofcr", "offr"], "officer"),
-    **dict.fromkeys(["surname", "lname", "lastname"], "last name"),
-    **dict.fromkeys(["forename", "fname", "firstname"], "first name"),
-    **dict.fromkeys(["mi"], "middle initial"),
-    **dict.fromkeys(["dob", "birthdate", "birthday"], "birth date"),
-    **dict.fromkeys(["gender", "gndr"], "sex"),
-    **dict.fromkeys(["ethnicity", "eth", "ethnic", "racial"], "race"),
-    **dict.fromkeys(["motorist"], "driver"),
-    **dict.fromkeys(["class"], "course"),
-    **dict.fromkeys(["kind"], "type"),
-    **dict.fromkeys(["addr"], "address"),
-    **dict.fromkeys(["loc", "place"], "location"),
-    **dict.fromkeys(["dept", "dpt"], "department"),
-    **dict.fromkeys(["desc", "descr"], "description"),
-    **dict.fromkeys(["cd"], "code"),
-    **dict.fromkeys(["amt"], "amount"),
-    **dict.fromkeys(["yr"], "year"),
-    **dict.fromkeys(["hrs", "hr", "hours"], "hour"),
-    **dict.fromkeys(["begin", "began", "begun", "from", "started"], "start"),
-    **dict.fromkeys(["finish", "finished", "until", "ended"], "end"),
-    **dict.fromkeys(["hired", "appointed", "appointment", "appt"], "hire"),
-    **dict.fromkeys(["separation", "separated", "terminated", "term"], "termination"),
-    **dict.fromkeys(["completed", "completion", "cmpl"], "complete"),
-    **dict.fromkeys(["expires", "expiry", "expiration", "expired", "exp"], "expire"),
-    **dict.fromkeys(["received", "recd", "rcvd"], "receive"),
-    **dict.fromkeys(["closed", "closing"], "close"),
-    **dict.fromkeys(["result", "outcome", "disp", "finding"], "disposition"),
-    **dict.fromkeys(["purpose"], "reason"),
-    **dict.fromkeys(["pay", "wage", "sal"], "salary"),
-    **dict.fromkeys(["veh", "car"], "vehicle"),
-    **dict.fromkeys(["shield", "star", "bdg"], "badge"),
-    **dict.fromkeys(["title", "grade"], "rank"),
-    **dict.fromkeys(["mail"], "email"),
-}
-"""One word for each meaning, of abbreviations and of the words that agencies use for it."""
-_GENERAL = frozenset(
-    [
-        "name",
-        "code",
-        "type",
-        "number",
-        "id",
-        "date",
-        "value",
-        "text",
-        "flag",
-        "final",
-        "count",
-        "group",
-        "agency",
-        "info",
-    ]
+from etl_platform.engine.renames.meanings import (
+    DETAILS,
+    EVENTS,
+    FILLERS,
+    KINDS,
+    MEANINGS,
+    NEAR,
+    PHRASES,
+    ROLES,
 )
-_GENERAL_WEIGHT, _SUBJECT_WEIGHT = 0.5, 0.3
-"""What a general word counts, and a word that names what all columns are about; other words count 1."""
-_LEAST_PREFIX, _PREFIX_SCORE, _CONSONANTS_SCORE = 3, 0.9, 0.85
-_LEAST_LIKE = 0.6
+
+_WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
+_WEIGHT = {
+    **dict.fromkeys((*KINDS, *ROLES), 0.6),
+    "date": 0.4,
+    **dict.fromkeys((*DETAILS, *EVENTS), 0.3),
+}
+_SUBJECT_WEIGHT, _DIGITS_WEIGHT, _ACRONYM_WEIGHT = 0.2, 0.1, 0.5
+"""What a word counts that names what all columns are about, digits, and a short word that nobody knows; others 1."""
+_LONGEST_ACRONYM = 3
+_LESS_COVERED = 0.75
+"""The part of the score that comes from the name of which fewer words are in the other one."""
+_LEAST_PREFIX, _PREFIX_LIKE, _LETTERS_LIKE, _NEAR_LIKE = 3, 0.9, 0.85, 0.8
+_LEAST_LIKE = 0.82
+_LEAST_PART = 2
+_VOCABULARY = frozenset(
+    {*MEANINGS, *" ".join(MEANINGS.values()).split(), *DETAILS, *KINDS, *EVENTS, *ROLES, *set().union(*NEAR)}
+)
 
 
 @lru_cache(4_096)
 def words(name: str) -> tuple[str, ...]:
     """Lower-case words without accents: ``OfficerID`` and ``officer id`` give officer, id."""
-    plain = normalize("NFKD", name).encode("ascii", "ignore").decode()
+    plain = normalize("NFKD", name.replace("#", " No ")).encode("ascii", "ignore").decode()
     return tuple(word.lower() for word in _WORD.findall(plain))
 
 
@@ -82,48 +45,81 @@ def name_score(one: str, other: str, subject: str = "") -> float:
     """From 0 to 1: 1 for the same meanings in any order.
 
     Args:
-        subject: a name of what all columns are about, such as that of the dataset; its words count less.
+        subject: names of what all columns are about, such as that of the dataset; their words count less.
     """
-    about = frozenset(word.rstrip("s") for word in words(subject))
-    return max(_score(words(one), words(other), about), _score(_meanings(one), _meanings(other), about))
-
-
-def _score(ours: tuple[str, ...], theirs: tuple[str, ...], about: frozenset[str]) -> float:
-    weights = {word: _weight(word, about) for word in (*ours, *theirs)}
-    total = sum(weights[word] for word in (*ours, *theirs))
+    about = frozenset(meanings(subject))
+    ours, theirs = meanings(one), meanings(other)
     if not ours or not theirs:
         return 0.0
-    best = sum(weights[word] * max(_likeness(word, other) for other in theirs) for word in ours)
-    best += sum(weights[word] * max(_likeness(word, other) for other in ours) for word in theirs)
-    return best / total
+    less, more = sorted((_covered(ours, theirs, about), _covered(theirs, ours, about)))
+    return _LESS_COVERED * less + (1 - _LESS_COVERED) * more
 
 
-def _weight(word: str, about: frozenset[str]) -> float:
-    if word.rstrip("s") in about:
-        return _SUBJECT_WEIGHT
-    return _GENERAL_WEIGHT if word in _GENERAL or word.isdigit() else 1.0
+def roles(*names: str) -> frozenset[str]:
+    """Whose column the names say it is: roles that agencies do not tell apart are one."""
+    found = {word for name in names for word in meanings(name) if word in ROLES}
+    return frozenset(next((min(near) for near in NEAR if role in near), role) for role in found)
 
 
 @lru_cache(4_096)
-def _meanings(name: str) -> tuple[str, ...]:
-    found = " ".join(_meaning(word) for word in words(name)).split()
-    return tuple(dict.fromkeys(word for word in found if word not in _FILLERS)) or words(name)
+def meanings(name: str) -> tuple[str, ...]:
+    """The words of a name, each as one word for its meaning, each once; without fillers if others are left."""
+    plain = words(name)
+    if phrase := PHRASES.get(" ".join(plain[:2])):
+        plain = (*phrase.split(), *plain[2:])
+    found = " ".join(_meaning(word) for word in plain).split()
+    return tuple(dict.fromkeys(word for word in found if word not in FILLERS)) or plain
 
 
+def _covered(ours: tuple[str, ...], theirs: tuple[str, ...], about: frozenset[str]) -> float:
+    """The weighted share of our words that are among theirs."""
+    weights = [_weight(word, about) for word in ours]
+    found = [max(_likeness(word, other) for other in theirs) for word in ours]
+    return sum(weight * like for weight, like in zip(weights, found, strict=True)) / sum(weights)
+
+
+def _weight(word: str, about: frozenset[str]) -> float:
+    if word in about:
+        return _SUBJECT_WEIGHT
+    if word.isdigit():
+        return _DIGITS_WEIGHT
+    known = word in _VOCABULARY or len(word) > _LONGEST_ACRONYM
+    return _WEIGHT.get(word, 1.0) if known else _ACRONYM_WEIGHT
+
+
+@lru_cache(4_096)
 def _meaning(word: str) -> str:
+    if known := MEANINGS.get(word):
+        return known
+    if word in _VOCABULARY:
+        return word
     singular = word[:-1] if word.endswith("s") and len(word) > _LEAST_PREFIX else word
-    return _MEANINGS.get(word) or _MEANINGS.get(singular) or singular
+    return MEANINGS.get(singular) or (singular if singular in _VOCABULARY else _split(word) or singular)
+
+
+def _split(word: str) -> str | None:
+    """The meanings of two known words that are written as one: ``offnum``."""
+    for place in range(len(word) - _LEAST_PART, _LEAST_PART - 1, -1):
+        parts = word[:place], word[place:]
+        if all(part in _VOCABULARY and part not in FILLERS for part in parts):
+            return " ".join(MEANINGS.get(part, part) for part in parts)
+    return None
 
 
 @lru_cache(16_384)
 def _likeness(one: str, other: str) -> float:
     if one == other:
         return 1.0
-    if min(len(one), len(other)) >= _LEAST_PREFIX and (one.startswith(other) or other.startswith(one)):
-        return _PREFIX_SCORE
+    if any(near >= {one, other} for near in NEAR):
+        return _NEAR_LIKE
+    if {one, other} <= _VOCABULARY:
+        # Two known words that are not the same: start and status, star and start.
+        return 0.0
     short, long = sorted((one, other), key=len)
-    if len(short) > 1 and short == _consonants(short) and _consonants(long).startswith(short):
-        return _CONSONANTS_SCORE
+    if len(short) >= _LEAST_PREFIX and long.startswith(short):
+        return _PREFIX_LIKE
+    if _abbreviates(short, long):
+        return _LETTERS_LIKE
     # Imported here: only files with columns to pair pay for it.
     from rapidfuzz import fuzz
 
@@ -131,6 +127,9 @@ def _likeness(one: str, other: str) -> float:
     return like if like >= _LEAST_LIKE else 0.0
 
 
-def _consonants(word: str) -> str:
-    """A word as people abbreviate it: ``cmpl`` for complete."""
-    return word[0] + "".join(letter for letter in word[1:] if letter not in "aeiou")
+def _abbreviates(short: str, long: str) -> bool:
+    """Whether letters of a word, the first one and consonants, are left: ``cmpl`` or ``cmplt`` for complete."""
+    if len(short) < _LEAST_PART or short[0] != long[0] or any(letter in "aeiou" for letter in short[1:]):
+        return False
+    rest = iter(long)
+    return all(letter in rest for letter in short)

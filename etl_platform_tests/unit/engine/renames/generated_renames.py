@@ -87,7 +87,6 @@ _UNRELATED: dict[str, Callable[[random.Random], str]] = {
     "Entry Date": lambda chance: f"2026-0{chance.randrange(1, 9)}-1{chance.randrange(9)}",
     "Officer Phone": lambda chance: f"555-{chance.randrange(1000, 9999)}",
     "Termination Reason": lambda chance: chance.choice(["", "Moved", "Health"]),
-    "Course Provider": lambda chance: chance.choice(["Academy", "County"]),
     "StopDuration": lambda chance: str(chance.randrange(60)),
     "Closed By": lambda chance: chance.choice(["Unit 1", "Unit 2"]),
     "driver_city": lambda chance: chance.choice(["Reno", "Elko"]),
