@@ -19,6 +19,7 @@ from etl_platform.defs.runs.schedules import build_schedule
 from etl_platform.defs.sources import api_key
 from etl_platform.defs.table_metadata import table
 from etl_platform.deliveries.delivery import Cause, Outcome
+from etl_platform.deliveries.ingest_batch import LoggedDelivery
 from etl_platform.deliveries.process_delivery import DeliveryResult
 from etl_platform.deliveries.report import Trigger
 from etl_platform.engine.errors import EtlPlatformError
@@ -202,7 +203,7 @@ class _Run:
         """Log bronze, silver and their checks, as for a file from the queue."""
         event_log = DagsterEventLog(self._context.op_execution_context, self._platform)
         if ingested.outcome is not Outcome.DUPLICATE or not event_log.is_logged(ingested.report):
-            event_log.log_delivery(ingested.report, ingested.report.outcome)
+            event_log.log_deliveries([LoggedDelivery(ingested.report, ingested.report.outcome)])
             event_log.finish()
 
     def _raise_failures(self) -> None:

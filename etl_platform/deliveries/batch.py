@@ -7,6 +7,7 @@ from concurrent.futures import Future
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
+from typing import TypeAlias
 
 from etl_platform.deliveries.check_errors import describe
 from etl_platform.deliveries.process_delivery import DeliveryResult
@@ -16,6 +17,7 @@ from etl_platform.queue_work.lease import Lease, MessageQueue, Receipt, retry_de
 from etl_platform.queue_work.workers import Workers
 
 log = logging.getLogger(__name__)
+FinishedFile: TypeAlias = tuple["BatchMessage", DeliveryResult]
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,7 @@ def process_batch(
     queue: MessageQueue | None,
     workers: Workers,
     visibility_timeout_s: int,
-    on_result: Callable[[BatchMessage, DeliveryResult], None],
+    on_results: Callable[[Sequence[FinishedFile]], None],
     on_delay: Callable[[BatchMessage, Sequence[FailedDelivery], float], None] = lambda *_: None,
     clock: Callable[[], float],
 ) -> list[FailedDelivery]:
@@ -66,7 +68,8 @@ def process_batch(
     Args:
         ingest: processes one file; called by the workers.
         queue: where messages are leased and deleted; None if they do not come from a queue.
-        on_result: logs a result durably; called on this thread, before the message is deleted.
+        on_results: logs results of one dataset and agency durably; called on this thread, before the messages are
+            deleted. While it logs, others finish, and their results are then logged together.
         on_delay: called on this thread for each message that stays in the queue, with its failures and with the time
             (epoch seconds) at which it comes again.
         clock: epoch seconds.
@@ -89,53 +92,93 @@ def process_batch(
             key=lambda task: task[1].version.size_bytes or 0,
         )
         calls = [partial(ingest, message, file) for message, file in tasks]
-        files_left = {id(message): len(message.files) for message in leased}
-        failed: dict[int, list[FailedDelivery]] = defaultdict(list)
-        with closing(workers.work(calls)) as working:
-            for number, future in working:
-                message, file = tasks[number]
-                if failure := _log_or_fail(message, file, future, on_result):
-                    failures.append(failure)
-                    failed[id(message)].append(failure)
-                files_left[id(message)] -= 1
-                if files_left[id(message)] == 0 and queue is not None and message.receipt_handle:
-                    lease.remove(message.receipt_handle)
-                    if id(message) in failed:
+        unfinished = _Unfinished(leased)
+
+        def partition_of(number: int) -> tuple[str | None, str | None]:
+            route = tasks[number][1].route
+            return route.dataset, route.agency
+
+        with closing(workers.work(calls, partition_of)) as working:
+            for done in working:
+                failed = _log_or_fail([(*tasks[number], future) for number, future in done], on_results)
+                failures += [failure for failure in failed if failure]
+                messages_done = unfinished.remove([(tasks[number][0], failed[i]) for i, (number, _) in enumerate(done)])
+                if queue is None:
+                    continue
+                for message, _ in messages_done:
+                    lease.remove(message.receipt_handle or "")
+                _delete(queue, [message for message, errors in messages_done if not errors])
+                for message, errors in messages_done:
+                    if errors and message.receipt_handle:
                         delay_s = _delay(queue, message, visibility_timeout_s)
-                        on_delay(message, failed[id(message)], clock() + delay_s)
-                    else:
-                        _delete(queue, message)
+                        on_delay(message, errors, clock() + delay_s)
     lease.release()
     return failures
 
 
+class _Unfinished:
+    """Messages of which files are not finished, and the failures of the others."""
+
+    def __init__(self, messages: Sequence[BatchMessage]) -> None:
+        self._files_left = {id(message): len(message.files) for message in messages}
+        self._failed: dict[int, list[FailedDelivery]] = defaultdict(list)
+
+    def remove(
+        self, files: Sequence[tuple[BatchMessage, FailedDelivery | None]]
+    ) -> list[tuple[BatchMessage, list[FailedDelivery]]]:
+        """Note files that are finished or failed; returns the messages of which this was the last file."""
+        finished = list[tuple[BatchMessage, list[FailedDelivery]]]()
+        for message, failure in files:
+            if failure:
+                self._failed[id(message)].append(failure)
+            self._files_left[id(message)] -= 1
+            if not self._files_left[id(message)]:
+                finished.append((message, self._failed[id(message)]))
+        return finished
+
+
 def _log_or_fail(
-    message: BatchMessage,
-    file: RoutedObject,
-    future: Future[DeliveryResult],
-    on_result: Callable[[BatchMessage, DeliveryResult], None],
-) -> FailedDelivery | None:
+    ended: Sequence[tuple[BatchMessage, RoutedObject, Future[DeliveryResult]]],
+    on_results: Callable[[Sequence[FinishedFile]], None],
+) -> list[FailedDelivery | None]:
+    """Log the results; returns the failure of each file, None if it is done."""
     # SystemExit too: a library that ends the program must not take the results of the other files with it.
-    failed = future.exception()
-    if failed is not None:
-        return FailedDelivery(file, failed)
+    errors = [future.exception() for _, _, future in ended]
+    finished = [(message, future.result()) for message, _, future in ended if future.exception() is None]
+    not_logged = _error_of(on_results, finished) if finished else None
+    failures: list[FailedDelivery | None] = []
+    for (_, file, _), error in zip(ended, errors, strict=True):
+        cause = error or not_logged
+        failures.append(FailedDelivery(file, cause, is_reported=error is None) if cause else None)
+    return failures
+
+
+def _error_of(
+    on_results: Callable[[Sequence[FinishedFile]], None], finished: Sequence[FinishedFile]
+) -> Exception | None:
     try:
-        on_result(message, future.result())
-    except Exception as error:  # noqa: BLE001 - edge of one delivery: logged, and retried by the queue
-        return FailedDelivery(file, error, is_reported=True)
+        on_results(finished)
+    except Exception as error:  # noqa: BLE001 - edge of a partition: logged, and retried by the queue
+        return error
     return None
 
 
-def _delete(queue: MessageQueue, message: BatchMessage) -> None:
-    """Delete a message that is done."""
-    assert message.receipt_handle is not None
-    about = {"message_id": message.message_id}
+def _delete(queue: MessageQueue, messages: Sequence[BatchMessage]) -> None:
+    """Delete messages that are done."""
+    by_handle = {message.receipt_handle: message for message in messages if message.receipt_handle}
+    if not by_handle:
+        return
     try:
-        if queue.delete([message.receipt_handle]):
-            log.warning("message was not deleted and will be redelivered", extra=about)
+        lost = queue.delete(list(by_handle))
     except TransientError as error:
-        # It will be redelivered and recognised as done.
-        log.warning("message was not deleted", extra=about | {"error": str(error)})
+        # They will be redelivered and recognised as done.
+        ids = [message.message_id for message in by_handle.values()]
+        log.warning("messages were not deleted", extra={"message_ids": ids, "error": str(error)})
+        return
+    for handle in lost:
+        log.warning(
+            "message was not deleted and will be redelivered", extra={"message_id": by_handle[handle].message_id}
+        )
 
 
 def _delay(queue: MessageQueue, message: BatchMessage, visibility_timeout_s: int) -> int:

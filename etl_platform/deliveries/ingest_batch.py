@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Protocol
 
-from etl_platform.deliveries.batch import BatchMessage, FailedDelivery, process_batch
+from etl_platform.deliveries.batch import BatchMessage, FailedDelivery, FinishedFile, process_batch
 from etl_platform.deliveries.check_errors import describe
 from etl_platform.deliveries.delivery import Cause, Outcome
 from etl_platform.deliveries.intake import Intake
@@ -24,6 +24,15 @@ from etl_platform.queue_work.lease import MessageQueue
 from etl_platform.queue_work.workers import Workers
 
 log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class LoggedDelivery:
+    """What is logged of a delivery: its outcome may differ from its report's; ``repeated`` if it was counted before."""
+
+    report: Report
+    outcome: Outcome
+    repeated: bool = False
 
 
 class EventLog(Protocol):
@@ -43,8 +52,8 @@ class EventLog(Protocol):
         """Whether the events of the report's delivery are in the log."""
         ...
 
-    def log_delivery(self, report: Report, outcome: Outcome, *, repeated: bool = False) -> None:
-        """Log the events of one delivery; ``repeated`` if metrics have counted it before."""
+    def log_deliveries(self, deliveries: Sequence[LoggedDelivery]) -> None:
+        """Log the events of deliveries of one partition, in this order."""
         ...
 
     def log_ignored(self, report: Report) -> None:
@@ -113,14 +122,11 @@ def ingest_batch(
         notes.clear(message, file)
         return result
 
-    def log_result(message: BatchMessage, result: DeliveryResult) -> None:
-        if result.report.dataset is None:
-            event_log.log_ignored(result.report)
-        else:
-            _log_events(event_log, intake, message, result)
+    def log_results(finished: Sequence[FinishedFile]) -> None:
+        _log_events(event_log, intake, finished)
         if not results:
             event_log.note_progress()
-        results.append(result)
+        results.extend(result for _, result in finished)
 
     failures = process_batch(
         messages,
@@ -128,7 +134,7 @@ def ingest_batch(
         queue=queue,
         workers=workers,
         visibility_timeout_s=visibility_timeout_s,
-        on_result=log_result,
+        on_results=log_results,
         on_delay=notes.write,
         clock=clock,
     )
@@ -185,14 +191,27 @@ class _FailureNotes:
             self._records.try_to_clear(file.version.delivery_id)
 
 
-def _log_events(event_log: EventLog, intake: Intake, message: BatchMessage, result: DeliveryResult) -> None:
-    report, outcome, repeated = result.report, result.outcome, False
-    if outcome is Outcome.DUPLICATE and message.receive_count > 1:
+def _log_events(event_log: EventLog, intake: Intake, finished: Sequence[FinishedFile]) -> None:
+    by_partition: dict[tuple[str, str], list[LoggedDelivery]] = defaultdict(list)
+    for message, result in finished:
+        if result.report.dataset is None:
+            event_log.log_ignored(result.report)
+        else:
+            by_partition[result.report.partition].append(_logged(event_log, message, result))
+    for deliveries in by_partition.values():
+        event_log.log_deliveries(deliveries)
+        # Newer versions may have been accepted meanwhile, and their events may have been logged before these. The last
+        # event of the partition must be about what silver holds. The check runs after logging, so that event is right.
+        accepted = [one.report for one in deliveries if one.outcome is Outcome.ACCEPTED]
+        successors = {one.delivery_id: one for report in accepted if (one := intake.successor(report))}
+        if successors:
+            event_log.log_deliveries(
+                [LoggedDelivery(one, Outcome.ACCEPTED, repeated=True) for one in successors.values()]
+            )
+
+
+def _logged(event_log: EventLog, message: BatchMessage, result: DeliveryResult) -> LoggedDelivery:
+    if result.outcome is Outcome.DUPLICATE and message.receive_count > 1:
         # The run of an earlier receive may have died after it wrote the report and before it logged the events.
-        outcome, repeated = report.outcome, event_log.is_logged(report)
-    event_log.log_delivery(report, outcome, repeated=repeated)
-    successor = intake.successor(report) if outcome is Outcome.ACCEPTED else None
-    if successor is not None:
-        # A newer version was accepted meanwhile, and its events may have been logged before these. The last event of
-        # the partition must be about what silver holds. The check runs after logging, so the last event is correct.
-        event_log.log_delivery(successor, Outcome.ACCEPTED, repeated=True)
+        return LoggedDelivery(result.report, result.report.outcome, event_log.is_logged(result.report))
+    return LoggedDelivery(result.report, result.outcome)

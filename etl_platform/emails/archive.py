@@ -135,8 +135,9 @@ class EmailArchive:
             deadline=clock() + max_s,
         )
         with lease, closing(workers.work([drain.work] * settings.sns_worker_max)) as working:
-            for _, worker in working:
-                worker.result()
+            for done in working:
+                for _, worker in done:
+                    worker.result()
         return drain.result(returned=lease.release())
 
     def archived_on(self, day: date) -> tuple[int, int]:

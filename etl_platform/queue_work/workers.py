@@ -2,21 +2,51 @@
 
 import threading
 import time
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Hashable, Iterator, Sequence
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
 from queue import Empty, SimpleQueue
-from typing import Protocol, TypeVar
+from typing import Generic, Protocol, TypeAlias, TypeVar
 
 _POLL_S = 0.2
 T = TypeVar("T")
+Done: TypeAlias = list[tuple[int, Future[T]]]
+"""Calls that are done: the index and the result of each."""
+
+
+def alone(number: int) -> int:
+    """Groups of one call each."""
+    return number
+
+
+class DoneCalls(Generic[T]):
+    """Calls that are done, until they are taken in groups."""
+
+    def __init__(self, group_of: Callable[[int], Hashable]) -> None:
+        self._group_of = group_of
+        self._groups: dict[Hashable, Done[T]] = {}
+
+    def add(self, number: int, future: Future[T]) -> None:
+        self._groups.setdefault(self._group_of(number), []).append((number, future))
+
+    def take(self) -> Done[T]:
+        """The group of which a call waits longest; in the order in which its calls were done."""
+        return self._groups.pop(next(iter(self._groups)))
+
+    def __bool__(self) -> bool:
+        return bool(self._groups)
 
 
 class Workers(Protocol):
     """Runs calls in parallel. In a run these are threads; in a simulation, steps that can be repeated exactly."""
 
-    def work(self, calls: Sequence[Callable[[], T]]) -> Generator[tuple[int, Future[T]]]:
-        """Start the calls; yields index and result of each call that is done, but not of calls that were stopped."""
+    def work(self, calls: Sequence[Callable[[], T]], group_of: Callable[[int], Hashable] = alone) -> Generator[Done[T]]:
+        """Start the calls; yields those that are done, but not calls that were stopped.
+
+        Args:
+            group_of: the group of the call with this index. Calls of one group that are done are yielded together, and
+                the group that waits longest comes first.
+        """
         ...
 
     def repeat(self, call: Callable[[], bool], every_s: float) -> AbstractContextManager[None]:
@@ -38,24 +68,24 @@ class Threads:
     def __init__(self, count: int, stop: threading.Event | None = None, grace_s: float = 0) -> None:
         self._count, self._stop, self._grace_s = count, stop or threading.Event(), grace_s
 
-    def work(self, calls: Sequence[Callable[[], T]]) -> Generator[tuple[int, Future[T]]]:
+    def work(self, calls: Sequence[Callable[[], T]], group_of: Callable[[int], Hashable] = alone) -> Generator[Done[T]]:
         pool = ThreadPoolExecutor(self._count)
         done: SimpleQueue[Future[T]] = SimpleQueue()
+        waiting = DoneCalls[T](group_of)
         numbers = {pool.submit(self._unless_stopped, call): number for number, call in enumerate(calls)}
         for future in numbers:
             future.add_done_callback(done.put)
         left, deadline = len(numbers), None
         try:
-            while left and (deadline is None or time.monotonic() < deadline):
+            while (left or waiting) and (deadline is None or time.monotonic() < deadline):
                 if deadline is None and self._stop.is_set():
                     deadline = time.monotonic() + self._grace_s
-                try:
-                    future = done.get(timeout=_POLL_S)
-                except Empty:
-                    continue
-                left -= 1
-                if not isinstance(future.exception(), CancelledError):
-                    yield numbers[future], future
+                for future in _all_of(done, wait_s=0 if waiting else _POLL_S):
+                    left -= 1
+                    if not isinstance(future.exception(), CancelledError):
+                        waiting.add(numbers[future], future)
+                if waiting:
+                    yield waiting.take()
         finally:
             # A thread cannot be stopped, so calls that exceed the grace period are not waited for.
             pool.shutdown(wait=deadline is None or not left, cancel_futures=True)
@@ -84,3 +114,13 @@ class Threads:
         finally:
             stop.set()
             thread.join()
+
+
+def _all_of(done: SimpleQueue[T], wait_s: float) -> Iterator[T]:
+    """All that is in the queue. If it is empty, wait for the first item."""
+    try:
+        yield done.get(timeout=wait_s) if wait_s else done.get_nowait()
+        while True:
+            yield done.get_nowait()
+    except Empty:
+        return

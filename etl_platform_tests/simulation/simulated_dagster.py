@@ -1,7 +1,7 @@
 """The platform's outside systems and Dagster's records in memory, as an intake run uses them. No tests."""
 
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from types import SimpleNamespace
@@ -55,9 +55,9 @@ class MemoryPlatform(Platform):
 
 @dataclass(frozen=True)
 class CheckResults:
-    """The results of all checks of a delivery, as one event."""
+    """The results of all checks of a partition, as one event."""
 
-    delivery_id: str
+    partition: tuple[str, str]
 
 
 class SimulatedEventLog(DagsterEventLog):
@@ -66,12 +66,14 @@ class SimulatedEventLog(DagsterEventLog):
     def __init__(self, context: Any, platform: Platform) -> None:
         self._context, self._platform = context, platform
 
-    def _log_silver(self, report: Report) -> None:
-        contract = self._platform.contracts[report.partition[0]]
-        self._context.log_event(silver_event([report], contract, PartitionContent(0, "")))
+    def _log_silver(self, accepted: Sequence[Report]) -> None:
+        # One event for each delivery, so that the judgement sees all that the one event of a partition is about.
+        for report in accepted:
+            contract = self._platform.contracts[report.partition[0]]
+            self._context.log_event(silver_event([report], contract, PartitionContent(0, "")))
 
-    def _log_checks(self, report: Report, silver: Any = None) -> None:
-        self._context.log_event(CheckResults(report.delivery_id))
+    def _log_checks(self, partition: tuple[str, str], silver: Any = None, *, exact: bool = False) -> None:
+        self._context.log_event(CheckResults(partition))
 
     def finish(self) -> None:
         pass
@@ -125,9 +127,7 @@ class Context:
 
 
 def delivery_id_of(event: Any) -> str:
-    """The delivery that an event of the log is about."""
-    if isinstance(event, CheckResults):
-        return event.delivery_id
+    """The delivery that an event of bronze or silver is about."""
     return str(event.metadata["delivery_id"].value)
 
 

@@ -8,7 +8,7 @@ import itertools
 import math
 import threading
 from collections import deque
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Hashable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
 from random import Random
@@ -16,6 +16,7 @@ from random import Random
 from greenlet import getcurrent, greenlet
 
 from etl_platform.deliveries.process_delivery import DeliveryResult
+from etl_platform.queue_work.workers import Done, DoneCalls, alone
 
 EPOCH = 1_767_600_000.0
 """2026-01-05 08:00 UTC, a Monday."""
@@ -142,10 +143,12 @@ class Steps:
     def __init__(self, timeline: Timeline, count: int, stop: Stop, grace_s: float) -> None:
         self._timeline, self._count, self._stop, self._grace_s = timeline, count, stop, grace_s
 
-    def work(self, calls: Sequence[Callable[[], DeliveryResult]]) -> Generator[tuple[int, Future[DeliveryResult]]]:
+    def work(
+        self, calls: Sequence[Callable[[], DeliveryResult]], group_of: Callable[[int], Hashable] = alone
+    ) -> Generator[Done[DeliveryResult]]:
         process = self._timeline.process
         assert process is not None
-        waiting, done = deque(enumerate(calls)), deque[tuple[int, Future[DeliveryResult]]]()
+        waiting, done = deque(enumerate(calls)), DoneCalls[DeliveryResult](group_of)
         working = 0
 
         def worker() -> None:
@@ -159,7 +162,7 @@ class Steps:
                 except Exception as error:  # noqa: BLE001 - as a thread pool keeps it for the caller
                     future.set_exception(error)
                 working -= 1
-                done.append((number, future))
+                done.add(number, future)
 
         for _ in range(min(self._count, len(calls))):
             self._timeline.spawn(process, worker)
@@ -170,8 +173,9 @@ class Steps:
                 if not done and not working:
                     return
             if done:
-                left -= 1
-                yield done.popleft()
+                group = done.take()
+                left -= len(group)
+                yield group
             else:
                 self._timeline.sleep(_POLL_S)
 

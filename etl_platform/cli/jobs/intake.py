@@ -110,7 +110,7 @@ def _dry_run(events: Sequence[ObjectVersion], settings: Settings) -> tuple[list[
         workers=Threads(settings.sns_worker_max),
         visibility_timeout_s=settings.visibility_timeout_seconds,
         clock=lambda: utc_now().timestamp(),
-        on_result=lambda _message, result: finished.append(result),
+        on_results=lambda done: finished.extend(result for _, result in done),
     )
     with DRY_RUN_RESULTS.open("a", encoding="utf-8") as file:
         for item in finished:

@@ -1,6 +1,6 @@
 """``EventLog`` on Dagster: what an intake run logs of its deliveries."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from functools import partial
 
 import dagster as dg
@@ -16,6 +16,7 @@ from etl_platform.defs.intake.ignored_files import ignored_event
 from etl_platform.defs.intake.intake_runs import note_progress
 from etl_platform.defs.intake.silver_log import log_silver
 from etl_platform.deliveries.delivery import Outcome
+from etl_platform.deliveries.ingest_batch import LoggedDelivery
 from etl_platform.deliveries.report import Report
 from etl_platform.errors import TransientError
 from etl_platform.platform import Platform
@@ -37,30 +38,30 @@ class DagsterEventLog:
     def is_logged(self, report: Report) -> bool:
         return is_logged(self._context.instance, report)
 
-    def log_delivery(self, report: Report, outcome: Outcome, *, repeated: bool = False) -> None:
+    def log_deliveries(self, deliveries: Sequence[LoggedDelivery]) -> None:
+        """Log an event of bronze for each delivery, and one of silver and one result of each check for all of them."""
         with one_transaction(self._context.instance):
-            self._context.log_event(bronze_event(report, outcome, repeated=repeated))
-        silver = self._log_silver(report) if outcome is Outcome.ACCEPTED else None
-        if outcome in {Outcome.ACCEPTED, Outcome.REJECTED}:
-            self._log_checks(report, silver)
+            for one in deliveries:
+                self._context.log_event(bronze_event(one.report, one.outcome, repeated=one.repeated))
+        accepted = [one.report for one in deliveries if one.outcome is Outcome.ACCEPTED]
+        silver = self._log_silver(accepted) if accepted else None
+        if any(one.outcome in {Outcome.ACCEPTED, Outcome.REJECTED} for one in deliveries):
+            self._log_checks(deliveries[0].report.partition, silver)
 
-    def _log_silver(self, report: Report) -> dg.EventLogRecord | None:
-        dataset, agency = report.partition
-        self._written.add(report.partition)
+    def _log_silver(self, accepted: Sequence[Report]) -> dg.EventLogRecord | None:
+        dataset, agency = accepted[0].partition
+        self._written.add(accepted[0].partition)
         contract = self._platform.contracts[dataset]
         return log_silver(
             self._context,
             lambda: self._checks.content(dataset, agency),
-            lambda content: silver_event([report], contract, content),
+            lambda content: silver_event(accepted, contract, content),
         )
 
-    def _log_checks(self, report: Report, silver: dg.EventLogRecord | None) -> None:
-        """Log the checks of the whole partition as it is now, whichever of its files was delivered."""
-        self._log_partition(report.partition, silver)
-
-    def _log_partition(
+    def _log_checks(
         self, partition: tuple[str, str], silver: dg.EventLogRecord | None = None, *, exact: bool = False
     ) -> None:
+        """Log the checks of the whole partition as it is now, whichever of its files was delivered."""
         dataset, agency = partition
         evaluate = partial(self._checks.evaluate, self._platform.contracts[dataset], agency)
         is_current = self._check_log.log(dg.AssetKey(["silver", dataset]), agency, evaluate, exact=exact, latest=silver)
@@ -73,7 +74,7 @@ class DagsterEventLog:
         log_referring_checks(self._context, self._check_log, self._checks, self._platform, self._written)
         for partition in sorted(self._behind):
             try:
-                self._log_partition(partition, exact=True)
+                self._log_checks(partition, exact=True)
             except TransientError as error:
                 # The verdicts hold, and every delivery is done.
                 self._context.log.warning(

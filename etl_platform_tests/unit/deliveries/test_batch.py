@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from etl_platform.deliveries.batch import BatchMessage, FailedDelivery, process_batch
+from etl_platform.deliveries.batch import BatchMessage, FailedDelivery, FinishedFile, process_batch
 from etl_platform.deliveries.delivery import ObjectVersion, Outcome
 from etl_platform.deliveries.process_delivery import DeliveryResult
 from etl_platform.deliveries.routing import RoutedObject, route
@@ -21,7 +21,7 @@ Ingest = Callable[[BatchMessage, RoutedObject], DeliveryResult]
 
 
 class FakeQueue:
-    """Logs every call in order. It refuses ``lost`` handles, and calls about ``broken`` ones fail."""
+    """Logs every call in order, each deletion alone. It refuses ``lost`` handles; calls about ``broken`` ones fail."""
 
     def __init__(self, log: list[str], lost: Sequence[str] = (), broken: Sequence[str] = ()) -> None:
         self.log, self.lost, self.broken = log, set(lost), set(broken)
@@ -31,15 +31,16 @@ class FakeQueue:
         return [handle for handle in receipt_handles if handle in self.lost]
 
     def delete(self, receipt_handles: Sequence[str]) -> list[str]:
-        self.log.append(f"delete {','.join(receipt_handles)}")
+        self.log += [f"delete {handle}" for handle in receipt_handles]
         if self.broken & set(receipt_handles):
             raise TransientError("the queue does not answer")
         return []
 
 
-def file(key: str) -> RoutedObject:
+def file(key: str, agency: str = "") -> RoutedObject:
+    """A file of its own agency, or of the given one."""
     version = ObjectVersion("bucket", key)
-    return RoutedObject(version, route(version, {}, "from_client/"))
+    return RoutedObject(version, replace(route(version, {}, "from_client/"), agency=agency or key))
 
 
 def message(name: str, *keys: str, receives: int = 1) -> BatchMessage:
@@ -63,10 +64,11 @@ def process(
 ) -> list[FailedDelivery]:
     """Process a batch; logging the result of ``failing_log`` raises."""
 
-    def log_result(_message: BatchMessage, result: DeliveryResult) -> None:
-        if result.report.delivery_id == failing_log:
+    def log_results(finished: Sequence[FinishedFile]) -> None:
+        ids = [result.report.delivery_id for _, result in finished]
+        if failing_log in ids:
             raise RuntimeError("the event log does not answer")
-        log.append(f"result {result.report.delivery_id}")
+        log.extend(f"result {one}" for one in ids)
 
     return process_batch(
         messages,
@@ -74,7 +76,7 @@ def process(
         queue=queue,
         workers=workers or Threads(4),
         visibility_timeout_s=TIMEOUT_S,
-        on_result=log_result,
+        on_results=log_results,
         clock=time.time,
     )
 
@@ -295,3 +297,48 @@ def test_small_files_start_before_large_ones() -> None:
     messages = [BatchMessage((one,), f"m-{one.key}", one.key) for one in files]
     assert process(messages, FakeQueue([]), [], ingest=note, workers=Threads(1)) == []
     assert started == ["unknown", "small", "middle", "large"]
+
+
+def test_results_that_wait_while_others_are_logged_are_logged_together_by_agency() -> None:
+    names = {"first": "x", "a1": "a", "b1": "b", "a2": "a", "b2": "b"}
+    messages = [BatchMessage((file(name, agency),), f"m-{name}", name) for name, agency in names.items()]
+    ended, logged = threading.Semaphore(0), list[list[str]]()
+
+    def note(message: BatchMessage, arrived: RoutedObject) -> DeliveryResult:
+        if logged or arrived.key != "first":
+            ended.release()
+        return ingest(message, arrived)
+
+    def log_results(finished: Sequence[FinishedFile]) -> None:
+        logged.append([result.report.delivery_id for _, result in finished])
+        if len(logged) == 1:
+            for _ in range(4):
+                assert ended.acquire(timeout=10)
+
+    queue = FakeQueue([])
+    process_batch(
+        messages,
+        note,
+        queue=queue,
+        workers=Threads(1),
+        visibility_timeout_s=TIMEOUT_S,
+        on_results=log_results,
+        clock=time.time,
+    )
+
+    assert logged[0] == ["first"]
+    assert sorted(map(sorted, logged[1:])) in (
+        [["a1", "a2"], ["b1", "b2"]],
+        # The last file was still on its way when the first group was taken.
+        [["a1", "a2"], ["b1"], ["b2"]],
+    )
+    assert sorted(queue.log[1:]) == sorted(f"delete {name}" for name in names)
+
+
+def test_a_group_of_results_that_cannot_be_logged_fails_alone() -> None:
+    log: list[str] = []
+    messages = [BatchMessage((file(name, agency),), f"m-{name}", name) for name, agency in (("a", "x"), ("b", "y"))]
+    (failed,) = process(messages, FakeQueue(log), log, failing_log="a")
+    assert failed.is_reported
+    assert failed.file.key == "a"
+    assert {"delete b", "hide a 30"} <= set(log)

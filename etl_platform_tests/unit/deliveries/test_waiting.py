@@ -65,7 +65,7 @@ class EventLog:
 
     is_broken = False
 
-    def log_delivery(self, *_: Any, **__: Any) -> None:
+    def log_deliveries(self, *_: Any, **__: Any) -> None:
         if self.is_broken:
             raise RuntimeError("the event log does not answer")
 
