@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import dagster as dg
 from dagster._core.definitions.asset_checks.asset_check_evaluation import AssetCheckEvaluationTargetMaterializationData
@@ -27,8 +27,9 @@ from dagster._core.log_manager import (
 )
 from dagster._core.storage.asset_check_execution_record import COMPLETED_ASSET_CHECK_EXECUTION_RECORD_STATUSES
 from dagster._core.storage.tags import GRPC_INFO_TAG, HIDDEN_TAG_PREFIX
-from dagster._core.workspace.context import WorkspaceProcessContext
-from dagster._core.workspace.load_target import WorkspaceFileTarget
+
+if TYPE_CHECKING:
+    from dagster._core.workspace.context import WorkspaceProcessContext
 
 # Dagster passes these types to a launcher and expects them from it. The UI shows no tag with this prefix. The package
 # dagster exports none of them.
@@ -339,8 +340,12 @@ def _ask_once(storage: Any, name: str) -> None:
         setattr(storage, name, cache(getattr(storage, name)))
 
 
-def open_workspace(instance: dg.DagsterInstance, workspace_yaml: str) -> WorkspaceProcessContext:
+def open_workspace(instance: dg.DagsterInstance, workspace_yaml: str) -> "WorkspaceProcessContext":
     """What Dagster's webserver serves. Its command accepts no ASGI middleware, so ``writable_ui`` starts it itself."""
+    # Only the UI needs them, and they import requests.
+    from dagster._core.workspace.context import WorkspaceProcessContext
+    from dagster._core.workspace.load_target import WorkspaceFileTarget
+
     instance.optimize_for_webserver(
         statement_timeout=_STATEMENT_TIMEOUT_MS, pool_recycle=_POOL_RECYCLE_S, max_overflow=_MAX_OVERFLOW
     )

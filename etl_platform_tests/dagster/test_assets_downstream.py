@@ -16,8 +16,8 @@ from etl_platform_tests.unit.making import PROJECT
 
 PAGE = (PROJECT / "docs" / "extend" / "use-silver.md").read_text("utf-8")
 EXAMPLES = re.findall(r"^```python\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
-HEADER = "officer_id,last_name,first_name,hire_date,dob,employment_status,rank\n"
-OFFICER = "{0},Samplebex,Jo,2001-02-03,1970-01-01,ACTIVE,{1}\n"
+HEADER = "officer_id,last_name,first_name,hire_date,dob,employment_status,rank,termination_date\n"
+OFFICER = "{0},Samplebex,Jo,2001-02-03,1970-01-01,ACTIVE,{1},\n"
 DIRTY = HEADER + OFFICER.format("A1", "SERGEANT") + OFFICER.format("A2", "SERGEANT").replace("2001-02-03", "soon")
 REFUSED = "officer_id\nA1\n"
 COURSES = "officer_id,course_code,completed_on,hours\nA1,F1,2026-01-31,{0}\nA1,F2,2026-01-31,4\n"

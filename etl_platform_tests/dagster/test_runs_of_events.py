@@ -14,6 +14,8 @@ from etl_platform_tests.dagster.workshop import AGENCY, JOB, StoreThatFails, Wor
 from etl_platform_tests.integration.deliveries import as_csv, officers
 
 OTHER = "nc_durham"
+NOT_EVALUATED = {"departed_has_termination_date", "termination_not_before_hire"}
+"""Rules over a column that the files of ``officers`` lack."""
 
 
 def test_each_delivery_is_logged_under_its_agency(workshop: Workshop) -> None:
@@ -51,7 +53,7 @@ def test_check_results_are_stored_under_the_partition(workshop: Workshop) -> Non
     assert {item.partition for item in evaluations} == {AGENCY}
     assert {item.asset_key for item in evaluations} == {dg.AssetKey(["silver", "officer_detail"])}
     red = {item.check_name for item in evaluations if not item.passed}
-    assert red == {"email__pattern"}
+    assert red == {"email__pattern"} | NOT_EVALUATED
     (email,) = (item for item in evaluations if item.check_name == "email__pattern")
     assert email.severity is dg.AssetCheckSeverity.WARN
     assert value_of(email.metadata, "rows_broken") == 3
@@ -260,7 +262,8 @@ def test_a_message_that_was_received_before_has_its_events_logged_again(workshop
     assert workshop.objects() == before
     first, second = workshop.materializations("silver", "officer_detail")
     assert value_of(first.metadata, "delivery_id") == value_of(second.metadata, "delivery_id")
-    assert {check.check_name for check in workshop.evaluations(result) if not check.passed} == {"email__pattern"}
+    red = {check.check_name for check in workshop.evaluations(result) if not check.passed}
+    assert red == {"email__pattern"} | NOT_EVALUATED
 
 
 def test_events_that_are_logged_late_leave_what_silver_holds_as_the_latest(workshop: Workshop) -> None:
