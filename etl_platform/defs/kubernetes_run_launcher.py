@@ -4,9 +4,10 @@ Dagster's own launcher merges a run's tag ``dagster-k8s/config`` into its Job. E
 choose the image, the privileges and the secrets of a pod in the cluster.
 """
 
+from functools import cache
+from typing import Any
+
 import dagster as dg
-from dagster_k8s import K8sRunLauncher
-from dagster_k8s.container_context import K8sContainerContext
 
 from etl_platform.defs.dagster_internals import LaunchRunContext, ResumeRunContext
 from etl_platform.engine.errors import PermanentError
@@ -14,23 +15,37 @@ from etl_platform.engine.errors import PermanentError
 _REFUSED_PREFIX = "dagster-k8s/"
 
 
-class ConfinedK8sRunLauncher(K8sRunLauncher):
-    def get_container_context_for_run(self, dagster_run: dg.DagsterRun) -> K8sContainerContext:
-        return K8sContainerContext.create_for_run(dagster_run, self, include_run_tags=False)
+def __getattr__(name: str) -> Any:
+    if name == "ConfinedK8sRunLauncher":
+        return _confined_launcher()
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
-    def launch_run(self, context: LaunchRunContext) -> None:
-        """Start the run's Job.
 
-        Raises:
-            PermanentError: the run has a tag that is meant to change its pod.
-        """
-        _refuse_tags_for_the_pod(context.dagster_run)
-        super().launch_run(context)
+@cache
+def _confined_launcher() -> type:
+    # ``scaffolded`` imports all modules of this folder in every run, and only the daemon needs the Kubernetes client.
+    from dagster_k8s import K8sRunLauncher
+    from dagster_k8s.container_context import K8sContainerContext
 
-    def resume_run(self, context: ResumeRunContext) -> None:
-        """Start the Job of an interrupted run again; raises as ``launch_run`` does."""
-        _refuse_tags_for_the_pod(context.dagster_run)
-        super().resume_run(context)
+    class ConfinedK8sRunLauncher(K8sRunLauncher):
+        def get_container_context_for_run(self, dagster_run: dg.DagsterRun) -> K8sContainerContext:
+            return K8sContainerContext.create_for_run(dagster_run, self, include_run_tags=False)
+
+        def launch_run(self, context: LaunchRunContext) -> None:
+            """Start the run's Job.
+
+            Raises:
+                PermanentError: the run has a tag that is meant to change its pod.
+            """
+            _refuse_tags_for_the_pod(context.dagster_run)
+            super().launch_run(context)
+
+        def resume_run(self, context: ResumeRunContext) -> None:
+            """Start the Job of an interrupted run again; raises as ``launch_run`` does."""
+            _refuse_tags_for_the_pod(context.dagster_run)
+            super().resume_run(context)
+
+    return ConfinedK8sRunLauncher
 
 
 def _refuse_tags_for_the_pod(run: dg.DagsterRun) -> None:
