@@ -91,10 +91,8 @@ class ForeignKeyLookup:
             return ForeignKeyResult(key, {}, problem=key.waits_for)
         for _ in range(_ATTEMPTS):
             own = self._silver.objects(contract.dataset, agency)
-            is_same = key.dataset == contract.dataset
-            others = own if is_same else self._silver.objects(key.dataset, agency)
-            version = _version(others)
-            state, partition = f"{_version(own)} {version}", (contract.dataset, agency, key)
+            others = own if key.dataset == contract.dataset else self._silver.objects(key.dataset, agency)
+            state, partition = f"{_version(own)} {_version(others)}", (contract.dataset, agency, key)
             if partition in self._results and self._results[partition][0] == state:
                 return self._results[partition][1]
             try:

@@ -121,6 +121,7 @@ class KeyColumns:
         with self._lock:
             if state in self._kept:
                 self._kept.move_to_end(state)
+                # The first part of a state decides the kind of what is kept.
                 return self._kept[state][1]  # type: ignore[return-value]
         found = read()
         size = int(found.estimated_size())

@@ -83,8 +83,7 @@ class Attempt:
 
 @dataclass(frozen=True)
 class ContractReference:
-    """The contract that a delivery was checked against; ``sha256`` is over its text, its reference tables
-    and the overlay of the agency."""
+    """The contract of a delivery; ``sha256`` is over its text, its reference tables and the overlay of the agency."""
 
     id: str
     version: str

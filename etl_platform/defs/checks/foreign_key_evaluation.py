@@ -1,27 +1,25 @@
 """The result of FOREIGN_KEYS_CHECK: whether silver of the agency holds what the rows of a partition refer to."""
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import dagster as dg
 
 from etl_platform.defs.checks.check_evaluation import CheckEvaluation
 from etl_platform.defs.table_metadata import table
-from etl_platform.deliveries.foreign_key_lookup import ForeignKeyResult
+from etl_platform.deliveries.foreign_key_lookup import ForeignKeyResult, ObjectResult
 from etl_platform.deliveries.partition_state import JudgedPartition
+from etl_platform.deliveries.report import Report
 from etl_platform.engine.contract.dataset_rules import Severity
+from etl_platform.engine.contract.foreign_keys import ForeignKey
 from etl_platform.engine.output.plain_text import counted
 from etl_platform.engine.rules.check_names import FOREIGN_KEYS_CHECK
 from etl_platform.object_keys import base_name
 
-if TYPE_CHECKING:
-    from etl_platform.deliveries.report import Report
-    from etl_platform.engine.contract.foreign_keys import ForeignKey
-
 _MAX_WORST = 5
 
 
-def foreign_keys_description(keys: "Sequence[ForeignKey]") -> str:
+def foreign_keys_description(keys: Sequence[ForeignKey]) -> str:
     return f"Silver of the agency holds what the rows refer to: {'; '.join(map(str, keys))}."
 
 
@@ -54,7 +52,7 @@ def foreign_key_evaluation(results: Sequence[ForeignKeyResult], partition: Judge
     )
 
 
-def _text(result: ForeignKeyResult, in_silver: "Mapping[str, Report]") -> str:
+def _text(result: ForeignKeyResult, in_silver: Mapping[str, Report]) -> str:
     key, without = result.key, _without_column(result, in_silver)
     notes = [f"{key}: not evaluated for {', '.join(without)}: the file has no column {key.name}."] if without else []
     if result.problem:
@@ -97,7 +95,7 @@ def _cure_of_problem(result: ForeignKeyResult) -> str:
     return f"Ask the agency for it; its first {result.key.dataset} evaluates this."
 
 
-def _without_column(result: ForeignKeyResult, in_silver: "Mapping[str, Report]") -> list[str]:
+def _without_column(result: ForeignKeyResult, in_silver: Mapping[str, Report]) -> list[str]:
     """The files that lack a column of the foreign key, so that silver has no value to look up."""
     return [
         base_name(report.source.key)
@@ -118,7 +116,7 @@ def _row(result: ForeignKeyResult) -> dict[str, object]:
 
 
 def _worst_row(
-    result: ForeignKeyResult, silver_key: str, found: Any, in_silver: "Mapping[str, Report]"
+    result: ForeignKeyResult, silver_key: str, found: ObjectResult, in_silver: Mapping[str, Report]
 ) -> dict[str, object]:
     report = in_silver.get(silver_key)
     return {
@@ -131,6 +129,6 @@ def _worst_row(
     }
 
 
-def _file_name(silver_key: str, in_silver: "Mapping[str, Report]") -> str:
+def _file_name(silver_key: str, in_silver: Mapping[str, Report]) -> str:
     report = in_silver.get(silver_key)
     return base_name(report.source.key if report else silver_key)

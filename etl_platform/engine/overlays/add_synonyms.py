@@ -21,7 +21,7 @@ def add_synonyms(contract: Contract, text: str | None, path: str, name: str, syn
     """The text of the overlay with these synonyms; the same text if it has all of them.
 
     Args:
-        text: of the overlay; None if there is none.
+        text: of the overlay; None if the agency has no overlay.
         path, name: as for ``apply_overlay``.
         synonyms: by header of the file, the column of the contract that it means.
 

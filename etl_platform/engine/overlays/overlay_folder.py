@@ -50,7 +50,7 @@ def _name(path: Path) -> str:
 
 
 def _read(path: Path) -> str | None:
-    """The text of an overlay; None if there is none."""
+    """The text of an overlay; None if the file does not exist."""
     try:
         return path.read_bytes().decode("utf-8")
     except (FileNotFoundError, NotADirectoryError):

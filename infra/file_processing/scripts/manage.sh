@@ -115,7 +115,7 @@ deploy() {
       "dagster.runLauncher.config.customRunLauncher.config.run_k8s_config.pod_spec_config.initContainers[0].image=$image")
   done
   kubectl create namespace "$namespace" --dry-run=client --output=json | kubectl apply --filename=- >/dev/null
-  # No pod of the namespace may be privileged, run as root, or use the node's network or files, whoever starts it.
+  # Pod Security Standard `restricted`: no privileged pod, no root, no network or files of the node.
   kubectl label namespace "$namespace" pod-security.kubernetes.io/enforce=restricted --overwrite >/dev/null
   copy_database_password "$namespace"
   # Pods read the password when they start. Helm does not notice a rotated one, and would wait for pods that lack it.
