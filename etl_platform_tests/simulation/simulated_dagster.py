@@ -67,7 +67,6 @@ class SimulatedEventLog(DagsterEventLog):
         self._context, self._platform = context, platform
 
     def _log_silver(self, accepted: Sequence[Report]) -> None:
-        # One event for each delivery, so that the judgement sees all that the one event of a partition is about.
         for report in accepted:
             contract = self._platform.contracts[report.partition[0]]
             self._context.log_event(silver_event([report], contract, PartitionContent(0, "")))

@@ -39,7 +39,7 @@ class DagsterEventLog:
         return is_logged(self._context.instance, report)
 
     def log_deliveries(self, deliveries: Sequence[LoggedDelivery]) -> None:
-        """Log an event of bronze for each delivery, and one of silver and one result of each check for all of them."""
+        """Log events of bronze and silver for each delivery, and one result of each check for all of them."""
         with one_transaction(self._context.instance):
             for one in deliveries:
                 self._context.log_event(bronze_event(one.report, one.outcome, repeated=one.repeated))
@@ -55,7 +55,7 @@ class DagsterEventLog:
         return log_silver(
             self._context,
             lambda: self._checks.content(dataset, agency),
-            lambda content: silver_event(accepted, contract, content),
+            lambda content: [silver_event([report], contract, content) for report in accepted],
         )
 
     def _log_checks(

@@ -119,7 +119,7 @@ class _Partition:
             log_silver(
                 self._context,
                 lambda: self._checks.content(self._dataset, self._agency),
-                lambda content: silver_event(accepted, self._contract, content),
+                lambda content: [silver_event(accepted, self._contract, content)],
             )
         elif is_selected:
             log_unchanged(self._context, self._silver, "No file was accepted, so silver is as it was.")
