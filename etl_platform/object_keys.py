@@ -13,7 +13,7 @@
     reports/_index/days.json
     reports/_index/silver/<dataset>/agency=<a>.gz
     reports/_index/reports/<dataset>/agency=<a>.gz
-    reports/_index/series/<dataset>/agency=<a>/<series>.json
+    reports/_index/series/<dataset>/agency=<a>/<series>.jsonl
     reports/_facts/<dataset>/agency=<a>/<delivery_id>.superseded.json
     reports/_facts/<dataset>/agency=<a>/<delivery_id>.replayed.<attempt_id>.json
     emails/YYYY/MM/DD/<user>/<message-id>_<HHMMSS>.json
@@ -38,6 +38,8 @@ from datetime import UTC, date, datetime
 from pathlib import PurePosixPath
 from typing import Literal
 from urllib.parse import quote, unquote
+
+from etl_platform.engine.drift.series_names import series_name
 
 MAX_KEY_BYTES = 1024
 """S3's limit: https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html"""
@@ -244,16 +246,16 @@ def report_cache_key(dataset: str, agency: str) -> str:
     return f"{INDEX}reports/{dataset}/agency={agency}.gz"
 
 
-def series_key(dataset: str, agency: str, source_key: str) -> str:
-    """The key of the index of the recent files of a series.
+def series_folder(dataset: str, agency: str, source_key: str) -> str:
+    """The key of the index of the recent files of a series, without its suffix.
 
-    The source keys of a series differ in digits only, below the agency's folder: ``Stops_2026-10.csv``.
+    The source keys of a series differ in dates, months and numbers only: ``Stops_2026-10.csv``.
     """
     *folders, name = source_key.split("/")
     below = next((place + 1 for place, folder in enumerate(folders) if segment(folder) == agency), len(folders))
-    series = re.sub(r"[0-9]+", "0", "/".join([*folders[below:], name]))
+    series = series_name("/".join([*folders[below:], name]))
     stem = _stem(series)
-    return f"{SERIES}{dataset}/agency={agency}/{f'{stem}-' if stem else ''}{_digest(series, _SILVER_DIGITS)}.json"
+    return f"{SERIES}{dataset}/agency={agency}/{f'{stem}-' if stem else ''}{_digest(series, _SILVER_DIGITS)}"
 
 
 def waiting_key(delivery_id: str) -> str:

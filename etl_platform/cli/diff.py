@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from etl_platform.cli.arguments import Commands, add_command
 from etl_platform.engine.errors import UsageError
 from etl_platform.engine.exit_codes import BAD, GOOD
+from etl_platform.object_keys import base_name
 from etl_platform.settings import load_settings
 
 if TYPE_CHECKING:
@@ -45,7 +46,8 @@ def _diff(arguments: argparse.Namespace) -> int:
         datasets = f"{report.delivery_id} is of {report.partition[0]}, {earlier.delivery_id} of {earlier.partition[0]}"
         raise UsageError(f"two deliveries of one dataset can be compared; {datasets}")
     after, before = (
-        FileSummary.of(one.check, one.delivery_id, one.source.order.last_modified, keys) for one in (report, earlier)
+        FileSummary.of(one.check, one.delivery_id, one.source.order.last_modified, keys, base_name(one.source.key))
+        for one in (report, earlier)
     )
     limits = for_agency(contract, report.partition[1]).drift_limits if contract else DriftLimits()
     findings = compare(after, [before], limits)

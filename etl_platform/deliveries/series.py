@@ -1,27 +1,54 @@
 """The index of the recent files of a series: what a new file is compared with. No decision about a file.
 
-A series is what one agency sends again and again under one name, see ``object_keys.series_key``. The index is made from
-the checks of accepted files. If it is lost, the next files are compared with fewer previous ones, and nothing else.
+A series is what one agency sends again and again under one name, see ``object_keys.series_folder``. The index is made
+from the checks of accepted files. If it is lost, the next files are compared with fewer previous ones.
 """
 
 import json
 import logging
-from collections.abc import Sequence
-from typing import Any
+from collections import defaultdict
+from dataclasses import dataclass, field
+from threading import Lock
 
 from etl_platform import object_keys
 from etl_platform.deliveries.delivery_task import DeliveryTask
 from etl_platform.engine.contract.model import Contract
-from etl_platform.engine.drift.comparison import DriftComparison
+from etl_platform.engine.drift.comparison import KEPT, DriftComparison, previous_files
 from etl_platform.engine.drift.summary import FileSummary
 from etl_platform.engine.result import CheckResult
 from etl_platform.errors import ObjectMissingError, PreconditionFailedError
-from etl_platform.storage.object_store import ObjectStore, find_object
+from etl_platform.storage.object_store import ObjectStore
 
-KEPT = 12
-"""Previous files that a file is compared with: a year of monthly files."""
-_MAX_TRIES = 10
+_MAX_TRIES = 3
 log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class _Stored:
+    """One file of an index, and the line of JSON that it is stored as."""
+
+    summary: FileSummary
+    line: bytes
+
+
+@dataclass
+class _Index:
+    """The files of a series.
+
+    Attributes:
+        etag: of the object with most of them; None if there is none.
+        beside: keys of objects with one file each, which are not in that object yet.
+        files: by delivery id.
+    """
+
+    etag: str | None = None
+    beside: list[str] = field(default_factory=list)
+    files: dict[str, _Stored] = field(default_factory=dict)
+
+    def newest(self, number: int | None = None) -> list[_Stored]:
+        """The newest files, the oldest of them first."""
+        ordered = sorted(self.files.values(), key=lambda one: (one.summary.at, one.summary.delivery_id))
+        return ordered[-number:] if number else ordered
 
 
 class Series:
@@ -29,6 +56,7 @@ class Series:
 
     def __init__(self, store: ObjectStore, bucket: str) -> None:
         self._store, self._bucket = store, bucket
+        self._locks: dict[str, Lock] = defaultdict(Lock)
 
     def compare(self, task: DeliveryTask, check: CheckResult) -> DriftComparison | None:
         """Compare an accepted file with the previous ones, and add it to them; None if its contract wants neither.
@@ -41,42 +69,56 @@ class Series:
         limits = task.contract.drift_limits
         if limits.severity is None:
             return None
-        summary = FileSummary.of(check, task.source.delivery_id, task.source.order.last_modified, task.contract.keys)
-        key = object_keys.series_key(task.contract.dataset, task.agency, task.source.key)
-        row_rules, before = _row_rules(task.contract, check), list[FileSummary]()
+        source = task.source
+        name = object_keys.base_name(source.key)
+        summary = FileSummary.of(check, source.delivery_id, source.order.last_modified, task.contract.keys, name)
+        folder = object_keys.series_folder(task.contract.dataset, task.agency, source.key)
+        # Files of a series that arrive at once are often in one run; there, they need not compete.
+        with self._locks[folder]:
+            index = self._read(folder) if task.dry_run else self._add(folder, summary)
+        previous = previous_files(summary, [one.summary for one in index.newest()])
+        return DriftComparison.of(summary, previous, limits, _row_rules(task.contract, check))
+
+    def _add(self, folder: str, summary: FileSummary) -> _Index:
+        """Add a file to the index; returns the index with it.
+
+        Other runs may add files at the same time, such as years of daily files. A file that loses several times gets
+        an object of its own. The next file of the series moves it to the others.
+        """
+        line = (json.dumps(summary.to_json(), ensure_ascii=False) + "\n").encode("utf-8", "surrogatepass")
         for _ in range(_MAX_TRIES):
-            etag, files = self._read(key)
-            others = [file for file in files if file.delivery_id != summary.delivery_id]
-            before = [file for file in others if file.at < summary.at][-KEPT:]
-            if task.dry_run or self._added(key, etag, [*others, summary]):
-                return DriftComparison.of(summary, before, limits, row_rules)
-        # Many files of a series at once, such as years of daily files. None of them must fail for its index.
-        log.warning("a file is left out of the index of its series, which others keep changing", extra={"key": key})
-        return DriftComparison.of(summary, before, limits, row_rules)
+            index = self._read(folder)
+            index.files[summary.delivery_id] = _Stored(summary, line)
+            body = b"".join(one.line for one in index.newest(KEPT + 1))
+            if self._is_written(folder, index.etag, body):
+                for key in index.beside:
+                    self._store.delete(self._bucket, key)
+                return index
+        self._store.write(self._bucket, f"{folder}/{summary.delivery_id}.json", line)
+        return index
 
-    def _read(self, key: str) -> tuple[str | None, list[FileSummary]]:
-        """The eTag of the index, and its files, the oldest first."""
-        head = find_object(self._store, self._bucket, key)
-        if head is None:
-            return None, []
-        try:
-            document = json.loads(self._store.read(self._bucket, key))
-            return head.etag, [FileSummary.from_json(file) for file in document["files"]]
-        except ObjectMissingError:
-            return None, []
-        except (AttributeError, KeyError, TypeError, ValueError) as error:
-            log.warning(
-                "the index of a series cannot be read and is written again", extra={"key": key, "error": str(error)}
-            )
-            return head.etag, []
+    def _read(self, folder: str) -> _Index:
+        index = _Index()
+        for head in self._store.list(self._bucket, folder):
+            if head.key == f"{folder}.jsonl":
+                index.etag = head.etag
+            else:
+                index.beside.append(head.key)
+            try:
+                for line in self._store.read(self._bucket, head.key).splitlines(keepends=True):
+                    summary = FileSummary.from_json(json.loads(line))
+                    index.files[summary.delivery_id] = _Stored(summary, line)
+            except ObjectMissingError:
+                continue
+            except (AttributeError, KeyError, TypeError, ValueError) as error:
+                text = "the index of a series cannot be read and is written again"
+                log.warning(text, extra={"key": head.key, "error": str(error)})
+        return index
 
-    def _added(self, key: str, etag: str | None, files: Sequence[FileSummary]) -> bool:
-        """Write the newest files; returns False if another process has changed the index since it was read."""
-        newest = sorted(files, key=lambda file: (file.at, file.delivery_id))[-KEPT - 1 :]
-        document: dict[str, Any] = {"files": [file.to_json() for file in newest]}
-        body = (json.dumps(document, ensure_ascii=False) + "\n").encode("utf-8", "surrogatepass")
+    def _is_written(self, folder: str, etag: str | None, body: bytes) -> bool:
+        """Write the index; returns False if another process has changed it since it was read."""
         try:
-            self._store.write(self._bucket, key, body, if_absent=etag is None, if_match=etag)
+            self._store.write(self._bucket, f"{folder}.jsonl", body, if_absent=etag is None, if_match=etag)
         except PreconditionFailedError:
             return False
         return True

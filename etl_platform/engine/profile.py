@@ -16,6 +16,7 @@ from etl_platform.engine.privacy.masking import shown
 from etl_platform.engine.result import DECILES, Bin, ColumnProfile, ValueCount
 from etl_platform.engine.rules.compiled_contract import KEY_SEED
 from etl_platform.engine.rules.dataset_verdicts import ColumnFacts
+from etl_platform.engine.value_forms import count_forms, kept_forms, sampled_rows
 
 Hashes = npt.NDArray[np.uint64]
 Numbers = npt.NDArray[np.float64]
@@ -25,7 +26,7 @@ SKETCH_SIZE = 1024
 DISTINCT_ERROR = 0.032
 _TABLE_BITS = 14
 _COUNTED_VALUES = 2_000
-_TOP, _CODES, _CODE_ROWS = 10, 50, 4
+_TOP, _CODES, _CODE_ROWS = 10, 100, 4
 """The most frequent values are kept; of texts that are codes, each in several rows on average, all of them."""
 _BINS = 20
 _SAMPLED = 4_096
@@ -44,6 +45,7 @@ class _ColumnState:
         texts: the counted texts, by their hash.
         edges, bins: of the histogram; the first and last bin are open.
         sample: every ``step``-th number or date of those that were seen.
+        forms: the number of values of each form, in samples.
     """
 
     nulls: int = 0
@@ -60,6 +62,7 @@ class _ColumnState:
     sample: Numbers = field(default_factory=lambda: np.empty(0))
     step: int = 1
     seen: int = 0
+    forms: Counter[str] = field(default_factory=Counter)
 
     def add_lengths(self, shortest: Any, longest: Any) -> None:
         self.shortest, self.longest = _least(self.shortest, shortest), _most(self.longest, longest)
@@ -121,6 +124,7 @@ class Profiler:
             if state.counts is None:
                 state.add_hashes(hashes)
         self._update_ranges(batch)
+        self._update_forms(batch)
         for name, state in self._states.items():
             if name not in self._masked and (self._types[name].is_numeric() or self._types[name].is_temporal()):
                 _update_bins(state, batch[name])
@@ -174,6 +178,12 @@ class Profiler:
             if self._types[name] != pl.String or (state.counts is None and name not in self._masked):
                 state.add_range(value.min(), value.max())
 
+    def _update_forms(self, batch: pl.DataFrame) -> None:
+        names = [name for name, type_ in self._types.items() if name in self._masked or type_ == pl.String]
+        rows = sampled_rows(batch.select({column for name in names for column in (name, f"text:{name}")}))
+        for name in names:
+            self._states[name].forms.update(count_forms(rows[name], rows[f"text:{name}"]))
+
     def facts(self, name: str) -> ColumnFacts:
         """Nulls and maximum of a column, masked ones included: for dataset rules, not for display."""
         return ColumnFacts(self._states[name].nulls, self._states[name].maximum)
@@ -187,6 +197,8 @@ class Profiler:
         distinct = len(state.hashes) if state.counts is None else len(state.counts)
         if not exact:
             distinct = round((SKETCH_SIZE - 1) / (int(state.hashes[-1]) / 2**64))
+        top = None if name in self._masked else _most_frequent(state, self._types[name])
+        are_values_known = top is not None and len(top) == distinct
         described = ColumnProfile(
             nulls=state.nulls,
             empty=state.empty,
@@ -195,6 +207,7 @@ class Profiler:
             min_length=state.shortest,
             max_length=state.longest,
             masked=name in self._masked,
+            forms=None if are_values_known else kept_forms(state.forms),
         )
         if described.masked:
             return described
@@ -202,7 +215,7 @@ class Profiler:
             described,
             min=shown(state.minimum),
             max=shown(state.maximum),
-            top=_most_frequent(state, self._types[name]),
+            top=top,
             histogram=_histogram(state, self._types[name]),
             deciles=_deciles(state, self._types[name]),
         )

@@ -150,7 +150,8 @@ class ColumnProfile:
         top: the most frequent values, all of a column of codes; None where there were too many to count.
         histogram: the bins that have values; None for texts.
         deciles: one value for each of DECILES, from a sample of a large file; None where ``histogram`` is None.
-        masked: whether values of the column must not be shown; then only counts and lengths are kept.
+        masked: whether values of the column must not be shown; then only counts, lengths and forms are kept.
+        forms: number of values of each form, in a sample, see ``value_forms``; None where ``top`` has all values.
     """
 
     nulls: int
@@ -165,6 +166,7 @@ class ColumnProfile:
     histogram: tuple[Bin, ...] | None = None
     deciles: tuple[Any, ...] | None = None
     masked: bool = False
+    forms: Mapping[str, int] | None = None
 
     @classmethod
     def from_json(cls, data: Json) -> "ColumnProfile":
@@ -187,7 +189,7 @@ class ColumnProfile:
             found["histogram"] = [{"from": item.low, "to": item.high, "rows": item.rows} for item in self.histogram]
         if self.deciles is not None:
             found["deciles"] = list(self.deciles)
-        return without_null(found, "top", "histogram", "deciles")
+        return without_null(found, "top", "histogram", "deciles", "forms")
 
 
 @dataclass(frozen=True)

@@ -36,7 +36,7 @@ from etl_platform.engine.rules.check_names import (
     rule_checks,
 )
 from etl_platform.engine.rules.contract_rules import contract_rules
-from etl_platform.object_keys import base_name, series_key
+from etl_platform.object_keys import base_name, series_folder
 
 if TYPE_CHECKING:
     from etl_platform.engine.result import DatasetVerdict
@@ -162,7 +162,7 @@ class _PartitionResults:
         if not in_silver:
             return self._without_rows(DRIFT_CHECK)
         in_silver.sort(key=lambda report: (report.source.order.last_modified, report.source.key))
-        last = {series_key(*report.partition, report.source.key): report for report in in_silver}
+        last = {series_folder(*report.partition, report.source.key): report for report in in_silver}
         found = drift_evaluation(list(last.values()), severity)
         if found is None:
             return self._not_evaluated(

@@ -6,16 +6,17 @@ a file of that size. So a season that was seen once is usual the next time, and 
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
 from types import MappingProxyType
 
 from etl_platform.engine.contract.drift_limits import DriftLimits
 from etl_platform.engine.drift.compare_columns import compare_column
 from etl_platform.engine.drift.finding import Change, Finding
+from etl_platform.engine.drift.seen_column import MIN_ROWS
 from etl_platform.engine.drift.summary import FileSummary
 from etl_platform.engine.drift.words import chance, files_words, listed, percent, range_words
 
-MIN_ROWS = 20
-"""Of smaller files, only the names of the columns are compared."""
+_MIN_STEPS = 3
 NO_RULES: Mapping[str, Sequence[str]] = MappingProxyType({})
 
 
@@ -34,11 +35,13 @@ def compare(
     if not previous:
         return ()
     found = [*_columns(file, previous, limits, row_rules)]
-    if min(file.rows, *(one.rows for one in previous)) >= MIN_ROWS:
-        found += [*_rows(file, previous, limits), *_rules(file, previous, limits)]
+    found += _rows(file, previous, limits)
+    large = [one for one in previous if one.rows >= MIN_ROWS]
+    if file.rows >= MIN_ROWS and large:
+        found += _rules(file, large, limits)
         for name in file.columns:
             if name not in limits.ignore:
-                found += compare_column(name, file, previous, limits)
+                found += compare_column(name, file, large, limits)
     return tuple(found)
 
 
@@ -49,10 +52,11 @@ def _columns(
     row_rules: Mapping[str, Sequence[str]],
 ) -> Iterator[Finding]:
     new = [name for name in file.extra if not any(name in one.extra for one in previous)]
-    for name, column in previous[-1].columns.items():
-        if name in file.columns or name in limits.ignore or column.nulls == 1:
+    for name, had in _last_filled(previous).items():
+        if name in file.columns or name in limits.ignore:
             continue
-        filled = f"filled in {percent(1 - column.nulls)} of the rows of the last file"
+        which = "the last file" if had is previous[-1] else f"the file of {had.day}"
+        filled = f"filled in {percent(1 - had.columns[name].nulls)} of the rows of {which}"
         names = " or ".join(map(repr, new[:3]))
         hint = f"; if {names} is its new name, add that to the contract as a synonym" if new else ""
         blind = f"; without it, {listed(rules)} cannot find anything" if (rules := row_rules.get(name)) else ""
@@ -63,14 +67,46 @@ def _columns(
         yield Finding(Change.COLUMN_NEW, name, "in the file", "in no previous file", message)
 
 
+def _last_filled(previous: Sequence[FileSummary]) -> dict[str, FileSummary]:
+    """For each column that had values, the last file with them, unless an earlier file lacked the column before that.
+
+    A column that is gone stays unusual, until it is back or in none of the previous files. One that comes and goes is
+    usual.
+    """
+    found, lacked = dict[str, FileSummary](), set[str]()
+    names = {name for one in previous for name in one.columns}
+    for one in previous:
+        for name in names:
+            column = one.columns.get(name)
+            if column is None:
+                if name in found:
+                    lacked.add(name)
+            elif name not in lacked and column.nulls < 1:
+                found[name] = one
+            elif name in lacked:
+                found.pop(name, None)
+    return found
+
+
 def _rows(file: FileSummary, previous: Sequence[FileSummary], limits: DriftLimits) -> Iterator[Finding]:
-    low, high = min(one.rows for one in previous), max(one.rows for one in previous)
+    """A number of rows that no file had, or a step from the last file that is larger than all before."""
+    numbers = [one.rows for one in previous]
+    low, high, last = min(numbers), max(numbers), numbers[-1]
     # A count varies by its root.
-    factor = (1 + limits.rows_percent / 100) * math.exp(1.5 / math.sqrt(low))
-    if not low / factor <= file.rows <= high * factor:
+    limit = math.log(1 + limits.rows_percent / 100) + 1.5 / math.sqrt(low)
+    steps = [abs(math.log(other / one)) for one, other in pairwise(numbers)]
+    step = abs(math.log(file.rows / last))
+    if not math.log(low) - limit <= math.log(file.rows) <= math.log(high) + limit:
         usual = f"{range_words(f'{low:,}', f'{high:,}')} rows"
         message = f"the file has {file.rows:,} rows; {files_words(len(previous))} had {usual}"
-        yield Finding(Change.ROWS, None, f"{file.rows:,} rows", usual, message)
+    elif len(steps) >= _MIN_STEPS and step > max(steps) + limit:
+        usual = (
+            f"{last:,} rows, and from file to file there were at most {percent(math.expm1(max(steps)))} more or less"
+        )
+        message = f"the file has {file.rows:,} rows; the last file had {usual}"
+    else:
+        return
+    yield Finding(Change.ROWS, None, f"{file.rows:,} rows", usual, message)
 
 
 def _rules(file: FileSummary, previous: Sequence[FileSummary], limits: DriftLimits) -> Iterator[Finding]:

@@ -1,6 +1,6 @@
 """A file beside the previous files of its series, as its report keeps it: values and their JSON form."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,6 +9,19 @@ from etl_platform.engine.drift.compare import NO_RULES, compare
 from etl_platform.engine.drift.finding import Finding
 from etl_platform.engine.drift.summary import FileSummary
 from etl_platform.engine.json_fields import Json, known_fields
+
+KEPT = 12
+"""Previous files that a file is compared with: a year of monthly files."""
+
+
+def previous_files(file: FileSummary, series: Iterable[FileSummary]) -> list[FileSummary]:
+    """The files of a series that a file is compared with, the oldest first.
+
+    An agency that gives each file another name has replaced those of the same name.
+    """
+    before = [one for one in series if one.at < file.at and one.delivery_id != file.delivery_id]
+    is_replaced = any(one.name != file.name for one in before)
+    return [one for one in before if not (is_replaced and one.name == file.name)][-KEPT:]
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import Any
 
+from etl_platform.engine.drift.series_names import period
 from etl_platform.engine.json_fields import Json, known_fields, without_null
 from etl_platform.engine.result import DECILES, CheckResult, ColumnProfile
 
@@ -22,6 +23,8 @@ class ColumnSummary:
         quantiles: one value for each of DECILES; None for texts and masked columns. Dates are days since 1970.
         are_days: whether the quantiles are days.
         values: share of the rows that have a value, for each value; None if not all values are known.
+        forms: share of the values that have a form, for each form, see ``value_forms``; None if ``values`` are known.
+        sampled: number of values whose form is known.
     """
 
     nulls: float
@@ -29,6 +32,8 @@ class ColumnSummary:
     quantiles: tuple[float, ...] | None = None
     are_days: bool = False
     values: Mapping[str, float] | None = None
+    forms: Mapping[str, float] | None = None
+    sampled: int = 0
 
     @property
     def median(self) -> str | None:
@@ -42,7 +47,9 @@ class ColumnSummary:
     def of(cls, profile: ColumnProfile, rows: int, *, is_key: bool = False) -> "ColumnSummary":
         """``rows`` of the file are at least 1. Of a key, no quantiles are kept: other rows have other keys."""
         quantiles, are_days = (None, False) if is_key else _quantiles(profile)
-        return cls(_rounded(profile.nulls / rows), profile.distinct, quantiles, are_days, _values(profile, rows))
+        values, sampled = _values(profile, rows), sum((profile.forms or {}).values())
+        forms = {form: _rounded(times / sampled) for form, times in (profile.forms or {}).items()} or None
+        return cls(_rounded(profile.nulls / rows), profile.distinct, quantiles, are_days, values, forms, sampled)
 
     @classmethod
     def from_json(cls, data: Json) -> "ColumnSummary":
@@ -54,6 +61,8 @@ class ColumnSummary:
             None if quantiles is None else tuple(quantiles),
             data.get("are_days", False),
             data.get("values"),
+            data.get("forms"),
+            data.get("sampled", 0),
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -63,8 +72,10 @@ class ColumnSummary:
             "quantiles": None if self.quantiles is None else list(self.quantiles),
             "are_days": self.are_days or None,
             "values": None if self.values is None else dict(self.values),
+            "forms": None if self.forms is None else dict(self.forms),
+            "sampled": self.sampled or None,
         }
-        return without_null(found, "quantiles", "are_days", "values")
+        return without_null(found, "quantiles", "are_days", "values", "forms", "sampled")
 
 
 @dataclass(frozen=True)
@@ -73,6 +84,7 @@ class FileSummary:
 
     Attributes:
         at: when the delivered object was written, UTC.
+        name: of the file, without folders.
         quarantined: share of the rows in quarantine, 0 to 1.
         reasons: share of the rows that broke a rule, for each rule that a row broke.
         columns: of the contract, as far as the file has them or they are derived.
@@ -86,13 +98,21 @@ class FileSummary:
     reasons: Mapping[str, float] = field(default_factory=dict)
     columns: Mapping[str, ColumnSummary] = field(default_factory=dict)
     extra: tuple[str, ...] = ()
+    name: str = ""
 
     @property
     def day(self) -> date:
         return self.at.date()
 
+    @property
+    def period(self) -> date | None:
+        """The first day of the period that the name states."""
+        return period(self.name)
+
     @classmethod
-    def of(cls, check: CheckResult, delivery_id: str, at: datetime, keys: Set[str] = frozenset()) -> "FileSummary":
+    def of(
+        cls, check: CheckResult, delivery_id: str, at: datetime, keys: Set[str] = frozenset(), name: str = ""
+    ) -> "FileSummary":
         """``check`` is of a file with rows that were checked; ``keys`` are columns whose values identify rows."""
         rows = check.rows or 0
         missing = set(check.columns.missing) if check.columns else set()
@@ -108,6 +128,7 @@ class FileSummary:
                 if name not in missing
             },
             check.columns.extra if check.columns else (),
+            name,
         )
 
     @classmethod
@@ -130,6 +151,7 @@ class FileSummary:
             "reasons": dict(self.reasons),
             "columns": {name: column.to_json() for name, column in self.columns.items()},
             "extra": list(self.extra),
+            "name": self.name,
         }
 
 

@@ -1,6 +1,12 @@
 """Files of a series compared on arrival: which files belong to it, repeats and replays, and what the report says."""
 
+import json
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import pytest
@@ -9,11 +15,10 @@ from hypothesis import strategies as st
 
 from etl_platform.deliveries.delivery import Outcome
 from etl_platform.deliveries.report import Report
-from etl_platform.deliveries.series import KEPT
 from etl_platform.deliveries.verdict import why
-from etl_platform.engine.drift.comparison import DriftComparison
+from etl_platform.engine.drift.comparison import KEPT, DriftComparison
 from etl_platform.engine.drift.finding import Change
-from etl_platform.object_keys import SERIES, series_key
+from etl_platform.object_keys import SERIES, series_folder
 from etl_platform_tests.unit.intake_place import REPROCESS, Place
 from etl_platform_tests.unit.making import contract_of, custom, row_rule, text, typed
 
@@ -100,23 +105,21 @@ def test_the_index_keeps_a_year_of_months(tmp_path: Path) -> None:
 def test_an_index_that_is_lost_or_damaged_is_written_again(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     place = Place(tmp_path, CONTRACT)
     ingest(place, lines(), 0)
-    (index,) = (tmp_path / SERIES).rglob("*.json")
-    index.write_text('{"files": [{"rows": 1}]}', "utf-8")
+    (index,) = (tmp_path / SERIES).rglob("*.jsonl")
+    index.write_text('{"rows": 1}\n', "utf-8")
     assert drift(ingest(place, lines(), 1)).files == 0
     assert "the index of a series cannot be read" in caplog.text
     assert drift(ingest(place, lines(), 2)).files == 1
 
 
-def test_a_file_whose_index_others_keep_changing_is_compared_and_left_out_of_it(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_file_whose_index_others_keep_changing_is_compared_and_added_by_the_next_one(tmp_path: Path) -> None:
     place = Place(tmp_path, CONTRACT)
     ingest(place, lines(), 0)
-    (index,) = (tmp_path / SERIES).rglob("*.json")
+    (index,) = (tmp_path / SERIES).rglob("*.jsonl")
     write, kept = place.store.write, index.read_bytes()
 
     def write_after_another(bucket: str, key: str, *arguments: Any, **how: Any) -> str:
-        if key.startswith(SERIES):
+        if key.endswith(".jsonl"):
             write(bucket, key, kept)
         return write(bucket, key, *arguments, **how)
 
@@ -124,18 +127,63 @@ def test_a_file_whose_index_others_keep_changing_is_compared_and_left_out_of_it(
     report = ingest(place, lines(100), 30)
     assert [one.change for one in drift(report).findings] == [Change.ROWS]
     assert index.read_bytes() == kept
-    assert "left out of the index of its series" in caplog.text
+    place.store.write = write  # type: ignore[method-assign]
+    assert drift(ingest(place, lines(100), 60)).files == 2
+    assert len(index.read_text("utf-8").splitlines()) == 3
+    assert list((tmp_path / SERIES).rglob("*.json")) == []
+
+
+def test_a_burst_of_files_of_one_series_loses_none_and_costs_the_same_for_each(tmp_path: Path) -> None:
+    runs, files = 4, 10
+    places = [Place(tmp_path, CONTRACT) for _ in range(runs)]
+    calls = Counter[str]()
+    lock = Lock()
+
+    def counted(place: Place, name: str) -> Callable[..., Any]:
+        method = getattr(place.store, name)
+
+        def call(bucket: str, key: str, *arguments: Any, **how: Any) -> Any:
+            if key.startswith(SERIES):
+                with lock:
+                    calls[name] += 1
+            return method(bucket, key, *arguments, **how)
+
+        return call
+
+    for place in places:
+        for name in ("read", "write", "list", "delete"):
+            setattr(place.store, name, counted(place, name))
+    with ThreadPoolExecutor(runs * 3) as pool:
+        numbers = list(range(runs * files))
+        list(pool.map(lambda n: ingest(places[n % runs], lines(), n, f"Things_{n}.csv"), numbers))
+    assert drift(ingest(places[0], lines(), 100, "Things_100.csv")).files == KEPT
+    assert list((tmp_path / SERIES).rglob("*.json")) == []
+    (index,) = (tmp_path / SERIES).rglob("*.jsonl")
+    days = sorted(datetime.fromisoformat(json.loads(line)["at"]) for line in index.read_text("utf-8").splitlines())
+    began = datetime.fromtimestamp(1_700_000_000, UTC)
+    assert [(day - began).days for day in days] == [*range(runs * files - KEPT, runs * files), 100]
+    # Each try is one listing and one write; a file that lost all of them is read once more and deleted.
+    assert calls["list"] <= 3 * (runs * files + 1)
+    assert calls["write"] <= 4 * (runs * files + 1)
 
 
 def test_a_contract_can_turn_the_comparison_off(tmp_path: Path) -> None:
     columns = [text("ident", required=True), typed("size", "integer")]
     place = Place(tmp_path, contract_of(columns, customs=custom(likeLastTime={"severity": "off"})))
     assert ingest(place, lines(), 0).drift is None
-    assert not list((tmp_path / SERIES).rglob("*.json"))
+    assert not list((tmp_path / SERIES).rglob("*.jsonl"))
+
+
+def test_a_corrected_file_is_not_compared_with_the_one_that_it_replaces(tmp_path: Path) -> None:
+    place = Place(tmp_path, CONTRACT)
+    ingest(place, lines(100), 0, "Things_2025-01.csv")
+    assert drift(ingest(place, lines(40), 30, "Things_2025-02.csv")).findings
+    corrected = drift(ingest(place, lines(101), 31, "Things_2025-02.csv"))
+    assert (corrected.files, corrected.findings) == (1, ())
 
 
 @given(st.text("ab/_-.", min_size=1), st.integers(0, 10**9), st.integers(0, 10**9))
-def test_digits_do_not_count_in_a_series_and_all_else_does(name: str, one: int, other: int) -> None:
-    keys = [series_key("things", "agency_a", f"{FOLDER}/{name}{number}.csv") for number in (one, other)]
-    assert keys[0] == keys[1]
-    assert series_key("things", "agency_a", f"{FOLDER}/{name}c{one}.csv") != keys[0]
+def test_numbers_do_not_count_in_a_series_and_all_else_does(name: str, one: int, other: int) -> None:
+    folders = [series_folder("things", "agency_a", f"{FOLDER}/{name}x{number}x.csv") for number in (one, other)]
+    assert folders[0] == folders[1]
+    assert series_folder("things", "agency_a", f"{FOLDER}/{name}c{one}.csv") != folders[0]

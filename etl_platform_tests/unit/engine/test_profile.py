@@ -58,7 +58,9 @@ def test_a_profile_gives_the_numbers_of_a_naive_count(
         low, high = part["from"] or -99, part["to"] or 99
         assert sum(low < number < high for number in numbers) <= part["rows"]
         assert part["rows"] <= sum(low <= number <= high for number in numbers)
-    assert set(profile["secret"]) == {"nulls", "empty", "distinct", "distinct_error", "min_length", "max_length"}
+    counted = {"nulls", "empty", "distinct", "distinct_error", "min_length", "max_length", "forms"}
+    assert set(profile["secret"]) == counted
+    assert set(profile["secret"]["forms"]) <= {"A9 2-3", "A9 4-7", "rare"}
 
 
 def test_a_null_token_is_null_and_not_empty(tmp_path: Path) -> None:

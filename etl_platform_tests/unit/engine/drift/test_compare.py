@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 
 from etl_platform.engine.check import check_file
 from etl_platform.engine.contract.drift_limits import DriftLimits
-from etl_platform.engine.drift.compare import MIN_ROWS, compare
+from etl_platform.engine.drift.compare import compare
 from etl_platform.engine.drift.comparison import DriftComparison
 from etl_platform.engine.drift.finding import Change
+from etl_platform.engine.drift.seen_column import MIN_ROWS
 from etl_platform.engine.drift.summary import ColumnSummary, FileSummary
 from etl_platform.engine.result import DECILES
 from etl_platform_tests.unit.making import contract_of, custom, text, typed
@@ -149,10 +150,93 @@ def test_a_season_that_was_seen_once_is_usual(tmp_path: Path) -> None:
     assert compare(again, [low, high], DriftLimits()) == ()
 
 
-def test_of_a_small_file_only_the_columns_are_compared(tmp_path: Path) -> None:
+def test_of_a_small_file_only_columns_and_rows_are_compared(tmp_path: Path) -> None:
     before = summary(tmp_path, month(1), 1)
     small = summary(tmp_path, month(2, MIN_ROWS - 1, change=without("status")), 2)
-    assert [one.change for one in compare(small, [before], DriftLimits())] == [Change.COLUMN_GONE]
+    assert [one.change for one in compare(small, [before], DriftLimits())] == [Change.COLUMN_GONE, Change.ROWS]
+
+
+def test_a_small_file_among_the_previous_ones_hides_nothing(tmp_path: Path) -> None:
+    before = [summary(tmp_path, month(1), 1), summary(tmp_path, month(2, MIN_ROWS - 1), 2)]
+    minutes = summary(tmp_path, month(3, change=with_cell("hours", lambda row: float(str(row["hours"])) * 60)), 3)
+    assert [(one.change, one.column) for one in compare(minutes, before, DriftLimits())] == [
+        (Change.DISTRIBUTION, "hours")
+    ]
+
+
+def test_a_column_that_is_gone_stays_unusual_until_it_is_back_and_is_usual_then(tmp_path: Path) -> None:
+    files = [
+        summary(tmp_path, month(number, change=without("status") if number in {2, 3, 5} else dict), number)
+        for number in range(1, 6)
+    ]
+    gone = [[one.change for one in compare(files[n], files[:n], DriftLimits())] for n in range(1, 5)]
+    assert gone == [[Change.COLUMN_GONE], [Change.COLUMN_GONE], [], []]
+    (finding,) = compare(files[2], files[:2], DriftLimits())
+    assert finding.usual == f"filled in 100 % of the rows of the file of {files[0].day}"
+
+
+def test_half_a_file_is_unusual_although_the_first_file_was_as_small(tmp_path: Path) -> None:
+    files = [
+        summary(tmp_path, month(number, rows), number) for number, rows in enumerate((300, 380, 480, 600, 760, 380))
+    ]
+    assert [one.change for one in compare(files[-1], files[:-1], DriftLimits())] == [Change.ROWS]
+
+
+def test_cells_that_were_empty_and_have_a_default_value_are_unusual(tmp_path: Path) -> None:
+    def some_empty(row: Row) -> Row:
+        return row | {"status": row["status"] if int(str(row["number"])) % 2 else ""}
+
+    filled = summary(tmp_path, month(2, change=lambda row: row | {"status": some_empty(row)["status"] or "open"}), 2)
+    findings = compare(filled, [summary(tmp_path, month(1, change=some_empty), 1)], DriftLimits())
+    assert (Change.NULLS, "status") in {(one.change, one.column) for one in findings}
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [lambda _: "SMITH", lambda row: f"{row['secret']} jr", lambda row: str(row["secret"])[1:], lambda _: "1980-01-02"],
+)
+def test_values_of_a_masked_column_of_another_form_are_unusual_and_not_shown(
+    tmp_path: Path, cell: Callable[[Row], object]
+) -> None:
+    changed = summary(tmp_path, month(2, change=with_cell("secret", cell)), 2)
+    findings = compare(changed, [summary(tmp_path, month(1), 1)], DriftLimits())
+    assert {one.column for one in findings} == {"secret"}
+    assert not any(text in str(findings) for text in ("SMITH", "S1", "jr", "1980"))
+
+
+def test_a_column_that_holds_the_year_is_usual_in_january(tmp_path: Path) -> None:
+    files = []
+    for number in (10, 11, 12, 13):
+        year = with_cell("status", lambda row: str(row["day"])[:4])
+        files.append(replace(summary(tmp_path, month(number, change=year), number), name=""))
+    assert {one.day.year for one in files} == {2025, 2026}
+    for number in (1, 2, 3):
+        assert compare(files[number], files[:number], DriftLimits()) == ()
+
+
+def test_a_column_that_names_the_part_of_each_file_is_usual(tmp_path: Path) -> None:
+    files = [
+        summary(tmp_path, month(number, change=with_cell("status", lambda _, n=number: f"post {n}")), number)
+        for number in (1, 2, 3)
+    ]
+    assert compare(files[1], files[:1], DriftLimits()) == ()
+    assert compare(files[2], files[:2], DriftLimits()) == ()
+
+
+def named(file: FileSummary, day: str, name: str) -> FileSummary:
+    return replace(file, at=datetime.fromisoformat(f"{day}T00:00:00+00:00"), name=name)
+
+
+def test_a_late_file_and_files_of_a_year_on_one_day_are_usual_by_their_names(tmp_path: Path) -> None:
+    files = [summary(tmp_path, month(number), number) for number in range(5)]
+    names = [f"Things_2025-{number + 1:02}.csv" for number in range(5)]
+    late = [named(files[n], day, names[n]) for n, day in ((0, "2025-02-05"), (2, "2025-04-05"), (1, "2025-04-20"))]
+    at_once = [named(file, "2025-07-01", name) for file, name in zip(files, names, strict=True)]
+    for sent in (late, at_once):
+        for number in range(1, len(sent)):
+            assert compare(sent[number], sent[:number], DriftLimits()) == ()
+    again = named(files[2], "2025-05-05", "Things_2025-04.csv")
+    assert [one.change for one in compare(again, [*late[:2]], DriftLimits())] == [Change.NOT_NEWER]
 
 
 def test_limits_of_the_contract_are_applied(tmp_path: Path) -> None:
@@ -180,6 +264,8 @@ columns = st.builds(
     st.none() | st.lists(st.floats(-1e9, 1e9), min_size=len(DECILES), max_size=len(DECILES)).map(sorted).map(tuple),
     st.booleans(),
     st.none() | st.dictionaries(st.text(), st.floats(0, 1), max_size=4),
+    st.none() | st.dictionaries(st.text(), st.floats(0, 1), min_size=1, max_size=4),
+    st.integers(0, 256),
 )
 files = st.builds(
     FileSummary,
@@ -190,6 +276,7 @@ files = st.builds(
     st.dictionaries(st.text(), st.floats(0, 1), max_size=3),
     st.dictionaries(st.sampled_from("abcd"), columns, max_size=4),
     st.lists(st.text(), max_size=3).map(tuple),
+    st.text("Stops_20263-. "),
 )
 
 
