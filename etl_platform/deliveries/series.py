@@ -7,6 +7,7 @@ from the checks of accepted files. If it is lost, the next files are compared wi
 import json
 import logging
 from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from threading import Lock
 
@@ -16,7 +17,7 @@ from etl_platform.engine.contract.model import Contract
 from etl_platform.engine.drift.comparison import KEPT, DriftComparison, previous_files
 from etl_platform.engine.drift.summary import FileSummary
 from etl_platform.engine.result import CheckResult
-from etl_platform.errors import ObjectMissingError, PreconditionFailedError
+from etl_platform.errors import ObjectMissingError, PreconditionFailedError, TransientError
 from etl_platform.storage.object_store import ObjectStore
 
 _MAX_TRIES = 3
@@ -85,14 +86,13 @@ class Series:
         Other runs may add files at the same time, such as years of daily files. A file that loses several times gets
         an object of its own. The next file of the series moves it to the others.
         """
-        line = (json.dumps(summary.to_json(), ensure_ascii=False) + "\n").encode("utf-8", "surrogatepass")
+        line = _line(summary)
         for _ in range(_MAX_TRIES):
             index = self._read(folder)
             index.files[summary.delivery_id] = _Stored(summary, line)
             body = b"".join(one.line for one in index.newest(KEPT + 1))
             if self._is_written(folder, index.etag, body):
-                for key in index.beside:
-                    self._store.delete(self._bucket, key)
+                self._clear(index.beside)
                 return index
         self._store.write(self._bucket, f"{folder}/{summary.delivery_id}.json", line)
         return index
@@ -105,15 +105,22 @@ class Series:
             else:
                 index.beside.append(head.key)
             try:
-                for line in self._store.read(self._bucket, head.key).splitlines(keepends=True):
-                    summary = FileSummary.from_json(json.loads(line))
-                    index.files[summary.delivery_id] = _Stored(summary, line)
+                for one in _stored(self._store.read(self._bucket, head.key)):
+                    index.files[one.summary.delivery_id] = one
             except ObjectMissingError:
                 continue
             except (AttributeError, KeyError, TypeError, ValueError) as error:
                 text = "the index of a series cannot be read and is written again"
                 log.warning(text, extra={"key": head.key, "error": str(error)})
         return index
+
+    def _clear(self, keys: Sequence[str]) -> None:
+        try:
+            for key in keys:
+                self._store.delete(self._bucket, key)
+        except TransientError as error:
+            # The next file of the series reads them once more.
+            log.warning("files beside the index of a series are not deleted", extra={"error": str(error)})
 
     def _is_written(self, folder: str, etag: str | None, body: bytes) -> bool:
         """Write the index; returns False if another process has changed it since it was read."""
@@ -122,6 +129,22 @@ class Series:
         except PreconditionFailedError:
             return False
         return True
+
+
+def _stored(body: bytes) -> Iterator[_Stored]:
+    for line in body.splitlines(keepends=True):
+        document = json.loads(line)
+        if "files" not in document:
+            yield _Stored(FileSummary.from_json(document), line)
+            continue
+        # Until the index had a line for each file, it was one document, ``<series>.json``.
+        for one in document["files"]:
+            summary = FileSummary.from_json(one)
+            yield _Stored(summary, _line(summary))
+
+
+def _line(summary: FileSummary) -> bytes:
+    return (json.dumps(summary.to_json(), ensure_ascii=False) + "\n").encode("utf-8", "surrogatepass")
 
 
 def _row_rules(contract: Contract, check: CheckResult) -> dict[str, list[str]]:

@@ -20,7 +20,8 @@ def previous_files(file: FileSummary, series: Iterable[FileSummary]) -> list[Fil
     An agency that gives each file another name has replaced those of the same name.
     """
     before = [one for one in series if one.at < file.at and one.delivery_id != file.delivery_id]
-    is_replaced = any(one.name != file.name for one in before)
+    # Of a file that was compared before names were kept, the name is empty.
+    is_replaced = any(one.name not in {"", file.name} for one in before)
     return [one for one in before if not (is_replaced and one.name == file.name)][-KEPT:]
 
 

@@ -18,6 +18,7 @@ from etl_platform.deliveries.report import Report
 from etl_platform.deliveries.verdict import why
 from etl_platform.engine.drift.comparison import KEPT, DriftComparison
 from etl_platform.engine.drift.finding import Change
+from etl_platform.errors import AccessDeniedError
 from etl_platform.object_keys import SERIES, series_folder
 from etl_platform_tests.unit.intake_place import REPROCESS, Place
 from etl_platform_tests.unit.making import contract_of, custom, row_rule, text, typed
@@ -110,6 +111,48 @@ def test_an_index_that_is_lost_or_damaged_is_written_again(tmp_path: Path, caplo
     assert drift(ingest(place, lines(), 1)).files == 0
     assert "the index of a series cannot be read" in caplog.text
     assert drift(ingest(place, lines(), 2)).files == 1
+
+
+def test_an_index_of_an_older_build_is_honoured_and_replaced(tmp_path: Path) -> None:
+    place = Place(tmp_path, CONTRACT)
+    for day in (0, 30, 60):
+        ingest(place, lines(), day)
+    (index,) = (tmp_path / SERIES).rglob("*.jsonl")
+    files = [json.loads(line) for line in index.read_text("utf-8").splitlines()]
+    newer_fields = {"name", "forms", "sampled"}
+    for file in files:
+        file["columns"] = {
+            name: {field: value for field, value in column.items() if field not in newer_fields}
+            for name, column in file["columns"].items()
+        }
+    document = {"files": [{field: file[field] for field in file.keys() - newer_fields} for file in files]}
+    index.unlink()
+    (old := index.with_suffix(".json")).write_text(json.dumps(document) + "\n", "utf-8")
+    fourth, fifth = ingest(place, lines(), 90), ingest(place, lines(100), 120)
+    assert (drift(fourth).files, drift(fourth).findings) == (3, ())
+    assert drift(fifth).files == 4
+    assert [one.change for one in drift(fifth).findings] == [Change.ROWS]
+    assert not old.exists()
+    assert len(index.read_text("utf-8").splitlines()) == 5
+
+
+def test_a_file_is_accepted_if_files_beside_its_index_may_not_be_deleted(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    place = Place(tmp_path, CONTRACT)
+    ingest(place, lines(), 0)
+    (index,) = (tmp_path / SERIES).rglob("*.jsonl")
+    (beside := index.with_suffix("") / "one.json").parent.mkdir()
+    index.rename(beside)
+
+    def denied(bucket: str, key: str) -> None:
+        raise AccessDeniedError(f"DELETE {key}")
+
+    place.store.delete = denied  # type: ignore[method-assign]
+    assert drift(ingest(place, lines(), 30)).files == 1
+    assert drift(ingest(place, lines(), 60)).files == 2
+    assert "are not deleted" in caplog.text
+    assert beside.exists()
 
 
 def test_a_file_whose_index_others_keep_changing_is_compared_and_added_by_the_next_one(tmp_path: Path) -> None:

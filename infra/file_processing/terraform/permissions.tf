@@ -63,10 +63,10 @@ locals {
       Resource = [for prefix in ["quarantine/", "silver/"] : "${local.data_bucket_arn}/${prefix}*"]
     },
     {
-      Sid      = "ClearWaiting"
+      Sid      = "ClearWaitingAndSeries"
       Effect   = "Allow"
       Action   = "s3:DeleteObject"
-      Resource = "${local.data_bucket_arn}/reports/_waiting/*"
+      Resource = [for prefix in ["reports/_waiting/", "reports/_index/series/"] : "${local.data_bucket_arn}/${prefix}*"]
     },
   ]
 
