@@ -93,13 +93,11 @@ def _commands(deliveries: int, agencies: int) -> dict[str, Cost]:
         datasets = sorted(platform.contracts)
         store.seed(_history(deliveries, agencies, datasets, now))
         ReportDays(store, BUCKET).complete()
-        contracts = {name: one for name, one in platform.contracts.items() if one.cadence}
 
         def overdue() -> None:
             expected = ExpectedFiles(store, BUCKET, now)
-            for name, contract in contracts.items():
-                assert contract.cadence
-                list(expected.timeliness(name, contract.cadence))
+            for contract in platform.contracts.values():
+                list(expected.timeliness(contract))
 
         def command(*words: str) -> Callable[[], None]:
             return lambda: _run(platform, *words)

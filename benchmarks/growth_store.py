@@ -2,7 +2,7 @@
 
 import hashlib
 import threading
-from bisect import bisect_left, insort
+from bisect import bisect_left, bisect_right, insort
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -108,9 +108,10 @@ class GrowthStore:
         if self.objects.pop(key, None) is not None:
             self.keys.remove(key)
 
-    def list(self, bucket: str, prefix: str) -> Iterator[ObjectHead]:
+    def list(self, bucket: str, prefix: str, after: str = "") -> Iterator[ObjectHead]:
         self._count("LIST")
-        for number, position in enumerate(range(bisect_left(self.keys, prefix), len(self.keys))):
+        first = bisect_right(self.keys, after) if after > prefix else bisect_left(self.keys, prefix)
+        for number, position in enumerate(range(first, len(self.keys))):
             key = self.keys[position]
             if not key.startswith(prefix):
                 return
@@ -119,8 +120,8 @@ class GrowthStore:
             self.listed += 1
             yield self._head(bucket, key, self.objects[key], whole=False)
 
-    def versions(self, bucket: str, prefix: str) -> Iterator[ObjectHead]:
-        return self.list(bucket, prefix)
+    def versions(self, bucket: str, prefix: str, after: str = "") -> Iterator[ObjectHead]:
+        return self.list(bucket, prefix, after)
 
     def folders(self, bucket: str, prefix: str) -> Iterator[str]:
         self._count("LIST")

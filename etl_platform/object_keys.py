@@ -11,6 +11,8 @@
     reports/_waiting/<delivery_id>.json
     reports/_index/days/YYYY-MM-DD/<dataset>/agency=<a>/<delivery_id>[.<attempt_id>]
     reports/_index/days.json
+    reports/_index/last_deliveries.gz
+    reports/_index/inspected_keys.gz
     reports/_index/silver/<dataset>/agency=<a>.gz
     reports/_index/reports/<dataset>/agency=<a>.gz
     reports/_index/series/<dataset>/agency=<a>/<series>.jsonl
@@ -58,6 +60,8 @@ INDEX = f"{REPORTS}_index/"
 REPORT_DAYS = f"{INDEX}days/"
 SERIES = f"{INDEX}series/"
 REPORT_DAYS_COMPLETE = f"{INDEX}days.json"
+INSPECTED_KEYS = f"{INDEX}inspected_keys.gz"
+LAST_DELIVERIES = f"{INDEX}last_deliveries.gz"
 _NO_REPORTS = (AMENDMENTS, INDEX, WAITING_REPORTS, AGENCY_REGISTER)
 _MAX_SEGMENT = 100
 _SHORTENED = re.compile(r"[A-Za-z0-9._%-]{83}~[0-9a-f]{16}")

@@ -71,9 +71,11 @@ def _add(
 
 def _list(arguments: argparse.Namespace) -> int:
     from etl_platform.deliveries.agency_overview import overview
+    from etl_platform.deliveries.last_deliveries import LastDeliveries
 
     platform = _platform()
-    found = overview(platform.store, platform.bucket, platform.agency_register.read())
+    last_deliveries = LastDeliveries(platform.store, platform.bucket).read()
+    found = overview(last_deliveries.values(), platform.agency_register.read())
     if arguments.json:
         for one in found:
             print(json.dumps(_document(one), ensure_ascii=False))

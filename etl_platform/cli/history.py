@@ -2,10 +2,14 @@
 
 import argparse
 import json
+from typing import TYPE_CHECKING
 
 from etl_platform.cli.arguments import Commands, add_command, current_agency, known_dataset
 from etl_platform.engine.exit_codes import BAD, GOOD
 from etl_platform.settings import load_settings
+
+if TYPE_CHECKING:
+    from etl_platform.platform import Platform
 
 
 def add(commands: Commands) -> None:
@@ -21,6 +25,17 @@ def add(commands: Commands) -> None:
     history.set_defaults(command=_history)
 
 
+def _datasets(chosen: str | None, agency: str, platform: "Platform") -> list[str]:
+    """The chosen dataset, or all that the agency has ever sent."""
+    from etl_platform.deliveries.last_deliveries import LastDeliveries
+
+    contracts = platform.contract_folder
+    if chosen:
+        return [known_dataset(chosen, contracts)]
+    sent = LastDeliveries(platform.store, platform.bucket).read()
+    return [dataset for dataset in contracts.datasets if (dataset, agency) in sent]
+
+
 def _history(arguments: argparse.Namespace) -> int:
     from etl_platform import object_keys
     from etl_platform.cli.text_tables import history_table, print_unreadable
@@ -32,8 +47,7 @@ def _history(arguments: argparse.Namespace) -> int:
     unreadable: list[Exception] = []
     ledger = Ledger(platform.store, platform.bucket, on_unreadable=unreadable.append)
     agency = current_agency(arguments.agency, platform)
-    contracts = platform.contract_folder
-    datasets = [known_dataset(arguments.dataset, contracts)] if arguments.dataset else contracts.datasets
+    datasets = _datasets(arguments.dataset, agency, platform)
     by_key = histories(
         [report for name in datasets for report in ledger.reports(object_keys.report_prefix(name, agency))],
         [one for name in datasets for one in ledger.amendments(object_keys.amendments_prefix(name, agency))],

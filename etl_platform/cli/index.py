@@ -1,4 +1,4 @@
-"""``etl-platform index``: completes the index of reports by day from the reports."""
+"""``etl-platform index``: completes the index of reports, by day and by partition, from the reports."""
 
 import argparse
 
@@ -11,17 +11,17 @@ def add(commands: Commands) -> None:
     index = add_command(
         commands,
         "index",
-        "Add the reports that are missing in the index of reports by day; reconcile_job does the same every day",
+        "Add the reports that are missing in the index of reports; reconcile_job does the same every day",
         "etl-platform index",
     )
     index.set_defaults(command=_index)
 
 
 def _index(_: argparse.Namespace) -> int:
-    from etl_platform.deliveries.report_days import ReportDays
+    from etl_platform.deliveries.last_deliveries import LastDeliveries
     from etl_platform.platform import Platform
 
     platform = Platform(load_settings())
-    added = ReportDays(platform.store, platform.bucket).complete()
-    print(f"the index of reports by day is complete; {added:,} reports were added")
+    added = LastDeliveries(platform.store, platform.bucket).complete_index()
+    print(f"the index of reports is complete; {added:,} reports were added")
     return GOOD

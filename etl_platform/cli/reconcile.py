@@ -13,7 +13,7 @@ from etl_platform.engine.exit_codes import BAD, GOOD
 from etl_platform.settings import load_settings
 
 if TYPE_CHECKING:
-    from etl_platform.deliveries.reconcile.reconcile import Reconciled
+    from etl_platform.deliveries.reconcile.reconciled import Reconciled
     from etl_platform.platform import Platform
 
 _RUN_FILES = 200

@@ -1,17 +1,14 @@
-"""Which agencies there are and what they sent, from the keys of reports. No Dagster."""
+"""Which agencies there are and what they sent, from reports. No Dagster."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from etl_platform import object_keys
 from etl_platform.deliveries.agency_register import Agencies, AgencyChange
-from etl_platform.deliveries.ledger import Ledger
-from etl_platform.storage.object_store import ObjectHead, ObjectStore
-
-_READERS = 16
+from etl_platform.deliveries.last_deliveries import LastDelivery
+from etl_platform.storage.object_store import ObjectStore
 
 
 @dataclass(frozen=True)
@@ -19,8 +16,8 @@ class AgencyOverview:
     """One agency.
 
     Attributes:
-        last_file: name of the file whose report was written last; None without a report.
-        reported_at: when that report was written (UTC).
+        last_file: name of the file that was reported last, of the newest files of each dataset; None without a report.
+        reported_at: when that was (UTC).
         change: its retirement or renaming; None while it is active.
     """
 
@@ -55,48 +52,30 @@ def is_known(store: ObjectStore, bucket: str, source_prefix: str, agency: str) -
     return any(True for prefix in prefixes for _ in store.list(bucket, prefix))
 
 
-def overview(store: ObjectStore, bucket: str, agencies: Agencies) -> list[AgencyOverview]:
+def overview(last_deliveries: Iterable[LastDelivery], agencies: Agencies) -> list[AgencyOverview]:
     """Every agency that has a report, or was retired or renamed, by name.
 
-    Lists all reports, and reads one for each agency.
+    Args:
+        last_deliveries: of each partition.
     """
-    latest: dict[str, dict[str, ObjectHead]] = defaultdict(dict)
-    with ThreadPoolExecutor(_READERS) as pool:
-        for found in pool.map(lambda dataset: _latest(store, bucket, dataset), _datasets(store, bucket)):
-            for agency, (dataset, head) in found.items():
-                latest[agency][dataset] = head
-        names = sorted(latest.keys() | agencies.changes.keys())
-        return list(pool.map(lambda name: _one(store, bucket, name, latest[name], agencies), names))
+    of_agency: dict[str, list[LastDelivery]] = defaultdict(list)
+    for one in last_deliveries:
+        of_agency[one.agency].append(one)
+    return [_one(name, of_agency[name], agencies) for name in sorted(of_agency.keys() | agencies.changes.keys())]
+
+
+def _one(agency: str, delivered: Sequence[LastDelivery], agencies: Agencies) -> AgencyOverview:
+    last = max(delivered, key=lambda one: (one.reported_at, one.delivery_id), default=None)
+    return AgencyOverview(
+        agency,
+        tuple(sorted(one.dataset for one in delivered)),
+        object_keys.base_name(last.source_key) if last else None,
+        last.reported_at if last else None,
+        agencies.changes.get(agency),
+    )
 
 
 def _datasets(store: ObjectStore, bucket: str) -> Iterator[str]:
     return (
         folder.dataset for folder in map(object_keys.parse_folder, store.folders(bucket, object_keys.REPORTS)) if folder
     )
-
-
-def _latest(store: ObjectStore, bucket: str, dataset: str) -> Mapping[str, tuple[str, ObjectHead]]:
-    """By agency, the newest report of an arrival."""
-    found: dict[str, tuple[str, ObjectHead]] = {}
-    for head in store.list(bucket, object_keys.report_prefix(dataset)):
-        parsed = object_keys.parse_delivery_object(head.key)
-        if parsed is None or parsed.attempt_id is not None:
-            continue
-        known = found.get(parsed.agency)
-        if known is None or head.last_modified >= known[1].last_modified:
-            found[parsed.agency] = dataset, head
-    return found
-
-
-def _one(
-    store: ObjectStore, bucket: str, agency: str, latest: Mapping[str, ObjectHead], agencies: Agencies
-) -> AgencyOverview:
-    name: str | None = None
-    head = max(latest.values(), key=lambda found: found.last_modified, default=None)
-    if head is not None:
-        parsed = object_keys.parse_delivery_object(head.key)
-        assert parsed is not None
-        report = Ledger(store, bucket).find(parsed.dataset, agency, parsed.delivery_id)
-        name = object_keys.base_name(report.source.key) if report else None
-    change = agencies.changes.get(agency)
-    return AgencyOverview(agency, tuple(sorted(latest)), name, head.last_modified if head else None, change)

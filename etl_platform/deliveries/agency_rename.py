@@ -56,6 +56,8 @@ class AgencyRename:
             copied = sum(sum(pool.map(self._copy, heads[folder])) for folder in _COPIED)
             for folder in _REMOVED:
                 list(pool.map(self._remove, heads[folder]))
+        # The copied reports are under the days on which their attempts ended, where nobody looks for new ones.
+        self._store.delete(self._bucket, object_keys.LAST_DELIVERIES)
         return copied
 
     def datasets(self) -> list[str]:

@@ -6,7 +6,7 @@ was deleted, are made by ``complete``. Until it ran in this release, there is no
 """
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
@@ -17,7 +17,7 @@ from etl_platform.settings import code_version
 from etl_platform.storage.object_store import ObjectHead, ObjectStore
 
 _AT_ONCE = 16
-_CLOCK_DIFFERENCE = timedelta(hours=1)
+CLOCK_DIFFERENCE = timedelta(hours=1)
 """By which S3's clock may differ from ours; ``complete`` takes the day of S3's."""
 
 
@@ -79,19 +79,29 @@ class ReportDays:
         """
         if not self._is_complete():
             return None
-        earliest = since - _CLOCK_DIFFERENCE
+        earliest = since - CLOCK_DIFFERENCE
         days = [day for day in self._days() if day >= earliest.date()]
-        with ThreadPoolExecutor(_AT_ONCE) as pool:
-            found = [entry for entries in pool.map(lambda day: self._entries(day, prefix), days) for entry in entries]
-        return [entry for entry in found if entry.latest >= earliest]
+        return [entry for entry in self.entries_of(days, prefix) if entry.latest >= earliest]
 
-    def complete(self) -> int:
+    def entries_of(self, days: Iterable[date], prefix: str = object_keys.REPORTS) -> list[ReportEntry]:
+        """The entries of these days for all reports under a prefix."""
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
+            return [entry for entries in pool.map(lambda day: self._entries(day, prefix), days) for entry in entries]
+
+    def complete(self, on_report: Callable[[ObjectHead], object] | None = None) -> int:
         """Add every report that has no entry, and mark the index as complete; returns how many were added.
 
         Lists all reports and all entries.
+
+        Args:
+            on_report: called with each listed report.
         """
+        reports: dict[str, date] = {}
         # Reports first: a report that is written meanwhile has its entry already.
-        reports = {head.key: head.last_modified.date() for head in list_reports(self._store, self._bucket)}
+        for head in list_reports(self._store, self._bucket):
+            reports[head.key] = head.last_modified.date()
+            if on_report is not None:
+                on_report(head)
         entries = self._store.list(self._bucket, object_keys.REPORT_DAYS)
         indexed = {object_keys.report_of_day_key(head.key) for head in entries}
         missing = [(key, day) for key, day in reports.items() if key not in indexed]

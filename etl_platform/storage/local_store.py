@@ -154,20 +154,20 @@ class LocalStore:
             path.unlink(missing_ok=True)
             self._meta(key).unlink(missing_ok=True)
 
-    def list(self, bucket: str, prefix: str) -> Iterator[ObjectHead]:
+    def list(self, bucket: str, prefix: str, after: str = "") -> Iterator[ObjectHead]:
         folder = self._path(prefix.rpartition("/")[0]) if "/" in prefix else self._root
         keys = (path.relative_to(self._root).as_posix() for path in folder.rglob("*") if path.is_file())
         for key in sorted(keys):
-            if key.startswith(prefix) and not key.startswith(f"{_META}/"):
+            if key.startswith(prefix) and key > after and not key.startswith(f"{_META}/"):
                 try:
                     yield self._listed(bucket, key)
                 except ObjectMissingError:
                     # Deleted since its folder was read.
                     continue
 
-    def versions(self, bucket: str, prefix: str) -> Iterator[ObjectHead]:
+    def versions(self, bucket: str, prefix: str, after: str = "") -> Iterator[ObjectHead]:
         """The current files: a folder keeps one version of each."""
-        return self.list(bucket, prefix)
+        return self.list(bucket, prefix, after)
 
     def is_versioned(self, bucket: str) -> None:
         """None: versioning does not apply to a folder."""

@@ -1,7 +1,7 @@
 """The protocol of an object store, and functions that work with any of them."""
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -61,11 +61,11 @@ class ObjectStore(Protocol):
         """Remove an object if it exists; a versioned bucket keeps its versions."""
         ...
 
-    def list(self, bucket: str, prefix: str) -> Iterator[ObjectHead]:
-        """Objects in key order; ``metadata`` and ``version_id`` are left empty."""
+    def list(self, bucket: str, prefix: str, after: str = "") -> Iterator[ObjectHead]:
+        """Objects whose keys come after ``after``, in key order; ``metadata`` and ``version_id`` are left empty."""
         ...
 
-    def versions(self, bucket: str, prefix: str) -> Iterator[ObjectHead]:
+    def versions(self, bucket: str, prefix: str, after: str = "") -> Iterator[ObjectHead]:
         """Every stored version, in key order, newest first; ``version_id`` is None for unversioned objects."""
         ...
 
@@ -88,6 +88,23 @@ def find_object(store: ObjectStore, bucket: str, key: str) -> ObjectHead | None:
         return store.head(bucket, key)
     except ObjectMissingError:
         return None
+
+
+def list_folders(
+    list_keys: Callable[[str, str, str], Iterator[ObjectHead]], bucket: str, prefix: str, first: str, last: str
+) -> Iterator[ObjectHead]:
+    """The objects of all folders below a prefix from one to another, in key order: a request for 1,000 of them.
+
+    Args:
+        list_keys: ``list`` or ``versions`` of a store.
+        first, last: keys that end with ``/``, in key order.
+    """
+    # "." is the character before "/", and "0" the one after it.
+    for head in list_keys(bucket, prefix, f"{first[:-1]}."):
+        if head.key >= f"{last[:-1]}0":
+            return
+        if head.key >= first:
+            yield head
 
 
 def file_sha256(path: Path) -> str:

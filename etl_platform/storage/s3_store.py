@@ -184,15 +184,17 @@ class S3Store:
         with self._errors(f"DELETE s3://{bucket}/{key}", set()):
             self._s3.delete_object(Bucket=bucket, Key=key)
 
-    def list(self, bucket: str, prefix: str) -> Iterator[ObjectHead]:
+    def list(self, bucket: str, prefix: str, after: str = "") -> Iterator[ObjectHead]:
+        start = {"StartAfter": after} if after else {}
         with self._errors(f"LIST s3://{bucket}/{prefix}", MISSING):
-            for page in self._s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
+            for page in self._s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix, **start):
                 for entry in page.get("Contents", []):
                     yield _head_of(bucket, entry)
 
-    def versions(self, bucket: str, prefix: str) -> Iterator[ObjectHead]:
+    def versions(self, bucket: str, prefix: str, after: str = "") -> Iterator[ObjectHead]:
+        start = {"KeyMarker": after} if after else {}
         with self._errors(f"LIST versions of s3://{bucket}/{prefix}", MISSING):
-            for page in self._s3.get_paginator("list_object_versions").paginate(Bucket=bucket, Prefix=prefix):
+            for page in self._s3.get_paginator("list_object_versions").paginate(Bucket=bucket, Prefix=prefix, **start):
                 for entry in page.get("Versions", []):
                     yield _head_of(bucket, entry)
 

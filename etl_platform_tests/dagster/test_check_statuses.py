@@ -361,8 +361,8 @@ def test_a_re_read_does_not_hide_a_file_that_was_judged_after_it_had_evaluated(p
     rival = place.drop("Things_2.csv", DIRTY)
 
     class StoreWithARival(WrappedStore):
-        def list(self, bucket: str, prefix: str) -> Any:
-            found = list(self._store.list(bucket, prefix))
+        def list(self, bucket: str, prefix: str, after: str = "") -> Any:
+            found = list(self._store.list(bucket, prefix, after))
             if (
                 place.wrap_store is not None
                 and prefix.startswith("reports/things/")

@@ -15,7 +15,7 @@ from etl_platform.local.provision import Provisioned
 from etl_platform.settings import Settings
 from etl_platform.storage import s3_store
 from etl_platform.storage.local_store import LocalStore
-from etl_platform.storage.object_store import ObjectHead, ObjectStore, versioning_warning
+from etl_platform.storage.object_store import ObjectHead, ObjectStore, list_folders, versioning_warning
 from etl_platform.storage.s3_store import S3Store
 from etl_platform_tests.simulation.memory import MemoryStore
 
@@ -228,6 +228,19 @@ def test_a_listing_of_several_pages_is_complete(store: ObjectStore, bucket: str)
         list(pool.map(lambda n: store.write(bucket, f"reports/d/{n:04d}.json", b"{}"), range(1_005)))
 
     assert len(list(store.list(bucket, "reports/d/"))) == 1_005
+
+
+@pytest.mark.parametrize("kind", ["list", "versions"])
+def test_folders_of_neighbours_are_listed_together(store: ObjectStore, bucket: str, kind: str) -> None:
+    names = ["a", "a-b", "a.b", "a0", "aé", "b", "b!", "c"]
+    keys = sorted(f"silver/d/agency={name}/{number}.parquet" for name in names for number in (1, 2))
+    for key in [*keys, "silver/d/z", "silver/e/agency=a/1.parquet"]:
+        store.write(bucket, key, b"1")
+    folders = sorted({f"{key.rpartition('/')[0]}/" for key in keys})
+    for first, last in [(0, 0), (0, 2), (2, 3), (1, 5), (0, len(folders) - 1)]:
+        listed = list_folders(getattr(store, kind), bucket, "silver/d/", folders[first], folders[last])
+        wanted = [key for key in keys if f"{key.rpartition('/')[0]}/" in folders[first : last + 1]]
+        assert [head.key for head in listed] == wanted
 
 
 def test_versions_are_listed_with_their_ids_below_their_prefix_only(store: ObjectStore, bucket: str) -> None:

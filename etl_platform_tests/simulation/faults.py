@@ -144,11 +144,11 @@ class SteppedStore:
     def delete(self, bucket: str, key: str) -> None:
         self._step("delete", key, lambda: self._store.delete(bucket, key))
 
-    def list(self, bucket: str, prefix: str) -> Iterator[ObjectHead]:
-        yield from self._step("list", prefix, lambda: list(self._store.list(bucket, prefix)))
+    def list(self, bucket: str, prefix: str, after: str = "") -> Iterator[ObjectHead]:
+        yield from self._step("list", prefix, lambda: list(self._store.list(bucket, prefix, after)))
 
-    def versions(self, bucket: str, prefix: str) -> Iterator[ObjectHead]:
-        yield from self._step("versions", prefix, lambda: list(self._store.versions(bucket, prefix)))
+    def versions(self, bucket: str, prefix: str, after: str = "") -> Iterator[ObjectHead]:
+        yield from self._step("versions", prefix, lambda: list(self._store.versions(bucket, prefix, after)))
 
     def is_versioned(self, bucket: str) -> bool | None:
         return self._step("is_versioned", "", lambda: self._store.is_versioned(bucket))

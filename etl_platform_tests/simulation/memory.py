@@ -79,19 +79,17 @@ class MemoryStore:
             marker = ObjectHead(bucket, key, self._next_version(bucket, key), "", 0, self._now())
             self.objects[bucket, key].append(Version(marker, None))
 
-    def list(self, bucket: str, prefix: str) -> Iterator[ObjectHead]:
+    def list(self, bucket: str, prefix: str, after: str = "") -> Iterator[ObjectHead]:
         keys = sorted((key for where, key in self.objects if where == bucket), key=str.encode)
         for key in keys:
-            latest = self._latest(bucket, key) if key.startswith(prefix) else None
+            latest = self._latest(bucket, key) if key.startswith(prefix) and key > after else None
             if latest is not None:
                 head = latest.head
                 yield ObjectHead(bucket, key, None, head.etag, head.size_bytes, head.last_modified)
 
-    def versions(self, bucket: str, prefix: str) -> Iterator[ObjectHead]:
-        keys = sorted(
-            (key for where, key in self.objects if where == bucket and key.startswith(prefix)), key=str.encode
-        )
-        for key in keys:
+    def versions(self, bucket: str, prefix: str, after: str = "") -> Iterator[ObjectHead]:
+        keys = (key for where, key in self.objects if where == bucket and key.startswith(prefix) and key > after)
+        for key in sorted(keys, key=str.encode):
             kept = [version.head for version in self.objects[bucket, key] if version.body is not None]
             yield from (replace(head, metadata={}) for head in reversed(kept))
 

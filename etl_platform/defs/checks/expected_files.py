@@ -55,7 +55,7 @@ def _build_job() -> dg.JobDefinition:
                 found = dict(expected.timeliness(contract))
                 register_agencies(context.instance, {dataset: found})
                 for agency, timeliness in found.items():
-                    read_again = partial(expected.of_agency, contract, agency)
+                    read_again = partial(expected.read_again, contract, agency)
                     checks.log(dg.AssetKey(["silver", dataset]), agency, _evaluation_of(timeliness, read_again))
                     if timeliness.overdue:
                         overdue.append({"agency": agency, "dataset": dataset, "why": timeliness.text})

@@ -9,9 +9,10 @@ import dagster as dg
 from etl_platform.defs.runs.run_policies import retried_if_transient
 from etl_platform.defs.runs.schedules import build_schedule
 from etl_platform.defs.table_metadata import table
+from etl_platform.deliveries.last_deliveries import LastDeliveries
 from etl_platform.deliveries.reconcile.discrepancies import Discrepancy
-from etl_platform.deliveries.reconcile.reconcile import Reconciled, Reconciler, default_grace
-from etl_platform.deliveries.report_days import ReportDays
+from etl_platform.deliveries.reconcile.reconcile import Reconciler, default_grace
+from etl_platform.deliveries.reconcile.reconciled import Reconciled
 from etl_platform.platform import Platform
 
 JOB_NAME = "reconcile_job"
@@ -52,7 +53,7 @@ def _build_job() -> dg.JobDefinition:
         now = datetime.now(UTC)
         with retried_if_transient(context):
             platform.intake.waiting.clear_finished(now)
-            indexed = ReportDays(platform.store, platform.bucket).complete()
+            indexed = LastDeliveries(platform.store, platform.bucket).complete_index()
             found = make_reconciler(platform, now).reconcile()
         if indexed:
             context.log.warning(f"{indexed} reports were not in the index of reports by day; they are now")

@@ -21,12 +21,11 @@ from etl_platform.deliveries.reconcile.discrepancies import (
     inspect_key,
     unreported,
 )
+from etl_platform.deliveries.reconcile.listings import AT_ONCE, SourceFolders
 from etl_platform.deliveries.reconcile.silver_states import SilverStates
 from etl_platform.deliveries.report_days import ReportDays, list_reports
 from etl_platform.object_keys import short_silver_key, silver_key
 from etl_platform.storage.object_store import ObjectHead, ObjectStore, find_object
-
-_AT_ONCE = 16
 
 
 @dataclass(frozen=True)
@@ -64,17 +63,22 @@ class RecentFiles:
         self._since, self._settled_before = since, settled_before
         self._ledger, self._silver = Ledger(store, bucket), SilverStates(store, bucket)
 
-    def find(self, folders: Mapping[str, Sequence[str]], progress: Callable[[str, int], None]) -> RecentFindings:
-        """Compare the recent files below the source folders of each agency.
+    def find(self, sources: SourceFolders, on_agency: Callable[[], None]) -> RecentFindings:
+        """Compare the recent files below the source folders; ``on_agency`` is called as often as an agency is listed.
 
         Raises:
             TransientError: infrastructure.
         """
-        keys: list[list[ListedVersion]] = []
-        with ThreadPoolExecutor(_AT_ONCE) as pool:
-            for done, of_agency in enumerate(pool.map(self._recent_keys, folders.items()), start=1):
-                keys += of_agency
-                progress("agencies", done)
+
+        def recent_keys(group: Sequence[str]) -> list[list[ListedVersion]]:
+            found: list[list[ListedVersion]] = []
+            for agency, heads in sources.versions(group):
+                found += self._recent_keys(agency, heads)
+                on_agency()
+            return found
+
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            keys = [key for of_group in pool.map(recent_keys, sources.groups()) for key in of_group]
             recent = [version for key in keys for version in key if self._is_recent(version)]
             without = [version for version in recent if version.dataset is None]
             reports = self._reports_by_delivery() if without else {}
@@ -93,10 +97,8 @@ class RecentFiles:
     def _is_recent(self, version: ListedVersion) -> bool:
         return version.last_modified >= self._since
 
-    def _recent_keys(self, folders_of: tuple[str, Sequence[str]]) -> list[list[ListedVersion]]:
+    def _recent_keys(self, agency: str, listed: Sequence[ObjectHead]) -> list[list[ListedVersion]]:
         """The source keys of an agency that have a recent version, each with all its versions, the newest first."""
-        agency, folders = folders_of
-        listed = (head for folder in folders for head in self._store.versions(self._bucket, folder))
         keys = [list(heads) for _, heads in groupby(listed, key=attrgetter("key"))]
         recent = [heads for heads in keys if any(head.last_modified >= self._since for head in heads)]
         routed = [[self._route(head, agency) for head in heads] for heads in recent]

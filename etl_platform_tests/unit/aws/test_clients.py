@@ -1,10 +1,12 @@
 """Every client is told how long to wait, how often to try and how many connections to keep."""
 
 import tracemalloc
+from typing import Any
 
 import pytest
+from botocore.utils import parse_timestamp
 
-from etl_platform.aws.clients import make_client
+from etl_platform.aws.clients import make_client, parse_aws_time
 from etl_platform.settings import Settings
 
 
@@ -37,3 +39,29 @@ def test_a_second_client_does_not_load_the_service_model_again() -> None:
         tracemalloc.stop()
     # One description of SQS and of AWS's endpoints is 8 MiB.
     assert held < 4 * 2**20
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "2026-11-01T23:59:59.000Z",
+        "2026-11-01T23:59:59Z",
+        "2026-11-01T23:59:59.123456Z",
+        "2026-11-01T23:59:59+02:00",
+        "20261101T101112Z",
+        "Sun, 01 Nov 2026 10:00:00 GMT",
+        "1777777777",
+        1_777_777_777,
+        1_777_777_777.5,
+    ],
+)
+def test_times_are_parsed_as_by_botocore(value: Any) -> None:
+    parsed = parse_aws_time(value)
+    assert parsed == parse_timestamp(value)
+    assert parsed.utcoffset() is not None
+
+
+def test_clients_parse_the_times_of_a_listing_in_the_fast_way() -> None:
+    client = make_client(Settings.from_environment({}), "s3")
+    parser = client._endpoint._response_parser_factory.create_parser("rest-xml")
+    assert parser._timestamp_parser is parse_aws_time

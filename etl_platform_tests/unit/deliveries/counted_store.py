@@ -24,9 +24,9 @@ class CountedStore(MemoryStore):
         self.calls["GET"] += 1
         return super().read(bucket, key)
 
-    def list(self, bucket: str, prefix: str) -> Iterator[ObjectHead]:
+    def list(self, bucket: str, prefix: str, after: str = "") -> Iterator[ObjectHead]:
         self.calls["LIST"] += 1
-        return super().list(bucket, prefix)
+        return super().list(bucket, prefix, after)
 
     def write(
         self,

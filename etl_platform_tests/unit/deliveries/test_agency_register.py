@@ -9,8 +9,10 @@ import pytest
 from etl_platform.deliveries.agency_overview import overview, senders
 from etl_platform.deliveries.agency_register import Agencies, AgencyRegister
 from etl_platform.deliveries.delivery import Outcome
+from etl_platform.deliveries.last_deliveries import LastDeliveries
 from etl_platform.deliveries.reconcile.expected_files import ExpectedFiles
-from etl_platform.deliveries.reconcile.reconcile import Reconciled, Reconciler, version_to_ingest
+from etl_platform.deliveries.reconcile.reconcile import Reconciler, version_to_ingest
+from etl_platform.deliveries.reconcile.reconciled import Reconciled
 from etl_platform.engine.contract.cadence import Cadence
 from etl_platform.engine.errors import UsageError
 from etl_platform.errors import ReportError
@@ -87,7 +89,8 @@ def test_no_file_of_a_retired_agency_is_overdue(place: Place) -> None:
     agencies = register(place).read()
     assert senders(place.store, "bucket", agencies) == {"things": {"agency_b"}}
     assert {
-        one.agency: (one.state, one.datasets, one.last_file) for one in overview(place.store, "bucket", agencies)
+        one.agency: (one.state, one.datasets, one.last_file)
+        for one in overview(LastDeliveries(place.store, "bucket").read().values(), agencies)
     } == {
         "agency_a": ("retired on 2026-03-01 by ana", ("things",), "Things.csv"),
         "agency_b": ("active", ("things",), "Things.csv"),

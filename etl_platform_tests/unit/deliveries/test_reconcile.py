@@ -15,7 +15,8 @@ from etl_platform.deliveries.delivery import ObjectVersion
 from etl_platform.deliveries.intake import Intake
 from etl_platform.deliveries.ledger import Ledger
 from etl_platform.deliveries.reconcile.discrepancies import Discrepancy, Finding
-from etl_platform.deliveries.reconcile.reconcile import Reconciled, Reconciler, version_to_ingest
+from etl_platform.deliveries.reconcile.reconcile import Reconciler, version_to_ingest
+from etl_platform.deliveries.reconcile.reconciled import Reconciled
 from etl_platform.deliveries.report import Report
 from etl_platform.deliveries.waiting import WaitingDelivery
 from etl_platform.engine.contract.model import Contract
@@ -23,6 +24,7 @@ from etl_platform.engine.contract_folder import BrokenContract
 from etl_platform.engine.errors import ContractError
 from etl_platform.platform import utc_now
 from etl_platform.storage.local_store import LocalStore
+from etl_platform.storage.object_store import ObjectHead
 from etl_platform_tests.unit.intake_place import EVENT, GOOD, REPROCESS, Place, things
 from etl_platform_tests.unit.making import listing
 
@@ -303,7 +305,12 @@ def test_since_lists_only_sources_and_what_belongs_to_recent_files(root: Path, m
     place.ingest(place.drop(GOOD, "from_client/agency_a/new/Things.csv", seconds=9_000), EVENT)
     listed: list[str] = []
     original = LocalStore.list
-    monkeypatch.setattr(LocalStore, "list", lambda self, b, prefix: listed.append(prefix) or original(self, b, prefix))
+
+    def list_keys(self: LocalStore, bucket: str, prefix: str, after: str = "") -> Iterator[ObjectHead]:
+        listed.append(prefix)
+        return original(self, bucket, prefix, after)
+
+    monkeypatch.setattr(LocalStore, "list", list_keys)
     assert reconcile(root, since=datetime.fromtimestamp(8_000, UTC)).findings == ()
     assert sorted(prefix.split("/")[0] for prefix in listed) == ["bronze", *["from_client"] * 3, "reports", "reports"]
 

@@ -34,9 +34,9 @@ class CountedStore(LocalStore):
         self.calls: list[str] = []
         self.refused = "never/"
 
-    def list(self, bucket: str, prefix: str) -> Iterator[ObjectHead]:
+    def list(self, bucket: str, prefix: str, after: str = "") -> Iterator[ObjectHead]:
         self.calls.append(f"LIST {prefix}")
-        return super().list(bucket, prefix)
+        return super().list(bucket, prefix, after)
 
     def read(self, bucket: str, key: str) -> bytes:
         if key != object_keys.REPORT_DAYS_COMPLETE:
