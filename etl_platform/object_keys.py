@@ -15,6 +15,7 @@
     reports/_index/inspected_keys.gz
     reports/_index/silver/<dataset>/agency=<a>.gz
     reports/_index/reports/<dataset>/agency=<a>.gz
+    reports/_index/successors/<dataset>/agency=<a>.gz
     reports/_index/series/<dataset>/agency=<a>/<series>.jsonl
     reports/_facts/<dataset>/agency=<a>/<delivery_id>.superseded.json
     reports/_facts/<dataset>/agency=<a>/<delivery_id>.replayed.<attempt_id>.json
@@ -250,6 +251,11 @@ def report_cache_key(dataset: str, agency: str) -> str:
     return f"{INDEX}reports/{dataset}/agency={agency}.gz"
 
 
+def successor_cache_key(dataset: str, agency: str) -> str:
+    """The key of the cache of the amendments that name successors of a partition's deliveries."""
+    return f"{INDEX}successors/{dataset}/agency={agency}.gz"
+
+
 def series_folder(dataset: str, agency: str, source_key: str) -> str:
     """The key of the index of the recent files of a series, without its suffix.
 
@@ -269,6 +275,11 @@ def waiting_key(delivery_id: str) -> str:
 
 def amendments_prefix(dataset: str, agency: str) -> str:
     return f"{AMENDMENTS}{dataset}/agency={agency}/"
+
+
+def is_successor(key: str) -> bool:
+    """Whether an amendment names the delivery that superseded another one."""
+    return key.startswith(AMENDMENTS) and key.endswith(".superseded.json")
 
 
 def amendment_key(dataset: str, agency: str, delivery_id: str, kind: str, attempt_id: str | None = None) -> str:

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from etl_platform.cli.arguments import Commands, add_command
@@ -66,7 +67,7 @@ def _diff(arguments: argparse.Namespace) -> int:
 def _report(platform: "Platform", delivery_id: str) -> "Report":
     from etl_platform.deliveries.find_delivery import find_delivery
 
-    report = find_delivery(platform.store, platform.bucket, delivery_id)
+    report = find_delivery(platform.store, platform.bucket, delivery_id, datetime.now(UTC))
     if report is None:
         raise UsageError(f"no report of a delivery {delivery_id}; `etl-platform history --agency A --json` lists them")
     if not report.check.rows:

@@ -50,7 +50,7 @@ def _history(arguments: argparse.Namespace) -> int:
     datasets = _datasets(arguments.dataset, agency, platform)
     by_key = histories(
         [report for name in datasets for report in ledger.reports(object_keys.report_prefix(name, agency))],
-        [one for name in datasets for one in ledger.amendments(object_keys.amendments_prefix(name, agency))],
+        [one for name in datasets for one in ledger.successors(name, agency)],
     )
     print_unreadable(unreadable)
     code = BAD if unreadable else GOOD

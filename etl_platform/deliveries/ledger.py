@@ -1,7 +1,7 @@
 """The ledger: the store of reports and their amendments, one JSON object each, written once. No decisions."""
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from typing import TypeAlias, TypeVar
@@ -103,13 +103,23 @@ class Ledger:
         if folder is None or folder.agency is None:
             return self._read_all((head.key for head in heads), Report)
         cache = ReadCache(self._store, self._bucket, object_keys.report_cache_key(folder.dataset, folder.agency))
+        return self._cached(heads, cache, Report)
+
+    def _cached(self, heads: Sequence[ObjectHead], cache: ReadCache, kind: type[T]) -> list[T]:
         bodies = cache.read_all(heads, self._body)
-        found = [self._parse_or_error(head.key, body, Report) for head, body in zip(heads, bodies, strict=True)]
-        return self._readable(found, Report)
+        found = [self._parse_or_error(head.key, body, kind) for head, body in zip(heads, bodies, strict=True)]
+        return self._readable(found, kind)
 
     def amendments(self, prefix: str = object_keys.AMENDMENTS) -> list[Amendment]:
         """The amendments under a prefix, in key order."""
         return self._read_all((head.key for head in self._store.list(self._bucket, prefix)), Amendment)
+
+    def successors(self, dataset: str, agency: str) -> list[Amendment]:
+        """The amendments of a partition that name the successor of a delivery, in key order."""
+        listed = self._store.list(self._bucket, object_keys.amendments_prefix(dataset, agency))
+        heads = [head for head in listed if object_keys.is_successor(head.key)]
+        cache = ReadCache(self._store, self._bucket, object_keys.successor_cache_key(dataset, agency))
+        return self._cached(heads, cache, Amendment)
 
     def _put(self, key: str, value: T) -> T:
         body = (json.dumps(value.to_json(), ensure_ascii=False) + "\n").encode("utf-8", "surrogatepass")
