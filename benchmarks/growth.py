@@ -1,7 +1,7 @@
-"""``make bench-growth``: requests and CPU time of commands and jobs as history, agencies, files and contracts grow.
+"""``make bench-growth``: requests and time of commands and jobs as history, agencies, files and contracts grow.
 
-The object store is in memory and counts requests. Every history has the same deliveries in its last days, so what asks
-for recent ones must cost the same. Each request takes about 20 ms in S3, and a page of a listing takes CPU time in the
+The object store is in memory, counts requests and takes 20 ms for each, as S3 does. Every history has the same
+deliveries in its last days, so what asks for recent ones must cost the same. A page of a listing takes CPU time in the
 client, which the bench measures and adds.
 """
 
@@ -20,15 +20,17 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from benchmarks.growth_contracts import CONTRACTS, cpu_seconds
+from benchmarks.growth_contracts import CONTRACTS, cpu_seconds, write_contracts
 from benchmarks.growth_store import PAGE, GrowthStore, Stored
 from etl_platform import object_keys
+from etl_platform.aws.clients import parse_aws_time
 from etl_platform.deliveries.delivery import Cause, ObjectVersion, Outcome
+from etl_platform.deliveries.find_delivery import find_delivery
 from etl_platform.deliveries.intake import Intake
+from etl_platform.deliveries.last_deliveries import LastDeliveries
 from etl_platform.deliveries.partition_state import PartitionState
 from etl_platform.deliveries.reconcile.expected_files import ExpectedFiles
 from etl_platform.deliveries.report import Attempt, Report, Trigger, WrittenObjects
-from etl_platform.deliveries.report_days import ReportDays
 from etl_platform.engine.contract.contract_reader import parse_contract
 from etl_platform.engine.exit_codes import BAD, GOOD
 from etl_platform.platform import Platform
@@ -38,6 +40,7 @@ RESULTS = Path(__file__).parent / "GROWTH.md"
 BUCKET = "growth"
 DELIVERIES, AGENCIES = (2_000, 20_000, 200_000), (10, 1_000, 5_000)
 USUAL_AGENCIES, PER_DAY = 100, 50
+REQUEST_S = 0.02
 PARTITION_FILES = (100, 400)
 _CONTRACT = """
 apiVersion: v3.2.0
@@ -55,11 +58,12 @@ _ENTRY = (
 
 @dataclass(frozen=True)
 class Cost:
-    """What one command cost; ``cpu_s`` is without the parsing of listings, which had ``listed`` objects."""
+    """What one command cost; CPU and elapsed time are without the parsing of listings, which had ``listed`` objects."""
 
     requests: int
     listed: int
     cpu_s: float
+    elapsed_s: float
 
 
 def main() -> int:
@@ -70,11 +74,14 @@ def main() -> int:
     arguments = parser.parse_args()
     page_s = _page_seconds()
     parts = [_heading(page_s)]
-    history = {f"{number:,}": _commands(number, USUAL_AGENCIES) for number in arguments.deliveries}
+    usual = min(arguments.contracts)
+    history = {f"{number:,}": _commands(number, USUAL_AGENCIES, usual) for number in arguments.deliveries}
     parts.append(_section(f"Deliveries, of {USUAL_AGENCIES} agencies", history, page_s))
     most = arguments.deliveries[min(1, len(arguments.deliveries) - 1)]
-    agencies = {f"{number:,}": _commands(most, number) for number in arguments.agencies}
+    agencies = {f"{number:,}": _commands(most, number, usual) for number in arguments.agencies}
     parts.append(_section(f"Agencies, with {most:,} deliveries", agencies, page_s))
+    datasets = {f"{number:,}": _commands(most, USUAL_AGENCIES, number) for number in arguments.contracts}
+    parts.append(_section(f"Contracts, with {most:,} deliveries of {USUAL_AGENCIES} agencies", datasets, page_s))
     partitions = {f"{number:,}": _partition(number) for number in PARTITION_FILES}
     parts.append(_section("Files of one partition", partitions, page_s))
     contracts = {f"{number:,}": cpu_seconds(number) for number in arguments.contracts}
@@ -85,14 +92,16 @@ def main() -> int:
     return 0
 
 
-def _commands(deliveries: int, agencies: int) -> dict[str, Cost]:
+def _commands(deliveries: int, agencies: int, contracts_number: int) -> dict[str, Cost]:
     """Every command over a history: 50 deliveries a day until today."""
     store, now = GrowthStore(), datetime.now(UTC).replace(microsecond=0)
     with tempfile.TemporaryDirectory(prefix="growth-") as folder:
+        write_contracts(Path(folder, "contracts"), contracts_number)
         platform = _platform(store, Path(folder))
         datasets = sorted(platform.contracts)
         store.seed(_history(deliveries, agencies, datasets, now))
-        ReportDays(store, BUCKET).complete()
+        LastDeliveries(store, BUCKET).complete_index()
+        recent = next(iter(LastDeliveries(store, BUCKET).read().values()))
 
         def overdue() -> None:
             expected = ExpectedFiles(store, BUCKET, now)
@@ -105,13 +114,16 @@ def _commands(deliveries: int, agencies: int) -> dict[str, Cost]:
         measured = {
             "`status --since 24h`": command("status", "--since", "24h"),
             "`status --since 24h --agency A`": command("status", "--since", "24h", "--agency", "a00000"),
-            "`history --agency A`": command("history", "--agency", "a00000"),
+            "`history --agency A`, for the first time": command("history", "--agency", "a00000"),
+            "`history --agency A`, again": command("history", "--agency", "a00000"),
             "`quarantine --agency A`": command("quarantine", "--agency", "a00000", "--dataset", datasets[0]),
-            "`reconcile --since 1d`": command("reconcile", "--since", "1d"),
+            "`diff` of a delivery of the last days": lambda: find_delivery(store, BUCKET, recent.delivery_id, now),
             "`agency list`": command("agency", "list"),
+            "`expected_files_job`, `status --stuck`": overdue,
+            "`reconcile --since 1d`": command("reconcile", "--since", "1d"),
+            "`reconcile`, for the first time": command("reconcile"),
             "`reconcile`, `reconcile_job`": command("reconcile"),
             "`index`": command("index"),
-            "`expected_files_job`, `status --stuck`": overdue,
         }
         return {name: _cost(store, call) for name, call in measured.items()}
 
@@ -147,7 +159,14 @@ def _partition(files: int) -> dict[str, Cost]:
 
 
 def _platform(store: GrowthStore, folder: Path) -> Platform:
-    platform = Platform(replace(Settings.from_environment({}), data_bucket_name=BUCKET, local_s3_root=folder))
+    platform = Platform(
+        replace(
+            Settings.from_environment({}),
+            data_bucket_name=BUCKET,
+            local_s3_root=folder,
+            contracts_dir=folder / "contracts",
+        )
+    )
     platform.__dict__["store"] = store
     return platform
 
@@ -166,9 +185,12 @@ def _run(platform: Platform, *words: str) -> None:
 
 
 def _cost(store: GrowthStore, call: Callable[[], Any]) -> Cost:
-    store.calls, store.listed, began = Counter(), 0, time.process_time()
+    store.calls, store.listed, store.request_s = Counter(), 0, REQUEST_S
+    began, cpu_before = time.perf_counter(), time.process_time()
     call()
-    return Cost(store.calls.total(), store.listed, time.process_time() - began)
+    cost = Cost(store.calls.total(), store.listed, time.process_time() - cpu_before, time.perf_counter() - began)
+    store.request_s = 0.0
+    return cost
 
 
 def _history(deliveries: int, agencies: int, datasets: Sequence[str], now: datetime) -> dict[str, Stored]:
@@ -176,7 +198,7 @@ def _history(deliveries: int, agencies: int, datasets: Sequence[str], now: datet
     objects: dict[str, Stored] = {}
     for number in range(deliveries):
         at = now - timedelta(days=1) * (number / PER_DAY) - timedelta(hours=1)
-        agency, dataset = f"a{number % agencies:05}", datasets[number // agencies % len(datasets)]
+        agency, dataset = f"a{number % agencies:05}", datasets[(number + number // agencies) % len(datasets)]
         objects |= _delivery(number, agency, dataset, at.replace(microsecond=0))
     return objects
 
@@ -218,13 +240,15 @@ def _delivery(number: int, agency: str, dataset: str, at: datetime) -> dict[str,
 
 def _page_seconds() -> float:
     """The CPU time in which botocore parses one page of 1,000 keys."""
-    from botocore.parsers import create_parser
+    from botocore.parsers import ResponseParserFactory
     from botocore.session import get_session
 
     shape = get_session().get_service_model("s3").operation_model("ListObjectsV2").output_shape
     page = f"<ListBucketResult>{''.join(_ENTRY.format(number) for number in range(PAGE))}</ListBucketResult>".encode()
     assert shape is not None
-    parser, began = create_parser("rest-xml"), time.process_time()
+    factory = ResponseParserFactory()
+    factory.set_parser_defaults(timestamp_parser=parse_aws_time)
+    parser, began = factory.create_parser("rest-xml"), time.process_time()
     for _ in range(5):
         parser.parse({"body": page, "headers": {}, "status_code": 200}, shape)
     return (time.process_time() - began) / 5
@@ -234,10 +258,11 @@ def _heading(page_s: float) -> str:
     about = f"{datetime.now(UTC).date()}, {os.cpu_count()} cores, Python {machine.python_version()}."
     return f"""# Cost as history grows
 
-{about} Requests to the object store, and CPU seconds of the client.
+{about} Each cell has the requests to the object store, the CPU seconds of the client, and the seconds that it took.
 
-The store is in memory; {page_s * 1_000:.0f} ms are added for each 1,000 listed objects, in which botocore parses them.
-Each history has {PER_DAY} deliveries a day. *Slope* is how many times the last column costs the first, in requests.
+The store is in memory and answers after {REQUEST_S * 1_000:.0f} ms. For each 1,000 listed objects,
+{page_s * 1_000:.0f} ms are added, in which botocore parses them. Each history has {PER_DAY} deliveries a day, and every
+tenth is refused. *Slope* is how many times the last column costs the first, in requests.
 """
 
 
@@ -246,16 +271,20 @@ def _section(title: str, columns: Mapping[str, Mapping[str, Cost]], page_s: floa
     lines = [f"## {title}\n", f"| | {' | '.join(names)} | slope |", f"|---|{'---|' * len(names)}---|"]
     for command in columns[names[0]]:
         costs = [columns[name][command] for name in names]
-        cells = [f"{cost.requests:,} in {cost.cpu_s + cost.listed / PAGE * page_s:.1f} s" for cost in costs]
+        cells = [_cell(cost, cost.listed / PAGE * page_s) for cost in costs]
         slope = costs[-1].requests / max(1, costs[0].requests)
         lines.append(f"| {command} | {' | '.join(cells)} | {slope:.1f} |")
     return "\n".join(lines) + "\n"
 
 
+def _cell(cost: Cost, parsing_s: float) -> str:
+    return f"{cost.requests:,} · {cost.cpu_s + parsing_s:.1f} · {cost.elapsed_s + parsing_s:.1f}"
+
+
 def _contracts_section(columns: Mapping[str, Mapping[str, float]]) -> str:
     names = list(columns)
     head = [
-        "## Contracts",
+        "## Contracts, read and loaded",
         "",
         "CPU seconds of a process, imports included; of a tick, without what its process has loaded before. *Slope* is "
         "how many times the last column costs the first.",

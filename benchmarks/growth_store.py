@@ -2,6 +2,7 @@
 
 import hashlib
 import threading
+import time
 from bisect import bisect_left, bisect_right, insort
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
@@ -32,7 +33,10 @@ class GrowthStore:
     Attributes:
         calls: requests by kind; a listing is a request for each page.
         listed: objects in listings.
+        request_s: how long a request takes.
     """
+
+    request_s = 0.0
 
     def __init__(self) -> None:
         self.objects: dict[str, Stored] = {}
@@ -45,9 +49,10 @@ class GrowthStore:
         self.objects |= objects
         self.keys = sorted(self.objects)
 
-    def _count(self, kind: str, times: int = 1) -> None:
+    def _count(self, kind: str) -> None:
+        time.sleep(self.request_s)
         with self._lock:
-            self.calls[kind] += times
+            self.calls[kind] += 1
 
     def _find(self, key: str) -> Stored:
         if key not in self.objects:

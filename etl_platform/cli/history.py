@@ -2,6 +2,8 @@
 
 import argparse
 import json
+from concurrent.futures import ThreadPoolExecutor
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from etl_platform.cli.arguments import Commands, add_command, current_agency, known_dataset
@@ -10,6 +12,9 @@ from etl_platform.settings import load_settings
 
 if TYPE_CHECKING:
     from etl_platform.platform import Platform
+
+_AT_ONCE = 4
+"""Each reads up to 16 reports at a time."""
 
 
 def add(commands: Commands) -> None:
@@ -48,10 +53,10 @@ def _history(arguments: argparse.Namespace) -> int:
     ledger = Ledger(platform.store, platform.bucket, on_unreadable=unreadable.append)
     agency = current_agency(arguments.agency, platform)
     datasets = _datasets(arguments.dataset, agency, platform)
-    by_key = histories(
-        [report for name in datasets for report in ledger.reports(object_keys.report_prefix(name, agency))],
-        [one for name in datasets for one in ledger.successors(name, agency)],
-    )
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        reports = pool.map(lambda name: ledger.reports(object_keys.report_prefix(name, agency)), datasets)
+        successors = pool.map(lambda name: ledger.successors(name, agency), datasets)
+        by_key = histories(chain.from_iterable(reports), chain.from_iterable(successors))
     print_unreadable(unreadable)
     code = BAD if unreadable else GOOD
     if arguments.json:

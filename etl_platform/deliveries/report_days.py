@@ -10,11 +10,12 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from itertools import groupby
 
 from etl_platform import object_keys
 from etl_platform.errors import ObjectMissingError
 from etl_platform.settings import code_version
-from etl_platform.storage.object_store import ObjectHead, ObjectStore
+from etl_platform.storage.object_store import ObjectHead, ObjectStore, list_folders
 
 _AT_ONCE = 16
 CLOCK_DIFFERENCE = timedelta(hours=1)
@@ -24,9 +25,10 @@ CLOCK_DIFFERENCE = timedelta(hours=1)
 def list_reports(store: ObjectStore, bucket: str, prefix: str = object_keys.REPORTS) -> Iterator[ObjectHead]:
     """The objects of reports under a prefix, in key order."""
     if prefix == object_keys.REPORTS:
-        # The folders beside the reports have as many objects.
-        prefixes = filter(object_keys.is_report, store.folders(bucket, prefix))
-        return (head for folder in prefixes for head in store.list(bucket, folder))
+        # The folders beside the reports have as many objects, and many datasets have few.
+        neighbours = groupby(sorted(store.folders(bucket, prefix)), key=object_keys.is_report)
+        runs = [list(folders) for are_reports, folders in neighbours if are_reports]
+        return (head for run in runs for head in list_folders(store.list, bucket, prefix, run[0], run[-1]))
     return store.list(bucket, prefix)
 
 

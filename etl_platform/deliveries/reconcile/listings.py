@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import groupby
@@ -26,10 +26,10 @@ class SourceFolders:
     prefix: str
     of_agency: Mapping[str, Sequence[str]]
 
-    def groups(self) -> list[list[str]]:
+    def groups(self, at_most: int = AT_ONCE) -> list[list[str]]:
         """The agencies in groups of neighbours; each group can be listed at the same time as the others."""
         ordered = sorted(self.of_agency, key=lambda agency: min(self.of_agency[agency], default=agency))
-        size = -(-len(ordered) // AT_ONCE)
+        size = -(-len(ordered) // at_most)
         return [ordered[start : start + size] for start in range(0, len(ordered), size)] if ordered else []
 
     def versions(self, group: Sequence[str]) -> Iterator[tuple[str, list[ObjectHead]]]:
@@ -103,6 +103,11 @@ class PartitionFolders:
                     self.layers[agency][dataset].add(layer)
         self._places = {key: {name: at for at, name in enumerate(names)} for key, names in self._agencies.items()}
 
+    @property
+    def folders(self) -> int:
+        """How many layers of datasets there are: so many requests a batch of agencies costs at least."""
+        return len(self._agencies)
+
     def _datasets(self, layer: str) -> list[str]:
         found = map(object_keys.parse_folder, self._store.folders(self._bucket, f"{layer}/"))
         return [one.dataset for one in found if one is not None]
@@ -112,8 +117,11 @@ class PartitionFolders:
         folders = sorted(self._store.folders(self._bucket, object_keys.partition_prefix(*folder)))
         return [one.agency for one in map(object_keys.parse_folder, folders) if one is not None and one.agency]
 
-    def listings(self, agencies: Iterable[str]) -> Listings:
+    def listings(self, agencies: Iterable[str], lists: Executor) -> Listings:
         """The partitions of these agencies. Reports are listed last, as LAYERS has them.
+
+        Args:
+            lists: lists several datasets of a layer at the same time.
 
         Raises:
             TransientError: infrastructure.
@@ -124,17 +132,26 @@ class PartitionFolders:
             for dataset, layers in self.layers.get(agency, {}).items():
                 for layer in layers:
                     wanted[layer, dataset].append(self._places[layer, dataset][agency])
-        for layer, dataset in sorted(wanted, key=lambda key: object_keys.LAYERS.index(key[0])):
-            names, prefix = self._agencies[layer, dataset], object_keys.partition_prefix(layer, dataset)
-            for first, last in _runs(sorted(wanted[layer, dataset])):
-                ends = (object_keys.partition_prefix(layer, dataset, names[place]) for place in (first, last))
-                for head in list_folders(self._store.list, self._bucket, prefix, *ends):
-                    agency = head.key[len(prefix) :].partition("/")[0].removeprefix("agency=")
-                    found[agency, dataset].add(layer, head)
+        for layer in object_keys.LAYERS:
+            runs = [(key, run) for key in wanted if key[0] == layer for run in _runs(sorted(wanted[key]))]
+            for (_, dataset), listed in zip((key for key, _ in runs), lists.map(self._list, runs), strict=True):
+                for agency, heads in listed.items():
+                    for head in heads:
+                        found[agency, dataset].add(layer, head)
         by_agency: dict[str, dict[str, PartitionListing]] = defaultdict(dict)
         for (agency, dataset), objects in sorted(found.items()):
             by_agency[agency][dataset] = PartitionListing(dataset, agency, **vars(objects))
         return by_agency
+
+    def _list(self, run: tuple[tuple[str, str], tuple[int, int]]) -> Mapping[str, list[ObjectHead]]:
+        """The objects of neighbours in a layer and dataset, by agency."""
+        (layer, dataset), places = run
+        names, prefix = self._agencies[layer, dataset], object_keys.partition_prefix(layer, dataset)
+        first, last = (object_keys.partition_prefix(layer, dataset, names[place]) for place in places)
+        found: dict[str, list[ObjectHead]] = defaultdict(list)
+        for head in list_folders(self._store.list, self._bucket, prefix, first, last):
+            found[head.key[len(prefix) :].partition("/")[0].removeprefix("agency=")].append(head)
+        return found
 
 
 def _runs(places: Sequence[int]) -> Iterator[tuple[int, int]]:

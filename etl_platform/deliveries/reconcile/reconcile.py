@@ -28,7 +28,8 @@ from etl_platform.engine.contract.model import Contract
 from etl_platform.engine.contract_folder import BrokenContract
 from etl_platform.storage.object_store import ObjectHead, ObjectStore
 
-_BATCH_VERSIONS = 5_000
+_BATCH_VERSIONS, _VERSIONS_PER_LIST = 5_000, 20
+_LISTS_OF_GROUPS = 400
 Progress = Callable[[str, int], None]
 _GRACE_TIMEOUTS = 6
 
@@ -122,16 +123,20 @@ class Reconciler:
         def compare(group: Sequence[str]) -> Reconciled:
             """So many agencies at a time that their listings fit in memory."""
             found = Reconciled()
-            for batch in _batches(sources.versions(group)):
-                listings = partitions.listings(batch)
+            for batch in _batches(
+                sources.versions(group), max(_BATCH_VERSIONS, _VERSIONS_PER_LIST * partitions.folders)
+            ):
+                listings = partitions.listings(batch, lists)
                 for name, heads in batch.items():
                     versions = [self._version(head, name) for head in heads]
                     found += comparison.compare(name, versions, listings.get(name, {}))
                     done.add()
             return found
 
-        with ThreadPoolExecutor(AT_ONCE) as pool:
-            total = sum(pool.map(compare, sources.groups()), total)
+        # With many datasets, each group costs thousands of requests, which are made at the same time.
+        groups = sources.groups(max(1, min(AT_ONCE, _LISTS_OF_GROUPS // max(1, partitions.folders))))
+        with ThreadPoolExecutor(AT_ONCE) as lists, ThreadPoolExecutor(AT_ONCE) as pool:
+            total = sum(pool.map(compare, groups), total)
         if chosen is None:
             inspected.save()
         return total
@@ -190,14 +195,16 @@ class _DoneAgencies:
             self._progress("agencies", self._done)
 
 
-def _batches(agencies: Iterable[tuple[str, list[ObjectHead]]]) -> Iterator[dict[str, list[ObjectHead]]]:
+def _batches(
+    agencies: Iterable[tuple[str, list[ObjectHead]]], least_versions: int
+) -> Iterator[dict[str, list[ObjectHead]]]:
     """So many agencies at a time that they have thousands of versions: few requests, and little memory."""
     batch: dict[str, list[ObjectHead]] = {}
     versions = 0
     for agency, heads in agencies:
         batch[agency] = heads
         versions += len(heads)
-        if versions >= _BATCH_VERSIONS:
+        if versions >= least_versions:
             yield batch
             batch, versions = {}, 0
     if batch:
