@@ -79,8 +79,8 @@ class AgencyRename:
             return self._copy_silver(head.key)
         if find_object(self._store, self._bucket, key) is not None:
             return False
-        # Corrections hold rows of people and no name of an agency, so they are copied byte for byte.
-        if head.key.startswith(object_keys.REPORTS):
+        # Corrections hold rows of people, an index of a series numbers: no name of an agency, so they are copied as is.
+        if head.key.startswith(object_keys.REPORTS) and not head.key.startswith(object_keys.INDEX):
             document = self._renamed_report(json.loads(self._store.read(self._bucket, head.key)))
             if object_keys.is_report(key):
                 self._days.add(key, datetime.fromisoformat(document["attempt"]["ended_at"]))
