@@ -162,7 +162,8 @@ def _draft(arguments: argparse.Namespace) -> int:
     out.write_text(draft.text, "utf-8")
     print(f"{out}: {draft.dataset}, {draft.columns} columns, drafted from {draft.rows:,} rows")
     if draft.quarantined:
-        print(f"{draft.quarantined:,} of these rows break it and would be quarantined; its comments say why")
+        breaks = "1 of these rows breaks" if draft.quarantined == 1 else f"{draft.quarantined:,} of these rows break"
+        print(f"{breaks} it and would be quarantined; its comments say why")
     return GOOD
 
 

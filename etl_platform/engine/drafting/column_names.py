@@ -1,7 +1,8 @@
 """Names: the words of a header, the column and the dataset that it becomes, and patterns for file names. Pure."""
 
 import re
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from fnmatch import fnmatchcase
 from unicodedata import normalize
 
 from etl_platform.engine.contract.model import DELIVERY_DAY, NAME, RESERVED_DATASET, file_stem, fold
@@ -47,18 +48,24 @@ def dataset_name(parts: Sequence[str]) -> str:
 def file_patterns(file_names: Iterable[str], parts: Sequence[str]) -> tuple[str, ...]:
     """Patterns that match all file names: by the words that they share, else one for each name."""
     names = list(file_names)
-    shared = "_".join(parts).lower()
-    if parts and all(fold(file_stem(name)).startswith(fold(shared)) for name in names):
-        return (f"{shared}*",)
-    if parts and all(fold(shared) in fold(file_stem(name)) for name in names):
-        return (f"*{shared}*",)
-    return tuple(dict.fromkeys(_own_pattern(name) for name in names))
+    found = next((pattern for pattern in _patterns(parts) if all(_matches(name, pattern) for name in names)), None)
+    return (found,) if found else tuple(dict.fromkeys(map(_own_pattern, names)))
+
+
+def _patterns(parts: Sequence[str]) -> Iterator[str]:
+    """Patterns for some words, the most narrow one first; digits and dates may be where an asterisk is."""
+    if parts:
+        shared, apart = "_".join(parts).lower(), "*".join(parts).lower()
+        yield from (f"{shared}*", f"*{shared}*", f"{apart}*", f"*{apart}*")
 
 
 def _own_pattern(file_name: str) -> str:
-    found = "_".join(_name_words(file_name))
-    stem = file_stem(file_name)
-    return f"{found}*" if found and fold(stem).startswith(fold(found)) else stem
+    fitting = (pattern for pattern in _patterns(_name_words(file_name)) if _matches(file_name, pattern))
+    return next(fitting, file_stem(file_name))
+
+
+def _matches(file_name: str, pattern: str) -> bool:
+    return fnmatchcase(fold(file_stem(file_name)), fold(pattern, keep="*"))
 
 
 def _name_words(file_name: str) -> list[str]:

@@ -9,12 +9,14 @@ from etl_platform.engine.contract.model import Column, ColumnType
 from etl_platform.engine.drafting.column_names import is_key_name
 from etl_platform.engine.drafting.draft_text import DraftColumn
 from etl_platform.engine.drafting.file_columns import SharedColumn
-from etl_platform.engine.drafting.personal_columns import classify, looks_personal
+from etl_platform.engine.drafting.personal_columns import classify, is_attribute, looks_personal
 from etl_platform.engine.drafting.value_rules import (
     allowed_values,
+    attribute_values,
     code_pattern,
     completed_list,
     date_bounds,
+    implied_bounds,
     named_format,
     number_bounds,
 )
@@ -110,7 +112,7 @@ def with_rules(column: Column, facts: SharedFacts, profile: tuple[Any, Any], tod
         unique=column.unique and is_key_name(facts.name),
         classification=personal.classification if personal else None,
     )
-    evidence = [_filled(facts), *_distinct(facts, column, hidden=hidden)]
+    evidence = [_filled(facts), *_tokens(facts, column), *_distinct(facts, column, hidden=hidden)]
     if facts.shared.synonyms:
         pairs = {pair.other: pair for pair in facts.shared.pairs}.values()
         evidence += [f"{pair.other} is taken as another name: {pair.reason}" for pair in pairs]
@@ -126,6 +128,8 @@ def with_rules(column: Column, facts: SharedFacts, profile: tuple[Any, Any], tod
         column = replace(column, named_format=named_format(facts.values))
     if column.type is ColumnType.STRING and not hidden and not column.named_format:
         column, rows = _with_texts(column, facts)
+    elif column.type is ColumnType.STRING and facts.distinct and is_attribute(facts.name):
+        column = replace(column, allowed=attribute_values(facts.values))
     return DraftColumn(column, tuple(evidence), rows)
 
 
@@ -142,6 +146,8 @@ def _with_bounds(column: Column, facts: SharedFacts, profile: tuple[Any, Any], t
     if low is None or high is None:
         return column
     if column.type in {ColumnType.INTEGER, ColumnType.NUMBER}:
+        if implied := implied_bounds(words(facts.name), low, high):
+            return replace(column, minimum=implied[0], maximum=implied[1])
         least, most = number_bounds(words(facts.name), low, high, whole=column.type is ColumnType.INTEGER)
         return replace(column, minimum=least if not hidden or least == 0 else None, maximum=None if hidden else most)
     if column.type in {ColumnType.DATE, ColumnType.TIMESTAMP}:
@@ -156,6 +162,11 @@ def _filled(facts: SharedFacts) -> str:
     if facts.filled == facts.rows:
         return f"filled in all {facts.rows:,} rows" if facts.rows > 1 else "filled in the only row"
     return f"filled in {facts.filled:,} of {facts.rows:,} rows"
+
+
+def _tokens(facts: SharedFacts, column: Column) -> list[str]:
+    rows = sum(facts.shared.counts[text] for text in column.null_tokens)
+    return [f"{' or '.join(column.null_tokens)} means empty in {counted(rows, 'row')}"] if rows else []
 
 
 def _distinct(facts: SharedFacts, column: Column, *, hidden: bool) -> list[str]:

@@ -10,6 +10,7 @@ import polars as pl
 from etl_platform.engine.contract.model import fold
 from etl_platform.engine.drafting.word_lists import ALWAYS_EMPTY, EMPTY_BESIDE_VALUES
 from etl_platform.engine.errors import EtlPlatformError, UnreadableFileError
+from etl_platform.engine.file_dialect import FileDialect
 from etl_platform.engine.reading.open_table import open_table
 from etl_platform.engine.reading.prefetch import prefetch
 from etl_platform.engine.reading.table import Table
@@ -88,6 +89,7 @@ class FileSample:
     label: str
     rows: int
     columns: tuple[ColumnSample, ...]
+    header_rows: int
 
 
 def sample_file(path: Path, label: str) -> FileSample:
@@ -110,8 +112,9 @@ def sample_file(path: Path, label: str) -> FileSample:
     except UnreadableFileError as error:
         raise DraftError(f"{path}: {error}") from error
     rows = columns[0].rows if columns else 0
-    _refuse_unusable(path, table, rows)
-    return FileSample(path, label, rows, tuple(columns))
+    dialect = table.describe()
+    _refuse_unusable(path, table, dialect, rows)
+    return FileSample(path, label, rows, tuple(columns), dialect.header_lines)
 
 
 def _of_one_name(columns: list[ColumnSample]) -> Iterator[tuple[ColumnSample, ColumnSample]]:
@@ -121,8 +124,7 @@ def _of_one_name(columns: list[ColumnSample]) -> Iterator[tuple[ColumnSample, Co
             yield other, column
 
 
-def _refuse_unusable(path: Path, table: Table, rows: int) -> None:
-    dialect = table.describe()
+def _refuse_unusable(path: Path, table: Table, dialect: FileDialect, rows: int) -> None:
     if dialect.header_remark:
         raise DraftError(
             f"{path}: line {dialect.header_line} looks like data, not like a header; "

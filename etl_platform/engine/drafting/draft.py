@@ -19,6 +19,7 @@ from etl_platform.engine.drafting.draft_text import DraftColumn, DraftContract, 
 from etl_platform.engine.drafting.file_columns import SharedTable, share_columns
 from etl_platform.engine.drafting.key_candidates import composite_keys, single_key
 from etl_platform.engine.errors import UsageError
+from etl_platform.engine.output.plain_text import counted
 from etl_platform.engine.result import CheckResult
 from etl_platform.engine.split import Progress
 
@@ -26,6 +27,7 @@ _EVIDENT = 0.999
 _LEAST_EVIDENCE = 1_000
 """A type that 99.9 % of at least so many values have is kept; the others are typing errors for the quarantine."""
 _SHORT_ROWS = 0.01
+_FEW_ROWS = 20
 _MOST_ROUNDS = 12
 _MOST_KEYS = 3
 _COLUMN_ERRORS = frozenset({"ambiguous_dates", "ambiguous_numbers"})
@@ -204,7 +206,7 @@ class _Drafting:
     def _refuse_rejected(self, results: Sequence[CheckResult]) -> None:
         for file, result in zip(self._files, results, strict=True):
             if result.errors:
-                reasons = ", ".join(f"{rows:,} rows {reason}" for reason, rows in result.reasons.items())
+                reasons = ", ".join(f"{counted(rows, 'row')} {reason}" for reason, rows in result.reasons.items())
                 because = f" ({reasons})" if reasons else ""
                 raise DraftError(f"{file.path}: no contract accepts this file: {result.errors[0]}{because}")
 
@@ -223,11 +225,16 @@ class _Drafting:
             "The rules hold for these rows: keep those that are meant for the next files, and remove the others. "
             "Values of columns without a classification are masked until you write internal or public"
         )
+        if self._rows < _FEW_ROWS:
+            yield f"Only {counted(self._rows, 'row')}: most rules are guesses; draft again from a larger file"
+        for file in self._files:
+            if file.header_rows > 1:
+                yield f"The header of {file.label} has {file.header_rows} rows, whose names are joined"
         if not self._draft.primary_key:
             yield "No key was found: no identifier is unique, alone or with one or two further columns"
         damaged = {reason: rows for reason, rows in broken.items() if reason.startswith(DAMAGED_ROW)}
         for reason, rows in damaged.items():
-            yield f"{rows:,} damaged rows would be quarantined ({reason})"
+            yield f"{counted(rows, 'damaged row')} would be quarantined ({reason})"
         yield from (f"Left out: {sentence}" for sentence in self._table.left_out)
 
 

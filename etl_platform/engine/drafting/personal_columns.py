@@ -80,9 +80,20 @@ def looks_personal(name: str, counts: Mapping[str, int]) -> bool:
         return True
     if found & THINGS:
         return False
-    if found & (NAMES | FREE_TEXTS) or (found & ROLES and "id" not in found):
+    if found & (NAMES | FREE_TEXTS) or _ends_in_role(words(name)):
         return True
     return _share(counts, _is_last_first) > _HALF or _given_names(counts) > _SOME_NAMES
+
+
+def is_attribute(name: str) -> bool:
+    """Whether a column holds an attribute such as a race, whose values in a closed list say nothing about anybody."""
+    return not ATTRIBUTES.isdisjoint({*words(name), "".join(words(name))})
+
+
+def _ends_in_role(found: tuple[str, ...]) -> bool:
+    """Whether a name is that of a person: ``officer``, ``officer_2`` or ``subject_last``, and not ``subject_armed``."""
+    whole = [word for word in found if not word.isdigit() and word not in NAME_PARTS]
+    return bool(whole) and whole[-1] in ROLES
 
 
 def _by_name(found: tuple[str, ...], counts: Mapping[str, int]) -> Personal | None:

@@ -20,6 +20,7 @@ _LEAST_CODES = 10
 """Distinct texts that show a form."""
 _NAMED = ("email", "uuid", "ipv4", "uri")
 _YEARS = (1900, 2100)
+_SHARES = frozenset({"share", "percent", "pct", "percentage"})
 _DAYS_OF_SLACK = 3_653
 _CALENDAR = (MONTHS, [m[:3] for m in MONTHS], WEEKDAYS, [d[:3] for d in WEEKDAYS])
 _IMPLIED: dict[str, tuple[float, float]] = {
@@ -29,10 +30,15 @@ _IMPLIED: dict[str, tuple[float, float]] = {
     "minute": (0, 59),
     **dict.fromkeys(("lat", "latitude"), (-90, 90)),
     **dict.fromkeys(("lon", "lng", "long", "longitude"), (-180, 180)),
-    **dict.fromkeys(("percent", "pct", "percentage"), (0, 100)),
+    "age": (0, 130),
 }
 """Bounds by the last word of a column's name."""
 _CLASSES = {"d": "[0-9]", "u": "[A-Z]", "l": "[a-z]"}
+
+
+def attribute_values(counts: Mapping[str, int]) -> tuple[str, ...] | None:
+    """The closed list of an attribute of persons: each value is that of several rows, so it points at nobody."""
+    return allowed_values(counts) if counts and min(counts.values()) >= _ROWS_PER_VALUE else None
 
 
 def completed_list(counts: Mapping[str, int]) -> tuple[str, ...] | None:
@@ -87,9 +93,8 @@ def number_bounds(
     name_words: Sequence[str], low: float, high: float, *, whole: bool
 ) -> tuple[float | None, float | None]:
     """A minimum and maximum: those that the name implies, else with slack twice the largest value, rounded up."""
-    least, most = _IMPLIED.get(name_words[-1] if name_words else "", (math.inf, -math.inf))
-    if least <= low and high <= most:
-        return least, most
+    if implied := implied_bounds(name_words, low, high):
+        return implied
     if whole and _YEARS[0] <= low and high <= _YEARS[1]:
         return _YEARS
     if not whole and low >= 0 and high <= 1:
@@ -97,6 +102,14 @@ def number_bounds(
     least = 0 if low >= 0 else -_rounded_up(2 * -low)
     most = 0 if high < 0 else _rounded_up(2 * high)
     return least, (most if high > 0 or low < 0 else None)
+
+
+def implied_bounds(name_words: Sequence[str], low: float, high: float) -> tuple[float, float] | None:
+    """The bounds that a name implies, such as those of a month or a share, if the values are within them."""
+    bounds = _IMPLIED.get(name_words[-1] if name_words else "")
+    if not _SHARES.isdisjoint(name_words):
+        bounds = (0, 1) if high <= 1 else (0, 100)
+    return bounds if bounds and bounds[0] <= low and high <= bounds[1] else None
 
 
 def date_bounds(name_words: Collection[str], low: date, high: date, today: date) -> tuple[str, bool]:

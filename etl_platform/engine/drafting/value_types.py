@@ -15,6 +15,8 @@ from etl_platform.engine.drafting.word_lists import (
     DAYS,
     EMPTY_BESIDE_VALUES,
     FLAGS,
+    FREE_TEXTS,
+    NAMES,
     TIMES,
 )
 from etl_platform.engine.renames.name_words import words
@@ -54,7 +56,9 @@ def guess_type(name: str, counts: Mapping[str, int], filled: int, this_year: int
     values = {text: rows for text, rows in counts.items() if text not in always}
     beside = _tokens(values, EMPTY_BESIDE_VALUES) | {text for text in values if not any(map(str.isalnum, text))}
     typed = {text: rows for text, rows in values.items() if text not in beside}
-    guess = (_boolean(name, typed) or _moments(name, typed, this_year) or _number(name, typed)) if typed else None
+    # A note may be a number today, and an initial be N.
+    is_text = not (FREE_TEXTS | NAMES).isdisjoint(words(name)) or not typed
+    guess = None if is_text else _boolean(name, typed) or _moments(name, typed, this_year) or _number(name, typed)
     text = candidate(ColumnType.STRING)
     column, remarks = (guess.column, guess.remarks) if guess else (text, tuple(_nearly_typed(name, typed)))
     tokens = {*always, *(beside if guess else ())}

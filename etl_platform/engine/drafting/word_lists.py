@@ -17,7 +17,7 @@ PERIODS = _each("sept q1 q2 q3 q4 fy copy final") | {*MONTHS} | {month[:3] for m
 KEYS = _each("id ids uid uuid guid code codes key taxid serial ref account")
 KEYS_AT_END = _each("no nr nbr num number case")
 """Words of identifiers of rows, anywhere in a name or as its last word."""
-DIGIT_TEXTS = _each("zip zipcode postal phone ssn badge shield fips geoid plate vin")
+DIGIT_TEXTS = _each("zip zipcode postal phone ssn badge shield fips fp ce tract geoid plate vin")
 """Words of other texts that may be all digits and are not numbers."""
 COUNTERS = _each("seq sequence line item row version year month day")
 """Words of numbers that distinguish the rows of one identifier."""

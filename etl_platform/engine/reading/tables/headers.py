@@ -2,18 +2,18 @@
 
 from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass, replace
-from itertools import zip_longest
 
 from etl_platform.engine.contract.model import Contract, fold
 from etl_platform.engine.contract.reading_overrides import ReadingOverrides, contradicts_override
 from etl_platform.engine.privacy.masking import shape
 from etl_platform.engine.reading.tables.below_header import NumberedRow, RowBelow, rows_below
 from etl_platform.engine.reading.tables.header_words import are_names, has_header_word, is_value
+from etl_platform.engine.reading.tables.joined_rows import JOINED_ROWS, join_rows, rows_of_header
 
 HEADER_ROWS = 40
 """Rows from the top in which the header is searched."""
-
-_JOINED_ROWS = 3
+_LEAST_REPEATED = 3
+"""Two cells that repeat names show a repeated header; one may be a value that is also a name."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ def named_header(rows: list[NumberedRow], contract: Contract) -> FoundHeader | N
     head = rows[:HEADER_ROWS]
     for first, after, cells in head:
         consider(first, after, 1, cells)
-    for count in range(2, _JOINED_ROWS + 1):
+    for count in range(2, JOINED_ROWS + 1):
         for start in range(len(head) - count + 1):
             joined = head[start : start + count]
             texts = [cells for _, _, cells in joined]
@@ -88,26 +88,6 @@ def _holds_data(rows: Sequence[Sequence[str]], joined: Sequence[str], known: Con
             below_names = below_names or fold(name) == fold(own)
             made_of_both = made_of_both or fold(name) not in {fold(own), fold(last)}
     return below_names and not made_of_both
-
-
-def join_rows(rows: Sequence[Sequence[str]], known: Container[str]) -> list[str]:
-    """One header from several rows, of which the last holds the names.
-
-    A name is the cells of its column from top to bottom, or some of them. A group name also counts for the columns on
-    its right.
-    """
-    columns = list(zip_longest(*[[cell.strip() for cell in row] for row in rows], fillvalue=""))
-    groups: list[Sequence[str]] = [[""] * len(rows), *columns]
-    joined: list[str] = []
-    for place, (*own, below) in enumerate(columns, start=1):
-        groups[place] = tuple(cell or left for cell, left in zip(columns[place - 1], groups[place - 1], strict=True))
-        spread = groups[place][:-1] if below else own
-        parts = list(filter(None, (*spread, below)))
-        names = [" ".join(parts[start:]) for start in range(len(parts))]
-        names += [" ".join(parts[:end]) for end in range(len(parts) - 1, 0, -1)]
-        names += [" ".join(filter(None, (*own, below))), *filter(None, reversed(own))]
-        joined.append(next((name for name in names if fold(name) in known), names[0] if names else ""))
-    return joined
 
 
 def likely_header(rows: list[NumberedRow], width: int) -> FoundHeader | None:
@@ -134,6 +114,15 @@ def likely_header(rows: list[NumberedRow], width: int) -> FoundHeader | None:
     return FoundHeader(first, after, 1, cells, 0, 0.5, remark=remark)
 
 
+def _spanning(found: FoundHeader | None, rows: list[NumberedRow]) -> FoundHeader | None:
+    """A likely header with the rows above or below it that complete its names."""
+    joined = found and rows_of_header(rows[:HEADER_ROWS], found.first)
+    if found is None or not joined:
+        return found
+    cells = join_rows([texts for _, _, texts in joined], ())
+    return replace(found, first=joined[0][0], after=joined[-1][1], rows=len(joined), cells=cells, remark=None)
+
+
 def _may_name(texts: Sequence[str], width: int) -> bool:
     """Whether a row above names columns, rather than being a title: a single name must be a header word alone."""
     if len(texts) == 1:
@@ -146,7 +135,8 @@ def _header_words(cells: Sequence[str]) -> int:
 
 
 def _looks_like_data(cells: Sequence[str], below: Sequence[Sequence[str]]) -> str | None:
-    """Why a row may be data; None for a row of names."""
+    """Why a row may be data; None for a row of names. The header of a second table below is no sign of data."""
+    below = [row for row in below if not _is_alike(cells, row)]
     for place, cell in enumerate(cells):
         if is_value(cell):
             return f"has the value {cell.strip()!r}"
@@ -156,6 +146,12 @@ def _looks_like_data(cells: Sequence[str], below: Sequence[Sequence[str]]) -> st
         if any(map(str.isdigit, cell)) and len(column) > 1 and {shape(text) for text in column} == {shape(cell)}:
             return f"has {cell.strip()!r}, which looks like the values of the column"
     return None
+
+
+def _is_alike(header: Sequence[str], cells: Sequence[str]) -> bool:
+    """Whether at least half of the filled cells of a row are names of the header above them."""
+    filled = [(fold(cell), fold(name)) for cell, name in zip(cells, header, strict=False) if fold(cell)]
+    return sum(cell == name for cell, name in filled) * 2 >= max(len(filled), _LEAST_REPEATED)
 
 
 def by_position(rows: list[NumberedRow], contract: Contract, width: int) -> FoundHeader:
@@ -198,8 +194,8 @@ def find_header(
         return by_position(rows, contract, width)
     if line is not None:
         below = [row for row in rows if row[0] >= line]
-        rows = below[:_JOINED_ROWS]
-    found = likely_header(rows, width) if contract is None else named_header(rows, contract)
+        rows = below[:JOINED_ROWS]
+    found = _spanning(likely_header(rows, width), rows) if contract is None else named_header(rows, contract)
     if found is None:
         return None
     explaining = rows_below([row for row in below if row[0] >= found.after], _known_places(found.cells, contract))

@@ -32,7 +32,7 @@ def test_a_draft_is_printed_or_written_and_passes_the_check_of_contracts_and_of_
 def test_a_draft_says_how_many_rows_would_be_quarantined(stops: Path, capsys: pytest.CaptureFixture[str]) -> None:
     stops.write_text(ROWS + "20,South,more\n", "utf-8")
     assert main(["contract", "draft", str(stops), "--out", str(stops.with_suffix(".yaml"))]) == 0
-    assert "1 of these rows break it and would be quarantined" in capsys.readouterr().out
+    assert "1 of these rows breaks it and would be quarantined" in capsys.readouterr().out
 
 
 def test_the_name_of_the_dataset_can_be_given(stops: Path, capsys: pytest.CaptureFixture[str]) -> None:
