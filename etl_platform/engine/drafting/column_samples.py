@@ -2,12 +2,14 @@
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import polars as pl
 
-from etl_platform.engine.contract.model import fold
+from etl_platform.engine.columns import DAMAGE, TOO_FEW
+from etl_platform.engine.contract.model import Column, ColumnType, fold
+from etl_platform.engine.drafting.typed_texts import NO_CONTRACT
 from etl_platform.engine.drafting.word_lists import ALWAYS_EMPTY, EMPTY_BESIDE_VALUES
 from etl_platform.engine.errors import EtlPlatformError, UnreadableFileError
 from etl_platform.engine.file_dialect import FileDialect
@@ -103,18 +105,34 @@ def sample_file(path: Path, label: str) -> FileSample:
         table = open_table(path, None)
         columns = [ColumnSample(header, position) for position, header in enumerate(table.header)]
         pairs = list(_of_one_name(columns))
-        for batch in prefetch(table.batches()):
+        rows = 0
+        for batch in prefetch(_with_bounds(path, table).batches()):
+            rows += batch.height
+            whole = batch.filter(pl.col(DAMAGE).is_null() | (pl.col(DAMAGE) == TOO_FEW))
             for column in columns:
-                column.update(batch[str(column.position)])
+                column.update(whole[str(column.position)])
             for one, other in pairs:
-                if not other.differs and batch[str(one.position)].ne_missing(batch[str(other.position)]).any():
+                if not other.differs and whole[str(one.position)].ne_missing(whole[str(other.position)]).any():
                     one.differs = other.differs = True
     except UnreadableFileError as error:
         raise DraftError(f"{path}: {error}") from error
-    rows = columns[0].rows if columns else 0
     dialect = table.describe()
     _refuse_unusable(path, table, dialect, rows)
     return FileSample(path, label, rows, tuple(columns), dialect.header_lines)
+
+
+def _with_bounds(path: Path, table: Table) -> Table:
+    """The table read as by a contract with its columns: without repeated headers, second tables marked as damage."""
+    names = {fold(header): header for header in table.header if fold(header)}
+    columns = tuple(Column(name, ColumnType.STRING, 1, classification="internal") for name in names.values())
+    if not columns:
+        return table
+    try:
+        bounded = open_table(path, replace(NO_CONTRACT, columns=columns))
+    except UnreadableFileError:
+        # The check of the draft has the same error, with the columns of the draft.
+        return table
+    return bounded if list(bounded.header) == list(table.header) else table
 
 
 def _of_one_name(columns: list[ColumnSample]) -> Iterator[tuple[ColumnSample, ColumnSample]]:

@@ -7,7 +7,7 @@ import polars as pl
 from etl_platform.engine.contract.model import Column, ColumnType, Contract
 from etl_platform.engine.values.cell_values import typed_value
 
-_NO_CONTRACT = Contract(
+NO_CONTRACT = Contract(
     path="draft",
     id="draft",
     version="",
@@ -24,7 +24,7 @@ _NO_CONTRACT = Contract(
     primary_key=(),
     row_rules=(),
 )
-"""``typed_value`` names it in messages about invalid formats."""
+"""Stands for the contract to draft; ``typed_value`` names it in messages about invalid formats."""
 
 
 def candidate(kind: ColumnType, *formats: str, money: bool = False, pivot: int | None = None) -> Column:
@@ -36,7 +36,7 @@ def read_by_each(texts: Iterable[str], columns: Sequence[Column]) -> list[set[st
     distinct = list(dict.fromkeys(texts))
     frame = pl.DataFrame({"text:c": distinct}, schema={"text:c": pl.String})
     values = frame.select(
-        typed_value(column, _NO_CONTRACT).is_not_null().alias(str(place)) for place, column in enumerate(columns)
+        typed_value(column, NO_CONTRACT).is_not_null().alias(str(place)) for place, column in enumerate(columns)
     )
     return [
         {text for text, fits in zip(distinct, values[str(place)], strict=True) if fits} for place in range(len(columns))
