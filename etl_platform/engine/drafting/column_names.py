@@ -6,7 +6,7 @@ from fnmatch import fnmatchcase
 from unicodedata import normalize
 
 from etl_platform.engine.contract.model import DELIVERY_DAY, NAME, RESERVED_DATASET, file_stem, fold
-from etl_platform.engine.drafting.word_lists import DIGIT_TEXTS, KEYS, KEYS_AT_END, PERIODS
+from etl_platform.engine.drafting.word_lists import CODES, DIGIT_TEXTS, KEYS, KEYS_AT_END, PERIODS
 from etl_platform.engine.renames.name_words import words
 
 _LONGEST_NAME = 60
@@ -16,6 +16,11 @@ def is_key_name(name: str) -> bool:
     """Whether a name says that its values identify rows, or something that rows are about."""
     found = words(name)
     return bool(found) and DIGIT_TEXTS.isdisjoint(found) and (not KEYS.isdisjoint(found) or found[-1] in KEYS_AT_END)
+
+
+def is_code_name(name: str) -> bool:
+    """Whether a name says code: its values identify one of a list, and not a row."""
+    return not CODES.isdisjoint(words(name))
 
 
 def is_text_name(name: str) -> bool:

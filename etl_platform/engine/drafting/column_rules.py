@@ -6,7 +6,7 @@ from datetime import date
 from typing import Any
 
 from etl_platform.engine.contract.model import Column, ColumnType
-from etl_platform.engine.drafting.column_names import is_key_name
+from etl_platform.engine.drafting.column_names import is_code_name, is_key_name
 from etl_platform.engine.drafting.draft_text import DraftColumn
 from etl_platform.engine.drafting.file_columns import SharedColumn
 from etl_platform.engine.drafting.personal_columns import classify, is_attribute, looks_personal
@@ -20,7 +20,7 @@ from etl_platform.engine.drafting.value_rules import (
     named_format,
     number_bounds,
 )
-from etl_platform.engine.drafting.value_types import guess_type, without_tokens
+from etl_platform.engine.drafting.value_types import guess_type, nearly_typed, without_tokens
 from etl_platform.engine.output.plain_text import counted
 from etl_platform.engine.renames.name_words import words
 
@@ -135,8 +135,11 @@ def with_rules(column: Column, facts: SharedFacts, profile: tuple[Any, Any], tod
 
 def _with_texts(column: Column, facts: SharedFacts) -> tuple[Column, dict[str, int]]:
     printable = all(map(str.isprintable, facts.values))
+    # The next file has officers and cases that this one does not have.
+    is_open = column.unique or (is_key_name(facts.name) and not is_code_name(facts.name))
+    is_open = is_open or any(nearly_typed(facts.name, facts.values))
     allowed = completed_list(facts.values) or allowed_values(facts.values)
-    if facts.distinct and printable and not column.unique and allowed:
+    if facts.distinct and printable and not is_open and allowed:
         return replace(column, allowed=allowed), dict(facts.values)
     return replace(column, pattern=code_pattern(facts.values)), {}
 

@@ -1,5 +1,6 @@
 """The primary key of a drafted contract: one column, or two or three that are unique together. Guesses only."""
 
+import math
 from collections.abc import Iterator, Sequence
 from itertools import combinations
 from pathlib import Path
@@ -15,6 +16,8 @@ from etl_platform.engine.renames.name_words import words
 
 _MOST_COLUMNS = 8
 _LEAST_ROWS = 10
+_LEAST_REPEATS = 10
+"""Repetitions that chance would give: columns that never repeat without it are no evidence of a key."""
 _MOMENTS = frozenset({ColumnType.DATE, ColumnType.TIMESTAMP, ColumnType.TIME})
 
 
@@ -44,8 +47,17 @@ def composite_keys(
         return
     for size in (2, 3):
         for key in combinations([column.name for column in ordered], size):
-            if any(map(is_key_name, key)) and all(frame.n_unique(subset=key) == frame.height for frame in frames):
+            if (
+                any(map(is_key_name, key))
+                and sum(_expected_repeats(frame, key) for frame in frames) >= _LEAST_REPEATS
+                and all(frame.n_unique(subset=key) == frame.height for frame in frames)
+            ):
                 yield key
+
+
+def _expected_repeats(frame: pl.DataFrame, key: Sequence[str]) -> float:
+    """How many pairs of rows would have the same key if its columns were independent of each other."""
+    return frame.height * (frame.height - 1) / 2 / math.prod(frame[name].n_unique() for name in key)
 
 
 def _may_be_in_key(column: Column) -> bool:

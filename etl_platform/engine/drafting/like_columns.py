@@ -34,13 +34,13 @@ def _pair(one: str, left: Content, other: str, right: Content) -> Pair:
 
 
 def _content_score(left: Content, right: Content) -> tuple[float, str]:
+    numbers = {left.kind, right.kind} == {ColumnType.INTEGER, ColumnType.NUMBER}
     if left.kind is not right.kind:
-        return 0.0, "the types differ"
+        return (0.6, "both hold numbers") if numbers else (0.0, "the types differ")
     if left.kind not in {ColumnType.STRING, ColumnType.INTEGER}:
         return 0.6, f"both hold {left.kind} values"
     if left.complete and right.complete and max(len(left.counts), len(right.counts)) <= _CLOSED_LIST:
-        shared = _overlap(_folded(left.counts), _folded(right.counts))
-        return shared, f"they share {shared:.0%} of their values"
+        return _list_score(_folded(left.counts), _folded(right.counts))
     if left.kind is ColumnType.INTEGER:
         return 0.6, "both hold integers"
     shared = _overlap(_shapes(left.counts), _shapes(right.counts))
@@ -49,6 +49,17 @@ def _content_score(left: Content, right: Content) -> tuple[float, str]:
 
 def _folded(texts: Iterable[str]) -> set[str]:
     return {text.casefold() for text in texts}
+
+
+def _list_score(ours: set[str], theirs: set[str]) -> tuple[float, str]:
+    shared = _overlap(ours, theirs)
+    if not shared and len({text[0] for text in ours}) == len(ours) and _first(ours) == _first(theirs):
+        return 0.6, "their values begin with the same letters"
+    return shared, f"they share {shared:.0%} of their values"
+
+
+def _first(texts: set[str]) -> list[str]:
+    return sorted(text[0] for text in texts)
 
 
 def _shapes(counts: Mapping[str, int]) -> set[str]:

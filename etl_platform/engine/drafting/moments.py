@@ -16,7 +16,9 @@ _DATES = (
     *("d MMMM yyyy", "MMM d, yyyy", "MMMM d, yyyy", "MMM d yyyy", "MMMM d yyyy"),
 )
 _PLAIN_DATES = ("yyyyMMdd", "MMddyyyy")
-"""All digits, so the column's name must say that it is a date."""
+"""All digits, so the column's name must say that it is a date, or many values prove it."""
+_PROVEN = re.compile(r"(?:19|20)[0-9]{6}")
+_LEAST_PROVEN = 20
 _TIMES = (
     *("HH:mm", "HH:mm:ss", "H:mm", "H:mm:ss", "hh:mm a", "h:mm a", "hh:mm:ss a", "h:mm:ss a", "h:mma", "hh:mma"),
     *("HH:mm:ss.SSS", "HH:mm:ss.SSSSSS"),
@@ -53,7 +55,8 @@ def guess_moments(counts: Mapping[str, int], *, is_day: bool, is_time: bool, piv
         return None
     if is_day and all(text.isdecimal() and _SERIALS[0] <= int(text) <= _SERIALS[1] for text in counts):
         return MomentGuess(ColumnType.DATE, (EXCEL_SERIAL,), None, assumed_order=False)
-    days = (*_DATES, *(_PLAIN_DATES if is_day else ()))
+    is_proven = len(counts) >= _LEAST_PROVEN and all(map(_PROVEN.fullmatch, counts))
+    days = (*_DATES, *(_PLAIN_DATES if is_day else _PLAIN_DATES[:1] if is_proven else ()))
     if found := _explain(counts, ColumnType.DATE, days, pivot):
         return found
     if found := _explain(counts, ColumnType.TIME, (*_TIMES, *((_PLAIN_TIME,) if is_time else ())), pivot):

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from etl_platform.engine.contract.model import Column, ColumnType
-from etl_platform.engine.drafting.column_names import is_text_name
+from etl_platform.engine.drafting.column_names import is_key_name, is_text_name
 from etl_platform.engine.drafting.moments import guess_moments
 from etl_platform.engine.drafting.personal_columns import looks_personal
 from etl_platform.engine.drafting.typed_texts import candidate, read_by_each
@@ -27,7 +27,18 @@ _LEADING_ZERO = re.compile(r"[-+]?0[0-9]+(?:\.[0-9]+)?")
 _TOLERATED = 0.01
 _NEARLY = 0.8
 _SURNAME_SHARE = 0.01
-_DECIMAL_COMMA = re.compile(r"-?[0-9.]*,[0-9]{1,2}")
+_UNREAD = (
+    (re.compile(r"-?[0-9.]*,[0-9]{1,2}"), "numbers with a decimal comma", "ask for a decimal point"),
+    (re.compile(r"[-+]?[0-9.,]+ ?%"), "percentages", "ask for numbers without the sign"),
+    (
+        re.compile(r"(?:[A-Z]{3}|[^\W\d]?[€£¥]) ?-?[0-9][0-9.,]*|-?[0-9][0-9.,]* ?(?:[A-Z]{3}|[€£¥])"),
+        "amounts with their currency",
+        "ask for numbers, or for dollars with a $",
+    ),
+    (re.compile(r"[0-9]{4}-.*[0-9]:[0-9]{2}.*[-+][0-9]{2}:?[0-9]{2}"), "times with a time zone", "ask for UTC with Z"),
+)
+"""What no type reads: how the texts look, what they are, and what helps."""
+_DATE = re.compile(r"[0-9]{1,4}[-/.][0-9]{1,2}[-/.][0-9]{1,4}(?:[ T].*)?")
 
 
 @dataclass(frozen=True)
@@ -60,14 +71,13 @@ def guess_type(name: str, counts: Mapping[str, int], filled: int, this_year: int
     is_text = not (FREE_TEXTS | NAMES).isdisjoint(words(name)) or not typed
     guess = None if is_text else _boolean(name, typed) or _moments(name, typed, this_year) or _number(name, typed)
     text = candidate(ColumnType.STRING)
-    column, remarks = (guess.column, guess.remarks) if guess else (text, tuple(_nearly_typed(name, typed)))
+    column, remarks = (guess.column, guess.remarks) if guess else (text, tuple(nearly_typed(name, typed)))
     tokens = {*always, *(beside if guess else ())}
     if guess is None and looks_personal(name, values):
         # Na and Null are surnames, but not of many.
         tokens = {token for token in tokens if not token.isalpha() or counts[token] > filled * _SURNAME_SHARE}
     if not values:
-        # All that a column holds cannot mean empty: nothing would be left to check.
-        tokens, remarks = set(), (*remarks, "no values to judge by" if not counts else "always the same sign")
+        remarks = (*remarks, "no values to judge by")
     return TypeGuess(replace(column, name=name, null_tokens=tuple(sorted(tokens))), remarks)
 
 
@@ -102,6 +112,8 @@ def _boolean_of(yes: list[str], no: list[str], counts: Mapping[str, int]) -> Typ
 
 def _moments(name: str, counts: Mapping[str, int], this_year: int) -> TypeGuess | None:
     found = set(words(name))
+    if is_key_name(name) and found.isdisjoint(BIRTHS | DAYS | TIMES):
+        return None
     # A birth is never in the future; other dates may be, by a few years.
     pivot = this_year - 99 if found & BIRTHS else this_year - 79
     guess = guess_moments(counts, is_day=bool(found & DAYS), is_time=bool(found & TIMES), pivot=pivot)
@@ -130,13 +142,14 @@ def _number(name: str, counts: Mapping[str, int]) -> TypeGuess | None:
     return None
 
 
-def _nearly_typed(name: str, counts: Mapping[str, int]) -> Iterator[str]:
+def nearly_typed(name: str, counts: Mapping[str, int]) -> Iterator[str]:
     """Why a column is text although most of its values look like those of another type."""
     if not counts or is_text_name(name) or any(map(_LEADING_ZERO.fullmatch, counts)):
         return
-    if sum(map(bool, map(_DECIMAL_COMMA.fullmatch, counts))) > len(counts) / 2:
-        yield "looks like numbers with a decimal comma, which are read as text; ask for a decimal point"
-        return
+    for form, what, advice in _UNREAD:
+        if sum(map(bool, map(form.fullmatch, counts))) > len(counts) / 2:
+            yield f"looks like {what}, which are read as text; {advice}"
+            return
     rows, columns = (
         sum(counts.values()),
         [candidate(ColumnType.NUMBER, money=True), candidate(ColumnType.DATE, "M/d/yyyy")],
@@ -144,3 +157,6 @@ def _nearly_typed(name: str, counts: Mapping[str, int]) -> Iterator[str]:
     for column, read in zip(columns, read_by_each(counts, columns), strict=True):
         if (share := sum(counts[text] for text in read) / rows) >= _NEARLY:
             yield f"{share:.0%} of the filled rows are a {column.type}; the others are not, so the column is text"
+            return
+    if sum(map(bool, map(_DATE.fullmatch, counts))) > len(counts) / 2:
+        yield "looks like dates, which are read as text; see which of them are written in another way"

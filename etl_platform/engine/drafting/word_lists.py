@@ -14,7 +14,8 @@ WEEKDAYS = _in_order("monday tuesday wednesday thursday friday saturday sunday")
 PERIODS = _each("sept q1 q2 q3 q4 fy copy final") | {*MONTHS} | {month[:3] for month in MONTHS}
 """Words of file names that say when, not what."""
 
-KEYS = _each("id ids uid uuid guid code codes key taxid serial ref account")
+CODES = _each("code codes")
+KEYS = CODES | _each("id ids uid uuid guid key taxid serial ref account acct")
 KEYS_AT_END = _each("no nr nbr num number case")
 """Words of identifiers of rows, anywhere in a name or as its last word."""
 DIGIT_TEXTS = _each("zip zipcode postal phone ssn badge shield fips fp ce tract geoid plate vin")
