@@ -129,7 +129,7 @@ def with_rules(column: Column, facts: SharedFacts, profile: tuple[Any, Any], tod
     if column.type is ColumnType.STRING and not hidden and not column.named_format:
         column, rows = _with_texts(column, facts)
     elif column.type is ColumnType.STRING and facts.distinct and is_attribute(facts.name):
-        column = replace(column, allowed=attribute_values(facts.values))
+        column, rows = replace(column, allowed=attribute_values(facts.values)), dict(facts.values)
     return DraftColumn(column, tuple(evidence), rows)
 
 

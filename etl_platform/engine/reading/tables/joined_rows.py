@@ -12,7 +12,7 @@ JOINED_ROWS = 3
 """Rows that a header can have."""
 _LEAST_ALIKE = 3
 """So many equal names and no other one say nothing about their columns."""
-_HALF, _QUARTER = 0.5, 0.25
+_MOST, _HALF, _QUARTER = 0.8, 0.5, 0.25
 """Shares of cells with a word of which names are made. Cells of data seldom have one."""
 
 
@@ -78,14 +78,13 @@ def _complete(upper: Sequence[str], lower: Sequence[Sequence[str]], below: Seque
     names = {fold(upper[place]) for place in groups} - {""}
     own = {place for place, cell in enumerate(upper) if cell.strip()} - groups
     words = sum(map(has_header_word, last.values())) / len(last)
-    if own:
-        is_blank_below = own.isdisjoint(last) and any(
-            row[place].strip() for row in below for place in own & {*range(len(row))}
-        )
-        return is_blank_below and (len(names) > 1 or words >= _HALF)
-    if len(names) == 1:
+    names_alone = sum(map(_is_header_word, last.values())) / len(last) if all(map(is_name, last.values())) else 0.0
+    if own.isdisjoint(last) and own:
+        is_filled = any(row[place].strip() for row in below for place in own & {*range(len(row))})
+        return is_filled and (len(names) > 1 or words >= _HALF)
+    if len(names) == 1 and not own:
         return len(upper) >= _LEAST_ALIKE and len(last) == len(upper) and words >= _QUARTER
-    return all(map(is_name, last.values())) and sum(map(_is_header_word, last.values())) >= len(last) * _HALF
+    return names_alone >= (_MOST if own else _HALF)
 
 
 def _is_header_word(text: str) -> bool:

@@ -222,3 +222,114 @@ def test_texts_of_a_form_that_odcs_names_have_that_format_and_no_pattern(tmp_pat
     assert [column.named_format for column in contract.columns] == ["uuid", "email", "ipv4"]
     assert [column.pattern for column in contract.columns] == [None] * 3
     assert "baxezov" not in draft.text
+
+
+def test_a_header_of_two_rows_is_joined_and_the_draft_says_so(tmp_path: Path) -> None:
+    rows = ["ID,Name,Name,Sex,Date", *(f"{place},Baxezov,Diqezax,M,1/{1 + place % 28}/2025" for place in range(30))]
+    draft, contract = drafted(csv_file(tmp_path / "Stops.csv", "Officer,,Driver,,Stop", rows))
+    names = ["officer_id", "officer_name", "driver_name", "driver_sex", "stop_date"]
+    assert [column.name for column in contract.columns] == names
+    assert contract.column("stop_date").type == "date"
+    assert "The header of Stops.csv has 2 rows, whose names are joined" in comments(draft)
+    assert (draft.rows, draft.quarantined) == (30, 0)
+
+
+def test_repeated_headers_and_a_second_table_do_not_change_types(tmp_path: Path) -> None:
+    header = "stop_id,stop_date,reason"
+    rows = [f"{place},1/{1 + place % 28}/2025,{['Speed', 'Light'][place % 2]}" for place in range(40)]
+    pages = [*rows[:20], header, *rows[20:], "", "Officers", "badge,last_name,rank", "11,Baxezov,SGT"]
+    draft, contract = drafted(csv_file(tmp_path / "Stops.csv", header, pages))
+    assert [column.type for column in contract.columns] == ["string", "date", "string"]
+    assert contract.column("reason").allowed == ("Light", "Speed")
+    assert "3 damaged rows would be quarantined (row.outside_table)" in comments(draft)
+
+
+def test_names_and_notes_are_texts_whatever_they_hold(tmp_path: Path) -> None:
+    rows = [f"{place},N,{place},Y" for place in range(30)]
+    _, contract = drafted(csv_file(tmp_path / "Stops.csv", "stop_id,middle_initial,notes,searched", rows))
+    assert [column.type for column in contract.columns] == ["string", "string", "string", "boolean"]
+
+
+def test_the_codes_of_an_attribute_are_a_list_and_stay_restricted(tmp_path: Path) -> None:
+    rows = [f"{place},{'WBH'[place % 3]},{'MF'[place % 2] if place else 'Q'}" for place in range(60)]
+    _, contract = drafted(csv_file(tmp_path / "Stops.csv", "stop_id,driver_race,driver_sex", rows))
+    assert [column.allowed for column in contract.columns] == [None, ("B", "H", "W"), None]
+    assert [column.classification for column in contract.columns] == [None, "restricted", "restricted"]
+
+
+def test_a_role_in_a_name_hides_the_person_and_not_what_is_said_about_them(tmp_path: Path) -> None:
+    rows = [f"{place},{['Armed', 'Unarmed'][place % 2]},{['Baxezov', 'Diqezax'][place % 2]}" for place in range(60)]
+    draft, contract = drafted(csv_file(tmp_path / "Force.csv", "force_id,subject_armed,officer_2", rows))
+    assert [column.allowed for column in contract.columns] == [None, ("Armed", "Unarmed"), None]
+    assert "Baxezov" not in draft.text
+
+
+def test_the_few_officers_of_a_file_are_no_list_and_its_few_codes_are(tmp_path: Path) -> None:
+    rows = [f"{place},O{place % 5},{['09A', '13B'][place % 2]}" for place in range(60)]
+    _, contract = drafted(csv_file(tmp_path / "Stops.csv", "stop_id,officer_id,offense_code", rows))
+    assert [column.allowed for column in contract.columns] == [None, None, ("09A", "13B")]
+
+
+def test_columns_that_chance_keeps_from_repeating_are_no_key(tmp_path: Path) -> None:
+    rows = [f"C{place % 30},1/{1 + place % 28}/2025" for place in range(40)]
+    draft, contract = drafted(csv_file(tmp_path / "Training.csv", "course_id,completed", rows))
+    assert contract.primary_key == ()
+    assert "No key was found" in comments(draft)
+
+
+@pytest.mark.parametrize(
+    ("text", "remark"),
+    [
+        ("{0},5", "looks like numbers with a decimal comma, which are read as text; ask for a decimal point"),
+        ("{0}%", "looks like percentages"),
+        ("USD {0}.00", "looks like amounts with their currency"),
+        ("2025-01-{0:02}T10:00:00-05:00", "looks like times with a time zone"),
+    ],
+)
+def test_a_text_that_looks_like_another_type_says_what_to_ask_for(tmp_path: Path, text: str, remark: str) -> None:
+    rows = [f'{place};"{text.format(1 + place % 28)}"' for place in range(60)]
+    draft, contract = drafted(csv_file(tmp_path / "Fines.csv", "fine_id;amount", rows))
+    assert contract.column("amount").type == "string"
+    assert remark in comments(draft)
+
+
+def test_an_identifier_that_looks_like_a_date_stays_a_text_and_a_column_of_compact_dates_does_not(
+    tmp_path: Path,
+) -> None:
+    rows = [f"2025-0{1 + place % 9}-{10 + place % 18},202501{1 + place % 28:02}" for place in range(60)]
+    _, contract = drafted(csv_file(tmp_path / "Reports.csv", "case_no,filed", rows))
+    assert [column.type for column in contract.columns] == ["string", "date"]
+
+
+def test_a_column_that_always_says_null_is_empty(tmp_path: Path) -> None:
+    draft, contract = drafted(csv_file(tmp_path / "Things.csv", "thing_id,beat", [f"{n},NULL" for n in range(30)]))
+    assert (contract.column("beat").required, contract.column("beat").null_tokens) == (False, ("NULL",))
+    assert "NULL means empty in 30 rows" in comments(draft)
+
+
+@pytest.mark.parametrize(
+    ("names", "patterns"),
+    [
+        (["UOF_FY24_Export.csv"], ("uof*export*",)),
+        (["14_xls95_red_number.csv"], ("*xls*red*number*",)),
+        (["2026-01 Stops.csv", "2026-02 Stops.csv"], ("*stops*",)),
+        (["Jan_Uof_12_Report.csv", "Feb_Uof_13_Report.csv"], ("*uof*report*",)),
+    ],
+)
+def test_patterns_of_file_names_leave_room_for_the_digits_of_the_next_file(
+    tmp_path: Path, names: list[str], patterns: tuple[str, ...]
+) -> None:
+    paths = [csv_file(tmp_path / name, "stop_id,beat", [f"{place},North" for place in range(9)]) for name in names]
+    assert drafted(*paths)[1].file_patterns == patterns
+
+
+@pytest.mark.parametrize(
+    ("header", "bounds"),
+    [("driver_age", (0, 130)), ("share_white", (0, 100)), ("hour", (0, 23)), ("stops", (0, 200))],
+)
+def test_bounds_are_those_of_the_name_where_it_implies_some(
+    tmp_path: Path, header: str, bounds: tuple[int, int]
+) -> None:
+    rows = [f"{place},{10 + place % 13 * (1 if header == 'hour' else 6)}" for place in range(60)]
+    _, contract = drafted(csv_file(tmp_path / "Stops.csv", f"stop_id,{header}", rows))
+    assert (contract.columns[1].minimum, contract.columns[1].maximum) == bounds
