@@ -6,7 +6,7 @@ from typing import Any
 
 import dagster as dg
 
-from etl_platform.engine.privacy.masking import shown
+from etl_platform.engine.privacy.masking import SHOWN_CHARACTERS
 
 MAX_SHOWN = 100
 """Rows, and columns, of a table about the columns of a file. All tables of a materialization are in the event log."""
@@ -14,7 +14,9 @@ MAX_SHOWN = 100
 
 def table(rows: Sequence[Mapping[str, Any]]) -> dg.TableMetadataValue:
     """Rows as a table that Dagster shows in its UI: every cell is a short text."""
-    texts = [{name: "" if value is None else shown(str(value)) for name, value in row.items()} for row in rows]
+    texts = [
+        {name: "" if value is None else str(value)[:SHOWN_CHARACTERS] for name, value in row.items()} for row in rows
+    ]
     columns = [dg.TableColumn(name, "string") for name in texts[0]]
     return dg.MetadataValue.table([dg.TableRecord(row) for row in texts], dg.TableSchema(columns=columns))
 

@@ -4,7 +4,7 @@ A text that only the other reading explains, such as 25/12/1980 where the month 
 contract. If there is too much of it, the texts that both readings explain, such as 05/06/1980, cannot be trusted.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from dataclasses import dataclass
 
 import polars as pl
@@ -47,6 +47,7 @@ class ContraryTexts:
 
     def __init__(self, compiled: CompiledContract) -> None:
         self._compiled = compiled
+        self._masked: Set[str] = frozenset()
         self._found = [(reading, Evidence()) for reading in compiled.other_readings]
 
     def update(self, bad: pl.DataFrame) -> None:
@@ -65,8 +66,9 @@ class ContraryTexts:
             first = contrary.row(0, named=True)
             evidence.place = first[LINE], first.get(MEMBER), first[f"text:{reading.column}"]
 
-    def errors(self, table: Table) -> Iterator[FileError]:
+    def errors(self, table: Table, masked: Set[str]) -> Iterator[FileError]:
         """Why the file is ambiguous. Reads the table again if there are contrary texts."""
+        self._masked = masked
         suspect = {reading.code for reading, evidence in self._found if evidence.theirs}
         found = [(reading, evidence) for reading, evidence in self._found if reading.code in suspect]
         if found:
@@ -112,8 +114,8 @@ class ContraryTexts:
 
     def _place(self, name: str, line: int, member: str | None, text: str) -> str:
         where = f"line {line}" if member is None else f"line {line} of {member}"
-        column = self._compiled.contract.column(name)
-        return where if column.masked else f"{where}, {shown(column.as_sent(text))!r}"
+        sent = self._compiled.contract.column(name).as_sent(text)
+        return where if name in self._masked else f"{where}, {shown(sent)!r}"
 
 
 def _rows(count: int) -> str:

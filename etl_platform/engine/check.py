@@ -81,7 +81,8 @@ def check_file(
             footer = {"delivery_id": delivery_id} if delivery_id else {}
             rows = split(table, compiled, match.duplicate_pairs(), out_dir, progress, footer=footer)
             result = rows.add_to(reading.result, as_of)
-            reading.result = replace(result, errors=(*rows.contrary.errors(table), *_row_errors(result, contract)))
+            errors = rows.contrary.errors(table, rows.masked)
+            reading.result = replace(result, errors=(*errors, *_row_errors(result, contract)))
     result = reading.result
     _delete(out_dir, *([SILVER] if result.errors else []), *([] if result.quarantined_rows else [QUARANTINE]))
     return result
@@ -110,7 +111,10 @@ def _reading() -> Iterator[_Reading]:
         raise RuntimeError("Polars panicked on this file") from None
     finally:
         if reading.table is not None:
-            reading.result = replace(reading.result, dialect=reading.table.describe())
+            dialect = reading.table.describe()
+            # A line that was left out may hold the values of a row.
+            dialect = dialect.masked if reading.result.personal_data else dialect
+            reading.result = replace(reading.result, dialect=dialect)
 
 
 def _refuse_broken_contract(contract: Contract, as_of: date | None) -> None:
@@ -204,6 +208,10 @@ def _row_errors(result: CheckResult, contract: Contract) -> Iterator[FileError]:
             f"{percent:.2f} % of the rows break a rule, and the contract allows {limit} %; "
             "correct them and send the file again",
         )
+    if contract.rejects_personal_data and result.personal_data:
+        found = "; ".join(map(str, result.personal_data))
+        advice = "send the file without these values, or ask the data team to classify the column in the contract"
+        yield FileError("personal_data", f"{found}; {advice}")
     codes = {rule.name: rule.code for rule in contract.dataset_rules}
     for verdict in result.dataset_rules:
         if verdict.rejects:

@@ -1,10 +1,11 @@
 """How a file was read: format, encoding, header, and the lines that are not data. Values and their JSON form only."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
 from etl_platform.engine.json_fields import Json, known_fields, without_null
+from etl_platform.engine.privacy.masking import shape
 
 _LISTS = (
     "ignored_sheets",
@@ -140,6 +141,17 @@ class FileDialect:
     hidden_rows: tuple[str, ...] | None = None
     hidden_columns: tuple[str, ...] | None = None
     encoding_evidence: tuple[EncodingEvidence, ...] = ()
+
+    @property
+    def masked(self) -> "FileDialect":
+        """The same without texts of the file."""
+        members = None if self.members is None else tuple(replace(m, dialect=m.dialect.masked) for m in self.members)
+        return replace(
+            self,
+            dropped=tuple(replace(line, text=shape(line.text)) for line in self.dropped),
+            encoding_evidence=tuple(replace(item, word=shape(item.word)) for item in self.encoding_evidence),
+            members=members,
+        )
 
     @classmethod
     def from_json(cls, data: Json) -> "FileDialect":

@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass, field, replace
 from functools import cache
 from types import MappingProxyType
@@ -188,16 +188,27 @@ class Profiler:
         """Nulls and maximum of a column, masked ones included: for dataset rules, not for display."""
         return ColumnFacts(self._states[name].nulls, self._states[name].maximum)
 
-    def result(self) -> dict[str, ColumnProfile]:
-        return {name: self._describe(name, state) for name, state in self._states.items()}
+    def counted(self, name: str) -> dict[str, int] | None:
+        """The rows of each text of a column, also of a masked one; None if there are too many. Not for display."""
+        state = self._states[name]
+        return None if state.counts is None else {state.texts[value]: rows for value, rows in state.counts.items()}
 
-    def _describe(self, name: str, state: _ColumnState) -> ColumnProfile:
+    def result(self, masked: Set[str] = frozenset()) -> dict[str, ColumnProfile]:
+        """The profile of each column.
+
+        Args:
+            masked: further columns of which only counts and lengths are shown.
+        """
+        masked |= self._masked
+        return {name: self._describe(name, state, masked=name in masked) for name, state in self._states.items()}
+
+    def _describe(self, name: str, state: _ColumnState, *, masked: bool) -> ColumnProfile:
         self._add_counted(name, state)
         exact = state.counts is not None or len(state.hashes) < SKETCH_SIZE
         distinct = len(state.hashes) if state.counts is None else len(state.counts)
         if not exact:
             distinct = round((SKETCH_SIZE - 1) / (int(state.hashes[-1]) / 2**64))
-        top = None if name in self._masked else _most_frequent(state, self._types[name])
+        top = None if masked else _most_frequent(state, self._types[name])
         are_values_known = top is not None and len(top) == distinct
         described = ColumnProfile(
             nulls=state.nulls,
@@ -206,7 +217,7 @@ class Profiler:
             distinct_error=0.0 if exact else DISTINCT_ERROR,
             min_length=state.shortest,
             max_length=state.longest,
-            masked=name in self._masked,
+            masked=masked,
             forms=None if are_values_known else kept_forms(state.forms),
         )
         if described.masked:

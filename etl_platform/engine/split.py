@@ -2,7 +2,7 @@
 
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -21,15 +21,15 @@ from etl_platform.engine.columns import (
     OVERFLOW,
     REASONS,
 )
-from etl_platform.engine.contract.model import Contract
 from etl_platform.engine.contract.overlay import AppliedOverlay
 from etl_platform.engine.output.parquet import ParquetSink
-from etl_platform.engine.privacy.masking import HIDDEN, shape, shown
+from etl_platform.engine.personal_data_search import PersonalDataSearch, unannounced_columns
+from etl_platform.engine.privacy.masking import HIDDEN, shown
 from etl_platform.engine.profile import Profiler
-from etl_platform.engine.reading.characters.cell_characters import LOST, lost_cell
 from etl_platform.engine.reading.prefetch import prefetch
 from etl_platform.engine.reading.table import Table
-from etl_platform.engine.result import CheckResult, Example
+from etl_platform.engine.result import CheckResult
+from etl_platform.engine.row_examples import RowExamples
 from etl_platform.engine.rules.compiled_contract import CompiledContract
 from etl_platform.engine.rules.dataset_verdicts import ColumnFacts, evaluate_rules
 from etl_platform.engine.rules.hook import load_transform
@@ -37,7 +37,6 @@ from etl_platform.engine.rules.hook_result import given_columns
 from etl_platform.engine.rules.key_hashes import KeyHashes, checksum
 
 SILVER, QUARANTINE = "silver.parquet", "quarantine.parquet"
-_EXAMPLES = 5
 _PREVIEW_ROWS = 5
 Progress = Callable[[str, int], None]
 """Called with the stage (``keys`` or ``rows``) and the rows done so far."""
@@ -112,11 +111,16 @@ class SplitRows:
         self._unevaluated: Counter[str] = Counter()
         self._changed: Counter[str] = Counter()
         self._changes = compiled.changed_cells
-        self._examples: dict[str, list[Example]] = {}
+        self._examples = RowExamples(compiled, table.names)
         self._preview: list[dict[str, Any]] = []
         self._accepted = self._quarantined = 0
+        self.masked = self._masked
+        """The masked columns; after ``add_to`` also those in which personal data was found."""
         self._unnamed = {place: False for place, cell in enumerate(table.header) if not cell.strip()}
         """By position of a column without a name: whether any of its cells has text."""
+        self._search = PersonalDataSearch(
+            unannounced_columns(contract, compiled.schema, _extra_columns(table, compiled, duplicates))
+        )
         self.checksums = dict.fromkeys(compiled.keys, 0)
         self.contrary = ContraryTexts(compiled)
 
@@ -144,6 +148,7 @@ class SplitRows:
         if self._transform is not None:
             batch, computed = self._compiled.add_computed(batch, self._transform)
             self._computed.update(computed)
+        self._search.update(batch)
         for reason in self.checksums:
             self.checksums[reason] = (self.checksums[reason] + checksum(batch[f"key:{reason}"])) % 2**64
         good = batch.select(self._columns)
@@ -154,11 +159,10 @@ class SplitRows:
             broken = _rows_per_reason(bad, self._compiled)
             self._counts.update(broken)
             self._unevaluated.update(_rows_per_failure(bad))
-            _collect_rule_examples(bad, self._compiled, broken, self._examples)
-            _collect_damage_examples(bad, self._names, self._examples)
+            self._examples.update(bad, broken)
             self.contrary.update(bad)
         if len(self._preview) < _PREVIEW_ROWS:
-            self._preview += _preview(good.head(_PREVIEW_ROWS - len(self._preview)), self._masked)
+            self._preview += good.head(_PREVIEW_ROWS - len(self._preview)).rows(named=True)
         return good, _quarantined(self._compiled.explain(bad), self._names)
 
     def _note_unnamed_columns(self, batch: pl.DataFrame) -> None:
@@ -172,22 +176,27 @@ class SplitRows:
     def add_to(self, result: CheckResult, as_of: date | None) -> CheckResult:
         """The result with the counts, examples, profile and verdicts of the pass; ``as_of`` is the day of delivery."""
         assert result.columns is not None
-        unnamed = tuple(f"column {place + 1} (no name)" for place, filled in self._unnamed.items() if filled)
-        profile = self._profiler.result() | self._computed.result()
+        unnamed = tuple(_unnamed(place) for place, filled in self._unnamed.items() if filled)
+        personal_data = self._search.findings(self._counted, as_of)
+        masked = self.masked = self._masked | self._columns_from(
+            {found.column for found in personal_data if found.in_contract}
+        )
+        profile = self._profiler.result(masked) | self._computed.result(masked)
         rows, rules = self._profiler.rows, self._compiled.contract.dataset_rules
-        verdicts = evaluate_rules(rules if rows else (), rows, self._facts, as_of=as_of, masked=self._masked)
+        verdicts = evaluate_rules(rules if rows else (), rows, self._facts, as_of=as_of, masked=masked)
         return replace(
             result,
             rows=rows,
             accepted_rows=self._accepted,
             quarantined_rows=self._quarantined,
             reasons={reason: self._counts[reason] for reason in sorted(self._counts)},
-            examples={reason: tuple(found) for reason, found in self._examples.items()},
+            examples=self._examples.result(masked),
             unevaluated={reason: self._unevaluated[reason] for reason in sorted(self._unevaluated)},
             columns=replace(result.columns, extra=result.columns.extra + unnamed),
             profile={name: profile[name] for name in self._columns},
             dataset_rules=tuple(verdicts),
-            preview=tuple(self._preview),
+            personal_data=personal_data,
+            preview=tuple(_preview(self._preview, masked)),
             overlay=self._applied_overlay(),
         )
 
@@ -195,8 +204,32 @@ class SplitRows:
         overlay = self._compiled.contract.overlay
         return None if overlay is None else replace(AppliedOverlay.of(overlay), changed_cells=dict(+self._changed))
 
+    def _columns_from(self, names: Set[str]) -> set[str]:
+        """Columns of these names, and those that are derived from one."""
+        return {name for name in self._columns if not names.isdisjoint((name, *self._compiled.sources(name)))}
+
+    def _counted(self, name: str) -> Mapping[str, int] | None:
+        return self._profiler_of(name).counted(name)
+
     def _facts(self, name: str) -> ColumnFacts:
-        return (self._computed if self._compiled.contract.column(name).computed else self._profiler).facts(name)
+        return self._profiler_of(name).facts(name)
+
+    def _profiler_of(self, name: str) -> Profiler:
+        return self._computed if self._compiled.contract.column(name).computed else self._profiler
+
+
+def _extra_columns(table: Table, compiled: CompiledContract, duplicates: Sequence[tuple[int, int]]) -> dict[str, str]:
+    """The columns of the file that the contract does not have: name and place in a batch."""
+    known = {*compiled.positions.values(), *(place for pair in duplicates for place in pair)}
+    return {
+        (name if cell.strip() else _unnamed(place)): str(place)
+        for place, (name, cell) in enumerate(zip(table.names, table.header, strict=True))
+        if place not in known
+    }
+
+
+def _unnamed(place: int) -> str:
+    return f"column {place + 1} (no name)"
 
 
 def _mark_differing_duplicates(cells: pl.DataFrame, duplicates: Sequence[tuple[int, int]]) -> pl.DataFrame:
@@ -220,56 +253,8 @@ def _rows_per_failure(bad: pl.DataFrame) -> dict[str, int]:
     return {name.removeprefix(FAILED): int(bad[name].sum()) for name in bad.columns if name.startswith(FAILED)}
 
 
-def _collect_rule_examples(
-    bad: pl.DataFrame,
-    compiled: CompiledContract,
-    broken: Mapping[str, int],
-    examples: dict[str, list[Example]],
-) -> None:
-    """Add rows that broke a rule, up to _EXAMPLES for each rule."""
-    places = [LINE, *_member(bad)]
-    for reason in compiled.reasons:
-        room = _EXAMPLES - len(examples.get(reason, ()))
-        if room <= 0 or reason not in broken:
-            continue
-        inputs = compiled.inputs[reason]
-        rows = bad.filter(f"rule:{reason}").head(room).select(*places, *(f"text:{name}" for name in inputs))
-        for row in rows.rows():
-            values = row[len(places) :]
-            texts = [_shown_cell(compiled.contract, name, value) for name, value in zip(inputs, values, strict=True)]
-            value = (
-                texts[0] if len(texts) == 1 else ", ".join(f"{n}={v or ''}" for n, v in zip(inputs, texts, strict=True))
-            )
-            examples.setdefault(reason, []).append(_example(row[: len(places)], value))
-
-
-def _collect_damage_examples(bad: pl.DataFrame, names: Sequence[str], examples: dict[str, list[Example]]) -> None:
-    """Add damaged rows, up to _EXAMPLES for each kind of damage."""
-    if bad[DAMAGE].null_count() == bad.height:
-        return
-    places = [LINE, *_member(bad)]
-    damaged = bad.filter(pl.col(DAMAGE).is_not_null()).group_by(DAMAGE, maintain_order=True).head(_EXAMPLES)
-    for *place, reason, overflow, name, cell in damaged.select(*places, DAMAGE, OVERFLOW, *lost_cell(names)).rows():
-        value = f"{name}={shape(cell)}" if reason in LOST and cell else overflow and shape(overflow)
-        if len(examples.setdefault(reason, [])) < _EXAMPLES:
-            examples[reason].append(_example(place, value))
-
-
-def _example(place: Sequence[Any], value: str | None) -> Example:
-    """``place`` is the line and, in an archive with several members, the member."""
-    line, *member = place
-    return Example(line, value, *member)
-
-
-def _shown_cell(contract: Contract, name: str, value: str | None) -> str | None:
-    if value is None:
-        return None
-    column = contract.column(name)
-    return shape(value) if column.masked else shown(column.as_sent(value))
-
-
-def _preview(good: pl.DataFrame, masked: frozenset[str]) -> Iterator[dict[str, Any]]:
-    for row in good.rows(named=True):
+def _preview(rows: Iterable[dict[str, Any]], masked: Set[str]) -> Iterator[dict[str, Any]]:
+    for row in rows:
         yield {name: HIDDEN if name in masked and value is not None else shown(value) for name, value in row.items()}
 
 

@@ -15,6 +15,7 @@ from etl_platform.engine.contract.column_reader import ColumnReader
 from etl_platform.engine.contract.contract_status import read_status, status_notes
 from etl_platform.engine.contract.custom_properties import (
     OURS,
+    PII_GATE,
     SCHEMA_CUSTOM,
     misplaced,
     read_custom,
@@ -132,6 +133,7 @@ class _Reader:
                 *for_people,
                 *classification_notes(document.path, columns),
             ),
+            rejects_personal_data=self.custom.get(PII_GATE) == "reject",
             pads_short_rows=self.custom.get("shortRows") == "pad",
             **parts,
         )

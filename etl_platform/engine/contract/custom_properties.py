@@ -12,6 +12,7 @@ from etl_platform.engine.contract.two_digit_years import PIVOT
 from etl_platform.engine.errors import ContractError
 
 SHORT_ROWS = ("pad", "quarantine")
+PII_GATE, PII_GATES = "piiGate", ("remark", "reject")
 LIKE_LAST_TIME = "likeLastTime"
 COLUMN_CUSTOM = frozenset(
     [
@@ -23,7 +24,7 @@ SCHEMA_CUSTOM = frozenset(
     [
         *("filePatterns", "trim", "nullTokens", "maxRejectedPercent", "case", "sheet", "headerLine"),
         *("quote", "escape", "header"),
-        *("transform", "transformFrame", "shortRows", LIKE_LAST_TIME, PIVOT),
+        *("transform", "transformFrame", "shortRows", LIKE_LAST_TIME, PII_GATE, PIVOT),
     ]
 )
 OURS = COLUMN_CUSTOM | SCHEMA_CUSTOM
@@ -31,7 +32,9 @@ RELATIONSHIP_CUSTOM = frozenset({"severity"})
 """Of relationships; elsewhere, ``severity`` is a field of the standard, or a property of other tools."""
 _EXPECTED_TYPES: dict[str, tuple[type | tuple[type, ...], str]] = {
     **dict.fromkeys(("trim", "useLabels", "computed", "notFuture"), (bool, "true or false")),
-    **dict.fromkeys(("case", "transform", "transformFrame", "sheet", "shortRows", "quote", "escape"), (str, "a text")),
+    **dict.fromkeys(
+        ("case", "transform", "transformFrame", "sheet", "shortRows", "quote", "escape", PII_GATE), (str, "a text")
+    ),
     "header": (str, "the text none"),
     "severity": (str, "warning or error"),
     **dict.fromkeys(("headerLine", PIVOT), (int, "a number")),
@@ -105,5 +108,7 @@ def _check_value(document: Located, name: str, value: Any, where: Where) -> None
         raise document.error(f"maxRejectedPercent takes a number from 0 to 100, not {value}", *where)
     if isinstance(value, list) and not all(isinstance(item, str) for item in value):
         raise document.error(f"{name} takes a list of texts; put its items in quotes", *where)
+    if name == PII_GATE and value not in PII_GATES:
+        raise document.error(f"{PII_GATE} takes {' or '.join(PII_GATES)}, not {value!r}", *where)
     if name == "shortRows" and value not in SHORT_ROWS:
         raise document.error(f"shortRows takes {' or '.join(SHORT_ROWS)}, not {value!r}", *where)

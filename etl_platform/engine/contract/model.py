@@ -218,6 +218,8 @@ class Contract:
     status: str = "active"
     patterns_line: int | None = None
     """The line of ``file_patterns``; None if there are none."""
+    rejects_personal_data: bool = False
+    """Whether personal data in a column that does not announce it refuses the file."""
     pads_short_rows: bool = False
     """Whether a row with fewer cells than the header is complete, and its last cells are empty."""
     overlay: Overlay | None = None

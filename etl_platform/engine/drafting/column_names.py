@@ -5,9 +5,9 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from fnmatch import fnmatchcase
 from unicodedata import normalize
 
+from etl_platform.engine.column_words import words
 from etl_platform.engine.contract.model import DELIVERY_DAY, NAME, RESERVED_DATASET, file_stem, fold
 from etl_platform.engine.drafting.word_lists import CODES, DIGIT_TEXTS, KEYS, KEYS_AT_END, PERIODS
-from etl_platform.engine.renames.name_words import words
 
 _LONGEST_NAME = 60
 

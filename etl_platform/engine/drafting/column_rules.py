@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 
+from etl_platform.engine.column_words import words
 from etl_platform.engine.contract.model import Column, ColumnType
 from etl_platform.engine.drafting.column_names import is_code_name, is_key_name
 from etl_platform.engine.drafting.draft_text import DraftColumn
@@ -22,7 +23,6 @@ from etl_platform.engine.drafting.value_rules import (
 )
 from etl_platform.engine.drafting.value_types import guess_type, nearly_typed, without_tokens
 from etl_platform.engine.output.plain_text import counted
-from etl_platform.engine.renames.name_words import words
 
 _KEY_TYPES = frozenset({ColumnType.STRING, ColumnType.INTEGER})
 _LONGEST_KEY = 60

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import polars as pl
 
+from etl_platform.engine.column_words import words
 from etl_platform.engine.contract.model import Column, ColumnType
 from etl_platform.engine.drafting.column_names import is_key_name
 from etl_platform.engine.drafting.file_columns import SharedColumn
 from etl_platform.engine.drafting.word_lists import COUNTERS
 from etl_platform.engine.reading.open_table import open_table
-from etl_platform.engine.renames.name_words import words
 
 _MOST_COLUMNS = 8
 _LEAST_ROWS = 10

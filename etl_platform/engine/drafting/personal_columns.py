@@ -8,12 +8,12 @@ import re
 from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass
 
+from etl_platform.engine.column_words import words
 from etl_platform.engine.drafting.word_lists import (
     ADDRESSES,
     AMOUNTS,
     ATTRIBUTES,
     BADGES,
-    BIRTHS,
     CONTACTS,
     FREE_TEXTS,
     GIVEN_NAMES,
@@ -29,25 +29,29 @@ from etl_platform.engine.drafting.word_lists import (
     THINGS,
     WHOLE_NAMES,
 )
-from etl_platform.engine.renames.name_words import words
+from etl_platform.engine.privacy.personal_forms import PersonalKind, forms
+from etl_platform.engine.privacy.personal_words import BIRTHS
 
 RESTRICTED, CONFIDENTIAL = "restricted", "confidential"
 _MOST, _HALF = 0.9, 0.5
 _MANY_NAMES, _SOME_NAMES = 0.2, 0.05
-_EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[A-Za-z]{2,}")
-_SSN = re.compile(r"(?!000|666|9)\d{3}-(?!00)\d{2}-(?!0000)\d{4}")
-_PHONE = re.compile(r"(?:\+?1[-. ]?)?(?:\([2-9]\d{2}\) ?|[2-9]\d{2}[-. ])[2-9]\d{2}[-. ]\d{4}(?: ?(?:x|ext\.?) ?\d+)?")
+
+
+def _has(kind: PersonalKind) -> Callable[[str], bool]:
+    return lambda text: any(form.kind is kind and form.valid for form in forms(text))
+
+
 _STREET = re.compile(
     r"\d+[A-Z]? .*\b(?:ST|STREET|AVE|AVENUE|RD|ROAD|BLVD|DR|DRIVE|LN|LANE|CT|COURT|WAY|PL|PLACE|HWY|PKWY|CIR)\b.*",
     re.IGNORECASE,
 )
-_FORMS = (
-    (_EMAIL, _MOST, CONFIDENTIAL, "the values look like e-mail addresses"),
-    (_SSN, _MOST, RESTRICTED, "the values look like social security numbers"),
-    (_PHONE, _MOST, CONFIDENTIAL, "the values look like phone numbers"),
-    (_STREET, _HALF, CONFIDENTIAL, "the values look like street addresses"),
+_FORMS: tuple[tuple[Callable[[str], object], float, str, str], ...] = (
+    (_has(PersonalKind.EMAIL), _MOST, CONFIDENTIAL, "the values look like e-mail addresses"),
+    (_has(PersonalKind.SSN), _MOST, RESTRICTED, "the values look like social security numbers"),
+    (_has(PersonalKind.PHONE), _MOST, CONFIDENTIAL, "the values look like phone numbers"),
+    (_STREET.fullmatch, _HALF, CONFIDENTIAL, "the values look like street addresses"),
 )
-"""A pattern, the share of rows that must match it, the class, and why."""
+"""A test, the share of rows that must pass it, the class, and why."""
 _LAST_FIRST = re.compile(r"[^\W\d_][\w'\u2019 -]*, ?[^\W\d_][\w'\u2019. -]*")
 _WORDS_ALONE = re.compile(r"[^\W\d_][\w'\u2019.-]*(?: [^\W\d_][\w'\u2019.-]*){1,4}")
 
@@ -135,8 +139,8 @@ _KINDS: tuple[tuple[Callable[[Set[str], Mapping[str, int]], bool], str, str], ..
 
 
 def _by_content(counts: Mapping[str, int]) -> Personal | None:
-    for form, least, classification, reason in _FORMS:
-        if counts and _share(counts, form.fullmatch) >= least:
+    for fits, least, classification, reason in _FORMS:
+        if counts and _share(counts, fits) >= least:
             return Personal(classification, reason)
     if _given_names(counts) >= _MANY_NAMES:
         return Personal(RESTRICTED, "the values look like names of persons")

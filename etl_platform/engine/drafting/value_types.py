@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
+from etl_platform.engine.column_words import words
 from etl_platform.engine.contract.model import Column, ColumnType
 from etl_platform.engine.drafting.column_names import is_key_name, is_text_name
 from etl_platform.engine.drafting.moments import guess_moments
@@ -11,7 +12,6 @@ from etl_platform.engine.drafting.personal_columns import looks_personal
 from etl_platform.engine.drafting.typed_texts import candidate, read_by_each
 from etl_platform.engine.drafting.word_lists import (
     ALWAYS_EMPTY,
-    BIRTHS,
     DAYS,
     EMPTY_BESIDE_VALUES,
     FLAGS,
@@ -19,7 +19,7 @@ from etl_platform.engine.drafting.word_lists import (
     NAMES,
     TIMES,
 )
-from etl_platform.engine.renames.name_words import words
+from etl_platform.engine.privacy.personal_words import BIRTHS
 
 _YES_NO = (("y", "n"), ("yes", "no"), ("true", "false"), ("t", "f"))
 _ONE_OF_A_PAIR = frozenset({"y", "n", "yes", "no", "true", "false"})

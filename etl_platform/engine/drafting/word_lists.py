@@ -38,7 +38,6 @@ EMPTY_BESIDE_VALUES = _each("UNKNOWN UNK NONE NIL MISSING TBD PENDING BLANK N/K 
 }
 """Texts that mean empty in a column of numbers, dates or booleans; in a column of texts they may be values."""
 
-BIRTHS = _each("dob yob birthdate birthday birth born")
 OFFICIAL_NUMBERS = _each("ssn passport")
 SURNAMES = _each("surname forename")
 ATTRIBUTES = _each("race ethnicity ethnic gender sex religion nationality raceethnicity")

@@ -4,14 +4,20 @@ import re
 from decimal import Decimal
 from typing import Any
 
+from etl_platform.engine.privacy.personal_forms import has_form
+
 HIDDEN = "•••"
 SHOWN_CHARACTERS = 200
 
 
 def shown(value: Any) -> Any:
-    """A value that may be shown, for JSON: dates as ISO text, decimals with all digits, long texts cut."""
+    """A value of an open column for JSON: dates as ISO text, decimals with all digits, long texts cut.
+
+    A text with the form of personal data is shown by its shape, whatever its column.
+    """
     if isinstance(value, str):
-        return value[:SHOWN_CHARACTERS]
+        text = value[:SHOWN_CHARACTERS]
+        return shape(text, SHOWN_CHARACTERS) if has_form(text) else text
     if isinstance(value, Decimal):
         return format(value, "f")
     return value.isoformat() if hasattr(value, "isoformat") else value

@@ -1,9 +1,8 @@
 """How alike two names of columns are: by their words, with abbreviations and words of the same meaning. Pure."""
 
-import re
 from functools import lru_cache
-from unicodedata import normalize
 
+from etl_platform.engine.column_words import words
 from etl_platform.engine.renames.meanings import (
     DETAILS,
     EVENTS,
@@ -15,7 +14,6 @@ from etl_platform.engine.renames.meanings import (
     ROLES,
 )
 
-_WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
 _WEIGHT = {
     **dict.fromkeys((*KINDS, *ROLES), 0.6),
     "date": 0.4,
@@ -32,13 +30,6 @@ _LEAST_PART = 2
 _VOCABULARY = frozenset(
     {*MEANINGS, *" ".join(MEANINGS.values()).split(), *DETAILS, *KINDS, *EVENTS, *ROLES, *set().union(*NEAR)}
 )
-
-
-@lru_cache(4_096)
-def words(name: str) -> tuple[str, ...]:
-    """Lower-case words without accents: ``OfficerID`` and ``officer id`` give officer, id."""
-    plain = normalize("NFKD", name.replace("#", " No ")).encode("ascii", "ignore").decode()
-    return tuple(word.lower() for word in _WORD.findall(plain))
 
 
 def name_score(one: str, other: str, subject: str = "") -> float:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from etl_platform.engine.file_dialect import DroppedLine
-from etl_platform.engine.privacy.masking import shape
+from etl_platform.engine.privacy.masking import shape, shown
 
 FOOTER_ROWS = 8
 """Rows at the end of a table that may be a footer."""
@@ -26,7 +26,7 @@ _RULER = re.compile(r"\s*+[-=_]{2}[-=_+| ]*+")
 def shorten(line: DroppedLine, *, mask: bool) -> DroppedLine:
     """A line as the report shows it: the beginning of its text, or the shape of that."""
     text = line.text[:_SHOWN_CHARACTERS]
-    return replace(line, text=shape(text) if mask else text)
+    return replace(line, text=shape(text) if mask else shown(text))
 
 
 def is_ruler(cells: Sequence[str]) -> bool:

@@ -1,0 +1,101 @@
+"""Whether the texts of one column are personal data: by their forms, how they repeat, and the name of the column. Pure.
+
+A remark for an id that only looks like a phone number would be read by nobody the next time. So a form alone is not
+enough where ids are often written like it: numbers that cannot exist, or parts that hardly differ, show an id.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from etl_platform.engine.column_words import words
+from etl_platform.engine.privacy.birth_dates import is_birth, is_named_birth
+from etl_platform.engine.privacy.personal_forms import Form, PersonalKind, forms, is_card, is_phone, is_ssn
+from etl_platform.engine.privacy.personal_words import CARDS, INSTITUTIONS, PHONES, SOCIAL_SECURITY
+
+_PLAIN = {PersonalKind.SSN: is_ssn, PersonalKind.PHONE: is_phone, PersonalKind.CARD: is_card}
+_FEW, _MANY = 3, 20
+_VALID_SHARE = {PersonalKind.SSN: 0.95, PersonalKind.PHONE: 0.9, PersonalKind.CARD: 0.8}
+_PLAIN_SHARE = 0.8
+_MOST_GROUPS = 60
+
+
+@dataclass
+class _Evidence:
+    """What has the form of a kind: rows, distinct values by whether they are valid, and whether one is sure."""
+
+    rows: int = 0
+    valid: set[str] = field(default_factory=set)
+    invalid: set[str] = field(default_factory=set)
+    sure: bool = False
+
+
+def personal_kinds(name: str, rows: Mapping[str, int], newest_year: int) -> Iterator[tuple[PersonalKind, int]]:
+    """The kinds of personal data in a column, with the rows that look so.
+
+    Args:
+        name: of the column.
+        rows: by text, without texts that mean empty.
+        newest_year: of the file, or the current one.
+    """
+    evidence: dict[PersonalKind, _Evidence] = defaultdict(_Evidence)
+    told = told_kind(name)
+    for text, times in rows.items():
+        found = [*forms(text), *_plain(told, text)]
+        for kind in {form.kind for form in found}:
+            _add(evidence[kind], [form for form in found if form.kind is kind], times)
+    institution = not INSTITUTIONS.isdisjoint(words(name))
+    for kind, one in evidence.items():
+        if one.rows and _is_personal(kind, one, told=told is kind, institution=institution):
+            yield kind, one.rows
+    if is_named_birth(name):
+        births = sum(times for text, times in rows.items() if is_birth(text.strip(), newest_year))
+        if births > sum(rows.values()) / 2:
+            yield PersonalKind.BIRTH_DATE, births
+
+
+def told_kind(name: str) -> PersonalKind | None:
+    """The kind of number that the name says; then plain digits are enough."""
+    found = words(name)
+    every = {*found, "".join(found)}
+    if every & SOCIAL_SECURITY or {"social", "security"} <= every or {"soc", "sec"} <= every:
+        return PersonalKind.SSN
+    if every & PHONES:
+        return PersonalKind.PHONE
+    return PersonalKind.CARD if every & CARDS else None
+
+
+def _plain(told: PersonalKind | None, text: str) -> Iterator[Form]:
+    """A number without separators, in a column that is named so. Spreadsheets lose zeros and add ``.0``."""
+    digits = text.strip().removesuffix(".0")
+    if told is None or not (digits.isascii() and digits.isdigit()):
+        return
+    if told is PersonalKind.PHONE and len(digits) == 11:
+        digits = digits.removeprefix("1")
+    if told is PersonalKind.SSN and len(digits) in (7, 8):
+        digits = digits.zfill(9)
+    if len(digits) >= 9:
+        yield Form(told, digits, _PLAIN[told](digits))
+
+
+def _add(evidence: _Evidence, found: list[Form], times: int) -> None:
+    good = [form for form in found if form.valid]
+    evidence.valid.update(form.digits for form in good)
+    evidence.invalid.update(form.digits for form in found if not form.valid)
+    if good:
+        evidence.rows += times
+        evidence.sure |= any(form.sure for form in good)
+
+
+def _is_personal(kind: PersonalKind, one: _Evidence, *, told: bool, institution: bool) -> bool:
+    valid, written = len(one.valid), len(one.valid | one.invalid)
+    if not one.sure and not told:
+        return kind is PersonalKind.CARD and valid >= _FEW and valid >= _PLAIN_SHARE * written
+    if kind in (PersonalKind.PHONE, PersonalKind.EMAIL) and (institution or (valid == 1 and one.rows >= _FEW)):
+        return False
+    if kind in _VALID_SHARE and written >= _MANY and valid < _VALID_SHARE[kind] * written:
+        return False
+    if kind is PersonalKind.SSN and valid >= _MANY and not told:
+        # Case numbers have a year or a unit in the middle, and social security numbers any of 99 groups.
+        return len({digits[3:5] for digits in one.valid}) >= min(valid, _MOST_GROUPS) / 3
+    return True
