@@ -6,7 +6,7 @@ from etl_platform.deliveries.report import Report
 from etl_platform.engine.output.plain_text import counted, escape_control_characters
 from etl_platform.object_keys import base_name
 
-_REASONS_SHOWN, _DIFFERENCES_SHOWN = 3, 2
+_REASONS_SHOWN, _FINDINGS_SHOWN = 3, 2
 
 
 def why(report: Report) -> str:
@@ -21,14 +21,19 @@ def why(report: Report) -> str:
     broken = ", ".join(f"{reason} {rows:,}" for reason, rows in reasons[:_REASONS_SHOWN])
     broken += " …" if len(reasons) > _REASONS_SHOWN else ""
     shared = report.shared_keys.shared if report.shared_keys else ()
-    return "; ".join(text for text in (broken, *map(str, shared), *_differences(report)) if text)
+    found = _first(list(map(str, check.personal_data or ())), "more columns with personal data")
+    return "; ".join(text for text in (broken, *found, *map(str, shared), *_differences(report)) if text)
 
 
 def _differences(report: Report) -> list[str]:
     """What is unusual beside the previous files."""
     messages = [finding.message for finding in report.drift.findings] if report.drift else []
-    more = len(messages) - _DIFFERENCES_SHOWN
-    return [*messages[:_DIFFERENCES_SHOWN], *([f"{more} more differences from the previous files"] if more > 0 else [])]
+    return _first(messages, "more differences from the previous files")
+
+
+def _first(messages: list[str], others: str) -> list[str]:
+    more = len(messages) - _FINDINGS_SHOWN
+    return [*messages[:_FINDINGS_SHOWN], *([f"{more} {others}"] if more > 0 else [])]
 
 
 def verdict(report: Report, outcome: Outcome) -> str:
@@ -71,5 +76,7 @@ def what_to_do(report: Report, outcome: Outcome) -> str:
                 f"Send the sender the rows to correct: etl-platform quarantine --agency {agency} --dataset {dataset} "
                 "--out fix.csv"
             )
+        case Outcome.ACCEPTED if report.check.personal_data:
+            return "Classify the columns with personal data in the contract, or ask the sender to leave them out."
         case _:
             return "Nothing."

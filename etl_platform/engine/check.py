@@ -20,6 +20,7 @@ from etl_platform.engine.corrections import Corrections
 from etl_platform.engine.errors import UnreadableFileError
 from etl_platform.engine.machine_errors import machine_error
 from etl_platform.engine.output.quarantine_files import export_csv
+from etl_platform.engine.personal_data_search import PersonalDataSearch, SearchedColumn
 from etl_platform.engine.profile import Profiler
 from etl_platform.engine.reading.open_table import open_table
 from etl_platform.engine.reading.table import Table
@@ -137,18 +138,27 @@ def check_contract(contract: Contract) -> None:
         transform(pl.DataFrame(schema={name: schema[name] for name in given_columns(contract)}))
 
 
-def profile_file(path: Path, progress: Progress = lambda _stage, _rows: None) -> CheckResult:
+def profile_file(
+    path: Path, progress: Progress = lambda _stage, _rows: None, *, as_of: date | None = None
+) -> CheckResult:
     """Read and profile any file without a contract: every column is text."""
     with _reading() as reading:
         table = reading.table = open_table(path, None)
         reading.result = replace(reading.result, columns=FileColumns(header=tuple(table.names)))
         positions = [str(position) for position in range(len(table.names))]
         profiler = Profiler(dict.fromkeys(positions, pl.String()))
+        columns = zip(table.names, positions, strict=True)
+        search = PersonalDataSearch([SearchedColumn(name, place, in_contract=False) for name, place in columns])
         for batch in table.batches():
+            search.update(batch)
             profiler.update(batch.select(*positions, *(pl.col(name).alias(f"text:{name}") for name in positions)))
             progress("rows", profiler.rows)
-        profile = dict(zip(table.names, profiler.result().values(), strict=True))
-        reading.result = replace(reading.result, rows=profiler.rows, accepted_rows=profiler.rows, profile=profile)
+        found = search.findings(lambda _: None, as_of)
+        masked = {str(table.names.index(one.column)) for one in found}
+        profile = dict(zip(table.names, profiler.result(masked).values(), strict=True))
+        reading.result = replace(
+            reading.result, rows=profiler.rows, accepted_rows=profiler.rows, profile=profile, personal_data=found
+        )
     return reading.result
 
 

@@ -242,10 +242,11 @@ def _check(
         if any(result.exists() and result.samefile(path) for result in map(folder.joinpath, RESULTS)):
             raise UsageError(f"--out {folder}: {path} would be overwritten there; name another folder")
         try:
+            today = datetime.now(UTC).date()
             result = (
-                check_file(path, contract, folder, progress, as_of=datetime.now(UTC).date())
+                check_file(path, contract, folder, progress, as_of=today)
                 if contract
-                else profile_file(path, progress)
+                else profile_file(path, progress, as_of=today)
             )
         finally:
             progress.clear()

@@ -39,18 +39,27 @@ class SearchedColumn:
     Attributes:
         name: as messages have it.
         place: of its values in a batch.
+        header: the name that the file gives it.
     """
 
     name: str
     place: str
     in_contract: bool = True
+    header: str | None = None
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return (self.name,) if self.header is None else (self.name, self.header)
 
 
-def unannounced_columns(contract: Contract, schema: pl.Schema, extra: Mapping[str, str]) -> list[SearchedColumn]:
+def unannounced_columns(
+    contract: Contract, schema: pl.Schema, headers: Mapping[str, str], extra: Mapping[str, str]
+) -> list[SearchedColumn]:
     """The columns whose classification does not say that they hold personal data.
 
     Args:
         schema: types of the contract's columns.
+        headers: of its columns in the file.
         extra: the columns that the contract does not have: name and place in a batch.
     """
     found = []
@@ -58,7 +67,8 @@ def unannounced_columns(contract: Contract, schema: pl.Schema, extra: Mapping[st
         if (column.masked and column.classification) or schema[column.name] in (pl.Boolean, pl.Time):
             continue
         is_date = schema[column.name].is_temporal()
-        found.append(SearchedColumn(column.name, column.name if is_date else f"text:{column.name}"))
+        place = column.name if is_date else f"text:{column.name}"
+        found.append(SearchedColumn(column.name, place, header=headers.get(column.name)))
     return found + [SearchedColumn(name, place, in_contract=False) for name, place in extra.items()]
 
 
@@ -94,14 +104,14 @@ class PersonalDataSearch:
         """Kind, cells that look so, examined cells."""
         if len(days := dates.of[column]):
             newest = dates.newest_beside(column)
-            if is_named_birth(column.name) or are_birth_dates(column.name, days, newest):
+            if is_named_birth(column.names) or are_birth_dates(column.names, days, newest):
                 yield PersonalKind.BIRTH_DATE, len(days), len(days)
         elif cells.dtype == pl.String:
             # Cells of a damaged row may be in a wrong column; the counts have them, too.
             counted = counts(column.name) if column.in_contract and self._sample.is_undamaged else None
             rows, examined = _likely(column, cells, counted)
             year = date.fromordinal(dates.newest_beside(column) + _EPOCH).year
-            for kind, found in personal_kinds(column.name, rows, year):
+            for kind, found in personal_kinds(column.names, rows, year):
                 yield kind, found, examined
 
 
@@ -135,7 +145,7 @@ def _likely(
     """The texts of a column to judge, with their rows, and how many cells they were chosen from."""
     if counted is not None and len(counted) <= _FEW:
         return counted, sum(counted.values())
-    if _is_told(column.name):
+    if _is_told(column.names):
         chosen = cells.gather(spread_places(len(cells), _JUDGED))
         return Counter(chosen.to_list()), len(chosen)
     if counted is not None:
@@ -151,9 +161,9 @@ def _likely(
     return (Counter(cells.filter(likely).to_list()) if hits else {}), len(cells)
 
 
-def _is_told(name: str) -> bool:
+def _is_told(names: Sequence[str]) -> bool:
     """Whether the name of a column makes plain digits or dates enough."""
-    return told_kind(name) is not None or is_named_birth(name)
+    return told_kind(names) is not None or is_named_birth(names)
 
 
 def _days(cells: pl.Series, as_of: date | None) -> Days:

@@ -199,7 +199,7 @@ class Profiler:
         Args:
             masked: further columns of which only counts and lengths are shown.
         """
-        masked |= self._masked
+        masked = masked | self._masked
         return {name: self._describe(name, state, masked=name in masked) for name, state in self._states.items()}
 
     def _describe(self, name: str, state: _ColumnState, *, masked: bool) -> ColumnProfile:

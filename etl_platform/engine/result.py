@@ -12,7 +12,7 @@ from etl_platform.engine.contract.dataset_rules import Severity
 from etl_platform.engine.contract.overlay import AppliedOverlay
 from etl_platform.engine.file_dialect import FileDialect
 from etl_platform.engine.json_fields import Json, known_fields, without_null
-from etl_platform.engine.privacy.personal_data import PersonalData
+from etl_platform.engine.privacy.personal_data import PersonalData, read_findings
 
 
 class CheckOutcome(StrEnum):
@@ -234,7 +234,7 @@ class CheckResult:
         unevaluated: rows per row rule that failed on them; ``reasons`` has them, too.
         dialect, columns: None where reading failed before they were known.
         dataset_rules: the verdict of each dataset rule of the contract.
-        personal_data: what looks like personal data in columns that the contract does not announce.
+        personal_data: what looks like it in columns that do not announce it; None if the rows were not examined.
         errors: why the file is rejected; empty where it is accepted.
         preview: the first accepted rows; values of masked columns are hidden.
         overlay: the agency's overlay with which the file was read; None where it has none.
@@ -250,7 +250,7 @@ class CheckResult:
     columns: FileColumns | None = None
     profile: Mapping[str, ColumnProfile] = field(default_factory=dict)
     dataset_rules: tuple[DatasetVerdict, ...] = ()
-    personal_data: tuple[PersonalData, ...] = ()
+    personal_data: tuple[PersonalData, ...] | None = None
     errors: tuple[FileError, ...] = ()
     preview: tuple[Json, ...] = ()
     overlay: AppliedOverlay | None = None
@@ -277,7 +277,7 @@ class CheckResult:
             columns=FileColumns.from_json(data["columns"]) if data.get("columns") else None,
             profile={name: ColumnProfile.from_json(column) for name, column in profile.items()},
             dataset_rules=tuple(map(DatasetVerdict.from_json, data.get("dataset_rules", ()))),
-            personal_data=tuple(map(PersonalData.from_json, data.get("personal_data", ()))),
+            personal_data=read_findings(data.get("personal_data")),
             errors=tuple(FileError(**known_fields(FileError, error)) for error in data.get("errors", ())),
             preview=tuple(data.get("preview", ())),
             overlay=AppliedOverlay.from_json(data["overlay"]) if data.get("overlay") else None,
@@ -296,7 +296,7 @@ class CheckResult:
             "columns": self.columns.to_json() if self.columns else {},
             "profile": {name: column.to_json() for name, column in self.profile.items()},
             "dataset_rules": [verdict.to_json() for verdict in self.dataset_rules],
-            "personal_data": [found.to_json() for found in self.personal_data],
+            "personal_data": None if self.personal_data is None else [one.to_json() for one in self.personal_data],
             "errors": [asdict(error) for error in self.errors],
             "preview": [dict(row) for row in self.preview],
             "overlay": self.overlay.to_json() if self.overlay else None,

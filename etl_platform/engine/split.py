@@ -118,8 +118,9 @@ class SplitRows:
         """The masked columns; after ``add_to`` also those in which personal data was found."""
         self._unnamed = {place: False for place, cell in enumerate(table.header) if not cell.strip()}
         """By position of a column without a name: whether any of its cells has text."""
+        headers = {name: table.names[place] for name, place in compiled.positions.items()}
         self._search = PersonalDataSearch(
-            unannounced_columns(contract, compiled.schema, _extra_columns(table, compiled, duplicates))
+            unannounced_columns(contract, compiled.schema, headers, _extra_columns(table, compiled, duplicates))
         )
         self.checksums = dict.fromkeys(compiled.keys, 0)
         self.contrary = ContraryTexts(compiled)

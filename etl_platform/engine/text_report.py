@@ -9,6 +9,7 @@ from etl_platform.engine.contract.overlay import AppliedOverlay, meaning_text
 from etl_platform.engine.file_dialect import CleanedCells, FileDialect
 from etl_platform.engine.named_files import LeftOut
 from etl_platform.engine.output.plain_text import counted, escape_control_characters, printable, table
+from etl_platform.engine.privacy.personal_data import PersonalData
 from etl_platform.engine.result import (
     CheckResult,
     ColumnProfile,
@@ -19,7 +20,7 @@ from etl_platform.engine.result import (
     Rename,
 )
 
-_MOST_NAMED, _MAX_LABEL = 5, 300
+_MOST_NAMED, _MOST_FINDINGS, _MAX_LABEL = 5, 20, 300
 
 
 _CLEANED = {
@@ -46,6 +47,7 @@ def verdict(file_name: str, dataset: str | None, result: CheckResult) -> str:
     lines += _dialect_lines(result.dialect) if result.dialect and was_read else []
     lines += overlay_lines(result.overlay) if result.overlay else []
     lines += _column_lines(result.columns, accepted=not result.errors) if result.columns else []
+    lines += _personal_data_lines(result.personal_data or ())
     lines = [escape_control_characters(line) for line in lines]
     if result.reasons:
         rows = [
@@ -131,6 +133,14 @@ def _marks(dialect: FileDialect) -> list[str]:
     escape = f"escape {dialect.escape}" if dialect.escape else ""
     blanks = "blanks after delimiters" if dialect.blank_after_delimiter else ""
     return [mark for mark in (quote, escape, blanks) if mark]
+
+
+def _personal_data_lines(found: Sequence[PersonalData]) -> list[str]:
+    if not found:
+        return []
+    lines = ["personal data that the contract does not announce, masked:"]
+    lines += [f"  {one}" for one in found[:_MOST_FINDINGS]]
+    return lines + ([f"  and {len(found) - _MOST_FINDINGS:,} more"] if len(found) > _MOST_FINDINGS else [])
 
 
 def _column_lines(columns: FileColumns, *, accepted: bool) -> list[str]:

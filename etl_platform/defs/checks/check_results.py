@@ -17,6 +17,7 @@ from etl_platform.defs.checks.check_evaluation import CheckEvaluation
 from etl_platform.defs.checks.check_groups import group_results
 from etl_platform.defs.checks.drift_evaluation import drift_evaluation
 from etl_platform.defs.checks.foreign_key_evaluation import foreign_key_evaluation, foreign_keys_description
+from etl_platform.defs.checks.personal_data_evaluation import personal_data_evaluation
 from etl_platform.defs.checks.unevaluated_rules import CHECK_AGAIN, YOUNGER, UnevaluatedRules
 from etl_platform.defs.checks.worst_files import MAX_WORST, newest_first, shared_row, some, where, worst_rows
 from etl_platform.defs.datasets.delivery_metadata import Metadata
@@ -32,11 +33,12 @@ from etl_platform.engine.rules.check_names import (
     FILE_CHECK,
     FOREIGN_KEYS_CHECK,
     KEYS_CHECK,
+    PERSONAL_DATA_CHECK,
     check_name,
     rule_checks,
 )
 from etl_platform.engine.rules.contract_rules import contract_rules
-from etl_platform.object_keys import base_name, series_folder
+from etl_platform.object_keys import base_name
 
 if TYPE_CHECKING:
     from etl_platform.engine.result import DatasetVerdict
@@ -51,6 +53,7 @@ def check_specs(contract: Contract) -> Iterator[tuple[str, str]]:
         yield KEYS_CHECK, "No other file of the agency has rows with the same primary keys."
     if contract.drift_limits.severity is not None:
         yield DRIFT_CHECK, "The file is like the previous ones: columns, rows, empty cells, values, distributions."
+    yield PERSONAL_DATA_CHECK, "Nothing looks like personal data in a column that is open, unclassified or unknown."
     if contract.foreign_keys:
         yield FOREIGN_KEYS_CHECK, foreign_keys_description(contract.foreign_keys)
     yield from ((check.name, check.description) for check in rule_checks(contract))
@@ -72,6 +75,7 @@ def check_evaluations(
         results.of_files(),
         *([results.of_keys()] if contract.primary_key else []),
         *([results.of_drift(severity)] if (severity := contract.drift_limits.severity) else []),
+        results.of_personal_data(),
         *([results.of_foreign_keys(foreign_keys)] if contract.foreign_keys else []),
         *group_results(
             (
@@ -161,14 +165,22 @@ class _PartitionResults:
         in_silver = [file.in_silver for file in self._files if file.in_silver]
         if not in_silver:
             return self._without_rows(DRIFT_CHECK)
-        in_silver.sort(key=lambda report: (report.source.order.last_modified, report.source.key))
-        last = {series_folder(*report.partition, report.source.key): report for report in in_silver}
-        found = drift_evaluation(list(last.values()), severity)
+        found = drift_evaluation(in_silver, severity)
         if found is None:
             return self._not_evaluated(
                 DRIFT_CHECK, f"The file was not compared with the previous ones. {CHECK_AGAIN}", in_silver
             )
         return replace(found, metadata={"files": len(self._files)} | found.metadata)
+
+    def of_personal_data(self) -> CheckEvaluation:
+        """The result of PERSONAL_DATA_CHECK, about all rows that were checked."""
+        if not self._checked:
+            return self._without_rows(PERSONAL_DATA_CHECK)
+        result = personal_data_evaluation(newest_first(self._checked))
+        without = [report for report in self._checked if report.check.personal_data is None]
+        if result.passed and without:
+            return self._not_evaluated(PERSONAL_DATA_CHECK, f"{YOUNGER} {some(without)}. {CHECK_AGAIN}", without)
+        return replace(result, metadata={"files": len(self._files)} | result.metadata)
 
     def of_foreign_keys(self, found: Sequence[ForeignKeyResult]) -> CheckEvaluation:
         """The result of FOREIGN_KEYS_CHECK, about the rows in silver."""

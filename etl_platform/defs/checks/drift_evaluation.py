@@ -10,7 +10,7 @@ from etl_platform.defs.table_metadata import table
 from etl_platform.deliveries.report import Report
 from etl_platform.engine.contract.dataset_rules import Severity
 from etl_platform.engine.rules.check_names import DRIFT_CHECK
-from etl_platform.object_keys import base_name
+from etl_platform.object_keys import base_name, series_folder
 
 if TYPE_CHECKING:
     from etl_platform.defs.datasets.delivery_metadata import Metadata
@@ -20,10 +20,12 @@ def drift_evaluation(in_silver: Sequence[Report], severity: Severity) -> CheckEv
     """One result about all given files of a partition; None if none of them was compared.
 
     Args:
-        in_silver: the reports of the files in silver.
+        in_silver: the reports of the files in silver. The last one of each series counts.
         severity: of the contract: only ``error`` is red.
     """
-    compared = [(report, report.drift) for report in in_silver if report.drift is not None]
+    in_order = sorted(in_silver, key=lambda report: (report.source.order.last_modified, report.source.key))
+    last = {series_folder(*report.partition, report.source.key): report for report in in_order}
+    compared = [(report, report.drift) for report in last.values() if report.drift is not None]
     if not compared:
         return None
     found = [(report, finding) for report, drift in compared for finding in drift.findings]
@@ -43,7 +45,7 @@ def drift_evaluation(in_silver: Sequence[Report], severity: Severity) -> CheckEv
             for report, finding in found
         ]
         metadata["differences"] = table(rows)
-    several = len(in_silver) > 1
+    several = len(last) > 1
     texts = [
         f"{base_name(one.source.key)}: {finding.message}" if several else finding.message for one, finding in found
     ]

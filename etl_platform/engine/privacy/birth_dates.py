@@ -1,7 +1,7 @@
 """Whether the dates of a column are birth dates: by the words of its name, or by how they are distributed. Pure."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import date
 
 import numpy as np
@@ -24,9 +24,9 @@ _ISO = re.compile(r"([0-9]{4})[-/]?([0-9]{2})[-/]?([0-9]{2})(?:[T ].*)?")
 _PARTS = re.compile(r"([0-9]{1,2})[-/. ]([0-9]{1,2}|[A-Za-z]{3})[A-Za-z]*[-/. ]([0-9]{4}|[0-9]{2})(?: .*)?")
 
 
-def is_named_birth(name: str) -> bool:
-    found = words(name)
-    return not BIRTHS.isdisjoint((*found, "".join(found)))
+def is_named_birth(names: Sequence[str]) -> bool:
+    found = [word for name in names for word in words(name)]
+    return any(word in BIRTHS or word.startswith("birth") or word.endswith("birth") for word in found)
 
 
 def days_of(texts: Iterable[str], newest_year: int) -> Days:
@@ -54,14 +54,14 @@ def _day(text: str, newest_year: int) -> int | None:
         return None
 
 
-def are_birth_dates(name: str, days: Days, newest: int) -> bool:
+def are_birth_dates(names: Sequence[str], days: Days, newest: int) -> bool:
     """Whether dates are spread over the ages of living people, up to the newest date of the file.
 
     Args:
         days: of a sample of the rows.
         newest: the newest date that the file has in any column.
     """
-    if len(days) < _LEAST_DATES or not EVENTS.isdisjoint(words(name)):
+    if len(days) < _LEAST_DATES or not EVENTS.isdisjoint(word for name in names for word in words(name)):
         return False
     ages = np.sort((newest - days) / _YEAR)
     if ages[len(ages) // 100] < 0 or ages[-1 - len(ages) // 100] > _OLDEST:

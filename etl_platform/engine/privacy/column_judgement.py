@@ -5,7 +5,7 @@ enough where ids are often written like it: numbers that cannot exist, or parts 
 """
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from etl_platform.engine.column_words import words
@@ -14,10 +14,10 @@ from etl_platform.engine.privacy.personal_forms import Form, PersonalKind, forms
 from etl_platform.engine.privacy.personal_words import CARDS, INSTITUTIONS, PHONES, SOCIAL_SECURITY
 
 _PLAIN = {PersonalKind.SSN: is_ssn, PersonalKind.PHONE: is_phone, PersonalKind.CARD: is_card}
-_FEW, _MANY = 3, 20
+_FEW, _SOME, _MANY = 3, 6, 20
 _VALID_SHARE = {PersonalKind.SSN: 0.95, PersonalKind.PHONE: 0.9, PersonalKind.CARD: 0.8}
 _PLAIN_SHARE = 0.8
-_MOST_GROUPS = 60
+_MOST_GROUPS, _YEARS = 60, 12
 
 
 @dataclass
@@ -30,33 +30,38 @@ class _Evidence:
     sure: bool = False
 
 
-def personal_kinds(name: str, rows: Mapping[str, int], newest_year: int) -> Iterator[tuple[PersonalKind, int]]:
+def personal_kinds(
+    names: Sequence[str], rows: Mapping[str, int], newest_year: int
+) -> Iterator[tuple[PersonalKind, int]]:
     """The kinds of personal data in a column, with the rows that look so.
 
     Args:
-        name: of the column.
+        names: of the column, as the contract and the file have it.
         rows: by text, without texts that mean empty.
         newest_year: of the file, or the current one.
     """
     evidence: dict[PersonalKind, _Evidence] = defaultdict(_Evidence)
-    told = told_kind(name)
+    told = told_kind(names)
     for text, times in rows.items():
         found = [*forms(text), *_plain(told, text)]
         for kind in {form.kind for form in found}:
             _add(evidence[kind], [form for form in found if form.kind is kind], times)
-    institution = not INSTITUTIONS.isdisjoint(words(name))
+    institution = not INSTITUTIONS.isdisjoint(word for name in names for word in words(name))
     for kind, one in evidence.items():
         if one.rows and _is_personal(kind, one, told=told is kind, institution=institution):
             yield kind, one.rows
-    if is_named_birth(name):
+    if is_named_birth(names):
         births = sum(times for text, times in rows.items() if is_birth(text.strip(), newest_year))
         if births > sum(rows.values()) / 2:
             yield PersonalKind.BIRTH_DATE, births
 
 
-def told_kind(name: str) -> PersonalKind | None:
-    """The kind of number that the name says; then plain digits are enough."""
-    found = words(name)
+def told_kind(names: Sequence[str]) -> PersonalKind | None:
+    """The kind of number that a name says; then plain digits are enough."""
+    return next((kind for name in names if (kind := _told_kind(words(name)))), None)
+
+
+def _told_kind(found: Sequence[str]) -> PersonalKind | None:
     every = {*found, "".join(found)}
     if every & SOCIAL_SECURITY or {"social", "security"} <= every or {"soc", "sec"} <= every:
         return PersonalKind.SSN
@@ -95,7 +100,9 @@ def _is_personal(kind: PersonalKind, one: _Evidence, *, told: bool, institution:
         return False
     if kind in _VALID_SHARE and written >= _MANY and valid < _VALID_SHARE[kind] * written:
         return False
-    if kind is PersonalKind.SSN and valid >= _MANY and not told:
-        # Case numbers have a year or a unit in the middle, and social security numbers any of 99 groups.
-        return len({digits[3:5] for digits in one.valid}) >= min(valid, _MOST_GROUPS) / 3
-    return True
+    return kind is not PersonalKind.SSN or told or valid < _SOME or _are_groups({int(n[3:5]) for n in one.valid}, valid)
+
+
+def _are_groups(groups: set[int], numbers: int) -> bool:
+    """Case numbers have a year or a unit in the middle, and social security numbers any of 99 groups."""
+    return max(groups) - min(groups) > _YEARS and len(groups) >= min(numbers, _MOST_GROUPS) / 3

@@ -42,3 +42,8 @@ class PersonalData:
             "examined": self.examined,
             "in_contract": self.in_contract,
         }
+
+
+def read_findings(data: list[Json] | None) -> tuple[PersonalData, ...] | None:
+    """The findings of a report; None of one whose rows were not examined."""
+    return None if data is None else tuple(map(PersonalData.from_json, data))

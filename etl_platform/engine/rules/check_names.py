@@ -17,7 +17,8 @@ KEYS_CHECK = "keys_are_in_one_file"
 ON_TIME_CHECK = "file_is_on_time"
 DRIFT_CHECK = "like_last_time"
 FOREIGN_KEYS_CHECK = "foreign_keys_are_in_silver"
-RESERVED = frozenset({FILE_CHECK, KEYS_CHECK, ON_TIME_CHECK, DRIFT_CHECK, FOREIGN_KEYS_CHECK})
+PERSONAL_DATA_CHECK = "personal_data_is_announced"
+RESERVED = frozenset({FILE_CHECK, KEYS_CHECK, ON_TIME_CHECK, DRIFT_CHECK, FOREIGN_KEYS_CHECK, PERSONAL_DATA_CHECK})
 """The platform's own checks of silver. No rule has such a name, even if its dataset lacks the check."""
 MAX_CHECKS = 100
 """Limit for rules about columns, for row rules and for dataset rules. Each file logs a result of 2 KB for each check.
