@@ -153,7 +153,7 @@ def profile_file(
             search.update(batch)
             profiler.update(batch.select(*positions, *(pl.col(name).alias(f"text:{name}") for name in positions)))
             progress("rows", profiler.rows)
-        found = search.findings(lambda _: None, as_of)
+        found = search.findings(as_of)
         masked = {str(table.names.index(one.column)) for one in found}
         profile = dict(zip(table.names, profiler.result(masked).values(), strict=True))
         reading.result = replace(

@@ -1,10 +1,10 @@
 """Finds personal data in columns that the contract does not announce: open, unclassified or unknown ones.
 
-Searched are a sample of the rows, and every different value of a column that has few of them.
+Searched is a sample of the rows: all of a small file.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -13,23 +13,32 @@ import polars as pl
 
 from etl_platform.engine.columns import DAMAGE
 from etl_platform.engine.contract.model import Contract
-from etl_platform.engine.privacy.birth_dates import Days, are_birth_dates, days_of, is_named_birth
+from etl_platform.engine.privacy.birth_dates import (
+    LEAST_DATES,
+    Days,
+    are_birth_dates,
+    days_of,
+    is_named_birth,
+    may_be_births,
+)
 from etl_platform.engine.privacy.column_judgement import personal_kinds, told_kind
 from etl_platform.engine.privacy.personal_data import PersonalData
 from etl_platform.engine.privacy.personal_forms import LIKELY, PersonalKind
-from etl_platform.engine.privacy.row_sample import RowSample, spread_places
+from etl_platform.engine.privacy.row_sample import FIRST_CHARACTERS, RowSample, spread_places
 
-_JUDGED = 128
+_JUDGED = 64
 """Cells of a column that are looked at one by one, of those that pass a quick test."""
 _FEW = 64
-"""So few texts are looked at sooner than a regular expression is compiled."""
-_LIKE_DATES = 5
+"""So few rows are looked at sooner than a regular expression is compiled."""
+_FIRST_TEXTS = 5
 _NO_DAYS: Days = np.empty(0, np.int64)
 _DAY_US = 86_400_000_000
 _EPOCH = date(1970, 1, 1).toordinal()
+_NO_YEAR = 2000
+"""Stands in for the year of the delivery if nobody knows it."""
 
-Counts = Callable[[str], Mapping[str, int] | None]
-"""The rows of each text of a column of the contract; None if the texts are too many to be counted."""
+Kinds = Iterator[tuple[PersonalKind, int, int]]
+"""A kind, the cells that look so, and the examined cells."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +82,7 @@ def unannounced_columns(
 
 
 class PersonalDataSearch:
-    """One pass over batches, in which a sample is kept; then the findings."""
+    """Keeps a sample of the rows in one pass over the batches; then finds what looks like personal data."""
 
     def __init__(self, columns: Sequence[SearchedColumn]) -> None:
         self._columns = columns
@@ -83,95 +92,86 @@ class PersonalDataSearch:
         if self._columns:
             self._sample.add(batch, batch[DAMAGE])
 
-    def findings(self, counts: Counts, as_of: date | None) -> tuple[PersonalData, ...]:
+    def findings(self, as_of: date | None) -> tuple[PersonalData, ...]:
         """What was found, in the order of the columns.
 
         Args:
             as_of: the day of delivery.
         """
-        cells = {column: self._sample.column(column.place) for column in self._columns}
-        dates = _Dates({column: _days(series, as_of) for column, series in cells.items()}, as_of)
+        rows = self._sample.rows()
+        if rows is None:
+            return ()
+        year = as_of.year if as_of else _NO_YEAR
+        likely = _likely_places(rows)
+        births = dict(_births(self._columns, rows, as_of))
         return tuple(
             PersonalData(column.name, kind, found, examined, column.in_contract)
-            for column, series in cells.items()
-            if len(series)
-            for kind, found, examined in self._of_column(column, series, dates, counts)
+            for column in self._columns
+            for kind, found, examined in _of_column(column, rows[column.place], births, likely, year)
         )
 
-    def _of_column(
-        self, column: SearchedColumn, cells: pl.Series, dates: "_Dates", counts: Counts
-    ) -> Iterator[tuple[PersonalKind, int, int]]:
-        """Kind, cells that look so, examined cells."""
-        if len(days := dates.of[column]):
-            newest = dates.newest_beside(column)
-            if is_named_birth(column.names) or are_birth_dates(column.names, days, newest):
-                yield PersonalKind.BIRTH_DATE, len(days), len(days)
-        elif cells.dtype == pl.String:
-            # Cells of a damaged row may be in a wrong column; the counts have them, too.
-            counted = counts(column.name) if column.in_contract and self._sample.is_undamaged else None
-            rows, examined = _likely(column, cells, counted)
-            year = date.fromordinal(dates.newest_beside(column) + _EPOCH).year
-            for kind, found in personal_kinds(column.names, rows, year):
-                yield kind, found, examined
+
+def _of_column(
+    column: SearchedColumn, cells: pl.Series, births: Mapping[str, int], likely: Mapping[str, int], year: int
+) -> Kinds:
+    if dates := births.get(column.place):
+        yield PersonalKind.BIRTH_DATE, dates, dates
+    elif cells.dtype == pl.String:
+        is_told = told_kind(column.names) is not None or is_named_birth(column.names)
+        hits = likely.get(column.place, 0)
+        if not is_told and not hits:
+            return
+        # Thinned are all cells and not the hits, so that the share of the found ones is kept.
+        most = _JUDGED if is_told else _JUDGED * len(cells) // hits
+        chosen = cells if len(cells) <= most else cells.gather(spread_places(len(cells), most))
+        texts = Counter([text[:FIRST_CHARACTERS] for text in chosen.to_list() if text is not None])
+        for kind, found in personal_kinds(column.names, texts, year):
+            yield kind, found, texts.total()
 
 
-class _Dates:
-    """The dates of the searched columns, and the newest ones.
-
-    Args:
-        of: the days of each column; none of a column of something else.
-    """
-
-    def __init__(self, of: Mapping[SearchedColumn, Days], as_of: date | None) -> None:
-        self.of = of
-        self._today = as_of.toordinal() - _EPOCH if as_of else None
-        newest = ((int(days.max()), column) for column, days in of.items() if len(days))
-        self._newest = sorted(newest, key=lambda pair: -pair[0])[:2]
-
-    def newest_beside(self, column: SearchedColumn) -> int:
-        """The day up to which people of the file can be born: the newest of the other columns, else that of delivery.
-
-        Never after the delivery.
-        """
-        found = next((day for day, other in self._newest if other is not column), None)
-        if found is None:
-            found = self._today if self._today is not None else max((day for day, _ in self._newest), default=0)
-        return found if self._today is None else min(found, self._today)
+def _likely_places(rows: pl.DataFrame) -> Mapping[str, int]:
+    """The columns of texts in which a quick test passes, with the cells that pass it."""
+    places = [name for name, dtype in rows.schema.items() if dtype == pl.String]
+    if rows.height <= _FEW or not places:
+        return dict.fromkeys(places, rows.height)
+    return rows.select(pl.col(places).str.contains(LIKELY).sum()).row(0, named=True)
 
 
-def _likely(
-    column: SearchedColumn, cells: pl.Series, counted: Mapping[str, int] | None
-) -> tuple[Mapping[str, int], int]:
-    """The texts of a column to judge, with their rows, and how many cells they were chosen from."""
-    if counted is not None and len(counted) <= _FEW:
-        return counted, sum(counted.values())
-    if _is_told(column.names):
-        chosen = cells.gather(spread_places(len(cells), _JUDGED))
-        return Counter(chosen.to_list()), len(chosen)
-    if counted is not None:
-        texts = pl.Series(counted.keys(), dtype=pl.String)
-        likely_texts = texts.filter(texts.str.contains(LIKELY))
-        if len(likely_texts) <= _JUDGED:
-            return {text: counted[text] for text in likely_texts}, sum(counted.values())
-    likely = cells.str.contains(LIKELY)
-    hits = int(likely.sum())
-    if hits > _JUDGED:
-        places = spread_places(len(cells), _JUDGED * len(cells) // hits)
-        cells, likely = cells.gather(places), likely.gather(places)
-    return (Counter(cells.filter(likely).to_list()) if hits else {}), len(cells)
+def _births(columns: Sequence[SearchedColumn], rows: pl.DataFrame, as_of: date | None) -> Iterator[tuple[str, int]]:
+    """The columns of birth dates, with the dates that were examined."""
+    today, year = (as_of.toordinal() - _EPOCH, as_of.year) if as_of else (None, _NO_YEAR)
+    found = {}
+    for column in columns:
+        cells = rows[column.place]
+        is_typed = cells.dtype.is_temporal()
+        if is_typed and is_named_birth(column.names) and (dates := len(cells) - cells.null_count()):
+            yield column.place, dates
+        elif may_be_births(column.names) and len(days := _days(cells, year)) >= LEAST_DATES:
+            found[column] = days
+    if not found:
+        return
+    last = _newest([rows[column.place] for column in columns if column not in found], year)
+    last = min((day for day in (last, today) if day is not None), default=max(int(d.max()) for d in found.values()))
+    for column, days in found.items():
+        if are_birth_dates(days, last):
+            yield column.place, len(days)
 
 
-def _is_told(names: Sequence[str]) -> bool:
-    """Whether the name of a column makes plain digits or dates enough."""
-    return told_kind(names) is not None or is_named_birth(names)
+def _newest(columns: Sequence[pl.Series], year: int) -> int | None:
+    """The newest day of columns of dates."""
+    days = (_days(cells, year) for cells in columns)
+    return max((int(one.max()) for one in days if len(one)), default=None)
 
 
-def _days(cells: pl.Series, as_of: date | None) -> Days:
-    """The days of a column of dates, typed or as text; of other columns none."""
+def _days(cells: pl.Series, year: int) -> Days:
+    """The days of a column of enough dates, typed or as text; of other columns none."""
+    if len(cells) < LEAST_DATES:
+        return _NO_DAYS
     if cells.dtype == pl.String:
-        return _days_of_texts(cells, as_of.year if as_of else 2000)
+        return _days_of_texts(cells, year)
     if not cells.dtype.is_temporal():
         return _NO_DAYS
+    cells = cells.drop_nulls()
     numbers = cells.gather(spread_places(len(cells), _JUDGED)).to_physical().to_numpy()
     if cells.dtype == pl.Date:
         return numbers.astype(np.int64)
@@ -179,9 +179,10 @@ def _days(cells: pl.Series, as_of: date | None) -> Days:
 
 
 def _days_of_texts(cells: pl.Series, year: int) -> Days:
-    first = cells.head(_LIKE_DATES).to_list()
-    if not first or len(days_of(map(str.strip, first), year)) < len(first) * 0.6:
+    first = [text for text in cells.head(_FIRST_TEXTS).to_list() if text is not None]
+    if first and len(days_of(map(str.strip, first), year)) < len(first) * 0.6:
         return _NO_DAYS
+    cells = cells.drop_nulls()
     chosen = cells.gather(spread_places(len(cells), _JUDGED)).to_list()
     found = days_of(map(str.strip, chosen), year)
     return found if len(found) >= 0.8 * len(chosen) else _NO_DAYS

@@ -188,11 +188,6 @@ class Profiler:
         """Nulls and maximum of a column, masked ones included: for dataset rules, not for display."""
         return ColumnFacts(self._states[name].nulls, self._states[name].maximum)
 
-    def counted(self, name: str) -> dict[str, int] | None:
-        """The rows of each text of a column, also of a masked one; None if there are too many. Not for display."""
-        state = self._states[name]
-        return None if state.counts is None else {state.texts[value]: rows for value, rows in state.counts.items()}
-
     def result(self, masked: Set[str] = frozenset()) -> dict[str, ColumnProfile]:
         """The profile of each column.
 

@@ -178,7 +178,7 @@ class SplitRows:
         """The result with the counts, examples, profile and verdicts of the pass; ``as_of`` is the day of delivery."""
         assert result.columns is not None
         unnamed = tuple(_unnamed(place) for place, filled in self._unnamed.items() if filled)
-        personal_data = self._search.findings(self._counted, as_of)
+        personal_data = self._search.findings(as_of)
         masked = self.masked = self._masked | self._columns_from(
             {found.column for found in personal_data if found.in_contract}
         )
@@ -209,14 +209,8 @@ class SplitRows:
         """Columns of these names, and those that are derived from one."""
         return {name for name in self._columns if not names.isdisjoint((name, *self._compiled.sources(name)))}
 
-    def _counted(self, name: str) -> Mapping[str, int] | None:
-        return self._profiler_of(name).counted(name)
-
     def _facts(self, name: str) -> ColumnFacts:
-        return self._profiler_of(name).facts(name)
-
-    def _profiler_of(self, name: str) -> Profiler:
-        return self._computed if self._compiled.contract.column(name).computed else self._profiler
+        return (self._computed if self._compiled.contract.column(name).computed else self._profiler).facts(name)
 
 
 def _extra_columns(table: Table, compiled: CompiledContract, duplicates: Sequence[tuple[int, int]]) -> dict[str, str]:

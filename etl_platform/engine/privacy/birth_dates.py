@@ -13,7 +13,7 @@ from etl_platform.engine.privacy.personal_words import BIRTHS, EVENTS, MONTHS
 Days = npt.NDArray[np.int64]
 """Days since 1970."""
 
-_LEAST_DATES = 30
+LEAST_DATES = 30
 _OLDEST, _CHILD = 110, 12
 _LEAST_WEEKEND = 0.15
 _MEDIAN_AGES, _LEAST_SPREAD = (16, 75), 15
@@ -54,15 +54,18 @@ def _day(text: str, newest_year: int) -> int | None:
         return None
 
 
-def are_birth_dates(names: Sequence[str], days: Days, newest: int) -> bool:
+def may_be_births(names: Sequence[str]) -> bool:
+    """Whether no name of a column says that its dates are those of something else."""
+    return EVENTS.isdisjoint(word for name in names for word in words(name))
+
+
+def are_birth_dates(days: Days, newest: int) -> bool:
     """Whether dates are spread over the ages of living people, up to the newest date of the file.
 
     Args:
         days: of a sample of the rows.
         newest: the newest date that the file has in any column.
     """
-    if len(days) < _LEAST_DATES or not EVENTS.isdisjoint(word for name in names for word in words(name)):
-        return False
     ages = np.sort((newest - days) / _YEAR)
     if ages[len(ages) // 100] < 0 or ages[-1 - len(ages) // 100] > _OLDEST:
         return False

@@ -81,7 +81,7 @@ DATE = (
 _BORN = re.compile(
     rf"\b(?:dob|d\.o\.b\.?|date of birth|birth ?date|born(?: on)?)\W{{0,4}}({DATE})(?!\w)", re.IGNORECASE
 )
-_FOUR_DIGITS = re.compile(r"[0-9](?:[^0-9]*[0-9]){3}")
+_FOUR_DIGITS, _NINE_DIGITS = (re.compile(rf"[0-9](?:[^0-9]*[0-9]){{{count}}}") for count in (3, 8))
 LIKELY = (
     r"@[0-9A-Za-z]|[0-9]{3}[ -/\x{2010}-\x{2015}\x{2212}]{1,4}[0-9]{2,3}[ -/\x{2010}-\x{2015}\x{2212}]{1,3}[0-9]{4}"
     r"|[0-9]{6}[-. ][0-9]{4}|\+[0-9]|[0-9](?:[ -]?[0-9]){13}"
@@ -96,9 +96,10 @@ def forms(text: str) -> Iterator[Form]:
         yield from _emails(text)
     if not _FOUR_DIGITS.search(text):
         return
-    yield from _ssns(text)
-    yield from _phones(text)
-    yield from _cards(text)
+    if _NINE_DIGITS.search(text):
+        yield from _ssns(text)
+        yield from _phones(text)
+        yield from _cards(text)
     for found in _BORN.finditer(text):
         yield Form(PersonalKind.BIRTH_DATE, found[1])
 

@@ -16,7 +16,7 @@ EVENTS = _each(
     "separated retire retired retirement promotion promoted rank appointment appointed appt sworn certified "
     "certification service seniority join joined last assigned assignment court filed file violation offense "
     "crime case call dispatch death died decision hearing payment paid due sent founded established built "
-    "purchase purchased year fiscal license"
+    "purchase purchased left departed year fiscal license"
 )
 """Words of dates of something else than a birth."""
 SOCIAL_SECURITY = _each("ssn ssno socialsecuritynumber socialsecurity")
