@@ -24,11 +24,8 @@ class PersonalData:
     in_contract: bool = True
 
     def __str__(self) -> str:
-        cells = "cell looks" if self.found == 1 else "cells look"
-        what = (
-            self.kind.plural if self.found > 1 else self.kind.plural.removesuffix("es" if self.kind == "email" else "s")
-        )
-        return f"{self.column}: {self.found:,} of {self.examined:,} examined {cells} like {what}"
+        cells = f"{self.found:,} of {self.examined:,} examined cells"
+        return f"{self.column}: what looks like {self.kind.plural} is in {cells}"
 
     @classmethod
     def from_json(cls, data: Json) -> "PersonalData":
