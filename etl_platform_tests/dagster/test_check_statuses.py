@@ -25,6 +25,7 @@ CHECKS = {
     FILE_CHECK,
     "keys_are_in_one_file",
     "like_last_time",
+    "personal_data_is_announced",
     "ident__required",
     "ident__unique",
     "size__type",

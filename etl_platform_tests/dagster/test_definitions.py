@@ -204,6 +204,7 @@ def test_there_is_a_check_per_rule_and_one_for_the_file(definitions: dg.Definiti
     rules += [check_name(rule.name) for rule in contract.dataset_rules]
     rules += ["file_is_on_time"] if contract.cadence else []
     rules += ["keys_are_in_one_file"] if contract.primary_key else []
+    rules += ["personal_data_is_announced"]
     rules += ["like_last_time"] if contract.drift_limits.severity else []
     assert len(set(rules)) == len(rules), "two rules would share a check"
     assert {spec.name for spec in specs} == {"file_is_readable_and_complete", *rules}
@@ -270,6 +271,7 @@ def test_made_columns_have_their_types_and_checks(tmp_path: Path) -> None:
     assert checks == {
         "file_is_readable_and_complete",
         "like_last_time",
+        "personal_data_is_announced",
         "court__lookup",
         "fee__derive",
         "fee__type",

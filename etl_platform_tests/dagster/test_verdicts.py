@@ -42,7 +42,7 @@ KINDS = {
     "empty": "ident,size\n",
     "few": "ident,size\n{0}1,many\n",
 }
-OTHERS = {"file_is_on_time", "like_last_time"}
+OTHERS = {"file_is_on_time", "like_last_time", "personal_data_is_announced"}
 Verdicts = dict[str, tuple[bool, str]]
 
 
