@@ -18,6 +18,7 @@ from etl_platform.engine.contract.overlay import AppliedOverlay
 from etl_platform.engine.corrected_table import CorrectedTable
 from etl_platform.engine.corrections import Corrections
 from etl_platform.engine.errors import UnreadableFileError
+from etl_platform.engine.file_columns import FileColumns, Rename
 from etl_platform.engine.machine_errors import machine_error
 from etl_platform.engine.output.quarantine_files import export_csv
 from etl_platform.engine.personal_data_search import PersonalDataSearch, SearchedColumn
@@ -26,7 +27,7 @@ from etl_platform.engine.reading.open_table import open_table
 from etl_platform.engine.reading.table import Table
 from etl_platform.engine.reading.tables.headers import HeaderMatch, match_header
 from etl_platform.engine.renames.suggest import suggest_renames
-from etl_platform.engine.result import CheckResult, FileColumns, FileError, Rename
+from etl_platform.engine.result import CheckResult, FileError
 from etl_platform.engine.rules.compile_contract import compile_contract
 from etl_platform.engine.rules.compiled_contract import CompiledContract
 from etl_platform.engine.rules.hook import load_transform

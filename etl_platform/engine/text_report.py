@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from etl_platform.engine.columns import DAMAGED_ROW
 from etl_platform.engine.contract.overlay import AppliedOverlay, meaning_text
+from etl_platform.engine.file_columns import FileColumns, Rename
 from etl_platform.engine.file_dialect import CleanedCells, FileDialect
 from etl_platform.engine.named_files import LeftOut
 from etl_platform.engine.output.plain_text import counted, escape_control_characters, printable, table
@@ -15,9 +16,7 @@ from etl_platform.engine.result import (
     ColumnProfile,
     DatasetVerdict,
     Example,
-    FileColumns,
     FileError,
-    Rename,
 )
 
 _MOST_NAMED, _MOST_FINDINGS, _MAX_LABEL = 5, 20, 300

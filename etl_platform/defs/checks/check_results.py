@@ -18,8 +18,9 @@ from etl_platform.defs.checks.check_groups import group_results
 from etl_platform.defs.checks.drift_evaluation import drift_evaluation
 from etl_platform.defs.checks.foreign_key_evaluation import foreign_key_evaluation, foreign_keys_description
 from etl_platform.defs.checks.personal_data_evaluation import personal_data_evaluation
+from etl_platform.defs.checks.shared_keys_evaluation import shared_keys_evaluation
 from etl_platform.defs.checks.unevaluated_rules import CHECK_AGAIN, YOUNGER, UnevaluatedRules
-from etl_platform.defs.checks.worst_files import MAX_WORST, newest_first, shared_row, some, where, worst_rows
+from etl_platform.defs.checks.worst_files import MAX_WORST, newest_first, some, where, worst_rows
 from etl_platform.defs.datasets.delivery_metadata import Metadata
 from etl_platform.defs.table_metadata import table
 from etl_platform.deliveries.delivery import Outcome
@@ -133,32 +134,12 @@ class _PartitionResults:
         in_silver = [file.in_silver for file in self._files if file.in_silver]
         if not in_silver:
             return self._without_rows(KEYS_CHECK)
-        compared = [(report, report.shared_keys) for report in in_silver if report.shared_keys is not None]
-        if not compared:
+        found = shared_keys_evaluation(in_silver, self._partition.silver_keys)
+        if found is None:
             return self._not_evaluated(
                 KEYS_CHECK, f"The keys were not compared with those of other files. {CHECK_AGAIN}", in_silver
             )
-        found = [
-            (report, shared)
-            for report, comparison in compared
-            for shared in comparison.shared
-            # Somebody may have removed the other file from silver since.
-            if shared.silver_key in self._partition.silver_keys
-        ]
-        found.sort(key=lambda pair: (-pair[1].keys, pair[0].source.key, pair[1].source_key))
-        metadata = self._about([report for report, _ in found]) | {
-            "other_files": max(comparison.files for _, comparison in compared),
-            "compared_files": max(comparison.compared for _, comparison in compared),
-        }
-        if found:
-            metadata["shared_keys"] = table([shared_row(*pair) for pair in found[:MAX_WORST]])
-        sentences = [
-            f"{base_name(report.source.key)}: {shared}, so silver holds those rows twice"
-            for report, shared in found[:MAX_WORST]
-        ]
-        if len(found) > MAX_WORST:
-            sentences.append(f"and {len(found) - MAX_WORST:,} more pairs of files")
-        return CheckEvaluation(KEYS_CHECK, not found, _WARN, metadata, "; ".join(sentences) or None)
+        return replace(found, metadata=self._about([]) | found.metadata)
 
     def of_drift(self, severity: Severity) -> CheckEvaluation:
         """The result of DRIFT_CHECK. The last file of each series counts; those before it were unlike older ones."""

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 from etl_platform.defs.datasets.delivery_metadata import Metadata
 from etl_platform.defs.table_metadata import table
-from etl_platform.deliveries.key_comparison import SharedKeys
 from etl_platform.deliveries.report import Report
 from etl_platform.object_keys import base_name
 
@@ -41,16 +40,6 @@ def where(broken: Sequence[Report], reason: str) -> str:
     if len(broken) == 1:
         return f"All of them are in {name}."
     return f"They are in {len(broken):,} files; the worst is {name} ({rows:,} of {worst.check.rows or 0:,} rows)."
-
-
-def shared_row(report: Report, shared: SharedKeys) -> dict[str, object]:
-    return {
-        "file": report.source.key,
-        "delivery_id": report.delivery_id,
-        "other_file": shared.source_key,
-        "keys": shared.keys,
-        "silver": shared.silver_key,
-    }
 
 
 def some(reports: Sequence[Report]) -> str:

@@ -14,9 +14,10 @@ from etl_platform.deliveries.partition_state import PartitionContent
 from etl_platform.deliveries.report import Report
 from etl_platform.deliveries.verdict import verdict, what_to_do
 from etl_platform.engine.contract.model import Contract
+from etl_platform.engine.file_columns import FileColumns
 from etl_platform.engine.output.plain_text import escape_control_characters
 from etl_platform.engine.privacy.masking import HIDDEN
-from etl_platform.engine.result import CheckResult, ColumnProfile, Example, FileColumns, FileError
+from etl_platform.engine.result import CheckResult, ColumnProfile, Example, FileError
 from etl_platform.engine.text_report import overlay_lines, read_as
 from etl_platform.object_keys import base_name, report_key
 

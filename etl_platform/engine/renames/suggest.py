@@ -9,12 +9,12 @@ import polars as pl
 from etl_platform.engine.column_words import words
 from etl_platform.engine.contract.model import Column, ColumnType, Contract
 from etl_platform.engine.errors import UnreadableFileError
+from etl_platform.engine.file_columns import Rename
 from etl_platform.engine.reading.table import Table
 from etl_platform.engine.reading.tables.headers import HeaderMatch
 from etl_platform.engine.renames.meanings import KINDS
 from etl_platform.engine.renames.name_words import meanings, name_score, roles
 from etl_platform.engine.renames.pairs import LEAST_LEAD, LEAST_SCORE, Pair, decided_pairs
-from etl_platform.engine.result import Rename
 from etl_platform.engine.rules.compile_contract import compile_contract
 
 _SAMPLED_ROWS = 2_000

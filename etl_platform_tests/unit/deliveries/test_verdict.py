@@ -7,10 +7,15 @@ import pytest
 
 from etl_platform.deliveries.delivery import ObjectVersion, Outcome
 from etl_platform.deliveries.verdict import verdict, what_to_do
+from etl_platform.engine.privacy.personal_data import PersonalData
+from etl_platform.engine.privacy.personal_forms import PersonalKind
 from etl_platform.engine.result import CheckResult, FileError
 from etl_platform_tests.unit.making_reports import report_of
 
 EMPTY = CheckResult(errors=(FileError("empty_file", "the file has zero bytes; export it again"),))
+PERSONAL = PersonalData("note", PersonalKind.SSN, 2, 8)
+PHONES = [PersonalData(name, PersonalKind.PHONE, 1, 8) for name in ("ring", "fax", "cell")]
+CLASSIFY = "Classify the columns with personal data in the contract, or ask the sender to leave them out."
 BAD_ROWS = CheckResult(rows=8, accepted_rows=7, quarantined_rows=1, reasons={"email.pattern": 1})
 
 
@@ -25,6 +30,20 @@ BAD_ROWS = CheckResult(rows=8, accepted_rows=7, quarantined_rows=1, reasons={"em
             "Send the sender the rows to correct: etl-platform quarantine --agency nm_albuquerque "
             "--dataset officer_detail --out fix.csv",
         ),
+        (
+            {"check": CheckResult(rows=8, personal_data=(PERSONAL,))},
+            Outcome.ACCEPTED,
+            "accepted: note: what looks like social security numbers is in 2 of 8 examined cells",
+            CLASSIFY,
+        ),
+        (
+            {"check": CheckResult(rows=8, personal_data=(PERSONAL, *PHONES))},
+            Outcome.ACCEPTED,
+            "accepted: note: what looks like social security numbers is in 2 of 8 examined cells; "
+            "ring: what looks like phone numbers is in 1 of 8 examined cells; 2 more columns with personal data",
+            CLASSIFY,
+        ),
+        ({"check": CheckResult(rows=8, personal_data=())}, Outcome.ACCEPTED, "accepted", "Nothing."),
         (
             {"check": EMPTY, "outcome": Outcome.REJECTED},
             Outcome.REJECTED,
