@@ -20,8 +20,8 @@ from etl_platform.deliveries.key_comparison import KeyComparison
 from etl_platform.engine.contract.model import Contract
 from etl_platform.engine.corrections import ChangedRow, RowChanges
 from etl_platform.engine.drift.comparison import DriftComparison
-from etl_platform.engine.file_columns import FileColumns
 from etl_platform.engine.json_fields import Json, known_fields
+from etl_platform.engine.matched_columns import FileColumns
 from etl_platform.engine.result import CheckResult
 from etl_platform.errors import ReportError
 

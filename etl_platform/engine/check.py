@@ -18,8 +18,8 @@ from etl_platform.engine.contract.overlay import AppliedOverlay
 from etl_platform.engine.corrected_table import CorrectedTable
 from etl_platform.engine.corrections import Corrections
 from etl_platform.engine.errors import UnreadableFileError
-from etl_platform.engine.file_columns import FileColumns, Rename
 from etl_platform.engine.machine_errors import machine_error
+from etl_platform.engine.matched_columns import FileColumns, Rename
 from etl_platform.engine.output.quarantine_files import export_csv
 from etl_platform.engine.personal_data_search import PersonalDataSearch, SearchedColumn
 from etl_platform.engine.profile import Profiler

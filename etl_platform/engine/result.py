@@ -10,9 +10,9 @@ from typing import Any
 
 from etl_platform.engine.contract.dataset_rules import Severity
 from etl_platform.engine.contract.overlay import AppliedOverlay
-from etl_platform.engine.file_columns import FileColumns
 from etl_platform.engine.file_dialect import FileDialect
 from etl_platform.engine.json_fields import Json, known_fields, without_null
+from etl_platform.engine.matched_columns import FileColumns
 from etl_platform.engine.privacy.personal_data import PersonalData, read_findings
 
 

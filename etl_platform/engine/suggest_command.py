@@ -8,9 +8,9 @@ from etl_platform.engine.contract.file_names import choose_contract
 from etl_platform.engine.contract.model import Contract
 from etl_platform.engine.contract_folder import load_contract, read_folder
 from etl_platform.engine.errors import EtlPlatformError, UnreadableFileError
-from etl_platform.engine.file_columns import Rename
 from etl_platform.engine.header_fit import nearest_contract
 from etl_platform.engine.machine_errors import machine_error
+from etl_platform.engine.matched_columns import Rename
 from etl_platform.engine.named_files import require_file
 from etl_platform.engine.output.plain_text import escape_control_characters
 from etl_platform.engine.overlays.overlay_folder import for_agency, overlay_path, partition_name, write_synonyms

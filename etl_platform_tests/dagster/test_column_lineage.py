@@ -7,7 +7,7 @@ import pytest
 
 from etl_platform.defs.datasets.lineage import SENT_AS, column_lineage, header_schema
 from etl_platform.engine.check import check_file
-from etl_platform.engine.file_columns import FileColumns
+from etl_platform.engine.matched_columns import FileColumns
 from etl_platform_tests.dagster.workshop import AGENCY, Workshop, value_of
 from etl_platform_tests.unit.making import contract_of, text
 

@@ -14,7 +14,7 @@ from etl_platform.deliveries.partition_state import PartitionContent
 from etl_platform.deliveries.report import Report
 from etl_platform.deliveries.verdict import verdict, what_to_do
 from etl_platform.engine.contract.model import Contract
-from etl_platform.engine.file_columns import FileColumns
+from etl_platform.engine.matched_columns import FileColumns
 from etl_platform.engine.output.plain_text import escape_control_characters
 from etl_platform.engine.privacy.masking import HIDDEN
 from etl_platform.engine.result import CheckResult, ColumnProfile, Example, FileError

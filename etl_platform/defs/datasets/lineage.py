@@ -7,7 +7,7 @@ import dagster as dg
 
 from etl_platform.defs.table_metadata import first_rows, table
 from etl_platform.engine.contract.model import Contract
-from etl_platform.engine.file_columns import FileColumns
+from etl_platform.engine.matched_columns import FileColumns
 
 SENT_AS = "sent_as"
 

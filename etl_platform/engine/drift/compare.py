@@ -74,7 +74,8 @@ def _last_filled(previous: Sequence[FileSummary]) -> dict[str, FileSummary]:
     usual.
     """
     found, lacked = dict[str, FileSummary](), set[str]()
-    names = {name for one in previous for name in one.columns}
+    # Not a set: the order of findings must not differ between two runs.
+    names = dict.fromkeys(name for one in reversed(previous) for name in one.columns)
     for one in previous:
         for name in names:
             column = one.columns.get(name)

@@ -9,7 +9,7 @@ import polars as pl
 from etl_platform.engine.column_words import words
 from etl_platform.engine.contract.model import Column, ColumnType, Contract
 from etl_platform.engine.errors import UnreadableFileError
-from etl_platform.engine.file_columns import Rename
+from etl_platform.engine.matched_columns import Rename
 from etl_platform.engine.reading.table import Table
 from etl_platform.engine.reading.tables.headers import HeaderMatch
 from etl_platform.engine.renames.meanings import KINDS

@@ -10,7 +10,7 @@ from etl_platform.engine.check import check_file
 from etl_platform.engine.contract.model import Contract
 from etl_platform.engine.contract_folder import load_contract
 from etl_platform.engine.errors import UnreadableFileError
-from etl_platform.engine.file_columns import Rename
+from etl_platform.engine.matched_columns import Rename
 from etl_platform.engine.reading.open_table import open_table
 from etl_platform.engine.reading.tables.headers import match_header
 from etl_platform.engine.renames.suggest import suggest_renames
