@@ -72,6 +72,9 @@ class GrowthStore:
         self._count("GET")
         return self._find(key).body()
 
+    def read_with_etag(self, bucket: str, key: str) -> tuple[bytes, str]:
+        return self.read(bucket, key), self._find(key).etag
+
     def download(self, head: ObjectHead, path: Path) -> str:
         body = self.read(head.bucket, head.key)
         path.write_bytes(body)

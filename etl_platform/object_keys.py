@@ -256,8 +256,8 @@ def successor_cache_key(dataset: str, agency: str) -> str:
     return f"{INDEX}successors/{dataset}/agency={agency}.gz"
 
 
-def series_folder(dataset: str, agency: str, source_key: str) -> str:
-    """The key of the index of the recent files of a series, without its suffix.
+def series_key(dataset: str, agency: str, source_key: str) -> str:
+    """The key of the index of the recent files of a series.
 
     The source keys of a series differ in dates, months and numbers only: ``Stops_2026-10.csv``.
     """
@@ -265,7 +265,7 @@ def series_folder(dataset: str, agency: str, source_key: str) -> str:
     below = next((place + 1 for place, folder in enumerate(folders) if segment(folder) == agency), len(folders))
     series = series_name("/".join([*folders[below:], name]))
     stem = _stem(series)
-    return f"{SERIES}{dataset}/agency={agency}/{f'{stem}-' if stem else ''}{_digest(series, _SILVER_DIGITS)}"
+    return f"{SERIES}{dataset}/agency={agency}/{f'{stem}-' if stem else ''}{_digest(series, _SILVER_DIGITS)}.jsonl"
 
 
 def waiting_key(delivery_id: str) -> str:

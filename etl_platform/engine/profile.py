@@ -16,7 +16,7 @@ from etl_platform.engine.privacy.masking import shown
 from etl_platform.engine.result import DECILES, Bin, ColumnProfile, ValueCount
 from etl_platform.engine.rules.compiled_contract import KEY_SEED
 from etl_platform.engine.rules.dataset_verdicts import ColumnFacts
-from etl_platform.engine.value_forms import count_forms, kept_forms, sampled_rows
+from etl_platform.engine.value_forms import SAMPLED, count_forms, has_size, kept_forms, sampled_rows, text_forms
 
 Hashes = npt.NDArray[np.uint64]
 Numbers = npt.NDArray[np.float64]
@@ -45,7 +45,7 @@ class _ColumnState:
         texts: the counted texts, by their hash.
         edges, bins: of the histogram; the first and last bin are open.
         sample: every ``step``-th number or date of those that were seen.
-        forms: the number of values of each form, in samples.
+        forms: the number of values of each form, in samples of the batches since there were many texts.
     """
 
     nulls: int = 0
@@ -179,10 +179,26 @@ class Profiler:
                 state.add_range(value.min(), value.max())
 
     def _update_forms(self, batch: pl.DataFrame) -> None:
-        names = [name for name, type_ in self._types.items() if name in self._masked or type_ == pl.String]
-        rows = sampled_rows(batch.select({column for name in names for column in (name, f"text:{name}")}))
-        for name in names:
-            self._states[name].forms.update(count_forms(rows[name], rows[f"text:{name}"]))
+        """Count forms in a sample of the batch, unless they will be counted from few different texts."""
+        names = [name for name in self._types if self._has_forms(name) and not self._has_few_texts(name)]
+        # Of dates and numbers the value counts, whatever it is written like.
+        values = [name if has_size(self._types[name]) else f"text:{name}" for name in names]
+        for name, column in zip(names, sampled_rows(batch.select(values)) if values else (), strict=True):
+            self._states[name].forms.update(count_forms(column))
+
+    def _has_forms(self, name: str) -> bool:
+        return name in self._masked or self._types[name] == pl.String
+
+    def _has_few_texts(self, name: str) -> bool:
+        counts = self._states[name].counts
+        return not has_size(self._types[name]) and counts is not None and len(counts) <= SAMPLED
+
+    def _forms(self, name: str, state: _ColumnState) -> dict[str, int] | None:
+        if not self._has_forms(name):
+            return None
+        if state.counts is None or not self._has_few_texts(name):
+            return kept_forms(state.forms)
+        return kept_forms(text_forms([state.texts[value] for value in state.counts], list(state.counts.values())))
 
     def facts(self, name: str) -> ColumnFacts:
         """Nulls and maximum of a column, masked ones included: for dataset rules, not for display."""
@@ -213,7 +229,7 @@ class Profiler:
             min_length=state.shortest,
             max_length=state.longest,
             masked=masked,
-            forms=None if are_values_known else kept_forms(state.forms),
+            forms=None if are_values_known else self._forms(name, state),
         )
         if described.masked:
             return described

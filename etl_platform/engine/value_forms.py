@@ -31,19 +31,20 @@ def sampled_rows(batch: pl.DataFrame) -> pl.DataFrame:
     return batch[(numbers * step).astype(np.int64) + (numbers * 0.618034 % 1 * int(step)).astype(np.int64)]
 
 
-def count_forms(values: pl.Series, texts: pl.Series) -> Counter[str]:
-    """The number of values of each form.
+def has_size(type_: pl.DataType) -> bool:
+    """Whether the form of a value is its decade or its magnitude, not that of its text."""
+    return type_.is_numeric() or isinstance(type_, pl.Date | pl.Datetime)
 
-    Args:
-        values: a few of one column.
-        texts: the same values as text.
-    """
-    if isinstance(values.dtype, pl.Date | pl.Datetime):
-        decades = Counter(year // 10 for year in values.dt.year().to_list() if year is not None)
-        return Counter({f"{decade}0s": times for decade, times in decades.items()})
-    if values.dtype.is_numeric():
-        return _magnitudes([number for number in values.to_list() if number is not None and math.isfinite(number)])
-    return _text_forms([text for text in texts.to_list() if text is not None])
+
+def count_forms(values: pl.Series) -> Counter[str]:
+    """The number of values of each form, of a few values of one column."""
+    # For so few values, Python is faster than a call of Polars.
+    known = [value for value in values.to_list() if value is not None]
+    if not has_size(values.dtype):
+        return text_forms(known)
+    if values.dtype.is_temporal():
+        return Counter(f"{day.year // 10}0s" for day in known)
+    return _magnitudes([number for number in known if math.isfinite(number)])
 
 
 def kept_forms(counts: Counter[str]) -> dict[str, int] | None:
@@ -63,7 +64,8 @@ def _magnitudes(numbers: Sequence[float]) -> Counter[str]:
     )
 
 
-def _text_forms(texts: Sequence[str]) -> Counter[str]:
+def text_forms(texts: Sequence[str], times: Sequence[int] | None = None) -> Counter[str]:
+    """The number of texts of each form; ``times`` says how often each of them occurs."""
     if not texts:
         return Counter()
     joined = _SEPARATOR.join([*texts, ""])
@@ -73,8 +75,8 @@ def _text_forms(texts: Sequence[str]) -> Counter[str]:
     starts = np.cumsum(sizes + 1) - sizes - 1
     kinds = np.bitwise_or.reduceat(_kinds_of_bytes()[np.frombuffer(_encoded(joined), np.uint8)], starts)
     classes = np.frexp(lengths)[1].clip(0, _LENGTHS)
-    times = np.bincount(kinds * (_LENGTHS + 1) + classes)
-    return Counter({_text_form(code): int(times[code]) for code in times.nonzero()[0].tolist()})
+    counts = np.bincount(kinds * (_LENGTHS + 1) + classes, times)
+    return Counter({_text_form(code): int(counts[code]) for code in counts.nonzero()[0].tolist()})
 
 
 def _encoded(text: str) -> bytes:

@@ -118,6 +118,11 @@ class LocalStore:
         except FileNotFoundError:
             raise ObjectMissingError(f"{self._path(key)} does not exist") from None
 
+    def read_with_etag(self, bucket: str, key: str) -> tuple[bytes, str]:
+        # The eTag first: if the file is replaced in between, a later ``if_match`` fails.
+        etag = self.head(bucket, key).etag
+        return self.read(bucket, key), etag
+
     def write(
         self,
         bucket: str,

@@ -44,6 +44,10 @@ class ObjectStore(Protocol):
 
     def read(self, bucket: str, key: str) -> bytes: ...
 
+    def read_with_etag(self, bucket: str, key: str) -> tuple[bytes, str]:
+        """The latest version, and its eTag: what ``if_match`` takes to replace it."""
+        ...
+
     def write(
         self,
         bucket: str,

@@ -130,9 +130,12 @@ class S3Store:
             raise
 
     def read(self, bucket: str, key: str) -> bytes:
+        return self.read_with_etag(bucket, key)[0]
+
+    def read_with_etag(self, bucket: str, key: str) -> tuple[bytes, str]:
         with self._errors(f"GET s3://{bucket}/{key}", MISSING):
-            body: bytes = self._s3.get_object(Bucket=bucket, Key=key)["Body"].read()
-        return body
+            answer = self._s3.get_object(Bucket=bucket, Key=key)
+            return answer["Body"].read(), answer["ETag"].strip('"')
 
     def write(
         self,

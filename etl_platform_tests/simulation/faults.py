@@ -126,6 +126,9 @@ class SteppedStore:
     def read(self, bucket: str, key: str) -> bytes:
         return self._step("read", key, lambda: self._store.read(bucket, key))
 
+    def read_with_etag(self, bucket: str, key: str) -> tuple[bytes, str]:
+        return self._step("read", key, lambda: self._store.read_with_etag(bucket, key))
+
     def write(
         self,
         bucket: str,

@@ -57,6 +57,9 @@ class MemoryStore:
     def read(self, bucket: str, key: str) -> bytes:
         return self._body(self._find(bucket, key))
 
+    def read_with_etag(self, bucket: str, key: str) -> tuple[bytes, str]:
+        return self.read(bucket, key), self.head(bucket, key).etag
+
     def write(
         self,
         bucket: str,

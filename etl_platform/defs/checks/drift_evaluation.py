@@ -10,7 +10,7 @@ from etl_platform.defs.table_metadata import table
 from etl_platform.deliveries.report import Report
 from etl_platform.engine.contract.dataset_rules import Severity
 from etl_platform.engine.rules.check_names import DRIFT_CHECK
-from etl_platform.object_keys import base_name, series_folder
+from etl_platform.object_keys import base_name, series_key
 
 if TYPE_CHECKING:
     from etl_platform.defs.datasets.delivery_metadata import Metadata
@@ -24,7 +24,7 @@ def drift_evaluation(in_silver: Sequence[Report], severity: Severity) -> CheckEv
         severity: of the contract: only ``error`` is red.
     """
     in_order = sorted(in_silver, key=lambda report: (report.source.order.last_modified, report.source.key))
-    last = {series_folder(*report.partition, report.source.key): report for report in in_order}
+    last = {series_key(*report.partition, report.source.key): report for report in in_order}
     compared = [(report, report.drift) for report in last.values() if report.drift is not None]
     if not compared:
         return None

@@ -30,8 +30,8 @@ def compare_column(
     name: str, file: FileSummary, previous: Sequence[FileSummary], limits: DriftLimits
 ) -> Iterator[Finding]:
     """What is unusual about a column that the file has; nothing if no previous file had it."""
-    now = SeenColumn(name, file, file.columns[name])
-    seen = [SeenColumn(name, one, one.columns[name]) for one in previous if name in one.columns]
+    now = SeenColumn.of(name, file)
+    seen = [SeenColumn.of(name, one) for one in previous if name in one.columns]
     if not seen:
         return
     yield from _nulls(now, seen, limits)
@@ -41,11 +41,9 @@ def compare_column(
     if now.summary.quantiles is not None:
         yield from compare_numbers(now, seen, limits)
         return
-    known = [shares for one in seen if (shares := one.shares) is not None]
-    shares = now.shares
-    if shares is not None and len(known) == len(seen):
-        if not _is_about_file(shares, known):
-            yield from _coded(now, seen, shares, known, limits)
+    known = [values for one in seen if (values := one.summary.values) is not None]
+    if now.summary.values is not None and len(known) == len(seen):
+        yield from _coded(now, seen, limits)
     else:
         yield from _distinct(now, seen, max(map(len, known)) if len(known) == len(seen) else None)
         yield from _forms(now, seen, limits)
@@ -53,9 +51,12 @@ def compare_column(
 
 def _nulls(now: SeenColumn, seen: Sequence[SeenColumn], limits: DriftLimits) -> Iterator[Finding]:
     share, limit = now.summary.nulls, limits.nulls_percent / 100
-    ranges = [(one.summary.nulls, chance(one.summary.nulls, now.file.rows, one.file.rows)) for one in seen]
-    shares = [usual for usual, _ in ranges]
+    shares = [one.summary.nulls for one in seen]
     is_emptied = share == 1 and (1 - max(shares)) * now.file.rows >= _SURE_ROWS
+    if not is_emptied and min(shares) - limit <= share <= max(shares) + limit:
+        # The usual case. Chance only widens the range.
+        return
+    ranges = [(one.summary.nulls, chance(one.summary.nulls, now.file.rows, one.file.rows)) for one in seen]
     is_more = share > max(usual + by_chance for usual, by_chance in ranges) + limit
     is_less = share < min(usual - by_chance for usual, by_chance in ranges) - limit
     if is_emptied or is_more or is_less:
@@ -65,20 +66,24 @@ def _nulls(now: SeenColumn, seen: Sequence[SeenColumn], limits: DriftLimits) -> 
         yield Finding(Change.NULLS, now.name, found, usual, message)
 
 
+def _years_of_files(columns: Sequence[SeenColumn]) -> set[str]:
+    """The years in which the files were delivered, and those beside them: as values they come and go with time."""
+    years = [one.file.day.year for one in columns]
+    return {str(year) for year in range(min(years) - 1, max(years) + 2)}
+
+
 def _is_about_file(shares: Shares, known: Sequence[Shares]) -> bool:
     """Whether each file has one value, such as its year, and the values differ or may do so."""
     constants = {next(iter(values), None) for values in known}
     return max(map(len, (shares, *known))) <= 1 and (len(known) == 1 or len(constants) > 1)
 
 
-def _coded(
-    now: SeenColumn,
-    seen: Sequence[SeenColumn],
-    shares: Shares,
-    known: Sequence[Shares],
-    limits: DriftLimits,
-) -> Iterator[Finding]:
+def _coded(now: SeenColumn, seen: Sequence[SeenColumn], limits: DriftLimits) -> Iterator[Finding]:
     """Of a column with few values: those that came or went, and their shares."""
+    years = _years_of_files([now, *seen])
+    shares, known = now.shares(years), [one.shares(years) for one in seen]
+    if _is_about_file(shares, known):
+        return
     rows = now.file.rows
     least = {value: min(values.get(value, 0.0) for values in known) for value in known[-1]}
     gone = [value for value, share in least.items() if value not in shares and _is_sure(share, rows, len(known))]
@@ -94,7 +99,7 @@ def _coded(
         message = f"{now.name} has values that {files_words(len(seen))} did not have: {came}"
         yield Finding(Change.VALUES_NEW, now.name, came, "no row", message)
     if not gone and not new:
-        measure = _measure(shares, lambda one: one.shares or {}, lambda one: one.file.rows)
+        measure = _measure(shares, lambda one: one.shares(years), lambda one: one.file.rows)
         if unusual := far(now, seen, limits, measure):
             found = f"{percent(unusual[0])} of the rows have other values"
             yield distribution_finding(now, len(seen), found, unusual[1], "have others")

@@ -2,11 +2,13 @@
 
 import math
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 
 from etl_platform.engine.contract.drift_limits import DriftLimits
 from etl_platform.engine.drift.distance import quantile_distance
 from etl_platform.engine.drift.finding import Change, Finding
 from etl_platform.engine.drift.seen_column import Measure, SeenColumn, distribution_finding, far
+from etl_platform.engine.drift.summary import day_of
 from etl_platform.engine.drift.words import percent
 
 _KS = 1.75
@@ -15,6 +17,8 @@ _SAMPLED = 4_096
 """The deciles of a large file are of a sample."""
 _KEY_SHARE, _MAX_STRETCH = 0.9, 3.0
 _WEEK = 7
+_HARDLY_NEWER = 0.1
+"""Of the smallest step from the newest date of a file to that of the next one."""
 
 
 def compare_numbers(now: SeenColumn, seen: Sequence[SeenColumn], limits: DriftLimits) -> Iterator[Finding]:
@@ -83,13 +87,15 @@ def _not_newer(now: SeenColumn, seen: Sequence[SeenColumn]) -> Iterator[Finding]
     """Of dates that became newer with each file: that they did not this time, as if an old file was sent again."""
     if len(seen) < 2 or _is_about_past(now, seen):
         return
-    newest = [one.summary.quantiles[-1] if one.summary.quantiles else math.inf for one in (*seen, now)]
+    *newest, last = [one.summary.quantiles[-1] if one.summary.quantiles else math.inf for one in (*seen, now)]
     days = [one.file.day for one in (*seen, now)]
-    steps = [(days[place] - days[place - 1]).days for place in range(1, len(days))]
-    was_newer = all(newest[place] > newest[place - 1] for place in range(1, len(newest) - 1))
-    if was_newer and newest[-1] <= newest[-2] and steps[-1] >= min(steps[:-1]) / 2:
-        found = f"no date after that of the file of {days[-2]}"
-        message = f"{now.name} has {found}; each of the files before had newer dates"
+    *usual, waited = [(later - day).days for day, later in pairwise(days)]
+    least = min(later - one for one, later in pairwise(newest))
+    # The last day of a year may be a day or two after that of the year before.
+    if least > 0 and last - newest[-1] <= least * _HARDLY_NEWER and waited >= min(usual) / 2:
+        found = f"no date after {day_of(last)}"
+        before = f"the file of {days[-2]} had dates up to {day_of(newest[-1])}"
+        message = f"{now.name} has {found}; {before}, and each file had newer dates than the one before"
         yield Finding(Change.NOT_NEWER, now.name, found, "newer dates in each file", message)
 
 

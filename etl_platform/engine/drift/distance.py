@@ -12,12 +12,12 @@ def quantile_distance(one: Sequence[float], other: Sequence[float]) -> float:
 
     The statistic of Kolmogorov and Smirnov: https://doi.org/10.1080/01621459.1951.10500769
     """
+    places = {*one, *other}
+    apart = max(abs(_reached(one, place) - _reached(other, place)) for place in places)
+    if len(set(one)) == len(one) and len(set(other)) == len(other):
+        return apart
     # Equal deciles make a step, and the two functions may differ below it as much as above it.
-    return max(
-        abs(reached(one, place) - reached(other, place))
-        for place in {*one, *other}
-        for reached in (_reached_below, _reached)
-    )
+    return max(apart, *(abs(_reached_below(one, place) - _reached_below(other, place)) for place in places))
 
 
 def _reached(known: Sequence[float], place: float) -> float:

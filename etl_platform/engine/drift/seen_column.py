@@ -1,8 +1,9 @@
 """One column of one file, as it is compared with the same column of other files, and the test of distributions."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from etl_platform.engine.contract.drift_limits import DriftLimits
 from etl_platform.engine.drift.finding import Change, Finding
@@ -13,26 +14,22 @@ MIN_ROWS = 20
 """With fewer values, the values of a column are not compared."""
 
 
-@dataclass(frozen=True)
-class SeenColumn:
-    """One column of one file."""
+class SeenColumn(NamedTuple):
+    """One column of one file; ``filled`` is the number of rows with a value."""
 
     name: str
     file: FileSummary
     summary: ColumnSummary
+    filled: int
 
-    @property
-    def filled(self) -> int:
-        """The number of rows with a value."""
-        return round((1 - self.summary.nulls) * self.file.rows)
+    @classmethod
+    def of(cls, name: str, file: FileSummary) -> "SeenColumn":
+        summary = file.columns[name]
+        return cls(name, file, summary, round((1 - summary.nulls) * file.rows))
 
-    @property
-    def shares(self) -> Mapping[str, float] | None:
-        """Of a column of codes, the share of each. The year of the file and those beside it come and go with time."""
-        if self.summary.values is None:
-            return None
-        years = {str(self.file.day.year + step) for step in (-1, 0, 1)}
-        return {value: share for value, share in self.summary.values.items() if value not in years}
+    def shares(self, years: Set[str]) -> Mapping[str, float]:
+        """Of a column of codes, the share of each but ``years``, which come and go with time."""
+        return {value: share for value, share in (self.summary.values or {}).items() if value not in years}
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Set
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from etl_platform.engine.drift.series_names import period
 from etl_platform.engine.json_fields import Json, known_fields, without_null
@@ -13,8 +13,7 @@ _DIGITS = 6
 _DAY_S, _EPOCH = 86_400, date(1970, 1, 1)
 
 
-@dataclass(frozen=True)
-class ColumnSummary:
+class ColumnSummary(NamedTuple):
     """One column of one file.
 
     Attributes:
@@ -41,7 +40,7 @@ class ColumnSummary:
         if self.quantiles is None:
             return None
         middle = self.quantiles[len(DECILES) // 2]
-        return _day(middle).isoformat() if self.are_days else f"{middle:,.6g}"
+        return day_of(middle).isoformat() if self.are_days else f"{middle:,.6g}"
 
     @classmethod
     def of(cls, profile: ColumnProfile, rows: int, *, is_key: bool = False) -> "ColumnSummary":
@@ -155,7 +154,7 @@ class FileSummary:
         }
 
 
-def _day(days: float) -> date:
+def day_of(days: float) -> date:
     """The date so many days after 1970; rounding may lead out of the years 1 to 9999."""
     return date.fromordinal(min(max(1, _EPOCH.toordinal() + round(days)), date.max.toordinal()))
 

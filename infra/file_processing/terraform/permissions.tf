@@ -63,10 +63,10 @@ locals {
       Resource = [for prefix in ["quarantine/", "silver/"] : "${local.data_bucket_arn}/${prefix}*"]
     },
     {
-      Sid      = "ClearWaitingAndSeries"
+      Sid      = "ClearWaiting"
       Effect   = "Allow"
       Action   = "s3:DeleteObject"
-      Resource = [for prefix in ["reports/_waiting/", "reports/_index/series/"] : "${local.data_bucket_arn}/${prefix}*"]
+      Resource = "${local.data_bucket_arn}/reports/_waiting/*"
     },
   ]
 

@@ -69,7 +69,6 @@ run "source_files_are_never_written_and_only_quarantine_is_deleted" {
       "arn:aws-us-gov:s3:::etl-file-processing-client-etl/quarantine/*",
       "arn:aws-us-gov:s3:::etl-file-processing-client-etl/silver/*",
       "arn:aws-us-gov:s3:::etl-file-processing-client-etl/reports/_waiting/*",
-      "arn:aws-us-gov:s3:::etl-file-processing-client-etl/reports/_index/series/*",
     ]
     error_message = "something else may be deleted"
   }
