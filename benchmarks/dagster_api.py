@@ -31,6 +31,9 @@ query ($sensor: SensorSelector!) {
 _STOP = "mutation ($id: String!) { stopSensor(id: $id) { __typename } }"
 _START = "mutation ($sensor: SensorSelector!) { startSensor(sensorSelector: $sensor) { __typename } }"
 _COUNT = "{ runsOrError { ... on Runs { count } } }"
+_UNFINISHED = """{
+  runsOrError(filter: {statuses: [QUEUED, NOT_STARTED, STARTING, STARTED, CANCELING]}) { ... on Runs { count } }
+}"""
 
 
 @dataclass(frozen=True)
@@ -55,6 +58,9 @@ class DagsterApi:
 
     def runs(self) -> int:
         return int(self._query(_COUNT)["runsOrError"]["count"])
+
+    def unfinished_runs(self) -> int:
+        return int(self._query(_UNFINISHED)["runsOrError"]["count"])
 
     def stop_sensor(self) -> None:
         self._query(_STOP, id=self._state()["id"])

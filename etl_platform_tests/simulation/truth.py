@@ -13,7 +13,7 @@ from etl_platform.deliveries.s3_events import parse_message
 from etl_platform.storage.object_store import ObjectHead
 from etl_platform_tests.simulation.announcements import MINUTE
 from etl_platform_tests.simulation.features import KILLER
-from etl_platform_tests.simulation.files import BUCKET, PREFIX, contracts
+from etl_platform_tests.simulation.files import BUCKET, FAILING_AGENCY, PREFIX, contracts
 from etl_platform_tests.simulation.memory import MemoryStore
 from etl_platform_tests.simulation.plan import Plan
 from etl_platform_tests.simulation.timeline import Violation
@@ -29,6 +29,7 @@ class Truth:
         """By delivery, when it was noticed that its last run died with others in it."""
         self.versions: dict[int, tuple[str, str]] = {}
         self.rank: dict[str, int] = {}
+        self._held_back: set[str] = set()
         self._silver: dict[str, str] = {}
         self._bytes: dict[str, bytes] = {}
         self._rejected: set[str] = set()
@@ -36,7 +37,10 @@ class Truth:
     def saw_put(self, number: int, head: ObjectHead) -> None:
         assert head.version_id
         self.versions[number] = head.version_id, head.etag
-        self.rank[ObjectVersion(BUCKET, head.key, head.version_id).delivery_id] = number
+        delivery_id = ObjectVersion(BUCKET, head.key, head.version_id).delivery_id
+        self.rank[delivery_id] = number
+        if f"/{FAILING_AGENCY}/" in head.key:
+            self._held_back.add(delivery_id)
 
     def saw_write(self, head: ObjectHead, body: bytes) -> None:
         if object_keys.is_report(head.key):
@@ -57,8 +61,12 @@ class Truth:
         self._silver[head.key] = delivery_id
 
     def saw_death(self, delivery_ids: Collection[str]) -> None:
-        """It was noticed that a run with these deliveries died."""
-        left = {delivery_id for delivery_id in delivery_ids if delivery_id not in self.reported_at}
+        """It was noticed that a run with these deliveries died. An agency that only fails is held back, so it waits."""
+        left = {
+            delivery_id
+            for delivery_id in delivery_ids
+            if delivery_id not in self.reported_at and delivery_id not in self._held_back
+        }
         self.died_at |= dict.fromkeys(left, self._clock())
 
     def saw_run(self, delivery_ids: Collection[str]) -> None:

@@ -7,7 +7,6 @@ from typing import Any, cast
 import dagster as dg
 
 from etl_platform.defs.intake.breaker_state import limits_of, read_breaker
-from etl_platform.defs.intake.dead_runs import release_messages_of_dead_runs
 from etl_platform.defs.intake.file_arrivals_sensor import TICK_DEADLINE_S, allowance, run_requests
 from etl_platform.defs.intake.intake_config import QueuedDelivery, messages_of
 from etl_platform.defs.runs.run_counts import note_counts
@@ -15,7 +14,6 @@ from etl_platform.deliveries.batch import BatchMessage
 from etl_platform.deliveries.daily_counts import RunCounts
 from etl_platform.deliveries.delivery import Cause
 from etl_platform.deliveries.ingest_batch import ingest_batch
-from etl_platform.deliveries.plan_runs import Suspects
 from etl_platform.deliveries.report import Trigger
 from etl_platform.errors import TransientError
 from etl_platform.platform import Platform
@@ -163,9 +161,7 @@ class World:
             return []
         deployment.collecting_since = None
         seen["ticks that hold back an agency"] += bool(allowed.turns.held)
-        timeout_s = platform.settings.visibility_timeout_seconds
-        released = release_messages_of_dead_runs(instance, platform.queue(FILE_EVENTS), timeout_s, self.clock())
-        seen["ticks that suspect messages"] += bool(released)
+        seen["ticks that suspect messages"] += bool(allowed.suspects.message_ids)
         return list(
             run_requests(
                 platform,
@@ -173,7 +169,7 @@ class World:
                 room=allowed.runs,
                 ignored_room=allowed.ignored_runs,
                 probe_of=allowed.probe_of,
-                suspects=Suspects.spread(released, allowed.runs),
+                suspects=allowed.suspects,
                 turns=allowed.turns,
                 clock=self.clock,
                 monotonic=self.timeline.clock,

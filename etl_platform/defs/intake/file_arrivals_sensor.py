@@ -77,7 +77,6 @@ def build_file_arrivals_sensor(jobs: Sequence[Any]) -> dg.SensorDefinition:
         last_tick_at = context.last_tick_completion_time or 0.0
         with open_connections(context.instance):
             allowed = allowance(context.instance, platform, last_tick_at=last_tick_at, now=time.time())
-            died = _died(context.instance, platform) if allowed.runs else frozenset()
         if allowed.runs < 1:
             yield dg.SkipReason(allowed.why)
             return
@@ -94,7 +93,7 @@ def build_file_arrivals_sensor(jobs: Sequence[Any]) -> dg.SensorDefinition:
                 room=allowed.runs,
                 ignored_room=allowed.ignored_runs,
                 probe_of=allowed.probe_of,
-                suspects=Suspects.spread(died, allowed.runs),
+                suspects=allowed.suspects,
                 turns=allowed.turns,
                 wait_s=wait_s,
                 record=partial(record_ignored, context.instance, platform),
@@ -121,6 +120,7 @@ class Allowance:
         why: why no more runs may start.
         probe_of: if the one allowed run is a probe, the number of the run that opened the breaker.
         turns: whose messages they may start.
+        suspects: messages that may have killed their run.
     """
 
     runs: int
@@ -128,10 +128,13 @@ class Allowance:
     why: str
     probe_of: int | None = None
     turns: AgencyTurns = field(default_factory=AgencyTurns)
+    suspects: Suspects = _NO_SUSPECTS
 
 
 def allowance(instance: dg.DagsterInstance, platform: Platform, *, last_tick_at: float, now: float) -> Allowance:
-    """What a tick may start at ``now``, after it has hidden the messages of queued runs. Times are epoch seconds.
+    """What a tick may start at ``now``. Before, messages of queued runs are hidden, and those of dead runs released.
+
+    Times are epoch seconds.
 
     Args:
         last_tick_at: when the tick before this one ended.
@@ -152,15 +155,23 @@ def allowance(instance: dg.DagsterInstance, platform: Platform, *, last_tick_at:
     if room == 0:
         return Allowance(0, 0, str(status_of(breaker, now, limits)))
     free, ignored_runs = max(0, cap - len(runs)), max(0, cap - len(ignored))
-    unfinished = f"{len(runs)} intake runs and {len(ignored)} runs of ignored files are unfinished"
-    why = f"{unfinished} and MAX_RUNS_IN_FLIGHT is {cap}; messages wait in SQS"
+    allowed = min(room, free if ignored_runs else 0) if room is not None else free
+    if not allowed:
+        unfinished = f"{len(runs)} intake runs and {len(ignored)} runs of ignored files are unfinished"
+        return Allowance(0, ignored_runs, f"{unfinished} and MAX_RUNS_IN_FLIGHT is {cap}; messages wait in SQS")
+    died = release_messages_of_dead_runs(
+        instance, platform.queue(FILE_EVENTS), settings.visibility_timeout_seconds, now
+    )
+    suspects = Suspects.spread(died, allowed)
     if room is not None:
-        turns = AgencyTurns(failing=breaker.failing_agencies)
         # A tick of a probe records no ignored file itself.
-        return Allowance(min(room, free) if ignored_runs else 0, ignored_runs, why, breaker.opened_by, turns)
-    if free and (collecting := _collecting(records, platform, now)):
+        turns = AgencyTurns(failing=breaker.failing_agencies)
+        return Allowance(allowed, ignored_runs, "", breaker.opened_by, turns, suspects)
+    # Messages of a dead run have waited long enough.
+    if not died and (collecting := _collecting(records, platform, now)):
         return Allowance(0, 0, collecting)
-    return Allowance(free, ignored_runs, why, turns=AgencyTurns(held_agencies(instance, limits, now, runs)))
+    turns = AgencyTurns(held_agencies(instance, limits, now, runs))
+    return Allowance(allowed, ignored_runs, "", turns=turns, suspects=suspects)
 
 
 def _collecting(unfinished: Sequence[dg.RunRecord], platform: Platform, now: float) -> str | None:
@@ -175,11 +186,6 @@ def _collecting(unfinished: Sequence[dg.RunRecord], platform: Platform, now: flo
     if waiting >= WORTH_A_RUN:
         return None
     return f"{waiting} messages wait for others, at most {left_s:.0f} s or until the unfinished run has ended"
-
-
-def _died(instance: dg.DagsterInstance, platform: Platform) -> frozenset[str]:
-    timeout_s = platform.settings.visibility_timeout_seconds
-    return release_messages_of_dead_runs(instance, platform.queue(FILE_EVENTS), timeout_s, time.time())
 
 
 def run_requests(

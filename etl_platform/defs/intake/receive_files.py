@@ -51,15 +51,14 @@ class ReceivedFiles:
         """How many messages the next call may receive.
 
         A retried message may need a run of its own, so the first call receives at most as many as runs may start. As
-        long as all are received for the first time, calls receive up to ``room`` more. If those were all retried, each
-        would still start, in at most twice ``room`` runs.
+        long as all are received for the first time, a call receives as many more as there are already, up to three
+        times ``room``. If those were all retried, each would still start, in at most four times ``room`` runs.
         """
         ignored_free = max(self.ignored_room - self.ignored.count, self.recordable - self.ignored.messages)
         free = min(self.room - self.files.count, ignored_free)
-        has_retried = self.files.has_retried or self.ignored.has_retried
-        if free < 0 or has_retried or self.files.messages + self.ignored.messages == 0:
+        if free < 0 or self.files.has_retried or self.ignored.has_retried:
             return max(0, free)
-        return free + min(self.room, self.ignored_room)
+        return free + min(self.files.messages + self.ignored.messages, 3 * self.room, 3 * self.ignored_room)
 
     def add(self, files: list[QueuedFile], turns: AgencyTurns, queue: Queue) -> None:
         if all(file.is_ignored for file in files):

@@ -94,14 +94,14 @@ def test_a_retried_message_that_does_not_fit_starts_in_the_one_run_beyond_the_li
     requests = list(run_requests(platform, deadline=math.inf, room=1))
     assert [keys_of(request) for request in requests] == [
         ["from_client/agency_2/Things.csv"],
-        ["from_client/agency_0/Things.csv", "from_client/agency_1/Things.csv"],
+        [f"from_client/agency_{number}/Things.csv" for number in (0, 1, 3)],
     ]
-    assert [stored.receive_count for stored in queue.messages.values()] == [1, 1, 4, 0, 0]
+    assert [stored.receive_count for stored in queue.messages.values()] == [1, 1, 4, 1, 0]
 
 
 @pytest.mark.parametrize("retried", [3, 20, 40])
 @pytest.mark.parametrize("room", [1, 3, 10])
-def test_retried_messages_behind_new_ones_start_in_at_most_twice_the_allowed_runs(
+def test_retried_messages_behind_new_ones_start_in_at_most_four_times_the_allowed_runs(
     platform: MemoryPlatform, queue: MemoryQueue, room: int, retried: int
 ) -> None:
     for number in range(10 + retried):
@@ -112,10 +112,10 @@ def test_retried_messages_behind_new_ones_start_in_at_most_twice_the_allowed_run
     started = sum(len(keys_of(request)) for request in requests)
     received = [stored for stored in queue.messages.values() if stored.receive_count not in {0, 7}]
     assert started == len(received) >= 10
-    assert len(requests) <= 2 * room
+    assert len(requests) <= 4 * room
 
 
-@pytest.mark.parametrize(("room", "messages", "calls"), [(10, 1_000, 62), (50, 1_000, 51), (1, 501, 501)])
+@pytest.mark.parametrize(("room", "messages", "calls"), [(10, 1_000, 28), (50, 1_000, 28), (1, 502, 170)])
 def test_of_a_thousand_new_messages_few_calls_receive_what_the_runs_can_take(
     platform: MemoryPlatform, queue: MemoryQueue, room: int, messages: int, calls: int
 ) -> None:
@@ -164,7 +164,7 @@ def test_no_message_becomes_a_dead_letter_without_a_try_at_each_receive(
     tries: Counter[str] = Counter()
     while queue.messages:
         requests = list(run_requests(platform, deadline=math.inf, room=room, clock=lambda: now[0]))
-        assert len(requests) <= 2 * room
+        assert len(requests) <= 4 * room
         for request in requests:
             tries.update(keys_of(request))
         now[0] += 3_600
