@@ -18,6 +18,7 @@ from etl_platform.defs.intake.file_arrivals_sensor import build_file_arrivals_se
 from etl_platform.defs.intake.ignored_files import build_ignored_files
 from etl_platform.defs.intake.ignored_files_job import build_ignored_files_job
 from etl_platform.defs.intake.intake_assets import build_intake_assets, build_intake_job
+from etl_platform.defs.operations.notifications import build_notifications
 from etl_platform.defs.operations.overview import build_overview
 from etl_platform.defs.operations.reconciliation import build_reconciliation
 from etl_platform.defs.platform_resource import build_platform_resource
@@ -72,6 +73,7 @@ def build_defs(
         build_ignored_files(),
         build_overdue_files(),
         build_overview(),
+        build_notifications(settings),
         load_scaffolded(),
         dg.Definitions(
             resources=resources,

@@ -17,6 +17,10 @@
     reports/_index/reports/<dataset>/agency=<a>.gz
     reports/_index/successors/<dataset>/agency=<a>.gz
     reports/_index/series/<dataset>/agency=<a>/<series>.jsonl
+    reports/_notices/<dataset>/agency=<a>/<event id>.json
+    reports/_notices/_ignored/<event id>.json
+    reports/_notices/_outbox.json
+    reports/_notices/_overdue.json
     reports/_facts/<dataset>/agency=<a>/<delivery_id>.superseded.json
     reports/_facts/<dataset>/agency=<a>/<delivery_id>.replayed.<attempt_id>.json
     emails/YYYY/MM/DD/<user>/<message-id>_<HHMMSS>.json
@@ -24,10 +28,11 @@
     attachments/agency=<a>/<attachment id>/<file name>
     attachments/agency=<a>/attachments.csv and attachments.parquet
 
-Each delivery has a report; ``_facts`` holds the amendments to reports, and ``_waiting`` the deliveries that failed and
-have no report yet. ``_index`` is made from the reports, and may be deleted. ``_agencies.json`` is the register of
-agencies that were retired or renamed. Corrections are rows that people corrected, numbered from 0001 in order of
-arrival. Snapshots of APIs have source keys under ``from_api/``, a prefix that sends no events to the queue.
+Each delivery has a report; ``_facts`` holds the amendments to reports, ``_waiting`` the deliveries that failed and have
+no report yet, and ``_notices`` who was told of a delivery. ``_index`` is made from the reports, and may be deleted.
+``_agencies.json`` is the register of agencies that were retired or renamed. Corrections are rows that people corrected,
+numbered from 0001 in order of arrival. Snapshots of APIs have source keys under ``from_api/``, a prefix that sends no
+events to the queue.
 
 An agency is a Hive partition value: bytes outside ``[A-Za-z0-9._-]`` are percent-encoded, so two agencies never share
 a partition. Users and message ids of emails are encoded in the same way.
@@ -57,13 +62,16 @@ IGNORED_REPORTS = f"{REPORTS}_ignored/"
 WAITING_REPORTS = f"{REPORTS}_waiting/"
 AGENCY_REGISTER = f"{REPORTS}_agencies.json"
 AMENDMENTS = f"{REPORTS}_facts/"
+NOTICES = f"{REPORTS}_notices/"
+OUTBOX = f"{NOTICES}_outbox.json"
+OVERDUE_FILES = f"{NOTICES}_overdue.json"
 INDEX = f"{REPORTS}_index/"
 REPORT_DAYS = f"{INDEX}days/"
 SERIES = f"{INDEX}series/"
 REPORT_DAYS_COMPLETE = f"{INDEX}days.json"
 INSPECTED_KEYS = f"{INDEX}inspected_keys.gz"
 LAST_DELIVERIES = f"{INDEX}last_deliveries.gz"
-_NO_REPORTS = (AMENDMENTS, INDEX, WAITING_REPORTS, AGENCY_REGISTER)
+_NO_REPORTS = (AMENDMENTS, NOTICES, INDEX, WAITING_REPORTS, AGENCY_REGISTER)
 _MAX_SEGMENT = 100
 _SHORTENED = re.compile(r"[A-Za-z0-9._%-]{83}~[0-9a-f]{16}")
 """What ``segment`` makes of a text that is too long."""
@@ -268,9 +276,29 @@ def series_key(dataset: str, agency: str, source_key: str) -> str:
     return f"{SERIES}{dataset}/agency={agency}/{f'{stem}-' if stem else ''}{_digest(series, _SILVER_DIGITS)}.jsonl"
 
 
+def series_of(dataset: str, agency: str, source_key: str) -> str:
+    """A name of the series of a source key, as in ``series_folder``."""
+    return series_folder(dataset, agency, source_key).removeprefix(SERIES)
+
+
 def waiting_key(delivery_id: str) -> str:
     """The key of the record of a delivery that failed and waits for its next try."""
     return f"{WAITING_REPORTS}{delivery_id}.json"
+
+
+def parse_waiting_key(key: str) -> str:
+    """The delivery id in a key below WAITING_REPORTS."""
+    return key.removeprefix(WAITING_REPORTS).removesuffix(".json")
+
+
+def notices_prefix(dataset: str | None, agency: str | None) -> str:
+    """The prefix of the notices of a partition; without a dataset, of those of ignored objects."""
+    return f"{NOTICES}_ignored/" if dataset is None else f"{NOTICES}{dataset}/agency={agency}/"
+
+
+def notice_key(dataset: str | None, agency: str | None, event_id: str) -> str:
+    """The key of the notice of an event: what happened, and who was told."""
+    return f"{notices_prefix(dataset, agency)}{event_id}.json"
 
 
 def amendments_prefix(dataset: str, agency: str) -> str:

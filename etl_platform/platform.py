@@ -6,12 +6,16 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from etl_platform.aws.queue import Queue
+from etl_platform.aws.sns_topic import SnsTopic
 from etl_platform.deliveries.agency_register import AgencyRegister
 from etl_platform.deliveries.intake import Intake
 from etl_platform.emails.archive import DrainResult, EmailArchive
 from etl_platform.engine.contract.model import Contract
 from etl_platform.engine.contract_folder import ContractFolder, read_folder
 from etl_platform.errors import SettingsError, TransientError
+from etl_platform.notifications.channel import Channel, TopicChannel
+from etl_platform.notifications.notifier import Notifier
+from etl_platform.notifications.read_ledger import LedgerReader
 from etl_platform.queue_work.memory import budget_of_run
 from etl_platform.queue_work.queues import EMAILS, FILE_EVENTS, WorkQueue
 from etl_platform.rest_apis.source import ApiSource
@@ -168,6 +172,19 @@ class Platform:
             broken=folder.broken,
             memory=memory,
         )
+
+    @cached_property
+    def channels(self) -> list[Channel]:
+        """Where events of deliveries are sent."""
+        arn = self.settings.delivery_events_topic_arn
+        return [TopicChannel(SnsTopic(self.settings, arn), self.bucket)] if arn else []
+
+    @property
+    def notifier(self) -> Notifier:
+        """For one round; it reads its outbox again in each."""
+        names = [contract.physical_name for contract in self.contracts.values()]
+        reader = LedgerReader(self.store, self.bucket, names)
+        return Notifier(self.store, self.bucket, self.channels, reader, utc_now)
 
     @cached_property
     def agency_register(self) -> AgencyRegister:

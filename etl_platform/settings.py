@@ -99,6 +99,12 @@ def _topic_arns(value: str) -> tuple[str, ...]:
     return arns
 
 
+def _topic_arn(value: str) -> str:
+    if not _TOPIC_ARN.fullmatch(value) or value.endswith(".fifo"):
+        raise ValueError("takes the ARN of a standard SNS topic, arn:<partition>:sns:<region>:<account>:<name>")
+    return value
+
+
 def _token(value: str) -> str:
     if len(value) < _TOKEN_CHARACTERS or not value.isascii():
         raise ValueError(f"takes at least {_TOKEN_CHARACTERS} ASCII characters")
@@ -188,6 +194,9 @@ class Settings:
         _whole(10, 43_200),
         "Visibility timeout of a received email in seconds; heartbeats extend it",
         also="VISIBILITY_TIMEOUT_SECONDS",
+    )
+    delivery_events_topic_arn: str | None = _setting(
+        None, _topic_arn, "ARN of the SNS topic to which events of deliveries are published; unset means none"
     )
     api_sources_dir: Path = _setting(
         _shipped("api_sources"), _path, "Folder of the declared REST APIs; unset means those in the package"

@@ -36,6 +36,7 @@ RUN_SETTINGS = (
     "email_kms_key_id",
     "email_max_messages_per_poll",
     "email_visibility_timeout_seconds",
+    "delivery_events_topic_arn",
 )
 
 

@@ -31,6 +31,7 @@ _COPIED = (
     "quarantine",
     "reports/_index/series",
     "reports/_facts",
+    "reports/_notices",
     "reports",
 )
 _REMOVED = ("silver", "quarantine")

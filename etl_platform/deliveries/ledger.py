@@ -1,8 +1,9 @@
 """The ledger: the store of reports and their amendments, one JSON object each, written once. No decisions."""
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import datetime
 from typing import TypeAlias, TypeVar
 
@@ -73,6 +74,16 @@ class Ledger:
             keys = [head.key for head in listed if head.last_modified >= since]
         found = self._read_all((key for key in keys if agency is None or _may_be_of(key, agency)), Report)
         return [one for one in found if one.attempt.ended_at >= since and agency in {None, one.agency}]
+
+    def outlines(self, keys: Collection[str]) -> dict[str, Report | ReportError | None]:
+        """Reports by key, as outlines with their changes; None where there is none, an error where it is unreadable."""
+
+        def read(key: str) -> Report | ReportError | None:
+            found = self._parse_or_error(key, self._body(key), Report)
+            return replace(found.outline, changes=found.changes) if isinstance(found, Report) else found
+
+        with ThreadPoolExecutor(_READERS) as pool:
+            return dict(zip(keys, pool.map(read, keys), strict=True))
 
     def read_partition(self, dataset: str, agency: str, known: PartitionReports) -> None:
         """Bring ``known`` up to date with the reports of a partition: only those that it lacks are read.

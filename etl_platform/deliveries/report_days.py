@@ -20,6 +20,8 @@ from etl_platform.storage.object_store import ObjectHead, ObjectStore, list_fold
 _AT_ONCE = 16
 CLOCK_DIFFERENCE = timedelta(hours=1)
 """By which S3's clock may differ from ours; ``complete`` takes the day of S3's."""
+_WRITTEN_LATE = timedelta(days=1)
+"""By which an entry can be younger than its report: ``complete`` runs once a day."""
 
 
 def list_reports(store: ObjectStore, bucket: str, prefix: str = object_keys.REPORTS) -> Iterator[ObjectHead]:
@@ -89,6 +91,16 @@ class ReportDays:
         """The entries of these days for all reports under a prefix."""
         with ThreadPoolExecutor(_AT_ONCE) as pool:
             return [entry for entries in pool.map(lambda day: self._entries(day, prefix), days) for entry in entries]
+
+    def written_since(self, since: datetime) -> list[ReportEntry]:
+        """The entries that were written since then, those written first before the others.
+
+        Only of reports that are not older than a day before then. The index need not be complete: what it lacks is
+        older than the release that made it.
+        """
+        days = [day for day in self._days() if day >= (since - _WRITTEN_LATE).date()]
+        found = [one for one in self.entries_of(days) if one.written_at >= since]
+        return sorted(found, key=lambda one: (one.written_at, one.report_key))
 
     def complete(self, on_report: Callable[[ObjectHead], object] | None = None) -> int:
         """Add every report that has no entry, and mark the index as complete; returns how many were added.

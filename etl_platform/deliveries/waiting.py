@@ -5,7 +5,7 @@ The report decides: a record that a crash left beside a report is passed over, a
 
 import json
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
@@ -160,6 +160,23 @@ class WaitingRecords:
             limit: read at most so many records; after an outage there can be thousands.
         """
         return [record for record, is_done in self._read(on_unreadable or _log_unreadable, limit) if not is_done]
+
+    def changed(self, known: Mapping[str, str], limit: int) -> tuple[dict[str, str], list[WaitingDelivery]]:
+        """The eTags of all records by delivery id, and unfinished records whose eTag is not ``known``.
+
+        Those that failed last come last, so a delivery that is not tried again is among the first.
+
+        Args:
+            limit: read at most so many records; after an outage there can be thousands.
+        """
+        heads = sorted(
+            self._store.list(self._bucket, object_keys.WAITING_REPORTS), key=lambda head: (head.last_modified, head.key)
+        )
+        etags = {object_keys.parse_waiting_key(head.key): head.etag for head in heads}
+        new = [head.key for head in heads if known.get(object_keys.parse_waiting_key(head.key)) != head.etag]
+        with ThreadPoolExecutor(_READERS) as pool:
+            found = list(pool.map(self._read_one, new[:limit]))
+        return etags, [one[0] for one in found if isinstance(one, tuple) and not one[1]]
 
     def clear_finished(self, now: datetime) -> int:
         """Delete the records that a crash left beside a report, and those of which even the dead letter has expired.

@@ -19,6 +19,8 @@ from etl_platform.deliveries.report import Report
 from etl_platform.engine.contract.cadence import Cadence, Timeliness
 from etl_platform.engine.contract.model import Contract
 from etl_platform.engine.rules.check_names import ON_TIME_CHECK
+from etl_platform.notifications.find_events import OverdueFile
+from etl_platform.notifications.overdue_list import write_overdue
 from etl_platform.platform import Platform
 
 JOB_NAME = "expected_files_job"
@@ -43,7 +45,7 @@ def _build_job() -> dg.JobDefinition:
     def find_overdue_files(
         context: dg.OpExecutionContext, platform: dg.ResourceParam[Platform]
     ) -> Iterator[dg.Output[None]]:
-        now, overdue, checked, checks = datetime.now(UTC), [], 0, CheckLog(context)
+        now, overdue, late, checked, checks = datetime.now(UTC), [], list[OverdueFile](), 0, CheckLog(context)
         contracts = [contract for contract in platform.contracts.values() if contract.cadence is not None]
         with retried_if_transient(context):
             # A run that began before a person retired an agency may have registered it again.
@@ -59,7 +61,9 @@ def _build_job() -> dg.JobDefinition:
                     checks.log(dg.AssetKey(["silver", dataset]), agency, _evaluation_of(timeliness, read_again))
                     if timeliness.overdue:
                         overdue.append({"agency": agency, "dataset": dataset, "why": timeliness.text})
+                        late.append(_overdue_file(dataset, agency, timeliness))
                 checked += len(found)
+            write_overdue(platform.store, platform.bucket, late, now)
             context.log_event(overdue_event(overdue))
         context.log.info(f"{checked} partitions checked, {len(overdue)} overdue")
         yield dg.Output(
@@ -80,6 +84,11 @@ def _build_job() -> dg.JobDefinition:
         find_overdue_files()
 
     return expected_files_job
+
+
+def _overdue_file(dataset: str, agency: str, timeliness: Timeliness) -> OverdueFile:
+    last = timeliness.last
+    return OverdueFile(dataset, agency, last.name, last.arrived_at, timeliness.expected_by)
 
 
 def on_time_evaluation(

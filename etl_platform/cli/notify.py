@@ -1,0 +1,49 @@
+"""``etl-platform notify test``: sends a test event to each channel, and prints what became of it."""
+
+import argparse
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from etl_platform.cli.arguments import Commands, add_command, add_group
+from etl_platform.engine.errors import EtlPlatformError, UsageError
+from etl_platform.engine.exit_codes import BAD, GOOD
+from etl_platform.settings import load_settings
+
+
+def add(commands: Commands) -> None:
+    group = add_group(commands, "notify", "Try the channels to which events of deliveries are sent")
+    test = add_command(
+        group,
+        "test",
+        "Send a test event to each channel; exit code 1 if one does not take it",
+        "etl-platform notify test\n  etl-platform notify test topic",
+    )
+    test.add_argument("channel", nargs="?", metavar="CHANNEL", help="one channel only, such as topic")
+    test.set_defaults(command=_test)
+
+
+def _test(arguments: argparse.Namespace) -> int:
+    from etl_platform.notifications.delivery_event import DeliveryEvent, EventKind
+    from etl_platform.platform import Platform
+
+    channels = Platform(load_settings()).channels
+    if not channels:
+        raise UsageError("there is no channel; set DELIVERY_EVENTS_TOPIC_ARN")
+    chosen = [channel for channel in channels if arguments.channel in {None, channel.name}]
+    if not chosen:
+        raise UsageError(f"unknown channel {arguments.channel}; choose one of {_names(channels)}")
+    now = datetime.now(UTC)
+    event = DeliveryEvent(id=f"{now:%Y%m%dT%H%M%S%f}.test", kind=EventKind.TEST, at=now)
+    code, width = GOOD, max(len(channel.name) for channel in chosen)
+    for channel in chosen:
+        try:
+            error = "the event was refused" if channel.send([event]) else ""
+        except EtlPlatformError as raised:
+            error = str(raised)
+        print(f"{'FAILED' if error else 'sent':<6}  {channel.name:<{width}}  {error or event.id}")
+        code = BAD if error else code
+    return code
+
+
+def _names(channels: Sequence[object]) -> str:
+    return ", ".join(str(getattr(channel, "name", "")) for channel in channels)

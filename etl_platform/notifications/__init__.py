@@ -1,0 +1,1 @@
+"""Events of deliveries, sent to a topic and to people; each channel gets each event at least once."""

@@ -1,0 +1,59 @@
+"""What sends events somewhere: the protocol of channels, and the topic as one of them. No network here."""
+
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from typing import Protocol
+
+from etl_platform.aws.sns_topic import MAX_PER_CALL, Publication, SnsTopic
+from etl_platform.notifications.delivery_event import DeliveryEvent
+
+TOPIC = "topic"
+
+
+class Channel(Protocol):
+    """A topic, or a person.
+
+    Attributes:
+        name: as notices and the outbox have it.
+        batch_size: how many events one call of ``send`` takes.
+    """
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def batch_size(self) -> int: ...
+
+    def wants(self, event: DeliveryEvent) -> bool: ...
+
+    def due_before(self, now: datetime) -> datetime:
+        """Events that were found before are sent now (UTC); later ones wait for a digest."""
+        ...
+
+    def send(self, events: Sequence[DeliveryEvent]) -> Collection[str]:
+        """Send events; returns the ids of those that were refused.
+
+        Raises:
+            EtlPlatformError: nothing was sent, as far as is known. The text has no secret and no address.
+        """
+        ...
+
+
+class TopicChannel:
+    """Publishes every event as a CloudEvent; subscribers filter by attributes."""
+
+    name, batch_size = TOPIC, MAX_PER_CALL
+
+    def __init__(self, topic: SnsTopic, bucket: str) -> None:
+        self._topic, self._bucket = topic, bucket
+
+    def wants(self, event: DeliveryEvent) -> bool:
+        return True
+
+    def due_before(self, now: datetime) -> datetime:
+        return now
+
+    def send(self, events: Sequence[DeliveryEvent]) -> Collection[str]:
+        return self._topic.publish(
+            [Publication(event.id, event.to_json(self._bucket), event.attributes()) for event in events]
+        )
