@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from enum import StrEnum
 from functools import cached_property, partial
 from queue import Empty, SimpleQueue
@@ -128,6 +129,8 @@ class ExternalSystems:
                 for name, (setting, prefix) in buckets.items()
             ),
             self._check("versioning", "data_bucket_name", self._check_versioning, "s3:GetBucketVersioning"),
+            self._check("topic", "delivery_events_topic_arn", self._check_topic, "sns:GetTopicAttributes"),
+            self._check_notifications(),
             self._check("kms_key", "email_kms_key_id", self._check_key, "kms:DescribeKey"),
             self._check("database", "database_url", self._check_database),
             self._check("dagster", "dagster_home", self._check_dagster),
@@ -164,6 +167,26 @@ class ExternalSystems:
         if versioned is None:
             return Pass("unknown: s3:GetBucketVersioning is denied", is_warning=True)
         return Pass("on") if versioned else Pass(no_versions(bucket), is_warning=True)
+
+    def _check_topic(self, arn: str) -> Pass:
+        from etl_platform.aws.sns_topic import SnsTopic
+
+        SnsTopic(self.settings, arn).check()
+        return Pass("exists")
+
+    def _check_notifications(self) -> Check:
+        """Whether the channels took what was sent last."""
+        is_on = self.settings.delivery_events_topic_arn and self.settings.data_bucket_name
+        call = partial(self._ask_outbox, str(self.settings.data_bucket_name)) if is_on else None
+        remedy = "`etl-platform doctor` checks the bucket and the topic"
+        return Check("notifications", "DELIVERY_EVENTS_TOPIC_ARN", call, "s3:GetObject", remedy)
+
+    def _ask_outbox(self, bucket: str) -> Pass:
+        from etl_platform.notifications.channel_health import answer
+        from etl_platform.notifications.outbox import OutboxObject
+
+        found = answer(OutboxObject(self._store, bucket).load(), datetime.now(UTC))
+        return Pass(found.text, found.is_stuck, found.remedy)
 
     def _check_key(self, key_id: str) -> Pass:
         from etl_platform.aws.account import check_key

@@ -1,4 +1,4 @@
-"""``etl-platform history``: the deliveries of an agency, with their replays and successors."""
+"""``etl-platform history``: the deliveries of an agency, with their replays and successors, and who was told of them."""
 
 import argparse
 import json
@@ -7,10 +7,15 @@ from itertools import chain
 from typing import TYPE_CHECKING
 
 from etl_platform.cli.arguments import Commands, add_command, current_agency, known_dataset
+from etl_platform.engine.errors import UsageError
 from etl_platform.engine.exit_codes import BAD, GOOD
 from etl_platform.settings import load_settings
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from etl_platform.deliveries.history import DeliveryHistory
+    from etl_platform.notifications.notices import Notice
     from etl_platform.platform import Platform
 
 _AT_ONCE = 4
@@ -21,10 +26,13 @@ def add(commands: Commands) -> None:
     history = add_command(
         commands,
         "history",
-        "Show the deliveries of each file of an agency, newest first, with replays and successors",
-        "etl-platform history --agency nm_albuquerque --dataset officer_detail",
+        "Show the deliveries of each file of an agency, newest first, with replays and successors, and who was told",
+        "etl-platform history --agency nm_albuquerque --dataset officer_detail\n"
+        "  etl-platform history --delivery 3f9c0d51a7e2b8446c1d",
     )
-    history.add_argument("--agency", metavar="A", required=True, help="the agency, such as nm_albuquerque")
+    which = history.add_mutually_exclusive_group(required=True)
+    which.add_argument("--agency", metavar="A", help="the agency, such as nm_albuquerque")
+    which.add_argument("--delivery", metavar="ID", help="one file only, by the id of one of its deliveries")
     history.add_argument("--dataset", metavar="D", help="one dataset only")
     history.add_argument("--json", action="store_true", help="print whole reports as JSON lines")
     history.set_defaults(command=_history)
@@ -43,7 +51,7 @@ def _datasets(chosen: str | None, agency: str, platform: "Platform") -> list[str
 
 def _history(arguments: argparse.Namespace) -> int:
     from etl_platform import object_keys
-    from etl_platform.cli.text_tables import history_table, print_unreadable
+    from etl_platform.cli.text_tables import print_unreadable
     from etl_platform.deliveries.history import histories
     from etl_platform.deliveries.ledger import Ledger
     from etl_platform.platform import Platform
@@ -51,21 +59,66 @@ def _history(arguments: argparse.Namespace) -> int:
     platform = Platform(load_settings())
     unreadable: list[Exception] = []
     ledger = Ledger(platform.store, platform.bucket, on_unreadable=unreadable.append)
-    agency = current_agency(arguments.agency, platform)
-    datasets = _datasets(arguments.dataset, agency, platform)
+    agency, datasets = _partitions(arguments, platform)
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         reports = pool.map(lambda name: ledger.reports(object_keys.report_prefix(name, agency)), datasets)
         successors = pool.map(lambda name: ledger.successors(name, agency), datasets)
         by_key = histories(chain.from_iterable(reports), chain.from_iterable(successors))
+        notices = _notices(platform, agency, datasets, unreadable)
+    if arguments.delivery:
+        by_key = {file: found for file, found in by_key.items() if arguments.delivery in _ids(found)}
+        shown = _ids(chain.from_iterable(by_key.values()))
+        notices = [notice for notice in notices if notice.event.delivery_id in shown]
     print_unreadable(unreadable)
-    code = BAD if unreadable else GOOD
     if arguments.json:
-        for deliveries in by_key.values():
-            for delivery in deliveries:
-                print(json.dumps(delivery.to_json(), ensure_ascii=False))
-        return code
-    if not by_key and not unreadable:
-        print(f"{arguments.agency} has delivered nothing{f' of {arguments.dataset}' if arguments.dataset else ''} yet")
+        _print_json(chain.from_iterable(by_key.values()), notices)
+    elif by_key or not unreadable:
+        print(_text(by_key, notices) if by_key else _nothing(arguments))
+    return BAD if unreadable else GOOD
+
+
+def _partitions(arguments: argparse.Namespace, platform: "Platform") -> tuple[str, list[str]]:
+    """The agency, and the datasets of it that are asked for."""
+    from etl_platform.deliveries.find_delivery import find_delivery
+
+    if arguments.delivery is None:
+        agency = current_agency(arguments.agency, platform)
+        return agency, _datasets(arguments.dataset, agency, platform)
+    report = find_delivery(platform.store, platform.bucket, arguments.delivery)
+    if report is None:
+        raise UsageError(f"--delivery {arguments.delivery}: unknown delivery; `etl-platform history --agency` has them")
+    dataset, agency = report.partition
+    return agency, [dataset]
+
+
+def _notices(
+    platform: "Platform", agency: str, datasets: "Iterable[str]", unreadable: list[Exception]
+) -> "list[Notice]":
+    """The notices of events that somebody was told of, or was to be."""
+    from etl_platform.notifications.notices import Notice, Notices
+
+    found = [one for name in datasets for one in Notices(platform.store, platform.bucket).of_partition(name, agency)]
+    unreadable.extend(one for one in found if not isinstance(one, Notice))
+    return [one for one in found if isinstance(one, Notice) and one.told]
+
+
+def _print_json(deliveries: "Iterable[DeliveryHistory]", notices: "Sequence[Notice]") -> None:
+    for delivery in deliveries:
+        mine = [one for one in notices if one.event.delivery_id == delivery.arrival.delivery_id]
+        told = [{"event": str(one.event.kind), **to} for one in mine for to in one.told_json()]
+        print(json.dumps({**delivery.to_json(), "told": told}, ensure_ascii=False))
+
+
+def _text(by_key: "dict[tuple[str, str], list[DeliveryHistory]]", notices: "Sequence[Notice]") -> str:
+    from etl_platform.cli.text_tables import history_table, told_table
+
     tables = [f"{dataset}: {key}\n{history_table(deliveries)}" for (dataset, key), deliveries in by_key.items()]
-    print("\n\n".join(tables))
-    return code
+    return "\n\n".join([*tables, *([told_table(notices)] if notices else [])])
+
+
+def _nothing(arguments: argparse.Namespace) -> str:
+    return f"{arguments.agency} has delivered nothing{f' of {arguments.dataset}' if arguments.dataset else ''} yet"
+
+
+def _ids(deliveries: "Iterable[DeliveryHistory]") -> set[str]:
+    return {delivery.arrival.delivery_id for delivery in deliveries}

@@ -1,13 +1,18 @@
 """``etl-platform notify test``: sends a test event to each channel, and prints what became of it."""
 
 import argparse
-from collections.abc import Sequence
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from etl_platform.cli.arguments import Commands, add_command, add_group
 from etl_platform.engine.errors import EtlPlatformError, UsageError
 from etl_platform.engine.exit_codes import BAD, GOOD
 from etl_platform.settings import load_settings
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from etl_platform.notifications.channel import Channel
 
 
 def add(commands: Commands) -> None:
@@ -45,5 +50,5 @@ def _test(arguments: argparse.Namespace) -> int:
     return code
 
 
-def _names(channels: Sequence[object]) -> str:
-    return ", ".join(str(getattr(channel, "name", "")) for channel in channels)
+def _names(channels: "Sequence[Channel]") -> str:
+    return ", ".join(channel.name for channel in channels)

@@ -11,6 +11,7 @@ from etl_platform.settings import load_settings
 
 if TYPE_CHECKING:
     from etl_platform.deliveries.report import Report
+    from etl_platform.platform import Platform
 
 
 def add(commands: Commands) -> None:
@@ -70,8 +71,18 @@ def _status(arguments: argparse.Namespace) -> int:
         if waiting:
             print(f"failed, and not done yet:\n{waiting_table(waiting, now)}\n")
         print(deliveries_table(_without_finished(reports)) if reports else _nothing(agency, since))
+        for problem in _untold(platform, now):
+            print(f"\nnot everybody was told: {problem}")
     print_unreadable(unreadable)
     return BAD if unreadable else GOOD
+
+
+def _untold(platform: "Platform", now: datetime) -> list[str]:
+    from etl_platform.notifications.channel_health import channel_problems
+    from etl_platform.notifications.outbox import OutboxObject
+
+    outbox = OutboxObject(platform.store, platform.bucket).load() if platform.channels else None
+    return channel_problems(outbox.channels, now) if outbox else []
 
 
 def _without_finished(reports: "list[Report]") -> "list[Report]":

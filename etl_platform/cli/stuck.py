@@ -63,10 +63,19 @@ def _bucket_checks(platform: "Platform", now: datetime) -> list[Check]:
     def ignored() -> stuck.Answer:
         return stuck.ignored_files(platform.store, platform.bucket, platform.intake.router().route, now)
 
+    def notifications() -> stuck.Answer:
+        from etl_platform.notifications.channel_health import answer
+        from etl_platform.notifications.outbox import OutboxObject
+
+        return answer(OutboxObject(platform.store, platform.bucket).load(), now)
+
     def overdue() -> stuck.Answer:
         return stuck.overdue_files(platform.store, platform.bucket, platform.contracts, now)
 
     settings = platform.settings
+    calls = [("failed", failed), ("ignored", ignored), ("overdue", overdue)]
+    if platform.channels:
+        calls.append(("notifications", notifications))
     is_set = settings.local_s3_root is not None or settings.data_bucket_name is not None
     return [
         Check(
@@ -76,7 +85,7 @@ def _bucket_checks(platform: "Platform", now: datetime) -> list[Check]:
             "s3:ListBucket",
             "`etl-platform doctor` checks the bucket and the contracts",
         )
-        for name, call in (("failed", failed), ("ignored", ignored), ("overdue", overdue))
+        for name, call in calls
     ]
 
 

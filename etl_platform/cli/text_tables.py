@@ -10,6 +10,7 @@ from etl_platform.deliveries.report import Report
 from etl_platform.deliveries.verdict import why
 from etl_platform.deliveries.waiting import WaitingDelivery
 from etl_platform.engine.output.plain_text import table
+from etl_platform.notifications.notices import Notice
 from etl_platform.object_keys import base_name
 
 _MESSAGES_SHOWN = 300
@@ -85,6 +86,16 @@ def history_table(deliveries: Sequence[DeliveryHistory]) -> str:
         rows.append((when, arrival.delivery_id, *_result(arrival), delivery.superseded_by, replayed))
     header = ("when (UTC)", "delivery", "outcome", "rows", "quarantined", "contract", "by", "superseded by", "replayed")
     return table(header, rows)
+
+
+def told_table(notices: Sequence[Notice]) -> str:
+    """One line for each channel that was told, or was not, the newest first."""
+    told = [(one.at, notice.event, one) for notice in notices for one in notice.told]
+    rows = [
+        (_time(at), event.delivery_id, str(event.kind), one.channel, str(one.result))
+        for at, event, one in sorted(told, key=lambda row: (row[0], row[1].id, row[2].channel), reverse=True)
+    ]
+    return table(("told (UTC)", "delivery", "event", "channel", "result"), rows)
 
 
 def _result(report: Report) -> tuple[Any, ...]:

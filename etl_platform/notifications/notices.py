@@ -62,13 +62,16 @@ class Notice:
             told = [
                 Told(one["channel"], Result(one["result"]), datetime.fromisoformat(one["at"])) for one in data["told"]
             ]
-            return cls(DeliveryEvent.from_json(data["event"]), tuple(told))
+            # Renaming an agency changes only the name at the top.
+            return cls(replace(DeliveryEvent.from_json(data["event"]), agency=data["agency"]), tuple(told))
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise ReportError(f"not a notice: {error!r}") from None
 
     def to_json(self, bucket: str) -> dict[str, Any]:
-        told = [{"channel": one.channel, "result": str(one.result), "at": one.at.isoformat()} for one in self.told]
-        return {"agency": self.event.agency, "event": self.event.to_json(bucket), "told": told}
+        return {"agency": self.event.agency, "event": self.event.to_json(bucket), "told": self.told_json()}
+
+    def told_json(self) -> list[dict[str, str]]:
+        return [{"channel": one.channel, "result": str(one.result), "at": one.at.isoformat()} for one in self.told]
 
 
 class Notices:

@@ -108,7 +108,7 @@ class Memory:
 class Scene:
     def __init__(self, *channels: Memory) -> None:
         self.now = BEGAN
-        self.store = MemoryStore(lambda: self.now.timestamp())
+        self.store = MemoryStore(lambda: self.clock().timestamp())
         self.ledger = Ledger(self.store, BUCKET)
         self.channels = channels or (Memory(),)
         self.channel = self.channels[0]

@@ -1,0 +1,166 @@
+"""Events of deliveries on a real topic: SNS to SQS in the emulator, with filters, and with a process that dies."""
+
+import json
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from etl_platform import object_keys
+from etl_platform.cli.main import main
+from etl_platform.deliveries.delivery import Outcome
+from etl_platform.deliveries.ledger import Ledger
+from etl_platform.engine.result import CheckResult, FileError
+from etl_platform.local.provision import Clients
+from etl_platform.notifications.notifier import Notifier
+from etl_platform.notifications.read_ledger import LedgerReader
+from etl_platform.platform import Platform
+from etl_platform.settings import Settings
+from etl_platform_tests.unit.making_reports import report_of
+from etl_platform_tests.unit.notifications.scene import Killed, Life, MortalStore
+
+DELIVERIES = 1_000
+REJECTED = CheckResult(errors=(FileError("missing_column", "the header lacks Zorbex"),))
+
+
+class Subscriber:
+    """A queue that is subscribed to the topic, raw, with a filter."""
+
+    def __init__(self, aws: Clients, topic_arn: str, name: str, wanted: dict[str, list[str]] | None = None) -> None:
+        self._sqs = aws.sqs
+        self.url = aws.sqs.create_queue(QueueName=name)["QueueUrl"]
+        arn = aws.sqs.get_queue_attributes(QueueUrl=self.url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+        filtered = {"FilterPolicy": json.dumps(wanted)} if wanted else {}
+        aws.sns.subscribe(
+            TopicArn=topic_arn, Protocol="sqs", Endpoint=arn, Attributes={"RawMessageDelivery": "true", **filtered}
+        )
+
+    def received(self) -> Iterator[dict[str, Any]]:
+        while messages := self._sqs.receive_message(QueueUrl=self.url, MaxNumberOfMessages=10).get("Messages"):
+            for message in messages:
+                yield json.loads(message["Body"])
+            entries = [{"Id": str(i), "ReceiptHandle": one["ReceiptHandle"]} for i, one in enumerate(messages)]
+            self._sqs.delete_message_batch(QueueUrl=self.url, Entries=entries)
+
+
+@pytest.fixture
+def topic_arn(aws: Clients, settings: Settings) -> str:
+    return str(aws.sns.create_topic(Name=f"{settings.data_bucket_name}-events")["TopicArn"])
+
+
+@pytest.fixture
+def told(settings: Settings, topic_arn: str) -> Platform:
+    """A platform with a topic, after its first round."""
+    platform = Platform(replace(settings, delivery_events_topic_arn=topic_arn))
+    platform.notifier.round()
+    return platform
+
+
+def deliver(platform: Platform, number: int, agency: str = "nm_albuquerque") -> str:
+    report = report_of(
+        f"{number:020x}",
+        key=f"from_client/{agency}/Officer_Detail.csv",
+        agency=agency,
+        outcome=Outcome.REJECTED,
+        check=REJECTED,
+        ended_at=datetime.now(UTC),
+    )
+    Ledger(platform.store, platform.bucket).put(report)
+    return f"{report.delivery_id}.rejected"
+
+
+def test_subscribers_get_cloudevents_and_can_filter_by_agency_dataset_and_outcome(
+    aws: Clients, told: Platform, topic_arn: str
+) -> None:
+    everything = Subscriber(aws, topic_arn, f"{told.bucket}-all")
+    one = Subscriber(aws, topic_arn, f"{told.bucket}-one", {"agency": ["nc_durham"], "outcome": ["rejected"]})
+    other = Subscriber(aws, topic_arn, f"{told.bucket}-other", {"dataset": ["training"]})
+    ids = [deliver(told, 1), deliver(told, 2, "nc_durham")]
+
+    assert told.notifier.round().sent == {"topic": 2}
+
+    events = list(everything.received())
+    assert sorted(event["id"] for event in events) == sorted(ids)
+    assert [event["id"] for event in one.received()] == [ids[1]]
+    assert list(other.received()) == []
+    assert events[0] | {"time": "", "id": "", "data": {}} == {
+        "specversion": "1.0",
+        "id": "",
+        "source": f"urn:etl-platform:{told.bucket}",
+        "type": "etl_platform.delivery.rejected",
+        "subject": events[0]["data"]["key"],
+        "time": "",
+        "datacontenttype": "application/json",
+        "data": {},
+    }
+    assert events[0]["data"]["errors"] == ["missing_column"]
+
+
+def test_a_thousand_events_arrive_though_the_process_dies_again_and_again(
+    aws: Clients, told: Platform, topic_arn: str
+) -> None:
+    subscriber = Subscriber(aws, topic_arn, f"{told.bucket}-all")
+    with ThreadPoolExecutor(8) as pool:
+        ids = set(pool.map(lambda number: deliver(told, number), range(DELIVERIES)))
+
+    deaths = 0
+    for calls in (3, 400, 2_900, 700, 1_100, 1_100):
+        store: Any = MortalStore(told.store, Life(calls))  # type: ignore[arg-type]
+        reader = LedgerReader(store, told.bucket, [])
+        try:
+            Notifier(store, told.bucket, told.channels, reader, lambda: datetime.now(UTC)).round()
+        except Killed:
+            deaths += 1
+    for _ in range(20):
+        if not told.notifier.round().sent:
+            break
+
+    found = [event["id"] for event in subscriber.received()]
+    assert deaths == 6
+    assert set(found) == ids
+    assert len(found) > DELIVERIES, "no death came between a message and its mark"
+
+
+def test_a_topic_that_is_gone_shows_in_doctor_and_status_and_who_was_told_in_history(
+    aws: Clients, terminal: object, told: Platform, topic_arn: str, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    monkeypatch.setenv("DELIVERY_EVENTS_TOPIC_ARN", topic_arn)
+    event = deliver(told, 1)
+    told.notifier.round()
+    delivery = event.partition(".")[0]
+
+    assert main(["history", "--delivery", delivery]) == 0
+    shown = capsys.readouterr().out
+    assert delivery in shown
+    assert shown.splitlines()[-1].split()[2:] == [delivery, "rejected", "topic", "sent"]
+    assert main(["history", "--agency", "nm_albuquerque", "--json"]) == 0
+    assert [one["channel"] for one in json.loads(capsys.readouterr().out)["told"]] == ["topic"]
+    assert main(["notify", "test"]) == 0
+    assert capsys.readouterr().out.startswith("sent    topic  ")
+
+    aws.sns.delete_topic(TopicArn=topic_arn)
+    deliver(told, 2)
+    assert told.notifier.round().failed == ["topic"]
+    assert main(["notify", "test", "topic"]) == 1
+    assert capsys.readouterr().out.startswith("FAILED  topic  Publish: ")
+    main(["doctor"])
+    shown = capsys.readouterr().out
+    assert "FAILED   topic" in shown
+    assert "warning  notifications  " in shown
+    assert "topic: fails since" in shown
+    assert main(["status", "--stuck"]) == 1
+    (line,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith("STUCK")]
+    assert line.split()[1:5] == ["notifications", "topic:", "fails", "since"]
+    main(["status"])
+    assert "not everybody was told: topic: fails since" in capsys.readouterr().out
+
+
+def test_rounds_of_years_of_history_list_the_last_days_only(told: Platform) -> None:
+    ledger = Ledger(told.store, told.bucket)
+    old = datetime.now(UTC) - timedelta(days=900)
+    ledger.put(report_of("ab" * 10, outcome=Outcome.REJECTED, check=REJECTED, ended_at=old))
+    assert told.notifier.round().found == 0
+    assert object_keys.OUTBOX in {head.key for head in told.store.list(told.bucket, object_keys.NOTICES)}
