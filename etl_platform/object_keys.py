@@ -276,11 +276,6 @@ def series_key(dataset: str, agency: str, source_key: str) -> str:
     return f"{SERIES}{dataset}/agency={agency}/{f'{stem}-' if stem else ''}{_digest(series, _SILVER_DIGITS)}.jsonl"
 
 
-def series_of(dataset: str, agency: str, source_key: str) -> str:
-    """A name of the series of a source key, as in ``series_folder``."""
-    return series_folder(dataset, agency, source_key).removeprefix(SERIES)
-
-
 def waiting_key(delivery_id: str) -> str:
     """The key of the record of a delivery that failed and waits for its next try."""
     return f"{WAITING_REPORTS}{delivery_id}.json"

@@ -1,8 +1,9 @@
-"""``etl-platform history``: the deliveries of an agency, with their replays and successors, and who was told of them."""
+"""``etl-platform history``: the deliveries of an agency, with replays and successors, and who was told."""
 
 import argparse
 import json
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from itertools import chain
 from typing import TYPE_CHECKING
 
@@ -84,7 +85,7 @@ def _partitions(arguments: argparse.Namespace, platform: "Platform") -> tuple[st
     if arguments.delivery is None:
         agency = current_agency(arguments.agency, platform)
         return agency, _datasets(arguments.dataset, agency, platform)
-    report = find_delivery(platform.store, platform.bucket, arguments.delivery)
+    report = find_delivery(platform.store, platform.bucket, arguments.delivery, datetime.now(UTC))
     if report is None:
         raise UsageError(f"--delivery {arguments.delivery}: unknown delivery; `etl-platform history --agency` has them")
     dataset, agency = report.partition

@@ -137,7 +137,7 @@ class LedgerReader:
             if _is_for_good(record, now):
                 known[record.delivery_id] = etags[record.delivery_id]
                 events.append(event_of_failure(record))
-                problems.add(object_keys.series_of(record.dataset, record.agency, record.source.key), events[-1])
+                problems.add(object_keys.series_key(record.dataset, record.agency, record.source.key), events[-1])
         return known, events
 
     def _overdue(self, outbox: Outbox, problems: _Problems) -> tuple[dict[str, str], list[DeliveryEvent]]:
@@ -165,7 +165,7 @@ class LedgerReader:
 def _with_recovery(report: Report, event: DeliveryEvent | None, problems: _Problems) -> DeliveryEvent | None:
     """The event of a report, or that all is good again after a problem."""
     dataset, agency = report.partition
-    series = object_keys.series_of(dataset, agency, report.source.key)
+    series = object_keys.series_key(dataset, agency, report.source.key)
     if event is not None and event.kind in {EventKind.REJECTED, EventKind.QUARANTINED}:
         problems.add(series, event)
         problems.end(f"{dataset}/{agency}")

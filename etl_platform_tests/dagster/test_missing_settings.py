@@ -57,6 +57,13 @@ def test_the_file_sensor_skips_if_only_the_bucket_is_missing(instance: dg.Dagste
     assert (found.skip_message or "").startswith("s3_data_quality_job is not configured: DATA_BUCKET_NAME not set")
 
 
+def test_the_sensor_of_notifications_names_the_setting(instance: dg.DagsterInstance) -> None:
+    with dg.build_sensor_context(instance=instance, resources={"platform": Platform(SETTINGS)}) as context:
+        found = DEFINITIONS.resolve_sensor_def("notifications_sensor").evaluate_tick(context)
+
+    assert found.skip_message == "notifications are not configured: DELIVERY_EVENTS_TOPIC_ARN is not set"
+
+
 def test_the_sensor_of_contracts_needs_no_settings(instance: dg.DagsterInstance) -> None:
     corrected = {"contracts/training": {"identity": "x", "error": "y", "since": "2026-01-01T00:00:00+00:00"}}
     with dg.build_sensor_context(
@@ -74,6 +81,7 @@ def test_every_sensor_and_schedule_is_among_these() -> None:
         "file_arrivals_sensor",
         "contracts_sensor",
         "email_arrivals_sensor",
+        "notifications_sensor",
         "overview_sensor",
     }
     assert {schedule.name for schedule in repository.schedule_defs} == {

@@ -33,6 +33,7 @@ OUTPUTS = {
     "attachments_source_bucket": None,
     "attachments_destination_bucket": None,
     "topic_arn": "arn:aws-us-gov:sns:us-gov-west-1:123456789012:file-processing-topic",
+    "delivery_events_topic_arn": None,
     "database_host": "dagster.example.us-gov-west-1.rds.amazonaws.com",
     "database_name": "dagster",
     "database_username": "dagster",

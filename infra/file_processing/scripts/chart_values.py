@@ -6,6 +6,7 @@ from typing import Any
 
 SETTINGS = {
     "AWS_REGION": "region",
+    "DELIVERY_EVENTS_TOPIC_ARN": "delivery_events_topic_arn",
     "EMAIL_KMS_KEY_ID": "email_kms_key_arn",
     "GATEWAY_ALLOWED_TOPIC_ARNS": "topic_arn",
 }

@@ -60,6 +60,11 @@ output "topic_arn" {
   value       = aws_sns_topic.file_processing.arn
 }
 
+output "delivery_events_topic_arn" {
+  description = "DELIVERY_EVENTS_TOPIC_ARN; null without the topic."
+  value       = one(aws_sns_topic.delivery_events[*].arn)
+}
+
 output "file_events_queue_url" {
   description = "FILE_EVENTS_QUEUE_URL."
   value       = local.queue["file-processing"].url

@@ -67,6 +67,18 @@ variable "topic_name" {
   nullable    = false
 }
 
+variable "delivery_events_topic_name" {
+  description = "SNS topic for events of deliveries. Empty: no topic, and nothing is published."
+  type        = string
+  default     = ""
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^[A-Za-z0-9_-]{0,256}$", var.delivery_events_topic_name))
+    error_message = "delivery_events_topic_name takes the name of a standard topic, or nothing."
+  }
+}
+
 variable "sns_endpoint_url" {
   description = "HTTPS URL of the gateway, to subscribe it too. Empty: only the queue, which needs no gateway."
   type        = string

@@ -9,6 +9,7 @@ variables {
   bucket_is_versioned            = true
   attachments_source_bucket      = "documents"
   attachments_destination_bucket = "copies"
+  delivery_events_topic_name     = "delivery-events"
 }
 
 run "the_role_trusts_one_service_account_of_this_cluster" {
