@@ -16,6 +16,7 @@ from etl_platform.notifications.notices import Notice, Notices
 from etl_platform.notifications.notifier import Notifier, Round
 from etl_platform.notifications.outbox import Outbox, OutboxObject
 from etl_platform.notifications.read_ledger import LedgerReader
+from etl_platform.storage.object_store import ObjectStore
 from etl_platform_tests.simulation.memory import MemoryStore
 from etl_platform_tests.unit.making_reports import report_of
 
@@ -52,7 +53,7 @@ class Life:
 class MortalStore:
     """A store whose calls end with the life of the process."""
 
-    def __init__(self, store: MemoryStore, life: Life) -> None:
+    def __init__(self, store: ObjectStore, life: Life) -> None:
         self._store, self._life = store, life
 
     def __getattr__(self, verb: str) -> Any:
