@@ -5,13 +5,13 @@ import threading
 import time
 from bisect import bisect_left, bisect_right, insort
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from etl_platform.errors import ObjectMissingError, PreconditionFailedError
-from etl_platform.storage.object_store import ObjectHead
+from etl_platform.storage.object_store import ObjectHead, StoredVersion
 
 PAGE = 1_000
 """Objects in one response of S3 to a listing."""
@@ -144,6 +144,13 @@ class GrowthStore:
                 position = bisect_left(self.keys, f"{prefix}{name}0", position)
             else:
                 position += 1
+
+    def stored_versions(self, bucket: str, prefix: str) -> Iterator[StoredVersion]:
+        return (StoredVersion(head, str(head.version_id), is_latest=True) for head in self.list(bucket, prefix))
+
+    def erase(self, bucket: str, versions: Sequence[StoredVersion]) -> None:
+        for version in versions:
+            self.delete(bucket, version.key)
 
     def is_versioned(self, bucket: str) -> bool:
         return True

@@ -9,6 +9,7 @@
     reports/_agencies.json
     reports/_ignored/<delivery_id>.json
     reports/_waiting/<delivery_id>.json
+    reports/_erased/<hash of the source key>/<delivery_id>[.<sha256>]
     reports/_index/days/YYYY-MM-DD/<dataset>/agency=<a>/<delivery_id>[.<attempt_id>]
     reports/_index/days.json
     reports/_index/last_deliveries.gz
@@ -29,10 +30,10 @@
     attachments/agency=<a>/attachments.csv and attachments.parquet
 
 Each delivery has a report; ``_facts`` holds the amendments to reports, ``_waiting`` the deliveries that failed and have
-no report yet, and ``_notices`` who was told of a delivery. ``_index`` is made from the reports, and may be deleted.
-``_agencies.json`` is the register of agencies that were retired or renamed. Corrections are rows that people corrected,
-numbered from 0001 in order of arrival. Snapshots of APIs have source keys under ``from_api/``, a prefix that sends no
-events to the queue.
+no report yet, ``_notices`` who was told of a delivery, and ``_erased`` an empty object for each erased delivery.
+``_index`` is made from the reports, and may be deleted. ``_agencies.json`` is the register of agencies that were retired
+or renamed. Corrections are rows that people corrected, numbered from 0001 in order of arrival. Snapshots of APIs have
+source keys under ``from_api/``, a prefix that sends no events to the queue.
 
 An agency is a Hive partition value: bytes outside ``[A-Za-z0-9._-]`` are percent-encoded, so two agencies never share
 a partition. Users and message ids of emails are encoded in the same way.
@@ -59,6 +60,7 @@ EMAILS = "emails/"
 ATTACHMENTS = "attachments/"
 WRITTEN_PREFIXES = ("bronze/", "silver/", "quarantine/", REPORTS, "exports/", EMAILS, ATTACHMENTS, FROM_API)
 IGNORED_REPORTS = f"{REPORTS}_ignored/"
+ERASED = f"{REPORTS}_erased/"
 WAITING_REPORTS = f"{REPORTS}_waiting/"
 AGENCY_REGISTER = f"{REPORTS}_agencies.json"
 AMENDMENTS = f"{REPORTS}_facts/"
@@ -71,7 +73,7 @@ SERIES = f"{INDEX}series/"
 REPORT_DAYS_COMPLETE = f"{INDEX}days.json"
 INSPECTED_KEYS = f"{INDEX}inspected_keys.gz"
 LAST_DELIVERIES = f"{INDEX}last_deliveries.gz"
-_NO_REPORTS = (AMENDMENTS, NOTICES, INDEX, WAITING_REPORTS, AGENCY_REGISTER)
+_NO_REPORTS = (AMENDMENTS, NOTICES, ERASED, INDEX, WAITING_REPORTS, AGENCY_REGISTER)
 _MAX_SEGMENT = 100
 _SHORTENED = re.compile(r"[A-Za-z0-9._%-]{83}~[0-9a-f]{16}")
 """What ``segment`` makes of a text that is too long."""
@@ -221,6 +223,22 @@ def parse_ignored_key(key: str) -> str:
     return key.removeprefix(IGNORED_REPORTS).removesuffix(".json")
 
 
+def erased_prefix(source_key: str) -> str:
+    """The prefix of the entries of erased deliveries of a source key."""
+    return f"{ERASED}{_digest(source_key, _SILVER_DIGITS)}/"
+
+
+def erased_key(source_key: str, delivery_id: str, sha256: str | None) -> str:
+    """The key of the entry of an erased delivery; ``sha256`` is of its bytes, None if they could not be read."""
+    return f"{erased_prefix(source_key)}{delivery_id}" + (f".{sha256}" if sha256 else "")
+
+
+def parse_erased_key(key: str) -> tuple[str, str | None]:
+    """Delivery id and SHA-256 of an entry below ERASED."""
+    delivery_id, _, sha256 = base_name(key).partition(".")
+    return delivery_id, sha256 or None
+
+
 def report_day_prefix(day: date, prefix: str = REPORTS) -> str:
     """The prefix of a day's entries for the reports under a prefix."""
     return f"{REPORT_DAYS}{day.isoformat()}/{prefix.removeprefix(REPORTS)}"
@@ -249,9 +267,14 @@ def silver_cache_key(dataset: str, agency: str) -> str:
     return f"{INDEX}silver/{dataset}/agency={agency}.gz"
 
 
+def foreign_key_caches(dataset: str, agency: str) -> str:
+    """The prefix of the caches of what the foreign keys of a partition lack."""
+    return f"{INDEX}foreign_keys/{dataset}/agency={agency}/"
+
+
 def foreign_key_cache_key(dataset: str, agency: str, digest: str) -> str:
     """The key of the cache of what a foreign key of a partition lacks; ``digest`` is of its columns."""
-    return f"{INDEX}foreign_keys/{dataset}/agency={agency}/{digest}.gz"
+    return f"{foreign_key_caches(dataset, agency)}{digest}.gz"
 
 
 def report_cache_key(dataset: str, agency: str) -> str:
@@ -264,6 +287,11 @@ def successor_cache_key(dataset: str, agency: str) -> str:
     return f"{INDEX}successors/{dataset}/agency={agency}.gz"
 
 
+def series_prefix(dataset: str, agency: str) -> str:
+    """The prefix of the indexes of recent files of a partition."""
+    return f"{SERIES}{dataset}/agency={agency}/"
+
+
 def series_key(dataset: str, agency: str, source_key: str) -> str:
     """The key of the index of the recent files of a series.
 
@@ -273,7 +301,7 @@ def series_key(dataset: str, agency: str, source_key: str) -> str:
     below = next((place + 1 for place, folder in enumerate(folders) if segment(folder) == agency), len(folders))
     series = series_name("/".join([*folders[below:], name]))
     stem = _stem(series)
-    return f"{SERIES}{dataset}/agency={agency}/{f'{stem}-' if stem else ''}{_digest(series, _SILVER_DIGITS)}.jsonl"
+    return f"{series_prefix(dataset, agency)}{f'{stem}-' if stem else ''}{_digest(series, _SILVER_DIGITS)}.jsonl"
 
 
 def waiting_key(delivery_id: str) -> str:
@@ -311,9 +339,13 @@ def amendment_key(dataset: str, agency: str, delivery_id: str, kind: str, attemp
     return f"{amendments_prefix(dataset, agency)}{name}.json"
 
 
+def exports_prefix(dataset: str, agency: str) -> str:
+    return f"exports/{dataset}/agency={agency}/"
+
+
 def export_key(dataset: str, agency: str, suffix: str) -> str:
     """The key of a dataset exported from the application database; ``suffix`` is ``csv`` or ``parquet``."""
-    return f"exports/{dataset}/agency={agency}/{dataset}.{suffix}"
+    return f"{exports_prefix(dataset, agency)}{dataset}.{suffix}"
 
 
 @dataclass(frozen=True)

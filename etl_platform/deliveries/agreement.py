@@ -43,6 +43,9 @@ class Agreement:
         Raises:
             TransientError: infrastructure, or another attempt has changed the objects meanwhile.
         """
+        if report.outcome is Outcome.ERASED:
+            self._remove_rows(report)
+            return
         if not (is_late or (task.trigger.receive_count or 1) > 1):
             return
         current = self._silver.current(*report.partition, report.source.key)
@@ -59,6 +62,13 @@ class Agreement:
             quarantine.remove()
         elif is_own and not is_late and not quarantine.is_of(report.derived_from):
             self._repair(task, report)
+
+    def _remove_rows(self, report: Report) -> None:
+        """Remove what an attempt wrote that was at work while its delivery was erased; `reconcile` lists the rest."""
+        current = self._silver.current(*report.partition, report.source.key)
+        if current is not None and current.delivery_id == report.delivery_id:
+            self._store.delete(self._bucket, current.key)
+        self._quarantine(report).remove()
 
     def _is_unreported(self, report: Report, current: CurrentObject | None) -> bool:
         """Whether silver holds the delivery, but from an attempt that has no report."""

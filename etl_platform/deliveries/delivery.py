@@ -12,7 +12,10 @@ from etl_platform.storage.object_store import ObjectHead
 
 
 class Outcome(StrEnum):
-    """What became of a delivery. Only ``failed`` is retried; ``ignored`` is never final."""
+    """What became of a delivery. Only ``failed`` is retried; ``ignored`` is never final.
+
+    ``erased``: everything of it was removed but its tombstone, which is its report then.
+    """
 
     ACCEPTED = "accepted"
     REJECTED = "rejected"
@@ -20,6 +23,7 @@ class Outcome(StrEnum):
     DUPLICATE = "duplicate"
     IGNORED = "ignored"
     FAILED = "failed"
+    ERASED = "erased"
 
 
 class Cause(StrEnum):

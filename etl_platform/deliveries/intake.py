@@ -18,6 +18,7 @@ from etl_platform.deliveries.agency_register import Agencies, AgencyRegister
 from etl_platform.deliveries.agreement import Agreement
 from etl_platform.deliveries.delivery import ObjectVersion, Outcome, Reprocessing
 from etl_platform.deliveries.delivery_task import DeliveryTask
+from etl_platform.deliveries.erased_deliveries import ErasedDeliveries
 from etl_platform.deliveries.ledger import Ledger
 from etl_platform.deliveries.process_delivery import Clock, DeliveryProcessor, DeliveryResult
 from etl_platform.deliveries.refusals import Refusals
@@ -80,7 +81,7 @@ class Intake:
         self._bucket, self._source_prefix, self._clock = bucket, source_prefix, clock
         self._ledger, self._silver = Ledger(store, bucket), Silver(store, bucket)
         self.waiting = WaitingRecords(store, bucket)
-        self._corrections = CorrectionLog(store, bucket)
+        self._corrections, self._erased = CorrectionLog(store, bucket), ErasedDeliveries(store, bucket)
         self._processor = DeliveryProcessor(store, bucket, clock, memory or MemoryBudget())
         self._agreement = Agreement(store, bucket, self._reprocess)
 
@@ -138,6 +139,9 @@ class Intake:
                 self._processor.clear_quarantine(known)
                 self._agreement.settle(task, known)
             return DeliveryResult(Outcome.DUPLICATE, known)
+        if refusal := self._erased.refusal(head):
+            check = CheckResult(errors=(refusal,))
+            return self._processor.finish(task, task.report(Outcome.REJECTED, check, self._clock()))
         file_name = object_keys.base_name(announced.key)
         bronze = object_keys.bronze_key(contract.dataset, agency, task.source.delivery_id, file_name)
         if not dry_run:
@@ -206,7 +210,13 @@ class Intake:
         return planned if isinstance(planned, DeliveryResult) else self._carry_out(planned)
 
     def _carry_out(self, task: DeliveryTask) -> DeliveryResult:
-        return self._processor.process(task, self._store.head(self._bucket, task.bronze))
+        result = self._processor.process(task, self._store.head(self._bucket, task.bronze))
+        arrival = self._report_of(task)
+        if arrival is not None and arrival.outcome is Outcome.ERASED and not task.dry_run:
+            # It was erased while this read it.
+            self._agreement.settle(task, arrival)
+            return DeliveryResult(Outcome.DUPLICATE, arrival)
+        return result
 
     def _plan(
         self,

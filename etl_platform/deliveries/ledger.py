@@ -48,6 +48,12 @@ class Ledger:
         self._days.add(key, report.attempt.ended_at)
         return self._put(key, report)
 
+    def bury(self, tombstone: Report) -> None:
+        """Write the tombstone of an erased delivery over its report; older versions of the object stay in the store."""
+        key = _key(tombstone)
+        self._days.add(key, tombstone.attempt.ended_at)
+        self._store.write(self._bucket, key, _body(tombstone))
+
     def amend(self, amendment: Amendment) -> Amendment:
         """Write an amendment if it is absent; returns the stored amendment."""
         key = object_keys.amendment_key(
@@ -133,9 +139,8 @@ class Ledger:
         return self._cached(heads, cache, Amendment)
 
     def _put(self, key: str, value: T) -> T:
-        body = (json.dumps(value.to_json(), ensure_ascii=False) + "\n").encode("utf-8", "surrogatepass")
         try:
-            self._store.write(self._bucket, key, body, if_absent=True)
+            self._store.write(self._bucket, key, _body(value), if_absent=True)
         except PreconditionFailedError:
             # Another process did the same work at the same time; its report has the same result.
             return self._read(key, type(value))
@@ -190,7 +195,11 @@ def _may_be_of(key: str, agency: str) -> bool:
     return parsed is None or parsed.agency == agency
 
 
+def _body(value: Report | Amendment) -> bytes:
+    return (json.dumps(value.to_json(), ensure_ascii=False) + "\n").encode("utf-8", "surrogatepass")
+
+
 def _key(report: Report) -> str:
-    if report.outcome is Outcome.IGNORED:
+    if report.outcome is Outcome.IGNORED or report.dataset is None:
         return object_keys.ignored_key(report.delivery_id)
     return object_keys.report_key(*report.partition, report.delivery_id, report.attempt_id)

@@ -1,7 +1,7 @@
 """The report of a delivery: values and their JSON form. No store, no clock.
 
 Each delivery has one report, and each reprocessing of it another one. A report is never changed; what happens to its
-delivery later is an amendment beside it. Every report has every field, on one line, so that DuckDB and Athena read the
+delivery later is an amendment beside it. Only a tombstone replaces the report of an erased delivery. Every report has every field, on one line, so that DuckDB and Athena read the
 reports as a table.
 
 A new field does not change SCHEMA_VERSION: if JSON lacks a field, its default is used, and unknown fields are skipped.
@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 
 from etl_platform.deliveries.delivery import Cause, ObjectVersion, Outcome, derived_from, parse_time
 from etl_platform.deliveries.key_comparison import KeyComparison
+from etl_platform.deliveries.tombstone import Tombstone
 from etl_platform.engine.contract.model import Contract
 from etl_platform.engine.corrections import ChangedRow, RowChanges
 from etl_platform.engine.drift.comparison import DriftComparison
@@ -147,6 +148,7 @@ class Report:
         shared_keys: of an accepted file with a primary key: the keys that other files of the partition have, too.
         drift: of an accepted file: how it differs from the previous files of its series.
         superseded_by: the newer delivery that silver holds.
+        tombstone: of an erased delivery. Source, contract and ``sha256`` are all that is left beside it.
     """
 
     delivery_id: str
@@ -167,6 +169,7 @@ class Report:
     changes: ReplayChanges | None = None
     superseded_by: str | None = None
     written: WrittenObjects = field(default_factory=WrittenObjects)
+    tombstone: Tombstone | None = None
 
     @property
     def outline(self) -> "Report":
@@ -223,6 +226,7 @@ class Report:
                     "corrections": _optional(AppliedCorrections, data.get("corrections")),
                     "changes": _read(ReplayChanges.from_json, data.get("changes")),
                     "written": WrittenObjects(**known_fields(WrittenObjects, data.get("written", {}))),
+                    "tombstone": _read(Tombstone.from_json, data.get("tombstone")),
                 }
             )
 
@@ -247,6 +251,7 @@ class Report:
             "changes": self.changes.to_json() if self.changes else None,
             "superseded_by": self.superseded_by,
             "written": asdict(self.written),
+            "tombstone": self.tombstone.to_json() if self.tombstone else None,
             "attempt": self.attempt.to_json(),
         }
 

@@ -7,7 +7,7 @@ from the checks of accepted files. If it is lost, the next files are compared wi
 import json
 import logging
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from datetime import datetime
 from threading import Lock
 from typing import NamedTuple
@@ -18,7 +18,7 @@ from etl_platform.engine.contract.model import Contract
 from etl_platform.engine.drift.comparison import KEPT, DriftComparison, previous_files
 from etl_platform.engine.drift.summary import FileSummary
 from etl_platform.engine.result import CheckResult
-from etl_platform.errors import ObjectMissingError, PreconditionFailedError
+from etl_platform.errors import ObjectMissingError, PreconditionFailedError, TransientError
 from etl_platform.storage.object_store import ObjectStore
 
 _MAX_TRIES = 10
@@ -73,6 +73,20 @@ class Series:
             # Each try was lost to another run that added a file. No file must fail for its index.
             log.warning("a file is left out of the index of its series, which others keep changing", extra={"key": key})
         return others
+
+    def forget(self, dataset: str, agency: str, source_key: str, delivery_ids: Set[str]) -> None:
+        """Remove deliveries from the index of a series; older versions of the object stay in the store.
+
+        Raises:
+            TransientError: infrastructure, or others keep changing the index.
+        """
+        key = object_keys.series_key(dataset, agency, source_key)
+        for _ in range(_MAX_TRIES):
+            etag, files = self._read(key)
+            kept = [one.line for one in files if one.summary.delivery_id not in delivery_ids]
+            if len(kept) == len(files) or self._is_written(key, etag, b"".join(kept)):
+                return
+        raise TransientError(f"{key} changed {_MAX_TRIES} times while it was being written; run it again")
 
     def _read(self, key: str) -> tuple[str | None, list[_Stored]]:
         """The eTag of an index and its files; None if there is none yet."""

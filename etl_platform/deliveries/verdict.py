@@ -56,6 +56,8 @@ def _result(report: Report, outcome: Outcome) -> str:
             return f"superseded, because the newer delivery {report.superseded_by} was processed first"
         case Outcome.DUPLICATE:
             return f"duplicate of a delivery that was {report.outcome} before"
+        case Outcome.ERASED:
+            return str(report.tombstone)
         case _:
             return f"{outcome}: {reason}"
 

@@ -5,7 +5,7 @@ import fcntl
 import json
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -18,7 +18,7 @@ from etl_platform.errors import (
     TransientError,
     UnsafeKeyError,
 )
-from etl_platform.storage.object_store import ObjectHead, file_sha256
+from etl_platform.storage.object_store import ObjectHead, StoredVersion, file_sha256
 
 _META = ".meta"
 _ABSENT = {errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG, errno.ELOOP}
@@ -173,6 +173,17 @@ class LocalStore:
     def versions(self, bucket: str, prefix: str, after: str = "") -> Iterator[ObjectHead]:
         """The current files: a folder keeps one version of each."""
         return self.list(bucket, prefix, after)
+
+    def stored_versions(self, bucket: str, prefix: str) -> Iterator[StoredVersion]:
+        return (StoredVersion(head, str(head.version_id), is_latest=True) for head in self.list(bucket, prefix))
+
+    def erase(self, bucket: str, versions: Sequence[StoredVersion]) -> None:
+        for version in versions:
+            path = self._path(version.key)
+            with _disk(f"delete {version.key}"), self._locked():
+                if path.exists() and self._listed(bucket, version.key).version_id == version.version_id:
+                    path.unlink()
+                    self._meta(version.key).unlink(missing_ok=True)
 
     def is_versioned(self, bucket: str) -> None:
         """None: versioning does not apply to a folder."""

@@ -1,7 +1,7 @@
 """The protocol of an object store, and functions that work with any of them."""
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -21,6 +21,25 @@ class ObjectHead:
     size_bytes: int
     last_modified: datetime
     metadata: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class StoredVersion:
+    """One stored version of an object, or a delete marker, which hides the versions before it.
+
+    Attributes:
+        version_id: as the store names it, to remove exactly this version; ``null`` for unversioned objects of S3.
+        is_latest: whether a read without a version finds it.
+    """
+
+    head: ObjectHead
+    version_id: str
+    is_latest: bool
+    is_marker: bool = False
+
+    @property
+    def key(self) -> str:
+        return self.head.key
 
 
 class ObjectStore(Protocol):
@@ -71,6 +90,14 @@ class ObjectStore(Protocol):
 
     def versions(self, bucket: str, prefix: str, after: str = "") -> Iterator[ObjectHead]:
         """Every stored version, in key order, newest first; ``version_id`` is None for unversioned objects."""
+        ...
+
+    def stored_versions(self, bucket: str, prefix: str) -> Iterator[StoredVersion]:
+        """Everything that is stored, delete markers too, in key order."""
+        ...
+
+    def erase(self, bucket: str, versions: Sequence[StoredVersion]) -> None:
+        """Remove versions for good, unless they are gone already. AccessDeniedError if one is refused."""
         ...
 
     def is_versioned(self, bucket: str) -> bool | None:

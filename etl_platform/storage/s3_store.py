@@ -6,7 +6,7 @@ https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-requests.html
 import hashlib
 import threading
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from datetime import UTC
 from functools import partial
@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from etl_platform.aws.clients import error_code, make_client
-from etl_platform.errors import ObjectMissingError
+from etl_platform.errors import AccessDeniedError, ObjectMissingError, TransientError
 from etl_platform.settings import Settings
-from etl_platform.storage.object_store import ObjectHead
+from etl_platform.storage.object_store import ObjectHead, StoredVersion
 from etl_platform.storage.refused_reads import DENIED, UNEXPLAINED
 from etl_platform.storage.s3_errors import (
     MISSING,
@@ -29,6 +29,8 @@ from etl_platform.storage.s3_errors import (
 _REFUSED = {"AccessDenied", "403", "NotImplemented"}
 _COPY_REFUSED = DENIED | {"InvalidObjectState", "InvalidRequest"}
 _BLOCK = 1 << 20
+_MAX_ERASED = 1_000
+"""Objects of one DeleteObjects: https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObjects.html"""
 _MAX_SINGLE_COPY_BYTES = 5 << 30
 _PART_BYTES = 64 << 20
 """S3 allows 10,000 parts, so objects of up to 640 GB."""
@@ -200,6 +202,28 @@ class S3Store:
             for page in self._s3.get_paginator("list_object_versions").paginate(Bucket=bucket, Prefix=prefix, **start):
                 for entry in page.get("Versions", []):
                     yield _head_of(bucket, entry)
+
+    def stored_versions(self, bucket: str, prefix: str) -> Iterator[StoredVersion]:
+        with self._errors(f"LIST versions of s3://{bucket}/{prefix}", MISSING):
+            for page in self._s3.get_paginator("list_object_versions").paginate(Bucket=bucket, Prefix=prefix):
+                listed = [(entry, False) for entry in page.get("Versions", [])]
+                # S3 lists markers apart from versions.
+                listed += [({"ETag": "", "Size": 0, **entry}, True) for entry in page.get("DeleteMarkers", [])]
+                for entry, is_marker in sorted(listed, key=lambda one: one[0]["Key"].encode()):
+                    yield StoredVersion(_head_of(bucket, entry), entry["VersionId"], entry["IsLatest"], is_marker)
+
+    def erase(self, bucket: str, versions: Sequence[StoredVersion]) -> None:
+        for start in range(0, len(versions), _MAX_ERASED):
+            part = versions[start : start + _MAX_ERASED]
+            wanted = [{"Key": version.key, "VersionId": version.version_id} for version in part]
+            with self._errors(f"DELETE {len(part)} versions in s3://{bucket}/", set()):
+                answer = self._s3.delete_objects(Bucket=bucket, Delete={"Objects": wanted, "Quiet": True})
+            refused = [entry for entry in answer.get("Errors", []) if entry["Code"] not in MISSING]
+            if refused:
+                first = refused[0]
+                what = f"{len(refused)} of {len(part)} versions were not deleted, such as s3://{bucket}/{first['Key']}"
+                kind = AccessDeniedError if first["Code"] in DENIED else TransientError
+                raise kind(f"{what}: {first['Code']}: {first.get('Message', '')}")
 
     def is_versioned(self, bucket: str) -> bool | None:
         from botocore.exceptions import ClientError

@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from etl_platform.aws.queue import Message
 from etl_platform.errors import TransientError
-from etl_platform.storage.object_store import ObjectHead
+from etl_platform.storage.object_store import ObjectHead, StoredVersion
 from etl_platform_tests.simulation.files import FAILING_AGENCY, POISON, PREFIX
 from etl_platform_tests.simulation.memory import MemoryQueue, MemoryStore
 from etl_platform_tests.simulation.plan import Plan
@@ -152,6 +152,12 @@ class SteppedStore:
 
     def versions(self, bucket: str, prefix: str, after: str = "") -> Iterator[ObjectHead]:
         yield from self._step("versions", prefix, lambda: list(self._store.versions(bucket, prefix, after)))
+
+    def stored_versions(self, bucket: str, prefix: str) -> Iterator[StoredVersion]:
+        yield from self._step("stored_versions", prefix, lambda: list(self._store.stored_versions(bucket, prefix)))
+
+    def erase(self, bucket: str, versions: Sequence[StoredVersion]) -> None:
+        self._step("erase", "", lambda: self._store.erase(bucket, versions))
 
     def is_versioned(self, bucket: str) -> bool | None:
         return self._step("is_versioned", "", lambda: self._store.is_versioned(bucket))

@@ -11,7 +11,7 @@ from pathlib import Path
 from etl_platform.aws.queue import Message
 from etl_platform.errors import ObjectMissingError, PreconditionFailedError
 from etl_platform.queue_work.queues import FILE_EVENTS
-from etl_platform.storage.object_store import ObjectHead
+from etl_platform.storage.object_store import ObjectHead, StoredVersion
 
 Clock = Callable[[], float]
 """Seconds since 1970."""
@@ -36,6 +36,7 @@ class MemoryStore:
     def __init__(self, clock: Clock, written: Callable[[ObjectHead, bytes], None] = lambda _head, _body: None) -> None:
         self._clock, self._written = clock, written
         self.objects: defaultdict[tuple[str, str], list[Version]] = defaultdict(list)
+        self._erased = 0
 
     def head(self, bucket: str, key: str, version_id: str | None = None, etag: str | None = None) -> ObjectHead:
         found = self._find(bucket, key, version_id).head
@@ -96,6 +97,22 @@ class MemoryStore:
             kept = [version.head for version in self.objects[bucket, key] if version.body is not None]
             yield from (replace(head, metadata={}) for head in reversed(kept))
 
+    def stored_versions(self, bucket: str, prefix: str) -> Iterator[StoredVersion]:
+        keys = sorted(
+            (key for where, key in self.objects if where == bucket and key.startswith(prefix)), key=str.encode
+        )
+        for key in keys:
+            kept = list(reversed(self.objects[bucket, key]))
+            for place, version in enumerate(kept):
+                head = replace(version.head, metadata={})
+                yield StoredVersion(head, str(head.version_id), place == 0, version.body is None)
+
+    def erase(self, bucket: str, versions: Sequence[StoredVersion]) -> None:
+        for version in versions:
+            kept = self.objects[bucket, version.key]
+            kept[:] = [one for one in kept if one.head.version_id != version.version_id]
+            self._erased += 1
+
     def is_versioned(self, bucket: str) -> bool:
         return True
 
@@ -115,7 +132,7 @@ class MemoryStore:
         return etag
 
     def _next_version(self, bucket: str, key: str) -> str:
-        named = f"{bucket}/{key}/{len(self.objects[bucket, key])}".encode()
+        named = f"{bucket}/{key}/{len(self.objects[bucket, key]) + self._erased}".encode()
         return hashlib.sha256(named).hexdigest()[:32]
 
     def _now(self) -> datetime:
