@@ -17,4 +17,6 @@ class ProgressLine(CheckProgress):
         "exported": "exporting: {:,} rows",
         "copies": "copying: {:,} attachments",
         "emails": "archiving: {:,} emails",
+        "tombstones": "erasing: {:,} tombstones",
+        "versions": "erasing: {:,} versions of objects",
     }

@@ -84,12 +84,13 @@ def _scope(arguments: argparse.Namespace, platform: "Platform") -> "Scope":
 
 def _execute(eraser: "Eraser", scope: "Scope", arguments: argparse.Namespace, platform: "Platform") -> "Erasure":
     from etl_platform.aws.account import caller_arn
+    from etl_platform.deliveries.tombstone import Tombstone
     from etl_platform.progress import ProgressLine
 
     caller = None if platform.settings.local_s3_root else caller_arn(platform.settings)
     progress = ProgressLine()
     try:
-        return eraser.erase(scope, arguments.by, datetime.now(UTC), arguments.reason, caller, progress)
+        return eraser.erase(scope, Tombstone(arguments.by, datetime.now(UTC), arguments.reason, caller), progress)
     finally:
         progress.clear()
 
@@ -106,7 +107,9 @@ def _totals(objects: Sequence[tuple[str, str, int, int]]) -> list[tuple[str, int
     """By kind: objects, versions and bytes."""
     kinds = dict.fromkeys(kind for kind, *_ in objects)
     of_kind = {kind: [one for one in objects if one[0] == kind] for kind in kinds}
-    return [(kind, len(each), sum(one[2] for one in each), sum(one[3] for one in each)) for kind, each in of_kind.items()]
+    return [
+        (kind, len(each), sum(one[2] for one in each), sum(one[3] for one in each)) for kind, each in of_kind.items()
+    ]
 
 
 def _print(found: "Erasure", *, is_done: bool) -> None:
@@ -114,14 +117,17 @@ def _print(found: "Erasure", *, is_done: bool) -> None:
 
     objects = _by_object(found)
     if objects:
-        print(table(("", "object", "versions", "bytes"), objects[:_MAX_SHOWN]))
+        for kind, key, versions, size in objects[:_MAX_SHOWN]:
+            print(f"{kind:<11} {key}  ({counted(versions, 'version')}, {counted(size, 'byte')})")
         if len(objects) > _MAX_SHOWN:
             print(f"… and {len(objects) - _MAX_SHOWN:,} more; --json lists all")
         print()
         print(table(("", "objects", "versions", "bytes"), _totals(objects)))
     before = [one.report.tombstone for one in found.deliveries if one.is_erased and one.report]
     new = counted(len(found.new), "delivery", "deliveries")
-    print(f"{'erased' if is_done else 'would erase'} {new}" + (f"; {len(before):,} were erased before" if before else ""))
+    print(
+        f"{'erased' if is_done else 'would erase'} {new}" + (f"; {len(before):,} were erased before" if before else "")
+    )
     if is_done:
         print("not reached by this command:\n" + "\n".join(f"- {one}" for one in NOT_REACHED))
     elif objects or found.new:

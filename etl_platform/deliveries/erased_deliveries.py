@@ -4,16 +4,18 @@ The entry is written before anything is removed. The tombstone in the ledger say
 """
 
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 from etl_platform import object_keys
 from etl_platform.engine.result import FileError
+from etl_platform.errors import PreconditionFailedError
 from etl_platform.storage.object_store import ObjectHead, ObjectStore
 
 ERASED = "erased"
 """The code of a file whose bytes were erased before, under the same source key."""
 _WHAT_TO_DO = (
-    "the same file was erased before; send one without what had to go. If the erasure was a mistake, the data team removes"
+    "the same file was erased before; send one without what had to go. If that was a mistake, the data team removes"
 )
 
 
@@ -24,7 +26,11 @@ class ErasedDeliveries:
         self._store, self._bucket = store, bucket
 
     def add(self, source_key: str, delivery_id: str, sha256: str | None) -> None:
-        self._store.write(self._bucket, object_keys.erased_key(source_key, delivery_id, sha256), b"")
+        """Add an entry, unless it is there: in a versioned bucket each write would leave a version."""
+        with suppress(PreconditionFailedError):
+            self._store.write(
+                self._bucket, object_keys.erased_key(source_key, delivery_id, sha256), b"", if_absent=True
+            )
 
     def refusal(self, head: ObjectHead) -> FileError | None:
         """The error of a source object whose bytes were erased before; it is read only if its key has entries.

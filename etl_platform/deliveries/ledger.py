@@ -51,7 +51,9 @@ class Ledger:
     def bury(self, tombstone: Report) -> None:
         """Write the tombstone of an erased delivery over its report; older versions of the object stay in the store."""
         key = _key(tombstone)
-        self._days.add(key, tombstone.attempt.ended_at)
+        if tombstone.tombstone is not None and tombstone.tombstone.outcome is None:
+            # The entry of a report that was there stays: a new one would look like a new report.
+            self._days.add(key, tombstone.attempt.ended_at)
         self._store.write(self._bucket, key, _body(tombstone))
 
     def amend(self, amendment: Amendment) -> Amendment:

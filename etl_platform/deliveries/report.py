@@ -1,8 +1,8 @@
 """The report of a delivery: values and their JSON form. No store, no clock.
 
 Each delivery has one report, and each reprocessing of it another one. A report is never changed; what happens to its
-delivery later is an amendment beside it. Only a tombstone replaces the report of an erased delivery. Every report has every field, on one line, so that DuckDB and Athena read the
-reports as a table.
+delivery later is an amendment beside it. Only a tombstone replaces the report of an erased delivery. Every report has
+every field, on one line, so that DuckDB and Athena read the reports as a table.
 
 A new field does not change SCHEMA_VERSION: if JSON lacks a field, its default is used, and unknown fields are skipped.
 SCHEMA_VERSION is raised if an older release would misread a report. So a higher version is an error.

@@ -15,6 +15,8 @@ def why(report: Report) -> str:
     Empty if all is good.
     """
     check = report.check
+    if report.tombstone is not None:
+        return str(report.tombstone)
     if check.errors:
         return "; ".join(map(str, check.errors))
     reasons = sorted(check.reasons.items(), key=lambda pair: -pair[1])

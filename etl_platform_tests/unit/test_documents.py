@@ -182,7 +182,12 @@ def test_the_refusals_page_explains_every_code_of_the_reader() -> None:
     assert len(raised) > 15
     # Of a replay only, which a sender does not start.
     assert raised - explained == {"corrections_misplaced"}
-    for module in ("deliveries/check_errors.py", "deliveries/refusals.py", "storage/refused_reads.py"):
+    for module in (
+        "deliveries/check_errors.py",
+        "deliveries/erased_deliveries.py",
+        "deliveries/refusals.py",
+        "storage/refused_reads.py",
+    ):
         source += (ROOT / "etl_platform" / module).read_text("utf-8")
     assert [code for code in sorted(explained - {"NoSuchKey"}) if f'"{code}"' not in source] == []
 

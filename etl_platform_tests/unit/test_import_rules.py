@@ -31,6 +31,7 @@ SAME_SUBJECT = {
     "doctor": {".", "cli"},
     "email_archive": {"cli/jobs", "defs"},
     "employment_history": {"cli/jobs", "defs"},
+    "erase": {"cli", "deliveries/erasure"},
     "errors": {".", "engine"},
     "expected_files": {"defs/checks", "deliveries/reconcile"},
     "history": {"cli", "deliveries"},

@@ -7,10 +7,10 @@ after a crash. So the same command, run again, removes what is left.
 import tempfile
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from etl_platform import object_keys
 from etl_platform.deliveries.delivery import Cause, Outcome
 from etl_platform.deliveries.erased_deliveries import ErasedDeliveries
 from etl_platform.deliveries.erasure.scope import FoundDelivery, Scope, ScopeFinder
@@ -36,12 +36,10 @@ class Erasure:
     Attributes:
         deliveries: in scope, also those that are erased already.
         stored: the versions that are removed.
-        older: source keys that keep other deliveries; silver may have to be read again from these.
     """
 
     deliveries: Sequence[FoundDelivery]
     stored: Sequence[Stored]
-    older: Sequence[str] = ()
 
     @property
     def new(self) -> list[FoundDelivery]:
@@ -57,11 +55,8 @@ class Eraser:
 
     def __init__(self, store: ObjectStore, bucket: str, router: Router) -> None:
         self._store, self._bucket, self._router = store, bucket, router
-        self._ledger, self._erased, self._series = (
-            Ledger(store, bucket),
-            ErasedDeliveries(store, bucket),
-            Series(store, bucket),
-        )
+        self._ledger, self._erased = Ledger(store, bucket), ErasedDeliveries(store, bucket)
+        self._series = Series(store, bucket)
 
     def find(self, scope: Scope) -> Erasure:
         """What ``erase`` would remove."""
@@ -69,24 +64,26 @@ class Eraser:
         deliveries = finder.deliveries()
         return Erasure(deliveries, StoredObjects(self._store, self._bucket, finder).find(deliveries, buried=False))
 
-    def erase(
-        self, scope: Scope, by: str, at: datetime, reason: str, caller: str | None, progress: Progress
-    ) -> Erasure:
+    def erase(self, scope: Scope, tombstone: Tombstone, progress: Progress) -> Erasure:
         """Remove it; returns what was removed now.
 
         Args:
-            by, at, reason, caller: see ``Tombstone``.
+            tombstone: by whom, when and why; what each delivery was before is added.
         """
         finder = ScopeFinder(self._store, self._bucket, self._router, scope)
         deliveries = finder.deliveries()
 
         def bury(found: FoundDelivery) -> None:
-            self._bury(found, Tombstone(by, at, reason, caller, _outcome(found)))
+            self._bury(found, replace(tombstone, outcome=str(found.report.outcome) if found.report else None))
 
         with ThreadPoolExecutor(_AT_ONCE) as pool:
             for done, _ in enumerate(pool.map(bury, deliveries), start=1):
                 progress("tombstones", done)
-        self._leave_series(deliveries)
+        if not scope.is_whole:
+            self._leave_series(deliveries)
+        if not all(one.is_erased for one in deliveries):
+            # It names outcomes, and is made again from the reports.
+            self._store.delete(self._bucket, object_keys.LAST_DELIVERIES)
         stored = StoredObjects(self._store, self._bucket, finder).find(deliveries, buried=True)
         for start in range(0, len(stored), _BATCH):
             self._store.erase(self._bucket, [one.version for one in stored[start : start + _BATCH]])
@@ -130,7 +127,3 @@ class Eraser:
         places = {(one.dataset, one.agency, one.source.key) for one in deliveries if one.dataset is not None}
         for dataset, agency, source_key in sorted(places):
             self._series.forget(dataset, agency, source_key, ids)
-
-
-def _outcome(found: FoundDelivery) -> str | None:
-    return str(found.report.outcome) if found.report else None

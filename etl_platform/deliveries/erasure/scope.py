@@ -185,6 +185,4 @@ class ScopeFinder:
 
 
 def _with_versions(found: FoundDelivery, versions: Sequence[StoredVersion]) -> FoundDelivery:
-    return FoundDelivery(
-        found.delivery_id, found.source, found.agency, found.dataset, found.report, tuple(versions)
-    )
+    return FoundDelivery(found.delivery_id, found.source, found.agency, found.dataset, found.report, tuple(versions))

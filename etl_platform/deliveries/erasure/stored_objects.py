@@ -99,11 +99,13 @@ class StoredObjects:
         if self._finder.scope.is_whole:
             yield from self._all("index", object_keys.series_prefix(dataset, name))
             return
-        for folder in sorted({object_keys.series_folder(dataset, name, one.source.key) for one in deliveries}):
-            for stored in self._all("index", folder):
-                # Its other files stay: the index was written again without these.
-                if not (stored.version.is_latest and stored.version.key == f"{folder}.jsonl"):
-                    yield stored
+        for key in sorted({object_keys.series_key(dataset, name, one.source.key) for one in deliveries}):
+            # Its other files stay: the index was written again without these.
+            current = self._versions_of(key)
+            yield from (Stored("index", version) for version in current if not version.is_latest)
+            # An older release had the index there; it is read only if there is none at the other key.
+            if current:
+                yield from (Stored("index", version) for version in self._versions_of(key.removesuffix("l")))
 
     def _beside_partitions(self, ids: set[str], kept: set[str]) -> Iterator[Stored]:
         """The reports of ignored objects, and the records of failed deliveries."""

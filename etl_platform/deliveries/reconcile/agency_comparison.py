@@ -24,6 +24,7 @@ from etl_platform.deliveries.reconcile.discrepancies import (
     unreported,
 )
 from etl_platform.deliveries.reconcile.inspected_keys import InspectedKeys, fingerprint
+from etl_platform.deliveries.reconcile.left_of_erased import left_of_erased, left_of_erased_at
 from etl_platform.deliveries.reconcile.reconciled import Reconciled
 from etl_platform.deliveries.reconcile.silver_states import SilverStates
 from etl_platform.storage.object_store import ObjectStore, find_object
@@ -36,6 +37,7 @@ class AgencyComparison:
     Attributes:
         settled_before: as of ``Reconciler``.
         ignored: ids of deliveries that were ignored.
+        erased: ids of deliveries that were erased.
         unreported: makes the finding of a version without a report.
     """
 
@@ -43,6 +45,7 @@ class AgencyComparison:
     bucket: str
     settled_before: datetime
     ignored: frozenset[str]
+    erased: frozenset[str]
     inspected: InspectedKeys
     unreported: Callable[[ListedVersion], Finding]
 
@@ -109,11 +112,14 @@ class AgencyComparison:
                 if is_final and not found:
                     self.inspected.add(shown)
         findings += self._quarantine_findings(listing)
+        findings += left_of_erased(listing, versions, self.erased)
         orphans, silver_keys = orphaned_objects(listing, unreported_ids, by_key, self.settled_before)
         findings += orphans
         for key in silver_keys:
             silver = self._silver.read(key)
-            if silver and silver.delivery_id not in listing.reported and silver.last_modified <= self.settled_before:
+            if silver and silver.delivery_id in self.erased:
+                findings.append(left_of_erased_at(listing, key, silver.last_modified, silver.delivery_id))
+            elif silver and silver.delivery_id not in listing.reported and silver.last_modified <= self.settled_before:
                 findings.append(orphan(listing, key, silver.last_modified))
         return findings, len(in_flight)
 

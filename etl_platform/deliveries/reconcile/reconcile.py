@@ -14,6 +14,7 @@ from threading import Lock
 from etl_platform import object_keys
 from etl_platform.deliveries.agency_register import Agencies, AgencyRegister
 from etl_platform.deliveries.delivery import ObjectVersion
+from etl_platform.deliveries.erased_deliveries import ErasedDeliveries
 from etl_platform.deliveries.ledger import Ledger
 from etl_platform.deliveries.reconcile.agency_comparison import AgencyComparison
 from etl_platform.deliveries.reconcile.discrepancies import Finding, ListedVersion, unreported_finding
@@ -115,8 +116,9 @@ class Reconciler:
         late = rows_under_old_names(self.store, self.bucket, partitions.layers, self._agencies, self.settled_before)
         total = Reconciled(tuple(one for one in late if chosen in {None, one.agency}))
         inspected = InspectedKeys(self.store, self.bucket)
+        erased = frozenset(ErasedDeliveries(self.store, self.bucket).delivery_ids())
         comparison = AgencyComparison(
-            self.store, self.bucket, self.settled_before, ignored, inspected, self._unreported
+            self.store, self.bucket, self.settled_before, ignored, erased, inspected, self._unreported
         )
         sources, done = self._sources({name: folders.get(name, ()) for name in agencies}), _DoneAgencies(progress)
 

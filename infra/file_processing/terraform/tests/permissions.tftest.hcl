@@ -10,6 +10,7 @@ variables {
   attachments_source_bucket      = "documents"
   attachments_destination_bucket = "copies"
   delivery_events_topic_name     = "delivery-events"
+  erase_principal_arns           = ["arn:aws-us-gov:iam::111122223333:role/records-officer"]
 }
 
 run "the_role_trusts_one_service_account_of_this_cluster" {
@@ -131,5 +132,43 @@ run "without_attachments_there_is_no_policy_for_them" {
   assert {
     condition     = length(aws_iam_policy.attachments) == 0 && output.attachments_source_bucket == null
     error_message = "there is a policy without buckets"
+  }
+}
+
+run "only_named_people_erase_and_the_pods_do_not" {
+  command = plan
+
+  assert {
+    condition     = jsondecode(aws_iam_role.erase[0].assume_role_policy).Statement[0].Principal == { AWS = ["arn:aws-us-gov:iam::111122223333:role/records-officer"] }
+    error_message = "somebody else may assume the role that erases"
+  }
+
+  assert {
+    condition = alltrue([
+      for statement in jsondecode(aws_iam_policy.file_processing_s3.policy).Statement :
+      !contains(flatten([statement.Action]), "s3:DeleteObjectVersion")
+    ])
+    error_message = "pods may remove versions"
+  }
+
+  assert {
+    condition = alltrue([
+      for statement in jsondecode(aws_iam_policy.erase[0].policy).Statement :
+      alltrue([for resource in flatten([statement.Resource]) : !strcontains(resource, "contracts/") && !endswith(resource, ":s3:::*")])
+    ])
+    error_message = "the role that erases reaches more than deliveries"
+  }
+}
+
+run "without_people_there_is_no_role_that_erases" {
+  command = plan
+
+  variables {
+    erase_principal_arns = []
+  }
+
+  assert {
+    condition     = length(aws_iam_role.erase) == 0 && length(aws_iam_policy.erase) == 0
+    error_message = "a role that erases exists, and nobody needs it"
   }
 }
