@@ -29,11 +29,11 @@
     attachments/agency=<a>/<attachment id>/<file name>
     attachments/agency=<a>/attachments.csv and attachments.parquet
 
-Each delivery has a report; ``_facts`` holds the amendments to reports, ``_waiting`` the deliveries that failed and have
-no report yet, ``_notices`` who was told of a delivery, and ``_erased`` an empty object for each erased delivery.
-``_index`` is made from the reports, and may be deleted. ``_agencies.json`` is the register of agencies that were retired
-or renamed. Corrections are rows that people corrected, numbered from 0001 in order of arrival. Snapshots of APIs have
-source keys under ``from_api/``, a prefix that sends no events to the queue.
+Each delivery has a report; ``_facts`` holds the amendments to reports, ``_waiting`` the deliveries that failed and
+have no report yet, ``_notices`` who was told of a delivery, and ``_erased`` an empty object for each erased delivery.
+``_index`` is made from the reports, and may be deleted. ``_agencies.json`` is the register of agencies that were
+retired or renamed. Corrections are rows that people corrected, numbered from 0001 in order of arrival. Snapshots of
+APIs have source keys under ``from_api/``, a prefix that sends no events to the queue.
 
 An agency is a Hive partition value: bytes outside ``[A-Za-z0-9._-]`` are percent-encoded, so two agencies never share
 a partition. Users and message ids of emails are encoded in the same way.
