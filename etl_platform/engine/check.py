@@ -3,7 +3,6 @@
 Called by intake runs, by ``etl-platform check`` and by ``etl-platform-check`` on a sender's machine.
 """
 
-import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -20,7 +19,6 @@ from etl_platform.engine.corrections import Corrections
 from etl_platform.engine.errors import UnreadableFileError
 from etl_platform.engine.machine_errors import machine_error
 from etl_platform.engine.matched_columns import FileColumns, Rename
-from etl_platform.engine.output.quarantine_files import export_csv
 from etl_platform.engine.personal_data_search import PersonalDataSearch, SearchedColumn
 from etl_platform.engine.profile import Profiler
 from etl_platform.engine.reading.open_table import open_table
@@ -30,14 +28,14 @@ from etl_platform.engine.renames.suggest import suggest_renames
 from etl_platform.engine.result import CheckResult, FileError
 from etl_platform.engine.rules.compile_contract import compile_contract
 from etl_platform.engine.rules.compiled_contract import CompiledContract
+from etl_platform.engine.rules.contract_rules import sentences_of
 from etl_platform.engine.rules.hook import load_transform
 from etl_platform.engine.rules.hook_result import given_columns
 from etl_platform.engine.split import QUARANTINE, SILVER, Progress, split
 
-QUARANTINE_CSV, REPORT = "quarantine.csv", "report.json"
 _SAMPLE_DAY = date(2000, 1, 1)
 """Stands in for the day of delivery when a contract is checked without a file."""
-RESULTS = (SILVER, QUARANTINE, QUARANTINE_CSV, REPORT)
+RESULTS = (SILVER, QUARANTINE, "quarantine.csv", "report.json")
 
 
 def check_file(
@@ -83,6 +81,7 @@ def check_file(
             footer = {"delivery_id": delivery_id} if delivery_id else {}
             rows = split(table, compiled, match.duplicate_pairs(), out_dir, progress, footer=footer)
             result = rows.add_to(reading.result, as_of)
+            result = replace(result, sentences=sentences_of(contract, result.reasons))
             errors = rows.contrary.errors(table, rows.masked)
             reading.result = replace(result, errors=(*errors, *_row_errors(result, contract)))
     result = reading.result
@@ -161,13 +160,6 @@ def profile_file(
             reading.result, rows=profiler.rows, accepted_rows=profiler.rows, profile=profile, personal_data=found
         )
     return reading.result
-
-
-def write_report(result: CheckResult, out_dir: Path) -> None:
-    """Write ``report.json`` and, for spreadsheets, the quarantine as CSV."""
-    (out_dir / REPORT).write_text(json.dumps(result.to_json(), indent=2, ensure_ascii=False) + "\n", "utf-8")
-    if (out_dir / QUARANTINE).exists():
-        export_csv({"": out_dir / QUARANTINE}, out_dir / QUARANTINE_CSV)
 
 
 def _with_columns(result: CheckResult, table: Table, match: HeaderMatch, contract: Contract) -> CheckResult:

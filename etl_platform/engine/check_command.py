@@ -11,6 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from etl_platform.engine.check_output import CheckedFile, print_verdict, require_new_page, write_page, write_report
 from etl_platform.engine.check_progress import CheckProgress
 from etl_platform.engine.contract.file_names import FileNames
 from etl_platform.engine.contract.model import Contract
@@ -42,6 +43,12 @@ def add_file_arguments(parser: argparse.ArgumentParser) -> None:
         help="keep silver, quarantine and report.json there; of several files in DIR/<file name>/",
     )
     parser.add_argument("--agency", metavar="A", help="the sender, whose overlay beside the contracts applies")
+    parser.add_argument(
+        "--html", type=Path, metavar="OUT", help="write the verdict as a page; of several files one each in folder OUT"
+    )
+    parser.add_argument(
+        "--show-values", action="store_true", help="show values of personal columns too, for your own eyes only"
+    )
     parser.add_argument("--json", action="store_true", help="print the report as JSON; of several files one a line")
     parser.add_argument("--profile-only", action="store_true", help="read and profile any file, without a contract")
 
@@ -52,7 +59,7 @@ def check_files(arguments: argparse.Namespace, contracts_folder: Callable[[], Pa
     Args:
         contracts_folder: called only where ``--contract`` is not a file.
     """
-    for name in ("contract", "agency"):
+    for name in ("contract", "agency", "html"):
         if arguments.profile_only and getattr(arguments, name):
             raise UsageError(f"--profile-only reads without a contract; leave --{name} out")
     found = find_files(arguments.files, arguments.out)
@@ -60,13 +67,16 @@ def check_files(arguments: argparse.Namespace, contracts_folder: Callable[[], Pa
     if len(arguments.files) > 1 or arguments.files[0].is_dir():
         return _check_many(found, contracts, arguments)
     file = found.files[0]
-    contract = contracts.choose(file)
-    result = _check(file.path, contract, arguments.out, CheckProgress(), contracts.agency)
+    if arguments.html:
+        require_new_page(arguments.html, [file.path])
+    checked = _check(file, contracts.choose(file), arguments.out, CheckProgress(), contracts)
+    if arguments.html:
+        write_page(checked, arguments.html)
     if arguments.json:
-        print(json.dumps(result.to_json(), indent=2, ensure_ascii=False))
+        print(json.dumps(checked.to_json(), indent=2, ensure_ascii=False))
     else:
-        _print_verdict(file.label, contract, result)
-    return BAD if result.errors else GOOD
+        print_verdict(checked)
+    return BAD if checked.result.errors else GOOD
 
 
 class NotADeliveryError(UsageError):
@@ -83,12 +93,16 @@ class _Contracts:
 
     Attributes:
         agency: the partition whose overlays apply.
+        shows_values: whether values of personal columns are shown.
+        at: when the check began, UTC; its day is the day of delivery.
     """
 
     named: Contract | None = None
     folder: ContractFolder = field(default_factory=ContractFolder)
     profile_only: bool = False
     agency: str | None = None
+    shows_values: bool = False
+    at: datetime = field(default_factory=lambda: datetime.now(UTC))
 
     @classmethod
     def read(cls, arguments: argparse.Namespace, folder: Callable[[], Path]) -> "_Contracts":
@@ -96,10 +110,11 @@ class _Contracts:
         name, agency = arguments.contract, partition_name(arguments.agency) if arguments.agency else None
         if arguments.profile_only:
             return cls(profile_only=True)
+        shows_values = arguments.show_values
         if name and Path(name).is_file():
-            return cls(load_contract(Path(name)), agency=agency)
+            return cls(load_contract(Path(name)), agency=agency, shows_values=shows_values)
         contracts = read_folder(folder())
-        return cls(contracts.named(name) if name else None, contracts, agency=agency)
+        return cls(contracts.named(name) if name else None, contracts, agency=agency, shows_values=shows_values)
 
     def choose(self, file: NamedFile) -> Contract | None:
         """None if files are only profiled; NotADeliveryError if the name decides and no contract matches it.
@@ -125,6 +140,9 @@ class _Contracts:
     @cached_property
     def _file_names(self) -> FileNames[Contract | BrokenContract]:
         return FileNames([*self.folder.broken, *self.folder.good.values()])
+
+    def checked_file(self, file: NamedFile, contract: Contract | None, result: CheckResult) -> CheckedFile:
+        return CheckedFile(file.path, file.label, contract, result, self.at, self.agency, self.shows_values)
 
     def of(self, dataset: str | None) -> Contract | None:
         return self.of_agency(self.named or (self.folder.good[dataset] if dataset else None))
@@ -153,32 +171,42 @@ class _Checked:
 def _check_many(found: NamedFiles, contracts: _Contracts, arguments: argparse.Namespace) -> int:
     """Check each file; one that cannot be checked, or ends the process, does not stop the others."""
     from etl_platform.engine.isolated import Isolated
-    from etl_platform.engine.text_report import FileLine, not_checked, summary
+    from etl_platform.engine.text_report import FileLine, summary
 
-    if arguments.out is not None:
-        _make_folder(arguments.out)
+    for folder in filter(None, (arguments.out, arguments.html)):
+        _make_folder(folder)
     lines: list[FileLine] = []
     worst = GOOD
     with Isolated(_use_contracts, contracts) as isolated:
         for number, file in enumerate(found.files, 1):
             out = None if arguments.out is None else arguments.out / file.label
             checked = _isolated_check(isolated, file, out, f"{number:,} of {len(found.files):,} files, ")
+            contract = contracts.of(checked.dataset) if checked.dataset else None
+            _give(contracts.checked_file(file, contract, checked.result), checked, arguments)
             result = checked.result
-            if arguments.json:
-                about = {"file": str(file.path), "dataset": checked.dataset}
-                document = about | result.to_json() | {"outcome": checked.outcome}
-                print(json.dumps(document, ensure_ascii=False))
-            elif checked.code is None:
-                _print_verdict(file.label, contracts.of(checked.dataset), result)
-                print()
-            else:
-                print(f"{not_checked(file.label, result.errors[0])}\n")
             worst = max(worst, checked.exit_code)
             rows, accepted = result.rows or 0, result.accepted_rows or 0
             lines.append(FileLine(file.label, checked.outcome, rows, accepted, result.errors[:1]))
     if not arguments.json:
         print(summary(lines, found.left_out))
     return worst
+
+
+def _give(file: CheckedFile, checked: _Checked, arguments: argparse.Namespace) -> None:
+    """Print the verdict on one file of several, and write its page."""
+    from etl_platform.engine.text_report import not_checked
+
+    if arguments.html and checked.code is None:
+        page = arguments.html / f"{file.label}.html"
+        page.parent.mkdir(parents=True, exist_ok=True)
+        write_page(file, page)
+    if arguments.json:
+        print(json.dumps(file.to_json() | {"outcome": checked.outcome}, ensure_ascii=False))
+    elif checked.code is None:
+        print_verdict(file)
+        print()
+    else:
+        print(f"{not_checked(file.label, checked.result.errors[0])}\n")
 
 
 def _isolated_check(isolated: "Isolated", file: NamedFile, out: Path | None, before: str) -> _Checked:
@@ -205,8 +233,8 @@ def _check_one_of_many(file: NamedFile, out: Path | None, before: str) -> _Check
     try:
         require_file(file.path)
         contract = _contracts.choose(file)
-        result = _check(file.path, contract, out, CheckProgress(before), _contracts.agency)
-        return _Checked(contract.dataset if contract else None, result)
+        checked = _check(file, contract, out, CheckProgress(before), _contracts)
+        return _Checked(contract.dataset if contract else None, checked.result)
     except NotADeliveryError as error:
         return _failed(contract, USAGE, error.code, str(error))
     except (ContractError, UsageError) as error:
@@ -229,12 +257,13 @@ def _make_folder(folder: Path) -> None:
 
 
 def _check(
-    path: Path, contract: Contract | None, out: Path | None, progress: CheckProgress, agency: str | None = None
-) -> CheckResult:
+    file: NamedFile, contract: Contract | None, out: Path | None, progress: CheckProgress, contracts: _Contracts
+) -> CheckedFile:
     """Check one file, or profile it; results stay in ``out``."""
+    path, agency = file.path, contracts.agency
     if agency and contract and contract.overlay is None:
         print(f"no overlay of {agency}: there is no file {overlay_path(contract, agency)}", file=sys.stderr)
-    from etl_platform.engine.check import RESULTS, check_file, profile_file, write_report
+    from etl_platform.engine.check import QUARANTINE, RESULTS, check_file, profile_file
 
     with tempfile.TemporaryDirectory(prefix="etl-platform-") as scratch:
         folder = out or Path(scratch)
@@ -242,7 +271,7 @@ def _check(
         if any(result.exists() and result.samefile(path) for result in map(folder.joinpath, RESULTS)):
             raise UsageError(f"--out {folder}: {path} would be overwritten there; name another folder")
         try:
-            today = datetime.now(UTC).date()
+            today = contracts.at.date()
             result = (
                 check_file(path, contract, folder, progress, as_of=today)
                 if contract
@@ -250,17 +279,11 @@ def _check(
             )
         finally:
             progress.clear()
+        if contract and contracts.shows_values and result.quarantined_rows:
+            from etl_platform.engine.example_values import with_values
+
+            result = with_values(result, contract, folder / QUARANTINE)
+        checked = contracts.checked_file(file, contract, result)
         if out:
-            write_report(result, folder)
-    return result
-
-
-def _print_verdict(label: str, contract: Contract | None, result: CheckResult) -> None:
-    from etl_platform.engine.rules.contract_rules import describe_reasons
-    from etl_platform.engine.text_report import profile_table, verdict
-
-    print(verdict(label, contract.dataset if contract else None, result))
-    if contract is not None and result.reasons:
-        print("", *describe_reasons(contract, result.reasons), sep="\n")
-    if contract is None and result.profile:
-        print(f"\n{profile_table(result.profile)}")
+            write_report(checked, folder)
+    return checked

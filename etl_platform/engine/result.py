@@ -14,6 +14,7 @@ from etl_platform.engine.file_dialect import FileDialect
 from etl_platform.engine.json_fields import Json, known_fields, without_null
 from etl_platform.engine.matched_columns import FileColumns
 from etl_platform.engine.privacy.personal_data import PersonalData, read_findings
+from etl_platform.engine.repairs import Repair
 
 
 class CheckOutcome(StrEnum):
@@ -176,6 +177,8 @@ class CheckResult:
         errors: why the file is rejected; empty where it is accepted.
         preview: the first accepted rows; values of masked columns are hidden.
         overlay: the agency's overlay with which the file was read; None where it has none.
+        sentences: each of ``reasons`` as a sentence; empty in reports of release 0.2.
+        repairs: what to correct first, and how many rows are good then.
     """
 
     rows: int | None = None
@@ -192,6 +195,8 @@ class CheckResult:
     errors: tuple[FileError, ...] = ()
     preview: tuple[Json, ...] = ()
     overlay: AppliedOverlay | None = None
+    sentences: Mapping[str, str] = field(default_factory=dict)
+    repairs: tuple[Repair, ...] = ()
 
     @property
     def outcome(self) -> CheckOutcome:
@@ -219,6 +224,8 @@ class CheckResult:
             errors=tuple(FileError(**known_fields(FileError, error)) for error in data.get("errors", ())),
             preview=tuple(data.get("preview", ())),
             overlay=AppliedOverlay.from_json(data["overlay"]) if data.get("overlay") else None,
+            sentences=data.get("sentences", {}),
+            repairs=tuple(map(Repair.from_json, data.get("repairs", ()))),
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -238,4 +245,6 @@ class CheckResult:
             "errors": [asdict(error) for error in self.errors],
             "preview": [dict(row) for row in self.preview],
             "overlay": self.overlay.to_json() if self.overlay else None,
+            "sentences": dict(self.sentences),
+            "repairs": [repair.to_json() for repair in self.repairs],
         }

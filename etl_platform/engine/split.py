@@ -28,6 +28,7 @@ from etl_platform.engine.privacy.masking import HIDDEN, shown
 from etl_platform.engine.profile import Profiler
 from etl_platform.engine.reading.prefetch import prefetch
 from etl_platform.engine.reading.table import Table
+from etl_platform.engine.repairs import order_repairs
 from etl_platform.engine.result import CheckResult
 from etl_platform.engine.row_examples import RowExamples
 from etl_platform.engine.rules.compiled_contract import CompiledContract
@@ -37,6 +38,8 @@ from etl_platform.engine.rules.hook_result import given_columns
 from etl_platform.engine.rules.key_hashes import KeyHashes, checksum
 
 SILVER, QUARANTINE = "silver.parquet", "quarantine.parquet"
+_COMBINATIONS = 1_000
+"""Sets of reasons that are counted, the most frequent ones; the others count for no repair."""
 _PREVIEW_ROWS = 5
 Progress = Callable[[str, int], None]
 """Called with the stage (``keys`` or ``rows``) and the rows done so far."""
@@ -109,6 +112,7 @@ class SplitRows:
         self._computed = Profiler({name: types[name] for name in computed}, self._masked)
         self._counts: Counter[str] = Counter()
         self._unevaluated: Counter[str] = Counter()
+        self._combinations: Counter[str] = Counter()
         self._changed: Counter[str] = Counter()
         self._changes = compiled.changed_cells
         self._examples = RowExamples(compiled, table.names)
@@ -162,9 +166,15 @@ class SplitRows:
             self._unevaluated.update(_rows_per_failure(bad))
             self._examples.update(bad, broken)
             self.contrary.update(bad)
+            bad = self._compiled.explain(bad)
+            self._combinations.update(dict(bad[REASONS].value_counts().rows()))
+            if len(self._combinations) > _COMBINATIONS:
+                self._combinations = Counter(dict(self._combinations.most_common(_COMBINATIONS)))
+        else:
+            bad = self._compiled.explain(bad)
         if len(self._preview) < _PREVIEW_ROWS:
             self._preview += good.head(_PREVIEW_ROWS - len(self._preview)).rows(named=True)
-        return good, _quarantined(self._compiled.explain(bad), self._names)
+        return good, _quarantined(bad, self._names)
 
     def _note_unnamed_columns(self, batch: pl.DataFrame) -> None:
         """Note unnamed columns with text. Damaged rows are skipped: their surplus text has a reason already."""
@@ -199,6 +209,7 @@ class SplitRows:
             personal_data=personal_data,
             preview=tuple(_preview(self._preview, masked)),
             overlay=self._applied_overlay(),
+            repairs=order_repairs(self._combinations),
         )
 
     def _applied_overlay(self) -> AppliedOverlay | None:

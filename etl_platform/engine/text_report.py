@@ -43,7 +43,8 @@ def verdict(file_name: str, dataset: str | None, result: CheckResult) -> str:
     lines += [f"  {error}" for error in result.errors]
     # Whatever such a file was taken for, it was not read as that.
     was_read = not any(error.code == "encoding_undecidable" for error in result.errors)
-    lines += _dialect_lines(result.dialect) if result.dialect and was_read else []
+    if result.dialect and was_read:
+        lines += [f"read as {read_as(result.dialect)}", *remark_lines(result.dialect)]
     lines += overlay_lines(result.overlay) if result.overlay else []
     lines += _column_lines(result.columns, accepted=not result.errors) if result.columns else []
     lines += _personal_data_lines(result.personal_data or ())
@@ -69,9 +70,9 @@ def overlay_lines(overlay: AppliedOverlay) -> list[str]:
     return lines
 
 
-def _dialect_lines(dialect: FileDialect) -> list[str]:
-    """How the file was read, and which lines, members of an archive and sheets of a workbook were left out."""
-    lines = [f"read as {read_as(dialect)}"]
+def remark_lines(dialect: FileDialect) -> list[str]:
+    """What is unusual about the text, and which lines, members of an archive and sheets of a workbook were left out."""
+    lines = []
     if dialect.header_remark:
         lines.append(f"  {dialect.header_remark}")
     if dialect.ragged_rows:

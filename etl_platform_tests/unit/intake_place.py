@@ -31,13 +31,13 @@ def things(*, size_type: str = "integer", **more: Any) -> Contract:
 class Place:
     """A local root with an intake over it."""
 
-    def __init__(self, root: Path, contract: Contract) -> None:
-        self.root = root
+    def __init__(self, root: Path, contract: Contract, bucket: str = "bucket") -> None:
+        self.root, self.bucket = root, bucket
         self.store = LocalStore(root)
         self.use(contract)
 
     def use(self, contract: Contract, broken: Sequence[BrokenContract] = ()) -> None:
-        self.intake = Intake(self.store, {contract.dataset: contract}, "bucket", "from_client/", NOW, broken=broken)
+        self.intake = Intake(self.store, {contract.dataset: contract}, self.bucket, "from_client/", NOW, broken=broken)
 
     def drop(
         self, content: bytes, key: str = KEY, *, seconds: int = 1_000, sequencer: str | None = None
@@ -47,8 +47,8 @@ class Place:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
         os.utime(path, (seconds, seconds))
-        head = self.store.head("bucket", key)
-        return ObjectVersion("bucket", key, None, None, head.size_bytes, sequencer)
+        head = self.store.head(self.bucket, key)
+        return ObjectVersion(self.bucket, key, None, None, head.size_bytes, sequencer)
 
     def ingest(self, version: ObjectVersion, trigger: Trigger = EVENT, *, dry_run: bool = False) -> DeliveryResult:
         return self.intake.ingest(self.intake.route(version), trigger, dry_run=dry_run)

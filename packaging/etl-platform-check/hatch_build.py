@@ -16,6 +16,8 @@ from hatchling.metadata.plugin.interface import MetadataHookInterface
 
 PROJECT = Path(__file__).parents[2]
 PACKAGE = "etl_platform_check"
+_DATA = ("*.css", "*.jinja")
+"""Files of the engine that are no modules."""
 _OTHER_IMPORT = re.compile(r"^\s*(?:from|import) etl_platform\b.*$", re.MULTILINE)
 
 
@@ -44,6 +46,9 @@ class EnginePackage(BuildHookInterface[Any]):
             copy = self._source / module.relative_to(PROJECT / "etl_platform")
             copy.parent.mkdir(parents=True, exist_ok=True)
             copy.write_text(text, "utf-8")
+        for name in _DATA:
+            for found in (PROJECT / "etl_platform" / "engine").rglob(name):
+                shutil.copy(found, self._source / found.relative_to(PROJECT / "etl_platform"))
         build_data["force_include"] |= {
             str(self._source): PACKAGE,
             str(PROJECT / "contracts"): f"{PACKAGE}/shipped/contracts",

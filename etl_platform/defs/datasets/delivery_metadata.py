@@ -37,6 +37,7 @@ def bronze_metadata(reports: Sequence[Report], outcome: Outcome | None = None) -
     found: Metadata = {
         "verdict": "\n".join(verdict(report, outcome or report.outcome) for report in reports[-_VERDICTS_SHOWN:]),
         "to_do": what_to_do(last, outcome or last.outcome),
+        "show": f"etl-platform show {last.delivery_id} --html verdict.html",
         "outcome": str(outcome or last.outcome),
         "file": base_name(last.source.key),
         "source": f"s3://{last.source.bucket}/{last.source.key}",

@@ -66,10 +66,12 @@ def contract_rules(contract: Contract) -> list[Rule]:
     return rules
 
 
-def describe_reasons(contract: Contract, reasons: Collection[str]) -> list[str]:
-    """``<reason>: <sentence>`` for each of the given reasons, damaged rows first, then in report order."""
+def sentences_of(contract: Contract, reasons: Collection[str]) -> dict[str, str]:
+    """The sentence of each of the given reasons, damaged rows first, then in report order."""
+    if not reasons:
+        return {}
     sentences = ROW_DAMAGES | {rule.reason: rule.description for rule in contract_rules(contract)}
-    return [f"{reason}: {sentence}" for reason, sentence in sentences.items() if reason in reasons]
+    return {reason: sentence for reason, sentence in sentences.items() if reason in reasons}
 
 
 def unique_keys(contract: Contract) -> dict[str, tuple[str, ...]]:

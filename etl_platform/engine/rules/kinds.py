@@ -90,6 +90,16 @@ def _lookup_sentence(column: Column) -> str:
     return f"is looked up: {column.lookup.source} must be in {place}"
 
 
+def _required_sentence(column: Column) -> str:
+    if column.expression is not None:
+        return f"must not be empty; it is calculated from {column.expression}"
+    if column.lookup is not None and column.lookup.source is not None:
+        return f"must not be empty; it is looked up by {column.lookup.source}"
+    if column.computed:
+        return "must not be empty; the contract's hook computes it"
+    return "must not be empty"
+
+
 def _type_sentence(column: Column) -> str:
     if column.decimal is not None:
         precision, scale = column.decimal
@@ -232,7 +242,7 @@ COLUMN_KINDS: tuple[RuleKind, ...] = (
         suffix="required",
         fields=("required", "primaryKey", "quality: nullValues", "quality: missingValues"),
         applies=lambda column: column.required,
-        sentence=lambda _: "must not be empty",
+        sentence=_required_sentence,
         flag=_is_empty,
     ),
     RuleKind(

@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,11 @@ import pytest
 from etl_platform.cli.jobs import JOBS
 from etl_platform.cli.main import build_parser, main
 from etl_platform.deliveries.waiting import WaitingRecords
+from etl_platform.engine.contract_folder import load_contracts
 from etl_platform.settings import Settings
 from etl_platform.storage.local_store import LocalStore
 from etl_platform_tests.unit.deliveries.failed_delivery import RECORD
+from etl_platform_tests.unit.intake_place import Place
 from etl_platform_tests.unit.making import CONTRACTS, PROJECT, contract_data, contract_text, custom, listing, text
 
 KEYS = {"outcome", "rows", "accepted_rows", "quarantined_rows", "reasons", "dialect", "columns", "profile", "errors"}
@@ -193,7 +196,11 @@ def test_out_has_silver_quarantine_and_report(capsys: pytest.CaptureFixture[str]
         "report.json",
     }
     _, out, _ = call(capsys, "check", "Officer_Detail.csv", "--json")
-    assert json.loads((folder / "made/here/report.json").read_text("utf-8")) == json.loads(out)
+    written = json.loads((folder / "made/here/report.json").read_text("utf-8"))
+    assert {**written, "checked_at": ""} == {**json.loads(out), "checked_at": ""}
+    assert (written["file"], written["dataset"]) == ("Officer_Detail.csv", "officer_detail")
+    assert written["contract"]["version"]
+    assert datetime.fromisoformat(written["checked_at"]).tzinfo is not None
 
 
 def test_each_of_several_files_has_its_own_folder_of_results(capsys: pytest.CaptureFixture[str], folder: Path) -> None:
@@ -225,7 +232,7 @@ def test_several_files_give_one_json_document_a_line(capsys: pytest.CaptureFixtu
         ]
         assert all(document["dataset"] == "officer_detail" and set(document) >= KEYS for document in documents)
         report = json.loads(Path("made/one.csv/report.json").read_text("utf-8"))
-        assert {name: value for name, value in documents[0].items() if name not in {"file", "dataset"}} == report
+        assert documents[0] == report
 
 
 def test_a_file_that_cannot_be_checked_does_not_stop_the_others(capsys: pytest.CaptureFixture[str]) -> None:
@@ -731,3 +738,52 @@ def test_without_a_bucket_stuck_checks_nothing_and_says_so(capsys: pytest.Captur
     assert code == 0
     assert {line.split("  ")[0] for line in out.splitlines()[1:]} == {"not checked"}
     assert "DATA_BUCKET_NAME is not set" in out
+
+
+def test_a_page_is_written_and_replaces_no_other_file(capsys: pytest.CaptureFixture[str], folder: Path) -> None:
+    file = write("Officer_Detail.csv", ROSTER)
+    assert call(capsys, "check", file, "--html", "verdict.html")[0] == 0
+    assert "Officer_Detail.csv" in (folder / "verdict.html").read_text("utf-8")
+    for place in ("Officer_Detail.csv", "no/such/folder.html", "verdict"):
+        code, _, err = call(capsys, "check", file, "--html", place)
+        assert (code, "--html" in err) == (2, True)
+    assert (folder / file).read_text("utf-8") == ROSTER
+
+
+def test_each_of_several_files_has_its_page(capsys: pytest.CaptureFixture[str], folder: Path) -> None:
+    write("sent/a/Officer_Detail.csv", ROSTER)
+    write("sent/b/Officer_Detail.csv", ROSTER)
+    write("sent/b/Unknown.csv", ROSTER)
+    assert call(capsys, "check", "sent", "--html", "pages")[0] == 2
+    assert set(listing(folder / "pages")) == {"a/Officer_Detail.csv.html", "b/Officer_Detail.csv.html"}
+
+
+def test_values_of_personal_columns_are_shown_to_who_asks(capsys: pytest.CaptureFixture[str], folder: Path) -> None:
+    file = write("Officer_Detail.csv", ROSTER)
+    _, out, _ = call(capsys, "check", file)
+    assert "9999-99-99" in out
+    _, out, _ = call(capsys, "check", file, "--show-values", "--html", "mine.html")
+    assert "line 4: 1971-13-41" in out
+    page = (folder / "mine.html").read_text("utf-8")
+    assert "1971-13-41" in page
+    assert "This page shows values of personal columns." in page
+
+
+def test_a_delivery_is_shown_with_those_before_it(
+    capsys: pytest.CaptureFixture[str], folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LOCAL_S3_ROOT", "root")
+    code, _, err = call(capsys, "show", "0123456789abcdef0123")
+    assert (code, "no report of a delivery 0123456789abcdef0123" in err) == (2, True)
+    place = Place(folder / "root", load_contracts(CONTRACTS)["officer_detail"], bucket="local")
+    key = "from_client/first/Officer_Detail.csv"
+    contents = (ROSTER, "officer_id\n1\n", ROSTER.replace("1971-13-41", "1971-01-41"))
+    sent = [place.ingest(place.drop(content.encode(), key, seconds=9 + n)) for n, content in enumerate(contents)]
+    code, out, _ = call(capsys, "show", sent[-1].report.delivery_id)
+    assert code == 0
+    assert "hire_date must be a date" in out
+    assert re.findall(r"1970-01-01 *(.*?)  ", out) == ["accepted", "rejected", "(this file)"]
+    assert call(capsys, "show", sent[1].report.delivery_id, "--html", "page.html")[0] == 0
+    page = (folder / "page.html").read_text("utf-8")
+    assert "no_header_match" in page
+    assert "1971" not in page

@@ -1,13 +1,15 @@
 """check_file on real files: counts, examples, masking, quarantine, verdicts, and the same bytes every time."""
 
 import json
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import polars as pl
 import pytest
 
-from etl_platform.engine.check import check_file, profile_file, write_report
+from etl_platform.engine.check import check_file, profile_file
+from etl_platform.engine.check_output import CheckedFile
+from etl_platform.engine.check_output import write_report as write_report_of
 from etl_platform.engine.contract.model import Contract
 from etl_platform.engine.privacy.masking import HIDDEN, shape
 from etl_platform.engine.reading.delimited import text_table
@@ -30,6 +32,10 @@ def out(tmp_path: Path) -> Path:
     folder = tmp_path / "out"
     folder.mkdir()
     return folder
+
+
+def write_report(result: CheckResult, out: Path) -> None:
+    write_report_of(CheckedFile(Path("a.csv"), "a.csv", CONTRACT, result, datetime(2026, 11, 30, tzinfo=UTC)), out)
 
 
 def check(out: Path, content: str, contract: Contract = CONTRACT) -> CheckResult:

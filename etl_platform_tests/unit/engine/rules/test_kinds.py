@@ -14,7 +14,7 @@ from etl_platform.engine.errors import ContractError
 from etl_platform.engine.rules import compile_contract as compiling
 from etl_platform.engine.rules import contract_rules as naming
 from etl_platform.engine.rules.compile_contract import compile_contract
-from etl_platform.engine.rules.contract_rules import ROW_DAMAGES, contract_rules, describe_reasons
+from etl_platform.engine.rules.contract_rules import ROW_DAMAGES, contract_rules, sentences_of
 from etl_platform.engine.rules.kinds import COLUMN_KINDS, RuleKind
 from etl_platform_tests.unit.making import PROJECT, checked, contract_of, custom, reference, row_rule, text, typed
 
@@ -83,10 +83,10 @@ def test_a_long_enumeration_says_how_many_values_are_not_shown() -> None:
 
 def test_a_sender_reads_a_sentence_per_broken_rule_and_an_unknown_reason_is_left_out() -> None:
     reasons = {"left_has_day": 1, "day.type": 4, "row.too_few_fields": 2, "row.twin_columns_differ": 1}
-    assert describe_reasons(EVERY_KIND, reasons) == [
-        "row.too_few_fields: The row ends before the last column.",
-        "day.type: day must be a date (M/d/yyyy or yyyy-MM-dd).",
-        "left_has_day: Must not be false: status <> 'LEFT' OR day IS NOT NULL",
+    assert list(sentences_of(EVERY_KIND, reasons).items()) == [
+        ("row.too_few_fields", "The row ends before the last column."),
+        ("day.type", "day must be a date (M/d/yyyy or yyyy-MM-dd)."),
+        ("left_has_day", "Must not be false: status <> 'LEFT' OR day IS NOT NULL"),
     ]
 
 

@@ -1,0 +1,99 @@
+"""What a check gives its caller: report, quarantine, page and printed verdict of one file. Nothing is decided."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from etl_platform.engine.contract.model import Contract
+from etl_platform.engine.errors import UsageError
+from etl_platform.engine.result import CheckResult
+
+QUARANTINE_CSV, REPORT = "quarantine.csv", "report.json"
+
+
+@dataclass(frozen=True)
+class CheckedFile:
+    """One file with its result.
+
+    Attributes:
+        label: the file's name, with folders in front where two files have the same one.
+        contract: None where the file was only profiled.
+        checked_at: UTC.
+        shows_values: whether the examples may have values of personal columns.
+    """
+
+    path: Path
+    label: str
+    contract: Contract | None
+    result: CheckResult
+    checked_at: datetime
+    agency: str | None = None
+    shows_values: bool = False
+
+    def to_json(self) -> dict[str, Any]:
+        contract = self.contract
+        about = {"id": contract.id, "version": contract.version, "sha256": contract.sha256} if contract else None
+        return {
+            "file": str(self.path),
+            "dataset": contract.dataset if contract else None,
+            "contract": about,
+            "checked_at": self.checked_at.isoformat(timespec="seconds"),
+            "shows_values": self.shows_values,
+            **self.result.to_json(),
+        }
+
+
+def write_report(checked: CheckedFile, out_dir: Path) -> None:
+    """Write ``report.json`` and, for spreadsheets, the quarantine as CSV."""
+    from etl_platform.engine.output.quarantine_files import export_csv
+    from etl_platform.engine.split import QUARANTINE
+
+    (out_dir / REPORT).write_text(json.dumps(checked.to_json(), indent=2, ensure_ascii=False) + "\n", "utf-8")
+    if (out_dir / QUARANTINE).exists():
+        export_csv({"": out_dir / QUARANTINE}, out_dir / QUARANTINE_CSV)
+
+
+def require_new_page(path: Path, files: Sequence[Path]) -> None:
+    """Refuse a path where a page would replace something else than a page.
+
+    Raises:
+        UsageError: it does not end in ``.html``, is one of the checked files, or its folder does not exist.
+    """
+    if path.suffix.lower() not in {".html", ".htm"}:
+        raise UsageError(f"--html {path}: name a file that ends in .html")
+    if any(path.resolve() == file.resolve() for file in files):
+        raise UsageError(f"--html {path}: the checked file would be overwritten; name another one")
+    if not path.parent.is_dir():
+        raise UsageError(f"--html {path}: there is no folder {path.parent}; create it")
+
+
+def write_page(checked: CheckedFile, path: Path) -> None:
+    """Write the verdict as a page for people."""
+    from etl_platform.engine.verdict_page.html_page import html_page
+    from etl_platform.engine.verdict_page.page_facts import PageFacts, column_descriptions
+
+    contract = checked.contract
+    facts = PageFacts(
+        file=checked.path.name,
+        result=checked.result,
+        checked_at=checked.checked_at,
+        outcome=str(checked.result.outcome),
+        dataset=contract.dataset if contract else None,
+        agency=checked.agency,
+        contract_version=contract.version if contract else None,
+        descriptions=column_descriptions(contract),
+        shows_values=checked.shows_values,
+    )
+    path.write_text(html_page(facts), "utf-8")
+
+
+def print_verdict(checked: CheckedFile) -> None:
+    from etl_platform.engine.text_report import profile_table, verdict
+
+    contract, result = checked.contract, checked.result
+    print(verdict(checked.label, contract.dataset if contract else None, result))
+    if contract is None and result.profile:
+        print(f"\n{profile_table(result.profile)}")

@@ -1,0 +1,48 @@
+"""The examples of a result with their cells as the file has them, for the sender's own eyes. Decides about no row."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from etl_platform.engine.columns import DAMAGED_ROW
+from etl_platform.engine.contract.model import Contract
+from etl_platform.engine.corrections import Cells
+from etl_platform.engine.output.quarantine_files import quarantined_rows
+from etl_platform.engine.privacy.masking import shown
+from etl_platform.engine.result import CheckResult, Example
+from etl_platform.engine.rules.derived_columns import rule_inputs
+
+
+def with_values(result: CheckResult, contract: Contract, quarantine: Path) -> CheckResult:
+    """The result with unmasked examples.
+
+    A check itself never shows them: what it masks must not depend on who looks.
+
+    Args:
+        quarantine: the file with the refused rows.
+    """
+    places = {(example.member, example.line) for found in result.examples.values() for example in found}
+    rows = quarantined_rows(quarantine, list(places))
+    examples = dict(result.examples)
+    for reason, found in result.examples.items():
+        names = header_names(result, contract, reason)
+        if names:
+            examples[reason] = tuple(_open(example, names, rows[example.member, example.line][0]) for example in found)
+    return replace(result, examples=examples)
+
+
+def header_names(result: CheckResult, contract: Contract, reason: str) -> list[str]:
+    """The columns of the file that a rule is about, by their names there; empty for a damaged row."""
+    if result.columns is None or reason.startswith(DAMAGED_ROW):
+        return []
+    rules = {rule.name for rule in contract.row_rules}
+    names = rule_inputs(contract)[reason] if reason in rules else reason.rpartition(".")[0].split("+")
+    derived = result.columns.derived_from or {}
+    sources = dict.fromkeys(source for name in names for source in derived.get(name, (name,)))
+    return [result.columns.matched[name] for name in sources if name in result.columns.matched]
+
+
+def _open(example: Example, names: Sequence[str], cells: Cells) -> Example:
+    if len(names) == 1:
+        return replace(example, value=shown(cells[names[0]]))
+    return replace(example, value=", ".join(f"{name}={shown(cells[name] or '')}" for name in names))

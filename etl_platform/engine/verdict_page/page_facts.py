@@ -1,0 +1,66 @@
+"""What a page about a file is made from: the result, the files before it, and words of the contract. No text."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from etl_platform.engine.contract.model import Contract
+from etl_platform.engine.drift.comparison import DriftComparison
+from etl_platform.engine.result import CheckResult
+
+
+def column_descriptions(contract: Contract | None) -> dict[str, str]:
+    """What a contract says about its columns, each on one line."""
+    columns = contract.columns if contract else ()
+    return {column.name: " ".join(column.description.split()) for column in columns if column.description}
+
+
+@dataclass(frozen=True)
+class EarlierFile:
+    """One delivery of the same series; rows are None where the file was refused unread."""
+
+    at: datetime
+    outcome: str
+    rows: int | None
+    quarantined: int | None
+    is_this: bool = False
+
+
+@dataclass(frozen=True)
+class PageFacts:
+    """One file and what was found.
+
+    Attributes:
+        file: its name.
+        checked_at: UTC.
+        outcome: of the delivery, or of the check.
+        reason: words to add to the verdict, such as the newer delivery.
+        our_fault: whether the data team, not the sender, has to act on a refusal.
+        delivery_id, delivered_at: None where the file was checked before it was sent.
+        descriptions: what the contract says about its columns.
+        shows_values: whether the examples may have values of personal columns.
+        drift: how the file differs from the previous files of its series.
+        series: the last deliveries of the series, the oldest first.
+        empty_before: share of the rows of the last file in which a column was empty.
+    """
+
+    file: str
+    result: CheckResult
+    checked_at: datetime
+    outcome: str
+    reason: str = ""
+    our_fault: bool = False
+    dataset: str | None = None
+    agency: str | None = None
+    contract_version: str | None = None
+    delivery_id: str | None = None
+    delivered_at: datetime | None = None
+    descriptions: Mapping[str, str] = field(default_factory=dict)
+    shows_values: bool = False
+    drift: DriftComparison | None = None
+    series: tuple[EarlierFile, ...] = ()
+    empty_before: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def is_sent(self) -> bool:
+        return self.delivery_id is not None

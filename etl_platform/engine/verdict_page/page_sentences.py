@@ -1,0 +1,126 @@
+"""The sentences of a page: the verdict, and what to do in which order. Facts in, text out."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from etl_platform.engine.columns import DAMAGED_ROW
+from etl_platform.engine.output.plain_text import counted
+from etl_platform.engine.result import Example, FileError
+from etl_platform.engine.verdict_page.page_facts import PageFacts
+
+_LINES_SHOWN = 3
+
+
+@dataclass(frozen=True)
+class Step:
+    """One thing to do. ``gain`` is what it brings, and empty where that cannot be said."""
+
+    text: str
+    gain: str = ""
+    code: str = ""
+
+
+def verdict_sentence(facts: PageFacts) -> str:
+    """The outcome in one sentence or two."""
+    if facts.outcome == "accepted":
+        return _accepted(facts)
+    if facts.our_fault:
+        return "The file was not judged, because of a fault on our side. Nothing of it is used yet."
+    if not facts.is_sent:
+        return "The file will be refused. Correct it before you send it."
+    nothing = "Nothing of it is used, and the last accepted file stays in use."
+    known = {
+        "rejected": f"The file is refused. {nothing}",
+        "superseded": f"The file is not used, because a newer file replaced it{facts.reason}.",
+        "ignored": "The file is ignored, because it is not recognised as a delivery.",
+    }
+    return known.get(facts.outcome, f"The file is {facts.outcome}.")
+
+
+def _accepted(facts: PageFacts) -> str:
+    rows, refused = facts.result.rows or 0, facts.result.quarantined_rows or 0
+    accepted = "The file is accepted" if facts.is_sent else "The file will be accepted"
+    if refused:
+        taken = "are not taken" if facts.is_sent else "will not be taken"
+        return f"{accepted}, but {refused:,} of its {counted(rows, 'row')} {taken}."
+    return f"{accepted}: " + ("its only row is good." if rows == 1 else f"all {rows:,} rows are good.")
+
+
+def steps(facts: PageFacts) -> list[Step]:
+    """What to do, most important first."""
+    if facts.our_fault:
+        return [Step("Nothing. The data team corrects the cause and reads the file again."), *_errors(facts)]
+    found = [*_errors(facts), *_repairs(facts), *_warnings(facts)]
+    if facts.outcome in {"accepted", "rejected"} and (facts.result.errors or facts.result.quarantined_rows):
+        again = "Send the whole file again" if facts.is_sent else "Check the file again, then send all of it"
+        found.append(Step(f"{again}, under the name {facts.file}."))
+    return found or [Step("Nothing." if facts.is_sent else "Nothing. The file can be sent.")]
+
+
+def _errors(facts: PageFacts) -> Iterator[Step]:
+    for error in facts.result.errors:
+        yield Step(_sentence(error), code=error.code)
+
+
+def _sentence(error: FileError) -> str:
+    place = f"Line {error.line}: " if error.line is not None else ""
+    message = f"{place}{error.message}"
+    return f"{message[:1].upper()}{message[1:]}" + ("" if message.endswith((".", "?", "!")) else ".")
+
+
+def _repairs(facts: PageFacts) -> Iterator[Step]:
+    result = facts.result
+    for repair in result.repairs:
+        what = " ".join(_repair(facts, reason) for reason in repair.reasons)
+        yield Step(what, gain=f"{counted(repair.rows, 'row')} gained")
+    gained = sum(repair.rows for repair in result.repairs)
+    if result.repairs and (rest := (result.quarantined_rows or 0) - gained) > 0:
+        yield Step(f"Correct the other rules, below: {counted(rest, 'row')}.")
+
+
+def _repair(facts: PageFacts, reason: str) -> str:
+    lines = lines_text(facts.result.examples.get(reason, ()))
+    parts = (rule_sentence(facts, reason), column_hint(facts, reason), f"{lines}." if lines else "")
+    return " ".join(filter(None, parts))
+
+
+def _warnings(facts: PageFacts) -> Iterator[Step]:
+    for verdict in facts.result.dataset_rules:
+        if not verdict.passed and not verdict.rejects:
+            yield Step(f"Check whether this is right: {verdict.message}", code=verdict.name)
+    for found in facts.result.personal_data or ():
+        yield Step(f"Leave this column out, or ask the data team to announce it: {found}.")
+    if facts.drift and facts.drift.findings:
+        what = counted(len(facts.drift.findings), "difference")
+        yield Step(f"Check whether the {what} from the previous files below are intended.")
+
+
+def rule_sentence(facts: PageFacts, reason: str) -> str:
+    """The rule as one line of text; its name where an older report has no sentence."""
+    return " ".join(facts.result.sentences.get(reason, reason).split())
+
+
+def column_hint(facts: PageFacts, reason: str) -> str:
+    """The columns of the file that a rule about a derived or renamed column is about; empty if it is obvious."""
+    columns = facts.result.columns
+    column = reason.rpartition(".")[0]
+    if columns is None or reason.startswith(DAMAGED_ROW):
+        return ""
+    sources = (columns.derived_from or {}).get(column) or (column,)
+    names = [columns.matched.get(source, source) for source in sources]
+    if names == [column] or not any(source in columns.matched for source in sources):
+        return ""
+    return f"In the file: {', '.join(names)}."
+
+
+def lines_text(examples: Sequence[Example]) -> str:
+    """The first lines, such as ``Lines 3, 7, 9 and more``."""
+    places = [place(example) for example in examples]
+    if not places:
+        return ""
+    more = " and more" if len(places) > _LINES_SHOWN else ""
+    return f"Line{'s' if len(places) > 1 else ''} {', '.join(places[:_LINES_SHOWN])}{more}"
+
+
+def place(example: Example) -> str:
+    return f"{example.line} of {example.member}" if example.member is not None else f"{example.line}"
