@@ -1,6 +1,7 @@
 """``etl-platform show``: the verdict on one delivery, as text or as a page to send on."""
 
 import argparse
+from datetime import UTC, datetime
 from pathlib import Path
 
 from etl_platform.cli.arguments import Commands, add_command
@@ -30,7 +31,7 @@ def _show(arguments: argparse.Namespace) -> int:
     if arguments.html:
         require_new_page(arguments.html, [])
     platform = Platform(load_settings())
-    report = find_delivery(platform.store, platform.bucket, arguments.delivery)
+    report = find_delivery(platform.store, platform.bucket, arguments.delivery, datetime.now(UTC))
     if report is None:
         raise UsageError(
             f"no report of a delivery {arguments.delivery}; `etl-platform history --agency A --json` lists them"

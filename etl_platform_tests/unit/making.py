@@ -2,7 +2,7 @@
 
 import textwrap
 from collections.abc import Mapping, Sequence
-from datetime import date
+from datetime import UTC, date, datetime
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -11,12 +11,14 @@ import polars as pl
 import pytest
 import yaml
 
+from etl_platform.engine.check_output import CheckedFile, write_report
 from etl_platform.engine.columns import DAMAGE, LINE, OVERFLOW
 from etl_platform.engine.contract.contract_reader import parse_contract
 from etl_platform.engine.contract.model import Contract, ReferenceTable
 from etl_platform.engine.errors import UnreadableFileError
 from etl_platform.engine.reading.open_table import open_table
 from etl_platform.engine.reading.table import Table
+from etl_platform.engine.result import CheckResult
 from etl_platform.engine.rules.compile_contract import compile_contract
 from etl_platform.engine.rules.compiled_contract import CompiledContract
 
@@ -113,6 +115,11 @@ def checked(
         counts = hashes.value_counts()
         repeated[reason] = counts.filter(pl.col("count") > 1)[counts.columns[0]]
     return compiled.explain(compiled.check(frame, repeated))
+
+
+def write_results(result: CheckResult, contract: Contract, folder: Path) -> None:
+    """Write report and quarantine of a checked file, as the command does."""
+    write_report(CheckedFile(Path("a.csv"), "a.csv", contract, result, datetime(2026, 11, 30, tzinfo=UTC)), folder)
 
 
 def contract_text(source: str) -> str:

@@ -1,21 +1,19 @@
 """check_file on real files: counts, examples, masking, quarantine, verdicts, and the same bytes every time."""
 
 import json
-from datetime import UTC, date, datetime
+from datetime import date
 from pathlib import Path
 
 import polars as pl
 import pytest
 
 from etl_platform.engine.check import check_file, profile_file
-from etl_platform.engine.check_output import CheckedFile
-from etl_platform.engine.check_output import write_report as write_report_of
 from etl_platform.engine.contract.model import Contract
 from etl_platform.engine.privacy.masking import HIDDEN, shape
 from etl_platform.engine.reading.delimited import text_table
 from etl_platform.engine.result import CheckOutcome, CheckResult, Example
 from etl_platform.engine.text_report import verdict
-from etl_platform_tests.unit.making import contract_of, custom, listing, row_rule, text, typed
+from etl_platform_tests.unit.making import contract_of, custom, listing, row_rule, text, typed, write_results
 
 COLUMNS = [
     text("ident", required=True, unique=True),
@@ -32,10 +30,6 @@ def out(tmp_path: Path) -> Path:
     folder = tmp_path / "out"
     folder.mkdir()
     return folder
-
-
-def write_report(result: CheckResult, out: Path) -> None:
-    write_report_of(CheckedFile(Path("a.csv"), "a.csv", CONTRACT, result, datetime(2026, 11, 30, tzinfo=UTC)), out)
 
 
 def check(out: Path, content: str, contract: Contract = CONTRACT) -> CheckResult:
@@ -181,10 +175,10 @@ def test_a_missing_optional_column_is_null_and_reported(out: Path) -> None:
 def test_two_runs_with_different_chunks_write_the_same_bytes(out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     content = HEAD + "".join(f"i{n % 190},{'A' if n % 3 else 'b'}x,2020-01-{n % 40:02d},{n - 5}\n" for n in range(200))
     first = check(out, content)
-    write_report(first, out)
+    write_results(first, CONTRACT, out)
     before = listing(out)
     second = check(out, content)
-    write_report(second, out)
+    write_results(second, CONTRACT, out)
     assert listing(out) == before
     monkeypatch.setattr(text_table, "CHUNK_BYTES", 500)
     small = check(out, content)
@@ -203,18 +197,18 @@ def test_a_key_that_repeats_in_another_chunk_is_found(out: Path, monkeypatch: py
 
 
 def test_only_the_documented_files_are_written(out: Path) -> None:
-    write_report(check(out, HEAD + "a,Ann,2020-01-05,3\n,B,,\n"), out)
+    write_results(check(out, HEAD + "a,Ann,2020-01-05,3\n,B,,\n"), CONTRACT, out)
     assert set(listing(out)) == {"silver.parquet", "quarantine.parquet", "quarantine.csv", "report.json"}
 
 
 def test_a_corrected_file_removes_the_results_of_the_bad_one(out: Path) -> None:
-    write_report(check(out, HEAD + "a,Ann,2020-01-05,3\n,B,,\n"), out)
-    write_report(check(out, HEAD + "a,Ann,2020-01-05,3\n"), out)
+    write_results(check(out, HEAD + "a,Ann,2020-01-05,3\n,B,,\n"), CONTRACT, out)
+    write_results(check(out, HEAD + "a,Ann,2020-01-05,3\n"), CONTRACT, out)
     assert set(listing(out)) == {"silver.parquet", "report.json"}
 
 
 def test_the_quarantine_csv_holds_the_same_rows(out: Path) -> None:
-    write_report(check(out, HEAD + 'a,Ann,2020-01-05,3\n,"B ""q"", é\n2",007,\n'), out)
+    write_results(check(out, HEAD + 'a,Ann,2020-01-05,3\n,"B ""q"", é\n2",007,\n'), CONTRACT, out)
     shown = pl.read_csv(out / "quarantine.csv", infer_schema=False)
     kept = pl.read_parquet(out / "quarantine.parquet")
     assert shown.columns[0] == "_line"

@@ -8,10 +8,10 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from etl_platform.engine.check import check_contract, check_file, write_report
+from etl_platform.engine.check import check_contract, check_file
 from etl_platform.engine.reading.delimited import text_table
 from etl_platform.engine.rules.contract_rules import contract_rules
-from etl_platform_tests.unit.making import contract_of, custom, reference, row_rule, text, typed
+from etl_platform_tests.unit.making import contract_of, custom, reference, row_rule, text, typed, write_results
 
 RANKS = reference("ranks", "code,name,grade", "OFC,Officer,1", "SGT,Sergeant,2", "CPT,Captain,4")
 
@@ -94,7 +94,7 @@ def test_all_of_it_together_splits_a_file_right(
     path = tmp_path / "things.csv"
     path.write_text(HEADER + "\n".join(lines), "utf-8")
     result = check_file(path, CONTRACT, tmp_path)
-    write_report(result, tmp_path)
+    write_results(result, CONTRACT, tmp_path)
 
     silver = pl.read_parquet(tmp_path / "silver.parquet")
     assert silver.columns == [column.name for column in CONTRACT.columns]

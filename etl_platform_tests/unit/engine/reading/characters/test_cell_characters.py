@@ -10,13 +10,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from etl_platform.engine.check import QUARANTINE_CSV, check_file, write_report
+from etl_platform.engine.check import check_file
+from etl_platform.engine.check_output import QUARANTINE_CSV
 from etl_platform.engine.corrections import Corrections
 from etl_platform.engine.reading.characters.cell_characters import has_unusual
 from etl_platform.engine.result import CheckResult
 from etl_platform.engine.split import SILVER
 from etl_platform.engine.text_report import verdict
-from etl_platform_tests.unit.making import contract_of, custom, text
+from etl_platform_tests.unit.making import contract_of, custom, text, write_results
 
 COLUMNS = [text("ident", unique=True, required=True), text("name", required=True), text("note")]
 CONTRACT = contract_of(COLUMNS, customs=custom(trim=True))
@@ -138,7 +139,7 @@ def test_the_cells_of_a_workbook_are_cleaned_in_the_same_way(path: Path) -> None
 
 def test_a_quarantined_row_shows_its_control_characters_as_sent(path: Path) -> None:
     result = check(path, "A1,Ana,x", "A2,O\x92Neil,y")
-    write_report(result, path.parent)
+    write_results(result, CONTRACT, path.parent)
     assert "O\x92Neil" in (path.parent / QUARANTINE_CSV).read_text("utf-8")
 
 
