@@ -54,11 +54,11 @@ def _series(store: ObjectStore, bucket: str, report: Report) -> Sequence[Earlier
         return []
     partition: PartitionReports = {}
     Ledger(store, bucket).read_partition(report.dataset, report.agency, partition)
-    key = object_keys.series_folder(*report.partition, report.source.key)
+    key = object_keys.series_key(*report.partition, report.source.key)
     found = {report.delivery_id: report}
     readable = [one for one in partition.values() if isinstance(one, Report)]
     for one in sorted(readable, key=lambda one: one.attempt.ended_at):
-        if object_keys.series_folder(*one.partition, one.source.key) == key:
+        if object_keys.series_key(*one.partition, one.source.key) == key:
             found[one.delivery_id] = one
     ordered = sorted(found.values(), key=lambda one: (_arrived_at(one), one.source.sequencer or ""))
     upto = next(place for place, one in enumerate(ordered) if one.delivery_id == report.delivery_id)

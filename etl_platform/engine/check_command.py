@@ -263,7 +263,8 @@ def _check(
     path, agency = file.path, contracts.agency
     if agency and contract and contract.overlay is None:
         print(f"no overlay of {agency}: there is no file {overlay_path(contract, agency)}", file=sys.stderr)
-    from etl_platform.engine.check import QUARANTINE, RESULTS, check_file, profile_file
+    from etl_platform.engine.check import RESULTS, check_file, profile_file
+    from etl_platform.engine.split import QUARANTINE
 
     with tempfile.TemporaryDirectory(prefix="etl-platform-") as scratch:
         folder = out or Path(scratch)

@@ -1,6 +1,6 @@
 """The examples of a result with their cells as the file has them, for the sender's own eyes. Decides about no row."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,20 +23,23 @@ def with_values(result: CheckResult, contract: Contract, quarantine: Path) -> Ch
     """
     places = {(example.member, example.line) for found in result.examples.values() for example in found}
     rows = quarantined_rows(quarantine, list(places))
-    examples = dict(result.examples)
+    examples, inputs = dict(result.examples), rule_inputs(contract)
     for reason, found in result.examples.items():
-        names = header_names(result, contract, reason)
+        names = header_names(result, inputs, reason)
         if names:
             examples[reason] = tuple(_open(example, names, rows[example.member, example.line][0]) for example in found)
     return replace(result, examples=examples)
 
 
-def header_names(result: CheckResult, contract: Contract, reason: str) -> list[str]:
-    """The columns of the file that a rule is about, by their names there; empty for a damaged row."""
+def header_names(result: CheckResult, inputs: Mapping[str, Sequence[str]], reason: str) -> list[str]:
+    """The columns of the file that a rule is about, by their names there; empty for a damaged row.
+
+    Args:
+        inputs: see ``rule_inputs``; a key of several columns is not among them.
+    """
     if result.columns is None or reason.startswith(DAMAGED_ROW):
         return []
-    rules = {rule.name for rule in contract.row_rules}
-    names = rule_inputs(contract)[reason] if reason in rules else reason.rpartition(".")[0].split("+")
+    names = inputs.get(reason) or reason.rpartition(".")[0].split("+")
     derived = result.columns.derived_from or {}
     sources = dict.fromkeys(source for name in names for source in derived.get(name, (name,)))
     return [result.columns.matched[name] for name in sources if name in result.columns.matched]

@@ -4,8 +4,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from etl_platform.engine.file_dialect import FileDialect
+from etl_platform.engine.matched_columns import FileColumns
 from etl_platform.engine.output.plain_text import counted
-from etl_platform.engine.result import CheckResult, FileColumns
+from etl_platform.engine.result import CheckResult
 from etl_platform.engine.text_report import overlay_lines, remark_lines
 
 _DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "vertical bar"}
