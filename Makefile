@@ -45,8 +45,8 @@ setup: .venv/.ready .emulator/.ready ## Install the locked environment and the e
 demo: setup ## Run the whole intake path on sample files and print what became of each
 	@exec $(BIN)/python -m etl_platform.local demo
 
-dev: setup ## The same stack with the Dagster UI on http://127.0.0.1:3000, until Ctrl-C
-	@exec $(BIN)/python -m etl_platform.local dev
+dev: setup ## The same stack with the Dagster UI on http://127.0.0.1:3000, until Ctrl-C; KEEP=1 keeps its state
+	@exec $(BIN)/python -m etl_platform.local dev $(if $(KEEP),--keep)
 
 drop: setup ## Drop one file into the running dev stack: make drop FILE=path AGENCY=nm_albuquerque
 	@exec $(BIN)/python -m etl_platform.local drop "$$FILE" --agency "$$AGENCY"

@@ -40,6 +40,9 @@ def _parser() -> argparse.ArgumentParser:
     demo = commands.add_parser("demo", help="run every job on sample data and check the results")
     demo.set_defaults(run=_demo)
     dev = commands.add_parser("dev", help="run the same stack with Dagster's UI until Ctrl-C")
+    dev.add_argument(
+        "--keep", action="store_true", help="keep bucket, queues and history in .local/kept for the next --keep"
+    )
     dev.set_defaults(run=_dev)
     drop = commands.add_parser(
         "drop", help="upload one file into the running dev stack", epilog=_EPILOG, formatter_class=layout
@@ -64,11 +67,11 @@ def _demo(_: argparse.Namespace) -> int:
     return run_demo()
 
 
-def _dev(_: argparse.Namespace) -> int:
+def _dev(arguments: argparse.Namespace) -> int:
     from etl_platform.local.dev import run_dev
 
     try:
-        run_dev()
+        run_dev(keep=arguments.keep)
     except KeyboardInterrupt:
         print("Stopped.", flush=True)
     return 0

@@ -2,6 +2,7 @@
 
 import shutil
 import time
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 from etl_platform.local import provision
@@ -9,17 +10,23 @@ from etl_platform.local.application_database import seeded_rows
 from etl_platform.local.emulator import is_emulator, listen_on_loopback
 from etl_platform.local.processes import LocalStackError
 from etl_platform.local.sample_emails import sample_emails
+from etl_platform.local.sample_weeks import weekly_files
 from etl_platform.local.samples import SAMPLES, build_samples, write_samples
 from etl_platform.local.stack import REPOSITORY, Stack, read_env_file, write_env_file
 from etl_platform.settings import DEV_STACK_ENV, load_settings
 
+KEPT = Path(".local/kept")
+"""Bucket, queues and Dagster's history of ``make dev KEEP=1``."""
 UI_PORT = 3000
 EMULATOR_PORT = 4566
 _SOURCE_PREFIX = "from_client/"
 
 
-def run_dev(project: Path = REPOSITORY) -> None:
+def run_dev(project: Path = REPOSITORY, *, keep: bool = False) -> None:
     """Run until KeyboardInterrupt.
+
+    Args:
+        keep: continue with bucket, queues and history of the last run that kept them. Else they start empty.
 
     Raises:
         LocalStackError: a port is in use, or a process of the stack has ended.
@@ -27,23 +34,29 @@ def run_dev(project: Path = REPOSITORY) -> None:
     for port, use in ((UI_PORT, "Dagster's UI"), (EMULATOR_PORT, "the AWS emulator")):
         _require_free(port, use)
     env_file, settings = project / DEV_STACK_ENV, load_settings()
+    kept = project / KEPT
+    is_continued = keep and kept.exists()
     stack = Stack(
         project / ".local",
-        dagster_home=project / ".dagster",
+        dagster_home=kept / "dagster" if keep else project / ".dagster",
+        emulator_state=kept / "aws" if keep else None,
         port=EMULATOR_PORT,
         project=project,
         postgres_url=settings.dagster_postgres_url,
         application=seeded_rows(),
     )
-    # The bucket starts empty, so Dagster's history of earlier files would refer to missing objects.
-    shutil.rmtree(stack.dagster_home, ignore_errors=True)
+    if not keep:
+        # The bucket starts empty, so Dagster's history of earlier files would refer to missing objects.
+        shutil.rmtree(stack.dagster_home, ignore_errors=True)
     write_samples(build_samples(), project / SAMPLES)
     print("Starting the AWS emulator and Dagster …", flush=True)
     try:
         with stack:
             write_env_file(env_file, stack.connection_settings)
+            if not is_continued:
+                upload_weekly_files(stack, datetime.now(UTC).date())
             url = stack.start_ui(UI_PORT)
-            print(_welcome(url, _start_gateway(stack, settings.port), stack), flush=True)
+            print(_welcome(url, _start_gateway(stack, settings.port), stack, kept=keep), flush=True)
             try:
                 while True:
                     stack.check()
@@ -52,6 +65,14 @@ def run_dev(project: Path = REPOSITORY) -> None:
                 print("Stopping …", flush=True)
     finally:
         env_file.unlink(missing_ok=True)
+
+
+def upload_weekly_files(stack: Stack, today: date) -> None:
+    """Put nine weeks of files of two agencies into the bucket, so that there are trends to look at."""
+    with provision.open_clients(stack.emulator.endpoint_url) as aws:
+        for file in weekly_files(today):
+            key = f"{_SOURCE_PREFIX}{file.path}"
+            aws.s3.put_object(Bucket=stack.resources.bucket, Key=key, Body=file.content)
 
 
 def drop(file: Path, agency: str, key: str | None = None, project: Path = REPOSITORY) -> str:
@@ -116,7 +137,8 @@ def _start_gateway(stack: Stack, port: int) -> str:
         return f"not started: {error}; choose another port with PORT=8081 make dev"
 
 
-def _welcome(url: str, gateway: str, stack: Stack) -> str:
+def _welcome(url: str, gateway: str, stack: Stack, *, kept: bool) -> str:
+    state = "are kept in .local/kept" if kept else "are lost when it stops; KEEP=1 make dev keeps them"
     return "\n".join(
         (
             f"Dagster's UI:        {url}",
@@ -124,8 +146,9 @@ def _welcome(url: str, gateway: str, stack: Stack) -> str:
             f"Upload a file:       make drop FILE={SAMPLES}/la_new_orleans/Officer_Detail.csv AGENCY=la_new_orleans",
             "Send sample emails:  make drop-email",
             "Show deliveries:     .venv/bin/etl-platform status",
+            "Two agencies have sent traffic stops for nine weeks; status and the UI show what became of them.",
             f"Logs:                {stack.work_dir}/dagster.log, gateway.log, {stack.emulator.log.name}",
-            "The bucket is in memory; the bucket and Dagster's history in .dagster/ start empty.",
+            f"Bucket, queues and Dagster's history {state}.",
             "Stop with Ctrl-C.",
         )
     )

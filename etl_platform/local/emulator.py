@@ -15,6 +15,8 @@ from etl_platform.local.processes import LocalStackError, ProcessTree, last_line
 LOOPBACK = "127.0.0.1"
 _TOOL_ENVIRONMENT = Path(__file__).parents[2] / ".emulator"
 _READY_PATH = "/_ministack/ready"
+_GRACE_S = 20.0
+"""It writes its state when it is stopped."""
 
 
 def listen_on_loopback(port: int | None = None) -> socket.socket:
@@ -70,7 +72,7 @@ def is_emulator(url: str) -> bool:
 
 
 class Emulator:
-    """S3, SNS and SQS on 127.0.0.1. All state is in memory and lost when the context ends."""
+    """S3, SNS and SQS on 127.0.0.1. Without ``state_dir`` all state is in memory and lost when the context ends."""
 
     def __init__(
         self,
@@ -79,14 +81,20 @@ class Emulator:
         port: int | None = None,
         region: str = "us-east-1",
         environment: Mapping[str, str] | None = None,
+        state_dir: Path | None = None,
         tool_environment: Path = _TOOL_ENVIRONMENT,
         ready_within_s: float = 30.0,
     ) -> None:
-        """Without ``port`` a free one is used. The log is ``work_dir``/emulator.log."""
+        """Configure an emulator; ``start`` starts it. The log is ``work_dir``/emulator.log.
+
+        Args:
+            port: a free one by default.
+            state_dir: where state is kept: read at the start, and written when the emulator is stopped.
+        """
         self.log = work_dir / "emulator.log"
         self.endpoint_url = ""
         self._work_dir, self._port, self._region = work_dir, port, region
-        self._environment = dict(environment or {})
+        self._environment, self._state_dir = dict(environment or {}), state_dir
         self._program = tool_environment / "bin" / "hypercorn"
         self._ready_within_s = ready_within_s
         self._process: ProcessTree | None = None
@@ -120,7 +128,7 @@ class Emulator:
                 environment=self._environment | self.settings_for(port),
                 working_dir=self._work_dir,
                 log=self.log,
-                grace_s=5.0,
+                grace_s=_GRACE_S,
                 pass_fds=[listener.fileno()],
             )
         self.endpoint_url = f"http://{LOOPBACK}:{port}"
@@ -155,14 +163,24 @@ class Emulator:
     ) -> None:
         self.stop()
 
+    def _persistence(self) -> dict[str, str]:
+        if self._state_dir is None:
+            return {"PERSIST_STATE": "0", "S3_PERSIST": "0"}
+        state = self._state_dir.resolve()
+        return {
+            "PERSIST_STATE": "1",
+            "STATE_DIR": str(state),
+            "S3_PERSIST": "1",
+            "S3_DATA_DIR": str(state / "objects"),
+        }
+
     def settings_for(self, port: int) -> dict[str, str]:
         return {
             "MINISTACK_HOST": LOOPBACK,
             "GATEWAY_PORT": str(port),
             "MINISTACK_REGION": self._region,
             "SERVICES": "s3,sns,sqs,sts,kms,monitoring",
-            "PERSIST_STATE": "0",
-            "S3_PERSIST": "0",
+            **self._persistence(),
             # The default opens an MQTT port on every interface.
             "IOT_MTLS_ENABLED": "0",
             "SFTP_ENABLED": "0",

@@ -1,7 +1,9 @@
-"""Generates valid rows of the sample datasets, and puts counted faults into some of them. No network."""
+"""Generates valid rows of the sample datasets, puts counted faults into some of them, and writes them as CSV."""
 
+import csv
+import io
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 
 Row = dict[str, str]
@@ -144,3 +146,17 @@ def break_officer_rows(rng: random.Random, rows: list[Row]) -> int:
     for index, fault in zip(others, _FAULTS, strict=True):
         rows[index].update(fault)
     return 2 + len(others)
+
+
+def rename_columns(rows: Sequence[Row], headings: Mapping[str, str | None]) -> list[Row]:
+    """Rows with the sender's headings; None drops a column."""
+    names = {column: headings.get(column, column) for column in rows[0]}
+    return [{name: row[column] for column, name in names.items() if name is not None} for row in rows]
+
+
+def csv_text(rows: Sequence[Row], *, delimiter: str = ",") -> str:
+    text = io.StringIO(newline="")
+    writer = csv.DictWriter(text, fieldnames=list(rows[0]), delimiter=delimiter, lineterminator="\r\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()

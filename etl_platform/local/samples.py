@@ -3,10 +3,8 @@
 Files consist of valid rows and counted faults, so the expected result of each is known in advance.
 """
 
-import csv
-import io
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -16,8 +14,10 @@ from etl_platform.local.sample_rows import (
     Row,
     break_officer_rows,
     complaint_rows,
+    csv_text,
     employment_rows,
     officer_rows,
+    rename_columns,
     stop_rows,
     training_rows,
 )
@@ -66,22 +66,22 @@ def build_samples(seed: int = 7, source_prefix: str = "from_client/") -> list[Sa
     clean = officer_rows(rng, 200, "ABQ")
     faulty = officer_rows(rng, 150, "NOL")
     broken = break_officer_rows(rng, faulty)
-    undated = _rename(officer_rows(rng, 40, "DUR"), {"hire_date": None})
-    accented = _rename(stop_rows(rng, 120, "ELP", places=ACCENTED_PLACES), _STOP_HEADINGS)
-    history = _rename(employment_rows(rng, 90), _HISTORY_HEADINGS)
+    undated = rename_columns(officer_rows(rng, 40, "DUR"), {"hire_date": None})
+    accented = rename_columns(stop_rows(rng, 120, "ELP", places=ACCENTED_PLACES), _STOP_HEADINGS)
+    history = rename_columns(employment_rows(rng, 90), _HISTORY_HEADINGS)
     courses = training_rows(rng, 75)
     older = stop_rows(rng, 60, "NOL")
     newer = [*older, *stop_rows(rng, 20, "NOL", after=60)]
-    cases = _rename(complaint_rows(rng, 64), _COMPLAINT_HEADINGS)
+    cases = rename_columns(complaint_rows(rng, 64), _COMPLAINT_HEADINGS)
     roster, stops = "nm_albuquerque/Officer_Detail.csv", "la_new_orleans/Traffic_Stops.csv"
     return [
-        sample("clean", roster, _csv(clean).encode(), rows=clean),
-        sample("bad_rows", "la_new_orleans/Officer_Detail.csv", _csv(faulty).encode(), rows=faulty,
+        sample("clean", roster, csv_text(clean).encode(), rows=clean),
+        sample("bad_rows", "la_new_orleans/Officer_Detail.csv", csv_text(faulty).encode(), rows=faulty,
                quarantined=broken, note="ten kinds of fault, and two rows that share an officer_id"),
-        sample("missing_column", "nc_durham/Officer_Detail.csv", _csv(undated).encode(), "rejected",
+        sample("missing_column", "nc_durham/Officer_Detail.csv", csv_text(undated).encode(), "rejected",
                note="no column for hire_date"),
         sample("cp1252_semicolons", "tx_el_paso/Traffic_Stops.csv",
-               _csv(accented, delimiter=";").encode("cp1252"), rows=accented),
+               csv_text(accented, delimiter=";").encode("cp1252"), rows=accented),
         sample("utf16_tabs", "la_new_orleans/Employment_History.csv", _utf16_tabs(history), rows=history),
         sample("workbook", "nc_durham/Training.xlsx",
                xlsx_bytes(courses, dates=("completed_on", "expires_on"), numbers=("hours", "score")),
@@ -91,21 +91,21 @@ def build_samples(seed: int = 7, source_prefix: str = "from_client/") -> list[Sa
         sample("no_contract", "nm_albuquerque/Vehicle_Fleet.csv", b"vehicle_id,plate\r\n1,SAMPLE-1\r\n",
                "ignored", known=False),
         sample("same_delivery_again", roster, b"", "duplicate", event="again"),
-        sample("older_version", stops, _csv(older).encode(), "superseded", event="unannounced",
+        sample("older_version", stops, csv_text(older).encode(), "superseded", event="unannounced",
                note="its event arrives after that of newer_version"),
-        sample("newer_version", stops, _csv(newer).encode(), rows=newer),
+        sample("newer_version", stops, csv_text(newer).encode(), rows=newer),
         sample("preamble_and_totals", "nc_durham/Complaints.csv", _register(cases), rows=cases,
                note="BOM, three lines above the header, a totals line below the data"),
     ]  # fmt: skip
 
 
 def _utf16_tabs(rows: Sequence[Row]) -> bytes:
-    return b"\xff\xfe" + _csv(rows, delimiter="\t").encode("utf-16-le")
+    return b"\xff\xfe" + csv_text(rows, delimiter="\t").encode("utf-16-le")
 
 
 def _register(cases: Sequence[Row]) -> bytes:
     preamble = "Complaint register\r\nPeriod: January to March 2026\r\nPrinted on 2026-04-02\r\n"
-    return f"{preamble}{_csv(cases)}Total,{len(cases)}\r\n".encode("utf-8-sig")
+    return f"{preamble}{csv_text(cases)}Total,{len(cases)}\r\n".encode("utf-8-sig")
 
 
 def write_samples(samples: Sequence[Sample], folder: Path) -> None:
@@ -154,17 +154,3 @@ _STOP_HEADINGS = {
 }
 _HISTORY_HEADINGS = {"officer_id": "TaxID", "employer": "Agency", "start_date": "Appt Date"}
 _COMPLAINT_HEADINGS = {"complaint_id": "Case No", "received_date": "Date Received", "disposition": "Finding"}
-
-
-def _rename(rows: Sequence[Row], headings: Mapping[str, str | None]) -> list[Row]:
-    """Rows with the sender's headings; None drops a column."""
-    names = {column: headings.get(column, column) for column in rows[0]}
-    return [{name: row[column] for column, name in names.items() if name is not None} for row in rows]
-
-
-def _csv(rows: Sequence[Row], *, delimiter: str = ",") -> str:
-    text = io.StringIO(newline="")
-    writer = csv.DictWriter(text, fieldnames=list(rows[0]), delimiter=delimiter, lineterminator="\r\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue()

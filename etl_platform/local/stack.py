@@ -57,6 +57,7 @@ class Stack:
         work_dir: Path,
         *,
         dagster_home: Path | None = None,
+        emulator_state: Path | None = None,
         port: int | None = None,
         poll_interval_s: int = 2,
         project: Path = REPOSITORY,
@@ -68,6 +69,7 @@ class Stack:
 
         Args:
             work_dir: folder of the logs.
+            emulator_state: where the emulator's state is kept; in memory by default.
             project: folder of workspace.yaml and dagster.yaml.
             postgres_url: Dagster's storage; SQLite in DAGSTER_HOME without it.
             settings: further environment variables of the stack's processes.
@@ -75,7 +77,8 @@ class Stack:
         """
         self.work_dir = work_dir
         self.dagster_home = dagster_home or work_dir / "dagster_home"
-        self.emulator = Emulator(work_dir, port=port, environment=inherited_environment())
+        environment = inherited_environment()
+        self.emulator = Emulator(work_dir, port=port, environment=environment, state_dir=emulator_state)
         self._poll_interval_s = poll_interval_s
         self._project, self._postgres_url, self._settings = project, postgres_url, settings
         self._application = application

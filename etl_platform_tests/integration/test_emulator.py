@@ -15,7 +15,7 @@ import pytest
 
 from etl_platform.local.emulator import Emulator, is_emulator
 from etl_platform.local.processes import LocalStackError, last_lines
-from etl_platform.local.provision import Clients, Provisioned
+from etl_platform.local.provision import Clients, Provisioned, open_clients, provision
 from etl_platform.local.stack import inherited_environment, read_env_file, write_env_file
 from etl_platform.local.subreaper import descendants
 from etl_platform.queue_work.queues import FILE_EVENTS
@@ -41,6 +41,26 @@ def test_the_resources_are_connected_as_the_platform_expects(aws: Clients, provi
     assert json.loads(queue["Policy"])["Statement"][0]["Condition"] == {
         "ArnEquals": {"aws:SourceArn": provisioned.topic_arn}
     }
+
+
+def test_state_that_is_kept_is_there_after_a_restart(tmp_path: Path) -> None:
+    """Versions of objects, waiting messages, and the connection of bucket, topic and queue."""
+    versions = []
+    for body in (b"first", b"second"):
+        with Emulator(tmp_path, state_dir=tmp_path / "state", environment=inherited_environment()) as emulator:
+            made = provision(emulator.endpoint_url)
+            with open_clients(emulator.endpoint_url) as aws:
+                put = aws.s3.put_object(Bucket=made.bucket, Key="from_client/agency/Hours.csv", Body=body)
+                versions.append(put["VersionId"])
+    with Emulator(tmp_path, state_dir=tmp_path / "state", environment=inherited_environment()) as emulator:
+        made = provision(emulator.endpoint_url)
+        with open_clients(emulator.endpoint_url) as aws:
+            found = aws.s3.list_object_versions(Bucket=made.bucket)["Versions"]
+            assert [version["VersionId"] for version in found] == versions[::-1]
+            first = aws.s3.get_object(Bucket=made.bucket, Key=found[1]["Key"], VersionId=versions[0])
+            assert first["Body"].read() == b"first"
+            announced = [event["Message"] for event in _object_events(aws, made, 2)]
+            assert all(version in "".join(announced) for version in versions)
 
 
 def test_an_uploaded_object_sends_an_s3_event_in_an_sns_envelope(aws: Clients, provisioned: Provisioned) -> None:
