@@ -100,8 +100,8 @@ def _commands(deliveries: int, agencies: int, contracts_number: int) -> dict[str
         platform = _platform(store, Path(folder))
         datasets = sorted(platform.contracts)
         store.seed(_history(deliveries, agencies, datasets, now))
-        LastDeliveries(store, BUCKET).complete_index()
-        recent = next(iter(LastDeliveries(store, BUCKET).read().values()))
+        LastDeliveries(store, BUCKET, now).complete_index()
+        recent = next(iter(LastDeliveries(store, BUCKET, now).read().values()))
 
         def overdue() -> None:
             expected = ExpectedFiles(store, BUCKET, now)

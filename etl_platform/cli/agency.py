@@ -74,7 +74,7 @@ def _list(arguments: argparse.Namespace) -> int:
     from etl_platform.deliveries.last_deliveries import LastDeliveries
 
     platform = _platform()
-    last_deliveries = LastDeliveries(platform.store, platform.bucket).read()
+    last_deliveries = LastDeliveries(platform.store, platform.bucket, datetime.now(UTC)).read()
     found = overview(last_deliveries.values(), platform.agency_register.read())
     if arguments.json:
         for one in found:

@@ -40,13 +40,13 @@ def add(commands: Commands) -> None:
 
 
 def _datasets(chosen: str | None, agency: str, platform: "Platform") -> list[str]:
-    """The chosen dataset, or all that the agency has ever sent."""
+    """The chosen dataset, or all that the agency ever sent."""
     from etl_platform.deliveries.last_deliveries import LastDeliveries
 
     contracts = platform.contract_folder
     if chosen:
         return [known_dataset(chosen, contracts)]
-    sent = LastDeliveries(platform.store, platform.bucket).read()
+    sent = LastDeliveries(platform.store, platform.bucket, datetime.now(UTC)).partitions()
     return [dataset for dataset in contracts.datasets if (dataset, agency) in sent]
 
 

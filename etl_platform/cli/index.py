@@ -1,6 +1,7 @@
 """``etl-platform index``: completes the index of reports, by day and by partition, from the reports."""
 
 import argparse
+from datetime import UTC, datetime
 
 from etl_platform.cli.arguments import Commands, add_command
 from etl_platform.engine.exit_codes import GOOD
@@ -22,6 +23,6 @@ def _index(_: argparse.Namespace) -> int:
     from etl_platform.platform import Platform
 
     platform = Platform(load_settings())
-    added = LastDeliveries(platform.store, platform.bucket).complete_index()
+    added = LastDeliveries(platform.store, platform.bucket, datetime.now(UTC)).complete_index()
     print(f"the index of reports is complete; {added:,} reports were added")
     return GOOD

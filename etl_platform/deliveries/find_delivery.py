@@ -38,7 +38,7 @@ def _prefixes(store: ObjectStore, bucket: str, delivery_id: str, now: datetime) 
         parsed = object_keys.parse_delivery_object(key)
         if parsed is not None and parsed.delivery_id == delivery_id:
             yield object_keys.report_prefix(parsed.dataset, parsed.agency, delivery_id)
-    partitions = LastDeliveries(store, bucket).read()
+    partitions = LastDeliveries(store, bucket, now).partitions()
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         prefixes = [object_keys.report_prefix(*partition, delivery_id) for partition in sorted(partitions)]
         found = pool.map(lambda prefix: any(True for _ in store.list(bucket, prefix)), prefixes)

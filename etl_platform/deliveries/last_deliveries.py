@@ -1,7 +1,7 @@
 """The last delivery of each partition, kept in one object: what is asked about all agencies does not list all reports.
 
 The reports are the truth. The object says until when it was made; reports written since are found by the index of
-reports by day. If it is lost, it is made again from a listing of all reports. Two writers at once cost requests only.
+reports by day. If one of the two is lost, all reports are listed again. Two writers at once cost requests only.
 """
 
 import gzip
@@ -13,14 +13,14 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from itertools import islice
+from itertools import chain, islice
 from typing import TypeAlias
 
 from etl_platform import object_keys
 from etl_platform.deliveries.ledger import Ledger
 from etl_platform.deliveries.report import Report
-from etl_platform.deliveries.report_days import CLOCK_DIFFERENCE, ReportDays, list_reports
-from etl_platform.errors import ObjectMissingError, PreconditionFailedError, TransientError
+from etl_platform.deliveries.report_days import CLOCK_DIFFERENCE, ReportDays, ReportEntry, list_reports
+from etl_platform.errors import ObjectMissingError, PreconditionFailedError, ReportError, TransientError
 from etl_platform.storage.object_store import ObjectHead, ObjectStore, find_object
 
 _AT_ONCE = 16
@@ -109,10 +109,14 @@ class _Candidates:
 
 
 class LastDeliveries:
-    """The last deliveries of one bucket. Every method raises TransientError if infrastructure fails."""
+    """The last deliveries of one bucket. Every method raises TransientError if infrastructure fails.
 
-    def __init__(self, store: ObjectStore, bucket: str) -> None:
-        self._store, self._bucket = store, bucket
+    Args:
+        now: UTC; nothing that was written later counts as read.
+    """
+
+    def __init__(self, store: ObjectStore, bucket: str, now: datetime) -> None:
+        self._store, self._bucket, self._now = store, bucket, now
         self._ledger, self._days = Ledger(store, bucket), ReportDays(store, bucket)
 
     def read(self) -> Mapping[Partition, LastDelivery]:
@@ -122,31 +126,58 @@ class LastDeliveries:
             ReportError: one of these reports cannot be read.
         """
         kept = self._load()
-        entries = None if kept.read_to is None else self._days.entries_since(kept.read_to - _DAY)
-        if kept.read_to is None or entries is None:
+        entries = self._new_entries(kept)
+        if entries is None:
             candidates = _Candidates(kept)
             for head in list_reports(self._store, self._bucket):
                 candidates.add(head)
             return self._made_again(candidates)
-        since = kept.read_to - CLOCK_DIFFERENCE
-        written = [entry for entry in entries if entry.written_at >= since]
-        new = self._reports_of({entry.report_key for entry in written})
+        new = self._reports_of({entry.report_key for entry in entries})
         found = _merged(kept.deliveries, new)
         if len(new) > _FEW:
-            self._save(found, max(entry.written_at for entry in written), kept.etag)
+            self._save(found, max(entry.written_at for entry in entries), kept.etag)
         return found
+
+    def partitions(self) -> set[Partition]:
+        """Every partition that has a report, and perhaps some with a report in progress. Reads no report."""
+        kept = self._load()
+        entries = self._new_entries(kept)
+        if entries is None:
+            return self._folders()
+        new = _arrivals(entry.report_key for entry in entries)
+        return {*kept.deliveries, *((one.dataset, one.agency) for one in new)}
+
+    def _folders(self) -> set[Partition]:
+        """The partitions by their folders: a request for each dataset."""
+        found = map(object_keys.parse_folder, self._store.folders(self._bucket, object_keys.REPORTS))
+        prefixes = [object_keys.report_prefix(one.dataset) for one in found if one is not None]
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
+            folders = pool.map(lambda prefix: list(self._store.folders(self._bucket, prefix)), prefixes)
+            parsed = map(object_keys.parse_folder, chain.from_iterable(folders))
+            return {(one.dataset, one.agency) for one in parsed if one is not None and one.agency is not None}
+
+    def _new_entries(self, kept: _Kept) -> list[ReportEntry] | None:
+        """The entries of reports that may not be in the object; None if all reports must be listed to know them."""
+        if kept.read_to is None or kept.read_to > self._now + CLOCK_DIFFERENCE:
+            # A clock was ahead. What was written since it was corrected would not be found.
+            return None
+        since = kept.read_to - CLOCK_DIFFERENCE
+        entries = self._days.entries_since(kept.read_to - _DAY) or ()
+        # The newest report that was read has an entry, unless somebody deleted the index by day.
+        return [entry for entry in entries if entry.written_at >= since] or None
 
     def complete_index(self) -> int:
         """Complete the index of reports by day and this object from one listing of all reports.
 
         Returns how many reports had no entry in the index.
-
-        Raises:
-            ReportError: one of the reports that must be read cannot be read.
         """
         candidates = _Candidates(self._load())
         added = self._days.complete(candidates.add)
-        self._made_again(candidates)
+        try:
+            self._made_again(candidates)
+        except ReportError as error:
+            # Only ``read`` needs it, and raises this error too.
+            log.warning("the last deliveries are not made again", extra={"error": str(error)})
         return added
 
     def _made_again(self, candidates: "_Candidates") -> Mapping[Partition, LastDelivery]:
@@ -167,8 +198,7 @@ class LastDeliveries:
 
     def _reports_of(self, report_keys: Iterable[str]) -> list[Report]:
         """The reports of arrivals among these. A report may not exist: its attempt is in progress, or crashed."""
-        parsed = [one for one in map(object_keys.parse_delivery_object, sorted(report_keys)) if one is not None]
-        arrivals = [one for one in parsed if one.attempt_id is None]
+        arrivals = _arrivals(sorted(report_keys))
         with ThreadPoolExecutor(_AT_ONCE) as pool:
             found = pool.map(lambda one: self._ledger.find(one.dataset, one.agency, one.delivery_id), arrivals)
             return [report for report in found if report is not None]
@@ -214,7 +244,8 @@ class LastDeliveries:
             return _Kept(head.etag)
 
     def _save(self, deliveries: Mapping[Partition, LastDelivery], read_to: datetime, etag: str | None) -> None:
-        lines = b"".join(_lines({"format": _FORMAT, "read_to": read_to.isoformat()}, deliveries.values()))
+        header = {"format": _FORMAT, "read_to": min(read_to, self._now).isoformat()}
+        lines = b"".join(_lines(header, deliveries.values()))
         body = gzip.compress(lines, 1, mtime=0)
         try:
             self._store.write(self._bucket, object_keys.LAST_DELIVERIES, body, if_absent=etag is None, if_match=etag)
@@ -223,6 +254,12 @@ class LastDeliveries:
             return
         except TransientError as error:
             log.warning("the last deliveries are not written", extra={"error": str(error)})
+
+
+def _arrivals(report_keys: Iterable[str]) -> list[object_keys.DeliveryObject]:
+    """The reports that are neither of a reprocessing nor of an ignored file."""
+    parsed = map(object_keys.parse_delivery_object, report_keys)
+    return [one for one in parsed if one is not None and one.attempt_id is None]
 
 
 def _merged(known: Mapping[Partition, LastDelivery], reports: Iterable[Report]) -> dict[Partition, LastDelivery]:

@@ -83,8 +83,11 @@ class ReportDays:
         """
         if not self._is_complete():
             return None
-        earliest = since - CLOCK_DIFFERENCE
-        days = [day for day in self._days() if day >= earliest.date()]
+        earliest, indexed = since - CLOCK_DIFFERENCE, list(self._days())
+        if not indexed:
+            # Nothing was ever reported, or somebody deleted the index and left its mark.
+            return None
+        days = [day for day in indexed if day >= earliest.date()]
         return [entry for entry in self.entries_of(days, prefix) if entry.latest >= earliest]
 
     def entries_of(self, days: Iterable[date], prefix: str = object_keys.REPORTS) -> list[ReportEntry]:

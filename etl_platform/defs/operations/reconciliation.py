@@ -53,7 +53,7 @@ def _build_job() -> dg.JobDefinition:
         now = datetime.now(UTC)
         with retried_if_transient(context):
             platform.intake.waiting.clear_finished(now)
-            indexed = LastDeliveries(platform.store, platform.bucket).complete_index()
+            indexed = LastDeliveries(platform.store, platform.bucket, now).complete_index()
             found = make_reconciler(platform, now).reconcile()
         if indexed:
             context.log.warning(f"{indexed} reports were not in the index of reports by day; they are now")

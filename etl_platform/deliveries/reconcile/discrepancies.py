@@ -62,6 +62,7 @@ class PartitionListing:
     Attributes:
         reported: by delivery id, when the report of its arrival was written.
         replayed: by delivery id, when the latest report of a reprocessing was written.
+        replays: by delivery id, how many reports of reprocessings there are.
         bronze, quarantine: by delivery id, key and time of its object.
         silver: by object key, the time of the object.
     """
@@ -70,6 +71,7 @@ class PartitionListing:
     agency: str
     reported: Mapping[str, datetime] = field(default_factory=dict)
     replayed: Mapping[str, datetime] = field(default_factory=dict)
+    replays: Mapping[str, int] = field(default_factory=dict)
     bronze: Mapping[str, tuple[str, datetime]] = field(default_factory=dict)
     quarantine: Mapping[str, tuple[str, datetime]] = field(default_factory=dict)
     silver: Mapping[str, datetime] = field(default_factory=dict)

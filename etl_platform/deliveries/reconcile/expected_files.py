@@ -25,7 +25,7 @@ class ExpectedFiles:
 
     def __init__(self, store: ObjectStore, bucket: str, now: datetime) -> None:
         self._store, self._bucket, self._now = store, bucket, now
-        self._last_deliveries = LastDeliveries(store, bucket)
+        self._last_deliveries = LastDeliveries(store, bucket, now)
 
     def timeliness(self, contract: Contract) -> Iterator[tuple[str, Timeliness]]:
         """The timeliness of every active agency that ever delivered the dataset, by name.

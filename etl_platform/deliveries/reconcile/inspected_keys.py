@@ -71,7 +71,9 @@ def fingerprint(listing: PartitionListing, versions: Sequence[ListedVersion]) ->
     key = versions[0].key
     shown = (
         (listing.dataset, listing.agency, key),
-        [(one, listing.reported.get(one), listing.replayed.get(one), listing.bronze.get(one)) for one in ids],
+        [(one, listing.reported.get(one), listing.bronze.get(one)) for one in ids],
+        # Of replays, also the number: an older one whose report somebody deleted may have written silver.
+        [(listing.replayed.get(one), listing.replays.get(one)) for one in ids],
         [(silver, listing.silver[silver]) for silver in listing.silver_keys(key)],
     )
     digest = hashlib.blake2b(repr(shown).encode("utf-8", "surrogatepass"), digest_size=_DIGEST_BYTES)

@@ -1,6 +1,6 @@
 """Lists what a bucket holds of many agencies: one request for 1,000 objects, of however many agencies. No decision."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -61,6 +61,7 @@ class _Objects:
 
     reported: dict[str, datetime] = field(default_factory=dict)
     replayed: dict[str, datetime] = field(default_factory=dict)
+    replays: Counter[str] = field(default_factory=Counter)
     bronze: dict[str, tuple[str, datetime]] = field(default_factory=dict)
     quarantine: dict[str, tuple[str, datetime]] = field(default_factory=dict)
     silver: dict[str, datetime] = field(default_factory=dict)
@@ -79,6 +80,7 @@ class _Objects:
         else:
             latest = self.replayed.get(parsed.delivery_id, head.last_modified)
             self.replayed[parsed.delivery_id] = max(latest, head.last_modified)
+            self.replays[parsed.delivery_id] += 1
 
 
 class PartitionFolders:

@@ -90,7 +90,7 @@ def test_no_file_of_a_retired_agency_is_overdue(place: Place) -> None:
     assert senders(place.store, "bucket", agencies) == {"things": {"agency_b"}}
     assert {
         one.agency: (one.state, one.datasets, one.last_file)
-        for one in overview(LastDeliveries(place.store, "bucket").read().values(), agencies)
+        for one in overview(LastDeliveries(place.store, "bucket", datetime.now(UTC)).read().values(), agencies)
     } == {
         "agency_a": ("retired on 2026-03-01 by ana", ("things",), "Things.csv"),
         "agency_b": ("active", ("things",), "Things.csv"),

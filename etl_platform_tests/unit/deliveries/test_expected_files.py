@@ -79,7 +79,7 @@ class History:
         if self.index == "completed later":
             shutil.rmtree(self.root / object_keys.REPORT_DAYS)
         if self.index != "none":
-            LastDeliveries(self.store, "b").complete_index()
+            LastDeliveries(self.store, "b", NOW).complete_index()
         self.store.reads, self.store.listed = 0, []
         return ExpectedFiles(self.store, "b", NOW)
 

@@ -21,7 +21,7 @@ def bucket_of(agencies: int) -> CountedStore:
             store.now = (NOW - age).timestamp()
             found = report_of(f"{number:019x}{half}", agency=f"a{number}", last_modified=NOW - age, ended_at=NOW - age)
             Ledger(store, "b").put(found)
-    LastDeliveries(store, "b").complete_index()
+    LastDeliveries(store, "b", NOW).complete_index()
     store.counted()
     return store
 

@@ -1,8 +1,10 @@
 """The last delivery of each partition: the same as reading all reports, at the cost of the new ones."""
 
+import gzip
 import json
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import pytest
 from hypothesis import given, settings
@@ -15,6 +17,7 @@ from etl_platform.deliveries.ledger import Ledger
 from etl_platform.deliveries.report import Report
 from etl_platform.errors import ReportError, TransientError
 from etl_platform_tests.unit.deliveries.counted_store import CountedStore
+from etl_platform_tests.unit.deliveries.interleaving import take_turns
 from etl_platform_tests.unit.making_reports import report_of
 
 START = datetime(2026, 11, 1, tzinfo=UTC)
@@ -27,7 +30,10 @@ class Bucket:
     def __init__(self) -> None:
         self.store, self.number = CountedStore(), 0
         self.at(START)
-        self.last = LastDeliveries(self.store, "b")
+
+    @property
+    def last(self) -> LastDeliveries:
+        return LastDeliveries(self.store, "b", self.moment)
 
     def at(self, moment: datetime) -> None:
         self.moment, self.store.now = moment, moment.timestamp()
@@ -113,10 +119,66 @@ def test_neither_ignored_files_nor_reprocessings_count(bucket: Bucket) -> None:
     assert bucket.names() == {"a": "1.csv"}
 
 
-@pytest.mark.parametrize("content", [b"", b"\x1f\x8b", b"not gzip", b'{"format": 1}'])
-def test_an_object_that_cannot_be_read_is_made_again(bucket: Bucket, content: bytes) -> None:
+def test_reports_are_found_although_somebody_deleted_the_index_by_day_and_left_its_mark(bucket: Bucket) -> None:
     bucket.put("a")
     bucket.last.complete_index()
+    bucket.at(START + 30 * HOUR)
+    bucket.put("a")
+    bucket.put("b")
+    for head in list(bucket.store.list("b", object_keys.REPORT_DAYS)):
+        bucket.store.delete("b", head.key)
+    assert bucket.names() == {"a": "2.csv", "b": "3.csv"}
+    assert len(Ledger(bucket.store, "b").reports(since=START)) == 3
+    bucket.last.complete_index()
+    assert bucket.names() == {"a": "2.csv", "b": "3.csv"}
+
+
+def test_what_was_written_while_the_clock_was_ahead_hides_nothing_that_is_reported_later(bucket: Bucket) -> None:
+    bucket.at(START + 10_000 * HOUR)
+    bucket.put("a")
+    bucket.last.complete_index()
+    bucket.at(START)
+    bucket.put("b")
+    assert bucket.names() == {"a": "1.csv", "b": "2.csv"}
+    bucket.last.complete_index()
+    bucket.at(START + 3 * HOUR)
+    bucket.put("c")
+    assert bucket.names() == {"a": "1.csv", "b": "2.csv", "c": "3.csv"}
+
+
+def test_an_unreadable_report_stops_neither_the_index_by_day_nor_the_list_of_partitions(bucket: Bucket) -> None:
+    bucket.put("a")
+    bucket.put_without_entry("b")
+    report = bucket.put("c")
+    bucket.store.write("b", object_keys.report_key(*report.partition, report.delivery_id), b"{")
+    assert bucket.last.complete_index() == 1
+    assert bucket.last.partitions() == {("things", agency) for agency in "abc"}
+    with pytest.raises(ReportError, match=report.delivery_id):
+        bucket.last.read()
+
+
+def test_partitions_are_known_without_reading_reports(bucket: Bucket) -> None:
+    for agency in "ab":
+        bucket.put(agency)
+    assert bucket.last.partitions() == {("things", "a"), ("things", "b")}
+    bucket.last.complete_index()
+    bucket.put("c")
+    bucket.store.counted()
+    assert bucket.last.partitions() == {("things", agency) for agency in "abc"}
+    assert bucket.store.counted()["GET"] == 2, "the object, and the mark of the index by day"
+
+
+_OLDER = gzip.compress(b'{"format": 0}\n')
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"\x1f\x8b", b"not gzip", b'{"format": 1}', _OLDER, gzip.compress(b"[]\n"), None]
+)
+def test_an_object_that_cannot_be_read_is_made_again(bucket: Bucket, content: bytes | None) -> None:
+    bucket.put("a")
+    bucket.last.complete_index()
+    if content is None:
+        content = bucket.store.read("b", object_keys.LAST_DELIVERIES)[:-9]
     bucket.store.write("b", object_keys.LAST_DELIVERIES, content)
     assert bucket.names() == {"a": "1.csv"}
     assert bucket.store.read("b", object_keys.LAST_DELIVERIES) != content
@@ -191,6 +253,45 @@ def test_the_answer_is_that_of_reading_all_reports(steps: list[tuple[str, str]])
             bucket.at(bucket.moment + (HOUR if step == "wait" else 24 * HOUR))
     bucket.last.complete_index()
     assert bucket.last.read() == _of_all(bucket)
+
+
+WRITERS = 4
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    turns=st.lists(st.integers(0, WRITERS), max_size=120),
+    deaths=st.lists(st.none() | st.integers(1, 12), min_size=WRITERS + 1, max_size=WRITERS + 1),
+    is_lost=st.booleans(),
+)
+def test_processes_at_the_same_time_hide_nothing(turns: list[int], deaths: list[int | None], is_lost: bool) -> None:
+    bucket = Bucket()
+    bucket.put("a")
+    bucket.last.complete_index()
+    if is_lost:
+        bucket.store.delete("b", object_keys.LAST_DELIVERIES)
+    bucket.at(START + 5 * HOUR)
+    for _ in range(20):
+        bucket.put("a")
+    reports = [bucket.report("b"), bucket.report("a", -HOUR)]
+    attempts = [partial(_put, report=report) for report in reports]
+    attempts += [_read, _read, _complete]
+    take_turns(bucket.store, attempts, turns, deaths)
+    for _ in range(2):
+        assert bucket.last.read() == _of_all(bucket)
+        bucket.last.complete_index()
+
+
+def _put(store: CountedStore, report: Report) -> None:
+    Ledger(store, "b").put(report)
+
+
+def _read(store: CountedStore) -> None:
+    LastDeliveries(store, "b", START + 5 * HOUR).read()
+
+
+def _complete(store: CountedStore) -> None:
+    LastDeliveries(store, "b", START + 5 * HOUR).complete_index()
 
 
 def _of_all(bucket: Bucket) -> dict[Partition, LastDelivery]:
