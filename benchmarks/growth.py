@@ -11,19 +11,22 @@ import io
 import json
 import os
 import platform as machine
+import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from benchmarks.growth_contracts import CONTRACTS, cpu_seconds, write_contracts
 from benchmarks.growth_store import PAGE, GrowthStore, Stored
+from benchmarks.growth_table import SAME, SAME_S, Cost, Growth, Row, costs_section, seconds_section
 from etl_platform import object_keys
 from etl_platform.aws.clients import parse_aws_time
+from etl_platform.deliveries import stuck
 from etl_platform.deliveries.delivery import Cause, ObjectVersion, Outcome
 from etl_platform.deliveries.find_delivery import find_delivery
 from etl_platform.deliveries.intake import Intake
@@ -38,6 +41,7 @@ from etl_platform.settings import Settings
 
 RESULTS = Path(__file__).parent / "GROWTH.md"
 BUCKET = "growth"
+T = TypeVar("T")
 DELIVERIES, AGENCIES = (2_000, 20_000, 200_000), (10, 1_000, 5_000)
 USUAL_AGENCIES, PER_DAY = 100, 50
 REQUEST_S = 0.02
@@ -50,20 +54,11 @@ version: 1.0.0
 status: active
 schema: [{name: things, properties: [{name: ident, logicalType: string}]}]
 """
+_ABOUT_CONTRACTS = "CPU seconds of a process, imports included; of a tick, without what its process has loaded before."
 _ENTRY = (
     "<Contents><Key>reports/officer_detail/agency=a00001/{0:020x}.json</Key><ETag>&quot;{0:032x}&quot;</ETag>"
     "<LastModified>2026-11-01T00:00:00.000Z</LastModified><Size>4000</Size></Contents>"
 )
-
-
-@dataclass(frozen=True)
-class Cost:
-    """What one command cost; CPU and elapsed time are without the parsing of listings, which had ``listed`` objects."""
-
-    requests: int
-    listed: int
-    cpu_s: float
-    elapsed_s: float
 
 
 def main() -> int:
@@ -72,27 +67,37 @@ def main() -> int:
     parser.add_argument("--agencies", nargs="*", type=int, default=AGENCIES, help="numbers of agencies to measure")
     parser.add_argument("--contracts", nargs="*", type=int, default=CONTRACTS, help="numbers of contracts to measure")
     arguments = parser.parse_args()
-    page_s = _page_seconds()
-    parts = [_heading(page_s)]
-    usual = min(arguments.contracts)
-    history = {f"{number:,}": _commands(number, USUAL_AGENCIES, usual) for number in arguments.deliveries}
-    parts.append(_section(f"Deliveries, of {USUAL_AGENCIES} agencies", history, page_s))
-    most = arguments.deliveries[min(1, len(arguments.deliveries) - 1)]
-    agencies = {f"{number:,}": _commands(most, number, usual) for number in arguments.agencies}
-    parts.append(_section(f"Agencies, with {most:,} deliveries", agencies, page_s))
-    datasets = {f"{number:,}": _commands(most, USUAL_AGENCIES, number) for number in arguments.contracts}
-    parts.append(_section(f"Contracts, with {most:,} deliveries of {USUAL_AGENCIES} agencies", datasets, page_s))
-    partitions = {f"{number:,}": _partition(number) for number in PARTITION_FILES}
-    parts.append(_section("Files of one partition", partitions, page_s))
-    contracts = {f"{number:,}": cpu_seconds(number) for number in arguments.contracts}
-    parts.append(_contracts_section(contracts))
-    text = "\n".join(parts)
+    page_s, began = _page_seconds(), time.perf_counter()
+    usual, most = min(arguments.contracts), arguments.deliveries[min(1, len(arguments.deliveries) - 1)]
+    histories = _each("deliveries", arguments.deliveries, lambda number: _commands(number, USUAL_AGENCIES, usual))
+    agencies = _each("agencies", arguments.agencies, lambda number: _commands(most, number, usual))
+    contracts = _each("contracts", arguments.contracts, lambda number: _commands(most, USUAL_AGENCIES, number))
+    files = _each("files of a partition", PARTITION_FILES, _partition)
+    loaded = _each("contracts loaded", arguments.contracts, cpu_seconds)
+    sections = [
+        costs_section(f"Deliveries, of {USUAL_AGENCIES} agencies", histories, page_s),
+        costs_section(f"Agencies, with {most:,} deliveries", agencies, page_s),
+        costs_section(f"Contracts, with {most:,} deliveries of {USUAL_AGENCIES} agencies", contracts, page_s),
+        costs_section("Files of one partition", files, page_s),
+        seconds_section("Contracts, read and loaded", _ABOUT_CONTRACTS, loaded),
+    ]
+    text = "\n".join([_heading(page_s, time.perf_counter() - began), *sections])
     print(text)
     RESULTS.write_text(text, "utf-8")
     return 0
 
 
-def _commands(deliveries: int, agencies: int, contracts_number: int) -> dict[str, Cost]:
+def _each(what: str, numbers: Sequence[int], measure: Callable[[int], T]) -> dict[str, T]:
+    """What is measured for each number. All take minutes, so stderr has how long each took."""
+    found: dict[str, T] = {}
+    for number in numbers:
+        began = time.perf_counter()
+        found[f"{number:,}"] = measure(number)
+        print(f"{number:,} {what}: {time.perf_counter() - began:.0f} s", file=sys.stderr, flush=True)
+    return found
+
+
+def _commands(deliveries: int, agencies: int, contracts_number: int) -> dict[str, Row]:
     """Every command over a history: 50 deliveries a day until today."""
     store, now = GrowthStore(), datetime.now(UTC).replace(microsecond=0)
     with tempfile.TemporaryDirectory(prefix="growth-") as folder:
@@ -101,7 +106,7 @@ def _commands(deliveries: int, agencies: int, contracts_number: int) -> dict[str
         datasets = sorted(platform.contracts)
         store.seed(_history(deliveries, agencies, datasets, now))
         LastDeliveries(store, BUCKET, now).complete_index()
-        recent = next(iter(LastDeliveries(store, BUCKET, now).read().values()))
+        newest, oldest = (_source(number, agencies, datasets, now)[2].delivery_id for number in (0, deliveries - 1))
 
         def overdue() -> None:
             expected = ExpectedFiles(store, BUCKET, now)
@@ -111,24 +116,37 @@ def _commands(deliveries: int, agencies: int, contracts_number: int) -> dict[str
         def command(*words: str) -> Callable[[], None]:
             return lambda: _run(platform, *words)
 
-        measured = {
-            "`status --since 24h`": command("status", "--since", "24h"),
-            "`status --since 24h --agency A`": command("status", "--since", "24h", "--agency", "a00000"),
-            "`history --agency A`, for the first time": command("history", "--agency", "a00000"),
-            "`history --agency A`, again": command("history", "--agency", "a00000"),
-            "`quarantine --agency A`": command("quarantine", "--agency", "a00000", "--dataset", datasets[0]),
-            "`diff` of a delivery of the last days": lambda: find_delivery(store, BUCKET, recent.delivery_id, now),
-            "`agency list`": command("agency", "list"),
-            "`expected_files_job`, `status --stuck`": overdue,
-            "`reconcile --since 1d`": command("reconcile", "--since", "1d"),
-            "`reconcile`, for the first time": command("reconcile"),
-            "`reconcile`, `reconcile_job`": command("reconcile"),
-            "`index`": command("index"),
+        def find(delivery_id: str) -> Callable[[], object]:
+            return lambda: find_delivery(store, BUCKET, delivery_id, now)
+
+        agency = ("--agency", "a00000")
+        measured: dict[str, tuple[Growth, Callable[[], object]]] = {
+            "`status --since 24h`": (Growth.ASKED, command("status", "--since", "24h")),
+            "`status --since 24h --agency A`": (Growth.ASKED, command("status", "--since", "24h", *agency)),
+            "`status --stuck`, its questions to the bucket": (Growth.ASKED, lambda: _stuck(platform, now)),
+            "`history --agency A`, for the first time": (Growth.ASKED, command("history", *agency)),
+            "`history --agency A`, again": (Growth.ASKED, command("history", *agency)),
+            "`quarantine --agency A`": (Growth.ASKED, command("quarantine", *agency, "--dataset", datasets[0])),
+            "`diff` of a delivery of today": (Growth.ASKED, find(newest)),
+            "`diff` of the oldest delivery": (Growth.ALL, find(oldest)),
+            "`agency list`": (Growth.ASKED, command("agency", "list")),
+            "`expected_files_job`": (Growth.ASKED, overdue),
+            "overview, its questions to the bucket": (Growth.ASKED, platform.intake.waiting.unfinished),
+            "`reconcile --since 1d`": (Growth.ALL, command("reconcile", "--since", "1d")),
+            "`reconcile`, for the first time": (Growth.ALL, command("reconcile")),
+            "`reconcile`, `reconcile_job`": (Growth.ALL, command("reconcile")),
+            "`index`": (Growth.ALL, command("index")),
         }
-        return {name: _cost(store, call) for name, call in measured.items()}
+        return {name: (growth, _cost(store, call)) for name, (growth, call) in measured.items()}
 
 
-def _partition(files: int) -> dict[str, Cost]:
+def _stuck(platform: Platform, now: datetime) -> None:
+    stuck.failed_deliveries(platform.intake.waiting.unfinished(), now, lambda: 0)
+    stuck.ignored_files(platform.store, BUCKET, platform.intake.router().route, now)
+    stuck.overdue_files(platform.store, BUCKET, platform.contracts, now)
+
+
+def _partition(files: int) -> dict[str, Row]:
     """A partition of many source keys, read again after nothing has changed, and its content."""
     store = GrowthStore()
     contract = parse_contract(_CONTRACT, "growth.odcs.yaml", {})
@@ -152,9 +170,9 @@ def _partition(files: int) -> dict[str, Cost]:
     content = _cost(store, lambda: state.content(*partition))
     read_again()
     return {
-        "rows and version after a delivery": content,
-        "a partition read again, nothing changed": _cost(store, read_again),
-        "its checks": _cost(store, lambda: PartitionState(store, BUCKET).judged(*partition)),
+        "rows and version after a delivery": (Growth.ASKED, content),
+        "a partition read again, nothing changed": (Growth.ASKED, _cost(store, read_again)),
+        "its checks": (Growth.ASKED, _cost(store, lambda: PartitionState(store, BUCKET).judged(*partition))),
     }
 
 
@@ -197,18 +215,22 @@ def _history(deliveries: int, agencies: int, datasets: Sequence[str], now: datet
     """Bronze, silver, report and source of each delivery; every tenth was refused."""
     objects: dict[str, Stored] = {}
     for number in range(deliveries):
-        at = now - timedelta(days=1) * (number / PER_DAY) - timedelta(hours=1)
-        agency, dataset = f"a{number % agencies:05}", datasets[(number + number // agencies) % len(datasets)]
-        objects |= _delivery(number, agency, dataset, at.replace(microsecond=0))
+        objects |= _delivery(number, *_source(number, agencies, datasets, now))
     return objects
 
 
-def _delivery(number: int, agency: str, dataset: str, at: datetime) -> dict[str, Stored]:
+def _source(number: int, agencies: int, datasets: Sequence[str], now: datetime) -> tuple[str, str, ObjectVersion]:
+    """Agency, dataset and source version of a delivery; 0 is the newest."""
+    at = (now - timedelta(days=1) * (number / PER_DAY) - timedelta(hours=1)).replace(microsecond=0)
+    agency, dataset = f"a{number % agencies:05}", datasets[(number + number // agencies) % len(datasets)]
     name = f"{''.join(word.title() + '_' for word in dataset.split('_')).rstrip('_')}_{at:%Y-%m-%d}_{number}.csv"
-    etag = f"{number:032x}"
-    source = ObjectVersion(BUCKET, f"from_client/{agency}/{name}", f"v-{etag}", etag, 1_000, f"{number:016X}", at)
-    is_good = number % 10 != 0
-    bronze = object_keys.bronze_key(dataset, agency, source.delivery_id, name)
+    key, etag = f"from_client/{agency}/{name}", f"{number:032x}"
+    return agency, dataset, ObjectVersion(BUCKET, key, f"v-{etag}", etag, 1_000, f"{number:016X}", at)
+
+
+def _delivery(number: int, agency: str, dataset: str, source: ObjectVersion) -> dict[str, Stored]:
+    etag, is_good, at = f"{number:032x}", number % 10 != 0, source.order.last_modified
+    bronze = object_keys.bronze_key(dataset, agency, source.delivery_id, object_keys.base_name(source.key))
     silver = object_keys.silver_key(dataset, agency, source.key)
     report = Report(
         delivery_id=source.delivery_id,
@@ -254,48 +276,19 @@ def _page_seconds() -> float:
     return (time.process_time() - began) / 5
 
 
-def _heading(page_s: float) -> str:
-    about = f"{datetime.now(UTC).date()}, {os.cpu_count()} cores, Python {machine.python_version()}."
+def _heading(page_s: float, took_s: float) -> str:
     return f"""# Cost as history grows
 
-{about} Each cell has the requests to the object store, the CPU seconds of the client, and the seconds that it took.
+{datetime.now(UTC).date()}, {os.cpu_count()} cores, Python {machine.python_version()}. It took {took_s / 60:.0f} minutes.
+Each cell has the requests to the object store, the CPU seconds of the client, and the seconds that it took.
 
-The store is in memory and answers after {REQUEST_S * 1_000:.0f} ms. For each 1,000 listed objects,
-{page_s * 1_000:.0f} ms are added, in which botocore parses them. Each history has {PER_DAY} deliveries a day, and every
-tenth is refused. *Slope* is how many times the last column costs the first, in requests.
+The store is in memory and answers after {REQUEST_S * 1_000:.0f} ms. For each 1,000 listed objects, {page_s * 1_000:.0f} ms
+are added, in which botocore parses them. Each history has {PER_DAY} deliveries a day, and every tenth is refused.
+
+The last column compares the last number with the first. *Flat* is at most {SAME} times the requests, and {SAME_S} s
+of CPU more. *With what is asked*: the command prints or checks all that grows here, such as the agency's own history.
+*With all*: it lists what nobody asked about, 1,000 objects a request.
 """
-
-
-def _section(title: str, columns: Mapping[str, Mapping[str, Cost]], page_s: float) -> str:
-    names = list(columns)
-    lines = [f"## {title}\n", f"| | {' | '.join(names)} | slope |", f"|---|{'---|' * len(names)}---|"]
-    for command in columns[names[0]]:
-        costs = [columns[name][command] for name in names]
-        cells = [_cell(cost, cost.listed / PAGE * page_s) for cost in costs]
-        slope = costs[-1].requests / max(1, costs[0].requests)
-        lines.append(f"| {command} | {' | '.join(cells)} | {slope:.1f} |")
-    return "\n".join(lines) + "\n"
-
-
-def _cell(cost: Cost, parsing_s: float) -> str:
-    return f"{cost.requests:,} · {cost.cpu_s + parsing_s:.1f} · {cost.elapsed_s + parsing_s:.1f}"
-
-
-def _contracts_section(columns: Mapping[str, Mapping[str, float]]) -> str:
-    names = list(columns)
-    head = [
-        "## Contracts, read and loaded",
-        "",
-        "CPU seconds of a process, imports included; of a tick, without what its process has loaded before. *Slope* is "
-        "how many times the last column costs the first.",
-        "",
-        f"| | {' | '.join(names)} | slope |",
-        f"|---|{'---|' * len(names)}---|",
-    ]
-    for step in columns[names[0]]:
-        costs = [columns[name][step] for name in names]
-        head.append(f"| {step} | {' | '.join(f'{cost:.1f}' for cost in costs)} | {costs[-1] / costs[0]:.1f} |")
-    return "\n".join(head) + "\n"
 
 
 if __name__ == "__main__":
