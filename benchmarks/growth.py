@@ -279,11 +279,11 @@ def _page_seconds() -> float:
 def _heading(page_s: float, took_s: float) -> str:
     return f"""# Cost as history grows
 
-{datetime.now(UTC).date()}, {os.cpu_count()} cores, Python {machine.python_version()}. It took {took_s / 60:.0f} minutes.
-Each cell has the requests to the object store, the CPU seconds of the client, and the seconds that it took.
+{datetime.now(UTC).date()}, {os.cpu_count()} cores, Python {machine.python_version()}, {took_s / 60:.0f} minutes. Each
+cell has the requests to the object store, the CPU seconds of the client, and the seconds that it took.
 
-The store is in memory and answers after {REQUEST_S * 1_000:.0f} ms. For each 1,000 listed objects, {page_s * 1_000:.0f} ms
-are added, in which botocore parses them. Each history has {PER_DAY} deliveries a day, and every tenth is refused.
+The store is in memory and answers after {REQUEST_S * 1_000:.0f} ms. {page_s * 1_000:.0f} ms are added for each
+1,000 listed objects, in which botocore parses them. Histories have {PER_DAY} deliveries a day; every tenth is refused.
 
 The last column compares the last number with the first. *Flat* is at most {SAME} times the requests, and {SAME_S} s
 of CPU more. *With what is asked*: the command prints or checks all that grows here, such as the agency's own history.
