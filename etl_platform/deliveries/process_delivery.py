@@ -85,7 +85,7 @@ class DeliveryProcessor:
             work = Path(folder)
             # The reader recognises formats by content, so the sender's file name is not needed.
             sha256 = self._store.download(bronze, work / "delivery")
-            check = _check(task, work / "delivery", work, self._memory)
+            check = self._check(task, work / "delivery", work)
             report = replace(task.report(Outcome(check.outcome), check, self._clock()), sha256=sha256)
             found = Found(current, self._quarantine(task).current() if task.reprocessing else None)
             if task.reprocessing and report.outcome is Outcome.ACCEPTED:
@@ -101,6 +101,36 @@ class DeliveryProcessor:
             # After the swap: of two files that arrive at once, the later one sees the other.
             report = self._compared(report, task, work / SILVER, current)
         return self.finish(task, replace(report, written=written))
+
+    def _check(self, task: DeliveryTask, path: Path, work: Path) -> CheckResult:
+        """Check a delivery. An arrival whose check would fail again in the same way is rejected.
+
+        A reprocessing raises instead: the person who asked for it sees the error, and after the cure it is the same
+        reprocessing, which a report would prevent.
+        """
+        from etl_platform.engine.check import check_file
+        from etl_platform.engine.reading.expected_memory import expected_memory_bytes
+        from etl_platform.engine.split import QUARANTINE, SILVER
+
+        try:
+            with self._memory.reserve(expected_memory_bytes(path)):
+                return check_file(
+                    path,
+                    task.contract,
+                    work,
+                    # The day of delivery, so that a reprocessing next month gives the same result.
+                    as_of=task.source.order.last_modified.astimezone(UTC).date(),
+                    delivery_id=task.source.delivery_id,
+                    corrections=task.corrections,
+                    previous=lambda: self._series.previous(task),
+                )
+        except Exception as error:
+            verdict = None if task.reprocessing else verdict_on(error, task.trigger.receive_count)
+            if verdict is None:
+                raise
+            for half_written in (SILVER, QUARANTINE):
+                (work / half_written).unlink(missing_ok=True)
+            return CheckResult(errors=(verdict,))
 
     def _write(
         self, task: DeliveryTask, report: Report, found: Found, work: Path, *, has_reported: bool = False
@@ -262,33 +292,3 @@ class DeliveryProcessor:
         """Delete the quarantine of a superseded delivery; an earlier attempt that crashed may have left one."""
         if report.outcome is Outcome.SUPERSEDED:
             self._store.delete(self._bucket, object_keys.quarantine_key(*report.partition, report.delivery_id))
-
-
-def _check(task: DeliveryTask, path: Path, work: Path, memory: MemoryBudget) -> CheckResult:
-    """Check a delivery. An arrival whose check would fail again in the same way is rejected.
-
-    A reprocessing raises instead: the person who asked for it sees the error, and after the cure it is the same
-    reprocessing, which a report would prevent.
-    """
-    from etl_platform.engine.check import check_file
-    from etl_platform.engine.reading.expected_memory import expected_memory_bytes
-    from etl_platform.engine.split import QUARANTINE, SILVER
-
-    try:
-        with memory.reserve(expected_memory_bytes(path)):
-            return check_file(
-                path,
-                task.contract,
-                work,
-                # The day of delivery, so that a reprocessing next month gives the same result.
-                as_of=task.source.order.last_modified.astimezone(UTC).date(),
-                delivery_id=task.source.delivery_id,
-                corrections=task.corrections,
-            )
-    except Exception as error:
-        verdict = None if task.reprocessing else verdict_on(error, task.trigger.receive_count)
-        if verdict is None:
-            raise
-        for half_written in (SILVER, QUARANTINE):
-            (work / half_written).unlink(missing_ok=True)
-        return CheckResult(errors=(verdict,))

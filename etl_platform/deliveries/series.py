@@ -60,6 +60,22 @@ class Series:
         previous = previous_files(summary, [one.summary for one in others])
         return DriftComparison.of(summary, previous, limits, _row_rules(task.contract, check))
 
+    def previous(self, task: DeliveryTask) -> list[FileSummary]:
+        """The files that came before, the oldest first; none if the contract keeps no series, or S3 does not answer.
+
+        They only say which columns may be renamed, so no check fails for them.
+        """
+        if task.contract.drift_limits.severity is None:
+            return []
+        source = task.source
+        try:
+            _, files = self._read(object_keys.series_key(task.contract.dataset, task.agency, source.key))
+        except TransientError as error:
+            log.warning("renamed columns are found without the last file", extra={"error": str(error)})
+            return []
+        before = (one.summary for one in files if one.summary.at < source.order.last_modified)
+        return [one for one in before if one.delivery_id != source.delivery_id]
+
     def _add(self, key: str, summary: FileSummary) -> list[_Stored]:
         """Add a file to an index; returns the other files of it, the oldest first."""
         added, others = _Stored(summary, _line(summary)), list[_Stored]()

@@ -23,7 +23,8 @@ from etl_platform.engine.personal_data_search import PersonalDataSearch, Searche
 from etl_platform.engine.profile import Profiler
 from etl_platform.engine.reading.open_table import open_table
 from etl_platform.engine.reading.table import Table
-from etl_platform.engine.reading.tables.headers import HeaderMatch, match_header
+from etl_platform.engine.reading.tables.headers import NO_HEADER_MATCH, HeaderMatch, match_header
+from etl_platform.engine.renames.last_file import PreviousFiles, no_files
 from etl_platform.engine.renames.suggest import suggest_renames
 from etl_platform.engine.result import CheckResult, FileError
 from etl_platform.engine.rules.compile_contract import compile_contract
@@ -47,6 +48,7 @@ def check_file(
     as_of: date | None = None,
     delivery_id: str | None = None,
     corrections: Corrections | None = None,
+    previous: PreviousFiles = no_files,
 ) -> CheckResult:
     """Read, check and split one file.
 
@@ -56,6 +58,7 @@ def check_file(
         as_of: the day of delivery (UTC); a contract with freshness, ``notFuture`` or ``delivery_day`` needs it.
         delivery_id: written into the footer of ``silver.parquet``, so that no two deliveries give the same bytes.
         corrections: replace cells before anything is checked, so that the same rules apply to them.
+        previous: the previous files of the series, by which renamed columns are found.
 
     Raises:
         ValueError: the day of delivery is needed and not given.
@@ -68,11 +71,13 @@ def check_file(
         if contract.overlay is not None:
             # Before the file is opened, since the overlay may be why it cannot be read.
             reading.result = replace(reading.result, overlay=AppliedOverlay.of(contract.overlay))
-        table = reading.table = open_table(path, contract)
+        table = reading.table = _open(path, contract, reading, previous)
         if corrections:
             table = reading.table = CorrectedTable(table, corrections)
         match = match_header(table.header, contract)
-        reading.result = _with_columns(reading.result, table, match, contract)
+        renames = suggest_renames(table, match, contract, previous)
+        reading.result = _with_columns(reading.result, table, match, renames)
+        reading.result = replace(reading.result, errors=tuple(_header_errors(contract, match, renames)))
         if not reading.result.errors:
             compiled = compile_contract(
                 contract, match.positions, delivery_day=as_of, serial_origin=table.serial_origin
@@ -162,8 +167,36 @@ def profile_file(
     return reading.result
 
 
-def _with_columns(result: CheckResult, table: Table, match: HeaderMatch, contract: Contract) -> CheckResult:
-    renames = suggest_renames(table, match, contract)
+def _open(path: Path, contract: Contract, reading: _Reading, previous: PreviousFiles) -> Table:
+    """Open a file. Of one whose header names too few columns, say which of its columns may be which.
+
+    Raises:
+        UnreadableFileError: what ``open_table`` raises.
+    """
+    try:
+        return open_table(path, contract)
+    except UnreadableFileError as error:
+        if error.code != NO_HEADER_MATCH or not (hint := _likely_header(path, contract, reading, previous)):
+            raise
+        raise UnreadableFileError(error.code, f"{error.message}; {hint}", error.line) from error
+
+
+def _likely_header(path: Path, contract: Contract, reading: _Reading, previous: PreviousFiles) -> str | None:
+    try:
+        table = open_table(path, None)
+    except UnreadableFileError:
+        return None
+    match, dialect = match_header(table.header, contract), table.describe()
+    renames = suggest_renames(table, match, contract, previous)
+    # Without renames, what looks like a header may be a row of data.
+    if not renames or dialect.header_remark:
+        return None
+    reading.result = _with_columns(reading.result, table, match, renames)
+    pairs = ", ".join(f"{rename.header} may be {rename.column}" for rename in renames)
+    return f"on line {dialect.header_line}, {pairs}"
+
+
+def _with_columns(result: CheckResult, table: Table, match: HeaderMatch, renames: tuple[Rename, ...]) -> CheckResult:
     columns = FileColumns(
         header=tuple(table.names),
         matched={name: table.names[position] for name, position in match.positions.items()},
@@ -173,7 +206,7 @@ def _with_columns(result: CheckResult, table: Table, match: HeaderMatch, contrac
         duplicates={name: tuple(table.names[place] for place in places) for name, places in match.duplicates.items()},
         renames=renames,
     )
-    return replace(result, columns=columns, errors=tuple(_header_errors(contract, match, renames)))
+    return replace(result, columns=columns)
 
 
 def _with_lineage(result: CheckResult, compiled: CompiledContract) -> CheckResult:

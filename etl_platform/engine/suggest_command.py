@@ -104,11 +104,12 @@ def _advice(rename: Rename, contract: Contract, agency: str | None) -> str:
 
 def _open(file: Path, contract: Contract) -> "Table":
     from etl_platform.engine.reading.open_table import open_table
+    from etl_platform.engine.reading.tables.headers import NO_HEADER_MATCH
 
     try:
         return open_table(file, contract)
     except UnreadableFileError as error:
-        if error.code != "no_header_match":
+        if error.code != NO_HEADER_MATCH:
             raise
         # So many columns have other names that the contract does not find the header.
         return open_table(file, None)

@@ -9,6 +9,12 @@ from etl_platform.engine.drift.summary import ColumnSummary, FileSummary
 
 PreviousFiles = Callable[[], Sequence[FileSummary]]
 """The previous files of a series, the oldest first. Called only for a file that lacks columns and has unknown ones."""
+
+
+def no_files() -> Sequence[FileSummary]:
+    return ()
+
+
 _CODES, _FEW_CODES, _NUMBERS, _DAYS, _FORMS = 0.62, 0.33, 0.4, 0.28, 0.28
 """What it adds to a score that a column holds what another one held: codes, yes and no, numbers, dates, forms of texts.
 Codes alone are enough, if nearly all rows have them as before."""

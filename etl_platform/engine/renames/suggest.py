@@ -11,13 +11,13 @@ import polars as pl
 
 from etl_platform.engine.column_words import words
 from etl_platform.engine.contract.model import Column, ColumnType, Contract
-from etl_platform.engine.drift.summary import ColumnSummary, FileSummary
+from etl_platform.engine.drift.summary import ColumnSummary
 from etl_platform.engine.errors import UnreadableFileError
 from etl_platform.engine.matched_columns import Rename
 from etl_platform.engine.profile import Profiler
 from etl_platform.engine.reading.table import Table
 from etl_platform.engine.reading.tables.headers import HeaderMatch
-from etl_platform.engine.renames.last_file import LastSeen, Likeness, PreviousFiles, last_seen, likeness
+from etl_platform.engine.renames.last_file import LastSeen, Likeness, PreviousFiles, last_seen, likeness, no_files
 from etl_platform.engine.renames.meanings import KINDS
 from etl_platform.engine.renames.name_words import meanings, name_score, roles
 from etl_platform.engine.renames.pairs import LEAST_LEAD, LEAST_SCORE, Pair, decided_pairs
@@ -49,12 +49,8 @@ _LIKE, _UNLIKE, _CONTRADICTED = 0.5, 0.3, 0.15
 """From which likeness to the last file on it counts, up to which it contradicts, and what a contradiction costs."""
 
 
-def _no_files() -> Sequence[FileSummary]:
-    return ()
-
-
 def suggest_renames(
-    table: Table, match: HeaderMatch, contract: Contract, previous: PreviousFiles = _no_files
+    table: Table, match: HeaderMatch, contract: Contract, previous: PreviousFiles = no_files
 ) -> tuple[Rename, ...]:
     """The columns of the contract that the file probably has under another name, best first.
 

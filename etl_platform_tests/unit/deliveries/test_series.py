@@ -18,6 +18,8 @@ from etl_platform.deliveries.report import Report
 from etl_platform.deliveries.verdict import why
 from etl_platform.engine.drift.comparison import KEPT, DriftComparison
 from etl_platform.engine.drift.finding import Change
+from etl_platform.engine.result import CheckResult
+from etl_platform.errors import TransientError
 from etl_platform.object_keys import SERIES, series_key
 from etl_platform_tests.unit.intake_place import REPROCESS, Place
 from etl_platform_tests.unit.making import contract_of, custom, row_rule, text, typed
@@ -26,6 +28,10 @@ CONTRACT = contract_of(
     [text("ident", required=True), typed("size", "integer"), text("shift"), text("unit")],
     customs=custom(filePatterns=["things*"]),
     quality=[row_rule("size_small", "size < 1000"), row_rule("unit_known", "unit <> 'u9' OR size > 3")],
+)
+CODES = contract_of(
+    [text("ident", required=True), typed("size", "integer"), text("shift"), text("unit", classification="internal")],
+    customs=custom(filePatterns=["things*"]),
 )
 FOLDER = "from_client/agency_a"
 DAY_S = 86_400
@@ -206,3 +212,55 @@ def test_numbers_do_not_count_in_a_series_and_all_else_does(name: str, one: int,
     folders = [series_key("things", "agency_a", f"{FOLDER}/{name}x{number}x.csv") for number in (one, other)]
     assert folders[0] == folders[1]
     assert series_key("things", "agency_a", f"{FOLDER}/{name}c{one}.csv") != folders[0]
+
+
+def test_a_renamed_column_is_found_by_the_codes_that_it_had_in_the_last_file(tmp_path: Path) -> None:
+    place = Place(tmp_path, CODES)
+    ingest(place, lines(), 0)
+    columns = ingest(place, lines(header="ident,size,shift,x9"), 30).check.columns
+    assert columns is not None
+    assert [(rename.header, rename.column) for rename in columns.renames] == [("x9", "unit")]
+    assert "100% of them are as in the last file that had it" in columns.renames[0].reason
+
+
+def test_the_refusal_of_a_file_without_a_known_header_says_which_column_may_be_which(tmp_path: Path) -> None:
+    place = Place(tmp_path, CODES)
+    ingest(place, lines(), 0)
+    refused = ingest(place, lines(header="nothing,siz,known,team"), 30).check
+    assert [error.code for error in refused.errors] == ["no_header_match"]
+    assert refused.errors[0].message.endswith("; on line 1, siz may be size, team may be unit")
+    assert CheckResult.from_json(refused.to_json()) == refused
+
+
+def test_a_series_is_read_before_the_check_only_if_columns_may_be_renamed(tmp_path: Path) -> None:
+    place = Place(tmp_path, CODES)
+    keys, reading = list[str](), place.store.read_with_etag
+
+    def counted(bucket: str, key: str) -> Any:
+        keys.extend([key] if key.startswith(SERIES) else [])
+        return reading(bucket, key)
+
+    place.store.read_with_etag = counted  # type: ignore[method-assign]
+    for day, header in enumerate(["ident,size,shift,unit", "ident,size,shift,unit", "ident,size,shift,x9"]):
+        ingest(place, lines(header=header), day)
+    assert len(keys) == 4
+
+
+def test_a_series_that_does_not_answer_leaves_what_the_names_show(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    place = Place(tmp_path, CODES)
+    ingest(place, lines(), 0)
+    reading, failures = place.store.read_with_etag, [TransientError("GET")]
+
+    def failing(bucket: str, key: str) -> Any:
+        if key.startswith(SERIES) and failures:
+            raise failures.pop()
+        return reading(bucket, key)
+
+    place.store.read_with_etag = failing  # type: ignore[method-assign]
+    report = ingest(place, lines(header="ident,siz,shift,x9"), 30)
+    assert report.check.columns is not None
+    assert [(rename.header, rename.column) for rename in report.check.columns.renames] == [("siz", "size")]
+    assert "renamed columns are found without the last file" in caplog.text
+    assert drift(report).files == 1

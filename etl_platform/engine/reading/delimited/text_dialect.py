@@ -18,7 +18,7 @@ from etl_platform.engine.reading.delimited.header_width import refuse_short_head
 from etl_platform.engine.reading.delimited.row_format import RowFormat
 from etl_platform.engine.reading.delimited.sample_layout import Layout, Sample, best_layout
 from etl_platform.engine.reading.tables.above_header import refuse_rows_above
-from etl_platform.engine.reading.tables.headers import HEADER_ROWS
+from etl_platform.engine.reading.tables.headers import HEADER_ROWS, NO_HEADER_MATCH
 
 SAMPLE_BYTES = 256 << 10
 _SEP_LINE = re.compile(r"\A\ufeff?\"?sep=([\t,;|:^~#])\"?[\r\n]", re.IGNORECASE)
@@ -84,7 +84,7 @@ def detect_text_dialect(sample: bytes, *, whole: bool, contract: Contract | None
     data_offset, in_sample = lines_bytes(sample, text, encoding, header.after - 1)
     if not in_sample and not whole:
         message = f"the header does not end within the first {SAMPLE_BYTES:,} bytes; send fewer columns"
-        raise UnreadableFileError("no_header_match", message, header.first)
+        raise UnreadableFileError(NO_HEADER_MATCH, message, header.first)
     return TextDialect(
         encoding=encoding,
         format=layout.row_format(line_end, pads_short_rows=contract is not None and contract.pads_short_rows),
@@ -108,7 +108,7 @@ def detect_text_dialect(sample: bytes, *, whole: bool, contract: Contract | None
 def _no_header(contract: Contract | None) -> UnreadableFileError:
     message = f"none of the first {HEADER_ROWS} lines looks like the header; send a line with the column names"
     if contract is None:
-        return UnreadableFileError("no_header_match", message)
+        return UnreadableFileError(NO_HEADER_MATCH, message)
     names, overrides = ", ".join(column.name for column in contract.file_columns), contract.reading_overrides
     if overrides.header_line:
         return contradicts_override(f"line {overrides.header_line} as the header, but that line does not name {names}")
@@ -116,7 +116,7 @@ def _no_header(contract: Contract | None) -> UnreadableFileError:
         return contradicts_override(f"quote or escape, but with them no line names {names}")
     if overrides.delimiter:
         return contradicts_override(f"the delimiter {overrides.delimiter!r}, but with it no line names {names}")
-    return UnreadableFileError("no_header_match", f"{message}: {names}")
+    return UnreadableFileError(NO_HEADER_MATCH, f"{message}: {names}")
 
 
 def _line_end(text: str) -> tuple[bytes, float]:

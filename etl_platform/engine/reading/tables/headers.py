@@ -10,6 +10,8 @@ from etl_platform.engine.reading.tables.below_header import NumberedRow, RowBelo
 from etl_platform.engine.reading.tables.header_words import are_names, has_header_word, is_value
 from etl_platform.engine.reading.tables.joined_rows import JOINED_ROWS, join_rows, rows_of_header
 
+NO_HEADER_MATCH = "no_header_match"
+"""The code of a file in which no row names enough columns of the contract."""
 HEADER_ROWS = 40
 """Rows from the top in which the header is searched."""
 _LEAST_REPEATED = 3

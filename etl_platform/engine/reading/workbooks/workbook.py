@@ -13,7 +13,13 @@ from etl_platform.engine.contract.reading_overrides import ReadingOverrides, con
 from etl_platform.engine.errors import UnreadableFileError
 from etl_platform.engine.file_dialect import DroppedLine, FileDialect
 from etl_platform.engine.reading.tables.above_header import refuse_rows_above
-from etl_platform.engine.reading.tables.headers import HEADER_ROWS, FoundHeader, find_header, unique_names
+from etl_platform.engine.reading.tables.headers import (
+    HEADER_ROWS,
+    NO_HEADER_MATCH,
+    FoundHeader,
+    find_header,
+    unique_names,
+)
 from etl_platform.engine.reading.tables.preamble_and_footer import shorten
 from etl_platform.engine.reading.workbooks.serial_columns import resolve_serials
 from etl_platform.engine.reading.workbooks.sheet_rows import SheetLoader
@@ -171,7 +177,7 @@ def _candidates(sheets: Sequence[Sheet], contract: Contract | None, overrides: R
     if header_line:
         raise contradicts_override(f"line {header_line} as the header, but no sheet has the header there")
     raise UnreadableFileError(
-        "no_header_match",
+        NO_HEADER_MATCH,
         f"no sheet has a header row (searched: {names}); add a row with the column names",
     )
 

@@ -42,7 +42,7 @@ def _officer_rows(chance: random.Random) -> list[sample_rows.Row]:
     return [{**row, "middle_initial": chance.choice("ABCDE")} for row in rows]
 
 
-_SAMPLES: dict[str, Callable[[random.Random], list[sample_rows.Row]]] = {
+SAMPLES: dict[str, Callable[[random.Random], list[sample_rows.Row]]] = {
     "officer_detail": _officer_rows,
     "traffic_stops": lambda chance: sample_rows.stop_rows(chance, _ROWS, "N"),
     "complaints": lambda chance: sample_rows.complaint_rows(chance, _ROWS),
@@ -55,9 +55,9 @@ _SAMPLES: dict[str, Callable[[random.Random], list[sample_rows.Row]]] = {
 def agency_file(seed: int) -> RenamedFile:
     """A file with up to four columns renamed, up to three lost, up to four added; in some, columns are merged too."""
     chance = random.Random(seed)
-    dataset = chance.choice(sorted(_SAMPLES))
+    dataset = chance.choice(sorted(SAMPLES))
     contract = load_contract(Path(CONTRACTS) / f"{dataset}.odcs.yaml")
-    rows = _SAMPLES[dataset](chance)
+    rows = SAMPLES[dataset](chance)
     gone, added = set[str](), dict[str, list[str]]()
     if chance.random() < 0.3:
         merged, added = chance.choice(MERGED[dataset])

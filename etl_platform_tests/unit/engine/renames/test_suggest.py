@@ -9,6 +9,7 @@ from etl_platform.cli.main import main
 from etl_platform.engine.check import check_file
 from etl_platform.engine.contract.model import Contract
 from etl_platform.engine.contract_folder import load_contract
+from etl_platform.engine.drift.summary import FileSummary
 from etl_platform.engine.errors import UnreadableFileError
 from etl_platform.engine.matched_columns import Rename
 from etl_platform.engine.reading.open_table import open_table
@@ -21,12 +22,12 @@ from etl_platform_tests.unit.engine.renames.generated_renames import RenamedFile
 from etl_platform_tests.unit.making import CONTRACTS, contract_of, text, typed
 
 
-def suggested(path: Path, contract: Contract) -> tuple[Rename, ...]:
+def suggested(path: Path, contract: Contract, *previous: FileSummary) -> tuple[Rename, ...]:
     try:
         table = open_table(path, contract)
     except UnreadableFileError:
         table = open_table(path, None)
-    return suggest_renames(table, match_header(table.header, contract), contract)
+    return suggest_renames(table, match_header(table.header, contract), contract, lambda: previous)
 
 
 @pytest.mark.parametrize("generate", [renamed_file, agency_file])
