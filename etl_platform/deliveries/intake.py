@@ -296,8 +296,8 @@ class Intake:
         )
 
     def _with_hint(self, why: FileError, version: ObjectVersion) -> FileError:
-        """The reason, with the contract that the columns of the file fit, if exactly one does."""
-        from etl_platform.engine.header_fit import HEAD_BYTES, fitting_contract, hint, may_have_header
+        """The reason, with the contract that the columns of the file fit or are like, if one does."""
+        from etl_platform.engine.header_fit import HEAD_BYTES, fitting_contract, may_have_header
 
         if not may_have_header(object_keys.base_name(version.key)):
             return why
@@ -309,8 +309,8 @@ class Intake:
         with tempfile.TemporaryDirectory(prefix="etl-platform-") as folder:
             path = Path(folder) / "start"
             path.write_bytes(start)
-            contract = fitting_contract(path, self._contracts.values())
-        return why if contract is None else replace(why, message=f"{why.message}; {hint(contract)}")
+            fits = fitting_contract(path, self._contracts.values())
+        return why if fits is None else replace(why, message=f"{why.message}; {fits.hint()}")
 
     def arrival(self, dataset: str, agency: str, delivery_id: str) -> Report:
         """The report of a delivery whose bytes are in bronze.

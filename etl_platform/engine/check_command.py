@@ -18,7 +18,7 @@ from etl_platform.engine.contract.model import Contract
 from etl_platform.engine.contract_folder import BrokenContract, ContractFolder, load_contract, read_folder
 from etl_platform.engine.errors import ContractError, EtlPlatformError, UsageError
 from etl_platform.engine.exit_codes import BAD, GOOD, USAGE
-from etl_platform.engine.header_fit import fitting_contract, hint
+from etl_platform.engine.header_fit import fitting_contract
 from etl_platform.engine.ignored_names import ignored_name
 from etl_platform.engine.named_files import NamedFile, NamedFiles, find_files, require_file
 from etl_platform.engine.overlays.overlay_folder import for_agency, overlay_path, partition_name
@@ -132,7 +132,7 @@ class _Contracts:
             raise NotADeliveryError("contract_error", f"{name} would wait for its contract: {contract.error}")
         if contract is None:
             fits = fitting_contract(file.path, good.values())
-            problem = f"no contract matches the file name {name}; " + (f"{hint(fits)}; " if fits else "")
+            problem = f"no contract matches the file name {name}; " + (f"{fits.hint()}; " if fits else "")
             advice = f"name one with --contract ({', '.join(good)}) or look at the file with --profile-only"
             raise NotADeliveryError("no_contract", problem + advice)
         return self.of_agency(contract)

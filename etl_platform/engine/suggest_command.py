@@ -1,6 +1,6 @@
 """The command that suggests synonyms for a file: its contract, by name or by header, and what is printed."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -8,7 +8,7 @@ from etl_platform.engine.contract.file_names import choose_contract
 from etl_platform.engine.contract.model import Contract
 from etl_platform.engine.contract_folder import load_contract, read_folder
 from etl_platform.engine.errors import EtlPlatformError, UnreadableFileError
-from etl_platform.engine.header_fit import nearest_contract
+from etl_platform.engine.header_fit import best_fit, nearest_contract
 from etl_platform.engine.machine_errors import machine_error
 from etl_platform.engine.matched_columns import Rename
 from etl_platform.engine.named_files import require_file
@@ -58,13 +58,18 @@ def _choose(file: Path, name: str | None, folder: Callable[[], Path]) -> Contrac
     if name:
         return contracts.named(name)
     by_name = choose_contract(contracts.good.values(), file.name)
-    chosen = by_name or nearest_contract(open_table(file, None).header, contracts.good.values())
+    chosen = by_name or _by_header(open_table(file, None), contracts.good.values())
     if chosen is None:
         raise NoSuggestionError(
             f"{file}: no contract takes this name, and the header has no two columns of any contract; "
             f"draft one: etl-platform contract draft {file}"
         )
     return chosen
+
+
+def _by_header(table: "Table", contracts: Collection[Contract]) -> Contract | None:
+    fits = best_fit(table, contracts)
+    return fits.contract if fits else nearest_contract(table.header, contracts)
 
 
 def _lines(file: Path, base: Contract, agency: str | None, *, apply: bool) -> Iterator[str]:
