@@ -34,7 +34,7 @@ def page_facts(store: ObjectStore, bucket: str, report: Report, contract: Contra
         result=report.check,
         checked_at=report.attempt.ended_at,
         outcome=str(report.outcome),
-        reason=f", delivery {report.superseded_by}" if report.superseded_by else "",
+        reason=_reason(report),
         our_fault=any(error.code in OUR_FAULTS for error in errors),
         dataset=report.dataset,
         agency=report.agency,
@@ -46,6 +46,12 @@ def page_facts(store: ObjectStore, bucket: str, report: Report, contract: Contra
         series=tuple(_series(store, bucket, report)),
         empty_before=_empty_before(store, bucket, report),
     )
+
+
+def _reason(report: Report) -> str:
+    if report.tombstone is not None:
+        return f" on {report.tombstone.at:%Y-%m-%d}"
+    return f", delivery {report.superseded_by}" if report.superseded_by else ""
 
 
 def _series(store: ObjectStore, bucket: str, report: Report) -> Sequence[EarlierFile]:

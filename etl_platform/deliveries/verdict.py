@@ -3,10 +3,11 @@
 from etl_platform.deliveries.check_errors import OUR_FAULTS
 from etl_platform.deliveries.delivery import Outcome
 from etl_platform.deliveries.report import Report
-from etl_platform.engine.output.plain_text import counted, escape_control_characters
+from etl_platform.engine.output.plain_text import counted, escape_control_characters, printable
+from etl_platform.engine.result import CheckResult
 from etl_platform.object_keys import base_name
 
-_REASONS_SHOWN, _FINDINGS_SHOWN = 3, 2
+_REASONS_SHOWN, _FINDINGS_SHOWN, _MAX_SENTENCE = 3, 2, 120
 
 
 def why(report: Report) -> str:
@@ -20,11 +21,19 @@ def why(report: Report) -> str:
     if check.errors:
         return "; ".join(map(str, check.errors))
     reasons = sorted(check.reasons.items(), key=lambda pair: -pair[1])
-    broken = ", ".join(f"{reason} {rows:,}" for reason, rows in reasons[:_REASONS_SHOWN])
-    broken += " …" if len(reasons) > _REASONS_SHOWN else ""
+    broken = [_broken(check, reason, rows) for reason, rows in reasons[:_REASONS_SHOWN]]
+    broken += ["…"] if len(reasons) > _REASONS_SHOWN else []
     shared = report.shared_keys.shared if report.shared_keys else ()
     found = _first(list(map(str, check.personal_data or ())), "more columns with personal data")
-    return "; ".join(text for text in (broken, *found, *map(str, shared), *_differences(report)) if text)
+    return "; ".join(text for text in (*broken, *found, *map(str, shared), *_differences(report)) if text)
+
+
+def _broken(check: CheckResult, reason: str, rows: int) -> str:
+    """A rule as a sentence, with the rows that break it; its name where an older report has no sentence."""
+    sentence = check.sentences.get(reason)
+    if sentence is None:
+        return f"{reason} {rows:,}"
+    return f"{counted(rows, 'row')}: {printable(' '.join(sentence.split()).removesuffix('.'), _MAX_SENTENCE)}"
 
 
 def _differences(report: Report) -> list[str]:

@@ -115,11 +115,11 @@ def test_a_refused_file_leaves_rules_with_the_rows_in_silver_and_others_replace_
 
 def test_a_result_names_the_file_whose_rows_it_is_about(place: Workshop) -> None:
     send(place, "dirty")
-    assert _described(place, "size__type") == "Things.csv: 1 of 2 rows break this rule."
+    assert _described(place, "size__type") == "Things.csv: 1 of 2 rows break this rule: size must be an integer."
     send(place, "refused")
     assert _described(place, "size__type") == (
         "Things.csv was refused before its rows were checked; in the file that silver still holds: 1 of 2 rows break "
-        "this rule."
+        "this rule: size must be an integer."
     )
     assert "no_header_match" in _described(place, FILE_CHECK)
     send(place, "refused", "nc_durham")
@@ -133,7 +133,8 @@ def test_a_refused_file_leaves_the_results_about_another_file_of_the_agency(plac
     send(place, "refused", name="Things_2.csv")
     assert failures(place) == {FILE_CHECK, "size__type"}
     assert _described(place, "size__type") == (
-        "2 files (1 refused without rows): 1 of 2 rows break this rule. All of them are in Things_1.csv."
+        "2 files (1 refused without rows): 1 of 2 rows break this rule: size must be an integer. "
+        "All of them are in Things_1.csv."
     )
 
     assert launch(place, AGENCY, assets=False).success
@@ -342,7 +343,8 @@ def test_runs_that_work_on_one_partition_at_once_leave_results_of_all_files(plac
     assert place.ingest(*keys).success
     assert failures(place) == FAILURES["dirty"] | {"keys_are_in_one_file"}
     assert _described(place, "size__type") == (
-        "4 files: 3 of 8 rows break this rule. They are in 3 files; the worst is Things_1.csv (1 of 2 rows)."
+        "4 files: 3 of 8 rows break this rule: size must be an integer. They are in 3 files; "
+        "the worst is Things_1.csv (1 of 2 rows)."
     )
 
 

@@ -29,6 +29,7 @@ from etl_platform.deliveries.partition_state import JudgedFile, JudgedPartition
 from etl_platform.deliveries.report import Report
 from etl_platform.engine.contract.dataset_rules import DatasetRule, Severity
 from etl_platform.engine.contract.model import Contract
+from etl_platform.engine.output.plain_text import printable
 from etl_platform.engine.rules.check_names import (
     DRIFT_CHECK,
     FILE_CHECK,
@@ -38,12 +39,13 @@ from etl_platform.engine.rules.check_names import (
     check_name,
     rule_checks,
 )
-from etl_platform.engine.rules.contract_rules import contract_rules
+from etl_platform.engine.rules.contract_rules import Rule, contract_rules
 from etl_platform.object_keys import base_name
 
 if TYPE_CHECKING:
     from etl_platform.engine.result import DatasetVerdict
 
+_MAX_SENTENCE = 500
 _ERROR, _WARN = dg.AssetCheckSeverity.ERROR, dg.AssetCheckSeverity.WARN
 
 
@@ -80,7 +82,7 @@ def check_evaluations(
         *([results.of_foreign_keys(foreign_keys)] if contract.foreign_keys else []),
         *group_results(
             (
-                *(results.of_rule(rule.reason) for rule in contract_rules(contract)),
+                *(results.of_rule(rule) for rule in contract_rules(contract)),
                 *(results.of_dataset_rule(rule) for rule in contract.dataset_rules),
             ),
             contract,
@@ -170,9 +172,9 @@ class _PartitionResults:
         result = foreign_key_evaluation(found, self._partition)
         return replace(result, metadata=self._about([]) | result.metadata)
 
-    def of_rule(self, reason: str) -> CheckEvaluation:
+    def of_rule(self, rule: Rule) -> CheckEvaluation:
         """The result of a rule about rows."""
-        name = check_name(reason)
+        reason, name = rule.reason, check_name(rule.reason)
         if not self._checked:
             return self._without_rows(name)
         broken = sorted(self._broken.get(reason, ()), key=lambda one: (-one.check.reasons[reason], one.source.key))
@@ -185,6 +187,7 @@ class _PartitionResults:
         count = f"{rows:,} of {self._rows:,} rows break" if broken else "no row breaks"
         text = f"{self._subject}: {count} this rule."
         if broken:
+            text = f"{text[:-1]}: {printable(rule.description, _MAX_SENTENCE)}"
             metadata |= worst_rows(broken, reason)
         if broken and len(self._files) > 1:
             text += f" {where(broken, reason)}"

@@ -32,6 +32,7 @@ def verdict_sentence(facts: PageFacts) -> str:
     known = {
         "rejected": f"The file is refused. {nothing}",
         "superseded": f"The file is not used, because a newer file replaced it{facts.reason}.",
+        "erased": f"The file was erased{facts.reason}.",
         "ignored": "The file is ignored, because it is not recognised as a delivery.",
     }
     return known.get(facts.outcome, f"The file is {facts.outcome}.")
@@ -91,8 +92,7 @@ def _warnings(facts: PageFacts) -> Iterator[Step]:
     for found in facts.result.personal_data or ():
         yield Step(f"Leave this column out, or ask the data team to announce it: {found}.")
     if facts.drift and facts.drift.findings:
-        what = counted(len(facts.drift.findings), "difference")
-        yield Step(f"Check whether the {what} from the previous files below are intended.")
+        yield Step("Look at the differences from the previous files, below: are they intended?")
 
 
 def rule_sentence(facts: PageFacts, reason: str) -> str:

@@ -31,6 +31,13 @@ BAD_ROWS = CheckResult(rows=8, accepted_rows=7, quarantined_rows=1, reasons={"em
             "--dataset officer_detail --out fix.csv",
         ),
         (
+            {"check": replace(BAD_ROWS, sentences={"email.pattern": "email must be\nlong."})},
+            Outcome.ACCEPTED,
+            "accepted, 1 row of 8 in quarantine: 1 row: email must be long",
+            "Send the sender the rows to correct: etl-platform quarantine --agency nm_albuquerque "
+            "--dataset officer_detail --out fix.csv",
+        ),
+        (
             {"check": CheckResult(rows=8, personal_data=(PERSONAL,))},
             Outcome.ACCEPTED,
             "accepted: note: what looks like social security numbers is in 2 of 8 examined cells",
