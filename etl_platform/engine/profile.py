@@ -1,96 +1,27 @@
 """One-pass column profile: nulls, range, lengths, distinct values, top values, histogram. Frames in, values out."""
 
 import math
-from collections import Counter
 from collections.abc import Mapping, Set
-from dataclasses import dataclass, field, replace
-from functools import cache
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 
+from etl_platform.engine.column_state import BINS, SKETCH_SIZE, ColumnState, Hashes, null_hash
 from etl_platform.engine.privacy.masking import shown
 from etl_platform.engine.result import DECILES, Bin, ColumnProfile, ValueCount
 from etl_platform.engine.rules.compiled_contract import KEY_SEED
 from etl_platform.engine.rules.dataset_verdicts import ColumnFacts
 from etl_platform.engine.value_forms import SAMPLED, count_forms, has_size, kept_forms, sampled_rows, text_forms
 
-Hashes = npt.NDArray[np.uint64]
-Numbers = npt.NDArray[np.float64]
-
-SKETCH_SIZE = 1024
-"""Smallest hashes kept per column; the distinct estimate errs by about 1/sqrt(1024), 3.1 %, exact below 1,024."""
 DISTINCT_ERROR = 0.032
-_TABLE_BITS = 14
 _COUNTED_VALUES = 2_000
 _TOP, _CODES, _CODE_ROWS = 10, 100, 4
 """The most frequent values are kept; of texts that are codes, each in several rows on average, all of them."""
-_BINS = 20
-_SAMPLED = 4_096
-"""Numbers of which deciles are taken, up to twice as many; a share of them errs by about 1.6 %."""
 _TAILS = (0.01, 0.99)
 """The bins lie between these quantiles of the first batch, so that one typing error cannot widen them."""
-
-
-@dataclass
-class _ColumnState:
-    """Running state of one column.
-
-    Attributes:
-        hashes: the smallest hashes of its texts, sorted; a sketch of how many distinct ones there are.
-        counts: rows of each text, by its hash; None once there are too many to count.
-        texts: the counted texts, by their hash.
-        edges, bins: of the histogram; the first and last bin are open.
-        sample: every ``step``-th number or date of those that were seen.
-        forms: the number of values of each form, in samples of the batches since there were many texts.
-    """
-
-    nulls: int = 0
-    empty: int = 0
-    minimum: Any = None
-    maximum: Any = None
-    shortest: int | None = None
-    longest: int | None = None
-    hashes: Hashes = field(default_factory=lambda: np.empty(0, np.uint64))
-    counts: Counter[int] | None = field(default_factory=Counter)
-    texts: dict[int, str] = field(default_factory=dict)
-    edges: list[float] | None = None
-    bins: list[int] = field(default_factory=lambda: [0] * (_BINS + 2))
-    sample: Numbers = field(default_factory=lambda: np.empty(0))
-    step: int = 1
-    seen: int = 0
-    forms: Counter[str] = field(default_factory=Counter)
-
-    def add_lengths(self, shortest: Any, longest: Any) -> None:
-        self.shortest, self.longest = _least(self.shortest, shortest), _most(self.longest, longest)
-
-    def add_range(self, minimum: Any, maximum: Any) -> None:
-        self.minimum, self.maximum = _least(self.minimum, minimum), _most(self.maximum, maximum)
-
-    def add_to_sample(self, numbers: Numbers) -> None:
-        self.sample = np.concatenate((self.sample, numbers[-self.seen % self.step :: self.step]))
-        self.seen += len(numbers)
-        while len(self.sample) > 2 * _SAMPLED:
-            self.sample, self.step = self.sample[::2].copy(), 2 * self.step
-
-    def add_hashes(self, hashes: Hashes) -> None:
-        # K minimum values: the k-th smallest of n uniform hashes estimates n.
-        if len(self.hashes) == SKETCH_SIZE:
-            hashes = hashes.compress(hashes < self.hashes[-1])
-        # Drop nulls here, where few hashes are left: dropping them before hashing would cost more than hashing.
-        hashes = hashes.compress(hashes != _null_hash())
-        if len(hashes) and len(self.hashes):
-            # Most hashes are known already: a table by low bits finds most of those, at a tenth of the cost of a sort.
-            known = np.full(1 << _TABLE_BITS, self.hashes[0])
-            known[_low_bits(self.hashes)] = self.hashes
-            hashes = hashes.compress(known.take(_low_bits(hashes)) != hashes)
-        if len(hashes):
-            # NumPy sorts integers with vector instructions; its own union uses a slow hash table.
-            ordered = np.sort(np.concatenate((self.hashes, hashes)))
-            self.hashes = ordered.compress(np.append(True, ordered[1:] != ordered[:-1]))[:SKETCH_SIZE].copy()
 
 
 class Profiler:
@@ -110,7 +41,7 @@ class Profiler:
         empty: Mapping[str, pl.Expr] = MappingProxyType({}),
     ) -> None:
         self._types, self._masked, self._empty = types, masked, empty
-        self._states = {name: _ColumnState() for name in types}
+        self._states = {name: ColumnState() for name in types}
         self.rows = 0
 
     def update(self, batch: pl.DataFrame) -> None:
@@ -138,7 +69,7 @@ class Profiler:
         found = batch.lazy().select_seq(texts).collect(engine="in-memory", optimizations=pl.QueryOptFlags.none())
         return {name: (keyed[name] if name in keyed else found[name]).to_numpy() for name in self._types}
 
-    def _count(self, name: str, state: _ColumnState, hashes: Hashes, texts: pl.Series) -> None:
+    def _count(self, name: str, state: ColumnState, hashes: Hashes, texts: pl.Series) -> None:
         """Count each text while few are distinct; beyond that, move the counted ones to the sketch and the ranges."""
         assert state.counts is not None
         # Sorting hashes is many times cheaper than grouping texts, and 64 bits distinguish 2,000 of them.
@@ -146,7 +77,7 @@ class Profiler:
         # One of them may be the hash of null.
         if len(values) <= _COUNTED_VALUES + 1:
             counted = dict(zip(values.tolist(), times.tolist(), strict=True))
-            counted.pop(int(_null_hash()), None)
+            counted.pop(int(null_hash()), None)
             if counted.keys() - state.texts.keys():
                 distinct = texts.drop_nulls().unique()
                 state.texts.update(zip(distinct.hash(KEY_SEED), distinct, strict=True))
@@ -157,7 +88,7 @@ class Profiler:
         state.add_hashes(np.fromiter(state.counts, np.uint64, len(state.counts)))
         state.counts, state.texts = None, {}
 
-    def _add_counted(self, name: str, state: _ColumnState) -> None:
+    def _add_counted(self, name: str, state: ColumnState) -> None:
         """Add the lengths of the counted texts and, in a text column, their range."""
         if state.counts:
             texts = state.texts.values()
@@ -193,7 +124,7 @@ class Profiler:
         counts = self._states[name].counts
         return not has_size(self._types[name]) and counts is not None and len(counts) <= SAMPLED
 
-    def _forms(self, name: str, state: _ColumnState) -> dict[str, int] | None:
+    def _forms(self, name: str, state: ColumnState) -> dict[str, int] | None:
         if not self._has_forms(name):
             return None
         if state.counts is None or not self._has_few_texts(name):
@@ -213,7 +144,7 @@ class Profiler:
         masked = masked | self._masked
         return {name: self._describe(name, state, masked=name in masked) for name, state in self._states.items()}
 
-    def _describe(self, name: str, state: _ColumnState, *, masked: bool) -> ColumnProfile:
+    def _describe(self, name: str, state: ColumnState, *, masked: bool) -> ColumnProfile:
         self._add_counted(name, state)
         exact = state.counts is not None or len(state.hashes) < SKETCH_SIZE
         distinct = len(state.hashes) if state.counts is None else len(state.counts)
@@ -243,7 +174,7 @@ class Profiler:
         )
 
 
-def _most_frequent(state: _ColumnState, type_: pl.DataType) -> tuple[ValueCount, ...] | None:
+def _most_frequent(state: ColumnState, type_: pl.DataType) -> tuple[ValueCount, ...] | None:
     if not state.counts:
         return None
     counted = ((state.texts[value], times) for value, times in state.counts.items())
@@ -253,7 +184,7 @@ def _most_frequent(state: _ColumnState, type_: pl.DataType) -> tuple[ValueCount,
     return tuple(ValueCount(shown(value), times) for value, times in (ordered if are_codes else ordered[:_TOP]))
 
 
-def _histogram(state: _ColumnState, type_: pl.DataType) -> tuple[Bin, ...] | None:
+def _histogram(state: ColumnState, type_: pl.DataType) -> tuple[Bin, ...] | None:
     if state.edges is None:
         return None
     edges = [None, *(_edge(edge, type_) for edge in state.edges), None]
@@ -261,23 +192,14 @@ def _histogram(state: _ColumnState, type_: pl.DataType) -> tuple[Bin, ...] | Non
     return tuple(Bin(low, high, times) for low, high, times in bins if times)
 
 
-def _deciles(state: _ColumnState, type_: pl.DataType) -> tuple[Any, ...] | None:
+def _deciles(state: ColumnState, type_: pl.DataType) -> tuple[Any, ...] | None:
     if not len(state.sample):
         return None
     inner = np.quantile(state.sample, DECILES[1:-1], method="nearest").tolist()
     return (shown(state.minimum), *(_edge(number, type_) for number in inner), shown(state.maximum))
 
 
-def _low_bits(hashes: Hashes) -> npt.NDArray[np.int64]:
-    return (hashes & np.uint64((1 << _TABLE_BITS) - 1)).view(np.int64)
-
-
-@cache
-def _null_hash() -> np.uint64:
-    return np.uint64(pl.Series([None], dtype=pl.String).hash(KEY_SEED).item())
-
-
-def _update_bins(state: _ColumnState, values: pl.Series) -> None:
+def _update_bins(state: ColumnState, values: pl.Series) -> None:
     values = values.drop_nulls()
     numbers = (values.to_physical() if values.dtype.is_temporal() else values).cast(pl.Float64).to_numpy()
     if not len(numbers):
@@ -286,27 +208,19 @@ def _update_bins(state: _ColumnState, values: pl.Series) -> None:
     if state.edges is None:
         low, high = map(float, np.quantile(numbers, _TAILS, method="nearest"))
         # At least an ulp, so that an edge differs from the next; divided before subtracting, which cannot overflow.
-        step = max((high / _BINS - low / _BINS) or 1.0, math.ulp(low), math.ulp(high))
-        state.edges = [low + step * i for i in range(_BINS + 1)]
+        step = max((high / BINS - low / BINS) or 1.0, math.ulp(low), math.ulp(high))
+        state.edges = [low + step * i for i in range(BINS + 1)]
     low, step = state.edges[0], state.edges[1] - state.edges[0]
     # The first and last bin count all values beyond the edges; a difference may overflow to infinity.
     with np.errstate(over="ignore"):
         places = numbers - low
         places /= step
-    np.floor(np.clip(places, -1, _BINS, out=places), out=places)
+    np.floor(np.clip(places, -1, BINS, out=places), out=places)
     places += 1
-    for place, times in enumerate(np.bincount(places.astype(np.int8), minlength=_BINS + 2)):
+    for place, times in enumerate(np.bincount(places.astype(np.int8), minlength=BINS + 2)):
         state.bins[place] += int(times)
 
 
 def _edge(edge: float, type_: pl.DataType) -> Any:
     """An edge of the histogram as a value of the column; for dates it is a number of days or microseconds."""
     return shown(pl.Series([int(edge)]).cast(type_).item()) if type_.is_temporal() else edge
-
-
-def _least(one: Any, other: Any) -> Any:
-    return other if one is None else one if other is None else min(one, other)
-
-
-def _most(one: Any, other: Any) -> Any:
-    return other if one is None else one if other is None else max(one, other)

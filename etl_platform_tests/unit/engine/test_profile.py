@@ -9,8 +9,9 @@ import polars as pl
 import pytest
 
 from etl_platform.engine.check import check_file, profile_file
+from etl_platform.engine.column_state import SKETCH_SIZE
 from etl_platform.engine.contract.model import Contract
-from etl_platform.engine.profile import SKETCH_SIZE, Profiler
+from etl_platform.engine.profile import Profiler
 from etl_platform.engine.reading.delimited import text_table
 from etl_platform.engine.result import DECILES, CheckOutcome
 from etl_platform.engine.rules.compiled_contract import KEY_SEED

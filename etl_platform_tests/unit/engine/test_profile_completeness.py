@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from etl_platform.engine.check import check_file
+from etl_platform.engine.column_state import SKETCH_SIZE
 from etl_platform.engine.contract.model import Contract
-from etl_platform.engine.profile import DISTINCT_ERROR, SKETCH_SIZE
+from etl_platform.engine.profile import DISTINCT_ERROR
 from etl_platform.engine.reading.delimited import text_table
 from etl_platform_tests.unit.making import contract_of, custom, text, typed
 
