@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import textwrap
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from etl_platform.engine.drift.finding import Finding
     from etl_platform.engine.drift.summary import FileSummary
     from etl_platform.platform import Platform
+
+_WIDTH = 80
 
 
 def add(commands: Commands) -> None:
@@ -100,9 +103,12 @@ def _print(
         )
     )
     columns = [_column(name, before, after) for name in dict.fromkeys([*before.columns, *after.columns])]
-    print(f"\n{table(('column', 'empty', 'different values', 'median'), columns)}\n")
+    print(f"\n{table(('column', 'empty', 'different', 'median'), columns)}\n")
     for message in [finding.message for finding in findings] or ["nothing unusual"]:
-        print(escape_control_characters(message))
+        lines = textwrap.wrap(
+            escape_control_characters(message), _WIDTH, subsequent_indent="  ", break_on_hyphens=False
+        )
+        print(*lines, sep="\n")
 
 
 def _column(name: str, before: "FileSummary", after: "FileSummary") -> tuple[str, ...]:
@@ -112,7 +118,7 @@ def _column(name: str, before: "FileSummary", after: "FileSummary") -> tuple[str
     for file in (before, after):
         column = file.columns.get(name)
         if column is None:
-            cells.append(("no such column", "", ""))
+            cells.append(("absent", "", ""))
         else:
             median = "" if column.median is None else column.median
             cells.append((percent(column.nulls), f"{column.distinct:,}", median))

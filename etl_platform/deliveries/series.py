@@ -7,8 +7,8 @@ from the checks of accepted files. If it is lost, the next files are compared wi
 import json
 import logging
 from collections import defaultdict
-from collections.abc import Iterator, Set
-from datetime import datetime
+from collections.abc import Iterator, Sequence, Set
+from dataclasses import replace
 from threading import Lock
 from typing import NamedTuple
 
@@ -54,11 +54,19 @@ class Series:
         name = object_keys.base_name(source.key)
         summary = FileSummary.of(check, source.delivery_id, source.order.last_modified, task.contract.keys, name)
         key = object_keys.series_key(task.contract.dataset, task.agency, source.key)
+        row_rules = _row_rules(task.contract, check)
         # Files of a series that arrive at once are often in one run; there, they need not compete.
         with self._locks[key]:
-            others = self._read(key)[1] if task.dry_run else self._add(key, summary)
-        previous = previous_files(summary, [one.summary for one in others])
-        return DriftComparison.of(summary, previous, limits, _row_rules(task.contract, check))
+            for _ in range(_MAX_TRIES):
+                etag, files = self._read(key)
+                others = [one for one in files if one.summary.delivery_id != summary.delivery_id]
+                previous = previous_files(summary, [one.summary for one in others])
+                found = DriftComparison.of(summary, previous, limits, row_rules)
+                if task.dry_run or self._is_added(key, etag, others, summary, found):
+                    return found
+        # Each try was lost to another run that added a file. No file must fail for its index.
+        log.warning("a file is left out of the index of its series, which others keep changing", extra={"key": key})
+        return found
 
     def previous(self, task: DeliveryTask) -> list[FileSummary]:
         """The files that came before, the oldest first; none if the contract keeps no series, or S3 does not answer.
@@ -76,19 +84,13 @@ class Series:
         before = (one.summary for one in files if one.summary.at < source.order.last_modified)
         return [one for one in before if one.delivery_id != source.delivery_id]
 
-    def _add(self, key: str, summary: FileSummary) -> list[_Stored]:
-        """Add a file to an index; returns the other files of it, the oldest first."""
-        added, others = _Stored(summary, _line(summary)), list[_Stored]()
-        for _ in range(_MAX_TRIES):
-            etag, files = self._read(key)
-            others = [one for one in files if one.summary.delivery_id != summary.delivery_id]
-            newest = sorted([*others, added], key=lambda one: _order(one.summary))[-KEPT - 1 :]
-            if self._is_written(key, etag, b"".join(one.line for one in newest)):
-                break
-        else:
-            # Each try was lost to another run that added a file. No file must fail for its index.
-            log.warning("a file is left out of the index of its series, which others keep changing", extra={"key": key})
-        return others
+    def _is_added(
+        self, key: str, etag: str | None, others: Sequence[_Stored], summary: FileSummary, found: DriftComparison
+    ) -> bool:
+        """Write an index with one more file; returns whether it was unchanged since it was read."""
+        added = _stored_file(replace(summary, unusual=found.unusual))
+        newest = sorted([*others, added], key=lambda one: (one.summary.at, one.summary.delivery_id))[-KEPT - 1 :]
+        return self._is_written(key, etag, b"".join(one.line for one in newest))
 
     def forget(self, dataset: str, agency: str, source_key: str, delivery_ids: Set[str]) -> None:
         """Remove deliveries from the index of a series; older versions of the object stay in the store.
@@ -130,10 +132,6 @@ class Series:
         return True
 
 
-def _order(file: FileSummary) -> tuple[datetime, str]:
-    return file.at, file.delivery_id
-
-
 def _stored(body: bytes) -> Iterator[_Stored]:
     for line in body.splitlines(keepends=True):
         document = json.loads(line)
@@ -141,12 +139,12 @@ def _stored(body: bytes) -> Iterator[_Stored]:
             yield _Stored(FileSummary.from_json(document), line)
             continue
         for one in document["files"]:
-            summary = FileSummary.from_json(one)
-            yield _Stored(summary, _line(summary))
+            yield _stored_file(FileSummary.from_json(one))
 
 
-def _line(summary: FileSummary) -> bytes:
-    return (json.dumps(summary.to_json(), ensure_ascii=False) + "\n").encode("utf-8", "surrogatepass")
+def _stored_file(summary: FileSummary) -> _Stored:
+    line = json.dumps(summary.to_json(), ensure_ascii=False) + "\n"
+    return _Stored(summary, line.encode("utf-8", "surrogatepass"))
 
 
 def _row_rules(contract: Contract, check: CheckResult) -> dict[str, list[str]]:

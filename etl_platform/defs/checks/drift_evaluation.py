@@ -9,6 +9,8 @@ from etl_platform.defs.checks.check_evaluation import CheckEvaluation
 from etl_platform.defs.table_metadata import table
 from etl_platform.deliveries.report import Report
 from etl_platform.engine.contract.dataset_rules import Severity
+from etl_platform.engine.drift.comparison import DriftComparison, PastFile
+from etl_platform.engine.drift.words import percent
 from etl_platform.engine.rules.check_names import DRIFT_CHECK
 from etl_platform.object_keys import base_name, series_key
 
@@ -45,6 +47,8 @@ def drift_evaluation(in_silver: Sequence[Report], severity: Severity) -> CheckEv
             for report, finding in found
         ]
         metadata["differences"] = table(rows)
+    newest = next((pair for pair in reversed(compared) if pair[1].findings), compared[-1])
+    metadata |= _trend(*newest)
     several = len(last) > 1
     texts = [
         f"{base_name(one.source.key)}: {finding.message}" if several else finding.message for one, finding in found
@@ -56,6 +60,32 @@ def drift_evaluation(in_silver: Sequence[Report], severity: Severity) -> CheckEv
         metadata,
         "; ".join(texts) or _nothing_unusual([drift.files for _, drift in compared]),
     )
+
+
+def _trend(report: Report, drift: DriftComparison) -> "Metadata":
+    """A file after the previous ones of its series. Dagster plots the numbers over the evaluations of the check."""
+    rows = report.check.rows or 0
+    quarantined = (report.check.quarantined_rows or 0) / (rows or 1)
+    this = PastFile(
+        report.delivery_id,
+        base_name(report.source.key),
+        report.source.order.last_modified,
+        rows,
+        quarantined,
+        drift.unusual,
+    )
+    lines = [
+        {
+            "delivered": f"{file.at:%Y-%m-%d}",
+            "file": file.name,
+            "rows": f"{file.rows:,}",
+            "in quarantine": percent(file.quarantined),
+            "unusual": ", ".join(file.unusual),
+            "delivery_id": file.delivery_id,
+        }
+        for file in (*drift.previous, this)
+    ]
+    return {"rows": rows, "quarantined_percent": round(100 * quarantined, 2), "trend": table(lines)}
 
 
 def _nothing_unusual(previous: Sequence[int]) -> str:

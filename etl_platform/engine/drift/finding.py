@@ -39,6 +39,10 @@ class Finding:
     usual: str
     message: str
 
+    def __str__(self) -> str:
+        """Change and column, such as ``column_gone shift``."""
+        return f"{self.change} {self.column}" if self.column else str(self.change)
+
     @classmethod
     def from_json(cls, data: Json) -> "Finding":
         return cls(**known_fields(cls, data) | {"change": Change(data["change"])})

@@ -88,6 +88,7 @@ class FileSummary:
         reasons: share of the rows that broke a rule, for each rule that a row broke.
         columns: of the contract, as far as the file has them or they are derived.
         extra: columns of the file that the contract does not know.
+        unusual: what was found about it beside the files before it: change and column.
     """
 
     delivery_id: str
@@ -98,6 +99,7 @@ class FileSummary:
     columns: Mapping[str, ColumnSummary] = field(default_factory=dict)
     extra: tuple[str, ...] = ()
     name: str = ""
+    unusual: tuple[str, ...] = ()
 
     @property
     def day(self) -> date:
@@ -138,6 +140,7 @@ class FileSummary:
                 "at": datetime.fromisoformat(data["at"]),
                 "columns": {name: ColumnSummary.from_json(one) for name, one in data["columns"].items()},
                 "extra": tuple(data["extra"]),
+                "unusual": tuple(data.get("unusual", ())),
             }
         )
 
@@ -151,6 +154,7 @@ class FileSummary:
             "columns": {name: column.to_json() for name, column in self.columns.items()},
             "extra": list(self.extra),
             "name": self.name,
+            "unusual": list(self.unusual),
         }
 
 

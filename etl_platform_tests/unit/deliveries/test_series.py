@@ -4,6 +4,7 @@ import json
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from threading import Lock
@@ -72,6 +73,31 @@ def test_files_whose_names_differ_in_digits_are_compared_and_others_are_not(tmp_
     assert drift(ingest(place, lines(), 30, "Things_2025-10.csv")).files == 1
     assert drift(ingest(place, lines(), 31, "Things_north.csv")).files == 0
     assert drift(ingest(place, lines(), 32, "north/Things_2025-10.csv")).files == 0
+
+
+def test_a_report_has_the_previous_files_and_what_was_unusual_about_each(tmp_path: Path) -> None:
+    place = Place(tmp_path, CONTRACT)
+    sizes = (40, 41, 90, 42)
+    for number, rows in enumerate(sizes):
+        ingest(place, lines(rows), 30 * number, f"Things_{number}.csv")
+    report = ingest(place, lines(header="ident,size,turn,unit"), 120, "Things_4.csv")
+    previous = drift(report).previous
+    assert [(one.name, one.rows, one.quarantined, one.unusual) for one in previous] == [
+        (f"Things_{number}.csv", rows, pytest.approx(-(-rows // 20) / rows, rel=1e-4), ("rows",) if rows == 90 else ())
+        for number, rows in enumerate(sizes)
+    ]
+    assert previous[-1].delivery_id == drift(report).last
+    assert drift(report).unusual == ("column_gone shift", "column_new turn")
+    assert Report.from_json(report.to_json()) == report
+
+
+def test_a_report_without_previous_files_is_still_read(tmp_path: Path) -> None:
+    place = Place(tmp_path, CONTRACT)
+    ingest(place, lines(), 0)
+    report = ingest(place, lines(100), 30)
+    document = report.to_json()
+    del document["drift"]["previous"]
+    assert drift(Report.from_json(document)) == replace(drift(report), previous=())
 
 
 def test_a_refused_file_is_not_compared_and_leaves_no_trace(tmp_path: Path) -> None:
