@@ -73,7 +73,7 @@ def build_defs(
         build_ignored_files(),
         build_overdue_files(),
         build_overview(),
-        build_notifications(settings),
+        build_notifications(),
         load_scaffolded(),
         dg.Definitions(
             resources=resources,

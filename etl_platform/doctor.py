@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from functools import cached_property, partial
+from pathlib import Path
 from queue import Empty, SimpleQueue
 
 from etl_platform.application_db.database import ApplicationDatabase
@@ -130,6 +131,7 @@ class ExternalSystems:
             ),
             self._check("versioning", "data_bucket_name", self._check_versioning, "s3:GetBucketVersioning"),
             self._check("topic", "delivery_events_topic_arn", self._check_topic, "sns:GetTopicAttributes"),
+            self._check_contacts(),
             self._check_notifications(),
             self._check("kms_key", "email_kms_key_id", self._check_key, "kms:DescribeKey"),
             self._check("database", "database_url", self._check_database),
@@ -176,10 +178,35 @@ class ExternalSystems:
 
     def _check_notifications(self) -> Check:
         """Whether the channels took what was sent last."""
-        is_on = self.settings.delivery_events_topic_arn and self.settings.data_bucket_name
-        call = partial(self._ask_outbox, str(self.settings.data_bucket_name)) if is_on else None
-        remedy = "`etl-platform doctor` checks the bucket and the topic"
-        return Check("notifications", "DELIVERY_EVENTS_TOPIC_ARN", call, "s3:GetObject", remedy)
+        is_on = self.settings.delivery_events_topic_arn is not None or self._contacts_file.exists()
+        bucket = self.settings.data_bucket_name if is_on else None
+        call = partial(self._ask_outbox, bucket) if bucket else None
+        remedy = "correct what the lines topic, contacts and bucket name"
+        return Check(
+            "notifications", "DATA_BUCKET_NAME" if is_on else "no topic, no contacts", call, "s3:GetObject", remedy
+        )
+
+    @property
+    def _contacts_file(self) -> Path:
+        from etl_platform.notifications.contacts import FILE
+
+        return self.settings.contracts_dir / FILE
+
+    def _check_contacts(self) -> Check:
+        path = self._contacts_file
+        remedy = "correct the file; until then events are kept for its contacts"
+        return Check("contacts", str(path), self._read_contacts if path.exists() else None, remedy=remedy)
+
+    def _read_contacts(self) -> Pass:
+        from etl_platform.engine.contract_folder import read_folder
+        from etl_platform.notifications.apprise_channel import AppriseChannel
+        from etl_platform.notifications.contacts_reader import read_contacts
+        from etl_platform.settings import read_secret
+
+        contacts = read_contacts(self._contacts_file, read_folder(self.settings.contracts_dir).datasets)
+        for contact in contacts:
+            AppriseChannel(contact, read_secret).check()
+        return Pass(f"{len(contacts)} contacts")
 
     def _ask_outbox(self, bucket: str) -> Pass:
         from etl_platform.notifications.channel_health import answer

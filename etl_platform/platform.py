@@ -3,6 +3,7 @@
 from collections import Counter
 from datetime import UTC, datetime
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from etl_platform.aws.queue import Queue
@@ -12,8 +13,13 @@ from etl_platform.deliveries.intake import Intake
 from etl_platform.emails.archive import DrainResult, EmailArchive
 from etl_platform.engine.contract.model import Contract
 from etl_platform.engine.contract_folder import ContractFolder, read_folder
+from etl_platform.engine.errors import ContractError
 from etl_platform.errors import SettingsError, TransientError
-from etl_platform.notifications.channel import Channel, TopicChannel
+from etl_platform.notifications.apprise_channel import AppriseChannel
+from etl_platform.notifications.channel import Channel, HeldContacts, TopicChannel
+from etl_platform.notifications.contacts import FILE as CONTACTS
+from etl_platform.notifications.contacts import Contact
+from etl_platform.notifications.contacts_reader import read_contacts
 from etl_platform.notifications.notifier import Notifier
 from etl_platform.notifications.read_ledger import LedgerReader
 from etl_platform.queue_work.memory import budget_of_run
@@ -175,9 +181,22 @@ class Platform:
 
     @cached_property
     def channels(self) -> list[Channel]:
-        """Where events of deliveries are sent."""
+        """Where events of deliveries are sent: the topic, and the contacts of contacts.yaml beside the contracts."""
         arn = self.settings.delivery_events_topic_arn
-        return [TopicChannel(SnsTopic(self.settings, arn), self.bucket)] if arn else []
+        topic = [TopicChannel(SnsTopic(self.settings, arn), self.bucket)] if arn else []
+        try:
+            return [*topic, *(AppriseChannel(contact, read_secret) for contact in self.contacts)]
+        except ContractError as error:
+            return [*topic, HeldContacts(error)]
+
+    @property
+    def contacts(self) -> list[Contact]:
+        """Raises ContractError if contacts.yaml is in error."""
+        return read_contacts(self.contacts_file, self.contract_folder.datasets)
+
+    @property
+    def contacts_file(self) -> Path:
+        return self.settings.contracts_dir / CONTACTS
 
     @property
     def notifier(self) -> Notifier:

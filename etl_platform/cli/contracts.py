@@ -12,6 +12,7 @@ from etl_platform.engine.command_line import check_contracts
 from etl_platform.engine.contract.model import NAME
 from etl_platform.engine.errors import UsageError
 from etl_platform.engine.exit_codes import GOOD
+from etl_platform.engine.output.plain_text import counted
 from etl_platform.settings import load_settings
 
 
@@ -197,4 +198,20 @@ def _glue(arguments: argparse.Namespace) -> int:
 
 
 def _check(arguments: argparse.Namespace) -> int:
-    return check_contracts(arguments.paths or [load_settings().contracts_dir])
+    places = arguments.paths or [load_settings().contracts_dir]
+    code = check_contracts(places)
+    for folder in filter(Path.is_dir, places):
+        _check_contacts(folder)
+    return code
+
+
+def _check_contacts(folder: Path) -> None:
+    """Print how many contacts there are; ContractError if their file is in error."""
+    from etl_platform.engine.contract_folder import read_folder
+    from etl_platform.notifications.contacts import FILE
+    from etl_platform.notifications.contacts_reader import read_contacts
+
+    path = folder / FILE
+    if path.exists():
+        contacts = read_contacts(path, read_folder(folder).datasets)
+        print(f"{path}: {counted(len(contacts), 'contact')}")

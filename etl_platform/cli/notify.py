@@ -1,6 +1,7 @@
 """``etl-platform notify test``: sends a test event to each channel, and prints what became of it."""
 
 import argparse
+import logging
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -23,7 +24,7 @@ def add(commands: Commands) -> None:
         "Send a test event to each channel; exit code 1 if one does not take it",
         "etl-platform notify test\n  etl-platform notify test topic",
     )
-    test.add_argument("channel", nargs="?", metavar="CHANNEL", help="one channel only, such as topic")
+    test.add_argument("channel", nargs="?", metavar="CHANNEL", help="topic, or the name of a contact [all]")
     test.set_defaults(command=_test)
 
 
@@ -31,15 +32,18 @@ def _test(arguments: argparse.Namespace) -> int:
     from etl_platform.notifications.delivery_event import DeliveryEvent, EventKind
     from etl_platform.platform import Platform
 
-    channels = Platform(load_settings()).channels
+    platform = Platform(load_settings())
+    channels = platform.channels
     if not channels:
-        raise UsageError("there is no channel; set DELIVERY_EVENTS_TOPIC_ARN")
+        raise UsageError(f"there is no channel; set DELIVERY_EVENTS_TOPIC_ARN, or write {platform.contacts_file}")
     chosen = [channel for channel in channels if arguments.channel in {None, channel.name}]
     if not chosen:
         raise UsageError(f"unknown channel {arguments.channel}; choose one of {_names(channels)}")
     now = datetime.now(UTC)
     event = DeliveryEvent(id=f"{now:%Y%m%dT%H%M%S%f}.test", kind=EventKind.TEST, at=now)
     code, width = GOOD, max(len(channel.name) for channel in chosen)
+    # Here Apprise may say what went wrong, with servers and addresses.
+    logging.getLogger("apprise").setLevel(logging.WARNING)
     for channel in chosen:
         try:
             error = "the event was refused" if channel.send([event]) else ""

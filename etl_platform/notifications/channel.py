@@ -5,9 +5,12 @@ from datetime import datetime
 from typing import Protocol
 
 from etl_platform.aws.sns_topic import MAX_PER_CALL, Publication, SnsTopic
+from etl_platform.engine.errors import EtlPlatformError
 from etl_platform.notifications.delivery_event import DeliveryEvent
 
-TOPIC = "topic"
+TOPIC, HELD = "topic", "contacts"
+RESERVED = frozenset({TOPIC, HELD})
+"""Names that no contact can have."""
 
 
 class Channel(Protocol):
@@ -57,3 +60,21 @@ class TopicChannel:
         return self._topic.publish(
             [Publication(event.id, event.to_json(self._bucket), event.attributes()) for event in events]
         )
+
+
+class HeldContacts:
+    """Keeps what contacts may want while contacts.yaml is in error; a later round gives it to them."""
+
+    name, batch_size = HELD, 1
+
+    def __init__(self, error: EtlPlatformError) -> None:
+        self._error = error
+
+    def wants(self, event: DeliveryEvent) -> bool:
+        return True
+
+    def due_before(self, now: datetime) -> datetime:
+        return now
+
+    def send(self, events: Sequence[DeliveryEvent]) -> Collection[str]:
+        raise self._error

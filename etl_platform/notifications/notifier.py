@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 
 from etl_platform.engine.errors import EtlPlatformError
 from etl_platform.errors import ReportError
-from etl_platform.notifications.channel import Channel
+from etl_platform.notifications.channel import HELD, Channel
 from etl_platform.notifications.notices import Notice, Notices, Result, Told
 from etl_platform.notifications.outbox import GIVE_UP_AFTER, ChannelState, Outbox, OutboxObject, Waiting
 from etl_platform.notifications.read_ledger import LedgerReader
@@ -70,7 +70,7 @@ class Notifier:
         if loaded is None:
             self._object.save(self._reader.begin(began))
             return Round(0, {}, ())
-        outbox, found = self._find(loaded, began + ROUND)
+        outbox, found = self._find(self._with_current_channels(loaded), began + ROUND)
         sent: dict[str, int] = {}
         # Channels that fail come last: each of their calls may take until its timeout.
         for name in sorted(self._channels, key=lambda name: (loaded.channel(name).tries, name)):
@@ -81,6 +81,19 @@ class Notifier:
             self._object.save(outbox)
         failing = [name for name in sorted(self._channels) if outbox.channel(name).failing_since is not None]
         return Round(found, sent, failing)
+
+    def _with_current_channels(self, outbox: Outbox) -> Outbox:
+        """Without channels that are gone. What was held for contacts goes to them when their file is right again."""
+        if HELD in self._channels:
+            return outbox
+        held = outbox.channel(HELD).waiting
+        for key, notice in self._notices.read_all(held).items():
+            for name, channel in self._channels.items():
+                # One that was told already is left out when it is sent.
+                if isinstance(notice, Notice) and channel.wants(notice.event):
+                    state = outbox.channel(name)
+                    outbox = outbox.with_channel(name, replace(state, waiting={key: held[key], **state.waiting}))
+        return replace(outbox, channels={name: one for name, one in outbox.channels.items() if name in self._channels})
 
     def _find(self, outbox: Outbox, deadline: datetime) -> tuple[Outbox, int]:
         found, more = 0, True
@@ -105,10 +118,13 @@ class Notifier:
             return state, sent
         cut = channel.due_before(now)
         due = [key for key, one in _in_order(state.waiting) if one.is_due(cut, now)]
-        for start in range(0, len(due), channel.batch_size):
-            if start and self._clock() >= deadline:
+        # After a failure one event alone: a message about many may have been too long.
+        batches = (
+            [due[:1], *_batches(due[1:], channel.batch_size)] if state.tries else _batches(due, channel.batch_size)
+        )
+        for number, keys in enumerate(batch for batch in batches if batch):
+            if number and self._clock() >= deadline:
                 break
-            keys = due[start : start + channel.batch_size]
             state, accepted = self._send_batch(channel, state, keys)
             sent += accepted
             if state.failing_since is not None:
@@ -156,6 +172,10 @@ class Notifier:
         log.warning("events were given up", extra={"channel": channel, "events": len(unsent)})
         waiting = {key: one for key, one in state.waiting.items() if key not in old}
         return replace(state, waiting=waiting).after_giving_up(len(unsent), now)
+
+
+def _batches(keys: Sequence[str], size: int) -> list[Sequence[str]]:
+    return [keys[start : start + size] for start in range(0, len(keys), size)]
 
 
 def _in_order(waiting: Mapping[str, Waiting]) -> list[tuple[str, Waiting]]:

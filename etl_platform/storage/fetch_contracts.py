@@ -1,11 +1,11 @@
-"""Downloads contracts, reference tables and overlays from a prefix of an object store into a folder. Reads none."""
+"""Downloads contracts and what belongs to them from a prefix of an object store into a folder. Reads none."""
 
 import re
 from pathlib import Path
 
 from etl_platform.storage.object_store import ObjectStore
 
-_CONTRACT_FILE = re.compile(r"[^/]+\.odcs\.ya?ml|references/[^/]+\.csv|agencies/[^/]+/[^/]+\.yaml")
+_CONTRACT_FILE = re.compile(r"[^/]+\.odcs\.ya?ml|references/[^/]+\.csv|agencies/[^/]+/[^/]+\.yaml|contacts\.yaml")
 
 
 def fetch_contracts(store: ObjectStore, bucket: str, prefix: str, folder: Path) -> list[Path]:

@@ -4,25 +4,24 @@ import dagster as dg
 
 from etl_platform.defs.runs.failures import skip_unless_set
 from etl_platform.platform import Platform
-from etl_platform.settings import Settings
 
 SENSOR_NAME = "notifications_sensor"
 _INTERVAL_S = 30
 
 
-def build_notifications(settings: Settings) -> dg.Definitions:
-    is_on = settings.delivery_events_topic_arn is not None
-
+def build_notifications() -> dg.Definitions:
     @dg.sensor(
         name=SENSOR_NAME,
         minimum_interval_seconds=_INTERVAL_S,
-        default_status=dg.DefaultSensorStatus.RUNNING if is_on else dg.DefaultSensorStatus.STOPPED,
+        default_status=dg.DefaultSensorStatus.RUNNING,
         description="Sends the events of deliveries: refused, ignored, failed and overdue files, and good ones after "
         "them. It starts no run.",
     )
     def notifications_sensor(platform: dg.ResourceParam[Platform]) -> dg.SkipReason:
         if not platform.channels:
-            return dg.SkipReason("notifications are not configured: DELIVERY_EVENTS_TOPIC_ARN is not set")
+            return dg.SkipReason(
+                f"notifications are off: DELIVERY_EVENTS_TOPIC_ARN is not set, and there is no {platform.contacts_file}"
+            )
         if skipped := skip_unless_set("notifications", lambda: platform.bucket):
             return skipped
         return dg.SkipReason(platform.notifier.round().summary)
