@@ -91,8 +91,8 @@ class Notifier:
             for name, channel in self._channels.items():
                 # One that was told already is left out when it is sent.
                 if isinstance(notice, Notice) and channel.wants(notice.event):
-                    state = outbox.channel(name)
-                    outbox = outbox.with_channel(name, replace(state, waiting={key: held[key], **state.waiting}))
+                    state, new = outbox.channel(name), {key: Waiting(held[key].found_at)}
+                    outbox = outbox.with_channel(name, replace(state, waiting={**new, **state.waiting}))
         return replace(outbox, channels={name: one for name, one in outbox.channels.items() if name in self._channels})
 
     def _find(self, outbox: Outbox, deadline: datetime) -> tuple[Outbox, int]:

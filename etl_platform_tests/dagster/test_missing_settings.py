@@ -61,10 +61,8 @@ def test_the_sensor_of_notifications_names_the_setting(instance: dg.DagsterInsta
     with dg.build_sensor_context(instance=instance, resources={"platform": Platform(SETTINGS)}) as context:
         found = DEFINITIONS.resolve_sensor_def("notifications_sensor").evaluate_tick(context)
 
-    assert (
-        found.skip_message
-        == f"notifications are off: DELIVERY_EVENTS_TOPIC_ARN is not set, and there is no {SETTINGS.contracts_dir}/contacts.yaml"
-    )
+    missing = f"DELIVERY_EVENTS_TOPIC_ARN is not set, and there is no {SETTINGS.contracts_dir}/contacts.yaml"
+    assert found.skip_message == f"notifications are off: {missing}"
 
 
 def test_the_sensor_of_contracts_needs_no_settings(instance: dg.DagsterInstance) -> None:
