@@ -39,7 +39,7 @@ class Template:
 DEFAULT = Template(
     title="{outcome}: {file} {dataset} {agency}",
     body="""\
-{outcome}: {file}
+{outcome} {file}
 agency: {agency}
 dataset: {dataset}
 errors: {errors}
@@ -48,11 +48,11 @@ rows: {rows}, refused: {quarantined_rows}
 rules: {reasons}
 did you mean: {did_you_mean}
 failed: {receives} times
-expected by: {expected_by}
+expected by: {expected_by} UTC
 last file: {last_file}
 after: {after}
 time: {time} UTC
-more: etl-platform history --delivery {delivery_id}
+delivery: {delivery_id}
 id: {id}""",
     digest_title="{count} events: {outcomes}",
 )
@@ -105,6 +105,7 @@ def _values(event: DeliveryEvent, template: Template) -> dict[str, str]:
         "key": event.key,
         "delivery_id": event.delivery_id,
         "time": f"{event.at:%Y-%m-%d %H:%M}",
+        "expected_by": str(details.get("expected_by", ""))[:16].replace("T", " "),
         "reasons": ", ".join(f"{one['rule']} {one['rows']:,}" for one in details.get("reasons", ())),
     }
     # A name of a file must not add lines, nor words of a template.

@@ -15,6 +15,8 @@ from etl_platform.deliveries.reconcile.reconcile import Reconciler
 from etl_platform.deliveries.replay.correction_log import CorrectionLog
 from etl_platform.deliveries.report_days import ReportDays
 from etl_platform.engine.corrections import Corrections
+from etl_platform.notifications.find_events import event_of_report
+from etl_platform.notifications.notices import Notice, Notices, Result, Told
 from etl_platform.storage.local_store import LocalStore
 from etl_platform_tests.unit.intake_place import EVENT, GOOD, REPROCESS, Place, things
 from etl_platform_tests.unit.making import contract_of, text, typed
@@ -209,3 +211,21 @@ def test_reports_under_the_new_name_are_in_the_index_of_reports_by_day(place: Pl
     days.complete()
     move(place)
     assert days.complete() == 0
+
+
+def test_who_was_told_is_known_under_the_new_name_and_nobody_is_told_again(place: Place) -> None:
+    notices = Notices(place.store, "bucket")
+    reports = [one for one in Ledger(place.store, "bucket").reports() if not one.is_replay]
+    refused = next(one for one in reports if one.outcome is Outcome.REJECTED)
+    event = event_of_report(refused)
+    assert event is not None
+    notices.put_all([Notice(event, (Told("topic", Result.SENT, AT),))])
+
+    move(place)
+
+    (moved,) = notices.of_partition("things", NEW)
+    assert isinstance(moved, Notice)
+    assert (moved.event.id, moved.event.agency, moved.is_settled("topic")) == (event.id, NEW, True)
+    report = Ledger(place.store, "bucket").find("things", NEW, refused.delivery_id)
+    assert report is not None
+    assert Notice(event_of_report(report) or event).key == moved.key

@@ -1,5 +1,7 @@
 """The contacts file, the messages made of events, and what happens while the file is in error."""
 
+import dataclasses
+import re
 from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -15,7 +17,8 @@ from etl_platform.notifications.channel import HeldContacts
 from etl_platform.notifications.contacts import Contact, When
 from etl_platform.notifications.contacts_reader import read_contacts
 from etl_platform.notifications.delivery_event import DeliveryEvent, EventKind
-from etl_platform.notifications.message import DEFAULT, Template, message_about
+from etl_platform.notifications.message import DEFAULT, OF_AN_EVENT, Template, message_about
+from etl_platform_tests.documents import ROOT
 from etl_platform_tests.unit.notifications.scene import BEGAN, QUARANTINED, Memory, Scene
 
 DATASETS = ["officer_detail", "training"]
@@ -112,7 +115,7 @@ def test_a_message_has_only_the_lines_that_say_something() -> None:
     message = message_about([rejected()], DEFAULT)
     assert message.title == "rejected: Officer_Detail.csv officer_detail nm_albuquerque"
     assert message.body.splitlines() == [
-        "rejected: Officer_Detail.csv",
+        "rejected Officer_Detail.csv",
         "agency: nm_albuquerque",
         "dataset: officer_detail",
         "errors: missing_column",
@@ -199,3 +202,15 @@ def test_a_missing_secret_and_an_unknown_service_are_errors_without_the_url() ->
     with pytest.raises(Exception, match="Apprise does not know this url") as raised:
         AppriseChannel(Contact("x", "nosuch://${TEAMS}"), lambda _: "hidden").check()
     assert "hidden" not in str(raised.value)
+
+
+def test_the_example_in_the_documents_is_a_file_of_contacts(tmp_path: Path) -> None:
+    page = (ROOT / "docs" / "operate" / "contacts.md").read_text("utf-8")
+    found = read(tmp_path, page.partition("```yaml\n")[2].partition("```")[0])
+    assert [contact.name for contact in found] == ["data-team", "albuquerque", "on-call"]
+    fields = {
+        name for row in re.findall(r"^\| (`[^|]+) \|", page, re.MULTILINE) for name in re.findall(r"`(\w+)`", row)
+    }
+    assert fields == {item.name for item in dataclasses.fields(Contact)}
+    values = page.partition("`title` and `body`: ")[2].partition("- `digest_title`")[0]
+    assert set(re.findall(r"`(\w+)`", values)) == OF_AN_EVENT
