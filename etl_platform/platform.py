@@ -201,8 +201,7 @@ class Platform:
     @property
     def notifier(self) -> Notifier:
         """For one round; it reads its outbox again in each."""
-        names = [contract.physical_name for contract in self.contracts.values()]
-        reader = LedgerReader(self.store, self.bucket, names)
+        reader = LedgerReader(self.store, self.bucket, self.contracts)
         return Notifier(self.store, self.bucket, self.channels, reader, utc_now)
 
     @cached_property

@@ -4,10 +4,11 @@ Texts of errors are left out: some quote names of a file's header, and a file wi
 """
 
 import hashlib
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from difflib import get_close_matches
+from types import MappingProxyType
 from typing import Any
 
 from etl_platform import object_keys
@@ -16,6 +17,7 @@ from etl_platform.deliveries.ignored_files import file_to_look_at
 from etl_platform.deliveries.report import Report
 from etl_platform.deliveries.routing import NO_CONTRACT
 from etl_platform.deliveries.waiting import WaitingDelivery
+from etl_platform.engine.contract.model import Contract
 from etl_platform.notifications.delivery_event import DeliveryEvent, EventKind
 
 _MOST_NAMED = 20
@@ -37,17 +39,20 @@ class OverdueFile:
     expected_by: datetime
 
 
-def event_of_report(report: Report, file_names: Collection[str] = ()) -> DeliveryEvent | None:
+def event_of_report(report: Report, contracts: Mapping[str, Contract] = MappingProxyType({})) -> DeliveryEvent | None:
     """The event of an arrival that is not wholly good, or of a replay that changed whether silver has the file.
 
     Args:
-        file_names: those of the contracts, among which a similar one is looked for.
+        contracts: by dataset; for the required columns of a file, and for the name that was probably meant.
     """
     kind = _kind(report)
     if kind is None or (report.is_replay and not _replay_changed_silver(report)):
         return None
-    found = _details_of_ignored(report, file_names) if kind is EventKind.IGNORED else _details(report)
-    return _of_report(report, kind, found)
+    if kind is EventKind.IGNORED:
+        return _of_report(report, kind, _details_of_ignored(report, contracts.values()))
+    contract = contracts.get(report.dataset or "")
+    required = {column.name for column in contract.columns if column.required} if contract else set()
+    return _of_report(report, kind, _details(report, required))
 
 
 def recovery(report: Report, after: str) -> DeliveryEvent | None:
@@ -124,13 +129,14 @@ def _of_report(report: Report, kind: EventKind, details: dict[str, Any]) -> Deli
     )
 
 
-def _details(report: Report) -> dict[str, Any]:
+def _details(report: Report, required: Collection[str] = ()) -> dict[str, Any]:
     """The codes of errors, the required columns that the file lacks, and the rules with the most quarantined rows."""
     check, found = report.check, dict[str, Any]()
     if check.errors:
         found["errors"] = list(dict.fromkeys(error.code for error in check.errors))[:_MOST_NAMED]
-    if check.errors and check.columns is not None and check.columns.missing:
-        found["missing_columns"] = list(check.columns.missing[:_MOST_NAMED])
+    missing = [name for name in check.columns.missing if name in required] if check.columns else []
+    if check.errors and missing:
+        found["missing_columns"] = missing[:_MOST_NAMED]
     if check.rows is not None:
         found |= {"rows": check.rows, "quarantined_rows": check.quarantined_rows}
     if check.reasons:
@@ -139,13 +145,14 @@ def _details(report: Report) -> dict[str, Any]:
     return found
 
 
-def _details_of_ignored(report: Report, file_names: Collection[str]) -> dict[str, Any]:
+def _details_of_ignored(report: Report, contracts: Iterable[Contract]) -> dict[str, Any]:
     codes = [error.code for error in report.check.errors]
-    similar = similar_name(object_keys.base_name(report.source.key), file_names) if NO_CONTRACT in codes else None
+    names = [contract.physical_name for contract in contracts]
+    similar = _similar_name(object_keys.base_name(report.source.key), names) if NO_CONTRACT in codes else None
     return {"errors": codes, **({"did_you_mean": similar} if similar else {})}
 
 
-def similar_name(file_name: str, file_names: Collection[str]) -> str | None:
+def _similar_name(file_name: str, file_names: Collection[str]) -> str | None:
     """The file name of a contract that resembles this one; capitals do not matter."""
     folded = {name.casefold(): name for name in sorted(file_names)}
     near = get_close_matches(file_name.casefold(), folded, 1, 0.6)

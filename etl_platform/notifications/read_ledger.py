@@ -4,7 +4,7 @@ What was there before the first round is known, so a bucket with years of histor
 """
 
 import logging
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -13,6 +13,7 @@ from etl_platform.deliveries.ledger import Ledger
 from etl_platform.deliveries.report import Report
 from etl_platform.deliveries.report_days import ReportDays, ReportEntry
 from etl_platform.deliveries.waiting import Prospect, WaitingDelivery, WaitingRecords
+from etl_platform.engine.contract.model import Contract
 from etl_platform.errors import ReportError
 from etl_platform.notifications.delivery_event import DeliveryEvent, EventKind
 from etl_platform.notifications.find_events import (
@@ -56,11 +57,11 @@ class LedgerReader:
     """Reads one bucket. Every method raises TransientError if infrastructure fails.
 
     Args:
-        file_names: those of the contracts, to propose one for a file that no contract knows.
+        contracts: by dataset.
     """
 
-    def __init__(self, store: ObjectStore, bucket: str, file_names: Collection[str]) -> None:
-        self._store, self._bucket, self._file_names = store, bucket, file_names
+    def __init__(self, store: ObjectStore, bucket: str, contracts: Mapping[str, Contract]) -> None:
+        self._store, self._bucket, self._contracts = store, bucket, contracts
         self._days, self._ledger = ReportDays(store, bucket), Ledger(store, bucket)
         self._waiting = WaitingRecords(store, bucket)
 
@@ -120,7 +121,7 @@ class LedgerReader:
 
     def _of_reports(self, reports: Sequence[Report], problems: _Problems) -> Iterator[DeliveryEvent]:
         for report in reports:
-            event = event_of_report(report, self._file_names)
+            event = event_of_report(report, self._contracts)
             if report.dataset is not None and report.agency is not None:
                 event = _with_recovery(report, event, problems)
             if event is not None:

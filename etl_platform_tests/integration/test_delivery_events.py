@@ -110,7 +110,7 @@ def test_a_thousand_events_arrive_though_the_process_dies_again_and_again(
     now = datetime.now(UTC)
 
     def notifier(store: Any) -> Notifier:
-        return Notifier(store, told.bucket, told.channels, LedgerReader(store, told.bucket, []), lambda: now)
+        return Notifier(store, told.bucket, told.channels, LedgerReader(store, told.bucket, {}), lambda: now)
 
     # While reports are read, notices are written, and messages are sent and marked.
     for calls in (3, 400, 1_500, 2_900, 700, 301):

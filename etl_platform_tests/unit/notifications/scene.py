@@ -4,11 +4,14 @@ import threading
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import Any
 
 from etl_platform.deliveries.delivery import Outcome
 from etl_platform.deliveries.ledger import Ledger
 from etl_platform.deliveries.report import Report
+from etl_platform.engine.contract.model import Contract
+from etl_platform.engine.contract_folder import load_contracts
 from etl_platform.engine.result import CheckResult, FileError
 from etl_platform.errors import TransientError
 from etl_platform.notifications.delivery_event import DeliveryEvent, EventKind
@@ -18,6 +21,7 @@ from etl_platform.notifications.outbox import Outbox, OutboxObject
 from etl_platform.notifications.read_ledger import LedgerReader
 from etl_platform.storage.object_store import ObjectStore
 from etl_platform_tests.simulation.memory import MemoryStore
+from etl_platform_tests.unit.making import CONTRACTS
 from etl_platform_tests.unit.making_reports import report_of
 
 BUCKET = "bucket"
@@ -29,6 +33,11 @@ GOOD = CheckResult(rows=9, accepted_rows=9, quarantined_rows=0)
 
 class Killed(BaseException):
     """The process of a round dies."""
+
+
+@cache
+def _contracts() -> dict[str, Contract]:
+    return load_contracts(CONTRACTS)
 
 
 @dataclass
@@ -120,7 +129,7 @@ class Scene:
         for channel in self.channels:
             channel.life = life
         store: Any = MortalStore(self.store, life)
-        return Notifier(store, BUCKET, self.channels, LedgerReader(store, BUCKET, ["Officer_Detail.csv"]), self.clock)
+        return Notifier(store, BUCKET, self.channels, LedgerReader(store, BUCKET, _contracts()), self.clock)
 
     def clock(self) -> datetime:
         return self.now
