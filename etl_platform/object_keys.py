@@ -324,6 +324,10 @@ def notice_key(dataset: str | None, agency: str | None, event_id: str) -> str:
     return f"{notices_prefix(dataset, agency)}{event_id}.json"
 
 
+def ignored_notice_key(delivery_id: str) -> str:
+    return notice_key(None, None, f"{delivery_id}.ignored")
+
+
 def amendments_prefix(dataset: str, agency: str) -> str:
     return f"{AMENDMENTS}{dataset}/agency={agency}/"
 

@@ -56,6 +56,7 @@ class StoredObjects:
             "corrections": object_keys.corrections_prefix(dataset, name),
             "bronze": object_keys.bronze_prefix(dataset, name),
             "amendments": object_keys.amendments_prefix(dataset, name),
+            "notices": object_keys.notices_prefix(dataset, name),
             "reports": object_keys.report_prefix(dataset, name),
         }
         for kind, prefix in prefixes.items():
@@ -108,10 +109,11 @@ class StoredObjects:
                 yield from (Stored("index", version) for version in self._versions_of(key.removesuffix("l")))
 
     def _beside_partitions(self, ids: set[str], kept: set[str]) -> Iterator[Stored]:
-        """The reports of ignored objects, and the records of failed deliveries."""
+        """The reports of ignored objects with who was told of them, and the records of failed deliveries."""
         makers: dict[str, tuple[str, Callable[[str], Any]]] = {
             object_keys.IGNORED_REPORTS: ("reports", object_keys.ignored_key),
             object_keys.WAITING_REPORTS: ("waiting", object_keys.waiting_key),
+            object_keys.notices_prefix(None, None): ("notices", object_keys.ignored_notice_key),
         }
         for prefix, (kind, make) in makers.items():
             for version in self._store.stored_versions(self._bucket, prefix + self._finder.scope.id_prefix):

@@ -20,6 +20,8 @@ from etl_platform.deliveries.report import Trigger
 from etl_platform.deliveries.tombstone import Tombstone
 from etl_platform.engine.corrections import Corrections
 from etl_platform.errors import TransientError
+from etl_platform.notifications.delivery_event import DeliveryEvent, EventKind
+from etl_platform.notifications.notices import Notice, Notices
 from etl_platform.storage.object_store import ObjectHead, ObjectStore
 from etl_platform_tests.simulation.memory import MemoryStore
 from etl_platform_tests.unit.intake_place import things
@@ -355,3 +357,26 @@ def test_reconcile_lists_what_is_left_of_an_erased_delivery(place: Deployment) -
     assert finding.delivery_id == version.delivery_id
     assert "was erased" in finding.why
     assert head.key == KEY
+
+
+def test_who_was_told_of_an_erased_delivery_is_erased_and_the_notices_of_others_stay(place: Deployment) -> None:
+    gone, stays = place.deliver(SECRET), place.deliver(OPEN, OTHER_KEY)
+    ignored = place.deliver(b"x", f"from_client/{AGENCY}/unknown.bin")
+    notices = Notices(place.store, BUCKET)
+    events = [_event(one, "things", EventKind.QUARANTINED) for one in (gone, stays)]
+    events += [_event(ignored, None, EventKind.IGNORED)]
+    notices.add_all(events)
+
+    place.erase(Scope(AGENCY, delivery_ids=frozenset({gone.delivery_id})))
+    assert [key for key in place.listed() if key.startswith(object_keys.NOTICES)] == sorted(
+        Notice(event).key for event in events[1:]
+    )
+    place.erase()
+    assert place.versions_with(b"accepted_with_quarantine") == []
+    assert [key for key in place.listed() if key.startswith(object_keys.NOTICES)] == []
+
+
+def _event(version: ObjectVersion, dataset: str | None, kind: EventKind) -> DeliveryEvent:
+    return DeliveryEvent(
+        id=f"{version.delivery_id}.{kind}", kind=kind, at=AT, agency=AGENCY, dataset=dataset, key=version.key
+    )
