@@ -99,9 +99,10 @@ class ContraryTexts:
 
     def _error(self, reading: OtherReading, evidence: Evidence, like: str | None = None) -> FileError:
         name, ours, theirs = reading.column, reading.ours, reading.theirs
+        setter = self._setter(name)
         message = (
             f"{name}: {_rows(evidence.both)} can be read with {ours} or with {theirs}, as different values; "
-            f"{_rows(evidence.ours)} can only be read with {ours}, as the contract has it, and "
+            f"{_rows(evidence.ours)} can only be read with {ours}, as the {setter} has it, and "
             f"{_rows(evidence.theirs)} only with {theirs}"
         )
         if like is None and evidence.place is not None:
@@ -109,8 +110,16 @@ class ContraryTexts:
         elif like is not None:
             message += f", as is {like}"
         return FileError(
-            reading.code, f"{message}; {_ADVICE[reading.code].format(ours=ours)}", evidence.place and evidence.place[0]
+            reading.code,
+            f"{message}; {_ADVICE[reading.code].format(ours=ours, setter=setter)}",
+            evidence.place and evidence.place[0],
         )
+
+    def _setter(self, name: str) -> str:
+        """What says how the column is written: the contract, or the overlay of the agency."""
+        column = self._compiled.contract.column(name)
+        own = column.overlay
+        return "overlay" if own and (own.decimal_comma or column.formats != own.contract_formats) else "contract"
 
     def _place(self, name: str, line: int, member: str | None, text: str) -> str:
         where = f"line {line}" if member is None else f"line {line} of {member}"
@@ -123,6 +132,6 @@ def _rows(count: int) -> str:
 
 
 _ADVICE = {
-    "ambiguous_dates": "send dates as yyyy-MM-dd, or ask the data team to change the contract's formats",
+    "ambiguous_dates": "send dates as yyyy-MM-dd, or ask the data team to change the {setter}'s formats",
     "ambiguous_numbers": "send numbers with {ours} and without signs between thousands",
 }

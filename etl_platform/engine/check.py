@@ -13,10 +13,10 @@ import polars as pl
 
 from etl_platform.engine.contract.dataset_rules import Measure
 from etl_platform.engine.contract.model import Contract
-from etl_platform.engine.contract.overlay import AppliedOverlay
+from etl_platform.engine.contract.overlay import AppliedOverlay, Overlay
 from etl_platform.engine.corrected_table import CorrectedTable
 from etl_platform.engine.corrections import Corrections
-from etl_platform.engine.errors import UnreadableFileError
+from etl_platform.engine.errors import ContradictedOverrideError, UnreadableFileError
 from etl_platform.engine.machine_errors import machine_error
 from etl_platform.engine.matched_columns import FileColumns, Rename
 from etl_platform.engine.personal_data_search import PersonalDataSearch, SearchedColumn
@@ -67,7 +67,7 @@ def check_file(
     """
     _refuse_broken_contract(contract, as_of)
     _delete(out_dir, *RESULTS)
-    with _reading() as reading:
+    with _reading(contract.overlay) as reading:
         if contract.overlay is not None:
             # Before the file is opened, since the overlay may be why it cannot be read.
             reading.result = replace(reading.result, overlay=AppliedOverlay.of(contract.overlay))
@@ -103,7 +103,7 @@ class _Reading:
 
 
 @contextmanager
-def _reading() -> Iterator[_Reading]:
+def _reading(overlay: Overlay | None = None) -> Iterator[_Reading]:
     """Ends with a result for a file that cannot be read, and with the dialect of any file that was opened."""
     reading = _Reading(CheckResult(rows=0, accepted_rows=0, quarantined_rows=0))
     try:
@@ -111,7 +111,10 @@ def _reading() -> Iterator[_Reading]:
     except UnreadableFileError as error:
         if cause := machine_error(error):
             raise cause from None
-        reading.result = replace(reading.result, errors=(FileError(error.code, error.message, error.line),))
+        message = error.message
+        if isinstance(error, ContradictedOverrideError) and overlay and error.override in overlay.overrides:
+            message = error.message_about("overlay", overlay.name)
+        reading.result = replace(reading.result, errors=(FileError(error.code, message, error.line),))
     except pl.exceptions.PanicException:
         # A panic is not a subclass of Exception, and its message may quote values.
         raise RuntimeError("Polars panicked on this file") from None

@@ -97,3 +97,21 @@ class UnreadableFileError(PermanentError):
     def __init__(self, code: str, message: str, line: int | None = None) -> None:
         self.code, self.message, self.line = code, message, line
         super().__init__(f"{code}: {message}")
+
+
+class ContradictedOverrideError(UnreadableFileError):
+    """The file is not as its contract, or the overlay of its agency, says that files are written.
+
+    Args:
+        override: its name in ``ReadingOverrides``.
+        found: what is set and what the file has instead.
+    """
+
+    def __init__(self, override: str, found: str) -> None:
+        self.override, self.found = override, found
+        super().__init__("not_as_pinned", self.message_about("contract"))
+
+    def message_about(self, what: str, name: str = "") -> str:
+        """The message about the ``contract`` or the ``overlay`` that sets it."""
+        named = f"{what} {name}" if name else what
+        return f"the {named} sets {self.found}; send the file that way, or have the {what} changed"

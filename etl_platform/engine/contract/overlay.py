@@ -50,6 +50,7 @@ class Overlay:
         settings: what it sets, each as a text for people.
         meanings: by column, the agency's texts with what they mean; None where they mean empty.
         contact: whom to ask about the agency's files.
+        overrides: names of the fields of ``ReadingOverrides`` that it sets.
     """
 
     path: str
@@ -59,6 +60,7 @@ class Overlay:
     settings: tuple[str, ...] = ()
     meanings: Mapping[str, Mapping[str, str | None]] = field(default_factory=dict)
     contact: str | None = None
+    overrides: frozenset[str] = frozenset()
 
     @property
     def meaning_texts(self) -> list[str]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from etl_platform.engine.contract.custom_properties import schema_custom_place
 from etl_platform.engine.contract.located_yaml import Located
-from etl_platform.engine.errors import ContractError, UnreadableFileError
+from etl_platform.engine.errors import ContractError
 
 NONE = "none"
 _DELIMITER = re.compile(r"[^a-zA-Z0-9\"'\\\r\n\0\u00c0-\uffff]{1,8}")
@@ -123,10 +123,3 @@ def _is_text_codec(name: str) -> bool:
     except (LookupError, ValueError):
         return False
     return True
-
-
-def contradicts_override(message: str) -> UnreadableFileError:
-    """The rejection of a file that contradicts its contract; ``message`` follows the words "the contract sets"."""
-    return UnreadableFileError(
-        "not_as_pinned", f"the contract sets {message}; send the file that way, or have the contract changed"
-    )

@@ -10,7 +10,17 @@ from etl_platform.engine.contract.model import Column, ColumnType, Contract, fol
 from etl_platform.engine.contract.overlay import ColumnOverlay
 from etl_platform.engine.contract.two_digit_years import PIVOT, has_two_digit_year
 from etl_platform.engine.errors import ErrorList
-from etl_platform.engine.overlays.fields import COLUMN_FIELDS, mapping, text, texts, unknown_fields, whole
+from etl_platform.engine.overlays.fields import (
+    COLUMN_FIELDS,
+    cell_text,
+    cell_texts,
+    mapping,
+    text,
+    texts,
+    unknown_fields,
+    whole,
+)
+from etl_platform.engine.reading.characters.cell_characters import clean_text
 from etl_platform.engine.values.formats import DEFAULT_DATE, DEFAULT_TIME, DEFAULT_TIMESTAMP, date_format, time_format
 
 _DEFAULTS = {
@@ -137,20 +147,21 @@ class ColumnOverlayReader:
 
     def _with_null_tokens(self, column: Column, value: Any) -> Column:
         where = (*self._here, "nullTokens")
-        return with_null_tokens(self._document, column, texts(self._document, value, *where), where)
+        return with_null_tokens(self._document, column, cell_texts(self._document, value, *where), where)
 
     def _with_values(self, column: Column, value: Any) -> Column:
         where = (*self._here, "values")
         found: dict[str, str] = {}
         for written, means in mapping(self._document, value, "{P: Passed}", *where).items():
             with self._errors.collect():
-                meaning = text(self._document, means, *where, written)
-                if not written.strip() or written.strip() in found:
-                    message = f"{column.name}: the text {written.strip()!r} is empty or repeated; remove it"
+                meaning = cell_text(self._document, means, *where, written)
+                theirs = clean_text(written).strip()
+                if not theirs or theirs in found:
+                    message = f"{column.name}: the text {theirs!r} is empty or repeated; remove it"
                     raise self._document.error(message, *where, written)
                 if problem := _unknown_meaning(column, meaning):
                     raise self._document.error(f"{column.name}: {problem}", *where, written)
-                found[written.strip()] = meaning
+                found[theirs] = meaning
         return _with_overlay(column, values=tuple(found.items()))
 
     def _set(self, column: Column, what: str) -> None:

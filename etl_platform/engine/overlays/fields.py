@@ -10,6 +10,7 @@ from etl_platform.engine.contract.rule_reader import COLUMN_FIELDS as OPTIONS
 from etl_platform.engine.contract.two_digit_years import PIVOT
 from etl_platform.engine.contract.unquoted_values import is_misread, misread
 from etl_platform.engine.errors import ContractError
+from etl_platform.engine.reading.characters.cell_characters import clean_text, has_lost
 
 TOP_FIELDS = (
     *("description", "contact", "encoding", "delimiter", "sheet", "headerLine", "nullTokens"),
@@ -58,11 +59,25 @@ def text(document: Located, value: Any, *where: str | int) -> str:
     return str(value)
 
 
+def cell_text(document: Located, value: Any, *where: str | int) -> str:
+    """A text of cells as they have it once they are clean. One of invisible characters alone is empty."""
+    if not (found := clean_text(text(document, value, *where))).strip():
+        raise document.error(f"{_named(where)} takes a text", *where)
+    if has_lost(found):
+        raise document.error(f"{_named(where)} has a control character, which no cell has; remove it", *where)
+    return found
+
+
 def texts(document: Located, value: Any, *where: str | int) -> tuple[str, ...]:
     """A list of texts without repetitions."""
     if not isinstance(value, list) or not value:
         raise document.error(f"{_named(where)} takes a list of texts, such as ['one', 'two']", *where)
     return tuple(dict.fromkeys(text(document, item, *where, place) for place, item in enumerate(value)))
+
+
+def cell_texts(document: Located, value: Any, *where: str | int) -> tuple[str, ...]:
+    found = texts(document, value, *where)
+    return tuple(dict.fromkeys(cell_text(document, item, *where, place) for place, item in enumerate(found)))
 
 
 def whole(document: Located, value: Any, lowest: int, highest: int, *where: str | int) -> int:

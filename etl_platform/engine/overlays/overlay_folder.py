@@ -18,6 +18,8 @@ from etl_platform.engine.overlays.overlay_reader import apply_overlay
 AGENCIES = "agencies"
 _SUFFIX = ".yaml"
 _YAML = (_SUFFIX, ".yml")
+_DEEPEST = 4
+"""Levels of folders below ``agencies`` in which a misplaced overlay is still found."""
 _AGENCY = re.compile(r"(?!\.{1,2}$)[A-Za-z0-9._%~-]{1,200}")
 """The name of a partition; anything else could leave the folder."""
 
@@ -95,18 +97,25 @@ def partition_name(agency: str) -> str:
 
 def list_overlays(folder: Path) -> list[Path]:
     """What looks like YAML below ``agencies``, sorted; other files are for people. Nothing is read."""
-    top = folder / AGENCIES
-    if not top.is_dir():
-        return []
-    found = [path for path in top.iterdir() if not path.name.startswith(".")]
-    below = [path for agency in found if agency.suffix not in _YAML for path in _entries(agency)]
-    return sorted(path for path in (*found, *below) if path.suffix in _YAML and not path.name.startswith("."))
+    # A folder "Agencies" is found by a laptop, and by nothing in S3.
+    tops = [path for path in _entries(folder) if path.name.casefold() == AGENCIES]
+    return sorted(path for top in tops for path in _yaml_below(top, _DEEPEST))
+
+
+def _yaml_below(folder: Path, levels: int) -> Iterator[Path]:
+    for path in _entries(folder):
+        if path.name.startswith("."):
+            continue
+        if path.suffix.lower() in _YAML:
+            yield path
+        elif levels:
+            yield from _yaml_below(path, levels - 1)
 
 
 def _entries(folder: Path) -> list[Path]:
     try:
         return list(folder.iterdir())
-    except NotADirectoryError:
+    except (FileNotFoundError, NotADirectoryError):
         return []
 
 
@@ -125,7 +134,7 @@ def unused_overlays(overlays: Iterable[Path], datasets: Iterable[str]) -> Iterat
     for path in overlays:
         if not is_overlay(path):
             message = f"is not an overlay; overlays are {AGENCIES}/<agency>/<dataset>{_SUFFIX}"
-        elif not _AGENCY.fullmatch(path.parent.name):
+        elif not _is_partition(path.parent.name):
             message = f"{path.parent.name!r} is not the name of a partition; write {partition_name(path.parent.name)}"
         elif path.stem not in known:
             close = get_close_matches(path.stem, sorted(known), 1)
@@ -136,6 +145,11 @@ def unused_overlays(overlays: Iterable[Path], datasets: Iterable[str]) -> Iterat
         yield ContractError(message, path=str(path))
 
 
+def _is_partition(name: str) -> bool:
+    # A long name is cut, and ends with ~ and a hash.
+    return bool(_AGENCY.fullmatch(name)) and ("~" in name or name == partition_name(name))
+
+
 def is_overlay(path: Path) -> bool:
     """Whether a file is where overlays are."""
-    return path.suffix == _SUFFIX and path.parent.parent.name == AGENCIES
+    return path.suffix == _SUFFIX and path.parent.parent.name == AGENCIES and path.parents[2].name != AGENCIES

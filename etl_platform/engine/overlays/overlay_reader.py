@@ -26,7 +26,7 @@ from etl_platform.engine.overlays.column_habits import (
     with_contract_formats,
     with_null_tokens,
 )
-from etl_platform.engine.overlays.fields import TOP_FIELDS, mapping, text, texts, unknown_fields, whole
+from etl_platform.engine.overlays.fields import TOP_FIELDS, cell_texts, mapping, text, unknown_fields, whole
 
 _EMPTY = "write what the agency does in its own way, or delete the file"
 _MAX_LINE = 1_000_000
@@ -56,6 +56,7 @@ class _Reader:
         self.errors = ErrorList()
         self.settings: list[str] = []
         self.null_tokens: tuple[str, ...] = ()
+        self.overrides: frozenset[str] = frozenset()
 
     def contract(self, text: str, name: str) -> Contract:
         collect, base = self.errors.collect, self.base
@@ -83,6 +84,7 @@ class _Reader:
             settings=tuple(self.settings),
             meanings=self._meanings(columns),
             contact=contact,
+            overrides=self.overrides,
         )
         sha256 = hashlib.sha256(f"{base.sha256}\0{overlay.sha256}".encode()).hexdigest()
         return replace(base, sha256=sha256, columns=columns, overlay=overlay, **found)
@@ -118,6 +120,7 @@ class _Reader:
             before = getattr(base, name)
             instead = "" if before in (None, value) else f", instead of {before!r}"
             self.settings.append(f"{name.replace('_', ' ')} {value!r}{instead}")
+        self.overrides = frozenset(changes)
         return replace(base, **changes)
 
     def _cadence(self) -> Cadence | None:
@@ -165,7 +168,7 @@ class _Reader:
             columns |= self._read_columns()
         if "nullTokens" in self.data:
             with self.errors.collect():
-                self.null_tokens = texts(self.document, self.data["nullTokens"], where := "nullTokens")
+                self.null_tokens = cell_texts(self.document, self.data["nullTokens"], where := "nullTokens")
                 for column in self.base.file_columns:
                     found = columns[column.name]
                     columns[column.name] = with_null_tokens(self.document, found, self.null_tokens, (where,))

@@ -3,6 +3,8 @@
 The rules see the result alone, so an overlay cannot let a value pass a rule that the result breaks.
 """
 
+from collections.abc import Sequence
+
 import polars as pl
 
 from etl_platform.engine.contract.overlay import ColumnOverlay
@@ -39,6 +41,20 @@ def _with_point(cell: pl.Expr, *, in_workbook: bool) -> pl.Expr:
         .then(undecided)
         .otherwise(cell)
     )
+
+
+def null_texts(tokens: Sequence[str], overlay: ColumnOverlay | None, *, in_workbook: bool) -> list[str]:
+    """Null tokens, in capitals, as ``contract_text`` leaves them: with a decimal comma, it has exchanged their signs.
+
+    Args:
+        tokens: those of the contract and of the agency. A number among those of the contract has a point.
+    """
+    found = set(tokens)
+    if overlay is not None and overlay.decimal_comma:
+        as_sent = {token for token in tokens if token in overlay.null_tokens or not any(map(str.isdigit, token))}
+        changed_texts = {token for token in as_sent if "," in token or not in_workbook}
+        found = (found - changed_texts) | set(map(overlay.as_sent, changed_texts))
+    return sorted({token.strip().upper() for token in found})
 
 
 def changed(cell: pl.Expr, overlay: ColumnOverlay) -> pl.Expr:

@@ -10,7 +10,7 @@ import polars as pl
 
 from etl_platform.engine.contract.model import Column, ColumnType, Contract
 from etl_platform.engine.errors import ContractError
-from etl_platform.engine.values.agency_texts import contract_text
+from etl_platform.engine.values.agency_texts import contract_text, null_texts
 from etl_platform.engine.values.decimals import MONEY_SIGNS, read_amount, read_decimal
 from etl_platform.engine.values.excel_dates import EXCEL_ORIGIN, EXCEL_SERIAL, read_day_fraction, read_serial
 from etl_platform.engine.values.fixed_dates import is_fixed, read_fixed
@@ -61,7 +61,7 @@ def cell_text(column: Column, position: int | None, *, in_workbook: bool = False
     if column.case is not None:
         text = text.str.to_uppercase() if column.case == "upper" else text.str.to_lowercase()
     if column.null_tokens:
-        tokens = sorted({token.strip().upper() for token in column.null_tokens})
+        tokens = null_texts(column.null_tokens, column.overlay, in_workbook=in_workbook)
         text = pl.when(~text.str.strip_chars().str.to_uppercase().is_in(tokens)).then(text)
     return text.alias(name)
 

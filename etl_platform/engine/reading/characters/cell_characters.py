@@ -66,6 +66,19 @@ def clean_cells(frame: pl.DataFrame, names: Sequence[str], read: frozenset[int],
     return frame.with_columns(*cleaned).with_columns(pl.coalesce(DAMAGE, *damage).alias(DAMAGE))
 
 
+def clean_text(text: str) -> str:
+    """A text as a cell with it would be after ``clean_cells``."""
+    if not has_unusual(text.encode("utf-8", "surrogatepass")):
+        return text
+    *_, (_, cleaned) = _steps(pl.Series([text]))
+    return str(cleaned.item())
+
+
+def has_lost(text: str) -> bool:
+    """Whether a cell with this text would be damage of its row."""
+    return any(re.search(what, text) for what in _DAMAGE.values())
+
+
 def lost_characters(columns: Sequence[str]) -> pl.Expr:
     """The damage of rows in which a cell of these columns has a lost character; else null."""
     return pl.coalesce(_lost(column) for column in columns)

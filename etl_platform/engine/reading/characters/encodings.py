@@ -6,8 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 
-from etl_platform.engine.contract.reading_overrides import contradicts_override
-from etl_platform.engine.errors import UnreadableFileError
+from etl_platform.engine.errors import ContradictedOverrideError, UnreadableFileError
 from etl_platform.engine.reading.characters.code_pages import as_cp1252
 from etl_platform.engine.reading.other_formats import refuse_other_format
 
@@ -51,7 +50,9 @@ class Encoding:
     def mismatch(self, detail: object) -> UnreadableFileError:
         """The rejection of a file whose bytes are not of this encoding."""
         if self.overridden:
-            return contradicts_override(f"the encoding {self.name}, but the file is not written in it: {detail}")
+            return ContradictedOverrideError(
+                "encoding", f"the encoding {self.name}, but the file is not written in it: {detail}"
+            )
         return UnreadableFileError(
             "encoding_undecidable",
             f"the file looks like {self.name}, but parts of it are not: {detail}; save the file as UTF-8",
@@ -112,11 +113,13 @@ def _overridden(name: str, found: Encoding | None) -> Encoding:
     family = codecs.lookup(name).name
     if found is None or codecs.lookup(found.name.removesuffix("-sig")).name == family.removesuffix("-sig"):
         if found is None and family in {"utf-16", "utf-32"}:
-            raise contradicts_override(f"the encoding {name}, but the file has no byte order mark")
+            raise ContradictedOverrideError("encoding", f"the encoding {name}, but the file has no byte order mark")
         return Encoding(name, found.bom_bytes if found else 0, overridden=True)
     if found.name.startswith(f"{family}-"):
         return Encoding(found.name, found.bom_bytes, overridden=True)
-    raise contradicts_override(f"the encoding {name}, but the file is written in {found.name.removesuffix('-sig')}")
+    raise ContradictedOverrideError(
+        "encoding", f"the encoding {name}, but the file is written in {found.name.removesuffix('-sig')}"
+    )
 
 
 def _is_mostly_non_ascii(sample: bytes) -> bool:

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from itertools import islice
 
 from etl_platform.engine.contract.model import Contract
-from etl_platform.engine.contract.reading_overrides import ReadingOverrides, contradicts_override
-from etl_platform.engine.errors import UnreadableFileError
+from etl_platform.engine.contract.reading_overrides import ReadingOverrides
+from etl_platform.engine.errors import ContradictedOverrideError, UnreadableFileError
 from etl_platform.engine.file_dialect import DroppedLine
 from etl_platform.engine.reading.characters.encodings import Encoding, decode_sample, detect_encoding, lines_bytes
 from etl_platform.engine.reading.delimited.header_width import refuse_short_header
@@ -111,11 +111,15 @@ def _no_header(contract: Contract | None) -> UnreadableFileError:
         return UnreadableFileError(NO_HEADER_MATCH, message)
     names, overrides = ", ".join(column.name for column in contract.file_columns), contract.reading_overrides
     if overrides.header_line:
-        return contradicts_override(f"line {overrides.header_line} as the header, but that line does not name {names}")
+        return ContradictedOverrideError(
+            "header_line", f"line {overrides.header_line} as the header, but that line does not name {names}"
+        )
     if overrides.quote or overrides.escape:
-        return contradicts_override(f"quote or escape, but with them no line names {names}")
+        return ContradictedOverrideError("quote", f"quote or escape, but with them no line names {names}")
     if overrides.delimiter:
-        return contradicts_override(f"the delimiter {overrides.delimiter!r}, but with it no line names {names}")
+        return ContradictedOverrideError(
+            "delimiter", f"the delimiter {overrides.delimiter!r}, but with it no line names {names}"
+        )
     return UnreadableFileError(NO_HEADER_MATCH, f"{message}: {names}")
 
 

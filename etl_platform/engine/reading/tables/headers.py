@@ -4,7 +4,8 @@ from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from etl_platform.engine.contract.model import Contract, fold
-from etl_platform.engine.contract.reading_overrides import ReadingOverrides, contradicts_override
+from etl_platform.engine.contract.reading_overrides import ReadingOverrides
+from etl_platform.engine.errors import ContradictedOverrideError
 from etl_platform.engine.privacy.masking import shape
 from etl_platform.engine.reading.tables.below_header import NumberedRow, RowBelow, rows_below
 from etl_platform.engine.reading.tables.header_words import are_names, has_header_word, is_value
@@ -166,15 +167,17 @@ def by_position(rows: list[NumberedRow], contract: Contract, width: int) -> Foun
     names = [column.name for column in contract.file_columns]
     surplus = sum(any(cell.strip() for cell in cells[len(names) :]) for _, _, cells in rows)
     if rows and (width < len(names) or (width > len(names) and surplus * 2 > len(rows))):
-        raise contradicts_override(f"no header and {len(names)} columns, but most rows have {width} cells")
+        raise ContradictedOverrideError(
+            "header", f"no header and {len(names)} columns, but most rows have {width} cells"
+        )
     nameless = FoundHeader(1, 1, 0, names, len(names), 1.0)
     first = named_header(rows[:1], contract)
     if first is None or first.hits * 2 < len(names):
         return nameless
     positions = match_header(first.cells, contract).positions
     if any(place != names.index(name) for name, place in positions.items()):
-        raise contradicts_override(
-            f"no header, but line {first.first} names the columns, in another order than the contract"
+        raise ContradictedOverrideError(
+            "header", f"no header, but line {first.first} names the columns, in another order than the contract"
         )
     return replace(nameless, after=first.after, below=(RowBelow(first.first, first.after, first.cells, "header"),))
 

@@ -9,8 +9,8 @@ import polars as pl
 
 from etl_platform.engine.columns import RESERVED
 from etl_platform.engine.contract.model import Contract, fold
-from etl_platform.engine.contract.reading_overrides import ReadingOverrides, contradicts_override
-from etl_platform.engine.errors import UnreadableFileError
+from etl_platform.engine.contract.reading_overrides import ReadingOverrides
+from etl_platform.engine.errors import ContradictedOverrideError, UnreadableFileError
 from etl_platform.engine.file_dialect import DroppedLine, FileDialect
 from etl_platform.engine.reading.tables.above_header import refuse_rows_above
 from etl_platform.engine.reading.tables.headers import (
@@ -138,7 +138,7 @@ def _choose_sheet(
     wanted = [sheet for sheet in sheets if overrides.sheet is None or fold(sheet.name) == fold(overrides.sheet)]
     if not wanted:
         names = ", ".join(sheet.name for sheet in sheets)
-        raise contradicts_override(f"the sheet {overrides.sheet!r}, but the workbook has {names}")
+        raise ContradictedOverrideError("sheet", f"the sheet {overrides.sheet!r}, but the workbook has {names}")
     candidates = _candidates(wanted, contract, overrides)
     best, *others = sorted(candidates, key=lambda candidate: candidate.rank, reverse=True)
     if contract is not None and others and others[0].rank == best.rank:
@@ -175,7 +175,9 @@ def _candidates(sheets: Sequence[Sheet], contract: Contract | None, overrides: R
     if not any(top for _, top in tops):
         raise UnreadableFileError("empty_file", f"the sheets have no rows (searched: {names}); export the file again")
     if header_line:
-        raise contradicts_override(f"line {header_line} as the header, but no sheet has the header there")
+        raise ContradictedOverrideError(
+            "header_line", f"line {header_line} as the header, but no sheet has the header there"
+        )
     raise UnreadableFileError(
         NO_HEADER_MATCH,
         f"no sheet has a header row (searched: {names}); add a row with the column names",

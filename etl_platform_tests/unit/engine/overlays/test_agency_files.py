@@ -21,7 +21,12 @@ from etl_platform_tests.unit.making import contract_of, custom, row_rule, text, 
 COLUMNS = [
     text("ident", required=True, unique=True),
     typed("day", "date", logicalTypeOptions={"minimum": "2020-01-01"}),
-    typed("size", "number", logicalTypeOptions={"minimum": 0, "maximum": 5_000}),
+    typed(
+        "size",
+        "number",
+        logicalTypeOptions={"minimum": 0, "maximum": 5_000},
+        customProperties=custom(nullTokens=["N.A.", "9.999"]),
+    ),
     typed("cost", "number", customProperties=custom(formats=["money"])),
     text("kind", enum=[{"value": "OPEN"}, {"value": "CLOSED"}], customProperties=custom(nullTokens=["N/A"])),
     typed("done", "boolean", required=True),
@@ -34,7 +39,7 @@ nullTokens: [keine]
 columns:
   ident: {synonyms: [Nummer]}
   day: {formats: [d.M.yyyy]}
-  size: {decimals: comma}
+  size: {decimals: comma, nullTokens: ['0,00', -.-]}
   cost: {decimals: comma}
   kind: {values: {offen: OPEN, zu: CLOSED, OPEN: CLOSED}}
   done: {values: {Ja: 'true', Nein: 'false'}}
@@ -43,10 +48,12 @@ AGENCY = apply_overlay(CONTRACT, OVERLAY, "agencies/aurora/things.yaml", "agenci
 HEAD = ["Nummer", "day", "size", "cost", "kind", "done"]
 KINDS = {"offen": "OPEN", "zu": "CLOSED", "OPEN": "CLOSED"}
 DONE = {"Ja": "true", "Nein": "false"}
+SIZES = {"N.A.": "", "n.a.": "", "N,A,": "N", "9,999": "", "9.999": "9,999", "0,00": "", "-.-": "", "-,-": "-"}
+"""Null tokens of the contract and of the agency, and what is like them, in the contract's way."""
 CELLS = st.tuples(
     st.sampled_from(["a", "b", "c", "keine", ""]),
     st.sampled_from(["3.1.2026", "13.12.2019", "2026-01-05", "31.2.2026", "keine", "KEINE ", "", "1/5/2026"]),
-    st.sampled_from(["1,5", "1.5", "-2", "1.234", "1234", "4.999,5", "7.000", "keine", "", "x"]),
+    st.sampled_from(["1,5", "1.5", "-2", "1.234", "1234", "4.999,5", "7.000", "keine", "", "x", *SIZES]),
     st.sampled_from(["1,5", "1.5", "$1.234,50", "(12,5)", "1,234.5", "1.234", "keine", "", "1,2,3"]),
     st.sampled_from(["offen", "zu", " zu ", "OPEN", "CLOSED", "Zu", "keine", "N/A", "", "other"]),
     st.sampled_from(["Ja", "Nein", "ja", "true", "keine", ""]),
@@ -65,7 +72,7 @@ def in_the_way_of_the_contract(row: tuple[str, ...]) -> list[str]:
     return [
         ident,
         day,
-        size.translate(exchanged),
+        SIZES.get(size, size.translate(exchanged)),
         cost.translate(exchanged),
         KINDS.get(kind.strip(), kind),
         DONE.get(done.strip(), done),
@@ -140,7 +147,9 @@ columns:
         check(one, HEAD, rows, overlaid, ";"),
         check(other, HEAD, rows, by_hand, ";"),
     )
-    assert replace(found, overlay=None) == expected
+    # Messages name what says how the files are written.
+    errors = tuple(replace(one, message=one.message.replace("overlay", "contract")) for one in found.errors)
+    assert replace(found, overlay=None, errors=errors) == expected
     assert rows_of(one, SILVER) == rows_of(other, SILVER)
     assert rows_of(one, QUARANTINE) == rows_of(other, QUARANTINE)
 
@@ -222,3 +231,49 @@ def test_labels_lookups_and_bounds_see_the_values_of_the_contract(tmp_path: Path
     )
     assert [row[:2] for row in rows_of(tmp_path, SILVER)] == [("a", "one")]
     assert rows_of(tmp_path, QUARANTINE, "reasons") == [("code.allowed;until.range",)]
+
+
+@pytest.mark.parametrize("sent", ["Pe\u00f1a", "Pen\u0303a", "Pe\u00f1a\u200b", "\u00a0Pe\u00f1a"])
+@pytest.mark.parametrize("written", ["Pe\u00f1a", "Pen\u0303a", "Pe\u200b\u00f1a", "Pe\u00f1a\u00a0"])
+def test_a_text_is_found_however_unicode_writes_it(tmp_path: Path, written: str, sent: str) -> None:
+    source = f"columns: {{kind: {{values: {{'{written}': OPEN}}}}, ident: {{nullTokens: ['{written}']}}}}\n"
+    contract = apply_overlay(contract_of([text("ident"), COLUMNS[4]]), source, "aurora.yaml", "aurora.yaml")
+    result = check(tmp_path / "sent", ["ident", "kind"], [(sent, sent)], contract, ",")
+    assert not result.reasons
+    assert rows_of(tmp_path / "sent", SILVER) == [(None, "OPEN")]
+    assert result.overlay is not None
+    assert result.overlay.changed_cells == {"ident": 1, "kind": 1}
+
+
+@pytest.mark.parametrize(
+    ("sets", "found"),
+    [
+        ("delimiter: '|'", "the delimiter '|', but"),
+        ("encoding: utf-16", "the encoding utf-16, but"),
+        ("headerLine: 9", "line 9 as the header, but"),
+    ],
+)
+def test_a_file_that_contradicts_an_overlay_names_the_overlay(tmp_path: Path, sets: str, found: str) -> None:
+    name = "agencies/aurora/things.yaml"
+    contract = contract_of([text("ident")])
+    result = check(tmp_path / "one", ["ident"], [("a",)], apply_overlay(contract, f"{sets}\n", name, name), ",")
+    (error,) = result.errors
+    assert error.code == "not_as_pinned"
+    assert error.message.startswith(f"the overlay {name} sets {found}")
+    assert error.message.endswith("; send the file that way, or have the overlay changed")
+
+
+def test_a_file_that_contradicts_the_contract_names_the_contract_whatever_an_overlay_sets(tmp_path: Path) -> None:
+    contract = contract_of([text("ident"), text("more")], customs=custom(header="none"))
+    adapted = apply_overlay(contract, "encoding: utf-8\n", "aurora.yaml", "aurora.yaml")
+    result = check(tmp_path / "one", ["a", "b", "c"], [("a", "b", "c")], adapted, ",")
+    (error,) = result.errors
+    assert error.message.startswith("the contract sets no header and 2 columns")
+
+
+def test_dates_in_another_order_than_an_overlay_says_are_refused_with_its_name(tmp_path: Path) -> None:
+    days = [(name, day, "1", "", "offen", "Ja") for name, day in (("a", "3.1.2026"), ("b", "1.13.2026"))]
+    (error,) = check(tmp_path / "one", HEAD, days, AGENCY, ";").errors
+    assert error.code == "ambiguous_dates"
+    assert "day first, as the overlay has it" in error.message
+    assert "change the overlay's formats" in error.message

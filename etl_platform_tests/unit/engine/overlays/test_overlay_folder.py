@@ -147,3 +147,29 @@ def test_contract_check_of_an_overlay_alone_names_the_folder_to_check(tmp_path: 
     path = write(tmp_path, "aurora/things.yaml")
     with pytest.raises(UsageError, match=f"is an overlay; check the folder of its contract: {tmp_path}$"):
         check_contracts([path])
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("aurora/2026/things.yaml", "is not an overlay"),
+        ("aurora/2026/agencies/things.yaml", "is not an overlay"),
+        ("aurora/things.YAML", "is not an overlay"),
+        ("au%73rora/things.yaml", "is not the name of a partition; write ausrora"),
+        ("a%2fb/things.yaml", "is not the name of a partition; write a%2Fb"),
+        ("a%b/things.yaml", "is not the name of a partition; write a%25b"),
+    ],
+)
+def test_an_overlay_that_no_file_would_be_read_with_is_an_error(tmp_path: Path, name: str, message: str) -> None:
+    write(tmp_path, name)
+    (error,) = unused_overlays(list_overlays(tmp_path), ["things"])
+    assert message in str(error)
+
+
+def test_a_folder_of_overlays_in_another_case_is_an_error_and_a_shortened_name_is_none(tmp_path: Path) -> None:
+    write(tmp_path, "aurora%C3~0a1b2c3d/things.yaml")
+    assert not list(unused_overlays(list_overlays(tmp_path), ["things"]))
+    (tmp_path / "Agencies" / "aurora").mkdir(parents=True)
+    (tmp_path / "Agencies" / "aurora" / "things.yaml").write_text("encoding: cp1252\n")
+    (error,) = unused_overlays(list_overlays(tmp_path), ["things"])
+    assert "overlays are agencies/<agency>/<dataset>.yaml" in str(error)

@@ -260,3 +260,22 @@ def test_bounds_are_read_in_the_formats_of_the_contract() -> None:
     contract = read("columns: {day: {formats: [M/d/yyyy]}}", contract_of([day, text("note")]))
     frame = checked(contract, [("2/2/2026", None), ("2/3/2026", None), ("3/2/2026", None)])
     assert frame["reasons"].to_list() == ["day.range", "", ""]
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("values", "{'-': \"\\u200b\"}"),
+        ("values", "{'-': \"\\u00a0\\ufeff\"}"),
+        ("nullTokens", '["\\u200b"]'),
+        ("values", '{"\\u200b": a}'),
+    ],
+)
+def test_a_text_of_invisible_characters_is_empty_and_fills_no_required_column(field: str, value: str) -> None:
+    (error,) = errors_of(f"columns:\n  ident:\n    {field}: {value}\n")
+    assert "takes a text" in error or "is empty or repeated" in error
+
+
+def test_a_control_character_is_in_no_text() -> None:
+    (error,) = errors_of('columns:\n  code: {nullTokens: ["a\\e[31m"]}\n')
+    assert "nullTokens has a control character, which no cell has; remove it" in error
