@@ -62,6 +62,7 @@ WRITTEN_PREFIXES = ("bronze/", "silver/", "quarantine/", REPORTS, "exports/", EM
 IGNORED_REPORTS = f"{REPORTS}_ignored/"
 ERASED = f"{REPORTS}_erased/"
 WAITING_REPORTS = f"{REPORTS}_waiting/"
+CORRECTIONS = "quarantine/_corrections/"
 AGENCY_REGISTER = f"{REPORTS}_agencies.json"
 AMENDMENTS = f"{REPORTS}_facts/"
 NOTICES = f"{REPORTS}_notices/"
@@ -189,7 +190,7 @@ def quarantine_key(dataset: str, agency: str, delivery_id: str) -> str:
 
 def corrections_prefix(dataset: str, agency: str, delivery_id: str | None = None) -> str:
     """The corrections of a partition, or of one of its deliveries."""
-    folder = f"quarantine/_corrections/{dataset}/agency={agency}/"
+    folder = f"{CORRECTIONS}{dataset}/agency={agency}/"
     return folder if delivery_id is None else f"{folder}{delivery_id}/"
 
 

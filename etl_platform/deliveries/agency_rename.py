@@ -87,6 +87,9 @@ class AgencyRename:
                 self._days.add(key, datetime.fromisoformat(document["attempt"]["ended_at"]))
             body = (json.dumps(document, ensure_ascii=False) + "\n").encode("utf-8", "surrogatepass")
             self._write_if_absent(key, body)
+        elif head.key.startswith(object_keys.CORRECTIONS):
+            # Nothing may replace a correction, and a copy would.
+            self._write_if_absent(key, self._store.read(self._bucket, head.key))
         else:
             self._store.copy(self._store.head(self._bucket, head.key), self._bucket, key)
         return True

@@ -3,16 +3,12 @@
 https://docs.aws.amazon.com/AmazonS3/latest/userguide/using-with-s3-policy-actions.html
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
-from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
+from etl_platform_tests.deploy.iam_policies import Request, Statements, allows, many
 from etl_platform_tests.faults.proxy import Call
-
-Policies = Mapping[str, Sequence[Mapping[str, Any]]]
-"""Statements by the policy's Terraform name."""
 
 _OF_OBJECTS = {
     "PutObject": "s3:PutObject",
@@ -41,12 +37,16 @@ _OF_QUEUES = {
 
 @dataclass(frozen=True)
 class Need:
-    """One action on one thing. ``bucket`` and ``key`` are empty for a queue, ``prefix`` None where no list is asked."""
+    """One action on one thing. ``bucket`` and ``key`` are empty for a queue, ``prefix`` None where no list is asked.
+
+    ``creates``: the call is refused if the key exists.
+    """
 
     action: str
     bucket: str = ""
     key: str = ""
     prefix: str | None = None
+    creates: bool = False
 
 
 def needs(call: Call) -> Iterator[Need]:
@@ -69,7 +69,7 @@ def needs(call: Call) -> Iterator[Need]:
     elif call.operation in {"GetObject", "HeadObject"}:
         yield _read(bucket, key, "versionId" in query)
     else:
-        yield Need(_OF_OBJECTS[call.operation], bucket, key)
+        yield Need(_OF_OBJECTS[call.operation], bucket, key, creates=call.creates)
     if call.copy_source:
         source, _, version = call.copy_source.lstrip("/").partition("?")
         bucket, _, key = unquote(source).partition("/")
@@ -80,34 +80,14 @@ def _read(bucket: str, key: str, has_version: bool) -> Need:
     return Need("s3:GetObjectVersion" if has_version else "s3:GetObject", bucket, key)
 
 
-def actions(statements: Sequence[Mapping[str, Any]]) -> set[str]:
-    return {action for statement in statements for action in _many(statement["Action"])}
+def actions(statements: Statements) -> set[str]:
+    """The actions that statements allow."""
+    return {action for each in statements if each["Effect"] == "Allow" for action in many(each["Action"])}
 
 
-def grants(statements: Sequence[Mapping[str, Any]], need: Need) -> bool:
-    """Whether one of the statements allows it. Of a queue, which a call names in its body, only the action counts."""
-    return any(
-        need.action in _many(statement["Action"]) and _covers(statement, need) and _holds(statement, need)
-        for statement in statements
-    )
-
-
-def _covers(statement: Mapping[str, Any], need: Need) -> bool:
+def grants(statements: Statements, need: Need) -> bool:
+    """Whether the statements allow it. Of a queue, which a call names in its body, only the action counts."""
     if not need.bucket:
-        return True
-    wanted = f"s3:::{need.bucket}" + (f"/{need.key}" if need.key else "")
-    return any(fnmatchcase(wanted, resource.split(":", 2)[2]) for resource in _many(statement["Resource"]))
-
-
-def _holds(statement: Mapping[str, Any], need: Need) -> bool:
-    for operator, wanted in statement.get("Condition", {}).items():
-        assert operator in {"StringLike", "StringLikeIfExists"}, operator
-        assert list(wanted) == ["s3:prefix"], wanted
-        if need.prefix is None:
-            return bool(operator == "StringLikeIfExists")
-        return any(fnmatchcase(need.prefix, pattern) for pattern in _many(wanted["s3:prefix"]))
-    return True
-
-
-def _many(value: Any) -> list[str]:
-    return [value] if isinstance(value, str) else list(value)
+        return need.action in actions(statements)
+    resource = f"s3:::{need.bucket}" + (f"/{need.key}" if need.key else "")
+    return allows(statements, Request(need.action, resource, need.prefix, need.creates))

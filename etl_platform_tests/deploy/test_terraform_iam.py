@@ -1,22 +1,34 @@
-"""Three sets of IAM actions: what Terraform grants, what docs/reference/iam.md lists, and what the platform called."""
+"""IAM: what each component may do, what docs/reference/iam.md lists, and what the components called."""
 
-import json
 import re
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from etl_platform.local.emulator import Emulator
 from etl_platform.local.stack import REPOSITORY, inherited_environment
-from etl_platform_tests.deploy.terraform_calls import Need, Policies, actions, grants, needs
-from etl_platform_tests.deploy.terraform_stacks import PROCESSING, Workplace
+from etl_platform_tests.deploy.iam_policies import Request, Statements, allows
+from etl_platform_tests.deploy.iam_table import (
+    COMPONENTS,
+    DATA,
+    DESTINATION,
+    EMAIL,
+    KEYS,
+    PAGE,
+    SOURCE,
+    Policies,
+    planned_policies,
+    statements_of,
+    table,
+)
+from etl_platform_tests.deploy.terraform_calls import Need, actions, grants, needs
 from etl_platform_tests.faults.bench import Bench
 from etl_platform_tests.faults.proxy import Call
-from etl_platform_tests.faults.scenarios import SCENARIOS
+from etl_platform_tests.faults.scenarios import SCENARIOS, Command, Scenario
 
-DATA, EMAIL, SOURCE, DESTINATION = "etl-file-processing-client-etl", "etl-email-archive", "documents", "copies"
 POLICY_OF = {
     DATA: "file_processing_s3",
     EMAIL: "email-archive",
@@ -30,28 +42,22 @@ COMMANDS = (
     ("run", "employment_history_job", "--", "--all"),
     ("doctor",),
 )
-Needed = set[tuple[str, Need]]
+SENSORS = ("overview_sensor", "email_arrivals_sensor", "contracts_sensor")
+PERMANENT = ("from_client/", "bronze/", "quarantine/_corrections/", "reports/", "reports/_facts/", "reports/_ignored/")
+"""Prefixes whose objects are never deleted."""
+CREATED_ONCE = ("quarantine/_corrections/", "reports/", "reports/_facts/", "reports/_ignored/")
+Needed = set[tuple[str, str, Need]]
+"""Component, policy and what IAM checks."""
 
 
 @pytest.fixture(scope="module")
-def granted(tmp_path_factory: pytest.TempPathFactory) -> Policies:
-    """The role's policies as the mocked plan has them, with attachments from ``documents`` to ``copies``."""
-    infra = Workplace(tmp_path_factory.mktemp("iam"))
-    said = infra.run(PROCESSING, "test", "-json", "-verbose", "-filter=tests/permissions.tftest.hcl").stdout
-    plan = next(line for line in map(json.loads, said.splitlines()) if line["type"] == "test_plan")["test_plan"]
-    attached = [change for change in plan["resource_changes"] if change["type"] == "aws_iam_policy"]
-    return {_policy_name(change): json.loads(change["change"]["after"]["policy"])["Statement"] for change in attached}
-
-
-def _policy_name(change: dict[str, Any]) -> str:
-    """The resource's name, or its key in ``local.queues``."""
-    key = change.get("index")
-    return key if isinstance(key, str) else str(change["name"])
+def policies(tmp_path_factory: pytest.TempPathFactory) -> Policies:
+    return planned_policies(tmp_path_factory.mktemp("iam"))
 
 
 @pytest.fixture(scope="module")
 def called(tmp_path_factory: pytest.TempPathFactory) -> Needed:
-    """What the platform's own processes needed in every fault scenario, undisturbed, and in some commands."""
+    """What the platform's own processes needed in every fault scenario, undisturbed, and in some sensors and commands."""
     folder = tmp_path_factory.mktemp("called")
     needed: Needed = set()
     with (
@@ -62,17 +68,30 @@ def called(tmp_path_factory: pytest.TempPathFactory) -> Needed:
         for name in sorted(SCENARIOS, key=lambda name: name == "attachments"):
             bench.play(SCENARIOS[name], lambda _call: None)
             assert bench.proxy.calls, name
-            needed |= _needed(bench, name)
+            needed |= _needed(bench, name, _component_of(SCENARIOS[name]))
         for command in COMMANDS:
             bench.proxy.forget()
             answer = bench.process({"do": "cli", "arguments": list(command)}, lambda _call: None)
             assert answer is not None, command
             assert answer["exit"] == 0, answer
-            needed |= _needed(bench, command[0])
+            component = {"run": "run", "doctor": "doctor"}.get(command[0], "commands")
+            needed |= _needed(bench, command[0], component)
+        for sensor in SENSORS:
+            bench.proxy.forget()
+            assert bench.process({"do": "tick", "sensor": sensor}, lambda _call: None) is not None, sensor
+            needed |= _needed(bench, "email" if sensor.startswith("email") else "doctor", "code")
     return needed
 
 
-def _needed(bench: Bench, what: str) -> Needed:
+def _component_of(scenario: Scenario) -> str:
+    """Sensors run in the code server, jobs in runs, and commands in a pod of their own."""
+    last = scenario.steps[-1]
+    if isinstance(last, Command):
+        return "run" if last.arguments[0] == "run" else "commands"
+    return "code" if scenario.target == "tick" else "run"
+
+
+def _needed(bench: Bench, what: str, component: str) -> Needed:
     """Each need with its policy, and the names of the bench's resources replaced by those of Terraform's defaults."""
     own = {bench.made.bucket: DATA, bench.made.email_bucket: EMAIL, "": ""}
     found: Needed = set()
@@ -82,11 +101,11 @@ def _needed(bench: Bench, what: str) -> Needed:
             if what == "attachments" and bucket:
                 # That scenario copies within one bucket.
                 bucket = DESTINATION if (need.key or need.prefix or "").startswith("attachments/") else SOURCE
-            policies = [POLICY_OF[bucket]]
+            names = [POLICY_OF[bucket]]
             if not bucket and what in {"email", "doctor"}:
                 # A call names its queue in the body: the email drain has one queue, doctor asks all of them.
-                policies = ["email-archive"] if what == "email" else ["email-archive", "file-processing"]
-            found |= {(policy, replace(need, bucket=bucket)) for policy in policies}
+                names = ["email-archive"] if what == "email" else ["email-archive", "file-processing"]
+            found |= {(component, name, replace(need, bucket=bucket)) for name in names}
     return found
 
 
@@ -100,23 +119,77 @@ def listed() -> Iterator[tuple[str, str, str, str]]:
             yield policy, row[1], row[2], row[3]
 
 
-def test_the_table_lists_what_is_granted(granted: Policies) -> None:
+def test_the_page_has_the_table_of_components_and_prefixes(policies: Policies) -> None:
+    text = table(policies)
+    assert text in PAGE.read_text("utf-8"), "run `python -m etl_platform_tests.deploy.iam_table`"
+    assert set(policies) == set(COMPONENTS)
+
+
+def test_the_gateway_reads_nothing_and_sends_to_its_own_queue_only(policies: Policies) -> None:
+    can = statements_of(policies, "gateway")
+    assert actions(can) == {"sqs:SendMessage", "sqs:GetQueueAttributes", "kms:Decrypt", "kms:GenerateDataKey"}
+    queue = "sqs:us-gov-west-1:111122223333:made"
+    assert allows(can, Request("sqs:SendMessage", queue))
+    assert not allows(can, Request("sqs:SendMessage", f"{queue}-dlq"))
+    key = "kms:us-gov-west-1:111122223333:key/made"
+    assert allows(can, Request("kms:Decrypt", key, through="sqs.us-gov-west-1.amazonaws.com"))
+    assert not allows(can, Request("kms:Decrypt", key, through="s3.us-gov-west-1.amazonaws.com"))
+    assert not allows(can, Request("kms:Decrypt", key))
+
+
+@pytest.mark.parametrize("component", COMPONENTS)
+def test_no_component_deletes_or_replaces_what_must_stay(policies: Policies, component: str) -> None:
+    can = statements_of(policies, component)
+    for prefix in PERMANENT:
+        resource = f"s3:::{DATA}/{KEYS[prefix]}"
+        for action in ("s3:DeleteObject", "s3:DeleteObjectVersion"):
+            assert not allows(can, Request(action, resource)), (action, prefix)
+    for prefix in CREATED_ONCE:
+        assert not allows(can, Request("s3:PutObject", f"s3:::{DATA}/{KEYS[prefix]}")), prefix
+    assert not allows(can, Request("s3:PutObject", f"s3:::{DATA}/{KEYS['from_client/']}", creates=True))
+
+
+@pytest.mark.parametrize("component", ["code", "run", "commands"])
+def test_a_policy_that_allows_everything_does_not_change_what_is_denied(policies: Policies, component: str) -> None:
+    everything = {"Effect": "Allow", "Action": "s3:*", "Resource": "*"}
+    can = [*statements_of(policies, component), everything]
+    for prefix in ("from_client/", "bronze/", "quarantine/_corrections/"):
+        assert not allows(can, Request("s3:DeleteObjectVersion", f"s3:::{DATA}/{KEYS[prefix]}")), prefix
+    assert not allows(can, Request("s3:PutObject", f"s3:::{DATA}/{KEYS['quarantine/_corrections/']}"))
+    assert allows(can, Request("s3:DeleteObject", f"s3:::{DATA}/{KEYS['silver/']}"))
+
+
+@pytest.mark.parametrize("component", COMPONENTS)
+def test_no_component_touches_a_key_that_is_not_the_platforms(policies: Policies, component: str) -> None:
+    can = statements_of(policies, component)
+    for action in ("s3:GetObject", "s3:PutObject", "s3:DeleteObject"):
+        assert not allows(can, Request(action, f"s3:::{DATA}/payroll/x.csv", creates=True))
+
+
+def test_the_table_lists_what_is_granted(policies: Policies) -> None:
     rows = [(policy, action) for policy, action, _, _ in listed()]
+    granted = {(name, action) for own in policies.values() for name, has in own.items() for action in actions(has)}
 
     assert len(rows) == len(set(rows))
-    assert set(rows) == {(policy, action) for policy, has in granted.items() for action in actions(has)}
+    assert set(rows) == granted
 
 
 def test_the_table_says_which_of_them_are_called(called: Needed) -> None:
     said = {(policy, action) for policy, action, _, recorded in listed() if recorded == "yes"}
     others = [recorded for *_, recorded in listed() if recorded != "yes"]
 
-    assert {(policy, need.action) for policy, need in called} == said
+    assert {(policy, need.action) for _, policy, need in called} == said
     assert all(recorded.startswith("no: ") for recorded in others)
 
 
-def test_every_call_is_granted_on_its_own_key_and_prefix(called: Needed, granted: Policies) -> None:
-    assert [need for policy, need in sorted(called, key=str) if not grants(granted[policy], need)] == []
+def test_every_call_is_granted_to_the_component_that_makes_it(called: Needed, policies: Policies) -> None:
+    missing = [
+        (component, need)
+        for component, policy, need in sorted(called, key=str)
+        if not grants(policies[component].get(policy, []), need)
+    ]
+    assert missing == []
+    assert {component for component, _, _ in called} == {"code", "run", "commands", "doctor"}
 
 
 def test_the_functions_in_the_table_exist() -> None:
@@ -131,16 +204,33 @@ def test_the_functions_in_the_table_exist() -> None:
     assert missing == []
 
 
-def test_a_missing_grant_is_detected(granted: Policies) -> None:
-    statements = granted["file_processing_s3"]
+def test_a_missing_grant_is_detected(policies: Policies) -> None:
+    statements = policies["run"]["file_processing_s3"]
 
     assert grants(statements, Need("s3:PutObject", DATA, "silver/training/x.parquet"))
     assert not grants(statements, Need("s3:PutObject", DATA, "from_client/nm_albuquerque/Training.csv"))
+    assert not grants(statements, Need("s3:PutObject", DATA, "reports/training/agency=a/x.json"))
+    assert grants(statements, Need("s3:PutObject", DATA, "reports/training/agency=a/x.json", creates=True))
     assert not grants(statements, Need("s3:GetObject", DATA, "payroll/x.csv"))
     assert not grants(statements, Need("s3:GetObject", EMAIL, "reports/x.json"))
     assert not grants(statements, Need("s3:DeleteObject", DATA, "bronze/x"))
     assert not grants(statements, Need("s3:ListBucket", DATA, prefix="payroll/"))
     assert grants(statements, Need("s3:ListBucket", DATA, prefix="bronze/"))
+
+
+RESOURCES = st.text("ab*?[]", min_size=1, max_size=6)
+
+
+@given(RESOURCES, RESOURCES)
+def test_a_denial_wins_over_every_permission(resource: str, pattern: str) -> None:
+    request = Request("s3:GetObject", f"s3:::{resource}")
+    allow = {"Effect": "Allow", "Action": "s3:Get*", "Resource": "*"}
+    deny = {"Effect": "Deny", "Action": "*", "Resource": f"arn:aws-us-gov:s3:::{pattern}"}
+    named: Statements = [allow | {"Resource": deny["Resource"]}]
+
+    assert allows([allow], request)
+    # The denial applies exactly where a permission with the same resource would.
+    assert allows([allow, deny], request) is not allows(named, request)
 
 
 def test_a_copy_reads_its_source_and_writes_its_target() -> None:

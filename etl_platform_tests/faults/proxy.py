@@ -64,7 +64,8 @@ TRANSIENT = (Harm.ERROR, Harm.SLOW_DOWN, Harm.RESET, Harm.TIMEOUT, Harm.TRUNCATE
 class Call:
     """One call to AWS. ``key`` is an object key or a queue's name; ``number`` counts from 1.
 
-    ``target`` is path and query as they were sent, and ``copy_source`` what a copy is made of.
+    ``target`` is path and query as they were sent, and ``copy_source`` what a copy is made of. A call that ``creates``
+    is refused if the key exists.
     """
 
     number: int
@@ -72,6 +73,7 @@ class Call:
     key: str
     target: str = ""
     copy_source: str = ""
+    creates: bool = False
 
     def __str__(self) -> str:
         return f"{self.operation} {self.key}"
@@ -139,9 +141,11 @@ class FaultProxy:
         with self._lock:
             return sum(call.operation == operation for call in self.calls)
 
-    def record(self, operation: str, key: str, target: str, copy_source: str) -> tuple[Call, Fault | None]:
+    def record(
+        self, operation: str, key: str, target: str, copy_source: str, creates: bool
+    ) -> tuple[Call, Fault | None]:
         with self._lock:
-            call, plan = Call(len(self.calls) + 1, operation, key, target, copy_source), self._plan
+            call, plan = Call(len(self.calls) + 1, operation, key, target, copy_source, creates), self._plan
             if plan is None:
                 return call, None
             self.calls.append(call)
@@ -196,7 +200,8 @@ class _Connection(BaseHTTPRequestHandler):
         proxy = self.server.proxy
         target = self.requestline.split(" ")[1]
         operation, key = name_of(self.command, target, self.headers)
-        call, fault = proxy.record(operation, key, target, self.headers.get("x-amz-copy-source", ""))
+        creates = "if-none-match" in self.headers
+        call, fault = proxy.record(operation, key, target, self.headers.get("x-amz-copy-source", ""), creates)
         body = self._body()
         if fault is not None and fault.moment is Moment.BEFORE and not self._goes_on(call, fault, None):
             return

@@ -90,10 +90,10 @@ def _child(warm: _Warm, command: dict[str, Any]) -> None:
 
 
 def _tick(warm: _Warm, command: dict[str, Any]) -> dict[str, Any]:
-    """One evaluation of the sensor; its run requests as a daemon would submit them."""
+    """One evaluation of a sensor; its run requests as a daemon would submit them."""
     import dagster as dg
 
-    sensor = warm.definitions.resolve_sensor_def("file_arrivals_sensor")
+    sensor = warm.definitions.resolve_sensor_def(command.get("sensor", "file_arrivals_sensor"))
     repository = warm.definitions.get_repository_def()
     with (
         _instance() as instance,

@@ -1,12 +1,25 @@
-# The role that pods assume through their service account, and its policies. docs/reference/iam.md lists which call needs what.
+# A role for each component, which its service account alone can assume, and its policies. permissions.tf has the
+# statements, docs/reference/iam.md the calls that need them.
 
 locals {
   issuer = replace(aws_iam_openid_connect_provider.eks.url, "https://", "")
+
+  # Names of the chart's service accounts.
+  service_accounts = { for component in keys(local.permissions) : component => component == "run" ? var.service_account_name : "file-processing-${component}" }
+
+  policies = merge([
+    for component, policies in local.permissions : {
+      for name, statements in policies : "${component}/${name}" => jsonencode({ Version = "2012-10-17", Statement = statements })
+      if length(statements) > 0
+    }
+  ]...)
 }
 
-resource "aws_iam_role" "file_processing_sa" {
-  name        = "${var.cluster_name}-${var.service_account_name}"
-  description = "Pods of ${var.namespace}/${var.service_account_name} in ${var.cluster_name}"
+resource "aws_iam_role" "component" {
+  for_each = local.service_accounts
+
+  name        = "${var.cluster_name}-${each.value}"
+  description = "Pods of ${var.namespace}/${each.value} in ${var.cluster_name}"
 
   assume_role_policy = jsonencode({
     Version = "2012-10-17"
@@ -16,7 +29,7 @@ resource "aws_iam_role" "file_processing_sa" {
       Action    = "sts:AssumeRoleWithWebIdentity"
       Condition = {
         StringEquals = {
-          "${local.issuer}:sub" = "system:serviceaccount:${var.namespace}:${var.service_account_name}"
+          "${local.issuer}:sub" = "system:serviceaccount:${var.namespace}:${each.value}"
           "${local.issuer}:aud" = "sts.amazonaws.com"
         }
       }
@@ -24,79 +37,23 @@ resource "aws_iam_role" "file_processing_sa" {
   })
 }
 
-resource "aws_iam_policy" "file_processing_s3" {
-  name        = "${var.cluster_name}-s3"
-  description = "The platform's prefixes in ${var.bucket_name}"
-  policy      = jsonencode({ Version = "2012-10-17", Statement = local.data_bucket_statements })
+resource "aws_iam_policy" "component" {
+  for_each = local.policies
+
+  name        = "${var.cluster_name}-${replace(each.key, "/", "-")}"
+  description = "${split("/", each.key)[1]} for ${split("/", each.key)[0]}"
+  policy      = each.value
 }
 
-resource "aws_iam_role_policy_attachment" "file_processing_s3_attach" {
-  role       = aws_iam_role.file_processing_sa.name
-  policy_arn = aws_iam_policy.file_processing_s3.arn
-}
+resource "aws_iam_role_policy_attachment" "component" {
+  for_each = aws_iam_policy.component
 
-resource "aws_iam_policy" "queue" {
-  for_each = local.queues
-
-  name        = "${var.cluster_name}-${each.value.policy.name}"
-  description = each.value.policy.description
-
-  policy = jsonencode({
-    Version = "2012-10-17"
-    Statement = concat([{
-      Sid      = "Queues"
-      Effect   = "Allow"
-      Action   = local.queue_actions
-      Resource = [local.queue[each.key].arn, local.dead_letters[each.key].arn]
-    }], each.value.policy.bucket_statements)
-  })
-}
-
-resource "aws_iam_role_policy_attachment" "queue" {
-  for_each = aws_iam_policy.queue
-
-  role       = aws_iam_role.file_processing_sa.name
+  role       = aws_iam_role.component[split("/", each.key)[0]].name
   policy_arn = each.value.arn
 }
 
-resource "aws_iam_policy" "attachments" {
-  count = var.attachments_source_bucket == "" ? 0 : 1
-
-  name        = "${var.cluster_name}-attachments"
-  description = "From ${var.attachments_source_bucket} to attachments/ in ${var.attachments_destination_bucket}"
-  policy      = jsonencode({ Version = "2012-10-17", Statement = local.attachments_statements })
-}
-
-resource "aws_iam_role_policy_attachment" "attachments" {
-  count = length(aws_iam_policy.attachments)
-
-  role       = aws_iam_role.file_processing_sa.name
-  policy_arn = aws_iam_policy.attachments[0].arn
-}
-
-resource "aws_iam_policy" "kms" {
-  name        = "${var.cluster_name}-kms"
-  description = "Keys of the buckets and queues"
-  policy      = jsonencode({ Version = "2012-10-17", Statement = local.kms_statements })
-}
-
-resource "aws_iam_role_policy_attachment" "kms" {
-  role       = aws_iam_role.file_processing_sa.name
-  policy_arn = aws_iam_policy.kms.arn
-}
-
-# IAM cannot restrict GetMetricData to a resource. It reads metrics only.
-resource "aws_iam_policy" "queue_ages" {
-  name        = "${var.cluster_name}-queue-ages"
-  description = "How long the oldest message of a queue has waited"
-
-  policy = jsonencode({
-    Version   = "2012-10-17"
-    Statement = [{ Sid = "AskMetrics", Effect = "Allow", Action = "cloudwatch:GetMetricData", Resource = "*" }]
-  })
-}
-
-resource "aws_iam_role_policy_attachment" "queue_ages" {
-  role       = aws_iam_role.file_processing_sa.name
-  policy_arn = aws_iam_policy.queue_ages.arn
+# Until release 0.2 there was one role; its name is now that of runs.
+moved {
+  from = aws_iam_role.file_processing_sa
+  to   = aws_iam_role.component["run"]
 }

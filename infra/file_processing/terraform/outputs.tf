@@ -26,13 +26,13 @@ output "namespace" {
 }
 
 output "service_account_name" {
-  description = "Service account that may assume the role."
+  description = "Service account of runs."
   value       = var.service_account_name
 }
 
-output "service_account_role_arn" {
-  description = "Role of the pods, for the annotation of the service account."
-  value       = aws_iam_role.file_processing_sa.arn
+output "role_arns" {
+  description = "Role of each component, for the annotation of its service account."
+  value       = { for component, role in aws_iam_role.component : component => role.arn }
 }
 
 output "ecr_repository_url" {

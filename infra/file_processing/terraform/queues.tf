@@ -1,4 +1,4 @@
-# One entry per queue-fed job of etl_platform/queue_work/queues.py. Its queues, alarms (alarms.tf), policy (irsa.tf) and
+# One entry per queue-fed job of etl_platform/queue_work/queues.py. Its queues, alarms (alarms.tf), policies (permissions.tf) and
 # bucket (buckets.tf) are created from it. Only the outputs are separate, because scripts read them by name.
 # The platform sets the visibility timeout with each receive (VISIBILITY_TIMEOUT_SECONDS).
 
@@ -12,24 +12,16 @@ locals {
       max_receives = 20 # deliveries/delivery.py makes batches smaller with each receive, down to a single file
       create       = true
       bucket       = { name = var.bucket_name, create = var.create_bucket }
-      policy = {
-        name        = "file-events"
-        description = "${var.queue_name} and ${var.dlq_name}"
-        # Other jobs use the data bucket too, see local.data_bucket_statements.
-        bucket_statements = []
-      }
+      # Other jobs use the data bucket too, see permissions_data.tf.
+      bucket_statements = []
     }
     email-archive = {
-      queue        = var.email_queue_name
-      dead_letters = var.email_dlq_name
-      max_receives = 20
-      create       = var.create_email_queues
-      bucket       = { name = var.email_bucket_name, create = var.create_email_bucket }
-      policy = {
-        name              = "email-archive"
-        description       = "${var.email_queue_name}, ${var.email_dlq_name} and the emails in ${var.email_bucket_name}"
-        bucket_statements = local.email_bucket_statements
-      }
+      queue             = var.email_queue_name
+      dead_letters      = var.email_dlq_name
+      max_receives      = 20
+      create            = var.create_email_queues
+      bucket            = { name = var.email_bucket_name, create = var.create_email_bucket }
+      bucket_statements = local.email_bucket_statements
     }
   }
 
@@ -114,24 +106,4 @@ moved {
 moved {
   from = aws_sqs_queue.email_dlq[0]
   to   = aws_sqs_queue.dead_letters["email-archive"]
-}
-
-moved {
-  from = aws_iam_policy.file_events
-  to   = aws_iam_policy.queue["file-processing"]
-}
-
-moved {
-  from = aws_iam_policy.email_archive
-  to   = aws_iam_policy.queue["email-archive"]
-}
-
-moved {
-  from = aws_iam_role_policy_attachment.file_events
-  to   = aws_iam_role_policy_attachment.queue["file-processing"]
-}
-
-moved {
-  from = aws_iam_role_policy_attachment.email_archive
-  to   = aws_iam_role_policy_attachment.queue["email-archive"]
 }

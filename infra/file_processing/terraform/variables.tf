@@ -170,7 +170,7 @@ variable "namespace" {
 }
 
 variable "service_account_name" {
-  description = "Kubernetes service account that may assume the role."
+  description = "Kubernetes service account of runs; those of the other components have fixed names."
   type        = string
   default     = "file-processing-sa"
   nullable    = false
