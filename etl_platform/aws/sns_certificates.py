@@ -47,6 +47,7 @@ class SnsCertificates:
         from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
         from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
+        check_certificate_url(message, self._emulator)
         signature = message.signature
         key = self._certificate(message.signing_cert_url, now).public_key()
         if not isinstance(key, RSAPublicKey):
@@ -58,18 +59,19 @@ class SnsCertificates:
         except InvalidSignature:
             raise NotificationRefusedError("bad_signature", "the Signature does not match the message") from None
 
+    def check_confirmation(self, message: SnsMessage) -> None:
+        """Raise NotificationRefusedError, ``bad_subscribe_url``, unless ``confirm`` may be called; requests nothing."""
+        check_subscribe_url(message, self._emulator)
+
     def confirm(self, message: SnsMessage) -> None:
-        """Request the SubscribeURL of a message whose signature has been verified.
+        """Request the SubscribeURL of a message whose signature and URL have been verified.
 
         Raises:
-            NotificationRefusedError: ``bad_subscribe_url``.
             TransientError: SNS did not confirm the subscription.
         """
-        check_subscribe_url(message, self._emulator)
         _get(message.subscribe_url, "subscription confirmation")
 
     def _certificate(self, url: str, now: datetime) -> "Certificate":
-        check_certificate_url(url, self._emulator)
         with self._lock:
             found = self._cached.get(url)
         # Not locked: one slow response must not block every thread. At startup two threads may fetch the same one.

@@ -32,9 +32,9 @@ _SIGNED = {
 _SIGNATURE = ("SignatureVersion", "Signature", "SigningCertURL")
 _OPTIONAL = "Subject"
 # Match the whole URL as ASCII text. Parsing is not safe: two URL parsers may find different hosts in one URL.
-_HOST = r"https://sns\.[a-z]{2,5}(?:-[a-z]{2,12}){1,3}-[0-9]{1,2}\.amazonaws\.com(?:\.cn)?"
-_CERTIFICATE = re.compile(rf"{_HOST}/[A-Za-z0-9_-]{{1,200}}\.pem")
-_SUBSCRIBE = re.compile(rf"{_HOST}/\?[A-Za-z0-9_.~%:&=+-]{{1,2000}}")
+_CERTIFICATE = r"/[A-Za-z0-9_-]{1,200}\.pem"
+_SUBSCRIBE = r"/\?[A-Za-z0-9_.~%:&=+-]{1,2000}"
+_TOPIC_ARN = re.compile(r"arn:(aws|aws-us-gov|aws-cn):sns:([a-z]{2,5}(?:-[a-z]{2,12}){1,3}-[0-9]{1,2}):[0-9]{12}:.+")
 
 
 @dataclass(frozen=True)
@@ -133,22 +133,36 @@ def check_origin(message: SnsMessage, allowed_topics: Collection[str], now: date
         raise NotificationRefusedError("stale", "the Timestamp is older than an hour, or in the future")
 
 
-def check_certificate_url(url: str, emulator: str | None = None) -> None:
-    """Raise NotificationRefusedError unless the URL is an SNS certificate's, or on the emulator."""
-    if not (_CERTIFICATE.fullmatch(url) or _is_on(url, emulator)):
-        raise NotificationRefusedError("bad_signature", "the SigningCertURL does not belong to SNS")
+def check_certificate_url(message: SnsMessage, emulator: str | None = None) -> None:
+    """Raise NotificationRefusedError unless the SigningCertURL is SNS's in the topic's region, or on the emulator."""
+    if not _is_of_sns(message.signing_cert_url, _CERTIFICATE, message.topic_arn, emulator):
+        raise NotificationRefusedError(
+            "bad_signature", "the SigningCertURL does not belong to SNS in the topic's region"
+        )
 
 
 def check_subscribe_url(message: SnsMessage, emulator: str | None = None) -> None:
-    """Raise NotificationRefusedError unless the SubscribeURL confirms this topic, at SNS or at the emulator."""
+    """Raise NotificationRefusedError unless the SubscribeURL confirms this topic in its region, or at the emulator."""
     url = message.subscribe_url
-    if not (_SUBSCRIBE.fullmatch(url) or _is_on(url, emulator)):
-        raise NotificationRefusedError("bad_subscribe_url", "the SubscribeURL does not belong to SNS")
+    if not _is_of_sns(url, _SUBSCRIBE, message.topic_arn, emulator):
+        raise NotificationRefusedError(
+            "bad_subscribe_url", "the SubscribeURL does not belong to SNS in the topic's region"
+        )
     query = parse_qs(urlsplit(url).query)
     if (query.get("Action"), query.get("TopicArn")) != (["ConfirmSubscription"], [message.topic_arn]):
         raise NotificationRefusedError(
             "bad_subscribe_url", "the SubscribeURL does not confirm a subscription to this topic"
         )
+
+
+def _is_of_sns(url: str, rest: str, topic_arn: str, emulator: str | None) -> bool:
+    """Whether the URL is on the emulator, or the host of SNS in the topic's region followed by a match of ``rest``."""
+    topic = _TOPIC_ARN.fullmatch(topic_arn)
+    if topic is None:
+        return _is_on(url, emulator)
+    partition, region = topic.groups()
+    host = f"https://sns.{region}.amazonaws.com{'.cn' if partition == 'aws-cn' else ''}"
+    return bool(re.fullmatch(re.escape(host) + rest, url)) or _is_on(url, emulator)
 
 
 def _is_on(url: str, emulator: str | None) -> bool:

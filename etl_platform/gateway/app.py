@@ -6,10 +6,10 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING
 
 import anyio
-import anyio.to_thread
 from starlette.applications import Starlette
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
@@ -18,7 +18,7 @@ from starlette.routing import Route
 from etl_platform.aws.clients import error_type
 from etl_platform.aws.sns_message import MAX_BODY_BYTES
 from etl_platform.errors import SettingsError
-from etl_platform.gateway.bounded_calls import call_within
+from etl_platform.gateway.bounded_calls import BusyError, SheddingThreads, call_within
 from etl_platform.gateway.metrics import GatewayMetrics, read_sources
 from etl_platform.gateway.systems import GatewaySystems
 from etl_platform.gateway.webhook import PostResult, Webhook
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _POSTS_AT_ONCE = 20
+_HANGS_AFTER_S = 3.0
+"""A post is answered in milliseconds unless SQS or SNS hangs."""
 _BODY_TIMEOUT_S = 10.0
 _MAX_DISCARDED_BYTES = 4 * MAX_BODY_BYTES
 _READINESS_TIMEOUT_S = 3.0
@@ -45,7 +47,7 @@ class Gateway:
         self._metrics = GatewayMetrics()
         self._checks = systems.readiness_checks()
         self._sources = systems.metric_sources()
-        self._posts = anyio.CapacityLimiter(_POSTS_AT_ONCE)
+        self._posts = SheddingThreads(_POSTS_AT_ONCE, _HANGS_AFTER_S)
         self._probes = anyio.CapacityLimiter(3 * len(self._checks))
         self._scrapes = anyio.CapacityLimiter(3 * len(self._sources))
         self._dagster = anyio.CapacityLimiter(1)
@@ -81,7 +83,9 @@ class Gateway:
         if body is None:
             return PostResult(413, "refused", "too_large")
         try:
-            return await anyio.to_thread.run_sync(self._webhook.handle, body, datetime.now(UTC), limiter=self._posts)
+            return await self._posts.run(partial(self._webhook.handle, body, datetime.now(UTC)))
+        except BusyError:
+            return PostResult(503, "unavailable", "busy")
         except Exception as error:
             # A bug here must not lose a notification: SNS retries after a 5xx.
             log.exception("post failed", extra={"error_type": error_type(error)})

@@ -20,6 +20,38 @@ async def call_within(call: Callable[[], T], timeout_s: float, threads: anyio.Ca
         return await anyio.to_thread.run_sync(call, abandon_on_cancel=True, limiter=threads)
 
 
+class BusyError(Exception):
+    """All threads are in use by calls that hang."""
+
+
+class SheddingThreads:
+    """Threads for short calls. When calls hang, further ones are refused instead of queued behind them."""
+
+    def __init__(self, number: int, patience_s: float) -> None:
+        """A call hangs when it runs for longer than ``patience_s``; one waits as long for a thread."""
+        self._free, self._patience_s = anyio.Semaphore(number), patience_s
+        self._threads = anyio.CapacityLimiter(number)
+        self._started: dict[object, float] = {}
+
+    async def run(self, call: Callable[[], T]) -> T:
+        """Run ``call`` in a thread; raises BusyError, or what ``call`` raises."""
+        oldest = min(self._started.values(), default=None)
+        if oldest is not None and time.monotonic() - oldest > self._patience_s:
+            raise BusyError
+        try:
+            with anyio.fail_after(self._patience_s):
+                await self._free.acquire()
+        except TimeoutError:
+            raise BusyError from None
+        this = object()
+        self._started[this] = time.monotonic()
+        try:
+            return await anyio.to_thread.run_sync(call, limiter=self._threads)
+        finally:
+            del self._started[this]
+            self._free.release()
+
+
 class CachedCall(Generic[T]):
     """A call whose latest result stays available while the next call runs.
 

@@ -9,6 +9,7 @@ import uvicorn
 
 from etl_platform.errors import SettingsError
 from etl_platform.gateway.app import Gateway
+from etl_platform.gateway.bounded_http import MAX_CONNECTIONS, MAX_HEAD_BYTES, BoundedProtocol
 from etl_platform.gateway.systems import GatewaySystems
 from etl_platform.settings import Settings
 
@@ -42,6 +43,9 @@ def make_server(gateway: Gateway) -> uvicorn.Server:
             server_header=False,
             proxy_headers=False,
             lifespan="off",
+            http=BoundedProtocol,
+            h11_max_incomplete_event_size=MAX_HEAD_BYTES,
+            limit_concurrency=MAX_CONNECTIONS,
             ws="none",
             timeout_graceful_shutdown=_SHUTDOWN_TIMEOUT_S,
         )

@@ -53,6 +53,9 @@ class Webhook:
         try:
             message = parse_sns(body)
             check_origin(message, self._topics, now)
+            if message.type == CONFIRMATION:
+                # Before the certificate is fetched: a refused post costs no request.
+                self._certificates.check_confirmation(message)
             if not (self._accepts_unsigned and message.is_unsigned):
                 self._certificates.check_signature(message, now)
             result = self._handle_once(message, now)

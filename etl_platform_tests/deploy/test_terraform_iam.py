@@ -57,7 +57,7 @@ def policies(tmp_path_factory: pytest.TempPathFactory) -> Policies:
 
 @pytest.fixture(scope="module")
 def called(tmp_path_factory: pytest.TempPathFactory) -> Needed:
-    """What the platform's own processes needed in every fault scenario, undisturbed, and in some sensors and commands."""
+    """What the platform's processes needed in every fault scenario, undisturbed, and in some sensors and commands."""
     folder = tmp_path_factory.mktemp("called")
     needed: Needed = set()
     with (

@@ -1,6 +1,7 @@
 """What SNS posts: the text that is signed, the hosts that are trusted, and what an attacker would send instead."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -119,17 +120,50 @@ def test_raw_message_delivery_is_refused_with_a_hint_to_turn_it_off() -> None:
         parse_sns(EVENT.encode())
 
 
+GOV_TOPIC = "arn:aws-us-gov:sns:us-gov-west-1:123456789012:file-processing-topic"
+CHINA_TOPIC = "arn:aws-cn:sns:cn-north-1:123456789012:file-processing-topic"
+
+
+def with_certificate(url: str, topic: str = TOPIC) -> SnsMessage:
+    message = parsed(notification(NOW))
+    return replace(message, fields=message.fields | {"SigningCertURL": url, "TopicArn": topic})
+
+
 @pytest.mark.parametrize(
-    "url",
+    ("topic", "url"),
     [
-        CERT_URL,
-        "https://sns.us-gov-west-1.amazonaws.com/SimpleNotificationService-7ff5318490ec183fbaddaa2a969abfda.pem",
-        "https://sns.cn-north-1.amazonaws.com.cn/SimpleNotificationService-1.pem",
-        "https://sns.ap-southeast-2.amazonaws.com/x.pem",
+        (TOPIC, CERT_URL),
+        (GOV_TOPIC, "https://sns.us-gov-west-1.amazonaws.com/SimpleNotificationService-7ff5318490ec183fbaddaa2a96.pem"),
+        (CHINA_TOPIC, "https://sns.cn-north-1.amazonaws.com.cn/SimpleNotificationService-1.pem"),
     ],
 )
-def test_a_certificate_of_sns_is_trusted_in_every_partition(url: str) -> None:
-    check_certificate_url(url)
+def test_a_certificate_of_sns_is_trusted_in_every_partition(topic: str, url: str) -> None:
+    check_certificate_url(with_certificate(url, topic))
+
+
+@pytest.mark.parametrize(
+    ("topic", "host"),
+    [
+        (TOPIC, "sns.us-west-2.amazonaws.com"),
+        (TOPIC, "sns.us-gov-west-1.amazonaws.com"),
+        (TOPIC, "sns.cn-north-1.amazonaws.com.cn"),
+        (TOPIC, "sns.us-east-1.amazonaws.com.cn"),
+        (GOV_TOPIC, "sns.us-east-1.amazonaws.com"),
+        (GOV_TOPIC, "sns.us-gov-east-1.amazonaws.com"),
+        (CHINA_TOPIC, "sns.cn-north-1.amazonaws.com"),
+        ("arn:aws:sns:.*:123456789012:t", "sns.us-east-1.amazonaws.com"),
+        ("arn:aws:sns::123456789012:t", "sns..amazonaws.com"),
+    ],
+)
+def test_sns_of_another_region_or_partition_than_the_topics_is_not_trusted(topic: str, host: str) -> None:
+    with pytest.raises(NotificationRefusedError) as certificate:
+        check_certificate_url(with_certificate(f"https://{host}/SimpleNotificationService-1.pem", topic))
+    assert certificate.value.code == "bad_signature"
+    message = parsed(confirmation(NOW))
+    url = f"https://{host}/?Action=ConfirmSubscription&TopicArn={topic}&Token=2336412f37"
+    with pytest.raises(NotificationRefusedError) as subscribe:
+        check_subscribe_url(replace(message, fields=message.fields | {"SubscribeURL": url, "TopicArn": topic}))
+    assert subscribe.value.code == "bad_subscribe_url"
 
 
 HOSTILE = [
@@ -177,7 +211,7 @@ HOSTILE = [
 @pytest.mark.parametrize("host", HOSTILE)
 def test_no_other_host_is_trusted(host: str) -> None:
     with pytest.raises(NotificationRefusedError) as certificate:
-        check_certificate_url(f"https://{host}/SimpleNotificationService-1.pem")
+        check_certificate_url(with_certificate(f"https://{host}/SimpleNotificationService-1.pem"))
     assert certificate.value.code == "bad_signature"
     url = SUBSCRIBE_URL.replace("sns.us-east-1.amazonaws.com", host)
     with pytest.raises(NotificationRefusedError) as subscribe:
@@ -207,7 +241,7 @@ def test_no_other_host_is_trusted(host: str) -> None:
 )
 def test_a_certificate_url_in_another_form_is_not_trusted(url: str) -> None:
     with pytest.raises(NotificationRefusedError):
-        check_certificate_url(url)
+        check_certificate_url(with_certificate(url))
 
 
 @pytest.mark.parametrize(
@@ -231,13 +265,13 @@ def test_a_subscribe_url_must_confirm_this_topic_and_nothing_else(url: str) -> N
 
 def test_the_emulators_host_is_trusted_only_if_it_is_configured() -> None:
     url = f"{EMULATOR}/SimpleNotificationService-1.pem"
-    check_certificate_url(url, EMULATOR)
-    check_certificate_url(url, EMULATOR + "/")
+    check_certificate_url(with_certificate(url), EMULATOR)
+    check_certificate_url(with_certificate(url), EMULATOR + "/")
     for wrong in (url.replace("4566", "45660"), url.replace("4566", "4566@evil.example"), url + "\n"):
         with pytest.raises(NotificationRefusedError):
-            check_certificate_url(wrong, EMULATOR)
+            check_certificate_url(with_certificate(wrong), EMULATOR)
     with pytest.raises(NotificationRefusedError):
-        check_certificate_url(url)
+        check_certificate_url(with_certificate(url))
 
 
 @pytest.mark.parametrize(
