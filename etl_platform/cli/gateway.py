@@ -18,15 +18,21 @@ def add(commands: Commands) -> None:
     gateway.add_argument(
         "--port", type=port, metavar="PORT", help="port to listen on; 0 chooses a free port [PORT, 8080]"
     )
+    gateway.add_argument(
+        "--only",
+        choices=("webhook", "metrics"),
+        help="serve the posts of SNS only, or metrics and the breaker only [both]",
+    )
     gateway.set_defaults(command=_gateway)
 
 
 def _gateway(arguments: argparse.Namespace) -> int:
     from etl_platform.gateway.server import serve
+    from etl_platform.gateway.systems import Part
     from etl_platform.logs import configure_logs
 
     settings = load_settings()
     configure_logs(settings.log_level, "uvicorn")
     chosen = settings.port if arguments.port is None else arguments.port
-    serve(settings, arguments.host or settings.gateway_host, chosen)
+    serve(settings, arguments.host or settings.gateway_host, chosen, Part(arguments.only) if arguments.only else None)
     return GOOD

@@ -20,7 +20,7 @@ from etl_platform.aws.sns_message import MAX_BODY_BYTES
 from etl_platform.errors import SettingsError
 from etl_platform.gateway.bounded_calls import BusyError, SheddingThreads, call_within
 from etl_platform.gateway.metrics import GatewayMetrics, read_sources
-from etl_platform.gateway.systems import GatewaySystems
+from etl_platform.gateway.systems import GatewaySystems, Part
 from etl_platform.gateway.webhook import PostResult, Webhook
 
 if TYPE_CHECKING:
@@ -49,20 +49,25 @@ class Gateway:
         self._sources = systems.metric_sources()
         self._posts = SheddingThreads(_POSTS_AT_ONCE, _HANGS_AFTER_S)
         self._probes = anyio.CapacityLimiter(3 * len(self._checks))
-        self._scrapes = anyio.CapacityLimiter(3 * len(self._sources))
+        self._scrapes = anyio.CapacityLimiter(max(1, 3 * len(self._sources)))
         self._dagster = anyio.CapacityLimiter(1)
 
     def application(self) -> Starlette:
         reset_methods = ["POST", "GET"] if self._systems.settings.gateway_dev_mode else ["POST"]
+        routes = {
+            Part.WEBHOOK: [Route("/", self.post, methods=["POST"]), Route("/", _empty, methods=["HEAD"])],
+            Part.METRICS: [
+                Route("/breaker", self.breaker),
+                Route("/breaker/reset", self.reset, methods=reset_methods),
+            ],
+        }
+        parts = [self._systems.only] if self._systems.only else list(Part)
         return Starlette(
             routes=[
-                Route("/", self.post, methods=["POST"]),
-                Route("/", _empty, methods=["HEAD"]),
                 Route("/healthz", _healthy),
                 Route("/readyz", self.ready),
                 Route("/metrics", self.metrics),
-                Route("/breaker", self.breaker),
-                Route("/breaker/reset", self.reset, methods=reset_methods),
+                *(route for part in parts for route in routes[part]),
             ]
         )
 

@@ -10,7 +10,7 @@ import uvicorn
 from etl_platform.errors import SettingsError
 from etl_platform.gateway.app import Gateway
 from etl_platform.gateway.bounded_http import MAX_CONNECTIONS, MAX_HEAD_BYTES, BoundedProtocol
-from etl_platform.gateway.systems import GatewaySystems
+from etl_platform.gateway.systems import GatewaySystems, Part
 from etl_platform.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -20,13 +20,13 @@ _SHUTDOWN_TIMEOUT_S = 15
 """Time for open requests to finish; below terminationGracePeriodSeconds (30)."""
 
 
-def serve(settings: Settings, host: str, port: int) -> None:
-    """Serve until SIGTERM; port 0 chooses a free port, which is logged.
+def serve(settings: Settings, host: str, port: int, only: Part | None = None) -> None:
+    """Serve one part, or both, until SIGTERM; port 0 chooses a free port, which is logged.
 
     Raises:
         SettingsError: a setting is missing, or the address cannot be bound.
     """
-    gateway = Gateway(GatewaySystems(settings, lambda: datetime.now(UTC)))
+    gateway = Gateway(GatewaySystems(settings, lambda: datetime.now(UTC), only))
     with listen(host, port) as listener:
         if settings.gateway_dev_mode:
             log.warning("development mode: unsigned posts are accepted, and GET resets the breaker")

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from enum import StrEnum
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
@@ -19,17 +20,28 @@ if TYPE_CHECKING:
 
 _CLOUDWATCH_EVERY_S = 60.0
 """CloudWatch has a new value each minute, and each request is billed."""
-_READINESS_CHECKS = {f"{FILE_EVENTS.check_prefix}queue", f"{FILE_EVENTS.check_prefix}bucket", "database"}
+_QUEUE_CHECK = f"{FILE_EVENTS.check_prefix}queue"
+_READINESS_CHECKS = {_QUEUE_CHECK, f"{FILE_EVENTS.check_prefix}bucket", "database"}
+
+
+class Part(StrEnum):
+    """What one process serves: the posts of SNS, or metrics and the circuit breaker."""
+
+    WEBHOOK = "webhook"
+    METRICS = "metrics"
 
 
 class GatewaySystems:
     """Clients, each created on first use. ``clock`` gives the time; metrics count its UTC day.
 
+    ``only`` leaves out what the other part serves, so that a process needs the permissions of one part.
+
     Raises:
         SettingsError: a setting that the gateway needs is missing, or two contradict each other.
     """
 
-    def __init__(self, settings: Settings, clock: Callable[[], datetime]) -> None:
+    def __init__(self, settings: Settings, clock: Callable[[], datetime], only: Part | None = None) -> None:
+        self.only = only
         settings.require(FILE_EVENTS.url_setting, FILE_EVENTS.bucket_setting, "gateway_allowed_topic_arns")
         if settings.gateway_dev_mode and settings.aws_endpoint_url is None:
             raise SettingsError(
@@ -44,11 +56,16 @@ class GatewaySystems:
 
     def readiness_checks(self) -> dict[str, Callable[[], object]]:
         """Calls by name; one raises if its system is not reachable. No call for a database that is not set."""
-        checks = self._external.checks()
-        return {check.name: check.call for check in checks if check.call and check.name in _READINESS_CHECKS}
+        names = {_QUEUE_CHECK} if self.only else _READINESS_CHECKS
+        return {check.name: check.call for check in self._external.checks() if check.call and check.name in names}
 
     def metric_sources(self) -> dict[Source, ReadSource]:
-        """What a scrape reads: every queue that is set, CloudWatch, and Dagster's records if DAGSTER_HOME is set."""
+        """What a scrape reads: every queue that is set, CloudWatch, and Dagster's records if DAGSTER_HOME is set.
+
+        Nothing in the part that serves the webhook only.
+        """
+        if self.only is Part.WEBHOOK:
+            return {}
         queues = {queue.pipeline: url for queue in QUEUES if (url := queue.url(self.settings))}
         dead_letters = {queue.pipeline: url for queue in QUEUES if (url := queue.dlq_url(self.settings))}
         sources: dict[Source, ReadSource] = {

@@ -67,10 +67,11 @@ def _terraform(queue: WorkQueue) -> Iterator[str]:
     for file, resource, what in (
         ("alarms.tf", '"aws_cloudwatch_metric_alarm" "queue_age"', "alarm on the age of its oldest message"),
         ("alarms.tf", '"aws_cloudwatch_metric_alarm" "dead_letters"', "alarm on its dead-letter queue"),
-        ("irsa.tf", '"aws_iam_policy" "queue"', "permission to use the queue"),
     ):
         if f"resource {resource} {{\n  for_each = local.queues\n" not in _text(f"{TERRAFORM}/{file}"):
             yield f"no {what} in {TERRAFORM}/{file}"
+    if not re.search(r"^ +run += .*\bof += keys\(local\.queues\)", _text(f"{TERRAFORM}/permissions.tf"), re.MULTILINE):
+        yield f"no permission to use the queue in {TERRAFORM}/permissions.tf"
     declared = re.findall(r'^output "(\w+)"', _text(f"{TERRAFORM}/outputs.tf"), re.MULTILINE)
     yield from _absent([name for name in _names(queue) if name not in declared], "output", f"{TERRAFORM}/outputs.tf")
 

@@ -5,7 +5,7 @@
 
 import json
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from etl_platform.local.stack import REPOSITORY
@@ -41,11 +41,9 @@ _QUEUES = {
     "dead letters of emails": "adopted-dlq",
 }
 _OF_QUEUES = {
-    "receive": "sqs:ReceiveMessage",
-    "delay": "sqs:ChangeMessageVisibility",
-    "delete": "sqs:DeleteMessage",
-    "send": "sqs:SendMessage",
-    "count": "sqs:GetQueueAttributes",
+    "consume": ("sqs:ReceiveMessage", "sqs:ChangeMessageVisibility", "sqs:DeleteMessage"),
+    "send": ("sqs:SendMessage",),
+    "count": ("sqs:GetQueueAttributes",),
 }
 
 Policies = Mapping[str, Mapping[str, Statements]]
@@ -69,24 +67,31 @@ def statements_of(policies: Policies, component: str) -> Statements:
 
 
 def table(policies: Policies) -> str:
-    """The Markdown table. A cell has what the component may do with every object below the prefix."""
-    rows = [["where", *COMPONENTS], ["---"] * (1 + len(COMPONENTS))]
-    can = {component: statements_of(policies, component) for component in COMPONENTS}
+    """The Markdown table. A cell has what the component may do with every object below the prefixes."""
+    can = [statements_of(policies, component) for component in COMPONENTS]
+    rows: dict[tuple[str, ...], list[str]] = {}
+    for name, cells in _rows(can):
+        rows.setdefault(tuple(cells), []).append(name)
+    head = [("where", *COMPONENTS), ("---",) * (1 + len(COMPONENTS))]
+    lines = [*head, *((", ".join(names), *cells) for cells, names in rows.items())]
+    return "".join(f"|{'|'.join(line)}|\n" for line in lines)
+
+
+def _rows(can: Sequence[Statements]) -> Iterator[tuple[str, list[str]]]:
     for name, key in KEYS.items():
-        cells = [_objects(can[component], DATA, key) for component in COMPONENTS]
-        rows.append([name if " " in name else f"`{name}`", *cells])
-    for what, bucket, key in (
+        yield (name if " " in name else f"`{name}`"), [_objects(each, DATA, key) for each in can]
+    for name, bucket, key in (
         ("`emails/` of the archive", EMAIL, "emails/2026/01/02/a/b.json"),
         ("source of attachments", SOURCE, "any/key.pdf"),
         ("`attachments/` of their copies", DESTINATION, "attachments/agency=a/1/key.pdf"),
     ):
-        rows.append([what, *(_objects(can[component], bucket, key) for component in COMPONENTS)])
-    for what, queue in _QUEUES.items():
-        rows.append([what, *(_queue(can[component], queue) for component in COMPONENTS)])
-    rows += [[f"keys, through {it.upper()}", *(_keys(can[c], it) for c in COMPONENTS)] for it in ("s3", "sqs")]
+        yield name, [_objects(each, bucket, key) for each in can]
+    for name, queue in _QUEUES.items():
+        yield name, [_queue(each, queue) for each in can]
+    for service in ("s3", "sqs"):
+        yield f"keys, through {service.upper()}", [_keys(each, service) for each in can]
     metrics = Request("cloudwatch:GetMetricData", "*")
-    rows.append(["metrics of CloudWatch", *("read" if allows(can[c], metrics) else "" for c in COMPONENTS)])
-    return "".join(f"| {' | '.join(row)} |\n" for row in rows)
+    yield "metrics of CloudWatch", ["read" if allows(each, metrics) else "" for each in can]
 
 
 def _objects(can: Statements, bucket: str, key: str) -> str:
@@ -109,7 +114,13 @@ def _object_actions(can: Statements, bucket: str, key: str) -> Iterator[str]:
 
 def _queue(can: Statements, name: str) -> str:
     resource = f"sqs:{REGION}:111122223333:{name}"
-    return ", ".join(word for word, action in _OF_QUEUES.items() if allows(can, Request(action, resource)))
+    words = []
+    for word, actions in _OF_QUEUES.items():
+        allowed = {allows(can, Request(action, resource)) for action in actions}
+        # A cell has no word for a part of them.
+        assert len(allowed) == 1, (name, word)
+        words += [word] * allowed.pop()
+    return ", ".join(words)
 
 
 def _keys(can: Statements, service: str) -> str:
@@ -120,7 +131,7 @@ def _keys(can: Statements, service: str) -> str:
 def with_table(page: str, text: str) -> str:
     """The page with another table below its heading."""
     before, heading, after = page.partition(f"{HEADING}\n")
-    intro, _, rest = after.partition("\n| ")
+    intro, _, rest = after.partition("\n|")
     after_table = rest.partition("\n\n")[2]
     return f"{before}{heading}{intro}\n{text}\n{after_table}"
 

@@ -22,7 +22,11 @@ OUTPUTS = {
     "namespace": "file-processing",
     "source_prefix": "from_client/",
     "service_account_name": "file-processing-sa",
-    "service_account_role_arn": ROLE,
+    "role_arns": {
+        name: ROLE.replace("file-processing-sa", f"file-processing-{name}")
+        for name in ("gateway", "metrics", "code", "commands", "doctor", "ui")
+    }
+    | {"run": ROLE},
     "data_bucket_name": "etl-file-processing-client-etl",
     "file_events_queue_url": "https://sqs.us-gov-west-1.amazonaws.com/123456789012/file-processing-queue",
     "file_events_dlq_url": "https://sqs.us-gov-west-1.amazonaws.com/123456789012/file-processing-dlq",

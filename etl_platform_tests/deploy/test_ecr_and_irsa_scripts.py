@@ -77,14 +77,17 @@ def test_any_other_error_of_ecr_stops_the_script(checkout: Checkout) -> None:
 def irsa(checkout: Checkout) -> None:
     issuer = "oidc.eks.us-gov-west-1.amazonaws.com/id/ABC"
     provider = f"arn:aws-us-gov:iam::123456789012:oidc-provider/{issuer}"
-    trust = f'{{"Federated": "{provider}", "sub": "system:serviceaccount:file-processing:file-processing-sa"}}'
+    accounts = [f"file-processing-{name}" for name in ("gateway", "metrics", "code", "sa", "doctor", "commands")]
     checkout.programs.answer("aws", "describe-cluster", out=f"https://{issuer}\n")
     checkout.programs.answer("aws", "list-open-id-connect-providers", issuer, out=f"{provider}\n")
-    checkout.programs.answer("aws", "get-role --role-name file-processing-sa", out=trust)
-    checkout.programs.answer("kubectl", "get serviceaccount", out=ROLE)
-    identity = ROLE.replace(":iam:", ":sts:").replace(":role/", ":assumed-role/") + "/botocore-session-1\n"
-    checkout.programs.answer("kubectl", "exec deployment/file-processing-code", "os.environ", out="\n")
-    checkout.programs.answer("kubectl", "exec deployment/file-processing-code", "get_caller_identity", out=identity)
+    for account in accounts:
+        trust = f'{{"Federated": "{provider}", "sub": "system:serviceaccount:file-processing:{account}"}}'
+        checkout.programs.answer("aws", f"get-role --role-name {account}", out=trust)
+        role = ROLE.replace("file-processing-sa", account)
+        checkout.programs.answer("kubectl", f"get serviceaccount {account}", out=role)
+    identity = role.replace(":iam:", ":sts:").replace(":role/", ":assumed-role/") + "/botocore-session-1\n"
+    checkout.programs.answer("kubectl", "exec deployment/file-processing-commands", "os.environ", out="\n")
+    checkout.programs.answer("kubectl", "exec deployment/file-processing-commands", "get_caller_identity", out=identity)
     checkout.programs.answer("kubectl", "etl-platform doctor", out="ok\n")
 
 
@@ -94,15 +97,15 @@ def test_irsa_is_verified_from_the_provider_to_the_pod(checkout: Checkout) -> No
     done = checkout.run("irsa_verify.sh")
 
     assert done.returncode == 0, done.stderr
-    assert [line.split()[0] for line in done.stdout.splitlines()] == ["provider", "annotation", "trust", "pod", "ok"]
+    assert [line.split()[0] for line in done.stdout.splitlines()] == ["provider", *["role"] * 6, "pod", "ok"]
 
 
 @pytest.mark.parametrize(
     ("answer", "out", "says"),
     [
         (("aws", "list-open-id-connect-providers"), "None\n", "no OIDC provider"),
-        (("kubectl", "get serviceaccount"), "", "no eks.amazonaws.com/role-arn"),
-        (("aws", "get-role"), "{}", "does not trust"),
+        (("kubectl", "get serviceaccount file-processing-code"), "", "no eks.amazonaws.com/role-arn"),
+        (("aws", "get-role --role-name file-processing-gateway"), "{}", "does not trust"),
         (("kubectl", "os.environ"), "AWS_ACCESS_KEY_ID\n", "AWS_ACCESS_KEY_ID, which override the role"),
         (("kubectl", "get_caller_identity"), "arn:aws-us-gov:sts::1:assumed-role/nodes/i-1\n", "rollout restart"),
     ],

@@ -75,8 +75,8 @@ def test_every_value_for_dagster_is_a_key_of_its_chart(path: Path) -> None:
 
 
 def test_a_key_that_the_dagster_chart_does_not_have_is_found() -> None:
-    wrong = {"dagsterDaemon": {"runRetry": {"enabled": False}, "labels": {"any": "thing"}}, "telemetry": {}}
-    assert unknown_keys(wrong) == ["dagsterDaemon.runRetry.enabled", "telemetry"]
+    wrong = {"dagsterWebserver": {"workspaces": {"enabled": False}, "labels": {"any": "thing"}}, "telemetry": {}}
+    assert unknown_keys(wrong) == ["dagsterWebserver.workspaces.enabled", "telemetry"]
 
 
 def unknown_keys(given: dict[str, Any]) -> list[str]:
@@ -124,7 +124,7 @@ def test_the_rendered_settings_are_settings_that_the_program_takes(chart: Path, 
     known = {item.name.upper() for item in fields(Settings)}
     # boto3 knows the region by no other name; the others are for Dagster's run launcher.
     launcher = {"DAGSTER_K8S_INSTANCE_CONFIG_MAP", "DAGSTER_K8S_PIPELINE_RUN_NAMESPACE"}
-    assert set(data) - known == {"AWS_DEFAULT_REGION", *launcher}
+    assert set(data) - known == {"AWS_DEFAULT_REGION", "AWS_EC2_METADATA_DISABLED", *launcher}
 
 
 MISSING = (
@@ -133,7 +133,9 @@ MISSING = (
 )
 WRONG: list[tuple[str, dict[str, Any], str]] = [
     ("", {}, MISSING),
-    ("", {}, "serviceAccount.roleArn must be set: pods have no other AWS credentials"),
+    ("", {}, "serviceAccounts.roleArns.run must be set: pods have no other AWS credentials"),
+    ("staging", {"serviceAccounts.roleArns.code": ""}, "serviceAccounts.roleArns.code must be set"),
+    ("staging", {"ui.enabled": True}, "serviceAccounts.roleArns.ui must be set"),
     ("staging", {"config.DATA_BUCKET_NAME": ""}, "config.DATA_BUCKET_NAME must be set"),
     ("staging", {"config.DATA_BUCKET_NAME": "My_Bucket"}, "at '/config/DATA_BUCKET_NAME'"),
     ("staging", {"config.DATA_BUKET_NAME": "b"}, "additional properties 'DATA_BUKET_NAME' not allowed"),
@@ -141,8 +143,8 @@ WRONG: list[tuple[str, dict[str, Any], str]] = [
     ("staging", {"config.AWS_ACCESS_KEY_ID": "AKIA"}, "additional properties 'AWS_ACCESS_KEY_ID' not allowed"),
     (
         "staging",
-        {"dagster.dagsterDaemon.env": [{"name": "AWS_SECRET_ACCESS_KEY", "value": "x"}]},
-        "the values contain an AWS key; remove it, and set serviceAccount.roleArn instead",
+        {"dagster.dagsterWebserver.env": [{"name": "AWS_SECRET_ACCESS_KEY", "value": "x"}]},
+        "the values contain an AWS key; remove it, and set serviceAccounts.roleArns instead",
     ),
     ("staging", {"config.SNS_WORKER_MAX": 0}, "at '/config/SNS_WORKER_MAX': minimum: got 0, want 1"),
     ("staging", {"config.SNS_WORKER_MAX": "ten"}, "at '/config/SNS_WORKER_MAX': got string, want integer"),
@@ -171,8 +173,8 @@ WRONG: list[tuple[str, dict[str, Any], str]] = [
     (
         "staging",
         {"image.tag": "0.3.0"},
-        "dagster.dagsterDaemon.image is 123456789012.dkr.ecr.us-gov-west-1.amazonaws.com/etl-file-processing:0.2.0 and "
-        "image is 123456789012.dkr.ecr.us-gov-west-1.amazonaws.com/etl-file-processing:0.3.0",
+        "dagster.dagsterWebserver.image is 123456789012.dkr.ecr.us-gov-west-1.amazonaws.com/etl-file-processing:0.2.0 "
+        "and image is 123456789012.dkr.ecr.us-gov-west-1.amazonaws.com/etl-file-processing:0.3.0",
     ),
     ("prod", {"image.tag": "0.2.0"}, "for a digest set a repository that ends in @sha256 and a tag of 64 hex digits"),
     (
@@ -180,7 +182,14 @@ WRONG: list[tuple[str, dict[str, Any], str]] = [
         {"image.repository": "example.com/etl", "image.tag": "0.2.0"},
         "image.tag 0.2.0 may change to another image, and environment is prod",
     ),
-    ("staging", {"serviceAccount.roleArn": "file-processing-sa"}, "at '/serviceAccount/roleArn'"),
+    ("staging", {"serviceAccounts.roleArns.run": "file-processing-sa"}, "at '/serviceAccounts/roleArns/run'"),
+    ("staging", {"serviceAccount.roleArn": ""}, "additional properties 'serviceAccount' not allowed"),
+    (
+        "staging",
+        {"dagster.dagsterDaemon.enabled": True},
+        "dagster.dagsterDaemon.enabled and dagster.rbacEnabled must be",
+    ),
+    ("staging", {"dagster.rbacEnabled": True}, "dagster.dagsterDaemon.enabled and dagster.rbacEnabled must be false"),
     ("staging", {"gateway.resources.limits.memory": "lots"}, "at '/gateway/resources/limits/memory'"),
     ("staging", {"gateway.ingress.enabled": True}, "gateway.ingress.host must be set"),
     (
@@ -203,6 +212,7 @@ WRONG: list[tuple[str, dict[str, Any], str]] = [
     ),
     ("staging", {"imagePullSecrets": [{"name": "registry"}]}, "image_pull_secrets differ; set them to the same list"),
     ("staging", {"networkPolicies.gatewayFrom": []}, "networkPolicies.gatewayFrom must be set"),
+    ("staging", {"networkPolicies.metricsFrom": []}, "networkPolicies.metricsFrom must be set"),
     ("staging", {"dagster.dagsterWebserver.env": []}, "must contain DAGSTER_WEBSERVER_READ_ONLY"),
     ("staging", {"ui.enabled": True}, "ui needs host, login.issuerUrl, login.clientId and login.allowedGroups"),
     ("staging", {"ui.enabled": True}, "networkPolicies.uiFrom must be set"),
@@ -223,7 +233,7 @@ def test_a_wrong_value_is_an_error_message_and_renders_nothing(
 
 
 def test_contracts_from_s3_refuse_a_run_container_of_another_image(chart: Path) -> None:
-    image = {"image.tag": "9", "dagster.dagsterWebserver.image.tag": "9", "dagster.dagsterDaemon.image.tag": "9"}
+    image = {"image.tag": "9", "dagster.dagsterWebserver.image.tag": "9"}
     answer = template(chart, values_of("staging", "contracts-s3"), image)
     assert "the container that fetches contracts for runs has the image 123456789012" in answer.stderr
 

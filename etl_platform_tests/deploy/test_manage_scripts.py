@@ -242,7 +242,7 @@ def test_update_image_pushes_pins_the_digest_deploys_it_and_waits(checkout: Chec
     assert f"--tag {REGISTRY}:0123456789ab" in build
     (upgrade,) = [call for call in checkout.programs.calls() if call.line.startswith("helm upgrade")]
     assert upgrade.values is not None
-    assert upgrade.values["dagster"]["dagsterDaemon"]["image"]["tag"] == "5e" * 32
+    assert upgrade.values["dagster"]["dagsterWebserver"]["image"]["tag"] == "5e" * 32
     (rollout,) = [line for line in checkout.programs.lines("kubectl") if "rollout" in line]
     assert "rollout status deployment --selector app.kubernetes.io/instance=etl-platform --timeout 15m" in rollout
 

@@ -32,6 +32,9 @@ EVERYTHING: dict[str, Any] = {
     "gateway.service.annotations": {"any": "thing"},
     "codeServer.nodeSelector": {"kubernetes.io/arch": "arm64"},
     "codeServer.tolerations": [{"key": "dedicated", "operator": "Exists"}],
+    "serviceAccounts.roleArns.ui": "arn:aws-us-gov:iam::123456789012:role/file-processing-ui",
+    "daemon.nodeSelector": {"kubernetes.io/arch": "arm64"},
+    "daemon.tolerations": [{"key": "dedicated", "operator": "Exists"}],
     "ui.enabled": True,
     "ui.host": "etl.example.gov",
     "ui.login.issuerUrl": "https://login.example.gov",
@@ -169,16 +172,67 @@ def test_no_pod_connects_or_is_connected_to_without_a_policy_that_says_so(render
         assert all(rule.get("from") for rule in policy.get("ingress", []))
 
 
-def test_no_aws_key_is_in_a_pod_and_all_have_the_role(rendered: Sequence[Rendered]) -> None:
+ACCOUNTS = {
+    "file-processing-sns": "file-processing-gateway",
+    "file-processing-metrics": "file-processing-metrics",
+    "file-processing-code": "file-processing-code",
+    "file-processing-run": "file-processing-sa",
+    "file-processing-job": "file-processing-sa",
+    "file-processing-commands": "file-processing-commands",
+    "file-processing-doctor": "file-processing-doctor",
+    "file-processing-ui": "file-processing-ui",
+    "file-processing-daemon": "file-processing-daemon",
+    "file-processing-webserver": "file-processing-webserver",
+}
+SECRETS = {
+    "file-processing-sns": set[str](),
+    "file-processing-metrics": {"file-processing-admin", "file-processing-postgresql"},
+    "file-processing-daemon": {"file-processing-postgresql"},
+    "file-processing-webserver": {"file-processing-postgresql"},
+    "file-processing-ui": {"file-processing-postgresql", "file-processing-ui"},
+}
+"""Of the other pods, which read contracts: the database of the application, and Dagster's."""
+
+
+def test_no_aws_key_is_in_a_pod_and_each_component_has_a_service_account(rendered: Sequence[Rendered]) -> None:
     assert "AWS_ACCESS_KEY_ID" not in yaml.safe_dump_all(rendered)
     assert "AWS_SECRET_ACCESS_KEY" not in yaml.safe_dump_all(rendered)
-    assert {pod.spec["serviceAccountName"] for pod in pods(rendered)} == {"file-processing-sa"}
+    made = {item["metadata"]["name"] for item in rendered if item["kind"] == "ServiceAccount"}
+    for pod in pods(rendered):
+        assert pod.spec["serviceAccountName"] == ACCOUNTS[pod.labels["app"]], pod.name
+        assert pod.spec["serviceAccountName"] in made
 
 
-def test_the_service_account_is_annotated_with_the_role(everything: Sequence[Rendered]) -> None:
-    annotations = one(everything, "ServiceAccount", "file-processing-sa")["metadata"]["annotations"]
-    assert annotations["eks.amazonaws.com/role-arn"] == "arn:aws-us-gov:iam::123456789012:role/file-processing-sa"
-    assert annotations["eks.amazonaws.com/sts-regional-endpoints"] == "true"
+def test_each_component_has_only_the_secrets_that_it_needs(rendered: Sequence[Rendered]) -> None:
+    for pod in pods(rendered):
+        _, secrets = referred(pod)
+        # The launcher adds the login to Dagster's database to a run.
+        of_code = {"file-processing-secrets", "file-processing-postgresql"} - (
+            {"file-processing-postgresql"} if pod.name == "run" else set()
+        )
+        assert secrets == SECRETS.get(pod.labels["app"], of_code), pod.name
+
+
+def test_the_gateway_serves_posts_only_and_has_nothing_of_dagster(rendered: Sequence[Rendered]) -> None:
+    pod = one(rendered, "Deployment", "file-processing-sns")["spec"]["template"]["spec"]
+    (container,) = pod["containers"]
+    assert container["args"][:3] == ["gateway", "--only", "webhook"]
+    assert "initContainers" not in pod
+    assert [volume["name"] for volume in pod["volumes"]] == ["tmp"]
+    assert "env" not in container
+
+
+def test_service_accounts_are_annotated_with_their_roles(everything: Sequence[Rendered]) -> None:
+    accounts = {item["metadata"]["name"]: item["metadata"] for item in everything if item["kind"] == "ServiceAccount"}
+    assert set(accounts) == set(ACCOUNTS.values())
+    roles = {name: item.get("annotations", {}).get("eks.amazonaws.com/role-arn", "") for name, item in accounts.items()}
+    assert {name for name, role in roles.items() if not role} == {"file-processing-daemon", "file-processing-webserver"}
+    assert len(set(roles.values())) == len(roles) - 1, "no role is that of two components"
+    assert all(
+        item["annotations"]["eks.amazonaws.com/sts-regional-endpoints"] == "true"
+        for name, item in accounts.items()
+        if roles[name]
+    )
 
 
 def test_all_pods_run_one_image(rendered: Sequence[Rendered]) -> None:
@@ -188,12 +242,11 @@ def test_all_pods_run_one_image(rendered: Sequence[Rendered]) -> None:
     assert {"name": "DAGSTER_CURRENT_IMAGE", "value": images.pop()} in code["env"]
 
 
-def test_every_config_map_and_secret_that_a_pod_needs_exists(rendered: Sequence[Rendered]) -> None:
+def test_every_config_map_that_a_pod_needs_exists(rendered: Sequence[Rendered]) -> None:
     made = {item["metadata"]["name"] for item in rendered if item["kind"] == "ConfigMap"}
     for pod in pods(rendered):
-        maps, secrets = referred(pod)
+        maps, _ = referred(pod)
         assert maps <= made, pod.name
-        assert secrets <= {"file-processing-secrets", "file-processing-postgresql", "file-processing-ui"}, pod.name
 
 
 def referred(pod: Pod) -> tuple[set[str], set[str]]:
@@ -258,9 +311,29 @@ def test_webserver_and_daemon_reach_the_code_server_through_its_service(rendered
     assert server["port"] in {port["port"] for port in ports}
 
 
-def test_our_service_account_may_start_runs(rendered: Sequence[Rendered]) -> None:
-    binding = one(rendered, "RoleBinding", "etl-platform-dagster-rolebinding")
-    assert [subject["name"] for subject in binding["subjects"]] == ["file-processing-sa"]
+def test_only_the_daemon_may_start_runs_and_only_it_and_the_writable_ui_may_end_them(
+    variants: dict[str, list[Rendered]],
+) -> None:
+    for name, rendered in variants.items():
+        may: dict[str, set[str]] = {}
+        for binding in (item for item in rendered if item["kind"] == "RoleBinding"):
+            (subject,) = binding["subjects"]
+            (jobs,) = [
+                rule
+                for rule in one(rendered, "Role", binding["roleRef"]["name"])["rules"]
+                if rule["resources"] == ["jobs"]
+            ]
+            may[subject["name"]] = set(jobs["verbs"]) & {"create", "delete"}
+        ui = {"file-processing-ui": {"delete"}} if name == "everything" else {}
+        assert may == {"file-processing-daemon": {"create", "delete"}} | ui
+        assert not [item for item in rendered if item["kind"] in {"ClusterRole", "ClusterRoleBinding"}]
+
+
+def test_no_role_lets_a_pod_read_secrets_or_run_commands_in_others(everything: Sequence[Rendered]) -> None:
+    rules = [rule for item in everything if item["kind"] == "Role" for rule in item["rules"]]
+    named = {resource for rule in rules for resource in rule["resources"]}
+    assert named == {"jobs", "jobs/status", "pods", "pods/log", "pods/status", "events"}
+    assert all("create" not in rule["verbs"] for rule in rules if rule["resources"] != ["jobs"])
 
 
 def test_each_deployment_selects_only_its_own_pods(rendered: Sequence[Rendered]) -> None:
@@ -291,7 +364,7 @@ def test_long_running_containers_have_probes_and_the_import_of_dagster_fits_into
     for item in (item for item in rendered if item["kind"] == "Deployment"):
         for container in item["spec"]["template"]["spec"]["containers"]:
             assert "livenessProbe" in container, item["metadata"]["name"]
-            if item["metadata"]["name"] != "etl-platform-dagster-daemon":
+            if item["metadata"]["name"] not in {"file-processing-daemon", "file-processing-commands"}:
                 assert "readinessProbe" in container, item["metadata"]["name"]
                 start = container["startupProbe"]
                 assert start["periodSeconds"] * start["failureThreshold"] >= 120, item["metadata"]["name"]
@@ -365,8 +438,10 @@ def test_run_jobs_have_the_measured_limits_and_are_kept_for_a_day(rendered: Sequ
 def test_contracts_from_s3_are_fetched_before_every_pod_that_reads_them(variants: dict[str, list[Rendered]]) -> None:
     rendered = variants["contracts from S3"]
     assert one(rendered, "ConfigMap", "file-processing-config")["data"]["CONTRACTS_S3_URL"].startswith("s3://")
+    reading = {f"file-processing-{name}" for name in ("code", "run", "job", "commands", "doctor")}
     for pod in pods(rendered):
-        if pod.labels["app"] not in {"file-processing-webserver", "file-processing-daemon", "file-processing-ui"}:
+        assert bool(pod.spec.get("initContainers")) is (pod.labels["app"] in reading), pod.name
+        if pod.labels["app"] in reading:
             (fetching,) = pod.spec["initContainers"]
             assert fetching["args"][:2] == ["contract", "fetch"], pod.name
 

@@ -95,9 +95,9 @@ class Deployment:
         here = yaml.safe_load(self.cluster.config_maps[f"{RELEASE}-dagster-workspace-yaml"]["workspace.yaml"])
         here["load_from"][0]["grpc_server"] |= {"host": LOOPBACK, "port": int(port)}
         (self._workspace / "workspace.yaml").write_text(yaml.safe_dump(here))
-        daemon = self._container(f"{RELEASE}-dagster-daemon")
+        daemon = self._container("file-processing-daemon")
         command = [word.replace("/dagster-workspace", str(self._workspace)) for word in daemon["command"]]
-        self._process("daemon", command, daemon)
+        self._process("daemon", [_BIN / command[0], *command[1:]], daemon)
 
     def materialize(self, dataset: str, agency: str, **more_tags: str) -> str:
         """Ask Dagster's GraphQL for a partition of bronze and silver, as its UI does; the run's id."""
@@ -166,7 +166,6 @@ class Deployment:
             "networkPolicies": {"gatewayFrom": [{"podSelector": {}}]},
             "dagster": {
                 "dagsterWebserver": {"image": image},
-                "dagsterDaemon": {"image": image},
                 "postgresql": {
                     "postgresqlHost": "localhost",
                     "postgresqlUsername": "postgres",

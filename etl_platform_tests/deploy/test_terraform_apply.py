@@ -32,7 +32,7 @@ OUTPUTS = {
     "data_bucket_name", "database_host", "database_name", "database_secret_arn", "database_username",
     "ecr_repository_url", "email_bucket_name", "email_dlq_url", "email_queue_url", "file_events_dlq_url",
     "file_events_queue_url", "image", "kms_key_arns", "namespace", "region", "service_account_name",
-    "service_account_role_arn", "topic_arn",
+    "role_arns", "topic_arn",
 }  # fmt: skip
 """What manage.sh, and the values that it hands to helm, read."""
 
@@ -64,7 +64,8 @@ def test_both_stacks_are_applied_planned_without_changes_and_destroyed(aws: tupl
     }
     assert outputs.keys() >= OUTPUTS
     assert outputs["image"] == IMAGE
-    assert outputs["service_account_role_arn"].startswith(f"arn:aws-us-gov:iam::{ACCOUNT}:role/")
+    assert len(set(outputs["role_arns"].values())) == 7
+    assert all(arn.startswith(f"arn:aws-us-gov:iam::{ACCOUNT}:role/") for arn in outputs["role_arns"].values())
     assert outputs["database_secret_arn"] is not None
     assert _notifications(client("s3")) == {"QueueConfigurations": ["theirs"], "TopicConfigurations": ["file-arrivals"]}
     _assert_a_file_is_announced(client, outputs["file_events_queue_url"])

@@ -14,7 +14,7 @@ import requests
 from etl_platform.aws.queue import Queue
 from etl_platform.gateway.app import Gateway
 from etl_platform.gateway.server import listen, make_server
-from etl_platform.gateway.systems import GatewaySystems
+from etl_platform.gateway.systems import GatewaySystems, Part
 from etl_platform.local.provision import Clients, Provisioned
 from etl_platform.settings import Settings
 from etl_platform_tests.integration.sns_server import Page, SnsServer, sns_server
@@ -51,8 +51,10 @@ class Running:
 
 
 @contextmanager
-def running(settings: Settings, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> Iterator[Running]:
-    server = make_server(Gateway(GatewaySystems(settings, clock)))
+def running(
+    settings: Settings, clock: Callable[[], datetime] = lambda: datetime.now(UTC), only: Part | None = None
+) -> Iterator[Running]:
+    server = make_server(Gateway(GatewaySystems(settings, clock, only)))
     with listen("127.0.0.1", 0) as listener:
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
         thread.start()

@@ -14,6 +14,7 @@ import requests
 
 from etl_platform.aws.queue import Queue
 from etl_platform.cli.main import main
+from etl_platform.gateway.systems import Part
 from etl_platform.local.provision import Clients, Provisioned
 from etl_platform.settings import Settings
 from etl_platform_tests.dagster.run_history import History
@@ -24,6 +25,7 @@ from etl_platform_tests.integration.gateways import (
     now,
     own,
     queue,
+    running,
     signer,
     sns,
     start,
@@ -53,6 +55,29 @@ def test_readiness_names_the_system_that_is_unreachable(own: Settings, start: Ca
     assert (status, document["status"]) == (503, "not_ready")
     assert document["checks"].pop("queue") == "ok"
     assert document["checks"] == {"bucket": "BucketMissingError", "database": "TransientError"}
+
+
+def test_a_gateway_of_one_part_serves_that_part_and_asks_for_nothing_else(
+    own: Settings, signer: Signer, open_breaker: Path
+) -> None:
+    # Neither bucket nor contracts exist: no part may need them.
+    settings = replace(
+        own, data_bucket_name="no-such-bucket-here", dagster_home=open_breaker, contracts_dir=Path("/nowhere")
+    )
+    ready = (200, {"status": "ready", "checks": {"queue": "ok"}})
+    with running(settings, only=Part.WEBHOOK) as webhook:
+        assert webhook.get("/readyz") == ready
+        assert webhook.post(signer.post(notification(now()))) == (200, {"status": "queued"})
+        assert {
+            name for name in webhook.metrics() if "gateway_posts" not in name and "post_seconds" not in name
+        } == set()
+        assert requests.get(f"{webhook.url}/breaker", timeout=40).status_code == 404
+    with running(settings, only=Part.METRICS) as metrics:
+        assert metrics.get("/readyz") == ready
+        assert metrics.get("/breaker")[1]["active"]
+        assert metrics.metrics()['etl_platform_queue_messages{pipeline="file_processing",state="waiting"}'] == 1
+        assert requests.post(metrics.url, data=b"{}", timeout=40).status_code == 404
+        assert metrics.post(b"", "/breaker/reset", Authorization=f"Bearer {TOKEN}")[1]["active"] is False
 
 
 def test_a_hanging_system_makes_it_unready_in_time_and_does_not_delay_posts(

@@ -15,6 +15,11 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{ ternary .Release.Name (printf "%s-dagster" .Release.Name) (contains "dagster" .Release.Name) | trunc 63 | trimSuffix "-" }}
 {{- end }}
 
+{{- /* The service account of a component, one for each. Terraform's roles trust these names. */}}
+{{- define "etl-platform.serviceAccount" -}}
+{{ ternary .Values.dagster.runLauncher.config.customRunLauncher.config.service_account_name (printf "file-processing-%s" .component) (eq .component "run") }}
+{{- end }}
+
 {{- define "etl-platform.contractsDir" -}}/etc/etl-platform/contracts{{- end }}
 
 {{- /* The clients of the code server. */}}

@@ -14,8 +14,9 @@ readOnlyRootFilesystem: true
 capabilities: {drop: [ALL]}
 {{- end }}
 
+{{- /* Takes the root with `component`, as all below do. */}}
 {{- define "etl-platform.podSpec" -}}
-serviceAccountName: {{ .Values.global.serviceAccountName }}
+serviceAccountName: {{ include "etl-platform.serviceAccount" . }}
 # AWS credentials use a separate token (IRSA), and these pods do not call the cluster's API.
 automountServiceAccountToken: false
 {{- with .Values.imagePullSecrets }}
@@ -23,10 +24,14 @@ imagePullSecrets: {{- toYaml . | nindent 2 }}
 {{- end }}
 securityContext: {{- include "etl-platform.podSecurity" . | nindent 2 }}
 volumes: {{- include "etl-platform.volumes" . | nindent 2 }}
-{{- if eq .Values.contracts.source "s3" }}
+{{- if and (eq .Values.contracts.source "s3") (include "etl-platform.readsContracts" .) }}
 initContainers: {{- include "etl-platform.contractsInit" . | nindent 2 }}
 {{- end }}
 {{- end }}
+
+{{- /* The gateway and the metrics read no contract; the gateway has no secret, and no login to a database. */}}
+{{- define "etl-platform.readsContracts" -}}{{ if not (has .component (list "gateway" "metrics")) }}yes{{ end }}{{- end }}
+{{- define "etl-platform.usesDagster" -}}{{ if ne .component "gateway" }}yes{{ end }}{{- end }}
 
 {{- define "etl-platform.container" -}}
 image: {{ include "etl-platform.image" . | quote }}
@@ -34,12 +39,18 @@ imagePullPolicy: {{ .Values.image.pullPolicy }}
 securityContext: {{- include "etl-platform.containerSecurity" . | nindent 2 }}
 envFrom:
   - configMapRef: {name: file-processing-config}
+  {{- if include "etl-platform.readsContracts" . }}
   - secretRef: {name: file-processing-secrets}
+  {{- end }}
 volumeMounts:
   - {name: tmp, mountPath: /tmp}
+  {{- if include "etl-platform.usesDagster" . }}
   - {name: dagster-home, mountPath: {{ .Values.global.dagsterHome }}}
   - {name: dagster-instance, mountPath: {{ .Values.global.dagsterHome }}/dagster.yaml, subPath: dagster.yaml}
+  {{- end }}
+  {{- if include "etl-platform.readsContracts" . }}
   - {name: contracts, mountPath: {{ include "etl-platform.contractsDir" . }}, readOnly: true}
+  {{- end }}
 {{- end }}
 
 {{- define "etl-platform.env" -}}
@@ -53,16 +64,48 @@ volumeMounts:
 {{- define "etl-platform.volumes" -}}
 - name: tmp
   emptyDir: {}
+{{- if include "etl-platform.usesDagster" . }}
 - name: dagster-home
   emptyDir: {}
 - name: dagster-instance
   configMap: {name: {{ include "etl-platform.dagsterName" . }}-instance}
+{{- end }}
+{{- if include "etl-platform.readsContracts" . }}
 - name: contracts
 {{- if eq .Values.contracts.source "s3" }}
   emptyDir: {}
 {{- else }}
   configMap: {name: file-processing-contracts, optional: true}
 {{- end }}
+{{- end }}
+{{- end }}
+
+{{- /* Daemon and writable UI: no code of the platform, no secret but Dagster's database, no AWS but compute logs. */}}
+{{- define "etl-platform.dagsterPod" -}}
+{{- with .Values.imagePullSecrets }}
+imagePullSecrets: {{- toYaml . | nindent 2 }}
+{{- end }}
+securityContext: {{- include "etl-platform.podSecurity" . | nindent 2 }}
+volumes:
+  - {name: tmp, emptyDir: {}}
+  - {name: dagster-home, emptyDir: {}}
+  - name: dagster-instance
+    configMap: {name: {{ include "etl-platform.dagsterName" . }}-instance}
+  - name: workspace
+    configMap: {name: {{ include "etl-platform.dagsterName" . }}-workspace-yaml}
+{{- end }}
+
+{{- define "etl-platform.dagsterContainer" -}}
+image: {{ include "etl-platform.image" . | quote }}
+imagePullPolicy: {{ .Values.image.pullPolicy }}
+securityContext: {{- include "etl-platform.containerSecurity" . | nindent 2 }}
+envFrom:
+  - configMapRef: {name: file-processing-config}
+volumeMounts:
+  - {name: tmp, mountPath: /tmp}
+  - {name: dagster-home, mountPath: {{ .Values.global.dagsterHome }}}
+  - {name: dagster-instance, mountPath: {{ .Values.global.dagsterHome }}/dagster.yaml, subPath: dagster.yaml}
+  - {name: workspace, mountPath: /dagster-workspace}
 {{- end }}
 
 {{- define "etl-platform.contractsInit" -}}

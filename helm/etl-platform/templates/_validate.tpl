@@ -18,12 +18,16 @@
 {{- if $missing }}
 {{- $wrong = append $wrong (printf "%s must be set" (join ", " $missing)) }}
 {{- end }}
-{{- if not (or $v.serviceAccount.roleArn $v.config.AWS_ENDPOINT_URL (not $v.serviceAccount.create)) }}
-{{- $wrong = append $wrong "serviceAccount.roleArn must be set: pods have no other AWS credentials" }}
+{{- $withoutRole := list }}
+{{- range $component, $arn := $v.serviceAccounts.roleArns }}
+{{- if not (or $arn (and (eq $component "ui") (not $v.ui.enabled))) }}{{ $withoutRole = append $withoutRole (printf "serviceAccounts.roleArns.%s" $component) }}{{ end }}
 {{- end }}
-{{- range $path, $image := dict "dagster.dagsterWebserver.image" $v.dagster.dagsterWebserver.image "dagster.dagsterDaemon.image" $v.dagster.dagsterDaemon.image }}
-{{- if ne (printf "%v:%v" $image.repository $image.tag) (printf "%v:%v" $v.image.repository $v.image.tag) }}
-{{- $wrong = append $wrong (printf "%s is %v:%v and image is %v:%v; set them to the same image" $path $image.repository $image.tag $v.image.repository $v.image.tag) }}
+{{- if and $withoutRole (not (or $v.config.AWS_ENDPOINT_URL (not $v.serviceAccounts.create))) }}
+{{- $wrong = append $wrong (printf "%s must be set: pods have no other AWS credentials" (join ", " $withoutRole)) }}
+{{- end }}
+{{- with $v.dagster.dagsterWebserver.image }}
+{{- if ne (printf "%v:%v" .repository .tag) (printf "%v:%v" $v.image.repository $v.image.tag) }}
+{{- $wrong = append $wrong (printf "dagster.dagsterWebserver.image is %v:%v and image is %v:%v; set them to the same image" .repository .tag $v.image.repository $v.image.tag) }}
 {{- end }}
 {{- end }}
 {{- if ne (hasSuffix "@sha256" $v.image.repository) (regexMatch "^[0-9a-f]{64}$" $v.image.tag) }}
@@ -33,7 +37,7 @@
 {{- $wrong = append $wrong "image.tag latest changes over time, so pods of one release may run different images; set a version" }}
 {{- end }}
 {{- if regexMatch "AWS_(ACCESS_KEY_ID|SECRET_ACCESS_KEY|SESSION_TOKEN)" (toJson $v) }}
-{{- $wrong = append $wrong "the values contain an AWS key; remove it, and set serviceAccount.roleArn instead" }}
+{{- $wrong = append $wrong "the values contain an AWS key; remove it, and set serviceAccounts.roleArns instead" }}
 {{- end }}
 {{- if and $v.config.GATEWAY_DEV_MODE (not $v.config.AWS_ENDPOINT_URL) }}
 {{- $wrong = append $wrong "config.GATEWAY_DEV_MODE needs config.AWS_ENDPOINT_URL: it is for an emulator only" }}
@@ -73,12 +77,18 @@
 {{- if or $old.resources $old.runK8sConfig $old.volumes $old.volumeMounts $old.labels $old.envVars $old.envSecrets $old.envConfigMaps }}
 {{- $wrong = append $wrong "dagster.runLauncher.config.k8sRunLauncher is not used; move its values to customRunLauncher.config, in Dagster's spelling (docs/deploy/upgrade.md)" }}
 {{- end }}
+{{- if or $v.dagster.dagsterDaemon.enabled $v.dagster.rbacEnabled }}
+{{- $wrong = append $wrong "dagster.dagsterDaemon.enabled and dagster.rbacEnabled must be false: the daemon is this chart's own, and the webserver must not have its rights (docs/deploy/upgrade.md)" }}
+{{- end }}
 {{- if ne (toJson $v.imagePullSecrets) (toJson $launcher.image_pull_secrets) }}
 {{- $wrong = append $wrong "imagePullSecrets and dagster.runLauncher.config.customRunLauncher.config.image_pull_secrets differ; set them to the same list" }}
 {{- end }}
 {{- with $v.networkPolicies }}
 {{- if and .enabled (not .gatewayFrom) (or $v.gateway.ingress.enabled $v.monitoring.serviceMonitor.enabled (ne $v.gateway.service.type "ClusterIP")) }}
 {{- $wrong = append $wrong "networkPolicies.gatewayFrom must be set: the load balancer's subnets, and the peers that scrape /metrics; no one else may connect" }}
+{{- end }}
+{{- if and .enabled (not .metricsFrom) $v.monitoring.serviceMonitor.enabled }}
+{{- $wrong = append $wrong "networkPolicies.metricsFrom must be set: the peers that scrape /metrics; no one else may connect" }}
 {{- end }}
 {{- if and .enabled $v.ui.enabled (not .uiFrom) }}
 {{- $wrong = append $wrong "networkPolicies.uiFrom must be set: the subnets of the load balancer in front of the UI" }}

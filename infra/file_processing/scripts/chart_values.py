@@ -25,12 +25,13 @@ def chart_values(outputs: dict[str, Any], image: str) -> dict[str, Any]:
     named = {"repository": repository, "tag": tag}
     return {
         "image": named,
-        "serviceAccount": {"roleArn": outputs["service_account_role_arn"]},
+        "serviceAccounts": {"roleArns": outputs["role_arns"]},
         "config": {name: value for name, value in settings.items() if value},
-        "global": {"serviceAccountName": outputs["service_account_name"]},
         "dagster": {
             "dagsterWebserver": {"image": named},
-            "dagsterDaemon": {"image": named},
+            "runLauncher": {
+                "config": {"customRunLauncher": {"config": {"service_account_name": outputs["service_account_name"]}}}
+            },
             "postgresql": {
                 "postgresqlHost": outputs["database_host"],
                 "postgresqlUsername": outputs["database_username"],

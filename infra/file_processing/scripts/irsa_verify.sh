@@ -5,8 +5,8 @@ source "$(dirname "${BASH_SOURCE[0]}")/../../scripts/aws_target.sh"
 
 usage() {
   cat <<'HELP'
-Verify that the pods use the service account's role: OIDC provider, trust policy, annotation, no AWS keys in the code
-server's pod, the pod's identity, and etl-platform doctor in the pod. Changes nothing. Exit 1 at the first failure.
+Verify that each component's service account has a role that trusts it. Then, in the pod for commands: no AWS keys, the
+pod's identity, and etl-platform doctor. Changes nothing. Exit 1 at the first failure.
 
 variables:
   CLUSTER          [file-processing-cluster]
@@ -19,9 +19,8 @@ example:
 HELP
 }
 
-# Not in the gateway, which has too little memory for a second program.
 in_pod() {
-  kubectl --namespace "$namespace" exec deployment/file-processing-code -- "$@"
+  kubectl --namespace "$namespace" exec deployment/file-processing-commands -- "$@"
 }
 
 take_no_arguments "$@"
@@ -42,15 +41,16 @@ provider=$(aws iam list-open-id-connect-providers --output text \
 echo "provider   $provider"
 
 aws eks update-kubeconfig --name "$cluster" --kubeconfig "$KUBECONFIG" >/dev/null
-role=$(kubectl --namespace "$namespace" get serviceaccount file-processing-sa \
-  --output=jsonpath='{.metadata.annotations.eks\.amazonaws\.com/role-arn}')
-[[ $role == arn:* ]] || fail "service account file-processing-sa has no eks.amazonaws.com/role-arn; run manage.sh apply"
-echo "annotation $role"
-
-trust=$(aws iam get-role --role-name "${role##*/}" --query Role.AssumeRolePolicyDocument --output json)
-[[ $trust == *"$provider"* && $trust == *"system:serviceaccount:$namespace:file-processing-sa"* ]] ||
-  fail "role ${role##*/} does not trust file-processing-sa of $namespace through $provider; run manage.sh apply"
-echo "trust      system:serviceaccount:$namespace:file-processing-sa"
+# Daemon and read-only webserver have a service account and no role.
+for account in file-processing-{gateway,metrics,code,sa,doctor,commands}; do
+  role=$(kubectl --namespace "$namespace" get serviceaccount "$account" \
+    --output=jsonpath='{.metadata.annotations.eks\.amazonaws\.com/role-arn}')
+  [[ $role == arn:* ]] || fail "service account $account has no eks.amazonaws.com/role-arn; run manage.sh apply"
+  trust=$(aws iam get-role --role-name "${role##*/}" --query Role.AssumeRolePolicyDocument --output json)
+  [[ $trust == *"$provider"* && $trust == *"system:serviceaccount:$namespace:$account\""* ]] ||
+    fail "role ${role##*/} does not trust $account of $namespace through $provider; run manage.sh apply"
+  echo "role       $account: $role"
+done
 
 keys=$(in_pod python -c 'import os; print(*(name for name in os.environ if name.startswith(("AWS_ACCESS_", "AWS_SECRET_"))))')
 [[ -z $keys ]] || fail "the pods have $keys, which override the role: remove them from the secret file-processing-secrets" \
@@ -58,7 +58,7 @@ keys=$(in_pod python -c 'import os; print(*(name for name in os.environ if name.
 
 identity=$(in_pod python -c 'import boto3; print(boto3.client("sts").get_caller_identity()["Arn"])')
 [[ $identity == *":assumed-role/${role##*/}/"* ]] ||
-  fail "the code server's pod has the identity $identity, not ${role##*/}. Pods that started before the annotation keep it:" \
+  fail "the pod for commands has the identity $identity, not ${role##*/}. Pods that started before the annotation keep it:" \
     "kubectl -n $namespace rollout restart deployment -l app.kubernetes.io/instance=etl-platform"
 echo "pod        $identity"
 

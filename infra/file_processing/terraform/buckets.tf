@@ -17,7 +17,8 @@ data "aws_s3_bucket" "adopted" {
 resource "aws_s3_bucket" "made" {
   for_each = local.made_buckets
 
-  bucket = each.key
+  bucket              = each.key
+  object_lock_enabled = var.object_lock_days > 0
 
   # Destroyed before the key, because a bucket that still holds objects needs it.
   depends_on = [aws_kms_key.data]
@@ -31,6 +32,22 @@ resource "aws_s3_bucket_versioning" "made" {
   versioning_configuration {
     status = "Enabled"
   }
+}
+
+# GOVERNANCE: who may s3:BypassGovernanceRetention can erase a version before its time. No component may.
+resource "aws_s3_bucket_object_lock_configuration" "made" {
+  for_each = var.object_lock_days > 0 ? aws_s3_bucket.made : {}
+
+  bucket = each.value.id
+
+  rule {
+    default_retention {
+      mode = "GOVERNANCE"
+      days = var.object_lock_days
+    }
+  }
+
+  depends_on = [aws_s3_bucket_versioning.made]
 }
 
 resource "aws_s3_bucket_server_side_encryption_configuration" "made" {

@@ -18,7 +18,7 @@ locals {
 resource "aws_iam_role" "component" {
   for_each = local.service_accounts
 
-  name        = "${var.cluster_name}-${each.value}"
+  name        = "${var.cluster_name}-${each.key == "run" ? each.value : each.key}"
   description = "Pods of ${var.namespace}/${each.value} in ${var.cluster_name}"
 
   assume_role_policy = jsonencode({

@@ -60,6 +60,18 @@ variable "noncurrent_version_days" {
   }
 }
 
+variable "object_lock_days" {
+  description = "Days that no version of an object can be deleted, in a bucket that is created here. 0: none. A bucket that exists without it would be replaced."
+  type        = number
+  default     = 0
+  nullable    = false
+
+  validation {
+    condition     = var.object_lock_days >= 0 && var.object_lock_days <= 36500
+    error_message = "object_lock_days takes 0, or up to 36500 days."
+  }
+}
+
 variable "topic_name" {
   description = "SNS topic between the bucket and the queue."
   type        = string

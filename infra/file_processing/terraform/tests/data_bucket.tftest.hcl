@@ -81,3 +81,36 @@ run "a_new_bucket_is_versioned_encrypted_private_and_notifies_of_the_prefix_only
     error_message = "the new bucket is treated as an existing one"
   }
 }
+
+run "versions_of_a_new_bucket_can_be_locked" {
+  command = plan
+
+  variables {
+    bucket_is_versioned = true
+    create_bucket       = true
+    object_lock_days    = 90
+  }
+
+  assert {
+    condition = (
+      aws_s3_bucket.made["etl-file-processing-client-etl"].object_lock_enabled
+      && aws_s3_bucket_object_lock_configuration.made["etl-file-processing-client-etl"].rule[0].default_retention[0].days == 90
+      && aws_s3_bucket_object_lock_configuration.made["etl-file-processing-client-etl"].rule[0].default_retention[0].mode == "GOVERNANCE"
+    )
+    error_message = "a version can be deleted before its time"
+  }
+}
+
+run "an_existing_bucket_is_not_locked" {
+  command = plan
+
+  variables {
+    bucket_is_versioned = true
+    object_lock_days    = 90
+  }
+
+  assert {
+    condition     = length(aws_s3_bucket_object_lock_configuration.made) == 0
+    error_message = "an existing bucket was changed"
+  }
+}

@@ -27,6 +27,7 @@ run "wrong_values" {
     bucket_name               = "My_Bucket"
     source_prefix             = "bronze/in/"
     noncurrent_version_days   = 1
+    object_lock_days          = -1
     sns_endpoint_url          = "http://gateway.example/"
     attachments_source_bucket = "documents"
     kms_key_arns              = ["alias/data"]
@@ -60,6 +61,7 @@ run "wrong_values" {
     var.bucket_name,
     var.source_prefix,
     var.noncurrent_version_days,
+    var.object_lock_days,
     var.sns_endpoint_url,
     var.attachments_source_bucket,
     var.kms_key_arns,
