@@ -16,6 +16,7 @@ PAGE = REPOSITORY / "docs" / "reference" / "iam.md"
 HEADING = "## Who may do what"
 DATA, EMAIL, SOURCE, DESTINATION = "etl-file-processing-client-etl", "etl-email-archive", "documents", "copies"
 COMPONENTS = ("gateway", "metrics", "code", "run", "commands", "doctor", "ui")
+"""Those of the chart, with a service account each."""
 KEYS = {
     "from_client/": "from_client/nm_albuquerque/Training.csv",
     "from_api/": "from_api/nm_albuquerque/Training.parquet",
@@ -27,6 +28,8 @@ KEYS = {
     "reports/_facts/": "reports/_facts/training/agency=a/0a1b.superseded.json",
     "reports/_ignored/": "reports/_ignored/0a1b.json",
     "reports/_waiting/": "reports/_waiting/0a1b.json",
+    "reports/_notices/": "reports/_notices/_outbox.json",
+    "reports/_erased/": "reports/_erased/0a1b/2c3d.4e5f",
     "reports/_index/": "reports/_index/days.json",
     "reports/_agencies.json": "reports/_agencies.json",
     "exports/": "exports/training/agency=a/training.csv",
@@ -57,7 +60,9 @@ def planned_policies(folder: Path) -> Policies:
     found: dict[str, dict[str, Statements]] = {}
     for change in plan["resource_changes"]:
         if change["type"] == "aws_iam_policy":
-            component, _, name = change["index"].partition("/")
+            # That of people who erase is not in the map of components.
+            key = change["index"] if change["name"] == "component" else f"{change['name']}/{change['name']}"
+            component, _, name = key.partition("/")
             found.setdefault(component, {})[name] = json.loads(change["change"]["after"]["policy"])["Statement"]
     return found
 
@@ -68,11 +73,12 @@ def statements_of(policies: Policies, component: str) -> Statements:
 
 def table(policies: Policies) -> str:
     """The Markdown table. A cell has what the component may do with every object below the prefixes."""
-    can = [statements_of(policies, component) for component in COMPONENTS]
+    roles = (*COMPONENTS, *sorted(set(policies) - set(COMPONENTS)))
+    can = [statements_of(policies, role) for role in roles]
     rows: dict[tuple[str, ...], list[str]] = {}
     for name, cells in _rows(can):
         rows.setdefault(tuple(cells), []).append(name)
-    head = [("where", *COMPONENTS), ("---",) * (1 + len(COMPONENTS))]
+    head = [("where", *roles), ("---",) * (1 + len(roles))]
     lines = [*head, *((", ".join(names), *cells) for cells, names in rows.items())]
     return "".join(f"|{'|'.join(line)}|\n" for line in lines)
 
@@ -108,7 +114,9 @@ def _object_actions(can: Statements, bucket: str, key: str) -> Iterator[str]:
         yield "write"
     elif allows(can, Request("s3:PutObject", resource, creates=True)):
         yield "create"
-    if allows(can, Request("s3:DeleteObject", resource)):
+    if allows(can, Request("s3:DeleteObjectVersion", resource)):
+        yield "erase"
+    elif allows(can, Request("s3:DeleteObject", resource)):
         yield "delete"
 
 

@@ -43,9 +43,9 @@ COMMANDS = (
     ("doctor",),
 )
 SENSORS = ("overview_sensor", "email_arrivals_sensor", "contracts_sensor")
-PERMANENT = ("from_client/", "bronze/", "quarantine/_corrections/", "reports/", "reports/_facts/", "reports/_ignored/")
+CREATED_ONCE = ("quarantine/_corrections/", "reports/", "reports/_facts/", "reports/_ignored/", "reports/_erased/")
+PERMANENT = ("from_client/", "bronze/", *CREATED_ONCE)
 """Prefixes whose objects are never deleted."""
-CREATED_ONCE = ("quarantine/_corrections/", "reports/", "reports/_facts/", "reports/_ignored/")
 Needed = set[tuple[str, str, Need]]
 """Component, policy and what IAM checks."""
 
@@ -122,7 +122,7 @@ def listed() -> Iterator[tuple[str, str, str, str]]:
 def test_the_page_has_the_table_of_components_and_prefixes(policies: Policies) -> None:
     text = table(policies)
     assert text in PAGE.read_text("utf-8"), "run `python -m etl_platform_tests.deploy.iam_table`"
-    assert set(policies) == set(COMPONENTS)
+    assert set(policies) == {*COMPONENTS, "erase"}
 
 
 def test_the_gateway_reads_nothing_and_sends_to_its_own_queue_only(policies: Policies) -> None:

@@ -10,35 +10,23 @@ resource "aws_sns_topic" "delivery_events" {
 }
 
 locals {
-  delivery_events_statements = [
-    {
-      # GetTopicAttributes is what `etl-platform doctor` asks.
-      Sid      = "PublishEvents"
-      Effect   = "Allow"
-      Action   = ["sns:Publish", "sns:GetTopicAttributes"]
-      Resource = one(aws_sns_topic.delivery_events[*].arn)
-    },
+  # permissions.tf gives them to the components that publish; `etl-platform doctor` asks the topic only.
+  ask_events_topic = [
+    for topic in aws_sns_topic.delivery_events :
+    { Sid = "AskTopic", Effect = "Allow", Action = ["sns:GetTopicAttributes"], Resource = [topic.arn] }
+  ]
+
+  publish_events = concat(local.ask_events_topic, [
+    for topic in aws_sns_topic.delivery_events :
+    { Sid = "PublishEvents", Effect = "Allow", Action = ["sns:Publish"], Resource = [topic.arn] }
+    ], [
+    for topic in aws_sns_topic.delivery_events :
     {
       Sid       = "ThroughSns"
       Effect    = "Allow"
       Action    = ["kms:Decrypt", "kms:GenerateDataKey"]
-      Resource  = aws_kms_key.data.arn
+      Resource  = [aws_kms_key.data.arn]
       Condition = { StringEquals = { "kms:ViaService" = "sns.${var.aws_region}.${data.aws_partition.current.dns_suffix}" } }
-    },
-  ]
-}
-
-resource "aws_iam_policy" "delivery_events" {
-  count = length(aws_sns_topic.delivery_events)
-
-  name        = "${var.cluster_name}-delivery-events"
-  description = "Publish to ${var.delivery_events_topic_name}"
-  policy      = jsonencode({ Version = "2012-10-17", Statement = local.delivery_events_statements })
-}
-
-resource "aws_iam_role_policy_attachment" "delivery_events" {
-  count = length(aws_iam_policy.delivery_events)
-
-  role       = aws_iam_role.file_processing_sa.name
-  policy_arn = aws_iam_policy.delivery_events[0].arn
+    }
+  ])
 }

@@ -9,9 +9,9 @@ locals {
     metrics  = merge(local.queue_policies["metrics"], { queue_ages = [local.ask_metrics] })
     doctor   = merge(local.queue_policies["doctor"], local.doctor_policies, { file_processing_s3 = local.data_statements["doctor"] })
     ui       = { file_processing_s3 = local.data_statements["ui"], kms = [local.use_keys["s3"]] }
-    code     = merge(local.queue_policies["code"], { file_processing_s3 = local.data_statements["code"], kms = values(local.use_keys) })
+    code     = merge(local.queue_policies["code"], { file_processing_s3 = local.data_statements["code"], kms = values(local.use_keys), delivery_events = local.publish_events })
     run      = merge(local.queue_policies["run"], local.job_policies, { file_processing_s3 = local.data_statements["run"] })
-    commands = merge(local.queue_policies["commands"], local.job_policies, { file_processing_s3 = local.data_statements["commands"], queue_ages = [local.ask_metrics] })
+    commands = merge(local.queue_policies["commands"], local.job_policies, { file_processing_s3 = local.data_statements["commands"], queue_ages = [local.ask_metrics], delivery_events = local.publish_events })
   }
 
   look    = ["sqs:GetQueueAttributes"]
@@ -53,6 +53,8 @@ locals {
     email-archive = concat(local.queue_policies["doctor"]["email-archive"], [local.list_emails])
     attachments   = [for statement in local.attachments_statements : statement if local.copies_attachments && statement.Sid == "ListBuckets"]
     kms           = [local.use_keys["s3"], local.ask_keys]
+
+    delivery_events = local.ask_events_topic
   }
 
   list_emails = {

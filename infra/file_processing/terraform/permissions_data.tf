@@ -7,7 +7,7 @@ locals {
   data_prefixes = distinct(concat(local.arrival_prefixes, ["bronze/", "silver/", "quarantine/", "reports/", "exports/", "contracts/"]))
 
   # Written again and again: a newer file replaces silver, `_index` and `_waiting` are made from what is in S3.
-  replaced_prefixes = ["from_api/", "silver/", "quarantine/", "exports/", "reports/_index/", "reports/_waiting/"]
+  replaced_prefixes = ["from_api/", "silver/", "quarantine/", "exports/", "reports/_index/", "reports/_waiting/", "reports/_notices/"]
 
   # Prefixes by component. `create` is a write that S3 refuses if the key exists.
   data_access = {
@@ -21,7 +21,7 @@ locals {
     }
     code = {
       list   = local.data_prefixes, versions = local.arrival_prefixes, read = concat(local.arrival_prefixes, ["reports/", "contracts/"]), read_tags = []
-      create = ["reports/_ignored/"], write = ["reports/_index/", local.compute_logs_prefix], delete = []
+      create = ["reports/_ignored/"], write = ["reports/_index/", "reports/_notices/", local.compute_logs_prefix], delete = []
     }
     run = {
       # What a run replaced in silver returns if its file is refused under another contract.

@@ -13,7 +13,7 @@ run "without_a_name_there_is_neither_topic_nor_permission" {
   command = plan
 
   assert {
-    condition     = length(aws_sns_topic.delivery_events) == 0 && length(aws_iam_policy.delivery_events) == 0 && output.delivery_events_topic_arn == null
+    condition     = length(aws_sns_topic.delivery_events) == 0 && !anytrue([for name in keys(aws_iam_policy.component) : endswith(name, "/delivery_events")]) && output.delivery_events_topic_arn == null
     error_message = "there is a topic that nobody asked for"
   }
 }
@@ -26,21 +26,14 @@ run "pods_may_publish_to_this_topic_and_do_nothing_else_there" {
   }
 
   assert {
-    condition = jsondecode(aws_iam_policy.delivery_events[0].policy).Statement == [
-      {
-        Sid      = "PublishEvents"
-        Effect   = "Allow"
-        Action   = ["sns:Publish", "sns:GetTopicAttributes"]
-        Resource = aws_sns_topic.delivery_events[0].arn
-      },
-      {
-        Sid       = "ThroughSns"
-        Effect    = "Allow"
-        Action    = ["kms:Decrypt", "kms:GenerateDataKey"]
-        Resource  = aws_kms_key.data.arn
-        Condition = { StringEquals = { "kms:ViaService" = "sns.us-gov-west-1.amazonaws.com" } }
-      },
-    ]
+    condition = {
+      for name, policy in aws_iam_policy.component :
+      name => flatten([for statement in jsondecode(policy.policy).Statement : [for action in statement.Action : "${action} ${statement.Resource[0]}"]]) if endswith(name, "/delivery_events")
+      } == {
+      for name, actions in { code = ["sns:GetTopicAttributes", "sns:Publish", "kms:Decrypt", "kms:GenerateDataKey"], commands = ["sns:GetTopicAttributes", "sns:Publish", "kms:Decrypt", "kms:GenerateDataKey"], doctor = ["sns:GetTopicAttributes"] } : "${name}/delivery_events" => [
+        for action in actions : "${action} ${startswith(action, "kms:") ? aws_kms_key.data.arn : aws_sns_topic.delivery_events[0].arn}"
+      ]
+    }
     error_message = "pods may do more than publish"
   }
 

@@ -60,7 +60,7 @@ run "no_action_is_a_wildcard_and_only_metrics_have_no_resource" {
       for name, policy in aws_iam_policy.component : [
         for statement in jsondecode(policy.policy).Statement : [
           [for action in flatten([statement.Action]) : !strcontains(action, "*")],
-          [for resource in flatten([statement.Resource]) : can(regex("^arn:aws-us-gov:(s3:::[a-z-]+(/.*[*])?|(sqs|kms):us-gov-west-1:[0-9]{12}:[a-z/-]+)$", resource)) || statement.Action == ["cloudwatch:GetMetricData"]],
+          [for resource in flatten([statement.Resource]) : can(regex("^arn:aws-us-gov:(s3:::[a-z-]+(/.*[*])?|(sqs|kms):us-gov-west-1:[0-9]{12}:[a-z/-]+)$", resource)) || can(regex("^arn:aws-us-gov:sns:us-gov-west-1:[0-9]{12}:[a-z-]+$", resource)) || statement.Action == ["cloudwatch:GetMetricData"]],
         ]
       ]
     ]))
@@ -123,20 +123,12 @@ run "without_attachments_there_is_no_policy_for_them" {
   }
 }
 
-run "only_named_people_erase_and_the_pods_do_not" {
+run "only_named_people_erase" {
   command = plan
 
   assert {
     condition     = jsondecode(aws_iam_role.erase[0].assume_role_policy).Statement[0].Principal == { AWS = ["arn:aws-us-gov:iam::111122223333:role/records-officer"] }
     error_message = "somebody else may assume the role that erases"
-  }
-
-  assert {
-    condition = alltrue([
-      for statement in jsondecode(aws_iam_policy.file_processing_s3.policy).Statement :
-      !contains(flatten([statement.Action]), "s3:DeleteObjectVersion")
-    ])
-    error_message = "pods may remove versions"
   }
 
   assert {
