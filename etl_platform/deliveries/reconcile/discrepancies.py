@@ -6,7 +6,7 @@ missing or orphaned, and which few source keys must be inspected by reading thei
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from itertools import groupby
@@ -247,6 +247,10 @@ def inspect_key(
     if accepted is None:
         if silver is not None and silver.delivery_id not in listing.reported:
             findings.append(orphan(listing, silver.key, silver.last_modified))
+        elif silver is not None and silver.delivery_id in reports:
+            why = "silver is of an attempt without a report, and the delivery was refused; materialize the partition"
+            of_attempt = orphan(listing, silver.key, silver.last_modified, silver.delivery_id)
+            findings.append(replace(of_attempt, why=why))
     elif silver is None:
         findings.append(_finding(Discrepancy.ORPHANED, accepted, "silver of the accepted delivery is gone"))
     elif silver.etag not in reports[accepted.delivery_id].silver_etags and silver.delivery_id != accepted.delivery_id:

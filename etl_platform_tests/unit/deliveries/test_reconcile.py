@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from etl_platform import object_keys
-from etl_platform.deliveries.delivery import ObjectVersion
+from etl_platform.deliveries.delivery import ObjectVersion, Outcome
 from etl_platform.deliveries.intake import Intake
 from etl_platform.deliveries.ledger import Ledger
 from etl_platform.deliveries.reconcile.discrepancies import Discrepancy, Finding
@@ -26,7 +26,7 @@ from etl_platform.platform import utc_now
 from etl_platform.storage.local_store import LocalStore
 from etl_platform.storage.object_store import ObjectHead
 from etl_platform_tests.unit.intake_place import EVENT, GOOD, REPROCESS, Place, things
-from etl_platform_tests.unit.making import listing
+from etl_platform_tests.unit.making import contract_of, listing, text
 
 AGENCIES = ("agency_a", "agency b+c", "Peña")
 FILES = {
@@ -223,6 +223,22 @@ def test_silver_that_the_platform_did_not_write_is_stale(root: Path) -> None:
     (finding,) = reconcile(root).findings
     assert finding.kind is Discrepancy.STALE
     assert "did not write" in finding.why
+
+
+def test_silver_of_a_replay_without_a_report_is_orphaned_although_the_delivery_was_refused(tmp_path: Path) -> None:
+    place = Place(tmp_path, contract_of([text("ident"), text("unit", required=True)]))
+    assert place.ingest(place.drop(GOOD)).outcome is Outcome.REJECTED
+    arrived = set(tmp_path.glob("reports/things/*/*.json"))
+    place.use(things())
+    assert [done.outcome for done in place.intake.reprocess("things", "agency_a", REPROCESS)] == [Outcome.ACCEPTED]
+    assert reconcile(tmp_path).findings == ()
+    for path in set(tmp_path.glob("reports/things/*/*.json")) - arrived:
+        path.unlink()
+    (found,) = reconcile(tmp_path).findings
+    assert found.kind is Discrepancy.ORPHANED
+    assert (
+        found.why == "silver is of an attempt without a report, and the delivery was refused; materialize the partition"
+    )
 
 
 def test_an_object_without_a_report_is_orphaned(root: Path) -> None:
