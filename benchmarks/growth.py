@@ -15,7 +15,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -67,24 +67,26 @@ def main() -> int:
     parser.add_argument("--agencies", nargs="*", type=int, default=AGENCIES, help="numbers of agencies to measure")
     parser.add_argument("--contracts", nargs="*", type=int, default=CONTRACTS, help="numbers of contracts to measure")
     arguments = parser.parse_args()
-    page_s, began = _page_seconds(), time.perf_counter()
-    usual, most = min(arguments.contracts), arguments.deliveries[min(1, len(arguments.deliveries) - 1)]
-    histories = _each("deliveries", arguments.deliveries, lambda number: _commands(number, USUAL_AGENCIES, usual))
-    agencies = _each("agencies", arguments.agencies, lambda number: _commands(most, number, usual))
-    contracts = _each("contracts", arguments.contracts, lambda number: _commands(most, USUAL_AGENCIES, number))
-    files = _each("files of a partition", PARTITION_FILES, _partition)
-    loaded = _each("contracts loaded", arguments.contracts, cpu_seconds)
-    sections = [
-        costs_section(f"Deliveries, of {USUAL_AGENCIES} agencies", histories, page_s),
-        costs_section(f"Agencies, with {most:,} deliveries", agencies, page_s),
-        costs_section(f"Contracts, with {most:,} deliveries of {USUAL_AGENCIES} agencies", contracts, page_s),
-        costs_section("Files of one partition", files, page_s),
-        seconds_section("Contracts, read and loaded", _ABOUT_CONTRACTS, loaded),
-    ]
-    text = "\n".join([_heading(page_s, time.perf_counter() - began), *sections])
-    print(text)
-    RESULTS.write_text(text, "utf-8")
+    page_s, began, sections = _page_seconds(), time.perf_counter(), []
+    for section in _sections(arguments, page_s):
+        print(section, flush=True)
+        sections.append(section)
+    RESULTS.write_text("\n".join([_heading(page_s, time.perf_counter() - began), *sections]), "utf-8")
     return 0
+
+
+def _sections(arguments: argparse.Namespace, page_s: float) -> Iterator[str]:
+    usual, most = min(arguments.contracts), arguments.deliveries[min(1, len(arguments.deliveries) - 1)]
+    costs = _each("deliveries", arguments.deliveries, lambda number: _commands(number, USUAL_AGENCIES, usual))
+    yield costs_section(f"Deliveries, of {USUAL_AGENCIES} agencies", costs, page_s)
+    costs = _each("agencies", arguments.agencies, lambda number: _commands(most, number, usual))
+    yield costs_section(f"Agencies, with {most:,} deliveries", costs, page_s)
+    costs = _each("contracts", arguments.contracts, lambda number: _commands(most, USUAL_AGENCIES, number))
+    yield costs_section(f"Contracts, with {most:,} deliveries of {USUAL_AGENCIES} agencies", costs, page_s)
+    costs = _each("files of a partition", PARTITION_FILES, _partition)
+    yield costs_section("Files of one partition", costs, page_s)
+    seconds = _each("contracts loaded", arguments.contracts, cpu_seconds)
+    yield seconds_section("Contracts, read and loaded", _ABOUT_CONTRACTS, seconds)
 
 
 def _each(what: str, numbers: Sequence[int], measure: Callable[[int], T]) -> dict[str, T]:
