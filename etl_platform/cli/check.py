@@ -3,7 +3,8 @@
 import argparse
 
 from etl_platform.cli.arguments import Commands, add_command
-from etl_platform.engine.check_command import add_file_arguments, check_files
+from etl_platform.engine.check_arguments import add_file_arguments
+from etl_platform.engine.check_command import check_files
 
 
 def add(commands: Commands) -> None:

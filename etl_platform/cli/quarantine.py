@@ -26,7 +26,10 @@ def add(commands: Commands) -> None:
     quarantine.add_argument("--dataset", metavar="D", required=True, help="the dataset, such as officer_detail")
     quarantine.add_argument("--delivery", metavar="ID", help="one delivery only")
     quarantine.add_argument(
-        "--out", type=Path, metavar="FILE.csv", help="export the rows to a new file; they may be personal data"
+        "--out",
+        type=Path,
+        metavar="FILE",
+        help="export the rows to a new .csv or, with notes, .xlsx; they may be personal data",
     )
     quarantine.set_defaults(command=_quarantine)
 
@@ -34,6 +37,7 @@ def add(commands: Commands) -> None:
 def _quarantine(arguments: argparse.Namespace) -> int:
     from etl_platform.deliveries.replay.quarantine import Quarantine
     from etl_platform.engine.output.plain_text import counted, table
+    from etl_platform.engine.overlays.overlay_folder import for_agency
     from etl_platform.platform import Platform
 
     platform = Platform(load_settings())
@@ -51,7 +55,8 @@ def _quarantine(arguments: argparse.Namespace) -> int:
         return GOOD
     if arguments.out.exists():
         raise UsageError(f"--out {arguments.out} exists already; name a new file")
-    rows = quarantine.export(reports, arguments.out)
+    contract = platform.contract_folder.good.get(dataset)
+    rows = quarantine.export(reports, arguments.out, for_agency(contract, agency) if contract else None)
     written = f"{counted(rows, 'row')} of {counted(len(reports), 'delivery', 'deliveries')} written to {arguments.out}"
     print(
         f"{written}. Correct them, keep _line, then run:\n"

@@ -25,11 +25,10 @@ def add(commands: Commands) -> None:
 def _show(arguments: argparse.Namespace) -> int:
     from etl_platform.deliveries.delivery_page import page_facts
     from etl_platform.deliveries.find_delivery import find_delivery
-    from etl_platform.engine.check_output import require_new_page
+    from etl_platform.engine.check_arguments import require_target
     from etl_platform.platform import Platform
 
-    if arguments.html:
-        require_new_page(arguments.html, [])
+    require_target("--html", arguments.html, ".html")
     platform = Platform(load_settings())
     report = find_delivery(platform.store, platform.bucket, arguments.delivery, datetime.now(UTC))
     if report is None:

@@ -11,7 +11,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from etl_platform.engine.check_output import CheckedFile, print_verdict, require_new_page, write_page, write_report
+from etl_platform.engine.check_arguments import names_several, refuse_contradictions, require_target
+from etl_platform.engine.check_output import (
+    CheckedFile,
+    print_verdict,
+    write_page,
+    write_refused_rows,
+    write_report,
+)
 from etl_platform.engine.check_progress import CheckProgress
 from etl_platform.engine.contract.file_names import FileNames
 from etl_platform.engine.contract.model import Contract
@@ -28,48 +35,21 @@ if TYPE_CHECKING:
     from etl_platform.engine.isolated import Isolated
 
 
-def add_file_arguments(parser: argparse.ArgumentParser) -> None:
-    """The arguments that ``check_files`` reads."""
-    parser.add_argument(
-        "files", type=Path, nargs="+", metavar="FILE_OR_FOLDER", help="files, or folders with all below them"
-    )
-    parser.add_argument(
-        "--contract", metavar="PATH_OR_NAME", help="contract file or dataset name [chosen by each file's name]"
-    )
-    parser.add_argument(
-        "--out",
-        type=Path,
-        metavar="DIR",
-        help="keep silver, quarantine and report.json there; of several files in DIR/<file name>/",
-    )
-    parser.add_argument("--agency", metavar="A", help="the sender, whose overlay beside the contracts applies")
-    parser.add_argument(
-        "--html", type=Path, metavar="OUT", help="write the verdict as a page; of several files one each in folder OUT"
-    )
-    parser.add_argument(
-        "--show-values", action="store_true", help="show values of personal columns too, for your own eyes only"
-    )
-    parser.add_argument("--json", action="store_true", help="print the report as JSON; of several files one a line")
-    parser.add_argument("--profile-only", action="store_true", help="read and profile any file, without a contract")
-
-
 def check_files(arguments: argparse.Namespace, contracts_folder: Callable[[], Path]) -> int:
     """Check files and print the verdicts; the exit code is the worst of all files.
 
     Args:
         contracts_folder: called only where ``--contract`` is not a file.
     """
-    for name in ("contract", "agency", "html"):
-        if arguments.profile_only and getattr(arguments, name):
-            raise UsageError(f"--profile-only reads without a contract; leave --{name} out")
+    refuse_contradictions(arguments)
     found = find_files(arguments.files, arguments.out)
     contracts = _Contracts.read(arguments, contracts_folder)
-    if len(arguments.files) > 1 or arguments.files[0].is_dir():
+    if names_several(arguments):
         return _check_many(found, contracts, arguments)
     file = found.files[0]
-    if arguments.html:
-        require_new_page(arguments.html, [file.path])
-    checked = _check(file, contracts.choose(file), arguments.out, CheckProgress(), contracts)
+    require_target("--html", arguments.html, ".html", file.path)
+    require_target("--xlsx", arguments.xlsx, ".xlsx", file.path)
+    checked = _check(file, contracts.choose(file), arguments.out, CheckProgress(), contracts, xlsx=arguments.xlsx)
     if arguments.html:
         write_page(checked, arguments.html)
     if arguments.json:
@@ -257,9 +237,15 @@ def _make_folder(folder: Path) -> None:
 
 
 def _check(
-    file: NamedFile, contract: Contract | None, out: Path | None, progress: CheckProgress, contracts: _Contracts
+    file: NamedFile,
+    contract: Contract | None,
+    out: Path | None,
+    progress: CheckProgress,
+    contracts: _Contracts,
+    *,
+    xlsx: Path | None = None,
 ) -> CheckedFile:
-    """Check one file, or profile it; results stay in ``out``."""
+    """Check one file, or profile it; results stay in ``out``, refused rows in ``xlsx``."""
     path, agency = file.path, contracts.agency
     if agency and contract and contract.overlay is None:
         print(f"no overlay of {agency}: there is no file {overlay_path(contract, agency)}", file=sys.stderr)
@@ -287,4 +273,6 @@ def _check(
         checked = contracts.checked_file(file, contract, result)
         if out:
             write_report(checked, folder)
+        if xlsx:
+            write_refused_rows(checked, folder / QUARANTINE, xlsx)
     return checked

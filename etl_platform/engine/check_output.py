@@ -1,14 +1,13 @@
 """What a check gives its caller: report, quarantine, page and printed verdict of one file. Nothing is decided."""
 
 import json
-from collections.abc import Sequence
+import sys
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from etl_platform.engine.contract.model import Contract
-from etl_platform.engine.errors import UsageError
 from etl_platform.engine.result import CheckResult
 
 QUARANTINE_CSV, REPORT = "quarantine.csv", "report.json"
@@ -56,18 +55,15 @@ def write_report(checked: CheckedFile, out_dir: Path) -> None:
         export_csv({"": out_dir / QUARANTINE}, out_dir / QUARANTINE_CSV)
 
 
-def require_new_page(path: Path, files: Sequence[Path]) -> None:
-    """Refuse a path where a page would replace something else than a page.
+def write_refused_rows(checked: CheckedFile, quarantine: Path, out: Path) -> None:
+    """Write the refused rows as a workbook to correct; without refused rows, remove that of an earlier check."""
+    from etl_platform.engine.spreadsheets.refused_rows import RefusedRows, write_workbook
 
-    Raises:
-        UsageError: it does not end in ``.html``, is one of the checked files, or its folder does not exist.
-    """
-    if path.suffix.lower() not in {".html", ".htm"}:
-        raise UsageError(f"--html {path}: name a file that ends in .html")
-    if any(path.resolve() == file.resolve() for file in files):
-        raise UsageError(f"--html {path}: the checked file would be overwritten; name another one")
-    if not path.parent.is_dir():
-        raise UsageError(f"--html {path}: there is no folder {path.parent}; create it")
+    if not checked.result.quarantined_rows:
+        out.unlink(missing_ok=True)
+        print(f"no row is refused, so {out} is not written", file=sys.stderr)
+        return
+    write_workbook({"": RefusedRows(quarantine, checked.result)}, checked.contract, out)
 
 
 def write_page(checked: CheckedFile, path: Path) -> None:

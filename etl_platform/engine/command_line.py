@@ -16,7 +16,8 @@ from importlib.metadata import version
 from pathlib import Path
 from types import FrameType
 
-from etl_platform.engine.check_command import add_file_arguments, check_files
+from etl_platform.engine.check_arguments import add_file_arguments
+from etl_platform.engine.check_command import check_files
 from etl_platform.engine.contract.model import Contract
 from etl_platform.engine.contract_folder import BrokenContract, contract_paths, load_contract, read_contracts
 from etl_platform.engine.errors import ContractError, EtlPlatformError, UsageError

@@ -17,6 +17,7 @@ from etl_platform.deliveries.replay.correction_log import CorrectionLog
 from etl_platform.deliveries.report import Report
 from etl_platform.deliveries.silver import CurrentObject, Silver
 from etl_platform.deliveries.version_order import VersionOrder
+from etl_platform.engine.contract.model import Contract
 from etl_platform.engine.corrections import GivenRow, Quarantined, Resolved, by_delivery, resolve
 from etl_platform.engine.errors import UsageError
 from etl_platform.errors import ObjectMissingError
@@ -103,13 +104,18 @@ class Quarantine:
             return arrival
         return self._ledger.find(self._dataset, self._agency, arrival.delivery_id, current.attempt_id) or arrival
 
-    def export(self, reports: Sequence[Report], out: Path) -> int:
-        """Write the quarantined rows of deliveries as one CSV that people can correct; returns the number of rows.
+    def export(self, reports: Sequence[Report], out: Path, contract: Contract | None = None) -> int:
+        """Write the quarantined rows of deliveries as one file that people can correct; returns the number of rows.
+
+        Args:
+            out: a workbook with notes if it ends in ``.xlsx``, else CSV.
+            contract: of the agency, for the notes and drop-downs of a workbook.
 
         Raises:
-            UsageError: the deliveries have different columns.
+            UsageError: the deliveries have different columns, or there are too many rows for a workbook.
         """
         from etl_platform.engine.output.quarantine_files import export_csv
+        from etl_platform.engine.spreadsheets.refused_rows import RefusedRows, write_workbook
 
         if len({_header(report) for report in reports}) > 1:
             names = ", ".join(report.delivery_id for report in reports)
@@ -118,7 +124,11 @@ class Quarantine:
             parts = {report.delivery_id: Path(folder) / report.delivery_id for report in reports}
             for delivery_id, path in parts.items():
                 self._store.download(self._store.head(self._bucket, self._key(delivery_id)), path)
-            return export_csv(parts, out)
+            if out.suffix.lower() != ".xlsx":
+                return export_csv(parts, out)
+            checks = {report.delivery_id: report.check for report in reports}
+            refused = {delivery_id: RefusedRows(path, checks[delivery_id]) for delivery_id, path in parts.items()}
+            return write_workbook(refused, contract, out)
 
     def compare(self, given: Sequence[GivenRow], delivery_id: str | None) -> Corrected:
         """Compare a corrections file with the quarantine; nothing is written.

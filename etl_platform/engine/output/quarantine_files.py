@@ -30,21 +30,27 @@ def export_csv(parts: Mapping[str, Path], out: Path) -> int:
     """
     written = 0
     with out.open("wb") as file:
-        for name, path in parts.items():
-            plan = pl.scan_parquet(path)
-            columns = plan.collect_schema().names()
-            cells = [column for column in columns if column not in RESERVED]
-            first = [pl.lit(name).alias(DELIVERY)] if name else []
-            first += [pl.col(column) for column in (MEMBER, LINE) if column in columns]
-            texts = [guarded(pl.col(column)) for column in (*cells, OVERFLOW)]
-            header = dict(zip(cells, _map_names(cells, guarded), strict=True))
-            plan = plan.select(*first, *texts, REASONS).rename(header)
-            # Write groups of rows, because Polars' CSV sink reads far ahead of what it has written.
-            for frame in _groups(plan, row_group_rows(len(columns))):
-                # With a byte order mark Excel reads the file as UTF-8.
-                frame.write_csv(file, include_header=not written, include_bom=not written)
-                written += frame.height
+        for _, frame in export_frames(parts):
+            # With a byte order mark Excel reads the file as UTF-8.
+            frame.write_csv(file, include_header=not written, include_bom=not written)
+            written += frame.height
     return written
+
+
+def export_frames(parts: Mapping[str, Path]) -> Iterator[tuple[str, pl.DataFrame]]:
+    """The quarantined rows as people get them, in groups, each with the delivery id; see ``export_csv``."""
+    for name, path in parts.items():
+        plan = pl.scan_parquet(path)
+        columns = plan.collect_schema().names()
+        cells = [column for column in columns if column not in RESERVED]
+        first = [pl.lit(name).alias(DELIVERY)] if name else []
+        first += [pl.col(column) for column in (MEMBER, LINE) if column in columns]
+        texts = [guarded(pl.col(column)) for column in (*cells, OVERFLOW)]
+        header = dict(zip(cells, guarded_names(cells), strict=True))
+        plan = plan.select(*first, *texts, REASONS).rename(header)
+        # Groups of rows, because Polars' CSV sink reads far ahead of what it has written.
+        for frame in _groups(plan, row_group_rows(len(columns))):
+            yield name, frame
 
 
 def _groups(plan: pl.LazyFrame, rows: int) -> Iterator[pl.DataFrame]:
@@ -54,6 +60,11 @@ def _groups(plan: pl.LazyFrame, rows: int) -> Iterator[pl.DataFrame]:
             yield frame
         if frame.height < rows:
             return
+
+
+def guarded_names(names: Sequence[str]) -> list[str]:
+    """The names of columns as an export has them."""
+    return _map_names(names, guarded)
 
 
 def read_corrections(path: Path) -> list[GivenRow]:

@@ -1,0 +1,64 @@
+"""The arguments of the command that checks files, and what is refused of them. Nothing is read."""
+
+import argparse
+from pathlib import Path
+
+from etl_platform.engine.errors import UsageError
+
+
+def add_file_arguments(parser: argparse.ArgumentParser) -> None:
+    """The arguments that ``check_command.check_files`` reads."""
+    parser.add_argument(
+        "files", type=Path, nargs="+", metavar="FILE_OR_FOLDER", help="files, or folders with all below them"
+    )
+    parser.add_argument(
+        "--contract", metavar="PATH_OR_NAME", help="contract file or dataset name [chosen by each file's name]"
+    )
+    parser.add_argument(
+        "--out",
+        type=Path,
+        metavar="DIR",
+        help="keep silver, quarantine and report.json there; of several files in DIR/<file name>/",
+    )
+    parser.add_argument("--agency", metavar="A", help="the sender, whose overlay beside the contracts applies")
+    parser.add_argument(
+        "--html", type=Path, metavar="OUT", help="write the verdict as a page; of several files one each in folder OUT"
+    )
+    parser.add_argument(
+        "--xlsx", type=Path, metavar="OUT", help="write the refused rows as a workbook to correct; of one file only"
+    )
+    parser.add_argument(
+        "--show-values", action="store_true", help="show values of personal columns too, for your own eyes only"
+    )
+    parser.add_argument("--json", action="store_true", help="print the report as JSON; of several files one a line")
+    parser.add_argument("--profile-only", action="store_true", help="read and profile any file, without a contract")
+
+
+def names_several(arguments: argparse.Namespace) -> bool:
+    """Whether several files are checked, or a folder."""
+    return len(arguments.files) > 1 or arguments.files[0].is_dir()
+
+
+def refuse_contradictions(arguments: argparse.Namespace) -> None:
+    """Raise UsageError for arguments that exclude each other."""
+    for name in ("contract", "agency", "html", "xlsx"):
+        if arguments.profile_only and getattr(arguments, name):
+            raise UsageError(f"--profile-only reads without a contract; leave --{name} out")
+    if arguments.xlsx and names_several(arguments):
+        raise UsageError("--xlsx writes the refused rows of one file; name one file")
+
+
+def require_target(option: str, path: Path | None, suffix: str, checked: Path | None = None) -> None:
+    """Refuse a path where a result would replace something that is no such result.
+
+    Raises:
+        UsageError: it has another suffix, is the checked file, or its folder does not exist.
+    """
+    if path is None:
+        return
+    if path.suffix.lower() != suffix:
+        raise UsageError(f"{option} {path}: name a file that ends in {suffix}")
+    if checked is not None and path.resolve() == checked.resolve():
+        raise UsageError(f"{option} {path}: the checked file would be overwritten; name another one")
+    if not path.parent.is_dir():
+        raise UsageError(f"{option} {path}: there is no folder {path.parent}; create it")
