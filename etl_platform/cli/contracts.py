@@ -9,7 +9,7 @@ from pathlib import Path
 from etl_platform.cli.arguments import Commands, add_command, add_group
 from etl_platform.cli.contract_versions import compare_versions
 from etl_platform.engine.command_line import check_contracts
-from etl_platform.engine.contract.model import NAME
+from etl_platform.engine.contract.model import NAME, file_stem
 from etl_platform.engine.errors import UsageError
 from etl_platform.engine.exit_codes import GOOD
 from etl_platform.engine.output.plain_text import counted
@@ -24,6 +24,7 @@ def add(commands: Commands) -> None:
     _add_suggest(group)
     _add_fetch(group)
     _add_glue(group)
+    _add_template(group)
 
 
 def _add_check(group: Commands) -> None:
@@ -110,6 +111,19 @@ def _add_glue(group: Commands) -> None:
     command.set_defaults(command=_glue)
 
 
+def _add_template(group: Commands) -> None:
+    command = add_command(
+        group,
+        "template",
+        "Write an empty workbook for senders: the header with notes, and drop-downs where values are listed",
+        "etl-platform contract template officer_detail --out Officer_Detail.xlsx",
+    )
+    command.add_argument("dataset", metavar="DATASET", help="such as officer_detail")
+    command.add_argument("--out", type=Path, metavar="FILE.xlsx", required=True, help="the file to write")
+    command.add_argument("--agency", metavar="A", help="the sender, whose own words the drop-downs have")
+    command.set_defaults(command=_template)
+
+
 def _place(text: str) -> tuple[str, str]:
     match = re.fullmatch(r"s3://([A-Za-z0-9._-]{3,255})/((?:.+/)?)", text)
     if not match:
@@ -194,6 +208,24 @@ def _glue(arguments: argparse.Namespace) -> int:
     else:
         arguments.out.write_text(text, "utf-8")
         print(f"{len(contracts)} tables written to {arguments.out}")
+    return GOOD
+
+
+def _template(arguments: argparse.Namespace) -> int:
+    from etl_platform.engine.check_arguments import require_target
+    from etl_platform.engine.contract_folder import read_folder
+    from etl_platform.engine.overlays.overlay_folder import for_agency, partition_name
+    from etl_platform.engine.spreadsheets.template import write_template
+
+    require_target("--out", arguments.out, ".xlsx")
+    if arguments.out.exists():
+        raise UsageError(f"--out {arguments.out}: the file exists and may have been filled in; name another one")
+    contract = read_folder(load_settings().contracts_dir).named(arguments.dataset)
+    if arguments.agency:
+        contract = for_agency(contract, partition_name(arguments.agency))
+    write_template(contract, arguments.out)
+    columns, name = counted(len(contract.file_columns), "column"), file_stem(contract.physical_name)
+    print(f"{arguments.out}: {contract.dataset}, {columns}; save the filled file as {name}.xlsx")
     return GOOD
 
 

@@ -18,17 +18,13 @@ MAX_NOTES = 2_000
 """Excel opens a sheet slowly with more notes."""
 _MAX_WIDTH, _MIN_WIDTH = 40, 8
 _NOTE = {"x_scale": 2.5, "y_scale": 1.5, "font_size": 10, "author": "etl_platform"}
+_HEADER = {"num_format": "@", "bold": True, "bottom": 1, "text_wrap": True, "valign": "top"}
 _FORMATS: Mapping[str, Mapping[str, Any]] = {
     # As text, Excel keeps leading zeros and dates as they are typed.
     "plain": {"num_format": "@"},
-    "header": {"num_format": "@", "bold": True, "bg_color": "#E7ECEF", "bottom": 1, "text_wrap": True, "valign": "top"},
-    "wrong": {
-        "num_format": "@",
-        "bg_color": "#FCE4D6",
-        "font_color": "#7F2A0B",
-        "border": 1,
-        "border_color": "#D9752B",
-    },
+    "header": {**_HEADER, "bg_color": "#E7ECEF"},
+    "required": {**_HEADER, "bg_color": "#FFE699"},
+    "wrong": {"num_format": "@", "bg_color": "#FCE4D6", "font_color": "#7F2A0B", "border": 1},
     "kept": {"num_format": "@", "font_color": "#57606A"},
 }
 
@@ -145,7 +141,9 @@ def new_workbook(path: Path) -> Iterator[TextWorkbook]:
         yield texts
         texts.write_lists()
     except BaseException:
-        workbook.fileclosed = True
+        # Closing removes the temporary files, which hold values.
+        workbook.close()
+        path.unlink(missing_ok=True)
         raise
     try:
         workbook.close()
