@@ -17,6 +17,7 @@ from etl_platform.cli.jobs import JOBS
 from etl_platform.cli.main import build_parser, main
 from etl_platform.deliveries.waiting import WaitingRecords
 from etl_platform.engine.contract_folder import load_contracts
+from etl_platform.engine.output.quarantine_files import read_corrections
 from etl_platform.settings import Settings
 from etl_platform.storage.local_store import LocalStore
 from etl_platform_tests.unit.deliveries.failed_delivery import RECORD
@@ -787,3 +788,24 @@ def test_a_delivery_is_shown_with_those_before_it(
     page = (folder / "page.html").read_text("utf-8")
     assert "no_header_match" in page
     assert "1971" not in page
+
+
+def test_refused_rows_are_a_workbook_and_a_good_file_leaves_none(
+    capsys: pytest.CaptureFixture[str], folder: Path
+) -> None:
+    file = write("Officer_Detail.csv", ROSTER)
+    assert call(capsys, "check", file, "--xlsx", "fix.xlsx")[0] == 0
+    assert [row.place for row in read_corrections(folder / "fix.xlsx")] == [(None, 4)]
+    write("Officer_Detail.csv", ROSTER.replace("2001-99-03,1971-13-41", "2001-09-03,1971-03-04"))
+    code, _, err = call(capsys, "check", file, "--xlsx", "fix.xlsx")
+    assert (code, err) == (0, "no row is refused, so fix.xlsx is not written\n")
+    assert not (folder / "fix.xlsx").exists()
+    assert call(capsys, "check", ".", "--xlsx", "fix.xlsx")[0] == 2
+
+
+def test_a_template_replaces_no_file(capsys: pytest.CaptureFixture[str], folder: Path) -> None:
+    code, out, _ = call(capsys, "contract", "template", "officer_detail", "--out", "empty.xlsx")
+    assert (code, out) == (0, "empty.xlsx: officer_detail, 16 columns; save the filled file as Officer_Detail.xlsx\n")
+    code, _, err = call(capsys, "contract", "template", "officer_detail", "--out", "empty.xlsx")
+    assert (code, "may have been filled in" in err) == (2, True)
+    assert call(capsys, "contract", "template", "unknown", "--out", "other.xlsx")[0] == 2
