@@ -137,3 +137,21 @@ def test_an_agency_has_the_cadence_of_its_overlay_and_the_contracts_while_that_i
     overlay(contracts, "frequency: {value: 0}\n", "agency_b")
     found = [agency_cadence(contract, agency) for agency in ("agency_a", "agency_b", "agency_c")]
     assert [one.every / DAY for one in found if one is not None] == [14, 1, 1]
+
+
+def test_the_limits_of_an_overlay_decide_what_is_unusual_about_files_of_its_agency(
+    here: Place, contracts: Path
+) -> None:
+    overlay(contracts, "likeLastTime: {rowsPercent: 200, ignore: [note]}\n")
+
+    def sent(key: str, rows: int, header: str, day: int) -> Report:
+        content = "\n".join([header, *(f"{row},{row},{row}" for row in range(rows))]).encode()
+        return here.ingest(here.drop(content, key, seconds=1_700_000_000 + day * 86_400)).report
+
+    found = {}
+    for key in (A, B):
+        sent(key, 100, "ident,size,note", 0)
+        drift = sent(key, 180, "ident,size,remark", 30).drift
+        assert drift is not None
+        found[key] = drift.unusual
+    assert found == {A: ("column_new remark",), B: ("column_gone note", "column_new remark", "rows")}
