@@ -35,6 +35,7 @@ def add(commands: Commands) -> None:
 
 
 def _diff(arguments: argparse.Namespace) -> int:
+    from etl_platform.deliveries.series import rules_without_column
     from etl_platform.engine.contract.drift_limits import DriftLimits
     from etl_platform.engine.drift.compare import compare
     from etl_platform.engine.drift.summary import FileSummary
@@ -45,6 +46,7 @@ def _diff(arguments: argparse.Namespace) -> int:
     report = _report(platform, arguments.delivery)
     earlier = _report(platform, arguments.earlier or _last(report))
     contract = platform.contract_folder.good.get(report.dataset or "")
+    contract = for_agency(contract, report.partition[1]) if contract else None
     keys = contract.keys if contract else frozenset()
     if report.partition[0] != earlier.partition[0]:
         datasets = f"{report.delivery_id} is of {report.partition[0]}, {earlier.delivery_id} of {earlier.partition[0]}"
@@ -53,8 +55,9 @@ def _diff(arguments: argparse.Namespace) -> int:
         FileSummary.of(one.check, one.delivery_id, one.source.order.last_modified, keys, base_name(one.source.key))
         for one in (report, earlier)
     )
-    limits = for_agency(contract, report.partition[1]).drift_limits if contract else DriftLimits()
-    findings = compare(after, [before], limits)
+    limits = contract.drift_limits if contract else DriftLimits()
+    rules = rules_without_column(contract, report.check) if contract else {}
+    findings = compare(after, [before], limits, rules)
     if arguments.json:
         document = {
             "before": before.to_json(),

@@ -54,7 +54,7 @@ class Series:
         name = object_keys.base_name(source.key)
         summary = FileSummary.of(check, source.delivery_id, source.order.last_modified, task.contract.keys, name)
         key = object_keys.series_key(task.contract.dataset, task.agency, source.key)
-        row_rules = _row_rules(task.contract, check)
+        row_rules = rules_without_column(task.contract, check)
         # Files of a series that arrive at once are often in one run; there, they need not compete.
         with self._locks[key]:
             for _ in range(_MAX_TRIES):
@@ -147,7 +147,7 @@ def _stored_file(summary: FileSummary) -> _Stored:
     return _Stored(summary, line.encode("utf-8", "surrogatepass"))
 
 
-def _row_rules(contract: Contract, check: CheckResult) -> dict[str, list[str]]:
+def rules_without_column(contract: Contract, check: CheckResult) -> dict[str, list[str]]:
     """The row rules that use a column which the file does not have, by column."""
     missing = check.columns.missing if check.columns else ()
     if not missing or not contract.row_rules:

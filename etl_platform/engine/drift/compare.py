@@ -58,7 +58,9 @@ def _columns(
         which = "the last file" if had is previous[-1] else f"the file of {had.day}"
         filled = f"filled in {percent(1 - had.columns[name].nulls)} of the rows of {which}"
         names = " or ".join(map(repr, new[:3]))
-        hint = f"; if {names} is its new name, add that to the contract as a synonym" if new else ""
+        hint = (
+            f"; if {names} is its new name, `etl-platform contract suggest --apply` adds it as a synonym" if new else ""
+        )
         blind = f"; without it, {listed(rules)} cannot find anything" if (rules := row_rules.get(name)) else ""
         message = f"{name} is not in the file; it was {filled}{blind}{hint}"
         yield Finding(Change.COLUMN_GONE, name, "not in the file", filled, message)

@@ -19,6 +19,8 @@ _KEY_SHARE, _MAX_STRETCH = 0.9, 3.0
 _WEEK = 7
 _HARDLY_NEWER = 0.1
 """Of the smallest step from the newest date of a file to that of the next one."""
+_RECENT = 4
+"""Deliveries between the newest date of a file and its own delivery."""
 
 
 def compare_numbers(now: SeenColumn, seen: Sequence[SeenColumn], limits: DriftLimits) -> Iterator[Finding]:
@@ -91,8 +93,11 @@ def _not_newer(now: SeenColumn, seen: Sequence[SeenColumn]) -> Iterator[Finding]
     days = [one.file.day for one in (*seen, now)]
     *usual, waited = [(later - day).days for day, later in pairwise(days)]
     least = min(later - one for one, later in pairwise(newest))
+    # Of dates long ago, such as those of hire, the newest ones grow by chance alone.
+    is_recent = (days[-2] - day_of(newest[-1])).days <= _RECENT * max(usual)
     # The last day of a year may be a day or two after that of the year before.
-    if least > 0 and last - newest[-1] <= least * _HARDLY_NEWER and waited >= min(usual) / 2:
+    is_stuck = least > 0 and last - newest[-1] <= least * _HARDLY_NEWER
+    if is_recent and is_stuck and waited >= min(usual) / 2:
         found = f"no date after {day_of(last)}"
         before = f"the file of {days[-2]} had dates up to {day_of(newest[-1])}"
         message = f"{now.name} has {found}; {before}, and each file had newer dates than the one before"

@@ -134,13 +134,37 @@ def test_a_renamed_column_is_named_beside_its_new_name(tmp_path: Path) -> None:
         Change.COLUMN_NEW,
         "state",
     )
-    assert "if 'state' is its new name, add that to the contract as a synonym" in gone.message
+    assert "if 'state' is its new name, `etl-platform contract suggest --apply` adds it as a synonym" in gone.message
 
 
 def test_an_old_file_that_is_sent_again_has_no_newer_dates(tmp_path: Path) -> None:
     before = [summary(tmp_path, month(number), number) for number in (1, 2)]
     again = summary(tmp_path, month(2), 3)
     assert [(one.change, one.column) for one in compare(again, before, DriftLimits())] == [(Change.NOT_NEWER, "day")]
+
+
+def test_dates_of_long_ago_need_not_become_newer(tmp_path: Path) -> None:
+    def hired(number: int) -> Callable[[Row], Row]:
+        return with_cell("day", lambda row: f"20{10 + int(str(row['number'])) % 4}-01-{number:02}")
+
+    files = [summary(tmp_path, month(number, change=hired(min(number, 4))), number) for number in range(1, 6)]
+    for number in range(1, len(files)):
+        assert compare(files[number], files[:number], DriftLimits()) == ()
+
+
+def test_a_year_of_which_the_last_day_is_that_of_the_year_before_has_no_newer_dates(tmp_path: Path) -> None:
+    def day(year: int, row: Row) -> str:
+        first, place = datetime(year, 1, 1, tzinfo=UTC), int(str(row["number"])) % 365
+        return (first + timedelta(days=place)).date().isoformat()
+
+    files = []
+    for number, year in enumerate((2021, 2022, 2023, 2023)):
+        file = summary(tmp_path, month(number, change=with_cell("day", lambda row, y=year: day(y, row))), number)
+        name = f"Things_{2021 + number}.csv"
+        files.append(named(file, f"{2022 + number}-02-01", name))
+    assert compare(files[2], files[:2], DriftLimits()) == ()
+    changes = {one.change for one in compare(files[3], files[:3], DriftLimits())}
+    assert Change.NOT_NEWER in changes
 
 
 def test_a_season_that_was_seen_once_is_usual(tmp_path: Path) -> None:
