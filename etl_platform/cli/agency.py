@@ -97,7 +97,7 @@ def _document(one: "AgencyOverview") -> dict[str, object]:
 
 
 def _table(found: "Sequence[AgencyOverview]") -> str:
-    from etl_platform.engine.output.plain_text import table
+    from etl_platform.engine.output.terminal_table import table
 
     rows = [
         (

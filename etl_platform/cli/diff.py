@@ -93,7 +93,8 @@ def _print(
     earlier: "Report", before: "FileSummary", report: "Report", after: "FileSummary", findings: "tuple[Finding, ...]"
 ) -> None:
     from etl_platform.engine.drift.words import percent
-    from etl_platform.engine.output.plain_text import escape_control_characters, table
+    from etl_platform.engine.output.plain_text import escape_control_characters
+    from etl_platform.engine.output.terminal_table import table
 
     files = [f"{one.source.key}, {one.source.order.last_modified:%Y-%m-%d %H:%M}" for one in (earlier, report)]
     for name, file in zip(("before:", "after: "), files, strict=True):

@@ -66,7 +66,7 @@ class _RedriveResult:
 
 
 def _list(arguments: argparse.Namespace) -> int:
-    from etl_platform.engine.output.plain_text import table
+    from etl_platform.engine.output.terminal_table import table
 
     found: list[DeadLetter] = []
     with open_view(arguments.queue) as view:

@@ -113,7 +113,8 @@ def _totals(objects: Sequence[tuple[str, str, int, int]]) -> list[tuple[str, int
 
 
 def _print(found: "Erasure", *, is_done: bool) -> None:
-    from etl_platform.engine.output.plain_text import counted, table
+    from etl_platform.engine.output.plain_text import counted
+    from etl_platform.engine.output.terminal_table import table
 
     objects = _by_object(found)
     if objects:

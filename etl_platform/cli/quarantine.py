@@ -36,7 +36,8 @@ def add(commands: Commands) -> None:
 
 def _quarantine(arguments: argparse.Namespace) -> int:
     from etl_platform.deliveries.replay.quarantine import Quarantine
-    from etl_platform.engine.output.plain_text import counted, table
+    from etl_platform.engine.output.plain_text import counted
+    from etl_platform.engine.output.terminal_table import table
     from etl_platform.engine.overlays.overlay_folder import for_agency
     from etl_platform.platform import Platform
 

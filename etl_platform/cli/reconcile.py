@@ -97,7 +97,8 @@ def _repair(missing: Sequence[Finding], platform: "Platform") -> tuple[Counter[s
 
 
 def _print(found: "Reconciled", repaired: Counter[str], failed: int) -> None:
-    from etl_platform.engine.output.plain_text import counted, table
+    from etl_platform.engine.output.plain_text import counted
+    from etl_platform.engine.output.terminal_table import table
 
     if found.findings:
         rows = [

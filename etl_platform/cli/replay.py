@@ -118,7 +118,8 @@ def _dry_run(
 
 
 def _print(arguments: argparse.Namespace, done: "Sequence[DeliveryResult]", corrected: "Corrected | None") -> None:
-    from etl_platform.engine.output.plain_text import counted, table
+    from etl_platform.engine.output.plain_text import counted
+    from etl_platform.engine.output.terminal_table import table
 
     if arguments.json:
         for item in done:

@@ -4,7 +4,6 @@ import argparse
 import csv
 import json
 import math
-import shutil
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -19,8 +18,6 @@ if TYPE_CHECKING:
     from etl_platform.tables.sql_query import QueryResult
 
 _ROWS_SHOWN = 200
-_GAP = 2
-_MIN_WIDTH = 8
 
 
 def add(commands: Commands) -> None:
@@ -76,34 +73,15 @@ def _print_csv(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
 
 
 def _print_table(result: "QueryResult") -> None:
-    from etl_platform.engine.output.plain_text import counted, table
+    from etl_platform.engine.output.plain_text import counted
+    from etl_platform.engine.output.terminal_table import table
 
     rows = [tuple(v if v is None or type(v) is int else _text(v) for v in row) for row in result.rows(_ROWS_SHOWN)]
-    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
-    shown, cell = _fit(result.columns, rows, width)
     if rows:
-        print(table(result.columns[:shown], [row[:shown] for row in rows], cell=cell))
-    hidden = len(result.columns) - shown
+        print(table(result.columns, rows))
     remarks = [counted(result.height, "row")]
     remarks += [f"{_ROWS_SHOWN} shown; --csv prints all"] if result.height > _ROWS_SHOWN else []
-    remarks += [f"{counted(hidden, 'column')} not shown; name fewer columns, or use --csv"] if hidden else []
     print("; ".join(remarks))
-
-
-def _fit(columns: Sequence[str], rows: Sequence[Sequence[Any]], width: int | None) -> tuple[int, int]:
-    """How many columns fit into the terminal, and to how many characters their cells are shortened."""
-    from etl_platform.engine.output.plain_text import MAX_CELL, printable
-
-    if width is None:
-        return len(columns), MAX_CELL
-    widths = [max(len(printable(row[i])) for row in [columns, *rows]) for i in range(len(columns))]
-    for cell in range(MAX_CELL, _MIN_WIDTH, -1):
-        if sum(min(each, cell) + _GAP for each in widths) - _GAP <= width:
-            return len(columns), cell
-    shown, used = 0, -_GAP
-    while shown < len(widths) and (used := used + min(widths[shown], _MIN_WIDTH) + _GAP) <= width:
-        shown += 1
-    return max(shown, 1), _MIN_WIDTH
 
 
 def _text(value: Any) -> str:

@@ -9,7 +9,7 @@ from etl_platform.deliveries.history import DeliveryHistory
 from etl_platform.deliveries.report import Report
 from etl_platform.deliveries.verdict import why
 from etl_platform.deliveries.waiting import WaitingDelivery
-from etl_platform.engine.output.plain_text import table
+from etl_platform.engine.output.terminal_table import table
 from etl_platform.notifications.notices import Notice
 from etl_platform.object_keys import base_name
 

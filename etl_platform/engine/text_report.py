@@ -9,7 +9,8 @@ from etl_platform.engine.contract.overlay import AppliedOverlay, meaning_text
 from etl_platform.engine.file_dialect import CleanedCells, FileDialect
 from etl_platform.engine.matched_columns import FileColumns, Rename
 from etl_platform.engine.named_files import LeftOut
-from etl_platform.engine.output.plain_text import counted, escape_control_characters, printable, table
+from etl_platform.engine.output.plain_text import counted, escape_control_characters, printable
+from etl_platform.engine.output.terminal_table import table
 from etl_platform.engine.privacy.personal_data import PersonalData
 from etl_platform.engine.result import (
     CheckResult,

@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
-from etl_platform.engine.output.plain_text import table
+from etl_platform.engine.output.terminal_table import table
 from etl_platform.local.emulator import Emulator
 from etl_platform.local.stack import inherited_environment
 from etl_platform_tests.faults.bench import Bench

@@ -9,7 +9,7 @@ from etl_platform.attachments.plan import Plan, destination_keys
 from etl_platform.cli.jobs.agency_argument import agency_id, choose_agency
 from etl_platform.cli.jobs.job import Job, run_job
 from etl_platform.engine.exit_codes import BAD, GOOD
-from etl_platform.engine.output.plain_text import table
+from etl_platform.engine.output.terminal_table import table
 from etl_platform.platform import Platform
 from etl_platform.settings import Settings, bucket_name
 

@@ -1,31 +1,9 @@
-"""Plain text for terminals: aligned columns, control characters made visible. What to print is decided elsewhere."""
+"""Plain text for terminals: control characters made visible, numbers with what they count. No tables."""
 
 from collections.abc import Sequence
 from typing import Any
 
 MAX_CELL = 60
-
-
-def table(
-    header: Sequence[str], rows: Sequence[Sequence[Any]], *, cell: int = MAX_CELL, last: int | None = None
-) -> str:
-    """Columns as wide as their longest cell; numbers to the right; control characters made visible.
-
-    Args:
-        cell: characters that a cell may have, names included.
-        last: the same for the cells of the last column.
-    """
-    limits = [cell] * (len(header) - 1) + [last or cell]
-    names = [printable(name, cell) for name in header]
-    cells = [names, *[[printable(value, limit) for value, limit in zip(row, limits, strict=True)] for row in rows]]
-    widths = [max(len(row[i]) for row in cells) for i in range(len(header))]
-    right = [all(isinstance(row[i], int | None) for row in rows) for i in range(len(header))]
-    lines = [
-        "  ".join(c.rjust(w) if r else c.ljust(w) for c, w, r in zip(row, widths, right, strict=True)).rstrip()
-        for row in cells
-    ]
-    lines.insert(1, "  ".join("─" * min(width, cell) for width in widths))
-    return "\n".join(lines)
 
 
 def printable(value: Any, limit: int = MAX_CELL) -> str:
