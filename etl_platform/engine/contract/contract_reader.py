@@ -41,6 +41,8 @@ from etl_platform.engine.contract.reading_overrides import read_overrides
 from etl_platform.engine.contract.rule_reader import read_row_rules
 from etl_platform.engine.errors import ErrorList
 
+_SCHEMAS_SHOWN = 3
+
 
 def parse_contract(text: str, path: str, references: Mapping[str, ReferenceTable] | None = None) -> Contract:
     """Read one ODCS document.
@@ -56,9 +58,13 @@ def parse_contract(text: str, path: str, references: Mapping[str, ReferenceTable
     document = load_located(text, path)
     check_structure(document, OURS)
     schemas = document.data.get("schema") or []
-    if len(schemas) != 1:
-        message = f"a contract describes one file, so schema needs one entry, not {len(schemas)}"
-        raise document.error(f"{message}; write a contract for each", "schema", *[1][: len(schemas) - 1])
+    if not schemas:
+        raise document.error("the contract has no schema; add schema with the table that the file holds", "schema")
+    if len(schemas) > 1:
+        named = ", ".join(str(schema.get("name")) for schema in schemas[:_SCHEMAS_SHOWN])
+        named += ", …" if len(schemas) > _SCHEMAS_SHOWN else ""
+        message = f"schema has {len(schemas)} tables ({named}), and a contract describes the one of a file"
+        raise document.error(f"{message}; write a contract for each", "schema", 1)
     return _Reader(document, schemas[0], references or {}).contract(text)
 
 

@@ -14,6 +14,7 @@ from etl_platform.engine.contract.dataset_rules import OPERATORS
 from etl_platform.engine.contract.derived_columns_reader import states_decimal
 from etl_platform.engine.contract.located_yaml import Located, Where
 from etl_platform.engine.contract.named_formats import PEOPLE_ONLY
+from etl_platform.engine.contract.odcs_structure import has_any_fields
 from etl_platform.engine.contract.reading_overrides import other_servers
 from etl_platform.engine.contract.rule_reader import COLUMN_FIELDS
 
@@ -187,7 +188,7 @@ def _tree() -> dict[str, Any]:
 
 def _values_for_people(document: Located) -> Iterator[tuple[str, int]]:
     """Values that nothing reads, in fields that are read with other values."""
-    for place, field in other_servers(document):
+    for place, field in (*other_servers(document), *_fields_of_v30_servers(document)):
         yield f"{field} of servers.{place}", document.line("servers", place, field)
     for place, entry in enumerate(document.data.get("slaProperties") or []):
         if entry["property"] not in ("frequency", "latency", "freshness"):
@@ -204,6 +205,13 @@ def _values_for_people(document: Located) -> Iterator[tuple[str, int]]:
         option = (entry.get("logicalTypeOptions") or {}).get("format")
         if option in PEOPLE_ONLY:
             yield f"format {option}", document.line(*here, "logicalTypeOptions", "format")
+
+
+def _fields_of_v30_servers(document: Located) -> Iterator[tuple[int, str]]:
+    """Position and name of fields that the standard does not have; v3.0 allows any."""
+    for place, server in enumerate(document.data.get("servers") or []):
+        if has_any_fields(document.data, ("servers", place)):
+            yield from ((place, field) for field in server if f"servers[].{field}" not in FIELDS)
 
 
 def _has_lookup(entry: Mapping[str, Any]) -> bool:

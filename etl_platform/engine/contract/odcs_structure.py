@@ -12,6 +12,7 @@ import jsonschema_rs
 
 from etl_platform.engine.contract.dataset_rules import OPERATORS
 from etl_platform.engine.contract.located_yaml import Located
+from etl_platform.engine.contract.reading_overrides import FILE_SERVERS
 from etl_platform.engine.contract.unquoted_values import is_misread, misread, misread_values
 from etl_platform.engine.errors import ContractError, ErrorList
 
@@ -61,6 +62,13 @@ def check_structure(document: Located, custom: Collection[str]) -> None:
     errors.raise_any()
 
 
+def has_any_fields(data: Mapping[str, Any], path: Sequence[str | int]) -> bool:
+    """Whether a path is that of a server which holds no delivered files, in v3.0, where servers may have any fields."""
+    if path[:1] != ("servers",) or len(path) != 2 or not str(data.get("apiVersion")).startswith("v3.0."):
+        return False
+    return data["servers"][path[1]].get("type") not in FILE_SERVERS
+
+
 def _structure_errors(document: Located, custom: Collection[str]) -> Iterator[ContractError]:
     misread_paths: set[tuple[str | int, ...]] = set()
     for error, follows in _errors_of_schema(_with_types(document.data)):
@@ -70,7 +78,8 @@ def _structure_errors(document: Located, custom: Collection[str]) -> Iterator[Co
                 misread_paths.add(path)
                 yield misread(document, path)
         elif unexpected := getattr(error.kind, "unexpected", None):
-            for field in sorted(set(unexpected) - (_field_names() if follows else set())):
+            left_out = set(unexpected) if has_any_fields(document.data, path) else set()
+            for field in sorted(set(unexpected) - left_out - (_field_names() if follows else set())):
                 hint = _instead_of(document, error.instance_path, field, custom)
                 message = f"{_place(document, path)}: the standard has no field {field!r} here{hint}"
                 yield document.error(message, *path, field)

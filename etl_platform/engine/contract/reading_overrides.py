@@ -12,7 +12,7 @@ from etl_platform.engine.errors import ContractError
 
 NONE = "none"
 _DELIMITER = re.compile(r"[^a-zA-Z0-9\"'\\\r\n\0\u00c0-\uffff]{1,8}")
-_FILE_SERVERS = frozenset({"s3", "azure", "sftp", "local", "custom"})
+FILE_SERVERS = frozenset({"s3", "azure", "sftp", "local", "custom"})
 _FORMATS = ("csv", "tsv", "txt", "delimited", "xlsx", "xls", "excel", "zip", "gz", "gzip")
 _SERVER_FIELDS = ("format", "encoding", "delimiter")
 _QUOTES, _ESCAPES = ('"', "'", NONE), ("\\", NONE)
@@ -91,7 +91,7 @@ def _drop_server(document: Located) -> tuple[int, Mapping[str, Any]]:
     It is the one that is named ``drop``, or the first of files that can be read. ``silver`` is where they end up.
     """
     listed = enumerate(document.data.get("servers") or [])
-    servers = [(i, s) for i, s in listed if s.get("type") in _FILE_SERVERS and s.get("server") != "silver"]
+    servers = [(i, s) for i, s in listed if s.get("type") in FILE_SERVERS and s.get("server") != "silver"]
     named = [(i, server) for i, server in servers if server.get("server") == "drop"]
     found = named or [(i, server) for i, server in servers if _is_read(server)]
     position, server = (found or servers or [(-1, {})])[0]

@@ -117,7 +117,8 @@ def _meaning(document: Located, name: str, rule: Mapping[str, Any], where: Where
         if not isinstance(arguments[field], list):
             raise document.error(f"{name}: {field} takes a list of texts", *where, "arguments", field)
     if is_same and metric == "invalidValues" and given == {"validValues"}:
-        return {"allowed": tuple(map(str, arguments["validValues"]))}
+        # An empty cell has no value that could be invalid.
+        return {"allowed": tuple(str(value) for value in arguments["validValues"] if value is not None)}
     if is_same and metric == "invalidValues" and given == {"pattern"} and isinstance(arguments["pattern"], str):
         return {"pattern": arguments["pattern"]}
     if is_same and metric == "missingValues" and given == {"missingValues"}:
@@ -127,11 +128,15 @@ def _meaning(document: Located, name: str, rule: Mapping[str, Any], where: Where
         return {"unique": True}
     if is_same and metric in NULL_METRICS and not given:
         return {"required": True}
-    kind = rule.get("type", "library")
-    found = {"custom": f"engine {rule.get('engine')}", "sql": "a rule in the SQL of a server"}.get(kind)
     parts = [f"metric {rule.get('metric')}", *(field for field in rule if field not in ("metric", *_SILENT))]
-    message = f"this quality rule is not supported: {found or ', '.join(parts)}"
+    message = f"this quality rule is not supported: {_other_engine(rule) or ', '.join(parts)}"
     raise document.error(f"{name}: {message}; use enum, required, unique, logicalTypeOptions or a row rule", *where)
+
+
+def _other_engine(rule: Mapping[str, Any]) -> str | None:
+    """What would evaluate a rule that is not of the standard's library."""
+    kinds = {"custom": f"engine {rule.get('engine')}", "sql": "a rule in the SQL of a server"}
+    return kinds.get(rule.get("type", "library"))
 
 
 def read_row_rules(document: Located, columns: set[str]) -> tuple[RowRule, ...]:
@@ -148,7 +153,8 @@ def read_row_rules(document: Located, columns: set[str]) -> tuple[RowRule, ...]:
         if rule.get("type") == "text" or is_library(rule):
             continue
         if rule.get("type") != "custom" or rule.get("engine") != "rowRule":
-            raise document.error("a quality rule of the schema needs type: custom and engine: rowRule", *here)
+            advice = "write it as a row rule, with type: custom, engine: rowRule, name and implementation, or remove it"
+            raise document.error(f"this quality rule is not supported: {_other_engine(rule)}; {advice}", *here)
         if rule.get("severity", "error") != "error" or not rule.keys() <= _OF_ROW_RULES:
             other = next((field for field in rule if field not in _OF_ROW_RULES), "severity")
             raise document.error(

@@ -20,6 +20,8 @@ _NUMBERS = frozenset(
         *("mustBeLessOrEqualTo", "mustBeBetween", "mustNotBeBetween"),
     ]
 )
+_EXCLUSIVE = {"exclusiveMinimum": "minimum", "exclusiveMaximum": "maximum"}
+"""Booleans in v3.0, which say whether another bound is exclusive; bounds since v3.1."""
 _SERVICE_LEVELS = ("frequency", "latency", "freshness")
 _BOOLEANS = frozenset({"true", "false"})
 
@@ -29,7 +31,7 @@ def misread_values(document: Located) -> Iterator[ContractError]:
     for where, (written, value) in document.unquoted.items():
         if not _is_read(document, where):
             continue
-        if value is None and where[-2:-1] == ("missingValues",):
+        if value is None and where[-2:-1] in (("missingValues",), ("validValues",)):
             continue
         if _is_text(where):
             fits = _is_same_text(written, value) or (
@@ -51,8 +53,24 @@ def misread(document: Located, where: Where) -> ContractError:
     written, value = document.unquoted[where]
     if not written:
         return document.error("this value is empty; fill it, or write the text in quotes", *where)
+    if where[-1] in _EXCLUSIVE and isinstance(value, bool):
+        return document.error(_since_v31(document, where, value=value), *where)
     shown = "no value" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
     return document.error(f"YAML reads {written} as {shown}; write it in quotes, '{written}'", *where)
+
+
+def _since_v31(document: Located, where: Where, *, value: bool) -> str:
+    """What v3.1 writes instead of a bound that v3.0 makes exclusive."""
+    name, bound = str(where[-1]), _EXCLUSIVE[str(where[-1])]
+    options: Any = document.data
+    for part in where[:-1]:
+        options = options[part]
+    said = f"{name}: {str(value).lower()} is of v3.0; since v3.1 it is a bound itself"
+    if not value:
+        return f"{said}; remove it"
+    return (
+        f"{said}; write {name}: {options[bound]} and remove {bound}" if bound in options else f"{said}; write a number"
+    )
 
 
 def _is_read(document: Located, where: Where) -> bool:
