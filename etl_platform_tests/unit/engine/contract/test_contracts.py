@@ -433,6 +433,40 @@ def test_a_field_that_the_standard_does_not_have_is_an_error_with_what_to_write_
     assert says in str(error)
 
 
+def test_a_contract_without_a_schema_and_one_of_several_tables_are_named_as_such() -> None:
+    head = GOOD[: GOOD.index("schema:")]
+    assert blamed(head).message == "the contract has no schema; add schema with the table that the file holds"
+    source = head + "schema:\n" + "".join(f"  - name: table_{n}\n" for n in range(4))
+    error = blamed(source)
+    assert error.message.startswith("schema has 4 tables (table_0, table_1, table_2, …)")
+    assert error.line == line_of(source, "- name: table_1")
+
+
+@pytest.mark.parametrize(
+    ("rule", "says"),
+    [
+        ("type: sql\n        query: SELECT 1\n        mustBe: 0", "a rule in the SQL of a server"),
+        ("type: custom\n        engine: soda\n        implementation: x", "engine soda"),
+    ],
+)
+def test_a_rule_of_the_schema_that_another_engine_runs_is_named_with_what_to_write(rule: str, says: str) -> None:
+    source = GOOD[: GOOD.index("    quality:")] + f"    quality:\n      - {rule}\n".replace(
+        "\n" + 8 * " ", "\n" + 8 * " "
+    )
+    message = blamed(source).message
+    assert message.startswith(f"this quality rule is not supported: {says}; write it as a row rule")
+
+
+def test_servers_of_v30_that_hold_no_files_may_have_any_fields_and_are_listed() -> None:
+    servers = "servers: [{server: feed, type: kafka, host: h, topic: t}]\nschema:"
+    source = GOOD.replace("schema:", servers, 1)
+    assert "no field 'topic'" in str(blamed(source))
+    contract = parse_contract(source.replace("v3.2.0", "v3.0.2", 1), "c.odcs.yaml")
+    assert "topic of servers.0" in " ".join(contract.notes)
+    of_files = source.replace("v3.2.0", "v3.0.2", 1).replace("type: kafka, host: h", "type: s3, location: 's3://b/a'")
+    assert "no field 'topic'" in str(blamed(of_files))
+
+
 @pytest.mark.parametrize(("name", "value"), [("quote", "`"), ("escape", "^"), ("header", "3"), ("headerLine", 0)])
 def test_a_wrong_override_is_named_with_its_own_line(name: str, value: Any) -> None:
     entries = (
