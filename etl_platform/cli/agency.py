@@ -13,6 +13,8 @@ from etl_platform.object_keys import partition_of
 from etl_platform.settings import load_settings
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from etl_platform.deliveries.agency_overview import AgencyOverview
     from etl_platform.platform import Platform
 
@@ -150,12 +152,31 @@ def _rename(arguments: argparse.Namespace) -> int:
     register = platform.agency_register
     if register.read().current_name(old) != new:
         _require_known(platform, old)
+    overlays = _require_copied_overlays(platform, old, new)
     register.change(lambda now: now.with_renamed(old, new, arguments.by, datetime.now(UTC)))
     print(f"files in the folder {old} belong to {new} from now on")
     rename = AgencyRename(platform.store, platform.bucket, old, new)
     print(f"{rename.move():,} objects of {old} are now under {new}; bronze and reports stay under {old} too")
     datasets = [dataset for dataset in rename.datasets() if dataset in platform.contracts]
-    return _reprocess(platform, old, new, datasets, arguments.by)
+    exit_code = _reprocess(platform, old, new, datasets, arguments.by)
+    if overlays:
+        print(f"no file is read with the overlays of {old} any more; remove {', '.join(map(str, overlays))}")
+    return exit_code
+
+
+def _require_copied_overlays(platform: "Platform", old: str, new: str) -> "Sequence[Path]":
+    """The overlays of the old name. Raises UsageError if the new one lacks any, since its files would be misread.
+
+    An image or a prefix of S3 is not written here. Copies are there before the renaming, so no file falls in between.
+    """
+    from etl_platform.engine.overlays.overlay_folder import is_overlay, list_overlays
+
+    known = {path for path in list_overlays(platform.settings.contracts_dir) if is_overlay(path)}
+    found = sorted(path for path in known if path.parent.name == old)
+    copies = {path: path.parent.with_name(new) / path.name for path in found}
+    if lacking := [f"copy {path} to {copy}" for path, copy in copies.items() if copy not in known]:
+        raise UsageError(f"{new} would lack overlays of {old}: {', '.join(lacking)}, deploy, and run this again")
+    return found
 
 
 def _reprocess(platform: "Platform", old: str, new: str, datasets: "Sequence[str]", by: str) -> int:

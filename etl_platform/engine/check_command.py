@@ -28,7 +28,7 @@ from etl_platform.engine.exit_codes import BAD, GOOD, USAGE
 from etl_platform.engine.header_fit import fitting_contract
 from etl_platform.engine.ignored_names import ignored_name
 from etl_platform.engine.named_files import NamedFile, NamedFiles, find_files, require_file
-from etl_platform.engine.overlays.overlay_folder import for_agency, overlay_path, partition_name
+from etl_platform.engine.overlays.overlay_folder import for_agency, partition_name, why_without
 from etl_platform.engine.result import CheckResult, FileError
 
 if TYPE_CHECKING:
@@ -248,7 +248,7 @@ def _check(
     """Check one file, or profile it; results stay in ``out``, refused rows in ``xlsx``."""
     path, agency = file.path, contracts.agency
     if agency and contract and contract.overlay is None:
-        print(f"no overlay of {agency}: there is no file {overlay_path(contract, agency)}", file=sys.stderr)
+        print(f"no overlay of {agency}: {why_without(contract, agency)}", file=sys.stderr)
     from etl_platform.engine.check import RESULTS, check_file, profile_file
     from etl_platform.engine.split import QUARANTINE
 

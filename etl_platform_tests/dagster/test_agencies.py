@@ -119,6 +119,28 @@ def test_a_renamed_agency_has_its_history_and_its_late_files_under_the_new_name(
     assert f"0 objects of {AGENCY} are now under nm_abq" in capsys.readouterr().out
 
 
+def test_a_rename_waits_until_the_new_name_has_the_overlays_of_the_old_one(
+    place: Workshop, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    contracts = tmp_path / "adapted"
+    shutil.copytree(place.settings.contracts_dir, contracts)
+    monkeypatch.setenv("CONTRACTS_DIR", str(contracts))
+    old, new = contracts / "agencies" / AGENCY, contracts / "agencies" / "nm_abq"
+    old.mkdir(parents=True)
+    (old / "training.yaml").write_text("columns: {hours: {synonyms: [Stunden]}}\n")
+
+    assert main(["agency", "rename", AGENCY, "nm_abq"]) == 2
+
+    copy = f"copy {old / 'training.yaml'} to {new / 'training.yaml'}, deploy, and run this again"
+    assert copy in capsys.readouterr().err
+    assert "reports/_agencies.json" not in place.objects()
+    shutil.copytree(old, new)
+    assert main(["agency", "rename", AGENCY, "nm_abq"]) == 0
+    assert f"remove {old / 'training.yaml'}" in capsys.readouterr().out
+    reports = [path.read_text() for path in (place.root / "reports/training/agency=nm_abq").rglob("*.json")]
+    assert [text for text in reports if '"agencies/nm_abq/training.yaml"' in text]
+
+
 def test_migrate_fills_the_partitions_of_an_instance_that_had_one_set_for_all(
     place: Workshop, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -46,6 +46,16 @@ def for_agency(contract: Contract, agency: str) -> Contract:
     return contract if text is None else apply_overlay(contract, text, str(path), _name(path))
 
 
+def why_without(contract: Contract, agency: str) -> str:
+    """Which file an agency does not have, and an agency of a similar name that has it."""
+    path = overlay_path(contract, agency)
+    others = {
+        other.casefold(): other for other in agencies_of(list_overlays(path.parents[2])).get(contract.dataset, [])
+    }
+    close = get_close_matches(agency.casefold(), others, 1)
+    return f"there is no file {path}" + (f"; did you mean {others[close[0]]}?" if close else "")
+
+
 def _name(path: Path) -> str:
     """The path below the folder of the contracts."""
     return "/".join(path.parts[-3:])

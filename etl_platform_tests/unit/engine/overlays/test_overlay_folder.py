@@ -16,6 +16,7 @@ from etl_platform.engine.overlays.overlay_folder import (
     list_overlays,
     partition_name,
     unused_overlays,
+    why_without,
 )
 from etl_platform_tests.unit.making import contract_data, text, typed, yaml_text
 
@@ -173,3 +174,10 @@ def test_a_folder_of_overlays_in_another_case_is_an_error_and_a_shortened_name_i
     (tmp_path / "Agencies" / "aurora" / "things.yaml").write_text("encoding: cp1252\n")
     (error,) = unused_overlays(list_overlays(tmp_path), ["things"])
     assert "overlays are agencies/<agency>/<dataset>.yaml" in str(error)
+
+
+def test_an_agency_without_an_overlay_is_told_of_one_with_a_similar_name(tmp_path: Path, contract: Contract) -> None:
+    write(tmp_path, "Aurora/things.yaml")
+    missing = tmp_path / "agencies" / "aurora" / "things.yaml"
+    assert why_without(contract, "aurora") == f"there is no file {missing}; did you mean Aurora?"
+    assert why_without(contract, "tulsa").endswith("agencies/tulsa/things.yaml")
