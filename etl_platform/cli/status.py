@@ -6,6 +6,8 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from etl_platform.cli.arguments import Commands, add_command, age, current_agency
+from etl_platform.deliveries.delivery import Outcome
+from etl_platform.engine.errors import UsageError
 from etl_platform.engine.exit_codes import BAD, GOOD
 from etl_platform.settings import load_settings
 
@@ -19,14 +21,21 @@ def add(commands: Commands) -> None:
         commands,
         "status",
         "Show deliveries that failed and wait, then recent ones with their outcomes, newest first",
-        "etl-platform status --since 7d\n  etl-platform status --stuck",
+        "etl-platform status --since 7d\n  etl-platform status --outcome rejected --agency nm_albuquerque\n"
+        "  etl-platform status --stuck",
     )
     status.add_argument(
         "--since", type=age, default=timedelta(hours=24), metavar="AGE", help="such as 90m, 24h, 7d [24h]"
     )
-    which = status.add_mutually_exclusive_group()
-    which.add_argument("--agency", metavar="A", help="one agency only")
-    which.add_argument(
+    status.add_argument("--agency", metavar="A", help="one agency only")
+    status.add_argument("--dataset", metavar="D", help="one dataset only")
+    status.add_argument(
+        "--outcome",
+        choices=[outcome for outcome in Outcome if outcome is not Outcome.DUPLICATE],
+        metavar="O",
+        help="one outcome only, such as rejected, ignored or failed",
+    )
+    status.add_argument(
         "--stuck",
         action="store_true",
         help="only whether anything is stuck, and what to do: failed, ignored and overdue files, dead letters, queues, "
@@ -48,6 +57,8 @@ def _status(arguments: argparse.Namespace) -> int:
 
     settings = load_settings()
     if arguments.stuck:
+        if arguments.agency or arguments.dataset or arguments.outcome:
+            raise UsageError("--stuck looks at everything; leave out --agency, --dataset and --outcome")
         from etl_platform.cli.stuck import print_stuck
 
         return print_stuck(settings, as_json=arguments.json)
@@ -63,6 +74,12 @@ def _status(arguments: argparse.Namespace) -> int:
     waiting = [record for record in waiting if agency in {None, record.agency}]
     # A report that was copied for a renamed agency is younger than what it is about.
     reports = [report for report in reports if happened_at(report) >= since]
+    if arguments.dataset:
+        waiting = [record for record in waiting if record.dataset == arguments.dataset]
+        reports = [report for report in reports if report.dataset == arguments.dataset]
+    if arguments.outcome:
+        waiting = waiting if arguments.outcome == Outcome.FAILED else []
+        reports = [report for report in reports if report.outcome == arguments.outcome]
     reports.sort(key=happened_at, reverse=True)
     if arguments.json:
         for document in [*(record.to_json() for record in waiting), *(report.to_json() for report in reports)]:
@@ -70,7 +87,7 @@ def _status(arguments: argparse.Namespace) -> int:
     else:
         if waiting:
             print(f"failed, and not done yet:\n{waiting_table(waiting, now)}\n")
-        print(deliveries_table(_without_finished(reports)) if reports else _nothing(agency, since))
+        print(deliveries_table(_without_finished(reports)) if reports else _nothing(arguments, agency, since))
         for problem in _untold(platform, now):
             print(f"\nnot everybody was told: {problem}")
     print_unreadable(unreadable)
@@ -87,8 +104,6 @@ def _untold(platform: "Platform", now: datetime) -> list[str]:
 
 def _without_finished(reports: "list[Report]") -> "list[Report]":
     """Without the reports of ignored files that were ingested since: they name what is no longer to be done."""
-    from etl_platform.deliveries.delivery import Outcome
-
     ingested = [report for report in reports if report.outcome is not Outcome.IGNORED]
     deliveries = {report.delivery_id for report in ingested}
     # A bucket without versions gives an ignored file another identity than the ingested one.
@@ -101,7 +116,12 @@ def _without_finished(reports: "list[Report]") -> "list[Report]":
     return [report for report in reports if report.outcome is not Outcome.IGNORED or not is_finished(report)]
 
 
-def _nothing(agency: str | None, since: datetime) -> str:
+def _nothing(arguments: argparse.Namespace, agency: str | None, since: datetime) -> str:
+    what = f"{arguments.outcome} delivery" if arguments.outcome else "report"
+    about = [f"of {name}" for name in (arguments.dataset, agency) if name]
+    found = " ".join([f"no {what}", *about, f"since {since:%Y-%m-%d %H:%M} UTC"])
     if agency:
-        return f"no report of {agency} since {since:%Y-%m-%d %H:%M} UTC; `etl-platform agency list` shows all agencies"
-    return f"no report since {since:%Y-%m-%d %H:%M} UTC; `etl-platform doctor` shows waiting messages"
+        return f"{found}; `etl-platform agency list` shows all agencies"
+    if arguments.dataset or arguments.outcome:
+        return f"{found}; `etl-platform status` shows all"
+    return f"{found}; `etl-platform doctor` shows waiting messages"

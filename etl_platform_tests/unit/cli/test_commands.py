@@ -116,6 +116,8 @@ def test_a_good_file_is_accepted_and_a_bad_one_rejected(capsys: pytest.CaptureFi
         ["run", "s3_data_quality_job", "--", "--events-file", "missing.json"],
         ["run", "s3_data_quality_job", "--", "--event-json", SAMPLE, "--events-file", "x"],
         ["status", "--since", "yesterday"],
+        ["status", "--outcome", "refused"],
+        ["status", "--stuck", "--dataset", "officer_detail"],
         ["contract", "check", "missing"],
         ["contract", "check", "empty"],
     ],
@@ -527,6 +529,10 @@ def test_status_shows_deliveries_newest_first(
     assert lines[0].endswith("  empty_file: the file has zero bytes; export it again")
     _, out, _ = call(capsys, "status", "--agency", "sec ond", "--json")
     assert [json.loads(line)["outcome"] for line in out.splitlines()] == ["rejected"]
+    assert len(call(capsys, "status", "--outcome", "rejected")[1].splitlines()) == 3
+    assert len(call(capsys, "status", "--dataset", "officer_detail")[1].splitlines()) == 4
+    nothing = call(capsys, "status", "--dataset", "training", "--outcome", "failed")[1]
+    assert nothing.startswith("no failed delivery of training since ")
 
 
 @pytest.mark.parametrize("command", [["status"], ["history", "--agency", "first"]])
