@@ -27,11 +27,12 @@ def deliveries_table(reports: Sequence[Report]) -> str:
             f"{report.outcome}{' again' if report.is_replay else ''}",
             report.check.rows,
             report.check.quarantined_rows,
+            report.delivery_id,
             why(report),
         )
         for report in reports
     ]
-    header = ("when (UTC)", "agency", "file", "dataset", "outcome", "rows", "quarantined", "why")
+    header = ("when (UTC)", "agency", "file", "dataset", "outcome", "rows", "quarantined", "delivery", "why")
     return table(header, rows, last=_MESSAGES_SHOWN)
 
 
