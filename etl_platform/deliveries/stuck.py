@@ -107,7 +107,7 @@ def overdue_files(store: ObjectStore, bucket: str, contracts: Mapping[str, Contr
     if not overdue:
         return Answer(False, f"no file is overdue; {counted(checked, 'partition')} checked")
     text = f"{counted(len(overdue), 'file')} overdue: {first_of(overdue, _MOST_NAMED)}"
-    return Answer(True, text, "ask the sender; the check file_is_on_time has the dates")
+    return Answer(True, text, "ask the sender; `etl-platform overdue` has the dates")
 
 
 def dead_letters(queue: WorkQueue, depth: tuple[int, int]) -> Answer:

@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
@@ -533,6 +534,42 @@ def test_status_shows_deliveries_newest_first(
     assert len(call(capsys, "status", "--dataset", "officer_detail")[1].splitlines()) == 4
     nothing = call(capsys, "status", "--dataset", "training", "--outcome", "failed")[1]
     assert nothing.startswith("no failed delivery of training since ")
+
+
+def test_overdue_names_who_should_have_sent_a_file(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, folder: Path
+) -> None:
+    from etl_platform.deliveries.delivery import Cause, ObjectVersion
+    from etl_platform.deliveries.intake import Intake
+    from etl_platform.deliveries.report import Trigger
+    from etl_platform.engine.contract_folder import load_contracts
+    from etl_platform.platform import utc_now
+    from etl_platform.storage.local_store import LocalStore
+
+    monkeypatch.setenv("LOCAL_S3_ROOT", "root")
+    contracts = folder / "own_contracts"
+    monkeypatch.setenv("CONTRACTS_DIR", str(contracts))
+    for name, every in (("hours", "1"), ("years", "8760")):
+        frequency = f"slaProperties: [{{property: frequency, value: {every}, unit: h}}]"
+        write(
+            f"own_contracts/{name}.odcs.yaml",
+            "apiVersion: v3.2.0\nkind: DataContract\nid: x-" + name + "\nname: X\nversion: 1.0.0\nstatus: active\n"
+            f"schema: [{{name: {name}, physicalName: {name}.csv, dataGranularityDescription: One row., "
+            f"properties: [{{name: a, logicalType: string, classification: public}}]}}]\n{frequency}\n",
+        )
+    intake = Intake(LocalStore(folder / "root"), load_contracts(contracts), "local", "from_client/", utc_now)
+    for agency, name in (("early", "hours"), ("first", "years")):
+        write(f"root/from_client/{agency}/{name}.csv", "a\n1\n")
+        at = time.time() - 5 * 24 * 3600
+        os.utime(folder / f"root/from_client/{agency}/{name}.csv", (at, at))
+        intake.ingest(intake.route(ObjectVersion("local", f"from_client/{agency}/{name}.csv")), Trigger(Cause.EVENT))
+    code, out, _ = call(capsys, "overdue")
+    assert (code, len(out.splitlines())) == (1, 3)
+    assert out.splitlines()[-1].split()[:2] == ["early", "hours"]
+    code, out, _ = call(capsys, "overdue", "--json")
+    assert (code, json.loads(out)["last_file"]) == (1, "hours.csv")
+    code, out, _ = call(capsys, "overdue", "--agency", "first")
+    assert (code, out.split(";")[0]) == (0, "no file is overdue")
 
 
 @pytest.mark.parametrize("command", [["status"], ["history", "--agency", "first"]])
