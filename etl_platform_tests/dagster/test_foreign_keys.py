@@ -85,6 +85,16 @@ def test_examples_of_a_column_that_is_not_public_are_masked(place: Workshop) -> 
     assert "such as Aaaaaa9" in (found.description or "")
 
 
+def test_examples_of_an_open_column_with_personal_data_are_masked(place: Workshop) -> None:
+    """Digits without separators are personal in a column that is named so, which only the search knows."""
+    columns = [text("part"), text("ssn", relationships=[{"to": "things.ident"}])]
+    write_contract(place, "parts", columns)
+    place.ingest(place.drop("Things.csv", THINGS_ROWS))
+    found = evaluation(place, place.ingest(place.drop("Parts.csv", b"part,ssn\n1,523417790\n2,531228146\n")))
+    assert "523417790" not in str(found)
+    assert "such as 999999999" in (found.description or "")
+
+
 def test_without_silver_of_the_other_dataset_the_check_is_amber_until_it_arrives(place: Workshop) -> None:
     found = evaluation(place, place.ingest(place.drop("Parts.csv", b"part,thing\n1,a\n")))
     assert (found.passed, found.severity) == (False, dg.AssetCheckSeverity.WARN)

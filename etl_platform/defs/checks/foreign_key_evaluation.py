@@ -1,6 +1,7 @@
 """The result of FOREIGN_KEYS_CHECK: whether silver of the agency holds what the rows of a partition refer to."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import dagster as dg
@@ -13,6 +14,7 @@ from etl_platform.deliveries.report import Report
 from etl_platform.engine.contract.dataset_rules import Severity
 from etl_platform.engine.contract.foreign_keys import ForeignKey
 from etl_platform.engine.output.plain_text import counted
+from etl_platform.engine.privacy.masking import shape
 from etl_platform.engine.rules.check_names import FOREIGN_KEYS_CHECK
 from etl_platform.object_keys import base_name
 
@@ -34,6 +36,7 @@ def foreign_key_evaluation(results: Sequence[ForeignKeyResult], partition: Judge
         for file in partition.files
         if file.in_silver and file.in_silver.written.silver_key
     }
+    results = [_masked(result, in_silver.values()) for result in results]
     texts = [_text(result, in_silver) for result in results]
     failed = [result for result in results if result.missing or result.problem or _without_column(result, in_silver)]
     is_error = any(result.missing and result.key.severity is Severity.ERROR for result in results)
@@ -50,6 +53,18 @@ def foreign_key_evaluation(results: Sequence[ForeignKeyResult], partition: Judge
         metadata,
         " ".join(text for result, text in zip(results, texts, strict=True) if result in failed or not failed),
     )
+
+
+def _masked(result: ForeignKeyResult, reports: Iterable[Report]) -> ForeignKeyResult:
+    """The result without values of columns in which personal data was found that the contract does not announce."""
+    found = {one.column for report in reports for one in report.check.personal_data or ()}
+    if found.isdisjoint(result.key.columns):
+        return result
+    objects = {
+        name: replace(one, examples=tuple(dict.fromkeys(map(shape, one.examples))))
+        for name, one in result.objects.items()
+    }
+    return replace(result, objects=objects)
 
 
 def _text(result: ForeignKeyResult, in_silver: Mapping[str, Report]) -> str:

@@ -155,3 +155,15 @@ def test_the_limits_of_an_overlay_decide_what_is_unusual_about_files_of_its_agen
         assert drift is not None
         found[key] = drift.unusual
     assert found == {A: ("column_new remark",), B: ("column_gone note", "column_new remark", "rows")}
+
+
+def test_a_deleted_overlay_is_read_again_as_every_other_agency_is_read(here: Place, contracts: Path) -> None:
+    overlay(contracts, OVERLAY)
+    arrival = here.ingest(here.drop(CONTENT)).report
+    (contracts / "agencies" / "agency_a" / "things.yaml").unlink()
+    (without,) = replay(here)
+    assert (arrival.check.quarantined_rows, without.report.check.quarantined_rows) == (0, 1)
+    assert without.report.check.overlay is None
+    overlay(contracts, OVERLAY)
+    (with_it,) = replay(here)
+    assert (with_it.repeated, with_it.report.check.quarantined_rows) == (False, 0)
