@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from etl_platform.engine.contract.file_names import choose_contract
 from etl_platform.engine.contract.model import Contract
 from etl_platform.engine.contract_folder import load_contract, read_folder
-from etl_platform.engine.errors import EtlPlatformError, UnreadableFileError
+from etl_platform.engine.errors import EtlPlatformError, UnreadableFileError, UsageError
 from etl_platform.engine.header_fit import best_fit, nearest_contract
 from etl_platform.engine.machine_errors import machine_error
 from etl_platform.engine.matched_columns import Rename
@@ -42,6 +42,11 @@ def suggest_synonyms(
     require_file(file)
     try:
         chosen, partition = _choose(file, contract, folder), partition_name(agency) if agency else None
+        if apply and contract is None and choose_contract([chosen], file.name) is None:
+            # The header is like that of the contract, which is a guess, and an overlay is about one dataset.
+            raise UsageError(
+                f"--apply: no contract takes the name {file.name}; add --contract {chosen.dataset} if it is"
+            )
         return [escape_control_characters(line) for line in _lines(file, chosen, partition, apply=apply)]
     except UnreadableFileError as error:
         if cause := machine_error(error):

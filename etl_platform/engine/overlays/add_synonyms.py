@@ -30,8 +30,10 @@ def add_synonyms(contract: Contract, text: str | None, path: str, name: str, syn
             a way that cannot be edited.
     """
     known = apply_overlay(contract, text, path, name) if text is not None else contract
-    edited = text
-    for header, column in synonyms.items():
+    # The parser does not count a byte order mark among the characters.
+    edited = text.removeprefix("\ufeff") if text is not None else None
+    for sent, column in synonyms.items():
+        header = " ".join(sent.splitlines())
         owner = known.known_headers.get(fold(header), column)
         if owner != column:
             raise ContractError(f"the header {header!r} already belongs to {owner}, not to {column}", path=path)

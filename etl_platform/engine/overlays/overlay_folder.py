@@ -85,7 +85,7 @@ def write_synonyms(contract: Contract, agency: str, synonyms: Mapping[str, str])
         UsageError: no partition has such a name.
         OSError: the folder cannot be written.
     """
-    if not _AGENCY.fullmatch(agency):
+    if not _is_partition(agency):
         raise UsageError(f"--agency {agency}: no partition has such a name; name the agency's folder")
     path = overlay_path(contract, agency)
     before = _read(path)
@@ -145,7 +145,9 @@ def unused_overlays(overlays: Iterable[Path], datasets: Iterable[str]) -> Iterat
         if not is_overlay(path):
             message = f"is not an overlay; overlays are {AGENCIES}/<agency>/<dataset>{_SUFFIX}"
         elif not _is_partition(path.parent.name):
-            message = f"{path.parent.name!r} is not the name of a partition; write {partition_name(path.parent.name)}"
+            name = partition_name(path.parent.name)
+            hint = f"; write {name}" if _is_partition(name) else ""
+            message = f"{path.parent.name!r} is not the name of a partition{hint}"
         elif path.stem not in known:
             close = get_close_matches(path.stem, sorted(known), 1)
             hint = f"did you mean {close[0]}{_SUFFIX}?" if close else "name the file after its dataset"
@@ -156,8 +158,8 @@ def unused_overlays(overlays: Iterable[Path], datasets: Iterable[str]) -> Iterat
 
 
 def _is_partition(name: str) -> bool:
-    # A long name is cut, and ends with ~ and a hash.
-    return bool(_AGENCY.fullmatch(name)) and ("~" in name or name == partition_name(name))
+    # A long name is cut, and ends with ~ and a hash. No folder has a slash in its name.
+    return bool(_AGENCY.fullmatch(name)) and "%2F" not in name and ("~" in name or name == partition_name(name))
 
 
 def is_overlay(path: Path) -> bool:

@@ -54,6 +54,19 @@ def test_a_synonym_is_added_and_everything_else_is_kept(before: str | None, afte
     assert add(before, day="The Day") == after
 
 
+def test_a_header_of_two_lines_is_added_as_one() -> None:
+    added = add(None, day="The\r\nDay")
+    assert added == add(None, day="The Day")
+    assert fold("The\r\nDay") in apply_overlay(CONTRACT, added, *NAMES).known_headers
+
+
+def test_an_overlay_as_windows_editors_save_it_is_edited() -> None:
+    before = "\ufeff# Zoë\r\ncolumns:\r\n  note:\r\n    synonyms: [n]\r\n"
+    found = apply_overlay(CONTRACT, after := add(before, day="The Day"), *NAMES)
+    assert (found.column("day").synonyms, found.column("note").synonyms) == (("The Day",), ("n",))
+    assert "# Zoë\r\n" in after
+
+
 def test_adding_twice_changes_nothing() -> None:
     once = add(None, day="The Day")
     assert add(once, day="the_day") == once

@@ -18,6 +18,7 @@ from etl_platform.engine.overlays.overlay_folder import (
     unused_overlays,
     why_without,
 )
+from etl_platform.engine.suggest_command import suggest_synonyms
 from etl_platform_tests.unit.making import contract_data, text, typed, yaml_text
 
 COLUMNS = [text("ident", required=True), typed("size", "number"), text("kind", enum=[{"value": "OPEN"}])]
@@ -157,7 +158,8 @@ def test_contract_check_of_an_overlay_alone_names_the_folder_to_check(tmp_path: 
         ("aurora/2026/agencies/things.yaml", "is not an overlay"),
         ("aurora/things.YAML", "is not an overlay"),
         ("au%73rora/things.yaml", "is not the name of a partition; write ausrora"),
-        ("a%2fb/things.yaml", "is not the name of a partition; write a%2Fb"),
+        ("a%c3%a9b/things.yaml", "is not the name of a partition; write a%C3%A9b"),
+        ("from_client%2Fb/things.yaml", "is not the name of a partition"),
         ("a%b/things.yaml", "is not the name of a partition; write a%25b"),
     ],
 )
@@ -181,3 +183,15 @@ def test_an_agency_without_an_overlay_is_told_of_one_with_a_similar_name(tmp_pat
     missing = tmp_path / "agencies" / "aurora" / "things.yaml"
     assert why_without(contract, "aurora") == f"there is no file {missing}; did you mean Aurora?"
     assert why_without(contract, "tulsa").endswith("agencies/tulsa/things.yaml")
+
+
+def test_synonyms_are_not_written_for_a_dataset_that_is_only_guessed_by_the_header(
+    tmp_path: Path, contract: Contract
+) -> None:
+    file = tmp_path / "export.csv"
+    file.write_text("ident,Size No,kind\na,1,OPEN\n")
+    with pytest.raises(UsageError, match=r"takes the name export\.csv; add --contract things if it is"):
+        suggest_synonyms(file, None, lambda: tmp_path, "aurora", apply=True)
+    assert not (tmp_path / "agencies").exists()
+    assert suggest_synonyms(file, contract.path, lambda: tmp_path, "aurora", apply=True)
+    assert (tmp_path / "agencies" / "aurora").exists()
