@@ -25,6 +25,7 @@ def add(commands: Commands) -> None:
     _add_fetch(group)
     _add_glue(group)
     _add_template(group)
+    _add_dictionary(group)
 
 
 def _add_check(group: Commands) -> None:
@@ -122,6 +123,19 @@ def _add_template(group: Commands) -> None:
     command.add_argument("--out", type=Path, metavar="FILE.xlsx", required=True, help="the file to write")
     command.add_argument("--agency", metavar="A", help="the sender, whose own words the drop-downs have")
     command.set_defaults(command=_template)
+
+
+def _add_dictionary(group: Commands) -> None:
+    command = add_command(
+        group,
+        "dictionary",
+        "Write what contracts require as a page for senders: files, columns, rules",
+        "etl-platform contract dictionary --html dictionary.html\n"
+        "  etl-platform contract dictionary officer_detail --html officer_detail.html",
+    )
+    command.add_argument("datasets", metavar="DATASET", nargs="*", help="such as officer_detail [all in force]")
+    command.add_argument("--html", type=Path, metavar="OUT", required=True, help="the page to write")
+    command.set_defaults(command=_dictionary)
 
 
 def _place(text: str) -> tuple[str, str]:
@@ -226,6 +240,19 @@ def _template(arguments: argparse.Namespace) -> int:
     write_template(contract, arguments.out)
     columns, name = counted(len(contract.file_columns), "column"), file_stem(contract.physical_name)
     print(f"{arguments.out}: {contract.dataset}, {columns}; save the filled file as {name}.xlsx")
+    return GOOD
+
+
+def _dictionary(arguments: argparse.Namespace) -> int:
+    from etl_platform.engine.check_arguments import require_target
+    from etl_platform.engine.contract_folder import read_folder
+    from etl_platform.engine.pages.dictionary_page import dictionary_page
+
+    require_target("--html", arguments.html, ".html")
+    folder = read_folder(load_settings().contracts_dir)
+    contracts = [folder.named(name) for name in arguments.datasets or folder.good]
+    arguments.html.write_text(dictionary_page(contracts), "utf-8")
+    print(f"{arguments.html}: {counted(len(contracts), 'dataset')}")
     return GOOD
 
 

@@ -38,11 +38,11 @@ def _show(arguments: argparse.Namespace) -> int:
     contract = platform.contract_folder.good.get(report.dataset or "")
     facts = page_facts(platform.store, platform.bucket, report, contract)
     if arguments.html is None:
-        from etl_platform.engine.verdict_page.text_page import text_page
+        from etl_platform.engine.pages.text_page import text_page
 
         print(text_page(facts))
         return GOOD
-    from etl_platform.engine.verdict_page.html_page import html_page
+    from etl_platform.engine.pages.html_page import html_page
 
     arguments.html.write_text(html_page(facts), "utf-8")
     print(f"{facts.outcome}: {facts.file}; the page is {arguments.html}")

@@ -11,7 +11,7 @@ from etl_platform.deliveries.check_errors import OUR_FAULTS
 from etl_platform.deliveries.ledger import Ledger, PartitionReports
 from etl_platform.deliveries.report import Report
 from etl_platform.engine.contract.model import Contract
-from etl_platform.engine.verdict_page.page_facts import EarlierFile, PageFacts, column_descriptions
+from etl_platform.engine.pages.page_facts import EarlierFile, PageFacts, column_descriptions
 from etl_platform.storage.object_store import ObjectStore
 
 _SHOWN = 13

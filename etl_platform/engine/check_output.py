@@ -68,8 +68,8 @@ def write_refused_rows(checked: CheckedFile, quarantine: Path, out: Path) -> Non
 
 def write_page(checked: CheckedFile, path: Path) -> None:
     """Write the verdict as a page for people."""
-    from etl_platform.engine.verdict_page.html_page import html_page
-    from etl_platform.engine.verdict_page.page_facts import PageFacts, column_descriptions
+    from etl_platform.engine.pages.html_page import html_page
+    from etl_platform.engine.pages.page_facts import PageFacts, column_descriptions
 
     contract = checked.contract
     facts = PageFacts(

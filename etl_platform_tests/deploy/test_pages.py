@@ -5,14 +5,15 @@ from pathlib import Path
 
 import pytest
 
-from etl_platform.engine.contract_folder import load_contract
+from etl_platform.engine.contract_folder import load_contract, load_contracts
 from etl_platform.engine.drift.comparison import DriftComparison
-from etl_platform.engine.verdict_page.html_page import html_page
-from etl_platform.engine.verdict_page.page_facts import EarlierFile
+from etl_platform.engine.pages.dictionary_page import dictionary_page
+from etl_platform.engine.pages.html_page import html_page
+from etl_platform.engine.pages.page_facts import EarlierFile
 from etl_platform.local.samples import Sample, build_samples
 from etl_platform_tests.deploy.browser import axe, dump_page, run_in_page
-from etl_platform_tests.unit.engine.verdict_page.page_parts import AT, ATTACKS, facts_of
-from etl_platform_tests.unit.engine.verdict_page.test_html_page import FINDING, hostile
+from etl_platform_tests.unit.engine.pages.page_parts import AT, ATTACKS, facts_of
+from etl_platform_tests.unit.engine.pages.test_html_page import FINDING, hostile
 from etl_platform_tests.unit.making import CONTRACTS
 
 _NAMES = ("clean", "bad_rows", "missing_column", "cp1252_semicolons", "utf16_tabs", "workbook", "empty_file")
@@ -55,6 +56,10 @@ def page(sample: Sample, folder: Path) -> str:
 @pytest.mark.parametrize("sample", SAMPLES, ids=lambda sample: sample.name)
 def test_a_page_has_no_serious_fault_of_accessibility(sample: Sample, tmp_path: Path) -> None:
     assert run_in_page(page(sample, tmp_path), axe() + _AXE) == []
+
+
+def test_the_dictionary_has_no_serious_fault_of_accessibility() -> None:
+    assert run_in_page(dictionary_page(load_contracts(CONTRACTS).values()), axe() + _AXE) == []
 
 
 def test_axe_finds_a_fault(tmp_path: Path) -> None:

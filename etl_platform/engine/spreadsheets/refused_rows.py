@@ -77,7 +77,7 @@ def _places(header: Sequence[str], result: CheckResult, contract: Contract | Non
     inputs = rule_inputs(contract) if contract else {}
     places = {name: place for place, name in enumerate(header)}
     names = {reason: guarded_names(header_names(result, inputs, reason)) or [LINE] for reason in result.reasons}
-    return {reason: [places[name] for name in found] for reason, found in names.items()}
+    return {reason: [places[name] for name in found if name in places] for reason, found in names.items()}
 
 
 def _add_choices(sheet: TextSheet, header: Sequence[str], result: CheckResult, contract: Contract | None) -> None:
@@ -97,7 +97,8 @@ def _write_row(
     forms = {place: "kept" for place, name in enumerate(header) if name in _SERVICE}
     notes: dict[int, list[str]] = {}
     for reason in str(row[header.index(REASONS)]).split(SEPARATOR):
-        for place in places[reason]:
+        # Another attempt may have written the quarantine than the report, with other reasons.
+        for place in places.get(reason) or [header.index(LINE)]:
             forms[place] = "wrong"
             notes.setdefault(place, []).append(sentences.get(reason, reason))
     sheet.write_row(texts, forms=forms, notes={place: "\n".join(found) for place, found in notes.items()})

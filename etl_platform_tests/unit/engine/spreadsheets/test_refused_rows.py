@@ -15,8 +15,8 @@ from etl_platform.engine.output.quarantine_files import read_corrections
 from etl_platform.engine.result import CheckResult
 from etl_platform.engine.spreadsheets import text_sheet
 from etl_platform.engine.spreadsheets.refused_rows import RefusedRows, write_workbook
-from etl_platform_tests.unit.engine.verdict_page.page_parts import csv_bytes, facts_of
-from etl_platform_tests.unit.engine.verdict_page.test_html_page import CONTRACT, FILE
+from etl_platform_tests.unit.engine.pages.page_parts import csv_bytes, facts_of
+from etl_platform_tests.unit.engine.pages.test_html_page import CONTRACT, FILE
 from etl_platform_tests.unit.intake_place import Place
 from etl_platform_tests.unit.making import contract_of, text
 

@@ -9,7 +9,7 @@ from openpyxl import load_workbook
 from etl_platform.engine.check import check_file
 from etl_platform.engine.contract_folder import load_contracts
 from etl_platform.engine.spreadsheets.template import write_template
-from etl_platform_tests.unit.engine.verdict_page.test_html_page import CONTRACT
+from etl_platform_tests.unit.engine.pages.test_html_page import CONTRACT
 from etl_platform_tests.unit.making import CONTRACTS
 
 

@@ -4,10 +4,10 @@ from collections.abc import Iterator, Sequence
 
 from etl_platform.engine.output.plain_text import escape_control_characters
 from etl_platform.engine.output.terminal_table import table
-from etl_platform.engine.verdict_page.page_facts import PageFacts
-from etl_platform.engine.verdict_page.page_rows import broken_rules, delivery_rows, empty_shares
-from etl_platform.engine.verdict_page.page_sentences import steps, verdict_sentence
-from etl_platform.engine.verdict_page.page_understanding import column_notes, reading_facts, remarks
+from etl_platform.engine.pages.page_facts import PageFacts
+from etl_platform.engine.pages.page_rows import broken_rules, delivery_rows, empty_shares
+from etl_platform.engine.pages.page_sentences import steps, verdict_sentence
+from etl_platform.engine.pages.page_understanding import column_notes, reading_facts, remarks
 
 _MAX_CELL = 200
 _EMPTY_SHOWN = 10

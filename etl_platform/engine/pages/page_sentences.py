@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from etl_platform.engine.columns import DAMAGED_ROW
 from etl_platform.engine.output.plain_text import counted
+from etl_platform.engine.pages.page_facts import PageFacts
 from etl_platform.engine.result import Example, FileError
-from etl_platform.engine.verdict_page.page_facts import PageFacts
 
 _LINES_SHOWN = 3
 

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 from etl_platform.engine.columns import DAMAGED_ROW
 from etl_platform.engine.drift.words import percent
+from etl_platform.engine.pages.page_facts import PageFacts
+from etl_platform.engine.pages.page_sentences import column_hint, place, rule_sentence
 from etl_platform.engine.result import Example
-from etl_platform.engine.verdict_page.page_facts import PageFacts
-from etl_platform.engine.verdict_page.page_sentences import column_hint, place, rule_sentence
 
 _MAX_RULES, _MAX_COLUMNS = 100, 40
 

@@ -16,12 +16,12 @@ from etl_platform.engine.contract_folder import load_contract
 from etl_platform.engine.drift.comparison import DriftComparison
 from etl_platform.engine.drift.finding import Change, Finding
 from etl_platform.engine.example_values import with_values
+from etl_platform.engine.pages.html_page import html_page
+from etl_platform.engine.pages.page_facts import EarlierFile, PageFacts
+from etl_platform.engine.pages.text_page import text_page
 from etl_platform.engine.result import CheckResult, FileError
-from etl_platform.engine.verdict_page.html_page import html_page
-from etl_platform.engine.verdict_page.page_facts import EarlierFile, PageFacts
-from etl_platform.engine.verdict_page.text_page import text_page
 from etl_platform.local.samples import Sample, build_samples
-from etl_platform_tests.unit.engine.verdict_page.page_parts import (
+from etl_platform_tests.unit.engine.pages.page_parts import (
     AT,
     ATTACKS,
     Parts,

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from etl_platform.engine.check import check_file
 from etl_platform.engine.contract.model import Contract
-from etl_platform.engine.verdict_page.html_page import html_page
-from etl_platform.engine.verdict_page.page_facts import PageFacts, column_descriptions
+from etl_platform.engine.pages.html_page import html_page
+from etl_platform.engine.pages.page_facts import PageFacts, column_descriptions
 
 AT = datetime(2026, 11, 30, 8, tzinfo=UTC)
 ATTACKS = (
