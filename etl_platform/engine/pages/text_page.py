@@ -1,6 +1,6 @@
 """The page as plain text for a terminal: the same facts in the same order. What it says is decided elsewhere."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from etl_platform.engine.output.plain_text import escape_control_characters
 from etl_platform.engine.output.terminal_table import table
@@ -19,15 +19,14 @@ def text_page(facts: PageFacts) -> str:
     head = [f"{facts.outcome.upper()}  {facts.file}", verdict_sentence(facts)]
     head += [", ".join(map(str, filter(None, about)))]
     parts = [
-        [line for line in head if line],
-        ["What to do:", *_steps(facts)],
+        _printable(line for line in head if line),
+        ["What to do:", *_printable(_steps(facts))],
         _rules(facts),
         _understanding(facts),
         _before(facts),
         _empty(facts),
     ]
-    lines = (line for part in parts if part for line in (*part, ""))
-    return "\n".join(escape_control_characters(line) for line in lines).rstrip()
+    return "\n".join(line for part in parts if part for line in (*part, "")).rstrip()
 
 
 def _steps(facts: PageFacts) -> Iterator[str]:
@@ -42,6 +41,7 @@ def _rules(facts: PageFacts) -> list[str]:
         lines.append(f"{rule.rows:>9,}  {rule.sentence}")
         found = ", ".join(f"{line}: {value}" if value else line for line, value in rule.examples)
         lines.append(f"{'':>9}  {rule.reason}" + (f", line {found}" if found else ""))
+    lines = _printable(lines)
     lines += [f"{more:,} more rules are broken, each by fewer rows"] if more else []
     if facts.result.dataset_rules:
         rows = [
@@ -56,7 +56,7 @@ def _understanding(facts: PageFacts) -> list[str]:
     reading = [f"  {name}: {value}" for name, value in reading_facts(facts.result)]
     reading += [f"  {remark}" for remark in remarks(facts.result)]
     notes, more = column_notes(facts.result.columns, accepted=not facts.result.errors)
-    lines = ["How the file was understood:", *reading] if reading else []
+    lines = ["How the file was understood:", *_printable(reading)] if reading else []
     rows = [(note.header or "-", note.column or "-", note.note) for note in notes]
     lines += ["", *_table(("in the file", "in the contract", "what happened"), rows)] if rows else []
     return [*lines, *([f"and {more:,} more columns"] if more else [])]
@@ -71,7 +71,7 @@ def _before(facts: PageFacts) -> list[str]:
         (f"{row.day}{' (this file)' if row.is_this else ''}", row.outcome, row.rows, row.refused)
         for row in delivery_rows(facts)
     ]
-    lines = ["Compared with the files before:", *findings] if findings or series else []
+    lines = ["Compared with the files before:", *_printable(findings)] if findings or series else []
     return [*lines, *(["", *_table(("delivered", "outcome", "rows", "refused"), series)] if series else [])]
 
 
@@ -79,6 +79,11 @@ def _empty(facts: PageFacts) -> list[str]:
     shares = [one for one in empty_shares(facts)[0] if one.share]
     rows = [(one.column, one.words, one.before_words) for one in shares[:_EMPTY_SHOWN]]
     return _table(("emptiest columns", "empty", "last file"), rows) if rows else []
+
+
+def _printable(lines: Iterable[str]) -> list[str]:
+    """Lines whose texts cannot move the cursor; a table sees to that itself, and may have colours."""
+    return list(map(escape_control_characters, lines))
 
 
 def _table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> list[str]:

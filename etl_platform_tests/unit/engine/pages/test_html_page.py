@@ -151,6 +151,14 @@ def test_no_text_adds_an_element(texts: list[str]) -> None:
     assert Parts(html_page(facts)).elements == Parts(html_page(known)).elements
 
 
+def test_texts_of_a_file_do_not_move_the_cursor_of_a_terminal() -> None:
+    result = CheckResult(rows=2, quarantined_rows=1, reasons={ATTACKS[7]: 1}, errors=(FileError("code", ATTACKS[7]),))
+    findings = (Finding(Change.ROWS, None, "", "", ATTACKS[7]),)
+    drift, series = DriftComparison(1, "a", findings), (EarlierFile(AT, "accepted", 2, 1, is_this=True),)
+    facts = PageFacts(ATTACKS[7], result, AT, "accepted", agency=ATTACKS[7], drift=drift, series=series)
+    assert all(line.isprintable() for line in text_page(facts).splitlines())
+
+
 def test_a_page_loads_nothing_and_its_policy_allows_only_its_style(tmp_path: Path) -> None:
     page = page_of(tmp_path, CONTRACT, FILE)
     (style,) = re.findall(r"<style>(.*?)</style>", page, re.DOTALL)
