@@ -21,6 +21,7 @@ from etl_platform.notifications.contacts import FILE as CONTACTS
 from etl_platform.notifications.contacts import Contact
 from etl_platform.notifications.contacts_reader import read_contacts
 from etl_platform.notifications.notifier import Notifier
+from etl_platform.notifications.outbox import OutboxObject
 from etl_platform.notifications.read_ledger import LedgerReader
 from etl_platform.queue_work.memory import budget_of_run
 from etl_platform.queue_work.queues import EMAILS, FILE_EVENTS, WorkQueue
@@ -188,6 +189,10 @@ class Platform:
             return [*topic, *(AppriseChannel(contact, read_secret) for contact in self.contacts)]
         except ContractError as error:
             return [*topic, HeldContacts(error)]
+
+    @property
+    def outbox(self) -> OutboxObject:
+        return OutboxObject(self.store, self.bucket)
 
     @property
     def contacts(self) -> list[Contact]:

@@ -52,12 +52,15 @@ def _datasets(chosen: str | None, agency: str, platform: "Platform") -> list[str
 
 def _history(arguments: argparse.Namespace) -> int:
     from etl_platform import object_keys
-    from etl_platform.cli.text_tables import print_unreadable
+    from etl_platform.cli.text_tables import print_unreadable, told_table
     from etl_platform.deliveries.history import histories
     from etl_platform.deliveries.ledger import Ledger
     from etl_platform.platform import Platform
 
     platform = Platform(load_settings())
+    if arguments.delivery and (ignored := _of_ignored(platform, arguments.delivery)):
+        print(json.dumps(ignored.to_json(platform.bucket)) if arguments.json else told_table([ignored]))
+        return GOOD
     unreadable: list[Exception] = []
     ledger = Ledger(platform.store, platform.bucket, on_unreadable=unreadable.append)
     agency, datasets = _partitions(arguments, platform)
@@ -90,6 +93,16 @@ def _partitions(arguments: argparse.Namespace, platform: "Platform") -> tuple[st
         raise UsageError(f"--delivery {arguments.delivery}: unknown delivery; `etl-platform history --agency` has them")
     dataset, agency = report.partition
     return agency, [dataset]
+
+
+def _of_ignored(platform: "Platform", delivery_id: str) -> "Notice | None":
+    """Who was told of an ignored file, which has no history."""
+    from etl_platform import object_keys
+    from etl_platform.notifications.notices import Notice, Notices
+
+    key = object_keys.ignored_notice_key(delivery_id)
+    found = Notices(platform.store, platform.bucket).read_all([key]).get(key)
+    return found if isinstance(found, Notice) else None
 
 
 def _notices(

@@ -96,9 +96,8 @@ def _status(arguments: argparse.Namespace) -> int:
 
 def _untold(platform: "Platform", now: datetime) -> list[str]:
     from etl_platform.notifications.channel_health import channel_problems
-    from etl_platform.notifications.outbox import OutboxObject
 
-    outbox = OutboxObject(platform.store, platform.bucket).load() if platform.channels else None
+    outbox = platform.outbox.load() if platform.channels else None
     return channel_problems(outbox.channels, now) if outbox else []
 
 

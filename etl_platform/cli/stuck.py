@@ -65,9 +65,8 @@ def _bucket_checks(platform: "Platform", now: datetime) -> list[Check]:
 
     def notifications() -> stuck.Answer:
         from etl_platform.notifications.channel_health import answer
-        from etl_platform.notifications.outbox import OutboxObject
 
-        return answer(OutboxObject(platform.store, platform.bucket).load(), now)
+        return answer(platform.outbox.load(), now)
 
     def overdue() -> stuck.Answer:
         return stuck.overdue_files(platform.store, platform.bucket, platform.contracts, now)

@@ -23,6 +23,7 @@ from etl_platform.platform import Platform
 from etl_platform.settings import Settings
 from etl_platform_tests.dagster.workshop import AGENCY, Workshop
 from etl_platform_tests.integration.deliveries import as_csv, officers
+from etl_platform_tests.unit.notifications.scene import Memory
 
 OVERVIEW = dg.AssetKey(["operations", "overview"])
 IGNORED = dg.AssetKey(["operations", "ignored_files"])
@@ -357,3 +358,20 @@ class _OneMessage:
 
     def change_visibility(self, _handles: list[str], _timeout_s: int) -> list[str]:
         return []
+
+
+def test_a_channel_that_fails_is_stuck(workshop: Workshop) -> None:
+    platform = platform_of(workshop)
+    platform.channels = [Memory("person", is_down=True)]
+    platform.notifier.round()
+    headless = [{k: v for k, v in row.items() if k != "hire_date"} for row in officers("A", 4)]
+    workshop.ingest(workshop.drop("Officer_Detail.csv", as_csv(headless)))
+    assert platform.notifier.round().failed == ["person"]
+
+    tick(workshop, platform)
+
+    values, checks = shown(workshop)
+    assert not checks["nothing_is_stuck"].passed
+    (stuck,) = values["stuck"]
+    assert stuck["what"].startswith("person: fails since ")
+    assert stuck["to do"] == "`etl-platform notify test` tries each channel"

@@ -23,6 +23,7 @@ from etl_platform_tests.unit.making_reports import report_of
 from etl_platform_tests.unit.notifications.scene import Killed, Life, MortalStore
 
 DELIVERIES = 1_000
+IGNORED = CheckResult(errors=(FileError("no_contract", "no contract matches this file name"),))
 REJECTED = CheckResult(errors=(FileError("missing_column", "the header lacks Zorbex"),))
 
 
@@ -138,6 +139,13 @@ def test_a_topic_that_is_gone_shows_in_doctor_and_status_and_who_was_told_in_his
     assert shown.splitlines()[-1].split()[2:] == [delivery, "rejected", "topic", "sent"]
     assert main(["history", "--agency", "nm_albuquerque", "--json"]) == 0
     assert [one["channel"] for one in json.loads(capsys.readouterr().out)["told"]] == ["topic"]
+    ignored = report_of("ab" * 10, outcome=Outcome.IGNORED, dataset=None, check=IGNORED, ended_at=datetime.now(UTC))
+    Ledger(told.store, told.bucket).put(ignored)
+    told.notifier.round()
+    assert main(["history", "--delivery", ignored.delivery_id]) == 0
+    assert capsys.readouterr().out.splitlines()[-1].split()[2:] == [ignored.delivery_id, "ignored", "topic", "sent"]
+    assert main(["history", "--delivery", "0" * 20]) == 2
+    assert "unknown delivery" in capsys.readouterr().err
     assert main(["notify", "test"]) == 0
     assert capsys.readouterr().out.startswith("sent    topic  ")
 

@@ -23,7 +23,8 @@ from etl_platform.deliveries import stuck
 from etl_platform.deliveries.ignored_files import IgnoredFile, IgnoredFiles
 from etl_platform.deliveries.overview import Overdue, Overview
 from etl_platform.deliveries.stuck import Answer
-from etl_platform.errors import TransientError
+from etl_platform.errors import ReportError, TransientError
+from etl_platform.notifications.channel_health import answer
 from etl_platform.object_keys import base_name
 from etl_platform.platform import Platform
 from etl_platform.queue_work.queues import FILE_EVENTS, QUEUES
@@ -134,6 +135,10 @@ def read_overview(instance: dg.DagsterInstance, platform: Platform, now: datetim
         "dead letters", lambda: stuck.failed_deliveries(failed or [], now, platform.count_dead_letters), obstacles
     ):
         _add(obstacles, keep_failing)
+    if platform.channels and (
+        told := _readable("notifications", lambda: answer(platform.outbox.load(), now), obstacles)
+    ):
+        _add(obstacles, told)
     arrivals = recent_arrivals(instance, now - _ARRIVALS_FOR)
     overdue = overdue_files(instance, arrivals)
     if overdue is not None and now - overdue.listed_at > _LIST_VALID_FOR:
@@ -150,7 +155,7 @@ def _add(obstacles: list[Answer], answer: Answer) -> None:
 def _readable(what: str, read: Callable[[], T], obstacles: list[Answer]) -> T | None:
     try:
         return read()
-    except TransientError as error:
+    except (ReportError, TransientError) as error:
         obstacles.append(Answer(True, f"{what} could not be read: {error}", "run `etl-platform doctor`"))
         return None
 
