@@ -74,6 +74,8 @@ class Notifier:
         sent: dict[str, int] = {}
         # Channels that fail come last: each of their calls may take until its timeout.
         for name in sorted(self._channels, key=lambda name: (loaded.channel(name).tries, name)):
+            if self._clock() >= began + ROUND:
+                break
             state, number = self._send(self._channels[name], outbox.channel(name), began + ROUND)
             if number:
                 sent[name] = number

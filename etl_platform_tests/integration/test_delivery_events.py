@@ -17,6 +17,7 @@ from etl_platform.engine.result import CheckResult, FileError
 from etl_platform.local.provision import Clients
 from etl_platform.notifications.notifier import Notifier
 from etl_platform.notifications.read_ledger import LedgerReader
+from etl_platform.object_keys import partition_of
 from etl_platform.platform import Platform
 from etl_platform.settings import Settings
 from etl_platform_tests.unit.making_reports import report_of
@@ -25,6 +26,10 @@ from etl_platform_tests.unit.notifications.scene import Killed, Life, MortalStor
 DELIVERIES = 1_000
 IGNORED = CheckResult(errors=(FileError("no_contract", "no contract matches this file name"),))
 REJECTED = CheckResult(errors=(FileError("missing_column", "the header lacks Zorbex"),))
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
 
 
 class Subscriber:
@@ -98,6 +103,20 @@ def test_subscribers_get_cloudevents_and_can_filter_by_agency_dataset_and_outcom
         "data": {},
     }
     assert events[0]["data"]["errors"] == ["missing_column"]
+
+
+@pytest.mark.parametrize("name", ["Nuñez 😀.csv", "\x01\x7f\r\n.csv", "\ud800.csv", "<a&b>'\".csv", "x" * 900])
+def test_a_name_that_xml_and_utf_8_do_not_allow_is_published(
+    aws: Clients, told: Platform, topic_arn: str, name: str
+) -> None:
+    subscriber = Subscriber(aws, topic_arn, f"{told.bucket}-all")
+    agency = partition_of("Doña Ana/2 %")
+    key = f"from_client/{agency}/{name}"
+    report = report_of("cd" * 10, key=key, agency=agency, outcome=Outcome.REJECTED, check=REJECTED, ended_at=now())
+    Ledger(told.store, told.bucket).put(report)
+    assert told.notifier.round().sent == {"topic": 1}
+    (event,) = subscriber.received()
+    assert (event["data"]["key"], event["data"]["agency"]) == (key, agency)
 
 
 def test_a_thousand_events_arrive_though_the_process_dies_again_and_again(

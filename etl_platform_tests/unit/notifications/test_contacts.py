@@ -214,3 +214,11 @@ def test_the_example_in_the_documents_is_a_file_of_contacts(tmp_path: Path) -> N
     assert fields == {item.name for item in dataclasses.fields(Contact)}
     values = page.partition("`title` and `body`: ")[2].partition("- `digest_title`")[0]
     assert set(re.findall(r"`(\w+)`", values)) == OF_AN_EVENT
+
+
+def test_a_password_can_have_any_character_and_a_whole_url_can_be_a_secret() -> None:
+    def url_of(url: str, secret: str) -> str:
+        return AppriseChannel(Contact("x", url), lambda _: secret)._url()
+
+    assert url_of("mailtos://a:${PASSWORD}@b.example", "p@/:?#$") == "mailtos://a:p%40%2F%3A%3F%23%24@b.example"
+    assert url_of("${TEAMS}", "slack://A/B/C") == "slack://A/B/C"

@@ -1,6 +1,7 @@
 """Rounds of notifications: every event goes out, whatever fails, and repeats carry the same id."""
 
 import json
+from collections.abc import Collection, Sequence
 from datetime import timedelta
 
 import pytest
@@ -195,6 +196,26 @@ def test_a_dead_channel_holds_up_no_other_and_gets_everything_when_it_is_back() 
     scene.round(timedelta(hours=1))
     assert sorted(dead.ids) == sorted(alive.ids)
     assert scene.outbox.channel("dead").failing_since is None
+
+
+def test_channels_that_hang_do_not_make_a_round_long_and_each_has_its_turn() -> None:
+    class Hanging(Memory):
+        def send(self, events: Sequence[DeliveryEvent]) -> Collection[str]:
+            scene.now += timedelta(seconds=15)
+            return super().send(events)
+
+    hanging = [Hanging(f"hanging-{number}", is_down=True) for number in range(10)]
+    alive = Memory("z-alive")
+    scene = Scene(*hanging, alive).begin()
+    scene.report()
+    rounds = []
+    for _ in range(8):
+        began = scene.now = scene.now + MINUTE
+        scene.notifier().round()
+        rounds.append(scene.now - began)
+    assert max(rounds) <= timedelta(seconds=30)
+    assert [channel.calls > 0 for channel in scene.channels] == [True] * 11
+    assert len(alive.took) == 1
 
 
 def test_what_a_channel_did_not_take_for_days_is_given_up_and_said_so() -> None:
