@@ -1,6 +1,10 @@
 """Events of deliveries on a real topic: SNS to SQS in the emulator, with filters, and with a process that dies."""
 
 import json
+import os
+import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -20,6 +24,7 @@ from etl_platform.notifications.read_ledger import LedgerReader
 from etl_platform.object_keys import partition_of
 from etl_platform.platform import Platform
 from etl_platform.settings import Settings
+from etl_platform_tests.documents import ROOT
 from etl_platform_tests.unit.making_reports import report_of
 from etl_platform_tests.unit.notifications.scene import Killed, Life, MortalStore
 
@@ -142,6 +147,45 @@ def test_a_thousand_events_arrive_though_the_process_dies_again_and_again(
     found = [event["id"] for event in subscriber.received()]
     assert set(found) == ids
     assert len(found) > DELIVERIES, "no death came between a message and its mark"
+
+
+_ROUND = """
+import os, signal, sys
+from etl_platform.platform import Platform
+from etl_platform_tests.unit.notifications.scene import Life, MortalStore
+
+class Sudden(Life):
+    def call(self, work, *, dies_after=False):
+        with self.lock:
+            self.made += 1
+            if self.made == self.calls:
+                os.kill(os.getpid(), signal.SIGKILL)
+        return work()
+
+platform = Platform()
+platform.store = MortalStore(platform.store, Sudden(int(sys.argv[1])))
+print(platform.notifier.round().summary)
+"""
+
+
+def test_events_arrive_though_processes_are_killed_while_they_read_write_and_send(
+    aws: Clients, told: Platform, topic_arn: str
+) -> None:
+    """With SIGKILL, so that calls of other threads are cut off, too."""
+    subscriber = Subscriber(aws, topic_arn, f"{told.bucket}-all")
+    ids = {deliver(told, number) for number in range(30)}
+    given = {"AWS_ENDPOINT_URL": told.settings.aws_endpoint_url, "DATA_BUCKET_NAME": told.bucket}
+    environment = {**os.environ, **given, "DELIVERY_EVENTS_TOPIC_ARN": topic_arn}
+
+    for calls in (4, 20, 60, 75, 25, 40):
+        command = [sys.executable, "-c", _ROUND, str(calls)]
+        done = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, check=False)
+        assert done.returncode == -signal.SIGKILL, done.stdout + done.stderr
+    told.notifier.round()
+
+    found = [event["id"] for event in subscriber.received()]
+    assert set(found) == ids
+    assert len(found) > len(ids), "no kill came between a message and its mark"
 
 
 def test_a_topic_that_is_gone_shows_in_doctor_and_status_and_who_was_told_in_history(
