@@ -35,6 +35,9 @@ def _broken_rule(contract: Contract, column: Column, text: str) -> str | None:
     alone = replace(column, not_future=False, overlay=None)
     rules = replace(contract, columns=(alone,), primary_key=(), row_rules=(), dataset_rules=(), hook=None)
     compiled = compile_contract(rules, {column.name: 0})
+    if not compiled.flags:
+        # A frame without columns would have no row.
+        return None
     checked = pl.DataFrame({"0": [text]}).select(compiled.texts).with_columns(compiled.typed)
     row = checked.select(compiled.flags).row(0, named=True)
     broken = [name.removeprefix("rule:") for name, is_broken in row.items() if is_broken]

@@ -279,3 +279,7 @@ def test_a_text_of_invisible_characters_is_empty_and_fills_no_required_column(fi
 def test_a_control_character_is_in_no_text() -> None:
     (error,) = errors_of('columns:\n  code: {nullTokens: ["a\\e[31m"]}\n')
     assert "nullTokens has a control character, which no cell has; remove it" in error
+
+
+def test_any_text_may_stand_for_another_one_in_a_column_without_rules() -> None:
+    check_overlay(read("columns: {note: {values: {P: Passed}}}", contract_of([text("ident"), text("note")])))
