@@ -153,8 +153,9 @@ def _check_many(found: NamedFiles, contracts: _Contracts, arguments: argparse.Na
     from etl_platform.engine.isolated import Isolated
     from etl_platform.engine.text_report import FileLine, summary
 
-    for folder in filter(None, (arguments.out, arguments.html)):
-        _make_folder(folder)
+    for option in ("out", "html"):
+        if folder := getattr(arguments, option):
+            _make_folder(folder, option)
     lines: list[FileLine] = []
     worst = GOOD
     with Isolated(_use_contracts, contracts) as isolated:
@@ -229,11 +230,11 @@ def _failed(contract: Contract | None, code: int, reason: str, message: str) -> 
     return _Checked(contract.dataset if contract else None, CheckResult(errors=(FileError(reason, message),)), code)
 
 
-def _make_folder(folder: Path) -> None:
+def _make_folder(folder: Path, option: str = "out") -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise UsageError(f"--out {folder}: {error.strerror}") from None
+        raise UsageError(f"--{option} {folder}: {error.strerror}") from None
 
 
 def _check(

@@ -799,6 +799,7 @@ def test_each_of_several_files_has_its_page(capsys: pytest.CaptureFixture[str], 
     write("sent/b/Officer_Detail.csv", ROSTER)
     write("sent/b/Unknown.csv", ROSTER)
     assert call(capsys, "check", "sent", "--html", "pages")[0] == 2
+    assert "--html verdict.html" in call(capsys, "check", "sent", "--html", write("verdict.html", ""))[2]
     assert set(listing(folder / "pages")) == {"a/Officer_Detail.csv.html", "b/Officer_Detail.csv.html"}
 
 

@@ -91,9 +91,9 @@ def test_it_shares_no_file_with_the_platform_so_that_both_can_be_installed(wheel
     with zipfile.ZipFile(wheel) as archive:
         names = archive.namelist()
     assert {name.partition("/")[0].partition("-")[0] for name in names} == {"etl_platform_check"}
-    engine = {
-        str(path.relative_to(PROJECT / "etl_platform")) for path in (PROJECT / "etl_platform" / "engine").rglob("*.py")
-    }
+    found = (path for path in (PROJECT / "etl_platform" / "engine").rglob("*.*") if path.suffix != ".pyc")
+    engine = {str(path.relative_to(PROJECT / "etl_platform")) for path in found}
+    assert {path for path in engine if not path.endswith(".py")}, "the templates of pages"
     assert engine <= {name.removeprefix("etl_platform_check/") for name in names}
 
 
