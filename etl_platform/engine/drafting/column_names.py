@@ -66,7 +66,8 @@ def _patterns(parts: Sequence[str]) -> Iterator[str]:
 
 def _own_pattern(file_name: str) -> str:
     fitting = (pattern for pattern in _patterns(_name_words(file_name)) if _matches(file_name, pattern))
-    return next(fitting, file_stem(file_name))
+    # A name in other letters than those of ASCII has no words.
+    return next(fitting, re.sub(r"\d+", "*", file_stem(file_name)).rstrip("*") + "*")
 
 
 def _matches(file_name: str, pattern: str) -> bool:

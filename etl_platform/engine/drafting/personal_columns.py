@@ -22,6 +22,7 @@ from etl_platform.engine.drafting.word_lists import (
     NAMES,
     OFFICIAL_NUMBERS,
     PAY,
+    PAY_TERMS,
     PEOPLE,
     PLATES,
     ROLES,
@@ -29,7 +30,8 @@ from etl_platform.engine.drafting.word_lists import (
     THINGS,
     WHOLE_NAMES,
 )
-from etl_platform.engine.privacy.personal_forms import PersonalKind, forms
+from etl_platform.engine.privacy.column_judgement import personal_kinds
+from etl_platform.engine.privacy.personal_forms import PersonalKind
 from etl_platform.engine.privacy.personal_words import BIRTHS
 
 RESTRICTED, CONFIDENTIAL = "restricted", "confidential"
@@ -37,21 +39,20 @@ _MOST, _HALF = 0.9, 0.5
 _MANY_NAMES, _SOME_NAMES = 0.2, 0.05
 
 
-def _has(kind: PersonalKind) -> Callable[[str], bool]:
-    return lambda text: any(form.kind is kind and form.valid for form in forms(text))
-
-
 _STREET = re.compile(
     r"\d+[A-Z]? .*\b(?:ST|STREET|AVE|AVENUE|RD|ROAD|BLVD|DR|DRIVE|LN|LANE|CT|COURT|WAY|PL|PLACE|HWY|PKWY|CIR)\b.*",
     re.IGNORECASE,
 )
-_FORMS: tuple[tuple[Callable[[str], object], float, str, str], ...] = (
-    (_has(PersonalKind.EMAIL), _MOST, CONFIDENTIAL, "the values look like e-mail addresses"),
-    (_has(PersonalKind.SSN), _MOST, RESTRICTED, "the values look like social security numbers"),
-    (_has(PersonalKind.PHONE), _MOST, CONFIDENTIAL, "the values look like phone numbers"),
-    (_STREET.fullmatch, _HALF, CONFIDENTIAL, "the values look like street addresses"),
-)
-"""A test, the share of rows that must pass it, the class, and why."""
+_CLASSES = {
+    PersonalKind.SSN: RESTRICTED,
+    PersonalKind.CARD: RESTRICTED,
+    PersonalKind.PHONE: CONFIDENTIAL,
+    PersonalKind.EMAIL: CONFIDENTIAL,
+}
+_SEARCHED = 1_000
+"""Texts of a column whose forms are looked at."""
+_NO_YEAR = 2000
+"""Births are found by the name of a column, so the year of the file does not matter."""
 _LAST_FIRST = re.compile(r"[^\W\d_][\w'\u2019 -]*, ?[^\W\d_][\w'\u2019. -]*")
 _WORDS_ALONE = re.compile(r"[^\W\d_][\w'\u2019.-]*(?: [^\W\d_][\w'\u2019.-]*){1,4}")
 
@@ -73,14 +74,14 @@ def classify(name: str, counts: Mapping[str, int]) -> Personal | None:
     """
     found = words(name)
     if AMOUNTS & set(found):
-        return _by_content(counts)
-    return _by_name(found, counts) or _by_content(counts)
+        return _by_content(name, counts)
+    return _by_name(found, counts) or _by_content(name, counts)
 
 
 def looks_personal(name: str, counts: Mapping[str, int]) -> bool:
     """Whether values could be those of persons, on little evidence."""
     found = set(words(name))
-    if classify(name, counts):
+    if classify(name, counts) or any(personal_kinds([name], _sample(counts), _NO_YEAR)):
         return True
     if found & THINGS:
         return False
@@ -133,18 +134,25 @@ _KINDS: tuple[tuple[Callable[[Set[str], Mapping[str, int]], bool], str, str], ..
     (_is_address, CONFIDENTIAL, "the name says an address"),
     (_any_of(PLATES, LICENCES), CONFIDENTIAL, "the name says a vehicle or a licence"),
     (_any_of(BADGES), CONFIDENTIAL, "the name says a badge"),
-    (_any_of(PAY), CONFIDENTIAL, "the name says pay"),
+    (lambda every, _: bool(every & PAY) and not every & PAY_TERMS, CONFIDENTIAL, "the name says pay"),
 )
 """By the words of a name and all of them joined: the class, and why. The first that fits."""
 
 
-def _by_content(counts: Mapping[str, int]) -> Personal | None:
-    for fits, least, classification, reason in _FORMS:
-        if counts and _share(counts, fits) >= least:
-            return Personal(classification, reason)
+def _by_content(name: str, counts: Mapping[str, int]) -> Personal | None:
+    sample = _sample(counts)
+    for kind, rows in personal_kinds([name], sample, _NO_YEAR):
+        if kind in _CLASSES and rows >= sum(sample.values()) * _MOST:
+            return Personal(_CLASSES[kind], f"the values look like {kind.plural}")
+    if counts and _share(counts, _STREET.fullmatch) >= _HALF:
+        return Personal(CONFIDENTIAL, "the values look like street addresses")
     if _given_names(counts) >= _MANY_NAMES:
         return Personal(RESTRICTED, "the values look like names of persons")
     return None
+
+
+def _sample(counts: Mapping[str, int]) -> dict[str, int]:
+    return dict(list(counts.items())[:: -(-len(counts) // _SEARCHED) or 1])
 
 
 def _given_names(counts: Mapping[str, int]) -> float:

@@ -34,6 +34,7 @@ FUTURE_DATES = _each("expiration expires expiry expire due until valid end ends 
 ALWAYS_EMPTY = _each(r"N/A NA N.A. #N/A NULL (NULL) <NULL> \N NAN - -- --- ? .")
 """Texts that mean empty in any column, in upper case."""
 EMPTY_BESIDE_VALUES = _each("UNKNOWN UNK NONE NIL MISSING TBD PENDING BLANK N/K UNSPECIFIED REDACTED SEALED") | {
+    *("00/00/0000", "0/0/0000", "0000-00-00"),
     *("NOT APPLICABLE", "NOT AVAILABLE", "NOT KNOWN", "NOT STATED", "NOT REPORTED"),
 }
 """Texts that mean empty in a column of numbers, dates or booleans; in a column of texts they may be values."""
@@ -47,6 +48,8 @@ PLATES = _each("plate vin")
 LICENCES = _each("driverlicense driverslicense driverlicensenumber driverslicensenumber dlnumber dlno")
 BADGES = _each("badge shield")
 PAY = _each("salary wage wages pay")
+PAY_TERMS = _each("period date code type grade step plan group class")
+"""Words of what is about pay and is no amount."""
 NAMES = _each("name names initial initials")
 NAME_PARTS = _each("first last middle full given family maiden nick user display")
 WHOLE_NAMES = _each("mi firstname lastname fullname middlename middleinitial fname lname username alias aliases")
