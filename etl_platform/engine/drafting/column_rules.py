@@ -13,6 +13,7 @@ from etl_platform.engine.drafting.file_columns import SharedColumn
 from etl_platform.engine.drafting.personal_columns import classify, is_attribute, looks_personal
 from etl_platform.engine.drafting.value_rules import (
     allowed_values,
+    are_periods,
     attribute_values,
     code_pattern,
     completed_list,
@@ -135,9 +136,9 @@ def with_rules(column: Column, facts: SharedFacts, profile: tuple[Any, Any], tod
 
 def _with_texts(column: Column, facts: SharedFacts) -> tuple[Column, dict[str, int]]:
     printable = all(map(str.isprintable, facts.values))
-    # The next file has officers and cases that this one does not have.
+    # The next file has officers, cases and months that this one does not have.
     is_open = column.unique or (is_key_name(facts.name) and not is_code_name(facts.name))
-    is_open = is_open or any(nearly_typed(facts.name, facts.values))
+    is_open = is_open or any(nearly_typed(facts.name, facts.values)) or are_periods(facts.values)
     allowed = completed_list(facts.values) or allowed_values(facts.values)
     if facts.distinct and printable and not is_open and allowed:
         return replace(column, allowed=allowed), dict(facts.values)

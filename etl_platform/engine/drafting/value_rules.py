@@ -20,6 +20,7 @@ _LEAST_CODES = 10
 """Distinct texts that show a form."""
 _NAMED = ("email", "uuid", "ipv4", "uri")
 _YEARS = (1900, 2100)
+_YEAR = re.compile(r"(?<!\d)(?:19|20)\d{2}(?!\d)")
 _SHARES = frozenset({"share", "percent", "pct", "percentage"})
 _DAYS_OF_SLACK = 3_653
 _CALENDAR = (MONTHS, [m[:3] for m in MONTHS], WEEKDAYS, [d[:3] for d in WEEKDAYS])
@@ -39,6 +40,11 @@ _CLASSES = {"d": "[0-9]", "u": "[A-Z]", "l": "[a-z]"}
 def attribute_values(counts: Mapping[str, int]) -> tuple[str, ...] | None:
     """The closed list of an attribute of persons: each value is that of several rows, so it points at nobody."""
     return allowed_values(counts) if counts and min(counts.values()) >= _ROWS_PER_VALUE else None
+
+
+def are_periods(texts: Collection[str]) -> bool:
+    """Whether most texts name a year, such as ``2025-02`` or ``Q1 2025``."""
+    return sum(bool(_YEAR.search(text)) for text in texts) * 2 > len(texts)
 
 
 def completed_list(counts: Mapping[str, int]) -> tuple[str, ...] | None:

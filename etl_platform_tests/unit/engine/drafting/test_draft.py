@@ -333,3 +333,36 @@ def test_bounds_are_those_of_the_name_where_it_implies_some(
     rows = [f"{place},{10 + place % 13 * (1 if header == 'hour' else 6)}" for place in range(60)]
     _, contract = drafted(csv_file(tmp_path / "Stops.csv", f"stop_id,{header}", rows))
     assert (contract.columns[1].minimum, contract.columns[1].maximum) == bounds
+
+
+def test_phone_numbers_without_separators_are_confidential_and_a_pay_period_is_not(tmp_path: Path) -> None:
+    rows = [f"{place},{5052000000 + place * 7_654_321 % 7_999_999},2025-{1 + place % 12:02}" for place in range(60)]
+    _, contract = drafted(csv_file(tmp_path / "Staff.csv", "staff_id,cell_phone,pay_period", rows))
+    assert [column.classification for column in contract.columns] == [None, "confidential", None]
+
+
+def test_one_social_security_number_in_a_column_hides_its_values(tmp_path: Path) -> None:
+    values = ["North", "South", "219-09-9999"]
+    rows = [f"{place},{values[place % 3]}" for place in range(60)]
+    draft, contract = drafted(csv_file(tmp_path / "Stops.csv", "stop_id,area", rows))
+    assert contract.column("area").allowed is None
+    assert "219-09" not in draft.text
+
+
+def test_a_date_of_zeros_is_an_empty_cell(tmp_path: Path) -> None:
+    rows = [f"{place},{'00/00/0000' if place % 4 == 0 else f'1/{1 + place % 28}/2025'}" for place in range(60)]
+    _, contract = drafted(csv_file(tmp_path / "Stops.csv", "stop_id,closed", rows))
+    assert (contract.column("closed").type, contract.column("closed").null_tokens) == ("date", ("00/00/0000",))
+
+
+def test_a_file_name_without_ascii_words_has_a_pattern_for_the_next_file(tmp_path: Path) -> None:
+    path = csv_file(tmp_path / "Éléments_2026.csv", "item_id,beat", [f"{place},North" for place in range(9)])
+    _, contract = drafted(path, dataset="items")
+    assert choose_contract([contract], "éléments 2027.csv") is contract
+
+
+@pytest.mark.parametrize("period", ["2025-0{}", "Q{} 2025", "FY 202{}"])
+def test_the_periods_of_a_file_are_no_list(tmp_path: Path, period: str) -> None:
+    rows = [f"{place},{period.format(1 + place % 4)}" for place in range(60)]
+    _, contract = drafted(csv_file(tmp_path / "Counts.csv", "count_id,reported_for", rows))
+    assert contract.column("reported_for").allowed is None
