@@ -23,7 +23,7 @@ from typing import Any, TypeVar
 
 from benchmarks.growth_contracts import CONTRACTS, cpu_seconds, write_contracts
 from benchmarks.growth_store import PAGE, GrowthStore, Stored
-from benchmarks.growth_table import SAME, SAME_S, Cost, Growth, Row, costs_section, seconds_section
+from benchmarks.growth_table import SAME, SAME_REQUESTS, SAME_S, Cost, Growth, Row, costs_section, seconds_section
 from etl_platform import object_keys
 from etl_platform.aws.clients import parse_aws_time
 from etl_platform.deliveries import stuck
@@ -287,9 +287,9 @@ cell has the requests to the object store, the CPU seconds of the client, and th
 The store is in memory and answers after {REQUEST_S * 1_000:.0f} ms. {page_s * 1_000:.0f} ms are added for each
 1,000 listed objects, in which botocore parses them. Histories have {PER_DAY} deliveries a day; every tenth is refused.
 
-The last column compares the last number with the first. *Flat* is at most {SAME} times the requests, and {SAME_S} s
-of CPU more. *With what is asked*: the command prints or checks all that grows here, such as the agency's own history.
-*With all*: it lists what nobody asked about, 1,000 objects a request.
+The last column compares the last number with the first. *Flat* is at most {SAME} times the requests or
+{SAME_REQUESTS} more, and at most {SAME_S} s of CPU more. *With what is asked*: the command prints or checks all that grows here, such as
+the agency's own history. *With all*: it lists what nobody asked about, 1,000 objects a request.
 """
 
 

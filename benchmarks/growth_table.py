@@ -6,8 +6,9 @@ from enum import StrEnum
 
 from benchmarks.growth_store import PAGE
 
-SAME, SAME_S = 1.5, 0.5
-"""A cost is flat if the last column has at most so many times the requests, and so many more seconds, of the first."""
+SAME, SAME_REQUESTS, SAME_S = 1.5, 10, 0.5
+"""A cost is flat if the last column has at most so many times the requests of the first or so many more, and at most so
+many more seconds of CPU."""
 
 
 class Growth(StrEnum):
@@ -56,9 +57,10 @@ def _cell(cost: Cost) -> str:
 def _word(growth: Growth, costs: Sequence[Cost]) -> str:
     first, last = costs[0], costs[-1]
     slope = last.requests / max(1, first.requests)
-    if slope <= SAME and last.cpu_s - first.cpu_s <= SAME_S:
+    is_same = slope <= SAME or last.requests - first.requests <= SAME_REQUESTS
+    if is_same and last.cpu_s - first.cpu_s <= SAME_S:
         return "flat"
-    if slope > SAME:
+    if not is_same:
         return f"{growth}, requests × {slope:.1f}"
     return f"{growth}, CPU × {last.cpu_s / max(0.05, first.cpu_s):.1f}"
 
