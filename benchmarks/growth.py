@@ -288,8 +288,8 @@ The store is in memory and answers after {REQUEST_S * 1_000:.0f} ms. {page_s * 1
 1,000 listed objects, in which botocore parses them. Histories have {PER_DAY} deliveries a day; every tenth is refused.
 
 The last column compares the last number with the first. *Flat* is at most {SAME} times the requests or
-{SAME_REQUESTS} more, and at most {SAME_S} s of CPU more. *With what is asked*: the command prints or checks all that grows here, such as
-the agency's own history. *With all*: it lists what nobody asked about, 1,000 objects a request.
+{SAME_REQUESTS} more, and at most {SAME_S} s of CPU more. *With what is asked*: the command prints or checks all that
+grows here, such as the agency's own history. *With all*: it lists what nobody asked about, 1,000 objects a request.
 """
 
 
