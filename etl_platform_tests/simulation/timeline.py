@@ -40,6 +40,21 @@ class Process:
         self.greenlets: dict[greenlet, None] = {}
 
 
+class _Lock:
+    """A lock of each process. A lock of ``threading`` would stop the one thread on which all greenlets run."""
+
+    def __init__(self, timeline: "Timeline") -> None:
+        self._timeline, self._holders = timeline, list[Process | None]()
+
+    def __enter__(self) -> None:
+        while self._timeline.process in self._holders:
+            self._timeline.sleep(_POLL_S)
+        self._holders.append(self._timeline.process)
+
+    def __exit__(self, *_: object) -> None:
+        self._holders.remove(self._timeline.process)
+
+
 class Timeline:
     def __init__(self, seed: str) -> None:
         self.random, self.now = Random(seed), EPOCH
@@ -52,6 +67,9 @@ class Timeline:
 
     def clock(self) -> float:
         return self.now
+
+    def lock(self) -> _Lock:
+        return _Lock(self)
 
     @property
     def process(self) -> Process | None:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, cast
+from unittest import mock
 
 import dagster as dg
 
@@ -10,6 +11,7 @@ from etl_platform.defs.intake.breaker_state import limits_of, read_breaker
 from etl_platform.defs.intake.file_arrivals_sensor import TICK_DEADLINE_S, allowance, run_requests
 from etl_platform.defs.intake.intake_config import QueuedDelivery, messages_of
 from etl_platform.defs.runs.run_counts import note_counts
+from etl_platform.deliveries import series
 from etl_platform.deliveries.batch import BatchMessage
 from etl_platform.deliveries.daily_counts import RunCounts
 from etl_platform.deliveries.delivery import Cause
@@ -277,15 +279,16 @@ class World:
         settings = Settings(
             max_runs_in_flight=self.plan.runs_at_once, sns_worker_max=self.plan.workers, data_bucket_name=BUCKET
         )
-        return MemoryPlatform(
-            settings,
-            SteppedStore(self.store, self.faults, self.timeline, self.plan),
-            SteppedQueue("events", self.queue, self.faults),
-            SteppedQueue("dead letters", self.dead_letters, self.faults),
-            self.clock,
-            contract_version,
-            self.memory,
-        )
+        with mock.patch.object(series, "Lock", self.timeline.lock):
+            return MemoryPlatform(
+                settings,
+                SteppedStore(self.store, self.faults, self.timeline, self.plan),
+                SteppedQueue("events", self.queue, self.faults),
+                SteppedQueue("dead letters", self.dead_letters, self.faults),
+                self.clock,
+                contract_version,
+                self.memory,
+            )
 
     # What must hold on the way.
 
