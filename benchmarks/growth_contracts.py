@@ -84,13 +84,15 @@ def write_contracts(folder: Path, number: int) -> None:
     shutil.copytree(_SHIPPED, folder, ignore=shutil.ignore_patterns("*.odcs.yaml"))
     shipped = sorted(_SHIPPED.glob("*.odcs.yaml"))
     for place in range(number):
-        text, suffix = shipped[place % len(shipped)].read_text("utf-8"), f"_{place:04}"
-        if place < len(shipped):
-            suffix = ""
-        text = re.sub(r"(?m)^(id: \S+)", rf"\1{suffix}", text)
-        text = re.sub(r"(?m)^(  - name: \w+)(\n    physicalName: \w+)", rf"\1{suffix}\2{suffix}", text, count=1)
-        lines = text.splitlines(keepends=True)
-        text = "".join(line.replace("*'", f"{suffix}*'") if "filePatterns" in line else line for line in lines)
+        text = shipped[place % len(shipped)].read_text("utf-8")
+        if place >= len(shipped):
+            # In front of the names, so that no pattern of another contract matches them.
+            prefix = f"c{place:04}_"
+            text = re.sub(r"(?m)^id: ", rf"\g<0>{prefix}", text)
+            physical_name = rf"\g<1>{prefix}\g<2>{prefix.title()}"
+            text = re.sub(r"(?m)^(  - name: )(\w+\n    physicalName: )", physical_name, text, count=1)
+            lines = text.splitlines(keepends=True)
+            text = "".join(re.sub(r"'(?=\w)", f"'{prefix}", ln) if "filePatterns" in ln else ln for ln in lines)
         (folder / f"c{place:04}.odcs.yaml").write_text(text, "utf-8")
 
 
