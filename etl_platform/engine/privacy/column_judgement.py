@@ -7,6 +7,7 @@ enough where ids are often written like it: numbers that cannot exist, or parts 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 
 from etl_platform.engine.column_words import words
 from etl_platform.engine.privacy.birth_dates import is_birth, is_named_birth
@@ -43,9 +44,17 @@ def personal_kinds(
     evidence: dict[PersonalKind, _Evidence] = defaultdict(_Evidence)
     told = told_kind(names)
     for text, times in rows.items():
-        found = [*forms(text), *_plain(told, text)]
-        for kind in {form.kind for form in found}:
-            _add(evidence[kind], [form for form in found if form.kind is kind], times)
+        counted: set[PersonalKind] = set()
+        for form in chain(forms(text), _plain(told, text) if told else ()):
+            one = evidence[form.kind]
+            if not form.valid:
+                one.invalid.add(form.digits)
+                continue
+            one.valid.add(form.digits)
+            one.sure |= form.sure
+            if form.kind not in counted:
+                counted.add(form.kind)
+                one.rows += times
     institution = not INSTITUTIONS.isdisjoint(word for name in names for word in words(name))
     for kind, one in evidence.items():
         if one.rows and _is_personal(kind, one, told=told is kind, institution=institution):
@@ -70,10 +79,10 @@ def _told_kind(found: Sequence[str]) -> PersonalKind | None:
     return PersonalKind.CARD if every & CARDS else None
 
 
-def _plain(told: PersonalKind | None, text: str) -> Iterator[Form]:
+def _plain(told: PersonalKind, text: str) -> Iterator[Form]:
     """A number without separators, in a column that is named so. Spreadsheets lose zeros and add ``.0``."""
     digits = text.strip().removesuffix(".0")
-    if told is None or not (digits.isascii() and digits.isdigit()):
+    if not (digits.isascii() and digits.isdigit()):
         return
     if told is PersonalKind.PHONE and len(digits) == 11:
         digits = digits.removeprefix("1")
@@ -81,15 +90,6 @@ def _plain(told: PersonalKind | None, text: str) -> Iterator[Form]:
         digits = digits.zfill(9)
     if len(digits) >= 9:
         yield Form(told, digits, _PLAIN[told](digits))
-
-
-def _add(evidence: _Evidence, found: list[Form], times: int) -> None:
-    good = [form for form in found if form.valid]
-    evidence.valid.update(form.digits for form in good)
-    evidence.invalid.update(form.digits for form in found if not form.valid)
-    if good:
-        evidence.rows += times
-        evidence.sure |= any(form.sure for form in good)
 
 
 def _is_personal(kind: PersonalKind, one: _Evidence, *, told: bool, institution: bool) -> bool:

@@ -2,8 +2,8 @@
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 from etl_platform.engine.privacy.personal_words import FREE_OF_CHARGE, SHARED_MAILBOXES
 
@@ -31,8 +31,7 @@ _PLURALS = {
 }
 
 
-@dataclass(frozen=True)
-class Form:
+class Form(NamedTuple):
     """A place of a text that has the form of a kind.
 
     Attributes:
