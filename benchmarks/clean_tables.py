@@ -83,6 +83,13 @@ _DATASETS: dict[str, tuple[str, Callable[[Rng, int], list[Row]]]] = {
 DATASETS = tuple(_DATASETS)
 
 
+def large_table(seed: int, dataset: str, rows: int) -> CleanTable:
+    """A table of so many rows; its key is unique in every row."""
+    name, make = _DATASETS[dataset]
+    made = make(random.Random(f"large:{seed}:{dataset}"), rows)
+    return CleanTable(dataset, name, tuple(made[0]), tuple(tuple(row.values()) for row in made))
+
+
 def clean_table(seed: int, number: int, dataset: str) -> CleanTable:
     """A table of 4 to 60 rows; the same numbers give the same table. Its key is unique in every row."""
     rng = random.Random(f"clean:{seed}:{number}:{dataset}")

@@ -18,6 +18,7 @@ from random import Random
 import yaml
 
 from benchmarks import file_faults, habits, months
+from benchmarks.drift_cost import print_costs
 from etl_platform.engine.check import check_file
 from etl_platform.engine.contract.contract_reader import parse_contract
 from etl_platform.engine.contract.drift_limits import DriftLimits
@@ -53,7 +54,12 @@ def main() -> int:
     parser.add_argument("--each", type=int, default=14, help="agencies of each habit")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("-v", action="store_true", help="print each fault that is not found, and each false alarm")
+    parser.add_argument("--cost", type=int, metavar="ROWS", help="measure the CPU of comparing files of so many rows")
+    parser.add_argument("--files", type=int, default=15, help="files of each contract whose CPU is measured [15]")
     arguments = parser.parse_args()
+    if arguments.cost:
+        print_costs(arguments.cost, arguments.files)
+        return 0
     with ProcessPoolExecutor() as pool:
         tried = pool.map(partial(_of_months, arguments.seed), range(arguments.pairs), chunksize=10)
         _print("months, one previous file", tried, verbose=arguments.v)

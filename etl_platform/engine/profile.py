@@ -32,6 +32,7 @@ class Profiler:
             text column come from ``key:<name>.unique`` if the batch has it.
         masked: columns of which only counts and lengths are kept.
         empty: number of empty cells of a column, if that is not its number of nulls.
+        forms: whether forms of values are counted, which only a comparison with other files needs.
     """
 
     def __init__(
@@ -39,8 +40,12 @@ class Profiler:
         types: Mapping[str, pl.DataType],
         masked: frozenset[str] = frozenset(),
         empty: Mapping[str, pl.Expr] = MappingProxyType({}),
+        *,
+        forms: bool = True,
     ) -> None:
         self._types, self._masked, self._empty = types, masked, empty
+        with_forms = [name for name, type_ in types.items() if name in masked or type_ == pl.String]
+        self._with_forms = frozenset(with_forms if forms else ())
         self._states = {name: ColumnState() for name in types}
         self.rows = 0
 
@@ -111,21 +116,18 @@ class Profiler:
 
     def _update_forms(self, batch: pl.DataFrame) -> None:
         """Count forms in a sample of the batch, unless they will be counted from few different texts."""
-        names = [name for name in self._types if self._has_forms(name) and not self._has_few_texts(name)]
+        names = [name for name in self._types if name in self._with_forms and not self._has_few_texts(name)]
         # Of dates and numbers the value counts, whatever it is written like.
         values = [name if has_size(self._types[name]) else f"text:{name}" for name in names]
         for name, column in zip(names, sampled_rows(batch.select(values)) if values else (), strict=True):
             self._states[name].forms.update(count_forms(column))
-
-    def _has_forms(self, name: str) -> bool:
-        return name in self._masked or self._types[name] == pl.String
 
     def _has_few_texts(self, name: str) -> bool:
         counts = self._states[name].counts
         return not has_size(self._types[name]) and counts is not None and len(counts) <= SAMPLED
 
     def _forms(self, name: str, state: ColumnState) -> dict[str, int] | None:
-        if not self._has_forms(name):
+        if name not in self._with_forms:
             return None
         if state.counts is None or not self._has_few_texts(name):
             return kept_forms(state.forms)

@@ -107,9 +107,11 @@ class SplitRows:
         self._masked = frozenset(column.name for column in contract.columns if column.masked)
         types = dict(compiled.schema)
         computed = [column.name for column in contract.columns if column.computed]
-        self._profiler = Profiler({n: types[n] for n in given_columns(contract)}, self._masked, compiled.empty)
+        forms = contract.drift_limits.severity is not None
+        given = {name: types[name] for name in given_columns(contract)}
+        self._profiler = Profiler(given, self._masked, compiled.empty, forms=forms)
         self._transform = load_transform(contract, compiled.schema)
-        self._computed = Profiler({name: types[name] for name in computed}, self._masked)
+        self._computed = Profiler({name: types[name] for name in computed}, self._masked, forms=forms)
         self._counts: Counter[str] = Counter()
         self._unevaluated: Counter[str] = Counter()
         self._combinations: Counter[str] = Counter()

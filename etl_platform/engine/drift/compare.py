@@ -51,9 +51,10 @@ def _columns(
     limits: DriftLimits,
     row_rules: Mapping[str, Sequence[str]],
 ) -> Iterator[Finding]:
-    new = [name for name in file.extra if not any(name in one.extra for one in previous)]
+    new = [name for name in file.extra if not any(name in one.extra or name in one.columns for one in previous)]
     for name, had in _last_filled(previous).items():
-        if name in file.columns or name in limits.ignore:
+        # A column may also be gone from the contract.
+        if name not in file.missing or name in limits.ignore:
             continue
         which = "the last file" if had is previous[-1] else f"the file of {had.day}"
         filled = f"filled in {percent(1 - had.columns[name].nulls)} of the rows of {which}"

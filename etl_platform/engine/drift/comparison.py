@@ -8,6 +8,7 @@ from typing import Any
 from etl_platform.engine.contract.drift_limits import DriftLimits
 from etl_platform.engine.drift.compare import NO_RULES, compare
 from etl_platform.engine.drift.finding import Finding
+from etl_platform.engine.drift.series_names import without_copy
 from etl_platform.engine.drift.summary import FileSummary
 from etl_platform.engine.json_fields import Json, known_fields
 
@@ -23,9 +24,10 @@ def previous_files(file: FileSummary, series: Iterable[FileSummary]) -> list[Fil
     An agency that gives each file another name has replaced those of the same name.
     """
     before = [one for one in series if one.at < file.at and one.delivery_id != file.delivery_id]
+    name = without_copy(file.name)
     # Of a file that was compared before names were kept, the name is empty.
-    is_replaced = any(one.name not in {"", file.name} for one in before)
-    return [one for one in before if not (is_replaced and one.name == file.name)][-KEPT:]
+    is_replaced = any(without_copy(one.name) not in {"", name} for one in before)
+    return [one for one in before if not (is_replaced and without_copy(one.name) == name)][-KEPT:]
 
 
 @dataclass(frozen=True)

@@ -34,6 +34,11 @@ def series_name(name: str) -> str:
     return _NO_PART.sub("0", dated) if dated != text else _DIGITS.sub("0", text)
 
 
+def without_copy(name: str) -> str:
+    """A name without the mark of a copy or a version."""
+    return _COPY.sub("", name)
+
+
 @lru_cache(maxsize=256)
 def period(name: str) -> date | None:
     """The first day of the period that a name states; None if it states none."""
@@ -46,7 +51,7 @@ def period(name: str) -> date | None:
 
 def _numbered(name: str) -> str:
     """A name without the mark of a copy, and with numbers for names of months."""
-    text = _COPY.sub("", name)
+    text = without_copy(name)
     if not _MONTH_WORD.search(text):
         return text
     return re.sub(f"{_SIGN}{{2,}}", "-", _MONTH_WORD.sub(_month_number, text))

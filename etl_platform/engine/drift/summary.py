@@ -88,6 +88,7 @@ class FileSummary:
         reasons: share of the rows that broke a rule, for each rule that a row broke.
         columns: of the contract, as far as the file has them or they are derived.
         extra: columns of the file that the contract does not know.
+        missing: columns of the contract that the file does not have.
         unusual: what was found about it beside the files before it: change and column.
     """
 
@@ -99,6 +100,7 @@ class FileSummary:
     columns: Mapping[str, ColumnSummary] = field(default_factory=dict)
     extra: tuple[str, ...] = ()
     name: str = ""
+    missing: tuple[str, ...] = ()
     unusual: tuple[str, ...] = ()
 
     @property
@@ -130,6 +132,7 @@ class FileSummary:
             },
             check.columns.extra if check.columns else (),
             name,
+            check.columns.missing if check.columns else (),
         )
 
     @classmethod
@@ -140,6 +143,7 @@ class FileSummary:
                 "at": datetime.fromisoformat(data["at"]),
                 "columns": {name: ColumnSummary.from_json(one) for name, one in data["columns"].items()},
                 "extra": tuple(data["extra"]),
+                "missing": tuple(data.get("missing", ())),
                 "unusual": tuple(data.get("unusual", ())),
             }
         )
@@ -154,6 +158,7 @@ class FileSummary:
             "columns": {name: column.to_json() for name, column in self.columns.items()},
             "extra": list(self.extra),
             "name": self.name,
+            "missing": list(self.missing),
             "unusual": list(self.unusual),
         }
 

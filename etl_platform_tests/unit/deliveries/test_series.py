@@ -221,7 +221,9 @@ def test_a_burst_of_files_of_one_series_loses_none_and_costs_the_same_for_each(t
 def test_a_contract_can_turn_the_comparison_off(tmp_path: Path) -> None:
     columns = [text("ident", required=True), typed("size", "integer")]
     place = Place(tmp_path, contract_of(columns, customs=custom(likeLastTime={"severity": "off"})))
-    assert ingest(place, lines(), 0).drift is None
+    report = ingest(place, lines(), 0)
+    assert report.drift is None
+    assert report.check.profile["ident"].forms is None
     assert not list((tmp_path / SERIES).rglob("*.jsonl"))
 
 
@@ -231,6 +233,24 @@ def test_a_corrected_file_is_not_compared_with_the_one_that_it_replaces(tmp_path
     assert drift(ingest(place, lines(40), 30, "Things_2025-02.csv")).findings
     corrected = drift(ingest(place, lines(101), 31, "Things_2025-02.csv"))
     assert (corrected.files, corrected.findings) == (1, ())
+
+
+def test_a_copy_corrects_the_file_of_its_period_and_belongs_to_a_series_without_periods(tmp_path: Path) -> None:
+    place = Place(tmp_path, CONTRACT)
+    ingest(place, lines(100), 0, "Things_2025-01.csv")
+    ingest(place, lines(40), 30, "Things_2025-02.csv")
+    assert drift(ingest(place, lines(101), 31, "Things_2025-02 (1).csv")).findings == ()
+    names = ("Things.csv", "Things.csv", "Things (1).csv", "Things.csv")
+    files = [drift(ingest(place, lines(), 40 + number, name)).files for number, name in enumerate(names)]
+    assert files == [0, 1, 2, 3]
+
+
+def test_a_column_that_the_contract_no_longer_has_is_neither_gone_nor_new(tmp_path: Path) -> None:
+    place = Place(tmp_path, CONTRACT)
+    ingest(place, lines(), 0)
+    columns = [text("ident", required=True), typed("size", "integer"), text("shift")]
+    place.use(contract_of(columns, customs=custom(filePatterns=["things*"])))
+    assert drift(ingest(place, lines(), 30)).findings == ()
 
 
 @given(st.text("ab/_-.", min_size=1), st.integers(0, 10**9), st.integers(0, 10**9))
