@@ -91,7 +91,7 @@ class FileSample:
     label: str
     rows: int
     columns: tuple[ColumnSample, ...]
-    header_rows: int
+    dialect: FileDialect
 
 
 def sample_file(path: Path, label: str) -> FileSample:
@@ -118,7 +118,7 @@ def sample_file(path: Path, label: str) -> FileSample:
         raise DraftError(f"{path}: {error}") from error
     dialect = table.describe()
     _refuse_unusable(path, table, dialect, rows)
-    return FileSample(path, label, rows, tuple(columns), dialect.header_lines)
+    return FileSample(path, label, rows, tuple(columns), dialect)
 
 
 def _with_bounds(path: Path, table: Table) -> Table:

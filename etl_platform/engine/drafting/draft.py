@@ -228,8 +228,10 @@ class _Drafting:
         if self._rows < _FEW_ROWS:
             yield f"Only {counted(self._rows, 'row')}: most rules are guesses; draft again from a larger file"
         for file in self._files:
-            if file.header_rows > 1:
-                yield f"The header of {file.label} has {file.header_rows} rows, whose names are joined"
+            if file.dialect.header_lines > 1:
+                yield f"The header of {file.label} has {file.dialect.header_lines} rows, whose names are joined"
+            if sheets := file.dialect.ignored_sheets:
+                yield f"Drafted from the sheet {file.dialect.sheet} of {file.label}, and not from {', '.join(sheets)}"
         if not self._draft.primary_key:
             yield "No key was found: no identifier is unique, alone or with one or two further columns"
         damaged = {reason: rows for reason, rows in broken.items() if reason.startswith(DAMAGED_ROW)}

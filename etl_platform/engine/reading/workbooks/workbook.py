@@ -39,9 +39,11 @@ class _Candidate:
     header: FoundHeader
 
     @property
-    def rank(self) -> tuple[int, bool, float, bool]:
+    def rank(self) -> tuple[int, bool, float, bool, int]:
         has_rows = self.top[-1].number >= self.header.after
-        return self.header.hits, self.sheet.visible, self.header.certainty, has_rows
+        # Without a contract the first rows of the table are longer or more than those of a sheet of notes.
+        filled = 0 if self.header.hits else sum(bool(cell.strip()) for row in self.top for cell in row.cells)
+        return self.header.hits, self.sheet.visible, self.header.certainty, has_rows, filled
 
 
 def read_workbook(source: Path | io.BytesIO, *, mask: bool) -> Workbook:

@@ -14,6 +14,7 @@ from etl_platform.engine.contract.model import Contract
 from etl_platform.engine.drafting.column_samples import DraftError
 from etl_platform.engine.drafting.draft import Draft, draft_contract
 from etl_platform.engine.errors import UsageError
+from etl_platform_tests.unit.engine.reading.packed.packed_files import workbook
 
 TODAY = date(2026, 11, 30)
 
@@ -366,3 +367,19 @@ def test_the_periods_of_a_file_are_no_list(tmp_path: Path, period: str) -> None:
     rows = [f"{place},{period.format(1 + place % 4)}" for place in range(60)]
     _, contract = drafted(csv_file(tmp_path / "Counts.csv", "count_id,reported_for", rows))
     assert contract.column("reported_for").allowed is None
+
+
+def test_a_workbook_is_drafted_from_the_sheet_with_the_table(tmp_path: Path) -> None:
+    rows = [
+        ["stop id", "reason", "date"],
+        *([n, ["Speed", "Light"][n % 2], date(2025, 1, 1 + n % 28)] for n in range(40)),
+    ]
+    path = tmp_path / "Stops.xlsx"
+    path.write_bytes(workbook({"About": [["about"], ["stops of January"]], "Data": rows}))
+    draft, contract = drafted(path)
+    assert [(column.name, str(column.type)) for column in contract.columns] == [
+        ("stop_id", "string"),
+        ("reason", "string"),
+        ("date", "date"),
+    ]
+    assert "Drafted from the sheet Data of Stops.xlsx, and not from About" in comments(draft)
