@@ -59,7 +59,19 @@ def _with_target(
             message = f"{name} is {own.type_name}, but {other.dataset}.{column.name} is {column.type_name} in "
             message += f"{PurePath(other.path).name}:{column.line}; give both the same logicalType"
             raise ContractError(message, path=contract.path, line=key.line)
-    return replace(key, dataset=other.dataset, other_columns=tuple(column.name for column in others))
+    names = tuple(column.name for column in others)
+    if problem := _without_sense(contract, key, other.dataset, names):
+        raise ContractError(problem, path=contract.path, line=key.line)
+    return replace(key, dataset=other.dataset, other_columns=names)
+
+
+def _without_sense(contract: Contract, key: ForeignKey, dataset: str, names: tuple[str, ...]) -> str | None:
+    """Why no row could break a foreign key, or nearly every row would."""
+    if len(set(names)) < len(names):
+        return "to names a column twice; keep one"
+    if dataset == contract.dataset and names == key.columns:
+        return f"the relationship of {key.name} refers to itself, so every value is there; name another column"
+    return None
 
 
 def _is_meant(reference: Reference, path: str, dataset: str, schema_id: str | None) -> bool:

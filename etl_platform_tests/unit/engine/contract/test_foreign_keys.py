@@ -106,6 +106,11 @@ def test_a_reference_to_nothing_is_an_error_with_its_line(
         ({"from": "officers.badge", "to": "officers.badge"}, "from names officers, but.*write stops.badge"),
         ({"from": "stops.nobody", "to": "officers.badge"}, "stops has no column 'nobody'"),
         ({"from": ["stops.area"], "to": ["officers.unit", "officers.badge"]}, "from 1 column to 2; name as many"),
+        (
+            {"from": ["stops.area", "stops.officer"], "to": ["officers.unit", "officers.unit"]},
+            "to names a column twice",
+        ),
+        ({"from": "stops.officer", "to": "stops.officer"}, "officer refers to itself, so every value is there"),
         ({"from": ["stops.area", "stops.area"], "to": ["officers.unit", "officers.badge"]}, "names a column twice"),
         (
             {"from": ["stops.area", "stops.officer"], "to": ["officers.unit", "stops.area"]},
