@@ -30,7 +30,7 @@
     attachments/agency=<a>/attachments.csv and attachments.parquet
 
 Each delivery has a report; ``_facts`` holds the amendments to reports, ``_waiting`` the deliveries that failed and
-have no report yet, ``_notices`` who was told of a delivery, and ``_erased`` an empty object for each erased delivery.
+have no report yet, ``_notices`` who was notified of what, and ``_erased`` an empty object for each erased delivery.
 ``_index`` is made from the reports, and may be deleted. ``_agencies.json`` is the register of agencies that were
 retired or renamed. Corrections are rows that people corrected, numbered from 0001 in order of arrival. Snapshots of
 APIs have source keys under ``from_api/``, a prefix that sends no events to the queue.
@@ -321,7 +321,7 @@ def notices_prefix(dataset: str | None, agency: str | None) -> str:
 
 
 def notice_key(dataset: str | None, agency: str | None, event_id: str) -> str:
-    """The key of the notice of an event: what happened, and who was told."""
+    """The key of the notice of an event: what happened, and who was notified."""
     return f"{notices_prefix(dataset, agency)}{event_id}.json"
 
 

@@ -16,7 +16,7 @@ from etl_platform.engine.contract_folder import ContractFolder, read_folder
 from etl_platform.engine.errors import ContractError
 from etl_platform.errors import SettingsError, TransientError
 from etl_platform.notifications.apprise_channel import AppriseChannel
-from etl_platform.notifications.channel import Channel, HeldContacts, TopicChannel
+from etl_platform.notifications.channel import Channel, ContactsInError, TopicChannel
 from etl_platform.notifications.contacts import FILE as CONTACTS
 from etl_platform.notifications.contacts import Contact
 from etl_platform.notifications.contacts_reader import read_contacts
@@ -188,7 +188,7 @@ class Platform:
         try:
             return [*topic, *(AppriseChannel(contact, read_secret) for contact in self.contacts)]
         except ContractError as error:
-            return [*topic, HeldContacts(error)]
+            return [*topic, ContactsInError(error)]
 
     @property
     def outbox(self) -> OutboxObject:

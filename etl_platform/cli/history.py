@@ -1,4 +1,4 @@
-"""``etl-platform history``: the deliveries of an agency, with replays and successors, and who was told."""
+"""``etl-platform history``: the deliveries of an agency, with replays and successors, and who was notified."""
 
 import argparse
 import json
@@ -27,7 +27,7 @@ def add(commands: Commands) -> None:
     history = add_command(
         commands,
         "history",
-        "Show the deliveries of each file of an agency, newest first, with replays and successors, and who was told",
+        "Show the deliveries of each file of an agency, newest first, with replays, successors, and who was notified",
         "etl-platform history --agency nm_albuquerque --dataset officer_detail\n"
         "  etl-platform history --delivery 3f9c0d51a7e2b8446c1d",
     )
@@ -52,14 +52,14 @@ def _datasets(chosen: str | None, agency: str, platform: "Platform") -> list[str
 
 def _history(arguments: argparse.Namespace) -> int:
     from etl_platform import object_keys
-    from etl_platform.cli.text_tables import print_unreadable, told_table
+    from etl_platform.cli.text_tables import notified_table, print_unreadable
     from etl_platform.deliveries.history import histories
     from etl_platform.deliveries.ledger import Ledger
     from etl_platform.platform import Platform
 
     platform = Platform(load_settings())
     if arguments.delivery and (ignored := _of_ignored(platform, arguments.delivery)):
-        print(json.dumps(ignored.to_json(platform.bucket)) if arguments.json else told_table([ignored]))
+        print(json.dumps(ignored.to_json(platform.bucket)) if arguments.json else notified_table([ignored]))
         return GOOD
     unreadable: list[Exception] = []
     ledger = Ledger(platform.store, platform.bucket, on_unreadable=unreadable.append)
@@ -96,7 +96,7 @@ def _partitions(arguments: argparse.Namespace, platform: "Platform") -> tuple[st
 
 
 def _of_ignored(platform: "Platform", delivery_id: str) -> "Notice | None":
-    """Who was told of an ignored file, which has no history."""
+    """Who was notified of an ignored file, which has no history."""
     from etl_platform import object_keys
     from etl_platform.notifications.notices import Notice, Notices
 
@@ -108,26 +108,26 @@ def _of_ignored(platform: "Platform", delivery_id: str) -> "Notice | None":
 def _notices(
     platform: "Platform", agency: str, datasets: "Iterable[str]", unreadable: list[Exception]
 ) -> "list[Notice]":
-    """The notices of events that somebody was told of, or was to be."""
+    """The notices of events that somebody was notified of, or was to be."""
     from etl_platform.notifications.notices import Notice, Notices
 
     found = [one for name in datasets for one in Notices(platform.store, platform.bucket).of_partition(name, agency)]
     unreadable.extend(one for one in found if not isinstance(one, Notice))
-    return [one for one in found if isinstance(one, Notice) and one.told]
+    return [one for one in found if isinstance(one, Notice) and one.notified]
 
 
 def _print_json(deliveries: "Iterable[DeliveryHistory]", notices: "Sequence[Notice]") -> None:
     for delivery in deliveries:
         mine = [one for one in notices if one.event.delivery_id == delivery.arrival.delivery_id]
-        told = [{"event": str(one.event.kind), **to} for one in mine for to in one.told_json()]
-        print(json.dumps({**delivery.to_json(), "told": told}, ensure_ascii=False))
+        notified = [{"event": str(one.event.kind), **to} for one in mine for to in one.notified_json()]
+        print(json.dumps({**delivery.to_json(), "notified": notified}, ensure_ascii=False))
 
 
 def _text(by_key: "dict[tuple[str, str], list[DeliveryHistory]]", notices: "Sequence[Notice]") -> str:
-    from etl_platform.cli.text_tables import history_table, told_table
+    from etl_platform.cli.text_tables import history_table, notified_table
 
     tables = [f"{dataset}: {key}\n{history_table(deliveries)}" for (dataset, key), deliveries in by_key.items()]
-    return "\n\n".join([*tables, *([told_table(notices)] if notices else [])])
+    return "\n\n".join([*tables, *([notified_table(notices)] if notices else [])])
 
 
 def _nothing(arguments: argparse.Namespace) -> str:

@@ -88,13 +88,13 @@ def _status(arguments: argparse.Namespace) -> int:
         if waiting:
             print(f"failed, and not done yet:\n{waiting_table(waiting, now)}\n")
         print(deliveries_table(_without_finished(reports)) if reports else _nothing(arguments, agency, since))
-        for problem in _untold(platform, now):
-            print(f"\nnot everybody was told: {problem}")
+        for problem in _failing_channels(platform, now):
+            print(f"\nnotifications fail: {problem}")
     print_unreadable(unreadable)
     return BAD if unreadable else GOOD
 
 
-def _untold(platform: "Platform", now: datetime) -> list[str]:
+def _failing_channels(platform: "Platform", now: datetime) -> list[str]:
     from etl_platform.notifications.channel_health import channel_problems
 
     outbox = platform.outbox.load() if platform.channels else None

@@ -89,14 +89,14 @@ def history_table(deliveries: Sequence[DeliveryHistory]) -> str:
     return table(header, rows)
 
 
-def told_table(notices: Sequence[Notice]) -> str:
-    """One line for each channel that was told, or was not, the newest first."""
-    told = [(one.at, notice.event, one) for notice in notices for one in notice.told]
+def notified_table(notices: Sequence[Notice]) -> str:
+    """One line for each channel that was notified, or was not, the newest first."""
+    notified = [(one.at, notice.event, one) for notice in notices for one in notice.notified]
     rows = [
         (_time(at), event.delivery_id, str(event.kind), one.channel, str(one.result))
-        for at, event, one in sorted(told, key=lambda row: (row[0], row[1].id, row[2].channel), reverse=True)
+        for at, event, one in sorted(notified, key=lambda row: (row[0], row[1].id, row[2].channel), reverse=True)
     ]
-    return table(("told (UTC)", "delivery", "event", "channel", "result"), rows)
+    return table(("notified (UTC)", "delivery", "event", "channel", "result"), rows)
 
 
 def _result(report: Report) -> tuple[Any, ...]:

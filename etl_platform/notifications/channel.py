@@ -8,8 +8,8 @@ from etl_platform.aws.sns_topic import MAX_PER_CALL, Publication, SnsTopic
 from etl_platform.engine.errors import EtlPlatformError
 from etl_platform.notifications.delivery_event import DeliveryEvent
 
-TOPIC, HELD = "topic", "contacts"
-RESERVED = frozenset({TOPIC, HELD})
+TOPIC, CONTACTS_IN_ERROR = "topic", "contacts"
+RESERVED = frozenset({TOPIC, CONTACTS_IN_ERROR})
 """Names that no contact can have."""
 
 
@@ -62,10 +62,10 @@ class TopicChannel:
         )
 
 
-class HeldContacts:
+class ContactsInError:
     """Keeps what contacts may want while contacts.yaml is in error; a later round gives it to them."""
 
-    name, batch_size = HELD, 1
+    name, batch_size = CONTACTS_IN_ERROR, 1
 
     def __init__(self, error: EtlPlatformError) -> None:
         self._error = error

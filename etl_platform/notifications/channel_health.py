@@ -18,7 +18,7 @@ def channel_problems(channels: Mapping[str, ChannelState], now: datetime) -> lis
 
 
 def answer(outbox: Outbox | None, now: datetime) -> Answer:
-    """Whether everybody was told."""
+    """Whether all events went out."""
     if outbox is None:
         text = "not begun; the first round only remembers what is there"
         return Answer(False, text, "see whether the daemon and notifications_sensor run")

@@ -1,4 +1,4 @@
-"""Contacts: who is told of which events, and when. Values only; contacts_reader.py makes them from contacts.yaml."""
+"""Contacts: who is notified of which events, and when. Values only; contacts_reader.py makes them."""
 
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
@@ -24,7 +24,7 @@ class Contact:
 
     Attributes:
         url: for Apprise, with secrets as ``${NAME}``.
-        events, agencies, datasets: those that the contact is told of; an empty set means all.
+        events, agencies, datasets: those of which the contact is notified; an empty set means all.
     """
 
     name: str

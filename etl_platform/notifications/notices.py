@@ -1,4 +1,4 @@
-"""Notices: for each event that somebody asked for one object, with the event and who was told of it. No decisions.
+"""Notices: for each event that somebody asked for one object, with the event and who was notified of it. No decisions.
 
 A notice is written before the first message is sent, and again after each one. So it is the proof that a message went
 out, and a crash between both repeats the message.
@@ -27,8 +27,8 @@ class Result(StrEnum):
 
 
 @dataclass(frozen=True)
-class Told:
-    """That a channel was told, or why it was not. ``at`` is UTC."""
+class Notified:
+    """That a channel took an event, or that the event was given up. ``at`` is UTC."""
 
     channel: str
     result: Result
@@ -38,7 +38,7 @@ class Told:
 @dataclass(frozen=True)
 class Notice:
     event: DeliveryEvent
-    told: tuple[Told, ...] = ()
+    notified: tuple[Notified, ...] = ()
 
     @property
     def key(self) -> str:
@@ -46,10 +46,10 @@ class Notice:
 
     def is_settled(self, channel: str) -> bool:
         """Whether nothing is to be sent to a channel any more."""
-        return any(told.channel == channel for told in self.told)
+        return any(one.channel == channel for one in self.notified)
 
-    def with_told(self, told: Told) -> "Notice":
-        return replace(self, told=(*self.told, told))
+    def with_notified(self, notified: Notified) -> "Notice":
+        return replace(self, notified=(*self.notified, notified))
 
     @classmethod
     def from_json(cls, data: Json) -> "Notice":
@@ -59,19 +59,20 @@ class Notice:
             ReportError: the JSON is not a notice.
         """
         try:
-            told = [
-                Told(one["channel"], Result(one["result"]), datetime.fromisoformat(one["at"])) for one in data["told"]
+            notified = [
+                Notified(one["channel"], Result(one["result"]), datetime.fromisoformat(one["at"]))
+                for one in data["notified"]
             ]
             # Renaming an agency changes only the name at the top.
-            return cls(replace(DeliveryEvent.from_json(data["event"]), agency=data["agency"]), tuple(told))
+            return cls(replace(DeliveryEvent.from_json(data["event"]), agency=data["agency"]), tuple(notified))
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise ReportError(f"not a notice: {error!r}") from None
 
     def to_json(self, bucket: str) -> dict[str, Any]:
-        return {"agency": self.event.agency, "event": self.event.to_json(bucket), "told": self.told_json()}
+        return {"agency": self.event.agency, "event": self.event.to_json(bucket), "notified": self.notified_json()}
 
-    def told_json(self) -> list[dict[str, str]]:
-        return [{"channel": one.channel, "result": str(one.result), "at": one.at.isoformat()} for one in self.told]
+    def notified_json(self) -> list[dict[str, str]]:
+        return [{"channel": one.channel, "result": str(one.result), "at": one.at.isoformat()} for one in self.notified]
 
 
 class Notices:

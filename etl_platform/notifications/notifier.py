@@ -11,8 +11,8 @@ from datetime import datetime, timedelta
 
 from etl_platform.engine.errors import EtlPlatformError
 from etl_platform.errors import ReportError
-from etl_platform.notifications.channel import HELD, Channel
-from etl_platform.notifications.notices import Notice, Notices, Result, Told
+from etl_platform.notifications.channel import CONTACTS_IN_ERROR, Channel
+from etl_platform.notifications.notices import Notice, Notices, Notified, Result
 from etl_platform.notifications.outbox import GIVE_UP_AFTER, ChannelState, Outbox, OutboxObject, Waiting
 from etl_platform.notifications.read_ledger import LedgerReader
 from etl_platform.storage.object_store import ObjectStore
@@ -86,12 +86,12 @@ class Notifier:
 
     def _with_current_channels(self, outbox: Outbox) -> Outbox:
         """Without channels that are gone. What was held for contacts goes to them when their file is right again."""
-        if HELD in self._channels:
+        if CONTACTS_IN_ERROR in self._channels:
             return outbox
-        held = outbox.channel(HELD).waiting
+        held = outbox.channel(CONTACTS_IN_ERROR).waiting
         for key, notice in self._notices.read_all(held).items():
             for name, channel in self._channels.items():
-                # One that was told already is left out when it is sent.
+                # One that took it already is left out when it is sent.
                 if isinstance(notice, Notice) and channel.wants(notice.event):
                     state, new = outbox.channel(name), {key: Waiting(held[key].found_at)}
                     outbox = outbox.with_channel(name, replace(state, waiting={**new, **state.waiting}))
@@ -150,9 +150,9 @@ class Notifier:
             except EtlPlatformError as error:
                 return _tried(state, open_ones).after_failure(str(error), self._clock()), 0
         now = self._clock()
-        told = Told(channel.name, Result.SENT, now)
+        notified = Notified(channel.name, Result.SENT, now)
         accepted = [notice for notice in open_ones.values() if notice.event.id not in refused]
-        self._notices.put_all(notice.with_told(told) for notice in accepted)
+        self._notices.put_all(notice.with_notified(notified) for notice in accepted)
         kept = {key for key, notice in open_ones.items() if notice.event.id in refused}
         waiting = {key: one for key, one in state.waiting.items() if key in kept or key not in keys}
         state = _tried(replace(state, waiting=waiting), kept)
@@ -167,10 +167,10 @@ class Notifier:
         old = [key for key, one in state.waiting.items() if now - one.found_at > GIVE_UP_AFTER][:_GIVEN_UP_AT_ONCE]
         if not old:
             return state
-        told = Told(channel, Result.GIVEN_UP, now)
+        notified = Notified(channel, Result.GIVEN_UP, now)
         found = [one for one in self._notices.read_all(old).values() if isinstance(one, Notice)]
         unsent = [notice for notice in found if not notice.is_settled(channel)]
-        self._notices.put_all(notice.with_told(told) for notice in unsent)
+        self._notices.put_all(notice.with_notified(notified) for notice in unsent)
         log.warning("events were given up", extra={"channel": channel, "events": len(unsent)})
         waiting = {key: one for key, one in state.waiting.items() if key not in old}
         return replace(state, waiting=waiting).after_giving_up(len(unsent), now)

@@ -114,7 +114,7 @@ class LedgerReader:
             if isinstance(found, Report):
                 reports.append(found)
             elif isinstance(found, ReportError):
-                log.warning("nobody is told of a report that cannot be read", extra={"error": str(found)})
+                log.warning("no notification of a report that cannot be read", extra={"error": str(found)})
             elif now - wanted[key] < _AWAITED_FOR:
                 awaited[key] = wanted[key]
         return sorted(reports, key=lambda report: report.attempt.ended_at), awaited
@@ -159,7 +159,7 @@ class LedgerReader:
         try:
             return read_overdue(self._store, self._bucket)
         except ReportError as error:
-            log.warning("nobody is told of overdue files", extra={"error": str(error)})
+            log.warning("no notification of overdue files", extra={"error": str(error)})
             return None
 
 

@@ -201,7 +201,7 @@ def test_a_topic_that_is_gone_shows_in_doctor_and_status_and_who_was_told_in_his
     assert delivery in shown
     assert shown.splitlines()[-1].split()[2:] == [delivery, "rejected", "topic", "sent"]
     assert main(["history", "--agency", "nm_albuquerque", "--json"]) == 0
-    assert [one["channel"] for one in json.loads(capsys.readouterr().out)["told"]] == ["topic"]
+    assert [one["channel"] for one in json.loads(capsys.readouterr().out)["notified"]] == ["topic"]
     ignored = report_of("ab" * 10, outcome=Outcome.IGNORED, dataset=None, check=IGNORED, ended_at=datetime.now(UTC))
     Ledger(told.store, told.bucket).put(ignored)
     told.notifier.round()
@@ -226,7 +226,7 @@ def test_a_topic_that_is_gone_shows_in_doctor_and_status_and_who_was_told_in_his
     (line,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith("STUCK")]
     assert line.split()[1:5] == ["notifications", "topic:", "fails", "since"]
     main(["status"])
-    assert "not everybody was told: topic: fails since" in capsys.readouterr().out
+    assert "notifications fail: topic: fails since" in capsys.readouterr().out
 
 
 def test_rounds_of_years_of_history_list_the_last_days_only(told: Platform) -> None:

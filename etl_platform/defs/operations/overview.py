@@ -136,9 +136,9 @@ def read_overview(instance: dg.DagsterInstance, platform: Platform, now: datetim
     ):
         _add(obstacles, keep_failing)
     if platform.channels and (
-        told := _readable("notifications", lambda: answer(platform.outbox.load(), now), obstacles)
+        notifications := _readable("notifications", lambda: answer(platform.outbox.load(), now), obstacles)
     ):
-        _add(obstacles, told)
+        _add(obstacles, notifications)
     arrivals = recent_arrivals(instance, now - _ARRIVALS_FOR)
     overdue = overdue_files(instance, arrivals)
     if overdue is not None and now - overdue.listed_at > _LIST_VALID_FOR:

@@ -109,7 +109,7 @@ class StoredObjects:
                 yield from (Stored("index", version) for version in self._versions_of(key.removesuffix("l")))
 
     def _beside_partitions(self, ids: set[str], kept: set[str]) -> Iterator[Stored]:
-        """The reports of ignored objects with who was told of them, and the records of failed deliveries."""
+        """The reports of ignored objects with who was notified of them, and the records of failed deliveries."""
         makers: dict[str, tuple[str, Callable[[str], Any]]] = {
             object_keys.IGNORED_REPORTS: ("reports", object_keys.ignored_key),
             object_keys.WAITING_REPORTS: ("waiting", object_keys.waiting_key),

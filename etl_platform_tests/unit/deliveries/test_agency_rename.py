@@ -16,7 +16,7 @@ from etl_platform.deliveries.replay.correction_log import CorrectionLog
 from etl_platform.deliveries.report_days import ReportDays
 from etl_platform.engine.corrections import Corrections
 from etl_platform.notifications.find_events import event_of_report
-from etl_platform.notifications.notices import Notice, Notices, Result, Told
+from etl_platform.notifications.notices import Notice, Notices, Notified, Result
 from etl_platform.storage.local_store import LocalStore
 from etl_platform_tests.unit.intake_place import EVENT, GOOD, REPROCESS, Place, things
 from etl_platform_tests.unit.making import contract_of, text, typed
@@ -219,7 +219,7 @@ def test_who_was_told_is_known_under_the_new_name_and_nobody_is_told_again(place
     refused = next(one for one in reports if one.outcome is Outcome.REJECTED)
     event = event_of_report(refused)
     assert event is not None
-    notices.put_all([Notice(event, (Told("topic", Result.SENT, AT),))])
+    notices.put_all([Notice(event, (Notified("topic", Result.SENT, AT),))])
 
     move(place)
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from etl_platform.engine.errors import ContractError
 from etl_platform.errors import SettingsError
 from etl_platform.notifications.apprise_channel import AppriseChannel
-from etl_platform.notifications.channel import HeldContacts
+from etl_platform.notifications.channel import ContactsInError
 from etl_platform.notifications.contacts import Contact, When
 from etl_platform.notifications.contacts_reader import read_contacts
 from etl_platform.notifications.delivery_event import DeliveryEvent, EventKind
@@ -170,7 +170,7 @@ def test_a_daily_channel_gets_the_events_of_a_day_in_one_message() -> None:
 def test_while_the_file_is_in_error_events_are_kept_for_those_who_want_them() -> None:
     topic, person = Memory("topic"), Memory("person", kinds=[EventKind.REJECTED])
     scene = Scene(topic, person).begin()
-    broken = HeldContacts(ContractError("unknown field", path="contacts.yaml", line=3))
+    broken = ContactsInError(ContractError("unknown field", path="contacts.yaml", line=3))
     scene.channels = (topic, broken)  # type: ignore[assignment]
     first = scene.report()
     scene.report(QUARANTINED)

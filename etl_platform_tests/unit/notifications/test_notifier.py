@@ -46,7 +46,9 @@ def test_an_event_is_sent_once_and_its_notice_says_when() -> None:
     assert scene.round().found == 0
     assert scene.channel.ids == [f"{report.delivery_id}.rejected"]
     (notice,) = scene.notices()
-    assert [(told.channel, told.result, told.at) for told in notice.told] == [("memory", Result.SENT, BEGAN + MINUTE)]
+    assert [(told.channel, told.result, told.at) for told in notice.notified] == [
+        ("memory", Result.SENT, BEGAN + MINUTE)
+    ]
 
 
 def test_the_first_round_sends_nothing_of_what_is_there() -> None:
@@ -225,7 +227,7 @@ def test_what_a_channel_did_not_take_for_days_is_given_up_and_said_so() -> None:
     scene.round(GIVE_UP_AFTER + MINUTE)
     state = scene.outbox.channel("memory")
     assert (state.given_up, dict(state.waiting)) == (1, {})
-    assert [told.result for told in scene.notices()[0].told] == [Result.GIVEN_UP]
+    assert [told.result for told in scene.notices()[0].notified] == [Result.GIVEN_UP]
     scene.channel.is_down = False
     scene.round()
     assert scene.channel.took == []
