@@ -178,6 +178,7 @@ class Platform:
             utc_now,
             broken=folder.broken,
             memory=memory,
+            source_bucket=None if settings.local_s3_root else self.bucket,
         )
 
     @cached_property

@@ -115,7 +115,7 @@ def ingest_batch(
     """
     results: list[DeliveryResult] = []
     notes = _FailureNotes(intake.waiting, run_id, clock)
-    event_log.register_agencies(_senders(messages))
+    registered: set[tuple[str, str]] = set()
 
     def ingest(message: BatchMessage, file: RoutedObject) -> DeliveryResult:
         result = intake.ingest(file, Trigger(Cause.EVENT, run_id, message.message_id, message.receive_count))
@@ -123,6 +123,7 @@ def ingest_batch(
         return result
 
     def log_results(finished: Sequence[FinishedFile]) -> None:
+        _register_agencies(event_log, finished, registered)
         _log_events(event_log, intake, finished)
         if not results:
             event_log.note_progress()
@@ -142,14 +143,16 @@ def ingest_batch(
     return BatchResult(tuple(results), tuple(failures))
 
 
-def _senders(messages: Sequence[BatchMessage]) -> Mapping[str, Collection[str]]:
-    """By dataset, the agencies that sent the files."""
-    senders: dict[str, set[str]] = defaultdict(set)
-    # The agency of a file that waits may have another name.
-    for route in (file.route for message in messages for file in message.files if file.waits_for is None):
-        if route.agency and route.dataset:
-            senders[route.dataset].add(route.agency)
-    return senders
+def _register_agencies(event_log: EventLog, finished: Sequence[FinishedFile], registered: set[tuple[str, str]]) -> None:
+    """Add partitions for the senders of files that were processed: an event alone makes no agency."""
+    reports = (result.report for _, result in finished)
+    new = {report.partition for report in reports if report.dataset is not None} - registered
+    if new:
+        senders: dict[str, set[str]] = defaultdict(set)
+        for dataset, agency in new:
+            senders[dataset].add(agency)
+        event_log.register_agencies(senders)
+        registered |= new
 
 
 class _FailureNotes:

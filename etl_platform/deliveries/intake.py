@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from types import MappingProxyType
 from typing import TypeVar
@@ -24,7 +25,8 @@ from etl_platform.deliveries.process_delivery import Clock, DeliveryProcessor, D
 from etl_platform.deliveries.refusals import Refusals
 from etl_platform.deliveries.replay.correction_log import CorrectionLog
 from etl_platform.deliveries.report import Attempt, Report, Trigger
-from etl_platform.deliveries.routing import NO_CONTRACT, RoutedObject, Router, agency_contract
+from etl_platform.deliveries.routing import NO_CONTRACT, Route, RoutedObject, Router, agency_contract
+from etl_platform.deliveries.senders import never_sent
 from etl_platform.deliveries.silver import CurrentObject, Silver
 from etl_platform.deliveries.version_order import VersionOrder
 from etl_platform.deliveries.waiting import WaitingRecords
@@ -61,6 +63,7 @@ class Intake:
         bucket: where bronze, silver, quarantine and reports are.
         broken: contracts that are set aside; their files are ignored until they are correct.
         memory: what deliveries that are checked at the same time share; unlimited by default.
+        source_bucket: the only bucket whose objects are ingested; by default, that of an object does not matter.
 
     Attributes:
         waiting: the records of deliveries that failed.
@@ -76,9 +79,11 @@ class Intake:
         *,
         broken: Sequence[BrokenContract] = (),
         memory: MemoryBudget | None = None,
+        source_bucket: str | None = None,
     ) -> None:
         self._store, self._contracts, self._broken = store, contracts, broken
         self._bucket, self._source_prefix, self._clock = bucket, source_prefix, clock
+        self._source_bucket = source_bucket
         self._ledger, self._silver = Ledger(store, bucket), Silver(store, bucket)
         self.waiting = WaitingRecords(store, bucket)
         self._corrections, self._erased = CorrectionLog(store, bucket), ErasedDeliveries(store, bucket)
@@ -93,7 +98,7 @@ class Intake:
         """
         if agencies is None:
             agencies = AgencyRegister(self._store, self._bucket).read()
-        return Router(self._contracts, self._source_prefix, agencies, self._broken)
+        return Router(self._contracts, self._source_prefix, agencies, self._broken, bucket=self._source_bucket)
 
     def waiting_router(self) -> Router:
         """As ``router``; if the register cannot be read, only the objects that need it wait, each for itself."""
@@ -121,8 +126,7 @@ class Intake:
         began_at, announced = self._clock(), arrived.version
         contract, agency = arrived.route.contract, arrived.route.agency
         if contract is None or agency is None:
-            ignored = self._ignored(arrived, Attempt(trigger, began_at, self._clock(), announced.last_modified))
-            return DeliveryResult(Outcome.IGNORED, ignored if dry_run else self._ledger.put(ignored))
+            return self._ignore(arrived, trigger, began_at, dry_run=dry_run)
         # LastModified of a deleted object is not known; its report has the start of this attempt instead.
         source = replace(announced, last_modified=began_at)
         task = DeliveryTask(source, agency, contract, "", trigger, began_at, announced.last_modified, dry_run=dry_run)
@@ -131,7 +135,7 @@ class Intake:
             with refusals.of_one_object():
                 head = self._store.head(announced.bucket, announced.key, announced.version_id, announced.etag)
         except (ObjectMissingError, ObjectRefusedError, UnsafeKeyError) as error:
-            return self._unreadable(task, error)
+            return self._unreadable(task, arrived, error)
         task = replace(task, source=ObjectVersion.of(head, announced.sequencer))
         known = self._report_of(task)
         if known is not None:
@@ -149,7 +153,7 @@ class Intake:
                 with refusals.of_one_object():
                     self._store.copy(head, self._bucket, bronze)
             except ObjectRefusedError as error:
-                return self._unreadable(task, error)
+                return self._unreadable(task, arrived, error)
         result = self._processor.process(replace(task, bronze=bronze), head)
         if not dry_run:
             self._agreement.settle(task, result.report, is_late=result.outcome is Outcome.DUPLICATE)
@@ -271,14 +275,26 @@ class Intake:
         return found if found is not None and found.outcome is Outcome.ACCEPTED else None
 
     def _unreadable(
-        self, task: DeliveryTask, error: ObjectMissingError | ObjectRefusedError | UnsafeKeyError
+        self,
+        task: DeliveryTask,
+        arrived: RoutedObject,
+        error: ObjectMissingError | ObjectRefusedError | UnsafeKeyError,
     ) -> DeliveryResult:
         """Reject a delivery whose object version is gone or refused: sender and operator must see it."""
         known = self._report_of(task)
         if known is not None:
             return DeliveryResult(Outcome.DUPLICATE, known)
+        if isinstance(error, ObjectMissingError):
+            why = never_sent(self._store, self._bucket, self._source_prefix, arrived)
+            if why is not None:
+                no_agency = replace(arrived, route=Route(None, None, why))
+                return self._ignore(no_agency, task.trigger, task.began_at, dry_run=task.dry_run)
         check = CheckResult(errors=(FileError(error.code, str(error)),))
         return self._processor.finish(task, task.report(Outcome.REJECTED, check, self._clock()))
+
+    def _ignore(self, arrived: RoutedObject, trigger: Trigger, began_at: datetime, *, dry_run: bool) -> DeliveryResult:
+        ignored = self._ignored(arrived, Attempt(trigger, began_at, self._clock(), arrived.version.last_modified))
+        return DeliveryResult(Outcome.IGNORED, ignored if dry_run else self._ledger.put(ignored))
 
     def _ignored(self, arrived: RoutedObject, attempt: Attempt) -> Report:
         """The report of an ignored object. It is not final, because a contract may be added later."""

@@ -49,6 +49,7 @@ class RoutedObject:
 
 
 NO_CONTRACT, AGENCY_RETIRED = "no_contract", "agency_retired"
+FOREIGN_BUCKET, NO_SUCH_OBJECT = "foreign_bucket", "no_such_object"
 CONTRACT_ERROR = "contract_error"
 """The file's contract is in error and set aside. The file is ingested when the contract is correct again."""
 _MOST_NAMED = 5
@@ -56,6 +57,7 @@ _ALL_ACTIVE = Agencies()
 _WHY_IGNORED = {
     "folder_marker": "the object is a folder marker, not a file",
     "no_file_name": "the key ends with /, so it has no file name",
+    FOREIGN_BUCKET: "the event is of another bucket; end its notifications to the topic or the queue",
     "no_agency": "the key is not in a folder <source prefix>/<agency>/",
     NO_CONTRACT: "no contract matches this file name; add one, then run `etl-platform reconcile --repair`",
 }
@@ -70,6 +72,7 @@ class Router:
 
     Attributes:
         unread: why the register of agencies could not be read. Objects with an agency wait for it.
+        bucket: the only one whose objects are ingested; None if the name of the bucket does not matter.
     """
 
     contracts: Mapping[str, Contract]
@@ -77,6 +80,7 @@ class Router:
     agencies: Agencies
     broken: Sequence[BrokenContract] = ()
     unread: str | None = None
+    bucket: str | None = None
 
     @cached_property
     def _file_names(self) -> FileNames[Contract | BrokenContract]:
@@ -89,6 +93,8 @@ class Router:
         return RoutedObject(version, found, None if found.agency is None else self.unread)
 
     def _route(self, version: ObjectVersion) -> Route:
+        if self.bucket not in {None, version.bucket}:
+            return Route(None, None, _ignored(FOREIGN_BUCKET))
         if version.key.endswith("/"):
             return Route(None, None, _ignored("no_file_name" if version.size_bytes else "folder_marker"))
         source = object_keys.parse_source_key(version.key, self.source_prefix)
