@@ -101,7 +101,7 @@ def _needed(bench: Bench, what: str, component: str) -> Needed:
             if what == "attachments" and bucket:
                 # That scenario copies within one bucket.
                 bucket = DESTINATION if (need.key or need.prefix or "").startswith("attachments/") else SOURCE
-            names = [POLICY_OF[bucket]]
+            names = ["erase" if what == "erase" else POLICY_OF[bucket]]
             if not bucket and what in {"email", "doctor"}:
                 # A call names its queue in the body: the email drain has one queue, doctor asks all of them.
                 names = ["email-archive"] if what == "email" else ["email-archive", "file-processing"]

@@ -10,6 +10,7 @@ import shutil
 import signal
 import tempfile
 import threading
+from collections import Counter
 from collections.abc import Mapping
 from contextlib import ExitStack, suppress
 from pathlib import Path
@@ -24,7 +25,13 @@ from etl_platform.local.application_database import Rows, create_application_dat
 from etl_platform.local.postgres import postgres_server
 from etl_platform.local.provision import KEY_ID, KEY_SECRET, REGION, open_clients
 from etl_platform.local.stack import REPOSITORY
-from etl_platform_tests.faults.end_state import EndState, read_end_state, written_versions
+from etl_platform_tests.faults.end_state import (
+    EndState,
+    read_end_state,
+    stored_versions,
+    without_identity,
+    written_versions,
+)
 from etl_platform_tests.faults.processes import Zygote, wait
 from etl_platform_tests.faults.proxy import Call, Fault, FaultProxy, Harm, Plan
 from etl_platform_tests.faults.scenarios import Arrive, Dropped, FailOnce, Mail, Materialize, Scenario, Step
@@ -102,12 +109,37 @@ class Bench:
         if scenario.attachments and scenario.name not in self._database_urls:
             self._database_urls[scenario.name] = self._application(scenario)
         self._settings["DATABASE_URL"] = self._database_urls.get(scenario.name, "")
+        if scenario.erases:
+            self._erase_sources(scenario)
         for file in scenario.files:
             self.put(file)
         for step in scenario.steps[:-1]:
             self._step(scenario, step, None)
         self._step(scenario, scenario.steps[-1], plan)
-        return self.end_state()
+        end = self.end_state()
+        return without_identity(end, self._identities(scenario), self._stored(scenario)) if scenario.erases else end
+
+    def _erase_sources(self, scenario: Scenario) -> None:
+        """Remove what an earlier play left of the sources, so that they are put anew."""
+        for file in scenario.files:
+            self._bodies.pop(file, None)
+            for item in stored_versions(self.aws, self.made.bucket, file.key):
+                self.aws.s3.delete_object(Bucket=self.made.bucket, **item)
+
+    def _identities(self, scenario: Scenario) -> dict[str, str]:
+        """What is new in each play of its versions → a name of it."""
+        names: dict[str, str] = {}
+        for number, file in enumerate(scenario.files):
+            (version,) = parse_message(self._bodies[file]).created
+            known = (version.delivery_id, version.version_id, version.sequencer)
+            names |= {str(text): f"<{place} of {number}>" for place, text in enumerate(known)}
+        return names
+
+    def _stored(self, scenario: Scenario) -> dict[str, int]:
+        """How many versions and delete markers there are of each key of the agency."""
+        agency = scenario.files[0].agency
+        listed = stored_versions(self.aws, self.made.bucket, "")
+        return dict(Counter(item["Key"] for item in listed if agency in item["Key"]))
 
     def _application(self, scenario: Scenario) -> str:
         """The URL of a database with the scenario's attachments, which is there as long as the bench."""

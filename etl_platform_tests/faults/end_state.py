@@ -1,6 +1,7 @@
 """All that a scenario leaves behind, as somebody sees it who does not know how it came about."""
 
 import json
+import re
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
@@ -70,13 +71,43 @@ def read_end_state(aws: Clients, made: Provisioned, dagster_home: Path, mailed: 
 
 def written_versions(aws: Clients, bucket: str) -> list[dict[str, str]]:
     """Every version and delete marker of what the platform wrote: all but the sources."""
+    return [item for item in stored_versions(aws, bucket, "") if not item["Key"].startswith("from_client/")]
+
+
+def stored_versions(aws: Clients, bucket: str, prefix: str) -> list[dict[str, str]]:
+    """Every version and delete marker below a prefix."""
     return [
         {"Key": item["Key"], "VersionId": item["VersionId"]}
-        for page in aws.s3.get_paginator("list_object_versions").paginate(Bucket=bucket)
+        for page in aws.s3.get_paginator("list_object_versions").paginate(Bucket=bucket, Prefix=prefix)
         for kind in ("Versions", "DeleteMarkers")
         for item in page.get(kind, [])
-        if not item["Key"].startswith("from_client/")
     ]
+
+
+def without_identity(end: EndState, names: Mapping[str, str], stored: Facts) -> EndState:
+    """What an erasure leaves, with names for the ids that are new in every play.
+
+    That is: the keys of all objects, what tombstones say, and how many versions are stored of each key. Events and rows
+    are those of the steps before.
+    """
+
+    def named(text: str) -> str:
+        for known, name in names.items():
+            text = text.replace(known, name)
+        return _TIME.sub("<time>", text)
+
+    def is_tombstone(value: Any) -> bool:
+        return isinstance(value, Mapping) and value.get("tombstone") is not None
+
+    objects = {
+        named(key): named(json.dumps(value)) if is_tombstone(value) else "" for key, value in end.objects.items()
+    }
+    counts = {named(key): number for key, number in stored.items()}
+    nothing: Facts = {}
+    return EndState({**objects, "stored": counts}, nothing, nothing, nothing, nothing, end.partitions, end.queues)
+
+
+_TIME = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d[^ ,\"']*")
 
 
 def _objects(aws: Clients, made: Provisioned) -> Facts:

@@ -75,6 +75,7 @@ class Scenario:
     """``files`` stand in the order in which they are put; ``target`` names the processes that are harmed.
 
     ``attachments`` are rows of an application database, whose one agency has the id 10 and the slug of the files'.
+    ``erases``: the sources too, so each play puts them again, and its versions have other ids.
     """
 
     name: str
@@ -82,6 +83,7 @@ class Scenario:
     steps: tuple[Step, ...]
     target: Literal["run", "tick"] = "run"
     attachments: tuple[Values, ...] = ()
+    erases: bool = False
 
 
 def _roster(prefix: str, count: int, bad: int) -> bytes:
@@ -143,6 +145,15 @@ def _replay() -> Scenario:
     return Scenario("replay", (file, mended), (Arrive((file,)), replay))
 
 
+def _erase() -> Scenario:
+    """One of two files of an agency is erased, with its two versions; the other one stays."""
+    versions = [Dropped("ll_erase", "Officer_Detail.csv", _roster("E", 5, 2), version) for version in (1, 2)]
+    other = Dropped("ll_erase", "Officers_reserve.csv", _roster("F", 4, 1))
+    command = ("erase", "--agency", "ll_erase", "--key", versions[0].key, "--by", "jane", "--execute")
+    files = (*versions, other)
+    return Scenario("erase", files, (*(Arrive((file,)) for file in files), Command(command)), erases=True)
+
+
 def _attachments() -> Scenario:
     """Two files of one name, from and to the bench's bucket. Nobody sends them, so nothing is announced."""
     files = tuple(Dropped("jj_attachments", f"{number}/Report.pdf", b"%d" % number) for number in (1, 2))
@@ -177,6 +188,7 @@ SCENARIOS = {
         _retried(),
         _read_again(),
         _replay(),
+        _erase(),
         _attachments(),
         _tick(),
         _email(),
