@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from etl_platform.platform import Platform
 
 _RUN_FILES = 200
+_MAX_DELETED = 20
 
 _WHAT_TO_DO = {
     Discrepancy.MISSING: "missing: `etl-platform reconcile --repair` ingests these files",
@@ -108,6 +109,12 @@ def _print(found: "Reconciled", repaired: Counter[str], failed: int) -> None:
         print(table(("", "agency", "dataset", "key", "since (UTC)", "why"), rows))
     compared = f"{counted(found.versions, 'file version')} of {counted(found.agencies, 'agency', 'agencies')}"
     print(f"{compared}: {found.summary}; {found.in_flight:,} in flight, {found.ignored:,} with ignored names")
+    if found.deleted:
+        print(f"{counted(len(found.deleted), 'file')} deleted from the source after processing; nothing was erased:")
+        shown = [(one.agency, one.dataset, one.key, one.delivery_id) for one in found.deleted[:_MAX_DELETED]]
+        print(table(("agency", "dataset", "key", "delivery"), shown))
+        if len(found.deleted) > _MAX_DELETED:
+            print(f"… and {len(found.deleted) - _MAX_DELETED:,} more; --json lists all")
     if repaired or failed:
         outcomes = ", ".join(f"{times} {outcome}" for outcome, times in sorted(repaired.items()))
         print(f"repaired: {outcomes or 'nothing'}" + (f"; {failed} failed" if failed else ""))
@@ -130,6 +137,10 @@ def _document(found: "Reconciled", repaired: Counter[str], failed: int) -> dict[
                 "why": f.why,
             }
             for f in found.findings
+        ],
+        "deleted": [
+            {"agency": one.agency, "dataset": one.dataset, "key": one.key, "delivery_id": one.delivery_id}
+            for one in found.deleted
         ],
         "agencies": found.agencies,
         "versions": found.versions,

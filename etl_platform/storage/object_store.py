@@ -12,7 +12,11 @@ from etl_platform.errors import ObjectMissingError
 
 @dataclass(frozen=True)
 class ObjectHead:
-    """One object version. ``etag`` has no quotes; ``last_modified`` is UTC."""
+    """One object version. ``etag`` has no quotes; ``last_modified`` is UTC.
+
+    Attributes:
+        is_latest: False for a version that a newer one or a delete marker hides; only ``versions`` finds it out.
+    """
 
     bucket: str
     key: str
@@ -21,6 +25,7 @@ class ObjectHead:
     size_bytes: int
     last_modified: datetime
     metadata: Mapping[str, str] = field(default_factory=dict)
+    is_latest: bool = field(default=True, compare=False)
 
 
 @dataclass(frozen=True)

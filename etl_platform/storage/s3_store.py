@@ -260,6 +260,7 @@ def _head_of(bucket: str, entry: Mapping[str, Any]) -> ObjectHead:
         entry["ETag"].strip('"'),
         entry["Size"],
         entry["LastModified"].astimezone(UTC),
+        is_latest=entry.get("IsLatest", True),
     )
 
 

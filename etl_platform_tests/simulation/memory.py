@@ -94,8 +94,9 @@ class MemoryStore:
     def versions(self, bucket: str, prefix: str, after: str = "") -> Iterator[ObjectHead]:
         keys = (key for where, key in self.objects if where == bucket and key.startswith(prefix) and key > after)
         for key in sorted(keys, key=str.encode):
-            kept = [version.head for version in self.objects[bucket, key] if version.body is not None]
-            yield from (replace(head, metadata={}) for head in reversed(kept))
+            stored = self.objects[bucket, key]
+            kept = [version for version in stored if version.body is not None]
+            yield from (replace(one.head, metadata={}, is_latest=one is stored[-1]) for one in reversed(kept))
 
     def stored_versions(self, bucket: str, prefix: str) -> Iterator[StoredVersion]:
         keys = sorted(

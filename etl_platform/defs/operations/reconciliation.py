@@ -94,6 +94,7 @@ def _metadata(found: Reconciled) -> dict[str, Any]:
         "file_versions": found.versions,
         "agencies": found.agencies,
         "in_flight": found.in_flight,
+        "deleted_from_source": len(found.deleted),
         **{str(kind): found.counts[kind] for kind in Discrepancy},
         **({"findings": table(rows)} if rows else {}),
     }

@@ -3,7 +3,7 @@
 No Dagster.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
@@ -25,7 +25,7 @@ from etl_platform.deliveries.reconcile.discrepancies import (
 )
 from etl_platform.deliveries.reconcile.inspected_keys import InspectedKeys, fingerprint
 from etl_platform.deliveries.reconcile.left_of_erased import left_of_erased, left_of_erased_at
-from etl_platform.deliveries.reconcile.reconciled import Reconciled
+from etl_platform.deliveries.reconcile.reconciled import DeletedFile, Reconciled
 from etl_platform.deliveries.reconcile.silver_states import SilverStates
 from etl_platform.storage.object_store import ObjectStore, find_object
 
@@ -67,16 +67,19 @@ class AgencyComparison:
         }
         versions = self._with_reported_ids(versions, listings)
         findings: list[Finding] = []
+        deleted: list[DeletedFile] = []
         in_flight = 0
         for dataset, listing in listings.items():
-            of_partition, unfinished = self._partition(listing, [v for v in versions if v.dataset == dataset])
+            of_dataset = [version for version in versions if version.dataset == dataset]
+            of_partition, unfinished, gone = self._partition(listing, of_dataset)
             findings += of_partition
             in_flight += unfinished
+            deleted += [*_deleted(listing, of_dataset), *gone]
         of_no_contract = [version for version in versions if version.dataset is None]
         reported = {delivery_id for listing in listings.values() for delivery_id in listing.reported}
         missing, _ = unreported(of_no_contract, reported | self.ignored, self.settled_before)
         findings += map(self.unreported, missing)
-        return Reconciled(tuple(findings), 1, len(versions), in_flight, len(of_no_contract))
+        return Reconciled(tuple(findings), 1, len(versions), in_flight, len(of_no_contract), tuple(deleted))
 
     def _with_reported_ids(
         self, versions: Sequence[ListedVersion], listings: Mapping[str, PartitionListing]
@@ -98,8 +101,10 @@ class AgencyComparison:
             for v in versions
         ]
 
-    def _partition(self, listing: PartitionListing, versions: Sequence[ListedVersion]) -> tuple[list[Finding], int]:
-        """The findings of one partition, and how many of its versions are in flight."""
+    def _partition(
+        self, listing: PartitionListing, versions: Sequence[ListedVersion]
+    ) -> tuple[list[Finding], int, list[DeletedFile]]:
+        """The findings of one partition, how many of its versions are in flight, and files without any version."""
         missing, in_flight = unreported(versions, listing.reported, self.settled_before, self.ignored)
         unreported_ids = {version.delivery_id for version in (*missing, *in_flight)}
         findings = [self.unreported(version) for version in missing]
@@ -115,13 +120,16 @@ class AgencyComparison:
         findings += left_of_erased(listing, versions, self.erased)
         orphans, silver_keys = orphaned_objects(listing, unreported_ids, by_key, self.settled_before)
         findings += orphans
+        deleted: list[DeletedFile] = []
         for key in silver_keys:
             silver = self._silver.read(key)
             if silver and silver.delivery_id in self.erased:
                 findings.append(left_of_erased_at(listing, key, silver.last_modified, silver.delivery_id))
             elif silver and silver.delivery_id not in listing.reported and silver.last_modified <= self.settled_before:
                 findings.append(orphan(listing, key, silver.last_modified))
-        return findings, len(in_flight)
+            elif silver and silver.delivery_id is not None and silver.delivery_id in listing.reported:
+                deleted.append(DeletedFile(listing.agency, listing.dataset, silver.source or key, silver.delivery_id))
+        return findings, len(in_flight), deleted
 
     def _quarantine_findings(self, listing: PartitionListing) -> list[Finding]:
         """Quarantine of attempts without a report. Quarantine is written before its report, so few are looked up."""
@@ -165,3 +173,12 @@ class AgencyComparison:
             report = self._ledger.find(listing.dataset, listing.agency, delivery_id)
             reports = [] if report is None else [report]
         return ReportedState.of(reports)
+
+
+def _deleted(listing: PartitionListing, versions: Sequence[ListedVersion]) -> Iterator[DeletedFile]:
+    """The files of a partition whose newest version was deleted after it was processed."""
+    for key, group in groupby(versions, key=attrgetter("key")):
+        of_key = list(group)
+        newest = of_key[0]
+        if not any(version.is_latest for version in of_key) and newest.delivery_id in listing.reported:
+            yield DeletedFile(listing.agency, listing.dataset, key, newest.delivery_id)

@@ -38,12 +38,14 @@ class ListedVersion:
     Attributes:
         dataset: None where no contract matches the file.
         delivery_id: of its report; in a bucket without versions it may differ from the listed version's own.
+        is_latest: whether its key has no newer version and was not deleted.
     """
 
     source: ObjectVersion
     agency: str
     dataset: str | None
     delivery_id: str
+    is_latest: bool = True
 
     @property
     def key(self) -> str:

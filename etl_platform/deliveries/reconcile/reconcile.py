@@ -161,7 +161,8 @@ class Reconciler:
 
     def _version(self, head: ObjectHead, agency: str) -> ListedVersion:
         source = ObjectVersion.of(head)
-        return ListedVersion(source, agency, self._router.route(source).route.dataset, source.delivery_id)
+        dataset = self._router.route(source).route.dataset
+        return ListedVersion(source, agency, dataset, source.delivery_id, head.is_latest)
 
     def _without_ignored(self, found: Reconciled) -> Reconciled:
         """Leave out ignored files whose event had no version id; key and eTag identify their reports."""

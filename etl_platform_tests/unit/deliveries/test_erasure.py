@@ -380,3 +380,31 @@ def _event(version: ObjectVersion, dataset: str | None, kind: EventKind) -> Deli
     return DeliveryEvent(
         id=f"{version.delivery_id}.{kind}", kind=kind, at=AT, agency=AGENCY, dataset=dataset, key=version.key
     )
+
+
+def test_a_file_that_its_sender_deleted_is_listed_and_nothing_is_erased(place: Deployment) -> None:
+    version = place.deliver(OPEN)
+    place.deliver(OPEN, OTHER_KEY)
+    assert place.reconcile().deleted == ()
+    place.store.delete(BUCKET, KEY)
+    before = place.listed()
+
+    found = place.reconcile()
+
+    assert found.findings == ()
+    assert [(one.key, one.delivery_id) for one in found.deleted] == [(KEY, version.delivery_id)]
+    assert place.listed() == before
+
+
+def test_a_deleted_file_of_which_no_version_is_left_is_listed_by_its_silver(place: Deployment) -> None:
+    version = place.deliver(OPEN)
+    place.store.erase(BUCKET, list(place.store.stored_versions(BUCKET, KEY)))
+
+    assert [(one.key, one.delivery_id) for one in place.reconcile().deleted] == [(KEY, version.delivery_id)]
+
+
+def test_an_erased_file_is_not_listed_as_deleted(place: Deployment) -> None:
+    of_everything(place)
+    place.erase()
+
+    assert place.reconcile().deleted == ()
