@@ -21,6 +21,7 @@ from etl_platform.defs.intake.intake_assets import build_intake_assets, build_in
 from etl_platform.defs.operations.notifications import build_notifications
 from etl_platform.defs.operations.overview import build_overview
 from etl_platform.defs.operations.reconciliation import build_reconciliation
+from etl_platform.defs.operations.retention import build_retention
 from etl_platform.defs.platform_resource import build_platform_resource
 from etl_platform.defs.run_logs import run_loggers
 from etl_platform.defs.scaffolded import load_scaffolded
@@ -65,6 +66,7 @@ def build_defs(
         build_breaker_reset(),
         build_expected_files(),
         build_reconciliation(),
+        build_retention(),
         build_api_ingestion(apis.good),
         build_attachments(),
         build_employment_history(),

@@ -40,6 +40,7 @@ SAME_SUBJECT = {
     "overview": {"defs/operations", "deliveries"},
     "quarantine": {"cli", "deliveries/replay"},
     "reconcile": {"cli", "deliveries/reconcile"},
+    "retention": {"cli/jobs", "defs/operations", "deliveries/erasure", "engine/contract"},
     "stuck": {"cli", "deliveries"},
 }
 """Names that several modules have, with their folders: each is one subject, once in each layer."""

@@ -7,8 +7,18 @@ from etl_platform.cli.jobs.email_archive import EMAIL_ARCHIVE
 from etl_platform.cli.jobs.employment_history import EMPLOYMENT_HISTORY
 from etl_platform.cli.jobs.intake import INTAKE
 from etl_platform.cli.jobs.job import Job
+from etl_platform.cli.jobs.retention import RETENTION
 
 JOBS: dict[str, Job] = {
     job.name: job
-    for job in (INTAKE, API_INGESTION, ATTACHMENTS, EMAIL_ARCHIVE, EMPLOYMENT_HISTORY, RECONCILE, EXPECTED_FILES)
+    for job in (
+        INTAKE,
+        API_INGESTION,
+        ATTACHMENTS,
+        EMAIL_ARCHIVE,
+        EMPLOYMENT_HISTORY,
+        RECONCILE,
+        EXPECTED_FILES,
+        RETENTION,
+    )
 }

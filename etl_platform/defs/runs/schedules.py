@@ -1,5 +1,6 @@
 """Schedules that start one run at a time, and skip with a sentence while settings of their job are missing."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import dagster as dg
@@ -16,6 +17,7 @@ def build_schedule(
     *,
     name: str | None = None,
     status: dg.DefaultScheduleStatus = dg.DefaultScheduleStatus.RUNNING,
+    run_config: Mapping[str, Any] | None = None,
 ) -> dg.ScheduleDefinition:
     """A schedule of a job that works on the data bucket. Its name is by default that of the job and ``_schedule``."""
 
@@ -27,6 +29,8 @@ def build_schedule(
         default_status=status,
     )
     def daily(platform: dg.ResourceParam[Platform]) -> dg.RunRequest | dg.SkipReason:
-        return skip_unless_set(job.name, lambda: platform.bucket) or dg.RunRequest(tags=BEFORE_BACKFILLS)
+        return skip_unless_set(job.name, lambda: platform.bucket) or dg.RunRequest(
+            run_config=run_config or {}, tags=BEFORE_BACKFILLS
+        )
 
     return daily

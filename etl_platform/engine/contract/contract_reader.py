@@ -38,6 +38,7 @@ from etl_platform.engine.contract.model import (
 from etl_platform.engine.contract.odcs_fields import fields_for_people, people_note
 from etl_platform.engine.contract.odcs_structure import check_structure
 from etl_platform.engine.contract.reading_overrides import read_overrides
+from etl_platform.engine.contract.retention import read_retention
 from etl_platform.engine.contract.rule_reader import read_row_rules
 from etl_platform.engine.errors import ErrorList
 
@@ -108,6 +109,8 @@ class _Reader:
             parts["status"] = read_status(document)
         with collect():
             parts["cadence"] = read_cadence(document)
+        with collect():
+            parts["erase_after"] = read_retention(document)
         with collect():
             names = {column.name for column in columns}
             parts["drift_limits"] = read_drift_limits(document, self.custom, names)

@@ -14,6 +14,7 @@ from etl_platform.engine.errors import ContractError
 SHORT_ROWS = ("pad", "quarantine")
 PII_GATE, PII_GATES = "piiGate", ("remark", "reject")
 LIKE_LAST_TIME = "likeLastTime"
+ERASE_AFTER_RETENTION = "eraseAfterRetention"
 COLUMN_CUSTOM = frozenset(
     [
         *("formats", "nullTokens", "trueValues", "falseValues", "trim", "case", "useLabels"),
@@ -24,14 +25,14 @@ SCHEMA_CUSTOM = frozenset(
     [
         *("filePatterns", "trim", "nullTokens", "maxRejectedPercent", "case", "sheet", "headerLine"),
         *("quote", "escape", "header"),
-        *("transform", "transformFrame", "shortRows", LIKE_LAST_TIME, PII_GATE, PIVOT),
+        *("transform", "transformFrame", "shortRows", LIKE_LAST_TIME, PII_GATE, PIVOT, ERASE_AFTER_RETENTION),
     ]
 )
 OURS = COLUMN_CUSTOM | SCHEMA_CUSTOM
 RELATIONSHIP_CUSTOM = frozenset({"severity"})
 """Of relationships; elsewhere, ``severity`` is a field of the standard, or a property of other tools."""
 _EXPECTED_TYPES: dict[str, tuple[type | tuple[type, ...], str]] = {
-    **dict.fromkeys(("trim", "useLabels", "computed", "notFuture"), (bool, "true or false")),
+    **dict.fromkeys(("trim", "useLabels", "computed", "notFuture", ERASE_AFTER_RETENTION), (bool, "true or false")),
     **dict.fromkeys(
         ("case", "transform", "transformFrame", "sheet", "shortRows", "quote", "escape", PII_GATE), (str, "a text")
     ),

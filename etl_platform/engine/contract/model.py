@@ -5,6 +5,7 @@
 
 import re
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from enum import StrEnum
 from functools import lru_cache
 from pathlib import PurePosixPath
@@ -210,6 +211,8 @@ class Contract:
     max_rejected_percent: float | None = None
     reading_overrides: ReadingOverrides = field(default_factory=ReadingOverrides)
     cadence: Cadence | None = None
+    erase_after: timedelta | None = None
+    """How long after its delivery a file is erased; None if it is kept."""
     drift_limits: DriftLimits = field(default_factory=DriftLimits)
     foreign_keys: tuple[ForeignKey, ...] = ()
     schema_id: str | None = None

@@ -16,6 +16,7 @@ from etl_platform.engine.contract.located_yaml import Located, Where
 from etl_platform.engine.contract.named_formats import PEOPLE_ONLY
 from etl_platform.engine.contract.odcs_structure import has_any_fields
 from etl_platform.engine.contract.reading_overrides import other_servers
+from etl_platform.engine.contract.retention import RETENTION, erases
 from etl_platform.engine.contract.rule_reader import COLUMN_FIELDS
 
 _LINES_SHOWN = 3
@@ -191,7 +192,8 @@ def _values_for_people(document: Located) -> Iterator[tuple[str, int]]:
     for place, field in (*other_servers(document), *_fields_of_v30_servers(document)):
         yield f"{field} of servers.{place}", document.line("servers", place, field)
     for place, entry in enumerate(document.data.get("slaProperties") or []):
-        if entry["property"] not in ("frequency", "latency", "freshness"):
+        is_read = entry["property"] == RETENTION and erases(document)
+        if entry["property"] not in ("frequency", "latency", "freshness") and not is_read:
             yield f"slaProperties {entry['property']}", document.line("slaProperties", place)
     schema = ("schema", 0)
     yield from _unread_in(document, document.data["schema"][0], schema)

@@ -3,7 +3,7 @@
 import io
 import json
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import polars as pl
 import pytest
@@ -11,6 +11,7 @@ import pytest
 from etl_platform import object_keys
 from etl_platform.deliveries.delivery import Cause, ObjectVersion, Outcome
 from etl_platform.deliveries.erasure.erase import Eraser, Erasure
+from etl_platform.deliveries.erasure.retention import EndedRetention, erase_ended
 from etl_platform.deliveries.erasure.scope import Scope
 from etl_platform.deliveries.intake import Intake
 from etl_platform.deliveries.process_delivery import DeliveryResult
@@ -18,13 +19,16 @@ from etl_platform.deliveries.reconcile.reconcile import Reconciled, Reconciler
 from etl_platform.deliveries.replay.correction_log import CorrectionLog
 from etl_platform.deliveries.report import Trigger
 from etl_platform.deliveries.tombstone import Tombstone
+from etl_platform.engine.contract.model import Contract
 from etl_platform.engine.corrections import Corrections
+from etl_platform.engine.errors import ContractError
 from etl_platform.errors import TransientError
 from etl_platform.notifications.delivery_event import DeliveryEvent, EventKind
 from etl_platform.notifications.notices import Notice, Notices
 from etl_platform.storage.object_store import ObjectHead, ObjectStore
 from etl_platform_tests.simulation.memory import MemoryStore
 from etl_platform_tests.unit.intake_place import things
+from etl_platform_tests.unit.making import contract_of, custom, text, typed
 
 BUCKET, AGENCY, KEY = "bucket", "agency_a", "from_client/agency_a/2025/Things.csv"
 OTHER_KEY = "from_client/agency_a/2026/Things.csv"
@@ -77,14 +81,14 @@ class Deployment:
         now = datetime.fromtimestamp(self.now, UTC)
         return Reconciler(self.store, BUCKET, self.contracts, "from_client/", now, now).reconcile()
 
-    def versions_with(self, text: bytes) -> list[str]:
+    def versions_with(self, content: bytes) -> list[str]:
         """The keys of all stored versions that contain a text."""
         assert isinstance(self.store, MemoryStore)
         return sorted(
             key
             for (_, key), versions in self.store.objects.items()
             for version in versions
-            if version.body is not None and text in as_text(version.body)
+            if version.body is not None and content in as_text(version.body)
         )
 
     def listed(self) -> list[str]:
@@ -408,3 +412,54 @@ def test_an_erased_file_is_not_listed_as_deleted(place: Deployment) -> None:
     place.erase()
 
     assert place.reconcile().deleted == ()
+
+
+def kept_for(days: int) -> Contract:
+    return contract_of(
+        [text("ident", required=True), typed("size", "integer"), text("note")],
+        customs=custom(eraseAfterRetention=True),
+        slaProperties=[{"property": "retention", "value": days, "unit": "d"}],
+    )
+
+
+@pytest.mark.parametrize("dry_run", [True, False])
+def test_only_files_whose_retention_has_ended_are_erased(place: Deployment, *, dry_run: bool) -> None:
+    of_everything(place)
+    place.now += 40 * 86_400
+    newer = place.deliver(OPEN, OTHER_KEY)
+    now = datetime.fromtimestamp(place.now, UTC)
+
+    def erase() -> list[EndedRetention]:
+        contracts = {"things": kept_for(30)}
+        return list(
+            erase_ended(place.store, BUCKET, place.intake.router(), contracts, now=now, caller=None, dry_run=dry_run)
+        )
+
+    (one,) = erase()
+
+    assert [found.source.key for found in one.erasure.deliveries] == [KEY]
+    assert bool(place.versions_with(b"SECRET")) is dry_run
+    assert place.ingest(newer).report.outcome is Outcome.ACCEPTED
+    assert len(erase()) == dry_run
+    assert place.reconcile().findings == ()
+
+
+def test_a_contract_that_does_not_say_so_erases_nothing(place: Deployment) -> None:
+    of_everything(place)
+    now = datetime.fromtimestamp(place.now + 1e9, UTC)
+    silent = contract_of([text("ident")], slaProperties=[{"property": "retention", "value": 1, "unit": "d"}])
+
+    contracts = {"things": silent}
+
+    assert (
+        list(erase_ended(place.store, BUCKET, place.intake.router(), contracts, now=now, caller=None, dry_run=False))
+        == []
+    )
+    assert any("retention" in note for note in silent.notes)
+
+
+def test_a_contract_that_erases_needs_a_retention() -> None:
+    with pytest.raises(ContractError, match="eraseAfterRetention needs one slaProperties entry retention"):
+        contract_of([text("ident")], customs=custom(eraseAfterRetention=True))
+    assert kept_for(30).erase_after == timedelta(days=30)
+    assert not any("retention" in note for note in kept_for(30).notes)
