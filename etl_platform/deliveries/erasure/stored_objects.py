@@ -43,13 +43,21 @@ class StoredObjects:
         found: list[Stored] = []
         for dataset, name in partitions:
             of_partition = by_partition[dataset, name]
-            found += self._silver(dataset, name, of_partition)
-            found += self._by_delivery(dataset, name, {one.delivery_id for one in of_partition}, kept)
+            ids = {one.delivery_id for one in of_partition}
+            arrived_since = self._reported(dataset, name) - ids if scope.is_whole else set[str]()
+            found += self._silver(dataset, name, of_partition, arrived_since)
+            found += self._by_delivery(dataset, name, ids, arrived_since, kept)
             found += self._index(dataset, name, of_partition)
         found += self._beside_partitions({one.delivery_id for one in deliveries}, kept)
         return [*found, *self._source(deliveries)]
 
-    def _by_delivery(self, dataset: str, name: str, ids: set[str], kept: set[str]) -> Iterator[Stored]:
+    def _reported(self, dataset: str, name: str) -> set[str]:
+        listed = self._store.list(self._bucket, object_keys.report_prefix(dataset, name))
+        return {parsed.delivery_id for head in listed if (parsed := object_keys.parse_delivery_object(head.key))}
+
+    def _by_delivery(
+        self, dataset: str, name: str, ids: set[str], arrived_since: set[str], kept: set[str]
+    ) -> Iterator[Stored]:
         scope = self._finder.scope
         prefixes = {
             "quarantine": object_keys.quarantine_prefix(dataset, name),
@@ -65,14 +73,19 @@ class StoredObjects:
                 is_tombstone = version.key == object_keys.report_key(dataset, name, delivery_id)
                 if is_tombstone and version.is_latest and delivery_id in kept:
                     continue
-                if scope.is_whole or delivery_id in ids:
+                if delivery_id in ids or (scope.is_whole and delivery_id not in arrived_since):
                     yield Stored(kind, version)
         if scope.is_whole:
             yield from self._all("exports", object_keys.exports_prefix(dataset, name))
 
-    def _silver(self, dataset: str, name: str, deliveries: Sequence[FoundDelivery]) -> Iterator[Stored]:
+    def _silver(
+        self, dataset: str, name: str, deliveries: Sequence[FoundDelivery], arrived_since: set[str]
+    ) -> Iterator[Stored]:
         if self._finder.scope.is_whole:
-            yield from self._all("silver", object_keys.silver_prefix(dataset, name))
+            for stored in self._all("silver", object_keys.silver_prefix(dataset, name)):
+                # Only then is each object looked up.
+                if not (arrived_since and self._holds(stored.version, arrived_since)):
+                    yield stored
             return
         ids = {one.delivery_id for one in deliveries}
         for source_key in sorted({one.source.key for one in deliveries}):

@@ -463,3 +463,26 @@ def test_a_contract_that_erases_needs_a_retention() -> None:
         contract_of([text("ident")], customs=custom(eraseAfterRetention=True))
     assert kept_for(30).erase_after == timedelta(days=30)
     assert not any("retention" in note for note in kept_for(30).notes)
+
+
+class ArrivesMeanwhile(ErasedMeanwhile):
+    """A store where another file is delivered just before the first tombstone is written."""
+
+    def write(self, bucket: str, key: str, *arguments: object, **named: object) -> object:
+        if key.startswith("reports/things/") and not self.has_erased:
+            self.has_erased = True
+            self._place.deliver(OPEN, OTHER_KEY)
+        return self._store.write(bucket, key, *arguments, **named)  # type: ignore[arg-type]
+
+
+def test_a_file_that_arrives_while_its_agency_is_erased_stays(place: Deployment) -> None:
+    of_everything(place)
+    router = place.intake.router()
+
+    Eraser(ArrivesMeanwhile(place, ""), BUCKET, router).erase(  # type: ignore[arg-type]
+        EVERYTHING, Tombstone("jane", AT), lambda _what, _done: None
+    )
+
+    assert place.versions_with(b"SECRET") == []
+    assert {key.split("/")[0] for key in place.versions_with(b"open1")} >= {"bronze", "from_client", "silver"}
+    assert place.reconcile().findings == ()
