@@ -29,6 +29,9 @@ NOT_REACHED = (
 """What an erasure does not remove; docs/operate/erase.md says what to do about each."""
 
 
+_NO_EVENTS = "Dagster's events are not reached, because DAGSTER_HOME is not set; run this where it is, too"
+
+
 def add(commands: Commands) -> None:
     erase = add_command(
         commands,
@@ -61,11 +64,28 @@ def _erase(arguments: argparse.Namespace) -> int:
     scope = _scope(arguments, platform)
     eraser = Eraser(platform.store, platform.bucket, platform.intake.router())
     found = _execute(eraser, scope, arguments, platform) if arguments.execute else eraser.find(scope)
+    events = _events(found, scope, platform, dry_run=not arguments.execute)
     if arguments.json:
-        print(json.dumps(_document(found, is_done=arguments.execute), indent=1, ensure_ascii=False))
+        print(json.dumps(_document(found, events, is_done=arguments.execute), indent=1, ensure_ascii=False))
     else:
-        _print(found, is_done=arguments.execute)
+        _print(found, events, is_done=arguments.execute)
     return GOOD
+
+
+def _events(found: "Erasure", scope: "Scope", platform: "Platform", *, dry_run: bool) -> int | None:
+    """How many events of Dagster quote what is erased; None if they cannot be reached."""
+    from etl_platform.defs.operations.erase_events import ErasedPartition, erase_events
+
+    if platform.settings.dagster_home is None:
+        return None
+    ids: dict[tuple[str, str], set[str]] = defaultdict(set)
+    for one in found.deliveries:
+        if one.dataset is not None:
+            ids[one.dataset, one.agency].add(one.delivery_id)
+    partitions = [
+        ErasedPartition(*partition, None if scope.is_whole else frozenset(each)) for partition, each in ids.items()
+    ]
+    return erase_events(platform.settings, partitions, dry_run=dry_run)
 
 
 def _scope(arguments: argparse.Namespace, platform: "Platform") -> "Scope":
@@ -112,7 +132,7 @@ def _totals(objects: Sequence[tuple[str, str, int, int]]) -> list[tuple[str, int
     ]
 
 
-def _print(found: "Erasure", *, is_done: bool) -> None:
+def _print(found: "Erasure", events: int | None, *, is_done: bool) -> None:
     from etl_platform.engine.output.plain_text import counted
     from etl_platform.engine.output.terminal_table import table
 
@@ -129,13 +149,14 @@ def _print(found: "Erasure", *, is_done: bool) -> None:
     print(
         f"{'erased' if is_done else 'would erase'} {new}" + (f"; {len(before):,} were erased before" if before else "")
     )
+    print(_NO_EVENTS if events is None else f"Dagster's events that quote values of these: {events:,}")
     if is_done:
         print("not reached by this command:\n" + "\n".join(f"- {one}" for one in NOT_REACHED))
     elif objects or found.new:
         print("dry run: nothing was erased; add --execute to erase, which cannot be undone")
 
 
-def _document(found: "Erasure", *, is_done: bool) -> dict[str, Any]:
+def _document(found: "Erasure", events: int | None, *, is_done: bool) -> dict[str, Any]:
     return {
         "erased": is_done,
         "deliveries": [
@@ -153,5 +174,6 @@ def _document(found: "Erasure", *, is_done: bool) -> dict[str, Any]:
             {"kind": kind, "key": key, "versions": versions, "bytes": size}
             for kind, key, versions, size in _by_object(found)
         ],
+        "events": events,
         "not_reached": list(NOT_REACHED),
     }

@@ -66,6 +66,9 @@ def needs(call: Call) -> Iterator[Need]:
     if call.operation in _OF_BUCKETS:
         listed = call.operation.startswith("List")
         yield Need(_OF_BUCKETS[call.operation], bucket, prefix=query.get("prefix", [None])[0] if listed else None)
+    elif call.operation == "DeleteObjects":
+        # The keys are in the body, and below every prefix that is erased.
+        yield Need("s3:DeleteObjectVersion", bucket, "from_client/")
     elif call.operation in {"GetObject", "HeadObject"}:
         yield _read(bucket, key, "versionId" in query)
     else:

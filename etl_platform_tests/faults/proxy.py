@@ -307,6 +307,8 @@ def name_of(method: str, target: str, headers: Any) -> tuple[str, str]:
 
 
 def _about_a_bucket(method: str, query: Mapping[str, object]) -> str:
+    if method == "POST" and "delete" in query:
+        return "DeleteObjects"
     if method == "POST":
         return "GetCallerIdentity"  # STS alone names its operation in the body
     asked = {"versions": "ListObjectVersions", "versioning": "GetBucketVersioning", "encryption": "GetBucketEncryption"}
