@@ -18,6 +18,8 @@ from etl_platform.settings import Settings
 
 _LAYERS = ("bronze", "silver")
 _TYPES = ("ASSET_MATERIALIZATION", "ASSET_OBSERVATION", "ASSET_CHECK_EVALUATION")
+_RUNS_AT_ONCE = 50
+"""A run can have events of 500 files, and all of them are read."""
 _REMOVED = "removed, because a delivery was erased"
 _KEPT = frozenset(
     [
@@ -75,10 +77,13 @@ def _erase_partition(instance: dg.DagsterInstance, partition: ErasedPartition, *
         last = _ASSETS.c.asset_key.in_(partition.asset_keys)
         changed += _erase_in(connection, _ASSETS, _ASSETS.c.last_materialization, last, partition, dry_run=dry_run)
     # With SQLite each run has a database of its own, and events of assets are in the index, too.
-    for connect in (storage.index_connection, *(_run_connections(storage, sorted(run_ids)))):
-        with connect() as connection:
-            typed = _EVENTS.c.dagster_event_type.in_(_TYPES) & _EVENTS.c.run_id.in_(sorted(run_ids))
-            changed += _erase_in(connection, _EVENTS, _EVENTS.c.event, typed, partition, dry_run=dry_run)
+    ordered = sorted(run_ids)
+    for start in range(0, len(ordered), _RUNS_AT_ONCE):
+        some = ordered[start : start + _RUNS_AT_ONCE]
+        for connect in (storage.index_connection, *_run_connections(storage, some)):
+            with connect() as connection:
+                typed = _EVENTS.c.dagster_event_type.in_(_TYPES) & _EVENTS.c.run_id.in_(some)
+                changed += _erase_in(connection, _EVENTS, _EVENTS.c.event, typed, partition, dry_run=dry_run)
     return changed
 
 
