@@ -91,5 +91,7 @@ def print_verdict(checked: CheckedFile) -> None:
 
     contract, result = checked.contract, checked.result
     print(verdict(checked.label, contract.dataset if contract else None, result))
+    if result.sentences:
+        print("", *(f"{reason}: {sentence}" for reason, sentence in result.sentences.items()), sep="\n")
     if contract is None and result.profile:
         print(f"\n{profile_table(result.profile)}")
