@@ -62,10 +62,11 @@ def erase_events(settings: Settings, partitions: Collection[ErasedPartition], *,
         SettingsError: DAGSTER_HOME is not a folder.
     """
     with open_instance(settings) as instance:
-        return sum(_erase_partition(instance, partition, dry_run=dry_run) for partition in partitions)
+        return sum(erase_events_of(instance, partition, dry_run=dry_run) for partition in partitions)
 
 
-def _erase_partition(instance: dg.DagsterInstance, partition: ErasedPartition, *, dry_run: bool) -> int:
+def erase_events_of(instance: dg.DagsterInstance, partition: ErasedPartition, *, dry_run: bool = False) -> int:
+    """The same for one partition, in an instance that is open."""
     storage: Any = instance.event_log_storage
     changed, run_ids = 0, set[str]()
     with storage.index_connection() as connection:

@@ -1,5 +1,6 @@
 """The job ``retention_job`` and its daily schedule: files whose retention has ended are erased."""
 
+from collections import defaultdict
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import dagster as dg
 
 from etl_platform.aws.account import caller_arn
+from etl_platform.defs.operations.erase_events import ErasedPartition, erase_events_of
 from etl_platform.defs.runs.run_policies import retried_if_transient
 from etl_platform.defs.runs.schedules import build_schedule
 from etl_platform.defs.table_metadata import table
@@ -61,6 +63,8 @@ def _build_job() -> dg.JobDefinition:
                     dry_run=config.dry_run,
                 ):
                     done.append(one)
+                    if not config.dry_run:
+                        _empty_events(context, one)
                     context.log.info(f"{one.dataset} of {one.agency}: {_text(one, dry_run=config.dry_run)}")
         except AccessDeniedError as error:
             raise dg.Failure(
@@ -77,6 +81,14 @@ def _build_job() -> dg.JobDefinition:
         erase_files()
 
     return retention_job
+
+
+def _empty_events(context: dg.OpExecutionContext, one: EndedRetention) -> None:
+    by_name: dict[str, set[str]] = defaultdict(set)
+    for found in one.erasure.deliveries:
+        by_name[found.agency].add(found.delivery_id)
+    for name, ids in by_name.items():
+        erase_events_of(context.instance, ErasedPartition(one.dataset, name, frozenset(ids)))
 
 
 def _text(one: EndedRetention, *, dry_run: bool) -> str:
