@@ -4,11 +4,13 @@ No Dagster.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
 from itertools import groupby
 from operator import attrgetter
+from typing import TypeVar
 
 from etl_platform import object_keys
 from etl_platform.deliveries.ledger import Ledger
@@ -25,9 +27,13 @@ from etl_platform.deliveries.reconcile.discrepancies import (
 )
 from etl_platform.deliveries.reconcile.inspected_keys import InspectedKeys, fingerprint
 from etl_platform.deliveries.reconcile.left_of_erased import left_of_erased, left_of_erased_at
+from etl_platform.deliveries.reconcile.listings import AT_ONCE
 from etl_platform.deliveries.reconcile.reconciled import DeletedFile, Reconciled
 from etl_platform.deliveries.reconcile.silver_states import SilverStates
 from etl_platform.storage.object_store import ObjectStore, find_object
+
+_FEW = 16
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -109,20 +115,20 @@ class AgencyComparison:
         unreported_ids = {version.delivery_id for version in (*missing, *in_flight)}
         findings = [self.unreported(version) for version in missing]
         by_key = {key: list(group) for key, group in groupby(versions, key=attrgetter("key"))}
-        for key in keys_to_inspect(versions, listing):
-            shown = fingerprint(listing, by_key[key])
-            if not self.inspected.is_right(shown):
-                found, is_final = self._inspect(listing, by_key[key])
-                findings += found
-                if is_final and not found:
-                    self.inspected.add(shown)
+        shown = {key: fingerprint(listing, by_key[key]) for key in keys_to_inspect(versions, listing)}
+        keys = [key for key in shown if not self.inspected.is_right(shown[key])]
+        for key, (found, is_final) in zip(
+            keys, _each(lambda key: self._inspect(listing, by_key[key]), keys), strict=True
+        ):
+            findings += found
+            if is_final and not found:
+                self.inspected.add(shown[key])
         findings += self._quarantine_findings(listing)
         findings += left_of_erased(listing, versions, self.erased)
         orphans, silver_keys = orphaned_objects(listing, unreported_ids, by_key, self.settled_before)
         findings += orphans
         deleted: list[DeletedFile] = []
-        for key in silver_keys:
-            silver = self._silver.read(key)
+        for key, silver in zip(silver_keys, _each(self._silver.read, silver_keys), strict=True):
             if silver and silver.delivery_id in self.erased:
                 findings.append(left_of_erased_at(listing, key, silver.last_modified, silver.delivery_id))
             elif silver and silver.delivery_id not in listing.reported and silver.last_modified <= self.settled_before:
@@ -182,3 +188,11 @@ def _deleted(listing: PartitionListing, versions: Sequence[ListedVersion]) -> It
         newest = of_key[0]
         if not any(version.is_latest for version in of_key) and newest.delivery_id in listing.reported:
             yield DeletedFile(listing.agency, listing.dataset, key, newest.delivery_id)
+
+
+def _each(read: Callable[[str], T], keys: Sequence[str]) -> list[T]:
+    """What is read of each key; many keys of one agency at the same time. Other agencies are read meanwhile too."""
+    if len(keys) <= _FEW:
+        return [read(key) for key in keys]
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        return list(pool.map(read, keys))

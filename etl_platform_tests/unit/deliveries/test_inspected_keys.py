@@ -23,6 +23,7 @@ from etl_platform_tests.unit.making_reports import attempt_of
 
 START = datetime(2026, 11, 1, tzinfo=UTC)
 GRACE = timedelta(hours=1)
+MANY = [f"from_client/a/{number}/Things.csv" for number in range(20)]
 KEYS = ("from_client/a/1/Things.csv", "from_client/a/2/Things.csv")
 
 
@@ -118,7 +119,7 @@ def bucket() -> Bucket:
 
 
 def test_reports_of_refused_files_are_read_once(bucket: Bucket) -> None:
-    for key in KEYS:
+    for key in MANY:
         bucket.deliver(key)
     bucket.wait()
     bucket.store.counted()
@@ -126,8 +127,19 @@ def test_reports_of_refused_files_are_read_once(bucket: Bucket) -> None:
     for _ in range(3):
         assert bucket.reconcile().findings == ()
         reads.append(bucket.store.counted()["GET"])
-    assert reads[0] - reads[1] == len(KEYS)
+    assert reads[0] - reads[1] == len(MANY)
     assert reads[1] == reads[2]
+
+
+def test_among_many_silver_objects_whose_source_is_gone_the_one_without_a_report_is_found(bucket: Bucket) -> None:
+    for key in MANY:
+        bucket.deliver(key, "accepted")
+        for version in list(bucket.store.objects["b", key]):
+            bucket.store.objects["b", key].remove(version)
+    bucket.wait()
+    assert bucket.reconcile().findings == ()
+    bucket.delete(7, "reports")
+    assert {one.key.partition("/")[0] for one in bucket.reconcile().findings} == {"bronze", "silver"}
 
 
 def test_a_deleted_report_of_a_replay_that_wrote_silver_is_found(bucket: Bucket) -> None:
