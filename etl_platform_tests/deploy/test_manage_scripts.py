@@ -76,14 +76,50 @@ def test_every_call_uses_terraforms_cluster_and_not_the_users_kubeconfig(checkou
     assert not Path(configured).exists()
 
 
-def test_the_database_password_is_on_no_command_line(checkout: Checkout) -> None:
+def passwords(checkout: Checkout) -> dict[str, str]:
+    """What was put into each Secret of the database."""
+    made = [
+        call for call in checkout.programs.calls() if "create secret generic file-processing-postgresql" in call.line
+    ]
+    return {call.line.split("generic ")[1].split()[0]: call.stdin for call in made}
+
+
+def test_passwords_of_the_database_are_on_no_command_line(checkout: Checkout) -> None:
     done = checkout.run("manage.sh", "apply", "--yes")
 
-    calls = checkout.programs.calls()
-    (made,) = [call for call in calls if "create secret generic file-processing-postgresql" in call.line]
-    assert made.stdin == PASSWORD
-    assert not any(PASSWORD in call.line or PASSWORD in call.environment.values() for call in calls)
-    assert PASSWORD not in done.stdout + done.stderr
+    made = passwords(checkout)
+    assert made["file-processing-postgresql-owner"] == PASSWORD
+    assert len(made["file-processing-postgresql"]) > 40
+    for password in made.values():
+        calls = checkout.programs.calls()
+        assert not any(password in call.line or password in call.environment.values() for call in calls)
+        assert password not in done.stdout + done.stderr
+
+
+def test_dagsters_own_password_is_made_once(checkout: Checkout) -> None:
+    checkout.programs.answer("kubectl", "get secret file-processing-postgresql ", out="dagster_service")
+
+    done = checkout.run("manage.sh", "apply", "--yes")
+
+    assert done.returncode == 0, done.stderr
+    assert set(passwords(checkout)) == {"file-processing-postgresql-owner"}
+    assert "rollout restart" not in "".join(checkout.programs.lines("kubectl"))
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_the_owners_password_leaves_the_cluster_when_the_login_is_made(checkout: Checkout, fails: bool) -> None:
+    if fails:
+        checkout.programs.answer("helm upgrade", err="timed out", code=1)
+
+    done = checkout.run("manage.sh", "apply", "--yes")
+
+    assert done.returncode == int(fails)
+    lines = checkout.programs.lines("kubectl", "helm")
+    (upgrade,) = [index for index, line in enumerate(lines) if line.startswith("helm upgrade")]
+    (forgotten,) = [
+        index for index, line in enumerate(lines) if "delete secret file-processing-postgresql-owner" in line
+    ]
+    assert upgrade < forgotten
 
 
 def test_a_password_in_tfvars_is_read_through_terraform(checkout: Checkout) -> None:
@@ -92,8 +128,7 @@ def test_a_password_in_tfvars_is_read_through_terraform(checkout: Checkout) -> N
 
     checkout.run("manage.sh", "apply", "--yes")
 
-    (made,) = [call for call in checkout.programs.calls() if "create secret generic file-pro" in call.line]
-    assert made.stdin == PASSWORD
+    assert passwords(checkout)["file-processing-postgresql-owner"] == PASSWORD
     asked = [call.stdin for call in checkout.programs.calls() if call.line.endswith("console")]
     assert asked == ["jsonencode(nonsensitive(var.aws_profile))\n", "jsonencode(nonsensitive(var.db_password))\n"]
 
@@ -157,20 +192,14 @@ def test_values_files_apply_in_order_and_terraforms_outputs_override_them(checko
     assert Path(of_terraform).name == "values.json"
 
 
-@pytest.mark.parametrize(("said", "restarts"), [("configured", 1), ("unchanged", 0), ("created", 0)])
-def test_pods_are_restarted_when_the_password_was_rotated(checkout: Checkout, said: str, restarts: int) -> None:
-    checkout.programs.answer(
-        "kubectl --namespace file-processing apply", out=f"secret/file-processing-postgresql {said}"
-    )
-
+def test_pods_are_restarted_after_the_release_if_their_password_is_new(checkout: Checkout) -> None:
     done = checkout.run("manage.sh", "apply", "--yes")
 
     assert done.returncode == 0, done.stderr
     lines = checkout.programs.lines("kubectl", "helm")
-    restarted = [line for line in lines if "rollout restart deployment --selector" in line]
-    assert len(restarted) == restarts
-    (upgrade,) = [line for line in lines if line.startswith("helm upgrade")]
-    assert all(lines.index(line) < lines.index(upgrade) for line in restarted), "helm waits for pods that are well"
+    (restarted,) = [index for index, line in enumerate(lines) if "rollout restart deployment --selector" in line]
+    (upgrade,) = [index for index, line in enumerate(lines) if line.startswith("helm upgrade")]
+    assert upgrade < restarted, "the login has the new password only then"
 
 
 def test_terraform_evaluates_a_variable(tmp_path: Path) -> None:
@@ -204,9 +233,10 @@ def test_terraform_evaluates_a_variable(tmp_path: Path) -> None:
     [
         (("terraform", " apply"), "terraform apply"),
         (("aws", "update-kubeconfig"), "kubeconfig"),
-        (("kubectl", "create secret"), "database secret"),
+        (("kubectl", "generic file-processing-postgresql-owner"), "namespace"),
+        (("kubectl", "generic file-processing-postgresql --"), "database secret"),
         (("helm", "upgrade"), "upgrade"),
-        (("kubectl", "rollout"), "rollout"),
+        (("kubectl", "rollout status"), "rollout"),
     ],
 )
 def test_a_step_that_fails_is_the_last(checkout: Checkout, failing: tuple[str, str], last: str) -> None:
@@ -243,7 +273,7 @@ def test_update_image_pushes_pins_the_digest_deploys_it_and_waits(checkout: Chec
     (upgrade,) = [call for call in checkout.programs.calls() if call.line.startswith("helm upgrade")]
     assert upgrade.values is not None
     assert upgrade.values["dagster"]["dagsterWebserver"]["image"]["tag"] == "5e" * 32
-    (rollout,) = [line for line in checkout.programs.lines("kubectl") if "rollout" in line]
+    (rollout,) = [line for line in checkout.programs.lines("kubectl") if "rollout status" in line]
     assert "rollout status deployment --selector app.kubernetes.io/instance=etl-platform --timeout 15m" in rollout
 
 

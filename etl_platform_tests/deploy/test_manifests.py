@@ -35,6 +35,7 @@ EVERYTHING: dict[str, Any] = {
     "serviceAccounts.roleArns.ui": "arn:aws-us-gov:iam::123456789012:role/file-processing-ui",
     "daemon.nodeSelector": {"kubernetes.io/arch": "arm64"},
     "daemon.tolerations": [{"key": "dedicated", "operator": "Exists"}],
+    "databaseLogin.ownerName": "owner",
     "ui.enabled": True,
     "ui.host": "etl.example.gov",
     "ui.login.issuerUrl": "https://login.example.gov",
@@ -183,11 +184,13 @@ ACCOUNTS = {
     "file-processing-ui": "file-processing-ui",
     "file-processing-daemon": "file-processing-daemon",
     "file-processing-webserver": "file-processing-webserver",
+    "file-processing-database-login": "default",
 }
 SECRETS = {
     "file-processing-sns": set[str](),
     "file-processing-metrics": {"file-processing-admin", "file-processing-postgresql"},
     "file-processing-daemon": {"file-processing-postgresql"},
+    "file-processing-database-login": {"file-processing-postgresql", "file-processing-postgresql-owner"},
     "file-processing-webserver": {"file-processing-postgresql"},
     "file-processing-ui": {"file-processing-postgresql", "file-processing-ui"},
 }
@@ -197,7 +200,7 @@ SECRETS = {
 def test_no_aws_key_is_in_a_pod_and_each_component_has_a_service_account(rendered: Sequence[Rendered]) -> None:
     assert "AWS_ACCESS_KEY_ID" not in yaml.safe_dump_all(rendered)
     assert "AWS_SECRET_ACCESS_KEY" not in yaml.safe_dump_all(rendered)
-    made = {item["metadata"]["name"] for item in rendered if item["kind"] == "ServiceAccount"}
+    made = {item["metadata"]["name"] for item in rendered if item["kind"] == "ServiceAccount"} | {"default"}
     for pod in pods(rendered):
         assert pod.spec["serviceAccountName"] == ACCOUNTS[pod.labels["app"]], pod.name
         assert pod.spec["serviceAccountName"] in made
@@ -224,7 +227,7 @@ def test_the_gateway_serves_posts_only_and_has_nothing_of_dagster(rendered: Sequ
 
 def test_service_accounts_are_annotated_with_their_roles(everything: Sequence[Rendered]) -> None:
     accounts = {item["metadata"]["name"]: item["metadata"] for item in everything if item["kind"] == "ServiceAccount"}
-    assert set(accounts) == set(ACCOUNTS.values())
+    assert set(accounts) == set(ACCOUNTS.values()) - {"default"}
     roles = {name: item.get("annotations", {}).get("eks.amazonaws.com/role-arn", "") for name, item in accounts.items()}
     assert {name for name, role in roles.items() if not role} == {"file-processing-daemon", "file-processing-webserver"}
     assert len(set(roles.values())) == len(roles) - 1, "no role is that of two components"

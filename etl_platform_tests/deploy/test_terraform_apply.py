@@ -29,7 +29,7 @@ ADOPTED = {
 }
 OUTPUTS = {
     "attachments_destination_bucket", "attachments_source_bucket", "cluster_endpoint", "cluster_name",
-    "data_bucket_name", "database_host", "database_name", "database_secret_arn", "database_username",
+    "data_bucket_name", "database_host", "database_login", "database_name", "database_secret_arn", "database_username",
     "ecr_repository_url", "email_bucket_name", "email_dlq_url", "email_queue_url", "file_events_dlq_url",
     "file_events_queue_url", "image", "kms_key_arns", "namespace", "region", "service_account_name",
     "role_arns", "topic_arn",

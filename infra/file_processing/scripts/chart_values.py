@@ -26,6 +26,7 @@ def chart_values(outputs: dict[str, Any], image: str) -> dict[str, Any]:
     return {
         "image": named,
         "serviceAccounts": {"roleArns": outputs["role_arns"]},
+        "databaseLogin": {"ownerName": outputs["database_username"]},
         "config": {name: value for name, value in settings.items() if value},
         "dagster": {
             "dagsterWebserver": {"image": named},
@@ -34,7 +35,7 @@ def chart_values(outputs: dict[str, Any], image: str) -> dict[str, Any]:
             },
             "postgresql": {
                 "postgresqlHost": outputs["database_host"],
-                "postgresqlUsername": outputs["database_username"],
+                "postgresqlUsername": outputs["database_login"],
                 "postgresqlDatabase": outputs["database_name"],
             },
         },

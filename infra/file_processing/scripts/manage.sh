@@ -65,21 +65,44 @@ connect() {
       "unset AWS_ACCESS_KEY_ID and the like, or use credentials of Terraform's account"
 }
 
-# The password of Dagster's database, from RDS's secret or from db_password. It is passed through pipes only.
-copy_database_password() {
-  local namespace=$1 secret_arn password
+# The password of the database's owner, from RDS's secret or from db_password. It is passed through pipes only.
+owner_password() {
+  local secret_arn
   secret_arn=$(output database_secret_arn)
   if [[ -n $secret_arn ]]; then
-    password=$(aws secretsmanager get-secret-value --secret-id "$secret_arn" --query SecretString --output text |
-      python3 -c 'import json, sys; print(json.load(sys.stdin)["password"])')
+    aws secretsmanager get-secret-value --secret-id "$secret_arn" --query SecretString --output text |
+      python3 -c 'import json, sys; print(json.load(sys.stdin)["password"])'
   else
-    password=$(tf_variable db_password)
+    tf_variable db_password
   fi
+}
+
+# A Secret with the password on stdin.
+put_password() {
+  kubectl --namespace "$1" create secret generic "$2" --from-file=postgresql-password=/dev/stdin --dry-run=client --output=json |
+    kubectl --namespace "$1" apply --filename=- >/dev/null
+}
+
+# Dagster has a login of its own, whose password is made here and is nowhere else. The owner's is in the cluster only until
+# the chart's Job has made the login (helm/etl-platform/database_login.py).
+ensure_passwords() {
+  local namespace=$1 login password
+  login=$(output database_login)
+  password=$(owner_password)
   [[ -n $password ]] || fail "the database has no password: database_secret_arn is empty; set db_password, or run apply to let RDS create one"
-  copied=$(printf %s "$password" |
-    kubectl --namespace "$namespace" create secret generic file-processing-postgresql \
-      --from-file=postgresql-password=/dev/stdin --dry-run=client --output=json |
-    kubectl --namespace "$namespace" apply --filename=-)
+  owner_secret_in=$namespace
+  printf %s "$password" | put_password "$namespace" file-processing-postgresql-owner
+  [[ $(kubectl --namespace "$namespace" get secret file-processing-postgresql --ignore-not-found \
+    --output=jsonpath='{.metadata.labels.login}') != "$login" ]] || return 0
+  python3 -c 'import secrets; print(secrets.token_urlsafe(32), end="")' | put_password "$namespace" file-processing-postgresql
+  kubectl --namespace "$namespace" label secret file-processing-postgresql "login=$login" --overwrite >/dev/null
+  new_login=true
+}
+
+forget_owner_password() {
+  [[ -z $owner_secret_in ]] ||
+    kubectl --namespace "$owner_secret_in" delete secret file-processing-postgresql-owner --ignore-not-found >/dev/null
+  owner_secret_in=
 }
 
 # Pods read this secret, so it must exist. People fill it in (docs/deploy/eks.md, "Secrets").
@@ -91,7 +114,7 @@ ensure_settings_secret() {
 }
 
 # The values files that Terraform's outputs override: HELM_VALUES, else the values of the current release. Without them, an
-# apply for a rotated password would remove ingress and alerts.
+# apply would remove ingress and alerts.
 choose_values() {
   local namespace=$1 release
   IFS=, read -ra given <<<"${HELM_VALUES:-}"
@@ -117,13 +140,14 @@ deploy() {
   kubectl create namespace "$namespace" --dry-run=client --output=json | kubectl apply --filename=- >/dev/null
   # Pod Security Standard `restricted`: no privileged pod, no root, no network or files of the node.
   kubectl label namespace "$namespace" pod-security.kubernetes.io/enforce=restricted --overwrite >/dev/null
-  copy_database_password "$namespace"
-  # Pods read the password when they start. Helm does not notice a rotated one, and would wait for pods that lack it.
-  [[ $copied != *configured ]] ||
-    kubectl --namespace "$namespace" rollout restart deployment --selector app.kubernetes.io/instance=etl-platform
+  ensure_passwords "$namespace"
   ensure_settings_secret "$namespace"
   helm upgrade --install etl-platform "$chart" --namespace "$namespace" \
     ${options[@]+"${options[@]}"} --values "$work/values.json" --wait --timeout "$roll_out_within"
+  forget_owner_password
+  # Pods read the password when they start, and Helm does not notice a new one.
+  [[ $new_login == false ]] ||
+    kubectl --namespace "$namespace" rollout restart deployment --selector app.kubernetes.io/instance=etl-platform
   kubectl --namespace "$namespace" rollout status deployment \
     --selector app.kubernetes.io/instance=etl-platform --timeout "$roll_out_within"
   echo "deployed $image"
@@ -219,8 +243,8 @@ case $action in
   init | plan | apply | update-image | destroy | outputs) need_terraform && need_tools python3 ;;
   *) usage_error "unknown command '$action'" ;;
 esac
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
+work=$(mktemp -d) owner_secret_in='' new_login=false
+trap 'forget_owner_password; rm -rf "$work"' EXIT
 case $action in
   init) tf init ${tf_arguments[@]+"${tf_arguments[@]}"} ;;
   plan) tf plan ${tf_arguments[@]+"${tf_arguments[@]}"} ;;

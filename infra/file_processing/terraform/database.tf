@@ -122,7 +122,7 @@ resource "terraform_data" "database_made_at" {
   }
 }
 
-# Pods have a copy of the password, so RDS's default rotation every seven days would stop the platform once a week.
+# Pods have a login of their own (helm/etl-platform/database_login.py). The owner's password is read at each manage.sh apply.
 resource "aws_secretsmanager_secret_rotation" "database" {
   count = local.rds_keeps_password ? 1 : 0
 

@@ -50,7 +50,7 @@ variable "erase_principal_arns" {
 
   validation {
     condition     = alltrue([for arn in var.erase_principal_arns : can(regex("^arn:aws[a-z-]*:iam::[0-9]{12}:(role|user)/.+$", arn))])
-    error_message = "erase_principal_arns takes ARNs of roles and users, such as arn:aws:iam::111122223333:role/records-officer; not *, and not a whole account."
+    error_message = "erase_principal_arns takes ARNs of roles and users, such as arn:<partition>:iam::111122223333:role/records-officer; not *, and not a whole account."
   }
 }
 

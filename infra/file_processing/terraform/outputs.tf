@@ -130,6 +130,11 @@ output "database_username" {
   value       = var.db_username
 }
 
+output "database_login" {
+  description = "Login of Dagster, which the chart makes. The owner is used for nothing else."
+  value       = "${var.db_username}_service"
+}
+
 output "database_secret_arn" {
   description = "Secret with the owner's password; null if db_password was given."
   value       = one(aws_db_instance.dagster.master_user_secret[*].secret_arn)

@@ -13,7 +13,7 @@ variable "db_name" {
 }
 
 variable "db_username" {
-  description = "Owner of Dagster's database."
+  description = "Owner of Dagster's database. Dagster itself logs in as <owner>_service."
   type        = string
   default     = "dagster"
   nullable    = false
@@ -44,7 +44,7 @@ variable "db_password_version" {
 }
 
 variable "db_password_rotation_days" {
-  description = "Days after which RDS rotates the password that it created. Pods have the old one until manage.sh apply, so rotate it earlier at a time of your choice."
+  description = "Days after which RDS rotates the password of the owner that it created. Pods do not have it."
   type        = number
   default     = 365
   nullable    = false
