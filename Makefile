@@ -16,7 +16,7 @@ export UV_LINK_MODE := copy
 unexport PYTHONDONTWRITEBYTECODE
 unexport VIRTUAL_ENV
 
-.PHONY: help setup demo dev drop drop-email test test-fast test-all test-pythons simulate check check-wheel fix bench bench-burst bench-copies bench-drift bench-email bench-export bench-growth bench-pollution bench-pollock fairness fuzz faults deploy-check helm-deps clean
+.PHONY: help setup demo dev drop drop-email test test-fast test-all test-pythons simulate check check-wheel fix bench bench-burst bench-copies bench-drift bench-email bench-export bench-growth bench-pollution bench-pollock fairness fuzz faults deploy-check sbom helm-deps clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -145,6 +145,11 @@ faults: setup ## Kill and break things at every AWS call; prints what was surviv
 deploy-check: setup .deploy/.ready ## Image, chart, Terraform, scripts and rules, as far as they go without a cluster (8 minutes)
 	@infra/deploy/install_packages.sh
 	exec $(BIN)/python -m etl_platform_tests.deploy $(ARGS)
+
+sbom: .venv/.ready ## Write the locked packages of the image as CycloneDX: dist/etl-platform.cdx.json
+	@mkdir -p dist
+	$(UV) export --quiet --locked --no-dev --format cyclonedx1.5 --preview-features sbom-export --output-file dist/etl-platform.cdx.json
+	ls dist/etl-platform.cdx.json
 
 helm-deps: .deploy/.ready ## Fetch the official Dagster chart, which ours stands on; needs the internet
 	@.deploy/bin/helm dependency update helm/etl-platform

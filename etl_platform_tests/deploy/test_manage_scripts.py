@@ -250,6 +250,21 @@ def test_a_step_that_fails_is_the_last(checkout: Checkout, failing: tuple[str, s
     assert checkout.steps()[-1] == last
 
 
+@pytest.mark.parametrize("stack", ["foundation_network", "file_processing"])
+def test_the_first_apply_downloads_the_provider_itself(checkout: Checkout, stack: str) -> None:
+    (checkout.folder / "infra" / stack / "terraform" / ".terraform").rmdir()
+    checkout.outputs(image=None)
+
+    planned = checkout.run("manage.sh", "plan", stack=stack)
+    done = checkout.run("manage.sh", "apply", "--yes", stack=stack)
+
+    assert planned.returncode == 1
+    assert "is not initialized; run" in planned.stderr
+    assert done.returncode == 0, done.stderr
+    commands = [line.partition("/terraform ")[2].split()[0] for line in checkout.programs.lines("terraform")]
+    assert commands[:2] == ["init", "apply"]
+
+
 def test_the_first_apply_has_no_image_and_names_the_next_command(checkout: Checkout) -> None:
     checkout.outputs(image=None)
 

@@ -38,7 +38,10 @@ read_command() {
 
 need_terraform() {
   need_tools terraform
-  [[ $action == init || -d $stack/terraform/.terraform ]] || fail "$stack/terraform is not initialized; run '$0 init' first"
+  [[ $action != init && ! -d $stack/terraform/.terraform ]] || return 0
+  # Nothing can be planned or deleted that was never applied from here, so that is more likely a wrong folder.
+  [[ $action == apply ]] || fail "$stack/terraform is not initialized; run '$0 init' first"
+  tf init
 }
 
 confirm() {

@@ -70,19 +70,49 @@ data "aws_sqs_queue" "dead_letters" {
   name = each.value.dead_letters
 }
 
-resource "aws_sqs_queue_policy" "file_events" {
-  queue_url = local.queue["file-processing"].url
+# Only its own queue may use a dead-letter queue. A resource of its own, because the two queues name each other.
+resource "aws_sqs_queue_redrive_allow_policy" "dead_letters" {
+  for_each = local.created_queues
+
+  queue_url = aws_sqs_queue.dead_letters[each.key].url
+
+  redrive_allow_policy = jsonencode({
+    redrivePermission = "byQueue"
+    sourceQueueArns   = [aws_sqs_queue.queue[each.key].arn]
+  })
+}
+
+locals {
+  queues_made_here = merge(
+    { for name in keys(local.created_queues) : name => aws_sqs_queue.queue[name] },
+    { for name in keys(local.created_queues) : "${name}-dead-letters" => aws_sqs_queue.dead_letters[name] },
+  )
+}
+
+resource "aws_sqs_queue_policy" "queue" {
+  for_each = local.queues_made_here
+
+  queue_url = each.value.url
 
   policy = jsonencode({
     Version = "2012-10-17"
-    Statement = [{
-      Sid       = "TopicSends"
-      Effect    = "Allow"
-      Principal = { Service = "sns.amazonaws.com" }
-      Action    = "sqs:SendMessage"
-      Resource  = local.queue["file-processing"].arn
-      Condition = { ArnEquals = { "aws:SourceArn" = aws_sns_topic.file_processing.arn } }
-    }]
+    Statement = concat([
+      for name in ["file-processing"] : {
+        Sid       = "TopicSends"
+        Effect    = "Allow"
+        Principal = { Service = "sns.amazonaws.com" }
+        Action    = "sqs:SendMessage"
+        Resource  = each.value.arn
+        Condition = { ArnEquals = { "aws:SourceArn" = aws_sns_topic.file_processing.arn } }
+      } if name == each.key
+      ], [{
+        Sid       = "OnlyOverTls"
+        Effect    = "Deny"
+        Principal = "*"
+        Action    = "sqs:*"
+        Resource  = each.value.arn
+        Condition = { Bool = { "aws:SecureTransport" = "false" } }
+    }])
   })
 }
 
@@ -106,4 +136,11 @@ moved {
 moved {
   from = aws_sqs_queue.email_dlq[0]
   to   = aws_sqs_queue.dead_letters["email-archive"]
+}
+
+# Of release 0.2.
+
+moved {
+  from = aws_sqs_queue_policy.file_events
+  to   = aws_sqs_queue_policy.queue["file-processing"]
 }

@@ -11,17 +11,26 @@ resource "aws_sns_topic_policy" "file_processing" {
 
   policy = jsonencode({
     Version = "2012-10-17"
-    Statement = [{
-      Sid       = "DataBucketPublishes"
-      Effect    = "Allow"
-      Principal = { Service = "s3.amazonaws.com" }
-      Action    = "sns:Publish"
-      Resource  = aws_sns_topic.file_processing.arn
-      Condition = {
-        ArnEquals = { "aws:SourceArn" = local.data_bucket_arn }
-        # A bucket's ARN does not contain the account, and anybody may reuse the name of a deleted bucket.
-        StringEquals = { "aws:SourceAccount" = local.account_id }
-      }
+    Statement = [
+      {
+        Sid       = "OnlyOverTls"
+        Effect    = "Deny"
+        Principal = "*"
+        Action    = "sns:Publish"
+        Resource  = aws_sns_topic.file_processing.arn
+        Condition = { Bool = { "aws:SecureTransport" = "false" } }
+      },
+      {
+        Sid       = "DataBucketPublishes"
+        Effect    = "Allow"
+        Principal = { Service = "s3.amazonaws.com" }
+        Action    = "sns:Publish"
+        Resource  = aws_sns_topic.file_processing.arn
+        Condition = {
+          ArnEquals = { "aws:SourceArn" = local.data_bucket_arn }
+          # A bucket's ARN does not contain the account, and anybody may reuse the name of a deleted bucket.
+          StringEquals = { "aws:SourceAccount" = local.account_id }
+        }
     }]
   })
 }
@@ -31,7 +40,7 @@ resource "aws_sns_topic_subscription" "queue" {
   protocol  = "sqs"
   endpoint  = local.queue["file-processing"].arn
 
-  depends_on = [aws_sqs_queue_policy.file_events]
+  depends_on = [aws_sqs_queue_policy.queue]
 }
 
 # The gateway confirms the subscription, so it must run and allow the topic before this is applied.

@@ -13,7 +13,7 @@ run "only_this_bucket_of_this_account_may_publish" {
   command = plan
 
   assert {
-    condition = jsondecode(aws_sns_topic_policy.file_processing.policy).Statement == [{
+    condition = slice(jsondecode(aws_sns_topic_policy.file_processing.policy).Statement, 1, 2) == [{
       Sid       = "DataBucketPublishes"
       Effect    = "Allow"
       Principal = { Service = "s3.amazonaws.com" }
@@ -32,7 +32,7 @@ run "only_the_topic_may_send_and_20_receives_lead_to_the_dead_letter_queue" {
   command = plan
 
   assert {
-    condition     = jsondecode(aws_sqs_queue_policy.file_events.policy).Statement[0].Condition.ArnEquals["aws:SourceArn"] == aws_sns_topic.file_processing.arn
+    condition     = jsondecode(aws_sqs_queue_policy.queue["file-processing"].policy).Statement[0].Condition.ArnEquals["aws:SourceArn"] == aws_sns_topic.file_processing.arn
     error_message = "somebody else may send"
   }
 
@@ -106,5 +106,36 @@ run "every_queue_has_an_alarm_on_age_and_on_dead_letters" {
   assert {
     condition     = alltrue([for alarm in values(aws_cloudwatch_metric_alarm.dead_letters) : alarm.alarm_actions == toset([var.alarm_topic_arn])])
     error_message = "an alarm does not notify the topic"
+  }
+}
+
+run "topic_and_queues_are_used_over_tls_only_and_a_dead_letter_queue_by_its_own_queue" {
+  command = plan
+
+  variables {
+    create_email_queues = true
+  }
+
+  assert {
+    condition = toset(keys(aws_sqs_queue_policy.queue)) == toset(["email-archive", "email-archive-dead-letters", "file-processing", "file-processing-dead-letters"]) && alltrue([
+      for policy in concat([aws_sns_topic_policy.file_processing], values(aws_sqs_queue_policy.queue)) : anytrue([
+        for statement in jsondecode(policy.policy).Statement :
+        statement.Effect == "Deny" && statement.Principal == "*" && statement.Condition == { Bool = { "aws:SecureTransport" = "false" } }
+      ])
+    ])
+    error_message = "a queue or the topic can be used without TLS"
+  }
+
+  assert {
+    condition = alltrue([
+      for policy in aws_sqs_queue_redrive_allow_policy.dead_letters :
+      jsondecode(policy.redrive_allow_policy).redrivePermission == "byQueue"
+    ])
+    error_message = "any queue may use a dead-letter queue"
+  }
+
+  assert {
+    condition     = alltrue([for name, policy in aws_sqs_queue_policy.queue : length(jsondecode(policy.policy).Statement) == (name == "file-processing" ? 2 : 1)])
+    error_message = "the topic may send to another queue than its own"
   }
 }
