@@ -15,8 +15,8 @@ HEAD_TIMEOUT_S = 10.0
 class BoundedProtocol(H11Protocol):
     """Closes a connection that has not sent a whole request head within HEAD_TIMEOUT_S."""
 
-    _deadline: asyncio.TimerHandle | None = None
-    """Set while the peer owes a head, or the rest of a body that was answered already."""
+    deadline: asyncio.TimerHandle | None = None
+    """Set while no request is in work: a head, or the rest of a body that was answered already, is still to come."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         is_full = len(self.connections) >= MAX_CONNECTIONS - 1 and not self._make_room()
@@ -32,39 +32,38 @@ class BoundedProtocol(H11Protocol):
 
     def on_response_complete(self) -> None:
         super().on_response_complete()
-        if self.conn.their_state is h11.SEND_BODY:
-            self._follow()
+        self._follow()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._cancel()
         super().connection_lost(exc)
 
     def _make_room(self) -> bool:
-        """Drop the connection that has waited longest; False if every connection has a request in work."""
-        waiting = [other for other in self.connections if isinstance(other, BoundedProtocol) and other._deadline]  # noqa: SLF001
-        longest = min(waiting, key=lambda other: other._deadline.when(), default=None)  # type: ignore[union-attr]  # noqa: SLF001
+        """Drop the connection that has been without a request for longest; False if all have one in work."""
+        waiting = [other for other in self.connections if isinstance(other, BoundedProtocol) and other.deadline]
+        longest = min(waiting, key=lambda other: other.deadline.when(), default=None)  # type: ignore[union-attr]
         if longest is None:
             return False
-        longest._drop()  # noqa: SLF001
+        longest.drop()
         self.connections.discard(longest)
         return True
 
     def _follow(self) -> None:
-        """Start the clock when the peer begins to owe something, and stop it when all of it is here."""
-        owes = self.conn.their_state is h11.IDLE or (
+        """Start the clock when no request is in work, and stop it when a head is complete."""
+        is_free = self.conn.their_state is h11.IDLE or (
             self.conn.their_state is h11.SEND_BODY and self.conn.our_state is h11.DONE
         )
-        if not owes:
+        if not is_free:
             self._cancel()
-        elif self._deadline is None:
+        elif self.deadline is None:
             # More bytes do not extend it, or one byte at a time would hold the connection for ever.
-            self._deadline = self.loop.call_later(HEAD_TIMEOUT_S, self._drop)
+            self.deadline = self.loop.call_later(HEAD_TIMEOUT_S, self.drop)
 
-    def _drop(self) -> None:
+    def drop(self) -> None:
         self._cancel()
         self.transport.abort()
 
     def _cancel(self) -> None:
-        if self._deadline is not None:
-            self._deadline.cancel()
-            self._deadline = None
+        if self.deadline is not None:
+            self.deadline.cancel()
+            self.deadline = None

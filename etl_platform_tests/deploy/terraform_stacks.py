@@ -25,8 +25,8 @@ provider "aws" {
   s3_use_path_style = true
 }
 """
-# What moto cannot do: it knows no EKS add-ons, no rotation without a Lambda function, and its clusters have no security
-# group.
+# What moto cannot do: it knows no EKS add-ons, no rotation without a Lambda function and no redrive allow policy. Its
+# clusters have no security group.
 _WHAT_MOTO_LACKS = """
 data "aws_eks_addon_version" "default" {
   for_each = toset([])
@@ -44,6 +44,10 @@ resource "aws_eks_addon" "on_nodes" {
 
 resource "aws_secretsmanager_secret_rotation" "database" {
   count = 0
+}
+
+resource "aws_sqs_queue_redrive_allow_policy" "dead_letters" {
+  for_each = {}
 }
 
 resource "aws_vpc_security_group_ingress_rule" "database" {
