@@ -9,7 +9,8 @@ import polars as pl
 
 from etl_platform.engine.columns import DAMAGE, LINE, MEMBER, OVERFLOW
 from etl_platform.engine.privacy.masking import shape, shown
-from etl_platform.engine.reading.characters.cell_characters import LOST, lost_cell
+from etl_platform.engine.reading.characters.cell_characters import lost_cell
+from etl_platform.engine.reading.characters.unusual_characters import LOST
 from etl_platform.engine.result import Example
 from etl_platform.engine.rules.compiled_contract import CompiledContract
 

@@ -20,7 +20,7 @@ from etl_platform.engine.overlays.fields import (
     unknown_fields,
     whole,
 )
-from etl_platform.engine.reading.characters.cell_characters import clean_text
+from etl_platform.engine.reading.characters.unusual_characters import clean_text
 from etl_platform.engine.values.formats import DEFAULT_DATE, DEFAULT_TIME, DEFAULT_TIMESTAMP, date_format, time_format
 
 _DEFAULTS = {

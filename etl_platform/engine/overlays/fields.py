@@ -10,7 +10,7 @@ from etl_platform.engine.contract.rule_reader import COLUMN_FIELDS as OPTIONS
 from etl_platform.engine.contract.two_digit_years import PIVOT
 from etl_platform.engine.contract.unquoted_values import is_misread, misread
 from etl_platform.engine.errors import ContractError
-from etl_platform.engine.reading.characters.cell_characters import clean_text, has_lost
+from etl_platform.engine.reading.characters.unusual_characters import clean_text, has_lost
 
 TOP_FIELDS = (
     *("description", "contact", "encoding", "delimiter", "sheet", "headerLine", "nullTokens"),

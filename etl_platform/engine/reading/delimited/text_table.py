@@ -10,8 +10,9 @@ from etl_platform.engine.contract.model import Contract
 from etl_platform.engine.contract.reading_overrides import NONE
 from etl_platform.engine.errors import UnreadableFileError
 from etl_platform.engine.file_dialect import DroppedLine, FileDialect
-from etl_platform.engine.reading.characters.cell_characters import clean_cells, has_unusual
+from etl_platform.engine.reading.characters.cell_characters import clean_cells
 from etl_platform.engine.reading.characters.encodings import utf8_blocks, without_inner_boms
+from etl_platform.engine.reading.characters.unusual_characters import has_unusual
 from etl_platform.engine.reading.delimited.blank_lines import BlankLines
 from etl_platform.engine.reading.delimited.byte_blocks import read_up_to, readable, skip_bytes, whole_rows_size
 from etl_platform.engine.reading.delimited.cut_rows import last_row, mark_cut_rows

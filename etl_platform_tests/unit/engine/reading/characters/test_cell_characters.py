@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from etl_platform.engine.check import check_file
 from etl_platform.engine.check_output import QUARANTINE_CSV
 from etl_platform.engine.corrections import Corrections
-from etl_platform.engine.reading.characters.cell_characters import has_unusual
+from etl_platform.engine.reading.characters.unusual_characters import has_unusual
 from etl_platform.engine.result import CheckResult
 from etl_platform.engine.split import SILVER
 from etl_platform.engine.text_report import verdict
