@@ -137,6 +137,9 @@ def _print(found: "Erasure", events: int | None, *, is_done: bool) -> None:
     from etl_platform.engine.output.terminal_table import table
 
     objects = _by_object(found)
+    if not objects and not found.deliveries:
+        print("nothing is stored of this; `etl-platform agency list` and `etl-platform history` show names and ids")
+        return
     if objects:
         for kind, key, versions, size in objects[:_MAX_SHOWN]:
             print(f"{kind:<11} {key}  ({counted(versions, 'version')}, {counted(size, 'byte')})")

@@ -164,6 +164,12 @@ def test_a_deleted_source_file_is_erased_with_its_delete_marker(
     assert not [entry for entry in stored(aws, platform.bucket) if entry[1] == ROSTER]
 
 
+def test_a_name_without_files_is_told_apart_from_one_that_is_erased(
+    platform: Platform, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(capsys, "erase", "--agency", "nm_albukerke", "--by", "jane")[1].startswith("nothing is stored of this")
+
+
 def test_a_key_of_another_agency_is_refused(platform: Platform, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["erase", "--agency", "nc_durham", "--key", ROSTER, "--by", "jane"]) == 2
     assert f"{ROSTER} is not a file of nc_durham" in capsys.readouterr().err
