@@ -20,7 +20,6 @@ class Versions:
 
     def __init__(self, *bodies: bytes, store: MemoryStore | None = None) -> None:
         self.store = store or MemoryStore(lambda: SECOND)
-        self.intake = Intake(self.store, {"things": things()}, "bucket", "from_client/", NOW)
         self.events = []
         for number, body in enumerate(bodies):
             self.store.write("bucket", KEY, body)
@@ -30,7 +29,9 @@ class Versions:
     def ingest(self, number: int, *, sequenced: bool, sequencer: str | None = None) -> Outcome:
         event = replace(self.events[number], sequencer=sequencer or self.events[number].sequencer)
         event = event if sequenced else replace(event, sequencer=None)
-        return self.intake.ingest(self.intake.route(event), EVENT).outcome
+        # Attempts are of different runs.
+        intake = Intake(self.store, {"things": things()}, "bucket", "from_client/", NOW)
+        return intake.ingest(intake.route(event), EVENT).outcome
 
     def silver_is_of(self, number: int) -> bool:
         (head,) = self.store.list("bucket", "silver/")
@@ -63,8 +64,8 @@ def test_silver_and_a_reading_again_have_the_newest_version_though_no_sequencer_
         versions.ingest(number, sequenced=sequencer is not None, sequencer=sequencer)
     assert versions.silver_is_of(2)
 
-    versions.intake = Intake(versions.store, {"things": things(size_type="string")}, "bucket", "from_client/", NOW)
-    (again,) = versions.intake.reprocess("things", "agency_a", REPROCESS)
+    intake = Intake(versions.store, {"things": things(size_type="string")}, "bucket", "from_client/", NOW)
+    (again,) = intake.reprocess("things", "agency_a", REPROCESS)
 
     assert (again.outcome, again.report.source.version_id) == (Outcome.ACCEPTED, versions.events[2].version_id)
     (judged,) = PartitionState(versions.store, "bucket").judged("things", "agency_a").files
