@@ -36,7 +36,8 @@ def examine(case: Case, number: int, folder: Path) -> tuple[str, bool]:
     Raises:
         AssertionError: the result is inconsistent.
     """
-    from etl_platform.engine.check import check_file, profile_file, write_report
+    from etl_platform.engine.check import check_file, profile_file
+    from etl_platform.engine.check_output import write_report
     from etl_platform.engine.reading.delimited import text_table
 
     contract = _contract()

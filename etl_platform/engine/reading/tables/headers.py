@@ -138,8 +138,11 @@ def _header_words(cells: Sequence[str]) -> int:
 
 
 def _looks_like_data(cells: Sequence[str], below: Sequence[Sequence[str]]) -> str | None:
-    """Why a row may be data; None for a row of names. The header of a second table below is no sign of data."""
-    below = [row for row in below if not _is_alike(cells, row)]
+    """Why a row may be data; None for a row of names.
+
+    The header of a second table is no sign of data: it has no digits, and does not follow at once.
+    """
+    below = [*below[:1], *(row for row in below[1:] if not _is_alike(cells, row))]
     for place, cell in enumerate(cells):
         if is_value(cell):
             return f"has the value {cell.strip()!r}"
@@ -154,6 +157,8 @@ def _looks_like_data(cells: Sequence[str], below: Sequence[Sequence[str]]) -> st
 def _is_alike(header: Sequence[str], cells: Sequence[str]) -> bool:
     """Whether at least half of the filled cells of a row are names of the header above them."""
     filled = [(fold(cell), fold(name)) for cell, name in zip(cells, header, strict=False) if fold(cell)]
+    if any(map(str.isdigit, "".join(cells))):
+        return False
     return sum(cell == name for cell, name in filled) * 2 >= max(len(filled), _LEAST_REPEATED)
 
 
