@@ -35,7 +35,8 @@ def order_repairs(combinations: Mapping[str, int]) -> tuple[Repair, ...]:
     Args:
         combinations: rows by their reasons, which SEPARATOR joins.
     """
-    left = [(set(reasons.split(SEPARATOR)), rows) for reasons, rows in combinations.items()]
+    # Sorted, because sums of shares depend on their order in the last digit.
+    left = [(set(reasons.split(SEPARATOR)), rows) for reasons, rows in sorted(combinations.items())]
     steps: list[Repair] = []
     pending: list[str] = []
     while left and len(steps) < _MAX_STEPS and len(pending) < _MAX_TOGETHER:

@@ -171,7 +171,9 @@ class SplitRows:
             bad = self._compiled.explain(bad)
             self._combinations.update(dict(bad[REASONS].value_counts().rows()))
             if len(self._combinations) > _COMBINATIONS:
-                self._combinations = Counter(dict(self._combinations.most_common(_COMBINATIONS)))
+                # By text where counts are equal: Polars counts in any order.
+                kept = sorted(self._combinations.items(), key=lambda one: (-one[1], one[0]))[:_COMBINATIONS]
+                self._combinations = Counter(dict(kept))
         else:
             bad = self._compiled.explain(bad)
         if len(self._preview) < _PREVIEW_ROWS:
