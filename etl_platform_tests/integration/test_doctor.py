@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -28,6 +29,7 @@ from etl_platform.settings import Settings
 PASSWORD = "a-password-of-the-tests"
 POSTGRES_STORAGE = "storage:\n  postgres:\n    postgres_url:\n      env: DAGSTER_POSTGRES_URL\n"
 NOT_SET_HERE = {"attachments_source", "attachments_destination", "kms_key", "database", "dagster"}
+NOT_SET_HERE |= {"topic", "contacts", "notifications"}
 
 
 @dataclass(frozen=True)
@@ -64,8 +66,16 @@ def failed(settings: Settings) -> dict[str, CheckResult]:
 
 
 def test_a_working_platform_passes_every_check(
-    settings: Settings, provisioned: Provisioned, postgres: Postgres, dagster_home: Path, endpoint_url: str
+    settings: Settings,
+    provisioned: Provisioned,
+    postgres: Postgres,
+    dagster_home: Path,
+    endpoint_url: str,
+    tmp_path: Path,
 ) -> None:
+    contracts = tmp_path / "contracts_and_contacts"
+    shutil.copytree(settings.contracts_dir, contracts)
+    (contracts / "contacts.yaml").write_text("contacts: [{name: on-call, url: 'json://127.0.0.1:9'}]\n", "utf-8")
     kms = boto3.client("kms", "us-east-1", endpoint_url=endpoint_url, aws_access_key_id="x", aws_secret_access_key="x")
     key_id = kms.create_key()["KeyMetadata"]["KeyId"]
     whole = replace(
@@ -75,6 +85,8 @@ def test_a_working_platform_passes_every_check(
         email_kms_key_id=key_id,
         database_url=postgres.url(),
         dagster_home=dagster_home,
+        delivery_events_topic_arn=provisioned.topic_arn,
+        contracts_dir=contracts,
     )
 
     found = check(whole)
