@@ -21,17 +21,21 @@ from etl_platform.settings import Settings
 from etl_platform_tests.integration.file_events import ROSTER, deliveries_of, tick
 
 WaitUntil = Callable[..., None]
+OWN_BUCKET = "own-bucket"
 
 
 @pytest.fixture
 def send(aws: Clients, provisioned: Provisioned, platform: Platform, wait_until: WaitUntil) -> Callable[[str], None]:
-    """Put a body into the queue, after the test event of the notification is out of the way."""
+    """Put a body into the queue, after the test event of the notification is out of the way.
+
+    OWN_BUCKET in a body stands for the name of the data bucket.
+    """
     wait_until(lambda: platform.queue(FILE_EVENTS).depth() == (1, 0), what="S3's test event in the queue")
     aws.sqs.purge_queue(QueueUrl=provisioned.queue_url)
     wait_until(lambda: platform.queue(FILE_EVENTS).depth() == (0, 0), what="an empty queue")
 
     def send(body: str) -> None:
-        aws.sqs.send_message(QueueUrl=provisioned.queue_url, MessageBody=body)
+        aws.sqs.send_message(QueueUrl=provisioned.queue_url, MessageBody=body.replace(OWN_BUCKET, provisioned.bucket))
 
     return send
 
@@ -313,7 +317,7 @@ def event(*keys: str, size: int = 10, name: str = "ObjectCreated:Put") -> str:
         {
             "eventVersion": "2.1",
             "eventName": name,
-            "s3": {"bucket": {"name": "b"}, "object": {"key": key, "size": size, "versionId": f"v{position}"}},
+            "s3": {"bucket": {"name": OWN_BUCKET}, "object": {"key": key, "size": size, "versionId": f"v{position}"}},
         }
         for position, key in enumerate(keys)
     ]
