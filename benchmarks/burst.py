@@ -21,6 +21,7 @@ from pathlib import Path
 from textwrap import indent
 
 from benchmarks.dagster_api import DagsterApi
+from etl_platform import object_keys
 from etl_platform.local.emulator import LOOPBACK
 from etl_platform.local.postgres import postgres_server
 from etl_platform.local.provision import Clients, open_clients
@@ -31,8 +32,6 @@ AGENCIES, ROWS, PUTTERS, SAMPLE, MESSAGES = 100, 40, 8, 20, 1_000
 WITHIN_S, TICK_WITHIN_S = 90.0, 10.0
 FEW_RULES, MANY_RULES = 5, 17
 _DEADLINE_S, _POLL_S = 900.0, 0.25
-_SILENT = "etl-silent"
-"""A bucket without notifications: runs of its files are launched one by one."""
 _COPY_RUN = """
 WITH made AS (SELECT number, gen_random_uuid()::text AS id FROM generate_series(1, :copies) AS number),
 copied AS (
@@ -100,9 +99,9 @@ class _Local:
     def bucket(self) -> str:
         return self.stack.resources.bucket
 
-    def put(self, keys: Sequence[str], bucket: str | None = None) -> None:
+    def put(self, keys: Sequence[str]) -> None:
         def put(number: int) -> None:
-            self.aws.s3.put_object(Bucket=bucket or self.bucket, Key=keys[number], Body=file_text(number).encode())
+            self.aws.s3.put_object(Bucket=self.bucket, Key=keys[number], Body=file_text(number).encode())
 
         with ThreadPoolExecutor(PUTTERS) as pool:
             for done in [pool.submit(put, number) for number in range(len(keys))]:
@@ -118,6 +117,13 @@ class _Local:
                 )
             time.sleep(_POLL_S)
 
+    def stop_sensor(self) -> None:
+        """Stop the sensor, and wait until its tick has ended."""
+        self.dagster.stop_sensor()
+        while self.dagster.is_ticking():
+            self.stack.check()
+            time.sleep(_POLL_S)
+
     def wait_for_runs(self) -> None:
         """Wait until every run has ended: after their reports, runs still log events."""
         while self.dagster.unfinished_runs():
@@ -130,8 +136,8 @@ class _Local:
         return int(found["Attributes"][name])
 
     def _reports(self) -> int:
-        pages = self.aws.s3.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix="reports/")
-        return sum(page["KeyCount"] for page in pages)
+        pages = self.aws.s3.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=object_keys.REPORTS)
+        return sum(object_keys.is_report(item["Key"]) for page in pages for item in page.get("Contents", []))
 
 
 def _heading(files: int) -> str:
@@ -198,13 +204,13 @@ def _measure(local: _Local, rules: int, files: int) -> Burst:
 
 
 def _a_run_each_s(local: _Local, reports: int) -> float:
-    """Seconds from the launch of the first run of a sample to the last report."""
-    local.aws.s3.create_bucket(Bucket=_SILENT)
+    """Seconds from the launch of the first run of a sample to the last report. The sensor is stopped for it."""
+    local.stop_sensor()
     keys = [f"from_client/sample_{number:03}/Hours.csv" for number in range(SAMPLE)]
-    local.put(keys, _SILENT)
+    local.put(keys)
     started = time.monotonic()
     for key in keys:
-        deliveries = [{"bucket": _SILENT, "key": key}]
+        deliveries = [{"bucket": local.bucket, "key": key}]
         local.dagster.launch("s3_data_quality_job", {"ops": {"ingest": {"config": {"deliveries": deliveries}}}})
     local.wait_for(reports + SAMPLE)
     return time.monotonic() - started
@@ -212,11 +218,10 @@ def _a_run_each_s(local: _Local, reports: int) -> float:
 
 def _tick_s(local: _Local, history: int) -> float:
     """Seconds of a sensor tick that receives waiting messages, with this number of runs in the history."""
-    local.dagster.stop_sensor()
-    while local.dagster.is_ticking():
-        local.stack.check()
-        time.sleep(_POLL_S)
+    local.stop_sensor()
     local.wait_for_runs()
+    # Events of the files whose runs were launched by hand.
+    local.aws.sqs.purge_queue(QueueUrl=local.stack.resources.queue_url)
     _lengthen_history(local.postgres_url, history)
     local.put([f"from_client/agency_{number % AGENCIES:03}/tick_{number}/Hours.csv" for number in range(MESSAGES)])
     # Events of the last files may still be on their way; a tick that waits for them would be measured.
