@@ -175,7 +175,7 @@ def test_a_record_with_only_bucket_and_key_is_the_same_delivery_as_the_full_even
     assert [str(item.outcome) for item in line.platform.finished] == ["duplicate"]
 
 
-def test_an_object_that_is_gone_is_a_rejected_report_with_its_code(
+def test_an_event_of_an_object_that_never_was_is_ignored_with_its_code(
     aws: Clients, provisioned: Provisioned, line: Line
 ) -> None:
     publish(aws, provisioned, provisioned.bucket, ROSTER)
@@ -184,9 +184,9 @@ def test_an_object_that_is_gone_is_a_rejected_report_with_its_code(
 
     assert run.success
     (report,) = line.reports
-    assert report.outcome == "rejected"
-    assert [error.code for error in report.check.errors] == ["NoSuchKey"]
-    (head,) = line.platform.store.list(provisioned.bucket, "reports/officer_detail/agency=nm_albuquerque/")
+    assert report.outcome == "ignored"
+    assert [error.code for error in report.check.errors] == ["no_such_object"]
+    (head,) = line.platform.store.list(provisioned.bucket, "reports/_ignored/")
     assert Report.from_json(json.loads(line.platform.store.read(provisioned.bucket, head.key))) == report
     assert line.is_drained()
 
