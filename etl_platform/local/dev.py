@@ -70,7 +70,11 @@ def run_dev(project: Path = REPOSITORY, *, keep: bool = False) -> None:
 def upload_weekly_files(stack: Stack, today: date) -> None:
     """Put nine weeks of files of two agencies into the bucket, so that there are trends to look at."""
     with provision.open_clients(stack.emulator.endpoint_url) as aws:
+        monday = None
         for file in weekly_files(today):
+            # S3 has the time of an object in whole seconds, and a file is compared with those that came before.
+            time.sleep(1 if monday not in {None, file.monday} else 0)
+            monday = file.monday
             key = f"{_SOURCE_PREFIX}{file.path}"
             aws.s3.put_object(Bucket=stack.resources.bucket, Key=key, Body=file.content)
 
