@@ -23,7 +23,7 @@ def page_facts(store: ObjectStore, bucket: str, report: Report, contract: Contra
 
     Args:
         report: of its arrival, or of its last reprocessing.
-        contract: of its dataset, as it is now; None if there is none.
+        contract: the current one of its dataset; None if that was removed.
 
     Raises:
         ReportError, TransientError: a report cannot be read.

@@ -84,7 +84,7 @@ class Ledger:
         return [one for one in found if one.attempt.ended_at >= since and agency in {None, one.agency}]
 
     def outlines(self, keys: Collection[str]) -> dict[str, Report | ReportError | None]:
-        """Reports by key, as outlines with their changes; None where there is none, an error where it is unreadable."""
+        """Reports by key, as outlines with their changes; None if absent, an error if unreadable."""
 
         def read(key: str) -> Report | ReportError | None:
             found = self._parse_or_error(key, self._body(key), Report)

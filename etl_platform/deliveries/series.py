@@ -107,7 +107,7 @@ class Series:
         raise TransientError(f"{key} changed {_MAX_TRIES} times while it was being written; run it again")
 
     def _read(self, key: str) -> tuple[str | None, list[_Stored]]:
-        """The eTag of an index and its files; None if there is none yet."""
+        """The eTag of an index, None before its first file, and its files."""
         etag = None
         try:
             try:

@@ -21,7 +21,7 @@ from etl_platform.engine.privacy.birth_dates import (
     is_named_birth,
     may_be_births,
 )
-from etl_platform.engine.privacy.column_judgement import personal_kinds, told_kind
+from etl_platform.engine.privacy.column_judgement import named_kind, personal_kinds
 from etl_platform.engine.privacy.personal_data import PersonalData
 from etl_platform.engine.privacy.personal_forms import LIKELY, PersonalKind
 from etl_platform.engine.privacy.row_sample import FIRST_CHARACTERS, RowSample, spread_places
@@ -117,12 +117,12 @@ def _of_column(
     if dates := births.get(column.place):
         yield PersonalKind.BIRTH_DATE, dates, dates
     elif cells.dtype == pl.String:
-        is_told = told_kind(column.names) is not None or is_named_birth(column.names)
+        is_named = named_kind(column.names) is not None or is_named_birth(column.names)
         hits = likely.get(column.place, 0)
-        if not is_told and not hits:
+        if not is_named and not hits:
             return
         # Thinned are all cells and not the hits, so that the share of the found ones is kept.
-        most = _JUDGED if is_told else _JUDGED * len(cells) // hits
+        most = _JUDGED if is_named else _JUDGED * len(cells) // hits
         chosen = cells if len(cells) <= most else cells.gather(spread_places(len(cells), most))
         texts = Counter([text[:FIRST_CHARACTERS] for text in chosen.to_list() if text is not None])
         for kind, found in personal_kinds(column.names, texts, year):

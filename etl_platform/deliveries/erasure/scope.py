@@ -61,7 +61,7 @@ class FoundDelivery:
     Attributes:
         agency: the name under which it is stored; of a renamed agency it can be stored under several.
         dataset: None if it was ignored.
-        report: of the arrival; None if there is none.
+        report: of the arrival; None if it was not reported.
         versions: of the source that are this delivery.
     """
 

@@ -117,7 +117,7 @@ class StoredObjects:
             # Its other files stay: the index was written again without these.
             current = self._versions_of(key)
             yield from (Stored("index", version) for version in current if not version.is_latest)
-            # An older release had the index there; it is read only if there is none at the other key.
+            # An older release had the index there; it is read only if the other key has no object.
             if current:
                 yield from (Stored("index", version) for version in self._versions_of(key.removesuffix("l")))
 

@@ -42,10 +42,10 @@ def personal_kinds(
         newest_year: of the file, or the current one.
     """
     evidence: dict[PersonalKind, _Evidence] = defaultdict(_Evidence)
-    told = told_kind(names)
+    named = named_kind(names)
     for text, times in rows.items():
         counted: set[PersonalKind] = set()
-        for form in chain(forms(text), _plain(told, text) if told else ()):
+        for form in chain(forms(text), _plain(named, text) if named else ()):
             one = evidence[form.kind]
             if not form.valid:
                 one.invalid.add(form.digits)
@@ -57,7 +57,7 @@ def personal_kinds(
                 one.rows += times
     institution = not INSTITUTIONS.isdisjoint(word for name in names for word in words(name))
     for kind, one in evidence.items():
-        if one.rows and _is_personal(kind, one, told=told is kind, institution=institution):
+        if one.rows and _is_personal(kind, one, named=named is kind, institution=institution):
             yield kind, one.rows
     if is_named_birth(names):
         births = sum(times for text, times in rows.items() if is_birth(text.strip(), newest_year))
@@ -65,12 +65,12 @@ def personal_kinds(
             yield PersonalKind.BIRTH_DATE, births
 
 
-def told_kind(names: Sequence[str]) -> PersonalKind | None:
+def named_kind(names: Sequence[str]) -> PersonalKind | None:
     """The kind of number that a name says; then plain digits are enough."""
-    return next((kind for name in names if (kind := _told_kind(words(name)))), None)
+    return next((kind for name in names if (kind := _named_kind(words(name)))), None)
 
 
-def _told_kind(found: Sequence[str]) -> PersonalKind | None:
+def _named_kind(found: Sequence[str]) -> PersonalKind | None:
     every = {*found, "".join(found)}
     if every & SOCIAL_SECURITY or {"social", "security"} <= every or {"soc", "sec"} <= every:
         return PersonalKind.SSN
@@ -79,28 +79,30 @@ def _told_kind(found: Sequence[str]) -> PersonalKind | None:
     return PersonalKind.CARD if every & CARDS else None
 
 
-def _plain(told: PersonalKind, text: str) -> Iterator[Form]:
+def _plain(named: PersonalKind, text: str) -> Iterator[Form]:
     """A number without separators, in a column that is named so. Spreadsheets lose zeros and add ``.0``."""
     digits = text.strip().removesuffix(".0")
     if not (digits.isascii() and digits.isdigit()):
         return
-    if told is PersonalKind.PHONE and len(digits) == 11:
+    if named is PersonalKind.PHONE and len(digits) == 11:
         digits = digits.removeprefix("1")
-    if told is PersonalKind.SSN and len(digits) in (7, 8):
+    if named is PersonalKind.SSN and len(digits) in (7, 8):
         digits = digits.zfill(9)
     if len(digits) >= 9:
-        yield Form(told, digits, _PLAIN[told](digits))
+        yield Form(named, digits, _PLAIN[named](digits))
 
 
-def _is_personal(kind: PersonalKind, one: _Evidence, *, told: bool, institution: bool) -> bool:
+def _is_personal(kind: PersonalKind, one: _Evidence, *, named: bool, institution: bool) -> bool:
     valid, written = len(one.valid), len(one.valid | one.invalid)
-    if not one.sure and not told:
+    if not one.sure and not named:
         return kind is PersonalKind.CARD and valid >= _FEW and valid >= _PLAIN_SHARE * written
     if kind in (PersonalKind.PHONE, PersonalKind.EMAIL) and (institution or (valid == 1 and one.rows >= _FEW)):
         return False
     if kind in _VALID_SHARE and written >= _MANY and valid < _VALID_SHARE[kind] * written:
         return False
-    return kind is not PersonalKind.SSN or told or valid < _SOME or _are_groups({int(n[3:5]) for n in one.valid}, valid)
+    if kind is not PersonalKind.SSN or named or valid < _SOME:
+        return True
+    return _are_groups({int(number[3:5]) for number in one.valid}, valid)
 
 
 def _are_groups(groups: set[int], numbers: int) -> bool:
