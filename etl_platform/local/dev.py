@@ -3,6 +3,7 @@
 import shutil
 import time
 from datetime import UTC, date, datetime
+from itertools import groupby
 from pathlib import Path
 
 from etl_platform.local import provision
@@ -54,7 +55,7 @@ def run_dev(project: Path = REPOSITORY, *, keep: bool = False) -> None:
         with stack:
             write_env_file(env_file, stack.connection_settings)
             if not is_continued:
-                upload_weekly_files(stack, datetime.now(UTC).date())
+                _upload_weekly_files(stack, datetime.now(UTC).date())
             url = stack.start_ui(UI_PORT)
             print(_welcome(url, _start_gateway(stack, settings.port), stack, kept=keep), flush=True)
             try:
@@ -67,16 +68,15 @@ def run_dev(project: Path = REPOSITORY, *, keep: bool = False) -> None:
         env_file.unlink(missing_ok=True)
 
 
-def upload_weekly_files(stack: Stack, today: date) -> None:
+def _upload_weekly_files(stack: Stack, today: date) -> None:
     """Put nine weeks of files of two agencies into the bucket, so that there are trends to look at."""
     with provision.open_clients(stack.emulator.endpoint_url) as aws:
-        monday = None
-        for file in weekly_files(today):
+        for _, files in groupby(weekly_files(today), lambda file: file.monday):
+            for file in files:
+                key = f"{_SOURCE_PREFIX}{file.path}"
+                aws.s3.put_object(Bucket=stack.resources.bucket, Key=key, Body=file.content)
             # S3 has the time of an object in whole seconds, and a file is compared with those that came before.
-            time.sleep(1 if monday not in {None, file.monday} else 0)
-            monday = file.monday
-            key = f"{_SOURCE_PREFIX}{file.path}"
-            aws.s3.put_object(Bucket=stack.resources.bucket, Key=key, Body=file.content)
+            time.sleep(1)
 
 
 def drop(file: Path, agency: str, key: str | None = None, project: Path = REPOSITORY) -> str:

@@ -12,9 +12,9 @@ from datetime import date, timedelta
 from etl_platform.local.sample_rows import Row, csv_text, rename_columns, stop_rows
 
 WEEKS = 9
-RENAMED_FROM, REFUSED_IN, HALVED_IN = 6, 4, 8
+_RENAMED_FROM, _REFUSED_IN, _HALVED_IN = 6, 4, 8
 """Weeks, counted from 0: New Orleans renames two columns, Albuquerque sends a file without dates, and half a file."""
-RENAMED = {"stop_location": "Where", "engage_force": "Force"}
+_RENAMED = {"stop_location": "Where", "engage_force": "Force"}
 _ROWS = 120
 _AGENCIES = (("nm_albuquerque", "ABQ"), ("la_new_orleans", "NOL"))
 
@@ -42,16 +42,16 @@ def weekly_files(today: date, seed: int = 11) -> Iterator[WeeklyFile]:
         for agency, prefix in _AGENCIES:
             rows = _stops(rng, prefix, monday, week)
             if agency == "nm_albuquerque":
-                if week == REFUSED_IN:
+                if week == _REFUSED_IN:
                     undated = rename_columns(rows, {"stop_date": None})
                     yield WeeklyFile(agency, monday, csv_text(undated).encode())
-                if week == HALVED_IN:
+                if week == _HALVED_IN:
                     rows = rows[: len(rows) // 2]
             else:
                 for row in rng.sample(rows, week):
                     row["driver_age"] = "unknown age"
-                if week >= RENAMED_FROM:
-                    rows = rename_columns(rows, RENAMED)
+                if week >= _RENAMED_FROM:
+                    rows = rename_columns(rows, _RENAMED)
             yield WeeklyFile(agency, monday, csv_text(rows).encode())
 
 
