@@ -1,6 +1,7 @@
 """The arguments of the command that checks files, and what is refused of them. Nothing is read."""
 
 import argparse
+import re
 from pathlib import Path
 
 from etl_platform.engine.errors import UsageError
@@ -9,7 +10,7 @@ from etl_platform.engine.errors import UsageError
 def add_file_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments that ``check_command.check_files`` reads."""
     parser.add_argument(
-        "files", type=Path, nargs="+", metavar="FILE_OR_FOLDER", help="files, or folders with all below them"
+        "files", type=Path, nargs="*", metavar="FILE_OR_FOLDER", help="files, or folders with all below them"
     )
     parser.add_argument(
         "--contract", metavar="PATH_OR_NAME", help="contract file or dataset name [chosen by each file's name]"
@@ -31,7 +32,19 @@ def add_file_arguments(parser: argparse.ArgumentParser) -> None:
         "--show-values", action="store_true", help="show values of personal columns too, for your own eyes only"
     )
     parser.add_argument("--json", action="store_true", help="print the report as JSON; of several files one a line")
+    parser.add_argument(
+        "--serve", action="store_true", help="open a page in the browser that takes files, instead of naming them"
+    )
+    parser.add_argument(
+        "--port", type=_port, default=0, metavar="PORT", help="port of that page on 127.0.0.1 [a free one]"
+    )
     parser.add_argument("--profile-only", action="store_true", help="read and profile any file, without a contract")
+
+
+def _port(text: str) -> int:
+    if not re.fullmatch(r"[0-9]{1,5}", text) or int(text) > 65_535:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a port from 0 to 65535")
+    return int(text)
 
 
 def names_several(arguments: argparse.Namespace) -> bool:
@@ -41,11 +54,26 @@ def names_several(arguments: argparse.Namespace) -> bool:
 
 def refuse_contradictions(arguments: argparse.Namespace) -> None:
     """Raise UsageError for arguments that exclude each other."""
+    if arguments.serve:
+        _refuse_beside_serve(arguments)
+        return
+    if not arguments.files:
+        raise UsageError("name a file or folder to check, or open a page for files with --serve")
+    if arguments.port:
+        raise UsageError("--port is the port of the page of --serve; add --serve")
     for name in ("contract", "agency", "html", "xlsx"):
         if arguments.profile_only and getattr(arguments, name):
             raise UsageError(f"--profile-only reads without a contract; leave --{name} out")
     if arguments.xlsx and names_several(arguments):
         raise UsageError("--xlsx writes the refused rows of one file; name one file")
+
+
+def _refuse_beside_serve(arguments: argparse.Namespace) -> None:
+    if arguments.files:
+        raise UsageError("--serve takes the files on its page; leave them out")
+    for name in ("out", "html", "xlsx", "json", "profile_only"):
+        if getattr(arguments, name):
+            raise UsageError(f"--serve answers on its page; leave --{name.replace('_', '-')} out")
 
 
 def require_target(option: str, path: Path | None, suffix: str, checked: Path | None = None) -> None:

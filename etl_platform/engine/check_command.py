@@ -5,13 +5,12 @@ import json
 import sys
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from functools import cached_property
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from etl_platform.engine.check_arguments import names_several, refuse_contradictions, require_target
+from etl_platform.engine.check_contracts import CheckContracts, NotADeliveryError
 from etl_platform.engine.check_output import (
     CheckedFile,
     print_verdict,
@@ -20,15 +19,11 @@ from etl_platform.engine.check_output import (
     write_report,
 )
 from etl_platform.engine.check_progress import CheckProgress
-from etl_platform.engine.contract.file_names import FileNames
 from etl_platform.engine.contract.model import Contract
-from etl_platform.engine.contract_folder import BrokenContract, ContractFolder, load_contract, read_folder
 from etl_platform.engine.errors import ContractError, EtlPlatformError, UsageError
 from etl_platform.engine.exit_codes import BAD, GOOD, USAGE
-from etl_platform.engine.header_fit import fitting_contract
-from etl_platform.engine.ignored_names import ignored_name
 from etl_platform.engine.named_files import NamedFile, NamedFiles, find_files, require_file
-from etl_platform.engine.overlays.overlay_folder import for_agency, partition_name, why_without
+from etl_platform.engine.overlays.overlay_folder import why_without
 from etl_platform.engine.result import CheckResult, FileError
 
 if TYPE_CHECKING:
@@ -42,14 +37,19 @@ def check_files(arguments: argparse.Namespace, contracts_folder: Callable[[], Pa
         contracts_folder: called only where ``--contract`` is not a file.
     """
     refuse_contradictions(arguments)
+    if arguments.serve:
+        from etl_platform.engine.web_check.local_server import serve
+
+        return serve(arguments, contracts_folder)
     found = find_files(arguments.files, arguments.out)
-    contracts = _Contracts.read(arguments, contracts_folder)
+    contracts = CheckContracts.read(arguments, contracts_folder)
     if names_several(arguments):
         return _check_many(found, contracts, arguments)
     file = found.files[0]
     require_target("--html", arguments.html, ".html", file.path)
     require_target("--xlsx", arguments.xlsx, ".xlsx", file.path)
-    checked = _check(file, contracts.choose(file), arguments.out, CheckProgress(), contracts, xlsx=arguments.xlsx)
+    contract = contracts.choose(file.path.name, file.path)
+    checked = _check(file, contract, arguments.out, CheckProgress(), contracts, xlsx=arguments.xlsx)
     if arguments.html:
         write_page(checked, arguments.html)
     if arguments.json:
@@ -57,78 +57,6 @@ def check_files(arguments: argparse.Namespace, contracts_folder: Callable[[], Pa
     else:
         print_verdict(checked)
     return BAD if checked.result.errors else GOOD
-
-
-class NotADeliveryError(UsageError):
-    """A file that would be ignored on arrival, with the code that its report would have."""
-
-    def __init__(self, code: str, message: str) -> None:
-        self.code = code
-        super().__init__(message)
-
-
-@dataclass(frozen=True)
-class _Contracts:
-    """The contract of each file: ``named`` for all of them, or the one of ``folder`` that matches the file's name.
-
-    Attributes:
-        agency: the partition whose overlays apply.
-        shows_values: whether values of personal columns are shown.
-        at: when the check began, UTC; its day is the day of delivery.
-    """
-
-    named: Contract | None = None
-    folder: ContractFolder = field(default_factory=ContractFolder)
-    profile_only: bool = False
-    agency: str | None = None
-    shows_values: bool = False
-    at: datetime = field(default_factory=lambda: datetime.now(UTC))
-
-    @classmethod
-    def read(cls, arguments: argparse.Namespace, folder: Callable[[], Path]) -> "_Contracts":
-        """Read contracts once for all files; raise what concerns all files, such as an error of the named contract."""
-        name, agency = arguments.contract, partition_name(arguments.agency) if arguments.agency else None
-        if arguments.profile_only:
-            return cls(profile_only=True)
-        shows_values = arguments.show_values
-        if name and Path(name).is_file():
-            return cls(load_contract(Path(name)), agency=agency, shows_values=shows_values)
-        contracts = read_folder(folder())
-        return cls(contracts.named(name) if name else None, contracts, agency=agency, shows_values=shows_values)
-
-    def choose(self, file: NamedFile) -> Contract | None:
-        """None if files are only profiled; NotADeliveryError if the name decides and no contract matches it.
-
-        Raises:
-            ContractError: the overlay of the agency is in error.
-        """
-        if self.profile_only or self.named:
-            return self.of_agency(self.named)
-        name = file.path.name
-        if ignored := ignored_name(name):
-            raise NotADeliveryError(ignored.code, f"{name} would be ignored on arrival: {ignored.message}")
-        contract, good = self._file_names.choose(name), self.folder.good
-        if isinstance(contract, BrokenContract):
-            raise NotADeliveryError("contract_error", f"{name} would wait for its contract: {contract.error}")
-        if contract is None:
-            fits = fitting_contract(file.path, good.values())
-            problem = f"no contract matches the file name {name}; " + (f"{fits.hint()}; " if fits else "")
-            advice = f"name one with --contract ({', '.join(good)}) or look at the file with --profile-only"
-            raise NotADeliveryError("no_contract", problem + advice)
-        return self.of_agency(contract)
-
-    @cached_property
-    def _file_names(self) -> FileNames[Contract | BrokenContract]:
-        return FileNames([*self.folder.broken, *self.folder.good.values()])
-
-    def checked_file(self, file: NamedFile, contract: Contract | None, result: CheckResult) -> CheckedFile:
-        return CheckedFile(file.path, file.label, contract, result, self.at, self.agency, self.shows_values)
-
-    def of(self, dataset: str | None) -> Contract | None:
-        return self.of_agency(self.named or (self.folder.good[dataset] if dataset else None))
-
-    def of_agency(self, contract: Contract | None) -> Contract | None:
-        return contract if contract is None or self.agency is None else for_agency(contract, self.agency)
 
 
 @dataclass(frozen=True)
@@ -148,7 +76,7 @@ class _Checked:
         return (BAD if self.result.errors else GOOD) if self.code is None else self.code
 
 
-def _check_many(found: NamedFiles, contracts: _Contracts, arguments: argparse.Namespace) -> int:
+def _check_many(found: NamedFiles, contracts: CheckContracts, arguments: argparse.Namespace) -> int:
     """Check each file; one that cannot be checked, or ends the process, does not stop the others."""
     from etl_platform.engine.isolated import Isolated
     from etl_platform.engine.text_report import FileLine, summary
@@ -200,11 +128,11 @@ def _isolated_check(isolated: "Isolated", file: NamedFile, out: Path | None, bef
         return _failed(None, BAD, "failed", message)
 
 
-_contracts = _Contracts()
+_contracts = CheckContracts()
 """In the other process: the contracts of all files."""
 
 
-def _use_contracts(contracts: _Contracts) -> None:
+def _use_contracts(contracts: CheckContracts) -> None:
     global _contracts  # noqa: PLW0603 - a process that checks files has one set of contracts
     _contracts = contracts
 
@@ -213,7 +141,7 @@ def _check_one_of_many(file: NamedFile, out: Path | None, before: str) -> _Check
     contract = None
     try:
         require_file(file.path)
-        contract = _contracts.choose(file)
+        contract = _contracts.choose(file.path.name, file.path)
         checked = _check(file, contract, out, CheckProgress(before), _contracts)
         return _Checked(contract.dataset if contract else None, checked.result)
     except NotADeliveryError as error:
@@ -242,7 +170,7 @@ def _check(
     contract: Contract | None,
     out: Path | None,
     progress: CheckProgress,
-    contracts: _Contracts,
+    contracts: CheckContracts,
     *,
     xlsx: Path | None = None,
 ) -> CheckedFile:

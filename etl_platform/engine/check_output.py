@@ -5,10 +5,13 @@ import sys
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from etl_platform.engine.contract.model import Contract
 from etl_platform.engine.result import CheckResult
+
+if TYPE_CHECKING:
+    from etl_platform.engine.pages.page_facts import PageFacts
 
 QUARANTINE_CSV, REPORT = "quarantine.csv", "report.json"
 
@@ -69,10 +72,16 @@ def write_refused_rows(checked: CheckedFile, quarantine: Path, out: Path) -> Non
 def write_page(checked: CheckedFile, path: Path) -> None:
     """Write the verdict as a page for people."""
     from etl_platform.engine.pages.html_page import html_page
+
+    path.write_text(html_page(facts_of(checked)), "utf-8")
+
+
+def facts_of(checked: CheckedFile) -> "PageFacts":
+    """What the page about a file is made from."""
     from etl_platform.engine.pages.page_facts import PageFacts, column_descriptions
 
     contract = checked.contract
-    facts = PageFacts(
+    return PageFacts(
         file=checked.path.name,
         result=checked.result,
         checked_at=checked.checked_at,
@@ -83,7 +92,6 @@ def write_page(checked: CheckedFile, path: Path) -> None:
         descriptions=column_descriptions(contract),
         shows_values=checked.shows_values,
     )
-    path.write_text(html_page(facts), "utf-8")
 
 
 def print_verdict(checked: CheckedFile) -> None:

@@ -20,9 +20,15 @@ _MAX_TEXT = 3_000
 
 def html_document(template: str, **values: Any) -> str:
     """The document of a template of this package, with the style that all pages share."""
-    style = _text("page.css")
-    digest = b64encode(sha256(style.encode()).digest()).decode()
-    return _environment().get_template(template).render(style=style, style_hash=digest, **values)
+    policy = page_policy(posts_to_itself=template == "drop.html.jinja")
+    return _environment().get_template(template).render(style=_text("page.css"), policy=policy, **values)
+
+
+def page_policy(*, posts_to_itself: bool = False) -> str:
+    """The content security policy of a page: its own style sheet and nothing else."""
+    digest = b64encode(sha256(_text("page.css").encode()).digest()).decode()
+    target = "'self'" if posts_to_itself else "'none'"
+    return f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action {target}"
 
 
 @cache

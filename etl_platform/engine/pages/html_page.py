@@ -50,6 +50,7 @@ def _about(facts: PageFacts) -> list[tuple[str, str]]:
         ("Delivered", _time(facts.delivered_at) if facts.delivered_at else None),
         ("Checked", _time(facts.checked_at)),
         ("Delivery", facts.delivery_id),
+        ("Receipt", facts.receipt),
     ]
     return [(name, value) for name, value in found if value]
 

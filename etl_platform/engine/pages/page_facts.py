@@ -27,6 +27,20 @@ class EarlierFile:
 
 
 @dataclass(frozen=True)
+class PageLink:
+    """A link of a page.
+
+    Attributes:
+        href: made by this program; no text of a file or contract, because it is not escaped.
+        download: the name of the file that it saves; None where it leads to a page.
+    """
+
+    text: str
+    href: str
+    download: str | None = None
+
+
+@dataclass(frozen=True)
 class PageFacts:
     """One file and what was found.
 
@@ -42,6 +56,9 @@ class PageFacts:
         drift: how the file differs from the previous files of its series.
         series: the last deliveries of the series, the oldest first.
         empty_before: share of the rows of the last file in which a column was empty.
+        receipt: the code of a check over the web, for questions about it.
+        links: what to do with the page, such as a file to save.
+        notes: sentences beside them.
     """
 
     file: str
@@ -60,6 +77,9 @@ class PageFacts:
     drift: DriftComparison | None = None
     series: tuple[EarlierFile, ...] = ()
     empty_before: Mapping[str, float] = field(default_factory=dict)
+    receipt: str | None = None
+    links: tuple[PageLink, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def is_sent(self) -> bool:
