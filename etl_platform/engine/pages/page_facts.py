@@ -82,5 +82,10 @@ class PageFacts:
     notes: tuple[str, ...] = ()
 
     @property
+    def holds_rows(self) -> bool:
+        """Whether a link of the page is a file with rows as they were sent."""
+        return any(link.download for link in self.links)
+
+    @property
     def is_sent(self) -> bool:
         return self.delivery_id is not None
