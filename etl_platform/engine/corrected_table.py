@@ -27,7 +27,7 @@ class CorrectedTable:
     def __init__(self, table: Table, corrections: Corrections) -> None:
         self._table = table
         self.header, self.names = table.header, table.names
-        self.serial_origin, self.members = table.serial_origin, table.members
+        self.serial_origin, self.members, self.is_small = table.serial_origin, table.members, table.is_small
         self._rows = len(corrections.rows)
         self._places = [MEMBER, LINE] if table.members else [LINE]
         self._cells = self._frame(corrections)

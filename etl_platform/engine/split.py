@@ -57,33 +57,46 @@ def split(
     """Find repeated keys, then read, check and write in one pass.
 
     A cheap reader finds the keys first; it can misread damaged rows. If the pass then finds other keys, both steps are
-    repeated with the full reader.
+    repeated with the full reader. A small table is read once, by the full reader.
 
     Args:
         duplicates: pairs of positions of columns with the same header.
         footer: metadata for the footer of silver.
     """
-    for cheaply in (True, False):
+    batches = _batches(table)
+    for cheaply in (False,) if table.is_small else (True, False):
         with tempfile.TemporaryDirectory(prefix="keys-", dir=out_dir) as scratch:
-            keys = _scan_keys(table, compiled, Path(scratch), progress, cheaply=cheaply)
+            rows = prefetch(table.some_columns(_key_positions(compiled))) if cheaply else batches()
+            keys = _scan_keys(rows, compiled, Path(scratch), progress)
             repeated = {reason: found.repeated() for reason, found in keys.items()}
         one_pass = SplitRows(compiled, table, duplicates, footer)
-        one_pass.run(table, repeated, out_dir, progress)
+        one_pass.run(batches(), repeated, out_dir, progress)
         if all(found.checksum == one_pass.checksums[reason] for reason, found in keys.items()):
             break
     return one_pass
 
 
+def _batches(table: Table) -> Callable[[], Iterator[pl.DataFrame]]:
+    """The batches of a table, at each call from the first one."""
+    if not table.is_small:
+        return lambda: prefetch(table.batches())
+    held = list(table.batches())
+    return lambda: iter(held)
+
+
+def _key_positions(compiled: CompiledContract) -> list[int]:
+    sources = {source for names in compiled.keys.values() for name in names for source in compiled.sources(name)}
+    return sorted(compiled.positions[name] for name in sources if name in compiled.positions)
+
+
 def _scan_keys(
-    table: Table, compiled: CompiledContract, scratch: Path, progress: Progress, *, cheaply: bool
+    batches: Iterator[pl.DataFrame], compiled: CompiledContract, scratch: Path, progress: Progress
 ) -> dict[str, KeyHashes]:
     keys = {reason: KeyHashes(scratch / str(index)) for index, reason in enumerate(compiled.keys)}
     if not keys:
         return keys
-    sources = {source for names in compiled.keys.values() for name in names for source in compiled.sources(name)}
-    positions = sorted(compiled.positions[name] for name in sources if name in compiled.positions)
     rows = 0
-    for cells in prefetch(table.some_columns(positions) if cheaply else table.batches()):
+    for cells in batches:
         for reason, hashes in compiled.key_hashes(cells).items():
             keys[reason].add(hashes)
         rows += cells.height
@@ -102,7 +115,8 @@ class SplitRows:
         footer: Mapping[str, str],
     ) -> None:
         contract = compiled.contract
-        self._compiled, self._names, self._duplicates, self._footer = compiled, table.names, duplicates, footer
+        self._compiled, self._table, self._names = compiled, table, table.names
+        self._duplicates, self._footer = duplicates, footer
         self._columns = [column.name for column in contract.columns]
         self._masked = frozenset(column.name for column in contract.columns if column.masked)
         types = dict(compiled.schema)
@@ -131,14 +145,20 @@ class SplitRows:
         self.checksums = dict.fromkeys(compiled.keys, 0)
         self.contrary = ContraryTexts(compiled)
 
-    def run(self, table: Table, repeated: Mapping[str, pl.Series], out_dir: Path, progress: Progress) -> None:
+    def run(
+        self,
+        batches: Iterator[pl.DataFrame],
+        repeated: Mapping[str, pl.Series],
+        out_dir: Path,
+        progress: Progress,
+    ) -> None:
         with (
             ParquetSink(out_dir / SILVER, self._compiled.schema, self._footer) as silver,
-            ParquetSink(out_dir / QUARANTINE, _quarantine_schema(self._names, table.members)) as quarantine,
+            ParquetSink(out_dir / QUARANTINE, _quarantine_schema(self._names, self._table.members)) as quarantine,
         ):
-            batches = (_mark_differing_duplicates(cells, self._duplicates) for cells in prefetch(table.batches()))
-            checked = (self._compiled.check(cells, repeated) for cells in batches)
-            for batch in prefetch(checked):
+            whole = (_mark_differing_duplicates(cells, self._duplicates) for cells in batches)
+            checked = (self._compiled.check(cells, repeated) for cells in whole)
+            for batch in checked if self._table.is_small else prefetch(checked):
                 good, bad = self._count_and_separate(batch)
                 silver.write(good)
                 quarantine.write(bad)

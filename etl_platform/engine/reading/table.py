@@ -35,6 +35,11 @@ class Table(Protocol):
         """Archive members that are read one after another; batches then have a column ``_member``."""
         ...
 
+    @property
+    def is_small(self) -> bool:
+        """Whether all its rows may be held at once: then it is read once, and on no other thread."""
+        ...
+
     def batches(self) -> Iterator[pl.DataFrame]:
         """Text columns by position, then ``_line``, ``_damage`` and ``_overflow``; blank lines and footers left out."""
         ...

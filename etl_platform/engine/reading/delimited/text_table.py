@@ -1,6 +1,6 @@
 """Delimited text, plain or decompressed on the fly → batches of text cells, in bounded memory. No contract rules."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
 
 import polars as pl
@@ -68,6 +68,7 @@ class TextTable:
         self.header, self.names = self.dialect.header, unique_names(self.dialect.header, RESERVED)
         self._read_columns = read_columns(self.header, contract)
         self._chunk_bytes = self._chunk_size(sample)
+        self.is_small = whole and len(sample) <= self._chunk_bytes
         self.notes = ReadNotes()
 
     def batches(self) -> Iterator[pl.DataFrame]:
@@ -109,7 +110,8 @@ class TextTable:
         blank_lines = BlankLines(row_format)
         with (
             readable(self._open, self._packed) as file,
-            closing(prefetch(self._scanned_blocks(file, row_format, proven=positions is None))) as blocks,
+            closing(self._scanned_blocks(file, row_format, proven=positions is None)) as scanned_blocks,
+            closing(scanned_blocks if self.is_small else prefetch(scanned_blocks)) as blocks,
         ):
             for block, scanned, final in blocks:
                 # Cut at a line end before joining: whole chunks are then never copied again.
@@ -188,7 +190,7 @@ class TextTable:
 
     def _scanned_blocks(
         self, file: ByteStream, row_format: RowFormat, *, proven: bool
-    ) -> Iterator[tuple[bytes, QuoteScan | None, bool]]:
+    ) -> Generator[tuple[bytes, QuoteScan | None, bool], None, None]:
         """Blocks of the data as UTF-8, each with its quote scan if ``proven``, and whether it is the last.
 
         The scan is usable only if the block begins with a row.

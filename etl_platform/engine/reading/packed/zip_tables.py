@@ -39,6 +39,7 @@ class MemberTables:
             raise members_error(list(tables), "whose headers differ")
         self.header, self.names, self.serial_origin = first.header, first.names, first.serial_origin
         self.members = tuple(tables) if len(tables) > 1 else ()
+        self.is_small = first.is_small and not self.members
 
     def batches(self) -> Iterator[pl.DataFrame]:
         for name, table in self._tables.items():

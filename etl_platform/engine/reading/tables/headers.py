@@ -68,23 +68,25 @@ def named_header(rows: list[NumberedRow], contract: Contract) -> FoundHeader | N
     head = rows[:HEADER_ROWS]
     for first, after, cells in head:
         consider(first, after, 1, cells)
+    has_value = [any(map(is_value, filter(str.strip, cells))) for _, _, cells in head]
     for count in range(2, JOINED_ROWS + 1):
         for start in range(len(head) - count + 1):
+            if any(has_value[start + 1 : start + count]):
+                # A number or a date below the first row: the last rows are data.
+                continue
             joined = head[start : start + count]
             texts = [cells for _, _, cells in joined]
             cells = join_rows(texts, known)
-            if not _holds_data(texts, cells, known):
+            if not _are_complete_above(texts, cells, known):
                 consider(joined[0][0], joined[-1][1], count, cells)
     return best
 
 
-def _holds_data(rows: Sequence[Sequence[str]], joined: Sequence[str], known: Container[str]) -> bool:
-    """Whether the last of the rows is one of values: it has a number or a date, or cells below names that are complete.
+def _are_complete_above(rows: Sequence[Sequence[str]], joined: Sequence[str], known: Container[str]) -> bool:
+    """Whether the last of the rows is one of texts below names that are complete.
 
     Units may be below such names, as long as other names are made of cells of both rows.
     """
-    if any(is_value(cell) for lower in rows[1:] for cell in lower if cell.strip()):
-        return True
     below_names, made_of_both = False, False
     for name, own, last in zip(joined, rows[0], rows[-1], strict=False):
         if fold(name) in known and last.strip():

@@ -88,6 +88,7 @@ class WorkbookTable:
         self.names = unique_names(self.header, RESERVED)
         if contract is not None:
             self._frames = resolve_serials(self._frames, self.header, contract, self.serial_origin)
+        self.is_small = len(self._frames) <= 1
 
     def batches(self) -> Iterator[pl.DataFrame]:
         return iter(self._frames)

@@ -68,3 +68,18 @@ def test_repeated_keys_are_those_of_a_full_reading(
         assert result.reasons.get(reason, 0) == sum(times for times in keys.values() if times > 1)
         assert result.rows == len(rows)
         assert set(listing(out)) <= {"silver.parquet", "quarantine.parquet"}
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(parts=st.lists(PARTS, min_size=1, max_size=12))
+def test_a_table_that_is_held_gives_the_result_of_one_that_is_streamed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, parts: list[str]
+) -> None:
+    path, out = tmp_path / "delivery", tmp_path / "out"
+    out.mkdir(exist_ok=True)
+    path.write_text("ident,label,remark\n" + "".join(parts), "utf-8", newline="")
+    results = []
+    for chunk_bytes in (40, 1 << 24):
+        monkeypatch.setattr(text_table, "CHUNK_BYTES", chunk_bytes)
+        results.append(check_file(path, ALONE, out))
+    assert results[0] == results[1]
