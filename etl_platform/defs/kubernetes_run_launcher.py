@@ -4,6 +4,7 @@ Dagster's own launcher merges a run's tag ``dagster-k8s/config`` into its Job. E
 choose the image, the privileges and the secrets of a pod in the cluster.
 """
 
+from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
@@ -28,8 +29,27 @@ def _confined_launcher() -> type:
     from dagster_k8s.container_context import K8sContainerContext
 
     class ConfinedK8sRunLauncher(K8sRunLauncher):
+        """Dagster's launcher without tags for the pod, and with a service account of its own for some jobs.
+
+        Args:
+            service_accounts_by_job: the jobs that may do in AWS what other runs may not.
+            other: the config of Dagster's launcher.
+        """
+
+        def __init__(self, service_accounts_by_job: Mapping[str, str] | None = None, **other: Any) -> None:
+            self._service_accounts_by_job = service_accounts_by_job or {}
+            super().__init__(**other)
+
+        @classmethod
+        def config_type(cls) -> dict[str, Any]:
+            return {**super().config_type(), "service_accounts_by_job": dg.Field({str: str}, is_required=False)}
+
         def get_container_context_for_run(self, dagster_run: dg.DagsterRun) -> K8sContainerContext:
-            return K8sContainerContext.create_for_run(dagster_run, self, include_run_tags=False)
+            context = K8sContainerContext.create_for_run(dagster_run, self, include_run_tags=False)
+            # The origin names the job whose code the pod runs; a run can be recorded under any name.
+            origin = dagster_run.job_code_origin
+            account = self._service_accounts_by_job.get(origin.job_name) if origin else None
+            return context.merge(K8sContainerContext(service_account_name=account)) if account else context
 
         def launch_run(self, context: LaunchRunContext) -> None:
             """Start the run's Job.

@@ -15,7 +15,7 @@ from etl_platform_tests.deploy.terraform_stacks import PROCESSING, REGION, Workp
 PAGE = REPOSITORY / "docs" / "reference" / "iam.md"
 HEADING = "## Who may do what"
 DATA, EMAIL, SOURCE, DESTINATION = "etl-file-processing-client-etl", "etl-email-archive", "documents", "copies"
-COMPONENTS = ("gateway", "metrics", "code", "run", "commands", "doctor", "ui")
+COMPONENTS = ("gateway", "metrics", "code", "run", "retention", "commands", "doctor", "ui")
 """Those of the chart, with a service account each."""
 KEYS = {
     "from_client/": "from_client/nm_albuquerque/Training.csv",

@@ -24,7 +24,7 @@ OUTPUTS = {
     "service_account_name": "file-processing-sa",
     "role_arns": {
         name: ROLE.replace("file-processing-sa", f"file-processing-{name}")
-        for name in ("gateway", "metrics", "code", "commands", "doctor", "ui")
+        for name in ("gateway", "metrics", "code", "retention", "commands", "doctor", "ui")
     }
     | {"run": ROLE},
     "data_bucket_name": "etl-file-processing-client-etl",

@@ -12,6 +12,7 @@ from dagster._core.instance.config import dagster_instance_config
 
 from etl_platform.cli.jobs import JOBS
 from etl_platform.cli.main import build_parser
+from etl_platform.defs.operations import retention
 from etl_platform.local.stack import REPOSITORY
 from etl_platform_tests.deploy.helm_chart import CHART, Rendered, copy_chart, dagster_yaml, objects, one, template
 from etl_platform_tests.deploy.helm_pods import Pod, pods, run_job
@@ -227,7 +228,7 @@ def test_the_gateway_serves_posts_only_and_has_nothing_of_dagster(rendered: Sequ
 
 def test_service_accounts_are_annotated_with_their_roles(everything: Sequence[Rendered]) -> None:
     accounts = {item["metadata"]["name"]: item["metadata"] for item in everything if item["kind"] == "ServiceAccount"}
-    assert set(accounts) == set(ACCOUNTS.values()) - {"default"}
+    assert set(accounts) == {*ACCOUNTS.values(), "file-processing-retention"} - {"default"}
     roles = {name: item.get("annotations", {}).get("eks.amazonaws.com/role-arn", "") for name, item in accounts.items()}
     assert {name for name, role in roles.items() if not role} == {"file-processing-daemon", "file-processing-webserver"}
     assert len(set(roles.values())) == len(roles) - 1, "no role is that of two components"
@@ -236,6 +237,13 @@ def test_service_accounts_are_annotated_with_their_roles(everything: Sequence[Re
         for name, item in accounts.items()
         if roles[name]
     )
+
+
+def test_only_the_job_that_erases_has_another_service_account_than_other_runs(rendered: Sequence[Rendered]) -> None:
+    own = yaml.safe_load(dagster_yaml(rendered))["run_launcher"]["config"]["service_accounts_by_job"]
+    assert own == {retention.JOB_NAME: "file-processing-retention"}
+    assert one(rendered, "ServiceAccount", "file-processing-retention")
+    assert "file-processing-retention" not in {pod.spec["serviceAccountName"] for pod in pods(rendered)}
 
 
 def test_all_pods_run_one_image(rendered: Sequence[Rendered]) -> None:

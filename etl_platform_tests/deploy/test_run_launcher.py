@@ -21,6 +21,7 @@ from kubernetes.client import BatchV1Api
 from kubernetes.client.exceptions import ApiException
 from kubernetes.config import new_client_from_config
 
+from etl_platform.defs.operations import retention
 from etl_platform.local.emulator import LOOPBACK, Emulator
 from etl_platform.local.postgres import postgres_server
 from etl_platform.local.processes import ProcessTree, last_lines
@@ -43,8 +44,8 @@ from etl_platform_tests.deploy.ports import free_port
 REPOSITORY, TAG = "example.com/etl-file-processing", "1.2.3"
 _BIN = Path(sys.executable).parent
 _WITHIN_S = 180.0
-# As the UI materializes a partition from an asset's page.
-_MATERIALIZE = """mutation ($selector: JobOrPipelineSelector!, $tags: [ExecutionTag!]!) {
+# As the UI starts a job, or materializes a partition from an asset's page.
+_LAUNCH = """mutation ($selector: JobOrPipelineSelector!, $tags: [ExecutionTag!]!) {
   launchPipelineExecution(executionParams: {selector: $selector, executionMetadata: {tags: $tags}}) {
     ... on LaunchRunSuccess { run { runId } }
     ... on PythonError { message }
@@ -100,16 +101,20 @@ class Deployment:
         self._process("daemon", [_BIN / command[0], *command[1:]], daemon)
 
     def materialize(self, dataset: str, agency: str, **more_tags: str) -> str:
-        """Ask Dagster's GraphQL for a partition of bronze and silver, as its UI does; the run's id."""
+        """Start a run of one partition of bronze and silver; its id."""
+        assets = [{"path": [layer, dataset]} for layer in ("bronze", "silver")]
+        return self.launch("__ASSET_JOB", {"assetSelection": assets}, {"dagster/partition": agency} | more_tags)
+
+    def launch(self, job: str, selection: Mapping[str, Any], tags: Mapping[str, str]) -> str:
+        """Ask Dagster's GraphQL for a run of a job, as its UI does; the run's id."""
         selector = {
             "repositoryLocationName": "etl-platform",
             "repositoryName": "__repository__",
-            "jobName": "__ASSET_JOB",
-            "assetSelection": [{"path": [layer, dataset]} for layer in ("bronze", "silver")],
+            "jobName": job,
+            **selection,
         }
-        tags = {"dagster/partition": agency} | more_tags
         variables = {"selector": selector, "tags": [{"key": key, "value": value} for key, value in tags.items()]}
-        asked = ["--workspace", self._workspace / "workspace.yaml", "--text", _MATERIALIZE, "--variables"]
+        asked = ["--workspace", self._workspace / "workspace.yaml", "--text", _LAUNCH, "--variables"]
         done = subprocess.run(
             [_BIN / "dagster-graphql", *asked, json.dumps(variables)], capture_output=True, text=True, check=True
         )
@@ -236,6 +241,15 @@ def test_a_partition_that_a_person_materializes_is_a_job_of_the_cluster_and_logs
     _assert_logged_as_json(cluster.logs(name), run_id)
 
 
+def test_a_run_of_the_job_that_erases_is_a_job_with_a_service_account_of_its_own(deployment: Deployment) -> None:
+    run_id = deployment.launch(retention.JOB_NAME, {}, {})
+    instance = deployment.open_instance()
+    deployment.wait(lambda: _run(instance, run_id).is_finished, "the end of the run")
+    name = f"dagster-run-{run_id}"
+    assert _run(instance, run_id).status is dg.DagsterRunStatus.SUCCESS, deployment.cluster.logs(name)
+    _assert_pod_is_confined(deployment.cluster.jobs[name], account="file-processing-retention")
+
+
 def test_a_run_whose_tag_would_change_its_pod_fails_and_gets_no_pod(deployment: Deployment) -> None:
     sample, cluster = _sample(), deployment.cluster
     foreign = {
@@ -264,13 +278,13 @@ def test_the_cluster_refuses_a_job_that_a_real_one_would_refuse(deployment: Depl
     deployment.cluster.refused.clear()
 
 
-def _assert_pod_is_confined(job: Body) -> None:
+def _assert_pod_is_confined(job: Body, account: str = "file-processing-sa") -> None:
     assert job["metadata"]["namespace"] == NAMESPACE
     assert job["spec"]["ttlSecondsAfterFinished"] > 0
     # NetworkPolicies choose runs by it.
     assert job["spec"]["template"]["metadata"]["labels"]["app"] == "file-processing-run"
     pod = job["spec"]["template"]["spec"]
-    assert pod["serviceAccountName"] == "file-processing-sa"
+    assert pod["serviceAccountName"] == account
     assert pod["securityContext"]["runAsNonRoot"] is True
     assert pod["restartPolicy"] == "Never"
     (container,) = pod["containers"]

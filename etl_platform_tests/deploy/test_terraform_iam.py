@@ -44,6 +44,7 @@ COMMANDS = (
 )
 SENSORS = ("overview_sensor", "email_arrivals_sensor", "contracts_sensor")
 CREATED_ONCE = ("quarantine/_corrections/", "reports/", "reports/_facts/", "reports/_ignored/", "reports/_erased/")
+NOT_ERASING = tuple(component for component in COMPONENTS if component != "retention")
 PERMANENT = ("from_client/", "bronze/", *CREATED_ONCE)
 """Prefixes whose objects are never deleted."""
 Needed = set[tuple[str, str, Need]]
@@ -68,8 +69,10 @@ def called(tmp_path_factory: pytest.TempPathFactory) -> Needed:
         for name in sorted(SCENARIOS, key=lambda name: name == "attachments"):
             bench.play(SCENARIOS[name], lambda _call: None)
             assert bench.proxy.calls, name
-            # People erase under a role of their own, from the pod of commands.
-            needed |= _needed(bench, name, "erase" if name == "erase" else _component_of(SCENARIOS[name]))
+            # People erase under a role of their own, from the pod of commands; retention_job makes the same calls.
+            components = ("erase", "retention") if name == "erase" else (_component_of(SCENARIOS[name]),)
+            for component in components:
+                needed |= _needed(bench, name, component)
         for command in COMMANDS:
             bench.proxy.forget()
             answer = bench.process({"do": "cli", "arguments": list(command)}, lambda _call: None)
@@ -138,7 +141,7 @@ def test_the_gateway_reads_nothing_and_sends_to_its_own_queue_only(policies: Pol
     assert not allows(can, Request("kms:Decrypt", key))
 
 
-@pytest.mark.parametrize("component", COMPONENTS)
+@pytest.mark.parametrize("component", NOT_ERASING)
 def test_no_component_deletes_or_replaces_what_must_stay(policies: Policies, component: str) -> None:
     can = statements_of(policies, component)
     for prefix in PERMANENT:
@@ -158,6 +161,14 @@ def test_a_policy_that_allows_everything_does_not_change_what_is_denied(policies
         assert not allows(can, Request("s3:DeleteObjectVersion", f"s3:::{DATA}/{KEYS[prefix]}")), prefix
     assert not allows(can, Request("s3:PutObject", f"s3:::{DATA}/{KEYS['quarantine/_corrections/']}"))
     assert allows(can, Request("s3:DeleteObject", f"s3:::{DATA}/{KEYS['silver/']}"))
+
+
+def test_runs_of_retention_job_do_what_people_who_erase_do_and_read_contracts(policies: Policies) -> None:
+    assert policies["retention"]["erase"] == policies["erase"]["erase"]
+    can = statements_of(policies, "retention")
+    assert allows(can, Request("s3:GetObject", f"s3:::{DATA}/{KEYS['contracts/']}"))
+    assert not allows(can, Request("s3:DeleteObject", f"s3:::{DATA}/{KEYS['contracts/']}"))
+    assert not any(action.startswith("sqs:") for action in actions(can))
 
 
 @pytest.mark.parametrize("component", COMPONENTS)
@@ -190,7 +201,7 @@ def test_every_call_is_granted_to_the_component_that_makes_it(called: Needed, po
         if not grants(policies[component].get(policy, []), need)
     ]
     assert missing == []
-    assert {component for component, _, _ in called} == {"code", "run", "commands", "doctor", "erase"}
+    assert {component for component, _, _ in called} == {"code", "run", "retention", "commands", "doctor", "erase"}
 
 
 def test_the_functions_in_the_table_exist() -> None:

@@ -1,4 +1,5 @@
-# The role for `etl-platform erase`, which people assume. No pod has it. docs/operate/erase.md says when.
+# The role for `etl-platform erase`, which people assume, and what runs of retention_job may erase. No other pod erases.
+# docs/operate/erase.md says when.
 
 locals {
   erased_prefixes = concat(local.arrival_prefixes, ["bronze/", "silver/", "quarantine/", "reports/", "exports/"])
@@ -52,6 +53,13 @@ variable "erase_principal_arns" {
     condition     = alltrue([for arn in var.erase_principal_arns : can(regex("^arn:aws[a-z-]*:iam::[0-9]{12}:(role|user)/.+$", arn))])
     error_message = "erase_principal_arns takes ARNs of roles and users, such as arn:<partition>:iam::111122223333:role/records-officer; not *, and not a whole account."
   }
+}
+
+variable "erase_after_retention" {
+  description = "Let runs of retention_job erase files whose retention has ended, as contracts say. False: they only list them."
+  type        = bool
+  default     = false
+  nullable    = false
 }
 
 resource "aws_iam_role" "erase" {

@@ -12,6 +12,11 @@ locals {
     code     = merge(local.queue_policies["code"], { file_processing_s3 = local.data_statements["code"], kms = values(local.use_keys), delivery_events = local.publish_events })
     run      = merge(local.queue_policies["run"], local.job_policies, { file_processing_s3 = local.data_statements["run"] })
     commands = merge(local.queue_policies["commands"], local.job_policies, { file_processing_s3 = local.data_statements["commands"], queue_ages = [local.ask_metrics], delivery_events = local.publish_events })
+    # Runs of retention_job. Without erase_after_retention they list what is due.
+    retention = {
+      file_processing_s3 = local.data_statements["retention"]
+      erase              = [for statement in local.erase_statements : statement if var.erase_after_retention || !contains(["Erase", "WriteTombstones"], statement.Sid)]
+    }
   }
 
   look    = ["sqs:GetQueueAttributes"]

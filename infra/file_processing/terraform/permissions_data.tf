@@ -34,10 +34,15 @@ locals {
       create = ["reports/", "quarantine/_corrections/"], write = concat(local.replaced_prefixes, ["bronze/", "reports/_agencies.json", local.compute_logs_prefix])
       delete = ["quarantine/", "silver/", "reports/_waiting/"], read_tags = local.arrival_prefixes
     }
+    # What its runs have beside the statements of erase.tf.
+    retention = {
+      list   = ["contracts/"], versions = [], read = ["contracts/"], read_tags = []
+      create = [], write = [local.compute_logs_prefix], delete = []
+    }
   }
 
   data_statements = {
-    for component, access in local.data_access : component => concat(local.never, [
+    for component, access in local.data_access : component => concat([for statement in local.never : statement if component != "retention" || !var.erase_after_retention], [
       for statement in [
         {
           # IfExists: S3 answers 404 for a missing object only if the caller may list the bucket, and checks that without

@@ -11,6 +11,7 @@ variables {
   attachments_destination_bucket = "copies"
   delivery_events_topic_name     = "delivery-events"
   erase_principal_arns           = ["arn:aws-us-gov:iam::111122223333:role/records-officer"]
+  erase_after_retention          = true
 }
 
 # A queue and its dead-letter queue have different permissions.
@@ -35,7 +36,7 @@ run "each_role_trusts_one_service_account_of_this_cluster" {
       } == {
       for component, account in {
         gateway  = "file-processing-gateway", metrics = "file-processing-metrics", code = "file-processing-code", run = "file-processing-sa",
-        commands = "file-processing-commands", doctor = "file-processing-doctor", ui = "file-processing-ui"
+        commands = "file-processing-commands", doctor = "file-processing-doctor", ui = "file-processing-ui", retention = "file-processing-retention"
         } : component => [{
           Effect    = "Allow"
           Principal = { Federated = "arn:aws-us-gov:iam::111122223333:oidc-provider/oidc.eks.us-gov-west-1.amazonaws.com/id/ABC" }
@@ -150,5 +151,28 @@ run "without_people_there_is_no_role_that_erases" {
   assert {
     condition     = length(aws_iam_role.erase) == 0 && length(aws_iam_policy.erase) == 0
     error_message = "a role that erases exists, and nobody needs it"
+  }
+}
+
+run "without_erase_after_retention_no_pod_erases" {
+  command = plan
+
+  variables {
+    erase_after_retention = false
+  }
+
+  assert {
+    condition = !anytrue(flatten([
+      for policy in aws_iam_policy.component : [
+        for statement in jsondecode(policy.policy).Statement :
+        statement.Effect == "Allow" && contains(flatten([statement.Action]), "s3:DeleteObjectVersion")
+      ]
+    ]))
+    error_message = "a pod may erase versions, and nobody asked for it"
+  }
+
+  assert {
+    condition     = anytrue([for statement in jsondecode(aws_iam_policy.component["retention/file_processing_s3"].policy).Statement : statement.Effect == "Deny"])
+    error_message = "another policy could let the runs of retention_job erase"
   }
 }
