@@ -42,7 +42,8 @@ def _confined_launcher() -> type:
 
         @classmethod
         def config_type(cls) -> dict[str, Any]:
-            return {**super().config_type(), "service_accounts_by_job": dg.Field({str: str}, is_required=False)}
+            own = {"service_accounts_by_job": dg.Field({str: str}, is_required=False)}
+            return {**super().config_type(), **own}  # type: ignore[no-untyped-call]
 
         def get_container_context_for_run(self, dagster_run: dg.DagsterRun) -> K8sContainerContext:
             context = K8sContainerContext.create_for_run(dagster_run, self, include_run_tags=False)

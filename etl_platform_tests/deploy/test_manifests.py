@@ -1,6 +1,7 @@
 """What the chart renders: valid for Kubernetes, safe pods, names that fit, dagster.yaml as the repository has it."""
 
 import json
+import re
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,7 +15,16 @@ from etl_platform.cli.jobs import JOBS
 from etl_platform.cli.main import build_parser
 from etl_platform.defs.operations import retention
 from etl_platform.local.stack import REPOSITORY
-from etl_platform_tests.deploy.helm_chart import CHART, Rendered, copy_chart, dagster_yaml, objects, one, template
+from etl_platform_tests.deploy.helm_chart import (
+    CHART,
+    NAMESPACE,
+    Rendered,
+    copy_chart,
+    dagster_yaml,
+    objects,
+    one,
+    template,
+)
 from etl_platform_tests.deploy.helm_pods import Pod, pods, run_job
 from etl_platform_tests.deploy.tools import tool
 
@@ -112,11 +122,65 @@ def test_every_container_has_requests_and_limits_and_a_place_for_temporary_files
         assert len(volumes) == len(pod.spec["volumes"]), (pod.name, "one volume twice")
         for container in pod.containers:
             for bound in ("requests", "limits"):
-                assert {"cpu", "memory"} <= set(container["resources"][bound]), (pod.name, container["name"])
+                assert {"cpu", "memory", "ephemeral-storage"} == set(container["resources"][bound]), (
+                    pod.name,
+                    container["name"],
+                )
             places = {mount["mountPath"]: mount["name"] for mount in container["volumeMounts"]}
             assert "emptyDir" in volumes[places["/tmp"]], (pod.name, container["name"])
             assert len(places) == len(container["volumeMounts"]), (pod.name, "one path twice")
             assert set(places.values()) <= set(volumes), (pod.name, "a mount without a volume")
+
+
+def test_the_limit_of_a_pods_disk_has_room_for_its_folders_and_logs(rendered: Sequence[Rendered]) -> None:
+    # The kubelet ends a pod whose folders and logs take more than its containers may.
+    logs = size_bytes("64Mi")
+    for pod in pods(rendered):
+        folders = [volume["emptyDir"] for volume in pod.spec["volumes"] if "emptyDir" in volume]
+        limit = sum(size_bytes(c["resources"]["limits"]["ephemeral-storage"]) for c in pod.spec["containers"])
+        assert sum(size_bytes(folder["sizeLimit"]) for folder in folders) + logs <= limit, pod.name
+
+
+def test_a_node_has_the_disk_that_its_pods_request_or_one_run_at_its_limit(rendered: Sequence[Rendered]) -> None:
+    terraform = (REPOSITORY / "infra" / "file_processing" / "terraform" / "eks.tf").read_text()
+    (disk,) = re.findall(r"volume_size += (\d+)", terraform)
+    # The kubelet ends pods when a tenth is left; system and images take some gigabytes.
+    usable = int(disk) * 2**30 * 0.9 - size_bytes("8Gi")
+    disks = {pod.name: [c["resources"] for c in pod.spec["containers"]] for pod in pods(rendered)}
+    requested = {name: sum(size_bytes(r["requests"]["ephemeral-storage"]) for r in of) for name, of in disks.items()}
+    run = requested.pop("run")
+    assert sum(requested.values()) + 3 * run <= usable
+    assert size_bytes(disks["run"][0]["limits"]["ephemeral-storage"]) <= usable
+
+
+def size_bytes(quantity: str) -> int:
+    units = {"Mi": 2**20, "Gi": 2**30}
+    return int(quantity[:-2]) * units[quantity[-2:]]
+
+
+def test_what_starts_and_feeds_runs_gets_room_on_a_node_before_them(rendered: Sequence[Rendered]) -> None:
+    made = one(rendered, "PriorityClass", f"{NAMESPACE}-service")
+    assert (made["value"] > 0, made["globalDefault"]) == (True, False)
+    classes = {pod.labels["app"]: pod.spec.get("priorityClassName") for pod in pods(rendered)}
+    first = {app for app, name in classes.items() if name == made["metadata"]["name"]}
+    served = {f"file-processing-{name}" for name in ("sns", "metrics", "code", "daemon", "doctor")}
+    assert first - {"file-processing-ui"} == served
+    # The official chart has no key for that of the webserver, which only shows.
+    assert {name for app, name in classes.items() if app not in first} == {None}
+
+
+def test_gateways_and_runs_are_spread_over_zones_and_nodes(rendered: Sequence[Rendered]) -> None:
+    spread = {pod.labels["app"]: pod.spec.get("topologySpreadConstraints") for pod in pods(rendered)}
+    assert {app for app, found in spread.items() if found} == {"file-processing-sns", "file-processing-run"}
+    for app in ("file-processing-sns", "file-processing-run"):
+        assert [one["topologyKey"] for one in spread[app]] == ["topology.kubernetes.io/zone", "kubernetes.io/hostname"]
+        assert all(one["labelSelector"] == {"matchLabels": {"app": app}} for one in spread[app])
+
+
+def test_without_the_right_to_make_a_priority_class_the_chart_names_none(tmp_path: Path) -> None:
+    answer = template(copy_chart(tmp_path), [CHART / "values-staging.yaml"], {"priorityClass.create": False})
+    assert answer.returncode == 0, answer.stderr
+    assert "riorityClass" not in answer.stdout
 
 
 def test_every_pod_keeps_to_the_restricted_standard_of_its_namespace(rendered: Sequence[Rendered]) -> None:
@@ -359,14 +423,18 @@ def test_the_gateway_has_two_replicas_measured_resources_and_probes(variants: di
     container = gateway["template"]["spec"]["containers"][0]
     assert gateway["replicas"] == 2
     assert container["resources"] == {
-        "requests": {"cpu": "100m", "memory": "128Mi"},
-        "limits": {"cpu": "200m", "memory": "256Mi"},
+        "requests": {"cpu": "100m", "memory": "128Mi", "ephemeral-storage": "128Mi"},
+        "limits": {"cpu": "200m", "memory": "256Mi", "ephemeral-storage": "512Mi"},
     }
     assert container["readinessProbe"]["httpGet"]["path"] == "/readyz"
     # While the database is away a gateway must not be restarted, only left out.
     assert {container[probe]["httpGet"]["path"] for probe in ("startupProbe", "livenessProbe")} == {"/healthz"}
     disruption = one(variants["prod"], "PodDisruptionBudget", "file-processing-sns")["spec"]
-    assert disruption == {"maxUnavailable": 1, "selector": {"matchLabels": {"app": "file-processing-sns"}}}
+    assert disruption == {
+        "maxUnavailable": 1,
+        "unhealthyPodEvictionPolicy": "AlwaysAllow",
+        "selector": {"matchLabels": {"app": "file-processing-sns"}},
+    }
 
 
 def test_long_running_containers_have_probes_and_the_import_of_dagster_fits_into_the_start(

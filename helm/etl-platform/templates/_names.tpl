@@ -20,6 +20,9 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{ ternary .Values.dagster.runLauncher.config.customRunLauncher.config.service_account_name (printf "file-processing-%s" .component) (eq .component "run") }}
 {{- end }}
 
+{{- /* Of the whole cluster, so named after the namespace. */}}
+{{- define "etl-platform.priorityClass" -}}{{ .Release.Namespace }}-service{{- end }}
+
 {{- define "etl-platform.contractsDir" -}}/etc/etl-platform/contracts{{- end }}
 
 {{- /* The clients of the code server. */}}

@@ -17,6 +17,7 @@ capabilities: {drop: [ALL]}
 {{- /* Takes the root with `component`, as all below do. */}}
 {{- define "etl-platform.podSpec" -}}
 serviceAccountName: {{ include "etl-platform.serviceAccount" . }}
+{{- include "etl-platform.priority" . }}
 # AWS credentials use a separate token (IRSA), and these pods do not call the cluster's API.
 automountServiceAccountToken: false
 {{- with .Values.imagePullSecrets }}
@@ -28,6 +29,16 @@ volumes: {{- include "etl-platform.volumes" . | nindent 2 }}
 initContainers: {{- include "etl-platform.contractsInit" . | nindent 2 }}
 {{- end }}
 {{- end }}
+
+{{- /* Work waits for room on a node, and gives it up: one-off Jobs, commands of people, and runs. */}}
+{{- define "etl-platform.priority" -}}
+{{- if and .Values.priorityClass.create (not (has .component (list "run" "commands"))) }}
+priorityClassName: {{ include "etl-platform.priorityClass" . }}
+{{- end }}
+{{- end }}
+
+{{- /* The size of /tmp: files of agencies, or next to nothing. Limits of ephemeral-storage leave room for it. */}}
+{{- define "etl-platform.tmpSize" -}}{{ ternary "38Gi" "256Mi" (has .component (list "run" "commands")) }}{{- end }}
 
 {{- /* The gateway and the metrics read no contract; the gateway has no secret, and no login to a database. */}}
 {{- define "etl-platform.readsContracts" -}}{{ if not (has .component (list "gateway" "metrics")) }}yes{{ end }}{{- end }}
@@ -63,17 +74,17 @@ volumeMounts:
 
 {{- define "etl-platform.volumes" -}}
 - name: tmp
-  emptyDir: {}
+  emptyDir: {sizeLimit: {{ include "etl-platform.tmpSize" . }}}
 {{- if include "etl-platform.usesDagster" . }}
 - name: dagster-home
-  emptyDir: {}
+  emptyDir: {sizeLimit: 256Mi}
 - name: dagster-instance
   configMap: {name: {{ include "etl-platform.dagsterName" . }}-instance}
 {{- end }}
 {{- if include "etl-platform.readsContracts" . }}
 - name: contracts
 {{- if eq .Values.contracts.source "s3" }}
-  emptyDir: {}
+  emptyDir: {sizeLimit: 256Mi}
 {{- else }}
   configMap: {name: file-processing-contracts, optional: true}
 {{- end }}
@@ -85,10 +96,11 @@ volumeMounts:
 {{- with .Values.imagePullSecrets }}
 imagePullSecrets: {{- toYaml . | nindent 2 }}
 {{- end }}
+{{- include "etl-platform.priority" . }}
 securityContext: {{- include "etl-platform.podSecurity" . | nindent 2 }}
 volumes:
-  - {name: tmp, emptyDir: {}}
-  - {name: dagster-home, emptyDir: {}}
+  - {name: tmp, emptyDir: {sizeLimit: 256Mi}}
+  - {name: dagster-home, emptyDir: {sizeLimit: 256Mi}}
   - name: dagster-instance
     configMap: {name: {{ include "etl-platform.dagsterName" . }}-instance}
   - name: workspace
@@ -114,8 +126,8 @@ volumeMounts:
   {{- omit (include "etl-platform.container" . | fromYaml) "volumeMounts" | toYaml | nindent 2 }}
   args: [contract, fetch, $(CONTRACTS_S3_URL), {{ include "etl-platform.contractsDir" . }}]
   resources:
-    requests: {cpu: 100m, memory: 128Mi}
-    limits: {cpu: 500m, memory: 256Mi}
+    requests: {cpu: 100m, memory: 128Mi, ephemeral-storage: 128Mi}
+    limits: {cpu: 500m, memory: 256Mi, ephemeral-storage: 1Gi}
   volumeMounts:
     - {name: tmp, mountPath: /tmp}
     - {name: contracts, mountPath: {{ include "etl-platform.contractsDir" . }}}
