@@ -1,6 +1,7 @@
 """The chart as `helm template` renders it here, with a stub in the place of the official dagster chart."""
 
 import json
+import re
 import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
@@ -13,10 +14,21 @@ from etl_platform.local.stack import REPOSITORY
 from etl_platform_tests.deploy.tools import tool
 
 CHART = REPOSITORY / "helm" / "etl-platform"
-RELEASE, NAMESPACE, KUBERNETES = "etl-platform", "file-processing", "1.33.0"
+RELEASE, NAMESPACE = "etl-platform", "file-processing"
 _STUB = Path(__file__).parent / "stub_chart"
 
 Rendered = dict[str, Any]
+
+
+def _default_kubernetes() -> str:
+    variables = REPOSITORY / "infra" / "file_processing" / "terraform" / "variables.tf"
+    found = re.search(r'variable "kubernetes_version" {[^}]+?default += "([0-9.]+)"', variables.read_text())
+    assert found
+    return f"{found[1]}.0"
+
+
+KUBERNETES = _default_kubernetes()
+"""The version that Terraform sets up by default."""
 
 
 def copy_chart(folder: Path) -> Path:

@@ -14,7 +14,17 @@ import yaml
 from etl_platform.errors import SettingsError
 from etl_platform.local.stack import REPOSITORY
 from etl_platform.settings import Settings
-from etl_platform_tests.deploy.helm_chart import CHART, NAMESPACE, RELEASE, copy_chart, helm, objects, one, template
+from etl_platform_tests.deploy.helm_chart import (
+    CHART,
+    KUBERNETES,
+    NAMESPACE,
+    RELEASE,
+    copy_chart,
+    helm,
+    objects,
+    one,
+    template,
+)
 
 ENVIRONMENTS = ("dev", "staging", "prod")
 _MADE_BY_THE_CHART = {"CONTRACTS_DIR", "DAGSTER_HOME", "GATEWAY_HOST", "API_SOURCES_DIR", "RUN_MEMORY_MIB"}
@@ -40,7 +50,7 @@ def config_schema() -> dict[str, dict[str, Any]]:
 @pytest.mark.parametrize("names", [(), *[(name,) for name in ENVIRONMENTS], ("staging", "contracts-s3")], ids=str)
 def test_lint_finds_nothing(chart: Path, names: tuple[str, ...]) -> None:
     options = [option for path in values_of(*names) for option in ("--values", path)]
-    linted = helm("lint", chart, "--strict", "--kube-version", "1.33.0", *options)
+    linted = helm("lint", chart, "--strict", "--kube-version", KUBERNETES, *options)
     assert linted.returncode == 0, linted.stdout + linted.stderr
 
 

@@ -172,7 +172,7 @@ def test_without_values_files_the_release_keeps_its_values(checkout: Checkout) -
 
     assert done.returncode == 0, done.stderr
     assert "helm get values etl-platform --namespace file-processing --output json" in checkout.programs.lines("helm")
-    assert [Path(path).name for path in given_to_helm(checkout)] == ["release.json", "values.json"]
+    assert [Path(path).name for path in given_to_helm(checkout)[:2]] == ["release.json", "values.json"]
 
 
 def test_values_files_apply_in_order_and_terraforms_outputs_override_them(checkout: Checkout) -> None:
@@ -186,10 +186,29 @@ def test_values_files_apply_in_order_and_terraforms_outputs_override_them(checko
     done = checkout.run("manage.sh", "apply", "--yes", HELM_VALUES=",".join(files))
 
     assert done.returncode == 0, done.stderr
-    own, contracts, image, of_terraform = given_to_helm(checkout)
+    own, contracts, image, of_terraform, _ = given_to_helm(checkout)
     assert [own, contracts] == files
     assert image.endswith(f".initContainers[0].image={OUTPUTS['image']}")
     assert Path(of_terraform).name == "values.json"
+
+
+def test_the_official_charts_webserver_restarts_if_a_setting_changes_and_not_otherwise(
+    checkout: Checkout, tmp_path: Path
+) -> None:
+    checksums = []
+    for settings in ("LOG_LEVEL: INFO", "LOG_LEVEL: INFO", "LOG_LEVEL: DEBUG"):
+        checkout.programs.answer("helm template", "--show-only templates/configmap.yaml", out=settings)
+        done = checkout.run("manage.sh", "apply", "--yes")
+        assert done.returncode == 0, done.stderr
+        upgrade = [line for line in checkout.programs.lines("helm") if line.startswith("helm upgrade")][-1]
+        checksums += re.findall(r"--set-string (dagster\S+checksum/config)=(\S+)", upgrade)
+    names, (first, second, third) = zip(*checksums, strict=True)
+    assert first == second != third
+
+    chart, values = helm_chart.copy_chart(tmp_path), [helm_chart.CHART / "values-staging.yaml"]
+    rendered = helm_chart.objects(helm_chart.template(chart, values, {names[0]: first}).stdout)
+    webserver = helm_chart.one(rendered, "Deployment", "etl-platform-dagster-webserver")
+    assert webserver["spec"]["template"]["metadata"]["annotations"] == {"checksum/config": first}
 
 
 def test_pods_are_restarted_after_the_release_if_their_password_is_new(checkout: Checkout) -> None:

@@ -17,6 +17,7 @@ from etl_platform.defs.operations import retention
 from etl_platform.local.stack import REPOSITORY
 from etl_platform_tests.deploy.helm_chart import (
     CHART,
+    KUBERNETES,
     NAMESPACE,
     Rendered,
     copy_chart,
@@ -93,11 +94,11 @@ def everything(variants: dict[str, list[Rendered]]) -> list[Rendered]:
     return variants["everything"]
 
 
-def test_every_object_is_valid_for_kubernetes_1_33(rendered: Sequence[Rendered], tmp_path: Path) -> None:
+def test_every_object_is_valid_for_the_default_kubernetes(rendered: Sequence[Rendered], tmp_path: Path) -> None:
     path = tmp_path / "rendered.yaml"
     known = [item for item in rendered if item["kind"] not in CUSTOM_KINDS]
     path.write_text(yaml.safe_dump_all([*known, run_job(rendered)]))
-    validate = [tool("kubernetes-validate"), "--kubernetes-version", "1.33", "--strict", str(path)]
+    validate = [tool("kubernetes-validate"), "--kubernetes-version", KUBERNETES, "--strict", str(path)]
     answer = subprocess.run(validate, capture_output=True, text=True, check=False)
     assert answer.returncode == 0, answer.stdout + answer.stderr
     assert (answer.stdout + answer.stderr).count(" passed ") == len(known) + 1

@@ -142,8 +142,13 @@ deploy() {
   kubectl label namespace "$namespace" pod-security.kubernetes.io/enforce=restricted --overwrite >/dev/null
   ensure_passwords "$namespace"
   ensure_settings_secret "$namespace"
-  helm upgrade --install etl-platform "$chart" --namespace "$namespace" \
-    ${options[@]+"${options[@]}"} --values "$work/values.json" --wait --timeout "$roll_out_within"
+  options+=(--values "$work/values.json")
+  # The official chart's webserver reads settings when it starts, and has no checksum of them. A subchart's values cannot be
+  # computed, so the checksum is made here.
+  helm template etl-platform "$chart" --namespace "$namespace" --show-only templates/configmap.yaml "${options[@]}" \
+    >"$work/settings.yaml"
+  options+=(--set-string "dagster.dagsterWebserver.annotations.checksum/config=$(cksum <"$work/settings.yaml" | tr ' ' -)")
+  helm upgrade --install etl-platform "$chart" --namespace "$namespace" "${options[@]}" --wait --timeout "$roll_out_within"
   forget_owner_password
   # Pods read the password when they start, and Helm does not notice a new one.
   [[ $new_login == false ]] ||

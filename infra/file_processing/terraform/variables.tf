@@ -76,12 +76,12 @@ variable "cluster_name" {
 variable "kubernetes_version" {
   description = "Kubernetes version of the cluster and its nodes."
   type        = string
-  default     = "1.33"
+  default     = "1.36"
   nullable    = false
 
   validation {
     condition     = can(regex("^1\\.[0-9]{2}$", var.kubernetes_version))
-    error_message = "kubernetes_version takes a minor version, such as 1.33."
+    error_message = "kubernetes_version takes a minor version, such as 1.36."
   }
 }
 
