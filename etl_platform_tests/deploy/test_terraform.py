@@ -78,6 +78,8 @@ def test_no_arn_hard_codes_a_partition() -> None:
 
 def test_checkov_finds_nothing_outside_of_the_baseline() -> None:
     program = [tool("checkov"), "--directory", str(INFRA), "--framework", "terraform", "--output", "json", "--quiet"]
+    # checkov's list of Kubernetes versions is older than AWS's; test_kubernetes_version has the dates.
+    program += ["--skip-check", "CKV_AWS_339"]
     said = subprocess.run([*program, "--compact", "--soft-fail"], capture_output=True, text=True, check=True).stdout
     baseline = yaml.safe_load((INFRA / "checkov.baseline.yaml").read_text("utf-8"))
 
