@@ -121,7 +121,7 @@ def _commands(deliveries: int, agencies: int, contracts_number: int) -> dict[str
         def find(delivery_id: str) -> Callable[[], object]:
             return lambda: find_delivery(store, BUCKET, delivery_id, now)
 
-        agency = ("--agency", "a00000")
+        agency, page = ("--agency", "a00000"), str(Path(folder, "overview.html"))
         measured: dict[str, tuple[Growth, Callable[[], object]]] = {
             "`status --since 24h`": (Growth.ASKED, command("status", "--since", "24h")),
             "`status --since 24h --agency A`": (Growth.ASKED, command("status", "--since", "24h", *agency)),
@@ -134,6 +134,8 @@ def _commands(deliveries: int, agencies: int, contracts_number: int) -> dict[str
             "`agency list`": (Growth.ASKED, command("agency", "list")),
             "`expected_files_job`": (Growth.ASKED, overdue),
             "overview, its questions to the bucket": (Growth.ASKED, platform.intake.waiting.unfinished),
+            "`overview`, for the first time": (Growth.ASKED, command("overview", "--html", page)),
+            "`overview`, again": (Growth.ASKED, command("overview", "--html", page)),
             "`reconcile --since 1d`": (Growth.ALL, command("reconcile", "--since", "1d")),
             "`reconcile`, for the first time": (Growth.ALL, command("reconcile")),
             "`reconcile`, `reconcile_job`": (Growth.ALL, command("reconcile")),

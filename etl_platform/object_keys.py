@@ -13,6 +13,8 @@
     reports/_index/days/YYYY-MM-DD/<dataset>/agency=<a>/<delivery_id>[.<attempt_id>]
     reports/_index/days.json
     reports/_index/last_deliveries.gz
+    reports/_index/summaries/YYYY-MM-DD.gz
+    reports/_index/overview.html
     reports/_index/inspected_keys.gz
     reports/_index/silver/<dataset>/agency=<a>.gz
     reports/_index/reports/<dataset>/agency=<a>.gz
@@ -74,6 +76,7 @@ SERIES = f"{INDEX}series/"
 REPORT_DAYS_COMPLETE = f"{INDEX}days.json"
 INSPECTED_KEYS = f"{INDEX}inspected_keys.gz"
 LAST_DELIVERIES = f"{INDEX}last_deliveries.gz"
+OVERVIEW_PAGE = f"{INDEX}overview.html"
 _NO_REPORTS = (AMENDMENTS, NOTICES, ERASED, INDEX, WAITING_REPORTS, AGENCY_REGISTER)
 _MAX_SEGMENT = 100
 _SHORTENED = re.compile(r"[A-Za-z0-9._%-]{83}~[0-9a-f]{16}")
@@ -263,6 +266,11 @@ def report_of_day_key(key: str) -> str:
     return f"{REPORTS}{key.removeprefix(REPORT_DAYS).partition('/')[2]}.json"
 
 
+def summaries_key(day: date) -> str:
+    """The key of the summaries of the reports of a day."""
+    return f"{INDEX}summaries/{day.isoformat()}.gz"
+
+
 def silver_cache_key(dataset: str, agency: str) -> str:
     """The key of the cache of what the silver objects of a partition hold."""
     return f"{INDEX}silver/{dataset}/agency={agency}.gz"
@@ -381,10 +389,10 @@ class DeliveryObject:
 
 
 _DELIVERY_OBJECTS = (
+    re.compile(r"reports/([^/]+)/agency=([^/]+)/([0-9a-f]+)(?:\.([0-9a-f]+))?\.json"),
     re.compile(r"bronze/([^/]+)/agency=([^/]+)/([0-9a-f]+)/[^/]+"),
     re.compile(r"quarantine/([^/]+)/agency=([^/]+)/([0-9a-f]+)\.parquet"),
     re.compile(r"quarantine/_corrections/([^/]+)/agency=([^/]+)/([0-9a-f]+)/[0-9]+\.json"),
-    re.compile(r"reports/([^/]+)/agency=([^/]+)/([0-9a-f]+)(?:\.([0-9a-f]+))?\.json"),
 )
 
 

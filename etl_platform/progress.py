@@ -14,6 +14,7 @@ class ProgressLine(CheckProgress):
         "agencies": "reconciling: {:,} agencies",
         "records": "reading an API: {:,} records",
         "messages": "reading dead letters: {:,} messages",
+        "reports": "reading: {:,} reports",
         "exported": "exporting: {:,} rows",
         "copies": "copying: {:,} attachments",
         "emails": "archiving: {:,} emails",

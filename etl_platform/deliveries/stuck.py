@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from etl_platform import object_keys
 from etl_platform.deliveries.circuit_breaker import BreakerStatus
 from etl_platform.deliveries.delivery import ObjectVersion
-from etl_platform.deliveries.ignored_files import IgnoredFiles, file_to_look_at
+from etl_platform.deliveries.ignored_files import IgnoredFile, IgnoredFiles, file_to_look_at
 from etl_platform.deliveries.ledger import Ledger
 from etl_platform.deliveries.reconcile.expected_files import ExpectedFiles
 from etl_platform.deliveries.routing import RoutedObject
@@ -76,15 +76,22 @@ def ignored_files(
     store: ObjectStore, bucket: str, route: Callable[[ObjectVersion], RoutedObject], now: datetime
 ) -> Answer:
     """Files of the last days that were ignored and may be meant as deliveries, and that still wait."""
-    reports = Ledger(store, bucket).reports(object_keys.IGNORED_REPORTS, since=now - IGNORED_WITHIN)
-    files = [file for report in reports if (file := file_to_look_at(report)) is not None]
-    waiting = IgnoredFiles(store, bucket, route).still_waiting(files)
+    waiting = waiting_ignored_files(store, bucket, route, now)
     within = f"of the last {IGNORED_WITHIN.days} days"
     if not waiting:
         return Answer(False, f"no ignored file {within} waits")
     named = first_of([f"{file.version.key}: {file.why}" for file in waiting], _MOST_NAMED, "; ")
     text = f"{counted(len(waiting), 'ignored file')} {within} still waiting: {named}"
     return Answer(True, text, "do what the reasons say; `etl-platform status --since 7d` lists them")
+
+
+def waiting_ignored_files(
+    store: ObjectStore, bucket: str, route: Callable[[ObjectVersion], RoutedObject], now: datetime
+) -> list[IgnoredFile]:
+    """The ignored files of the last days that a person must look at."""
+    reports = Ledger(store, bucket).reports(object_keys.IGNORED_REPORTS, since=now - IGNORED_WITHIN)
+    files = [file for report in reports if (file := file_to_look_at(report)) is not None]
+    return IgnoredFiles(store, bucket, route).still_waiting(files)
 
 
 def contracts_in_error(contracts: ContractFolder) -> Answer:
@@ -98,14 +105,10 @@ def contracts_in_error(contracts: ContractFolder) -> Answer:
 
 def overdue_files(store: ObjectStore, bucket: str, contracts: Mapping[str, Contract], now: datetime) -> Answer:
     """The agencies whose next file is overdue by the frequency of its contract."""
-    expected, overdue = ExpectedFiles(store, bucket, now), list[str]()
-    checked = 0
-    for dataset, contract in sorted(contracts.items()):
-        found = list(expected.timeliness(contract))
-        checked += len(found)
-        overdue += [f"{dataset} of {agency}" for agency, one in found if one.overdue]
+    found = ExpectedFiles(store, bucket, now).timeliness_of_all(contracts)
+    overdue = [f"{dataset} of {agency}" for dataset, agency, one in found if one.overdue]
     if not overdue:
-        return Answer(False, f"no file is overdue; {counted(checked, 'partition')} checked")
+        return Answer(False, f"no file is overdue; {counted(len(found), 'partition')} checked")
     text = f"{counted(len(overdue), 'file')} overdue: {first_of(overdue, _MOST_NAMED)}"
     return Answer(True, text, "ask the sender; `etl-platform overdue` has the dates")
 

@@ -9,7 +9,7 @@ import dagster as dg
 from etl_platform.defs.datasets.partitions import known_agencies
 from etl_platform.defs.sources import DROP_FOLDER
 from etl_platform.defs.table_metadata import table
-from etl_platform.deliveries.overview import Arrival, Overdue, OverdueList
+from etl_platform.deliveries.overview.state import Arrival, Overdue, OverdueList
 
 OVERDUE_FILES = dg.AssetKey(["operations", "overdue_files"])
 

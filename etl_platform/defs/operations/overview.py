@@ -21,7 +21,7 @@ from etl_platform.defs.runs.failures import as_dagster_failures, skip_unless_set
 from etl_platform.defs.table_metadata import table
 from etl_platform.deliveries import stuck
 from etl_platform.deliveries.ignored_files import IgnoredFile, IgnoredFiles
-from etl_platform.deliveries.overview import Overdue, Overview
+from etl_platform.deliveries.overview.state import Overdue, Overview
 from etl_platform.deliveries.stuck import Answer
 from etl_platform.errors import ReportError, TransientError
 from etl_platform.notifications.channel_health import answer

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import dagster as dg
 
 from etl_platform.defs.intake.delivery_events import is_repeated_event, logged_outcome
-from etl_platform.deliveries.overview import Arrival
+from etl_platform.deliveries.overview.state import Arrival
 
 _EVENTS_PER_DATASET = 200
 """A bound for bursts: a day of 200 files of one dataset is shown in full, of more only the newest."""

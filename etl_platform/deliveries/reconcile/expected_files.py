@@ -39,6 +39,14 @@ class ExpectedFiles:
             if cadence is not None and self._agencies.is_active(agency):
                 yield agency, self._judge(last, cadence)
 
+    def timeliness_of_all(self, contracts: Mapping[str, Contract]) -> list[tuple[str, str, Timeliness]]:
+        """Dataset, agency and timeliness of every expected file, in this order."""
+        return [
+            (dataset, agency, one)
+            for dataset, contract in sorted(contracts.items())
+            for agency, one in self.timeliness(contract)
+        ]
+
     def read_again(self, contract: Contract, agency: str) -> Timeliness | None:
         """The timeliness of one agency, with what was reported meanwhile.
 

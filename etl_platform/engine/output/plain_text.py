@@ -27,4 +27,6 @@ def first_of(texts: Sequence[str], most: int, between: str = ", ") -> str:
 
 def escape_control_characters(text: str) -> str:
     """Control characters as ``\\xNN``: text from a file must not move the cursor or add lines."""
+    if text.isprintable():
+        return text
     return "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in text)

@@ -26,7 +26,7 @@ _AGENCY = re.compile(r"(?!\.{1,2}$)[A-Za-z0-9._%~-]{1,200}")
 
 def overlay_path(contract: Contract, agency: str) -> Path:
     """Where the overlay of an agency is, or would be."""
-    return Path(contract.path).parent / AGENCIES / agency / f"{contract.dataset}{_SUFFIX}"
+    return Path(contract.path).parent.joinpath(AGENCIES, agency, f"{contract.dataset}{_SUFFIX}")
 
 
 def for_agency(contract: Contract, agency: str) -> Contract:
