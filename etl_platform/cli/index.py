@@ -20,9 +20,11 @@ def add(commands: Commands) -> None:
 
 def _index(_: argparse.Namespace) -> int:
     from etl_platform.deliveries.last_deliveries import LastDeliveries
+    from etl_platform.deliveries.overview.facts import keep_summaries
     from etl_platform.platform import Platform
 
-    platform = Platform(load_settings())
-    added = LastDeliveries(platform.store, platform.bucket, datetime.now(UTC)).complete_index()
+    platform, now = Platform(load_settings()), datetime.now(UTC)
+    added = LastDeliveries(platform.store, platform.bucket, now).complete_index()
+    keep_summaries(platform.store, platform.bucket, platform.contracts, now)
     print(f"the index of reports is complete; {added:,} reports were added")
     return GOOD

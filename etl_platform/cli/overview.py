@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from etl_platform.deliveries.overview.state import Overview
     from etl_platform.platform import Platform
 
-_DAYS = 90
+_MOST_DAYS = 3_660
 _SECTIONS = {"failed", "ignored", "overdue"}
 """Checks of ``status --stuck`` that have a section of their own on the page."""
 
@@ -28,16 +28,14 @@ def add(commands: Commands) -> None:
         "  etl-platform overview --html year.html --days 365 --agency nm_albuquerque",
     )
     overview.add_argument("--html", type=Path, required=True, metavar="OUT", help="the page to write")
-    overview.add_argument(
-        "--days", type=positive_number, default=_DAYS, metavar="N", help=f"days of the calendar [{_DAYS}]"
-    )
+    overview.add_argument("--days", type=positive_number, metavar="N", help="days of the calendar [90]")
     overview.add_argument("--agency", metavar="A", help="one agency only")
     overview.set_defaults(command=_overview)
 
 
 def _overview(arguments: argparse.Namespace) -> int:
     from etl_platform.cli.text_tables import print_unreadable
-    from etl_platform.deliveries.overview.facts import read_facts
+    from etl_platform.deliveries.overview.facts import DAYS, read_facts
     from etl_platform.deliveries.overview.page import overview_page
     from etl_platform.engine.check_arguments import require_target
     from etl_platform.platform import Platform
@@ -53,7 +51,7 @@ def _overview(arguments: argparse.Namespace) -> int:
         platform.contracts,
         _state(platform, now, agency),
         now,
-        days=arguments.days,
+        days=min(arguments.days or DAYS, _MOST_DAYS),
         agency=agency,
         progress=progress,
     )

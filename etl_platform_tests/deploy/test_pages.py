@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from etl_platform.deliveries.overview.page import overview_page
 from etl_platform.engine.contract_folder import load_contract, load_contracts
 from etl_platform.engine.drift.comparison import DriftComparison
 from etl_platform.engine.pages.dictionary_page import dictionary_page
@@ -12,6 +13,8 @@ from etl_platform.engine.pages.html_page import html_page
 from etl_platform.engine.pages.page_facts import EarlierFile
 from etl_platform.local.samples import Sample, build_samples
 from etl_platform_tests.deploy.browser import axe, dump_page, run_in_page
+from etl_platform_tests.unit.deliveries.overview_ledger import full_state, many_agencies
+from etl_platform_tests.unit.deliveries.test_overview_page import hostile_page
 from etl_platform_tests.unit.engine.pages.page_parts import AT, ATTACKS, facts_of
 from etl_platform_tests.unit.engine.pages.test_html_page import FINDING, hostile
 from etl_platform_tests.unit.making import CONTRACTS
@@ -56,6 +59,36 @@ def page(sample: Sample, folder: Path) -> str:
 @pytest.mark.parametrize("sample", SAMPLES, ids=lambda sample: sample.name)
 def test_a_page_has_no_serious_fault_of_accessibility(sample: Sample, tmp_path: Path) -> None:
     assert run_in_page(page(sample, tmp_path), axe() + _AXE) == []
+
+
+def test_the_overview_of_200_agencies_has_no_serious_fault_of_accessibility() -> None:
+    opened = "document.querySelectorAll('details').forEach(one => { one.open = true; });"
+    page_ = overview_page(many_agencies(200).facts(state=full_state()))
+    assert run_in_page(page_, axe() + _AXE) == []
+    assert run_in_page(page_, axe() + opened + _AXE) == []
+
+
+def test_texts_of_senders_in_the_overview_run_no_script() -> None:
+    found = run_in_page(hostile_page(ATTACKS), f"write({_BROKEN} === undefined);")
+    assert found is True
+
+
+@pytest.mark.parametrize("width", [360, 1_000])
+def test_the_overview_is_not_wider_than_its_window(width: int) -> None:
+    page_ = overview_page(many_agencies(30).facts(days=365, state=full_state()))
+    found, window = run_in_page(page_, _WIDTH.replace("WIDTH", str(width)))
+    assert found <= window
+
+
+def test_the_overview_opens_cells_by_keyboard_without_a_script() -> None:
+    script = """
+    const cell = document.querySelector('td summary');
+    cell.focus();
+    const focused = document.activeElement === cell;
+    cell.click();
+    write([focused, cell.parentElement.open, cell.parentElement.innerText.includes('etl-platform show')]);
+    """
+    assert run_in_page(overview_page(many_agencies(3).facts()), script) == [True, True, True]
 
 
 def test_the_dictionary_has_no_serious_fault_of_accessibility() -> None:

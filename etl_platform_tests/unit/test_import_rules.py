@@ -37,7 +37,7 @@ SAME_SUBJECT = {
     "history": {"cli", "deliveries"},
     "ignored_files": {"defs/intake", "deliveries"},
     "intake": {"cli/jobs", "deliveries"},
-    "overview": {"defs/operations", "deliveries"},
+    "overview": {"cli", "defs/operations"},
     "quarantine": {"cli", "deliveries/replay"},
     "reconcile": {"cli", "deliveries/reconcile"},
     "retention": {"cli/jobs", "defs/operations", "deliveries/erasure", "engine/contract"},

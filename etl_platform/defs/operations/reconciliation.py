@@ -10,6 +10,7 @@ from etl_platform.defs.runs.run_policies import retried_if_transient
 from etl_platform.defs.runs.schedules import build_schedule
 from etl_platform.defs.table_metadata import table
 from etl_platform.deliveries.last_deliveries import LastDeliveries
+from etl_platform.deliveries.overview.facts import keep_summaries
 from etl_platform.deliveries.reconcile.discrepancies import Discrepancy
 from etl_platform.deliveries.reconcile.reconcile import Reconciler, default_grace
 from etl_platform.deliveries.reconcile.reconciled import Reconciled
@@ -54,6 +55,7 @@ def _build_job() -> dg.JobDefinition:
         with retried_if_transient(context):
             platform.intake.waiting.clear_finished(now)
             indexed = LastDeliveries(platform.store, platform.bucket, now).complete_index()
+            keep_summaries(platform.store, platform.bucket, platform.contracts, now)
             found = make_reconciler(platform, now).reconcile()
         if indexed:
             context.log.warning(f"{indexed} reports were not in the index of reports by day; they are now")

@@ -16,6 +16,7 @@ from etl_platform.deliveries.erased_deliveries import ErasedDeliveries
 from etl_platform.deliveries.erasure.scope import FoundDelivery, Scope, ScopeFinder
 from etl_platform.deliveries.erasure.stored_objects import Stored, StoredObjects
 from etl_platform.deliveries.ledger import Ledger
+from etl_platform.deliveries.overview.summaries import DeliverySummaries
 from etl_platform.deliveries.report import Attempt, Report, Trigger
 from etl_platform.deliveries.routing import Router
 from etl_platform.deliveries.series import Series
@@ -84,6 +85,8 @@ class Eraser:
         if not all(one.is_erased for one in deliveries):
             # It names outcomes, and is made again from the reports.
             self._store.delete(self._bucket, object_keys.LAST_DELIVERIES)
+            # They name outcomes too.
+            DeliverySummaries(self._store, self._bucket).forget(one.report for one in deliveries if one.report)
         stored = StoredObjects(self._store, self._bucket, finder).find(deliveries, buried=True)
         for start in range(0, len(stored), _BATCH):
             self._store.erase(self._bucket, [one.version for one in stored[start : start + _BATCH]])

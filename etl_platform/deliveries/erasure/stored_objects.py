@@ -48,6 +48,9 @@ class StoredObjects:
             found += self._silver(dataset, name, of_partition, arrived_since)
             found += self._by_delivery(dataset, name, ids, arrived_since, kept)
             found += self._index(dataset, name, of_partition)
+        # It names files, and is made again every hour.
+        if deliveries:
+            found += [Stored("index", version) for version in self._versions_of(object_keys.OVERVIEW_PAGE)]
         found += self._beside_partitions({one.delivery_id for one in deliveries}, kept)
         return [*found, *self._source(deliveries)]
 

@@ -12,13 +12,15 @@ from etl_platform.deliveries.ledger import Ledger
 from etl_platform.deliveries.overview.calendar import DatasetCalendar, Unit, arrivals_calendar, last_attempts
 from etl_platform.deliveries.overview.state import Overview
 from etl_platform.deliveries.overview.summaries import DeliverySummaries, DeliverySummary
-from etl_platform.deliveries.reconcile.expected_files import agency_cadence
+from etl_platform.deliveries.reconcile.expected_files import AgencyCadences
 from etl_platform.deliveries.verdict import why
 from etl_platform.engine.contract.model import Contract
 from etl_platform.errors import ReportError
 from etl_platform.object_keys import base_name
 from etl_platform.storage.object_store import ObjectStore
 
+DAYS = 90
+"""Days of the calendar, unless others are asked for."""
 _VERDICTS_SHOWN = 50
 _AT_ONCE = 16
 _DAY = timedelta(days=1)
@@ -84,19 +86,16 @@ def read_facts(
         return name == agency if agency is not None else agencies.is_active(name)
 
     unreadable: list[ReportError] = []
-    since = now.astimezone(UTC).date() - (days - 1) * _DAY
-    first = min(Unit.MONTH.start(since), Unit.WEEK.start(since)) - _longest_cycle(contracts)
-    summaries = [
-        one
-        for one in DeliverySummaries(store, bucket).since(first, now, unreadable.append, progress)
-        if is_shown(one.agency)
-    ]
+    since = _first_day(now, days)
+    first = _first_day_read(contracts, since)
+    read = DeliverySummaries(store, bucket).since(first, now, unreadable.append, progress)
+    summaries = [one for one in read if is_shown(one.agency)]
     last = {
         partition: one
         for partition, one in LastDeliveries(store, bucket, now).read().items()
         if is_shown(one.agency) and partition[0] in contracts
     }
-    deliveries = last_attempts(summaries)
+    deliveries, cadences = last_attempts(summaries), AgencyCadences()
     return OverviewFacts(
         now,
         since,
@@ -107,7 +106,7 @@ def read_facts(
         arrivals_calendar(
             deliveries,
             last,
-            cadence_of=lambda dataset, name: agency_cadence(contracts[dataset], name) if dataset in contracts else None,
+            cadence_of=lambda dataset, name: cadences.of(contracts[dataset], name) if dataset in contracts else None,
             unit_of=lambda dataset: Unit.of(contracts[dataset].cadence if dataset in contracts else None),
             since=since,
             now=now,
@@ -116,9 +115,23 @@ def read_facts(
     )
 
 
-def _longest_cycle(contracts: Mapping[str, Contract]) -> timedelta:
+def keep_summaries(store: ObjectStore, bucket: str, contracts: Mapping[str, Contract], now: datetime) -> None:
+    """Read what the usual overview needs, so that the next one is fast. A report that cannot be read is left out.
+
+    Raises:
+        TransientError: infrastructure.
+    """
+    first = _first_day_read(contracts, _first_day(now, DAYS))
+    DeliverySummaries(store, bucket).since(first, now, lambda _error: None)
+
+
+def _first_day(now: datetime, days: int) -> date:
+    return now.astimezone(UTC).date() - (days - 1) * _DAY
+
+
+def _first_day_read(contracts: Mapping[str, Contract], since: date) -> date:
     cycles = [one.cadence.every + one.cadence.grace for one in contracts.values() if one.cadence]
-    return min(max(cycles, default=_DAY), _LONGEST_CYCLE)
+    return Unit.MONTH.start(since) - min(max(cycles, default=_DAY), _LONGEST_CYCLE)
 
 
 def _refused(

@@ -87,7 +87,7 @@ def _sections(facts: OverviewFacts) -> list[Section]:
                 (
                     one.summary.agency,
                     one.summary.dataset,
-                    f"{one.file} {one.summary.arrived_at:%Y-%m-%d %H:%M}".strip(),
+                    ", ".join(filter(None, (one.file, f"{one.summary.arrived_at:%Y-%m-%d %H:%M}"))),
                     one.why,
                     f"etl-platform show {one.summary.delivery_id}",
                 )

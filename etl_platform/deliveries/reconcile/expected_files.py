@@ -1,9 +1,10 @@
 """Which files are overdue, from the last delivery of each partition. No Dagster."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import cached_property
+from pathlib import Path
 
 from etl_platform.deliveries.agency_register import Agencies, AgencyRegister
 from etl_platform.deliveries.last_deliveries import LastDeliveries, LastDelivery
@@ -11,7 +12,7 @@ from etl_platform.deliveries.report import Report
 from etl_platform.engine.contract.cadence import Cadence, LastFile, Timeliness, judge_timeliness
 from etl_platform.engine.contract.model import Contract
 from etl_platform.engine.errors import ContractError
-from etl_platform.engine.overlays.overlay_folder import for_agency
+from etl_platform.engine.overlays.overlay_folder import agencies_of, for_agency, list_overlays
 from etl_platform.object_keys import base_name
 from etl_platform.storage.object_store import ObjectStore
 
@@ -25,7 +26,7 @@ class ExpectedFiles:
 
     def __init__(self, store: ObjectStore, bucket: str, now: datetime) -> None:
         self._store, self._bucket, self._now = store, bucket, now
-        self._last_deliveries = LastDeliveries(store, bucket, now)
+        self._last_deliveries, self._cadences = LastDeliveries(store, bucket, now), AgencyCadences()
 
     def timeliness(self, contract: Contract) -> Iterator[tuple[str, Timeliness]]:
         """The timeliness of every active agency that ever delivered the dataset, by name.
@@ -35,7 +36,7 @@ class ExpectedFiles:
         if contract.cadence is None:
             return
         for agency, last in self._by_dataset[contract.dataset].items():
-            cadence = agency_cadence(contract, agency)
+            cadence = self._cadences.of(contract, agency)
             if cadence is not None and self._agencies.is_active(agency):
                 yield agency, self._judge(last, cadence)
 
@@ -72,6 +73,20 @@ class ExpectedFiles:
     def _judge(self, last: LastDelivery, cadence: Cadence) -> Timeliness:
         file = LastFile(base_name(last.source_key), last.outcome, last.arrived_at)
         return judge_timeliness(cadence, file, self._now)
+
+
+class AgencyCadences:
+    """``agency_cadence`` for many agencies: the overlays are listed once, since most agencies have none."""
+
+    def __init__(self) -> None:
+        self._overlays: dict[Path, Mapping[str, Sequence[str]]] = {}
+
+    def of(self, contract: Contract, agency: str) -> Cadence | None:
+        folder = Path(contract.path).parent
+        if folder not in self._overlays:
+            self._overlays[folder] = agencies_of(list_overlays(folder))
+        has_overlay = agency in self._overlays[folder].get(contract.dataset, ())
+        return agency_cadence(contract, agency) if has_overlay else contract.cadence
 
 
 def agency_cadence(contract: Contract, agency: str) -> Cadence | None:
