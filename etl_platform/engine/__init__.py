@@ -11,6 +11,6 @@ The way of a file through ``check.check_file``:
 
 Beside it: ``corrections`` and ``corrected_table`` replace cells of the file, and ``privacy`` masks values. ``renames``
 suggests which unknown column is a missing one, ``drift`` compares an accepted file with the previous ones of its
-series, and ``drafting`` writes a first contract from files. ``web_check`` checks posted files. ``check_command``, ``suggest_command`` and ``command_line``
-are the commands.
+series, and ``drafting`` writes a first contract from files. ``web_check`` checks posted files. ``check_command``,
+``suggest_command`` and ``command_line`` are the commands.
 """
